@@ -1,0 +1,139 @@
+"""The Redis ACL file: one user for each kind of process, with what the registry grants it.
+
+A command is granted only on the keys it is needed for, as a selector of its own: whoever may
+acknowledge its input still cannot write to it.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from msaas.contracts.jobs import JobEnvelope
+from msaas.contracts.keys import cancel_key, epoch_key, reply_key
+from msaas.contracts.registry import TOPICS
+from msaas.contracts.topics import PROCESSES, Topic, TopicKind
+
+OPERATOR = "operator"
+ACL_USERS = (*PROCESSES, OPERATOR)
+
+# CLIENT is opened and then cut down: Redis 7.0 will not load a file that names CLIENT SETINFO.
+_KEYLESS = (
+    *("+auth", "+discard", "+exec", "+hello", "+info", "+multi", "+ping", "+time", "+client"),
+    *("-client|kill", "-client|list", "-client|no-evict", "-client|pause", "-client|tracking"),
+    *("-client|unblock", "-client|unpause"),
+)
+_WATCH = ("+acl|whoami", "+client|list", "+latency|latest", "+scan")
+_LOOK = ("xinfo", "xlen", "xpending", "xrange", "xrevrange")
+_CONSUME = (
+    *("xack", "xautoclaim", "xclaim", "xdel", "xgroup|create", "xgroup|delconsumer"),
+    *("xinfo", "xlen", "xpending", "xrange", "xreadgroup"),
+)
+_TAIL = ("xinfo", "xlen", "xrange", "xread", "xrevrange")
+# What an operator sees of any key; bodies only of logs and dead letters, which hold no secrets.
+_MEASURE = (
+    *("exists", "memory|usage", "ttl", "type"),
+    *("xinfo|consumers", "xinfo|groups", "xlen", "xpending"),
+)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+_Grants = defaultdict[str, set[str]]
+
+
+def render_acl(env: str = "*", password_hashes: Mapping[str, str] | None = None) -> str:
+    """Return the file's text; a user without a hash (SHA-256, hex) stays switched off."""
+    hashes = password_hashes or {}
+    for user, password_hash in hashes.items():
+        if user not in ACL_USERS or not _SHA256.fullmatch(password_hash):
+            raise ValueError(f"not a known user with a SHA-256 in hex: {user!r}")
+    lines = ["user default off"]
+    lines += [_line(p, hashes.get(p), _KEYLESS, _grants(p, env)) for p in PROCESSES]
+    sight = _operator_grants(env)
+    lines.append(_line(OPERATOR, hashes.get(OPERATOR), (*_KEYLESS, *_WATCH), sight))
+    return "\n".join(lines) + "\n"
+
+
+def _line(user: str, password_hash: str | None, keyless: Iterable[str], grants: _Grants) -> str:
+    state = ("on", f"#{password_hash}") if password_hash else ("off",)
+    return " ".join(("user", user, *state, "resetchannels", "-@all", *keyless, *_selectors(grants)))
+
+
+def _selectors(grants: _Grants) -> list[str]:
+    """Put commands that share their keys into one selector."""
+    together: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+    for command in sorted(grants):
+        together[tuple(sorted(grants[command]))].append(command)
+    return sorted(
+        "(" + " ".join([*(f"+{c}" for c in commands), *(f"~{key}" for key in keys)]) + ")"
+        for keys, commands in together.items()
+    )
+
+
+def _gather(*granted: tuple[Iterable[str], str]) -> _Grants:
+    grants: _Grants = defaultdict(set)
+    for commands, key in granted:
+        for command in commands:
+            grants[command].add(key)
+    return grants
+
+
+def _grants(process: str, env: str) -> _Grants:
+    granted: list[tuple[Iterable[str], str]] = [(("get", "set"), epoch_key(env))]
+    for topic in TOPICS.values():
+        if process in topic.producers:
+            granted += _produced(topic, process, env)
+        if process in topic.consumers:
+            granted += _consumed(topic, process, env)
+        if process == topic.dlq_owner:
+            granted += _owned_dead_letters(topic, env)
+        if JobEnvelope in topic.messages:
+            granted += _cancels(topic, process, env)
+    return _gather(*granted)
+
+
+def _operator_grants(env: str) -> _Grants:
+    granted: list[tuple[Iterable[str], str]] = [(_MEASURE, f"msaas:{env}:*")]
+    for topic in TOPICS.values():
+        if topic.kind is TopicKind.LOG:
+            granted.append((("xrange", "xread", "xrevrange"), topic.key(env)))
+        if topic.kind is TopicKind.WORK:
+            granted += [(("xrange",), key) for key in _graves(topic, env, topic.consumers)]
+    return _gather(*granted)
+
+
+def _produced(topic: Topic, process: str, env: str) -> list[tuple[Iterable[str], str]]:
+    if topic.kind is TopicKind.REPLY:
+        return [(("expire", "xadd"), reply_key(env, "*"))]
+    if topic.kind is TopicKind.LOG:
+        return [(("xadd",), topic.key(env))]
+    # The owner also looks after what is on its way: is it still there, take it back.
+    commands = ("xadd", "xdel", *_LOOK) if process == topic.owner else ("xadd", "xlen")
+    return [(commands, key) for key in topic.keys(env)]
+
+
+def _consumed(topic: Topic, process: str, env: str) -> list[tuple[Iterable[str], str]]:
+    if topic.kind is TopicKind.REPLY:
+        return [(("del", "expire", *_TAIL), reply_key(env, f"{process}-*"))]
+    if topic.kind is TopicKind.LOG:
+        return [(_TAIL, topic.key(env))]
+    buried = [(("xadd", "xlen"), key) for key in _graves(topic, env, (process,))]
+    return [(_CONSUME, topic.key(env, process)), *buried]
+
+
+def _owned_dead_letters(topic: Topic, env: str) -> list[tuple[Iterable[str], str]]:
+    return [(("xdel", "xlen", "xrange"), key) for key in _graves(topic, env, topic.consumers)]
+
+
+def _graves(topic: Topic, env: str, consumers: Iterable[str]) -> list[str]:
+    return [
+        key
+        for consumer in consumers
+        for key in (topic.dead_letter_key(env, consumer), topic.poison_key(env, consumer))
+    ]
+
+
+def _cancels(topic: Topic, process: str, env: str) -> list[tuple[Iterable[str], str]]:
+    """Whoever hands out envelopes marks a job as cancelled; whoever runs them looks."""
+    key = cancel_key(env, "*")
+    writes = [(("del", "exists", "get", "set"), key)] if process in topic.producers else []
+    reads = [(("exists", "get"), key)] if process in topic.consumers else []
+    return [*writes, *reads]

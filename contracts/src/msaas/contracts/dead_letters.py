@@ -1,0 +1,64 @@
+"""An entry that was given up, as its dead letter: the body it had and why it lies here."""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal, cast
+
+from msaas.contracts.entry import MAX_DATA
+from msaas.contracts.text import normalise_text
+from msaas.contracts.topics import Topic
+
+DeadLetterKind = Literal["poison", "transient", "downstream"]
+
+_HEADERS = (b"id", b"type", b"v", b"correlation_id", b"traceparent", b"ts")
+_ID = re.compile(r"[0-9A-Fa-f-]{36}")
+
+
+def dead_letter(
+    topic: Topic,
+    fields: Mapping[bytes, bytes],
+    *,
+    entry_id: str,
+    error: str,
+    kind: DeadLetterKind,
+    deliveries: int,
+    at: datetime,
+) -> dict[bytes, bytes]:
+    """Return the fields to append; `dlq_` marks what was added."""
+    return {
+        **_kept(topic, fields),
+        b"dlq_entry_id": entry_id.encode(),
+        b"dlq_kind": kind.encode(),
+        b"dlq_error": normalise_text(error, 500).encode(),
+        b"dlq_deliveries": b"%d" % deliveries,
+        b"dlq_at": at.astimezone(UTC).isoformat().encode(),
+    }
+
+
+def _kept(topic: Topic, fields: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """Keep everything, except where a message's secrets must not outlive it."""
+    allowed = [m.dead_letter_fields for m in topic.messages if m.dead_letter_fields is not None]
+    if not allowed:
+        return {name: value[:MAX_DATA] for name, value in fields.items()}
+    headers = {name: fields[name][:255] for name in _HEADERS if name in fields}
+    body = _only(frozenset[str]().union(*allowed), fields.get(b"data", b""))
+    return {**headers, b"data": json.dumps(body).encode()}
+
+
+def _only(names: frozenset[str], data: bytes) -> dict[str, str]:
+    """Pick the ids out of a body that may be no JSON at all."""
+    try:
+        found: object = json.loads(data[:MAX_DATA])
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    body = cast("dict[str, Any]", found)
+    values = {name: body.get(name) for name in sorted(names)}
+    return {
+        name: value
+        for name, value in values.items()
+        if isinstance(value, str) and _ID.fullmatch(value)
+    }

@@ -1,0 +1,222 @@
+"""A job's life in messages, from the command that submits it to the frame that a browser shows."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Self
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from msaas.contracts.message import Message, OnFull, Value
+from msaas.contracts.plans import Plan
+from msaas.contracts.text import ErrorText, JsonObject, Name, Note, Text
+
+MAX_INLINE_RESULT = 64 * 1024
+"""Bytes of JSON; a larger result goes to an upload slot and is named by `result_ref`."""
+
+Attempts = Annotated[int, Field(ge=0, le=1_000)]
+LeaseMs = Annotated[int, Field(ge=1_000, le=600_000)]
+Milliseconds = Annotated[int, Field(ge=0, le=2**53)]
+Slot = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+Timings = Annotated[dict[Name, Milliseconds], Field(max_length=32)]
+Uploads = dict[Slot, Annotated[Text, Field(max_length=4_096)]]
+
+
+class Source(StrEnum):
+    DASHBOARD = "dashboard"
+    API = "api"
+    AGENT = "agent"
+    SCHEDULE = "schedule"
+    REPLAY = "replay"
+
+
+class JobStatus(StrEnum):
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+class LossReason(StrEnum):
+    STALE = "stale"  # the envelope's `valid_until` was too near to begin
+    DRAINED = "drained"  # the worker had to go; not counted
+    RECLAIMED = "reclaimed"  # a peer found the entry idle
+    LEASE_EXPIRED = "lease_expired"  # the sweeper, behind all unread beats
+
+
+class Progress(Value):
+    percent: Annotated[int, Field(ge=0, le=100)] | None = None
+    message: Note | None = None
+
+
+class Idempotency(Value):
+    """What the owner's row keeps: a user's key, the item of a batch, an HMAC of the body."""
+
+    key: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$", max_length=255)]
+    item: Annotated[int, Field(ge=0, le=99)] = 0
+    fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class SubmitJob(Message):
+    """`job_id` is minted by the caller, so that a repeat inserts nothing; priority 0 goes first."""
+
+    on_full: ClassVar = OnFull.REFUSE
+
+    job_id: UUID
+    user_id: UUID
+    task_type: Name
+    payload: JsonObject
+    plan: Plan
+    source: Source
+    priority: Annotated[int, Field(ge=0, le=9)] = 5
+    run_at: AwareDatetime | None = None
+    deadline_ts: AwareDatetime | None = None
+    parent_job_id: UUID | None = None
+    idempotency: Idempotency | None = None
+
+
+class CancelJob(Message):
+    on_full: ClassVar = OnFull.REFUSE
+
+    job_id: UUID
+    user_id: UUID
+
+
+class JobMeta(Value):
+    correlation_id: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$", max_length=128)]
+    user_id: UUID
+    enqueue_ts: AwareDatetime
+    source: Source
+    plan: Plan
+    deadline_ts: AwareDatetime | None = None
+    valid_until: AwareDatetime
+    parent_job_id: UUID | None = None
+    uploads: Uploads = Field(default_factory=dict[str, str])
+
+
+class JobEnvelope(Message):
+    """What a worker is given; skipped on a full topic, since the sweeper picks the job again."""
+
+    on_full: ClassVar = OnFull.SKIP
+    dead_letter_fields: ClassVar = frozenset({"job_id", "fence"})
+
+    job_id: UUID
+    task_type: Name
+    attempts: Attempts
+    max_attempts: Annotated[int, Field(ge=1, le=1_000)]
+    fence: UUID
+    payload: JsonObject
+    meta: JobMeta
+
+
+class CancelRequested(Message):
+    """Ends one run, or any run of the job where `fence` is None."""
+
+    on_full: ClassVar = OnFull.SKIP
+
+    job_id: UUID
+    fence: UUID | None = None
+    reason: Name = "cancelled"
+
+
+class JobStarted(Message):
+    """Opens the lease. Never let go: a task marked once must be known to have begun."""
+
+    on_full: ClassVar = OnFull.ADMIT
+
+    job_id: UUID
+    fence: UUID
+    worker: Annotated[Text, Field(max_length=200)]
+    started_at: AwareDatetime
+    lease_ms: LeaseMs = 10_000
+
+
+class JobHeartbeat(Message):
+    on_full: ClassVar = OnFull.DROP
+
+    job_id: UUID
+    fence: UUID
+    lease_ms: LeaseMs = 10_000
+
+
+class JobProgressed(Message):
+    on_full: ClassVar = OnFull.DROP
+
+    job_id: UUID
+    fence: UUID
+    progress: Progress
+
+
+class JobSucceeded(Message):
+    """Carries its own times, because success implies a start and beats that were lost."""
+
+    on_full: ClassVar = OnFull.ADMIT
+
+    job_id: UUID
+    fence: UUID
+    result: JsonObject | None = None
+    result_ref: Slot | None = None
+    started_at: AwareDatetime
+    finished_at: AwareDatetime
+    timings_ms: Timings = Field(default_factory=dict[str, int])
+
+    @model_validator(mode="after")
+    def _has_one_result(self) -> Self:
+        if (self.result is None) == (self.result_ref is None):
+            raise ValueError("either result or result_ref")
+        return self
+
+
+class JobFailed(Message):
+    """A cancelled run ends here too, with the reason `cancelled`."""
+
+    on_full: ClassVar = OnFull.ADMIT
+
+    job_id: UUID
+    fence: UUID
+    failure_reason: Name
+    last_error: ErrorText
+    retryable: bool
+    started_at: AwareDatetime | None = None
+    finished_at: AwareDatetime
+    timings_ms: Timings = Field(default_factory=dict[str, int])
+
+
+class JobLost(Message):
+    """Skipped on a full topic: the sweeper finds the same loss again."""
+
+    on_full: ClassVar = OnFull.SKIP
+
+    job_id: UUID
+    fence: UUID
+    reason: LossReason
+    lease_until: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _names_the_lease(self) -> Self:
+        if self.reason is LossReason.LEASE_EXPIRED and self.lease_until is None:
+            raise ValueError("an expired lease needs lease_until")
+        return self
+
+
+class JobFrame(Value):
+    """Exactly what the dashboard's stream shows of a job."""
+
+    id: UUID
+    status: JobStatus
+    attempts: Attempts
+    updated_at: AwareDatetime
+    last_error: ErrorText | None = None
+
+
+class JobChanged(Message):
+    """A versioned snapshot; with `progress` it says only how far the run has come."""
+
+    on_full: ClassVar = OnFull.SKIP
+
+    frame: JobFrame
+    user_id: UUID
+    task_type: Name
+    version: Annotated[int, Field(ge=1, le=2**63 - 1)]
+    correlation_id: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$", max_length=128)]
+    progress: Progress | None = None

@@ -1,0 +1,32 @@
+"""Every Redis key of the fleet, built in one place."""
+
+import re
+from uuid import UUID
+
+PERMANENT_KEYS = ("msaas:*:stream:*", "msaas:*:epoch")
+"""Patterns of the keys that live without a TTL: streams are bounded or trimmed, the epoch stays."""
+
+_PROCESS = re.compile(r"[a-z0-9][A-Za-z0-9._-]{0,199}")
+
+
+def stream_key(env: str, name: str, version: int, consumer: str | None = None) -> str:
+    suffix = f".{consumer}" if consumer else ""
+    return f"msaas:{env}:stream:{name}.v{version}{suffix}"
+
+
+def reply_key(env: str, process: str) -> str:
+    """Name the reply stream of one process; its name begins with its kind and a hyphen."""
+    return f"msaas:{env}:reply:{process}"
+
+
+def is_reply_key(env: str, key: str) -> bool:
+    prefix = reply_key(env, "")
+    return key.startswith(prefix) and _PROCESS.fullmatch(key, len(prefix)) is not None
+
+
+def epoch_key(env: str) -> str:
+    return f"msaas:{env}:epoch"
+
+
+def cancel_key(env: str, job_id: UUID | str) -> str:
+    return f"msaas:{env}:cancel:{job_id}"

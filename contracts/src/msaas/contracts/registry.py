@@ -1,0 +1,112 @@
+"""The topics of the fleet, each declared once."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from types import MappingProxyType
+
+from msaas.contracts.errors import UnknownTopic
+from msaas.contracts.jobs import (
+    CancelJob,
+    CancelRequested,
+    JobChanged,
+    JobEnvelope,
+    JobFailed,
+    JobHeartbeat,
+    JobLost,
+    JobProgressed,
+    JobStarted,
+    JobSucceeded,
+    SubmitJob,
+)
+from msaas.contracts.reply import Reply
+from msaas.contracts.topics import Topic, TopicKind
+from msaas.contracts.usage import UsageRecorded
+
+_DECLARED = (
+    Topic(
+        name="jobs.commands",
+        kind=TopicKind.WORK,
+        messages=(SubmitJob, CancelJob),
+        owner="jobs",
+        producers=frozenset({"gateway"}),
+        consumers=("jobs",),
+        bound=10_000,
+        dlq_owner="jobs",
+    ),
+    Topic(
+        name="jobs.browser",
+        kind=TopicKind.WORK,
+        messages=(JobEnvelope,),
+        owner="jobs",
+        producers=frozenset({"jobs"}),
+        consumers=("browser-worker",),
+        bound=10_000,
+        dlq_owner="jobs",
+    ),
+    Topic(
+        name="jobs.generic",
+        kind=TopicKind.WORK,
+        messages=(JobEnvelope,),
+        owner="jobs",
+        producers=frozenset({"jobs"}),
+        consumers=("jobs-worker",),
+        bound=10_000,
+        dlq_owner="jobs",
+    ),
+    Topic(
+        name="jobs.control",
+        kind=TopicKind.LOG,
+        messages=(CancelRequested,),
+        owner="jobs",
+        producers=frozenset({"jobs"}),
+        consumers=("browser-worker", "jobs-worker"),
+        retention=timedelta(minutes=5),
+    ),
+    Topic(
+        name="jobs.results",
+        kind=TopicKind.WORK,
+        messages=(JobStarted, JobHeartbeat, JobProgressed, JobSucceeded, JobFailed, JobLost),
+        owner="jobs",
+        producers=frozenset({"browser-worker", "jobs", "jobs-worker"}),
+        consumers=("jobs",),
+        bound=100_000,
+        dlq_owner="jobs",
+    ),
+    Topic(
+        name="jobs.events",
+        kind=TopicKind.LOG,
+        messages=(JobChanged,),
+        owner="jobs",
+        producers=frozenset({"jobs"}),
+        consumers=("gateway",),
+        retention=timedelta(minutes=10),
+    ),
+    Topic(
+        name="usage.events",
+        kind=TopicKind.WORK,
+        messages=(UsageRecorded,),
+        owner="jobs",
+        producers=frozenset({"jobs"}),
+        consumers=("billing",),
+        bound=100_000,
+        dlq_owner="billing",
+    ),
+    Topic(
+        name="replies",
+        kind=TopicKind.REPLY,
+        messages=(Reply,),
+        owner="jobs",
+        producers=frozenset({"jobs"}),
+        consumers=("gateway",),
+        retention=timedelta(seconds=60),
+    ),
+)
+
+TOPICS: Mapping[str, Topic] = MappingProxyType({topic.name: topic for topic in _DECLARED})
+
+
+def get_topic(name: str) -> Topic:
+    try:
+        return TOPICS[name]
+    except KeyError:
+        raise UnknownTopic(f"no topic is called {name!r}") from None

@@ -1,0 +1,41 @@
+"""The answer to a command, matched by the asker on the command's own id."""
+
+from typing import Annotated, Any, ClassVar, Self
+from uuid import UUID
+
+from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
+
+from msaas.contracts.message import Message, OnFull, Value
+from msaas.contracts.text import ErrorText, JsonObject, Name
+
+_ANYTHING = TypeAdapter[Any](Any)
+
+
+def _as_json(value: object) -> object:
+    """Let an owner answer with ids and times as they are."""
+    return _ANYTHING.dump_python(value, mode="json", fallback=str)
+
+
+Answer = Annotated[JsonObject, BeforeValidator(_as_json)]
+
+
+class ReplyProblem(Value):
+    code: Name
+    detail: ErrorText
+    retryable: bool
+    context: Answer = Field(default_factory=dict[str, Any])
+
+
+class Reply(Message):
+    on_full: ClassVar = OnFull.ADMIT
+
+    command_id: UUID
+    ok: bool
+    data: Answer = Field(default_factory=dict[str, Any])
+    problem: ReplyProblem | None = None
+
+    @model_validator(mode="after")
+    def _explains_a_refusal(self) -> Self:
+        if self.ok != (self.problem is None):
+            raise ValueError("a refusal has a problem and an acceptance has none")
+        return self

@@ -1,0 +1,74 @@
+"""The frames of the dashboard's event stream, as bytes that many connections share."""
+
+import re
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from msaas.contracts.jobs import JobFrame, Progress
+from msaas.contracts.message import Value
+from msaas.contracts.plans import Plan
+
+HEARTBEAT = b": beat\n\n"
+_CURSOR = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
+
+Amount = Annotated[int, Field(ge=0, le=2**63 - 1)]
+
+
+class AccountFrame(Value):
+    """A user's plan and what is left of its period; `jobs_limit` None is without a limit."""
+
+    plan: Plan
+    jobs_limit: Amount | None
+    jobs_used: Amount
+    jobs_reserved: Amount
+    period_start: AwareDatetime
+    period_end: AwareDatetime
+
+
+class HelloFrame(Value):
+    cursor: str
+
+
+class ProgressFrame(Progress):
+    id: UUID
+
+
+def is_cursor(text: str) -> bool:
+    """Whether a client's Last-Event-ID can be a place in the stream."""
+    return _CURSOR.fullmatch(text) is not None
+
+
+def hello_frame(cursor: str, retry_ms: int) -> bytes:
+    """Open the stream; the browser takes the cursor as its Last-Event-ID."""
+    return retry_frame(retry_ms) + _frame("hello", HelloFrame(cursor=cursor), cursor)
+
+
+def job_frame(cursor: str, frame: JobFrame) -> bytes:
+    return _frame("job", frame, cursor)
+
+
+def progress_frame(cursor: str, job_id: UUID, progress: Progress) -> bytes:
+    shown = ProgressFrame(id=job_id, percent=progress.percent, message=progress.message)
+    return _frame("progress", shown, cursor)
+
+
+def account_frame(cursor: str, account: AccountFrame) -> bytes:
+    return _frame("account", account, cursor)
+
+
+def resync_frame(cursor: str) -> bytes:
+    """Tell a reader that fell behind to read the record and go on from the cursor."""
+    return _frame("resync", HelloFrame(cursor=cursor), cursor)
+
+
+def retry_frame(retry_ms: int) -> bytes:
+    return b"retry: %d\n\n" % retry_ms
+
+
+def _frame(event: str, data: Value, cursor: str) -> bytes:
+    if not is_cursor(cursor):
+        raise ValueError("a cursor is a stream entry's id")
+    body = data.__pydantic_serializer__.to_json(data)
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (cursor.encode(), event.encode(), body)

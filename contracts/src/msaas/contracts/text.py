@@ -1,0 +1,96 @@
+"""Text and JSON that all parts can hold: no NUL, no lone surrogate, no huge number."""
+
+import math
+from collections.abc import Iterable
+from typing import Annotated, Any, cast
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from msaas.contracts.errors import UnsafeText
+
+MAX_DEPTH = 32
+MOST_INT = 2**63 - 1
+NO_NUL = r"^[^\x00]*$"
+_REPLACEMENT = "\ufffd"
+_AS_SQUARE = bytes.maketrans(b"{}", b"[]")
+_NEITHER_BRACKET_NOR_QUOTE = bytes(set(range(256)) - set(b'"[]{}'))
+
+
+def refuse_unsafe_json(data: bytes) -> None:
+    """Refuse in well-formed JSON what parsers let through: NUL in text, and deep nesting.
+
+    Three byte searches settle nearly every document; only a suspect is looked at closely.
+    """
+    if b"\\u0000" in data and b"\\u0000" in data.replace(rb"\\", b""):
+        raise UnsafeText("text contains NUL")
+    if data.count(b"{") + data.count(b"[") > MAX_DEPTH and _is_deep(data):
+        raise UnsafeText(f"nesting is deeper than {MAX_DEPTH}")
+
+
+def _is_deep(data: bytes) -> bool:
+    """Whether brackets remain after the innermost pairs were taken away once for each level."""
+    unescaped = data.replace(rb"\\", b"").replace(rb"\"", b"")
+    marks = unescaped.translate(_AS_SQUARE, _NEITHER_BRACKET_NOR_QUOTE)
+    brackets = b"".join(marks.replace(b'""', b"").split(b'"')[::2])
+    for _ in range(MAX_DEPTH):
+        brackets = brackets.replace(b"[]", b"")
+    return bool(brackets)
+
+
+def normalise_text(text: str, limit: int | None = None) -> str:
+    """Make foreign text (a page, an exception) storable: NUL and lone surrogates become U+FFFD."""
+    cut = text[:limit]
+    if not cut.isascii():
+        cut = cut.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return cut.replace("\0", _REPLACEMENT)
+
+
+def _normalised(limit: int) -> BeforeValidator:
+    def normalise(value: object) -> object:
+        return normalise_text(value, limit) if isinstance(value, str) else value
+
+    return BeforeValidator(normalise)
+
+
+def _refuse_unsafe_values(value: dict[str, Any]) -> dict[str, Any]:
+    _look_through(value.values(), 1)
+    return value
+
+
+def _look_through(values: Iterable[object], depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise UnsafeText(f"nesting is deeper than {MAX_DEPTH}")
+    for value in values:
+        kind = type(value)
+        if kind is dict:
+            inner = cast("dict[object, object]", value)
+            _refuse_other_keys(inner)
+            _look_through(inner.values(), depth + 1)
+        elif kind is list:
+            _look_through(cast("list[object]", value), depth + 1)
+        elif not (kind is str or kind is bool or value is None):
+            _refuse_huge_number(value)
+
+
+def _refuse_other_keys(keys: Iterable[object]) -> None:
+    for key in keys:
+        if type(key) is not str:
+            raise UnsafeText("a key is no string")
+
+
+def _refuse_huge_number(value: object) -> None:
+    if type(value) is int:
+        if not -MOST_INT - 1 <= value <= MOST_INT:
+            raise UnsafeText("a number does not fit in 64 bits")
+    elif type(value) is not float:
+        raise UnsafeText("a value is not JSON")
+    elif not math.isfinite(value):
+        raise UnsafeText("a number is not finite")
+
+
+Text = Annotated[str, Field(pattern=NO_NUL)]
+ErrorText = Annotated[str, Field(max_length=1_000), _normalised(1_000)]
+ForeignText = Annotated[str, Field(max_length=200_000), _normalised(200_000)]
+Note = Annotated[str, Field(max_length=200), _normalised(200)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*$", max_length=64)]
+JsonObject = Annotated[dict[str, Any], AfterValidator(_refuse_unsafe_values)]

@@ -1,0 +1,68 @@
+"""What a topic is: its kind, its messages, who may write and read it, and how it is kept small."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from functools import cached_property
+
+from msaas.contracts.keys import reply_key, stream_key
+from msaas.contracts.message import Message
+
+PROCESSES = ("gateway", "jobs", "jobs-worker", "billing", "browser-worker", "agents", "privacy")
+"""The kinds of process that a topic can name; each has a Redis user."""
+
+_GROUPS = {"browser-worker": "browser-workers", "jobs-worker": "jobs"}
+
+
+class TopicKind(StrEnum):
+    WORK = "work"
+    LOG = "log"
+    REPLY = "reply"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topic:
+    """`bound` counts a work topic's entries; `retention` is the time window of the other kinds."""
+
+    name: str
+    version: int = 1
+    kind: TopicKind
+    messages: tuple[type[Message], ...]
+    owner: str
+    producers: frozenset[str]
+    consumers: tuple[str, ...]
+    bound: int | None = None
+    retention: timedelta | None = None
+    dlq_owner: str | None = None
+
+    def key(self, env: str, consumer: str | None = None) -> str:
+        """Name the stream; where several services consume a work topic each has its own."""
+        if self.kind is TopicKind.REPLY:
+            return reply_key(env, self._named(consumer))
+        shared = self.kind is TopicKind.LOG or len(self.consumers) == 1
+        return stream_key(env, self.name, self.version, None if shared else self._named(consumer))
+
+    def keys(self, env: str) -> tuple[str, ...]:
+        """Name every stream that one message is written to; a reply's depends on who asked."""
+        if self.kind is TopicKind.REPLY:
+            return ()
+        return tuple(dict.fromkeys(self.key(env, consumer) for consumer in self.consumers))
+
+    def group(self, consumer: str) -> str:
+        return _GROUPS.get(consumer, consumer)
+
+    def dead_letter_key(self, env: str, consumer: str) -> str:
+        return f"{self.key(env, consumer)}.dlq"
+
+    def poison_key(self, env: str, consumer: str) -> str:
+        return f"{self.key(env, consumer)}.dlq.poison"
+
+    @cached_property
+    def by_type(self) -> Mapping[bytes, type[Message]]:
+        return {message.type_name().encode(): message for message in self.messages}
+
+    def _named(self, consumer: str | None) -> str:
+        if consumer is None:
+            raise ValueError(f"{self.name} has a stream for each consumer: name one")
+        return consumer

@@ -1,0 +1,51 @@
+"""Usage as provable facts: each links to the one before it by a hash over fixed bytes."""
+
+import hashlib
+import struct
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from msaas.contracts.message import Message, OnFull
+from msaas.contracts.plans import Plan
+
+USAGE_GENESIS = "0" * 64
+"""The previous hash of a subject's first fact."""
+
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=1, le=2**63 - 1)]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAYOUT = struct.Struct(">16sQ16sqq32s")
+
+
+class UsageRecorded(Message):
+    """One completed billable job. The subject is a random id: nothing here names a person."""
+
+    on_full: ClassVar = OnFull.SKIP
+
+    subject_id: UUID
+    seq: Count
+    job_id: UUID
+    quantity: Count
+    occurred_at: AwareDatetime
+    period_start: AwareDatetime
+    plan: Plan
+    prev_hash: Hash
+    hash: Hash
+
+
+def usage_hash(  # noqa: PLR0917  # the parts of the chain, in the order of their bytes
+    subject: UUID, seq: int, job_id: UUID, quantity: int, occurred_at: datetime, prev_hash: str
+) -> str:
+    """Return SHA-256 over uuid, int8, uuid, int8, int8 (µs since 1970), 32 bytes; all big-endian.
+
+    Postgres builds the same bytes with uuid_send, int8send and decode.
+    """
+    micros = (occurred_at - _EPOCH) // timedelta(microseconds=1)
+    previous = bytes.fromhex(prev_hash)
+    if len(previous) != hashlib.sha256().digest_size:
+        raise ValueError("a previous hash has 32 bytes")
+    fixed = _LAYOUT.pack(subject.bytes, seq, job_id.bytes, quantity, micros, previous)
+    return hashlib.sha256(fixed).hexdigest()

@@ -1,0 +1,307 @@
+"""Each Redis user may do what its process needs, and no more, on a real Redis."""
+
+import hashlib
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from msaas.contracts import ACL_USERS, render_acl
+from msaas.local.servers import RedisServer
+
+ENV = "prod"
+ADMIN = "user admin on nopass ~* &* +@all\n"
+STREAM = f"msaas:{ENV}:stream"
+BROWSER, GENERIC = f"{STREAM}:jobs.browser.v1", f"{STREAM}:jobs.generic.v1"
+COMMANDS, RESULTS = f"{STREAM}:jobs.commands.v1", f"{STREAM}:jobs.results.v1"
+CONTROL, EVENTS, USAGE = (
+    f"{STREAM}:{topic}.v1" for topic in ("jobs.control", "jobs.events", "usage.events")
+)
+REPLY, OTHERS_REPLY = f"msaas:{ENV}:reply:gateway-h-1-2", f"msaas:{ENV}:reply:jobs-h-1-2"
+EPOCH, CANCEL = f"msaas:{ENV}:epoch", f"msaas:{ENV}:cancel:j1"
+
+Ask = Callable[..., str]
+
+
+class Connection:
+    """Just enough RESP2 to ask one thing at a time."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=5)
+        self._replies = self._socket.makefile("rb")
+
+    def ask(self, *words: str) -> str:
+        parts = "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)
+        self._socket.sendall(f"*{len(words)}\r\n{parts}".encode())
+        return self._read()
+
+    def close(self) -> None:
+        self._replies.close()
+        self._socket.close()
+
+    def _read(self) -> str:
+        line = self._replies.readline().decode().rstrip("\r\n")
+        if line.startswith("$") and line != "$-1":
+            return self._replies.read(int(line[1:]) + 2).decode().rstrip("\r\n")
+        if line.startswith("*"):
+            return "|".join(self._read() for _ in range(int(line[1:])))
+        return line
+
+
+@pytest.fixture
+def connect(
+    private_redis: Callable[..., RedisServer], tmp_path: Path
+) -> Iterator[Callable[[str], Ask]]:
+    """Return a way to log in to a Redis that runs with the generated file."""
+    hashes = {user: hashlib.sha256(f"of {user}".encode()).hexdigest() for user in ACL_USERS}
+    (tmp_path / "users.acl").write_text(render_acl(ENV, hashes) + ADMIN)
+    server = private_redis(aof=False, config={"aclfile": str(tmp_path / "users.acl")})
+    opened: list[Connection] = []
+
+    def log_in(user: str) -> Ask:
+        opened.append(Connection(server.port))
+        assert opened[-1].ask("AUTH", user, f"of {user}") == "+OK"
+        return opened[-1].ask
+
+    yield log_in
+    for connection in opened:
+        connection.close()
+
+
+def consumes(key: str, group: str) -> list[str]:
+    return [
+        f"XGROUP CREATE {key} {group} 0 MKSTREAM",
+        f"XREADGROUP GROUP {group} me COUNT 1 STREAMS {key} >",
+        f"XACK {key} {group} 1-1",
+        f"XDEL {key} 1-1",
+        f"XCLAIM {key} {group} me 0 1-1 JUSTID",
+        f"XAUTOCLAIM {key} {group} me 0 0",
+        f"XPENDING {key} {group}",
+        f"XINFO GROUPS {key}",
+        f"XLEN {key}",
+        f"XRANGE {key} - +",
+        f"XGROUP DELCONSUMER {key} {group} me",
+        f"XADD {key}.dlq * a b",
+        f"XADD {key}.dlq.poison * a b",
+        f"XLEN {key}.dlq",
+    ]
+
+
+def tails(key: str) -> list[str]:
+    return [f"XREAD STREAMS {key} 0", f"XREVRANGE {key} + - COUNT 1", f"XLEN {key}"]
+
+
+def appends(key: str) -> list[str]:
+    return [f"XADD {key} * a b", f"XADD {key} MINID ~ 5 * a b"]
+
+
+def cannot_write_or_take(*keys: str) -> list[str]:
+    return [
+        command
+        for key in keys
+        for command in (
+            f"XADD {key} * a b",
+            f"XTRIM {key} MAXLEN 0",
+            f"XSETID {key} 9-9",
+            f"DEL {key}",
+            f"UNLINK {key}",
+            f"EXPIRE {key} 1",
+            f"RENAME {key} x",
+            f"COPY {key} x",
+            f"RESTORE {key} 0 x",
+            f"SET {key} x",
+        )
+    ]
+
+
+EVERYONE = [
+    *("PING", "TIME", "INFO server", "CLIENT SETNAME x", "CLIENT ID"),
+    *("MULTI", "EXEC", "DISCARD", "HELLO 2"),
+]
+NOBODY = [
+    *("FLUSHALL", "FLUSHDB", "KEYS *", "CONFIG SET maxmemory 1", "CONFIG GET *", "SHUTDOWN"),
+    *("ACL LIST", "ACL SETUSER x on", "DEBUG SLEEP 0", "MONITOR", "EVAL return 0", "SAVE"),
+    *(
+        "SUBSCRIBE x",
+        "PUBLISH x y",
+        "REPLICAOF NO ONE",
+        "CLIENT KILL ID 1",
+        "CLIENT PAUSE 1",
+        "CLIENT TRACKING ON",
+    ),
+    *("SELECT 1", "SWAPDB 0 1", "SLOWLOG GET", "FUNCTION LIST", "GET other", "LPUSH other x"),
+]
+ALLOWED = {
+    "gateway": [
+        *appends(COMMANDS),
+        f"XLEN {COMMANDS}",
+        *tails(EVENTS),
+        *tails(REPLY),
+        f"XREAD STREAMS {EVENTS} {REPLY} 0 0",
+        f"DEL {REPLY}",
+        f"EXPIRE {REPLY} 60",
+    ],
+    "jobs": [
+        *consumes(COMMANDS, "jobs"),
+        *consumes(RESULTS, "jobs"),
+        *(command for key in (BROWSER, GENERIC, USAGE, RESULTS) for command in appends(key)),
+        *(command for key in (CONTROL, EVENTS, REPLY) for command in appends(key)),
+        f"EXPIRE {REPLY} 60",
+        f"XRANGE {BROWSER} 1-1 1-1",
+        f"XDEL {GENERIC} 1-1",
+        f"XPENDING {BROWSER} browser-workers",
+        f"XINFO GROUPS {USAGE}",
+        f"XRANGE {BROWSER}.dlq - +",
+        f"XDEL {GENERIC}.dlq.poison 1-1",
+        f"SET {CANCEL} 1 EX 60",
+        f"DEL {CANCEL}",
+    ],
+    "jobs-worker": [
+        *consumes(GENERIC, "jobs"),
+        *appends(RESULTS),
+        f"XLEN {RESULTS}",
+        *tails(CONTROL),
+        f"GET {CANCEL}",
+        f"EXISTS {CANCEL}",
+    ],
+    "browser-worker": [
+        *consumes(BROWSER, "browser-workers"),
+        *appends(RESULTS),
+        *tails(CONTROL),
+        f"GET {CANCEL}",
+        f"EXISTS {CANCEL}",
+    ],
+    "billing": [
+        *consumes(USAGE, "billing"),
+        f"XRANGE {USAGE}.dlq - +",
+        f"XDEL {USAGE}.dlq 1-1",
+    ],
+    "agents": [],
+    "privacy": [],
+    "operator": [
+        *("SCAN 0", "CLIENT LIST", "ACL WHOAMI", f"TYPE {EPOCH}", f"MEMORY USAGE {BROWSER}"),
+        *(f"XLEN {BROWSER}", f"XINFO GROUPS {BROWSER}", f"XPENDING {COMMANDS} jobs"),
+        *(f"XREAD STREAMS {EVENTS} 0", f"XRANGE {RESULTS}.dlq - +"),
+    ],
+}
+DENIED = {
+    "gateway": [
+        *cannot_write_or_take(RESULTS, EVENTS, BROWSER, USAGE),
+        f"XRANGE {COMMANDS} - +",
+        f"XDEL {COMMANDS} 1-1",
+        f"XREADGROUP GROUP jobs me STREAMS {COMMANDS} >",
+        f"XADD {REPLY} * a b",
+        f"XREAD STREAMS {OTHERS_REPLY} 0",
+        f"XREAD STREAMS {REPLY} {OTHERS_REPLY} 0 0",
+        f"SET {CANCEL} 1",
+    ],
+    "jobs": [
+        *cannot_write_or_take(COMMANDS),
+        f"XREADGROUP GROUP browser-workers me STREAMS {BROWSER} >",
+        f"XREADGROUP GROUP billing me STREAMS {USAGE} >",
+        f"XREAD STREAMS {REPLY} 0",
+        f"DEL {REPLY}",
+        f"XADD {USAGE}.dlq * a b",
+        "CLIENT LIST",
+        f"XGROUP DESTROY {COMMANDS} jobs",
+    ],
+    "jobs-worker": [
+        *cannot_write_or_take(GENERIC, BROWSER, COMMANDS, EVENTS, CONTROL, USAGE),
+        f"XRANGE {BROWSER} - +",
+        f"XREADGROUP GROUP browser-workers me STREAMS {BROWSER} >",
+        f"XRANGE {RESULTS} - +",
+        f"XDEL {RESULTS} 1-1",
+        f"XREADGROUP GROUP jobs me STREAMS {RESULTS} >",
+        f"SET {CANCEL} 1",
+        f"DEL {CANCEL}",
+        f"XRANGE {GENERIC}.dlq - +",
+        f"XADD {REPLY} * a b",
+        f"XGROUP SETID {GENERIC} jobs 0",
+        f"XGROUP DESTROY {GENERIC} jobs",
+    ],
+    "browser-worker": [
+        *cannot_write_or_take(BROWSER, GENERIC, COMMANDS, EVENTS, CONTROL, USAGE),
+        f"XRANGE {GENERIC} - +",
+        f"XRANGE {RESULTS} - +",
+        f"XDEL {RESULTS} 1-1",
+        f"SET {CANCEL} 1",
+        f"XRANGE {BROWSER}.dlq - +",
+        f"XADD {REPLY} * a b",
+        f"XREAD STREAMS {EVENTS} 0",
+    ],
+    "billing": [
+        *cannot_write_or_take(USAGE, COMMANDS, RESULTS),
+        f"XRANGE {COMMANDS} - +",
+        f"GET {CANCEL}",
+    ],
+    "agents": [f"XRANGE {RESULTS} - +", *cannot_write_or_take(RESULTS)],
+    "privacy": [f"XRANGE {COMMANDS} - +", *cannot_write_or_take(COMMANDS)],
+    "operator": [
+        *cannot_write_or_take(BROWSER, EVENTS, f"{RESULTS}.dlq"),
+        f"XRANGE {BROWSER} - +",
+        f"XINFO STREAM {BROWSER} FULL",
+        f"XDEL {RESULTS}.dlq 1-1",
+        f"GET {CANCEL}",
+        f"SET {EPOCH} x",
+    ],
+}
+
+
+def test_the_tables_speak_of_every_user() -> None:
+    assert set(ALLOWED) == set(DENIED) == set(ACL_USERS)
+
+
+def test_every_user_may_do_what_it_needs_and_nothing_else(connect: Callable[[str], Ask]) -> None:
+    ask = connect("admin")
+
+    def may(user: str, command: str) -> bool:
+        answer = ask("ACL", "DRYRUN", user, *command.split())
+        assert answer == "+OK" or " has no permissions to " in answer, (command, answer)
+        return answer == "+OK"
+
+    epoch = [f"SET {EPOCH} x NX GET", f"GET {EPOCH}"]
+    refused = [
+        f"{user}: {command}"
+        for user in ACL_USERS
+        for command in (*EVERYONE, *ALLOWED[user], *(epoch if user != "operator" else ()))
+        if not may(user, command)
+    ]
+    let_through = [
+        f"{user}: {command}"
+        for user in ACL_USERS
+        for command in (*NOBODY, *DENIED[user], f"XADD msaas:{ENV}x:stream:jobs.results.v1 * a b")
+        if may(user, command)
+    ]
+    assert (refused, let_through) == ([], [])
+
+
+def test_a_worker_reads_its_input_and_cannot_forge_it(connect: Callable[[str], Ask]) -> None:
+    jobs, worker = connect("jobs"), connect("browser-worker")
+    entry_id = jobs("XADD", BROWSER, "*", "type", "JobEnvelope")
+    assert worker("XGROUP", "CREATE", BROWSER, "browser-workers", "0") == "+OK"
+    read = worker("XREADGROUP", "GROUP", "browser-workers", "me", "STREAMS", BROWSER, ">")
+    assert entry_id in read
+    assert worker("XADD", BROWSER, "*", "type", "JobEnvelope").startswith("-NOPERM")
+    assert worker("MULTI") == "+OK"
+    assert worker("XADD", RESULTS, "*", "type", "JobStarted") == "+QUEUED"
+    assert worker("XACK", BROWSER, "browser-workers", entry_id) == "+QUEUED"
+    assert worker("XDEL", BROWSER, entry_id) == "+QUEUED"
+    assert worker("EXEC").endswith("|:1|:1")
+
+
+def test_a_client_may_say_which_library_it_is(connect: Callable[[str], Ask]) -> None:
+    answer = connect("jobs")("CLIENT", "SETINFO", "LIB-NAME", "x")
+    assert not answer.startswith("-NOPERM"), "Redis 7.0 does not know it, which is no refusal"
+
+
+def test_nobody_comes_in_without_a_password(
+    private_redis: Callable[..., RedisServer], root: Path, tmp_path: Path
+) -> None:
+    committed = root / "contracts/redis/users.acl"
+    own = tmp_path / "users.acl"
+    own.write_text(committed.read_text())
+    connection = Connection(private_redis(aof=False, config={"aclfile": str(own)}).port)
+    answers = [connection.ask("PING"), connection.ask("AUTH", "jobs", "")]
+    connection.close()
+    assert [answer.split()[0] for answer in answers] == ["-NOAUTH", "-WRONGPASS"]

@@ -1,0 +1,72 @@
+"""A dead letter says why it lies there, and keeps no secret."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from msaas.contracts import JobEnvelope, dead_letter, encode, get_topic
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+NAMES = [b"id", b"type", b"v", b"data", b"password"]
+
+
+def buried(topic: str, fields: dict[bytes, bytes], error: str = "why") -> dict[bytes, bytes]:
+    return dead_letter(
+        get_topic(topic),
+        fields,
+        entry_id="1-0",
+        error=error,
+        kind="poison",
+        deliveries=5,
+        at=NOW,
+    )
+
+
+def test_it_keeps_the_whole_entry_and_adds_what_happened(entry: dict[bytes, bytes]) -> None:
+    assert buried("jobs.results", {**entry, b"odd": b"\xff"}, "it\0broke") == {
+        **entry,
+        b"odd": b"\xff",
+        b"dlq_entry_id": b"1-0",
+        b"dlq_kind": b"poison",
+        b"dlq_error": "it\ufffdbroke".encode(),
+        b"dlq_deliveries": b"5",
+        b"dlq_at": b"2026-01-01T00:00:00+00:00",
+    }
+
+
+def test_of_an_envelope_it_keeps_header_job_id_and_fence(
+    read_sample: Callable[[str], bytes], header: dict[str, Any]
+) -> None:
+    envelope = JobEnvelope.model_validate_json(read_sample("JobEnvelope"))
+    fields = {**encode(envelope, **header), b"password": b"hunter2"}
+    kept = buried("jobs.browser", fields)
+    assert kept[b"data"] == (
+        b'{"fence": "c0ffee00-1111-4222-8333-444455556666",'
+        b' "job_id": "01938e5a-7c00-7000-8000-000000000001"}'
+    )
+    assert kept[b"correlation_id"] == b"req-7f3a"
+    assert b"password" not in kept
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"hunter2", b'"hunter2"', b'{"job_id": "hunter2"}', b'{"fence": ["hunter2"]}', b"[" * 99_999],
+)
+def test_of_a_broken_envelope_it_keeps_no_body(data: bytes) -> None:
+    assert buried("jobs.generic", {b"data": data, b"type": b"JobEnvelope"})[b"data"] == b"{}"
+
+
+def test_a_huge_body_is_cut(entry: dict[bytes, bytes]) -> None:
+    assert len(buried("jobs.results", {**entry, b"data": b"x" * 10**6})[b"data"]) == 256 * 1024
+
+
+@unhurried
+@given(fields=st.dictionaries(st.sampled_from(NAMES) | st.binary(), st.binary()), error=st.text())
+def test_any_entry_can_be_buried(fields: dict[bytes, bytes], error: str) -> None:
+    assert buried("jobs.browser", fields, error)[b"dlq_entry_id"] == b"1-0"
+    assert buried("jobs.results", fields, error)[b"dlq_kind"] == b"poison"

@@ -1,0 +1,186 @@
+"""Every message, task and frame has a hand-written sample, and holds only what has a limit."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+import pytest
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel, ValidationError
+
+from msaas.contracts import (
+    TASKS,
+    JobFailed,
+    JobHeartbeat,
+    JobLost,
+    JobProgressed,
+    JobSucceeded,
+    LossReason,
+    Progress,
+    Reply,
+    ReplyProblem,
+    SubmitJob,
+)
+from msaas.contracts.generate import list_models
+
+MODELS = list_models()
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+every_model = pytest.mark.parametrize("name", MODELS)
+
+
+@every_model
+def test_its_sample_parses_and_comes_back_as_it_was(
+    name: str, read_sample: Callable[[str], bytes]
+) -> None:
+    sample = read_sample(name)
+    parsed = MODELS[name].model_validate_json(sample)
+    assert json.loads(parsed.model_dump_json()) == json.loads(sample)
+
+
+@every_model
+def test_its_sample_obeys_its_committed_schema(
+    name: str, root: Path, read_sample: Callable[[str], bytes]
+) -> None:
+    schema = json.loads((root / f"contracts/schemas/v1/{name}.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    errors = Draft202012Validator(schema).iter_errors(json.loads(read_sample(name)))  # pyright: ignore[reportUnknownMemberType]  # the stub's kwargs
+    assert list(errors) == []
+
+
+@every_model
+def test_it_ignores_fields_that_it_does_not_know(
+    name: str, read_sample: Callable[[str], bytes], load_sample: Callable[[str], BaseModel]
+) -> None:
+    newer = {**json.loads(read_sample(name)), "added_in_a_later_release": {"x": 1}}
+    assert MODELS[name].model_validate_json(json.dumps(newer)) == load_sample(name)
+
+
+@every_model
+def test_it_holds_no_text_or_number_without_a_limit(name: str) -> None:
+    unlimited = [node for node in _leaves(MODELS[name].model_json_schema()) if not _limited(node)]
+    assert unlimited == []
+
+
+def test_there_is_a_sample_for_each_model_and_no_other(root: Path) -> None:
+    samples = (root / "contracts/samples/v1").glob("*.json")
+    assert {sample.name.removesuffix(".json") for sample in samples} == set(MODELS)
+
+
+def _leaves(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        typed = cast("dict[str, Any]", node)
+        if typed.get("type") in {"string", "integer", "number"}:
+            yield typed
+        for value in typed.values():
+            yield from _leaves(value)
+    elif isinstance(node, list):
+        for value in cast("list[Any]", node):
+            yield from _leaves(value)
+
+
+def _limited(node: dict[str, Any]) -> bool:
+    if node["type"] == "string":
+        fixed = node.get("pattern", "").endswith("{64}$")
+        return fixed or bool({"maxLength", "format", "enum"} & set(node))
+    return {"maximum", "minimum"} <= set(node)
+
+
+def test_a_message_takes_typed_values_only() -> None:
+    with pytest.raises(ValidationError):
+        JobHeartbeat(job_id=cast("UUID", str(uuid4())), fence=uuid4())
+
+
+def test_a_message_never_changes() -> None:
+    beat = JobHeartbeat(job_id=uuid4(), fence=uuid4())
+    with pytest.raises(ValidationError):
+        beat.lease_ms = 20_000
+
+
+def test_an_error_does_not_show_what_was_sent() -> None:
+    with pytest.raises(ValidationError) as caught:
+        SubmitJob.model_validate_json('{"payload": "hunter2"}')
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_a_success_has_a_result_or_a_reference(both: bool) -> None:  # noqa: FBT001  # a table's column
+    given: dict[str, Any] = {"result": {}, "result_ref": "result.json"} if both else {}
+    with pytest.raises(ValidationError, match="either result or result_ref"):
+        JobSucceeded(job_id=uuid4(), fence=uuid4(), started_at=NOW, finished_at=NOW, **given)
+
+
+@pytest.mark.parametrize("name", ["../other/result.json", "a/b", ".hidden", "", "x" * 101])
+def test_a_result_is_referred_to_by_the_name_of_a_slot(name: str) -> None:
+    with pytest.raises(ValidationError):
+        JobSucceeded(
+            job_id=uuid4(), fence=uuid4(), result_ref=name, started_at=NOW, finished_at=NOW
+        )
+
+
+def test_an_expired_lease_says_which() -> None:
+    drained = JobLost(job_id=uuid4(), fence=uuid4(), reason=LossReason.DRAINED)
+    assert drained.lease_until is None
+    with pytest.raises(ValidationError, match="lease_until"):
+        JobLost(job_id=uuid4(), fence=uuid4(), reason=LossReason.LEASE_EXPIRED)
+
+
+def test_a_time_without_a_zone_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        JobLost(
+            job_id=uuid4(),
+            fence=uuid4(),
+            reason=LossReason.LEASE_EXPIRED,
+            lease_until=datetime(2026, 1, 1),  # noqa: DTZ001  # what is tested
+        )
+
+
+def test_what_a_page_or_an_exception_says_is_made_storable_and_cut() -> None:
+    failed = JobFailed(
+        job_id=uuid4(),
+        fence=uuid4(),
+        failure_reason="navigation_failed",
+        last_error="a\0b\ud800c" + "x" * 2_000,
+        retryable=True,
+        finished_at=NOW,
+    )
+    assert failed.last_error.startswith("a\ufffdb\ufffdcx")
+    assert len(failed.last_error) == 1_000
+    progressed = JobProgressed(job_id=uuid4(), fence=uuid4(), progress=Progress(message="m" * 999))
+    assert progressed.progress.message == "m" * 200
+
+
+def test_a_reply_takes_ids_and_times_as_they_are() -> None:
+    job_id = uuid4()
+    reply = Reply(
+        command_id=uuid4(), ok=True, data={"job_id": job_id, "wait": timedelta(seconds=2)}
+    )
+    assert reply.data == {"job_id": str(job_id), "wait": "PT2S"}
+
+
+@pytest.mark.parametrize("ok", [True, False])
+def test_a_reply_explains_a_refusal_and_nothing_else(ok: bool) -> None:  # noqa: FBT001  # a table's column
+    problem = ReplyProblem(code="conflict", detail="It has ended.", retryable=False)
+    with pytest.raises(ValidationError, match="a refusal has a problem"):
+        Reply(command_id=uuid4(), ok=ok, problem=problem if ok else None)
+
+
+def test_times_are_written_in_the_zone_they_came_in() -> None:
+    lost = JobLost(
+        job_id=uuid4(),
+        fence=uuid4(),
+        reason=LossReason.LEASE_EXPIRED,
+        lease_until=NOW.astimezone(timezone(timedelta(hours=2))),
+    )
+    assert json.loads(lost.model_dump_json())["lease_until"] == "2026-01-01T02:00:00+02:00"
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS.keys())
+def test_a_submission_with_a_misspelt_parameter_can_be_told(
+    task: Any, load_sample: Callable[[str], BaseModel]
+) -> None:
+    params = load_sample(f"task.{task.task_type}.params").model_dump()
+    with pytest.raises(ValidationError, match="extra_forbidden"):
+        task.params.model_validate({**params, "urll": 1}, extra="forbid")

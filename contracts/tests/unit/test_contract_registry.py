@@ -1,0 +1,119 @@
+"""The registry is complete: nothing is ownerless, unbounded or unread."""
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from msaas.contracts import (
+    PROCESSES,
+    TOPICS,
+    OnFull,
+    Topic,
+    TopicKind,
+    UnknownTopic,
+    cancel_key,
+    epoch_key,
+    get_topic,
+    is_reply_key,
+    reply_key,
+)
+
+every_topic = pytest.mark.parametrize("topic", TOPICS.values(), ids=TOPICS.keys())
+
+
+@every_topic
+def test_a_topic_has_messages_an_owner_a_producer_and_a_consumer(topic: Topic) -> None:
+    assert topic.messages
+    assert topic.producers
+    assert topic.consumers
+    named = {topic.owner, *topic.producers, *topic.consumers, topic.dlq_owner or topic.owner}
+    assert named <= set(PROCESSES)
+
+
+@every_topic
+def test_a_work_topic_has_a_bound_and_somebody_for_its_dead_letters(topic: Topic) -> None:
+    work = topic.kind is TopicKind.WORK
+    assert (topic.bound is not None) == work
+    assert (topic.dlq_owner is not None) == work
+    assert (topic.retention is None) == work
+
+
+@every_topic
+def test_whoever_sends_commands_reads_replies_and_whoever_takes_them_writes_replies(
+    topic: Topic,
+) -> None:
+    replies = get_topic("replies")
+    if any(message.on_full is OnFull.REFUSE for message in topic.messages):
+        assert topic.producers <= set(replies.consumers)
+        assert set(topic.consumers) <= replies.producers
+    assert all(type(message.on_full) is OnFull for message in topic.messages)
+
+
+def test_a_topic_that_nobody_declared_is_an_error() -> None:
+    with pytest.raises(UnknownTopic):
+        get_topic("jobs.nonsense")
+
+
+def test_keys_carry_environment_topic_and_version() -> None:
+    browser = get_topic("jobs.browser")
+    assert browser.key("prod") == "msaas:prod:stream:jobs.browser.v1"
+    assert browser.keys("prod") == ("msaas:prod:stream:jobs.browser.v1",)
+    assert browser.group("browser-worker") == "browser-workers"
+    assert get_topic("jobs.generic").group("jobs-worker") == "jobs"
+    dead = browser.dead_letter_key("prod", "browser-worker")
+    assert dead == "msaas:prod:stream:jobs.browser.v1.dlq"
+    assert browser.poison_key("prod", "browser-worker") == f"{dead}.poison"
+    assert epoch_key("prod") == "msaas:prod:epoch"
+    assert cancel_key("prod", "j1") == "msaas:prod:cancel:j1"
+
+
+def test_a_work_topic_with_several_consumers_has_a_stream_for_each() -> None:
+    shared = Topic(
+        name="privacy.erasure",
+        kind=TopicKind.WORK,
+        messages=(),
+        owner="privacy",
+        producers=frozenset({"privacy"}),
+        consumers=("billing", "jobs"),
+        bound=1,
+    )
+    assert shared.key("e", "jobs") == "msaas:e:stream:privacy.erasure.v1.jobs"
+    assert shared.keys("e") == (shared.key("e", "billing"), shared.key("e", "jobs"))
+    assert shared.dead_letter_key("e", "jobs") == "msaas:e:stream:privacy.erasure.v1.jobs.dlq"
+    with pytest.raises(ValueError, match="name one"):
+        shared.key("e")
+
+
+def test_a_log_has_one_stream_however_many_read_it() -> None:
+    control = get_topic("jobs.control")
+    assert len(control.consumers) > 1
+    assert control.keys("e") == ("msaas:e:stream:jobs.control.v1",)
+
+
+def test_replies_go_to_a_stream_of_the_asking_process() -> None:
+    replies = get_topic("replies")
+    assert replies.retention == timedelta(seconds=60)
+    assert replies.keys("e") == ()
+    assert replies.key("e", "gateway-h-1-2") == reply_key("e", "gateway-h-1-2")
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("msaas:e:reply:gateway-host.example-42-1767225600", True),
+        ("msaas:e:reply:", False),
+        ("msaas:e:reply:gateway-1:x", False),
+        ("msaas:e:reply:gateway-1\n", False),
+        ("msaas:e:reply:" + "g" * 500, False),
+        ("msaas:other:reply:gateway-1", False),
+        ("msaas:e:stream:jobs.browser.v1", False),
+        ("x msaas:e:reply:gateway-1", False),
+    ],
+)
+def test_only_a_reply_stream_of_this_environment_takes_replies(key: str, expected: bool) -> None:  # noqa: FBT001  # a table's column
+    assert is_reply_key("e", key) is expected
+
+
+def test_topic_names_are_words_and_dots() -> None:
+    assert all(re.fullmatch(r"[a-z]+(\.[a-z]+)*", name) for name in TOPICS)

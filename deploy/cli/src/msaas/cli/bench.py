@@ -1,0 +1,18 @@
+"""`./msaas bench NAME`: one of the benchmarks in deploy/loadtest."""
+
+import subprocess
+import sys
+
+from msaas.cli.house import ROOT
+from msaas.cli.verbs import refuse
+
+
+def run(argv: list[str]) -> int:
+    scripts = {
+        path.name.removesuffix("_bench.py"): path
+        for path in sorted(ROOT.glob("deploy/loadtest/*_bench.py"))
+    }
+    name, *rest = argv or [""]
+    if name not in scripts:
+        return refuse(name, scripts, "benchmark")
+    return subprocess.run([sys.executable, "-P", scripts[name], *rest], check=False).returncode

@@ -1,0 +1,17 @@
+"""Keeps the lock files true to what the units ask for, without asking a registry."""
+
+from collections.abc import Iterator
+
+from msaas.cli.checks.tree import Tree
+from msaas.cli.lock import LOCKS, fingerprint, recorded
+
+
+def find_problems(tree: Tree) -> Iterator[str]:
+    for lock in LOCKS:
+        if lock.path not in tree.files:
+            yield f"{lock.path}: missing; `./msaas lock` writes it"
+            continue
+        if recorded(tree.root, lock) != fingerprint(tree.root, lock):
+            yield f"{lock.path}: made from other dependencies; `./msaas lock` writes it again"
+        if "--hash=sha256:" not in tree.text(lock.path):
+            yield f"{lock.path}: has no hashes"

@@ -1,0 +1,15 @@
+"""`./msaas contracts`: everything that is generated from the contracts and committed."""
+
+import subprocess
+
+from msaas.cli.house import ROOT, module
+
+GENERATORS = ("msaas.contracts.generate", "msaas.messaging.asyncapi")
+
+
+def run(argv: list[str]) -> int:
+    codes = [
+        subprocess.run([*module(name), *argv], cwd=ROOT, check=False).returncode
+        for name in GENERATORS
+    ]
+    return max(codes)

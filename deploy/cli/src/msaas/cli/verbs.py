@@ -1,0 +1,103 @@
+"""The table of verbs: what `./msaas help` prints and what each verb calls."""
+
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from typing import cast
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One word after `./msaas`; the target is imported only when the word is said."""
+
+    target: str
+    arguments: str
+    summary: str
+    more: str = ""
+
+    def run(self, argv: list[str]) -> int:
+        module, function = self.target.split(":")
+        call = cast("Callable[[list[str]], int]", getattr(import_module(module), function))
+        return call(argv)
+
+
+VERBS: dict[str, Verb] = {
+    "test": Verb(
+        "msaas.cli.run_tests:run",
+        "[PYTEST ARGUMENT ...]",
+        "run the tests in parallel",
+        "Without arguments: every test, with coverage and its floor. Arguments go to pytest\n"
+        "(paths are taken from the current folder) and switch the coverage floor off.",
+    ),
+    "check": Verb(
+        "msaas.cli.checks.run:run",
+        "[NAME ...]",
+        "hold the house style: all checks, or those named",
+        "Checks run side by side; what a failing one has to say follows at the end.",
+    ),
+    "up": Verb("msaas.local.verbs:up", "", "start Postgres and Redis, and stay in front of them"),
+    "down": Verb(
+        "msaas.local.verbs:down",
+        "[--wipe]",
+        "stop what `up` started",
+        "--wipe also removes the data.",
+    ),
+    "status": Verb("msaas.local.verbs:status", "", "what is running, where, since when"),
+    "logs": Verb("msaas.local.verbs:logs", "[PART ...]", "what the running parts have said"),
+    "contracts": Verb(
+        "msaas.cli.generate:run",
+        "[--check]",
+        "write again all that is generated from the contracts",
+        "--check writes nothing and fails where a committed file differs.",
+    ),
+    "bench": Verb(
+        "msaas.cli.bench:run",
+        "NAME [ARGUMENT ...]",
+        "measure; `./msaas bench messaging` compares the wire with its rivals",
+        "Runs deploy/loadtest/NAME_bench.py in an environment of its own (.msaas/bench-venv).",
+    ),
+    "lock": Verb(
+        "msaas.cli.lock:run",
+        "[--upgrade]",
+        "resolve the dependencies again and write the lock files",
+        "Versions stay where they are unless --upgrade is given.",
+    ),
+    "help": Verb("msaas.cli.verbs:show_help", "[VERB]", "this list, or more about one verb"),
+}
+
+
+def show_help(argv: list[str]) -> int:
+    if not argv:
+        lines = [f"  {name:<10} {verb.summary}" for name, verb in VERBS.items()]
+        print("usage: ./msaas VERB [ARGUMENT ...]\n", *lines, sep="\n")
+        return 0
+    name = argv[0]
+    if name not in VERBS:
+        return refuse(name, VERBS, "verb")
+    verb = VERBS[name]
+    print(f"usage: ./msaas {name} {verb.arguments}".rstrip(), verb.summary, sep="\n\n")
+    if verb.more:
+        print(verb.more)
+    return 0
+
+
+def refuse(word: str, known: Iterable[str], kind: str) -> int:
+    """Answer a word that is not known with the nearest one that is."""
+    words = list(known)
+    near = get_close_matches(word, words, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(words)}"
+    print(f"msaas: no {kind} {word!r}; {hint}", file=sys.stderr)
+    return 2
+
+
+def main(argv: list[str]) -> int:
+    name, *rest = argv or ["help"]
+    if name in {"-h", "--help"}:
+        name = "help"
+    if name not in VERBS:
+        return refuse(name, VERBS, "verb")
+    if rest[:1] in (["-h"], ["--help"]) and name != "test":
+        return show_help([name])
+    return VERBS[name].run(rest)

@@ -1,0 +1,45 @@
+"""What a person sees: ticked steps, prefixed lines, colour only on a terminal."""
+
+import os
+import sys
+from contextlib import suppress
+from itertools import cycle
+from typing import TextIO
+from urllib.parse import urlsplit
+
+_COLOURS = ("36", "35", "33", "32", "34", "31")
+
+
+class Console:
+    """Writes for a person, who may have gone."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._colour = self._stream.isatty() and "NO_COLOR" not in os.environ
+        self._next_colour = cycle(_COLOURS)
+        self._colours: dict[str, str] = {}
+
+    def say(self, text: str = "") -> None:
+        # Stopping in good order matters more than being heard.
+        with suppress(BrokenPipeError):
+            print(text, file=self._stream, flush=True)
+
+    def step(self, text: str) -> None:
+        self.say(f"{self._paint('32', '✓')} {text}")
+
+    def line(self, name: str, text: str) -> None:
+        colour = self._colours.setdefault(name, next(self._next_colour))
+        self.say(f"{self._paint(colour, f'{name:<10}|')} {text}")
+
+    def _paint(self, colour: str, text: str) -> str:
+        return f"\x1b[{colour}m{text}\x1b[0m" if self._colour else text
+
+
+def mask(url: str | None) -> str:
+    """Return the address with its password out of sight."""
+    if not url:
+        return ""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")).geturl()

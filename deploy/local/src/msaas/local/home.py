@@ -1,0 +1,74 @@
+"""The data folder: where it is, what lies in it, and who holds it."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from msaas.local.errors import AlreadyRunning
+from msaas.local.servers.unprivileged import can_reach, find_server_user
+
+_REPOSITORY = Path(__file__).resolve().parents[5]
+_SYSTEM_PLACE = Path("/var/lib/msaas")
+
+
+@dataclass(frozen=True)
+class Home:
+    """One data folder. Everything the launcher keeps is in here, and one launcher holds it."""
+
+    path: Path
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def state_path(self) -> Path:
+        return self.path / "state.json"
+
+    @property
+    def redis(self) -> Path:
+        return self.path / "redis"
+
+    @property
+    def postgres(self) -> Path:
+        return self.path / "postgres"
+
+    def prepare(self) -> None:
+        self.path.mkdir(mode=0o711, parents=True, exist_ok=True)
+        self.logs.mkdir(mode=0o700, exist_ok=True)
+
+    @contextmanager
+    def held(self) -> Generator[None]:
+        """Hold the folder against every other launcher; the kernel lets go when this one ends."""
+        self.prepare()
+        with (self.path / "launcher.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise AlreadyRunning(f"A launcher already holds {self.path}") from None
+            yield
+
+    def wipe(self) -> None:
+        for folder in (self.postgres, self.redis, self.logs):
+            shutil.rmtree(folder, ignore_errors=True)
+        self.state_path.unlink(missing_ok=True)
+
+
+def find_home(environment: Mapping[str, str]) -> Home:
+    """Return MSAAS_HOME, else the repository's own folder.
+
+    Root's Postgres runs as another user; where that user cannot enter the repository the data go
+    to the system's place, under a name that belongs to this repository.
+    """
+    if given := environment.get("MSAAS_HOME"):
+        return Home(Path(given).absolute())
+    user = find_server_user()
+    if user is None or can_reach(_REPOSITORY, user):
+        return Home(_REPOSITORY / ".msaas" / "data")
+    name = hashlib.sha256(os.fsencode(_REPOSITORY)).hexdigest()[:12]
+    return Home(_SYSTEM_PLACE / name)

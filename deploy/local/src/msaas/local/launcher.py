@@ -1,0 +1,97 @@
+"""One run of the launcher: hold the folder, start the parts, wait for a signal, stop them."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Mapping
+
+from msaas.local.console import Console, mask
+from msaas.local.fleet import Fleet, assemble
+from msaas.local.home import Home
+from msaas.local.part_logs import PartLog
+from msaas.local.state import LauncherState, end_leftovers, find_state, this_process
+from msaas.local.supervisor import Supervisor
+
+_STOPPED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run_launcher(
+    home: Home, environment: Mapping[str, str], console: Console, *, shows_lines: bool
+) -> None:
+    """Run the fleet until a signal ends it. Raises AlreadyRunning when the folder is held."""
+    with home.held():
+        _clear(home, console)
+        fleet = assemble(home, environment, console.say)
+        asyncio.run(_Launcher(home, fleet, console, shows_lines=shows_lines).run())
+
+
+def _clear(home: Home, console: Console) -> None:
+    """End what an earlier launcher left: nobody else can hold this folder now."""
+    if earlier := find_state(home.state_path):
+        for name in end_leftovers(earlier):
+            console.say(f"ended {name}, left by a launcher that was killed")
+    home.state_path.unlink(missing_ok=True)
+
+
+class _Launcher:
+    def __init__(self, home: Home, fleet: Fleet, console: Console, *, shows_lines: bool) -> None:
+        self._home = home
+        self._fleet = fleet
+        self._console = console
+        self._shows_lines = shows_lines
+        self._logs = {part.name: PartLog(home.logs, part.name) for part in fleet.parts}
+        self._state = LauncherState(this_process())
+        self._supervisor = Supervisor(
+            fleet.parts, on_line=self._take_line, on_event=console.step, on_change=self._save
+        )
+
+    async def run(self) -> None:
+        self._save()
+        stopped = self._listen()
+        starting = asyncio.create_task(self._start())
+        waiting = asyncio.create_task(stopped.wait())
+        try:
+            await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+            await waiting
+        finally:
+            starting.cancel()
+            await self._supervisor.stop()
+            self._home.state_path.unlink()
+            for log in self._logs.values():
+                log.close()
+
+    async def _start(self) -> None:
+        began = time.monotonic()
+        await self._supervisor.start()
+        self._state.ready = True
+        self._save()
+        self._console.step(f"up in {time.monotonic() - began:.2f} s, data in {self._home.path}")
+        for part in self._state.parts:
+            self._console.say(f"  {part.name:<10} {mask(part.url)}")
+        if self._shows_lines:
+            self._console.say("Ctrl-C stops everything and keeps the data.")
+
+    def _listen(self) -> asyncio.Event:
+        """Stop on the first signal; on the second, wait for nobody."""
+        stopped = asyncio.Event()
+
+        def on_signal() -> None:
+            if stopped.is_set():
+                self._supervisor.kill()
+            self._console.say("stopping …")
+            stopped.set()
+
+        for wanted in _STOPPED_BY:
+            asyncio.get_running_loop().add_signal_handler(wanted, on_signal)
+        return stopped
+
+    def _take_line(self, name: str, line: bytes) -> None:
+        self._logs[name].write(line)
+        if self._shows_lines:
+            self._console.line(name, line.decode(errors="replace"))
+
+    def _save(self) -> None:
+        self._state.parts = [*self._fleet.given, *self._supervisor.states]
+        self._state.write(self._home.state_path)

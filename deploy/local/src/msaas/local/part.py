@@ -1,0 +1,46 @@
+"""What the launcher runs: a part is a command, a readiness check and what must be ready before."""
+
+import signal
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+
+from msaas.local.servers import Server
+
+
+def _nothing() -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Everything is asked for when it is needed: an address is known once its part has started."""
+
+    name: str
+    command: Callable[[], list[str]]
+    environment: Callable[[], Mapping[str, str]]
+    is_ready: Callable[[int], bool]
+    prepare: Callable[[], None] = _nothing
+    url: Callable[[], str] | None = None
+    depends_on: tuple[str, ...] = ()
+    stop_signal: signal.Signals = signal.SIGTERM
+    start_timeout: float = 60.0
+    drain_timeout: float = 20.0
+
+
+def server_part(server: Server) -> Part:
+    return Part(
+        name=server.name,
+        command=server.command,
+        environment=lambda: server.environment,
+        is_ready=server.is_ready,
+        prepare=server.prepare,
+        url=lambda: server.url,
+        stop_signal=server.stop_signal,
+    )
+
+
+def start_order(parts: Iterable[Part]) -> list[Part]:
+    """Return the parts so that each comes after what it depends on."""
+    by_name = {part.name: part for part in parts}
+    sorter = TopologicalSorter({name: part.depends_on for name, part in by_name.items()})
+    return [by_name[name] for name in sorter.static_order()]

@@ -1,0 +1,198 @@
+"""Starts parts in order, restarts those that die, and stops them in reverse order."""
+
+import asyncio
+import os
+import signal
+import time
+from asyncio import FIRST_COMPLETED
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from msaas.kernel import RetryPolicy
+from msaas.local.errors import LocalError, ServerNotStarted
+from msaas.local.part import Part, start_order
+from msaas.local.state import PartState, find_process
+
+BACKOFF = RetryPolicy(base=0.2, cap=10.0, attempts=None)
+_CALM_AFTER = 30.0
+_READY_PAUSE = 0.02
+_LAST_WORDS = 2.0
+_LONGEST_LINE = 1 << 20
+
+
+class _Run:
+    """One part, its present process and what is known of it."""
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+        self.state = PartState(part.name, stop_signal=part.stop_signal)
+        self.was_ready = asyncio.Event()
+        self.process: Process | None = None
+        self.pump: asyncio.Task[None] | None = None
+        self.keeper: asyncio.Task[None] | None = None
+
+    @property
+    def alive(self) -> bool:
+        return self.process is not None and self.process.returncode is None
+
+
+class Supervisor:
+    """Reports through three callables: a part's line, a word to the person, a changed state."""
+
+    def __init__(
+        self,
+        parts: Iterable[Part],
+        *,
+        on_line: Callable[[str, bytes], None],
+        on_event: Callable[[str], None],
+        on_change: Callable[[], None],
+        backoff: RetryPolicy = BACKOFF,
+    ) -> None:
+        self._runs = {part.name: _Run(part) for part in start_order(parts)}
+        self._on_line = on_line
+        self._on_event = on_event
+        self._on_change = on_change
+        self._backoff = backoff
+
+    @property
+    def states(self) -> list[PartState]:
+        return [run.state for run in self._runs.values()]
+
+    async def start(self) -> None:
+        """Return when every part is ready; raise what keeps one from it."""
+        for run in self._runs.values():
+            run.keeper = asyncio.create_task(self._keep(run), name=f"keep {run.part.name}")
+        for run in self._runs.values():
+            await _first_ready(run)
+
+    async def stop(self) -> None:
+        """End the parts one by one, dependants first."""
+        for run in reversed(self._runs.values()):
+            if run.keeper:
+                run.keeper.cancel()
+                await asyncio.wait({run.keeper})
+            if run.process and run.alive:
+                await _end(run.process, run.part)
+                self._on_event(f"{run.part.name} stopped")
+            await self._settle(run)
+
+    def kill(self) -> None:
+        """Drain nothing any more."""
+        for run in self._runs.values():
+            if run.process and run.alive:
+                _signal_group(run.process, signal.SIGKILL)
+
+    async def _keep(self, run: _Run) -> None:
+        """Run the part again and again; what it depends on needs to have been ready once."""
+        for name in run.part.depends_on:
+            await self._runs[name].was_ready.wait()
+        attempt = 0
+        while True:
+            began = time.monotonic()
+            try:
+                await self._run_once(run)
+            except (LocalError, OSError) as error:
+                if not run.was_ready.is_set():
+                    raise
+                self._on_event(f"{run.part.name}: {error}")
+            attempt = 1 if time.monotonic() - began > _CALM_AFTER else attempt + 1
+            pause = self._backoff.delay(attempt)
+            self._on_event(f"{run.part.name} ended; it starts again in {pause:.1f} s")
+            await asyncio.sleep(pause)
+            run.state.restarts += 1
+
+    async def _run_once(self, run: _Run) -> None:
+        began = time.monotonic()
+        await asyncio.to_thread(run.part.prepare)
+        process = await self._spawn(run)
+        if await _becomes_ready(process, run.part):
+            run.state.start_seconds = time.monotonic() - began
+            self._set_ready(run)
+        await process.wait()
+        _signal_group(process, signal.SIGKILL)
+        await self._settle(run)
+
+    async def _settle(self, run: _Run) -> None:
+        """Take in the last words of a process that has ended."""
+        if run.pump:
+            await asyncio.wait({run.pump}, timeout=_LAST_WORDS)
+            run.pump.cancel()
+        run.state.process = None
+        run.state.ready = False
+        self._on_change()
+
+    async def _spawn(self, run: _Run) -> Process:
+        process = await asyncio.create_subprocess_exec(
+            *run.part.command(),
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=STDOUT,
+            env=run.part.environment(),
+            # A Ctrl-C on the terminal is for the launcher, which stops the parts in order.
+            start_new_session=True,
+            limit=_LONGEST_LINE,
+        )
+        run.process = process
+        run.pump = asyncio.create_task(self._pump(run.part.name, process))
+        run.state.process = find_process(process.pid)
+        self._on_change()
+        return process
+
+    def _set_ready(self, run: _Run) -> None:
+        run.state.ready = True
+        run.state.url = run.part.url() if run.part.url else None
+        run.was_ready.set()
+        self._on_change()
+        again = " again" if run.state.restarts else ""
+        self._on_event(f"{run.part.name} is ready{again} ({run.state.start_seconds:.2f} s)")
+
+    async def _pump(self, name: str, process: Process) -> None:
+        output = process.stdout
+        while output and not output.at_eof():
+            with suppress(ValueError):  # a line without end: asyncio has dropped its beginning
+                if line := await output.readline():
+                    self._on_line(name, line.rstrip(b"\r\n"))
+
+
+async def _first_ready(run: _Run) -> None:
+    """Wait until the part was ready once; a keeper that ends has met an error of its own."""
+    if run.keeper is None:
+        return
+    ready = asyncio.create_task(run.was_ready.wait())
+    try:
+        await asyncio.wait(
+            {ready, run.keeper}, timeout=run.part.start_timeout, return_when=FIRST_COMPLETED
+        )
+    finally:
+        ready.cancel()
+    if run.keeper.done():
+        run.keeper.result()
+    if not run.was_ready.is_set():
+        raise ServerNotStarted(
+            f"{run.part.name} was not ready within {run.part.start_timeout:g} s; "
+            f"`logs {run.part.name}` shows why"
+        )
+
+
+async def _becomes_ready(process: Process, part: Part) -> bool:
+    while process.returncode is None:
+        if await asyncio.to_thread(part.is_ready, process.pid):
+            return True
+        await asyncio.sleep(_READY_PAUSE)
+    return False
+
+
+async def _end(process: Process, part: Part) -> None:
+    process.send_signal(part.stop_signal)
+    try:
+        await asyncio.wait_for(process.wait(), part.drain_timeout)
+    except TimeoutError:
+        _signal_group(process, signal.SIGKILL)
+        await process.wait()
+
+
+def _signal_group(process: Process, wanted: signal.Signals) -> None:
+    """Reach the processes a part has started too: each part leads a group of its own."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, wanted)

@@ -1,0 +1,136 @@
+"""The verbs `up`, `down`, `status` and `logs`, as the command line calls them."""
+
+import functools
+import json
+import os
+import sys
+from argparse import SUPPRESS, ArgumentParser
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+
+from msaas.local.console import Console, mask
+from msaas.local.detached import start_detached, stop_launcher
+from msaas.local.errors import AlreadyRunning, LocalError
+from msaas.local.fleet import answers
+from msaas.local.home import find_home
+from msaas.local.launcher import run_launcher
+from msaas.local.part_logs import follow, last_lines, list_parts
+from msaas.local.state import PartState, find_state
+
+Verb = Callable[[list[str]], int]
+_DONE, _FAILED = 0, 1
+
+
+def _says_why(verb: Verb) -> Verb:
+    """Turn what the launcher refuses into a sentence and an exit code."""
+
+    @functools.wraps(verb)
+    def guarded(argv: list[str]) -> int:
+        try:
+            return verb(argv)
+        except (LocalError, OSError) as error:
+            Console(sys.stderr).say(f"✗ {error}")
+            return _FAILED
+        except KeyboardInterrupt:
+            return _DONE
+
+    return guarded
+
+
+@_says_why
+def up(argv: list[str]) -> int:
+    parser = ArgumentParser("msaas up", description="Start the servers; Ctrl-C stops them.")
+    parser.add_argument("--detach", action="store_true", help="come back when they are ready")
+    parser.add_argument("--background", action="store_true", help=SUPPRESS)
+    options = parser.parse_args(argv)
+    home, console = find_home(os.environ), Console()
+    try:
+        if options.detach:
+            with home.held():
+                pass
+            start_detached(home, console)
+        else:
+            run_launcher(home, os.environ, console, shows_lines=not options.background)
+    except AlreadyRunning:
+        # What was asked for is so: a second `up` is no failure.
+        console.say(f"already running in {home.path}")
+        state = find_state(home.state_path)
+        _show_addresses(console, state.parts if state else [])
+    return _DONE
+
+
+@_says_why
+def down(argv: list[str]) -> int:
+    parser = ArgumentParser("msaas down", description="Stop what `up` has started.")
+    parser.add_argument("--wipe", action="store_true", help="delete the data too")
+    options = parser.parse_args(argv)
+    home, console = find_home(os.environ), Console()
+    if not stop_launcher(home, console):
+        console.say("nothing is running")
+    if options.wipe and home.path.exists():
+        with home.held():
+            home.wipe()
+        console.step(f"data in {home.path} deleted")
+    return _DONE
+
+
+@_says_why
+def status(argv: list[str]) -> int:
+    parser = ArgumentParser("msaas status", description="Say what runs; exit 1 if a part is down.")
+    parser.add_argument("--json", action="store_true", help="everything, passwords included")
+    options = parser.parse_args(argv)
+    home, console = find_home(os.environ), Console()
+    state = find_state(home.state_path)
+    parts = state.parts if state and state.launcher.alive else []
+    healthy = bool(parts) and all(_condition(part) == "up" for part in parts)
+    if options.json:
+        described = [{**asdict(part), "condition": _condition(part)} for part in parts]
+        console.say(json.dumps({"home": str(home.path), "healthy": healthy, "parts": described}))
+    else:
+        _show_table(console, parts)
+    return _DONE if healthy else _FAILED
+
+
+@_says_why
+def logs(argv: list[str]) -> int:
+    parser = ArgumentParser("msaas logs", description="Show what the parts have said.")
+    parser.add_argument("part", nargs="?", help="only this part")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on as lines come")
+    parser.add_argument("-n", "--lines", type=int, default=100, metavar="N", help="how many")
+    options = parser.parse_args(argv)
+    folder, console = find_home(os.environ).logs, Console()
+    known = list_parts(folder)
+    if options.part and options.part not in known:
+        raise LocalError(f"No part `{options.part}` has said anything; there are: {known}")
+    names = [options.part] if options.part else known
+    for name, line in last_lines(folder, names, options.lines):
+        console.line(name, line)
+    if options.follow:
+        for name, line in follow(folder, names):
+            console.line(name, line)
+    return _DONE
+
+
+def _condition(part: PartState) -> str:
+    if part.process is None:
+        return "up" if part.ready and part.url and answers(part.url) else "down"
+    if not part.process.alive:
+        return "down"
+    return "up" if part.ready else "starting"
+
+
+def _show_table(console: Console, parts: Iterable[PartState]) -> None:
+    rows = [("part", "state", "pid", "restarts", "address")]
+    for part in parts:
+        pid = str(part.process.pid) if part.process else "-"
+        rows.append((part.name, _condition(part), pid, str(part.restarts), mask(part.url)))
+    if len(rows) == 1:
+        console.say("nothing is running")
+        return
+    for row in rows:
+        console.say("{:<10} {:<9} {:>8} {:>9}  {}".format(*row))
+
+
+def _show_addresses(console: Console, parts: Iterable[PartState]) -> None:
+    for part in parts:
+        console.say(f"  {part.name:<10} {mask(part.url)}")

@@ -1,0 +1,50 @@
+"""A tour of the launcher's two halves: servers, and what keeps them running."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from msaas.local import Part
+from msaas.local.part import server_part
+from msaas.local.servers import RedisServer, leashed
+from msaas.local.supervisor import Supervisor
+from msaas.testing import wait_until
+
+
+def test_a_server_is_a_folder_that_can_be_started(open_folder: Path) -> None:
+    server = RedisServer(open_folder / "redis")
+    server.start()
+    assert server.running
+    assert server.url == f"redis://127.0.0.1:{server.port}/0"
+    server.stop()
+    assert not server.running
+
+
+async def test_a_part_is_a_command_that_waits_for_others(open_folder: Path) -> None:
+    redis = RedisServer(open_folder / "redis")
+    program = (
+        "import os, time; print('serving', os.environ['REDIS_URL'], flush=True); time.sleep(60)"
+    )
+    heard: list[str] = []
+    service = Part(
+        name="service",
+        command=lambda: leashed([sys.executable, "-c", program], Part.stop_signal),
+        environment=lambda: {"REDIS_URL": redis.url},
+        is_ready=lambda _: any("serving" in line for line in heard),
+        depends_on=("redis",),
+    )
+    supervisor = Supervisor(
+        [service, server_part(redis)],
+        on_line=lambda name, line: heard.append(f"{name}: {line.decode()}"),
+        on_event=lambda _: None,
+        on_change=lambda: None,
+    )
+    try:
+        await asyncio.wait_for(supervisor.start(), 30)
+        await wait_until(lambda: f"service: serving {redis.url}" in heard)
+        assert [(state.name, state.ready) for state in supervisor.states] == [
+            ("redis", True),
+            ("service", True),
+        ]
+    finally:
+        await supervisor.stop()

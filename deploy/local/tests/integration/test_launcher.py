@@ -1,0 +1,258 @@
+"""`up`, `down`, `status` and `logs`, as a person meets them."""
+
+import json
+import os
+import pwd
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import psutil
+import pytest
+
+import msaas.local
+from msaas.local.servers import PostgresServer, RedisServer
+from msaas.local.servers.unprivileged import can_reach
+from msaas.testing import wait_until
+
+_USER = "nobody"
+_GIVEN = ("DATABASE_URL", "REDIS_URL")
+
+
+class Person:
+    """Somebody at a terminal, with a data folder."""
+
+    def __init__(self, home: Path, python: str = sys.executable, user: str | None = None) -> None:
+        self.home = home
+        self.user = user
+        self._command = [python, "-m", "msaas.local"]
+        self._options: dict[str, Any] = {"user": user, "group": user and _group(user)}
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if name not in _GIVEN},
+            "MSAAS_HOME": str(home),
+            "PYTHONPATH": os.pathsep.join(filter(os.path.isdir, sys.path)),
+        }
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*self._command, *words],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            **self._options,
+        )
+
+    def up_in_foreground(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*self._command, "up"],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def state(self) -> dict[str, Any]:
+        return json.loads((self.home / "state.json").read_text())
+
+    def part(self, name: str) -> dict[str, Any]:
+        parts = json.loads(self.run("status", "--json").stdout)["parts"]
+        return next((part for part in parts if part["name"] == name), {"condition": "unknown"})
+
+    def is_up(self) -> bool:
+        return self.run("status").returncode == 0
+
+
+def _group(user: str) -> int:
+    return pwd.getpwnam(user).pw_gid
+
+
+@pytest.fixture
+def person(open_folder: Path) -> Iterator[Person]:
+    person = Person(open_folder / "home")
+    yield person
+    person.run("down")
+
+
+def _pids(person: Person) -> list[int]:
+    return [part["process"]["pid"] for part in person.state()["parts"]]
+
+
+def _ended(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+async def _fetch(url: str, query: str) -> object:
+    connection = await asyncpg.connect(url)
+    try:
+        return await connection.fetchval(query)
+    finally:
+        await connection.close()
+
+
+def _redis(url: str, command: str) -> str:
+    found = re.fullmatch(r"redis://:(.+)@127\.0\.0\.1:(\d+)/0", url)
+    assert found
+    with socket.create_connection(("127.0.0.1", int(found[2]))) as connection:
+        connection.sendall(f"AUTH {found[1]}\r\n{command}\r\nQUIT\r\n".encode())
+        return b"".join(iter(lambda: connection.recv(4096), b"")).decode()
+
+
+async def test_up_and_down_again_keeps_the_data(person: Person) -> None:
+    up = person.run("up", "--detach")
+    assert up.returncode == 0, up.stderr
+    assert up.stdout.count("✓") == 3
+    assert "postgresql://postgres:***@127.0.0.1:" in up.stdout
+    await _fetch(person.part("postgres")["url"], "create table kept as select 7 as x")
+    assert "+OK" in _redis(person.part("redis")["url"], "SET kept 1")
+
+    again = person.run("up", "--detach")
+    assert (again.returncode, "already running" in again.stdout) == (0, True)
+    assert "redis://:***@" in person.run("up").stdout
+
+    down = person.run("down")
+    assert (down.returncode, "launcher stopped" in down.stdout) == (0, True)
+    assert "nothing is running" in person.run("down").stdout
+    assert person.run("status").returncode == 1
+
+    person.run("up", "--detach")
+    assert await _fetch(person.part("postgres")["url"], "select x from kept") == 7
+    assert "$1\r\n1" in _redis(person.part("redis")["url"], "GET kept")
+
+
+def test_status_tells_part_by_part(person: Person) -> None:
+    person.run("up", "--detach")
+    shown = person.run("status")
+    assert shown.returncode == 0
+    rows = [line.split() for line in shown.stdout.splitlines()]
+    assert rows[0] == ["part", "state", "pid", "restarts", "address"]
+    assert sorted((row[0], row[1]) for row in rows[1:]) == [("postgres", "up"), ("redis", "up")]
+    described = json.loads(person.run("status", "--json").stdout)
+    assert described["healthy"] is True
+    assert described["home"] == str(person.home)
+
+
+def test_logs_are_kept_by_part(person: Person) -> None:
+    person.run("up", "--detach")
+    assert "ready to accept connections" in person.run("logs", "postgres").stdout
+    both = person.run("logs", "-n", "50").stdout
+    assert "redis     |" in both
+    assert "postgres  |" in both
+    assert len(person.run("logs", "redis", "-n", "2").stdout.splitlines()) == 2
+    assert person.run("logs", "nobody").returncode == 1
+
+
+def test_wiping_deletes_the_data(person: Person) -> None:
+    person.run("up", "--detach")
+    assert "deleted" in person.run("down", "--wipe").stdout
+    assert not (person.home / "postgres").exists()
+    assert not (person.home / "redis").exists()
+    assert person.run("down", "--wipe").returncode == 0
+
+
+@pytest.mark.parametrize("wanted", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_stops_everything_in_reverse_order(
+    person: Person, wanted: signal.Signals
+) -> None:
+    launcher = person.up_in_foreground()
+    await wait_until(person.is_up, timeout=30)
+    pids = _pids(person)
+    launcher.send_signal(wanted)
+    output, _ = launcher.communicate(timeout=30)
+    assert launcher.returncode == 0
+    assert output.index("redis stopped") < output.index("postgres stopped")
+    assert "postgres  |" in output
+    assert all(_ended(pid) for pid in pids)
+    assert not (person.home / "state.json").exists()
+
+
+async def test_a_killed_launcher_leaves_no_orphan_and_the_next_starts(person: Person) -> None:
+    person.run("up", "--detach")
+    await _fetch(person.part("postgres")["url"], "create table kept as select 7 as x")
+    pids = _pids(person)
+    psutil.Process(person.state()["launcher"]["pid"]).kill()
+    await wait_until(lambda: all(_ended(pid) for pid in pids))
+    assert person.run("status").returncode == 1
+    assert person.run("up", "--detach").returncode == 0
+    assert await _fetch(person.part("postgres")["url"], "select x from kept") == 7
+
+
+async def test_a_killed_part_comes_back_with_its_data(person: Person) -> None:
+    person.run("up", "--detach")
+    await _fetch(person.part("postgres")["url"], "create table kept as select 7 as x")
+    _redis(person.part("redis")["url"], "SET kept 1")
+    for pid in _pids(person):
+        psutil.Process(pid).kill()
+
+    def came_back() -> bool:
+        parts = [person.part(name) for name in ("postgres", "redis")]
+        return all(part["condition"] == "up" and part["restarts"] for part in parts)
+
+    await wait_until(came_back, timeout=30)
+    assert await _fetch(person.part("postgres")["url"], "select x from kept") == 7
+    assert "$1\r\n1" in _redis(person.part("redis")["url"], "GET kept")
+
+
+def test_given_addresses_are_used_and_nothing_is_started(
+    person: Person,
+    private_redis: Callable[..., RedisServer],
+    private_postgres: Callable[..., PostgresServer],
+) -> None:
+    given = private_redis()
+    person.environment["REDIS_URL"] = given.url
+    person.environment["DATABASE_URL"] = private_postgres().url
+    assert person.run("up", "--detach").returncode == 0
+    assert [part["process"] for part in person.state()["parts"]] == [None, None]
+    assert person.run("status").returncode == 0
+    given.kill()
+    assert person.run("status").returncode == 1
+
+
+def test_a_given_address_where_nobody_answers_is_refused(person: Person) -> None:
+    person.environment["REDIS_URL"] = "redis://127.0.0.1:1/0"
+    up = person.run("up")
+    assert (up.returncode, up.stderr) == (1, "✗ REDIS_URL is set, but nothing answers there.\n")
+    assert person.run("up", "--detach").returncode == 1
+
+
+def test_a_data_folder_that_cannot_be_used_is_refused_with_a_reason(person: Person) -> None:
+    person.home.mkdir()
+    (person.home / "redis").write_text("in the way")
+    up = person.run("up", "--detach")
+    assert up.returncode == 1
+    assert "redis" in up.stdout + up.stderr
+
+
+def test_an_unknown_verb_names_the_known_ones(person: Person) -> None:
+    assert "up, down, status, logs" in person.run("sideways").stderr
+
+
+def _ordinary(folder: Path) -> Person:
+    """Return somebody without rights: ourselves, or for root another user, if one can get here."""
+    code = [Path(str(module.__file__)).parent for module in (msaas.local, psutil)]
+    system = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
+    for python in filter(os.path.exists, (sys.executable, system)):
+        places = [Path(python).parent, Path(python).resolve().parent, *code]
+        if os.geteuid() == 0 and all(can_reach(place, _USER) for place in places):
+            os.chown(folder, pwd.getpwnam(_USER).pw_uid, _group(_USER))
+            return Person(folder / "home", python, _USER)
+    return Person(folder / "home")
+
+
+def test_an_ordinary_user_can_do_all_this(open_folder: Path) -> None:
+    person = _ordinary(open_folder)
+    up = person.run("up", "--detach")
+    assert up.returncode == 0, up.stdout + up.stderr
+    if person.user:
+        assert {psutil.Process(pid).username() for pid in _pids(person)} == {person.user}
+    assert person.run("status").returncode == 0
+    down = person.run("down", "--wipe")
+    assert down.returncode == 0, down.stdout + down.stderr

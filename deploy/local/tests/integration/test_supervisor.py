@@ -1,0 +1,173 @@
+"""Parts start in order, come back when they die, and stop in reverse order."""
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from msaas.kernel import RetryPolicy
+from msaas.local import MissingPart, Part, ServerNotStarted
+from msaas.local.servers import leashed
+from msaas.local.supervisor import Supervisor
+from msaas.testing import wait_until
+
+_PROGRAM = """
+import pathlib, signal, sys, time
+name, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+def end(*_):
+    print(name, "ends", flush=True)
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+print(name, "begins", flush=True)
+(folder / name).touch()
+time.sleep(120)
+"""
+_WAIT = "time.sleep(120)"
+_STUBBORN = _PROGRAM.replace("sys.exit()", "pass").replace(_WAIT, "while True: time.sleep(9)")
+_BACKOFF = RetryPolicy(base=0.01, cap=0.02, attempts=None)
+
+
+class Stage:
+    """A folder in which parts say that they are ready, and what was heard of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.lines: list[str] = []
+        self.events: list[str] = []
+
+    def part(self, name: str, *depends_on: str, program: str = _PROGRAM, **options: Any) -> Part:
+        command = [sys.executable, "-c", program, name, str(self.folder)]
+        return Part(
+            name=name,
+            command=lambda: leashed(command, Part.stop_signal),
+            environment=dict,
+            is_ready=lambda _: (self.folder / name).exists(),
+            depends_on=depends_on,
+            **options,
+        )
+
+    @asynccontextmanager
+    async def running(self, *parts: Part) -> AsyncGenerator[Supervisor]:
+        supervisor = Supervisor(
+            parts,
+            on_line=lambda name, line: self.lines.append(line.decode()),
+            on_event=self.events.append,
+            on_change=lambda: None,
+            backoff=_BACKOFF,
+        )
+        try:
+            await supervisor.start()
+            yield supervisor
+        finally:
+            await supervisor.stop()
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+def _pid(supervisor: Supervisor, index: int = 0) -> int:
+    process = supervisor.states[index].process
+    assert process
+    return process.pid
+
+
+async def test_parts_start_in_order_and_stop_in_reverse(stage: Stage) -> None:
+    parts = [stage.part("web", "jobs"), stage.part("jobs", "db"), stage.part("db")]
+    async with stage.running(*parts) as supervisor:
+        assert [state.name for state in supervisor.states] == ["db", "jobs", "web"]
+        assert all(state.ready for state in supervisor.states)
+    assert stage.lines == [
+        *["db begins", "jobs begins", "web begins"],
+        *["web ends", "jobs ends", "db ends"],
+    ]
+
+
+async def test_a_part_that_dies_comes_back_and_its_dependants_go_on(stage: Stage) -> None:
+    async with stage.running(stage.part("db"), stage.part("web", "db")) as supervisor:
+        db, web = _pid(supervisor, 0), _pid(supervisor, 1)
+        psutil.Process(db).kill()
+        await wait_until(lambda: supervisor.states[0].restarts and supervisor.states[0].ready)
+        assert _pid(supervisor, 0) != db
+        assert _pid(supervisor, 1) == web
+        assert any("starts again" in event for event in stage.events)
+    assert not psutil.pid_exists(web)
+
+
+async def test_one_that_does_not_drain_is_killed(stage: Stage) -> None:
+    stubborn = stage.part("web", program=_STUBBORN, drain_timeout=0.1)
+    async with stage.running(stubborn) as supervisor:
+        pid = _pid(supervisor)
+    assert "web ends" in stage.lines
+    assert not psutil.pid_exists(pid)
+
+
+async def test_impatience_kills_everything(stage: Stage) -> None:
+    async with stage.running(stage.part("web", program=_STUBBORN)) as supervisor:
+        pid = _pid(supervisor)
+        supervisor.kill()
+    assert not psutil.pid_exists(pid)
+
+
+async def test_one_that_never_gets_ready_ends_the_start(stage: Stage) -> None:
+    never = stage.part("other", program="import time; time.sleep(60)", start_timeout=0.3)
+    with pytest.raises(ServerNotStarted, match="other was not ready"):
+        async with stage.running(never):
+            pass
+    assert stage.events == ["other stopped"]
+
+
+async def test_one_that_cannot_be_prepared_ends_the_start(stage: Stage) -> None:
+    def missing() -> None:
+        raise MissingPart("no such thing here")
+
+    part = Part(name="db", command=list, environment=dict, is_ready=lambda _: True, prepare=missing)
+    with pytest.raises(MissingPart, match="no such thing"):
+        async with stage.running(part):
+            pass
+
+
+async def test_a_line_without_end_does_not_stop_the_others(stage: Stage) -> None:
+    shouting = "print('x' * 3_000_000)\nprint('after', flush=True)"
+    noisy = _PROGRAM.replace(_WAIT, f"{shouting}\n{_WAIT}")
+    async with stage.running(stage.part("web", program=noisy)):
+        await wait_until(lambda: "after" in stage.lines)
+    assert stage.lines[-1] == "web ends"
+
+
+async def test_stopping_in_the_middle_of_a_start_leaves_nothing(stage: Stage) -> None:
+    parts = [stage.part("db"), stage.part("web", "db", program="import time; time.sleep(60)")]
+
+    async def run() -> None:
+        async with stage.running(*parts):
+            await asyncio.Event().wait()
+
+    starting = asyncio.create_task(run())
+    await wait_until(lambda: "db begins" in stage.lines)
+    starting.cancel()
+    await asyncio.wait({starting})
+    assert starting.cancelled()
+    assert not _children_named(str(stage.folder))
+
+
+def _children_named(word: str) -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if word in child.cmdline()]
+
+
+async def test_what_hinders_a_restart_is_told_and_tried_again(stage: Stage) -> None:
+    hindrances = iter([None, OSError("disk full"), None])
+
+    def prepare() -> None:
+        if hindrance := next(hindrances):
+            raise hindrance
+
+    async with stage.running(stage.part("db", prepare=prepare)) as supervisor:
+        psutil.Process(_pid(supervisor)).kill()
+        await wait_until(lambda: supervisor.states[0].restarts == 2 and supervisor.states[0].ready)
+    assert "db: disk full" in stage.events

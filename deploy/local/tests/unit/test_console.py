@@ -1,0 +1,56 @@
+"""What a person sees holds no password and no colour where none is wanted."""
+
+import io
+
+import pytest
+
+from msaas.local.console import Console, mask
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://:secret@127.0.0.1:1/0", "redis://:***@127.0.0.1:1/0"),
+        ("postgresql://me:s%40@host/db?a=1", "postgresql://me:***@host/db?a=1"),
+        ("redis://127.0.0.1:1/0", "redis://127.0.0.1:1/0"),
+        (None, ""),
+    ],
+)
+def test_passwords_are_masked(url: str | None, shown: str) -> None:
+    assert mask(url) == shown
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_lines_are_prefixed_and_coloured_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    terminal = _Terminal()
+    console = Console(terminal)
+    console.line("redis", "ready")
+    console.line("postgres", "ready")
+    console.line("redis", "again")
+    redis, postgres, again = terminal.getvalue().splitlines()
+    assert redis.startswith("\x1b[36mredis")
+    assert postgres.startswith("\x1b[35mpostgres")
+    assert again.startswith("\x1b[36mredis")
+
+
+def test_elsewhere_there_is_no_colour() -> None:
+    pipe = io.StringIO()
+    Console(pipe).step("up")
+    Console(pipe).line("redis", "ready")
+    assert pipe.getvalue() == "✓ up\nredis     | ready\n"
+
+
+def test_a_reader_that_is_gone_is_no_reason_to_stop() -> None:
+    class Closed(io.StringIO):
+        def write(self, s: str) -> int:
+            raise BrokenPipeError
+
+    console = Console(Closed())
+    console.say("nobody hears this")
+    console.say("nor this")
+    assert isinstance(console, Console)

@@ -1,0 +1,64 @@
+"""Logs stay bounded, and the newest lines of all parts come back in order."""
+
+import tempfile
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from msaas.local.part_logs import PartLog, follow, last_lines, list_parts
+
+
+def test_a_full_log_turns_over_and_keeps_one_older_file(tmp_path: Path) -> None:
+    log = PartLog(tmp_path, "redis", max_bytes=200)
+    for number in range(100):
+        log.write(f"line {number}".encode())
+    log.close()
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 600
+    newest = [line for _, line in last_lines(tmp_path, ["redis"], 3)]
+    assert [line.split(" ", 1)[1] for line in newest] == ["line 97", "line 98", "line 99"]
+
+
+def test_lines_of_several_parts_are_merged_by_time(tmp_path: Path) -> None:
+    redis, postgres = PartLog(tmp_path, "redis"), PartLog(tmp_path, "postgres")
+    (tmp_path / "redis.log").write_text("2026-01-01T00:00:01 a\n2026-01-01T00:00:03 c\n")
+    (tmp_path / "postgres.log").write_text("2026-01-01T00:00:02 b\n2026-01-01T00:00:04 d\n")
+    assert list_parts(tmp_path) == ["postgres", "redis"]
+    merged = last_lines(tmp_path, ["postgres", "redis"], 3)
+    assert [(name, line[-1]) for name, line in merged] == [
+        ("postgres", "b"),
+        ("redis", "c"),
+        ("postgres", "d"),
+    ]
+    redis.close()
+    postgres.close()
+
+
+def test_following_yields_whole_new_lines_only(tmp_path: Path) -> None:
+    path = tmp_path / "redis.log"
+    path.write_text("old\n")
+    lines = follow(tmp_path, ["redis", "silent"], pause=0)
+    with path.open("a") as file:
+        file.write("new\nhal")
+    assert next(lines) == ("redis", "new")
+    with path.open("a") as file:
+        file.write("f\n")
+    assert next(lines) == ("redis", "half")
+
+
+def test_following_goes_on_in_the_new_file_after_a_turn_over(tmp_path: Path) -> None:
+    path = tmp_path / "redis.log"
+    path.write_text("a long old line\n")
+    lines = follow(tmp_path, ["redis"], pause=0)
+    path.write_text("new\n")
+    assert next(lines) == ("redis", "new")
+
+
+@given(st.integers(min_value=0, max_value=30), st.integers(min_value=0, max_value=40))
+def test_no_more_lines_come_than_were_asked_for(written: int, asked: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        log = PartLog(Path(folder), "part")
+        for number in range(written):
+            log.write(str(number).encode())
+        log.close()
+        assert len(last_lines(Path(folder), ["part"], asked)) == min(written, asked)

@@ -1,0 +1,31 @@
+"""Ids, clock, errors, retry policy and circuit breaker that every unit builds on."""
+
+from msaas.kernel.breaker import Breaker, BreakerPolicy, CircuitState
+from msaas.kernel.clock import Clock, SystemClock
+from msaas.kernel.errors import (
+    CircuitOpen,
+    CommandTimeout,
+    DependencyUnavailable,
+    ErrorKind,
+    MsaasError,
+    Overloaded,
+)
+from msaas.kernel.ids import derive_id, new_id
+from msaas.kernel.retry import RetryPolicy
+
+__all__ = [
+    "Breaker",
+    "BreakerPolicy",
+    "CircuitOpen",
+    "CircuitState",
+    "Clock",
+    "CommandTimeout",
+    "DependencyUnavailable",
+    "ErrorKind",
+    "MsaasError",
+    "Overloaded",
+    "RetryPolicy",
+    "SystemClock",
+    "derive_id",
+    "new_id",
+]

@@ -1,0 +1,152 @@
+"""Stops calling what keeps failing, and finds out with one call whether it is well again."""
+
+from collections import deque
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import StrEnum
+from types import TracebackType
+from typing import Final, NamedTuple
+
+from msaas.kernel.clock import Clock
+from msaas.kernel.errors import CircuitOpen, MsaasError
+
+_SLOW_SHARE: Final = 0.05  # p95 is over its target exactly when more than 5 % of calls are
+
+
+class CircuitState(StrEnum):
+    CLOSED = "closed"
+    HALF_OPEN = "half_open"
+    OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerPolicy:
+    """When to open: failures in a row, or over `window` seconds a share of failures, or a slow p95.
+
+    The two shares are looked at from `min_calls` calls in the window on.
+    """
+
+    consecutive: int = 5
+    ratio: float | None = None
+    window: float = 30.0
+    min_calls: int = 20
+    p95_target: float | None = None
+    open_seconds: float = 30.0
+
+
+class _Call(NamedTuple):
+    era: int
+    started: float
+
+
+class _Outcome(NamedTuple):
+    at: float
+    failed: bool
+    slow: bool
+
+
+# A breaker is shared by tasks: each finds the calls that it is in itself, the innermost last.
+_calls: ContextVar[tuple[_Call, ...]] = ContextVar("breaker_calls", default=())
+
+
+class Breaker:
+    """`async with breaker: …` around each call of one target, with the call's timeout inside.
+
+    An error of ours that is not retryable shows that the target answered, and so does not count.
+    A call that is cancelled says nothing either way. `on_change` also hears of the first state.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        policy: BreakerPolicy,
+        clock: Clock,
+        on_change: Callable[[str, CircuitState], None] | None = None,
+    ) -> None:
+        self.target: Final = target
+        self._policy = policy
+        self._clock = clock
+        self._on_change = on_change
+        self._era = 0
+        self._retry_at = 0.0
+        self._change(CircuitState.CLOSED)
+
+    @property
+    def state(self) -> CircuitState:
+        return self._state
+
+    async def __aenter__(self) -> None:
+        now = self._clock.monotonic()
+        if self._state is not CircuitState.CLOSED:
+            self._become_probe(now)
+        _calls.set((*_calls.get(), _Call(self._era, now)))
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        *outer, call = _calls.get()
+        _calls.set(tuple(outer))
+        if call.era != self._era:
+            return  # the circuit has changed since: this call no longer tells anything
+        if error is None or isinstance(error, Exception):
+            self._record(call, failed=_is_failure(error))
+        elif self._state is CircuitState.HALF_OPEN:
+            self._retry_at = call.started  # the next caller probes instead
+
+    def _become_probe(self, now: float) -> None:
+        if now < self._retry_at:
+            raise CircuitOpen(target=self.target, retry_after=self._retry_at - now)
+        # A probe that hangs is replaced, like an open circuit, when its time is over.
+        self._retry_at = now + self._policy.open_seconds
+        self._change(CircuitState.HALF_OPEN)
+
+    def _record(self, call: _Call, *, failed: bool) -> None:
+        now = self._clock.monotonic()
+        if self._state is CircuitState.HALF_OPEN:
+            self._open(now) if failed else self._change(CircuitState.CLOSED)
+            return
+        self._in_a_row = self._in_a_row + 1 if failed else 0
+        self._remember(now, failed=failed, seconds=now - call.started)
+        if self._in_a_row >= self._policy.consecutive or self._is_degraded():
+            self._open(now)
+
+    def _remember(self, now: float, *, failed: bool, seconds: float) -> None:
+        target = self._policy.p95_target
+        if self._policy.ratio is None and target is None:
+            return
+        slow = target is not None and seconds > target
+        self._outcomes.append(_Outcome(now, failed, slow))
+        self._failed += failed
+        self._slow += slow
+        while self._outcomes[0].at <= now - self._policy.window:
+            forgotten = self._outcomes.popleft()
+            self._failed -= forgotten.failed
+            self._slow -= forgotten.slow
+
+    def _is_degraded(self) -> bool:
+        calls = len(self._outcomes)
+        if calls < max(self._policy.min_calls, 1):
+            return False
+        failing = self._policy.ratio is not None and self._failed / calls >= self._policy.ratio
+        return failing or self._slow / calls > _SLOW_SHARE
+
+    def _open(self, now: float) -> None:
+        self._retry_at = now + self._policy.open_seconds
+        self._change(CircuitState.OPEN)
+
+    def _change(self, state: CircuitState) -> None:
+        self._state = state
+        self._era += 1
+        self._in_a_row = 0
+        self._outcomes: deque[_Outcome] = deque()
+        self._failed = self._slow = 0
+        if self._on_change:
+            self._on_change(self.target, state)
+
+
+def _is_failure(error: Exception | None) -> bool:
+    return error.retryable if isinstance(error, MsaasError) else error is not None

@@ -1,0 +1,68 @@
+"""The root of all errors that the fleet raises on purpose.
+
+MsaasError                    what happened (code), its kind, whether trying again can help
+├── DependencyUnavailable     something that we call does not answer; context: target
+│   └── CircuitOpen           … and has not for a while, so it is not asked; context: retry_after
+├── CommandTimeout            nobody answered in time
+└── Overloaded                there is too much to do right now; context: retry_after
+"""
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class ErrorKind(StrEnum):
+    """What an error means to whoever asked: `web` maps it to a status."""
+
+    INVALID = "invalid"
+    UNAUTHENTICATED = "unauthenticated"
+    PAYMENT_REQUIRED = "payment_required"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    CONFLICT = "conflict"
+    TOO_LARGE = "too_large"
+    UNSUPPORTED = "unsupported"
+    UNPROCESSABLE = "unprocessable"
+    RATE_LIMITED = "rate_limited"
+    INTERNAL = "internal"
+    UNAVAILABLE = "unavailable"
+    TIMEOUT = "timeout"
+
+
+class MsaasError(Exception):
+    """A fact; `safe_message` may be shown to a user, `context` may be logged."""
+
+    code: ClassVar[str] = "internal"
+    kind: ClassVar[ErrorKind] = ErrorKind.INTERNAL
+    retryable: ClassVar[bool] = False
+    default_message: ClassVar[str] = "Something went wrong on our side."
+
+    def __init__(self, safe_message: str | None = None, **context: object) -> None:
+        self.safe_message: str = safe_message or self.default_message
+        self.context: dict[str, object] = context
+        super().__init__(self.safe_message)
+
+
+class DependencyUnavailable(MsaasError):
+    code: ClassVar[str] = "dependency_unavailable"
+    kind: ClassVar[ErrorKind] = ErrorKind.UNAVAILABLE
+    retryable: ClassVar[bool] = True
+    default_message: ClassVar[str] = "A service that this needs does not answer."
+
+
+class CircuitOpen(DependencyUnavailable):
+    default_message: ClassVar[str] = "A service that this needs is failing, try again shortly."
+
+
+class CommandTimeout(MsaasError):
+    code: ClassVar[str] = "command_timeout"
+    kind: ClassVar[ErrorKind] = ErrorKind.TIMEOUT
+    retryable: ClassVar[bool] = True
+    default_message: ClassVar[str] = "The answer took too long."
+
+
+class Overloaded(MsaasError):
+    code: ClassVar[str] = "overloaded"
+    kind: ClassVar[ErrorKind] = ErrorKind.UNAVAILABLE
+    retryable: ClassVar[bool] = True
+    default_message: ClassVar[str] = "There is too much to do right now, try again shortly."

@@ -1,0 +1,18 @@
+"""Makes ids: new ones that sort by time, and derived ones that are the same every time."""
+
+from typing import Final
+from uuid import UUID, uuid5
+
+from uuid_utils.compat import uuid7
+
+_DERIVED: Final = UUID("a4b1f5f6-3f0e-5d55-9d0c-6d7361617300")
+
+
+def new_id() -> UUID:
+    """Make a UUIDv7, larger than every id that this process has made before."""
+    return uuid7()
+
+
+def derive_id(subject: UUID | str, version: int | str) -> UUID:
+    """Name one version of one subject: whoever asks, and whenever, gets the same id."""
+    return uuid5(uuid5(_DERIVED, str(subject)), str(version))

@@ -1,0 +1,63 @@
+"""Tries again, after waits that grow, differ between callers, and come to an end."""
+
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar, cast
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
+
+from msaas.kernel.clock import Clock, SystemClock
+from msaas.kernel.errors import MsaasError
+
+T = TypeVar("T")
+
+_SYSTEM_CLOCK: Final = SystemClock()
+_LAST_DOUBLING: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Full jitter up to `cap`; ends after `attempts` calls, or where a wait would pass `budget`."""
+
+    base: float = 0.1
+    cap: float = 3.0
+    attempts: int | None = 5
+    budget: float | None = None
+
+    def delay(self, attempt: int, rng: random.Random | None = None) -> float:
+        """How long to wait after the failed attempt of that number, counted from 1."""
+        step = min(self.cap, self.base * 2.0 ** min(attempt - 1, _LAST_DOUBLING))
+        return (rng or random).uniform(0.0, step)
+
+    async def run(
+        self,
+        call: Callable[[], Awaitable[T]],
+        *,
+        on: tuple[type[BaseException], ...],
+        clock: Clock = _SYSTEM_CLOCK,
+    ) -> T:
+        """Call until it succeeds; an error of ours that is not retryable ends it at once."""
+        started = clock.monotonic()
+
+        def exhausted(state: RetryCallState) -> bool:
+            waited = clock.monotonic() - started + state.upcoming_sleep
+            return (self.attempts is not None and state.attempt_number >= self.attempts) or (
+                self.budget is not None and waited > self.budget
+            )
+
+        async def attempt() -> T:
+            return await call()
+
+        retrying = AsyncRetrying(
+            sleep=clock.sleep,
+            wait=lambda state: self.delay(state.attempt_number),
+            stop=exhausted,
+            retry=retry_if_exception(lambda error: isinstance(error, on) and _may_pass(error)),
+            reraise=True,
+        )
+        return cast("T", await retrying(attempt))
+
+
+def _may_pass(error: BaseException) -> bool:
+    return error.retryable if isinstance(error, MsaasError) else True

@@ -1,0 +1,99 @@
+"""Asking an owner to do something, and awaiting its word that it is committed."""
+
+import asyncio
+from dataclasses import replace
+from uuid import UUID
+
+from msaas.contracts import Message, Reply, Unreadable, decode, get_topic, reply_key
+from msaas.kernel import CommandTimeout, DependencyUnavailable, new_id
+from msaas.messaging.errors import CommandRefused
+from msaas.messaging.loop import Loop, Station
+from msaas.messaging.outgoing import Outgoing
+from msaas.messaging.publisher import Publisher
+
+SENDS_PER_CALL = 3
+
+
+class CommandClient(Loop):
+    """One reply stream for the process; answers are matched on the command's own id."""
+
+    def __init__(self, station: Station, publisher: Publisher) -> None:
+        super().__init__(station)
+        self._publisher = publisher
+        self._key = reply_key(station.environment, station.consumer)
+        self._replies = get_topic("replies")
+        self._position = "0-0"
+        self._epoch = ""
+        self._asked: dict[UUID, asyncio.Future[Reply]] = {}
+
+    async def call(
+        self,
+        topic: str,
+        command: Message,
+        *,
+        ttl: float,
+        correlation_id: str,
+        traceparent: str | None = None,
+    ) -> Reply:
+        """Send, and send again under the same id, until answered or until `ttl` seconds are over.
+
+        The owner drops a command whose time is over, so no answer means that nothing more happens.
+        """
+        command_id = new_id()
+        outgoing = Outgoing(
+            message=command,
+            topic=topic,
+            id=command_id,
+            reply_to=self._key,
+            correlation_id=correlation_id,
+            traceparent=traceparent,
+        )
+        answer = asyncio.get_running_loop().create_future()
+        self._asked[command_id] = answer
+        try:
+            reply = await self._send_until(answer, outgoing, ttl)
+        finally:
+            del self._asked[command_id]
+        if reply.problem is not None:
+            raise CommandRefused(reply.problem)
+        return reply
+
+    async def _send_until(
+        self, answer: asyncio.Future[Reply], outgoing: Outgoing, ttl: float
+    ) -> Reply:
+        clock = self._station.clock
+        deadline = clock.monotonic() + ttl
+        sent = False
+        while (left := deadline - clock.monotonic()) > 0:
+            try:
+                await self._publisher.send(replace(outgoing, ttl_ms=max(1, int(left * 1000))))
+                sent = True
+            except DependencyUnavailable:
+                if not sent:
+                    raise
+            await asyncio.wait({answer}, timeout=min(left, ttl / SENDS_PER_CALL))
+            if answer.done():
+                return answer.result()
+        raise CommandTimeout
+
+    async def step(self) -> None:
+        found = await self._station.wire.tail({self._key: self._position}, 500, self._pace.block)
+        for raw in found.get(self._key, ()):
+            self._position = raw.entry_id
+            try:
+                reply = decode(self._replies, raw.fields).message
+            except Unreadable as error:
+                self._log.error("reply_unreadable", reason=error.reason)
+                continue
+            if isinstance(reply, Reply):
+                self._answer(reply)
+
+    def _answer(self, reply: Reply) -> None:
+        asked = self._asked.get(reply.command_id)
+        if asked is not None and not asked.done():
+            asked.set_result(reply)
+
+    async def notice_epoch(self, epoch: str) -> None:
+        if self._epoch and self._epoch != epoch:
+            self._position = "0-0"
+        self._epoch = epoch

@@ -1,0 +1,227 @@
+"""The wire on Redis 7 streams, in raw RESP2 so that no reply is parsed twice."""
+
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import FullJitterBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ExecAbortError, OutOfMemoryError, RedisError, ResponseError
+
+from msaas.messaging.errors import GroupMissing, WireFull, WireUnavailable
+from msaas.messaging.wire import Committed, RawEntry, Source, StreamStats, Write, entry_ms
+
+COMMAND_TIMEOUT = 0.5
+CONNECT_TIMEOUT = 2.0
+LONGEST_BLOCK = 5.0
+CLOCK_READ_EVERY = 10.0
+HANDED_BACK_IDLE_MS = 24 * 3600 * 1000
+
+Command = Sequence[str | int | bytes]
+
+
+class RedisWire:
+    """Two pools: short commands time out fast, blocking reads wait on connections of their own."""
+
+    def __init__(self, url: str, *, command_timeout: float = COMMAND_TIMEOUT) -> None:
+        self._commands = _client(url, command_timeout)
+        self._reads = _client(url, LONGEST_BLOCK + command_timeout)
+        self._clock_skew_ms = 0.0
+        self._clock_read_at = -CLOCK_READ_EVERY
+
+    async def close(self) -> None:
+        await self._commands.aclose()
+        await self._reads.aclose()
+
+    async def commit(
+        self, writes: Sequence[Write], source: Source | None = None, done: Sequence[str] = ()
+    ) -> Committed:
+        if not writes and not done:
+            return Committed()
+        now_ms = await self._about_now_ms() if any(write.window for write in writes) else 0
+        added = [_xadd(write, now_ms) for write in writes]
+        expiries = [_expire(write) for write in writes if write.expires]
+        settled: list[Command] = []
+        if source is not None and done:
+            settled = [("XACK", source.key, source.group, *done), ("XDEL", source.key, *done)]
+        bounded = list(dict.fromkeys(write.key for write in writes if write.bounded))
+        depths: list[Command] = [("XLEN", key) for key in bounded]
+        replies = await self._many([*added, *expiries, *settled, *depths], atomic=True)
+        return Committed(
+            [_text(reply) for reply in replies[: len(added)]],
+            dict(zip(bounded, replies[len(replies) - len(bounded) :], strict=True)),
+        )
+
+    async def ensure_group(self, source: Source) -> None:
+        try:
+            await self._one("XGROUP", "CREATE", source.key, source.group, "0", "MKSTREAM")
+        except WireUnavailable as error:
+            if error.context.get("reply") != "BUSYGROUP":
+                raise
+
+    async def read(self, source: Source, count: int, block: float) -> list[RawEntry]:
+        place = ("GROUP", source.group, source.consumer, "COUNT", count, *_block(block))
+        async with _meaning():
+            reply = await _call(self._reads, "XREADGROUP", *place, "STREAMS", source.key, ">")
+        return [_entry(item) for item in reply[0][1]] if reply else []
+
+    async def reclaim(
+        self, source: Source, min_idle: float, count: int, skip: frozenset[str] = frozenset()
+    ) -> list[RawEntry]:
+        place, idle = (source.key, source.group), _ms(min_idle)
+        silent = await self._one("XPENDING", *place, "IDLE", idle, "-", "+", count + len(skip))
+        deliveries = {_text(row[0]): int(row[3]) + 1 for row in silent}
+        wanted = [entry_id for entry_id in deliveries if entry_id not in skip][:count]
+        if not wanted:
+            return []
+        # XPENDING proposes; XCLAIM's own idle check decides between two who reclaim at once.
+        taken = await self._one("XCLAIM", *place, source.consumer, idle, *wanted)
+        return [_entry(item, deliveries[_text(item[0])]) for item in taken if item]
+
+    async def hold(self, source: Source, entry_ids: Sequence[str], beat: float) -> frozenset[str]:
+        place = (source.key, source.group)
+        asked: list[Command] = [
+            ("XPENDING", *place, entry_id, entry_id, 1, source.consumer) for entry_id in entry_ids
+        ]
+        try:
+            rows = await self._many(asked)
+        except GroupMissing:
+            return frozenset()
+        ours = [entry_id for entry_id, row in zip(entry_ids, rows, strict=True) if row]
+        if ours:
+            # Who claimed it since then has reset its idle time, and this leaves it alone.
+            await self._one("XCLAIM", *place, source.consumer, _ms(beat / 2), *ours, "JUSTID")
+        return frozenset(ours)
+
+    async def hand_back(self, source: Source, entries: Sequence[RawEntry]) -> None:
+        claim = ("XCLAIM", source.key, source.group, source.consumer, 0)
+        idle = ("IDLE", HANDED_BACK_IDLE_MS, "JUSTID", "RETRYCOUNT")
+        await self._many([(*claim, one.entry_id, *idle, one.deliveries - 1) for one in entries])
+
+    async def leave(self, source: Source) -> None:
+        place = (source.key, source.group)
+        if not await self._one("XPENDING", *place, "-", "+", 1, source.consumer):
+            await self._one("XGROUP", "DELCONSUMER", *place, source.consumer)
+
+    async def tail(
+        self, positions: Mapping[str, str], count: int, block: float
+    ) -> dict[str, list[RawEntry]]:
+        place = ("COUNT", count, *_block(block), "STREAMS", *positions, *positions.values())
+        async with _meaning():
+            reply = await _call(self._reads, "XREAD", *place)
+        return {_text(key): [_entry(item) for item in items] for key, items in reply or ()}
+
+    async def last_id(self, key: str) -> str:
+        reply = await self._one("XREVRANGE", key, "+", "-", "COUNT", 1)
+        return _text(reply[0][0]) if reply else "0-0"
+
+    async def depth(self, key: str) -> int:
+        return int(await self._one("XLEN", key))
+
+    async def stats(self, key: str, group: str) -> StreamStats:
+        depth, groups, pending, clock = await self._many(
+            [("XLEN", key), ("XINFO", "GROUPS", key), ("XPENDING", key, group), ("TIME",)]
+        )
+        known = [dict(zip(row[::2], row[1::2], strict=True)) for row in groups]
+        lag = next((row[b"lag"] for row in known if row[b"name"] == group.encode()), None)
+        oldest_ms = _clock_ms(clock) - entry_ms(_text(pending[1])) if pending[0] else 0
+        # Redis has no lag once entries were deleted in the middle: depth is its upper bound.
+        return StreamStats(
+            depth, depth if lag is None else lag, pending[0], max(0, oldest_ms) / 1e3
+        )
+
+    async def now_ms(self) -> int:
+        return _clock_ms(await self._one("TIME"))
+
+    async def epoch(self, key: str, fresh: str) -> str:
+        known, info = await self._many([("SET", key, fresh, "NX", "GET"), ("INFO", "server")])
+        lines = _text(info).splitlines()
+        run_id = next(line for line in lines if line.startswith("run_id:")).removeprefix("run_id:")
+        return f"{run_id}:{_text(known) if known else fresh}"
+
+    async def _about_now_ms(self) -> int:
+        """Tell the wire's time without a round trip: trimming does not need milliseconds."""
+        here = time.monotonic()
+        if here - self._clock_read_at > CLOCK_READ_EVERY:
+            self._clock_skew_ms = await self.now_ms() - here * 1000
+            self._clock_read_at = here
+        return round(here * 1000 + self._clock_skew_ms)
+
+    async def _one(self, *command: str | int | bytes) -> Any:
+        async with _meaning():
+            return await _call(self._commands, *command)
+
+    async def _many(self, commands: Sequence[Command], *, atomic: bool = False) -> list[Any]:
+        async with _meaning(), self._commands.pipeline(transaction=atomic) as batch:
+            pipeline = cast("Any", batch)  # redis-py leaves its pipeline half typed
+            for command in commands:
+                pipeline.execute_command(*command)
+            return await pipeline.execute()
+
+
+def _client(url: str, timeout: float) -> Redis:
+    client = cast("Any", Redis).from_url(
+        url,
+        protocol=2,
+        socket_timeout=timeout,
+        socket_connect_timeout=CONNECT_TIMEOUT,
+        retry=Retry(FullJitterBackoff(cap=0.2, base=0.02), 1, (RedisConnectionError,)),
+    )
+    client.response_callbacks.clear()
+    return client
+
+
+async def _call(client: Redis, *command: str | int | bytes) -> Any:
+    return await cast("Any", client).execute_command(*command)
+
+
+@asynccontextmanager
+async def _meaning() -> AsyncGenerator[None]:
+    """Turn what redis-py raises into what a caller can act on."""
+    try:
+        yield
+    except (OutOfMemoryError, ExecAbortError) as error:
+        raise WireFull(target="redis") from error
+    except ResponseError as error:
+        reply = str(error)
+        missing = "NOGROUP" in reply or "no such key" in reply
+        kind = GroupMissing if missing else WireUnavailable
+        raise kind(target="redis", reply=reply.partition(" ")[0]) from error
+    except (RedisError, OSError) as error:
+        raise WireUnavailable(target="redis") from error
+
+
+def _xadd(write: Write, now_ms: int) -> Command:
+    pairs = [part for pair in write.fields.items() for part in pair]
+    if write.window is None:
+        return ("XADD", write.key, "*", *pairs)
+    oldest = now_ms - _ms(write.window.total_seconds())
+    return ("XADD", write.key, "MINID", "~", oldest, "*", *pairs)
+
+
+def _expire(write: Write) -> Command:
+    return ("EXPIRE", write.key, round(write.window.total_seconds()) if write.window else 1)
+
+
+def _block(seconds: float) -> Command:
+    return ("BLOCK", _ms(min(seconds, LONGEST_BLOCK))) if seconds else ()
+
+
+def _entry(item: Any, deliveries: int = 1) -> RawEntry:
+    pairs = cast("list[bytes]", item[1] or [])
+    return RawEntry(_text(item[0]), dict(zip(pairs[::2], pairs[1::2], strict=True)), deliveries)
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _clock_ms(reply: Any) -> int:
+    return int(reply[0]) * 1000 + int(reply[1]) // 1000
+
+
+def _ms(seconds: float) -> int:
+    return max(1, round(seconds * 1000))

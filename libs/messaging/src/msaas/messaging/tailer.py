@@ -1,0 +1,81 @@
+"""Following log topics from their end, with a signal when something may have been missed."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+
+from msaas.contracts import Topic, TopicKind, Unreadable, decode, get_topic
+from msaas.messaging.errors import GrantRefused
+from msaas.messaging.loop import Loop, Station
+from msaas.messaging.outgoing import Delivery
+from msaas.messaging.wire import RawEntry
+
+EntriesListener = Callable[[Topic, Sequence[Delivery]], Awaitable[None]]
+ResyncListener = Callable[[], Awaitable[None]]
+
+AT_ONCE = 500
+
+
+class LogTailer(Loop):
+    """Reads without a group: every process sees every entry, and asks the record after a gap."""
+
+    def __init__(
+        self,
+        station: Station,
+        topics: Sequence[str],
+        *,
+        on_entries: EntriesListener,
+        on_resync: ResyncListener,
+    ) -> None:
+        super().__init__(station)
+        granted = [_granted(station.process, get_topic(name)) for name in topics]
+        self._topics = {topic.key(station.environment): topic for topic in granted}
+        self._window = min(topic.retention or timedelta.max for topic in granted).total_seconds()
+        self._on_entries = on_entries
+        self._on_resync = on_resync
+        self._epoch = ""
+        self.positions: dict[str, str] = {}
+        self._caught_up_at = 0.0
+
+    async def step(self) -> None:
+        if not self.positions:
+            await self._begin()
+        found = await self._station.wire.tail(self.positions, AT_ONCE, self._pace.block)
+        now = self._station.clock.monotonic()
+        if found and now - self._caught_up_at > self._window:
+            # What came right after the last complete look may be trimmed by now.
+            await self._on_resync()
+            self._caught_up_at = now
+        for key, entries in found.items():
+            if deliveries := self._read(self._topics[key], entries):
+                await self._on_entries(self._topics[key], deliveries)
+            self.positions[key] = entries[-1].entry_id
+        if all(len(entries) < AT_ONCE for entries in found.values()):
+            self._caught_up_at = now
+
+    async def notice_epoch(self, epoch: str) -> None:
+        """Start again from the first entry of a wire that is not the one we followed."""
+        if self._epoch and self._epoch != epoch:
+            self.positions = dict.fromkeys(self._topics, "0-0")
+            await self._on_resync()
+        self._epoch = epoch
+
+    async def _begin(self) -> None:
+        wire = self._station.wire
+        self.positions = {key: await wire.last_id(key) for key in self._topics}
+        self._caught_up_at = self._station.clock.monotonic()
+
+    def _read(self, topic: Topic, entries: Sequence[RawEntry]) -> list[Delivery]:
+        deliveries: list[Delivery] = []
+        for raw in entries:
+            try:
+                deliveries.append(Delivery(raw, decode(topic, raw.fields)))
+            except Unreadable as error:
+                self._log.error("log_entry_unreadable", topic=topic.name, reason=error.reason)
+                self._station.meter.count(topic.name, "poison")
+        return deliveries
+
+
+def _granted(process: str, topic: Topic) -> Topic:
+    if topic.kind is not TopicKind.LOG or process not in topic.consumers:
+        raise GrantRefused(f"The registry does not let {process} follow {topic.name}.")
+    return topic

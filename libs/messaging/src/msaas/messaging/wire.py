@@ -1,0 +1,107 @@
+"""The few stream operations that the fleet relies on, and the values they exchange."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One consumer's place at one stream."""
+
+    key: str
+    group: str
+    consumer: str
+
+
+@dataclass(frozen=True, slots=True)
+class RawEntry:
+    entry_id: str
+    fields: Mapping[bytes, bytes]
+    deliveries: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One entry to append; `window` trims what is older, `expires` lets the key die with it."""
+
+    key: str
+    fields: Mapping[bytes, bytes]
+    window: timedelta | None = None
+    expires: bool = False
+    bounded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The new entries' ids in the order of the writes, and the depth of each bounded stream."""
+
+    entry_ids: Sequence[str] = ()
+    depths: Mapping[str, int] = field(default_factory=dict[str, int])
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStats:
+    depth: int
+    lag: int
+    pending: int
+    oldest_pending_seconds: float
+
+
+class Wire(Protocol):
+    """Redis in production, memory in property tests; one behaviour suite runs against both."""
+
+    async def commit(
+        self, writes: Sequence[Write], source: Source | None = None, done: Sequence[str] = ()
+    ) -> Committed:
+        """Append, acknowledge and delete in one transaction."""
+        ...
+
+    async def ensure_group(self, source: Source) -> None:
+        """Make stream and group where missing, from the first entry on."""
+        ...
+
+    async def read(self, source: Source, count: int, block: float) -> list[RawEntry]:
+        """Take entries that nobody has taken yet."""
+        ...
+
+    async def reclaim(
+        self, source: Source, min_idle: float, count: int, skip: frozenset[str] = frozenset()
+    ) -> list[RawEntry]:
+        """Take over entries whose consumer has been silent for `min_idle` seconds."""
+        ...
+
+    async def hold(self, source: Source, entry_ids: Sequence[str], beat: float) -> frozenset[str]:
+        """Keep entries from being reclaimed; answers those that are still ours."""
+        ...
+
+    async def hand_back(self, source: Source, entries: Sequence[RawEntry]) -> None:
+        """Give entries up for reclaiming at once, as if this delivery had not been."""
+        ...
+
+    async def leave(self, source: Source) -> None:
+        """Strike this consumer from its group, unless something is pending for it."""
+        ...
+
+    async def tail(
+        self, positions: Mapping[str, str], count: int, block: float
+    ) -> dict[str, list[RawEntry]]: ...
+
+    async def last_id(self, key: str) -> str: ...
+
+    async def depth(self, key: str) -> int: ...
+
+    async def stats(self, key: str, group: str) -> StreamStats: ...
+
+    async def now_ms(self) -> int:
+        """Read the wire's own clock, which stamps entry ids."""
+        ...
+
+    async def epoch(self, key: str, fresh: str) -> str:
+        """Read the wire's identity, which changes when its data may have been lost."""
+        ...
+
+
+def entry_ms(entry_id: str) -> int:
+    return int(entry_id.partition("-")[0])

@@ -1,0 +1,84 @@
+"""The face of one checked-out connection: five calls, timed, with errors of ours."""
+
+from collections.abc import Callable, Iterable, Sequence
+from time import perf_counter
+from types import TracebackType
+from typing import Any, TypeAlias
+
+import asyncpg
+from asyncpg import Record
+from asyncpg.pool import PoolConnectionProxy
+
+from msaas.postgres.errors import translate
+
+RawConnection: TypeAlias = PoolConnectionProxy
+OnStatement: TypeAlias = Callable[[str, float], None]
+
+
+class Connection:
+    """Statements with `$1` parameters, as asyncpg takes them; `raw` is asyncpg's own, for COPY."""
+
+    __slots__ = ("_on_statement", "raw")
+
+    def __init__(self, raw: RawConnection, on_statement: OnStatement) -> None:
+        self.raw = raw
+        self._on_statement = on_statement
+
+    async def fetch(self, sql: str, *values: object) -> list[Record]:
+        with Statement(self.raw, sql, self._on_statement):
+            return await self.raw.fetch(sql, *values)
+
+    async def fetchrow(self, sql: str, *values: object) -> Record | None:
+        with Statement(self.raw, sql, self._on_statement):
+            return await self.raw.fetchrow(sql, *values)
+
+    async def fetchval(self, sql: str, *values: object) -> Any:
+        with Statement(self.raw, sql, self._on_statement):
+            return await self.raw.fetchval(sql, *values)
+
+    async def execute(self, sql: str, *values: object) -> str:
+        with Statement(self.raw, sql, self._on_statement):
+            return await self.raw.execute(sql, *values)
+
+    async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        with Statement(self.raw, sql, self._on_statement):
+            await self.raw.executemany(sql, rows)
+
+
+def is_gone(raw: RawConnection) -> bool:
+    """Ask a proxy whose connection broke: it has been left, and refuses every call from then on."""
+    try:
+        return raw.is_closed()
+    except asyncpg.InterfaceError:
+        return True
+
+
+def throw_away(raw: RawConnection) -> None:
+    if not is_gone(raw):
+        raw.terminate()
+
+
+class Statement:
+    """Times one round trip and translates its error; the parameters' values never come here."""
+
+    __slots__ = ("_on_statement", "_raw", "_sql", "_started")
+
+    def __init__(self, raw: RawConnection, sql: str, on_statement: OnStatement) -> None:
+        self._raw = raw
+        self._sql = sql
+        self._on_statement = on_statement
+
+    def __enter__(self) -> None:
+        self._started = perf_counter()
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self._on_statement(self._sql, perf_counter() - self._started)
+        if error is not None:
+            typed = translate(error, connection_closed=is_gone(self._raw))
+            if typed is not None:
+                raise typed from error

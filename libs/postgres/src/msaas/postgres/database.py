@@ -1,0 +1,135 @@
+"""Three ways to use the database, each bounded and each leaving its connection clean."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final, Self
+from uuid import UUID
+
+from msaas.kernel import CommandTimeout, RetryPolicy
+from msaas.postgres.connection import Connection, RawConnection, Statement, throw_away
+from msaas.postgres.errors import (
+    DRIVER_ERRORS,
+    TARGET,
+    DatabaseUnavailable,
+    translate_opening,
+)
+from msaas.postgres.pool import BoundedPool
+from msaas.postgres.setting import PostgresSetting
+from msaas.postgres.slow_queries import SlowQueries
+from msaas.telemetry import Metrics
+
+HOT_ROW_LOCK_TIMEOUT: Final = 0.25
+
+# What we set is SET LOCAL: nothing outlives the transaction, behind a transaction pooler too. The
+# RESETs undo what a caller may have SET for the session; they ride along without a round trip. In
+# a transaction that failed and went on they raise, where a bare COMMIT would roll back in silence.
+_COMMIT: Final = "RESET ROLE; RESET ALL; COMMIT"
+_ROLLBACK: Final = "ROLLBACK; RESET ROLE; RESET ALL; SELECT pg_advisory_unlock_all(); UNLISTEN *"
+_EDGE_TIMEOUT: Final = 1.0  # opening and rolling back wait for nobody else
+_RECONNECT: Final = RetryPolicy(base=0.1, cap=1.0, attempts=3, budget=2.0)
+
+
+class Database:
+    """One pool; `open` needs no server, so that a process can start while Postgres is away."""
+
+    def __init__(self, setting: PostgresSetting, metrics: Metrics) -> None:
+        self._pool = BoundedPool(setting, metrics)
+        self._slow = SlowQueries(setting.slow_after, metrics)
+
+    async def open(self) -> None:
+        await self._pool.open()
+
+    async def close(self, grace: float = 5.0) -> None:
+        """Wait for the connections in use, then cut those that are still out."""
+        await self._pool.close(grace)
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def ping(self) -> None:
+        """Raise DependencyUnavailable unless a statement can run now."""
+        async with self.connection() as connection:
+            await connection.execute("SELECT 1")
+
+    @asynccontextmanager
+    async def read_as(self, user_id: UUID | str) -> AsyncGenerator[Connection]:
+        """Open a read-only transaction that sees what row-level security lets this user see."""
+        # A simple query takes no parameters, hence interpolation: of a parsed value, printed anew.
+        subject = UUID(str(user_id))
+        opening = (
+            "BEGIN READ ONLY; SET LOCAL ROLE authenticated; SET LOCAL request.jwt.claims = "
+            f'\'{{"sub":"{subject}","role":"authenticated"}}\''
+        )
+        async with self._use(opening, _COMMIT) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def transaction(
+        self, *, lock_timeout: float | None = HOT_ROW_LOCK_TIMEOUT
+    ) -> AsyncGenerator[Connection]:
+        """Open a read-write transaction as the login; Contended when a row stays locked longer."""
+        opening = "BEGIN"
+        if lock_timeout is not None:
+            opening += f"; SET LOCAL lock_timeout = {round(lock_timeout * 1000)}"
+        async with self._use(opening, _COMMIT) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncGenerator[Connection]:
+        """Single statements, each its own transaction."""
+        async with self._use(None, _ROLLBACK) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _use(self, opening: str | None, closing: str) -> AsyncGenerator[Connection]:
+        raw = await self._take(opening)
+        try:
+            yield Connection(raw, self._slow.observe)
+            with Statement(raw, closing, self._slow.observe):
+                await raw.execute(closing)
+        except BaseException as error:
+            answered = await _roll_back(raw)
+            if isinstance(error, CommandTimeout) and not answered:
+                # A server that answers ROLLBACK was slow with one statement; this one is away.
+                raise DatabaseUnavailable(target=TARGET, reason="no answer") from error
+            raise
+        finally:
+            await self._pool.release(raw)
+
+    async def _take(self, opening: str | None) -> RawConnection:
+        """Take a connection and open on it; nothing has happened yet: a broken one is replaced."""
+        attempt = partial(self._take_once, opening)
+        try:
+            return await attempt()
+        except DatabaseUnavailable:
+            return await _RECONNECT.run(attempt, on=(DatabaseUnavailable,))
+
+    async def _take_once(self, opening: str | None) -> RawConnection:
+        raw = await self._pool.acquire()
+        if opening is None:
+            return raw
+        try:
+            await raw.execute(opening, timeout=_EDGE_TIMEOUT)
+        except BaseException as error:
+            throw_away(raw)
+            await self._pool.release(raw)
+            typed = translate_opening(error)
+            if typed is None:
+                raise
+            raise typed from error
+        return raw
+
+
+async def _roll_back(raw: RawConnection) -> bool:
+    """Say whether the server answered; a connection on which it did not is thrown away."""
+    try:
+        await raw.execute(_ROLLBACK, timeout=_EDGE_TIMEOUT)
+    except DRIVER_ERRORS:
+        throw_away(raw)
+        return False
+    return True

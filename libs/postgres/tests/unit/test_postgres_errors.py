@@ -1,0 +1,49 @@
+"""Errors of the driver and of the network, in our words."""
+
+import asyncpg
+import pytest
+
+from msaas.kernel import CommandTimeout, DependencyUnavailable, MsaasError, Overloaded
+from msaas.postgres import Contended, DatabaseUnavailable, PoolExhausted, translate
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        (ConnectionRefusedError(), DatabaseUnavailable),
+        (asyncpg.ConnectionDoesNotExistError(), DatabaseUnavailable),
+        (asyncpg.AdminShutdownError(), DatabaseUnavailable),
+        (asyncpg.CannotConnectNowError(), DatabaseUnavailable),
+        (asyncpg.TooManyConnectionsError(), DatabaseUnavailable),
+        (TimeoutError(), CommandTimeout),
+        (asyncpg.QueryCanceledError(), CommandTimeout),
+        (asyncpg.SerializationError(), Contended),
+        (asyncpg.DeadlockDetectedError(), Contended),
+        (asyncpg.LockNotAvailableError(), Contended),
+    ],
+)
+def test_an_error_that_may_pass_is_typed_and_retryable(
+    theirs: Exception, ours: type[MsaasError]
+) -> None:
+    typed = translate(theirs)
+    assert type(typed) is ours
+    assert ours.retryable
+
+
+@pytest.mark.parametrize(
+    "theirs", [asyncpg.UniqueViolationError(), asyncpg.UndefinedTableError(), ValueError()]
+)
+def test_an_error_with_a_meaning_of_its_own_passes(theirs: Exception) -> None:
+    assert translate(theirs) is None
+
+
+def test_misuse_of_the_driver_is_an_outage_only_on_a_closed_connection() -> None:
+    misuse = asyncpg.InterfaceError("connection is closed")
+    assert translate(misuse) is None
+    assert isinstance(translate(misuse, connection_closed=True), DependencyUnavailable)
+
+
+def test_an_exhausted_pool_is_overload_and_never_counts_against_a_message() -> None:
+    assert issubclass(PoolExhausted, Overloaded)
+    assert issubclass(PoolExhausted, DependencyUnavailable)
+    assert PoolExhausted.code == "overloaded"

@@ -1,0 +1,31 @@
+"""Settings in three stories."""
+
+import pytest
+from pydantic_settings import SettingsConfigDict
+
+from msaas.settings import RedisSettings, SettingsInvalid, load
+
+
+class AgentsSettings(RedisSettings):
+    model_config = SettingsConfigDict(env_prefix="AGENTS_")
+
+    max_steps: int = 20
+
+
+def test_a_service_declares_one_class_and_reads_it_once() -> None:
+    environ = {
+        "ENVIRONMENT": "local",
+        "REDIS_URL": "redis://localhost:6379",
+        "AGENTS_MAX_STEPS": "5",
+    }
+    assert load(AgentsSettings, environ).max_steps == 5
+
+
+def test_what_is_wrong_is_named_so_that_it_can_be_put_right() -> None:
+    with pytest.raises(SettingsInvalid, match="REDIS_URL is missing"):
+        load(AgentsSettings, {"ENVIRONMENT": "local"})
+
+
+def test_production_does_not_start_on_a_stand_in() -> None:
+    with pytest.raises(SettingsInvalid, match="REDIS_URL points to this machine"):
+        load(AgentsSettings, {"ENVIRONMENT": "production", "REDIS_URL": "redis://localhost:6379"})

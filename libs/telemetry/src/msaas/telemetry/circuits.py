@@ -1,0 +1,21 @@
+"""Shows circuit breakers as metrics."""
+
+from collections.abc import Callable
+from typing import Final
+
+from msaas.kernel import CircuitState
+from msaas.telemetry.metrics import Metrics
+
+_LEVELS: Final = {CircuitState.CLOSED: 0, CircuitState.HALF_OPEN: 1, CircuitState.OPEN: 2}
+
+
+def circuit_metrics(metrics: Metrics) -> Callable[[str, CircuitState], None]:
+    """Give what a Breaker takes as its `on_change`."""
+    state = metrics.gauge("circuit_state", "0 closed, 1 half-open, 2 open.", ("target",))
+    opened = metrics.counter("circuit_opened_total", "Times a circuit opened.", ("target",))
+
+    def on_change(target: str, now: CircuitState) -> None:
+        state.labels(target).set(_LEVELS[now])
+        opened.labels(target).inc(now is CircuitState.OPEN)
+
+    return on_change

@@ -1,0 +1,143 @@
+"""Writes one JSON object a line, from structlog and from the standard library alike."""
+
+import logging
+import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, suppress
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import BinaryIO, Final, cast
+
+import orjson
+import structlog
+from structlog.contextvars import bound_contextvars, get_contextvars
+from structlog.processors import ExceptionRenderer
+from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
+
+from msaas.telemetry.redaction import plain, redact
+from msaas.telemetry.secret_patterns import is_suspect
+from msaas.telemetry.tracing import current_ids
+
+_MAX_LINE: Final = 32_000
+_OPTIONS: Final = orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z | orjson.OPT_PASSTHROUGH_DATACLASS
+# They say at INFO, for every call, what a span says better.
+_CHATTY: Final = ("httpx", "httpcore", "urllib3")
+_OWN_HANDLERS: Final = ("uvicorn", "uvicorn.access", "uvicorn.error")
+
+
+def configure_logging(
+    service: str, environment: str, *, level: str = "INFO", stream: BinaryIO | None = None
+) -> None:
+    """Send every line of this process, and its last traceback, to `stream` or stdout."""
+    lines = _Lines({"service": service, "environment": environment})
+    sink = structlog.BytesLogger(cast("BinaryIO", _SteadyStream(stream or sys.stdout.buffer)))
+    structlog.configure(
+        processors=[lines],
+        wrapper_class=structlog.make_filtering_bound_logger(level.lower()),
+        logger_factory=lambda *_: sink,
+        cache_logger_on_first_use=True,
+    )
+    _take_over_stdlib(_Bridge(lines, sink), level)
+    sys.excepthook = _log_crash
+
+
+def get_logger() -> FilteringBoundLogger:
+    return cast("FilteringBoundLogger", structlog.get_logger())
+
+
+def bind(**fields: object) -> AbstractContextManager[None]:
+    """Add fields to every line written inside, in this task and those that it starts."""
+    return bound_contextvars(**fields)
+
+
+class _Lines:
+    """Renders an event; the last processor, for structlog and for the bridge."""
+
+    def __init__(self, origin: Mapping[str, str]) -> None:
+        self._origin = origin
+        self._render_exception = ExceptionRenderer(
+            ExceptionDictTransformer(show_locals=False, max_frames=20)
+        )
+
+    def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> bytes:
+        level = "error" if method == "exception" else method
+        head = {"timestamp": datetime.now(UTC), "level": level, "event": event.pop("event", None)}
+        head |= self._origin
+        try:
+            fields = {**get_contextvars(), **current_ids(), **event}
+            if "exc_info" in event:
+                fields = dict(self._render_exception(logger, method, fields))
+            return _encode(head | {name: fields[name] for name in fields if name not in head})
+        except Exception as error:  # noqa: BLE001  # whatever was given, logging it does not fail
+            return _encode(head | {"event": "line_not_rendered", "error": type(error).__name__})
+
+
+def _encode(line: Mapping[str, object]) -> bytes:
+    try:
+        encoded = orjson.dumps(line, default=plain, option=_OPTIONS)
+    except TypeError:  # too deep, too large a number, half a surrogate pair, an odd key
+        encoded = b""
+    if encoded and len(encoded) <= _MAX_LINE and not is_suspect(encoded):
+        return encoded
+    return orjson.dumps(redact(line), option=_OPTIONS)
+
+
+class _Bridge(logging.Handler):
+    """Gives records of the standard library the shape of ours."""
+
+    def __init__(self, lines: _Lines, sink: structlog.BytesLogger) -> None:
+        super().__init__()
+        self._lines = lines
+        self._sink = sink
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event: EventDict = {
+            "event": "library_logged",
+            "logger": record.name,
+            "message": _message(record),
+        }
+        if record.exc_info:
+            event["exc_info"] = record.exc_info
+        self._sink.msg(self._lines(self._sink, record.levelname.lower(), event))
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001  # a library whose arguments do not fit its format
+        return str(record.msg)
+
+
+class _SteadyStream:
+    """A stream whose reader may go away without taking the process with it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write(self, line: bytes) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.write(line)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+
+def _take_over_stdlib(bridge: logging.Handler, level: str) -> None:
+    logging.root.handlers[:] = [bridge]
+    logging.root.setLevel(level.upper())
+    for name in _OWN_HANDLERS:
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
+
+
+def _log_crash(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    if issubclass(kind, Exception):
+        get_logger().critical("process_crashed", exc_info=(kind, error, traceback))
+    else:
+        sys.__excepthook__(kind, error, traceback)

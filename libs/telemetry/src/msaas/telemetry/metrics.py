@@ -1,0 +1,96 @@
+"""Counts and measures under names that hold to one rule, each series stamped with its origin."""
+
+import copy
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, TypeVar
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Metric,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.metrics import MetricWrapperBase
+
+Kind = TypeVar("Kind", bound=MetricWrapperBase)
+
+_FAMILIES: Final = re.compile(
+    r"(?:msaas|http_server|jobs_browser|billing|agents|circuit|privacy|db|redis)(?:_[a-z0-9]+)+"
+)
+
+
+class MetricMisnamed(ValueError):
+    """A metric was asked for under a name or with labels that ADR-0003 does not allow."""
+
+
+class Metrics:
+    """The registry of one process; asking twice for a name gives the same metric."""
+
+    content_type: Final = CONTENT_TYPE_LATEST
+
+    def __init__(self, service: str, environment: str) -> None:
+        self.registry: Final = _StampedRegistry({"service": service, "environment": environment})
+        self._known: dict[str, tuple[MetricWrapperBase, tuple[str, ...]]] = {}
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+
+    def counter(self, name: str, doc: str, labels: Sequence[str] = ()) -> Counter:
+        if not name.endswith("_total"):
+            raise MetricMisnamed(f"counter {name} does not end in _total")
+        return self._get(Counter, name, labels, lambda: Counter(name, doc, labels, registry=None))
+
+    def gauge(self, name: str, doc: str, labels: Sequence[str] = ()) -> Gauge:
+        return self._get(Gauge, name, labels, lambda: Gauge(name, doc, labels, registry=None))
+
+    def histogram(
+        self,
+        name: str,
+        doc: str,
+        labels: Sequence[str] = (),
+        buckets: Sequence[float] = Histogram.DEFAULT_BUCKETS,
+    ) -> Histogram:
+        def make() -> Histogram:
+            return Histogram(name, doc, labels, registry=None, buckets=buckets)
+
+        return self._get(Histogram, name, labels, make)
+
+    def render(self) -> bytes:
+        return generate_latest(self.registry)
+
+    def _get(
+        self, kind: type[Kind], name: str, labels: Sequence[str], make: Callable[[], Kind]
+    ) -> Kind:
+        if not _FAMILIES.fullmatch(name):
+            raise MetricMisnamed(f"metric {name} belongs to none of the families")
+        if stamped := self.registry.stamp.keys() & set(labels):
+            raise MetricMisnamed(f"metric {name}: the registry stamps {sorted(stamped)}")
+        if name not in self._known:
+            made = make()
+            self.registry.register(made)
+            self._known[name] = made, tuple(labels)
+        known, known_labels = self._known[name]
+        if not isinstance(known, kind) or known_labels != tuple(labels):
+            raise MetricMisnamed(f"metric {name} exists with another type or other labels")
+        return known
+
+
+class _StampedRegistry(CollectorRegistry):
+    def __init__(self, stamp: dict[str, str]) -> None:
+        super().__init__()
+        self.stamp: Final = stamp
+
+    def collect(self) -> Iterable[Metric]:
+        for metric in super().collect():
+            stamped = copy.copy(metric)
+            stamped.samples = [
+                sample._replace(labels={**sample.labels, **self.stamp})
+                for sample in metric.samples
+                if not sample.name.endswith("_created")
+            ]
+            yield stamped

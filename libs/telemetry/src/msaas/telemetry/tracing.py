@@ -1,0 +1,157 @@
+"""Makes spans by hand at named seams, and carries traces in and out as W3C traceparents."""
+
+import re
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Final, NamedTuple
+
+from opentelemetry import trace
+from opentelemetry.context import Context, attach, detach
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from msaas.telemetry.instruments import Library, instrumentor_of
+from msaas.telemetry.span_export import RedactingExporter
+
+_PROPAGATOR: Final = TraceContextTextMapPropagator()
+_SAMPLED: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f][13579bdf]")
+_LIMITS: Final = SpanLimits(max_attribute_length=4_096, max_attributes=64, max_links=128)
+_EXPORT_SECONDS: Final = 2.0  # all tries of one batch together; also what a shutdown may wait
+_NOTHING: Final = nullcontext()
+
+
+class _Tracing(NamedTuple):
+    provider: TracerProvider
+    tracer: trace.Tracer
+    instrumentors: list[BaseInstrumentor]
+
+
+_tracing: _Tracing | None = None
+
+
+def configure_tracing(
+    service: str, environment: str, *, endpoint: str | None, sample_ratio: float
+) -> None:
+    """Send spans to an OTLP/HTTP collector; without an endpoint tracing stays off."""
+    shutdown_tracing()
+    if endpoint:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+        exporter = OTLPSpanExporter(
+            endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=_EXPORT_SECONDS
+        )
+        start_tracing(service, environment, exporter=exporter, sample_ratio=sample_ratio)
+
+
+def start_tracing(
+    service: str, environment: str, *, exporter: SpanExporter, sample_ratio: float
+) -> None:
+    """Send spans to any exporter: a test's, in memory."""
+    global _tracing  # noqa: PLW0603  # one process has one tracing, on or off
+    shutdown_tracing()
+    resource = Resource.create(
+        {"service.name": service, "deployment.environment.name": environment}
+    )
+    provider = TracerProvider(
+        sampler=ParentBased(TraceIdRatioBased(sample_ratio)),
+        resource=resource,
+        span_limits=_LIMITS,
+        shutdown_on_exit=False,
+    )
+    provider.add_span_processor(BatchSpanProcessor(RedactingExporter(exporter)))
+    _tracing = _Tracing(provider, provider.get_tracer("msaas"), [])
+
+
+def shutdown_tracing() -> None:
+    """Send what is left and switch tracing off."""
+    global _tracing
+    ended, _tracing = _tracing, None
+    if ended:
+        for instrumentor in ended.instrumentors:
+            instrumentor.uninstrument()
+        ended.provider.shutdown()
+
+
+def instrument(*libraries: Library) -> None:
+    """Have a library make spans of its own calls; where tracing is off, it stays untouched."""
+    if _tracing is None:
+        return
+    for library in libraries:
+        instrumentor = instrumentor_of(library)
+        # Their own check refuses SQLAlchemy 2.1, on which they work: a test of ours shows it.
+        instrumentor.instrument(tracer_provider=_tracing.provider, skip_dep_check=True)
+        _tracing.instrumentors.append(instrumentor)
+
+
+def is_sampled(traceparent: str | None) -> bool:
+    """Tell from the text alone whether a trace is kept."""
+    return traceparent is not None and _SAMPLED.fullmatch(traceparent) is not None
+
+
+def span(
+    name: str,
+    *,
+    traceparent: str | None = None,
+    links: Sequence[str] = (),
+    **attributes: str | bool | float,
+) -> AbstractContextManager[object]:
+    """Measure what happens inside, as part of the given trace or else of the current one."""
+    if _tracing is None:
+        return _NOTHING
+    parent = _extract(traceparent) if traceparent else None
+    if _is_unsampled(trace.get_current_span(parent).get_span_context()):
+        return _within(parent) if parent else _NOTHING
+    return _tracing.tracer.start_as_current_span(
+        name,
+        context=parent,
+        links=[trace.Link(_origin(link)) for link in links if is_sampled(link)],
+        attributes=attributes,
+    )
+
+
+def current_traceparent() -> str | None:
+    """Name the current span so that whoever gets this text can go on from it."""
+    if _tracing is None:
+        return None
+    carrier: dict[str, str] = {}
+    _PROPAGATOR.inject(carrier)
+    return carrier.get("traceparent")
+
+
+def current_ids() -> Mapping[str, str]:
+    """Give a log line the ids of the span in which it is written."""
+    if _tracing is None:
+        return {}
+    here = trace.get_current_span().get_span_context()
+    if not here.is_valid:
+        return {}
+    return {
+        "trace_id": trace.format_trace_id(here.trace_id),
+        "span_id": trace.format_span_id(here.span_id),
+    }
+
+
+@contextmanager
+def _within(parent: Context) -> Generator[None]:
+    """Hand on an unsampled trace without a span of our own."""
+    token = attach(parent)
+    try:
+        yield
+    finally:
+        detach(token)
+
+
+def _is_unsampled(here: trace.SpanContext) -> bool:
+    return here.is_valid and not here.trace_flags.sampled
+
+
+def _extract(traceparent: str) -> Context:
+    return _PROPAGATOR.extract({"traceparent": traceparent}, context=Context())
+
+
+def _origin(traceparent: str) -> trace.SpanContext:
+    return trace.get_current_span(_extract(traceparent)).get_span_context()

@@ -1,0 +1,78 @@
+"""Ends the world at one call of one method: before it took effect, or just after."""
+
+import functools
+import inspect
+import os
+from collections.abc import Callable
+from typing import Any, Literal, NoReturn, TypeVar, cast
+
+T = TypeVar("T")
+When = Literal["before", "after"]
+_KILLED = 137
+
+
+class Crash(BaseException):
+    """Not an Exception: no handler may survive what stands for the end of the process."""
+
+
+def raises_crash(target: T, method: str, when: When = "before", *, on_call: int = 1) -> T:
+    """Return `target` with a method that raises Crash at its `on_call`-th call."""
+    return cast("T", _CrashPoint(target, method, when, on_call, _raise))
+
+
+def ends_process(target: T, method: str, when: When = "before", *, on_call: int = 1) -> T:
+    """Return `target` with a method that ends this process, as kill -9 would."""
+    return cast("T", _CrashPoint(target, method, when, on_call, _exit))
+
+
+def _raise() -> NoReturn:
+    raise Crash
+
+
+def _exit() -> NoReturn:
+    os._exit(_KILLED)
+
+
+class _CrashPoint:
+    """Stands in front of an adapter; everything but the one method goes straight through."""
+
+    def __init__(
+        self, target: object, method: str, when: When, on_call: int, crash: Callable[[], NoReturn]
+    ) -> None:
+        getattr(target, method)  # a name that does not exist would never crash
+        self._target = target
+        self._method = method
+        self._when = when
+        self._calls_left = on_call
+        self._crash = crash
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._target, name)
+        return self._armed(found) if name == self._method else found
+
+    def _armed(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(call)
+        async def crashing_async(*args: Any, **kwargs: Any) -> Any:
+            due = self._is_due()
+            self._crash_if(due, "before")
+            result = await call(*args, **kwargs)
+            self._crash_if(due, "after")
+            return result
+
+        @functools.wraps(call)
+        def crashing(*args: Any, **kwargs: Any) -> Any:
+            due = self._is_due()
+            self._crash_if(due, "before")
+            result = call(*args, **kwargs)
+            self._crash_if(due, "after")
+            return result
+
+        return crashing_async if inspect.iscoroutinefunction(call) else crashing
+
+    def _is_due(self) -> bool:
+        self._calls_left -= 1
+        return self._calls_left == 0
+
+    def _crash_if(self, due: bool, moment: When) -> None:  # noqa: FBT001 - two facts, one decision
+        if due and moment == self._when:
+            self._crash()

@@ -1,0 +1,146 @@
+"""The pytest plugin: real servers, a database and a key prefix per test, leak checks."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from msaas.local.servers import PostgresServer, RedisServer
+from msaas.testing.clock import FakeClock
+from msaas.testing.databases import fresh_database
+from msaas.testing.redis_leaks import RedisLeaks
+from msaas.testing.shared_servers import FAST_POSTGRES, SharedServers, read_given_urls
+from msaas.testing.sockets import block_sockets
+from msaas.testing.task_leaks import no_task_left
+
+_SERVERS = pytest.StashKey[SharedServers]()
+_INPUT = "msaas_servers"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "leaves(*kinds): this test may leave `keys`, `pending` or `tasks` behind"
+    )
+    given: dict[str, Any] = getattr(config, "workerinput", {})
+    config.stash[_SERVERS] = SharedServers(given.get(_INPUT) or read_given_urls())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[_SERVERS].stop()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Hand every xdist worker the addresses of the controller's servers."""
+    servers = cast("pytest.Config", node.config).stash[_SERVERS]
+    node.workerinput[_INPUT] = servers.urls
+
+
+@pytest.fixture(scope="session")
+def servers(request: pytest.FixtureRequest) -> SharedServers:
+    return request.config.stash[_SERVERS]
+
+
+@pytest.fixture(scope="session")
+def redis_url(servers: SharedServers) -> str:
+    return servers.redis_url
+
+
+@pytest.fixture(scope="session")
+def postgres_url(servers: SharedServers) -> str:
+    """Superuser address of the shared server."""
+    return servers.postgres_url
+
+
+@pytest.fixture
+def environment(request: pytest.FixtureRequest, redis_url: str) -> Iterator[str]:
+    """Return a key-prefix environment of the test's own; what is left in it fails the test."""
+    name = f"t{uuid4().hex[:16]}"
+    yield name
+    leaks = RedisLeaks(redis_url, name)
+    found = {"keys": leaks.list_keys_without_end(), "pending": leaks.list_pending()}
+    leaks.remove()
+    for kind, left in found.items():
+        if left and not _may_leave(request, kind):
+            pytest.fail(f"left in Redis ({kind}): {left}", pytrace=False)
+
+
+@pytest_asyncio.fixture
+async def database_url(postgres_url: str) -> AsyncIterator[str]:
+    async with fresh_database(postgres_url) as url:
+        yield url
+
+
+@pytest.fixture
+def private_redis(servers: SharedServers) -> Iterator[Callable[..., RedisServer]]:
+    """Return a factory of started Redis servers that a test may kill, cut and restart."""
+    made: list[RedisServer] = []
+
+    def start(**options: Any) -> RedisServer:
+        made.append(RedisServer(servers.new_folder("redis"), **options))
+        made[-1].start()
+        return made[-1]
+
+    yield start
+    for server in made:
+        server.kill()
+
+
+@pytest.fixture
+def private_postgres(servers: SharedServers) -> Iterator[Callable[..., PostgresServer]]:
+    """Return a factory of started Postgres servers that a test may kill and restart."""
+    made: list[PostgresServer] = []
+
+    def start(**options: Any) -> PostgresServer:
+        options.setdefault("config", FAST_POSTGRES)
+        made.append(PostgresServer(servers.new_folder("postgres"), **options))
+        made[-1].start(timeout=60)
+        return made[-1]
+
+    yield start
+    for server in made:
+        server.kill()
+
+
+@pytest.fixture
+def open_folder(servers: SharedServers) -> Path:
+    """Return a new folder that any user may enter, where root's Postgres can live too."""
+    folder = servers.new_folder("folder")
+    folder.mkdir(mode=0o711)
+    return folder
+
+
+@pytest.fixture
+def fake_clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(autouse=True)
+def _unit_tests_stay_off_the_network(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "unit" in request.path.parts:
+        block_sockets(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def _async_tests_leave_no_task(request: pytest.FixtureRequest) -> None:
+    is_async = isinstance(request.node, pytest.Function) and pytest_asyncio.is_async_test(
+        request.node
+    )
+    if is_async and not _may_leave(request, "tasks"):
+        request.getfixturevalue("_no_task_left")
+
+
+@pytest_asyncio.fixture
+async def _no_task_left() -> AsyncIterator[None]:
+    async with no_task_left():
+        yield
+
+
+def _may_leave(request: pytest.FixtureRequest, kind: str) -> bool:
+    node = cast("pytest.Item", request.node)
+    return any(kind in mark.args for mark in node.iter_markers("leaves"))

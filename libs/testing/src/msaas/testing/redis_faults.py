@@ -1,0 +1,19 @@
+"""What an operating-system crash does to a Redis on disk."""
+
+from pathlib import Path
+
+from msaas.local.servers import RedisServer
+
+
+def cut_aof_tail(server: RedisServer, lose_bytes: int) -> None:
+    """Take the last bytes off the append-only file of a stopped or killed server."""
+    if server.running:
+        raise AssertionError("the server still writes: kill it first")
+    tail = _newest_increment(server.folder / "appendonlydir")
+    with tail.open("r+b") as file:
+        size = file.seek(0, 2)
+        file.truncate(max(0, size - lose_bytes))
+
+
+def _newest_increment(folder: Path) -> Path:
+    return max(folder.glob("*.incr.aof"), key=lambda path: int(path.name.split(".")[-3]))

@@ -1,0 +1,28 @@
+"""Keeps unit tests away from the network."""
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+_CLOSED = (socket.AF_INET, socket.AF_INET6)
+
+
+class SocketBlocked(Exception):
+    """A test under `unit/` has reached for the network: it belongs under `integration/`."""
+
+
+def block_sockets(patch: pytest.MonkeyPatch) -> None:
+    """Refuse internet addresses. The socket pairs that asyncio wakes itself with go on working."""
+    for method in ("connect", "connect_ex", "bind"):
+        patch.setattr(socket.socket, method, _refusing(getattr(socket.socket, method)))
+
+
+def _refusing(original: Callable[..., Any]) -> Callable[..., Any]:
+    def guarded(self: socket.socket, address: Any) -> Any:
+        if self.family in _CLOSED:
+            raise SocketBlocked(f"{SocketBlocked.__doc__} Address: {address}")
+        return original(self, address)
+
+    return guarded

@@ -1,0 +1,22 @@
+"""Finds asyncio tasks that a test has left behind."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import pytest
+
+_ROUNDS = 5
+
+
+@asynccontextmanager
+async def no_task_left() -> AsyncGenerator[None]:
+    before = asyncio.all_tasks()
+    yield
+    # Cancelled tasks and closing transports need a few turns of the loop to be gone.
+    for _ in range(_ROUNDS):
+        await asyncio.sleep(0)
+    left = asyncio.all_tasks() - before - {asyncio.current_task()}
+    if left:
+        names = sorted(f"{task.get_name()} {task.get_coro()}" for task in left)
+        pytest.fail(f"tasks left behind: {names}", pytrace=False)

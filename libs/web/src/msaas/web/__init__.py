@@ -1,0 +1,33 @@
+"""One application factory: problems, health, metrics and graceful shutdown for every process."""
+
+from msaas.web.app import BODY_LIMIT, REQUEST_TIMEOUT, create_app, from_state
+from msaas.web.health import Health
+from msaas.web.internal import create_internal_app
+from msaas.web.problems import (
+    Malformed,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    problem_for,
+    problem_response,
+)
+from msaas.web.process import run, run_process, serve
+from msaas.web.server import PortTaken, StartupFailed
+
+__all__ = [
+    "BODY_LIMIT",
+    "REQUEST_TIMEOUT",
+    "Health",
+    "Malformed",
+    "PayloadTooLarge",
+    "PortTaken",
+    "StartupFailed",
+    "UnsupportedMediaType",
+    "create_app",
+    "create_internal_app",
+    "from_state",
+    "problem_for",
+    "problem_response",
+    "run",
+    "run_process",
+    "serve",
+]

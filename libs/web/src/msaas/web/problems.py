@@ -1,0 +1,164 @@
+"""Every error as one RFC 9457 problem: what happened, whether to try again, and what to do."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final, cast
+
+import orjson
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from msaas.contracts import PROBLEMS, get_problem
+from msaas.kernel import ErrorKind, MsaasError
+from msaas.web.asgi import Scope, is_json
+
+MEDIA_TYPE: Final = "application/problem+json"
+_MOST_ERRORS: Final = 20
+_DEFAULT_RETRY_AFTER: Final = 1
+
+_CODE_OF_KIND: Final[Mapping[ErrorKind, str]] = {
+    ErrorKind.INVALID: "malformed",
+    ErrorKind.UNAUTHENTICATED: "unauthenticated",
+    ErrorKind.PAYMENT_REQUIRED: "quota_exceeded",
+    ErrorKind.FORBIDDEN: "forbidden",
+    ErrorKind.NOT_FOUND: "not_found",
+    ErrorKind.CONFLICT: "conflict",
+    ErrorKind.TOO_LARGE: "payload_too_large",
+    ErrorKind.UNSUPPORTED: "unsupported_media_type",
+    ErrorKind.UNPROCESSABLE: "validation_failed",
+    ErrorKind.RATE_LIMITED: "rate_limited",
+    ErrorKind.INTERNAL: "internal",
+    ErrorKind.UNAVAILABLE: "dependency_unavailable",
+    ErrorKind.TIMEOUT: "command_timeout",
+}
+_CODE_OF_STATUS: Final[Mapping[int, str]] = {
+    get_problem(code).status: code for code in _CODE_OF_KIND.values()
+} | {405: "method_not_allowed"}
+
+
+class Malformed(MsaasError):
+    code: ClassVar[str] = "malformed"
+    kind: ClassVar[ErrorKind] = ErrorKind.INVALID
+    default_message: ClassVar[str] = "The request could not be parsed."
+
+
+class PayloadTooLarge(MsaasError):
+    code: ClassVar[str] = "payload_too_large"
+    kind: ClassVar[ErrorKind] = ErrorKind.TOO_LARGE
+    default_message: ClassVar[str] = "The body is larger than the limit."
+
+
+class UnsupportedMediaType(MsaasError):
+    code: ClassVar[str] = "unsupported_media_type"
+    kind: ClassVar[ErrorKind] = ErrorKind.UNSUPPORTED
+    default_message: ClassVar[str] = "The body must be application/json in UTF-8."
+
+
+def problem_for(error: BaseException, scope: Scope) -> Response:
+    """Answer an error of ours; of any other say nothing but that it is our fault."""
+    if not isinstance(error, MsaasError) or error.kind is ErrorKind.INTERNAL:
+        return problem_response(scope, "internal")
+    code = error.code if error.code in PROBLEMS else _CODE_OF_KIND[error.kind]
+    return problem_response(
+        scope,
+        code,
+        detail=error.safe_message,
+        retryable=error.retryable,
+        headers=_retry_after(error, get_problem(code).status),
+    )
+
+
+def problem_response(
+    scope: Scope,
+    code: str,
+    *,
+    detail: str | None = None,
+    retryable: bool | None = None,
+    status: int | None = None,
+    errors: Sequence[Mapping[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    kind = get_problem(code)
+    body: dict[str, object] = {
+        "type": f"/problems/{code}",
+        "title": kind.title,
+        "status": status or kind.status,
+        "detail": detail or kind.cause,
+        "instance": scope["path"],
+        "code": code,
+        "correlation_id": scope.get("state", {}).get("correlation_id"),
+        "retryable": kind.retryable if retryable is None else retryable,
+        "human_readable_cause": kind.cause,
+        "suggested_action": kind.action,
+        "errors": errors,
+    }
+    return Response(orjson.dumps(body), status or kind.status, headers, MEDIA_TYPE)
+
+
+def _retry_after(error: MsaasError, status: int) -> dict[str, str]:
+    seconds = error.context.get("retry_after")
+    if isinstance(seconds, int | float) and math.isfinite(seconds):
+        return {"retry-after": str(max(1, math.ceil(seconds)))}
+    return {"retry-after": str(_DEFAULT_RETRY_AFTER)} if status == 503 else {}  # noqa: PLR2004 - HTTP's own number
+
+
+async def _on_http_exception(request: Request, error: HTTPException) -> Response:
+    """Answer what the framework refuses by itself: unknown paths and methods above all."""
+    status = error.status_code
+    if status < 400:  # noqa: PLR2004 - HTTP's own number; a redirect raised as an exception
+        return Response(status_code=status, headers=error.headers)
+    headers = dict(error.headers or {})
+    if status == 405:  # noqa: PLR2004 - HTTP's own number
+        headers["allow"] = ", ".join(_methods_of(request)) or headers.get("Allow", "")
+        headers.pop("Allow", None)
+    fallback = "malformed" if status < 500 else "internal"  # noqa: PLR2004 - HTTP's own number
+    code = _CODE_OF_STATUS.get(status, fallback)
+    return problem_response(request.scope, code, status=status, headers=headers)
+
+
+def _methods_of(request: Request) -> list[str]:
+    """All methods of a path: the framework names those of the first route that has it."""
+    methods: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        pattern = getattr(route, "path_regex", None)
+        if pattern is not None and pattern.match(request.scope["path"]):
+            methods |= route.methods or set()
+    return sorted(methods)
+
+
+async def _on_invalid(request: Request, error: RequestValidationError) -> Response:
+    problems = cast("Sequence[dict[str, Any]]", error.errors())
+    if any(one["type"] == "json_invalid" for one in problems):
+        return problem_for(Malformed("The body is not well-formed JSON."), request.scope)
+    in_body = any(one["loc"][0] == "body" for one in problems)
+    # A body that does not call itself JSON reaches the model as bytes.
+    if in_body and isinstance(error.body, bytes) and not is_json(request.scope):
+        return problem_for(UnsupportedMediaType(), request.scope)
+    errors = [_describe(one) for one in problems[:_MOST_ERRORS]]
+    return problem_response(request.scope, "validation_failed", errors=errors)
+
+
+def _describe(error: Mapping[str, Any]) -> dict[str, str]:
+    """Where and why, never what: the value may be a secret."""
+    place, *path = error["loc"]
+    pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
+    return {"in": str(place), "pointer": pointer, "code": error["type"], "detail": error["msg"]}
+
+
+async def _on_error_of_ours(request: Request, error: MsaasError) -> Response:
+    if error.kind is ErrorKind.INTERNAL:
+        raise error  # for Recovery, which logs and counts it
+    return problem_for(error, request.scope)
+
+
+EXCEPTION_HANDLERS: Final = cast(
+    "dict[int | type[Exception], Any]",
+    {
+        HTTPException: _on_http_exception,
+        RequestValidationError: _on_invalid,
+        MsaasError: _on_error_of_ours,
+    },
+)

@@ -1,0 +1,107 @@
+"""uvicorn as this fleet runs it: quiet, on a socket bound beforehand, told by us when to stop."""
+
+import contextlib
+import socket
+from collections.abc import Callable, Generator
+from typing import Final
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from msaas.kernel import new_id
+from msaas.web.asgi import ASGIApp
+from msaas.web.problems import problem_response
+
+_HEAD_LIMIT: Final = 64 * 1024
+
+
+class PortTaken(RuntimeError):
+    """Somebody else listens there already."""
+
+
+class StartupFailed(RuntimeError):
+    """The application's lifespan raised; its own error has been logged."""
+
+
+def bind_socket(host: str, port: int) -> socket.socket:
+    """Bind before anything else starts, so that a taken port is the first thing to be known."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise PortTaken(f"cannot listen on {host}:{port}: {error.strerror}") from error
+
+
+class Server(uvicorn.Server):
+    """Leaves signals to whoever runs it, and raises where uvicorn would end the process."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        drain_seconds: float,
+        lifespan: bool = True,
+        on_started: Callable[[], None] = lambda: None,
+    ) -> None:
+        config = uvicorn.Config(
+            app,
+            http=ProblemProtocol,
+            ws="none",
+            lifespan="on" if lifespan else "off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=max(1, round(drain_seconds)),
+        )
+        super().__init__(config)
+        self._on_started = on_started
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().startup(sockets)
+        except SystemExit as error:
+            raise StartupFailed("the application did not start") from error
+        self._on_started()
+
+
+class ProblemProtocol(HttpToolsProtocol):
+    """Answers what is no HTTP with a problem too, and reads no endless head."""
+
+    _head_size = 0
+
+    def on_message_begin(self) -> None:
+        self._head_size = 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        self._count(url)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(name + value)
+        super().on_header(name, value)
+
+    def send_400_response(self, msg: str) -> None:
+        correlation_id = str(new_id())
+        scope = {"path": "", "state": {"correlation_id": correlation_id}}
+        response = problem_response(scope, "malformed", detail=msg)
+        head = [
+            b"HTTP/1.1 400 Bad Request",
+            *(b": ".join(header) for header in response.raw_headers),
+            b"x-correlation-id: " + correlation_id.encode(),
+            b"connection: close",
+        ]
+        self.transport.write(b"\r\n".join(head) + b"\r\n\r\n" + bytes(response.body))
+        self.transport.close()
+
+    def _count(self, part: bytes) -> None:
+        self._head_size += len(part)
+        if self._head_size > _HEAD_LIMIT:
+            raise ValueError("the head of the request is too large")  # the parser makes it a 400
