@@ -1,0 +1,469 @@
+"""Tries any order of deliveries, crashes, repeats, outages and lost wires on owners of a record.
+
+The gateway submits jobs, two `jobs` processes commit them and publish their usage, two `billing`
+processes bill it. Whatever happens, each job is committed and billed once and none is lost.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Protocol, TypeVar, cast
+from uuid import UUID
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from msaas.contracts import (
+    USAGE_GENESIS,
+    Plan,
+    SubmitJob,
+    Topic,
+    UsageRecorded,
+    decode,
+    get_topic,
+    reply_key,
+)
+from msaas.kernel import DependencyUnavailable, MsaasError, RetryPolicy, new_id
+from msaas.messaging import (
+    BatchRunner,
+    Delivery,
+    Messenger,
+    Outgoing,
+    Pace,
+    Station,
+    Wire,
+)
+from msaas.messaging.watchers import EpochWatcher
+from msaas.messaging.wire import entry_ms
+from msaas.telemetry import Metrics
+from msaas.testing import Crash, FakeClock, build_submit_job, raises_crash
+
+T = TypeVar("T")
+
+ENV = "machine"
+LIMIT = 10
+IDLE = 10.0
+TTL_MS = 5000
+PACE = Pace(
+    block=0, idle=IDLE, watch=0, drain=0, deliveries=LIMIT, retry=RetryPolicy(base=0, cap=0)
+)
+REPLIES = reply_key(ENV, "gateway-machine")
+TOPICS = {"jobs": get_topic("jobs.commands"), "billing": get_topic("usage.events")}
+SUBJECT = UUID(int=1)
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+# Two of each, so that one can fall silent, or lag behind, while the other takes over.
+PROCESSES = ("jobs", "jobs", "billing", "billing")
+SOME_PROCESS = st.integers(0, len(PROCESSES) - 1)
+
+
+class Line(Protocol):
+    lost: dict[str, str]
+    skew_ms: int
+
+
+class World(Protocol):
+    clock: FakeClock
+    line: Line
+
+    @property
+    def wire(self) -> Wire: ...
+    def run(self, act: Coroutine[Any, Any, T]) -> T: ...
+    def begin(self) -> None: ...
+    async def pass_time(self, seconds: float) -> None: ...
+    async def flush(self) -> None: ...
+    async def replace(self) -> None: ...
+
+
+class Hopeless(MsaasError):
+    """Not retryable."""
+
+
+class Record:
+    """Stands for Postgres: whatever is here is committed, under the key that makes it unique."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        self.usage: dict[UUID, int] = {}
+        self.billed: dict[int, UUID] = {}
+        self.epoch = ""
+        self.outages = 0
+        self.hurts = 0
+        self.gates: dict[str, asyncio.Event] = {}
+        self.faults: list[str] = []
+
+    async def handle(self, batch: Sequence[Delivery]) -> list[Outgoing]:
+        await self._pass("before")
+        if self.outages:
+            self.outages -= 1
+            raise DependencyUnavailable(target="record")
+        for delivery in batch:
+            await self._look_at(delivery)
+        outgoing = [one for delivery in batch for one in self._apply(delivery)]
+        await self._pass("after")
+        return outgoing
+
+    async def _pass(self, place: str) -> None:
+        if gate := self.gates.pop(place, None):
+            await gate.wait()
+
+    async def _look_at(self, delivery: Delivery) -> None:
+        message, raw, ttl_ms = delivery.message, delivery.raw, delivery.entry.ttl_ms
+        if isinstance(message, SubmitJob):
+            if message.task_type == "hopeless":
+                raise Hopeless
+            if message.task_type == "stubborn":
+                raise ValueError
+        if raw.deliveries > 1 + self.hurts:
+            self.faults.append("a delivery was counted that no crash or lost answer explains")
+        if ttl_ms is not None and raw.deliveries == 1:
+            # Real servers' clocks go on by themselves, a little.
+            late = await self.wire.now_ms() - entry_ms(raw.entry_id) - ttl_ms
+            if late > TTL_MS / 5:
+                self.faults.append("an expired command was executed")
+
+    def _apply(self, delivery: Delivery) -> list[Outgoing]:
+        match delivery.message:
+            case SubmitJob(job_id=job_id):
+                seq = self.usage.setdefault(job_id, len(self.usage) + 1)
+                fact = usage_recorded(job_id, seq)
+                return [*delivery.accept(seq=seq), delivery.emit("usage.events", fact)]
+            case UsageRecorded(job_id=job_id, seq=seq):
+                if self.billed.setdefault(seq, job_id) != job_id:
+                    self.faults.append("two jobs share one usage fact")
+            case other:
+                self.faults.append(f"{type(other).__name__} arrived")
+        return []
+
+
+def usage_recorded(job_id: UUID, seq: int) -> UsageRecorded:
+    return UsageRecorded(
+        subject_id=SUBJECT,
+        seq=seq,
+        job_id=job_id,
+        quantity=1,
+        occurred_at=NOON,
+        period_start=NOON,
+        plan=Plan.FREE,
+        prev_hash=USAGE_GENESIS,
+        hash=USAGE_GENESIS,
+    )
+
+
+@dataclass
+class Process:
+    runner: BatchRunner
+    stalled: asyncio.Task[None] | None = None
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class ExactlyOnce(RuleBasedStateMachine):
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        world.begin()
+        self.world = world
+        self.metrics = Metrics("tests", ENV)
+        self.record = Record(world.wire)
+        self.processes = [self.start(name) for name in PROCESSES]
+        self.gateway = self.station("gateway", world.wire, "jobs.commands")
+        self.publisher = self.station("jobs", world.wire, "usage.events")
+        self.commands: dict[UUID, Outgoing] = {}
+        self.swept_away: set[UUID] = set()
+        self.flushed = False
+        self.replies: set[UUID] = set()
+
+    def station(self, process: str, wire: Wire, *produces: str) -> Station:
+        return Messenger(
+            wire,
+            process,
+            ENV,
+            metrics=self.metrics,
+            produces=produces,
+            pace=PACE,
+            clock=self.world.clock,
+        ).station
+
+    def start(self, name: str, wire: Wire | None = None, record: Record | None = None) -> Process:
+        produces = ("usage.events",) if name == "jobs" else ()
+        station = self.station(name, wire or self.world.wire, *produces)
+        handle = (record or self.record).handle
+        return Process(BatchRunner(station, TOPICS[name].name, handle, count=20))
+
+    # What producers do
+
+    @rule(
+        task_type=st.sampled_from(["echo", "echo", "echo", "hopeless", "stubborn"]),
+        asks=st.booleans(),
+        expires=st.booleans(),
+        copies=st.integers(1, 2),
+    )
+    def submit(self, task_type: str, asks: bool, expires: bool, copies: int) -> None:  # noqa: FBT001  # drawn
+        command = Outgoing(
+            message=build_submit_job(task_type=task_type),
+            topic="jobs.commands",
+            id=new_id(),
+            reply_to=REPLIES if asks else None,
+            ttl_ms=TTL_MS + self.world.line.skew_ms if expires else None,
+            correlation_id="machine",
+        )
+        self.commands[cast("UUID", command.id)] = command
+        self.world.run(self.gateway.outbox.commit([command] * copies))
+
+    @precondition(lambda self: self.commands)
+    @rule(data=st.data())
+    def repeat_in_another_order(self, data: st.DataObject) -> None:
+        """Send again what may long have been handled: its sender did not hear that it arrived."""
+        some = data.draw(st.lists(st.sampled_from(sorted(self.commands)), max_size=4), label="ids")
+        self.world.run(self.gateway.outbox.commit([self.commands[one] for one in some]))
+
+    @rule(shuffled=st.randoms(use_true_random=False))
+    def notice_the_epoch(self, shuffled: Any) -> None:
+        """The owner publishes again, in any order, what billing has not confirmed."""
+
+        async def publish_again(epoch: str) -> None:
+            if self.record.epoch == epoch:
+                return
+            left = {seq: job for job, seq in self.record.usage.items()}.items()
+            unbilled = [(s, job) for s, job in left if s not in self.record.billed]
+            shuffled.shuffle(unbilled)
+            facts = [usage_recorded(job_id, seq) for seq, job_id in unbilled]
+            await self.publisher.outbox.commit(
+                Outgoing(message=fact, topic="usage.events", correlation_id="epoch")
+                for fact in facts
+            )
+            self.record.epoch = epoch
+
+        self.world.run(EpochWatcher(self.publisher, [publish_again]).step())
+
+    # What consumers do
+
+    @rule(which=SOME_PROCESS)
+    def deliver(self, which: int) -> None:
+        if self.processes[which].stalled is None:
+            self.world.run(step(self.processes[which].runner))
+
+    @rule(which=SOME_PROCESS, outages=st.integers(1, 3))
+    def deliver_while_the_record_is_down(self, which: int, outages: int) -> None:
+        self.record.outages = outages
+        self.deliver(which)
+        self.record.outages = 0
+
+    @rule(
+        which=SOME_PROCESS,
+        call=st.sampled_from(["commit", "read", "reclaim", "ensure_group"]),
+        lost=st.sampled_from(["call", "answer"]),
+    )
+    def deliver_over_a_bad_line(self, which: int, call: str, lost: str) -> None:
+        if call in ("read", "reclaim") and lost == "answer" and not self.may_hurt():
+            return
+        self.world.line.lost[call] = lost
+        self.deliver(which)
+        self.world.line.lost.clear()
+
+    @rule(
+        which=SOME_PROCESS,
+        where=st.sampled_from(["handle", "commit", "read"]),
+        when=st.sampled_from(["before", "after"]),
+    )
+    def crash(self, which: int, where: str, when: Any) -> None:
+        """End one process at one point, and start another in its place."""
+        if self.processes[which].stalled is not None or not self.may_hurt():
+            return
+        record, wire = self.record, self.world.wire
+        if where == "handle":
+            record = raises_crash(record, "handle", when)
+        else:
+            wire = raises_crash(wire, where, when)
+        doomed = self.start(PROCESSES[which], wire, record)
+        with suppress(Crash):
+            self.world.run(step(doomed.runner))
+            self.world.run(step(doomed.runner))
+        self.processes[which] = self.start(PROCESSES[which])
+
+    @rule(which=SOME_PROCESS, place=st.sampled_from(["before", "after"]))
+    def stall(self, which: int, place: str) -> None:
+        """Hold a process up within its handler: others may think that it is dead."""
+        process = self.processes[which]
+        if process.stalled is not None or not self.may_hurt():
+            return
+        process.gate = self.record.gates[place] = asyncio.Event()
+
+        async def begin() -> None:
+            process.stalled = asyncio.create_task(step(process.runner))
+            await asyncio.wait({process.stalled}, timeout=0)
+            while not process.stalled.done() and self.record.gates:
+                await asyncio.sleep(0)
+
+        self.world.run(begin())
+        self.record.gates.clear()
+        if process.stalled and process.stalled.done():
+            self.resume(which)
+
+    @rule(which=SOME_PROCESS)
+    def resume(self, which: int) -> None:
+        process = self.processes[which]
+        if process.stalled is not None:
+            process.gate.set()
+            self.world.run(cast("Any", process.stalled))
+            process.stalled = None
+
+    @rule(which=SOME_PROCESS, down=st.booleans())
+    def drain(self, which: int, down: bool) -> None:  # noqa: FBT001  # drawn
+        """Deploy: what a down record keeps from being handled is handed back, uncounted."""
+        self.resume(which)
+        runner = self.processes[which].runner
+        runner.drain()
+        self.record.outages = int(down)
+        self.world.run(step(runner))
+        self.record.outages = 0
+        self.world.run(runner.run())
+        self.processes[which] = self.start(PROCESSES[which])
+
+    # What the world does
+
+    @rule(seconds=st.sampled_from([1.0, IDLE + 1]))
+    def pass_time(self, seconds: float) -> None:
+        self.look_for_replies()
+        self.world.run(self.world.pass_time(seconds))
+
+    @rule(replaced=st.booleans())
+    def lose_the_wire(self, replaced: bool) -> None:  # noqa: FBT001  # drawn
+        self.look_for_replies()
+        lost = self.world.replace() if replaced else self.world.flush()
+        self.world.run(lost)
+        self.swept_away |= set(self.commands)
+        self.flushed = True
+
+    # What must be true
+
+    @invariant()
+    def nothing_is_done_that_should_not_be(self) -> None:
+        assert self.record.faults == []
+
+    @invariant()
+    def what_is_billed_is_what_was_recorded(self) -> None:
+        recorded = {seq: job_id for job_id, seq in self.record.usage.items()}
+        assert self.record.billed.items() <= recorded.items()
+
+    def teardown(self) -> None:
+        self.heal()
+        self.nothing_is_done_that_should_not_be()
+        self.every_job_is_committed_and_billed_once()
+        self.only_poison_is_dead_lettered()
+        self.nothing_is_left_on_the_wire()
+        self.only_who_asked_is_answered()
+
+    def heal(self) -> None:
+        for which in range(len(PROCESSES)):
+            self.resume(which)
+        # A caller whose command was lost with the wire had no answer, and so sends it again.
+        unanswered = [self.commands[one] for one in self.swept_away - self.replies]
+        again = [one for one in unanswered if job_of(one) not in self.record.usage]
+        self.world.run(self.gateway.outbox.commit(again))
+        self.settle()
+        self.notice_the_epoch(NotShuffled())
+        for _ in range(LIMIT + 1):
+            self.settle()
+            self.pass_time(IDLE + 1)
+        self.settle()
+        self.look_for_replies()
+
+    def settle(self) -> None:
+        for which in (*range(len(PROCESSES)), *range(len(PROCESSES))):
+            self.deliver(which)
+
+    def every_job_is_committed_and_billed_once(self) -> None:
+        good = [c for c in self.commands.values() if task_of(c) == "echo"]
+        lasting = {job_of(command) for command in good if command.ttl_ms is None}
+        assert lasting <= self.record.usage.keys() <= {job_of(command) for command in good}
+        assert self.record.billed == {seq: job for job, seq in self.record.usage.items()}
+
+    def only_poison_is_dead_lettered(self) -> None:
+        found = {
+            "hopeless": self.letters(TOPICS["jobs"].poison_key),
+            "stubborn": self.letters(TOPICS["jobs"].dead_letter_key),
+        }
+        for task_type, letters in found.items():
+            bad = {one for one, c in self.commands.items() if task_of(c) == task_type}
+            lasting = {one for one in bad if self.commands[one].ttl_ms is None}
+            assert (set() if self.flushed else lasting) <= letters <= bad
+        billing = TOPICS["billing"]
+        assert self.letters(billing.poison_key) | self.letters(billing.dead_letter_key) == set()
+
+    def letters(self, key: Callable[[str, str], str]) -> set[UUID]:
+        owner = cast("Topic", cast("Any", key).__self__).consumers[0]
+        return self.ids_on(key(ENV, owner))
+
+    def nothing_is_left_on_the_wire(self) -> None:
+        for name, topic in TOPICS.items():
+            stats = self.world.run(self.world.wire.stats(topic.key(ENV), topic.group(name)))
+            assert (stats.depth, stats.pending) == (0, 0)
+
+    def only_who_asked_is_answered(self) -> None:
+        asked = {one for one, c in self.commands.items() if c.reply_to}
+        certain = {
+            one
+            for one in asked
+            if task_of(self.commands[one]) == "echo" and self.commands[one].ttl_ms is None
+        }
+        assert (set() if self.flushed else certain) <= self.replies <= asked
+
+    def look_for_replies(self) -> None:
+        found = self.world.run(self.world.wire.tail({REPLIES: "0-0"}, 10_000, 0))
+        topic = get_topic("replies")
+        for raw in found.get(REPLIES, []):
+            self.replies.add(cast("Any", decode(topic, raw.fields).message).command_id)
+
+    def ids_on(self, key: str) -> set[UUID]:
+        found = self.world.run(self.world.wire.tail({key: "0-0"}, 10_000, 0))
+        return {UUID(raw.fields[b"id"].decode()) for raw in found.get(key, [])}
+
+    def may_hurt(self) -> bool:
+        """Each of these makes one delivery come to nothing, and there is a limit to them."""
+        if self.record.hurts >= LIMIT - 3:
+            return False
+        self.record.hurts += 1
+        return True
+
+
+class NotShuffled:
+    def shuffle(self, _: list[Any]) -> None: ...
+
+
+async def step(runner: BatchRunner) -> None:
+    with suppress(DependencyUnavailable):
+        await runner.step()
+
+
+def job_of(command: Outgoing) -> UUID:
+    return cast("SubmitJob", command.message).job_id
+
+
+def task_of(command: Outgoing) -> str:
+    return cast("SubmitJob", command.message).task_type
+
+
+def try_it(world: World, examples: int, steps: int) -> None:
+    run_state_machine_as_test(
+        cast("Any", partial(ExactlyOnce, world)),
+        settings=settings(
+            settings.get_profile("machines"), max_examples=examples, stateful_step_count=steps
+        ),
+    )
+
+
+def test_each_effect_is_there_once_whatever_happens_in_memory(memory_world: World) -> None:
+    try_it(memory_world, examples=100, steps=30)
+
+
+def test_each_effect_is_there_once_whatever_happens_on_redis(redis_world: World) -> None:
+    try_it(redis_world, examples=15, steps=25)
