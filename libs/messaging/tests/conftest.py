@@ -6,6 +6,7 @@ from typing import Any, TypeVar, cast
 
 import pytest
 import redis.asyncio
+import structlog
 from hypothesis import HealthCheck, settings
 
 from msaas.local.servers import RedisServer
@@ -118,7 +119,7 @@ class RedisWorld(World):
         self.line.wire = self._wires[self._at]
 
     def end(self) -> None:
-        for one in [*self._clients]:
+        for one in self._clients:
             self.run(one.aclose())
         for wire in self._wires:
             self.run(wire.close())
@@ -139,6 +140,18 @@ class RedisWorld(World):
                     justid=True,
                 )
             await batch.execute()
+
+
+@pytest.fixture(autouse=True)
+def _silence() -> Iterator[None]:
+    """Write no tracebacks of the failures that these tests cause by the thousand."""
+
+    def drop(*_: object) -> str:
+        raise structlog.DropEvent
+
+    structlog.configure(processors=[drop])
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

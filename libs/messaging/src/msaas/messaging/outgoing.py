@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import accumulate
 from uuid import UUID
 
 from msaas.contracts import (
@@ -19,11 +18,13 @@ from msaas.contracts import (
     is_reply_key,
 )
 from msaas.kernel import Clock, MsaasError, SystemClock, new_id
-from msaas.messaging.errors import GrantRefused, TopicFull
+from msaas.messaging.errors import GrantRefused, TopicFull, WireFull
+from msaas.messaging.group_commit import GroupCommit
 from msaas.messaging.wire import RawEntry, Source, Wire, Write
 
 REPLY_WINDOW = timedelta(seconds=60)
 DEPTH_TRUSTED_SECONDS = 0.25
+LET_GO = (OnFull.SKIP, OnFull.DROP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,37 +104,51 @@ class Outbox:
         clock: Clock | None = None,
     ) -> None:
         self._wire = wire
+        self._commits = GroupCommit(wire)
         self._environment = environment
         self._clock = clock or SystemClock()
-        self._topics = {name: _granted(process, get_topic(name)) for name in topics}
+        granted = [_granted(process, get_topic(name)) for name in topics]
+        self._routes = {topic.name: (topic, topic.keys(environment)) for topic in granted}
         self._depths: dict[str, tuple[int, float]] = {}
 
     async def commit(
         self, outgoing: Iterable[Outgoing], source: Source | None = None, done: Sequence[str] = ()
-    ) -> list[str]:
-        """Append what the topics admit and acknowledge `done`, all or nothing."""
+    ) -> Sequence[str]:
+        """Append what the topics admit and acknowledge `done`, all or nothing.
+
+        Without memory the wire takes no facts, beats or replies, but lets consumers make room.
+        """
         admitted = [one for one in outgoing if await self.admits(one)]
-        return await self.append([self.writes(one) for one in admitted], source, done)
+        try:
+            return await self.append([w for one in admitted for w in self.writes(one)], source, done)
+        except WireFull:
+            kept = [one for one in admitted if one.topic and one.message.on_full not in LET_GO]
+            if len(kept) == len(admitted):
+                raise
+            return await self.append([w for one in kept for w in self.writes(one)], source, done)
 
     async def append(
-        self, groups: Sequence[list[Write]], source: Source | None = None, done: Sequence[str] = ()
-    ) -> list[str]:
-        """Answer the first entry id of each group of writes."""
-        committed = await self._wire.commit(
-            [one for group in groups for one in group], source, done
-        )
+        self, writes: Sequence[Write], source: Source | None = None, done: Sequence[str] = ()
+    ) -> Sequence[str]:
+        committed = await self._commits.commit(writes, source, done)
         seen_at = self._clock.monotonic()
         self._depths |= {key: (depth, seen_at) for key, depth in committed.depths.items()}
-        places = accumulate((len(group) for group in groups[:-1]), initial=0)
-        return [committed.entry_ids[place] for place, _ in zip(places, groups, strict=False)]
+        return committed.entry_ids
+
+    async def close(self) -> None:
+        await self._commits.close()
+
+    @property
+    def backlog(self) -> int:
+        return self._commits.backlog
 
     async def admits(self, outgoing: Outgoing) -> bool:
         """Tell whether there is room; a full topic refuses commands and lets go of the rest."""
         on_full = outgoing.message.on_full
         if outgoing.topic is None or on_full is OnFull.ADMIT:
             return True
-        topic = self._topic(outgoing.topic)
-        for key in topic.keys(self._environment):
+        topic, keys = self._route(outgoing.topic)
+        for key in keys:
             if topic.bound is not None and await self._depth(key, topic.bound) >= topic.bound:
                 if on_full is OnFull.REFUSE:
                     raise TopicFull(topic=topic.name, retry_after=1)
@@ -154,19 +169,19 @@ class Outbox:
             if not is_reply_key(self._environment, outgoing.reply_to or ""):
                 raise GrantRefused("A reply goes to a reply stream and nowhere else.")
             return [Write(str(outgoing.reply_to), fields, REPLY_WINDOW, expires=True)]
-        topic = self._topic(outgoing.topic)
+        topic, keys = self._route(outgoing.topic)
         if type(outgoing.message) not in topic.messages:
             raise GrantRefused(f"{topic.name} does not carry {type(outgoing.message).__name__}.")
         return [
             Write(key, fields, window=topic.retention, bounded=topic.bound is not None)
-            for key in topic.keys(self._environment)
+            for key in keys
         ]
 
-    def _topic(self, name: str) -> Topic:
-        topic = self._topics.get(name)
-        if topic is None:
+    def _route(self, name: str) -> tuple[Topic, Sequence[str]]:
+        route = self._routes.get(name)
+        if route is None:
             raise GrantRefused(f"This process did not ask to produce to {name}.")
-        return topic
+        return route
 
     async def _depth(self, key: str, bound: int) -> int:
         """Recall the depth that our own writes reported; only a full stream is asked again."""

@@ -1,25 +1,20 @@
-"""Publishing that batches itself: whatever is asked for during one write goes into the next."""
+"""Publishing one message at a time, at the price of a share in one round trip."""
 
-import asyncio
 from uuid import UUID
 
 from msaas.contracts import Message
 from msaas.messaging.errors import TopicFull
 from msaas.messaging.outgoing import Outbox, Outgoing
-from msaas.messaging.wire import Write
 from msaas.telemetry import current_traceparent
 
-MOST_PER_COMMIT = 500
 MOST_WAITING = 10_000
 
 
 class Publisher:
-    """A caller waits until its entry is on the wire, and shares the round trip with all others."""
+    """A caller waits until its entry is on the wire."""
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
-        self._waiting: list[tuple[list[Write], asyncio.Future[str]]] = []
-        self._flushing: asyncio.Task[None] | None = None
 
     async def publish(
         self,
@@ -42,38 +37,11 @@ class Publisher:
         )
 
     async def send(self, outgoing: Outgoing) -> str | None:
-        if not await self._outbox.admits(outgoing):
-            return None
-        if len(self._waiting) >= MOST_WAITING:
+        if self._outbox.backlog >= MOST_WAITING:
             raise TopicFull(topic=outgoing.topic, retry_after=1)
-        done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._waiting.append((self._outbox.writes(outgoing), done))
-        if self._flushing is None:
-            self._flushing = asyncio.create_task(self._flush(), name="publisher-flush")
-        return await done
+        entry_ids = await self._outbox.commit([outgoing])
+        return entry_ids[0] if entry_ids else None
 
     async def close(self) -> None:
         """Wait for what is under way."""
-        if self._flushing is not None:
-            await self._flushing
-
-    async def _flush(self) -> None:
-        try:
-            while self._waiting:
-                batch = self._waiting[:MOST_PER_COMMIT]
-                del self._waiting[:MOST_PER_COMMIT]
-                await self._commit(batch)
-        finally:
-            self._flushing = None
-
-    async def _commit(self, batch: list[tuple[list[Write], asyncio.Future[str]]]) -> None:
-        try:
-            entry_ids = await self._outbox.append([writes for writes, _ in batch])
-        except Exception as error:  # noqa: BLE001  # whatever it is belongs to the callers
-            for _, done in batch:
-                if not done.done():
-                    done.set_exception(error)
-            return
-        for (_, done), entry_id in zip(batch, entry_ids, strict=True):
-            if not done.done():
-                done.set_result(entry_id)
+        await self._outbox.close()

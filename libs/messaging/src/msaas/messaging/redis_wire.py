@@ -1,14 +1,15 @@
 """The wire on Redis 7 streams, in raw RESP2 so that no reply is parsed twice."""
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
-from redis.asyncio import Redis
+import hiredis
+from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
-from redis.backoff import FullJitterBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.backoff import NoBackoff
 from redis.exceptions import ExecAbortError, OutOfMemoryError, RedisError, ResponseError
 
 from msaas.messaging.errors import GroupMissing, WireFull, WireUnavailable
@@ -22,19 +23,26 @@ HANDED_BACK_IDLE_MS = 24 * 3600 * 1000
 
 Command = Sequence[str | int | bytes]
 
+_pack = cast("Callable[[tuple[object, ...]], bytes]", cast("Any", hiredis).pack_command)
+
 
 class RedisWire:
-    """Two pools: short commands time out fast, blocking reads wait on connections of their own."""
+    """Packs and reads by itself on redis-py's connections: its pipelines cost half of a batch."""
 
     def __init__(self, url: str, *, command_timeout: float = COMMAND_TIMEOUT) -> None:
-        self._commands = _client(url, command_timeout)
-        self._reads = _client(url, LONGEST_BLOCK + command_timeout)
+        self._timeout = command_timeout
+        self._pool: Any = cast("Any", ConnectionPool).from_url(
+            url,
+            protocol=2,
+            socket_timeout=None,  # one deadline for the whole exchange takes its place
+            socket_connect_timeout=CONNECT_TIMEOUT,
+            retry=Retry(NoBackoff(), 0),
+        )
         self._clock_skew_ms = 0.0
         self._clock_read_at = -CLOCK_READ_EVERY
 
     async def close(self) -> None:
-        await self._commands.aclose()
-        await self._reads.aclose()
+        await self._pool.aclose()
 
     async def commit(
         self, writes: Sequence[Write], source: Source | None = None, done: Sequence[str] = ()
@@ -64,8 +72,8 @@ class RedisWire:
 
     async def read(self, source: Source, count: int, block: float) -> list[RawEntry]:
         place = ("GROUP", source.group, source.consumer, "COUNT", count, *_block(block))
-        async with _meaning():
-            reply = await _call(self._reads, "XREADGROUP", *place, "STREAMS", source.key, ">")
+        command = ("XREADGROUP", *place, "STREAMS", source.key, ">")
+        reply = (await self._exchange([command], block))[0]
         return [_entry(item) for item in reply[0][1]] if reply else []
 
     async def reclaim(
@@ -110,8 +118,7 @@ class RedisWire:
         self, positions: Mapping[str, str], count: int, block: float
     ) -> dict[str, list[RawEntry]]:
         place = ("COUNT", count, *_block(block), "STREAMS", *positions, *positions.values())
-        async with _meaning():
-            reply = await _call(self._reads, "XREAD", *place)
+        reply = (await self._exchange([("XREAD", *place)], block))[0]
         return {_text(key): [_entry(item) for item in items] for key, items in reply or ()}
 
     async def last_id(self, key: str) -> str:
@@ -151,31 +158,40 @@ class RedisWire:
         return round(here * 1000 + self._clock_skew_ms)
 
     async def _one(self, *command: str | int | bytes) -> Any:
-        async with _meaning():
-            return await _call(self._commands, *command)
+        return (await self._exchange([command]))[0]
 
     async def _many(self, commands: Sequence[Command], *, atomic: bool = False) -> list[Any]:
-        async with _meaning(), self._commands.pipeline(transaction=atomic) as batch:
-            pipeline = cast("Any", batch)  # redis-py leaves its pipeline half typed
-            for command in commands:
-                pipeline.execute_command(*command)
-            return await pipeline.execute()
+        if not atomic:
+            return await self._exchange(commands)
+        return (await self._exchange([("MULTI",), *commands, ("EXEC",)]))[-1]
+
+    async def _exchange(self, commands: Sequence[Command], block: float = 0) -> list[Any]:
+        """Send all, read all; raise the first refusal after the last reply has been read."""
+        packed = b"".join([_pack(tuple(command)) for command in commands])
+        async with _meaning():
+            async with asyncio.timeout(CONNECT_TIMEOUT):  # the greeting has no other deadline
+                connection = await self._pool.get_connection()
+            try:
+                async with asyncio.timeout(self._timeout + block):
+                    await connection.send_packed_command(packed, check_health=False)
+                    replies = [await _reply(connection) for _ in commands]
+            except BaseException:
+                await connection.disconnect(nowait=True)
+                raise
+            finally:
+                await self._pool.release(connection)
+            nested = cast("list[Any]", replies[-1]) if isinstance(replies[-1], list) else []
+            for reply in (*replies, *nested):
+                if isinstance(reply, ResponseError) and not isinstance(reply, ExecAbortError):
+                    raise reply
+            return replies
 
 
-def _client(url: str, timeout: float) -> Redis:
-    client = cast("Any", Redis).from_url(
-        url,
-        protocol=2,
-        socket_timeout=timeout,
-        socket_connect_timeout=CONNECT_TIMEOUT,
-        retry=Retry(FullJitterBackoff(cap=0.2, base=0.02), 1, (RedisConnectionError,)),
-    )
-    client.response_callbacks.clear()
-    return client
-
-
-async def _call(client: Redis, *command: str | int | bytes) -> Any:
-    return await cast("Any", client).execute_command(*command)
+async def _reply(connection: Any) -> Any:
+    try:
+        return await connection.read_response()
+    except ResponseError as error:
+        return error
 
 
 @asynccontextmanager
@@ -183,8 +199,8 @@ async def _meaning() -> AsyncGenerator[None]:
     """Turn what redis-py raises into what a caller can act on."""
     try:
         yield
-    except (OutOfMemoryError, ExecAbortError) as error:
-        raise WireFull(target="redis") from error
+    except OutOfMemoryError as error:
+        raise WireFull(target="redis", reply="OOM") from error
     except ResponseError as error:
         reply = str(error)
         missing = "NOGROUP" in reply or "no such key" in reply

@@ -116,8 +116,12 @@ class Runner(Loop):
         return await self._drop_expired(readable)
 
     async def _drop_expired(self, deliveries: list[Delivery]) -> list[Delivery]:
-        """Leave commands unexecuted whose sender no longer waits, by the wire's own clock."""
-        limits = {d.entry_id: d.entry.ttl_ms for d in deliveries if d.entry.ttl_ms is not None}
+        """Leave commands unexecuted whose sender no longer waits, by the wire's own clock.
+
+        One that was delivered before may be committed and unpublished: only its handler can tell.
+        """
+        fresh = [delivery for delivery in deliveries if delivery.raw.deliveries == 1]
+        limits = {d.entry_id: d.entry.ttl_ms for d in fresh if d.entry.ttl_ms is not None}
         if not limits:
             return deliveries
         now_ms = await self._insist(self._station.wire.now_ms)
@@ -147,7 +151,7 @@ class Runner(Loop):
         key_for = self.topic.poison_key if kind == "poison" else self.topic.dead_letter_key
         letter = Write(key_for(self._station.environment, self._station.process), fields)
         await self._insist(
-            lambda: self._station.outbox.append([[letter]], self._source, [raw.entry_id])
+            lambda: self._station.outbox.append([letter], self._source, [raw.entry_id])
         )
         self._log.error("message_dead_lettered", entry_id=raw.entry_id, kind=kind, reason=error)
         self._station.meter.count(self.topic.name, kind)

@@ -6,6 +6,7 @@ from msaas.testing.builders import (
     build_job_started,
     build_job_succeeded,
     build_submit_job,
+    build_usage_recorded,
 )
 from msaas.testing.clock import FakeClock
 from msaas.testing.crash_points import Crash, ends_process, raises_crash
@@ -26,6 +27,7 @@ __all__ = [
     "build_job_started",
     "build_job_succeeded",
     "build_submit_job",
+    "build_usage_recorded",
     "cut_aof_tail",
     "ends_process",
     "raises_crash",

@@ -4,7 +4,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from msaas.contracts import JobEnvelope, JobMeta, JobStarted, JobSucceeded, Plan, Source, SubmitJob
+from msaas.contracts import (
+    USAGE_GENESIS,
+    JobEnvelope,
+    JobMeta,
+    JobStarted,
+    JobSucceeded,
+    Plan,
+    Source,
+    SubmitJob,
+    UsageRecorded,
+)
 
 _NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -65,3 +75,18 @@ def build_job_succeeded(envelope: JobEnvelope, **overrides: Any) -> JobSucceeded
         "finished_at": _NOON + timedelta(seconds=1),
     }
     return JobSucceeded.model_validate(fields | overrides)
+
+
+def build_usage_recorded(**overrides: Any) -> UsageRecorded:
+    fields: dict[str, Any] = {
+        "subject_id": uuid4(),
+        "seq": 1,
+        "job_id": uuid4(),
+        "quantity": 1,
+        "occurred_at": _NOON,
+        "period_start": _NOON,
+        "plan": Plan.FREE,
+        "prev_hash": USAGE_GENESIS,
+        "hash": USAGE_GENESIS,
+    }
+    return UsageRecorded.model_validate(fields | overrides)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, Final
@@ -20,6 +21,8 @@ _CLOSING_SECONDS: Final = 5.0  # for the lifespan's end, after the last request
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
+    # What was imported lives as long as the process: a collection need not look at it again.
+    gc.freeze()
     uvloop.run(main)
 
 

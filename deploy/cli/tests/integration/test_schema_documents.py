@@ -1,0 +1,39 @@
+"""The documents about data and rights are what the models and the catalogue say."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Column, Integer, MetaData, Table
+
+from msaas.cli.house import ROOT
+from msaas.cli.schema import OWNERS, Owner
+from msaas.cli.schema.__main__ import list_drift, render
+from msaas.cli.schema.data_model import Unclassified, render_data_model
+
+
+async def test_the_committed_documents_are_the_ones_generated_now(postgres_url: str) -> None:
+    drifted = list_drift(await render(postgres_url))
+    assert [str(path.relative_to(ROOT)) for path in drifted] == [], "python -m msaas.cli.schema"
+
+
+def test_a_document_that_differs_or_is_missing_is_named(tmp_path: Path) -> None:
+    kept, changed, missing = (tmp_path / name for name in ("kept", "changed", "missing"))
+    kept.write_text("same")
+    changed.write_text("old")
+    assert list_drift({kept: "same", changed: "new", missing: "x"}) == [changed, missing]
+
+
+@pytest.mark.parametrize("info", [{}, {"class": "whatever"}])
+def test_a_column_without_a_class_of_data_fails(info: dict[str, str]) -> None:
+    metadata = MetaData(schema="planted")
+    Table("notes", metadata, Column("body", Integer, info=info))
+    with pytest.raises(Unclassified, match=r"planted\.notes\.body"):
+        render_data_model([Owner("planted", metadata)])
+
+
+def test_the_model_shows_aggregates_states_and_foreign_keys() -> None:
+    text = render_data_model(OWNERS)
+    assert "<<root>>" in text
+    assert "RUNNING --> PENDING" in text
+    assert "users <-- jobs : user_id (CASCADE)" in text
+    assert "| fence | uuid | null | secret |" in text

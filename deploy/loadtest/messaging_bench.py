@@ -1,0 +1,337 @@
+"""The wire against its rivals, in one interleaved run: drain rate, latency, publishing.
+
+Every round measures each contender once, so that a machine that slows down slows all of them;
+the table shows medians and ratios. Exits with 1 when our runners drain less than half as fast as a
+bare redis-py loop.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+from redis.asyncio import Redis
+
+from msaas.contracts import JobEnvelope, JobSucceeded, SubmitJob, get_topic
+from msaas.kernel import new_id
+from msaas.local.servers import RedisServer
+from msaas.messaging import Delivery, GivenUp, Messenger, Outgoing, Pace, RedisWire
+from msaas.telemetry import Metrics, configure_logging
+from msaas.testing import build_job_envelope, build_submit_job
+
+GATE = 0.5
+ENVIRONMENT = "bench"
+CORRELATION = "01890000-0000-7000-8000-000000000000"
+STREAM = get_topic("jobs.generic").key(ENVIRONMENT, "jobs-worker")
+RESULTS = get_topic("jobs.results").key(ENVIRONMENT, "jobs")
+FAST_END = Pace(block=0.05)
+
+
+class Drain:
+    """Counts what was handled and says when all of it was."""
+
+    def __init__(self, wanted: int) -> None:
+        self._left = wanted
+        self.done = asyncio.Event()
+
+    def took(self, count: int) -> None:
+        self._left -= count
+        if self._left <= 0:
+            self.done.set()
+
+
+def result_of(envelope: JobEnvelope) -> JobSucceeded:
+    began = envelope.meta.enqueue_ts
+    return JobSucceeded(
+        job_id=envelope.job_id,
+        fence=envelope.fence,
+        result=envelope.payload,
+        started_at=began,
+        finished_at=began,
+    )
+
+
+class Echo:
+    """The work runner's trivial work."""
+
+    def __init__(self, drain: Drain) -> None:
+        self._drain = drain
+
+    async def run(self, delivery: Delivery) -> Sequence[Outgoing]:
+        self._drain.took(1)
+        return echo(delivery)
+
+    def give_up(
+        self, delivery: Delivery, why: GivenUp, error: Exception | None = None
+    ) -> Sequence[Outgoing]:
+        raise AssertionError(f"gave up: {why} {error} {delivery.entry_id}")
+
+
+def echo(delivery: Delivery) -> list[Outgoing]:
+    envelope = cast("JobEnvelope", delivery.message)
+    return [delivery.emit("jobs.results", result_of(envelope))]
+
+
+def messenger(wire: RedisWire, process: str, *produces: str) -> Messenger:
+    metrics = Metrics(process, ENVIRONMENT)
+    return Messenger(wire, process, ENVIRONMENT, metrics=metrics, produces=produces, pace=FAST_END)
+
+
+async def fill(url: str, count: int) -> None:
+    """Put envelopes on the stream as dispatch does, whatever the bound."""
+    wire = RedisWire(url)
+    outbox = messenger(wire, "jobs", "jobs.generic").station.outbox
+    for start in range(0, count, 500):
+        envelopes = [build_job_envelope() for _ in range(min(500, count - start))]
+        outgoing = [
+            Outgoing(message=one, topic="jobs.generic", correlation_id=CORRELATION)
+            for one in envelopes
+        ]
+        await outbox.append([write for one in outgoing for write in outbox.writes(one)])
+    await wire.close()
+
+
+async def timed_run(post: Messenger, wire: RedisWire, drain: Drain) -> float:
+    gc.collect()
+    began = time.perf_counter()
+    running = asyncio.create_task(post.run())
+    await drain.done.wait()
+    while await wire.depth(STREAM):  # the last batch is handled, and on its way out
+        await asyncio.sleep(0.001)  # the wire tells nobody when it is empty
+    took = time.perf_counter() - began
+    post.drain()
+    await running
+    await wire.close()
+    return took
+
+
+async def drain_batch(url: str, count: int) -> float:
+    await fill(url, count)
+    wire, drain = RedisWire(url), Drain(count)
+    post = messenger(wire, "jobs-worker", "jobs.results")
+
+    async def handle(batch: Sequence[Delivery]) -> list[Outgoing]:
+        drain.took(len(batch))
+        return [one for delivery in batch for one in echo(delivery)]
+
+    post.batch("jobs.generic", handle)
+    return count / await timed_run(post, wire, drain)
+
+
+async def drain_work(url: str, count: int) -> float:
+    await fill(url, count)
+    wire, drain = RedisWire(url), Drain(count)
+    post = messenger(wire, "jobs-worker", "jobs.results")
+    post.work("jobs.generic", Echo(drain), slots=100)
+    return count / await timed_run(post, wire, drain)
+
+
+async def drain_bare(url: str, count: int) -> float:
+    """Do the same by hand: read 100, parse, write results, acknowledge and delete."""
+    await fill(url, count)
+    client = cast("Any", Redis).from_url(url)
+    await client.xgroup_create(STREAM, "jobs", "0", mkstream=True)
+    left = count
+    gc.collect()
+    began = time.perf_counter()
+    while left:
+        ((_, entries),) = await client.xreadgroup("jobs", "bare", {STREAM: ">"}, count=100)
+        async with client.pipeline(transaction=True) as batch:
+            for _, fields in entries:
+                job = json.loads(fields[b"data"])
+                result = {"job_id": job["job_id"], "result": job["payload"]}
+                batch.xadd(RESULTS, {"type": "JobSucceeded", "data": json.dumps(result)})
+            ids = [entry_id for entry_id, _ in entries]
+            batch.xack(STREAM, "jobs", *ids)
+            batch.xdel(STREAM, *ids)
+            await batch.execute()
+        left -= len(entries)
+    took = time.perf_counter() - began
+    await client.aclose()
+    return count / took
+
+
+async def drain_arq(url: str, count: int) -> float:
+    """Let arq do the same trivial work, as many at once as it does best with."""
+    arq: Any = import_module("arq")
+    drain = Drain(count)
+
+    async def work(_context: dict[Any, Any], data: str) -> str:
+        drain.took(1)
+        return json.dumps(json.loads(data)["payload"])
+
+    pool = await arq.create_pool(arq.connections.RedisSettings.from_dsn(url))
+    body = build_job_envelope().model_dump_json()
+    for _ in range(0, count, 50):
+        await asyncio.gather(*(pool.enqueue_job("work", body) for _ in range(50)))
+    worker = arq.Worker(
+        functions=[arq.func(work, name="work")],
+        redis_pool=pool,
+        max_jobs=100,
+        poll_delay=0.01,
+        handle_signals=False,
+    )
+    gc.collect()
+    began = time.perf_counter()
+    running: asyncio.Task[None] = asyncio.create_task(worker.async_run())
+    await drain.done.wait()
+    took = time.perf_counter() - began
+    running.cancel()
+    await asyncio.gather(running, worker.close(), return_exceptions=True)
+    return count / took
+
+
+async def publish_ours(url: str, count: int) -> float:
+    wire = RedisWire(url)
+    publisher = messenger(wire, "jobs", "jobs.generic").publisher
+    envelope = build_job_envelope()
+
+    async def one() -> None:
+        await publisher.publish("jobs.generic", envelope, correlation_id=CORRELATION)
+
+    rate = await fifty_at_once(one, count)
+    await wire.close()
+    return rate
+
+
+async def publish_plain(url: str, count: int) -> float:
+    client = cast("Any", Redis).from_url(url, max_connections=50)
+    envelope = build_job_envelope()
+
+    async def one() -> None:
+        fields = {"id": str(new_id()), "type": "JobEnvelope", "data": envelope.model_dump_json()}
+        await client.xadd(STREAM, fields)
+
+    rate = await fifty_at_once(one, count)
+    await client.aclose()
+    return rate
+
+
+async def fifty_at_once(one: Callable[[], Awaitable[None]], count: int) -> float:
+    async def many() -> None:
+        for _ in range(count // 50):
+            await one()
+
+    gc.collect()
+    began = time.perf_counter()
+    await asyncio.gather(*(many() for _ in range(50)))
+    return count / (time.perf_counter() - began)
+
+
+async def latencies(url: str, count: int) -> tuple[list[float], list[float]]:
+    """Measure publish → handled and command → reply, one at a time: what an idle fleet shows."""
+    owner_wire, asker_wire = RedisWire(url), RedisWire(url)
+    owner = messenger(owner_wire, "jobs")
+    asker = messenger(asker_wire, "gateway", "jobs.commands")
+    handled_at: dict[UUID, float] = {}
+
+    async def handle(batch: Sequence[Delivery]) -> list[Outgoing]:
+        for delivery in batch:
+            handled_at[cast("SubmitJob", delivery.message).job_id] = time.perf_counter()
+        return [one for delivery in batch for one in delivery.accept()]
+
+    owner.batch("jobs.commands", handle)
+    client = asker.commands()
+    running = [asyncio.create_task(each.run()) for each in (owner, asker)]
+    one_way: list[float] = []
+    both_ways: list[float] = []
+    for number in range(count + 10):
+        command = build_submit_job(job_id=uuid4())
+        began = time.perf_counter()
+        await client.call("jobs.commands", command, ttl=5, correlation_id=CORRELATION)
+        if number >= 10:  # noqa: PLR2004  # the first ones make connections
+            both_ways.append(time.perf_counter() - began)
+            one_way.append(handled_at[command.job_id] - began)
+    asker.drain()
+    owner.drain()
+    await asyncio.gather(*running)
+    await asyncio.gather(owner_wire.close(), asker_wire.close())
+    return one_way, both_ways
+
+
+Contender = Callable[[str, int], Awaitable[float]]
+CONTENDERS: dict[str, Contender] = {
+    "bare redis-py loop": drain_bare,
+    "our batch runner": drain_batch,
+    "our work runner": drain_work,
+    "arq": drain_arq,
+    "plain XADD, 50 at once": publish_plain,
+    "our publisher, 50 at once": publish_ours,
+}
+SHARE = {"arq": 0.05}
+"""Of the jobs that the others drain: enough to measure, and the run ends."""
+
+
+def measure(count: int, rounds: int) -> tuple[dict[str, float], list[float], list[float]]:
+    contenders = {
+        name: one for name, one in CONTENDERS.items() if name != "arq" or find_spec("arq")
+    }
+    rates: dict[str, list[float]] = {name: [] for name in contenders}
+    with tempfile.TemporaryDirectory() as folder:
+        server = RedisServer(Path(folder))
+        server.start()
+        try:
+            for _ in range(rounds):
+                for name, contender in contenders.items():
+                    asyncio.run(flush(server.url))
+                    amount = max(200, round(count * SHARE.get(name, 1)))
+                    rates[name].append(asyncio.run(contend(contender, server.url, amount)))
+            asyncio.run(flush(server.url))
+            one_way, both_ways = asyncio.run(latencies(server.url, min(1000, count)))
+        finally:
+            server.stop()
+    return {name: statistics.median(found) for name, found in rates.items()}, one_way, both_ways
+
+
+async def contend(contender: Contender, url: str, count: int) -> float:
+    return await contender(url, count)
+
+
+async def flush(url: str) -> None:
+    async with cast("Any", Redis).from_url(url) as client:
+        await client.flushall()
+
+
+def show(rates: dict[str, float], one_way: list[float], both_ways: list[float]) -> bool:
+    bare, ours = rates["bare redis-py loop"], rates["our batch runner"]
+    plain = rates["plain XADD, 50 at once"]
+    print(f"{'':28}{'per second':>12}{'ratio':>9}  against")
+    for name, rate in rates.items():
+        base, against = (plain, "plain XADD") if "at once" in name else (bare, "bare loop")
+        print(f"{name:28}{rate:>12,.0f}{rate / base:>8.2f}x  {against}")
+    if "arq" in rates:
+        print(f"{'our batch runner':28}{ours:>12,.0f}{ours / rates['arq']:>8.1f}x  arq (aim 12)")
+    else:
+        print("arq is not installed here: `./msaas bench messaging` brings it")
+    for name, found in (("publish → handled", one_way), ("command → reply", both_ways)):
+        p50, p99 = (statistics.quantiles(found, n=100)[at] * 1000 for at in (49, 98))
+        print(f"{name:28}p50 {p50:.2f} ms   p99 {p99:.2f} ms")
+    held = ours / bare >= GATE
+    print(f"gate: {ours / bare:.2f} of the bare loop, {'held' if held else 'MISSED'} (≥ {GATE})")
+    return held
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=20_000, help="entries for each measurement")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--short", action="store_true", help="a quick look: 2,000 jobs, 1 round")
+    chosen = parser.parse_args()
+    configure_logging("bench", ENVIRONMENT, level="ERROR")
+    gc.freeze()  # as every process of the fleet does once it has started
+    count, rounds = (2_000, 1) if chosen.short else (chosen.jobs, chosen.rounds)
+    return 0 if show(*measure(count, rounds)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

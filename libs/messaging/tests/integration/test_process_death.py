@@ -1,0 +1,267 @@
+"""Real consumers, ended by kill -9 or SIGTERM wherever they are: nothing is lost or done twice."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import UUID
+
+import pytest
+
+from msaas.contracts import JobEnvelope, JobLost, JobStarted, JobSucceeded, LossReason, get_topic
+from msaas.messaging import (
+    Delivery,
+    GivenUp,
+    GroupMissing,
+    Messenger,
+    Outgoing,
+    RedisWire,
+    StreamStats,
+)
+from msaas.postgres import Database
+from msaas.testing import build_job_envelope, build_job_succeeded, wait_until
+
+OpenMessenger = Callable[..., Messenger]
+OpenWire = Callable[..., RedisWire]
+Program = asyncio.subprocess.Process
+ReadStream = Callable[..., Awaitable[list[Any]]]
+Start = Callable[..., None]
+StartProgram = Callable[..., Awaitable[Program]]
+Submit = Callable[..., Awaitable[set[UUID]]]
+KILLED = 137
+NEVER = "/nowhere"
+
+
+class Record(Protocol):
+    database: Database
+
+    async def submit(self, batch: Sequence[Delivery]) -> list[Outgoing]: ...
+    async def list_jobs(self) -> set[UUID]: ...
+
+
+class Peer:
+    """A worker that notes what it ran, and reports what it may not run."""
+
+    def __init__(self) -> None:
+        self.ran: list[UUID] = []
+
+    async def run(self, delivery: Delivery) -> list[Outgoing]:
+        envelope = envelope_of(delivery)
+        self.ran.append(envelope.job_id)
+        return [delivery.emit("jobs.results", build_job_succeeded(envelope))]
+
+    def give_up(
+        self, delivery: Delivery, why: GivenUp, error: Exception | None = None
+    ) -> list[Outgoing]:
+        envelope = envelope_of(delivery)
+        lost = JobLost(job_id=envelope.job_id, fence=envelope.fence, reason=LossReason(why))
+        return [delivery.emit("jobs.results", lost)]
+
+
+def envelope_of(delivery: Delivery) -> JobEnvelope:
+    assert isinstance(delivery.message, JobEnvelope)
+    return delivery.message
+
+
+class Stream:
+    """What can be seen of a topic with one consumer."""
+
+    def __init__(self, wire: RedisWire, environment: str, name: str) -> None:
+        self._wire = wire
+        topic = get_topic(name)
+        self.key, self.group = topic.key(environment), topic.group(topic.consumers[0])
+
+    async def look(self) -> StreamStats:
+        return await self._wire.stats(self.key, self.group)
+
+    async def in_hand(self) -> int:
+        """Count what consumers hold; none as long as there is no group."""
+        with suppress(GroupMissing):
+            return (await self.look()).pending
+        return 0
+
+    async def is_empty(self) -> bool:
+        return await self._wire.depth(self.key) == 0
+
+
+@pytest.fixture
+def commands(environment: str, open_wire: OpenWire) -> Stream:
+    return Stream(open_wire(), environment, "jobs.commands")
+
+
+@pytest.fixture
+def generic(environment: str, open_wire: OpenWire) -> Stream:
+    return Stream(open_wire(), environment, "jobs.generic")
+
+
+@pytest.fixture
+def take_over(open_messenger: OpenMessenger, start: Start, record: Record) -> Callable[[], None]:
+    """Return a way to have a second consumer of commands."""
+
+    def take_over_() -> None:
+        messenger = open_messenger("jobs", "usage.events")
+        messenger.batch("jobs.commands", record.submit)
+        start(messenger)
+
+    return take_over_
+
+
+@pytest.fixture
+def dispatch(environment: str, open_messenger: OpenMessenger) -> Callable[..., Awaitable[Any]]:
+    jobs = open_messenger("jobs", "jobs.generic")
+
+    async def dispatch_(until: str = NEVER) -> JobEnvelope:
+        envelope = build_job_envelope(payload={"until": until})
+        await jobs.publisher.publish("jobs.generic", envelope, correlation_id="test")
+        return envelope
+
+    return dispatch_
+
+
+@pytest.mark.parametrize(
+    "crash",
+    [
+        "wire.read.after",
+        "record.persist.before",
+        "record.persist.after",
+        "wire.commit.before",
+        "wire.commit.after",
+    ],
+)
+async def test_a_consumer_that_dies_at_any_point_loses_nothing_and_doubles_nothing(
+    crash: str,
+    submit: Submit,
+    start_program: StartProgram,
+    take_over: Callable[[], None],
+    record: Record,
+    commands: Stream,
+    read_stream: ReadStream,
+    open_wire: OpenWire,
+) -> None:
+    jobs = await submit(open_wire(), 20)
+    program = await start_program("batch_consumer.py", crash)
+    assert await program.wait() == KILLED
+    take_over()
+    await wait_until(commands.is_empty)
+    assert await record.list_jobs() == jobs
+    assert {fact.job_id for fact in await read_stream("usage.events")} == jobs
+
+
+async def test_a_batch_whose_consumer_is_killed_in_its_middle_is_done_by_another(
+    submit: Submit,
+    start_program: StartProgram,
+    take_over: Callable[[], None],
+    record: Record,
+    commands: Stream,
+    read_stream: ReadStream,
+    open_wire: OpenWire,
+) -> None:
+    jobs = await submit(open_wire(), 20)
+    async with record.database.transaction() as holder:
+        await holder.execute("lock table jobs in exclusive mode")
+        program = await start_program("batch_consumer.py")
+        await wait_until(commands.in_hand)
+        program.kill()
+        await program.wait()
+    take_over()
+    await wait_until(commands.is_empty)
+    assert await record.list_jobs() == jobs
+    assert {fact.job_id for fact in await read_stream("usage.events")} == jobs
+
+
+async def test_a_consumer_asked_to_end_finishes_its_batch_and_leaves_the_rest(
+    submit: Submit,
+    start_program: StartProgram,
+    record: Record,
+    commands: Stream,
+    open_wire: OpenWire,
+    open_client: Callable[..., Any],
+) -> None:
+    jobs = await submit(open_wire(), 50)
+    async with record.database.transaction() as holder:
+        await holder.execute("lock table jobs in exclusive mode")
+        program = await start_program("batch_consumer.py")
+        await wait_until(commands.in_hand)
+        program.send_signal(signal.SIGTERM)
+    assert await program.wait() == 0
+    done, stats = await record.list_jobs(), await commands.look()
+    assert (len(done), stats.depth, stats.pending) == (10, 40, 0)
+    assert done < jobs
+    assert await open_client().xinfo_consumers(commands.key, commands.group) == []
+
+
+async def test_work_of_a_killed_worker_is_reported_by_a_peer_and_never_run_again(
+    start_program: StartProgram,
+    dispatch: Callable[..., Awaitable[JobEnvelope]],
+    open_messenger: OpenMessenger,
+    start: Start,
+    generic: Stream,
+    read_stream: ReadStream,
+) -> None:
+    begun = await dispatch()
+    program = await start_program("work_consumer.py")
+    await wait_until(lambda: read_stream("jobs.results"))
+    program.kill()
+    await program.wait()
+    unread = await dispatch()
+    peer, messenger = Peer(), open_messenger("jobs-worker", "jobs.results")
+    messenger.work("jobs.generic", peer, slots=2)
+    start(messenger)
+    await wait_until(generic.is_empty)
+    results = await read_stream("jobs.results")
+    assert peer.ran == [unread.job_id]
+    assert [(r.reason, r.fence) for r in results if isinstance(r, JobLost)] == [
+        (LossReason.RECLAIMED, begun.fence)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("crash", "outcome"), [("wire.commit.before", JobLost), ("wire.commit.after", JobSucceeded)]
+)
+async def test_a_worker_that_dies_around_its_result_leaves_one_outcome(
+    crash: str,
+    outcome: type,
+    start_program: StartProgram,
+    dispatch: Callable[..., Awaitable[JobEnvelope]],
+    open_messenger: OpenMessenger,
+    start: Start,
+    generic: Stream,
+    read_stream: ReadStream,
+    tmp_path: Path,
+) -> None:
+    await dispatch(str(tmp_path))
+    program = await start_program("work_consumer.py", crash)
+    assert await program.wait() == KILLED
+    peer, messenger = Peer(), open_messenger("jobs-worker", "jobs.results")
+    messenger.work("jobs.generic", peer, slots=2)
+    start(messenger)
+    await wait_until(generic.is_empty)
+    assert [type(one) for one in await read_stream("jobs.results")] == [JobStarted, outcome]
+    assert peer.ran == []
+
+
+async def test_a_worker_asked_to_end_reports_what_it_cannot_finish_and_takes_nothing_more(
+    start_program: StartProgram,
+    dispatch: Callable[..., Awaitable[JobEnvelope]],
+    generic: Stream,
+    read_stream: ReadStream,
+    tmp_path: Path,
+) -> None:
+    ends = tmp_path / "ends"
+    short, long, _unread = await dispatch(str(ends)), await dispatch(), await dispatch()
+
+    async def both_began() -> bool:
+        return len(await read_stream("jobs.results")) == 2
+
+    program = await start_program("work_consumer.py")
+    await wait_until(both_began)
+    program.send_signal(signal.SIGTERM)
+    ends.touch()
+    assert await program.wait() == 0
+    results = {one.job_id: one for one in await read_stream("jobs.results")}
+    assert isinstance(results[short.job_id], JobSucceeded)
+    assert results[long.job_id].reason is LossReason.DRAINED
+    stats = await generic.look()
+    assert (stats.depth, stats.pending) == (1, 0)

@@ -1,0 +1,67 @@
+"""Runs two envelopes at a time, each until the file that it names is there."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from msaas.contracts import JobEnvelope, JobLost, LossReason
+from msaas.messaging import Delivery, GivenUp, Messenger, Outgoing, Pace, RedisWire
+from msaas.telemetry import Metrics
+from msaas.testing import build_job_started, build_job_succeeded, ends_process, wait_until
+
+ON_RESULT = 2  # the first commit says that the work has begun
+
+
+class Worker:
+    def __init__(self, messenger: Messenger) -> None:
+        self._publisher = messenger.publisher
+
+    async def run(self, delivery: Delivery) -> Sequence[Outgoing]:
+        envelope = envelope_of(delivery)
+        await self._publisher.publish(
+            "jobs.results", build_job_started(envelope), correlation_id="program"
+        )
+        await wait_until(Path(str(envelope.payload["until"])).exists, timeout=60)
+        return [delivery.emit("jobs.results", build_job_succeeded(envelope))]
+
+    def give_up(
+        self, delivery: Delivery, why: GivenUp, error: Exception | None = None
+    ) -> Sequence[Outgoing]:
+        envelope = envelope_of(delivery)
+        lost = JobLost(job_id=envelope.job_id, fence=envelope.fence, reason=LossReason(why))
+        return [delivery.emit("jobs.results", lost)]
+
+
+def envelope_of(delivery: Delivery) -> JobEnvelope:
+    if not isinstance(delivery.message, JobEnvelope):
+        raise TypeError(delivery.message)
+    return delivery.message
+
+
+async def main(redis_url: str, environment: str, crash: str) -> None:
+    wire = RedisWire(redis_url)
+    dying = wire
+    match crash.split("."):
+        case ["wire", method, "before" | "after" as when]:
+            dying = ends_process(wire, method, when, on_call=ON_RESULT)
+        case _:
+            pass
+    messenger = Messenger(
+        dying,
+        "jobs-worker",
+        environment,
+        metrics=Metrics("jobs-worker", environment),
+        produces=["jobs.results"],
+        pace=Pace(block=0.05, drain=0.5, beat=0.1),
+    )
+    messenger.work("jobs.generic", Worker(messenger), slots=2)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, messenger.drain)
+    await messenger.run()
+    await wire.close()
+
+
+if __name__ == "__main__":
+    given = os.environ
+    asyncio.run(main(given["REDIS_URL"], given["ENVIRONMENT"], given["CRASH"]))
