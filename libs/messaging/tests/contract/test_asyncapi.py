@@ -1,3 +1,5 @@
+"""The AsyncAPI document says what the registry says."""
+
 from pathlib import Path
 from typing import Any
 

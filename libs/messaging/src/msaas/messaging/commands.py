@@ -5,7 +5,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from msaas.contracts import Message, Reply, Unreadable, decode, get_topic, reply_key
-from msaas.kernel import CommandTimeout, DependencyUnavailable, new_id
+from msaas.kernel import CommandTimeout, DependencyUnavailable, Overloaded, new_id
 from msaas.messaging.errors import CommandRefused
 from msaas.messaging.loop import Loop, Station
 from msaas.messaging.outgoing import Outgoing
@@ -68,7 +68,7 @@ class CommandClient(Loop):
             try:
                 await self._publisher.send(replace(outgoing, ttl_ms=max(1, int(left * 1000))))
                 sent = True
-            except DependencyUnavailable:
+            except (DependencyUnavailable, Overloaded):
                 if not sent:
                     raise
             await asyncio.wait({answer}, timeout=min(left, ttl / SENDS_PER_CALL))

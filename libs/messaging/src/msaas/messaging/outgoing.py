@@ -120,7 +120,9 @@ class Outbox:
         """
         admitted = [one for one in outgoing if await self.admits(one)]
         try:
-            return await self.append([w for one in admitted for w in self.writes(one)], source, done)
+            return await self.append(
+                [w for one in admitted for w in self.writes(one)], source, done
+            )
         except WireFull:
             kept = [one for one in admitted if one.topic and one.message.on_full not in LET_GO]
             if len(kept) == len(admitted):

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+from contextlib import suppress
 from enum import Enum, auto
 from typing import Self
 from urllib.parse import urlsplit
@@ -88,7 +89,8 @@ class FaultProxy:
     async def _reset_all(self) -> None:
         for writer in self._writers:
             connection: socket.socket = writer.get_extra_info("socket")
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            with suppress(OSError):  # closed from the other side in this very moment
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             writer.transport.abort()
         if self._connections:
             await asyncio.wait(self._connections)

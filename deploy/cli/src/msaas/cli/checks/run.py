@@ -43,6 +43,7 @@ CHECKS: Mapping[str, Check] = {
     "dead-code": dead_code.find_problems,
     "contracts": tool(*module("msaas.contracts.generate"), "--check"),
     "asyncapi": tool(*module("msaas.messaging.asyncapi"), "--check"),
+    "schema": tool(*module("msaas.cli.schema"), "--check"),
     "dependencies": dependencies.find_problems,
     "lint": tool(program("ruff"), "check", "--output-format=concise"),
     "format": tool(program("ruff"), "format", "--check"),

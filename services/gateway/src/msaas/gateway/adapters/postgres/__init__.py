@@ -1,0 +1,1 @@
+"""The record: tables and the statements on them."""

@@ -1,0 +1,132 @@
+"""The tables of schema `identity`: users, their API keys, the flags.
+
+`info` says what class of data a column holds: docs/data-model.md explains and lists them.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    TIMESTAMP,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import CITEXT, JSONB
+from sqlalchemy.schema import SchemaItem
+
+INTERNAL = {"class": "internal"}
+PERSONAL = {"class": "personal"}
+SECRET = {"class": "secret"}
+
+INSTANT = TIMESTAMP(timezone=True)
+NOW = text("now()")
+
+metadata = MetaData(
+    schema="identity",
+    # Postgres's own names, so that a script may leave them unsaid.
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+    },
+)
+
+
+def required(name: str, kind: Any, *parts: SchemaItem, **options: Any) -> Column[Any]:
+    return Column(name, kind, *parts, nullable=False, **options)
+
+
+def common() -> tuple[Column[Any], ...]:
+    """Return what every aggregate has; a trigger moves `updated_at` and `version`."""
+    return (
+        required("created_at", INSTANT, server_default=NOW, info=INTERNAL),
+        required("updated_at", INSTANT, server_default=NOW, info=INTERNAL),
+        Column("created_by", Uuid, info=PERSONAL),
+        required("version", Integer, server_default=text("1"), info=INTERNAL),
+    )
+
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Uuid, primary_key=True, info=PERSONAL),
+    Column("email", CITEXT, info=PERSONAL),
+    Column("display_name", Text, info=PERSONAL),
+    Column("avatar", Text, info=PERSONAL),
+    required("role", Text, server_default="user", info=INTERNAL),
+    required("plan", Text, server_default="FREE", info=INTERNAL),
+    required("plan_version", BigInteger, server_default=text("0"), info=INTERNAL),
+    Column("stripe_customer_id", Text, unique=True, info=PERSONAL),
+    Column("locale", Text, info=PERSONAL),
+    Column("last_seen_at", INSTANT, info=PERSONAL),
+    Column("banned_at", INSTANT, info=PERSONAL),
+    Column("erased_at", INSTANT, info=INTERNAL),
+    Column("deleted_at", INSTANT, info=INTERNAL),
+    *common(),
+    CheckConstraint("role IN ('user', 'operator')", name="users_role_known"),
+    CheckConstraint("plan IN ('FREE', 'PRO', 'ENTERPRISE')", name="users_plan_known"),
+    CheckConstraint(
+        "erased_at IS NULL OR"
+        " num_nonnulls(email, display_name, avatar, stripe_customer_id, locale) = 0",
+        name="users_tombstone_is_blank",
+    ),
+    Index(
+        "users_living_email",
+        "email",
+        unique=True,
+        postgresql_where=text("erased_at IS NULL AND deleted_at IS NULL"),
+    ),
+    info={"root": True},
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Uuid, primary_key=True, info=INTERNAL),
+    required("user_id", Uuid, ForeignKey(users.c.id, ondelete="CASCADE"), info=PERSONAL),
+    required("name", Text, info=PERSONAL),
+    required("prefix", Text, info=INTERNAL),
+    required("hash", LargeBinary, unique=True, info=SECRET),
+    required("scopes", ARRAY(Text), server_default="{}", info=INTERNAL),
+    Column("last_used_at", INSTANT, info=PERSONAL),
+    Column("expires_at", INSTANT, info=INTERNAL),
+    Column("revoked_at", INSTANT, info=INTERNAL),
+    *common(),
+    CheckConstraint("octet_length(hash) = 32", name="api_keys_hash_is_sha256"),
+    Index("api_keys_by_user", "user_id"),
+    info={"root": True},
+)
+
+flags = Table(
+    "flags",
+    metadata,
+    Column("id", Uuid, primary_key=True, info=INTERNAL),
+    required("name", Text, info=INTERNAL),
+    required("scope", Text, server_default="global", info=PERSONAL),
+    required("value", JSONB, info=INTERNAL),
+    Column("changed_by", Uuid, info=PERSONAL),
+    *common(),
+    UniqueConstraint("name", "scope"),
+    info={"root": True},
+)
+
+wire_epoch = Table(
+    "wire_epoch",
+    metadata,
+    Column("only_row", Boolean, primary_key=True, server_default=text("true"), info=INTERNAL),
+    required("epoch", Text, info=INTERNAL),
+    required("served_at", INSTANT, server_default=NOW, info=INTERNAL),
+    CheckConstraint("only_row", name="wire_epoch_is_one_row"),
+)

@@ -1,0 +1,217 @@
+"""The tables of schema `jobs`: jobs, their attempts, and the wire's bookkeeping."""
+
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from msaas.jobs.adapters.postgres.columns import (
+    CONTENT,
+    INSTANT,
+    INTERNAL,
+    NOW,
+    PERSONAL,
+    PUBLIC,
+    SECRET,
+    common,
+    metadata,
+    required,
+)
+from msaas.jobs.adapters.postgres.usage_tables import subjects, usage_counters, usage_events, users
+
+__all__ = [
+    "job_attempts",
+    "jobs",
+    "message_dead_letters",
+    "metadata",
+    "queue_stats",
+    "subjects",
+    "usage_counters",
+    "usage_events",
+    "wire_epoch",
+]
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Uuid, primary_key=True, info=INTERNAL),
+    required("user_id", Uuid, ForeignKey(users.c.id, ondelete="CASCADE"), info=PERSONAL),
+    required("task_type", Text, info=INTERNAL),
+    required("status", Text, server_default="PENDING", info=INTERNAL),
+    required("priority", SmallInteger, server_default=text("5"), info=INTERNAL),
+    Column("payload", JSONB, info=CONTENT),
+    Column("result", JSONB, info=CONTENT),
+    Column("result_ref", Text, info=CONTENT),
+    required("attempts", SmallInteger, server_default=text("0"), info=INTERNAL),
+    required("max_attempts", SmallInteger, info=INTERNAL),
+    required("losses", SmallInteger, server_default=text("0"), info=INTERNAL),
+    required("run_at", INSTANT, server_default=NOW, info=INTERNAL),
+    Column("deadline_at", INSTANT, info=INTERNAL),
+    Column("dispatched_at", INSTANT, info=INTERNAL),
+    Column("entry_id", Text, info=INTERNAL),
+    Column("fence", Uuid, info=SECRET),
+    Column("lease_until", INSTANT, info=INTERNAL),
+    Column("waiting_for", ARRAY(Uuid), info=INTERNAL),
+    Column("wake_at", INSTANT, info=INTERNAL),
+    Column("started_at", INSTANT, info=INTERNAL),
+    Column("finished_at", INSTANT, info=INTERNAL),
+    Column("cancel_requested_at", INSTANT, info=INTERNAL),
+    Column("progress", JSONB, info=CONTENT),
+    Column("last_error", Text, info=CONTENT),
+    Column("failure_reason", Text, info=INTERNAL),
+    required("correlation_id", Text, info=INTERNAL),
+    Column("idempotency_key", Text, info=PERSONAL),
+    Column("idempotency_item", SmallInteger, info=INTERNAL),
+    Column("idempotency_fingerprint", LargeBinary, info=SECRET),
+    required("source", Text, info=INTERNAL),
+    Column("parent_job_id", Uuid, ForeignKey("jobs.id", ondelete="SET NULL"), info=INTERNAL),
+    Column("schedule_id", Uuid, info=INTERNAL),
+    required("billable", Boolean, info=INTERNAL),
+    Column("usage_period", INSTANT, info=INTERNAL),
+    required("reserved", Boolean, server_default=text("false"), info=INTERNAL),
+    Column("deleted_at", INSTANT, info=INTERNAL),
+    *common(),
+    CheckConstraint(
+        "status IN ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED')",
+        name="jobs_status_known",
+    ),
+    CheckConstraint(
+        "source IN ('dashboard', 'api', 'agent', 'schedule', 'replay')", name="jobs_source_known"
+    ),
+    CheckConstraint("priority BETWEEN 0 AND 9", name="jobs_priority_in_range"),
+    CheckConstraint(
+        "attempts >= 0 AND max_attempts >= 1 AND losses >= 0", name="jobs_attempts_count"
+    ),
+    CheckConstraint(
+        "(finished_at IS NOT NULL) = (status IN ('COMPLETED', 'FAILED', 'CANCELLED'))",
+        name="jobs_end_has_its_time",
+    ),
+    CheckConstraint("NOT reserved OR finished_at IS NULL", name="jobs_end_settles"),
+    CheckConstraint("NOT reserved OR usage_period IS NOT NULL", name="jobs_reserved_in_a_period"),
+    CheckConstraint(
+        "payload IS NOT NULL OR finished_at IS NOT NULL", name="jobs_keep_their_payload"
+    ),
+    CheckConstraint("num_nonnulls(result, result_ref) <= 1", name="jobs_one_result"),
+    # The largest result of 64 KiB takes six times as much as jsonb, whose size is free to measure.
+    CheckConstraint("pg_column_size(result) <= 8 * 65536", name="jobs_result_is_small"),
+    CheckConstraint("fence IS NULL OR dispatched_at IS NOT NULL", name="jobs_fence_is_dispatched"),
+    CheckConstraint(
+        "num_nulls(idempotency_key, idempotency_item, idempotency_fingerprint) IN (0, 3)",
+        name="jobs_idempotency_is_whole",
+    ),
+    Index("jobs_by_user", "user_id", text("created_at DESC"), "id"),
+    Index("jobs_by_user_and_status", "user_id", "status"),
+    Index("jobs_by_correlation", "correlation_id"),
+    Index("jobs_by_parent", "parent_job_id"),
+    Index(
+        "jobs_to_dispatch",
+        *("user_id", "priority", "run_at", "id"),
+        postgresql_where=text("status = 'PENDING' AND dispatched_at IS NULL"),
+    ),
+    # No column that a heartbeat writes, so that heartbeats touch no index at all.
+    Index(
+        "jobs_on_their_way",
+        "id",
+        postgresql_where=text(
+            "finished_at IS NULL AND (status = 'RUNNING' OR dispatched_at IS NOT NULL)"
+        ),
+    ),
+    Index(
+        "jobs_one_per_idempotency_key",
+        *("user_id", "idempotency_key", "idempotency_item"),
+        unique=True,
+        postgresql_where=text("idempotency_key IS NOT NULL"),
+    ),
+    Index(
+        "jobs_one_per_firing",
+        *("schedule_id", "run_at"),
+        unique=True,
+        postgresql_where=text("schedule_id IS NOT NULL"),
+    ),
+    postgresql_with={"fillfactor": "80"},
+    info={
+        "root": True,
+        "states": {
+            "PENDING": ("RUNNING", "CANCELLED"),
+            "RUNNING": ("COMPLETED", "FAILED", "CANCELLED", "PENDING"),
+            "FAILED": ("PENDING",),
+            "COMPLETED": (),
+            "CANCELLED": (),
+        },
+    },
+)
+
+job_attempts = Table(
+    "job_attempts",
+    metadata,
+    Column(
+        "job_id", Uuid, ForeignKey(jobs.c.id, ondelete="CASCADE"), primary_key=True, info=INTERNAL
+    ),
+    Column("fence", Uuid, primary_key=True, info=SECRET),
+    required("attempt", SmallInteger, info=INTERNAL),
+    Column("worker", Text, info=INTERNAL),
+    required("dispatched_at", INSTANT, server_default=NOW, info=INTERNAL),
+    Column("started_at", INSTANT, info=INTERNAL),
+    Column("finished_at", INSTANT, info=INTERNAL),
+    Column("outcome", Text, info=INTERNAL),
+    Column("reason", Text, info=INTERNAL),
+    Column("error", Text, info=CONTENT),
+    Column("timings_ms", JSONB, info=INTERNAL),
+    CheckConstraint(
+        "outcome IN ('succeeded', 'failed', 'lost', 'waiting', 'cancelled')",
+        name="job_attempts_outcome_known",
+    ),
+)
+
+queue_stats = Table(
+    "queue_stats",
+    metadata,
+    Column("task_type", Text, primary_key=True, info=PUBLIC),
+    required("waiting", Integer, info=PUBLIC),
+    required("running", Integer, info=PUBLIC),
+    Column("median_wait_ms", Integer, info=PUBLIC),
+    Column("median_run_ms", Integer, info=PUBLIC),
+    required("measured_at", INSTANT, server_default=NOW, info=PUBLIC),
+)
+
+message_dead_letters = Table(
+    "message_dead_letters",
+    metadata,
+    Column("id", Uuid, primary_key=True, info=INTERNAL),
+    required("topic", Text, info=INTERNAL),
+    required("entry_id", Text, info=INTERNAL),
+    required("body", JSONB, info=CONTENT),
+    required("class", Text, info=INTERNAL),
+    required("error", Text, info=CONTENT),
+    required("replay_count", SmallInteger, server_default=text("0"), info=INTERNAL),
+    Column("resolved_at", INSTANT, info=INTERNAL),
+    *common(),
+    CheckConstraint(
+        "class IN ('transient', 'poison', 'downstream')", name="message_dead_letters_class_known"
+    ),
+    CheckConstraint("replay_count >= 0", name="message_dead_letters_replays_count"),
+    UniqueConstraint("topic", "entry_id"),
+    info={"root": True},
+)
+
+wire_epoch = Table(
+    "wire_epoch",
+    metadata,
+    Column("only_row", Boolean, primary_key=True, server_default=text("true"), info=INTERNAL),
+    required("epoch", Text, info=INTERNAL),
+    required("served_at", INSTANT, server_default=NOW, info=INTERNAL),
+    CheckConstraint("only_row", name="wire_epoch_is_one_row"),
+)
