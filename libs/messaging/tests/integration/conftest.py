@@ -152,16 +152,21 @@ async def open_client(redis_url: str) -> AsyncIterator[Callable[..., Any]]:
 
 @pytest_asyncio.fixture
 async def open_messenger(
-    environment: str, open_wire: Callable[..., RedisWire]
+    environment: str, redis_url: str, open_wire: Callable[..., RedisWire]
 ) -> Callable[..., Messenger]:
     def open_(
-        process: str, *produces: str, url: str | None = None, wire: Any = None, **pace: Any
+        process: str,
+        *produces: str,
+        url: str = redis_url,
+        wire: RedisWire | None = None,
+        metrics: Metrics | None = None,
+        **pace: Any,
     ) -> Messenger:
         return Messenger(
-            wire or (open_wire(url) if url else open_wire()),
+            wire or open_wire(url),
             process,
             environment,
-            metrics=Metrics(process, environment),
+            metrics=metrics or Metrics(process, environment),
             produces=produces,
             pace=replace(PACE, **pace),
         )

@@ -1,0 +1,220 @@
+"""Entries that cannot be read, and handlers that cannot take them: the others never suffer."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
+from uuid import UUID, uuid4
+
+import pytest
+
+from msaas.contracts import MAX_DATA, Oversize, SubmitJob, get_topic
+from msaas.kernel import ErrorKind, MsaasError
+from msaas.messaging import CommandRefused, Delivery, Messenger, Outgoing, RedisWire, Write
+from msaas.postgres import Database
+from msaas.testing import build_submit_job, wait_until
+
+OpenMessenger = Callable[..., Messenger]
+OpenWire = Callable[..., RedisWire]
+Start = Callable[..., None]
+Submit = Callable[..., Awaitable[set[UUID]]]
+TOPIC = get_topic("jobs.commands")
+READABLE = {
+    b"id": str(uuid4()).encode(),
+    b"type": b"SubmitJob",
+    b"v": b"1",
+    b"correlation_id": b"test",
+    b"ts": b"2026-01-01T00:00:00Z",
+    b"data": build_submit_job().model_dump_json().encode(),
+}
+
+
+class Record(Protocol):
+    database: Database
+
+    async def submit(self, batch: Sequence[Delivery]) -> list[Outgoing]: ...
+    async def list_jobs(self) -> set[UUID]: ...
+
+
+class Graves:
+    """The two dead-letter streams of commands."""
+
+    def __init__(self, wire: RedisWire, environment: str) -> None:
+        self._wire = wire
+        self.key = TOPIC.key(environment, "jobs")
+        self._dead = TOPIC.dead_letter_key(environment, "jobs")
+        self._poison = TOPIC.poison_key(environment, "jobs")
+
+    async def list_dead(self) -> list[Mapping[bytes, bytes]]:
+        return await self._list(self._dead)
+
+    async def list_poison(self) -> list[Mapping[bytes, bytes]]:
+        return await self._list(self._poison)
+
+    async def is_empty(self) -> bool:
+        """Tell whether every command has come to some end."""
+        return await self._wire.depth(self.key) == 0
+
+    async def _list(self, key: str) -> list[Mapping[bytes, bytes]]:
+        found = await self._wire.tail({key: "0-0"}, 1000, 0)
+        return [raw.fields for raw in found.get(key, ())]
+
+
+class Forbidden(MsaasError):
+    code = "forbidden"
+    kind = ErrorKind.FORBIDDEN
+    default_message = "Not yours."
+
+
+@pytest.fixture
+def graves(open_wire: OpenWire, environment: str) -> Graves:
+    return Graves(open_wire(), environment)
+
+
+@pytest.fixture
+def consume(open_messenger: OpenMessenger, start: Start) -> Callable[..., None]:
+    def consume_(handle: Any, **pace: Any) -> None:
+        messenger = open_messenger("jobs", "usage.events", **pace)
+        messenger.batch("jobs.commands", handle, count=100)
+        start(messenger)
+
+    return consume_
+
+
+async def test_what_cannot_be_read_is_quarantined_with_the_reason_and_the_rest_is_done(
+    graves: Graves,
+    consume: Callable[..., None],
+    record: Record,
+    submit: Submit,
+    open_wire: OpenWire,
+) -> None:
+    wire = open_wire()
+    unreadable: dict[str, Mapping[bytes, bytes]] = {
+        "id is missing": {b"job": b"not an entry of ours"},
+        "type is not one of jobs.commands": {**READABLE, b"type": b"JobEnvelope"},
+        "v is not a known version": {**READABLE, b"v": b"2"},
+        "data: json_invalid": {**READABLE, b"data": b"\xff\x00 {"},
+        "data: job_id: missing": {**READABLE, b"data": b"{}"},
+        f"data is larger than {MAX_DATA} bytes": {**READABLE, b"data": b" " * (MAX_DATA + 1)},
+        "reply_to names no reply stream": {**READABLE, b"reply_to": b"msaas:prod:epoch"},
+        "ttl_ms is malformed": {**READABLE, b"ttl_ms": b"-1"},
+    }
+    wanted = await submit(wire, 5)
+    await wire.commit([Write(graves.key, fields) for fields in unreadable.values()])
+    wanted |= await submit(wire, 5)
+    consume(record.submit)
+    await wait_until(graves.is_empty)
+    assert await record.list_jobs() == wanted
+    buried = await graves.list_poison()
+    assert [one[b"dlq_error"].decode() for one in buried] == list(unreadable)
+    assert {one[b"dlq_kind"] for one in buried} == {b"poison"}
+    assert await graves.list_dead() == []
+
+
+async def test_what_is_too_large_does_not_reach_the_wire(open_messenger: OpenMessenger) -> None:
+    gateway = open_messenger("gateway", "jobs.commands")
+    large = build_submit_job(payload={"text": "x" * MAX_DATA})
+    with pytest.raises(Oversize):
+        await gateway.publisher.publish("jobs.commands", large, correlation_id="test")
+
+
+async def test_a_row_that_the_database_refuses_is_found_among_ninety_nine_good_ones(
+    graves: Graves,
+    consume: Callable[..., None],
+    record: Record,
+    submit: Submit,
+    open_messenger: OpenMessenger,
+    open_wire: OpenWire,
+) -> None:
+    gateway = open_messenger("gateway", "jobs.commands")
+    poison = build_submit_job()
+    wanted = await submit(open_wire(), 60)
+    await gateway.publisher.publish("jobs.commands", poison, correlation_id="test")
+    wanted |= await submit(open_wire(), 39)
+    async with record.database.connection() as connection:
+        await connection.execute(
+            f"alter table jobs add constraint refused check (job_id <> '{poison.job_id}')"
+        )
+    consume(record.submit, deliveries=2, idle=0.3)
+    await wait_until(graves.is_empty)
+    assert await record.list_jobs() == wanted
+    [dead] = await graves.list_dead()
+    assert SubmitJob.model_validate_json(dead[b"data"]).job_id == poison.job_id
+    assert dead[b"dlq_error"] == b"CheckViolationError"
+    assert dead[b"dlq_deliveries"] == b"2"
+
+
+async def test_a_handler_that_hangs_is_cut_short_and_what_made_it_hang_is_set_aside(
+    graves: Graves,
+    consume: Callable[..., None],
+    record: Record,
+    submit: Submit,
+    open_messenger: OpenMessenger,
+    open_wire: OpenWire,
+) -> None:
+    gateway = open_messenger("gateway", "jobs.commands")
+    trap = build_submit_job()
+    wanted = await submit(open_wire(), 4)
+    await gateway.publisher.publish("jobs.commands", trap, correlation_id="test")
+    wanted |= await submit(open_wire(), 4)
+
+    async def hang_on_the_trap(batch: Sequence[Delivery]) -> list[Outgoing]:
+        if any(d.message == trap for d in batch):
+            await asyncio.Event().wait()
+        return await record.submit(batch)
+
+    consume(hang_on_the_trap, deliveries=2, idle=0.3, handler=0.4)
+    await wait_until(graves.is_empty)
+    assert wanted <= await record.list_jobs()
+    [dead] = await graves.list_dead()
+    assert (dead[b"dlq_error"], dead[b"dlq_kind"]) == (b"TimeoutError", b"transient")
+
+
+async def test_a_handler_that_raises_once_is_given_the_entry_again(
+    graves: Graves,
+    consume: Callable[..., None],
+    record: Record,
+    submit: Submit,
+    open_wire: OpenWire,
+) -> None:
+    raised: list[int] = []
+
+    async def raise_once(batch: Sequence[Delivery]) -> list[Outgoing]:
+        if not raised:
+            raised.append(len(batch))
+            raise ValueError
+        assert all(d.raw.deliveries == 2 for d in batch)
+        return await record.submit(batch)
+
+    wanted = await submit(open_wire(), 1)
+    consume(raise_once, idle=0.3)
+    await wait_until(graves.is_empty)
+    assert await record.list_jobs() == wanted
+
+
+async def test_a_hopeless_error_is_set_aside_at_once(
+    graves: Graves, consume: Callable[..., None], submit: Submit, open_wire: OpenWire
+) -> None:
+    async def forbid(_: Sequence[Delivery]) -> list[Outgoing]:
+        raise Forbidden
+
+    await submit(open_wire(), 3)
+    consume(forbid, idle=3600)
+    await wait_until(graves.is_empty)
+    assert [one[b"dlq_error"] for one in await graves.list_poison()] == [b"Forbidden"] * 3
+
+
+async def test_a_refusal_is_an_answer_and_no_failure(
+    graves: Graves, consume: Callable[..., None], open_messenger: OpenMessenger, start: Start
+) -> None:
+    async def refuse(batch: Sequence[Delivery]) -> list[Outgoing]:
+        return [one for delivery in batch for one in delivery.refuse(Forbidden())]
+
+    gateway = open_messenger("gateway", "jobs.commands")
+    client = gateway.commands()
+    start(gateway)
+    consume(refuse)
+    with pytest.raises(CommandRefused, match="Not yours") as refusal:
+        await client.call("jobs.commands", build_submit_job(), ttl=5, correlation_id="test")
+    assert refusal.value.problem.code == "forbidden"
+    assert await wait_until(graves.is_empty)
+    assert await graves.list_poison() == []
