@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,10 +23,11 @@ from uuid import UUID, uuid4
 
 from redis.asyncio import Redis
 
-from msaas.contracts import JobEnvelope, JobSucceeded, SubmitJob, get_topic
+from msaas.contracts import JobEnvelope, JobSucceeded, SubmitJob, encode, get_topic
 from msaas.kernel import new_id
 from msaas.local.servers import RedisServer
 from msaas.messaging import Delivery, GivenUp, Messenger, Outgoing, Pace, RedisWire
+from msaas.streams import Write
 from msaas.telemetry import Metrics, configure_logging
 from msaas.testing import build_job_envelope, build_submit_job
 
@@ -90,14 +92,13 @@ def messenger(wire: RedisWire, process: str, *produces: str) -> Messenger:
 async def fill(url: str, count: int) -> None:
     """Put envelopes on the stream as dispatch does, whatever the bound."""
     wire = RedisWire(url)
-    outbox = messenger(wire, "jobs", "jobs.generic").station.outbox
     for start in range(0, count, 500):
-        envelopes = [build_job_envelope() for _ in range(min(500, count - start))]
-        outgoing = [
-            Outgoing(message=one, topic="jobs.generic", correlation_id=CORRELATION)
-            for one in envelopes
+        now = datetime.now(UTC)
+        entries = [
+            encode(build_job_envelope(), id=uuid4(), correlation_id=CORRELATION, ts=now)
+            for _ in range(min(500, count - start))
         ]
-        await outbox.append([write for one in outgoing for write in outbox.writes(one)])
+        await wire.commit([Write(STREAM, fields) for fields in entries])
     await wire.close()
 
 
@@ -136,6 +137,27 @@ async def drain_work(url: str, count: int) -> float:
     return count / await timed_run(post, wire, drain)
 
 
+def bare_result(fields: dict[bytes, bytes]) -> dict[str, Any]:
+    """Write the very fields that ours write, so that both put as much on the wire."""
+    job = json.loads(fields[b"data"])
+    began = job["meta"]["enqueue_ts"]
+    result = {
+        "job_id": job["job_id"],
+        "fence": job["fence"],
+        "result": job["payload"],
+        "started_at": began,
+        "finished_at": began,
+    }
+    return {
+        "id": str(uuid4()),
+        "type": "JobSucceeded",
+        "v": 1,
+        "correlation_id": fields[b"correlation_id"],
+        "ts": datetime.now(UTC).isoformat(),
+        "data": json.dumps(result),
+    }
+
+
 async def drain_bare(url: str, count: int) -> float:
     """Do the same by hand: read 100, parse, write results, acknowledge and delete."""
     await fill(url, count)
@@ -148,9 +170,7 @@ async def drain_bare(url: str, count: int) -> float:
         ((_, entries),) = await client.xreadgroup("jobs", "bare", {STREAM: ">"}, count=100)
         async with client.pipeline(transaction=True) as batch:
             for _, fields in entries:
-                job = json.loads(fields[b"data"])
-                result = {"job_id": job["job_id"], "result": job["payload"]}
-                batch.xadd(RESULTS, {"type": "JobSucceeded", "data": json.dumps(result)})
+                batch.xadd(RESULTS, bare_result(fields))
             ids = [entry_id for entry_id, _ in entries]
             batch.xack(STREAM, "jobs", *ids)
             batch.xdel(STREAM, *ids)

@@ -10,7 +10,8 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 from msaas.local.servers import RedisServer
-from msaas.messaging import RedisWire, Wire, WireUnavailable
+from msaas.messaging import RedisWire, WireUnavailable
+from msaas.streams import Wire
 from msaas.testing import FakeClock, MemoryWire
 
 T = TypeVar("T")

@@ -6,8 +6,8 @@ import pytest
 
 from msaas.cli.house import ROOT
 from msaas.kernel import BreakerPolicy, RetryPolicy
-from msaas.messaging import redis_wire
 from msaas.postgres import HOT_ROW_LOCK_TIMEOUT, PostgresSetting
+from msaas.streams import redis_wire
 
 PAGE = (ROOT / "docs" / "adrs" / "ADR-0007-circuit-breaker-and-waiting.md").read_text()
 SECONDS = {"ms": 0.001, "s": 1.0}

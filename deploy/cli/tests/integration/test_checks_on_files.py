@@ -27,6 +27,16 @@ def test_a_long_or_wordless_module_is_named(
     assert complaint in problem
 
 
+def test_a_library_that_outgrows_its_budget_is_named_as_is_its_long_module(plant: Plant) -> None:
+    folder = "libs/messaging/src/msaas/messaging"
+    said = '"""Says it."""\n'
+    long, *others = (f"{folder}/{name}.py" for name in "abcd")
+    tree = plant({long: said + "\n" * 250} | dict.fromkeys(others, said + "\n" * 219))
+    in_module, in_all = modules.find_problems(tree)
+    assert in_module.startswith(f"{long}: 251 lines, at most 250")
+    assert in_all.startswith("libs/messaging/src/: 911 lines in all, at most 900")
+
+
 def test_a_module_of_the_allowed_length_that_opens_well_passes(plant: Plant) -> None:
     tree = plant({"a.py": '"""Says it."""\n' + "\n" * 399, "tests/test_a.ts": "\n" * 400})
     assert not list(modules.find_problems(tree))

@@ -27,10 +27,9 @@ from msaas.messaging import (
     Outgoing,
     Pace,
     RedisWire,
-    Source,
     TopicFull,
-    Write,
 )
+from msaas.streams import Source, Write
 from msaas.telemetry import Metrics
 from msaas.testing import build_job_envelope, build_job_succeeded, build_submit_job, wait_until
 

@@ -16,8 +16,9 @@ import redis.asyncio
 
 from msaas.contracts import SubmitJob, UsageRecorded, decode, get_topic
 from msaas.kernel import RetryPolicy
-from msaas.messaging import Delivery, Messenger, Outbox, Outgoing, Pace, RedisWire
+from msaas.messaging import Delivery, Messenger, Outgoing, Pace, RedisWire
 from msaas.postgres import Database, PostgresSetting
+from msaas.streams import Outbox
 from msaas.telemetry import Metrics
 from msaas.testing import build_submit_job, build_usage_recorded
 

@@ -9,8 +9,9 @@ import pytest
 
 from msaas.contracts import MAX_DATA, Oversize, SubmitJob, get_topic
 from msaas.kernel import ErrorKind, MsaasError
-from msaas.messaging import CommandRefused, Delivery, Messenger, Outgoing, RedisWire, Write
+from msaas.messaging import CommandRefused, Delivery, Messenger, Outgoing, RedisWire
 from msaas.postgres import Database
+from msaas.streams import Write
 from msaas.testing import build_submit_job, wait_until
 
 OpenMessenger = Callable[..., Messenger]

@@ -31,9 +31,9 @@ from msaas.contracts import (
     reply_key,
 )
 from msaas.kernel import DependencyUnavailable, MsaasError, RetryPolicy, new_id
-from msaas.messaging import BatchRunner, Delivery, Messenger, Outgoing, Pace, Station, Wire
+from msaas.messaging import BatchRunner, Delivery, Messenger, Outgoing, Pace, Station
 from msaas.messaging.watchers import EpochWatcher
-from msaas.messaging.wire import entry_ms
+from msaas.streams import Wire, entry_ms
 from msaas.telemetry import Metrics
 from msaas.testing import Crash, FakeClock, build_submit_job, raises_crash
 

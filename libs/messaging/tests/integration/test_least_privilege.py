@@ -25,16 +25,8 @@ from msaas.contracts import (
     render_acl,
 )
 from msaas.local.servers import RedisServer
-from msaas.messaging import (
-    Delivery,
-    GivenUp,
-    Messenger,
-    Outgoing,
-    RedisWire,
-    Source,
-    WireUnavailable,
-    Write,
-)
+from msaas.messaging import Delivery, GivenUp, Messenger, Outgoing, RedisWire, WireUnavailable
+from msaas.streams import Source, Write
 from msaas.telemetry import Metrics
 from msaas.testing import (
     build_job_envelope,

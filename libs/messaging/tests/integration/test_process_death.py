@@ -11,16 +11,9 @@ from uuid import UUID
 import pytest
 
 from msaas.contracts import JobEnvelope, JobLost, JobStarted, JobSucceeded, LossReason, get_topic
-from msaas.messaging import (
-    Delivery,
-    GivenUp,
-    GroupMissing,
-    Messenger,
-    Outgoing,
-    RedisWire,
-    StreamStats,
-)
+from msaas.messaging import Delivery, GivenUp, Messenger, Outgoing, RedisWire
 from msaas.postgres import Database
+from msaas.streams import GroupMissing, StreamStats
 from msaas.testing import build_job_envelope, build_job_succeeded, wait_until
 
 OpenMessenger = Callable[..., Messenger]

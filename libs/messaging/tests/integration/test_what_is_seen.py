@@ -10,7 +10,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from msaas.contracts import get_topic
 from msaas.local.servers import RedisServer
-from msaas.messaging import Delivery, Messenger, Outgoing, RedisWire, Write
+from msaas.messaging import Delivery, Messenger, Outgoing, RedisWire
+from msaas.streams import Write
 from msaas.telemetry import Metrics, current_traceparent, shutdown_tracing, start_tracing
 from msaas.testing import build_submit_job, wait_until
 

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from msaas.kernel import MsaasError
 from msaas.messaging.loop import HandedBack, Station
-from msaas.messaging.outgoing import Delivery, Outgoing
 from msaas.messaging.runner import Runner
+from msaas.streams import Delivery, Outgoing
 from msaas.telemetry import is_sampled, span
 
 BatchHandler = Callable[[Sequence[Delivery]], Awaitable[Sequence[Outgoing]]]

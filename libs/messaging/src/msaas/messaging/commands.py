@@ -6,10 +6,8 @@ from uuid import UUID
 
 from msaas.contracts import Message, Reply, Unreadable, decode, get_topic, reply_key
 from msaas.kernel import CommandTimeout, DependencyUnavailable, Overloaded, new_id
-from msaas.messaging.errors import CommandRefused
 from msaas.messaging.loop import Loop, Station
-from msaas.messaging.outgoing import Outgoing
-from msaas.messaging.publisher import Publisher
+from msaas.streams import CommandRefused, Outgoing
 
 SENDS_PER_CALL = 3
 
@@ -17,13 +15,11 @@ SENDS_PER_CALL = 3
 class CommandClient(Loop):
     """One reply stream for the process; answers are matched on the command's own id."""
 
-    def __init__(self, station: Station, publisher: Publisher) -> None:
+    def __init__(self, station: Station) -> None:
         super().__init__(station)
-        self._publisher = publisher
         self._key = reply_key(station.environment, station.consumer)
         self._replies = get_topic("replies")
         self._position = "0-0"
-        self._epoch = ""
         self._asked: dict[UUID, asyncio.Future[Reply]] = {}
 
     async def call(
@@ -39,17 +35,15 @@ class CommandClient(Loop):
 
         The owner drops a command whose time is over, so no answer means that nothing more happens.
         """
-        command_id = new_id()
         outgoing = Outgoing(
             message=command,
             topic=topic,
-            id=command_id,
+            id=(command_id := new_id()),
             reply_to=self._key,
             correlation_id=correlation_id,
             traceparent=traceparent,
         )
-        answer = asyncio.get_running_loop().create_future()
-        self._asked[command_id] = answer
+        answer = self._asked[command_id] = asyncio.get_running_loop().create_future()
         try:
             reply = await self._send_until(answer, outgoing, ttl)
         finally:
@@ -66,7 +60,8 @@ class CommandClient(Loop):
         sent = False
         while (left := deadline - clock.monotonic()) > 0:
             try:
-                await self._publisher.send(replace(outgoing, ttl_ms=max(1, int(left * 1000))))
+                ttl_ms = max(1, int(left * 1000))
+                await self._station.outbox.send(replace(outgoing, ttl_ms=ttl_ms))
                 sent = True
             except (DependencyUnavailable, Overloaded):
                 if not sent:
@@ -77,7 +72,7 @@ class CommandClient(Loop):
         raise CommandTimeout
 
     async def step(self) -> None:
-        found = await self._station.wire.tail({self._key: self._position}, 500, self._pace.block)
+        found = await self._wire.tail({self._key: self._position}, 500, self._pace.block)
         for raw in found.get(self._key, ()):
             self._position = raw.entry_id
             try:
@@ -86,14 +81,10 @@ class CommandClient(Loop):
                 self._log.error("reply_unreadable", reason=error.reason)
                 continue
             if isinstance(reply, Reply):
-                self._answer(reply)
+                asked = self._asked.get(reply.command_id)
+                if asked is not None and not asked.done():
+                    asked.set_result(reply)
 
-    def _answer(self, reply: Reply) -> None:
-        asked = self._asked.get(reply.command_id)
-        if asked is not None and not asked.done():
-            asked.set_result(reply)
-
-    async def notice_epoch(self, epoch: str) -> None:
-        if self._epoch and self._epoch != epoch:
-            self._position = "0-0"
-        self._epoch = epoch
+    async def notice_epoch(self, _epoch: str) -> None:
+        """Read from the first entry of what may be another wire; an answer counts once anyhow."""
+        self._position = "0-0"

@@ -7,11 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from msaas.contracts import Topic, TopicKind, get_topic
 from msaas.kernel import Clock, RetryPolicy, SystemClock
-from msaas.messaging.errors import is_dependency_failure
 from msaas.messaging.meter import Meter
-from msaas.messaging.outgoing import Outbox
-from msaas.messaging.wire import Wire
+from msaas.streams import GrantRefused, Outbox, Wire, is_dependency_failure
 from msaas.telemetry import get_logger
 
 T = TypeVar("T")
@@ -45,6 +44,12 @@ class Station:
     pace: Pace = field(default_factory=Pace)
     clock: Clock = field(default_factory=SystemClock)
 
+    def get_topic_to_read(self, name: str, kind: TopicKind) -> Topic:
+        topic = get_topic(name)
+        if topic.kind is not kind or self.process not in topic.consumers:
+            raise GrantRefused(f"The registry does not let {self.process} read {name}.")
+        return topic
+
 
 class HandedBack(Exception):
     """Draining while something outside is down: what is in hand goes back to the others."""
@@ -55,6 +60,7 @@ class Loop(ABC):
 
     def __init__(self, station: Station, **logged: str) -> None:
         self._station = station
+        self._wire = station.wire
         self._pace = station.pace
         self._log = get_logger().bind(**logged)
         self._stopping = asyncio.Event()

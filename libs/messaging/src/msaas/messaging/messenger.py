@@ -4,20 +4,21 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from uuid import UUID
 
+from msaas.contracts import cancel_key
 from msaas.kernel import Clock, SystemClock
 from msaas.messaging.batch import BatchHandler, BatchRunner
 from msaas.messaging.commands import CommandClient
 from msaas.messaging.loop import Loop, Pace, Station
 from msaas.messaging.meter import Meter
-from msaas.messaging.outgoing import Outbox
-from msaas.messaging.publisher import Publisher
 from msaas.messaging.runner import Runner
 from msaas.messaging.tailer import EntriesListener, LogTailer, ResyncListener
 from msaas.messaging.watchers import EpochListener, EpochWatcher, TopicWatcher
-from msaas.messaging.wire import Wire
 from msaas.messaging.work import Worker, WorkRunner
+from msaas.streams import Outbox, Wire
 from msaas.telemetry import Metrics
 
 
@@ -36,10 +37,10 @@ class Messenger:
         clock: Clock | None = None,
     ) -> None:
         clock = clock or SystemClock()
-        outbox = Outbox(wire, process, environment, produces, clock=clock)
+        self.publisher = Outbox(wire, process, environment, produces, clock=clock)
         self.station = Station(
             wire=wire,
-            outbox=outbox,
+            outbox=self.publisher,
             meter=Meter(metrics),
             process=process,
             environment=environment,
@@ -47,7 +48,6 @@ class Messenger:
             pace=pace or Pace(),
             clock=clock,
         )
-        self.publisher = Publisher(outbox)
         self._runners: list[Runner] = []
         self._others: list[Loop] = []
         self._listeners: list[EpochListener] = []
@@ -68,7 +68,7 @@ class Messenger:
         return tailer
 
     def commands(self) -> CommandClient:
-        client = CommandClient(self.station, self.publisher)
+        client = CommandClient(self.station)
         self._others.append(client)
         self._listeners.append(client.notice_epoch)
         return client
@@ -76,17 +76,34 @@ class Messenger:
     def on_epoch(self, listener: EpochListener) -> None:
         self._listeners.append(listener)
 
+    async def find_on_wire(self, topic: str, entry_ids: Sequence[str]) -> frozenset[str]:
+        """Tell which entries of a topic of one's own still wait or run."""
+        return await self.station.wire.find(self.publisher.get_key(topic), entry_ids)
+
+    async def withdraw(self, topic: str, entry_ids: Sequence[str]) -> None:
+        """Take entries back that nobody shall run any more."""
+        await self.station.wire.delete(self.publisher.get_key(topic), entry_ids)
+
+    async def mark_cancelled(self, job_ids: Iterable[UUID], ttl: timedelta) -> None:
+        """Leave a word for workers that have not picked these jobs up yet."""
+        keys = [cancel_key(self.station.environment, job_id) for job_id in job_ids]
+        await self.station.wire.mark(keys, ttl)
+
+    async def find_cancelled(self, job_ids: Iterable[UUID]) -> frozenset[UUID]:
+        keys = {cancel_key(self.station.environment, job_id): job_id for job_id in job_ids}
+        return frozenset(keys[key] for key in await self.station.wire.find_marked(list(keys)))
+
     def drain(self) -> None:
         self._stopping.set()
 
     async def run(self) -> None:
         """Run all loops until drained; consumers end first, then what serves them."""
         topics = [runner.topic for runner in self._runners]
-        serving = [
-            *self._others,
+        watchers = (
             EpochWatcher(self.station, self._listeners),
             TopicWatcher(self.station, topics),
-        ]
+        )
+        serving = (*self._others, *watchers)
         async with asyncio.TaskGroup() as group:
             for loop in serving:
                 group.create_task(loop.run(), name=type(loop).__name__)

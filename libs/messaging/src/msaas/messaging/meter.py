@@ -4,7 +4,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from msaas.messaging.wire import StreamStats
+from msaas.streams import StreamStats
 from msaas.telemetry import Metrics
 
 _LABELS = ("topic", "group")

@@ -6,24 +6,19 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Literal
 
-from msaas.contracts import (
-    Topic,
-    TopicKind,
-    Unreadable,
-    dead_letter,
-    decode,
-    get_topic,
-    is_reply_key,
-)
-from msaas.messaging.errors import (
-    GrantRefused,
+from msaas.contracts import TopicKind, Unreadable, dead_letter, decode, is_reply_key
+from msaas.messaging.loop import Loop, Station
+from msaas.streams import (
+    Delivery,
     GroupMissing,
+    Outgoing,
+    RawEntry,
+    Source,
     WireUnavailable,
+    Write,
+    entry_ms,
     is_dependency_failure,
 )
-from msaas.messaging.loop import Loop, Station
-from msaas.messaging.outgoing import Delivery, Outgoing
-from msaas.messaging.wire import RawEntry, Source, Write, entry_ms
 
 MOST_RECLAIMED = 100
 
@@ -33,12 +28,9 @@ class Runner(Loop):
 
     def __init__(self, station: Station, topic: str) -> None:
         super().__init__(station, topic=topic)
-        self.topic = _granted(station.process, get_topic(topic))
-        self._source = Source(
-            self.topic.key(station.environment, station.process),
-            self.topic.group(station.process),
-            station.consumer,
-        )
+        self.topic = station.get_topic_to_read(topic, TopicKind.WORK)
+        key = self.topic.key(station.environment, station.process)
+        self._source = Source(key, self.topic.group(station.process), station.consumer)
         self._held: dict[str, Delivery] = {}
         self._grouped = False
         self._reclaim_at = 0.0
@@ -49,7 +41,7 @@ class Runner(Loop):
             await super().run()
             await self._finish()
             with suppress(WireUnavailable):
-                await self._station.wire.leave(self._source)
+                await self._wire.leave(self._source)
         finally:
             beating.cancel()
             await asyncio.gather(beating, return_exceptions=True)
@@ -57,7 +49,7 @@ class Runner(Loop):
     async def step(self) -> None:
         try:
             if not self._grouped:
-                await self._station.wire.ensure_group(self._source)
+                await self._wire.ensure_group(self._source)
                 self._grouped = True
             await self._round()
         except GroupMissing:
@@ -82,19 +74,18 @@ class Runner(Loop):
         """Give up entries that a peer has taken over."""
 
     async def _read(self, count: int) -> list[Delivery]:
-        found = await self._station.wire.read(self._source, count, self._pace.block)
+        found = await self._wire.read(self._source, count, self._pace.block)
         return await self._sort_out(found)
 
     async def _reclaim(self) -> list[Delivery]:
         """Take over from silent consumers; looks three times in the idle time, or while many."""
-        now = self._station.clock.monotonic()
+        now, held = self._station.clock.monotonic(), frozenset(self._held)
         if now < self._reclaim_at:
             return []
-        found = await self._station.wire.reclaim(
-            self._source, self._pace.idle, MOST_RECLAIMED, frozenset(self._held)
-        )
+        idle = self._pace.idle
+        found = await self._wire.reclaim(self._source, idle, MOST_RECLAIMED, held)
         if len(found) < MOST_RECLAIMED:
-            self._reclaim_at = now + self._pace.idle / 3
+            self._reclaim_at = now + idle / 3
         return await self._sort_out(found)
 
     async def _sort_out(self, entries: Sequence[RawEntry]) -> list[Delivery]:
@@ -102,17 +93,16 @@ class Runner(Loop):
         readable: list[Delivery] = []
         for raw in entries:
             try:
-                delivery = Delivery(raw, decode(self.topic, raw.fields))
+                entry = decode(self.topic, raw.fields)
             except Unreadable as error:
                 await self._bury(raw, error.reason, "poison")
                 continue
-            reply_to = delivery.entry.reply_to
-            if reply_to and not is_reply_key(self._station.environment, reply_to):
+            if entry.reply_to and not is_reply_key(self._station.environment, entry.reply_to):
                 await self._bury(raw, "reply_to names no reply stream", "poison")
             elif raw.deliveries > self._pace.deliveries:
                 await self._bury(raw, "delivered too often", "transient")
             else:
-                readable.append(delivery)
+                readable.append(Delivery(raw, entry))
         return await self._drop_expired(readable)
 
     async def _drop_expired(self, deliveries: list[Delivery]) -> list[Delivery]:
@@ -124,7 +114,7 @@ class Runner(Loop):
         limits = {d.entry_id: d.entry.ttl_ms for d in fresh if d.entry.ttl_ms is not None}
         if not limits:
             return deliveries
-        now_ms = await self._insist(self._station.wire.now_ms)
+        now_ms = await self._insist(self._wire.now_ms)
         expired = {id_ for id_, ttl_ms in limits.items() if entry_ms(id_) + ttl_ms < now_ms}
         if expired:
             await self._settle([], list(expired), "expired")
@@ -150,16 +140,14 @@ class Runner(Loop):
         )
         key_for = self.topic.poison_key if kind == "poison" else self.topic.dead_letter_key
         letter = Write(key_for(self._station.environment, self._station.process), fields)
-        await self._insist(
-            lambda: self._station.outbox.append([letter], self._source, [raw.entry_id])
-        )
+        outbox = self._station.outbox
+        await self._insist(lambda: outbox.append([letter], self._source, [raw.entry_id]))
         self._log.error("message_dead_lettered", entry_id=raw.entry_id, kind=kind, reason=error)
         self._station.meter.count(self.topic.name, kind)
 
     async def _hand_back(self, deliveries: Sequence[Delivery]) -> None:
         with suppress(WireUnavailable):
-            raws = [delivery.raw for delivery in deliveries]
-            await self._station.wire.hand_back(self._source, raws)
+            await self._wire.hand_back(self._source, [delivery.raw for delivery in deliveries])
         self._station.meter.count(self.topic.name, "handed_back", len(deliveries))
 
     async def _keep_hold(self) -> None:
@@ -167,11 +155,5 @@ class Runner(Loop):
             await self._station.clock.sleep(self._pace.beat)
             if held := list(self._held):
                 with suppress(WireUnavailable):
-                    ours = await self._station.wire.hold(self._source, held, self._pace.beat)
+                    ours = await self._wire.hold(self._source, held, self._pace.beat)
                     self._lose(entry_id for entry_id in held if entry_id not in ours)
-
-
-def _granted(process: str, topic: Topic) -> Topic:
-    if topic.kind is not TopicKind.WORK or process not in topic.consumers:
-        raise GrantRefused(f"The registry does not let {process} consume {topic.name}.")
-    return topic

@@ -3,11 +3,9 @@
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
-from msaas.contracts import Topic, TopicKind, Unreadable, decode, get_topic
-from msaas.messaging.errors import GrantRefused
+from msaas.contracts import Topic, TopicKind, Unreadable, decode
 from msaas.messaging.loop import Loop, Station
-from msaas.messaging.outgoing import Delivery
-from msaas.messaging.wire import RawEntry
+from msaas.streams import Delivery, RawEntry
 
 EntriesListener = Callable[[Topic, Sequence[Delivery]], Awaitable[None]]
 ResyncListener = Callable[[], Awaitable[None]]
@@ -27,19 +25,19 @@ class LogTailer(Loop):
         on_resync: ResyncListener,
     ) -> None:
         super().__init__(station)
-        granted = [_granted(station.process, get_topic(name)) for name in topics]
+        granted = [station.get_topic_to_read(name, TopicKind.LOG) for name in topics]
         self._topics = {topic.key(station.environment): topic for topic in granted}
         self._window = min(topic.retention or timedelta.max for topic in granted).total_seconds()
-        self._on_entries = on_entries
-        self._on_resync = on_resync
+        self._on_entries, self._on_resync = on_entries, on_resync
         self._epoch = ""
         self.positions: dict[str, str] = {}
-        self._caught_up_at = 0.0
+        self._caught_up_at = station.clock.monotonic()
 
     async def step(self) -> None:
         if not self.positions:
-            await self._begin()
-        found = await self._station.wire.tail(self.positions, AT_ONCE, self._pace.block)
+            self.positions = {key: await self._wire.last_id(key) for key in self._topics}
+            self._caught_up_at = self._station.clock.monotonic()
+        found = await self._wire.tail(self.positions, AT_ONCE, self._pace.block)
         now = self._station.clock.monotonic()
         if found and now - self._caught_up_at > self._window:
             # What came right after the last complete look may be trimmed by now.
@@ -59,11 +57,6 @@ class LogTailer(Loop):
             await self._on_resync()
         self._epoch = epoch
 
-    async def _begin(self) -> None:
-        wire = self._station.wire
-        self.positions = {key: await wire.last_id(key) for key in self._topics}
-        self._caught_up_at = self._station.clock.monotonic()
-
     def _read(self, topic: Topic, entries: Sequence[RawEntry]) -> list[Delivery]:
         deliveries: list[Delivery] = []
         for raw in entries:
@@ -73,9 +66,3 @@ class LogTailer(Loop):
                 self._log.error("log_entry_unreadable", topic=topic.name, reason=error.reason)
                 self._station.meter.count(topic.name, "poison")
         return deliveries
-
-
-def _granted(process: str, topic: Topic) -> Topic:
-    if topic.kind is not TopicKind.LOG or process not in topic.consumers:
-        raise GrantRefused(f"The registry does not let {process} follow {topic.name}.")
-    return topic

@@ -21,12 +21,17 @@ class EpochWatcher(Loop):
         self._told: dict[EpochListener, str] = dict.fromkeys(listeners, "")
 
     async def step(self) -> None:
-        epoch = await self._station.wire.epoch(self._key, new_id().hex)
-        for listener, told in self._told.items():
-            if told != epoch:
-                self._log.info("wire_epoch_seen", epoch=epoch)
+        epoch = await self._wire.epoch(self._key, new_id().hex)
+        failed: list[Exception] = []
+        for listener in [one for one, told in self._told.items() if told != epoch]:
+            self._log.info("wire_epoch_seen", epoch=epoch)
+            try:
                 await listener(epoch)
                 self._told[listener] = epoch
+            except Exception as error:  # noqa: BLE001  # one that fails holds back no other
+                failed.append(error)
+        if failed:
+            raise failed[0]
         await self._pause(self._pace.watch)
 
 
@@ -38,12 +43,11 @@ class TopicWatcher(Loop):
         self._topics = topics
 
     async def step(self) -> None:
-        wire, environment = self._station.wire, self._station.environment
-        process = self._station.process
+        place = (self._station.environment, self._station.process)
         await self._pause(self._pace.gauge)
         for topic in self._topics:
-            group = topic.group(process)
-            stats = await wire.stats(topic.key(environment, process), group)
-            dead = await wire.depth(topic.dead_letter_key(environment, process))
-            poison = await wire.depth(topic.poison_key(environment, process))
+            group = topic.group(self._station.process)
+            stats = await self._wire.stats(topic.key(*place), group)
+            dead = await self._wire.depth(topic.dead_letter_key(*place))
+            poison = await self._wire.depth(topic.poison_key(*place))
             self._station.meter.show(topic.name, group, stats, dead + poison)

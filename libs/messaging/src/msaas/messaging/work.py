@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import Protocol
 
 from msaas.messaging.loop import HandedBack, Station
-from msaas.messaging.outgoing import Delivery, Outgoing
 from msaas.messaging.runner import Runner
+from msaas.streams import Delivery, Outgoing
 from msaas.telemetry import bind, span
 
 
@@ -44,11 +44,8 @@ class WorkRunner(Runner):
             await self._report(delivery, GivenUp.RECLAIMED)
         free = self._slots - len(self._running)
         if not free:
-            await asyncio.wait(
-                self._running.values(),
-                timeout=self._pace.block,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+            first = asyncio.FIRST_COMPLETED
+            await asyncio.wait(self._running.values(), timeout=self._pace.block, return_when=first)
             return
         for delivery in await self._read(free):
             self._start(delivery)
@@ -69,10 +66,9 @@ class WorkRunner(Runner):
                 task.cancel()
 
     def _start(self, delivery: Delivery) -> None:
-        self._held[delivery.entry_id] = delivery
-        self._running[delivery.entry_id] = asyncio.create_task(
-            self._work(delivery), name=f"work {delivery.entry_id}"
-        )
+        entry_id = delivery.entry_id
+        self._held[entry_id] = delivery
+        self._running[entry_id] = asyncio.create_task(self._work(delivery), name=f"work {entry_id}")
 
     async def _work(self, delivery: Delivery) -> None:
         try:

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from math import inf
 from typing import NamedTuple, Self, TypeVar
 
 from msaas.kernel import Clock
-from msaas.messaging import Committed, GroupMissing, RawEntry, Source, StreamStats, Write
+from msaas.streams import Committed, GroupMissing, RawEntry, Source, StreamStats, Write
 
 T = TypeVar("T")
 
@@ -76,6 +77,7 @@ class MemoryWire:
         self._clock = clock
         self._streams: dict[str, _Stream] = {}
         self._epochs: dict[str, str] = {}
+        self._marks: dict[str, float] = {}
         self._failure: Exception | None = None
         self._stirred = asyncio.Event()
 
@@ -83,6 +85,7 @@ class MemoryWire:
         """Forget everything, as FLUSHALL does, or a server that was replaced by an empty one."""
         self._streams.clear()
         self._epochs.clear()
+        self._marks.clear()
         self._stir()
 
     def fail_with(self, error: Exception | None) -> None:
@@ -188,6 +191,27 @@ class MemoryWire:
         await self._reach()
         return self._now_ms()
 
+    async def find(self, key: str, entry_ids: Sequence[str]) -> frozenset[str]:
+        await self._reach()
+        stream = self._find(key)
+        kept = stream.entries if stream else {}
+        return frozenset(one for one in entry_ids if _Id.parse(one) in kept)
+
+    async def delete(self, key: str, entry_ids: Sequence[str]) -> None:
+        await self._reach()
+        if stream := self._find(key):
+            for entry_id in entry_ids:
+                stream.entries.pop(_Id.parse(entry_id), None)
+
+    async def mark(self, keys: Sequence[str], ttl: timedelta) -> None:
+        await self._reach()
+        self._marks |= dict.fromkeys(keys, self._clock.monotonic() + ttl.total_seconds())
+
+    async def find_marked(self, keys: Sequence[str]) -> frozenset[str]:
+        await self._reach()
+        now = self._clock.monotonic()
+        return frozenset(key for key in keys if self._marks.get(key, now) > now)
+
     async def epoch(self, key: str, fresh: str) -> str:
         await self._reach()
         return self._epochs.setdefault(key, fresh)
@@ -239,11 +263,12 @@ class MemoryWire:
 
     def _append(self, write: Write) -> str:
         stream, now_ms = self._made(write.key), self._now_ms()
-        window = write.window.total_seconds() if write.window else inf
         entry_id = stream.add(write.fields, now_ms)
-        stream.trim(now_ms - window * 1000)
+        window = write.window.total_seconds() if write.window else 1
+        if write.window:
+            stream.trim(now_ms - window * 1000)
         if write.expires:
-            stream.ends = self._clock.monotonic() + (window if write.window else 1)
+            stream.ends = self._clock.monotonic() + window
         return entry_id
 
     def _settle(self, source: Source, done: Iterable[_Id]) -> None:

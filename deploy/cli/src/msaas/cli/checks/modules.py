@@ -1,6 +1,7 @@
 """Keeps modules small, and has each open with a sentence that says what it is for."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 
 from msaas.cli.checks.tree import Tree
@@ -9,6 +10,8 @@ LONGEST = 400
 LONGEST_TEST = 500
 SOURCES = (".py", ".ts", ".tsx", "msaas")
 GENERATED = ("schema.d.ts",)
+# The heart of the fleet is to be read in one sitting: lines in all, lines of its longest module.
+BUDGETS = {"libs/messaging/src/": (900, 250), "libs/streams/src/": (900, 250)}
 
 
 def find_problems(tree: Tree) -> Iterator[str]:
@@ -20,6 +23,20 @@ def find_problems(tree: Tree) -> Iterator[str]:
             yield f"{name}: {lines} lines, at most {limit}: a second idea wants its own module"
         if name.endswith(".py") and not has_opening(text):
             yield f"{name}: does not open with a sentence saying what it is for"
+    yield from find_overspent(tree)
+
+
+def find_overspent(tree: Tree) -> Iterator[str]:
+    spent = Counter[str]()
+    for name in tree.select(".py"):
+        folder = next((one for one in BUDGETS if name.startswith(one)), "")
+        lines = tree.text(name).count("\n")
+        spent[folder] += lines
+        if folder and lines > BUDGETS[folder][1]:
+            yield f"{name}: {lines} lines, at most {BUDGETS[folder][1]} in {folder}"
+    for folder, (most, _) in BUDGETS.items():
+        if spent[folder] > most:
+            yield f"{folder}: {spent[folder]} lines in all, at most {most}"
 
 
 def is_test(name: str) -> bool:

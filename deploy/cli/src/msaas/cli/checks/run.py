@@ -42,7 +42,7 @@ CHECKS: Mapping[str, Check] = {
     "walls": tool(program("lint-imports"), "--no-cache"),
     "dead-code": dead_code.find_problems,
     "contracts": tool(*module("msaas.contracts.generate"), "--check"),
-    "asyncapi": tool(*module("msaas.messaging.asyncapi"), "--check"),
+    "asyncapi": tool(*module("msaas.cli.asyncapi"), "--check"),
     "schema": tool(*module("msaas.cli.schema"), "--check"),
     "dependencies": dependencies.find_problems,
     "lint": tool(program("ruff"), "check", "--output-format=concise"),

@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from itertools import compress
 from typing import Any, cast
 
 import hiredis
@@ -12,8 +14,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ExecAbortError, OutOfMemoryError, RedisError, ResponseError
 
-from msaas.messaging.errors import GroupMissing, WireFull, WireUnavailable
-from msaas.messaging.wire import Committed, RawEntry, Source, StreamStats, Write, entry_ms
+from msaas.streams.errors import GroupMissing, WireFull, WireUnavailable
+from msaas.streams.wire import Committed, RawEntry, Source, StreamStats, Write, entry_ms
 
 COMMAND_TIMEOUT = 0.5
 CONNECT_TIMEOUT = 2.0
@@ -52,16 +54,15 @@ class RedisWire:
         now_ms = await self._about_now_ms() if any(write.window for write in writes) else 0
         added = [_xadd(write, now_ms) for write in writes]
         expiries = [_expire(write) for write in writes if write.expires]
-        settled: list[Command] = []
-        if source is not None and done:
-            settled = [("XACK", source.key, source.group, *done), ("XDEL", source.key, *done)]
+        place = (source.key, source.group) if source and done else ()
+        settled = [("XACK", *place, *done), ("XDEL", place[0], *done)] if place else []
         bounded = list(dict.fromkeys(write.key for write in writes if write.bounded))
         depths: list[Command] = [("XLEN", key) for key in bounded]
-        replies = await self._many([*added, *expiries, *settled, *depths], atomic=True)
-        return Committed(
-            [_text(reply) for reply in replies[: len(added)]],
-            dict(zip(bounded, replies[len(replies) - len(bounded) :], strict=True)),
-        )
+        whole = [("MULTI",), *added, *expiries, *settled, *depths, ("EXEC",)]
+        *_, replies = await self._exchange(whole)
+        seen = replies[len(replies) - len(bounded) :]
+        ids = [_text(reply) for reply in replies[: len(added)]]
+        return Committed(ids, dict(zip(bounded, seen, strict=True)))
 
     async def ensure_group(self, source: Source) -> None:
         try:
@@ -72,8 +73,7 @@ class RedisWire:
 
     async def read(self, source: Source, count: int, block: float) -> list[RawEntry]:
         place = ("GROUP", source.group, source.consumer, "COUNT", count, *_block(block))
-        command = ("XREADGROUP", *place, "STREAMS", source.key, ">")
-        reply = (await self._exchange([command], block))[0]
+        [reply] = await self._exchange([("XREADGROUP", *place, "STREAMS", source.key, ">")], block)
         return [_entry(item) for item in reply[0][1]] if reply else []
 
     async def reclaim(
@@ -91,14 +91,13 @@ class RedisWire:
 
     async def hold(self, source: Source, entry_ids: Sequence[str], beat: float) -> frozenset[str]:
         place = (source.key, source.group)
-        asked: list[Command] = [
-            ("XPENDING", *place, entry_id, entry_id, 1, source.consumer) for entry_id in entry_ids
-        ]
         try:
-            rows = await self._many(asked)
+            rows = await self._exchange(
+                [("XPENDING", *place, one, one, 1, source.consumer) for one in entry_ids]
+            )
         except GroupMissing:
             return frozenset()
-        ours = [entry_id for entry_id, row in zip(entry_ids, rows, strict=True) if row]
+        ours = list(compress(entry_ids, rows))
         if ours:
             # Who claimed it since then has reset its idle time, and this leaves it alone.
             await self._one("XCLAIM", *place, source.consumer, _ms(beat / 2), *ours, "JUSTID")
@@ -107,18 +106,18 @@ class RedisWire:
     async def hand_back(self, source: Source, entries: Sequence[RawEntry]) -> None:
         claim = ("XCLAIM", source.key, source.group, source.consumer, 0)
         idle = ("IDLE", HANDED_BACK_IDLE_MS, "JUSTID", "RETRYCOUNT")
-        await self._many([(*claim, one.entry_id, *idle, one.deliveries - 1) for one in entries])
+        await self._exchange([(*claim, one.entry_id, *idle, one.deliveries - 1) for one in entries])
 
     async def leave(self, source: Source) -> None:
-        place = (source.key, source.group)
-        if not await self._one("XPENDING", *place, "-", "+", 1, source.consumer):
-            await self._one("XGROUP", "DELCONSUMER", *place, source.consumer)
+        place, us = (source.key, source.group), source.consumer
+        if not await self._one("XPENDING", *place, "-", "+", 1, us):
+            await self._one("XGROUP", "DELCONSUMER", *place, us)
 
     async def tail(
         self, positions: Mapping[str, str], count: int, block: float
     ) -> dict[str, list[RawEntry]]:
         place = ("COUNT", count, *_block(block), "STREAMS", *positions, *positions.values())
-        reply = (await self._exchange([("XREAD", *place)], block))[0]
+        [reply] = await self._exchange([("XREAD", *place)], block)
         return {_text(key): [_entry(item) for item in items] for key, items in reply or ()}
 
     async def last_id(self, key: str) -> str:
@@ -129,30 +128,41 @@ class RedisWire:
         return int(await self._one("XLEN", key))
 
     async def stats(self, key: str, group: str) -> StreamStats:
-        depth, groups, pending, clock = await self._many(
+        depth, groups, pending, clock = await self._exchange(
             [("XLEN", key), ("XINFO", "GROUPS", key), ("XPENDING", key, group), ("TIME",)]
         )
         known = [dict(zip(row[::2], row[1::2], strict=True)) for row in groups]
-        lag = next((row[b"lag"] for row in known if row[b"name"] == group.encode()), None)
+        known_lag = next((row[b"lag"] for row in known if row[b"name"] == group.encode()), None)
+        lag = depth if known_lag is None else known_lag  # none once some were deleted in between
         oldest_ms = _clock_ms(clock) - entry_ms(_text(pending[1])) if pending[0] else 0
-        # Redis has no lag once entries were deleted in the middle: depth is its upper bound.
-        return StreamStats(
-            depth, depth if lag is None else lag, pending[0], max(0, oldest_ms) / 1e3
-        )
+        return StreamStats(depth, lag, pending[0], max(0, oldest_ms) / 1e3)
 
     async def now_ms(self) -> int:
         return _clock_ms(await self._one("TIME"))
 
+    async def find(self, key: str, entry_ids: Sequence[str]) -> frozenset[str]:
+        found = await self._exchange([("XRANGE", key, one, one) for one in entry_ids])
+        return frozenset(compress(entry_ids, found))
+
+    async def delete(self, key: str, entry_ids: Sequence[str]) -> None:
+        if entry_ids:
+            await self._one("XDEL", key, *entry_ids)
+
+    async def mark(self, keys: Sequence[str], ttl: timedelta) -> None:
+        await self._exchange([("SET", key, 1, "PX", _ms(ttl.total_seconds())) for key in keys])
+
+    async def find_marked(self, keys: Sequence[str]) -> frozenset[str]:
+        there = await self._exchange([("EXISTS", key) for key in keys])
+        return frozenset(compress(keys, there))
+
     async def epoch(self, key: str, fresh: str) -> str:
-        known, info = await self._many([("SET", key, fresh, "NX", "GET"), ("INFO", "server")])
-        lines = _text(info).splitlines()
-        run_id = next(line for line in lines if line.startswith("run_id:")).removeprefix("run_id:")
+        known, info = await self._exchange([("SET", key, fresh, "NX", "GET"), ("INFO", "server")])
+        run_id = _text(info).partition("run_id:")[2].split(maxsplit=1)[0]
         return f"{run_id}:{_text(known) if known else fresh}"
 
     async def _about_now_ms(self) -> int:
         """Tell the wire's time without a round trip: trimming does not need milliseconds."""
-        here = time.monotonic()
-        if here - self._clock_read_at > CLOCK_READ_EVERY:
+        if (here := time.monotonic()) - self._clock_read_at > CLOCK_READ_EVERY:
             self._clock_skew_ms = await self.now_ms() - here * 1000
             self._clock_read_at = here
         return round(here * 1000 + self._clock_skew_ms)
@@ -160,13 +170,10 @@ class RedisWire:
     async def _one(self, *command: str | int | bytes) -> Any:
         return (await self._exchange([command]))[0]
 
-    async def _many(self, commands: Sequence[Command], *, atomic: bool = False) -> list[Any]:
-        if not atomic:
-            return await self._exchange(commands)
-        return (await self._exchange([("MULTI",), *commands, ("EXEC",)]))[-1]
-
     async def _exchange(self, commands: Sequence[Command], block: float = 0) -> list[Any]:
         """Send all, read all; raise the first refusal after the last reply has been read."""
+        if not commands:
+            return []
         packed = b"".join([_pack(tuple(command)) for command in commands])
         async with _meaning():
             async with asyncio.timeout(CONNECT_TIMEOUT):  # the greeting has no other deadline

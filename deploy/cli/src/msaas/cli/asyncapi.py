@@ -2,9 +2,8 @@
 
 import argparse
 import sys
-from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, Union, cast
 
 import yaml
 from faststream.redis import RedisBroker, StreamSub
@@ -14,13 +13,21 @@ from msaas.contracts import TOPICS, Topic, TopicKind, reply_key
 
 DOCUMENT = Path("contracts/asyncapi.yaml")
 ENVIRONMENT = "{env}"
+ALWAYS = ["id", "type", "v", "correlation_id", "ts"]
+AT_TIMES = ["traceparent", "reply_to", "ttl_ms"]
+HEADERS = {
+    "type": "object",
+    "required": ALWAYS,
+    "properties": {name: {"type": "string"} for name in ALWAYS + AT_TIMES},
+}
+"""The fields of a stream entry beside `data`, which carries the payload; a stream holds text."""
 
 
 def build_broker() -> RedisBroker:
     """Declare each granted use of each topic; nothing is connected."""
     broker = RedisBroker(specification_url="redis://localhost:6379")
     for topic in TOPICS.values():
-        payload: Any = reduce(_either, topic.messages)
+        payload = cast("Any", Union)[topic.messages]
         for consumer in topic.consumers:
             _declare_consumer(broker, topic, consumer, payload)
         for key in dict.fromkeys(_key(topic, consumer) for consumer in topic.consumers):
@@ -35,15 +42,12 @@ def _declare_consumer(broker: RedisBroker, topic: Topic, consumer: str, payload:
     receive.__annotations__["message"] = payload
     key = _key(topic, consumer)
     group = topic.group(consumer) if topic.kind is TopicKind.WORK else None
+    kept = f"at most {topic.bound} entries" if topic.bound else f"kept for {topic.retention}"
     broker.subscriber(
         stream=StreamSub(key, group=group, consumer=group and consumer),
         title=f"{_short(key)} to {consumer}",
-        description=_kept(topic),
+        description=f"{topic.kind} topic of {topic.owner}, {kept}",
     )(receive)
-
-
-def _either(one: Any, other: Any) -> Any:
-    return one | other
 
 
 def _short(key: str) -> str:
@@ -56,22 +60,14 @@ def _key(topic: Topic, consumer: str) -> str:
     return topic.key(ENVIRONMENT, consumer)
 
 
-def _kept(topic: Topic) -> str:
-    if topic.bound is not None:
-        return f"{topic.kind} topic of {topic.owner}, at most {topic.bound} entries"
-    return f"{topic.kind} topic of {topic.owner}, kept for {topic.retention}"
-
-
 def render() -> str:
-    document = AsyncAPI(
-        build_broker(),
-        title="micro-saas",
-        version="1",
-        description="Every topic of the fleet. Written by `./msaas contracts`.",
-        schema_version="3.0.0",
-    )
-    specification: Any = document.to_specification()
-    return yaml.safe_dump(specification.to_jsonable(), sort_keys=True, allow_unicode=True)
+    words = "Every topic of the fleet. Written by `./msaas contracts`."
+    document: Any = AsyncAPI(build_broker(), title="micro-saas", version="1", description=words)
+    drawn = document.to_specification().to_jsonable()
+    drawn["components"]["schemas"]["EntryHeaders"] = HEADERS
+    for message in drawn["components"]["messages"].values():
+        message["headers"] = {"$ref": "#/components/schemas/EntryHeaders"}
+    return yaml.safe_dump(drawn, sort_keys=True, allow_unicode=True)
 
 
 def main(arguments: list[str] | None = None) -> int:

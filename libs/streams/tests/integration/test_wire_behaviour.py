@@ -10,7 +10,8 @@ import pytest_asyncio
 import redis.asyncio
 
 from msaas.kernel import SystemClock
-from msaas.messaging import GroupMissing, RawEntry, RedisWire, Source, Wire, Write
+from msaas.messaging import RedisWire
+from msaas.streams import GroupMissing, RawEntry, Source, Wire, Write
 from msaas.testing import MemoryWire, wait_until
 
 # Entries that were read and left alone are what many of these tests are about.
@@ -302,6 +303,27 @@ async def test_the_clock_of_the_wire_stamps_its_entries(place: Place) -> None:
     before = await place.wire.now_ms()
     [entry_id] = await place.write("stamped")
     assert before <= int(entry_id.partition("-")[0]) <= await place.wire.now_ms()
+
+
+async def test_of_entries_asked_for_those_that_were_taken_off_are_not_found(place: Place) -> None:
+    ids = await place.write("stays", "goes")
+    await place.wire.delete(place.key, ids[1:])
+    assert await place.wire.find(place.key, ids) == {ids[0]}
+    await place.wire.delete(place.key, [])
+    assert await place.wire.find(place.key, []) == frozenset()
+    assert await place.wire.find(f"{place.key}.never", ids) == frozenset()
+
+
+async def test_a_mark_is_there_until_its_time_is_over(place: Place) -> None:
+    prefix = place.key.replace(":stream:place.v1", ":cancel:")
+    await place.wire.mark([f"{prefix}1", f"{prefix}2"], timedelta(milliseconds=200))
+    asked = [f"{prefix}{number}" for number in (1, 2, 3)]
+    assert await place.wire.find_marked(asked) == set(asked[:2])
+
+    async def over() -> bool:
+        return not await place.wire.find_marked(asked)
+
+    await wait_until(over)
 
 
 async def test_the_epoch_stays_until_the_data_is_lost(place: Place) -> None:

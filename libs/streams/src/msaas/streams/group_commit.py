@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from msaas.kernel import MsaasError
-from msaas.messaging.wire import Committed, Source, Wire, Write
+from msaas.kernel import Clock, MsaasError
+from msaas.streams.wire import Source, Wire, Write
 
 MOST_PER_COMMIT = 500
+DEPTH_TRUSTED_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -15,14 +16,16 @@ class _Part:
     writes: Sequence[Write]
     source: Source | None
     done: Sequence[str]
-    answer: asyncio.Future[Committed]
+    answer: asyncio.Future[Sequence[str]]
 
 
 class GroupCommit:
     """Each caller's part stays atomic, and all share one transaction with the wire."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, clock: Clock) -> None:
         self._wire = wire
+        self._clock = clock
+        self._depths: dict[str, tuple[int, float]] = {}
         self._waiting: list[_Part] = []
         self._flushing: asyncio.Task[None] | None = None
 
@@ -32,13 +35,21 @@ class GroupCommit:
 
     async def commit(
         self, writes: Sequence[Write], source: Source | None = None, done: Sequence[str] = ()
-    ) -> Committed:
+    ) -> Sequence[str]:
         """Answer with the ids of these writes once they are on the wire."""
-        answer = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Sequence[str]] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Part(writes, source, done, answer))
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush(), name="group-commit")
         return await answer
+
+    async def depth(self, key: str, bound: int) -> int:
+        """Recall the depth that our own writes reported; only a full stream is asked again."""
+        depth, seen_at = self._depths.get(key, (0, 0.0))
+        if depth >= bound and self._clock.monotonic() - seen_at > DEPTH_TRUSTED_SECONDS:
+            depth = await self._wire.depth(key)
+            self._depths[key] = (depth, self._clock.monotonic())
+        return depth
 
     async def close(self) -> None:
         """Wait for what is under way."""
@@ -75,12 +86,14 @@ class GroupCommit:
             if isinstance(error, asyncio.CancelledError | KeyboardInterrupt | SystemExit):
                 raise
             return
+        seen_at = self._clock.monotonic()
+        self._depths |= {key: (depth, seen_at) for key, depth in whole.depths.items()}
         place = 0
         for part in parts:
             ids = whole.entry_ids[place : place + len(part.writes)]
             place += len(part.writes)
             if not part.answer.done():
-                part.answer.set_result(Committed(ids, whole.depths))
+                part.answer.set_result(ids)
 
     async def _fail(self, parts: Sequence[_Part], error: BaseException) -> None:
         """Where the wire refused rather than fell silent, let each part fail on its own account."""
