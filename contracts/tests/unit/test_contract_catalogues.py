@@ -66,6 +66,10 @@ def test_a_task_that_nobody_declared_is_an_error() -> None:
         ("navigate_and_extract_text", {"url": "https://e.com", "selector": "a\0"}),
         ("navigate_and_extract_text", {"url": "https://e.com", "selector": ""}),
         ("navigate_and_extract_text", {}),
+        ("navigate_and_extract_text", {"url": "https://e.com", "timeout_ms": 0}),
+        ("navigate_and_extract_text", {"url": "https://e.com", "timeout_ms": 60_001}),
+        ("navigate_and_extract_text", {"url": "https://e.com", "timeout_ms": "500"}),
+        ("navigate_and_extract_text", {"url": "https://e.com", "wait_until": "bored"}),
         ("echo", {"message": "a\ud800"}),
         ("echo", {"message": "a\0"}),
         ("echo", {"message": "a", "delay_ms": "5"}),
@@ -75,6 +79,24 @@ def test_a_task_that_nobody_declared_is_an_error() -> None:
 def test_parameters_are_checked(task_type: str, params: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="validation error"):
         get_task(task_type).params.model_validate(params)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8010/article", "http://[::1]/", "http://e.com"])
+def test_which_host_may_be_visited_is_for_the_worker_to_say(url: str) -> None:
+    params = get_task("navigate_and_extract_text").params
+    assert params.model_validate({"url": url}).model_dump()["url"] == url
+
+
+def test_a_result_holds_what_a_hostile_page_said_of_itself() -> None:
+    said = {
+        "url": "https://e.com",
+        "final_url": "x" * 9_000,
+        "text": "a\0\ud800",
+        "title": "t" * 999,
+    }
+    result = get_task("navigate_and_extract_text").result.model_validate(said).model_dump()
+    assert (len(result["final_url"]), len(result["title"])) == (2_048, 200)
+    assert result["text"] == "a\ufffd\ufffd"
 
 
 def test_every_problem_of_the_api_is_listed_with_its_status() -> None:

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from msaas.contracts.errors import UnknownTask
+from msaas.contracts.jobs import Timings
 from msaas.contracts.message import Value
 from msaas.contracts.plans import Plan
-from msaas.contracts.text import NO_NUL, ForeignText, Note
+from msaas.contracts.text import NO_NUL, ForeignText, ForeignUrl, Note
 
 ALL_PLANS = frozenset(Plan)
 PageUrl = Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x20\x7f]+$", max_length=2_048)]
@@ -43,18 +44,28 @@ class Task:
 
 
 class NavigateAndExtractTextParams(Value):
+    """The text of `selector`, or else of the page, once `wait_for_selector` is visible there.
+
+    `timeout_ms` is for all of it together; `wait_until` says when the page counts as open.
+    """
+
     url: PageUrl
     wait_for_selector: Selector | None = None
     selector: Selector | None = None
+    timeout_ms: Annotated[int, Field(ge=1, le=60_000)] | None = None
+    wait_until: Literal["load", "domcontentloaded", "networkidle", "commit"] | None = None
 
 
 class NavigateAndExtractTextResult(Value):
-    """`url` is where the browser ended up after redirects."""
+    """`url` is what was asked for, `final_url` is where the browser ended up after redirects."""
 
     url: PageUrl
-    http_status: Annotated[int, Field(ge=100, le=599)] | None = None
+    final_url: ForeignUrl
+    status: Annotated[int, Field(ge=100, le=599)] | None = None
     title: Note | None = None
     text: ForeignText
+    truncated: bool = False
+    timings: Timings = Field(default_factory=dict[str, int])
 
 
 class EchoParams(Value):

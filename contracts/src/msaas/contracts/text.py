@@ -91,6 +91,7 @@ def _refuse_huge_number(value: object) -> None:
 Text = Annotated[str, Field(pattern=NO_NUL)]
 ErrorText = Annotated[str, Field(max_length=1_000), _normalised(1_000)]
 ForeignText = Annotated[str, Field(max_length=200_000), _normalised(200_000)]
+ForeignUrl = Annotated[str, Field(max_length=2_048), _normalised(2_048)]
 Note = Annotated[str, Field(max_length=200), _normalised(200)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*$", max_length=64)]
 JsonObject = Annotated[dict[str, Any], AfterValidator(_refuse_unsafe_values)]

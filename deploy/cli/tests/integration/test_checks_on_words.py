@@ -142,6 +142,7 @@ def test_a_reference_to_nothing_is_found(plant: Plant, text: str) -> None:
         "`application/json`, `job/fence/name`, `docs/{anything}`, `a b/c`",
         "`./msaas test`, `./msaas down --wipe`",
         "```\nls docs/missing.md\n```",
+        "- `docs/gone.md` (removed)",
     ],
 )
 def test_references_to_what_is_there_and_words_that_are_none_pass(plant: Plant, text: str) -> None:

@@ -52,7 +52,7 @@ class Person:
 
     def up_in_foreground(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [*self._command, "up"],
+            [*self._command, "up", "--servers"],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -107,7 +107,7 @@ def _redis(url: str, command: str) -> str:
 
 
 async def test_up_and_down_again_keeps_the_data(person: Person) -> None:
-    up = person.run("up", "--detach")
+    up = person.run("up", "--servers", "--detach")
     assert up.returncode == 0, up.stderr
     for said in ("✓ redis is ready", "✓ postgres is ready", "✓ up in"):
         assert said in up.stdout
@@ -115,22 +115,22 @@ async def test_up_and_down_again_keeps_the_data(person: Person) -> None:
     await _fetch(person.part("postgres")["url"], "create table kept as select 7 as x")
     assert "+OK" in _redis(person.part("redis")["url"], "SET kept 1")
 
-    again = person.run("up", "--detach")
+    again = person.run("up", "--servers", "--detach")
     assert (again.returncode, "already running" in again.stdout) == (0, True)
-    assert "redis://:***@" in person.run("up").stdout
+    assert "redis://:***@" in person.run("up", "--servers").stdout
 
     down = person.run("down")
     assert (down.returncode, "launcher stopped" in down.stdout) == (0, True)
     assert "nothing is running" in person.run("down").stdout
     assert person.run("status").returncode == 1
 
-    person.run("up", "--detach")
+    person.run("up", "--servers", "--detach")
     assert await _fetch(person.part("postgres")["url"], "select x from kept") == 7
     assert "$1\r\n1" in _redis(person.part("redis")["url"], "GET kept")
 
 
 def test_status_tells_part_by_part(person: Person) -> None:
-    person.run("up", "--detach")
+    person.run("up", "--servers", "--detach")
     shown = person.run("status")
     assert shown.returncode == 0
     rows = [line.split() for line in shown.stdout.splitlines()]
@@ -142,17 +142,17 @@ def test_status_tells_part_by_part(person: Person) -> None:
 
 
 def test_logs_are_kept_by_part(person: Person) -> None:
-    person.run("up", "--detach")
+    person.run("up", "--servers", "--detach")
     assert "ready to accept connections" in person.run("logs", "postgres").stdout
     both = person.run("logs", "-n", "50").stdout
-    assert "redis     |" in both
-    assert "postgres  |" in both
+    assert "redis         |" in both
+    assert "postgres      |" in both
     assert len(person.run("logs", "redis", "-n", "2").stdout.splitlines()) == 2
     assert person.run("logs", "nobody").returncode == 1
 
 
 def test_wiping_deletes_the_data(person: Person) -> None:
-    person.run("up", "--detach")
+    person.run("up", "--servers", "--detach")
     assert "deleted" in person.run("down", "--wipe").stdout
     assert not (person.home / "postgres").exists()
     assert not (person.home / "redis").exists()
@@ -170,24 +170,24 @@ async def test_a_signal_stops_everything_in_reverse_order(
     output, _ = launcher.communicate(timeout=30)
     assert launcher.returncode == 0
     assert output.index("redis stopped") < output.index("postgres stopped")
-    assert "postgres  |" in output
+    assert "postgres      |" in output
     assert all(_ended(pid) for pid in pids)
     assert not (person.home / "state.json").exists()
 
 
 async def test_a_killed_launcher_leaves_no_orphan_and_the_next_starts(person: Person) -> None:
-    person.run("up", "--detach")
+    person.run("up", "--servers", "--detach")
     await _fetch(person.part("postgres")["url"], "create table kept as select 7 as x")
     pids = _pids(person)
     psutil.Process(person.state()["launcher"]["pid"]).kill()
     await wait_until(lambda: all(_ended(pid) for pid in pids))
     assert person.run("status").returncode == 1
-    assert person.run("up", "--detach").returncode == 0
+    assert person.run("up", "--servers", "--detach").returncode == 0
     assert await _fetch(person.part("postgres")["url"], "select x from kept") == 7
 
 
 async def test_a_killed_part_comes_back_with_its_data(person: Person) -> None:
-    person.run("up", "--detach")
+    person.run("up", "--servers", "--detach")
     await _fetch(person.part("postgres")["url"], "create table kept as select 7 as x")
     _redis(person.part("redis")["url"], "SET kept 1")
     for pid in _pids(person):
@@ -210,7 +210,7 @@ def test_given_addresses_are_used_and_nothing_is_started(
     given = private_redis()
     person.environment["REDIS_URL"] = given.url
     person.environment["DATABASE_URL"] = private_postgres().url
-    assert person.run("up", "--detach").returncode == 0
+    assert person.run("up", "--servers", "--detach").returncode == 0
     assert [part["process"] for part in person.state()["parts"]] == [None, None]
     assert person.run("status").returncode == 0
     given.kill()
@@ -221,13 +221,13 @@ def test_a_given_address_where_nobody_answers_is_refused(person: Person) -> None
     person.environment["REDIS_URL"] = "redis://127.0.0.1:1/0"
     up = person.run("up")
     assert (up.returncode, up.stderr) == (1, "✗ REDIS_URL is set, but nothing answers there.\n")
-    assert person.run("up", "--detach").returncode == 1
+    assert person.run("up", "--servers", "--detach").returncode == 1
 
 
 def test_a_data_folder_that_cannot_be_used_is_refused_with_a_reason(person: Person) -> None:
     person.home.mkdir()
     (person.home / "redis").write_text("in the way")
-    up = person.run("up", "--detach")
+    up = person.run("up", "--servers", "--detach")
     assert up.returncode == 1
     assert "redis" in up.stdout + up.stderr
 
@@ -250,7 +250,7 @@ def _ordinary(folder: Path) -> Person:
 
 def test_an_ordinary_user_can_do_all_this(open_folder: Path) -> None:
     person = _ordinary(open_folder)
-    up = person.run("up", "--detach")
+    up = person.run("up", "--servers", "--detach")
     assert up.returncode == 0, up.stdout + up.stderr
     if person.user:
         assert {psutil.Process(pid).username() for pid in _pids(person)} == {person.user}

@@ -123,6 +123,24 @@ async def test_one_that_never_gets_ready_ends_the_start(stage: Stage) -> None:
     assert stage.events == ["other stopped"]
 
 
+async def test_a_step_is_waited_for_and_not_started_again(stage: Stage) -> None:
+    step = stage.part("migrate", program="print('migrated')", once=True)
+    async with stage.running(step, stage.part("web", "migrate")) as supervisor:
+        assert supervisor.states[0].ready
+        assert supervisor.states[0].process is None
+        assert "migrated" in stage.lines
+        assert stage.events[0].startswith("migrate is done")
+    assert stage.lines.count("migrated") == 1
+
+
+async def test_a_step_that_fails_ends_the_start(stage: Stage) -> None:
+    step = stage.part("migrate", program="raise SystemExit(3)", once=True)
+    with pytest.raises(ServerNotStarted, match="migrate failed"):
+        async with stage.running(step, stage.part("web", "migrate")):
+            pass
+    assert "web begins" not in stage.lines
+
+
 async def test_one_that_cannot_be_prepared_ends_the_start(stage: Stage) -> None:
     def missing() -> None:
         raise MissingPart("no such thing here")

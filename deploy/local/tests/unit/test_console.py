@@ -42,7 +42,7 @@ def test_elsewhere_there_is_no_colour() -> None:
     pipe = io.StringIO()
     Console(pipe).step("up")
     Console(pipe).line("redis", "ready")
-    assert pipe.getvalue() == "✓ up\nredis     | ready\n"
+    assert pipe.getvalue() == "✓ up\nredis         | ready\n"
 
 
 def test_a_reader_that_is_gone_is_no_reason_to_stop() -> None:

@@ -177,6 +177,17 @@ async def test_holding_keeps_an_entry_from_being_taken_over(place: Place) -> Non
     assert await place.reclaim(min_idle=HOUR) == []
 
 
+async def test_an_entry_that_was_deleted_in_hand_is_ours_for_one_more_beat_and_then_gone(
+    place: Place,
+) -> None:
+    await place.wire.ensure_group(place.ours)
+    [deleted, kept] = await place.write("deleted", "kept")
+    await place.take()
+    await place.wire.delete(place.key, [deleted])
+    assert await place.wire.hold(place.ours, [deleted, kept], beat=HOUR) == {deleted, kept}
+    assert await place.wire.hold(place.ours, [deleted, kept], beat=HOUR) == {kept}
+
+
 async def test_holding_is_no_delivery(place: Place) -> None:
     await place.wire.ensure_group(place.ours)
     [entry_id] = await place.write("held")

@@ -84,6 +84,7 @@ CREATE TABLE jobs.jobs (
   last_error text,
   failure_reason text,
   correlation_id text NOT NULL,
+  traceparent text,
   idempotency_key text,
   idempotency_item smallint,
   idempotency_fingerprint bytea,

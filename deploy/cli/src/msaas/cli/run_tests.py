@@ -18,7 +18,8 @@ def command(argv: list[str], started_in: Path) -> list[str]:
     workers = max(2, WORKERS_PER_CORE * (os.cpu_count() or 1))
     chosen = [anchor(argument, started_in) for argument in argv]
     coverage = [] if argv else ["--cov", "--cov-report=term"]
-    return [*module("pytest"), f"-n{workers}", *coverage, *chosen]
+    # Tests that share a fleet are one group: they run in one worker, one after the other.
+    return [*module("pytest"), f"-n{workers}", "--dist=loadgroup", *coverage, *chosen]
 
 
 def anchor(argument: str, started_in: Path) -> str:

@@ -37,7 +37,26 @@ VERBS: dict[str, Verb] = {
         "hold the house style: all checks, or those named",
         "Checks run side by side; what a failing one has to say follows at the end.",
     ),
-    "up": Verb("msaas.local.verbs:up", "", "start Postgres and Redis, and stay in front of them"),
+    "up": Verb(
+        "msaas.local.verbs:up",
+        "[--detach] [--servers]",
+        "start everything, seeded, and stay in front of it",
+        "--detach comes back when all is ready; --servers starts Postgres and Redis only.",
+    ),
+    "demo": Verb(
+        "msaas.cli.demo:run",
+        "[URL]",
+        "sign in, submit a job, watch it live, read the result",
+        "Needs a running fleet. Without a URL the job reads a page of the demo site.",
+    ),
+    "migrate": Verb(
+        "msaas.cli.migrate:run",
+        "",
+        "bring every service's schema to its head",
+        "On DATABASE_URL, else on the Postgres that `up` runs. A login gets a password where\n"
+        "its variable is set: SVC_GATEWAY_PASSWORD, SVC_GATEWAY_READ_PASSWORD, SVC_JOBS_PASSWORD.",
+    ),
+    "seed": Verb("msaas.cli.seed:run", "", "a demo user with a few jobs; safe to repeat"),
     "down": Verb(
         "msaas.local.verbs:down",
         "[--wipe]",

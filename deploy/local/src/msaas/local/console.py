@@ -29,7 +29,7 @@ class Console:
 
     def line(self, name: str, text: str) -> None:
         colour = self._colours.setdefault(name, next(self._next_colour))
-        self.say(f"{self._paint(colour, f'{name:<10}|')} {text}")
+        self.say(f"{self._paint(colour, f'{name:<14}|')} {text}")
 
     def _paint(self, colour: str, text: str) -> str:
         return f"\x1b[{colour}m{text}\x1b[0m" if self._colour else text

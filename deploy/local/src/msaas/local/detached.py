@@ -16,13 +16,14 @@ _PAUSE = 0.05
 _STOP_TIMEOUT = 90.0
 
 
-def start_detached(home: Home, console: Console) -> LauncherState:
+def start_detached(home: Home, console: Console, *, servers_only: bool) -> LauncherState:
     """Return the state of a background launcher once all its parts are ready."""
     home.prepare()
+    only = ["--servers"] if servers_only else []
     log_path = home.logs / "launcher.log"
     with log_path.open("wb") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "msaas.local", "up", "--background"],
+            [sys.executable, "-m", "msaas.local", "up", "--background", *only],
             env={**os.environ, "MSAAS_HOME": str(home.path)},
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -38,6 +38,10 @@ class Home:
     def postgres(self) -> Path:
         return self.path / "postgres"
 
+    @property
+    def secrets(self) -> Path:
+        return self.path / "secrets"
+
     def prepare(self) -> None:
         self.path.mkdir(mode=0o711, parents=True, exist_ok=True)
         self.logs.mkdir(mode=0o700, exist_ok=True)
@@ -54,7 +58,7 @@ class Home:
             yield
 
     def wipe(self) -> None:
-        for folder in (self.postgres, self.redis, self.logs):
+        for folder in (self.postgres, self.redis, self.secrets, self.logs):
             shutil.rmtree(folder, ignore_errors=True)
         self.state_path.unlink(missing_ok=True)
 

@@ -5,23 +5,32 @@ import signal
 import time
 from collections.abc import Mapping
 
-from msaas.local.console import Console, mask
+from msaas.local.console import Console
 from msaas.local.fleet import Fleet, assemble
 from msaas.local.home import Home
 from msaas.local.part_logs import PartLog
+from msaas.local.services import Services
 from msaas.local.state import LauncherState, end_leftovers, find_state, this_process
 from msaas.local.supervisor import Supervisor
+from msaas.local.welcome import show_addresses
 
 _STOPPED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_launcher(
-    home: Home, environment: Mapping[str, str], console: Console, *, shows_lines: bool
+    home: Home,
+    environment: Mapping[str, str],
+    console: Console,
+    *,
+    shows_lines: bool,
+    servers_only: bool,
 ) -> None:
     """Run the fleet until a signal ends it. Raises AlreadyRunning when the folder is held."""
     with home.held():
         _clear(home, console)
         fleet = assemble(home, environment, console.say)
+        if not servers_only:
+            Services(home, environment, fleet, console.say).add()
         asyncio.run(_Launcher(home, fleet, console, shows_lines=shows_lines).run())
 
 
@@ -68,8 +77,7 @@ class _Launcher:
         self._state.ready = True
         self._save()
         self._console.step(f"up in {time.monotonic() - began:.2f} s, data in {self._home.path}")
-        for part in self._state.parts:
-            self._console.say(f"  {part.name:<10} {mask(part.url)}")
+        show_addresses(self._console, self._home, self._state.parts)
         if self._shows_lines:
             self._console.say("Ctrl-C stops everything and keeps the data.")
 

@@ -11,20 +11,28 @@ from msaas.local.servers import Server
 def _nothing() -> None: ...
 
 
+def _at_once(_pid: int) -> bool:
+    return True
+
+
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Everything is asked for when it is needed: an address is known once its part has started."""
+    """Everything is asked for when it is needed: an address is known once its part has started.
+
+    A part that runs `once` is a step: it is ready when it has ended well, and is not started again.
+    """
 
     name: str
     command: Callable[[], list[str]]
     environment: Callable[[], Mapping[str, str]]
-    is_ready: Callable[[int], bool]
+    is_ready: Callable[[int], bool] = _at_once
     prepare: Callable[[], None] = _nothing
     url: Callable[[], str] | None = None
     depends_on: tuple[str, ...] = ()
     stop_signal: signal.Signals = signal.SIGTERM
     start_timeout: float = 60.0
     drain_timeout: float = 20.0
+    once: bool = False
 
 
 def server_part(server: Server) -> Part:

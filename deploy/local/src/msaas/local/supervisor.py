@@ -92,6 +92,8 @@ class Supervisor:
             began = time.monotonic()
             try:
                 await self._run_once(run)
+                if run.part.once:
+                    return
             except (LocalError, OSError) as error:
                 if not run.was_ready.is_set():
                     raise
@@ -106,12 +108,23 @@ class Supervisor:
         began = time.monotonic()
         await asyncio.to_thread(run.part.prepare)
         process = await self._spawn(run)
+        if run.part.once:
+            await self._end_step(run, process, began)
+            return
         if await _becomes_ready(process, run.part):
             run.state.start_seconds = time.monotonic() - began
             self._set_ready(run)
         await process.wait()
         _signal_group(process, signal.SIGKILL)
         await self._settle(run)
+
+    async def _end_step(self, run: _Run, process: Process, began: float) -> None:
+        code = await process.wait()
+        await self._settle(run)
+        if code:
+            raise ServerNotStarted(f"{run.part.name} failed; `logs {run.part.name}` shows why")
+        run.state.start_seconds = time.monotonic() - began
+        self._set_ready(run)
 
     async def _settle(self, run: _Run) -> None:
         """Take in the last words of a process that has ended."""
@@ -145,7 +158,8 @@ class Supervisor:
         run.was_ready.set()
         self._on_change()
         again = " again" if run.state.restarts else ""
-        self._on_event(f"{run.part.name} is ready{again} ({run.state.start_seconds:.2f} s)")
+        word = "done" if run.part.once else f"ready{again}"
+        self._on_event(f"{run.part.name} is {word} ({run.state.start_seconds:.2f} s)")
 
     async def _pump(self, name: str, process: Process) -> None:
         output = process.stdout

@@ -16,6 +16,7 @@ from msaas.local.home import find_home
 from msaas.local.launcher import run_launcher
 from msaas.local.part_logs import follow, last_lines, list_parts
 from msaas.local.state import PartState, find_state
+from msaas.local.welcome import show_addresses
 
 Verb = Callable[[list[str]], int]
 _DONE, _FAILED = 0, 1
@@ -39,8 +40,9 @@ def _says_why(verb: Verb) -> Verb:
 
 @_says_why
 def up(argv: list[str]) -> int:
-    parser = ArgumentParser("msaas up", description="Start the servers; Ctrl-C stops them.")
+    parser = ArgumentParser("msaas up", description="Start everything; Ctrl-C stops it.")
     parser.add_argument("--detach", action="store_true", help="come back when they are ready")
+    parser.add_argument("--servers", action="store_true", help="Postgres and Redis only")
     parser.add_argument("--background", action="store_true", help=SUPPRESS)
     options = parser.parse_args(argv)
     home, console = find_home(os.environ), Console()
@@ -48,14 +50,20 @@ def up(argv: list[str]) -> int:
         if options.detach:
             with home.held():
                 pass
-            start_detached(home, console)
+            start_detached(home, console, servers_only=options.servers)
         else:
-            run_launcher(home, os.environ, console, shows_lines=not options.background)
+            run_launcher(
+                home,
+                os.environ,
+                console,
+                shows_lines=not options.background,
+                servers_only=options.servers,
+            )
     except AlreadyRunning:
         # What was asked for is so: a second `up` is no failure.
         console.say(f"already running in {home.path}")
         state = find_state(home.state_path)
-        _show_addresses(console, state.parts if state else [])
+        show_addresses(console, home, state.parts if state else [])
     return _DONE
 
 
@@ -82,7 +90,7 @@ def status(argv: list[str]) -> int:
     home, console = find_home(os.environ), Console()
     state = find_state(home.state_path)
     parts = state.parts if state and state.launcher.alive else []
-    healthy = bool(parts) and all(_condition(part) == "up" for part in parts)
+    healthy = bool(parts) and all(_condition(part) in {"up", "done"} for part in parts)
     if options.json:
         described = [{**asdict(part), "condition": _condition(part)} for part in parts]
         console.say(json.dumps({"home": str(home.path), "healthy": healthy, "parts": described}))
@@ -112,6 +120,8 @@ def logs(argv: list[str]) -> int:
 
 
 def _condition(part: PartState) -> str:
+    if part.process is None and part.ready and not part.url:
+        return "done"
     if part.process is None:
         return "up" if part.ready and part.url and answers(part.url) else "down"
     if not part.process.alive:
@@ -128,9 +138,4 @@ def _show_table(console: Console, parts: Iterable[PartState]) -> None:
         console.say("nothing is running")
         return
     for row in rows:
-        console.say("{:<10} {:<9} {:>8} {:>9}  {}".format(*row))
-
-
-def _show_addresses(console: Console, parts: Iterable[PartState]) -> None:
-    for part in parts:
-        console.say(f"  {part.name:<10} {mask(part.url)}")
+        console.say("{:<14} {:<9} {:>8} {:>9}  {}".format(*row))

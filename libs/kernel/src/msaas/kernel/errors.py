@@ -30,12 +30,13 @@ class ErrorKind(StrEnum):
 
 
 class MsaasError(Exception):
-    """A fact; `safe_message` may be shown to a user, `context` may be logged."""
+    """A fact; `safe_message` and the `shown` part of `context` are for users, the rest for logs."""
 
     code: ClassVar[str] = "internal"
     kind: ClassVar[ErrorKind] = ErrorKind.INTERNAL
     retryable: ClassVar[bool] = False
     default_message: ClassVar[str] = "Something went wrong on our side."
+    shown: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, safe_message: str | None = None, **context: object) -> None:
         self.safe_message: str = safe_message or self.default_message

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 from msaas.kernel import MsaasError
 from msaas.messaging.loop import HandedBack, Station
 from msaas.messaging.runner import Runner
-from msaas.streams import Delivery, Outgoing
+from msaas.streams import Delivery, Outgoing, WireUnavailable
 from msaas.telemetry import is_sampled, span
 
 BatchHandler = Callable[[Sequence[Delivery]], Awaitable[Sequence[Outgoing]]]
@@ -19,14 +20,18 @@ class BatchRunner(Runner):
     """
 
     def __init__(
-        self, station: Station, topic: str, handler: BatchHandler, *, count: int = 200
+        self,
+        station: Station,
+        topic: str,
+        handler: BatchHandler,
+        count: int = 200,
+        linger: float = 0,
     ) -> None:
         super().__init__(station, topic)
-        self._handler = handler
-        self._count = count
+        self._handler, self._count, self._linger = handler, count, linger
 
     async def _round(self) -> None:
-        deliveries = await self._reclaim() or await self._read(self._count)
+        deliveries = await self._reclaim() or await self._gather()
         self._held = {delivery.entry_id: delivery for delivery in deliveries}
         try:
             if deliveries:
@@ -35,6 +40,15 @@ class BatchRunner(Runner):
             await self._hand_back(list(self._held.values()))
         finally:
             self._held = {}
+
+    async def _gather(self) -> list[Delivery]:
+        """Read what there is, and what comes within a moment of it: one transaction for both."""
+        found = await self._read(self._count)
+        if found and self._linger and len(found) < self._count:
+            await self._pause(self._linger)
+            with suppress(WireUnavailable):  # what was read before is in hand and has to be handled
+                found += await self._read(self._count - len(found), block=0)
+        return found
 
     async def _handle(self, batch: Sequence[Delivery]) -> None:
         try:

@@ -19,7 +19,7 @@ class CommandClient(Loop):
         super().__init__(station)
         self._key = reply_key(station.environment, station.consumer)
         self._replies = get_topic("replies")
-        self._position = "0-0"
+        self._positions = {self._key: "0-0"}
         self._asked: dict[UUID, asyncio.Future[Reply]] = {}
 
     async def call(
@@ -58,7 +58,9 @@ class CommandClient(Loop):
         clock = self._station.clock
         deadline = clock.monotonic() + ttl
         sent = False
-        while (left := deadline - clock.monotonic()) > 0:
+        for _ in range(SENDS_PER_CALL):
+            if (left := deadline - clock.monotonic()) <= 0:
+                break
             try:
                 ttl_ms = max(1, int(left * 1000))
                 await self._station.outbox.send(replace(outgoing, ttl_ms=ttl_ms))
@@ -72,9 +74,10 @@ class CommandClient(Loop):
         raise CommandTimeout
 
     async def step(self) -> None:
-        found = await self._wire.tail({self._key: self._position}, 500, self._pace.block)
+        positions = self._positions  # a new epoch puts others in their place
+        found = await self._wire.tail(positions, 500, self._pace.block)
         for raw in found.get(self._key, ()):
-            self._position = raw.entry_id
+            positions[self._key] = raw.entry_id
             try:
                 reply = decode(self._replies, raw.fields).message
             except Unreadable as error:
@@ -87,4 +90,4 @@ class CommandClient(Loop):
 
     async def notice_epoch(self, _epoch: str) -> None:
         """Read from the first entry of what may be another wire; an answer counts once anyhow."""
-        self._position = "0-0"
+        self._positions = {self._key: "0-0"}

@@ -15,7 +15,7 @@ from msaas.messaging.commands import CommandClient
 from msaas.messaging.loop import Loop, Pace, Station
 from msaas.messaging.meter import Meter
 from msaas.messaging.runner import Runner
-from msaas.messaging.tailer import EntriesListener, LogTailer, ResyncListener
+from msaas.messaging.tailer import BeginListener, EntriesListener, LogTailer, ResyncListener
 from msaas.messaging.watchers import EpochListener, EpochWatcher, TopicWatcher
 from msaas.messaging.work import Worker, WorkRunner
 from msaas.streams import Outbox, Wire
@@ -53,16 +53,23 @@ class Messenger:
         self._listeners: list[EpochListener] = []
         self._stopping = asyncio.Event()
 
-    def batch(self, topic: str, handler: BatchHandler, *, count: int = 200) -> None:
-        self._runners.append(BatchRunner(self.station, topic, handler, count=count))
+    def batch(self, topic: str, handler: BatchHandler, count: int = 200, linger: float = 0) -> None:
+        """Handle in micro-batches; `linger` seconds let more come together in one."""
+        self._runners.append(BatchRunner(self.station, topic, handler, count, linger))
 
     def work(self, topic: str, worker: Worker, *, slots: int) -> None:
         self._runners.append(WorkRunner(self.station, topic, worker, slots=slots))
 
     def tail(
-        self, topics: Sequence[str], on_entries: EntriesListener, on_resync: ResyncListener
+        self,
+        topics: Sequence[str],
+        on_entries: EntriesListener,
+        on_resync: ResyncListener,
+        on_begin: BeginListener = lambda _: None,
     ) -> LogTailer:
-        tailer = LogTailer(self.station, topics, on_entries=on_entries, on_resync=on_resync)
+        tailer = LogTailer(
+            self.station, topics, on_entries=on_entries, on_resync=on_resync, on_begin=on_begin
+        )
         self._others.append(tailer)
         self._listeners.append(tailer.notice_epoch)
         return tailer
@@ -99,11 +106,8 @@ class Messenger:
     async def run(self) -> None:
         """Run all loops until drained; consumers end first, then what serves them."""
         topics = [runner.topic for runner in self._runners]
-        watchers = (
-            EpochWatcher(self.station, self._listeners),
-            TopicWatcher(self.station, topics),
-        )
-        serving = (*self._others, *watchers)
+        epochs = EpochWatcher(self.station, self._listeners)
+        serving = (*self._others, epochs, TopicWatcher(self.station, topics))
         async with asyncio.TaskGroup() as group:
             for loop in serving:
                 group.create_task(loop.run(), name=type(loop).__name__)

@@ -73,8 +73,9 @@ class Runner(Loop):
     def _lose(self, entry_ids: Iterable[str]) -> None:
         """Give up entries that a peer has taken over."""
 
-    async def _read(self, count: int) -> list[Delivery]:
-        found = await self._wire.read(self._source, count, self._pace.block)
+    async def _read(self, count: int, block: float | None = None) -> list[Delivery]:
+        block = self._pace.block if block is None else block
+        found = await self._wire.read(self._source, count, block)
         return await self._sort_out(found)
 
     async def _reclaim(self) -> list[Delivery]:

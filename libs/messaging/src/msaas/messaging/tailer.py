@@ -1,6 +1,6 @@
 """Following log topics from their end, with a signal when something may have been missed."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 
 from msaas.contracts import Topic, TopicKind, Unreadable, decode
@@ -9,6 +9,7 @@ from msaas.streams import Delivery, RawEntry
 
 EntriesListener = Callable[[Topic, Sequence[Delivery]], Awaitable[None]]
 ResyncListener = Callable[[], Awaitable[None]]
+BeginListener = Callable[[Mapping[str, str]], None]
 
 AT_ONCE = 500
 
@@ -23,12 +24,14 @@ class LogTailer(Loop):
         *,
         on_entries: EntriesListener,
         on_resync: ResyncListener,
+        on_begin: BeginListener = lambda _: None,
     ) -> None:
         super().__init__(station)
         granted = [station.get_topic_to_read(name, TopicKind.LOG) for name in topics]
         self._topics = {topic.key(station.environment): topic for topic in granted}
         self._window = min(topic.retention or timedelta.max for topic in granted).total_seconds()
         self._on_entries, self._on_resync = on_entries, on_resync
+        self._on_begin = on_begin
         self._epoch = ""
         self.positions: dict[str, str] = {}
         self._caught_up_at = station.clock.monotonic()
@@ -37,7 +40,9 @@ class LogTailer(Loop):
         if not self.positions:
             self.positions = {key: await self._wire.last_id(key) for key in self._topics}
             self._caught_up_at = self._station.clock.monotonic()
-        found = await self._wire.tail(self.positions, AT_ONCE, self._pace.block)
+            self._on_begin(self.positions)
+        positions = self.positions  # a new epoch puts others in their place
+        found = await self._wire.tail(positions, AT_ONCE, self._pace.block)
         now = self._station.clock.monotonic()
         if found and now - self._caught_up_at > self._window:
             # What came right after the last complete look may be trimmed by now.
@@ -46,7 +51,7 @@ class LogTailer(Loop):
         for key, entries in found.items():
             if deliveries := self._read(self._topics[key], entries):
                 await self._on_entries(self._topics[key], deliveries)
-            self.positions[key] = entries[-1].entry_id
+            positions[key] = entries[-1].entry_id
         if all(len(entries) < AT_ONCE for entries in found.values()):
             self._caught_up_at = now
 

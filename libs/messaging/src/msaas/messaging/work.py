@@ -72,19 +72,27 @@ class WorkRunner(Runner):
 
     async def _work(self, delivery: Delivery) -> None:
         try:
+            await self._bring_to_an_end(delivery)
+        except HandedBack:
+            await self._hand_back([delivery])
+        except Exception as error:  # noqa: BLE001  # left to its idle time, and then to a report
+            self._log.error("work_unreported", entry_id=delivery.entry_id, exc_info=error)
+        finally:
+            del self._held[delivery.entry_id]
+            del self._running[delivery.entry_id]
+
+    async def _bring_to_an_end(self, delivery: Delivery) -> None:
+        try:
             outgoing = await self._attempt(delivery)
             await self._settle(outgoing, [delivery.entry_id], "handled")
         except asyncio.CancelledError:
             if self._closing:
                 await self._report(delivery, GivenUp.DRAINED)
         except HandedBack:
-            await self._hand_back([delivery])
+            raise
         except Exception as error:  # noqa: BLE001  # a worker's failure is its entry's outcome
             self._log.error("work_failed", entry_id=delivery.entry_id, exc_info=error)
             await self._report(delivery, GivenUp.FAILED, error)
-        finally:
-            del self._held[delivery.entry_id]
-            del self._running[delivery.entry_id]
 
     async def _attempt(self, delivery: Delivery) -> Sequence[Outgoing]:
         entry, name = delivery.entry, self.topic.name

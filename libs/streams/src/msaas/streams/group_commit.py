@@ -54,7 +54,7 @@ class GroupCommit:
     async def close(self) -> None:
         """Wait for what is under way."""
         if self._flushing is not None:
-            await self._flushing
+            await asyncio.wait({self._flushing})  # whose end does not depend on who waits for it
 
     async def _flush(self) -> None:
         try:
@@ -62,6 +62,8 @@ class GroupCommit:
                 await self._commit(parts)
         finally:
             self._flushing = None
+            while self._waiting:  # only where the flush itself was ended
+                self._waiting.pop().answer.cancel()
 
     def _take(self) -> list[_Part]:
         """Take from the front as many as one transaction holds: one source, a bounded size."""
@@ -97,9 +99,11 @@ class GroupCommit:
 
     async def _fail(self, parts: Sequence[_Part], error: BaseException) -> None:
         """Where the wire refused rather than fell silent, let each part fail on its own account."""
-        if len(parts) > 1 and isinstance(error, MsaasError) and "reply" in error.context:
+        try:
+            if len(parts) > 1 and isinstance(error, MsaasError) and "reply" in error.context:
+                for part in parts:
+                    await self._commit([part])
+        finally:
             for part in parts:
-                await self._commit([part])
-        for part in parts:
-            if not part.answer.done():
-                part.answer.set_exception(error)
+                if not part.answer.done():
+                    part.answer.set_exception(error)

@@ -135,7 +135,7 @@ class MemoryWire:
     async def hold(self, source: Source, entry_ids: Sequence[str], beat: float) -> frozenset[str]:
         await self._reach()
         try:
-            _, group = self._at(source.key, source.group)
+            stream, group = self._at(source.key, source.group)
         except GroupMissing:
             return frozenset()
         now = self._clock.monotonic()
@@ -143,6 +143,7 @@ class MemoryWire:
         held = {one: t for one, t in ours.items() if t and t.consumer == source.consumer}
         for taken in held.values():
             taken.since = now if now - taken.since >= beat / 2 else taken.since
+        _remaining(stream, group, [_Id.parse(one) for one in held])
         return frozenset(held)
 
     async def hand_back(self, source: Source, entries: Sequence[RawEntry]) -> None:
@@ -230,8 +231,10 @@ class MemoryWire:
         try:
             while not (found := look()) and not rest.done():
                 stirred = asyncio.ensure_future(self._stirred.wait())
-                await asyncio.wait({rest, stirred}, return_when=asyncio.FIRST_COMPLETED)
-                stirred.cancel()
+                try:
+                    await asyncio.wait({rest, stirred}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    stirred.cancel()
                 await self._reach()
         finally:
             rest.cancel()
@@ -288,7 +291,7 @@ class MemoryWire:
         return len(stream.entries) if stream else 0
 
 
-def _remaining(stream: _Stream, group: _Group, wanted: Iterable[_Id]) -> list[_Id]:
+def _remaining(stream: _Stream, group: _Group, wanted: Sequence[_Id]) -> list[_Id]:
     """Drop what was deleted while it was pending."""
     gone = [entry_id for entry_id in wanted if entry_id not in stream.entries]
     for entry_id in gone:

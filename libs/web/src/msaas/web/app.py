@@ -1,6 +1,6 @@
 """The factory of every HTTP application: FastAPI inside, our layers around it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
@@ -61,10 +61,10 @@ def create_app(
     return app
 
 
-def from_state(name: str) -> Callable[[Request], Any]:
+def from_state(name: str) -> Callable[[Request], Coroutine[Any, Any, Any]]:
     """For `Depends`: hand the endpoint what the composition root put into the lifespan state."""
 
-    def read(request: Request) -> Any:
+    async def read(request: Request) -> Any:  # a plain function would be sent to a thread
         return getattr(request.state, name)
 
     return read

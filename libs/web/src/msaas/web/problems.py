@@ -67,7 +67,8 @@ def problem_for(error: BaseException, scope: Scope) -> Response:
         code,
         detail=error.safe_message,
         retryable=error.retryable,
-        headers=_retry_after(error, get_problem(code).status),
+        members={name: error.context.get(name) for name in error.shown},
+        headers=_headers_of(error, get_problem(code).status),
     )
 
 
@@ -79,6 +80,7 @@ def problem_response(
     retryable: bool | None = None,
     status: int | None = None,
     errors: Sequence[Mapping[str, str]] = (),
+    members: Mapping[str, object] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     kind = get_problem(code)
@@ -94,8 +96,14 @@ def problem_response(
         "human_readable_cause": kind.cause,
         "suggested_action": kind.action,
         "errors": errors,
+        **(members or {}),
     }
     return Response(orjson.dumps(body), status or kind.status, headers, MEDIA_TYPE)
+
+
+def _headers_of(error: MsaasError, status: int) -> dict[str, str]:
+    challenge = {"www-authenticate": "Bearer"} if status == 401 else {}  # noqa: PLR2004 - HTTP's own number
+    return challenge | _retry_after(error, status)
 
 
 def _retry_after(error: MsaasError, status: int) -> dict[str, str]:

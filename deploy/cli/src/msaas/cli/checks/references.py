@@ -11,6 +11,7 @@ from msaas.cli.verbs import VERBS
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 SPAN = re.compile(r"`([^`\n]+)`")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+REMOVED = re.compile(r"^[-*] `[^`]+` \(removed\)$", re.MULTILINE)  # as records list what is gone
 VERB = re.compile(r"\./msaas[ \t]+([a-z][\w-]*)")
 PATH = re.compile(r"(?:\./)?[\w.-]+(?:/[\w.*-]+)*/?")
 OF_EVERY_UNIT = ("src", "tests")
@@ -24,7 +25,7 @@ def find_problems(tree: Tree) -> Iterator[str]:
             for verb in VERB.findall(text)
             if verb not in VERBS
         )
-        prose = FENCE.sub("", text)
+        prose = REMOVED.sub("", FENCE.sub("", text))
         yield from (
             f"{name}: links to {link}, which does not exist"
             for link in LINK.findall(prose)

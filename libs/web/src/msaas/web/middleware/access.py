@@ -49,9 +49,15 @@ class Access:
                 route=route_of(scope),
                 status=status,
                 duration_ms=round(seconds * 1000, 2),
+                **_user_of(scope),
             )
 
     def _measure(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         labels = {"method": method, "route": route_of(scope), "status": str(status)}
         self._duration.labels(**labels).observe(seconds)
+
+
+def _user_of(scope: Scope) -> dict[str, str]:
+    user_id = scope.get("state", {}).get("user_id")
+    return {} if user_id is None else {"user_id": str(user_id)}

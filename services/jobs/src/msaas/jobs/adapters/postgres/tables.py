@@ -73,6 +73,7 @@ jobs = Table(
     Column("last_error", Text, info=CONTENT),
     Column("failure_reason", Text, info=INTERNAL),
     required("correlation_id", Text, info=INTERNAL),
+    Column("traceparent", Text, info=INTERNAL),
     Column("idempotency_key", Text, info=PERSONAL),
     Column("idempotency_item", SmallInteger, info=INTERNAL),
     Column("idempotency_fingerprint", LargeBinary, info=SECRET),

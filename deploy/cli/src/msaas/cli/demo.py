@@ -1,0 +1,46 @@
+"""`./msaas demo`: signs in, submits a job, shows its life as it happens, prints the result."""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from argparse import ArgumentParser
+
+from msaas.cli.api_client import ApiClient
+from msaas.local.errors import LocalError
+from msaas.local.running import RunningFleet, get_running
+
+
+def run(argv: list[str]) -> int:
+    parser = ArgumentParser("msaas demo")
+    parser.add_argument("url", nargs="?", help="the page to read; a page of the demo site if none")
+    options = parser.parse_args(argv)
+    try:
+        fleet = get_running(os.environ)
+        status = asyncio.run(show(fleet, options.url or f"{fleet.site_url}/article"))
+    except LocalError as error:
+        print(f"✗ {error}", file=sys.stderr)
+        return 1
+    return 0 if status == "COMPLETED" else 1
+
+
+async def show(fleet: RunningFleet, url: str) -> str:
+    async with ApiClient(fleet.gateway_url, fleet.supabase_url, fleet.anon_key) as api:
+        await api.sign_in(fleet.email, fleet.password)
+        print(f"✓ signed in as {fleet.email}")
+        cursor = (await api.list_jobs(limit=1))["stream_cursor"]
+        began = time.monotonic()
+        job = await api.submit("navigate_and_extract_text", {"url": url})
+        print(f"✓ submitted {job['id']}: the text of {url}")
+        status = ""
+        async for event in api.watch(job["id"], cursor):
+            status = event.data.get("status", status)
+            shown = event.data["status"] if event.name == "job" else event.data.get("message")
+            print(f"  {time.monotonic() - began:6.2f} s  {shown}")
+        if status == "COMPLETED":
+            result = await api.result(job["id"])
+            print(json.dumps(result, indent=2, ensure_ascii=False))
+        else:
+            print(f"✗ {(await api.job(job['id'])).get('last_error')}", file=sys.stderr)
+        return status

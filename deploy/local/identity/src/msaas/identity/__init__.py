@@ -1,0 +1,3 @@
+"""Who the users of one machine are, told in Supabase's words."""
+
+__all__ = ()

@@ -1,0 +1,85 @@
+"""`python -m msaas.identity serve | rotate-keys | seed-user`: the auth server and its two tools."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+
+from msaas.contracts import Plan
+from msaas.kernel import MsaasError
+from msaas.settings import load
+
+ROLES = ("user", "operator")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        options.act(options)
+    except MsaasError as error:
+        parser.exit(2, f"{error}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m msaas.identity", description=__doc__)
+    acts = parser.add_subparsers(required=True)
+    acts.add_parser("serve", help="serve /auth/v1").set_defaults(act=_serve)
+    rotate = acts.add_parser("rotate-keys", help="sign with the next key from now on")
+    rotate.add_argument(
+        "--at-once",
+        action="store_true",
+        help="even if the next key is so new that a client may not know it yet",
+    )
+    rotate.set_defaults(act=_rotate)
+    seed = acts.add_parser(
+        "seed-user", help="make or change a user; the password is read, never an argument"
+    )
+    seed.add_argument("--email", required=True)
+    seed.add_argument(
+        "--password-env", metavar="NAME", help="the variable that holds it; else a line of stdin"
+    )
+    seed.add_argument("--plan", choices=[str(plan) for plan in Plan])
+    seed.add_argument("--role", choices=ROLES)
+    seed.set_defaults(act=_seed)
+    return parser
+
+
+def _serve(_options: argparse.Namespace) -> None:
+    from msaas.identity.bootstrap import serve
+    from msaas.identity.settings import Settings
+    from msaas.web import run
+
+    run(serve(load(Settings, os.environ)))
+
+
+def _rotate(options: argparse.Namespace) -> None:
+    from msaas.identity.bootstrap import rotate_keys
+    from msaas.identity.settings import Settings
+
+    keys = asyncio.run(rotate_keys(load(Settings, os.environ), at_once=options.at_once))
+    print("\n".join(f"{key.use:9} {key.kid}" for key in keys))
+
+
+def _seed(options: argparse.Namespace) -> None:
+    from msaas.identity.bootstrap import seed_user
+    from msaas.identity.settings import Settings
+
+    settings = load(Settings, os.environ)
+    plan = Plan(options.plan) if options.plan else None
+    seeding = seed_user(
+        settings, options.email, _read_password(options), plan=plan, role=options.role
+    )
+    user = asyncio.run(seeding)
+    print(f"seeded: {user.email}")
+
+
+def _read_password(options: argparse.Namespace) -> str:
+    if options.password_env:
+        return os.environ.get(options.password_env, "")
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What stands behind the ports: Postgres, argon2, signed tokens."""

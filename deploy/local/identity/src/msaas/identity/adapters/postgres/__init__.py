@@ -1,0 +1,1 @@
+"""The record: users, sessions and keys."""

@@ -1,0 +1,40 @@
+"""Knowing who asks by an access token, as long as its session goes on."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from msaas.identity.application.ports import Account, Accounts, Sessions, Tokens
+from msaas.identity.domain.errors import SessionNotFound, UserBanned
+from msaas.identity.domain.sessions import Session
+from msaas.identity.domain.users import User
+from msaas.kernel import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    account: Account
+    session: Session
+
+    @property
+    def user(self) -> User:
+        return self.account.user
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticate:
+    accounts: Accounts
+    sessions: Sessions
+    tokens: Tokens
+    clock: Clock
+
+    async def __call__(self, token: str) -> SignedIn:
+        claims = await self.tokens.verify(token)
+        session = await self.sessions.find(UUID(claims["session_id"]))
+        if session is None or session.revoked:
+            raise SessionNotFound
+        account = await self.accounts.find(session.user_id)
+        if account is None:
+            raise SessionNotFound
+        if account.user.is_banned(self.clock.now()):
+            raise UserBanned
+        return SignedIn(account, session)

@@ -1,0 +1,49 @@
+"""What a client holds once it is let in: an access token, a refresh token, its user."""
+
+import secrets
+from dataclasses import dataclass, field
+
+from msaas.identity.application.ports import Sessions, Tokens
+from msaas.identity.domain.claims import claims_of
+from msaas.identity.domain.sessions import Session, digest_of
+from msaas.identity.domain.users import User
+from msaas.kernel import Clock, new_id
+from msaas.telemetry import get_logger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    user: User
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    sessions: Sessions
+    tokens: Tokens
+    issuer: str
+    clock: Clock
+
+    async def open(self, user: User) -> Grant:
+        """Begin a session, with the first token of its family."""
+        session = Session(
+            id=new_id(),
+            user_id=user.id,
+            secret=secrets.token_bytes(32),
+            created_at=self.clock.now(),
+        )
+        token = secrets.token_urlsafe(32)
+        await self.sessions.open(session, digest_of(token))
+        get_logger().info("session_opened", user_id=str(user.id), session_id=str(session.id))
+        return await self.renew(user, session, token)
+
+    async def renew(self, user: User, session: Session, refresh_token: str) -> Grant:
+        claims = claims_of(user, session, self.issuer, self.clock.now())
+        return Grant(
+            user=user,
+            access_token=await self.tokens.sign(claims),
+            refresh_token=refresh_token,
+            expires_at=claims["exp"],
+        )

@@ -1,0 +1,97 @@
+"""What the use cases need of the world."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+from uuid import UUID
+
+from msaas.identity.domain.sessions import Session
+from msaas.identity.domain.signing_keys import SigningKey
+from msaas.identity.domain.users import User
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    user: User
+    password_hash: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """None leaves a thing as it is; a None inside `user_metadata` removes that entry."""
+
+    email: str | None = None
+    password_hash: str | None = field(default=None, repr=False)
+    user_metadata: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    app_metadata: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """A refresh token that somebody shows: whose it is, and which in the row of rotations."""
+
+    session: Session
+    generation: int
+
+
+class Scope(StrEnum):
+    GLOBAL = "global"
+    LOCAL = "local"
+    OTHERS = "others"
+
+
+class Accounts(Protocol):
+    async def add(self, user: User, password_hash: str) -> None:
+        """Raise UserAlreadyExists when the address is taken."""
+        ...
+
+    async def find(self, user_id: UUID) -> Account | None: ...
+
+    async def find_by_email(self, email: str) -> Account | None: ...
+
+    async def change(self, user_id: UUID, change: Change, *, keep: UUID | None = None) -> User:
+        """Raise EmailExists; a new password ends every session but `keep`."""
+        ...
+
+
+class Sessions(Protocol):
+    async def open(self, session: Session, token: bytes) -> None: ...
+
+    async def find(self, session_id: UUID) -> Session | None: ...
+
+    async def find_presented(self, token: bytes) -> Presented | None: ...
+
+    async def rotate(self, session: Session, child: bytes) -> bool:
+        """Say no when the session has moved on, or ended, since it was read."""
+        ...
+
+    async def revoke(self, session_id: UUID) -> None: ...
+
+    async def close(self, session: Session, scope: Scope) -> None: ...
+
+
+class Passwords(Protocol):
+    async def hash(self, password: str) -> str: ...
+
+    async def verify(self, stored: str | None, password: str) -> bool:
+        """Without a stored hash say no, after as much work as with one."""
+        ...
+
+
+class Keys(Protocol):
+    async def list(self) -> Sequence[SigningKey]: ...
+
+    async def change(
+        self, change: Callable[[Sequence[SigningKey]], Sequence[SigningKey]]
+    ) -> Sequence[SigningKey]:
+        """Put what `change` makes of the keys in their place, one caller at a time."""
+        ...
+
+
+class Tokens(Protocol):
+    async def sign(self, claims: Mapping[str, Any]) -> str: ...
+
+    async def verify(self, token: str) -> Mapping[str, Any]:
+        """Raise BadJwt unless it is one of ours and not over."""
+        ...

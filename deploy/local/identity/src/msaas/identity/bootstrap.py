@@ -1,0 +1,148 @@
+"""Puts the server together: the one module that knows ports and adapters by name."""
+
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from msaas.contracts import Plan
+from msaas.identity.adapters.argon2_passwords import Argon2Passwords
+from msaas.identity.adapters.es256_tokens import Es256Tokens, new_signing_key
+from msaas.identity.adapters.postgres.accounts import PostgresAccounts
+from msaas.identity.adapters.postgres.keys import PostgresKeys
+from msaas.identity.adapters.postgres.schema import ensure_schema
+from msaas.identity.adapters.postgres.sessions import PostgresSessions
+from msaas.identity.application.authenticate import Authenticate
+from msaas.identity.application.grants import Grants
+from msaas.identity.application.ports import Passwords
+from msaas.identity.application.refresh_session import RefreshSession
+from msaas.identity.application.rotate_keys import RotateKeys
+from msaas.identity.application.seed_user import SeedUser
+from msaas.identity.application.sign_in import SignIn
+from msaas.identity.application.sign_out import SignOut
+from msaas.identity.application.sign_up import SignUp
+from msaas.identity.application.update_user import UpdateUser
+from msaas.identity.domain.signing_keys import SigningKey
+from msaas.identity.domain.users import User
+from msaas.identity.entrypoints.http.errors import VERSION_HEADER, speak_supabase
+from msaas.identity.entrypoints.http.gates import Desk
+from msaas.identity.entrypoints.http.routes import open_router, router
+from msaas.identity.entrypoints.http.throttle import Throttle
+from msaas.identity.settings import Settings
+from msaas.kernel import Clock, SystemClock
+from msaas.postgres import Database, PostgresSetting
+from msaas.telemetry import (
+    Metrics,
+    configure_logging,
+    configure_tracing,
+    instrument,
+    shutdown_tracing,
+)
+from msaas.web import Health, create_app, create_internal_app
+from msaas.web import serve as serve_http
+
+SERVICE = "identity"
+
+
+def build_desk(
+    settings: Settings, database: Database, passwords: Passwords, metrics: Metrics, clock: Clock
+) -> Desk:
+    accounts, sessions = PostgresAccounts(database), PostgresSessions(database)
+    tokens = Es256Tokens(PostgresKeys(database), settings.issuer, clock)
+    grants = Grants(sessions, tokens, settings.issuer, clock)
+    return Desk(
+        anon_key=settings.anon_key.get_secret_value().encode(),
+        throttle=Throttle(settings.sign_ins_per_minute, clock),
+        metrics=metrics,
+        sign_up=SignUp(accounts, passwords, grants, clock),
+        sign_in=SignIn(accounts, passwords, grants, clock),
+        refresh=RefreshSession(accounts, sessions, grants, clock),
+        authenticate=Authenticate(accounts, sessions, tokens, clock),
+        update_user=UpdateUser(accounts, passwords),
+        sign_out=SignOut(sessions),
+        list_published_keys=tokens.list_published,
+    )
+
+
+def build_app(settings: Settings, database: Database, metrics: Metrics, clock: Clock) -> ASGIApp:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[Mapping[str, Any]]:
+        passwords = Argon2Passwords()
+        await prepare(database, clock)
+        yield {"desk": build_desk(settings, database, passwords, metrics, clock)}
+        passwords.close()
+
+    app = create_app(
+        title=SERVICE, metrics=metrics, routers=[open_router, router], lifespan=lifespan
+    )
+    speak_supabase(app)
+    # Any page may ask: what counts is the token, and no cookie is read.
+    return CORSMiddleware(
+        app,
+        allow_origins=["*"],
+        allow_methods=["GET", "POST", "PUT"],
+        allow_headers=["*"],
+        expose_headers=[VERSION_HEADER, "retry-after", "x-correlation-id"],
+    )
+
+
+async def prepare(database: Database, clock: Clock) -> None:
+    await ensure_schema(database)
+    await RotateKeys(PostgresKeys(database), new_signing_key, clock).ensure()
+
+
+async def serve(settings: Settings) -> None:
+    environment = str(settings.environment)
+    configure_logging(SERVICE, environment, level=settings.log_level)
+    configure_tracing(
+        SERVICE,
+        environment,
+        endpoint=settings.otel_exporter_otlp_endpoint,
+        sample_ratio=settings.otel_traces_sampler_arg,
+    )
+    instrument("asyncpg")
+    metrics = Metrics(SERVICE, environment)
+    try:
+        async with open_database(settings, metrics) as database:
+            health = Health({"db": database.ping})
+            await serve_http(
+                build_app(settings, database, metrics, SystemClock()),
+                address=(settings.host, settings.port),
+                internal_app=create_internal_app(health, metrics),
+                internal_address=(settings.internal_host, settings.internal_port),
+                health=health,
+            )
+    finally:
+        shutdown_tracing()
+
+
+async def rotate_keys(settings: Settings, *, at_once: bool) -> list[SigningKey]:
+    async with _prepared(settings) as database:
+        act = RotateKeys(PostgresKeys(database), new_signing_key, SystemClock())
+        return list(await act.rotate(at_once=at_once))
+
+
+async def seed_user(
+    settings: Settings, email: str, password: str, *, plan: Plan | None, role: str | None
+) -> User:
+    async with _prepared(settings) as database:
+        act = SeedUser(PostgresAccounts(database), Argon2Passwords(), SystemClock())
+        return await act(email, password, plan=plan, role=role)
+
+
+def open_database(settings: Settings, metrics: Metrics) -> Database:
+    return Database(PostgresSetting(settings.database_url.get_secret_value()), metrics)
+
+
+@asynccontextmanager
+async def _prepared(settings: Settings) -> AsyncGenerator[Database]:
+    """For a command: what it prints is for whoever typed it, its log goes elsewhere."""
+    environment = str(settings.environment)
+    configure_logging(SERVICE, environment, level=settings.log_level, stream=sys.stderr.buffer)
+    async with open_database(settings, Metrics(SERVICE, environment)) as database:
+        await prepare(database, SystemClock())
+        yield database

@@ -1,0 +1,110 @@
+"""What a request can run into, under the codes that Supabase's clients know.
+
+MsaasError
+└── Refused
+    ├── ValidationFailed             the request makes no sense
+    ├── InvalidCredentials           no such user, or another password: never said which
+    ├── UserBanned                   … for now
+    ├── UserAlreadyExists            at sign-up
+    ├── EmailExists                  at a change of address
+    ├── WeakPassword                 context: reasons
+    ├── SamePassword                 a change that changes nothing
+    ├── AnonymousProviderDisabled    a sign-up without an address
+    ├── PhoneProviderDisabled        a sign-up with a number instead
+    ├── NoAuthorization              a key or a token is missing, or the key is wrong
+    ├── BadJwt                       the access token is not one of ours, or is over
+    ├── SessionNotFound              it is, but its session has ended
+    ├── RefreshTokenNotFound         nobody has this token
+    ├── RefreshTokenAlreadyUsed      somebody had it twice
+    └── OverRequestRateLimit         too many tries from one address; context: retry_after
+"""
+
+from typing import ClassVar
+
+from msaas.kernel import ErrorKind, MsaasError
+
+
+class Refused(MsaasError):
+    kind: ClassVar[ErrorKind] = ErrorKind.INVALID
+
+
+class ValidationFailed(Refused):
+    code: ClassVar[str] = "validation_failed"
+
+
+class InvalidCredentials(Refused):
+    code: ClassVar[str] = "invalid_credentials"
+    default_message: ClassVar[str] = "Invalid login credentials"
+
+
+class UserBanned(Refused):
+    code: ClassVar[str] = "user_banned"
+    default_message: ClassVar[str] = "User is banned"
+
+
+class UserAlreadyExists(Refused):
+    code: ClassVar[str] = "user_already_exists"
+    kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
+    default_message: ClassVar[str] = "User already registered"
+
+
+class EmailExists(Refused):
+    code: ClassVar[str] = "email_exists"
+    kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
+    default_message: ClassVar[str] = "A user with this email address has already been registered"
+
+
+class WeakPassword(Refused):
+    code: ClassVar[str] = "weak_password"
+    kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
+
+
+class SamePassword(Refused):
+    code: ClassVar[str] = "same_password"
+    kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
+    default_message: ClassVar[str] = "New password should be different from the old password."
+
+
+class AnonymousProviderDisabled(Refused):
+    code: ClassVar[str] = "anonymous_provider_disabled"
+    kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
+    default_message: ClassVar[str] = "Anonymous sign-ins are disabled"
+
+
+class PhoneProviderDisabled(Refused):
+    code: ClassVar[str] = "phone_provider_disabled"
+    default_message: ClassVar[str] = "Phone sign-ins are disabled"
+
+
+class NoAuthorization(Refused):
+    code: ClassVar[str] = "no_authorization"
+    kind: ClassVar[ErrorKind] = ErrorKind.UNAUTHENTICATED
+    default_message: ClassVar[str] = "This endpoint requires a valid Bearer token"
+
+
+class BadJwt(Refused):
+    code: ClassVar[str] = "bad_jwt"
+    kind: ClassVar[ErrorKind] = ErrorKind.FORBIDDEN
+    default_message: ClassVar[str] = "invalid JWT: unable to parse or verify signature"
+
+
+class SessionNotFound(Refused):
+    code: ClassVar[str] = "session_not_found"
+    kind: ClassVar[ErrorKind] = ErrorKind.FORBIDDEN
+    default_message: ClassVar[str] = "Session from session_id claim in JWT does not exist"
+
+
+class RefreshTokenNotFound(Refused):
+    code: ClassVar[str] = "refresh_token_not_found"
+    default_message: ClassVar[str] = "Invalid Refresh Token: Refresh Token Not Found"
+
+
+class RefreshTokenAlreadyUsed(Refused):
+    code: ClassVar[str] = "refresh_token_already_used"
+    default_message: ClassVar[str] = "Invalid Refresh Token: Already Used"
+
+
+class OverRequestRateLimit(Refused):
+    code: ClassVar[str] = "over_request_rate_limit"
+    kind: ClassVar[ErrorKind] = ErrorKind.RATE_LIMITED
+    default_message: ClassVar[str] = "Request rate limit reached"

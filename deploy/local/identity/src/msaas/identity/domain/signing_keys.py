@@ -1,0 +1,63 @@
+"""Which key signs: each is known to everybody before it does, and until its last token is over."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import ClassVar, Final
+
+from msaas.identity.domain.claims import TOKEN_LIFETIME
+from msaas.kernel import ErrorKind, MsaasError
+
+# Clients keep the published keys for ten minutes.
+KNOWN_AFTER: Final = timedelta(minutes=10)
+_LEEWAY: Final = timedelta(minutes=5)
+
+
+class StandbyTooYoung(MsaasError):
+    code: ClassVar[str] = "standby_too_young"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+
+
+class KeyUse(StrEnum):
+    STANDBY = "standby"
+    CURRENT = "current"
+    PREVIOUS = "previous"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningKey:
+    """`jwk` is the private key as JSON; `since` is when its use began."""
+
+    kid: str
+    use: KeyUse
+    since: datetime
+    jwk: str = field(repr=False)
+
+    def turned(self, use: KeyUse, now: datetime) -> "SigningKey":
+        return replace(self, use=use, since=now)
+
+
+def rotated(
+    keys: Sequence[SigningKey], fresh: SigningKey, now: datetime, *, at_once: bool = False
+) -> list[SigningKey]:
+    """Move every key one place on; `at_once` signs with a key that a client may not know yet."""
+    standby = next(key for key in keys if key.use is KeyUse.STANDBY)
+    if not at_once and now - standby.since < KNOWN_AFTER:
+        wait = (standby.since + KNOWN_AFTER - now).total_seconds()
+        raise StandbyTooYoung(
+            f"Not every client knows the standby key yet: try again in {wait:.0f} s."
+        )
+    return [fresh, *_moved(keys, now)]
+
+
+def _moved(keys: Sequence[SigningKey], now: datetime) -> Iterator[SigningKey]:
+    for key in keys:
+        match key.use:
+            case KeyUse.STANDBY:
+                yield key.turned(KeyUse.CURRENT, now)
+            case KeyUse.CURRENT:
+                yield key.turned(KeyUse.PREVIOUS, now)
+            case KeyUse.PREVIOUS:
+                if now - key.since < TOKEN_LIFETIME + _LEEWAY:
+                    yield key

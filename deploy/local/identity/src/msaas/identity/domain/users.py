@@ -1,0 +1,60 @@
+"""A user, and what an address and a password must be like."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from msaas.identity.domain.errors import ValidationFailed, WeakPassword
+
+SHORTEST_PASSWORD: Final = 8
+LONGEST_PASSWORD: Final = 256
+LONGEST_EMAIL: Final = 254
+PROVIDER: Final = "email"
+
+# What HTML takes for an address: ASCII only, so that no two letters look the same.
+_EMAIL: Final = re.compile(
+    r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+    r"(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """`app_metadata` is the operator's word, `user_metadata` the user's own: it decides nothing."""
+
+    id: UUID
+    email: str = field(repr=False)
+    app_metadata: Mapping[str, Any]
+    user_metadata: Mapping[str, Any] = field(repr=False)
+    created_at: datetime
+    updated_at: datetime
+    last_sign_in_at: datetime | None = None
+    banned_until: datetime | None = None
+
+    def is_banned(self, now: datetime) -> bool:
+        return self.banned_until is not None and now < self.banned_until
+
+
+def app_metadata(**said: str | None) -> dict[str, Any]:
+    """State how a user signs in, and of what the operator says whatever is said."""
+    named = {name: value for name, value in said.items() if value is not None}
+    return {"provider": PROVIDER, "providers": [PROVIDER], **named}
+
+
+def normal_email(given: str) -> str:
+    email = given.strip().lower()
+    if len(email) > LONGEST_EMAIL or not _EMAIL.fullmatch(email):
+        raise ValidationFailed("Unable to validate email address: invalid format")
+    return email
+
+
+def check_password(password: str) -> None:
+    if len(password) < SHORTEST_PASSWORD:
+        raise WeakPassword(
+            f"Password should be at least {SHORTEST_PASSWORD} characters.", reasons=["length"]
+        )
+    if len(password) > LONGEST_PASSWORD:
+        raise ValidationFailed(f"Password cannot be longer than {LONGEST_PASSWORD} characters")

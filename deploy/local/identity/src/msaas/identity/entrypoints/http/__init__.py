@@ -1,0 +1,1 @@
+"""The HTTP surface that Supabase's clients know."""

@@ -1,0 +1,59 @@
+"""Refusals in the two shapes that Supabase's clients read, by the version they ask for."""
+
+import re
+from collections.abc import Mapping
+from math import ceil
+from typing import Any, Final
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.responses import Response
+
+from msaas.identity.domain.errors import Refused, ValidationFailed
+from msaas.kernel import ErrorKind
+
+VERSION_HEADER: Final = "x-supabase-api-version"
+_VERSION: Final = "2024-01-01"
+_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+_STATUS: Final[Mapping[ErrorKind, int]] = {
+    ErrorKind.INVALID: 400,
+    ErrorKind.UNAUTHENTICATED: 401,
+    ErrorKind.FORBIDDEN: 403,
+    ErrorKind.UNPROCESSABLE: 422,
+    ErrorKind.RATE_LIMITED: 429,
+}
+
+
+def speak_supabase(app: FastAPI) -> None:
+    app.add_exception_handler(Refused, _on_refused)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+
+
+async def _on_refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)  # noqa: S101 - registered for nothing else
+    return _answer(request, error)
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    """Name the fields, never what stood in them."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
+    places = {".".join(str(part) for part in one["loc"][1:]) for one in error.errors()}
+    named = ", ".join(sorted(places - {""})) or "the body"
+    return _answer(request, ValidationFailed(f"The request is not valid: {named}"))
+
+
+def _answer(request: Request, error: Refused) -> Response:
+    status = _STATUS[error.kind]
+    asked = request.headers.get(VERSION_HEADER, "")
+    headers: dict[str, str] = {}
+    if _DATE.fullmatch(asked) and asked >= _VERSION:
+        headers[VERSION_HEADER] = _VERSION
+        body: dict[str, Any] = {"code": error.code, "message": error.safe_message}
+    else:
+        body = {"code": status, "error_code": error.code, "msg": error.safe_message}
+    if reasons := error.context.get("reasons"):
+        body["weak_password"] = {"reasons": reasons}
+    if wait := error.context.get("retry_after"):
+        headers["retry-after"] = str(ceil(float(str(wait))))
+    return Response(orjson.dumps(body), status, headers, "application/json")

@@ -1,0 +1,81 @@
+"""Rotation against its promise: no key signs unannounced, none goes while its tokens live."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from msaas.identity.domain.claims import TOKEN_LIFETIME
+from msaas.identity.domain.signing_keys import (
+    KNOWN_AFTER,
+    KeyUse,
+    SigningKey,
+    StandbyTooYoung,
+    rotated,
+)
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Token:
+    kid: str
+    ends: datetime
+
+
+def key(kid: str, use: KeyUse, since: datetime = START) -> SigningKey:
+    return SigningKey(kid=kid, use=use, since=since, jwk="{}")
+
+
+def signer(keys: list[SigningKey]) -> str:
+    (current,) = [one.kid for one in keys if one.use is KeyUse.CURRENT]
+    return current
+
+
+@given(st.lists(st.integers(0, 120), max_size=30))
+def test_no_good_token_meets_an_unknown_key(minutes: list[int]) -> None:
+    keys = [key("0", KeyUse.CURRENT), key("1", KeyUse.STANDBY)]
+    published = {"0": START, "1": START}
+    tokens: list[Token] = []
+    now = START
+    for number, wait in enumerate(minutes, start=2):
+        tokens.append(Token(signer(keys), now + TOKEN_LIFETIME))
+        now += timedelta(minutes=wait)
+        fresh = key(str(number), KeyUse.STANDBY, now)
+        try:
+            keys = rotated(keys, fresh, now)
+        except StandbyTooYoung:
+            assert now - published[keys[0].kid] < KNOWN_AFTER or wait < KNOWN_AFTER.seconds / 60
+            continue
+        published[fresh.kid] = now
+        known = {one.kid for one in keys}
+        assert sum(one.use is KeyUse.STANDBY for one in keys) == 1
+        assert now - published[signer(keys)] >= KNOWN_AFTER
+        assert all(token.kid in known for token in tokens if token.ends > now)
+
+
+def test_old_keys_go_when_their_tokens_are_over() -> None:
+    keys = [key("old", KeyUse.PREVIOUS), key("b", KeyUse.CURRENT), key("c", KeyUse.STANDBY)]
+    later = START + TOKEN_LIFETIME * 2
+    left = rotated(keys, key("d", KeyUse.STANDBY, later), later)
+    assert {one.kid: one.use for one in left} == {
+        "d": KeyUse.STANDBY,
+        "c": KeyUse.CURRENT,
+        "b": KeyUse.PREVIOUS,
+    }
+
+
+def test_a_young_standby_signs_only_on_demand() -> None:
+    keys = [key("a", KeyUse.CURRENT), key("b", KeyUse.STANDBY)]
+    soon = START + timedelta(minutes=4)
+    fresh = key("c", KeyUse.STANDBY, soon)
+    with pytest.raises(StandbyTooYoung, match="360 s"):
+        rotated(keys, fresh, soon)
+    assert signer(rotated(keys, fresh, soon, at_once=True)) == "b"
+
+
+def test_a_private_key_is_not_shown() -> None:
+    shown = repr(SigningKey(kid="a", use=KeyUse.CURRENT, since=START, jwk="the-secret-part"))
+    assert "the-secret-part" not in shown

@@ -1,0 +1,38 @@
+"""Signing in does the same work whether or not the address is known."""
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+
+from msaas.identity.application.grants import Grants
+from msaas.identity.application.ports import Accounts
+from msaas.identity.application.sign_in import SignIn
+from msaas.identity.domain.errors import InvalidCredentials
+from msaas.testing import FakeClock
+
+
+@dataclass
+class WatchedPasswords:
+    verified: list[str | None] = field(default_factory=list[str | None])
+
+    async def hash(self, password: str) -> str:
+        raise NotImplementedError
+
+    async def verify(self, stored: str | None, password: str) -> bool:
+        self.verified.append(stored)
+        # Even a hash that fits by some miracle opens no account that does not exist.
+        return True
+
+
+class NoAccounts:
+    async def find_by_email(self, email: str) -> None:
+        return None
+
+
+async def test_an_unknown_address_costs_a_hash_too(fake_clock: FakeClock) -> None:
+    passwords = WatchedPasswords()
+    accounts, grants = cast("Accounts", NoAccounts()), cast("Grants", cast("Any", None))
+    with pytest.raises(InvalidCredentials):
+        await SignIn(accounts, passwords, grants, fake_clock)("a@example.com", "correct horse")
+    assert passwords.verified == [None]

@@ -1,0 +1,82 @@
+"""Finds a Chromium for the browser worker, or gets one by the ways that this machine has."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from msaas.browser_worker import ChromiumMissing, find_chromium
+from msaas.local.errors import MissingPart
+
+PACKAGE = "chromium-headless-shell"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Commands that bring a browser, and how long each may take."""
+
+    name: str
+    commands: Sequence[Sequence[str]]
+    seconds: float
+
+
+def list_ways() -> Sequence[Way]:
+    """List what can be tried here, by anybody first."""
+    playwright = Way(
+        "Playwright's download", [[sys.executable, "-m", "playwright", "install", PACKAGE]], 180
+    )
+    apt = shutil.which("apt-get")
+    if os.geteuid() != 0 or apt is None:
+        return [playwright]
+    install = [apt, "install", "-y", "-q", "--no-install-recommends", PACKAGE]
+    return [playwright, Way("apt", [[apt, "update", "-q"], install], 400)]
+
+
+def ensure_chromium(
+    say: Callable[[str], None],
+    *,
+    find: Callable[[], Path] = find_chromium,
+    ways: Sequence[Way] | None = None,
+) -> Path:
+    """Return a browser that runs; the first time that may take a download."""
+    if found := _find(find):
+        return found
+    for way in list_ways() if ways is None else ways:
+        say(f"there is no Chromium here yet: getting it by {way.name}")
+        for command in way.commands:
+            _run(command, way.seconds)
+        if found := _find(find):
+            return found
+    raise MissingPart(
+        "No Chromium was found, and none could be installed here. Install one "
+        f"(`apt install {PACKAGE}`, or `playwright install {PACKAGE}` where it may download), or "
+        "name yours in BROWSER_WORKER_CHROMIUM."
+    )
+
+
+def _find(find: Callable[[], Path]) -> Path | None:
+    try:
+        return find()
+    except ChromiumMissing:
+        return None
+
+
+def _run(command: Sequence[str], seconds: float) -> None:
+    """Try: whether it helped is seen by looking for the browser again."""
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    quiet = subprocess.DEVNULL
+    try:
+        subprocess.run(
+            command,
+            env=environment,
+            stdin=quiet,
+            stdout=quiet,
+            stderr=quiet,
+            timeout=seconds,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return

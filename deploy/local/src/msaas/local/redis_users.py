@@ -1,0 +1,35 @@
+"""The embedded Redis's users: one for each kind of process with what the registry grants it."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from msaas.contracts import PROCESSES, render_acl
+
+LOCAL_ENVIRONMENT = "local"
+
+
+def write_users(path: Path, default_password: str, keep: Callable[[str], str]) -> None:
+    """Write the ACL file; the default user stays open for the launcher and for a person."""
+    hashes = {process: _digest(keep(redis_secret(process))) for process in PROCESSES}
+    closed, *users = render_acl(LOCAL_ENVIRONMENT, hashes).splitlines(keepends=True)
+    opened = f"{closed.split(' off', maxsplit=1)[0]} on #{_digest(default_password)} ~* &* +@all\n"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text("".join([opened, *users]))
+
+
+def redis_secret(process: str) -> str:
+    return f"redis-{process}"
+
+
+def url_as(url: str, user: str, password: str) -> str:
+    """Name the same server as somebody else."""
+    parts = urlsplit(url)
+    credentials = f"{quote(user, safe='')}:{quote(password, safe='')}"
+    return parts._replace(netloc=f"{credentials}@{parts.hostname}:{parts.port}").geturl()
+
+
+def _digest(password: str) -> str:
+    return hashlib.sha256(password.encode()).hexdigest()

@@ -1,0 +1,251 @@
+"""The services of the fleet as parts: what each is started with, and when it is ready."""
+
+import os
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from signal import SIGTERM
+
+from msaas.local.databases import ensure_database
+from msaas.local.fleet import Fleet, answers, evade
+from msaas.local.home import Home
+from msaas.local.kept_secrets import keep_secret
+from msaas.local.part import Part
+from msaas.local.redis_users import LOCAL_ENVIRONMENT, redis_secret, url_as
+from msaas.local.servers import leashed
+from msaas.local.servers.ports import LOOPBACK
+from msaas.local.state import PartState
+
+DEMO_EMAIL = "demo@example.com"
+PORTS = {
+    "gateway": 8000,
+    "demo-site": 8010,
+    "identity": 9999,
+    "gateway-internal": 9000,
+    "jobs-internal": 9001,
+    "jobs-worker-internal": 9002,
+    "browser-worker-internal": 9003,
+    "identity-internal": 9004,
+}
+# Logins that the migrations make without a password, and the one of the embedded identity.
+LOGINS = ("svc_gateway", "svc_gateway_read", "svc_jobs")
+IDENTITY = "svc_identity"
+
+Settings = Mapping[str, str]
+
+
+@dataclass
+class _Ports:
+    """The usual ports, evaded where somebody else has them; once in use they stay."""
+
+    say: Callable[[str], None]
+    chosen: dict[str, int] = field(default_factory=dict[str, int])
+
+    def choose(self, *names: str) -> None:
+        for name in names:
+            if name not in self.chosen:
+                self.chosen[name] = evade(PORTS[name], name, self.say)
+
+    def url(self, name: str) -> str:
+        return f"http://{LOOPBACK}:{self.chosen.get(name, PORTS[name])}"
+
+
+class Services:
+    """Adds to a fleet of servers everything that runs on them."""
+
+    def __init__(
+        self, home: Home, environment: Settings, fleet: Fleet, say: Callable[[str], None]
+    ) -> None:
+        self._home = home
+        self._outside = environment
+        self._fleet = fleet
+        self._say = say
+        self._ports = _Ports(say)
+        self._secret = partial(keep_secret, home.secrets)
+        self._supabase = environment.get("SUPABASE_URL")
+        self._own_redis = "REDIS_URL" not in environment
+        self._chromium = ""
+
+    def add(self) -> None:
+        servers = tuple(part.name for part in self._fleet.parts)
+        identity = () if self._supabase else ("identity",)
+        add = self._fleet.parts.append
+        add(self._step("migrate", ["cli", "migrate"], self._migrate, servers))
+        add(self._site())
+        if self._supabase:
+            given = PartState("identity", url=self._supabase, ready=True)
+            self._fleet.given.append(given)
+        else:
+            add(self._identity(servers))
+        ready = ("migrate", *servers, *identity)
+        add(
+            self._service(
+                "gateway", ["gateway", "serve"], self._gateway, ready, public="gateway"
+            )
+        )
+        add(self._service("jobs", ["jobs", "serve"], self._jobs, ("migrate", *servers)))
+        add(self._service("jobs-worker", ["jobs", "worker"], self._jobs_worker, servers))
+        add(self._browser(servers))
+        if not self._supabase:
+            everything = tuple(part.name for part in self._fleet.parts)
+            add(self._step("seed", ["cli", "seed"], self._seed, everything))
+
+    def _service(
+        self,
+        name: str,
+        words: list[str],
+        settings: Callable[[], Settings],
+        depends_on: tuple[str, ...],
+        *,
+        public: str | None = None,
+        prepare: Callable[[], None] = lambda: None,
+    ) -> Part:
+        internal = f"{name}-internal"
+
+        def prepare_all() -> None:
+            self._ports.choose(*(one for one in (public, internal) if one))
+            prepare()
+
+        return Part(
+            name=name,
+            command=partial(_python, words),
+            environment=lambda: self._environment(settings()),
+            is_ready=lambda _: _is_ready(self._ports.url(internal)),
+            prepare=prepare_all,
+            url=partial(self._ports.url, public or internal),
+            depends_on=depends_on,
+        )
+
+    def _step(
+        self,
+        name: str,
+        words: list[str],
+        settings: Callable[[], Settings],
+        depends_on: tuple[str, ...],
+    ) -> Part:
+        return Part(
+            name=name,
+            command=partial(_python, words),
+            environment=lambda: self._environment(settings()),
+            depends_on=depends_on,
+            once=True,
+        )
+
+    def _site(self) -> Part:
+        port = lambda: str(self._ports.chosen["demo-site"])  # noqa: E731  # known once it is prepared
+        return Part(
+            name="demo-site",
+            command=lambda: _python(["local.demo_site", "--port", port()]),
+            environment=lambda: self._environment({}),
+            is_ready=lambda _: answers(self._ports.url("demo-site")),
+            prepare=partial(self._ports.choose, "demo-site"),
+            url=partial(self._ports.url, "demo-site"),
+        )
+
+    def _identity(self, servers: tuple[str, ...]) -> Part:
+        def prepare() -> None:
+            ensure_database(self._database_url(), "identity", IDENTITY, self._secret(IDENTITY))
+
+        def settings() -> Settings:
+            return {
+                "DATABASE_URL": identity_url(self._database_url(), self._home),
+                "IDENTITY_PORT": str(self._ports.chosen["identity"]),
+                "IDENTITY_PUBLIC_URL": self._ports.url("identity"),
+                "IDENTITY_ANON_KEY": self._secret("anon-key"),
+                **self._internal("identity"),
+            }
+
+        words = ["identity", "serve"]
+        return self._service(
+            "identity", words, settings, servers, public="identity", prepare=prepare
+        )
+
+    def _browser(self, servers: tuple[str, ...]) -> Part:
+        def prepare() -> None:
+            from msaas.local.chromium import ensure_chromium
+
+            self._chromium = str(ensure_chromium(self._say))
+
+        def settings() -> Settings:
+            site = self._ports.url("demo-site").removeprefix("http://")
+            return {
+                "REDIS_URL": self._redis_url("browser-worker"),
+                "BROWSER_WORKER_CHROMIUM": self._chromium,
+                "BROWSER_WORKER_ALLOWED_HOSTS": site,
+                **self._internal("browser-worker"),
+            }
+
+        words, needs = ["browser_worker", "serve"], (*servers, "demo-site")
+        return self._service("browser-worker", words, settings, needs, prepare=prepare)
+
+    def _gateway(self) -> Settings:
+        return {
+            "DATABASE_URL": self._login("svc_gateway"),
+            "GATEWAY_READ_DATABASE_URL": self._login("svc_gateway_read"),
+            "REDIS_URL": self._redis_url("gateway"),
+            "SUPABASE_URL": self._supabase or self._ports.url("identity"),
+            "GATEWAY_PORT": str(self._ports.chosen["gateway"]),
+            **self._internal("gateway"),
+        }
+
+    def _jobs(self) -> Settings:
+        return {
+            "DATABASE_URL": self._login("svc_jobs"),
+            "REDIS_URL": self._redis_url("jobs"),
+            **self._internal("jobs"),
+        }
+
+    def _jobs_worker(self) -> Settings:
+        port = self._ports.chosen["jobs-worker-internal"]
+        return {"REDIS_URL": self._redis_url("jobs-worker"), "JOBS_INTERNAL_PORT": str(port)}
+
+    def _migrate(self) -> Settings:
+        passwords = {f"{login.upper()}_PASSWORD": self._secret(login) for login in LOGINS}
+        return {"DATABASE_URL": self._database_url(), **passwords}
+
+    def _seed(self) -> Settings:
+        return {"MSAAS_HOME": str(self._home.path)}
+
+    def _environment(self, settings: Settings) -> Settings:
+        """Pass on what a process of this machine needs, and of addresses only its own."""
+        ours = ("DATABASE_URL", "REDIS_URL", "SUPABASE_URL")
+        outside = {name: value for name, value in os.environ.items() if name not in ours}
+        given = {name: value for name, value in self._outside.items() if name not in ours}
+        return {**outside, **given, "ENVIRONMENT": LOCAL_ENVIRONMENT, **settings}
+
+    def _internal(self, name: str) -> Settings:
+        variable = f"{name.replace('-', '_').upper()}_INTERNAL_PORT"
+        return {variable: str(self._ports.chosen[f"{name}-internal"])}
+
+    def _database_url(self) -> str:
+        return self._fleet.urls["postgres"]()
+
+    def _login(self, login: str) -> str:
+        return url_as(self._database_url(), login, self._secret(login))
+
+    def _redis_url(self, process: str) -> str:
+        url = self._fleet.urls["redis"]()
+        return url_as(url, process, self._secret(redis_secret(process))) if self._own_redis else url
+
+
+def identity_url(database_url: str, home: Home) -> str:
+    """Name the embedded identity's own database on the fleet's server."""
+    url = url_as(database_url, IDENTITY, keep_secret(home.secrets, IDENTITY))
+    return f"{url.rpartition('/')[0]}/identity"
+
+
+def _python(words: list[str]) -> list[str]:
+    """Run one of our programs; nothing of it is imported here."""
+    program, *arguments = words
+    return leashed([sys.executable, "-m", f"msaas.{program}", *arguments], SIGTERM)
+
+
+def _is_ready(internal_url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{internal_url}/health/ready", timeout=1) as answer:  # noqa: S310  # our own address
+            return answer.status == 200  # noqa: PLR2004  # HTTP's word for yes
+    except (OSError, urllib.error.URLError):
+        return False

@@ -1,0 +1,72 @@
+"""Every process of one machine has a login of its own, on Redis and on Postgres."""
+
+import asyncio
+import stat
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import asyncpg
+import pytest
+import redis
+from redis.exceptions import AuthenticationError, NoPermissionError
+
+from msaas.local.databases import ensure_database
+from msaas.local.kept_secrets import keep_secret
+from msaas.local.redis_users import redis_secret, url_as, write_users
+from msaas.local.servers import RedisServer
+
+# redis-py leaves much of its own surface untyped.
+_Redis: Any = redis.Redis
+
+
+def test_a_secret_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
+    first = keep_secret(tmp_path / "secrets", "one")
+    assert keep_secret(tmp_path / "secrets", "one") == first
+    assert keep_secret(tmp_path / "secrets", "other") != first
+    assert stat.S_IMODE((tmp_path / "secrets" / "one").stat().st_mode) == 0o600
+
+
+def test_a_process_has_what_the_registry_grants_it_and_a_person_everything(
+    open_folder: Path,
+) -> None:
+    folder = open_folder / "redis"
+    keep = partial(keep_secret, open_folder / "secrets")
+    write_users(folder / "users.acl", "open-sesame", keep)
+    config = {"aclfile": f'"{folder / "users.acl"}"'}
+    server = RedisServer(folder, password="open-sesame", config=config)
+    server.start()
+    try:
+        worker_url = url_as(server.url, "browser-worker", keep(redis_secret("browser-worker")))
+        with _Redis.from_url(worker_url) as worker, _Redis.from_url(server.url) as person:
+            worker.xadd("msaas:local:stream:jobs.results.v1", {"type": "x"})
+            with pytest.raises(NoPermissionError):
+                worker.xadd("msaas:local:stream:jobs.browser.v1", {"type": "x"})
+            with pytest.raises(NoPermissionError):
+                worker.flushall()
+            assert person.keys("*") == [b"msaas:local:stream:jobs.results.v1"]
+        wrong = _Redis.from_url(url_as(server.url, "browser-worker", "guessed"))
+        with pytest.raises(AuthenticationError):
+            wrong.ping()
+        wrong.close()
+    finally:
+        server.stop()
+
+
+async def test_a_database_has_one_owner_whose_password_can_change(postgres_url: str) -> None:
+    name = f"owned_{uuid4().hex}"
+    place = urlsplit(postgres_url)
+    for password in ("first's", "second"):
+        # The launcher calls it from a thread without a loop.
+        await asyncio.to_thread(ensure_database, postgres_url, name, name, password)
+        own = await asyncpg.connect(
+            host=place.hostname, port=place.port, user=name, password=password, database=name
+        )
+        assert await own.fetchval("SELECT current_user") == name
+        await own.close()
+    admin = await asyncpg.connect(postgres_url)
+    await admin.execute(f'DROP DATABASE "{name}"')
+    await admin.execute(f'DROP ROLE "{name}"')
+    await admin.close()

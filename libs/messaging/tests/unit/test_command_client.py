@@ -1,0 +1,280 @@
+"""A command and its answer: sent until heard, refused by word, or over when its time is."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
+
+import pytest
+
+from msaas.contracts import Entry, Message, Reply, ReplyProblem, decode, encode, get_topic
+from msaas.kernel import Clock, CommandTimeout, new_id
+from msaas.messaging import (
+    CommandClient,
+    CommandRefused,
+    Messenger,
+    TopicFull,
+    WireFull,
+    WireUnavailable,
+)
+from msaas.messaging.loop import Loop
+from msaas.streams import Committed, Source, Write
+from msaas.testing import MemoryWire, build_submit_job, wait_until
+
+ENV = "test"
+TOPIC = get_topic("jobs.commands")
+COMMANDS = TOPIC.key(ENV, "jobs")
+MINUTE = timedelta(seconds=60)
+
+Running = Callable[[Loop], AbstractAsyncContextManager[asyncio.Task[None]]]
+
+
+class LagClock:
+    """The wire's own clock, which another server may have set otherwise."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.monotonic, self.sleep = clock.monotonic, clock.sleep
+        self.lag = 0
+        self._clock = clock
+
+    def now(self) -> datetime:
+        return self._clock.now() - timedelta(seconds=self.lag)
+
+
+class Line(MemoryWire):
+    """Raises what the test lays out, one for each commit, before or after it was carried out."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.time = LagClock(clock)
+        super().__init__(self.time)
+        self.before: list[Exception | None] = []
+        self.after: list[Exception | None] = []
+        self.depth_shown = 0
+
+    async def commit(
+        self, writes: Sequence[Write], source: Source | None = None, done: Sequence[str] = ()
+    ) -> Committed:
+        if fault := self.before.pop(0) if self.before else None:
+            raise fault
+        committed = await super().commit(writes, source, done)
+        if fault := self.after.pop(0) if self.after else None:
+            raise fault
+        return Committed(committed.entry_ids, dict.fromkeys(committed.depths, self.depth_shown))
+
+    async def depth(self, key: str) -> int:
+        return self.depth_shown
+
+    async def sent(self) -> list[Entry[Message]]:
+        found = await self.tail({COMMANDS: "0-0"}, 100, 0)
+        return [decode(TOPIC, raw.fields) for raw in found.get(COMMANDS, [])]
+
+    async def answer(self, command: Entry[Message], reply: Reply) -> None:
+        assert command.reply_to is not None
+        fields = encode(reply, id=new_id(), correlation_id="c", ts=command.ts)
+        await self.commit([Write(command.reply_to, fields, MINUTE, expires=True)])
+
+
+@pytest.fixture
+def line(clock: Clock) -> Line:
+    return Line(clock)
+
+
+@pytest.fixture
+def client(line: Line, stand: Callable[..., Messenger]) -> CommandClient:
+    return stand(line, "gateway", TOPIC.name).commands()
+
+
+@pytest.fixture
+def ask(client: CommandClient) -> Callable[..., asyncio.Task[Reply]]:
+    def ask(ttl: float = 3.0) -> asyncio.Task[Reply]:
+        call = client.call(TOPIC.name, build_submit_job(), ttl=ttl, correlation_id="c")
+        return asyncio.create_task(call)
+
+    return ask
+
+
+Ask = Callable[..., asyncio.Task[Reply]]
+
+
+def accepting(command: Entry[Message], **data: object) -> Reply:
+    return Reply(command_id=command.id, ok=True, data=data)
+
+
+async def test_the_owners_word_is_the_answer(
+    line: Line, client: CommandClient, ask: Ask, running: Running
+) -> None:
+    async with running(client):
+        asked = ask()
+        [command] = await wait_until(line.sent)
+        await line.answer(command, accepting(command, version=7))
+        assert (await asked).data == {"version": 7}
+    assert len(await line.sent()) == 1
+
+
+async def test_what_nobody_answers_is_sent_again_under_the_same_id_with_less_time_left(
+    line: Line, client: CommandClient, ask: Ask, running: Running
+) -> None:
+    async with running(client):
+        with pytest.raises(CommandTimeout):
+            await ask(ttl=3.0)
+    sent = await line.sent()
+    assert len({command.id for command in sent}) == 1
+    assert [command.ttl_ms for command in sent] == [3000, 2000, 1000]
+    assert [command.message for command in sent] == [sent[0].message] * 3
+
+
+async def test_an_answer_to_any_of_the_sends_ends_the_sending(
+    line: Line, client: CommandClient, ask: Ask, running: Running
+) -> None:
+    async with running(client):
+        asked = ask(ttl=3.0)
+        await asyncio.sleep(1.5)
+        first, _ = await line.sent()
+        await line.answer(first, accepting(first))
+        assert (await asked).ok
+        await asyncio.sleep(5)
+    assert len(await line.sent()) == 2
+
+
+async def test_a_refusal_raises_with_its_problem(
+    line: Line, client: CommandClient, ask: Ask, running: Running
+) -> None:
+    problem = ReplyProblem(
+        code="quota_exceeded", detail="All used.", retryable=False, context={"limit": 10}
+    )
+    async with running(client):
+        asked = ask()
+        [command] = await wait_until(line.sent)
+        await line.answer(command, Reply(command_id=command.id, ok=False, problem=problem))
+        with pytest.raises(CommandRefused, match="All used") as refused:
+            await asked
+    assert refused.value.problem == problem
+    assert refused.value.context == {"limit": 10}
+
+
+async def test_a_full_topic_is_told_at_once_and_nothing_is_sent(
+    line: Line, client: CommandClient, ask: Ask, running: Running
+) -> None:
+    async with running(client):
+        line.depth_shown = TOPIC.bound or 0
+        with pytest.raises(CommandTimeout):
+            await ask(ttl=0.1)
+        before = len(await line.sent())
+        with pytest.raises(TopicFull) as full:
+            await ask()
+    assert full.value.context["retry_after"] == 1
+    assert len(await line.sent()) == before
+
+
+async def test_a_topic_that_fills_up_after_the_first_send_ends_no_call(
+    line: Line, client: CommandClient, ask: Ask, running: Running
+) -> None:
+    async with running(client):
+        line.depth_shown = TOPIC.bound or 0
+        asked = ask(ttl=3.0)
+        await asyncio.sleep(2.5)
+        [command] = await line.sent()
+        await line.answer(command, accepting(command))
+        assert (await asked).ok
+
+
+@pytest.mark.parametrize("fault", [WireUnavailable(target="redis"), WireFull(reply="OOM")])
+async def test_a_first_send_that_fails_is_told_and_a_later_one_is_not(
+    line: Line, client: CommandClient, ask: Ask, running: Running, fault: Exception
+) -> None:
+    async with running(client):
+        line.before = [fault]
+        with pytest.raises(type(fault)):
+            await ask()
+        line.before = [None, fault, None]
+        asked = ask(ttl=3.0)
+        await asyncio.sleep(2.5)
+        command, again = await line.sent()
+        assert command.id == again.id
+        await line.answer(again, accepting(again))
+        assert (await asked).ok
+
+
+async def test_answers_twice_late_or_to_nobody_do_no_harm(
+    line: Line, client: CommandClient, ask: Ask, running: Running
+) -> None:
+    async with running(client):
+        with pytest.raises(CommandTimeout):
+            await ask(ttl=1.0)
+        old = (await line.sent())[0]
+        asked = ask(ttl=3.0)
+        new = (await wait_until(lambda: after(line, 3)))[0]
+        await line.answer(old, accepting(old, whose="old"))
+        await line.answer(new, Reply(command_id=new_id(), ok=True, data={"whose": "nobody"}))
+        await line.answer(new, accepting(new, whose="new"))
+        await line.answer(new, accepting(new, whose="new, again"))
+        assert (await asked).data == {"whose": "new"}
+
+
+async def after(line: Line, count: int) -> Sequence[Entry[Message]]:
+    return (await line.sent())[count:]
+
+
+async def test_an_unreadable_answer_hides_no_other(
+    line: Line, client: CommandClient, ask: Ask, running: Running
+) -> None:
+    async with running(client):
+        asked = ask()
+        [command] = await wait_until(line.sent)
+        await line.commit([Write(str(command.reply_to), {b"type": b"Nonsense"})])
+        await line.answer(command, accepting(command))
+        assert (await asked).ok
+
+
+async def test_an_answer_on_another_wire_whose_clock_lags_is_heard_after_its_epoch(
+    line: Line, client: CommandClient, ask: Ask, running: Running
+) -> None:
+    async with running(client):
+        asked = ask()
+        [command] = await wait_until(line.sent)
+        await line.answer(command, accepting(command))
+        await asked
+        line.flush()
+        line.time.lag = 20
+        asked = ask()
+        [command] = await wait_until(line.sent)
+        await line.answer(command, accepting(command))
+        await asyncio.sleep(0.5)
+        assert not asked.done()
+        await client.notice_epoch("another")
+        assert (await asked).ok
+
+
+async def test_a_look_that_began_before_a_new_epoch_skips_nothing_of_it(
+    line: Line, client: CommandClient, ask: Ask
+) -> None:
+    first = ask()
+    [command] = await wait_until(line.sent)
+    await line.answer(command, accepting(command))
+    await client.step()
+    await first
+    looking = asyncio.create_task(client.step())
+    line.flush()
+    line.time.lag = 20
+    asked = ask()
+    [command] = await wait_until(line.sent)
+    await line.answer(command, accepting(command))
+    await client.notice_epoch("another")
+    line.time.lag = -20
+    await line.answer(command, Reply(command_id=new_id(), ok=True))
+    await looking
+    await client.step()
+    assert (await asked).ok
+
+
+async def test_a_caller_that_goes_away_asks_no_more(
+    line: Line, client: CommandClient, ask: Ask, running: Running
+) -> None:
+    async with running(client):
+        asked = ask()
+        [command] = await wait_until(line.sent)
+        asked.cancel()
+        await asyncio.wait({asked})
+        await line.answer(command, accepting(command))
+        await asyncio.sleep(5)
+    assert len(await line.sent()) == 1

@@ -1,0 +1,164 @@
+"""A process on the wire: what an owner can look up and take back, and how all of it ends."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from msaas.contracts import CancelRequested, SubmitJob, Topic, get_topic
+from msaas.messaging import Delivery, GrantRefused, Messenger, Outgoing
+from msaas.streams import Source
+from msaas.telemetry import Metrics
+from msaas.testing import MemoryWire, build_job_envelope, build_submit_job, wait_until
+
+ENV = "test"
+JOBS = get_topic("jobs.generic").key(ENV, "jobs-worker")
+WORKER = Source(JOBS, "jobs", "jobs-worker-one")
+
+Stand = Callable[..., Messenger]
+
+
+@pytest.fixture
+def owner(wire: MemoryWire, stand: Stand) -> Messenger:
+    return stand(wire, "jobs", "jobs.generic", "jobs.control")
+
+
+async def put(owner: Messenger, count: int) -> list[str]:
+    found = [
+        await owner.publisher.publish("jobs.generic", build_job_envelope(), correlation_id="c")
+        for _ in range(count)
+    ]
+    return [entry_id for entry_id in found if entry_id]
+
+
+async def test_an_owner_finds_what_waits_and_what_runs_but_not_what_is_done(
+    owner: Messenger, wire: MemoryWire
+) -> None:
+    done, runs, waits = await put(owner, 3)
+    await wire.ensure_group(WORKER)
+    await wire.read(WORKER, 2, 0)
+    await wire.commit([], WORKER, [done])
+    found = await owner.find_on_wire("jobs.generic", [done, runs, waits, "1-1"])
+    assert found == {runs, waits}
+    assert await owner.find_on_wire("jobs.generic", []) == frozenset()
+
+
+async def test_what_is_withdrawn_reaches_no_worker(owner: Messenger, wire: MemoryWire) -> None:
+    kept, taken_back = await put(owner, 2)
+    await owner.withdraw("jobs.generic", [taken_back])
+    await owner.withdraw("jobs.generic", [taken_back, "1-1"])
+    await owner.withdraw("jobs.generic", [])
+    await wire.ensure_group(WORKER)
+    assert [raw.entry_id for raw in await wire.read(WORKER, 10, 0)] == [kept]
+    assert await owner.find_on_wire("jobs.generic", [kept, taken_back]) == {kept}
+
+
+async def test_work_withdrawn_while_it_ran_is_no_more_taken_over(
+    owner: Messenger, wire: MemoryWire
+) -> None:
+    [running] = await put(owner, 1)
+    await wire.ensure_group(WORKER)
+    await wire.read(WORKER, 1, 0)
+    await owner.withdraw("jobs.generic", [running])
+    assert await wire.reclaim(Source(JOBS, "jobs", "peer"), 0, 10) == []
+
+
+async def test_only_who_produces_to_a_topic_looks_into_it_or_takes_back(
+    wire: MemoryWire, stand: Stand
+) -> None:
+    stranger = stand(wire, "gateway", "jobs.commands")
+    with pytest.raises(GrantRefused):
+        await stranger.find_on_wire("jobs.generic", ["1-1"])
+    with pytest.raises(GrantRefused):
+        await stranger.withdraw("jobs.generic", ["1-1"])
+
+
+async def test_a_mark_reaches_every_process_of_the_environment_until_its_time_is_over(
+    owner: Messenger, wire: MemoryWire, stand: Stand, metrics: Metrics
+) -> None:
+    worker = stand(wire, "jobs-worker")
+    elsewhere = Messenger(wire, "jobs-worker", "other", metrics=metrics)
+    one, two, other = uuid4(), uuid4(), uuid4()
+    await owner.mark_cancelled([one, two], timedelta(seconds=60))
+    await asyncio.sleep(59)
+    assert await worker.find_cancelled([one, other]) == {one}
+    assert await worker.find_cancelled([one, two, other]) == {one, two}
+    assert await elsewhere.find_cancelled([one, two]) == frozenset()
+    await asyncio.sleep(2)
+    assert await worker.find_cancelled([one, two]) == frozenset()
+
+
+async def test_a_job_that_is_marked_again_stays_marked_for_longer(owner: Messenger) -> None:
+    job_id = uuid4()
+    await owner.mark_cancelled(iter([job_id]), timedelta(seconds=10))
+    await asyncio.sleep(8)
+    await owner.mark_cancelled([job_id], timedelta(seconds=10))
+    await asyncio.sleep(8)
+    assert await owner.find_cancelled(iter([job_id])) == {job_id}
+
+
+async def test_to_mark_or_ask_about_nothing_is_nothing(owner: Messenger) -> None:
+    await owner.mark_cancelled([], timedelta(seconds=1))
+    assert await owner.find_cancelled([]) == frozenset()
+
+
+async def test_a_whole_fleet_runs_asks_answers_follows_and_ends_when_drained(
+    wire: MemoryWire, stand: Stand, metrics: Metrics
+) -> None:
+    owner, gateway = stand(wire, "jobs", "jobs.control"), stand(wire, "gateway", "jobs.commands")
+    worker, seen, epochs = stand(wire, "jobs-worker"), list[object](), list[str]()
+
+    async def handle(batch: Sequence[Delivery]) -> list[Outgoing]:
+        commands = [one.message for one in batch if isinstance(one.message, SubmitJob)]
+        cancels = [CancelRequested(job_id=command.job_id) for command in commands]
+        told = [one.emit("jobs.control", c) for one, c in zip(batch, cancels, strict=True)]
+        return [*told, *(reply for one in batch for reply in one.accept(seen=True))]
+
+    async def show(_topic: Topic, deliveries: Sequence[Delivery]) -> None:
+        seen.extend(one.message for one in deliveries)
+
+    async def resync() -> None:
+        seen.append("resync")
+
+    async def notice(epoch: str) -> None:
+        epochs.append(epoch)
+
+    owner.batch("jobs.commands", handle)
+    owner.on_epoch(notice)
+    worker.tail(["jobs.control"], show, resync)
+    client = gateway.commands()
+    fleet = [asyncio.create_task(one.run()) for one in (owner, worker, gateway)]
+    await wait_until(lambda: len(epochs) == 1)
+    command = build_submit_job()
+    reply = await client.call("jobs.commands", command, ttl=3, correlation_id="c")
+    assert reply.data == {"seen": True}
+    await wait_until(lambda: len(seen) == 1)
+    assert seen == [CancelRequested(job_id=command.job_id)]
+    await asyncio.sleep(6)
+    for one in (gateway, owner, worker):
+        one.drain()
+    await asyncio.gather(*fleet)
+    origin = {"service": "test", "environment": ENV}
+    labels = {"topic": "jobs.commands", "group": "jobs", **origin}
+    assert metrics.registry.get_sample_value("msaas_topic_depth", labels) == 0
+
+
+async def test_consumers_end_before_what_their_last_answers_need(
+    wire: MemoryWire, stand: Stand
+) -> None:
+    gateway, owner = stand(wire, "gateway", "jobs.commands"), stand(wire, "jobs")
+    answered: list[bool] = []
+
+    async def handle(batch: Sequence[Delivery]) -> list[Outgoing]:
+        owner.drain()
+        await asyncio.sleep(5)
+        answered.append(True)
+        return []
+
+    owner.batch("jobs.commands", handle)
+    await gateway.publisher.publish("jobs.commands", build_submit_job(), correlation_id="c")
+    await owner.run()
+    assert answered == [True]
+    assert await wire.depth(get_topic("jobs.commands").key(ENV, "jobs")) == 0

@@ -1,0 +1,15 @@
+"""The worker's side of a job's life: lease, beats, progress, cancellation, result."""
+
+from msaas.worker.job_worker import JobWorker
+from msaas.worker.run import Action, ActionFailed, Run
+from msaas.worker.serving import WorkerProcess, prepare_worker, serve_worker
+
+__all__ = [
+    "Action",
+    "ActionFailed",
+    "JobWorker",
+    "Run",
+    "WorkerProcess",
+    "prepare_worker",
+    "serve_worker",
+]

@@ -1,0 +1,88 @@
+"""One run of one job, as the code that does the work sees it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Protocol
+
+from msaas.contracts import JobEnvelope, Progress, Value
+from msaas.kernel import Clock, DependencyUnavailable, MsaasError, Overloaded
+
+PROGRESS_EVERY = 1.0
+
+
+class ActionFailed(MsaasError):
+    """The work itself failed; `reason` is the job's failure reason, the message is for the user."""
+
+    code = "internal"
+
+    def __init__(self, reason: str, safe_message: str, *, retryable: bool) -> None:
+        super().__init__(safe_message, reason=reason)
+        self.reason = reason
+        self.may_retry = retryable
+
+
+class RunCancelled(Exception):
+    """Somebody wants this run to end; raised between steps."""
+
+
+class Run:
+    """What an action is given: its parameters, its time, and ways to be heard.
+
+    Nothing here fails or waits because the wire is away: the work is worth finishing all the same.
+    """
+
+    def __init__(
+        self,
+        envelope: JobEnvelope,
+        params: Value,
+        *,
+        clock: Clock,
+        seconds: float,
+        tell: Callable[[Progress], Awaitable[object]],
+        is_cancelled: Callable[[], Awaitable[bool]],
+    ) -> None:
+        self.envelope = envelope
+        self.params = params
+        self.timings: dict[str, int] = {}
+        self._clock = clock
+        self._ends_at = clock.monotonic() + seconds
+        self._tell = tell
+        self._is_cancelled = is_cancelled
+        self._latest: Progress | None = None
+        self._telling: asyncio.Task[None] | None = None
+
+    def seconds_left(self) -> float:
+        """How long until the task's time, the job's deadline or the envelope's life is over."""
+        return max(0.0, self._ends_at - self._clock.monotonic())
+
+    async def progress(self, percent: int | None = None, message: str | None = None) -> None:
+        """Say how far the run has come; of all that is said within a second the last is heard."""
+        self._latest = Progress(percent=percent, message=message)
+        if self._telling is None:
+            self._telling = asyncio.create_task(self._tell_the_latest(), name="progress")
+
+    async def check(self) -> None:
+        """Call before each step: raises where the job was cancelled."""
+        with suppress(DependencyUnavailable, Overloaded):
+            if await self._is_cancelled():
+                raise RunCancelled
+
+    def end(self) -> None:
+        """Say nothing more: whatever comes now is the verdict."""
+        if self._telling is not None:
+            self._telling.cancel()
+
+    async def _tell_the_latest(self) -> None:
+        while (latest := self._latest) is not None:
+            self._latest = None
+            with suppress(DependencyUnavailable, Overloaded):
+                await self._tell(latest)
+            await self._clock.sleep(PROGRESS_EVERY)
+        self._telling = None
+
+
+class Action(Protocol):
+    """The work of one task type; answers with the catalogue's result, as a model or its fields."""
+
+    async def run(self, run: Run) -> Value | dict[str, Any]: ...

@@ -1,0 +1,138 @@
+"""A process of its own: its health, its end when asked, and what is left when it is killed."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from msaas.testing import wait_until
+
+PROGRAM = Path(__file__).parents[1] / "programs" / "worker_process.py"
+Process = asyncio.subprocess.Process
+NEVER = "/nowhere"
+
+
+@pytest.fixture
+def redis_url(private_redis: Callable[..., Any]) -> str:
+    """Return a server of the test's own: a process knows no environment but the real ones."""
+    return private_redis(aof=False).url
+
+
+@pytest.fixture
+def environment() -> str:
+    return "test"
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@pytest_asyncio.fixture
+async def start_process(
+    redis_url: str, environment: str, port: int, tmp_path: Path
+) -> AsyncIterator[Callable[..., Awaitable[Process]]]:
+    started: list[Process] = []
+
+    async def start_process_(**given: str) -> Process:
+        shared = {"REDIS_URL": redis_url, "ENVIRONMENT": environment, "PORT": str(port)}
+        with (tmp_path / "worker.log").open("wb") as log:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, str(PROGRAM), env=os.environ | shared | given, stdout=log
+            )
+        started.append(process)
+        return process
+
+    yield start_process_
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+@pytest_asyncio.fixture
+async def look(port: int) -> AsyncIterator[Callable[[str], Awaitable[httpx.Response | None]]]:
+    """Return a way to ask the internal port, which answers None as long as there is nobody."""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+
+        async def look_(path: str) -> httpx.Response | None:
+            try:
+                return await client.get(path)
+            except httpx.TransportError:
+                return None
+
+        yield look_
+
+
+async def test_a_job_of_a_killed_process_is_reported_by_a_peer_and_not_run_again(
+    owner: Any, open_worker: Any, script: Any, start_process: Any
+) -> None:
+    process = await start_process()
+    begun = await owner.send(payload={"message": NEVER})
+    await wait_until(lambda: owner.names(begun) == ["JobStarted"])
+    process.kill()
+    await process.wait()
+    action = script()
+    open_worker(action)
+    verdict = await owner.verdict(begun)
+    assert (type(verdict).__name__, verdict.reason) == ("JobLost", "reclaimed")
+    assert verdict.fence == begun.fence
+    unread = await owner.send()
+    assert (await owner.verdict(unread)).result == {"message": "hello"}
+    assert action.begun == 1
+
+
+async def test_a_process_shows_its_health_and_metrics_and_ends_when_asked(
+    owner: Any, start_process: Any, look: Any, tmp_path: Path
+) -> None:
+    there = tmp_path / "there"
+    process = await start_process()
+
+    async def is_ready() -> bool:
+        response = await look("/health/ready")
+        return response is not None and response.is_success
+
+    await wait_until(is_ready)
+    assert (await look("/health/ready")).json()["checks"] == {"wire": "ok"}
+    assert (await look("/health/live")).is_success
+    envelope = await owner.send(payload={"message": str(there)})
+    await wait_until(lambda: owner.names(envelope) == ["JobStarted"])
+    process.terminate()
+    there.touch()
+    assert (await owner.verdict(envelope)).result == {"message": "there"}
+    assert await process.wait() == 0
+
+
+async def test_a_process_is_not_ready_while_a_check_of_its_own_fails(
+    start_process: Any, look: Any
+) -> None:
+    await start_process(STUCK="yes")
+
+    async def is_unready() -> bool:
+        response = await look("/health/ready")
+        return response is not None and response.json()["checks"].get("folder") == "timeout"
+
+    await wait_until(is_unready)
+    assert (await look("/health/live")).is_success
+    assert (await look("/health/ready")).status_code == 503
+
+
+async def test_a_process_that_is_asked_to_end_hands_back_what_does_not_end(
+    owner: Any, start_process: Any
+) -> None:
+    process = await start_process(DRAIN="0.2")
+    envelope = await owner.send(payload={"message": NEVER})
+    await wait_until(lambda: owner.names(envelope) == ["JobStarted"])
+    process.terminate()
+    assert await process.wait() == 0
+    verdict = await owner.verdict(envelope)
+    assert (type(verdict).__name__, verdict.reason) == ("JobLost", "drained")

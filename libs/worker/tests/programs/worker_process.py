@@ -1,0 +1,37 @@
+"""A worker process whose echo answers when the file is there that the job names."""
+
+import asyncio
+import os
+from pathlib import Path
+
+from msaas.contracts import EchoParams, EchoResult
+from msaas.messaging import Pace
+from msaas.settings import RedisSettings, load
+from msaas.testing import wait_until
+from msaas.worker import Run, WorkerProcess, prepare_worker, serve_worker
+
+
+class WaitForFile:
+    async def run(self, run: Run) -> EchoResult:
+        if not isinstance(run.params, EchoParams):
+            raise TypeError(run.params)
+        await wait_until(Path(run.params.message).exists, timeout=60)
+        return EchoResult(message="there")
+
+
+async def main() -> None:
+    settings = load(RedisSettings, os.environ)
+    process = WorkerProcess(
+        kind="jobs-worker",
+        topic="jobs.generic",
+        slots=5,
+        internal_address=("127.0.0.1", int(os.environ["PORT"])),
+        metrics=prepare_worker("jobs-worker", settings),
+        pace=Pace(drain=float(os.environ.get("DRAIN", "20"))),
+        checks={"folder": asyncio.Event().wait} if "STUCK" in os.environ else {},
+    )
+    await serve_worker(process, settings, {"echo": WaitForFile()})
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

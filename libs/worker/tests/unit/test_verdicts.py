@@ -1,0 +1,65 @@
+"""What goes into a run and what comes out of it is held to the catalogue."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from msaas.contracts import EchoResult, JobFailed, Value, get_task
+from msaas.testing import build_job_envelope
+from msaas.worker import ActionFailed
+from msaas.worker.verdicts import Failure, decode_params, encode_result, failed
+
+ECHO = get_task("echo")
+PAGE = {"url": "http://a.test/", "final_url": "http://a.test/"}
+plain = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text("ab\n")
+payloads = st.dictionaries(st.sampled_from(["message", "delay_ms", "other"]), plain)
+
+
+def decode(payload: dict[str, Any]) -> Value | Failure:
+    try:
+        return decode_params(ECHO, build_job_envelope(payload=payload))
+    except ActionFailed as error:
+        return Failure.of(error)
+
+
+@given(payloads)
+def test_any_payload_is_decoded_or_is_invalid_for_good(payload: dict[str, Any]) -> None:
+    found = decode(payload)
+    if isinstance(found, Failure):
+        assert (found.reason, found.may_retry) == ("invalid_payload", False)
+    else:
+        assert found.model_dump(include=set(payload)).items() <= payload.items()
+
+
+def test_an_invalid_payload_names_the_fields_and_not_their_values() -> None:
+    envelope = build_job_envelope(payload={"message": 7, "delay_ms": "hunter2"})
+    with pytest.raises(ActionFailed, match="not valid: message, delay_ms") as raised:
+        decode_params(ECHO, envelope)
+    assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.parametrize("result", [EchoResult(message="x"), {"message": "x"}])
+def test_a_result_may_be_the_model_or_its_fields(result: Any) -> None:
+    assert encode_result(ECHO, result) == {"message": "x"}
+
+
+@pytest.mark.parametrize("size", [60_000, 66_000])
+def test_a_result_over_64_kib_is_too_large(size: int) -> None:
+    task, result = get_task("navigate_and_extract_text"), PAGE | {"text": "x" * size}
+    if size < 64 * 1024:
+        assert encode_result(task, result)["text"] == "x" * size
+        return
+    with pytest.raises(ActionFailed) as raised:
+        encode_result(task, result)
+    assert (raised.value.reason, raised.value.may_retry) == ("result_too_large", False)
+
+
+def test_a_failure_keeps_the_words_that_are_meant_for_the_user() -> None:
+    envelope = build_job_envelope()
+    error = ActionFailed("navigation_failed", "No such page.", retryable=True)
+    message = failed(envelope, Failure.of(error), envelope.meta.enqueue_ts)
+    assert isinstance(message, JobFailed)
+    assert (message.failure_reason, message.last_error) == ("navigation_failed", "No such page.")
+    assert (message.fence, message.retryable) == (envelope.fence, True)

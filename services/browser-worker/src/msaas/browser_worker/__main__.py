@@ -1,0 +1,26 @@
+"""`python -m msaas.browser_worker serve`: the one kind of process of this image."""
+
+import argparse
+import os
+from collections.abc import Sequence
+
+from msaas.browser_worker.chromium import ChromiumMissing
+from msaas.browser_worker.config import Settings
+from msaas.settings import SettingsInvalid, load
+from msaas.web import run
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m msaas.browser_worker", description=__doc__)
+    parser.add_argument("kind", choices=("serve",))
+    parser.parse_args(arguments)
+    from msaas.browser_worker.run import serve
+
+    try:
+        run(serve(load(Settings, os.environ)))
+    except (SettingsInvalid, ChromiumMissing) as refused:
+        parser.exit(2, f"{refused}\n")
+
+
+if __name__ == "__main__":
+    main()

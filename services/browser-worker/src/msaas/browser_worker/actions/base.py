@@ -1,0 +1,124 @@
+"""What all browser actions share: a page of their own, timed steps, and reasons for failures."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from typing import Final, Protocol
+
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import Page, Request
+
+from msaas.browser_worker.browser import BrowserUnavailable
+from msaas.browser_worker.egress import Refusal
+from msaas.browser_worker.failures import explain, explain_no_browser, place_of
+from msaas.contracts import Value
+from msaas.kernel import DependencyUnavailable
+from msaas.telemetry import Metrics, span
+from msaas.worker import ActionFailed, Run
+
+FindRefusal = Callable[[str, int], Refusal | None]
+
+_BUCKETS: Final = (0.05, 0.1, 0.2, 0.35, 0.5, 0.8, 1.2, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
+
+
+class Pages(Protocol):
+    """Where an action gets its page from."""
+
+    def open_page(self) -> AbstractAsyncContextManager[Page]: ...
+
+
+class Visit:
+    """One run and its page, and where that page was last refused."""
+
+    def __init__(self, page: Page, run: Run, find_refusal: FindRefusal) -> None:
+        self.page = page
+        self.run = run
+        self._find_refusal = find_refusal
+        self._failed_url: str | None = None
+        page.on("requestfailed", self._remember_failed)
+
+    @asynccontextmanager
+    async def step(self, name: str) -> AsyncGenerator[None]:
+        """Begin a step, unless the job was cancelled; its time goes into the result."""
+        # The broadcast reaches this run too, so a wire that is away need not end it.
+        with suppress(DependencyUnavailable):
+            await self.run.check()
+        with span(f"jobs.browser.{name}"), _timed(self.run, name):
+            yield
+
+    def find_refusal(self) -> Refusal | None:
+        """Tell why the proxy refused the page that was to be opened last."""
+        return self._find_refusal(*place_of(self._failed_url)) if self._failed_url else None
+
+    def _remember_failed(self, request: Request) -> None:
+        if request.is_navigation_request() and request.frame == self.page.main_frame:
+            self._failed_url = request.url
+
+
+class BrowserAction(ABC):
+    """Runs `visit` with a page in a fresh context."""
+
+    def __init__(self, pages: Pages, find_refusal: FindRefusal, metrics: Metrics) -> None:
+        self._pages = pages
+        self._find_refusal = find_refusal
+        self._seconds = metrics.histogram(
+            "jobs_browser_processing_seconds", "One visit.", ("task_type",), _BUCKETS
+        )
+        self._total = metrics.counter(
+            "jobs_browser_total", "Visits by how they ended.", ("task_type", "outcome")
+        )
+
+    @abstractmethod
+    async def visit(self, visit: Visit) -> Value: ...
+
+    async def run(self, run: Run) -> Value:
+        task_type = run.envelope.task_type
+        with span("jobs.browser.automation", task_type=task_type), self._measured(task_type):
+            return await self._visit(run)
+
+    async def _visit(self, run: Run) -> Value:
+        refusal: Callable[[], Refusal | None] = lambda: None  # noqa: E731  # until there is a page
+        try:
+            async with _opening(self._pages, run) as page:
+                visit = Visit(page, run, self._find_refusal)
+                refusal = visit.find_refusal
+                return await self.visit(visit)
+        except BrowserUnavailable as error:
+            raise explain_no_browser() from error
+        except PlaywrightError as error:
+            raise explain(error, refusal()) from error
+
+    @contextmanager
+    def _measured(self, task_type: str) -> Generator[None]:
+        began, outcome = time.monotonic(), "ended"  # by a cancellation, or with its process
+        try:
+            yield
+            outcome = "succeeded"
+        except ActionFailed as failed:
+            outcome = failed.reason
+            raise
+        finally:
+            self._seconds.labels(task_type).observe(time.monotonic() - began)
+            self._total.labels(task_type, outcome).inc()
+
+
+@asynccontextmanager
+async def _opening(pages: Pages, run: Run) -> AsyncGenerator[Page]:
+    began = time.monotonic()
+    async with pages.open_page() as page:
+        run.timings["open"] = _ms_since(began)
+        yield page
+
+
+@contextmanager
+def _timed(run: Run, name: str) -> Generator[None]:
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        run.timings[name] = _ms_since(began)
+
+
+def _ms_since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)

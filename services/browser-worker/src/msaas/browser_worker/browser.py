@@ -1,0 +1,171 @@
+"""One life of a browser: its driver, its process group, its contexts, and a certain end."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+from uuid import uuid4
+
+import psutil
+from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
+from playwright.async_api import Error as PlaywrightError
+
+from msaas.browser_worker.chromium import FLAGS
+from msaas.kernel import DependencyUnavailable
+from msaas.telemetry import get_logger
+
+LAUNCH_SECONDS: Final = 30.0
+CLOSE_SECONDS: Final = 5.0
+OPEN_SECONDS: Final = 15.0
+# A worker's environment holds the address of the wire: the browser is given one of its own.
+_ENVIRONMENT: Final = {"PATH": os.defpath, "LANG": "C.UTF-8"}
+
+
+class BrowserUnavailable(DependencyUnavailable):
+    """The browser does not start, opens no page, or has ended under a job."""
+
+    default_message = "The browser is not available."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """How a browser is started."""
+
+    chromium: Path
+    proxy: str
+    sandbox: bool = True
+
+    async def __call__(self) -> "LiveBrowser":
+        return await LiveBrowser.start(self)
+
+
+class LiveBrowser:
+    """A Chromium with a Playwright driver of its own; both end together."""
+
+    def __init__(
+        self, playwright: Playwright, browser: Browser, processes: list[psutil.Process]
+    ) -> None:
+        self.on_end: Callable[[], None] = lambda: None
+        self.opened = 0
+        self.is_worn = False
+        self._playwright = playwright
+        self._browser = browser
+        self._processes = processes
+        self._ended = asyncio.Event()
+        self._closing = False
+        browser.on("disconnected", lambda _: self._end())
+
+    @classmethod
+    async def start(cls, launch: Launch) -> Self:
+        mark = f"--msaas-life={uuid4().hex}"
+        playwright: Playwright | None = None
+        try:
+            async with asyncio.timeout(LAUNCH_SECONDS):
+                playwright = await async_playwright().start()
+                browser = await playwright.chromium.launch(
+                    executable_path=launch.chromium,
+                    args=[*FLAGS, mark],
+                    proxy={"server": launch.proxy},
+                    chromium_sandbox=launch.sandbox,
+                    env=dict(_ENVIRONMENT),
+                    handle_sigint=False,
+                    handle_sigterm=False,
+                    handle_sighup=False,
+                )
+        except (PlaywrightError, TimeoutError, OSError) as error:
+            get_logger().warning("browser_launch_failed", error=_first_line(error))
+            if playwright is not None:
+                await _bounded(playwright.stop())
+            raise BrowserUnavailable from error
+        return cls(playwright, browser, _find_processes(mark))
+
+    @property
+    def is_alive(self) -> bool:
+        return not self._ended.is_set()
+
+    @property
+    def pid(self) -> int:
+        """The leader of the browser's process group."""
+        return self._processes[0].pid
+
+    @asynccontextmanager
+    async def open_page(self) -> AsyncGenerator[Page]:
+        """Open a page in a context that nobody had before and nobody will have again."""
+        self.opened += 1
+        context: BrowserContext | None = None
+        try:
+            try:
+                async with asyncio.timeout(OPEN_SECONDS):
+                    context = await self._browser.new_context(
+                        accept_downloads=False, service_workers="block"
+                    )
+                    page = await context.new_page()
+            except (PlaywrightError, TimeoutError) as error:
+                self.is_worn = True
+                raise BrowserUnavailable from error
+            yield page
+        finally:
+            if context is not None and not await _bounded(context.close()):
+                self.is_worn = True
+
+    async def has_ended(self, within: float) -> bool:
+        """Wait a moment for news of the end, which come after those of its pages."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._ended.wait()
+        return self._ended.is_set()
+
+    async def close(self) -> None:
+        """Close politely, then see to it that no process is left."""
+        self._closing = True
+        leader, *drivers = self._processes
+        is_polite = await _bounded(self._browser.close())
+        _kill_group(leader)
+        is_polite = await _bounded(self._playwright.stop()) and is_polite
+        for driver in drivers:
+            with suppress(psutil.NoSuchProcess):
+                driver.kill()
+        self._ended.set()
+        if not is_polite:
+            get_logger().warning("browser_close_forced")
+
+    def _end(self) -> None:
+        self._ended.set()
+        if not self._closing:
+            get_logger().error("browser_ended", opened=self.opened)
+            self.on_end()
+
+
+async def _bounded(call: Coroutine[Any, Any, object]) -> bool:
+    """Say whether a call that ends something came to its own end in time."""
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await call
+    except TimeoutError:
+        return False
+    except PlaywrightError:
+        return True  # it is gone already
+    return True
+
+
+def _kill_group(leader: psutil.Process) -> None:
+    with suppress(ProcessLookupError):
+        if leader.is_running():
+            os.killpg(leader.pid, signal.SIGKILL)
+
+
+def _find_processes(mark: str) -> list[psutil.Process]:
+    """Return the leader of the group that carries the mark, and the driver that started it."""
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if mark in process.cmdline() and os.getpgid(process.pid) == process.pid:
+                return [process, *([parent] if (parent := process.parent()) else [])]
+    raise BrowserUnavailable("The browser has ended as soon as it was started.")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__

@@ -1,0 +1,187 @@
+"""Keeps a browser warm, bounds how many pages are open, and replaces what is worn or broken."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from types import TracebackType
+from typing import Any, Final, Protocol, Self
+
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import Page
+
+from msaas.browser_worker.browser import BrowserUnavailable
+from msaas.kernel import Breaker, BreakerPolicy, CircuitOpen, Clock, RetryPolicy, SystemClock
+from msaas.telemetry import Metrics, circuit_metrics, get_logger
+
+TARGET: Final = "playwright"
+BREAKER: Final = BreakerPolicy(consecutive=5, open_seconds=30.0)
+RELAUNCH: Final = RetryPolicy(base=0.3, cap=3.0, attempts=3)
+_NEWS_OF_THE_END: Final = 1.0
+
+
+class Life(Protocol):
+    """A browser from its launch to its end; `opened` counts the pages it has had."""
+
+    on_end: Callable[[], None]
+    opened: int
+    is_worn: bool
+
+    @property
+    def is_alive(self) -> bool: ...
+
+    def open_page(self) -> AbstractAsyncContextManager[Page]: ...
+
+    async def has_ended(self, within: float) -> bool: ...
+
+    async def close(self) -> None: ...
+
+
+class Engine:
+    """An async context manager, warm from its start; `open_page` waits for a free slot."""
+
+    def __init__(
+        self,
+        launch: Callable[[], Awaitable[Life]],
+        *,
+        slots: int,
+        recycle_after: int,
+        metrics: Metrics,
+        clock: Clock | None = None,
+    ) -> None:
+        self._launch = launch
+        self._recycle_after = recycle_after
+        self._clock = clock or SystemClock()
+        self._free = asyncio.Semaphore(slots)
+        self._breaker = Breaker(TARGET, BREAKER, self._clock, circuit_metrics(metrics))
+        self._changing = asyncio.Lock()
+        self._life: Life | None = None
+        self._running: dict[Life, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
+        self._contexts = metrics.gauge("jobs_browser_contexts", "Contexts that are open now.")
+        self._recycles = metrics.counter(
+            "jobs_browser_recycles_total", "Browsers that were replaced.", ("reason",)
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._change()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._closing = True
+        for task in tuple(self._tasks):
+            if task.get_name() == "warm":
+                task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(life.close() for life in tuple(self._running)))
+
+    async def ping(self) -> None:
+        """Raise unless a browser is there to be used."""
+        if self._life is None or not self._life.is_alive:
+            raise BrowserUnavailable
+
+    @asynccontextmanager
+    async def open_page(self) -> AsyncGenerator[Page]:
+        """Open a page in a fresh context; raises BrowserUnavailable where the browser fails."""
+        failure: Exception | None = None
+        async with self._free:
+            async with AsyncExitStack() as stack:
+                await self._pass_breaker(stack)
+                page, life = await self._open(stack)
+                try:
+                    yield page
+                except Exception as error:  # raised again where it does not count
+                    if await _is_the_end_of(life, error):
+                        raise BrowserUnavailable from error
+                    failure = error
+            if failure is not None:
+                raise failure
+
+    async def _open(self, stack: AsyncExitStack) -> tuple[Page, Life]:
+        life = await self._take()
+        self._contexts.inc()
+        stack.callback(self._give_back, life)
+        return await stack.enter_async_context(life.open_page()), life
+
+    async def _pass_breaker(self, stack: AsyncExitStack) -> None:
+        """Wait while the circuit is open: a slot that is taken reads no more work meanwhile."""
+        while True:
+            try:
+                await stack.enter_async_context(self._breaker)
+            except CircuitOpen as refused:
+                wait = refused.context["retry_after"]
+                await self._clock.sleep(wait if isinstance(wait, float) else BREAKER.open_seconds)
+            else:
+                return
+
+    async def _take(self) -> Life:
+        life = await self._change()
+        self._running[life] += 1
+        return life
+
+    def _give_back(self, life: Life) -> None:
+        self._contexts.dec()
+        self._running[life] -= 1
+        self._close_if_done(life)
+
+    async def _change(self) -> Life:
+        """Return the browser, or a new one in the place of one that is gone or has had enough."""
+        async with self._changing:
+            old = self._life
+            why = self._find_reason(old)
+            if old is not None and why is None:
+                return old
+            life = self._life = await RELAUNCH.run(
+                self._launch, on=(BrowserUnavailable,), clock=self._clock
+            )
+            life.on_end = self._warm
+            self._running[life] = 0
+            if old is not None and why is not None:
+                self._recycles.labels(why).inc()
+                get_logger().info("browser_replaced", reason=why, opened=old.opened)
+                self._close_if_done(old)
+            return life
+
+    def _find_reason(self, life: Life | None) -> str | None:
+        if life is None:
+            return None
+        if not life.is_alive:
+            return "ended"
+        if life.is_worn:
+            return "worn"
+        return "jobs" if life.opened >= self._recycle_after else None
+
+    def _warm(self) -> None:
+        """Have a new browser ready before the next job asks."""
+
+        async def change() -> None:
+            try:
+                await self._change()
+            except BrowserUnavailable:
+                get_logger().warning("browser_not_replaced")
+
+        if not self._closing:
+            self._spawn("warm", change())
+
+    def _close_if_done(self, life: Life) -> None:
+        """Close a browser that was replaced, as soon as the last of its jobs is done."""
+        if life is not self._life and not self._running.get(life, 1):
+            del self._running[life]
+            self._spawn("close", life.close())
+
+    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _is_the_end_of(life: Life, error: Exception) -> bool:
+    """Say whether a page failed because its browser has ended; that news comes a moment later."""
+    if not isinstance(error, PlaywrightError):
+        return False
+    return await life.has_ended(_NEWS_OF_THE_END if "closed" in error.message else 0.0)

@@ -1,0 +1,48 @@
+"""Puts the worker together: the way out, the engine, the actions, and the fleet's job worker."""
+
+import os
+from collections.abc import Mapping
+
+from msaas.browser_worker.actions.navigation import NavigateAndExtractTextAction
+from msaas.browser_worker.browser import Launch
+from msaas.browser_worker.chromium import find_chromium
+from msaas.browser_worker.config import Settings
+from msaas.browser_worker.egress import Egress
+from msaas.browser_worker.engine import Engine
+from msaas.browser_worker.guard import Guard
+from msaas.telemetry import Metrics
+from msaas.worker import Action, WorkerProcess, prepare_worker, serve_worker
+
+KIND = "browser-worker"
+TOPIC = "jobs.browser"
+
+
+async def serve(settings: Settings) -> None:
+    chromium = find_chromium(settings.chromium)
+    sandbox = os.geteuid() != 0 if settings.sandbox is None else settings.sandbox
+    metrics = prepare_worker(KIND, settings)
+    async with Egress(Guard(settings.allowed_hosts), metrics) as egress:
+        engine = Engine(
+            Launch(chromium=chromium, proxy=egress.url, sandbox=sandbox),
+            slots=settings.concurrency,
+            recycle_after=settings.recycle_after,
+            metrics=metrics,
+        )
+        async with engine:
+            process = WorkerProcess(
+                kind=KIND,
+                topic=TOPIC,
+                slots=settings.concurrency,
+                internal_address=(settings.internal_host, settings.internal_port),
+                metrics=metrics,
+                checks={"browser": engine.ping},
+            )
+            await serve_worker(process, settings, make_actions(engine, egress, metrics))
+
+
+def make_actions(engine: Engine, egress: Egress, metrics: Metrics) -> Mapping[str, Action]:
+    return {
+        "navigate_and_extract_text": NavigateAndExtractTextAction(
+            engine, egress.find_refusal, metrics
+        )
+    }

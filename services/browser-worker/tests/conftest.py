@@ -1,0 +1,170 @@
+"""A real browser behind its guard, the demo site, and a server that says whatever a test wants."""
+
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from msaas.browser_worker.browser import Launch
+from msaas.browser_worker.egress import Egress
+from msaas.browser_worker.engine import Engine
+from msaas.browser_worker.guard import Guard
+from msaas.browser_worker.run import make_actions
+from msaas.contracts import NavigateAndExtractTextParams, NavigateAndExtractTextResult, Progress
+from msaas.kernel import SystemClock
+from msaas.local.chromium import ensure_chromium
+from msaas.local.demo_site import DemoSite
+from msaas.telemetry import Metrics
+from msaas.testing import build_job_envelope
+from msaas.worker import Run
+
+TASK = "navigate_and_extract_text"
+Page = tuple[int, dict[str, str], bytes | Callable[[dict[str, str]], bytes]]
+
+
+class Web:
+    """An HTTP server on loopback; `pages` are what it answers, `asked` what it was asked."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, Page] = {}
+        self.asked: list[str] = []
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.server.daemon_threads = True
+        self.place = f"127.0.0.1:{self.server.server_address[1]}"
+        self.url = f"http://{self.place}"
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def show(self, path: str, html: str, status: int = 200, **headers: str) -> str:
+        kind = {"content-type": "text/html; charset=utf-8"}
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.pages[path] = status, kind | named, html.encode("utf-8", "surrogatepass")
+        return f"{self.url}{path}"
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        web = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                web.asked.append(self.path)
+                status, headers, body = web.pages.get(self.path, (404, {}, b"nothing here"))
+                content = body if isinstance(body, bytes) else body(dict(self.headers))
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base's name
+                """Say nothing."""
+
+        return Handler
+
+
+@dataclass
+class Rig:
+    """The worker's inside: everything but the wire."""
+
+    engine: Engine
+    egress: Egress
+    metrics: Metrics
+    run: Run | None = None
+    checks: list[str] = field(default_factory=list[str])
+
+    async def visit(
+        self,
+        url: str,
+        *,
+        seconds: float = 30,
+        is_cancelled: Callable[[], bool] = lambda: False,
+        **params: Any,
+    ) -> NavigateAndExtractTextResult:
+        async def look() -> bool:
+            return is_cancelled()
+
+        async def tell(_progress: Progress) -> None: ...
+
+        self.run = Run(
+            build_job_envelope(task_type=TASK),
+            NavigateAndExtractTextParams(url=url, **params),
+            clock=SystemClock(),
+            seconds=seconds,
+            tell=tell,
+            is_cancelled=look,
+        )
+        result = await make_actions(self.engine, self.egress, self.metrics)[TASK].run(self.run)
+        assert isinstance(result, NavigateAndExtractTextResult)
+        return result
+
+    def count(self, name: str, **labels: str) -> float:
+        return (
+            self.metrics.registry.get_sample_value(
+                name, {**labels, "service": "test", "environment": "test"}
+            )
+            or 0.0
+        )
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> Path:
+    return ensure_chromium(print)
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[DemoSite]:
+    with DemoSite() as site:
+        yield site
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    """Return a server that the operator allows to be visited."""
+    web = Web()
+    yield web
+    web.close()
+
+
+@pytest.fixture
+def private() -> Iterator[Web]:
+    """Return a server of the fleet's own network, which nobody named."""
+    web = Web()
+    web.show("/", "<h1>secrets</h1>")
+    yield web
+    web.close()
+
+
+@pytest_asyncio.fixture
+async def start_rig(
+    chromium_path: Path, site: DemoSite, web: Web
+) -> AsyncIterator[Callable[..., Any]]:
+    async with AsyncExitStack() as stack:
+
+        async def start(
+            *,
+            slots: int = 2,
+            recycle_after: int = 500,
+            allowed: tuple[str, ...] = (),
+            **egress: Any,
+        ) -> Rig:
+            metrics = Metrics("test", "test")
+            guard = Guard((site.place, web.place, *allowed))
+            door = await stack.enter_async_context(Egress(guard, metrics, **egress))
+            launch = Launch(chromium=chromium_path, proxy=door.url, sandbox=False)
+            engine = Engine(launch, slots=slots, recycle_after=recycle_after, metrics=metrics)
+            return Rig(await stack.enter_async_context(engine), door, metrics)
+
+        yield start
+
+
+@pytest_asyncio.fixture
+async def rig(start_rig: Callable[..., Any]) -> Rig:
+    return await start_rig()

@@ -1,0 +1,59 @@
+"""A tour: the way out, the engine, a page, a visit."""
+
+from pathlib import Path
+
+from msaas.browser_worker.browser import Launch
+from msaas.browser_worker.egress import Egress, Refusal
+from msaas.browser_worker.engine import Engine
+from msaas.browser_worker.guard import Guard
+from msaas.browser_worker.run import make_actions
+from msaas.contracts import NavigateAndExtractTextParams, NavigateAndExtractTextResult, Progress
+from msaas.kernel import SystemClock
+from msaas.local.demo_site import DemoSite
+from msaas.telemetry import Metrics
+from msaas.testing import build_job_envelope
+from msaas.worker import Run
+
+
+def test_the_guard_knows_the_internet_and_what_the_operator_named() -> None:
+    guard = Guard(("demo-site:8010",))
+    assert guard.permits("example.com", 443, ["93.184.215.14"])
+    assert guard.permits("demo-site", 8010, ["10.0.0.7"])
+    assert not guard.permits("redis", 6379, ["10.0.0.8"])
+
+
+async def test_the_browser_has_one_way_out(chromium_path: Path, site: DemoSite) -> None:
+    metrics = Metrics("tour", "test")
+    async with Egress(Guard(), metrics) as egress:
+        launch = Launch(chromium=chromium_path, proxy=egress.url, sandbox=False)
+        async with (
+            Engine(launch, slots=1, recycle_after=500, metrics=metrics) as engine,
+            engine.open_page() as page,
+        ):
+            await page.evaluate(f"fetch('{site.url}').catch(() => 0)")
+        host, port = site.place.split(":")
+        assert egress.find_refusal(host, int(port)) is Refusal.BLOCKED
+
+
+async def test_a_visit_is_one_run_of_a_job(chromium_path: Path, site: DemoSite) -> None:
+    async def tell(_progress: Progress) -> None: ...
+
+    async def is_cancelled() -> bool:
+        return False
+
+    metrics = Metrics("tour", "test")
+    async with Egress(Guard((site.place,)), metrics) as egress:
+        launch = Launch(chromium=chromium_path, proxy=egress.url, sandbox=False)
+        async with Engine(launch, slots=1, recycle_after=500, metrics=metrics) as engine:
+            task = "navigate_and_extract_text"
+            run = Run(
+                build_job_envelope(task_type=task),
+                NavigateAndExtractTextParams(url=f"{site.url}/article", selector="h1"),
+                clock=SystemClock(),
+                seconds=30,
+                tell=tell,
+                is_cancelled=is_cancelled,
+            )
+            result = await make_actions(engine, egress, metrics)[task].run(run)
+    assert isinstance(result, NavigateAndExtractTextResult)
+    assert (result.status, result.text) == (200, "How a light is read")

@@ -1,0 +1,144 @@
+"""A real browser through crashes, recycling and its end."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from msaas.browser_worker.browser import BrowserUnavailable, Launch
+from msaas.browser_worker.engine import Engine
+from msaas.local.demo_site import DemoSite
+from msaas.telemetry import Metrics
+from msaas.testing import wait_until
+from msaas.worker import ActionFailed
+from msaas.worker.run import RunCancelled
+
+
+def browsers() -> list[psutil.Process]:
+    """List every process that we have started, be it a driver, a browser or a renderer."""
+    return [one for one in psutil.Process().children(recursive=True) if _is_browser(one)]
+
+
+def _is_browser(process: psutil.Process) -> bool:
+    try:
+        words = process.cmdline()
+    except psutil.Error:
+        return False
+    return any("chrom" in word or "run-driver" in word for word in words)
+
+
+async def test_nothing_is_left_of_one_job_for_the_next(rig: Any, web: Any) -> None:
+    store = """<p id=f></p><script>
+      document.getElementById("f").textContent = document.cookie + (localStorage.a ?? "nothing");
+      document.cookie = "a=1"; localStorage.a = "kept";
+    </script>"""
+    url = web.show("/store", store, set_cookie="b=2; Path=/")
+    first = await rig.visit(url)
+    second = await rig.visit(url)
+    assert first.text == second.text == "b=2nothing"
+
+
+async def test_a_browser_that_is_killed_fails_its_jobs_and_no_others(
+    rig: Any, site: DemoSite
+) -> None:
+    slow = [asyncio.create_task(rig.visit(f"{site.url}/slow?ms=20000")) for _ in range(2)]
+    await wait_until(lambda: rig.count("jobs_browser_contexts") == 2)
+    os.killpg(rig.engine._life.pid, signal.SIGKILL)
+    for task in slow:
+        with pytest.raises(ActionFailed) as failed:
+            await task
+        assert (failed.value.reason, failed.value.may_retry) == ("browser_unavailable", True)
+    assert (await rig.visit(f"{site.url}/")).status == 200
+    assert rig.count("jobs_browser_recycles_total", reason="ended") == 1
+    assert rig.count("circuit_state", target="playwright") == 0
+
+
+async def test_a_driver_that_is_killed_is_replaced_with_its_browser(
+    rig: Any, site: DemoSite
+) -> None:
+    [driver] = [one for one in browsers() if "run-driver" in one.cmdline()]
+    slow = asyncio.create_task(rig.visit(f"{site.url}/slow?ms=20000"))
+    await wait_until(lambda: rig.count("jobs_browser_contexts") == 1)
+    driver.kill()
+    with pytest.raises(ActionFailed) as failed:
+        await slow
+    assert failed.value.reason == "browser_unavailable"
+    assert (await rig.visit(f"{site.url}/")).status == 200
+
+
+async def test_recycling_stops_nobody(start_rig: Any, site: DemoSite) -> None:
+    rig = await start_rig(slots=2, recycle_after=3)
+    slow = asyncio.create_task(rig.visit(f"{site.url}/slow?ms=3000"))
+    await wait_until(lambda: rig.count("jobs_browser_contexts") == 1)
+    for _ in range(6):
+        assert (await rig.visit(f"{site.url}/")).status == 200
+    assert (await slow).status == 200
+    assert rig.count("jobs_browser_recycles_total", reason="jobs") == 2
+    await wait_until(lambda: len([p for p in browsers() if "run-driver" in p.cmdline()]) == 1)
+
+
+async def test_a_browser_that_hangs_is_killed_in_the_end(
+    start_rig: Any, site: DemoSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("msaas.browser_worker.browser.CLOSE_SECONDS", 0.5)
+    monkeypatch.setattr("msaas.browser_worker.browser.OPEN_SECONDS", 0.5)
+    rig = await start_rig()
+    hung = rig.engine._life.pid
+    os.killpg(hung, signal.SIGSTOP)
+    with pytest.raises(ActionFailed) as failed:
+        await rig.visit(f"{site.url}/")
+    assert failed.value.reason == "browser_unavailable"
+    assert (await rig.visit(f"{site.url}/")).status == 200
+    await wait_until(lambda: not psutil.pid_exists(hung))
+    assert rig.count("jobs_browser_recycles_total", reason="worn") == 1
+
+
+async def test_a_browser_that_cannot_start_is_said_to_be_unavailable(tmp_path: Path) -> None:
+    with pytest.raises(BrowserUnavailable):
+        await Launch(chromium=tmp_path / "none", proxy="socks5://127.0.0.1:1")()
+    await wait_until(lambda: not browsers())
+
+
+async def test_the_browser_is_told_nothing_of_our_environment(
+    start_rig: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://:hunter2@127.0.0.1")
+    rig = await start_rig()
+    environment = psutil.Process(rig.engine._life.pid).environ()
+    assert "hunter2" not in str(environment)
+
+
+async def test_cancelling_a_visit_closes_its_context(rig: Any, site: DemoSite) -> None:
+    visit = asyncio.create_task(rig.visit(f"{site.url}/slow?ms=20000"))
+    await wait_until(lambda: rig.count("jobs_browser_contexts") == 1)
+    visit.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await visit
+    assert rig.count("jobs_browser_contexts") == 0
+    assert rig.engine._life._browser.contexts == []
+    assert (
+        rig.count("jobs_browser_total", task_type=rig.run.envelope.task_type, outcome="ended") == 1
+    )
+
+
+async def test_a_cancelled_job_takes_no_further_step(rig: Any, web: Any) -> None:
+    url = web.show("/", "<p>here</p>")
+    with pytest.raises(RunCancelled):
+        await rig.visit(url, is_cancelled=lambda: bool(web.asked))
+    assert rig.run.timings.keys() == {"open", "goto"}
+    assert rig.count("circuit_state", target="playwright") == 0
+
+
+async def test_with_the_engine_all_its_processes_end(chromium_path: Path, site: DemoSite) -> None:
+    metrics = Metrics("test", "test")
+    launch = Launch(chromium=chromium_path, proxy="socks5://127.0.0.1:1", sandbox=False)
+    async with Engine(launch, slots=1, recycle_after=1, metrics=metrics) as engine:
+        for _ in range(3):
+            async with engine.open_page() as page:
+                await page.goto("about:blank")
+        assert len(browsers()) > 2
+    await wait_until(lambda: browsers() == [])

@@ -1,0 +1,69 @@
+"""What a user is told about a failure, and whether it is tried again."""
+
+import pytest
+from playwright.async_api import Error
+from playwright.async_api import TimeoutError as PageTimeout
+
+from msaas.browser_worker.egress import Refusal
+from msaas.browser_worker.failures import (
+    explain,
+    explain_lost_page,
+    explain_no_browser,
+    place_of,
+)
+
+SOCKS = "Page.goto: net::ERR_SOCKS_CONNECTION_FAILED at http://e.com/"
+
+
+@pytest.mark.parametrize(
+    ("error", "refusal", "reason", "may_retry"),
+    [
+        (PageTimeout("Page.goto: Timeout 30000ms exceeded."), None, "timeout", True),
+        (Error(SOCKS), Refusal.BLOCKED, "address_blocked", False),
+        (Error(SOCKS), Refusal.UNKNOWN_HOST, "navigation_failed", False),
+        (Error(SOCKS), Refusal.UNREACHABLE, "navigation_failed", True),
+        (Error(SOCKS), None, "navigation_failed", True),
+        (Error("net::ERR_EMPTY_RESPONSE"), Refusal.BLOCKED, "navigation_failed", True),
+        (Error("net::ERR_CONNECTION_RESET at x"), None, "navigation_failed", True),
+        (Error("net::ERR_HTTP2_PROTOCOL_ERROR at x"), None, "navigation_failed", True),
+        (Error("net::ERR_NAME_NOT_RESOLVED at x"), None, "navigation_failed", False),
+        (Error("net::ERR_TOO_MANY_REDIRECTS at x"), None, "navigation_failed", False),
+        (Error("net::ERR_CERT_AUTHORITY_INVALID at x"), None, "navigation_failed", False),
+        (Error("net::ERR_UNSAFE_PORT at x"), None, "navigation_failed", False),
+        (Error("net::ERR_ABORTED; maybe frame was detached?"), None, "navigation_failed", False),
+        (Error("Page.goto: Download is starting"), None, "download_refused", False),
+        (Error("Page.goto: Page crashed"), None, "page_crashed", True),
+        (Error("'a[' is not a valid selector."), None, "invalid_payload", False),
+        (Error("Target page, context or browser has been closed"), None, "page_failed", True),
+        (Error("something new"), None, "page_failed", True),
+    ],
+)
+def test_each_failure_has_a_reason(
+    error: Error, refusal: Refusal | None, reason: str, *, may_retry: bool
+) -> None:
+    explained = explain(error, refusal)
+    assert (explained.reason, explained.may_retry) == (reason, may_retry)
+    assert explained.safe_message.endswith(".")
+    assert "http" not in explained.safe_message
+
+
+def test_a_page_that_led_nowhere_says_why() -> None:
+    assert explain_lost_page(Refusal.BLOCKED).reason == "address_blocked"
+    assert explain_lost_page(None).may_retry
+
+
+def test_a_browser_that_is_gone_is_no_fault_of_the_job() -> None:
+    assert explain_no_browser().may_retry
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("http://e.com/a", ("e.com", 80)),
+        ("https://E.com", ("e.com", 443)),
+        ("http://[::1]:8/", ("::1", 8)),
+        ("about:blank", ("", 0)),
+    ],
+)
+def test_a_place_is_named_as_the_proxy_is_asked_for_it(url: str, place: tuple[str, int]) -> None:
+    assert place_of(url) == place

@@ -1,0 +1,60 @@
+"""Where the browser is looked for, and in which order."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from msaas.browser_worker import ChromiumMissing, find_chromium
+
+Plant = Callable[..., Path]
+
+
+@pytest.fixture
+def plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plant:
+    """Return a way to put a program somewhere under a machine that has nothing else."""
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+
+    def put(place: str, code: int = 0) -> Path:
+        program = tmp_path / place
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(f"#!/bin/sh\nexit {code}\n")
+        program.chmod(0o755)
+        return program
+
+    return put
+
+
+OWN = ".cache/ms-playwright/chromium_headless_shell-{}/linux/chrome-headless-shell"
+
+
+def test_the_named_one_comes_first(plant: Plant, tmp_path: Path) -> None:
+    named = plant("mine")
+    plant(OWN.format(1200))
+    assert find_chromium(str(named), home=tmp_path) == named
+
+
+def test_then_playwrights_own_newest_then_the_machines(plant: Plant, tmp_path: Path) -> None:
+    full = plant("bin/chromium")
+    assert find_chromium(home=tmp_path) == full
+    shell = plant("bin/chromium-headless-shell")
+    assert find_chromium(home=tmp_path) == shell
+    whole = plant(".cache/ms-playwright/chromium-1300/linux/chrome")
+    assert find_chromium(home=tmp_path) == whole
+    plant(OWN.format(999))
+    newest = plant(OWN.format(1200))
+    assert find_chromium(home=tmp_path) == newest
+
+
+def test_one_that_does_not_run_is_passed_over(plant: Plant, tmp_path: Path) -> None:
+    plant(OWN.format(1200), code=127)
+    shell = plant("bin/chromium-headless-shell")
+    assert find_chromium(home=tmp_path) == shell
+
+
+def test_a_machine_that_has_none_is_told_how_to_get_one(plant: Plant, tmp_path: Path) -> None:
+    plant("bin/unrelated")
+    with pytest.raises(ChromiumMissing, match="playwright install"):
+        find_chromium(home=tmp_path)
+    with pytest.raises(ChromiumMissing, match="BROWSER_WORKER_CHROMIUM names"):
+        find_chromium(str(plant("broken", code=1)), home=tmp_path)

@@ -1,0 +1,43 @@
+"""Carries commands to the service that owns the jobs, and its refusals back as errors."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msaas.contracts import Message
+from msaas.gateway.application.errors import (
+    IdempotencyMismatch,
+    JobNotFound,
+    NotAllowed,
+    NotPossible,
+    PlanForbidden,
+    QuotaExceeded,
+)
+from msaas.kernel import MsaasError, Overloaded
+from msaas.messaging import CommandClient, CommandRefused
+
+TOPIC = "jobs.commands"
+PATIENCE = 5.0
+_REFUSALS: Mapping[str, type[MsaasError]] = {
+    "quota_exceeded": QuotaExceeded,
+    "plan_forbidden": PlanForbidden,
+    "idempotency_mismatch": IdempotencyMismatch,
+    "forbidden": NotAllowed,
+    "conflict": NotPossible,
+    "not_found": JobNotFound,
+}
+
+
+class WireCommands:
+    def __init__(self, client: CommandClient) -> None:
+        self._client = client
+
+    async def carry_out(self, command: Message, correlation_id: str) -> Mapping[str, Any]:
+        try:
+            reply = await self._client.call(
+                TOPIC, command, ttl=PATIENCE, correlation_id=correlation_id
+            )
+        except CommandRefused as refusal:
+            problem = refusal.problem
+            kind = _REFUSALS.get(problem.code, Overloaded if problem.retryable else NotPossible)
+            raise kind(problem.detail, **problem.context) from None
+        return reply.data

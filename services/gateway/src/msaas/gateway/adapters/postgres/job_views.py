@@ -1,0 +1,92 @@
+"""Reads the published views as the user who asks, so that the database decides what there is."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from msaas.gateway.application.ports import JobFilter, Row
+from msaas.gateway.domain.pages import PageCursor
+from msaas.postgres import Database
+
+_SUMMARY = """
+id, task_type, status, priority, attempts, max_attempts, source, run_at, deadline_at, created_at,
+updated_at, started_at, finished_at, cancel_requested_at IS NOT NULL AS cancel_requested, progress,
+last_error, failure_reason, correlation_id, version
+"""
+_JOB = f"SELECT {_SUMMARY}, payload AS params FROM api_v1.jobs WHERE id = $1"  # noqa: S608  # our own words
+_PROGRESS = "SELECT status, progress, updated_at FROM api_v1.jobs WHERE id = $1"
+_RESULT = """
+SELECT id, task_type, status, result, failure_reason, last_error, finished_at
+FROM api_v1.jobs WHERE id = $1
+"""
+_ATTEMPTS = """
+SELECT attempt, dispatched_at, started_at, finished_at, outcome, reason, error, timings_ms
+FROM api_v1.job_attempts WHERE job_id = $1 ORDER BY dispatched_at, attempt
+"""
+_ACCOUNT = "SELECT id, email, display_name, role, plan, locale, created_at FROM api_v1.me"
+_USAGE = """
+SELECT plan, period_start, period_end, jobs_used, jobs_reserved, jobs_limit FROM api_v1.usage
+WHERE now() >= period_start AND now() < period_end ORDER BY period_start DESC LIMIT 1
+"""
+
+
+class PostgresJobViews:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find_job(self, user_id: UUID, job_id: UUID) -> Row | None:
+        return await self._find(user_id, _JOB, job_id)
+
+    async def find_progress(self, user_id: UUID, job_id: UUID) -> Row | None:
+        return await self._find(user_id, _PROGRESS, job_id)
+
+    async def find_result(self, user_id: UUID, job_id: UUID) -> Row | None:
+        return await self._find(user_id, _RESULT, job_id)
+
+    async def find_account(self, user_id: UUID) -> Row | None:
+        return await self._find(user_id, _ACCOUNT)
+
+    async def find_usage(self, user_id: UUID) -> Row | None:
+        return await self._find(user_id, _USAGE)
+
+    async def list_jobs(
+        self, user_id: UUID, wanted: JobFilter, before: PageCursor | None, count: int
+    ) -> Sequence[Row]:
+        query, values = list_query(wanted, before)
+        async with self._database.read_as(user_id) as connection:
+            rows = await connection.fetch(f"{query} LIMIT {int(count)}", *values)
+        return [dict(row) for row in rows]
+
+    async def list_attempts(self, user_id: UUID, job_id: UUID) -> Sequence[Row] | None:
+        async with self._database.read_as(user_id) as connection:
+            if await connection.fetchrow(_PROGRESS, job_id) is None:
+                return None
+            rows = await connection.fetch(_ATTEMPTS, job_id)
+        return [dict(row) for row in rows]
+
+    async def _find(self, user_id: UUID, query: str, *values: object) -> Row | None:
+        async with self._database.read_as(user_id) as connection:
+            row = await connection.fetchrow(query, *values)
+        return None if row is None else dict(row)
+
+
+def list_query(wanted: JobFilter, before: PageCursor | None) -> tuple[str, list[object]]:
+    """Build one statement for each combination of filters, so that each has a plan of its own."""
+    conditions: list[str] = []
+    values: list[object] = []
+    for condition, value in (
+        ("status = {}", wanted.status and str(wanted.status)),
+        ("task_type = {}", wanted.task_type),
+        ("created_at > {}", wanted.created_after),
+    ):
+        if value is not None:
+            values.append(value)
+            conditions.append(condition.format(f"${len(values)}"))
+    if before is not None:
+        values += before
+        place = f"(${len(values) - 1}, ${len(values)})"
+        conditions.append(f"(created_at, id) < {place}")
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    return (
+        f"SELECT {_SUMMARY} FROM api_v1.jobs {where} ORDER BY created_at DESC, id DESC",  # noqa: S608  # values are parameters
+        values,
+    )

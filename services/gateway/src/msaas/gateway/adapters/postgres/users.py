@@ -1,0 +1,60 @@
+"""Users as our own rows have them, made when a valid token is seen for the first time."""
+
+from typing import Any
+
+from msaas.postgres import Database
+from msaas.web.auth import TokenClaims, Unauthenticated, UserPrincipal
+
+# Seen again after a while, so that a busy user does not cost a write for each request.
+_FIND = """
+SELECT id, email, plan, stripe_customer_id, role,
+  coalesce(banned_at, erased_at, deleted_at) IS NOT NULL AS is_shut,
+  last_seen_at IS NULL OR last_seen_at < now() - interval '5 minutes' AS is_news
+FROM identity.users WHERE id = $1
+"""
+_SEE = "UPDATE identity.users SET last_seen_at = now() WHERE id = $1"
+# An e-mail belongs to one living user: who brings it again under a new id goes without.
+_PROVISION = """
+INSERT INTO identity.users (id, email, display_name, plan, role, last_seen_at)
+SELECT $1::uuid,
+  CASE WHEN EXISTS (
+    SELECT FROM identity.users
+    WHERE email = $2::citext AND erased_at IS NULL AND deleted_at IS NULL
+  ) THEN NULL ELSE $2::citext END,
+  $3, $4, $5, now()
+ON CONFLICT DO NOTHING
+"""
+
+
+class PostgresUsers:
+    """Implements PrincipalStore; a row that is there wins over what the token says."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get_principal(self, claims: TokenClaims) -> UserPrincipal:
+        row = await self._find(claims)
+        if row is None:
+            await self._provision(claims)
+            row = await self._find(claims)
+        if row is None or row["is_shut"]:
+            raise Unauthenticated
+        return UserPrincipal(
+            row["id"], row["email"], row["plan"], row["stripe_customer_id"], row["role"]
+        )
+
+    async def _find(self, claims: TokenClaims) -> Any:
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(_FIND, claims.subject)
+            if row and row["is_news"] and not row["is_shut"]:
+                await connection.execute(_SEE, claims.subject)
+        return row
+
+    async def _provision(self, claims: TokenClaims) -> None:
+        role = "operator" if claims.app_role == "operator" else "user"
+        plan = claims.app_plan or "FREE"
+        said = (claims.subject, claims.email, claims.user_name, plan, role)
+        async with self._database.connection() as connection:
+            await connection.execute(_PROVISION, *said)
+            # A second user who brought the same e-mail in the same moment goes without it too.
+            await connection.execute(_PROVISION, claims.subject, None, *said[2:])

@@ -1,0 +1,69 @@
+"""What a request can run into.
+
+MsaasError
+├── JobNotFound            no such job, or somebody else's
+├── NoResultYet            the job has not ended well
+├── QuotaExceeded          the period's jobs are used or reserved
+├── PlanForbidden          in the catalogue, not in the plan
+├── IdempotencyMismatch    the key was used for something else
+├── NotAllowed             the account may not do this now
+├── NotPossible            the job is in a state that rules it out
+├── TooManyStreams         this user has enough of them open
+└── NoMoreStreams          this process has
+"""
+
+from typing import ClassVar
+
+from msaas.kernel import ErrorKind, MsaasError, Overloaded
+
+
+class JobNotFound(MsaasError):
+    code: ClassVar[str] = "not_found"
+    kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
+    default_message: ClassVar[str] = "There is no such job."
+
+
+class NoResultYet(MsaasError):
+    code: ClassVar[str] = "conflict"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+    default_message: ClassVar[str] = "The job has no result."
+
+
+class QuotaExceeded(MsaasError):
+    code: ClassVar[str] = "quota_exceeded"
+    kind: ClassVar[ErrorKind] = ErrorKind.PAYMENT_REQUIRED
+    shown: ClassVar[frozenset[str]] = frozenset(
+        {"limit", "used", "reserved", "resets_at", "upgrade_url"}
+    )
+
+
+class PlanForbidden(MsaasError):
+    code: ClassVar[str] = "plan_forbidden"
+    kind: ClassVar[ErrorKind] = ErrorKind.FORBIDDEN
+    default_message: ClassVar[str] = "The plan does not include this task type."
+
+
+class IdempotencyMismatch(MsaasError):
+    code: ClassVar[str] = "idempotency_mismatch"
+    kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
+
+
+class NotAllowed(MsaasError):
+    code: ClassVar[str] = "forbidden"
+    kind: ClassVar[ErrorKind] = ErrorKind.FORBIDDEN
+
+
+class NotPossible(MsaasError):
+    code: ClassVar[str] = "conflict"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+
+
+class TooManyStreams(MsaasError):
+    code: ClassVar[str] = "rate_limited"
+    kind: ClassVar[ErrorKind] = ErrorKind.RATE_LIMITED
+    retryable: ClassVar[bool] = True
+    default_message: ClassVar[str] = "Too many live streams are open for this account."
+
+
+class NoMoreStreams(Overloaded):
+    default_message: ClassVar[str] = "No more live streams can be opened right now."

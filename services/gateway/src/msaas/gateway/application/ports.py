@@ -1,0 +1,49 @@
+"""What the use cases need of the world."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from msaas.contracts import JobStatus, Message
+from msaas.gateway.domain.pages import PageCursor
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    status: JobStatus | None = None
+    task_type: str | None = None
+    created_after: datetime | None = None
+
+
+class JobViews(Protocol):
+    """What a user may see, read as that user."""
+
+    async def find_job(self, user_id: UUID, job_id: UUID) -> Row | None: ...
+
+    async def find_progress(self, user_id: UUID, job_id: UUID) -> Row | None: ...
+
+    async def find_result(self, user_id: UUID, job_id: UUID) -> Row | None: ...
+
+    async def list_jobs(
+        self, user_id: UUID, wanted: JobFilter, before: PageCursor | None, count: int
+    ) -> Sequence[Row]: ...
+
+    async def list_attempts(self, user_id: UUID, job_id: UUID) -> Sequence[Row] | None:
+        """Return None where there is no such job."""
+        ...
+
+    async def find_account(self, user_id: UUID) -> Row | None: ...
+
+    async def find_usage(self, user_id: UUID) -> Row | None:
+        """Return the present period's counter."""
+        ...
+
+
+class Commands(Protocol):
+    async def carry_out(self, command: Message, correlation_id: str) -> Mapping[str, Any]:
+        """Return the owner's answer once it is committed; its refusal is raised."""
+        ...

@@ -1,0 +1,77 @@
+"""From a request's body to a job that the catalogue approves, or errors that name the field."""
+
+import re
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from msaas.contracts import TASKS, Source, Task
+from msaas.gateway.application import submit_job
+from msaas.gateway.entrypoints.http.models import JobRequest
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+def approve(body: JobRequest, request: Request) -> submit_job.Request:
+    task = TASKS.get(body.task_type)
+    if task is None or not task.public:
+        raise RequestValidationError(
+            [_fault("task_type", "unknown_task_type", "No such task type")]
+        )
+    _check_times(body)
+    return submit_job.Request(
+        task=task,
+        params=_approve_params(task, body.params),
+        priority=body.priority,
+        run_at=body.run_at,
+        deadline_at=body.deadline_at,
+        source=_source(request),
+        idempotency_key=_idempotency_key(request),
+    )
+
+
+def _approve_params(task: Task, params: dict[str, Any]) -> dict[str, Any]:
+    """Take the fields that the task has, as given; a misspelt one is told rather than dropped."""
+    faults = [
+        _fault("params", "extra_forbidden", "This task has no such parameter", name)
+        for name in params
+        if name not in task.params.model_fields
+    ]
+    try:
+        approved = task.params.model_validate_json(to_json(params))
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        faults += [
+            {"type": one["type"], "loc": ("body", "params", *one["loc"]), "msg": one["msg"]}
+            for one in found
+        ]
+    else:
+        if not faults:
+            return approved.model_dump(mode="json", exclude_unset=True)
+    raise RequestValidationError(faults)
+
+
+def _check_times(body: JobRequest) -> None:
+    if body.deadline_at and body.run_at and body.deadline_at <= body.run_at:
+        words = "The deadline is before the job may start"
+        raise RequestValidationError([_fault("deadline_at", "deadline_too_early", words)])
+
+
+def _source(request: Request) -> Source:
+    return Source.DASHBOARD if request.headers.get("x-client") == "dashboard" else Source.API
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and not _KEY.fullmatch(key):
+        words = "An Idempotency-Key is 1 to 255 visible ASCII characters"
+        fault = {"type": "idempotency_key", "loc": ("header", "Idempotency-Key"), "msg": words}
+        raise RequestValidationError([fault])
+    return key
+
+
+def _fault(field: str, kind: str, words: str, *path: str) -> dict[str, Any]:
+    return {"type": kind, "loc": ("body", field, *path), "msg": words}

@@ -1,0 +1,128 @@
+"""Jobs: submit, list, look closer, cancel."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import AwareDatetime
+
+from msaas.contracts import CancelJob, JobStatus
+from msaas.gateway.application.errors import JobNotFound, NoResultYet
+from msaas.gateway.application.live_jobs import LiveJobs
+from msaas.gateway.application.ports import Commands, JobFilter, JobViews
+from msaas.gateway.application.submit_job import SubmitJobs
+from msaas.gateway.domain.pages import PageCursor
+from msaas.gateway.entrypoints.http.job_metrics import JobMetrics
+from msaas.gateway.entrypoints.http.job_requests import approve
+from msaas.gateway.entrypoints.http.models import (
+    Attempts,
+    Job,
+    JobAccepted,
+    JobPage,
+    JobRequest,
+    JobResult,
+    JobState,
+    JobSummary,
+    to_model,
+)
+from msaas.web import from_state
+from msaas.web.auth import UserPrincipal, current_user
+
+User = Annotated[UserPrincipal, Depends(current_user)]
+Views = Annotated[JobViews, Depends(from_state("job_views"))]
+
+router = APIRouter(prefix="/api/v1/jobs")
+
+
+@router.post("", status_code=202)
+async def submit_job(
+    body: JobRequest,
+    user: User,
+    request: Request,
+    response: Response,
+    *,
+    submit: Annotated[SubmitJobs, Depends(from_state("submit_jobs"))],
+    metrics: Annotated[JobMetrics, Depends(from_state("job_metrics"))],
+) -> JobAccepted:
+    approved = approve(body, request)
+    with metrics.submitting(body.task_type, user.plan):
+        job = await submit(user.id, user.plan, approved, request.state.correlation_id)
+    response.headers["location"] = f"/api/v1/jobs/{job.job_id}"
+    if job.is_replay:
+        response.headers["idempotent-replayed"] = "true"
+    return JobAccepted(id=job.job_id, status=JobStatus(job.status))
+
+
+@router.get("")
+async def list_jobs(
+    user: User,
+    views: Views,
+    *,
+    live: Annotated[LiveJobs, Depends(from_state("live_jobs"))],
+    cursor: Annotated[str | None, Query(max_length=64)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    status: JobStatus | None = None,
+    task_type: Annotated[str | None, Query(max_length=64)] = None,
+    created_after: AwareDatetime | None = None,
+) -> JobPage:
+    before = PageCursor.decode(cursor) if cursor is not None else None
+    if cursor is not None and before is None:
+        fault = {"type": "cursor", "loc": ("query", "cursor"), "msg": "This is no cursor of ours"}
+        raise RequestValidationError([fault])
+    stream_cursor = live.cursor
+    wanted = JobFilter(status=status, task_type=task_type, created_after=created_after)
+    rows = await views.list_jobs(user.id, wanted, before, limit + 1)
+    shown = rows[:limit]
+    last = PageCursor(shown[-1]["created_at"], shown[-1]["id"]) if len(rows) > limit else None
+    return JobPage(
+        items=[to_model(JobSummary, row) for row in shown],
+        next_cursor=last.encode() if last else None,
+        stream_cursor=stream_cursor,
+    )
+
+
+@router.get("/{job_id}")
+async def read_job(job_id: UUID, user: User, views: Views) -> Job:
+    if row := await views.find_job(user.id, job_id):
+        return to_model(Job, row)
+    raise JobNotFound
+
+
+@router.get("/{job_id}/status")
+async def read_status(job_id: UUID, user: User, views: Views) -> JobState:
+    if row := await views.find_progress(user.id, job_id):
+        return to_model(JobState, row)
+    raise JobNotFound
+
+
+@router.get("/{job_id}/result")
+async def read_result(job_id: UUID, user: User, views: Views) -> JobResult:
+    row = await views.find_result(user.id, job_id)
+    if row is None:
+        raise JobNotFound
+    if row["status"] == JobStatus.COMPLETED and row["result"] is not None:
+        return to_model(JobResult, row)
+    why = row["last_error"] or f"The job is {row['status']}."
+    raise NoResultYet(f"The job has no result: {why}")
+
+
+@router.get("/{job_id}/attempts")
+async def list_attempts(job_id: UUID, user: User, views: Views) -> Attempts:
+    rows = await views.list_attempts(user.id, job_id)
+    if rows is None:
+        raise JobNotFound
+    return to_model(Attempts, {"items": [dict(row) for row in rows]})
+
+
+@router.post("/{job_id}/cancel", status_code=202)
+async def cancel_job(
+    job_id: UUID,
+    user: User,
+    request: Request,
+    commands: Annotated[Commands, Depends(from_state("commands"))],
+) -> JobAccepted:
+    """Answer with the status there and then: a run that is under way ends a moment later."""
+    command = CancelJob(job_id=job_id, user_id=user.id)
+    answer = await commands.carry_out(command, request.state.correlation_id)
+    return JobAccepted(id=job_id, status=JobStatus(answer["status"]))

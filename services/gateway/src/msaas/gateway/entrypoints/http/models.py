@@ -1,0 +1,141 @@
+"""The shapes of requests and answers; contracts/openapi/gateway.v1.yaml says the same in words."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+
+from msaas.contracts import JobStatus, Plan, Progress, Source
+
+
+def _parsed(value: object) -> object:
+    """Postgres hands JSON out as text."""
+    return orjson.loads(value) if isinstance(value, str) else value
+
+
+JsonObject = Annotated[dict[str, Any], BeforeValidator(_parsed)]
+Timings = Annotated[dict[str, int], BeforeValidator(_parsed)]
+Shown = Annotated[Progress, BeforeValidator(_parsed)]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class JobRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+    task_type: Annotated[str, Field(min_length=1, max_length=64)]
+    params: dict[str, Any]
+    priority: Annotated[int, Field(ge=0, le=9)] = 5
+    run_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
+    deadline_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
+
+
+class JobAccepted(_Answer):
+    id: UUID
+    status: JobStatus
+
+
+class JobSummary(_Answer):
+    id: UUID
+    task_type: str
+    status: JobStatus
+    priority: int
+    attempts: int
+    max_attempts: int
+    source: Source
+    run_at: datetime
+    deadline_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    cancel_requested: bool
+    progress: Shown | None
+    last_error: str | None
+    failure_reason: str | None
+    correlation_id: str
+    version: int
+
+
+class Job(JobSummary):
+    params: JsonObject | None
+
+
+class JobPage(_Answer):
+    """`stream_cursor` is from before the page was read: connect with it, and nothing is missed."""
+
+    items: list[JobSummary]
+    next_cursor: str | None
+    stream_cursor: str
+
+
+class JobState(_Answer):
+    status: JobStatus
+    progress: Shown | None
+    updated_at: datetime
+
+
+class JobResult(_Answer):
+    id: UUID
+    task_type: str
+    result: JsonObject
+    finished_at: datetime
+
+
+class Attempt(_Answer):
+    attempt: int
+    dispatched_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    outcome: str | None
+    reason: str | None
+    error: str | None
+    timings_ms: Timings | None
+
+
+class Attempts(_Answer):
+    items: list[Attempt]
+
+
+class Usage(_Answer):
+    plan: Plan
+    period_start: datetime
+    period_end: datetime
+    jobs_used: int
+    jobs_reserved: int
+    jobs_limit: int | None
+
+
+class Me(_Answer):
+    id: UUID
+    email: str | None
+    display_name: str | None
+    role: str
+    plan: Plan
+    locale: str | None
+    created_at: datetime
+    usage: Usage | None
+
+
+class TaskType(_Answer):
+    task_type: str
+    summary: str
+    plans: list[Plan]
+    billable: bool
+    timeout_seconds: float
+    max_attempts: int
+    params_schema: dict[str, Any]
+    result_schema: dict[str, Any]
+
+
+class TaskTypes(_Answer):
+    items: list[TaskType]
+
+
+def to_model(kind: type[BaseModel], row: Mapping[str, Any]) -> Any:
+    return kind.model_validate(dict(row))

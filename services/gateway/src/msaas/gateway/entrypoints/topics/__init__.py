@@ -1,0 +1,1 @@
+"""The topics that the gateway follows."""

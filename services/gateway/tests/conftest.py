@@ -1,0 +1,341 @@
+"""A gateway on real servers: tokens that it believes, an owner that answers, rows to look at."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import pytest
+import pytest_asyncio
+import uvicorn
+import yaml
+from joserfc import jwt
+from joserfc.jwk import ECKey
+from jsonschema import Draft202012Validator, FormatChecker
+
+from msaas.contracts import (
+    CancelJob,
+    JobChanged,
+    JobFrame,
+    JobStatus,
+    Progress,
+    SubmitJob,
+)
+from msaas.gateway.bootstrap import Gateway, assemble, create_gateway_app
+from msaas.gateway.settings import Settings
+from msaas.kernel import ErrorKind, MsaasError
+from msaas.messaging import Delivery, Messenger, Outgoing, Pace, RedisWire
+from msaas.settings import load
+from msaas.telemetry import Metrics
+from msaas.testing import wait_until
+
+SPEC: Any = yaml.safe_load(
+    (Path(__file__).parents[3] / "contracts/openapi/gateway.v1.yaml").read_text()
+)
+KEY = ECKey.generate_key("P-256", {"kid": "test"})
+LOGINS = ("svc_gateway", "svc_gateway_read")
+
+
+class Issuer:
+    """Stands in for the place where tokens come from."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def token(self, user_id: UUID, seconds: float = 3600, **changes: Any) -> str:
+        now = time.time()
+        claims: dict[str, Any] = {
+            "iss": f"{self.url}/auth/v1",
+            "aud": "authenticated",
+            "role": "authenticated",
+            "sub": str(user_id),
+            "email": f"{user_id.hex}@example.com",
+            "iat": int(now),
+            "exp": now + seconds,
+        }
+        header = {"alg": "ES256", "kid": "test"}
+        return jwt.encode(header, claims | changes, KEY, algorithms=["ES256"])
+
+
+class Spec:
+    """Holds every answer to what the document says of it."""
+
+    def __init__(self) -> None:
+        self.seen: set[tuple[str, str, str]] = set()
+
+    def check(self, answer: httpx.Response) -> None:
+        path, operation = self._find(answer.request.method.lower(), answer.request.url.path)
+        status = str(answer.status_code)
+        self.seen.add((answer.request.method.lower(), path, status))
+        assert status in operation["responses"], f"{path} does not know {status}"
+        declared = self._resolve(operation["responses"][status])
+        if not (content := declared.get("content")):
+            assert answer.content == b""
+            return
+        media_type = answer.headers["content-type"].partition(";")[0]
+        assert media_type in content
+        schema = {**content[media_type]["schema"], "components": SPEC["components"]}
+        validator: Any = Draft202012Validator(schema, format_checker=FormatChecker())
+        validator.validate(answer.json())
+
+    def _find(self, method: str, path: str) -> tuple[str, Any]:
+        wanted = path.removeprefix("/api/v1").split("/")
+        for template, item in SPEC["paths"].items():
+            parts = template.split("/")
+            same = [p == w or p.startswith("{") for p, w in zip(parts, wanted, strict=False)]
+            if len(parts) == len(wanted) and all(same) and method in item:
+                return template, item[method]
+        raise AssertionError(f"{method} {path} is not in the document")
+
+    def _resolve(self, found: Any) -> Any:
+        while "$ref" in found:
+            place = SPEC
+            for part in found["$ref"].removeprefix("#/").split("/"):
+                place = place[part]
+            found = place
+        return found
+
+
+class Owner:
+    """Plays the jobs service on the real wire: refuses as told, else accepts and keeps a row."""
+
+    def __init__(self, messenger: Messenger, rows: asyncpg.Connection) -> None:
+        self.commands: list[Any] = []
+        self.refusal: MsaasError | None = None
+        self.silent = False
+        self.version = 0
+        self._messenger = messenger
+        self._rows = rows
+        messenger.batch("jobs.commands", self._handle)
+
+    async def _handle(self, batch: Sequence[Delivery]) -> list[Outgoing]:
+        return [one for delivery in batch for one in await self._answer(delivery)]
+
+    async def _answer(self, delivery: Delivery) -> list[Outgoing]:
+        command = delivery.message
+        self.commands.append(command)
+        if self.silent:
+            return []
+        if self.refusal is not None:
+            return delivery.refuse(self.refusal)
+        if isinstance(command, CancelJob):
+            return delivery.accept(job_id=command.job_id, status="CANCELLED")
+        submitted = cast("SubmitJob", command)
+        await self.keep(submitted.user_id, submitted.job_id, params=submitted.payload)
+        return delivery.accept(job_id=submitted.job_id, status="PENDING", replayed=False)
+
+    async def keep(self, user_id: UUID, job_id: UUID | None = None, **fields: Any) -> UUID:
+        job_id = job_id or uuid4()
+        params = json.dumps(fields.pop("params", {"message": "hello"}))
+        values = {"task_type": "echo", "status": "PENDING"} | fields
+        await self._rows.execute(
+            "INSERT INTO jobs.jobs (id, user_id, payload, max_attempts, correlation_id, source, "
+            f"billable, {', '.join(values)}) VALUES ($1, $2, $3, 3, 'c', 'api', true, "
+            f"{', '.join(f'${n + 4}' for n in range(len(values)))})",
+            *(job_id, user_id, params, *values.values()),
+        )
+        return job_id
+
+    async def change(
+        self, user_id: UUID, job_id: UUID, status: str = "RUNNING", percent: int | None = None
+    ) -> None:
+        """Announce a change, as the service does after each commit."""
+        self.version += 1
+        now = datetime.now(UTC)
+        frame = JobFrame(id=job_id, status=JobStatus(status), attempts=0, updated_at=now)
+        changed = JobChanged(
+            frame=frame,
+            user_id=user_id,
+            task_type="echo",
+            version=self.version,
+            correlation_id="c",
+            progress=None if percent is None else Progress(percent=percent),
+        )
+        await self._messenger.publisher.publish("jobs.events", changed, correlation_id="c")
+
+
+class Refusal(MsaasError):
+    """Any refusal an owner can think of."""
+
+    kind = ErrorKind.CONFLICT
+
+    def __init__(self, code: str, **context: object) -> None:
+        super().__init__("No.", **context)
+        self.code = code  # pyright: ignore[reportAttributeAccessIssue]  # each test names its own
+
+
+@pytest.fixture
+def refusal() -> type[Refusal]:
+    return Refusal
+
+
+@pytest.fixture(scope="session")
+def logins(postgres_url: str, template: str) -> dict[str, str]:
+    """Set the logins' passwords, which the migrations leave to whoever deploys."""
+
+    async def set_passwords() -> None:
+        admin = await asyncpg.connect(postgres_url)
+        await admin.execute("SELECT pg_advisory_lock(hashtext('logins'))")
+        for login in LOGINS:
+            await admin.execute(f"ALTER ROLE {login} PASSWORD '{login}'")
+        await admin.close()
+
+    asyncio.run(set_passwords())
+    return {login: f"{login}:{login}" for login in LOGINS}
+
+
+@pytest_asyncio.fixture
+async def rows(schema_url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(schema_url)
+    yield connection
+    await connection.close()
+
+
+@pytest_asyncio.fixture
+async def issuer() -> AsyncIterator[Issuer]:
+    body = json.dumps({"keys": [KEY.as_dict(private=False)]}).encode()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
+        writer.write(head + body)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    yield Issuer(f"http://{host}:{port}")
+    server.close()
+
+
+@pytest.fixture
+def gateway_settings(
+    schema_url: str, redis_url: str, environment: str, issuer: Issuer, logins: dict[str, str]
+) -> Settings:
+    def at(login: str) -> str:
+        url = urlsplit(schema_url)
+        return url._replace(netloc=f"{logins[login]}@{url.netloc.rpartition('@')[2]}").geturl()
+
+    return load(
+        Settings,
+        {
+            "ENVIRONMENT": "test",
+            "DATABASE_URL": at("svc_gateway"),
+            "GATEWAY_READ_DATABASE_URL": at("svc_gateway_read"),
+            "REDIS_URL": redis_url,
+            "SUPABASE_URL": issuer.url,
+            "GATEWAY_STREAMS_PER_USER": "3",
+            "GATEWAY_STREAMS_PER_PROCESS": "5",
+        },
+    )
+
+
+@pytest_asyncio.fixture
+async def open_gateway(
+    environment: str,
+) -> AsyncIterator[Callable[[Settings], Any]]:
+    """Return a way to serve gateways until the test is over: the gateway and its address."""
+    async with AsyncExitStack() as stack:
+
+        async def open_(settings: Settings) -> tuple[Gateway, str]:
+            return await stack.enter_async_context(serving(settings, environment))
+
+        yield open_
+
+
+@asynccontextmanager
+async def serving(settings: Settings, environment: str) -> AsyncGenerator[tuple[Gateway, str]]:
+    metrics = Metrics("gateway", environment)
+    # Keys of a test stay apart from those of others by the name of its environment.
+    named = settings.model_copy(update={"environment": environment})
+    gateway = assemble(named, metrics)
+    app = create_gateway_app(gateway, named, metrics)
+    config = uvicorn.Config(
+        app, port=0, log_config=None, lifespan="on", timeout_graceful_shutdown=3
+    )
+    server = uvicorn.Server(config)
+    config.load()
+    task = asyncio.create_task(server.serve())
+    await wait_until(lambda: server.started or task.done())
+    port = server.servers[0].sockets[0].getsockname()[1]
+    await wait_until(lambda: gateway.live.has_begun)
+    try:
+        yield gateway, f"http://127.0.0.1:{port}"
+    finally:
+        gateway.health.drain()
+        server.should_exit = True
+        await task
+
+
+@pytest_asyncio.fixture
+async def gateway(open_gateway: Any, gateway_settings: Settings) -> tuple[Gateway, str]:
+    return await open_gateway(gateway_settings)
+
+
+@pytest_asyncio.fixture
+async def owner(redis_url: str, environment: str, rows: asyncpg.Connection) -> AsyncIterator[Owner]:
+    wire = RedisWire(redis_url)
+    messenger = Messenger(
+        wire,
+        "jobs",
+        environment,
+        metrics=Metrics("jobs", environment),
+        produces=["jobs.events"],
+        pace=Pace(block=0.05),
+    )
+    owner = Owner(messenger, rows)
+    running = asyncio.create_task(messenger.run())
+    yield owner
+    messenger.drain()
+    await running
+    await wire.close()
+
+
+class User:
+    """Somebody with a token; every answer is held to the document."""
+
+    def __init__(self, http: httpx.AsyncClient, spec: Spec, user_id: UUID, token: str) -> None:
+        self.http = http
+        self.spec = spec
+        self.id = user_id
+        self.headers = {"authorization": f"Bearer {token}"}
+
+    async def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        headers = self.headers | options.pop("headers", {})
+        answer = await self.http.request(method, f"/api/v1{path}", headers=headers, **options)
+        self.spec.check(answer)
+        return answer
+
+    async def submit(self, **body: Any) -> httpx.Response:
+        request = {"task_type": "echo", "params": {"message": "hello"}} | body
+        return await self.ask("POST", "/jobs", json=request)
+
+
+@pytest.fixture
+def spec() -> Spec:
+    return Spec()
+
+
+@pytest_asyncio.fixture
+async def sign_in(
+    gateway: tuple[Gateway, str], issuer: Issuer, spec: Spec
+) -> AsyncIterator[Callable[..., Any]]:
+    """Return a way to be somebody new."""
+    _, url = gateway
+    async with httpx.AsyncClient(base_url=url, timeout=10) as http:
+
+        async def sign_in_(seconds: float = 3600, **claims: Any) -> User:
+            user_id = uuid4()
+            user = User(http, spec, user_id, issuer.token(user_id, seconds, **claims))
+            assert (await user.ask("GET", "/me")).status_code == 200
+            return user
+
+        yield sign_in_

@@ -1,0 +1,48 @@
+"""The document and the application name the same operations, and the document is a good one."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from fastapi.routing import APIRoute
+from openapi_spec_validator import validate
+
+from msaas.gateway.bootstrap import ROUTERS
+
+SPEC: Any = yaml.safe_load(
+    (Path(__file__).parents[4] / "contracts/openapi/gateway.v1.yaml").read_text()
+)
+
+
+def documented() -> dict[tuple[str, str], Any]:
+    return {
+        (method.upper(), f"/api/v1{path}"): operation
+        for path, item in SPEC["paths"].items()
+        for method, operation in item.items()
+        if method != "parameters"
+    }
+
+
+def test_the_document_is_valid() -> None:
+    validate(SPEC)
+
+
+def test_every_operation_is_served_and_every_route_is_documented() -> None:
+    served = {
+        (method, route.path)
+        for router in ROUTERS
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
+    }
+    assert served == set(documented())
+
+
+def test_every_operation_has_a_name_of_its_own_its_faults_and_its_security() -> None:
+    operations = documented().values()
+    names = [operation["operationId"] for operation in operations]
+    assert len(set(names)) == len(names)
+    assert SPEC["security"] == [{"accessToken": []}]
+    for operation in operations:
+        assert {"401", "500", "503"} <= operation["responses"].keys()
+        assert operation["summary"]

@@ -1,0 +1,169 @@
+"""The live stream over a real server: nothing lost, nothing twice, and an end to everything."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from msaas.testing import wait_until
+
+
+class Frames:
+    """Reads one stream as a browser does."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self.answer = answer
+        self._lines = answer.aiter_lines()
+
+    async def next(self) -> dict[str, str]:
+        frame: dict[str, str] = {}
+        async with asyncio.timeout(10):
+            async for line in self._lines:
+                name, _, value = line.partition(": ")
+                if line and name:
+                    frame[name] = value
+                elif line:
+                    return {"comment": value}
+                elif "data" in frame:
+                    return frame
+        raise EOFError
+
+
+@asynccontextmanager
+async def stream(user: Any, cursor: str | None = None) -> AsyncGenerator[Frames]:
+    headers = user.headers | ({"last-event-id": cursor} if cursor else {})
+    async with user.http.stream("GET", "/api/v1/jobs/stream", headers=headers) as answer:
+        yield Frames(answer)
+
+
+async def test_a_stream_says_hello_and_then_what_happens(owner: Any, sign_in: Any) -> None:
+    user = await sign_in()
+    async with stream(user) as frames:
+        headers = frames.answer.headers
+        assert frames.answer.status_code == 200
+        assert headers["content-type"].startswith("text/event-stream")
+        assert "no-cache" in headers["cache-control"]
+        assert headers["x-accel-buffering"] == "no"
+        assert "content-encoding" not in headers
+        hello = await frames.next()
+        assert (hello["event"], hello["id"] in hello["data"]) == ("hello", True)
+        assert 1_000 <= int(hello["retry"]) <= 4_000
+        job_id = uuid4()
+        await owner.change(uuid4(), job_id)
+        await owner.change(user.id, job_id)
+        await owner.change(user.id, job_id, percent=40)
+        job, progress = await frames.next(), await frames.next()
+        assert (job["event"], str(job_id) in job["data"]) == ("job", True)
+        assert (progress["event"], '"percent":40' in progress["data"]) == ("progress", True)
+
+
+async def test_a_reader_that_comes_and_goes_sees_everything_once(owner: Any, sign_in: Any) -> None:
+    user = await sign_in()
+    cursor = (await user.ask("GET", "/jobs")).json()["stream_cursor"]
+    jobs = [uuid4() for _ in range(150)]
+    rng = random.Random(11)  # noqa: S311  # when to leave, the same in each run
+
+    async def write() -> None:
+        for job_id in jobs:
+            await owner.change(user.id, job_id)
+            await asyncio.sleep(0)
+
+    writing = asyncio.create_task(write())
+    seen: list[str] = []
+    while len(seen) < len(jobs):
+        async with stream(user, cursor) as frames:
+            for _ in range(rng.randint(1, 30)):
+                frame = await frames.next()
+                cursor = frame["id"]
+                if frame["event"] == "job":
+                    seen.append(frame["data"])
+                assert frame["event"] in {"hello", "job"}
+                if len(seen) == len(jobs):
+                    break
+    await writing
+    assert len(set(seen)) == len(jobs)
+
+
+async def test_a_place_that_is_too_far_back_is_answered_with_a_resync(
+    owner: Any, sign_in: Any, gateway: Any
+) -> None:
+    user = await sign_in()
+    before = gateway[0].live.cursor
+    await owner.change(uuid4(), uuid4())
+    await wait_until(lambda: gateway[0].live.cursor != before)
+    await gateway[0].events.lose_track()
+    async with stream(user, "5-0") as frames:
+        assert (await frames.next())["event"] == "hello"
+        resync = await frames.next()
+        assert resync["event"] == "resync"
+        await owner.change(user.id, uuid4())
+        assert (await frames.next())["event"] == "job"
+
+
+async def test_a_place_can_be_said_in_the_address_and_nonsense_is_refused(sign_in: Any) -> None:
+    user = await sign_in()
+    answer = await user.ask("GET", "/jobs/stream", params={"last_event_id": "nonsense"})
+    assert answer.status_code == 422
+    answer = await user.ask("GET", "/jobs/stream", headers={"last-event-id": "-"})
+    assert answer.status_code == 422
+
+
+async def test_a_stream_ends_with_its_token(sign_in: Any, issuer: Any) -> None:
+    user = await sign_in(seconds=1.5)
+    began = time.time()
+    async with stream(user) as frames:
+        await frames.next()
+        with pytest.raises(EOFError):
+            await frames.next()
+    assert time.time() - began < 10
+    answer = await user.ask("GET", "/jobs/stream")
+    assert answer.json()["code"] == "token_expired"
+
+
+async def test_streams_are_capped_and_freed(sign_in: Any, gateway: Any) -> None:
+    user, other = await sign_in(), await sign_in()
+    async with stream(user) as one, stream(user) as two, stream(user) as three:
+        for frames in (one, two, three):
+            await frames.next()
+        answer = await user.ask("GET", "/jobs/stream")
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "5")
+        async with stream(other) as four, stream(other) as five:
+            await four.next()
+            await five.next()
+            stranger = await sign_in()
+            answer = await stranger.ask("GET", "/jobs/stream")
+            assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
+    await wait_until(lambda: gateway[0].live.open_count == 0)
+    async with stream(user) as frames:
+        assert (await frames.next())["event"] == "hello"
+
+
+async def test_a_process_that_drains_lets_its_readers_go(sign_in: Any, gateway: Any) -> None:
+    user = await sign_in()
+    async with stream(user) as frames:
+        await frames.next()
+        gateway[0].health.drain()
+        with pytest.raises(EOFError):
+            await frames.next()
+
+
+async def test_without_a_token_there_is_no_stream(sign_in: Any) -> None:
+    user = await sign_in()
+    user.headers = {}
+    assert (await user.ask("GET", "/jobs/stream")).status_code == 401
+
+
+async def test_a_gap_in_the_log_sends_everybody_to_the_record(sign_in: Any, gateway: Any) -> None:
+    user = await sign_in()
+    async with stream(user) as frames:
+        await frames.next()
+        await gateway[0].events.lose_track()
+        assert (await frames.next())["event"] == "resync"
+        with pytest.raises(EOFError):
+            await frames.next()

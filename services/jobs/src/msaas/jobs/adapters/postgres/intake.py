@@ -1,0 +1,128 @@
+"""The record as intake needs it: what a batch touches is locked once and written in a few sets."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from asyncpg import Record
+
+from msaas.jobs.adapters.postgres import intake_sql as sql
+from msaas.jobs.adapters.postgres.intake_rows import (
+    job_columns,
+    read_counter,
+    read_job,
+    read_key,
+    read_subject,
+)
+from msaas.jobs.adapters.postgres.minting import mint_subjects
+from msaas.jobs.adapters.postgres.snapshot_rows import read_snapshot
+from msaas.jobs.application.book import Book, Wanted
+from msaas.jobs.application.snapshots import JobSnapshot
+from msaas.jobs.domain.accounts import Account
+from msaas.kernel import new_id
+from msaas.postgres import Connection, Contended, Database
+
+
+class PostgresIntake:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator["IntakeTransaction"]:
+        async with self._database.transaction() as connection:
+            yield IntakeTransaction(connection)
+
+
+class IntakeTransaction:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def lock(self, wanted: Wanted) -> Book:
+        await mint_subjects(self._connection, wanted.plans)
+        rows = await self._connection.fetch(sql.LOCK_SUBJECTS, list(wanted.users))
+        subjects = [read_subject(row) for row in rows]
+        ids = [subject.subject_id for subject in subjects]
+        # Read once the locks are held: what the locking statement joins may be older than they are.
+        counters = await self._connection.fetch(sql.PRESENT_COUNTERS, ids)
+        counted = {row["subject_id"]: read_counter(row) for row in reversed(counters)}
+        now: datetime = await self._connection.fetchval("SELECT now()")
+        accounts = {
+            one.user_id: Account.open(one, counted.get(one.subject_id), now) for one in subjects
+        }
+        return await self._look_up(Book(now=now, accounts=accounts, jobs={}, keys={}), wanted)
+
+    async def store(self, book: Book) -> Sequence[JobSnapshot]:
+        await self._open_periods(book)
+        snapshots = await self._insert(book)
+        await self._reserve(book)
+        return [*snapshots, *await self._cancel(book), *await self._ask_to_stop(book)]
+
+    async def _look_up(self, book: Book, wanted: Wanted) -> Book:
+        rows: list[Record] = []
+        if wanted.to_cancel:
+            jobs, users = zip(*wanted.to_cancel, strict=True)
+            rows += await self._connection.fetch(sql.LOCK_JOBS, jobs, users)
+        if wanted.jobs:
+            columns = zip(*wanted.keys, strict=True) if wanted.keys else ((), (), ())
+            rows += await self._connection.fetch(sql.FIND_JOBS, list(wanted.jobs), *columns)
+        for row in rows:
+            job = book.jobs.setdefault(row["id"], read_job(row))
+            if key := read_key(row):
+                book.keys[key] = job
+        return book
+
+    async def _open_periods(self, book: Book) -> None:
+        opened = [one for one in book.accounts.values() if one.is_new and one.reserved]
+        if not opened:
+            return
+        columns = zip(*map(_counter_row, opened), strict=True)
+        await self._connection.execute(sql.OPEN_PERIODS, *columns)
+
+    async def _insert(self, book: Book) -> list[JobSnapshot]:
+        if not book.submitted:
+            return []
+        new = sorted(book.submitted, key=lambda one: one.command.job_id)
+        rows = await self._connection.fetch(sql.INSERT_JOBS, *job_columns(new))
+        if len(rows) < len(new):
+            # Another user's command took the id in this moment: judge again, knowing that.
+            raise Contended(reason="job id taken")
+        return [read_snapshot(row) for row in rows]
+
+    async def _reserve(self, book: Book) -> None:
+        changes = [
+            (account.subject.subject_id, period_start, change)
+            for account in book.accounts.values()
+            for period_start, change in account.reserved.items()
+            if change
+        ]
+        if changes:
+            await self._connection.execute(sql.RESERVE, *zip(*changes, strict=True))
+
+    async def _cancel(self, book: Book) -> list[JobSnapshot]:
+        if not book.cancelled:
+            return []
+        ids = [job.id for job in book.cancelled]
+        rows = await self._connection.fetch(sql.CANCEL, ids)
+        runs = [(job.id, job.fence) for job in book.cancelled if job.fence]
+        if runs:
+            await self._connection.execute(sql.CANCEL_ATTEMPTS, *zip(*runs, strict=True))
+        return [read_snapshot(row) for row in rows]
+
+    async def _ask_to_stop(self, book: Book) -> list[JobSnapshot]:
+        if not book.asked_to_stop:
+            return []
+        ids = [job.id for job in book.asked_to_stop]
+        return [read_snapshot(row) for row in await self._connection.fetch(sql.ASK_TO_STOP, ids)]
+
+
+def _counter_row(account: Account) -> tuple[object, ...]:
+    subject, period = account.subject, account.period
+    return (
+        new_id(),
+        subject.user_id,
+        subject.subject_id,
+        subject.plan,
+        period.start,
+        period.end,
+        account.quota.limit,
+    )

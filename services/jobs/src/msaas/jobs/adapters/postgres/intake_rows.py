@@ -1,0 +1,81 @@
+"""Rows of intake as what the use case works with, and back."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from asyncpg import Record
+
+from msaas.contracts import JobStatus, Plan
+from msaas.jobs.adapters.postgres.snapshot_rows import read_snapshot
+from msaas.jobs.application.book import Job, Key, NewJob
+from msaas.jobs.domain.accounts import Subject
+from msaas.jobs.domain.periods import Period
+from msaas.jobs.domain.quota import Quota
+
+
+def read_subject(row: Record) -> Subject:
+    return Subject(
+        subject_id=row["subject_id"],
+        user_id=row["user_id"],
+        plan=Plan(row["plan"]),
+        overrides=orjson.loads(row["overrides"]),
+        period=Period(row["period_start"], row["period_end"]),
+        erasing=row["erasing_at"] is not None,
+    )
+
+
+def read_counter(row: Record) -> tuple[Period, Quota]:
+    quota = Quota(limit=row["jobs_limit"], used=row["jobs_used"], reserved=row["jobs_reserved"])
+    return Period(row["period_start"], row["period_end"]), quota
+
+
+def read_job(row: Record) -> Job:
+    fingerprint: bytes | None = row["idempotency_fingerprint"]
+    return Job(
+        id=row["id"],
+        user_id=row["user_id"],
+        task_type=row["task_type"],
+        status=JobStatus(row["status"]),
+        created_at=row["created_at"],
+        fence=row["fence"],
+        entry_id=row["entry_id"],
+        usage_period=row["usage_period"],
+        reserved=row["reserved"],
+        fingerprint=fingerprint.hex() if fingerprint else None,
+        cancel_requested=row["cancel_requested_at"] is not None,
+        snapshot=read_snapshot(row),
+    )
+
+
+def read_key(row: Record) -> Key | None:
+    key = row["idempotency_key"]
+    return None if key is None else (row["user_id"], key, row["idempotency_item"])
+
+
+def job_columns(new: Sequence[NewJob]) -> Sequence[Sequence[Any]]:
+    """Turn jobs into an array for each column."""
+    return list(zip(*map(_job_row, new), strict=True))
+
+
+def _job_row(new: NewJob) -> tuple[Any, ...]:
+    command, idempotency = new.command, new.command.idempotency
+    return (
+        command.job_id,
+        command.user_id,
+        command.task_type,
+        command.priority,
+        orjson.dumps(command.payload).decode(),
+        new.task.max_attempts,
+        command.run_at,
+        command.deadline_ts,
+        new.order.correlation_id,
+        new.order.traceparent,
+        idempotency and idempotency.key,
+        idempotency and idempotency.item,
+        idempotency and bytes.fromhex(idempotency.fingerprint),
+        command.source,
+        command.parent_job_id,
+        new.task.billable,
+        new.usage_period,
+    )

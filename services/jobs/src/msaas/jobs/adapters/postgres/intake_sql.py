@@ -1,0 +1,109 @@
+"""The statements of intake, each for a whole batch."""
+
+from typing import Final
+
+from msaas.jobs.adapters.postgres.snapshot_rows import SNAPSHOT
+
+_JOB: Final = f"""
+  {SNAPSHOT}, created_at, fence, entry_id, reserved, usage_period, cancel_requested_at,
+  idempotency_key, idempotency_item, idempotency_fingerprint
+"""
+
+MINT: Final = """
+INSERT INTO jobs.subjects (subject_id, user_id, plan, period_start, period_end)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[])
+ON CONFLICT (user_id) DO NOTHING
+"""
+
+FIND_STRANGERS: Final = """
+SELECT user_id, now() FROM unnest($1::uuid[]) AS given (user_id)
+WHERE NOT EXISTS (SELECT FROM jobs.subjects s WHERE s.user_id = given.user_id)
+ORDER BY user_id
+"""
+
+LOCK_SUBJECTS: Final = """
+SELECT subject_id, user_id, plan, overrides, period_start, period_end, erasing_at
+FROM jobs.subjects WHERE user_id = ANY($1::uuid[]) ORDER BY subject_id FOR NO KEY UPDATE
+"""
+
+# Periods do not overlap, so the first that is not over is the present one.
+PRESENT_COUNTERS: Final = """
+SELECT subject_id, period_start, period_end, jobs_limit, jobs_used, jobs_reserved
+FROM jobs.usage_counters WHERE subject_id = ANY($1::uuid[]) AND period_end > now()
+ORDER BY period_start
+"""
+
+LOCK_JOBS: Final = f"""
+SELECT {_JOB} FROM jobs.jobs
+WHERE (id, user_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[])) AND deleted_at IS NULL
+ORDER BY id FOR NO KEY UPDATE
+"""  # noqa: S608  # columns of ours
+
+FIND_JOBS: Final = f"""
+SELECT {_JOB} FROM jobs.jobs WHERE id = ANY($1::uuid[])
+UNION ALL
+SELECT {_JOB} FROM unnest($2::uuid[], $3::text[], $4::smallint[]) AS k (u, key, item)
+JOIN jobs.jobs ON user_id = u AND idempotency_key = key AND idempotency_item = item
+"""  # noqa: S608  # columns of ours
+
+OPEN_PERIODS: Final = """
+WITH opened AS (
+  INSERT INTO jobs.usage_counters
+    (id, user_id, subject_id, plan, period_start, period_end, jobs_limit)
+  SELECT * FROM unnest(
+    $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::timestamptz[],
+    $7::bigint[]
+  )
+  RETURNING subject_id, period_start, period_end
+)
+UPDATE jobs.subjects s SET period_start = o.period_start, period_end = o.period_end
+FROM opened o
+WHERE s.subject_id = o.subject_id AND s.period_start <> o.period_start
+"""
+
+INSERT_JOBS: Final = f"""
+INSERT INTO jobs.jobs (
+  id, user_id, task_type, priority, payload, max_attempts, run_at, deadline_at, correlation_id,
+  traceparent, idempotency_key, idempotency_item, idempotency_fingerprint, source, parent_job_id,
+  billable, usage_period, reserved, created_by
+)
+SELECT
+  id, user_id, task_type, priority, payload, max_attempts, coalesce(run_at, now()), deadline_at,
+  correlation_id, traceparent, key, item, fingerprint, source, parent, billable, usage_period,
+  usage_period IS NOT NULL, user_id
+FROM unnest(
+  $1::uuid[], $2::uuid[], $3::text[], $4::smallint[], $5::jsonb[], $6::smallint[],
+  $7::timestamptz[], $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::smallint[],
+  $13::bytea[], $14::text[], $15::uuid[], $16::boolean[], $17::timestamptz[]
+) AS given (
+  id, user_id, task_type, priority, payload, max_attempts, run_at, deadline_at, correlation_id,
+  traceparent, key, item, fingerprint, source, parent, billable, usage_period
+)
+ON CONFLICT (id) DO NOTHING
+RETURNING {SNAPSHOT}
+"""  # noqa: S608  # columns of ours
+
+RESERVE: Final = """
+UPDATE jobs.usage_counters c SET jobs_reserved = jobs_reserved + given.change
+FROM unnest($1::uuid[], $2::timestamptz[], $3::bigint[]) AS given (subject_id, period_start, change)
+WHERE c.subject_id = given.subject_id AND c.period_start = given.period_start
+"""
+
+CANCEL: Final = f"""
+UPDATE jobs.jobs SET
+  status = 'CANCELLED', finished_at = now(), reserved = false, failure_reason = 'cancelled',
+  cancel_requested_at = coalesce(cancel_requested_at, now()), lease_until = NULL,
+  waiting_for = NULL, wake_at = NULL
+WHERE id = ANY($1::uuid[]) RETURNING {SNAPSHOT}
+"""  # noqa: S608  # columns of ours
+
+CANCEL_ATTEMPTS: Final = """
+UPDATE jobs.job_attempts a SET outcome = 'cancelled', finished_at = now()
+FROM unnest($1::uuid[], $2::uuid[]) AS given (job_id, fence)
+WHERE a.job_id = given.job_id AND a.fence = given.fence AND a.outcome IS NULL
+"""
+
+ASK_TO_STOP: Final = f"""
+UPDATE jobs.jobs SET cancel_requested_at = now()
+WHERE id = ANY($1::uuid[]) RETURNING {SNAPSHOT}
+"""  # noqa: S608  # columns of ours

@@ -1,0 +1,135 @@
+"""Rows of jobs and their runs as the domain sees them, and verdicts as columns to write."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+import orjson
+from asyncpg import Record
+
+from msaas.contracts import JobStatus, Plan
+from msaas.jobs.domain.charging import Subject, UsageFact
+from msaas.jobs.domain.job import Job, Run
+from msaas.jobs.domain.settling import Verdict
+
+Row = tuple[object, ...]
+
+
+def read_job(row: Record) -> Job:
+    return Job(
+        id=row["id"],
+        user_id=row["user_id"],
+        task_type=row["task_type"],
+        status=JobStatus(row["status"]),
+        attempts=row["attempts"],
+        max_attempts=row["max_attempts"],
+        losses=row["losses"],
+        run_at=row["run_at"],
+        deadline_at=row["deadline_at"],
+        created_at=row["created_at"],
+        dispatched_at=row["dispatched_at"],
+        entry_id=row["entry_id"],
+        fence=row["fence"],
+        lease_until=row["lease_until"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        cancel_requested_at=row["cancel_requested_at"],
+        last_error=row["last_error"],
+        failure_reason=row["failure_reason"],
+        billable=row["billable"],
+        usage_period=row["usage_period"],
+        reserved=row["reserved"],
+    )
+
+
+def read_run(row: Record) -> Run:
+    return Run(
+        fence=row["fence"],
+        worker=row["worker"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        outcome=row["outcome"],
+        reason=row["reason"],
+        error=row["error"],
+    )
+
+
+def read_subject(row: Record) -> Subject:
+    return Subject(
+        subject_id=row["subject_id"],
+        plan=Plan(row["plan"]),
+        period_start=row["period_start"],
+        last_seq=row["last_seq"],
+        head=row["head"].hex(),
+    )
+
+
+def move_row(verdict: Verdict) -> Row:
+    job, success = verdict.after, verdict.success
+    return (
+        job.id,
+        job.status,
+        job.attempts,
+        job.losses,
+        job.run_at,
+        job.dispatched_at,
+        job.entry_id,
+        job.fence,
+        job.lease_until,
+        job.started_at,
+        job.finished_at,
+        _json(job.progress),
+        job.last_error,
+        job.failure_reason,
+        job.reserved,
+        success.result if success else None,
+        success.result_ref if success else None,
+    )
+
+
+def beat_row(verdict: Verdict) -> Row:
+    return verdict.job.id, verdict.after.lease_until, _json(verdict.after.progress)
+
+
+def run_rows(verdict: Verdict) -> Iterable[Row]:
+    for run in verdict.runs:
+        yield (
+            verdict.job.id,
+            run.fence,
+            run.worker,
+            run.started_at,
+            run.finished_at,
+            run.outcome,
+            run.reason,
+            run.error,
+            _json(run.timings_ms),
+        )
+
+
+def fact_row(fact: UsageFact) -> Row:
+    return (
+        fact.subject_id,
+        fact.seq,
+        fact.user_id,
+        fact.quantity,
+        fact.job_id,
+        fact.period_start,
+        fact.occurred_at,
+        bytes.fromhex(fact.prev_hash),
+        bytes.fromhex(fact.hash),
+        fact.plan,
+    )
+
+
+def counter_rows(verdicts: Sequence[Verdict], facts: Sequence[UsageFact]) -> Sequence[Row]:
+    """Sum up by period: what was used, and what no longer waits to be used."""
+    used: Counter[Row] = Counter((fact.user_id, fact.period_start) for fact in facts)
+    released: Counter[Row] = Counter(
+        (verdict.job.user_id, verdict.job.usage_period)
+        for verdict in verdicts
+        if verdict.ends and verdict.job.reserved
+    )
+    return [(*place, used[place], released[place]) for place in used.keys() | released.keys()]
+
+
+def _json(value: Mapping[str, object] | None) -> str | None:
+    return None if value is None else orjson.dumps(dict(value)).decode()

@@ -1,0 +1,107 @@
+"""The statements that settle a batch of results, each once for the whole batch."""
+
+from typing import Final
+
+from msaas.jobs.adapters.postgres.snapshot_rows import SNAPSHOT
+
+_CHANGED: Final = ", ".join(f"j.{column}" for column in SNAPSHOT.split(", "))
+
+# Only of users whose job may end: whoever has a chain to lengthen holds its head.
+LOCK_SUBJECTS: Final = """
+SELECT subject_id, user_id, plan, period_start, last_seq, head FROM jobs.subjects
+WHERE user_id IN (SELECT user_id FROM jobs.jobs WHERE id = ANY($1::uuid[]))
+ORDER BY subject_id FOR NO KEY UPDATE
+"""
+
+LOCK_JOBS: Final = f"""
+SELECT
+  {SNAPSHOT}, max_attempts, losses, run_at, deadline_at, created_at, dispatched_at, entry_id, fence,
+  lease_until, started_at, finished_at, cancel_requested_at, failure_reason, billable,
+  usage_period, reserved
+FROM jobs.jobs WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
+"""  # noqa: S608  # columns of ours
+
+FIND_RUNS: Final = """
+SELECT job_id, fence, worker, started_at, finished_at, outcome, reason, error
+FROM jobs.job_attempts WHERE job_id = ANY($1::uuid[])
+"""
+
+# Guarded on the end and on nothing else: with the status in here the planner would rather scan an
+# index on it.
+MOVE: Final = f"""
+UPDATE jobs.jobs j SET
+  status = u.status, attempts = u.attempts, losses = u.losses, run_at = u.run_at,
+  dispatched_at = u.dispatched_at, entry_id = u.entry_id, fence = u.fence,
+  lease_until = u.lease_until, started_at = u.started_at, finished_at = u.finished_at,
+  progress = u.progress, last_error = u.last_error, failure_reason = u.failure_reason,
+  reserved = u.reserved, result = u.result, result_ref = u.result_ref
+FROM unnest(
+  $1::uuid[], $2::text[], $3::smallint[], $4::smallint[], $5::timestamptz[], $6::timestamptz[],
+  $7::text[], $8::uuid[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[],
+  $12::jsonb[], $13::text[], $14::text[], $15::boolean[], $16::jsonb[], $17::text[]
+) AS u (
+  job_id, status, attempts, losses, run_at, dispatched_at, entry_id, fence, lease_until,
+  started_at, finished_at, progress, last_error, failure_reason, reserved, result, result_ref
+)
+WHERE j.id = u.job_id AND j.finished_at IS NULL
+RETURNING {_CHANGED}
+"""  # noqa: S608  # columns of ours
+
+# Touches no column of any index.
+BEAT: Final = f"""
+UPDATE jobs.jobs j SET
+  lease_until = u.lease_until, progress = coalesce(u.progress, j.progress)
+FROM unnest($1::uuid[], $2::timestamptz[], $3::jsonb[]) AS u (job_id, lease_until, progress)
+WHERE j.id = u.job_id AND j.finished_at IS NULL
+RETURNING {_CHANGED}
+"""  # noqa: S608  # columns of ours
+
+NOTE_RUNS: Final = """
+UPDATE jobs.job_attempts a SET
+  worker = u.worker, started_at = u.started_at, finished_at = u.finished_at,
+  outcome = u.outcome, reason = u.reason, error = u.error,
+  timings_ms = coalesce(u.timings_ms, a.timings_ms)
+FROM unnest(
+  $1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[],
+  $7::text[], $8::text[], $9::jsonb[]
+) AS u (job_id, fence, worker, started_at, finished_at, outcome, reason, error, timings_ms)
+WHERE a.job_id = u.job_id AND a.fence = u.fence
+"""
+
+CHARGE: Final = """
+INSERT INTO jobs.usage_events (
+  subject_id, seq, user_id, kind, quantity, job_id, period_start, occurred_at, prev_hash, hash,
+  details
+)
+SELECT
+  subject_id, seq, user_id, 'job_completed', quantity, job_id, period_start, occurred_at,
+  prev_hash, hash, jsonb_build_object('plan', plan)
+FROM unnest(
+  $1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::uuid[], $6::timestamptz[],
+  $7::timestamptz[], $8::bytea[], $9::bytea[], $10::text[]
+) AS u (
+  subject_id, seq, user_id, quantity, job_id, period_start, occurred_at, prev_hash, hash, plan
+)
+ORDER BY subject_id, seq
+"""
+
+SETTLE: Final = """
+WITH given AS (
+  SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::bigint[], $4::bigint[])
+    AS u (user_id, period_start, used, released)
+),
+locked AS MATERIALIZED (
+  SELECT c.id, given.used, given.released
+  FROM given JOIN jobs.usage_counters c USING (user_id, period_start)
+  ORDER BY c.id FOR NO KEY UPDATE OF c
+)
+UPDATE jobs.usage_counters c
+SET jobs_used = jobs_used + locked.used, jobs_reserved = jobs_reserved - locked.released
+FROM locked WHERE c.id = locked.id
+"""
+
+FIND_CHARGES: Final = """
+SELECT subject_id, seq, user_id, quantity, job_id, period_start, occurred_at, prev_hash, hash,
+  details ->> 'plan' AS plan
+FROM jobs.usage_events WHERE job_id = ANY($1::uuid[]) AND kind = 'job_completed'
+"""

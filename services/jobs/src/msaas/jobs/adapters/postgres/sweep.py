@@ -1,0 +1,50 @@
+"""The runs whose time is over, as the record knows them."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from asyncpg import Record
+
+from msaas.jobs.application.results_ports import Overdue, OverdueRun
+from msaas.jobs.domain.reports import RunKey
+from msaas.postgres import Database
+
+MOST: Final = 5_000
+
+# Reads what is on its way and nothing else: the condition is that of the index. Envelopes that only
+# wait come last, so that they never hide a run that has ended.
+OVERDUE: Final = """
+SELECT id, fence, task_type, correlation_id, entry_id, lease_until, why
+FROM jobs.jobs CROSS JOIN LATERAL (SELECT CASE
+  WHEN status = 'PENDING' AND dispatched_at < now() - $1::interval THEN 'entry'
+  WHEN status = 'RUNNING' AND cancel_requested_at < now() - $2::interval THEN 'cancel'
+  WHEN status = 'RUNNING' AND lease_until < now() THEN 'lease'
+END AS why) AS judged
+WHERE finished_at IS NULL AND (status = 'RUNNING' OR dispatched_at IS NOT NULL)
+  AND fence IS NOT NULL AND why IS NOT NULL
+ORDER BY why = 'entry' LIMIT $3
+"""
+
+
+class PostgresLeases:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list_overdue(
+        self, *, unheard: timedelta, uncancelled: timedelta
+    ) -> Sequence[OverdueRun]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(OVERDUE, unheard, uncancelled, MOST)
+        return [_read(row) for row in rows]
+
+
+def _read(row: Record) -> OverdueRun:
+    return OverdueRun(
+        run=RunKey(row["id"], row["fence"]),
+        task_type=row["task_type"],
+        correlation_id=row["correlation_id"],
+        why=Overdue(row["why"]),
+        entry_id=row["entry_id"],
+        lease_until=row["lease_until"],
+    )

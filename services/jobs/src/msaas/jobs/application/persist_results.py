@@ -1,0 +1,145 @@
+"""Settles a micro-batch of results: folded first, then one decision and one row for each job."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+from uuid import UUID
+
+from msaas.contracts import CancelRequested, JobStatus, get_task
+from msaas.jobs.application.results_ports import (
+    Present,
+    ResultStore,
+    Settled,
+    Settlement,
+    Withdrawal,
+)
+from msaas.jobs.application.usage_facts import recorded
+from msaas.jobs.domain.charging import UsageFact, charge
+from msaas.jobs.domain.folding import fold
+from msaas.jobs.domain.job import Job
+from msaas.jobs.domain.reports import RunKey, RunReport
+from msaas.jobs.domain.settling import Rules, Verdict, decide
+from msaas.messaging import Outgoing
+from msaas.telemetry import Metrics, get_logger, is_sampled, span
+
+Traces = Mapping[UUID, str | None]
+_SPANS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 7_200)
+
+
+class PersistResults:
+    def __init__(
+        self,
+        store: ResultStore,
+        wire: Withdrawal,
+        metrics: Metrics,
+        rules: Rules,
+        *,
+        on_room: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._wire = wire
+        self._rules = rules
+        self._on_room = on_room
+        self._log = get_logger()
+        self._finished = metrics.counter(
+            "msaas_jobs_finished_total", "Jobs that ended.", ("status", "failure_reason")
+        )
+        self._end_to_end = metrics.histogram(
+            "msaas_job_end_to_end_seconds", "From submitted to ended.", ("task_type",), _SPANS
+        )
+        self._unknown = metrics.counter(
+            "msaas_result_fences_unknown_total", "Results of runs that nobody handed out."
+        )
+        self._lost = metrics.counter("msaas_runs_lost_total", "Runs that were lost.", ("reason",))
+
+    async def __call__(self, reports: Sequence[RunReport], traces: Traces) -> list[Outgoing]:
+        """Commit, then tell; whoever calls again is told the same, and changes nothing."""
+        folded = fold(reports)
+        sampled = [trace for trace in traces.values() if trace and is_sampled(trace)]
+        if not sampled:
+            return await self._persist(folded, traces)
+        with span("jobs.persist", traceparent=sampled[0], links=sampled[1:], runs=len(folded)):
+            return await self._persist(folded, traces)
+
+    async def _persist(self, folded: Mapping[RunKey, RunReport], traces: Traces) -> list[Outgoing]:
+        settled = await self._store.settle(folded, lambda present: self._decide(folded, present))
+        self._count(folded, settled)
+        if any(verdict.frees_a_slot for verdict in settled.verdicts):
+            self._on_room()
+        await self._withdraw(settled.verdicts)
+        return list(_announce(folded, settled, traces))
+
+    def _decide(self, folded: Mapping[RunKey, RunReport], present: Present) -> Settlement:
+        by_job: dict[UUID, dict[UUID, RunReport]] = defaultdict(dict)
+        for run, report in folded.items():
+            by_job[run.job_id][run.fence] = report
+        verdicts = [
+            decide(job, present.runs.get(id_, {}), by_job[id_], present.now, self._rules)
+            for id_, job in present.jobs.items()
+        ]
+        charged: dict[UUID, list[Job]] = defaultdict(list)
+        for verdict in verdicts:
+            if verdict.charges:
+                charged[verdict.job.user_id].append(verdict.job)
+        facts: list[UsageFact] = []
+        for user_id, jobs in charged.items():
+            facts += charge(present.subjects[user_id], jobs, present.now)
+        return Settlement(verdicts=verdicts, facts=facts)
+
+    async def _withdraw(self, verdicts: Iterable[Verdict]) -> None:
+        """Take back what lies on the wire for a job that needs no run any more."""
+        entries: dict[str, list[str]] = defaultdict(list)
+        for verdict in verdicts:
+            if verdict.after.entry_id and verdict.after.fence in verdict.stop:
+                entries[get_task(verdict.job.task_type).topic].append(verdict.after.entry_id)
+        for topic, entry_ids in entries.items():
+            await self._wire.withdraw(topic, entry_ids)
+
+    def _count(self, folded: Mapping[RunKey, RunReport], settled: Settled) -> None:
+        ended = [verdict.after for verdict in settled.verdicts if verdict.ends]
+        kinds = Counter((job.status, job.failure_reason or "") for job in ended)
+        for labels, count in kinds.items():
+            self._finished.labels(*labels).inc(count)
+        for job in ended:
+            if job.finished_at and job.status is JobStatus.COMPLETED:
+                took = (job.finished_at - job.created_at).total_seconds()
+                self._end_to_end.labels(job.task_type).observe(max(0.0, took))
+        self._count_losses(settled.verdicts)
+        missing = [run for run in folded if run.job_id not in settled.snapshots]
+        unknown = len(missing) + sum(verdict.unknown for verdict in settled.verdicts)
+        if unknown:
+            self._unknown.inc(unknown)
+            jobs = [str(one.job.id) for one in settled.verdicts if one.unknown]
+            jobs += [str(run.job_id) for run in missing]
+            self._log.error("result_fence_unknown", count=unknown, job_ids=jobs[:20])
+
+    def _count_losses(self, verdicts: Iterable[Verdict]) -> None:
+        lost = [run for one in verdicts for run in one.runs if run.outcome == "lost"]
+        for run in lost:
+            self._lost.labels(run.reason).inc()
+        if lost:
+            reasons = dict(Counter(run.reason for run in lost))
+            self._log.warning("runs_lost", count=len(lost), reasons=reasons)
+
+
+def _announce(
+    folded: Mapping[RunKey, RunReport], settled: Settled, traces: Traces
+) -> Iterable[Outgoing]:
+    """Answer all but mere beats with the job as it is, whether it changed or not."""
+    told = {run.job_id for run, report in folded.items() if not report.is_beat}
+    snapshots = settled.snapshots
+    for verdict in settled.verdicts:
+        id_ = verdict.job.id
+        trace, known = traces.get(id_), snapshots[id_]
+        if id_ in told or verdict.moves or known.progress:
+            yield known.changed(trace)
+        for fence in sorted(verdict.stop):
+            yield Outgoing(
+                message=CancelRequested(job_id=id_, fence=fence),
+                topic="jobs.control",
+                correlation_id=known.correlation_id,
+                traceparent=trace,
+            )
+    for fact in settled.facts:
+        known, trace = snapshots[fact.job_id], traces.get(fact.job_id)
+        yield recorded(fact, known.correlation_id, trace)

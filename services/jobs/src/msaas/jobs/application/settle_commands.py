@@ -1,0 +1,97 @@
+"""Settling a batch of commands in one transaction, and telling the workers afterwards."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from msaas.contracts import CancelJob, JobStatus, SubmitJob
+from msaas.jobs.application.book import Accepted, Book, Order, Wanted
+from msaas.jobs.application.cancel_jobs import call_off, cancel
+from msaas.jobs.application.ports import IntakeRecord, Workers
+from msaas.jobs.application.snapshots import JobSnapshot
+from msaas.jobs.application.submit_jobs import key_of, submit
+from msaas.jobs.domain.errors import QuotaExceeded
+from msaas.kernel import MsaasError
+from msaas.telemetry import Metrics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A verdict for each order, in their order, and the snapshots that are to be announced."""
+
+    verdicts: Sequence[Accepted | MsaasError]
+    snapshots: Sequence[JobSnapshot]
+
+
+class SettleCommands:
+    def __init__(
+        self,
+        record: IntakeRecord,
+        workers: Workers,
+        metrics: Metrics,
+        *,
+        on_room: Callable[[], None],
+    ) -> None:
+        self._record = record
+        self._workers = workers
+        self._on_room = on_room
+        self._submitted = metrics.counter(
+            "msaas_jobs_submitted_total", "Jobs taken in.", ("task_type", "plan")
+        )
+        self._finished = metrics.counter(
+            "msaas_jobs_finished_total", "Jobs that ended.", ("status", "failure_reason")
+        )
+        self._rejected = metrics.counter(
+            "msaas_quota_rejections_total", "Jobs refused for want of quota.", ("plan",)
+        )
+
+    async def __call__(self, orders: Sequence[Order]) -> Settled:
+        """Repeat at will: what is committed already is answered again and changes nothing."""
+        async with self._record.transaction() as transaction:
+            book = await transaction.lock(_wanted_by(orders))
+            verdicts = [_judge(book, order) for order in orders]
+            snapshots = await transaction.store(book)
+        self._count(book, orders, verdicts)
+        if book.submitted or book.cancelled:
+            self._on_room()
+        await call_off(self._workers, book.called_off.values())
+        changed = {snapshot.id for snapshot in snapshots}
+        again = (job.snapshot for id_, job in book.repeated.items() if id_ not in changed)
+        return Settled(verdicts=verdicts, snapshots=[*snapshots, *filter(None, again)])
+
+    def _count(
+        self, book: Book, orders: Sequence[Order], verdicts: Sequence[Accepted | MsaasError]
+    ) -> None:
+        taken = Counter((new.task.task_type, new.plan) for new in book.submitted)
+        for labels, count in taken.items():
+            self._submitted.labels(*labels).inc(count)
+        if book.cancelled:
+            self._finished.labels(JobStatus.CANCELLED, "cancelled").inc(len(book.cancelled))
+        for order, verdict in zip(orders, verdicts, strict=True):
+            if isinstance(verdict, QuotaExceeded):
+                plan = book.accounts[order.command.user_id].subject.plan
+                self._rejected.labels(plan).inc()
+
+
+def _wanted_by(orders: Sequence[Order]) -> Wanted:
+    submits = [o.command for o in orders if isinstance(o.command, SubmitJob)]
+    cancels = [o.command for o in orders if isinstance(o.command, CancelJob)]
+    parents = {one.parent_job_id for one in submits if one.parent_job_id}
+    return Wanted(
+        plans={one.user_id: one.plan for one in reversed(submits)},
+        users={order.command.user_id for order in orders},
+        jobs={one.job_id for one in submits} | parents,
+        keys={key for one in submits if (key := key_of(one))},
+        to_cancel={(one.job_id, one.user_id) for one in cancels},
+    )
+
+
+def _judge(book: Book, order: Order) -> Accepted | MsaasError:
+    try:
+        match order.command:
+            case SubmitJob() as command:
+                return submit(book, order, command)
+            case CancelJob() as command:
+                return cancel(book, command)
+    except MsaasError as refusal:
+        return refusal

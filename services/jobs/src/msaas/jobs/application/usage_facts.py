@@ -1,0 +1,29 @@
+"""The message that tells billing of a fact of usage."""
+
+from msaas.contracts import UsageRecorded
+from msaas.jobs.domain.charging import UsageFact
+from msaas.kernel import derive_id
+from msaas.messaging import Outgoing
+
+TOPIC = "usage.events"
+
+
+def recorded(fact: UsageFact, correlation_id: str, traceparent: str | None = None) -> Outgoing:
+    """Announce it under an id of its place in the chain: whoever publishes it says the same."""
+    return Outgoing(
+        message=UsageRecorded(
+            subject_id=fact.subject_id,
+            seq=fact.seq,
+            job_id=fact.job_id,
+            quantity=fact.quantity,
+            occurred_at=fact.occurred_at,
+            period_start=fact.period_start,
+            plan=fact.plan,
+            prev_hash=fact.prev_hash,
+            hash=fact.hash,
+        ),
+        topic=TOPIC,
+        id=derive_id(fact.subject_id, fact.seq),
+        correlation_id=correlation_id,
+        traceparent=traceparent,
+    )

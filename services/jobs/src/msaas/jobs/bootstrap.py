@@ -1,0 +1,150 @@
+"""Puts the service together: the one module that knows ports and adapters by name."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from msaas.contracts import TASKS
+from msaas.jobs.adapters.postgres.dispatch import PostgresDispatch
+from msaas.jobs.adapters.postgres.facts import PostgresFacts
+from msaas.jobs.adapters.postgres.intake import PostgresIntake
+from msaas.jobs.adapters.postgres.results import PostgresResults
+from msaas.jobs.adapters.postgres.sweep import PostgresLeases
+from msaas.jobs.adapters.workers import WireToWorkers
+from msaas.jobs.application.dispatch_jobs import DispatchJobs
+from msaas.jobs.application.persist_results import PersistResults
+from msaas.jobs.application.republish_facts import RepublishFacts
+from msaas.jobs.application.settle_commands import SettleCommands
+from msaas.jobs.application.sweep_leases import SweepLeases
+from msaas.jobs.domain.settling import Rules
+from msaas.jobs.entrypoints.dispatcher import Dispatcher
+from msaas.jobs.entrypoints.epoch import EpochKeeper
+from msaas.jobs.entrypoints.sweeper import Sweeper
+from msaas.jobs.entrypoints.topics import commands, results
+from msaas.jobs.settings import Settings
+from msaas.kernel import SystemClock
+from msaas.messaging import Messenger, Pace, RedisWire
+from msaas.postgres import Database, PostgresSetting
+from msaas.streams import Wire
+from msaas.telemetry import (
+    Metrics,
+    configure_logging,
+    configure_tracing,
+    instrument,
+    shutdown_tracing,
+)
+from msaas.web import Health, create_internal_app, run_process
+
+SERVICE = "jobs"
+# Start and end of a short run, and what other runs report meanwhile, share one transaction.
+RESULTS_LINGER = 0.015
+PRODUCES = (
+    *("jobs.browser", "jobs.control", "jobs.events", "jobs.generic"),
+    *("jobs.results", "usage.events"),
+)
+
+
+class Loop(Protocol):
+    """Runs beside the consumers until it is drained."""
+
+    async def run(self) -> None: ...
+
+    def drain(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """Consumers and timers of one process."""
+
+    messenger: Messenger
+    dispatcher: Dispatcher
+    loops: Sequence[Loop]
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop`: first nothing new is begun, then what was begun is ended."""
+        async with asyncio.TaskGroup() as group:
+            for loop in (self.messenger, *self.loops):
+                group.create_task(loop.run(), name=type(loop).__name__)
+            await stop.wait()
+            for loop in (*self.loops, self.messenger):
+                loop.drain()
+
+
+def assemble(
+    database: Database,
+    wire: Wire,
+    environment: str,
+    metrics: Metrics,
+    *,
+    dispatch_window: int,
+    pace: Pace | None = None,
+) -> Service:
+    messenger = Messenger(wire, SERVICE, environment, metrics=metrics, produces=PRODUCES, pace=pace)
+    workers = WireToWorkers(messenger)
+    dispatch_record = PostgresDispatch(database, window=dispatch_window)
+    dispatcher = Dispatcher(DispatchJobs(dispatch_record, workers, metrics))
+    settle = SettleCommands(PostgresIntake(database), workers, metrics, on_room=dispatcher.nudge)
+    messenger.batch(commands.TOPIC, commands.CommandsHandler(settle))
+    recovery = _recover(messenger, database, metrics, dispatcher)
+    return Service(messenger=messenger, dispatcher=dispatcher, loops=[dispatcher, *recovery])
+
+
+def _recover(
+    messenger: Messenger, database: Database, metrics: Metrics, dispatcher: Dispatcher
+) -> Sequence[Loop]:
+    """Settle what workers report, and look for what nobody reports."""
+    once = frozenset(task.task_type for task in TASKS.values() if task.once)
+    # Spreads retries; nobody gains by guessing it.
+    rules = Rules(once=once, draw=random.random)
+    persist = PersistResults(
+        PostgresResults(database), messenger, metrics, rules, on_room=dispatcher.notice_room
+    )
+    messenger.batch(results.TOPIC, results.ResultsHandler(persist), linger=RESULTS_LINGER)
+    publisher, clock = messenger.publisher, SystemClock()
+    sweep = SweepLeases(PostgresLeases(database), messenger, publisher, metrics, clock)
+    sweeper = Sweeper(sweep, messenger.station.wire.now_ms, clock)
+    keeper = EpochKeeper(RepublishFacts(PostgresFacts(database), messenger, publisher))
+    messenger.on_epoch(sweeper.notice_epoch)
+    messenger.on_epoch(keeper.notice_epoch)
+    return [sweeper, keeper]
+
+
+async def serve(settings: Settings) -> None:
+    environment = str(settings.environment)
+    configure_logging(SERVICE, environment, level=settings.log_level)
+    configure_tracing(
+        SERVICE,
+        environment,
+        endpoint=settings.otel_exporter_otlp_endpoint,
+        sample_ratio=settings.otel_traces_sampler_arg,
+    )
+    instrument("asyncpg", "redis")
+    metrics = Metrics(SERVICE, environment)
+    wire = RedisWire(settings.redis_url.get_secret_value())
+    setting = PostgresSetting(settings.database_url.get_secret_value())
+    try:
+        async with Database(setting, metrics) as database:
+            service = assemble(
+                database, wire, environment, metrics, dispatch_window=settings.dispatch_window
+            )
+            await _run(
+                service, Health({"db": database.ping, "wire": wire.now_ms}), metrics, settings
+            )
+    finally:
+        await wire.close()
+        shutdown_tracing()
+
+
+async def _run(service: Service, health: Health, metrics: Metrics, settings: Settings) -> None:
+    async def work(stop: asyncio.Event) -> None:
+        health.start()
+        await service.run(stop)
+
+    await run_process(
+        work,
+        internal_app=create_internal_app(health, metrics),
+        internal_address=(settings.internal_host, settings.internal_port),
+        health=health,
+    )

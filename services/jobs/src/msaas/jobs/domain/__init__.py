@@ -1,0 +1,1 @@
+"""Decisions about jobs: no clock, no I/O, no framework."""

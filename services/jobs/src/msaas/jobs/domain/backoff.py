@@ -1,0 +1,14 @@
+"""How long a failed job waits until it is tried again."""
+
+from datetime import timedelta
+from typing import Final
+
+BASE: Final = timedelta(seconds=1)
+CAP: Final = timedelta(minutes=1)
+_LAST_DOUBLING: Final = 16
+
+
+def wait_after(failures: int, draw: float) -> timedelta:
+    """Spread over all of a step that doubles; `draw` is between 0 and 1."""
+    step = BASE * 2 ** min(failures - 1, _LAST_DOUBLING)
+    return min(CAP, step) * draw

@@ -1,0 +1,71 @@
+"""What a command can run into.
+
+MsaasError
+├── QuotaExceeded         the period's jobs are used or reserved
+├── IdempotencyMismatch   the key was used for something else
+├── UserErasing           the user is about to be forgotten
+├── UserUnknown           no such user here
+├── JobUnknown            no such job of this user
+├── JobFinished           too late to cancel
+├── JobTaken              the id belongs to somebody else's job
+├── TaskTypeUnknown       not in the catalogue
+└── PlanForbidden         in the catalogue, not in the plan
+"""
+
+from typing import ClassVar
+
+from msaas.kernel import ErrorKind, MsaasError
+
+
+class QuotaExceeded(MsaasError):
+    code: ClassVar[str] = "quota_exceeded"
+    kind: ClassVar[ErrorKind] = ErrorKind.PAYMENT_REQUIRED
+    default_message: ClassVar[str] = "All jobs of this period are used or reserved."
+
+
+class IdempotencyMismatch(MsaasError):
+    code: ClassVar[str] = "idempotency_mismatch"
+    kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
+    default_message: ClassVar[str] = "This Idempotency-Key was used for a different request."
+
+
+class UserErasing(MsaasError):
+    code: ClassVar[str] = "forbidden"
+    kind: ClassVar[ErrorKind] = ErrorKind.FORBIDDEN
+    default_message: ClassVar[str] = "This account is being erased."
+
+
+class UserUnknown(MsaasError):
+    code: ClassVar[str] = "not_found"
+    kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
+    default_message: ClassVar[str] = "There is no such user."
+
+
+class JobUnknown(MsaasError):
+    code: ClassVar[str] = "not_found"
+    kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
+    default_message: ClassVar[str] = "There is no such job."
+
+
+class JobFinished(MsaasError):
+    code: ClassVar[str] = "conflict"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+    default_message: ClassVar[str] = "The job has already ended."
+
+
+class JobTaken(MsaasError):
+    code: ClassVar[str] = "conflict"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+    default_message: ClassVar[str] = "This job id is taken."
+
+
+class TaskTypeUnknown(MsaasError):
+    code: ClassVar[str] = "validation_failed"
+    kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
+    default_message: ClassVar[str] = "There is no such task type."
+
+
+class PlanForbidden(MsaasError):
+    code: ClassVar[str] = "plan_forbidden"
+    kind: ClassVar[ErrorKind] = ErrorKind.FORBIDDEN
+    default_message: ClassVar[str] = "The plan does not include this task type."

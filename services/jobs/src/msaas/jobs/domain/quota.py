@@ -1,0 +1,40 @@
+"""How many jobs of a period are used, reserved and left."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Self
+
+from msaas.contracts import PLANS, Plan
+from msaas.jobs.domain.errors import QuotaExceeded
+
+UPGRADE_URL = "/billing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """`limit` None is without a hard limit."""
+
+    limit: int | None
+    used: int = 0
+    reserved: int = 0
+
+    def reserve(self, resets_at: datetime) -> Self:
+        """Set one job aside; it counts against the limit from now on, not from when it is done."""
+        if self.limit is not None and self.used + self.reserved >= self.limit:
+            raise QuotaExceeded(
+                limit=self.limit,
+                used=self.used,
+                reserved=self.reserved,
+                resets_at=resets_at.isoformat(),
+                upgrade_url=UPGRADE_URL,
+            )
+        return replace(self, reserved=self.reserved + 1)
+
+    def release(self) -> Self:
+        return replace(self, reserved=self.reserved - 1)
+
+
+def limit_of(plan: Plan, overrides: Mapping[str, int | None]) -> int | None:
+    """Let an override of this one user win; None there lifts the limit."""
+    return overrides.get("jobs_per_period", PLANS[plan].jobs_per_period)

@@ -1,0 +1,219 @@
+"""What becomes of a job by what is reported of its runs."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from msaas.contracts import JobStatus
+from msaas.jobs.domain.backoff import wait_after
+from msaas.jobs.domain.job import Job, Run
+from msaas.jobs.domain.losses import COUNTED, MOST_LOSSES, find_loss
+from msaas.jobs.domain.reports import LEASE, Failure, Loss, RunReport, Success
+from msaas.jobs.domain.run_notes import note
+
+CANCELLED = "cancelled"
+LOST_WORKER = "lost_worker"
+LOST_WORDS = "The worker was lost."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """`once` names the tasks that never run again; `draw` spreads retries, between 0 and 1."""
+
+    once: frozenset[str]
+    draw: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """`runs` are the rows that change, `stop` the runs that nobody waits for any more."""
+
+    job: Job
+    after: Job
+    success: Success | None = None
+    runs: tuple[Run, ...] = ()
+    stop: frozenset[UUID] = frozenset()
+    unknown: int = 0
+
+    @property
+    def ends(self) -> bool:
+        return self.after.is_finished and not self.job.is_finished
+
+    @property
+    def moves(self) -> bool:
+        """Whether more changes than the lease and the progress of a run."""
+        now, before = self.after, self.job
+        return (now.status, now.fence) != (before.status, before.fence)
+
+    @property
+    def frees_a_slot(self) -> bool:
+        return self.ends or (self.job.dispatched_at is not None and self.after.fence is None)
+
+    @property
+    def charges(self) -> bool:
+        return self.ends and self.after.status is JobStatus.COMPLETED and self.job.billable
+
+
+def decide(
+    job: Job,
+    runs: Mapping[UUID, Run],
+    reports: Mapping[UUID, RunReport],
+    now: datetime,
+    rules: Rules,
+) -> Verdict:
+    """Hear only fences that were handed out, and leave a job that has ended as it is."""
+    heard = {fence: report for fence, report in reports.items() if fence in runs}
+    winner = None if job.is_finished else _find_winner(job, heard)
+    after = job if job.is_finished else _settle(job, heard, winner, now, rules)
+    noted = {
+        fence: note(runs[fence], report, after, now, won=report is winner)
+        for fence, report in heard.items()
+    }
+    return Verdict(
+        job=job,
+        after=after,
+        success=winner.success if winner else None,
+        runs=tuple(run for fence, run in noted.items() if run != runs[fence]),
+        stop=_find_runs_to_stop(job, after, {**runs, **noted}, heard),
+        unknown=len(reports) - len(heard),
+    )
+
+
+def _find_winner(job: Job, heard: Mapping[UUID, RunReport]) -> RunReport | None:
+    """Prefer the present run to older ones, and of those the one that was done first."""
+    done = [(fence, report) for fence, report in heard.items() if report.success]
+    if not done:
+        return None
+    return min(
+        done,
+        key=lambda one: (
+            one[0] != job.fence,
+            one[1].success and one[1].success.finished_at,
+            one[0],
+        ),
+    )[1]
+
+
+def _settle(
+    job: Job,
+    heard: Mapping[UUID, RunReport],
+    winner: RunReport | None,
+    now: datetime,
+    rules: Rules,
+) -> Job:
+    if winner:
+        return _complete(job, winner, now)
+    if job.task_type in rules.once and _has_begun_before(job, heard):
+        return _end(replace(job, last_error=LOST_WORDS), JobStatus.FAILED, LOST_WORKER, now)
+    present = heard.get(job.fence) if job.fence else None
+    if present is None:
+        return job
+    job = _hear(job, present, now)
+    if present.failure:
+        return _fail(job, present.failure, now, rules)
+    loss = find_loss(
+        present.losses,
+        started=job.status is JobStatus.RUNNING,
+        lease_until=job.lease_until,
+        cancelling=job.is_cancelling,
+    )
+    return _lose(job, loss, now, rules) if loss else job
+
+
+def _has_begun_before(job: Job, heard: Mapping[UUID, RunReport]) -> bool:
+    """Word of a start can come after word of the loss, when two of us read at once."""
+    return any(fence != job.fence and report.started_at for fence, report in heard.items())
+
+
+def _complete(job: Job, winner: RunReport, now: datetime) -> Job:
+    own = winner.run.fence == job.fence
+    started_at = (job.started_at if own else None) or _begin(job, winner.started_at, now)
+    done = replace(job, started_at=started_at, last_error=None)
+    return _end(done, JobStatus.COMPLETED, None, now)
+
+
+def _hear(job: Job, report: RunReport, now: datetime) -> Job:
+    """Any sign of life implies the start; a lease only ever grows."""
+    if report.lease is None and report.started_at is None:
+        return job
+    lease_until = now + (report.lease or LEASE)
+    return replace(
+        job,
+        status=JobStatus.RUNNING,
+        started_at=job.started_at or _begin(job, report.started_at, now),
+        lease_until=max(job.lease_until or lease_until, lease_until),
+        progress=report.progress,
+    )
+
+
+def _fail(job: Job, failure: Failure, now: datetime, rules: Rules) -> Job:
+    if job.is_cancelling or failure.reason == CANCELLED:
+        return _end(job, JobStatus.CANCELLED, CANCELLED, now)
+    failed = replace(job, attempts=job.attempts + 1, last_error=failure.error)
+    retry_at = now + wait_after(failed.attempts, rules.draw())
+    if failure.retryable and _may_run_again(failed, retry_at, rules):
+        return _put_back(failed, retry_at)
+    return _end(failed, JobStatus.FAILED, failure.reason, now)
+
+
+def _may_run_again(failed: Job, retry_at: datetime, rules: Rules) -> bool:
+    in_time = failed.deadline_at is None or retry_at < failed.deadline_at
+    return failed.attempts < failed.max_attempts and in_time and not _is_spent(failed, rules)
+
+
+def _lose(job: Job, loss: Loss, now: datetime, rules: Rules) -> Job:
+    if job.is_cancelling:
+        return _end(job, JobStatus.CANCELLED, CANCELLED, now)
+    lost = replace(job, losses=job.losses + (loss.reason in COUNTED))
+    if _is_spent(job, rules) or lost.losses > MOST_LOSSES:
+        return _end(replace(lost, last_error=LOST_WORDS), JobStatus.FAILED, LOST_WORKER, now)
+    return _put_back(lost, lost.run_at)
+
+
+def _is_spent(job: Job, rules: Rules) -> bool:
+    return job.task_type in rules.once and job.status is JobStatus.RUNNING
+
+
+def _put_back(job: Job, run_at: datetime) -> Job:
+    return replace(
+        job,
+        status=JobStatus.PENDING,
+        run_at=run_at,
+        dispatched_at=None,
+        entry_id=None,
+        fence=None,
+        lease_until=None,
+        started_at=None,
+        progress=None,
+    )
+
+
+def _end(job: Job, status: JobStatus, reason: str | None, now: datetime) -> Job:
+    """Leave fence and entry in place: by them a repeated report finds what is to be stopped."""
+    return replace(
+        job,
+        status=status,
+        failure_reason=reason,
+        finished_at=now,
+        lease_until=None,
+        progress=None,
+        reserved=False,
+    )
+
+
+def _begin(job: Job, reported: datetime | None, now: datetime) -> datetime:
+    """Trust no other host's clock further than our own two times."""
+    return min(max(reported or now, job.created_at), now)
+
+
+def _find_runs_to_stop(
+    job: Job, after: Job, runs: Mapping[UUID, Run], heard: Mapping[UUID, RunReport]
+) -> frozenset[UUID]:
+    """Find who still runs for a job that has ended; when its end is told again, all of them."""
+    if not after.is_finished:
+        return frozenset()
+    lively = {fence for fence, report in heard.items() if report.is_lively}
+    if job.is_finished and len(lively) == len(heard):
+        return frozenset(lively)
+    return frozenset(lively | {fence for fence, run in runs.items() if run.finished_at is None})

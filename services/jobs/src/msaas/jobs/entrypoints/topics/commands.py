@@ -1,0 +1,75 @@
+"""The topic jobs.commands: parse, settle, answer, announce."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+from msaas.contracts import CancelJob, CancelRequested, SubmitJob
+from msaas.jobs.application.book import Accepted, Order
+from msaas.jobs.application.settle_commands import SettleCommands, Settled
+from msaas.kernel import MsaasError
+from msaas.messaging import Delivery, Outgoing
+from msaas.postgres import Contended
+from msaas.telemetry import get_logger, is_sampled, span
+
+TOPIC = "jobs.commands"
+
+
+class CommandsHandler:
+    def __init__(self, settle: SettleCommands) -> None:
+        self._settle = settle
+        self._log = get_logger()
+
+    async def __call__(self, batch: Sequence[Delivery]) -> Sequence[Outgoing]:
+        try:
+            with _enqueueing(batch):
+                settled = await self._settle([_order(delivery) for delivery in batch])
+        except Contended as refusal:
+            if len(batch) > 1 or batch[0].entry.reply_to is None:
+                raise  # the runner splits the batch and goes on with its halves
+            return batch[0].refuse(refusal)
+        return list(self._outgoing(batch, settled))
+
+    def _outgoing(self, batch: Sequence[Delivery], settled: Settled) -> Iterator[Outgoing]:
+        for delivery, verdict in zip(batch, settled.verdicts, strict=True):
+            yield from self._answer(delivery, verdict)
+        traces = {_order(one).command.job_id: one.entry.traceparent for one in batch}
+        for snapshot in settled.snapshots:
+            yield snapshot.changed(traces.get(snapshot.id))
+
+    def _answer(self, delivery: Delivery, verdict: Accepted | MsaasError) -> Iterator[Outgoing]:
+        order = _order(delivery)
+        log = self._log.bind(
+            correlation_id=order.correlation_id,
+            command=delivery.message.type_name(),
+            job_id=str(order.command.job_id),
+            user_id=str(order.command.user_id),
+        )
+        if isinstance(verdict, MsaasError):
+            log.info("command_refused", code=verdict.code)
+            yield from delivery.refuse(verdict)
+            return
+        log.info("command_accepted", status=verdict.answer["status"])
+        yield from delivery.accept(**verdict.answer)
+        if verdict.stop is not None:
+            yield delivery.emit("jobs.control", CancelRequested(job_id=verdict.stop))
+
+
+def _order(delivery: Delivery) -> Order:
+    match delivery.message:
+        case SubmitJob() | CancelJob() as command:
+            return Order(
+                command=command,
+                correlation_id=delivery.entry.correlation_id,
+                traceparent=delivery.entry.traceparent,
+            )
+        case other:
+            raise TypeError(f"{TOPIC} does not carry {other.type_name()}")
+
+
+def _enqueueing(batch: Sequence[Delivery]) -> AbstractContextManager[object]:
+    """Measure a batch in which somebody's trace is kept; the others come along as links."""
+    traces = [one.entry.traceparent for one in batch if is_sampled(one.entry.traceparent)]
+    if not traces:
+        return nullcontext()
+    links = [trace for trace in traces[1:] if trace]
+    return span("jobs.enqueue", traceparent=traces[0], links=links, commands=len(batch))

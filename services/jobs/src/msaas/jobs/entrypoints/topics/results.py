@@ -1,0 +1,104 @@
+"""jobs.results: what workers, peers and the sweeper report, as the domain knows it."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+import orjson
+
+from msaas.contracts import (
+    MAX_INLINE_RESULT,
+    JobFailed,
+    JobHeartbeat,
+    JobLost,
+    JobProgressed,
+    JobStarted,
+    JobSucceeded,
+    Message,
+)
+from msaas.jobs.domain.reports import LEASE, Failure, Loss, RunKey, RunReport, Success
+from msaas.messaging import Delivery, Outgoing
+
+TOPIC: Final = "jobs.results"
+
+Persist = Callable[[Sequence[RunReport], Mapping[UUID, str | None]], Awaitable[Sequence[Outgoing]]]
+
+
+class ResultsHandler:
+    def __init__(self, persist: Persist) -> None:
+        self._persist = persist
+
+    async def __call__(self, batch: Sequence[Delivery]) -> Sequence[Outgoing]:
+        reports = [read(delivery.message) for delivery in batch]
+        traces = {
+            report.run.job_id: delivery.entry.traceparent
+            for report, delivery in zip(reports, batch, strict=True)
+        }
+        return await self._persist(reports, traces)
+
+
+def read(message: Message) -> RunReport:
+    match message:
+        case JobStarted():
+            return RunReport(
+                run=RunKey(message.job_id, message.fence),
+                worker=message.worker,
+                started_at=message.started_at,
+                lease=timedelta(milliseconds=message.lease_ms),
+            )
+        case JobHeartbeat():
+            lease = timedelta(milliseconds=message.lease_ms)
+            return RunReport(run=RunKey(message.job_id, message.fence), lease=lease)
+        case JobProgressed():
+            return RunReport(
+                run=RunKey(message.job_id, message.fence),
+                lease=LEASE,
+                progress=message.progress.model_dump(),
+            )
+        case JobSucceeded():
+            return _read_success(message)
+        case JobFailed():
+            return _read_failure(message)
+        case JobLost():
+            loss = Loss(reason=message.reason, lease_until=message.lease_until)
+            return RunReport(run=RunKey(message.job_id, message.fence), losses=frozenset({loss}))
+        case _:
+            raise TypeError(f"{TOPIC} does not carry {type(message).__name__}")
+
+
+def _read_success(message: JobSucceeded) -> RunReport:
+    run = RunKey(message.job_id, message.fence)
+    result = None if message.result is None else orjson.dumps(message.result)
+    if result is not None and len(result) > MAX_INLINE_RESULT:
+        return _refuse_result(message, run)
+    success = Success(
+        result=None if result is None else result.decode(),
+        result_ref=message.result_ref,
+        finished_at=message.finished_at,
+        timings_ms=message.timings_ms,
+    )
+    return RunReport(run=run, started_at=message.started_at, success=success)
+
+
+def _refuse_result(message: JobSucceeded, run: RunKey) -> RunReport:
+    failure = Failure(
+        reason="result_too_large",
+        error=f"The result is larger than {MAX_INLINE_RESULT // 1024} KiB.",
+        retryable=False,
+        finished_at=message.finished_at,
+        timings_ms=message.timings_ms,
+    )
+    return RunReport(run=run, started_at=message.started_at, failure=failure)
+
+
+def _read_failure(message: JobFailed) -> RunReport:
+    failure = Failure(
+        reason=message.failure_reason,
+        error=message.last_error,
+        retryable=message.retryable,
+        finished_at=message.finished_at,
+        timings_ms=message.timings_ms,
+    )
+    run = RunKey(message.job_id, message.fence)
+    return RunReport(run=run, started_at=message.started_at, failure=failure)

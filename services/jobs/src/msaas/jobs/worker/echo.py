@@ -1,0 +1,25 @@
+"""Says back what it was told, after a while: the whole loop without a browser."""
+
+import asyncio
+
+from msaas.contracts import EchoParams, EchoResult
+from msaas.worker import Run
+
+_STEP = 1.0
+
+
+class Echo:
+    """A long wait goes in steps, so that it can be cancelled and watched as real work can."""
+
+    async def run(self, run: Run) -> EchoResult:
+        params = run.params
+        if not isinstance(params, EchoParams):
+            raise TypeError("echo was given the parameters of another task")
+        seconds = left = params.delay_ms / 1000
+        while left > _STEP:
+            await asyncio.sleep(_STEP)
+            left -= _STEP
+            await run.check()
+            await run.progress(int(100 * (seconds - left) / seconds))
+        await asyncio.sleep(left)
+        return EchoResult(message=params.message)

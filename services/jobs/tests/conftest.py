@@ -1,0 +1,311 @@
+"""The service as tests meet it: users, a gateway that asks, workers that read, rows to look at."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from msaas.contracts import (
+    CancelJob,
+    JobEnvelope,
+    Message,
+    Plan,
+    Reply,
+    SubmitJob,
+    decode,
+    get_topic,
+)
+from msaas.jobs.adapters.postgres.dispatch import PostgresDispatch
+from msaas.jobs.adapters.postgres.intake import PostgresIntake
+from msaas.jobs.application.book import Order
+from msaas.jobs.application.dispatch_jobs import DispatchJobs
+from msaas.jobs.application.ports import Tick
+from msaas.jobs.application.settle_commands import SettleCommands, Settled
+from msaas.jobs.bootstrap import Service, assemble
+from msaas.kernel import RetryPolicy
+from msaas.messaging import (
+    CommandClient,
+    CommandRefused,
+    Messenger,
+    Pace,
+    RedisWire,
+    WireUnavailable,
+)
+from msaas.postgres import Database, PostgresSetting
+from msaas.telemetry import Metrics
+from msaas.testing import build_submit_job
+
+PACE = Pace(block=0.05, beat=0.1, idle=0.5, drain=0.5, retry=RetryPolicy(base=0.01, cap=0.1))
+ECHO = {"message": "hello"}
+
+
+class OpenDatabase(Protocol):
+    async def __call__(self, **options: Any) -> Database: ...
+
+
+class AddUser(Protocol):
+    async def __call__(self) -> UUID: ...
+
+
+class StartService(Protocol):
+    async def __call__(self) -> "Running": ...
+
+
+@dataclass
+class Running:
+    service: Service
+    metrics: Metrics
+    stop: asyncio.Event
+    task: "asyncio.Task[None]"
+
+    async def end(self) -> None:
+        self.stop.set()
+        await self.task
+
+
+@pytest.fixture(scope="session")
+def login(postgres_url: str, template: str) -> str:
+    """Set the login's password, which the migrations leave to whoever deploys."""
+
+    async def set_password() -> None:
+        admin = await asyncpg.connect(postgres_url)
+        try:
+            # Of the workers of a test run, one after the other: a role is the whole server's.
+            await admin.execute("SELECT pg_advisory_lock(hashtext('svc_jobs'))")
+            await admin.execute("ALTER ROLE svc_jobs PASSWORD 'svc_jobs'")
+        finally:
+            await admin.close()
+
+    asyncio.run(set_password())
+    return "svc_jobs:svc_jobs"
+
+
+@pytest.fixture
+def jobs_url(schema_url: str, login: str) -> str:
+    """Name the database as the service's own login: what that may not do, no test can do."""
+    url = urlsplit(schema_url)
+    return url._replace(netloc=f"{login}@{url.netloc.rpartition('@')[2]}").geturl()
+
+
+@pytest_asyncio.fixture
+async def rows(schema_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """Open a superuser's session, to prepare and to look."""
+    connection = await asyncpg.connect(schema_url)
+    yield connection
+    await connection.close()
+
+
+@pytest_asyncio.fixture
+async def open_database(jobs_url: str) -> AsyncIterator[OpenDatabase]:
+    """Open the database as one more replica would, with a pool of its own."""
+    async with AsyncExitStack() as stack:
+
+        async def open_(**options: Any) -> Database:
+            setting = PostgresSetting(jobs_url, **options)
+            return await stack.enter_async_context(Database(setting, Metrics("jobs", "test")))
+
+        yield open_
+
+
+@pytest_asyncio.fixture
+async def database(open_database: OpenDatabase) -> Database:
+    return await open_database()
+
+
+@pytest_asyncio.fixture
+async def open_wire(redis_url: str) -> AsyncIterator[Callable[..., RedisWire]]:
+    async with AsyncExitStack() as stack:
+
+        def open_(url: str = redis_url) -> RedisWire:
+            wire = RedisWire(url)
+            stack.push_async_callback(wire.close)
+            return wire
+
+        yield open_
+
+
+@pytest.fixture
+def add_user(rows: asyncpg.Connection) -> AddUser:
+    async def add() -> UUID:
+        user = uuid4()
+        sql = "INSERT INTO identity.users (id, email) VALUES ($1, $2)"
+        await rows.execute(sql, user, f"{user}@example.com")
+        return user
+
+    return add
+
+
+@pytest_asyncio.fixture
+async def user(add_user: AddUser) -> UUID:
+    return await add_user()
+
+
+@pytest_asyncio.fixture
+async def start_service(
+    database: Database, environment: str, open_wire: Callable[..., RedisWire]
+) -> AsyncIterator[StartService]:
+    """Start a replica; it is drained when the test is over."""
+    started: list[Running] = []
+
+    async def start() -> Running:
+        metrics = Metrics("jobs", "test")
+        service = assemble(
+            database,
+            open_wire(),
+            environment,
+            metrics,
+            dispatch_window=200,
+            pace=PACE,
+        )
+        stop = asyncio.Event()
+        running = Running(service, metrics, stop, asyncio.create_task(service.run(stop)))
+        started.append(running)
+        return running
+
+    yield start
+    for running in started:
+        await running.end()
+
+
+@pytest_asyncio.fixture
+async def gateway(
+    environment: str, open_wire: Callable[..., RedisWire]
+) -> AsyncIterator["Gateway"]:
+    messenger = Messenger(
+        open_wire(),
+        "gateway",
+        environment,
+        metrics=Metrics("gateway", "test"),
+        produces=["jobs.commands"],
+        pace=PACE,
+    )
+    gateway = Gateway(messenger, messenger.commands())
+    running = asyncio.create_task(messenger.run())
+    yield gateway
+    messenger.drain()
+    await running
+
+
+class Gateway:
+    """Asks as the gateway does, and tells what it was answered."""
+
+    def __init__(self, messenger: Messenger, client: CommandClient) -> None:
+        self.messenger = messenger
+        self._client = client
+
+    async def call(self, command: Message, traceparent: str | None = None) -> Reply:
+        try:
+            return await self._client.call(
+                "jobs.commands", command, ttl=20.0, correlation_id="test", traceparent=traceparent
+            )
+        except CommandRefused as refusal:
+            return Reply(command_id=uuid4(), ok=False, problem=refusal.problem)
+
+    async def submit(self, user: UUID, **fields: Any) -> Reply:
+        trace = fields.pop("traceparent", None)
+        command = build_submit_job(user_id=user, **{"plan": Plan.FREE, "payload": ECHO} | fields)
+        return await self.call(command, trace)
+
+    async def cancel(self, user: UUID, job_id: UUID) -> Reply:
+        return await self.call(CancelJob(job_id=job_id, user_id=user))
+
+
+@pytest.fixture
+def read_topic(
+    environment: str, open_wire: Callable[..., RedisWire]
+) -> Callable[[str], Awaitable[Sequence[Any]]]:
+    """Read every message that lies on a topic with one stream."""
+    wire = open_wire()
+
+    async def read(name: str) -> Sequence[Any]:
+        topic = get_topic(name)
+        [key] = topic.keys(environment)
+        found = await wire.tail({key: "0-0"}, 1_000, 0)
+        return [decode(topic, raw.fields).message for raw in found.get(key, ())]
+
+    return read
+
+
+@pytest.fixture
+def read_envelopes(
+    read_topic: Callable[[str], Awaitable[Sequence[Any]]],
+) -> Callable[[], Awaitable[Sequence[JobEnvelope]]]:
+    async def read() -> Sequence[JobEnvelope]:
+        return await read_topic("jobs.generic")
+
+    return read
+
+
+class FakeWorkers:
+    """Where envelopes go: `room` says how many more get an entry."""
+
+    def __init__(self) -> None:
+        self.room = 1_000
+        self.is_away = False
+        self.sent: list[JobEnvelope] = []
+        self.withdrawn: list[tuple[str, Sequence[str]]] = []
+        self.marked: set[UUID] = set()
+
+    async def ping(self) -> None:
+        if self.is_away:
+            raise WireUnavailable(target="test")
+
+    async def send(
+        self, topic: str, envelope: JobEnvelope, traceparent: str | None = None
+    ) -> str | None:
+        if self.room == 0:
+            return None
+        self.room -= 1
+        self.sent.append(envelope)
+        return f"{len(self.sent)}-0"
+
+    async def withdraw(self, topic: str, entry_ids: Sequence[str]) -> None:
+        self.withdrawn.append((topic, entry_ids))
+
+    async def mark_cancelled(self, job_ids: Iterable[UUID], ttl: timedelta) -> None:
+        self.marked |= set(job_ids)
+
+
+@pytest.fixture
+def workers() -> FakeWorkers:
+    return FakeWorkers()
+
+
+@pytest.fixture
+def settle(database: Database, workers: FakeWorkers) -> Callable[..., Awaitable[Settled]]:
+    """Settle commands as one batch, without a wire."""
+    use_case = SettleCommands(
+        PostgresIntake(database), workers, Metrics("jobs", "test"), on_room=lambda: None
+    )
+
+    async def settle_(*commands: SubmitJob | CancelJob) -> Settled:
+        return await use_case([Order(command=one, correlation_id="test") for one in commands])
+
+    return settle_
+
+
+@pytest.fixture
+def tick(database: Database, workers: FakeWorkers) -> Callable[..., Awaitable[Tick]]:
+    """Dispatch once, without a wire."""
+
+    async def tick_(window: int = 200, **options: Any) -> Tick:
+        record = PostgresDispatch(database, window=window, **options)
+        return await DispatchJobs(record, workers, Metrics("jobs", "test"))()
+
+    return tick_
+
+
+@pytest.fixture
+def submit_job() -> Callable[..., SubmitJob]:
+    def build(user: UUID, **fields: Any) -> SubmitJob:
+        return build_submit_job(user_id=user, **{"payload": ECHO} | fields)
+
+    return build

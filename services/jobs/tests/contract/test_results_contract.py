@@ -1,0 +1,118 @@
+"""The handler of results accepts the committed samples, and what it says holds to the contract."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from msaas.contracts import JobStatus, decode, encode, get_topic
+from msaas.jobs.adapters.postgres.results import PostgresResults
+from msaas.jobs.application.persist_results import PersistResults
+from msaas.jobs.bootstrap import SERVICE
+from msaas.jobs.domain.settling import Rules
+from msaas.jobs.entrypoints.topics import results
+from msaas.kernel import new_id
+from msaas.messaging import Delivery, Outgoing
+from msaas.postgres import Database
+from msaas.streams import RawEntry
+from msaas.telemetry import Metrics
+
+SAMPLES = Path(__file__).parents[4] / "contracts" / "samples" / "v1"
+TOPIC = get_topic(results.TOPIC)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+JOB = """
+WITH owner AS (
+  INSERT INTO identity.users (id, email) VALUES (gen_random_uuid(), 's@example.com') RETURNING id
+),
+subject AS (
+  INSERT INTO jobs.subjects (subject_id, user_id, period_start, period_end)
+  SELECT gen_random_uuid(), id, '2026-01-01Z', '2036-01-01Z' FROM owner RETURNING *
+),
+counter AS (
+  INSERT INTO jobs.usage_counters
+    (id, user_id, subject_id, plan, period_start, period_end, jobs_reserved)
+  SELECT gen_random_uuid(), user_id, subject_id, plan, period_start, period_end, 1 FROM subject
+),
+job AS (
+  INSERT INTO jobs.jobs (id, user_id, task_type, payload, max_attempts, correlation_id, source,
+    billable, usage_period, reserved, dispatched_at, entry_id, fence)
+  SELECT $1, user_id, 'echo', '{}', 3, 'c', 'api', true, period_start, true, now(), '1-1', $2
+  FROM subject
+)
+INSERT INTO jobs.job_attempts (job_id, fence, attempt) VALUES ($1, $2, 0)
+"""
+OUTCOMES: Mapping[str, JobStatus] = {
+    "JobStarted": JobStatus.RUNNING,
+    "JobHeartbeat": JobStatus.RUNNING,
+    "JobProgressed": JobStatus.RUNNING,
+    "JobSucceeded": JobStatus.COMPLETED,
+    "JobFailed": JobStatus.PENDING,
+    "JobLost": JobStatus.PENDING,
+}
+
+
+class Withdrawal:
+    async def withdraw(self, topic: str, entry_ids: Sequence[str]) -> None:
+        assert topic
+        assert entry_ids
+
+
+@pytest.fixture
+def handler(database: Database) -> results.ResultsHandler:
+    persist = PersistResults(
+        PostgresResults(database),
+        Withdrawal(),
+        Metrics("jobs", "test"),
+        Rules(once=frozenset(), draw=lambda: 1.0),
+        on_room=lambda: None,
+    )
+    return results.ResultsHandler(persist)
+
+
+def deliver(name: str) -> Delivery:
+    fields = {
+        b"id": str(new_id()).encode(),
+        b"type": name.encode(),
+        b"v": b"1",
+        b"correlation_id": b"test",
+        b"ts": NOW.isoformat().encode(),
+        b"data": (SAMPLES / f"{name}.json").read_bytes(),
+    }
+    return Delivery(RawEntry("1-1", fields), decode(TOPIC, fields))
+
+
+def test_a_sample_of_each_message_of_the_topic_is_tried() -> None:
+    assert {message.type_name() for message in TOPIC.messages} == OUTCOMES.keys()
+    assert SERVICE in TOPIC.consumers
+
+
+@pytest.mark.parametrize(("name", "status"), OUTCOMES.items())
+async def test_the_committed_samples_are_settled(
+    name: str, status: JobStatus, handler: results.ResultsHandler, rows: asyncpg.Connection
+) -> None:
+    delivery = deliver(name)
+    word: Any = delivery.message
+    job: UUID = word.job_id
+    await rows.execute(JOB, job, word.fence)
+    told = await handler([delivery])
+    assert await rows.fetchval("SELECT status FROM jobs.jobs") == status
+    for outgoing in told:
+        reads_as_it_was_written(outgoing)
+
+
+def reads_as_it_was_written(outgoing: Outgoing) -> None:
+    assert outgoing.topic is not None
+    topic = get_topic(outgoing.topic)
+    assert SERVICE in topic.producers
+    fields = encode(
+        outgoing.message,
+        id=outgoing.id or new_id(),
+        correlation_id=outgoing.correlation_id,
+        ts=NOW,
+        traceparent=outgoing.traceparent,
+    )
+    assert decode(topic, fields).message == outgoing.message

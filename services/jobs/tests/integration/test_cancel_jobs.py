@@ -1,0 +1,200 @@
+"""Cancelling: at once where nobody runs the job, by asking its worker where somebody does."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from msaas.contracts import CancelJob, JobStatus, Plan, SubmitJob
+from msaas.jobs.application.book import Accepted
+from msaas.jobs.application.settle_commands import Settled
+from msaas.kernel import MsaasError
+from msaas.testing import wait_until
+
+Settle = Callable[..., Awaitable[Settled]]
+Submit = Callable[..., SubmitJob]
+JOB = "SELECT * FROM jobs.jobs WHERE id = $1"
+RUN = (
+    "UPDATE jobs.jobs SET status = 'RUNNING', started_at = now(), lease_until = now() WHERE id = $1"
+)
+WAIT = (
+    "UPDATE jobs.jobs SET status = 'RUNNING', dispatched_at = NULL, fence = NULL,"
+    " waiting_for = '{}', wake_at = now() WHERE id = $1"
+)
+END = "UPDATE jobs.jobs SET status = '{}', finished_at = now(), reserved = false WHERE id = $1"
+RESERVED = "SELECT jobs_reserved FROM jobs.usage_counters ORDER BY period_start"
+
+
+@pytest.fixture
+def add_job(settle: Settle, submit_job: Submit, user: UUID) -> Callable[[], Awaitable[CancelJob]]:
+    """Take a job in, and return the command that cancels it."""
+
+    async def add() -> CancelJob:
+        command = submit_job(user, plan=Plan.PRO)
+        await settle(command)
+        return CancelJob(job_id=command.job_id, user_id=user)
+
+    return add
+
+
+def verdict_of(settled: Settled) -> str | dict[str, object]:
+    [verdict] = settled.verdicts
+    return verdict.code if isinstance(verdict, MsaasError) else verdict.answer
+
+
+async def test_a_waiting_job_is_cancelled_in_that_transaction_and_gives_its_reservation_back(
+    settle: Settle, add_job: Any, rows: asyncpg.Connection
+) -> None:
+    command, _other = await add_job(), await add_job()
+    settled = await settle(command)
+    row = await rows.fetchrow(JOB, command.job_id)
+    assert row is not None
+    assert verdict_of(settled) == {"job_id": command.job_id, "status": "CANCELLED"}
+    assert (row["status"], row["failure_reason"], row["reserved"]) == (
+        "CANCELLED",
+        "cancelled",
+        False,
+    )
+    assert row["finished_at"] is not None
+    assert await rows.fetchval(RESERVED) == 1
+    assert [(one.id, one.status, one.version) for one in settled.snapshots] == [
+        (command.job_id, JobStatus.CANCELLED, row["version"])
+    ]
+
+
+async def test_a_job_on_its_way_is_cancelled_and_its_entry_taken_back(
+    settle: Settle, add_job: Any, tick: Any, workers: Any, rows: asyncpg.Connection
+) -> None:
+    command = await add_job()
+    await tick()
+    settled = await settle(command)
+    assert verdict_of(settled) == {"job_id": command.job_id, "status": "CANCELLED"}
+    assert workers.withdrawn == [("jobs.generic", ["1-0"])]
+    assert workers.marked == {command.job_id}
+    assert await rows.fetchval("SELECT outcome FROM jobs.job_attempts") == "cancelled"
+
+
+async def test_a_job_that_waits_for_others_is_cancelled_at_once(
+    settle: Settle, add_job: Any, tick: Any, rows: asyncpg.Connection
+) -> None:
+    command = await add_job()
+    await tick()
+    await rows.execute(WAIT, command.job_id)
+    settled = await settle(command)
+    row = await rows.fetchrow(JOB, command.job_id)
+    assert row is not None
+    assert verdict_of(settled) == {"job_id": command.job_id, "status": "CANCELLED"}
+    assert (row["status"], row["waiting_for"], row["wake_at"]) == ("CANCELLED", None, None)
+
+
+async def test_a_running_job_is_marked_and_its_worker_asked_to_stop(
+    settle: Settle, add_job: Any, tick: Any, workers: Any, rows: asyncpg.Connection
+) -> None:
+    command = await add_job()
+    await tick()
+    await rows.execute(RUN, command.job_id)
+    settled = await settle(command)
+    row = await rows.fetchrow(JOB, command.job_id)
+    assert row is not None
+    assert verdict_of(settled) == {
+        "job_id": command.job_id,
+        "status": "RUNNING",
+        "cancel_requested": True,
+    }
+    assert row["cancel_requested_at"] is not None
+    assert row["reserved"]
+    assert workers.marked == {command.job_id}
+    assert workers.withdrawn == []
+    assert isinstance(settled.verdicts[0], Accepted)
+    assert settled.verdicts[0].stop == command.job_id
+
+
+@pytest.mark.parametrize("running", [True, False])
+async def test_cancelling_again_says_the_same_and_tells_the_worker_again(
+    running: bool,  # noqa: FBT001  # a parameter of the test
+    settle: Settle,
+    add_job: Any,
+    tick: Any,
+    workers: Any,
+    rows: asyncpg.Connection,
+) -> None:
+    command = await add_job()
+    await tick()
+    if running:
+        await rows.execute(RUN, command.job_id)
+    first = await settle(command)
+    before = await rows.fetchrow(JOB, command.job_id)
+    workers.marked.clear()
+    again = await settle(command)
+    assert verdict_of(again) == verdict_of(first)
+    assert await rows.fetchrow(JOB, command.job_id) == before
+    assert workers.marked == {command.job_id}
+    assert [one.version for one in again.snapshots] == [one.version for one in first.snapshots]
+    assert await rows.fetchval(RESERVED) == int(running)
+
+
+@pytest.mark.parametrize("status", ["COMPLETED", "FAILED"])
+async def test_what_has_ended_cannot_be_cancelled(
+    status: str, settle: Settle, add_job: Any, rows: asyncpg.Connection
+) -> None:
+    command = await add_job()
+    await rows.execute(END.format(status), command.job_id)
+    assert verdict_of(await settle(command)) == "conflict"
+    assert await rows.fetchval("SELECT status FROM jobs.jobs") == status
+
+
+async def test_anothers_job_is_as_unknown_as_none(
+    settle: Settle, add_job: Any, add_user: Any, submit_job: Submit, rows: asyncpg.Connection
+) -> None:
+    command, stranger = await add_job(), await add_user()
+    await settle(submit_job(stranger))
+    for job_id, user in [
+        (command.job_id, stranger),
+        (uuid4(), stranger),
+        (command.job_id, uuid4()),
+    ]:
+        assert verdict_of(await settle(CancelJob(job_id=job_id, user_id=user))) == "not_found"
+    assert await rows.fetchval("SELECT count(*) FROM jobs.jobs WHERE status = 'PENDING'") == 2
+
+
+async def test_a_reservation_goes_back_to_the_period_that_it_was_made_in(
+    settle: Settle, add_job: Any, rows: asyncpg.Connection
+) -> None:
+    command = await add_job()
+    await rows.execute("UPDATE jobs.jobs SET usage_period = usage_period - interval '70 days'")
+    for table in ("subjects", "usage_counters"):
+        await rows.execute(
+            f"UPDATE jobs.{table} SET period_start = period_start - interval '70 days',"
+            " period_end = period_end - interval '40 days'"
+        )
+    await add_job()
+    assert [row["jobs_reserved"] for row in await rows.fetch(RESERVED)] == [1, 1]
+    await settle(command)
+    assert [row["jobs_reserved"] for row in await rows.fetch(RESERVED)] == [0, 1]
+
+
+async def test_a_cancel_over_the_wire_withdraws_the_entry_marks_the_job_and_tells_everybody(
+    gateway: Any,
+    start_service: Any,
+    user: UUID,
+    rows: asyncpg.Connection,
+    read_topic: Any,
+    read_envelopes: Any,
+) -> None:
+    running = await start_service()
+    unread, _ = [(await gateway.submit(user)).data["job_id"] for _ in range(2)]
+
+    async def are_on_the_wire() -> bool:
+        return await rows.fetchval("SELECT count(entry_id) FROM jobs.jobs") == 2
+
+    await wait_until(are_on_the_wire)
+    reply = await gateway.cancel(user, UUID(unread))
+    assert reply.data == {"job_id": unread, "status": "CANCELLED"}
+    assert unread not in {str(one.job_id) for one in await read_envelopes()}
+    marked = await running.service.messenger.find_cancelled([UUID(unread)])
+    assert marked == {UUID(unread)}
+    assert [str(one.job_id) for one in await read_topic("jobs.control")] == [unread]
+    events = [one for one in await read_topic("jobs.events") if str(one.frame.id) == unread]
+    assert [one.frame.status for one in events] == [JobStatus.PENDING, JobStatus.CANCELLED]

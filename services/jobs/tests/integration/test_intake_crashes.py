@@ -1,0 +1,140 @@
+"""The process ends at each point of a command's way: the job is there once, reserved once, told."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from msaas.contracts import JobChanged
+from msaas.streams import WireUnavailable
+from msaas.testing import wait_until
+
+PROGRAM = Path(__file__).parents[1] / "programs" / "dying_service.py"
+KILLED = 137
+StartDying = Callable[[str], Awaitable[asyncio.subprocess.Process]]
+
+
+@pytest_asyncio.fixture
+async def start_dying(
+    environment: str, redis_url: str, jobs_url: str, tmp_path: Path
+) -> AsyncIterator[StartDying]:
+    started: list[asyncio.subprocess.Process] = []
+
+    async def start(crash: str) -> asyncio.subprocess.Process:
+        given = {
+            "ENVIRONMENT": environment,
+            "REDIS_URL": redis_url,
+            "DATABASE_URL": jobs_url,
+            "CRASH": crash,
+        }
+        with (tmp_path / "service.log").open("wb") as log:
+            program = await asyncio.create_subprocess_exec(
+                sys.executable, str(PROGRAM), env=os.environ | given, stdout=log, stderr=log
+            )
+        started.append(program)
+        return program
+
+    yield start
+    for program in started:
+        if program.returncode is None:
+            program.kill()
+            await program.wait()
+
+
+@pytest.mark.parametrize(
+    "crash",
+    [
+        "wire.read.after",  # taken, nothing done
+        "intake.store.after",  # written, not committed
+        "wire.commit.before",  # committed, not published
+        "wire.commit.after",  # published
+    ],
+)
+async def test_a_submit_survives_the_end_of_its_process(
+    crash: str,
+    gateway: Any,
+    start_dying: StartDying,
+    start_service: Any,
+    add_user: Any,
+    rows: asyncpg.Connection,
+    read_topic: Any,
+) -> None:
+    users: list[UUID] = [await add_user() for _ in range(5)]
+    asked = [asyncio.create_task(gateway.submit(user)) for user in users]
+
+    async def are_on_the_wire() -> bool:
+        return len(await read_topic("jobs.commands")) == len(users)
+
+    await wait_until(are_on_the_wire)
+    program = await start_dying(crash)
+    assert await program.wait() == KILLED
+    await start_service()
+    replies = await asyncio.gather(*asked)
+    assert all(reply.ok and not reply.data["replayed"] for reply in replies)
+    assert await rows.fetchval("SELECT count(*) FROM jobs.jobs") == 5
+    assert await rows.fetchval("SELECT sum(jobs_reserved) FROM jobs.usage_counters") == 5
+    announced = {one.frame.id for one in await read_topic("jobs.events")}
+    assert {str(job_id) for job_id in announced} == {reply.data["job_id"] for reply in replies}
+    assert all(isinstance(one, JobChanged) for one in await read_topic("jobs.events"))
+
+
+@pytest.mark.parametrize(
+    ("crash", "envelopes"),
+    [
+        ("wire.commit.before", 0),  # committed, not published
+        ("wire.commit.after", 1),  # published, and the record does not know where
+    ],
+)
+async def test_a_dispatch_that_ends_half_way_leaves_what_the_sweeper_heals(
+    crash: str,
+    envelopes: int,
+    settle: Any,
+    submit_job: Any,
+    start_dying: StartDying,
+    user: UUID,
+    rows: asyncpg.Connection,
+    read_envelopes: Any,
+) -> None:
+    await settle(submit_job(user))
+    program = await start_dying(crash)
+    assert await program.wait() == KILLED
+    row = await rows.fetchrow(
+        "SELECT j.*, a.attempt FROM jobs.jobs j JOIN jobs.job_attempts a USING (fence)"
+    )
+    assert row is not None
+    assert (row["status"], row["lease_until"], row["attempt"]) == ("PENDING", None, 0)
+    assert row["entry_id"] is None
+    assert [one.fence for one in await read_envelopes()] == [row["fence"]] * envelopes
+
+
+async def test_a_wire_that_fails_after_the_commit_is_tried_again_until_all_is_told(
+    gateway: Any, start_service: Any, user: UUID, rows: asyncpg.Connection
+) -> None:
+    """A cancel commits, the wire falls silent, the handler runs again on what it has committed."""
+    running = await start_service()
+    job_id = UUID((await gateway.submit(user)).data["job_id"])
+
+    async def is_noted() -> bool:
+        return await rows.fetchval("SELECT entry_id FROM jobs.jobs") is not None
+
+    await wait_until(is_noted)
+    wire = running.service.messenger.station.wire
+    mark, failures = wire.mark, iter([True, True])
+
+    async def fails_twice(*args: Any) -> None:
+        if next(failures, False):
+            raise WireUnavailable(target="test")
+        await mark(*args)
+
+    wire.mark = fails_twice
+    reply = await gateway.cancel(user, job_id)
+    assert reply.data["status"] == "CANCELLED"
+    assert await running.service.messenger.find_cancelled([job_id]) == {job_id}
+    assert await rows.fetchval("SELECT jobs_reserved FROM jobs.usage_counters") == 0

@@ -1,0 +1,342 @@
+"""Intake: what is accepted is committed, once for each id and key, and never over the limit."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from msaas.contracts import CancelJob, Idempotency, JobStatus, Plan, SubmitJob
+from msaas.jobs.application.book import Accepted
+from msaas.jobs.application.settle_commands import Settled
+from msaas.kernel import MsaasError
+from msaas.testing import wait_until
+
+Settle = Callable[..., Awaitable[Settled]]
+Submit = Callable[..., SubmitJob]
+KEY = Idempotency(key="order-1", fingerprint="ab" * 32)
+DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+
+
+def codes(settled: Settled) -> list[str]:
+    return [
+        verdict.code if isinstance(verdict, MsaasError) else str(verdict.answer["status"])
+        for verdict in settled.verdicts
+    ]
+
+
+def answers(settled: Settled) -> list[dict[str, object]]:
+    return [one.answer for one in settled.verdicts if isinstance(one, Accepted)]
+
+
+async def read_counters(rows: asyncpg.Connection, user: UUID) -> list[asyncpg.Record]:
+    """Read a user's periods, the latest first."""
+    return await rows.fetch(
+        "SELECT * FROM jobs.usage_counters WHERE user_id = $1 ORDER BY period_start DESC", user
+    )
+
+
+async def count_jobs(rows: asyncpg.Connection) -> int:
+    return await rows.fetchval("SELECT count(*) FROM jobs.jobs")
+
+
+async def test_a_job_is_committed_before_its_submitter_is_told(
+    gateway: Any, start_service: Any, user: UUID, rows: asyncpg.Connection
+) -> None:
+    await start_service()
+    job_id = uuid4()
+    reply = await gateway.submit(user, job_id=job_id)
+    row = await rows.fetchrow("SELECT * FROM jobs.jobs WHERE id = $1", job_id)
+    assert row is not None
+    assert reply.data == {
+        "job_id": str(job_id),
+        "status": "PENDING",
+        "version": 1,
+        "created_at": row["created_at"].isoformat().replace("+00:00", "Z"),
+        "replayed": False,
+    }
+
+
+async def test_each_new_job_is_announced(
+    gateway: Any,
+    start_service: Any,
+    user: UUID,
+    read_topic: Callable[[str], Awaitable[Sequence[Any]]],
+) -> None:
+    await start_service()
+    replies = await asyncio.gather(*(gateway.submit(user) for _ in range(2)))
+    events = await read_topic("jobs.events")
+    assert {str(event.frame.id) for event in events} == {one.data["job_id"] for one in replies}
+    assert {(one.frame.status, one.version, one.user_id) for one in events} == {
+        (JobStatus.PENDING, 1, user)
+    }
+
+
+async def test_a_hundred_parallel_submits_with_one_key_are_one_job(
+    gateway: Any, start_service: Any, user: UUID, rows: asyncpg.Connection
+) -> None:
+    await start_service()
+    await start_service()
+    replies = await asyncio.gather(*(gateway.submit(user, idempotency=KEY) for _ in range(100)))
+    assert await count_jobs(rows) == 1
+    assert all(reply.ok for reply in replies)
+    assert len({reply.data["job_id"] for reply in replies}) == 1
+    assert sum(not reply.data["replayed"] for reply in replies) == 1
+    assert (await read_counters(rows, user))[0]["jobs_reserved"] == 1
+
+
+async def test_a_hundred_parallel_submits_without_a_key_are_a_hundred_jobs(
+    gateway: Any, start_service: Any, user: UUID, rows: asyncpg.Connection
+) -> None:
+    await start_service()
+    await start_service()
+    replies = await asyncio.gather(*(gateway.submit(user) for _ in range(100)))
+    assert await count_jobs(rows) == 100
+    assert len({reply.data["job_id"] for reply in replies}) == 100
+
+
+async def test_a_limit_holds_to_the_job_under_concurrency(
+    gateway: Any, start_service: Any, add_user: Any, rows: asyncpg.Connection
+) -> None:
+    """Two replicas, overlapping users, batches in any order: no deadlock, no job too many."""
+    for _ in range(2):
+        await start_service()
+    users = [await add_user() for _ in range(3)]
+    replies = await asyncio.gather(
+        *(gateway.submit(users[number % 3]) for number in range(3 * 120))
+    )
+    refused = [reply.problem for reply in replies if not reply.ok]
+    assert {problem.code for problem in refused} == {"quota_exceeded"}
+    assert len(refused) == 60
+    for one in users:
+        [counter] = await read_counters(rows, one)
+        assert (counter["jobs_reserved"], counter["jobs_used"]) == (100, 0)
+    assert await rows.fetchval(DEADLOCKS) == 0
+
+
+async def test_a_refusal_for_want_of_quota_says_what_there_is_and_when_it_ends(
+    settle: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+) -> None:
+    await settle(submit_job(user))
+    await rows.execute("UPDATE jobs.usage_counters SET jobs_used = 98")
+    settled = await settle(submit_job(user), submit_job(user))
+    assert codes(settled) == ["PENDING", "quota_exceeded"]
+    [_, refusal] = settled.verdicts
+    assert isinstance(refusal, MsaasError)
+    month = datetime.now(UTC).month % 12 + 1
+    assert datetime.fromisoformat(str(refusal.context.pop("resets_at"))).month == month
+    assert refusal.context == {"limit": 100, "used": 98, "reserved": 2, "upgrade_url": "/billing"}
+
+
+async def test_commands_of_one_user_take_effect_in_their_order(
+    settle: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+) -> None:
+    await settle(submit_job(user))
+    await rows.execute("UPDATE jobs.usage_counters SET jobs_used = 98")
+    first, second, third = (submit_job(user) for _ in range(3))
+    cancel = CancelJob(job_id=first.job_id, user_id=user)
+    settled = await settle(cancel, first, second, cancel, third)
+    assert codes(settled) == ["not_found", "PENDING", "quota_exceeded", "CANCELLED", "PENDING"]
+    assert [(one.status, one.version) for one in settled.snapshots if one.id == first.job_id] == [
+        (JobStatus.PENDING, 1),
+        (JobStatus.CANCELLED, 2),
+    ]
+    assert (await read_counters(rows, user))[0]["jobs_reserved"] == 2
+
+
+async def test_enterprise_has_no_limit_and_an_override_wins_over_the_plan(
+    settle: Settle, submit_job: Submit, add_user: Any, rows: asyncpg.Connection
+) -> None:
+    big, small = await add_user(), await add_user()
+    await settle(submit_job(big, plan=Plan.ENTERPRISE), submit_job(small))
+    await rows.execute("UPDATE jobs.usage_counters SET jobs_used = 1000000 WHERE user_id = $1", big)
+    await rows.execute("DELETE FROM jobs.usage_counters WHERE user_id = $1", small)
+    await rows.execute("UPDATE jobs.subjects SET overrides = '{\"jobs_per_period\": 1}'")
+    settled = await settle(submit_job(big), submit_job(small), submit_job(small))
+    assert codes(settled) == ["PENDING", "PENDING", "quota_exceeded"]
+
+
+async def test_the_subject_is_minted_with_the_plan_of_the_first_submit_and_keeps_its_own(
+    settle: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+) -> None:
+    await settle(submit_job(user, plan=Plan.PRO), submit_job(user, plan=Plan.FREE))
+    await settle(submit_job(user, plan=Plan.FREE))
+    subject = await rows.fetchrow("SELECT * FROM jobs.subjects WHERE user_id = $1", user)
+    [counter] = await read_counters(rows, user)
+    assert subject is not None
+    assert subject["plan"] == counter["plan"] == "PRO"
+    assert counter["jobs_limit"] == 10_000
+    assert subject["subject_id"] not in {user, None}
+
+
+async def test_each_job_holds_a_reservation_in_the_present_period(
+    settle: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+) -> None:
+    command = submit_job(user)
+    await settle(command)
+    job = await rows.fetchrow("SELECT * FROM jobs.jobs WHERE id = $1", command.job_id)
+    [counter] = await read_counters(rows, user)
+    assert job is not None
+    assert job["reserved"]
+    assert job["usage_period"] == counter["period_start"]
+
+
+async def test_past_the_end_of_a_period_the_next_one_opens_beside_it(
+    settle: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+) -> None:
+    await settle(submit_job(user, plan=Plan.PRO))
+    for table in ("subjects", "usage_counters"):
+        await rows.execute(
+            f"UPDATE jobs.{table} SET period_start = period_start - interval '70 days',"
+            " period_end = period_end - interval '40 days'"
+        )
+    await settle(submit_job(user), submit_job(user))
+    now = datetime.now(UTC)
+    new, old = await read_counters(rows, user)
+    subject = await rows.fetchrow("SELECT * FROM jobs.subjects")
+    assert subject is not None
+    assert (old["jobs_reserved"], new["jobs_reserved"]) == (1, 2)
+    assert old["period_end"] <= new["period_start"] <= now < new["period_end"]
+    assert (subject["period_start"], subject["period_end"]) == (
+        new["period_start"],
+        new["period_end"],
+    )
+
+
+async def test_a_key_answers_with_its_first_job_also_within_one_batch(
+    settle: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+) -> None:
+    first = submit_job(user, idempotency=KEY)
+    settled = await settle(first, submit_job(user, idempotency=KEY))
+    await rows.execute(
+        "UPDATE jobs.jobs SET status = 'COMPLETED', finished_at = now(), reserved = false"
+    )
+    later = await settle(submit_job(user, idempotency=KEY))
+    said = [*answers(settled), *answers(later)]
+    assert [(one["job_id"], one["status"], one["replayed"]) for one in said] == [
+        (first.job_id, "PENDING", False),
+        (first.job_id, "PENDING", True),
+        (first.job_id, "COMPLETED", True),
+    ]
+    assert await count_jobs(rows) == 1
+
+
+async def test_a_key_is_refused_for_another_body_and_free_for_another_user_or_item(
+    settle: Settle, submit_job: Submit, add_user: Any
+) -> None:
+    one, other = await add_user(), await add_user()
+    await settle(submit_job(one, idempotency=KEY))
+    settled = await settle(
+        submit_job(one, idempotency=KEY.model_copy(update={"fingerprint": "cd" * 32})),
+        submit_job(one, idempotency=KEY.model_copy(update={"item": 1})),
+        submit_job(other, idempotency=KEY),
+    )
+    assert codes(settled) == ["idempotency_mismatch", "PENDING", "PENDING"]
+
+
+async def test_a_redelivered_command_is_answered_as_before_and_changes_nothing(
+    settle: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+) -> None:
+    command = submit_job(user)
+    before = await settle(command, command)
+    await rows.execute("UPDATE jobs.jobs SET status = 'RUNNING'")
+    after = await settle(command)
+    assert answers(after) * 2 == answers(before)
+    assert [(one.status, one.version) for one in after.snapshots] == [(JobStatus.RUNNING, 2)]
+    assert await count_jobs(rows) == 1
+    assert (await read_counters(rows, user))[0]["jobs_reserved"] == 1
+
+
+async def test_nobody_gets_a_job_under_an_id_that_is_anothers(
+    settle: Settle, submit_job: Submit, add_user: Any
+) -> None:
+    command = submit_job(await add_user())
+    await settle(command)
+    settled = await settle(submit_job(await add_user(), job_id=command.job_id))
+    assert codes(settled) == ["conflict"]
+
+
+async def test_users_who_are_erased_or_unknown_are_refused_and_nobody_else(
+    settle: Settle, submit_job: Submit, add_user: Any, rows: asyncpg.Connection
+) -> None:
+    erasing, fine = await add_user(), await add_user()
+    job = submit_job(erasing)
+    await settle(job)
+    await rows.execute("UPDATE jobs.subjects SET erasing_at = now()")
+    settled = await settle(
+        submit_job(uuid4()),
+        submit_job(erasing),
+        CancelJob(job_id=job.job_id, user_id=erasing),
+        submit_job(fine),
+        submit_job(uuid4()),
+    )
+    assert codes(settled) == ["not_found", "forbidden", "forbidden", "PENDING", "not_found"]
+
+
+async def test_an_unknown_task_or_parent_is_refused(
+    settle: Settle, submit_job: Submit, add_user: Any
+) -> None:
+    user, other = await add_user(), await add_user()
+    parent, foreign = submit_job(user), submit_job(other)
+    settled = await settle(
+        parent,
+        foreign,
+        submit_job(user, task_type="conjure"),
+        submit_job(user, parent_job_id=parent.job_id),
+        submit_job(user, parent_job_id=foreign.job_id),
+    )
+    assert codes(settled) == ["PENDING", "PENDING", "validation_failed", "PENDING", "not_found"]
+
+
+async def test_a_locked_user_is_told_to_try_again_and_holds_up_nobody_else(
+    gateway: Any,
+    start_service: Any,
+    settle: Settle,
+    submit_job: Submit,
+    add_user: Any,
+    rows: asyncpg.Connection,
+) -> None:
+    users = [await add_user() for _ in range(4)]
+    await settle(*map(submit_job, users))
+    await start_service()
+    async with rows.transaction():
+        await rows.execute("SELECT FROM jobs.subjects WHERE user_id = $1 FOR UPDATE", users[1])
+        locked, *others = await asyncio.gather(*(gateway.submit(one) for one in users[1:]))
+    assert all(reply.ok for reply in others)
+    assert (locked.problem.code, locked.problem.retryable) == ("conflict", True)
+
+
+async def test_data_that_the_record_refuses_fails_alone(
+    gateway: Any,
+    start_service: Any,
+    submit_job: Submit,
+    user: UUID,
+    read_topic: Any,
+    rows: asyncpg.Connection,
+) -> None:
+    """The contract leaves nothing for the record to refuse, so the record is made stricter."""
+    await rows.execute("ALTER TABLE jobs.jobs ADD CHECK (priority <> 7)")
+    bad = submit_job(user, priority=7)
+    publish = gateway.messenger.publisher.publish
+    asked = [asyncio.create_task(gateway.submit(user)) for _ in range(5)]
+    await publish("jobs.commands", bad, correlation_id="test")
+    await start_service()
+    assert all(reply.ok for reply in await asyncio.gather(*asked))
+
+    async def is_given_up() -> bool:
+        return not await read_topic("jobs.commands")
+
+    await wait_until(is_given_up)
+    assert await count_jobs(rows) == 5
+
+
+@pytest.mark.parametrize("count", [1, 200])
+async def test_a_batch_of_any_size_is_one_transaction(
+    count: int, settle: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+) -> None:
+    await settle(*(submit_job(user, plan=Plan.PRO) for _ in range(count)))
+    assert await rows.fetchval("SELECT count(DISTINCT xmin::text) FROM jobs.jobs") == 1
+    assert await count_jobs(rows) == count

@@ -1,0 +1,109 @@
+"""The generic worker as it is deployed: a process with a wire and nothing else."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from msaas.messaging import Delivery, Messenger, Outgoing, RedisWire
+from msaas.telemetry import Metrics
+from msaas.testing import build_job_envelope, build_job_meta, wait_until
+
+NO_DATABASE = """
+import sys, msaas.jobs.settings, msaas.jobs.worker
+print(sorted({"asyncpg", "sqlalchemy", "alembic", "msaas.postgres"} & sys.modules.keys()))
+"""
+
+
+class Owner:
+    """Sends envelopes and hears what is reported."""
+
+    def __init__(self, messenger: Messenger) -> None:
+        self._messenger = messenger
+        self.heard: list[Any] = []
+        messenger.batch("jobs.results", self._hear)
+
+    async def send(self, **payload: Any) -> None:
+        meta = build_job_meta(valid_until=datetime.now(UTC) + timedelta(minutes=9))
+        envelope = build_job_envelope(payload=payload, meta=meta)
+        await self._messenger.publisher.publish("jobs.generic", envelope, correlation_id="test")
+
+    def names(self) -> list[str]:
+        return [type(message).__name__ for message in self.heard]
+
+    async def _hear(self, batch: Sequence[Delivery]) -> list[Outgoing]:
+        self.heard += [delivery.message for delivery in batch]
+        return []
+
+
+@pytest.fixture
+def wire_url(private_redis: Callable[..., Any]) -> str:
+    return private_redis(aof=False).url
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@pytest_asyncio.fixture
+async def owner(wire_url: str) -> AsyncIterator[Owner]:
+    wire = RedisWire(wire_url)
+    metrics = Metrics("jobs", "test")
+    messenger = Messenger(wire, "jobs", "test", metrics=metrics, produces=["jobs.generic"])
+    owner = Owner(messenger)
+    running = asyncio.create_task(messenger.run())
+    yield owner
+    messenger.drain()
+    await running
+    await wire.close()
+
+
+@pytest_asyncio.fixture
+async def worker(
+    wire_url: str, port: int, tmp_path: Path
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    given = {"ENVIRONMENT": "test", "REDIS_URL": wire_url, "JOBS_INTERNAL_PORT": str(port)}
+    shared = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    with (tmp_path / "worker.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "msaas.jobs", "worker", env=shared | given, stdout=log
+        )
+    yield process
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
+
+
+async def test_it_echoes_shows_its_health_and_metrics_and_drains(
+    worker: asyncio.subprocess.Process, owner: Owner, port: int
+) -> None:
+    await owner.send(message="hello", delay_ms=10)
+    await wait_until(lambda: owner.names() == ["JobStarted", "JobSucceeded"])
+    assert owner.heard[-1].result == {"message": "hello"}
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        ready = await client.get("/health/ready")
+        metrics = (await client.get("/metrics")).text
+    assert (ready.status_code, ready.json()["checks"]) == (200, {"wire": "ok"})
+    count = 'msaas_job_processing_duration_seconds_count{environment="test",service="jobs-worker"'
+    assert f'{count},task_type="echo"}} 1.0' in metrics
+    worker.terminate()
+    assert await worker.wait() == 0
+
+
+async def test_it_never_loads_what_talks_to_a_database() -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", NO_DATABASE, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await process.communicate()
+    assert said.decode().strip() == "[]"

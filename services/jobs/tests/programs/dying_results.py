@@ -1,0 +1,52 @@
+"""The service with a point on a result's way at which it ends its own process."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, cast
+
+from msaas.jobs import bootstrap
+from msaas.jobs.adapters.postgres.results import PostgresResults
+from msaas.messaging import Pace, RedisWire
+from msaas.postgres import Connection, Database, PostgresSetting
+from msaas.telemetry import Metrics
+from msaas.testing import ends_process
+
+
+class DyingDatabase(Database):
+    """Has written all, and does not come to commit it."""
+
+    @asynccontextmanager
+    async def transaction(self, *, lock_timeout: float | None = None) -> AsyncGenerator[Connection]:
+        async with super().transaction(lock_timeout=lock_timeout) as connection:
+            yield connection
+            os._exit(137)
+
+
+def _give(store: PostgresResults, _database: Database) -> PostgresResults:
+    return store
+
+
+async def main(redis_url: str, database_url: str, environment: str, crash: str) -> None:
+    wire, metrics = RedisWire(redis_url), Metrics("jobs", environment)
+    setting = PostgresSetting(database_url)
+    async with Database(setting, metrics) as database, DyingDatabase(setting, metrics) as dying:
+        store = PostgresResults(dying if crash == "before commit" else database)
+        if crash == "after commit":
+            store = ends_process(store, "settle", "after")
+        if crash == "after publish":
+            wire = ends_process(wire, "commit", "after")
+        cast("Any", bootstrap).PostgresResults = partial(_give, store)
+        service = bootstrap.assemble(
+            database, wire, environment, metrics, dispatch_window=200, pace=Pace(block=0.05)
+        )
+        await service.run(asyncio.Event())
+
+
+if __name__ == "__main__":
+    given = os.environ
+    asyncio.run(
+        main(given["REDIS_URL"], given["DATABASE_URL"], given["ENVIRONMENT"], given["CRASH"])
+    )

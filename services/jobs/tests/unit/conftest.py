@@ -1,0 +1,108 @@
+"""Jobs, runs and reports as plain values."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from msaas.contracts import JobStatus, LossReason
+from msaas.jobs.domain.job import Job, Run
+from msaas.jobs.domain.reports import LEASE, Failure, Loss, RunKey, RunReport, Success
+from msaas.jobs.domain.settling import Rules, Verdict, decide
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+JOB = UUID(int=1)
+PRESENT = UUID(int=10)
+NEXT = UUID(int=11)
+
+
+class Story:
+    """One job that was handed out under the fence `PRESENT`, and what is said of its runs."""
+
+    now = NOW
+    fence = PRESENT
+
+    def __init__(self) -> None:
+        self.job = Job(
+            id=JOB,
+            user_id=UUID(int=2),
+            task_type="echo",
+            status=JobStatus.PENDING,
+            attempts=0,
+            max_attempts=3,
+            losses=0,
+            run_at=NOW - timedelta(seconds=60),
+            deadline_at=None,
+            created_at=NOW - timedelta(seconds=60),
+            dispatched_at=NOW - timedelta(seconds=30),
+            entry_id="1-0",
+            fence=PRESENT,
+            lease_until=None,
+            started_at=None,
+            finished_at=None,
+            cancel_requested_at=None,
+            last_error=None,
+            failure_reason=None,
+            billable=True,
+            usage_period=NOW,
+            reserved=True,
+        )
+        self.runs = {PRESENT: Run(fence=PRESENT)}
+        self.once: frozenset[str] = frozenset()
+
+    def hear(self, *reports: RunReport, at: datetime = NOW) -> Verdict:
+        """Settle one batch, and go on from what it made of the job."""
+        rules = Rules(once=self.once, draw=lambda: 1.0)
+        by_fence = {report.run.fence: report for report in reports}
+        verdict = decide(self.job, self.runs, by_fence, at, rules)
+        self.job = verdict.after
+        self.runs |= {run.fence: run for run in verdict.runs}
+        return verdict
+
+    def report(self, fence: UUID = PRESENT, **said: Any) -> RunReport:
+        return RunReport(run=RunKey(JOB, fence), **said)
+
+    def start(self, fence: UUID = PRESENT) -> RunReport:
+        return self.report(fence, worker="w", started_at=NOW, lease=LEASE)
+
+    def beat(self, fence: UUID = PRESENT) -> RunReport:
+        return self.report(fence, lease=LEASE)
+
+    def success(self, fence: UUID = PRESENT, after: float = 1.0) -> RunReport:
+        done = Success(result="{}", finished_at=NOW + timedelta(seconds=after), timings_ms={})
+        return self.report(fence, started_at=NOW, success=done)
+
+    def failure(
+        self, fence: UUID = PRESENT, *, reason: str = "timeout", retryable: bool = True
+    ) -> RunReport:
+        failed = Failure(
+            reason=reason, error="too slow", retryable=retryable, finished_at=NOW, timings_ms={}
+        )
+        return self.report(fence, started_at=NOW, failure=failed)
+
+    def loss(
+        self,
+        reason: LossReason,
+        fence: UUID = PRESENT,
+        lease_until: datetime | None = None,
+    ) -> RunReport:
+        return self.report(fence, losses=frozenset({Loss(reason=reason, lease_until=lease_until)}))
+
+    def hand_out_again(self, fence: UUID = NEXT) -> UUID:
+        """Be dispatch: another fence, after the present run was given up."""
+        self.job = replace(self.job, fence=fence, dispatched_at=NOW, entry_id="2-0")
+        self.runs[fence] = Run(fence=fence)
+        return fence
+
+
+@pytest.fixture
+def story() -> Story:
+    return Story()
+
+
+@pytest.fixture
+def make_story() -> Callable[[], Story]:
+    return Story

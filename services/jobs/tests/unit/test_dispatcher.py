@@ -1,0 +1,118 @@
+"""The dispatcher's loop, on ticks that the test answers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+import pytest_asyncio
+
+from msaas.jobs.application.ports import Tick
+from msaas.jobs.entrypoints.dispatcher import Dispatcher
+from msaas.kernel import DependencyUnavailable
+from msaas.testing import wait_until
+
+NEVER = 3_600.0
+IDLE = Tick()
+
+
+class Ticks:
+    """What the next ticks come to; afterwards there is nothing to do."""
+
+    def __init__(self) -> None:
+        self.next: list[Tick | Exception] = []
+        self.count = 0
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+
+    async def __call__(self) -> Tick:
+        self.count += 1
+        await self.go_on.wait()
+        answer = self.next.pop(0) if self.next else IDLE
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def reached(self, count: int) -> Callable[[], bool]:
+        return lambda: self.count == count
+
+
+@pytest.fixture
+def ticks() -> Ticks:
+    return Ticks()
+
+
+@pytest_asyncio.fixture
+async def dispatcher(ticks: Ticks) -> AsyncIterator[Dispatcher]:
+    made = Dispatcher(ticks, period=NEVER)
+    running = asyncio.create_task(made.run())
+    await wait_until(ticks.reached(1))
+    yield made
+    made.drain()
+    await running
+
+
+async def test_a_nudge_is_followed_by_a_tick_at_once(ticks: Ticks, dispatcher: Dispatcher) -> None:
+    dispatcher.nudge()
+    await wait_until(ticks.reached(2))
+    dispatcher.nudge()
+    await wait_until(ticks.reached(3))
+    assert ticks.count == 3
+
+
+async def test_nudges_during_a_tick_are_one(ticks: Ticks, dispatcher: Dispatcher) -> None:
+    ticks.go_on.clear()
+    dispatcher.nudge()
+    await wait_until(ticks.reached(2))
+    for _ in range(10):
+        dispatcher.nudge()
+    ticks.go_on.set()
+    await wait_until(ticks.reached(3))
+    await asyncio.sleep(0)
+    assert ticks.count == 3
+
+
+async def test_while_there_is_more_it_does_not_rest(ticks: Ticks, dispatcher: Dispatcher) -> None:
+    ticks.next = [Tick(has_more=True)] * 4
+    dispatcher.nudge()
+    await wait_until(ticks.reached(6))
+    assert not ticks.next
+
+
+async def test_it_comes_back_after_another_replica_had_its_tick(
+    ticks: Ticks, dispatcher: Dispatcher
+) -> None:
+    ticks.next = [Tick(is_busy=True)] * 2
+    dispatcher.nudge()
+    await wait_until(ticks.reached(4))
+    assert not ticks.next
+
+
+@pytest.mark.parametrize("error", [DependencyUnavailable(target="wire"), ValueError("a bug")])
+async def test_it_outlives_whatever_a_tick_runs_into(
+    error: Exception, ticks: Ticks, dispatcher: Dispatcher
+) -> None:
+    ticks.next = [error, error]
+    dispatcher.nudge()
+    await wait_until(ticks.reached(4))
+    assert not ticks.next
+
+
+async def test_without_a_nudge_it_looks_by_itself(ticks: Ticks) -> None:
+    dispatcher = Dispatcher(ticks, period=0.001)
+    running = asyncio.create_task(dispatcher.run())
+    await wait_until(lambda: ticks.count > 3)
+    dispatcher.drain()
+    await running
+    assert ticks.count > 3
+
+
+async def test_a_drain_lets_the_tick_under_way_end(ticks: Ticks) -> None:
+    ticks.go_on.clear()
+    dispatcher = Dispatcher(ticks, period=NEVER)
+    running = asyncio.create_task(dispatcher.run())
+    await wait_until(ticks.reached(1))
+    dispatcher.drain()
+    assert not running.done()
+    ticks.go_on.set()
+    await running
+    assert ticks.count == 1

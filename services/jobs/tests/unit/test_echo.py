@@ -1,0 +1,59 @@
+"""Echo says back what it was told, and can be watched and cancelled while it waits."""
+
+import pytest
+
+from msaas.contracts import EchoParams, Progress, Value, get_task
+from msaas.jobs.worker import Echo
+from msaas.testing import FakeClock, build_job_envelope, wait_until
+from msaas.worker import Run
+
+
+class Rig:
+    def __init__(self, params: Value, clock: FakeClock, *, is_cancelled: bool = False) -> None:
+        self.heard: list[int | None] = []
+        self.checks = 0
+        self._is_cancelled = is_cancelled
+        self.run = Run(
+            build_job_envelope(),
+            params,
+            clock=clock,
+            seconds=60,
+            tell=self._tell,
+            is_cancelled=self._look,
+        )
+
+    async def _tell(self, progress: Progress) -> None:
+        self.heard.append(progress.percent)
+
+    async def _look(self) -> bool:
+        self.checks += 1
+        return self._is_cancelled
+
+
+async def test_it_says_back_what_it_was_told(fake_clock: FakeClock) -> None:
+    rig = Rig(EchoParams(message="hello"), fake_clock)
+    assert (await Echo().run(rig.run)).message == "hello"
+    assert (rig.heard, rig.checks) == ([], 0)
+
+
+async def test_a_long_wait_shows_its_progress_and_looks_for_a_cancellation(
+    fake_clock: FakeClock,
+) -> None:
+    rig = Rig(EchoParams(message="hello", delay_ms=1_250), fake_clock)
+    result = await Echo().run(rig.run)
+    await wait_until(lambda: rig.heard)
+    assert (result.message, rig.heard, rig.checks) == ("hello", [80], 1)
+    rig.run.end()
+
+
+async def test_a_cancelled_wait_ends_at_its_next_step(fake_clock: FakeClock) -> None:
+    rig = Rig(EchoParams(message="hello", delay_ms=60_000), fake_clock, is_cancelled=True)
+    with pytest.raises(Exception, match="") as raised:
+        await Echo().run(rig.run)
+    assert type(raised.value).__name__ == "RunCancelled"
+
+
+async def test_parameters_of_another_task_are_an_error_of_ours(fake_clock: FakeClock) -> None:
+    params = get_task("navigate_and_extract_text").params(url="http://a.test/")
+    with pytest.raises(TypeError, match="another task"):
+        await Echo().run(Rig(params, fake_clock).run)

@@ -1,0 +1,93 @@
+"""Quota, periods and accounts by their rules rather than by example."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from msaas.contracts import Plan
+from msaas.jobs.domain.accounts import Account, Subject
+from msaas.jobs.domain.errors import QuotaExceeded
+from msaas.jobs.domain.periods import Period, open_period
+from msaas.jobs.domain.quota import Quota
+
+MOMENTS = st.integers(0, 40 * 365 * 24 * 3600).map(
+    lambda seconds: datetime(2020, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+)
+PLANS = st.sampled_from(Plan)
+STEPS = st.lists(st.booleans(), max_size=60)
+END = datetime(2026, 2, 1, tzinfo=UTC)
+
+
+@given(plan=PLANS, now=MOMENTS, gap=st.timedeltas(timedelta(0), timedelta(days=900)))
+def test_the_next_period_holds_now_and_begins_no_earlier_than_the_last_one_ended(
+    plan: Plan, now: datetime, gap: timedelta
+) -> None:
+    period = open_period(plan, now, after=now - gap)
+    assert now - gap <= period.start <= now < period.end
+    assert period.end - period.start <= timedelta(days=31)
+
+
+@given(plan=PLANS, now=MOMENTS)
+def test_a_first_period_holds_now_and_is_a_month(plan: Plan, now: datetime) -> None:
+    period = open_period(plan, now)
+    assert period.start <= now < period.end
+    assert timedelta(days=28) <= period.end - period.start <= timedelta(days=31)
+
+
+@given(now=MOMENTS)
+def test_free_counts_by_the_calendar_wherever_the_user_is(now: datetime) -> None:
+    period = open_period(Plan.FREE, now)
+    assert (period.start.day, period.end.day) == (1, 1)
+    assert period.start.utcoffset() == timedelta(0)
+
+
+def test_a_provisional_period_follows_the_last_one_without_a_gap() -> None:
+    now, ended = datetime(2026, 4, 3, tzinfo=UTC), datetime(2026, 1, 31, 15, tzinfo=UTC)
+    assert open_period(Plan.PRO, now, after=ended) == Period(
+        datetime(2026, 3, 31, 15, tzinfo=UTC), datetime(2026, 4, 30, 15, tzinfo=UTC)
+    )
+
+
+@given(limit=st.none() | st.integers(0, 20), used=st.integers(0, 20), steps=STEPS)
+def test_never_more_than_the_limit_and_never_refused_below_it(
+    limit: int | None, used: int, steps: list[bool]
+) -> None:
+    quota = Quota(limit=limit, used=used)
+    for is_submit in steps:
+        room = limit is None or quota.used + quota.reserved < limit
+        if is_submit and room:
+            quota = quota.reserve(END)
+        elif is_submit:
+            with pytest.raises(QuotaExceeded):
+                quota.reserve(END)
+        elif quota.reserved:
+            quota = quota.release()
+    assert limit is None or quota.used + quota.reserved <= max(limit, used)
+
+
+@given(steps=STEPS)
+def test_an_account_writes_down_exactly_what_its_quota_went_through(steps: list[bool]) -> None:
+    now = datetime(2026, 1, 5, tzinfo=UTC)
+    subject = Subject(
+        subject_id=uuid4(),
+        user_id=uuid4(),
+        plan=Plan.PRO,
+        period=Period(datetime(2025, 12, 5, tzinfo=UTC), datetime(2026, 1, 5, tzinfo=UTC)),
+    )
+    account = Account.open(subject, None, now)
+    held = 0
+    for is_submit in steps:
+        if is_submit:
+            assert account.reserve() == account.period.start
+            held += 1
+        elif held:
+            account.release(account.period.start)
+            held -= 1
+    account.release(subject.period.start)
+    assert account.is_new
+    assert account.quota.reserved == account.reserved[account.period.start] == held
+    assert account.reserved[subject.period.start] == -1
+    assert account.period.start == subject.period.end

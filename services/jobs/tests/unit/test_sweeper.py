@@ -1,0 +1,83 @@
+"""The sweeper's loop: silence counts only where speaking was possible."""
+
+import asyncio
+
+import pytest
+
+from msaas.jobs.entrypoints.sweeper import Sweeper
+from msaas.kernel import DependencyUnavailable
+from msaas.testing import FakeClock, wait_until
+
+
+class World:
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.sweeps = 0
+        self.is_away = False
+        self.error: Exception | None = None
+        self.sweeper = Sweeper(self.sweep, self.ping, self.clock, period=0.01)
+
+    async def sweep(self) -> None:
+        self.sweeps += 1
+        if self.error:
+            raise self.error
+
+    async def ping(self) -> None:
+        if self.is_away:
+            raise DependencyUnavailable(target="wire")
+
+    async def pass_time(self, seconds: float) -> int:
+        """Step once a second; answer how many sweeps there were."""
+        before = self.sweeps
+        for _ in range(round(seconds)):
+            await self.clock.advance(1)
+            await self.sweeper.step()
+        return self.sweeps - before
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_it_waits_one_full_lease_before_it_judges(world: World) -> None:
+    assert await world.pass_time(9) == 0
+    assert await world.pass_time(5) == 5
+
+
+async def test_it_waits_again_after_the_wire_was_away(world: World) -> None:
+    await world.pass_time(20)
+    world.is_away = True
+    assert await world.pass_time(3) == 0
+    world.is_away = False
+    assert await world.pass_time(9) == 0
+    assert await world.pass_time(2) == 2
+
+
+async def test_it_waits_again_after_a_new_epoch(world: World) -> None:
+    await world.pass_time(20)
+    await world.sweeper.notice_epoch("next")
+    assert await world.pass_time(9) == 0
+    assert await world.pass_time(1) == 1
+
+
+async def test_a_sweep_that_fails_on_its_data_is_tried_at_the_next_second(world: World) -> None:
+    await world.pass_time(10)
+    world.error = ValueError("odd")
+    assert await world.pass_time(2) == 2
+
+
+async def test_a_sweep_that_loses_the_wire_keeps_quiet_too(world: World) -> None:
+    await world.pass_time(10)
+    world.error = DependencyUnavailable(target="wire")
+    assert await world.pass_time(1) == 1
+    world.error = None
+    assert await world.pass_time(9) == 0
+
+
+async def test_it_runs_until_it_is_drained(world: World) -> None:
+    running = asyncio.create_task(world.sweeper.run())
+    await world.clock.advance(11)
+    await wait_until(lambda: world.sweeps > 2)
+    world.sweeper.drain()
+    await running
