@@ -8,8 +8,7 @@ import pytest
 from msaas.contracts import EchoParams, Progress
 from msaas.kernel import DependencyUnavailable, Overloaded
 from msaas.testing import FakeClock, build_job_envelope
-from msaas.worker import Run
-from msaas.worker.run import RunCancelled
+from msaas.worker import Run, RunCancelled
 
 
 class Wire:

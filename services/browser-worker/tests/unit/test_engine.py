@@ -181,3 +181,33 @@ async def test_no_more_pages_are_open_than_there_are_slots(garage: Garage) -> No
             assert garage.lives[0].opened == 1
         await waiting
         assert garage.lives[0].opened == 2
+
+
+async def test_a_job_that_gives_up_during_a_launch_leaves_the_launch_to_the_next(
+    garage: Garage,
+) -> None:
+    async with garage.engine() as engine:
+        garage.failures = 1
+        garage.lives[0].is_worn = True
+        impatient = asyncio.create_task(crash_free(engine))
+        await wait_until(lambda: garage.failures == 0)
+        impatient.cancel()
+        await asyncio.gather(impatient, return_exceptions=True)
+        await garage.clock.advance(1)
+        await wait_until(lambda: len(garage.lives) == 2)
+        await crash_free(engine)
+        assert len(garage.lives) == 2
+
+
+async def test_a_browser_that_cannot_be_had_fails_the_job_and_not_the_next(
+    garage: Garage,
+) -> None:
+    async with garage.engine() as engine:
+        garage.failures = 6  # three for whoever warms up, three for the job
+        garage.lives[0].crash()
+        asking = asyncio.create_task(crash_free(engine))
+        while not asking.done():
+            await garage.clock.advance(1)
+        assert isinstance(asking.exception(), BrowserUnavailable)
+        await crash_free(engine)
+        assert garage.count("circuit_state", target="playwright") == 0

@@ -34,6 +34,9 @@ PORTS = {
 LOGINS = ("svc_gateway", "svc_gateway_read", "svc_jobs")
 IDENTITY = "svc_identity"
 
+# Longer than a worker takes to end its runs and to report those that it could not end.
+DRAIN_TIMEOUT = 30.0
+
 Settings = Mapping[str, str]
 
 
@@ -81,11 +84,7 @@ class Services:
         else:
             add(self._identity(servers))
         ready = ("migrate", *servers, *identity)
-        add(
-            self._service(
-                "gateway", ["gateway", "serve"], self._gateway, ready, public="gateway"
-            )
-        )
+        add(self._service("gateway", ["gateway", "serve"], self._gateway, ready, public="gateway"))
         add(self._service("jobs", ["jobs", "serve"], self._jobs, ("migrate", *servers)))
         add(self._service("jobs-worker", ["jobs", "worker"], self._jobs_worker, servers))
         add(self._browser(servers))
@@ -117,6 +116,7 @@ class Services:
             prepare=prepare_all,
             url=partial(self._ports.url, public or internal),
             depends_on=depends_on,
+            drain_timeout=DRAIN_TIMEOUT,
         )
 
     def _step(

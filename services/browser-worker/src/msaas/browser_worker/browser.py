@@ -76,12 +76,14 @@ class LiveBrowser:
                     handle_sigterm=False,
                     handle_sighup=False,
                 )
-        except (PlaywrightError, TimeoutError, OSError) as error:
-            get_logger().warning("browser_launch_failed", error=_first_line(error))
+            return cls(playwright, browser, _find_processes(mark))
+        except BaseException as error:
             if playwright is not None:
-                await _bounded(playwright.stop())
+                await _bounded(playwright.stop())  # its browser goes with it
+            if not isinstance(error, PlaywrightError | TimeoutError | OSError):
+                raise
+            get_logger().warning("browser_launch_failed", error=_first_line(error))
             raise BrowserUnavailable from error
-        return cls(playwright, browser, _find_processes(mark))
 
     @property
     def is_alive(self) -> bool:

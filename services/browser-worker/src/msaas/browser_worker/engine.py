@@ -17,6 +17,7 @@ TARGET: Final = "playwright"
 BREAKER: Final = BreakerPolicy(consecutive=5, open_seconds=30.0)
 RELAUNCH: Final = RetryPolicy(base=0.3, cap=3.0, attempts=3)
 _NEWS_OF_THE_END: Final = 1.0
+_CHANGE: Final = "change"
 
 
 class Life(Protocol):
@@ -75,7 +76,7 @@ class Engine:
     ) -> None:
         self._closing = True
         for task in tuple(self._tasks):
-            if task.get_name() == "warm":
+            if task.get_name() == _CHANGE:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(life.close() for life in tuple(self._running)))
@@ -120,7 +121,9 @@ class Engine:
                 return
 
     async def _take(self) -> Life:
-        life = await self._change()
+        """Return a browser that is fit; a job that is cancelled meanwhile leaves no half of one."""
+        while (life := self._life) is None or self._find_reason(life):
+            await asyncio.shield(self._spawn(_CHANGE, self._change()))
         self._running[life] += 1
         return life
 
@@ -129,27 +132,25 @@ class Engine:
         self._running[life] -= 1
         self._close_if_done(life)
 
-    async def _change(self) -> Life:
-        """Return the browser, or a new one in the place of one that is gone or has had enough."""
+    async def _change(self) -> None:
+        """Put a new browser in the place of one that is gone or has had enough."""
         async with self._changing:
             old = self._life
-            why = self._find_reason(old)
-            if old is not None and why is None:
-                return old
+            why = self._find_reason(old) if old else "start"
+            if why is None:
+                return
             life = self._life = await RELAUNCH.run(
                 self._launch, on=(BrowserUnavailable,), clock=self._clock
             )
             life.on_end = self._warm
             self._running[life] = 0
-            if old is not None and why is not None:
+            if old is not None:
                 self._recycles.labels(why).inc()
                 get_logger().info("browser_replaced", reason=why, opened=old.opened)
                 self._close_if_done(old)
-            return life
 
-    def _find_reason(self, life: Life | None) -> str | None:
-        if life is None:
-            return None
+    def _find_reason(self, life: Life) -> str | None:
+        """Say why a browser has to be replaced, if it has."""
         if not life.is_alive:
             return "ended"
         if life.is_worn:
@@ -158,15 +159,8 @@ class Engine:
 
     def _warm(self) -> None:
         """Have a new browser ready before the next job asks."""
-
-        async def change() -> None:
-            try:
-                await self._change()
-            except BrowserUnavailable:
-                get_logger().warning("browser_not_replaced")
-
         if not self._closing:
-            self._spawn("warm", change())
+            self._spawn(_CHANGE, self._change())
 
     def _close_if_done(self, life: Life) -> None:
         """Close a browser that was replaced, as soon as the last of its jobs is done."""
@@ -174,10 +168,16 @@ class Engine:
             del self._running[life]
             self._spawn("close", life.close())
 
-    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._note_end)
+        return task
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            get_logger().warning("browser_task_failed", task=task.get_name(), exc_info=error)
 
 
 async def _is_the_end_of(life: Life, error: Exception) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import asyncpg
 
+from msaas.cli.schema.callers import render_callers
 from msaas.cli.schema.owners import API, Owner
 
 _ROLES = r"""
@@ -52,10 +53,10 @@ ORDER BY 1, 2, 3
 
 _HEAD = """# Authorization contract
 
-Generated from the catalogue of a migrated database by `python -m msaas.cli.schema`; a test
-compares. What is not listed is refused. Every table has row-level security enabled and forced, so
-a privilege without a policy beside it reaches no row; a view is read with its reader's own rights.
-Objects belong to `msaas_owner`, which no service logs in as.
+Generated from the code and the catalogue of a migrated database by `python -m msaas.cli.schema`; a
+test compares. What is not listed is refused. Every table has row-level security enabled and forced,
+so a privilege without a policy beside it reaches no row; a view is read with its reader's own
+rights. Objects belong to `msaas_owner`, which no service logs in as.
 
 ## Roles
 
@@ -76,7 +77,7 @@ async def render_authorization(connection: asyncpg.Connection, owners: Iterable[
         of_object = granted.setdefault(row["object"], defaultdict(list))
         of_object[row["role"]].append(row["privilege"] + columns)
     lines = [line for name in granted for line in _describe(name, granted[name], policies)]
-    return _HEAD + "\n".join([*roles, *lines]) + "\n"
+    return _HEAD + "\n".join([*roles, render_callers(), *lines]) + "\n"
 
 
 def _describe(

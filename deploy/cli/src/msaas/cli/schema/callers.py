@@ -1,0 +1,77 @@
+"""Which endpoint and which consumer reaches the database as whom, told from the code itself."""
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+
+from msaas.contracts import TOPICS
+from msaas.gateway.bootstrap import ROUTERS
+
+_KEEPER = "`svc_gateway`: the user's own row in `identity.users`"
+# What an endpoint asks of the state that the composition root made; a new name needs its line here.
+REACHES: Mapping[str, str | None] = {
+    "job_views": "`svc_gateway_read` as `authenticated` with the user's claims: `api_v1`",
+    "submit_jobs": "`svc_jobs`, by the command SubmitJob",
+    "commands": "`svc_jobs`, by the command CancelJob",
+    "live_jobs": None,  # memory
+    "health": None,
+    "job_metrics": None,
+}
+LOGINS: Mapping[str, str] = {
+    "gateway": "none for this topic",
+    "jobs": "`svc_jobs`",
+    "jobs-worker": "none",
+    "browser-worker": "none",
+    "billing": "arrives with billing",
+}
+
+_HEAD = """
+## Endpoints
+
+Every endpoint asks for a user's token first; without one it reaches nothing.
+
+| endpoint | reaches the database as |
+| --- | --- |
+"""
+_CONSUMERS = """
+## Consumers
+
+| topic | consumer | login |
+| --- | --- | --- |
+"""
+
+
+def render_callers() -> str:
+    endpoints = [
+        f"| `{method} {route.path}` | {'; '.join(_reached(route))} |"
+        for route in _routes()
+        for method in sorted(route.methods or ())
+    ]
+    consumers = [
+        f"| `{topic.name}` | {consumer} | {LOGINS[consumer]} |"
+        for topic in TOPICS.values()
+        for consumer in topic.consumers
+    ]
+    return _HEAD + "\n".join(endpoints) + "\n" + _CONSUMERS + "\n".join(consumers)
+
+
+def _routes() -> Iterator[APIRoute]:
+    for router in ROUTERS:
+        yield from (route for route in router.routes if isinstance(route, APIRoute))
+
+
+def _reached(route: APIRoute) -> Iterable[str]:
+    yield _KEEPER
+    for name in sorted(_asked_of_state(route.dependant)):
+        if said := REACHES[name]:
+            yield said
+
+
+def _asked_of_state(dependant: Dependant) -> Iterator[str]:
+    """Find the names that `from_state` was given, through all that an endpoint depends on."""
+    for one in dependant.dependencies:
+        if one.call is not None and getattr(one.call, "__module__", "") == "msaas.web.app":
+            yield inspect.getclosurevars(one.call).nonlocals["name"]
+        yield from _asked_of_state(one)
