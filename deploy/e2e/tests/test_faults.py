@@ -9,7 +9,6 @@ import pytest
 
 from msaas.testing import wait_until
 
-pytestmark = pytest.mark.xdist_group("fleet")
 JOBS = 200
 LONG = 120.0
 

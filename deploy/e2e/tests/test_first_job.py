@@ -11,7 +11,6 @@ import pytest
 from msaas.kernel import new_id
 from msaas.testing import wait_until
 
-pytestmark = pytest.mark.xdist_group("fleet")
 SUBMITTED = 40
 
 

@@ -39,6 +39,13 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput[_INPUT] = servers.urls
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from msaas.testing.grouping import make_scheduler  # late: not every run has xdist
+
+    return make_scheduler(config, log) if config.getoption("dist") == "loadgroup" else None
+
+
 @pytest.fixture(scope="session")
 def servers(request: pytest.FixtureRequest) -> SharedServers:
     return request.config.stash[_SERVERS]
