@@ -25,6 +25,7 @@ from msaas.contracts import (
     SubmitJob,
 )
 from msaas.contracts.generate import list_models
+from msaas.testing import build_submit_job
 
 MODELS = list_models()
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -184,3 +185,12 @@ def test_a_submission_with_a_misspelt_parameter_can_be_told(
     params = load_sample(f"task.{task.task_type}.params").model_dump()
     with pytest.raises(ValidationError, match="extra_forbidden"):
         task.params.model_validate({**params, "urll": 1}, extra="forbid")
+
+
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1969-12-31T23:59:59Z"]
+)
+def test_a_moment_that_no_other_part_could_hold_is_refused_by_itself(moment: str) -> None:
+    fields = build_submit_job().model_dump(mode="json") | {"run_at": moment}
+    with pytest.raises(ValidationError, match="1970 to 2999"):
+        SubmitJob.model_validate_json(json.dumps(fields))

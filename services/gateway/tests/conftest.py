@@ -111,6 +111,7 @@ class Owner:
         self.commands: list[Any] = []
         self.refusal: MsaasError | None = None
         self.silent = False
+        self.kept: dict[tuple[str, str], UUID] = {}
         self.version = 0
         self._messenger = messenger
         self._rows = rows
@@ -129,6 +130,10 @@ class Owner:
         if isinstance(command, CancelJob):
             return delivery.accept(job_id=command.job_id, status="CANCELLED")
         submitted = cast("SubmitJob", command)
+        if (same := submitted.idempotency) is not None:
+            first = self.kept.setdefault((same.key, same.fingerprint), submitted.job_id)
+            if first != submitted.job_id:
+                return delivery.accept(job_id=first, status="PENDING", replayed=True)
         await self.keep(submitted.user_id, submitted.job_id, params=submitted.payload)
         return delivery.accept(job_id=submitted.job_id, status="PENDING", replayed=False)
 
@@ -238,22 +243,37 @@ def gateway_settings(
     )
 
 
+@pytest.fixture
+def metrics(environment: str) -> Metrics:
+    return Metrics("gateway", environment)
+
+
+@pytest.fixture
+def read_metric(metrics: Metrics, environment: str) -> Callable[..., float | None]:
+    def read(name: str, **labels: str) -> float | None:
+        stamp = {"service": "gateway", "environment": environment}
+        return metrics.registry.get_sample_value(name, labels | stamp)
+
+    return read
+
+
 @pytest_asyncio.fixture
 async def open_gateway(
-    environment: str,
+    environment: str, metrics: Metrics
 ) -> AsyncIterator[Callable[[Settings], Any]]:
     """Return a way to serve gateways until the test is over: the gateway and its address."""
     async with AsyncExitStack() as stack:
 
         async def open_(settings: Settings) -> tuple[Gateway, str]:
-            return await stack.enter_async_context(serving(settings, environment))
+            return await stack.enter_async_context(serving(settings, environment, metrics))
 
         yield open_
 
 
 @asynccontextmanager
-async def serving(settings: Settings, environment: str) -> AsyncGenerator[tuple[Gateway, str]]:
-    metrics = Metrics("gateway", environment)
+async def serving(
+    settings: Settings, environment: str, metrics: Metrics
+) -> AsyncGenerator[tuple[Gateway, str]]:
     # Keys of a test stay apart from those of others by the name of its environment.
     named = settings.model_copy(update={"environment": environment})
     gateway = assemble(named, metrics)

@@ -4,11 +4,11 @@ from enum import StrEnum
 from typing import Annotated, ClassVar, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
 from msaas.contracts.message import Message, OnFull, Value
 from msaas.contracts.plans import Plan
-from msaas.contracts.text import ErrorText, JsonObject, Name, Note, Text
+from msaas.contracts.text import ErrorText, JsonObject, Moment, Name, Note, Text
 
 MAX_INLINE_RESULT = 64 * 1024
 """Bytes of JSON; a larger result goes to an upload slot and is named by `result_ref`."""
@@ -69,8 +69,8 @@ class SubmitJob(Message):
     plan: Plan
     source: Source
     priority: Annotated[int, Field(ge=0, le=9)] = 5
-    run_at: AwareDatetime | None = None
-    deadline_ts: AwareDatetime | None = None
+    run_at: Moment | None = None
+    deadline_ts: Moment | None = None
     parent_job_id: UUID | None = None
     idempotency: Idempotency | None = None
 
@@ -85,11 +85,11 @@ class CancelJob(Message):
 class JobMeta(Value):
     correlation_id: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$", max_length=128)]
     user_id: UUID
-    enqueue_ts: AwareDatetime
+    enqueue_ts: Moment
     source: Source
     plan: Plan
-    deadline_ts: AwareDatetime | None = None
-    valid_until: AwareDatetime
+    deadline_ts: Moment | None = None
+    valid_until: Moment
     parent_job_id: UUID | None = None
     uploads: Uploads = Field(default_factory=dict[str, str])
 
@@ -127,7 +127,7 @@ class JobStarted(Message):
     job_id: UUID
     fence: UUID
     worker: Annotated[Text, Field(max_length=200)]
-    started_at: AwareDatetime
+    started_at: Moment
     lease_ms: LeaseMs = 10_000
 
 
@@ -156,8 +156,8 @@ class JobSucceeded(Message):
     fence: UUID
     result: JsonObject | None = None
     result_ref: Slot | None = None
-    started_at: AwareDatetime
-    finished_at: AwareDatetime
+    started_at: Moment
+    finished_at: Moment
     timings_ms: Timings = Field(default_factory=dict[str, int])
 
     @model_validator(mode="after")
@@ -177,8 +177,8 @@ class JobFailed(Message):
     failure_reason: Name
     last_error: ErrorText
     retryable: bool
-    started_at: AwareDatetime | None = None
-    finished_at: AwareDatetime
+    started_at: Moment | None = None
+    finished_at: Moment
     timings_ms: Timings = Field(default_factory=dict[str, int])
 
 
@@ -190,7 +190,7 @@ class JobLost(Message):
     job_id: UUID
     fence: UUID
     reason: LossReason
-    lease_until: AwareDatetime | None = None
+    lease_until: Moment | None = None
 
     @model_validator(mode="after")
     def _names_the_lease(self) -> Self:
@@ -205,7 +205,7 @@ class JobFrame(Value):
     id: UUID
     status: JobStatus
     attempts: Attempts
-    updated_at: AwareDatetime
+    updated_at: Moment
     last_error: ErrorText | None = None
 
 

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Annotated, Any, cast
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from msaas.contracts.errors import UnsafeText
 
@@ -88,6 +89,15 @@ def _refuse_huge_number(value: object) -> None:
         raise UnsafeText("a number is not finite")
 
 
+def _refuse_far_away(value: datetime) -> datetime:
+    """Postgres, and Python in another time zone, could not hold it."""
+    if value.year not in _YEARS:
+        raise ValueError("a moment is in the years 1970 to 2999")
+    return value
+
+
+_YEARS = range(1970, 3000)
+Moment = Annotated[AwareDatetime, AfterValidator(_refuse_far_away)]
 Text = Annotated[str, Field(pattern=NO_NUL)]
 ErrorText = Annotated[str, Field(max_length=1_000), _normalised(1_000)]
 ForeignText = Annotated[str, Field(max_length=200_000), _normalised(200_000)]

@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 from fastapi.routing import APIRoute
+from jsonschema import Draft202012Validator, FormatChecker
 from openapi_spec_validator import validate
 
 from msaas.gateway.bootstrap import ROUTERS
@@ -44,5 +45,22 @@ def test_every_operation_has_a_name_of_its_own_its_faults_and_its_security() -> 
     assert len(set(names)) == len(names)
     assert SPEC["security"] == [{"accessToken": []}]
     for operation in operations:
-        assert {"401", "500", "503"} <= operation["responses"].keys()
+        assert {"400", "401", "500", "503"} <= operation["responses"].keys()
         assert operation["summary"]
+
+
+def test_every_answer_has_an_example_that_keeps_to_its_schema() -> None:
+    for (_, path), operation in documented().items():
+        for status, answer in operation["responses"].items():
+            for media_type, content in resolve(answer).get("content", {}).items():
+                if path.endswith("/task-types") and media_type == "application/json":
+                    continue  # the schemas in it are the catalogue's own
+                schema = content["schema"] | {"components": SPEC["components"]}
+                checker: Any = Draft202012Validator(schema, format_checker=FormatChecker())
+                assert "example" in content, f"{path} {status}"
+                checker.validate(content["example"])
+
+
+def resolve(answer: Any) -> Any:
+    name = answer.get("$ref", "").rpartition("/")[2]
+    return SPEC["components"]["responses"][name] if name else answer

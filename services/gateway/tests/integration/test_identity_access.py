@@ -1,6 +1,5 @@
 """Who may do what with identity: one row a question, asked in a plain session."""
 
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 from urllib.parse import urlsplit
@@ -126,9 +125,11 @@ async def test_a_user_who_has_gone_is_seen_by_nobody(
 
 
 async def test_a_pooled_connection_carries_nothing_from_one_user_to_the_next(
-    seeded_url: str, ids: Mapping[str, str]
+    seeded_url: str, ids: Mapping[str, str], logins: Mapping[str, str]
 ) -> None:
-    login = await log_in_as_reader(seeded_url)
+    address = urlsplit(seeded_url)
+    host = address.netloc.rpartition("@")[2]
+    login = address._replace(netloc=f"{logins['svc_gateway_read']}@{host}").geturl()
     async with Database(PostgresSetting(login, max_size=1), Metrics("gateway", "test")) as reading:
         for user in (ids["user_a"], ids["user_b"], ids["user_a"]):
             async with reading.read_as(user) as connection:
@@ -140,16 +141,3 @@ async def test_a_pooled_connection_carries_nothing_from_one_user_to_the_next(
                 with pytest.raises(asyncpg.InsufficientPrivilegeError):
                     async with reading.connection() as connection:
                         await connection.execute(forbidden)
-
-
-async def log_in_as_reader(url: str) -> str:
-    """Give the reading login a password, as a deployment does, and return its address."""
-    password = secrets.token_hex()
-    admin = await asyncpg.connect(url)
-    try:
-        await admin.execute(f"ALTER ROLE svc_gateway_read PASSWORD '{password}'")
-    finally:
-        await admin.close()
-    address = urlsplit(url)
-    login = f"svc_gateway_read:{password}@{address.hostname}:{address.port}"
-    return address._replace(netloc=login).geturl()

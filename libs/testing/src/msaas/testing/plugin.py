@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
 from msaas.local.servers import PostgresServer, RedisServer
 from msaas.testing.clock import FakeClock
@@ -24,6 +25,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "leaves(*kinds): this test may leave `keys`, `pending` or `tasks` behind"
     )
+    # A machine that is busy is no bug: examples have no deadline, tests have their timeout.
+    settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("house")
     given: dict[str, Any] = getattr(config, "workerinput", {})
     config.stash[_SERVERS] = SharedServers(given.get(_INPUT) or read_given_urls())
 

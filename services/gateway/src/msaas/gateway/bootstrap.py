@@ -36,7 +36,17 @@ from msaas.web.auth import Authenticator, TokenVerifier
 SERVICE = "gateway"
 # The stream comes before the jobs: its path looks like a job's.
 ROUTERS = (account.router, job_stream.router, jobs.router)
-_EXPOSED = ("location", "x-correlation-id", "idempotent-replayed", "retry-after")
+_ACCEPTED = (
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "if-none-match",
+    "last-event-id",
+    "traceparent",
+    "x-client",
+    "x-correlation-id",
+)
+_EXPOSED = ("etag", "location", "x-correlation-id", "idempotent-replayed", "retry-after")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +91,12 @@ def assemble(settings: Settings, metrics: Metrics) -> Gateway:
     verifier = TokenVerifier(
         settings.jwks_url, settings.issuer, settings.supabase_jwt_audience, metrics=metrics
     )
-    live = LiveJobs(per_user=settings.streams_per_user, per_process=settings.streams_per_process)
+    resyncs = metrics.counter("msaas_sse_resyncs_total", "Readers sent to look at the record.")
+    live = LiveJobs(
+        per_user=settings.streams_per_user,
+        per_process=settings.streams_per_process,
+        on_resync=resyncs.inc,
+    )
     open_streams = metrics.gauge("msaas_sse_connections", "Live streams that are open.")
     open_streams.set_function(lambda: live.open_count)
     events = JobEvents(live, metrics)
@@ -122,7 +137,7 @@ def create_gateway_app(gateway: Gateway, settings: Settings, metrics: Metrics) -
         app,
         allow_origins=settings.cors_origins,
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["authorization", "content-type", "idempotency-key", "last-event-id"],
+        allow_headers=_ACCEPTED,
         expose_headers=_EXPOSED,
         max_age=600,
     )

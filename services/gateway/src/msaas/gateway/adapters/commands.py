@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from msaas.contracts import Message
+from msaas.contracts import Message, ReplyProblem
 from msaas.gateway.application.errors import (
     IdempotencyMismatch,
     JobNotFound,
     NotAllowed,
     NotPossible,
+    NotUnderstood,
     PlanForbidden,
     QuotaExceeded,
+    RefusalUnknown,
 )
 from msaas.kernel import MsaasError, Overloaded
 from msaas.messaging import CommandClient, CommandRefused
@@ -24,6 +26,7 @@ _REFUSALS: Mapping[str, type[MsaasError]] = {
     "forbidden": NotAllowed,
     "conflict": NotPossible,
     "not_found": JobNotFound,
+    "validation_failed": NotUnderstood,
 }
 
 
@@ -38,6 +41,11 @@ class WireCommands:
             )
         except CommandRefused as refusal:
             problem = refusal.problem
-            kind = _REFUSALS.get(problem.code, Overloaded if problem.retryable else NotPossible)
-            raise kind(problem.detail, **problem.context) from None
+            raise _error_for(problem)(problem.detail, **problem.context) from None
         return reply.data
+
+
+def _error_for(problem: ReplyProblem) -> type[MsaasError]:
+    if problem.retryable:
+        return Overloaded  # rows were locked, say: the same again may well be accepted
+    return _REFUSALS.get(problem.code, RefusalUnknown)

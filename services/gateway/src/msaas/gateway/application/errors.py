@@ -8,6 +8,8 @@ MsaasError
 ├── IdempotencyMismatch    the key was used for something else
 ├── NotAllowed             the account may not do this now
 ├── NotPossible            the job is in a state that rules it out
+├── NotUnderstood          the owner knows less than the gateway, or more
+├── RefusalUnknown         the owner refused in words that the contract does not have
 ├── TooManyStreams         this user has enough of them open
 └── NoMoreStreams          this process has
 """
@@ -56,6 +58,15 @@ class NotAllowed(MsaasError):
 class NotPossible(MsaasError):
     code: ClassVar[str] = "conflict"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+
+
+class NotUnderstood(MsaasError):
+    code: ClassVar[str] = "validation_failed"
+    kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
+
+
+class RefusalUnknown(MsaasError):
+    """Our fault, whatever it says."""
 
 
 class TooManyStreams(MsaasError):

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from uuid import UUID
 
@@ -18,14 +18,14 @@ _SWEPT_EVERY_MS = 60_000
 class Connection:
     """One open stream: frames that it has not taken yet, and a bell."""
 
-    def __init__(self, after: Place) -> None:
+    def __init__(self, after: Place, first_word: bytes = b"") -> None:
         self._after = after
-        self._unread: list[bytes] = []
+        self._unread = [first_word] if first_word else []
         self._bell: asyncio.Future[None] | None = None
         self.is_over = False
 
     def push(self, frame: Frame) -> None:
-        if frame.place > self._after:
+        if frame.place > self._after and not self.is_over:
             self._after = frame.place
             self._unread.append(frame.data)
             self._ring()
@@ -69,16 +69,18 @@ class Connection:
 class LiveJobs:
     """The process's one view of the event log."""
 
-    def __init__(self, *, per_user: int, per_process: int) -> None:
+    def __init__(
+        self, *, per_user: int, per_process: int, on_resync: Callable[[], None] = lambda: None
+    ) -> None:
         self._per_user = per_user
         self._per_process = per_process
+        self._on_resync = on_resync
         self._rings: dict[UUID, Ring] = {}
         self._connections: defaultdict[UUID, set[Connection]] = defaultdict(set)
         self._swept_ms = 0
         self._floor = self._last = Place(0, 0)
         self.has_begun = False
         self.open_count = 0
-        self.resync_count = 0
 
     @property
     def cursor(self) -> str:
@@ -86,14 +88,18 @@ class LiveJobs:
         return str(self._last)
 
     def begin(self, place: str) -> None:
-        """Start at the end of the log: nothing before that is known."""
+        """Start at the end of the log: nothing before that is known, to early readers neither."""
         self._floor = self._last = Place.parse(place)
         self.has_begun = True
+        for connection in self._everyone():
+            self._resync(connection)
 
-    def take_in(self, user_id: UUID, frame: Frame, job_id: UUID, version: int) -> None:
+    def take_in(
+        self, user_id: UUID, frame: Frame, job_id: UUID, version: int, *, is_progress: bool = False
+    ) -> None:
         self._last = max(self._last, frame.place)
         ring = self._rings.get(user_id) or self._rings.setdefault(user_id, Ring(self._floor))
-        if ring.add(frame, job_id, version):
+        if ring.add(frame, job_id, version, is_progress=is_progress):
             for connection in self._connections.get(user_id, ()):
                 connection.push(frame)
                 if connection.lags:
@@ -102,9 +108,12 @@ class LiveJobs:
             self._sweep(frame.place.ms)
 
     def lose_track(self) -> None:
-        """Something may have been missed: every reader has to look at the record."""
+        """Something may have been missed: every reader has to look at the record.
+
+        Those who are away too, at the very last place as well: the floor is beyond it.
+        """
         self._rings.clear()
-        self._floor = self._last
+        self._floor = self._last = self._last.next
         for connection in self._everyone():
             self._resync(connection)
 
@@ -122,10 +131,9 @@ class LiveJobs:
         connection = Connection(start)
         missed = self._missed(user_id, start)
         if missed is None:
-            self.resync_count += 1
+            self._on_resync()
             start = self._last
-            connection = Connection(start)
-            connection.push(Frame(Place(start.ms, start.number + 1), resync_frame(str(start))))
+            connection = Connection(start, resync_frame(str(start)))
         for frame in missed or ():
             connection.push(frame)
         self._connections[user_id].add(connection)
@@ -146,7 +154,7 @@ class LiveJobs:
         return ring.after(place) if ring else (() if place >= self._floor else None)
 
     def _resync(self, connection: Connection) -> None:
-        self.resync_count += 1
+        self._on_resync()
         connection.end(resync_frame(self.cursor))
 
     def _everyone(self) -> list[Connection]:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from msaas.contracts import Idempotency, Plan, Source, SubmitJob, Task
-from msaas.gateway.application.errors import PlanForbidden
+from msaas.gateway.application.errors import JobNotFound, NotAllowed, PlanForbidden
 from msaas.gateway.application.ports import Commands
 from msaas.gateway.domain.fingerprints import fingerprint
 from msaas.kernel import new_id
@@ -55,7 +55,11 @@ class SubmitJobs:
             deadline_ts=request.deadline_at,
             idempotency=self._idempotency(request),
         )
-        answer = await self._commands.carry_out(command, correlation_id)
+        try:
+            answer = await self._commands.carry_out(command, correlation_id)
+        except JobNotFound:
+            # What a submission cannot find is its user, whose row has just gone.
+            raise NotAllowed("There is no such account.") from None
         return Submitted(UUID(answer["job_id"]), answer["status"], answer["replayed"])
 
     def _idempotency(self, request: Request) -> Idempotency | None:

@@ -23,10 +23,21 @@ class Place(NamedTuple):
     def __str__(self) -> str:
         return f"{self.ms}-{self.number}"
 
+    @property
+    def next(self) -> Self:
+        return self._replace(number=self.number + 1)
+
 
 class Frame(NamedTuple):
     place: Place
     data: bytes
+
+
+class Seen(NamedTuple):
+    """The newest versions of a job that were shown: of its status, and of anything."""
+
+    status: int = 0
+    anything: int = 0
 
 
 class Ring:
@@ -34,15 +45,20 @@ class Ring:
 
     def __init__(self, floor: Place) -> None:
         self._frames: deque[Frame] = deque()
-        self._versions: OrderedDict[UUID, int] = OrderedDict()
+        self._seen: OrderedDict[UUID, Seen] = OrderedDict()
         self.floor = floor
 
-    def add(self, frame: Frame, job_id: UUID, version: int) -> bool:
-        """Take a frame in unless a newer one, or this one, of its job was here before."""
-        if version <= self._versions.get(job_id, 0):
+    def add(self, frame: Frame, job_id: UUID, version: int, *, is_progress: bool = False) -> bool:
+        """Take a frame in unless a newer one, or this one, of its job was here before.
+
+        Progress tells no status, so one that overtakes a status does not make that one old.
+        """
+        seen = self._seen.get(job_id, Seen())
+        if version <= (seen.anything if is_progress else seen.status):
             return False
-        self._versions[job_id] = version
-        self._versions.move_to_end(job_id)
+        status = seen.status if is_progress else version
+        self._seen[job_id] = Seen(status, max(version, seen.anything))
+        self._seen.move_to_end(job_id)
         self._frames.append(frame)
         self._forget(frame.place.ms - KEPT_MS)
         return True
@@ -59,5 +75,5 @@ class Ring:
     def _forget(self, oldest_ms: int) -> None:
         while len(self._frames) > MOST_FRAMES or self._frames[0].place.ms < oldest_ms:
             self.floor = max(self.floor, self._frames.popleft().place)
-        while len(self._versions) > MOST_FRAMES:
-            self._versions.popitem(last=False)
+        while len(self._seen) > MOST_FRAMES:
+            self._seen.popitem(last=False)

@@ -12,7 +12,11 @@ SELECT id, email, plan, stripe_customer_id, role,
   last_seen_at IS NULL OR last_seen_at < now() - interval '5 minutes' AS is_news
 FROM identity.users WHERE id = $1
 """
-_SEE = "UPDATE identity.users SET last_seen_at = now() WHERE id = $1"
+# Looked at again under the row's lock: of many requests at once, one writes.
+_SEE = """
+UPDATE identity.users SET last_seen_at = now()
+WHERE id = $1 AND (last_seen_at IS NULL OR last_seen_at < now() - interval '5 minutes')
+"""
 # An e-mail belongs to one living user: who brings it again under a new id goes without.
 _PROVISION = """
 INSERT INTO identity.users (id, email, display_name, plan, role, last_seen_at)

@@ -36,6 +36,7 @@ async def follow_jobs(
     authenticator: Authenticator = request.state.authenticator
     header = request.headers.get("authorization")
     user, expires_at = await authenticator.authenticate_with_expiry(header)
+    request.state.user_id = user.id  # for the log line of the request
     connection, start = live.open(user.id, _last_event_id(request))
     seconds = expires_at - time.time()
     return EventStream(live, user.id, connection, start=start, seconds=seconds, health=health)

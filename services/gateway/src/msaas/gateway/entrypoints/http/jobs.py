@@ -5,7 +5,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import AwareDatetime
 
 from msaas.contracts import CancelJob, JobStatus
 from msaas.gateway.application.errors import JobNotFound, NoResultYet
@@ -24,6 +23,7 @@ from msaas.gateway.entrypoints.http.models import (
     JobResult,
     JobState,
     JobSummary,
+    Moment,
     to_model,
 )
 from msaas.web import from_state
@@ -64,7 +64,7 @@ async def list_jobs(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     status: JobStatus | None = None,
     task_type: Annotated[str | None, Query(max_length=64)] = None,
-    created_after: AwareDatetime | None = None,
+    created_after: Moment | None = None,
 ) -> JobPage:
     before = PageCursor.decode(cursor) if cursor is not None else None
     if cursor is not None and before is None:

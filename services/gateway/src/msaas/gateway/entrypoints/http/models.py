@@ -6,7 +6,15 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+)
+from pydantic_core import PydanticCustomError
 
 from msaas.contracts import JobStatus, Plan, Progress, Source
 
@@ -16,6 +24,27 @@ def _parsed(value: object) -> object:
     return orjson.loads(value) if isinstance(value, str) else value
 
 
+def _written_out(value: object) -> object:
+    """Take no bare number for a moment, which pydantic would count from 1970."""
+    if isinstance(value, str) and value[4:5] == "-":
+        return value
+    raise PydanticCustomError("date_time", "Must be a date and time as RFC 3339 writes them")
+
+
+def _in_range(value: datetime) -> datetime:
+    """Refuse what Postgres could not hold once its time zone is taken away."""
+    if value.year in _YEARS:
+        return value
+    raise PydanticCustomError("date_time_range", "Must be in the years 1970 to 2999")
+
+
+_YEARS = range(1970, 3000)
+Moment = Annotated[
+    AwareDatetime,
+    Field(strict=False),
+    BeforeValidator(_written_out),
+    AfterValidator(_in_range),
+]
 JsonObject = Annotated[dict[str, Any], BeforeValidator(_parsed)]
 Timings = Annotated[dict[str, int], BeforeValidator(_parsed)]
 Shown = Annotated[Progress, BeforeValidator(_parsed)]
@@ -31,8 +60,8 @@ class JobRequest(BaseModel):
     task_type: Annotated[str, Field(min_length=1, max_length=64)]
     params: dict[str, Any]
     priority: Annotated[int, Field(ge=0, le=9)] = 5
-    run_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
-    deadline_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
+    run_at: Moment | None = None
+    deadline_at: Moment | None = None
 
 
 class JobAccepted(_Answer):

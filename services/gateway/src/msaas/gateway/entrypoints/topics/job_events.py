@@ -18,9 +18,6 @@ class JobEvents:
         self._delay = metrics.histogram(
             "msaas_sse_event_delay_seconds", "From an event's entry to its frame."
         )
-        self._resyncs = metrics.counter(
-            "msaas_sse_resyncs_total", "Times that all readers had to look at the record."
-        )
 
     def begin(self, positions: Mapping[str, str]) -> None:
         (place,) = positions.values()
@@ -30,11 +27,16 @@ class JobEvents:
         for delivery in deliveries:
             event, place = cast("JobChanged", delivery.message), Place.parse(delivery.entry_id)
             frame = Frame(place, _frame(delivery.entry_id, event))
-            self._live.take_in(event.user_id, frame, event.frame.id, event.version)
+            self._live.take_in(
+                event.user_id,
+                frame,
+                event.frame.id,
+                event.version,
+                is_progress=event.progress is not None,
+            )
         self._delay.observe(delay_seconds(Place.parse(deliveries[-1].entry_id)))
 
     async def lose_track(self) -> None:
-        self._resyncs.inc()
         self._live.lose_track()
 
 

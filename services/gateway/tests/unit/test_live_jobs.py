@@ -1,0 +1,91 @@
+"""The edges of what a process knows: nobody is left without a word about what they missed."""
+
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from msaas.gateway.application.live_jobs import MOST_UNREAD, LiveJobs
+from msaas.gateway.domain.rings import Frame, Place, Ring
+
+JOB = uuid4()
+
+
+def frame(ms: int, number: int = 0) -> Frame:
+    return Frame(Place(ms, number), f"{ms}-{number};".encode())
+
+
+@pytest.fixture
+def resyncs() -> list[None]:
+    return []
+
+
+@pytest.fixture
+def hub(resyncs: list[None]) -> LiveJobs:
+    return LiveJobs(per_user=5, per_process=5, on_resync=lambda: resyncs.append(None))
+
+
+def test_a_reader_who_comes_before_the_tail_has_begun_is_told_to_look(hub: LiveJobs) -> None:
+    """A process that was just deployed: its readers are back before it knows where the log is."""
+    user = uuid4()
+    back, _ = hub.open(user, "900-0")
+    listed, _ = hub.open(user, hub.cursor)
+    hub.begin("1000-0")
+    for connection in (back, listed):
+        assert b"event: resync" in connection.take()
+        assert connection.is_over
+
+
+def test_what_happens_in_the_millisecond_of_a_resync_is_shown(hub: LiveJobs) -> None:
+    user = uuid4()
+    hub.begin("1000-0")
+    connection, _ = hub.open(user, "999-0")
+    hub.take_in(user, frame(1000, 1), JOB, 1)
+    assert connection.take().endswith(b"1000-1;")
+
+
+def test_after_a_gap_whoever_was_away_at_the_last_place_is_told_to_look(hub: LiveJobs) -> None:
+    user = uuid4()
+    hub.begin("1000-0")
+    hub.take_in(user, frame(1001), JOB, 1)
+    hub.lose_track()
+    away, _ = hub.open(user, "1001-0")
+    assert b"event: resync" in away.take()
+    has_looked, _ = hub.open(user, hub.cursor)
+    hub.take_in(user, frame(1002), JOB, 2)
+    assert has_looked.take() == b"1002-0;"
+
+
+def test_nothing_comes_after_the_last_word(hub: LiveJobs, resyncs: list[None]) -> None:
+    user = uuid4()
+    hub.begin("1000-0")
+    connection, _ = hub.open(user, None)
+    for number in range(3 * MOST_UNREAD):
+        hub.take_in(user, frame(1001, number), uuid4(), 1)
+    assert connection.take().count(b"event: ") == 1
+    assert len(resyncs) == 1
+
+
+def test_progress_that_overtakes_a_status_does_not_hide_it() -> None:
+    ring = Ring(Place(0, 0))
+    assert ring.add(frame(1), JOB, 3, is_progress=True)
+    assert ring.add(frame(2), JOB, 2)
+    assert not ring.add(frame(3), JOB, 2)
+    assert not ring.add(frame(4), JOB, 3, is_progress=True)
+
+
+@given(st.permutations(list(enumerate([False, False, True, True, False], start=1))))
+def test_however_frames_arrive_the_last_status_is_shown_last(
+    arrived: list[tuple[int, bool]],
+) -> None:
+    ring = Ring(Place(0, 0))
+    shown = [
+        (version, is_progress)
+        for ms, (version, is_progress) in enumerate(arrived, start=1)
+        if ring.add(frame(ms), JOB, version, is_progress=is_progress)
+    ]
+    statuses = [version for version, is_progress in shown if not is_progress]
+    assert statuses == sorted(statuses)
+    assert statuses[-1] == 5
+    assert not any(is_progress for _, is_progress in shown[shown.index((5, False)) :])
