@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -82,12 +82,10 @@ class Fleet:
         process = self.part(name).process
         if process is None:
             return
-        family = [
-            psutil.Process(process.pid),
-            *psutil.Process(process.pid).children(recursive=True),
-        ]
-        for member in family:
-            member.send_signal(wanted)
+        first = psutil.Process(process.pid)
+        for member in (first, *first.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):  # its parent took it along
+                member.send_signal(wanted)
 
     def kill(self, name: str) -> None:
         self.send(name, signal.SIGKILL)

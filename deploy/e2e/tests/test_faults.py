@@ -39,17 +39,17 @@ async def disturb(
 ) -> None:
     """Do something while jobs are submitted and run, then hold the fleet to the record."""
     api = await sign_in()
-    submitting = asyncio.create_task(submit_all(api))
+    [[before]] = await fleet.fetch("SELECT count(*) FROM jobs.jobs WHERE source = 'api'")
 
     async def begun() -> bool:
         [row] = await fleet.fetch("SELECT count(*) FROM jobs.jobs WHERE source = 'api'")
         return row[0] >= before + after
 
-    [counted] = await fleet.fetch("SELECT count(*) FROM jobs.jobs WHERE source = 'api'")
-    before = counted[0]
-    await wait_until(begun, timeout=LONG)
-    await act()
-    ids = await submitting
+    async with asyncio.TaskGroup() as group:
+        submitting = group.create_task(submit_all(api))
+        await wait_until(begun, timeout=LONG)
+        await act()
+    ids = submitting.result()
     assert len(set(ids)) == JOBS
     await wait_until(fleet.is_up, timeout=LONG)
     await wait_until(fleet.has_settled, timeout=LONG)

@@ -79,10 +79,16 @@ class World:
 
     async def flush(self) -> None:
         cast("MemoryWire", self.line.wire).flush()
+        await self._pass_a_moment()
 
     async def replace(self) -> None:
         """Go on with another server, an empty one."""
         self.line.wire = self.open()
+        await self._pass_a_moment()
+
+    async def _pass_a_moment(self) -> None:
+        """No server forgets all and takes a new entry within one millisecond, under one id."""
+        await self.clock.advance(0.001)
 
     def end(self) -> None:
         self._loop.close()

@@ -11,7 +11,7 @@ import pytest_asyncio
 from msaas.contracts import EchoParams, EchoResult, JobEnvelope, Message
 from msaas.messaging import Delivery, Messenger, Outgoing, Pace, RedisWire
 from msaas.telemetry import Metrics
-from msaas.testing import build_job_envelope, build_job_meta, wait_until
+from msaas.testing import PATIENCE, build_job_envelope, build_job_meta, wait_until
 from msaas.worker import Action, JobWorker, Run
 
 PACE = Pace(block=0.05, beat=0.1, idle=0.5, drain=0.3, watch=0.2)
@@ -75,7 +75,8 @@ async def open_messenger(redis_url: str, environment: str) -> AsyncIterator[Call
     async with AsyncExitStack() as stack:
 
         def open_(process: str, *produces: str) -> tuple[Messenger, Metrics]:
-            wire, metrics = RedisWire(redis_url), Metrics(process, environment)
+            wire = RedisWire(redis_url, command_timeout=PATIENCE)
+            metrics = Metrics(process, environment)
             stack.push_async_callback(wire.close)
             made = Messenger(
                 wire, process, environment, metrics=metrics, produces=produces, pace=PACE

@@ -35,7 +35,7 @@ from msaas.kernel import ErrorKind, MsaasError
 from msaas.messaging import Delivery, Messenger, Outgoing, Pace, RedisWire
 from msaas.settings import load
 from msaas.telemetry import Metrics
-from msaas.testing import wait_until
+from msaas.testing import PATIENCE, wait_until
 
 SPEC: Any = yaml.safe_load(
     (Path(__file__).parents[3] / "contracts/openapi/gateway.v1.yaml").read_text()
@@ -302,7 +302,7 @@ async def gateway(open_gateway: Any, gateway_settings: Settings) -> tuple[Gatewa
 
 @pytest_asyncio.fixture
 async def owner(redis_url: str, environment: str, rows: asyncpg.Connection) -> AsyncIterator[Owner]:
-    wire = RedisWire(redis_url)
+    wire = RedisWire(redis_url, command_timeout=PATIENCE)
     messenger = Messenger(
         wire,
         "jobs",

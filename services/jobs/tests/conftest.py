@@ -41,7 +41,7 @@ from msaas.messaging import (
 )
 from msaas.postgres import Database, PostgresSetting
 from msaas.telemetry import Metrics
-from msaas.testing import build_submit_job
+from msaas.testing import PATIENCE, build_submit_job
 
 PACE = Pace(block=0.05, beat=0.1, idle=0.5, drain=0.5, retry=RetryPolicy(base=0.01, cap=0.1))
 ECHO = {"message": "hello"}
@@ -125,7 +125,7 @@ async def open_wire(redis_url: str) -> AsyncIterator[Callable[..., RedisWire]]:
     async with AsyncExitStack() as stack:
 
         def open_(url: str = redis_url) -> RedisWire:
-            wire = RedisWire(url)
+            wire = RedisWire(url, command_timeout=PATIENCE)
             stack.push_async_callback(wire.close)
             return wire
 

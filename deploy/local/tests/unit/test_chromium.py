@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,15 @@ def test_only_root_is_offered_the_package_manager(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("os.geteuid", lambda: 0)
     monkeypatch.setattr("shutil.which", str)
     assert [way.name for way in list_ways()] == ["Playwright's download", "apt"]
+
+
+def test_of_many_who_look_for_a_browser_at_once_one_gets_it(tmp_path: Path) -> None:
+    said: list[str] = []
+    browser = tmp_path / "chromium"
+
+    def ensure(_: int) -> Path:
+        return ensure_chromium(said.append, find=found_when(browser), ways=[makes(browser)])
+
+    with ThreadPoolExecutor() as pool:
+        assert set(pool.map(ensure, range(6))) == {browser}
+    assert len(said) == 1

@@ -18,7 +18,7 @@ from msaas.messaging import (
     WireUnavailable,
 )
 from msaas.messaging.loop import Loop
-from msaas.streams import Committed, Source, Write
+from msaas.streams import Committed, Source, Write, entry_ms
 from msaas.testing import MemoryWire, build_submit_job, wait_until
 
 ENV = "test"
@@ -50,10 +50,12 @@ class Line(MemoryWire):
         self.before: list[Exception | None] = []
         self.after: list[Exception | None] = []
         self.depth_shown = 0
+        self.seconds: list[float] = []
 
     async def commit(
         self, writes: Sequence[Write], source: Source | None = None, done: Sequence[str] = ()
     ) -> Committed:
+        await asyncio.sleep(self.seconds.pop(0) if self.seconds else 0)
         if fault := self.before.pop(0) if self.before else None:
             raise fault
         committed = await super().commit(writes, source, done)
@@ -121,6 +123,20 @@ async def test_what_nobody_answers_is_sent_again_under_the_same_id_with_less_tim
     assert len({command.id for command in sent}) == 1
     assert [command.ttl_ms for command in sent] == [3000, 2000, 1000]
     assert [command.message for command in sent] == [sent[0].message] * 3
+
+
+@pytest.mark.parametrize("seconds", [[0.9], [0, 0.9], [0, 0, 0.9], [0.9, 0.9]])
+async def test_a_call_is_not_over_before_all_that_it_sent_has_expired(
+    line: Line, client: CommandClient, ask: Ask, running: Running, seconds: list[float]
+) -> None:
+    line.seconds = list(seconds)
+    async with running(client):
+        with pytest.raises(CommandTimeout):
+            await ask(ttl=3.0)
+        over_ms = await line.now_ms()
+    found = (await line.tail({COMMANDS: "0-0"}, 100, 0))[COMMANDS]
+    for raw in found:
+        assert entry_ms(raw.entry_id) + (decode(TOPIC, raw.fields).ttl_ms or 0) <= over_ms
 
 
 async def test_an_answer_to_any_of_the_sends_ends_the_sending(

@@ -2,15 +2,24 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 from msaas.cli.house import ROOT, module
+from msaas.local import MissingPart
+from msaas.local.chromium import ensure_chromium
 
 # Tests wait for servers more than they compute, so there are more workers than cores.
 WORKERS_PER_CORE = 2
 
 
 def run(argv: list[str]) -> int:
+    try:
+        if not argv:
+            ensure_chromium(print)  # some tests drive a real browser; getting one may take a while
+    except MissingPart as missing:
+        print(f"msaas: {missing}", file=sys.stderr)
+        return 1
     return subprocess.run(command(argv, Path.cwd()), cwd=ROOT, check=False).returncode
 
 

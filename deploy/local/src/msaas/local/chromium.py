@@ -1,10 +1,13 @@
 """Finds a Chromium for the browser worker, or gets one by the ways that this machine has."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,17 +47,29 @@ def ensure_chromium(
     """Return a browser that runs; the first time that may take a download."""
     if found := _find(find):
         return found
-    for way in list_ways() if ways is None else ways:
-        say(f"there is no Chromium here yet: getting it by {way.name}")
-        for command in way.commands:
-            _run(command, way.seconds)
+    with _one_at_a_time():
         if found := _find(find):
-            return found
+            return found  # another process has brought it meanwhile
+        for way in list_ways() if ways is None else ways:
+            say(f"there is no Chromium here yet: getting it by {way.name}")
+            for command in way.commands:
+                _run(command, way.seconds)
+            if found := _find(find):
+                return found
     raise MissingPart(
         "No Chromium was found, and none could be installed here. Install one "
         f"(`apt install {PACKAGE}`, or `playwright install {PACKAGE}` where it may download), or "
         "name yours in BROWSER_WORKER_CHROMIUM."
     )
+
+
+@contextmanager
+def _one_at_a_time() -> Generator[None]:
+    """Let one process of this user install: package managers refuse to work side by side."""
+    place = Path(tempfile.gettempdir()) / f"msaas-chromium-{os.getuid()}.lock"
+    with place.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _find(find: Callable[[], Path]) -> Path | None:

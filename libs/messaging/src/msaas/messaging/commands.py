@@ -56,22 +56,25 @@ class CommandClient(Loop):
         self, answer: asyncio.Future[Reply], outgoing: Outgoing, ttl: float
     ) -> Reply:
         clock = self._station.clock
-        deadline = clock.monotonic() + ttl
+        over = deadline = clock.monotonic() + ttl
         sent = False
         for _ in range(SENDS_PER_CALL):
-            if (left := deadline - clock.monotonic()) <= 0:
+            if answer.done() or (left := deadline - clock.monotonic()) <= 0:
                 break
             try:
-                ttl_ms = max(1, int(left * 1000))
-                await self._station.outbox.send(replace(outgoing, ttl_ms=ttl_ms))
+                fresh = replace(outgoing, ttl_ms=max(1, int(left * 1000)))
+                await self._station.outbox.send(fresh)
                 sent = True
             except (DependencyUnavailable, Overloaded):
                 if not sent:
                     raise
+            # A slow send arrived late, and its time on the wire began only then.
+            over = max(over, clock.monotonic() + left)
             await asyncio.wait({answer}, timeout=min(left, ttl / SENDS_PER_CALL))
-            if answer.done():
-                return answer.result()
-        raise CommandTimeout
+        await asyncio.wait({answer}, timeout=max(0.0, over - clock.monotonic()))
+        if not answer.done():
+            raise CommandTimeout
+        return answer.result()
 
     async def step(self) -> None:
         positions = self._positions  # a new epoch puts others in their place

@@ -116,7 +116,7 @@ class Runner(Loop):
         if not limits:
             return deliveries
         now_ms = await self._insist(self._wire.now_ms)
-        expired = {id_ for id_, ttl_ms in limits.items() if entry_ms(id_) + ttl_ms < now_ms}
+        expired = {id_ for id_, ttl_ms in limits.items() if entry_ms(id_) + ttl_ms <= now_ms}
         if expired:
             await self._settle([], list(expired), "expired")
         return [delivery for delivery in deliveries if delivery.entry_id not in expired]

@@ -14,9 +14,10 @@ from msaas.testing.fault_proxy import FaultProxy
 from msaas.testing.memory_wire import MemoryWire
 from msaas.testing.redis_faults import cut_aof_tail
 from msaas.testing.sockets import SocketBlocked
-from msaas.testing.waiting import wait_until
+from msaas.testing.waiting import PATIENCE, wait_until
 
 __all__ = [
+    "PATIENCE",
     "Crash",
     "FakeClock",
     "FaultProxy",

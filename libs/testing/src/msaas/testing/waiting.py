@@ -8,6 +8,8 @@ from typing import TypeVar, overload
 
 T = TypeVar("T")
 _PAUSE = 0.01
+# Seconds for a part that is not what fails: a loaded machine is no fault of what is tested.
+PATIENCE = 5.0
 
 
 @overload
