@@ -75,8 +75,57 @@ class SubmitJob(Message):
     idempotency: Idempotency | None = None
 
 
-class CancelJob(Message):
+class JobItem(Value):
+    """One job of a batch; what all of them share is said once, by the batch."""
+
+    job_id: UUID
+    task_type: Name
+    payload: JsonObject
+    priority: Annotated[int, Field(ge=0, le=9)] = 5
+    run_at: Moment | None = None
+    deadline_ts: Moment | None = None
+    idempotency: Idempotency | None = None
+
+
+class SubmitJobs(Message):
+    """Taken in by one transaction and judged one by one: one that is refused stops no other."""
+
     on_full: ClassVar = OnFull.REFUSE
+
+    user_id: UUID
+    plan: Plan
+    source: Source
+    parent_job_id: UUID | None = None
+    jobs: Annotated[tuple[JobItem, ...], Field(min_length=1, max_length=100)]
+
+    def split(self) -> tuple[SubmitJob, ...]:
+        shared = self.model_dump(exclude={"jobs"})
+        return tuple(SubmitJob.model_validate({**shared, **dict(one)}) for one in self.jobs)
+
+
+class CancelJob(Message):
+    """Its children end with it."""
+
+    on_full: ClassVar = OnFull.REFUSE
+
+    job_id: UUID
+    user_id: UUID
+
+
+class RetryJob(Message):
+    """Begins a failed job anew; `retry_id` is minted by the caller, so that a repeat does no more."""
+
+    on_full: ClassVar = OnFull.REFUSE
+
+    job_id: UUID
+    user_id: UUID
+    retry_id: UUID
+
+
+class DeadlinePassed(Message):
+    """Said by the owner's timer; skipped on a full topic, since the timer finds it again."""
+
+    on_full: ClassVar = OnFull.SKIP
 
     job_id: UUID
     user_id: UUID

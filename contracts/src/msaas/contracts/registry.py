@@ -8,6 +8,7 @@ from msaas.contracts.errors import UnknownTopic
 from msaas.contracts.jobs import (
     CancelJob,
     CancelRequested,
+    DeadlinePassed,
     JobChanged,
     JobEnvelope,
     JobFailed,
@@ -16,7 +17,9 @@ from msaas.contracts.jobs import (
     JobProgressed,
     JobStarted,
     JobSucceeded,
+    RetryJob,
     SubmitJob,
+    SubmitJobs,
 )
 from msaas.contracts.reply import Reply
 from msaas.contracts.topics import Topic, TopicKind
@@ -26,9 +29,9 @@ _DECLARED = (
     Topic(
         name="jobs.commands",
         kind=TopicKind.WORK,
-        messages=(SubmitJob, CancelJob),
+        messages=(SubmitJob, SubmitJobs, CancelJob, RetryJob, DeadlinePassed),
         owner="jobs",
-        producers=frozenset({"gateway"}),
+        producers=frozenset({"gateway", "jobs"}),
         consumers=("jobs",),
         bound=10_000,
         dlq_owner="jobs",

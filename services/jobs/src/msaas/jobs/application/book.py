@@ -4,7 +4,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from msaas.contracts import CancelJob, JobStatus, Plan, SubmitJob, Task
+from msaas.contracts import (
+    CancelJob,
+    DeadlinePassed,
+    JobStatus,
+    Plan,
+    RetryJob,
+    SubmitJob,
+    SubmitJobs,
+    Task,
+)
 from msaas.jobs.application.snapshots import JobSnapshot
 from msaas.jobs.domain.accounts import Account
 from msaas.jobs.domain.errors import UserErasing, UserUnknown
@@ -12,25 +21,30 @@ from msaas.jobs.domain.errors import UserErasing, UserUnknown
 Key = tuple[UUID, str, int]
 """A user's idempotency key and the item of a batch."""
 
+Command = SubmitJob | SubmitJobs | CancelJob | RetryJob | DeadlinePassed
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """A command with what came along with it."""
 
-    command: SubmitJob | CancelJob
+    command: Command
     correlation_id: str
     traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a batch needs to have locked: users to mint where missing, jobs to look up."""
+    """What a batch needs to have locked: users to mint where missing, jobs to look up.
+
+    `to_change` are jobs of their users, which are locked together with all that descends from them.
+    """
 
     plans: dict[UUID, Plan]
     users: set[UUID]
     jobs: set[UUID]
     keys: set[Key]
-    to_cancel: set[tuple[UUID, UUID]]
+    to_change: set[tuple[UUID, UUID]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,7 +62,15 @@ class Job:
     reserved: bool = False
     fingerprint: str | None = None
     cancel_requested: bool = False
+    deadline_at: datetime | None = None
+    has_payload: bool = True
+    last_retry: UUID | None = None
+    parent_id: UUID | None = None
     snapshot: JobSnapshot | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status not in {JobStatus.PENDING, JobStatus.RUNNING}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +90,8 @@ class Book:
     keys: dict[Key, Job]
     submitted: list[NewJob] = field(default_factory=list[NewJob])
     cancelled: list[Job] = field(default_factory=list[Job])
+    overdue: list[Job] = field(default_factory=list[Job])
+    retried: list[Job] = field(default_factory=list[Job])
     asked_to_stop: list[Job] = field(default_factory=list[Job])
     called_off: dict[UUID, Job] = field(default_factory=dict[UUID, Job])
     repeated: dict[UUID, Job] = field(default_factory=dict[UUID, Job])
@@ -81,6 +105,16 @@ class Book:
             raise UserErasing
         return account
 
+    def children_of(self, job: Job) -> list[Job]:
+        return [child for child in self.jobs.values() if child.parent_id == job.id]
+
+    def end(self, job: Job, status: JobStatus) -> None:
+        """Give back what was set aside for a job that will not be done."""
+        job.status = status
+        if job.reserved and job.usage_period:
+            self.accounts[job.user_id].release(job.usage_period)
+            job.reserved = False
+
     def repeat(self, job: Job) -> None:
         """Have a job's present snapshot published again, where it was in the record before."""
         if job.snapshot is not None:
@@ -92,5 +126,5 @@ class Accepted:
     """What the asker is told."""
 
     answer: dict[str, object]
-    stop: UUID | None = None
-    """The job whose runs are told to end."""
+    stop: tuple[UUID, ...] = ()
+    """The jobs whose runs are told to end."""

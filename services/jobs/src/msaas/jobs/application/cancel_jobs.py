@@ -1,7 +1,7 @@
-"""Cancelling a job: at once while nobody runs it, else by asking whoever does to stop."""
+"""Cancelling a job and its children: at once while nobody runs it, else by asking who does."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from msaas.contracts import CancelJob, JobStatus, get_task
@@ -10,33 +10,49 @@ from msaas.jobs.application.ports import Workers
 from msaas.jobs.domain.cancelling import Cancelling, decide_cancelling
 from msaas.jobs.domain.errors import JobUnknown
 
+_DONE = frozenset({JobStatus.COMPLETED, JobStatus.FAILED})
+
 
 def cancel(book: Book, command: CancelJob) -> Accepted:
     job = book.jobs.get(command.job_id)
     if job is None or job.user_id != command.user_id:
         raise JobUnknown
-    account = book.get_account(command.user_id)
+    book.get_account(command.user_id)
+    cancelling = _cancel(book, job)
+    children = [child for child in _descend(book, job) if child.status not in _DONE]
+    for child in children:
+        _cancel(book, child)
+    answer: dict[str, object] = {"job_id": job.id, "status": job.status}
+    if cancelling is Cancelling.ON_REPORT:
+        answer["cancel_requested"] = True
+    return Accepted(answer=answer, stop=call_back(book, [job, *children]))
+
+
+def call_back(book: Book, jobs: Iterable[Job]) -> tuple[UUID, ...]:
+    """Somebody may have read them, also where the record has not heard of that yet."""
+    handed_out = [job for job in jobs if job.fence is not None]
+    book.called_off.update((job.id, job) for job in handed_out)
+    return tuple(job.id for job in handed_out)
+
+
+def _cancel(book: Book, job: Job) -> Cancelling:
     cancelling = decide_cancelling(job.status, job.fence)
     match cancelling:
         case Cancelling.NOW:
-            job.status = JobStatus.CANCELLED
-            if job.reserved and job.usage_period:
-                account.release(job.usage_period)
-                job.reserved = False
+            book.end(job, JobStatus.CANCELLED)
             book.cancelled.append(job)
         case Cancelling.ON_REPORT if not job.cancel_requested:
             job.cancel_requested = True
             book.asked_to_stop.append(job)
         case _:
             book.repeat(job)
-    answer: dict[str, object] = {"job_id": job.id, "status": job.status}
-    if cancelling is Cancelling.ON_REPORT:
-        answer["cancel_requested"] = True
-    if job.fence is None:
-        return Accepted(answer=answer)
-    # Somebody may have read it, also where the record has not heard of that yet.
-    book.called_off[job.id] = job
-    return Accepted(answer=answer, stop=job.id)
+    return cancelling
+
+
+def _descend(book: Book, job: Job) -> Iterator[Job]:
+    for child in book.children_of(job):
+        yield child
+        yield from _descend(book, child)
 
 
 async def call_off(workers: Workers, jobs: Iterable[Job]) -> None:
@@ -46,7 +62,7 @@ async def call_off(workers: Workers, jobs: Iterable[Job]) -> None:
     for job in jobs:
         task = get_task(job.task_type)
         marked[task.valid_for + task.timeout].append(job)
-        if job.entry_id and job.status is JobStatus.CANCELLED:
+        if job.entry_id and job.is_finished:
             entries[task.topic].append(job.entry_id)
     for ttl, some in marked.items():
         await workers.mark_cancelled([job.id for job in some], ttl)

@@ -4,12 +4,21 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from msaas.contracts import CancelJob, JobStatus, SubmitJob
-from msaas.jobs.application.book import Accepted, Book, Order, Wanted
+from msaas.contracts import (
+    CancelJob,
+    DeadlinePassed,
+    JobStatus,
+    RetryJob,
+    SubmitJob,
+    SubmitJobs,
+)
+from msaas.jobs.application.book import Accepted, Book, Command, Order, Wanted
 from msaas.jobs.application.cancel_jobs import call_off, cancel
+from msaas.jobs.application.expire_jobs import expire
 from msaas.jobs.application.ports import IntakeRecord, Workers
+from msaas.jobs.application.retry_jobs import retry
 from msaas.jobs.application.snapshots import JobSnapshot
-from msaas.jobs.application.submit_jobs import key_of, submit
+from msaas.jobs.application.submit_jobs import key_of, submit, submit_all
 from msaas.jobs.domain.errors import QuotaExceeded
 from msaas.kernel import MsaasError
 from msaas.telemetry import Metrics
@@ -52,7 +61,7 @@ class SettleCommands:
             verdicts = [_judge(book, order) for order in orders]
             snapshots = await transaction.store(book)
         self._count(book, orders, verdicts)
-        if book.submitted or book.cancelled:
+        if book.submitted or book.retried or book.cancelled or book.overdue:
             self._on_room()
         await call_off(self._workers, book.called_off.values())
         changed = {snapshot.id for snapshot in snapshots}
@@ -67,6 +76,8 @@ class SettleCommands:
             self._submitted.labels(*labels).inc(count)
         if book.cancelled:
             self._finished.labels(JobStatus.CANCELLED, "cancelled").inc(len(book.cancelled))
+        if book.overdue:
+            self._finished.labels(JobStatus.FAILED, "timeout").inc(len(book.overdue))
         for order, verdict in zip(orders, verdicts, strict=True):
             if isinstance(verdict, QuotaExceeded):
                 plan = book.accounts[order.command.user_id].subject.plan
@@ -74,16 +85,29 @@ class SettleCommands:
 
 
 def _wanted_by(orders: Sequence[Order]) -> Wanted:
-    submits = [o.command for o in orders if isinstance(o.command, SubmitJob)]
-    cancels = [o.command for o in orders if isinstance(o.command, CancelJob)]
+    submits = [one for order in orders for one in submits_of(order.command)]
     parents = {one.parent_job_id for one in submits if one.parent_job_id}
     return Wanted(
         plans={one.user_id: one.plan for one in reversed(submits)},
         users={order.command.user_id for order in orders},
         jobs={one.job_id for one in submits} | parents,
         keys={key for one in submits if (key := key_of(one))},
-        to_cancel={(one.job_id, one.user_id) for one in cancels},
+        to_change={
+            (order.command.job_id, order.command.user_id)
+            for order in orders
+            if isinstance(order.command, CancelJob | RetryJob | DeadlinePassed)
+        },
     )
+
+
+def submits_of(command: Command) -> Sequence[SubmitJob]:
+    match command:
+        case SubmitJob():
+            return (command,)
+        case SubmitJobs():
+            return command.split()
+        case _:
+            return ()
 
 
 def _judge(book: Book, order: Order) -> Accepted | MsaasError:
@@ -91,7 +115,13 @@ def _judge(book: Book, order: Order) -> Accepted | MsaasError:
         match order.command:
             case SubmitJob() as command:
                 return submit(book, order, command)
+            case SubmitJobs() as command:
+                return submit_all(book, order, command.split())
             case CancelJob() as command:
                 return cancel(book, command)
+            case RetryJob() as command:
+                return retry(book, command)
+            case DeadlinePassed() as command:
+                return expire(book, command)
     except MsaasError as refusal:
         return refusal

@@ -1,14 +1,18 @@
 """Taking a job in: once for each id and each idempotency key, and never over the limit."""
 
+from collections.abc import Sequence
+
 from msaas.contracts import TASKS, JobStatus, Plan, SubmitJob, Task
 from msaas.jobs.application.book import Accepted, Book, Job, Key, NewJob, Order
 from msaas.jobs.domain.errors import (
     IdempotencyMismatch,
     JobTaken,
     JobUnknown,
+    ParentEnded,
     PlanForbidden,
     TaskTypeUnknown,
 )
+from msaas.kernel import MsaasError
 
 FIRST_VERSION = 1
 
@@ -19,7 +23,7 @@ def submit(book: Book, order: Order, command: SubmitJob) -> Accepted:
     account = book.get_account(command.user_id)
     if first := _find_first(book, command):
         return _accept(first, replayed=True)
-    task = _get_task(command.task_type, account.subject.plan)
+    task = get_task_in_plan(command.task_type, account.subject.plan)
     _check_parent(book, command)
     period = account.reserve() if task.billable else None
     new = NewJob(
@@ -30,6 +34,19 @@ def submit(book: Book, order: Order, command: SubmitJob) -> Accepted:
         usage_period=period,
     )
     return _accept(_enter(book, new))
+
+
+def submit_all(book: Book, order: Order, commands: Sequence[SubmitJob]) -> Accepted:
+    """Judge each by itself: what is refused stops no other."""
+    return Accepted(answer={"items": [_try(book, order, command) for command in commands]})
+
+
+def _try(book: Book, order: Order, command: SubmitJob) -> dict[str, object]:
+    try:
+        return {"ok": True, **submit(book, order, command).answer}
+    except MsaasError as refusal:
+        problem = {"code": refusal.code, "detail": refusal.safe_message, "context": refusal.context}
+        return {"ok": False, "job_id": command.job_id, "problem": problem}
 
 
 def key_of(command: SubmitJob) -> Key | None:
@@ -61,7 +78,7 @@ def _find_first(book: Book, command: SubmitJob) -> Job | None:
     return first
 
 
-def _get_task(task_type: str, plan: Plan) -> Task:
+def get_task_in_plan(task_type: str, plan: Plan) -> Task:
     task = TASKS.get(task_type)
     if task is None:
         raise TaskTypeUnknown(task_type=task_type)
@@ -76,6 +93,8 @@ def _check_parent(book: Book, command: SubmitJob) -> None:
     parent = book.jobs.get(command.parent_job_id)
     if parent is None or parent.user_id != command.user_id:
         raise JobUnknown("There is no such parent job.")
+    if parent.is_finished or parent.cancel_requested:
+        raise ParentEnded
 
 
 def _enter(book: Book, new: NewJob) -> Job:
@@ -88,6 +107,7 @@ def _enter(book: Book, new: NewJob) -> Job:
         usage_period=new.usage_period,
         reserved=new.usage_period is not None,
         fingerprint=command.idempotency and command.idempotency.fingerprint,
+        parent_id=command.parent_job_id,
     )
     book.submitted.append(new)
     book.jobs[job.id] = job

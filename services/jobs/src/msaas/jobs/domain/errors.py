@@ -7,6 +7,10 @@ MsaasError
 ├── UserUnknown           no such user here
 ├── JobUnknown            no such job of this user
 ├── JobFinished           too late to cancel
+├── JobNotFailed          nothing to begin anew
+├── ParentEnded           too late for another child
+├── PayloadGone           what it was to do has been dropped
+├── DeadlineOver          it would be too late
 ├── JobTaken              the id belongs to somebody else's job
 ├── TaskTypeUnknown       not in the catalogue
 └── PlanForbidden         in the catalogue, not in the plan
@@ -51,6 +55,30 @@ class JobFinished(MsaasError):
     code: ClassVar[str] = "conflict"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
     default_message: ClassVar[str] = "The job has already ended."
+
+
+class JobNotFailed(MsaasError):
+    code: ClassVar[str] = "conflict"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+    default_message: ClassVar[str] = "Only a job that has failed can be retried."
+
+
+class ParentEnded(MsaasError):
+    code: ClassVar[str] = "conflict"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+    default_message: ClassVar[str] = "The parent job has ended, or is about to."
+
+
+class PayloadGone(MsaasError):
+    code: ClassVar[str] = "conflict"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+    default_message: ClassVar[str] = "The job's parameters are no longer kept."
+
+
+class DeadlineOver(MsaasError):
+    code: ClassVar[str] = "conflict"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+    default_message: ClassVar[str] = "The job's deadline has passed."
 
 
 class JobTaken(MsaasError):

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from itertools import chain
 
 from asyncpg import Record
 
@@ -55,12 +56,13 @@ class IntakeTransaction:
         await self._open_periods(book)
         snapshots = await self._insert(book)
         await self._reserve(book)
-        return [*snapshots, *await self._cancel(book), *await self._ask_to_stop(book)]
+        changed = [await self._retry(book), await self._end(book), await self._ask_to_stop(book)]
+        return [*snapshots, *chain.from_iterable(changed)]
 
     async def _look_up(self, book: Book, wanted: Wanted) -> Book:
         rows: list[Record] = []
-        if wanted.to_cancel:
-            jobs, users = zip(*wanted.to_cancel, strict=True)
+        if wanted.to_change:
+            jobs, users = zip(*wanted.to_change, strict=True)
             rows += await self._connection.fetch(sql.LOCK_JOBS, jobs, users)
         if wanted.jobs:
             columns = zip(*wanted.keys, strict=True) if wanted.keys else ((), (), ())
@@ -98,14 +100,21 @@ class IntakeTransaction:
         if changes:
             await self._connection.execute(sql.RESERVE, *zip(*changes, strict=True))
 
-    async def _cancel(self, book: Book) -> list[JobSnapshot]:
-        if not book.cancelled:
+    async def _retry(self, book: Book) -> list[JobSnapshot]:
+        if not book.retried:
             return []
-        ids = [job.id for job in book.cancelled]
-        rows = await self._connection.fetch(sql.CANCEL, ids)
-        runs = [(job.id, job.fence) for job in book.cancelled if job.fence]
+        retried = [(job.id, job.usage_period, job.last_retry) for job in book.retried]
+        rows = await self._connection.fetch(sql.RETRY, *zip(*retried, strict=True))
+        return [read_snapshot(row) for row in rows]
+
+    async def _end(self, book: Book) -> list[JobSnapshot]:
+        rows: list[Record] = []
+        for statement, ended in ((sql.CANCEL, book.cancelled), (sql.EXPIRE, book.overdue)):
+            if ended:
+                rows += await self._connection.fetch(statement, [job.id for job in ended])
+        runs = [(job.id, job.fence) for job in (*book.cancelled, *book.overdue) if job.fence]
         if runs:
-            await self._connection.execute(sql.CANCEL_ATTEMPTS, *zip(*runs, strict=True))
+            await self._connection.execute(sql.END_ATTEMPTS, *zip(*runs, strict=True))
         return [read_snapshot(row) for row in rows]
 
     async def _ask_to_stop(self, book: Book) -> list[JobSnapshot]:

@@ -44,6 +44,10 @@ def read_job(row: Record) -> Job:
         reserved=row["reserved"],
         fingerprint=fingerprint.hex() if fingerprint else None,
         cancel_requested=row["cancel_requested_at"] is not None,
+        deadline_at=row["deadline_at"],
+        has_payload=row["has_payload"],
+        last_retry=row["last_retry"],
+        parent_id=row["parent_job_id"],
         snapshot=read_snapshot(row),
     )
 

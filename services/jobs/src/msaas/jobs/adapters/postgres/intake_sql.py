@@ -6,8 +6,11 @@ from msaas.jobs.adapters.postgres.snapshot_rows import SNAPSHOT
 
 _JOB: Final = f"""
   {SNAPSHOT}, created_at, fence, entry_id, reserved, usage_period, cancel_requested_at,
-  idempotency_key, idempotency_item, idempotency_fingerprint
+  idempotency_key, idempotency_item, idempotency_fingerprint, deadline_at,
+  payload IS NOT NULL AS has_payload, last_retry, parent_job_id
 """
+
+_CHANGED: Final = ", ".join(f"j.{column}" for column in SNAPSHOT.split(", "))
 
 MINT: Final = """
 INSERT INTO jobs.subjects (subject_id, user_id, plan, period_start, period_end)
@@ -33,10 +36,15 @@ FROM jobs.usage_counters WHERE subject_id = ANY($1::uuid[]) AND period_end > now
 ORDER BY period_start
 """
 
+# Whoever adds a child holds the same subject, so that none is missed.
 LOCK_JOBS: Final = f"""
-SELECT {_JOB} FROM jobs.jobs
-WHERE (id, user_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[])) AND deleted_at IS NULL
-ORDER BY id FOR NO KEY UPDATE
+WITH RECURSIVE family (id) AS (
+  SELECT id FROM jobs.jobs
+  WHERE (id, user_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[])) AND deleted_at IS NULL
+  UNION
+  SELECT child.id FROM family JOIN jobs.jobs child ON child.parent_job_id = family.id
+)
+SELECT {_JOB} FROM jobs.jobs WHERE id IN (SELECT id FROM family) ORDER BY id FOR NO KEY UPDATE
 """  # noqa: S608  # columns of ours
 
 FIND_JOBS: Final = f"""
@@ -97,7 +105,25 @@ UPDATE jobs.jobs SET
 WHERE id = ANY($1::uuid[]) RETURNING {SNAPSHOT}
 """  # noqa: S608  # columns of ours
 
-CANCEL_ATTEMPTS: Final = """
+RETRY: Final = f"""
+UPDATE jobs.jobs j SET
+  status = 'PENDING', attempts = 0, losses = 0, run_at = now(), dispatched_at = NULL,
+  entry_id = NULL, fence = NULL, started_at = NULL, finished_at = NULL, last_error = NULL,
+  failure_reason = NULL, usage_period = u.period, reserved = u.period IS NOT NULL,
+  last_retry = u.retry
+FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[]) AS u (job_id, period, retry)
+WHERE j.id = u.job_id RETURNING {_CHANGED}
+"""  # noqa: S608  # columns of ours
+
+EXPIRE: Final = f"""
+UPDATE jobs.jobs SET
+  status = 'FAILED', finished_at = now(), reserved = false, failure_reason = 'timeout',
+  last_error = 'The job''s deadline has passed.', lease_until = NULL, waiting_for = NULL,
+  wake_at = NULL
+WHERE id = ANY($1::uuid[]) RETURNING {SNAPSHOT}
+"""  # noqa: S608  # columns of ours
+
+END_ATTEMPTS: Final = """
 UPDATE jobs.job_attempts a SET outcome = 'cancelled', finished_at = now()
 FROM unnest($1::uuid[], $2::uuid[]) AS given (job_id, fence)
 WHERE a.job_id = given.job_id AND a.fence = given.fence AND a.outcome IS NULL

@@ -85,6 +85,7 @@ jobs = Table(
     required("reserved", Boolean, server_default=text("false"), info=INTERNAL),
     Column("deleted_at", INSTANT, info=INTERNAL),
     *common(),
+    Column("last_retry", Uuid, info=INTERNAL),
     CheckConstraint(
         "status IN ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED')",
         name="jobs_status_known",
@@ -129,6 +130,11 @@ jobs = Table(
         postgresql_where=text(
             "finished_at IS NULL AND (status = 'RUNNING' OR dispatched_at IS NOT NULL)"
         ),
+    ),
+    Index(
+        "jobs_by_deadline",
+        "deadline_at",
+        postgresql_where=text("finished_at IS NULL AND deadline_at IS NOT NULL"),
     ),
     Index(
         "jobs_one_per_idempotency_key",

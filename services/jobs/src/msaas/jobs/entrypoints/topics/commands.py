@@ -2,8 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from uuid import UUID
 
-from msaas.contracts import CancelJob, CancelRequested, SubmitJob
+from msaas.contracts import (
+    CancelJob,
+    CancelRequested,
+    DeadlinePassed,
+    RetryJob,
+    SubmitJob,
+    SubmitJobs,
+)
 from msaas.jobs.application.book import Accepted, Order
 from msaas.jobs.application.settle_commands import SettleCommands, Settled
 from msaas.kernel import MsaasError
@@ -32,7 +40,9 @@ class CommandsHandler:
     def _outgoing(self, batch: Sequence[Delivery], settled: Settled) -> Iterator[Outgoing]:
         for delivery, verdict in zip(batch, settled.verdicts, strict=True):
             yield from self._answer(delivery, verdict)
-        traces = {_order(one).command.job_id: one.entry.traceparent for one in batch}
+        traces = {
+            job_id: one.entry.traceparent for one in batch for job_id in _jobs_of(_order(one))
+        }
         for snapshot in settled.snapshots:
             yield snapshot.changed(traces.get(snapshot.id))
 
@@ -41,22 +51,24 @@ class CommandsHandler:
         log = self._log.bind(
             correlation_id=order.correlation_id,
             command=delivery.message.type_name(),
-            job_id=str(order.command.job_id),
+            **_described(order),
             user_id=str(order.command.user_id),
         )
         if isinstance(verdict, MsaasError):
             log.info("command_refused", code=verdict.code)
             yield from delivery.refuse(verdict)
             return
-        log.info("command_accepted", status=verdict.answer["status"])
+        log.info("command_accepted", status=verdict.answer.get("status"))
         yield from delivery.accept(**verdict.answer)
-        if verdict.stop is not None:
-            yield delivery.emit("jobs.control", CancelRequested(job_id=verdict.stop))
+        for job_id in verdict.stop:
+            yield delivery.emit("jobs.control", CancelRequested(job_id=job_id))
 
 
 def _order(delivery: Delivery) -> Order:
     match delivery.message:
-        case SubmitJob() | CancelJob() as command:
+        case (
+            SubmitJob() | SubmitJobs() | CancelJob() | RetryJob() | DeadlinePassed() as command
+        ):
             return Order(
                 command=command,
                 correlation_id=delivery.entry.correlation_id,
@@ -64,6 +76,19 @@ def _order(delivery: Delivery) -> Order:
             )
         case other:
             raise TypeError(f"{TOPIC} does not carry {other.type_name()}")
+
+
+def _described(order: Order) -> dict[str, object]:
+    jobs = _jobs_of(order)
+    return {"job_id": str(jobs[0])} if len(jobs) == 1 else {"jobs": len(jobs)}
+
+
+def _jobs_of(order: Order) -> Sequence[UUID]:
+    match order.command:
+        case SubmitJobs() as command:
+            return [one.job_id for one in command.jobs]
+        case command:
+            return [command.job_id]
 
 
 def _enqueueing(batch: Sequence[Delivery]) -> AbstractContextManager[object]:
