@@ -15,7 +15,7 @@ class World:
         self.sweeps = 0
         self.is_away = False
         self.error: Exception | None = None
-        self.sweeper = Sweeper(self.sweep, self.ping, self.clock, period=0.01)
+        self.sweeper = Sweeper([self.sweep], self.ping, self.clock, period=0.01)
 
     async def sweep(self) -> None:
         self.sweeps += 1

@@ -18,6 +18,7 @@ from msaas.jobs.application.persist_results import PersistResults
 from msaas.jobs.application.republish_facts import RepublishFacts
 from msaas.jobs.application.settle_commands import SettleCommands
 from msaas.jobs.application.sweep_leases import SweepLeases
+from msaas.jobs.application.watch_deadlines import WatchDeadlines
 from msaas.jobs.domain.settling import Rules
 from msaas.jobs.entrypoints.dispatcher import Dispatcher
 from msaas.jobs.entrypoints.epoch import EpochKeeper
@@ -41,7 +42,7 @@ SERVICE = "jobs"
 # Start and end of a short run, and what other runs report meanwhile, share one transaction.
 RESULTS_LINGER = 0.015
 PRODUCES = (
-    *("jobs.browser", "jobs.control", "jobs.events", "jobs.generic"),
+    *("jobs.browser", "jobs.commands", "jobs.control", "jobs.events", "jobs.generic"),
     *("jobs.results", "usage.events"),
 )
 
@@ -103,8 +104,10 @@ def _recover(
     )
     messenger.batch(results.TOPIC, results.ResultsHandler(persist), linger=RESULTS_LINGER)
     publisher, clock = messenger.publisher, SystemClock()
-    sweep = SweepLeases(PostgresLeases(database), messenger, publisher, metrics, clock)
-    sweeper = Sweeper(sweep, messenger.station.wire.now_ms, clock)
+    leases = PostgresLeases(database)
+    sweep = SweepLeases(leases, messenger, publisher, metrics, clock)
+    watch = WatchDeadlines(leases, publisher, clock)
+    sweeper = Sweeper([sweep, watch], messenger.station.wire.now_ms, clock)
     keeper = EpochKeeper(RepublishFacts(PostgresFacts(database), messenger, publisher))
     messenger.on_epoch(sweeper.notice_epoch)
     messenger.on_epoch(keeper.notice_epoch)

@@ -78,6 +78,19 @@ class LeaseStore(Protocol):
     ) -> Sequence[OverdueRun]: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverdueJob:
+    """It waits, and its deadline has passed."""
+
+    job_id: UUID
+    user_id: UUID
+    correlation_id: str
+
+
+class DeadlineStore(Protocol):
+    async def list_past_deadline(self) -> Sequence[OverdueJob]: ...
+
+
 class Presence(Protocol):
     async def find_on_wire(self, topic: str, entry_ids: Sequence[str]) -> frozenset[str]: ...
 

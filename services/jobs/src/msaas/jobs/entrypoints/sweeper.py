@@ -1,7 +1,7 @@
 """The sweeper's loop: every second, but not before everybody had time to be heard again."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -17,14 +17,14 @@ class Sweeper:
 
     def __init__(
         self,
-        sweep: Callable[[], Awaitable[None]],
+        looks: Sequence[Callable[[], Awaitable[None]]],
         ping: Callable[[], Awaitable[object]],
         clock: Clock,
         *,
         period: float = PERIOD,
         quiet: float = LEASE.total_seconds(),
     ) -> None:
-        self._sweep = sweep
+        self._looks = looks
         self._ping = ping
         self._clock = clock
         self._period = period
@@ -51,7 +51,8 @@ class Sweeper:
         try:
             await self._ping()
             if self._clock.monotonic() >= self._judge_at:
-                await self._sweep()
+                for look in self._looks:
+                    await look()
         except DependencyUnavailable as error:
             self._keep_quiet()
             self._log.warning("sweep_failed", error=type(error).__name__)

@@ -1,4 +1,4 @@
-"""The runs whose time is over, as the record knows them."""
+"""The runs and jobs whose time is over, as the record knows them."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -6,11 +6,12 @@ from typing import Final
 
 from asyncpg import Record
 
-from msaas.jobs.application.results_ports import Overdue, OverdueRun
+from msaas.jobs.application.results_ports import Overdue, OverdueJob, OverdueRun
 from msaas.jobs.domain.reports import RunKey
 from msaas.postgres import Database
 
 MOST: Final = 5_000
+MOST_DEADLINES: Final = 500
 
 # Reads what is on its way and nothing else: the condition is that of the index. Envelopes that only
 # wait come last, so that they never hide a run that has ended.
@@ -27,6 +28,14 @@ ORDER BY why = 'entry' LIMIT $3
 """
 
 
+# A run under way is left to its worker, which watches the deadline itself.
+PAST_DEADLINE: Final = """
+SELECT id, user_id, correlation_id FROM jobs.jobs
+WHERE finished_at IS NULL AND deadline_at < now() AND (status = 'PENDING' OR fence IS NULL)
+ORDER BY deadline_at LIMIT $1
+"""
+
+
 class PostgresLeases:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -37,6 +46,16 @@ class PostgresLeases:
         async with self._database.connection() as connection:
             rows = await connection.fetch(OVERDUE, unheard, uncancelled, MOST)
         return [_read(row) for row in rows]
+
+    async def list_past_deadline(self) -> Sequence[OverdueJob]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(PAST_DEADLINE, MOST_DEADLINES)
+        return [
+            OverdueJob(
+                job_id=row["id"], user_id=row["user_id"], correlation_id=row["correlation_id"]
+            )
+            for row in rows
+        ]
 
 
 def _read(row: Record) -> OverdueRun:

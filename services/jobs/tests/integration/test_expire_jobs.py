@@ -1,0 +1,86 @@
+"""A deadline that passes before a job's turn ends the job, by a message and not by the timer."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from msaas.contracts import DeadlinePassed, Plan, SubmitJob
+from msaas.jobs.application.settle_commands import Settled
+
+Settle = Callable[..., Awaitable[Settled]]
+Submit = Callable[..., SubmitJob]
+JOB = "SELECT * FROM jobs.jobs WHERE id = $1"
+
+
+@pytest.fixture
+def add_overdue(
+    settle: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+) -> Callable[..., Awaitable[DeadlinePassed]]:
+    """Take a job in whose deadline is over, or is not."""
+
+    async def add(seconds_left: float = -1) -> DeadlinePassed:
+        command = submit_job(user, plan=Plan.PRO)
+        await settle(command)
+        await rows.execute(
+            "UPDATE jobs.jobs SET deadline_at = $2 WHERE id = $1",
+            command.job_id,
+            datetime.now(UTC) + timedelta(seconds=seconds_left),
+        )
+        return DeadlinePassed(job_id=command.job_id, user_id=user)
+
+    return add
+
+
+async def test_a_job_that_waits_fails_and_gives_its_reservation_back(
+    settle: Settle, add_overdue: Any, rows: asyncpg.Connection
+) -> None:
+    command = await add_overdue()
+    settled = await settle(command)
+    row = await rows.fetchrow(JOB, command.job_id)
+    assert row is not None
+    assert (row["status"], row["failure_reason"], row["reserved"]) == ("FAILED", "timeout", False)
+    assert row["last_error"] == "The job's deadline has passed."
+    assert await rows.fetchval("SELECT jobs_reserved FROM jobs.usage_counters") == 0
+    assert [one.id for one in settled.snapshots] == [command.job_id]
+
+
+async def test_an_envelope_that_nobody_has_read_is_taken_back(
+    settle: Settle, add_overdue: Any, tick: Any, workers: Any, rows: asyncpg.Connection
+) -> None:
+    command = await add_overdue()
+    await tick()
+    await settle(command)
+    assert workers.withdrawn == [("jobs.generic", ["1-0"])]
+    assert workers.marked == {command.job_id}
+    assert await rows.fetchval("SELECT outcome FROM jobs.job_attempts") == "cancelled"
+
+
+async def test_who_runs_it_watches_the_deadline_without_us(
+    settle: Settle, add_overdue: Any, tick: Any, rows: asyncpg.Connection
+) -> None:
+    command = await add_overdue()
+    await tick()
+    await rows.execute("UPDATE jobs.jobs SET status = 'RUNNING', started_at = now()")
+    settled = await settle(command)
+    assert settled.snapshots == []
+    assert await rows.fetchval("SELECT status FROM jobs.jobs") == "RUNNING"
+
+
+async def test_word_of_a_deadline_that_has_moved_changes_nothing(
+    settle: Settle, add_overdue: Any, rows: asyncpg.Connection
+) -> None:
+    command = await add_overdue(seconds_left=60)
+    await settle(command, command)
+    assert await rows.fetchval("SELECT status FROM jobs.jobs") == "PENDING"
+
+
+async def test_it_ends_once(settle: Settle, add_overdue: Any, rows: asyncpg.Connection) -> None:
+    command = await add_overdue()
+    await settle(command, command)
+    await settle(command)
+    assert await rows.fetchval("SELECT version FROM jobs.jobs") == 3
+    assert await rows.fetchval("SELECT jobs_reserved FROM jobs.usage_counters") == 0
