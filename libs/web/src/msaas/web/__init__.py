@@ -7,6 +7,7 @@ from msaas.web.problems import (
     Malformed,
     PayloadTooLarge,
     UnsupportedMediaType,
+    describe,
     problem_for,
     problem_response,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "UnsupportedMediaType",
     "create_app",
     "create_internal_app",
+    "describe",
     "from_state",
     "problem_for",
     "problem_response",

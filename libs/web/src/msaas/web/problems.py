@@ -72,6 +72,20 @@ def problem_for(error: BaseException, scope: Scope) -> Response:
     )
 
 
+def describe(error: MsaasError) -> dict[str, object]:
+    """Tell of an error as one item among others: what a problem of its own says of the error."""
+    code = error.code if error.code in PROBLEMS else _CODE_OF_KIND[error.kind]
+    kind = get_problem(code)
+    return {
+        "code": code,
+        "status": kind.status,
+        "title": kind.title,
+        "detail": error.safe_message,
+        "retryable": error.retryable,
+        **{name: error.context.get(name) for name in error.shown},
+    }
+
+
 def problem_response(
     scope: Scope,
     code: str,

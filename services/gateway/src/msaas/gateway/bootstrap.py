@@ -15,7 +15,7 @@ from msaas.gateway.adapters.commands import WireCommands
 from msaas.gateway.adapters.postgres.job_views import PostgresJobViews
 from msaas.gateway.adapters.postgres.users import PostgresUsers
 from msaas.gateway.application.live_jobs import LiveJobs
-from msaas.gateway.application.submit_job import SubmitJobs
+from msaas.gateway.application.submit_job import JobSubmission
 from msaas.gateway.entrypoints.http import account, job_stream, jobs
 from msaas.gateway.entrypoints.http.job_metrics import JobMetrics
 from msaas.gateway.entrypoints.topics.job_events import TOPIC as EVENTS
@@ -108,7 +108,7 @@ def assemble(settings: Settings, metrics: Metrics) -> Gateway:
         "authenticator": Authenticator(verifier, PostgresUsers(users)),
         "job_views": PostgresJobViews(reads),
         "commands": commands,
-        "submit_jobs": SubmitJobs(commands, settings.fingerprint_key.get_secret_value().encode()),
+        "submit_jobs": JobSubmission(commands, settings.fingerprint_key.get_secret_value().encode()),
         "job_metrics": JobMetrics(metrics),
         "live_jobs": live,
         "health": health,

@@ -40,9 +40,15 @@ class WireCommands:
                 TOPIC, command, ttl=PATIENCE, correlation_id=correlation_id
             )
         except CommandRefused as refusal:
-            problem = refusal.problem
-            raise _error_for(problem)(problem.detail, **problem.context) from None
+            raise _read(refusal.problem) from None
         return reply.data
+
+    def read_refusal(self, problem: Mapping[str, Any]) -> MsaasError:
+        return _read(ReplyProblem.model_validate(problem))
+
+
+def _read(problem: ReplyProblem) -> MsaasError:
+    return _error_for(problem)(problem.detail, **problem.context)
 
 
 def _error_for(problem: ReplyProblem) -> type[MsaasError]:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from msaas.contracts import JobStatus, Message
 from msaas.gateway.domain.pages import PageCursor
+from msaas.kernel import MsaasError
 
 Row = Mapping[str, Any]
 
@@ -17,6 +18,12 @@ class JobFilter:
     status: JobStatus | None = None
     task_type: str | None = None
     created_after: datetime | None = None
+
+
+class JobStory(NamedTuple):
+    job: Row
+    attempts: Sequence[Row]
+    charges: Sequence[Row]
 
 
 class JobViews(Protocol):
@@ -36,6 +43,10 @@ class JobViews(Protocol):
         """Return None where there is no such job."""
         ...
 
+    async def find_story(self, user_id: UUID, job_id: UUID) -> JobStory | None:
+        """Read all of it in one transaction, so that its parts fit together."""
+        ...
+
     async def find_account(self, user_id: UUID) -> Row | None: ...
 
     async def find_usage(self, user_id: UUID) -> Row | None:
@@ -46,4 +57,8 @@ class JobViews(Protocol):
 class Commands(Protocol):
     async def carry_out(self, command: Message, correlation_id: str) -> Mapping[str, Any]:
         """Return the owner's answer once it is committed; its refusal is raised."""
+        ...
+
+    def read_refusal(self, problem: Mapping[str, Any]) -> MsaasError:
+        """Read the refusal of one item among many."""
         ...

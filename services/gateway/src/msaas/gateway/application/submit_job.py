@@ -1,16 +1,25 @@
 """Handing a job on to its owner, under an id that a repeat finds again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from msaas.contracts import Idempotency, Plan, Source, SubmitJob, Task
+from msaas.contracts import (
+    Idempotency,
+    JobItem,
+    Message,
+    Plan,
+    Source,
+    SubmitJob,
+    SubmitJobs,
+    Task,
+)
 from msaas.gateway.application.errors import JobNotFound, NotAllowed, PlanForbidden
 from msaas.gateway.application.ports import Commands
 from msaas.gateway.domain.fingerprints import fingerprint
-from msaas.kernel import new_id
+from msaas.kernel import MsaasError, new_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +42,7 @@ class Submitted:
     is_replay: bool
 
 
-class SubmitJobs:
+class JobSubmission:
     def __init__(self, commands: Commands, fingerprint_key: bytes) -> None:
         self._commands = commands
         self._key = fingerprint_key
@@ -41,28 +50,54 @@ class SubmitJobs:
     async def __call__(
         self, user_id: UUID, plan: str, request: Request, correlation_id: str
     ) -> Submitted:
-        if Plan(plan) not in request.task.plans:
-            raise PlanForbidden(task_type=request.task.task_type)
+        if refusal := _refuse(Plan(plan), request):
+            raise refusal
         command = SubmitJob(
-            job_id=new_id(),
-            user_id=user_id,
-            task_type=request.task.task_type,
-            payload=dict(request.params),
-            plan=Plan(plan),
-            source=request.source,
-            priority=request.priority,
-            run_at=request.run_at,
-            deadline_ts=request.deadline_at,
-            idempotency=self._idempotency(request),
+            user_id=user_id, plan=Plan(plan), source=request.source, **dict(self._item(request))
         )
+        return _read(await self._carry_out(command, correlation_id))
+
+    async def batch(
+        self, user_id: UUID, plan: str, requests: Sequence[Request], correlation_id: str
+    ) -> Sequence[Submitted | MsaasError]:
+        """Answer for each request, in their order; what the plan rules out is not even sent."""
+        refused = [_refuse(Plan(plan), one) for one in requests]
+        items = [
+            self._item(one, n)
+            for n, (one, refusal) in enumerate(zip(requests, refused, strict=True))
+            if refusal is None
+        ]
+        if not items:
+            return [one for one in refused if one]
+        command = SubmitJobs(
+            user_id=user_id, plan=Plan(plan), source=requests[0].source, jobs=tuple(items)
+        )
+        answer = await self._carry_out(command, correlation_id)
+        answered = iter(answer["items"])
+        return [refusal or self._outcome(next(answered)) for refusal in refused]
+
+    async def _carry_out(self, command: Message, correlation_id: str) -> Mapping[str, Any]:
         try:
-            answer = await self._commands.carry_out(command, correlation_id)
+            return await self._commands.carry_out(command, correlation_id)
         except JobNotFound:
             # What a submission cannot find is its user, whose row has just gone.
             raise NotAllowed("There is no such account.") from None
-        return Submitted(UUID(answer["job_id"]), answer["status"], answer["replayed"])
 
-    def _idempotency(self, request: Request) -> Idempotency | None:
+    def _outcome(self, item: Mapping[str, Any]) -> Submitted | MsaasError:
+        return _read(item) if item["ok"] else self._commands.read_refusal(item["problem"])
+
+    def _item(self, request: Request, number: int = 0) -> JobItem:
+        return JobItem(
+            job_id=new_id(),
+            task_type=request.task.task_type,
+            payload=dict(request.params),
+            priority=request.priority,
+            run_at=request.run_at,
+            deadline_ts=request.deadline_at,
+            idempotency=self._idempotency(request, number),
+        )
+
+    def _idempotency(self, request: Request, number: int) -> Idempotency | None:
         if request.idempotency_key is None:
             return None
         same = {
@@ -72,4 +107,15 @@ class SubmitJobs:
             "run_at": request.run_at,
             "deadline_at": request.deadline_at,
         }
-        return Idempotency(key=request.idempotency_key, fingerprint=fingerprint(self._key, same))
+        mark = fingerprint(self._key, same)
+        return Idempotency(key=request.idempotency_key, item=number, fingerprint=mark)
+
+
+def _refuse(plan: Plan, request: Request) -> MsaasError | None:
+    if plan in request.task.plans:
+        return None
+    return PlanForbidden(task_type=request.task.task_type)
+
+
+def _read(answer: Mapping[str, Any]) -> Submitted:
+    return Submitted(UUID(answer["job_id"]), answer["status"], answer["replayed"])

@@ -45,7 +45,12 @@ def _try(book: Book, order: Order, command: SubmitJob) -> dict[str, object]:
     try:
         return {"ok": True, **submit(book, order, command).answer}
     except MsaasError as refusal:
-        problem = {"code": refusal.code, "detail": refusal.safe_message, "context": refusal.context}
+        problem = {
+            "code": refusal.code,
+            "detail": refusal.safe_message,
+            "retryable": refusal.retryable,
+            "context": dict(refusal.context),
+        }
         return {"ok": False, "job_id": command.job_id, "problem": problem}
 
 

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from msaas.gateway.application.ports import JobFilter, Row
+import orjson
+from asyncpg import Record
+
+from msaas.gateway.application.ports import JobFilter, JobStory, Row
 from msaas.gateway.domain.pages import PageCursor
 from msaas.postgres import Database
 
@@ -21,6 +24,12 @@ FROM api_v1.jobs WHERE id = $1
 _ATTEMPTS = """
 SELECT attempt, dispatched_at, started_at, finished_at, outcome, reason, error, timings_ms
 FROM api_v1.job_attempts WHERE job_id = $1 ORDER BY dispatched_at, attempt
+"""
+_STORY = f"""
+SELECT {_SUMMARY}, cancel_requested_at FROM api_v1.jobs WHERE id = $1
+"""  # noqa: S608  # our own words
+_CHARGES = """
+SELECT seq, quantity, period_start, occurred_at FROM api_v1.charges WHERE job_id = $1 ORDER BY seq
 """
 _ACCOUNT = "SELECT id, email, display_name, role, plan, locale, created_at FROM api_v1.me"
 _USAGE = """
@@ -63,10 +72,29 @@ class PostgresJobViews:
             rows = await connection.fetch(_ATTEMPTS, job_id)
         return [dict(row) for row in rows]
 
+    async def find_story(self, user_id: UUID, job_id: UUID) -> JobStory | None:
+        async with self._database.read_as(user_id) as connection:
+            job = await connection.fetchrow(_STORY, job_id)
+            if job is None:
+                return None
+            attempts = await connection.fetch(_ATTEMPTS, job_id)
+            charges = await connection.fetch(_CHARGES, job_id)
+        return JobStory(
+            _parsed(job, "progress"),
+            [_parsed(row, "timings_ms") for row in attempts],
+            [dict(row) for row in charges],
+        )
+
     async def _find(self, user_id: UUID, query: str, *values: object) -> Row | None:
         async with self._database.read_as(user_id) as connection:
             row = await connection.fetchrow(query, *values)
         return None if row is None else dict(row)
+
+
+def _parsed(row: Record, column: str) -> Row:
+    """Read one column of JSON, which Postgres hands out as text."""
+    text = row[column]
+    return {**dict(row), column: None if text is None else orjson.loads(text)}
 
 
 def list_query(wanted: JobFilter, before: PageCursor | None) -> tuple[str, list[object]]:

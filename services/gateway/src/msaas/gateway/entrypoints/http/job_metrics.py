@@ -4,6 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from msaas.gateway.application.errors import QuotaExceeded
+from msaas.kernel import MsaasError
 from msaas.telemetry import Metrics
 
 
@@ -15,6 +16,12 @@ class JobMetrics:
         self._refused = metrics.counter(
             "msaas_quota_rejections_total", "Jobs refused for their period's limit.", ("plan",)
         )
+
+    def count(self, task_type: str, plan: str, outcome: object) -> None:
+        if isinstance(outcome, QuotaExceeded):
+            self._refused.labels(plan).inc()
+        elif not isinstance(outcome, MsaasError):
+            self._submitted.labels(task_type, plan).inc()
 
     @contextmanager
     def submitting(self, task_type: str, plan: str) -> Generator[None]:

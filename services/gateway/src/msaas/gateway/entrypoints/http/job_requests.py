@@ -15,16 +15,27 @@ from msaas.gateway.entrypoints.http.models import JobRequest
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-def approve(body: JobRequest, request: Request) -> submit_job.Request:
+def approve(body: JobRequest, request: Request, *place: str | int) -> submit_job.Request:
+    """`place` is where the job stands in the body, for the errors that name its fields."""
     task = TASKS.get(body.task_type)
     if task is None or not task.public:
-        raise RequestValidationError(
-            [_fault("task_type", "unknown_task_type", "No such task type")]
-        )
-    _check_times(body)
+        faults = [_fault("task_type", "unknown_task_type", "No such task type")]
+    else:
+        faults, params = _approve_params(task, body.params)
+        faults += _check_times(body)
+        if not faults:
+            return _build(task, params, body, request)
+    raise RequestValidationError(
+        [{**one, "loc": ("body", *place, *one["loc"])} for one in faults]
+    )
+
+
+def _build(
+    task: Task, params: dict[str, Any], body: JobRequest, request: Request
+) -> submit_job.Request:
     return submit_job.Request(
         task=task,
-        params=_approve_params(task, body.params),
+        params=params,
         priority=body.priority,
         run_at=body.run_at,
         deadline_at=body.deadline_at,
@@ -33,7 +44,9 @@ def approve(body: JobRequest, request: Request) -> submit_job.Request:
     )
 
 
-def _approve_params(task: Task, params: dict[str, Any]) -> dict[str, Any]:
+def _approve_params(
+    task: Task, params: dict[str, Any]
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Take the fields that the task has, as given; a misspelt one is told rather than dropped."""
     faults = [
         _fault("params", "extra_forbidden", "This task has no such parameter", name)
@@ -44,20 +57,19 @@ def _approve_params(task: Task, params: dict[str, Any]) -> dict[str, Any]:
         approved = task.params.model_validate_json(to_json(params))
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
-        faults += [
-            {"type": one["type"], "loc": ("body", "params", *one["loc"]), "msg": one["msg"]}
+        told = [
+            {"type": one["type"], "loc": ("params", *one["loc"]), "msg": one["msg"]}
             for one in found
         ]
-    else:
-        if not faults:
-            return approved.model_dump(mode="json", exclude_unset=True)
-    raise RequestValidationError(faults)
+        return faults + told, {}
+    return faults, approved.model_dump(mode="json", exclude_unset=True)
 
 
-def _check_times(body: JobRequest) -> None:
+def _check_times(body: JobRequest) -> list[dict[str, Any]]:
     if body.deadline_at and body.run_at and body.deadline_at <= body.run_at:
         words = "The deadline is before the job may start"
-        raise RequestValidationError([_fault("deadline_at", "deadline_too_early", words)])
+        return [_fault("deadline_at", "deadline_too_early", words)]
+    return []
 
 
 def _source(request: Request) -> Source:
@@ -74,4 +86,4 @@ def _idempotency_key(request: Request) -> str | None:
 
 
 def _fault(field: str, kind: str, words: str, *path: str) -> dict[str, Any]:
-    return {"type": kind, "loc": ("body", field, *path), "msg": words}
+    return {"type": kind, "loc": (field, *path), "msg": words}

@@ -6,31 +6,41 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 
-from msaas.contracts import CancelJob, JobStatus
+from msaas.contracts import CancelJob, JobStatus, RetryJob
 from msaas.gateway.application.errors import JobNotFound, NoResultYet
 from msaas.gateway.application.live_jobs import LiveJobs
 from msaas.gateway.application.ports import Commands, JobFilter, JobViews
-from msaas.gateway.application.submit_job import SubmitJobs
+from msaas.gateway.application.submit_job import JobSubmission, Submitted
 from msaas.gateway.domain.pages import PageCursor
+from msaas.gateway.domain.timeline import tell
 from msaas.gateway.entrypoints.http.job_metrics import JobMetrics
 from msaas.gateway.entrypoints.http.job_requests import approve
 from msaas.gateway.entrypoints.http.models import (
     Attempts,
+    Happening,
     Job,
     JobAccepted,
+    JobOutcome,
+    JobOutcomes,
     JobPage,
     JobRequest,
+    JobRequests,
     JobResult,
     JobState,
     JobSummary,
     Moment,
+    Timeline,
     to_model,
 )
-from msaas.web import from_state
+from msaas.kernel import MsaasError, new_id
+from msaas.web import describe, from_state
 from msaas.web.auth import UserPrincipal, current_user
 
 User = Annotated[UserPrincipal, Depends(current_user)]
 Views = Annotated[JobViews, Depends(from_state("job_views"))]
+Owner = Annotated[Commands, Depends(from_state("commands"))]
+Submit = Annotated[JobSubmission, Depends(from_state("submit_jobs"))]
+Counts = Annotated[JobMetrics, Depends(from_state("job_metrics"))]
 
 router = APIRouter(prefix="/api/v1/jobs")
 
@@ -42,8 +52,8 @@ async def submit_job(
     request: Request,
     response: Response,
     *,
-    submit: Annotated[SubmitJobs, Depends(from_state("submit_jobs"))],
-    metrics: Annotated[JobMetrics, Depends(from_state("job_metrics"))],
+    submit: Submit,
+    metrics: Counts,
 ) -> JobAccepted:
     approved = approve(body, request)
     with metrics.submitting(body.task_type, user.plan):
@@ -52,6 +62,24 @@ async def submit_job(
     if job.is_replay:
         response.headers["idempotent-replayed"] = "true"
     return JobAccepted(id=job.job_id, status=JobStatus(job.status))
+
+
+@router.post("/batch", status_code=202)
+async def submit_batch(
+    body: JobRequests, user: User, request: Request, submit: Submit, metrics: Counts
+) -> JobOutcomes:
+    approved = [approve(one, request, "jobs", n) for n, one in enumerate(body.jobs)]
+    outcomes = await submit.batch(user.id, user.plan, approved, request.state.correlation_id)
+    for one, outcome in zip(body.jobs, outcomes, strict=True):
+        metrics.count(one.task_type, user.plan, outcome)
+    return JobOutcomes(items=[_outcome(one) for one in outcomes])
+
+
+def _outcome(outcome: Submitted | MsaasError) -> JobOutcome:
+    if isinstance(outcome, MsaasError):
+        return JobOutcome(ok=False, problem=describe(outcome))
+    job = JobAccepted(id=outcome.job_id, status=JobStatus(outcome.status))
+    return JobOutcome(ok=True, job=job, replayed=outcome.is_replay)
 
 
 @router.get("")
@@ -115,13 +143,24 @@ async def list_attempts(job_id: UUID, user: User, views: Views) -> Attempts:
     return to_model(Attempts, {"items": [dict(row) for row in rows]})
 
 
+@router.get("/{job_id}/timeline")
+async def read_timeline(job_id: UUID, user: User, views: Views) -> Timeline:
+    story = await views.find_story(user.id, job_id)
+    if story is None:
+        raise JobNotFound
+    told = tell(story.job, story.attempts, story.charges)
+    return Timeline(items=[Happening.model_validate(one._asdict()) for one in told])
+
+
+@router.post("/{job_id}/retry", status_code=202)
+async def retry_job(job_id: UUID, user: User, request: Request, commands: Owner) -> JobAccepted:
+    command = RetryJob(job_id=job_id, user_id=user.id, retry_id=new_id())
+    answer = await commands.carry_out(command, request.state.correlation_id)
+    return JobAccepted(id=job_id, status=JobStatus(answer["status"]))
+
+
 @router.post("/{job_id}/cancel", status_code=202)
-async def cancel_job(
-    job_id: UUID,
-    user: User,
-    request: Request,
-    commands: Annotated[Commands, Depends(from_state("commands"))],
-) -> JobAccepted:
+async def cancel_job(job_id: UUID, user: User, request: Request, commands: Owner) -> JobAccepted:
     """Answer with the status there and then: a run that is under way ends a moment later."""
     command = CancelJob(job_id=job_id, user_id=user.id)
     answer = await commands.carry_out(command, request.state.correlation_id)

@@ -64,9 +64,28 @@ class JobRequest(BaseModel):
     deadline_at: Moment | None = None
 
 
+class JobRequests(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+    jobs: Annotated[list[JobRequest], Field(min_length=1, max_length=100)]
+
+
 class JobAccepted(_Answer):
     id: UUID
     status: JobStatus
+
+
+class JobOutcome(_Answer):
+    """One job of a batch: `job` where it was accepted, `problem` where it was not."""
+
+    ok: bool
+    job: JobAccepted | None = None
+    replayed: bool = False
+    problem: dict[str, Any] | None = None
+
+
+class JobOutcomes(_Answer):
+    items: list[JobOutcome]
 
 
 class JobSummary(_Answer):
@@ -129,6 +148,17 @@ class Attempt(_Answer):
 
 class Attempts(_Answer):
     items: list[Attempt]
+
+
+class Happening(_Answer):
+    at: datetime
+    kind: str
+    attempt: int | None
+    details: dict[str, Any]
+
+
+class Timeline(_Answer):
+    items: list[Happening]
 
 
 class Usage(_Answer):
