@@ -18,6 +18,10 @@ from msaas.testing import wait_until
 Settle = Callable[..., Awaitable[Settled]]
 Submit = Callable[..., SubmitJob]
 KEY = Idempotency(key="order-1", fingerprint="ab" * 32)
+WAITING = (
+    "SELECT EXISTS (SELECT FROM pg_stat_activity"
+    " WHERE wait_event_type = 'Lock' AND datname = current_database())"
+)
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 
 
@@ -307,6 +311,36 @@ async def test_a_locked_user_is_told_to_try_again_and_holds_up_nobody_else(
         locked, *others = await asyncio.gather(*(gateway.submit(one) for one in users[1:]))
     assert all(reply.ok for reply in others)
     assert (locked.problem.code, locked.problem.retryable) == ("conflict", True)
+
+
+async def test_a_user_who_is_locked_for_a_moment_is_told_nothing_of_it(
+    gateway: Any,
+    start_service: Any,
+    settle: Settle,
+    submit_job: Submit,
+    user: UUID,
+    rows: asyncpg.Connection,
+    schema_url: str,
+) -> None:
+    await settle(submit_job(user))
+    await start_service()
+    async with rows.transaction():
+        await rows.execute("SELECT FROM jobs.subjects FOR UPDATE")
+        asked = asyncio.create_task(gateway.submit(user))
+        watch = await asyncpg.connect(schema_url)
+        await wait_until(lambda: is_waiting(watch))
+        await wait_until(lambda: has_given_up(watch))
+        await watch.close()
+    assert (await asked).ok
+
+
+async def is_waiting(watch: asyncpg.Connection) -> bool:
+    return await watch.fetchval(WAITING)
+
+
+async def has_given_up(watch: asyncpg.Connection) -> bool:
+    """See that a wait has ended in a refusal; another may have begun since."""
+    return not await is_waiting(watch)
 
 
 async def test_data_that_the_record_refuses_fails_alone(

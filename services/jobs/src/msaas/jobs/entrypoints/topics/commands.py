@@ -14,12 +14,14 @@ from msaas.contracts import (
 )
 from msaas.jobs.application.book import Accepted, Order
 from msaas.jobs.application.settle_commands import SettleCommands, Settled
-from msaas.kernel import MsaasError
+from msaas.kernel import MsaasError, RetryPolicy
 from msaas.messaging import Delivery, Outgoing
 from msaas.postgres import Contended
 from msaas.telemetry import get_logger, is_sampled, span
 
 TOPIC = "jobs.commands"
+# Each try waits for its locks as long as a lock may be waited for.
+ALONE = RetryPolicy(base=0.05, cap=0.1, attempts=3)
 
 
 class CommandsHandler:
@@ -30,12 +32,18 @@ class CommandsHandler:
     async def __call__(self, batch: Sequence[Delivery]) -> Sequence[Outgoing]:
         try:
             with _enqueueing(batch):
-                settled = await self._settle([_order(delivery) for delivery in batch])
+                settled = await self._settle_patiently([_order(delivery) for delivery in batch])
         except Contended as refusal:
             if len(batch) > 1 or batch[0].entry.reply_to is None:
                 raise  # the runner splits the batch and goes on with its halves
             return batch[0].refuse(refusal)
         return list(self._outgoing(batch, settled))
+
+    async def _settle_patiently(self, orders: Sequence[Order]) -> Settled:
+        """Give one that stands alone another chance before its sender is bothered with it."""
+        if len(orders) > 1:
+            return await self._settle(orders)
+        return await ALONE.run(lambda: self._settle(orders), on=(Contended,))
 
     def _outgoing(self, batch: Sequence[Delivery], settled: Settled) -> Iterator[Outgoing]:
         for delivery, verdict in zip(batch, settled.verdicts, strict=True):
