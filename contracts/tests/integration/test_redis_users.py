@@ -145,7 +145,8 @@ ALLOWED = {
     "jobs": [
         *consumes(COMMANDS, "jobs"),
         *consumes(RESULTS, "jobs"),
-        *(command for key in (BROWSER, GENERIC, USAGE, RESULTS) for command in appends(key)),
+        *(command for key in (BROWSER, GENERIC, USAGE) for command in appends(key)),
+        *(command for key in (COMMANDS, RESULTS) for command in appends(key)),
         *(command for key in (CONTROL, EVENTS, REPLY) for command in appends(key)),
         f"EXPIRE {REPLY} 60",
         f"XRANGE {BROWSER} 1-1 1-1",
@@ -197,7 +198,6 @@ DENIED = {
         f"SET {CANCEL} 1",
     ],
     "jobs": [
-        *cannot_write_or_take(COMMANDS),
         f"XREADGROUP GROUP browser-workers me STREAMS {BROWSER} >",
         f"XREADGROUP GROUP billing me STREAMS {USAGE} >",
         f"XREAD STREAMS {REPLY} 0",

@@ -113,7 +113,7 @@ class CancelJob(Message):
 
 
 class RetryJob(Message):
-    """Begins a failed job anew; `retry_id` is minted by the caller, so that a repeat does no more."""
+    """Begins a failed job anew; the caller mints `retry_id`, so that a repeat does no more."""
 
     on_full: ClassVar = OnFull.REFUSE
 

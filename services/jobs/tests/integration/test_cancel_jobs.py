@@ -108,7 +108,7 @@ async def test_a_running_job_is_marked_and_its_worker_asked_to_stop(
     assert workers.marked == {command.job_id}
     assert workers.withdrawn == []
     assert isinstance(settled.verdicts[0], Accepted)
-    assert settled.verdicts[0].stop == command.job_id
+    assert settled.verdicts[0].stop == (command.job_id,)
 
 
 @pytest.mark.parametrize("running", [True, False])

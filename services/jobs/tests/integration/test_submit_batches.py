@@ -13,14 +13,12 @@ from msaas.jobs.application.settle_commands import Settled
 Settle = Callable[..., Awaitable[Settled]]
 
 
-def build_batch(user: UUID, count: int = 3, **fields: Any) -> SubmitJobs:
+def build_batch(user: UUID, count: int = 3) -> SubmitJobs:
     items = [
         JobItem(job_id=uuid4(), task_type="echo", payload={"message": str(number)})
         for number in range(count)
     ]
-    return SubmitJobs(
-        **{"user_id": user, "plan": Plan.FREE, "source": Source.API, "jobs": tuple(items)} | fields
-    )
+    return SubmitJobs(user_id=user, plan=Plan.FREE, source=Source.API, jobs=tuple(items))
 
 
 def items_of(settled: Settled) -> list[dict[str, Any]]:

@@ -102,13 +102,14 @@ def assemble(settings: Settings, metrics: Metrics) -> Gateway:
     events = JobEvents(live, metrics)
     messenger.tail([EVENTS], events.take_in, events.lose_track, events.begin)
     commands = WireCommands(messenger.commands())
+    fingerprint_key = settings.fingerprint_key.get_secret_value().encode()
     checks = {"users": users.ping, "reads": reads.ping, "wire": wire.now_ms, "jwks": verifier.ping}
     health = Health(checks)
     state = {
         "authenticator": Authenticator(verifier, PostgresUsers(users)),
         "job_views": PostgresJobViews(reads),
         "commands": commands,
-        "submit_jobs": JobSubmission(commands, settings.fingerprint_key.get_secret_value().encode()),
+        "submit_jobs": JobSubmission(commands, fingerprint_key),
         "job_metrics": JobMetrics(metrics),
         "live_jobs": live,
         "health": health,

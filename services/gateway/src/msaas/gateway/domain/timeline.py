@@ -51,7 +51,8 @@ def _attempt(row: Row) -> Iterator[Happening]:
 def _steps(row: Row) -> Iterator[Happening]:
     """Place what the worker measured at the end of its run, which is when it told of it."""
     at = row["finished_at"]
-    for name, took_ms in (row["timings_ms"] or {}).items():
+    timings: dict[str, int] = row["timings_ms"] or {}
+    for name, took_ms in timings.items():
         yield Happening(at, "step", row["attempt"], {"name": name, "took_ms": took_ms})
 
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from uuid import UUID
 
 from msaas.contracts import CancelJob, JobStatus, get_task
 from msaas.jobs.application.book import Accepted, Book, Job

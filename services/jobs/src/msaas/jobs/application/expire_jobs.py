@@ -1,4 +1,4 @@
-"""Ending a job whose deadline came before its turn; whoever runs one watches the deadline itself."""
+"""Ending a job whose deadline came before its turn; its worker watches that of a run."""
 
 from msaas.contracts import DeadlinePassed, JobStatus
 from msaas.jobs.application.book import Accepted, Book

@@ -1,4 +1,4 @@
-"""Beginning a failed job anew, as if it had just been submitted: within the quota, or not at all."""
+"""Beginning a failed job anew as if it had just come: within the quota, or not at all."""
 
 from msaas.contracts import JobStatus, RetryJob
 from msaas.jobs.application.book import Accepted, Book, Job

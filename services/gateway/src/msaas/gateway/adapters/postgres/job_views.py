@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import orjson
-from asyncpg import Record
 
 from msaas.gateway.application.ports import JobFilter, JobStory, Row
 from msaas.gateway.domain.pages import PageCursor
@@ -80,8 +79,8 @@ class PostgresJobViews:
             attempts = await connection.fetch(_ATTEMPTS, job_id)
             charges = await connection.fetch(_CHARGES, job_id)
         return JobStory(
-            _parsed(job, "progress"),
-            [_parsed(row, "timings_ms") for row in attempts],
+            _parsed(dict(job), "progress"),
+            [_parsed(dict(row), "timings_ms") for row in attempts],
             [dict(row) for row in charges],
         )
 
@@ -91,10 +90,10 @@ class PostgresJobViews:
         return None if row is None else dict(row)
 
 
-def _parsed(row: Record, column: str) -> Row:
+def _parsed(row: Row, column: str) -> Row:
     """Read one column of JSON, which Postgres hands out as text."""
     text = row[column]
-    return {**dict(row), column: None if text is None else orjson.loads(text)}
+    return {**row, column: None if text is None else orjson.loads(text)}
 
 
 def list_query(wanted: JobFilter, before: PageCursor | None) -> tuple[str, list[object]]:

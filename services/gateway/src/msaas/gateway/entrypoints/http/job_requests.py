@@ -25,9 +25,7 @@ def approve(body: JobRequest, request: Request, *place: str | int) -> submit_job
         faults += _check_times(body)
         if not faults:
             return _build(task, params, body, request)
-    raise RequestValidationError(
-        [{**one, "loc": ("body", *place, *one["loc"])} for one in faults]
-    )
+    raise RequestValidationError([{**one, "loc": ("body", *place, *one["loc"])} for one in faults])
 
 
 def _build(

@@ -74,9 +74,7 @@ class CommandsHandler:
 
 def _order(delivery: Delivery) -> Order:
     match delivery.message:
-        case (
-            SubmitJob() | SubmitJobs() | CancelJob() | RetryJob() | DeadlinePassed() as command
-        ):
+        case SubmitJob() | SubmitJobs() | CancelJob() | RetryJob() | DeadlinePassed() as command:
             return Order(
                 command=command,
                 correlation_id=delivery.entry.correlation_id,
