@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from contextlib import aclosing
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -70,25 +71,26 @@ async def test_a_reader_that_comes_and_goes_sees_what_one_that_stays_sees(sign_i
         place = cursor
         while sum(status == "COMPLETED" for _, status, _ in seen) < SUBMITTED:
             left = rng.randint(1, stays)
-            async for event in api.events(place):
-                place = event.id or place
-                if event.name == "job":
-                    job = event.data
-                    seen.append((job["id"], job["status"], job["updated_at"]))
-                    left -= 1
-                ended = sum(status == "COMPLETED" for _, status, _ in seen)
-                if left == 0 or ended == SUBMITTED:
-                    break
+            async with aclosing(api.events(place)) as events:
+                async for event in events:
+                    place = event.id or place
+                    if event.name == "job":
+                        job = event.data
+                        seen.append((job["id"], job["status"], job["updated_at"]))
+                        left -= 1
+                    ended = sum(status == "COMPLETED" for _, status, _ in seen)
+                    if left == 0 or ended == SUBMITTED:
+                        break
         return seen
 
-    async with asyncio.timeout(60):
-        steady = asyncio.create_task(read(10**6))
-        fickle = asyncio.create_task(read(9))
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        steady = group.create_task(read(10**6))
+        fickle = group.create_task(read(9))
         jobs = [
             (await api.submit("echo", {"message": "", "delay_ms": 40}))["id"]
             for _ in range(SUBMITTED)
         ]
-        everything, pieces = await steady, await fickle
+    everything, pieces = steady.result(), fickle.result()
     assert pieces == everything
     assert len(set(pieces)) == len(pieces)
     ends = {job: [status for one, status, _ in pieces if one == job] for job in jobs}

@@ -1,8 +1,8 @@
 """The API as a person's script uses it: sign in, submit, watch, read."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -78,7 +78,7 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
     async def cancel(self, job_id: str) -> dict[str, Any]:
         return _said(await self._http.post(f"/jobs/{job_id}/cancel"))
 
-    async def events(self, cursor: str | None = None) -> AsyncIterator[Event]:
+    async def events(self, cursor: str | None = None) -> AsyncGenerator[Event]:
         """Read the stream from the cursor on until whoever reads stops or the server closes."""
         headers = {"last-event-id": cursor} if cursor else {}
         timeout = httpx.Timeout(10, read=30)
@@ -98,14 +98,15 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
                     yield Event(frame.get("id", ""), frame.get("event", ""), data)
                     frame = {}
 
-    async def watch(self, job_id: str, cursor: str) -> AsyncIterator[Event]:
+    async def watch(self, job_id: str, cursor: str) -> AsyncGenerator[Event]:
         """Follow one job to its end; `cursor` is from before it was submitted."""
-        async for event in self.events(cursor):
-            if event.data.get("id") != job_id:
-                continue
-            yield event
-            if event.name == "job" and event.data["status"] in _FINAL:
-                return
+        async with aclosing(self.events(cursor)) as events:
+            async for event in events:
+                if event.data.get("id") != job_id:
+                    continue
+                yield event
+                if event.name == "job" and event.data["status"] in _FINAL:
+                    return
 
 
 def _said(answer: httpx.Response) -> dict[str, Any]:

@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-_ROUNDS = 5
+_ROUNDS = 50
 
 
 @asynccontextmanager
 async def no_task_left() -> AsyncGenerator[None]:
     before = asyncio.all_tasks()
     yield
-    # Cancelled tasks and closing transports need a few turns of the loop to be gone.
+    # Cancelled tasks, closing transports and abandoned generators need some turns to be gone.
     for _ in range(_ROUNDS):
         await asyncio.sleep(0)
     left = asyncio.all_tasks() - before - {asyncio.current_task()}
