@@ -25,9 +25,12 @@ from msaas.contracts import (
     CancelJob,
     JobChanged,
     JobFrame,
+    JobItem,
     JobStatus,
     Progress,
+    RetryJob,
     SubmitJob,
+    SubmitJobs,
 )
 from msaas.gateway.bootstrap import Gateway, assemble, create_gateway_app
 from msaas.gateway.settings import Settings
@@ -127,15 +130,31 @@ class Owner:
             return []
         if self.refusal is not None:
             return delivery.refuse(self.refusal)
-        if isinstance(command, CancelJob):
-            return delivery.accept(job_id=command.job_id, status="CANCELLED")
-        submitted = cast("SubmitJob", command)
+        match command:
+            case CancelJob():
+                return delivery.accept(job_id=command.job_id, status="CANCELLED")
+            case RetryJob():
+                return delivery.accept(job_id=command.job_id, status="PENDING")
+            case SubmitJobs():
+                return delivery.accept(items=[self._judge(one) for one in command.jobs])
+            case _:
+                return await self._take_in(delivery, cast("SubmitJob", command))
+
+    async def _take_in(self, delivery: Delivery, submitted: SubmitJob) -> list[Outgoing]:
         if (same := submitted.idempotency) is not None:
             first = self.kept.setdefault((same.key, same.fingerprint), submitted.job_id)
             if first != submitted.job_id:
                 return delivery.accept(job_id=first, status="PENDING", replayed=True)
         await self.keep(submitted.user_id, submitted.job_id, params=submitted.payload)
         return delivery.accept(job_id=submitted.job_id, status="PENDING", replayed=False)
+
+    def _judge(self, item: JobItem) -> dict[str, object]:
+        """Refuse what a message `refuse me` asks for, as for want of quota."""
+        if item.payload.get("message") != "refuse me":
+            return {"ok": True, "job_id": item.job_id, "status": "PENDING", "replayed": False}
+        used = {"limit": 100, "used": 99, "reserved": 1, "resets_at": "2030-01-01T00:00:00Z"}
+        problem = {"code": "quota_exceeded", "detail": "All used.", "retryable": False}
+        return {"ok": False, "job_id": item.job_id, "problem": problem | {"context": used}}
 
     async def keep(self, user_id: UUID, job_id: UUID | None = None, **fields: Any) -> UUID:
         job_id = job_id or uuid4()

@@ -45,6 +45,8 @@ from msaas.contracts.jobs import (
     JobSucceeded,
     LossReason,
     Progress,
+    PushedJob,
+    PushedMeta,
     RetryJob,
     Source,
     SubmitJob,
@@ -55,6 +57,7 @@ from msaas.contracts.keys import (
     cancel_key,
     epoch_key,
     is_reply_key,
+    queue_key,
     reply_key,
 )
 from msaas.contracts.message import (
@@ -176,6 +179,8 @@ __all__ = [
     "Progress",
     "Reply",
     "ReplyProblem",
+    "PushedJob",
+    "PushedMeta",
     "RetryJob",
     "Source",
     "SubmitJob",
@@ -210,6 +215,7 @@ __all__ = [
     "progress_frame",
     "refuse_unsafe_json",
     "render_acl",
+    "queue_key",
     "reply_key",
     "resync_frame",
     "retry_frame",

@@ -9,12 +9,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from msaas.contracts.jobs import JobEnvelope
-from msaas.contracts.keys import cancel_key, epoch_key, reply_key
+from msaas.contracts.keys import cancel_key, epoch_key, queue_key, reply_key
 from msaas.contracts.registry import TOPICS
 from msaas.contracts.topics import PROCESSES, Topic, TopicKind
 
 OPERATOR = "operator"
-ACL_USERS = (*PROCESSES, OPERATOR)
+INTAKE = "intake"
+ACL_USERS = (*PROCESSES, OPERATOR, INTAKE)
+INTAKE_QUEUE = "jobs.generic"
 
 # CLIENT is opened and then cut down: Redis 7.0 will not load a file that names CLIENT SETINFO.
 _KEYLESS = (
@@ -49,6 +51,8 @@ def render_acl(env: str = "*", password_hashes: Mapping[str, str] | None = None)
     lines += [_line(p, hashes.get(p), _KEYLESS, _grants(p, env)) for p in PROCESSES]
     sight = _operator_grants(env)
     lines.append(_line(OPERATOR, hashes.get(OPERATOR), (*_KEYLESS, *_WATCH), sight))
+    pushes = _gather((("llen", "lpush"), queue_key(env, INTAKE_QUEUE)))
+    lines.append(_line(INTAKE, hashes.get(INTAKE), _KEYLESS, pushes))
     return "\n".join(lines) + "\n"
 
 
@@ -87,6 +91,8 @@ def _grants(process: str, env: str) -> _Grants:
             granted += _owned_dead_letters(topic, env)
         if JobEnvelope in topic.messages:
             granted += _cancels(topic, process, env)
+        if topic.name == "jobs.commands" and process == topic.owner:
+            granted += _taken_in(topic, env)
     return _gather(*granted)
 
 
@@ -129,6 +135,13 @@ def _graves(topic: Topic, env: str, consumers: Iterable[str]) -> list[str]:
         for consumer in consumers
         for key in (topic.dead_letter_key(env, consumer), topic.poison_key(env, consumer))
     ]
+
+
+def _taken_in(topic: Topic, env: str) -> list[tuple[Iterable[str], str]]:
+    """Let the owner move what lies on the intake's list to its topic, in one script."""
+    queue = queue_key(env, INTAKE_QUEUE)
+    moves: list[tuple[Iterable[str], str]] = [(("eval",), key) for key in (queue, *topic.keys(env))]
+    return [*moves, (("lindex", "llen", "rpop"), queue)]
 
 
 def _cancels(topic: Topic, process: str, env: str) -> list[tuple[Iterable[str], str]]:

@@ -58,14 +58,8 @@ def encode(
     """Return the entry's fields; refuses what `decode` would refuse."""
     if ts.tzinfo is None:
         raise Unwritable("ts has no time zone")
-    fields = {
-        b"id": str(id).encode(),
-        b"type": message.type_name().encode(),
-        b"v": b"%d" % message.v,
-        b"correlation_id": _written(_CORRELATION, correlation_id, "correlation_id"),
-        b"ts": ts.astimezone(UTC).isoformat().replace("+00:00", "Z").encode(),
-        b"data": _written_data(message),
-    }
+    fields = build_head(type(message), id=id, correlation_id=correlation_id, ts=ts)
+    fields[b"data"] = _written_data(message)
     if traceparent and _TRACEPARENT.fullmatch(traceparent):
         fields[b"traceparent"] = traceparent.encode()
     if reply_to is not None:
@@ -75,6 +69,23 @@ def encode(
             raise Unwritable("ttl_ms is out of range")
         fields[b"ttl_ms"] = b"%d" % ttl_ms
     return fields
+
+
+def build_head(
+    message: type[Message],
+    *,
+    id: UUID,  # noqa: A002  # the header's own word
+    correlation_id: str,
+    ts: datetime,
+) -> dict[bytes, bytes]:
+    """Return what every entry carries besides its data."""
+    return {
+        b"id": str(id).encode(),
+        b"type": message.type_name().encode(),
+        b"v": b"%d" % message.v,
+        b"correlation_id": _written(_CORRELATION, correlation_id, "correlation_id"),
+        b"ts": ts.astimezone(UTC).isoformat().replace("+00:00", "Z").encode(),
+    }
 
 
 def _written(pattern: re.Pattern[str], text: str, name: str) -> bytes:

@@ -122,6 +122,50 @@ class RetryJob(Message):
     retry_id: UUID
 
 
+class PushedMeta(Value):
+    """Which user it is for is trusted: only the intake's own Redis user can push."""
+
+    user_id: UUID
+    correlation_id: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$", max_length=128)] | None = None
+    plan: Plan = Plan.FREE
+    source: Source = Source.API
+    deadline_ts: Moment | None = None
+    parent_job_id: UUID | None = None
+
+
+class PushedJob(Message):
+    """An envelope that somebody outside pushed onto the intake's list.
+
+    What only we decide is not read from it: fence, attempts, uploads.
+    """
+
+    on_full: ClassVar = OnFull.SKIP
+    dead_letter_fields: ClassVar = frozenset({"job_id", "task_type", "meta"})
+
+    job_id: UUID
+    task_type: Name
+    payload: JsonObject
+    priority: Annotated[int, Field(ge=0, le=9)] = 5
+    meta: PushedMeta
+
+    @property
+    def user_id(self) -> UUID:
+        return self.meta.user_id
+
+    def as_submission(self) -> SubmitJob:
+        return SubmitJob(
+            job_id=self.job_id,
+            user_id=self.user_id,
+            task_type=self.task_type,
+            payload=self.payload,
+            plan=self.meta.plan,
+            source=self.meta.source,
+            priority=self.priority,
+            deadline_ts=self.meta.deadline_ts,
+            parent_job_id=self.meta.parent_job_id,
+        )
+
+
 class DeadlinePassed(Message):
     """Said by the owner's timer; skipped on a full topic, since the timer finds it again."""
 

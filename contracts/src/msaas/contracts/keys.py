@@ -3,8 +3,11 @@
 import re
 from uuid import UUID
 
-PERMANENT_KEYS = ("msaas:*:stream:*", "msaas:*:epoch")
-"""Patterns of the keys that live without a TTL: streams are bounded or trimmed, the epoch stays."""
+PERMANENT_KEYS = ("msaas:*:stream:*", "msaas:*:epoch", "msaas:*:queue:*")
+"""Patterns of the keys that live without a TTL: streams are bounded or trimmed, the epoch stays,
+
+and what lies in a queue waits until it is taken in.
+"""
 
 _PROCESS = re.compile(r"[a-z0-9][A-Za-z0-9._-]{0,199}")
 
@@ -22,6 +25,11 @@ def reply_key(env: str, process: str) -> str:
 def is_reply_key(env: str, key: str) -> bool:
     prefix = reply_key(env, "")
     return key.startswith(prefix) and _PROCESS.fullmatch(key, len(prefix)) is not None
+
+
+def queue_key(env: str, name: str) -> str:
+    """Name a list that outside producers push onto, who know nothing of streams."""
+    return f"msaas:{env}:queue:{name}"
 
 
 def epoch_key(env: str) -> str:

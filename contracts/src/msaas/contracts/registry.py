@@ -17,6 +17,7 @@ from msaas.contracts.jobs import (
     JobProgressed,
     JobStarted,
     JobSucceeded,
+    PushedJob,
     RetryJob,
     SubmitJob,
     SubmitJobs,
@@ -29,7 +30,7 @@ _DECLARED = (
     Topic(
         name="jobs.commands",
         kind=TopicKind.WORK,
-        messages=(SubmitJob, SubmitJobs, CancelJob, RetryJob, DeadlinePassed),
+        messages=(SubmitJob, SubmitJobs, PushedJob, CancelJob, RetryJob, DeadlinePassed),
         owner="jobs",
         producers=frozenset({"gateway", "jobs"}),
         consumers=("jobs",),

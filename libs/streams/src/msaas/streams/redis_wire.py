@@ -23,6 +23,19 @@ LONGEST_BLOCK = 5.0
 CLOCK_READ_EVERY = 10.0
 HANDED_BACK_IDLE_MS = 24 * 3600 * 1000
 
+# Takes nothing off the list that is not on the stream already: an append can be refused.
+_TAKE_IN = """
+local room, size, moved = ARGV[1] - redis.call('XLEN', KEYS[2]), tonumber(ARGV[2]), 0
+for at = 3, #ARGV, size do
+  local body = moved < room and redis.call('LINDEX', KEYS[1], -1)
+  if not body then break end
+  redis.call('XADD', KEYS[2], '*', 'data', body, unpack(ARGV, at, at + size - 1))
+  redis.call('RPOP', KEYS[1])
+  moved = moved + 1
+end
+return moved
+"""
+
 Command = Sequence[str | int | bytes]
 
 _pack = cast("Callable[[tuple[object, ...]], bytes]", cast("Any", hiredis).pack_command)
@@ -154,6 +167,17 @@ class RedisWire:
     async def find_marked(self, keys: Sequence[str]) -> frozenset[str]:
         there = await self._exchange([("EXISTS", key) for key in keys])
         return frozenset(compress(keys, there))
+
+    async def take_in(
+        self, queue: str, key: str, heads: Sequence[Mapping[bytes, bytes]], bound: int
+    ) -> int:
+        """Move the oldest of a list to a stream, each under the next head; answer how many.
+
+        One step for the server: none is lost or there twice, and a full stream gets none.
+        """
+        parts = [part for head in heads for pair in head.items() for part in pair]
+        size = len(parts) // len(heads)
+        return int(await self._one("EVAL", _TAKE_IN, 2, queue, key, bound, size, *parts))
 
     async def epoch(self, key: str, fresh: str) -> str:
         known, info = await self._exchange([("SET", key, fresh, "NX", "GET"), ("INFO", "server")])

@@ -21,6 +21,7 @@ from msaas.jobs.application.sweep_leases import SweepLeases
 from msaas.jobs.application.watch_deadlines import WatchDeadlines
 from msaas.jobs.domain.settling import Rules
 from msaas.jobs.entrypoints.dispatcher import Dispatcher
+from msaas.jobs.entrypoints.intake_list import IntakeList
 from msaas.jobs.entrypoints.epoch import EpochKeeper
 from msaas.jobs.entrypoints.sweeper import Sweeper
 from msaas.jobs.entrypoints.topics import commands, results
@@ -89,7 +90,10 @@ def assemble(
     settle = SettleCommands(PostgresIntake(database), workers, metrics, on_room=dispatcher.nudge)
     messenger.batch(commands.TOPIC, commands.CommandsHandler(settle))
     recovery = _recover(messenger, database, metrics, dispatcher)
-    return Service(messenger=messenger, dispatcher=dispatcher, loops=[dispatcher, *recovery])
+    intake = IntakeList(wire, environment, SystemClock())
+    return Service(
+        messenger=messenger, dispatcher=dispatcher, loops=[dispatcher, intake, *recovery]
+    )
 
 
 def _recover(

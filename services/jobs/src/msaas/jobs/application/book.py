@@ -9,6 +9,7 @@ from msaas.contracts import (
     DeadlinePassed,
     JobStatus,
     Plan,
+    PushedJob,
     RetryJob,
     SubmitJob,
     SubmitJobs,
@@ -21,7 +22,7 @@ from msaas.jobs.domain.errors import UserErasing, UserUnknown
 Key = tuple[UUID, str, int]
 """A user's idempotency key and the item of a batch."""
 
-Command = SubmitJob | SubmitJobs | CancelJob | RetryJob | DeadlinePassed
+Command = SubmitJob | SubmitJobs | PushedJob | CancelJob | RetryJob | DeadlinePassed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,12 +84,23 @@ class NewJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedJob:
+    """Whoever pushed it hears no answer, so that the job itself has to say why it is not done."""
+
+    order: Order
+    command: SubmitJob
+    reason: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Book:
     now: datetime
     accounts: dict[UUID, Account]
     jobs: dict[UUID, Job]
     keys: dict[Key, Job]
     submitted: list[NewJob] = field(default_factory=list[NewJob])
+    refused: list[RefusedJob] = field(default_factory=list[RefusedJob])
     cancelled: list[Job] = field(default_factory=list[Job])
     overdue: list[Job] = field(default_factory=list[Job])
     retried: list[Job] = field(default_factory=list[Job])

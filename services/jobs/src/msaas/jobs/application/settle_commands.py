@@ -8,6 +8,7 @@ from msaas.contracts import (
     CancelJob,
     DeadlinePassed,
     JobStatus,
+    PushedJob,
     RetryJob,
     SubmitJob,
     SubmitJobs,
@@ -19,6 +20,7 @@ from msaas.jobs.application.ports import IntakeRecord, Workers
 from msaas.jobs.application.retry_jobs import retry
 from msaas.jobs.application.snapshots import JobSnapshot
 from msaas.jobs.application.submit_jobs import key_of, submit, submit_all
+from msaas.jobs.application.take_in_jobs import take_in
 from msaas.jobs.domain.errors import QuotaExceeded
 from msaas.kernel import MsaasError
 from msaas.telemetry import Metrics
@@ -76,6 +78,8 @@ class SettleCommands:
             self._submitted.labels(*labels).inc(count)
         if book.cancelled:
             self._finished.labels(JobStatus.CANCELLED, "cancelled").inc(len(book.cancelled))
+        for refused in book.refused:
+            self._finished.labels(JobStatus.FAILED, refused.reason).inc()
         if book.overdue:
             self._finished.labels(JobStatus.FAILED, "timeout").inc(len(book.overdue))
         for order, verdict in zip(orders, verdicts, strict=True):
@@ -106,6 +110,8 @@ def submits_of(command: Command) -> Sequence[SubmitJob]:
             return (command,)
         case SubmitJobs():
             return command.split()
+        case PushedJob():
+            return (command.as_submission(),)
         case _:
             return ()
 
@@ -117,6 +123,8 @@ def _judge(book: Book, order: Order) -> Accepted | MsaasError:
                 return submit(book, order, command)
             case SubmitJobs() as command:
                 return submit_all(book, order, command.split())
+            case PushedJob() as command:
+                return take_in(book, order, command)
             case CancelJob() as command:
                 return cancel(book, command)
             case RetryJob() as command:

@@ -13,6 +13,7 @@ MsaasError
 ├── DeadlineOver          it would be too late
 ├── JobTaken              the id belongs to somebody else's job
 ├── TaskTypeUnknown       not in the catalogue
+├── ParamsInvalid         not what the task takes
 └── PlanForbidden         in the catalogue, not in the plan
 """
 
@@ -91,6 +92,11 @@ class TaskTypeUnknown(MsaasError):
     code: ClassVar[str] = "validation_failed"
     kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
     default_message: ClassVar[str] = "There is no such task type."
+
+
+class ParamsInvalid(MsaasError):
+    code: ClassVar[str] = "validation_failed"
+    kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
 
 
 class PlanForbidden(MsaasError):

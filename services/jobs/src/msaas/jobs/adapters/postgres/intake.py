@@ -14,6 +14,7 @@ from msaas.jobs.adapters.postgres.intake_rows import (
     read_job,
     read_key,
     read_subject,
+    refused_row,
 )
 from msaas.jobs.adapters.postgres.minting import mint_subjects
 from msaas.jobs.adapters.postgres.snapshot_rows import read_snapshot
@@ -55,6 +56,7 @@ class IntakeTransaction:
     async def store(self, book: Book) -> Sequence[JobSnapshot]:
         await self._open_periods(book)
         snapshots = await self._insert(book)
+        snapshots += await self._insert_refused(book)
         await self._reserve(book)
         changed = [await self._retry(book), await self._end(book), await self._ask_to_stop(book)]
         return [*snapshots, *chain.from_iterable(changed)]
@@ -88,6 +90,13 @@ class IntakeTransaction:
         if len(rows) < len(new):
             # Another user's command took the id in this moment: judge again, knowing that.
             raise Contended(reason="job id taken")
+        return [read_snapshot(row) for row in rows]
+
+    async def _insert_refused(self, book: Book) -> list[JobSnapshot]:
+        if not book.refused:
+            return []
+        columns = zip(*map(refused_row, book.refused), strict=True)
+        rows = await self._connection.fetch(sql.INSERT_REFUSED, *columns)
         return [read_snapshot(row) for row in rows]
 
     async def _reserve(self, book: Book) -> None:

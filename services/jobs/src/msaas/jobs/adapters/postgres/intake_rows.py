@@ -8,7 +8,7 @@ from asyncpg import Record
 
 from msaas.contracts import JobStatus, Plan
 from msaas.jobs.adapters.postgres.snapshot_rows import read_snapshot
-from msaas.jobs.application.book import Job, Key, NewJob
+from msaas.jobs.application.book import Job, Key, NewJob, RefusedJob
 from msaas.jobs.domain.accounts import Subject
 from msaas.jobs.domain.periods import Period
 from msaas.jobs.domain.quota import Quota
@@ -82,4 +82,21 @@ def _job_row(new: NewJob) -> tuple[Any, ...]:
         command.parent_job_id,
         new.task.billable,
         new.usage_period,
+    )
+
+
+def refused_row(refused: RefusedJob) -> tuple[Any, ...]:
+    command = refused.command
+    return (
+        command.job_id,
+        command.user_id,
+        command.task_type,
+        refused.reason,
+        refused.words,
+        command.priority,
+        orjson.dumps(command.payload).decode(),
+        refused.order.correlation_id,
+        refused.order.traceparent,
+        command.source,
+        command.parent_job_id,
     )

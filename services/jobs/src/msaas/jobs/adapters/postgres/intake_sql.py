@@ -91,6 +91,25 @@ ON CONFLICT (id) DO NOTHING
 RETURNING {SNAPSHOT}
 """  # noqa: S608  # columns of ours
 
+INSERT_REFUSED: Final = f"""
+INSERT INTO jobs.jobs (
+  id, user_id, task_type, status, finished_at, failure_reason, last_error, priority, payload,
+  max_attempts, correlation_id, traceparent, source, parent_job_id, billable, created_by
+)
+SELECT
+  id, user_id, task_type, 'FAILED', now(), reason, words, priority, payload, 1, correlation_id,
+  traceparent, source, parent, false, user_id
+FROM unnest(
+  $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::jsonb[],
+  $8::text[], $9::text[], $10::text[], $11::uuid[]
+) AS given (
+  id, user_id, task_type, reason, words, priority, payload, correlation_id, traceparent, source,
+  parent
+)
+ON CONFLICT (id) DO NOTHING
+RETURNING {SNAPSHOT}
+"""  # noqa: S608  # columns of ours
+
 RESERVE: Final = """
 UPDATE jobs.usage_counters c SET jobs_reserved = jobs_reserved + given.change
 FROM unnest($1::uuid[], $2::timestamptz[], $3::bigint[]) AS given (subject_id, period_start, change)

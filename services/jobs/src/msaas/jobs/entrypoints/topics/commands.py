@@ -4,15 +4,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from uuid import UUID
 
-from msaas.contracts import (
-    CancelJob,
-    CancelRequested,
-    DeadlinePassed,
-    RetryJob,
-    SubmitJob,
-    SubmitJobs,
-)
-from msaas.jobs.application.book import Accepted, Order
+from msaas.contracts import CancelRequested, PushedJob, SubmitJobs
+from msaas.jobs.application.book import Accepted, Command, Order
 from msaas.jobs.application.settle_commands import SettleCommands, Settled
 from msaas.kernel import MsaasError, RetryPolicy
 from msaas.messaging import Delivery, Outgoing
@@ -63,6 +56,8 @@ class CommandsHandler:
             user_id=str(order.command.user_id),
         )
         if isinstance(verdict, MsaasError):
+            if isinstance(order.command, PushedJob):
+                raise verdict  # nobody waits for an answer: by itself it becomes a dead letter
             log.info("command_refused", code=verdict.code)
             yield from delivery.refuse(verdict)
             return
@@ -73,15 +68,21 @@ class CommandsHandler:
 
 
 def _order(delivery: Delivery) -> Order:
-    match delivery.message:
-        case SubmitJob() | SubmitJobs() | CancelJob() | RetryJob() | DeadlinePassed() as command:
-            return Order(
-                command=command,
-                correlation_id=delivery.entry.correlation_id,
-                traceparent=delivery.entry.traceparent,
-            )
-        case other:
-            raise TypeError(f"{TOPIC} does not carry {other.type_name()}")
+    message = delivery.message
+    if not isinstance(message, Command):
+        raise TypeError(f"{TOPIC} does not carry {message.type_name()}")
+    return Order(
+        command=message,
+        correlation_id=_correlation_of(delivery),
+        traceparent=delivery.entry.traceparent,
+    )
+
+
+def _correlation_of(delivery: Delivery) -> str:
+    """Prefer what a pushed job carries inside: a list has no room for headers."""
+    pushed = delivery.message
+    own = pushed.meta.correlation_id if isinstance(pushed, PushedJob) else None
+    return own or delivery.entry.correlation_id
 
 
 def _described(order: Order) -> dict[str, object]:

@@ -1,0 +1,118 @@
+"""A job's story is told in order, from whatever the record has of it."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from msaas.gateway.domain.timeline import Happening, tell
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def job(**fields: Any) -> dict[str, Any]:
+    return {
+        "created_at": NOON,
+        "updated_at": NOON,
+        "run_at": NOON,
+        "source": "api",
+        "status": "PENDING",
+        "attempts": 0,
+        "cancel_requested_at": None,
+        "finished_at": None,
+        "progress": None,
+        "failure_reason": None,
+        "last_error": None,
+    } | fields
+
+
+def attempt(number: int, begins: float, **fields: Any) -> dict[str, Any]:
+    return {
+        "attempt": number,
+        "dispatched_at": at(begins),
+        "started_at": None,
+        "finished_at": None,
+        "outcome": None,
+        "reason": None,
+        "error": None,
+        "timings_ms": None,
+    } | fields
+
+
+def kinds(told: list[Happening]) -> list[str]:
+    return [one.kind for one in told]
+
+
+def test_a_job_that_waits_has_only_been_submitted() -> None:
+    assert tell(job(), [], []) == [Happening(NOON, "submitted", None, {"source": "api"})]
+
+
+def test_a_job_for_later_says_when() -> None:
+    told = tell(job(run_at=at(60)), [], [])
+    assert told[1] == Happening(NOON, "scheduled", None, {"run_at": at(60)})
+
+
+def test_a_job_that_failed_twice_and_then_succeeded_is_told_whole() -> None:
+    failed = {"outcome": "failed", "reason": "timeout", "error": "Too slow."}
+    attempts = [
+        attempt(0, 1, started_at=at(2), finished_at=at(3), **failed),
+        attempt(1, 4, started_at=at(5), finished_at=at(6), **failed),
+        attempt(2, 7, started_at=at(8), finished_at=at(9), outcome="succeeded"),
+    ]
+    charge = {"seq": 4, "quantity": 1, "period_start": NOON, "occurred_at": at(9)}
+    told = tell(job(status="COMPLETED", attempts=2, finished_at=at(9)), attempts, [charge])
+    run = ["dispatched", "started", "attempt_ended"]
+    assert kinds(told) == ["submitted", *run, *run, *run, "completed", "charged"]
+    assert told[3].details == {"outcome": "failed", "reason": "timeout", "error": "Too slow."}
+
+
+def test_steps_are_told_by_name_and_length() -> None:
+    done = attempt(
+        0, 1, started_at=at(2), finished_at=at(3), outcome="succeeded", timings_ms={"goto": 12}
+    )
+    steps = [one.details for one in tell(job(), [done], []) if one.kind == "step"]
+    assert steps == [{"name": "goto", "took_ms": 12}]
+
+
+def test_a_retry_to_come_says_when() -> None:
+    failed = attempt(0, 1, started_at=at(2), finished_at=at(3), outcome="failed")
+    told = tell(job(attempts=1, run_at=at(10)), [failed], [])
+    assert told[-1] == Happening(at(3), "retrying", 0, {"run_at": at(10)})
+
+
+@pytest.mark.parametrize("status", ["FAILED", "CANCELLED"])
+def test_an_end_says_why(status: str) -> None:
+    ended = job(status=status, finished_at=at(5), cancel_requested_at=at(4), last_error="No.")
+    told = tell(ended, [], [])
+    assert kinds(told) == ["submitted", "cancel_requested", status.lower()]
+    assert told[-1].details == {"last_error": "No."}
+
+
+def test_how_far_a_run_has_come_is_told_while_it_runs() -> None:
+    running = job(status="RUNNING", progress={"percent": 40}, updated_at=at(9))
+    assert tell(running, [], [])[-1] == Happening(at(9), "progressed", None, {"percent": 40})
+
+
+seconds = st.integers(0, 100)
+some_attempts = st.builds(
+    lambda begins, starts, ends: attempt(
+        0, begins, started_at=at(starts), finished_at=at(ends), outcome="lost"
+    ),
+    *(seconds, seconds, seconds),
+)
+
+
+@given(attempts=st.lists(some_attempts, max_size=5), ends=seconds)
+def test_whatever_the_record_has_is_told_in_the_order_of_time(
+    attempts: list[Mapping[str, Any]], ends: int
+) -> None:
+    told = tell(job(status="FAILED", finished_at=at(ends)), attempts, [])
+    assert [one.at for one in told] == sorted(one.at for one in told)
+    assert kinds(told).count("dispatched") == len(attempts)
