@@ -3,11 +3,10 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from msaas.identity.adapters.argon2_passwords import Argon2Passwords
 from msaas.identity.bootstrap import build_app, build_desk, prepare
 from msaas.identity.settings import Settings
+from msaas.local.servers import find_free_port
 from msaas.postgres import Database, PostgresSetting
 from msaas.settings import load
 from msaas.telemetry import Metrics
@@ -171,7 +171,7 @@ class Running:
 
 @pytest.fixture
 async def running(database_url: str) -> AsyncIterator[Running]:
-    port, internal_port = free_ports()
+    port, internal_port = find_free_port(), find_free_port()
     url = f"http://{LOOPBACK}:{port}"
     environment = {
         **os.environ,
@@ -204,9 +204,3 @@ async def is_ready(client: httpx.AsyncClient, internal_url: str) -> bool:
         return (await client.get(f"{internal_url}/health/ready")).status_code == 200
     except httpx.TransportError:
         return False
-
-
-def free_ports() -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server((LOOPBACK, 0))) for _ in range(2)]
-        return [one.getsockname()[1] for one in sockets]

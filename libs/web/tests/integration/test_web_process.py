@@ -12,6 +12,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from msaas.local.servers import find_free_port
 from msaas.telemetry import Metrics
 from msaas.testing import wait_until
 from msaas.web import (
@@ -61,7 +62,7 @@ class Process:
     def __init__(self, metrics: Metrics) -> None:
         self.metrics = metrics
         self.health = Health({})
-        self.port = find_free_ports()[0]
+        self.port = find_free_port()
         self.internal_app = create_internal_app(self.health, metrics)
 
     async def run(self, work: Work, drain_seconds: float = 0.1) -> None:
@@ -89,14 +90,6 @@ async def process(metrics: Metrics) -> Process:
     return Process(metrics)
 
 
-def find_free_ports() -> tuple[int, int]:
-    with (
-        socket.create_server((LOOPBACK, 0)) as one,
-        socket.create_server((LOOPBACK, 0)) as two,
-    ):
-        return one.getsockname()[1], two.getsockname()[1]
-
-
 async def read_state(port: int) -> str:
     try:
         async with httpx.AsyncClient() as client:
@@ -121,7 +114,7 @@ async def is_refusing(port: int) -> bool:
 
 
 async def test_sigterm_finishes_what_is_in_flight_and_takes_nothing_new() -> None:
-    public, internal = find_free_ports()
+    public, internal = find_free_port(), find_free_port()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", PROGRAM, str(public), str(internal), stdout=asyncio.subprocess.PIPE
     )

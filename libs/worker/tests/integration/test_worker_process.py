@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from msaas.local.servers import find_free_port
 from msaas.testing import wait_until
 
 PROGRAM = Path(__file__).parents[1] / "programs" / "worker_process.py"
@@ -32,9 +32,7 @@ def environment() -> str:
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    return find_free_port()
 
 
 @pytest_asyncio.fixture

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
@@ -19,6 +18,7 @@ import pytest_asyncio
 from msaas.browser_worker.config import Settings
 from msaas.contracts import JobEnvelope
 from msaas.local.demo_site import DemoSite
+from msaas.local.servers import find_free_port
 from msaas.messaging import Delivery, Messenger, Outgoing, RedisWire
 from msaas.settings import SettingsInvalid, load
 from msaas.telemetry import Metrics
@@ -61,9 +61,7 @@ class Owner:
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    return find_free_port()
 
 
 @pytest.fixture

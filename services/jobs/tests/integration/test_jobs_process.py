@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest_asyncio
 
 from msaas.contracts import SubmitJob
 from msaas.jobs.settings import Settings, WorkerSettings
+from msaas.local.servers import find_free_port
 from msaas.messaging import Messenger, RedisWire
 from msaas.settings import SettingsInvalid, load
 from msaas.telemetry import Metrics
@@ -23,9 +23,7 @@ from msaas.testing import wait_until
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    return find_free_port()
 
 
 @pytest_asyncio.fixture

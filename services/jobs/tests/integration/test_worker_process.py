@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from msaas.local.servers import find_free_port
 from msaas.messaging import Delivery, Messenger, Outgoing, RedisWire
 from msaas.telemetry import Metrics
 from msaas.testing import build_job_envelope, build_job_meta, wait_until
@@ -51,9 +51,7 @@ def wire_url(private_redis: Callable[..., Any]) -> str:
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    return find_free_port()
 
 
 @pytest_asyncio.fixture
