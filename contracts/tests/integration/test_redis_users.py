@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from msaas.contracts import ACL_USERS, render_acl
+from msaas.contracts import ACL_USERS, PROCESSES, render_acl
 from msaas.local.servers import RedisServer
 
 ENV = "prod"
@@ -20,6 +20,7 @@ CONTROL, EVENTS, USAGE = (
 )
 REPLY, OTHERS_REPLY = f"msaas:{ENV}:reply:gateway-h-1-2", f"msaas:{ENV}:reply:jobs-h-1-2"
 EPOCH, CANCEL = f"msaas:{ENV}:epoch", f"msaas:{ENV}:cancel:j1"
+QUEUE = f"msaas:{ENV}:queue:jobs.generic"
 
 Ask = Callable[..., str]
 
@@ -121,7 +122,7 @@ EVERYONE = [
 ]
 NOBODY = [
     *("FLUSHALL", "FLUSHDB", "KEYS *", "CONFIG SET maxmemory 1", "CONFIG GET *", "SHUTDOWN"),
-    *("ACL LIST", "ACL SETUSER x on", "DEBUG SLEEP 0", "MONITOR", "EVAL return 0", "SAVE"),
+    *("ACL LIST", "ACL SETUSER x on", "DEBUG SLEEP 0", "MONITOR", f"EVAL script 1 {EPOCH}", "SAVE"),
     *(
         "SUBSCRIBE x",
         "PUBLISH x y",
@@ -157,6 +158,7 @@ ALLOWED = {
         f"XDEL {GENERIC}.dlq.poison 1-1",
         f"SET {CANCEL} 1 EX 60",
         f"DEL {CANCEL}",
+        *(f"RPOP {QUEUE}", f"LINDEX {QUEUE} -1", f"EVAL script 2 {QUEUE} {COMMANDS}"),
     ],
     "jobs-worker": [
         *consumes(GENERIC, "jobs"),
@@ -180,6 +182,7 @@ ALLOWED = {
     ],
     "agents": [],
     "privacy": [],
+    "intake": [f"LPUSH {QUEUE} x", f"LLEN {QUEUE}"],
     "operator": [
         *("SCAN 0", "CLIENT LIST", "ACL WHOAMI", f"TYPE {EPOCH}", f"MEMORY USAGE {BROWSER}"),
         *(f"XLEN {BROWSER}", f"XINFO GROUPS {BROWSER}", f"XPENDING {COMMANDS} jobs"),
@@ -203,6 +206,8 @@ DENIED = {
         f"XREAD STREAMS {REPLY} 0",
         f"DEL {REPLY}",
         f"XADD {USAGE}.dlq * a b",
+        f"LPUSH {QUEUE} x",
+        f"EVAL script 1 {USAGE}",
         "CLIENT LIST",
         f"XGROUP DESTROY {COMMANDS} jobs",
     ],
@@ -237,7 +242,12 @@ DENIED = {
     ],
     "agents": [f"XRANGE {RESULTS} - +", *cannot_write_or_take(RESULTS)],
     "privacy": [f"XRANGE {COMMANDS} - +", *cannot_write_or_take(COMMANDS)],
+    "intake": [
+        *cannot_write_or_take(COMMANDS, RESULTS),
+        *(f"RPOP {QUEUE}", f"LRANGE {QUEUE} 0 -1", f"EVAL script 2 {QUEUE} {COMMANDS}"),
+    ],
     "operator": [
+        f"LPUSH {QUEUE} x",
         *cannot_write_or_take(BROWSER, EVENTS, f"{RESULTS}.dlq"),
         f"XRANGE {BROWSER} - +",
         f"XINFO STREAM {BROWSER} FULL",
@@ -264,7 +274,7 @@ def test_every_user_may_do_what_it_needs_and_nothing_else(connect: Callable[[str
     refused = [
         f"{user}: {command}"
         for user in ACL_USERS
-        for command in (*EVERYONE, *ALLOWED[user], *(epoch if user != "operator" else ()))
+        for command in (*EVERYONE, *ALLOWED[user], *(epoch if user in PROCESSES else ()))
         if not may(user, command)
     ]
     let_through = [

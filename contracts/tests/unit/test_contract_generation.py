@@ -57,7 +57,11 @@ def test_outside_a_workspace_a_root_must_be_named(
 def test_every_process_kind_has_a_redis_user_that_is_off_until_it_has_a_password() -> None:
     lines = render_acl().splitlines()
     assert lines[0] == "user default off"
-    assert [line.split()[1] for line in lines[1:]] == [*PROCESSES, "operator"] == [*ACL_USERS]
+    assert (
+        [line.split()[1] for line in lines[1:]]
+        == [*PROCESSES, "operator", "intake"]
+        == [*ACL_USERS]
+    )
     assert all(line.split()[2] == "off" for line in lines[1:])
     jobs = next(
         line for line in render_acl("prod", {"jobs": HASH}).splitlines() if " jobs " in line

@@ -2,6 +2,7 @@
 
 from msaas.contracts.acl import (
     ACL_USERS,
+    INTAKE_QUEUE,
     render_acl,
 )
 from msaas.contracts.dead_letters import (
@@ -11,6 +12,7 @@ from msaas.contracts.dead_letters import (
 from msaas.contracts.entry import (
     MAX_DATA,
     Entry,
+    build_head,
     decode,
     encode,
 )
@@ -129,6 +131,7 @@ from msaas.contracts.usage import (
 __all__ = [
     "ACL_USERS",
     "HEARTBEAT",
+    "INTAKE_QUEUE",
     "MAX_DATA",
     "MAX_DEPTH",
     "MAX_INLINE_RESULT",
@@ -177,10 +180,10 @@ __all__ = [
     "PlanTerms",
     "ProblemType",
     "Progress",
-    "Reply",
-    "ReplyProblem",
     "PushedJob",
     "PushedMeta",
+    "Reply",
+    "ReplyProblem",
     "RetryJob",
     "Source",
     "SubmitJob",
@@ -199,6 +202,7 @@ __all__ = [
     "UsageRecorded",
     "Value",
     "account_frame",
+    "build_head",
     "cancel_key",
     "dead_letter",
     "decode",
@@ -213,9 +217,9 @@ __all__ = [
     "job_frame",
     "normalise_text",
     "progress_frame",
+    "queue_key",
     "refuse_unsafe_json",
     "render_acl",
-    "queue_key",
     "reply_key",
     "resync_frame",
     "retry_frame",

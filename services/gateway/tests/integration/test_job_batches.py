@@ -37,16 +37,16 @@ async def test_one_key_covers_a_batch_item_by_item(owner: Any, sign_in: Any) -> 
     ]
 
 
-@pytest.mark.parametrize(
-    ("jobs", "place"),
-    [
-        ([], "/jobs"),
-        ([ECHO] * 101, "/jobs"),
-        ([ECHO, {"task_type": "juggle", "params": {}}], "/jobs/1/task_type"),
-        ([ECHO, ECHO | {"params": {"message": 1}}], "/jobs/1/params/message"),
-        ([ECHO | {"params": {"massage": "x"}}], "/jobs/0/params/massage"),
-    ],
-)
+FAULTY: list[tuple[list[Any], str]] = [
+    ([], "/jobs"),
+    ([ECHO] * 101, "/jobs"),
+    ([ECHO, {"task_type": "juggle", "params": {}}], "/jobs/1/task_type"),
+    ([ECHO, ECHO | {"params": {"message": 1}}], "/jobs/1/params/message"),
+    ([ECHO | {"params": {"massage": "x"}}], "/jobs/0/params/massage"),
+]
+
+
+@pytest.mark.parametrize(("jobs", "place"), FAULTY)
 async def test_what_is_wrong_with_a_batch_is_named_by_its_place(
     owner: Any, sign_in: Any, jobs: list[Any], place: str
 ) -> None:

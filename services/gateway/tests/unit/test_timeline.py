@@ -101,12 +101,13 @@ def test_how_far_a_run_has_come_is_told_while_it_runs() -> None:
 
 
 seconds = st.integers(0, 100)
-some_attempts = st.builds(
-    lambda begins, starts, ends: attempt(
-        0, begins, started_at=at(starts), finished_at=at(ends), outcome="lost"
-    ),
-    *(seconds, seconds, seconds),
-)
+
+
+def lost(begins: int, starts: int, ends: int) -> dict[str, Any]:
+    return attempt(0, begins, started_at=at(starts), finished_at=at(ends), outcome="lost")
+
+
+some_attempts = st.builds(lost, seconds, seconds, seconds)
 
 
 @given(attempts=st.lists(some_attempts, max_size=5), ends=seconds)

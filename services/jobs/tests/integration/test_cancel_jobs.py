@@ -198,3 +198,59 @@ async def test_a_cancel_over_the_wire_withdraws_the_entry_marks_the_job_and_tell
     assert [str(one.job_id) for one in await read_topic("jobs.control")] == [unread]
     events = [one for one in await read_topic("jobs.events") if str(one.frame.id) == unread]
     assert [one.frame.status for one in events] == [JobStatus.PENDING, JobStatus.CANCELLED]
+
+
+@pytest.fixture
+def add_family(
+    settle: Settle, submit_job: Submit, user: UUID
+) -> Callable[[], Awaitable[list[UUID]]]:
+    """Take in a parent, its child and its grandchild."""
+
+    async def add() -> list[UUID]:
+        family: list[UUID] = []
+        for _ in range(3):
+            parent = family[-1] if family else None
+            command = submit_job(user, plan=Plan.PRO, parent_job_id=parent)
+            await settle(command)
+            family.append(command.job_id)
+        return family
+
+    return add
+
+
+async def test_a_parents_children_end_with_it_each_as_it_stands(
+    settle: Settle, add_family: Any, tick: Any, workers: Any, user: UUID, rows: asyncpg.Connection
+) -> None:
+    parent, child, grandchild = await add_family()
+    await tick()
+    await rows.execute(RUN, child)
+    settled = await settle(CancelJob(job_id=parent, user_id=user))
+    found = await rows.fetch("SELECT id, status FROM jobs.jobs")
+    status = {row["id"]: row["status"] for row in found}
+    assert status == {parent: "CANCELLED", child: "RUNNING", grandchild: "CANCELLED"}
+    assert await rows.fetchval("SELECT cancel_requested_at FROM jobs.jobs WHERE id = $1", child)
+    [verdict] = settled.verdicts
+    assert isinstance(verdict, Accepted)
+    assert set(verdict.stop) == workers.marked == {parent, child, grandchild}
+    assert await rows.fetchval(RESERVED) == 1
+
+
+async def test_a_child_that_has_ended_is_left_as_it_is(
+    settle: Settle, add_family: Any, workers: Any, user: UUID, rows: asyncpg.Connection
+) -> None:
+    parent, child, _ = await add_family()
+    await rows.execute(END.format("COMPLETED"), child)
+    await settle(CancelJob(job_id=parent, user_id=user))
+    assert await rows.fetchval("SELECT status FROM jobs.jobs WHERE id = $1", child) == "COMPLETED"
+    assert workers.marked == set()
+
+
+async def test_a_parent_that_has_ended_gets_no_more_children(
+    settle: Settle, add_family: Any, submit_job: Submit, user: UUID
+) -> None:
+    parent, *_ = await add_family()
+    late = submit_job(user, parent_job_id=parent)
+    cancelled, refused = (await settle(CancelJob(job_id=parent, user_id=user), late)).verdicts
+    assert isinstance(cancelled, Accepted)
+    assert isinstance(refused, MsaasError)
+    assert refused.code == "conflict"

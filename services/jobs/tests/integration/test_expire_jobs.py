@@ -10,6 +10,7 @@ import pytest
 
 from msaas.contracts import DeadlinePassed, Plan, SubmitJob
 from msaas.jobs.application.settle_commands import Settled
+from msaas.testing import wait_until
 
 Settle = Callable[..., Awaitable[Settled]]
 Submit = Callable[..., SubmitJob]
@@ -84,3 +85,18 @@ async def test_it_ends_once(settle: Settle, add_overdue: Any, rows: asyncpg.Conn
     await settle(command)
     assert await rows.fetchval("SELECT version FROM jobs.jobs") == 3
     assert await rows.fetchval("SELECT jobs_reserved FROM jobs.usage_counters") == 0
+
+
+async def test_a_deadline_that_passes_while_a_job_waits_is_found(
+    start_service: Any, gateway: Any, user: UUID, rows: asyncpg.Connection
+) -> None:
+    await start_service()
+    now = datetime.now(UTC)
+    soon, later = now + timedelta(milliseconds=50), now + timedelta(hours=1)
+    await gateway.submit(user, run_at=later, deadline_ts=soon)
+
+    async def has_failed() -> bool:
+        return await rows.fetchval("SELECT status FROM jobs.jobs") == "FAILED"
+
+    await wait_until(has_failed)
+    assert await rows.fetchval("SELECT failure_reason FROM jobs.jobs") == "timeout"

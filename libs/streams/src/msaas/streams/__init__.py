@@ -9,6 +9,7 @@ from msaas.streams.errors import (
     WireUnavailable,
     is_dependency_failure,
 )
+from msaas.streams.list_mover import ListMover
 from msaas.streams.outbox import Outbox
 from msaas.streams.outgoing import Delivery, Outgoing
 from msaas.streams.redis_wire import RedisWire
@@ -20,6 +21,7 @@ __all__ = [
     "Delivery",
     "GrantRefused",
     "GroupMissing",
+    "ListMover",
     "Outbox",
     "Outgoing",
     "RawEntry",

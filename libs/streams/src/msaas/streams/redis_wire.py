@@ -23,19 +23,6 @@ LONGEST_BLOCK = 5.0
 CLOCK_READ_EVERY = 10.0
 HANDED_BACK_IDLE_MS = 24 * 3600 * 1000
 
-# Takes nothing off the list that is not on the stream already: an append can be refused.
-_TAKE_IN = """
-local room, size, moved = ARGV[1] - redis.call('XLEN', KEYS[2]), tonumber(ARGV[2]), 0
-for at = 3, #ARGV, size do
-  local body = moved < room and redis.call('LINDEX', KEYS[1], -1)
-  if not body then break end
-  redis.call('XADD', KEYS[2], '*', 'data', body, unpack(ARGV, at, at + size - 1))
-  redis.call('RPOP', KEYS[1])
-  moved = moved + 1
-end
-return moved
-"""
-
 Command = Sequence[str | int | bytes]
 
 _pack = cast("Callable[[tuple[object, ...]], bytes]", cast("Any", hiredis).pack_command)
@@ -79,7 +66,7 @@ class RedisWire:
 
     async def ensure_group(self, source: Source) -> None:
         try:
-            await self._one("XGROUP", "CREATE", source.key, source.group, "0", "MKSTREAM")
+            await self.run("XGROUP", "CREATE", source.key, source.group, "0", "MKSTREAM")
         except WireUnavailable as error:
             if error.context.get("reply") != "BUSYGROUP":
                 raise
@@ -93,13 +80,13 @@ class RedisWire:
         self, source: Source, min_idle: float, count: int, skip: frozenset[str] = frozenset()
     ) -> list[RawEntry]:
         place, idle = (source.key, source.group), _ms(min_idle)
-        silent = await self._one("XPENDING", *place, "IDLE", idle, "-", "+", count + len(skip))
+        silent = await self.run("XPENDING", *place, "IDLE", idle, "-", "+", count + len(skip))
         deliveries = {_text(row[0]): int(row[3]) + 1 for row in silent}
         wanted = [entry_id for entry_id in deliveries if entry_id not in skip][:count]
         if not wanted:
             return []
         # XPENDING proposes; XCLAIM's own idle check decides between two who reclaim at once.
-        taken = await self._one("XCLAIM", *place, source.consumer, idle, *wanted)
+        taken = await self.run("XCLAIM", *place, source.consumer, idle, *wanted)
         return [_entry(item, deliveries[_text(item[0])]) for item in taken if item]
 
     async def hold(self, source: Source, entry_ids: Sequence[str], beat: float) -> frozenset[str]:
@@ -113,7 +100,7 @@ class RedisWire:
         ours = list(compress(entry_ids, rows))
         if ours:
             # Who claimed it since then has reset its idle time, and this leaves it alone.
-            await self._one("XCLAIM", *place, source.consumer, _ms(beat / 2), *ours, "JUSTID")
+            await self.run("XCLAIM", *place, source.consumer, _ms(beat / 2), *ours, "JUSTID")
         return frozenset(ours)
 
     async def hand_back(self, source: Source, entries: Sequence[RawEntry]) -> None:
@@ -123,8 +110,8 @@ class RedisWire:
 
     async def leave(self, source: Source) -> None:
         place, us = (source.key, source.group), source.consumer
-        if not await self._one("XPENDING", *place, "-", "+", 1, us):
-            await self._one("XGROUP", "DELCONSUMER", *place, us)
+        if not await self.run("XPENDING", *place, "-", "+", 1, us):
+            await self.run("XGROUP", "DELCONSUMER", *place, us)
 
     async def tail(
         self, positions: Mapping[str, str], count: int, block: float
@@ -134,11 +121,11 @@ class RedisWire:
         return {_text(key): [_entry(item) for item in items] for key, items in reply or ()}
 
     async def last_id(self, key: str) -> str:
-        reply = await self._one("XREVRANGE", key, "+", "-", "COUNT", 1)
+        reply = await self.run("XREVRANGE", key, "+", "-", "COUNT", 1)
         return _text(reply[0][0]) if reply else "0-0"
 
     async def depth(self, key: str) -> int:
-        return int(await self._one("XLEN", key))
+        return int(await self.run("XLEN", key))
 
     async def stats(self, key: str, group: str) -> StreamStats:
         depth, groups, pending, clock = await self._exchange(
@@ -151,7 +138,7 @@ class RedisWire:
         return StreamStats(depth, lag, pending[0], max(0, oldest_ms) / 1e3)
 
     async def now_ms(self) -> int:
-        return _clock_ms(await self._one("TIME"))
+        return _clock_ms(await self.run("TIME"))
 
     async def find(self, key: str, entry_ids: Sequence[str]) -> frozenset[str]:
         found = await self._exchange([("XRANGE", key, one, one) for one in entry_ids])
@@ -159,7 +146,7 @@ class RedisWire:
 
     async def delete(self, key: str, entry_ids: Sequence[str]) -> None:
         if entry_ids:
-            await self._one("XDEL", key, *entry_ids)
+            await self.run("XDEL", key, *entry_ids)
 
     async def mark(self, keys: Sequence[str], ttl: timedelta) -> None:
         await self._exchange([("SET", key, 1, "PX", _ms(ttl.total_seconds())) for key in keys])
@@ -167,17 +154,6 @@ class RedisWire:
     async def find_marked(self, keys: Sequence[str]) -> frozenset[str]:
         there = await self._exchange([("EXISTS", key) for key in keys])
         return frozenset(compress(keys, there))
-
-    async def take_in(
-        self, queue: str, key: str, heads: Sequence[Mapping[bytes, bytes]], bound: int
-    ) -> int:
-        """Move the oldest of a list to a stream, each under the next head; answer how many.
-
-        One step for the server: none is lost or there twice, and a full stream gets none.
-        """
-        parts = [part for head in heads for pair in head.items() for part in pair]
-        size = len(parts) // len(heads)
-        return int(await self._one("EVAL", _TAKE_IN, 2, queue, key, bound, size, *parts))
 
     async def epoch(self, key: str, fresh: str) -> str:
         known, info = await self._exchange([("SET", key, fresh, "NX", "GET"), ("INFO", "server")])
@@ -191,7 +167,7 @@ class RedisWire:
             self._clock_read_at = here
         return round(here * 1000 + self._clock_skew_ms)
 
-    async def _one(self, *command: str | int | bytes) -> Any:
+    async def run(self, *command: str | int | bytes) -> Any:
         return (await self._exchange([command]))[0]
 
     async def _exchange(self, commands: Sequence[Command], block: float = 0) -> list[Any]:

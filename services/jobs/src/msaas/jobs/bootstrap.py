@@ -21,15 +21,15 @@ from msaas.jobs.application.sweep_leases import SweepLeases
 from msaas.jobs.application.watch_deadlines import WatchDeadlines
 from msaas.jobs.domain.settling import Rules
 from msaas.jobs.entrypoints.dispatcher import Dispatcher
-from msaas.jobs.entrypoints.intake_list import IntakeList
 from msaas.jobs.entrypoints.epoch import EpochKeeper
+from msaas.jobs.entrypoints.intake_list import IntakeList
 from msaas.jobs.entrypoints.sweeper import Sweeper
 from msaas.jobs.entrypoints.topics import commands, results
 from msaas.jobs.settings import Settings
 from msaas.kernel import SystemClock
 from msaas.messaging import Messenger, Pace, RedisWire
 from msaas.postgres import Database, PostgresSetting
-from msaas.streams import Wire
+from msaas.streams import ListMover
 from msaas.telemetry import (
     Metrics,
     configure_logging,
@@ -76,7 +76,7 @@ class Service:
 
 def assemble(
     database: Database,
-    wire: Wire,
+    wire: RedisWire,
     environment: str,
     metrics: Metrics,
     *,
@@ -90,7 +90,7 @@ def assemble(
     settle = SettleCommands(PostgresIntake(database), workers, metrics, on_room=dispatcher.nudge)
     messenger.batch(commands.TOPIC, commands.CommandsHandler(settle))
     recovery = _recover(messenger, database, metrics, dispatcher)
-    intake = IntakeList(wire, environment, SystemClock())
+    intake = IntakeList(ListMover(wire), environment, SystemClock())
     return Service(
         messenger=messenger, dispatcher=dispatcher, loops=[dispatcher, intake, *recovery]
     )

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from msaas.contracts import (
     CancelJob,
@@ -118,18 +119,26 @@ def submits_of(command: Command) -> Sequence[SubmitJob]:
 
 def _judge(book: Book, order: Order) -> Accepted | MsaasError:
     try:
-        match order.command:
-            case SubmitJob() as command:
-                return submit(book, order, command)
-            case SubmitJobs() as command:
-                return submit_all(book, order, command.split())
-            case PushedJob() as command:
-                return take_in(book, order, command)
-            case CancelJob() as command:
-                return cancel(book, command)
-            case RetryJob() as command:
-                return retry(book, command)
-            case DeadlinePassed() as command:
-                return expire(book, command)
+        return _enter(book, order) if submits_of(order.command) else _change(book, order)
     except MsaasError as refusal:
         return refusal
+
+
+def _enter(book: Book, order: Order) -> Accepted:
+    match order.command:
+        case SubmitJobs() as command:
+            return submit_all(book, order, command.split())
+        case PushedJob() as command:
+            return take_in(book, order, command)
+        case command:
+            return submit(book, order, cast("SubmitJob", command))
+
+
+def _change(book: Book, order: Order) -> Accepted:
+    match order.command:
+        case CancelJob() as command:
+            return cancel(book, command)
+        case RetryJob() as command:
+            return retry(book, command)
+        case command:
+            return expire(book, cast("DeadlinePassed", command))

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+import orjson
 from pydantic import ValidationError
-from pydantic_core import to_json
 
 from msaas.contracts import TASKS, JobStatus, PushedJob
 from msaas.jobs.application.book import Accepted, Book, Job, Order, RefusedJob
@@ -61,8 +61,8 @@ def _check_params(pushed: PushedJob) -> None:
         raise TaskTypeUnknown
     wrong = pushed.payload.keys() - task.params.model_fields.keys()
     try:
-        task.params.model_validate_json(to_json(pushed.payload))
+        task.params.model_validate_json(orjson.dumps(pushed.payload))
     except ValidationError as error:
         wrong |= {str(one["loc"][0]) for one in error.errors() if one["loc"]}
     if wrong:
-        raise ParamsInvalid(f"These parameters are not what the task takes: {', '.join(sorted(wrong))}.")
+        raise ParamsInvalid(f"The task does not take these parameters: {', '.join(sorted(wrong))}.")

@@ -16,7 +16,7 @@ _WHEN_FAILED: Final = RetryPolicy(base=0.25, cap=5.0, attempts=None)
 
 
 class Mover(Protocol):
-    async def take_in(
+    async def move(
         self, queue: str, key: str, heads: Sequence[Mapping[bytes, bytes]], bound: int
     ) -> int: ...
 
@@ -49,7 +49,7 @@ class IntakeList:
     async def _step(self) -> float:
         """Move what there is; answer how long to rest."""
         try:
-            moved = await self._mover.take_in(self._queue, self._key, self._heads(), self._bound)
+            moved = await self._mover.move(self._queue, self._key, self._heads(), self._bound)
         except MsaasError as error:
             self._failures += 1
             self._log.warning("intake_failed", error=type(error).__name__, failures=self._failures)
@@ -60,9 +60,7 @@ class IntakeList:
         return 0 if moved == MOST else self._period
 
     def _heads(self) -> list[dict[bytes, bytes]]:
-        """What is pushed carries no ids of ours, so that each gets its own here."""
+        """Give each its id here: what is pushed carries none of ours."""
         now = self._clock.now()
         ids = [new_id() for _ in range(MOST)]
-        return [
-            build_head(PushedJob, id=one, correlation_id=str(one), ts=now) for one in ids
-        ]
+        return [build_head(PushedJob, id=one, correlation_id=str(one), ts=now) for one in ids]

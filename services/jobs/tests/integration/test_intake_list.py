@@ -1,0 +1,179 @@
+"""What is pushed onto the intake's list becomes a job, a failed job, or a dead letter; once."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+import pytest_asyncio
+import redis.asyncio
+
+from msaas.contracts import get_topic, queue_key
+from msaas.jobs.entrypoints.intake_list import IntakeList
+from msaas.kernel import SystemClock
+from msaas.streams import ListMover
+from msaas.testing import wait_until
+
+# redis-py leaves much of its own surface untyped.
+_Redis: Any = redis.asyncio.Redis
+Push = Callable[..., Awaitable[UUID]]
+COMMANDS = get_topic("jobs.commands")
+
+
+@pytest_asyncio.fixture
+async def client(redis_url: str, environment: str) -> AsyncIterator[Any]:
+    async with _Redis.from_url(redis_url, decode_responses=True) as opened:
+        yield opened
+        await opened.delete(queue_key(environment, "jobs.generic"))
+
+
+@pytest.fixture
+def push(client: Any, environment: str, user: UUID) -> Push:
+    """Push an envelope as an old producer writes it, with all that only we decide."""
+
+    async def push_(body: str | None = None, **fields: Any) -> UUID:
+        job_id = uuid4()
+        envelope = {
+            "job_id": str(job_id),
+            "task_type": "echo",
+            "attempt": 7,
+            "fence": str(uuid4()),
+            "payload": {"message": "hello"},
+            "meta": {"user_id": str(user), "correlation_id": "nightly", "uploads": {"a": "b"}},
+        } | fields
+        await client.lpush(queue_key(environment, "jobs.generic"), body or json.dumps(envelope))
+        return job_id
+
+    return push_
+
+
+async def test_a_pushed_envelope_becomes_a_job_without_what_only_we_decide(
+    start_service: Any, push: Push, user: UUID, rows: asyncpg.Connection, client: Any
+) -> None:
+    await start_service()
+    job_id = await push()
+    row = await wait_until(lambda: find(rows, job_id))
+    assert (row["user_id"], row["status"], row["attempts"]) == (user, "PENDING", 0)
+    assert row["correlation_id"] == "nightly"
+    assert row["reserved"]
+
+
+async def test_over_the_limit_it_is_kept_as_a_failed_job_that_says_why(
+    start_service: Any, push: Push, rows: asyncpg.Connection
+) -> None:
+    await start_service()
+    first = await push()
+    await wait_until(lambda: find(rows, first))
+    await rows.execute("UPDATE jobs.usage_counters SET jobs_used = jobs_limit")
+    row = await wait_until(lambda: find_failed(rows, push))
+    assert (row["failure_reason"], row["reserved"], row["billable"]) == (
+        "quota_exceeded",
+        False,
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"task_type": "juggle"},
+        {"payload": {"message": 1}},
+        {"payload": {"message": "x", "massage": "y"}},
+    ],
+)
+async def test_what_the_catalogue_refuses_is_kept_as_a_failed_job(
+    start_service: Any, push: Push, rows: asyncpg.Connection, fields: dict[str, Any]
+) -> None:
+    await start_service()
+    job_id = await push(**fields)
+    row = await wait_until(lambda: find(rows, job_id))
+    assert (row["status"], row["failure_reason"]) == ("FAILED", "invalid_payload")
+
+
+@pytest.mark.parametrize("body", ["no json", "[]", '{"job_id": 1}', '{"text": "\\ud800"}'])
+async def test_what_is_no_envelope_is_quarantined(
+    start_service: Any, push: Push, client: Any, environment: str, body: str
+) -> None:
+    await start_service()
+    await push(body)
+    poison = COMMANDS.poison_key(environment, "jobs")
+    await wait_until(lambda: client.xlen(poison))
+    assert await client.llen(queue_key(environment, "jobs.generic")) == 0
+
+
+async def test_a_user_who_does_not_exist_makes_a_dead_letter_and_stops_nobody(
+    start_service: Any, push: Push, client: Any, environment: str, rows: asyncpg.Connection
+) -> None:
+    await start_service()
+    await push(meta={"user_id": str(uuid4())})
+    job_id = await push()
+    await wait_until(lambda: find(rows, job_id))
+    await wait_until(lambda: client.xlen(COMMANDS.poison_key(environment, "jobs")))
+
+
+async def test_the_same_envelope_twice_is_one_job(
+    start_service: Any, push: Push, rows: asyncpg.Connection, client: Any, environment: str
+) -> None:
+    job_id = uuid4()
+    for _ in range(3):
+        await push(job_id=str(job_id))
+    await start_service()
+    await wait_until(lambda: find(rows, job_id))
+    await wait_until(lambda: is_empty(client, environment))
+    assert await rows.fetchval("SELECT count(*) FROM jobs.jobs") == 1
+    assert await rows.fetchval("SELECT jobs_reserved FROM jobs.usage_counters") == 1
+
+
+async def test_two_replicas_move_a_long_list_once_and_in_its_order(
+    open_wire: Any, push: Push, client: Any, environment: str
+) -> None:
+    pushed = [str(await push()) for _ in range(250)]
+    async with moving(open_wire(), environment), moving(open_wire(), environment):
+        await wait_until(lambda: is_moved(client, environment))
+    entries = await client.xrange(COMMANDS.key(environment))
+    assert [json.loads(fields["data"])["job_id"] for _, fields in entries] == pushed
+    assert len({fields["id"] for _, fields in entries}) == len(pushed)
+    await client.delete(COMMANDS.key(environment))
+
+
+async def test_a_full_topic_leaves_the_list_as_it_is(
+    open_wire: Any, push: Push, client: Any, environment: str
+) -> None:
+    for _ in range(3):
+        await push()
+    mover, heads = ListMover(open_wire()), [{b"id": b"%d" % number} for number in range(3)]
+    queue, key = queue_key(environment, "jobs.generic"), COMMANDS.key(environment)
+    assert [await mover.move(queue, key, heads, bound) for bound in (0, 2, 2, 3)] == [0, 2, 0, 1]
+    await client.delete(key)
+
+
+@asynccontextmanager
+async def moving(wire: Any, environment: str) -> AsyncGenerator[None]:
+    intake = IntakeList(ListMover(wire), environment, SystemClock())
+    running = asyncio.create_task(intake.run())
+    yield
+    intake.drain()
+    await running
+
+
+async def find(rows: asyncpg.Connection, job_id: UUID) -> Any:
+    return await rows.fetchrow("SELECT * FROM jobs.jobs WHERE id = $1", job_id)
+
+
+async def find_failed(rows: asyncpg.Connection, push: Push) -> Any:
+    """Push until one is refused: a submission under way may still have had room."""
+    job_id = await push()
+    row = await wait_until(lambda: find(rows, job_id))
+    return row if row["status"] == "FAILED" else None
+
+
+async def is_moved(client: Any, environment: str) -> bool:
+    return not await client.llen(queue_key(environment, "jobs.generic"))
+
+
+async def is_empty(client: Any, environment: str) -> bool:
+    return await is_moved(client, environment) and not await client.xlen(COMMANDS.key(environment))
