@@ -204,7 +204,7 @@ class Gateway:
     async def call(self, command: Message, traceparent: str | None = None) -> Reply:
         try:
             return await self._client.call(
-                "jobs.commands", command, ttl=20.0, correlation_id="test", traceparent=traceparent
+                "jobs.commands", command, ttl=45.0, correlation_id="test", traceparent=traceparent
             )
         except CommandRefused as refusal:
             return Reply(command_id=uuid4(), ok=False, problem=refusal.problem)
