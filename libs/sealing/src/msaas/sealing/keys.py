@@ -1,0 +1,84 @@
+"""A pair of X25519 keys, each written as one line: its id, a colon, 32 bytes in base64url."""
+
+import base64
+import binascii
+import hashlib
+from dataclasses import dataclass
+from typing import Never, Self
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+
+from msaas.sealing.errors import KeyMalformed
+
+_SIZE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """Given to whoever seals."""
+
+    raw: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        key = cls(_decode(text))
+        return key if key.id == text.partition(":")[0] else _refuse()
+
+    @property
+    def id(self) -> str:
+        return hashlib.sha256(self.raw).hexdigest()[:8]
+
+    def __str__(self) -> str:
+        return f"{self.id}:{_encode(self.raw)}"
+
+    def exchange(self, own: X25519PrivateKey) -> bytes:
+        return own.exchange(X25519PublicKey.from_public_bytes(self.raw))
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateKey:
+    """Kept by the owner alone; it has the id of its public half."""
+
+    raw: bytes
+
+    @classmethod
+    def generate(cls) -> Self:
+        return cls(X25519PrivateKey.generate().private_bytes_raw())
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        key = cls(_decode(text))
+        return key if key.public.id == text.partition(":")[0] else _refuse()
+
+    @property
+    def public(self) -> PublicKey:
+        key = X25519PrivateKey.from_private_bytes(self.raw)
+        return PublicKey(key.public_key().public_bytes_raw())
+
+    def reveal(self) -> str:
+        """Write it out, for the one setting that holds it."""
+        return f"{self.public.id}:{_encode(self.raw)}"
+
+    def __repr__(self) -> str:
+        return f"PrivateKey({self.public.id})"
+
+    def exchange(self, theirs: bytes) -> bytes:
+        own = X25519PrivateKey.from_private_bytes(self.raw)
+        return own.exchange(X25519PublicKey.from_public_bytes(theirs))
+
+
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _decode(text: str) -> bytes:
+    body = text.partition(":")[2]
+    try:
+        raw = base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise KeyMalformed from None
+    return raw if len(raw) == _SIZE else _refuse()
+
+
+def _refuse() -> Never:
+    raise KeyMalformed
