@@ -35,7 +35,7 @@ SUBMIT = SubmitJob(
 def test_1_a_task_says_what_it_takes_and_where_it_goes() -> None:
     echo = get_task("echo")
     params = echo.params.model_validate({"message": "hello"}, extra="forbid")
-    assert params.model_dump() == {"message": "hello", "delay_ms": 0}
+    assert params.model_dump() == {"message": "hello", "delay_ms": 0, "secret": None}
     assert get_topic(echo.topic).consumers == ("jobs-worker",)
 
 

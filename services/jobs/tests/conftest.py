@@ -27,9 +27,10 @@ from msaas.jobs.adapters.postgres.dispatch import PostgresDispatch
 from msaas.jobs.adapters.postgres.intake import PostgresIntake
 from msaas.jobs.application.book import Order
 from msaas.jobs.application.dispatch_jobs import DispatchJobs
-from msaas.jobs.application.ports import Tick
+from msaas.jobs.application.ports import Dispatch, Tick
 from msaas.jobs.application.settle_commands import SettleCommands, Settled
-from msaas.jobs.bootstrap import Service, assemble
+from msaas.jobs.bootstrap import Service, assemble, read_keys
+from msaas.jobs.settings import LOCAL_SEALING_KEY
 from msaas.kernel import RetryPolicy
 from msaas.messaging import (
     CommandClient,
@@ -162,6 +163,7 @@ async def start_service(
             open_wire(),
             environment,
             metrics,
+            opener=read_keys(LOCAL_SEALING_KEY),
             dispatch_window=200,
             pace=PACE,
         )
@@ -252,6 +254,7 @@ class FakeWorkers:
         self.is_away = False
         self.sent: list[JobEnvelope] = []
         self.withdrawn: list[tuple[str, Sequence[str]]] = []
+        self.given_up: dict[UUID, str] = {}
         self.marked: set[UUID] = set()
 
     async def ping(self) -> None:
@@ -266,6 +269,9 @@ class FakeWorkers:
         self.room -= 1
         self.sent.append(envelope)
         return f"{len(self.sent)}-0"
+
+    async def give_up(self, one: Dispatch, words: str) -> None:
+        self.given_up[one.job_id] = words
 
     async def withdraw(self, topic: str, entry_ids: Sequence[str]) -> None:
         self.withdrawn.append((topic, entry_ids))
@@ -298,7 +304,8 @@ def tick(database: Database, workers: FakeWorkers) -> Callable[..., Awaitable[Ti
 
     async def tick_(window: int = 200, **options: Any) -> Tick:
         record = PostgresDispatch(database, window=window, **options)
-        return await DispatchJobs(record, workers, Metrics("jobs", "test"))()
+        opener = read_keys(LOCAL_SEALING_KEY)
+        return await DispatchJobs(record, workers, opener, Metrics("jobs", "test"))()
 
     return tick_
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from types import MappingProxyType
 from typing import Annotated, Literal
 
@@ -16,10 +17,20 @@ from msaas.contracts.text import NO_NUL, ForeignText, ForeignUrl, Note
 
 ALL_PLANS = frozenset(Plan)
 PageUrl = Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x20\x7f]+$", max_length=2_048)]
+SecretText = Annotated[
+    str,
+    Field(
+        pattern=NO_NUL,
+        max_length=4_096,
+        json_schema_extra={"writeOnly": True, "format": "password"},
+    ),
+]
+"""Sealed by the gateway, opened for the worker: nobody between the two can read it."""
+
 Selector = Annotated[str, Field(pattern=NO_NUL, min_length=1, max_length=500)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """One task type.
 
@@ -41,6 +52,16 @@ class Task:
     public: bool = True
     once: bool = False
     uploads: tuple[str, ...] = ()
+
+    @cached_property
+    def secrets(self) -> frozenset[str]:
+        """Name the parameters that are sealed."""
+        properties = self.params.model_json_schema()["properties"]
+        return frozenset(
+            name
+            for name, one in properties.items()
+            if any(way.get("writeOnly") for way in (one, *one.get("anyOf", ())))
+        )
 
 
 class NavigateAndExtractTextParams(Value):
@@ -69,12 +90,16 @@ class NavigateAndExtractTextResult(Value):
 
 
 class EchoParams(Value):
+    """`secret` is not echoed: it shows that what is sealed reaches its worker, and nobody else."""
+
     message: Annotated[str, Field(pattern=NO_NUL, max_length=10_000)]
     delay_ms: Annotated[int, Field(ge=0, le=60_000)] = 0
+    secret: SecretText | None = None
 
 
 class EchoResult(Value):
     message: Annotated[str, Field(max_length=10_000)]
+    secret_length: Annotated[int, Field(ge=0, le=4_096)] | None = None
 
 
 _DECLARED = (

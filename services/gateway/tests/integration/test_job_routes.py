@@ -8,8 +8,11 @@ from uuid import uuid4
 
 import pytest
 
+from msaas.sealing import Opener, PrivateKey, is_sealed
 from msaas.testing import FaultProxy, wait_until
 
+# The other half of what the gateway seals with when nobody gives it a key.
+LOCAL_PRIVATE_KEY = "db5d7787:YGDJDhWeErmU7OW1ZrSMvWeMPPgYZgZUkdv0RnT8zlM"
 ROUTES = [("GET", ""), ("GET", "/status"), ("GET", "/result"), ("GET", "/attempts")]
 
 
@@ -33,6 +36,31 @@ async def test_a_job_is_handed_to_its_owner_and_can_be_read_at_once(
     assert (await user.ask("GET", f"/jobs/{job_id}/attempts")).json() == {"items": []}
     cancelled = await user.ask("POST", f"/jobs/{job_id}/cancel")
     assert (cancelled.status_code, cancelled.json()["status"]) == (202, "CANCELLED")
+
+
+async def test_a_secret_leaves_the_gateway_sealed_and_is_never_shown(
+    owner: Any, sign_in: Any
+) -> None:
+    user = await sign_in()
+    params = {"message": "hello", "secret": "hunter2"}
+    answer = await user.submit(params=params)
+    [command] = owner.commands
+    assert is_sealed(command.payload["secret"])
+    opener = Opener([PrivateKey.parse(LOCAL_PRIVATE_KEY)])
+    place = (str(command.job_id), "secret")
+    assert opener.open(command.payload["secret"], *place) == "hunter2"
+    shown = (await user.ask("GET", f"/jobs/{answer.json()['id']}")).json()
+    assert shown["params"] == {"message": "hello", "secret": "[sealed]"}
+
+
+async def test_the_same_secret_is_the_same_request(owner: Any, sign_in: Any) -> None:
+    user = await sign_in()
+    headers = {"idempotency-key": "k"}
+    body = {"task_type": "echo", "params": {"message": "hello", "secret": "hunter2"}}
+    first = await user.ask("POST", "/jobs", json=body, headers=headers)
+    again = await user.ask("POST", "/jobs", json=body, headers=headers)
+    assert first.json() == again.json()
+    assert again.headers["idempotent-replayed"] == "true"
 
 
 async def test_the_same_request_has_the_same_fingerprint_and_no_other(

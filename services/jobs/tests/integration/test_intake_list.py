@@ -83,6 +83,7 @@ async def test_over_the_limit_it_is_kept_as_a_failed_job_that_says_why(
         {"task_type": "juggle"},
         {"payload": {"message": 1}},
         {"payload": {"message": "x", "massage": "y"}},
+        {"payload": {"message": "x", "secret": "not sealed"}},
     ],
 )
 async def test_what_the_catalogue_refuses_is_kept_as_a_failed_job(

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from msaas.jobs import bootstrap
 from msaas.jobs.adapters.postgres.results import PostgresResults
+from msaas.jobs.settings import LOCAL_SEALING_KEY
 from msaas.messaging import Pace, RedisWire
 from msaas.postgres import Connection, Database, PostgresSetting
 from msaas.telemetry import Metrics
@@ -40,7 +41,13 @@ async def main(redis_url: str, database_url: str, environment: str, crash: str) 
             wire = ends_process(wire, "commit", "after")
         cast("Any", bootstrap).PostgresResults = partial(_give, store)
         service = bootstrap.assemble(
-            database, wire, environment, metrics, dispatch_window=200, pace=Pace(block=0.05)
+            database,
+            wire,
+            environment,
+            metrics,
+            opener=bootstrap.read_keys(LOCAL_SEALING_KEY),
+            dispatch_window=200,
+            pace=Pace(block=0.05),
         )
         await service.run(asyncio.Event())
 

@@ -9,8 +9,9 @@ from typing import Any
 from msaas.jobs.adapters.postgres.intake import PostgresIntake
 from msaas.jobs.adapters.workers import WireToWorkers
 from msaas.jobs.application.settle_commands import SettleCommands
-from msaas.jobs.bootstrap import PRODUCES, assemble
+from msaas.jobs.bootstrap import PRODUCES, assemble, read_keys
 from msaas.jobs.entrypoints.topics.commands import TOPIC, CommandsHandler
+from msaas.jobs.settings import LOCAL_SEALING_KEY
 from msaas.messaging import Messenger, Pace, RedisWire
 from msaas.postgres import Database, PostgresSetting
 from msaas.telemetry import Metrics
@@ -32,7 +33,8 @@ async def main(redis_url: str, database_url: str, environment: str, crash: str) 
         match crash.split("."):
             case ["wire", method, "before" | "after" as when]:
                 dying = ends_process(wire, method, when)
-                options: Any = {"dispatch_window": 200, "pace": PACE}
+                opener = read_keys(LOCAL_SEALING_KEY)
+                options: Any = {"opener": opener, "dispatch_window": 200, "pace": PACE}
                 service = assemble(database, dying, environment, metrics, **options)
                 await service.run(asyncio.Event())
             case _:

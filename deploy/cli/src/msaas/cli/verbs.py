@@ -57,6 +57,13 @@ VERBS: dict[str, Verb] = {
         "its variable is set: SVC_GATEWAY_PASSWORD, SVC_GATEWAY_READ_PASSWORD, SVC_JOBS_PASSWORD.",
     ),
     "seed": Verb("msaas.cli.seed:run", "", "a demo user with a few jobs; safe to repeat"),
+    "rotate": Verb(
+        "msaas.cli.rotate:run",
+        "",
+        "give the secrets of new jobs another sealing key",
+        "Jobs that wait keep theirs: the two keys before it still open.\n"
+        "The new one is in use after `down` and `up`.",
+    ),
     "down": Verb(
         "msaas.local.verbs:down",
         "[--wipe]",

@@ -12,7 +12,7 @@ from signal import SIGTERM
 from msaas.local.databases import ensure_database
 from msaas.local.fleet import Fleet, answers, evade
 from msaas.local.home import Home
-from msaas.local.kept_secrets import keep_secret
+from msaas.local.kept_secrets import keep_sealing_keys, keep_secret
 from msaas.local.part import Part
 from msaas.local.redis_users import LOCAL_ENVIRONMENT, redis_secret, url_as
 from msaas.local.servers import leashed
@@ -187,12 +187,15 @@ class Services:
             "GATEWAY_READ_DATABASE_URL": self._login("svc_gateway_read"),
             "REDIS_URL": self._redis_url("gateway"),
             "SUPABASE_URL": self._supabase or self._ports.url("identity"),
+            "GATEWAY_SEALING_KEY": str(keep_sealing_keys(self._home.secrets)[0].public),
             "GATEWAY_PORT": str(self._ports.chosen["gateway"]),
             **self._internal("gateway"),
         }
 
     def _jobs(self) -> Settings:
+        keys = keep_sealing_keys(self._home.secrets)
         return {
+            "JOBS_SEALING_KEYS": ",".join(key.reveal() for key in keys),
             "DATABASE_URL": self._login("svc_jobs"),
             "REDIS_URL": self._redis_url("jobs"),
             **self._internal("jobs"),

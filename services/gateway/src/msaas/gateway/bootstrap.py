@@ -23,6 +23,7 @@ from msaas.gateway.entrypoints.topics.job_events import JobEvents
 from msaas.gateway.settings import Settings
 from msaas.messaging import Messenger, RedisWire
 from msaas.postgres import Database, PostgresSetting
+from msaas.sealing import PublicKey, Sealer
 from msaas.telemetry import (
     Metrics,
     configure_logging,
@@ -102,6 +103,7 @@ def assemble(settings: Settings, metrics: Metrics) -> Gateway:
     events = JobEvents(live, metrics)
     messenger.tail([EVENTS], events.take_in, events.lose_track, events.begin)
     commands = WireCommands(messenger.commands())
+    sealer = Sealer(PublicKey.parse(settings.sealing_key))
     fingerprint_key = settings.fingerprint_key.get_secret_value().encode()
     checks = {"users": users.ping, "reads": reads.ping, "wire": wire.now_ms, "jwks": verifier.ping}
     health = Health(checks)
@@ -109,7 +111,7 @@ def assemble(settings: Settings, metrics: Metrics) -> Gateway:
         "authenticator": Authenticator(verifier, PostgresUsers(users)),
         "job_views": PostgresJobViews(reads),
         "commands": commands,
-        "submit_jobs": JobSubmission(commands, fingerprint_key),
+        "submit_jobs": JobSubmission(commands, fingerprint_key, sealer),
         "job_metrics": JobMetrics(metrics),
         "live_jobs": live,
         "health": health,

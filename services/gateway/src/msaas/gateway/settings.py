@@ -7,9 +7,15 @@ from pydantic_settings import SettingsConfigDict
 
 from msaas.settings import CommaList, LocalDefault, PostgresSettings, RedisSettings
 
+# The public half of the default that jobs has; in production both have to be given.
+LOCAL_SEALING_KEY = "db5d7787:v-UvuN-RVGiSUc888FuNQW7Mf3XKgCYqg4cHBTjlJjM"
+
 
 class Settings(PostgresSettings, RedisSettings):
-    """`database_url` is the login that keeps users, `read_database_url` the one that reads."""
+    """`database_url` is the login that keeps users, `read_database_url` the one that reads.
+
+    `sealing_key` is the public half of the first of `JOBS_SEALING_KEYS`.
+    """
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="GATEWAY_")
 
@@ -23,6 +29,7 @@ class Settings(PostgresSettings, RedisSettings):
     )
     cors_origins: CommaList = Field(default=(), validation_alias="CORS_ORIGINS")
     fingerprint_key: Annotated[SecretStr, LocalDefault("local-fingerprint-key")]
+    sealing_key: Annotated[str, LocalDefault(LOCAL_SEALING_KEY)]
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65_535)
     internal_host: str = "127.0.0.1"

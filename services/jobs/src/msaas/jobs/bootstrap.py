@@ -29,6 +29,7 @@ from msaas.jobs.settings import Settings
 from msaas.kernel import SystemClock
 from msaas.messaging import Messenger, Pace, RedisWire
 from msaas.postgres import Database, PostgresSetting
+from msaas.sealing import Opener, PrivateKey
 from msaas.streams import ListMover
 from msaas.telemetry import (
     Metrics,
@@ -80,13 +81,14 @@ def assemble(
     environment: str,
     metrics: Metrics,
     *,
+    opener: Opener,
     dispatch_window: int,
     pace: Pace | None = None,
 ) -> Service:
     messenger = Messenger(wire, SERVICE, environment, metrics=metrics, produces=PRODUCES, pace=pace)
     workers = WireToWorkers(messenger)
     dispatch_record = PostgresDispatch(database, window=dispatch_window)
-    dispatcher = Dispatcher(DispatchJobs(dispatch_record, workers, metrics))
+    dispatcher = Dispatcher(DispatchJobs(dispatch_record, workers, opener, metrics))
     settle = SettleCommands(PostgresIntake(database), workers, metrics, on_room=dispatcher.nudge)
     messenger.batch(commands.TOPIC, commands.CommandsHandler(settle))
     recovery = _recover(messenger, database, metrics, dispatcher)
@@ -118,6 +120,10 @@ def _recover(
     return [sweeper, keeper]
 
 
+def read_keys(text: str) -> Opener:
+    return Opener([PrivateKey.parse(one.strip()) for one in text.split(",")])
+
+
 async def serve(settings: Settings) -> None:
     environment = str(settings.environment)
     configure_logging(SERVICE, environment, level=settings.log_level)
@@ -134,7 +140,12 @@ async def serve(settings: Settings) -> None:
     try:
         async with Database(setting, metrics) as database:
             service = assemble(
-                database, wire, environment, metrics, dispatch_window=settings.dispatch_window
+                database,
+                wire,
+                environment,
+                metrics,
+                opener=read_keys(settings.sealing_keys.get_secret_value()),
+                dispatch_window=settings.dispatch_window,
             )
             await _run(
                 service, Health({"db": database.ping, "wire": wire.now_ms}), metrics, settings

@@ -1,12 +1,14 @@
 """What the two kinds of process take from the environment."""
 
-from typing import ClassVar, Final
+from typing import Annotated, ClassVar, Final
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from msaas.settings import PostgresSettings, RedisSettings
+from msaas.settings import LocalDefault, PostgresSettings, RedisSettings
 
+# The other half is the gateway's default; in production both have to be given.
+LOCAL_SEALING_KEY: Final = "db5d7787:YGDJDhWeErmU7OW1ZrSMvWeMPPgYZgZUkdv0RnT8zlM"
 _OURS: Final = SettingsConfigDict(env_prefix="JOBS_")
 
 
@@ -22,8 +24,11 @@ class _OneImage(RedisSettings):
 
 
 class Settings(_OneImage, PostgresSettings):
+    """`sealing_keys`: private keys, a comma between them, the present one first."""
+
     model_config: ClassVar[SettingsConfigDict] = _OURS
 
+    sealing_keys: Annotated[SecretStr, LocalDefault(LOCAL_SEALING_KEY)]
     internal_port: int = Field(default=9001, ge=0, le=65_535)
 
 

@@ -20,6 +20,7 @@ from msaas.gateway.application.errors import JobNotFound, NotAllowed, PlanForbid
 from msaas.gateway.application.ports import Commands
 from msaas.gateway.domain.fingerprints import fingerprint
 from msaas.kernel import MsaasError, new_id
+from msaas.sealing import Sealer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +44,10 @@ class Submitted:
 
 
 class JobSubmission:
-    def __init__(self, commands: Commands, fingerprint_key: bytes) -> None:
+    def __init__(self, commands: Commands, fingerprint_key: bytes, sealer: Sealer) -> None:
         self._commands = commands
         self._key = fingerprint_key
+        self._sealer = sealer
 
     async def __call__(
         self, user_id: UUID, plan: str, request: Request, correlation_id: str
@@ -87,15 +89,25 @@ class JobSubmission:
         return _read(item) if item["ok"] else self._commands.read_refusal(item["problem"])
 
     def _item(self, request: Request, number: int = 0) -> JobItem:
+        job_id = new_id()
         return JobItem(
-            job_id=new_id(),
+            job_id=job_id,
             task_type=request.task.task_type,
-            payload=dict(request.params),
+            payload=self._seal_secrets(job_id, request),
             priority=request.priority,
             run_at=request.run_at,
             deadline_ts=request.deadline_at,
             idempotency=self._idempotency(request, number),
         )
+
+    def _seal_secrets(self, job_id: UUID, request: Request) -> dict[str, Any]:
+        secrets = request.task.secrets
+        return {
+            name: self._sealer.seal(value, str(job_id), name)
+            if name in secrets and value is not None
+            else value
+            for name, value in request.params.items()
+        }
 
     def _idempotency(self, request: Request, number: int) -> Idempotency | None:
         if request.idempotency_key is None:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from msaas.contracts import JobEnvelope
+from msaas.contracts import JobEnvelope, JobFailed
+from msaas.jobs.application.ports import Dispatch
 from msaas.messaging import Messenger
 
 
@@ -24,6 +25,18 @@ class WireToWorkers:
             correlation_id=envelope.meta.correlation_id,
             traceparent=traceparent,
         )
+
+    async def give_up(self, one: Dispatch, words: str) -> None:
+        failure = JobFailed(
+            job_id=one.job_id,
+            fence=one.fence,
+            failure_reason="invalid_payload",
+            last_error=words,
+            retryable=False,
+            finished_at=one.dispatched_at,
+        )
+        publisher, cause = self._messenger.publisher, one.correlation_id
+        await publisher.publish("jobs.results", failure, correlation_id=cause)
 
     async def withdraw(self, topic: str, entry_ids: Sequence[str]) -> None:
         await self._messenger.withdraw(topic, entry_ids)

@@ -3,19 +3,24 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from msaas.contracts import JobEnvelope, JobMeta, get_task
+from msaas.jobs.application.open_secrets import open_secrets
 from msaas.jobs.application.ports import Dispatch, DispatchRecord, Tick, Workers
+from msaas.sealing import Opener, SealBroken, SealUnreadable
 from msaas.telemetry import Metrics, current_traceparent, get_logger, span
 
 _WAITS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800)
 
 
 class DispatchJobs:
-    def __init__(self, record: DispatchRecord, workers: Workers, metrics: Metrics) -> None:
+    def __init__(
+        self, record: DispatchRecord, workers: Workers, opener: Opener, metrics: Metrics
+    ) -> None:
         self._record = record
         self._workers = workers
+        self._opener = opener
         self._log = get_logger()
         self._waited = metrics.histogram(
             "msaas_job_queue_wait_seconds", "From due to dispatched.", ("task_type",), _WAITS
@@ -45,7 +50,7 @@ class DispatchJobs:
         sent = [
             (one, answer)
             for one, answer in zip(picked, answers, strict=True)
-            if isinstance(answer, str)
+            if answer and isinstance(answer, str)
         ]
         if sent:
             await self._note(sent)
@@ -59,7 +64,13 @@ class DispatchJobs:
     async def _send(self, one: Dispatch) -> str | None:
         with span("jobs.dispatch", traceparent=one.traceparent, task_type=one.task_type):
             traceparent = current_traceparent() or one.traceparent
-            return await self._workers.send(_topic_of(one), _seal(one), traceparent)
+            try:
+                envelope = _build_envelope(one, open_secrets(self._opener, one))
+            except (SealBroken, SealUnreadable) as error:
+                self._log.error("seal_not_opened", job_id=str(one.job_id), **error.context)
+                await self._workers.give_up(one, error.safe_message)
+                return ""
+            return await self._workers.send(_topic_of(one), envelope, traceparent)
 
     async def _note(self, sent: Sequence[tuple[Dispatch, str]]) -> None:
         """Keep the entries' ids; take back what was cancelled or picked anew in the meantime."""
@@ -78,14 +89,14 @@ def _topic_of(one: Dispatch) -> str:
     return get_task(one.task_type).topic
 
 
-def _seal(one: Dispatch) -> JobEnvelope:
+def _build_envelope(one: Dispatch, payload: dict[str, Any]) -> JobEnvelope:
     return JobEnvelope(
         job_id=one.job_id,
         task_type=one.task_type,
         attempts=one.attempts,
         max_attempts=one.max_attempts,
         fence=one.fence,
-        payload=one.payload,
+        payload=payload,
         meta=JobMeta(
             correlation_id=one.correlation_id,
             user_id=one.user_id,

@@ -12,6 +12,7 @@ from msaas.jobs.application.book import Accepted, Book, Job, Order, RefusedJob
 from msaas.jobs.application.submit_jobs import submit
 from msaas.jobs.domain.errors import ParamsInvalid, PlanForbidden, QuotaExceeded, TaskTypeUnknown
 from msaas.kernel import MsaasError
+from msaas.sealing import is_sealed
 
 _REASONS: Final[Mapping[type[MsaasError], str]] = MappingProxyType(
     {
@@ -59,9 +60,13 @@ def _check_params(pushed: PushedJob) -> None:
     task = TASKS.get(pushed.task_type)
     if task is None or not task.public:
         raise TaskTypeUnknown
+    secrets = {name for name in task.secrets if name in pushed.payload}
+    # Whoever pushes a secret has to seal it: nobody reads it before it is written down.
     wrong = pushed.payload.keys() - task.params.model_fields.keys()
+    wrong |= {name for name in secrets if not is_sealed(pushed.payload[name])}
     try:
-        task.params.model_validate_json(orjson.dumps(pushed.payload))
+        told = pushed.payload | dict.fromkeys(secrets, "sealed")
+        task.params.model_validate_json(orjson.dumps(told))
     except ValidationError as error:
         wrong |= {str(one["loc"][0]) for one in error.errors() if one["loc"]}
     if wrong:

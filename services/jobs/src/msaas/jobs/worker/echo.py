@@ -22,4 +22,5 @@ class Echo:
             await run.check()
             await run.progress(int(100 * (seconds - left) / seconds))
         await asyncio.sleep(left)
-        return EchoResult(message=params.message)
+        length = None if params.secret is None else len(params.secret)
+        return EchoResult(message=params.message, secret_length=length)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 import orjson
@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from msaas.contracts import JobStatus, Plan, Progress, Source
+from msaas.sealing import is_sealed
 
 
 def _parsed(value: object) -> object:
@@ -46,6 +47,17 @@ Moment = Annotated[
     AfterValidator(_in_range),
 ]
 JsonObject = Annotated[dict[str, Any], BeforeValidator(_parsed)]
+
+
+def _masked(value: object) -> object:
+    """Say that there is a secret, and nothing of it."""
+    if not isinstance(value, dict):
+        return value
+    given = cast("dict[str, object]", value)
+    return {name: "[sealed]" if is_sealed(one) else one for name, one in given.items()}
+
+
+Params = Annotated[dict[str, Any], BeforeValidator(_masked), BeforeValidator(_parsed)]
 Timings = Annotated[dict[str, int], BeforeValidator(_parsed)]
 Shown = Annotated[Progress, BeforeValidator(_parsed)]
 
@@ -111,7 +123,7 @@ class JobSummary(_Answer):
 
 
 class Job(JobSummary):
-    params: JsonObject | None
+    params: Params | None
 
 
 class JobPage(_Answer):

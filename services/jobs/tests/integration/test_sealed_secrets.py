@@ -1,0 +1,82 @@
+"""A secret reaches its worker, and is nowhere to be read on its way."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from msaas.contracts import JobEnvelope, Plan, SubmitJob
+from msaas.jobs.settings import LOCAL_SEALING_KEY
+from msaas.kernel import new_id
+from msaas.sealing import PrivateKey, Sealer
+from msaas.testing import wait_until
+
+SEALER = Sealer(PrivateKey.parse(LOCAL_SEALING_KEY).public)
+SECRET = "hunter2-planted"  # what must not be found
+Submit = Callable[..., SubmitJob]
+
+
+@pytest.fixture
+def submit_secret(submit_job: Submit, user: UUID) -> Callable[..., SubmitJob]:
+    """Seal as the gateway does: for one job and one field."""
+
+    def build(sealer: Sealer = SEALER, field: str = "secret") -> SubmitJob:
+        job_id = new_id()
+        sealed = sealer.seal(SECRET, str(job_id), field)
+        return submit_job(
+            user, plan=Plan.PRO, job_id=job_id, payload={"message": "x", "secret": sealed}
+        )
+
+    return build
+
+
+async def test_a_worker_gets_the_secret_and_the_record_does_not(
+    settle: Any, submit_secret: Any, tick: Any, workers: Any, rows: asyncpg.Connection
+) -> None:
+    await settle(submit_secret())
+    await tick()
+    [envelope] = workers.sent
+    assert envelope.payload == {"message": "x", "secret": SECRET}
+    assert SECRET not in str(await rows.fetch("SELECT jobs::text FROM jobs.jobs"))
+
+
+async def test_a_seal_that_does_not_open_fails_its_job_and_stops_no_other(
+    settle: Any, submit_secret: Any, tick: Any, workers: Any
+) -> None:
+    stranger = Sealer(PrivateKey.generate().public)
+    bad, moved, good = submit_secret(stranger), submit_secret(field="other"), submit_secret()
+    await settle(bad, moved, good)
+    await tick()
+    assert [one.job_id for one in workers.sent] == [good.job_id]
+    assert workers.given_up.keys() == {bad.job_id, moved.job_id}
+    assert SECRET not in str(workers.given_up)
+
+
+async def test_such_a_job_ends_as_failed_for_good(
+    start_service: Any, gateway: Any, submit_secret: Any, rows: asyncpg.Connection
+) -> None:
+    await start_service()
+    bad = submit_secret(Sealer(PrivateKey.generate().public))
+    await gateway.call(bad)
+
+    async def find_failed() -> Any:
+        return await rows.fetchrow("SELECT * FROM jobs.jobs WHERE status = 'FAILED'")
+
+    row = await wait_until(find_failed)
+    assert (row["failure_reason"], row["reserved"]) == ("invalid_payload", False)
+
+
+async def test_nothing_on_the_wire_but_the_envelope_shows_it(
+    start_service: Any,
+    gateway: Any,
+    submit_secret: Any,
+    read_topic: Callable[[str], Awaitable[Sequence[Any]]],
+    read_envelopes: Callable[[], Awaitable[Sequence[JobEnvelope]]],
+) -> None:
+    await start_service()
+    await gateway.call(submit_secret())
+    [envelope] = await wait_until(read_envelopes)
+    assert envelope.payload["secret"] == SECRET
+    assert SECRET not in str(await read_topic("jobs.events"))
