@@ -1,8 +1,16 @@
 """The one shared vocabulary of the fleet: topics, messages, tasks, plans, problems."""
 
+from msaas.contracts.accounts import (
+    AccountChanged,
+)
 from msaas.contracts.acl import (
     ACL_USERS,
     render_acl,
+)
+from msaas.contracts.billing import (
+    SubscriptionChanged,
+    UsageReconciled,
+    UsageReported,
 )
 from msaas.contracts.dead_letters import (
     DeadLetterKind,
@@ -119,6 +127,7 @@ from msaas.contracts.topics import (
 )
 from msaas.contracts.usage import (
     USAGE_GENESIS,
+    UsageNoted,
     UsageRecorded,
     usage_hash,
 )
@@ -136,6 +145,7 @@ __all__ = [
     "TASKS",
     "TOPICS",
     "USAGE_GENESIS",
+    "AccountChanged",
     "AccountFrame",
     "CancelJob",
     "CancelRequested",
@@ -180,6 +190,7 @@ __all__ = [
     "Source",
     "SubmitJob",
     "SubmitJobs",
+    "SubscriptionChanged",
     "Task",
     "Text",
     "Topic",
@@ -191,7 +202,10 @@ __all__ = [
     "Unreadable",
     "UnsafeText",
     "Unwritable",
+    "UsageNoted",
     "UsageRecorded",
+    "UsageReconciled",
+    "UsageReported",
     "Value",
     "account_frame",
     "cancel_key",
