@@ -25,6 +25,9 @@ class Settings(_OneImage, PostgresSettings):
     model_config: ClassVar[SettingsConfigDict] = _OURS
 
     internal_port: int = Field(default=9001, ge=0, le=65_535)
+    billing_enforcement_enabled: bool = Field(
+        default=True, validation_alias="FF_BILLING_ENFORCEMENT_ENABLED"
+    )
 
 
 class WorkerSettings(_OneImage):
