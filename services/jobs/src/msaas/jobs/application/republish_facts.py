@@ -68,8 +68,8 @@ class RepublishFacts:
         return told
 
     async def _tell(self, one: RecordedUsage) -> str | None:
-        tell = noted if isinstance(one.fact, UsageNote) else recorded
-        outgoing = tell(one.fact, one.correlation_id)
+        fact, cause = one.fact, one.correlation_id
+        outgoing = noted(fact, cause) if isinstance(fact, UsageNote) else recorded(fact, cause)
         return await self._publisher.publish(
             outgoing.topic or "",
             outgoing.message,
