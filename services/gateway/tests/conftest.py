@@ -26,6 +26,7 @@ from msaas.contracts import (
     JobChanged,
     JobFrame,
     JobStatus,
+    Message,
     Progress,
     SubmitJob,
 )
@@ -164,7 +165,10 @@ class Owner:
             correlation_id="c",
             progress=None if percent is None else Progress(percent=percent),
         )
-        await self._messenger.publisher.publish("jobs.events", changed, correlation_id="c")
+        await self.announce(changed)
+
+    async def announce(self, event: Message) -> None:
+        await self._messenger.publisher.publish("jobs.events", event, correlation_id="c")
 
 
 class Refusal(MsaasError):

@@ -1,4 +1,4 @@
-"""Whatever comes in whatever order, of plans, submits and ends: each job is counted in one period."""
+"""Whatever comes, in whatever order: no periods overlap, and each job is counted in its own."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -92,7 +92,7 @@ class Months(RuleBasedStateMachine):
         days=st.integers(1, 40),
         version=st.integers(1, 30),
     )
-    def tell(  # noqa: PLR0913, PLR0917  # all that a subscription can say
+    def tell(
         self,
         plan: Plan,
         next_plan: Plan | None,
@@ -189,5 +189,3 @@ class Months(RuleBasedStateMachine):
 
 def test_no_reservation_is_lost_and_no_period_overlaps() -> None:
     run_state_machine_as_test(Months, settings=PROFILE)
-
-

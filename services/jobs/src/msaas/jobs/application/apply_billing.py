@@ -135,11 +135,12 @@ def _plans_of(subject: Subject) -> tuple[str, str | None]:
 def _note_usage(
     ledgers: Ledgers, ledger: Ledger, usage: UsageReported | UsageReconciled
 ) -> Outcome:
+    if isinstance(usage, UsageReconciled):
+        ledgers.touched.add(ledger.id)
     if usage.stripe_event_id in ledgers.noted:
         return Outcome.KNOWN
     if isinstance(usage, UsageReconciled):
         ledger.correct(usage)
-        ledgers.touched.add(ledger.id)
         details = {"reason": usage.reason, "reconciled_at": usage.reconciled_at.isoformat()}
     else:
         details = {"head": usage.head, "reported_at": usage.reported_at.isoformat()}
