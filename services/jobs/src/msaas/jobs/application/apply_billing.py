@@ -158,10 +158,11 @@ def _note_usage(
 def _announce(
     facts: Sequence[Fact], ledgers: Ledgers, accounts: Mapping[UUID, AccountSnapshot]
 ) -> Iterator[Outgoing]:
-    """Tell what is, whether it changed or was told before."""
+    """Tell what is, whether it changed or was told before; of each account once."""
+    untold = dict(accounts)
     for fact in {fact.key: fact for fact in facts}.values():
         ledger = _find_ledger(ledgers, fact)
-        if ledger and (account := accounts.get(ledger.id)):
+        if ledger and (account := untold.pop(ledger.id, None)):
             yield account.changed(fact.correlation_id, fact.traceparent)
         if note := ledgers.noted.get(fact.key):
             yield noted(note, fact.correlation_id, fact.traceparent)
