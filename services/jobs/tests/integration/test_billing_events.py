@@ -23,9 +23,9 @@ from msaas.jobs.adapters.postgres.billing import PostgresBilling
 from msaas.jobs.application.apply_billing import ApplyBilling
 from msaas.jobs.application.billing_ports import Fact
 from msaas.jobs.domain.errors import CorrectionTooLarge, PeriodUnknown, SubjectUnknown
-from msaas.kernel import MsaasError
+from msaas.kernel import MsaasError, RetryPolicy
 from msaas.messaging import Outgoing
-from msaas.postgres import Database
+from msaas.postgres import Contended, Database
 from msaas.telemetry import Metrics
 
 DAY = timedelta(days=1)
@@ -55,6 +55,7 @@ UPDATE jobs.subjects SET period_start = period_start - $2::interval,
   period_end = period_end - $2::interval, paid_until = paid_until - $2::interval WHERE user_id = $1
 """
 JOBS_AGO = "UPDATE jobs.jobs SET usage_period = usage_period - $2::interval WHERE user_id = $1"
+DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 
 Tell = Callable[..., Awaitable[list[Outgoing]]]
 
@@ -288,6 +289,32 @@ async def test_of_a_hundred_submits_at_once_with_one_job_left_one_is_accepted(
     replies = await asyncio.gather(*(gateway.submit(user) for _ in range(100)))
     assert sum(reply.ok for reply in replies) == 1
     assert {reply.problem.code for reply in replies if not reply.ok} == {"quota_exceeded"}
+
+
+async def test_plans_that_change_under_load_leave_every_job_counted_once_and_nobody_stuck(
+    gateway: Any, start_service: Any, tell: Tell, add_user: Any, rows: asyncpg.Connection
+) -> None:
+    users = [await add_user() for _ in range(3)]
+    plans = [Plan.PRO, Plan.FREE, Plan.ENTERPRISE, Plan.FREE, Plan.PRO]
+    facts = [
+        change(user, plan, version, status="unpaid" if plan is Plan.FREE else "active")
+        for user in users
+        for version, plan in enumerate(plans, start=1)
+    ]
+    random.Random(5).shuffle(facts)  # noqa: S311  # another order, the same in each run
+    await start_service()
+    await start_service()
+    patience = RetryPolicy(base=0.01, cap=0.05, attempts=100)
+    replies, *_ = await asyncio.gather(
+        asyncio.gather(*(gateway.submit(users[n % 3]) for n in range(150))),
+        *(patience.run(lambda fact=fact: tell(fact), on=(Contended,)) for fact in facts),
+    )
+    accepted = sum(reply.ok for reply in replies)
+    assert {reply.problem.code for reply in replies if not reply.ok} <= {"conflict"}
+    assert await rows.fetchval("SELECT sum(jobs_reserved) FROM jobs.usage_counters") == accepted
+    assert await rows.fetchval(ADRIFT) == 0
+    assert all([await rows.fetchval(CHAIN, user) for user in users])
+    assert await rows.fetchval(DEADLOCKS) == 0
 
 
 async def test_the_waiting_user_gets_the_slots_of_the_plan_that_has_come_into_force(

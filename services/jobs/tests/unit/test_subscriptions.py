@@ -58,6 +58,15 @@ def test_a_further_upgrade_within_the_same_paid_period_begins_now() -> None:
     assert applied.subject.find_limit(()) is None
 
 
+@pytest.mark.parametrize("behind", [timedelta(0), SECOND])
+def test_an_upgrade_at_the_very_start_of_a_period_leaves_none_without_length(
+    behind: timedelta,
+) -> None:
+    applied = apply(PRO_USER, change(Plan.ENTERPRISE), PAID.start - behind)
+    assert applied.closed is None
+    assert (applied.subject.plan, applied.subject.period) == (Plan.ENTERPRISE, PAID)
+
+
 def test_a_downgrade_waits_until_what_was_paid_for_is_over() -> None:
     rich = replace(PRO_USER, plan=Plan.ENTERPRISE, terms={"jobs_per_period": None})
     waiting = apply(rich, change(Plan.PRO), day(20)).subject
