@@ -67,6 +67,12 @@ def test_an_upgrade_at_the_very_start_of_a_period_leaves_none_without_length(
     assert (applied.subject.plan, applied.subject.period) == (Plan.ENTERPRISE, PAID)
 
 
+def test_a_period_has_length_also_where_the_clock_was_set_back() -> None:
+    over = Period(day(1), PAID.start - SECOND)
+    period = apply(PRO_USER, change(Plan.ENTERPRISE, over), PAID.start - 2 * SECOND).subject.period
+    assert period == PAID
+
+
 def test_a_downgrade_waits_until_what_was_paid_for_is_over() -> None:
     rich = replace(PRO_USER, plan=Plan.ENTERPRISE, terms={"jobs_per_period": None})
     waiting = apply(rich, change(Plan.PRO), day(20)).subject
