@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -69,17 +70,18 @@ async def test_the_newest_plan_stands_and_the_next_request_knows_it(
 async def test_an_open_stream_shows_the_account_and_nothing_older(owner: Any, sign_in: Any) -> None:
     user = await sign_in()
     shown = list[dict[str, Any]]()
-    headers = user.headers
-    async with user.http.stream("GET", "/api/v1/jobs/stream", headers=headers) as answer:
-        lines = answer.aiter_lines()
+    async with (
+        user.http.stream("GET", "/api/v1/jobs/stream", headers=user.headers) as answer,
+        aclosing(answer.aiter_lines()) as lines,
+        asyncio.timeout(10),
+    ):
         for version in (2, 1, 3):
             await owner.announce(account(user.id, version))
-        async with asyncio.timeout(10):
-            async for line in lines:
-                if line.startswith("data: ") and "jobs_used" in line:
-                    shown.append(json.loads(line.removeprefix("data: ")))
-                if len(shown) == 2:
-                    break
+        async for line in lines:
+            if line.startswith("data: ") and "jobs_used" in line:
+                shown.append(json.loads(line.removeprefix("data: ")))
+            if len(shown) == 2:
+                break
     assert [one["jobs_used"] for one in shown] == [2, 3]
 
 
