@@ -27,6 +27,7 @@ from msaas.contracts import (
     JobFrame,
     JobItem,
     JobStatus,
+    Message,
     Progress,
     RetryJob,
     SubmitJob,
@@ -183,7 +184,10 @@ class Owner:
             correlation_id="c",
             progress=None if percent is None else Progress(percent=percent),
         )
-        await self._messenger.publisher.publish("jobs.events", changed, correlation_id="c")
+        await self.announce(changed)
+
+    async def announce(self, event: Message) -> None:
+        await self._messenger.publisher.publish("jobs.events", event, correlation_id="c")
 
 
 class Refusal(MsaasError):

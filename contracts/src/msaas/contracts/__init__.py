@@ -1,9 +1,17 @@
 """The one shared vocabulary of the fleet: topics, messages, tasks, plans, problems."""
 
+from msaas.contracts.accounts import (
+    AccountChanged,
+)
 from msaas.contracts.acl import (
     ACL_USERS,
     INTAKE_QUEUE,
     render_acl,
+)
+from msaas.contracts.billing import (
+    SubscriptionChanged,
+    UsageReconciled,
+    UsageReported,
 )
 from msaas.contracts.dead_letters import (
     DeadLetterKind,
@@ -124,6 +132,7 @@ from msaas.contracts.topics import (
 )
 from msaas.contracts.usage import (
     USAGE_GENESIS,
+    UsageNoted,
     UsageRecorded,
     usage_hash,
 )
@@ -142,6 +151,7 @@ __all__ = [
     "TASKS",
     "TOPICS",
     "USAGE_GENESIS",
+    "AccountChanged",
     "AccountFrame",
     "CancelJob",
     "CancelRequested",
@@ -188,6 +198,7 @@ __all__ = [
     "Source",
     "SubmitJob",
     "SubmitJobs",
+    "SubscriptionChanged",
     "Task",
     "Text",
     "Topic",
@@ -199,7 +210,10 @@ __all__ = [
     "Unreadable",
     "UnsafeText",
     "Unwritable",
+    "UsageNoted",
+    "UsageReconciled",
     "UsageRecorded",
+    "UsageReported",
     "Value",
     "account_frame",
     "build_head",

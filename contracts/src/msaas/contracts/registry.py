@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from types import MappingProxyType
 
+from msaas.contracts.accounts import AccountChanged
+from msaas.contracts.billing import SubscriptionChanged, UsageReconciled, UsageReported
 from msaas.contracts.errors import UnknownTopic
 from msaas.contracts.jobs import (
     CancelJob,
@@ -24,7 +26,7 @@ from msaas.contracts.jobs import (
 )
 from msaas.contracts.reply import Reply
 from msaas.contracts.topics import Topic, TopicKind
-from msaas.contracts.usage import UsageRecorded
+from msaas.contracts.usage import UsageNoted, UsageRecorded
 
 _DECLARED = (
     Topic(
@@ -79,7 +81,7 @@ _DECLARED = (
     Topic(
         name="jobs.events",
         kind=TopicKind.LOG,
-        messages=(JobChanged,),
+        messages=(JobChanged, AccountChanged),
         owner="jobs",
         producers=frozenset({"jobs"}),
         consumers=("gateway",),
@@ -88,11 +90,21 @@ _DECLARED = (
     Topic(
         name="usage.events",
         kind=TopicKind.WORK,
-        messages=(UsageRecorded,),
+        messages=(UsageRecorded, UsageNoted),
         owner="jobs",
         producers=frozenset({"jobs"}),
         consumers=("billing",),
         bound=100_000,
+        dlq_owner="billing",
+    ),
+    Topic(
+        name="billing.events",
+        kind=TopicKind.WORK,
+        messages=(SubscriptionChanged, UsageReported, UsageReconciled),
+        owner="billing",
+        producers=frozenset({"billing"}),
+        consumers=("jobs", "gateway"),
+        bound=10_000,
         dlq_owner="billing",
     ),
     Topic(

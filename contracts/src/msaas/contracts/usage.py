@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, Field
 
 from msaas.contracts.message import Message, OnFull
 from msaas.contracts.plans import Plan
+from msaas.contracts.text import Name
 
 USAGE_GENESIS = "0" * 64
 """The previous hash of a subject's first fact."""
@@ -32,6 +33,24 @@ class UsageRecorded(Message):
     occurred_at: AwareDatetime
     period_start: AwareDatetime
     plan: Plan
+    prev_hash: Hash
+    hash: Hash
+
+
+class UsageNoted(Message):
+    """A link that charges nothing, told so that whoever counts finds no gap in the chain.
+
+    Its hash has the nil uuid in the place of a job.
+    """
+
+    on_full: ClassVar = OnFull.SKIP
+
+    subject_id: UUID
+    seq: Count
+    kind: Name
+    quantity: Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+    occurred_at: AwareDatetime
+    period_start: AwareDatetime
     prev_hash: Hash
     hash: Hash
 

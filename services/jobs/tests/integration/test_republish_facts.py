@@ -2,14 +2,24 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import pytest
 
-from msaas.contracts import CancelRequested, UsageRecorded
+from msaas.contracts import (
+    CancelRequested,
+    Plan,
+    SubscriptionChanged,
+    UsageNoted,
+    UsageRecorded,
+)
+from msaas.jobs.adapters.postgres.billing import PostgresBilling
 from msaas.jobs.adapters.postgres.facts import LOCK, PostgresFacts
 from msaas.jobs.application import republish_facts
+from msaas.jobs.application.apply_billing import ApplyBilling
+from msaas.jobs.application.billing_ports import Fact
 from msaas.jobs.application.republish_facts import RepublishFacts
 from msaas.jobs.application.results_ports import RepublishUnderWay
 from msaas.jobs.bootstrap import PRODUCES
@@ -39,6 +49,29 @@ async def test_usage_is_told_again_just_as_it_was_told(
     await republish("first")
     again: list[UsageRecorded] = await read_topic("usage.events")
     assert sorted(again, key=lambda one: one.hash) == sorted(told, key=lambda one: one.hash)
+
+
+async def test_links_that_charge_nothing_are_told_again_too_so_that_there_is_no_gap(
+    given: Any, results: Any, database: Database, republish: RepublishFacts, read_topic: Any
+) -> None:
+    [run] = await given.runs(plan="FREE")
+    now = datetime.now(UTC)
+    change = SubscriptionChanged(
+        user_id=run.user,
+        version=1,
+        plan=Plan.PRO,
+        status="active",
+        jobs_limit=10_000,
+        period_start=now,
+        period_end=now + timedelta(days=30),
+    )
+    apply = ApplyBilling(PostgresBilling(database), Metrics("jobs", "test"), on_room=lambda: None)
+    await apply([Fact(message=change, correlation_id="c")])
+    await results.hear(run.succeeded())
+    await republish("first")
+    told = sorted(await read_topic("usage.events"), key=lambda one: one.seq)
+    assert [(type(one), one.seq) for one in told] == [(UsageNoted, 1), (UsageRecorded, 2)]
+    assert told[1].prev_hash == told[0].hash
 
 
 async def test_an_epoch_is_served_once_and_the_next_one_again(

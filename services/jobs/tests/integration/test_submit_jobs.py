@@ -158,7 +158,8 @@ async def test_enterprise_has_no_limit_and_an_override_wins_over_the_plan(
     await settle(submit_job(big, plan=Plan.ENTERPRISE), submit_job(small))
     await rows.execute("UPDATE jobs.usage_counters SET jobs_used = 1000000 WHERE user_id = $1", big)
     await rows.execute("DELETE FROM jobs.usage_counters WHERE user_id = $1", small)
-    await rows.execute("UPDATE jobs.subjects SET overrides = '{\"jobs_per_period\": 1}'")
+    one = "UPDATE jobs.subjects SET overrides = '{\"jobs_per_period\": 1}' WHERE user_id = $1"
+    await rows.execute(one, small)
     settled = await settle(submit_job(big), submit_job(small), submit_job(small))
     assert codes(settled) == ["PENDING", "PENDING", "quota_exceeded"]
 

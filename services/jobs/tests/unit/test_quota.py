@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msaas.contracts import Plan
-from msaas.jobs.domain.accounts import Account, Subject
+from msaas.jobs.domain.accounts import Account
 from msaas.jobs.domain.errors import QuotaExceeded
 from msaas.jobs.domain.periods import Period, open_period
 from msaas.jobs.domain.quota import Quota
+from msaas.jobs.domain.subjects import Subject
 
 MOMENTS = st.integers(0, 40 * 365 * 24 * 3600).map(
     lambda seconds: datetime(2020, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
@@ -77,7 +78,7 @@ def test_an_account_writes_down_exactly_what_its_quota_went_through(steps: list[
         plan=Plan.PRO,
         period=Period(datetime(2025, 12, 5, tzinfo=UTC), datetime(2026, 1, 5, tzinfo=UTC)),
     )
-    account = Account.open(subject, None, now)
+    account = Account.open(subject, (), now)
     held = 0
     for is_submit in steps:
         if is_submit:

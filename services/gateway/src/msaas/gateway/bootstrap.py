@@ -18,6 +18,8 @@ from msaas.gateway.application.live_jobs import LiveJobs
 from msaas.gateway.application.submit_job import JobSubmission
 from msaas.gateway.entrypoints.http import account, job_stream, jobs
 from msaas.gateway.entrypoints.http.job_metrics import JobMetrics
+from msaas.gateway.entrypoints.topics.billing_events import TOPIC as BILLING
+from msaas.gateway.entrypoints.topics.billing_events import BillingEvents
 from msaas.gateway.entrypoints.topics.job_events import TOPIC as EVENTS
 from msaas.gateway.entrypoints.topics.job_events import JobEvents
 from msaas.gateway.settings import Settings
@@ -102,13 +104,16 @@ def assemble(settings: Settings, metrics: Metrics) -> Gateway:
     open_streams.set_function(lambda: live.open_count)
     events = JobEvents(live, metrics)
     messenger.tail([EVENTS], events.take_in, events.lose_track, events.begin)
+    store = PostgresUsers(users)
+    authenticator = Authenticator(verifier, store)
+    messenger.batch(BILLING, BillingEvents(store.set_plans, authenticator.invalidate))
     commands = WireCommands(messenger.commands())
     sealer = Sealer(PublicKey.parse(settings.sealing_key))
     fingerprint_key = settings.fingerprint_key.get_secret_value().encode()
     checks = {"users": users.ping, "reads": reads.ping, "wire": wire.now_ms, "jwks": verifier.ping}
     health = Health(checks)
     state = {
-        "authenticator": Authenticator(verifier, PostgresUsers(users)),
+        "authenticator": authenticator,
         "job_views": PostgresJobViews(reads),
         "commands": commands,
         "submit_jobs": JobSubmission(commands, fingerprint_key, sealer),

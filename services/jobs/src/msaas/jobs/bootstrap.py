@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from msaas.contracts import TASKS
+from msaas.jobs.adapters.postgres.billing import PostgresBilling
 from msaas.jobs.adapters.postgres.dispatch import PostgresDispatch
 from msaas.jobs.adapters.postgres.facts import PostgresFacts
 from msaas.jobs.adapters.postgres.intake import PostgresIntake
 from msaas.jobs.adapters.postgres.results import PostgresResults
 from msaas.jobs.adapters.postgres.sweep import PostgresLeases
 from msaas.jobs.adapters.workers import WireToWorkers
+from msaas.jobs.application.apply_billing import ApplyBilling
 from msaas.jobs.application.dispatch_jobs import DispatchJobs
 from msaas.jobs.application.persist_results import PersistResults
 from msaas.jobs.application.republish_facts import RepublishFacts
@@ -24,7 +26,7 @@ from msaas.jobs.entrypoints.dispatcher import Dispatcher
 from msaas.jobs.entrypoints.epoch import EpochKeeper
 from msaas.jobs.entrypoints.intake_list import IntakeList
 from msaas.jobs.entrypoints.sweeper import Sweeper
-from msaas.jobs.entrypoints.topics import commands, results
+from msaas.jobs.entrypoints.topics import billing, commands, results
 from msaas.jobs.settings import Settings
 from msaas.kernel import SystemClock
 from msaas.messaging import Messenger, Pace, RedisWire
@@ -83,14 +85,23 @@ def assemble(
     *,
     opener: Opener,
     dispatch_window: int,
+    enforces_quota: bool = True,
     pace: Pace | None = None,
 ) -> Service:
     messenger = Messenger(wire, SERVICE, environment, metrics=metrics, produces=PRODUCES, pace=pace)
     workers = WireToWorkers(messenger)
     dispatch_record = PostgresDispatch(database, window=dispatch_window)
     dispatcher = Dispatcher(DispatchJobs(dispatch_record, workers, opener, metrics))
-    settle = SettleCommands(PostgresIntake(database), workers, metrics, on_room=dispatcher.nudge)
+    settle = SettleCommands(
+        PostgresIntake(database),
+        workers,
+        metrics,
+        on_room=dispatcher.nudge,
+        enforces_quota=enforces_quota,
+    )
     messenger.batch(commands.TOPIC, commands.CommandsHandler(settle))
+    account = ApplyBilling(PostgresBilling(database), metrics, on_room=dispatcher.nudge)
+    messenger.batch(billing.TOPIC, billing.BillingHandler(account))
     recovery = _recover(messenger, database, metrics, dispatcher)
     intake = IntakeList(ListMover(wire), environment, SystemClock())
     return Service(
@@ -146,6 +157,7 @@ async def serve(settings: Settings) -> None:
                 metrics,
                 opener=read_keys(settings.sealing_keys.get_secret_value()),
                 dispatch_window=settings.dispatch_window,
+                enforces_quota=settings.billing_enforcement_enabled,
             )
             await _run(
                 service, Health({"db": database.ping, "wire": wire.now_ms}), metrics, settings

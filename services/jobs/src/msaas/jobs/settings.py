@@ -30,6 +30,9 @@ class Settings(_OneImage, PostgresSettings):
 
     sealing_keys: Annotated[SecretStr, LocalDefault(LOCAL_SEALING_KEY)]
     internal_port: int = Field(default=9001, ge=0, le=65_535)
+    billing_enforcement_enabled: bool = Field(
+        default=True, validation_alias="FF_BILLING_ENFORCEMENT_ENABLED"
+    )
 
 
 class WorkerSettings(_OneImage):

@@ -13,7 +13,8 @@ from msaas.jobs.application.results_ports import (
     RecordedUsage,
     Serving,
 )
-from msaas.jobs.application.usage_facts import recorded
+from msaas.jobs.application.usage_facts import noted, recorded
+from msaas.jobs.domain.noting import UsageNote
 from msaas.telemetry import get_logger
 
 ANYWAY_AFTER: Final = timedelta(days=1)
@@ -67,7 +68,8 @@ class RepublishFacts:
         return told
 
     async def _tell(self, one: RecordedUsage) -> str | None:
-        outgoing = recorded(one.fact, one.correlation_id)
+        fact, cause = one.fact, one.correlation_id
+        outgoing = noted(fact, cause) if isinstance(fact, UsageNote) else recorded(fact, cause)
         return await self._publisher.publish(
             outgoing.topic or "",
             outgoing.message,

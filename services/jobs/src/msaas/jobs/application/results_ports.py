@@ -12,6 +12,7 @@ from msaas.contracts import Message
 from msaas.jobs.application.snapshots import JobSnapshot
 from msaas.jobs.domain.charging import Subject, UsageFact
 from msaas.jobs.domain.job import Job, Run
+from msaas.jobs.domain.noting import UsageNote
 from msaas.jobs.domain.reports import RunKey, RunReport
 from msaas.jobs.domain.settling import Verdict
 from msaas.kernel import Overloaded
@@ -131,7 +132,7 @@ class OpenCancel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedUsage:
-    fact: UsageFact
+    fact: UsageFact | UsageNote
     correlation_id: str
 
 

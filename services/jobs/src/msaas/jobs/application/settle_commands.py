@@ -24,7 +24,7 @@ from msaas.jobs.application.submit_jobs import key_of, submit, submit_all
 from msaas.jobs.application.take_in_jobs import take_in
 from msaas.jobs.domain.errors import QuotaExceeded
 from msaas.kernel import MsaasError
-from msaas.telemetry import Metrics
+from msaas.telemetry import Metrics, get_logger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +43,13 @@ class SettleCommands:
         metrics: Metrics,
         *,
         on_room: Callable[[], None],
+        enforces_quota: bool = True,
     ) -> None:
         self._record = record
         self._workers = workers
         self._on_room = on_room
+        self._enforces_quota = enforces_quota
+        self._log = get_logger()
         self._submitted = metrics.counter(
             "msaas_jobs_submitted_total", "Jobs taken in.", ("task_type", "plan")
         )
@@ -56,14 +59,20 @@ class SettleCommands:
         self._rejected = metrics.counter(
             "msaas_quota_rejections_total", "Jobs refused for want of quota.", ("plan",)
         )
+        self._overruns = metrics.counter(
+            "msaas_quota_overruns_total", "Jobs taken in beyond a limit not enforced.", ("plan",)
+        )
 
     async def __call__(self, orders: Sequence[Order]) -> Settled:
         """Repeat at will: what is committed already is answered again and changes nothing."""
         async with self._record.transaction() as transaction:
             book = await transaction.lock(_wanted_by(orders))
+            for account in book.accounts.values():
+                account.is_enforced = self._enforces_quota
             verdicts = [_judge(book, order) for order in orders]
             snapshots = await transaction.store(book)
         self._count(book, orders, verdicts)
+        self._say_overruns(book)
         if book.submitted or book.retried or book.cancelled or book.overdue:
             self._on_room()
         await call_off(self._workers, book.called_off.values())
@@ -87,6 +96,15 @@ class SettleCommands:
             if isinstance(verdict, QuotaExceeded):
                 plan = book.accounts[order.command.user_id].subject.plan
                 self._rejected.labels(plan).inc()
+
+    def _say_overruns(self, book: Book) -> None:
+        """Tell what a limit lets through that is not enforced: it counts like any other job."""
+        for user_id, account in book.accounts.items():
+            if account.overrun:
+                plan = account.subject.plan
+                self._overruns.labels(plan).inc(account.overrun)
+                over = {"plan": plan, "limit": account.quota.limit, "jobs": account.overrun}
+                self._log.warning("quota_overrun_admitted", user_id=str(user_id), **over)
 
 
 def _wanted_by(orders: Sequence[Order]) -> Wanted:

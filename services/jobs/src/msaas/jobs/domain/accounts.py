@@ -1,54 +1,51 @@
 """A user's account while a batch is judged: plan, period, quota and what changes in them."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Self
-from uuid import UUID
 
-from msaas.contracts import Plan
-from msaas.jobs.domain.periods import Period, open_period
-from msaas.jobs.domain.quota import Quota, limit_of
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """Whom we count for, as the record has it."""
-
-    subject_id: UUID
-    user_id: UUID
-    plan: Plan
-    overrides: Mapping[str, int | None] = field(default_factory=dict[str, int | None])
-    period: Period
-    erasing: bool = False
+from msaas.jobs.domain.periods import Period
+from msaas.jobs.domain.quota import Quota
+from msaas.jobs.domain.subjects import Counted, Subject
 
 
 @dataclass(slots=True, kw_only=True)
 class Account:
-    """`reserved` says by how much the reservations of each period change, by its start."""
+    """`reserved` says by how much the reservations of each period change, by its start.
+
+    Where the limit is not enforced, `overrun` counts the jobs beyond it.
+    """
 
     subject: Subject
     period: Period
     quota: Quota
     is_new: bool = False
+    is_enforced: bool = True
+    overrun: int = 0
     reserved: Counter[datetime] = field(default_factory=Counter[datetime])
 
     @classmethod
-    def open(cls, subject: Subject, counted: tuple[Period, Quota] | None, now: datetime) -> Self:
+    def open(cls, subject: Subject, counted: Sequence[Counted], now: datetime) -> Self:
         """Go on with the period that is counted, or open the next one where it is over."""
-        if counted is not None:
-            period, quota = counted
-            return cls(subject=subject, period=period, quota=quota)
-        period = subject.period
-        if now >= period.end:
-            period = open_period(subject.plan, now, after=period.end)
-        quota = Quota(limit=limit_of(subject.plan, subject.overrides))
-        return cls(subject=subject, period=period, quota=quota, is_new=True)
+        subject = subject.roll_over(now)
+        present = next((one for one in counted if now < one.period.end), None)
+        if present is None:
+            quota = Quota(limit=subject.find_limit(counted))
+            return cls(subject=subject, period=subject.period, quota=quota, is_new=True)
+        # An override holds from when it is granted, not from the next period.
+        limit = subject.overrides.get("jobs_per_period", present.quota.limit)
+        quota = replace(present.quota, limit=limit)
+        return cls(subject=subject, period=present.period, quota=quota)
 
     def reserve(self) -> datetime:
         """Set a job aside and name the period that it counts in."""
-        self.quota = self.quota.reserve(self.period.end)
+        if self.quota.is_full and not self.is_enforced:
+            self.overrun += 1
+            self.quota = self.quota.overdraw()
+        else:
+            self.quota = self.quota.reserve(self.period.end)
         self.reserved[self.period.start] += 1
         return self.period.start
 

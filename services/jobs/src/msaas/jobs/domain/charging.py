@@ -1,7 +1,7 @@
 """Turns completed jobs into facts of usage, each linked to the one before it."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -14,13 +14,20 @@ QUANTITY: Final = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """Whom we count for, and where the chain of their usage ends."""
+    """Whom we count for, and where the chain of their usage ends.
+
+    `earlier_plans` are those of past periods, by their start, where a job is settled in one.
+    """
 
     subject_id: UUID
     plan: Plan
     period_start: datetime
     last_seq: int
     head: str
+    earlier_plans: Mapping[datetime, Plan] = field(default_factory=dict[datetime, Plan])
+
+    def find_plan(self, period_start: datetime) -> Plan:
+        return self.earlier_plans.get(period_start, self.plan)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +51,7 @@ def charge(subject: Subject, jobs: Iterable[Job], at: datetime) -> Sequence[Usag
     for job in jobs:
         seq, previous = seq + 1, head
         head = usage_hash(subject.subject_id, seq, job.id, QUANTITY, at, previous)
+        period_start = job.usage_period or subject.period_start
         facts.append(
             UsageFact(
                 subject_id=subject.subject_id,
@@ -52,8 +60,8 @@ def charge(subject: Subject, jobs: Iterable[Job], at: datetime) -> Sequence[Usag
                 job_id=job.id,
                 quantity=QUANTITY,
                 occurred_at=at,
-                period_start=job.usage_period or subject.period_start,
-                plan=subject.plan,
+                period_start=period_start,
+                plan=subject.find_plan(period_start),
                 prev_hash=previous,
                 hash=head,
             )

@@ -12,6 +12,9 @@ MsaasError
 ├── PayloadGone           what it was to do has been dropped
 ├── DeadlineOver          it would be too late
 ├── JobTaken              the id belongs to somebody else's job
+├── SubjectUnknown        nobody is counted for under this id
+├── PeriodUnknown         nothing was counted in this period
+├── CorrectionTooLarge    less than nothing would be used
 ├── TaskTypeUnknown       not in the catalogue
 ├── ParamsInvalid         not what the task takes
 └── PlanForbidden         in the catalogue, not in the plan
@@ -103,3 +106,21 @@ class PlanForbidden(MsaasError):
     code: ClassVar[str] = "plan_forbidden"
     kind: ClassVar[ErrorKind] = ErrorKind.FORBIDDEN
     default_message: ClassVar[str] = "The plan does not include this task type."
+
+
+class SubjectUnknown(MsaasError):
+    code: ClassVar[str] = "not_found"
+    kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
+    default_message: ClassVar[str] = "Nobody is counted for under this id."
+
+
+class PeriodUnknown(MsaasError):
+    code: ClassVar[str] = "not_found"
+    kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
+    default_message: ClassVar[str] = "Nothing was counted in this period."
+
+
+class CorrectionTooLarge(MsaasError):
+    code: ClassVar[str] = "conflict"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+    default_message: ClassVar[str] = "The correction takes away more than was used."

@@ -19,7 +19,7 @@ def open_period(plan: Plan, now: datetime, after: datetime | None = None) -> Per
     corrects it, and until then it follows the last one without a gap.
     """
     if plan is Plan.FREE:
-        month = _first_of_month(now)
+        month = first_of_month(now)
         return Period(max(month, after or month), _months_later(month, 1))
     anchor = after or now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     passed = 0
@@ -28,7 +28,7 @@ def open_period(plan: Plan, now: datetime, after: datetime | None = None) -> Per
     return Period(_months_later(anchor, passed), end)
 
 
-def _first_of_month(now: datetime) -> datetime:
+def first_of_month(now: datetime) -> datetime:
     return now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 

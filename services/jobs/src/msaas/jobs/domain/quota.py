@@ -19,9 +19,13 @@ class Quota:
     used: int = 0
     reserved: int = 0
 
+    @property
+    def is_full(self) -> bool:
+        return self.limit is not None and self.used + self.reserved >= self.limit
+
     def reserve(self, resets_at: datetime) -> Self:
         """Set one job aside; it counts against the limit from now on, not from when it is done."""
-        if self.limit is not None and self.used + self.reserved >= self.limit:
+        if self.is_full:
             raise QuotaExceeded(
                 limit=self.limit,
                 used=self.used,
@@ -29,12 +33,16 @@ class Quota:
                 resets_at=resets_at.isoformat(),
                 upgrade_url=UPGRADE_URL,
             )
+        return self.overdraw()
+
+    def overdraw(self) -> Self:
+        """Set one job aside whatever the limit says."""
         return replace(self, reserved=self.reserved + 1)
 
     def release(self) -> Self:
         return replace(self, reserved=self.reserved - 1)
 
 
-def limit_of(plan: Plan, overrides: Mapping[str, int | None]) -> int | None:
-    """Let an override of this one user win; None there lifts the limit."""
-    return overrides.get("jobs_per_period", PLANS[plan].jobs_per_period)
+def limit_of(plan: Plan, grants: Mapping[str, int | None]) -> int | None:
+    """Let what was granted to this one user win; None there lifts the limit."""
+    return grants.get("jobs_per_period", PLANS[plan].jobs_per_period)

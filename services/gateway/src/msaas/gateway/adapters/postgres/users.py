@@ -1,7 +1,10 @@
 """Users as our own rows have them, made when a valid token is seen for the first time."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
+from msaas.contracts import SubscriptionChanged
 from msaas.postgres import Database
 from msaas.web.auth import TokenClaims, Unauthenticated, UserPrincipal
 
@@ -29,6 +32,20 @@ SELECT $1::uuid,
 ON CONFLICT DO NOTHING
 """
 
+# Locked in order, and looked at again under the lock: plans only ever become newer.
+_SET_PLANS = """
+WITH given AS (
+  SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[]) AS g (id, plan, plan_version)
+),
+locked AS MATERIALIZED (
+  SELECT u.id, given.plan, given.plan_version FROM given JOIN identity.users u USING (id)
+  WHERE u.erased_at IS NULL ORDER BY u.id FOR NO KEY UPDATE OF u
+)
+UPDATE identity.users u SET plan = locked.plan, plan_version = locked.plan_version
+FROM locked WHERE u.id = locked.id AND u.plan_version < locked.plan_version
+RETURNING u.id
+"""
+
 
 class PostgresUsers:
     """Implements PrincipalStore; a row that is there wins over what the token says."""
@@ -46,6 +63,13 @@ class PostgresUsers:
         return UserPrincipal(
             row["id"], row["email"], row["plan"], row["stripe_customer_id"], row["role"]
         )
+
+    async def set_plans(self, changes: Mapping[UUID, SubscriptionChanged]) -> Sequence[UUID]:
+        """Return whose plan was set; who is gone, or has newer news, is left out."""
+        rows = [(user_id, one.plan, one.version) for user_id, one in changes.items()]
+        async with self._database.transaction() as connection:
+            changed = await connection.fetch(_SET_PLANS, *zip(*rows, strict=True))
+        return [row["id"] for row in changed]
 
     async def _find(self, claims: TokenClaims) -> Any:
         async with self._database.connection() as connection:

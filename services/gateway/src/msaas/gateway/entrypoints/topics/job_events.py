@@ -1,9 +1,15 @@
-"""The log jobs.events: what becomes of jobs, turned into frames for whoever watches."""
+"""The log jobs.events: what becomes of jobs and accounts, as frames for whoever watches."""
 
 from collections.abc import Mapping, Sequence
-from typing import cast
 
-from msaas.contracts import JobChanged, Topic, job_frame, progress_frame
+from msaas.contracts import (
+    AccountChanged,
+    JobChanged,
+    Topic,
+    account_frame,
+    job_frame,
+    progress_frame,
+)
 from msaas.gateway.application.live_jobs import LiveJobs, delay_seconds
 from msaas.gateway.domain.rings import Frame, Place
 from msaas.messaging import Delivery
@@ -25,19 +31,29 @@ class JobEvents:
 
     async def take_in(self, _topic: Topic, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
-            event, place = cast("JobChanged", delivery.message), Place.parse(delivery.entry_id)
-            frame = Frame(place, _frame(delivery.entry_id, event))
-            self._live.take_in(
-                event.user_id,
-                frame,
-                event.frame.id,
-                event.version,
-                is_progress=event.progress is not None,
-            )
+            match delivery.message:
+                case JobChanged() as event:
+                    self._show_job(delivery.entry_id, event)
+                case AccountChanged() as event:
+                    self._show_account(delivery.entry_id, event)
+                case other:
+                    raise TypeError(f"{TOPIC} does not carry {other.type_name()}")
         self._delay.observe(delay_seconds(Place.parse(deliveries[-1].entry_id)))
 
     async def lose_track(self) -> None:
         self._live.lose_track()
+
+    def _show_job(self, cursor: str, event: JobChanged) -> None:
+        frame = Frame(Place.parse(cursor), _frame(cursor, event))
+        is_progress = event.progress is not None
+        self._live.take_in(
+            event.user_id, frame, event.frame.id, event.version, is_progress=is_progress
+        )
+
+    def _show_account(self, cursor: str, event: AccountChanged) -> None:
+        """Let the user's id stand for the account, which is versioned like a job."""
+        frame = Frame(Place.parse(cursor), account_frame(cursor, event.account))
+        self._live.take_in(event.user_id, frame, event.user_id, event.version)
 
 
 def _frame(cursor: str, event: JobChanged) -> bytes:

@@ -20,7 +20,9 @@ WITH RECURSIVE waiting (user_id) AS (
 ),
 page AS (SELECT user_id FROM waiting WHERE user_id IS NOT NULL LIMIT $2)
 SELECT
-  page.user_id, s.plan, (s.overrides ->> 'slots')::int AS slots, s.erasing_at IS NOT NULL AS erasing
+  page.user_id, (s.overrides ->> 'slots')::int AS slots, s.erasing_at IS NOT NULL AS erasing,
+  CASE WHEN now() < greatest(s.period_end, s.paid_until) THEN s.plan
+    ELSE coalesce(s.next_plan, s.plan) END AS plan
 FROM page LEFT JOIN jobs.subjects s USING (user_id)
 ORDER BY page.user_id
 """

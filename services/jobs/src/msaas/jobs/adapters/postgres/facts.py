@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+from msaas.jobs.adapters.postgres.billing_rows import read_note
 from msaas.jobs.adapters.postgres.usage_rows import read_usage
 from msaas.jobs.application.results_ports import (
     OpenCancel,
@@ -24,12 +25,12 @@ FIND_SERVED: Final = "SELECT epoch, clock_timestamp() - served_at AS age FROM jo
 # Of each subject the present period and the one before it.
 LIST_USAGE: Final = """
 SELECT
-  e.subject_id, e.seq, e.user_id, e.quantity, e.job_id, e.period_start, e.occurred_at,
+  e.subject_id, e.seq, e.user_id, e.kind, e.quantity, e.job_id, e.period_start, e.occurred_at,
   e.prev_hash, e.hash, coalesce(e.details ->> 'plan', s.plan) AS plan, j.correlation_id
 FROM jobs.usage_events e
 JOIN jobs.subjects s USING (subject_id)
 LEFT JOIN jobs.jobs j ON j.id = e.job_id
-WHERE e.kind = 'job_completed' AND (e.subject_id, e.seq) > ($1, $2)
+WHERE (e.subject_id, e.seq) > ($1, $2)
   AND e.period_start >= coalesce((
     SELECT max(c.period_start) FROM jobs.usage_counters c
     WHERE c.subject_id = s.subject_id AND c.period_start < s.period_start
@@ -78,7 +79,8 @@ class PostgresServing:
         return [
             # Who has been forgotten has left no correlation either.
             RecordedUsage(
-                fact=read_usage(row), correlation_id=row["correlation_id"] or str(row["job_id"])
+                fact=read_usage(row) if row["kind"] == "job_completed" else read_note(row),
+                correlation_id=row["correlation_id"] or str(row["job_id"] or row["subject_id"]),
             )
             for row in rows
         ]

@@ -10,14 +10,13 @@ from asyncpg import Record
 from msaas.jobs.adapters.postgres import intake_sql as sql
 from msaas.jobs.adapters.postgres.intake_rows import (
     job_columns,
-    read_counter,
     read_job,
     read_key,
-    read_subject,
     refused_row,
 )
 from msaas.jobs.adapters.postgres.minting import mint_subjects
 from msaas.jobs.adapters.postgres.snapshot_rows import read_snapshot
+from msaas.jobs.adapters.postgres.subject_rows import read_counters, read_subject
 from msaas.jobs.application.book import Book, Wanted
 from msaas.jobs.application.snapshots import JobSnapshot
 from msaas.jobs.domain.accounts import Account
@@ -45,11 +44,10 @@ class IntakeTransaction:
         subjects = [read_subject(row) for row in rows]
         ids = [subject.subject_id for subject in subjects]
         # Read once the locks are held: what the locking statement joins may be older than they are.
-        counters = await self._connection.fetch(sql.PRESENT_COUNTERS, ids)
-        counted = {row["subject_id"]: read_counter(row) for row in reversed(counters)}
+        counted = read_counters(await self._connection.fetch(sql.LATE_COUNTERS, ids))
         now: datetime = await self._connection.fetchval("SELECT now()")
         accounts = {
-            one.user_id: Account.open(one, counted.get(one.subject_id), now) for one in subjects
+            one.user_id: Account.open(one, counted.get(one.subject_id, ()), now) for one in subjects
         }
         return await self._look_up(Book(now=now, accounts=accounts, jobs={}, keys={}), wanted)
 

@@ -6,28 +6,9 @@ from typing import Any
 import orjson
 from asyncpg import Record
 
-from msaas.contracts import JobStatus, Plan
+from msaas.contracts import JobStatus
 from msaas.jobs.adapters.postgres.snapshot_rows import read_snapshot
 from msaas.jobs.application.book import Job, Key, NewJob, RefusedJob
-from msaas.jobs.domain.accounts import Subject
-from msaas.jobs.domain.periods import Period
-from msaas.jobs.domain.quota import Quota
-
-
-def read_subject(row: Record) -> Subject:
-    return Subject(
-        subject_id=row["subject_id"],
-        user_id=row["user_id"],
-        plan=Plan(row["plan"]),
-        overrides=orjson.loads(row["overrides"]),
-        period=Period(row["period_start"], row["period_end"]),
-        erasing=row["erasing_at"] is not None,
-    )
-
-
-def read_counter(row: Record) -> tuple[Period, Quota]:
-    quota = Quota(limit=row["jobs_limit"], used=row["jobs_used"], reserved=row["jobs_reserved"])
-    return Period(row["period_start"], row["period_end"]), quota
 
 
 def read_job(row: Record) -> Job:

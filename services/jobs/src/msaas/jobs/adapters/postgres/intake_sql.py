@@ -3,6 +3,7 @@
 from typing import Final
 
 from msaas.jobs.adapters.postgres.snapshot_rows import SNAPSHOT
+from msaas.jobs.adapters.postgres.subject_rows import COUNTER, SUBJECT
 
 _JOB: Final = f"""
   {SNAPSHOT}, created_at, fence, entry_id, reserved, usage_period, cancel_requested_at,
@@ -24,17 +25,18 @@ WHERE NOT EXISTS (SELECT FROM jobs.subjects s WHERE s.user_id = given.user_id)
 ORDER BY user_id
 """
 
-LOCK_SUBJECTS: Final = """
-SELECT subject_id, user_id, plan, overrides, period_start, period_end, erasing_at
-FROM jobs.subjects WHERE user_id = ANY($1::uuid[]) ORDER BY subject_id FOR NO KEY UPDATE
-"""
+LOCK_SUBJECTS: Final = f"""
+SELECT {SUBJECT} FROM jobs.subjects WHERE user_id = ANY($1::uuid[])
+ORDER BY subject_id FOR NO KEY UPDATE
+"""  # noqa: S608  # columns of ours
 
-# Periods do not overlap, so the first that is not over is the present one.
-PRESENT_COUNTERS: Final = """
-SELECT subject_id, period_start, period_end, jobs_limit, jobs_used, jobs_reserved
-FROM jobs.usage_counters WHERE subject_id = ANY($1::uuid[]) AND period_end > now()
+# Periods do not overlap, so the first that is not over is the present one; those of this month that
+# are over tell what FREE has used of it.
+LATE_COUNTERS: Final = f"""
+SELECT {COUNTER} FROM jobs.usage_counters
+WHERE subject_id = ANY($1::uuid[]) AND period_end > date_trunc('month', now(), 'UTC')
 ORDER BY period_start
-"""
+"""  # noqa: S608  # columns of ours
 
 # Whoever adds a child holds the same subject, so that none is missed.
 LOCK_JOBS: Final = f"""
@@ -62,9 +64,12 @@ WITH opened AS (
     $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::timestamptz[],
     $7::bigint[]
   )
-  RETURNING subject_id, period_start, period_end
+  RETURNING subject_id, plan, period_start, period_end
 )
-UPDATE jobs.subjects s SET period_start = o.period_start, period_end = o.period_end
+UPDATE jobs.subjects s SET
+  period_start = o.period_start, period_end = o.period_end, plan = o.plan,
+  next_plan = nullif(s.next_plan, o.plan),
+  terms = CASE WHEN s.plan = o.plan THEN s.terms ELSE '{}' END
 FROM opened o
 WHERE s.subject_id = o.subject_id AND s.period_start <> o.period_start
 """

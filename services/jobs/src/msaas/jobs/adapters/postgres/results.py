@@ -8,7 +8,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from msaas.contracts import JobStatus, Progress
+from msaas.contracts import JobStatus, Plan, Progress
 from msaas.jobs.adapters.postgres import results_sql as sql
 from msaas.jobs.adapters.postgres.results_rows import (
     Row,
@@ -61,13 +61,16 @@ async def _settle(
     ids = list({run.job_id for run in reports})
     jobs = await connection.fetch(sql.LOCK_JOBS, ids)
     runs = await connection.fetch(sql.FIND_RUNS, ids)
+    earlier = await _find_earlier_plans(connection, subjects, jobs)
     now: datetime = await connection.fetchval("SELECT clock_timestamp()")
     settlement = decide(
         Present(
             now=now,
             jobs={row["id"]: read_job(row) for row in jobs},
             runs=_group(runs),
-            subjects={row["user_id"]: read_subject(row) for row in subjects},
+            subjects={
+                row["user_id"]: read_subject(row, earlier[row["user_id"]]) for row in subjects
+            },
         )
     )
     changed = await _write(connection, settlement)
@@ -76,6 +79,23 @@ async def _settle(
         snapshots={row["id"]: read_snapshot(row) for row in jobs} | changed,
         facts=[*settlement.facts, *await _find_earlier_charges(connection, settlement.verdicts)],
     )
+
+
+async def _find_earlier_plans(
+    connection: Connection, subjects: Sequence[Record], jobs: Sequence[Record]
+) -> Mapping[UUID, Mapping[datetime, Plan]]:
+    """Find by which plan a job counts whose period is no longer its user's present one."""
+    present = {row["user_id"]: row["period_start"] for row in subjects}
+    places = {
+        (row["user_id"], row["usage_period"])
+        for row in jobs
+        if row["reserved"]
+        and present.get(row["user_id"], row["usage_period"]) != row["usage_period"]
+    }
+    plans: dict[UUID, dict[datetime, Plan]] = defaultdict(dict)
+    for row in await _fetch(connection, sql.FIND_EARLIER_PLANS, places):
+        plans[row["user_id"]][row["period_start"]] = Plan(row["plan"])
+    return plans
 
 
 async def _write(connection: Connection, settlement: Settlement) -> dict[UUID, JobSnapshot]:

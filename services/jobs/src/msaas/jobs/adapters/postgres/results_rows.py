@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 import orjson
 from asyncpg import Record
@@ -53,13 +54,14 @@ def read_run(row: Record) -> Run:
     )
 
 
-def read_subject(row: Record) -> Subject:
+def read_subject(row: Record, earlier_plans: Mapping[datetime, Plan]) -> Subject:
     return Subject(
         subject_id=row["subject_id"],
         plan=Plan(row["plan"]),
         period_start=row["period_start"],
         last_seq=row["last_seq"],
         head=row["head"].hex(),
+        earlier_plans=earlier_plans,
     )
 
 

@@ -21,6 +21,11 @@ SELECT
 FROM jobs.jobs WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 """  # noqa: S608  # columns of ours
 
+FIND_EARLIER_PLANS: Final = """
+SELECT user_id, period_start, plan FROM jobs.usage_counters
+WHERE (user_id, period_start) IN (SELECT * FROM unnest($1::uuid[], $2::timestamptz[]))
+"""
+
 FIND_RUNS: Final = """
 SELECT job_id, fence, worker, started_at, finished_at, outcome, reason, error
 FROM jobs.job_attempts WHERE job_id = ANY($1::uuid[])

@@ -48,6 +48,8 @@ subjects = Table(
     required("head", LargeBinary, server_default=GENESIS, info=INTERNAL),
     Column("erasing_at", INSTANT, info=INTERNAL),
     *common(),
+    required("terms", JSONB, server_default="{}", info=INTERNAL),
+    Column("paid_until", INSTANT, info=INTERNAL),
     CheckConstraint(PLAN_KNOWN, name="subjects_plan_known"),
     CheckConstraint(f"next_{PLAN_KNOWN}", name="subjects_next_plan_known"),
     CheckConstraint("period_start < period_end", name="subjects_period_has_length"),

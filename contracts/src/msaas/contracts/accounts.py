@@ -1,0 +1,19 @@
+"""What becomes of a user's account, for the dashboards that are open."""
+
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
+from msaas.contracts.message import Message, OnFull
+from msaas.contracts.sse import AccountFrame
+
+
+class AccountChanged(Message):
+    """A versioned snapshot of plan and quota, as of the moment a plan was applied."""
+
+    on_full: ClassVar = OnFull.SKIP
+
+    user_id: UUID
+    version: Annotated[int, Field(ge=1, le=2**63 - 1)]
+    account: AccountFrame

@@ -1,0 +1,78 @@
+"""What billing tells of: the plan that a user pays for, and what came of the usage it was told."""
+
+from typing import Annotated, ClassVar, Self
+from uuid import UUID
+
+from pydantic import Field, model_validator
+
+from msaas.contracts.message import Message, OnFull
+from msaas.contracts.plans import Plan
+from msaas.contracts.text import Moment, Name, Note
+from msaas.contracts.usage import Count, Hash
+
+EventKey = Annotated[str, Field(pattern=r"^[\x21-\x7e]+$", max_length=255)]
+"""Stripe's id of an event, or billing's own identifier of a report: it counts once for ever."""
+
+Correction = Annotated[int, Field(ge=-(2**53), le=2**53)]
+
+
+class SubscriptionChanged(Message):
+    """A snapshot of what a user has now; the higher `version` is the newer one.
+
+    `jobs_limit` None is without a hard limit. The period is the subscription's and goes with a paid
+    plan only. `next_plan` follows at its end; without one the same plan goes on.
+    """
+
+    on_full: ClassVar = OnFull.SKIP
+
+    user_id: UUID
+    version: Count
+    plan: Plan
+    status: Name
+    jobs_limit: Annotated[int, Field(ge=0, le=2**53)] | None
+    period_start: Moment | None = None
+    period_end: Moment | None = None
+    next_plan: Plan | None = None
+    stripe_event_id: EventKey | None = None
+
+    @model_validator(mode="after")
+    def _has_a_period_where_it_is_paid(self) -> Self:
+        if (self.period_start is None) != (self.period_end is None):
+            raise ValueError("a period has a start and an end")
+        if self.period_start and self.period_end and self.period_start >= self.period_end:
+            raise ValueError("a period ends after its start")
+        if (self.plan is Plan.FREE) != (self.period_start is None):
+            raise ValueError("a paid plan has a period, and FREE counts by the calendar")
+        return self
+
+
+class UsageReported(Message):
+    """Units that Stripe has taken, and the head of the chain that billing saw with them.
+
+    `period_start` is that of the billed period, `reported_at` the meter's timestamp.
+    """
+
+    on_full: ClassVar = OnFull.SKIP
+
+    subject_id: UUID
+    stripe_event_id: EventKey
+    quantity: Count
+    period_start: Moment
+    reported_at: Moment
+    head: Hash
+
+
+class UsageReconciled(Message):
+    """Corrects a counter by what a comparison has found; nothing to correct is news as well.
+
+    `period_start` names the period of quota that is corrected.
+    """
+
+    on_full: ClassVar = OnFull.SKIP
+
+    subject_id: UUID
+    stripe_event_id: EventKey
+    quantity: Correction
+    period_start: Moment
+    reconciled_at: Moment
+    reason: Note

@@ -1,0 +1,33 @@
+"""The topic billing.events: which plan a user has, as far as the API has to know."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
+from uuid import UUID
+
+from msaas.contracts import SubscriptionChanged
+from msaas.messaging import Delivery, Outgoing
+
+TOPIC: Final = "billing.events"
+
+SetPlans = Callable[[Mapping[UUID, SubscriptionChanged]], Awaitable[Sequence[UUID]]]
+
+
+class BillingEvents:
+    """Keeps users' plans; what else billing tells is for those who count."""
+
+    def __init__(self, set_plans: SetPlans, on_change: Callable[[UUID], None]) -> None:
+        self._set_plans = set_plans
+        self._on_change = on_change
+
+    async def __call__(self, batch: Sequence[Delivery]) -> Sequence[Outgoing]:
+        newest: dict[UUID, SubscriptionChanged] = {}
+        for delivery in batch:
+            match delivery.message:
+                case SubscriptionChanged() as change:
+                    known = newest.get(change.user_id, change)
+                    newest[change.user_id] = max(known, change, key=lambda one: one.version)
+                case _:
+                    continue
+        for user_id in await self._set_plans(newest) if newest else ():
+            self._on_change(user_id)
+        return ()

@@ -1,0 +1,97 @@
+"""A plan that changes: the user's row has it, the next request knows it, open streams show it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest_asyncio
+
+from msaas.contracts import AccountChanged, AccountFrame, Plan, SubscriptionChanged
+from msaas.messaging import Messenger, Pace, RedisWire
+from msaas.telemetry import Metrics
+from msaas.testing import PATIENCE, wait_until
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def changed(user_id: UUID, plan: Plan, version: int) -> SubscriptionChanged:
+    return SubscriptionChanged(
+        user_id=user_id,
+        plan=plan,
+        version=version,
+        status="active",
+        jobs_limit=1,
+        period_start=NOW,
+        period_end=NOW + timedelta(days=31),
+    )
+
+
+@pytest_asyncio.fixture
+async def billing(redis_url: str, environment: str) -> AsyncIterator[Messenger]:
+    wire = RedisWire(redis_url, command_timeout=PATIENCE)
+    messenger = Messenger(
+        wire,
+        "billing",
+        environment,
+        metrics=Metrics("billing", environment),
+        produces=["billing.events"],
+        pace=Pace(block=0.05),
+    )
+    running = asyncio.create_task(messenger.run())
+    yield messenger
+    messenger.drain()
+    await running
+    await wire.close()
+
+
+async def test_the_newest_plan_stands_and_the_next_request_knows_it(
+    billing: Messenger, sign_in: Any, rows: asyncpg.Connection
+) -> None:
+    user = await sign_in()
+    for plan, version in ((Plan.ENTERPRISE, 3), (Plan.PRO, 2), (Plan.ENTERPRISE, 3)):
+        fact = changed(user.id, plan, version)
+        await billing.publisher.publish("billing.events", fact, correlation_id="c")
+    gone = changed(uuid4(), Plan.PRO, 1)
+    await billing.publisher.publish("billing.events", gone, correlation_id="c")
+
+    async def has_plan() -> bool:
+        return (await user.ask("GET", "/me")).json()["plan"] == "ENTERPRISE"
+
+    await wait_until(has_plan)
+    sql = "SELECT plan_version FROM identity.users WHERE id = $1"
+    assert await rows.fetchval(sql, user.id) == 3
+
+
+async def test_an_open_stream_shows_the_account_and_nothing_older(owner: Any, sign_in: Any) -> None:
+    user = await sign_in()
+    shown = list[dict[str, Any]]()
+    async with (
+        user.http.stream("GET", "/api/v1/jobs/stream", headers=user.headers) as answer,
+        aclosing(answer.aiter_lines()) as lines,
+        asyncio.timeout(10),
+    ):
+        for version in (2, 1, 3):
+            await owner.announce(account(user.id, version))
+        async for line in lines:
+            if line.startswith("data: ") and "jobs_used" in line:
+                shown.append(json.loads(line.removeprefix("data: ")))
+            if len(shown) == 2:
+                break
+    assert [one["jobs_used"] for one in shown] == [2, 3]
+
+
+def account(user_id: UUID, version: int) -> AccountChanged:
+    frame = AccountFrame(
+        plan=Plan.PRO,
+        jobs_limit=10_000,
+        jobs_used=version,
+        jobs_reserved=0,
+        period_start=NOW,
+        period_end=NOW + timedelta(days=31),
+    )
+    return AccountChanged(user_id=user_id, version=version, account=frame)

@@ -1,0 +1,1 @@
+ALTER TABLE jobs.subjects DROP COLUMN terms, DROP COLUMN paid_until;

@@ -1,0 +1,85 @@
+"""What a subscription does to plan and period: up at once, down when what was paid for is over."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+
+from msaas.contracts import Plan, SubscriptionChanged
+from msaas.jobs.domain.periods import Period, first_of_month, open_period
+from msaas.jobs.domain.subjects import Subject
+
+RANK: Final[Mapping[Plan, int]] = MappingProxyType({plan: at for at, plan in enumerate(Plan)})
+UNPAID: Final = frozenset({"incomplete_expired", "unpaid"})
+"""Subscriptions that nobody has paid for: what they gave ends at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """`closed` is the period that ended early, as it is now."""
+
+    subject: Subject
+    closed: Period | None = None
+
+
+def apply(subject: Subject, change: SubscriptionChanged, now: datetime) -> Applied:
+    """Leave the subject as it is where the change is not newer than what is known."""
+    if change.version <= subject.plan_version:
+        return Applied(subject=subject)
+    subject = replace(subject.roll_over(now), plan_version=change.version)
+    now = max(now, subject.period.start)
+    if _waits(subject, change, now):
+        return Applied(subject=replace(subject, next_plan=change.next_plan or change.plan))
+    cut = _find_cut(subject, change, now)
+    start = subject.period.start if cut is None else cut
+    period = Period(start, _find_end(subject, change, start, now))
+    closed = None if cut is None else Period(subject.period.start, cut)
+    return Applied(subject=_enter(subject, change, period), closed=closed)
+
+
+def _enter(subject: Subject, change: SubscriptionChanged, period: Period) -> Subject:
+    return replace(
+        subject,
+        plan=change.plan,
+        next_plan=None if change.next_plan is change.plan else change.next_plan,
+        terms={"jobs_per_period": change.jobs_limit},
+        period=period,
+        paid_until=change.period_end,
+    )
+
+
+def _waits(subject: Subject, change: SubscriptionChanged, now: datetime) -> bool:
+    is_lower = RANK[change.plan] < RANK[subject.plan]
+    return is_lower and subject.is_paid(now) and change.status not in UNPAID
+
+
+def _find_cut(subject: Subject, change: SubscriptionChanged, now: datetime) -> datetime | None:
+    """Find where the present period ends early and the next begins; None keeps the present one.
+
+    Jobs name their period by its start, so that a period which goes on keeps it. A provisional one
+    goes on as what it turns out to be, unless it turns out to be more.
+    """
+    wanted = change.period_start or first_of_month(now)
+    begins = wanted if subject.period.start < wanted <= now else None
+    rank = RANK[change.plan] - RANK[subject.plan]
+    if rank == 0:
+        is_another = subject.is_paid(now) and change.period_end != subject.paid_until
+        return begins if is_another else None
+    if rank < 0 and not subject.is_paid(now):
+        return begins if change.plan is Plan.FREE else None
+    cut = begins if begins and rank > 0 else now
+    return cut if cut > subject.period.start else None
+
+
+def _find_end(
+    subject: Subject, change: SubscriptionChanged, start: datetime, now: datetime
+) -> datetime:
+    """Believe the subscription, except where its period is over already, or is yet to come."""
+    if change.period_start is None or change.period_end is None:
+        return open_period(Plan.FREE, now).end
+    if change.period_end <= now:
+        return open_period(change.plan, now, after=start).end
+    if change.period_start > now and change.plan is subject.plan:
+        return min(subject.period.end, change.period_start)
+    return change.period_end

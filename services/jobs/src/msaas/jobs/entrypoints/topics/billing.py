@@ -1,0 +1,30 @@
+"""The topic billing.events: what a user pays for, and what came of the usage that was told."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from msaas.contracts import SubscriptionChanged, UsageReconciled, UsageReported
+from msaas.jobs.application.billing_ports import Fact
+from msaas.messaging import Delivery, Outgoing
+
+TOPIC: Final = "billing.events"
+
+
+class BillingHandler:
+    def __init__(self, apply: Callable[[Sequence[Fact]], Awaitable[Sequence[Outgoing]]]) -> None:
+        self._apply = apply
+
+    async def __call__(self, batch: Sequence[Delivery]) -> Sequence[Outgoing]:
+        return await self._apply([read(delivery) for delivery in batch])
+
+
+def read(delivery: Delivery) -> Fact:
+    match delivery.message:
+        case SubscriptionChanged() | UsageReported() | UsageReconciled() as message:
+            return Fact(
+                message=message,
+                correlation_id=delivery.entry.correlation_id,
+                traceparent=delivery.entry.traceparent,
+            )
+        case other:
+            raise TypeError(f"{TOPIC} does not carry {other.type_name()}")

@@ -1,0 +1,50 @@
+"""A limit that is switched off: what is over it is taken in, counted, and told to the operator."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from msaas.contracts import Plan
+from msaas.jobs.adapters.postgres.intake import PostgresIntake
+from msaas.jobs.application.book import Accepted, Order
+from msaas.jobs.application.settle_commands import SettleCommands
+from msaas.jobs.settings import Settings
+from msaas.postgres import Database
+from msaas.settings import load
+from msaas.telemetry import Metrics
+
+ENVIRON = {
+    "ENVIRONMENT": "test",
+    "DATABASE_URL": "postgresql://localhost/x",
+    "REDIS_URL": "redis://localhost",
+}
+
+
+async def test_what_is_over_the_limit_is_metered_and_never_refused(
+    database: Database,
+    workers: Any,
+    submit_job: Callable[..., Any],
+    user: UUID,
+    rows: asyncpg.Connection,
+) -> None:
+    metrics = Metrics("jobs", "test")
+    settle = SettleCommands(
+        PostgresIntake(database), workers, metrics, on_room=lambda: None, enforces_quota=False
+    )
+    jobs = [submit_job(user, plan=Plan.FREE) for _ in range(103)]
+    settled = await settle([Order(command=one, correlation_id="test") for one in jobs])
+    assert all(isinstance(verdict, Accepted) for verdict in settled.verdicts)
+    counted = await rows.fetchrow("SELECT jobs_reserved, jobs_limit FROM jobs.usage_counters")
+    assert counted is not None
+    assert tuple(counted.values()) == (103, 100)
+    labels = {"plan": "FREE", "service": "jobs", "environment": "test"}
+    assert metrics.registry.get_sample_value("msaas_quota_overruns_total", labels) == 3
+
+
+@pytest.mark.parametrize(("value", "enforced"), [("false", False), ("", True), ("true", True)])
+def test_enforcement_is_a_setting_and_on_by_default(value: str, enforced: bool) -> None:  # noqa: FBT001  # a table's column
+    settings = load(Settings, {**ENVIRON, "FF_BILLING_ENFORCEMENT_ENABLED": value})
+    assert settings.billing_enforcement_enabled is enforced
