@@ -13,14 +13,14 @@ def upgrade() -> None:
     _run(".up.sql")
     with op.get_context().autocommit_block():
         op.execute(
-            "CREATE INDEX CONCURRENTLY jobs_by_deadline ON jobs.jobs (deadline_at)"
+            "CREATE INDEX CONCURRENTLY IF NOT EXISTS jobs_by_deadline ON jobs.jobs (deadline_at)"
             " WHERE finished_at IS NULL AND deadline_at IS NOT NULL"
         )
 
 
 def downgrade() -> None:
     with op.get_context().autocommit_block():
-        op.execute("DROP INDEX CONCURRENTLY jobs.jobs_by_deadline")
+        op.execute("DROP INDEX CONCURRENTLY IF EXISTS jobs.jobs_by_deadline")
     _run(".down.sql")
 
 
