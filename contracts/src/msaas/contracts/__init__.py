@@ -57,6 +57,14 @@ from msaas.contracts.keys import (
     is_reply_key,
     reply_key,
 )
+from msaas.contracts.letters import (
+    LetterClass,
+    LetterState,
+    ListDeadLetters,
+    ReplayDeadLetters,
+    ResolveDeadLetters,
+    ShowDeadLetter,
+)
 from msaas.contracts.message import (
     Message,
     OnFull,
@@ -162,6 +170,9 @@ __all__ = [
     "JobStatus",
     "JobSucceeded",
     "JsonObject",
+    "LetterClass",
+    "LetterState",
+    "ListDeadLetters",
     "LossReason",
     "Message",
     "Name",
@@ -174,9 +185,12 @@ __all__ = [
     "PlanTerms",
     "ProblemType",
     "Progress",
+    "ReplayDeadLetters",
     "Reply",
     "ReplyProblem",
+    "ResolveDeadLetters",
     "RetryJob",
+    "ShowDeadLetter",
     "Source",
     "SubmitJob",
     "SubmitJobs",

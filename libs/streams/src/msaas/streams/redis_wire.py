@@ -120,6 +120,9 @@ class RedisWire:
         [reply] = await self._exchange([("XREAD", *place)], block)
         return {_text(key): [_entry(item) for item in items] for key, items in reply or ()}
 
+    async def peek(self, key: str, count: int) -> list[RawEntry]:
+        return [_entry(item) for item in await self._one("XRANGE", key, "-", "+", "COUNT", count)]
+
     async def last_id(self, key: str) -> str:
         reply = await self._one("XREVRANGE", key, "+", "-", "COUNT", 1)
         return _text(reply[0][0]) if reply else "0-0"

@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from msaas.settings import PostgresSettings, RedisSettings
+from msaas.settings import CommaList, PostgresSettings, RedisSettings
 
 _OURS: Final = SettingsConfigDict(env_prefix="JOBS_")
 
@@ -22,8 +22,11 @@ class _OneImage(RedisSettings):
 
 
 class Settings(_OneImage, PostgresSettings):
+    """`replay_holds`: topics whose dead letters wait until they are taken off the list again."""
+
     model_config: ClassVar[SettingsConfigDict] = _OURS
 
+    replay_holds: CommaList = ()
     internal_port: int = Field(default=9001, ge=0, le=65_535)
 
 
