@@ -386,7 +386,7 @@ async def test_an_envelope_is_replayed_by_putting_its_job_back(
     _, [sent] = await desk.replay(due, by=None)
     lost = run.lost(LossReason.RECLAIMED)
     assert (sent.message, sent.topic) == (lost, "jobs.results")
-    await results.report(lost)
+    await results.hear(lost)
     job = await given.job(run)
     assert (job["status"], job["fence"], job["losses"]) == ("PENDING", None, 1)
 
