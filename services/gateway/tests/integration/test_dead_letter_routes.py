@@ -35,7 +35,12 @@ LETTER: dict[str, Any] = {
     "resolved_by": None,
     "reason": None,
 }
-PROBLEM = {"code": "conflict", "detail": "It was resolved.", "retryable": False, "context": {}}
+PROBLEM: dict[str, Any] = {
+    "code": "conflict",
+    "detail": "It was resolved.",
+    "retryable": False,
+    "context": {},
+}
 ROUTES = [
     ("GET", "/ops/dead-letters", None),
     ("GET", f"/ops/dead-letters/{UUID(int=7)}", None),

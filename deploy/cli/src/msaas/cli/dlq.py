@@ -21,7 +21,7 @@ _ROW: Final = (
 
 
 def run(argv: list[str]) -> int:
-    options = _parser().parse_args(argv)
+    options = parser().parse_args(argv)
     try:
         return asyncio.run(_act(get_running(os.environ), options))
     except LocalError as error:
@@ -29,9 +29,9 @@ def run(argv: list[str]) -> int:
         return 1
 
 
-def _parser() -> ArgumentParser:
-    parser = ArgumentParser("msaas dlq")
-    acts = parser.add_subparsers(required=True, dest="act")
+def parser() -> ArgumentParser:
+    ours = ArgumentParser("msaas dlq")
+    acts = ours.add_subparsers(required=True, dest="act")
     listing = acts.add_parser("list", help="the newest first; open ones if nothing else is said")
     listing.add_argument("--state", choices=[str(one) for one in LetterState], default="open")
     listing.add_argument("--limit", type=int, default=20, metavar="N")
@@ -45,7 +45,7 @@ def _parser() -> ArgumentParser:
         one.add_argument("id", nargs="*")
         one.add_argument("--all", action="store_true", help="all open ones, or those of a kind")
         _add_filters(one)
-    return parser
+    return ours
 
 
 def _add_filters(parser: ArgumentParser) -> None:
