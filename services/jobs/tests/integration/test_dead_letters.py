@@ -466,3 +466,18 @@ async def test_letters_are_listed_newest_first_by_pages_and_by_what_they_are(
     assert following == list(reversed(kept))
     await desk.replay(kept[0])
     assert await list_ids(desk, state=LetterState.REPLAYED) == [kept[0]]
+
+
+async def test_a_topic_that_is_nearly_full_gets_no_replays(
+    desk: Desk, rows: asyncpg.Connection, submit_job: Callable[..., SubmitJob]
+) -> None:
+    """The handler would wait for room that only it can make."""
+    letter = await keep_one(desk, rows, message=submit_job(uuid4()), topic="jobs.commands")
+    [key] = get_topic("jobs.commands").keys(desk.messenger.station.environment)
+    wire = desk.messenger.station.wire
+    filled = (await wire.commit([Write(key, {b"x": b"y"})] * 9_000)).entry_ids
+    [item], outgoing = await desk.replay(letter)
+    assert (item["outcome"], item["because"], outgoing) == ("waiting", "topic_full", [])
+    await wire.delete(key, filled)
+    [item], _ = await desk.replay(letter)
+    assert item["outcome"] == "replayed"

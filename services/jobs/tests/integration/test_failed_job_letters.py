@@ -196,3 +196,17 @@ async def test_a_letter_goes_its_way_by_itself_and_a_batch_of_commands_is_settle
 
 async def rows_have(rows: asyncpg.Connection, job: UUID) -> bool:
     return await rows.fetchval("SELECT true FROM jobs.jobs WHERE id = $1", job) is True
+
+
+async def test_an_account_that_stays_locked_refuses_its_job_for_now(
+    gateway: Any, start_service: Any, fail_job: FailJob, rows: asyncpg.Connection
+) -> None:
+    job = await fail_job()
+    await start_service()
+    async with rows.transaction():
+        await rows.execute("SELECT FROM jobs.subjects FOR UPDATE")
+        [item] = (await answer(gateway, replay(job))).data["items"]
+    assert (item["ok"], item["problem"]["retryable"]) == (False, True)
+    [item] = (await answer(gateway, replay(job))).data["items"]
+    assert item["outcome"] == "replayed"
+    assert await rows.fetchval("SELECT count(*) FROM jobs.dead_letter_replays") == 1

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from msaas.contracts import (
@@ -28,9 +28,11 @@ from msaas.jobs.application.settle_commands import Settled
 from msaas.jobs.domain.errors import LetterUnknown, LetterUnreadable
 from msaas.jobs.domain.letter_bodies import unpack
 from msaas.jobs.domain.letters import Letter, Waiting, check_replay, find_hindrance
-from msaas.kernel import MsaasError, derive_id
+from msaas.kernel import ErrorKind, MsaasError, RetryPolicy, derive_id
 from msaas.messaging import Outgoing
 from msaas.telemetry import Metrics, get_logger
+
+PATIENCE: Final = RetryPolicy(base=0.05, cap=0.1, attempts=3)
 
 Settle = Callable[[Sequence[Order]], Awaitable[Settled]]
 
@@ -105,7 +107,7 @@ class ReplayLetters:
         jobs = [one for one in judged.replayed.values() if isinstance(one, JobLetter)]
         if not jobs:
             return []
-        settled = await self._settle([_retry(one, command.replay_id) for one in jobs])
+        settled = await self._settle_patiently([_retry(one, command.replay_id) for one in jobs])
         for job, verdict in zip(jobs, settled.verdicts, strict=True):
             if isinstance(verdict, MsaasError):
                 judged.refused[job.id] = verdict
@@ -113,6 +115,15 @@ class ReplayLetters:
         if refused := [one.id for one in jobs if one.id in judged.refused]:
             await self._store.withdraw(command.replay_id, refused)
         return [snapshot.changed() for snapshot in settled.snapshots]
+
+    async def _settle_patiently(self, orders: Sequence[Order]) -> Settled:
+        """Let jobs whose accounts stay locked keep back no message that is replayed with them."""
+        try:
+            return await PATIENCE.run(lambda: self._settle(orders), on=(MsaasError,))
+        except MsaasError as refusal:
+            if refusal.kind is ErrorKind.UNAVAILABLE:
+                raise
+            return Settled(verdicts=[refusal] * len(orders), snapshots=[])
 
     def _count(self, replayed: Sequence[Letter]) -> None:
         for one in replayed:
