@@ -70,6 +70,14 @@ from msaas.contracts.keys import (
     queue_key,
     reply_key,
 )
+from msaas.contracts.letters import (
+    LetterClass,
+    LetterState,
+    ListDeadLetters,
+    ReplayDeadLetters,
+    ResolveDeadLetters,
+    ShowDeadLetter,
+)
 from msaas.contracts.message import (
     Message,
     OnFull,
@@ -178,6 +186,9 @@ __all__ = [
     "JobStatus",
     "JobSucceeded",
     "JsonObject",
+    "LetterClass",
+    "LetterState",
+    "ListDeadLetters",
     "LossReason",
     "Message",
     "Name",
@@ -192,9 +203,12 @@ __all__ = [
     "Progress",
     "PushedJob",
     "PushedMeta",
+    "ReplayDeadLetters",
     "Reply",
     "ReplyProblem",
+    "ResolveDeadLetters",
     "RetryJob",
+    "ShowDeadLetter",
     "Source",
     "SubmitJob",
     "SubmitJobs",

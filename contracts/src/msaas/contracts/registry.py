@@ -24,6 +24,12 @@ from msaas.contracts.jobs import (
     SubmitJob,
     SubmitJobs,
 )
+from msaas.contracts.letters import (
+    ListDeadLetters,
+    ReplayDeadLetters,
+    ResolveDeadLetters,
+    ShowDeadLetter,
+)
 from msaas.contracts.reply import Reply
 from msaas.contracts.topics import Topic, TopicKind
 from msaas.contracts.usage import UsageNoted, UsageRecorded
@@ -32,7 +38,10 @@ _DECLARED = (
     Topic(
         name="jobs.commands",
         kind=TopicKind.WORK,
-        messages=(SubmitJob, SubmitJobs, PushedJob, CancelJob, RetryJob, DeadlinePassed),
+        messages=(
+            *(SubmitJob, SubmitJobs, PushedJob, CancelJob, RetryJob, DeadlinePassed),
+            *(ListDeadLetters, ShowDeadLetter, ReplayDeadLetters, ResolveDeadLetters),
+        ),
         owner="jobs",
         producers=frozenset({"gateway", "jobs"}),
         consumers=("jobs",),

@@ -384,3 +384,11 @@ async def test_a_key_that_expires_is_gone_after_its_window(place: Place) -> None
         return await place.wire.depth(key) == 0
 
     assert await wait_until(gone)
+
+
+async def test_a_peek_shows_the_oldest_entries_and_takes_none(place: Place) -> None:
+    assert await place.wire.peek(place.key, 2) == []
+    first, second, _ = await place.write("one", "two", "three")
+    assert [one.entry_id for one in await place.wire.peek(place.key, 2)] == [first, second]
+    await place.wire.delete(place.key, [first])
+    assert bodies(await place.wire.peek(place.key, 5)) == [b"two", b"three"]

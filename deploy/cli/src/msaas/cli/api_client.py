@@ -56,6 +56,10 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
         """Ask for anything, and take whatever the answer is."""
         return await self._http.request(method, path, **options)
 
+    async def ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """Ask for anything that is answered well."""
+        return _said(await self._http.request(method, path, **options))
+
     async def me(self) -> dict[str, Any]:
         return _said(await self._http.get("/me"))
 

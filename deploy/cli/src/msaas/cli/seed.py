@@ -1,4 +1,4 @@
-"""`./msaas seed`: a demo user with a few jobs behind them; safe to repeat."""
+"""`./msaas seed`: a demo user with a few jobs behind them, and an operator; safe to repeat."""
 
 import asyncio
 import os
@@ -18,25 +18,26 @@ def run(argv: list[str]) -> int:
     ArgumentParser("msaas seed").parse_args(argv)
     try:
         fleet = get_running(os.environ)
-        seed_user(fleet)
+        seed_user(fleet, fleet.email, fleet.password, "--plan", "PRO")
+        seed_user(fleet, fleet.operator_email, fleet.operator_password, "--role", "operator")
         asyncio.run(seed_jobs(fleet))
     except LocalError as error:
         print(f"✗ {error}", file=sys.stderr)
         return 1
-    print(f"seeded: {fleet.email} and {len(PAGES) + 1} jobs")
+    print(f"seeded: {fleet.email} with {len(PAGES) + 1} jobs, {fleet.operator_email}")
     return 0
 
 
-def seed_user(fleet: RunningFleet) -> None:
-    words = ["seed-user", "--email", fleet.email, "--password-env", "DEMO_PASSWORD"]
-    settings = {"DATABASE_URL": fleet.identity_database_url, "DEMO_PASSWORD": fleet.password}
+def seed_user(fleet: RunningFleet, email: str, password: str, *said: str) -> None:
+    words = ["seed-user", "--email", email, "--password-env", "SEED_PASSWORD"]
+    settings = {"DATABASE_URL": fleet.identity_database_url, "SEED_PASSWORD": password}
     done = subprocess.run(
-        [*module("msaas.identity"), *words, "--plan", "PRO"],
+        [*module("msaas.identity"), *words, *said],
         env={**os.environ, "ENVIRONMENT": "local", **settings},
         check=False,
     )
     if done.returncode:
-        raise LocalError("The demo user could not be made.")
+        raise LocalError(f"{email} could not be made.")
 
 
 async def seed_jobs(fleet: RunningFleet) -> None:

@@ -56,7 +56,9 @@ VERBS: dict[str, Verb] = {
         "On DATABASE_URL, else on the Postgres that `up` runs. A login gets a password where\n"
         "its variable is set: SVC_GATEWAY_PASSWORD, SVC_GATEWAY_READ_PASSWORD, SVC_JOBS_PASSWORD.",
     ),
-    "seed": Verb("msaas.cli.seed:run", "", "a demo user with a few jobs; safe to repeat"),
+    "seed": Verb(
+        "msaas.cli.seed:run", "", "a demo user with a few jobs, and an operator; safe to repeat"
+    ),
     "rotate": Verb(
         "msaas.cli.rotate:run",
         "",
@@ -83,6 +85,19 @@ VERBS: dict[str, Verb] = {
         "NAME [ARGUMENT ...]",
         "measure; `./msaas bench messaging` compares the wire with its rivals",
         "Runs deploy/loadtest/NAME_bench.py in an environment of its own (.msaas/bench-venv).",
+    ),
+    "dlq": Verb(
+        "msaas.cli.dlq:run",
+        "list | show ID | replay ID ... | resolve ID ... --reason WORDS",
+        "dead letters: messages that died and jobs that failed",
+        "As the operator of the running fleet. `list`, `replay --all` and `resolve --all` take\n"
+        "--class and --topic. Replays that have to wait follow by themselves.",
+    ),
+    "metrics": Verb(
+        "msaas.cli.metrics:run",
+        "PART [NAME ...]",
+        "what a running part counts",
+        "PART is jobs, jobs-worker or browser-worker; NAME is how a metric's name begins.",
     ),
     "lock": Verb(
         "msaas.cli.lock:run",

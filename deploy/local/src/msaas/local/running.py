@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from msaas.local.errors import LocalError
 from msaas.local.home import Home, find_home
 from msaas.local.kept_secrets import keep_secret
-from msaas.local.services import DEMO_EMAIL, identity_url
+from msaas.local.services import DEMO_EMAIL, OPERATOR_EMAIL, identity_url
 from msaas.local.state import find_state
 
 
@@ -19,6 +19,8 @@ class RunningFleet:
     anon_key: str
     email: str
     password: str
+    operator_email: str
+    operator_password: str
 
 
 def find_running(home: Home) -> RunningFleet | None:
@@ -36,6 +38,8 @@ def find_running(home: Home) -> RunningFleet | None:
         anon_key=keep_secret(home.secrets, "anon-key"),
         email=DEMO_EMAIL,
         password=keep_secret(home.secrets, "demo-password"),
+        operator_email=OPERATOR_EMAIL,
+        operator_password=keep_secret(home.secrets, "operator-password"),
     )
 
 

@@ -20,6 +20,7 @@ from msaas.local.servers.ports import LOOPBACK
 from msaas.local.state import PartState
 
 DEMO_EMAIL = "demo@example.com"
+OPERATOR_EMAIL = "operator@example.com"
 PORTS = {
     "gateway": 8000,
     "demo-site": 8010,

@@ -28,6 +28,7 @@ def _show_way_in(console: Console, fleet: RunningFleet) -> None:
     console.say()
     console.say(f"  API            {fleet.gateway_url}/api/v1")
     console.say(f"  demo login     {fleet.email}  {fleet.password}")
+    console.say(f"  operator       {fleet.operator_email}  {fleet.operator_password}")
     console.say("  see a job live ./msaas demo")
     console.say("  or by hand:")
     console.say(

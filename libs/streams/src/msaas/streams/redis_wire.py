@@ -15,6 +15,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ExecAbortError, OutOfMemoryError, RedisError, ResponseError
 
 from msaas.streams.errors import GroupMissing, WireFull, WireUnavailable
+from msaas.streams.redis_replies import read_clock_ms, read_entry, read_text
 from msaas.streams.wire import Committed, RawEntry, Source, StreamStats, Write, entry_ms
 
 COMMAND_TIMEOUT = 0.5
@@ -61,7 +62,7 @@ class RedisWire:
         whole = [("MULTI",), *added, *expiries, *settled, *depths, ("EXEC",)]
         *_, replies = await self._exchange(whole)
         seen = replies[len(replies) - len(bounded) :]
-        ids = [_text(reply) for reply in replies[: len(added)]]
+        ids = [read_text(reply) for reply in replies[: len(added)]]
         return Committed(ids, dict(zip(bounded, seen, strict=True)))
 
     async def ensure_group(self, source: Source) -> None:
@@ -74,20 +75,20 @@ class RedisWire:
     async def read(self, source: Source, count: int, block: float) -> list[RawEntry]:
         place = ("GROUP", source.group, source.consumer, "COUNT", count, *_block(block))
         [reply] = await self._exchange([("XREADGROUP", *place, "STREAMS", source.key, ">")], block)
-        return [_entry(item) for item in reply[0][1]] if reply else []
+        return [read_entry(item) for item in reply[0][1]] if reply else []
 
     async def reclaim(
         self, source: Source, min_idle: float, count: int, skip: frozenset[str] = frozenset()
     ) -> list[RawEntry]:
         place, idle = (source.key, source.group), _ms(min_idle)
         silent = await self.run("XPENDING", *place, "IDLE", idle, "-", "+", count + len(skip))
-        deliveries = {_text(row[0]): int(row[3]) + 1 for row in silent}
+        deliveries = {read_text(row[0]): int(row[3]) + 1 for row in silent}
         wanted = [entry_id for entry_id in deliveries if entry_id not in skip][:count]
         if not wanted:
             return []
         # XPENDING proposes; XCLAIM's own idle check decides between two who reclaim at once.
         taken = await self.run("XCLAIM", *place, source.consumer, idle, *wanted)
-        return [_entry(item, deliveries[_text(item[0])]) for item in taken if item]
+        return [read_entry(item, deliveries[read_text(item[0])]) for item in taken if item]
 
     async def hold(self, source: Source, entry_ids: Sequence[str], beat: float) -> frozenset[str]:
         place = (source.key, source.group)
@@ -118,11 +119,16 @@ class RedisWire:
     ) -> dict[str, list[RawEntry]]:
         place = ("COUNT", count, *_block(block), "STREAMS", *positions, *positions.values())
         [reply] = await self._exchange([("XREAD", *place)], block)
-        return {_text(key): [_entry(item) for item in items] for key, items in reply or ()}
+        return {read_text(key): [read_entry(item) for item in items] for key, items in reply or ()}
+
+    async def peek(self, key: str, count: int) -> list[RawEntry]:
+        return [
+            read_entry(item) for item in await self.run("XRANGE", key, "-", "+", "COUNT", count)
+        ]
 
     async def last_id(self, key: str) -> str:
         reply = await self.run("XREVRANGE", key, "+", "-", "COUNT", 1)
-        return _text(reply[0][0]) if reply else "0-0"
+        return read_text(reply[0][0]) if reply else "0-0"
 
     async def depth(self, key: str) -> int:
         return int(await self.run("XLEN", key))
@@ -134,11 +140,11 @@ class RedisWire:
         known = [dict(zip(row[::2], row[1::2], strict=True)) for row in groups]
         known_lag = next((row[b"lag"] for row in known if row[b"name"] == group.encode()), None)
         lag = depth if known_lag is None else known_lag  # none once some were deleted in between
-        oldest_ms = _clock_ms(clock) - entry_ms(_text(pending[1])) if pending[0] else 0
+        oldest_ms = read_clock_ms(clock) - entry_ms(read_text(pending[1])) if pending[0] else 0
         return StreamStats(depth, lag, pending[0], max(0, oldest_ms) / 1e3)
 
     async def now_ms(self) -> int:
-        return _clock_ms(await self.run("TIME"))
+        return read_clock_ms(await self.run("TIME"))
 
     async def find(self, key: str, entry_ids: Sequence[str]) -> frozenset[str]:
         found = await self._exchange([("XRANGE", key, one, one) for one in entry_ids])
@@ -157,8 +163,8 @@ class RedisWire:
 
     async def epoch(self, key: str, fresh: str) -> str:
         known, info = await self._exchange([("SET", key, fresh, "NX", "GET"), ("INFO", "server")])
-        run_id = _text(info).partition("run_id:")[2].split(maxsplit=1)[0]
-        return f"{run_id}:{_text(known) if known else fresh}"
+        run_id = read_text(info).partition("run_id:")[2].split(maxsplit=1)[0]
+        return f"{run_id}:{read_text(known) if known else fresh}"
 
     async def _about_now_ms(self) -> int:
         """Tell the wire's time without a round trip: trimming does not need milliseconds."""
@@ -231,19 +237,6 @@ def _expire(write: Write) -> Command:
 
 def _block(seconds: float) -> Command:
     return ("BLOCK", _ms(min(seconds, LONGEST_BLOCK))) if seconds else ()
-
-
-def _entry(item: Any, deliveries: int = 1) -> RawEntry:
-    pairs = cast("list[bytes]", item[1] or [])
-    return RawEntry(_text(item[0]), dict(zip(pairs[::2], pairs[1::2], strict=True)), deliveries)
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value
-
-
-def _clock_ms(reply: Any) -> int:
-    return int(reply[0]) * 1000 + int(reply[1]) // 1000
 
 
 def _ms(seconds: float) -> int:

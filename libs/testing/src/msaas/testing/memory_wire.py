@@ -171,6 +171,11 @@ class MemoryWire:
 
         return await self._within(block, look)
 
+    async def peek(self, key: str, count: int) -> list[RawEntry]:
+        await self._reach()
+        stream = self._find(key)
+        return [stream.raw(one) for one in stream.after(_START, count)] if stream else []
+
     async def last_id(self, key: str) -> str:
         await self._reach()
         stream = self._find(key)

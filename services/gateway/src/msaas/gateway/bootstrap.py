@@ -16,7 +16,7 @@ from msaas.gateway.adapters.postgres.job_views import PostgresJobViews
 from msaas.gateway.adapters.postgres.users import PostgresUsers
 from msaas.gateway.application.live_jobs import LiveJobs
 from msaas.gateway.application.submit_job import JobSubmission
-from msaas.gateway.entrypoints.http import account, job_stream, jobs
+from msaas.gateway.entrypoints.http import account, dead_letters, job_stream, jobs
 from msaas.gateway.entrypoints.http.job_metrics import JobMetrics
 from msaas.gateway.entrypoints.topics.billing_events import TOPIC as BILLING
 from msaas.gateway.entrypoints.topics.billing_events import BillingEvents
@@ -38,7 +38,7 @@ from msaas.web.auth import Authenticator, TokenVerifier
 
 SERVICE = "gateway"
 # The stream comes before the jobs: its path looks like a job's.
-ROUTERS = (account.router, job_stream.router, jobs.router)
+ROUTERS = (account.router, job_stream.router, jobs.router, dead_letters.router)
 _ACCEPTED = (
     "authorization",
     "content-type",

@@ -7,26 +7,34 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from msaas.contracts import TASKS
+from msaas.jobs.adapters.graves import SettingPauses, WireGraves
 from msaas.jobs.adapters.postgres.billing import PostgresBilling
 from msaas.jobs.adapters.postgres.dispatch import PostgresDispatch
 from msaas.jobs.adapters.postgres.facts import PostgresFacts
 from msaas.jobs.adapters.postgres.intake import PostgresIntake
+from msaas.jobs.adapters.postgres.letters import PostgresLetters
 from msaas.jobs.adapters.postgres.results import PostgresResults
 from msaas.jobs.adapters.postgres.sweep import PostgresLeases
 from msaas.jobs.adapters.workers import WireToWorkers
 from msaas.jobs.application.apply_billing import ApplyBilling
 from msaas.jobs.application.dispatch_jobs import DispatchJobs
+from msaas.jobs.application.keep_letters import KeepLetters
+from msaas.jobs.application.letters_ports import Pauses
 from msaas.jobs.application.persist_results import PersistResults
+from msaas.jobs.application.replay_letters import ReplayLetters
 from msaas.jobs.application.republish_facts import RepublishFacts
+from msaas.jobs.application.resolve_letters import ResolveLetters
 from msaas.jobs.application.settle_commands import SettleCommands
 from msaas.jobs.application.sweep_leases import SweepLeases
 from msaas.jobs.application.watch_deadlines import WatchDeadlines
+from msaas.jobs.application.watch_replays import CountLetters, WatchReplays
 from msaas.jobs.domain.settling import Rules
 from msaas.jobs.entrypoints.dispatcher import Dispatcher
 from msaas.jobs.entrypoints.epoch import EpochKeeper
 from msaas.jobs.entrypoints.intake_list import IntakeList
+from msaas.jobs.entrypoints.letter_keeper import LetterKeeper
 from msaas.jobs.entrypoints.sweeper import Sweeper
-from msaas.jobs.entrypoints.topics import billing, commands, results
+from msaas.jobs.entrypoints.topics import billing, commands, letters, results
 from msaas.jobs.settings import Settings
 from msaas.kernel import SystemClock
 from msaas.messaging import Messenger, Pace, RedisWire
@@ -86,6 +94,7 @@ def assemble(
     opener: Opener,
     dispatch_window: int,
     enforces_quota: bool = True,
+    replay_holds: frozenset[str] = frozenset(),
     pace: Pace | None = None,
 ) -> Service:
     messenger = Messenger(wire, SERVICE, environment, metrics=metrics, produces=PRODUCES, pace=pace)
@@ -99,14 +108,32 @@ def assemble(
         on_room=dispatcher.nudge,
         enforces_quota=enforces_quota,
     )
-    messenger.batch(commands.TOPIC, commands.CommandsHandler(settle))
+    pauses = SettingPauses(replay_holds)
+    handler, keeper = _look_after_letters(messenger, database, metrics, settle, pauses)
+    router = letters.CommandsRouter(commands.CommandsHandler(settle), handler)
+    messenger.batch(commands.TOPIC, router)
     account = ApplyBilling(PostgresBilling(database), metrics, on_room=dispatcher.nudge)
     messenger.batch(billing.TOPIC, billing.BillingHandler(account))
     recovery = _recover(messenger, database, metrics, dispatcher)
     intake = IntakeList(ListMover(wire), environment, SystemClock())
-    return Service(
-        messenger=messenger, dispatcher=dispatcher, loops=[dispatcher, intake, *recovery]
-    )
+    loops = [dispatcher, intake, *recovery, keeper]
+    return Service(messenger=messenger, dispatcher=dispatcher, loops=loops)
+
+
+def _look_after_letters(
+    messenger: Messenger,
+    database: Database,
+    metrics: Metrics,
+    settle: SettleCommands,
+    pauses: Pauses,
+) -> tuple[letters.LettersHandler, Loop]:
+    """Keep what dies on our topics, and let it be replayed within limits."""
+    store, graves = PostgresLetters(database), WireGraves(messenger, SERVICE)
+    replay = ReplayLetters(store, pauses, graves, settle, metrics)
+    keep = KeepLetters(store, graves, messenger.publisher, metrics)
+    watch = WatchReplays(store, pauses, messenger.publisher, SystemClock())
+    keeper = LetterKeeper([keep, watch, CountLetters(store, metrics)])
+    return letters.LettersHandler(store, replay, ResolveLetters(store, metrics)), keeper
 
 
 def _recover(
@@ -158,6 +185,7 @@ async def serve(settings: Settings) -> None:
                 opener=read_keys(settings.sealing_keys.get_secret_value()),
                 dispatch_window=settings.dispatch_window,
                 enforces_quota=settings.billing_enforcement_enabled,
+                replay_holds=frozenset(settings.replay_holds),
             )
             await _run(
                 service, Health({"db": database.ping, "wire": wire.now_ms}), metrics, settings

@@ -14,7 +14,7 @@ _KEEPER = "`svc_gateway`: the user's own row in `identity.users`"
 REACHES: Mapping[str, str | None] = {
     "job_views": "`svc_gateway_read` as `authenticated` with the user's claims: `api_v1`",
     "submit_jobs": "`svc_jobs`, by the command SubmitJob",
-    "commands": "`svc_jobs`, by the command CancelJob",
+    "commands": "`svc_jobs`, by a command",
     "live_jobs": None,  # memory
     "health": None,
     "job_metrics": None,

@@ -11,6 +11,10 @@ MsaasError
 ├── ParentEnded           too late for another child
 ├── PayloadGone           what it was to do has been dropped
 ├── DeadlineOver          it would be too late
+├── LetterUnknown         no such dead letter
+├── LetterResolved        an operator has closed it
+├── LetterUnreadable      this release can read it no better
+├── ReplaysExhausted      it died as often as it was replayed
 ├── JobTaken              the id belongs to somebody else's job
 ├── SubjectUnknown        nobody is counted for under this id
 ├── PeriodUnknown         nothing was counted in this period
@@ -83,6 +87,30 @@ class DeadlineOver(MsaasError):
     code: ClassVar[str] = "conflict"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
     default_message: ClassVar[str] = "The job's deadline has passed."
+
+
+class LetterUnknown(MsaasError):
+    code: ClassVar[str] = "not_found"
+    kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
+    default_message: ClassVar[str] = "There is no such dead letter."
+
+
+class LetterResolved(MsaasError):
+    code: ClassVar[str] = "conflict"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+    default_message: ClassVar[str] = "The dead letter has been resolved."
+
+
+class LetterUnreadable(MsaasError):
+    code: ClassVar[str] = "conflict"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+    default_message: ClassVar[str] = "The dead letter still cannot be read."
+
+
+class ReplaysExhausted(MsaasError):
+    code: ClassVar[str] = "conflict"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+    default_message: ClassVar[str] = "The dead letter has been replayed as often as it may be."
 
 
 class JobTaken(MsaasError):

@@ -38,7 +38,7 @@ def _build(
         run_at=body.run_at,
         deadline_at=body.deadline_at,
         source=_source(request),
-        idempotency_key=_idempotency_key(request),
+        idempotency_key=idempotency_key(request),
     )
 
 
@@ -74,7 +74,7 @@ def _source(request: Request) -> Source:
     return Source.DASHBOARD if request.headers.get("x-client") == "dashboard" else Source.API
 
 
-def _idempotency_key(request: Request) -> str | None:
+def idempotency_key(request: Request) -> str | None:
     key = request.headers.get("idempotency-key")
     if key is not None and not _KEY.fullmatch(key):
         words = "An Idempotency-Key is 1 to 255 visible ASCII characters"

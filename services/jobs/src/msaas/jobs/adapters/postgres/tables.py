@@ -12,7 +12,6 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
-    UniqueConstraint,
     Uuid,
     text,
 )
@@ -30,9 +29,16 @@ from msaas.jobs.adapters.postgres.columns import (
     metadata,
     required,
 )
+from msaas.jobs.adapters.postgres.letter_tables import (
+    dead_letter_replays,
+    failed_job_resolutions,
+    message_dead_letters,
+)
 from msaas.jobs.adapters.postgres.usage_tables import subjects, usage_counters, usage_events, users
 
 __all__ = [
+    "dead_letter_replays",
+    "failed_job_resolutions",
     "job_attempts",
     "jobs",
     "message_dead_letters",
@@ -137,6 +143,11 @@ jobs = Table(
         postgresql_where=text("finished_at IS NULL AND deadline_at IS NOT NULL"),
     ),
     Index(
+        "jobs_failed",
+        *(text("finished_at DESC"), text("id DESC")),
+        postgresql_where=text("status = 'FAILED'"),
+    ),
+    Index(
         "jobs_one_per_idempotency_key",
         *("user_id", "idempotency_key", "idempotency_item"),
         unique=True,
@@ -192,26 +203,6 @@ queue_stats = Table(
     Column("median_wait_ms", Integer, info=PUBLIC),
     Column("median_run_ms", Integer, info=PUBLIC),
     required("measured_at", INSTANT, server_default=NOW, info=PUBLIC),
-)
-
-message_dead_letters = Table(
-    "message_dead_letters",
-    metadata,
-    Column("id", Uuid, primary_key=True, info=INTERNAL),
-    required("topic", Text, info=INTERNAL),
-    required("entry_id", Text, info=INTERNAL),
-    required("body", JSONB, info=CONTENT),
-    required("class", Text, info=INTERNAL),
-    required("error", Text, info=CONTENT),
-    required("replay_count", SmallInteger, server_default=text("0"), info=INTERNAL),
-    Column("resolved_at", INSTANT, info=INTERNAL),
-    *common(),
-    CheckConstraint(
-        "class IN ('transient', 'poison', 'downstream')", name="message_dead_letters_class_known"
-    ),
-    CheckConstraint("replay_count >= 0", name="message_dead_letters_replays_count"),
-    UniqueConstraint("topic", "entry_id"),
-    info={"root": True},
 )
 
 wire_epoch = Table(

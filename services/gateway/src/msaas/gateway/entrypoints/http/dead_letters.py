@@ -1,0 +1,129 @@
+"""Dead letters, for operators alone: their owner is asked, so that no user's rows are opened."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.exceptions import RequestValidationError
+
+from msaas.contracts import (
+    LetterClass,
+    LetterState,
+    ListDeadLetters,
+    ReplayDeadLetters,
+    ResolveDeadLetters,
+    ShowDeadLetter,
+)
+from msaas.gateway.application.errors import NotAllowed
+from msaas.gateway.application.ports import Commands
+from msaas.gateway.domain.pages import PageCursor
+from msaas.gateway.entrypoints.http.job_requests import idempotency_key
+from msaas.gateway.entrypoints.http.letter_models import (
+    Letter,
+    LetterOutcome,
+    LetterOutcomes,
+    LetterPage,
+    LetterSummary,
+    ReplayRequest,
+    ResolveRequest,
+)
+from msaas.kernel import derive_id, new_id
+from msaas.web import describe, from_state
+from msaas.web.auth import UserPrincipal, current_user
+
+router = APIRouter(prefix="/api/v1/ops/dead-letters")
+
+
+async def current_operator(
+    user: Annotated[UserPrincipal, Depends(current_user)],
+) -> UserPrincipal:
+    if user.role != "operator":
+        raise NotAllowed("This is for operators.")
+    return user
+
+
+Operator = Annotated[UserPrincipal, Depends(current_operator)]
+Owner = Annotated[Commands, Depends(from_state("commands"))]
+
+
+@router.get("")
+async def list_letters(
+    operator: Operator,  # noqa: ARG001  # whoever it is
+    request: Request,
+    commands: Owner,
+    *,
+    state: LetterState = LetterState.OPEN,
+    letter_class: Annotated[LetterClass | None, Query(alias="class")] = None,
+    topic: Annotated[str | None, Query(max_length=64, pattern=r"^[a-z][a-z0-9_.]*$")] = None,
+    cursor: Annotated[str | None, Query(max_length=64)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> LetterPage:
+    before = _read_cursor(cursor)
+    command = ListDeadLetters(
+        state=state,
+        letter_class=letter_class,
+        topic=topic,
+        before_at=before.created_at if before else None,
+        before_id=before.job_id if before else None,
+        limit=limit,
+    )
+    answer = await commands.carry_out(command, request.state.correlation_id)
+    items = [LetterSummary.model_validate(one) for one in answer["items"]]
+    last = PageCursor(items[-1].died_at, items[-1].id) if len(items) == limit else None
+    return LetterPage(items=items, next_cursor=last.encode() if last else None)
+
+
+def _read_cursor(text: str | None) -> PageCursor | None:
+    cursor = PageCursor.decode(text) if text is not None else None
+    if text is not None and cursor is None:
+        fault = {"type": "cursor", "loc": ("query", "cursor"), "msg": "This is no cursor of ours"}
+        raise RequestValidationError([fault])
+    return cursor
+
+
+@router.get("/{letter_id}")
+async def read_letter(
+    letter_id: UUID,
+    operator: Operator,  # noqa: ARG001  # whoever it is
+    request: Request,
+    commands: Owner,
+) -> Letter:
+    command = ShowDeadLetter(letter_id=letter_id)
+    answer = await commands.carry_out(command, request.state.correlation_id)
+    return Letter.model_validate(answer)
+
+
+@router.post("/replay", status_code=202)
+async def replay_letters(
+    body: ReplayRequest, operator: Operator, request: Request, commands: Owner
+) -> LetterOutcomes:
+    key = idempotency_key(request)
+    command = ReplayDeadLetters(
+        replay_id=derive_id(operator.id, key) if key else new_id(),
+        letters=tuple(body.ids),
+        asked_by=operator.id,
+    )
+    answer = await commands.carry_out(command, request.state.correlation_id)
+    return _outcomes(answer, commands)
+
+
+@router.post("/resolve", status_code=202)
+async def resolve_letters(
+    body: ResolveRequest, operator: Operator, request: Request, commands: Owner
+) -> LetterOutcomes:
+    command = ResolveDeadLetters(letters=tuple(body.ids), reason=body.reason, asked_by=operator.id)
+    answer = await commands.carry_out(command, request.state.correlation_id)
+    return _outcomes(answer, commands)
+
+
+def _outcomes(answer: Mapping[str, Any], commands: Commands) -> LetterOutcomes:
+    items = [_outcome(one, commands) for one in answer["items"]]
+    return LetterOutcomes(items=items)
+
+
+def _outcome(item: Mapping[str, Any], commands: Commands) -> LetterOutcome:
+    if item["ok"]:
+        return LetterOutcome.model_validate(item)
+    problem = describe(commands.read_refusal(item["problem"]))
+    return LetterOutcome(id=item["id"], ok=False, problem=problem)
