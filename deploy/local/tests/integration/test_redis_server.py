@@ -64,6 +64,15 @@ def test_its_address_and_data_outlive_a_kill(private_redis: Callable[..., RedisS
     assert _ask(server, "GET kept")[:2] == ["$1", "1"]
 
 
+def test_it_serves_only_when_its_data_is_back(private_redis: Callable[..., RedisServer]) -> None:
+    # It looks up from loading every 1,024 commands, and refuses who asks then.
+    server = private_redis(config={"key-load-delay": "100"})
+    assert _ask(server, *(f"SET {each} {each}" for each in range(5000))).count("+OK") == 5001
+    server.stop()
+    server.start()
+    assert _ask(server, "GET 4999")[:2] == ["$4", "4999"]
+
+
 def test_a_stop_is_clean_and_may_be_repeated(private_redis: Callable[..., RedisServer]) -> None:
     server = private_redis()
     server.stop()

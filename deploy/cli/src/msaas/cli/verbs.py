@@ -29,7 +29,8 @@ VERBS: dict[str, Verb] = {
         "[PYTEST ARGUMENT ...]",
         "run the tests in parallel",
         "Without arguments: every test, with coverage and its floor. Arguments go to pytest\n"
-        "(paths are taken from the current folder) and switch the coverage floor off.",
+        "(paths are taken from the current folder) and switch the coverage floor off. Up to three\n"
+        "that fail in a whole run are tried once more, alone; those that pass are named as flaky.",
     ),
     "check": Verb(
         "msaas.cli.checks.run:run",

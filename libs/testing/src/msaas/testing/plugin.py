@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from msaas.local.servers import PostgresServer, RedisServer
 from msaas.testing.clock import FakeClock
 from msaas.testing.databases import fresh_database
+from msaas.testing.failed_tests import FailedTests
 from msaas.testing.redis_leaks import RedisLeaks
 from msaas.testing.shared_servers import FAST_POSTGRES, SharedServers, read_given_urls
 from msaas.testing.sockets import block_sockets
@@ -19,6 +20,10 @@ from msaas.testing.task_leaks import no_task_left
 
 _SERVERS = pytest.StashKey[SharedServers]()
 _INPUT = "msaas_servers"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--failed-to", type=Path, help="a file that the names of failed tests go to")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,6 +35,9 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("house")
     given: dict[str, Any] = getattr(config, "workerinput", {})
     config.stash[_SERVERS] = SharedServers(given.get(_INPUT) or read_given_urls())
+    failed_to: Path | None = config.getoption("failed_to")
+    if failed_to and not given:
+        config.pluginmanager.register(FailedTests(failed_to))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -93,13 +93,13 @@ class RedisServer(Server):
         return leashed([str(self._binary), str(self.config_path)], self.stop_signal)
 
     def _serves(self, pid: int) -> bool:
-        question = b"INFO server\r\n"
+        question = b"INFO server\r\nINFO persistence\r\n"
         if self.password:
             question = b"AUTH %s\r\n%s" % (self.password.encode(), question)
         reply = _ask(self.port, question)
         # Under an ACL file the default user may be closed: a refusal is an answer too.
         refused = not self.password and reply.startswith((b"-NOAUTH", b"-NOPERM"))
-        return refused or b"process_id:%d\r" % pid in reply
+        return refused or (b"process_id:%d\r" % pid in reply and b"\nloading:0\r" in reply)
 
     def _render(self) -> str:
         own = {"port": str(self.port), "dir": f'"{self.folder}"'}
