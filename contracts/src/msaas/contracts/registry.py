@@ -17,10 +17,13 @@ from msaas.contracts.jobs import (
     JobProgressed,
     JobStarted,
     JobSucceeded,
+    JobWaiting,
     RetryJob,
     SubmitJob,
     SubmitJobs,
+    WakeJob,
 )
+from msaas.contracts.pauses import CircuitOpened, PauseTask, ResumeTask
 from msaas.contracts.reply import Reply
 from msaas.contracts.topics import Topic, TopicKind
 from msaas.contracts.usage import UsageRecorded
@@ -29,7 +32,10 @@ _DECLARED = (
     Topic(
         name="jobs.commands",
         kind=TopicKind.WORK,
-        messages=(SubmitJob, SubmitJobs, CancelJob, RetryJob, DeadlinePassed),
+        messages=(
+            *(SubmitJob, SubmitJobs, CancelJob, RetryJob, DeadlinePassed, WakeJob),
+            *(PauseTask, ResumeTask),
+        ),
         owner="jobs",
         producers=frozenset({"gateway", "jobs"}),
         consumers=("jobs",),
@@ -68,7 +74,10 @@ _DECLARED = (
     Topic(
         name="jobs.results",
         kind=TopicKind.WORK,
-        messages=(JobStarted, JobHeartbeat, JobProgressed, JobSucceeded, JobFailed, JobLost),
+        messages=(
+            *(JobStarted, JobHeartbeat, JobProgressed, JobWaiting, JobSucceeded, JobFailed),
+            *(JobLost, CircuitOpened),
+        ),
         owner="jobs",
         producers=frozenset({"browser-worker", "jobs", "jobs-worker"}),
         consumers=("jobs",),

@@ -17,6 +17,7 @@ from msaas.contracts import (
     JobProgressed,
     JobStarted,
     JobSucceeded,
+    JobWaiting,
     LossReason,
     Message,
     Progress,
@@ -93,6 +94,11 @@ class GivenRun:
             started_at=at if begun else None,
             finished_at=at,
         )
+
+    def waiting(self, *child_ids: UUID, until: datetime | None = None) -> JobWaiting:
+        at = datetime.now(UTC)
+        times = {"started_at": at, "finished_at": at}
+        return JobWaiting(**self.key, child_ids=child_ids, until=until, **times)
 
     def lost(self, reason: LossReason, lease_until: datetime | None = None) -> JobLost:
         return JobLost(**self.key, reason=reason, lease_until=lease_until)
@@ -173,12 +179,14 @@ class Results:
         self.metrics = Metrics("jobs", "test")
         self.wire = FakeWithdrawal()
         self.nudges = 0
+        self.woken = 0
         self._persist = PersistResults(
             PostgresResults(database),
             self.wire,
             self.metrics,
             Rules(once=once, draw=lambda: 1.0),
             on_room=self._nudge,
+            on_woken=self._notice_woken,
         )
 
     async def hear(self, *messages: Message) -> list[Outgoing]:
@@ -187,6 +195,9 @@ class Results:
 
     def _nudge(self) -> None:
         self.nudges += 1
+
+    def _notice_woken(self) -> None:
+        self.woken += 1
 
 
 @pytest.fixture

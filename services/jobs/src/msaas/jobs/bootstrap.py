@@ -6,19 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from msaas.contracts import TASKS
+from msaas.contracts import TASKS, DeadlinePassed, WakeJob
 from msaas.jobs.adapters.postgres.dispatch import PostgresDispatch
 from msaas.jobs.adapters.postgres.facts import PostgresFacts
 from msaas.jobs.adapters.postgres.intake import PostgresIntake
+from msaas.jobs.adapters.postgres.pauses import PostgresPauses
+from msaas.jobs.adapters.postgres.queue_stats import PostgresQueueStats
 from msaas.jobs.adapters.postgres.results import PostgresResults
 from msaas.jobs.adapters.postgres.sweep import PostgresLeases
 from msaas.jobs.adapters.workers import WireToWorkers
 from msaas.jobs.application.dispatch_jobs import DispatchJobs
+from msaas.jobs.application.measure_queue import MeasureQueue
 from msaas.jobs.application.persist_results import PersistResults
 from msaas.jobs.application.republish_facts import RepublishFacts
+from msaas.jobs.application.set_pauses import SetPauses
 from msaas.jobs.application.settle_commands import SettleCommands
 from msaas.jobs.application.sweep_leases import SweepLeases
-from msaas.jobs.application.watch_deadlines import WatchDeadlines
+from msaas.jobs.application.watch_times import WatchTimes
 from msaas.jobs.domain.settling import Rules
 from msaas.jobs.entrypoints.dispatcher import Dispatcher
 from msaas.jobs.entrypoints.epoch import EpochKeeper
@@ -87,27 +91,44 @@ def assemble(
     dispatch_record = PostgresDispatch(database, window=dispatch_window)
     dispatcher = Dispatcher(DispatchJobs(dispatch_record, workers, metrics))
     settle = SettleCommands(PostgresIntake(database), workers, metrics, on_room=dispatcher.nudge)
-    messenger.batch(commands.TOPIC, commands.CommandsHandler(settle))
-    recovery = _recover(messenger, database, metrics, dispatcher)
-    return Service(messenger=messenger, dispatcher=dispatcher, loops=[dispatcher, *recovery])
+    set_pauses = SetPauses(PostgresPauses(database), on_room=dispatcher.nudge)
+    messenger.batch(commands.TOPIC, commands.CommandsHandler(settle, set_pauses))
+    stats = PostgresQueueStats(database, window=dispatch_window)
+    clock = SystemClock()
+    # Nothing is judged by what it sees, so it need not keep quiet first.
+    measurer = Sweeper([MeasureQueue(stats, metrics, clock)], workers.ping, clock, quiet=0.0)
+    recovery = _recover(messenger, database, metrics, dispatcher, set_pauses)
+    loops = [dispatcher, measurer, *recovery]
+    return Service(messenger=messenger, dispatcher=dispatcher, loops=loops)
 
 
 def _recover(
-    messenger: Messenger, database: Database, metrics: Metrics, dispatcher: Dispatcher
+    messenger: Messenger,
+    database: Database,
+    metrics: Metrics,
+    dispatcher: Dispatcher,
+    set_pauses: SetPauses,
 ) -> Sequence[Loop]:
     """Settle what workers report, and look for what nobody reports."""
     once = frozenset(task.task_type for task in TASKS.values() if task.once)
     # Spreads retries; nobody gains by guessing it.
     rules = Rules(once=once, draw=random.random)
     persist = PersistResults(
-        PostgresResults(database), messenger, metrics, rules, on_room=dispatcher.notice_room
+        PostgresResults(database),
+        messenger,
+        metrics,
+        rules,
+        on_room=dispatcher.notice_room,
+        on_woken=dispatcher.nudge,
     )
-    messenger.batch(results.TOPIC, results.ResultsHandler(persist), linger=RESULTS_LINGER)
+    handler = results.ResultsHandler(persist, set_pauses)
+    messenger.batch(results.TOPIC, handler, linger=RESULTS_LINGER)
     publisher, clock = messenger.publisher, SystemClock()
     leases = PostgresLeases(database)
     sweep = SweepLeases(leases, messenger, publisher, metrics, clock)
-    watch = WatchDeadlines(leases, publisher, clock)
-    sweeper = Sweeper([sweep, watch], messenger.station.wire.now_ms, clock)
+    deadlines = WatchTimes(leases.list_past_deadline, DeadlinePassed, publisher, clock)
+    waits = WatchTimes(leases.list_over, WakeJob, publisher, clock)
+    sweeper = Sweeper([sweep, deadlines, waits], messenger.station.wire.now_ms, clock)
     keeper = EpochKeeper(RepublishFacts(PostgresFacts(database), messenger, publisher))
     messenger.on_epoch(sweeper.notice_epoch)
     messenger.on_epoch(keeper.notice_epoch)

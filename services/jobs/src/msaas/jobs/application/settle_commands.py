@@ -11,6 +11,7 @@ from msaas.contracts import (
     RetryJob,
     SubmitJob,
     SubmitJobs,
+    WakeJob,
 )
 from msaas.jobs.application.book import Accepted, Book, Command, Order, Wanted
 from msaas.jobs.application.cancel_jobs import call_off, cancel
@@ -19,6 +20,7 @@ from msaas.jobs.application.ports import IntakeRecord, Workers
 from msaas.jobs.application.retry_jobs import retry
 from msaas.jobs.application.snapshots import JobSnapshot
 from msaas.jobs.application.submit_jobs import key_of, submit, submit_all
+from msaas.jobs.application.wake_jobs import wake
 from msaas.jobs.domain.errors import QuotaExceeded
 from msaas.kernel import MsaasError
 from msaas.telemetry import Metrics
@@ -61,7 +63,7 @@ class SettleCommands:
             verdicts = [_judge(book, order) for order in orders]
             snapshots = await transaction.store(book)
         self._count(book, orders, verdicts)
-        if book.submitted or book.retried or book.cancelled or book.overdue:
+        if book.submitted or book.retried or book.cancelled or book.overdue or book.woken:
             self._on_room()
         await call_off(self._workers, book.called_off.values())
         changed = {snapshot.id for snapshot in snapshots}
@@ -95,7 +97,7 @@ def _wanted_by(orders: Sequence[Order]) -> Wanted:
         to_change={
             (order.command.job_id, order.command.user_id)
             for order in orders
-            if isinstance(order.command, CancelJob | RetryJob | DeadlinePassed)
+            if isinstance(order.command, CancelJob | RetryJob | DeadlinePassed | WakeJob)
         },
     )
 
@@ -123,5 +125,7 @@ def _judge(book: Book, order: Order) -> Accepted | MsaasError:
                 return retry(book, command)
             case DeadlinePassed() as command:
                 return expire(book, command)
+            case WakeJob() as command:
+                return wake(book, command)
     except MsaasError as refusal:
         return refusal

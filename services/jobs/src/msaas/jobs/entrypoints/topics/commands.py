@@ -2,17 +2,22 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import cast
 from uuid import UUID
 
 from msaas.contracts import (
     CancelJob,
     CancelRequested,
     DeadlinePassed,
+    PauseTask,
+    ResumeTask,
     RetryJob,
     SubmitJob,
     SubmitJobs,
+    WakeJob,
 )
 from msaas.jobs.application.book import Accepted, Order
+from msaas.jobs.application.set_pauses import SetPauses
 from msaas.jobs.application.settle_commands import SettleCommands, Settled
 from msaas.kernel import MsaasError, RetryPolicy
 from msaas.messaging import Delivery, Outgoing
@@ -25,11 +30,22 @@ ALONE = RetryPolicy(base=0.05, cap=0.1, attempts=3)
 
 
 class CommandsHandler:
-    def __init__(self, settle: SettleCommands) -> None:
+    def __init__(self, settle: SettleCommands, set_pauses: SetPauses) -> None:
         self._settle = settle
+        self._set_pauses = set_pauses
         self._log = get_logger()
 
     async def __call__(self, batch: Sequence[Delivery]) -> Sequence[Outgoing]:
+        """Users' commands are one transaction; an operator's come before them, and are few."""
+        operators = [one for one in batch if isinstance(one.message, PauseTask | ResumeTask)]
+        if not operators:
+            return await self._handle(batch)
+        await self._set_pauses([cast("PauseTask | ResumeTask", one.message) for one in operators])
+        answers = [answer for one in operators for answer in one.accept()]
+        users = [one for one in batch if one not in operators]
+        return [*answers, *(await self._handle(users) if users else ())]
+
+    async def _handle(self, batch: Sequence[Delivery]) -> Sequence[Outgoing]:
         try:
             with _enqueueing(batch):
                 settled = await self._settle_patiently([_order(delivery) for delivery in batch])
@@ -74,7 +90,14 @@ class CommandsHandler:
 
 def _order(delivery: Delivery) -> Order:
     match delivery.message:
-        case SubmitJob() | SubmitJobs() | CancelJob() | RetryJob() | DeadlinePassed() as command:
+        case (
+            SubmitJob()
+            | SubmitJobs()
+            | CancelJob()
+            | RetryJob()
+            | DeadlinePassed()
+            | WakeJob() as command
+        ):
             return Order(
                 command=command,
                 correlation_id=delivery.entry.correlation_id,
