@@ -9,8 +9,10 @@ down_revision = "202611211100_retry_expire_and_charges"
 branch_labels = depends_on = None
 
 INDEXES = (
-    "jobs_by_turn ON jobs.jobs (user_id, task_type, status DESC, priority, run_at, id)"
-    " WHERE finished_at IS NULL AND dispatched_at IS NULL AND waiting_for IS NULL",
+    (
+        "jobs_by_turn ON jobs.jobs (user_id, task_type, status DESC, priority, run_at, id)"
+        " WHERE finished_at IS NULL AND dispatched_at IS NULL AND waiting_for IS NULL"
+    ),
     "jobs_by_waking ON jobs.jobs (wake_at) WHERE finished_at IS NULL AND waiting_for IS NOT NULL",
     "job_attempts_by_dispatch ON jobs.job_attempts (dispatched_at)",
 )

@@ -38,7 +38,8 @@ UPDATE jobs.jobs j SET
   dispatched_at = u.dispatched_at, entry_id = u.entry_id, fence = u.fence,
   lease_until = u.lease_until, started_at = u.started_at, finished_at = u.finished_at,
   progress = coalesce(u.progress, CASE WHEN u.waiting_for IS NOT NULL THEN j.progress END),
-  waiting_for = u.waiting_for::uuid[], wake_at = u.wake_at, last_error = u.last_error, failure_reason = u.failure_reason,
+  waiting_for = u.waiting_for::uuid[], wake_at = u.wake_at,
+  last_error = u.last_error, failure_reason = u.failure_reason,
   reserved = u.reserved, result = u.result, result_ref = u.result_ref
 FROM unnest(
   $1::uuid[], $2::text[], $3::smallint[], $4::smallint[], $5::timestamptz[], $6::timestamptz[],
