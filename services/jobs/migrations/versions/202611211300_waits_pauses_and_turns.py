@@ -26,6 +26,7 @@ def upgrade() -> None:
     """Make the new index of dispatch before the old one goes."""
     _run(".up.sql")
     with op.get_context().autocommit_block():
+        op.execute("ALTER TABLE jobs.job_attempts VALIDATE CONSTRAINT job_attempts_wait_known")
         for index in INDEXES:
             op.execute(f"CREATE INDEX CONCURRENTLY {index}")
         op.execute("DROP INDEX CONCURRENTLY jobs.jobs_to_dispatch")

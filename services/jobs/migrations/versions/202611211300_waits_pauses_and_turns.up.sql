@@ -7,9 +7,6 @@ ALTER TABLE jobs.job_attempts
     waited_for IN ('plan_concurrency', 'topic_window', 'scheduled', 'paused')
   ) NOT VALID;
 
--- Of a column that is new there is nothing to look through.
-ALTER TABLE jobs.job_attempts VALIDATE CONSTRAINT job_attempts_wait_known;
-
 ALTER TABLE jobs.queue_stats ADD COLUMN is_full boolean NOT NULL DEFAULT false;
 
 CREATE TABLE jobs.pauses (

@@ -97,8 +97,8 @@ class GivenRun:
 
     def waiting(self, *child_ids: UUID, until: datetime | None = None) -> JobWaiting:
         at = datetime.now(UTC)
-        times = {"started_at": at, "finished_at": at}
-        return JobWaiting(**self.key, child_ids=child_ids, until=until, **times)
+        said: dict[str, Any] = {"child_ids": child_ids, "until": until}
+        return JobWaiting(**self.key, **said, started_at=at, finished_at=at)
 
     def lost(self, reason: LossReason, lease_until: datetime | None = None) -> JobLost:
         return JobLost(**self.key, reason=reason, lease_until=lease_until)
@@ -122,6 +122,21 @@ class Given:
             await self._rows.execute(COUNTER, uuid4(), user, subject, plan, PERIOD, count)
             await self._rows.execute(JOBS, jobs, user, fences, PERIOD)
         return [GivenRun(user, *pair) for pair in zip(jobs, fences, strict=True)]
+
+    async def child(self, parent: GivenRun, *, begun: bool = True) -> GivenRun:
+        """Make a job of the same user under it, handed out or not."""
+        run = GivenRun(parent.user, new_id(), uuid4())
+        await self._rows.execute(JOBS, [run.job], run.user, [run.fence], PERIOD)
+        await self._rows.execute(
+            "UPDATE jobs.usage_counters SET jobs_reserved = jobs_reserved + 1 WHERE user_id = $1",
+            run.user,
+        )
+        sql = "UPDATE jobs.jobs SET parent_job_id = $2 WHERE id = $1"
+        await self._rows.execute(sql, run.job, parent.job)
+        if not begun:
+            sql = "UPDATE jobs.jobs SET dispatched_at = NULL, fence = NULL WHERE id = $1"
+            await self._rows.execute(sql, run.job)
+        return run
 
     async def run(self) -> GivenRun:
         [run] = await self.runs()

@@ -27,6 +27,10 @@ class Settings(_OneImage, PostgresSettings):
     internal_port: int = Field(default=9001, ge=0, le=65_535)
 
 
+class AskSettings(RedisSettings):
+    """An operator's word needs the wire and nothing else."""
+
+
 class WorkerSettings(_OneImage):
     """No database: a worker's one credential is the wire's."""
 

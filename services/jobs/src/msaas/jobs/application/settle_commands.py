@@ -123,9 +123,12 @@ def _judge(book: Book, order: Order) -> Accepted | MsaasError:
                 return cancel(book, command)
             case RetryJob() as command:
                 return retry(book, command)
-            case DeadlinePassed() as command:
-                return expire(book, command)
-            case WakeJob() as command:
-                return wake(book, command)
+            case DeadlinePassed() | WakeJob() as word:
+                return _hear(book, word)
     except MsaasError as refusal:
         return refusal
+
+
+def _hear(book: Book, word: DeadlinePassed | WakeJob) -> Accepted:
+    """Hear a timer of ours: the record decides whether it is right."""
+    return expire(book, word) if isinstance(word, DeadlinePassed) else wake(book, word)

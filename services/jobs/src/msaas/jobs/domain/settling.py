@@ -72,7 +72,7 @@ def decide(
     """Hear only fences that were handed out, and leave a job that has ended as it is."""
     heard = {fence: report for fence, report in reports.items() if fence in runs}
     winner = None if job.is_finished else _find_winner(job, heard)
-    after = job if job.is_finished else _settle(job, runs, heard, winner, now, rules)
+    after = job if job.is_finished else _settle(job, heard, winner, now, rules, runs=runs)
     noted = {
         fence: note(runs[fence], report, after, now, won=report is winner)
         for fence, report in heard.items()
@@ -104,11 +104,12 @@ def _find_winner(job: Job, heard: Mapping[UUID, RunReport]) -> RunReport | None:
 
 def _settle(
     job: Job,
-    runs: Mapping[UUID, Run],
     heard: Mapping[UUID, RunReport],
     winner: RunReport | None,
     now: datetime,
     rules: Rules,
+    *,
+    runs: Mapping[UUID, Run],
 ) -> Job:
     if winner:
         return _complete(job, winner, now)

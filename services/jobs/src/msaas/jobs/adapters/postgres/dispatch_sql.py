@@ -97,7 +97,7 @@ attempts AS (
   INSERT INTO jobs.job_attempts (job_id, fence, attempt, dispatched_at, waited_ms, waited_for)
   SELECT id, fence, attempts, dispatched_at, extract(epoch FROM wait) * 1000, CASE
     WHEN wait < $11::interval THEN CASE
-      WHEN attempts = 0 AND wake_at IS NULL AND run_at >= created_at + $11 THEN 'scheduled'
+      WHEN attempts = 0 AND due_at = run_at AND run_at >= created_at + $11 THEN 'scheduled'
     END
     WHEN EXISTS (
       SELECT FROM jobs.pauses p

@@ -21,7 +21,7 @@ SELECT
   usage_period, reserved, waiting_for, wake_at, parent_job_id
 FROM jobs.jobs WHERE id = ANY($1::uuid[] || ARRAY(
   SELECT (SELECT p.id FROM jobs.jobs p WHERE p.id = c.parent_job_id AND p.waiting_for IS NOT NULL)
-  FROM jobs.jobs c WHERE c.id = ANY($2::uuid[]) AND c.parent_job_id IS NOT NULL
+  FROM jobs.jobs c WHERE c.id = ANY($2::uuid[])
 )) ORDER BY id FOR NO KEY UPDATE
 """  # noqa: S608  # columns of ours
 

@@ -72,6 +72,12 @@ def read(message: Message) -> RunReport:
                 lease=LEASE,
                 progress=message.progress.model_dump(),
             )
+        case _:
+            return _read_end(message)
+
+
+def _read_end(message: Message) -> RunReport:
+    match message:
         case JobSucceeded():
             return _read_success(message)
         case JobFailed():
