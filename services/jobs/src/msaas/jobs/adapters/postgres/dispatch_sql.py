@@ -5,19 +5,20 @@ from typing import Final
 # What waits for its turn: a job that is new, or that was woken. The condition is that of the index.
 _DUE: Final = "finished_at IS NULL AND dispatched_at IS NULL AND waiting_for IS NULL"
 
-# Steps from user to user through the index: what it costs depends on users, not on jobs.
+# Steps from user to user through the index: what it costs depends on users, not on jobs. The order
+# asks for more than is needed, so that no other index will do.
 WAITING_USERS: Final = f"""
 WITH RECURSIVE waiting (user_id) AS (
   (
     SELECT user_id FROM jobs.jobs
     WHERE {_DUE} AND user_id > $1
-    ORDER BY user_id LIMIT 1
+    ORDER BY user_id, task_type LIMIT 1
   )
   UNION ALL
   SELECT (
     SELECT j.user_id FROM jobs.jobs j
     WHERE {_DUE} AND j.user_id > w.user_id
-    ORDER BY j.user_id LIMIT 1
+    ORDER BY j.user_id, j.task_type LIMIT 1
   )
   FROM waiting w WHERE w.user_id IS NOT NULL
 ),
