@@ -1,5 +1,6 @@
 """Task types that rest: on an operator's word until another, on a worker's news for a while."""
 
+import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,12 +10,19 @@ import asyncpg
 import pytest
 
 from msaas.contracts import CircuitOpened, PauseTask, Plan, ResumeTask
+from msaas.jobs.__main__ import main
 from msaas.jobs.adapters.postgres.pauses import PostgresPauses
 from msaas.jobs.application.set_pauses import SetPauses
+from msaas.jobs.asking import ask
+from msaas.jobs.settings import AskSettings
 from msaas.postgres import Database
+from msaas.settings import load
 from msaas.testing import wait_until
 
-BROWSE = {"task_type": "navigate_and_extract_text", "payload": {"url": "https://example.com"}}
+BROWSE: dict[str, Any] = {
+    "task_type": "navigate_and_extract_text",
+    "payload": {"url": "https://example.com"},
+}
 HALF_A_MINUTE = timedelta(seconds=30)
 Say = Callable[..., Awaitable[None]]
 
@@ -130,3 +138,29 @@ async def test_a_pause_outlives_the_wire(
     assert await rows.fetchval("SELECT count(dispatched_at) FROM jobs.jobs") == 0
     await say(ResumeTask(task_type="echo"))
     assert len((await tick()).picked) == 1
+
+
+async def test_an_operator_says_it_with_the_services_own_image(
+    start_service: Any, environment: str, redis_url: str, rows: asyncpg.Connection
+) -> None:
+    await start_service()
+    given = os.environ | {"ENVIRONMENT": "test", "REDIS_URL": redis_url}
+    given.pop("DATABASE_URL", None)
+    settings = load(AskSettings, given).model_copy(update={"environment": environment})
+    for word, left in ((PauseTask, 1), (ResumeTask, 0)):
+        await ask(settings, word(task_type="echo"))
+
+        async def is_done(left: int = left) -> bool:
+            sql = "SELECT count(*) FILTER (WHERE until IS NULL), count(*) FROM jobs.pauses"
+            row = await rows.fetchrow(sql)
+            return row is not None and tuple(row) == (left, 1)
+
+        await wait_until(is_done)
+
+
+async def test_only_what_is_in_the_catalogue_can_be_paused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["pause", "no_such_task"])
+    assert "navigate_and_extract_text" in capsys.readouterr().err

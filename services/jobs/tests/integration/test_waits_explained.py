@@ -1,5 +1,6 @@
 """What kept a job is written down with its dispatch, and what the queue is like beside it."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -16,8 +17,9 @@ from msaas.postgres import Database
 from msaas.telemetry import Metrics
 from msaas.testing import FakeClock
 
+ReadWait = Callable[[Any], Awaitable[tuple[str | None, int]]]
 AGE = "UPDATE jobs.jobs SET run_at = run_at - interval '1 min', created_at = now() - interval '1 h'"
-WAITS = "SELECT waited_for, waited_ms FROM jobs.job_attempts WHERE job_id = $1"
+WAITS = "SELECT waited_for, waited_ms FROM jobs.job_attempts WHERE fence = $1"
 END = (
     "WITH ended AS (UPDATE jobs.jobs SET status = 'FAILED', finished_at = now(), reserved = false"
     " WHERE id = $1 RETURNING id)"
@@ -25,12 +27,27 @@ END = (
 )
 
 
+@pytest.fixture
+def read_wait(rows: asyncpg.Connection) -> ReadWait:
+    async def read(dispatch: Any) -> tuple[str | None, int]:
+        row = await rows.fetchrow(WAITS, dispatch.fence)
+        assert row is not None
+        return row["waited_for"], row["waited_ms"]
+
+    return read
+
+
 async def test_who_did_not_wait_has_nothing_to_explain(
-    settle: Any, submit_job: Any, tick: Any, user: UUID, rows: asyncpg.Connection
+    settle: Any,
+    submit_job: Any,
+    tick: Any,
+    user: UUID,
+    read_wait: ReadWait,
+    rows: asyncpg.Connection,
 ) -> None:
     await settle(submit_job(user))
     [one] = (await tick()).picked
-    waited_for, waited_ms = await rows.fetchrow(WAITS, one.job_id)
+    waited_for, waited_ms = await read_wait(one)
     assert waited_for is None
     assert 0 <= waited_ms < 60_000
 
@@ -41,6 +58,7 @@ async def test_a_job_that_waited_for_a_slot_of_its_plan_says_so(
     submit_job: Any,
     database: Database,
     user: UUID,
+    read_wait: ReadWait,
     rows: asyncpg.Connection,
     at_once: int,
 ) -> None:
@@ -52,13 +70,18 @@ async def test_a_job_that_waited_for_a_slot_of_its_plan_says_so(
         await rows.execute(END, one.job_id)
     await rows.execute(AGE)
     [late] = (await record.pick()).picked
-    waited_for, waited_ms = await rows.fetchrow(WAITS, late.job_id)
+    waited_for, waited_ms = await read_wait(late)
     assert waited_for == "plan_concurrency"
     assert waited_ms >= 60_000
 
 
 async def test_a_job_that_waited_for_room_says_so(
-    settle: Any, submit_job: Any, tick: Any, user: UUID, rows: asyncpg.Connection
+    settle: Any,
+    submit_job: Any,
+    tick: Any,
+    user: UUID,
+    read_wait: ReadWait,
+    rows: asyncpg.Connection,
 ) -> None:
     await settle(*(submit_job(user, plan=Plan.PRO) for _ in range(2)))
     [first] = (await tick(window=1)).picked
@@ -68,20 +91,31 @@ async def test_a_job_that_waited_for_room_says_so(
     )
     await rows.execute(AGE)
     [late] = (await tick(window=1)).picked
-    assert (await rows.fetchrow(WAITS, late.job_id))["waited_for"] == "topic_window"
+    assert (await read_wait(late))[0] == "topic_window"
 
 
 async def test_a_job_that_was_scheduled_says_so(
-    settle: Any, submit_job: Any, tick: Any, user: UUID, rows: asyncpg.Connection
+    settle: Any,
+    submit_job: Any,
+    tick: Any,
+    user: UUID,
+    read_wait: ReadWait,
+    rows: asyncpg.Connection,
 ) -> None:
     await settle(submit_job(user))
     await rows.execute("UPDATE jobs.jobs SET created_at = now() - interval '1 h'")
     [one] = (await tick()).picked
-    assert (await rows.fetchrow(WAITS, one.job_id))["waited_for"] == "scheduled"
+    assert (await read_wait(one))[0] == "scheduled"
 
 
 async def test_a_job_that_waited_for_the_end_of_a_pause_says_so(
-    settle: Any, submit_job: Any, tick: Any, user: UUID, rows: Any, database: Database
+    settle: Any,
+    submit_job: Any,
+    tick: Any,
+    user: UUID,
+    read_wait: ReadWait,
+    rows: Any,
+    database: Database,
 ) -> None:
     set_pauses = SetPauses(PostgresPauses(database), on_room=lambda: None)
     await set_pauses([PauseTask(task_type="echo")])
@@ -90,7 +124,7 @@ async def test_a_job_that_waited_for_the_end_of_a_pause_says_so(
     await rows.execute(AGE)
     await set_pauses([ResumeTask(task_type="echo")])
     [one] = (await tick()).picked
-    assert (await rows.fetchrow(WAITS, one.job_id))["waited_for"] == "paused"
+    assert (await read_wait(one))[0] == "paused"
 
 
 async def test_a_second_run_is_not_blamed_for_the_first(

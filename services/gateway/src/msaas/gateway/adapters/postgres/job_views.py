@@ -46,7 +46,7 @@ class PostgresJobViews:
     async def find_job(self, user_id: UUID, job_id: UUID) -> Row | None:
         async with self._database.read_as(user_id) as connection:
             row = await connection.fetchrow(_JOB, job_id)
-            rows = await add_places(connection, [] if row is None else [row])
+            rows = await add_places(connection, [] if row is None else [dict(row)])
         return next(iter(rows), None)
 
     async def find_progress(self, user_id: UUID, job_id: UUID) -> Row | None:
@@ -67,7 +67,7 @@ class PostgresJobViews:
         query, values = list_query(wanted, before)
         async with self._database.read_as(user_id) as connection:
             rows = await connection.fetch(f"{query} LIMIT {int(count)}", *values)
-            return await add_places(connection, rows)
+            return await add_places(connection, [dict(row) for row in rows])
 
     async def list_attempts(self, user_id: UUID, job_id: UUID) -> Sequence[Row] | None:
         async with self._database.read_as(user_id) as connection:

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Final
 
-from asyncpg import Record
-
 from msaas.contracts import JobStatus, Plan
 from msaas.gateway.application.ports import Row
 from msaas.gateway.domain.queueing import Place
@@ -25,15 +23,15 @@ WHERE q.id = ANY($1::uuid[])
 """
 
 
-async def add_places(connection: Connection, rows: Sequence[Record]) -> Sequence[Row]:
+async def add_places(connection: Connection, rows: Sequence[Row]) -> Sequence[Row]:
     """Give each row its `place`, or None: whoever has nothing waiting is not asked about."""
     waiting = [row["id"] for row in rows if row["status"] == JobStatus.PENDING]
     found = await connection.fetch(_PLACES, waiting) if waiting else []
-    places = {row["id"]: _read(row) for row in found}
+    places = {row["id"]: _read(dict(row)) for row in found}
     return [{**row, "place": places.get(row["id"])} for row in rows]
 
 
-def _read(row: Record) -> Place:
+def _read(row: Row) -> Place:
     return Place(
         position=row["position"],
         run_at=row["run_at"],
