@@ -53,6 +53,7 @@ from msaas.contracts.jobs import (
     JobStarted,
     JobStatus,
     JobSucceeded,
+    JobWaiting,
     LossReason,
     Progress,
     PushedJob,
@@ -61,6 +62,7 @@ from msaas.contracts.jobs import (
     Source,
     SubmitJob,
     SubmitJobs,
+    WakeJob,
 )
 from msaas.contracts.keys import (
     PERMANENT_KEYS,
@@ -82,6 +84,12 @@ from msaas.contracts.message import (
     Message,
     OnFull,
     Value,
+)
+from msaas.contracts.pauses import (
+    CircuitOpened,
+    PauseReason,
+    PauseTask,
+    ResumeTask,
 )
 from msaas.contracts.plans import (
     PLANS,
@@ -163,6 +171,7 @@ __all__ = [
     "AccountFrame",
     "CancelJob",
     "CancelRequested",
+    "CircuitOpened",
     "ContractError",
     "DeadLetterKind",
     "DeadlinePassed",
@@ -185,6 +194,7 @@ __all__ = [
     "JobStarted",
     "JobStatus",
     "JobSucceeded",
+    "JobWaiting",
     "JsonObject",
     "LetterClass",
     "LetterState",
@@ -197,6 +207,8 @@ __all__ = [
     "Note",
     "OnFull",
     "Oversize",
+    "PauseReason",
+    "PauseTask",
     "Plan",
     "PlanTerms",
     "ProblemType",
@@ -207,6 +219,7 @@ __all__ = [
     "Reply",
     "ReplyProblem",
     "ResolveDeadLetters",
+    "ResumeTask",
     "RetryJob",
     "ShowDeadLetter",
     "Source",
@@ -229,6 +242,7 @@ __all__ = [
     "UsageRecorded",
     "UsageReported",
     "Value",
+    "WakeJob",
     "account_frame",
     "build_head",
     "cancel_key",

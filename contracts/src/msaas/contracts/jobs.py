@@ -175,6 +175,15 @@ class DeadlinePassed(Message):
     user_id: UUID
 
 
+class WakeJob(Message):
+    """Said by the owner's timer of a job that has waited until its time; skipped as above."""
+
+    on_full: ClassVar = OnFull.SKIP
+
+    job_id: UUID
+    user_id: UUID
+
+
 class JobMeta(Value):
     correlation_id: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$", max_length=128)]
     user_id: UUID
@@ -273,6 +282,29 @@ class JobFailed(Message):
     started_at: Moment | None = None
     finished_at: Moment
     timings_ms: Timings = Field(default_factory=dict[str, int])
+
+
+class JobWaiting(Message):
+    """Ends a run whose job goes on later: when all the children named have ended, or at `until`.
+
+    A child that does not exist has ended: submit first, then wait.
+    """
+
+    on_full: ClassVar = OnFull.ADMIT
+
+    job_id: UUID
+    fence: UUID
+    child_ids: Annotated[tuple[UUID, ...], Field(max_length=100)] = ()
+    until: Moment | None = None
+    started_at: Moment
+    finished_at: Moment
+    timings_ms: Timings = Field(default_factory=dict[str, int])
+
+    @model_validator(mode="after")
+    def _waits_for_something(self) -> Self:
+        if not self.child_ids and self.until is None:
+            raise ValueError("child_ids or until")
+        return self
 
 
 class JobLost(Message):

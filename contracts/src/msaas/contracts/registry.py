@@ -19,10 +19,12 @@ from msaas.contracts.jobs import (
     JobProgressed,
     JobStarted,
     JobSucceeded,
+    JobWaiting,
     PushedJob,
     RetryJob,
     SubmitJob,
     SubmitJobs,
+    WakeJob,
 )
 from msaas.contracts.letters import (
     ListDeadLetters,
@@ -30,6 +32,7 @@ from msaas.contracts.letters import (
     ResolveDeadLetters,
     ShowDeadLetter,
 )
+from msaas.contracts.pauses import CircuitOpened, PauseTask, ResumeTask
 from msaas.contracts.reply import Reply
 from msaas.contracts.topics import Topic, TopicKind
 from msaas.contracts.usage import UsageNoted, UsageRecorded
@@ -39,7 +42,8 @@ _DECLARED = (
         name="jobs.commands",
         kind=TopicKind.WORK,
         messages=(
-            *(SubmitJob, SubmitJobs, PushedJob, CancelJob, RetryJob, DeadlinePassed),
+            *(SubmitJob, SubmitJobs, PushedJob, CancelJob, RetryJob, DeadlinePassed, WakeJob),
+            *(PauseTask, ResumeTask),
             *(ListDeadLetters, ShowDeadLetter, ReplayDeadLetters, ResolveDeadLetters),
         ),
         owner="jobs",
@@ -80,7 +84,10 @@ _DECLARED = (
     Topic(
         name="jobs.results",
         kind=TopicKind.WORK,
-        messages=(JobStarted, JobHeartbeat, JobProgressed, JobSucceeded, JobFailed, JobLost),
+        messages=(
+            *(JobStarted, JobHeartbeat, JobProgressed, JobWaiting, JobSucceeded, JobFailed),
+            *(JobLost, CircuitOpened),
+        ),
         owner="jobs",
         producers=frozenset({"browser-worker", "jobs", "jobs-worker"}),
         consumers=("jobs",),

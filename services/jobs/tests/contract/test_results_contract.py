@@ -10,8 +10,10 @@ import asyncpg
 import pytest
 
 from msaas.contracts import JobStatus, decode, encode, get_topic
+from msaas.jobs.adapters.postgres.pauses import PostgresPauses
 from msaas.jobs.adapters.postgres.results import PostgresResults
 from msaas.jobs.application.persist_results import PersistResults
+from msaas.jobs.application.set_pauses import SetPauses
 from msaas.jobs.bootstrap import SERVICE
 from msaas.jobs.domain.settling import Rules
 from msaas.jobs.entrypoints.topics import results
@@ -52,6 +54,8 @@ OUTCOMES: Mapping[str, JobStatus] = {
     "JobSucceeded": JobStatus.COMPLETED,
     "JobFailed": JobStatus.PENDING,
     "JobLost": JobStatus.PENDING,
+    "JobWaiting": JobStatus.RUNNING,
+    "CircuitOpened": JobStatus.PENDING,
 }
 
 
@@ -69,8 +73,10 @@ def handler(database: Database) -> results.ResultsHandler:
         Metrics("jobs", "test"),
         Rules(once=frozenset(), draw=lambda: 1.0),
         on_room=lambda: None,
+        on_woken=lambda: None,
     )
-    return results.ResultsHandler(persist)
+    set_pauses = SetPauses(PostgresPauses(database), on_room=lambda: None)
+    return results.ResultsHandler(persist, set_pauses)
 
 
 def deliver(name: str) -> Delivery:
@@ -96,8 +102,8 @@ async def test_the_committed_samples_are_settled(
 ) -> None:
     delivery = deliver(name)
     word: Any = delivery.message
-    job: UUID = word.job_id
-    await rows.execute(JOB, job, word.fence)
+    job: UUID = getattr(word, "job_id", new_id())
+    await rows.execute(JOB, job, getattr(word, "fence", new_id()))
     told = await handler([delivery])
     assert await rows.fetchval("SELECT status FROM jobs.jobs") == status
     for outgoing in told:

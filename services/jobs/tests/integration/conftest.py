@@ -17,6 +17,7 @@ from msaas.contracts import (
     JobProgressed,
     JobStarted,
     JobSucceeded,
+    JobWaiting,
     LossReason,
     Message,
     Progress,
@@ -94,6 +95,11 @@ class GivenRun:
             finished_at=at,
         )
 
+    def waiting(self, *child_ids: UUID, until: datetime | None = None) -> JobWaiting:
+        at = datetime.now(UTC)
+        said: dict[str, Any] = {"child_ids": child_ids, "until": until}
+        return JobWaiting(**self.key, **said, started_at=at, finished_at=at)
+
     def lost(self, reason: LossReason, lease_until: datetime | None = None) -> JobLost:
         return JobLost(**self.key, reason=reason, lease_until=lease_until)
 
@@ -116,6 +122,21 @@ class Given:
             await self._rows.execute(COUNTER, uuid4(), user, subject, plan, PERIOD, count)
             await self._rows.execute(JOBS, jobs, user, fences, PERIOD)
         return [GivenRun(user, *pair) for pair in zip(jobs, fences, strict=True)]
+
+    async def child(self, parent: GivenRun, *, begun: bool = True) -> GivenRun:
+        """Make a job of the same user under it, handed out or not."""
+        run = GivenRun(parent.user, new_id(), uuid4())
+        await self._rows.execute(JOBS, [run.job], run.user, [run.fence], PERIOD)
+        await self._rows.execute(
+            "UPDATE jobs.usage_counters SET jobs_reserved = jobs_reserved + 1 WHERE user_id = $1",
+            run.user,
+        )
+        sql = "UPDATE jobs.jobs SET parent_job_id = $2 WHERE id = $1"
+        await self._rows.execute(sql, run.job, parent.job)
+        if not begun:
+            sql = "UPDATE jobs.jobs SET dispatched_at = NULL, fence = NULL WHERE id = $1"
+            await self._rows.execute(sql, run.job)
+        return run
 
     async def run(self) -> GivenRun:
         [run] = await self.runs()
@@ -173,12 +194,14 @@ class Results:
         self.metrics = Metrics("jobs", "test")
         self.wire = FakeWithdrawal()
         self.nudges = 0
+        self.woken = 0
         self._persist = PersistResults(
             PostgresResults(database),
             self.wire,
             self.metrics,
             Rules(once=once, draw=lambda: 1.0),
             on_room=self._nudge,
+            on_woken=self._notice_woken,
         )
 
     async def hear(self, *messages: Message) -> list[Outgoing]:
@@ -187,6 +210,9 @@ class Results:
 
     def _nudge(self) -> None:
         self.nudges += 1
+
+    def _notice_woken(self) -> None:
+        self.woken += 1
 
 
 @pytest.fixture

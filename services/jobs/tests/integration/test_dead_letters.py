@@ -27,7 +27,7 @@ from msaas.contracts import (
     encode,
     get_topic,
 )
-from msaas.jobs.adapters.graves import SettingPauses, WireGraves
+from msaas.jobs.adapters.graves import WireGraves
 from msaas.jobs.adapters.postgres.intake import PostgresIntake
 from msaas.jobs.adapters.postgres.letters import PostgresLetters
 from msaas.jobs.application.keep_letters import KeepLetters
@@ -109,15 +109,15 @@ class Desk:
         )()
 
     async def watch(self) -> None:
-        pauses = SettingPauses(self.paused)
-        await WatchReplays(self.store, pauses, self.messenger.publisher, self.clock)()
+        await WatchReplays(self.store, self, self.messenger.publisher, self.clock)()
+
+    async def find_paused(self) -> frozenset[str]:
+        return self.paused
 
     async def replay(
         self, *letters: UUID, by: UUID | None = OPERATOR, replay_id: UUID | None = None
     ) -> tuple[list[dict[str, Any]], list[Outgoing]]:
-        use_case = ReplayLetters(
-            self.store, SettingPauses(self.paused), self.graves, self.settle, self.metrics
-        )
+        use_case = ReplayLetters(self.store, self, self.graves, self.settle, self.metrics)
         command = ReplayDeadLetters(replay_id=replay_id or new_id(), letters=letters, asked_by=by)
         return await use_case(command)
 

@@ -160,7 +160,7 @@ async def test_a_topic_holds_no_more_unread_envelopes_than_its_window(
     assert len((await tick(window=5)).picked) == 5
     assert len((await tick(window=5)).picked) == 0
     await rows.execute(
-        "UPDATE jobs.jobs SET status = 'RUNNING' WHERE id IN"
+        "UPDATE jobs.jobs SET status = 'RUNNING', lease_until = now() WHERE id IN"
         " (SELECT id FROM jobs.jobs WHERE fence IS NOT NULL LIMIT 2)"
     )
     assert len((await tick(window=5)).picked) == 2

@@ -14,9 +14,11 @@ NEW_JOB = (
     " billable) VALUES (gen_random_uuid(), '{user_a}', 'echo', '{{}}', 3, 'c', 'api', true)"
 )
 VIEWS = ("jobs", "job_attempts", "usage")
+PUBLIC_VIEWS = ("pauses", "queue_stats")
+QUEUE_VIEWS = ("queue", "slots")
 TABLES = (
     *("subjects", "jobs", "job_attempts", "usage_counters", "usage_events"),
-    *("queue_stats", "message_dead_letters", "wire_epoch"),
+    *("queue_stats", "message_dead_letters", "wire_epoch", "pauses"),
 )
 STRANGERS = ("anon", "service_role", "svc_gateway", "svc_gateway_read")
 
@@ -25,6 +27,14 @@ QUESTIONS = [
     *(("A", f"SELECT FROM api_v1.{view}", 1) for view in VIEWS),
     *(("B", f"SELECT FROM api_v1.{view}", 1) for view in VIEWS),
     ("A", "SELECT FROM api_v1.jobs WHERE id = '{job_a}'", 1),
+    *(("A", f"SELECT FROM api_v1.{view}", 1) for view in QUEUE_VIEWS),
+    ("A", "SELECT FROM api_v1.queue WHERE id = '{job_b}'", 0),
+    ("A", "SELECT FROM api_v1.slots WHERE held > 0", 0),
+    *(("A", f"SELECT FROM api_v1.{view}", 0) for view in PUBLIC_VIEWS),
+    ("A", "SELECT note FROM jobs.pauses", DENIED),
+    ("A", "INSERT INTO api_v1.pauses (task_type, reason) VALUES ('echo', 'flag')", DENIED),
+    ("A", "UPDATE api_v1.queue_stats SET waiting = 0", DENIED),
+    ("A", "SELECT head FROM jobs.subjects", DENIED),
     ("A", "SELECT FROM api_v1.jobs WHERE id = '{job_b}'", 0),
     ("A", "SELECT FROM api_v1.job_attempts WHERE job_id = '{job_b}'", 0),
     ("A", "SELECT FROM api_v1.jobs j JOIN api_v1.job_attempts a ON a.job_id = j.id", 1),
@@ -40,6 +50,11 @@ QUESTIONS = [
     ("A", "SELECT jobs.usage_hash(NULL, 1, NULL, 1, now(), '')", DENIED),
     ("A", "SET ROLE svc_jobs", DENIED),
     # strangers
+    *(
+        (who, f"SELECT FROM api_v1.{view}", DENIED)
+        for who in STRANGERS
+        for view in (*QUEUE_VIEWS, *PUBLIC_VIEWS)
+    ),
     *((who, f"SELECT FROM api_v1.{view}", DENIED) for who in STRANGERS for view in VIEWS),
     *((who, f"SELECT FROM jobs.{table}", DENIED) for who in STRANGERS for table in TABLES),
     *((who, f"DELETE FROM jobs.{table}", DENIED) for who in STRANGERS for table in TABLES),

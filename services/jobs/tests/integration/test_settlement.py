@@ -166,7 +166,7 @@ async def test_the_write_goes_by_primary_key_at_a_size_that_matters(
     statements: list[tuple[str, list[Any]]] = [
         (sql.MOVE, list(zip(*map(move_row, verdicts), strict=True))),
         (sql.BEAT, list(zip(*map(beat_row, verdicts), strict=True))),
-        (sql.LOCK_JOBS, [ids]),
+        (sql.LOCK_JOBS, [ids, ids]),
     ]
     # What is kept prepared is planned without its values after a while.
     for mode in ("force_custom_plan", "force_generic_plan"):
@@ -178,7 +178,7 @@ async def test_the_write_goes_by_primary_key_at_a_size_that_matters(
 
 
 async def verdict_on(rows: asyncpg.Connection, run: Any) -> Any:
-    [job] = await rows.fetch(sql.LOCK_JOBS, [run.job])
+    [job] = await rows.fetch(sql.LOCK_JOBS, [run.job], [])
     [attempt] = await rows.fetch(sql.FIND_RUNS, [run.job])
     rules = Rules(once=frozenset(), draw=lambda: 1.0)
     return decide(

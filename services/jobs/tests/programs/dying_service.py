@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from msaas.jobs.adapters.postgres.intake import PostgresIntake
+from msaas.jobs.adapters.postgres.pauses import PostgresPauses
 from msaas.jobs.adapters.workers import WireToWorkers
+from msaas.jobs.application.set_pauses import SetPauses
 from msaas.jobs.application.settle_commands import SettleCommands
 from msaas.jobs.bootstrap import PRODUCES, assemble, read_keys
 from msaas.jobs.entrypoints.topics.commands import TOPIC, CommandsHandler
@@ -48,7 +50,8 @@ async def intake_alone(
     settle = SettleCommands(
         DyingIntake(database), WireToWorkers(messenger), metrics, on_room=lambda: None
     )
-    messenger.batch(TOPIC, CommandsHandler(settle))
+    set_pauses = SetPauses(PostgresPauses(database), on_room=lambda: None)
+    messenger.batch(TOPIC, CommandsHandler(settle, set_pauses))
     await messenger.run()
 
 

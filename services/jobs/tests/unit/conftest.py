@@ -10,7 +10,7 @@ import pytest
 
 from msaas.contracts import JobStatus, LossReason
 from msaas.jobs.domain.job import Job, Run
-from msaas.jobs.domain.reports import LEASE, Failure, Loss, RunKey, RunReport, Success
+from msaas.jobs.domain.reports import LEASE, Failure, Loss, RunKey, RunReport, Success, Wait
 from msaas.jobs.domain.settling import Rules, Verdict, decide
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -82,6 +82,10 @@ class Story:
             reason=reason, error="too slow", retryable=retryable, finished_at=NOW, timings_ms={}
         )
         return self.report(fence, started_at=NOW, failure=failed)
+
+    def wait(self, fence: UUID = PRESENT, *, until: datetime | None = None) -> RunReport:
+        wait = Wait(children=(UUID(int=77),), until=until, finished_at=NOW, timings_ms={})
+        return self.report(fence, started_at=NOW, wait=wait)
 
     def loss(
         self,

@@ -10,6 +10,7 @@ import pytest
 from msaas.contracts import JobStatus, LossReason
 from msaas.jobs.domain.folding import merge
 from msaas.jobs.domain.losses import MOST_LOSSES
+from msaas.jobs.domain.settling import LONGEST_WAIT
 
 PENDING, RUNNING = JobStatus.PENDING, JobStatus.RUNNING
 COMPLETED, FAILED, CANCELLED = JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED
@@ -239,3 +240,38 @@ def test_no_other_clock_is_trusted_beyond_our_own_two_times(story: Any) -> None:
     story.job = replace(story.job, started_at=None)
     late = story.report(started_at=story.now + timedelta(days=9), lease=timedelta(seconds=10))
     assert story.hear(late).after.started_at == story.now
+
+
+def test_a_job_that_waits_has_no_run_and_holds_no_slot_but_is_seen_running(story: Any) -> None:
+    story.hear(story.start())
+    verdict = story.hear(story.wait())
+    job = verdict.after
+    assert (job.status, job.fence, job.dispatched_at, job.lease_until) == ("RUNNING",) + (None,) * 3
+    assert (job.waiting_for, job.wake_at) == ((UUID(int=77),), story.now + LONGEST_WAIT)
+    assert verdict.frees_a_slot
+    assert verdict.waits
+    assert story.runs[story.fence].outcome == "waiting"
+
+
+def test_word_that_comes_after_a_run_has_waited_changes_nothing(story: Any) -> None:
+    story.once = frozenset({"echo"})
+    story.hear(story.start(), story.wait())
+    waiting = story.job
+    for late in (story.start(), story.beat(), story.loss(LossReason.RECLAIMED), story.wait()):
+        assert story.hear(late).after == waiting
+
+
+def test_a_run_that_is_to_be_cancelled_does_not_wait(story: Any) -> None:
+    story.hear(story.start())
+    story.job = replace(story.job, cancel_requested_at=story.now)
+    assert story.hear(story.wait()).after.status is JobStatus.CANCELLED
+    assert story.runs[story.fence].outcome == "cancelled"
+
+
+@pytest.mark.parametrize("once", [True, False])
+def test_a_woken_job_whose_entry_is_lost_is_still_a_woken_one(story: Any, *, once: bool) -> None:
+    story.once = frozenset({"echo"} if once else ())
+    story.hear(story.start(), story.wait())
+    woken = story.job = replace(story.job, waiting_for=None)
+    fence = story.hand_out_again()
+    assert story.hear(story.loss(LossReason.STALE, fence)).after == woken

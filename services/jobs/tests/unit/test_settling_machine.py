@@ -51,7 +51,7 @@ class Life(RuleBasedStateMachine):
     def pass_time(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
 
-    @rule(which=st.integers(0, 99), what=st.integers(0, 8))
+    @rule(which=st.integers(0, 99), what=st.integers(0, 9))
     def say(self, which: int, what: int) -> None:
         """Somebody says something of one of the runs; it may be true or not."""
         fences = list(self.story.runs)
@@ -68,6 +68,7 @@ class Life(RuleBasedStateMachine):
             partial(story.loss, LossReason.RECLAIMED),
             partial(story.loss, LossReason.LEASE_EXPIRED, lease_until=ended),
             partial(story.loss, LossReason.STALE),
+            story.wait,
         )
         self.said.append(choices[what](fence))
 
@@ -82,9 +83,18 @@ class Life(RuleBasedStateMachine):
     def hand_out(self) -> None:
         if self.story.job.is_finished:
             return
-        begun = any(run.started_at for run in self.story.runs.values())
+        if self.story.job.waiting_for is not None:
+            return
+        runs = self.story.runs.values()
+        begun = any(run.started_at for run in runs if run.outcome != "waiting")
         self.begun_again |= self.once and begun
         self.story.hand_out_again(UUID(int=1_000 + len(self.story.runs)))
+
+    @precondition(lambda self: self.story.job.waiting_for is not None)
+    @rule()
+    def wake(self) -> None:
+        """Be whoever ends what it waited for."""
+        self.story.job = replace(self.story.job, waiting_for=None, wake_at=self.now)
 
     @rule()
     def cancel(self) -> None:
@@ -92,9 +102,13 @@ class Life(RuleBasedStateMachine):
         job = self.story.job
         if job.is_finished:
             return
-        if job.status is JobStatus.PENDING:
+        if job.status is JobStatus.PENDING or job.fence is None:
             self.story.job = replace(
-                job, status=JobStatus.CANCELLED, finished_at=self.now, reserved=False
+                job,
+                status=JobStatus.CANCELLED,
+                finished_at=self.now,
+                reserved=False,
+                waiting_for=None,
             )
         else:
             self.story.job = replace(job, cancel_requested_at=self.now)
@@ -130,9 +144,13 @@ class Life(RuleBasedStateMachine):
         assert job.attempts <= job.max_attempts
         assert job.losses <= MOST_LOSSES + 1
         if job.status is JobStatus.RUNNING:
-            assert job.fence
-            assert job.lease_until
             assert job.started_at
+            assert job.lease_until is None or job.fence
+        if job.waiting_for is not None:
+            assert job.status is JobStatus.RUNNING
+            assert job.wake_at
+            assert job.fence is None
+            assert job.dispatched_at is None
 
     @invariant()
     def what_begins_only_once_is_never_handed_out_after_it_began(self) -> None:
@@ -143,6 +161,8 @@ class Life(RuleBasedStateMachine):
         if self.said:
             self.settle(self.said)
         if not self.story.job.is_finished:
+            if self.story.job.waiting_for is not None:
+                self.wake()
             if self.story.job.fence is None:
                 self.hand_out()
             self.settle([self.story.success(self.story.job.fence)])

@@ -75,6 +75,13 @@ VERBS: dict[str, Verb] = {
     ),
     "status": Verb("msaas.local.verbs:status", "", "what is running, where, since when"),
     "logs": Verb("msaas.local.verbs:logs", "[PART ...]", "what the running parts have said"),
+    "pause": Verb(
+        "msaas.cli.pauses:pause",
+        "TASK_TYPE",
+        "hand out no more jobs of a task type; what runs goes on",
+        "On REDIS_URL as the user `jobs`, with ENVIRONMENT; else on the fleet that `up` runs.",
+    ),
+    "resume": Verb("msaas.cli.pauses:resume", "TASK_TYPE", "hand them out again"),
     "contracts": Verb(
         "msaas.cli.generate:run",
         "[--check]",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from msaas.local.errors import LocalError
 from msaas.local.home import Home, find_home
 from msaas.local.kept_secrets import keep_secret
+from msaas.local.redis_users import LOCAL_ENVIRONMENT, redis_secret, url_as
 from msaas.local.services import DEMO_EMAIL, OPERATOR_EMAIL, identity_url
 from msaas.local.state import find_state
 
@@ -60,3 +61,17 @@ def get_database_url(environment: Mapping[str, str]) -> str:
     if url is None:
         raise LocalError("Set DATABASE_URL, or start a Postgres with `./msaas up`.")
     return url
+
+
+def get_redis_url(environment: Mapping[str, str], process: str) -> Mapping[str, str]:
+    """Return REDIS_URL as it is given, else that of the Redis that runs here, as `process`."""
+    if environment.get("REDIS_URL"):
+        return {}
+    home = find_home(environment)
+    state = find_state(home.state_path)
+    parts = state.parts if state and state.launcher.alive else []
+    url = next((part.url for part in parts if part.name == "redis"), None)
+    if url is None:
+        raise LocalError("Set REDIS_URL, or start a Redis with `./msaas up`.")
+    password = keep_secret(home.secrets, redis_secret(process))
+    return {"ENVIRONMENT": LOCAL_ENVIRONMENT, "REDIS_URL": url_as(url, process, password)}

@@ -1,7 +1,7 @@
 """The worker's side of a job's life: lease, beats, progress, cancellation, result."""
 
 from msaas.worker.job_worker import JobWorker
-from msaas.worker.run import Action, ActionFailed, Run, RunCancelled
+from msaas.worker.run import Action, ActionFailed, Run, RunCancelled, Wait
 from msaas.worker.serving import WorkerProcess, prepare_worker, serve_worker
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "JobWorker",
     "Run",
     "RunCancelled",
+    "Wait",
     "WorkerProcess",
     "prepare_worker",
     "serve_worker",

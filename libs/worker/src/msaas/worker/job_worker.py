@@ -3,30 +3,33 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 from msaas.contracts import (
     TASKS,
+    CircuitOpened,
     JobEnvelope,
     JobFailed,
     JobLost,
     JobProgressed,
     JobStarted,
     JobSucceeded,
+    JobWaiting,
     LossReason,
     Message,
     Progress,
     Task,
 )
-from msaas.kernel import Clock, RetryPolicy, SystemClock
+from msaas.kernel import CircuitOpen, Clock, RetryPolicy, SystemClock
 from msaas.messaging import Delivery, GivenUp, Messenger, Outgoing
 from msaas.telemetry import Metrics, bind, get_logger, span
-from msaas.worker.run import Action, ActionFailed, Run, RunCancelled
+from msaas.worker.run import Action, ActionFailed, Run, RunCancelled, Wait
 from msaas.worker.under_way import OUTSIDE, RESULTS, Current, UnderWay
 from msaas.worker.verdicts import (
     CANCELLED,
     OUT_OF_TIME,
     PAST_DEADLINE,
+    UNAVAILABLE,
     UNEXPECTED,
     UNKNOWN_TASK,
     Failure,
@@ -83,7 +86,8 @@ class JobWorker:
             with self._under_way.enter(delivery, envelope) as current:
                 verdict = await self._conclude(current)
             self._log.info("job_run_finished", **_describe(verdict))
-            return [delivery.emit(RESULTS, verdict)]
+            news = [current.news] if current.news else []
+            return [delivery.emit(RESULTS, one) for one in (*news, verdict)]
 
     def give_up(
         self, delivery: Delivery, why: GivenUp, error: Exception | None = None
@@ -110,7 +114,9 @@ class JobWorker:
         started_at, timings_ms = current.started_at, current.timings
         return failed(envelope, failure, self._clock.now(), started_at, timings_ms)
 
-    async def _carry_out(self, current: Current, task: Task, action: Action) -> JobSucceeded:
+    async def _carry_out(
+        self, current: Current, task: Task, action: Action
+    ) -> JobSucceeded | JobWaiting:
         run = self._make_run(current, task)
         current.timings = run.timings
         await run.check()
@@ -121,17 +127,20 @@ class JobWorker:
         try:
             with self._duration.labels(task.task_type).time():
                 async with asyncio.timeout(run.seconds_left()):
-                    result = encode_result(task, await action.run(run))
+                    answer = await action.run(run)
+                    result = None if isinstance(answer, Wait) else encode_result(task, answer)
         finally:
             run.end()
-        return JobSucceeded(
-            job_id=current.envelope.job_id,
-            fence=current.envelope.fence,
-            result=result,
-            started_at=started_at,
-            finished_at=self._clock.now(),
-            timings_ms=run.timings,
-        )
+        told: dict[str, Any] = {
+            "job_id": current.envelope.job_id,
+            "fence": current.envelope.fence,
+            "started_at": started_at,
+            "finished_at": self._clock.now(),
+            "timings_ms": run.timings,
+        }
+        if isinstance(answer, Wait):
+            return JobWaiting(child_ids=answer.children, until=answer.until, **told)
+        return JobSucceeded(result=result, **told)
 
     def _explain(self, current: Current, error: BaseException) -> Failure:
         """Say why there is no result; a run that is not to be reported as failed goes on falling.
@@ -144,6 +153,9 @@ class JobWorker:
             raise asyncio.CancelledError from error
         if isinstance(error, ActionFailed):
             return Failure.of(error)
+        if isinstance(error, CircuitOpen) and current.started_at is not None:
+            current.news = self._tell_of(current, error)
+            return UNAVAILABLE
         if isinstance(error, TimeoutError):
             deadline = current.envelope.meta.deadline_ts
             is_past = deadline is not None and deadline - self._clock.now() <= _A_MOMENT
@@ -152,6 +164,14 @@ class JobWorker:
             raise error
         self._log.error("job_run_broke", exc_info=error)
         return UNEXPECTED
+
+    def _tell_of(self, current: Current, refused: CircuitOpen) -> CircuitOpened | None:
+        """Have the task type rest for as long as the breaker does."""
+        target, seconds = refused.context.get("target"), refused.context.get("retry_after")
+        if not (isinstance(target, str) and isinstance(seconds, float)):
+            return None
+        until = self._clock.now() + timedelta(seconds=seconds)
+        return CircuitOpened(task_type=current.envelope.task_type, target=target, until=until)
 
     def _make_run(self, current: Current, task: Task) -> Run:
         envelope, now = current.envelope, self._clock.now()
@@ -191,5 +211,7 @@ def _describe(verdict: Message) -> Mapping[str, str]:
             return {"outcome": "failed", "reason": verdict.failure_reason}
         case JobLost():
             return {"outcome": "lost", "reason": verdict.reason}
+        case JobWaiting():
+            return {"outcome": "waiting"}
         case _:
             return {"outcome": "succeeded"}

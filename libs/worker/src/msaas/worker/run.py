@@ -3,7 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
+from uuid import UUID
 
 from msaas.contracts import JobEnvelope, Progress, Value
 from msaas.kernel import Clock, DependencyUnavailable, MsaasError, Overloaded
@@ -20,6 +23,18 @@ class ActionFailed(MsaasError):
         super().__init__(safe_message, reason=reason)
         self.reason = reason
         self.may_retry = retryable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """What an action answers to go on later, in another run: when all these children have ended.
+
+    What it has done so far it keeps itself, under the job's id, before it answers so. At `until` it
+    goes on in any case; a child that was never submitted counts as one that has ended.
+    """
+
+    children: tuple[UUID, ...] = ()
+    until: datetime | None = None
 
 
 class RunCancelled(Exception):
@@ -83,6 +98,10 @@ class Run:
 
 
 class Action(Protocol):
-    """The work of one task type; answers with the catalogue's result, as a model or its fields."""
+    """The work of one task type; answers with the catalogue's result, as a model or its fields.
 
-    async def run(self, run: Run) -> Value | dict[str, Any]: ...
+    A CircuitOpen that it lets out is news of something that all workers of its kind call: the task
+    type rests until the circuit may close. What is one process's own it waits for itself.
+    """
+
+    async def run(self, run: Run) -> Value | dict[str, Any] | Wait: ...

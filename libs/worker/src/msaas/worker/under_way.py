@@ -29,6 +29,7 @@ class Current:
     started_at: datetime | None = None
     timings: dict[str, int] = field(default_factory=dict[str, int])
     is_cancelled: bool = False
+    news: Message | None = None
 
     def cancel(self) -> None:
         if not self.is_cancelled:

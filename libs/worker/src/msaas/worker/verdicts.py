@@ -16,6 +16,7 @@ from msaas.contracts import (
     Task,
     Value,
 )
+from msaas.kernel import CircuitOpen
 from msaas.worker.run import ActionFailed
 
 
@@ -33,6 +34,7 @@ CANCELLED = Failure("cancelled", "The job was cancelled.", may_retry=False)
 UNEXPECTED = Failure("internal", "The work failed for an unexpected reason.", may_retry=True)
 UNKNOWN_TASK = Failure("unknown_task", "This worker does not know the task type.", may_retry=False)
 OUT_OF_TIME = Failure("timeout", "The work took too long.", may_retry=True)
+UNAVAILABLE = Failure("dependency_unavailable", CircuitOpen.default_message, may_retry=True)
 PAST_DEADLINE = Failure("timeout", "The job's deadline has passed.", may_retry=False)
 
 

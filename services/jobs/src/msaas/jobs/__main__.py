@@ -1,21 +1,46 @@
-"""`python -m msaas.jobs serve | worker`: one image, two kinds of process."""
+"""`python -m msaas.jobs serve | worker`: an operator's words besides."""
 
 import argparse
 import os
 from collections.abc import Sequence
 
+from msaas.contracts import TASKS, PauseTask, ResumeTask
 from msaas.settings import SettingsInvalid, load
 from msaas.web import run
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m msaas.jobs", description=__doc__)
-    parser.add_argument("kind", choices=("serve", "worker"))
-    kind = parser.parse_args(arguments).kind
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    kinds.add_parser("serve", help="commands, dispatch, results")
+    kinds.add_parser("worker", help="generic tasks")
+    for kind, summary in (("pause", "hand out no more jobs"), ("resume", "hand them out again")):
+        asking = kinds.add_parser(kind, help=summary)
+        asking.add_argument("task_type", choices=sorted(TASKS))
+    given = parser.parse_args(arguments)
     try:
-        run(_serve() if kind == "serve" else _work())
+        run(_do(given.kind, getattr(given, "task_type", "")))
     except SettingsInvalid as invalid:
         parser.exit(2, f"{invalid}\n")
+
+
+async def _do(kind: str, task_type: str) -> None:
+    match kind:
+        case "serve":
+            await _serve()
+        case "worker":
+            await _work()
+        case _:
+            await _ask(kind, task_type)
+
+
+async def _ask(kind: str, task_type: str) -> None:
+    """Say it on the topic of commands: whichever process serves that does it."""
+    from msaas.jobs.asking import ask
+    from msaas.jobs.settings import AskSettings
+
+    make = PauseTask if kind == "pause" else ResumeTask
+    await ask(load(AskSettings, os.environ), make(task_type=task_type))
 
 
 async def _serve() -> None:

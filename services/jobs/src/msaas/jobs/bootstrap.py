@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from msaas.contracts import TASKS
-from msaas.jobs.adapters.graves import SettingPauses, WireGraves
+from msaas.contracts import TASKS, DeadlinePassed, WakeJob
+from msaas.jobs.adapters.graves import WireGraves
 from msaas.jobs.adapters.postgres.billing import PostgresBilling
 from msaas.jobs.adapters.postgres.dispatch import PostgresDispatch
 from msaas.jobs.adapters.postgres.facts import PostgresFacts
 from msaas.jobs.adapters.postgres.intake import PostgresIntake
 from msaas.jobs.adapters.postgres.letters import PostgresLetters
+from msaas.jobs.adapters.postgres.pauses import PostgresPauses
+from msaas.jobs.adapters.postgres.queue_stats import PostgresQueueStats
 from msaas.jobs.adapters.postgres.results import PostgresResults
 from msaas.jobs.adapters.postgres.sweep import PostgresLeases
 from msaas.jobs.adapters.workers import WireToWorkers
@@ -20,14 +22,16 @@ from msaas.jobs.application.apply_billing import ApplyBilling
 from msaas.jobs.application.dispatch_jobs import DispatchJobs
 from msaas.jobs.application.keep_letters import KeepLetters
 from msaas.jobs.application.letters_ports import Pauses
+from msaas.jobs.application.measure_queue import MeasureQueue
 from msaas.jobs.application.persist_results import PersistResults
 from msaas.jobs.application.replay_letters import ReplayLetters
 from msaas.jobs.application.republish_facts import RepublishFacts
 from msaas.jobs.application.resolve_letters import ResolveLetters
+from msaas.jobs.application.set_pauses import SetPauses
 from msaas.jobs.application.settle_commands import SettleCommands
 from msaas.jobs.application.sweep_leases import SweepLeases
-from msaas.jobs.application.watch_deadlines import WatchDeadlines
 from msaas.jobs.application.watch_replays import CountLetters, WatchReplays
+from msaas.jobs.application.watch_times import WatchTimes
 from msaas.jobs.domain.settling import Rules
 from msaas.jobs.entrypoints.dispatcher import Dispatcher
 from msaas.jobs.entrypoints.epoch import EpochKeeper
@@ -94,7 +98,6 @@ def assemble(
     opener: Opener,
     dispatch_window: int,
     enforces_quota: bool = True,
-    replay_holds: frozenset[str] = frozenset(),
     pace: Pace | None = None,
 ) -> Service:
     messenger = Messenger(wire, SERVICE, environment, metrics=metrics, produces=PRODUCES, pace=pace)
@@ -108,15 +111,21 @@ def assemble(
         on_room=dispatcher.nudge,
         enforces_quota=enforces_quota,
     )
-    pauses = SettingPauses(replay_holds)
+    pauses = PostgresPauses(database)
+    set_pauses = SetPauses(pauses, on_room=dispatcher.nudge)
     handler, keeper = _look_after_letters(messenger, database, metrics, settle, pauses)
-    router = letters.CommandsRouter(commands.CommandsHandler(settle), handler)
+    router = letters.CommandsRouter(commands.CommandsHandler(settle, set_pauses), handler)
     messenger.batch(commands.TOPIC, router)
     account = ApplyBilling(PostgresBilling(database), metrics, on_room=dispatcher.nudge)
     messenger.batch(billing.TOPIC, billing.BillingHandler(account))
-    recovery = _recover(messenger, database, metrics, dispatcher)
     intake = IntakeList(ListMover(wire), environment, SystemClock())
-    loops = [dispatcher, intake, *recovery, keeper]
+    recovery = _recover(messenger, database, metrics, dispatcher, set_pauses)
+    stats = MeasureQueue(
+        PostgresQueueStats(database, window=dispatch_window), metrics, SystemClock()
+    )
+    # Nothing is judged by what it sees, so it need not keep quiet first.
+    measurer = Sweeper([stats], workers.ping, SystemClock(), quiet=0.0)
+    loops = [dispatcher, intake, measurer, *recovery, keeper]
     return Service(messenger=messenger, dispatcher=dispatcher, loops=loops)
 
 
@@ -137,21 +146,32 @@ def _look_after_letters(
 
 
 def _recover(
-    messenger: Messenger, database: Database, metrics: Metrics, dispatcher: Dispatcher
+    messenger: Messenger,
+    database: Database,
+    metrics: Metrics,
+    dispatcher: Dispatcher,
+    set_pauses: SetPauses,
 ) -> Sequence[Loop]:
     """Settle what workers report, and look for what nobody reports."""
     once = frozenset(task.task_type for task in TASKS.values() if task.once)
     # Spreads retries; nobody gains by guessing it.
     rules = Rules(once=once, draw=random.random)
     persist = PersistResults(
-        PostgresResults(database), messenger, metrics, rules, on_room=dispatcher.notice_room
+        PostgresResults(database),
+        messenger,
+        metrics,
+        rules,
+        on_room=dispatcher.notice_room,
+        on_woken=dispatcher.nudge,
     )
-    messenger.batch(results.TOPIC, results.ResultsHandler(persist), linger=RESULTS_LINGER)
+    handler = results.ResultsHandler(persist, set_pauses)
+    messenger.batch(results.TOPIC, handler, linger=RESULTS_LINGER)
     publisher, clock = messenger.publisher, SystemClock()
     leases = PostgresLeases(database)
     sweep = SweepLeases(leases, messenger, publisher, metrics, clock)
-    watch = WatchDeadlines(leases, publisher, clock)
-    sweeper = Sweeper([sweep, watch], messenger.station.wire.now_ms, clock)
+    deadlines = WatchTimes(leases.list_past_deadline, DeadlinePassed, publisher, clock)
+    waits = WatchTimes(leases.list_over, WakeJob, publisher, clock)
+    sweeper = Sweeper([sweep, deadlines, waits], messenger.station.wire.now_ms, clock)
     keeper = EpochKeeper(RepublishFacts(PostgresFacts(database), messenger, publisher))
     messenger.on_epoch(sweeper.notice_epoch)
     messenger.on_epoch(keeper.notice_epoch)
@@ -185,7 +205,6 @@ async def serve(settings: Settings) -> None:
                 opener=read_keys(settings.sealing_keys.get_secret_value()),
                 dispatch_window=settings.dispatch_window,
                 enforces_quota=settings.billing_enforcement_enabled,
-                replay_holds=frozenset(settings.replay_holds),
             )
             await _run(
                 service, Health({"db": database.ping, "wire": wire.now_ms}), metrics, settings

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Final
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from msaas.settings import CommaList, LocalDefault, PostgresSettings, RedisSettings
+from msaas.settings import LocalDefault, PostgresSettings, RedisSettings
 
 # The other half is the gateway's default; in production both have to be given.
 LOCAL_SEALING_KEY: Final = "db5d7787:YGDJDhWeErmU7OW1ZrSMvWeMPPgYZgZUkdv0RnT8zlM"
@@ -24,19 +24,19 @@ class _OneImage(RedisSettings):
 
 
 class Settings(_OneImage, PostgresSettings):
-    """`sealing_keys`: private keys, a comma between them, the present one first.
-
-    `replay_holds`: topics whose dead letters wait until they are taken off the list again.
-    """
+    """`sealing_keys`: private keys, a comma between them, the present one first."""
 
     model_config: ClassVar[SettingsConfigDict] = _OURS
 
     sealing_keys: Annotated[SecretStr, LocalDefault(LOCAL_SEALING_KEY)]
-    replay_holds: CommaList = ()
     internal_port: int = Field(default=9001, ge=0, le=65_535)
     billing_enforcement_enabled: bool = Field(
         default=True, validation_alias="FF_BILLING_ENFORCEMENT_ENABLED"
     )
+
+
+class AskSettings(RedisSettings):
+    """An operator's word needs the wire and nothing else."""
 
 
 class WorkerSettings(_OneImage):

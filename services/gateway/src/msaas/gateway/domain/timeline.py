@@ -39,13 +39,17 @@ def _beginning(job: Row) -> Iterator[Happening]:
 
 def _attempt(row: Row) -> Iterator[Happening]:
     number = row["attempt"]
-    yield Happening(row["dispatched_at"], "dispatched", number, {})
+    yield Happening(row["dispatched_at"], "dispatched", number, _wait(row))
     if row["started_at"]:
         yield Happening(row["started_at"], "started", number, {})
     yield from _steps(row)
     if row["outcome"] and row["finished_at"]:
         told = {name: row[name] for name in ("outcome", "reason", "error") if row[name]}
         yield Happening(row["finished_at"], "attempt_ended", number, told)
+
+
+def _wait(row: Row) -> dict[str, Any]:
+    return {name: row[name] for name in ("waited_for", "waited_ms") if row["waited_for"]}
 
 
 def _steps(row: Row) -> Iterator[Happening]:

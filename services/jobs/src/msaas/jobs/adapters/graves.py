@@ -47,13 +47,3 @@ class WireGraves:
             if topic.bound and await self._wire.depth(key) >= topic.bound * NEARLY:
                 full.add(topic.name)
         return frozenset(full)
-
-
-class SettingPauses:
-    """Held by hand, by the setting JOBS_REPLAY_HOLDS."""
-
-    def __init__(self, topics: frozenset[str]) -> None:
-        self._topics = topics
-
-    async def find_paused(self) -> frozenset[str]:
-        return self._topics

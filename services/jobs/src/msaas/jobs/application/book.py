@@ -14,6 +14,7 @@ from msaas.contracts import (
     SubmitJob,
     SubmitJobs,
     Task,
+    WakeJob,
 )
 from msaas.jobs.application.snapshots import JobSnapshot
 from msaas.jobs.domain.accounts import Account
@@ -22,7 +23,7 @@ from msaas.jobs.domain.errors import UserErasing, UserUnknown
 Key = tuple[UUID, str, int]
 """A user's idempotency key and the item of a batch."""
 
-Command = SubmitJob | SubmitJobs | PushedJob | CancelJob | RetryJob | DeadlinePassed
+Command = SubmitJob | SubmitJobs | PushedJob | CancelJob | RetryJob | DeadlinePassed | WakeJob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +94,10 @@ class RefusedJob:
     words: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Book:
+    """`woken` counts, once it is stored, the jobs that no longer wait."""
+
     now: datetime
     accounts: dict[UUID, Account]
     jobs: dict[UUID, Job]
@@ -106,6 +109,8 @@ class Book:
     retried: list[Job] = field(default_factory=list[Job])
     asked_to_stop: list[Job] = field(default_factory=list[Job])
     called_off: dict[UUID, Job] = field(default_factory=dict[UUID, Job])
+    waking: set[UUID] = field(default_factory=set[UUID])
+    woken: int = 0
     repeated: dict[UUID, Job] = field(default_factory=dict[UUID, Job])
 
     def get_account(self, user_id: UUID) -> Account:

@@ -35,11 +35,13 @@ class PersistResults:
         rules: Rules,
         *,
         on_room: Callable[[], None],
+        on_woken: Callable[[], None],
     ) -> None:
         self._store = store
         self._wire = wire
         self._rules = rules
         self._on_room = on_room
+        self._on_woken = on_woken
         self._log = get_logger()
         self._finished = metrics.counter(
             "msaas_jobs_finished_total", "Jobs that ended.", ("status", "failure_reason")
@@ -66,6 +68,8 @@ class PersistResults:
         self._count(folded, settled)
         if any(verdict.frees_a_slot for verdict in settled.verdicts):
             self._on_room()
+        if settled.woken:
+            self._on_woken()
         await self._withdraw(settled.verdicts)
         return list(_announce(folded, settled, traces))
 

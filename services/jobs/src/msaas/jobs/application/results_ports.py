@@ -36,11 +36,15 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """`snapshots` are of every job as it is now; `facts` also those of earlier completions."""
+    """`snapshots` are of every job as it is now; `facts` also those of earlier completions.
+
+    `woken` counts the jobs that no longer wait, and have a run to come.
+    """
 
     verdicts: Sequence[Verdict] = ()
     snapshots: Mapping[UUID, JobSnapshot] = field(default_factory=dict[UUID, JobSnapshot])
     facts: Sequence[UsageFact] = ()
+    woken: int = 0
 
 
 class ResultStore(Protocol):
@@ -81,15 +85,11 @@ class LeaseStore(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverdueJob:
-    """It waits, and its deadline has passed."""
+    """It waits, and its time has come."""
 
     job_id: UUID
     user_id: UUID
     correlation_id: str
-
-
-class DeadlineStore(Protocol):
-    async def list_past_deadline(self) -> Sequence[OverdueJob]: ...
 
 
 class Presence(Protocol):

@@ -13,6 +13,7 @@ from msaas.contracts import (
     RetryJob,
     SubmitJob,
     SubmitJobs,
+    WakeJob,
 )
 from msaas.jobs.application.book import Accepted, Book, Command, Order, Wanted
 from msaas.jobs.application.cancel_jobs import call_off, cancel
@@ -22,6 +23,7 @@ from msaas.jobs.application.retry_jobs import retry
 from msaas.jobs.application.snapshots import JobSnapshot
 from msaas.jobs.application.submit_jobs import key_of, submit, submit_all
 from msaas.jobs.application.take_in_jobs import take_in
+from msaas.jobs.application.wake_jobs import wake
 from msaas.jobs.domain.errors import QuotaExceeded
 from msaas.kernel import MsaasError
 from msaas.telemetry import Metrics, get_logger
@@ -73,7 +75,7 @@ class SettleCommands:
             snapshots = await transaction.store(book)
         self._count(book, orders, verdicts)
         self._say_overruns(book)
-        if book.submitted or book.retried or book.cancelled or book.overdue:
+        if book.submitted or book.retried or book.cancelled or book.overdue or book.woken:
             self._on_room()
         await call_off(self._workers, book.called_off.values())
         changed = {snapshot.id for snapshot in snapshots}
@@ -118,7 +120,7 @@ def _wanted_by(orders: Sequence[Order]) -> Wanted:
         to_change={
             (order.command.job_id, order.command.user_id)
             for order in orders
-            if isinstance(order.command, CancelJob | RetryJob | DeadlinePassed)
+            if isinstance(order.command, CancelJob | RetryJob | DeadlinePassed | WakeJob)
         },
     )
 
@@ -158,5 +160,7 @@ def _change(book: Book, order: Order) -> Accepted:
             return cancel(book, command)
         case RetryJob() as command:
             return retry(book, command)
-        case command:
-            return expire(book, cast("DeadlinePassed", command))
+        case DeadlinePassed() as word:
+            return expire(book, word)
+        case word:
+            return wake(book, cast("WakeJob", word))

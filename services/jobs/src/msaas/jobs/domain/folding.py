@@ -24,5 +24,6 @@ def merge(first: RunReport, later: RunReport) -> RunReport:
         progress=first.progress if later.progress is None else later.progress,
         success=first.success or later.success,
         failure=first.failure or later.failure,
+        wait=first.wait or later.wait,
         losses=first.losses | later.losses,
     )

@@ -11,7 +11,10 @@ from msaas.jobs.domain.reports import Progress
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """`attempts` is the budget of retries that is used up; `fence` names the present run."""
+    """`attempts` is the budget of retries that is used up; `fence` names the present run.
+
+    A job that waits has `waiting_for`, if only for `wake_at`: it has no run, and holds no slot.
+    """
 
     id: UUID
     user_id: UUID
@@ -36,6 +39,8 @@ class Job:
     billable: bool
     usage_period: datetime | None
     reserved: bool
+    waiting_for: tuple[UUID, ...] | None = None
+    wake_at: datetime | None = None
 
     @property
     def is_finished(self) -> bool:
@@ -44,6 +49,11 @@ class Job:
     @property
     def is_cancelling(self) -> bool:
         return self.cancel_requested_at is not None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the present run has: a job that was woken is RUNNING before its next run is."""
+        return self.lease_until is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

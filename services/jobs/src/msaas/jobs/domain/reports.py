@@ -42,6 +42,16 @@ class Loss:
     lease_until: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """The run has ended, its job goes on when these have, or at `until`."""
+
+    children: tuple[UUID, ...] = ()
+    until: datetime | None = None
+    finished_at: datetime
+    timings_ms: Mapping[str, int]
+
+
 Progress: TypeAlias = Mapping[str, int | str | None]
 
 
@@ -59,11 +69,12 @@ class RunReport:
     progress: Progress | None = None
     success: Success | None = None
     failure: Failure | None = None
+    wait: Wait | None = None
     losses: frozenset[Loss] = frozenset()
 
     @property
     def is_end(self) -> bool:
-        return bool(self.success or self.failure or self.losses)
+        return bool(self.success or self.failure or self.wait or self.losses)
 
     @property
     def is_beat(self) -> bool:

@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from msaas.contracts import JobStatus
 from msaas.jobs.domain.job import Job, Run
-from msaas.jobs.domain.reports import Failure, RunReport, Success
+from msaas.jobs.domain.reports import Failure, RunReport, Success, Wait
+
+WAITING: Final = "waiting"
 
 
 def note(run: Run, report: RunReport, after: Job, now: datetime, *, won: bool) -> Run:
@@ -18,6 +21,8 @@ def note(run: Run, report: RunReport, after: Job, now: datetime, *, won: bool) -
         return run
     if report.failure:
         return _note_failure(run, report.failure, after)
+    if report.wait:
+        return _note_wait(run, report.wait, after)
     if report.losses and not _goes_on(run, after):
         reason = min(loss.reason for loss in report.losses)
         return replace(run, outcome="lost", finished_at=now, reason=reason)
@@ -44,6 +49,15 @@ def _note_failure(run: Run, failure: Failure, after: Job) -> Run:
         reason=failure.reason,
         error=failure.error,
         timings_ms=failure.timings_ms,
+    )
+
+
+def _note_wait(run: Run, wait: Wait, after: Job) -> Run:
+    return replace(
+        run,
+        outcome="cancelled" if after.status is JobStatus.CANCELLED else WAITING,
+        finished_at=wait.finished_at,
+        timings_ms=wait.timings_ms,
     )
 
 

@@ -2,19 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from msaas.contracts import JobStatus
 from msaas.jobs.domain.backoff import wait_after
 from msaas.jobs.domain.job import Job, Run
 from msaas.jobs.domain.losses import COUNTED, MOST_LOSSES, find_loss
-from msaas.jobs.domain.reports import LEASE, Failure, Loss, RunReport, Success
-from msaas.jobs.domain.run_notes import note
+from msaas.jobs.domain.reports import LEASE, Failure, Loss, RunReport, Success, Wait
+from msaas.jobs.domain.run_notes import WAITING, note
 
 CANCELLED = "cancelled"
 LOST_WORKER = "lost_worker"
 LOST_WORDS = "The worker was lost."
+LONGEST_WAIT: Final = timedelta(days=30)
+"""Whom nothing wakes before is woken then, and may wait again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,10 @@ class Verdict:
         return (now.status, now.fence) != (before.status, before.fence)
 
     @property
+    def waits(self) -> bool:
+        return self.after.waiting_for is not None and self.job.waiting_for is None
+
+    @property
     def frees_a_slot(self) -> bool:
         return self.ends or (self.job.dispatched_at is not None and self.after.fence is None)
 
@@ -65,7 +72,7 @@ def decide(
     """Hear only fences that were handed out, and leave a job that has ended as it is."""
     heard = {fence: report for fence, report in reports.items() if fence in runs}
     winner = None if job.is_finished else _find_winner(job, heard)
-    after = job if job.is_finished else _settle(job, heard, winner, now, rules)
+    after = job if job.is_finished else _settle(job, heard, winner, now, rules, runs=runs)
     noted = {
         fence: note(runs[fence], report, after, now, won=report is winner)
         for fence, report in heard.items()
@@ -101,10 +108,12 @@ def _settle(
     winner: RunReport | None,
     now: datetime,
     rules: Rules,
+    *,
+    runs: Mapping[UUID, Run],
 ) -> Job:
     if winner:
         return _complete(job, winner, now)
-    if job.task_type in rules.once and _has_begun_before(job, heard):
+    if job.task_type in rules.once and _has_begun_before(job, runs, heard):
         return _end(replace(job, last_error=LOST_WORDS), JobStatus.FAILED, LOST_WORKER, now)
     present = heard.get(job.fence) if job.fence else None
     if present is None:
@@ -112,18 +121,21 @@ def _settle(
     job = _hear(job, present, now)
     if present.failure:
         return _fail(job, present.failure, now, rules)
+    if present.wait:
+        return _wait(job, present.wait, now)
     loss = find_loss(
         present.losses,
-        started=job.status is JobStatus.RUNNING,
+        started=job.has_begun,
         lease_until=job.lease_until,
         cancelling=job.is_cancelling,
     )
     return _lose(job, loss, now, rules) if loss else job
 
 
-def _has_begun_before(job: Job, heard: Mapping[UUID, RunReport]) -> bool:
+def _has_begun_before(job: Job, runs: Mapping[UUID, Run], heard: Mapping[UUID, RunReport]) -> bool:
     """Word of a start can come after word of the loss, when two of us read at once."""
-    return any(fence != job.fence and report.started_at for fence, report in heard.items())
+    given_up = [fence for fence in heard if fence != job.fence and runs[fence].outcome != WAITING]
+    return any(heard[fence].started_at for fence in given_up)
 
 
 def _complete(job: Job, winner: RunReport, now: datetime) -> Job:
@@ -157,6 +169,18 @@ def _fail(job: Job, failure: Failure, now: datetime, rules: Rules) -> Job:
     return _end(failed, JobStatus.FAILED, failure.reason, now)
 
 
+def _wait(job: Job, wait: Wait, now: datetime) -> Job:
+    if job.is_cancelling:
+        return _end(job, JobStatus.CANCELLED, CANCELLED, now)
+    latest = now + LONGEST_WAIT
+    return replace(
+        _hand_back(job),
+        waiting_for=wait.children,
+        wake_at=min(wait.until or latest, latest),
+        lease_until=None,
+    )
+
+
 def _may_run_again(failed: Job, retry_at: datetime, rules: Rules) -> bool:
     in_time = failed.deadline_at is None or retry_at < failed.deadline_at
     return failed.attempts < failed.max_attempts and in_time and not _is_spent(failed, rules)
@@ -168,21 +192,23 @@ def _lose(job: Job, loss: Loss, now: datetime, rules: Rules) -> Job:
     lost = replace(job, losses=job.losses + (loss.reason in COUNTED))
     if _is_spent(job, rules) or lost.losses > MOST_LOSSES:
         return _end(replace(lost, last_error=LOST_WORDS), JobStatus.FAILED, LOST_WORKER, now)
-    return _put_back(lost, lost.run_at)
+    return _put_back(lost, lost.run_at) if job.has_begun else _hand_back(lost)
 
 
 def _is_spent(job: Job, rules: Rules) -> bool:
-    return job.task_type in rules.once and job.status is JobStatus.RUNNING
+    return job.task_type in rules.once and job.has_begun
+
+
+def _hand_back(job: Job) -> Job:
+    """Have it picked again as what it was before its pick: one that is new, or that was woken."""
+    return replace(job, dispatched_at=None, entry_id=None, fence=None)
 
 
 def _put_back(job: Job, run_at: datetime) -> Job:
     return replace(
-        job,
+        _hand_back(job),
         status=JobStatus.PENDING,
         run_at=run_at,
-        dispatched_at=None,
-        entry_id=None,
-        fence=None,
         lease_until=None,
         started_at=None,
         progress=None,
@@ -199,6 +225,7 @@ def _end(job: Job, status: JobStatus, reason: str | None, now: datetime) -> Job:
         lease_until=None,
         progress=None,
         reserved=False,
+        waiting_for=None,
     )
 
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import orjson
 
+from msaas.gateway.adapters.postgres.queue_views import add_places
 from msaas.gateway.application.ports import JobFilter, JobStory, Row
 from msaas.gateway.domain.pages import PageCursor
 from msaas.postgres import Database
@@ -21,7 +22,8 @@ SELECT id, task_type, status, result, failure_reason, last_error, finished_at
 FROM api_v1.jobs WHERE id = $1
 """
 _ATTEMPTS = """
-SELECT attempt, dispatched_at, started_at, finished_at, outcome, reason, error, timings_ms
+SELECT attempt, dispatched_at, started_at, finished_at, outcome, reason, error, timings_ms,
+  waited_ms, waited_for
 FROM api_v1.job_attempts WHERE job_id = $1 ORDER BY dispatched_at, attempt
 """
 _STORY = f"""
@@ -42,7 +44,10 @@ class PostgresJobViews:
         self._database = database
 
     async def find_job(self, user_id: UUID, job_id: UUID) -> Row | None:
-        return await self._find(user_id, _JOB, job_id)
+        async with self._database.read_as(user_id) as connection:
+            row = await connection.fetchrow(_JOB, job_id)
+            rows = await add_places(connection, [] if row is None else [dict(row)])
+        return next(iter(rows), None)
 
     async def find_progress(self, user_id: UUID, job_id: UUID) -> Row | None:
         return await self._find(user_id, _PROGRESS, job_id)
@@ -62,7 +67,7 @@ class PostgresJobViews:
         query, values = list_query(wanted, before)
         async with self._database.read_as(user_id) as connection:
             rows = await connection.fetch(f"{query} LIMIT {int(count)}", *values)
-        return [dict(row) for row in rows]
+            return await add_places(connection, [dict(row) for row in rows])
 
     async def list_attempts(self, user_id: UUID, job_id: UUID) -> Sequence[Row] | None:
         async with self._database.read_as(user_id) as connection:

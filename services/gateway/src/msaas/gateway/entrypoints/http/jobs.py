@@ -9,9 +9,10 @@ from fastapi.exceptions import RequestValidationError
 from msaas.contracts import CancelJob, JobStatus, RetryJob
 from msaas.gateway.application.errors import JobNotFound, NoResultYet
 from msaas.gateway.application.live_jobs import LiveJobs
-from msaas.gateway.application.ports import Commands, JobFilter, JobViews
+from msaas.gateway.application.ports import Commands, JobFilter, JobViews, Row
 from msaas.gateway.application.submit_job import JobSubmission, Submitted
 from msaas.gateway.domain.pages import PageCursor
+from msaas.gateway.domain.queueing import explain
 from msaas.gateway.domain.timeline import tell
 from msaas.gateway.entrypoints.http.job_metrics import JobMetrics
 from msaas.gateway.entrypoints.http.job_requests import approve
@@ -104,7 +105,7 @@ async def list_jobs(
     shown = rows[:limit]
     last = PageCursor(shown[-1]["created_at"], shown[-1]["id"]) if len(rows) > limit else None
     return JobPage(
-        items=[to_model(JobSummary, row) for row in shown],
+        items=[to_model(JobSummary, _explained(row)) for row in shown],
         next_cursor=last.encode() if last else None,
         stream_cursor=stream_cursor,
     )
@@ -113,8 +114,13 @@ async def list_jobs(
 @router.get("/{job_id}")
 async def read_job(job_id: UUID, user: User, views: Views) -> Job:
     if row := await views.find_job(user.id, job_id):
-        return to_model(Job, row)
+        return to_model(Job, _explained(row))
     raise JobNotFound
+
+
+def _explained(row: Row) -> Row:
+    place = row["place"]
+    return {**row, "queue": None if place is None else explain(place)._asdict()}
 
 
 @router.get("/{job_id}/status")

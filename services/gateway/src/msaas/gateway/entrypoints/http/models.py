@@ -100,6 +100,12 @@ class JobOutcomes(_Answer):
     items: list[JobOutcome]
 
 
+class Queue(_Answer):
+    reason: str | None
+    position: int
+    estimated_start_at: datetime | None
+
+
 class JobSummary(_Answer):
     id: UUID
     task_type: str
@@ -120,6 +126,7 @@ class JobSummary(_Answer):
     failure_reason: str | None
     correlation_id: str
     version: int
+    queue: Queue | None = None
 
 
 class Job(JobSummary):
@@ -156,6 +163,8 @@ class Attempt(_Answer):
     reason: str | None
     error: str | None
     timings_ms: Timings | None
+    waited_ms: int | None
+    waited_for: str | None
 
 
 class Attempts(_Answer):

@@ -1,7 +1,8 @@
 """The record as dispatch needs it: a fair pick in one transaction, and where the envelopes lie."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from asyncpg import Record
 from msaas.contracts import TASKS, Plan, Source
 from msaas.jobs.adapters.postgres import dispatch_sql as sql
 from msaas.jobs.application.ports import Dispatch, Tick
-from msaas.jobs.domain.fairness import Waiting, find_rooms, find_turns
+from msaas.jobs.domain.fairness import Turn, Waiting, find_rooms, find_turns
 from msaas.kernel import RetryPolicy
 from msaas.postgres import Connection, Contended, Database, DatabaseUnavailable
 
@@ -22,8 +23,8 @@ LOCK: Final = 0x6D73_6A6F_6273_6470
 RECORDING: Final = RetryPolicy(base=0.05, cap=0.5, attempts=8, budget=5.0)
 MOST_PICKED: Final = 200
 MOST_USERS: Final = 200
-LOOK_PAST: Final = 50
-"""How many jobs of a user are looked through for one whose topic has room, where some have none."""
+NOTICEABLE: Final = timedelta(seconds=1)
+"""From when on a wait is explained."""
 
 TOPIC_OF: Final = {task.task_type: task.topic for task in TASKS.values()}
 
@@ -36,6 +37,7 @@ class PostgresDispatch:
         self._window = window
         self._most_users = most_users
         self._after = NOBODY
+        self._full: set[UUID] = set()
 
     async def pick(self) -> Tick:
         """Pick among the next users; they take turns, so that none is always behind the last."""
@@ -58,23 +60,39 @@ class PostgresDispatch:
         held = {row["user_id"]: row["held"] for row in slots if row["user_id"]}
         unread = {row["task_type"]: row["unread"] for row in slots if row["task_type"]}
         rooms = find_rooms(TOPIC_OF, unread, self._window)
+        paused = {row["task_type"] for row in await connection.fetch(sql.PAUSED)}
         kinds = [
-            (kind, topic, rooms[topic]) for kind, topic in TOPIC_OF.items() if rooms[topic] > 0
+            (kind, topic, rooms[topic])
+            for kind, topic in TOPIC_OF.items()
+            if rooms[topic] > 0 and kind not in paused
         ]
         able = [_waiting(user) for user in users if _may_run(user)]
         turns = find_turns(able, held)
+        full = {user.user_id for user in able} - {turn.user_id for turn in turns}
         if not (kinds and turns):
+            self._remember(users, full)
             return [], True
         rows = await connection.fetch(
             sql.PICK,
             *zip(*kinds, strict=True),
-            *zip(*((t.user_id, t.plan, t.held, t.free, t.weight) for t in turns), strict=True),
+            *zip(*(self._columns(turn) for turn in turns), strict=True),
             MOST_PICKED,
-            0 if len(kinds) == len(TOPIC_OF) else LOOK_PAST,
+            NOTICEABLE,
         )
         taken = Counter(row["user_id"] for row in rows)
-        are_full = any(taken[turn.user_id] >= turn.free for turn in turns)
-        return rows, are_full or len(turns) < len(able) or len(rows) >= min(rooms.values())
+        full |= {turn.user_id for turn in turns if taken[turn.user_id] >= turn.free}
+        self._remember(users, full)
+        return rows, bool(full) or len(rows) >= min(rooms.values())
+
+    def _columns(self, turn: Turn) -> tuple[object, ...]:
+        was_full = turn.user_id in self._full
+        return turn.user_id, turn.plan, turn.held, turn.free, turn.weight, was_full
+
+    def _remember(self, users: Sequence[Record], full: Collection[UUID]) -> None:
+        """Know at the next tick who had no slot to spare; whoever is not on the page is kept."""
+        starts_over = self._after == NOBODY and len(users) < self._most_users
+        others = set[UUID]() if starts_over else self._full - {one["user_id"] for one in users}
+        self._full = others | set(full)
 
     async def record_entries(self, entries: Sequence[tuple[UUID, UUID, str]]) -> frozenset[UUID]:
         """Try hard: an entry that nobody knows of would be taken for lost, and run twice."""

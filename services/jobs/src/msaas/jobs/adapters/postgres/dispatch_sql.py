@@ -2,19 +2,23 @@
 
 from typing import Final
 
-# Steps from user to user through the index: what it costs depends on users, not on jobs.
-WAITING_USERS: Final = """
+# What waits for its turn: a job that is new, or that was woken. The condition is that of the index.
+_DUE: Final = "finished_at IS NULL AND dispatched_at IS NULL AND waiting_for IS NULL"
+
+# Steps from user to user through the index: what it costs depends on users, not on jobs. The order
+# asks for more than is needed, so that no other index will do.
+WAITING_USERS: Final = f"""
 WITH RECURSIVE waiting (user_id) AS (
   (
     SELECT user_id FROM jobs.jobs
-    WHERE status = 'PENDING' AND dispatched_at IS NULL AND user_id > $1
-    ORDER BY user_id LIMIT 1
+    WHERE {_DUE} AND user_id > $1
+    ORDER BY user_id, task_type LIMIT 1
   )
   UNION ALL
   SELECT (
     SELECT j.user_id FROM jobs.jobs j
-    WHERE j.status = 'PENDING' AND j.dispatched_at IS NULL AND j.user_id > w.user_id
-    ORDER BY j.user_id LIMIT 1
+    WHERE {_DUE} AND j.user_id > w.user_id
+    ORDER BY j.user_id, j.task_type LIMIT 1
   )
   FROM waiting w WHERE w.user_id IS NOT NULL
 ),
@@ -25,48 +29,56 @@ SELECT
     ELSE coalesce(s.next_plan, s.plan) END AS plan
 FROM page LEFT JOIN jobs.subjects s USING (user_id)
 ORDER BY page.user_id
-"""
+"""  # noqa: S608  # words of ours
 
 # A slot is a row: dispatched, and neither finished nor waiting. Counted, so that it cannot drift.
 SLOTS: Final = """
-SELECT user_id, task_type, count(*) AS held, count(*) FILTER (WHERE status = 'PENDING') AS unread
+SELECT
+  user_id, task_type, count(*) AS held, count(*) FILTER (WHERE lease_until IS NULL) AS unread
 FROM jobs.jobs
 WHERE finished_at IS NULL AND dispatched_at IS NOT NULL AND fence IS NOT NULL
 GROUP BY GROUPING SETS ((user_id), (task_type))
 """
 
-PICK: Final = """
+PAUSED: Final = "SELECT DISTINCT task_type FROM jobs.pauses WHERE until IS NULL OR until > now()"
+
+# Each user's next jobs of each kind that may run now, by one step into the index: a kind that is
+# paused or has no room costs nothing, however much of it waits. What was woken goes first.
+PICK: Final = f"""
 WITH
 kinds AS (SELECT * FROM unnest($1::text[], $2::text[], $3::int[]) AS k (task_type, topic, room)),
+turns AS (
+  SELECT * FROM unnest($4::uuid[], $5::text[], $6::int[], $7::int[], $8::int[], $9::boolean[])
+    AS t (user_id, plan, held, free, weight, was_full)
+),
 due AS MATERIALIZED (
-  SELECT t.*, j.*
-  FROM unnest($4::uuid[], $5::text[], $6::int[], $7::int[], $8::int[])
-    AS t (user_id, plan, held, free, weight)
-  CROSS JOIN LATERAL (
-    SELECT id, task_type, priority, run_at
+  SELECT t.*, k.topic, k.room, j.*
+  FROM turns t CROSS JOIN kinds k CROSS JOIN LATERAL (
+    SELECT id, status, priority, run_at
     FROM jobs.jobs
-    WHERE user_id = t.user_id AND status = 'PENDING' AND dispatched_at IS NULL
-      AND run_at <= now()
-    ORDER BY priority, run_at, id
-    LIMIT least(t.free, $9::int) + $10::int
+    WHERE user_id = t.user_id AND task_type = k.task_type AND {_DUE} AND run_at <= now()
+    ORDER BY status DESC, priority, run_at, id
+    LIMIT least(t.free, $10::int)
   ) AS j
 ),
 next_of_each AS (
-  SELECT *, row_number() OVER (PARTITION BY user_id ORDER BY priority, run_at, id) AS nth
-  FROM due JOIN kinds USING (task_type)
+  SELECT *, row_number() OVER (
+    PARTITION BY user_id ORDER BY status DESC, priority, run_at, id
+  ) AS nth
+  FROM due
 ),
 in_turn AS (
   SELECT *, row_number() OVER (PARTITION BY topic ORDER BY turn, run_at, id) AS place
   FROM (SELECT *, (held + nth)::float8 / weight AS turn FROM next_of_each WHERE nth <= free) AS n
 ),
 chosen AS (
-  SELECT id, plan FROM in_turn WHERE place <= room ORDER BY turn, run_at, id LIMIT $9
+  SELECT id, plan, free, was_full FROM in_turn WHERE place <= room
+  ORDER BY turn, run_at, id LIMIT $10
 ),
 picked AS MATERIALIZED (
-  SELECT locked.id, plan FROM chosen
+  SELECT locked.id, plan, free, was_full FROM chosen
   CROSS JOIN LATERAL (
-    SELECT j.id FROM jobs.jobs j
-    WHERE j.id = chosen.id AND j.status = 'PENDING' AND j.dispatched_at IS NULL
+    SELECT j.id FROM jobs.jobs j WHERE j.id = chosen.id AND {_DUE}
     FOR NO KEY UPDATE SKIP LOCKED
   ) AS locked
 ),
@@ -74,17 +86,36 @@ dispatched AS (
   UPDATE jobs.jobs j
   SET dispatched_at = now(), fence = gen_random_uuid(), entry_id = NULL
   FROM picked WHERE j.id = picked.id
-  RETURNING j.*, picked.plan
+  RETURNING j.*, picked.plan, picked.was_full, picked.free
+),
+waited AS (
+  SELECT d.*, due_at, now() - due_at AS wait,
+    was_full OR count(*) OVER (PARTITION BY user_id) >= free AS is_full
+  FROM dispatched d CROSS JOIN LATERAL (
+    SELECT greatest(d.run_at, d.wake_at, max(a.finished_at))
+    FROM jobs.job_attempts a WHERE a.job_id = d.id
+  ) AS since (due_at)
 ),
 attempts AS (
-  INSERT INTO jobs.job_attempts (job_id, fence, attempt, dispatched_at)
-  SELECT id, fence, attempts, dispatched_at FROM dispatched
+  INSERT INTO jobs.job_attempts (job_id, fence, attempt, dispatched_at, waited_ms, waited_for)
+  SELECT id, fence, attempts, dispatched_at, extract(epoch FROM wait) * 1000, CASE
+    WHEN wait < $11::interval THEN CASE
+      WHEN attempts = 0 AND due_at = run_at AND run_at >= created_at + $11 THEN 'scheduled'
+    END
+    WHEN EXISTS (
+      SELECT FROM jobs.pauses p
+      WHERE p.task_type = w.task_type AND p.until - greatest(p.since, due_at) >= $11
+    ) THEN 'paused'
+    WHEN is_full THEN 'plan_concurrency'
+    ELSE 'topic_window'
+  END
+  FROM waited w
 )
 SELECT
   id, user_id, task_type, attempts, max_attempts, fence, payload, correlation_id, traceparent,
   source, plan, created_at, run_at, dispatched_at, deadline_at, parent_job_id
 FROM dispatched
-"""
+"""  # noqa: S608  # words of ours
 
 RECORD_ENTRIES: Final = """
 WITH given AS (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS g (id, fence, entry_id)),

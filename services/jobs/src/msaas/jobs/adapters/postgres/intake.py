@@ -17,6 +17,7 @@ from msaas.jobs.adapters.postgres.intake_rows import (
 from msaas.jobs.adapters.postgres.minting import mint_subjects
 from msaas.jobs.adapters.postgres.snapshot_rows import read_snapshot
 from msaas.jobs.adapters.postgres.subject_rows import read_counters, read_subject
+from msaas.jobs.adapters.postgres.waking_sql import WAKE
 from msaas.jobs.application.book import Book, Wanted
 from msaas.jobs.application.snapshots import JobSnapshot
 from msaas.jobs.domain.accounts import Account
@@ -57,6 +58,7 @@ class IntakeTransaction:
         snapshots += await self._insert_refused(book)
         await self._reserve(book)
         changed = [await self._retry(book), await self._end(book), await self._ask_to_stop(book)]
+        await self._wake(book)
         return [*snapshots, *chain.from_iterable(changed)]
 
     async def _look_up(self, book: Book, wanted: Wanted) -> Book:
@@ -123,6 +125,13 @@ class IntakeTransaction:
         if runs:
             await self._connection.execute(sql.END_ATTEMPTS, *zip(*runs, strict=True))
         return [read_snapshot(row) for row in rows]
+
+    async def _wake(self, book: Book) -> None:
+        """Wake who was to be woken now, and who waited for nothing but what ended here."""
+        ended = (*book.cancelled, *book.overdue)
+        waiting = book.waking | {job.parent_id for job in ended if job.parent_id}
+        if waiting:
+            book.woken = len(await self._connection.fetch(WAKE, list(waiting)))
 
     async def _ask_to_stop(self, book: Book) -> list[JobSnapshot]:
         if not book.asked_to_stop:

@@ -38,7 +38,8 @@ WHERE subject_id = ANY($1::uuid[]) AND period_end > date_trunc('month', now(), '
 ORDER BY period_start
 """  # noqa: S608  # columns of ours
 
-# Whoever adds a child holds the same subject, so that none is missed.
+# Whoever adds a child holds the same subject, so that none is missed. The parents come along, since
+# one of them may wait for what ends here.
 LOCK_JOBS: Final = f"""
 WITH RECURSIVE family (id) AS (
   SELECT id FROM jobs.jobs
@@ -46,7 +47,11 @@ WITH RECURSIVE family (id) AS (
   UNION
   SELECT child.id FROM family JOIN jobs.jobs child ON child.parent_job_id = family.id
 )
-SELECT {_JOB} FROM jobs.jobs WHERE id IN (SELECT id FROM family) ORDER BY id FOR NO KEY UPDATE
+SELECT {_JOB} FROM jobs.jobs WHERE id IN (
+  SELECT id FROM family
+  UNION
+  SELECT j.parent_job_id FROM jobs.jobs j WHERE j.id IN (SELECT id FROM family)
+) ORDER BY id FOR NO KEY UPDATE
 """  # noqa: S608  # columns of ours
 
 FIND_JOBS: Final = f"""

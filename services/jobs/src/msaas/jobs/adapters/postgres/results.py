@@ -23,6 +23,7 @@ from msaas.jobs.adapters.postgres.results_rows import (
 )
 from msaas.jobs.adapters.postgres.snapshot_rows import read_snapshot
 from msaas.jobs.adapters.postgres.usage_rows import read_usage
+from msaas.jobs.adapters.postgres.waking_sql import WAKE
 from msaas.jobs.application.results_ports import Present, Settled, Settlement
 from msaas.jobs.application.snapshots import JobSnapshot
 from msaas.jobs.domain.charging import UsageFact
@@ -59,7 +60,7 @@ async def _settle(
     ending = {run.job_id for run, report in reports.items() if report.is_end}
     subjects = await connection.fetch(sql.LOCK_SUBJECTS, list(ending)) if ending else []
     ids = list({run.job_id for run in reports})
-    jobs = await connection.fetch(sql.LOCK_JOBS, ids)
+    jobs = await connection.fetch(sql.LOCK_JOBS, ids, list(ending))
     runs = await connection.fetch(sql.FIND_RUNS, ids)
     earlier = await _find_earlier_plans(connection, subjects, jobs)
     now: datetime = await connection.fetchval("SELECT clock_timestamp()")
@@ -74,9 +75,12 @@ async def _settle(
         )
     )
     changed = await _write(connection, settlement)
+    parents = {row["id"]: row["parent_job_id"] for row in jobs}
+    woken = await _wake(connection, settlement.verdicts, parents)
     return Settled(
         verdicts=settlement.verdicts,
         snapshots={row["id"]: read_snapshot(row) for row in jobs} | changed,
+        woken=woken,
         facts=[*settlement.facts, *await _find_earlier_charges(connection, settlement.verdicts)],
     )
 
@@ -111,6 +115,15 @@ async def _write(connection: Connection, settlement: Settlement) -> dict[UUID, J
     await _fetch(connection, sql.SETTLE, counter_rows(verdicts, settlement.facts))
     progress = {one.job.id: _progress(one) for one in beaten}
     return {row["id"]: read_snapshot(row, progress.get(row["id"])) for row in rows}
+
+
+async def _wake(
+    connection: Connection, verdicts: Sequence[Verdict], parents: Mapping[UUID, UUID | None]
+) -> int:
+    """Wake who waited for a job that ended, and who waits for none that has not."""
+    waiting = {one.job.id for one in verdicts if one.waits}
+    waiting |= {parent for one in verdicts if one.ends and (parent := parents[one.job.id])}
+    return len(await connection.fetch(WAKE, list(waiting))) if waiting else 0
 
 
 async def _fetch(connection: Connection, statement: str, rows: Iterable[Row]) -> list[Record]:

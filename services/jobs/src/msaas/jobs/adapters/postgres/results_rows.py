@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 import orjson
 from asyncpg import Record
@@ -39,6 +40,8 @@ def read_job(row: Record) -> Job:
         billable=row["billable"],
         usage_period=row["usage_period"],
         reserved=row["reserved"],
+        waiting_for=None if row["waiting_for"] is None else tuple(row["waiting_for"]),
+        wake_at=row["wake_at"],
     )
 
 
@@ -85,6 +88,8 @@ def move_row(verdict: Verdict) -> Row:
         job.reserved,
         success.result if success else None,
         success.result_ref if success else None,
+        _array(job.waiting_for),
+        job.wake_at,
     )
 
 
@@ -131,6 +136,11 @@ def counter_rows(verdicts: Sequence[Verdict], facts: Sequence[UsageFact]) -> Seq
         if verdict.ends and verdict.job.reserved
     )
     return [(*place, used[place], released[place]) for place in used.keys() | released.keys()]
+
+
+def _array(ids: Iterable[UUID] | None) -> str | None:
+    """Write it as Postgres reads it: an array of arrays would have to be of one length each."""
+    return None if ids is None else f"{{{','.join(map(str, ids))}}}"
 
 
 def _json(value: Mapping[str, object] | None) -> str | None:

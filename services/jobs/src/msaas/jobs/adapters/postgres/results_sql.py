@@ -13,12 +13,16 @@ WHERE user_id IN (SELECT user_id FROM jobs.jobs WHERE id = ANY($1::uuid[]))
 ORDER BY subject_id FOR NO KEY UPDATE
 """
 
+# With those that may be waiting for one of $2, whose runs have ended.
 LOCK_JOBS: Final = f"""
 SELECT
   {SNAPSHOT}, max_attempts, losses, run_at, deadline_at, created_at, dispatched_at, entry_id, fence,
   lease_until, started_at, finished_at, cancel_requested_at, failure_reason, billable,
-  usage_period, reserved
-FROM jobs.jobs WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
+  usage_period, reserved, waiting_for, wake_at, parent_job_id
+FROM jobs.jobs WHERE id = ANY($1::uuid[] || ARRAY(
+  SELECT (SELECT p.id FROM jobs.jobs p WHERE p.id = c.parent_job_id AND p.waiting_for IS NOT NULL)
+  FROM jobs.jobs c WHERE c.id = ANY($2::uuid[])
+)) ORDER BY id FOR NO KEY UPDATE
 """  # noqa: S608  # columns of ours
 
 FIND_EARLIER_PLANS: Final = """
@@ -38,15 +42,19 @@ UPDATE jobs.jobs j SET
   status = u.status, attempts = u.attempts, losses = u.losses, run_at = u.run_at,
   dispatched_at = u.dispatched_at, entry_id = u.entry_id, fence = u.fence,
   lease_until = u.lease_until, started_at = u.started_at, finished_at = u.finished_at,
-  progress = u.progress, last_error = u.last_error, failure_reason = u.failure_reason,
+  progress = coalesce(u.progress, CASE WHEN u.waiting_for IS NOT NULL THEN j.progress END),
+  waiting_for = u.waiting_for::uuid[], wake_at = u.wake_at,
+  last_error = u.last_error, failure_reason = u.failure_reason,
   reserved = u.reserved, result = u.result, result_ref = u.result_ref
 FROM unnest(
   $1::uuid[], $2::text[], $3::smallint[], $4::smallint[], $5::timestamptz[], $6::timestamptz[],
   $7::text[], $8::uuid[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[],
-  $12::jsonb[], $13::text[], $14::text[], $15::boolean[], $16::jsonb[], $17::text[]
+  $12::jsonb[], $13::text[], $14::text[], $15::boolean[], $16::jsonb[], $17::text[],
+  $18::text[], $19::timestamptz[]
 ) AS u (
   job_id, status, attempts, losses, run_at, dispatched_at, entry_id, fence, lease_until,
-  started_at, finished_at, progress, last_error, failure_reason, reserved, result, result_ref
+  started_at, finished_at, progress, last_error, failure_reason, reserved, result, result_ref,
+  waiting_for, wake_at
 )
 WHERE j.id = u.job_id AND j.finished_at IS NULL
 RETURNING {_CHANGED}

@@ -18,8 +18,8 @@ MOST_DEADLINES: Final = 500
 OVERDUE: Final = """
 SELECT id, fence, task_type, correlation_id, entry_id, lease_until, why
 FROM jobs.jobs CROSS JOIN LATERAL (SELECT CASE
-  WHEN status = 'PENDING' AND dispatched_at < now() - $1::interval THEN 'entry'
   WHEN status = 'RUNNING' AND cancel_requested_at < now() - $2::interval THEN 'cancel'
+  WHEN lease_until IS NULL AND dispatched_at < now() - $1::interval THEN 'entry'
   WHEN status = 'RUNNING' AND lease_until < now() THEN 'lease'
 END AS why) AS judged
 WHERE finished_at IS NULL AND (status = 'RUNNING' OR dispatched_at IS NOT NULL)
@@ -33,6 +33,14 @@ PAST_DEADLINE: Final = """
 SELECT id, user_id, correlation_id FROM jobs.jobs
 WHERE finished_at IS NULL AND deadline_at < now() AND (status = 'PENDING' OR fence IS NULL)
 ORDER BY deadline_at LIMIT $1
+"""
+
+
+# The earliest first, by the index of those who wait.
+OVER: Final = """
+SELECT id, user_id, correlation_id FROM jobs.jobs
+WHERE finished_at IS NULL AND waiting_for IS NOT NULL AND wake_at <= now()
+ORDER BY wake_at LIMIT $1
 """
 
 
@@ -50,12 +58,18 @@ class PostgresLeases:
     async def list_past_deadline(self) -> Sequence[OverdueJob]:
         async with self._database.connection() as connection:
             rows = await connection.fetch(PAST_DEADLINE, MOST_DEADLINES)
-        return [
-            OverdueJob(
-                job_id=row["id"], user_id=row["user_id"], correlation_id=row["correlation_id"]
-            )
-            for row in rows
-        ]
+        return [_read_job(row) for row in rows]
+
+    async def list_over(self) -> Sequence[OverdueJob]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(OVER, MOST_DEADLINES)
+        return [_read_job(row) for row in rows]
+
+
+def _read_job(row: Record) -> OverdueJob:
+    return OverdueJob(
+        job_id=row["id"], user_id=row["user_id"], correlation_id=row["correlation_id"]
+    )
 
 
 def _read(row: Record) -> OverdueRun:

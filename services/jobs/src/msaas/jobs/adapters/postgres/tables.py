@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -43,6 +44,7 @@ __all__ = [
     "jobs",
     "message_dead_letters",
     "metadata",
+    "pauses",
     "queue_stats",
     "subjects",
     "usage_counters",
@@ -124,10 +126,18 @@ jobs = Table(
     Index("jobs_by_user_and_status", "user_id", "status"),
     Index("jobs_by_correlation", "correlation_id"),
     Index("jobs_by_parent", "parent_job_id"),
+    # Of a user and a kind first what was woken: RUNNING comes behind PENDING in the alphabet.
     Index(
-        "jobs_to_dispatch",
-        *("user_id", "priority", "run_at", "id"),
-        postgresql_where=text("status = 'PENDING' AND dispatched_at IS NULL"),
+        "jobs_by_turn",
+        *("user_id", "task_type", text("status DESC"), "priority", "run_at", "id"),
+        postgresql_where=text(
+            "finished_at IS NULL AND dispatched_at IS NULL AND waiting_for IS NULL"
+        ),
+    ),
+    Index(
+        "jobs_by_waking",
+        "wake_at",
+        postgresql_where=text("finished_at IS NULL AND waiting_for IS NOT NULL"),
     ),
     # No column that a heartbeat writes, so that heartbeats touch no index at all.
     Index(
@@ -188,6 +198,13 @@ job_attempts = Table(
     Column("reason", Text, info=INTERNAL),
     Column("error", Text, info=CONTENT),
     Column("timings_ms", JSONB, info=INTERNAL),
+    Column("waited_ms", BigInteger, info=INTERNAL),
+    Column("waited_for", Text, info=INTERNAL),
+    CheckConstraint(
+        "waited_for IN ('plan_concurrency', 'topic_window', 'scheduled', 'paused')",
+        name="job_attempts_wait_known",
+    ),
+    Index("job_attempts_by_dispatch", "dispatched_at"),
     CheckConstraint(
         "outcome IN ('succeeded', 'failed', 'lost', 'waiting', 'cancelled')",
         name="job_attempts_outcome_known",
@@ -203,6 +220,18 @@ queue_stats = Table(
     Column("median_wait_ms", Integer, info=PUBLIC),
     Column("median_run_ms", Integer, info=PUBLIC),
     required("measured_at", INSTANT, server_default=NOW, info=PUBLIC),
+    required("is_full", Boolean, server_default=text("false"), info=PUBLIC),
+)
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("task_type", Text, primary_key=True, info=PUBLIC),
+    Column("reason", Text, primary_key=True, info=PUBLIC),
+    Column("note", Text, info=INTERNAL),
+    required("since", INSTANT, server_default=NOW, info=PUBLIC),
+    Column("until", INSTANT, info=PUBLIC),
+    CheckConstraint("reason IN ('flag', 'circuit')", name="pauses_reason_known"),
 )
 
 wire_epoch = Table(

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import cast
 from uuid import UUID
 
-from msaas.contracts import CancelRequested, PushedJob, SubmitJobs
+from msaas.contracts import CancelRequested, PauseTask, PushedJob, ResumeTask, SubmitJobs
 from msaas.jobs.application.book import Accepted, Command, Order
+from msaas.jobs.application.set_pauses import SetPauses
 from msaas.jobs.application.settle_commands import SettleCommands, Settled
 from msaas.kernel import MsaasError, RetryPolicy
 from msaas.messaging import Delivery, Outgoing
@@ -18,11 +20,22 @@ ALONE = RetryPolicy(base=0.05, cap=0.1, attempts=3)
 
 
 class CommandsHandler:
-    def __init__(self, settle: SettleCommands) -> None:
+    def __init__(self, settle: SettleCommands, set_pauses: SetPauses) -> None:
         self._settle = settle
+        self._set_pauses = set_pauses
         self._log = get_logger()
 
     async def __call__(self, batch: Sequence[Delivery]) -> Sequence[Outgoing]:
+        """Users' commands are one transaction; an operator's come before them, and are few."""
+        operators = [one for one in batch if isinstance(one.message, PauseTask | ResumeTask)]
+        if not operators:
+            return await self._handle(batch)
+        await self._set_pauses([cast("PauseTask | ResumeTask", one.message) for one in operators])
+        answers = [answer for one in operators for answer in one.accept()]
+        users = [one for one in batch if one not in operators]
+        return [*answers, *(await self._handle(users) if users else ())]
+
+    async def _handle(self, batch: Sequence[Delivery]) -> Sequence[Outgoing]:
         try:
             with _enqueueing(batch):
                 settled = await self._settle_patiently([_order(delivery) for delivery in batch])

@@ -9,15 +9,18 @@ import orjson
 
 from msaas.contracts import (
     MAX_INLINE_RESULT,
+    CircuitOpened,
     JobFailed,
     JobHeartbeat,
     JobLost,
     JobProgressed,
     JobStarted,
     JobSucceeded,
+    JobWaiting,
     Message,
 )
-from msaas.jobs.domain.reports import LEASE, Failure, Loss, RunKey, RunReport, Success
+from msaas.jobs.application.set_pauses import SetPauses
+from msaas.jobs.domain.reports import LEASE, Failure, Loss, RunKey, RunReport, Success, Wait
 from msaas.messaging import Delivery, Outgoing
 
 TOPIC: Final = "jobs.results"
@@ -26,10 +29,23 @@ Persist = Callable[[Sequence[RunReport], Mapping[UUID, str | None]], Awaitable[S
 
 
 class ResultsHandler:
-    def __init__(self, persist: Persist) -> None:
+    def __init__(self, persist: Persist, set_pauses: SetPauses) -> None:
         self._persist = persist
+        self._set_pauses = set_pauses
 
     async def __call__(self, batch: Sequence[Delivery]) -> Sequence[Outgoing]:
+        """Whoever fails says so each time: of what is told of one task type the last counts."""
+        news = {
+            one.message.task_type: one.message
+            for one in batch
+            if isinstance(one.message, CircuitOpened)
+        }
+        if news:
+            await self._set_pauses(list(news.values()))
+            batch = [one for one in batch if not isinstance(one.message, CircuitOpened)]
+        return await self._handle(batch) if batch else []
+
+    async def _handle(self, batch: Sequence[Delivery]) -> Sequence[Outgoing]:
         reports = [read(delivery.message) for delivery in batch]
         traces = {
             report.run.job_id: delivery.entry.traceparent
@@ -56,10 +72,18 @@ def read(message: Message) -> RunReport:
                 lease=LEASE,
                 progress=message.progress.model_dump(),
             )
+        case _:
+            return _read_end(message)
+
+
+def _read_end(message: Message) -> RunReport:
+    match message:
         case JobSucceeded():
             return _read_success(message)
         case JobFailed():
             return _read_failure(message)
+        case JobWaiting():
+            return _read_wait(message)
         case JobLost():
             loss = Loss(reason=message.reason, lease_until=message.lease_until)
             return RunReport(run=RunKey(message.job_id, message.fence), losses=frozenset({loss}))
@@ -79,6 +103,17 @@ def _read_success(message: JobSucceeded) -> RunReport:
         timings_ms=message.timings_ms,
     )
     return RunReport(run=run, started_at=message.started_at, success=success)
+
+
+def _read_wait(message: JobWaiting) -> RunReport:
+    wait = Wait(
+        children=message.child_ids,
+        until=message.until,
+        finished_at=message.finished_at,
+        timings_ms=message.timings_ms,
+    )
+    run = RunKey(message.job_id, message.fence)
+    return RunReport(run=run, started_at=message.started_at, wait=wait)
 
 
 def _refuse_result(message: JobSucceeded, run: RunKey) -> RunReport:

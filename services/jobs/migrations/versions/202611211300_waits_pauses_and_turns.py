@@ -1,0 +1,23 @@
+"""Jobs that wait and are woken, task types that rest, and a queue that explains itself."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "202611211300_waits_pauses_and_turns"
+down_revision = "202611211200_terms_of_a_plan"
+branch_labels = depends_on = None
+
+
+def upgrade() -> None:
+    _run(".up.sql")
+
+
+def downgrade() -> None:
+    _run(".down.sql")
+
+
+def _run(suffix: str) -> None:
+    """Run the script that lies beside this file, one statement a paragraph."""
+    for statement in Path(__file__).with_suffix(suffix).read_text("utf-8").split("\n\n"):
+        op.execute(statement.strip().removesuffix(";"))

@@ -1,0 +1,49 @@
+"""Writes down what the queue is like, as often as that is cheap."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final, NamedTuple, Protocol
+
+from msaas.kernel import Clock
+from msaas.telemetry import Metrics
+
+EVERY: Final = timedelta(seconds=1)
+_SHARE: Final = 20
+"""Of a connection's time at most one part in so many goes into measuring."""
+
+
+class Measured(NamedTuple):
+    """What is known of one task type; the medians are of the recent past."""
+
+    task_type: str
+    waiting: int
+    running: int
+    median_wait_ms: int | None
+    median_run_ms: int | None
+    is_full: bool
+
+
+class QueueStats(Protocol):
+    async def measure(self, every: timedelta) -> Sequence[Measured] | None: ...
+
+
+class MeasureQueue:
+    """A backlog that takes long to count is counted less often."""
+
+    def __init__(self, stats: QueueStats, metrics: Metrics, clock: Clock) -> None:
+        self._stats = stats
+        self._clock = clock
+        self._not_before = 0.0
+        self._waiting = metrics.gauge(
+            "msaas_jobs_waiting", "Jobs that are due and not handed out.", ("task_type",)
+        )
+
+    async def __call__(self) -> None:
+        began = self._clock.monotonic()
+        if began < self._not_before:
+            return
+        measured = await self._stats.measure(EVERY) or ()
+        now = self._clock.monotonic()
+        self._not_before = now + _SHARE * (now - began)
+        for one in measured:
+            self._waiting.labels(one.task_type).set(one.waiting)

@@ -1,0 +1,253 @@
+"""A job that waits for its children, or for a time: asleep at no cost, and never for ever."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from msaas.contracts import CancelJob, DeadlinePassed, LossReason, WakeJob
+from msaas.jobs.adapters.postgres.sweep import PostgresLeases
+from msaas.postgres import Database
+from msaas.testing import wait_until
+
+SOON = timedelta(hours=1)
+DUE = "finished_at IS NULL AND dispatched_at IS NULL AND waiting_for IS NULL"
+Ends = Callable[[Any], Awaitable[Any]]
+
+
+@pytest.fixture
+def is_woken(rows: asyncpg.Connection) -> Callable[[Any], Awaitable[bool]]:
+    async def is_woken_(run: Any) -> bool:
+        sql = f"SELECT {DUE} AND status = 'RUNNING' FROM jobs.jobs WHERE id = $1"
+        return await rows.fetchval(sql, run.job)
+
+    return is_woken_
+
+
+@pytest.fixture(params=["succeeded", "failed", "cancelled", "overdue"])
+def end(request: pytest.FixtureRequest, results: Any, settle: Any, rows: Any) -> Ends:
+    """End a child in each way that there is."""
+
+    async def end_(child: Any) -> None:
+        match request.param:
+            case "succeeded":
+                await results.hear(child.succeeded())
+            case "failed":
+                await results.hear(child.failed(retryable=False))
+            case "cancelled":
+                await settle(CancelJob(job_id=child.job, user_id=child.user))
+            case _:
+                sql = "UPDATE jobs.jobs SET deadline_at = now() - interval '1 s' WHERE id = $1"
+                await rows.execute(sql, child.job)
+                await settle(DeadlinePassed(job_id=child.job, user_id=child.user))
+
+    return end_
+
+
+async def test_a_parent_wakes_when_the_last_child_has_ended_however_it_ended(
+    given: Any, results: Any, is_woken: Any, end: Ends
+) -> None:
+    parent = await given.run()
+    children = [await given.child(parent) for _ in range(2)]
+    await results.hear(parent.started(), parent.waiting(*(one.job for one in children)))
+    await end(children[0])
+    assert not await is_woken(parent)
+    await end(children[1])
+    assert await is_woken(parent)
+
+
+async def test_a_parent_whose_children_have_ended_before_does_not_sleep(
+    given: Any, results: Any, is_woken: Any, end: Ends
+) -> None:
+    parent = await given.run()
+    child = await given.child(parent)
+    await results.hear(parent.started())
+    await end(child)
+    await results.hear(parent.waiting(child.job))
+    assert await is_woken(parent)
+    assert (await given.attempt(parent))["outcome"] == "waiting"
+
+
+async def test_a_child_that_ends_in_the_same_batch_wakes_its_parent(
+    given: Any, results: Any, is_woken: Any
+) -> None:
+    parent = await given.run()
+    child = await given.child(parent)
+    await results.hear(child.succeeded(), parent.waiting(child.job))
+    assert await is_woken(parent)
+    assert results.woken == 1
+
+
+async def test_nobody_sleeps_for_a_child_that_never_was(
+    given: Any, results: Any, is_woken: Any
+) -> None:
+    parent, other = await given.run(), await given.run()
+    await results.hear(parent.waiting(uuid4(), other.job))
+    assert await is_woken(parent)
+
+
+async def test_a_child_that_will_be_tried_again_has_not_ended(
+    given: Any, results: Any, is_woken: Any
+) -> None:
+    parent = await given.run()
+    child = await given.child(parent)
+    await results.hear(parent.waiting(child.job))
+    await results.hear(child.failed())
+    assert not await is_woken(parent)
+
+
+async def test_children_that_end_at_once_in_two_processes_wake_their_parent_once(
+    given: Any, make_results: Any, open_database: Any, is_woken: Any, rows: Any
+) -> None:
+    replicas = [make_results(await open_database()) for _ in range(2)]
+    for _ in range(10):
+        parent = await given.run()
+        children = [await given.child(parent) for _ in range(2)]
+        await replicas[0].hear(parent.waiting(*(one.job for one in children)))
+        await asyncio.gather(
+            *(one.hear(child.succeeded()) for one, child in zip(replicas, children, strict=True))
+        )
+        assert await is_woken(parent)
+    assert sum(one.woken for one in replicas) == 10
+    assert await rows.fetchval("SELECT count(*) FROM jobs.jobs WHERE waiting_for <> '{}'") == 0
+
+
+async def test_a_wait_that_begins_while_the_child_ends_is_never_missed(
+    given: Any, make_results: Any, open_database: Any, is_woken: Any
+) -> None:
+    first, second = [make_results(await open_database()) for _ in range(2)]
+    for _ in range(10):
+        parent = await given.run()
+        child = await given.child(parent)
+        await asyncio.gather(first.hear(parent.waiting(child.job)), second.hear(child.succeeded()))
+        assert await is_woken(parent)
+
+
+async def test_a_waiting_parent_lends_its_slot_and_goes_before_what_is_new(
+    given: Any, results: Any, tick: Any, settle: Any, submit_job: Any
+) -> None:
+    parent, other = await given.runs(2, plan="FREE")
+    child = await given.child(parent, begun=False)
+    new = submit_job(parent.user, priority=0)
+    await settle(new)
+    assert (await tick()).picked == []
+    await results.hear(parent.waiting(child.job))
+    [lent] = (await tick()).picked
+    assert lent.job_id == new.job_id
+    await results.hear(other.succeeded())
+    [run] = (await tick()).picked
+    assert run.job_id == child.job
+    await settle(submit_job(parent.user, priority=0))
+    await settle(CancelJob(job_id=child.job, user_id=parent.user))
+    [woken] = (await tick()).picked
+    assert (woken.job_id, woken.attempts) == (parent.job, 0)
+
+
+async def test_a_woken_run_that_ends_completes_the_job_and_is_charged_once(
+    given: Any, results: Any, tick: Any, charges: Any
+) -> None:
+    parent = await given.run()
+    child = await given.child(parent)
+    await results.hear(parent.started(), parent.waiting(child.job))
+    await results.hear(child.succeeded())
+    [woken] = (await tick()).picked
+    again = type(parent)(parent.user, parent.job, woken.fence)
+    assert (await given.job(parent))["status"] == "RUNNING"
+    await results.hear(again.started())
+    told = await results.hear(again.succeeded())
+    assert len(charges(told)) == 1
+    job = await given.job(parent)
+    assert (job["status"], job["waiting_for"]) == ("COMPLETED", None)
+    assert await given.counted(parent) == (2, 0)
+
+
+async def test_a_woken_entry_that_is_lost_is_found_by_the_sweeper_and_picked_again(
+    given: Any, results: Any, tick: Any, database: Database, rows: Any
+) -> None:
+    parent = await given.run()
+    await results.hear(parent.started(), parent.waiting(uuid4()))
+    [woken] = (await tick()).picked
+    await rows.execute("UPDATE jobs.jobs SET dispatched_at = now() - interval '1 min'")
+    seconds = timedelta(seconds=10)
+    [lost] = await PostgresLeases(database).list_overdue(unheard=seconds, uncancelled=seconds)
+    assert (lost.run.fence, lost.why) == (woken.fence, "entry")
+    run = type(parent)(parent.user, parent.job, woken.fence)
+    await results.hear(run.lost(LossReason.STALE))
+    assert [one.job_id for one in (await tick()).picked] == [parent.job]
+    assert (await given.job(parent))["losses"] == 0
+
+
+async def test_a_time_that_has_passed_wakes_and_one_that_has_not_does_not(
+    given: Any, results: Any, settle: Any, is_woken: Any, rows: Any, database: Database
+) -> None:
+    parent = await given.run()
+    child = await given.child(parent)
+    await results.hear(parent.waiting(child.job, until=datetime.now(UTC) + SOON))
+    wake = WakeJob(job_id=parent.job, user_id=parent.user)
+    await settle(wake)
+    assert not await is_woken(parent)
+    assert await PostgresLeases(database).list_over() == []
+    await rows.execute("UPDATE jobs.jobs SET wake_at = now() WHERE waiting_for IS NOT NULL")
+    assert [one.job_id for one in await PostgresLeases(database).list_over()] == [parent.job]
+    await settle(wake)
+    assert await is_woken(parent)
+    await settle(wake)
+    assert await PostgresLeases(database).list_over() == []
+
+
+async def test_a_wait_for_a_time_alone_is_not_ended_by_a_child(
+    given: Any, results: Any, is_woken: Any
+) -> None:
+    parent = await given.run()
+    child = await given.child(parent)
+    await results.hear(parent.waiting(until=datetime.now(UTC) + SOON))
+    await results.hear(child.succeeded())
+    assert not await is_woken(parent)
+
+
+async def test_a_waiting_parent_that_is_cancelled_takes_its_children_along(
+    given: Any, results: Any, settle: Any, rows: Any
+) -> None:
+    parent = await given.run()
+    child = await given.child(parent, begun=False)
+    await results.hear(parent.waiting(child.job))
+    await settle(CancelJob(job_id=parent.job, user_id=parent.user))
+    found = await rows.fetch("SELECT status, waiting_for, wake_at FROM jobs.jobs")
+    assert {tuple(row) for row in found} == {("CANCELLED", None, None)}
+    assert await given.counted(child) == (0, 0)
+
+
+async def test_a_wait_outlives_a_wire_that_lost_all_and_ends_when_its_time_comes(
+    start_service: Any,
+    given: Any,
+    results: Any,
+    tick: Any,
+    rows: asyncpg.Connection,
+    read_envelopes: Any,
+) -> None:
+    """Nothing of it was ever on the wire: a fleet that begins on an empty one knows of it."""
+    parent: Any = await given.run()
+    child = await given.child(parent, begun=False)
+    await results.hear(parent.started(), parent.waiting(child.job))
+    await start_service()
+    await wait_until(read_envelopes)
+    [envelope] = await read_envelopes()
+    assert envelope.job_id == child.job
+    await results.hear(type(parent)(parent.user, child.job, envelope.fence).succeeded())
+
+    async def is_handed_out() -> bool:
+        return parent.job in {one.job_id for one in await read_envelopes()}
+
+    await wait_until(is_handed_out)
+    sql = "SELECT count(*) FROM jobs.job_attempts WHERE job_id = $1"
+    assert await rows.fetchval(sql, parent.job) == 2
+
+
+async def test_a_wait_for_nothing_cannot_be_said(given: Any) -> None:
+    run = await given.run()
+    with pytest.raises(ValueError, match="child_ids or until"):
+        run.waiting()
