@@ -79,7 +79,7 @@ VERBS: dict[str, Verb] = {
         "Ends with 1 where something does not agree, with 2 where it could not look.",
     ),
     "chaos": Verb(
-        "msaas.chaos.verb:run",
+        "msaas.cli.chaos.verb:run",
         "[--short] [SCENARIO ...]",
         "take a loaded fleet of its own apart, and audit what is left",
         "--short does each scenario once, in under four minutes; without it rounds are longer,\n"

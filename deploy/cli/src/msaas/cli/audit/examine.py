@@ -58,6 +58,14 @@ async def audit(connection: asyncpg.Connection) -> Sequence[Examined]:
         return [await _examine(connection, check) for check in CHECKS]
 
 
+async def audit_url(url: str) -> Sequence[Examined]:
+    connection = await asyncpg.connect(url)
+    try:
+        return await audit(connection)
+    finally:
+        await connection.close()
+
+
 async def _examine(connection: asyncpg.Connection, check: Check) -> Examined:
     groups = await connection.fetch(_GROUPED.format(statement=check.statement))
     violations = [
