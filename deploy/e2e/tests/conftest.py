@@ -1,6 +1,5 @@
 """A fleet of its own for these tests, and ways to be somebody in it."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest_asyncio
 
 from msaas.cli.api_client import ApiClient
 from msaas.cli.audit import audit_url, describe, is_broken
-from msaas.cli.chaos import PASSWORD, OwnFleet
+from msaas.cli.chaos import OwnFleet, be_somebody
 from msaas.local import Home
 from msaas.testing.shared_servers import SharedServers
 
@@ -43,12 +42,6 @@ async def sign_in(fleet: OwnFleet) -> AsyncIterator[Callable[..., Any]]:
     async with AsyncExitStack() as stack:
 
         async def sign_in_(plan: str = "ENTERPRISE") -> ApiClient:
-            running = fleet.running
-            email = await asyncio.to_thread(fleet.make_user, plan)
-            api = ApiClient(running.gateway_url, running.supabase_url, running.anon_key)
-            await stack.enter_async_context(api)
-            await api.sign_in(email, PASSWORD)
-            await api.me()
-            return api
+            return await stack.enter_async_context(be_somebody(fleet, plan))
 
         yield sign_in_

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from msaas.cli.chaos import SCENARIOS
-from msaas.cli.chaos.rounds import SHORT
+from msaas.cli.chaos import SCENARIOS, SHORT
 from msaas.cli.chaos.verb import disturb
 from msaas.testing import wait_until
 

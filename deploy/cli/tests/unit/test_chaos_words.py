@@ -50,5 +50,5 @@ def test_a_round_is_one_line_and_one_for_each_problem(problems: list[str], mark:
         problems=problems,
     )
     first, *rest = describe_round(played).splitlines()
-    assert first.split() == [mark, *"flush redis 1 1 2 0 1.50 s 3.25 s".split()]
+    assert first.split() == [mark, "flush", "redis", "1", "1", "2", "0", "1.50", "s", "3.25", "s"]
     assert [line.strip() for line in rest] == problems

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -61,18 +61,18 @@ class Client:
 
 
 @asynccontextmanager
-async def make_clients(
-    fleet: OwnFleet, plans: Sequence[str] = PLANS
-) -> AsyncGenerator[list[Client]]:
-    """Be that many new users, all signed in."""
+async def be_somebody(fleet: OwnFleet, plan: str) -> AsyncGenerator[ApiClient]:
+    """Be a new user, signed in."""
     running = fleet.running
+    email = await asyncio.to_thread(fleet.make_user, plan)
+    async with ApiClient(running.gateway_url, running.supabase_url, running.anon_key) as api:
+        await api.sign_in(email, PASSWORD)
+        await api.me()
+        yield api
+
+
+@asynccontextmanager
+async def make_clients(fleet: OwnFleet) -> AsyncGenerator[list[Client]]:
     async with AsyncExitStack() as stack:
-        clients: list[Client] = []
-        for plan in plans:
-            email = await asyncio.to_thread(fleet.make_user, plan)
-            api = ApiClient(running.gateway_url, running.supabase_url, running.anon_key)
-            await stack.enter_async_context(api)
-            await api.sign_in(email, PASSWORD)
-            await api.me()
-            clients.append(Client(api))
-        yield clients
+        users = [await stack.enter_async_context(be_somebody(fleet, plan)) for plan in PLANS]
+        yield [Client(api) for api in users]
