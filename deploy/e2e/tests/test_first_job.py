@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from contextlib import aclosing
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -71,15 +72,16 @@ async def test_a_reader_that_comes_and_goes_sees_what_one_that_stays_sees(sign_i
         place = cursor
         while sum(status == "COMPLETED" for _, status, _ in seen) < SUBMITTED:
             left = rng.randint(1, stays)
-            async for event in api.events(place):
-                place = event.id or place
-                if event.name == "job":
-                    job = event.data
-                    seen.append((job["id"], job["status"], job["updated_at"]))
-                    left -= 1
-                ended = sum(status == "COMPLETED" for _, status, _ in seen)
-                if left == 0 or ended == SUBMITTED:
-                    break
+            async with aclosing(api.events(place)) as events:
+                async for event in events:
+                    place = event.id or place
+                    if event.name == "job":
+                        job = event.data
+                        seen.append((job["id"], job["status"], job["updated_at"]))
+                        left -= 1
+                    ended = sum(status == "COMPLETED" for _, status, _ in seen)
+                    if left == 0 or ended == SUBMITTED:
+                        break
         return seen
 
     async with asyncio.timeout(60):
