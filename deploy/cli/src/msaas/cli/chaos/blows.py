@@ -17,10 +17,14 @@ Blow = Callable[[OwnFleet], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`runs_again`: whether a run that had begun may begin once more."""
+    """`ends` names the part whose process is another one after the blow.
+
+    `runs_again`: whether a run that had begun may begin once more.
+    """
 
     name: str
     blow: Blow
+    ends: str | None = None
     runs_again: bool = True
     is_short: bool = True
 
@@ -56,14 +60,14 @@ async def _replace_redis(fleet: OwnFleet) -> None:
 
 
 SCENARIOS: Final = (
-    Scenario("kill -9 jobs", _kill("jobs")),
-    Scenario("kill -9 jobs-worker", _kill("jobs-worker")),
-    Scenario("kill -9 gateway", _kill("gateway"), runs_again=False),
-    Scenario("restart redis", _signal(signal.SIGTERM, "redis"), runs_again=False),
+    Scenario("kill -9 jobs", _kill("jobs"), "jobs"),
+    Scenario("kill -9 jobs-worker", _kill("jobs-worker"), "jobs-worker"),
+    Scenario("kill -9 gateway", _kill("gateway"), "gateway", runs_again=False),
+    Scenario("restart redis", _signal(signal.SIGTERM, "redis"), "redis", runs_again=False),
     Scenario("flush redis", _flush),
-    Scenario("redis comes back empty", _replace_redis),
-    Scenario("restart postgres", _signal(signal.SIGINT, "postgres")),
-    Scenario("postgres crashes", _signal(signal.SIGQUIT, "postgres"), is_short=False),
+    Scenario("redis comes back empty", _replace_redis, "redis"),
+    Scenario("restart postgres", _signal(signal.SIGINT, "postgres"), "postgres"),
+    Scenario("postgres crashes", _signal(signal.SIGQUIT, "postgres"), "postgres", is_short=False),
     *(
         Scenario(f"pause {part}", _pause(part), is_short=False)
         for part in ("jobs", "jobs-worker", "gateway", "redis", "postgres")

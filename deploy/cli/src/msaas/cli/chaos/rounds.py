@@ -11,6 +11,7 @@ from msaas.cli.audit import audit_url, name_violation
 from msaas.cli.chaos.blows import Scenario
 from msaas.cli.chaos.load import Client, Seen
 from msaas.cli.chaos.own_fleet import OwnFleet
+from msaas.local.state import ProcessId
 
 _LOOK_EVERY: Final = 0.1
 _REPLAYED: Final = 20
@@ -79,9 +80,15 @@ class _Play:
         for number in range(1, self.size.blows + 1):
             share = number * self.size.jobs // (self.size.blows + 1)
             await _until(lambda share=share: len(self.seen.ids) >= share)
+            before = self._struck_process()
             await self.scenario.blow(self.fleet)
             self.struck_at = time.monotonic()
+            if self.scenario.ends:
+                await _until(lambda before=before: self._struck_process() not in {before, None})
             await _until(self.fleet.is_up)
+
+    def _struck_process(self) -> ProcessId | None:
+        return self.fleet.part(self.scenario.ends).process if self.scenario.ends else None
 
     async def replay(self) -> list[str]:
         """Ask some of it again: whoever lost the answer is told of the same job."""
