@@ -1,5 +1,6 @@
 """A dead letter says why it lies there, and keeps no secret."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -8,7 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from msaas.contracts import JobEnvelope, dead_letter, encode, get_topic
+from msaas.contracts import (
+    JobEnvelope,
+    PushedJob,
+    SubmitJob,
+    dead_letter,
+    encode,
+    get_topic,
+)
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -51,6 +59,18 @@ def test_of_an_envelope_it_keeps_header_job_id_and_fence(
     )
     assert kept[b"correlation_id"] == b"req-7f3a"
     assert b"password" not in kept
+
+
+def test_what_one_message_may_not_keep_another_of_its_topic_keeps(
+    read_sample: Callable[[str], bytes], header: dict[str, Any]
+) -> None:
+    asked = encode(SubmitJob.model_validate_json(read_sample("SubmitJob")), **header)
+    pushed = encode(PushedJob.model_validate_json(read_sample("PushedJob")), **header)
+    assert buried("jobs.commands", asked)[b"data"] == asked[b"data"]
+    [kept] = json.loads(buried("jobs.commands", pushed)[b"data"])
+    assert kept == "job_id"
+    unknown = {**asked, b"type": b"SubmitJobV9"}
+    assert list(json.loads(buried("jobs.commands", unknown)[b"data"])) == ["job_id"]
 
 
 @pytest.mark.parametrize(

@@ -39,12 +39,21 @@ def dead_letter(
 
 def _kept(topic: Topic, fields: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
     """Keep everything, except where a message's secrets must not outlive it."""
-    allowed = [m.dead_letter_fields for m in topic.messages if m.dead_letter_fields is not None]
-    if not allowed:
+    allowed = _allowed(topic, fields.get(b"type", b""))
+    if allowed is None:
         return {name: value[:MAX_DATA] for name, value in fields.items()}
     headers = {name: fields[name][:255] for name in _HEADERS if name in fields}
-    body = _only(frozenset[str]().union(*allowed), fields.get(b"data", b""))
+    body = _only(allowed, fields.get(b"data", b""))
     return {**headers, b"data": json.dumps(body).encode()}
+
+
+def _allowed(topic: Topic, type_name: bytes) -> frozenset[str] | None:
+    """Name what may be kept of the data; of an unknown type, what may be kept of any."""
+    if message := topic.by_type.get(type_name):
+        return message.dead_letter_fields
+    rules = [one.dead_letter_fields for one in topic.messages]
+    limits = [rule for rule in rules if rule is not None]
+    return frozenset[str]().union(*limits) if limits else None
 
 
 def _only(names: frozenset[str], data: bytes) -> dict[str, str]:

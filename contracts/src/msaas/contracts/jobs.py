@@ -140,7 +140,7 @@ class PushedJob(Message):
     """
 
     on_full: ClassVar = OnFull.SKIP
-    dead_letter_fields: ClassVar = frozenset({"job_id", "task_type", "meta"})
+    dead_letter_fields: ClassVar = frozenset({"job_id"})
 
     job_id: UUID
     task_type: Name

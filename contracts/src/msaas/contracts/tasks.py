@@ -99,7 +99,9 @@ class EchoParams(Value):
 
 class EchoResult(Value):
     message: Annotated[str, Field(max_length=10_000)]
-    secret_length: Annotated[int, Field(ge=0, le=4_096)] | None = None
+    secret_length: Annotated[int, Field(ge=0, le=4_096)] | None = Field(
+        default=None, exclude_if=lambda length: length is None
+    )
 
 
 _DECLARED = (

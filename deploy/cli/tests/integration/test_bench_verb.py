@@ -6,6 +6,20 @@ import pytest
 
 from msaas.cli import main
 
+JOBS_ROWS = (
+    "ours, durable",
+    "one by one",
+    "in batches of 200",
+    "submitted through HTTP",
+    "submit → COMPLETED, low load",
+    "small user behind 200 jobs",
+    "memory of jobs",
+    "memory of jobs-worker",
+    "memory of redis",
+    "connections to postgres",
+    "connections to redis",
+    "goals missed",
+)
 ROWS = (
     "bare redis-py loop",
     "our batch runner",
@@ -26,4 +40,18 @@ def test_the_messaging_benchmark_prints_every_row_and_ends_as_its_gate_says(
     for row in ROWS:
         assert re.search(rf"^{re.escape(row)}.*\d", said, re.MULTILINE), row
     assert "arq" in said
+    assert code == (1 if "MISSED" in said else 0)
+
+
+@pytest.mark.timeout(400)
+def test_the_benchmark_of_jobs_prints_every_row_and_ends_as_its_goals_say(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    short = "--jobs 200 --rounds 1 --soak 200 --samples 5 --seconds 0.5"
+    code = main(["bench", "jobs", *short.split()])
+    said = capfd.readouterr().out
+    for row in JOBS_ROWS:
+        assert re.search(rf"^{re.escape(row)}.*\w", said, re.MULTILINE), said
+    for rival in ("arq", "taskiq-redis", "celery", "dramatiq"):
+        assert re.search(rf"^{rival} ", said, re.MULTILINE), said
     assert code == (1 if "MISSED" in said else 0)

@@ -52,6 +52,11 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
         self._http.headers["authorization"] = f"Bearer {token}"
         return str(token)
 
+    @property
+    def authorization(self) -> str:
+        """Say who is signed in, to those who speak HTTP by themselves."""
+        return self._http.headers["authorization"]
+
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Ask for anything, and take whatever the answer is."""
         return await self._http.request(method, path, **options)

@@ -88,6 +88,20 @@ VERBS: dict[str, Verb] = {
         "write again all that is generated from the contracts",
         "--check writes nothing and fails where a committed file differs.",
     ),
+    "audit": Verb(
+        "msaas.cli.audit.verb:run",
+        "",
+        "prove that counters, events, chains and jobs agree; heals nothing",
+        "On DATABASE_URL, else on the Postgres that `up` runs; read-only, one snapshot.\n"
+        "Ends with 1 where something does not agree, with 2 where it could not look.",
+    ),
+    "chaos": Verb(
+        "msaas.cli.chaos.verb:run",
+        "[--short] [SCENARIO ...]",
+        "take a loaded fleet of its own apart, and audit what is left",
+        "--short does each scenario once, in under four minutes; without it rounds are longer,\n"
+        "and processes are also paused. A word chooses the scenarios whose name holds it.",
+    ),
     "bench": Verb(
         "msaas.cli.bench:run",
         "NAME [ARGUMENT ...]",

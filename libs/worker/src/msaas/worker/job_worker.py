@@ -23,6 +23,7 @@ from msaas.contracts import (
 from msaas.kernel import CircuitOpen, Clock, RetryPolicy, SystemClock
 from msaas.messaging import Delivery, GivenUp, Messenger, Outgoing
 from msaas.telemetry import Metrics, bind, get_logger, span
+from msaas.worker.cancel_marks import CancelMarks
 from msaas.worker.run import Action, ActionFailed, Run, RunCancelled, Wait
 from msaas.worker.under_way import OUTSIDE, RESULTS, Current, UnderWay
 from msaas.worker.verdicts import (
@@ -60,7 +61,7 @@ class JobWorker:
         clock: Clock | None = None,
         tasks: Mapping[str, Task] = TASKS,
     ) -> None:
-        self._messenger = messenger
+        self._cancel_marks = CancelMarks(messenger)
         self._actions = actions
         self._tasks = tasks
         self._name = name
@@ -183,7 +184,7 @@ class JobWorker:
             await self._under_way.tell(current, message)
 
         async def is_cancelled() -> bool:
-            return bool(await self._messenger.find_cancelled([envelope.job_id]))
+            return await self._cancel_marks(envelope.job_id)
 
         return Run(
             envelope,

@@ -8,7 +8,7 @@ import pytest
 
 from msaas.contracts import DeadlinePassed, Message
 from msaas.jobs.application.results_ports import OverdueJob
-from msaas.jobs.application.watch_deadlines import SAY_AGAIN, WatchDeadlines
+from msaas.jobs.application.watch_times import SAY_AGAIN, WatchTimes
 from msaas.testing import FakeClock
 
 
@@ -20,7 +20,7 @@ class World:
         self.overdue: list[OverdueJob] = []
         self.said: list[UUID] = []
         self.is_full = False
-        self.look = WatchDeadlines(self, self, self.clock)
+        self.look = WatchTimes(self.list_past_deadline, DeadlinePassed, self, self.clock)
 
     async def list_past_deadline(self) -> Sequence[OverdueJob]:
         return self.overdue

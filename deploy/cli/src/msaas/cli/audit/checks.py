@@ -1,0 +1,160 @@
+"""What the books have to hold, each as one statement over all of them.
+
+A statement returns whatever it looks at as (subject_id, period_start, job_id, problem); `problem`
+is NULL where all is well. An erased user's jobs are gone and the events stay: without a user, an
+event has nothing but its chain and its counter to agree with.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+_COUNTERS: Final = """
+WITH subjects AS (SELECT subject_id, user_id FROM jobs.subjects),
+charged AS (
+  SELECT
+    subject_id, period_start,
+    coalesce(sum(quantity) FILTER (WHERE kind = 'job_completed'), 0) AS completions,
+    coalesce(sum(quantity) FILTER (WHERE kind = 'reconciliation_adjustment'), 0) AS corrections
+  FROM jobs.usage_events GROUP BY 1, 2
+),
+completed AS (
+  SELECT s.subject_id, j.usage_period AS period_start, count(*) AS completed
+  FROM jobs.jobs j JOIN jobs.subjects s USING (user_id)
+  WHERE j.status = 'COMPLETED' AND j.billable GROUP BY 1, 2
+),
+beside AS (
+  SELECT
+    subject_id, period_start, coalesce(jobs_used, 0) AS used,
+    coalesce(completions, 0) AS completions, coalesce(corrections, 0) AS corrections,
+    coalesce(completed, 0) AS completed, subjects.user_id IS NULL AS is_erased
+  FROM jobs.usage_counters
+  FULL JOIN charged USING (subject_id, period_start)
+  FULL JOIN completed USING (subject_id, period_start)
+  LEFT JOIN subjects USING (subject_id)
+)
+SELECT subject_id, period_start, NULL::uuid AS job_id,
+  CASE WHEN used <> completions + corrections OR (completions <> completed AND NOT is_erased)
+    THEN format('counter %s, events %s, corrections %s, completed jobs %s',
+      used, completions, corrections, completed)
+  END AS problem
+FROM beside
+"""
+
+_RESERVED_COUNTS: Final = """
+WITH held AS (
+  SELECT s.subject_id, j.usage_period AS period_start, count(*) AS held
+  FROM jobs.jobs j JOIN jobs.subjects s USING (user_id) WHERE j.reserved GROUP BY 1, 2
+)
+SELECT subject_id, period_start, NULL::uuid AS job_id,
+  CASE WHEN coalesce(c.jobs_reserved, 0) <> coalesce(held, 0)
+    THEN format('counter holds %s, jobs hold %s', coalesce(c.jobs_reserved, 0), coalesce(held, 0))
+  END AS problem
+FROM jobs.usage_counters c FULL JOIN held USING (subject_id, period_start)
+"""
+
+_LIVE_JOBS: Final = """
+SELECT s.subject_id, j.usage_period AS period_start, j.id AS job_id,
+  CASE
+    WHEN s.subject_id IS NULL AND (j.reserved OR j.billable) THEN 'counted for nobody'
+    WHEN j.billable AND NOT j.reserved THEN 'live and billable without a reservation'
+    WHEN j.reserved AND NOT j.billable THEN 'reserved, but costs nothing'
+  END AS problem
+FROM jobs.jobs j LEFT JOIN jobs.subjects s USING (user_id)
+WHERE j.status IN ('PENDING', 'RUNNING')
+"""
+
+_ENDED_JOBS: Final = """
+SELECT s.subject_id, j.usage_period AS period_start, j.id AS job_id,
+  CASE
+    WHEN j.reserved THEN 'ended with its reservation'
+    WHEN j.finished_at IS NULL THEN 'ended at no time'
+    WHEN j.lease_until IS NOT NULL AND j.status = 'COMPLETED' THEN 'ended with a lease'
+  END AS problem
+FROM jobs.jobs j LEFT JOIN jobs.subjects s USING (user_id)
+WHERE j.status IN ('COMPLETED', 'FAILED', 'CANCELLED')
+"""
+
+_COMPLETED_JOBS: Final = """
+WITH charges AS (
+  SELECT job_id, count(*) AS charges FROM jobs.usage_events
+  WHERE kind = 'job_completed' GROUP BY 1
+)
+SELECT s.subject_id, j.usage_period AS period_start, j.id AS job_id,
+  CASE
+    WHEN charges IS NULL THEN 'completed and never charged'
+    WHEN charges > 1 THEN 'charged more than once'
+  END AS problem
+FROM jobs.jobs j LEFT JOIN jobs.subjects s USING (user_id) LEFT JOIN charges ON job_id = j.id
+WHERE j.status = 'COMPLETED' AND j.billable
+"""
+
+_CHARGES: Final = """
+SELECT e.subject_id, e.period_start, e.job_id,
+  CASE
+    WHEN s.user_id IS NULL THEN NULL
+    WHEN j.id IS NULL THEN 'charged for a job that is not there'
+    WHEN j.user_id <> s.user_id THEN 'charged to somebody else'
+    WHEN NOT j.billable THEN 'charged for what costs nothing'
+    WHEN j.status <> 'COMPLETED' THEN format('charged for a job that is %s', j.status)
+    WHEN j.usage_period <> e.period_start THEN 'charged to another period than it was reserved in'
+    WHEN e.quantity <> 1 THEN format('charged %s times over', e.quantity)
+  END AS problem
+FROM jobs.usage_events e
+LEFT JOIN jobs.subjects s USING (subject_id) LEFT JOIN jobs.jobs j ON j.id = e.job_id
+WHERE e.kind = 'job_completed'
+"""
+
+_LINKS: Final = r"""
+WITH linked AS (
+  SELECT *, row_number() OVER chain AS place,
+    lag(hash, 1, decode(repeat('00', 32), 'hex')) OVER chain AS hash_before
+  FROM jobs.usage_events WINDOW chain AS (PARTITION BY subject_id ORDER BY seq)
+)
+SELECT subject_id, period_start, job_id,
+  CASE
+    WHEN seq <> place THEN format('link %s stands at place %s', seq, place)
+    WHEN prev_hash IS DISTINCT FROM hash_before
+      THEN format('link %s does not name the one before it', seq)
+    WHEN hash IS DISTINCT FROM jobs.usage_hash(
+      subject_id, seq, job_id, quantity, occurred_at, prev_hash
+    ) THEN format('link %s does not hash to its hash', seq)
+  END AS problem
+FROM linked
+"""
+
+_HEADS: Final = """
+WITH last AS (
+  SELECT DISTINCT ON (subject_id) subject_id, seq, hash
+  FROM jobs.usage_events ORDER BY subject_id, seq DESC
+)
+SELECT subject_id, s.period_start, NULL::uuid AS job_id,
+  CASE
+    WHEN s.last_seq IS NULL THEN 'a chain of nobody'
+    WHEN s.last_seq <> coalesce(last.seq, 0)
+      THEN format('last link is %s, head says %s', coalesce(last.seq, 0), s.last_seq)
+    WHEN s.head <> coalesce(last.hash, decode(repeat('00', 32), 'hex'))
+      THEN 'the head is not the last link''s hash'
+  END AS problem
+FROM jobs.subjects s FULL JOIN last USING (subject_id)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`things` is what the count in the table counts."""
+
+    claim: str
+    things: str
+    statement: str
+
+
+CHECKS: Final = (
+    Check("counter = events = completed jobs", "periods", _COUNTERS),
+    Check("a counter holds what its jobs reserve", "periods", _RESERVED_COUNTS),
+    Check("a live billable job has its reservation", "live jobs", _LIVE_JOBS),
+    Check("an ended job is settled", "ended jobs", _ENDED_JOBS),
+    Check("a completed job is charged once", "completed jobs", _COMPLETED_JOBS),
+    Check("nothing else is charged", "charges", _CHARGES),
+    Check("each link of a chain follows the one before", "links", _LINKS),
+    Check("a chain ends at its subject's head", "subjects", _HEADS),
+)

@@ -1,0 +1,222 @@
+"""The audit finds nothing in sound books, and each kind of drift once somebody plants it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from msaas.cli import main
+from msaas.cli.audit import CHECKS, RowsHidden, Violation, audit
+from msaas.cli.schema import migrate
+
+SUBJECT = "11111111-0000-7000-8000-000000000001"
+USER = "11111111-0000-7000-8000-000000000002"
+OTHER = "11111111-0000-7000-8000-000000000003"
+DONE = "11111111-0000-7000-8000-00000000000a"
+LIVE = "11111111-0000-7000-8000-00000000000b"
+FREE = "11111111-0000-7000-8000-00000000000c"
+FAILED = "11111111-0000-7000-8000-00000000000d"
+STRAY = "11111111-0000-7000-8000-00000000000e"
+EVENT = """
+INSERT INTO jobs.usage_events
+  (subject_id, seq, user_id, kind, quantity, job_id, period_start, occurred_at, prev_hash, hash)
+SELECT subject_id, last_seq + 1, user_id, '{kind}', {quantity}, {job}, '{period}', '2026-01-02Z',
+  head, jobs.usage_hash(subject_id, last_seq + 1, {job}, {quantity}, '2026-01-02Z', head)
+FROM jobs.subjects WHERE subject_id = '{subject}';
+"""
+JOB = """
+INSERT INTO jobs.jobs (
+  id, user_id, task_type, payload, max_attempts, correlation_id, source, billable, usage_period,
+  reserved, status, finished_at
+) VALUES (
+  '{id}', '{user}', 'echo', '{{}}', 3, 'c', 'api', {billable}, '2026-01-01Z', {reserved},
+  '{status}', CASE WHEN '{status}' IN ('COMPLETED', 'FAILED') THEN now() END
+);
+"""
+
+
+def event(
+    job: str | None = DONE,
+    *,
+    kind: str = "job_completed",
+    quantity: int = 1,
+    period: str = "2026-01-01Z",
+    subject: str = SUBJECT,
+) -> str:
+    quoted = f"'{job}'::uuid" if job else "NULL::uuid"
+    return EVENT.format(job=quoted, kind=kind, quantity=quantity, period=period, subject=subject)
+
+
+def job(id_: str, status: str, *, billable: bool = True, reserved: bool = False) -> str:
+    fields = {"billable": billable, "reserved": reserved, "status": status}
+    return JOB.format(id=id_, user=USER, **fields)
+
+
+def counter(number: int, used: int, reserved: int, start: str = "2026-01-01Z") -> str:
+    return (
+        "INSERT INTO jobs.usage_counters (id, user_id, subject_id, plan, period_start, period_end,"
+        f" jobs_used, jobs_reserved) VALUES ('{STRAY[:-2]}{number:02}', '{USER}', '{SUBJECT}',"
+        f" 'PRO', '{start}', '{start}'::timestamptz + interval '1 month', {used}, {reserved});"
+    )
+
+
+BOOKS = f"""
+INSERT INTO identity.users (id, email) VALUES ('{USER}', 'a@example.com');
+INSERT INTO jobs.subjects (subject_id, user_id, plan, period_start, period_end)
+  VALUES ('{SUBJECT}', '{USER}', 'PRO', '2026-01-01Z', '2026-02-01Z');
+{counter(1, used=1, reserved=1)}
+{counter(2, used=1, reserved=0, start="2025-12-01Z")}
+{job(DONE, "COMPLETED")}
+{job(LIVE, "PENDING", reserved=True)}
+{job(FREE, "COMPLETED", billable=False)}
+{job(FAILED, "FAILED")}
+{job(STRAY, "COMPLETED")}
+UPDATE jobs.jobs SET usage_period = '2025-12-01Z' WHERE id = '{STRAY}';
+{event(STRAY, period="2025-12-01Z")}
+{event(DONE)}
+{event(None, kind="reconciliation_adjustment", quantity=-1)}
+{event(None, kind="reconciliation_adjustment", quantity=1)}
+"""
+# What keeps a job honest has to be out of the way for a dishonest one to be planted.
+UNBOUND = """
+ALTER TABLE jobs.jobs DROP CONSTRAINT jobs_end_settles, DROP CONSTRAINT jobs_end_has_its_time;
+ALTER TABLE jobs.usage_events DISABLE TRIGGER ALL;
+DROP INDEX jobs.usage_events_one_per_job;
+"""
+COUNTED, HELD, LIVING, ENDED, COMPLETED, CHARGED, LINKED, AT_HEAD = (one.claim for one in CHECKS)
+SOMEBODY_ELSE = f"""
+INSERT INTO identity.users (id, email) VALUES ('{OTHER}', 'b@example.com');
+UPDATE jobs.jobs SET user_id = '{OTHER}' WHERE id = """
+
+DRIFTS: Mapping[str, tuple[str, str, str | None]] = {
+    "UPDATE jobs.usage_counters SET jobs_used = 2": (COUNTED, "counter 2, events 1", None),
+    "UPDATE jobs.usage_counters SET jobs_reserved = 2": (
+        HELD,
+        "counter holds 2, jobs hold 1",
+        None,
+    ),
+    f"UPDATE jobs.jobs SET reserved = false WHERE id = '{LIVE}'": (LIVING, "without a res", LIVE),
+    f"UPDATE jobs.jobs SET billable = false WHERE id = '{LIVE}'": (LIVING, "costs nothing", LIVE),
+    f"{SOMEBODY_ELSE} '{LIVE}'": (LIVING, "counted for nobody", LIVE),
+    f"UPDATE jobs.jobs SET reserved = true WHERE id = '{FAILED}'": (ENDED, "its reservat", FAILED),
+    f"UPDATE jobs.jobs SET finished_at = NULL WHERE id = '{DONE}'": (ENDED, "at no time", DONE),
+    f"UPDATE jobs.jobs SET lease_until = now() WHERE id = '{DONE}'": (ENDED, "with a lease", DONE),
+    f"DELETE FROM jobs.usage_events WHERE job_id = '{DONE}'": (COMPLETED, "never charged", DONE),
+    event(DONE): (COMPLETED, "charged more than once", DONE),
+    event(OTHER): (CHARGED, "a job that is not there", OTHER),
+    f"{SOMEBODY_ELSE} '{DONE}'": (CHARGED, "charged to somebody else", DONE),
+    event(FREE): (CHARGED, "for what costs nothing", FREE),
+    event(FAILED): (CHARGED, "for a job that is FAILED", FAILED),
+    f"UPDATE jobs.jobs SET usage_period = '2025-12-01Z' WHERE id = '{DONE}'": (
+        *(CHARGED, "another period than it was", DONE),
+    ),
+    f"UPDATE jobs.usage_events SET quantity = 2 WHERE job_id = '{DONE}'": (
+        *(CHARGED, "charged 2 times over", DONE),
+    ),
+    "UPDATE jobs.usage_events SET seq = 9 WHERE seq = 4": (LINKED, "link 9 stands at", None),
+    "UPDATE jobs.usage_events SET prev_hash = hash WHERE seq = 2": (LINKED, "does not name", DONE),
+    "UPDATE jobs.usage_events SET occurred_at = now() WHERE seq = 2": (LINKED, "not hash to", DONE),
+    "DELETE FROM jobs.usage_events WHERE seq = 4": (AT_HEAD, "last link is 3, head says 4", None),
+    "UPDATE jobs.subjects SET head = sha256('x')": (AT_HEAD, "head is not the last link", None),
+}
+
+
+@pytest.fixture
+async def books(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """Open a database with one user's books: every kind of event, two periods, a live job."""
+    await asyncio.to_thread(migrate, database_url)
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(BOOKS)
+    yield connection
+    await connection.close()
+
+
+async def find_violations(books: asyncpg.Connection) -> list[tuple[str, Violation]]:
+    return [
+        (one.check.claim, violation) for one in await audit(books) for violation in one.violations
+    ]
+
+
+async def test_sound_books_hold_and_everything_in_them_was_looked_at(
+    books: asyncpg.Connection,
+) -> None:
+    examined = await audit(books)
+    assert not any(one.violations for one in examined)
+    counts = {one.check.claim: one.count for one in examined}
+    assert counts == {
+        COUNTED: 2,
+        HELD: 2,
+        LIVING: 1,
+        ENDED: 4,
+        COMPLETED: 2,
+        CHARGED: 2,
+        LINKED: 4,
+        AT_HEAD: 1,
+    }
+
+
+async def test_each_drift_is_found_and_named(books: asyncpg.Connection) -> None:
+    missed: list[str] = []
+    for drift, (claim, problem, job_id) in DRIFTS.items():
+        transaction = books.transaction(isolation="repeatable_read")
+        await transaction.start()
+        await books.execute(f"{UNBOUND} {drift}")
+        found = await find_violations(books)
+        await transaction.rollback()
+        named = [
+            violation
+            for claimed, violation in found
+            if claimed == claim
+            and problem in violation.problem
+            and (job_id is None or UUID(job_id) in violation.job_ids)
+        ]
+        missed += [] if named else [f"{drift}: {found}"]
+    assert missed == []
+
+
+async def test_an_erased_user_leaves_a_chain_and_a_counter_that_still_agree(
+    books: asyncpg.Connection,
+) -> None:
+    await books.execute("UPDATE jobs.usage_counters SET jobs_reserved = 0")
+    await books.execute("DELETE FROM identity.users WHERE id = $1", UUID(USER))
+    assert await find_violations(books) == []
+    await books.execute("UPDATE jobs.usage_counters SET jobs_used = 7")
+    assert {claim for claim, _ in await find_violations(books)} == {COUNTED}
+
+
+async def test_a_login_from_which_rows_are_hidden_is_refused(books: asyncpg.Connection) -> None:
+    await books.execute("SET ROLE svc_jobs")
+    assert await find_violations(books) == []
+    await books.execute("RESET ROLE; SET ROLE svc_gateway_read")
+    with pytest.raises(RowsHidden):
+        await audit(books)
+
+
+async def test_the_verb_says_what_is_wrong_by_ids_alone_and_heals_nothing(
+    books: asyncpg.Connection,
+    database_url: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    assert await asyncio.to_thread(main, ["audit"]) == 0
+    said = capsys.readouterr().out
+    assert all(check.claim in said for check in CHECKS)
+    assert said.endswith("nothing lost, nothing twice\n")
+    await books.execute("UPDATE jobs.usage_counters SET jobs_used = 7")
+    for _ in range(2):
+        assert await asyncio.to_thread(main, ["audit"]) == 1
+        said = capsys.readouterr().out
+        assert f"subject {SUBJECT}, period 2025-12-01: counter 7, events 1" in said
+        assert "example.com" not in said
+        assert USER not in said
+
+
+async def test_the_verb_that_cannot_look_says_so(
+    unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:{unused_tcp_port}/nowhere")
+    assert await asyncio.to_thread(main, ["audit"]) == 2
+    assert "✗" in capsys.readouterr().err
