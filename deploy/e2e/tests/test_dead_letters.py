@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import redis.asyncio
 
+from msaas.cli.house import module
 from msaas.contracts import dead_letter, get_topic
 from msaas.kernel import new_id
 from msaas.testing import wait_until
@@ -55,7 +56,7 @@ def bury(fleet: Any) -> Bury:
 
 
 async def dlq(fleet: Any, *words: str) -> Any:
-    return await asyncio.to_thread(fleet.msaas, "dlq", *words)
+    return await asyncio.to_thread(fleet.run, *module("msaas.cli"), "dlq", *words)
 
 
 async def find(fleet: Any, letter_class: str) -> str:

@@ -43,6 +43,8 @@ def attempt(number: int, begins: float, **fields: Any) -> dict[str, Any]:
         "reason": None,
         "error": None,
         "timings_ms": None,
+        "waited_ms": None,
+        "waited_for": None,
     } | fields
 
 

@@ -28,8 +28,8 @@ FORMER = {
 
 def upgrade() -> None:
     """Make the new index of dispatch before the old one goes."""
+    op.execute("ALTER TABLE jobs.job_attempts VALIDATE CONSTRAINT job_attempts_wait_known")
     with op.get_context().autocommit_block():
-        op.execute("ALTER TABLE jobs.job_attempts VALIDATE CONSTRAINT job_attempts_wait_known")
         _build(INDEXES)
         _drop(FORMER)
 

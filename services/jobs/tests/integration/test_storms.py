@@ -6,7 +6,7 @@ months pass while the test does not wait.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -139,7 +139,7 @@ class Replica:
     """The use cases of one process over a pool of its own; `crash` ends it at the next commit."""
 
     database: Database
-    wire: Wire
+    wire: Any
     metrics: Metrics = field(default_factory=partial(Metrics, "jobs", "test"))
 
     def __post_init__(self) -> None:
@@ -179,7 +179,7 @@ class _Dying:
         self._record = record
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Any]:
+    async def transaction(self) -> AsyncGenerator[Any]:
         async with self._record.transaction() as transaction:
             yield transaction
             raise Crash
@@ -204,11 +204,11 @@ class World:
 
     def __post_init__(self) -> None:
         leases = PostgresLeases(self.replicas[0].database)
-        metrics = self.replicas[0].metrics
+        wire, metrics = self.replicas[0].wire, self.replicas[0].metrics
         self._timers = [
-            SweepLeases(leases, self.wire, self.wire, metrics, self.clock),
-            WatchTimes(leases.list_past_deadline, DeadlinePassed, self.wire, self.clock),
-            WatchTimes(leases.list_over, WakeJob, self.wire, self.clock),
+            SweepLeases(leases, wire, wire, metrics, self.clock),
+            WatchTimes(leases.list_past_deadline, DeadlinePassed, wire, self.clock),
+            WatchTimes(leases.list_over, WakeJob, wire, self.clock),
         ]
 
     async def now(self) -> datetime:

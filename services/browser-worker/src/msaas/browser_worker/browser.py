@@ -98,20 +98,21 @@ class LiveBrowser:
     async def open_page(self) -> AsyncGenerator[Page]:
         """Open a page in a context that nobody had before and nobody will have again."""
         self.opened += 1
-        context: BrowserContext | None = None
+        opening = asyncio.create_task(
+            self._browser.new_context(accept_downloads=False, service_workers="block")
+        )
         try:
             try:
                 async with asyncio.timeout(OPEN_SECONDS):
-                    context = await self._browser.new_context(
-                        accept_downloads=False, service_workers="block"
-                    )
+                    # Whoever gives up meanwhile would leave a context that nobody can close.
+                    context = await asyncio.shield(opening)
                     page = await context.new_page()
             except (PlaywrightError, TimeoutError) as error:
                 self.is_worn = True
                 raise BrowserUnavailable from error
             yield page
         finally:
-            if context is not None and not await _bounded(context.close()):
+            if not await _bounded(_close(opening)):
                 self.is_worn = True
 
     async def has_ended(self, within: float) -> bool:
@@ -140,6 +141,11 @@ class LiveBrowser:
         if not self._closing:
             get_logger().error("browser_ended", opened=self.opened)
             self.on_end()
+
+
+async def _close(opening: asyncio.Task[BrowserContext]) -> None:
+    context = await opening
+    await context.close()
 
 
 async def _bounded(call: Coroutine[Any, Any, object]) -> bool:

@@ -32,7 +32,7 @@ class OwnFleet:
         self.home = home
         # Every user is somebody new, and all come from one address.
         generous = {"IDENTITY_SIGN_INS_PER_MINUTE": "1000"}
-        self._environment = {**os.environ, "MSAAS_HOME": str(home.path), **generous}
+        self.environment = {**os.environ, "MSAAS_HOME": str(home.path), **generous}
 
     def start(self) -> None:
         up = self.local("up", "--detach")
@@ -45,7 +45,7 @@ class OwnFleet:
     def run(self, *command: str, **settings: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
-            env={**self._environment, **settings},
+            env={**self.environment, **settings},
             capture_output=True,
             text=True,
             timeout=_UP_WITHIN,
@@ -54,7 +54,7 @@ class OwnFleet:
 
     @property
     def running(self) -> RunningFleet:
-        return get_running(self._environment)
+        return get_running(self.environment)
 
     @property
     def _parts(self) -> list[PartState]:
