@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import asyncpg
@@ -62,6 +62,7 @@ from msaas.messaging import Outgoing
 from msaas.postgres import Contended, Database
 from msaas.telemetry import Metrics
 from msaas.testing import Crash, FakeClock, raises_crash
+from msaas.testing.crash_points import When
 
 MONTH = timedelta(days=32)
 CLOCK = """
@@ -156,7 +157,7 @@ class Replica:
 
     async def persist(self, messages: Sequence[Message], crash: str) -> list[Outgoing]:
         record: Any = PostgresResults(self.database)
-        record = raises_crash(record, "settle", crash) if crash else record
+        record = raises_crash(record, "settle", cast("When", crash)) if crash else record
         rules = Rules(once=frozenset(), draw=lambda: 0.5)
         hooks: dict[str, Any] = {"on_room": lambda: None, "on_woken": lambda: None}
         use_case = PersistResults(record, self.wire, self.metrics, rules, **hooks)
