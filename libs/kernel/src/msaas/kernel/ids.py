@@ -1,9 +1,9 @@
 """Makes ids: new ones that sort by time, and derived ones that are the same every time."""
 
 from typing import Final
-from uuid import UUID, uuid5
+from uuid import UUID
 
-from uuid_utils.compat import uuid7
+from uuid_utils.compat import uuid5, uuid7
 
 _DERIVED: Final = UUID("a4b1f5f6-3f0e-5d55-9d0c-6d7361617300")
 

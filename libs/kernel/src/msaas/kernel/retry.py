@@ -39,6 +39,21 @@ class RetryPolicy:
     ) -> T:
         """Call until it succeeds; an error of ours that is not retryable ends it at once."""
         started = clock.monotonic()
+        try:
+            return await call()  # nearly always enough, and as cheap as no policy at all
+        except on as error:
+            return await self._again(call, error, on, clock, started)
+
+    async def _again(
+        self,
+        call: Callable[[], Awaitable[T]],
+        failure: BaseException,
+        on: tuple[type[BaseException], ...],
+        clock: Clock,
+        started: float,
+    ) -> T:
+        """Go on after the first attempt, which has failed."""
+        failures = [failure]
 
         def exhausted(state: RetryCallState) -> bool:
             waited = clock.monotonic() - started + state.upcoming_sleep
@@ -47,6 +62,8 @@ class RetryPolicy:
             )
 
         async def attempt() -> T:
+            if failures:
+                raise failures.pop()
             return await call()
 
         retrying = AsyncRetrying(

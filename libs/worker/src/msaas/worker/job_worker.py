@@ -124,7 +124,7 @@ class JobWorker:
         if not run.seconds_left():
             raise TimeoutError
         started_at = current.started_at = await self._tell_started(current)
-        self._log.info("job_run_started")
+        self._log.debug("job_run_started")
         try:
             with self._duration.labels(task.task_type).time():
                 async with asyncio.timeout(run.seconds_left()):
