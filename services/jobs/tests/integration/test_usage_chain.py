@@ -98,7 +98,6 @@ async def test_an_event_that_does_not_follow_the_head_is_refused(subject: Subjec
     first, second = await subject.chain(2)
     for broken in (
         [second],
-        [second, first],
         [first, subject.event(seq + 2, head)],
         [subject.event(seq + 1, bytes(32))],
         [subject.event(seq + 2, head)],
@@ -106,6 +105,12 @@ async def test_an_event_that_does_not_follow_the_head_is_refused(subject: Subjec
         with pytest.raises(BROKEN, match="does not follow the head"):
             await subject.insert(broken)
     assert await subject.head() == before
+
+
+async def test_what_follows_each_other_may_be_added_in_any_order(subject: Subject) -> None:
+    chain = await subject.chain(5)
+    await subject.insert([chain[each] for each in (3, 0, 4, 1, 2)])
+    assert await subject.head() == (chain[-1].seq, chain[-1].hash)
 
 
 async def test_a_forged_hash_is_refused(subject: Subject) -> None:
