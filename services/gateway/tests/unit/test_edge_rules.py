@@ -26,7 +26,7 @@ from msaas.gateway.domain.repeats import (
         ("POST", "/api/v1/privacy/erasure", Category.CRITICAL),
         ("PUT", "/api/v1/ops/flags/x", Category.CRITICAL),
         ("POST", "/api/v1/privacy/export", Category.REPORTS),
-        ("POST", "/api/v1/billing/webhooks", Category.WEBHOOKS),
+        ("POST", "/api/v1/billing/webhooks", None),
         ("GET", "/docs", None),
         ("GET", "/problems/conflict", None),
     ],

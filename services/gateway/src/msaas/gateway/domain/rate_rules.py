@@ -52,11 +52,13 @@ _CRITICAL: Final = tuple(f"{API}{part}" for part in ("api-keys", "billing", "ops
 
 
 def find_category(method: str, path: str) -> Category | None:
-    """Answer None outside the API: health, metrics and documents are not counted."""
-    if not path.startswith(API):
+    """Answer None for what no layer counts.
+
+    That is what lies outside the API, and webhooks: a good signature exempts them, so that their
+    route counts those without.
+    """
+    if not path.startswith(API) or path.startswith(_WEBHOOKS):
         return None
-    if path.startswith(_WEBHOOKS):
-        return Category.WEBHOOKS
     if method in READS:
         return Category.STANDARD
     if path.startswith(_REPORTS):
