@@ -32,5 +32,5 @@ async def test_a_server_that_keeps_failing_is_not_asked_for_a_while(fake_clock: 
     with pytest.raises(CircuitOpen):
         await store.ask("PING")
     server.away = False
-    fake_clock.advance(POLICY.open_seconds)
+    await fake_clock.advance(POLICY.open_seconds)
     assert [await store.ask("PING") for _ in range(3)] == [b"PONG"] * 3
