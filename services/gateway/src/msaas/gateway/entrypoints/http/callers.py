@@ -29,4 +29,5 @@ class Callers:
             user = await self._authenticator.authenticate(header.decode("latin-1"))
         except Unauthenticated:
             return None
+        scope["state"]["user_id"] = user.id  # for the log line of the request
         return Caller(user.id, user.plan)
