@@ -210,6 +210,7 @@ def fleet_of_its_own() -> Generator[tuple[Home, RunningFleet]]:
             **os.environ,
             "MSAAS_HOME": str(home.path),
             "IDENTITY_SIGN_INS_PER_MINUTE": "1000",
+            "GATEWAY_RATE_LIMITS_ENFORCED": "false",
         }
         local = [sys.executable, "-m", "msaas.local"]
         subprocess.run([*local, "up", "--detach"], env=environment, check=True)

@@ -21,6 +21,8 @@ CONTROL, EVENTS, USAGE = (
 REPLY, OTHERS_REPLY = f"msaas:{ENV}:reply:gateway-h-1-2", f"msaas:{ENV}:reply:jobs-h-1-2"
 EPOCH, CANCEL = f"msaas:{ENV}:epoch", f"msaas:{ENV}:cancel:j1"
 QUEUE = f"msaas:{ENV}:queue:jobs.generic"
+LIMIT, CLAIM = f"msaas:{ENV}:ratelimit:standard:u1", f"msaas:{ENV}:idempotency:u1:k1"
+VIEW, TAG = f"msaas:{ENV}:cache:usage:u1", f"msaas:{ENV}:cache:tag:usage:u1"
 
 Ask = Callable[..., str]
 
@@ -142,6 +144,12 @@ ALLOWED = {
         f"XREAD STREAMS {EVENTS} {REPLY} 0 0",
         f"DEL {REPLY}",
         f"EXPIRE {REPLY} 60",
+        *(f"{command} script 1 {key}" for command in ("EVAL", "EVALSHA") for key in (LIMIT, CLAIM)),
+        f"EVALSHA script 2 {LIMIT} {LIMIT}2",
+        *(f"GET {LIMIT}", f"SET {LIMIT} 1 PX 5"),
+        *(f"HMGET {CLAIM} mark answer", f"HSET {CLAIM} mark x", f"HDEL {CLAIM} owner"),
+        *(f"HGET {CLAIM} owner", f"PEXPIRE {CLAIM} 5", f"PTTL {CLAIM}", f"DEL {CLAIM}"),
+        *(f"MGET {VIEW} {TAG}", f"SET {VIEW} x PX 5"),
     ],
     "jobs": [
         *consumes(COMMANDS, "jobs"),
@@ -199,6 +207,8 @@ DENIED = {
         f"XREAD STREAMS {OTHERS_REPLY} 0",
         f"XREAD STREAMS {REPLY} {OTHERS_REPLY} 0 0",
         f"SET {CANCEL} 1",
+        f"EVAL script 1 {COMMANDS}",
+        f"HGETALL {CLAIM}",
     ],
     "jobs": [
         f"XREADGROUP GROUP browser-workers me STREAMS {BROWSER} >",
@@ -208,6 +218,7 @@ DENIED = {
         f"XADD {USAGE}.dlq * a b",
         f"LPUSH {QUEUE} x",
         f"EVAL script 1 {USAGE}",
+        *(f"GET {LIMIT}", f"HGET {CLAIM} answer", f"MGET {VIEW}", f"EVALSHA script 1 {CLAIM}"),
         "CLIENT LIST",
         f"XGROUP DESTROY {COMMANDS} jobs",
     ],

@@ -115,7 +115,7 @@ class Owner:
         self.commands: list[Any] = []
         self.refusal: MsaasError | None = None
         self.silent = False
-        self.kept: dict[tuple[str, str], UUID] = {}
+        self.kept: dict[tuple[UUID, str, str], UUID] = {}
         self.version = 0
         self._messenger = messenger
         self._rows = rows
@@ -143,7 +143,8 @@ class Owner:
 
     async def _take_in(self, delivery: Delivery, submitted: SubmitJob) -> list[Outgoing]:
         if (same := submitted.idempotency) is not None:
-            first = self.kept.setdefault((same.key, same.fingerprint), submitted.job_id)
+            place = (submitted.user_id, same.key, same.fingerprint)
+            first = self.kept.setdefault(place, submitted.job_id)
             if first != submitted.job_id:
                 return delivery.accept(job_id=first, status="PENDING", replayed=True)
         await self.keep(submitted.user_id, submitted.job_id, params=submitted.payload)
@@ -260,6 +261,7 @@ def gateway_settings(
             "GATEWAY_READ_DATABASE_URL": at("svc_gateway_read"),
             "REDIS_URL": redis_url,
             "SUPABASE_URL": issuer.url,
+            "GATEWAY_RATE_LIMITS_ENFORCED": "false",  # each test is one address
             "GATEWAY_STREAMS_PER_USER": "3",
             "GATEWAY_STREAMS_PER_PROCESS": "5",
         },

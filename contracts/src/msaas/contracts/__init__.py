@@ -66,10 +66,13 @@ from msaas.contracts.jobs import (
 )
 from msaas.contracts.keys import (
     PERMANENT_KEYS,
+    cache_key,
     cancel_key,
     epoch_key,
+    idempotency_key,
     is_reply_key,
     queue_key,
+    rate_limit_key,
     reply_key,
 )
 from msaas.contracts.letters import (
@@ -245,6 +248,7 @@ __all__ = [
     "WakeJob",
     "account_frame",
     "build_head",
+    "cache_key",
     "cancel_key",
     "dead_letter",
     "decode",
@@ -254,12 +258,14 @@ __all__ = [
     "get_task",
     "get_topic",
     "hello_frame",
+    "idempotency_key",
     "is_cursor",
     "is_reply_key",
     "job_frame",
     "normalise_text",
     "progress_frame",
     "queue_key",
+    "rate_limit_key",
     "refuse_unsafe_json",
     "render_acl",
     "reply_key",

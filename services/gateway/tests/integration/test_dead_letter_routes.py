@@ -168,8 +168,7 @@ async def test_one_key_is_one_replay(keeper: Keeper, operator: Any, sign_in: Any
         headers = {"idempotency-key": key}
         await who.ask("POST", "/ops/dead-letters/replay", json=body, headers=headers)
     ids = [one.replay_id for one in keeper.commands if isinstance(one, ReplayDeadLetters)]
-    assert ids[0] == ids[1]
-    assert len(set(ids)) == 3
+    assert len(set(ids)) == len(ids) == 3
 
 
 async def test_who_resolved_and_why_is_handed_on(keeper: Keeper, operator: Any) -> None:

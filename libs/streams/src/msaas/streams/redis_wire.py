@@ -12,7 +12,13 @@ import hiredis
 from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ExecAbortError, OutOfMemoryError, RedisError, ResponseError
+from redis.exceptions import (
+    ExecAbortError,
+    NoScriptError,
+    OutOfMemoryError,
+    RedisError,
+    ResponseError,
+)
 
 from msaas.streams.errors import GroupMissing, WireFull, WireUnavailable
 from msaas.streams.redis_replies import read_clock_ms, read_entry, read_text
@@ -214,10 +220,11 @@ async def _meaning() -> AsyncGenerator[None]:
         yield
     except OutOfMemoryError as error:
         raise WireFull(target="redis", reply="OOM") from error
+    except NoScriptError as error:  # which redis-py tells without its code
+        raise WireUnavailable(target="redis", reply="NOSCRIPT") from error
     except ResponseError as error:
         reply = str(error)
-        missing = "NOGROUP" in reply or "no such key" in reply
-        kind = GroupMissing if missing else WireUnavailable
+        kind = GroupMissing if "NOGROUP" in reply or "no such key" in reply else WireUnavailable
         raise kind(target="redis", reply=reply.partition(" ")[0]) from error
     except (RedisError, OSError) as error:
         raise WireUnavailable(target="redis") from error

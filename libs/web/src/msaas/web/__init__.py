@@ -1,6 +1,7 @@
 """One application factory: problems, health, metrics and graceful shutdown for every process."""
 
 from msaas.web.app import BODY_LIMIT, REQUEST_TIMEOUT, create_app, from_state
+from msaas.web.client_address import ClientAddresses
 from msaas.web.health import Health
 from msaas.web.internal import create_internal_app
 from msaas.web.problems import (
@@ -17,6 +18,7 @@ from msaas.web.server import PortTaken, StartupFailed
 __all__ = [
     "BODY_LIMIT",
     "REQUEST_TIMEOUT",
+    "ClientAddresses",
     "Health",
     "Malformed",
     "PayloadTooLarge",

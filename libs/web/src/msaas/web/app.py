@@ -33,8 +33,13 @@ def create_app(
     lifespan: Lifespan | None = None,
     request_timeout: float = REQUEST_TIMEOUT,
     body_limit: int = BODY_LIMIT,
+    before_body: Iterable[Middleware] = (),
+    after_body: Iterable[Middleware] = (),
 ) -> FastAPI:
-    """Make an application; what `lifespan` yields is the state that `from_state` reads."""
+    """Make an application; what `lifespan` yields is the state that `from_state` reads.
+
+    A service's own layers go around the reading of the body, or within it.
+    """
     app = FastAPI(
         title=title,
         lifespan=lifespan,
@@ -53,7 +58,9 @@ def create_app(
             Middleware(Recovery, metrics),
             Middleware(Deadline, request_timeout),
             Middleware(Compression),
+            *before_body,
             Middleware(BodyGate, body_limit),
+            *after_body,
         ],
     )
     for router in routers:

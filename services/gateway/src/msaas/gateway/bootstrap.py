@@ -7,17 +7,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
+from msaas.cache import Claims, Limiter, RedisStore
+from msaas.gateway.adapters.commands import PATIENCE, WireCommands
 from msaas.gateway.adapters.commands import TOPIC as COMMANDS
-from msaas.gateway.adapters.commands import WireCommands
 from msaas.gateway.adapters.postgres.job_views import PostgresJobViews
 from msaas.gateway.adapters.postgres.users import PostgresUsers
+from msaas.gateway.application.admit_request import RequestAdmission
 from msaas.gateway.application.live_jobs import LiveJobs
+from msaas.gateway.application.repeat_requests import RequestRepeats
 from msaas.gateway.application.submit_job import JobSubmission
 from msaas.gateway.entrypoints.http import account, dead_letters, job_stream, jobs
+from msaas.gateway.entrypoints.http.callers import Callers
+from msaas.gateway.entrypoints.http.idempotency import Idempotency
 from msaas.gateway.entrypoints.http.job_metrics import JobMetrics
+from msaas.gateway.entrypoints.http.rate_limits import RateLimits
 from msaas.gateway.entrypoints.topics.billing_events import TOPIC as BILLING
 from msaas.gateway.entrypoints.topics.billing_events import BillingEvents
 from msaas.gateway.entrypoints.topics.job_events import TOPIC as EVENTS
@@ -28,12 +35,13 @@ from msaas.postgres import Database, PostgresSetting
 from msaas.sealing import PublicKey, Sealer
 from msaas.telemetry import (
     Metrics,
+    circuit_metrics,
     configure_logging,
     configure_tracing,
     instrument,
     shutdown_tracing,
 )
-from msaas.web import Health, create_app, create_internal_app, serve
+from msaas.web import ClientAddresses, Health, create_app, create_internal_app, serve
 from msaas.web.auth import Authenticator, TokenVerifier
 
 SERVICE = "gateway"
@@ -49,7 +57,19 @@ _ACCEPTED = (
     "x-client",
     "x-correlation-id",
 )
-_EXPOSED = ("etag", "location", "x-correlation-id", "idempotent-replayed", "retry-after")
+_EXPOSED = (
+    "etag",
+    "location",
+    "x-correlation-id",
+    "idempotent-replayed",
+    "retry-after",
+    "ratelimit-policy",
+    "ratelimit-limit",
+    "ratelimit-remaining",
+    "ratelimit-reset",
+)
+# How long a request may hold its Idempotency-Key after its command is over, whatever became of it.
+_CLAIM_MARGIN = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +84,9 @@ class Gateway:
     live: LiveJobs
     events: JobEvents
     health: Health
+    callers: Callers
+    admission: RequestAdmission
+    repeats: RequestRepeats
     state: Mapping[str, Any]
 
     @asynccontextmanager
@@ -110,6 +133,7 @@ def assemble(settings: Settings, metrics: Metrics) -> Gateway:
     commands = WireCommands(messenger.commands())
     sealer = Sealer(PublicKey.parse(settings.sealing_key))
     fingerprint_key = settings.fingerprint_key.get_secret_value().encode()
+    store_of_edge = RedisStore(wire, on_change=circuit_metrics(metrics))
     checks = {"users": users.ping, "reads": reads.ping, "wire": wire.now_ms, "jwks": verifier.ping}
     health = Health(checks)
     state = {
@@ -130,6 +154,16 @@ def assemble(settings: Settings, metrics: Metrics) -> Gateway:
         live=live,
         events=events,
         health=health,
+        callers=Callers(authenticator),
+        admission=RequestAdmission(
+            Limiter(store_of_edge, environment), enforced=settings.rate_limits_enforced
+        ),
+        repeats=RequestRepeats(
+            Claims(store_of_edge),
+            environment,
+            fingerprint_key,
+            claim_seconds=PATIENCE + _CLAIM_MARGIN,
+        ),
         state=state,
     )
 
@@ -138,7 +172,17 @@ def create_gateway_app(gateway: Gateway, settings: Settings, metrics: Metrics) -
     def lifespan(_app: FastAPI) -> AbstractAsyncContextManager[Mapping[str, Any]]:
         return gateway.running()
 
-    app = create_app(title=SERVICE, metrics=metrics, routers=ROUTERS, lifespan=lifespan)
+    addresses = ClientAddresses(settings.trusted_proxies)
+    limits = Middleware(RateLimits, gateway.admission, gateway.callers, addresses, metrics)
+    repeats = Middleware(Idempotency, gateway.repeats, gateway.callers, metrics)
+    app = create_app(
+        title=SERVICE,
+        metrics=metrics,
+        routers=ROUTERS,
+        lifespan=lifespan,
+        before_body=[limits],
+        after_body=[repeats],
+    )
     if not settings.cors_origins:
         return app
     return CORSMiddleware(

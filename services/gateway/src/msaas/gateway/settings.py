@@ -1,8 +1,9 @@
 """What the gateway takes from the environment."""
 
+from ipaddress import ip_network
 from typing import Annotated, ClassVar
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from msaas.settings import CommaList, LocalDefault, PostgresSettings, RedisSettings
@@ -11,10 +12,17 @@ from msaas.settings import CommaList, LocalDefault, PostgresSettings, RedisSetti
 LOCAL_SEALING_KEY = "db5d7787:v-UvuN-RVGiSUc888FuNQW7Mf3XKgCYqg4cHBTjlJjM"
 
 
+def _networks(given: tuple[str, ...]) -> tuple[str, ...]:
+    for one in given:
+        ip_network(one)
+    return given
+
+
 class Settings(PostgresSettings, RedisSettings):
     """`database_url` is the login that keeps users, `read_database_url` the one that reads.
 
-    `sealing_key` is the public half of the first of `JOBS_SEALING_KEYS`.
+    `sealing_key` is the public half of the first of `JOBS_SEALING_KEYS`; `trusted_proxies` are the
+    networks whose word about a client's address is taken.
     """
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="GATEWAY_")
@@ -27,6 +35,8 @@ class Settings(PostgresSettings, RedisSettings):
     supabase_jwt_audience: str = Field(
         default="authenticated", validation_alias="SUPABASE_JWT_AUDIENCE"
     )
+    trusted_proxies: Annotated[CommaList, AfterValidator(_networks)] = ()
+    rate_limits_enforced: bool = True
     cors_origins: CommaList = Field(default=(), validation_alias="CORS_ORIGINS")
     fingerprint_key: Annotated[SecretStr, LocalDefault("local-fingerprint-key")]
     sealing_key: Annotated[str, LocalDefault(LOCAL_SEALING_KEY)]

@@ -6,6 +6,10 @@ MsaasError
 ├── QuotaExceeded          the period's jobs are used or reserved
 ├── PlanForbidden          in the catalogue, not in the plan
 ├── IdempotencyMismatch    the key was used for something else
+├── IdempotencyInProgress  the same request is being carried out
+├── IdempotencyKeyRequired a change of billing came without one
+├── AnswerNotKept          it was done, and its answer held a secret
+├── RateLimited            as often as the category allows
 ├── NotAllowed             the account may not do this now
 ├── NotPossible            the job is in a state that rules it out
 ├── NotUnderstood          the owner knows less than the gateway, or more
@@ -48,6 +52,34 @@ class PlanForbidden(MsaasError):
 class IdempotencyMismatch(MsaasError):
     code: ClassVar[str] = "idempotency_mismatch"
     kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
+
+
+class IdempotencyInProgress(MsaasError):
+    code: ClassVar[str] = "idempotency_in_progress"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+    retryable: ClassVar[bool] = True
+    default_message: ClassVar[str] = "The same request is being carried out, try again shortly."
+
+
+class IdempotencyKeyRequired(MsaasError):
+    code: ClassVar[str] = "idempotency_key_required"
+    kind: ClassVar[ErrorKind] = ErrorKind.INVALID
+    default_message: ClassVar[str] = "This operation needs an Idempotency-Key."
+
+
+class AnswerNotKept(MsaasError):
+    code: ClassVar[str] = "conflict"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+    default_message: ClassVar[str] = (
+        "The request was carried out before; its answer held a secret and is not shown again."
+    )
+
+
+class RateLimited(MsaasError):
+    code: ClassVar[str] = "rate_limited"
+    kind: ClassVar[ErrorKind] = ErrorKind.RATE_LIMITED
+    retryable: ClassVar[bool] = True
+    default_message: ClassVar[str] = "The rate limit of this category is reached."
 
 
 class NotAllowed(MsaasError):

@@ -13,9 +13,11 @@ from msaas.gateway.application.ports import Commands, JobFilter, JobViews, Row
 from msaas.gateway.application.submit_job import JobSubmission, Submitted
 from msaas.gateway.domain.pages import PageCursor
 from msaas.gateway.domain.queueing import explain
+from msaas.gateway.domain.repeats import Keeping
 from msaas.gateway.domain.timeline import tell
+from msaas.gateway.entrypoints.http.idempotency import keep_answer
 from msaas.gateway.entrypoints.http.job_metrics import JobMetrics
-from msaas.gateway.entrypoints.http.job_requests import approve
+from msaas.gateway.entrypoints.http.job_requests import approve, idempotency_key
 from msaas.gateway.entrypoints.http.models import (
     Attempts,
     Happening,
@@ -33,7 +35,7 @@ from msaas.gateway.entrypoints.http.models import (
     Timeline,
     to_model,
 )
-from msaas.kernel import MsaasError, new_id
+from msaas.kernel import MsaasError, derive_id, new_id
 from msaas.web import describe, from_state
 from msaas.web.auth import UserPrincipal, current_user
 
@@ -71,6 +73,8 @@ async def submit_batch(
 ) -> JobOutcomes:
     approved = [approve(one, request, "jobs", n) for n, one in enumerate(body.jobs)]
     outcomes = await submit.batch(user.id, user.plan, approved, request.state.correlation_id)
+    if any(isinstance(one, MsaasError) for one in outcomes):
+        keep_answer(request, Keeping.NOTHING)  # its owner knows those that were accepted
     for one, outcome in zip(body.jobs, outcomes, strict=True):
         metrics.count(one.task_type, user.plan, outcome)
     return JobOutcomes(items=[_outcome(one) for one in outcomes])
@@ -160,7 +164,9 @@ async def read_timeline(job_id: UUID, user: User, views: Views) -> Timeline:
 
 @router.post("/{job_id}/retry", status_code=202)
 async def retry_job(job_id: UUID, user: User, request: Request, commands: Owner) -> JobAccepted:
-    command = RetryJob(job_id=job_id, user_id=user.id, retry_id=new_id())
+    key = idempotency_key(request)
+    retry_id = derive_id(user.id, f"{job_id}:{key}") if key else new_id()
+    command = RetryJob(job_id=job_id, user_id=user.id, retry_id=retry_id)
     answer = await commands.carry_out(command, request.state.correlation_id)
     return JobAccepted(id=job_id, status=JobStatus(answer["status"]))
 

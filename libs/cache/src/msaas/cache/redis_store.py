@@ -1,0 +1,58 @@
+"""One exchange with Redis for whatever is asked, and none while it is known to fail."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
+
+from msaas.kernel import (
+    Breaker,
+    BreakerPolicy,
+    CircuitState,
+    Clock,
+    DependencyUnavailable,
+    SystemClock,
+)
+
+# Shorter than other circuits: a probe costs one exchange, and what is closed meanwhile is ours.
+POLICY: Final = BreakerPolicy(open_seconds=2.0)
+
+
+class Redis(Protocol):
+    """As much of the wire as is needed here; what does not answer is DependencyUnavailable."""
+
+    async def run(self, *command: str | int | bytes) -> Any: ...
+
+
+class Script:
+    """Lua that Redis runs as one step."""
+
+    def __init__(self, text: str) -> None:
+        self.text: Final = text
+        self.digest: Final = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+class RedisStore:
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        clock: Clock | None = None,
+        on_change: Callable[[str, CircuitState], None] | None = None,
+    ) -> None:
+        self._redis = redis
+        self._breaker = Breaker("cache", POLICY, clock or SystemClock(), on_change)
+
+    async def ask(self, *command: str | int | bytes) -> Any:
+        async with self._breaker:
+            return await self._redis.run(*command)
+
+    async def run(self, script: Script, keys: Sequence[str], *arguments: str | int | bytes) -> Any:
+        """Name the script by its digest; its text goes only to a server that does not know it."""
+        rest = (len(keys), *keys, *arguments)
+        async with self._breaker:
+            try:
+                return await self._redis.run("EVALSHA", script.digest, *rest)
+            except DependencyUnavailable as error:
+                if error.context.get("reply") != "NOSCRIPT":
+                    raise
+            return await self._redis.run("EVAL", script.text, *rest)

@@ -1,0 +1,155 @@
+"""A cache of views: shared loads, tags, nothing that is kept, and Redis that is away."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from msaas.cache import RedisStore, ViewCache
+from msaas.kernel import DependencyUnavailable
+from msaas.telemetry import Metrics
+
+
+class Kept:
+    """As much of Redis as a cache of views needs, with the time that each key was given."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, bytes] = {}
+        self.ms: dict[str, int] = {}
+        self.away = False
+
+    async def run(self, *command: str | int | bytes) -> Any:
+        if self.away:
+            raise DependencyUnavailable(target="redis")
+        match command:
+            case ("MGET", *keys):
+                return [self.values.get(str(key)) for key in keys]
+            case ("SET", str(key), value, "PX", int(ms)):
+                self.values[key] = value if isinstance(value, bytes) else str(value).encode()
+                self.ms[key] = ms
+                return b"OK"
+            case _:
+                raise AssertionError(command)
+
+
+class Source:
+    """Counts how often it is asked, and answers when told to."""
+
+    def __init__(self, answer: bytes | None = b"view") -> None:
+        self.answer = answer
+        self.asked = 0
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def __call__(self) -> bytes | None:
+        self.asked += 1
+        answer = self.answer
+        await self.open.wait()
+        return answer
+
+
+Get = Callable[..., Awaitable[bytes | None]]
+
+
+@pytest.fixture
+def redis() -> Kept:
+    return Kept()
+
+
+@pytest.fixture
+def views(redis: Kept) -> ViewCache:
+    metrics = Metrics("gateway", "test")
+    return ViewCache(RedisStore(redis), "test", "usage", seconds=60, metrics=metrics)
+
+
+async def test_a_view_is_loaded_once_and_kept_for_a_time_that_is_spread(
+    views: ViewCache, redis: Kept
+) -> None:
+    source = Source()
+    assert [await views.get(f"ann-{n // 2}", source) for n in range(40)] == [b"view"] * 40
+    assert source.asked == 20
+    assert len(set(redis.ms.values())) > 1
+    assert all(48_000 <= ms <= 60_000 for ms in redis.ms.values())
+
+
+async def test_all_who_ask_at_once_share_one_load(views: ViewCache) -> None:
+    source = Source()
+    source.open.clear()
+    asking = [asyncio.create_task(views.get("ann", source)) for _ in range(20)]
+    await asyncio.sleep(0)
+    asking[0].cancel()
+    source.open.set()
+    answers = await asyncio.gather(*asking, return_exceptions=True)
+    assert isinstance(answers[0], asyncio.CancelledError)
+    assert answers[1:] == [b"view"] * 19
+    assert source.asked == 1
+
+
+async def test_that_there_is_nothing_is_kept_too_for_a_shorter_while(
+    views: ViewCache, redis: Kept
+) -> None:
+    source = Source(None)
+    assert [await views.get("ann", source) for _ in range(3)] == [None] * 3
+    assert source.asked == 1
+    assert max(redis.ms.values()) <= 5_000
+
+
+async def test_an_invalidated_tag_has_its_views_loaded_anew_and_no_others(
+    views: ViewCache,
+) -> None:
+    ann, bob = Source(b"old"), Source(b"bob")
+    await views.get("ann", ann, ["user:ann"])
+    await views.get("bob", bob, ["user:bob"])
+    ann.answer = b"new"
+    await views.invalidate("user:ann")
+    assert await views.get("ann", ann, ["user:ann"]) == b"new"
+    assert await views.get("bob", bob, ["user:bob"]) == b"bob"
+    assert (ann.asked, bob.asked) == (2, 1)
+
+
+async def test_what_was_loaded_while_its_tag_was_invalidated_is_not_shown_again(
+    views: ViewCache,
+) -> None:
+    source = Source(b"old")
+    source.open.clear()
+    early = asyncio.create_task(views.get("ann", source, ["user:ann"]))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert source.asked == 1
+    source.answer = b"new"
+    await views.invalidate("user:ann")
+    late = asyncio.create_task(views.get("ann", source, ["user:ann"]))
+    await asyncio.sleep(0)
+    source.open.set()
+    assert [await early, await late] == [b"old", b"new"]
+    assert await views.get("ann", source, ["user:ann"]) == b"new"
+
+
+async def test_without_redis_views_are_loaded_and_not_kept(views: ViewCache, redis: Kept) -> None:
+    source = Source()
+    redis.away = True
+    assert [await views.get("ann", source) for _ in range(10)] == [b"view"] * 10
+    assert source.asked == 10
+    assert redis.values == {}
+
+
+async def test_a_load_that_fails_is_told_to_all_and_not_kept(views: ViewCache, redis: Kept) -> None:
+    async def fail() -> bytes | None:
+        raise LookupError("no such view")
+
+    answers = await asyncio.gather(
+        *(views.get("ann", fail) for _ in range(3)), return_exceptions=True
+    )
+    assert [type(one) for one in answers] == [LookupError] * 3
+    assert redis.values == {}
+    assert await views.get("ann", Source()) == b"view"
+
+
+async def test_a_tag_outlives_all_that_was_loaded_before_it_changed(
+    views: ViewCache, redis: Kept
+) -> None:
+    await views.get("ann", Source(), ["user:ann"])
+    await views.invalidate("user:ann")
+    (tag,) = (key for key in redis.ms if ":tag:" in key)
+    assert redis.ms[tag] == 120_000

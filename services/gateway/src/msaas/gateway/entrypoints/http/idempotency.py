@@ -1,0 +1,144 @@
+"""The layer that lets a request with an Idempotency-Key be repeated, and done once."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from msaas.cache import Claim
+from msaas.gateway.application.errors import IdempotencyKeyRequired
+from msaas.gateway.application.repeat_requests import RequestRepeats
+from msaas.gateway.domain.repeats import Keeping, is_key, keeping_by_path, may_repeat, needs_key
+from msaas.gateway.entrypoints.http.callers import Callers
+from msaas.telemetry import Metrics
+from msaas.web import problem_for, problem_response
+from msaas.web.asgi import ASGIApp, Message, Receive, Scope, Send, find_header, is_json
+
+HEADER: Final = b"idempotency-key"
+_STATE: Final = "answer_keeping"
+# What an answer says of itself; all else is said of the request that it is given to.
+_KEPT_HEADERS: Final = (b"content-type", b"etag", b"location")
+_FAULT: Final[Mapping[str, str]] = {
+    "in": "header",
+    "pointer": "/Idempotency-Key",
+    "code": "idempotency_key",
+    "detail": "An Idempotency-Key is 1 to 255 visible ASCII characters",
+}
+
+
+def keep_answer(request: Request, keeping: Keeping) -> None:
+    """For a route that knows more about its answer than its path does."""
+    request.scope["state"][_STATE] = keeping
+
+
+class Idempotency:
+    """Stands behind the reading of the body, which has been found good."""
+
+    def __init__(
+        self, app: ASGIApp, repeats: RequestRepeats, callers: Callers, metrics: Metrics
+    ) -> None:
+        self._app = app
+        self._repeats = repeats
+        self._callers = callers
+        self._replays = metrics.counter(
+            "msaas_idempotent_replays_total", "Requests answered as they were before."
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = await self._choose(scope) if scope["type"] == "http" else self._app
+        await app(scope, receive, send)
+
+    async def _choose(self, scope: Scope) -> ASGIApp:
+        path: str = scope["path"]
+        if not may_repeat(scope["method"], path) or not (caller := await self._callers.find(scope)):
+            return self._app
+        header = find_header(scope["headers"], HEADER)
+        if header is None:
+            required = needs_key(path)
+            return problem_for(IdempotencyKeyRequired(), scope) if required else self._app
+        key = header.decode("latin-1")
+        if not is_key(key):
+            return problem_response(scope, "validation_failed", errors=[_FAULT])
+
+        async def once(scope: Scope, receive: Receive, send: Send) -> None:
+            body = await _read(receive)
+            begun = await self._repeats.begin(caller.user_id, key, _asked(scope, body))
+            if isinstance(begun, bytes):
+                self._replays.inc()
+                await _replay(begun)(scope, receive, send)
+            else:
+                await self._carry_out(begun, body, (scope, receive, send))
+
+        return once
+
+    async def _carry_out(
+        self, claim: Claim, body: bytes, call: tuple[Scope, Receive, Send]
+    ) -> None:
+        """Settle the claim before the answer leaves: whoever has it may repeat at once."""
+        scope, receive, send = call
+        start: Message = {}
+        chunks: list[bytes] = []
+
+        async def hold(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start":
+                start = message
+                return
+            chunks.append(message.get("body", b""))
+            if message.get("more_body"):
+                return
+            whole = b"".join(chunks)
+            keeping = scope["state"].get(_STATE) or keeping_by_path(scope["path"])
+            await self._repeats.end(claim, start["status"], _pack(start, whole), keeping)
+            await send(start)
+            await send({"type": "http.response.body", "body": whole})
+
+        await self._app(scope, _given(body, receive), hold)
+
+
+async def _read(receive: Receive) -> bytes:
+    chunks: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(chunks)
+
+
+def _given(body: bytes, receive: Receive) -> Receive:
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def give() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return give
+
+
+def _asked(scope: Scope, body: bytes) -> Mapping[str, Any]:
+    """Compare JSON by what it says: a client may spell the same request differently."""
+    return {
+        "method": scope["method"],
+        "path": scope["path"],
+        "query": scope["query_string"].decode("latin-1"),
+        "body": orjson.loads(body) if body and is_json(scope) else body.hex(),
+    }
+
+
+def _pack(start: Message, body: bytes) -> bytes:
+    kept = [
+        (name.decode(), value.decode("latin-1"))
+        for name, value in start.get("headers", ())
+        if name in _KEPT_HEADERS
+    ]
+    return orjson.dumps([start["status"], kept]) + b"\n" + body
+
+
+def _replay(answer: bytes) -> Response:
+    head, _, body = answer.partition(b"\n")
+    status, headers = orjson.loads(head)
+    return Response(body, status, {**dict(headers), "idempotent-replayed": "true"})

@@ -1,0 +1,137 @@
+"""Limits at the door: who is counted, what is told, and what holds while Redis is away."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+import pytest_asyncio
+from pydantic import SecretStr
+
+from msaas.testing import FaultProxy, wait_until
+
+REPLAY = ("POST", "/ops/dead-letters/replay")
+POLICY = ("ratelimit-policy", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset")
+Client = Callable[..., Any]
+
+
+@pytest.fixture
+def strict(gateway_settings: Any) -> Any:
+    changes = {"rate_limits_enforced": True, "trusted_proxies": ("127.0.0.1/32",)}
+    return gateway_settings.model_copy(update=changes)
+
+
+@pytest_asyncio.fixture
+async def be(open_gateway: Any, strict: Any, issuer: Any, spec: Any) -> AsyncIterator[Client]:
+    """Return a way to ask as somebody, from an address of one's choice behind the proxy."""
+    _, url = await open_gateway(strict)
+    async with httpx.AsyncClient(base_url=f"{url}/api/v1", timeout=20) as http:
+
+        def be_(address: str = "1.2.3.4", **claims: Any) -> Any:
+            token = issuer.token(uuid4(), **claims)
+            headers = {"authorization": f"Bearer {token}", "x-forwarded-for": address}
+
+            async def ask(method: str, path: str, **more: Any) -> httpx.Response:
+                answer = await http.request(method, path, headers=headers | more)
+                spec.check(answer)
+                return answer
+
+            return ask
+
+        yield be_
+
+
+async def test_every_answer_tells_what_is_left_and_the_one_too_many_when_to_come_back(
+    be: Client,
+) -> None:
+    ask = be()
+    answers = [await ask("GET", "/task-types") for _ in range(3)]
+    assert [answer.headers["ratelimit-remaining"] for answer in answers] == ["119", "118", "117"]
+    told = {name: answers[-1].headers[name] for name in POLICY}
+    assert told == {
+        "ratelimit-policy": "120;w=60",
+        "ratelimit-limit": "120",
+        "ratelimit-remaining": "117",
+        "ratelimit-reset": "2",
+    }
+    flood = await asyncio.gather(*(ask("GET", "/task-types") for _ in range(160)))
+    refused = [answer for answer in flood if answer.status_code == 429]
+    assert refused
+    assert refused[0].json()["code"] == "rate_limited"
+    assert refused[0].headers["ratelimit-remaining"] == "0"
+    assert refused[0].headers["retry-after"] == "1"
+    assert (await be()("GET", "/task-types")).status_code == 200
+
+
+async def test_a_plan_says_how_much_and_no_answer_is_left_out(be: Client) -> None:
+    ask = be(app_metadata={"plan": "PRO"})
+    found = await ask("GET", f"/jobs/{uuid4()}")
+    assert (found.status_code, found.headers["ratelimit-limit"]) == (404, "600")
+
+
+async def test_what_is_critical_is_counted_by_user_and_by_address(
+    be: Client, read_metric: Any
+) -> None:
+    ann, bob, far = be("1.2.3.4"), be("1.2.3.4"), be("1.2.3.5")
+    statuses = [(await ann(*REPLAY)).status_code for _ in range(20)]
+    statuses += [(await bob(*REPLAY)).status_code for _ in range(12)]
+    assert Counter(statuses) == {403: 30, 429: 2}
+    assert (await far(*REPLAY)).status_code != 429
+    assert (await bob("GET", "/me")).status_code == 200
+    assert read_metric("msaas_rate_limited_total", category="critical") == 2
+
+
+async def test_an_address_that_a_client_wrote_itself_helps_nobody(be: Client) -> None:
+    forged = [be(f"6.6.6.{n}, 1.2.3.4") for n in range(32)]
+    statuses = [(await ask(*REPLAY)).status_code for ask in forged]
+    assert statuses.count(429) == 2
+
+
+async def test_strangers_are_told_who_they_are_not_and_take_nothing_from_their_neighbours(
+    be: Client, strict: Any, open_gateway: Any
+) -> None:
+    _, url = await open_gateway(strict)
+    async with httpx.AsyncClient(base_url=f"{url}/api/v1") as http:
+        answers = await asyncio.gather(*(http.post(REPLAY[1]) for _ in range(40)))
+    assert {answer.status_code for answer in answers} == {401}
+    assert (await be()(*REPLAY)).headers["ratelimit-remaining"] == "29"
+
+
+async def test_without_enforcement_all_are_counted_and_let_in(
+    sign_in: Any, read_metric: Any
+) -> None:
+    user = await sign_in()
+    answers = await asyncio.gather(*(user.ask("GET", "/task-types") for _ in range(160)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert read_metric("msaas_rate_limited_total", category="standard") > 0
+
+
+async def test_without_redis_reads_go_on_and_what_is_critical_waits(
+    open_gateway: Any, strict: Any, issuer: Any, spec: Any
+) -> None:
+    async with FaultProxy(strict.redis_url.get_secret_value()) as proxy:
+        through = SecretStr(proxy.url_for(strict.redis_url.get_secret_value()))
+        _, url = await open_gateway(strict.model_copy(update={"redis_url": through}))
+        headers = {"authorization": f"Bearer {issuer.token(uuid4())}"}
+        async with httpx.AsyncClient(base_url=f"{url}/api/v1", headers=headers, timeout=20) as http:
+            assert "ratelimit-limit" in (await http.get("/me")).headers
+            await proxy.cut()
+            for _ in range(8):
+                read = await http.get("/jobs")
+                assert (read.status_code, "ratelimit-limit" in read.headers) == (200, False)
+                closed = await http.post(REPLAY[1], json={"ids": [str(uuid4())]})
+                spec.check(closed)
+                assert (closed.status_code, closed.json()["code"]) == (
+                    503,
+                    "dependency_unavailable",
+                )
+                assert int(closed.headers["retry-after"]) >= 1
+            await proxy.restore()
+
+            async def counts() -> bool:
+                return "ratelimit-limit" in (await http.get("/me")).headers
+
+            await wait_until(counts)
