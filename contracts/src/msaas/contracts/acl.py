@@ -36,6 +36,9 @@ _MEASURE = (
     *("exists", "memory|usage", "ttl", "type"),
     *("xinfo|consumers", "xinfo|groups", "xlen", "xpending"),
 )
+# The gateway shows operators how full topics are, by numbers alone.
+_GAUGER = "gateway"
+_GAUGE = ("xinfo|groups", "xlen", "xpending")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 _Grants = defaultdict[str, set[str]]
@@ -93,6 +96,8 @@ def _grants(process: str, env: str) -> _Grants:
             granted += _cancels(topic, process, env)
         if topic.name == "jobs.commands" and process == topic.owner:
             granted += _taken_in(topic, env)
+        if process == _GAUGER and topic.kind is TopicKind.WORK:
+            granted += _gauged(topic, env)
     return _gather(*granted)
 
 
@@ -135,6 +140,12 @@ def _graves(topic: Topic, env: str, consumers: Iterable[str]) -> list[str]:
         for consumer in consumers
         for key in (topic.dead_letter_key(env, consumer), topic.poison_key(env, consumer))
     ]
+
+
+def _gauged(topic: Topic, env: str) -> list[tuple[Iterable[str], str]]:
+    """Grant the numbers of its streams, and how many entries have died; no entry itself."""
+    dead = [(("xlen",), key) for key in _graves(topic, env, topic.consumers)]
+    return [*((_GAUGE, key) for key in topic.keys(env)), *dead]
 
 
 def _taken_in(topic: Topic, env: str) -> list[tuple[Iterable[str], str]]:

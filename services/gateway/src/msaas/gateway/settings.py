@@ -14,6 +14,7 @@ LOCAL_SEALING_KEY = "db5d7787:v-UvuN-RVGiSUc888FuNQW7Mf3XKgCYqg4cHBTjlJjM"
 class Settings(PostgresSettings, RedisSettings):
     """`database_url` is the login that keeps users, `read_database_url` the one that reads.
 
+    `api_key_peppers`: a comma between them; the first makes hashes, all of them find keys.
     `sealing_key` is the public half of the first of `JOBS_SEALING_KEYS`.
     """
 
@@ -29,6 +30,7 @@ class Settings(PostgresSettings, RedisSettings):
     )
     cors_origins: CommaList = Field(default=(), validation_alias="CORS_ORIGINS")
     fingerprint_key: Annotated[SecretStr, LocalDefault("local-fingerprint-key")]
+    api_key_peppers: Annotated[SecretStr, LocalDefault("local-api-key-pepper")]
     sealing_key: Annotated[str, LocalDefault(LOCAL_SEALING_KEY)]
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65_535)

@@ -14,6 +14,7 @@ from msaas.gateway.application.submit_job import JobSubmission, Submitted
 from msaas.gateway.domain.pages import PageCursor
 from msaas.gateway.domain.queueing import explain
 from msaas.gateway.domain.timeline import tell
+from msaas.gateway.entrypoints.http.guards import subject_of
 from msaas.gateway.entrypoints.http.job_metrics import JobMetrics
 from msaas.gateway.entrypoints.http.job_requests import approve
 from msaas.gateway.entrypoints.http.models import (
@@ -58,7 +59,7 @@ async def submit_job(
 ) -> JobAccepted:
     approved = approve(body, request)
     with metrics.submitting(body.task_type, user.plan):
-        job = await submit(user.id, user.plan, approved, request.state.correlation_id)
+        job = await submit(subject_of(user, request), approved, request.state.correlation_id)
     response.headers["location"] = f"/api/v1/jobs/{job.job_id}"
     if job.is_replay:
         response.headers["idempotent-replayed"] = "true"
@@ -70,7 +71,8 @@ async def submit_batch(
     body: JobRequests, user: User, request: Request, submit: Submit, metrics: Counts
 ) -> JobOutcomes:
     approved = [approve(one, request, "jobs", n) for n, one in enumerate(body.jobs)]
-    outcomes = await submit.batch(user.id, user.plan, approved, request.state.correlation_id)
+    who = subject_of(user, request)
+    outcomes = await submit.batch(who, approved, request.state.correlation_id)
     for one, outcome in zip(body.jobs, outcomes, strict=True):
         metrics.count(one.task_type, user.plan, outcome)
     return JobOutcomes(items=[_outcome(one) for one in outcomes])
