@@ -173,7 +173,7 @@ def assemble_access(
         features=features,
         beats=[
             Beat("flags", features.refresh, FLAGS_EVERY),
-            Beat("key use", keys.note_use, KEY_USE_EVERY),
+            Beat("key use", keys.note_use, KEY_USE_EVERY, at_the_end=True),
             Beat("held streams", held.check, HELD_STREAMS_EVERY),
             Beat("audit", hand_on, AUDIT_EVERY),
         ],

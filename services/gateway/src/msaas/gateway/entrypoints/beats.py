@@ -12,11 +12,12 @@ Act = Callable[[], Awaitable[None]]
 
 
 class Beat:
-    """Acts every so many seconds, and once more at the end."""
+    """Acts every so many seconds, and where asked for once more at the end."""
 
-    def __init__(self, name: str, act: Act, seconds: float) -> None:
+    def __init__(self, name: str, act: Act, seconds: float, *, at_the_end: bool = False) -> None:
         self.name: Final = name
         self._act = act
+        self._at_the_end = at_the_end
         self._seconds = seconds
         self._ending = asyncio.Event()
         self._log = get_logger().bind(beat=name)
@@ -27,7 +28,8 @@ class Beat:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._seconds):
                     await self._ending.wait()
-        await self._beat()
+        if self._at_the_end:
+            await self._beat()
 
     def end(self) -> None:
         self._ending.set()
