@@ -16,7 +16,7 @@ from msaas.web.auth.verifier import TokenVerifier
 
 REMEMBERED_SECONDS: Final = 5.0
 MOST_REMEMBERED: Final = 10_000
-_CHECKED: Final = "msaas.user"
+_CHECKED: Final = "checked_user"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 from uuid import UUID
 
 from msaas.gateway.application.key_ports import KeyHolder, KeyLookup
@@ -17,6 +17,9 @@ MOST_REMEMBERED: Final = 10_000
 MOST_REFUSED: Final = 1_000
 # A stream by a key without an end is opened anew now and then.
 LONGEST_STREAM: Final = 3_600.0
+
+
+What = TypeVar("What")
 
 
 class _Known(NamedTuple):
@@ -116,7 +119,7 @@ class KeyRing:
         return self._still_good(holder)
 
 
-def _remember(memory: OrderedDict[bytes, object], digest: bytes, what: object, most: int) -> None:
+def _remember(memory: OrderedDict[bytes, What], digest: bytes, what: What, most: int) -> None:
     memory[digest] = what
     memory.move_to_end(digest)
     if len(memory) > most:

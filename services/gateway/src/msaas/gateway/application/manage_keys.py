@@ -65,7 +65,7 @@ class ManageKeys:
         if Scope.OPS in terms.scopes and by.user.role != "operator":
             raise NotAllowed("The scope ops is for operators.")
         fresh, key = self._mint(by, "create", repeat)
-        details = {"name": terms.name, "scopes": list(terms.scopes)}
+        details = {"name": terms.name, "scopes": [str(one) for one in terms.scopes]}
         act = describe_act(by, "api_key.created", ("api_key", fresh.id), self._clock, **details)
         return ShownKey(await self._record.add(fresh, terms, act), key)
 
