@@ -19,6 +19,7 @@ SELECT body, correlation_id FROM identity.audit_outbox WHERE sent_at IS NULL ORD
 _SENT: Final = "UPDATE identity.audit_outbox SET sent_at = now() WHERE id = ANY($1::uuid[])"
 _OVER: Final = "DELETE FROM identity.audit_outbox WHERE sent_at < now() - interval '7 days'"
 _ALONE: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('identity.audit_outbox', 0))"
+_ONE_AT_A_TIME: Final = _ALONE.replace("pg_try_", "pg_")
 # One statement, so that a crash leaves either both or neither.
 _TELL_AGAIN: Final = """
 WITH served AS (
@@ -57,8 +58,12 @@ class PostgresAuditOutbox:
             await self._settle(connection, sent)
 
     async def tell_again(self, epoch: str) -> None:
-        """Once for each wire that may have lost what was on it."""
-        async with self._database.transaction() as connection:
+        """Once for each wire that may have lost what was on it.
+
+        Waits for what is being handed on just now: it would be marked as sent afterwards.
+        """
+        async with self._database.transaction(lock_timeout=5) as connection:
+            await connection.execute(_ONE_AT_A_TIME)
             await connection.execute(_TELL_AGAIN, epoch)
 
     async def _settle(self, connection: Connection, sent: list[UUID]) -> None:
