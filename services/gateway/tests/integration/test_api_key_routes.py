@@ -181,7 +181,7 @@ async def test_when_a_key_was_used_is_written_by_and_by(
     made = await make(user)
     await with_key(user, made["key"], "GET", "/me")
     beat = next(one for one in gateway[0].beats if one.name == "key use")
-    await beat._act()
+    await beat.act()
     [listed] = (await user.ask("GET", "/api-keys")).json()["items"]
     assert listed["last_used_at"] is not None
 

@@ -16,7 +16,7 @@ class Beat:
 
     def __init__(self, name: str, act: Act, seconds: float, *, at_the_end: bool = False) -> None:
         self.name: Final = name
-        self._act = act
+        self.act = act
         self._at_the_end = at_the_end
         self._seconds = seconds
         self._ending = asyncio.Event()
@@ -36,7 +36,7 @@ class Beat:
 
     async def _beat(self) -> None:
         try:
-            await self._act()
+            await self.act()
         except MsaasError as error:
             self._log.warning("beat_failed", error=error.code)
         except Exception as error:  # noqa: BLE001  # one that fails must not end the process
