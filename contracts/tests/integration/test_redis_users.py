@@ -18,6 +18,7 @@ COMMANDS, RESULTS = f"{STREAM}:jobs.commands.v1", f"{STREAM}:jobs.results.v1"
 CONTROL, EVENTS, USAGE = (
     f"{STREAM}:{topic}.v1" for topic in ("jobs.control", "jobs.events", "usage.events")
 )
+AUDIT = f"{STREAM}:audit.events.v1"
 REPLY, OTHERS_REPLY = f"msaas:{ENV}:reply:gateway-h-1-2", f"msaas:{ENV}:reply:jobs-h-1-2"
 EPOCH, CANCEL = f"msaas:{ENV}:epoch", f"msaas:{ENV}:cancel:j1"
 QUEUE = f"msaas:{ENV}:queue:jobs.generic"
@@ -150,6 +151,8 @@ ALLOWED = {
         *(f"HMGET {CLAIM} mark answer", f"HSET {CLAIM} mark x", f"HDEL {CLAIM} owner"),
         *(f"HGET {CLAIM} owner", f"PEXPIRE {CLAIM} 5", f"PTTL {CLAIM}", f"DEL {CLAIM}"),
         *(f"MGET {VIEW} {TAG}", f"SET {VIEW} x PX 5"),
+        *appends(AUDIT),
+        *(f"XINFO GROUPS {BROWSER}", f"XPENDING {USAGE} billing", f"XLEN {RESULTS}.dlq"),
     ],
     "jobs": [
         *consumes(COMMANDS, "jobs"),
@@ -189,7 +192,7 @@ ALLOWED = {
         f"XDEL {USAGE}.dlq 1-1",
     ],
     "agents": [],
-    "privacy": [],
+    "privacy": [*consumes(AUDIT, "privacy"), f"XRANGE {AUDIT}.dlq - +"],
     "intake": [f"LPUSH {QUEUE} x", f"LLEN {QUEUE}"],
     "operator": [
         *("SCAN 0", "CLIENT LIST", "ACL WHOAMI", f"TYPE {EPOCH}", f"MEMORY USAGE {BROWSER}"),
@@ -209,6 +212,7 @@ DENIED = {
         f"SET {CANCEL} 1",
         f"EVAL script 1 {COMMANDS}",
         f"HGETALL {CLAIM}",
+        *(f"XRANGE {BROWSER} - +", f"XRANGE {AUDIT} - +", f"XINFO STREAM {BROWSER} FULL"),
     ],
     "jobs": [
         f"XREADGROUP GROUP browser-workers me STREAMS {BROWSER} >",

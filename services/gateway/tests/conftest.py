@@ -284,7 +284,7 @@ def read_metric(metrics: Metrics, environment: str) -> Callable[..., float | Non
 
 @pytest_asyncio.fixture
 async def open_gateway(
-    environment: str, metrics: Metrics
+    environment: str, metrics: Metrics, schema_url: str
 ) -> AsyncIterator[Callable[[Settings], Any]]:
     """Return a way to serve gateways until the test is over: the gateway and its address."""
     async with AsyncExitStack() as stack:

@@ -8,6 +8,10 @@ from msaas.contracts.acl import (
     INTAKE_QUEUE,
     render_acl,
 )
+from msaas.contracts.audit import (
+    ActorKind,
+    AuditRecorded,
+)
 from msaas.contracts.billing import (
     SubscriptionChanged,
     UsageReconciled,
@@ -112,6 +116,9 @@ from msaas.contracts.reply import (
     Reply,
     ReplyProblem,
 )
+from msaas.contracts.scopes import (
+    Scope,
+)
 from msaas.contracts.sse import (
     HEARTBEAT,
     AccountFrame,
@@ -172,6 +179,8 @@ __all__ = [
     "USAGE_GENESIS",
     "AccountChanged",
     "AccountFrame",
+    "ActorKind",
+    "AuditRecorded",
     "CancelJob",
     "CancelRequested",
     "CircuitOpened",
@@ -224,6 +233,7 @@ __all__ = [
     "ResolveDeadLetters",
     "ResumeTask",
     "RetryJob",
+    "Scope",
     "ShowDeadLetter",
     "Source",
     "SubmitJob",

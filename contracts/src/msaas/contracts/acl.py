@@ -45,6 +45,8 @@ _MEASURE = (
     *("exists", "memory|usage", "ttl", "type"),
     *("xinfo|consumers", "xinfo|groups", "xlen", "xpending"),
 )
+# The gateway shows operators how full topics are, by numbers alone.
+_GAUGE = ("xinfo|groups", "xlen", "xpending")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 _Grants = defaultdict[str, set[str]]
@@ -94,17 +96,25 @@ def _grants(process: str, env: str) -> _Grants:
     if process == EDGE:
         granted += _remembered(env)
     for topic in TOPICS.values():
-        if process in topic.producers:
-            granted += _produced(topic, process, env)
-        if process in topic.consumers:
-            granted += _consumed(topic, process, env)
-        if process == topic.dlq_owner:
-            granted += _owned_dead_letters(topic, env)
-        if JobEnvelope in topic.messages:
-            granted += _cancels(topic, process, env)
-        if topic.name == "jobs.commands" and process == topic.owner:
-            granted += _taken_in(topic, env)
+        granted += _granted_on(topic, process, env)
     return _gather(*granted)
+
+
+def _granted_on(topic: Topic, process: str, env: str) -> list[tuple[Iterable[str], str]]:
+    granted: list[tuple[Iterable[str], str]] = []
+    if process in topic.producers:
+        granted += _produced(topic, process, env)
+    if process in topic.consumers:
+        granted += _consumed(topic, process, env)
+    if process == topic.dlq_owner:
+        granted += _owned_dead_letters(topic, env)
+    if JobEnvelope in topic.messages:
+        granted += _cancels(topic, process, env)
+    if topic.name == "jobs.commands" and process == topic.owner:
+        granted += _taken_in(topic, env)
+    if process == EDGE and topic.kind is TopicKind.WORK:
+        granted += _gauged(topic, env)
+    return granted
 
 
 def _remembered(env: str) -> list[tuple[Iterable[str], str]]:
@@ -157,6 +167,12 @@ def _graves(topic: Topic, env: str, consumers: Iterable[str]) -> list[str]:
         for consumer in consumers
         for key in (topic.dead_letter_key(env, consumer), topic.poison_key(env, consumer))
     ]
+
+
+def _gauged(topic: Topic, env: str) -> list[tuple[Iterable[str], str]]:
+    """Grant the numbers of its streams, and how many entries have died; no entry itself."""
+    dead = [(("xlen",), key) for key in _graves(topic, env, topic.consumers)]
+    return [*((_GAUGE, key) for key in topic.keys(env)), *dead]
 
 
 def _taken_in(topic: Topic, env: str) -> list[tuple[Iterable[str], str]]:

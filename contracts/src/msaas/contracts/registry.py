@@ -5,6 +5,7 @@ from datetime import timedelta
 from types import MappingProxyType
 
 from msaas.contracts.accounts import AccountChanged
+from msaas.contracts.audit import AuditRecorded
 from msaas.contracts.billing import SubscriptionChanged, UsageReconciled, UsageReported
 from msaas.contracts.errors import UnknownTopic
 from msaas.contracts.jobs import (
@@ -122,6 +123,16 @@ _DECLARED = (
         consumers=("jobs", "gateway"),
         bound=10_000,
         dlq_owner="billing",
+    ),
+    Topic(
+        name="audit.events",
+        kind=TopicKind.WORK,
+        messages=(AuditRecorded,),
+        owner="privacy",
+        producers=frozenset({"gateway"}),
+        consumers=("privacy",),
+        bound=100_000,
+        dlq_owner="privacy",
     ),
     Topic(
         name="replies",

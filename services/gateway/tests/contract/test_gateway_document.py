@@ -43,7 +43,7 @@ def test_every_operation_has_a_name_of_its_own_its_faults_and_its_security() -> 
     operations = documented().values()
     names = [operation["operationId"] for operation in operations]
     assert len(set(names)) == len(names)
-    assert SPEC["security"] == [{"accessToken": []}]
+    assert SPEC["security"] == [{"accessToken": []}, {"apiKey": []}]
     for operation in operations:
         assert {"400", "401", "500", "503"} <= operation["responses"].keys()
         assert operation["summary"]

@@ -188,6 +188,7 @@ class Services:
             "GATEWAY_READ_DATABASE_URL": self._login("svc_gateway_read"),
             "REDIS_URL": self._redis_url("gateway"),
             "SUPABASE_URL": self._supabase or self._ports.url("identity"),
+            "GATEWAY_API_KEY_PEPPERS": self._secret("api-key-pepper"),
             "GATEWAY_SEALING_KEY": str(keep_sealing_keys(self._home.secrets)[0].public),
             "GATEWAY_PORT": str(self._ports.chosen["gateway"]),
             **self._internal("gateway"),

@@ -1,6 +1,6 @@
 """Logs, traces and metrics in one shape for every process."""
 
-from msaas.telemetry.circuits import circuit_metrics
+from msaas.telemetry.circuits import circuit_metrics, read_circuits
 from msaas.telemetry.logs import bind, configure_logging, get_logger
 from msaas.telemetry.metrics import MetricMisnamed, Metrics
 from msaas.telemetry.redaction import redact, redact_text
@@ -25,6 +25,7 @@ __all__ = [
     "get_logger",
     "instrument",
     "is_sampled",
+    "read_circuits",
     "redact",
     "redact_text",
     "shutdown_tracing",

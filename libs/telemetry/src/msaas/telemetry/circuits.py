@@ -1,6 +1,6 @@
 """Shows circuit breakers as metrics."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from msaas.kernel import CircuitState
@@ -19,3 +19,14 @@ def circuit_metrics(metrics: Metrics) -> Callable[[str, CircuitState], None]:
         opened.labels(target).inc(now is CircuitState.OPEN)
 
     return on_change
+
+
+def read_circuits(metrics: Metrics) -> Mapping[str, CircuitState]:
+    """Tell the state of each breaker of this process by its target, as the gauge shows it."""
+    states = {float(level): state for state, level in _LEVELS.items()}
+    return {
+        sample.labels["target"]: states[sample.value]
+        for metric in metrics.registry.collect()
+        for sample in metric.samples
+        if sample.name == "circuit_state"
+    }

@@ -1,6 +1,7 @@
 """One application factory: problems, health, metrics and graceful shutdown for every process."""
 
 from msaas.web.app import BODY_LIMIT, REQUEST_TIMEOUT, create_app, from_state
+from msaas.web.asgi import route_of
 from msaas.web.client_address import ClientAddresses
 from msaas.web.health import Health
 from msaas.web.internal import create_internal_app
@@ -31,6 +32,7 @@ __all__ = [
     "from_state",
     "problem_for",
     "problem_response",
+    "route_of",
     "run",
     "run_process",
     "serve",

@@ -1,10 +1,11 @@
 """The factory of every HTTP application: FastAPI inside, our layers around it."""
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, Request
+from fastapi.params import Depends
 from starlette.middleware import Middleware
 
 from msaas.telemetry import Metrics
@@ -35,14 +36,17 @@ def create_app(
     body_limit: int = BODY_LIMIT,
     before_body: Iterable[Middleware] = (),
     after_body: Iterable[Middleware] = (),
+    dependencies: Sequence[Depends] = (),
 ) -> FastAPI:
     """Make an application; what `lifespan` yields is the state that `from_state` reads.
 
-    A service's own layers go around the reading of the body, or within it.
+    A service's own layers go around the reading of the body, or within it; `dependencies` hold for
+    every route, before its own.
     """
     app = FastAPI(
         title=title,
         lifespan=lifespan,
+        dependencies=dependencies,
         # A redirect would repeat the Host header that the client chose.
         redirect_slashes=False,
         docs_url=None,

@@ -4,6 +4,7 @@ import argparse
 import os
 from collections.abc import Sequence
 
+from msaas.flags import read_defaults
 from msaas.gateway.bootstrap import serve_gateway
 from msaas.gateway.settings import Settings
 from msaas.settings import SettingsInvalid, load
@@ -15,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("kind", choices=("serve",))
     parser.parse_args(arguments)
     try:
-        run(serve_gateway(load(Settings, os.environ)))
+        run(serve_gateway(load(Settings, os.environ), read_defaults(os.environ)))
     except SettingsInvalid as invalid:
         parser.exit(2, f"{invalid}\n")
 

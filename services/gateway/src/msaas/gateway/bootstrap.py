@@ -1,27 +1,52 @@
 """Puts the gateway together: the one module that knows ports and adapters by name."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.params import Depends
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from msaas.cache import Claims, Limiter, RedisStore
+from msaas.flags import Switches
 from msaas.gateway.adapters.commands import PATIENCE, WireCommands
 from msaas.gateway.adapters.commands import TOPIC as COMMANDS
+from msaas.gateway.adapters.postgres.api_keys import PostgresKeys, PostgresKeyViews
+from msaas.gateway.adapters.postgres.audit_outbox import PostgresAuditOutbox
+from msaas.gateway.adapters.postgres.flags import PostgresFlags
+from msaas.gateway.adapters.postgres.holds import PostgresHolds
 from msaas.gateway.adapters.postgres.job_views import PostgresJobViews
 from msaas.gateway.adapters.postgres.users import PostgresUsers
+from msaas.gateway.adapters.topic_gauges import WireGauges
 from msaas.gateway.application.admit_request import RequestAdmission
+from msaas.gateway.application.audit import Act, Auditor
+from msaas.gateway.application.features import Features
+from msaas.gateway.application.held_streams import HeldStreams
+from msaas.gateway.application.key_ring import KeyRing
 from msaas.gateway.application.live_jobs import LiveJobs
+from msaas.gateway.application.manage_keys import ManageKeys
 from msaas.gateway.application.repeat_requests import RequestRepeats
 from msaas.gateway.application.submit_job import JobSubmission
-from msaas.gateway.entrypoints.http import account, dead_letters, job_stream, jobs
+from msaas.gateway.application.switch_flags import SwitchFlags
+from msaas.gateway.entrypoints.beats import Beat
+from msaas.gateway.entrypoints.http import (
+    account,
+    api_keys,
+    dead_letters,
+    flags,
+    fleet,
+    job_stream,
+    jobs,
+)
 from msaas.gateway.entrypoints.http.callers import Callers
+from msaas.gateway.entrypoints.http.guards import Guard
 from msaas.gateway.entrypoints.http.idempotency import Idempotency
 from msaas.gateway.entrypoints.http.job_metrics import JobMetrics
 from msaas.gateway.entrypoints.http.rate_limits import RateLimits
@@ -39,6 +64,7 @@ from msaas.telemetry import (
     configure_logging,
     configure_tracing,
     instrument,
+    read_circuits,
     shutdown_tracing,
 )
 from msaas.web import ClientAddresses, Health, create_app, create_internal_app, serve
@@ -46,7 +72,16 @@ from msaas.web.auth import Authenticator, TokenVerifier
 
 SERVICE = "gateway"
 # The stream comes before the jobs: its path looks like a job's.
-ROUTERS = (account.router, job_stream.router, jobs.router, dead_letters.router)
+ROUTERS = (
+    *(account.router, job_stream.router, jobs.router, api_keys.router, flags.router),
+    *(dead_letters.router, fleet.router),
+)
+AUDIT = "audit.events"
+GUARDS = (Depends(Guard()),)
+FLAGS_EVERY = 2.0
+KEY_USE_EVERY = 30.0
+HELD_STREAMS_EVERY = 3.0
+AUDIT_EVERY = 1.0
 _ACCEPTED = (
     "authorization",
     "content-type",
@@ -56,6 +91,7 @@ _ACCEPTED = (
     "traceparent",
     "x-client",
     "x-correlation-id",
+    "x-feature-flag",
 )
 _EXPOSED = (
     "etag",
@@ -87,6 +123,7 @@ class Gateway:
     callers: Callers
     admission: RequestAdmission
     repeats: RequestRepeats
+    beats: Sequence[Beat]
     state: Mapping[str, Any]
 
     @asynccontextmanager
@@ -94,10 +131,14 @@ class Gateway:
         async with self.users, self.reads, asyncio.TaskGroup() as group:
             group.create_task(self.messenger.run())
             ending = group.create_task(self._end_streams())
+            for beat in self.beats:
+                group.create_task(beat.run(), name=beat.name)
             try:
                 yield self.state
             finally:
                 ending.cancel()
+                for beat in self.beats:
+                    beat.end()
                 self.messenger.drain()
         await self.verifier.close()
         await self.wire.close()
@@ -108,12 +149,76 @@ class Gateway:
         self.live.end_all()
 
 
-def assemble(settings: Settings, metrics: Metrics) -> Gateway:
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """Who may do what: keys, flags, and the trail of those who change them."""
+
+    keys: KeyRing
+    features: Features
+    beats: Sequence[Beat]
+    state: Mapping[str, Any]
+
+
+def assemble_access(
+    users: Database,
+    reads: Database,
+    messenger: Messenger,
+    settings: Settings,
+    metrics: Metrics,
+    *,
+    flag_defaults: Mapping[str, bool],
+) -> Access:
+    store, outbox, flag_store = (
+        PostgresKeys(users),
+        PostgresAuditOutbox(users),
+        PostgresFlags(users),
+    )
+    peppers = [
+        one.strip().encode() for one in settings.api_key_peppers.get_secret_value().split(",")
+    ]
+    keys = KeyRing(store, peppers, metrics=metrics)
+    held = HeldStreams(store)
+    features = Features(Switches(flag_defaults), flag_store, metrics)
+
+    async def publish(act: Act) -> bool:
+        record, correlation_id = act
+        sent = await messenger.publisher.publish(
+            AUDIT, record, id=record.audit_id, correlation_id=correlation_id
+        )
+        return sent is not None
+
+    async def hand_on() -> None:
+        await outbox.hand_on(publish)
+
+    messenger.on_epoch(outbox.tell_again)
+    return Access(
+        keys=keys,
+        features=features,
+        beats=[
+            Beat("flags", features.refresh, FLAGS_EVERY),
+            Beat("key use", keys.note_use, KEY_USE_EVERY, at_the_end=True),
+            Beat("held streams", held.check, HELD_STREAMS_EVERY),
+            Beat("audit", hand_on, AUDIT_EVERY),
+        ],
+        state={
+            "api_keys": ManageKeys(store, peppers[0], keys.forget),
+            "key_views": PostgresKeyViews(reads),
+            "held_streams": held,
+            "features": features,
+            "switch_flags": SwitchFlags(flag_store, features.refresh),
+            "auditor": Auditor(outbox),
+        },
+    )
+
+
+def assemble(
+    settings: Settings, metrics: Metrics, flag_defaults: Mapping[str, bool] = MappingProxyType({})
+) -> Gateway:
     users = Database(PostgresSetting(settings.database_url.get_secret_value()), metrics)
     reads = Database(PostgresSetting(settings.read_database_url.get_secret_value()), metrics)
     wire = RedisWire(settings.redis_url.get_secret_value())
     environment = str(settings.environment)
-    messenger = Messenger(wire, SERVICE, environment, metrics=metrics, produces=[COMMANDS])
+    messenger = Messenger(wire, SERVICE, environment, metrics=metrics, produces=[COMMANDS, AUDIT])
     verifier = TokenVerifier(
         settings.jwks_url, settings.issuer, settings.supabase_jwt_audience, metrics=metrics
     )
@@ -128,22 +233,30 @@ def assemble(settings: Settings, metrics: Metrics) -> Gateway:
     events = JobEvents(live, metrics)
     messenger.tail([EVENTS], events.take_in, events.lose_track, events.begin)
     store = PostgresUsers(users)
-    authenticator = Authenticator(verifier, store)
+    access = assemble_access(
+        users, reads, messenger, settings, metrics, flag_defaults=flag_defaults
+    )
+    authenticator = Authenticator(verifier, store, keys=access.keys)
     messenger.batch(BILLING, BillingEvents(store.set_plans, authenticator.invalidate))
     commands = WireCommands(messenger.commands())
     sealer = Sealer(PublicKey.parse(settings.sealing_key))
     fingerprint_key = settings.fingerprint_key.get_secret_value().encode()
     store_of_edge = RedisStore(wire, on_change=circuit_metrics(metrics))
     checks = {"users": users.ping, "reads": reads.ping, "wire": wire.now_ms, "jwks": verifier.ping}
+    checks |= {"flags": access.features.ping}
     health = Health(checks)
     state = {
         "authenticator": authenticator,
         "job_views": PostgresJobViews(reads),
         "commands": commands,
-        "submit_jobs": JobSubmission(commands, fingerprint_key, sealer),
+        "submit_jobs": JobSubmission(commands, fingerprint_key, sealer, access.features),
         "job_metrics": JobMetrics(metrics),
         "live_jobs": live,
         "health": health,
+        "measure_topics": WireGauges(wire, environment).measure,
+        "read_circuits": partial(read_circuits, metrics),
+        "read_holds": PostgresHolds(reads).read,
+        **access.state,
     }
     return Gateway(
         users=users,
@@ -164,6 +277,7 @@ def assemble(settings: Settings, metrics: Metrics) -> Gateway:
             fingerprint_key,
             claim_seconds=PATIENCE + _CLAIM_MARGIN,
         ),
+        beats=access.beats,
         state=state,
     )
 
@@ -182,6 +296,7 @@ def create_gateway_app(gateway: Gateway, settings: Settings, metrics: Metrics) -
         lifespan=lifespan,
         before_body=[limits],
         after_body=[repeats],
+        dependencies=GUARDS,
     )
     if not settings.cors_origins:
         return app
@@ -195,7 +310,7 @@ def create_gateway_app(gateway: Gateway, settings: Settings, metrics: Metrics) -
     )
 
 
-async def serve_gateway(settings: Settings) -> None:
+async def serve_gateway(settings: Settings, flag_defaults: Mapping[str, bool]) -> None:
     environment = str(settings.environment)
     configure_logging(SERVICE, environment, level=settings.log_level)
     configure_tracing(
@@ -206,7 +321,7 @@ async def serve_gateway(settings: Settings) -> None:
     )
     instrument("asyncpg", "redis", "httpx")
     metrics = Metrics(SERVICE, environment)
-    gateway = assemble(settings, metrics)
+    gateway = assemble(settings, metrics, flag_defaults)
     try:
         await serve(
             create_gateway_app(gateway, settings, metrics),

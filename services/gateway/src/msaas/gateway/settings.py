@@ -21,6 +21,7 @@ def _networks(given: tuple[str, ...]) -> tuple[str, ...]:
 class Settings(PostgresSettings, RedisSettings):
     """`database_url` is the login that keeps users, `read_database_url` the one that reads.
 
+    `api_key_peppers`: a comma between them; the first makes hashes, all of them find keys.
     `sealing_key` is the public half of the first of `JOBS_SEALING_KEYS`; `trusted_proxies` are the
     networks whose word about a client's address is taken.
     """
@@ -39,6 +40,7 @@ class Settings(PostgresSettings, RedisSettings):
     rate_limits_enforced: bool = True
     cors_origins: CommaList = Field(default=(), validation_alias="CORS_ORIGINS")
     fingerprint_key: Annotated[SecretStr, LocalDefault("local-fingerprint-key")]
+    api_key_peppers: Annotated[SecretStr, LocalDefault("local-api-key-pepper")]
     sealing_key: Annotated[str, LocalDefault(LOCAL_SEALING_KEY)]
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65_535)

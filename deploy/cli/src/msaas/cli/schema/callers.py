@@ -18,6 +18,14 @@ REACHES: Mapping[str, str | None] = {
     "live_jobs": None,  # memory
     "health": None,
     "job_metrics": None,
+    "api_keys": "`svc_gateway`: the user's own keys in `identity.api_keys`",
+    "key_views": "`svc_gateway_read` as `authenticated` with the user's claims: `api_v1`",
+    "features": None,  # memory
+    "switch_flags": "`svc_gateway`: `identity.flags`",
+    "auditor": "`svc_gateway`: `identity.audit_outbox`",
+    "measure_topics": None,  # the wire's numbers
+    "read_circuits": None,  # memory
+    "read_holds": "`svc_gateway_read` as `authenticated` with the user's claims: `api_v1`",
 }
 LOGINS: Mapping[str, str] = {
     "gateway": "none for this topic",
@@ -25,6 +33,7 @@ LOGINS: Mapping[str, str] = {
     "jobs-worker": "none",
     "browser-worker": "none",
     "billing": "arrives with billing",
+    "privacy": "arrives with privacy",
 }
 
 _HEAD = """

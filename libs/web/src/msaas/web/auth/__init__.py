@@ -2,6 +2,8 @@
 
 from msaas.web.auth.authenticator import (
     Authenticator,
+    KeyGrant,
+    KeyHolders,
     PrincipalStore,
     UserPrincipal,
     current_user,
@@ -12,6 +14,8 @@ from msaas.web.auth.verifier import TokenVerifier
 
 __all__ = [
     "Authenticator",
+    "KeyGrant",
+    "KeyHolders",
     "KeysUnavailable",
     "PrincipalStore",
     "TokenClaims",

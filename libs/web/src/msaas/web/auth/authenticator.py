@@ -16,22 +16,47 @@ from msaas.web.auth.verifier import TokenVerifier
 
 REMEMBERED_SECONDS: Final = 5.0
 MOST_REMEMBERED: Final = 10_000
+_CHECKED: Final = "checked_user"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyGrant:
+    """The API key that a request came with, and what it may do."""
+
+    id: UUID
+    scopes: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class UserPrincipal:
-    """The user as our own row has it, which wins over what the token claims."""
+    """The user as our own row has it, which wins over what the token claims.
+
+    `key` is None for a session, which may do all that its user may.
+    """
 
     id: UUID
     email: str | None
     plan: str
     stripe_customer_id: str | None
     role: str
+    key: KeyGrant | None = None
 
 
 class PrincipalStore(Protocol):
     async def get_principal(self, claims: TokenClaims) -> UserPrincipal:
         """Answer the user's row, made on first sight; Unauthenticated if erased or banned."""
+        ...
+
+
+class KeyHolders(Protocol):
+    """Knows API keys, which come in the place of a token."""
+
+    def recognises(self, credential: str) -> bool:
+        """Tell by its look alone whether it is meant as a key."""
+        ...
+
+    async def get_holder(self, key: str) -> tuple[UserPrincipal, float]:
+        """Answer whose key it is and until when it may be relied on, or Unauthenticated."""
         ...
 
 
@@ -44,9 +69,15 @@ class Authenticator:
     """Asks the store about a user every few seconds rather than for each request."""
 
     def __init__(
-        self, verifier: TokenVerifier, store: PrincipalStore, *, clock: Clock | None = None
+        self,
+        verifier: TokenVerifier,
+        store: PrincipalStore,
+        *,
+        clock: Clock | None = None,
+        keys: KeyHolders | None = None,
     ) -> None:
         self._verifier = verifier
+        self._keys = keys
         self._store = store
         self._clock = clock or SystemClock()
         self._known: OrderedDict[UUID, _Known] = OrderedDict()
@@ -58,13 +89,20 @@ class Authenticator:
 
     async def authenticate_with_expiry(
         self, authorization: str | None
-    ) -> tuple[UserPrincipal, int]:
+    ) -> tuple[UserPrincipal, float]:
         """Answer with the token's end too, for connections that outlive a request."""
-        claims = await self._verifier.verify(_bearer(authorization))
+        credential = _bearer(authorization)
+        if self._keys is not None and self._keys.recognises(credential):
+            return await self._keys.get_holder(credential)
+        claims = await self._verifier.verify(credential)
         known = self._known.get(claims.subject)
         if known is not None and self._clock.monotonic() < known.until:
             return known.principal, claims.expires_at
         return await self._ask(claims), claims.expires_at
+
+    def carries_key(self, authorization: str | None) -> bool:
+        _, _, credential = (authorization or "").partition(" ")
+        return self._keys is not None and self._keys.recognises(credential)
 
     def invalidate(self, user_id: UUID) -> None:
         """Ask the store again: the user's row has changed."""
@@ -84,15 +122,23 @@ class Authenticator:
 
 
 class CurrentUser(SecurityBase):
-    """For `Depends`: the user of this request, or a 401; OpenAPI shows the bearer scheme."""
+    """For `Depends`: the user of this request, or a 401; OpenAPI shows the bearer scheme.
+
+    A request is checked once, however many ask.
+    """
 
     model = HTTPBearer(bearerFormat="JWT")
     scheme_name = "accessToken"
 
     async def __call__(self, request: Request) -> UserPrincipal:
+        # The scope is this request's own; `state` is so only where the server copies it.
+        known: UserPrincipal | None = request.scope.get(_CHECKED)
+        if known is not None:
+            return known
         authenticator: Authenticator = request.state.authenticator
         user = await authenticator.authenticate(request.headers.get("authorization"))
         request.state.user_id = user.id  # for the log line of the request
+        request.scope[_CHECKED] = user
         return user
 
 

@@ -16,7 +16,9 @@ from msaas.contracts import (
     SubmitJobs,
     Task,
 )
+from msaas.flags import Subject
 from msaas.gateway.application.errors import JobNotFound, NotAllowed, PlanForbidden
+from msaas.gateway.application.features import Features
 from msaas.gateway.application.ports import Commands
 from msaas.gateway.domain.fingerprints import fingerprint
 from msaas.kernel import MsaasError, new_id
@@ -44,26 +46,28 @@ class Submitted:
 
 
 class JobSubmission:
-    def __init__(self, commands: Commands, fingerprint_key: bytes, sealer: Sealer) -> None:
+    def __init__(
+        self, commands: Commands, fingerprint_key: bytes, sealer: Sealer, features: Features
+    ) -> None:
         self._commands = commands
+        self._features = features
         self._key = fingerprint_key
         self._sealer = sealer
 
-    async def __call__(
-        self, user_id: UUID, plan: str, request: Request, correlation_id: str
-    ) -> Submitted:
-        if refusal := _refuse(Plan(plan), request):
+    async def __call__(self, who: Subject, request: Request, correlation_id: str) -> Submitted:
+        plan = Plan(who.plan)
+        if refusal := self._refuse(who, request):
             raise refusal
         command = SubmitJob(
-            user_id=user_id, plan=Plan(plan), source=request.source, **dict(self._item(request))
+            user_id=who.user_id, plan=plan, source=request.source, **dict(self._item(request))
         )
         return _read(await self._carry_out(command, correlation_id))
 
     async def batch(
-        self, user_id: UUID, plan: str, requests: Sequence[Request], correlation_id: str
+        self, who: Subject, requests: Sequence[Request], correlation_id: str
     ) -> Sequence[Submitted | MsaasError]:
-        """Answer for each request, in their order; what the plan rules out is not even sent."""
-        refused = [_refuse(Plan(plan), one) for one in requests]
+        """Answer for each request, in their order; what plan or flag rules out is not even sent."""
+        refused = [self._refuse(who, one) for one in requests]
         items = [
             self._item(one, n)
             for n, (one, refusal) in enumerate(zip(requests, refused, strict=True))
@@ -72,11 +76,19 @@ class JobSubmission:
         if not items:
             return [one for one in refused if one]
         command = SubmitJobs(
-            user_id=user_id, plan=Plan(plan), source=requests[0].source, jobs=tuple(items)
+            user_id=who.user_id,
+            plan=Plan(who.plan),
+            source=requests[0].source,
+            jobs=tuple(items),
         )
         answer = await self._carry_out(command, correlation_id)
         answered = iter(answer["items"])
         return [refusal or self._outcome(next(answered)) for refusal in refused]
+
+    def _refuse(self, who: Subject, request: Request) -> MsaasError | None:
+        if who.plan not in request.task.plans:
+            return PlanForbidden(task_type=request.task.task_type)
+        return self._features.find_refusal(request.task.flags, who)
 
     async def _carry_out(self, command: Message, correlation_id: str) -> Mapping[str, Any]:
         try:
@@ -121,12 +133,6 @@ class JobSubmission:
         }
         mark = fingerprint(self._key, same)
         return Idempotency(key=request.idempotency_key, item=number, fingerprint=mark)
-
-
-def _refuse(plan: Plan, request: Request) -> MsaasError | None:
-    if plan in request.task.plans:
-        return None
-    return PlanForbidden(task_type=request.task.task_type)
 
 
 def _read(answer: Mapping[str, Any]) -> Submitted:

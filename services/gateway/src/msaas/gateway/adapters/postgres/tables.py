@@ -103,6 +103,7 @@ api_keys = Table(
     Column("last_used_at", INSTANT, info=PERSONAL),
     Column("expires_at", INSTANT, info=INTERNAL),
     Column("revoked_at", INSTANT, info=INTERNAL),
+    Column("replaced_by", Uuid, info=INTERNAL),
     *common(),
     CheckConstraint("octet_length(hash) = 32", name="api_keys_hash_is_sha256"),
     Index("api_keys_by_user", "user_id"),
@@ -120,6 +121,17 @@ flags = Table(
     *common(),
     UniqueConstraint("name", "scope"),
     info={"root": True},
+)
+
+audit_outbox = Table(
+    "audit_outbox",
+    metadata,
+    Column("id", Uuid, primary_key=True, info=INTERNAL),
+    required("body", JSONB, info=PERSONAL),
+    required("correlation_id", Text, info=INTERNAL),
+    required("created_at", INSTANT, server_default=NOW, info=INTERNAL),
+    Column("sent_at", INSTANT, info=INTERNAL),
+    Index("audit_outbox_unsent", "id", postgresql_where=text("sent_at IS NULL")),
 )
 
 wire_epoch = Table(

@@ -15,7 +15,7 @@ from msaas.contracts import (
     ResolveDeadLetters,
     ShowDeadLetter,
 )
-from msaas.gateway.application.errors import NotAllowed
+from msaas.gateway.application.audit import Auditor, Caller
 from msaas.gateway.application.ports import Commands
 from msaas.gateway.domain.pages import PageCursor
 from msaas.gateway.entrypoints.http.job_requests import idempotency_key
@@ -28,23 +28,15 @@ from msaas.gateway.entrypoints.http.letter_models import (
     ReplayRequest,
     ResolveRequest,
 )
+from msaas.gateway.entrypoints.http.operators import Operator
 from msaas.kernel import derive_id, new_id
 from msaas.web import describe, from_state
-from msaas.web.auth import UserPrincipal, current_user
 
 router = APIRouter(prefix="/api/v1/ops/dead-letters")
 
 
-async def current_operator(
-    user: Annotated[UserPrincipal, Depends(current_user)],
-) -> UserPrincipal:
-    if user.role != "operator":
-        raise NotAllowed("This is for operators.")
-    return user
-
-
-Operator = Annotated[UserPrincipal, Depends(current_operator)]
 Owner = Annotated[Commands, Depends(from_state("commands"))]
+Audit = Annotated[Auditor, Depends(from_state("auditor"))]
 
 
 @router.get("")
@@ -96,7 +88,7 @@ async def read_letter(
 
 @router.post("/replay", status_code=202)
 async def replay_letters(
-    body: ReplayRequest, operator: Operator, request: Request, commands: Owner
+    body: ReplayRequest, operator: Operator, request: Request, commands: Owner, audit: Audit
 ) -> LetterOutcomes:
     key = idempotency_key(request)
     command = ReplayDeadLetters(
@@ -104,17 +96,31 @@ async def replay_letters(
         letters=tuple(body.ids),
         asked_by=operator.id,
     )
+    await audit.keep(
+        Caller(operator, request.state.correlation_id),
+        "dead_letters.replay_asked",
+        ("replay", command.replay_id),
+        **_named(body),
+    )
     answer = await commands.carry_out(command, request.state.correlation_id)
     return _outcomes(answer, commands)
 
 
 @router.post("/resolve", status_code=202)
 async def resolve_letters(
-    body: ResolveRequest, operator: Operator, request: Request, commands: Owner
+    body: ResolveRequest, operator: Operator, request: Request, commands: Owner, audit: Audit
 ) -> LetterOutcomes:
     command = ResolveDeadLetters(letters=tuple(body.ids), reason=body.reason, asked_by=operator.id)
+    about = ("dead_letters", "resolved")
+    details = {"reason": body.reason, **_named(body)}
+    by = Caller(operator, request.state.correlation_id)
+    await audit.keep(by, "dead_letters.resolve_asked", about, **details)
     answer = await commands.carry_out(command, request.state.correlation_id)
     return _outcomes(answer, commands)
+
+
+def _named(body: ReplayRequest) -> dict[str, list[str]]:
+    return {"letters": [str(one) for one in body.ids]}
 
 
 def _outcomes(answer: Mapping[str, Any], commands: Commands) -> LetterOutcomes:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections.abc import Callable
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.types import Message, Receive, Scope, Send
 
 from msaas.contracts import HEARTBEAT, hello_frame, is_cursor
+from msaas.gateway.application.held_streams import HeldStreams
 from msaas.gateway.application.live_jobs import Connection, LiveJobs
 from msaas.web import Health, from_state
 from msaas.web.auth import Authenticator
@@ -39,7 +41,11 @@ async def follow_jobs(
     request.state.user_id = user.id  # for the log line of the request
     connection, start = live.open(user.id, _last_event_id(request))
     seconds = expires_at - time.time()
-    return EventStream(live, user.id, connection, start=start, seconds=seconds, health=health)
+    stream = EventStream(live, user.id, connection, start=start, seconds=seconds, health=health)
+    if user.key is not None:
+        held: HeldStreams = request.state.held_streams
+        stream.on_close = held.hold(user.key.id, connection.end)
+    return stream
 
 
 def _last_event_id(request: Request) -> str | None:
@@ -71,6 +77,7 @@ class EventStream(Response):
         self._start = start
         self._seconds = seconds
         self._health = health
+        self.on_close: Callable[[], None] = lambda: None
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         watching = asyncio.create_task(self._watch(receive), name="sse disconnect")
@@ -83,6 +90,7 @@ class EventStream(Response):
         finally:
             ending.cancel()
             watching.cancel()
+            self.on_close()
             self._live.close(self._user_id, self._connection)
 
     async def _write(self, send: Send) -> None:

@@ -15,6 +15,7 @@ from msaas.gateway.domain.pages import PageCursor
 from msaas.gateway.domain.queueing import explain
 from msaas.gateway.domain.repeats import Keeping
 from msaas.gateway.domain.timeline import tell
+from msaas.gateway.entrypoints.http.guards import subject_of
 from msaas.gateway.entrypoints.http.idempotency import keep_answer
 from msaas.gateway.entrypoints.http.job_metrics import JobMetrics
 from msaas.gateway.entrypoints.http.job_requests import approve, idempotency_key
@@ -60,7 +61,7 @@ async def submit_job(
 ) -> JobAccepted:
     approved = approve(body, request)
     with metrics.submitting(body.task_type, user.plan):
-        job = await submit(user.id, user.plan, approved, request.state.correlation_id)
+        job = await submit(subject_of(user, request), approved, request.state.correlation_id)
     response.headers["location"] = f"/api/v1/jobs/{job.job_id}"
     if job.is_replay:
         response.headers["idempotent-replayed"] = "true"
@@ -72,7 +73,8 @@ async def submit_batch(
     body: JobRequests, user: User, request: Request, submit: Submit, metrics: Counts
 ) -> JobOutcomes:
     approved = [approve(one, request, "jobs", n) for n, one in enumerate(body.jobs)]
-    outcomes = await submit.batch(user.id, user.plan, approved, request.state.correlation_id)
+    who = subject_of(user, request)
+    outcomes = await submit.batch(who, approved, request.state.correlation_id)
     if any(isinstance(one, MsaasError) for one in outcomes):
         keep_answer(request, Keeping.NOTHING)  # its owner knows those that were accepted
     for one, outcome in zip(body.jobs, outcomes, strict=True):

@@ -1,0 +1,35 @@
+"""What was done that somebody may have to answer for, told to whoever keeps the audit log."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
+from msaas.contracts.message import Message, OnFull
+from msaas.contracts.text import JsonObject, Moment, Name, Text
+
+
+class ActorKind(StrEnum):
+    USER = "user"
+    OPERATOR = "operator"
+    SYSTEM = "system"  # a timer or a service: nobody in particular
+
+
+class AuditRecorded(Message):
+    """One act. `audit_id` is the same however often it is told; `details` holds no secret.
+
+    Skipped on a full topic: its owner keeps it and tells it again.
+    """
+
+    on_full: ClassVar = OnFull.SKIP
+
+    audit_id: UUID
+    occurred_at: Moment
+    action: Name
+    actor_kind: ActorKind
+    actor_id: UUID | None = None
+    via_key: UUID | None = None
+    target_kind: Name
+    target: Annotated[Text, Field(min_length=1, max_length=200)]
+    details: JsonObject = Field(default_factory=dict)

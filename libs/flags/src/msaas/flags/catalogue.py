@@ -1,0 +1,68 @@
+"""Every flag there is, declared once; the environment gives its default."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from msaas.contracts import TASKS
+from msaas.settings import SettingsInvalid
+
+PREFIX: Final = "FF_"
+_WORDS: Final = {"true": True, "1": True, "on": True, "false": False, "0": False, "off": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """A `dark` one is on for insiders only where their request asks for it by X-Feature-Flag."""
+
+    name: str
+    summary: str
+    default: bool = True
+    dark: bool = False
+
+
+_DECLARED: Final = (
+    Flag(name="FF_BROWSER_WORKER_ENABLED", summary="All tasks that open a browser."),
+    Flag(
+        name="FF_AGENTS_ENABLED",
+        summary="Agent workflows and their endpoints.",
+        default=False,
+        dark=True,
+    ),
+    Flag(
+        name="FF_BILLING_ENFORCEMENT_ENABLED",
+        summary="Refuses jobs over the limit; off, they are only metered.",
+    ),
+)
+_OF_TASKS: Final = {
+    name: Flag(name=name, summary=f"The task {task.task_type}.")
+    for task in TASKS.values()
+    for name in task.flags
+}
+
+FLAGS: Final[Mapping[str, Flag]] = MappingProxyType(
+    _OF_TASKS | {flag.name: flag for flag in _DECLARED}
+)
+
+
+def read_defaults(environ: Mapping[str, str]) -> dict[str, bool]:
+    """Return every flag's default; a misspelt FF_* variable is an error that names it."""
+    given = {name: word for name, word in environ.items() if name.startswith(PREFIX) and word}
+    problems = {name: "is unknown: is it misspelt?" for name in given if name not in FLAGS}
+    problems |= {
+        name: "is not valid: true or false"
+        for name, word in given.items()
+        if word.lower() not in _WORDS
+    }
+    if problems:
+        raise SettingsInvalid(problems)
+    return {flag.name: flag.default for flag in FLAGS.values()} | {
+        name: _WORDS[word.lower()] for name, word in given.items()
+    }
+
+
+def read_asked(header: str | None) -> frozenset[str]:
+    """Read X-Feature-Flag: the dark flags that it names; whatever else it says is not heard."""
+    named = {word.strip() for word in (header or "").split(",")}
+    return frozenset(name for name in named if name in FLAGS and FLAGS[name].dark)

@@ -1,0 +1,29 @@
+"""Why something is switched off, or why nobody can tell.
+
+MsaasError
+├── FeatureFlagDisabled   off for whoever asks; says which flag
+├── UnknownFlag           no flag has this name
+└── DependencyUnavailable
+    └── FlagsUnknown      what operators have switched was never read: nothing is guessed
+"""
+
+from typing import ClassVar
+
+from msaas.kernel import DependencyUnavailable, ErrorKind, MsaasError
+
+
+class FeatureFlagDisabled(MsaasError):
+    code: ClassVar[str] = "feature_flag_disabled"
+    kind: ClassVar[ErrorKind] = ErrorKind.FORBIDDEN
+    default_message: ClassVar[str] = "This feature is switched off."
+    shown: ClassVar[frozenset[str]] = frozenset({"flag"})
+
+
+class UnknownFlag(MsaasError):
+    code: ClassVar[str] = "not_found"
+    kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
+    default_message: ClassVar[str] = "There is no such flag."
+
+
+class FlagsUnknown(DependencyUnavailable):
+    default_message: ClassVar[str] = "What is switched on cannot be told right now."

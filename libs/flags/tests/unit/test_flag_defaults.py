@@ -1,0 +1,47 @@
+"""The catalogue covers what tasks ask for, and the environment is read with suspicion."""
+
+import pytest
+
+from msaas.contracts import TASKS
+from msaas.flags import FLAGS, read_asked, read_defaults
+from msaas.settings import SettingsInvalid
+
+
+def test_each_flag_that_a_task_names_exists_under_its_own_name() -> None:
+    assert {name for task in TASKS.values() for name in task.flags} <= FLAGS.keys()
+    assert all(name == flag.name and name.startswith("FF_") for name, flag in FLAGS.items())
+
+
+@pytest.mark.parametrize("word", ["true", "TRUE", "1", "on"])
+def test_a_flag_is_switched_on_by_the_environment(word: str) -> None:
+    assert read_defaults({"FF_AGENTS_ENABLED": word})["FF_AGENTS_ENABLED"]
+
+
+def test_what_the_environment_leaves_unsaid_is_as_declared() -> None:
+    assert read_defaults({"HOME": "/", "FF_AGENTS_ENABLED": ""}) == {
+        name: flag.default for name, flag in FLAGS.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "environ", [{"FF_AGENT_ENABLED": "true"}, {"FF_AGENTS_ENABLED": "maybe"}, {"FF_": "1"}]
+)
+def test_a_variable_that_nobody_understands_is_named(environ: dict[str, str]) -> None:
+    with pytest.raises(SettingsInvalid) as refusal:
+        read_defaults(environ)
+    assert refusal.value.problems.keys() == environ.keys()
+
+
+@pytest.mark.parametrize(
+    ("header", "asked"),
+    [
+        (None, set[str]()),
+        ("", set[str]()),
+        ("FF_AGENTS_ENABLED", {"FF_AGENTS_ENABLED"}),
+        (" FF_AGENTS_ENABLED ,FF_NO_SUCH", {"FF_AGENTS_ENABLED"}),
+        ("FF_BROWSER_WORKER_ENABLED", set[str]()),
+        ("ff_agents_enabled", set[str]()),
+    ],
+)
+def test_only_dark_flags_can_be_asked_for(header: str | None, asked: set[str]) -> None:
+    assert read_asked(header) == asked

@@ -1,0 +1,172 @@
+"""API keys in the record: found by hash, changed under the lock of their user's row."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from msaas.gateway.adapters.postgres.audit_outbox import keep_act
+from msaas.gateway.application.audit import Act
+from msaas.gateway.application.key_ports import KeyHolder, KeyTerms, NewKey
+from msaas.gateway.application.manage_keys import (
+    MOST_KEYS,
+    KeyIsDead,
+    KeyNotFound,
+    KeyShownBefore,
+    TooManyKeys,
+)
+from msaas.gateway.application.ports import Row
+from msaas.postgres import Connection, Database
+from msaas.web.auth import KeyGrant, Unauthenticated, UserPrincipal
+
+_HOLDER: Final = """
+SELECT k.id AS key_id, k.scopes, k.expires_at, u.id, u.email, u.plan, u.stripe_customer_id, u.role
+FROM identity.api_keys k JOIN identity.users u ON u.id = k.user_id
+WHERE k.hash = ANY($1::bytea[]) AND k.revoked_at IS NULL
+  AND (k.expires_at IS NULL OR k.expires_at > now())
+  AND coalesce(u.banned_at, u.erased_at, u.deleted_at) IS NULL
+"""
+_DEAD: Final = """
+SELECT held.id FROM unnest($1::uuid[]) AS held (id)
+WHERE NOT EXISTS (
+  SELECT FROM identity.api_keys k JOIN identity.users u ON u.id = k.user_id
+  WHERE k.id = held.id AND k.revoked_at IS NULL
+    AND (k.expires_at IS NULL OR k.expires_at > now())
+    AND coalesce(u.banned_at, u.erased_at, u.deleted_at) IS NULL
+)
+"""
+# Locked in order: several processes may have seen the same keys.
+_MARK_USED: Final = """
+WITH given AS (
+  SELECT * FROM unnest($1::uuid[], $2::timestamptz[]) AS g (id, at)
+),
+locked AS MATERIALIZED (
+  SELECT k.id, given.at FROM given JOIN identity.api_keys k USING (id)
+  WHERE k.last_used_at IS NULL OR k.last_used_at < given.at ORDER BY k.id FOR NO KEY UPDATE OF k
+)
+UPDATE identity.api_keys k SET last_used_at = locked.at FROM locked WHERE k.id = locked.id
+"""
+# Whoever changes keys of a user holds this row: they are counted and changed one after another.
+_LOCK_USER: Final = """
+SELECT true FROM identity.users
+WHERE id = $1 AND coalesce(banned_at, erased_at, deleted_at) IS NULL FOR NO KEY UPDATE
+"""
+_COUNT: Final = """
+SELECT count(*) FROM identity.api_keys
+WHERE user_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+"""
+_INSERT: Final = """
+INSERT INTO identity.api_keys (id, user_id, prefix, hash, name, scopes, expires_at, created_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $2)
+ON CONFLICT (id) DO NOTHING
+RETURNING id, name, prefix, scopes, created_at, last_used_at, expires_at, revoked_at, replaced_by
+"""
+# A key that had an end is replaced by one that lives as long, counted from now.
+_OLD: Final = """
+SELECT name, scopes, now() + (expires_at - created_at) AS expires_at,
+  revoked_at IS NULL AND replaced_by IS NULL AND (expires_at IS NULL OR expires_at > now())
+    AS is_live
+FROM identity.api_keys WHERE id = $1 AND user_id = $2
+"""
+_REPLACE: Final = """
+UPDATE identity.api_keys
+SET replaced_by = $2,
+  revoked_at = CASE WHEN $3::interval = '0' THEN now() END,
+  expires_at = CASE WHEN $3::interval = '0' THEN expires_at
+    ELSE least(expires_at, now() + $3::interval) END
+WHERE id = $1
+"""
+_REVOKE: Final = """
+UPDATE identity.api_keys SET revoked_at = now()
+WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL
+"""
+_SHOW: Final = """
+SELECT id, name, prefix, scopes, created_at, last_used_at, expires_at, revoked_at, replaced_by
+FROM identity.api_keys WHERE id = $1 AND user_id = $2
+"""
+_LIST: Final = """
+SELECT id, name, prefix, scopes, created_at, last_used_at, expires_at, revoked_at, replaced_by
+FROM api_v1.api_keys ORDER BY revoked_at IS NULL DESC, created_at DESC, id LIMIT 100
+"""
+
+
+class PostgresKeys:
+    """Implements KeyLookup and KeyRecord."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find_holder(self, hashes: Sequence[bytes]) -> KeyHolder | None:
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(_HOLDER, hashes)
+        if row is None:
+            return None
+        grant = KeyGrant(row["key_id"], frozenset(row["scopes"]))
+        user = (row["id"], row["email"], row["plan"], row["stripe_customer_id"], row["role"])
+        return KeyHolder(UserPrincipal(*user, key=grant), row["expires_at"])
+
+    async def find_dead(self, key_ids: Collection[UUID]) -> Collection[UUID]:
+        async with self._database.connection() as connection:
+            return [row["id"] for row in await connection.fetch(_DEAD, list(key_ids))]
+
+    async def mark_used(self, used: Mapping[UUID, datetime]) -> None:
+        async with self._database.transaction() as connection:
+            await connection.execute(_MARK_USED, list(used), list(used.values()))
+
+    async def add(self, key: NewKey, terms: KeyTerms, act: Act) -> Row:
+        async with self._database.transaction() as connection:
+            await _lock_user(connection, key.user_id)
+            row = await _insert(connection, key, terms)
+            if await connection.fetchval(_COUNT, key.user_id) > MOST_KEYS:
+                raise TooManyKeys
+            await keep_act(connection, act)
+        return row
+
+    async def rotate(self, key_id: UUID, fresh: NewKey, grace: timedelta, act: Act) -> Row:
+        async with self._database.transaction() as connection:
+            await _lock_user(connection, fresh.user_id)
+            old = await connection.fetchrow(_OLD, key_id, fresh.user_id)
+            if old is None:
+                raise KeyNotFound
+            if not old["is_live"]:
+                raise KeyIsDead
+            terms = KeyTerms(name=old["name"], scopes=old["scopes"], expires_at=old["expires_at"])
+            row = await _insert(connection, fresh, terms)
+            await connection.execute(_REPLACE, key_id, fresh.id, grace)
+            await keep_act(connection, act)
+        return row
+
+    async def revoke(self, user_id: UUID, key_id: UUID, act: Act) -> Row:
+        """Keep the first moment, and tell of it once, however often it is asked for."""
+        async with self._database.transaction() as connection:
+            await _lock_user(connection, user_id)
+            if await connection.execute(_REVOKE, key_id, user_id) == "UPDATE 1":
+                await keep_act(connection, act)
+            row = await connection.fetchrow(_SHOW, key_id, user_id)
+        if row is None:
+            raise KeyNotFound
+        return dict(row)
+
+
+class PostgresKeyViews:
+    """Reads a user's keys as that user."""
+
+    def __init__(self, reads: Database) -> None:
+        self._reads = reads
+
+    async def list_keys(self, user_id: UUID) -> Sequence[Row]:
+        async with self._reads.read_as(user_id) as connection:
+            return [dict(row) for row in await connection.fetch(_LIST)]
+
+
+async def _lock_user(connection: Connection, user_id: UUID) -> None:
+    if not await connection.fetchval(_LOCK_USER, user_id):
+        raise Unauthenticated  # shut out between the check and the change
+
+
+async def _insert(connection: Connection, key: NewKey, terms: KeyTerms) -> dict[str, Any]:
+    made = (key.id, key.user_id, key.prefix, key.hash)
+    row = await connection.fetchrow(_INSERT, *made, terms.name, terms.scopes, terms.expires_at)
+    if row is None:
+        raise KeyShownBefore
+    return dict(row)

@@ -1,0 +1,77 @@
+"""Overrides of flags in the record: the last word, which outlives the wire and every process."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+
+from msaas.flags import NOBODY, FlagScope, Overrides, Rollout
+from msaas.gateway.adapters.postgres.audit_outbox import keep_act
+from msaas.gateway.application.audit import Act
+from msaas.gateway.application.ports import Row
+from msaas.kernel import new_id
+from msaas.postgres import Database
+from msaas.telemetry import get_logger
+
+# A version moves with every change of a row, so that no change hides behind another.
+_MARK: Final = """
+SELECT 'm' || md5(coalesce(string_agg(id::text || version::text, ',' ORDER BY id), ''))
+FROM identity.flags
+"""
+_READ: Final = "SELECT name, scope, value FROM identity.flags"
+_LIST: Final = """
+SELECT name, scope, value, changed_by, updated_at FROM identity.flags ORDER BY name, scope
+"""
+_SET: Final = """
+INSERT INTO identity.flags (id, name, scope, value, changed_by, created_by)
+VALUES ($1, $2, $3, $4::text::jsonb, $5, $5)
+ON CONFLICT (name, scope) DO UPDATE SET value = excluded.value, changed_by = excluded.changed_by
+"""
+_UNSET: Final = "DELETE FROM identity.flags WHERE name = $1 AND scope = $2"
+
+
+class PostgresFlags:
+    """Implements FlagLookup and FlagRecord."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read_mark(self) -> str:
+        async with self._database.connection() as connection:
+            return await connection.fetchval(_MARK)
+
+    async def read_overrides(self) -> Overrides:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(_READ)
+        return {(row["name"], row["scope"]): _rollout(dict(row)) for row in rows}
+
+    async def list_overrides(self) -> Sequence[Row]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(_LIST)
+        return [_shown(dict(row)) for row in rows]
+
+    async def set(self, name: str, scope: FlagScope, rollout: Rollout, act: Act) -> None:
+        value = orjson.dumps({"percent": rollout.percent, "internal": rollout.internal}).decode()
+        async with self._database.transaction() as connection:
+            await connection.execute(_SET, new_id(), name, str(scope), value, act.record.actor_id)
+            await keep_act(connection, act)
+
+    async def unset(self, name: str, scope: FlagScope, act: Act) -> None:
+        async with self._database.transaction() as connection:
+            if await connection.execute(_UNSET, name, str(scope)) == "DELETE 1":
+                await keep_act(connection, act)
+
+
+def _rollout(row: Mapping[str, Any]) -> Rollout:
+    """Take what cannot be read for switched off."""
+    try:
+        value = orjson.loads(row["value"])
+        return Rollout(int(value["percent"]), bool(value["internal"]))
+    except (ValueError, TypeError, KeyError):
+        get_logger().error("flag_unreadable", flag=row["name"])
+        return NOBODY
+
+
+def _shown(row: dict[str, Any]) -> Row:
+    rollout = _rollout(row)
+    return {**row, "percent": rollout.percent, "internal": rollout.internal}

@@ -1,0 +1,55 @@
+"""What an API key looks like: found by scanners, checked without a look-up, shown once.
+
+`msaas_key_`, 43 digits to the base of 62 (256 random bits), 6 more that check all before them.
+"""
+
+import hmac
+import zlib
+from typing import Final
+
+PREFIX: Final = "msaas_key_"
+ENTROPY: Final = 32
+_DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_KNOWN: Final = frozenset(_DIGITS)
+_SECRET: Final = 43
+_CHECK: Final = 6
+_LENGTH: Final = len(PREFIX) + _SECRET + _CHECK
+_SHOWN: Final = len(PREFIX) + 6
+
+
+def build_key(entropy: bytes) -> str:
+    if len(entropy) != ENTROPY:
+        raise ValueError(f"a key is made of {ENTROPY} random bytes")
+    unchecked = PREFIX + _write(int.from_bytes(entropy), _SECRET)
+    return unchecked + _check(unchecked)
+
+
+def is_well_formed(text: str) -> bool:
+    """Tell a key from a misspelt or made-up one; whether it is anybody's is not said."""
+    if len(text) != _LENGTH or not text.startswith(PREFIX):
+        return False
+    if not _KNOWN.issuperset(text[len(PREFIX) :]):
+        return False
+    return text[-_CHECK:] == _check(text[:-_CHECK])
+
+
+def shown_part(key: str) -> str:
+    """Return what its user may recognise it by: 36 of the 256 bits."""
+    return key[:_SHOWN]
+
+
+def hash_key(pepper: bytes, key: str) -> bytes:
+    """Return what is stored. Fast on purpose: nobody guesses 256 random bits."""
+    return hmac.digest(pepper, key.encode(), "sha256")
+
+
+def _check(text: str) -> str:
+    return _write(zlib.crc32(text.encode()), _CHECK)
+
+
+def _write(number: int, length: int) -> str:
+    digits: list[str] = []
+    for _ in range(length):
+        number, digit = divmod(number, len(_DIGITS))
+        digits.append(_DIGITS[digit])
+    return "".join(reversed(digits))

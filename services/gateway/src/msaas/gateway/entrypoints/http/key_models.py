@@ -1,0 +1,69 @@
+"""The shapes of API keys, as users ask for them and are told of them."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from msaas.contracts import Scope
+from msaas.gateway.entrypoints.http.models import Moment
+
+LONGEST_GRACE = 7 * 24 * 3600
+
+
+def _distinct(scopes: list[Scope]) -> list[Scope]:
+    if len(set(scopes)) < len(scopes):
+        raise PydanticCustomError("scopes_repeated", "Name each scope once")
+    return scopes
+
+
+def _ahead(value: datetime) -> datetime:
+    if value <= datetime.now(UTC):
+        raise PydanticCustomError("moment_passed", "Must be in the future")
+    return value
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class KeyRequest(_Asked):
+    name: Annotated[
+        str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")
+    ]
+    scopes: Annotated[
+        list[Annotated[Scope, Field(strict=False)]],
+        Field(min_length=1, max_length=len(Scope)),
+        AfterValidator(_distinct),
+    ]
+    expires_at: Annotated[Moment, AfterValidator(_ahead)] | None = None
+
+
+class RotateRequest(_Asked):
+    grace_seconds: Annotated[int, Field(ge=0, le=LONGEST_GRACE)] = 0
+
+
+class Key(BaseModel):
+    """A key without what makes it one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    name: str
+    prefix: str
+    scopes: list[Scope]
+    created_at: datetime
+    last_used_at: datetime | None
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    replaced_by: UUID | None
+
+
+class NewKey(Key):
+    key: str
+
+
+class Keys(BaseModel):
+    items: list[Key]

@@ -1,0 +1,19 @@
+"""Who may ask for what concerns the fleet rather than one user."""
+
+from typing import Annotated
+
+from fastapi import Depends
+
+from msaas.gateway.application.errors import NotAllowed
+from msaas.web.auth import UserPrincipal, current_user
+
+
+async def current_operator(
+    user: Annotated[UserPrincipal, Depends(current_user)],
+) -> UserPrincipal:
+    if user.role != "operator":
+        raise NotAllowed("This is for operators.")
+    return user
+
+
+Operator = Annotated[UserPrincipal, Depends(current_operator)]
