@@ -46,8 +46,9 @@ Job = Callable[[str], Awaitable[object]]
 async def contenders(site: DemoSite) -> AsyncGenerator[dict[str, Job]]:
     chromium = ensure_chromium(print)
     sandbox, metrics = os.geteuid() != 0, Metrics("bench", "bench")
-    async with Egress(Guard((site.place,)), metrics) as egress, async_playwright() as driver:
-        launch = Launch(chromium=chromium, proxy=egress.url, sandbox=sandbox)
+    egress = Egress(Guard((site.place,)), metrics)
+    async with egress.open_door() as door, async_playwright() as driver:
+        launch = Launch(chromium=chromium, sandbox=sandbox)
         async with Engine(launch, slots=1, recycle_after=500, metrics=metrics) as engine:
             action = make_actions(engine, egress, metrics)[TASK]
 
@@ -55,21 +56,21 @@ async def contenders(site: DemoSite) -> AsyncGenerator[dict[str, Job]]:
                 return await action.run(run_of(url))
 
             async def own_browser(url: str) -> object:
-                return await open_once(driver, launch, url)
+                return await open_once(driver, launch, door.url, url)
 
             async def own_driver(url: str) -> object:
                 async with async_playwright() as mine:
-                    return await open_once(mine, launch, url)
+                    return await open_once(mine, launch, door.url, url)
 
             yield {WARM: warm, OWN_BROWSER: own_browser, OWN_DRIVER: own_driver}
 
 
-async def open_once(driver: Playwright, launch: Launch, url: str) -> str:
+async def open_once(driver: Playwright, launch: Launch, proxy: str, url: str) -> str:
     """Do the same work as the action, with a browser that lives for this page."""
     browser = await driver.chromium.launch(
         executable_path=launch.chromium,
         args=list(FLAGS),
-        proxy={"server": launch.proxy},
+        proxy={"server": proxy},
         chromium_sandbox=launch.sandbox,
     )
     page = await browser.new_page()
@@ -113,17 +114,15 @@ async def measure_side_by_side(rounds: int, slots: int) -> float:
     """Count warm jobs a second where as many run at once as there are slots."""
     metrics = Metrics("bench", "bench")
     with DemoSite() as site:
-        async with Egress(Guard((site.place,)), metrics) as egress:
-            launch = Launch(
-                chromium=ensure_chromium(print), proxy=egress.url, sandbox=os.geteuid() != 0
-            )
-            async with Engine(launch, slots=slots, recycle_after=500, metrics=metrics) as engine:
-                action = make_actions(engine, egress, metrics)[TASK]
-                await action.run(run_of(f"{site.url}/article"))
-                began = time.perf_counter()
-                jobs = (action.run(run_of(f"{site.url}/article")) for _ in range(rounds))
-                await asyncio.gather(*jobs)
-                return rounds / (time.perf_counter() - began)
+        egress = Egress(Guard((site.place,)), metrics)
+        launch = Launch(chromium=ensure_chromium(print), sandbox=os.geteuid() != 0)
+        async with Engine(launch, slots=slots, recycle_after=500, metrics=metrics) as engine:
+            action = make_actions(engine, egress, metrics)[TASK]
+            await action.run(run_of(f"{site.url}/article"))
+            began = time.perf_counter()
+            jobs = (action.run(run_of(f"{site.url}/article")) for _ in range(rounds))
+            await asyncio.gather(*jobs)
+            return rounds / (time.perf_counter() - began)
 
 
 def show(times: dict[str, list[float]], rates: dict[int, float]) -> bool:

@@ -26,9 +26,12 @@ class FakeLife:
         self.is_closed = False
 
     @asynccontextmanager
-    async def open_page(self) -> AsyncGenerator[Page]:
+    async def open_page(self, _proxy: str | None = None) -> AsyncGenerator[Page]:
         self.opened += 1
         yield cast("Page", self)
+
+    def has_slain(self) -> bool:
+        return False
 
     async def has_ended(self, within: float) -> bool:
         return not self.is_alive
