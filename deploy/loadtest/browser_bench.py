@@ -16,6 +16,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import uvloop
+from browser_soak import soak
 from playwright.async_api import Playwright, async_playwright
 
 from msaas.browser_worker.browser import Launch
@@ -149,8 +150,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--short", action="store_true", help="a quick look: 5 rounds")
+    parser.add_argument("--soak", action="store_true", help="mixed jobs, and what they leave")
+    parser.add_argument("--jobs", type=int, default=1_000, help="of a soak")
     chosen = parser.parse_args()
-    configure_logging("bench", "bench", level="ERROR")
+    configure_logging("bench", "bench", level="CRITICAL" if chosen.soak else "ERROR")
+    if chosen.soak:
+        return 0 if uvloop.run(soak(chosen.jobs)) else 1
     rounds = 5 if chosen.short else chosen.rounds
     times = uvloop.run(measure(rounds))
     rates = {slots: uvloop.run(measure_side_by_side(2 * rounds, slots)) for slots in (1, 2, 4)}

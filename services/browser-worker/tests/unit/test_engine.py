@@ -26,7 +26,8 @@ class FakeLife:
         self.is_closed = False
 
     @asynccontextmanager
-    async def open_page(self, _proxy: str | None = None) -> AsyncGenerator[Page]:
+    async def open_page(self, proxy: str | None = None) -> AsyncGenerator[Page]:
+        assert proxy is None
         self.opened += 1
         yield cast("Page", self)
 

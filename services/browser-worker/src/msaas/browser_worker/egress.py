@@ -110,7 +110,7 @@ class Egress:
 
 
 class Door:
-    """One job's way out: `traffic` is what went through it, `on_spent` hears that it was too much."""
+    """One job's way out: `traffic` went through it, `on_spent` hears that it was too much."""
 
     def __init__(self, egress: Egress) -> None:
         self.url = ""

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import psutil
@@ -24,11 +25,10 @@ async def find_wire(redis_url: str, lookup: Lookup) -> Sequence[str]:
     host, port = parts.hostname, parts.port or _REDIS_PORT
     if host is None:
         return []  # a socket in the file system, which no page can name
-    try:
-        addresses = await lookup(host)
-    except OSError:
-        addresses = []
-    return [join_place(one, port) for one in {host, *addresses}]
+    names = {host}
+    with suppress(OSError):
+        names.update(await lookup(host))
+    return [join_place(name, port) for name in names]
 
 
 def join_place(host: str, port: int) -> str:

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from playwright.async_api import Dialog, Frame, Page, Request
@@ -15,6 +15,10 @@ from msaas.browser_worker.failures import Excess, explain_crash, explain_excess,
 from msaas.worker import ActionFailed
 
 LOOK_EVERY: Final = 0.25
+# News of a crash come a moment after those of the navigation that it ended.
+_NEWS_SECONDS: Final = 0.3
+_ABORTED: Final = "ERR_ABORTED"
+_COUNT_NODES: Final = "Memory.getDOMCounters"
 # Where a page may lead its own window; and where it arrives when it tried another place.
 _SCHEMES: Final = frozenset({"http", "https", "about", "blob", "chrome-error", ""})
 _TRIED_ANOTHER: Final = "about:blank#blocked"
@@ -32,25 +36,36 @@ class Watch:
         self._counts: Counter[Excess] = Counter()
         self._failure: ActionFailed | None = None
         self._stop = asyncio.timeout(None)
+        self._is_stopped = self._is_over = False
+        self._news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def keep(self) -> AsyncGenerator[None]:
         """Fail with what was exceeded, in the place of whatever came of it."""
-        self._listen()
-        self._spawn(self._look())
         try:
             async with self._stop:
+                self._listen()
+                self._spawn(self._look())
                 yield
         except (TimeoutError, PlaywrightError, ActionFailed) as error:
-            if self._failure is None:
+            self._is_stopped = True
+            failure = self._failure or await self._wait_for_news(error)
+            if failure is None:
                 raise
-            raise self._failure from error
+            raise failure from error
         finally:
-            self._door.on_spent = lambda: None
+            self._is_stopped = self._is_over = True
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _wait_for_news(self, error: Exception) -> ActionFailed | None:
+        if isinstance(error, PlaywrightError) and _ABORTED in error.message:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_NEWS_SECONDS):
+                    await self._news.wait()
+        return self._failure
 
     def _listen(self) -> None:
         self._door.on_spent = lambda: self._end(explain_excess(Excess.BYTES))
@@ -67,7 +82,7 @@ class Watch:
             await asyncio.sleep(LOOK_EVERY)
             session = await self._page.context.new_cdp_session(self._page)
             while True:
-                held = await session.send("Memory.getDOMCounters")
+                held = cast("dict[str, int]", await session.send(_COUNT_NODES))  # pyright: ignore[reportUnknownMemberType]  # Playwright's own gap
                 if held["nodes"] > self._door.limits.nodes:
                     self._end(explain_excess(Excess.NODES))
                 await asyncio.sleep(LOOK_EVERY)
@@ -107,9 +122,11 @@ class Watch:
 
     def _end(self, failure: ActionFailed) -> None:
         """End the visit where it stands; the first reason is the one that counts."""
-        if self._failure is None:
+        if self._failure is None and not self._is_over:
             self._failure = failure
-            self._stop.reschedule(asyncio.get_running_loop().time())
+            self._news.set()
+            if not self._is_stopped:
+                self._stop.reschedule(asyncio.get_running_loop().time())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(_quietly(work), name="watch")

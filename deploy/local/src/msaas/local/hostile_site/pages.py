@@ -40,7 +40,9 @@ PAGES: Final[Mapping[str, str]] = {
       if (!workers) said("none");
       else workers.register("/sw.js").then(
         () => workers.ready.then(() => said("registered")), error => said("refused"));
-      setTimeout(() => { if (!document.getElementById("said").textContent) said("inactive"); }, 800);
+      setTimeout(() => {
+        if (!document.getElementById("said").textContent) said("inactive");
+      }, 800);
     </script>""",
     "/remember": """<p id=found></p><script>
       document.getElementById("found").textContent = [

@@ -70,21 +70,24 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def answer(path: str, query: dict[str, str]) -> Answer:
-    if path in pages.PAGES:
-        return whole(pages.PAGES[path])
-    if path in BODIES:
-        return BODIES[path]()
-    if path == "/sw.js":
-        return whole(pages.SERVICE_WORKER, "text/javascript")
-    if path == "/reach":
-        return whole(pages.reach(query.get("host", ""), query.get("port", "")))
-    if status := re.fullmatch(r"/status/([45]\d\d)", path):
-        return whole(f"<p>status {status[1]}</p>", status=int(status[1]))
-    if left := re.fullmatch(r"/redirects/(\d{1,3})", path):
-        return _redirect(int(left[1]) - 1)
-    if path == "/away":
-        return whole("", status=302, location=query.get("to", "/"))
-    return whole("<p>nothing here</p>", status=404)
+    match path.split("/")[1:]:
+        case [_] if path in pages.PAGES:
+            given = whole(pages.PAGES[path])
+        case [_] if path in BODIES:
+            given = BODIES[path]()
+        case ["sw.js"]:
+            given = whole(pages.SERVICE_WORKER, "text/javascript")
+        case ["reach"]:
+            given = whole(pages.reach(query.get("host", ""), query.get("port", "")))
+        case ["away"]:
+            given = whole("", status=302, location=query.get("to", "/"))
+        case ["status", status] if re.fullmatch(r"[45]\d\d", status):
+            given = whole(f"<p>status {status}</p>", status=int(status))
+        case ["redirects", left] if re.fullmatch(r"\d{1,3}", left):
+            given = _redirect(int(left) - 1)
+        case _:
+            given = whole("<p>nothing here</p>", status=404)
+    return given
 
 
 def _redirect(left: int) -> Answer:

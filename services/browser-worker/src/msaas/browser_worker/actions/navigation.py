@@ -34,9 +34,7 @@ _READ: Final = """(element, most) => {
   return [String(document.title).slice(0, 1000), text.slice(0, most), text.length > most];
 }"""
 # A picture that is not shown has a document of nothing at all.
-_READ_PAGE: Final = (
-    f"most => ({_READ})(document.body ?? document.documentElement ?? {{}}, most)"
-)
+_READ_PAGE: Final = f"most => ({_READ})(document.body ?? document.documentElement ?? {{}}, most)"
 
 
 class NavigateAndExtractTextAction(BrowserAction):
