@@ -45,7 +45,7 @@ HARM: Final = (
     *("/redirects/999", "/drip", "/silent", "/endless", "/huge", "/bomb", "/loop-at-once"),
     *("/alerts", "/popups", "/metadata", "/grow", "/hoard", "/hoard-at-once", "/reloads"),
     *("/service-worker", "/remember", "/download", "/downloads", "/endless-file", "/auth"),
-    *("/schemes", "/unclosed", "/sockets", "/short", "/not-packed", "/huge-head", "/status/503"),
+    *("/schemes", "/unclosed", "/many", "/short", "/not-packed", "/huge-head", "/status/503"),
     *("/reach?host=127.0.0.1&port=6379", "/away?to=http://169.254.169.254/", "/utf16-as-utf8"),
 )
 

@@ -21,6 +21,25 @@ Timings = Annotated[dict[Name, Milliseconds], Field(max_length=32)]
 Uploads = dict[Slot, Annotated[Text, Field(max_length=4_096)]]
 
 
+class VisitedPlace(Value):
+    """A host that a run asked for: what went to and fro, and why it was refused, where it was."""
+
+    host: Annotated[Text, Field(max_length=255)]
+    port: Annotated[int, Field(ge=0, le=65_535)]
+    connections: Annotated[int, Field(ge=0)] = 0
+    received: Annotated[int, Field(ge=0)] = 0
+    sent: Annotated[int, Field(ge=0)] = 0
+    refusals: Annotated[int, Field(ge=0)] = 0
+    refusal: Name | None = None
+
+
+MAX_VISITED = 50
+Network = Annotated[
+    tuple[VisitedPlace, ...],
+    Field(max_length=MAX_VISITED, exclude_if=lambda network: not network),
+]
+
+
 class Source(StrEnum):
     DASHBOARD = "dashboard"
     API = "api"
@@ -261,6 +280,7 @@ class JobSucceeded(Message):
     started_at: Moment
     finished_at: Moment
     timings_ms: Timings = Field(default_factory=dict[str, int])
+    network: Network = ()
 
     @model_validator(mode="after")
     def _has_one_result(self) -> Self:
@@ -282,6 +302,7 @@ class JobFailed(Message):
     started_at: Moment | None = None
     finished_at: Moment
     timings_ms: Timings = Field(default_factory=dict[str, int])
+    network: Network = ()
 
 
 class JobWaiting(Message):

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -207,8 +207,13 @@ async def test_nothing_that_a_page_stores_is_there_for_the_next(
 async def test_a_page_with_too_many_connections_gets_no_more(
     start_rig: Any, hostile: HostileSite, site: DemoSite
 ) -> None:
-    rig = await start_rig(allowed=(hostile.place,), limits=Limits(connections=8))
-    assert (await rig.visit(f"{hostile.url}/sockets", timeout_ms=TIMEOUT_MS)).text == "a"
+    async def lookup(_host: str) -> Sequence[str]:
+        return ["127.0.0.1"]
+
+    allowed = (hostile.place, ".many.test")
+    rig = await start_rig(allowed=allowed, limits=Limits(connections=8), lookup=lookup)
+    visit = outcome(rig, f"{hostile.url}/many", wait_for_selector="#never", timeout_ms=TIMEOUT_MS)
+    assert await visit == ("selector_not_found", False)
     assert rig.count("jobs_browser_blocked_requests_total", reason="spent") > 0
     await is_unharmed(rig, site)
 

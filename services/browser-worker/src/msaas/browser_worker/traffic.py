@@ -2,12 +2,13 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from msaas.browser_worker.guard import Refusal
 from msaas.browser_worker.limits import Limits
 from msaas.browser_worker.places import normal_host
+from msaas.contracts import MAX_VISITED, VisitedPlace, normalise_text
 
 Place = tuple[str, int]
 Direction = Literal["received", "sent"]
@@ -37,6 +38,14 @@ class Traffic:
 
     def list_places(self) -> Sequence[tuple[Place, PlaceTraffic]]:
         return tuple(self._places.items())
+
+    def tell(self) -> Sequence[VisitedPlace]:
+        """Tell of as many places as a verdict may name, those first that were refused."""
+        refused_first = sorted(self._places.items(), key=lambda one: not one[1].refusals)
+        return [
+            VisitedPlace(host=normalise_text(host), port=port, **asdict(place))
+            for (host, port), place in refused_first[:MAX_VISITED]
+        ]
 
     def note_refusal(self, host: str, port: int, why: Refusal) -> None:
         place = self._at(host, port)

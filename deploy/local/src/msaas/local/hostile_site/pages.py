@@ -81,8 +81,10 @@ PAGES: Final[Mapping[str, str]] = {
         }
       </script>""",
     "/unclosed": "<div>" * 20_000 + "deep",
-    "/sockets": """<p>a</p><script>
-      for (let i = 0; i < 2000; i++) new WebSocket("ws://" + location.host + "/silent?" + i);
+    "/many": """<p>a</p><script>
+      for (let i = 0; i < 60; i++) {
+        fetch(`http://h${i}.many.test:${location.port}/silent`, {mode: "no-cors"}).catch(() => 0);
+      }
     </script>""",
 }
 

@@ -102,8 +102,11 @@ class BrowserAction(ABC):
         began = time.monotonic()
         async with self._doors.open_door() as door, self._pages.open_page(door.url) as page:
             run.timings["open"] = _ms_since(began)
-            async with Watch(page, door, self._pages.has_slain_a_page).keep():
-                yield Visit(page, run, door)
+            try:
+                async with Watch(page, door, self._pages.has_slain_a_page).keep():
+                    yield Visit(page, run, door)
+            finally:
+                run.network.extend(door.traffic.tell())
 
     @contextmanager
     def _measured(self, task_type: str) -> Generator[None]:
