@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import uvloop
-from browser_soak import soak
+from browser_soak import own_temporary_folder, soak
 from playwright.async_api import Playwright, async_playwright
 
 from msaas.browser_worker.browser import Launch
@@ -155,7 +155,8 @@ def main() -> int:
     chosen = parser.parse_args()
     configure_logging("bench", "bench", level="CRITICAL" if chosen.soak else "ERROR")
     if chosen.soak:
-        return 0 if uvloop.run(soak(chosen.jobs)) else 1
+        with own_temporary_folder():
+            return 0 if uvloop.run(soak(chosen.jobs)) else 1
     rounds = 5 if chosen.short else chosen.rounds
     times = uvloop.run(measure(rounds))
     rates = {slots: uvloop.run(measure_side_by_side(2 * rounds, slots)) for slots in (1, 2, 4)}

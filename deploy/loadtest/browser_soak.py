@@ -9,15 +9,15 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import psutil
 
-from msaas.browser_worker.browser import Launch, LiveBrowser
+from msaas.browser_worker.browser import Launch
 from msaas.browser_worker.egress import Egress
 from msaas.browser_worker.engine import Engine
 from msaas.browser_worker.guard import Guard
@@ -122,8 +122,8 @@ async def run_all(bed: Bed, jobs: int) -> Sequence[Came]:
 
 async def count_all(bed: Bed) -> Mapping[str, int]:
     """Count what a job might leave behind."""
-    life = cast("LiveBrowser", bed.engine._life)  # noqa: SLF001  # what it holds is what is asked
-    session = await life._browser.new_browser_cdp_session()  # noqa: SLF001  # as above
+    browser = cast("Any", bed.engine)._life._browser  # noqa: SLF001  # it knows what it holds
+    session = await browser.new_browser_cdp_session()
     contexts = await session.send("Target.getBrowserContexts")
     await session.detach()
     family = [psutil.Process(), *psutil.Process().children(recursive=True)]
@@ -135,10 +135,24 @@ async def count_all(bed: Bed) -> Mapping[str, int]:
     }
 
 
+@contextmanager
+def own_temporary_folder() -> Generator[None]:
+    """Let driver and browser keep their files where nobody else does."""
+    former = os.environ.get("TMPDIR")
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
+        try:
+            yield
+        finally:
+            tempfile.tempdir = None
+            if former is None:
+                del os.environ["TMPDIR"]
+            else:
+                os.environ["TMPDIR"] = former
+
+
 def list_temporary() -> Sequence[Path]:
-    folder = Path(tempfile.gettempdir())
-    kinds = ("playwright*", ".org.chromium*", "org.chromium*", ".com.google*", "scoped_dir*")
-    return [found for kind in kinds for found in folder.glob(kind)]
+    return list(Path(tempfile.gettempdir()).iterdir())
 
 
 def count_sockets(process: psutil.Process) -> int:
@@ -164,7 +178,6 @@ def exceeding(before: Mapping[str, int], after: Mapping[str, int]) -> Sequence[s
 
 
 async def soak(jobs: int) -> bool:
-    temporary = len(list_temporary())
     async with make_bed() as bed:
         for _ in range(3):
             await bed.action.run(run_of(f"{bed.demo}/", 30_000))
@@ -176,7 +189,7 @@ async def soak(jobs: int) -> bool:
         after = await settle(bed, before)
     left = {
         "processes": len(psutil.Process().children(recursive=True)),
-        "temporary files": len(list_temporary()) - temporary,
+        "temporary files": len(list_temporary()),
     }
     show(came, seconds)
     return is_clean(came, before, after, left)

@@ -14,6 +14,7 @@ MAX_INLINE_RESULT = 64 * 1024
 """Bytes of JSON; a larger result goes to an upload slot and is named by `result_ref`."""
 
 Attempts = Annotated[int, Field(ge=0, le=1_000)]
+Count = Annotated[int, Field(ge=0, le=2**53)]
 LeaseMs = Annotated[int, Field(ge=1_000, le=600_000)]
 Milliseconds = Annotated[int, Field(ge=0, le=2**53)]
 Slot = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
@@ -26,10 +27,10 @@ class VisitedPlace(Value):
 
     host: Annotated[Text, Field(max_length=255)]
     port: Annotated[int, Field(ge=0, le=65_535)]
-    connections: Annotated[int, Field(ge=0)] = 0
-    received: Annotated[int, Field(ge=0)] = 0
-    sent: Annotated[int, Field(ge=0)] = 0
-    refusals: Annotated[int, Field(ge=0)] = 0
+    connections: Count = 0
+    received: Count = 0
+    sent: Count = 0
+    refusals: Count = 0
     refusal: Name | None = None
 
 
@@ -249,7 +250,10 @@ class JobStarted(Message):
     fence: UUID
     worker: Annotated[Text, Field(max_length=200)]
     started_at: Moment
-    lease_ms: LeaseMs = 10_000
+    lease_ms: Count = Annotated[int, Field(ge=0, le=2**53)]
+
+
+LeaseMs = 10_000
 
 
 class JobHeartbeat(Message):
@@ -257,7 +261,10 @@ class JobHeartbeat(Message):
 
     job_id: UUID
     fence: UUID
-    lease_ms: LeaseMs = 10_000
+    lease_ms: Count = Annotated[int, Field(ge=0, le=2**53)]
+
+
+LeaseMs = 10_000
 
 
 class JobProgressed(Message):

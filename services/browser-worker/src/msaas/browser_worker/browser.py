@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import signal
+import tempfile
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ class LiveBrowser:
                     args=[*FLAGS, mark],
                     proxy={"server": NOWHERE},
                     chromium_sandbox=launch.sandbox,
-                    env=dict(_ENVIRONMENT),
+                    env={**_ENVIRONMENT, "TMPDIR": tempfile.gettempdir()},
                     handle_sigint=False,
                     handle_sigterm=False,
                     handle_sighup=False,
