@@ -250,10 +250,7 @@ class JobStarted(Message):
     fence: UUID
     worker: Annotated[Text, Field(max_length=200)]
     started_at: Moment
-    lease_ms: Count = Annotated[int, Field(ge=0, le=2**53)]
-
-
-LeaseMs = 10_000
+    lease_ms: LeaseMs = 10_000
 
 
 class JobHeartbeat(Message):
@@ -261,10 +258,7 @@ class JobHeartbeat(Message):
 
     job_id: UUID
     fence: UUID
-    lease_ms: Count = Annotated[int, Field(ge=0, le=2**53)]
-
-
-LeaseMs = 10_000
+    lease_ms: LeaseMs = 10_000
 
 
 class JobProgressed(Message):
