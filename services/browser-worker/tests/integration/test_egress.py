@@ -19,6 +19,7 @@ from msaas.browser_worker.warden import list_group
 from msaas.local.demo_site import DemoSite
 from msaas.local.hostile_site import HostileSite
 from msaas.telemetry import Metrics
+from msaas.testing import wait_until
 from msaas.worker import ActionFailed
 
 Lookup = Callable[[str], Awaitable[Sequence[str]]]
@@ -198,11 +199,11 @@ async def test_whatever_a_page_tries_the_browser_speaks_to_its_door_alone(
 ) -> None:
     """Neither the forbidden place nor a name server hears of it, over TCP or UDP."""
     rig = await start_rig(allowed=(hostile.place,))
-    door = asyncio.Event()
+    done = asyncio.Event()
     seen: set[tuple[str, int]] = set()
 
     async def watch_sockets() -> None:
-        while not door.is_set():
+        while not done.is_set():
             found = await asyncio.to_thread(sockets_of, rig)
             seen.update((one.raddr.ip, one.raddr.port) for one in found if one.raddr)
             datagrams = [one for one in found if one.type is socket.SOCK_DGRAM and one.raddr]
@@ -221,7 +222,11 @@ async def test_whatever_a_page_tries_the_browser_speaks_to_its_door_alone(
         for host in ("127.0.0.1", "localhost"):
             url = f"{hostile.url}/reach?host={host}&port={port}"
             assert "tried" in (await rig.visit(url, wait_for_selector="text=tried")).text
-        door.set()
+        slow = asyncio.create_task(rig.visit(f"{hostile.url}/drip"))
+        await wait_until(lambda: seen)  # a busy machine may have missed the visits before
+        slow.cancel()
+        await asyncio.wait([slow])
+        done.set()
         await watching
         for listener in (tcp.accept, lambda: udp.recv(100)):
             with pytest.raises(BlockingIOError):
@@ -229,7 +234,7 @@ async def test_whatever_a_page_tries_the_browser_speaks_to_its_door_alone(
     assert {host for host, _ in seen} == {"127.0.0.1"}
     assert port not in {at for _, at in seen}
     assert int(hostile.place.split(":")[1]) not in {at for _, at in seen}
-    assert 1 <= len(seen) <= 2  # the doors of two visits
+    assert len(seen) <= 3  # the doors of three visits
     assert rig.count("jobs_browser_blocked_requests_total", reason="blocked") > 0
 
 
