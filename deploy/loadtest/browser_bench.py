@@ -16,6 +16,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import uvloop
+from browser_soak import own_temporary_folder, soak
 from playwright.async_api import Playwright, async_playwright
 
 from msaas.browser_worker.browser import Launch
@@ -46,8 +47,9 @@ Job = Callable[[str], Awaitable[object]]
 async def contenders(site: DemoSite) -> AsyncGenerator[dict[str, Job]]:
     chromium = ensure_chromium(print)
     sandbox, metrics = os.geteuid() != 0, Metrics("bench", "bench")
-    async with Egress(Guard((site.place,)), metrics) as egress, async_playwright() as driver:
-        launch = Launch(chromium=chromium, proxy=egress.url, sandbox=sandbox)
+    egress = Egress(Guard((site.place,)), metrics)
+    async with egress.open_door() as door, async_playwright() as driver:
+        launch = Launch(chromium=chromium, sandbox=sandbox)
         async with Engine(launch, slots=1, recycle_after=500, metrics=metrics) as engine:
             action = make_actions(engine, egress, metrics)[TASK]
 
@@ -55,21 +57,21 @@ async def contenders(site: DemoSite) -> AsyncGenerator[dict[str, Job]]:
                 return await action.run(run_of(url))
 
             async def own_browser(url: str) -> object:
-                return await open_once(driver, launch, url)
+                return await open_once(driver, launch, door.url, url)
 
             async def own_driver(url: str) -> object:
                 async with async_playwright() as mine:
-                    return await open_once(mine, launch, url)
+                    return await open_once(mine, launch, door.url, url)
 
             yield {WARM: warm, OWN_BROWSER: own_browser, OWN_DRIVER: own_driver}
 
 
-async def open_once(driver: Playwright, launch: Launch, url: str) -> str:
+async def open_once(driver: Playwright, launch: Launch, proxy: str, url: str) -> str:
     """Do the same work as the action, with a browser that lives for this page."""
     browser = await driver.chromium.launch(
         executable_path=launch.chromium,
         args=list(FLAGS),
-        proxy={"server": launch.proxy},
+        proxy={"server": proxy},
         chromium_sandbox=launch.sandbox,
     )
     page = await browser.new_page()
@@ -113,17 +115,15 @@ async def measure_side_by_side(rounds: int, slots: int) -> float:
     """Count warm jobs a second where as many run at once as there are slots."""
     metrics = Metrics("bench", "bench")
     with DemoSite() as site:
-        async with Egress(Guard((site.place,)), metrics) as egress:
-            launch = Launch(
-                chromium=ensure_chromium(print), proxy=egress.url, sandbox=os.geteuid() != 0
-            )
-            async with Engine(launch, slots=slots, recycle_after=500, metrics=metrics) as engine:
-                action = make_actions(engine, egress, metrics)[TASK]
-                await action.run(run_of(f"{site.url}/article"))
-                began = time.perf_counter()
-                jobs = (action.run(run_of(f"{site.url}/article")) for _ in range(rounds))
-                await asyncio.gather(*jobs)
-                return rounds / (time.perf_counter() - began)
+        egress = Egress(Guard((site.place,)), metrics)
+        launch = Launch(chromium=ensure_chromium(print), sandbox=os.geteuid() != 0)
+        async with Engine(launch, slots=slots, recycle_after=500, metrics=metrics) as engine:
+            action = make_actions(engine, egress, metrics)[TASK]
+            await action.run(run_of(f"{site.url}/article"))
+            began = time.perf_counter()
+            jobs = (action.run(run_of(f"{site.url}/article")) for _ in range(rounds))
+            await asyncio.gather(*jobs)
+            return rounds / (time.perf_counter() - began)
 
 
 def show(times: dict[str, list[float]], rates: dict[int, float]) -> bool:
@@ -150,8 +150,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--short", action="store_true", help="a quick look: 5 rounds")
+    parser.add_argument("--soak", action="store_true", help="mixed jobs, and what they leave")
+    parser.add_argument("--jobs", type=int, default=1_000, help="of a soak")
     chosen = parser.parse_args()
-    configure_logging("bench", "bench", level="ERROR")
+    configure_logging("bench", "bench", level="CRITICAL" if chosen.soak else "ERROR")
+    if chosen.soak:
+        with own_temporary_folder():
+            return 0 if uvloop.run(soak(chosen.jobs)) else 1
     rounds = 5 if chosen.short else chosen.rounds
     times = uvloop.run(measure(rounds))
     rates = {slots: uvloop.run(measure_side_by_side(2 * rounds, slots)) for slots in (1, 2, 4)}

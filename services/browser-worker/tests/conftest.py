@@ -1,7 +1,7 @@
 """A real browser behind its guard, the demo site, and a server that says whatever a test wants."""
 
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +15,7 @@ from msaas.browser_worker.browser import Launch
 from msaas.browser_worker.egress import Egress
 from msaas.browser_worker.engine import Engine
 from msaas.browser_worker.guard import Guard
+from msaas.browser_worker.limits import Limits
 from msaas.browser_worker.run import make_actions
 from msaas.contracts import NavigateAndExtractTextParams, NavigateAndExtractTextResult, Progress
 from msaas.kernel import SystemClock
@@ -153,14 +154,16 @@ async def start_rig(
             slots: int = 2,
             recycle_after: int = 500,
             allowed: tuple[str, ...] = (),
+            ports: Iterable[int] = range(1, 65_536),
+            limits: Limits = Limits(),  # noqa: B008  # it is frozen
             **egress: Any,
         ) -> Rig:
             metrics = Metrics("test", "test")
-            guard = Guard((site.place, web.place, *allowed))
-            door = await stack.enter_async_context(Egress(guard, metrics, **egress))
-            launch = Launch(chromium=chromium_path, proxy=door.url, sandbox=False)
+            guard = Guard((site.place, web.place, *allowed), ports=ports)
+            way_out = Egress(guard, metrics, limits=limits, **egress)
+            launch = Launch(chromium=chromium_path, sandbox=False, memory=limits.memory)
             engine = Engine(launch, slots=slots, recycle_after=recycle_after, metrics=metrics)
-            return Rig(await stack.enter_async_context(engine), door, metrics)
+            return Rig(await stack.enter_async_context(engine), way_out, metrics)
 
         yield start
 

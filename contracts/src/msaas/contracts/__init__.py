@@ -37,6 +37,7 @@ from msaas.contracts.errors import (
 )
 from msaas.contracts.jobs import (
     MAX_INLINE_RESULT,
+    MAX_VISITED,
     CancelJob,
     CancelRequested,
     DeadlinePassed,
@@ -62,6 +63,7 @@ from msaas.contracts.jobs import (
     Source,
     SubmitJob,
     SubmitJobs,
+    VisitedPlace,
     WakeJob,
 )
 from msaas.contracts.keys import (
@@ -160,6 +162,7 @@ __all__ = [
     "MAX_DATA",
     "MAX_DEPTH",
     "MAX_INLINE_RESULT",
+    "MAX_VISITED",
     "PERMANENT_KEYS",
     "PLANS",
     "PROBLEMS",
@@ -242,6 +245,7 @@ __all__ = [
     "UsageRecorded",
     "UsageReported",
     "Value",
+    "VisitedPlace",
     "WakeJob",
     "account_frame",
     "build_head",

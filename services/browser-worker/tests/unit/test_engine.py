@@ -26,9 +26,13 @@ class FakeLife:
         self.is_closed = False
 
     @asynccontextmanager
-    async def open_page(self) -> AsyncGenerator[Page]:
+    async def open_page(self, proxy: str | None = None) -> AsyncGenerator[Page]:
+        assert proxy is None
         self.opened += 1
         yield cast("Page", self)
+
+    def has_slain(self) -> bool:
+        return False
 
     async def has_ended(self, within: float) -> bool:
         return not self.is_alive

@@ -112,14 +112,14 @@ class JobWorker:
             return await self._carry_out(current, task, action)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # an action's own business
             failure = self._explain(current, error)
-        started_at, timings_ms = current.started_at, current.timings
-        return failed(envelope, failure, self._clock.now(), started_at, timings_ms)
+        verdict = failed(envelope, failure, self._clock.now(), current.started_at, current.timings)
+        return verdict.model_copy(update={"network": tuple(current.network)})
 
     async def _carry_out(
         self, current: Current, task: Task, action: Action
     ) -> JobSucceeded | JobWaiting:
         run = self._make_run(current, task)
-        current.timings = run.timings
+        current.timings, current.network = run.timings, run.network
         await run.check()
         if not run.seconds_left():
             raise TimeoutError
@@ -141,7 +141,7 @@ class JobWorker:
         }
         if isinstance(answer, Wait):
             return JobWaiting(child_ids=answer.children, until=answer.until, **told)
-        return JobSucceeded(result=result, **told)
+        return JobSucceeded(result=result, network=tuple(run.network), **told)
 
     def _explain(self, current: Current, error: BaseException) -> Failure:
         """Say why there is no result; a run that is not to be reported as failed goes on falling.

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from msaas.contracts import JobEnvelope, Progress, Value
+from msaas.contracts import JobEnvelope, Progress, Value, VisitedPlace
 from msaas.kernel import Clock, DependencyUnavailable, MsaasError, Overloaded
 
 PROGRESS_EVERY = 1.0
@@ -60,6 +60,7 @@ class Run:
         self.envelope = envelope
         self.params = params
         self.timings: dict[str, int] = {}
+        self.network: list[VisitedPlace] = []
         self._clock = clock
         self._ends_at = clock.monotonic() + seconds
         self._tell = tell

@@ -30,7 +30,9 @@ class Life(Protocol):
     @property
     def is_alive(self) -> bool: ...
 
-    def open_page(self) -> AbstractAsyncContextManager[Page]: ...
+    def open_page(self, proxy: str | None = None) -> AbstractAsyncContextManager[Page]: ...
+
+    def has_slain(self) -> bool: ...
 
     async def has_ended(self, within: float) -> bool: ...
 
@@ -87,13 +89,16 @@ class Engine:
             raise BrowserUnavailable
 
     @asynccontextmanager
-    async def open_page(self) -> AsyncGenerator[Page]:
-        """Open a page in a fresh context; raises BrowserUnavailable where the browser fails."""
+    async def open_page(self, proxy: str | None = None) -> AsyncGenerator[Page]:
+        """Open a page in a fresh context; raises BrowserUnavailable where the browser fails.
+
+        The page reaches the world through `proxy`; without one it reaches nothing.
+        """
         failure: Exception | None = None
         async with self._free:
             async with AsyncExitStack() as stack:
                 await self._pass_breaker(stack)
-                page, life = await self._open(stack)
+                page, life = await self._open(stack, proxy)
                 try:
                     yield page
                 except Exception as error:  # raised again where it does not count
@@ -103,11 +108,15 @@ class Engine:
             if failure is not None:
                 raise failure
 
-    async def _open(self, stack: AsyncExitStack) -> tuple[Page, Life]:
+    def has_slain_a_page(self) -> bool:
+        """Say whether a page's process was ended just now, because it held too much memory."""
+        return any(life.has_slain() for life in self._running)
+
+    async def _open(self, stack: AsyncExitStack, proxy: str | None) -> tuple[Page, Life]:
         life = await self._take()
         self._contexts.inc()
         stack.callback(self._give_back, life)
-        return await stack.enter_async_context(life.open_page()), life
+        return await stack.enter_async_context(life.open_page(proxy)), life
 
     async def _pass_breaker(self, stack: AsyncExitStack) -> None:
         """Wait while the circuit is open: a slot that is taken reads no more work meanwhile."""

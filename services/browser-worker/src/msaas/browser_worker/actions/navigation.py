@@ -33,7 +33,8 @@ _READ: Final = """(element, most) => {
   const text = String(element.innerText ?? element.textContent ?? "");
   return [String(document.title).slice(0, 1000), text.slice(0, most), text.length > most];
 }"""
-_READ_PAGE: Final = f"most => ({_READ})(document.body ?? document.documentElement, most)"
+# A picture that is not shown has a document of nothing at all.
+_READ_PAGE: Final = f"most => ({_READ})(document.body ?? document.documentElement ?? {{}}, most)"
 
 
 class NavigateAndExtractTextAction(BrowserAction):

@@ -109,6 +109,7 @@ def run_rows(verdict: Verdict) -> Iterable[Row]:
             run.reason,
             run.error,
             _json(run.timings_ms),
+            run.network,
         )
 
 

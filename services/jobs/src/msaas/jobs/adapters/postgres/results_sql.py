@@ -73,11 +73,11 @@ NOTE_RUNS: Final = """
 UPDATE jobs.job_attempts a SET
   worker = u.worker, started_at = u.started_at, finished_at = u.finished_at,
   outcome = u.outcome, reason = u.reason, error = u.error,
-  timings_ms = coalesce(u.timings_ms, a.timings_ms)
+  timings_ms = coalesce(u.timings_ms, a.timings_ms), network = coalesce(u.network, a.network)
 FROM unnest(
   $1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[],
-  $7::text[], $8::text[], $9::jsonb[]
-) AS u (job_id, fence, worker, started_at, finished_at, outcome, reason, error, timings_ms)
+  $7::text[], $8::text[], $9::jsonb[], $10::jsonb[]
+) AS u (job_id, fence, worker, started_at, finished_at, outcome, reason, error, timings_ms, network)
 WHERE a.job_id = u.job_id AND a.fence = u.fence
 """
 

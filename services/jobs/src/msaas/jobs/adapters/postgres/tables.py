@@ -200,6 +200,7 @@ job_attempts = Table(
     Column("timings_ms", JSONB, info=INTERNAL),
     Column("waited_ms", BigInteger, info=INTERNAL),
     Column("waited_for", Text, info=INTERNAL),
+    Column("network", JSONB, info=CONTENT),
     CheckConstraint(
         "waited_for IN ('plan_concurrency', 'topic_window', 'scheduled', 'paused')",
         name="job_attempts_wait_known",
