@@ -48,16 +48,21 @@ class ExtractMarkdownResult(PageResult):
     artifact: Artifact | None = None
 
 
-class InnerField(Value):
-    """What to read inside one element of a list."""
+class FieldReading(Value):
+    """What to take from an element: its text or an attribute, as which type."""
 
-    selector: Selector | None = None
     attribute: AttributeName | None = None
     type: FieldType = "text"
     default: Scalar = None
 
 
-class StructuredField(InnerField):
+class InnerField(FieldReading):
+    """What to read inside one element of a list; without a selector, from the element itself."""
+
+    selector: Selector | None = None
+
+
+class StructuredField(FieldReading):
     """What to read, from the first match of `selector` or, with `many`, from all of them.
 
     With `fields` each match is an object of its own, whose fields are looked for inside it. A field

@@ -19,6 +19,13 @@ HeaderName = Literal[
 
 HeaderText = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$", max_length=500)]
 Resource = Literal["font", "image", "media", "script", "stylesheet", "xhr"]
+Locale = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?$",
+        max_length=35,
+    ),
+]
 TimeoutMs = Annotated[int, Field(ge=1, le=60_000)]
 
 
@@ -58,9 +65,7 @@ class PageParams(Value):
     wait_until: Literal["load", "domcontentloaded", "networkidle", "commit"] | None = None
     viewport: Viewport | None = None
     device: Literal["desktop", "tablet", "phone"] | None = None
-    locale: (
-        Annotated[str, Field(pattern=r"^[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*$", max_length=35)] | None
-    ) = None
+    locale: Locale | None = None
     timezone: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]*$", max_length=64)] | None = (
         None
     )

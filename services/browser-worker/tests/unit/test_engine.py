@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Error, Page
 
-from msaas.browser_worker.browser import BrowserUnavailable
+from msaas.browser_worker.browser import PLAIN, BrowserUnavailable, ContextOptions
 from msaas.browser_worker.engine import Engine, Life
 from msaas.telemetry import Metrics
 from msaas.testing import FakeClock, wait_until
@@ -26,7 +26,7 @@ class FakeLife:
         self.is_closed = False
 
     @asynccontextmanager
-    async def open_page(self) -> AsyncGenerator[Page]:
+    async def open_page(self, options: ContextOptions = PLAIN) -> AsyncGenerator[Page]:
         self.opened += 1
         yield cast("Page", self)
 

@@ -3,10 +3,11 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Self
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ import psutil
 from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
 from playwright.async_api import Error as PlaywrightError
 
-from msaas.browser_worker.chromium import FLAGS
+from msaas.browser_worker.chromium import FLAGS, NO_PICTURES
 from msaas.kernel import DependencyUnavailable
 from msaas.telemetry import get_logger
 
@@ -23,6 +24,12 @@ CLOSE_SECONDS: Final = 5.0
 OPEN_SECONDS: Final = 15.0
 # A worker's environment holds the address of the wire: the browser is given one of its own.
 _ENVIRONMENT: Final = {"PATH": os.defpath, "LANG": "C.UTF-8"}
+
+
+ContextOptions = Mapping[str, Any]
+"""What a context is made with, in Playwright's words."""
+
+PLAIN: Final[ContextOptions] = MappingProxyType({})
 
 
 class BrowserUnavailable(DependencyUnavailable):
@@ -38,6 +45,7 @@ class Launch:
     chromium: Path
     proxy: str
     sandbox: bool = True
+    pictures: bool = False
 
     async def __call__(self) -> "LiveBrowser":
         return await LiveBrowser.start(self)
@@ -68,7 +76,7 @@ class LiveBrowser:
                 playwright = await async_playwright().start()
                 browser = await playwright.chromium.launch(
                     executable_path=launch.chromium,
-                    args=[*FLAGS, mark],
+                    args=[*FLAGS, *(() if launch.pictures else NO_PICTURES), mark],
                     proxy={"server": launch.proxy},
                     chromium_sandbox=launch.sandbox,
                     env=dict(_ENVIRONMENT),
@@ -95,11 +103,11 @@ class LiveBrowser:
         return self._processes[0].pid
 
     @asynccontextmanager
-    async def open_page(self) -> AsyncGenerator[Page]:
+    async def open_page(self, options: ContextOptions = PLAIN) -> AsyncGenerator[Page]:
         """Open a page in a context that nobody had before and nobody will have again."""
         self.opened += 1
         opening = asyncio.create_task(
-            self._browser.new_context(accept_downloads=False, service_workers="block")
+            self._browser.new_context(accept_downloads=False, service_workers="block", **options)
         )
         try:
             try:

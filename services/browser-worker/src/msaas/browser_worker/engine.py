@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, Self
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page
 
-from msaas.browser_worker.browser import BrowserUnavailable
+from msaas.browser_worker.browser import PLAIN, BrowserUnavailable, ContextOptions
 from msaas.kernel import Breaker, BreakerPolicy, CircuitOpen, Clock, RetryPolicy, SystemClock
 from msaas.telemetry import Metrics, circuit_metrics, get_logger
 
@@ -30,15 +30,23 @@ class Life(Protocol):
     @property
     def is_alive(self) -> bool: ...
 
-    def open_page(self) -> AbstractAsyncContextManager[Page]: ...
+    def open_page(self, options: ContextOptions = PLAIN) -> AbstractAsyncContextManager[Page]: ...
 
     async def has_ended(self, within: float) -> bool: ...
 
     async def close(self) -> None: ...
 
 
+def make_breaker(metrics: Metrics, clock: Clock) -> Breaker:
+    return Breaker(TARGET, BREAKER, clock, circuit_metrics(metrics))
+
+
 class Engine:
-    """An async context manager, warm from its start; `open_page` waits for a free slot."""
+    """An async context manager; `open_page` waits for a free slot.
+
+    It is warm from its start, or where it `is_warm` not, from the first job that asks for a page.
+    Two engines may share a breaker: what ails one browser mostly ails the other.
+    """
 
     def __init__(
         self,
@@ -48,12 +56,15 @@ class Engine:
         recycle_after: int,
         metrics: Metrics,
         clock: Clock | None = None,
+        breaker: Breaker | None = None,
+        is_warm: bool = True,
     ) -> None:
         self._launch = launch
         self._recycle_after = recycle_after
         self._clock = clock or SystemClock()
         self._free = asyncio.Semaphore(slots)
-        self._breaker = Breaker(TARGET, BREAKER, self._clock, circuit_metrics(metrics))
+        self._breaker = breaker or make_breaker(metrics, self._clock)
+        self._is_warm = is_warm
         self._changing = asyncio.Lock()
         self._life: Life | None = None
         self._running: dict[Life, int] = {}
@@ -65,7 +76,8 @@ class Engine:
         )
 
     async def __aenter__(self) -> Self:
-        await self._change()
+        if self._is_warm:
+            await self._change()
         return self
 
     async def __aexit__(
@@ -87,13 +99,13 @@ class Engine:
             raise BrowserUnavailable
 
     @asynccontextmanager
-    async def open_page(self) -> AsyncGenerator[Page]:
+    async def open_page(self, options: ContextOptions = PLAIN) -> AsyncGenerator[Page]:
         """Open a page in a fresh context; raises BrowserUnavailable where the browser fails."""
         failure: Exception | None = None
         async with self._free:
             async with AsyncExitStack() as stack:
                 await self._pass_breaker(stack)
-                page, life = await self._open(stack)
+                page, life = await self._open(stack, options)
                 try:
                     yield page
                 except Exception as error:  # raised again where it does not count
@@ -103,11 +115,11 @@ class Engine:
             if failure is not None:
                 raise failure
 
-    async def _open(self, stack: AsyncExitStack) -> tuple[Page, Life]:
+    async def _open(self, stack: AsyncExitStack, options: ContextOptions) -> tuple[Page, Life]:
         life = await self._take()
         self._contexts.inc()
         stack.callback(self._give_back, life)
-        return await stack.enter_async_context(life.open_page()), life
+        return await stack.enter_async_context(life.open_page(options)), life
 
     async def _pass_breaker(self, stack: AsyncExitStack) -> None:
         """Wait while the circuit is open: a slot that is taken reads no more work meanwhile."""

@@ -2,8 +2,17 @@
 
 import os
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
 
+from msaas.browser_worker.actions.base import BrowserAction
+from msaas.browser_worker.actions.crawling import CrawlSiteAction
+from msaas.browser_worker.actions.drawing import CaptureScreenshotAction, RenderPdfAction
+from msaas.browser_worker.actions.links import ExtractLinksAction
+from msaas.browser_worker.actions.markdown import ExtractMarkdownAction
 from msaas.browser_worker.actions.navigation import NavigateAndExtractTextAction
+from msaas.browser_worker.actions.steps import RunStepsAction
+from msaas.browser_worker.actions.structured import ExtractStructuredAction
 from msaas.browser_worker.browser import Launch
 from msaas.browser_worker.chromium import find_chromium
 from msaas.browser_worker.config import Settings
@@ -15,6 +24,18 @@ from msaas.worker import Action, WorkerProcess, prepare_worker, serve_worker
 
 KIND = "browser-worker"
 TOPIC = "jobs.browser"
+ACTIONS: Final[Mapping[str, type[BrowserAction]]] = MappingProxyType(
+    {
+        "navigate_and_extract_text": NavigateAndExtractTextAction,
+        "extract_markdown": ExtractMarkdownAction,
+        "extract_structured": ExtractStructuredAction,
+        "extract_links": ExtractLinksAction,
+        "capture_screenshot": CaptureScreenshotAction,
+        "render_pdf": RenderPdfAction,
+        "run_steps": RunStepsAction,
+        "crawl_site": CrawlSiteAction,
+    }
+)
 
 
 async def serve(settings: Settings) -> None:
@@ -40,9 +61,11 @@ async def serve(settings: Settings) -> None:
             await serve_worker(process, settings, make_actions(engine, egress, metrics))
 
 
-def make_actions(engine: Engine, egress: Egress, metrics: Metrics) -> Mapping[str, Action]:
+def make_actions(
+    engine: Engine, egress: Egress, metrics: Metrics, *, pictured: Engine | None = None
+) -> Mapping[str, Action]:
+    """`pictured` is the browser for what is looked at; without one, the pages have no pictures."""
     return {
-        "navigate_and_extract_text": NavigateAndExtractTextAction(
-            engine, egress.find_refusal, metrics
-        )
+        name: kind(engine, egress.find_refusal, metrics, pictured=pictured)
+        for name, kind in ACTIONS.items()
     }

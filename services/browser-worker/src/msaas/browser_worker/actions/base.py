@@ -4,19 +4,26 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol, TypeVar
 
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page, Request
 
-from msaas.browser_worker.browser import BrowserUnavailable
+from msaas.browser_worker.actions.options import (
+    ENGINE_BLOCKS,
+    build_options,
+    dress,
+    find_blocked,
+)
+from msaas.browser_worker.browser import PLAIN, BrowserUnavailable, ContextOptions
 from msaas.browser_worker.egress import Refusal
 from msaas.browser_worker.failures import explain, explain_no_browser, place_of
-from msaas.contracts import Value
+from msaas.contracts import PageParams, Value
 from msaas.kernel import DependencyUnavailable
 from msaas.telemetry import Metrics, span
 from msaas.worker import ActionFailed, Run
 
+Params = TypeVar("Params", bound=Value)
 FindRefusal = Callable[[str, int], Refusal | None]
 
 _BUCKETS: Final = (0.05, 0.1, 0.2, 0.35, 0.5, 0.8, 1.2, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
@@ -25,7 +32,7 @@ _BUCKETS: Final = (0.05, 0.1, 0.2, 0.35, 0.5, 0.8, 1.2, 2.0, 5.0, 10.0, 20.0, 40
 class Pages(Protocol):
     """Where an action gets its page from."""
 
-    def open_page(self) -> AbstractAsyncContextManager[Page]: ...
+    def open_page(self, options: ContextOptions = PLAIN) -> AbstractAsyncContextManager[Page]: ...
 
 
 class Visit:
@@ -37,6 +44,11 @@ class Visit:
         self._find_refusal = find_refusal
         self._failed_url: str | None = None
         page.on("requestfailed", self._remember_failed)
+
+    def get_params(self, kind: type[Params]) -> Params:
+        if not isinstance(self.run.params, kind):
+            raise TypeError("the action was given the parameters of another task")
+        return self.run.params
 
     @asynccontextmanager
     async def step(self, name: str) -> AsyncGenerator[None]:
@@ -57,10 +69,24 @@ class Visit:
 
 
 class BrowserAction(ABC):
-    """Runs `visit` with a page in a fresh context."""
+    """Runs `visit` with a page in a fresh context.
 
-    def __init__(self, pages: Pages, find_refusal: FindRefusal, metrics: Metrics) -> None:
+    `needs_pictures` is for what is looked at: its pages come from `pictured`, a browser that
+    fetches pictures and fonts, unless the job blocks both.
+    """
+
+    needs_pictures: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        pages: Pages,
+        find_refusal: FindRefusal,
+        metrics: Metrics,
+        *,
+        pictured: Pages | None = None,
+    ) -> None:
         self._pages = pages
+        self._pictured = pictured or pages
         self._find_refusal = find_refusal
         self._seconds = metrics.histogram(
             "jobs_browser_processing_seconds", "One visit.", ("task_type",), _BUCKETS
@@ -80,7 +106,7 @@ class BrowserAction(ABC):
     async def _visit(self, run: Run) -> Value:
         refusal: Callable[[], Refusal | None] = lambda: None  # noqa: E731  # until there is a page
         try:
-            async with _opening(self._pages, run) as page:
+            async with self._opening(run) as page:
                 visit = Visit(page, run, self._find_refusal)
                 refusal = visit.find_refusal
                 return await self.visit(visit)
@@ -88,6 +114,19 @@ class BrowserAction(ABC):
             raise explain_no_browser() from error
         except PlaywrightError as error:
             raise explain(error, refusal()) from error
+
+    @asynccontextmanager
+    async def _opening(self, run: Run) -> AsyncGenerator[Page]:
+        began = time.monotonic()
+        params = run.params if isinstance(run.params, PageParams) else None
+        blocked = find_blocked(params, needs_pictures=self.needs_pictures)
+        pages = self._pages if blocked >= ENGINE_BLOCKS else self._pictured
+        options = build_options(params) if params else PLAIN
+        async with pages.open_page(options) as page:
+            if params:
+                await dress(page, params, blocked - ENGINE_BLOCKS)
+            run.timings["open"] = _ms_since(began)
+            yield page
 
     @contextmanager
     def _measured(self, task_type: str) -> Generator[None]:
@@ -101,14 +140,6 @@ class BrowserAction(ABC):
         finally:
             self._seconds.labels(task_type).observe(time.monotonic() - began)
             self._total.labels(task_type, outcome).inc()
-
-
-@asynccontextmanager
-async def _opening(pages: Pages, run: Run) -> AsyncGenerator[Page]:
-    began = time.monotonic()
-    async with pages.open_page() as page:
-        run.timings["open"] = _ms_since(began)
-        yield page
 
 
 @contextmanager
