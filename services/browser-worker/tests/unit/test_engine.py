@@ -24,11 +24,15 @@ class FakeLife:
         self.is_worn = False
         self.is_alive = True
         self.is_closed = False
+        self.size = 0
 
     @asynccontextmanager
     async def open_page(self, options: ContextOptions = PLAIN) -> AsyncGenerator[Page]:
         self.opened += 1
         yield cast("Page", self)
+
+    def measure(self) -> int:
+        return self.size
 
     async def has_ended(self, within: float) -> bool:
         return not self.is_alive

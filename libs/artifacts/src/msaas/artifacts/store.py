@@ -6,17 +6,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import LocalStore, S3Config, S3Store
+from obstore.store import LocalStore, S3Store
 
 from msaas.artifacts.errors import ArtifactNotFound, ArtifactsUnavailable, StoreUnknown
 from msaas.artifacts.kinds import content_type_of
 from msaas.artifacts.links import LinkSigner
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta  # a shape that is not there at run time
 
 TIMEOUT: Final = 10.0
 Method: TypeAlias = Literal["GET", "PUT"]
@@ -111,7 +114,7 @@ class ArtifactStore:
     async def sign_download(self, job_id: UUID, fence: UUID, name: str, seconds: float) -> str:
         return (await self.sign("GET", [f"{job_id}/{fence}/{name}"], seconds))[0]
 
-    async def _list(self, prefix: str) -> Sequence[obstore.ObjectMeta]:
+    async def _list(self, prefix: str) -> Sequence["ObjectMeta"]:
         with _told():
             async with asyncio.timeout(TIMEOUT):
                 listing = obstore.list(self._store, prefix)  # pyright: ignore[reportUnknownMemberType]  # an overload speaks of pyarrow
@@ -137,7 +140,7 @@ def open_store(place: Place) -> ArtifactStore:
         return ArtifactStore(LocalStore(folder, mkdir=True, automatic_cleanup=True), links)
     if parts.scheme != "s3" or not parts.netloc:
         raise StoreUnknown
-    elsewhere: S3Config = {"endpoint": place.endpoint} if place.endpoint else {}
+    elsewhere: dict[str, Any] = {"endpoint": place.endpoint} if place.endpoint else {}
     return ArtifactStore(
         S3Store(
             parts.netloc,
@@ -146,6 +149,6 @@ def open_store(place: Place) -> ArtifactStore:
             access_key_id=place.key_id,
             secret_access_key=place.secret,
             client_options={"allow_http": place.endpoint.startswith("http://")},
-            config=elsewhere,
+            **elsewhere,
         )
     )

@@ -1,12 +1,16 @@
 """What the process takes from the environment."""
 
 import os
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from msaas.settings import CommaList, RedisSettings
+
+
+def _task_flag(name: str) -> Any:
+    return Field(default=True, validation_alias=f"FF_BROWSER_TASK_{name}_ENABLED")
 
 
 class Settings(RedisSettings):
@@ -15,7 +19,8 @@ class Settings(RedisSettings):
     `concurrency` is how many jobs run at once. `chromium` names the browser, which is looked for
     where it is not named. `sandbox` is Chromium's own; unset, it is on unless root runs this.
     `allowed_hosts` are the private addresses that may be visited all the same, as host or
-    host:port. After `recycle_after` jobs browser and driver are replaced.
+    host:port. After `recycle_after` jobs browser and driver are replaced, and sooner where they
+    are older than `recycle_hours` or hold more than `recycle_megabytes`. Flags switch tasks off.
     """
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="BROWSER_WORKER_")
@@ -27,3 +32,21 @@ class Settings(RedisSettings):
     sandbox: bool | None = None
     allowed_hosts: CommaList = ()
     recycle_after: int = Field(default=500, ge=1)
+    recycle_hours: float = Field(default=6.0, gt=0)
+    recycle_megabytes: int = Field(default=2_048, ge=128)
+    all_tasks: bool = Field(default=True, validation_alias="FF_BROWSER_WORKER_ENABLED")
+    navigate_and_extract_text: bool = _task_flag("NAVIGATE_AND_EXTRACT_TEXT")
+    extract_markdown: bool = _task_flag("EXTRACT_MARKDOWN")
+    extract_structured: bool = _task_flag("EXTRACT_STRUCTURED")
+    extract_links: bool = _task_flag("EXTRACT_LINKS")
+    capture_screenshot: bool = _task_flag("CAPTURE_SCREENSHOT")
+    render_pdf: bool = _task_flag("RENDER_PDF")
+    run_steps: bool = _task_flag("RUN_STEPS")
+    crawl_site: bool = _task_flag("CRAWL_SITE")
+
+    def list_flags_off(self) -> frozenset[str]:
+        return frozenset(
+            str(field.validation_alias)
+            for name, field in type(self).model_fields.items()
+            if str(field.validation_alias).startswith("FF_") and not getattr(self, name)
+        )

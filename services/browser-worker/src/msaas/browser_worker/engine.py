@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, NamedTuple, Protocol, Self
 
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page
@@ -16,8 +16,16 @@ from msaas.telemetry import Metrics, circuit_metrics, get_logger
 TARGET: Final = "playwright"
 BREAKER: Final = BreakerPolicy(consecutive=5, open_seconds=30.0)
 RELAUNCH: Final = RetryPolicy(base=0.3, cap=3.0, attempts=3)
+LOOK_EVERY: Final = 30.0
 _NEWS_OF_THE_END: Final = 1.0
 _CHANGE: Final = "change"
+
+
+class Limits(NamedTuple):
+    """How old a browser may become, and how much it may hold, before another takes its place."""
+
+    seconds: float = 6 * 3_600.0
+    size: int = 2 * 2**30
 
 
 class Life(Protocol):
@@ -29,6 +37,10 @@ class Life(Protocol):
 
     @property
     def is_alive(self) -> bool: ...
+
+    def measure(self) -> int:
+        """Return how many bytes it holds, with all of its processes."""
+        ...
 
     def open_page(self, options: ContextOptions = PLAIN) -> AbstractAsyncContextManager[Page]: ...
 
@@ -56,11 +68,15 @@ class Engine:
         recycle_after: int,
         metrics: Metrics,
         clock: Clock | None = None,
+        limits: Limits | None = None,
         breaker: Breaker | None = None,
         is_warm: bool = True,
     ) -> None:
         self._launch = launch
         self._recycle_after = recycle_after
+        self._limits = limits or Limits()
+        self._born = 0.0
+        self._measured_at = 0.0
         self._clock = clock or SystemClock()
         self._free = asyncio.Semaphore(slots)
         self._breaker = breaker or make_breaker(metrics, self._clock)
@@ -155,6 +171,7 @@ class Engine:
                 self._launch, on=(BrowserUnavailable,), clock=self._clock
             )
             life.on_end = self._warm
+            self._born = self._measured_at = self._clock.monotonic()
             self._running[life] = 0
             if old is not None:
                 self._recycles.labels(why).inc()
@@ -167,7 +184,19 @@ class Engine:
             return "ended"
         if life.is_worn:
             return "worn"
-        return "jobs" if life.opened >= self._recycle_after else None
+        if life.opened >= self._recycle_after:
+            return "jobs"
+        if self._clock.monotonic() - self._born >= self._limits.seconds:
+            return "age"
+        return "memory" if self._is_too_large(life) else None
+
+    def _is_too_large(self, life: Life) -> bool:
+        """Look now and then: what a look costs is more than a job should pay each time."""
+        now = self._clock.monotonic()
+        if now - self._measured_at < LOOK_EVERY:
+            return False
+        self._measured_at = now
+        return life.measure() >= self._limits.size
 
     def _warm(self) -> None:
         """Have a new browser ready before the next job asks."""

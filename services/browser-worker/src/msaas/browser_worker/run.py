@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -17,8 +19,10 @@ from msaas.browser_worker.browser import Launch
 from msaas.browser_worker.chromium import find_chromium
 from msaas.browser_worker.config import Settings
 from msaas.browser_worker.egress import Egress
-from msaas.browser_worker.engine import Engine
+from msaas.browser_worker.engine import Engine, Limits, make_breaker
+from msaas.browser_worker.flags import FlaggedAction, FlagsOff
 from msaas.browser_worker.guard import Guard
+from msaas.kernel import SystemClock
 from msaas.telemetry import Metrics
 from msaas.worker import Action, WorkerProcess, prepare_worker, serve_worker
 
@@ -43,13 +47,18 @@ async def serve(settings: Settings) -> None:
     sandbox = os.geteuid() != 0 if settings.sandbox is None else settings.sandbox
     metrics = prepare_worker(KIND, settings)
     async with Egress(Guard(settings.allowed_hosts), metrics) as egress:
-        engine = Engine(
-            Launch(chromium=chromium, proxy=egress.url, sandbox=sandbox),
+        launch = Launch(chromium=chromium, proxy=egress.url, sandbox=sandbox)
+        breaker = make_breaker(metrics, SystemClock())
+        make_engine = partial(
+            Engine,
             slots=settings.concurrency,
             recycle_after=settings.recycle_after,
+            limits=Limits(settings.recycle_hours * 3_600, settings.recycle_megabytes * 2**20),
             metrics=metrics,
+            breaker=breaker,
         )
-        async with engine:
+        pictured = make_engine(replace(launch, pictures=True), is_warm=False)
+        async with make_engine(launch) as engine, pictured:
             process = WorkerProcess(
                 kind=KIND,
                 topic=TOPIC,
@@ -58,7 +67,10 @@ async def serve(settings: Settings) -> None:
                 metrics=metrics,
                 checks={"browser": engine.ping},
             )
-            await serve_worker(process, settings, make_actions(engine, egress, metrics))
+            actions = make_actions(engine, egress, metrics, pictured=pictured)
+            flags = FlagsOff(settings.list_flags_off())
+            flagged = {name: FlaggedAction(one, name, flags) for name, one in actions.items()}
+            await serve_worker(process, settings, flagged)
 
 
 def make_actions(
