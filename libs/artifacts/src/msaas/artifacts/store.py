@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
@@ -17,9 +17,6 @@ from obstore.store import LocalStore, S3Store
 from msaas.artifacts.errors import ArtifactNotFound, ArtifactsUnavailable, StoreUnknown
 from msaas.artifacts.kinds import content_type_of
 from msaas.artifacts.links import LinkSigner
-
-if TYPE_CHECKING:
-    from obstore import ObjectMeta  # a shape that is not there at run time
 
 TIMEOUT: Final = 10.0
 Method: TypeAlias = Literal["GET", "PUT"]
@@ -114,11 +111,11 @@ class ArtifactStore:
     async def sign_download(self, job_id: UUID, fence: UUID, name: str, seconds: float) -> str:
         return (await self.sign("GET", [f"{job_id}/{fence}/{name}"], seconds))[0]
 
-    async def _list(self, prefix: str) -> Sequence["ObjectMeta"]:
+    async def _list(self, prefix: str) -> Sequence[Mapping[str, Any]]:
         with _told():
             async with asyncio.timeout(TIMEOUT):
                 listing = obstore.list(self._store, prefix)  # pyright: ignore[reportUnknownMemberType]  # an overload speaks of pyarrow
-                return [one async for chunk in listing for one in chunk]
+                return [dict(one) async for chunk in listing for one in chunk]
 
 
 @contextmanager
