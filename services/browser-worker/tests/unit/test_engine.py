@@ -120,6 +120,19 @@ async def test_what_would_not_close_is_replaced(garage: Garage) -> None:
         assert garage.count("jobs_browser_recycles_total", reason="worn") == 1
 
 
+async def test_one_that_has_grown_old_or_large_is_replaced(garage: Garage) -> None:
+    async with garage.engine() as engine:
+        await garage.clock.advance(6 * 3_600)
+        await crash_free(engine)
+        assert garage.count("jobs_browser_recycles_total", reason="age") == 1
+        garage.lives[1].size = 3 * 2**30
+        await crash_free(engine)
+        assert len(garage.lives) == 2  # it is looked at now and then
+        await garage.clock.advance(30)
+        await crash_free(engine)
+        assert garage.count("jobs_browser_recycles_total", reason="memory") == 1
+
+
 async def test_a_browser_that_ended_is_replaced_before_anybody_asks(garage: Garage) -> None:
     async with garage.engine() as engine:
         garage.lives[0].crash()

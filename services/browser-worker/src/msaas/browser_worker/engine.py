@@ -77,6 +77,7 @@ class Engine:
         self._limits = limits or Limits()
         self._born = 0.0
         self._measured_at = 0.0
+        self._size = 0
         self._clock = clock or SystemClock()
         self._free = asyncio.Semaphore(slots)
         self._breaker = breaker or make_breaker(metrics, self._clock)
@@ -172,6 +173,7 @@ class Engine:
             )
             life.on_end = self._warm
             self._born = self._measured_at = self._clock.monotonic()
+            self._size = 0
             self._running[life] = 0
             if old is not None:
                 self._recycles.labels(why).inc()
@@ -193,10 +195,9 @@ class Engine:
     def _is_too_large(self, life: Life) -> bool:
         """Look now and then: what a look costs is more than a job should pay each time."""
         now = self._clock.monotonic()
-        if now - self._measured_at < LOOK_EVERY:
-            return False
-        self._measured_at = now
-        return life.measure() >= self._limits.size
+        if now - self._measured_at >= LOOK_EVERY:
+            self._measured_at, self._size = now, life.measure()
+        return self._size >= self._limits.size
 
     def _warm(self) -> None:
         """Have a new browser ready before the next job asks."""
