@@ -18,7 +18,7 @@ Count = Annotated[int, Field(ge=0, le=2**53)]
 LeaseMs = Annotated[int, Field(ge=1_000, le=600_000)]
 Milliseconds = Annotated[int, Field(ge=0, le=2**53)]
 Slot = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
-Timings = Annotated[dict[Name, Milliseconds], Field(max_length=32)]
+Timings = Annotated[dict[Name, Milliseconds], Field(max_length=64)]
 Uploads = dict[Slot, Annotated[Text, Field(max_length=4_096)]]
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from msaas.browser_worker.browser import Launch
+from msaas.browser_worker.browser import Launch, through
 from msaas.browser_worker.egress import Egress
 from msaas.browser_worker.engine import Engine
 from msaas.browser_worker.guard import Guard, Refusal
@@ -29,7 +29,7 @@ async def test_the_browser_has_one_way_out(chromium_path: Path, site: DemoSite) 
     async with (
         Engine(launch, slots=1, recycle_after=500, metrics=metrics) as engine,
         Egress(Guard(), metrics).open_door() as door,
-        engine.open_page(door.url) as page,
+        engine.open_page(through(door.url)) as page,
     ):
         await page.evaluate(f"fetch('{site.url}').catch(() => 0)")
         [(place, traffic)] = door.traffic.list_places()

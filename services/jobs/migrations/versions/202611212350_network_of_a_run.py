@@ -5,7 +5,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "202611212350_network_of_a_run"
-down_revision = "202611211500_indexes_beside_the_traffic"
+down_revision = "202611212300_files_of_the_run_that_counts"
 branch_labels = depends_on = None
 
 

@@ -5,10 +5,11 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Self
 from uuid import uuid4
 
@@ -16,7 +17,7 @@ import psutil
 from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
 from playwright.async_api import Error as PlaywrightError
 
-from msaas.browser_worker.chromium import FLAGS
+from msaas.browser_worker.chromium import FLAGS, NO_PICTURES
 from msaas.browser_worker.limits import Limits
 from msaas.browser_worker.warden import Warden
 from msaas.kernel import DependencyUnavailable
@@ -32,6 +33,17 @@ _ENVIRONMENT: Final = {"PATH": os.defpath, "LANG": "C.UTF-8"}
 _PROFILE: Final = "--user-data-dir="
 
 
+ContextOptions = Mapping[str, Any]
+"""What a context is made with, in Playwright's words."""
+
+PLAIN: Final[ContextOptions] = MappingProxyType({})
+
+
+def through(proxy: str) -> ContextOptions:
+    """Have a context reach the world by this door and no other."""
+    return {"proxy": {"server": proxy}}
+
+
 class BrowserUnavailable(DependencyUnavailable):
     """The browser does not start, opens no page, or has ended under a job."""
 
@@ -45,6 +57,7 @@ class Launch:
     chromium: Path
     sandbox: bool = True
     memory: int = Limits().memory
+    pictures: bool = False
 
     async def __call__(self) -> "LiveBrowser":
         return await LiveBrowser.start(self)
@@ -83,7 +96,7 @@ class LiveBrowser:
                 playwright = await async_playwright().start()
                 browser = await playwright.chromium.launch(
                     executable_path=launch.chromium,
-                    args=[*FLAGS, mark],
+                    args=[*FLAGS, *(() if launch.pictures else NO_PICTURES), mark],
                     proxy={"server": NOWHERE},
                     chromium_sandbox=launch.sandbox,
                     env={**_ENVIRONMENT, "TMPDIR": tempfile.gettempdir()},
@@ -109,16 +122,22 @@ class LiveBrowser:
         """The leader of the browser's process group."""
         return self._processes[0].pid
 
+    def measure(self) -> int:
+        """Count what several processes share once for each: a bound from above."""
+        family = set(self._processes)
+        for process in self._processes:
+            with suppress(psutil.NoSuchProcess):
+                family.update(process.children(recursive=True))
+        return sum(map(_size_of, family))
+
     @asynccontextmanager
-    async def open_page(self, proxy: str | None = None) -> AsyncGenerator[Page]:
+    async def open_page(self, options: ContextOptions = PLAIN) -> AsyncGenerator[Page]:
         """Open a page in a context that nobody had before and nobody will have again."""
         self.opened += 1
         self._open += 1
         opening = asyncio.create_task(
             self._browser.new_context(
-                accept_downloads=False,
-                service_workers="block",
-                proxy={"server": proxy or NOWHERE},
+                accept_downloads=False, service_workers="block", **{**through(NOWHERE), **options}
             )
         )
         try:
@@ -168,6 +187,13 @@ class LiveBrowser:
         if not self._closing:
             get_logger().error("browser_ended", opened=self.opened)
             self.on_end()
+
+
+def _size_of(process: psutil.Process) -> int:
+    try:
+        return process.memory_info().rss
+    except psutil.NoSuchProcess:
+        return 0
 
 
 async def _close(opening: asyncio.Task[BrowserContext]) -> None:

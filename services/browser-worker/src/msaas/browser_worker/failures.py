@@ -73,7 +73,9 @@ _BY_PHRASE: Final = {
     "Download is starting": _Words(
         "download_refused", "The address leads to a download, not to a page.", retryable=False
     ),
+    "timezone": _Words("invalid_payload", "There is no such time zone.", retryable=False),
     "crashed": _CRASHED,
+    "while parsing": _Words("invalid_payload", "A selector is not valid.", retryable=False),
     "selector": _Words("invalid_payload", "The selector is not valid.", retryable=False),
     "closed": _Words("page_failed", "The page closed itself.", retryable=True),
     "": _Words("page_failed", "The page could not be read.", retryable=True),

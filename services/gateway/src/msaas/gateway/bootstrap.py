@@ -10,19 +10,22 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
+from msaas.artifacts import Place, open_store
 from msaas.gateway.adapters.commands import TOPIC as COMMANDS
 from msaas.gateway.adapters.commands import WireCommands
 from msaas.gateway.adapters.postgres.job_views import PostgresJobViews
 from msaas.gateway.adapters.postgres.users import PostgresUsers
 from msaas.gateway.application.live_jobs import LiveJobs
+from msaas.gateway.application.show_files import ShowFiles
 from msaas.gateway.application.submit_job import JobSubmission
-from msaas.gateway.entrypoints.http import account, dead_letters, job_stream, jobs
+from msaas.gateway.entrypoints.http import account, artifacts, dead_letters, job_stream, jobs
 from msaas.gateway.entrypoints.http.job_metrics import JobMetrics
 from msaas.gateway.entrypoints.topics.billing_events import TOPIC as BILLING
 from msaas.gateway.entrypoints.topics.billing_events import BillingEvents
 from msaas.gateway.entrypoints.topics.job_events import TOPIC as EVENTS
 from msaas.gateway.entrypoints.topics.job_events import JobEvents
 from msaas.gateway.settings import Settings
+from msaas.kernel import SystemClock
 from msaas.messaging import Messenger, RedisWire
 from msaas.postgres import Database, PostgresSetting
 from msaas.sealing import PublicKey, Sealer
@@ -38,7 +41,13 @@ from msaas.web.auth import Authenticator, TokenVerifier
 
 SERVICE = "gateway"
 # The stream comes before the jobs: its path looks like a job's.
-ROUTERS = (account.router, job_stream.router, jobs.router, dead_letters.router)
+ROUTERS = (
+    account.router,
+    job_stream.router,
+    jobs.router,
+    artifacts.router,
+    dead_letters.router,
+)
 _ACCEPTED = (
     "authorization",
     "content-type",
@@ -112,9 +121,13 @@ def assemble(settings: Settings, metrics: Metrics) -> Gateway:
     fingerprint_key = settings.fingerprint_key.get_secret_value().encode()
     checks = {"users": users.ping, "reads": reads.ping, "wire": wire.now_ms, "jwks": verifier.ping}
     health = Health(checks)
+    views = PostgresJobViews(reads)
+    place = settings.artifacts
+    files = open_store(Place(**place)) if place else None
     state = {
         "authenticator": authenticator,
-        "job_views": PostgresJobViews(reads),
+        "job_views": views,
+        "show_files": ShowFiles(views, files, SystemClock()),
         "commands": commands,
         "submit_jobs": JobSubmission(commands, fingerprint_key, sealer),
         "job_metrics": JobMetrics(metrics),

@@ -5,13 +5,19 @@ from typing import Annotated, ClassVar
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from msaas.settings import CommaList, LocalDefault, PostgresSettings, RedisSettings
+from msaas.settings import (
+    ArtifactSettings,
+    CommaList,
+    LocalDefault,
+    PostgresSettings,
+    RedisSettings,
+)
 
 # The public half of the default that jobs has; in production both have to be given.
 LOCAL_SEALING_KEY = "db5d7787:v-UvuN-RVGiSUc888FuNQW7Mf3XKgCYqg4cHBTjlJjM"
 
 
-class Settings(PostgresSettings, RedisSettings):
+class Settings(PostgresSettings, RedisSettings, ArtifactSettings):
     """`database_url` is the login that keeps users, `read_database_url` the one that reads.
 
     `sealing_key` is the public half of the first of `JOBS_SEALING_KEYS`.

@@ -4,20 +4,28 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol, TypeVar
 
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page, Request
 
-from msaas.browser_worker.browser import BrowserUnavailable
+from msaas.browser_worker.actions.options import (
+    ENGINE_BLOCKS,
+    build_options,
+    dress,
+    find_blocked,
+)
+from msaas.browser_worker.browser import PLAIN, BrowserUnavailable, ContextOptions, through
 from msaas.browser_worker.egress import Door
 from msaas.browser_worker.failures import explain, explain_no_browser, place_of
 from msaas.browser_worker.guard import Refusal
 from msaas.browser_worker.watch import Watch
-from msaas.contracts import Value
+from msaas.contracts import PageParams, Value
 from msaas.kernel import DependencyUnavailable
 from msaas.telemetry import Metrics, span
 from msaas.worker import ActionFailed, Run
+
+Params = TypeVar("Params", bound=Value)
 
 _BUCKETS: Final = (0.05, 0.1, 0.2, 0.35, 0.5, 0.8, 1.2, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
 
@@ -25,7 +33,7 @@ _BUCKETS: Final = (0.05, 0.1, 0.2, 0.35, 0.5, 0.8, 1.2, 2.0, 5.0, 10.0, 20.0, 40
 class Pages(Protocol):
     """Where an action gets its page from."""
 
-    def open_page(self, proxy: str | None = None) -> AbstractAsyncContextManager[Page]: ...
+    def open_page(self, options: ContextOptions = PLAIN) -> AbstractAsyncContextManager[Page]: ...
 
     def has_slain_a_page(self) -> bool: ...
 
@@ -45,6 +53,11 @@ class Visit:
         self._traffic = door.traffic
         self._failed_url: str | None = None
         page.on("requestfailed", self._remember_failed)
+
+    def get_params(self, kind: type[Params]) -> Params:
+        if not isinstance(self.run.params, kind):
+            raise TypeError("the action was given the parameters of another task")
+        return self.run.params
 
     @asynccontextmanager
     async def step(self, name: str) -> AsyncGenerator[None]:
@@ -66,10 +79,19 @@ class Visit:
 
 
 class BrowserAction(ABC):
-    """Runs `visit` with a page in a fresh context."""
+    """Runs `visit` with a page in a fresh context.
 
-    def __init__(self, pages: Pages, doors: Doors, metrics: Metrics) -> None:
+    `needs_pictures` is for what is looked at: its pages come from `pictured`, a browser that
+    fetches pictures and fonts, unless the job blocks both.
+    """
+
+    needs_pictures: ClassVar[bool] = False
+
+    def __init__(
+        self, pages: Pages, doors: Doors, metrics: Metrics, *, pictured: Pages | None = None
+    ) -> None:
         self._pages = pages
+        self._pictured = pictured or pages
         self._doors = doors
         self._seconds = metrics.histogram(
             "jobs_browser_processing_seconds", "One visit.", ("task_type",), _BUCKETS
@@ -100,13 +122,20 @@ class BrowserAction(ABC):
     @asynccontextmanager
     async def _opening(self, run: Run) -> AsyncGenerator[Visit]:
         began = time.monotonic()
-        async with self._doors.open_door() as door, self._pages.open_page(door.url) as page:
-            run.timings["open"] = _ms_since(began)
-            try:
-                async with Watch(page, door, self._pages.has_slain_a_page).keep():
-                    yield Visit(page, run, door)
-            finally:
-                run.network.extend(door.traffic.tell())
+        params = run.params if isinstance(run.params, PageParams) else None
+        blocked = find_blocked(params, needs_pictures=self.needs_pictures)
+        pages = self._pages if blocked >= ENGINE_BLOCKS else self._pictured
+        async with self._doors.open_door() as door:
+            options = {**(build_options(params) if params else PLAIN), **through(door.url)}
+            async with pages.open_page(options) as page:
+                if params:
+                    await dress(page, params, blocked - ENGINE_BLOCKS)
+                run.timings["open"] = _ms_since(began)
+                try:
+                    async with Watch(page, door, pages.has_slain_a_page).keep():
+                        yield Visit(page, run, door)
+                finally:
+                    run.network.extend(door.traffic.tell())
 
     @contextmanager
     def _measured(self, task_type: str) -> Generator[None]:

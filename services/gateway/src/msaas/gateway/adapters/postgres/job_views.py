@@ -17,8 +17,9 @@ last_error, failure_reason, correlation_id, version
 """
 _JOB = f"SELECT {_SUMMARY}, payload AS params FROM api_v1.jobs WHERE id = $1"  # noqa: S608  # our own words
 _PROGRESS = "SELECT status, progress, updated_at FROM api_v1.jobs WHERE id = $1"
+_DECISION = "SELECT decided_by FROM api_v1.jobs WHERE id = $1"
 _RESULT = """
-SELECT id, task_type, status, result, failure_reason, last_error, finished_at
+SELECT id, task_type, status, result, result_ref, failure_reason, last_error, finished_at
 FROM api_v1.jobs WHERE id = $1
 """
 _ATTEMPT = """
@@ -56,6 +57,9 @@ class PostgresJobViews:
 
     async def find_result(self, user_id: UUID, job_id: UUID) -> Row | None:
         return await self._find(user_id, _RESULT, job_id)
+
+    async def find_decision(self, user_id: UUID, job_id: UUID) -> Row | None:
+        return await self._find(user_id, _DECISION, job_id)
 
     async def find_account(self, user_id: UUID) -> Row | None:
         return await self._find(user_id, _ACCOUNT)

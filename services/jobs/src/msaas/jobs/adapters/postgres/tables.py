@@ -94,6 +94,7 @@ jobs = Table(
     Column("deleted_at", INSTANT, info=INTERNAL),
     *common(),
     Column("last_retry", Uuid, info=INTERNAL),
+    Column("decided_by", Uuid, info=INTERNAL),
     CheckConstraint(
         "status IN ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED')",
         name="jobs_status_known",
