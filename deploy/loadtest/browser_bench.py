@@ -17,6 +17,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import uvloop
+from browser_soak import own_temporary_folder, soak
 from browser_stage import ARTICLE, TASKS, TEXT, Job, Stage, measure_memory, open_once, stage
 from playwright.async_api import async_playwright
 
@@ -153,12 +154,16 @@ def judge(medians: Mapping[str, float], growth: tuple[float, float, float]) -> b
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--jobs", type=int, default=300, help="for the memory that is to stay flat")
+    parser.add_argument("--jobs", type=int, help="300 for the memory, 1,000 for a soak")
     parser.add_argument("--full-chromium", type=Path, default=shutil.which("chromium"))
     parser.add_argument("--short", action="store_true", help="a quick look: 5 rounds, 30 jobs")
+    parser.add_argument("--soak", action="store_true", help="mixed jobs, and what they leave")
     chosen = parser.parse_args()
-    configure_logging("bench", "bench", level="ERROR")
-    rounds, jobs = (5, 30) if chosen.short else (chosen.rounds, chosen.jobs)
+    configure_logging("bench", "bench", level="CRITICAL" if chosen.soak else "ERROR")
+    if chosen.soak:
+        with own_temporary_folder():
+            return 0 if uvloop.run(soak(chosen.jobs or 1_000)) else 1
+    rounds, jobs = (5, chosen.jobs or 30) if chosen.short else (chosen.rounds, chosen.jobs or 300)
     full = Path(chosen.full_chromium) if chosen.full_chromium else None
     medians = show_times("text, one at a time", uvloop.run(measure_rivals(full, rounds)), WARM)
     show_times("each task, one at a time", uvloop.run(measure_tasks(rounds)), TEXT)

@@ -10,6 +10,7 @@ import psutil
 import pytest
 from playwright.async_api import Error as PlaywrightError
 
+from msaas.browser_worker.browser import through
 from msaas.browser_worker.egress import Egress
 from msaas.browser_worker.failures import place_of
 from msaas.browser_worker.guard import Guard, Refusal
@@ -257,7 +258,7 @@ async def test_what_a_job_asked_of_the_network_is_counted(rig: Any, web: Any, pr
     web.pages["/big.js"] = 200, {"content-type": "text/javascript"}, b"//" + b"x" * 100_000
     page = f'<p>x</p><script src="/big.js"></script><script src="{private.url}/no.js"></script>'
     url = web.show("/page", page)
-    async with rig.egress.open_door() as door, rig.engine.open_page(door.url) as opened:
+    async with rig.egress.open_door() as door, rig.engine.open_page(through(door.url)) as opened:
         await opened.goto(url)
     host, port = place_of(web.url)
     places = dict(door.traffic.list_places())
