@@ -73,7 +73,7 @@ def test_there_is_a_sample_for_each_model_and_no_other(root: Path) -> None:
 def _leaves(node: Any) -> Iterator[dict[str, Any]]:
     if isinstance(node, dict):
         typed = cast("dict[str, Any]", node)
-        if typed.get("type") in {"string", "integer", "number"}:
+        if str(typed.get("type")) in {"string", "integer", "number"}:  # or a field of that name
             yield typed
         for value in typed.values():
             yield from _leaves(value)
@@ -85,7 +85,7 @@ def _leaves(node: Any) -> Iterator[dict[str, Any]]:
 def _limited(node: dict[str, Any]) -> bool:
     if node["type"] == "string":
         fixed = node.get("pattern", "").endswith("{64}$")
-        return fixed or bool({"maxLength", "format", "enum"} & set(node))
+        return fixed or bool({"maxLength", "format", "enum", "const"} & set(node))
     return {"maximum", "minimum"} <= set(node)
 
 

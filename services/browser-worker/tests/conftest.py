@@ -1,9 +1,11 @@
 """A real browser behind its guard, the demo site, and a server that says whatever a test wants."""
 
+import hashlib
+import json
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,14 @@ from msaas.browser_worker.browser import Launch
 from msaas.browser_worker.egress import Egress
 from msaas.browser_worker.engine import Engine
 from msaas.browser_worker.guard import Guard
+from msaas.browser_worker.limits import Limits
 from msaas.browser_worker.run import make_actions
-from msaas.contracts import NavigateAndExtractTextParams, NavigateAndExtractTextResult, Progress
+from msaas.contracts import Artifact, NavigateAndExtractTextResult, Progress, get_task
 from msaas.kernel import SystemClock
 from msaas.local.chromium import ensure_chromium
 from msaas.local.demo_site import DemoSite
 from msaas.telemetry import Metrics
-from msaas.testing import build_job_envelope
+from msaas.testing import build_job_envelope, build_job_meta
 from msaas.worker import Run
 
 TASK = "navigate_and_extract_text"
@@ -77,8 +80,11 @@ class Rig:
     engine: Engine
     egress: Egress
     metrics: Metrics
+    pictured: Engine | None = None
     run: Run | None = None
     checks: list[str] = field(default_factory=list[str])
+    kept: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    told: list[Progress] = field(default_factory=list[Progress])
 
     async def visit(
         self,
@@ -88,22 +94,51 @@ class Rig:
         is_cancelled: Callable[[], bool] = lambda: False,
         **params: Any,
     ) -> NavigateAndExtractTextResult:
+        result = await self.do(TASK, url, seconds=seconds, is_cancelled=is_cancelled, **params)
+        assert isinstance(result, NavigateAndExtractTextResult)
+        return result
+
+    async def do(
+        self,
+        task_type: str,
+        url: str,
+        *,
+        seconds: float = 30,
+        is_cancelled: Callable[[], bool] = lambda: False,
+        **params: Any,
+    ) -> Any:
+        """Run any task, with a place for each of its files."""
+
         async def look() -> bool:
             return is_cancelled()
 
-        async def tell(_progress: Progress) -> None: ...
+        async def tell(progress: Progress) -> None:
+            self.told.append(progress)
 
+        async def keep(name: str, content: bytes, content_type: str) -> Artifact:
+            assert name in task.uploads
+            self.kept[name] = content
+            digest = hashlib.sha256(content).hexdigest()
+            size = len(content)
+            return Artifact(name=name, content_type=content_type, size=size, sha256=digest)
+
+        task = get_task(task_type)
+        links = dict.fromkeys(task.uploads, "http://store.test/")
         self.run = Run(
-            build_job_envelope(task_type=TASK),
-            NavigateAndExtractTextParams(url=url, **params),
+            build_job_envelope(task_type=task_type, meta=build_job_meta(uploads=links)),
+            task.params.model_validate_json(json.dumps({"url": url, **params})),
             clock=SystemClock(),
             seconds=seconds,
             tell=tell,
             is_cancelled=look,
+            keep=keep,
         )
-        result = await make_actions(self.engine, self.egress, self.metrics)[TASK].run(self.run)
-        assert isinstance(result, NavigateAndExtractTextResult)
-        return result
+        actions = make_actions(self.engine, self.egress, self.metrics, pictured=self.pictured)
+        try:
+            result = await actions[task_type].run(self.run)
+        finally:
+            self.run.end()
+        return task.result.model_validate(result)
 
     def count(self, name: str, **labels: str) -> float:
         return (
@@ -153,14 +188,24 @@ async def start_rig(
             slots: int = 2,
             recycle_after: int = 500,
             allowed: tuple[str, ...] = (),
+            ports: Iterable[int] = range(1, 65_536),
+            limits: Limits = Limits(),  # noqa: B008  # it is frozen
             **egress: Any,
         ) -> Rig:
             metrics = Metrics("test", "test")
-            guard = Guard((site.place, web.place, *allowed))
-            door = await stack.enter_async_context(Egress(guard, metrics, **egress))
-            launch = Launch(chromium=chromium_path, proxy=door.url, sandbox=False)
+            guard = Guard((site.place, web.place, *allowed), ports=ports)
+            way_out = Egress(guard, metrics, limits=limits, **egress)
+            launch = Launch(chromium=chromium_path, sandbox=False, memory=limits.memory)
             engine = Engine(launch, slots=slots, recycle_after=recycle_after, metrics=metrics)
-            return Rig(await stack.enter_async_context(engine), door, metrics)
+            pictured = Engine(
+                replace(launch, pictures=True),
+                slots=slots,
+                recycle_after=recycle_after,
+                metrics=metrics,
+                is_warm=False,
+            )
+            await stack.enter_async_context(pictured)
+            return Rig(await stack.enter_async_context(engine), way_out, metrics, pictured)
 
         yield start
 

@@ -27,7 +27,7 @@ from msaas.jobs.adapters.postgres.dispatch import PostgresDispatch
 from msaas.jobs.adapters.postgres.intake import PostgresIntake
 from msaas.jobs.application.book import Order
 from msaas.jobs.application.dispatch_jobs import DispatchJobs
-from msaas.jobs.application.ports import Dispatch, Tick
+from msaas.jobs.application.ports import Dispatch, Tick, UploadLinks
 from msaas.jobs.application.settle_commands import SettleCommands, Settled
 from msaas.jobs.bootstrap import Service, assemble, read_keys
 from msaas.jobs.settings import LOCAL_SEALING_KEY
@@ -302,10 +302,11 @@ def settle(database: Database, workers: FakeWorkers) -> Callable[..., Awaitable[
 def tick(database: Database, workers: FakeWorkers) -> Callable[..., Awaitable[Tick]]:
     """Dispatch once, without a wire."""
 
-    async def tick_(window: int = 200, **options: Any) -> Tick:
+    async def tick_(window: int = 200, links: UploadLinks | None = None, **options: Any) -> Tick:
         record = PostgresDispatch(database, window=window, **options)
         opener = read_keys(LOCAL_SEALING_KEY)
-        return await DispatchJobs(record, workers, opener, Metrics("jobs", "test"))()
+        metrics = Metrics("jobs", "test")
+        return await DispatchJobs(record, workers, opener, metrics, links=links)()
 
     return tick_
 

@@ -14,11 +14,31 @@ MAX_INLINE_RESULT = 64 * 1024
 """Bytes of JSON; a larger result goes to an upload slot and is named by `result_ref`."""
 
 Attempts = Annotated[int, Field(ge=0, le=1_000)]
+Count = Annotated[int, Field(ge=0, le=2**53)]
 LeaseMs = Annotated[int, Field(ge=1_000, le=600_000)]
 Milliseconds = Annotated[int, Field(ge=0, le=2**53)]
 Slot = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
-Timings = Annotated[dict[Name, Milliseconds], Field(max_length=32)]
+Timings = Annotated[dict[Name, Milliseconds], Field(max_length=64)]
 Uploads = dict[Slot, Annotated[Text, Field(max_length=4_096)]]
+
+
+class VisitedPlace(Value):
+    """A host that a run asked for: what went to and fro, and why it was refused, where it was."""
+
+    host: Annotated[Text, Field(max_length=255)]
+    port: Annotated[int, Field(ge=0, le=65_535)]
+    connections: Count = 0
+    received: Count = 0
+    sent: Count = 0
+    refusals: Count = 0
+    refusal: Name | None = None
+
+
+MAX_VISITED = 50
+Network = Annotated[
+    tuple[VisitedPlace, ...],
+    Field(max_length=MAX_VISITED, exclude_if=lambda network: not network),
+]
 
 
 class Source(StrEnum):
@@ -261,6 +281,7 @@ class JobSucceeded(Message):
     started_at: Moment
     finished_at: Moment
     timings_ms: Timings = Field(default_factory=dict[str, int])
+    network: Network = ()
 
     @model_validator(mode="after")
     def _has_one_result(self) -> Self:
@@ -282,6 +303,7 @@ class JobFailed(Message):
     started_at: Moment | None = None
     finished_at: Moment
     timings_ms: Timings = Field(default_factory=dict[str, int])
+    network: Network = ()
 
 
 class JobWaiting(Message):

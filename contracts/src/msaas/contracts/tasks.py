@@ -5,18 +5,37 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from msaas.contracts.errors import UnknownTask
-from msaas.contracts.jobs import Timings
+from msaas.contracts.extraction import (
+    CrawlSiteParams,
+    CrawlSiteResult,
+    ExtractLinksParams,
+    ExtractLinksResult,
+    ExtractMarkdownParams,
+    ExtractMarkdownResult,
+    ExtractStructuredParams,
+    ExtractStructuredResult,
+    NavigateAndExtractTextParams,
+    NavigateAndExtractTextResult,
+)
 from msaas.contracts.message import Value
 from msaas.contracts.plans import Plan
-from msaas.contracts.text import NO_NUL, ForeignText, ForeignUrl, Note
+from msaas.contracts.rendering import (
+    MOST_SCREENSHOTS,
+    CaptureScreenshotParams,
+    CaptureScreenshotResult,
+    RenderPdfParams,
+    RenderPdfResult,
+    RunStepsParams,
+    RunStepsResult,
+)
+from msaas.contracts.text import NO_NUL
 
 ALL_PLANS = frozenset(Plan)
-PageUrl = Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x20\x7f]+$", max_length=2_048)]
 SecretText = Annotated[
     str,
     Field(
@@ -26,8 +45,6 @@ SecretText = Annotated[
     ),
 ]
 """Sealed by the gateway, opened for the worker: nobody between the two can read it."""
-
-Selector = Annotated[str, Field(pattern=NO_NUL, min_length=1, max_length=500)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,31 +81,6 @@ class Task:
         )
 
 
-class NavigateAndExtractTextParams(Value):
-    """The text of `selector`, or else of the page, once `wait_for_selector` is visible there.
-
-    `timeout_ms` is for all of it together; `wait_until` says when the page counts as open.
-    """
-
-    url: PageUrl
-    wait_for_selector: Selector | None = None
-    selector: Selector | None = None
-    timeout_ms: Annotated[int, Field(ge=1, le=60_000)] | None = None
-    wait_until: Literal["load", "domcontentloaded", "networkidle", "commit"] | None = None
-
-
-class NavigateAndExtractTextResult(Value):
-    """`url` is what was asked for, `final_url` is where the browser ended up after redirects."""
-
-    url: PageUrl
-    final_url: ForeignUrl
-    status: Annotated[int, Field(ge=100, le=599)] | None = None
-    title: Note | None = None
-    text: ForeignText
-    truncated: bool = False
-    timings: Timings = Field(default_factory=dict[str, int])
-
-
 class EchoParams(Value):
     """`secret` is not echoed: it shows that what is sealed reaches its worker, and nobody else."""
 
@@ -104,17 +96,78 @@ class EchoResult(Value):
     )
 
 
-_DECLARED = (
-    Task(
-        task_type="navigate_and_extract_text",
-        summary="Open a page and return the text of the page or of one element.",
+def _browser_task(
+    task_type: str,
+    summary: str,
+    shapes: tuple[type[Value], type[Value]],
+    *uploads: str,
+    seconds: int = 60,
+    once: bool = False,
+) -> Task:
+    params, result = shapes
+    return Task(
+        task_type=task_type,
+        summary=summary,
         topic="jobs.browser",
-        params=NavigateAndExtractTextParams,
-        result=NavigateAndExtractTextResult,
-        flags=("FF_BROWSER_WORKER_ENABLED", "FF_BROWSER_TASK_NAVIGATE_AND_EXTRACT_TEXT_ENABLED"),
-        timeout=timedelta(seconds=60),
-        valid_for=timedelta(minutes=10),
-        uploads=("result.json", "screenshot.png"),
+        params=params,
+        result=result,
+        flags=("FF_BROWSER_WORKER_ENABLED", f"FF_BROWSER_TASK_{task_type.upper()}_ENABLED"),
+        timeout=timedelta(seconds=seconds),
+        valid_for=timedelta(seconds=540 + seconds),
+        once=once,
+        uploads=("result.json", *uploads),
+    )
+
+
+_DECLARED = (
+    _browser_task(
+        "navigate_and_extract_text",
+        "Open a page and return the text of the page or of one element.",
+        (NavigateAndExtractTextParams, NavigateAndExtractTextResult),
+    ),
+    _browser_task(
+        "extract_markdown",
+        "Open a page and return what it is about as Markdown, with links and tables.",
+        (ExtractMarkdownParams, ExtractMarkdownResult),
+        "page.md",
+    ),
+    _browser_task(
+        "extract_structured",
+        "Open a page and return the fields that selectors name, as numbers, lists, objects.",
+        (ExtractStructuredParams, ExtractStructuredResult),
+    ),
+    _browser_task(
+        "extract_links",
+        "Open a page and return where it leads to, each address once.",
+        (ExtractLinksParams, ExtractLinksResult),
+    ),
+    _browser_task(
+        "capture_screenshot",
+        "Open a page and keep a picture of it, of all of it, or of one element.",
+        (CaptureScreenshotParams, CaptureScreenshotResult),
+        "screenshot.png",
+        "screenshot.jpeg",
+    ),
+    _browser_task(
+        "render_pdf",
+        "Open a page and keep it as it prints.",
+        (RenderPdfParams, RenderPdfResult),
+        "page.pdf",
+    ),
+    _browser_task(
+        "run_steps",
+        "Open a page and work on it: click, type, wait, read, one step after the other.",
+        (RunStepsParams, RunStepsResult),
+        "failure.png",
+        *(f"screenshot-{number}.png" for number in range(1, MOST_SCREENSHOTS + 1)),
+        seconds=120,
+        once=True,
+    ),
+    _browser_task(
+        "crawl_site",
+        "Read the pages of one site, as far as it allows and the limits reach.",
+        (CrawlSiteParams, CrawlSiteResult),
+        seconds=300,
     ),
     Task(
         task_type="echo",

@@ -55,3 +55,13 @@ def test_the_benchmark_of_jobs_prints_every_row_and_ends_as_its_goals_say(
     for rival in ("arq", "taskiq-redis", "celery", "dramatiq"):
         assert re.search(rf"^{rival} ", said, re.MULTILINE), said
     assert code == (1 if "MISSED" in said else 0)
+
+
+@pytest.mark.timeout(600)
+def test_a_soak_of_the_browser_leaves_nothing_behind(capfd: pytest.CaptureFixture[str]) -> None:
+    code = main(["bench", "browser", "--soak", "--jobs", "200"])
+    said = capfd.readouterr().out
+    for row in ("contexts", "processes", "temporary files", "sockets"):
+        assert re.search(rf"^{row}.*\d", said, re.MULTILINE), said
+    assert "soak: nothing leaked" in said, said
+    assert code == 0

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from msaas.contracts import TASKS, get_task
+from msaas.contracts import TASKS, VisitedPlace, get_task
 from msaas.kernel import DependencyUnavailable
 from msaas.messaging import GivenUp
 from msaas.telemetry import shutdown_tracing, start_tracing
@@ -241,6 +241,22 @@ async def test_timings_of_an_action_come_with_its_verdict(
 
     bench = open_bench(measured)
     assert (await bench.run(bench.deliver())).timings_ms == {"goto": 12}
+
+
+@pytest.mark.parametrize("fails", [True, False])
+async def test_what_an_action_asked_of_the_network_comes_with_its_verdict(
+    open_bench: OpenBench, *, fails: bool
+) -> None:
+    place = VisitedPlace(host="example.com", port=443, connections=1, received=12, sent=3)
+
+    async def visited(run: Run) -> dict[str, str]:
+        run.network.append(place)
+        if fails:
+            raise ActionFailed("navigation_failed", "No such page.", retryable=True)
+        return HELLO
+
+    bench = open_bench(visited)
+    assert (await bench.run(bench.deliver())).network == (place,)
 
 
 async def test_an_action_is_told_the_time_that_ends_first(

@@ -1,20 +1,55 @@
 """What goes into a run and what comes out of it is held to the catalogue."""
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msaas.contracts import EchoResult, JobFailed, Value, get_task
-from msaas.testing import build_job_envelope
-from msaas.worker import ActionFailed
-from msaas.worker.verdicts import Failure, decode_params, encode_result, failed
+from msaas.contracts import (
+    Artifact,
+    EchoParams,
+    EchoResult,
+    JobFailed,
+    Progress,
+    Value,
+    get_task,
+)
+from msaas.testing import FakeClock, build_job_envelope, build_job_meta
+from msaas.worker import ActionFailed, Run
+from msaas.worker.verdicts import Failure, decode_params, failed, settle_result
 
 ECHO = get_task("echo")
 PAGE = {"url": "http://a.test/", "final_url": "http://a.test/"}
 plain = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text("ab\n")
 payloads = st.dictionaries(st.sampled_from(["message", "delay_ms", "other"]), plain)
+
+
+def run_of(kept: dict[str, bytes] | None = None) -> Run:
+    """Return a run that has a place for large results where `kept` is given."""
+
+    async def tell(_progress: Progress) -> None: ...
+
+    async def is_cancelled() -> bool:
+        return False
+
+    async def keep(name: str, content: bytes, content_type: str) -> Artifact:
+        assert kept is not None
+        kept[name] = content
+        size = len(content)
+        return Artifact(name=name, content_type=content_type, size=size, sha256="0" * 64)
+
+    uploads = {} if kept is None else {"result.json": "http://store.test/"}
+    return Run(
+        build_job_envelope(meta=build_job_meta(uploads=uploads)),
+        EchoParams(message="x"),
+        clock=FakeClock(),
+        seconds=1,
+        tell=tell,
+        is_cancelled=is_cancelled,
+        keep=keep,
+    )
 
 
 def decode(payload: dict[str, Any]) -> Value | Failure:
@@ -41,18 +76,27 @@ def test_an_invalid_payload_names_the_fields_and_not_their_values() -> None:
 
 
 @pytest.mark.parametrize("result", [EchoResult(message="x"), {"message": "x"}])
-def test_a_result_may_be_the_model_or_its_fields(result: Any) -> None:
-    assert encode_result(ECHO, result) == {"message": "x"}
+async def test_a_result_may_be_the_model_or_its_fields(result: Any) -> None:
+    assert await settle_result(ECHO, run_of(), result) == {"result": {"message": "x"}}
 
 
 @pytest.mark.parametrize("size", [60_000, 66_000])
-def test_a_result_over_64_kib_is_too_large(size: int) -> None:
+async def test_a_result_over_64_kib_is_kept_as_a_file(size: int) -> None:
     task, result = get_task("navigate_and_extract_text"), PAGE | {"text": "x" * size}
+    kept: dict[str, bytes] = {}
+    settled = await settle_result(task, run_of(kept), result)
     if size < 64 * 1024:
-        assert encode_result(task, result)["text"] == "x" * size
-        return
+        assert settled["result"]["text"] == "x" * size
+        assert kept == {}
+    else:
+        assert settled == {"result_ref": "result.json"}
+        assert json.loads(kept["result.json"])["text"] == "x" * size
+
+
+async def test_a_result_that_nobody_can_keep_is_too_large() -> None:
+    task, result = get_task("navigate_and_extract_text"), PAGE | {"text": "x" * 66_000}
     with pytest.raises(ActionFailed) as raised:
-        encode_result(task, result)
+        await settle_result(task, run_of(), result)
     assert (raised.value.reason, raised.value.may_retry) == ("result_too_large", False)
 
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from msaas.browser_worker.browser import Launch
-from msaas.browser_worker.egress import Egress, Refusal
+from msaas.browser_worker.browser import Launch, through
+from msaas.browser_worker.egress import Egress
 from msaas.browser_worker.engine import Engine
-from msaas.browser_worker.guard import Guard
+from msaas.browser_worker.guard import Guard, Refusal
 from msaas.browser_worker.run import make_actions
 from msaas.contracts import NavigateAndExtractTextParams, NavigateAndExtractTextResult, Progress
 from msaas.kernel import SystemClock
@@ -17,22 +17,24 @@ from msaas.worker import Run
 
 def test_the_guard_knows_the_internet_and_what_the_operator_named() -> None:
     guard = Guard(("demo-site:8010",))
-    assert guard.permits("example.com", 443, ["93.184.215.14"])
-    assert guard.permits("demo-site", 8010, ["10.0.0.7"])
-    assert not guard.permits("redis", 6379, ["10.0.0.8"])
+    assert guard.find_refusal("example.com", 443, ["93.184.215.14"]) is None
+    assert guard.find_refusal("demo-site", 8010, ["10.0.0.7"]) is None
+    assert guard.find_refusal("dashboard", 80, ["10.0.0.8"]) is Refusal.BLOCKED
+    assert guard.find_refusal("example.com", 6379, ["93.184.215.14"]) is Refusal.PORT
 
 
 async def test_the_browser_has_one_way_out(chromium_path: Path, site: DemoSite) -> None:
     metrics = Metrics("tour", "test")
-    async with Egress(Guard(), metrics) as egress:
-        launch = Launch(chromium=chromium_path, proxy=egress.url, sandbox=False)
-        async with (
-            Engine(launch, slots=1, recycle_after=500, metrics=metrics) as engine,
-            engine.open_page() as page,
-        ):
-            await page.evaluate(f"fetch('{site.url}').catch(() => 0)")
-        host, port = site.place.split(":")
-        assert egress.find_refusal(host, int(port)) is Refusal.BLOCKED
+    launch = Launch(chromium=chromium_path, sandbox=False)
+    async with (
+        Engine(launch, slots=1, recycle_after=500, metrics=metrics) as engine,
+        Egress(Guard(), metrics).open_door() as door,
+        engine.open_page(through(door.url)) as page,
+    ):
+        await page.evaluate(f"fetch('{site.url}').catch(() => 0)")
+        [(place, traffic)] = door.traffic.list_places()
+    assert place == ("127.0.0.1", int(site.place.split(":")[1]))
+    assert (traffic.connections, traffic.refusal) == (0, Refusal.PORT)
 
 
 async def test_a_visit_is_one_run_of_a_job(chromium_path: Path, site: DemoSite) -> None:
@@ -42,18 +44,18 @@ async def test_a_visit_is_one_run_of_a_job(chromium_path: Path, site: DemoSite) 
         return False
 
     metrics = Metrics("tour", "test")
-    async with Egress(Guard((site.place,)), metrics) as egress:
-        launch = Launch(chromium=chromium_path, proxy=egress.url, sandbox=False)
-        async with Engine(launch, slots=1, recycle_after=500, metrics=metrics) as engine:
-            task = "navigate_and_extract_text"
-            run = Run(
-                build_job_envelope(task_type=task),
-                NavigateAndExtractTextParams(url=f"{site.url}/article", selector="h1"),
-                clock=SystemClock(),
-                seconds=30,
-                tell=tell,
-                is_cancelled=is_cancelled,
-            )
-            result = await make_actions(engine, egress, metrics)[task].run(run)
+    egress = Egress(Guard((site.place,)), metrics)
+    launch = Launch(chromium=chromium_path, sandbox=False)
+    async with Engine(launch, slots=1, recycle_after=500, metrics=metrics) as engine:
+        task = "navigate_and_extract_text"
+        run = Run(
+            build_job_envelope(task_type=task),
+            NavigateAndExtractTextParams(url=f"{site.url}/article", selector="h1"),
+            clock=SystemClock(),
+            seconds=30,
+            tell=tell,
+            is_cancelled=is_cancelled,
+        )
+        result = await make_actions(engine, egress, metrics)[task].run(run)
     assert isinstance(result, NavigateAndExtractTextResult)
     assert (result.status, result.text) == (200, "How a light is read")

@@ -99,7 +99,7 @@ async def test_a_browser_that_hangs_is_killed_in_the_end(
 
 async def test_a_browser_that_cannot_start_is_said_to_be_unavailable(tmp_path: Path) -> None:
     with pytest.raises(BrowserUnavailable):
-        await Launch(chromium=tmp_path / "none", proxy="socks5://127.0.0.1:1")()
+        await Launch(chromium=tmp_path / "none")()
     await wait_until(lambda: not browsers())
 
 
@@ -153,7 +153,7 @@ async def test_a_cancelled_job_takes_no_further_step(rig: Any, web: Any) -> None
 
 async def test_with_the_engine_all_its_processes_end(chromium_path: Path, site: DemoSite) -> None:
     metrics = Metrics("test", "test")
-    launch = Launch(chromium=chromium_path, proxy="socks5://127.0.0.1:1", sandbox=False)
+    launch = Launch(chromium=chromium_path, sandbox=False)
     async with Engine(launch, slots=1, recycle_after=1, metrics=metrics) as engine:
         for _ in range(3):
             async with engine.open_page() as page:

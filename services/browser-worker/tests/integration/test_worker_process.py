@@ -114,9 +114,14 @@ async def test_an_envelope_goes_in_and_its_result_comes_out(
     assert verdict.result["text"] == "How a light is read"
     assert verdict.result["status"] == 200
     assert set(verdict.timings_ms) == {"open", "goto", "extract"}
+    [visited] = verdict.network
+    assert f"{visited.host}:{visited.port}" == site.place
+    assert min(visited.connections, visited.received, visited.sent) > 0
 
     blocked = await owner.verdict(await owner.send(f"http://127.0.0.1:{port}/metrics"))
     assert (blocked.failure_reason, blocked.retryable) == ("address_blocked", False)
+    [place] = blocked.network
+    assert (place.port, place.connections, place.refusal) == (port, 0, "denied")
 
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         health = (await client.get("/health/ready")).json()

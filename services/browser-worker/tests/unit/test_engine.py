@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Error, Page
 
-from msaas.browser_worker.browser import BrowserUnavailable
+from msaas.browser_worker.browser import PLAIN, BrowserUnavailable, ContextOptions
 from msaas.browser_worker.engine import Engine, Life
 from msaas.telemetry import Metrics
 from msaas.testing import FakeClock, wait_until
@@ -24,11 +24,19 @@ class FakeLife:
         self.is_worn = False
         self.is_alive = True
         self.is_closed = False
+        self.size = 0
 
     @asynccontextmanager
-    async def open_page(self) -> AsyncGenerator[Page]:
+    async def open_page(self, options: ContextOptions = PLAIN) -> AsyncGenerator[Page]:
+        assert "proxy" not in options
         self.opened += 1
         yield cast("Page", self)
+
+    def has_slain(self) -> bool:
+        return False
+
+    def measure(self) -> int:
+        return self.size
 
     async def has_ended(self, within: float) -> bool:
         return not self.is_alive
@@ -114,6 +122,19 @@ async def test_what_would_not_close_is_replaced(garage: Garage) -> None:
         async with engine.open_page() as page:
             assert cast("Any", page) is garage.lives[1]
         assert garage.count("jobs_browser_recycles_total", reason="worn") == 1
+
+
+async def test_one_that_has_grown_old_or_large_is_replaced(garage: Garage) -> None:
+    async with garage.engine() as engine:
+        await garage.clock.advance(6 * 3_600)
+        await crash_free(engine)
+        assert garage.count("jobs_browser_recycles_total", reason="age") == 1
+        garage.lives[1].size = 3 * 2**30
+        await crash_free(engine)
+        assert len(garage.lives) == 2  # it is looked at now and then
+        await garage.clock.advance(30)
+        await crash_free(engine)
+        assert garage.count("jobs_browser_recycles_total", reason="memory") == 1
 
 
 async def test_a_browser_that_ended_is_replaced_before_anybody_asks(garage: Garage) -> None:

@@ -4,13 +4,13 @@ import pytest
 from playwright.async_api import Error
 from playwright.async_api import TimeoutError as PageTimeout
 
-from msaas.browser_worker.egress import Refusal
 from msaas.browser_worker.failures import (
     explain,
     explain_lost_page,
     explain_no_browser,
     place_of,
 )
+from msaas.browser_worker.guard import Refusal
 
 SOCKS = "Page.goto: net::ERR_SOCKS_CONNECTION_FAILED at http://e.com/"
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msaas.browser_worker.guard import Guard, is_public
+from msaas.browser_worker.fleet_places import find_wire, list_own_addresses
+from msaas.browser_worker.guard import Guard, Refusal, is_public
 
 PUBLIC = ["93.184.215.14", "1.1.1.1", "172.32.0.1", "2606:2800:21f:cb07::1", "2a00:1450:4001::1"]
 OURS = [
@@ -69,13 +70,64 @@ def test_places_named_by_the_operator_may_be_visited(
     host: str, port: int, *, allowed: bool
 ) -> None:
     guard = Guard(("127.0.0.1:8010", "demo-site", "[::1]:9000"))
-    assert guard.permits(host, port, ["127.0.0.1"]) is allowed
+    assert (guard.find_refusal(host, port, ["127.0.0.1"]) is None) is allowed
 
 
 def test_one_private_address_among_many_is_one_too_many() -> None:
-    assert Guard().permits("e.com", 443, ["93.184.215.14", "1.1.1.1"])
-    assert not Guard().permits("e.com", 443, ["93.184.215.14", "10.0.0.1"])
-    assert not Guard().permits("e.com", 443, [])
+    assert Guard().find_refusal("e.com", 443, ["93.184.215.14", "1.1.1.1"]) is None
+    assert Guard().find_refusal("e.com", 443, ["93.184.215.14", "10.0.0.1"]) is Refusal.BLOCKED
+    assert Guard().find_refusal("e.com", 443, []) is Refusal.BLOCKED
+
+
+@pytest.mark.parametrize(("port", "refusal"), [(443, None), (8080, None), (22, Refusal.PORT)])
+def test_only_known_ports_are_reached(port: int, refusal: Refusal | None) -> None:
+    assert Guard().find_refusal("e.com", port, ["1.1.1.1"]) is refusal
+
+
+@pytest.mark.parametrize(
+    ("host", "address", "refusal"),
+    [
+        ("evil.example", "1.1.1.1", Refusal.DENIED),
+        ("a.evil.example", "1.1.1.1", Refusal.DENIED),
+        ("notevil.example", "1.1.1.1", None),
+        ("other.example", "93.184.215.14", Refusal.DENIED),
+        ("metadata.google.internal", "1.1.1.1", Refusal.DENIED),
+        ("inside", "10.1.0.6", Refusal.DENIED),
+        ("inside", "::ffff:10.1.0.6", Refusal.DENIED),
+        ("inside", "10.1.0.7", None),
+        ("by-network", "10.2.0.7", None),
+        ("ours.example", "1.2.3.4", Refusal.BLOCKED),
+    ],
+)
+def test_what_is_denied_stays_so_whatever_is_allowed(
+    host: str, address: str, refusal: Refusal | None
+) -> None:
+    guard = Guard(
+        ("inside", "10.2.0.0/16", "metadata.google.internal"),
+        denied=(".evil.example", "93.184.215.0/24", "10.1.0.6:443"),
+        own=("1.2.3.4",),
+    )
+    assert guard.find_refusal(host, 443, [address]) is refusal
+
+
+async def test_the_wire_is_denied_by_its_name_and_by_its_addresses() -> None:
+    async def lookup(host: str) -> list[str]:
+        if host == "nowhere":
+            raise OSError(host)
+        return ["10.0.0.9", "fd00::9"]
+
+    wire = await find_wire("rediss://:pw@redis.internal:6380/0", lookup)
+    assert set(wire) == {"redis.internal:6380", "10.0.0.9:6380", "[fd00::9]:6380"}
+    assert await find_wire("redis://nowhere", lookup) == ["nowhere:6379"]
+    assert await find_wire("unix:///run/redis.sock", lookup) == []
+    guard = Guard(("10.0.0.9", "redis.internal"), denied=wire)
+    assert guard.find_refusal("10.0.0.9", 6380, ["10.0.0.9"]) is Refusal.DENIED
+    assert guard.find_refusal("redis.internal", 6380, ["1.1.1.1"]) is Refusal.DENIED
+    assert guard.find_refusal("10.0.0.9", 80, ["10.0.0.9"]) is None
+
+
+def test_the_machines_own_addresses_are_known() -> None:
+    assert "127.0.0.1" in list_own_addresses()
 
 
 def test_an_allowance_that_names_no_host_is_refused() -> None:

@@ -8,7 +8,9 @@ from playwright.async_api import Error, Page
 
 from msaas.browser_worker.actions.base import Visit
 from msaas.browser_worker.actions.navigation import NavigateAndExtractTextAction
+from msaas.browser_worker.egress import Door, Egress
 from msaas.browser_worker.engine import Engine
+from msaas.browser_worker.guard import Guard
 from msaas.contracts import EchoParams, NavigateAndExtractTextParams, Progress, Value
 from msaas.kernel import SystemClock
 from msaas.telemetry import Metrics
@@ -16,6 +18,7 @@ from msaas.testing import build_job_envelope
 from msaas.worker import Run
 
 URL = "http://example.com/"
+EGRESS = Egress(Guard(), Metrics("test", "test"))
 
 
 class RestlessPage:
@@ -57,7 +60,7 @@ def visit(page: RestlessPage, params: Value) -> Visit:
         tell=tell,
         is_cancelled=is_cancelled,
     )
-    return Visit(cast("Page", page), run, lambda _host, _port: None)
+    return Visit(cast("Page", page), run, Door(EGRESS))
 
 
 @pytest.fixture
@@ -67,7 +70,7 @@ def action() -> NavigateAndExtractTextAction:
 
     metrics = Metrics("test", "test")
     engine = Engine(never, slots=1, recycle_after=1, metrics=metrics)
-    return NavigateAndExtractTextAction(engine, lambda _host, _port: None, metrics)
+    return NavigateAndExtractTextAction(engine, EGRESS, metrics)
 
 
 async def test_it_is_read_where_it_comes_to_rest(action: NavigateAndExtractTextAction) -> None:

@@ -45,6 +45,7 @@ def attempt(number: int, begins: float, **fields: Any) -> dict[str, Any]:
         "timings_ms": None,
         "waited_ms": None,
         "waited_for": None,
+        "network": None,
     } | fields
 
 
@@ -81,6 +82,13 @@ def test_steps_are_told_by_name_and_length() -> None:
     )
     steps = [one.details for one in tell(job(), [done], []) if one.kind == "step"]
     assert steps == [{"name": "goto", "took_ms": 12}]
+
+
+def test_whom_a_run_asked_for_is_told_at_its_end() -> None:
+    places = [{"host": "10.0.0.1", "port": 80, "refusals": 1, "refusal": "blocked"}]
+    done = attempt(0, 1, started_at=at(2), finished_at=at(3), outcome="failed", network=places)
+    [told] = [one for one in tell(job(), [done], []) if one.kind == "network"]
+    assert told == Happening(at(3), "network", 0, {"places": places})
 
 
 def test_a_retry_to_come_says_when() -> None:

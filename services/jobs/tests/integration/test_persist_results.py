@@ -4,9 +4,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 import pytest
 
-from msaas.contracts import CancelRequested, JobStatus, LossReason
+from msaas.contracts import CancelRequested, JobStatus, LossReason, VisitedPlace
 from msaas.kernel import derive_id
 
 
@@ -44,6 +45,19 @@ async def test_progress_is_told_as_progress(given: Any, results: Any, pick_messa
     assert (await given.job(run))["progress"] == '{"message": null, "percent": 70}'
     await results.hear(run.beat())
     assert (await given.job(run))["progress"] == '{"message": null, "percent": 70}'
+
+
+@pytest.mark.parametrize("outcome", ["succeeded", "failed"])
+async def test_what_a_run_asked_of_the_network_is_kept(
+    given: Any, results: Any, outcome: str
+) -> None:
+    run = await given.run()
+    place = VisitedPlace(host="10.0.0.1", port=80, refusals=1, refusal="blocked")
+    verdict = run.succeeded() if outcome == "succeeded" else run.failed()
+    await results.hear(verdict.model_copy(update={"network": (place,)}))
+    attempt = await given.attempt(run)
+    assert attempt["outcome"] == outcome
+    assert orjson.loads(attempt["network"]) == [place.model_dump(mode="json")]
 
 
 async def test_success_implies_start_and_beats_lost(

@@ -39,6 +39,10 @@ class Home:
         return self.path / "postgres"
 
     @property
+    def artifacts(self) -> Path:
+        return self.path / "artifacts"
+
+    @property
     def secrets(self) -> Path:
         return self.path / "secrets"
 
@@ -58,7 +62,7 @@ class Home:
             yield
 
     def wipe(self) -> None:
-        for folder in (self.postgres, self.redis, self.secrets, self.logs):
+        for folder in (self.postgres, self.redis, self.artifacts, self.secrets, self.logs):
             shutil.rmtree(folder, ignore_errors=True)
         self.state_path.unlink(missing_ok=True)
 

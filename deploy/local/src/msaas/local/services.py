@@ -24,6 +24,7 @@ OPERATOR_EMAIL = "operator@example.com"
 PORTS = {
     "gateway": 8000,
     "demo-site": 8010,
+    "artifacts": 8020,
     "identity": 9999,
     "gateway-internal": 9000,
     "jobs-internal": 9001,
@@ -70,6 +71,7 @@ class Services:
         self._ports = _Ports(say)
         self._secret = partial(keep_secret, home.secrets)
         self._supabase = environment.get("SUPABASE_URL")
+        self._own_files = "ARTIFACTS_URL" not in environment
         self._own_redis = "REDIS_URL" not in environment
         self._chromium = ""
 
@@ -79,14 +81,17 @@ class Services:
         add = self._fleet.parts.append
         add(self._step("migrate", ["cli", "migrate"], self._migrate, servers))
         add(self._site())
+        if self._own_files:
+            add(self._files())
         if self._supabase:
             given = PartState("identity", url=self._supabase, ready=True)
             self._fleet.given.append(given)
         else:
             add(self._identity(servers))
-        ready = ("migrate", *servers, *identity)
+        files = ("artifacts",) if self._own_files else ()
+        ready = ("migrate", *servers, *identity, *files)
         add(self._service("gateway", ["gateway", "serve"], self._gateway, ready, public="gateway"))
-        add(self._service("jobs", ["jobs", "serve"], self._jobs, ("migrate", *servers)))
+        add(self._service("jobs", ["jobs", "serve"], self._jobs, ("migrate", *servers, *files)))
         add(self._service("jobs-worker", ["jobs", "worker"], self._jobs_worker, servers))
         add(self._browser(servers))
         if not self._supabase:
@@ -146,6 +151,28 @@ class Services:
             url=partial(self._ports.url, "demo-site"),
         )
 
+    def _files(self) -> Part:
+        """Make the folder of files, and the door before it that signed links lead to."""
+        port = lambda: str(self._ports.chosen["artifacts"])  # noqa: E731  # known once it is prepared
+        folder = str(self._home.artifacts)
+        return Part(
+            name="artifacts",
+            command=lambda: _python(["local.artifacts", "--port", port(), "--folder", folder]),
+            environment=lambda: self._environment(self._artifacts()),
+            is_ready=lambda _: answers(self._ports.url("artifacts")),
+            prepare=partial(self._ports.choose, "artifacts"),
+            url=partial(self._ports.url, "artifacts"),
+        )
+
+    def _artifacts(self) -> Settings:
+        if not self._own_files:
+            return {}
+        return {
+            "ARTIFACTS_URL": self._home.artifacts.as_uri(),
+            "ARTIFACTS_LINK_URL": f"{self._ports.url('artifacts')}/files",
+            "ARTIFACTS_LINK_KEY": self._secret("artifact-links"),
+        }
+
     def _identity(self, servers: tuple[str, ...]) -> Part:
         def prepare() -> None:
             ensure_database(self._database_url(), "identity", IDENTITY, self._secret(IDENTITY))
@@ -191,6 +218,7 @@ class Services:
             "GATEWAY_API_KEY_PEPPERS": self._secret("api-key-pepper"),
             "GATEWAY_SEALING_KEY": str(keep_sealing_keys(self._home.secrets)[0].public),
             "GATEWAY_PORT": str(self._ports.chosen["gateway"]),
+            **self._artifacts(),
             **self._internal("gateway"),
         }
 
@@ -200,6 +228,7 @@ class Services:
             "JOBS_SEALING_KEYS": ",".join(key.reveal() for key in keys),
             "DATABASE_URL": self._login("svc_jobs"),
             "REDIS_URL": self._redis_url("jobs"),
+            **self._artifacts(),
             **self._internal("jobs"),
         }
 

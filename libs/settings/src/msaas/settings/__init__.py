@@ -1,5 +1,6 @@
 """Frozen settings read once from the environment, with errors that name the variable."""
 
+from msaas.settings.artifacts import ArtifactSettings
 from msaas.settings.environment import Environment
 from msaas.settings.fleet import (
     CommaList,
@@ -11,6 +12,7 @@ from msaas.settings.fleet import (
 from msaas.settings.loading import SettingsInvalid, load
 
 __all__ = [
+    "ArtifactSettings",
     "CommaList",
     "Environment",
     "FleetSettings",

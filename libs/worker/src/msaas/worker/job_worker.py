@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, cast
 
 from msaas.contracts import (
@@ -24,8 +25,9 @@ from msaas.kernel import CircuitOpen, Clock, RetryPolicy, SystemClock
 from msaas.messaging import Delivery, GivenUp, Messenger, Outgoing
 from msaas.telemetry import Metrics, bind, get_logger, span
 from msaas.worker.cancel_marks import CancelMarks
-from msaas.worker.run import Action, ActionFailed, Run, RunCancelled, Wait
+from msaas.worker.run import Action, ActionFailed, Run, RunCancelled, Wait, keep_nothing
 from msaas.worker.under_way import OUTSIDE, RESULTS, Current, UnderWay
+from msaas.worker.uploads import Uploads
 from msaas.worker.verdicts import (
     CANCELLED,
     OUT_OF_TIME,
@@ -35,9 +37,9 @@ from msaas.worker.verdicts import (
     UNKNOWN_TASK,
     Failure,
     decode_params,
-    encode_result,
     failed,
     lost,
+    settle_result,
 )
 
 # Reporting the start outlasts a wire that restarts; longer than that, the job is handed on.
@@ -60,10 +62,12 @@ class JobWorker:
         metrics: Metrics,
         clock: Clock | None = None,
         tasks: Mapping[str, Task] = TASKS,
+        uploads: Uploads | None = None,
     ) -> None:
         self._cancel_marks = CancelMarks(messenger)
         self._actions = actions
         self._tasks = tasks
+        self._uploads = uploads
         self._name = name
         self._clock = clock or SystemClock()
         self._under_way = UnderWay(messenger, self._clock)
@@ -112,14 +116,14 @@ class JobWorker:
             return await self._carry_out(current, task, action)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # an action's own business
             failure = self._explain(current, error)
-        started_at, timings_ms = current.started_at, current.timings
-        return failed(envelope, failure, self._clock.now(), started_at, timings_ms)
+        verdict = failed(envelope, failure, self._clock.now(), current.started_at, current.timings)
+        return verdict.model_copy(update={"network": tuple(current.network)})
 
     async def _carry_out(
         self, current: Current, task: Task, action: Action
     ) -> JobSucceeded | JobWaiting:
         run = self._make_run(current, task)
-        current.timings = run.timings
+        current.timings, current.network = run.timings, run.network
         await run.check()
         if not run.seconds_left():
             raise TimeoutError
@@ -129,7 +133,8 @@ class JobWorker:
             with self._duration.labels(task.task_type).time():
                 async with asyncio.timeout(run.seconds_left()):
                     answer = await action.run(run)
-                    result = None if isinstance(answer, Wait) else encode_result(task, answer)
+                    waits = isinstance(answer, Wait)
+                    settled = {} if waits else await settle_result(task, run, answer)
         finally:
             run.end()
         told: dict[str, Any] = {
@@ -141,7 +146,7 @@ class JobWorker:
         }
         if isinstance(answer, Wait):
             return JobWaiting(child_ids=answer.children, until=answer.until, **told)
-        return JobSucceeded(result=result, **told)
+        return JobSucceeded(**settled, network=tuple(run.network), **told)
 
     def _explain(self, current: Current, error: BaseException) -> Failure:
         """Say why there is no result; a run that is not to be reported as failed goes on falling.
@@ -193,6 +198,7 @@ class JobWorker:
             seconds=(min(end for end in ends if end) - now).total_seconds(),
             tell=tell,
             is_cancelled=is_cancelled,
+            keep=partial(self._uploads, envelope) if self._uploads else keep_nothing,
         )
 
     async def _tell_started(self, current: Current) -> datetime:

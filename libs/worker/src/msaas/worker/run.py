@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from msaas.contracts import JobEnvelope, Progress, Value
+from msaas.contracts import Artifact, JobEnvelope, Progress, Value, VisitedPlace
 from msaas.kernel import Clock, DependencyUnavailable, MsaasError, Overloaded
 
 PROGRESS_EVERY = 1.0
+Keep = Callable[[str, bytes, str], Awaitable[Artifact]]
 
 
 class ActionFailed(MsaasError):
@@ -37,6 +38,11 @@ class Wait:
     until: datetime | None = None
 
 
+async def keep_nothing(_name: str, _content: bytes, _content_type: str) -> Artifact:
+    words = "There is no place to keep files."
+    raise ActionFailed("artifacts_unavailable", words, retryable=False)
+
+
 class RunCancelled(Exception):
     """Somebody wants this run to end; raised between steps."""
 
@@ -56,14 +62,17 @@ class Run:
         seconds: float,
         tell: Callable[[Progress], Awaitable[object]],
         is_cancelled: Callable[[], Awaitable[bool]],
+        keep: Keep = keep_nothing,
     ) -> None:
         self.envelope = envelope
         self.params = params
         self.timings: dict[str, int] = {}
+        self.network: list[VisitedPlace] = []
         self._clock = clock
         self._ends_at = clock.monotonic() + seconds
         self._tell = tell
         self._is_cancelled = is_cancelled
+        self._keep = keep
         self._latest: Progress | None = None
         self._telling: asyncio.Task[None] | None = None
 
@@ -76,6 +85,13 @@ class Run:
         self._latest = Progress(percent=percent, message=message)
         if self._telling is None:
             self._telling = asyncio.create_task(self._tell_the_latest(), name="progress")
+
+    async def keep(self, name: str, content: bytes, content_type: str) -> Artifact:
+        """Keep a file under one of the names that the catalogue gives the task.
+
+        Here the action does wait and fail: what was to be kept is what the work is for.
+        """
+        return await self._keep(name, content, content_type)
 
     async def check(self) -> None:
         """Call before each step: raises where the job was cancelled."""

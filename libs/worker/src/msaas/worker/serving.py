@@ -13,6 +13,7 @@ from msaas.web import Health, create_internal_app, run_process
 from msaas.worker.job_worker import JobWorker
 from msaas.worker.run import Action
 from msaas.worker.under_way import RESULTS
+from msaas.worker.uploads import HttpUploads
 
 Check = Callable[[], Awaitable[object]]
 
@@ -55,7 +56,16 @@ async def serve_worker(
     kind, slots, metrics, pace = process.kind, process.slots, process.metrics, process.pace
     messenger = Messenger(wire, kind, environment, metrics=metrics, produces=[RESULTS], pace=pace)
     name = f"{kind}@{socket.gethostname()}:{os.getpid()}"
-    JobWorker(messenger, process.topic, actions, slots=slots, name=name, metrics=metrics)
+    uploads = HttpUploads()
+    JobWorker(
+        messenger,
+        process.topic,
+        actions,
+        slots=slots,
+        name=name,
+        metrics=metrics,
+        uploads=uploads,
+    )
     health = Health({"wire": wire.now_ms, **process.checks})
 
     async def work(stop: asyncio.Event) -> None:
@@ -74,5 +84,6 @@ async def serve_worker(
             drain_seconds=pace.drain + _REPORTING_SECONDS,
         )
     finally:
+        await uploads.close()
         await wire.close()
         shutdown_tracing()

@@ -8,7 +8,14 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from msaas.contracts import CancelRequested, JobEnvelope, JobHeartbeat, Message, Topic
+from msaas.contracts import (
+    CancelRequested,
+    JobEnvelope,
+    JobHeartbeat,
+    Message,
+    Topic,
+    VisitedPlace,
+)
 from msaas.kernel import Clock, DependencyUnavailable, Overloaded
 from msaas.messaging import Delivery, Messenger
 from msaas.telemetry import get_logger
@@ -28,6 +35,7 @@ class Current:
     task: asyncio.Task[object]
     started_at: datetime | None = None
     timings: dict[str, int] = field(default_factory=dict[str, int])
+    network: list[VisitedPlace] = field(default_factory=list[VisitedPlace])
     is_cancelled: bool = False
     news: Message | None = None
 

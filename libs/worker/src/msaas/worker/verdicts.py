@@ -17,7 +17,9 @@ from msaas.contracts import (
     Value,
 )
 from msaas.kernel import CircuitOpen
-from msaas.worker.run import ActionFailed
+from msaas.worker.run import ActionFailed, Run
+
+RESULT_FILE = "result.json"
 
 
 class Failure(NamedTuple):
@@ -47,11 +49,15 @@ def decode_params(task: Task, envelope: JobEnvelope) -> Value:
         raise ActionFailed("invalid_payload", words, retryable=False) from None
 
 
-def encode_result(task: Task, result: Value | dict[str, Any]) -> dict[str, Any]:
+async def settle_result(task: Task, run: Run, result: Value | dict[str, Any]) -> dict[str, Any]:
+    """Say what came of it, or where it is kept when it is more than a message may carry."""
     fields = task.result.model_validate(result).model_dump(mode="json")
-    if len(to_json(fields)) > MAX_INLINE_RESULT:
+    if len(content := to_json(fields)) <= MAX_INLINE_RESULT:
+        return {"result": fields}
+    if RESULT_FILE not in run.envelope.meta.uploads:
         raise ActionFailed("result_too_large", "The result is larger than 64 KiB.", retryable=False)
-    return fields
+    kept = await run.keep(RESULT_FILE, content, "application/json")
+    return {"result_ref": kept.name}
 
 
 def lost(envelope: JobEnvelope, reason: LossReason) -> JobLost:

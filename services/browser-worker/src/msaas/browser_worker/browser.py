@@ -2,11 +2,14 @@
 
 import asyncio
 import os
+import shutil
 import signal
-from collections.abc import AsyncGenerator, Callable, Coroutine
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Self
 from uuid import uuid4
 
@@ -14,15 +17,31 @@ import psutil
 from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
 from playwright.async_api import Error as PlaywrightError
 
-from msaas.browser_worker.chromium import FLAGS
+from msaas.browser_worker.chromium import FLAGS, NO_PICTURES
+from msaas.browser_worker.limits import Limits
+from msaas.browser_worker.warden import Warden
 from msaas.kernel import DependencyUnavailable
 from msaas.telemetry import get_logger
 
+# Where nobody listens: what belongs to no job has nothing to look for in the world.
+NOWHERE: Final = "socks5://127.0.0.1:1"
 LAUNCH_SECONDS: Final = 30.0
 CLOSE_SECONDS: Final = 5.0
 OPEN_SECONDS: Final = 15.0
 # A worker's environment holds the address of the wire: the browser is given one of its own.
 _ENVIRONMENT: Final = {"PATH": os.defpath, "LANG": "C.UTF-8"}
+_PROFILE: Final = "--user-data-dir="
+
+
+ContextOptions = Mapping[str, Any]
+"""What a context is made with, in Playwright's words."""
+
+PLAIN: Final[ContextOptions] = MappingProxyType({})
+
+
+def through(proxy: str) -> ContextOptions:
+    """Have a context reach the world by this door and no other."""
+    return {"proxy": {"server": proxy}}
 
 
 class BrowserUnavailable(DependencyUnavailable):
@@ -36,8 +55,9 @@ class Launch:
     """How a browser is started."""
 
     chromium: Path
-    proxy: str
     sandbox: bool = True
+    memory: int = Limits().memory
+    pictures: bool = False
 
     async def __call__(self) -> "LiveBrowser":
         return await LiveBrowser.start(self)
@@ -47,7 +67,11 @@ class LiveBrowser:
     """A Chromium with a Playwright driver of its own; both end together."""
 
     def __init__(
-        self, playwright: Playwright, browser: Browser, processes: list[psutil.Process]
+        self,
+        playwright: Playwright,
+        browser: Browser,
+        processes: list[psutil.Process],
+        memory: int,
     ) -> None:
         self.on_end: Callable[[], None] = lambda: None
         self.opened = 0
@@ -55,6 +79,10 @@ class LiveBrowser:
         self._playwright = playwright
         self._browser = browser
         self._processes = processes
+        self._profile = _find_profile(processes[0])
+        self._open = 0
+        self._warden = Warden(self.pid, memory)
+        self._keeping = asyncio.create_task(self._warden.keep(lambda: self._open > 0))
         self._ended = asyncio.Event()
         self._closing = False
         browser.on("disconnected", lambda _: self._end())
@@ -68,15 +96,15 @@ class LiveBrowser:
                 playwright = await async_playwright().start()
                 browser = await playwright.chromium.launch(
                     executable_path=launch.chromium,
-                    args=[*FLAGS, mark],
-                    proxy={"server": launch.proxy},
+                    args=[*FLAGS, *(() if launch.pictures else NO_PICTURES), mark],
+                    proxy={"server": NOWHERE},
                     chromium_sandbox=launch.sandbox,
-                    env=dict(_ENVIRONMENT),
+                    env={**_ENVIRONMENT, "TMPDIR": tempfile.gettempdir()},
                     handle_sigint=False,
                     handle_sigterm=False,
                     handle_sighup=False,
                 )
-            return cls(playwright, browser, _find_processes(mark))
+            return cls(playwright, browser, _find_processes(mark), launch.memory)
         except BaseException as error:
             if playwright is not None:
                 await _bounded(playwright.stop())  # its browser goes with it
@@ -94,12 +122,23 @@ class LiveBrowser:
         """The leader of the browser's process group."""
         return self._processes[0].pid
 
+    def measure(self) -> int:
+        """Count what several processes share once for each: a bound from above."""
+        family = set(self._processes)
+        for process in self._processes:
+            with suppress(psutil.NoSuchProcess):
+                family.update(process.children(recursive=True))
+        return sum(map(_size_of, family))
+
     @asynccontextmanager
-    async def open_page(self) -> AsyncGenerator[Page]:
+    async def open_page(self, options: ContextOptions = PLAIN) -> AsyncGenerator[Page]:
         """Open a page in a context that nobody had before and nobody will have again."""
         self.opened += 1
+        self._open += 1
         opening = asyncio.create_task(
-            self._browser.new_context(accept_downloads=False, service_workers="block")
+            self._browser.new_context(
+                accept_downloads=False, service_workers="block", **{**through(NOWHERE), **options}
+            )
         )
         try:
             try:
@@ -112,8 +151,12 @@ class LiveBrowser:
                 raise BrowserUnavailable from error
             yield page
         finally:
+            self._open -= 1
             if not await _bounded(_close(opening)):
                 self.is_worn = True
+
+    def has_slain(self) -> bool:
+        return self._warden.has_slain()
 
     async def has_ended(self, within: float) -> bool:
         """Wait a moment for news of the end, which come after those of its pages."""
@@ -125,6 +168,7 @@ class LiveBrowser:
     async def close(self) -> None:
         """Close politely, then see to it that no process is left."""
         self._closing = True
+        self._keeping.cancel()
         leader, *drivers = self._processes
         is_polite = await _bounded(self._browser.close())
         _kill_group(leader)
@@ -132,6 +176,8 @@ class LiveBrowser:
         for driver in drivers:
             with suppress(psutil.NoSuchProcess):
                 driver.kill()
+        if self._profile is not None:  # who is killed leaves it behind
+            await asyncio.to_thread(shutil.rmtree, self._profile, ignore_errors=True)
         self._ended.set()
         if not is_polite:
             get_logger().warning("browser_close_forced")
@@ -141,6 +187,13 @@ class LiveBrowser:
         if not self._closing:
             get_logger().error("browser_ended", opened=self.opened)
             self.on_end()
+
+
+def _size_of(process: psutil.Process) -> int:
+    try:
+        return process.memory_info().rss
+    except psutil.NoSuchProcess:
+        return 0
 
 
 async def _close(opening: asyncio.Task[BrowserContext]) -> None:
@@ -173,6 +226,15 @@ def _find_processes(mark: str) -> list[psutil.Process]:
             if mark in process.cmdline() and os.getpgid(process.pid) == process.pid:
                 return [process, *([parent] if (parent := process.parent()) else [])]
     raise BrowserUnavailable("The browser has ended as soon as it was started.")
+
+
+def _find_profile(leader: psutil.Process) -> Path | None:
+    """Find the folder that the driver made for the browser."""
+    with suppress(psutil.NoSuchProcess):
+        for word in leader.cmdline():
+            if word.startswith(_PROFILE):
+                return Path(word.removeprefix(_PROFILE))
+    return None
 
 
 def _first_line(error: Exception) -> str:

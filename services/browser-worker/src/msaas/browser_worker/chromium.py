@@ -25,12 +25,12 @@ FLAGS = (
     # Nothing but TCP, and that through the proxy: what bypasses it is switched off.
     "--disable-quic",
     "--dns-prefetch-disable",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
-    # Text needs no pictures; switched off in the engine, which costs no round trip a request.
-    "--disable-remote-fonts",
-    "--blink-settings=imagesEnabled=false",
     "--autoplay-policy=user-gesture-required",
 )
+# Text needs no pictures; switched off in the engine, which costs no round trip a request.
+NO_PICTURES = ("--disable-remote-fonts", "--blink-settings=imagesEnabled=false")
 
 
 class ChromiumMissing(DependencyUnavailable):

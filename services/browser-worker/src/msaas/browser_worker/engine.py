@@ -4,20 +4,28 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, NamedTuple, Protocol, Self
 
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page
 
-from msaas.browser_worker.browser import BrowserUnavailable
+from msaas.browser_worker.browser import PLAIN, BrowserUnavailable, ContextOptions
 from msaas.kernel import Breaker, BreakerPolicy, CircuitOpen, Clock, RetryPolicy, SystemClock
 from msaas.telemetry import Metrics, circuit_metrics, get_logger
 
 TARGET: Final = "playwright"
 BREAKER: Final = BreakerPolicy(consecutive=5, open_seconds=30.0)
 RELAUNCH: Final = RetryPolicy(base=0.3, cap=3.0, attempts=3)
+LOOK_EVERY: Final = 30.0
 _NEWS_OF_THE_END: Final = 1.0
 _CHANGE: Final = "change"
+
+
+class Wear(NamedTuple):
+    """How old a browser may become, and how much it may hold, before another takes its place."""
+
+    seconds: float = 6 * 3_600.0
+    size: int = 2 * 2**30
 
 
 class Life(Protocol):
@@ -30,15 +38,29 @@ class Life(Protocol):
     @property
     def is_alive(self) -> bool: ...
 
-    def open_page(self) -> AbstractAsyncContextManager[Page]: ...
+    def open_page(self, options: ContextOptions = PLAIN) -> AbstractAsyncContextManager[Page]: ...
+
+    def has_slain(self) -> bool: ...
+
+    def measure(self) -> int:
+        """Return how many bytes it holds, with all of its processes."""
+        ...
 
     async def has_ended(self, within: float) -> bool: ...
 
     async def close(self) -> None: ...
 
 
+def make_breaker(metrics: Metrics, clock: Clock) -> Breaker:
+    return Breaker(TARGET, BREAKER, clock, circuit_metrics(metrics))
+
+
 class Engine:
-    """An async context manager, warm from its start; `open_page` waits for a free slot."""
+    """An async context manager; `open_page` waits for a free slot.
+
+    It is warm from its start, or where it `is_warm` not, from the first job that asks for a page.
+    Two engines may share a breaker: what ails one browser mostly ails the other.
+    """
 
     def __init__(
         self,
@@ -48,12 +70,20 @@ class Engine:
         recycle_after: int,
         metrics: Metrics,
         clock: Clock | None = None,
+        wear: Wear | None = None,
+        breaker: Breaker | None = None,
+        is_warm: bool = True,
     ) -> None:
         self._launch = launch
         self._recycle_after = recycle_after
+        self._wear = wear or Wear()
+        self._born = 0.0
+        self._measured_at = 0.0
+        self._size = 0
         self._clock = clock or SystemClock()
         self._free = asyncio.Semaphore(slots)
-        self._breaker = Breaker(TARGET, BREAKER, self._clock, circuit_metrics(metrics))
+        self._breaker = breaker or make_breaker(metrics, self._clock)
+        self._is_warm = is_warm
         self._changing = asyncio.Lock()
         self._life: Life | None = None
         self._running: dict[Life, int] = {}
@@ -65,7 +95,8 @@ class Engine:
         )
 
     async def __aenter__(self) -> Self:
-        await self._change()
+        if self._is_warm:
+            await self._change()
         return self
 
     async def __aexit__(
@@ -87,13 +118,16 @@ class Engine:
             raise BrowserUnavailable
 
     @asynccontextmanager
-    async def open_page(self) -> AsyncGenerator[Page]:
-        """Open a page in a fresh context; raises BrowserUnavailable where the browser fails."""
+    async def open_page(self, options: ContextOptions = PLAIN) -> AsyncGenerator[Page]:
+        """Open a page in a fresh context; raises BrowserUnavailable where the browser fails.
+
+        The page reaches the world through the proxy of `options`; without one it reaches nothing.
+        """
         failure: Exception | None = None
         async with self._free:
             async with AsyncExitStack() as stack:
                 await self._pass_breaker(stack)
-                page, life = await self._open(stack)
+                page, life = await self._open(stack, options)
                 try:
                     yield page
                 except Exception as error:  # raised again where it does not count
@@ -103,11 +137,15 @@ class Engine:
             if failure is not None:
                 raise failure
 
-    async def _open(self, stack: AsyncExitStack) -> tuple[Page, Life]:
+    def has_slain_a_page(self) -> bool:
+        """Say whether a page's process was ended just now, because it held too much memory."""
+        return any(life.has_slain() for life in self._running)
+
+    async def _open(self, stack: AsyncExitStack, options: ContextOptions) -> tuple[Page, Life]:
         life = await self._take()
         self._contexts.inc()
         stack.callback(self._give_back, life)
-        return await stack.enter_async_context(life.open_page()), life
+        return await stack.enter_async_context(life.open_page(options)), life
 
     async def _pass_breaker(self, stack: AsyncExitStack) -> None:
         """Wait while the circuit is open: a slot that is taken reads no more work meanwhile."""
@@ -143,6 +181,8 @@ class Engine:
                 self._launch, on=(BrowserUnavailable,), clock=self._clock
             )
             life.on_end = self._warm
+            self._born = self._measured_at = self._clock.monotonic()
+            self._size = 0
             self._running[life] = 0
             if old is not None:
                 self._recycles.labels(why).inc()
@@ -155,7 +195,18 @@ class Engine:
             return "ended"
         if life.is_worn:
             return "worn"
-        return "jobs" if life.opened >= self._recycle_after else None
+        if life.opened >= self._recycle_after:
+            return "jobs"
+        if self._clock.monotonic() - self._born >= self._wear.seconds:
+            return "age"
+        return "memory" if self._is_too_large(life) else None
+
+    def _is_too_large(self, life: Life) -> bool:
+        """Look now and then: what a look costs is more than a job should pay each time."""
+        now = self._clock.monotonic()
+        if now - self._measured_at >= LOOK_EVERY:
+            self._measured_at, self._size = now, life.measure()
+        return self._size >= self._wear.size
 
     def _warm(self) -> None:
         """Have a new browser ready before the next job asks."""

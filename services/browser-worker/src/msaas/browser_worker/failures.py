@@ -1,13 +1,14 @@
 """From what Playwright and the network say to a reason that a user can act on."""
 
 import re
+from enum import StrEnum
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
-from msaas.browser_worker.egress import Refusal
+from msaas.browser_worker.guard import Refusal
 from msaas.worker import ActionFailed
 
 _NET_ERROR: Final = re.compile(r"net::(ERR_[A-Z0-9_]+)")
@@ -26,10 +27,40 @@ class _Words(NamedTuple):
     retryable: bool
 
 
-_BY_REFUSAL: Final = {
-    Refusal.BLOCKED: _Words(
-        "address_blocked", "The page leads to an address that may not be visited.", retryable=False
+class Excess(StrEnum):
+    """What a page may not have more of, or not at all."""
+
+    BYTES = "bytes"
+    MEMORY = "memory"
+    NODES = "nodes"
+    REDIRECTS = "redirects"
+    POPUPS = "popups"
+    DIALOGS = "dialogs"
+    SCHEME = "scheme"
+
+
+_BLOCKED: Final = _Words(
+    "address_blocked", "The page leads to an address that may not be visited.", retryable=False
+)
+_BY_EXCESS: Final = {
+    Excess.BYTES: _Words("page_too_large", "The page loads too much.", retryable=False),
+    Excess.MEMORY: _Words("page_too_large", "The page needs too much memory.", retryable=False),
+    Excess.NODES: _Words("page_too_large", "The page has too many elements.", retryable=False),
+    Excess.REDIRECTS: _Words(
+        "navigation_failed", "The page redirects too many times.", retryable=False
     ),
+    Excess.POPUPS: _Words("page_abusive", "The page opens too many windows.", retryable=False),
+    Excess.DIALOGS: _Words("page_abusive", "The page opens too many dialogs.", retryable=False),
+    Excess.SCHEME: _BLOCKED,
+}
+_CRASHED: Final = _Words("page_crashed", "The page made its process crash.", retryable=True)
+_BY_REFUSAL: Final = {
+    Refusal.BLOCKED: _BLOCKED,
+    Refusal.DENIED: _BLOCKED,
+    Refusal.PORT: _Words(
+        "address_blocked", "The page leads to a port that may not be visited.", retryable=False
+    ),
+    Refusal.SPENT: _BY_EXCESS[Excess.BYTES],
     Refusal.UNKNOWN_HOST: _Words(
         "navigation_failed", "There is no host of that name.", retryable=False
     ),
@@ -42,7 +73,9 @@ _BY_PHRASE: Final = {
     "Download is starting": _Words(
         "download_refused", "The address leads to a download, not to a page.", retryable=False
     ),
-    "crashed": _Words("page_crashed", "The page made its process crash.", retryable=True),
+    "timezone": _Words("invalid_payload", "There is no such time zone.", retryable=False),
+    "crashed": _CRASHED,
+    "while parsing": _Words("invalid_payload", "A selector is not valid.", retryable=False),
     "selector": _Words("invalid_payload", "The selector is not valid.", retryable=False),
     "closed": _Words("page_failed", "The page closed itself.", retryable=True),
     "": _Words("page_failed", "The page could not be read.", retryable=True),
@@ -54,7 +87,7 @@ def explain(error: PlaywrightError, refusal: Refusal | None = None) -> ActionFai
     if isinstance(error, PlaywrightTimeout):
         return ActionFailed("timeout", "The page took too long.", retryable=True)
     if net := _NET_ERROR.search(error.message):
-        return _explain_net(net.group(1), refusal)
+        return explain_net(net.group(1), refusal)
     return next(_fail(words) for phrase, words in _BY_PHRASE.items() if phrase in error.message)
 
 
@@ -63,13 +96,22 @@ def explain_lost_page(refusal: Refusal | None) -> ActionFailed:
     return _fail(_BY_REFUSAL[refusal or Refusal.UNREACHABLE])
 
 
+def explain_excess(excess: Excess) -> ActionFailed:
+    return _fail(_BY_EXCESS[excess])
+
+
+def explain_crash(*, was_slain: bool) -> ActionFailed:
+    """Explain a page whose process has ended, by itself or because it held too much memory."""
+    return explain_excess(Excess.MEMORY) if was_slain else _fail(_CRASHED)
+
+
 def explain_no_browser() -> ActionFailed:
     return ActionFailed(
         "browser_unavailable", "The browser ended or did not start.", retryable=True
     )
 
 
-def _explain_net(code: str, refusal: Refusal | None) -> ActionFailed:
+def explain_net(code: str, refusal: Refusal | None = None) -> ActionFailed:
     if refusal and "SOCKS" in code:
         return _fail(_BY_REFUSAL[refusal])
     words = f"The page could not be opened: {code}."

@@ -1,11 +1,13 @@
 """Decides which hosts and addresses a page may reach."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
-from urllib.parse import urlsplit
 
+from msaas.browser_worker.places import Places
+
+PORTS: Final = frozenset({80, 443, 8080, 8443})
 # Every block that is set apart from the internet at large: spelt out, because what the standard
 # library calls global differs between its versions.
 _IPV4_SPECIAL: Final = tuple(
@@ -23,42 +25,58 @@ _GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
 _IPV6_SPECIAL: Final = tuple(
     IPv6Network(block) for block in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
 )
+# Where clouds keep a machine's credentials: refused by name too, wherever the name leads.
+_METADATA: Final = Places(
+    (
+        *(".metadata.google.internal", "metadata.goog", "metadata", "metadata.azure.internal"),
+        *("instance-data", "instance-data.ec2.internal", "metadata.tencentyun.com"),
+    )
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A host, and its port where only that one is meant."""
+class Refusal(StrEnum):
+    """Why a place was not connected to."""
 
-    host: str
-    port: int | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> "Place":
-        parts = urlsplit(f"//{text}")
-        if not parts.hostname:
-            raise ValueError(f"{text!r} names no host")
-        return cls(normal_host(parts.hostname), parts.port)
+    BLOCKED = "blocked"  # no address of the internet at large, or one of the fleet's own
+    DENIED = "denied"  # the operator, or the fleet itself, forbids it by name
+    PORT = "port"  # pages have no business at that port
+    SPENT = "spent"  # the job has had its share of the network
+    UNKNOWN_HOST = "unknown_host"  # there is no such name
+    UNREACHABLE = "unreachable"  # nobody answers there now
 
 
 class Guard:
-    """Lets pages reach public addresses, and of the others only the places named to it."""
+    """Lets pages reach public addresses at known ports, and of the others only what is named to it.
 
-    def __init__(self, allowed: Iterable[str] = ()) -> None:
-        self._allowed = frozenset(Place.parse(text) for text in allowed)
+    What is denied stays so whatever is allowed. `own` are addresses of the fleet's, public or not.
+    """
 
-    def is_allowed(self, host: str, port: int) -> bool:
-        """Say whether the operator has named this place, whatever its address."""
-        name = normal_host(host)
-        return Place(name) in self._allowed or Place(name, port) in self._allowed
+    def __init__(
+        self,
+        allowed: Iterable[str] = (),
+        *,
+        denied: Iterable[str] = (),
+        own: Iterable[str] = (),
+        ports: Iterable[int] = PORTS,
+    ) -> None:
+        self._allowed = Places(allowed)
+        self._denied = Places(denied)
+        self._own = Places(own)
+        self._ports = frozenset(ports)
 
-    def permits(self, host: str, port: int, addresses: Sequence[str]) -> bool:
-        """Say whether a host that has these addresses may be reached."""
+    def find_refusal(self, host: str, port: int, addresses: Sequence[str]) -> Refusal | None:
+        """Say why a host that has these addresses may not be reached, if it may not."""
+        if any(
+            places.name(host, port) or places.hold_any(addresses, port)
+            for places in (_METADATA, self._denied)
+        ):
+            return Refusal.DENIED
+        if self._allowed.name(host, port) or self._allowed.surround(addresses):
+            return None
+        if port not in self._ports:
+            return Refusal.PORT
         is_outside = bool(addresses) and all(map(is_public, addresses))
-        return is_outside or self.is_allowed(host, port)
-
-
-def normal_host(host: str) -> str:
-    return host.lower().rstrip(".").removeprefix("[").removesuffix("]")
+        return None if is_outside and not self._own.hold_any(addresses, port) else Refusal.BLOCKED
 
 
 def is_public(address: str) -> bool:

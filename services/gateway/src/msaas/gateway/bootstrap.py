@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
+from msaas.artifacts import Place, open_store
 from msaas.cache import Claims, Limiter, RedisStore
 from msaas.flags import Switches
 from msaas.gateway.adapters.commands import PATIENCE, WireCommands
@@ -33,12 +34,14 @@ from msaas.gateway.application.key_ring import KeyRing
 from msaas.gateway.application.live_jobs import LiveJobs
 from msaas.gateway.application.manage_keys import ManageKeys
 from msaas.gateway.application.repeat_requests import RequestRepeats
+from msaas.gateway.application.show_files import ShowFiles
 from msaas.gateway.application.submit_job import JobSubmission
 from msaas.gateway.application.switch_flags import SwitchFlags
 from msaas.gateway.entrypoints.beats import Beat
 from msaas.gateway.entrypoints.http import (
     account,
     api_keys,
+    artifacts,
     dead_letters,
     flags,
     fleet,
@@ -55,6 +58,7 @@ from msaas.gateway.entrypoints.topics.billing_events import BillingEvents
 from msaas.gateway.entrypoints.topics.job_events import TOPIC as EVENTS
 from msaas.gateway.entrypoints.topics.job_events import JobEvents
 from msaas.gateway.settings import Settings
+from msaas.kernel import SystemClock
 from msaas.messaging import Messenger, RedisWire
 from msaas.postgres import Database, PostgresSetting
 from msaas.sealing import PublicKey, Sealer
@@ -73,8 +77,8 @@ from msaas.web.auth import Authenticator, TokenVerifier
 SERVICE = "gateway"
 # The stream comes before the jobs: its path looks like a job's.
 ROUTERS = (
-    *(account.router, job_stream.router, jobs.router, api_keys.router, flags.router),
-    *(dead_letters.router, fleet.router),
+    *(account.router, job_stream.router, jobs.router, artifacts.router, api_keys.router),
+    *(flags.router, dead_letters.router, fleet.router),
 )
 AUDIT = "audit.events"
 GUARDS = (Depends(Guard()),)
@@ -245,9 +249,13 @@ def assemble(
     checks = {"users": users.ping, "reads": reads.ping, "wire": wire.now_ms, "jwks": verifier.ping}
     checks |= {"flags": access.features.ping}
     health = Health(checks)
+    views = PostgresJobViews(reads)
+    place = settings.artifacts
+    files = open_store(Place(**place)) if place else None
     state = {
         "authenticator": authenticator,
-        "job_views": PostgresJobViews(reads),
+        "job_views": views,
+        "show_files": ShowFiles(views, files, SystemClock()),
         "commands": commands,
         "submit_jobs": JobSubmission(commands, fingerprint_key, sealer, access.features),
         "job_metrics": JobMetrics(metrics),

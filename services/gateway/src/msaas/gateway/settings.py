@@ -6,7 +6,13 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from msaas.settings import CommaList, LocalDefault, PostgresSettings, RedisSettings
+from msaas.settings import (
+    ArtifactSettings,
+    CommaList,
+    LocalDefault,
+    PostgresSettings,
+    RedisSettings,
+)
 
 # The public half of the default that jobs has; in production both have to be given.
 LOCAL_SEALING_KEY = "db5d7787:v-UvuN-RVGiSUc888FuNQW7Mf3XKgCYqg4cHBTjlJjM"
@@ -18,7 +24,7 @@ def _networks(given: tuple[str, ...]) -> tuple[str, ...]:
     return given
 
 
-class Settings(PostgresSettings, RedisSettings):
+class Settings(PostgresSettings, RedisSettings, ArtifactSettings):
     """`database_url` is the login that keeps users, `read_database_url` the one that reads.
 
     `api_key_peppers`: a comma between them; the first makes hashes, all of them find keys.

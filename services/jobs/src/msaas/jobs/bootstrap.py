@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from msaas.artifacts import Place, open_store
 from msaas.contracts import TASKS, DeadlinePassed, WakeJob
 from msaas.jobs.adapters.graves import WireGraves
 from msaas.jobs.adapters.postgres.billing import PostgresBilling
@@ -24,6 +25,7 @@ from msaas.jobs.application.keep_letters import KeepLetters
 from msaas.jobs.application.letters_ports import Pauses
 from msaas.jobs.application.measure_queue import MeasureQueue
 from msaas.jobs.application.persist_results import PersistResults
+from msaas.jobs.application.ports import UploadLinks
 from msaas.jobs.application.replay_letters import ReplayLetters
 from msaas.jobs.application.republish_facts import RepublishFacts
 from msaas.jobs.application.resolve_letters import ResolveLetters
@@ -99,11 +101,12 @@ def assemble(
     dispatch_window: int,
     enforces_quota: bool = True,
     pace: Pace | None = None,
+    links: UploadLinks | None = None,
 ) -> Service:
     messenger = Messenger(wire, SERVICE, environment, metrics=metrics, produces=PRODUCES, pace=pace)
     workers = WireToWorkers(messenger)
     dispatch_record = PostgresDispatch(database, window=dispatch_window)
-    dispatcher = Dispatcher(DispatchJobs(dispatch_record, workers, opener, metrics))
+    dispatcher = Dispatcher(DispatchJobs(dispatch_record, workers, opener, metrics, links=links))
     settle = SettleCommands(
         PostgresIntake(database),
         workers,
@@ -205,6 +208,7 @@ async def serve(settings: Settings) -> None:
                 opener=read_keys(settings.sealing_keys.get_secret_value()),
                 dispatch_window=settings.dispatch_window,
                 enforces_quota=settings.billing_enforcement_enabled,
+                links=open_store(Place(**place)) if (place := settings.artifacts) else None,
             )
             await _run(
                 service, Health({"db": database.ping, "wire": wire.now_ms}), metrics, settings

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Final
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from msaas.settings import LocalDefault, PostgresSettings, RedisSettings
+from msaas.settings import ArtifactSettings, LocalDefault, PostgresSettings, RedisSettings
 
 # The other half is the gateway's default; in production both have to be given.
 LOCAL_SEALING_KEY: Final = "db5d7787:YGDJDhWeErmU7OW1ZrSMvWeMPPgYZgZUkdv0RnT8zlM"
@@ -23,7 +23,7 @@ class _OneImage(RedisSettings):
     worker_slots: int = Field(default=50, ge=1, le=1_000)
 
 
-class Settings(_OneImage, PostgresSettings):
+class Settings(_OneImage, PostgresSettings, ArtifactSettings):
     """`sealing_keys`: private keys, a comma between them, the present one first."""
 
     model_config: ClassVar[SettingsConfigDict] = _OURS

@@ -4,20 +4,28 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol, TypeVar
 
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page, Request
 
-from msaas.browser_worker.browser import BrowserUnavailable
-from msaas.browser_worker.egress import Refusal
+from msaas.browser_worker.actions.options import (
+    ENGINE_BLOCKS,
+    build_options,
+    dress,
+    find_blocked,
+)
+from msaas.browser_worker.browser import PLAIN, BrowserUnavailable, ContextOptions, through
+from msaas.browser_worker.egress import Door
 from msaas.browser_worker.failures import explain, explain_no_browser, place_of
-from msaas.contracts import Value
+from msaas.browser_worker.guard import Refusal
+from msaas.browser_worker.watch import Watch
+from msaas.contracts import PageParams, Value
 from msaas.kernel import DependencyUnavailable
 from msaas.telemetry import Metrics, span
 from msaas.worker import ActionFailed, Run
 
-FindRefusal = Callable[[str, int], Refusal | None]
+Params = TypeVar("Params", bound=Value)
 
 _BUCKETS: Final = (0.05, 0.1, 0.2, 0.35, 0.5, 0.8, 1.2, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
 
@@ -25,18 +33,31 @@ _BUCKETS: Final = (0.05, 0.1, 0.2, 0.35, 0.5, 0.8, 1.2, 2.0, 5.0, 10.0, 20.0, 40
 class Pages(Protocol):
     """Where an action gets its page from."""
 
-    def open_page(self) -> AbstractAsyncContextManager[Page]: ...
+    def open_page(self, options: ContextOptions = PLAIN) -> AbstractAsyncContextManager[Page]: ...
+
+    def has_slain_a_page(self) -> bool: ...
+
+
+class Doors(Protocol):
+    """Where an action gets its page's way out from."""
+
+    def open_door(self) -> AbstractAsyncContextManager[Door]: ...
 
 
 class Visit:
     """One run and its page, and where that page was last refused."""
 
-    def __init__(self, page: Page, run: Run, find_refusal: FindRefusal) -> None:
+    def __init__(self, page: Page, run: Run, door: Door) -> None:
         self.page = page
         self.run = run
-        self._find_refusal = find_refusal
+        self._traffic = door.traffic
         self._failed_url: str | None = None
         page.on("requestfailed", self._remember_failed)
+
+    def get_params(self, kind: type[Params]) -> Params:
+        if not isinstance(self.run.params, kind):
+            raise TypeError("the action was given the parameters of another task")
+        return self.run.params
 
     @asynccontextmanager
     async def step(self, name: str) -> AsyncGenerator[None]:
@@ -49,7 +70,8 @@ class Visit:
 
     def find_refusal(self) -> Refusal | None:
         """Tell why the proxy refused the page that was to be opened last."""
-        return self._find_refusal(*place_of(self._failed_url)) if self._failed_url else None
+        failed_url = self._failed_url
+        return self._traffic.find_refusal(*place_of(failed_url)) if failed_url else None
 
     def _remember_failed(self, request: Request) -> None:
         if request.is_navigation_request() and request.frame == self.page.main_frame:
@@ -57,11 +79,20 @@ class Visit:
 
 
 class BrowserAction(ABC):
-    """Runs `visit` with a page in a fresh context."""
+    """Runs `visit` with a page in a fresh context.
 
-    def __init__(self, pages: Pages, find_refusal: FindRefusal, metrics: Metrics) -> None:
+    `needs_pictures` is for what is looked at: its pages come from `pictured`, a browser that
+    fetches pictures and fonts, unless the job blocks both.
+    """
+
+    needs_pictures: ClassVar[bool] = False
+
+    def __init__(
+        self, pages: Pages, doors: Doors, metrics: Metrics, *, pictured: Pages | None = None
+    ) -> None:
         self._pages = pages
-        self._find_refusal = find_refusal
+        self._pictured = pictured or pages
+        self._doors = doors
         self._seconds = metrics.histogram(
             "jobs_browser_processing_seconds", "One visit.", ("task_type",), _BUCKETS
         )
@@ -80,14 +111,31 @@ class BrowserAction(ABC):
     async def _visit(self, run: Run) -> Value:
         refusal: Callable[[], Refusal | None] = lambda: None  # noqa: E731  # until there is a page
         try:
-            async with _opening(self._pages, run) as page:
-                visit = Visit(page, run, self._find_refusal)
+            async with self._opening(run) as visit:
                 refusal = visit.find_refusal
                 return await self.visit(visit)
         except BrowserUnavailable as error:
             raise explain_no_browser() from error
         except PlaywrightError as error:
             raise explain(error, refusal()) from error
+
+    @asynccontextmanager
+    async def _opening(self, run: Run) -> AsyncGenerator[Visit]:
+        began = time.monotonic()
+        params = run.params if isinstance(run.params, PageParams) else None
+        blocked = find_blocked(params, needs_pictures=self.needs_pictures)
+        pages = self._pages if blocked >= ENGINE_BLOCKS else self._pictured
+        async with self._doors.open_door() as door:
+            options = {**(build_options(params) if params else PLAIN), **through(door.url)}
+            async with pages.open_page(options) as page:
+                if params:
+                    await dress(page, params, blocked - ENGINE_BLOCKS)
+                run.timings["open"] = _ms_since(began)
+                try:
+                    async with Watch(page, door, pages.has_slain_a_page).keep():
+                        yield Visit(page, run, door)
+                finally:
+                    run.network.extend(door.traffic.tell())
 
     @contextmanager
     def _measured(self, task_type: str) -> Generator[None]:
@@ -101,14 +149,6 @@ class BrowserAction(ABC):
         finally:
             self._seconds.labels(task_type).observe(time.monotonic() - began)
             self._total.labels(task_type, outcome).inc()
-
-
-@asynccontextmanager
-async def _opening(pages: Pages, run: Run) -> AsyncGenerator[Page]:
-    began = time.monotonic()
-    async with pages.open_page() as page:
-        run.timings["open"] = _ms_since(began)
-        yield page
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 MsaasError
 ├── JobNotFound            no such job, or somebody else's
 ├── NoResultYet            the job has not ended well
+├── FileNotFound           the job has left no file of that name
 ├── QuotaExceeded          the period's jobs are used or reserved
 ├── PlanForbidden          in the catalogue, not in the plan
 ├── IdempotencyMismatch    the key was used for something else
@@ -33,6 +34,12 @@ class NoResultYet(MsaasError):
     code: ClassVar[str] = "conflict"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
     default_message: ClassVar[str] = "The job has no result."
+
+
+class FileNotFound(MsaasError):
+    code: ClassVar[str] = "not_found"
+    kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
+    default_message: ClassVar[str] = "The job has no such file."
 
 
 class QuotaExceeded(MsaasError):

@@ -35,6 +35,10 @@ class JobViews(Protocol):
 
     async def find_result(self, user_id: UUID, job_id: UUID) -> Row | None: ...
 
+    async def find_decision(self, user_id: UUID, job_id: UUID) -> Row | None:
+        """Return which run decided the job, if any has by now."""
+        ...
+
     async def list_jobs(
         self, user_id: UUID, wanted: JobFilter, before: PageCursor | None, count: int
     ) -> Sequence[Row]: ...
@@ -52,6 +56,28 @@ class JobViews(Protocol):
     async def find_usage(self, user_id: UUID) -> Row | None:
         """Return the present period's counter."""
         ...
+
+
+class StoredFile(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def content_type(self) -> str: ...
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def created_at(self) -> datetime: ...
+
+
+class Files(Protocol):
+    """What runs have left behind, and links to it."""
+
+    async def list_run(self, job_id: UUID, fence: UUID) -> Sequence[StoredFile]: ...
+
+    async def sign_download(self, job_id: UUID, fence: UUID, name: str, seconds: float) -> str: ...
 
 
 class Commands(Protocol):

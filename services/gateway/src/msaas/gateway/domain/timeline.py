@@ -43,6 +43,7 @@ def _attempt(row: Row) -> Iterator[Happening]:
     if row["started_at"]:
         yield Happening(row["started_at"], "started", number, {})
     yield from _steps(row)
+    yield from _network(row)
     if row["outcome"] and row["finished_at"]:
         told = {name: row[name] for name in ("outcome", "reason", "error") if row[name]}
         yield Happening(row["finished_at"], "attempt_ended", number, told)
@@ -58,6 +59,12 @@ def _steps(row: Row) -> Iterator[Happening]:
     timings: dict[str, int] = row["timings_ms"] or {}
     for name, took_ms in timings.items():
         yield Happening(at, "step", row["attempt"], {"name": name, "took_ms": took_ms})
+
+
+def _network(row: Row) -> Iterator[Happening]:
+    """Say whom the run asked for, how many bytes went to and fro, and what was refused."""
+    if places := row["network"]:
+        yield Happening(row["finished_at"], "network", row["attempt"], {"places": places})
 
 
 def _retries(job: Row, attempts: Sequence[Row]) -> Iterator[Happening]:

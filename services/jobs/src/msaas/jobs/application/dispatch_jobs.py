@@ -2,12 +2,12 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from msaas.contracts import JobEnvelope, JobMeta, get_task
 from msaas.jobs.application.open_secrets import open_secrets
-from msaas.jobs.application.ports import Dispatch, DispatchRecord, Tick, Workers
+from msaas.jobs.application.ports import Dispatch, DispatchRecord, Tick, UploadLinks, Workers
 from msaas.sealing import Opener, SealBroken, SealUnreadable
 from msaas.telemetry import Metrics, current_traceparent, get_logger, span
 
@@ -16,11 +16,18 @@ _WAITS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 
 
 class DispatchJobs:
     def __init__(
-        self, record: DispatchRecord, workers: Workers, opener: Opener, metrics: Metrics
+        self,
+        record: DispatchRecord,
+        workers: Workers,
+        opener: Opener,
+        metrics: Metrics,
+        *,
+        links: UploadLinks | None = None,
     ) -> None:
         self._record = record
         self._workers = workers
         self._opener = opener
+        self._links = links
         self._log = get_logger()
         self._waited = metrics.histogram(
             "msaas_job_queue_wait_seconds", "From due to dispatched.", ("task_type",), _WAITS
@@ -65,12 +72,21 @@ class DispatchJobs:
         with span("jobs.dispatch", traceparent=one.traceparent, task_type=one.task_type):
             traceparent = current_traceparent() or one.traceparent
             try:
-                envelope = _build_envelope(one, open_secrets(self._opener, one))
+                payload = open_secrets(self._opener, one)
             except (SealBroken, SealUnreadable) as error:
                 self._log.error("seal_not_opened", job_id=str(one.job_id), **error.context)
                 await self._workers.give_up(one, error.safe_message)
                 return ""
+            envelope = _build_envelope(one, payload, await self._sign_uploads(one))
             return await self._workers.send(_topic_of(one), envelope, traceparent)
+
+    async def _sign_uploads(self, one: Dispatch) -> Mapping[str, str]:
+        """Sign for as long as the envelope lives."""
+        task = get_task(one.task_type)
+        if self._links is None or not task.uploads:
+            return {}
+        seconds = task.valid_for.total_seconds()
+        return await self._links.sign_uploads(one.job_id, one.fence, task.uploads, seconds)
 
     async def _note(self, sent: Sequence[tuple[Dispatch, str]]) -> None:
         """Keep the entries' ids; take back what was cancelled or picked anew in the meantime."""
@@ -89,7 +105,9 @@ def _topic_of(one: Dispatch) -> str:
     return get_task(one.task_type).topic
 
 
-def _build_envelope(one: Dispatch, payload: dict[str, Any]) -> JobEnvelope:
+def _build_envelope(
+    one: Dispatch, payload: dict[str, Any], uploads: Mapping[str, str]
+) -> JobEnvelope:
     return JobEnvelope(
         job_id=one.job_id,
         task_type=one.task_type,
@@ -106,5 +124,6 @@ def _build_envelope(one: Dispatch, payload: dict[str, Any]) -> JobEnvelope:
             deadline_ts=one.deadline_at,
             valid_until=one.dispatched_at + get_task(one.task_type).valid_for,
             parent_job_id=one.parent_job_id,
+            uploads=dict(uploads),
         ),
     )

@@ -1,6 +1,6 @@
 """What the use cases need from outside: the record, and the wire to the workers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -69,6 +69,14 @@ class DispatchRecord(Protocol):
     async def record_entries(self, entries: Sequence[tuple[UUID, UUID, str]]) -> frozenset[UUID]:
         """Note (job, fence, entry id) where the fence still stands; answer those jobs."""
         ...
+
+
+class UploadLinks(Protocol):
+    """Signs for the files that a run may leave behind."""
+
+    async def sign_uploads(
+        self, job_id: UUID, fence: UUID, names: Sequence[str], seconds: float
+    ) -> Mapping[str, str]: ...
 
 
 class Workers(Protocol):

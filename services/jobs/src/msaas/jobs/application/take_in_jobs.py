@@ -65,9 +65,9 @@ def _check_params(pushed: PushedJob) -> None:
     wrong = pushed.payload.keys() - task.params.model_fields.keys()
     wrong |= {name for name in secrets if not is_sealed(pushed.payload[name])}
     try:
-        told = pushed.payload | dict.fromkeys(secrets, "sealed")
+        told = {name: one for name, one in pushed.payload.items() if name not in secrets}
         task.params.model_validate_json(orjson.dumps(told))
     except ValidationError as error:
-        wrong |= {str(one["loc"][0]) for one in error.errors() if one["loc"]}
+        wrong |= {str(one["loc"][0]) for one in error.errors() if one["loc"]} - secrets
     if wrong:
         raise ParamsInvalid(f"The task does not take these parameters: {', '.join(sorted(wrong))}.")

@@ -68,3 +68,4 @@ class Run:
     reason: str | None = None
     error: str | None = None
     timings_ms: Mapping[str, int] | None = None
+    network: str | None = None

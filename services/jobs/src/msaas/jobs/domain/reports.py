@@ -19,12 +19,13 @@ class RunKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Success:
-    """`result` is JSON text; either it or `result_ref` is there."""
+    """`result` and `network` are JSON text; either the result or `result_ref` is there."""
 
     result: str | None = None
     result_ref: str | None = None
     finished_at: datetime
     timings_ms: Mapping[str, int]
+    network: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class Failure:
     retryable: bool
     finished_at: datetime
     timings_ms: Mapping[str, int]
+    network: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

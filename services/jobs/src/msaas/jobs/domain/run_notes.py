@@ -37,6 +37,7 @@ def _note_success(run: Run, success: Success) -> Run:
         reason=None,
         error=None,
         timings_ms=success.timings_ms,
+        network=success.network,
     )
 
 
@@ -49,6 +50,7 @@ def _note_failure(run: Run, failure: Failure, after: Job) -> Run:
         reason=failure.reason,
         error=failure.error,
         timings_ms=failure.timings_ms,
+        network=failure.network,
     )
 
 

@@ -38,6 +38,8 @@ class Verdict:
     runs: tuple[Run, ...] = ()
     stop: frozenset[UUID] = frozenset()
     unknown: int = 0
+    decided_by: UUID | None = None
+    """The run whose report ended the job: what it uploaded is what the job has left."""
 
     @property
     def ends(self) -> bool:
@@ -84,6 +86,7 @@ def decide(
         runs=tuple(run for fence, run in noted.items() if run != runs[fence]),
         stop=_find_runs_to_stop(job, after, {**runs, **noted}, heard),
         unknown=len(reports) - len(heard),
+        decided_by=_find_decider(after, winner),
     )
 
 
@@ -100,6 +103,12 @@ def _find_winner(job: Job, heard: Mapping[UUID, RunReport]) -> RunReport | None:
             one[0],
         ),
     )[1]
+
+
+def _find_decider(after: Job, winner: RunReport | None) -> UUID | None:
+    if winner is not None:
+        return winner.run.fence
+    return after.fence if after.is_finished else None
 
 
 def _settle(

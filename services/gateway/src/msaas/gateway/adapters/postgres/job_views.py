@@ -17,15 +17,18 @@ last_error, failure_reason, correlation_id, version
 """
 _JOB = f"SELECT {_SUMMARY}, payload AS params FROM api_v1.jobs WHERE id = $1"  # noqa: S608  # our own words
 _PROGRESS = "SELECT status, progress, updated_at FROM api_v1.jobs WHERE id = $1"
+_DECISION = "SELECT decided_by FROM api_v1.jobs WHERE id = $1"
 _RESULT = """
-SELECT id, task_type, status, result, failure_reason, last_error, finished_at
+SELECT id, task_type, status, result, result_ref, failure_reason, last_error, finished_at
 FROM api_v1.jobs WHERE id = $1
 """
-_ATTEMPTS = """
-SELECT attempt, dispatched_at, started_at, finished_at, outcome, reason, error, timings_ms,
-  waited_ms, waited_for
-FROM api_v1.job_attempts WHERE job_id = $1 ORDER BY dispatched_at, attempt
+_ATTEMPT = """
+attempt, dispatched_at, started_at, finished_at, outcome, reason, error, timings_ms, waited_ms,
+waited_for
 """
+_OF_JOB = "FROM api_v1.job_attempts WHERE job_id = $1 ORDER BY dispatched_at, attempt"
+_ATTEMPTS = f"SELECT {_ATTEMPT} {_OF_JOB}"  # our own words
+_ATTEMPTS_TOLD = f"SELECT {_ATTEMPT}, network {_OF_JOB}"  # our own words
 _STORY = f"""
 SELECT {_SUMMARY}, cancel_requested_at FROM api_v1.jobs WHERE id = $1
 """  # noqa: S608  # our own words
@@ -55,6 +58,9 @@ class PostgresJobViews:
     async def find_result(self, user_id: UUID, job_id: UUID) -> Row | None:
         return await self._find(user_id, _RESULT, job_id)
 
+    async def find_decision(self, user_id: UUID, job_id: UUID) -> Row | None:
+        return await self._find(user_id, _DECISION, job_id)
+
     async def find_account(self, user_id: UUID) -> Row | None:
         return await self._find(user_id, _ACCOUNT)
 
@@ -81,11 +87,11 @@ class PostgresJobViews:
             job = await connection.fetchrow(_STORY, job_id)
             if job is None:
                 return None
-            attempts = await connection.fetch(_ATTEMPTS, job_id)
+            attempts = await connection.fetch(_ATTEMPTS_TOLD, job_id)
             charges = await connection.fetch(_CHARGES, job_id)
         return JobStory(
             _parsed(dict(job), "progress"),
-            [_parsed(dict(row), "timings_ms") for row in attempts],
+            [_parsed(_parsed(dict(row), "timings_ms"), "network") for row in attempts],
             [dict(row) for row in charges],
         )
 

@@ -141,7 +141,8 @@ async def read_result(job_id: UUID, user: User, views: Views) -> JobResult:
     row = await views.find_result(user.id, job_id)
     if row is None:
         raise JobNotFound
-    if row["status"] == JobStatus.COMPLETED and row["result"] is not None:
+    is_there = row["result"] is not None or row["result_ref"] is not None
+    if row["status"] == JobStatus.COMPLETED and is_there:
         return to_model(JobResult, row)
     why = row["last_error"] or f"The job is {row['status']}."
     raise NoResultYet(f"The job has no result: {why}")

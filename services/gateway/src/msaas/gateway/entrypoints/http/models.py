@@ -148,9 +148,12 @@ class JobState(_Answer):
 
 
 class JobResult(_Answer):
+    """A result that is too large for an answer is the file that `result_ref` names."""
+
     id: UUID
     task_type: str
-    result: JsonObject
+    result: JsonObject | None
+    result_ref: str | None
     finished_at: datetime
 
 

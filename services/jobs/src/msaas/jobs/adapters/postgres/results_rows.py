@@ -90,6 +90,7 @@ def move_row(verdict: Verdict) -> Row:
         success.result_ref if success else None,
         _array(job.waiting_for),
         job.wake_at,
+        verdict.decided_by,
     )
 
 
@@ -109,6 +110,7 @@ def run_rows(verdict: Verdict) -> Iterable[Row]:
             run.reason,
             run.error,
             _json(run.timings_ms),
+            run.network,
         )
 
 

@@ -45,16 +45,17 @@ UPDATE jobs.jobs j SET
   progress = coalesce(u.progress, CASE WHEN u.waiting_for IS NOT NULL THEN j.progress END),
   waiting_for = u.waiting_for::uuid[], wake_at = u.wake_at,
   last_error = u.last_error, failure_reason = u.failure_reason,
-  reserved = u.reserved, result = u.result, result_ref = u.result_ref
+  reserved = u.reserved, result = u.result, result_ref = u.result_ref,
+  decided_by = u.decided_by
 FROM unnest(
   $1::uuid[], $2::text[], $3::smallint[], $4::smallint[], $5::timestamptz[], $6::timestamptz[],
   $7::text[], $8::uuid[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[],
   $12::jsonb[], $13::text[], $14::text[], $15::boolean[], $16::jsonb[], $17::text[],
-  $18::text[], $19::timestamptz[]
+  $18::text[], $19::timestamptz[], $20::uuid[]
 ) AS u (
   job_id, status, attempts, losses, run_at, dispatched_at, entry_id, fence, lease_until,
   started_at, finished_at, progress, last_error, failure_reason, reserved, result, result_ref,
-  waiting_for, wake_at
+  waiting_for, wake_at, decided_by
 )
 WHERE j.id = u.job_id AND j.finished_at IS NULL
 RETURNING {_CHANGED}
@@ -73,11 +74,11 @@ NOTE_RUNS: Final = """
 UPDATE jobs.job_attempts a SET
   worker = u.worker, started_at = u.started_at, finished_at = u.finished_at,
   outcome = u.outcome, reason = u.reason, error = u.error,
-  timings_ms = coalesce(u.timings_ms, a.timings_ms)
+  timings_ms = coalesce(u.timings_ms, a.timings_ms), network = coalesce(u.network, a.network)
 FROM unnest(
   $1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[],
-  $7::text[], $8::text[], $9::jsonb[]
-) AS u (job_id, fence, worker, started_at, finished_at, outcome, reason, error, timings_ms)
+  $7::text[], $8::text[], $9::jsonb[], $10::jsonb[]
+) AS u (job_id, fence, worker, started_at, finished_at, outcome, reason, error, timings_ms, network)
 WHERE a.job_id = u.job_id AND a.fence = u.fence
 """
 

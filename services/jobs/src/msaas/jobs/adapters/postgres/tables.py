@@ -94,6 +94,7 @@ jobs = Table(
     Column("deleted_at", INSTANT, info=INTERNAL),
     *common(),
     Column("last_retry", Uuid, info=INTERNAL),
+    Column("decided_by", Uuid, info=INTERNAL),
     CheckConstraint(
         "status IN ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED')",
         name="jobs_status_known",
@@ -200,6 +201,7 @@ job_attempts = Table(
     Column("timings_ms", JSONB, info=INTERNAL),
     Column("waited_ms", BigInteger, info=INTERNAL),
     Column("waited_for", Text, info=INTERNAL),
+    Column("network", JSONB, info=CONTENT),
     CheckConstraint(
         "waited_for IN ('plan_concurrency', 'topic_window', 'scheduled', 'paused')",
         name="job_attempts_wait_known",

@@ -101,6 +101,7 @@ def _read_success(message: JobSucceeded) -> RunReport:
         result_ref=message.result_ref,
         finished_at=message.finished_at,
         timings_ms=message.timings_ms,
+        network=_read_network(message),
     )
     return RunReport(run=run, started_at=message.started_at, success=success)
 
@@ -123,6 +124,7 @@ def _refuse_result(message: JobSucceeded, run: RunKey) -> RunReport:
         retryable=False,
         finished_at=message.finished_at,
         timings_ms=message.timings_ms,
+        network=_read_network(message),
     )
     return RunReport(run=run, started_at=message.started_at, failure=failure)
 
@@ -134,6 +136,12 @@ def _read_failure(message: JobFailed) -> RunReport:
         retryable=message.retryable,
         finished_at=message.finished_at,
         timings_ms=message.timings_ms,
+        network=_read_network(message),
     )
     run = RunKey(message.job_id, message.fence)
     return RunReport(run=run, started_at=message.started_at, failure=failure)
+
+
+def _read_network(message: JobSucceeded | JobFailed) -> str | None:
+    places = [place.model_dump(mode="json") for place in message.network]
+    return orjson.dumps(places).decode() if places else None

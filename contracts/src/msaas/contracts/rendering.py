@@ -1,0 +1,197 @@
+"""Browser tasks that draw a page, and the one that works on it step by step."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from msaas.contracts.extraction import AttributeName
+from msaas.contracts.jobs import Milliseconds
+from msaas.contracts.message import Value
+from msaas.contracts.pages import Artifact, PageParams, PageResult, PageUrl, Selector, TimeoutMs
+from msaas.contracts.text import NO_NUL, ForeignText, Name
+
+MOST_SCREENSHOTS = 5
+Pixels = Annotated[int, Field(ge=1, le=20_000)]
+
+
+class CaptureScreenshotParams(PageParams):
+    """What the viewport shows, all of the page, or one element; `quality` is for JPEG."""
+
+    full_page: bool = False
+    selector: Selector | None = None
+    format: Literal["png", "jpeg"] = "png"
+    quality: Annotated[int, Field(ge=1, le=100)] | None = None
+    hide_background: bool = False
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.quality is not None and self.format != "jpeg":
+            raise ValueError("quality is for jpeg")
+        if self.full_page and self.selector is not None:
+            raise ValueError("either full_page or selector")
+        return self
+
+
+class CaptureScreenshotResult(PageResult):
+    """`truncated` where the page was higher than a picture may be."""
+
+    artifact: Artifact
+    width: Pixels
+    height: Pixels
+    truncated: bool = False
+
+
+class RenderPdfParams(PageParams):
+    """The page as it prints; `pages` as a printer takes them (`1-3, 5`)."""
+
+    paper: Literal["A3", "A4", "A5", "Legal", "Letter"] = "A4"
+    landscape: bool = False
+    backgrounds: bool = True
+    scale: Annotated[float, Field(ge=0.1, le=2)] = 1.0
+    margin_mm: Annotated[float, Field(ge=0, le=100)] = 10.0
+    pages: Annotated[str, Field(pattern=r"^[0-9][0-9 ,-]*$", max_length=100)] | None = None
+    media: Literal["print", "screen"] = "print"
+
+
+class RenderPdfResult(PageResult):
+    artifact: Artifact
+
+
+class Goto(Value):
+    do: Literal["goto"]
+    url: PageUrl
+
+
+class Click(Value):
+    do: Literal["click"]
+    selector: Selector
+    double: bool = False
+
+
+class Fill(Value):
+    """Types `text`, or the secret of that name, into a field."""
+
+    do: Literal["fill"]
+    selector: Selector
+    text: Annotated[str, Field(pattern=NO_NUL, max_length=10_000)] | None = None
+    secret: Name | None = None
+
+    @model_validator(mode="after")
+    def _has_one_text(self) -> Self:
+        if (self.text is None) == (self.secret is None):
+            raise ValueError("either text or secret")
+        return self
+
+
+class Press(Value):
+    """A key by its name: `Enter`, `Tab`, `Control+A`."""
+
+    do: Literal["press"]
+    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9+]+$", max_length=40)]
+    selector: Selector | None = None
+
+
+class Select(Value):
+    do: Literal["select"]
+    selector: Selector
+    values: Annotated[
+        tuple[Annotated[str, Field(pattern=NO_NUL, max_length=500)], ...],
+        Field(min_length=1, max_length=50),
+    ]
+
+
+class Check(Value):
+    do: Literal["check"]
+    selector: Selector
+    checked: bool = True
+
+
+class Hover(Value):
+    do: Literal["hover"]
+    selector: Selector
+
+
+class Scroll(Value):
+    """To an element, or to the page's end."""
+
+    do: Literal["scroll"]
+    selector: Selector | None = None
+
+
+class WaitFor(Value):
+    do: Literal["wait_for"]
+    selector: Selector
+    state: Literal["visible", "hidden", "attached", "detached"] = "visible"
+
+
+class Pause(Value):
+    do: Literal["pause"]
+    ms: Annotated[int, Field(ge=1, le=10_000)]
+
+
+class Extract(Value):
+    """Keeps the text, or an attribute, of the first match under a name."""
+
+    do: Literal["extract"]
+    name: Name
+    selector: Selector
+    attribute: AttributeName | None = None
+
+
+class Screenshot(Value):
+    do: Literal["screenshot"]
+    full_page: bool = False
+
+
+Step = Annotated[
+    Goto
+    | Click
+    | Fill
+    | Press
+    | Select
+    | Check
+    | Hover
+    | Scroll
+    | WaitFor
+    | Pause
+    | Extract
+    | Screenshot,
+    Field(discriminator="do"),
+]
+StepSecrets = Annotated[
+    dict[Name, Annotated[str, Field(pattern=NO_NUL, max_length=4_096)]],
+    Field(max_length=20, json_schema_extra={"writeOnly": True}),
+]
+"""Sealed as a whole; steps name what they type."""
+
+
+class RunStepsParams(PageParams):
+    """Opens `url`, then does one step after the other; `step_timeout_ms` is for each of them.
+
+    The first that fails ends the run, which says which it was and why, beside a picture.
+    """
+
+    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=50)]
+    secrets: StepSecrets | None = None
+    step_timeout_ms: TimeoutMs = 10_000
+
+    @model_validator(mode="after")
+    def _can_be_done(self) -> Self:
+        pictures = sum(isinstance(step, Screenshot) for step in self.steps)
+        if pictures > MOST_SCREENSHOTS:
+            raise ValueError(f"at most {MOST_SCREENSHOTS} screenshots")
+        return self
+
+
+class StepDone(Value):
+    """`number` counts from 1, as the timeline does in `step_01`."""
+
+    number: Annotated[int, Field(ge=1, le=50)]
+    do: Name
+    took_ms: Milliseconds
+
+
+class RunStepsResult(PageResult):
+    steps: tuple[StepDone, ...]
+    extracted: dict[Name, ForeignText]
+    artifacts: tuple[Artifact, ...] = ()

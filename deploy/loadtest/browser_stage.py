@@ -1,0 +1,144 @@
+"""The browser worker's inside on the demo site, and its rivals: what the benchmark measures."""
+
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+from playwright.async_api import Playwright
+from pydantic_core import to_json
+
+from msaas.browser_worker.browser import Launch
+from msaas.browser_worker.chromium import FLAGS, NO_PICTURES
+from msaas.browser_worker.egress import Egress
+from msaas.browser_worker.engine import Engine
+from msaas.browser_worker.guard import Guard
+from msaas.browser_worker.run import make_actions
+from msaas.contracts import Artifact, Progress, get_task
+from msaas.kernel import SystemClock
+from msaas.local.demo_site import DemoSite
+from msaas.telemetry import Metrics
+from msaas.testing import build_job_envelope
+from msaas.worker import Action, Run
+
+TEXT = "navigate_and_extract_text"
+ARTICLE = "/article"
+# What each task is asked on the demo site, beside the address.
+TASKS: Mapping[str, tuple[str, dict[str, Any]]] = {
+    TEXT: (ARTICLE, {}),
+    "extract_markdown": (ARTICLE, {}),
+    "extract_structured": (
+        "/list",
+        {
+            "fields": {
+                "lights": {
+                    "selector": "tbody tr",
+                    "many": True,
+                    "fields": {"name": {"selector": "td:nth-child(2)"}},
+                }
+            }
+        },
+    ),
+    "extract_links": ("/", {}),
+    "capture_screenshot": (ARTICLE, {"full_page": True}),
+    "render_pdf": (ARTICLE, {}),
+    "run_steps": (
+        "/form",
+        {
+            "steps": [
+                {"do": "fill", "selector": "[name=seen]", "text": "two flashes"},
+                {"do": "click", "selector": "button"},
+                {"do": "extract", "name": "report", "selector": "#report"},
+            ]
+        },
+    ),
+    "crawl_site": ("/", {"max_pages": 5}),
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Warm engines of one browser, with so many slots."""
+
+    engine: Engine
+    launch: Launch
+    actions: Mapping[str, Action]
+    site: DemoSite
+    proxy: str
+
+    async def do(self, task_type: str) -> object:
+        path, params = TASKS[task_type]
+        return await self.actions[task_type].run(run_of(task_type, self.site.url + path, params))
+
+
+@asynccontextmanager
+async def stage(site: DemoSite, chromium: Path, slots: int = 1) -> AsyncGenerator[Stage]:
+    metrics = Metrics("bench", "bench")
+    egress = Egress(Guard((site.place,)), metrics)
+    launch = Launch(chromium=chromium, sandbox=os.geteuid() != 0)
+    engine = Engine(launch, slots=slots, recycle_after=5_000, metrics=metrics)
+    pictured = Engine(
+        replace(launch, pictures=True),
+        slots=slots,
+        recycle_after=5_000,
+        metrics=metrics,
+        is_warm=False,
+    )
+    async with engine, pictured, egress.open_door() as door:
+        actions = make_actions(engine, egress, metrics, pictured=pictured)
+        yield Stage(engine, launch, actions, site, door.url)
+
+
+async def open_once(driver: Playwright, ours: Stage, url: str) -> str:
+    """Do the same work as the text task, with a browser that lives for this page."""
+    browser = await driver.chromium.launch(
+        executable_path=ours.launch.chromium,
+        args=[*FLAGS, *NO_PICTURES],
+        proxy={"server": ours.proxy},
+        chromium_sandbox=ours.launch.sandbox,
+    )
+    page = await browser.new_page()
+    await page.goto(url)
+    await page.title()
+    text = await page.inner_text("body")
+    await browser.close()
+    return text
+
+
+def run_of(task_type: str, url: str, params: Mapping[str, Any]) -> Run:
+    async def tell(_progress: Progress) -> None: ...
+
+    async def is_cancelled() -> bool:
+        return False
+
+    async def keep(name: str, content: bytes, content_type: str) -> Artifact:
+        return Artifact(name=name, content_type=content_type, size=len(content), sha256="0" * 64)
+
+    return Run(
+        build_job_envelope(task_type=task_type),
+        get_task(task_type).params.model_validate_json(to_json({"url": url, **params})),
+        clock=SystemClock(),
+        seconds=60,
+        tell=tell,
+        is_cancelled=is_cancelled,
+        keep=keep,
+    )
+
+
+def measure_memory() -> int:
+    """Count what this process and all that it has started hold to themselves."""
+    family = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    return sum(own_memory(one) for one in family)
+
+
+def own_memory(process: psutil.Process) -> int:
+    try:
+        return process.memory_full_info().uss
+    except psutil.Error:  # it has just ended
+        return 0
+
+
+Job = Callable[[], Awaitable[object]]

@@ -1,0 +1,39 @@
+"""`python -m msaas.local.artifacts --folder FOLDER`: serves whoever brings a signed link."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvicorn
+
+from msaas.artifacts import FolderDoor, LinkSigner
+from msaas.local.servers.ports import LOOPBACK
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m msaas.local.artifacts", description=__doc__)
+    parser.add_argument("--port", type=int, default=8020)
+    parser.add_argument("--host", default=LOOPBACK)
+    parser.add_argument("--folder", type=Path, required=True)
+    chosen = parser.parse_args(arguments)
+    try:
+        key, url = os.environ["ARTIFACTS_LINK_KEY"], os.environ["ARTIFACTS_LINK_URL"]
+    except KeyError as missing:
+        parser.exit(2, f"{missing.args[0]} is missing\n")
+    chosen.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    door = FolderDoor(chosen.folder, LinkSigner(key, url))
+    # Its access log would hold the links, and whoever has one may use it.
+    uvicorn.run(
+        door,
+        host=chosen.host,
+        port=chosen.port,
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=3,
+    )
+
+
+if __name__ == "__main__":
+    main()

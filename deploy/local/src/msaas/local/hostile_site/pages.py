@@ -1,0 +1,135 @@
+"""Pages whose scripts misbehave; what misbehaves on the wire is in `bodies`."""
+
+from collections.abc import Mapping
+from typing import Final
+
+PAGES: Final[Mapping[str, str]] = {
+    "/": "<h1>Trouble</h1>",
+    "/loop": "<p>a</p><script>setTimeout(() => { for (;;) {} }, 0)</script>",
+    "/loop-at-once": "<p>a</p><script>for (;;) {}</script>",
+    "/alerts": "<p>a</p><script>for (;;) { alert(1); confirm(2); prompt(3); }</script>",
+    "/popups": "<p>a</p><script>for (let i = 0; i < 3000; i++) open('/popup?' + i)</script>",
+    "/popup": "<p>p</p><script>alert(1); open('/popup')</script>",
+    "/leaving": """<p>a</p><script>
+      addEventListener("beforeunload", e => { e.preventDefault(); e.returnValue = "stay"; });
+    </script>""",
+    "/metadata": """<meta http-equiv=refresh
+      content="0;url=http://169.254.169.254/latest/meta-data/"><p>a</p>""",
+    "/grow": """<p>a</p><script>
+      setInterval(() => {
+        const grown = document.createElement("div");
+        grown.innerHTML = "<b>x</b>".repeat(50000);
+        document.body.append(grown);
+      }, 10);
+    </script>""",
+    "/hoard": """<p>a</p><script>
+      const kept = [];
+      setInterval(() => kept.push(new Uint8Array(32 << 20).fill(7)), 10);
+    </script>""",
+    "/hoard-at-once": """<p>a</p><script>
+      const kept = [];
+      for (;;) kept.push(new Uint8Array(8 << 20).fill(kept.length));
+    </script>""",
+    "/rewrites": """<p>a</p><script>
+      setInterval(() => history.pushState({}, "", "/rewrites?" + Math.random()), 0);
+    </script>""",
+    "/reloads": "<p>a</p><script>setTimeout(() => location.reload(), 5)</script>",
+    "/service-worker": """<p id=said></p><script>
+      const said = text => { document.getElementById("said").textContent = text; };
+      const workers = navigator.serviceWorker;
+      if (!workers) said("none");
+      else workers.register("/sw.js").then(
+        () => workers.ready.then(() => said("registered")), error => said("refused"));
+      setTimeout(() => {
+        if (!document.getElementById("said").textContent) said("inactive");
+      }, 800);
+    </script>""",
+    "/remember": """<p id=found></p><script>
+      document.getElementById("found").textContent = [
+        document.cookie, localStorage.kept, sessionStorage.kept, name,
+      ].filter(Boolean).join() || "nothing";
+      document.cookie = "kept=1; max-age=99999";
+      localStorage.kept = sessionStorage.kept = name = "kept";
+      indexedDB.open("kept", 1);
+      caches?.open("kept").then(cache => cache.put("/kept", new Response("kept")));
+    </script>""",
+    "/databases": """<p id=found></p><script>
+      Promise.all([indexedDB.databases(), globalThis.caches ? caches.keys() : []]).then(
+        ([databases, kept]) => {
+          document.getElementById("found").textContent = databases.length + kept.length + " kept";
+        });
+    </script>""",
+    "/downloads": """<p>a</p><script>
+      for (let i = 0; i < 20; i++) {
+        const link = document.createElement("a");
+        link.href = "/download?" + i;
+        link.download = "f" + i;
+        document.body.append(link);
+        link.click();
+      }
+    </script>""",
+    "/schemes": """<p id=here>here</p>
+      <iframe src="file:///etc/passwd"></iframe><iframe src="chrome://version"></iframe>
+      <iframe src="devtools://devtools"></iframe><iframe src="view-source:http://x"></iframe>
+      <embed src="file:///etc/passwd"><object data="file:///etc/passwd"></object>
+      <script>
+        for (const url of ["file:///etc/passwd", "chrome://crash", "data:text/html,<h1>out</h1>",
+                           "filesystem:http://x/y", "ftp://127.0.0.1/", "about:crash"]) {
+          try { location = url } catch (e) {}
+          try { open(url) } catch (e) {}
+          fetch(url).catch(() => 0);
+        }
+      </script>""",
+    "/unclosed": "<div>" * 20_000 + "deep",
+    "/many": """<p>a</p><script>
+      for (let i = 0; i < 60; i++) {
+        fetch(`http://h${i}.many.test:${location.port}/silent`, {mode: "no-cors"}).catch(() => 0);
+      }
+    </script>""",
+}
+
+SERVICE_WORKER: Final = """
+  self.addEventListener("install", () => self.skipWaiting());
+  self.addEventListener("fetch", event => event.respondWith(new Response("taken over")));
+"""
+
+
+def reach(host: str, port: str) -> str:
+    """Try every way that a page has to a place that is none of its business."""
+    place = f"{host}:{port}"
+    return f"""<p id=said>trying</p>
+      <img src="http://{place}/image"><script src="http://{place}/script.js"></script>
+      <link rel=preconnect href="http://{place}"><link rel=dns-prefetch href="//{host}">
+      <link rel=stylesheet href="http://{place}/style.css">
+      <link rel=prefetch href="http://{place}/prefetch">
+      <iframe src="http://{place}/frame"></iframe><object data="http://{place}/object"></object>
+      <video src="http://{place}/video" autoplay muted></video>
+      <form id=f action="http://{place}/form" method=post target=nowhere><input name=a></form>
+      <a id=a href="/" ping="http://{place}/ping">x</a>
+      <script>
+        const tries = [
+          () => fetch("http://{place}/fetch", {{mode: "no-cors"}}),
+          () => navigator.sendBeacon("http://{place}/beacon"),
+          () => new WebSocket("ws://{place}/socket"),
+          () => new EventSource("http://{place}/events"),
+          () => new Worker(URL.createObjectURL(new Blob(["importScripts('http://{place}/w.js')"]))),
+          () => new SharedWorker(URL.createObjectURL(new Blob(["fetch('http://{place}/sw')"]))),
+          () => open("http://{place}/popup"),
+          () => document.getElementById("f").submit(),
+          () => new WebTransport("https://{place}/transport").ready,
+          () => new XMLHttpRequest().open("GET", "http://{place}/xhr", false),
+          () => {{
+            const peer = new RTCPeerConnection({{iceServers: [
+              {{urls: "stun:{place}"}},
+              {{urls: "turn:{place}?transport=tcp", username: "u", credential: "c"}},
+              {{urls: "turn:{place}?transport=udp", username: "u", credential: "c"}},
+            ]}});
+            peer.createDataChannel("d");
+            peer.createOffer().then(offer => peer.setLocalDescription(offer));
+          }},
+        ];
+        for (const one of tries) {{
+          try {{ Promise.resolve(one()).catch(() => 0) }} catch (e) {{}}
+        }}
+        setTimeout(() => {{ document.getElementById("said").textContent = "tried" }}, 1000);
+      </script>"""

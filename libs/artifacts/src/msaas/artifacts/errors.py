@@ -1,0 +1,26 @@
+"""What can go wrong with files.
+
+MsaasError
+├── ArtifactNotFound          nothing of that name was kept
+├── StoreUnknown              the address names no store that we have
+└── DependencyUnavailable
+    └── ArtifactsUnavailable  the store does not answer
+"""
+
+from typing import ClassVar
+
+from msaas.kernel import DependencyUnavailable, ErrorKind, MsaasError
+
+
+class ArtifactNotFound(MsaasError):
+    code: ClassVar[str] = "not_found"
+    kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
+    default_message: ClassVar[str] = "There is no such artifact."
+
+
+class StoreUnknown(MsaasError):
+    default_message: ClassVar[str] = "ARTIFACTS_URL begins with file:// or s3://."
+
+
+class ArtifactsUnavailable(DependencyUnavailable):
+    default_message: ClassVar[str] = "The artifact store is not available."

@@ -1,0 +1,18 @@
+"""Which files are kept at all: what a name's ending promises, and how large one may be."""
+
+from collections.abc import Mapping
+from typing import Final
+
+MOST_BYTES: Final = 20 * 1024 * 1024
+_KINDS: Final[Mapping[str, str]] = {
+    "jpeg": "image/jpeg",
+    "json": "application/json",
+    "md": "text/markdown",
+    "pdf": "application/pdf",
+    "png": "image/png",
+}
+
+
+def content_type_of(name: str) -> str | None:
+    """Nothing that a browser would run: no HTML, no SVG, no script."""
+    return _KINDS.get(name.rpartition(".")[2])

@@ -1,0 +1,151 @@
+"""Where files are kept: a bucket that signs its own links, or a folder behind our own door."""
+
+import asyncio
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, S3Store
+
+from msaas.artifacts.errors import ArtifactNotFound, ArtifactsUnavailable, StoreUnknown
+from msaas.artifacts.kinds import content_type_of
+from msaas.artifacts.links import LinkSigner
+
+TIMEOUT: Final = 10.0
+Method: TypeAlias = Literal["GET", "PUT"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the store is, and what it takes to sign for it.
+
+    `url` is `file:///folder`, with `link_url` and `link_key` for the door before it, or
+    `s3://bucket/prefix`, with a key pair and, for R2 and its kind, an `endpoint`.
+    """
+
+    url: str
+    link_url: str = ""
+    link_key: str = ""
+    endpoint: str = ""
+    region: str = "auto"
+    key_id: str = ""
+    secret: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredArtifact:
+    name: str
+    content_type: str
+    size: int
+    created_at: datetime
+
+
+class ArtifactStore:
+    """Keeps what a run leaves behind under `job/fence/name`."""
+
+    def __init__(self, store: LocalStore | S3Store, links: LinkSigner | None = None) -> None:
+        self._store = store
+        self._links = links
+
+    async def put(self, key: str, data: bytes) -> None:
+        kind = content_type_of(key)
+        attributes = {"Content-Type": kind} if kind and isinstance(self._store, S3Store) else None
+        with _told():
+            async with asyncio.timeout(TIMEOUT):
+                await obstore.put_async(self._store, key, data, attributes=attributes)
+
+    async def get(self, key: str) -> bytes:
+        with _told():
+            async with asyncio.timeout(TIMEOUT):
+                found = await obstore.get_async(self._store, key)
+                return bytes(await found.bytes_async())
+
+    async def list_run(self, job_id: UUID, fence: UUID) -> Sequence[StoredArtifact]:
+        """List what one run has left, by name; what is of no kind of ours does not count."""
+        folder = f"{job_id}/{fence}/"
+        return sorted(
+            (
+                StoredArtifact(name, kind, one["size"], one["last_modified"])
+                for one in await self._list(folder)
+                if (kind := content_type_of(name := one["path"].rpartition("/")[2]))
+            ),
+            key=lambda one: one.name,
+        )
+
+    async def delete_job(self, job_id: UUID) -> int:
+        """Delete whatever any run of a job has left; say how many files that were."""
+        return await self.delete_under(f"{job_id}/")
+
+    async def delete_under(self, prefix: str) -> int:
+        paths = [one["path"] for one in await self._list(prefix)]
+        if paths:
+            with _told():
+                async with asyncio.timeout(TIMEOUT):
+                    await obstore.delete_async(self._store, paths)
+        return len(paths)
+
+    async def sign(self, method: Method, keys: Iterable[str], seconds: float) -> Sequence[str]:
+        """Make a link for each key, good for one verb and for so many seconds."""
+        if self._links:
+            return [self._links.sign(method, key, seconds) for key in keys]
+        if not isinstance(self._store, S3Store):
+            raise ArtifactsUnavailable("Nobody signs for the artifact folder.")
+        with _told():
+            return await obstore.sign_async(
+                self._store, method, list(keys), timedelta(seconds=seconds)
+            )
+
+    async def sign_uploads(
+        self, job_id: UUID, fence: UUID, names: Sequence[str], seconds: float
+    ) -> Mapping[str, str]:
+        keys = [f"{job_id}/{fence}/{name}" for name in names]
+        return dict(zip(names, await self.sign("PUT", keys, seconds), strict=True))
+
+    async def sign_download(self, job_id: UUID, fence: UUID, name: str, seconds: float) -> str:
+        return (await self.sign("GET", [f"{job_id}/{fence}/{name}"], seconds))[0]
+
+    async def _list(self, prefix: str) -> Sequence[Mapping[str, Any]]:
+        with _told():
+            async with asyncio.timeout(TIMEOUT):
+                listing = obstore.list(self._store, prefix)  # pyright: ignore[reportUnknownMemberType]  # an overload speaks of pyarrow
+                return [dict(one) async for chunk in listing for one in chunk]
+
+
+@contextmanager
+def _told() -> Generator[None]:
+    """Say what went wrong in our own words: the store's may hold keys and addresses."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise ArtifactNotFound from None
+    except (BaseError, OSError, TimeoutError) as error:
+        raise ArtifactsUnavailable from error
+
+
+def open_store(place: Place) -> ArtifactStore:
+    parts = urlsplit(place.url)
+    if parts.scheme == "file":
+        folder = Path(unquote(parts.path))
+        links = LinkSigner(place.link_key, place.link_url) if place.link_url else None
+        return ArtifactStore(LocalStore(folder, mkdir=True, automatic_cleanup=True), links)
+    if parts.scheme != "s3" or not parts.netloc:
+        raise StoreUnknown
+    elsewhere: dict[str, Any] = {"endpoint": place.endpoint} if place.endpoint else {}
+    return ArtifactStore(
+        S3Store(
+            parts.netloc,
+            prefix=parts.path.strip("/") or None,
+            region=place.region,
+            access_key_id=place.key_id,
+            secret_access_key=place.secret,
+            client_options={"allow_http": place.endpoint.startswith("http://")},
+            **elsewhere,
+        )
+    )

@@ -1,0 +1,46 @@
+"""Declares where the files of jobs are kept, for the processes that sign links to them."""
+
+from typing import Any
+
+from pydantic import Field, SecretStr
+
+from msaas.settings.fleet import FleetSettings
+
+
+class ArtifactSettings(FleetSettings):
+    """Without `ARTIFACTS_URL` no files are kept.
+
+    A bucket (`s3://bucket/prefix`) takes a key pair, and an endpoint where it is not Amazon's; a
+    folder (`file:///folder`) takes the address of the door before it and the key of its links.
+    """
+
+    artifacts_url: str | None = Field(
+        default=None, validation_alias="ARTIFACTS_URL", pattern=r"^(s3|file)://"
+    )
+    artifacts_endpoint: str = Field(default="", validation_alias="ARTIFACTS_ENDPOINT")
+    artifacts_region: str = Field(default="auto", validation_alias="ARTIFACTS_REGION")
+    artifacts_key_id: str = Field(default="", validation_alias="ARTIFACTS_KEY_ID")
+    artifacts_secret: SecretStr | None = Field(default=None, validation_alias="ARTIFACTS_SECRET")
+    artifacts_link_url: str = Field(default="", validation_alias="ARTIFACTS_LINK_URL")
+    artifacts_link_key: SecretStr | None = Field(
+        default=None, validation_alias="ARTIFACTS_LINK_KEY"
+    )
+
+    @property
+    def artifacts(self) -> dict[str, Any] | None:
+        """The fields of the place, by name."""
+        if self.artifacts_url is None:
+            return None
+        return {
+            "url": self.artifacts_url,
+            "endpoint": self.artifacts_endpoint,
+            "region": self.artifacts_region,
+            "key_id": self.artifacts_key_id,
+            "secret": _reveal(self.artifacts_secret),
+            "link_url": self.artifacts_link_url,
+            "link_key": _reveal(self.artifacts_link_key),
+        }
+
+
+def _reveal(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""

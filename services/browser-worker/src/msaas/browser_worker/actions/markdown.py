@@ -1,0 +1,103 @@
+"""Opens a page and returns what it is about as Markdown."""
+
+import asyncio
+import re
+from typing import Final
+
+import html_to_markdown
+
+from msaas.browser_worker.actions.base import BrowserAction, Visit
+from msaas.browser_worker.actions.fitting import fit
+from msaas.browser_worker.actions.opening import Opening
+from msaas.contracts import (
+    ExtractMarkdownParams,
+    ExtractMarkdownResult,
+    normalise_text,
+)
+from msaas.worker import ActionFailed
+
+MOST_HTML: Final = 2_000_000
+MOST_MARKDOWN: Final = 200_000
+ARTIFACT: Final = "page.md"
+# Works on a copy: addresses are made whole, and what is neither read nor seen is left out. The main
+# matter is what the page says it is, or else the one article that holds most of its text.
+READ_HTML: Final = """(element, [most, whole]) => {
+  const SILENT = "script,style,noscript,template,link,meta,iframe,object,svg,canvas," +
+    "[hidden],[aria-hidden=true]";
+  const AROUND = "nav,aside,form,dialog,[role=navigation],[role=complementary],[role=search]";
+  const EDGES = ",header,footer,[role=banner],[role=contentinfo]";
+  const length = one => (one.textContent ?? "").length;
+  const main = () => {
+    const named = element.querySelector("main,[role=main]");
+    if (named && length(named) > 0) return named;
+    const articles = [...element.querySelectorAll("article")];
+    return articles.filter(one => 2 * length(one) > length(element))
+      .sort((a, b) => length(b) - length(a))[0] ?? element;
+  };
+  const matter = whole ? element : main();
+  const copy = matter.cloneNode(true);
+  const unread = SILENT + "," + AROUND + (matter === document.body ? EDGES : "");
+  for (const one of copy.querySelectorAll(whole ? SILENT : unread)) one.remove();
+  for (const [tag, name] of [["a", "href"], ["img", "src"]])
+    for (const one of copy.querySelectorAll(`${tag}[${name}]`)) {
+      try { one.setAttribute(name, new URL(one.getAttribute(name), document.baseURI).href); }
+      catch { one.removeAttribute(name); }
+    }
+  const html = String(copy.outerHTML ?? "");
+  return [String(document.title).slice(0, 1000), html.slice(0, most), html.length > most];
+}"""
+READ_PAGE_HTML: Final = f"given => ({READ_HTML})(document.body ?? document.documentElement, given)"
+
+
+class ExtractMarkdownAction(BrowserAction):
+    async def visit(self, visit: Visit) -> ExtractMarkdownResult:
+        params = visit.get_params(ExtractMarkdownParams)
+        opening = Opening(visit, params)
+        await opening.open()
+        async with visit.step("extract"):
+            script = READ_HTML if params.selector else READ_PAGE_HTML
+            # What was named is wanted as it is.
+            given = [MOST_HTML, params.whole_page or params.selector is not None]
+            title, html, is_cut = await opening.read(script, given, params.selector)
+        async with visit.step("convert"):
+            markdown = await write_markdown(str(html))
+        told = opening.tell(str(title))
+        result = ExtractMarkdownResult(**told, markdown="", truncated=bool(is_cut))
+        return await _fill(visit, result, markdown)
+
+
+async def write_markdown(html: str) -> str:
+    """Convert outside the event loop: a page may be long."""
+    converted = await asyncio.to_thread(_convert, normalise_text(html))
+    return normalise_text(converted[:MOST_MARKDOWN]).strip()
+
+
+def _convert(html: str) -> str:
+    # The page itself has left out what was to be left out.
+    as_given = html_to_markdown.PreprocessingOptions(enabled=False)
+    options = html_to_markdown.ConversionOptions(extract_metadata=False, preprocessing=as_given)
+    try:
+        content = html_to_markdown.convert(html, options).content
+    except html_to_markdown.ConversionError as error:
+        words = "The page cannot be written as Markdown."
+        raise ActionFailed("page_failed", words, retryable=False) from error
+    return _EMPTY_LINES.sub("\n\n", content or "")
+
+
+_EMPTY_LINES: Final = re.compile(r"\n{3,}")
+
+
+async def _fill(
+    visit: Visit, result: ExtractMarkdownResult, markdown: str
+) -> ExtractMarkdownResult:
+    """Cut what is too long for a result, and keep all of it as a file where there is a place."""
+    fitting = fit(markdown, len(result.model_dump_json().encode()))
+    if fitting == markdown:
+        return result.model_copy(update={"markdown": markdown})
+    artifact = None
+    if ARTIFACT in visit.run.envelope.meta.uploads:
+        async with visit.step("upload"):
+            artifact = await visit.run.keep(ARTIFACT, markdown.encode(), "text/markdown")
+    result = result.model_copy(update={"artifact": artifact, "truncated": True})
+    fitting = fit(markdown, len(result.model_dump_json().encode()))
+    return result.model_copy(update={"markdown": fitting})

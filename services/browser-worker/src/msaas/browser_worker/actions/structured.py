@@ -1,0 +1,115 @@
+"""Opens a page and returns the fields that selectors name."""
+
+from collections.abc import Sequence
+from typing import Any, Final, cast
+
+from msaas.browser_worker.actions.base import BrowserAction, Visit
+from msaas.browser_worker.actions.field_values import FieldWrong, read_value
+from msaas.browser_worker.actions.opening import Opening
+from msaas.contracts import (
+    ExtractStructuredParams,
+    ExtractStructuredResult,
+    FieldReading,
+    StructuredField,
+)
+from msaas.worker import ActionFailed
+
+MOST_MATCHES: Final = 1_000
+MOST_TEXT: Final = 20_000
+# All fields are read by one call, so that they are of one moment of the page. For each field comes
+# a list of its matches, each a text or null or, with fields of its own, an object of these; or one
+# word that says what is at fault.
+READ_FIELDS: Final = """([fields, most, longest]) => {
+  const isPath = selector => /^[(.]*\\//.test(selector);
+  const list = (root, selector, most) => {
+    if (!isPath(selector)) return [...root.querySelectorAll(selector)].slice(0, most);
+    const path = root === document ? selector : selector.replace(/^\\//, "./");
+    const found = document.evaluate(path, root, null, XPathResult.ORDERED_NODE_SNAPSHOT_TYPE, null);
+    const count = Math.min(found.snapshotLength, most);
+    return Array.from({length: count}, (_, n) => found.snapshotItem(n));
+  };
+  const text = (node, {attribute, type}) => {
+    if (!node) return null;
+    let value;
+    if (attribute) value = node.getAttribute?.(attribute) ?? null;
+    else if (type === "html") value = node.innerHTML ?? node.textContent;
+    else if (type === "url") value = node.href ?? node.src ?? node.textContent;
+    else value = node.innerText ?? node.textContent;
+    return value === null ? null : String(value).slice(0, longest);
+  };
+  const inside = (root, inner) => Object.fromEntries(Object.entries(inner).map(([name, field]) => {
+    const node = field.selector ? list(root, field.selector, 1)[0] : root;
+    return [name, text(node, field)];
+  }));
+  const read = field => {
+    const nodes = list(document, field.selector, field.many ? most : 1);
+    return nodes.map(node => field.fields ? inside(node, field.fields) : text(node, field));
+  };
+  const told = {};
+  for (const [name, field] of Object.entries(fields)) {
+    try { told[name] = read(field); }
+    catch (error) { told[name] = error instanceof DOMException ? "selector" : "page"; }
+  }
+  return [String(document.title).slice(0, 1000), document.baseURI, told];
+}"""
+
+
+class ExtractStructuredAction(BrowserAction):
+    async def visit(self, visit: Visit) -> ExtractStructuredResult:
+        params = visit.get_params(ExtractStructuredParams)
+        opening = Opening(visit, params)
+        await opening.open()
+        async with visit.step("extract"):
+            fields = {name: field.model_dump() for name, field in params.fields.items()}
+            given = [fields, MOST_MATCHES, MOST_TEXT]
+            title, base, told = await opening.read(READ_FIELDS, given)
+        data = {
+            name: build_field(name, field, told.get(name), str(base))
+            for name, field in params.fields.items()
+        }
+        return ExtractStructuredResult(**opening.tell(str(title)), data=data)
+
+
+def build_field(name: str, field: StructuredField, found: object, base: str) -> Any:
+    if found == "selector":
+        words = f"Field {name}: its selector is not valid."
+        raise ActionFailed("invalid_payload", words, retryable=False)
+    if not isinstance(found, list):
+        raise ActionFailed("page_failed", f"Field {name}: it cannot be read.", retryable=True)
+    matches = cast("list[object]", found)
+    values = [_build_one(name, field, one, base) for one in matches]
+    if field.many:
+        return values or _default(name, field, [])
+    return values[0] if values else _default(name, field)
+
+
+def _build_one(name: str, field: StructuredField, found: object, base: str) -> Any:
+    if field.fields is None:
+        return _build_value(name, field, found, base)
+    own = cast("dict[str, object]", found) if isinstance(found, dict) else {}
+    return {
+        inner_name: _build_value(f"{name}.{inner_name}", inner, own.get(inner_name), base)
+        for inner_name, inner in field.fields.items()
+    }
+
+
+def _build_value(name: str, field: FieldReading, found: object, base: str) -> Any:
+    if found is None:
+        return _default(name, field)
+    try:
+        return read_value(str(found), field.type, base)
+    except FieldWrong as wrong:
+        if "default" in field.model_fields_set:
+            return field.default
+        words = f"Field {name}: what is there is no {wrong.wanted}."
+        raise ActionFailed("field_invalid", words, retryable=False) from None
+
+
+def _default(name: str, field: FieldReading, none: Sequence[Any] | None = None) -> Any:
+    """Of a list, nothing is no error: there may be none of its kind."""
+    if "default" in field.model_fields_set:
+        return field.default
+    if none is not None:
+        return none
+    words = f"Field {name}: nothing on the page matches."
+    raise ActionFailed("field_not_found", words, retryable=False)

@@ -1,0 +1,26 @@
+"""How much of the machine and of the network one visit may have."""
+
+from dataclasses import dataclass
+from typing import Final
+
+MEGABYTE: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """`received` and `sent` are bytes on the wire, of all connections of a job together.
+
+    `memory` is what the processes of a page may hold each: it is what a compressed bomb, an endless
+    document and a greedy script have in common. `nodes` counts the elements, texts and attributes
+    of a page with all its frames.
+    """
+
+    received: int = 64 * MEGABYTE
+    sent: int = 16 * MEGABYTE
+    connections: int = 128
+    places: int = 200
+    redirects: int = 10
+    popups: int = 20
+    dialogs: int = 100
+    nodes: int = 1_000_000
+    memory: int = 1024 * MEGABYTE
