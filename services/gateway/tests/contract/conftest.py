@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
+import httpx
 import pytest
 import pytest_asyncio
 import yaml
@@ -120,28 +121,34 @@ def _example_of(operation: Any) -> Any:
 
 
 @pytest_asyncio.fixture
-async def rows(schema_url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(schema_url)
-    yield connection
-    await connection.close()
+async def plant_job(
+    gateway: Any, jobs_service: None, issuer: Any, rows: asyncpg.Connection
+) -> AsyncIterator[Callable[..., Any]]:
+    """Return a way to have a job that no dispatcher touches: submitted, and ended in the record."""
+    async with httpx.AsyncClient(base_url=gateway[1], timeout=20) as http:
+
+        async def plant(user_id: UUID, status: str, secret: str = "hello") -> UUID:
+            answer = await http.post(
+                "/api/v1/jobs",
+                headers={"authorization": f"Bearer {issuer.token(user_id)}"},
+                json={
+                    "task_type": "echo",
+                    "params": {"message": secret},
+                    "run_at": "2099-01-01T00:00:00Z",
+                },
+            )
+            job_id = UUID(answer.json()["id"])
+            if status != "PENDING":
+                await rows.execute(_END, job_id, status, secret)
+            return job_id
+
+        yield plant
 
 
-@pytest.fixture
-def plant_job(rows: asyncpg.Connection) -> Callable[..., Any]:
-    """Return a way to put a job into the record that no dispatcher will touch."""
-
-    async def plant(user_id: UUID, status: str, secret: str = "hello") -> UUID:
-        return await rows.fetchval(_PLANT, uuid4(), user_id, status, secret)
-
-    return plant
-
-
-_PLANT = """
-INSERT INTO jobs.jobs (id, user_id, task_type, payload, max_attempts, correlation_id, source,
-  billable, status, run_at, finished_at, result, last_error, failure_reason)
-SELECT $1, $2, 'echo', jsonb_build_object('message', $4::text), 3, 'c', 'api', true, $3,
-  '2099-01-01Z', CASE WHEN $3 <> 'PENDING' THEN now() END,
-  CASE WHEN $3 = 'COMPLETED' THEN jsonb_build_object('message', $4::text) END,
-  CASE WHEN $3 = 'FAILED' THEN 'It failed.' END, CASE WHEN $3 = 'FAILED' THEN 'failed' END
-RETURNING id
+_END = """
+UPDATE jobs.jobs SET status = $2, finished_at = now(), reserved = false,
+  result = CASE WHEN $2 = 'COMPLETED' THEN jsonb_build_object('message', $3::text) END,
+  last_error = CASE WHEN $2 = 'FAILED' THEN 'It failed.' END,
+  failure_reason = CASE WHEN $2 = 'FAILED' THEN 'failed' END
+WHERE id = $1
 """

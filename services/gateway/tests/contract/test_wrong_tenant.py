@@ -37,6 +37,7 @@ CASES: Mapping[str, Case] = {
     "readJobResult": Case.OWNED,
     "listJobAttempts": Case.OWNED,
     "readTimeline": Case.OWNED,
+    "listJobEvents": Case.OWNED,
     "retryJob": Case.OWNED,
     "cancelJob": Case.OWNED,
     "listDeadLetters": Case.OPERATORS,
@@ -224,6 +225,10 @@ async def test_ann_herself_finds_all_of_it(
     assert "event: job" in followed.text
     repeated = await asking.ask(operations["submitJob"], ann.authorization)
     assert repeated.headers["idempotent-replayed"] == "true"
+    pending, _, failed = ann.things["job_id"]
+    for name, job_id in (("cancelJob", pending), ("retryJob", failed)):
+        said = await asking.ask(operations[name], ann.authorization, {"job_id": job_id})
+        assert said.status == 202, (name, said.text)
 
 
 async def assert_own(asking: Asking, operation: Any, authorization: str, ann: Ann) -> None:

@@ -3,6 +3,7 @@
 from msaas.web.app import BODY_LIMIT, REQUEST_TIMEOUT, create_app, from_state
 from msaas.web.health import Health
 from msaas.web.internal import create_internal_app
+from msaas.web.middleware import Deprecation
 from msaas.web.problems import (
     Malformed,
     PayloadTooLarge,
@@ -17,6 +18,7 @@ from msaas.web.server import PortTaken, StartupFailed
 __all__ = [
     "BODY_LIMIT",
     "REQUEST_TIMEOUT",
+    "Deprecation",
     "Health",
     "Malformed",
     "PayloadTooLarge",

@@ -14,6 +14,8 @@ from msaas.web.middleware import (
     Compression,
     Correlation,
     Deadline,
+    Deprecation,
+    Deprecations,
     Recovery,
     SecurityHeaders,
 )
@@ -33,8 +35,12 @@ def create_app(
     lifespan: Lifespan | None = None,
     request_timeout: float = REQUEST_TIMEOUT,
     body_limit: int = BODY_LIMIT,
+    deprecations: Mapping[tuple[str, str], Deprecation] | None = None,
 ) -> FastAPI:
-    """Make an application; what `lifespan` yields is the state that `from_state` reads."""
+    """Make an application; what `lifespan` yields is the state that `from_state` reads.
+
+    `deprecations` are by method and path template.
+    """
     app = FastAPI(
         title=title,
         lifespan=lifespan,
@@ -50,6 +56,7 @@ def create_app(
             Middleware(Correlation),
             Middleware(Access, metrics),
             Middleware(SecurityHeaders),
+            Middleware(Deprecations, deprecations or {}),
             Middleware(Recovery, metrics),
             Middleware(Deadline, request_timeout),
             Middleware(Compression),

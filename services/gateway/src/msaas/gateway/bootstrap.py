@@ -17,6 +17,7 @@ from msaas.gateway.adapters.postgres.users import PostgresUsers
 from msaas.gateway.application.live_jobs import LiveJobs
 from msaas.gateway.application.submit_job import JobSubmission
 from msaas.gateway.entrypoints.http import account, dead_letters, job_stream, jobs
+from msaas.gateway.entrypoints.http.deprecations import DEPRECATIONS
 from msaas.gateway.entrypoints.http.job_metrics import JobMetrics
 from msaas.gateway.entrypoints.topics.billing_events import TOPIC as BILLING
 from msaas.gateway.entrypoints.topics.billing_events import BillingEvents
@@ -49,7 +50,10 @@ _ACCEPTED = (
     "x-client",
     "x-correlation-id",
 )
-_EXPOSED = ("etag", "location", "x-correlation-id", "idempotent-replayed", "retry-after")
+_EXPOSED = (
+    *("deprecation", "etag", "idempotent-replayed", "link", "location", "retry-after", "sunset"),
+    "x-correlation-id",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +142,13 @@ def create_gateway_app(gateway: Gateway, settings: Settings, metrics: Metrics) -
     def lifespan(_app: FastAPI) -> AbstractAsyncContextManager[Mapping[str, Any]]:
         return gateway.running()
 
-    app = create_app(title=SERVICE, metrics=metrics, routers=ROUTERS, lifespan=lifespan)
+    app = create_app(
+        title=SERVICE,
+        metrics=metrics,
+        routers=ROUTERS,
+        lifespan=lifespan,
+        deprecations=DEPRECATIONS,
+    )
     if not settings.cors_origins:
         return app
     return CORSMiddleware(
