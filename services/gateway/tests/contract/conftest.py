@@ -127,19 +127,19 @@ async def plant_job(
     """Return a way to have a job that no dispatcher touches: submitted, and ended in the record."""
     async with httpx.AsyncClient(base_url=gateway[1], timeout=20) as http:
 
-        async def plant(user_id: UUID, status: str, secret: str = "hello") -> UUID:
+        async def plant(user_id: UUID, status: str, words: str = "hello") -> UUID:
             answer = await http.post(
                 "/api/v1/jobs",
                 headers={"authorization": f"Bearer {issuer.token(user_id)}"},
                 json={
                     "task_type": "echo",
-                    "params": {"message": secret},
+                    "params": {"message": words},
                     "run_at": "2099-01-01T00:00:00Z",
                 },
             )
             job_id = UUID(answer.json()["id"])
             if status != "PENDING":
-                await rows.execute(_END, job_id, status, secret)
+                await rows.execute(_END, job_id, status, words)
             return job_id
 
         yield plant

@@ -94,8 +94,8 @@ VERBS: dict[str, Verb] = {
         "msaas.cli.fuzz:run",
         "[EXAMPLES]",
         "try the gateway against its document, with random requests",
-        "Schemathesis with all checks, so many examples for an operation and phase (200); CI tries\n"
-        "10, always the same ones.",
+        "Schemathesis with all checks, so many examples an operation and phase (200).\n"
+        "CI tries 10, always the same ones.",
     ),
     "audit": Verb(
         "msaas.cli.audit.verb:run",

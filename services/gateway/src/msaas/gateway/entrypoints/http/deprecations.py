@@ -1,4 +1,4 @@
-"""Operations that are going; the document says the same of each (`x-deprecated-since`, `x-sunset`)."""
+"""Operations that are going; the document says the same of each."""
 
 from collections.abc import Mapping
 from datetime import date
