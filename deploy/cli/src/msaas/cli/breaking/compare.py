@@ -35,7 +35,7 @@ class Break:
 def compare(old: Files, new: Files, today: date) -> Iterator[Break]:
     """Compare the files under `contracts/`, by their paths."""
     if API in old:
-        documents = yaml.safe_load(old[API]), yaml.safe_load(new.get(API, "paths: {}"))
+        documents = _read(old[API]), _read(new.get(API, "paths: {}"))
         for operation, words in compare_operations(*documents, today):
             yield Break(operation, words, list_consumers(old, operation))
     yield from _compare_messages(old, new)
@@ -43,6 +43,10 @@ def compare(old: Files, new: Files, today: date) -> Iterator[Break]:
         if path.startswith("contracts/samples/") and new.get(path) != old[path]:
             yield Break(path, "a sample is never edited" if path in new else "a sample is gone")
     yield from _compare_consumers(old, new, today)
+
+
+def _read(text: str) -> Any:
+    return yaml.load(text, yaml.CSafeLoader)  # safe, and ten times as fast as the other
 
 
 def list_consumers(files: Files, operation: str) -> tuple[str, ...]:
