@@ -52,9 +52,7 @@ def test_every_operation_has_a_name_of_its_own_its_faults_and_its_security() -> 
 def test_every_answer_has_an_example_that_keeps_to_its_schema() -> None:
     for (_, path), operation in documented().items():
         for status, answer in operation["responses"].items():
-            for media_type, content in resolve(answer).get("content", {}).items():
-                if path.endswith("/task-types") and media_type == "application/json":
-                    continue  # the schemas in it are the catalogue's own
+            for content in resolve(answer).get("content", {}).values():
                 schema = content["schema"] | {"components": SPEC["components"]}
                 checker: Any = Draft202012Validator(schema, format_checker=FormatChecker())
                 assert "example" in content, f"{path} {status}"

@@ -2,12 +2,16 @@
 
 import subprocess
 
+from msaas.cli.breaking.verb import report
+from msaas.cli.checks import Tree
 from msaas.cli.house import ROOT, module
 
 GENERATORS = ("msaas.contracts.generate", "msaas.cli.asyncapi", "msaas.cli.schema")
 
 
 def run(argv: list[str]) -> int:
+    if argv[:1] == ["--diff"]:
+        return report(Tree(ROOT), *argv[1:2] or ["HEAD"])
     codes = [
         subprocess.run([*module(name), *argv], cwd=ROOT, check=False).returncode
         for name in GENERATORS

@@ -84,9 +84,18 @@ VERBS: dict[str, Verb] = {
     "resume": Verb("msaas.cli.pauses:resume", "TASK_TYPE", "hand them out again"),
     "contracts": Verb(
         "msaas.cli.generate:run",
-        "[--check]",
+        "[--check | --diff REF]",
         "write again all that is generated from the contracts",
-        "--check writes nothing and fails where a committed file differs.",
+        "--check writes nothing and fails where a committed file differs.\n"
+        "--diff tells what would break those who rely on the contracts as they were at the commit\n"
+        "REF, and whom: ends with 1 where anything would, with 2 where there is no such commit.",
+    ),
+    "fuzz": Verb(
+        "msaas.cli.fuzz:run",
+        "[EXAMPLES]",
+        "try the gateway against its document, with random requests",
+        "Schemathesis with all checks, so many examples an operation and phase (200).\n"
+        "CI tries 10, always the same ones.",
     ),
     "audit": Verb(
         "msaas.cli.audit.verb:run",

@@ -5,6 +5,7 @@ from msaas.web.asgi import route_of
 from msaas.web.client_address import ClientAddresses
 from msaas.web.health import Health
 from msaas.web.internal import create_internal_app
+from msaas.web.middleware import Deprecation
 from msaas.web.problems import (
     Malformed,
     PayloadTooLarge,
@@ -20,6 +21,7 @@ __all__ = [
     "BODY_LIMIT",
     "REQUEST_TIMEOUT",
     "ClientAddresses",
+    "Deprecation",
     "Health",
     "Malformed",
     "PayloadTooLarge",

@@ -15,6 +15,8 @@ from msaas.web.middleware import (
     Compression,
     Correlation,
     Deadline,
+    Deprecation,
+    Deprecations,
     Recovery,
     SecurityHeaders,
 )
@@ -37,11 +39,12 @@ def create_app(
     before_body: Iterable[Middleware] = (),
     after_body: Iterable[Middleware] = (),
     dependencies: Sequence[Depends] = (),
+    deprecations: Mapping[tuple[str, str], Deprecation] | None = None,
 ) -> FastAPI:
     """Make an application; what `lifespan` yields is the state that `from_state` reads.
 
     A service's own layers go around the reading of the body, or within it; `dependencies` hold for
-    every route, before its own.
+    every route, before its own; `deprecations` are by method and path template.
     """
     app = FastAPI(
         title=title,
@@ -59,6 +62,7 @@ def create_app(
             Middleware(Correlation),
             Middleware(Access, metrics),
             Middleware(SecurityHeaders),
+            Middleware(Deprecations, deprecations or {}),
             Middleware(Recovery, metrics),
             Middleware(Deadline, request_timeout),
             Middleware(Compression),

@@ -143,18 +143,25 @@ async def _on_http_exception(request: Request, error: HTTPException) -> Response
 
 def _methods_of(request: Request) -> list[str]:
     """All methods of a path: the framework names those of the first route that has it."""
-    methods: set[str] = set()
-    for route in iter_route_contexts(request.app.routes):
-        pattern = getattr(route, "path_regex", None)
-        if pattern is not None and pattern.match(request.scope["path"]):
-            methods |= route.methods or set()
-    return sorted(methods)
+    path = request.scope["path"]
+    matching = [
+        route
+        for route in iter_route_contexts(request.app.routes)
+        if (pattern := getattr(route, "path_regex", None)) is not None and pattern.match(path)
+    ]
+    literal = [route for route in matching if route.path_format == path]
+    return sorted({method for route in literal or matching for method in route.methods or ()})
 
 
 async def _on_invalid(request: Request, error: RequestValidationError) -> Response:
     problems = cast("Sequence[dict[str, Any]]", error.errors())
     if any(one["type"] == "json_invalid" for one in problems):
         return problem_for(Malformed("The body is not well-formed JSON."), request.scope)
+    in_path = any(one["loc"][0] == "path" for one in problems)
+    # A literal path knows fewer methods than the pattern that took it for a parameter.
+    if in_path and request.method not in (methods := _methods_of(request)):
+        headers = {"allow": ", ".join(methods)}
+        return problem_response(request.scope, "method_not_allowed", headers=headers)
     in_body = any(one["loc"][0] == "body" for one in problems)
     # A body that does not call itself JSON reaches the model as bytes.
     if in_body and isinstance(error.body, bytes) and not is_json(request.scope):

@@ -49,6 +49,7 @@ from msaas.gateway.entrypoints.http import (
     jobs,
 )
 from msaas.gateway.entrypoints.http.callers import Callers
+from msaas.gateway.entrypoints.http.deprecations import DEPRECATIONS
 from msaas.gateway.entrypoints.http.guards import Guard
 from msaas.gateway.entrypoints.http.idempotency import Idempotency
 from msaas.gateway.entrypoints.http.job_metrics import JobMetrics
@@ -98,15 +99,9 @@ _ACCEPTED = (
     "x-feature-flag",
 )
 _EXPOSED = (
-    "etag",
-    "location",
+    *("deprecation", "etag", "idempotent-replayed", "link", "location", "retry-after", "sunset"),
+    *("ratelimit-limit", "ratelimit-policy", "ratelimit-remaining", "ratelimit-reset"),
     "x-correlation-id",
-    "idempotent-replayed",
-    "retry-after",
-    "ratelimit-policy",
-    "ratelimit-limit",
-    "ratelimit-remaining",
-    "ratelimit-reset",
 )
 # How long a request may hold its Idempotency-Key after its command is over, whatever became of it.
 _CLAIM_MARGIN = 5.0
@@ -305,6 +300,7 @@ def create_gateway_app(gateway: Gateway, settings: Settings, metrics: Metrics) -
         before_body=[limits],
         after_body=[repeats],
         dependencies=GUARDS,
+        deprecations=DEPRECATIONS,
     )
     if not settings.cors_origins:
         return app

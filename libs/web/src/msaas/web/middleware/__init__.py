@@ -5,6 +5,7 @@ from msaas.web.middleware.body_gate import BodyGate
 from msaas.web.middleware.compression import Compression
 from msaas.web.middleware.correlation import Correlation
 from msaas.web.middleware.deadline import Deadline
+from msaas.web.middleware.deprecations import Deprecation, Deprecations
 from msaas.web.middleware.recovery import Recovery
 from msaas.web.middleware.security_headers import SecurityHeaders
 
@@ -14,6 +15,8 @@ __all__ = [
     "Compression",
     "Correlation",
     "Deadline",
+    "Deprecation",
+    "Deprecations",
     "Recovery",
     "SecurityHeaders",
 ]

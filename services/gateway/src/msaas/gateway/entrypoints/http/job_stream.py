@@ -50,11 +50,18 @@ async def follow_jobs(
 
 def _last_event_id(request: Request) -> str | None:
     """Take it from the header, or from the query where a browser cannot set one."""
-    given = request.headers.get("last-event-id") or request.query_params.get("last_event_id")
-    if given is None or is_cursor(given):
-        return given
-    fault = {"type": "cursor", "loc": ("header", "Last-Event-ID"), "msg": "This is no place in it"}
-    raise RequestValidationError([fault])
+    given = {
+        ("header", "Last-Event-ID"): request.headers.get("last-event-id"),
+        ("query", "last_event_id"): request.query_params.get("last_event_id"),
+    }
+    faults = [
+        {"type": "cursor", "loc": place, "msg": "This is no place in it"}
+        for place, text in given.items()
+        if text and not is_cursor(text)
+    ]
+    if faults:
+        raise RequestValidationError(faults)
+    return next(filter(None, given.values()), None)
 
 
 class EventStream(Response):

@@ -156,6 +156,7 @@ async def list_attempts(job_id: UUID, user: User, views: Views) -> Attempts:
     return to_model(Attempts, {"items": [dict(row) for row in rows]})
 
 
+@router.get("/{job_id}/events", deprecated=True)
 @router.get("/{job_id}/timeline")
 async def read_timeline(job_id: UUID, user: User, views: Views) -> Timeline:
     story = await views.find_story(user.id, job_id)

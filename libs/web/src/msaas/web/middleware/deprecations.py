@@ -1,0 +1,52 @@
+"""Says of an operation that it is going: since when, until when, and what to use instead."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from email.utils import format_datetime
+
+from msaas.web.asgi import ASGIApp, Message, Receive, Scope, Send, route_of
+
+
+@dataclass(frozen=True, slots=True)
+class Deprecation:
+    """`successor` is the path of what takes the operation's place."""
+
+    since: date
+    sunset: date
+    successor: str
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Write it as RFC 9745 and RFC 8594 do."""
+        said = {
+            b"deprecation": f"@{int(_midnight(self.since).timestamp())}",
+            b"sunset": format_datetime(_midnight(self.sunset), usegmt=True),
+            b"link": f'<{self.successor}>; rel="successor-version"',
+        }
+        return [(name, value.encode()) for name, value in said.items()]
+
+
+class Deprecations:
+    """Adds the headers to every answer of an operation that is named, to refusals too."""
+
+    def __init__(self, app: ASGIApp, going: Mapping[tuple[str, str], Deprecation]) -> None:
+        self._app = app
+        self._headers = {operation: one.headers for operation, one in going.items()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def add(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                told = self._headers.get((scope["method"], route_of(scope)), ())
+                message["headers"] = [*message.get("headers", ()), *told]
+            await send(message)
+
+        await self._app(scope, receive, add)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

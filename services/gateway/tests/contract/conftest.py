@@ -1,0 +1,154 @@
+"""The gateway with the real owner of jobs behind it: what is whose is decided there too."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import asyncpg
+import httpx
+import pytest
+import pytest_asyncio
+import yaml
+
+from msaas.jobs.bootstrap import assemble, read_keys
+from msaas.jobs.settings import LOCAL_SEALING_KEY
+from msaas.kernel import RetryPolicy
+from msaas.messaging import Pace, RedisWire
+from msaas.postgres import Database, PostgresSetting
+from msaas.telemetry import Metrics
+from msaas.testing import PATIENCE
+
+DOCUMENT: Any = yaml.safe_load(
+    (Path(__file__).parents[4] / "contracts/openapi/gateway.v1.yaml").read_text()
+)
+PACE = Pace(block=0.05, beat=0.1, idle=0.5, drain=0.5, retry=RetryPolicy(base=0.01, cap=0.1))
+
+
+@pytest.fixture(scope="session")
+def jobs_login(postgres_url: str, template: str) -> str:
+    """Set the login's password, which the migrations leave to whoever deploys."""
+
+    async def set_password() -> None:
+        admin = await asyncpg.connect(postgres_url)
+        await admin.execute("SELECT pg_advisory_lock(hashtext('svc_jobs'))")
+        await admin.execute("ALTER ROLE svc_jobs PASSWORD 'svc_jobs'")
+        await admin.close()
+
+    asyncio.run(set_password())
+    return "svc_jobs:svc_jobs"
+
+
+@pytest_asyncio.fixture
+async def jobs_service(
+    schema_url: str, jobs_login: str, redis_url: str, environment: str
+) -> AsyncIterator[None]:
+    url = urlsplit(schema_url)
+    netloc = f"{jobs_login}@{url.netloc.rpartition('@')[2]}"
+    setting = PostgresSetting(url._replace(netloc=netloc).geturl())
+    metrics = Metrics("jobs", environment)
+    wire = RedisWire(redis_url, command_timeout=PATIENCE)
+    async with Database(setting, metrics) as database:
+        service = assemble(
+            database,
+            wire,
+            environment,
+            metrics,
+            opener=read_keys(LOCAL_SEALING_KEY),
+            dispatch_window=200,
+            pace=PACE,
+        )
+        stop = asyncio.Event()
+        running = asyncio.create_task(service.run(stop))
+        yield
+        stop.set()
+        await running
+    await wire.close()
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of the document, with all that a request for it needs."""
+
+    id: str
+    method: str
+    path: str
+    responses: Any
+    parameters: tuple[str, ...]
+    example: Any
+    is_public: bool
+    is_deprecated: bool
+
+
+def resolve(found: Any) -> Any:
+    while "$ref" in found:
+        place = DOCUMENT
+        for part in found["$ref"].removeprefix("#/").split("/"):
+            place = place[part]
+        found = place
+    return found
+
+
+@pytest.fixture(scope="session")
+def operations() -> dict[str, Operation]:
+    """Every operation of the document by its id."""
+    return {
+        operation["operationId"]: Operation(
+            id=operation["operationId"],
+            method=method.upper(),
+            path=path,
+            responses={s: resolve(answer) for s, answer in operation["responses"].items()},
+            parameters=tuple(
+                resolve(one)["name"]
+                for one in [*item.get("parameters", ()), *operation.get("parameters", ())]
+            ),
+            example=_example_of(operation),
+            is_public=operation.get("security", DOCUMENT["security"]) == [],
+            is_deprecated=operation.get("deprecated", False),
+        )
+        for path, item in DOCUMENT["paths"].items()
+        for method, operation in item.items()
+        if method != "parameters"
+    }
+
+
+def _example_of(operation: Any) -> Any:
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    return body.get("example")
+
+
+@pytest_asyncio.fixture
+async def plant_job(
+    gateway: Any, jobs_service: None, issuer: Any, rows: asyncpg.Connection
+) -> AsyncIterator[Callable[..., Any]]:
+    """Return a way to have a job that no dispatcher touches: submitted, and ended in the record."""
+    async with httpx.AsyncClient(base_url=gateway[1], timeout=20) as http:
+
+        async def plant(user_id: UUID, status: str, words: str = "hello") -> UUID:
+            answer = await http.post(
+                "/api/v1/jobs",
+                headers={"authorization": f"Bearer {issuer.token(user_id)}"},
+                json={
+                    "task_type": "echo",
+                    "params": {"message": words},
+                    "run_at": "2099-01-01T00:00:00Z",
+                },
+            )
+            job_id = UUID(answer.json()["id"])
+            if status != "PENDING":
+                await rows.execute(_END, job_id, status, words)
+            return job_id
+
+        yield plant
+
+
+_END = """
+UPDATE jobs.jobs SET status = $2, finished_at = now(), reserved = false,
+  result = CASE WHEN $2 = 'COMPLETED' THEN jsonb_build_object('message', $3::text) END,
+  last_error = CASE WHEN $2 = 'FAILED' THEN 'It failed.' END,
+  failure_reason = CASE WHEN $2 = 'FAILED' THEN 'failed' END
+WHERE id = $1
+"""

@@ -1,0 +1,73 @@
+"""What each consumer expects of the gateway (contracts/consumers) is played against a real one."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+import pytest_asyncio
+from jsonschema import Draft202012Validator, FormatChecker
+
+CONSUMERS = Path(__file__).parents[4] / "contracts/consumers/v1"
+FILES = sorted(CONSUMERS.glob("*/*.json"))
+
+Play = Callable[[Mapping[str, Any]], Awaitable[httpx.Response]]
+
+
+@pytest_asyncio.fixture
+async def play(
+    gateway: Any, jobs_service: None, issuer: Any, plant_job: Any
+) -> AsyncIterator[Play]:
+    """Return a way to send what a consumer sends, with what it takes for given."""
+    users = {"user": uuid4(), "operator": uuid4()}
+    async with httpx.AsyncClient(base_url=f"{gateway[1]}/api/v1", timeout=20) as http:
+
+        async def play_(request: Mapping[str, Any]) -> httpx.Response:
+            user_id = users[role := request.get("as", "user")]
+            claims = {"app_metadata": {"role": role, "plan": "ENTERPRISE"}}
+            http.headers["authorization"] = f"Bearer {issuer.token(user_id, **claims)}"
+            await http.get("/me")
+            thing = str(await plant_job(user_id, request.get("given", "COMPLETED")))
+            body = json.dumps(request.get("body")).replace("{letter_id}", thing)
+            asked = http.build_request(
+                request["method"],
+                request["path"].format(job_id=thing, letter_id=thing),
+                params=request.get("query"),
+                headers=request.get("headers"),
+                json=json.loads(body),
+            )
+            answer = await http.send(asked, stream=True)
+            if answer.headers["content-type"].startswith("application/json"):
+                await answer.aread()
+            await answer.aclose()
+            return answer
+
+        yield play_
+
+
+def test_every_operation_of_a_consumer_is_in_the_document(operations: Mapping[str, Any]) -> None:
+    for path in FILES:
+        told = json.loads(path.read_text())
+        operation = operations[told["operation"]]
+        assert path.stem == told["operation"]
+        request = told["request"]
+        assert (request["method"], request["path"]) == (operation.method, operation.path)
+        assert str(told["answer"]["status"]) in operation.responses
+        assert told["deprecated"] == operation.is_deprecated, "a consumer's word is frozen with it"
+        assert ("sunset_date" in told) == operation.is_deprecated
+
+
+@pytest.mark.parametrize("consumer", sorted({path.parent.name for path in FILES}))
+async def test_the_gateway_answers_as_a_consumer_expects(play: Play, consumer: str) -> None:
+    for path in sorted((CONSUMERS / consumer).glob("*.json")):
+        told = json.loads(path.read_text())
+        expected = told["answer"]
+        answer = await play(told["request"])
+        assert answer.status_code == expected["status"], path.name
+        assert set(expected.get("headers", ())) <= answer.headers.keys(), path.name
+        if "body" in expected:
+            validator: Any = Draft202012Validator(expected["body"], format_checker=FormatChecker())
+            validator.validate(answer.json())
