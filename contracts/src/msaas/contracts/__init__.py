@@ -66,6 +66,7 @@ from msaas.contracts.jobs import (
 )
 from msaas.contracts.keys import (
     PERMANENT_KEYS,
+    cache_key,
     cancel_key,
     epoch_key,
     is_reply_key,
@@ -96,6 +97,7 @@ from msaas.contracts.plans import (
     Plan,
     PlanTerms,
 )
+from msaas.contracts.problem_words import LANGUAGES, choose_language, get_problem_in
 from msaas.contracts.problems import (
     PROBLEMS,
     ProblemType,
@@ -157,6 +159,7 @@ __all__ = [
     "ACL_USERS",
     "HEARTBEAT",
     "INTAKE_QUEUE",
+    "LANGUAGES",
     "MAX_DATA",
     "MAX_DEPTH",
     "MAX_INLINE_RESULT",
@@ -245,12 +248,15 @@ __all__ = [
     "WakeJob",
     "account_frame",
     "build_head",
+    "cache_key",
     "cancel_key",
+    "choose_language",
     "dead_letter",
     "decode",
     "encode",
     "epoch_key",
     "get_problem",
+    "get_problem_in",
     "get_task",
     "get_topic",
     "hello_frame",

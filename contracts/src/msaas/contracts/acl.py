@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from msaas.contracts.jobs import JobEnvelope
-from msaas.contracts.keys import cancel_key, epoch_key, queue_key, reply_key
+from msaas.contracts.keys import cache_key, cancel_key, epoch_key, queue_key, reply_key
 from msaas.contracts.registry import TOPICS
 from msaas.contracts.topics import PROCESSES, Topic, TopicKind
 
@@ -17,6 +17,7 @@ OPERATOR = "operator"
 INTAKE = "intake"
 ACL_USERS = (*PROCESSES, OPERATOR, INTAKE)
 INTAKE_QUEUE = "jobs.generic"
+EDGE = "gateway"
 
 # CLIENT is opened and then cut down: Redis 7.0 will not load a file that names CLIENT SETINFO.
 _KEYLESS = (
@@ -82,6 +83,8 @@ def _gather(*granted: tuple[Iterable[str], str]) -> _Grants:
 
 def _grants(process: str, env: str) -> _Grants:
     granted: list[tuple[Iterable[str], str]] = [(("get", "set"), epoch_key(env))]
+    if process == EDGE:
+        granted.append((("mget", "set"), cache_key(env, "*", "*")))
     for topic in TOPICS.values():
         if process in topic.producers:
             granted += _produced(topic, process, env)

@@ -38,3 +38,7 @@ def epoch_key(env: str) -> str:
 
 def cancel_key(env: str, job_id: UUID | str) -> str:
     return f"msaas:{env}:cancel:{job_id}"
+
+
+def cache_key(env: str, name: str, entry: str) -> str:
+    return f"msaas:{env}:cache:{name}:{entry}"

@@ -13,15 +13,20 @@ from starlette.types import ASGIApp
 from msaas.gateway.adapters.commands import TOPIC as COMMANDS
 from msaas.gateway.adapters.commands import WireCommands
 from msaas.gateway.adapters.postgres.job_views import PostgresJobViews
+from msaas.gateway.adapters.postgres.summary_views import PostgresSummaryViews
 from msaas.gateway.adapters.postgres.users import PostgresUsers
+from msaas.gateway.adapters.view_cache import RedisViewCache
 from msaas.gateway.application.live_jobs import LiveJobs
+from msaas.gateway.application.read_summary import ReadSummary
+from msaas.gateway.application.recent_changes import RecentChanges
 from msaas.gateway.application.submit_job import JobSubmission
-from msaas.gateway.entrypoints.http import account, dead_letters, job_stream, jobs
+from msaas.gateway.entrypoints.http import account, dead_letters, job_stream, jobs, summaries
 from msaas.gateway.entrypoints.http.job_metrics import JobMetrics
 from msaas.gateway.entrypoints.topics.billing_events import TOPIC as BILLING
 from msaas.gateway.entrypoints.topics.billing_events import BillingEvents
 from msaas.gateway.entrypoints.topics.job_events import TOPIC as EVENTS
 from msaas.gateway.entrypoints.topics.job_events import JobEvents
+from msaas.gateway.entrypoints.topics.view_changes import ViewChanges
 from msaas.gateway.settings import Settings
 from msaas.messaging import Messenger, RedisWire
 from msaas.postgres import Database, PostgresSetting
@@ -37,8 +42,17 @@ from msaas.web import Health, create_app, create_internal_app, serve
 from msaas.web.auth import Authenticator, TokenVerifier
 
 SERVICE = "gateway"
+SUMMARIES_AT_ONCE = 4
+# How many seconds a summary is kept, as long as no event changes it.
+A_SUM, A_DAY_OF_SUMS, ON_A_REPLICA = 60.0, 3600.0, 10.0
 # The stream comes before the jobs: its path looks like a job's.
-ROUTERS = (account.router, job_stream.router, jobs.router, dead_letters.router)
+ROUTERS = (
+    account.router,
+    job_stream.router,
+    jobs.router,
+    summaries.router,
+    dead_letters.router,
+)
 _ACCEPTED = (
     "authorization",
     "content-type",
@@ -63,12 +77,13 @@ class Gateway:
     verifier: TokenVerifier
     live: LiveJobs
     events: JobEvents
+    summaries: Database
     health: Health
     state: Mapping[str, Any]
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[Mapping[str, Any]]:
-        async with self.users, self.reads, asyncio.TaskGroup() as group:
+        async with self.users, self.reads, self.summaries, asyncio.TaskGroup() as group:
             group.create_task(self.messenger.run())
             ending = group.create_task(self._end_streams())
             try:
@@ -88,6 +103,7 @@ class Gateway:
 def assemble(settings: Settings, metrics: Metrics) -> Gateway:
     users = Database(PostgresSetting(settings.database_url.get_secret_value()), metrics)
     reads = Database(PostgresSetting(settings.read_database_url.get_secret_value()), metrics)
+    summaries = open_summaries(settings, metrics)
     wire = RedisWire(settings.redis_url.get_secret_value())
     environment = str(settings.environment)
     messenger = Messenger(wire, SERVICE, environment, metrics=metrics, produces=[COMMANDS])
@@ -103,7 +119,9 @@ def assemble(settings: Settings, metrics: Metrics) -> Gateway:
     open_streams = metrics.gauge("msaas_sse_connections", "Live streams that are open.")
     open_streams.set_function(lambda: live.open_count)
     events = JobEvents(live, metrics)
-    messenger.tail([EVENTS], events.take_in, events.lose_track, events.begin)
+    changes = RecentChanges()
+    followed = ViewChanges(events, changes)
+    messenger.tail([EVENTS], followed.take_in, followed.lose_track, followed.begin)
     store = PostgresUsers(users)
     authenticator = Authenticator(verifier, store)
     messenger.batch(BILLING, BillingEvents(store.set_plans, authenticator.invalidate))
@@ -118,6 +136,7 @@ def assemble(settings: Settings, metrics: Metrics) -> Gateway:
         "commands": commands,
         "submit_jobs": JobSubmission(commands, fingerprint_key, sealer),
         "job_metrics": JobMetrics(metrics),
+        "read_summary": assemble_summaries(settings, summaries, wire, changes, metrics),
         "live_jobs": live,
         "health": health,
     }
@@ -129,8 +148,39 @@ def assemble(settings: Settings, metrics: Metrics) -> Gateway:
         verifier=verifier,
         live=live,
         events=events,
+        summaries=summaries,
         health=health,
         state=state,
+    )
+
+
+def open_summaries(settings: Settings, metrics: Metrics) -> Database:
+    """Read sums over a pool of their own, so that they keep nobody's job waiting."""
+    url = settings.summaries_database_url or settings.read_database_url
+    setting = PostgresSetting(url.get_secret_value(), max_size=SUMMARIES_AT_ONCE)
+    return Database(setting, metrics)
+
+
+def assemble_summaries(
+    settings: Settings,
+    database: Database,
+    wire: RedisWire,
+    changes: RecentChanges,
+    metrics: Metrics,
+) -> ReadSummary:
+    # A replica may be read before it has what an event told of: that must not be kept for long.
+    most = ON_A_REPLICA if settings.summaries_database_url else A_DAY_OF_SUMS
+    environment = str(settings.environment)
+
+    def keep(name: str, seconds: float) -> RedisViewCache:
+        seconds = min(seconds, most)
+        return RedisViewCache(wire, environment, name, seconds=seconds, metrics=metrics)
+
+    return ReadSummary(
+        PostgresSummaryViews(database),
+        changes,
+        briefly=keep("summaries", A_SUM),
+        daily=keep("daily-summaries", A_DAY_OF_SUMS),
     )
 
 

@@ -14,12 +14,14 @@ LOCAL_SEALING_KEY = "db5d7787:v-UvuN-RVGiSUc888FuNQW7Mf3XKgCYqg4cHBTjlJjM"
 class Settings(PostgresSettings, RedisSettings):
     """`database_url` is the login that keeps users, `read_database_url` the one that reads.
 
+    `summaries_database_url` is a replica that sums are read from, with the same login.
     `sealing_key` is the public half of the first of `JOBS_SEALING_KEYS`.
     """
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="GATEWAY_")
 
     read_database_url: SecretStr
+    summaries_database_url: SecretStr | None = None
     supabase_url: str = Field(validation_alias="SUPABASE_URL", pattern=r"^https?://")
     supabase_jwt_jwks_url: str | None = Field(
         default=None, validation_alias="SUPABASE_JWT_JWKS_URL"

@@ -13,6 +13,7 @@ _KEEPER = "`svc_gateway`: the user's own row in `identity.users`"
 # What an endpoint asks of the state that the composition root made; a new name needs its line here.
 REACHES: Mapping[str, str | None] = {
     "job_views": "`svc_gateway_read` as `authenticated` with the user's claims: `api_v1`",
+    "read_summary": "`svc_gateway_read` as `authenticated` with the user's claims: `api_v1`",
     "submit_jobs": "`svc_jobs`, by the command SubmitJob",
     "commands": "`svc_jobs`, by a command",
     "live_jobs": None,  # memory
