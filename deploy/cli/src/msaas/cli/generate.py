@@ -4,7 +4,12 @@ import subprocess
 
 from msaas.cli.house import ROOT, module
 
-GENERATORS = ("msaas.contracts.generate", "msaas.cli.asyncapi", "msaas.cli.schema")
+GENERATORS = (
+    "msaas.contracts.generate",
+    "msaas.cli.asyncapi",
+    "msaas.cli.openapi",
+    "msaas.cli.schema",
+)
 
 
 def run(argv: list[str]) -> int:

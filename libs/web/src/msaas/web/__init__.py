@@ -3,6 +3,8 @@
 from msaas.web.app import BODY_LIMIT, REQUEST_TIMEOUT, create_app, from_state
 from msaas.web.health import Health
 from msaas.web.internal import create_internal_app
+from msaas.web.middleware import Cors
+from msaas.web.problem_pages import router as problem_pages
 from msaas.web.problems import (
     Malformed,
     PayloadTooLarge,
@@ -17,6 +19,7 @@ from msaas.web.server import PortTaken, StartupFailed
 __all__ = [
     "BODY_LIMIT",
     "REQUEST_TIMEOUT",
+    "Cors",
     "Health",
     "Malformed",
     "PayloadTooLarge",
@@ -28,6 +31,7 @@ __all__ = [
     "describe",
     "from_state",
     "problem_for",
+    "problem_pages",
     "problem_response",
     "run",
     "run_process",

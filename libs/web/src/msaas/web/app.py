@@ -1,6 +1,6 @@
 """The factory of every HTTP application: FastAPI inside, our layers around it."""
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from msaas.telemetry import Metrics
 from msaas.web.middleware import (
     Access,
+    AddressGate,
     BodyGate,
     Compression,
     Correlation,
@@ -33,6 +34,8 @@ def create_app(
     lifespan: Lifespan | None = None,
     request_timeout: float = REQUEST_TIMEOUT,
     body_limit: int = BODY_LIMIT,
+    hosts: Sequence[str] = (),
+    cors: Iterable[Middleware] = (),
 ) -> FastAPI:
     """Make an application; what `lifespan` yields is the state that `from_state` reads."""
     app = FastAPI(
@@ -50,7 +53,9 @@ def create_app(
             Middleware(Correlation),
             Middleware(Access, metrics),
             Middleware(SecurityHeaders),
+            *cors,
             Middleware(Recovery, metrics),
+            Middleware(AddressGate, hosts),
             Middleware(Deadline, request_timeout),
             Middleware(Compression),
             Middleware(BodyGate, body_limit),

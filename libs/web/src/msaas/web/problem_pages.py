@@ -9,8 +9,7 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
-from msaas.contracts import PROBLEMS, get_problem_in
-from msaas.contracts import ProblemType as Problem
+from msaas.contracts import PROBLEMS, ProblemType, get_problem_in
 from msaas.web.problems import language_of
 
 router = APIRouter(prefix="/problems", include_in_schema=False)
@@ -102,7 +101,7 @@ def _render_one(language: str, code: str) -> str:
     return _document(language, problem.title, "".join(parts))
 
 
-def _problems(language: str) -> list[Problem]:
+def _problems(language: str) -> list[ProblemType]:
     return [get_problem_in(language, code) for code in PROBLEMS]
 
 

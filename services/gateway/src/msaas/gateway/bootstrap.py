@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
 from msaas.gateway.adapters.commands import TOPIC as COMMANDS
@@ -20,7 +20,14 @@ from msaas.gateway.application.live_jobs import LiveJobs
 from msaas.gateway.application.read_summary import ReadSummary
 from msaas.gateway.application.recent_changes import RecentChanges
 from msaas.gateway.application.submit_job import JobSubmission
-from msaas.gateway.entrypoints.http import account, dead_letters, job_stream, jobs, summaries
+from msaas.gateway.entrypoints.http import (
+    account,
+    dead_letters,
+    docs_pages,
+    job_stream,
+    jobs,
+    summaries,
+)
 from msaas.gateway.entrypoints.http.job_metrics import JobMetrics
 from msaas.gateway.entrypoints.topics.billing_events import TOPIC as BILLING
 from msaas.gateway.entrypoints.topics.billing_events import BillingEvents
@@ -38,7 +45,7 @@ from msaas.telemetry import (
     instrument,
     shutdown_tracing,
 )
-from msaas.web import Health, create_app, create_internal_app, serve
+from msaas.web import Cors, Health, create_app, create_internal_app, problem_pages, serve
 from msaas.web.auth import Authenticator, TokenVerifier
 
 SERVICE = "gateway"
@@ -53,7 +60,10 @@ ROUTERS = (
     summaries.router,
     dead_letters.router,
 )
+# For people, and no part of the API that the document describes.
+PAGES = (problem_pages, docs_pages.router)
 _ACCEPTED = (
+    "accept-language",
     "authorization",
     "content-type",
     "idempotency-key",
@@ -188,16 +198,14 @@ def create_gateway_app(gateway: Gateway, settings: Settings, metrics: Metrics) -
     def lifespan(_app: FastAPI) -> AbstractAsyncContextManager[Mapping[str, Any]]:
         return gateway.running()
 
-    app = create_app(title=SERVICE, metrics=metrics, routers=ROUTERS, lifespan=lifespan)
-    if not settings.cors_origins:
-        return app
-    return CORSMiddleware(
-        app,
-        allow_origins=settings.cors_origins,
-        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=_ACCEPTED,
-        expose_headers=_EXPOSED,
-        max_age=600,
+    cors = [Middleware(Cors, settings.cors_origins, _ACCEPTED, _EXPOSED)]
+    return create_app(
+        title=SERVICE,
+        metrics=metrics,
+        routers=(*ROUTERS, *PAGES),
+        lifespan=lifespan,
+        hosts=settings.allowed_hosts,
+        cors=cors if settings.cors_origins else (),
     )
 
 

@@ -1,8 +1,10 @@
 """What the gateway takes from the environment."""
 
+import re
 from typing import Annotated, ClassVar
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_core import PydanticCustomError
 from pydantic_settings import SettingsConfigDict
 
 from msaas.settings import CommaList, LocalDefault, PostgresSettings, RedisSettings
@@ -11,10 +13,29 @@ from msaas.settings import CommaList, LocalDefault, PostgresSettings, RedisSetti
 LOCAL_SEALING_KEY = "db5d7787:v-UvuN-RVGiSUc888FuNQW7Mf3XKgCYqg4cHBTjlJjM"
 
 
+def _matching(pattern: str, what: str) -> AfterValidator:
+    def check(given: tuple[str, ...]) -> tuple[str, ...]:
+        if all(re.fullmatch(pattern, one) for one in given):
+            return given
+        raise PydanticCustomError("form", "must list {what}", {"what": what})
+
+    return AfterValidator(check)
+
+
+# An origin as a browser sends it: a wildcard or a path in it would never match, or always.
+_Origins = Annotated[
+    CommaList, _matching(r"https?://[a-z0-9.-]+(:\d{1,5})?", "origins like https://app.example.com")
+]
+_Hosts = Annotated[
+    CommaList, _matching(r"(\*\.)?[a-z0-9.-]+|\[[0-9a-f:.]+\]", "hosts without scheme and port")
+]
+
+
 class Settings(PostgresSettings, RedisSettings):
     """`database_url` is the login that keeps users, `read_database_url` the one that reads.
 
     `summaries_database_url` is a replica that sums are read from, with the same login.
+    `allowed_hosts` are the names that the gateway answers to, all where none is given.
     `sealing_key` is the public half of the first of `JOBS_SEALING_KEYS`.
     """
 
@@ -29,7 +50,8 @@ class Settings(PostgresSettings, RedisSettings):
     supabase_jwt_audience: str = Field(
         default="authenticated", validation_alias="SUPABASE_JWT_AUDIENCE"
     )
-    cors_origins: CommaList = Field(default=(), validation_alias="CORS_ORIGINS")
+    cors_origins: _Origins = Field(default=(), validation_alias="CORS_ORIGINS")
+    allowed_hosts: _Hosts = ()
     fingerprint_key: Annotated[SecretStr, LocalDefault("local-fingerprint-key")]
     sealing_key: Annotated[str, LocalDefault(LOCAL_SEALING_KEY)]
     host: str = "127.0.0.1"
