@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import AsyncIterator
-from html.parser import HTMLParser
 
 import httpx
 import pytest
@@ -12,19 +11,12 @@ from msaas.telemetry import Metrics
 from msaas.web import create_app, problem_pages
 
 
-class Page(HTMLParser):
+class Page:
     """The few facts about a page that these tests ask for."""
 
     def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: dict[str, list[str]] = {}
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        for name, value in attrs:
-            self.attributes.setdefault(name, []).append(value or "")
+        self.tags: list[str] = re.findall(r"<(\w+)", html)
+        self.links: list[str] = re.findall(r'href="([^"]*)"', html)
 
 
 @pytest.fixture
@@ -42,14 +34,14 @@ async def test_every_problem_has_a_page(api: httpx.AsyncClient, code: str) -> No
     assert PROBLEMS[code].action.split(",")[0] in answer.text
     page = Page(answer.text)
     assert page.tags.count("h1") == page.tags.count("title") == page.tags.count("main") == 1
-    assert page.attributes["lang"] == ["en"]
-    assert page.attributes["href"] == ["/problems"]
+    assert '<html lang="en">' in answer.text
+    assert page.links == ["/problems"]
     assert not {"script", "img", "link", "iframe"} & set(page.tags)
 
 
 async def test_the_list_leads_to_all_of_them(api: httpx.AsyncClient) -> None:
     page = Page((await api.get("/problems")).text)
-    assert set(page.attributes["href"]) == {f"/problems/{code}" for code in PROBLEMS}
+    assert set(page.links) == {f"/problems/{code}" for code in PROBLEMS}
 
 
 async def test_a_page_allows_its_own_style_and_nothing_else(api: httpx.AsyncClient) -> None:

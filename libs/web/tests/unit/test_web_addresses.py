@@ -1,6 +1,6 @@
 """Only what everybody reads alike gets in: one host, a plain path, a head of some length."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import httpx
@@ -15,7 +15,7 @@ HOSTS = ("api.example.com", "*.tenants.example.com", "[::1]")
 
 
 @asynccontextmanager
-async def calling(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+async def calling(app: FastAPI) -> AsyncGenerator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://web") as client:
         yield client

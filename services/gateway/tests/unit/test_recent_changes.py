@@ -41,7 +41,7 @@ def test_users_of_whom_nothing_was_heard_are_forgotten() -> None:
     for number in range(1000):
         changes.note(UUID(int=number), Place(number, 0))
     changes.note(USERS[0], Place(KEPT_MS + 2000, 0))
-    assert len(changes._changed) == 1
+    assert len(changes) == 1
 
 
 class Keeping(RuleBasedStateMachine):
@@ -82,7 +82,7 @@ class Keeping(RuleBasedStateMachine):
 
     @invariant()
     def remembers_few(self) -> None:
-        assert len(self.changes._changed) <= len(USERS)
+        assert len(self.changes) <= len(USERS)
 
 
 TestKeeping = Keeping.TestCase

@@ -21,6 +21,9 @@ class RecentChanges:
         self._floor: Place | None = None
         self._last = Place(0, 0)
 
+    def __len__(self) -> int:
+        return len(self._changed)
+
     def begin(self, place: str) -> None:
         """Start at the end of the log: what was kept before that may be older than a change."""
         self._floor = self._last = max(self._last, Place.parse(place))
