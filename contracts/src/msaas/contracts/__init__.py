@@ -128,6 +128,7 @@ from msaas.contracts.plans import (
     Plan,
     PlanTerms,
 )
+from msaas.contracts.problem_words import LANGUAGES, choose_language, get_problem_in
 from msaas.contracts.problems import (
     PROBLEMS,
     ProblemType,
@@ -200,6 +201,7 @@ __all__ = [
     "ACL_USERS",
     "HEARTBEAT",
     "INTAKE_QUEUE",
+    "LANGUAGES",
     "MAX_DATA",
     "MAX_DEPTH",
     "MAX_INLINE_RESULT",
@@ -320,11 +322,13 @@ __all__ = [
     "build_head",
     "cache_key",
     "cancel_key",
+    "choose_language",
     "dead_letter",
     "decode",
     "encode",
     "epoch_key",
     "get_problem",
+    "get_problem_in",
     "get_task",
     "get_topic",
     "hello_frame",

@@ -6,7 +6,12 @@ from msaas.cli.breaking.verb import report
 from msaas.cli.checks import Tree
 from msaas.cli.house import ROOT, module
 
-GENERATORS = ("msaas.contracts.generate", "msaas.cli.asyncapi", "msaas.cli.schema")
+GENERATORS = (
+    "msaas.contracts.generate",
+    "msaas.cli.asyncapi",
+    "msaas.cli.openapi",
+    "msaas.cli.schema",
+)
 
 
 def run(argv: list[str]) -> int:

@@ -5,7 +5,8 @@ from msaas.web.asgi import route_of
 from msaas.web.client_address import ClientAddresses
 from msaas.web.health import Health
 from msaas.web.internal import create_internal_app
-from msaas.web.middleware import Deprecation
+from msaas.web.middleware import Cors, Deprecation
+from msaas.web.problem_pages import router as problem_pages
 from msaas.web.problems import (
     Malformed,
     PayloadTooLarge,
@@ -21,6 +22,7 @@ __all__ = [
     "BODY_LIMIT",
     "REQUEST_TIMEOUT",
     "ClientAddresses",
+    "Cors",
     "Deprecation",
     "Health",
     "Malformed",
@@ -33,6 +35,7 @@ __all__ = [
     "describe",
     "from_state",
     "problem_for",
+    "problem_pages",
     "problem_response",
     "route_of",
     "run",

@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from msaas.telemetry import Metrics
 from msaas.web.middleware import (
     Access,
+    AddressGate,
     BodyGate,
     Compression,
     Correlation,
@@ -40,6 +41,8 @@ def create_app(
     after_body: Iterable[Middleware] = (),
     dependencies: Sequence[Depends] = (),
     deprecations: Mapping[tuple[str, str], Deprecation] | None = None,
+    hosts: Sequence[str] = (),
+    cors: Iterable[Middleware] = (),
 ) -> FastAPI:
     """Make an application; what `lifespan` yields is the state that `from_state` reads.
 
@@ -63,7 +66,9 @@ def create_app(
             Middleware(Access, metrics),
             Middleware(SecurityHeaders),
             Middleware(Deprecations, deprecations or {}),
+            *cors,
             Middleware(Recovery, metrics),
+            Middleware(AddressGate, hosts),
             Middleware(Deadline, request_timeout),
             Middleware(Compression),
             *before_body,

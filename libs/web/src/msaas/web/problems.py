@@ -11,9 +11,9 @@ from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from msaas.contracts import PROBLEMS, get_problem
+from msaas.contracts import PROBLEMS, choose_language, get_problem, get_problem_in
 from msaas.kernel import ErrorKind, MsaasError
-from msaas.web.asgi import Scope, is_json
+from msaas.web.asgi import Scope, find_header, is_json
 
 MEDIA_TYPE: Final = "application/problem+json"
 _MOST_ERRORS: Final = 20
@@ -97,7 +97,8 @@ def problem_response(
     members: Mapping[str, object] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    kind = get_problem(code)
+    language = language_of(scope)
+    kind = get_problem_in(language, code)
     body: dict[str, object] = {
         "type": f"/problems/{code}",
         "title": kind.title,
@@ -112,7 +113,14 @@ def problem_response(
         "errors": errors,
         **(members or {}),
     }
-    return Response(orjson.dumps(body), status or kind.status, headers, MEDIA_TYPE)
+    spoken = {"content-language": language, "vary": "accept-language"}
+    said = spoken | dict(headers or {})
+    return Response(orjson.dumps(body), status or kind.status, said, MEDIA_TYPE)
+
+
+def language_of(scope: Scope) -> str:
+    accepted = find_header(scope.get("headers", ()), b"accept-language") or b""
+    return choose_language(accepted.decode("latin-1"))
 
 
 def _headers_of(error: MsaasError, status: int) -> dict[str, str]:

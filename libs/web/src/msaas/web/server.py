@@ -1,9 +1,10 @@
 """uvicorn as this fleet runs it: quiet, on a socket bound beforehand, told by us when to stop."""
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Generator
-from typing import Final
+from typing import Any, ClassVar, Final
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -72,13 +73,28 @@ class Server(uvicorn.Server):
 
 
 class ProblemProtocol(HttpToolsProtocol):
-    """Answers what is no HTTP with a problem too, and reads no endless head."""
+    """Answers what is no HTTP with a problem too, and reads no endless or slow head."""
 
+    head_seconds: ClassVar[float] = 10.0
     _head_size = 0
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         self._head_size = 0
+        self._await_head()
         super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._stop_waiting()
+        super().on_headers_complete()
 
     def on_url(self, url: bytes) -> None:
         self._count(url)
@@ -100,6 +116,15 @@ class ProblemProtocol(HttpToolsProtocol):
         ]
         self.transport.write(b"\r\n".join(head) + b"\r\n\r\n" + bytes(response.body))
         self.transport.close()
+
+    def _await_head(self) -> None:
+        self._stop_waiting()
+        self._head_timer = self.loop.call_later(self.head_seconds, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
     def _count(self, part: bytes) -> None:
         self._head_size += len(part)

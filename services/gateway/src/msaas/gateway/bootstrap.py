@@ -11,11 +11,10 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.params import Depends
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from msaas.artifacts import Place, open_store
-from msaas.cache import Claims, Limiter, RedisStore
+from msaas.cache import Claims, Limiter, RedisStore, ViewCache
 from msaas.flags import Switches
 from msaas.gateway.adapters.commands import PATIENCE, WireCommands
 from msaas.gateway.adapters.commands import TOPIC as COMMANDS
@@ -24,6 +23,7 @@ from msaas.gateway.adapters.postgres.audit_outbox import PostgresAuditOutbox
 from msaas.gateway.adapters.postgres.flags import PostgresFlags
 from msaas.gateway.adapters.postgres.holds import PostgresHolds
 from msaas.gateway.adapters.postgres.job_views import PostgresJobViews
+from msaas.gateway.adapters.postgres.summary_views import PostgresSummaryViews
 from msaas.gateway.adapters.postgres.users import PostgresUsers
 from msaas.gateway.adapters.topic_gauges import WireGauges
 from msaas.gateway.application.admit_request import RequestAdmission
@@ -33,6 +33,8 @@ from msaas.gateway.application.held_streams import HeldStreams
 from msaas.gateway.application.key_ring import KeyRing
 from msaas.gateway.application.live_jobs import LiveJobs
 from msaas.gateway.application.manage_keys import ManageKeys
+from msaas.gateway.application.read_summary import ReadSummary
+from msaas.gateway.application.recent_changes import RecentChanges
 from msaas.gateway.application.repeat_requests import RequestRepeats
 from msaas.gateway.application.show_files import ShowFiles
 from msaas.gateway.application.submit_job import JobSubmission
@@ -43,10 +45,12 @@ from msaas.gateway.entrypoints.http import (
     api_keys,
     artifacts,
     dead_letters,
+    docs_pages,
     flags,
     fleet,
     job_stream,
     jobs,
+    summaries,
 )
 from msaas.gateway.entrypoints.http.callers import Callers
 from msaas.gateway.entrypoints.http.deprecations import DEPRECATIONS
@@ -58,6 +62,7 @@ from msaas.gateway.entrypoints.topics.billing_events import TOPIC as BILLING
 from msaas.gateway.entrypoints.topics.billing_events import BillingEvents
 from msaas.gateway.entrypoints.topics.job_events import TOPIC as EVENTS
 from msaas.gateway.entrypoints.topics.job_events import JobEvents
+from msaas.gateway.entrypoints.topics.view_changes import ViewChanges
 from msaas.gateway.settings import Settings
 from msaas.kernel import SystemClock
 from msaas.messaging import Messenger, RedisWire
@@ -72,15 +77,28 @@ from msaas.telemetry import (
     read_circuits,
     shutdown_tracing,
 )
-from msaas.web import ClientAddresses, Health, create_app, create_internal_app, serve
+from msaas.web import (
+    ClientAddresses,
+    Cors,
+    Health,
+    create_app,
+    create_internal_app,
+    problem_pages,
+    serve,
+)
 from msaas.web.auth import Authenticator, TokenVerifier
 
 SERVICE = "gateway"
+SUMMARIES_AT_ONCE = 4
+# How many seconds a summary is kept, as long as no event changes it.
+A_SUM, A_DAY_OF_SUMS, ON_A_REPLICA = 60.0, 3600.0, 10.0
 # The stream comes before the jobs: its path looks like a job's.
 ROUTERS = (
-    *(account.router, job_stream.router, jobs.router, artifacts.router, api_keys.router),
-    *(flags.router, dead_letters.router, fleet.router),
+    *(account.router, job_stream.router, jobs.router, artifacts.router, summaries.router),
+    *(api_keys.router, flags.router, dead_letters.router, fleet.router),
 )
+# For people, and no part of the API that the document describes.
+PAGES = (problem_pages, docs_pages.router)
 AUDIT = "audit.events"
 GUARDS = (Depends(Guard()),)
 FLAGS_EVERY = 2.0
@@ -88,6 +106,7 @@ KEY_USE_EVERY = 30.0
 HELD_STREAMS_EVERY = 3.0
 AUDIT_EVERY = 1.0
 _ACCEPTED = (
+    "accept-language",
     "authorization",
     "content-type",
     "idempotency-key",
@@ -118,6 +137,7 @@ class Gateway:
     verifier: TokenVerifier
     live: LiveJobs
     events: JobEvents
+    summaries: Database
     health: Health
     callers: Callers
     admission: RequestAdmission
@@ -127,7 +147,7 @@ class Gateway:
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[Mapping[str, Any]]:
-        async with self.users, self.reads, asyncio.TaskGroup() as group:
+        async with self.users, self.reads, self.summaries, asyncio.TaskGroup() as group:
             group.create_task(self.messenger.run())
             ending = group.create_task(self._end_streams())
             for beat in self.beats:
@@ -215,6 +235,7 @@ def assemble(
 ) -> Gateway:
     users = Database(PostgresSetting(settings.database_url.get_secret_value()), metrics)
     reads = Database(PostgresSetting(settings.read_database_url.get_secret_value()), metrics)
+    summaries = open_summaries(settings, metrics)
     wire = RedisWire(settings.redis_url.get_secret_value())
     environment = str(settings.environment)
     messenger = Messenger(wire, SERVICE, environment, metrics=metrics, produces=[COMMANDS, AUDIT])
@@ -230,7 +251,9 @@ def assemble(
     open_streams = metrics.gauge("msaas_sse_connections", "Live streams that are open.")
     open_streams.set_function(lambda: live.open_count)
     events = JobEvents(live, metrics)
-    messenger.tail([EVENTS], events.take_in, events.lose_track, events.begin)
+    changes = RecentChanges()
+    followed = ViewChanges(events, changes)
+    messenger.tail([EVENTS], followed.take_in, followed.lose_track, followed.begin)
     store = PostgresUsers(users)
     access = assemble_access(
         users, reads, messenger, settings, metrics, flag_defaults=flag_defaults
@@ -254,6 +277,7 @@ def assemble(
         "commands": commands,
         "submit_jobs": JobSubmission(commands, fingerprint_key, sealer, access.features),
         "job_metrics": JobMetrics(metrics),
+        "read_summary": assemble_summaries(settings, summaries, store_of_edge, changes, metrics),
         "live_jobs": live,
         "health": health,
         "measure_topics": WireGauges(wire, environment).measure,
@@ -269,6 +293,7 @@ def assemble(
         verifier=verifier,
         live=live,
         events=events,
+        summaries=summaries,
         health=health,
         callers=Callers(authenticator),
         admission=RequestAdmission(
@@ -285,6 +310,35 @@ def assemble(
     )
 
 
+def open_summaries(settings: Settings, metrics: Metrics) -> Database:
+    """Read sums over a pool of their own, so that they keep nobody's job waiting."""
+    url = settings.summaries_database_url or settings.read_database_url
+    setting = PostgresSetting(url.get_secret_value(), max_size=SUMMARIES_AT_ONCE)
+    return Database(setting, metrics)
+
+
+def assemble_summaries(
+    settings: Settings,
+    database: Database,
+    store: RedisStore,
+    changes: RecentChanges,
+    metrics: Metrics,
+) -> ReadSummary:
+    # A replica may be read before it has what an event told of: that must not be kept for long.
+    most = ON_A_REPLICA if settings.summaries_database_url else A_DAY_OF_SUMS
+    environment = str(settings.environment)
+
+    def keep(name: str, seconds: float) -> ViewCache:
+        return ViewCache(store, environment, name, seconds=min(seconds, most), metrics=metrics)
+
+    return ReadSummary(
+        PostgresSummaryViews(database),
+        changes,
+        briefly=keep("summaries", A_SUM),
+        daily=keep("daily-summaries", A_DAY_OF_SUMS),
+    )
+
+
 def create_gateway_app(gateway: Gateway, settings: Settings, metrics: Metrics) -> ASGIApp:
     def lifespan(_app: FastAPI) -> AbstractAsyncContextManager[Mapping[str, Any]]:
         return gateway.running()
@@ -292,25 +346,18 @@ def create_gateway_app(gateway: Gateway, settings: Settings, metrics: Metrics) -
     addresses = ClientAddresses(settings.trusted_proxies)
     limits = Middleware(RateLimits, gateway.admission, gateway.callers, addresses, metrics)
     repeats = Middleware(Idempotency, gateway.repeats, gateway.callers, metrics)
-    app = create_app(
+    cors = [Middleware(Cors, settings.cors_origins, _ACCEPTED, _EXPOSED)]
+    return create_app(
         title=SERVICE,
         metrics=metrics,
-        routers=ROUTERS,
+        routers=(*ROUTERS, *PAGES),
         lifespan=lifespan,
         before_body=[limits],
         after_body=[repeats],
         dependencies=GUARDS,
         deprecations=DEPRECATIONS,
-    )
-    if not settings.cors_origins:
-        return app
-    return CORSMiddleware(
-        app,
-        allow_origins=settings.cors_origins,
-        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=_ACCEPTED,
-        expose_headers=_EXPOSED,
-        max_age=600,
+        hosts=settings.allowed_hosts,
+        cors=cors if settings.cors_origins else (),
     )
 
 

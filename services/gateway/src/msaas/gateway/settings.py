@@ -1,9 +1,11 @@
 """What the gateway takes from the environment."""
 
+import re
 from ipaddress import ip_network
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field, SecretStr
+from pydantic_core import PydanticCustomError
 from pydantic_settings import SettingsConfigDict
 
 from msaas.settings import (
@@ -24,9 +26,29 @@ def _networks(given: tuple[str, ...]) -> tuple[str, ...]:
     return given
 
 
+def _matching(pattern: str, what: str) -> AfterValidator:
+    def check(given: tuple[str, ...]) -> tuple[str, ...]:
+        if all(re.fullmatch(pattern, one) for one in given):
+            return given
+        raise PydanticCustomError("form", "must list {what}", {"what": what})
+
+    return AfterValidator(check)
+
+
+# An origin as a browser sends it: a wildcard or a path in it would never match, or always.
+_Origins = Annotated[
+    CommaList, _matching(r"https?://[a-z0-9.-]+(:\d{1,5})?", "origins like https://app.example.com")
+]
+_Hosts = Annotated[
+    CommaList, _matching(r"(\*\.)?[a-z0-9.-]+|\[[0-9a-f:.]+\]", "hosts without scheme and port")
+]
+
+
 class Settings(PostgresSettings, RedisSettings, ArtifactSettings):
     """`database_url` is the login that keeps users, `read_database_url` the one that reads.
 
+    `summaries_database_url` is a replica that sums are read from, with the same login.
+    `allowed_hosts` are the names that the gateway answers to, all where none is given.
     `api_key_peppers`: a comma between them; the first makes hashes, all of them find keys.
     `sealing_key` is the public half of the first of `JOBS_SEALING_KEYS`; `trusted_proxies` are the
     networks whose word about a client's address is taken.
@@ -35,6 +57,7 @@ class Settings(PostgresSettings, RedisSettings, ArtifactSettings):
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="GATEWAY_")
 
     read_database_url: SecretStr
+    summaries_database_url: SecretStr | None = None
     supabase_url: str = Field(validation_alias="SUPABASE_URL", pattern=r"^https?://")
     supabase_jwt_jwks_url: str | None = Field(
         default=None, validation_alias="SUPABASE_JWT_JWKS_URL"
@@ -44,7 +67,8 @@ class Settings(PostgresSettings, RedisSettings, ArtifactSettings):
     )
     trusted_proxies: Annotated[CommaList, AfterValidator(_networks)] = ()
     rate_limits_enforced: bool = True
-    cors_origins: CommaList = Field(default=(), validation_alias="CORS_ORIGINS")
+    cors_origins: _Origins = Field(default=(), validation_alias="CORS_ORIGINS")
+    allowed_hosts: _Hosts = ()
     fingerprint_key: Annotated[SecretStr, LocalDefault("local-fingerprint-key")]
     api_key_peppers: Annotated[SecretStr, LocalDefault("local-api-key-pepper")]
     sealing_key: Annotated[str, LocalDefault(LOCAL_SEALING_KEY)]

@@ -14,6 +14,7 @@ _KEEPER = "`svc_gateway`: the user's own row in `identity.users`"
 REACHES: Mapping[str, str | None] = {
     "job_views": "`svc_gateway_read` as `authenticated` with the user's claims: `api_v1`",
     "show_files": "`svc_gateway_read` as above; the artifact store, which is no database",
+    "read_summary": "`svc_gateway_read` as `authenticated` with the user's claims: `api_v1`",
     "submit_jobs": "`svc_jobs`, by the command SubmitJob",
     "commands": "`svc_jobs`, by a command",
     "live_jobs": None,  # memory

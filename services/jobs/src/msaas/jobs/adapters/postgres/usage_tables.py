@@ -123,5 +123,5 @@ usage_events = Table(
         unique=True,
         postgresql_where=text("stripe_event_id IS NOT NULL"),
     ),
-    Index("usage_events_by_user", "user_id"),
+    Index("usage_events_by_user_and_time", "user_id", "occurred_at"),
 )

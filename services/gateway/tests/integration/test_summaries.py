@@ -1,0 +1,240 @@
+"""Usage and summaries: right sums of one's own rows, kept as long as nothing changes."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from msaas.testing import wait_until
+
+NOW = datetime.now(UTC)
+DAY = timedelta(days=1)
+PATHS = (
+    "/usage",
+    "/summaries/usage-trend",
+    "/summaries/jobs-overview",
+    "/summaries/success-rate",
+    "/summaries/latency",
+    "/summaries/quota-forecast",
+)
+SUBJECT = (
+    "INSERT INTO jobs.subjects (subject_id, user_id, plan, period_start, period_end)"
+    " VALUES ($1, $2, 'FREE', $3, $4)"
+)
+COUNTER = (
+    "INSERT INTO jobs.usage_counters (id, user_id, subject_id, plan, period_start, period_end,"
+    " jobs_used, jobs_reserved, jobs_limit) VALUES (gen_random_uuid(), $1, $2, 'FREE', $3, $4, $5,"
+    " $6, 100)"
+)
+CHARGE = """
+INSERT INTO jobs.usage_events
+  (subject_id, seq, user_id, kind, quantity, job_id, period_start, occurred_at, prev_hash, hash)
+SELECT subject_id, last_seq + 1, user_id, 'job_completed', 1, $2, period_start, $3, head,
+  jobs.usage_hash(subject_id, last_seq + 1, $2, 1, $3, head)
+FROM jobs.subjects WHERE user_id = $1
+"""
+
+
+class Member:
+    """A user with a period, jobs and charges."""
+
+    def __init__(self, user: Any, owner: Any, rows: asyncpg.Connection) -> None:
+        self.user, self.owner, self.rows = user, owner, rows
+        self.period = (NOW - 10 * DAY, NOW + 20 * DAY)
+
+    async def begin(self, used: int = 40, reserved: int = 1) -> None:
+        subject = uuid4()
+        await self.rows.execute(SUBJECT, subject, self.user.id, *self.period)
+        start, _ = self.period
+        earlier = (start - 30 * DAY, start, 12, 0)
+        for period in ((*self.period, used, reserved), earlier):
+            await self.rows.execute(COUNTER, self.user.id, subject, *period)
+
+    async def charge(self, at: datetime) -> None:
+        await self.rows.execute(CHARGE, self.user.id, uuid4(), at)
+
+    async def keep(self, status: str, **fields: Any) -> UUID:
+        ended = status in {"COMPLETED", "FAILED", "CANCELLED"}
+        fields = {"status": status, "created_at": NOW, "run_at": NOW} | fields
+        if ended:
+            fields = {"finished_at": fields["created_at"] + timedelta(seconds=4)} | fields
+        return await self.owner.keep(self.user.id, **fields)
+
+    async def read(self, path: str, **query: Any) -> Any:
+        answer = await self.user.ask("GET", path, params=query)
+        assert answer.status_code == 200
+        return answer.json()
+
+
+@pytest_asyncio.fixture
+async def member(sign_in: Any, owner: Any, rows: asyncpg.Connection) -> Member:
+    return Member(await sign_in(), owner, rows)
+
+
+async def test_who_has_done_nothing_is_told_so_and_it_is_remembered(
+    member: Member, read_metric: Any
+) -> None:
+    for _ in range(2):
+        assert await member.read("/usage") == {"current": None, "earlier": []}
+        overview = await member.read("/summaries/jobs-overview")
+        assert (overview["total"]["jobs"], overview["by_day"]) == (0, [])
+        assert (await member.read("/summaries/latency"))["total"] is None
+        assert await member.read("/summaries/quota-forecast") == {"forecast": None}
+    labels = {"cache": "summaries", "outcome": "hit"}
+    assert read_metric("msaas_cache_reads_total", **labels) == 4
+
+
+async def test_usage_is_of_this_period_by_day_and_of_earlier_ones(member: Member) -> None:
+    await member.begin()
+    for at in (NOW - 2 * DAY, NOW - 2 * DAY, NOW - DAY):
+        await member.charge(at)
+    report = await member.read("/usage")
+    current = report["current"]
+    assert (current["jobs_used"], current["jobs_reserved"], current["jobs_limit"]) == (40, 1, 100)
+    assert datetime.fromisoformat(current["resets_at"]) == member.period[1]
+    by_day = {one["day"]: one["jobs"] for one in current["by_day"]}
+    assert by_day == {str((NOW - 2 * DAY).date()): 2, str((NOW - DAY).date()): 1}
+    assert [one["jobs_used"] for one in report["earlier"]] == [12]
+
+
+async def test_the_trend_has_every_day_and_the_forecast_an_end(member: Member) -> None:
+    await member.begin(used=95)
+    for back in (1, 2, 3, 3):
+        await member.charge(NOW - back * DAY)
+    trend = await member.read("/summaries/usage-trend", days=5)
+    assert trend["total"] == 4
+    today = datetime.now(UTC).date()
+    assert [one["day"] for one in trend["by_day"]] == [
+        str(today - back * DAY) for back in (4, 3, 2, 1, 0)
+    ]
+    outlook = (await member.read("/summaries/quota-forecast"))["forecast"]
+    assert outlook["jobs_per_day"] == pytest.approx(4 / 7, abs=0.01)
+    assert NOW < datetime.fromisoformat(outlook["exhausted_at"]) < member.period[1]
+
+
+async def test_jobs_are_counted_by_status_task_and_day(member: Member) -> None:
+    await member.keep("COMPLETED", started_at=NOW + timedelta(seconds=1))
+    await member.keep("COMPLETED", started_at=NOW + timedelta(seconds=3))
+    await member.keep("CANCELLED")
+    await member.keep("PENDING", task_type="other")
+    await member.keep("PENDING", created_at=NOW - 100 * DAY)
+    failed = await member.keep("FAILED", failure_reason="timeout", created_at=NOW - DAY)
+    overview = await member.read("/summaries/jobs-overview", days=2)
+    total = {"jobs": 5, "pending": 1, "running": 0, "completed": 2, "failed": 1, "cancelled": 1}
+    assert overview["total"] == total
+    assert [(one["task_type"], one["jobs"]) for one in overview["by_task"]] == [
+        ("echo", 4),
+        ("other", 1),
+    ]
+    assert [one["jobs"] for one in overview["by_day"]] == [1, 4]
+    [failure] = overview["recent_failures"]
+    assert (failure["id"], failure["failure_reason"]) == (str(failed), "timeout")
+    rate = await member.read("/summaries/success-rate", days=2)
+    assert rate["total"] == {"completed": 2, "failed": 1, "rate": 0.6667}
+    assert rate["reasons"] == [{"reason": "timeout", "jobs": 1}]
+    assert [one["rate"] for one in rate["by_day"]] == [0.0, 1.0]
+    latency = await member.read("/summaries/latency", days=2)
+    assert latency["total"]["wait_seconds"]["p50"] == pytest.approx(2)
+    assert latency["total"]["run_seconds"]["p50"] == pytest.approx(2)
+    assert [one["jobs"] for one in latency["by_task"]] == [2]
+
+
+async def test_nobody_sums_up_what_is_anothers(member: Member, sign_in: Any) -> None:
+    await member.begin()
+    await member.keep("COMPLETED", started_at=NOW)
+    await member.charge(NOW)
+    for path in PATHS:
+        await member.read(path)
+    other = await sign_in()
+    answers = [(await other.ask("GET", path)).json() for path in PATHS]
+    assert answers[0] == {"current": None, "earlier": []}
+    assert answers[2]["total"]["jobs"] == 0
+
+
+@pytest.mark.parametrize("days", ["0", "91", "-1", "x"])
+async def test_days_out_of_range_are_refused(member: Member, days: str) -> None:
+    for path in PATHS[1:5]:
+        answer = await member.user.ask("GET", path, params={"days": days})
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/days")
+
+
+async def test_what_is_kept_is_shown_until_an_event_and_not_after_it(member: Member) -> None:
+    job = await member.keep("PENDING")
+    assert (await member.read(PATHS[2]))["total"]["pending"] == 1
+    await member.rows.execute("DELETE FROM jobs.jobs WHERE id = $1", job)
+    assert (await member.read(PATHS[2]))["total"]["pending"] == 1
+    await member.owner.change(uuid4(), job)  # somebody else's event
+    await member.owner.change(member.user.id, job, percent=50)  # changes no sum
+    assert (await member.read(PATHS[2]))["total"]["pending"] == 1
+    await member.owner.change(member.user.id, job)
+
+    async def is_new() -> bool:
+        return (await member.read(PATHS[2]))["total"]["pending"] == 0
+
+    await wait_until(is_new)
+
+
+async def test_another_gateway_shows_no_older_sum_after_the_event_either(
+    member: Member, open_gateway: Any, gateway_settings: Any, rows: asyncpg.Connection
+) -> None:
+    _, url = await open_gateway(gateway_settings)
+    address = f"{url}/api/v1/summaries/jobs-overview"
+
+    async def read_there() -> int:
+        answer = await member.user.http.get(address, headers=member.user.headers)
+        return answer.json()["total"]["pending"]
+
+    assert await read_there() == (await member.read(PATHS[2]))["total"]["pending"] == 0
+    job = await member.keep("PENDING")
+    assert await read_there() == (await member.read(PATHS[2]))["total"]["pending"] == 0
+    await member.owner.change(member.user.id, job)
+
+    async def both_know() -> bool:
+        return await read_there() == (await member.read(PATHS[2]))["total"]["pending"] == 1
+
+    await wait_until(both_know)
+
+
+async def test_many_at_once_are_one_read(member: Member, read_metric: Any) -> None:
+    await member.keep("COMPLETED", started_at=NOW)
+    answers = await asyncio.gather(*(member.read(PATHS[4]) for _ in range(20)))
+    assert {answer["total"]["jobs"] for answer in answers} == {1}
+    found = {
+        outcome: read_metric("msaas_cache_reads_total", cache="summaries", outcome=outcome) or 0
+        for outcome in ("miss", "shared", "hit")
+    }
+    assert found["miss"] == 1
+    assert sum(found.values()) == 20
+
+
+async def test_nothing_that_a_user_gave_or_got_is_kept(
+    member: Member, gateway: Any, environment: str
+) -> None:
+    await member.begin()
+    secret = "planted-secret"
+    fields = {"params": {"message": secret}, "last_error": secret, "started_at": NOW}
+    await member.keep("FAILED", failure_reason="timeout", **fields)
+    for path in PATHS:
+        await member.read(path)
+    wire = gateway[0].wire
+    keys = await wire.run("KEYS", f"msaas:{environment}:cache:*")
+    assert len(keys) == len(PATHS)
+    for key in keys:
+        assert secret.encode() not in (await wire.run("GET", key) or b"")
+        assert 0 < await wire.run("PTTL", key) <= 3_600_000
+
+
+async def test_a_replica_is_read_where_there_is_one_and_nothing_is_kept_long(
+    open_gateway: Any, gateway_settings: Any, sign_in: Any, environment: str
+) -> None:
+    replica = {"summaries_database_url": gateway_settings.read_database_url}
+    gateway, url = await open_gateway(gateway_settings.model_copy(update=replica))
+    user = await sign_in()
+    answer = await user.http.get(f"{url}/api/v1/summaries/usage-trend", headers=user.headers)
+    assert answer.status_code == 200
+    for key in await gateway.wire.run("KEYS", f"msaas:{environment}:cache:*"):
+        assert await gateway.wire.run("PTTL", key) <= 10_000
