@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msaas.gateway.application.live_jobs import MOST_UNREAD, LiveJobs
+from msaas.gateway.application.live_connection import MOST_UNREAD
+from msaas.gateway.application.live_jobs import LiveJobs
 from msaas.gateway.domain.rings import Frame, Place, Ring
 
 JOB = uuid4()

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msaas.gateway.application.errors import NoMoreStreams, TooManyStreams
-from msaas.gateway.application.live_jobs import MOST_UNREAD, LiveJobs
+from msaas.gateway.application.live_connection import MOST_UNREAD
+from msaas.gateway.application.live_jobs import LiveJobs
 from msaas.gateway.domain.fingerprints import fingerprint
 from msaas.gateway.domain.pages import PageCursor
 from msaas.gateway.domain.rings import KEPT_MS, MOST_FRAMES, Frame, Place, Ring

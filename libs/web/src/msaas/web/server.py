@@ -1,15 +1,17 @@
 """uvicorn as this fleet runs it: quiet, on a socket bound beforehand, told by us when to stop."""
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Generator
-from typing import Final
+from typing import Final, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from msaas.kernel import new_id
-from msaas.web.asgi import ASGIApp
+from msaas.web.asgi import ASGIApp, Scope
+from msaas.web.peer import EXTENSION, Peer
 from msaas.web.problems import problem_response
 
 _HEAD_LIMIT: Final = 64 * 1024
@@ -76,9 +78,14 @@ class ProblemProtocol(HttpToolsProtocol):
 
     _head_size = 0
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]  # as uvicorn's own
+        super().connection_made(transport)
+        self._extensions: dict[str, object] = {EXTENSION: Peer(transport)}
+
     def on_message_begin(self) -> None:
         self._head_size = 0
         super().on_message_begin()
+        cast("Scope", self.scope)["extensions"] = self._extensions
 
     def on_url(self, url: bytes) -> None:
         self._count(url)

@@ -14,6 +14,7 @@ from msaas.gateway.adapters.commands import TOPIC as COMMANDS
 from msaas.gateway.adapters.commands import WireCommands
 from msaas.gateway.adapters.postgres.job_views import PostgresJobViews
 from msaas.gateway.adapters.postgres.users import PostgresUsers
+from msaas.gateway.application.attend_streams import StreamAttendant
 from msaas.gateway.application.live_jobs import LiveJobs
 from msaas.gateway.application.submit_job import JobSubmission
 from msaas.gateway.entrypoints.http import account, dead_letters, job_stream, jobs
@@ -62,6 +63,7 @@ class Gateway:
     messenger: Messenger
     verifier: TokenVerifier
     live: LiveJobs
+    attendant: StreamAttendant
     events: JobEvents
     health: Health
     state: Mapping[str, Any]
@@ -71,10 +73,12 @@ class Gateway:
         async with self.users, self.reads, asyncio.TaskGroup() as group:
             group.create_task(self.messenger.run())
             ending = group.create_task(self._end_streams())
+            attending = group.create_task(self.attendant.run())
             try:
                 yield self.state
             finally:
                 ending.cancel()
+                attending.cancel()
                 self.messenger.drain()
         await self.verifier.close()
         await self.wire.close()
@@ -95,13 +99,17 @@ def assemble(settings: Settings, metrics: Metrics) -> Gateway:
         settings.jwks_url, settings.issuer, settings.supabase_jwt_audience, metrics=metrics
     )
     resyncs = metrics.counter("msaas_sse_resyncs_total", "Readers sent to look at the record.")
+    ended = metrics.counter("msaas_sse_ended_total", "Live streams by why they ended.", ("reason",))
     live = LiveJobs(
         per_user=settings.streams_per_user,
         per_process=settings.streams_per_process,
         on_resync=resyncs.inc,
+        on_end=lambda ending: ended.labels(ending).inc(),
     )
     open_streams = metrics.gauge("msaas_sse_connections", "Live streams that are open.")
     open_streams.set_function(lambda: live.open_count)
+    tasks = metrics.gauge("msaas_process_tasks", "Tasks of the process's event loop.")
+    tasks.set_function(lambda: len(asyncio.all_tasks()))
     events = JobEvents(live, metrics)
     messenger.tail([EVENTS], events.take_in, events.lose_track, events.begin)
     store = PostgresUsers(users)
@@ -128,6 +136,7 @@ def assemble(settings: Settings, metrics: Metrics) -> Gateway:
         messenger=messenger,
         verifier=verifier,
         live=live,
+        attendant=StreamAttendant(live, store.find_shut),
         events=events,
         health=health,
         state=state,

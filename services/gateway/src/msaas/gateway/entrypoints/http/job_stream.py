@@ -1,23 +1,27 @@
 """The live stream: server-sent events, written by hand, resumable by Last-Event-ID."""
 
 import asyncio
-import random
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
-from msaas.contracts import HEARTBEAT, hello_frame, is_cursor
-from msaas.gateway.application.live_jobs import Connection, LiveJobs
-from msaas.web import Health, from_state
+from msaas.contracts import hello_frame, is_cursor
+from msaas.gateway.application.errors import NoMoreStreams
+from msaas.gateway.application.live_connection import Connection, Ending
+from msaas.gateway.application.live_jobs import LiveJobs
+from msaas.web import Health, find_peer, from_state
 from msaas.web.auth import Authenticator
 
-BEAT_EVERY: Final = 15.0
-SEND_TIMEOUT: Final = 30.0
-_RETRY_MS: Final = (1_000, 4_000)
+# Enough for all that a connection may hold; what a reader does not take stays with us.
+_UNREAD_BYTES: Final = 32 * 1024
+_SILENT_SECONDS: Final = 30.0
 _HEADERS: Final = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache, no-store, no-transform"),
@@ -37,9 +41,22 @@ async def follow_jobs(
     header = request.headers.get("authorization")
     user, expires_at = await authenticator.authenticate_with_expiry(header)
     request.state.user_id = user.id  # for the log line of the request
-    connection, start = live.open(user.id, _last_event_id(request))
-    seconds = expires_at - time.time()
-    return EventStream(live, user.id, connection, start=start, seconds=seconds, health=health)
+    if health.draining.is_set():
+        raise NoMoreStreams(retry_after=1)
+    ends_at = time.monotonic() + expires_at - time.time()
+    connection, start = live.open(
+        user.id, _last_event_id(request), ends_at=ends_at, cut=_bound(request.scope)
+    )
+    return EventStream(live, user.id, connection, hello_frame(start, live.retry_ms()))
+
+
+def _bound(scope: Scope) -> Callable[[], None]:
+    """Keep little for a reader that reads nothing, and return the way to be rid of it."""
+    peer = find_peer(scope)
+    if peer is None:
+        return lambda: None
+    peer.bound(unread_bytes=_UNREAD_BYTES, silent_seconds=_SILENT_SECONDS)
+    return peer.cut
 
 
 def _last_event_id(request: Request) -> str | None:
@@ -52,58 +69,41 @@ def _last_event_id(request: Request) -> str | None:
 
 
 class EventStream(Response):
-    """One connection's frames, until the token ends, the process goes, or nobody reads."""
+    """One connection's frames, until somebody ends it; whoever attends to it beats and cuts."""
 
     def __init__(
-        self,
-        live: LiveJobs,
-        user_id: UUID,
-        connection: Connection,
-        *,
-        start: str,
-        seconds: float,
-        health: Health,
+        self, live: LiveJobs, user_id: UUID, connection: Connection, first_word: bytes
     ) -> None:
         super().__init__()
         self._live = live
         self._user_id = user_id
         self._connection = connection
-        self._start = start
-        self._seconds = seconds
-        self._health = health
+        self._first_word = first_word
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         watching = asyncio.create_task(self._watch(receive), name="sse disconnect")
-        ending = asyncio.get_running_loop().call_later(self._seconds, self._connection.end)
         try:
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
             await self._write(send)
-        except TimeoutError:
-            pass  # nobody reads: the server cuts the connection of an answer that has no end
         finally:
-            ending.cancel()
             watching.cancel()
             self._live.close(self._user_id, self._connection)
 
     async def _write(self, send: Send) -> None:
-        retry_ms = random.randint(*_RETRY_MS)  # noqa: S311  # spreading, not secrecy
-        data = hello_frame(self._start, retry_ms)
-        while True:
-            is_over = self._connection.is_over or self._health.draining.is_set()
-            data += self._connection.take()
-            async with asyncio.timeout(SEND_TIMEOUT):
-                await send(_body(data, more_body=not is_over))
-            if is_over:
-                return
-            await self._connection.wait(BEAT_EVERY)
-            data = b"" if self._connection.has_news else HEARTBEAT
+        connection, data, is_over = self._connection, self._first_word, False
+        while not is_over:
+            is_over = connection.is_over
+            data += connection.take()
+            await send(_body(data, more_body=not is_over))
+            await connection.wait()
+            data = b""
 
     async def _watch(self, receive: Receive) -> None:
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                self._connection.end()
-                return
+        """End with the reader, or with one that sends more than a request for a stream has."""
+        with suppress(HTTPException):
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        self._connection.end(Ending.LEFT)
 
 
 def _body(data: bytes, *, more_body: bool) -> Message:
