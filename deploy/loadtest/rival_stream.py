@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import uvicorn
@@ -50,7 +50,7 @@ def make_app(redis_url: str, key: str) -> Starlette:
 
 
 async def tail(redis_url: str, key: str, queues: Queues) -> None:
-    client: Any = Redis.from_url(redis_url)
+    client = cast("Any", Redis).from_url(redis_url)
     place = "$"
     while True:
         for _, entries in await client.xread({key: place}, count=500, block=1000):

@@ -1,7 +1,7 @@
 """The live stream before a thousand listeners, beside sse-starlette in one interleaved run.
 
-Half of the listeners are their users' only ones, the others share a user by tens. Rounds take turns,
-and who is not measured sleeps. Exits with 1 when a goal is missed.
+Half of the listeners are their users' only ones, the others share a user by tens. Rounds take
+turns, and who is not measured sleeps. Exits with 1 when a goal is missed.
 """
 
 import argparse
@@ -93,7 +93,9 @@ class Round:
         return audience.shown, (audience.contender.cpu() - before) / wanted
 
 
-async def compare(stage: StreamStage, table: Table, audiences: list[Audience], options: Any) -> None:
+async def compare(
+    stage: StreamStage, table: Table, audiences: Sequence[Audience], options: Any
+) -> None:
     seconds: dict[str, list[float]] = {}
     cpu: dict[str, list[float]] = {}
     for _ in range(options.rounds):

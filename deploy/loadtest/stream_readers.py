@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from typing import cast
 
 _JOBS = re.compile(rb'event: job\r?\ndata: \{"id":"([0-9a-f-]{36})"')
 
@@ -25,9 +26,8 @@ class Reader(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
-            transport.write(self._request)
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
         now = time.perf_counter()

@@ -225,9 +225,7 @@ async def test_readers_that_do_not_read_are_cut_off_and_hold_up_nobody(
     caps = {"GATEWAY_STREAMS_PER_USER": "30"}
     async with run_gateway(gateway_settings, own_redis, **caps) as gateway:
         good = await gateway.read(issuer.token(user))
-        slow = [
-            await gateway.read(issuer.token(user), window=4_096) for _ in range(20)
-        ]
+        slow = [await gateway.read(issuer.token(user), window=4_096) for _ in range(20)]
         await wait_until(lambda: all(one.count("hello") for one in (good, *slow)))
         for one in slow:
             one.transport.pause_reading()
@@ -290,7 +288,8 @@ async def test_a_reader_that_goes_on_sending_is_let_go(
         _, reader = await loop.create_connection(Reader, LOOPBACK, gateway.port)
         gateway.readers.append(reader)
         head = "GET /api/v1/jobs/stream HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n"
-        reader.transport.write(f"{head}authorization: Bearer {issuer.token(uuid4())}\r\n\r\n".encode())
+        token = issuer.token(uuid4())
+        reader.transport.write(f"{head}authorization: Bearer {token}\r\n\r\n".encode())
         await wait_until(lambda: reader.count("hello"))
         chunk = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
         for _ in range(20):

@@ -1,6 +1,7 @@
 """What a connection may hold, how long it may be silent, and each way in which it ends."""
 
 from collections.abc import Collection
+from typing import Any
 from uuid import UUID, uuid4
 
 from hypothesis import given
@@ -12,7 +13,6 @@ from msaas.gateway.application.live_connection import (
     BEAT_AFTER,
     CUT_AFTER,
     MOST_UNREAD,
-    MOST_UNREAD_BYTES,
     Connection,
     Ending,
 )
@@ -34,80 +34,107 @@ def hub_of(count: int = 0, ends: list[Ending] | None = None) -> LiveJobs:
     return hub
 
 
-@given(st.lists(st.integers(1, 40_000), max_size=400), st.sets(st.integers(0, 400)))
-def test_whatever_comes_a_reader_never_holds_more_than_the_bound(
-    sizes: list[int], takes: set[int]
+@given(st.lists(st.tuples(st.integers(1, 40_000), st.integers(0, 60_000)), max_size=200))
+def test_whatever_comes_little_more_than_the_bound_is_left_to_us(
+    steps: list[tuple[int, int]],
 ) -> None:
-    hub, user = hub_of(), uuid4()
+    """The reader takes some of it between frames; who is over the bound hears one last word."""
+    hub, user, reader = hub_of(), uuid4(), Reader()
     connection, _ = hub.open(user, None)
-    held = count = 0
-    for number, size in enumerate(sizes):
-        if number in takes:
-            connection.take()
-            held = count = 0
+    connection.begin(reader, b"hello")
+    for number, (size, taken) in enumerate(steps):
+        reader.unread = max(0, reader.unread - taken)
         hub.take_in(user, frame(1001 + number, size), user, number + 1)
-        held, count = held + size, count + 1
-        if held > MOST_UNREAD_BYTES or count > MOST_UNREAD:
+        if reader.unread > MOST_UNREAD:
             assert connection.ending is Ending.LAGGED
-            assert connection.take().startswith(b"retry: ")
-            return
+            assert reader.unread < MOST_UNREAD + 40_000 + 1_000
+            break
         assert not connection.is_over
 
 
-def test_a_silent_stream_beats_and_one_that_speaks_does_not() -> None:
+class Reader:
+    """Takes nothing by itself."""
+
+    def __init__(self) -> None:
+        self.unread = 0
+
+    def write(self, data: bytes) -> None:
+        self.unread += len(data)
+
+    def close(self) -> None: ...
+
+    def cut(self) -> None: ...
+
+
+def test_a_silent_stream_beats_and_one_that_speaks_does_not(show: Any) -> None:
     connection = Connection(Place(1, 0))
+    shown = show(connection)
     beats: list[int] = []
     for second in range(1, 3 * BEAT_AFTER):
         connection.attend(second)
         if second < BEAT_AFTER:
             connection.push(frame(second + 1))
-        if connection.has_news and connection.take() == HEARTBEAT:
+        if shown.take() == HEARTBEAT:
             beats.append(second)
-    assert beats == [2 * BEAT_AFTER - 1]
+    assert beats == [2 * BEAT_AFTER - 1, 3 * BEAT_AFTER - 1]
 
 
-def test_a_reader_that_takes_nothing_is_cut_off() -> None:
-    cuts: list[None] = []
-    connection = Connection(Place(1, 0), cut=lambda: cuts.append(None))
-    for second in range(BEAT_AFTER + CUT_AFTER - 1):
-        connection.attend(second)
-    assert (connection.ending, cuts) == (None, [])
+def test_before_the_head_is_out_frames_wait_and_then_come_in_their_order(show: Any) -> None:
+    connection = Connection(Place(1, 0), b"first;")
+    connection.push(Frame(Place(2, 0), b"second;"))
     connection.attend(0)
-    assert (connection.ending, cuts) == (Ending.STALLED, [None])
+    connection.end(Ending.DRAINED, b"bye")
+    shown = show(connection)
+    assert (shown.data, shown.ends) == (b"first;second;bye", ["closed"])
 
 
-def test_a_reader_that_lags_and_does_not_take_its_last_word_is_cut_off_too() -> None:
-    cuts: list[None] = []
-    connection = Connection(Place(1, 0), cut=lambda: cuts.append(None))
+def test_a_reader_that_takes_nothing_is_cut_off(show: Any) -> None:
+    connection = Connection(Place(1, 0))
+    shown = show(connection)
+    for _ in range(3):
+        shown.unread = 1
+        for second in range(CUT_AFTER - 1):
+            connection.attend(second)
+        shown.unread = 0
+        connection.attend(0)
+    assert shown.ends == []
+    shown.unread = 1
+    for second in range(CUT_AFTER):
+        connection.attend(second)
+    assert (connection.ending, shown.ends) == (Ending.STALLED, ["cut"])
+
+
+def test_a_reader_that_lags_and_does_not_take_its_last_word_is_cut_off_too(show: Any) -> None:
+    connection = Connection(Place(1, 0))
+    shown = show(connection)
+    shown.unread = 1
     connection.end(Ending.LAGGED, b"look")
     for second in range(CUT_AFTER):
         connection.attend(second)
-    assert (connection.ending, cuts) == (Ending.LAGGED, [None])
+    assert (connection.ending, shown.ends) == (Ending.LAGGED, ["closed", "cut"])
 
 
-def test_a_stream_ends_with_its_token_and_the_first_reason_counts() -> None:
+def test_a_stream_ends_with_its_token_and_the_first_reason_counts(show: Any) -> None:
     connection = Connection(Place(1, 0), ends_at=5.0)
+    shown = show(connection)
     connection.attend(4.9)
     assert not connection.is_over
     connection.attend(5.0)
     connection.end(Ending.LEFT)
-    assert connection.ending is Ending.TOKEN_ENDED
     connection.push(frame(2))
-    assert connection.take() == b""
+    assert (connection.ending, shown.ends) == (Ending.TOKEN_ENDED, ["closed"])
+    assert shown.data == b""
 
 
-def test_streams_opened_at_once_do_not_beat_at_once() -> None:
+def test_streams_opened_at_once_do_not_beat_at_once(listen: Any) -> None:
     hub, user = hub_of(), uuid4()
-    opened = [hub.open(user, None)[0] for _ in range(150)]
-    hub.attend(0)
-    beating = [sum(one.has_news for one in opened)]
-    for second in range(1, BEAT_AFTER):
-        for one in opened:
-            one.take() if one.has_news else None
+    opened = [listen(hub, user)[0] for _ in range(150)]
+    beating: list[int] = []
+    for second in range(BEAT_AFTER):
         hub.attend(second)
-        beating.append(sum(one.has_news for one in opened))
+        beating.append(sum(one.take() == HEARTBEAT for one in opened))
     assert max(beating) < 60
-    assert sum(beating) >= 100
+    assert sum(beating) >= 150
 
 
 def test_the_more_are_sent_away_the_wider_they_come_back() -> None:
@@ -118,12 +145,13 @@ def test_the_more_are_sent_away_the_wider_they_come_back() -> None:
     assert sum(one > 4_000 for one in times) > 300
 
 
-def test_when_a_process_drains_each_reader_is_told_when_to_come_back() -> None:
+def test_when_a_process_drains_each_reader_is_told_when_to_come_back(show: Any) -> None:
     ends: list[Ending] = []
     hub, user = hub_of(ends=ends), uuid4()
     connection, _ = hub.open(user, None)
+    shown = show(connection)
     hub.end_all()
-    assert connection.take().startswith(b"retry: ")
+    assert shown.data.startswith(b"retry: ")
     hub.close(user, connection)
     assert (ends, hub.open_count, hub.watching) == ([Ending.DRAINED], 0, [])
 

@@ -3,7 +3,7 @@
 from msaas.web.app import BODY_LIMIT, REQUEST_TIMEOUT, create_app, from_state
 from msaas.web.health import Health
 from msaas.web.internal import create_internal_app
-from msaas.web.peer import Peer, find_peer
+from msaas.web.peer import Peer, get_peer
 from msaas.web.problems import (
     Malformed,
     PayloadTooLarge,
@@ -28,8 +28,8 @@ __all__ = [
     "create_app",
     "create_internal_app",
     "describe",
-    "find_peer",
     "from_state",
+    "get_peer",
     "problem_for",
     "problem_response",
     "run",

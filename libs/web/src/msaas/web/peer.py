@@ -1,7 +1,8 @@
-"""The client at the far end of a long answer: how much it may leave unread, and for how long."""
+"""The client at the far end of an answer that lasts: once taken over, it needs no task."""
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import Any, Final
 
 from msaas.web.asgi import Scope
@@ -12,25 +13,62 @@ _USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)
 
 
 class Peer:
-    """What our server tells an application about one connection, beside the words of ASGI."""
+    """One connection of our server, beside the words of ASGI."""
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    __slots__ = ("_finish", "_on_lost", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, finish: Callable[[], None]) -> None:
         self._transport = transport
+        self._finish = finish
+        self._on_lost: Callable[[], None] | None = None
 
-    def bound(self, *, unread_bytes: int, silent_seconds: float) -> None:
-        """Buffer no more than this, in the process and in the kernel, and notice a dead network."""
-        self._transport.set_write_buffer_limits(high=unread_bytes)
+    @property
+    def is_taken_over(self) -> bool:
+        return self._on_lost is not None
+
+    @property
+    def unread(self) -> int:
+        """Count the bytes that the kernel has not taken from us yet."""
+        return self._transport.get_write_buffer_size()
+
+    def take_over(
+        self, on_lost: Callable[[], None], *, buffer_bytes: int, silent_seconds: float
+    ) -> None:
+        """Have the connection to oneself once the head of a chunked answer is out.
+
+        The application may return: its answer lasts until `close`, `cut` or the client's leaving,
+        and `on_lost` hears of each. The kernel buffers little, and notices a dead network.
+        """
+        self._finish()
+        self._on_lost = on_lost
+        if self._transport.is_closing():
+            self.lose()
+            return
         connection: Any = self._transport.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, unread_bytes)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer_bytes)
         if _USER_TIMEOUT is not None:
             milliseconds = round(silent_seconds * 1000)
             connection.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, milliseconds)
 
+    def write(self, data: bytes) -> None:
+        self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def close(self) -> None:
+        """End the answer in good order: what is unread still goes out."""
+        self._transport.write(b"0\r\n\r\n")
+        self._transport.close()
+
     def cut(self) -> None:
-        """Close at once: an orderly end would wait for the client to read what it has not."""
+        """Close at once: a good order would wait for a client that does not read."""
         self._transport.abort()
 
+    def lose(self) -> None:
+        """For the server: the connection is gone."""
+        on_lost, self._on_lost = self._on_lost, None
+        if on_lost is not None:
+            on_lost()
 
-def find_peer(scope: Scope) -> Peer | None:
-    """Return None under a server that is not ours, which bounds its connections as it likes."""
-    return scope.get("extensions", {}).get(EXTENSION)
+
+def get_peer(scope: Scope) -> Peer:
+    """Raise under a server that is not ours."""
+    return scope["extensions"][EXTENSION]

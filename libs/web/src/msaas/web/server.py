@@ -77,15 +77,28 @@ class ProblemProtocol(HttpToolsProtocol):
     """Answers what is no HTTP with a problem too, and reads no endless head."""
 
     _head_size = 0
+    _peer: Peer
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]  # as uvicorn's own
+    def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
-        self._extensions: dict[str, object] = {EXTENSION: Peer(transport)}
+        self._peer = Peer(transport, self._finish_cycle)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._peer.lose()
+
+    def data_received(self, data: bytes) -> None:
+        if not self._peer.is_taken_over:
+            super().data_received(data)
+            return
+        self._head_size += len(data)
+        if self._head_size > _HEAD_LIMIT:
+            self._peer.cut()  # whoever reads an answer without end has nothing more to say
 
     def on_message_begin(self) -> None:
         self._head_size = 0
         super().on_message_begin()
-        cast("Scope", self.scope)["extensions"] = self._extensions
+        cast("Scope", self.scope)["extensions"] = {EXTENSION: self._peer}
 
     def on_url(self, url: bytes) -> None:
         self._count(url)
@@ -107,6 +120,10 @@ class ProblemProtocol(HttpToolsProtocol):
         ]
         self.transport.write(b"\r\n".join(head) + b"\r\n\r\n" + bytes(response.body))
         self.transport.close()
+
+    def _finish_cycle(self) -> None:
+        """Let uvicorn take the answer for given; what follows is the peer's."""
+        self.cycle.response_complete = True
 
     def _count(self, part: bytes) -> None:
         self._head_size += len(part)

@@ -101,12 +101,7 @@ class LiveJobs:
         return random.randint(earliest, latest)  # noqa: S311  # spreading, not secrecy
 
     def open(
-        self,
-        user_id: UUID,
-        last_event_id: str | None,
-        *,
-        ends_at: float = math.inf,
-        cut: Callable[[], None] = lambda: None,
+        self, user_id: UUID, last_event_id: str | None, *, ends_at: float = math.inf
     ) -> tuple[Connection, str]:
         """Return the connection and where it starts; what it has missed is already in it."""
         if self.open_count >= self._per_process:
@@ -122,7 +117,7 @@ class LiveJobs:
             first_word = resync_frame(str(start))
         # Those who came together do not beat together.
         silence = random.randrange(BEAT_AFTER)  # noqa: S311  # spreading, not secrecy
-        connection = Connection(start, first_word, ends_at=ends_at, silence=silence, cut=cut)
+        connection = Connection(start, first_word, ends_at=ends_at, silence=silence)
         for frame in missed or ():
             connection.push(frame)
         self._connections[user_id].add(connection)

@@ -1,26 +1,22 @@
 """The live stream: server-sent events, written by hand, resumable by Last-Event-ID."""
 
-import asyncio
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from msaas.contracts import hello_frame, is_cursor
 from msaas.gateway.application.errors import NoMoreStreams
-from msaas.gateway.application.live_connection import Connection, Ending
+from msaas.gateway.application.live_connection import Connection
 from msaas.gateway.application.live_jobs import LiveJobs
-from msaas.web import Health, find_peer, from_state
+from msaas.web import Health, from_state, get_peer
 from msaas.web.auth import Authenticator
 
-# Enough for all that a connection may hold; what a reader does not take stays with us.
-_UNREAD_BYTES: Final = 32 * 1024
+_BUFFER_BYTES: Final = 32 * 1024
 _SILENT_SECONDS: Final = 30.0
 _HEADERS: Final = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -44,19 +40,8 @@ async def follow_jobs(
     if health.draining.is_set():
         raise NoMoreStreams(retry_after=1)
     ends_at = time.monotonic() + expires_at - time.time()
-    connection, start = live.open(
-        user.id, _last_event_id(request), ends_at=ends_at, cut=_bound(request.scope)
-    )
+    connection, start = live.open(user.id, _last_event_id(request), ends_at=ends_at)
     return EventStream(live, user.id, connection, hello_frame(start, live.retry_ms()))
-
-
-def _bound(scope: Scope) -> Callable[[], None]:
-    """Keep little for a reader that reads nothing, and return the way to be rid of it."""
-    peer = find_peer(scope)
-    if peer is None:
-        return lambda: None
-    peer.bound(unread_bytes=_UNREAD_BYTES, silent_seconds=_SILENT_SECONDS)
-    return peer.cut
 
 
 def _last_event_id(request: Request) -> str | None:
@@ -69,42 +54,20 @@ def _last_event_id(request: Request) -> str | None:
 
 
 class EventStream(Response):
-    """One connection's frames, until somebody ends it; whoever attends to it beats and cuts."""
+    """Sends the head, hands the connection over, and is done: frames need no task of ours."""
 
-    def __init__(
-        self, live: LiveJobs, user_id: UUID, connection: Connection, first_word: bytes
-    ) -> None:
+    def __init__(self, live: LiveJobs, user_id: UUID, connection: Connection, hello: bytes) -> None:
         super().__init__()
-        self._live = live
-        self._user_id = user_id
+        self._hang_up = partial(live.close, user_id, connection)
         self._connection = connection
-        self._first_word = first_word
+        self._hello = hello
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        watching = asyncio.create_task(self._watch(receive), name="sse disconnect")
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         try:
+            peer = get_peer(scope)
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-            await self._write(send)
-        finally:
-            watching.cancel()
-            self._live.close(self._user_id, self._connection)
-
-    async def _write(self, send: Send) -> None:
-        connection, data, is_over = self._connection, self._first_word, False
-        while not is_over:
-            is_over = connection.is_over
-            data += connection.take()
-            await send(_body(data, more_body=not is_over))
-            await connection.wait()
-            data = b""
-
-    async def _watch(self, receive: Receive) -> None:
-        """End with the reader, or with one that sends more than a request for a stream has."""
-        with suppress(HTTPException):
-            while (await receive())["type"] != "http.disconnect":
-                pass
-        self._connection.end(Ending.LEFT)
-
-
-def _body(data: bytes, *, more_body: bool) -> Message:
-    return {"type": "http.response.body", "body": data, "more_body": more_body}
+        except BaseException:
+            self._hang_up()
+            raise
+        peer.take_over(self._hang_up, buffer_bytes=_BUFFER_BYTES, silent_seconds=_SILENT_SECONDS)
+        self._connection.begin(peer, self._hello)
