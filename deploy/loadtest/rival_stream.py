@@ -51,7 +51,7 @@ def make_app(redis_url: str, key: str) -> Starlette:
 
 async def tail(redis_url: str, key: str, queues: Queues) -> None:
     client = cast("Any", Redis).from_url(redis_url)
-    place = "$"
+    place = "0"
     while True:
         for _, entries in await client.xread({key: place}, count=500, block=1000):
             for entry_id, fields in entries:

@@ -1,13 +1,15 @@
 """The live stream before a thousand listeners, beside sse-starlette in one interleaved run.
 
-Half of the listeners are their users' only ones, the others share a user by tens. Rounds take
-turns, and who is not measured sleeps. Exits with 1 when a goal is missed.
+Half of the listeners are their users' only ones, the others share a user by fifties: what an event
+costs more for the fifty, divided, is what a delivery costs. Rounds take turns, and who is not
+measured sleeps. Exits with 1 when a goal is missed.
 """
 
 import argparse
 import asyncio
 import statistics
 import sys
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.util import find_spec
@@ -22,12 +24,14 @@ from stream_stage import Contender, Issuer, StreamStage, open_stage
 from msaas.cli.chaos.own_fleet import OwnFleet, start_fleet
 
 OURS, RIVAL = "gateway", "sse-starlette"
-SHARED_BY = 10
+SHARED_BY = 50
 MOST_MS = 20.0
 MOST_KIB = 12.0
 LEAST_CHEAPER = 2.0
 GROWTH = 1.1
 AT_ONCE = 40
+WOKEN_WITHIN = 0.5
+MOST_SECONDS = 60.0
 
 
 class Audience:
@@ -81,16 +85,20 @@ class Round:
         self._events = round(options.seconds * options.rate)
 
     async def run(self, users: Sequence[UUID], listeners: int) -> tuple[list[float], float]:
-        """Answer the seconds to each listener, and the CPU seconds of a delivery."""
+        """Answer the seconds to each listener, and the CPU seconds of an event."""
         audience = self._audience
+        await asyncio.sleep(WOKEN_WITHIN)  # it catches up on what it has slept through
         audience.shown, audience.sent = [], {}
         wanted = self._events * listeners
         before = audience.contender.cpu()
         await self._stage.tell(users, self._events, self._step, audience.sent)
-        async with asyncio.timeout(30):
-            while len(audience.shown) < wanted:
-                await asyncio.sleep(0.01)
-        return audience.shown, (audience.contender.cpu() - before) / wanted
+        patience = time.perf_counter() + MOST_SECONDS
+        while len(audience.shown) < wanted:
+            await asyncio.sleep(0.01)
+            if time.perf_counter() > patience:
+                who = audience.contender.name
+                raise TimeoutError(f"{who} showed {len(audience.shown):,} of {wanted:,}")
+        return audience.shown, (audience.contender.cpu() - before) / self._events
 
 
 async def compare(
@@ -111,21 +119,31 @@ async def compare(
                     key = f"{audience.contender.name}, {kind}"
                     seconds.setdefault(key, []).extend(shown)
                     cpu.setdefault(key, []).append(each)
-    table.row("event → listener", "p50", "p99", "CPU a delivery")
-    costs = {key: statistics.median(found) for key, found in cpu.items()}
+    show_events(table, seconds, {key: statistics.median(found) for key, found in cpu.items()})
+
+
+def show_events(table: Table, seconds: dict[str, list[float]], cpu: dict[str, float]) -> None:
+    table.row("event → listener", "p50", "p99", "CPU an event")
     for key, found in seconds.items():
         cuts = statistics.quantiles(found, n=100)
         p99 = cuts[98] * 1e3
-        cells = (f"{cuts[49] * 1e3:.2f} ms", f"{p99:.2f} ms", f"{costs[key] * 1e6:.0f} µs")
+        cells = (f"{cuts[49] * 1e3:.2f} ms", f"{p99:.2f} ms", f"{cpu[key] * 1e6:.0f} µs")
         if key == f"{OURS}, alone":
             table.goal(key, *cells, goal=f"< {MOST_MS:.0f} ms", held=p99 < MOST_MS)
         else:
             table.row(key, *cells)
-    for kind in ("alone", "shared"):
-        if rival := costs.get(f"{RIVAL}, {kind}"):
-            ratio = rival / costs[f"{OURS}, {kind}"]
-            goal, held = f"≥ {LEAST_CHEAPER:.0f} x", ratio >= LEAST_CHEAPER
-            table.goal(f"cheaper a delivery, {kind}", f"{ratio:.1f} x", goal=goal, held=held)
+    table.row("each further delivery", "CPU")
+    each = {
+        name: (cpu[f"{name}, shared"] - cpu[f"{name}, alone"]) / (SHARED_BY - 1)
+        for name in (OURS, RIVAL)
+        if f"{name}, shared" in cpu
+    }
+    for name, spent in each.items():
+        table.row(name, f"{spent * 1e6:.1f} µs")
+    if RIVAL in each:
+        ratio = each[RIVAL] / each[OURS]
+        goal, held = f"≥ {LEAST_CHEAPER:.0f} x", ratio >= LEAST_CHEAPER
+        table.goal("cheaper than sse-starlette", f"{ratio:.1f} x", goal=goal, held=held)
 
 
 async def weigh(table: Table, audience: Audience) -> None:

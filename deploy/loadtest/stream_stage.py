@@ -20,6 +20,7 @@ import psutil
 from joserfc import jwt
 from joserfc.jwk import ECKey
 from stream_readers import stream_request
+from submit_bench import cpu_seconds
 
 from msaas.cli.chaos.own_fleet import OwnFleet
 from msaas.contracts import JobChanged, JobFrame, JobStatus, get_topic
@@ -80,8 +81,7 @@ class Contender:
     host: str = LOOPBACK
 
     def cpu(self) -> float:
-        times = self.process.cpu_times()
-        return times.user + times.system
+        return cpu_seconds(self.process.pid)
 
     def memory(self) -> int:
         return self.process.memory_full_info().uss
@@ -125,6 +125,7 @@ class StreamStage:
             "GATEWAY_PORT": str(port),
             "GATEWAY_INTERNAL_PORT": str(internal_port),
             "GATEWAY_STREAMS_PER_PROCESS": "5000",
+            "GATEWAY_STREAMS_PER_USER": "100",
             "LOG_LEVEL": "WARNING",
         }
         command = (sys.executable, "-m", "msaas.gateway", "serve")

@@ -115,7 +115,7 @@ async def test_a_place_can_be_said_in_the_address_and_nonsense_is_refused(sign_i
 
 
 async def test_a_stream_ends_with_its_token(sign_in: Any, issuer: Any) -> None:
-    user = await sign_in(seconds=1.5)
+    user = await sign_in(seconds=3)
     began = time.time()
     async with stream(user) as frames:
         await frames.next()
