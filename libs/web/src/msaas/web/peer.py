@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msaas.web.asgi import Scope
 
-EXTENSION: Final = "msaas.peer"
+EXTENSION: Final = "connection.peer"
 # Of the kernel; macOS has none, and ends such a connection by its own, longer patience.
 _USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)
 
