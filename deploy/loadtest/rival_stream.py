@@ -50,7 +50,8 @@ def make_app(redis_url: str, key: str) -> Starlette:
 
 
 async def tail(redis_url: str, key: str, queues: Queues) -> None:
-    client = cast("Any", Redis).from_url(redis_url)
+    # It sleeps while others are measured, which is no failure of Redis.
+    client = cast("Any", Redis).from_url(redis_url, socket_timeout=None)
     place = "0"
     while True:
         for _, entries in await client.xread({key: place}, count=500, block=1000):
