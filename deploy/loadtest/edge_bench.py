@@ -177,6 +177,7 @@ async def measure(fleet: OwnFleet, options: Any) -> list[str]:
     cpu = {name: cpu_after[name] - spent for name, spent in cpu_before.items()}
     shown = sum(one.shown for one in watching)
     print(f"{seen.requests:,} requests; {len(watching)} listeners were shown {shown:,} changes")
+    print(f"aims: p99 < {AIM_MS:.0f} ms, auth < {AUTH_AIM_MS} ms")
     table = Table()
     show_routes(seen, table)
     show_rest(seen, table, auth_ms)
@@ -199,7 +200,7 @@ def show_routes(seen: Seen, table: Table) -> None:
 def show_p99(table: Table, name: str, seconds: Sequence[float], errors: str = "") -> None:
     p50, p95, p99 = percentiles(seconds)
     cells = (f"{len(seconds):,}", *(f"{one:.1f} ms" for one in (p50, p95, p99)), errors)
-    goal = f"< {PROMISED_MS:.0f} ms, aim {AIM_MS:.0f}"
+    goal = f"< {PROMISED_MS:.0f} ms"
     table.goal(name, *cells, goal=goal, held=p99 < PROMISED_MS)
 
 
@@ -211,7 +212,7 @@ def percentiles(seconds: Sequence[float]) -> tuple[float, float, float]:
 
 def show_rest(seen: Seen, table: Table, auth_ms: float) -> None:
     failed = sum(seen.errors(route, 500) for route in seen.statuses)
-    goal = f"< {AUTH_MS:.0f} ms, aim {AUTH_AIM_MS}"
+    goal = f"< {AUTH_MS:.0f} ms"
     table.goal("auth, each request", f"{auth_ms:.3f} ms", goal=goal, held=auth_ms < AUTH_MS)
     table.goal("answers of 5XX", str(failed), goal="none", held=failed == 0)
     table.goal("broken connections", str(seen.broken), goal="none", held=seen.broken == 0)
