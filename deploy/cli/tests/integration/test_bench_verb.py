@@ -22,7 +22,6 @@ JOBS_ROWS = (
 )
 EDGE_ROWS = (
     "POST /jobs",
-    "POST /jobs/batch",
     "GET /jobs",
     "GET /jobs/{id}",
     "GET /me",
