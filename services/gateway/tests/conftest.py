@@ -40,6 +40,7 @@ from msaas.messaging import Delivery, Messenger, Outgoing, Pace, RedisWire
 from msaas.settings import load
 from msaas.telemetry import Metrics
 from msaas.testing import PATIENCE, wait_until
+from msaas.web.server import ProblemProtocol
 
 SPEC: Any = yaml.safe_load(
     (Path(__file__).parents[3] / "contracts/openapi/gateway.v1.yaml").read_text()
@@ -304,7 +305,12 @@ async def serving(
     gateway = assemble(named, metrics)
     app = create_gateway_app(gateway, named, metrics)
     config = uvicorn.Config(
-        app, port=0, log_config=None, lifespan="on", timeout_graceful_shutdown=3
+        app,
+        http=ProblemProtocol,
+        port=0,
+        log_config=None,
+        lifespan="on",
+        timeout_graceful_shutdown=3,
     )
     server = uvicorn.Server(config)
     config.load()

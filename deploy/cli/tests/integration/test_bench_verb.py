@@ -20,6 +20,29 @@ JOBS_ROWS = (
     "connections to redis",
     "goals missed",
 )
+EDGE_ROWS = (
+    "POST /jobs",
+    "GET /jobs",
+    "GET /jobs/{id}",
+    "GET /me",
+    "every route together",
+    "auth, each request",
+    "answers of 5XX",
+    "broken connections",
+    "gateway",
+    "goals missed",
+)
+SSE_ROWS = (
+    "a connection of gateway",
+    "gateway, alone",
+    "gateway, shared",
+    "streams",
+    "tasks",
+    "connections",
+    "open files",
+    "MiB",
+    "goals missed",
+)
 ROWS = (
     "bare redis-py loop",
     "our batch runner",
@@ -65,3 +88,21 @@ def test_a_soak_of_the_browser_leaves_nothing_behind(capfd: pytest.CaptureFixtur
         assert re.search(rf"^{row}.*\d", said, re.MULTILINE), said
     assert "soak: nothing leaked" in said, said
     assert code == 0
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(
+    ("words", "rows"),
+    [
+        ("edge --seconds 6 --per-minute 1200 --listeners 20", EDGE_ROWS),
+        ("sse --listeners 200 --rounds 1 --seconds 0.5 --churn 100", SSE_ROWS),
+    ],
+)
+def test_a_benchmark_of_the_edge_prints_every_row_and_ends_as_its_goals_say(
+    capfd: pytest.CaptureFixture[str], words: str, rows: tuple[str, ...]
+) -> None:
+    code = main(["bench", *words.split()])
+    said = capfd.readouterr().out
+    for row in rows:
+        assert re.search(rf"^{re.escape(row)}.*\w", said, re.MULTILINE), said
+    assert code == (0 if "goals missed: none" in said else 1)

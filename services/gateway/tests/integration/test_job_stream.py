@@ -115,7 +115,7 @@ async def test_a_place_can_be_said_in_the_address_and_nonsense_is_refused(sign_i
 
 
 async def test_a_stream_ends_with_its_token(sign_in: Any, issuer: Any) -> None:
-    user = await sign_in(seconds=1.5)
+    user = await sign_in(seconds=3)
     began = time.time()
     async with stream(user) as frames:
         await frames.next()
@@ -167,3 +167,24 @@ async def test_a_gap_in_the_log_sends_everybody_to_the_record(sign_in: Any, gate
         assert (await frames.next())["event"] == "resync"
         with pytest.raises(EOFError):
             await frames.next()
+
+
+async def test_the_stream_of_an_account_that_is_shut_ends(
+    sign_in: Any, gateway: Any, rows: Any
+) -> None:
+    banned, stays = await sign_in(), await sign_in()
+    async with stream(banned) as shut, stream(stays) as frames:
+        await shut.next()
+        await frames.next()
+        await rows.execute("UPDATE identity.users SET banned_at = now() WHERE id = $1", banned.id)
+        await gateway[0].attendant.end_shut()
+        with pytest.raises(EOFError):
+            await shut.next()
+        assert gateway[0].live.watching == [stays.id]
+
+
+async def test_a_process_that_drains_takes_no_new_reader(sign_in: Any, gateway: Any) -> None:
+    user = await sign_in()
+    gateway[0].health.drain()
+    answer = await user.ask("GET", "/jobs/stream")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")

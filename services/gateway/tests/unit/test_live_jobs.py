@@ -1,12 +1,14 @@
 """The edges of what a process knows: nobody is left without a word about what they missed."""
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msaas.gateway.application.live_jobs import MOST_UNREAD, LiveJobs
+from msaas.gateway.application.live_connection import MOST_UNREAD
+from msaas.gateway.application.live_jobs import LiveJobs
 from msaas.gateway.domain.rings import Frame, Place, Ring
 
 JOB = uuid4()
@@ -26,44 +28,50 @@ def hub(resyncs: list[None]) -> LiveJobs:
     return LiveJobs(per_user=5, per_process=5, on_resync=lambda: resyncs.append(None))
 
 
-def test_a_reader_who_comes_before_the_tail_has_begun_is_told_to_look(hub: LiveJobs) -> None:
+def test_a_reader_who_comes_before_the_tail_has_begun_is_told_to_look(
+    hub: LiveJobs, listen: Any
+) -> None:
     """A process that was just deployed: its readers are back before it knows where the log is."""
     user = uuid4()
-    back, _ = hub.open(user, "900-0")
-    listed, _ = hub.open(user, hub.cursor)
+    back, _ = listen(hub, user, "900-0")
+    listed, _ = listen(hub, user, hub.cursor)
     hub.begin("1000-0")
     for connection in (back, listed):
         assert b"event: resync" in connection.take()
-        assert connection.is_over
+        assert connection.ends == ["closed"]
 
 
-def test_what_happens_in_the_millisecond_of_a_resync_is_shown(hub: LiveJobs) -> None:
+def test_what_happens_in_the_millisecond_of_a_resync_is_shown(hub: LiveJobs, listen: Any) -> None:
     user = uuid4()
     hub.begin("1000-0")
-    connection, _ = hub.open(user, "999-0")
+    connection, _ = listen(hub, user, "999-0")
     hub.take_in(user, frame(1000, 1), JOB, 1)
     assert connection.take().endswith(b"1000-1;")
 
 
-def test_after_a_gap_whoever_was_away_at_the_last_place_is_told_to_look(hub: LiveJobs) -> None:
+def test_after_a_gap_whoever_was_away_at_the_last_place_is_told_to_look(
+    hub: LiveJobs, listen: Any
+) -> None:
     user = uuid4()
     hub.begin("1000-0")
     hub.take_in(user, frame(1001), JOB, 1)
     hub.lose_track()
-    away, _ = hub.open(user, "1001-0")
+    away, _ = listen(hub, user, "1001-0")
     assert b"event: resync" in away.take()
-    has_looked, _ = hub.open(user, hub.cursor)
+    has_looked, _ = listen(hub, user, hub.cursor)
     hub.take_in(user, frame(1002), JOB, 2)
     assert has_looked.take() == b"1002-0;"
 
 
-def test_nothing_comes_after_the_last_word(hub: LiveJobs, resyncs: list[None]) -> None:
+def test_nothing_comes_after_the_last_word(hub: LiveJobs, resyncs: list[None], listen: Any) -> None:
     user = uuid4()
     hub.begin("1000-0")
-    connection, _ = hub.open(user, None)
-    for number in range(3 * MOST_UNREAD):
+    connection, _ = listen(hub, user, None)
+    connection.unread = MOST_UNREAD + 1
+    for number in range(10):
         hub.take_in(user, frame(1001, number), uuid4(), 1)
     assert connection.take().count(b"event: ") == 1
+    assert connection.ends == ["closed"]
     assert len(resyncs) == 1
 
 

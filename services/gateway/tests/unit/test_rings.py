@@ -1,6 +1,7 @@
 """Rings and pages: what a reader has missed, and where a list goes on."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msaas.gateway.application.errors import NoMoreStreams, TooManyStreams
-from msaas.gateway.application.live_jobs import MOST_UNREAD, LiveJobs
+from msaas.gateway.application.live_connection import MOST_UNREAD
+from msaas.gateway.application.live_jobs import LiveJobs
 from msaas.gateway.domain.fingerprints import fingerprint
 from msaas.gateway.domain.pages import PageCursor
 from msaas.gateway.domain.rings import KEPT_MS, MOST_FRAMES, Frame, Place, Ring
@@ -58,56 +60,56 @@ def live(per_user: int = 2, per_process: int = 3) -> LiveJobs:
     return made
 
 
-def test_before_its_beginning_a_process_knows_nothing() -> None:
+def test_before_its_beginning_a_process_knows_nothing(listen: Any) -> None:
     hub, user = live(), uuid4()
-    connection, start = hub.open(user, "999-0")
+    connection, start = listen(hub, user, "999-0")
     assert b"event: resync" in connection.take()
     assert start == "1000-0"
 
 
-def test_a_stream_goes_on_where_it_was_without_a_gap() -> None:
+def test_a_stream_goes_on_where_it_was_without_a_gap(listen: Any) -> None:
     hub, user = live(), uuid4()
-    first, _ = hub.open(user, None)
+    first, _ = listen(hub, user, None)
     hub.take_in(user, frame(1001), JOB, 1)
     assert first.take() == b"1001-0;"
     hub.close(user, first)
     hub.take_in(user, frame(1002), JOB, 2)
-    second, _ = hub.open(user, "1001-0")
+    second, _ = listen(hub, user, "1001-0")
     hub.take_in(user, frame(1003), JOB, 3)
     assert second.take() == b"1002-0;1003-0;"
 
 
-def test_a_reader_that_is_ahead_of_this_process_sees_nothing_twice() -> None:
+def test_a_reader_that_is_ahead_of_this_process_sees_nothing_twice(listen: Any) -> None:
     hub, user = live(), uuid4()
-    connection, _ = hub.open(user, "1005-0")
+    connection, _ = listen(hub, user, "1005-0")
     for ms in (1004, 1005, 1006):
         hub.take_in(user, frame(ms), JOB, ms)
     assert connection.take() == b"1006-0;"
 
 
-def test_somebody_elses_jobs_are_not_shown() -> None:
+def test_somebody_elses_jobs_are_not_shown(listen: Any) -> None:
     hub, mine, theirs = live(), uuid4(), uuid4()
-    connection, _ = hub.open(mine, None)
+    connection, _ = listen(hub, mine, None)
     hub.take_in(theirs, frame(1001), JOB, 1)
     assert connection.take() == b""
 
 
-def test_a_slow_reader_is_told_to_look_and_let_go() -> None:
+def test_a_slow_reader_is_told_to_look_and_let_go(listen: Any) -> None:
     hub, user = live(), uuid4()
-    connection, _ = hub.open(user, None)
-    for number in range(MOST_UNREAD + 1):
-        hub.take_in(user, frame(1001, number), JOB, number + 1)
-    assert connection.is_over
+    connection, _ = listen(hub, user, None)
+    connection.unread = MOST_UNREAD + 1
+    hub.take_in(user, frame(1001), JOB, 1)
+    assert connection.ends == ["closed"]
     assert b"event: resync" in connection.take()
 
 
-def test_after_a_gap_everybody_is_told_to_look() -> None:
+def test_after_a_gap_everybody_is_told_to_look(listen: Any) -> None:
     hub, user = live(), uuid4()
-    connection, _ = hub.open(user, None)
+    connection, _ = listen(hub, user, None)
     hub.take_in(user, frame(1001), JOB, 1)
     hub.lose_track()
     assert b"event: resync" in connection.take()
-    again, _ = hub.open(user, "1000-0")
+    again, _ = listen(hub, user, "1000-0")
     assert b"event: resync" in again.take()
 
 
@@ -125,11 +127,11 @@ def test_streams_are_capped_for_a_user_and_for_the_process() -> None:
     hub.open(uuid4(), None)
 
 
-def test_users_who_went_away_are_forgotten() -> None:
+def test_users_who_went_away_are_forgotten(listen: Any) -> None:
     hub, user, other = live(), uuid4(), uuid4()
     hub.take_in(user, frame(1001), JOB, 1)
     hub.take_in(other, frame(1001 + 2 * KEPT_MS), JOB, 1)
-    connection, _ = hub.open(user, "1001-0")
+    connection, _ = listen(hub, user, "1001-0")
     assert b"event: resync" in connection.take()
 
 

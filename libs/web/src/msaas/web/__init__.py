@@ -6,6 +6,7 @@ from msaas.web.client_address import ClientAddresses
 from msaas.web.health import Health
 from msaas.web.internal import create_internal_app
 from msaas.web.middleware import Cors, Deprecation
+from msaas.web.peer import Peer, get_peer
 from msaas.web.problem_pages import router as problem_pages
 from msaas.web.problems import (
     Malformed,
@@ -27,6 +28,7 @@ __all__ = [
     "Health",
     "Malformed",
     "PayloadTooLarge",
+    "Peer",
     "PortTaken",
     "StartupFailed",
     "UnsupportedMediaType",
@@ -34,6 +36,7 @@ __all__ = [
     "create_internal_app",
     "describe",
     "from_state",
+    "get_peer",
     "problem_for",
     "problem_pages",
     "problem_response",

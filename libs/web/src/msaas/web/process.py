@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import resource
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, Final
@@ -17,13 +18,23 @@ from msaas.web.server import Server, bind_socket
 Work = Callable[[asyncio.Event], Awaitable[None]]
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_OPEN_FILES: Final = 65_536
 _CLOSING_SECONDS: Final = 5.0  # for the lifespan's end, after the last request
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
     # What was imported lives as long as the process: a collection need not look at it again.
     gc.freeze()
+    _allow_open_files()
     uvloop.run(main)
+
+
+def _allow_open_files() -> None:
+    """Raise the usual soft limit of 1,024: streams alone may be more connections than that."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def serve(

@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Generator
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from msaas.kernel import new_id
-from msaas.web.asgi import ASGIApp
+from msaas.web.asgi import ASGIApp, Scope
+from msaas.web.peer import EXTENSION, Peer
 from msaas.web.problems import problem_response
 
 _HEAD_LIMIT: Final = 64 * 1024
@@ -78,19 +79,31 @@ class ProblemProtocol(HttpToolsProtocol):
     head_seconds: ClassVar[float] = 10.0
     _head_size = 0
     _head_timer: asyncio.TimerHandle | None = None
+    _peer: Peer
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self._peer = Peer(transport, self._finish_cycle)
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)
+        self._peer.lose()
+
+    def data_received(self, data: bytes) -> None:
+        if not self._peer.is_taken_over:
+            super().data_received(data)
+            return
+        self._head_size += len(data)
+        if self._head_size > _HEAD_LIMIT:
+            self._peer.cut()  # whoever reads an answer without end has nothing more to say
 
     def on_message_begin(self) -> None:
         self._head_size = 0
         self._await_head()
         super().on_message_begin()
+        cast("Scope", self.scope)["extensions"] = {EXTENSION: self._peer}
 
     def on_headers_complete(self) -> None:
         self._stop_waiting()
@@ -125,6 +138,10 @@ class ProblemProtocol(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _finish_cycle(self) -> None:
+        """Let uvicorn take the answer for given; what follows is the peer's."""
+        self.cycle.response_complete = True
 
     def _count(self, part: bytes) -> None:
         self._head_size += len(part)

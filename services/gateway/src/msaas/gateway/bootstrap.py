@@ -27,6 +27,7 @@ from msaas.gateway.adapters.postgres.summary_views import PostgresSummaryViews
 from msaas.gateway.adapters.postgres.users import PostgresUsers
 from msaas.gateway.adapters.topic_gauges import WireGauges
 from msaas.gateway.application.admit_request import RequestAdmission
+from msaas.gateway.application.attend_streams import StreamAttendant
 from msaas.gateway.application.audit import Act, Auditor
 from msaas.gateway.application.features import Features
 from msaas.gateway.application.held_streams import HeldStreams
@@ -136,6 +137,7 @@ class Gateway:
     messenger: Messenger
     verifier: TokenVerifier
     live: LiveJobs
+    attendant: StreamAttendant
     events: JobEvents
     summaries: Database
     health: Health
@@ -150,12 +152,14 @@ class Gateway:
         async with self.users, self.reads, self.summaries, asyncio.TaskGroup() as group:
             group.create_task(self.messenger.run())
             ending = group.create_task(self._end_streams())
+            attending = group.create_task(self.attendant.run())
             for beat in self.beats:
                 group.create_task(beat.run(), name=beat.name)
             try:
                 yield self.state
             finally:
                 ending.cancel()
+                attending.cancel()
                 for beat in self.beats:
                     beat.end()
                 self.messenger.drain()
@@ -243,13 +247,17 @@ def assemble(
         settings.jwks_url, settings.issuer, settings.supabase_jwt_audience, metrics=metrics
     )
     resyncs = metrics.counter("msaas_sse_resyncs_total", "Readers sent to look at the record.")
+    ended = metrics.counter("msaas_sse_ended_total", "Live streams by why they ended.", ("reason",))
     live = LiveJobs(
         per_user=settings.streams_per_user,
         per_process=settings.streams_per_process,
         on_resync=resyncs.inc,
+        on_end=lambda ending: ended.labels(ending).inc(),
     )
     open_streams = metrics.gauge("msaas_sse_connections", "Live streams that are open.")
     open_streams.set_function(lambda: live.open_count)
+    tasks = metrics.gauge("msaas_process_tasks", "Tasks of the process's event loop.")
+    tasks.set_function(lambda: len(asyncio.all_tasks()))
     events = JobEvents(live, metrics)
     changes = RecentChanges()
     followed = ViewChanges(events, changes)
@@ -292,6 +300,7 @@ def assemble(
         messenger=messenger,
         verifier=verifier,
         live=live,
+        attendant=StreamAttendant(live, store.find_shut),
         events=events,
         summaries=summaries,
         health=health,

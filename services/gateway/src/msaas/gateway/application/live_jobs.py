@@ -1,80 +1,39 @@
 """Passes what happens to jobs on to whoever watches: one ring a user, one queue a connection."""
 
-import asyncio
+import math
+import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from uuid import UUID
 
-from msaas.contracts import resync_frame
+from msaas.contracts import resync_frame, retry_frame
 from msaas.gateway.application.errors import NoMoreStreams, TooManyStreams
+from msaas.gateway.application.live_connection import BEAT_AFTER, Connection, Ending
 from msaas.gateway.domain.rings import KEPT_MS, Frame, Place, Ring
 
-MOST_UNREAD = 256
+# All who are sent away at once come back no faster than a process can let them in.
+_BACK_A_SECOND = 200
+_RETRY_MS = (1_000, 4_000)
 _SWEPT_EVERY_MS = 60_000
-
-
-class Connection:
-    """One open stream: frames that it has not taken yet, and a bell."""
-
-    def __init__(self, after: Place, first_word: bytes = b"") -> None:
-        self._after = after
-        self._unread = [first_word] if first_word else []
-        self._bell: asyncio.Future[None] | None = None
-        self.is_over = False
-
-    def push(self, frame: Frame) -> None:
-        if frame.place > self._after and not self.is_over:
-            self._after = frame.place
-            self._unread.append(frame.data)
-            self._ring()
-
-    @property
-    def lags(self) -> bool:
-        return len(self._unread) > MOST_UNREAD
-
-    @property
-    def has_news(self) -> bool:
-        return bool(self._unread) or self.is_over
-
-    def end(self, last_word: bytes = b"") -> None:
-        """Say nothing more than this, and close."""
-        self._unread = [last_word] if last_word else []
-        self.is_over = True
-        self._ring()
-
-    def take(self) -> bytes:
-        taken, self._unread = b"".join(self._unread), []
-        return taken
-
-    async def wait(self, seconds: float) -> None:
-        """Return when there is something to take or to end, or when the time is over."""
-        if self.has_news:
-            return
-        loop = asyncio.get_running_loop()
-        self._bell = loop.create_future()
-        timer = loop.call_later(seconds, self._ring)
-        try:
-            await self._bell
-        finally:
-            timer.cancel()
-            self._bell = None
-
-    def _ring(self) -> None:
-        if self._bell is not None and not self._bell.done():
-            self._bell.set_result(None)
 
 
 class LiveJobs:
     """The process's one view of the event log."""
 
     def __init__(
-        self, *, per_user: int, per_process: int, on_resync: Callable[[], None] = lambda: None
+        self,
+        *,
+        per_user: int,
+        per_process: int,
+        on_resync: Callable[[], None] = lambda: None,
+        on_end: Callable[[Ending], None] = lambda _: None,
     ) -> None:
         self._per_user = per_user
         self._per_process = per_process
         self._on_resync = on_resync
+        self._on_end = on_end
         self._rings: dict[UUID, Ring] = {}
         self._connections: defaultdict[UUID, set[Connection]] = defaultdict(set)
         self._swept_ms = 0
@@ -92,7 +51,7 @@ class LiveJobs:
         self._floor = self._last = Place.parse(place)
         self.has_begun = True
         for connection in self._everyone():
-            self._resync(connection)
+            self._resync(connection, Ending.LOST_TRACK)
 
     def take_in(
         self, user_id: UUID, frame: Frame, job_id: UUID, version: int, *, is_progress: bool = False
@@ -103,7 +62,7 @@ class LiveJobs:
             for connection in self._connections.get(user_id, ()):
                 connection.push(frame)
                 if connection.lags:
-                    self._resync(connection)
+                    self._resync(connection, Ending.LAGGED)
         if frame.place.ms - self._swept_ms > _SWEPT_EVERY_MS:
             self._sweep(frame.place.ms)
 
@@ -115,25 +74,50 @@ class LiveJobs:
         self._rings.clear()
         self._floor = self._last = self._last.next
         for connection in self._everyone():
-            self._resync(connection)
+            self._resync(connection, Ending.LOST_TRACK)
 
     def end_all(self) -> None:
         for connection in self._everyone():
-            connection.end()
+            connection.end(Ending.DRAINED, self._come_back())
 
-    def open(self, user_id: UUID, last_event_id: str | None) -> tuple[Connection, str]:
+    @property
+    def watching(self) -> Collection[UUID]:
+        return list(self._connections)
+
+    def shut(self, user_id: UUID) -> None:
+        """Show nothing more to an account that is closed."""
+        for connection in self._connections.get(user_id, ()):
+            connection.end(Ending.ACCOUNT_SHUT)
+
+    def attend(self, now: float) -> None:
+        """Look after every connection; call it once a second."""
+        for connection in self._everyone():
+            connection.attend(now)
+
+    def retry_ms(self) -> int:
+        """Say when to come back, spread the wider the more there are to come."""
+        earliest, latest = _RETRY_MS
+        latest = max(latest, earliest + self.open_count * 1000 // _BACK_A_SECOND)
+        return random.randint(earliest, latest)  # noqa: S311  # spreading, not secrecy
+
+    def open(
+        self, user_id: UUID, last_event_id: str | None, *, ends_at: float = math.inf
+    ) -> tuple[Connection, str]:
         """Return the connection and where it starts; what it has missed is already in it."""
         if self.open_count >= self._per_process:
-            raise NoMoreStreams(retry_after=5)
+            raise NoMoreStreams(retry_after=math.ceil(self.retry_ms() / 1000))
         if len(self._connections.get(user_id, ())) >= self._per_user:
             raise TooManyStreams(retry_after=5)
         start = Place.parse(last_event_id) if last_event_id else self._last
-        connection = Connection(start)
         missed = self._missed(user_id, start)
+        first_word = b""
         if missed is None:
             self._on_resync()
             start = self._last
-            connection = Connection(start, resync_frame(str(start)))
+            first_word = resync_frame(str(start))
+        # Those who came together do not beat together.
+        silence = random.randrange(BEAT_AFTER)  # noqa: S311  # spreading, not secrecy
+        connection = Connection(start, first_word, ends_at=ends_at, silence=silence)
         for frame in missed or ():
             connection.push(frame)
         self._connections[user_id].add(connection)
@@ -144,6 +128,7 @@ class LiveJobs:
         with suppress(KeyError):
             self._connections[user_id].remove(connection)
             self.open_count -= 1
+            self._on_end(connection.ending or Ending.LEFT)
             if not self._connections[user_id]:
                 del self._connections[user_id]
 
@@ -153,9 +138,12 @@ class LiveJobs:
             return ()  # another process is ahead of this one
         return ring.after(place) if ring else (() if place >= self._floor else None)
 
-    def _resync(self, connection: Connection) -> None:
+    def _resync(self, connection: Connection, ending: Ending) -> None:
         self._on_resync()
-        connection.end(resync_frame(self.cursor))
+        connection.end(ending, self._come_back() + resync_frame(self.cursor))
+
+    def _come_back(self) -> bytes:
+        return retry_frame(self.retry_ms())
 
     def _everyone(self) -> list[Connection]:
         return [one for connections in self._connections.values() for one in connections]

@@ -88,3 +88,22 @@ class Commands(Protocol):
     def read_refusal(self, problem: Mapping[str, Any]) -> MsaasError:
         """Read the refusal of one item among many."""
         ...
+
+
+class Sink(Protocol):
+    """Where one reader's frames go; nothing here waits for the reader."""
+
+    @property
+    def unread(self) -> int:
+        """Count the bytes that the reader has left to us."""
+        ...
+
+    def write(self, data: bytes) -> None: ...
+
+    def close(self) -> None:
+        """End once everything is read."""
+        ...
+
+    def cut(self) -> None:
+        """End now."""
+        ...

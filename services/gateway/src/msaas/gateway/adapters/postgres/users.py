@@ -1,6 +1,6 @@
 """Users as our own rows have them, made when a valid token is seen for the first time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -46,6 +46,12 @@ FROM locked WHERE u.id = locked.id AND u.plan_version < locked.plan_version
 RETURNING u.id
 """
 
+_FIND_SHUT = """
+SELECT given.id FROM unnest($1::uuid[]) AS given (id)
+LEFT JOIN identity.users u ON u.id = given.id
+WHERE u.id IS NULL OR coalesce(u.banned_at, u.erased_at, u.deleted_at) IS NOT NULL
+"""
+
 
 class PostgresUsers:
     """Implements PrincipalStore; a row that is there wins over what the token says."""
@@ -70,6 +76,12 @@ class PostgresUsers:
         async with self._database.transaction() as connection:
             changed = await connection.fetch(_SET_PLANS, *zip(*rows, strict=True))
         return [row["id"] for row in changed]
+
+    async def find_shut(self, user_ids: Collection[UUID]) -> Collection[UUID]:
+        """Return those who may not be let in any more."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(_FIND_SHUT, user_ids)
+        return [row["id"] for row in rows]
 
     async def _find(self, claims: TokenClaims) -> Any:
         async with self._database.connection() as connection:

@@ -1,25 +1,25 @@
 """The live stream: server-sent events, written by hand, resumable by Last-Event-ID."""
 
-import asyncio
-import random
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from msaas.contracts import HEARTBEAT, hello_frame, is_cursor
+from msaas.contracts import hello_frame, is_cursor
+from msaas.gateway.application.errors import NoMoreStreams
 from msaas.gateway.application.held_streams import HeldStreams
-from msaas.gateway.application.live_jobs import Connection, LiveJobs
-from msaas.web import Health, from_state
+from msaas.gateway.application.live_connection import Connection, Ending
+from msaas.gateway.application.live_jobs import LiveJobs
+from msaas.web import Health, from_state, get_peer
 from msaas.web.auth import Authenticator
 
-BEAT_EVERY: Final = 15.0
-SEND_TIMEOUT: Final = 30.0
-_RETRY_MS: Final = (1_000, 4_000)
+_BUFFER_BYTES: Final = 32 * 1024
+_SILENT_SECONDS: Final = 30.0
 _HEADERS: Final = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache, no-store, no-transform"),
@@ -39,12 +39,14 @@ async def follow_jobs(
     header = request.headers.get("authorization")
     user, expires_at = await authenticator.authenticate_with_expiry(header)
     request.state.user_id = user.id  # for the log line of the request
-    connection, start = live.open(user.id, _last_event_id(request))
-    seconds = expires_at - time.time()
-    stream = EventStream(live, user.id, connection, start=start, seconds=seconds, health=health)
+    if health.draining.is_set():
+        raise NoMoreStreams(retry_after=1)
+    ends_at = time.monotonic() + expires_at - time.time()
+    connection, start = live.open(user.id, _last_event_id(request), ends_at=ends_at)
+    stream = EventStream(live, user.id, connection, hello_frame(start, live.retry_ms()))
     if user.key is not None:
         held: HeldStreams = request.state.held_streams
-        stream.on_close = held.hold(user.key.id, connection.end)
+        stream.on_close = held.hold(user.key.id, partial(connection.end, Ending.KEY_ENDED))
     return stream
 
 
@@ -65,61 +67,25 @@ def _last_event_id(request: Request) -> str | None:
 
 
 class EventStream(Response):
-    """One connection's frames, until the token ends, the process goes, or nobody reads."""
+    """Sends the head, hands the connection over, and is done: frames need no task of ours."""
 
-    def __init__(
-        self,
-        live: LiveJobs,
-        user_id: UUID,
-        connection: Connection,
-        *,
-        start: str,
-        seconds: float,
-        health: Health,
-    ) -> None:
+    def __init__(self, live: LiveJobs, user_id: UUID, connection: Connection, hello: bytes) -> None:
         super().__init__()
-        self._live = live
-        self._user_id = user_id
         self._connection = connection
-        self._start = start
-        self._seconds = seconds
-        self._health = health
+        self._hello = hello
+        self._close = partial(live.close, user_id, connection)
         self.on_close: Callable[[], None] = lambda: None
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        watching = asyncio.create_task(self._watch(receive), name="sse disconnect")
-        ending = asyncio.get_running_loop().call_later(self._seconds, self._connection.end)
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         try:
+            peer = get_peer(scope)
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-            await self._write(send)
-        except TimeoutError:
-            pass  # nobody reads: the server cuts the connection of an answer that has no end
-        finally:
-            ending.cancel()
-            watching.cancel()
-            self.on_close()
-            self._live.close(self._user_id, self._connection)
+        except BaseException:
+            self._hang_up()
+            raise
+        peer.take_over(self._hang_up, buffer_bytes=_BUFFER_BYTES, silent_seconds=_SILENT_SECONDS)
+        self._connection.begin(peer, self._hello)
 
-    async def _write(self, send: Send) -> None:
-        retry_ms = random.randint(*_RETRY_MS)  # noqa: S311  # spreading, not secrecy
-        data = hello_frame(self._start, retry_ms)
-        while True:
-            is_over = self._connection.is_over or self._health.draining.is_set()
-            data += self._connection.take()
-            async with asyncio.timeout(SEND_TIMEOUT):
-                await send(_body(data, more_body=not is_over))
-            if is_over:
-                return
-            await self._connection.wait(BEAT_EVERY)
-            data = b"" if self._connection.has_news else HEARTBEAT
-
-    async def _watch(self, receive: Receive) -> None:
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                self._connection.end()
-                return
-
-
-def _body(data: bytes, *, more_body: bool) -> Message:
-    return {"type": "http.response.body", "body": data, "more_body": more_body}
+    def _hang_up(self) -> None:
+        self.on_close()
+        self._close()

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "202611212200_usage_by_day"
-down_revision = "202611211500_indexes_beside_the_traffic"
+revision = "202611212400_usage_by_day"
+down_revision = "202611212350_network_of_a_run"
 branch_labels = depends_on = None
 
 FORMER, PRESENT = "usage_events_by_user", "usage_events_by_user_and_time"

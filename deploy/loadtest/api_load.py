@@ -1,0 +1,114 @@
+"""Load at a fixed rate over kept-alive connections, measured from when each request was due.
+
+A server that stalls cannot slow the measurement down with itself.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request; `route` is what its row of the table is called."""
+
+    route: str
+    method: str
+    path: str
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes
+
+
+class Connection:
+    """One HTTP/1.1 connection with as little of its own cost as asyncio allows."""
+
+    def __init__(self, host: str, port: int, authorization: str) -> None:
+        self._address = (host, port)
+        self._head = f"HTTP/1.1\r\nhost: {host}:{port}\r\nauthorization: {authorization}\r\n"
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def ask(self, ask: Ask) -> Answer:
+        reader, writer = self._streams or await self._open()
+        body = ""
+        if ask.body:
+            body = f"content-type: application/json\r\ncontent-length: {len(ask.body)}\r\n"
+        writer.write(f"{ask.method} /api/v1{ask.path} {self._head}{body}\r\n".encode() + ask.body)
+        head = await reader.readuntil(b"\r\n\r\n")
+        fields = head.lower().split(b"\r\n")
+        length = next((int(f[15:]) for f in fields if f.startswith(b"content-length:")), 0)
+        return Answer(int(head[9:12]), await reader.readexactly(length))
+
+    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        self._streams = await asyncio.open_connection(*self._address)
+        return self._streams
+
+    def close(self) -> None:
+        if self._streams:
+            self._streams[1].close()
+            self._streams = None
+
+
+@dataclass
+class Seen:
+    """What the load saw, route by route."""
+
+    seconds: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
+    statuses: dict[str, dict[int, int]] = field(default_factory=dict[str, dict[int, int]])
+    broken: int = 0
+
+    def add(self, route: str, status: int, seconds: float) -> None:
+        self.seconds.setdefault(route, []).append(seconds)
+        counted = self.statuses.setdefault(route, {})
+        counted[status] = counted.get(status, 0) + 1
+
+    @property
+    def requests(self) -> int:
+        return sum(map(len, self.seconds.values())) + self.broken
+
+    def errors(self, route: str, least: int) -> int:
+        return sum(n for status, n in self.statuses.get(route, {}).items() if status >= least)
+
+
+class Caller:
+    """One of those who ask: a connection, and what it asks for next."""
+
+    def __init__(self, connection: Connection, choose: Callable[[], Ask]) -> None:
+        self.connection = connection
+        self.choose = choose
+        self.hear: Callable[[Ask, Answer], None] = lambda _ask, _answer: None
+
+
+async def load(callers: Sequence[Caller], per_minute: int, seconds: float) -> Seen:
+    """Send at a fixed rate over whichever connection is free, the order of callers shuffled."""
+    seen, free = Seen(), asyncio.Queue[Caller]()
+    for caller in random.sample(callers, len(callers)):
+        free.put_nowait(caller)
+    step, began = 60 / per_minute, time.perf_counter()
+
+    async def send(due: float) -> None:
+        caller = await free.get()
+        ask = caller.choose()
+        try:
+            answer = await caller.connection.ask(ask)
+        except (OSError, EOFError, ValueError):
+            seen.broken += 1
+            caller.connection.close()
+        else:
+            seen.add(ask.route, answer.status, time.perf_counter() - due)
+            caller.hear(ask, answer)
+        finally:
+            free.put_nowait(caller)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(round(seconds / step)):
+            due = began + number * step
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            group.create_task(send(due))
+    return seen
