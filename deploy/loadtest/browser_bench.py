@@ -21,6 +21,7 @@ from browser_soak import own_temporary_folder, soak
 from browser_stage import ARTICLE, TASKS, TEXT, Job, Stage, measure_memory, open_once, stage
 from playwright.async_api import async_playwright
 
+from msaas.browser_worker.browser import through
 from msaas.local.chromium import ensure_chromium
 from msaas.local.demo_site import DemoSite
 from msaas.telemetry import configure_logging
@@ -114,7 +115,9 @@ async def measure_growth(jobs: int) -> tuple[float, float, float]:
             early = measure_memory()
             async with AsyncExitStack() as stack:
                 for _ in range(4):
-                    page = await stack.enter_async_context(ours.engine.open_page())
+                    page = await stack.enter_async_context(
+                        ours.engine.open_page(through(ours.proxy))
+                    )
                     await page.goto(site.url + ARTICLE)
                 context = (measure_memory() - early) / 4
             for _ in range(jobs - jobs // 10):

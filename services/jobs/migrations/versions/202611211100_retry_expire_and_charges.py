@@ -1,8 +1,8 @@
 """A failed job begun anew, deadlines that are looked for, and charges that their payer sees."""
 
-from pathlib import Path
-
 from alembic import op
+
+from msaas.postgres.revision_scripts import run_script
 
 revision = "202611211100_retry_expire_and_charges"
 down_revision = "202501010900_add_auth_billing_usage_tables"
@@ -10,7 +10,7 @@ branch_labels = depends_on = None
 
 
 def upgrade() -> None:
-    _run(".up.sql")
+    run_script(__file__, "up")
     with op.get_context().autocommit_block():
         op.execute(
             "CREATE INDEX CONCURRENTLY IF NOT EXISTS jobs_by_deadline ON jobs.jobs (deadline_at)"
@@ -21,10 +21,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     with op.get_context().autocommit_block():
         op.execute("DROP INDEX CONCURRENTLY IF EXISTS jobs.jobs_by_deadline")
-    _run(".down.sql")
-
-
-def _run(suffix: str) -> None:
-    """Run the script that lies beside this file, one statement a paragraph."""
-    for statement in Path(__file__).with_suffix(suffix).read_text("utf-8").split("\n\n"):
-        op.execute(statement.strip().removesuffix(";"))
+    run_script(__file__, "down")

@@ -81,3 +81,20 @@ async def test_it_runs_until_it_is_drained(world: World) -> None:
     await wait_until(lambda: world.sweeps > 2)
     world.sweeper.drain()
     await running
+
+
+async def test_a_look_that_fails_on_its_data_keeps_no_other_from_looking() -> None:
+    clock, seen = FakeClock(), list[str]()
+
+    async def fails() -> None:
+        raise ValueError("odd")
+
+    async def looks() -> None:
+        seen.append("looked")
+
+    async def ping() -> None: ...
+
+    sweeper = Sweeper([fails, looks], ping, clock)
+    await clock.advance(10)
+    await sweeper.step()
+    assert seen == ["looked"]

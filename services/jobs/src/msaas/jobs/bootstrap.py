@@ -38,7 +38,7 @@ from msaas.jobs.domain.settling import Rules
 from msaas.jobs.entrypoints.dispatcher import Dispatcher
 from msaas.jobs.entrypoints.epoch import EpochKeeper
 from msaas.jobs.entrypoints.intake_list import IntakeList
-from msaas.jobs.entrypoints.letter_keeper import LetterKeeper
+from msaas.jobs.entrypoints.rounds import Rounds
 from msaas.jobs.entrypoints.sweeper import Sweeper
 from msaas.jobs.entrypoints.topics import billing, commands, letters, results
 from msaas.jobs.settings import Settings
@@ -59,6 +59,7 @@ from msaas.web import Health, create_internal_app, run_process
 SERVICE = "jobs"
 # Start and end of a short run, and what other runs report meanwhile, share one transaction.
 RESULTS_LINGER = 0.015
+LETTERS_EVERY = 2.0
 PRODUCES = (
     *("jobs.browser", "jobs.commands", "jobs.control", "jobs.events", "jobs.generic"),
     *("jobs.results", "usage.events"),
@@ -126,8 +127,7 @@ def assemble(
     stats = MeasureQueue(
         PostgresQueueStats(database, window=dispatch_window), metrics, SystemClock()
     )
-    # Nothing is judged by what it sees, so it need not keep quiet first.
-    measurer = Sweeper([stats], workers.ping, SystemClock(), quiet=0.0)
+    measurer = Rounds([stats])
     loops = [dispatcher, intake, measurer, *recovery, keeper]
     return Service(messenger=messenger, dispatcher=dispatcher, loops=loops)
 
@@ -144,7 +144,7 @@ def _look_after_letters(
     replay = ReplayLetters(store, pauses, graves, settle, metrics)
     keep = KeepLetters(store, graves, messenger.publisher, metrics)
     watch = WatchReplays(store, pauses, messenger.publisher, SystemClock())
-    keeper = LetterKeeper([keep, watch, CountLetters(store, metrics)])
+    keeper = Rounds([keep, watch, CountLetters(store, metrics)], period=LETTERS_EVERY)
     return letters.LettersHandler(store, replay, ResolveLetters(store, metrics)), keeper
 
 

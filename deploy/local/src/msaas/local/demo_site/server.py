@@ -1,19 +1,17 @@
 """Serves the pages over HTTP/1.1, a thread for each connection."""
 
 import re
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from types import TracebackType
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from msaas.local.demo_site import pages
-from msaas.local.servers.ports import LOOPBACK
+from msaas.local.sites import Site
 
 _ASSETS: Final = Path(__file__).with_name("assets")
 _TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -34,39 +32,6 @@ class Answer:
     kind: str = _HTML
     status: HTTPStatus = HTTPStatus.OK
     headers: dict[str, str] = field(default_factory=dict[str, str])
-
-
-class DemoSite:
-    """Listens as soon as it is made; as a context manager it serves from a thread of its own."""
-
-    def __init__(self, host: str = LOOPBACK, port: int = 0) -> None:
-        self.server: Final = ThreadingHTTPServer((host, port), _Handler)
-        self.server.daemon_threads = True
-        self._thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
-
-    @property
-    def place(self) -> str:
-        """Host and port, as an allowance names them."""
-        host, port = self.server.server_address[:2]
-        return f"{host!s}:{port}"
-
-    @property
-    def url(self) -> str:
-        return f"http://{self.place}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.server.shutdown()
-        self._thread.join()
-        self.server.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -98,6 +63,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(given.body)
+
+
+class DemoSite(Site):
+    handler = _Handler
 
 
 def answer(path: str, query: dict[str, str]) -> Answer:

@@ -1,49 +1,12 @@
 """Serves the hostile pages, a thread for each connection."""
 
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Final, Self
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qsl, urlsplit
 
 from msaas.local.hostile_site import pages
 from msaas.local.hostile_site.bodies import BODIES, Answer, whole
-from msaas.local.servers.ports import LOOPBACK
-
-
-class HostileSite:
-    """As a context manager it serves from a thread of its own."""
-
-    def __init__(self, host: str = LOOPBACK, port: int = 0) -> None:
-        self.server: Final = ThreadingHTTPServer((host, port), _Handler)
-        self.server.daemon_threads = True
-        self._thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
-
-    @property
-    def place(self) -> str:
-        """Host and port, as an allowance names them."""
-        host, port = self.server.server_address[:2]
-        return f"{host!s}:{port}"
-
-    @property
-    def url(self) -> str:
-        return f"http://{self.place}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.server.shutdown()
-        self._thread.join()
-        # Threads that still drip are not waited for.
-        self.server.socket.close()
+from msaas.local.sites import Site
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -67,6 +30,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         for piece in given.body:
             self.wfile.write(piece)
+
+
+class HostileSite(Site):
+    handler = _Handler
 
 
 def answer(path: str, query: dict[str, str]) -> Answer:

@@ -1,4 +1,4 @@
-"""The loop that looks after dead letters: every few seconds, each look by itself."""
+"""A loop that takes a few looks every so often, each by itself."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -8,13 +8,13 @@ from typing import Final
 from msaas.kernel import DependencyUnavailable
 from msaas.telemetry import get_logger
 
-PERIOD: Final = 2.0
+PERIOD: Final = 1.0
+
+Look = Callable[[], Awaitable[None]]
 
 
-class LetterKeeper:
-    def __init__(
-        self, looks: Sequence[Callable[[], Awaitable[None]]], *, period: float = PERIOD
-    ) -> None:
+class Rounds:
+    def __init__(self, looks: Sequence[Look], *, period: float = PERIOD) -> None:
         self._looks = looks
         self._period = period
         self._log = get_logger()
@@ -25,17 +25,23 @@ class LetterKeeper:
 
     async def run(self) -> None:
         while not self._stopping.is_set():
-            for look in self._looks:
-                await self._look(look)
+            await self.step()
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._period):
                     await self._stopping.wait()
 
-    async def _look(self, look: Callable[[], Awaitable[None]]) -> None:
-        name = type(look).__name__
+    async def step(self) -> None:
+        for look in self._looks:
+            await self._take(look)
+
+    async def _take(self, look: Look) -> bool:
+        """Tell whether everything outside answered; what fails keeps no other from looking."""
+        name = getattr(look, "__name__", type(look).__name__)
         try:
             await look()
         except DependencyUnavailable as error:
-            self._log.warning("letters_look_failed", look=name, error=type(error).__name__)
+            self._log.warning("look_failed", look=name, error=type(error).__name__)
+            return False
         except Exception as error:  # noqa: BLE001  # the loop outlives whatever a look runs into
-            self._log.error("letters_look_failed", look=name, exc_info=error)
+            self._log.error("look_failed", look=name, exc_info=error)
+        return True

@@ -1,0 +1,43 @@
+"""Small sites on this machine, each served from a thread of its own."""
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import ClassVar, Final, Self
+
+from msaas.local.servers.ports import LOOPBACK
+
+
+class Site:
+    """Listens as soon as it is made; as a context manager it serves."""
+
+    handler: ClassVar[type[BaseHTTPRequestHandler]]
+
+    def __init__(self, host: str = LOOPBACK, port: int = 0) -> None:
+        self.server: Final = ThreadingHTTPServer((host, port), self.handler)
+        self.server.daemon_threads = True
+        self._thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
+
+    @property
+    def place(self) -> str:
+        """Host and port, as an allowance names them."""
+        host, port = self.server.server_address[:2]
+        return f"{host!s}:{port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.place}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.server.shutdown()
+        self._thread.join()
+        self.server.server_close()
