@@ -1,4 +1,4 @@
-"""A cache of views: shared loads, tags, nothing that is kept, and Redis that is away."""
+"""A cache of views: shared loads, nothing that is kept, and Redis that is away."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,10 +23,10 @@ class Kept:
         if self.away:
             raise DependencyUnavailable(target="redis")
         match command:
-            case ("MGET", *keys):
-                return [self.values.get(str(key)) for key in keys]
-            case ("SET", str(key), value, "PX", int(ms)):
-                self.values[key] = value if isinstance(value, bytes) else str(value).encode()
+            case ("GET", str(key)):
+                return self.values.get(key)
+            case ("SET", str(key), bytes(value), "PX", int(ms)):
+                self.values[key] = value
                 self.ms[key] = ms
                 return b"OK"
             case _:
@@ -95,37 +95,6 @@ async def test_that_there_is_nothing_is_kept_too_for_a_shorter_while(
     assert max(redis.ms.values()) <= 5_000
 
 
-async def test_an_invalidated_tag_has_its_views_loaded_anew_and_no_others(
-    views: ViewCache,
-) -> None:
-    ann, bob = Source(b"old"), Source(b"bob")
-    await views.get("ann", ann, ["user:ann"])
-    await views.get("bob", bob, ["user:bob"])
-    ann.answer = b"new"
-    await views.invalidate("user:ann")
-    assert await views.get("ann", ann, ["user:ann"]) == b"new"
-    assert await views.get("bob", bob, ["user:bob"]) == b"bob"
-    assert (ann.asked, bob.asked) == (2, 1)
-
-
-async def test_what_was_loaded_while_its_tag_was_invalidated_is_not_shown_again(
-    views: ViewCache,
-) -> None:
-    source = Source(b"old")
-    source.open.clear()
-    early = asyncio.create_task(views.get("ann", source, ["user:ann"]))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    assert source.asked == 1
-    source.answer = b"new"
-    await views.invalidate("user:ann")
-    late = asyncio.create_task(views.get("ann", source, ["user:ann"]))
-    await asyncio.sleep(0)
-    source.open.set()
-    assert [await early, await late] == [b"old", b"new"]
-    assert await views.get("ann", source, ["user:ann"]) == b"new"
-
-
 async def test_without_redis_views_are_loaded_and_not_kept(views: ViewCache, redis: Kept) -> None:
     source = Source()
     redis.away = True
@@ -144,12 +113,3 @@ async def test_a_load_that_fails_is_told_to_all_and_not_kept(views: ViewCache, r
     assert [type(one) for one in answers] == [LookupError] * 3
     assert redis.values == {}
     assert await views.get("ann", Source()) == b"view"
-
-
-async def test_a_tag_outlives_all_that_was_loaded_before_it_changed(
-    views: ViewCache, redis: Kept
-) -> None:
-    await views.get("ann", Source(), ["user:ann"])
-    await views.invalidate("user:ann")
-    (tag,) = (key for key in redis.ms if ":tag:" in key)
-    assert redis.ms[tag] == 120_000

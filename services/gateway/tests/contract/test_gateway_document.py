@@ -10,6 +10,8 @@ from openapi_spec_validator import validate
 
 from msaas.gateway.bootstrap import ROUTERS
 
+# Bad heads, no credential, no scope, too many requests, faults, parts that are away.
+ANYWHERE = {"400", "401", "403", "429", "500", "503", "504"}
 SPEC: Any = yaml.safe_load(
     (Path(__file__).parents[4] / "contracts/openapi/gateway.v1.yaml").read_text()
 )
@@ -45,7 +47,7 @@ def test_every_operation_has_a_name_of_its_own_its_faults_and_its_security() -> 
     assert len(set(names)) == len(names)
     assert SPEC["security"] == [{"accessToken": []}, {"apiKey": []}]
     for operation in operations:
-        assert {"400", "401", "500", "503"} <= operation["responses"].keys()
+        assert operation["responses"].keys() >= ANYWHERE
         assert operation["summary"]
 
 

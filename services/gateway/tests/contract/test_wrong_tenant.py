@@ -12,6 +12,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from msaas.gateway.domain.api_keys import ENTROPY, build_key
+
 SECRET = "what-only-ann-may-read"
 KEY = "a-key-of-ann"
 
@@ -28,6 +30,11 @@ class Case(Enum):
 CASES: Mapping[str, Case] = {
     "readMe": Case.OWN,
     "listTaskTypes": Case.OWN,
+    "readFlags": Case.OWN,
+    "listApiKeys": Case.OWN,
+    "createApiKey": Case.OWN,
+    "rotateApiKey": Case.OWNED,
+    "revokeApiKey": Case.OWNED,
     "submitJob": Case.OWN,
     "submitJobs": Case.OWN,
     "listJobs": Case.OWN,
@@ -38,13 +45,28 @@ CASES: Mapping[str, Case] = {
     "listJobAttempts": Case.OWNED,
     "readTimeline": Case.OWNED,
     "listJobEvents": Case.OWNED,
+    "listJobArtifacts": Case.OWNED,
+    "readJobArtifact": Case.OWNED,
     "retryJob": Case.OWNED,
     "cancelJob": Case.OWNED,
+    "readUsage": Case.OWN,
+    "readUsageTrend": Case.OWN,
+    "readJobsOverview": Case.OWN,
+    "readSuccessRate": Case.OWN,
+    "readLatency": Case.OWN,
+    "readQuotaForecast": Case.OWN,
     "listDeadLetters": Case.OPERATORS,
     "readDeadLetter": Case.OPERATORS,
     "replayDeadLetters": Case.OPERATORS,
     "resolveDeadLetters": Case.OPERATORS,
+    "listFlags": Case.OPERATORS,
+    "setFlag": Case.OPERATORS,
+    "unsetFlag": Case.OPERATORS,
+    "listTopics": Case.OPERATORS,
+    "listCircuits": Case.OPERATORS,
 }
+# Of a flag, and as good as any for a file.
+NAME = "FF_AGENTS_ENABLED"
 # What each thing that is said to be Ann's is kept in.
 TABLES = ("jobs.jobs", "jobs.subjects", "jobs.usage_counters", "identity.api_keys")
 
@@ -71,6 +93,7 @@ class Ann:
     authorization: str
     things: Mapping[str, tuple[UUID, ...]]
     cursor: str
+    revoked_key: str
 
     @property
     def marks(self) -> list[str]:
@@ -89,7 +112,7 @@ class Asking:
     async def ask(
         self, operation: Any, authorization: str | None, things: Mapping[str, UUID] | None = None
     ) -> Said:
-        path = operation.path.format_map(things or {})
+        path = operation.path.format_map({"name": NAME} | dict(things or {}))
         headers = {"authorization": authorization} if authorization else {}
         if "Idempotency-Key" in operation.parameters:
             headers["idempotency-key"] = KEY
@@ -120,9 +143,24 @@ async def ann(
         asking = Asking(http, "")
         cursor = json.loads((await asking.ask(operations["listJobs"], authorization)).text)
         assert (await asking.ask(operations["submitJob"], authorization)).status == 202
+        keys = [await make_key(http, authorization, name) for name in ("live", "revoked")]
+        revoked = {"key_id": UUID(keys[1]["id"])}
+        assert (await asking.ask(operations["revokeApiKey"], authorization, revoked)).status == 200
     jobs = [await plant_job(user_id, one, SECRET) for one in ("PENDING", "COMPLETED", "FAILED")]
-    things = {"job_id": tuple(jobs), "letter_id": (jobs[2],)}
-    yield Ann(user_id, authorization, things, cursor["stream_cursor"])
+    things = {
+        "job_id": tuple(jobs),
+        "letter_id": (jobs[2],),
+        "key_id": tuple(UUID(one["id"]) for one in keys),
+    }
+    yield Ann(user_id, authorization, things, cursor["stream_cursor"], keys[1]["key"])
+
+
+async def make_key(http: httpx.AsyncClient, authorization: str, name: str) -> dict[str, Any]:
+    body = {"name": name, "scopes": ["account:read", "jobs:read", "jobs:write"]}
+    headers = {"authorization": authorization}
+    answer = await http.post("/api/v1/api-keys", headers=headers, json=body)
+    assert answer.status_code == 201
+    return answer.json()
 
 
 @pytest_asyncio.fixture
@@ -144,6 +182,8 @@ def refused(issuer: Any, ann: Ann) -> Mapping[str, str | None]:
         "another audience": f"Bearer {issuer.token(ann.id, aud='elsewhere')}",
         "anonymous": f"Bearer {issuer.token(ann.id, is_anonymous=True)}",
         "service role": f"Bearer {issuer.token(ann.id, role='service_role')}",
+        "revoked key": f"Bearer {ann.revoked_key}",
+        "no such key": f"Bearer {build_key(bytes(ENTROPY))}",
         "broken seal": f"Bearer {issuer.token(ann.id)[:-8]}AAAAAAAA",
     }
 
@@ -225,6 +265,11 @@ async def test_ann_herself_finds_all_of_it(
     assert "event: job" in followed.text
     repeated = await asking.ask(operations["submitJob"], ann.authorization)
     assert repeated.headers["idempotent-replayed"] == "true"
+    live, _ = ann.things["key_id"]
+    listed = await asking.ask(operations["listApiKeys"], ann.authorization)
+    assert str(live) in listed.text
+    rotated = await asking.ask(operations["rotateApiKey"], ann.authorization, {"key_id": live})
+    assert rotated.status == 201
     pending, _, failed = ann.things["job_id"]
     for name, job_id in (("cancelJob", pending), ("retryJob", failed)):
         said = await asking.ask(operations[name], ann.authorization, {"job_id": job_id})

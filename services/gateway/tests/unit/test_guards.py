@@ -141,7 +141,7 @@ def test_the_table_by_kinds_of_route() -> None:
         expected = None if "/api-keys" in path else KeyScope.ACCOUNT_READ
         if "/ops/" in path:
             expected = KeyScope.OPS
-        elif "/jobs" in path:
+        elif "/jobs" in path or path.endswith(("success-rate", "latency")):
             expected = KeyScope.JOBS_READ if method == "GET" else KeyScope.JOBS_WRITE
         assert rule.scope == expected, path
         assert rule.flag is None or rule.flag in FLAGS

@@ -4,11 +4,12 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from msaas.contracts import HEARTBEAT
-from msaas.gateway.application.attend_streams import StreamAttendant
+from msaas.gateway.application.end_shut_streams import EndShutStreams
 from msaas.gateway.application.live_connection import (
     BEAT_AFTER,
     CUT_AFTER,
@@ -164,11 +165,11 @@ async def test_the_streams_of_a_closed_account_end_and_no_others() -> None:
         asked.append(user_ids)
         return [gone]
 
-    attendant = StreamAttendant(hub, find_shut)
-    await attendant.end_shut()
+    end_shut = EndShutStreams(hub, find_shut)
+    await end_shut()
     assert asked == []
     ours, theirs = hub.open(stays, None)[0], hub.open(gone, None)[0]
-    await attendant.end_shut()
+    await end_shut()
     assert (ours.ending, theirs.ending) == (None, Ending.ACCOUNT_SHUT)
     assert set(asked[0]) == {gone, stays}
 
@@ -178,5 +179,6 @@ async def test_while_nobody_can_be_asked_every_stream_goes_on() -> None:
         raise DependencyUnavailable(target="postgres")
 
     hub = hub_of(3)
-    await StreamAttendant(hub, find_shut).end_shut()
+    with pytest.raises(DependencyUnavailable):
+        await EndShutStreams(hub, find_shut)()
     assert hub.open_count == 3

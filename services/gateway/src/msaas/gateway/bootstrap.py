@@ -1,6 +1,7 @@
-"""Puts the gateway together: the one module that knows ports and adapters by name."""
+"""Puts the gateway together: here and in `access` alone ports and adapters are known by name."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -15,31 +16,22 @@ from starlette.types import ASGIApp
 
 from msaas.artifacts import Place, open_store
 from msaas.cache import Claims, Limiter, RedisStore, ViewCache
-from msaas.flags import Switches
+from msaas.gateway.access import AUDIT, assemble_access
 from msaas.gateway.adapters.commands import PATIENCE, WireCommands
 from msaas.gateway.adapters.commands import TOPIC as COMMANDS
-from msaas.gateway.adapters.postgres.api_keys import PostgresKeys, PostgresKeyViews
-from msaas.gateway.adapters.postgres.audit_outbox import PostgresAuditOutbox
-from msaas.gateway.adapters.postgres.flags import PostgresFlags
 from msaas.gateway.adapters.postgres.holds import PostgresHolds
 from msaas.gateway.adapters.postgres.job_views import PostgresJobViews
 from msaas.gateway.adapters.postgres.summary_views import PostgresSummaryViews
 from msaas.gateway.adapters.postgres.users import PostgresUsers
 from msaas.gateway.adapters.topic_gauges import WireGauges
 from msaas.gateway.application.admit_request import RequestAdmission
-from msaas.gateway.application.attend_streams import StreamAttendant
-from msaas.gateway.application.audit import Act, Auditor
-from msaas.gateway.application.features import Features
-from msaas.gateway.application.held_streams import HeldStreams
-from msaas.gateway.application.key_ring import KeyRing
+from msaas.gateway.application.end_shut_streams import EndShutStreams
 from msaas.gateway.application.live_jobs import LiveJobs
-from msaas.gateway.application.manage_keys import ManageKeys
 from msaas.gateway.application.read_summary import ReadSummary
 from msaas.gateway.application.recent_changes import RecentChanges
 from msaas.gateway.application.repeat_requests import RequestRepeats
 from msaas.gateway.application.show_files import ShowFiles
 from msaas.gateway.application.submit_job import JobSubmission
-from msaas.gateway.application.switch_flags import SwitchFlags
 from msaas.gateway.entrypoints.beats import Beat
 from msaas.gateway.entrypoints.http import (
     account,
@@ -54,6 +46,7 @@ from msaas.gateway.entrypoints.http import (
     summaries,
 )
 from msaas.gateway.entrypoints.http.callers import Callers
+from msaas.gateway.entrypoints.http.cors import ACCEPTED, EXPOSED
 from msaas.gateway.entrypoints.http.deprecations import DEPRECATIONS
 from msaas.gateway.entrypoints.http.guards import Guard
 from msaas.gateway.entrypoints.http.idempotency import Idempotency
@@ -100,29 +93,8 @@ ROUTERS = (
 )
 # For people, and no part of the API that the document describes.
 PAGES = (problem_pages, docs_pages.router)
-AUDIT = "audit.events"
 GUARDS = (Depends(Guard()),)
-FLAGS_EVERY = 2.0
-KEY_USE_EVERY = 30.0
-HELD_STREAMS_EVERY = 3.0
-AUDIT_EVERY = 1.0
-_ACCEPTED = (
-    "accept-language",
-    "authorization",
-    "content-type",
-    "idempotency-key",
-    "if-none-match",
-    "last-event-id",
-    "traceparent",
-    "x-client",
-    "x-correlation-id",
-    "x-feature-flag",
-)
-_EXPOSED = (
-    *("deprecation", "etag", "idempotent-replayed", "link", "location", "retry-after", "sunset"),
-    *("ratelimit-limit", "ratelimit-policy", "ratelimit-remaining", "ratelimit-reset"),
-    "x-correlation-id",
-)
+SHUT_ACCOUNTS_EVERY = 10.0
 # How long a request may hold its Idempotency-Key after its command is over, whatever became of it.
 _CLAIM_MARGIN = 5.0
 
@@ -137,7 +109,6 @@ class Gateway:
     messenger: Messenger
     verifier: TokenVerifier
     live: LiveJobs
-    attendant: StreamAttendant
     events: JobEvents
     summaries: Database
     health: Health
@@ -152,14 +123,12 @@ class Gateway:
         async with self.users, self.reads, self.summaries, asyncio.TaskGroup() as group:
             group.create_task(self.messenger.run())
             ending = group.create_task(self._end_streams())
-            attending = group.create_task(self.attendant.run())
             for beat in self.beats:
                 group.create_task(beat.run(), name=beat.name)
             try:
                 yield self.state
             finally:
                 ending.cancel()
-                attending.cancel()
                 for beat in self.beats:
                     beat.end()
                 self.messenger.drain()
@@ -170,68 +139,6 @@ class Gateway:
         """Hold no process that has to go: a stream would last as long as its token."""
         await self.health.draining.wait()
         self.live.end_all()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Access:
-    """Who may do what: keys, flags, and the trail of those who change them."""
-
-    keys: KeyRing
-    features: Features
-    beats: Sequence[Beat]
-    state: Mapping[str, Any]
-
-
-def assemble_access(
-    users: Database,
-    reads: Database,
-    messenger: Messenger,
-    settings: Settings,
-    metrics: Metrics,
-    *,
-    flag_defaults: Mapping[str, bool],
-) -> Access:
-    store, outbox, flag_store = (
-        PostgresKeys(users),
-        PostgresAuditOutbox(users),
-        PostgresFlags(users),
-    )
-    peppers = [
-        one.strip().encode() for one in settings.api_key_peppers.get_secret_value().split(",")
-    ]
-    keys = KeyRing(store, peppers, metrics=metrics)
-    held = HeldStreams(store)
-    features = Features(Switches(flag_defaults), flag_store, metrics)
-
-    async def publish(act: Act) -> bool:
-        record, correlation_id = act
-        sent = await messenger.publisher.publish(
-            AUDIT, record, id=record.audit_id, correlation_id=correlation_id
-        )
-        return sent is not None
-
-    async def hand_on() -> None:
-        await outbox.hand_on(publish)
-
-    messenger.on_epoch(outbox.tell_again)
-    return Access(
-        keys=keys,
-        features=features,
-        beats=[
-            Beat("flags", features.refresh, FLAGS_EVERY),
-            Beat("key use", keys.note_use, KEY_USE_EVERY, at_the_end=True),
-            Beat("held streams", held.check, HELD_STREAMS_EVERY),
-            Beat("audit", hand_on, AUDIT_EVERY),
-        ],
-        state={
-            "api_keys": ManageKeys(store, peppers[0], keys.forget),
-            "key_views": PostgresKeyViews(reads),
-            "held_streams": held,
-            "features": features,
-            "switch_flags": SwitchFlags(flag_store, features.refresh),
-            "auditor": Auditor(outbox),
-        },
-    )
 
 
 def assemble(
@@ -276,6 +183,10 @@ def assemble(
     checks |= {"flags": access.features.ping}
     health = Health(checks)
     views = PostgresJobViews(reads)
+
+    async def attend_streams() -> None:
+        live.attend(time.monotonic())
+
     place = settings.artifacts
     files = open_store(Place(**place)) if place else None
     state = {
@@ -300,7 +211,6 @@ def assemble(
         messenger=messenger,
         verifier=verifier,
         live=live,
-        attendant=StreamAttendant(live, store.find_shut),
         events=events,
         summaries=summaries,
         health=health,
@@ -314,7 +224,11 @@ def assemble(
             fingerprint_key,
             claim_seconds=PATIENCE + _CLAIM_MARGIN,
         ),
-        beats=access.beats,
+        beats=[
+            *access.beats,
+            Beat("streams", attend_streams, 1.0),
+            Beat("shut accounts", EndShutStreams(live, store.find_shut), SHUT_ACCOUNTS_EVERY),
+        ],
         state=state,
     )
 
@@ -355,7 +269,7 @@ def create_gateway_app(gateway: Gateway, settings: Settings, metrics: Metrics) -
     addresses = ClientAddresses(settings.trusted_proxies)
     limits = Middleware(RateLimits, gateway.admission, gateway.callers, addresses, metrics)
     repeats = Middleware(Idempotency, gateway.repeats, gateway.callers, metrics)
-    cors = [Middleware(Cors, settings.cors_origins, _ACCEPTED, _EXPOSED)]
+    cors = [Middleware(Cors, settings.cors_origins, ACCEPTED, EXPOSED)]
     return create_app(
         title=SERVICE,
         metrics=metrics,

@@ -1,10 +1,9 @@
 """The live stream: server-sent events, written by hand, resumable by Last-Event-ID."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Annotated, Final
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -43,11 +42,11 @@ async def follow_jobs(
         raise NoMoreStreams(retry_after=1)
     ends_at = time.monotonic() + expires_at - time.time()
     connection, start = live.open(user.id, _last_event_id(request), ends_at=ends_at)
-    stream = EventStream(live, user.id, connection, hello_frame(start, live.retry_ms()))
+    at_the_end: list[Callable[[], None]] = [partial(live.close, user.id, connection)]
     if user.key is not None:
         held: HeldStreams = request.state.held_streams
-        stream.on_close = held.hold(user.key.id, partial(connection.end, Ending.KEY_ENDED))
-    return stream
+        at_the_end.append(held.hold(user.key.id, partial(connection.end, Ending.KEY_ENDED)))
+    return EventStream(connection, hello_frame(start, live.retry_ms()), at_the_end)
 
 
 def _last_event_id(request: Request) -> str | None:
@@ -69,12 +68,13 @@ def _last_event_id(request: Request) -> str | None:
 class EventStream(Response):
     """Sends the head, hands the connection over, and is done: frames need no task of ours."""
 
-    def __init__(self, live: LiveJobs, user_id: UUID, connection: Connection, hello: bytes) -> None:
+    def __init__(
+        self, connection: Connection, hello: bytes, at_the_end: Iterable[Callable[[], None]]
+    ) -> None:
         super().__init__()
         self._connection = connection
         self._hello = hello
-        self._close = partial(live.close, user_id, connection)
-        self.on_close: Callable[[], None] = lambda: None
+        self._at_the_end = at_the_end
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         try:
@@ -87,5 +87,5 @@ class EventStream(Response):
         self._connection.begin(peer, self._hello)
 
     def _hang_up(self) -> None:
-        self.on_close()
-        self._close()
+        for act in self._at_the_end:
+            act()

@@ -1,0 +1,21 @@
+"""Which headers the pages of other origins may send, and which they may read."""
+
+from typing import Final
+
+ACCEPTED: Final = (
+    "accept-language",
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "if-none-match",
+    "last-event-id",
+    "traceparent",
+    "x-client",
+    "x-correlation-id",
+    "x-feature-flag",
+)
+EXPOSED: Final = (
+    *("deprecation", "etag", "idempotent-replayed", "link", "location", "retry-after", "sunset"),
+    *("ratelimit-limit", "ratelimit-policy", "ratelimit-remaining", "ratelimit-reset"),
+    "x-correlation-id",
+)
