@@ -99,6 +99,9 @@ class BrowserAction(ABC):
         self._total = metrics.counter(
             "jobs_browser_total", "Visits by how they ended.", ("task_type", "outcome")
         )
+        self._pending = metrics.gauge(
+            "jobs_browser_pending_messages", "Jobs taken from the topic and not answered yet."
+        )
 
     @abstractmethod
     async def visit(self, visit: Visit) -> Value: ...
@@ -141,7 +144,8 @@ class BrowserAction(ABC):
     def _measured(self, task_type: str) -> Generator[None]:
         began, outcome = time.monotonic(), "ended"  # by a cancellation, or with its process
         try:
-            yield
+            with self._pending.track_inprogress():
+                yield
             outcome = "succeeded"
         except ActionFailed as failed:
             outcome = failed.reason
