@@ -52,11 +52,11 @@ async def test_the_store_is_asked_once_in_a_while(
     authenticator: Authenticator, store: Store, fake_clock: FakeClock
 ) -> None:
     for _ in range(20):
-        assert (await authenticator.authenticate(f"Bearer {ANN}")).plan == "FREE"
+        assert (await authenticator.authenticate(f"Bearer {ANN}")).user.plan == "FREE"
     assert store.asked == [ANN]
     store.plan = "PRO"
     await fake_clock.advance(REMEMBERED_SECONDS)
-    assert (await authenticator.authenticate(f"Bearer {ANN}")).plan == "PRO"
+    assert (await authenticator.authenticate(f"Bearer {ANN}")).user.plan == "PRO"
     assert store.asked == [ANN, ANN]
 
 
@@ -64,7 +64,7 @@ async def test_the_end_of_the_token_is_told_whether_the_user_is_remembered_or_no
     authenticator: Authenticator,
 ) -> None:
     for _ in range(2):
-        user, expires_at = await authenticator.authenticate_with_expiry(f"bearer {ANN}")
+        user, expires_at = await authenticator.authenticate(f"bearer {ANN}")
         assert (user.id, expires_at) == (ANN, 4_102_444_800)
 
 
@@ -91,8 +91,8 @@ async def test_a_row_that_was_read_before_it_changed_is_not_remembered(
     store.plan = "PRO"
     authenticator.invalidate(ANN)
     store.gate.set()
-    assert (await asking).plan == "FREE"
-    assert (await authenticator.authenticate(f"Bearer {ANN}")).plan == "PRO"
+    assert (await asking).user.plan == "FREE"
+    assert (await authenticator.authenticate(f"Bearer {ANN}")).user.plan == "PRO"
 
 
 async def test_only_so_many_users_are_remembered(
@@ -113,3 +113,20 @@ async def test_another_header_is_no_token(
     with pytest.raises(Unauthenticated):
         await authenticator.authenticate(authorization)
     assert store.asked == []
+
+
+async def test_a_request_is_checked_once_however_many_ask(
+    authenticator: Authenticator, store: Store
+) -> None:
+    def asked_by(user: UUID) -> dict[str, Any]:
+        return {"type": "http", "headers": [(b"authorization", f"Bearer {user}".encode())]}
+
+    store.banned.add(BOB)
+    refused, let_in = asked_by(BOB), asked_by(ANN)
+    for _ in range(2):
+        with pytest.raises(Unauthenticated):
+            await authenticator.identify(refused)
+        assert (await authenticator.identify(let_in)).user.id == ANN
+    assert store.asked == [BOB, ANN]
+    assert let_in["state"]["user_id"] == ANN
+    assert "state" not in refused

@@ -70,7 +70,7 @@ async def test_a_driver_that_is_killed_is_replaced_with_its_browser(
     assert (await rig.visit(f"{site.url}/")).status == 200
 
 
-async def test_a_job_that_waits_for_a_context_is_in_hand_too(start_rig: Any, site: DemoSite) -> None:
+async def test_a_job_that_waits_for_a_context_is_in_hand(start_rig: Any, site: DemoSite) -> None:
     rig = await start_rig(slots=1)
     slow = [asyncio.create_task(rig.visit(f"{site.url}/slow?ms=300")) for _ in range(2)]
     await wait_until(lambda: rig.count("jobs_browser_pending_messages") == 2)

@@ -115,7 +115,7 @@ class Asking:
         path = operation.path.format_map({"name": NAME} | dict(things or {}))
         headers = {"authorization": authorization} if authorization else {}
         if "Idempotency-Key" in operation.parameters:
-            headers["idempotency-key"] = KEY
+            headers["idempotency-key"] = f"{KEY}-for-{operation.id}"
         if "Last-Event-ID" in operation.parameters:
             headers["last-event-id"] = self._cursor
         asked = self._http.stream(

@@ -177,7 +177,8 @@ async def test_the_stream_of_an_account_that_is_shut_ends(
         await shut.next()
         await frames.next()
         await rows.execute("UPDATE identity.users SET banned_at = now() WHERE id = $1", banned.id)
-        await gateway[0].attendant.end_shut()
+        [look] = [beat for beat in gateway[0].beats if beat.name == "shut accounts"]
+        await look.act()
         with pytest.raises(EOFError):
             await shut.next()
         assert gateway[0].live.watching == [stays.id]

@@ -121,6 +121,7 @@ async def run_gateway(
         "GATEWAY_READ_DATABASE_URL": settings.read_database_url.get_secret_value(),
         "REDIS_URL": redis_url,
         "SUPABASE_URL": settings.supabase_url,
+        "GATEWAY_RATE_LIMITS_ENFORCED": "false",
         "GATEWAY_PORT": str(port),
         "GATEWAY_INTERNAL_PORT": str(internal_port),
         **more,

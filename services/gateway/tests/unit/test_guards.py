@@ -19,7 +19,7 @@ from msaas.gateway.bootstrap import ROUTERS
 from msaas.gateway.entrypoints.http.guards import RULES, Guard, Rule
 from msaas.telemetry import Metrics
 from msaas.web import create_app
-from msaas.web.auth import KeyGrant, UserPrincipal
+from msaas.web.auth import Identity, KeyGrant, UserPrincipal
 
 DARK = "FF_AGENTS_ENABLED"
 ANN = UUID(int=1)
@@ -33,8 +33,9 @@ class Doorkeeper:
     def __init__(self, users: Mapping[str, UserPrincipal]) -> None:
         self._users = users
 
-    async def authenticate(self, authorization: str | None) -> UserPrincipal:
-        return self._users[authorization or ""]
+    async def identify(self, scope: Scope) -> Identity:
+        credential = dict(scope["headers"])[b"authorization"].decode()
+        return Identity(self._users[credential], 4_102_444_800)
 
     def carries_key(self, authorization: str | None) -> bool:
         return (authorization or "").startswith("key")

@@ -2,6 +2,7 @@
 
 from msaas.web.auth.authenticator import (
     Authenticator,
+    Identity,
     KeyGrant,
     KeyHolders,
     PrincipalStore,
@@ -14,6 +15,7 @@ from msaas.web.auth.verifier import TokenVerifier
 
 __all__ = [
     "Authenticator",
+    "Identity",
     "KeyGrant",
     "KeyHolders",
     "KeysUnavailable",

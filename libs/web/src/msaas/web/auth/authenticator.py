@@ -10,6 +10,7 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
 from msaas.kernel import Clock, SystemClock
+from msaas.web.asgi import Scope, find_header
 from msaas.web.auth.claims import TokenClaims
 from msaas.web.auth.errors import Unauthenticated
 from msaas.web.auth.verifier import TokenVerifier
@@ -40,6 +41,13 @@ class UserPrincipal:
     stripe_customer_id: str | None
     role: str
     key: KeyGrant | None = None
+
+
+class Identity(NamedTuple):
+    """Whom a credential is for, and its end: for connections that outlive a request."""
+
+    user: UserPrincipal
+    expires_at: float
 
 
 class PrincipalStore(Protocol):
@@ -83,22 +91,24 @@ class Authenticator:
         self._known: OrderedDict[UUID, _Known] = OrderedDict()
         self._invalidations = 0
 
-    async def authenticate(self, authorization: str | None) -> UserPrincipal:
-        principal, _ = await self.authenticate_with_expiry(authorization)
-        return principal
-
-    async def authenticate_with_expiry(
-        self, authorization: str | None
-    ) -> tuple[UserPrincipal, float]:
-        """Answer with the token's end too, for connections that outlive a request."""
+    async def authenticate(self, authorization: str | None) -> Identity:
         credential = _bearer(authorization)
         if self._keys is not None and self._keys.recognises(credential):
-            return await self._keys.get_holder(credential)
+            return Identity(*await self._keys.get_holder(credential))
         claims = await self._verifier.verify(credential)
         known = self._known.get(claims.subject)
         if known is not None and self._clock.monotonic() < known.until:
-            return known.principal, claims.expires_at
-        return await self._ask(claims), claims.expires_at
+            return Identity(known.principal, claims.expires_at)
+        return Identity(await self._ask(claims), claims.expires_at)
+
+    async def identify(self, scope: Scope) -> Identity:
+        """Check a request's credential once, however many ask."""
+        if _CHECKED not in scope:
+            scope[_CHECKED] = await self._check(scope)
+        checked: Identity | Unauthenticated = scope[_CHECKED]
+        if isinstance(checked, Unauthenticated):
+            raise checked
+        return checked
 
     def carries_key(self, authorization: str | None) -> bool:
         _, _, credential = (authorization or "").partition(" ")
@@ -108,6 +118,16 @@ class Authenticator:
         """Ask the store again: the user's row has changed."""
         self._known.pop(user_id, None)
         self._invalidations += 1
+
+    async def _check(self, scope: Scope) -> Identity | Unauthenticated:
+        header = find_header(scope["headers"], b"authorization")
+        try:
+            identity = await self.authenticate(None if header is None else header.decode("latin-1"))
+        except Unauthenticated as refused:
+            return refused
+        # For the log line of the request.
+        scope.setdefault("state", {})["user_id"] = identity.user.id
+        return identity
 
     async def _ask(self, claims: TokenClaims) -> UserPrincipal:
         before = self._invalidations
@@ -122,24 +142,14 @@ class Authenticator:
 
 
 class CurrentUser(SecurityBase):
-    """For `Depends`: the user of this request, or a 401; OpenAPI shows the bearer scheme.
-
-    A request is checked once, however many ask.
-    """
+    """For `Depends`: the user of this request, or a 401; OpenAPI shows the bearer scheme."""
 
     model = HTTPBearer(bearerFormat="JWT")
     scheme_name = "accessToken"
 
     async def __call__(self, request: Request) -> UserPrincipal:
-        # The scope is this request's own; `state` is so only where the server copies it.
-        known: UserPrincipal | None = request.scope.get(_CHECKED)
-        if known is not None:
-            return known
         authenticator: Authenticator = request.state.authenticator
-        user = await authenticator.authenticate(request.headers.get("authorization"))
-        request.state.user_id = user.id  # for the log line of the request
-        request.scope[_CHECKED] = user
-        return user
+        return (await authenticator.identify(request.scope)).user
 
 
 current_user: Final = CurrentUser()

@@ -35,9 +35,7 @@ async def follow_jobs(
     health: Annotated[Health, Depends(from_state("health"))],
 ) -> Response:
     authenticator: Authenticator = request.state.authenticator
-    header = request.headers.get("authorization")
-    user, expires_at = await authenticator.authenticate_with_expiry(header)
-    request.state.user_id = user.id  # for the log line of the request
+    user, expires_at = await authenticator.identify(request.scope)
     if health.draining.is_set():
         raise NoMoreStreams(retry_after=1)
     ends_at = time.monotonic() + expires_at - time.time()
