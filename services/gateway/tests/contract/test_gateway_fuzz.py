@@ -16,6 +16,19 @@ EXAMPLES = os.environ.get("FUZZ_EXAMPLES")
 IN_CI = ("--max-examples", "10", "--generation-deterministic")
 
 
+def name_things(jobs: list[str], letters: list[str]) -> str:
+    """Have most requests be about something that is there."""
+    return f"""
+[dictionaries]
+jobs = {{ values = {jobs} }}
+letters = {{ values = {letters} }}
+
+[parameters]
+"path.job_id" = {{ dictionary = "jobs", probability = 0.8 }}
+"path.letter_id" = {{ dictionary = "letters", probability = 0.8 }}
+"""
+
+
 @pytest.mark.timeout(170)
 async def test_schemathesis_finds_nothing(
     gateway: Any, jobs_service: None, issuer: Any, plant_job: Any, tmp_path: Path
@@ -26,11 +39,13 @@ async def test_schemathesis_finds_nothing(
     authorization = f"Bearer {token}"
     async with httpx.AsyncClient(base_url=url) as http:
         await http.get("/me", headers={"authorization": authorization})
-    for status in ("PENDING", "COMPLETED", "FAILED", "CANCELLED"):
-        await plant_job(user_id, status)
+    statuses = ("PENDING", "COMPLETED", "FAILED", "CANCELLED")
+    jobs = [str(await plant_job(user_id, status)) for status in statuses]
+    config = tmp_path / "schemathesis.toml"
+    config.write_text((HERE / "schemathesis.toml").read_text() + name_things(jobs, jobs[2:3]))
     process = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).with_name("schemathesis")),
-        *("--config-file", str(HERE / "schemathesis.toml")),
+        *("--config-file", str(config)),
         *("run", str(HERE / "gateway.v1.yaml"), "--url", url),
         *("--header", f"Authorization: {authorization}"),
         *(("--max-examples", EXAMPLES) if EXAMPLES else IN_CI),

@@ -90,6 +90,16 @@ async def test_a_key_means_one_request_of_one_user(owner: Any, sign_in: Any) -> 
     assert (await submit(other)).json()["id"] != job_id
 
 
+async def test_what_is_not_served_is_said_to_be_so_under_a_used_key_too(
+    owner: Any, sign_in: Any
+) -> None:
+    user = await sign_in()
+    assert (await submit(user)).status_code == 202
+    asked = {"headers": user.headers | KEYED, "json": BODY}
+    assert (await user.http.put("/api/v1/jobs", **asked)).status_code == 405
+    assert (await user.http.post("/api/v1/nothing", **asked)).status_code == 404
+
+
 async def test_after_redis_has_lost_everything_the_owners_row_answers(
     owner: Any, sign_in: Any, claimed: Any
 ) -> None:

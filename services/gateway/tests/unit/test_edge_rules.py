@@ -79,6 +79,7 @@ def test_only_what_was_done_is_kept(status: int, keeping: Keeping, fate: Fate) -
 def test_a_key_means_something_where_something_changes() -> None:
     assert may_repeat("POST", "/api/v1/jobs")
     assert not may_repeat("GET", "/api/v1/jobs")
+    assert not may_repeat("TRACE", "/api/v1/jobs")
     assert not may_repeat("POST", "/api/v1/billing/webhooks")
     assert needs_key("/api/v1/billing/portal-session")
     assert not needs_key("/api/v1/jobs")

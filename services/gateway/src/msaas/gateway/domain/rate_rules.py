@@ -9,7 +9,7 @@ from typing import Final
 from msaas.contracts import PLANS, Plan
 
 API: Final = "/api/v1/"
-READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Category(StrEnum):
@@ -59,7 +59,7 @@ def find_category(method: str, path: str) -> Category | None:
     """
     if not path.startswith(API) or path.startswith(_WEBHOOKS):
         return None
-    if method in READS:
+    if method in _READS:
         return Category.STANDARD
     if path.startswith(_REPORTS):
         return Category.REPORTS

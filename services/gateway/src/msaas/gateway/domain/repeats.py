@@ -4,9 +4,10 @@ import re
 from enum import Enum, auto
 from typing import Final
 
-from msaas.gateway.domain.rate_rules import API, READS
+from msaas.gateway.domain.rate_rules import API
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_CHANGES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _WEBHOOKS: Final = "/api/v1/billing/webhooks"
 _BILLING: Final = "/api/v1/billing"
 # Keys and signing secrets are shown once, and never from a store.
@@ -35,7 +36,7 @@ def is_key(text: str) -> bool:
 
 def may_repeat(method: str, path: str) -> bool:
     """Tell whether a key means anything here; whoever sends webhooks repeats by their own ids."""
-    return method not in READS and path.startswith(API) and not path.startswith(_WEBHOOKS)
+    return method in _CHANGES and path.startswith(API) and not path.startswith(_WEBHOOKS)
 
 
 def needs_key(path: str) -> bool:

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from msaas.flags import FlagScope
 from msaas.gateway.entrypoints.http.letter_models import Reason
+from msaas.gateway.entrypoints.http.models import Whole
 
 
 def _written_as_scope(text: str) -> str:
@@ -27,7 +28,7 @@ class FlagSetting(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
     scope: ScopeText = "global"
-    percent: Annotated[int, Field(ge=0, le=100)]
+    percent: Annotated[Whole, Field(ge=0, le=100)]
     internal: bool = False
     reason: Reason
 

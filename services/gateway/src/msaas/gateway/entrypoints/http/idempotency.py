@@ -7,9 +7,10 @@ import orjson
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.routing import Match
 
 from msaas.cache import Claim
-from msaas.gateway.application.errors import IdempotencyKeyRequired
+from msaas.gateway.application.errors import IdempotencyKeyRequired, IdempotencyMismatch
 from msaas.gateway.application.repeat_requests import RequestRepeats
 from msaas.gateway.domain.repeats import Keeping, is_key, keeping_by_path, may_repeat, needs_key
 from msaas.gateway.entrypoints.http.callers import Callers
@@ -65,7 +66,13 @@ class Idempotency:
 
         async def once(scope: Scope, receive: Receive, send: Send) -> None:
             body = await _read(receive)
-            begun = await self._repeats.begin(caller.user_id, key, _asked(scope, body))
+            try:
+                begun = await self._repeats.begin(caller.user_id, key, _asked(scope, body))
+            except IdempotencyMismatch:
+                if _is_served(scope):
+                    raise
+                await self._app(scope, _given(body, receive), send)  # to be told so
+                return
             if isinstance(begun, bytes):
                 self._replays.inc()
                 await _replay(begun)(scope, receive, send)
@@ -97,6 +104,10 @@ class Idempotency:
             await send({"type": "http.response.body", "body": whole})
 
         await self._app(scope, _given(body, receive), hold)
+
+
+def _is_served(scope: Scope) -> bool:
+    return any(route.matches(scope)[0] is Match.FULL for route in scope["app"].routes)
 
 
 async def _read(receive: Receive) -> bytes:

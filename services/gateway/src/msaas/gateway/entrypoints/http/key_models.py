@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from msaas.contracts import Scope
-from msaas.gateway.entrypoints.http.models import Moment
+from msaas.gateway.entrypoints.http.models import Moment, Whole
 
 LONGEST_GRACE = 7 * 24 * 3600
 
@@ -42,7 +42,7 @@ class KeyRequest(_Asked):
 
 
 class RotateRequest(_Asked):
-    grace_seconds: Annotated[int, Field(ge=0, le=LONGEST_GRACE)] = 0
+    grace_seconds: Annotated[Whole, Field(ge=0, le=LONGEST_GRACE)] = 0
 
 
 class Key(BaseModel):

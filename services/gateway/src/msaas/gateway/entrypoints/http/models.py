@@ -46,6 +46,14 @@ Moment = Annotated[
     BeforeValidator(_written_out),
     AfterValidator(_in_range),
 ]
+
+
+def _as_whole(value: object) -> object:
+    """To JSON 5.0 is as whole as 5."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_as_whole)]
 JsonObject = Annotated[dict[str, Any], BeforeValidator(_parsed)]
 
 
@@ -71,7 +79,7 @@ class JobRequest(BaseModel):
 
     task_type: Annotated[str, Field(min_length=1, max_length=64)]
     params: dict[str, Any]
-    priority: Annotated[int, Field(ge=0, le=9)] = 5
+    priority: Annotated[Whole, Field(ge=0, le=9)] = 5
     run_at: Moment | None = None
     deadline_at: Moment | None = None
 
