@@ -18,6 +18,7 @@ class Ask:
     method: str
     path: str
     body: bytes = b""
+    idempotency_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class Connection:
         body = ""
         if ask.body:
             body = f"content-type: application/json\r\ncontent-length: {len(ask.body)}\r\n"
+        if ask.idempotency_key:
+            body += f"idempotency-key: {ask.idempotency_key}\r\n"
         writer.write(f"{ask.method} /api/v1{ask.path} {self._head}{body}\r\n".encode() + ask.body)
         head = await reader.readuntil(b"\r\n\r\n")
         fields = head.lower().split(b"\r\n")

@@ -1,6 +1,7 @@
 """The edge under its promised load: the mix of the API, the whole fleet running, route by route.
 
-Each user asks for what a dashboard and a script ask for, of jobs of its own; some watch them live.
+Each user asks for what a dashboard and a script ask for, of jobs of its own, and submits them under
+keys that are never used twice; some watch them live. Limits are counted, and refuse nobody.
 Exits with 1 when a goal is missed.
 """
 
@@ -39,13 +40,15 @@ MIX = {
     ("POST", "/jobs"): 20,
     ("POST", "/jobs/batch"): 1,
     ("POST", "/jobs/{id}/cancel"): 1,
-    ("GET", "/jobs"): 22,
+    ("GET", "/jobs"): 17,
     ("GET", "/jobs?status=COMPLETED"): 5,
     ("GET", "/jobs/{id}"): 16,
     ("GET", "/jobs/{id}/status"): 12,
     ("GET", "/jobs/{id}/timeline"): 5,
     ("GET", "/me"): 12,
     ("GET", "/task-types"): 6,
+    ("GET", "/usage"): 3,
+    ("GET", "/summaries/jobs-overview"): 2,
 }
 BODIES = {"/jobs": BODY, "/jobs/batch": BATCH}
 # What the mix may be answered, and still be no fault of the fleet: a job to cancel has ended.
@@ -67,7 +70,8 @@ class Person:
         route = f"{method} {path}"
         if "{id}" in path:
             path = path.replace("{id}", self._rng.choice(self._jobs))
-        return Ask(route, method, path, BODIES.get(path, b"") if method == "POST" else b"")
+        body = BODIES.get(path, b"") if method == "POST" else b""
+        return Ask(route, method, path, body, self._rng.randbytes(16).hex() if body else "")
 
     def hear(self, ask: Ask, answer: Answer) -> None:
         if ask.route == "POST /jobs" and answer.status == ACCEPTED:

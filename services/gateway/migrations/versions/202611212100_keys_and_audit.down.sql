@@ -8,4 +8,6 @@ REVOKE SELECT (
 
 DROP TABLE identity.audit_outbox;
 
+ALTER TABLE identity.api_keys DROP COLUMN requests_per_minute;
+
 ALTER TABLE identity.api_keys DROP COLUMN replaced_by;

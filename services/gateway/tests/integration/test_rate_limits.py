@@ -35,7 +35,8 @@ async def be(open_gateway: Any, strict: Any, issuer: Any, spec: Any) -> AsyncIte
             headers = {"authorization": f"Bearer {token}", "x-forwarded-for": address}
 
             async def ask(method: str, path: str, **more: Any) -> httpx.Response:
-                answer = await http.request(method, path, headers=headers | more)
+                given = headers | more.pop("headers", {})
+                answer = await http.request(method, path, headers=given, **more)
                 spec.check(answer)
                 return answer
 
@@ -70,6 +71,23 @@ async def test_a_plan_says_how_much_and_no_answer_is_left_out(be: Client) -> Non
     ask = be(app_metadata={"plan": "PRO"})
     found = await ask("GET", f"/jobs/{uuid4()}")
     assert (found.status_code, found.headers["ratelimit-limit"]) == (404, "600")
+
+
+async def test_a_key_may_have_less_than_its_user_and_takes_nothing_from_the_others(
+    be: Client,
+) -> None:
+    ask = be()
+    terms = {"name": "a script", "scopes": ["account:read"], "requests_per_minute": 2}
+    made = await ask("POST", "/api-keys", json=terms)
+    assert made.json()["requests_per_minute"] == 2
+    by_key = {"authorization": f"Bearer {made.json()['key']}"}
+    answers = [await ask("GET", "/task-types", headers=by_key) for _ in range(3)]
+    assert [one.status_code for one in answers] == [200, 200, 429]
+    assert answers[0].headers["ratelimit-policy"] == "2;w=60"
+    session = await ask("GET", "/task-types")
+    assert (session.status_code, session.headers["ratelimit-limit"]) == (200, "120")
+    turned = await ask("POST", f"/api-keys/{made.json()['id']}/rotate", json={})
+    assert turned.json()["requests_per_minute"] == 2
 
 
 async def test_what_is_critical_is_counted_by_user_and_by_address(

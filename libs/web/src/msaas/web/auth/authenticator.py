@@ -22,10 +22,11 @@ _CHECKED: Final = "checked_user"
 
 @dataclass(frozen=True, slots=True)
 class KeyGrant:
-    """The API key that a request came with, and what it may do."""
+    """The API key that a request came with, what it may do, and how often if that is its own."""
 
     id: UUID
     scopes: frozenset[str]
+    requests_per_minute: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

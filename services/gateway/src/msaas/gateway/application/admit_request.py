@@ -6,11 +6,13 @@ from uuid import UUID
 from msaas.cache import Bucket, Limit, Limiter, Verdict
 from msaas.gateway.domain.rate_rules import RULES, Category, Rule
 from msaas.kernel import DependencyUnavailable, Overloaded
+from msaas.web.auth import KeyGrant
 
 
 class Caller(NamedTuple):
     user_id: UUID
     plan: str
+    key: KeyGrant | None = None
 
 
 class RequestAdmission:
@@ -45,8 +47,12 @@ def _buckets(
     if caller is None:
         return ()
     limit = _limit(category, rule, caller.plan)
-    by_user = Bucket(limit, str(caller.user_id))
-    return (by_user, Bucket(limit, address)) if rule.by_address else (by_user,)
+    buckets = [Bucket(limit, str(caller.user_id))]
+    if rule.by_address:
+        buckets.append(Bucket(limit, address))
+    if caller.key is not None and caller.key.requests_per_minute is not None:
+        buckets.append(Bucket(Limit("key", caller.key.requests_per_minute, 60), str(caller.key.id)))
+    return tuple(buckets)
 
 
 def _limit(category: Category, rule: Rule, plan: str = "FREE") -> Limit:

@@ -31,6 +31,7 @@ class KeyTerms:
     name: str
     scopes: Sequence[str]
     expires_at: datetime | None
+    requests_per_minute: int | None = None
 
 
 class KeyLookup(Protocol):

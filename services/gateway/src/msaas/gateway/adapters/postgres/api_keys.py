@@ -20,7 +20,8 @@ from msaas.postgres import Connection, Database
 from msaas.web.auth import KeyGrant, Unauthenticated, UserPrincipal
 
 _HOLDER: Final = """
-SELECT k.id AS key_id, k.scopes, k.expires_at, u.id, u.email, u.plan, u.stripe_customer_id, u.role
+SELECT k.id AS key_id, k.scopes, k.requests_per_minute, k.expires_at,
+  u.id, u.email, u.plan, u.stripe_customer_id, u.role
 FROM identity.api_keys k JOIN identity.users u ON u.id = k.user_id
 WHERE k.hash = ANY($1::bytea[]) AND k.revoked_at IS NULL
   AND (k.expires_at IS NULL OR k.expires_at > now())
@@ -55,15 +56,20 @@ _COUNT: Final = """
 SELECT count(*) FROM identity.api_keys
 WHERE user_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
 """
-_INSERT: Final = """
-INSERT INTO identity.api_keys (id, user_id, prefix, hash, name, scopes, expires_at, created_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $2)
+_SHOWN: Final = (
+    "id, name, prefix, scopes, requests_per_minute, created_at, last_used_at, expires_at,"
+    " revoked_at, replaced_by"
+)
+_INSERT: Final = f"""
+INSERT INTO identity.api_keys
+  (id, user_id, prefix, hash, name, scopes, expires_at, requests_per_minute, created_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $2)
 ON CONFLICT (id) DO NOTHING
-RETURNING id, name, prefix, scopes, created_at, last_used_at, expires_at, revoked_at, replaced_by
-"""
+RETURNING {_SHOWN}
+"""  # noqa: S608  # columns of ours
 # A key that had an end is replaced by one that lives as long, counted from now.
 _OLD: Final = """
-SELECT name, scopes, now() + (expires_at - created_at) AS expires_at,
+SELECT name, scopes, requests_per_minute, now() + (expires_at - created_at) AS expires_at,
   revoked_at IS NULL AND replaced_by IS NULL AND (expires_at IS NULL OR expires_at > now())
     AS is_live
 FROM identity.api_keys WHERE id = $1 AND user_id = $2
@@ -80,14 +86,14 @@ _REVOKE: Final = """
 UPDATE identity.api_keys SET revoked_at = now()
 WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL
 """
-_SHOW: Final = """
-SELECT id, name, prefix, scopes, created_at, last_used_at, expires_at, revoked_at, replaced_by
+_SHOW: Final = f"""
+SELECT {_SHOWN}
 FROM identity.api_keys WHERE id = $1 AND user_id = $2
-"""
-_LIST: Final = """
-SELECT id, name, prefix, scopes, created_at, last_used_at, expires_at, revoked_at, replaced_by
+"""  # noqa: S608  # columns of ours
+_LIST: Final = f"""
+SELECT {_SHOWN}
 FROM api_v1.api_keys ORDER BY revoked_at IS NULL DESC, created_at DESC, id LIMIT 100
-"""
+"""  # noqa: S608  # columns of ours
 
 
 class PostgresKeys:
@@ -101,7 +107,7 @@ class PostgresKeys:
             row = await connection.fetchrow(_HOLDER, hashes)
         if row is None:
             return None
-        grant = KeyGrant(row["key_id"], frozenset(row["scopes"]))
+        grant = KeyGrant(row["key_id"], frozenset(row["scopes"]), row["requests_per_minute"])
         user = (row["id"], row["email"], row["plan"], row["stripe_customer_id"], row["role"])
         return KeyHolder(UserPrincipal(*user, key=grant), row["expires_at"])
 
@@ -130,7 +136,12 @@ class PostgresKeys:
                 raise KeyNotFound
             if not old["is_live"]:
                 raise KeyIsDead
-            terms = KeyTerms(name=old["name"], scopes=old["scopes"], expires_at=old["expires_at"])
+            terms = KeyTerms(
+                name=old["name"],
+                scopes=old["scopes"],
+                expires_at=old["expires_at"],
+                requests_per_minute=old["requests_per_minute"],
+            )
             row = await _insert(connection, fresh, terms)
             await connection.execute(_REPLACE, key_id, fresh.id, grace)
             await keep_act(connection, act)
@@ -166,7 +177,8 @@ async def _lock_user(connection: Connection, user_id: UUID) -> None:
 
 async def _insert(connection: Connection, key: NewKey, terms: KeyTerms) -> dict[str, Any]:
     made = (key.id, key.user_id, key.prefix, key.hash)
-    row = await connection.fetchrow(_INSERT, *made, terms.name, terms.scopes, terms.expires_at)
+    asked = (terms.name, terms.scopes, terms.expires_at, terms.requests_per_minute)
+    row = await connection.fetchrow(_INSERT, *made, *asked)
     if row is None:
         raise KeyShownBefore
     return dict(row)

@@ -100,6 +100,7 @@ api_keys = Table(
     required("prefix", Text, info=INTERNAL),
     required("hash", LargeBinary, unique=True, info=SECRET),
     required("scopes", ARRAY(Text), server_default="{}", info=INTERNAL),
+    Column("requests_per_minute", Integer, info=INTERNAL),
     Column("last_used_at", INSTANT, info=PERSONAL),
     Column("expires_at", INSTANT, info=INTERNAL),
     Column("revoked_at", INSTANT, info=INTERNAL),

@@ -36,7 +36,7 @@ async def list_keys(user: User, views: Views) -> Keys:
 async def create_key(
     body: KeyRequest, user: User, request: Request, response: Response, manage: Manage
 ) -> NewKey:
-    terms = KeyTerms(name=body.name, scopes=body.scopes, expires_at=body.expires_at)
+    terms = KeyTerms(**dict(body))
     return _show(
         await manage.create(_caller(user, request), terms, idempotency_key(request)), response
     )

@@ -16,4 +16,4 @@ class Callers:
             user = (await self._authenticator.identify(scope)).user
         except Unauthenticated:
             return None
-        return Caller(user.id, user.plan)
+        return Caller(user.id, user.plan, user.key)

@@ -7,10 +7,11 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from msaas.contracts import Scope
+from msaas.contracts import PLANS, Scope
 from msaas.gateway.entrypoints.http.models import Moment, Whole
 
 LONGEST_GRACE = 7 * 24 * 3600
+MOST_PER_MINUTE = max(plan.requests_per_minute for plan in PLANS.values())
 
 
 def _distinct(scopes: list[Scope]) -> list[Scope]:
@@ -39,6 +40,7 @@ class KeyRequest(_Asked):
         AfterValidator(_distinct),
     ]
     expires_at: Annotated[Moment, AfterValidator(_ahead)] | None = None
+    requests_per_minute: Annotated[Whole, Field(ge=1, le=MOST_PER_MINUTE)] | None = None
 
 
 class RotateRequest(_Asked):
@@ -54,6 +56,7 @@ class Key(BaseModel):
     name: str
     prefix: str
     scopes: list[Scope]
+    requests_per_minute: int | None
     created_at: datetime
     last_used_at: datetime | None
     expires_at: datetime | None
