@@ -120,7 +120,7 @@ def add_freely(document: Any) -> None:
     document["security"].append({"apiKey": []})
     listing = document["paths"]["/jobs"]["get"]
     listing["parameters"].append({"name": "new", "in": "query", "schema": {"type": "string"}})
-    listing["responses"]["429"] = listing["responses"]["503"]
+    listing["responses"]["402"] = listing["responses"]["503"]
     schemas = document["components"]["schemas"]
     schemas["Me"]["properties"]["new"] = {"type": "string"}
     schemas["Me"]["required"].append("new")

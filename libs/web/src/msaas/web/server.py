@@ -15,6 +15,9 @@ from msaas.web.peer import EXTENSION, Peer
 from msaas.web.problems import problem_response
 
 _HEAD_LIMIT: Final = 64 * 1024
+# Longer than proxies keep theirs (60 s mostly): who closes first must be the one who asks, or a
+# request meets a connection that is just being closed.
+_IDLE_SECONDS: Final = 75
 
 
 class PortTaken(RuntimeError):
@@ -56,6 +59,7 @@ class Server(uvicorn.Server):
             server_header=False,
             date_header=False,
             proxy_headers=False,
+            timeout_keep_alive=_IDLE_SECONDS,
             timeout_graceful_shutdown=max(1, round(drain_seconds)),
         )
         super().__init__(config)
