@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pydantic_core import to_json
 
 from msaas.browser_worker.browser import Launch
 from msaas.browser_worker.chromium import FLAGS, NO_PICTURES
+from msaas.browser_worker.config import Settings
 from msaas.browser_worker.egress import Egress
 from msaas.browser_worker.engine import Engine
 from msaas.browser_worker.guard import Guard
@@ -24,6 +26,8 @@ from msaas.telemetry import Metrics
 from msaas.testing import build_job_envelope
 from msaas.worker import Action, Run
 
+# As in production: what a browser gathers goes with it.
+RECYCLE_AFTER: int = Settings.model_fields["recycle_after"].default
 TEXT = "navigate_and_extract_text"
 ARTICLE = "/article"
 # What each task is asked on the demo site, beside the address.
@@ -79,14 +83,9 @@ async def stage(site: DemoSite, chromium: Path, slots: int = 1) -> AsyncGenerato
     metrics = Metrics("bench", "bench")
     egress = Egress(Guard((site.place,)), metrics)
     launch = Launch(chromium=chromium, sandbox=os.geteuid() != 0)
-    engine = Engine(launch, slots=slots, recycle_after=5_000, metrics=metrics)
-    pictured = Engine(
-        replace(launch, pictures=True),
-        slots=slots,
-        recycle_after=5_000,
-        metrics=metrics,
-        is_warm=False,
-    )
+    make_engine = partial(Engine, slots=slots, recycle_after=RECYCLE_AFTER, metrics=metrics)
+    engine = make_engine(launch)
+    pictured = make_engine(replace(launch, pictures=True), is_warm=False)
     async with engine, pictured, egress.open_door() as door:
         actions = make_actions(engine, egress, metrics, pictured=pictured)
         yield Stage(engine, launch, actions, site, door.url)

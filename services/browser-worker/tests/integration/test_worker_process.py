@@ -191,7 +191,7 @@ async def test_a_machine_without_the_browser_is_told_what_to_do() -> None:
 
 def test_the_process_asks_for_the_wire_and_nothing_else() -> None:
     settings = load(Settings, {"ENVIRONMENT": "test", "REDIS_URL": "redis://127.0.0.1"})
-    assert (settings.internal_port, settings.recycle_after) == (9003, 500)
+    assert (settings.internal_port, settings.recycle_after) == (9003, 200)
     assert settings.concurrency == (os.cpu_count() or 1)
     given = {"BROWSER_WORKER_ALLOWED_HOSTS": "127.0.0.1:8010, demo-site"}
     base = {"ENVIRONMENT": "test", "REDIS_URL": "redis://127.0.0.1"}

@@ -29,8 +29,8 @@ class Settings(RedisSettings):
     that never are: host, host:port, .domain with all below it, or network/bits. `ports` are those
     of all other places. `max_received_mb` is what a job may load, `max_memory_mb` what the process
     of a page may hold. After `recycle_after` jobs browser and driver are replaced, and sooner where
-    they are older than `recycle_hours`
-    or hold more than `recycle_megabytes`. Flags switch tasks off.
+    they are older than `recycle_hours` or hold more than `recycle_megabytes`. Flags switch tasks
+    off.
     """
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="BROWSER_WORKER_")
@@ -45,7 +45,7 @@ class Settings(RedisSettings):
     ports: Annotated[frozenset[Port], BeforeValidator(_split)] = PORTS
     max_received_mb: int = Field(default=64, ge=1)
     max_memory_mb: int = Field(default=1024, ge=128)
-    recycle_after: int = Field(default=500, ge=1)
+    recycle_after: int = Field(default=200, ge=1)
     recycle_hours: float = Field(default=6.0, gt=0)
     recycle_megabytes: int = Field(default=2_048, ge=128)
     all_tasks: bool = Field(default=True, validation_alias="FF_BROWSER_WORKER_ENABLED")
