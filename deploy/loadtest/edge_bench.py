@@ -29,7 +29,6 @@ from msaas.cli.chaos.own_fleet import OwnFleet, start_fleet
 
 PROMISED_MS, AIM_MS = 50.0, 25.0
 AUTH_MS, AUTH_AIM_MS = 2.0, 0.2
-USERS = 20
 CONNECTIONS = 60
 WARM_UP = 10.0
 PARTS = ("gateway", "jobs", "jobs-worker", "redis", "postgres")
@@ -164,11 +163,12 @@ def callers_for(fleet: OwnFleet, users: Sequence[ApiClient]) -> list[Caller]:
 async def measure(fleet: OwnFleet, options: Any) -> list[str]:
     async with AsyncExitStack() as stack:
         users = [
-            await stack.enter_async_context(be_somebody(fleet, "ENTERPRISE")) for _ in range(USERS)
+            await stack.enter_async_context(be_somebody(fleet, "ENTERPRISE"))
+            for _ in range(options.users)
         ]
         gateway, callers = Gateway(fleet), callers_for(fleet, users)
         watching = await stack.enter_async_context(
-            listeners(fleet, users, options.listeners // USERS)
+            listeners(fleet, users, options.listeners // options.users)
         )
         await load(callers, options.per_minute, min(WARM_UP, options.seconds))
         auth_before, cpu_before = await gateway.auth(), cpu_of(fleet)
@@ -232,6 +232,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="msaas bench edge", description=__doc__)
     parser.add_argument("--seconds", type=float, default=180)
     parser.add_argument("--per-minute", type=int, default=10_000)
+    parser.add_argument("--users", type=int, default=20)
     parser.add_argument("--listeners", type=int, default=100, help="who watch their jobs live")
     options = parser.parse_args(argv)
     with start_fleet() as fleet:

@@ -94,7 +94,7 @@ def test_a_soak_of_the_browser_leaves_nothing_behind(capfd: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("words", "rows"),
     [
-        ("edge --seconds 6 --per-minute 1200 --listeners 20", EDGE_ROWS),
+        ("edge --seconds 4 --per-minute 1200 --users 2 --listeners 4", EDGE_ROWS),
         ("sse --listeners 200 --rounds 1 --seconds 0.5 --churn 100", SSE_ROWS),
     ],
 )

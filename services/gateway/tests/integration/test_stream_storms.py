@@ -211,7 +211,7 @@ async def test_two_thousand_streams_come_go_and_come_back_and_nothing_stays(
         back = await gateway.read_all(tokens, last=place)
         await wait_until(lambda: all(one.count("hello") for one in back), timeout=90)
         assert [one.count("job") for one in back] == [2, *[0] * 19] * 100
-        for one in back:
+        for one in (*back, refused):
             one.transport.abort()
         await wait_until(lambda: gateway.sockets() == 0)
         assert await gateway.open_count() == 0
