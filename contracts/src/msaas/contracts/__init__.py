@@ -105,6 +105,7 @@ from msaas.contracts.message import (
     Value,
 )
 from msaas.contracts.pages import (
+    MAX_ARTIFACT,
     Artifact,
     Cookie,
     PageParams,
@@ -190,6 +191,7 @@ __all__ = [
     "ACL_USERS",
     "HEARTBEAT",
     "INTAKE_QUEUE",
+    "MAX_ARTIFACT",
     "MAX_DATA",
     "MAX_DEPTH",
     "MAX_INLINE_RESULT",
