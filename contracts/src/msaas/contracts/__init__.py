@@ -112,6 +112,7 @@ from msaas.contracts.message import (
     Value,
 )
 from msaas.contracts.pages import (
+    MAX_ARTIFACT,
     Artifact,
     Cookie,
     PageParams,
@@ -202,6 +203,7 @@ __all__ = [
     "HEARTBEAT",
     "INTAKE_QUEUE",
     "LANGUAGES",
+    "MAX_ARTIFACT",
     "MAX_DATA",
     "MAX_DEPTH",
     "MAX_INLINE_RESULT",

@@ -86,6 +86,9 @@ class PageResult(Value):
     timings: Timings = Field(default_factory=dict[str, int])
 
 
+MAX_ARTIFACT = 20 * 1024 * 1024
+
+
 class Artifact(Value):
     """A file that a run has left behind, by the name under which it is handed out."""
 

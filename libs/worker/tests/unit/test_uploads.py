@@ -5,10 +5,9 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from msaas.contracts import JobEnvelope
+from msaas.contracts import MAX_ARTIFACT, JobEnvelope
 from msaas.testing import build_job_envelope, build_job_meta
 from msaas.worker import ActionFailed, HttpUploads
-from msaas.worker.uploads import MOST_BYTES
 
 LINK = "http://store.test/job/fence/page.pdf?signature=abc"
 
@@ -65,7 +64,7 @@ async def test_a_store_that_does_not_answer_may_the_next_time() -> None:
 
 @pytest.mark.parametrize(
     ("name", "size", "reason"),
-    [("page.md", 1, "artifacts_unavailable"), ("page.pdf", MOST_BYTES + 1, "artifact_too_large")],
+    [("page.md", 1, "artifacts_unavailable"), ("page.pdf", MAX_ARTIFACT + 1, "artifact_too_large")],
 )
 async def test_what_has_no_place_is_not_even_tried(name: str, size: int, reason: str) -> None:
     def answer(request: httpx.Request) -> httpx.Response:

@@ -2,12 +2,11 @@
 
 from msaas.artifacts.door import FolderDoor
 from msaas.artifacts.errors import ArtifactNotFound, ArtifactsUnavailable, StoreUnknown
-from msaas.artifacts.kinds import MOST_BYTES, content_type_of
+from msaas.artifacts.kinds import content_type_of
 from msaas.artifacts.links import LinkSigner
 from msaas.artifacts.store import ArtifactStore, Place, StoredArtifact, open_store
 
 __all__ = [
-    "MOST_BYTES",
     "ArtifactNotFound",
     "ArtifactStore",
     "ArtifactsUnavailable",

@@ -11,8 +11,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from msaas.artifacts.kinds import MOST_BYTES, content_type_of
+from msaas.artifacts.kinds import content_type_of
 from msaas.artifacts.links import LinkSigner
+from msaas.contracts import MAX_ARTIFACT
 
 _KEY: Final = re.compile(r"[0-9a-f-]{36}/[0-9a-f-]{36}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 # What is stored was made from other people's pages: it is shown, and never run.
@@ -27,7 +28,7 @@ _HARMLESS: Final = {
 class FolderDoor:
     """An ASGI application: GET and PUT of one file, within its kind, its size and its time."""
 
-    def __init__(self, folder: Path, links: LinkSigner, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, folder: Path, links: LinkSigner, most_bytes: int = MAX_ARTIFACT) -> None:
         self._folder = folder
         self._links = links
         self._most_bytes = most_bytes

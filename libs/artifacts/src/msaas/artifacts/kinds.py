@@ -1,9 +1,8 @@
-"""Which files are kept at all: what a name's ending promises, and how large one may be."""
+"""Which files are kept at all: what a name's ending promises."""
 
 from collections.abc import Mapping
 from typing import Final
 
-MOST_BYTES: Final = 20 * 1024 * 1024
 _KINDS: Final[Mapping[str, str]] = {
     "jpeg": "image/jpeg",
     "json": "application/json",

@@ -5,11 +5,10 @@ from typing import Final, Protocol
 
 import httpx
 
-from msaas.contracts import Artifact, JobEnvelope
+from msaas.contracts import MAX_ARTIFACT, Artifact, JobEnvelope
 from msaas.kernel import RetryPolicy, SystemClock
 from msaas.worker.run import ActionFailed
 
-MOST_BYTES: Final = 20 * 1024 * 1024
 # Other people's stores take their time, and the work that is to be kept is done.
 TIMEOUT: Final = 30.0
 _RETRY: Final = RetryPolicy(attempts=3, budget=60.0)
@@ -30,7 +29,7 @@ class _NotNow(Exception):
 
 
 class HttpUploads:
-    """An async context manager; links are never logged, for whoever has one may write."""
+    """Links are never logged: whoever has one may write."""
 
     def __init__(self, client: httpx.AsyncClient | None = None) -> None:
         self._client = client or httpx.AsyncClient(timeout=TIMEOUT, trust_env=False)
@@ -42,8 +41,8 @@ class HttpUploads:
         if link is None:
             words = "There is no place to keep files."
             raise ActionFailed("artifacts_unavailable", words, retryable=False)
-        if len(content) > MOST_BYTES:
-            words = f"{name} is larger than {MOST_BYTES // 2**20} MiB."
+        if len(content) > MAX_ARTIFACT:
+            words = f"{name} is larger than {MAX_ARTIFACT // 2**20} MiB."
             raise ActionFailed("artifact_too_large", words, retryable=False)
         try:
             await _RETRY.run(

@@ -20,7 +20,6 @@ MOST_HEIGHT: Final = 16_000
 
 _MOST_WIDTH: Final = 4_000
 _JPEG_SIZES: Final = {0xC0, 0xC1, 0xC2}
-_TITLE: Final = "() => String(document.title).slice(0, 1000)"
 _SIZE: Final = """() => [
   Math.ceil(document.documentElement.scrollWidth),
   Math.ceil(document.documentElement.scrollHeight),
@@ -38,13 +37,13 @@ class CaptureScreenshotAction(BrowserAction):
         opening.refuse_lost_page()
         async with visit.step("capture"):
             picture, is_cut = await _draw(opening, params)
-            title = await opening.read(_TITLE, None)
+            title = await opening.read_title()
         async with visit.step("upload"):
             name = f"screenshot.{params.format}"
             artifact = await visit.run.keep(name, picture, f"image/{params.format}")
         width, height = size_of(picture)
         return CaptureScreenshotResult(
-            **opening.tell(str(title)),
+            **opening.tell(title),
             artifact=artifact,
             width=width,
             height=height,
@@ -91,13 +90,13 @@ class RenderPdfAction(BrowserAction):
         async with visit.step("print"):
             if params.media == "screen":
                 await opening.page.emulate_media(media="screen")
-            title = await opening.read(_TITLE, None)
+            title = await opening.read_title()
             # Printing has no time limit of its own.
             async with asyncio.timeout(opening.left_ms() / 1000):
                 content = await _print(opening.page, params)
         async with visit.step("upload"):
             artifact = await visit.run.keep("page.pdf", content, "application/pdf")
-        return RenderPdfResult(**opening.tell(str(title)), artifact=artifact)
+        return RenderPdfResult(**opening.tell(title), artifact=artifact)
 
 
 async def _print(page: Page, params: RenderPdfParams) -> bytes:

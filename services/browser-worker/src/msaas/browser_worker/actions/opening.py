@@ -19,6 +19,7 @@ _LAST_WORDS: Final = 0.5
 _READINGS: Final = 3
 _LED_ON: Final = "Execution context was destroyed"
 _LOST: Final = "chrome-error:"
+_TITLE: Final = "() => String(document.title).slice(0, 1000)"
 
 
 class PageFacts(TypedDict):
@@ -79,6 +80,9 @@ class Opening:
                 return found
             readings += 1
             await self.page.wait_for_load_state(timeout=self.left_ms())
+
+    async def read_title(self) -> str:
+        return str(await self.read(_TITLE, None))
 
     def refuse_lost_page(self) -> None:
         if self.page.url.startswith(_LOST):

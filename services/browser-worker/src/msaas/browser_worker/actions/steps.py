@@ -17,7 +17,6 @@ from msaas.worker import ActionFailed
 
 FAILURE_PICTURE: Final = "failure.png"
 _PICTURE_SECONDS: Final = 5.0
-_TITLE: Final = "() => String(document.title).slice(0, 1000)"
 
 
 class RunStepsAction(BrowserAction):
@@ -35,9 +34,9 @@ class RunStepsAction(BrowserAction):
         done = [
             await _take(stage, number, step) for number, step in enumerate(params.steps, start=1)
         ]
-        title = await opening.read(_TITLE, None)
+        title = await opening.read_title()
         return RunStepsResult(
-            **opening.tell(str(title)),
+            **opening.tell(title),
             steps=tuple(done),
             extracted=stage.extracted,
             artifacts=tuple(stage.artifacts),

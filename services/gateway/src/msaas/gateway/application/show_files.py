@@ -33,18 +33,25 @@ class ShowFiles:
         self._files = files
         self._clock = clock
 
-    async def list(self, user_id: UUID, job_id: UUID) -> Sequence[LinkedFile]:
+    async def list(
+        self, user_id: UUID, job_id: UUID, only: str | None = None
+    ) -> Sequence[LinkedFile]:
+        """List them all, or the one of that name."""
         fence = await self._find_run(user_id, job_id)
         if self._files is None or fence is None:
             return []
         found = await self._files.list_run(job_id, fence)
-        return [await self._link(self._files, job_id, fence, one) for one in found]
+        return [
+            await self._link(self._files, job_id, fence, one)
+            for one in found
+            if only in {None, one.name}
+        ]
 
     async def get(self, user_id: UUID, job_id: UUID, name: str) -> LinkedFile:
-        for one in await self.list(user_id, job_id):
-            if one.name == name:
-                return one
-        raise FileNotFound
+        found = await self.list(user_id, job_id, only=name)
+        if not found:
+            raise FileNotFound
+        return found[0]
 
     async def _find_run(self, user_id: UUID, job_id: UUID) -> UUID | None:
         row = await self._views.find_decision(user_id, job_id)
