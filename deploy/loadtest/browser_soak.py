@@ -73,7 +73,8 @@ async def make_bed() -> AsyncGenerator[Bed]:
     metrics = Metrics("soak", "bench")
     async with AsyncExitStack() as stack:
         demo, hostile = stack.enter_context(DemoSite()), stack.enter_context(HostileSite())
-        egress = Egress(Guard((demo.place, hostile.place)), metrics, limits=LIMITS)
+        way_out = Egress(Guard((demo.place, hostile.place)), metrics, limits=LIMITS)
+        egress = await stack.enter_async_context(way_out)
         launch = Launch(
             chromium=ensure_chromium(print), sandbox=os.geteuid() != 0, memory=LIMITS.memory
         )

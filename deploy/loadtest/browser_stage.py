@@ -81,12 +81,12 @@ class Stage:
 @asynccontextmanager
 async def stage(site: DemoSite, chromium: Path, slots: int = 1) -> AsyncGenerator[Stage]:
     metrics = Metrics("bench", "bench")
-    egress = Egress(Guard((site.place,)), metrics)
+    way_out = Egress(Guard((site.place,)), metrics)
     launch = Launch(chromium=chromium, sandbox=os.geteuid() != 0)
     make_engine = partial(Engine, slots=slots, recycle_after=RECYCLE_AFTER, metrics=metrics)
     engine = make_engine(launch)
     pictured = make_engine(replace(launch, pictures=True), is_warm=False)
-    async with engine, pictured, egress.open_door() as door:
+    async with way_out as egress, engine, pictured, egress.open_door() as door:
         actions = make_actions(engine, egress, metrics, pictured=pictured)
         yield Stage(engine, launch, actions, site, door.url)
 

@@ -4,12 +4,13 @@ import hashlib
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import pytest_asyncio
 
@@ -19,6 +20,7 @@ from msaas.browser_worker.engine import Engine
 from msaas.browser_worker.guard import Guard
 from msaas.browser_worker.limits import Limits
 from msaas.browser_worker.run import make_actions
+from msaas.browser_worker.warden import list_group
 from msaas.contracts import Artifact, NavigateAndExtractTextResult, Progress, get_task
 from msaas.kernel import SystemClock
 from msaas.local.chromium import ensure_chromium
@@ -140,6 +142,16 @@ class Rig:
             self.run.end()
         return task.result.model_validate(result)
 
+    def list_pages(self) -> set[int]:
+        """List the processes of pages, that of the page which is ready for the next job too."""
+        engine: Any = self.engine
+        found: set[int] = set()
+        for one in list_group(engine._life.pid):
+            with suppress(psutil.Error):
+                if "--type=renderer" in one.cmdline() and one.status() != psutil.STATUS_ZOMBIE:
+                    found.add(one.pid)
+        return found
+
     def count(self, name: str, **labels: str) -> float:
         return (
             self.metrics.registry.get_sample_value(
@@ -204,6 +216,7 @@ async def start_rig(
                 metrics=metrics,
                 is_warm=False,
             )
+            await stack.enter_async_context(way_out)
             await stack.enter_async_context(pictured)
             return Rig(await stack.enter_async_context(engine), way_out, metrics, pictured)
 

@@ -44,9 +44,12 @@ async def test_a_visit_is_one_run_of_a_job(chromium_path: Path, site: DemoSite) 
         return False
 
     metrics = Metrics("tour", "test")
-    egress = Egress(Guard((site.place,)), metrics)
+    way_out = Egress(Guard((site.place,)), metrics)
     launch = Launch(chromium=chromium_path, sandbox=False)
-    async with Engine(launch, slots=1, recycle_after=500, metrics=metrics) as engine:
+    async with (
+        way_out as egress,
+        Engine(launch, slots=1, recycle_after=500, metrics=metrics) as engine,
+    ):
         task = "navigate_and_extract_text"
         run = Run(
             build_job_envelope(task_type=task),

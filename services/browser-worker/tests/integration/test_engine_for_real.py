@@ -79,6 +79,20 @@ async def test_a_job_that_waits_for_a_context_is_in_hand(start_rig: Any, site: D
     assert rig.count("jobs_browser_pending_messages") == 0
 
 
+async def test_a_page_is_ready_for_one_plain_job_and_for_no_other(rig: Any, site: DemoSite) -> None:
+    await rig.visit(f"{site.url}/")
+    await wait_until(lambda: len(rig.list_pages()) == 1)
+    [ready] = rig.list_pages()
+    await rig.visit(f"{site.url}/", locale="de-DE")
+    await wait_until(lambda: rig.list_pages() == {ready})
+    plain = asyncio.create_task(rig.visit(f"{site.url}/slow?ms=500"))
+    await wait_until(lambda: len(rig.list_pages()) == 2)
+    assert ready in rig.list_pages()
+    assert (await plain).status == 200
+    await wait_until(lambda: len(rig.list_pages()) == 1)
+    assert ready not in rig.list_pages()
+
+
 async def test_recycling_stops_nobody(start_rig: Any, site: DemoSite) -> None:
     rig = await start_rig(slots=2, recycle_after=3)
     slow = asyncio.create_task(rig.visit(f"{site.url}/slow?ms=3000"))

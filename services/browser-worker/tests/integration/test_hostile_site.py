@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from msaas.browser_worker.limits import MEGABYTE, Limits
-from msaas.browser_worker.warden import list_group
 from msaas.local.demo_site import DemoSite
 from msaas.local.hostile_site import HostileSite
 from msaas.testing import wait_until
@@ -39,18 +38,6 @@ def hostile() -> Iterator[HostileSite]:
         yield hostile
 
 
-def pages_of(rig: Any) -> list[int]:
-    """List the processes of pages, of which none is left when no page is open."""
-    found: list[int] = []
-    for one in list_group(rig.engine._life.pid):
-        try:
-            if "--type=renderer" in one.cmdline() and one.status() != psutil.STATUS_ZOMBIE:
-                found.append(one.pid)
-        except psutil.Error:
-            continue
-    return found
-
-
 async def outcome(rig: Any, url: str, **params: Any) -> tuple[str, bool]:
     with pytest.raises(ActionFailed) as failed:
         await rig.visit(url, **{"timeout_ms": PATIENCE_MS, **params})
@@ -62,7 +49,7 @@ async def is_unharmed(rig: Any, site: DemoSite) -> None:
     assert (await rig.visit(f"{site.url}/article", selector="h2")).text == "Colour"
     assert rig.count("jobs_browser_contexts") == 0
     assert rig.count("circuit_state", target="playwright") == 0
-    await wait_until(lambda: pages_of(rig) == [])
+    await wait_until(lambda: len(rig.list_pages()) == 1)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +158,7 @@ async def test_a_page_that_ends_its_own_process_fails_alone(
     rig = await start_rig(allowed=(hostile.place,), limits=LIMITS)
     visit = asyncio.create_task(outcome(rig, f"{hostile.url}/drip"))
     await wait_until(lambda: rig.run and "open" in rig.run.timings)
-    [page] = pages_of(rig)
+    page = min(rig.list_pages(), key=lambda one: psutil.Process(one).create_time())
     neighbour = asyncio.create_task(rig.visit(f"{site.url}/slow?ms=1500"))
     psutil.Process(page).kill()  # as a fault in the engine would
     assert await visit == ("page_crashed", True)
@@ -184,7 +171,7 @@ async def test_a_hung_page_is_killed_with_its_visit(
 ) -> None:
     rig = await start_rig(allowed=(hostile.place,), limits=LIMITS)
     assert await outcome(rig, f"{hostile.url}/loop-at-once", timeout_ms=TIMEOUT_MS) == TOO_SLOW
-    await wait_until(lambda: pages_of(rig) == [])
+    await wait_until(lambda: len(rig.list_pages()) == 1)
     assert rig.count("jobs_browser_recycles_total", reason="worn") == 0
     await is_unharmed(rig, site)
 

@@ -25,12 +25,16 @@ class FakeLife:
         self.is_alive = True
         self.is_closed = False
         self.size = 0
+        self.readied: list[ContextOptions] = []
 
     @asynccontextmanager
     async def open_page(self, options: ContextOptions = PLAIN) -> AsyncGenerator[Page]:
         assert "proxy" not in options
         self.opened += 1
         yield cast("Page", self)
+
+    async def make_ready(self, options: ContextOptions) -> None:
+        self.readied.append(options)
 
     def has_slain(self) -> bool:
         return False
@@ -99,6 +103,22 @@ async def test_it_is_warm_from_the_start(garage: Garage) -> None:
         assert len(garage.lives) == 1
         assert garage.count("jobs_browser_contexts") == 0
     assert garage.lives[0].is_closed
+
+
+async def test_a_page_is_made_ready_in_the_present_browser_and_in_none_that_is_done(
+    garage: Garage,
+) -> None:
+    async def find_options() -> ContextOptions:
+        return {"proxy": {"server": "socks5://127.0.0.1:2"}}
+
+    async with garage.engine(recycle_after=1) as engine:
+        engine.make_ready(find_options)
+        await wait_until(lambda: garage.lives[0].readied)
+        async with engine.open_page():
+            engine.make_ready(find_options)
+    assert garage.lives[0].readied == [await find_options()]
+    engine.make_ready(find_options)
+    assert len(garage.lives[0].readied) == 1
 
 
 async def test_a_browser_that_has_had_its_jobs_closes_after_the_last_of_them(

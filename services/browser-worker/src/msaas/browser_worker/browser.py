@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 from uuid import uuid4
 
 import psutil
-from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
+from playwright.async_api import Browser, Page, Playwright, async_playwright
 from playwright.async_api import Error as PlaywrightError
 
 from msaas.browser_worker.chromium import FLAGS, NO_PICTURES
@@ -63,6 +63,14 @@ class Launch:
         return await LiveBrowser.start(self)
 
 
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A page that is open before anybody asked, for just these options."""
+
+    options: ContextOptions
+    opening: asyncio.Task[Page]
+
+
 class LiveBrowser:
     """A Chromium with a Playwright driver of its own; both end together."""
 
@@ -81,6 +89,7 @@ class LiveBrowser:
         self._processes = processes
         self._profile = _find_profile(processes[0])
         self._open = 0
+        self._ready: _Ready | None = None
         self._warden = Warden(self.pid, memory)
         self._keeping = asyncio.create_task(self._warden.keep(lambda: self._open > 0))
         self._ended = asyncio.Event()
@@ -135,17 +144,12 @@ class LiveBrowser:
         """Open a page in a context that nobody had before and nobody will have again."""
         self.opened += 1
         self._open += 1
-        opening = asyncio.create_task(
-            self._browser.new_context(
-                accept_downloads=False, service_workers="block", **{**through(NOWHERE), **options}
-            )
-        )
+        opening = self._take_ready(options) or asyncio.create_task(self._open_new(options))
         try:
             try:
                 async with asyncio.timeout(OPEN_SECONDS):
                     # Whoever gives up meanwhile would leave a context that nobody can close.
-                    context = await asyncio.shield(opening)
-                    page = await context.new_page()
+                    page = await asyncio.shield(opening)
             except (PlaywrightError, TimeoutError) as error:
                 self.is_worn = True
                 raise BrowserUnavailable from error
@@ -154,6 +158,19 @@ class LiveBrowser:
             self._open -= 1
             if not await _bounded(_close(opening)):
                 self.is_worn = True
+
+    async def make_ready(self, options: ContextOptions) -> None:
+        """Open a page for whoever is the next to ask with just these options."""
+        old = self._ready
+        if old is not None and old.options == options and not _has_failed(old.opening):
+            return
+        self._ready = None
+        if old is not None:
+            await _bounded(_close(old.opening))
+        if self.is_alive and not self._closing:
+            opening = asyncio.create_task(self._open_new(options))
+            opening.add_done_callback(_has_failed)  # looked at, if nobody ever asks for it
+            self._ready = _Ready(options, opening)
 
     def has_slain(self) -> bool:
         return self._warden.has_slain()
@@ -173,6 +190,8 @@ class LiveBrowser:
         is_polite = await _bounded(self._browser.close())
         _kill_group(leader)
         is_polite = await _bounded(self._playwright.stop()) and is_polite
+        if self._ready is not None:
+            await asyncio.wait({self._ready.opening}, timeout=CLOSE_SECONDS)
         for driver in drivers:
             with suppress(psutil.NoSuchProcess):
                 driver.kill()
@@ -181,6 +200,22 @@ class LiveBrowser:
         self._ended.set()
         if not is_polite:
             get_logger().warning("browser_close_forced")
+
+    async def _open_new(self, options: ContextOptions) -> Page:
+        context = await self._browser.new_context(
+            accept_downloads=False, service_workers="block", **{**through(NOWHERE), **options}
+        )
+        try:
+            return await context.new_page()
+        except BaseException:
+            await _bounded(context.close())
+            raise
+
+    def _take_ready(self, options: ContextOptions) -> "asyncio.Task[Page] | None":
+        if self._ready is None or self._ready.options != options:
+            return None
+        opening, self._ready = self._ready.opening, None
+        return None if _has_failed(opening) else opening
 
     def _end(self) -> None:
         self._ended.set()
@@ -196,9 +231,13 @@ def _size_of(process: psutil.Process) -> int:
         return 0
 
 
-async def _close(opening: asyncio.Task[BrowserContext]) -> None:
-    context = await opening
-    await context.close()
+async def _close(opening: asyncio.Task[Page]) -> None:
+    page = await opening
+    await page.context.close()
+
+
+def _has_failed(opening: asyncio.Task[Page]) -> bool:
+    return opening.done() and (opening.cancelled() or opening.exception() is not None)
 
 
 async def _bounded(call: Coroutine[Any, Any, object]) -> bool:

@@ -12,7 +12,7 @@ from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Final
+from typing import Final, Self
 
 from msaas.browser_worker.guard import Guard, Refusal
 from msaas.browser_worker.limits import Limits
@@ -46,7 +46,7 @@ class Refused(Exception):
 
 
 class Egress:
-    """Opens doors, all behind one guard."""
+    """Opens doors, all behind one guard; an async context manager where a door is kept ahead."""
 
     def __init__(
         self,
@@ -58,6 +58,8 @@ class Egress:
         self.limits = limits or Limits()
         self._guard = guard
         self._lookup = lookup or look_up
+        self._ahead: Door | None = None
+        self._telling = asyncio.Lock()
         self._blocked = metrics.counter(
             "jobs_browser_blocked_requests_total",
             "Connections that pages asked for and did not get.",
@@ -67,18 +69,32 @@ class Egress:
             "jobs_browser_bytes_total", "Bytes between pages and the world.", ("direction",)
         )
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._ahead is not None:
+            await self._ahead.close()
+
     @asynccontextmanager
-    async def open_door(self) -> AsyncGenerator["Door"]:
-        """Open a way out for one job; when it closes, so does whatever still goes through it."""
-        door = Door(self)
-        server = await asyncio.start_server(door.admit, "127.0.0.1", 0)
-        door.url = f"socks5://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async def open_door(self, *, ahead: bool = False) -> AsyncGenerator["Door"]:
+        """Open a way out for one job; when it closes, so does whatever still goes through it.
+
+        With `ahead` it is the one that was last told of, if nobody has had it.
+        """
+        door, self._ahead = (self._ahead, None) if ahead else (None, self._ahead)
+        door = door or await Door(self).open()
         try:
             yield door
         finally:
-            server.close()
-            await door.shut()
-            await server.wait_closed()
+            await door.close()
+
+    async def tell_ahead(self) -> str:
+        """Tell where the door of a later job will be; it is nobody's way out until then."""
+        async with self._telling:
+            if self._ahead is None:
+                self._ahead = await Door(self).open()
+            return self._ahead.url
 
     async def connect(self, host: str, port: int) -> tuple[StreamReader, StreamWriter]:
         """Connect to the very address that was checked."""
@@ -119,6 +135,12 @@ class Door:
         self.on_spent: Callable[[], None] = lambda: None
         self._egress = egress
         self._serving: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+
+    async def open(self) -> Self:
+        self._server = await asyncio.start_server(self.admit, "127.0.0.1", 0)
+        self.url = f"socks5://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
 
     async def admit(self, reader: StreamReader, writer: StreamWriter) -> None:
         """Run inside the task that the server made for a connection, which ends with us."""
@@ -131,9 +153,12 @@ class Door:
             await self._serve(reader, writer)
         writer.close()
 
-    async def shut(self) -> None:
-        self._hang_up()
-        await asyncio.gather(*self._serving, return_exceptions=True)
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._hang_up()
+            await asyncio.gather(*self._serving, return_exceptions=True)
+            await self._server.wait_closed()
 
     def _hang_up(self) -> None:
         for task in self._serving:

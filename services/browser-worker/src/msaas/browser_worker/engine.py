@@ -40,6 +40,8 @@ class Life(Protocol):
 
     def open_page(self, options: ContextOptions = PLAIN) -> AbstractAsyncContextManager[Page]: ...
 
+    async def make_ready(self, options: ContextOptions) -> None: ...
+
     def has_slain(self) -> bool: ...
 
     def measure(self) -> int:
@@ -137,6 +139,11 @@ class Engine:
             if failure is not None:
                 raise failure
 
+    def make_ready(self, find_options: Callable[[], Awaitable[ContextOptions]]) -> None:
+        """Have a page opened meanwhile for a job that will ask with these options."""
+        if not self._closing:
+            self._spawn("make ready", self._make_ready(find_options))
+
     def has_slain_a_page(self) -> bool:
         """Say whether a page's process was ended just now, because it held too much memory."""
         return any(life.has_slain() for life in self._running)
@@ -188,6 +195,11 @@ class Engine:
                 self._recycles.labels(why).inc()
                 get_logger().info("browser_replaced", reason=why, opened=old.opened)
                 self._close_if_done(old)
+
+    async def _make_ready(self, find_options: Callable[[], Awaitable[ContextOptions]]) -> None:
+        life = self._life
+        if life is not None and self._find_reason(life) is None:
+            await life.make_ready(await find_options())
 
     def _find_reason(self, life: Life) -> str | None:
         """Say why a browser has to be replaced, if it has."""

@@ -49,7 +49,7 @@ async def serve(settings: Settings) -> None:
     sandbox = os.geteuid() != 0 if settings.sandbox is None else settings.sandbox
     metrics = prepare_worker(KIND, settings)
     limits = make_limits(settings)
-    egress = Egress(await make_guard(settings), metrics, limits=limits)
+    guard = await make_guard(settings)
     launch = Launch(chromium=chromium, sandbox=sandbox, memory=limits.memory)
     make_engine = partial(
         Engine,
@@ -60,7 +60,11 @@ async def serve(settings: Settings) -> None:
         breaker=make_breaker(metrics, SystemClock()),
     )
     pictured = make_engine(replace(launch, pictures=True), is_warm=False)
-    async with make_engine(launch) as engine, pictured:
+    async with (
+        Egress(guard, metrics, limits=limits) as egress,
+        make_engine(launch) as engine,
+        pictured,
+    ):
         process = WorkerProcess(
             kind=KIND,
             topic=TOPIC,

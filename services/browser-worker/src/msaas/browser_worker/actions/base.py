@@ -2,7 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from typing import ClassVar, Final, Protocol, TypeVar
 
@@ -35,13 +35,17 @@ class Pages(Protocol):
 
     def open_page(self, options: ContextOptions = PLAIN) -> AbstractAsyncContextManager[Page]: ...
 
+    def make_ready(self, find_options: Callable[[], Awaitable[ContextOptions]]) -> None: ...
+
     def has_slain_a_page(self) -> bool: ...
 
 
 class Doors(Protocol):
     """Where an action gets its page's way out from."""
 
-    def open_door(self) -> AbstractAsyncContextManager[Door]: ...
+    def open_door(self, *, ahead: bool = False) -> AbstractAsyncContextManager[Door]: ...
+
+    async def tell_ahead(self) -> str: ...
 
 
 class Visit:
@@ -128,17 +132,25 @@ class BrowserAction(ABC):
         params = run.params if isinstance(run.params, PageParams) else None
         blocked = find_blocked(params, needs_pictures=self.needs_pictures)
         pages = self._pages if blocked >= ENGINE_BLOCKS else self._pictured
-        async with self._doors.open_door() as door:
-            options = {**(build_options(params) if params else PLAIN), **through(door.url)}
-            async with pages.open_page(options) as page:
-                if params:
-                    await dress(page, params, blocked - ENGINE_BLOCKS)
-                run.timings["open"] = _ms_since(began)
-                try:
-                    async with Watch(page, door, pages.has_slain_a_page).keep():
-                        yield Visit(page, run, door)
-                finally:
-                    run.network.extend(door.traffic.tell())
+        options = build_options(params) if params else PLAIN
+        is_plain = pages is self._pages and not options
+        async with (
+            self._doors.open_door(ahead=is_plain) as door,
+            pages.open_page({**options, **through(door.url)}) as page,
+        ):
+            if is_plain:  # as the next one may well be
+                pages.make_ready(self._find_next_options)
+            if params:
+                await dress(page, params, blocked - ENGINE_BLOCKS)
+            run.timings["open"] = _ms_since(began)
+            try:
+                async with Watch(page, door, pages.has_slain_a_page).keep():
+                    yield Visit(page, run, door)
+            finally:
+                run.network.extend(door.traffic.tell())
+
+    async def _find_next_options(self) -> ContextOptions:
+        return through(await self._doors.tell_ahead())
 
     @contextmanager
     def _measured(self, task_type: str) -> Generator[None]:
