@@ -1,8 +1,8 @@
 """The edge under its promised load: the mix of the API, the whole fleet running, route by route.
 
 Each user asks for what a dashboard and a script ask for, of jobs of its own, and submits them under
-keys that are never used twice; some watch them live. Limits are counted, and refuse nobody.
-Exits with 1 when a goal is missed.
+keys that are never used twice; some watch them live. Limits are counted, and refuse nobody. Then
+one POST after the other, beside a bare FastAPI's. Exits with 1 when a goal is missed.
 """
 
 import argparse
@@ -20,7 +20,9 @@ import httpx
 import psutil
 import uvloop
 from api_load import Answer, Ask, Caller, Connection, Seen, load
+from bare_post import against_bare
 from jobs_bench import Table
+from process_cpu import cpu_seconds
 from stream_readers import Reader, close_all, open_reader, stream_request
 
 from msaas.cli.api_client import ApiClient
@@ -29,6 +31,7 @@ from msaas.cli.chaos.own_fleet import OwnFleet, start_fleet
 
 PROMISED_MS, AIM_MS = 50.0, 25.0
 AUTH_MS, AUTH_AIM_MS = 2.0, 0.2
+AIM_TIMES_BARE = 4.5
 CONNECTIONS = 60
 WARM_UP = 10.0
 PARTS = ("gateway", "jobs", "jobs-worker", "redis", "postgres")
@@ -84,7 +87,8 @@ class Gateway:
         process = fleet.part("gateway").process
         if process is None:
             raise LookupError("the gateway does not run")
-        first = psutil.Process(process.pid)
+        self.pid = process.pid
+        first = psutil.Process(self.pid)
         family = (first, *first.children(recursive=True))
         self._ports = {
             one.laddr.port
@@ -113,13 +117,8 @@ def _total(metrics: str, what: str) -> float:
 
 
 def cpu_of(fleet: OwnFleet) -> dict[str, float]:
-    spent: dict[str, float] = {}
-    for name in PARTS:
-        if process := fleet.part(name).process:
-            first = psutil.Process(process.pid)
-            times = [one.cpu_times() for one in (first, *first.children(recursive=True))]
-            spent[name] = sum(one.user + one.system for one in times)
-    return spent
+    parts = {name: fleet.part(name).process for name in PARTS}
+    return {name: cpu_seconds(process.pid) for name, process in parts.items() if process}
 
 
 @asynccontextmanager
@@ -174,6 +173,8 @@ async def measure(fleet: OwnFleet, options: Any) -> list[str]:
         auth_before, cpu_before = await gateway.auth(), cpu_of(fleet)
         seen = await load(callers, options.per_minute, options.seconds)
         auth_after, cpu_after = await gateway.auth(), cpu_of(fleet)
+        post = Ask("", "POST", "/jobs", BODY)
+        ours, bare = await against_bare(callers[0].connection, gateway.pid, post, options.posts)
         for caller in callers:
             caller.connection.close()
     checks = auth_after[1] - auth_before[1]
@@ -181,11 +182,13 @@ async def measure(fleet: OwnFleet, options: Any) -> list[str]:
     cpu = {name: cpu_after[name] - spent for name, spent in cpu_before.items()}
     shown = sum(one.shown for one in watching)
     print(f"{seen.requests:,} requests; {len(watching)} listeners were shown {shown:,} changes")
-    print(f"aims: p99 < {AIM_MS:.0f} ms, auth < {AUTH_AIM_MS} ms")
+    print(f"aims: p99 < {AIM_MS:.0f} ms, auth < {AUTH_AIM_MS} ms, POST ≤ {AIM_TIMES_BARE} x bare")
     table = Table()
     show_routes(seen, table)
     show_rest(seen, table, auth_ms)
     show_cpu(seen, table, cpu, options.seconds)
+    times = f"{ours / bare:.1f} x bare"
+    table.row("POST /jobs, gateway alone", f"{ours * 1e6:.0f} µs", times)
     return table.missed
 
 
@@ -234,6 +237,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--per-minute", type=int, default=10_000)
     parser.add_argument("--users", type=int, default=20)
     parser.add_argument("--listeners", type=int, default=100, help="who watch their jobs live")
+    parser.add_argument("--posts", type=int, default=200, help="in a block beside bare FastAPI")
     options = parser.parse_args(argv)
     with start_fleet() as fleet:
         missed = uvloop.run(measure(fleet, options))

@@ -19,8 +19,8 @@ import httpx
 import psutil
 from joserfc import jwt
 from joserfc.jwk import ECKey
+from process_cpu import cpu_seconds
 from stream_readers import stream_request
-from submit_bench import cpu_seconds
 
 from msaas.cli.chaos.own_fleet import OwnFleet
 from msaas.contracts import JobChanged, JobFrame, JobStatus, get_topic

@@ -1,5 +1,6 @@
 """What docs/api.md tells a stranger to type is typed here, from the first line to the last."""
 
+import asyncio
 import os
 import re
 import subprocess
@@ -23,16 +24,17 @@ def test_what_the_document_names_is_in_the_reference() -> None:
     assert not [(verb, path) for verb, path in named if verb.lower() not in spec["paths"][path]]
 
 
-def test_a_stranger_who_types_it_all_has_a_job_done(fleet: Any, tmp_path: Path) -> None:
+async def test_a_stranger_who_types_it_all_has_a_job_done(fleet: Any, tmp_path: Path) -> None:
     running = fleet.running
     given = {
         "API": f"{running.gateway_url}/api/v1",
         "AUTH": running.supabase_url,
         "ANON_KEY": running.anon_key,
-        "EMAIL": fleet.make_user("PRO"),
+        "EMAIL": await fleet.make_user("PRO"),
         "PASSWORD": PASSWORD,
     }
-    done = subprocess.run(
+    done = await asyncio.to_thread(
+        subprocess.run,
         ["bash", "-euo", "pipefail", "-c", "\n".join(TYPED.findall(DOCUMENT))],
         cwd=tmp_path,
         env={**os.environ, **given},

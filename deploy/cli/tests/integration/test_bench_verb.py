@@ -30,6 +30,7 @@ EDGE_ROWS = (
     "answers of 5XX",
     "broken connections",
     "gateway",
+    "POST /jobs, gateway alone",
     "goals missed",
 )
 SSE_ROWS = (
@@ -94,7 +95,7 @@ def test_a_soak_of_the_browser_leaves_nothing_behind(capfd: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("words", "rows"),
     [
-        ("edge --seconds 4 --per-minute 1200 --users 2 --listeners 4", EDGE_ROWS),
+        ("edge --seconds 4 --per-minute 1200 --users 2 --listeners 4 --posts 10", EDGE_ROWS),
         ("sse --listeners 200 --rounds 1 --seconds 0.5 --churn 100", SSE_ROWS),
     ],
 )

@@ -160,16 +160,14 @@ def test_wiping_deletes_the_data(person: Person) -> None:
 
 
 @pytest.mark.parametrize("wanted", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_stops_everything_in_reverse_order(
-    person: Person, wanted: signal.Signals
-) -> None:
+async def test_a_signal_stops_everything(person: Person, wanted: signal.Signals) -> None:
     launcher = person.up_in_foreground()
     await wait_until(person.is_up, timeout=30)
     pids = _pids(person)
     launcher.send_signal(wanted)
     output, _ = launcher.communicate(timeout=30)
     assert launcher.returncode == 0
-    assert output.index("redis stopped") < output.index("postgres stopped")
+    assert {"redis stopped", "postgres stopped"} <= {line[2:] for line in output.splitlines()}
     assert "postgres      |" in output
     assert all(_ended(pid) for pid in pids)
     assert not (person.home / "state.json").exists()

@@ -1,4 +1,4 @@
-"""Parts start in order, come back when they die, and stop in reverse order."""
+"""Parts start in order, come back when they die, and stop after those that need them."""
 
 import asyncio
 import sys
@@ -29,6 +29,14 @@ time.sleep(120)
 """
 _WAIT = "time.sleep(120)"
 _STUBBORN = _PROGRAM.replace("sys.exit()", "pass").replace(_WAIT, "while True: time.sleep(9)")
+# Ends when the other one has been asked to end too.
+_POLITE = _PROGRAM.replace(
+    "    sys.exit()",
+    """    (folder / f"{name} leaves").touch()
+    while len(list(folder.glob("* leaves"))) < 2: time.sleep(0.01)
+    print(name, "is gone", flush=True)
+    sys.exit()""",
+)
 _BACKOFF = RetryPolicy(base=0.01, cap=0.02, attempts=None)
 
 
@@ -87,6 +95,14 @@ async def test_parts_start_in_order_and_stop_in_reverse(stage: Stage) -> None:
         *["db begins", "jobs begins", "web begins"],
         *["web ends", "jobs ends", "db ends"],
     ]
+
+
+async def test_parts_that_do_not_need_each_other_end_side_by_side(stage: Stage) -> None:
+    parts = [stage.part(name, "db", program=_POLITE) for name in ("web", "jobs")]
+    async with stage.running(*parts, stage.part("db")):
+        stage.lines.clear()
+    assert set(stage.lines[:-1]) == {"web ends", "jobs ends", "web is gone", "jobs is gone"}
+    assert stage.lines[-1] == "db ends"
 
 
 async def test_a_part_that_dies_comes_back_and_its_dependants_go_on(stage: Stage) -> None:

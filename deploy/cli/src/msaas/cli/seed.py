@@ -2,14 +2,16 @@
 
 import asyncio
 import os
-import subprocess
 import sys
 from argparse import ArgumentParser
 
 from msaas.cli.api_client import ApiClient
-from msaas.cli.house import module
-from msaas.local.errors import LocalError
+from msaas.contracts import Plan
+from msaas.identity.bootstrap import log_beside, seed_user
+from msaas.identity.settings import Settings
+from msaas.kernel import MsaasError
 from msaas.local.running import RunningFleet, get_running
+from msaas.settings import load
 
 PAGES = ("/", "/article", "/list")
 
@@ -18,26 +20,23 @@ def run(argv: list[str]) -> int:
     ArgumentParser("msaas seed").parse_args(argv)
     try:
         fleet = get_running(os.environ)
-        seed_user(fleet, fleet.email, fleet.password, "--plan", "PRO")
-        seed_user(fleet, fleet.operator_email, fleet.operator_password, "--role", "operator")
-        asyncio.run(seed_jobs(fleet))
-    except LocalError as error:
+        asyncio.run(seed(fleet))
+    except MsaasError as error:
         print(f"✗ {error}", file=sys.stderr)
         return 1
     print(f"seeded: {fleet.email} with {len(PAGES) + 1} jobs, {fleet.operator_email}")
     return 0
 
 
-def seed_user(fleet: RunningFleet, email: str, password: str, *said: str) -> None:
-    words = ["seed-user", "--email", email, "--password-env", "SEED_PASSWORD"]
-    settings = {"DATABASE_URL": fleet.identity_database_url, "SEED_PASSWORD": password}
-    done = subprocess.run(
-        [*module("msaas.identity"), *words, *said],
-        env={**os.environ, "ENVIRONMENT": "local", **settings},
-        check=False,
+async def seed(fleet: RunningFleet) -> None:
+    given = {"DATABASE_URL": fleet.identity_database_url, "ENVIRONMENT": "local"}
+    settings = load(Settings, {**os.environ, **given})
+    log_beside(settings)
+    await seed_user(settings, fleet.email, fleet.password, plan=Plan.PRO, role=None)
+    await seed_user(
+        settings, fleet.operator_email, fleet.operator_password, plan=None, role="operator"
     )
-    if done.returncode:
-        raise LocalError(f"{email} could not be made.")
+    await seed_jobs(fleet)
 
 
 async def seed_jobs(fleet: RunningFleet) -> None:

@@ -1,4 +1,4 @@
-"""Starts parts in order, restarts those that die, and stops them in reverse order."""
+"""Starts parts in order, restarts those that die, and stops each after those that need it."""
 
 import asyncio
 import os
@@ -6,7 +6,7 @@ import signal
 import time
 from asyncio import FIRST_COMPLETED
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 from msaas.kernel import RetryPolicy
@@ -67,15 +67,26 @@ class Supervisor:
             await _first_ready(run)
 
     async def stop(self) -> None:
-        """End the parts one by one, dependants first."""
-        for run in reversed(self._runs.values()):
-            if run.keeper:
-                run.keeper.cancel()
-                await asyncio.wait({run.keeper})
-            if run.process and run.alive:
-                await _end(run.process, run.part)
-                self._on_event(f"{run.part.name} stopped")
-            await self._settle(run)
+        """End each part when all that depend on it have ended."""
+        async with asyncio.TaskGroup() as group:
+            ending: dict[str, asyncio.Task[None]] = {}
+            for name, run in reversed(self._runs.items()):
+                dependants = [ending[other] for other in ending if self._needs(other, name)]
+                ending[name] = group.create_task(self._stop(run, dependants))
+
+    def _needs(self, name: str, other: str) -> bool:
+        return other in self._runs[name].part.depends_on
+
+    async def _stop(self, run: _Run, dependants: Sequence[asyncio.Task[None]]) -> None:
+        for dependant in dependants:
+            await dependant
+        if run.keeper:
+            run.keeper.cancel()
+            await asyncio.wait({run.keeper})
+        if run.process and run.alive:
+            await _end(run.process, run.part)
+            self._on_event(f"{run.part.name} stopped")
+        await self._settle(run)
 
     def kill(self) -> None:
         """Drain nothing any more."""

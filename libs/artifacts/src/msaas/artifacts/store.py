@@ -17,6 +17,7 @@ from obstore.store import LocalStore, S3Store
 from msaas.artifacts.errors import ArtifactNotFound, ArtifactsUnavailable, StoreUnknown
 from msaas.artifacts.kinds import content_type_of
 from msaas.artifacts.links import LinkSigner
+from msaas.contracts import MAX_ARTIFACT
 
 TIMEOUT: Final = 10.0
 Method: TypeAlias = Literal["GET", "PUT"]
@@ -68,13 +69,14 @@ class ArtifactStore:
                 return bytes(await found.bytes_async())
 
     async def list_run(self, job_id: UUID, fence: UUID) -> Sequence[StoredArtifact]:
-        """List what one run has left, by name; what is of no kind of ours does not count."""
+        """List what one run has left, by name; what we would not have taken does not count."""
         folder = f"{job_id}/{fence}/"
         return sorted(
             (
                 StoredArtifact(name, kind, one["size"], one["last_modified"])
                 for one in await self._list(folder)
                 if (kind := content_type_of(name := one["path"].rpartition("/")[2]))
+                and one["size"] <= MAX_ARTIFACT
             ),
             key=lambda one: one.name,
         )

@@ -64,7 +64,7 @@ class Client:
 async def be_somebody(fleet: OwnFleet, plan: str) -> AsyncGenerator[ApiClient]:
     """Be a new user, signed in."""
     running = fleet.running
-    email = await asyncio.to_thread(fleet.make_user, plan)
+    email = await fleet.make_user(plan)
     async with ApiClient(running.gateway_url, running.supabase_url, running.anon_key) as api:
         await api.sign_in(email, PASSWORD)
         await api.me()

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -16,9 +15,13 @@ import asyncpg
 import psutil
 
 from msaas.cli.house import module
+from msaas.contracts import Plan
+from msaas.identity.bootstrap import seed_user
+from msaas.identity.settings import Settings
 from msaas.local import Home, ServerNotStarted
 from msaas.local.running import RunningFleet, get_running
 from msaas.local.state import PartState, find_state
+from msaas.settings import load
 
 PASSWORD = "correct horse battery"  # noqa: S105  # of users who live as long as this fleet
 _UP_WITHIN = 180.0
@@ -116,16 +119,10 @@ class OwnFleet:
             return False
         return unfinished == 0
 
-    def make_user(self, plan: str) -> str:
+    async def make_user(self, plan: str) -> str:
         email = f"{uuid4().hex}@example.com"
-        words = ["seed-user", "--email", email, "--password-env", "PASSWORD", "--plan", plan]
-        made = self.run(
-            *(sys.executable, "-m", "msaas.identity", *words),
-            DATABASE_URL=self.running.identity_database_url,
-            ENVIRONMENT="local",
-            PASSWORD=PASSWORD,
-        )
-        made.check_returncode()
+        given = {"DATABASE_URL": self.running.identity_database_url, "ENVIRONMENT": "local"}
+        await seed_user(load(Settings, given), email, PASSWORD, plan=Plan(plan), role=None)
         return email
 
 

@@ -55,18 +55,21 @@ def _serve(_options: argparse.Namespace) -> None:
 
 
 def _rotate(options: argparse.Namespace) -> None:
-    from msaas.identity.bootstrap import rotate_keys
+    from msaas.identity.bootstrap import log_beside, rotate_keys
     from msaas.identity.settings import Settings
 
-    keys = asyncio.run(rotate_keys(load(Settings, os.environ), at_once=options.at_once))
+    settings = load(Settings, os.environ)
+    log_beside(settings)
+    keys = asyncio.run(rotate_keys(settings, at_once=options.at_once))
     print("\n".join(f"{key.use:9} {key.kid}" for key in keys))
 
 
 def _seed(options: argparse.Namespace) -> None:
-    from msaas.identity.bootstrap import seed_user
+    from msaas.identity.bootstrap import log_beside, seed_user
     from msaas.identity.settings import Settings
 
     settings = load(Settings, os.environ)
+    log_beside(settings)
     plan = Plan(options.plan) if options.plan else None
     seeding = seed_user(
         settings, options.email, _read_password(options), plan=plan, role=options.role

@@ -120,6 +120,12 @@ async def serve(settings: Settings) -> None:
         shutdown_tracing()
 
 
+def log_beside(settings: Settings) -> None:
+    """For a command: what it prints is for whoever typed it, its log goes elsewhere."""
+    environment = str(settings.environment)
+    configure_logging(SERVICE, environment, level=settings.log_level, stream=sys.stderr.buffer)
+
+
 async def rotate_keys(settings: Settings, *, at_once: bool) -> list[SigningKey]:
     async with _prepared(settings) as database:
         act = RotateKeys(PostgresKeys(database), new_signing_key, SystemClock())
@@ -140,9 +146,6 @@ def open_database(settings: Settings, metrics: Metrics) -> Database:
 
 @asynccontextmanager
 async def _prepared(settings: Settings) -> AsyncGenerator[Database]:
-    """For a command: what it prints is for whoever typed it, its log goes elsewhere."""
-    environment = str(settings.environment)
-    configure_logging(SERVICE, environment, level=settings.log_level, stream=sys.stderr.buffer)
-    async with open_database(settings, Metrics(SERVICE, environment)) as database:
+    async with open_database(settings, Metrics(SERVICE, str(settings.environment))) as database:
         await prepare(database, SystemClock())
         yield database

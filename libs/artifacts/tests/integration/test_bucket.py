@@ -1,0 +1,113 @@
+"""A bucket that checks every signature: whoever has a link gets what the link is for."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from msaas.artifacts import (
+    ArtifactNotFound,
+    ArtifactStore,
+    ArtifactsUnavailable,
+    Place,
+    open_store,
+)
+from msaas.contracts import MAX_ARTIFACT
+
+PDF = {"content-type": "application/pdf"}
+
+
+@pytest_asyncio.fixture
+async def store(bucket: Place) -> ArtifactStore:
+    store = open_store(bucket)
+    await store.put("made/first.png", b"")  # with the first file comes the bucket
+    return store
+
+
+@pytest_asyncio.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient() as client:
+        yield client
+
+
+def run() -> tuple[UUID, UUID]:
+    return uuid4(), uuid4()
+
+
+async def test_what_a_run_puts_by_its_links_is_listed_and_handed_out(
+    store: ArtifactStore, http: httpx.AsyncClient
+) -> None:
+    job, fence = run()
+    links = await store.sign_uploads(job, fence, ["page.pdf", "result.json"], 60)
+    for link, body in ((links["page.pdf"], b"%PDF-1"), (links["page.pdf"], b"%PDF-12")):
+        assert (await http.put(link, content=body, headers=PDF)).status_code == 200
+    [found] = await store.list_run(job, fence)
+    assert (found.name, found.content_type, found.size) == ("page.pdf", "application/pdf", 7)
+    answer = await http.get(await store.sign_download(job, fence, "page.pdf", 60))
+    assert (answer.content, answer.headers["content-type"]) == (b"%PDF-12", "application/pdf")
+    assert await store.get(f"{job}/{fence}/page.pdf") == b"%PDF-12"
+
+
+async def test_what_no_door_would_take_is_not_listed(
+    store: ArtifactStore, http: httpx.AsyncClient
+) -> None:
+    """A bucket takes whatever a link's holder sends."""
+    job, fence = run()
+    links = await store.sign_uploads(job, fence, ["large.pdf", "page.html"], 60)
+    large = bytes(MAX_ARTIFACT + 1)
+    assert (await http.put(links["large.pdf"], content=large, headers=PDF)).status_code == 200
+    assert (await http.put(links["page.html"], content=b"<script>")).status_code == 200
+    assert await store.list_run(job, fence) == []
+    assert await store.delete_job(job) == 2
+
+
+async def test_a_link_is_for_one_verb_one_file_and_its_time(
+    store: ArtifactStore, http: httpx.AsyncClient
+) -> None:
+    job, fence = run()
+    put, other = (await store.sign_uploads(job, fence, ["page.pdf", "b.pdf"], 60)).values()
+    await store.put(f"{job}/{fence}/page.pdf", b"%PDF-1")
+    short = await store.sign_download(job, fence, "page.pdf", 1)
+    assert (await http.get(short)).status_code == 200
+    await asyncio.sleep(2.1)  # the link's time is counted in seconds, by the bucket
+    bare = put.partition("?")[0]
+    for method, link in (
+        ("GET", short),
+        ("GET", put),
+        ("DELETE", put),
+        ("PUT", bare),
+        ("GET", bare),
+        ("PUT", put.replace("Signature=", "Signature=0")),
+        ("PUT", other.replace("b.pdf", "page.pdf")),
+    ):
+        answer = await http.request(method, link, content=b"x" if method == "PUT" else None)
+        assert answer.status_code == 403, (method, link)
+    assert await store.get(f"{job}/{fence}/page.pdf") == b"%PDF-1"
+
+
+async def test_with_a_job_goes_whatever_its_runs_have_left(store: ArtifactStore) -> None:
+    job, first = run()
+    other, second = run()
+    for key in (f"{job}/{first}/a.png", f"{job}/{second}/b.png", f"{other}/{first}/c.png"):
+        await store.put(key, b"x")
+    assert await store.delete_job(job) == 2
+    assert await store.delete_job(job) == 0
+    assert await store.list_run(job, first) == []
+    assert [one.name for one in await store.list_run(other, first)] == ["c.png"]
+    with pytest.raises(ArtifactNotFound):
+        await store.get(f"{job}/{first}/a.png")
+
+
+async def test_a_bucket_that_does_not_know_us_is_named_without_our_keys(
+    bucket: Place, store: ArtifactStore
+) -> None:
+    stranger = open_store(replace(bucket, secret="not the fleet's"))
+    with pytest.raises(ArtifactsUnavailable) as caught:
+        await stranger.put("made/second.png", b"x")
+    assert "fleet" not in str(caught.value)
+    with pytest.raises(ArtifactNotFound):
+        await store.get("made/second.png")
