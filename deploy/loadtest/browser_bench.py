@@ -1,9 +1,9 @@
 """Every browser task on the demo site, and the warm engine beside its rivals, in one run.
 
 Each task one at a time; the text task also 2 and 4 at once, beside a browser of its own for every
-job, its driver kept or started with it, and beside a full Chromium where there is one. Every round
-measures each contender once, so that a machine that slows down slows all of them. Then the memory
-of a context, and of all processes over 300 jobs. Exits with 1 when a goal is missed.
+job, its driver kept or started with it, and beside a full Chromium where there is one. Every
+round measures each contender once, so that a machine that slows down slows all of them. Then the
+memory of a context, and of all processes over 300 jobs. Exits with 1 when a goal is missed.
 """
 
 import argparse
@@ -18,7 +18,18 @@ from pathlib import Path
 
 import uvloop
 from browser_soak import own_temporary_folder, soak
-from browser_stage import ARTICLE, TASKS, TEXT, Job, Stage, measure_memory, open_once, stage
+from browser_stage import (
+    ARTICLE,
+    TASKS,
+    TEXT,
+    Job,
+    Stage,
+    launch_plainly,
+    measure_memory,
+    open_once,
+    read_plainly,
+    stage,
+)
 from playwright.async_api import async_playwright
 
 from msaas.browser_worker.browser import through
@@ -31,6 +42,7 @@ MOST_SHARE = 0.4
 MOST_SHARE_OF_FULL = 0.6
 MOST_GROWTH = 0.15
 MEGABYTE = 1024 * 1024
+PAUSE = 0.5
 WARM = "warm browser, fresh context"
 OWN_BROWSER = "browser per job"
 OWN_DRIVER = "browser and driver per job"
@@ -46,9 +58,9 @@ async def contenders(site: DemoSite, full: Path | None) -> AsyncGenerator[dict[s
         driver = await stack.enter_async_context(async_playwright())
         url = site.url + ARTICLE
 
-        async def own_driver() -> object:
+        async def own_driver() -> None:
             async with async_playwright() as mine:
-                return await open_once(mine, ours, url)
+                await open_once(mine, ours, url)
 
         jobs: dict[str, Job] = {
             WARM: lambda: ours.do(TEXT),
@@ -56,15 +68,18 @@ async def contenders(site: DemoSite, full: Path | None) -> AsyncGenerator[dict[s
             OWN_DRIVER: own_driver,
         }
         if full is not None:
-            other = await stack.enter_async_context(stage(site, full))
-            jobs[FULL] = lambda: other.do(TEXT)
+            other = await launch_plainly(driver, ours, full)
+            stack.push_async_callback(other.close)
+            jobs[FULL] = lambda: read_plainly(other, url)
         yield jobs
 
 
 async def compare(jobs: Mapping[str, Job], rounds: int) -> Times:
+    """Take turns. What one still does when it has answered must not fall on the next."""
     times: Times = {name: [] for name in jobs}
     for number in range(-2, rounds):  # the first two warm up caches of the machine's
         for name, job in jobs.items():
+            await asyncio.sleep(PAUSE)
             began = time.perf_counter()
             await job()
             if number >= 0:

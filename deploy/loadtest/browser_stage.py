@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from playwright.async_api import Playwright
+from playwright.async_api import Browser, Playwright
 from pydantic_core import to_json
 
 from msaas.browser_worker.browser import Launch
@@ -91,20 +91,28 @@ async def stage(site: DemoSite, chromium: Path, slots: int = 1) -> AsyncGenerato
         yield Stage(engine, launch, actions, site, door.url)
 
 
-async def open_once(driver: Playwright, ours: Stage, url: str) -> str:
+async def open_once(driver: Playwright, ours: Stage, url: str) -> None:
     """Do the same work as the text task, with a browser that lives for this page."""
-    browser = await driver.chromium.launch(
-        executable_path=ours.launch.chromium,
+    browser = await launch_plainly(driver, ours, ours.launch.chromium)
+    await read_plainly(browser, url)
+    await browser.close()
+
+
+async def launch_plainly(driver: Playwright, ours: Stage, chromium: Path) -> Browser:
+    return await driver.chromium.launch(
+        executable_path=chromium,
         args=[*FLAGS, *NO_PICTURES],
         proxy={"server": ours.proxy},
         chromium_sandbox=ours.launch.sandbox,
     )
+
+
+async def read_plainly(browser: Browser, url: str) -> None:
     page = await browser.new_page()
     await page.goto(url)
     await page.title()
-    text = await page.inner_text("body")
-    await browser.close()
-    return text
+    await page.inner_text("body")
+    await page.close()  # and its context with it
 
 
 def run_of(task_type: str, url: str, params: Mapping[str, Any]) -> Run:

@@ -138,8 +138,6 @@ class BrowserAction(ABC):
             self._doors.open_door(ahead=is_plain) as door,
             pages.open_page({**options, **through(door.url)}) as page,
         ):
-            if is_plain:  # as the next one may well be
-                pages.make_ready(self._find_next_options)
             if params:
                 await dress(page, params, blocked - ENGINE_BLOCKS)
             run.timings["open"] = _ms_since(began)
@@ -148,6 +146,8 @@ class BrowserAction(ABC):
                     yield Visit(page, run, door)
             finally:
                 run.network.extend(door.traffic.tell())
+                if is_plain:  # as the next job may well be
+                    pages.make_ready(self._find_next_options)
 
     async def _find_next_options(self) -> ContextOptions:
         return through(await self._doors.tell_ahead())
