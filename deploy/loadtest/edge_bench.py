@@ -18,16 +18,15 @@ from urllib.parse import urlsplit
 
 import httpx
 import psutil
-import uvloop
 from api_load import Answer, Ask, Caller, Connection, Seen, load
 from bare_post import against_bare
-from jobs_bench import Table
+from goals import Table, measure_fleet
 from process_cpu import cpu_seconds
 from stream_readers import Reader, close_all, open_reader, stream_request
 
 from msaas.cli.api_client import ApiClient
 from msaas.cli.chaos import be_somebody
-from msaas.cli.chaos.own_fleet import OwnFleet, start_fleet
+from msaas.cli.chaos.own_fleet import OwnFleet
 
 PROMISED_MS, AIM_MS = 50.0, 25.0
 AUTH_MS, AUTH_AIM_MS = 2.0, 0.2
@@ -238,11 +237,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--users", type=int, default=20)
     parser.add_argument("--listeners", type=int, default=100, help="who watch their jobs live")
     parser.add_argument("--posts", type=int, default=200, help="in a block beside bare FastAPI")
-    options = parser.parse_args(argv)
-    with start_fleet() as fleet:
-        missed = uvloop.run(measure(fleet, options))
-    print(f"goals missed: {', '.join(missed) or 'none'}")
-    return 1 if missed else 0
+    return measure_fleet(measure, parser.parse_args(argv))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import Any
@@ -25,12 +25,12 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import asyncpg
-import uvloop
+from goals import Table, measure_fleet
 from jobs_stage import ALL_BUT_SERVERS, OURS, PARTS, Drained, Stage
 
 from msaas.cli.api_client import ApiClient
 from msaas.cli.chaos import be_somebody
-from msaas.cli.chaos.own_fleet import OwnFleet, start_fleet
+from msaas.cli.chaos.own_fleet import OwnFleet
 from msaas.jobs.adapters.postgres.results import PostgresResults
 from msaas.jobs.application.persist_results import PersistResults
 from msaas.jobs.domain.reports import RunKey, RunReport, Success
@@ -56,21 +56,6 @@ WHERE j.id = $1 AND a.started_at IS NOT NULL GROUP BY j.id
 LEFT = "SELECT count(*) FROM jobs.jobs WHERE finished_at IS NULL"
 CLIENTS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
 BODY = json.dumps({"task_type": "echo", "params": {"message": "hello"}}).encode()
-
-
-@dataclass
-class Table:
-    """Prints as it goes, and remembers what missed its goal."""
-
-    missed: list[str] = field(default_factory=list[str])
-
-    def row(self, name: str, *cells: str) -> None:
-        print(f"{name:<34}{''.join(f'{cell:>16}' for cell in cells)}", flush=True)
-
-    def goal(self, name: str, *cells: str, goal: str, held: bool) -> None:
-        self.row(name, *cells, f"goal {goal}", "held" if held else "MISSED")
-        if not held:
-            self.missed.append(name)
 
 
 @dataclass(frozen=True)
@@ -316,12 +301,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--samples", type=int, default=200, help="jobs submitted at low load")
     parser.add_argument("--seconds", type=float, default=10, help="of submitting through HTTP")
     parser.add_argument("--cores", type=int, nargs="+", help="the budget; all there are by default")
-    options = parser.parse_args(argv)
     configure_logging("bench", "bench", level="ERROR")
-    with start_fleet() as fleet:
-        missed = uvloop.run(measure(fleet, options))
-    print(f"goals missed: {', '.join(missed) or 'none'}")
-    return 1 if missed else 0
+    return measure_fleet(measure, parser.parse_args(argv))
 
 
 if __name__ == "__main__":
