@@ -267,3 +267,25 @@ async def test_storms_side_by_side_harm_no_neighbour(
     assert stormy == [ABUSIVE, ABUSIVE]
     assert {one.text for one in served} == {"Colour"}
     await is_unharmed(rig, site)
+
+
+async def test_a_page_of_many_names_has_few_of_them_looked_up_at_once(
+    start_rig: Any, site: DemoSite, hostile: HostileSite
+) -> None:
+    asking, most = 0, 0
+
+    async def never(_host: str) -> list[str]:
+        nonlocal asking, most
+        asking += 1
+        most = max(most, asking)
+        try:
+            await asyncio.sleep(60)
+        finally:
+            asking -= 1
+        return []
+
+    rig = await start_rig(allowed=(hostile.place,), lookup=never)
+    await rig.visit(f"{hostile.url}/many")
+    await is_unharmed(rig, site)
+    assert 1 <= most <= 8
+    assert asking == 0

@@ -16,6 +16,7 @@ from typing import Final, Self
 
 from msaas.browser_worker.guard import Guard, Refusal
 from msaas.browser_worker.limits import Limits
+from msaas.browser_worker.lookups import Lookups
 from msaas.browser_worker.places import find_address
 from msaas.browser_worker.socks import (
     HOST_UNREACHABLE,
@@ -32,6 +33,7 @@ Lookup = Callable[[str], Awaitable[Sequence[str]]]
 _Count = Callable[[int], None]
 
 _LOOKUP_SECONDS: Final = 5.0
+_LOOKUPS_AT_ONCE: Final = 8
 _CONNECT_SECONDS: Final = 10.0
 _GREETING_SECONDS: Final = 10.0
 _MOST_ADDRESSES: Final = 3
@@ -57,7 +59,7 @@ class Egress:
     ) -> None:
         self.limits = limits or Limits()
         self._guard = guard
-        self._lookup = lookup or look_up
+        self._lookup = lookup or Lookups().find
         self._ahead: Door | None = None
         self._telling = asyncio.Lock()
         self._blocked = metrics.counter(
@@ -96,10 +98,12 @@ class Egress:
                 self._ahead = await Door(self).open()
             return self._ahead.url
 
-    async def connect(self, host: str, port: int) -> tuple[StreamReader, StreamWriter]:
+    async def connect(
+        self, host: str, port: int, asking: asyncio.Semaphore
+    ) -> tuple[StreamReader, StreamWriter]:
         """Connect to the very address that was checked."""
         is_address = find_address(host) is not None
-        addresses = [host] if is_address else await self._resolve(host)
+        addresses = [host] if is_address else await self._resolve(host, asking)
         if why := self._guard.find_refusal(host, port, addresses):
             raise Refused(why)
         for address in addresses[:_MOST_ADDRESSES]:
@@ -114,9 +118,9 @@ class Egress:
     def count_bytes(self, direction: Direction, size: int) -> None:
         self._bytes.labels(direction).inc(size)
 
-    async def _resolve(self, host: str) -> Sequence[str]:
+    async def _resolve(self, host: str, asking: asyncio.Semaphore) -> Sequence[str]:
         try:
-            async with asyncio.timeout(_LOOKUP_SECONDS):
+            async with asyncio.timeout(_LOOKUP_SECONDS), asking:
                 return await self._lookup(host)
         except socket.gaierror as error:
             is_lasting = error.errno != socket.EAI_AGAIN
@@ -135,6 +139,8 @@ class Door:
         self.on_spent: Callable[[], None] = lambda: None
         self._egress = egress
         self._serving: set[asyncio.Task[None]] = set()
+        # One page's many names leave room for its neighbours'.
+        self._asking = asyncio.Semaphore(_LOOKUPS_AT_ONCE)
         self._server: asyncio.Server | None = None
 
     async def open(self) -> Self:
@@ -188,7 +194,7 @@ class Door:
     async def _connect(self, host: str, port: int) -> tuple[StreamReader, StreamWriter]:
         if self.traffic.is_spent or len(self._serving) > self.limits.connections:
             raise Refused(Refusal.SPENT)
-        return await self._egress.connect(host, port)
+        return await self._egress.connect(host, port, self._asking)
 
     def _count(self, place: PlaceTraffic, direction: Direction, size: int) -> None:
         self.traffic.count(place, direction, size)
@@ -196,11 +202,6 @@ class Door:
         if self.traffic.is_spent:
             self.on_spent()
             self._hang_up()
-
-
-async def look_up(host: str) -> Sequence[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
 
 
 async def _relay(*ways: Awaitable[None]) -> None:

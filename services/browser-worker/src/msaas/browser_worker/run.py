@@ -18,12 +18,13 @@ from msaas.browser_worker.actions.structured import ExtractStructuredAction
 from msaas.browser_worker.browser import Launch
 from msaas.browser_worker.chromium import find_chromium
 from msaas.browser_worker.config import Settings
-from msaas.browser_worker.egress import Egress, look_up
+from msaas.browser_worker.egress import Egress
 from msaas.browser_worker.engine import Engine, Wear, make_breaker
 from msaas.browser_worker.flags import FlaggedAction, FlagsOff
 from msaas.browser_worker.fleet_places import find_wire, join_place, list_own_addresses
 from msaas.browser_worker.guard import Guard
 from msaas.browser_worker.limits import MEGABYTE, Limits
+from msaas.browser_worker.lookups import Lookups
 from msaas.kernel import SystemClock
 from msaas.telemetry import Metrics
 from msaas.worker import Action, WorkerProcess, prepare_worker, serve_worker
@@ -88,7 +89,7 @@ def make_limits(settings: Settings) -> Limits:
 async def make_guard(settings: Settings) -> Guard:
     """Forbid the fleet's own doors, whatever the operator allows beside them."""
     own = list_own_addresses()
-    wire = await find_wire(settings.redis_url.get_secret_value(), look_up)
+    wire = await find_wire(settings.redis_url.get_secret_value(), Lookups().find)
     inside = [join_place(address, settings.internal_port) for address in own]
     return Guard(
         settings.allowed_hosts,
