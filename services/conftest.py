@@ -14,15 +14,15 @@ import pytest
 
 from msaas.cli.schema import migrate
 
-Attempt: TypeAlias = Callable[..., Awaitable[int | str]]
+ExecuteAs: TypeAlias = Callable[..., Awaitable[int | str]]
 
 HERE = Path(__file__).parent
-THINGS = ("user", "key", "subject", "counter", "job", "fence")
+ENTITIES = ("user", "key", "subject", "counter", "job", "fence")
 # {user_a}, {job_b} and so on, as the statements of the tests name them.
 IDS = {
     f"{thing}_{who}": f"{who * 8}-0000-7000-8000-{number:012}"
     for who in "ab"
-    for number, thing in enumerate(THINGS)
+    for number, thing in enumerate(ENTITIES)
 }
 SEED = """
 INSERT INTO identity.users (id, email) VALUES ('{user}', '{who}@example.com');
@@ -52,42 +52,42 @@ def template(postgres_url: str) -> str:
     )
     content = hashlib.sha256(b"".join(path.read_bytes() for path in scripts))
     name = f"msaas_{content.hexdigest()[:16]}"
-    asyncio.run(make_template(postgres_url, name))
+    asyncio.run(create_template(postgres_url, name))
     return name
 
 
-async def make_template(server: str, name: str) -> None:
-    async with connected(server) as admin:
+async def create_template(server: str, name: str) -> None:
+    async with connect(server) as admin:
         await admin.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", name)
         if await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", name):
             return
         await admin.execute(f"DROP DATABASE IF EXISTS {name}_unfinished")
         await admin.execute(f"CREATE DATABASE {name}_unfinished")
-        await asyncio.to_thread(migrate, at(server, f"{name}_unfinished"))
+        await asyncio.to_thread(migrate, with_database(server, f"{name}_unfinished"))
         await admin.execute(f"ALTER DATABASE {name}_unfinished RENAME TO {name}")
 
 
 @pytest.fixture
 async def schema_url(postgres_url: str, template: str) -> AsyncIterator[str]:
     """Give a test a database of its own, in which it may commit."""
-    url = await copy(postgres_url, template)
+    url = await copy_database(postgres_url, template)
     yield url
-    await drop(postgres_url, url)
+    await drop_database(postgres_url, url)
 
 
 @pytest.fixture(scope="session")
 def seeded_url(postgres_url: str, template: str) -> Iterator[str]:
     """Give a worker a database with two users, in which nobody commits."""
-    url = asyncio.run(copy(postgres_url, template))
+    url = asyncio.run(copy_database(postgres_url, template))
     asyncio.run(seed(url))
     yield url
-    asyncio.run(drop(postgres_url, url))
+    asyncio.run(drop_database(postgres_url, url))
 
 
 @pytest.fixture
 async def seeded(seeded_url: str) -> AsyncIterator[asyncpg.Connection]:
     """Open a superuser's session there, in a transaction that is rolled back."""
-    async with connected(seeded_url) as connection:
+    async with connect(seeded_url) as connection:
         transaction = connection.transaction()
         await transaction.start()
         yield connection
@@ -100,21 +100,21 @@ def ids() -> Mapping[str, str]:
 
 
 @pytest.fixture
-def attempt(seeded: asyncpg.Connection) -> Attempt:
+def execute_as(seeded: asyncpg.Connection) -> ExecuteAs:
     """Try a statement as somebody: how many rows it met, or the name of the refusal.
 
     `who` is a role, or A or B: a user as the gateway's reading login presents them.
     """
 
-    async def run(who: str, sql: str, claims: str | None = None) -> int | str:
-        if who in {"A", "B"}:
-            user = IDS[f"user_{who.lower()}"]
-            who, claims = "authenticated", f'{{"sub":"{user}","role":"authenticated"}}'
+    async def run(role: str, sql: str, claims: str | None = None) -> int | str:
+        if role in {"A", "B"}:
+            user = IDS[f"user_{role.lower()}"]
+            role, claims = "authenticated", f'{{"sub":"{user}","role":"authenticated"}}'
         transaction = seeded.transaction()
         await transaction.start()
         try:
             # From here on the session may do what a login of that name may do, and no more.
-            await seeded.execute(f"SET LOCAL SESSION AUTHORIZATION {who}")
+            await seeded.execute(f"SET LOCAL SESSION AUTHORIZATION {role}")
             if claims is not None:
                 await seeded.execute("SELECT set_config('request.jwt.claims', $1, true)", claims)
             status = await seeded.execute(sql.format(**IDS))
@@ -129,7 +129,7 @@ def attempt(seeded: asyncpg.Connection) -> Attempt:
 
 
 @asynccontextmanager
-async def connected(url: str) -> AsyncGenerator[asyncpg.Connection]:
+async def connect(url: str) -> AsyncGenerator[asyncpg.Connection]:
     connection = await asyncpg.connect(url)
     try:
         yield connection
@@ -137,25 +137,25 @@ async def connected(url: str) -> AsyncGenerator[asyncpg.Connection]:
         await connection.close()
 
 
-def at(server: str, database: str) -> str:
+def with_database(server: str, database: str) -> str:
     return urlsplit(server)._replace(path=f"/{database}").geturl()
 
 
-async def copy(server: str, template: str) -> str:
+async def copy_database(server: str, template: str) -> str:
     name = f"test_{uuid4().hex}"
-    async with connected(server) as admin:
+    async with connect(server) as admin:
         await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    return at(server, name)
+    return with_database(server, name)
 
 
-async def drop(server: str, url: str) -> None:
-    async with connected(server) as admin:
+async def drop_database(server: str, url: str) -> None:
+    async with connect(server) as admin:
         await admin.execute(f"DROP DATABASE {urlsplit(url).path[1:]} WITH (FORCE)")
 
 
 async def seed(url: str) -> None:
     """Plant users a and b, with one row in every table that is about a user."""
-    async with connected(url) as admin:
+    async with connect(url) as admin:
         for who in "ab":
-            own = {thing: IDS[f"{thing}_{who}"] for thing in THINGS}
+            own = {thing: IDS[f"{thing}_{who}"] for thing in ENTITIES}
             await admin.execute(SEED.format(who=who, **own))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class LoadRequest:
     """One request; `route` is what its row of the table is called."""
 
     route: str
@@ -22,12 +22,12 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class LoadResponse:
     status: int
     body: bytes
 
 
-class Connection:
+class HttpConnection:
     """One HTTP/1.1 connection with as little of its own cost as asyncio allows."""
 
     def __init__(self, host: str, port: int, authorization: str) -> None:
@@ -35,7 +35,7 @@ class Connection:
         self._head = f"HTTP/1.1\r\nhost: {host}:{port}\r\nauthorization: {authorization}\r\n"
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def ask(self, ask: Ask) -> Answer:
+    async def send(self, ask: LoadRequest) -> LoadResponse:
         reader, writer = self._streams or await self._open()
         body = ""
         if ask.body:
@@ -46,7 +46,7 @@ class Connection:
         head = await reader.readuntil(b"\r\n\r\n")
         fields = head.lower().split(b"\r\n")
         length = next((int(f[15:]) for f in fields if f.startswith(b"content-length:")), 0)
-        return Answer(int(head[9:12]), await reader.readexactly(length))
+        return LoadResponse(int(head[9:12]), await reader.readexactly(length))
 
     async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         self._streams = await asyncio.open_connection(*self._address)
@@ -59,12 +59,12 @@ class Connection:
 
 
 @dataclass
-class Seen:
+class LoadStats:
     """What the load saw, route by route."""
 
     seconds: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
     statuses: dict[str, dict[int, int]] = field(default_factory=dict[str, dict[int, int]])
-    broken: int = 0
+    broken_connections: int = 0
 
     def add(self, route: str, status: int, seconds: float) -> None:
         self.seconds.setdefault(route, []).append(seconds)
@@ -73,39 +73,39 @@ class Seen:
 
     @property
     def requests(self) -> int:
-        return sum(map(len, self.seconds.values())) + self.broken
+        return sum(map(len, self.seconds.values())) + self.broken_connections
 
-    def errors(self, route: str, least: int) -> int:
-        return sum(n for status, n in self.statuses.get(route, {}).items() if status >= least)
+    def errors(self, route: str, min_status: int) -> int:
+        return sum(n for status, n in self.statuses.get(route, {}).items() if status >= min_status)
 
 
-class Caller:
+class LoadWorker:
     """One of those who ask: a connection, and what it asks for next."""
 
-    def __init__(self, connection: Connection, choose: Callable[[], Ask]) -> None:
+    def __init__(self, connection: HttpConnection, choose: Callable[[], LoadRequest]) -> None:
         self.connection = connection
-        self.choose = choose
-        self.hear: Callable[[Ask, Answer], None] = lambda _ask, _answer: None
+        self.next_request = choose
+        self.on_response: Callable[[LoadRequest, LoadResponse], None] = lambda _ask, _answer: None
 
 
-async def load(callers: Sequence[Caller], per_minute: int, seconds: float) -> Seen:
+async def run_load(workers: Sequence[LoadWorker], per_minute: int, seconds: float) -> LoadStats:
     """Send at a fixed rate over whichever connection is free, the order of callers shuffled."""
-    seen, free = Seen(), asyncio.Queue[Caller]()
-    for caller in random.sample(callers, len(callers)):
+    seen, free = LoadStats(), asyncio.Queue[LoadWorker]()
+    for caller in random.sample(workers, len(workers)):
         free.put_nowait(caller)
     step, began = 60 / per_minute, time.perf_counter()
 
     async def send(due: float) -> None:
         caller = await free.get()
-        ask = caller.choose()
+        ask = caller.next_request()
         try:
-            answer = await caller.connection.ask(ask)
+            answer = await caller.connection.send(ask)
         except (OSError, EOFError, ValueError):
-            seen.broken += 1
+            seen.broken_connections += 1
             caller.connection.close()
         else:
             seen.add(ask.route, answer.status, time.perf_counter() - due)
-            caller.hear(ask, answer)
+            caller.on_response(ask, answer)
         finally:
             free.put_nowait(caller)
 

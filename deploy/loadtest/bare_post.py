@@ -4,7 +4,7 @@ import asyncio
 import statistics
 import sys
 
-from api_load import Ask, Connection
+from api_load import LoadRequest, HttpConnection
 from process_cpu import cpu_seconds
 
 from msaas.local.servers import find_free_port
@@ -27,17 +27,17 @@ uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False)
 """
 
 
-async def against_bare(ours: Connection, pid: int, ask: Ask, count: int) -> tuple[float, float]:
+async def compare_with_bare(ours: HttpConnection, pid: int, ask: LoadRequest, count: int) -> tuple[float, float]:
     """Return the CPU seconds of one POST, ours and the bare one's, in blocks that take turns."""
     port = find_free_port()
     bare = await asyncio.create_subprocess_exec(sys.executable, "-c", APPLICATION, str(port))
-    connection = Connection("127.0.0.1", port, "Bearer nobody")
+    connection = HttpConnection("127.0.0.1", port, "Bearer nobody")
     try:
-        await answered(connection, ask)
+        await wait_until_answering(connection, ask)
         blocks = [
             (
-                await one_by_one(ours, pid, ask, count),
-                await one_by_one(connection, bare.pid, ask, count),
+                await measure_sequentially(ours, pid, ask, count),
+                await measure_sequentially(connection, bare.pid, ask, count),
             )
             for _ in range(BLOCKS)
         ]
@@ -49,17 +49,17 @@ async def against_bare(ours: Connection, pid: int, ask: Ask, count: int) -> tupl
     return statistics.median(ours_each), statistics.median(bare_each)
 
 
-async def one_by_one(connection: Connection, pid: int, ask: Ask, count: int) -> float:
+async def measure_sequentially(connection: HttpConnection, pid: int, ask: LoadRequest, count: int) -> float:
     before = cpu_seconds(pid)
     for _ in range(count):
-        await connection.ask(ask)
+        await connection.send(ask)
     return (cpu_seconds(pid) - before) / count
 
 
-async def answered(connection: Connection, ask: Ask) -> None:
+async def wait_until_answering(connection: HttpConnection, ask: LoadRequest) -> None:
     for _ in range(200):
         try:
-            await connection.ask(ask)
+            await connection.send(ask)
         except OSError:
             await asyncio.sleep(0.05)
         else:

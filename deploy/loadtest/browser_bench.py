@@ -22,25 +22,25 @@ from browser_stage import (
     ARTICLE,
     TASKS,
     TEXT,
-    Job,
-    Stage,
+    BenchmarkJob,
+    BrowserFixture,
     launch_plainly,
     measure_memory,
-    open_once,
+    open_and_read,
     read_plainly,
-    stage,
+    open_fixture,
 )
 from playwright.async_api import async_playwright
 
-from msaas.browser_worker.browser import through
+from msaas.browser_worker.browser.instance import proxy_options
 from msaas.local.chromium import ensure_chromium
 from msaas.local.demo_site import DemoSite
 from msaas.telemetry import configure_logging
 
-MOST_SECONDS = 0.35
-MOST_SHARE = 0.4
-MOST_SHARE_OF_FULL = 0.6
-MOST_GROWTH = 0.15
+MAX_SECONDS = 0.35
+MAX_SHARE = 0.4
+MAX_SHARE_OF_FULL = 0.6
+MAX_GROWTH = 0.15
 MEGABYTE = 1024 * 1024
 PAUSE = 0.5
 WARM = "warm browser, fresh context"
@@ -48,23 +48,23 @@ OWN_BROWSER = "browser per job"
 OWN_DRIVER = "browser and driver per job"
 FULL = "full Chromium, warm"
 
-Times = dict[str, list[float]]
+Durations = dict[str, list[float]]
 
 
 @asynccontextmanager
-async def contenders(site: DemoSite, full: Path | None) -> AsyncGenerator[dict[str, Job]]:
+async def open_candidates(site: DemoSite, full: Path | None) -> AsyncGenerator[dict[str, BenchmarkJob]]:
     async with AsyncExitStack() as stack:
-        ours = await stack.enter_async_context(stage(site, ensure_chromium(print)))
+        ours = await stack.enter_async_context(open_fixture(site, ensure_chromium(print)))
         driver = await stack.enter_async_context(async_playwright())
         url = site.url + ARTICLE
 
         async def own_driver() -> None:
             async with async_playwright() as mine:
-                await open_once(mine, ours, url)
+                await open_and_read(mine, ours, url)
 
-        jobs: dict[str, Job] = {
-            WARM: lambda: ours.do(TEXT),
-            OWN_BROWSER: lambda: open_once(driver, ours, url),
+        jobs: dict[str, BenchmarkJob] = {
+            WARM: lambda: ours.run_task(TEXT),
+            OWN_BROWSER: lambda: open_and_read(driver, ours, url),
             OWN_DRIVER: own_driver,
         }
         if full is not None:
@@ -74,9 +74,9 @@ async def contenders(site: DemoSite, full: Path | None) -> AsyncGenerator[dict[s
         yield jobs
 
 
-async def compare(jobs: Mapping[str, Job], rounds: int) -> Times:
+async def compare(jobs: Mapping[str, BenchmarkJob], rounds: int) -> Durations:
     """Take turns. What one still does when it has answered must not fall on the next."""
-    times: Times = {name: [] for name in jobs}
+    times: Durations = {name: [] for name in jobs}
     for number in range(-2, rounds):  # the first two warm up caches of the machine's
         for name, job in jobs.items():
             await asyncio.sleep(PAUSE)
@@ -87,35 +87,35 @@ async def compare(jobs: Mapping[str, Job], rounds: int) -> Times:
     return times
 
 
-async def measure_rivals(full: Path | None, rounds: int) -> Times:
+async def measure_baselines(full: Path | None, rounds: int) -> Durations:
     with DemoSite() as site:
-        async with contenders(site, full) as jobs:
+        async with open_candidates(site, full) as jobs:
             return await compare(jobs, rounds)
 
 
-async def measure_tasks(rounds: int) -> Times:
+async def measure_tasks(rounds: int) -> Durations:
     with DemoSite() as site:
-        async with stage(site, ensure_chromium(print)) as ours:
+        async with open_fixture(site, ensure_chromium(print)) as ours:
             return await compare({name: _job(ours, name) for name in TASKS}, rounds)
 
 
-def _job(ours: Stage, task_type: str) -> Job:
-    return lambda: ours.do(task_type)
+def _job(ours: BrowserFixture, task_type: str) -> BenchmarkJob:
+    return lambda: ours.run_task(task_type)
 
 
-async def measure_side_by_side(jobs: int, slots: int) -> tuple[list[float], float]:
+async def measure_concurrently(jobs: int, slots: int) -> tuple[list[float], float]:
     """Time jobs that run at once as slots allow, and count how many there are in a second."""
     with DemoSite() as site:
-        async with stage(site, ensure_chromium(print), slots) as ours:
+        async with open_fixture(site, ensure_chromium(print), slots) as ours:
             gate, times = asyncio.Semaphore(slots), list[float]()
 
             async def do_one() -> None:
                 async with gate:
                     began = time.perf_counter()
-                    await ours.do(TEXT)
+                    await ours.run_task(TEXT)
                     times.append(time.perf_counter() - began)
 
-            await ours.do(TEXT)
+            await ours.run_task(TEXT)
             began = time.perf_counter()
             await asyncio.gather(*(do_one() for _ in range(jobs)))
             return times, jobs / (time.perf_counter() - began)
@@ -124,23 +124,23 @@ async def measure_side_by_side(jobs: int, slots: int) -> tuple[list[float], floa
 async def measure_growth(jobs: int) -> tuple[float, float, float]:
     """Measure one open context, and all processes after a tenth of the jobs and after all."""
     with DemoSite() as site:
-        async with stage(site, ensure_chromium(print), 5) as ours:
+        async with open_fixture(site, ensure_chromium(print), 5) as ours:
             for _ in range(max(1, jobs // 10)):
-                await ours.do(TEXT)
+                await ours.run_task(TEXT)
             early = measure_memory()
             async with AsyncExitStack() as stack:
                 for _ in range(4):
                     page = await stack.enter_async_context(
-                        ours.engine.open_page(through(ours.proxy))
+                        ours.engine.open_page(proxy_options(ours.proxy))
                     )
                     await page.goto(site.url + ARTICLE)
                 context = (measure_memory() - early) / 4
             for _ in range(jobs - jobs // 10):
-                await ours.do(TEXT)
+                await ours.run_task(TEXT)
             return context, early, measure_memory()
 
 
-def show_times(title: str, times: Times, against: str) -> dict[str, float]:
+def show_times(title: str, times: Durations, against: str) -> dict[str, float]:
     medians = {name: statistics.median(found) for name, found in times.items()}
     print(f"{title:32}{'median':>10}{'p95':>10}{'x':>7}")
     for name, found in times.items():
@@ -150,22 +150,22 @@ def show_times(title: str, times: Times, against: str) -> dict[str, float]:
     return medians
 
 
-def judge(medians: Mapping[str, float], growth: tuple[float, float, float]) -> bool:
+def check_goals(medians: Mapping[str, float], growth: tuple[float, float, float]) -> bool:
     context, early, late = (one / MEGABYTE for one in growth)
     print(f"{'memory of an open context':32}{context:>7.1f} MB")
     print(f"{'memory of all, early and late':32}{early:>7.1f} MB{late:>7.1f} MB")
     goals = [
-        (f"{TEXT} median, s", medians[WARM], MOST_SECONDS),
-        ("share of a browser per job", medians[WARM] / medians[OWN_BROWSER], MOST_SHARE),
-        ("growth of memory", late / early - 1, MOST_GROWTH),
+        (f"{TEXT} median, s", medians[WARM], MAX_SECONDS),
+        ("share of a browser per job", medians[WARM] / medians[OWN_BROWSER], MAX_SHARE),
+        ("growth of memory", late / early - 1, MAX_GROWTH),
     ]
     if FULL in medians:
         share = medians[WARM] / medians[FULL]
-        goals.append(("share of full Chromium", share, MOST_SHARE_OF_FULL))
+        goals.append(("share of full Chromium", share, MAX_SHARE_OF_FULL))
     else:
         print(f"{FULL:32}  not on this machine, not judged")
     for name, found, most in goals:
-        print(f"goal: {name:32}{found:>7.2f} (≤ {most}): {'held' if found <= most else 'MISSED'}")
+        print(f"goal: {name:32}{found:>7.2f} (≤ {most}): {'met' if found <= most else 'MISSED'}")
     return all(found <= most for _, found, most in goals)
 
 
@@ -183,12 +183,12 @@ def main() -> int:
             return 0 if uvloop.run(soak(chosen.jobs or 1_000)) else 1
     rounds, jobs = (5, chosen.jobs or 30) if chosen.short else (chosen.rounds, chosen.jobs or 300)
     full = Path(chosen.full_chromium) if chosen.full_chromium else None
-    medians = show_times("text, one at a time", uvloop.run(measure_rivals(full, rounds)), WARM)
+    medians = show_times("text, one at a time", uvloop.run(measure_baselines(full, rounds)), WARM)
     show_times("each task, one at a time", uvloop.run(measure_tasks(rounds)), TEXT)
     for slots in (1, 2, 4):
-        times, rate = uvloop.run(measure_side_by_side(3 * rounds, slots))
+        times, rate = uvloop.run(measure_concurrently(3 * rounds, slots))
         show_times(f"text, {slots} at once: {rate:.1f} jobs/s", {TEXT: times}, TEXT)
-    return 0 if judge(medians, uvloop.run(measure_growth(jobs))) else 1
+    return 0 if check_goals(medians, uvloop.run(measure_growth(jobs))) else 1
 
 
 if __name__ == "__main__":

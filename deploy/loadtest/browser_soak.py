@@ -17,10 +17,10 @@ from typing import Any, Final, cast
 
 import psutil
 
-from msaas.browser_worker.browser import Launch
-from msaas.browser_worker.egress import Egress
+from msaas.browser_worker.browser.instance import ChromiumLauncher
+from msaas.browser_worker.egress.proxy import EgressProxyFactory
 from msaas.browser_worker.engine import Engine
-from msaas.browser_worker.guard import Guard
+from msaas.browser_worker.egress.policy import EgressPolicy
 from msaas.browser_worker.limits import MEGABYTE, Limits
 from msaas.browser_worker.run import make_actions
 from msaas.contracts import NavigateAndExtractTextParams, Progress
@@ -30,18 +30,18 @@ from msaas.local.demo_site import DemoSite
 from msaas.local.hostile_site import HostileSite
 from msaas.telemetry import Metrics
 from msaas.testing import build_job_envelope
-from msaas.worker import Action, ActionFailed, Run
+from msaas.worker import Action, ActionFailed, RunContext
 
 TASK: Final = "navigate_and_extract_text"
 SLOTS: Final = 2
 HOSTILE_EVERY: Final = 10
 TIMEOUT_MS: Final = 3_000
 # Beside their own time visits wait for a context, and for the machine.
-MOST_SECONDS: Final = 10.0
+MAX_SECONDS: Final = 10.0
 SETTLE_SECONDS: Final = 30.0
 LIMITS: Final = Limits(received=16 * MEGABYTE, nodes=200_000, memory=400 * MEGABYTE)
-CALM: Final = ("/", "/article", "/list?page=2", "/form", "/late", "/redirect", "/nowhere")
-HARM: Final = (
+NORMAL_PATHS: Final = ("/", "/article", "/list?page=2", "/form", "/late", "/redirect", "/nowhere")
+HOSTILE_PATHS: Final = (
     *("/redirects/999", "/drip", "/silent", "/endless", "/huge", "/bomb", "/loop-at-once"),
     *("/alerts", "/popups", "/metadata", "/grow", "/hoard", "/hoard-at-once", "/reloads"),
     *("/service-worker", "/remember", "/download", "/downloads", "/endless-file", "/auth"),
@@ -51,7 +51,7 @@ HARM: Final = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bed:
+class SoakEnvironment:
     """Where the jobs run."""
 
     engine: Engine
@@ -62,68 +62,68 @@ class Bed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Came:
+class VisitResult:
     is_hostile: bool
     outcome: str
     seconds: float
 
 
 @asynccontextmanager
-async def make_bed() -> AsyncGenerator[Bed]:
+async def open_environment() -> AsyncGenerator[SoakEnvironment]:
     metrics = Metrics("soak", "bench")
     async with AsyncExitStack() as stack:
         demo, hostile = stack.enter_context(DemoSite()), stack.enter_context(HostileSite())
-        way_out = Egress(Guard((demo.place, hostile.place)), metrics, limits=LIMITS)
-        egress = await stack.enter_async_context(way_out)
-        launch = Launch(
-            chromium=ensure_chromium(print), sandbox=os.geteuid() != 0, memory=LIMITS.memory
+        egress_guard = EgressProxyFactory(EgressPolicy((demo.address, hostile.address)), metrics, limits=LIMITS)
+        egress = await stack.enter_async_context(egress_guard)
+        launch = ChromiumLauncher(
+            chromium=ensure_chromium(print), sandbox=os.geteuid() != 0, max_memory=LIMITS.memory
         )
         engine = Engine(launch, slots=SLOTS, recycle_after=500, metrics=metrics)
         await stack.enter_async_context(engine)
         action = make_actions(engine, egress, metrics)[TASK]
-        yield Bed(engine=engine, metrics=metrics, action=action, demo=demo.url, hostile=hostile.url)
+        yield SoakEnvironment(engine=engine, metrics=metrics, action=action, demo=demo.url, hostile=hostile.url)
 
 
-async def visit(bed: Bed, number: int) -> Came:
+async def visit(environment: SoakEnvironment, number: int) -> VisitResult:
     is_hostile = number % HOSTILE_EVERY == 0
-    site, paths = (bed.hostile, HARM) if is_hostile else (bed.demo, CALM)
+    site, paths = (environment.hostile, HOSTILE_PATHS) if is_hostile else (environment.demo, NORMAL_PATHS)
     path = paths[number // (HOSTILE_EVERY if is_hostile else 1) % len(paths)]
     began, outcome = time.monotonic(), "succeeded"
     try:
-        await bed.action.run(run_of(f"{site}{path}", TIMEOUT_MS if is_hostile else 30_000))
+        await environment.action.run(build_run(f"{site}{path}", TIMEOUT_MS if is_hostile else 30_000))
     except ActionFailed as failed:
         outcome = failed.reason
-    return Came(is_hostile=is_hostile, outcome=outcome, seconds=time.monotonic() - began)
+    return VisitResult(is_hostile=is_hostile, outcome=outcome, seconds=time.monotonic() - began)
 
 
-def run_of(url: str, timeout_ms: int) -> Run:
+def build_run(url: str, timeout_ms: int) -> RunContext:
     async def tell(_progress: Progress) -> None: ...
 
     async def is_cancelled() -> bool:
         return False
 
-    return Run(
+    return RunContext(
         build_job_envelope(task_type=TASK),
         NavigateAndExtractTextParams(url=url, timeout_ms=timeout_ms),
         clock=SystemClock(),
-        seconds=60,
-        tell=tell,
+        timeout=60,
+        send_progress=tell,
         is_cancelled=is_cancelled,
     )
 
 
-async def run_all(bed: Bed, jobs: int) -> Sequence[Came]:
+async def run_all(environment: SoakEnvironment, jobs: int) -> Sequence[VisitResult]:
     numbers = iter(range(1, jobs + 1))
 
-    async def work() -> Sequence[Came]:
-        return [await visit(bed, number) for number in numbers]
+    async def work() -> Sequence[VisitResult]:
+        return [await visit(environment, number) for number in numbers]
 
     return [came for each in await asyncio.gather(*(work() for _ in range(SLOTS))) for came in each]
 
 
-async def count_all(bed: Bed) -> Mapping[str, int]:
+async def count_resources(environment: SoakEnvironment) -> Mapping[str, int]:
     """Count what a job might leave behind."""
-    browser = cast("Any", bed.engine)._life._browser  # noqa: SLF001  # it knows what it holds
+    browser = cast("Any", environment.engine)._life._browser  # noqa: SLF001  # it knows what it holds
     session = await browser.new_browser_cdp_session()
     contexts = await session.send("Target.getBrowserContexts")
     await session.detach()
@@ -164,49 +164,49 @@ def count_sockets(process: psutil.Process) -> int:
     return 0
 
 
-async def settle(bed: Bed, before: Mapping[str, int]) -> Mapping[str, int]:
+async def wait_for_cleanup(environment: SoakEnvironment, before: Mapping[str, int]) -> Mapping[str, int]:
     """Give what ends a moment to end."""
     ends_at = time.monotonic() + SETTLE_SECONDS
     while True:
-        now = await count_all(bed)
-        if not exceeding(before, now) or time.monotonic() > ends_at:
+        now = await count_resources(environment)
+        if not find_leaks(before, now) or time.monotonic() > ends_at:
             return now
         await asyncio.sleep(0.5)
 
 
-def exceeding(before: Mapping[str, int], after: Mapping[str, int]) -> Sequence[str]:
+def find_leaks(before: Mapping[str, int], after: Mapping[str, int]) -> Sequence[str]:
     return [name for name in before if after[name] > before[name]]
 
 
 async def soak(jobs: int) -> bool:
-    async with make_bed() as bed:
+    async with open_environment() as environment:
         for _ in range(3):
-            await bed.action.run(run_of(f"{bed.demo}/", 30_000))
+            await environment.action.run(build_run(f"{environment.demo}/", 30_000))
         await asyncio.sleep(2)  # connections that are kept alive for a moment end
-        before = await count_all(bed)
+        before = await count_resources(environment)
         began = time.monotonic()
-        came = await run_all(bed, jobs)
+        results = await run_all(environment, jobs)
         seconds = time.monotonic() - began
-        after = await settle(bed, before)
+        after = await wait_for_cleanup(environment, before)
     left = {
         "processes": len(psutil.Process().children(recursive=True)),
         "temporary files": len(list_temporary()),
     }
-    show(came, seconds)
-    return is_clean(came, before, after, left)
+    print_results(results, seconds)
+    return is_clean(results, before, after, left)
 
 
-def show(came: Sequence[Came], seconds: float) -> None:
-    print(f"{len(came)} jobs in {seconds:.0f} s, {SLOTS} at once")
+def print_results(results: Sequence[VisitResult], seconds: float) -> None:
+    print(f"{len(results)} jobs in {seconds:.0f} s, {SLOTS} at once")
     for is_hostile, title in ((False, "demo site"), (True, "hostile site")):
-        outcomes = Counter(one.outcome for one in came if one.is_hostile is is_hostile)
-        longest = max((one.seconds for one in came if one.is_hostile is is_hostile), default=0.0)
+        outcomes = Counter(one.outcome for one in results if one.is_hostile is is_hostile)
+        longest = max((one.seconds for one in results if one.is_hostile is is_hostile), default=0.0)
         told = ", ".join(f"{name} {count}" for name, count in outcomes.most_common())
         print(f"{title:16}{told}; longest {longest:.1f} s")
 
 
 def is_clean(
-    came: Sequence[Came],
+    results: Sequence[VisitResult],
     before: Mapping[str, int],
     after: Mapping[str, int],
     left: Mapping[str, int],
@@ -216,17 +216,17 @@ def is_clean(
         end = str(left[name]) if name in left else ""
         print(f"{name:20}{before[name]:>12}{after[name]:>12}{end:>12}")
     faults = [
-        *(f"{name} leaked" for name in exceeding(before, after)),
+        *(f"{name} leaked" for name in find_leaks(before, after)),
         *(f"{name} left at the end" for name, count in left.items() if count > 0),
         *(
-            f"a calm page ended as {one.outcome}"
-            for one in came
+            f"a normal page ended as {one.outcome}"
+            for one in results
             if not one.is_hostile and one.outcome != "succeeded"
         ),
         *(
             f"a hostile page took {one.seconds:.1f} s"
-            for one in came
-            if one.is_hostile and one.seconds > MOST_SECONDS
+            for one in results
+            if one.is_hostile and one.seconds > MAX_SECONDS
         ),
     ]
     print("\n".join(faults) or "soak: nothing leaked")

@@ -18,15 +18,15 @@ from urllib.parse import urlsplit
 
 import httpx
 import psutil
-from api_load import Answer, Ask, Caller, Connection, Seen, load
-from bare_post import against_bare
+from api_load import LoadResponse, LoadRequest, LoadWorker, HttpConnection, LoadStats, run_load
+from bare_post import compare_with_bare
 from goals import Table, measure_fleet
 from process_cpu import cpu_seconds
-from stream_readers import Reader, close_all, open_reader, stream_request
+from stream_readers import Reader, close_all, open_reader, build_stream_request
 
 from msaas.cli.api_client import ApiClient
-from msaas.cli.chaos import be_somebody
-from msaas.cli.chaos.own_fleet import OwnFleet
+from msaas.cli.chaos import sign_in_new_user
+from msaas.cli.chaos.isolated_fleet import IsolatedFleet
 
 PROMISED_MS, AIM_MS = 50.0, 25.0
 AUTH_MS, AUTH_AIM_MS = 2.0, 0.2
@@ -54,17 +54,17 @@ MIX = {
 BODIES = {"/jobs": BODY, "/jobs/batch": BATCH}
 # What the mix may be answered, and still be no fault of the fleet: a job to cancel has ended.
 ACCEPTED = 202
-FINE = {"POST /jobs/{id}/cancel": {409}}
+EXPECTED_STATUSES = {"POST /jobs/{id}/cancel": {409}}
 
 
-class Person:
+class VirtualUser:
     """Asks for what the mix says, of jobs that are this user's."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self._jobs: deque[str] = deque(maxlen=50)
 
-    def choose(self) -> Ask:
+    def next_request(self) -> LoadRequest:
         [(method, path)] = self._rng.choices(list(MIX), list(MIX.values()))
         if "{id}" in path and not self._jobs:
             method, path = "POST", "/jobs"
@@ -72,17 +72,17 @@ class Person:
         if "{id}" in path:
             path = path.replace("{id}", self._rng.choice(self._jobs))
         body = BODIES.get(path, b"") if method == "POST" else b""
-        return Ask(route, method, path, body, self._rng.randbytes(16).hex() if body else "")
+        return LoadRequest(route, method, path, body, self._rng.randbytes(16).hex() if body else "")
 
-    def hear(self, ask: Ask, answer: Answer) -> None:
+    def on_response(self, ask: LoadRequest, answer: LoadResponse) -> None:
         if ask.route == "POST /jobs" and answer.status == ACCEPTED:
             self._jobs.append(json.loads(answer.body)["id"])
 
 
-class Gateway:
+class GatewayProbe:
     """The gateway's own figures, read where its monitoring reads them."""
 
-    def __init__(self, fleet: OwnFleet) -> None:
+    def __init__(self, fleet: IsolatedFleet) -> None:
         process = fleet.part("gateway").process
         if process is None:
             raise LookupError("the gateway does not run")
@@ -96,7 +96,7 @@ class Gateway:
             if one.status == psutil.CONN_LISTEN
         }
 
-    async def auth(self) -> tuple[float, float]:
+    async def auth_totals(self) -> tuple[float, float]:
         """Answer the seconds spent on checking tokens, and the number of checks."""
         text = await self._metrics()
         return _total(text, "sum"), _total(text, "count")
@@ -115,19 +115,19 @@ def _total(metrics: str, what: str) -> float:
     return sum(float(line.split()[-1]) for line in metrics.splitlines() if line.startswith(name))
 
 
-def cpu_of(fleet: OwnFleet) -> dict[str, float]:
+def cpu_by_part(fleet: IsolatedFleet) -> dict[str, float]:
     parts = {name: fleet.part(name).process for name in PARTS}
     return {name: cpu_seconds(process.pid) for name, process in parts.items() if process}
 
 
 @asynccontextmanager
-async def listeners(
-    fleet: OwnFleet, users: Sequence[ApiClient], each: int
+async def open_listeners(
+    fleet: IsolatedFleet, users: Sequence[ApiClient], each: int
 ) -> AsyncGenerator[list[Reader]]:
     """Watch each of them live, so many times."""
     host, port = address_of(fleet)
     readers = [
-        await open_reader(host, port, stream_request(host, user.authorization), ignore)
+        await open_reader(host, port, build_stream_request(host, user.authorization), ignore)
         for user in users
         for _ in range(each)
     ]
@@ -141,39 +141,39 @@ def ignore(_job_id: str, _now: float) -> None:
     """Only count."""
 
 
-def address_of(fleet: OwnFleet) -> tuple[str, int]:
+def address_of(fleet: IsolatedFleet) -> tuple[str, int]:
     address = urlsplit(fleet.running.gateway_url)
     return str(address.hostname), address.port or 80
 
 
-def callers_for(fleet: OwnFleet, users: Sequence[ApiClient]) -> list[Caller]:
+def build_workers(fleet: IsolatedFleet, users: Sequence[ApiClient]) -> list[LoadWorker]:
     host, port = address_of(fleet)
-    people = [Person(random.Random(number)) for number in range(len(users))]  # noqa: S311  # the same mix in each run
-    callers: list[Caller] = []
+    people = [VirtualUser(random.Random(number)) for number in range(len(users))]  # noqa: S311  # the same mix in each run
+    callers: list[LoadWorker] = []
     for number in range(CONNECTIONS):
         user, person = users[number % len(users)], people[number % len(users)]
-        caller = Caller(Connection(host, port, user.authorization), person.choose)
-        caller.hear = person.hear
+        caller = LoadWorker(HttpConnection(host, port, user.authorization), person.next_request)
+        caller.on_response = person.on_response
         callers.append(caller)
     return callers
 
 
-async def measure(fleet: OwnFleet, options: Any) -> list[str]:
+async def measure(fleet: IsolatedFleet, options: Any) -> list[str]:
     async with AsyncExitStack() as stack:
         users = [
-            await stack.enter_async_context(be_somebody(fleet, "ENTERPRISE"))
+            await stack.enter_async_context(sign_in_new_user(fleet, "ENTERPRISE"))
             for _ in range(options.users)
         ]
-        gateway, callers = Gateway(fleet), callers_for(fleet, users)
+        gateway, callers = GatewayProbe(fleet), build_workers(fleet, users)
         watching = await stack.enter_async_context(
-            listeners(fleet, users, options.listeners // options.users)
+            open_listeners(fleet, users, options.listeners // options.users)
         )
-        await load(callers, options.per_minute, min(WARM_UP, options.seconds))
-        auth_before, cpu_before = await gateway.auth(), cpu_of(fleet)
-        seen = await load(callers, options.per_minute, options.seconds)
-        auth_after, cpu_after = await gateway.auth(), cpu_of(fleet)
-        post = Ask("", "POST", "/jobs", BODY)
-        ours, bare = await against_bare(callers[0].connection, gateway.pid, post, options.posts)
+        await run_load(callers, options.per_minute, min(WARM_UP, options.seconds))
+        auth_before, cpu_before = await gateway.auth_totals(), cpu_by_part(fleet)
+        seen = await run_load(callers, options.per_minute, options.seconds)
+        auth_after, cpu_after = await gateway.auth_totals(), cpu_by_part(fleet)
+        post = LoadRequest("", "POST", "/jobs", BODY)
+        ours, bare = await compare_with_bare(callers[0].connection, gateway.pid, post, options.posts)
         for caller in callers:
             caller.connection.close()
     checks = auth_after[1] - auth_before[1]
@@ -191,11 +191,11 @@ async def measure(fleet: OwnFleet, options: Any) -> list[str]:
     return table.missed
 
 
-def show_routes(seen: Seen, table: Table) -> None:
+def show_routes(seen: LoadStats, table: Table) -> None:
     table.row("route", "requests", "p50", "p95", "p99", "errors")
     for route, seconds in sorted(seen.seconds.items()):
         errors = seen.errors(route, 400) - sum(
-            seen.statuses[route].get(status, 0) for status in FINE.get(route, ())
+            seen.statuses[route].get(status, 0) for status in EXPECTED_STATUSES.get(route, ())
         )
         show_p99(table, route, seconds, f"{errors / len(seconds):.2%}")
         if errors:
@@ -207,7 +207,7 @@ def show_p99(table: Table, name: str, seconds: Sequence[float], errors: str = ""
     p50, p95, p99 = percentiles(seconds)
     cells = (f"{len(seconds):,}", *(f"{one:.1f} ms" for one in (p50, p95, p99)), errors)
     goal = f"< {PROMISED_MS:.0f} ms"
-    table.goal(name, *cells, goal=goal, held=p99 < PROMISED_MS)
+    table.goal(name, *cells, goal=goal, met=p99 < PROMISED_MS)
 
 
 def percentiles(seconds: Sequence[float]) -> tuple[float, float, float]:
@@ -216,15 +216,15 @@ def percentiles(seconds: Sequence[float]) -> tuple[float, float, float]:
     return cuts[49] * 1e3, cuts[94] * 1e3, cuts[98] * 1e3
 
 
-def show_rest(seen: Seen, table: Table, auth_ms: float) -> None:
+def show_rest(seen: LoadStats, table: Table, auth_ms: float) -> None:
     failed = sum(seen.errors(route, 500) for route in seen.statuses)
     goal = f"< {AUTH_MS:.0f} ms"
-    table.goal("auth, each request", f"{auth_ms:.3f} ms", goal=goal, held=auth_ms < AUTH_MS)
-    table.goal("answers of 5XX", str(failed), goal="none", held=failed == 0)
-    table.goal("broken connections", str(seen.broken), goal="none", held=seen.broken == 0)
+    table.goal("auth, each request", f"{auth_ms:.3f} ms", goal=goal, met=auth_ms < AUTH_MS)
+    table.goal("answers of 5XX", str(failed), goal="none", met=failed == 0)
+    table.goal("broken connections", str(seen.broken_connections), goal="none", met=seen.broken_connections == 0)
 
 
-def show_cpu(seen: Seen, table: Table, cpu: dict[str, float], seconds: float) -> None:
+def show_cpu(seen: LoadStats, table: Table, cpu: dict[str, float], seconds: float) -> None:
     table.row("CPU", "a request", "of a core")
     for name, spent in cpu.items():
         table.row(name, f"{spent / seen.requests * 1e6:.0f} µs", f"{spent / seconds:.1%}")

@@ -6,9 +6,9 @@ from typing import Any
 
 import uvloop
 
-from msaas.cli.chaos.own_fleet import OwnFleet, start_fleet
+from msaas.cli.chaos.isolated_fleet import IsolatedFleet, start_fleet
 
-Measure = Callable[[OwnFleet, Any], Coroutine[Any, Any, list[str]]]
+FleetBenchmark = Callable[[IsolatedFleet, Any], Coroutine[Any, Any, list[str]]]
 
 
 @dataclass
@@ -20,13 +20,13 @@ class Table:
     def row(self, name: str, *cells: str) -> None:
         print(f"{name:<34}{''.join(f'{cell:>16}' for cell in cells)}", flush=True)
 
-    def goal(self, name: str, *cells: str, goal: str, held: bool) -> None:
-        self.row(name, *cells, f"goal {goal}", "held" if held else "MISSED")
-        if not held:
+    def goal(self, name: str, *cells: str, goal: str, met: bool) -> None:
+        self.row(name, *cells, f"goal {goal}", "met" if met else "MISSED")
+        if not met:
             self.missed.append(name)
 
 
-def measure_fleet(measure: Measure, options: Any) -> int:
+def measure_fleet(measure: FleetBenchmark, options: Any) -> int:
     """Measure a fleet of its own, and say what missed its goal: none is a success."""
     with start_fleet() as fleet:
         missed = uvloop.run(measure(fleet, options))

@@ -26,40 +26,40 @@ from uuid import UUID
 
 import asyncpg
 from goals import Table, measure_fleet
-from jobs_stage import ALL_BUT_SERVERS, OURS, PARTS, Drained, Stage
+from jobs_stage import ALL_BUT_SERVERS, OURS, PARTS, DrainResult, JobsFixture
 
 from msaas.cli.api_client import ApiClient
-from msaas.cli.chaos import be_somebody
-from msaas.cli.chaos.own_fleet import OwnFleet
+from msaas.cli.chaos import sign_in_new_user
+from msaas.cli.chaos.isolated_fleet import IsolatedFleet
 from msaas.jobs.adapters.postgres.results import PostgresResults
 from msaas.jobs.application.persist_results import PersistResults
-from msaas.jobs.domain.reports import RunKey, RunReport, Success
-from msaas.jobs.domain.settling import Rules
-from msaas.local.kept_secrets import keep_secret
-from msaas.local.redis_users import url_as
-from msaas.postgres import Database, PostgresSetting
+from msaas.jobs.domain.reports import RunKey, RunReport, RunSuccess
+from msaas.jobs.domain.settlement import SettlementRules
+from msaas.local.secret_files import get_or_create_secret
+from msaas.local.redis_users import url_with_credentials
+from msaas.postgres import Database, PostgresConfig
 from msaas.telemetry import Metrics, configure_logging
 
-RIVALS = {"arq": 0.1, "taskiq-redis": 0.5, "celery": 0.2, "dramatiq": 0.5}
+BASELINES = {"arq": 0.1, "taskiq-redis": 0.5, "celery": 0.2, "dramatiq": 0.5}
 """Of the jobs that ours drains: enough to measure, and the run ends."""
-OURS_IS = "ours, durable"
+OURS_LABEL = "ours, durable"
 CONNECTIONS = 20
 BATCH = 200
-MOST_WAIT = 1.0
-LEAST_BATCHED = 10.0
-GROWTH = 1.1
-WAITED = """
+MAX_WAIT = 1.0
+MIN_BATCH_RATIO = 10.0
+MAX_GROWTH = 1.1
+SELECT_WAIT = """
 SELECT extract(epoch FROM min(a.started_at) - j.created_at)::float8
 FROM jobs.jobs j JOIN jobs.job_attempts a ON a.job_id = j.id
 WHERE j.id = $1 AND a.started_at IS NOT NULL GROUP BY j.id
 """
-LEFT = "SELECT count(*) FROM jobs.jobs WHERE finished_at IS NULL"
+COUNT_UNFINISHED = "SELECT count(*) FROM jobs.jobs WHERE finished_at IS NULL"
 CLIENTS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
 BODY = json.dumps({"task_type": "echo", "params": {"message": "hello"}}).encode()
 
 
 @dataclass(frozen=True)
-class Costs:
+class ResourceUsage:
     """Resident memory of each part, and connections, when nobody works."""
 
     rss: dict[str, float]
@@ -67,52 +67,52 @@ class Costs:
     redis: int
 
 
-class NothingToTakeBack:
+class NoPendingEntries:
     async def withdraw(self, topic: str, entry_ids: Sequence[str]) -> None:
         raise AssertionError(f"nothing of {topic} lies on the wire: {entry_ids}")
 
 
-def find_rivals() -> dict[str, float]:
+def find_baselines() -> dict[str, float]:
     """Leave out what the environment does not have: tests run in the fleet's own."""
-    there = {name: share for name, share in RIVALS.items() if find_spec(name.replace("-", "_"))}
-    for name in RIVALS.keys() - there:
+    there = {name: share for name, share in BASELINES.items() if find_spec(name.replace("-", "_"))}
+    for name in BASELINES.keys() - there:
         print(f"{name} is not installed here: `./msaas bench jobs` brings it")
     return there
 
 
-async def compare_drains(stage: Stage, table: Table, jobs: int, rounds: int) -> None:
-    rivals = find_rivals()
-    seen: dict[str, list[Drained]] = {name: [] for name in (OURS_IS, *rivals)}
+async def compare_drains(fixture: JobsFixture, table: Table, jobs: int, rounds: int) -> None:
+    baselines = find_baselines()
+    seen: dict[str, list[DrainResult]] = {name: [] for name in (OURS_LABEL, *baselines)}
     for _ in range(rounds):
-        seen[OURS_IS].append(await stage.drain(jobs))
-        with stage.asleep(*ALL_BUT_SERVERS):
-            for name, share in rivals.items():
+        seen[OURS_LABEL].append(await fixture.drain(jobs))
+        with fixture.suspended(*ALL_BUT_SERVERS):
+            for name, share in baselines.items():
                 count = max(100, round(jobs * share / 50) * 50)
-                seen[name].append(await stage.drain_rival(name, count))
+                seen[name].append(await fixture.drain_baseline(name, count))
     rates = {name: statistics.median(one.rate for one in found) for name, found in seen.items()}
-    fastest = max(rates[name] for name in rivals or [OURS_IS])
+    fastest = max(rates[name] for name in baselines or [OURS_LABEL])
     table.row("drain, accepted → told", "jobs/s", "of the fastest", "CPU a job")
     for name, found in seen.items():
         cpu = statistics.median(one.cpu_us for one in found)
         cells = (f"{rates[name]:,.0f}", f"{rates[name] / fastest:.2f} x", f"{cpu:,.0f} µs")
-        if name == OURS_IS:
-            table.goal(name, *cells, goal="≥ 1 x", held=rates[name] >= fastest)
+        if name == OURS_LABEL:
+            table.goal(name, *cells, goal="≥ 1 x", met=rates[name] >= fastest)
         else:
             table.row(name, *cells)
 
 
-async def persist(stage: Stage, count: int, batch: int) -> float:
+async def persist(fixture: JobsFixture, count: int, batch: int) -> float:
     """Settle completions with the handler's own use case, that many at a time."""
-    password = keep_secret(stage.fleet.home.secrets, "svc_jobs")
-    setting = PostgresSetting(url_as(stage.fleet.url("postgres"), "svc_jobs", password))
-    rules = Rules(once=frozenset(), draw=random.random)
+    password = get_or_create_secret(fixture.fleet.home.secrets, "svc_jobs")
+    setting = PostgresConfig(url_with_credentials(fixture.fleet.url("postgres"), "svc_jobs", password))
+    rules = SettlementRules(once=frozenset(), jitter=random.random)
     metrics = Metrics("bench", "bench")
-    with stage.asleep(*OURS):
-        reports = [report_of(run) for run in await stage.fill_begun(count)]
+    with fixture.suspended(*OURS):
+        reports = [build_report(run) for run in await fixture.fill_dispatched(count)]
         async with Database(setting, metrics) as database:
-            store, wire = PostgresResults(database), NothingToTakeBack()
+            store, broker = PostgresResults(database), NoPendingEntries()
             settle = PersistResults(
-                store, wire, metrics, rules, on_room=lambda: None, on_woken=lambda: None
+                store, broker, metrics, rules, on_slot_freed=lambda: None, on_woken=lambda: None
             )
             began = time.perf_counter()
             for start in range(0, count, batch):
@@ -120,18 +120,18 @@ async def persist(stage: Stage, count: int, batch: int) -> float:
             return count / (time.perf_counter() - began)
 
 
-def report_of(run: RunKey) -> RunReport:
+def build_report(run: RunKey) -> RunReport:
     now = datetime.now(UTC)
-    success = Success(result='{"message": "hello"}', finished_at=now, timings_ms={})
+    success = RunSuccess(result='{"message": "hello"}', finished_at=now, timings_ms={})
     return RunReport(run=run, worker="bench", started_at=now, success=success)
 
 
-async def compare_batches(stage: Stage, table: Table, jobs: int, rounds: int) -> None:
+async def compare_batches(fixture: JobsFixture, table: Table, jobs: int, rounds: int) -> None:
     batched: list[float] = []
     single: list[float] = []
     for _ in range(rounds):
-        batched.append(await persist(stage, jobs // 2, BATCH))
-        single.append(await persist(stage, max(50, jobs // 20), 1))
+        batched.append(await persist(fixture, jobs // 2, BATCH))
+        single.append(await persist(fixture, max(50, jobs // 20), 1))
     many, one = statistics.median(batched), statistics.median(single)
     table.row("completions persisted", "a second")
     table.row("one by one", f"{one:,.0f}")
@@ -139,12 +139,12 @@ async def compare_batches(stage: Stage, table: Table, jobs: int, rounds: int) ->
     table.goal(
         f"in batches of {BATCH}",
         *(f"{many:,.0f}", f"{ratio:.1f} x"),
-        goal=f"≥ {LEAST_BATCHED:.0f} x",
-        held=ratio >= LEAST_BATCHED,
+        goal=f"≥ {MIN_BATCH_RATIO:.0f} x",
+        met=ratio >= MIN_BATCH_RATIO,
     )
 
 
-class Connection:
+class SubmitConnection:
     """One kept-alive connection with as little of its own cost as asyncio allows."""
 
     def __init__(self, address: str, token: str) -> None:
@@ -168,19 +168,19 @@ class Connection:
 
 
 async def measure_submits(
-    stage: Stage, table: Table, users: Sequence[ApiClient], seconds: float
+    fixture: JobsFixture, table: Table, users: Sequence[ApiClient], seconds: float
 ) -> None:
     """Submit while the worker sleeps: what it costs to be accepted, and nothing else."""
-    address = stage.fleet.running.gateway_url
-    with stage.asleep("jobs-worker"):
+    address = fixture.fleet.running.gateway_url
+    with fixture.suspended("jobs-worker"):
         end = time.perf_counter() + seconds
         connections = [
-            Connection(address, users[number % len(users)].authorization)
+            SubmitConnection(address, users[number % len(users)].authorization)
             for number in range(CONNECTIONS)
         ]
         accepted = sum(await asyncio.gather(*(one.submit_until(end) for one in connections)))
     table.row("submitted through HTTP", f"{accepted / seconds:,.0f} jobs/s")
-    await stage.until_idle()
+    await fixture.until_idle()
 
 
 async def measure_latency(table: Table, api: ApiClient, count: int) -> None:
@@ -213,83 +213,83 @@ async def listen(api: ApiClient, cursor: str, ended: dict[str, asyncio.Future[fl
 
 
 async def measure_flood(
-    stage: Stage, table: Table, small: ApiClient, size: int, samples: int
+    fixture: JobsFixture, table: Table, small: ApiClient, size: int, samples: int
 ) -> None:
     """Put one user's flood before the fleet, and another's jobs behind it."""
-    with stage.asleep(*OURS):
-        await stage.fill(size, stage.users[:1])
+    with fixture.suspended(*OURS):
+        await fixture.fill(size, fixture.users[:1])
     waits: list[float] = []
     left = size
     while left and len(waits) < samples:
         job_id = UUID((await small.submit("echo", {"message": "small"}))["id"])
-        while (waited := await stage.rows.fetchval(WAITED, job_id)) is None:
+        while (waited := await fixture.rows.fetchval(SELECT_WAIT, job_id)) is None:
             await asyncio.sleep(0.01)
         waits.append(max(0.0, waited))
-        left = await stage.rows.fetchval(LEFT)
+        left = await fixture.rows.fetchval(COUNT_UNFINISHED)
     table.goal(
         f"small user behind {size:,} jobs",
         *(f"p50 {statistics.median(waits) * 1e3:.0f} ms", f"most {max(waits) * 1e3:.0f} ms"),
         f"{left:,} were left",
-        goal=f"< {MOST_WAIT:.0f} s",
-        held=max(waits) < MOST_WAIT,
+        goal=f"< {MAX_WAIT:.0f} s",
+        met=max(waits) < MAX_WAIT,
     )
-    await stage.until_idle()
+    await fixture.until_idle()
 
 
-async def read_costs(stage: Stage) -> Costs:
+async def read_usage(fixture: JobsFixture) -> ResourceUsage:
     rss = {
-        name: sum(one.memory_info().rss for one in stage.processes(name)[:1]) / 2**20
+        name: sum(one.memory_info().rss for one in fixture.processes(name)[:1]) / 2**20
         for name in PARTS
     }
-    return Costs(rss, await stage.rows.fetchval(CLIENTS), await stage.redis_clients())
+    return ResourceUsage(rss, await fixture.rows.fetchval(CLIENTS), await fixture.redis_clients())
 
 
-async def measure_soak(stage: Stage, table: Table, jobs: int, soak: int) -> None:
+async def measure_soak(fixture: JobsFixture, table: Table, jobs: int, soak: int) -> None:
     """Work off many jobs; whoever keeps something of each would show it."""
-    await stage.drain(min(jobs, soak))
-    before = await read_costs(stage)
+    await fixture.drain(min(jobs, soak))
+    before = await read_usage(fixture)
     for start in range(0, soak, jobs):
-        await stage.drain(min(jobs, soak - start))
-    after = await read_costs(stage)
+        await fixture.drain(min(jobs, soak - start))
+    after = await read_usage(fixture)
     table.row(f"before and after {soak:,} jobs", "before", "after")
     for name in OURS:
         cells = [f"{costs.rss[name]:.1f} MiB" for costs in (before, after)]
-        flat = after.rss[name] <= before.rss[name] * GROWTH
-        table.goal(f"memory of {name}", *cells, goal="flat", held=flat)
+        flat = after.rss[name] <= before.rss[name] * MAX_GROWTH
+        table.goal(f"memory of {name}", *cells, goal="flat", met=flat)
     table.row("memory of redis", *(f"{costs.rss['redis']:.1f} MiB" for costs in (before, after)))
     for name in ("postgres", "redis"):
         was, now = getattr(before, name), getattr(after, name)
         flat = now <= was + 2
-        table.goal(f"connections to {name}", str(was), str(now), goal="flat", held=flat)
+        table.goal(f"connections to {name}", str(was), str(now), goal="flat", met=flat)
 
 
 @asynccontextmanager
-async def open_stage(fleet: OwnFleet, cores: Sequence[int]) -> AsyncGenerator[Stage]:
+async def open_fixture(fleet: IsolatedFleet, cores: Sequence[int]) -> AsyncGenerator[JobsFixture]:
     rows = await asyncpg.connect(fleet.url("postgres"))
-    stage = Stage(fleet, rows, cores)
+    fixture = JobsFixture(fleet, rows, cores)
     try:
-        await stage.enrol()
-        yield stage
+        await fixture.create_users()
+        yield fixture
     finally:
-        await stage.wire.close()
+        await fixture.broker.close()
         await rows.close()
 
 
-async def measure(fleet: OwnFleet, options: Any) -> list[str]:
+async def measure(fleet: IsolatedFleet, options: Any) -> list[str]:
     table = Table()
     cores = options.cores or sorted(os.sched_getaffinity(0))
     print(f"everything on cores {', '.join(map(str, cores))}; {options.rounds} rounds", flush=True)
-    async with open_stage(fleet, cores) as stage, AsyncExitStack() as stack:
+    async with open_fixture(fleet, cores) as fixture, AsyncExitStack() as stack:
         users = [
-            await stack.enter_async_context(be_somebody(fleet, "ENTERPRISE")) for _ in range(4)
+            await stack.enter_async_context(sign_in_new_user(fleet, "ENTERPRISE")) for _ in range(4)
         ]
-        await stage.until_idle()
-        await compare_drains(stage, table, options.jobs, options.rounds)
-        await compare_batches(stage, table, options.jobs, options.rounds)
-        await measure_submits(stage, table, users, options.seconds)
+        await fixture.until_idle()
+        await compare_drains(fixture, table, options.jobs, options.rounds)
+        await compare_batches(fixture, table, options.jobs, options.rounds)
+        await measure_submits(fixture, table, users, options.seconds)
         await measure_latency(table, users[0], options.samples)
-        await measure_flood(stage, table, users[1], options.jobs, min(20, options.samples))
-        await measure_soak(stage, table, options.jobs, options.soak)
+        await measure_flood(fixture, table, users[1], options.jobs, min(20, options.samples))
+        await measure_soak(fixture, table, options.jobs, options.soak)
     return table.missed
 
 

@@ -26,33 +26,33 @@ from redis.asyncio import Redis
 from msaas.contracts import JobEnvelope, JobSucceeded, SubmitJob, encode, get_topic
 from msaas.kernel import new_id
 from msaas.local.servers import RedisServer
-from msaas.messaging import Delivery, GivenUp, Messenger, Outgoing, Pace, RedisWire
+from msaas.messaging import Delivery, AbandonReason, Messenger, OutgoingMessage, ConsumerTimings, RedisBroker
 from msaas.streams import Write
 from msaas.telemetry import Metrics, configure_logging
 from msaas.testing import build_job_envelope, build_submit_job
 
-GATE = 0.5
+MIN_RATIO = 0.5
 ENVIRONMENT = "bench"
 CORRELATION = "01890000-0000-7000-8000-000000000000"
 STREAM = get_topic("jobs.generic").key(ENVIRONMENT, "jobs-worker")
 RESULTS = get_topic("jobs.results").key(ENVIRONMENT, "jobs")
-FAST_END = Pace(block=0.05)
+SHORT_BLOCK = ConsumerTimings(block_timeout=0.05)
 
 
-class Drain:
+class DrainCounter:
     """Counts what was handled and says when all of it was."""
 
     def __init__(self, wanted: int) -> None:
         self._left = wanted
         self.done = asyncio.Event()
 
-    def took(self, count: int) -> None:
+    def add(self, count: int) -> None:
         self._left -= count
         if self._left <= 0:
             self.done.set()
 
 
-def result_of(envelope: JobEnvelope) -> JobSucceeded:
+def build_result(envelope: JobEnvelope) -> JobSucceeded:
     began = envelope.meta.enqueue_ts
     return JobSucceeded(
         job_id=envelope.job_id,
@@ -63,78 +63,78 @@ def result_of(envelope: JobEnvelope) -> JobSucceeded:
     )
 
 
-class Echo:
+class EchoHandler:
     """The work runner's trivial work."""
 
-    def __init__(self, drain: Drain) -> None:
+    def __init__(self, drain: DrainCounter) -> None:
         self._drain = drain
 
-    async def run(self, delivery: Delivery) -> Sequence[Outgoing]:
-        self._drain.took(1)
+    async def run(self, delivery: Delivery) -> Sequence[OutgoingMessage]:
+        self._drain.add(1)
         return echo(delivery)
 
-    def give_up(
-        self, delivery: Delivery, why: GivenUp, error: Exception | None = None
-    ) -> Sequence[Outgoing]:
-        raise AssertionError(f"gave up: {why} {error} {delivery.entry_id}")
+    def on_abandoned(
+        self, delivery: Delivery, reason: AbandonReason, error: Exception | None = None
+    ) -> Sequence[OutgoingMessage]:
+        raise AssertionError(f"gave up: {reason} {error} {delivery.entry_id}")
 
 
-def echo(delivery: Delivery) -> list[Outgoing]:
+def echo(delivery: Delivery) -> list[OutgoingMessage]:
     envelope = cast("JobEnvelope", delivery.message)
-    return [delivery.emit("jobs.results", result_of(envelope))]
+    return [delivery.emit("jobs.results", build_result(envelope))]
 
 
-def messenger(wire: RedisWire, process: str, *produces: str) -> Messenger:
+def build_messenger(broker: RedisBroker, process: str, *produces: str) -> Messenger:
     metrics = Metrics(process, ENVIRONMENT)
-    return Messenger(wire, process, ENVIRONMENT, metrics=metrics, produces=produces, pace=FAST_END)
+    return Messenger(broker, process, ENVIRONMENT, metrics=metrics, produces=produces, timings=SHORT_BLOCK)
 
 
 async def fill(url: str, count: int) -> None:
     """Put envelopes on the stream as dispatch does, whatever the bound."""
-    wire = RedisWire(url)
+    broker = RedisBroker(url)
     for start in range(0, count, 500):
         now = datetime.now(UTC)
         entries = [
             encode(build_job_envelope(), id=uuid4(), correlation_id=CORRELATION, ts=now)
             for _ in range(min(500, count - start))
         ]
-        await wire.commit([Write(STREAM, fields) for fields in entries])
-    await wire.close()
+        await broker.commit([Write(STREAM, fields) for fields in entries])
+    await broker.close()
 
 
-async def timed_run(post: Messenger, wire: RedisWire, drain: Drain) -> float:
+async def timed_run(consumer: Messenger, broker: RedisBroker, drain: DrainCounter) -> float:
     gc.collect()
     began = time.perf_counter()
-    running = asyncio.create_task(post.run())
+    running = asyncio.create_task(consumer.run())
     await drain.done.wait()
-    while await wire.depth(STREAM):  # the last batch is handled, and on its way out
+    while await broker.depth(STREAM):  # the last batch is handled, and on its way out
         await asyncio.sleep(0.001)  # the wire tells nobody when it is empty
     took = time.perf_counter() - began
-    post.drain()
+    consumer.drain()
     await running
-    await wire.close()
+    await broker.close()
     return took
 
 
 async def drain_batch(url: str, count: int) -> float:
     await fill(url, count)
-    wire, drain = RedisWire(url), Drain(count)
-    post = messenger(wire, "jobs-worker", "jobs.results")
+    broker, drain = RedisBroker(url), DrainCounter(count)
+    consumer = build_messenger(broker, "jobs-worker", "jobs.results")
 
-    async def handle(batch: Sequence[Delivery]) -> list[Outgoing]:
-        drain.took(len(batch))
+    async def handle(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
+        drain.add(len(batch))
         return [one for delivery in batch for one in echo(delivery)]
 
-    post.batch("jobs.generic", handle)
-    return count / await timed_run(post, wire, drain)
+    consumer.consume_batches("jobs.generic", handle)
+    return count / await timed_run(consumer, broker, drain)
 
 
 async def drain_work(url: str, count: int) -> float:
     await fill(url, count)
-    wire, drain = RedisWire(url), Drain(count)
-    post = messenger(wire, "jobs-worker", "jobs.results")
-    post.work("jobs.generic", Echo(drain), slots=100)
-    return count / await timed_run(post, wire, drain)
+    broker, drain = RedisBroker(url), DrainCounter(count)
+    consumer = build_messenger(broker, "jobs-worker", "jobs.results")
+    consumer.consume_work("jobs.generic", EchoHandler(drain), concurrency=100)
+    return count / await timed_run(consumer, broker, drain)
 
 
 def bare_result(fields: dict[bytes, bytes]) -> dict[str, Any]:
@@ -184,10 +184,10 @@ async def drain_bare(url: str, count: int) -> float:
 async def drain_arq(url: str, count: int) -> float:
     """Let arq do the same trivial work, as many at once as it does best with."""
     arq: Any = import_module("arq")
-    drain = Drain(count)
+    drain = DrainCounter(count)
 
     async def work(_context: dict[Any, Any], data: str) -> str:
-        drain.took(1)
+        drain.add(1)
         return json.dumps(json.loads(data)["payload"])
 
     pool = await arq.create_pool(arq.connections.RedisSettings.from_dsn(url))
@@ -212,15 +212,15 @@ async def drain_arq(url: str, count: int) -> float:
 
 
 async def publish_ours(url: str, count: int) -> float:
-    wire = RedisWire(url)
-    publisher = messenger(wire, "jobs", "jobs.generic").publisher
+    broker = RedisBroker(url)
+    publisher = build_messenger(broker, "jobs", "jobs.generic").publisher
     envelope = build_job_envelope()
 
     async def one() -> None:
         await publisher.publish("jobs.generic", envelope, correlation_id=CORRELATION)
 
     rate = await fifty_at_once(one, count)
-    await wire.close()
+    await broker.close()
     return rate
 
 
@@ -250,19 +250,19 @@ async def fifty_at_once(one: Callable[[], Awaitable[None]], count: int) -> float
 
 async def latencies(url: str, count: int) -> tuple[list[float], list[float]]:
     """Measure publish → handled and command → reply, one at a time: what an idle fleet shows."""
-    owner_wire, asker_wire = RedisWire(url), RedisWire(url)
-    owner = messenger(owner_wire, "jobs")
-    asker = messenger(asker_wire, "gateway", "jobs.commands")
+    owner_broker, caller_broker = RedisBroker(url), RedisBroker(url)
+    owner = build_messenger(owner_broker, "jobs")
+    caller = build_messenger(caller_broker, "gateway", "jobs.commands")
     handled_at: dict[UUID, float] = {}
 
-    async def handle(batch: Sequence[Delivery]) -> list[Outgoing]:
+    async def handle(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         for delivery in batch:
             handled_at[cast("SubmitJob", delivery.message).job_id] = time.perf_counter()
-        return [one for delivery in batch for one in delivery.accept()]
+        return [one for delivery in batch for one in delivery.reply_success()]
 
-    owner.batch("jobs.commands", handle)
-    client = asker.commands()
-    running = [asyncio.create_task(each.run()) for each in (owner, asker)]
+    owner.consume_batches("jobs.commands", handle)
+    client = caller.create_command_client()
+    running = [asyncio.create_task(each.run()) for each in (owner, caller)]
     one_way: list[float] = []
     both_ways: list[float] = []
     for number in range(count + 10):
@@ -272,15 +272,15 @@ async def latencies(url: str, count: int) -> tuple[list[float], list[float]]:
         if number >= 10:  # noqa: PLR2004  # the first ones make connections
             both_ways.append(time.perf_counter() - began)
             one_way.append(handled_at[command.job_id] - began)
-    asker.drain()
+    caller.drain()
     owner.drain()
     await asyncio.gather(*running)
-    await asyncio.gather(owner_wire.close(), asker_wire.close())
+    await asyncio.gather(owner_broker.close(), caller_broker.close())
     return one_way, both_ways
 
 
-Contender = Callable[[str, int], Awaitable[float]]
-CONTENDERS: dict[str, Contender] = {
+Benchmark = Callable[[str, int], Awaitable[float]]
+BENCHMARKS: dict[str, Benchmark] = {
     "bare redis-py loop": drain_bare,
     "our batch runner": drain_batch,
     "our work runner": drain_work,
@@ -288,24 +288,24 @@ CONTENDERS: dict[str, Contender] = {
     "plain XADD, 50 at once": publish_plain,
     "our publisher, 50 at once": publish_ours,
 }
-SHARE = {"arq": 0.05}
+JOB_SHARE = {"arq": 0.05}
 """Of the jobs that the others drain: enough to measure, and the run ends."""
 
 
 def measure(count: int, rounds: int) -> tuple[dict[str, float], list[float], list[float]]:
-    contenders = {
-        name: one for name, one in CONTENDERS.items() if name != "arq" or find_spec("arq")
+    benchmarks = {
+        name: one for name, one in BENCHMARKS.items() if name != "arq" or find_spec("arq")
     }
-    rates: dict[str, list[float]] = {name: [] for name in contenders}
+    rates: dict[str, list[float]] = {name: [] for name in benchmarks}
     with tempfile.TemporaryDirectory() as folder:
         server = RedisServer(Path(folder))
         server.start()
         try:
             for _ in range(rounds):
-                for name, contender in contenders.items():
+                for name, contender in benchmarks.items():
                     asyncio.run(flush(server.url))
-                    amount = max(200, round(count * SHARE.get(name, 1)))
-                    rates[name].append(asyncio.run(contend(contender, server.url, amount)))
+                    amount = max(200, round(count * JOB_SHARE.get(name, 1)))
+                    rates[name].append(asyncio.run(run_benchmark(contender, server.url, amount)))
             asyncio.run(flush(server.url))
             one_way, both_ways = asyncio.run(latencies(server.url, min(1000, count)))
         finally:
@@ -313,7 +313,7 @@ def measure(count: int, rounds: int) -> tuple[dict[str, float], list[float], lis
     return {name: statistics.median(found) for name, found in rates.items()}, one_way, both_ways
 
 
-async def contend(contender: Contender, url: str, count: int) -> float:
+async def run_benchmark(contender: Benchmark, url: str, count: int) -> float:
     return await contender(url, count)
 
 
@@ -336,8 +336,8 @@ def show(rates: dict[str, float], one_way: list[float], both_ways: list[float]) 
     for name, found in (("publish → handled", one_way), ("command → reply", both_ways)):
         p50, p99 = (statistics.quantiles(found, n=100)[at] * 1000 for at in (49, 98))
         print(f"{name:28}p50 {p50:.2f} ms   p99 {p99:.2f} ms")
-    held = ours / bare >= GATE
-    print(f"gate: {ours / bare:.2f} of the bare loop, {'held' if held else 'MISSED'} (≥ {GATE})")
+    held = ours / bare >= MIN_RATIO
+    print(f"gate: {ours / bare:.2f} of the bare loop, {'met' if held else 'MISSED'} (≥ {MIN_RATIO})")
     return held
 
 

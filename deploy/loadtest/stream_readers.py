@@ -72,6 +72,6 @@ async def close_all(readers: Iterable[Reader]) -> None:
     await asyncio.gather(*(reader.closed for reader in readers))
 
 
-def stream_request(host: str, authorization: str, path: str = "/api/v1/jobs/stream") -> bytes:
+def build_stream_request(host: str, authorization: str, path: str = "/api/v1/jobs/stream") -> bytes:
     head = f"GET {path} HTTP/1.1\r\nhost: {host}\r\naccept: text/event-stream\r\n"
     return f"{head}authorization: {authorization}\r\n\r\n".encode()

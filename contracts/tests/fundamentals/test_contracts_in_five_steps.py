@@ -13,7 +13,7 @@ from msaas.contracts import (
     Plan,
     Source,
     SubmitJob,
-    Unreadable,
+    DecodeError,
     decode,
     encode,
     get_task,
@@ -56,7 +56,7 @@ def test_3_the_topic_says_how_to_read_them() -> None:
 def test_4_what_cannot_be_read_is_unreadable_and_nothing_else(
     entry: dict[bytes, bytes],
 ) -> None:
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(DecodeError) as caught:
         decode(get_topic("jobs.results"), {**entry, b"data": rb'{"job_id": "\u0000"}'})
     assert caught.value.reason == "data: job_id: uuid_parsing"
 

@@ -25,17 +25,17 @@ QUEUE = f"msaas:{ENV}:queue:jobs.generic"
 LIMIT, CLAIM = f"msaas:{ENV}:ratelimit:standard:u1", f"msaas:{ENV}:idempotency:u1:k1"
 VIEW, TAG = f"msaas:{ENV}:cache:usage:u1", f"msaas:{ENV}:cache:tag:usage:u1"
 
-Ask = Callable[..., str]
+SendCommand = Callable[..., str]
 
 
-class Connection:
+class RespConnection:
     """Just enough RESP2 to ask one thing at a time."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=5)
         self._replies = self._socket.makefile("rb")
 
-    def ask(self, *words: str) -> str:
+    def send(self, *words: str) -> str:
         parts = "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)
         self._socket.sendall(f"*{len(words)}\r\n{parts}".encode())
         return self._read()
@@ -56,24 +56,24 @@ class Connection:
 @pytest.fixture
 def connect(
     private_redis: Callable[..., RedisServer], tmp_path: Path
-) -> Iterator[Callable[[str], Ask]]:
+) -> Iterator[Callable[[str], SendCommand]]:
     """Return a way to log in to a Redis that runs with the generated file."""
     hashes = {user: hashlib.sha256(f"of {user}".encode()).hexdigest() for user in ACL_USERS}
     (tmp_path / "users.acl").write_text(render_acl(ENV, hashes) + ADMIN)
     server = private_redis(aof=False, config={"aclfile": str(tmp_path / "users.acl")})
-    opened: list[Connection] = []
+    opened: list[RespConnection] = []
 
-    def log_in(user: str) -> Ask:
-        opened.append(Connection(server.port))
-        assert opened[-1].ask("AUTH", user, f"of {user}") == "+OK"
-        return opened[-1].ask
+    def log_in(user: str) -> SendCommand:
+        opened.append(RespConnection(server.port))
+        assert opened[-1].send("AUTH", user, f"of {user}") == "+OK"
+        return opened[-1].send
 
     yield log_in
     for connection in opened:
         connection.close()
 
 
-def consumes(key: str, group: str) -> list[str]:
+def consumer_commands(key: str, group: str) -> list[str]:
     return [
         f"XGROUP CREATE {key} {group} 0 MKSTREAM",
         f"XREADGROUP GROUP {group} me COUNT 1 STREAMS {key} >",
@@ -92,15 +92,15 @@ def consumes(key: str, group: str) -> list[str]:
     ]
 
 
-def tails(key: str) -> list[str]:
+def tail_commands(key: str) -> list[str]:
     return [f"XREAD STREAMS {key} 0", f"XREVRANGE {key} + - COUNT 1", f"XLEN {key}"]
 
 
-def appends(key: str) -> list[str]:
+def append_commands(key: str) -> list[str]:
     return [f"XADD {key} * a b", f"XADD {key} MINID ~ 5 * a b"]
 
 
-def cannot_write_or_take(*keys: str) -> list[str]:
+def forbidden_writes(*keys: str) -> list[str]:
     return [
         command
         for key in keys
@@ -138,10 +138,10 @@ NOBODY = [
 ]
 ALLOWED = {
     "gateway": [
-        *appends(COMMANDS),
+        *append_commands(COMMANDS),
         f"XLEN {COMMANDS}",
-        *tails(EVENTS),
-        *tails(REPLY),
+        *tail_commands(EVENTS),
+        *tail_commands(REPLY),
         f"XREAD STREAMS {EVENTS} {REPLY} 0 0",
         f"DEL {REPLY}",
         f"EXPIRE {REPLY} 60",
@@ -151,15 +151,15 @@ ALLOWED = {
         *(f"HMGET {CLAIM} mark answer", f"HSET {CLAIM} mark x", f"HDEL {CLAIM} owner"),
         *(f"HGET {CLAIM} owner", f"PEXPIRE {CLAIM} 5", f"PTTL {CLAIM}", f"DEL {CLAIM}"),
         *(f"MGET {VIEW} {TAG}", f"SET {VIEW} x PX 5"),
-        *appends(AUDIT),
+        *append_commands(AUDIT),
         *(f"XINFO GROUPS {BROWSER}", f"XPENDING {USAGE} billing", f"XLEN {RESULTS}.dlq"),
     ],
     "jobs": [
-        *consumes(COMMANDS, "jobs"),
-        *consumes(RESULTS, "jobs"),
-        *(command for key in (BROWSER, GENERIC, USAGE) for command in appends(key)),
-        *(command for key in (COMMANDS, RESULTS) for command in appends(key)),
-        *(command for key in (CONTROL, EVENTS, REPLY) for command in appends(key)),
+        *consumer_commands(COMMANDS, "jobs"),
+        *consumer_commands(RESULTS, "jobs"),
+        *(command for key in (BROWSER, GENERIC, USAGE) for command in append_commands(key)),
+        *(command for key in (COMMANDS, RESULTS) for command in append_commands(key)),
+        *(command for key in (CONTROL, EVENTS, REPLY) for command in append_commands(key)),
         f"EXPIRE {REPLY} 60",
         f"XRANGE {BROWSER} 1-1 1-1",
         f"XDEL {GENERIC} 1-1",
@@ -172,27 +172,27 @@ ALLOWED = {
         *(f"RPOP {QUEUE}", f"LINDEX {QUEUE} -1", f"EVAL script 2 {QUEUE} {COMMANDS}"),
     ],
     "jobs-worker": [
-        *consumes(GENERIC, "jobs"),
-        *appends(RESULTS),
+        *consumer_commands(GENERIC, "jobs"),
+        *append_commands(RESULTS),
         f"XLEN {RESULTS}",
-        *tails(CONTROL),
+        *tail_commands(CONTROL),
         f"GET {CANCEL}",
         f"EXISTS {CANCEL}",
     ],
     "browser-worker": [
-        *consumes(BROWSER, "browser-workers"),
-        *appends(RESULTS),
-        *tails(CONTROL),
+        *consumer_commands(BROWSER, "browser-workers"),
+        *append_commands(RESULTS),
+        *tail_commands(CONTROL),
         f"GET {CANCEL}",
         f"EXISTS {CANCEL}",
     ],
     "billing": [
-        *consumes(USAGE, "billing"),
+        *consumer_commands(USAGE, "billing"),
         f"XRANGE {USAGE}.dlq - +",
         f"XDEL {USAGE}.dlq 1-1",
     ],
     "agents": [],
-    "privacy": [*consumes(AUDIT, "privacy"), f"XRANGE {AUDIT}.dlq - +"],
+    "privacy": [*consumer_commands(AUDIT, "privacy"), f"XRANGE {AUDIT}.dlq - +"],
     "intake": [f"LPUSH {QUEUE} x", f"LLEN {QUEUE}"],
     "operator": [
         *("SCAN 0", "CLIENT LIST", "ACL WHOAMI", f"TYPE {EPOCH}", f"MEMORY USAGE {BROWSER}"),
@@ -202,7 +202,7 @@ ALLOWED = {
 }
 DENIED = {
     "gateway": [
-        *cannot_write_or_take(RESULTS, EVENTS, BROWSER, USAGE),
+        *forbidden_writes(RESULTS, EVENTS, BROWSER, USAGE),
         f"XRANGE {COMMANDS} - +",
         f"XDEL {COMMANDS} 1-1",
         f"XREADGROUP GROUP jobs me STREAMS {COMMANDS} >",
@@ -227,7 +227,7 @@ DENIED = {
         f"XGROUP DESTROY {COMMANDS} jobs",
     ],
     "jobs-worker": [
-        *cannot_write_or_take(GENERIC, BROWSER, COMMANDS, EVENTS, CONTROL, USAGE),
+        *forbidden_writes(GENERIC, BROWSER, COMMANDS, EVENTS, CONTROL, USAGE),
         f"XRANGE {BROWSER} - +",
         f"XREADGROUP GROUP browser-workers me STREAMS {BROWSER} >",
         f"XRANGE {RESULTS} - +",
@@ -241,7 +241,7 @@ DENIED = {
         f"XGROUP DESTROY {GENERIC} jobs",
     ],
     "browser-worker": [
-        *cannot_write_or_take(BROWSER, GENERIC, COMMANDS, EVENTS, CONTROL, USAGE),
+        *forbidden_writes(BROWSER, GENERIC, COMMANDS, EVENTS, CONTROL, USAGE),
         f"XRANGE {GENERIC} - +",
         f"XRANGE {RESULTS} - +",
         f"XDEL {RESULTS} 1-1",
@@ -251,19 +251,19 @@ DENIED = {
         f"XREAD STREAMS {EVENTS} 0",
     ],
     "billing": [
-        *cannot_write_or_take(USAGE, COMMANDS, RESULTS),
+        *forbidden_writes(USAGE, COMMANDS, RESULTS),
         f"XRANGE {COMMANDS} - +",
         f"GET {CANCEL}",
     ],
-    "agents": [f"XRANGE {RESULTS} - +", *cannot_write_or_take(RESULTS)],
-    "privacy": [f"XRANGE {COMMANDS} - +", *cannot_write_or_take(COMMANDS)],
+    "agents": [f"XRANGE {RESULTS} - +", *forbidden_writes(RESULTS)],
+    "privacy": [f"XRANGE {COMMANDS} - +", *forbidden_writes(COMMANDS)],
     "intake": [
-        *cannot_write_or_take(COMMANDS, RESULTS),
+        *forbidden_writes(COMMANDS, RESULTS),
         *(f"RPOP {QUEUE}", f"LRANGE {QUEUE} 0 -1", f"EVAL script 2 {QUEUE} {COMMANDS}"),
     ],
     "operator": [
         f"LPUSH {QUEUE} x",
-        *cannot_write_or_take(BROWSER, EVENTS, f"{RESULTS}.dlq"),
+        *forbidden_writes(BROWSER, EVENTS, f"{RESULTS}.dlq"),
         f"XRANGE {BROWSER} - +",
         f"XINFO STREAM {BROWSER} FULL",
         f"XDEL {RESULTS}.dlq 1-1",
@@ -277,7 +277,7 @@ def test_the_tables_speak_of_every_user() -> None:
     assert set(ALLOWED) == set(DENIED) == set(ACL_USERS)
 
 
-def test_every_user_may_do_what_it_needs_and_nothing_else(connect: Callable[[str], Ask]) -> None:
+def test_every_user_may_do_what_it_needs_and_nothing_else(connect: Callable[[str], SendCommand]) -> None:
     ask = connect("admin")
 
     def may(user: str, command: str) -> bool:
@@ -301,7 +301,7 @@ def test_every_user_may_do_what_it_needs_and_nothing_else(connect: Callable[[str
     assert (refused, let_through) == ([], [])
 
 
-def test_a_worker_reads_its_input_and_cannot_forge_it(connect: Callable[[str], Ask]) -> None:
+def test_a_worker_reads_its_input_and_cannot_forge_it(connect: Callable[[str], SendCommand]) -> None:
     jobs, worker = connect("jobs"), connect("browser-worker")
     entry_id = jobs("XADD", BROWSER, "*", "type", "JobEnvelope")
     assert worker("XGROUP", "CREATE", BROWSER, "browser-workers", "0") == "+OK"
@@ -315,7 +315,7 @@ def test_a_worker_reads_its_input_and_cannot_forge_it(connect: Callable[[str], A
     assert worker("EXEC").endswith("|:1|:1")
 
 
-def test_a_client_may_say_which_library_it_is(connect: Callable[[str], Ask]) -> None:
+def test_a_client_may_say_which_library_it_is(connect: Callable[[str], SendCommand]) -> None:
     answer = connect("jobs")("CLIENT", "SETINFO", "LIB-NAME", "x")
     assert not answer.startswith("-NOPERM"), "Redis 7.0 does not know it, which is no refusal"
 
@@ -326,7 +326,7 @@ def test_nobody_comes_in_without_a_password(
     committed = root / "contracts/redis/users.acl"
     own = tmp_path / "users.acl"
     own.write_text(committed.read_text())
-    connection = Connection(private_redis(aof=False, config={"aclfile": str(own)}).port)
-    answers = [connection.ask("PING"), connection.ask("AUTH", "jobs", "")]
+    connection = RespConnection(private_redis(aof=False, config={"aclfile": str(own)}).port)
+    answers = [connection.send("PING"), connection.send("AUTH", "jobs", "")]
     connection.close()
     assert [answer.split()[0] for answer in answers] == ["-NOAUTH", "-WRONGPASS"]

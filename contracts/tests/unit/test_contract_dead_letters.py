@@ -13,18 +13,18 @@ from msaas.contracts import (
     JobEnvelope,
     PushedJob,
     SubmitJob,
-    dead_letter,
+    build_dead_letter,
     encode,
     get_topic,
 )
 
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+no_deadline = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NAMES = [b"id", b"type", b"v", b"data", b"password"]
 
 
-def buried(topic: str, fields: dict[bytes, bytes], error: str = "why") -> dict[bytes, bytes]:
-    return dead_letter(
+def build(topic: str, fields: dict[bytes, bytes], error: str = "why") -> dict[bytes, bytes]:
+    return build_dead_letter(
         get_topic(topic),
         fields,
         entry_id="1-0",
@@ -36,7 +36,7 @@ def buried(topic: str, fields: dict[bytes, bytes], error: str = "why") -> dict[b
 
 
 def test_it_keeps_the_whole_entry_and_adds_what_happened(entry: dict[bytes, bytes]) -> None:
-    assert buried("jobs.results", {**entry, b"odd": b"\xff"}, "it\0broke") == {
+    assert build("jobs.results", {**entry, b"odd": b"\xff"}, "it\0broke") == {
         **entry,
         b"odd": b"\xff",
         b"dlq_entry_id": b"1-0",
@@ -52,7 +52,7 @@ def test_of_an_envelope_it_keeps_header_job_id_and_fence(
 ) -> None:
     envelope = JobEnvelope.model_validate_json(read_sample("JobEnvelope"))
     fields = {**encode(envelope, **header), b"password": b"hunter2"}
-    kept = buried("jobs.browser", fields)
+    kept = build("jobs.browser", fields)
     assert kept[b"data"] == (
         b'{"fence": "c0ffee00-1111-4222-8333-444455556666",'
         b' "job_id": "01938e5a-7c00-7000-8000-000000000001"}'
@@ -66,11 +66,11 @@ def test_what_one_message_may_not_keep_another_of_its_topic_keeps(
 ) -> None:
     asked = encode(SubmitJob.model_validate_json(read_sample("SubmitJob")), **header)
     pushed = encode(PushedJob.model_validate_json(read_sample("PushedJob")), **header)
-    assert buried("jobs.commands", asked)[b"data"] == asked[b"data"]
-    [kept] = json.loads(buried("jobs.commands", pushed)[b"data"])
+    assert build("jobs.commands", asked)[b"data"] == asked[b"data"]
+    [kept] = json.loads(build("jobs.commands", pushed)[b"data"])
     assert kept == "job_id"
     unknown = {**asked, b"type": b"SubmitJobV9"}
-    assert list(json.loads(buried("jobs.commands", unknown)[b"data"])) == ["job_id"]
+    assert list(json.loads(build("jobs.commands", unknown)[b"data"])) == ["job_id"]
 
 
 @pytest.mark.parametrize(
@@ -78,15 +78,15 @@ def test_what_one_message_may_not_keep_another_of_its_topic_keeps(
     [b"hunter2", b'"hunter2"', b'{"job_id": "hunter2"}', b'{"fence": ["hunter2"]}', b"[" * 99_999],
 )
 def test_of_a_broken_envelope_it_keeps_no_body(data: bytes) -> None:
-    assert buried("jobs.generic", {b"data": data, b"type": b"JobEnvelope"})[b"data"] == b"{}"
+    assert build("jobs.generic", {b"data": data, b"type": b"JobEnvelope"})[b"data"] == b"{}"
 
 
 def test_a_huge_body_is_cut(entry: dict[bytes, bytes]) -> None:
-    assert len(buried("jobs.results", {**entry, b"data": b"x" * 10**6})[b"data"]) == 256 * 1024
+    assert len(build("jobs.results", {**entry, b"data": b"x" * 10**6})[b"data"]) == 256 * 1024
 
 
-@unhurried
+@no_deadline
 @given(fields=st.dictionaries(st.sampled_from(NAMES) | st.binary(), st.binary()), error=st.text())
 def test_any_entry_can_be_buried(fields: dict[bytes, bytes], error: str) -> None:
-    assert buried("jobs.browser", fields, error)[b"dlq_entry_id"] == b"1-0"
-    assert buried("jobs.results", fields, error)[b"dlq_kind"] == b"poison"
+    assert build("jobs.browser", fields, error)[b"dlq_entry_id"] == b"1-0"
+    assert build("jobs.results", fields, error)[b"dlq_kind"] == b"poison"

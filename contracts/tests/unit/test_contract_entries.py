@@ -17,19 +17,19 @@ from msaas.contracts import (
     JobStarted,
     JobSucceeded,
     Message,
-    Oversize,
+    MessageTooLarge,
     Plan,
     Source,
     SubmitJob,
-    Unreadable,
-    Unwritable,
+    DecodeError,
+    EncodeError,
     decode,
     encode,
     get_topic,
     refuse_unsafe_json,
 )
 
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+no_deadline = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 RESULTS = get_topic("jobs.results")
 COMMANDS = get_topic("jobs.commands")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -88,7 +88,7 @@ def test_a_command_also_says_where_to_answer_and_until_when(header: dict[str, An
     )
 
 
-@unhurried
+@no_deadline
 @given(payload=payloads, correlation_id=printable, ts=st.datetimes(timezones=st.timezones()))
 def test_whatever_is_written_is_read_back(
     payload: dict[str, Any], correlation_id: str, ts: datetime
@@ -100,10 +100,10 @@ def test_whatever_is_written_is_read_back(
     )
 
 
-@unhurried
+@no_deadline
 @given(spoilt=st.dictionaries(st.sampled_from(FIELDS) | st.binary(max_size=5), st.binary()))
 def test_arbitrary_bytes_are_unreadable_and_nothing_worse(spoilt: dict[bytes, bytes]) -> None:
-    with pytest.raises(Unreadable):
+    with pytest.raises(DecodeError):
         decode(RESULTS, spoilt)
 
 
@@ -119,7 +119,7 @@ wild_json = st.recursive(
 )
 
 
-@unhurried
+@no_deadline
 @given(field=st.sampled_from(FIELDS), value=st.binary() | wild_json.map(str.encode))
 def test_a_good_entry_with_one_odd_field_is_read_or_unreadable(field: bytes, value: bytes) -> None:
     fields = encode(
@@ -128,7 +128,7 @@ def test_a_good_entry_with_one_odd_field_is_read_or_unreadable(field: bytes, val
     assert _read_or_refuse({**fields, field: value})
 
 
-@unhurried
+@no_deadline
 @given(result=wild_json)
 def test_wild_json_inside_a_result_is_storable_or_unreadable(result: str) -> None:
     fields = encode(succeeded({}), id=uuid4(), correlation_id="c", ts=NOW)
@@ -144,7 +144,7 @@ def test_wild_json_inside_a_result_is_storable_or_unreadable(result: str) -> Non
 def _read_or_refuse(fields: dict[bytes, bytes]) -> Entry[Message] | str:
     try:
         return decode(RESULTS, fields)
-    except Unreadable as error:
+    except DecodeError as error:
         return error.reason
 
 
@@ -175,7 +175,7 @@ def _read_or_refuse(fields: dict[bytes, bytes]) -> Entry[Message] | str:
 def test_text_that_a_store_would_choke_on_is_refused_for_a_reason(
     entry: dict[bytes, bytes], result: bytes, reason: str
 ) -> None:
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(DecodeError) as caught:
         decode(RESULTS, with_result(entry, result))
     assert caught.value.reason == reason
     assert "hunter2" not in caught.value.reason
@@ -209,11 +209,11 @@ def test_text_that_only_looks_bad_is_read(entry: dict[bytes, bytes], result: byt
         (b"type", b"SubmitJob", "type is not one of jobs.results"),
         (b"v", b"2", "v is not a known version"),
         (b"id", b"hunter2", "id is malformed"),
-        (b"id", b"-" * 36, "id is no UUID"),
+        (b"id", b"-" * 36, "id is not a UUID"),
         (b"correlation_id", b"", "correlation_id is malformed"),
         (b"correlation_id", b"a\nb", "correlation_id is malformed"),
         (b"correlation_id", b"c" * 129, "correlation_id is malformed"),
-        (b"ts", b"yesterday", "ts is no ISO 8601 time"),
+        (b"ts", b"yesterday", "ts is not an ISO 8601 time"),
         (b"ts", b"2026-01-01T00:00:00", "ts has no time zone"),
         (b"reply_to", b"\xff", "reply_to is malformed"),
         (b"ttl_ms", b"-5", "ttl_ms is malformed"),
@@ -227,7 +227,7 @@ def test_a_header_that_is_wrong_is_unreadable_for_a_reason(
     spoilt = {name: old for name, old in entry.items() if name != field}
     if value is not None:
         spoilt[field] = value
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(DecodeError) as caught:
         decode(RESULTS, spoilt)
     assert caught.value.reason == reason
 
@@ -242,7 +242,7 @@ def test_a_malformed_trace_costs_no_message(
 
 def test_a_ttl_has_a_ceiling(entry: dict[bytes, bytes], header: dict[str, Any]) -> None:
     assert decode(RESULTS, {**entry, b"ttl_ms": b"99999999"}).ttl_ms == 24 * 3600 * 1000
-    with pytest.raises(Unwritable, match="ttl_ms"):
+    with pytest.raises(EncodeError, match="ttl_ms"):
         encode(decode(RESULTS, entry).message, **header, ttl_ms=0)
 
 
@@ -256,7 +256,7 @@ def test_a_ttl_has_a_ceiling(entry: dict[bytes, bytes], header: dict[str, Any]) 
 def test_what_could_not_be_read_is_not_written(
     header: dict[str, Any], result: dict[str, Any], reason: str
 ) -> None:
-    with pytest.raises(Unwritable) as caught:
+    with pytest.raises(EncodeError) as caught:
         encode(succeeded(result), **header)
     assert caught.value.reason == reason
 
@@ -274,7 +274,7 @@ def test_a_payload_holds_json_and_nothing_else(value: object) -> None:
 
 
 def test_a_message_may_not_be_huge(header: dict[str, Any]) -> None:
-    with pytest.raises(Oversize):
+    with pytest.raises(MessageTooLarge):
         encode(succeeded({"a": "x" * MAX_DATA}), **header)
 
 
@@ -285,7 +285,7 @@ def test_a_header_that_could_not_be_read_is_not_written(
     header: dict[str, Any], spoilt: dict[str, Any]
 ) -> None:
     beat = JobHeartbeat(job_id=uuid4(), fence=uuid4())
-    with pytest.raises(Unwritable):
+    with pytest.raises(EncodeError):
         encode(beat, **{**header, **spoilt})
 
 
@@ -302,7 +302,7 @@ lists = st.recursive(
 )
 
 
-@unhurried
+@no_deadline
 @given(value=lists, depth=st.integers(0, 40))
 def test_depth_is_counted_as_python_counts_it(value: Any, depth: int) -> None:
     nested = value

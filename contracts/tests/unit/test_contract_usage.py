@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from msaas.contracts import USAGE_GENESIS, UsageRecorded, usage_hash
 
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+no_deadline = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SUBJECT = UUID("2b1c6a0e-93d4-4b7f-8c55-0d9e8f7a6b5c")
 JOB = UUID("01938e5a-7c00-7000-8000-000000000001")
 AT = datetime(2026, 1, 1, 0, 0, 1, 600_000, UTC)
@@ -47,7 +47,7 @@ def test_an_instant_counts_and_not_its_zone() -> None:
     assert usage_hash(SUBJECT, 1, JOB, 1, elsewhere, USAGE_GENESIS) == FIRST
 
 
-@unhurried
+@no_deadline
 @given(
     change=st.sampled_from(["subject", "seq", "job", "quantity", "at", "previous"]),
     by=st.integers(1, 10**6),

@@ -8,11 +8,11 @@ import pytest
 
 from msaas.cli.checks import Tree
 
-Plant = Callable[[dict[str, str]], Tree]
+MakeRepository = Callable[[dict[str, str]], Tree]
 
 
 @pytest.fixture
-def plant(tmp_path: Path) -> Plant:
+def make_repository(tmp_path: Path) -> MakeRepository:
     """Write files into a repository of their own and hand back what a check sees of it."""
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
 

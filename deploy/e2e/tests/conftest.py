@@ -9,39 +9,39 @@ import pytest
 import pytest_asyncio
 
 from msaas.cli.api_client import ApiClient
-from msaas.cli.audit import audit_url, describe, is_broken
-from msaas.cli.chaos import OwnFleet, be_somebody
+from msaas.cli.audit import audit_url, format_results, has_violations
+from msaas.cli.chaos import IsolatedFleet, sign_in_new_user
 from msaas.local import Home
 from msaas.testing.shared_servers import SharedServers
 
 
 @pytest.fixture(scope="session")
-def fleet(servers: SharedServers) -> Iterator[OwnFleet]:
+def fleet(servers: SharedServers) -> Iterator[IsolatedFleet]:
     folder: Path = servers.new_folder("fleet")
     folder.mkdir(mode=0o711)
-    fleet = OwnFleet(Home(folder / "home"))
+    fleet = IsolatedFleet(Home(folder / "home"))
     fleet.start()
     yield fleet
     fleet.local("down")
 
 
 @pytest.fixture
-def audit(fleet: OwnFleet) -> Callable[[], Any]:
+def audit(fleet: IsolatedFleet) -> Callable[[], Any]:
     """Return the proof that what was charged is what was completed, once each."""
 
     async def audit_() -> None:
         examined = await audit_url(fleet.url("postgres"))
-        assert not is_broken(examined), "\n".join(describe(examined))
+        assert not has_violations(examined), "\n".join(format_results(examined))
 
     return audit_
 
 
 @pytest_asyncio.fixture
-async def sign_in(fleet: OwnFleet) -> AsyncIterator[Callable[..., Any]]:
+async def sign_in(fleet: IsolatedFleet) -> AsyncIterator[Callable[..., Any]]:
     """Return a way to be somebody new, with a plan."""
     async with AsyncExitStack() as stack:
 
         async def sign_in_(plan: str = "ENTERPRISE") -> ApiClient:
-            return await stack.enter_async_context(be_somebody(fleet, plan))
+            return await stack.enter_async_context(sign_in_new_user(fleet, plan))
 
         yield sign_in_

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import redis.asyncio
 
-from msaas.cli.house import module
-from msaas.contracts import dead_letter, get_topic
+from msaas.cli.workspace import module_command
+from msaas.contracts import build_dead_letter, get_topic
 from msaas.kernel import new_id
 from msaas.testing import wait_until
 
@@ -19,11 +19,11 @@ from msaas.testing import wait_until
 _Redis: Any = redis.asyncio.Redis
 ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
-Bury = Callable[..., Awaitable[None]]
+AddDeadLetter = Callable[..., Awaitable[None]]
 
 
 @pytest.fixture
-def bury(fleet: Any) -> Bury:
+def add_dead_letter(fleet: Any) -> AddDeadLetter:
     """Put a dead letter where the consumers of the results leave theirs."""
 
     async def bury_(*, poison: bool) -> None:
@@ -39,7 +39,7 @@ def bury(fleet: Any) -> Bury:
             b"reply_to": b"hunter2",
             b"ttl_ms": b"1",
         }
-        letter = dead_letter(
+        letter = build_dead_letter(
             topic,
             fields,
             entry_id=f"{new_id().int >> 80}-0",
@@ -56,7 +56,7 @@ def bury(fleet: Any) -> Bury:
 
 
 async def dlq(fleet: Any, *words: str) -> Any:
-    return await asyncio.to_thread(fleet.run, *module("msaas.cli"), "dlq", *words)
+    return await asyncio.to_thread(fleet.run, *module_command("msaas.cli"), "dlq", *words)
 
 
 async def find(fleet: Any, letter_class: str) -> str:
@@ -73,8 +73,8 @@ async def find(fleet: Any, letter_class: str) -> str:
     return found[0]
 
 
-async def test_an_operator_lists_shows_and_replays_a_letter(fleet: Any, bury: Bury) -> None:
-    await bury(poison=False)
+async def test_an_operator_lists_shows_and_replays_a_letter(fleet: Any, add_dead_letter: AddDeadLetter) -> None:
+    await add_dead_letter(poison=False)
     letter = await find(fleet, "transient")
     shown = await dlq(fleet, "show", letter)
     assert "hunter2" not in shown.stdout
@@ -85,8 +85,8 @@ async def test_an_operator_lists_shows_and_replays_a_letter(fleet: Any, bury: Bu
     assert letter in listed.stdout
 
 
-async def test_poison_is_not_replayed_but_resolved_with_a_reason(fleet: Any, bury: Bury) -> None:
-    await bury(poison=True)
+async def test_poison_is_not_replayed_but_resolved_with_a_reason(fleet: Any, add_dead_letter: AddDeadLetter) -> None:
+    await add_dead_letter(poison=True)
     letter = await find(fleet, "poison")
     refused = await dlq(fleet, "replay", letter)
     assert (refused.returncode, "cannot be read" in refused.stdout) == (1, True)

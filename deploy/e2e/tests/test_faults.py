@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from msaas.cli.chaos import SCENARIOS, SHORT
-from msaas.cli.chaos.verb import disturb
+from msaas.cli.chaos.command import run_scenarios
 from msaas.testing import wait_until
 
 LONG = 120.0
@@ -19,7 +19,7 @@ async def test_a_fleet_under_load_loses_nothing_and_does_nothing_twice(
 ) -> None:
     """Play what `./msaas chaos --short` plays, each scenario in a round of its own."""
     scenarios = [scenario for scenario in SCENARIOS if scenario.is_short]
-    sound = await disturb(fleet, scenarios, SHORT)
+    sound = await run_scenarios(fleet, scenarios, SHORT)
     said = capsys.readouterr().out
     assert sound, said
     assert all(f"✓ {scenario.name}" in said for scenario in scenarios)

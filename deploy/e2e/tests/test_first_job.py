@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from msaas.cli.house import module
+from msaas.cli.workspace import module_command
 from msaas.kernel import new_id
 from msaas.testing import wait_until
 
@@ -25,7 +25,7 @@ def test_up_says_where_everything_is_and_how_to_get_in(fleet: Any) -> None:
 
 
 def test_the_demo_shows_a_job_from_submission_to_result(fleet: Any) -> None:
-    shown = fleet.run(*module("msaas.cli"), "demo")
+    shown = fleet.run(*module_command("msaas.cli"), "demo")
     assert shown.returncode == 0, shown.stdout + shown.stderr
     words = [line.split()[-1] for line in shown.stdout.splitlines() if " s  " in line]
     seen = [word for word in words if word in {"PENDING", "RUNNING", "COMPLETED"}]
@@ -41,7 +41,7 @@ def test_seeding_again_adds_nothing(fleet: Any) -> None:
 
     before = count()
     assert before > 0
-    assert fleet.run(*module("msaas.cli"), "seed").returncode == 0
+    assert fleet.run(*module_command("msaas.cli"), "seed").returncode == 0
     assert count() == before
 
 

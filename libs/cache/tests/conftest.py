@@ -5,17 +5,17 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 
 from msaas.cache import RedisStore
-from msaas.streams import RedisWire
-from msaas.testing import PATIENCE
+from msaas.streams import RedisBroker
+from msaas.testing import GENEROUS_TIMEOUT
 
 
 @pytest_asyncio.fixture
-async def wire(redis_url: str) -> AsyncIterator[RedisWire]:
-    wire = RedisWire(redis_url, command_timeout=PATIENCE)
-    yield wire
-    await wire.close()
+async def broker(redis_url: str) -> AsyncIterator[RedisBroker]:
+    broker = RedisBroker(redis_url, command_timeout=GENEROUS_TIMEOUT)
+    yield broker
+    await broker.close()
 
 
 @pytest_asyncio.fixture
-async def store(wire: RedisWire) -> RedisStore:
-    return RedisStore(wire)
+async def store(broker: RedisBroker) -> RedisStore:
+    return RedisStore(broker)

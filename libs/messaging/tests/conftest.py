@@ -10,9 +10,9 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 from msaas.local.servers import RedisServer
-from msaas.messaging import RedisWire, WireUnavailable
-from msaas.streams import Wire
-from msaas.testing import FakeClock, MemoryWire
+from msaas.messaging import RedisBroker, BrokerUnavailable
+from msaas.streams import Broker
+from msaas.testing import FakeClock, MemoryBroker
 
 T = TypeVar("T")
 # redis-py leaves much of its own surface untyped.
@@ -27,63 +27,63 @@ settings.register_profile(
 )
 
 
-class Line:
+class FaultyBroker:
     """The way to the wire: calls and answers get lost on it, and it can lead to another server."""
 
-    def __init__(self, wire: Wire) -> None:
-        self.wire = wire
+    def __init__(self, broker: Broker) -> None:
+        self.broker = broker
         self.skew_ms = 0
         self.lost: dict[str, str] = {}
 
     async def now_ms(self) -> int:
-        return await self.wire.now_ms() + self.skew_ms
+        return await self.broker.now_ms() + self.skew_ms
 
     def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
         async def call(*args: Any, **kwargs: Any) -> Any:
             lost = self.lost.pop(name, "")
             if lost == "call":
-                raise WireUnavailable(target="line")
-            answer = await getattr(self.wire, name)(*args, **kwargs)
+                raise BrokerUnavailable(target="line")
+            answer = await getattr(self.broker, name)(*args, **kwargs)
             if lost == "answer":
-                raise WireUnavailable(target="line")
+                raise BrokerUnavailable(target="line")
             return answer
 
         return call
 
 
-class World:
+class BrokerHarness:
     """Each example begins with an empty wire at time 0."""
 
     clock: FakeClock
-    line: Line
+    faulty_broker: FaultyBroker
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
 
     @property
-    def wire(self) -> Wire:
-        return cast("Wire", self.line)
+    def broker(self) -> Broker:
+        return cast("Broker", self.faulty_broker)
 
     def run(self, act: Coroutine[Any, Any, T]) -> T:
         return self._loop.run_until_complete(act)
 
     def begin(self) -> None:
         self.clock = FakeClock()
-        self.line = Line(self.open())
+        self.faulty_broker = FaultyBroker(self.open())
 
-    def open(self) -> Wire:
-        return MemoryWire(self.clock)
+    def open(self) -> Broker:
+        return MemoryBroker(self.clock)
 
     async def pass_time(self, seconds: float) -> None:
         await self.clock.advance(seconds)
 
     async def flush(self) -> None:
-        cast("MemoryWire", self.line.wire).flush()
+        cast("MemoryBroker", self.faulty_broker.broker).flush()
         await self._pass_a_moment()
 
     async def replace(self) -> None:
         """Go on with another server, an empty one."""
-        self.line.wire = self.open()
+        self.faulty_broker.broker = self.open()
         await self._pass_a_moment()
 
     async def _pass_a_moment(self) -> None:
@@ -94,23 +94,23 @@ class World:
         self._loop.close()
 
 
-class RedisWorld(World):
+class RedisHarness(BrokerHarness):
     """Two real servers; time passes for what is pending and for expiry when the test says so."""
 
     def __init__(self, urls: Sequence[str]) -> None:
         super().__init__()
         self._clients = [_Redis.from_url(url) for url in urls]
-        self._wires = [RedisWire(url) for url in urls]
+        self._brokers = [RedisBroker(url) for url in urls]
         self._at = 0
 
-    def open(self) -> Wire:
+    def open(self) -> Broker:
         self.run(self.flush())
-        return self._wires[self._at]
+        return self._brokers[self._at]
 
     async def pass_time(self, seconds: float) -> None:
         await super().pass_time(seconds)
         passed_ms = round(seconds * 1000)
-        self.line.skew_ms += passed_ms
+        self.faulty_broker.skew_ms += passed_ms
         client = self._clients[self._at]
         async for key in client.scan_iter(count=1000, _type="stream"):
             for group in await client.xinfo_groups(key):
@@ -123,13 +123,13 @@ class RedisWorld(World):
     async def replace(self) -> None:
         self._at = 1 - self._at
         await self.flush()
-        self.line.wire = self._wires[self._at]
+        self.faulty_broker.broker = self._brokers[self._at]
 
     def end(self) -> None:
         for one in self._clients:
             self.run(one.aclose())
-        for wire in self._wires:
-            self.run(wire.close())
+        for broker in self._brokers:
+            self.run(broker.close())
         super().end()
 
     async def _age(self, client: Any, key: bytes, group: bytes, passed_ms: int) -> None:
@@ -162,14 +162,14 @@ def _silence() -> Iterator[None]:
 
 
 @pytest.fixture
-def memory_world() -> Iterator[World]:
-    world = World()
-    yield world
-    world.end()
+def memory_harness() -> Iterator[BrokerHarness]:
+    harness = BrokerHarness()
+    yield harness
+    harness.end()
 
 
 @pytest.fixture
-def redis_world(private_redis: Callable[..., RedisServer]) -> Iterator[World]:
-    world = RedisWorld([private_redis(aof=False).url for _ in range(2)])
-    yield world
-    world.end()
+def redis_harness(private_redis: Callable[..., RedisServer]) -> Iterator[BrokerHarness]:
+    harness = RedisHarness([private_redis(aof=False).url for _ in range(2)])
+    yield harness
+    harness.end()

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from msaas.postgres import Database, PostgresSetting
+from msaas.postgres import Database, PostgresConfig
 from msaas.telemetry import Metrics
 
 SCHEMA = """
@@ -56,8 +56,8 @@ async def open_database(metrics: Metrics) -> AsyncIterator[Opener]:
     async with AsyncExitStack() as stack:
 
         async def open_one(url: str, **bounds: Any) -> Database:
-            setting = PostgresSetting(url, **bounds)
-            return await stack.enter_async_context(Database(setting, metrics))
+            postgres_config = PostgresConfig(url, **bounds)
+            return await stack.enter_async_context(Database(postgres_config, metrics))
 
         yield open_one
 

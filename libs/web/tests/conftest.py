@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from msaas.kernel import DependencyUnavailable, ErrorKind, MsaasError, Overloaded
 from msaas.telemetry import Metrics, get_logger
 from msaas.web import create_app, from_state
-from msaas.web.server import Server, bind_socket
+from msaas.web.server import HttpServer, bind_socket
 
 BODY_LIMIT = 2_000
 
@@ -191,7 +191,7 @@ async def live(app: FastAPI) -> AsyncIterator[Live]:
     """Call the application over a real socket."""
     started = asyncio.Event()
     with bind_socket("127.0.0.1", 0) as listener:
-        server = Server(app, drain_seconds=1, on_started=started.set)
+        server = HttpServer(app, drain_seconds=1, on_started=started.set)
         serving = asyncio.create_task(server.serve([listener]))
         await started.wait()
         address = socket_address(listener)

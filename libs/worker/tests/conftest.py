@@ -9,42 +9,42 @@ from typing import Any
 import pytest_asyncio
 
 from msaas.contracts import EchoParams, EchoResult, JobEnvelope, Message
-from msaas.messaging import Delivery, Messenger, Outgoing, Pace, RedisWire
+from msaas.messaging import Delivery, Messenger, OutgoingMessage, ConsumerTimings, RedisBroker
 from msaas.telemetry import Metrics
-from msaas.testing import PATIENCE, build_job_envelope, build_job_meta, wait_until
-from msaas.worker import Action, JobWorker, Run
+from msaas.testing import GENEROUS_TIMEOUT, build_job_envelope, build_job_meta, wait_until
+from msaas.worker import Action, JobWorker, RunContext
 
-PACE = Pace(block=0.05, beat=0.1, idle=0.5, drain=0.3, watch=0.2)
+TIMINGS = ConsumerTimings(block_timeout=0.05, heartbeat_interval=0.1, reclaim_after=0.5, drain_timeout=0.3, epoch_interval=0.2)
 
 
-class Script:
+class ScriptedAction:
     """An action that does as the test says, and lets it know that it has begun."""
 
-    def __init__(self, act: Callable[[Run], Any] | None = None) -> None:
+    def __init__(self, act: Callable[[RunContext], Any] | None = None) -> None:
         self._act = act
-        self.began = asyncio.Event()
-        self.begun = 0
+        self.started = asyncio.Event()
+        self.run_count = 0
 
-    async def run(self, run: Run) -> Any:
-        self.begun += 1
-        self.began.set()
+    async def run(self, run: RunContext) -> Any:
+        self.run_count += 1
+        self.started.set()
         if self._act is not None:
             return await self._act(run)
         assert isinstance(run.params, EchoParams)
         return EchoResult(message=run.params.message)
 
 
-class Owner:
+class FakeJobsService:
     """Plays the part of the jobs service on a real wire."""
 
     def __init__(self, messenger: Messenger, metrics: Metrics) -> None:
         self.messenger = messenger
         self.metrics = metrics
-        self.heard: list[Message] = []
-        messenger.batch("jobs.results", self._hear)
+        self.received: list[Message] = []
+        messenger.consume_batches("jobs.results", self._on_results)
 
-    async def _hear(self, batch: Sequence[Delivery]) -> list[Outgoing]:
-        self.heard += [delivery.message for delivery in batch]
+    async def _on_results(self, batch: Sequence[Delivery]) -> list[OutgoingMessage]:
+        self.received += [delivery.message for delivery in batch]
         return []
 
     async def send(self, **fields: Any) -> JobEnvelope:
@@ -54,19 +54,19 @@ class Owner:
         await self.messenger.publisher.publish("jobs.generic", envelope, correlation_id="test")
         return envelope
 
-    def names(self, envelope: JobEnvelope) -> list[str]:
-        return [type(one).__name__ for one in self._of(envelope)]
+    def list_message_types(self, envelope: JobEnvelope) -> list[str]:
+        return [type(one).__name__ for one in self._list_messages(envelope)]
 
-    async def verdict(self, envelope: JobEnvelope) -> Any:
+    async def wait_for_outcome(self, envelope: JobEnvelope) -> Any:
         """Wait for how the run ended."""
         ends = {"JobSucceeded", "JobFailed", "JobLost"}
-        await wait_until(lambda: ends & set(self.names(envelope)))
-        [end] = [one for one in self._of(envelope) if type(one).__name__ in ends]
+        await wait_until(lambda: ends & set(self.list_message_types(envelope)))
+        [end] = [one for one in self._list_messages(envelope) if type(one).__name__ in ends]
         return end
 
-    def _of(self, envelope: JobEnvelope) -> list[Any]:
-        heard: list[Any] = list(self.heard)
-        return [one for one in heard if one.job_id == envelope.job_id]
+    def _list_messages(self, envelope: JobEnvelope) -> list[Any]:
+        received: list[Any] = list(self.received)
+        return [one for one in received if one.job_id == envelope.job_id]
 
 
 @pytest_asyncio.fixture
@@ -75,19 +75,19 @@ async def open_messenger(redis_url: str, environment: str) -> AsyncIterator[Call
     async with AsyncExitStack() as stack:
 
         def open_(process: str, *produces: str) -> tuple[Messenger, Metrics]:
-            wire = RedisWire(redis_url, command_timeout=PATIENCE)
+            broker = RedisBroker(redis_url, command_timeout=GENEROUS_TIMEOUT)
             metrics = Metrics(process, environment)
-            stack.push_async_callback(wire.close)
-            made = Messenger(
-                wire, process, environment, metrics=metrics, produces=produces, pace=PACE
+            stack.push_async_callback(broker.close)
+            messenger = Messenger(
+                broker, process, environment, metrics=metrics, produces=produces, timings=TIMINGS
             )
-            return made, metrics
+            return messenger, metrics
 
         yield open_
 
 
 @pytest_asyncio.fixture
-async def start() -> AsyncIterator[Callable[[Messenger], Any]]:
+async def start_messenger() -> AsyncIterator[Callable[[Messenger], Any]]:
     running: list[tuple[Messenger, asyncio.Task[None]]] = []
 
     def start_(messenger: Messenger) -> asyncio.Task[None]:
@@ -103,16 +103,16 @@ async def start() -> AsyncIterator[Callable[[Messenger], Any]]:
 
 
 @pytest_asyncio.fixture
-async def owner(open_messenger: Callable[..., Any], start: Callable[[Messenger], Any]) -> Owner:
+async def jobs_service(open_messenger: Callable[..., Any], start_messenger: Callable[[Messenger], Any]) -> FakeJobsService:
     messenger, metrics = open_messenger("jobs", "jobs.generic", "jobs.control")
-    owner = Owner(messenger, metrics)
-    start(messenger)
+    owner = FakeJobsService(messenger, metrics)
+    start_messenger(messenger)
     return owner
 
 
 @pytest_asyncio.fixture
 async def open_worker(
-    open_messenger: Callable[..., Any], start: Callable[[Messenger], Any]
+    open_messenger: Callable[..., Any], start_messenger: Callable[[Messenger], Any]
 ) -> Callable[..., tuple[Messenger, asyncio.Task[None]]]:
     def open_(
         actions: Mapping[str, Action] | Action, slots: int = 10
@@ -120,11 +120,11 @@ async def open_worker(
         messenger, metrics = open_messenger("jobs-worker", "jobs.results")
         chosen = actions if isinstance(actions, Mapping) else {"echo": actions}
         JobWorker(messenger, "jobs.generic", chosen, slots=slots, name="w", metrics=metrics)
-        return messenger, start(messenger)
+        return messenger, start_messenger(messenger)
 
     return open_
 
 
 @pytest_asyncio.fixture
-async def script() -> Callable[..., Script]:
-    return Script
+async def scripted_action() -> Callable[..., ScriptedAction]:
+    return ScriptedAction

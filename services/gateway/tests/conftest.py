@@ -36,20 +36,20 @@ from msaas.contracts import (
 from msaas.gateway.bootstrap import Gateway, assemble, create_gateway_app
 from msaas.gateway.settings import Settings
 from msaas.kernel import ErrorKind, MsaasError
-from msaas.messaging import Delivery, Messenger, Outgoing, Pace, RedisWire
-from msaas.settings import load
+from msaas.messaging import Delivery, Messenger, OutgoingMessage, ConsumerTimings, RedisBroker
+from msaas.settings import load_settings
 from msaas.telemetry import Metrics
-from msaas.testing import PATIENCE, wait_until
-from msaas.web.server import ProblemProtocol
+from msaas.testing import GENEROUS_TIMEOUT, wait_until
+from msaas.web.server import ProblemHttpProtocol
 
-SPEC: Any = yaml.safe_load(
+DOCUMENT: Any = yaml.safe_load(
     (Path(__file__).parents[3] / "contracts/openapi/gateway.v1.yaml").read_text()
 )
 KEY = ECKey.generate_key("P-256", {"kid": "test"})
 LOGINS = ("svc_gateway", "svc_gateway_read")
 
 
-class Issuer:
+class FakeIssuer:
     """Stands in for the place where tokens come from."""
 
     def __init__(self, url: str) -> None:
@@ -70,7 +70,7 @@ class Issuer:
         return jwt.encode(header, claims | changes, KEY, algorithms=["ES256"])
 
 
-class Spec:
+class OpenApiChecker:
     """Holds every answer to what the document says of it."""
 
     def __init__(self) -> None:
@@ -87,13 +87,13 @@ class Spec:
             return
         media_type = answer.headers["content-type"].partition(";")[0]
         assert media_type in content
-        schema = {**content[media_type]["schema"], "components": SPEC["components"]}
+        schema = {**content[media_type]["schema"], "components": DOCUMENT["components"]}
         validator: Any = Draft202012Validator(schema, format_checker=FormatChecker())
         validator.validate(answer.json())
 
     def _find(self, method: str, path: str) -> tuple[str, Any]:
         wanted = path.removeprefix("/api/v1").split("/")
-        for template, item in SPEC["paths"].items():
+        for template, item in DOCUMENT["paths"].items():
             parts = template.split("/")
             same = [p == w or p.startswith("{") for p, w in zip(parts, wanted, strict=False)]
             if len(parts) == len(wanted) and all(same) and method in item:
@@ -102,56 +102,56 @@ class Spec:
 
     def _resolve(self, found: Any) -> Any:
         while "$ref" in found:
-            place = SPEC
+            place = DOCUMENT
             for part in found["$ref"].removeprefix("#/").split("/"):
                 place = place[part]
             found = place
         return found
 
 
-class Owner:
+class FakeJobsService:
     """Plays the jobs service on the real wire: refuses as told, else accepts and keeps a row."""
 
     def __init__(self, messenger: Messenger, rows: asyncpg.Connection) -> None:
         self.commands: list[Any] = []
         self.refusal: MsaasError | None = None
         self.silent = False
-        self.kept: dict[tuple[UUID, str, str], UUID] = {}
+        self.job_ids_by_key: dict[tuple[UUID, str, str], UUID] = {}
         self.version = 0
         self._messenger = messenger
         self._rows = rows
-        messenger.batch("jobs.commands", self._handle)
+        messenger.consume_batches("jobs.commands", self._handle)
 
-    async def _handle(self, batch: Sequence[Delivery]) -> list[Outgoing]:
+    async def _handle(self, batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         return [one for delivery in batch for one in await self._answer(delivery)]
 
-    async def _answer(self, delivery: Delivery) -> list[Outgoing]:
+    async def _answer(self, delivery: Delivery) -> list[OutgoingMessage]:
         command = delivery.message
         self.commands.append(command)
         if self.silent:
             return []
         if self.refusal is not None:
-            return delivery.refuse(self.refusal)
+            return delivery.reply_error(self.refusal)
         match command:
             case CancelJob():
-                return delivery.accept(job_id=command.job_id, status="CANCELLED")
+                return delivery.reply_success(job_id=command.job_id, status="CANCELLED")
             case RetryJob():
-                return delivery.accept(job_id=command.job_id, status="PENDING")
+                return delivery.reply_success(job_id=command.job_id, status="PENDING")
             case SubmitJobs():
-                return delivery.accept(items=[self._judge(one) for one in command.jobs])
+                return delivery.reply_success(items=[self._decide_item(one) for one in command.jobs])
             case _:
-                return await self._take_in(delivery, cast("SubmitJob", command))
+                return await self._accept_submission(delivery, cast("SubmitJob", command))
 
-    async def _take_in(self, delivery: Delivery, submitted: SubmitJob) -> list[Outgoing]:
+    async def _accept_submission(self, delivery: Delivery, submitted: SubmitJob) -> list[OutgoingMessage]:
         if (same := submitted.idempotency) is not None:
             place = (submitted.user_id, same.key, same.fingerprint)
-            first = self.kept.setdefault(place, submitted.job_id)
+            first = self.job_ids_by_key.setdefault(place, submitted.job_id)
             if first != submitted.job_id:
-                return delivery.accept(job_id=first, status="PENDING", replayed=True)
-        await self.keep(submitted.user_id, submitted.job_id, params=submitted.payload)
-        return delivery.accept(job_id=submitted.job_id, status="PENDING", replayed=False)
+                return delivery.reply_success(job_id=first, status="PENDING", replayed=True)
+        await self.insert_job(submitted.user_id, submitted.job_id, params=submitted.payload)
+        return delivery.reply_success(job_id=submitted.job_id, status="PENDING", replayed=False)
 
-    def _judge(self, item: JobItem) -> dict[str, object]:
+    def _decide_item(self, item: JobItem) -> dict[str, object]:
         """Refuse what a message `refuse me` asks for, as for want of quota."""
         if item.payload.get("message") != "refuse me":
             return {"ok": True, "job_id": item.job_id, "status": "PENDING", "replayed": False}
@@ -159,7 +159,7 @@ class Owner:
         problem = {"code": "quota_exceeded", "detail": "All used.", "retryable": False}
         return {"ok": False, "job_id": item.job_id, "problem": problem | {"context": used}}
 
-    async def keep(self, user_id: UUID, job_id: UUID | None = None, **fields: Any) -> UUID:
+    async def insert_job(self, user_id: UUID, job_id: UUID | None = None, **fields: Any) -> UUID:
         job_id = job_id or uuid4()
         params = json.dumps(fields.pop("params", {"message": "hello"}))
         values = {"task_type": "echo", "status": "PENDING"} | fields
@@ -171,7 +171,7 @@ class Owner:
         )
         return job_id
 
-    async def change(
+    async def publish_change(
         self, user_id: UUID, job_id: UUID, status: str = "RUNNING", percent: int | None = None
     ) -> None:
         """Announce a change, as the service does after each commit."""
@@ -186,13 +186,13 @@ class Owner:
             correlation_id="c",
             progress=None if percent is None else Progress(percent=percent),
         )
-        await self.announce(changed)
+        await self.publish(changed)
 
-    async def announce(self, event: Message) -> None:
+    async def publish(self, event: Message) -> None:
         await self._messenger.publisher.publish("jobs.events", event, correlation_id="c")
 
 
-class Refusal(MsaasError):
+class FakeRefusal(MsaasError):
     """Any refusal an owner can think of."""
 
     kind = ErrorKind.CONFLICT
@@ -203,8 +203,8 @@ class Refusal(MsaasError):
 
 
 @pytest.fixture
-def refusal() -> type[Refusal]:
-    return Refusal
+def refusal() -> type[FakeRefusal]:
+    return FakeRefusal
 
 
 @pytest.fixture(scope="session")
@@ -230,7 +230,7 @@ async def rows(schema_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest_asyncio.fixture
-async def issuer() -> AsyncIterator[Issuer]:
+async def issuer() -> AsyncIterator[FakeIssuer]:
     body = json.dumps({"keys": [KEY.as_dict(private=False)]}).encode()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -242,19 +242,19 @@ async def issuer() -> AsyncIterator[Issuer]:
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
-    yield Issuer(f"http://{host}:{port}")
+    yield FakeIssuer(f"http://{host}:{port}")
     server.close()
 
 
 @pytest.fixture
 def gateway_settings(
-    schema_url: str, redis_url: str, environment: str, issuer: Issuer, logins: dict[str, str]
+    schema_url: str, redis_url: str, environment: str, issuer: FakeIssuer, logins: dict[str, str]
 ) -> Settings:
     def at(login: str) -> str:
         url = urlsplit(schema_url)
         return url._replace(netloc=f"{logins[login]}@{url.netloc.rpartition('@')[2]}").geturl()
 
-    return load(
+    return load_settings(
         Settings,
         {
             "ENVIRONMENT": "test",
@@ -306,7 +306,7 @@ async def serving(
     app = create_gateway_app(gateway, named, metrics)
     config = uvicorn.Config(
         app,
-        http=ProblemProtocol,
+        http=ProblemHttpProtocol,
         port=0,
         log_config=None,
         lifespan="on",
@@ -317,7 +317,7 @@ async def serving(
     task = asyncio.create_task(server.serve())
     await wait_until(lambda: server.started or task.done())
     port = server.servers[0].sockets[0].getsockname()[1]
-    await wait_until(lambda: gateway.live.has_begun)
+    await wait_until(lambda: gateway.event_hub.has_started)
     try:
         yield gateway, f"http://127.0.0.1:{port}"
     finally:
@@ -332,28 +332,28 @@ async def gateway(open_gateway: Any, gateway_settings: Settings) -> tuple[Gatewa
 
 
 @pytest_asyncio.fixture
-async def owner(redis_url: str, environment: str, rows: asyncpg.Connection) -> AsyncIterator[Owner]:
-    wire = RedisWire(redis_url, command_timeout=PATIENCE)
+async def owner(redis_url: str, environment: str, rows: asyncpg.Connection) -> AsyncIterator[FakeJobsService]:
+    broker = RedisBroker(redis_url, command_timeout=GENEROUS_TIMEOUT)
     messenger = Messenger(
-        wire,
+        broker,
         "jobs",
         environment,
         metrics=Metrics("jobs", environment),
         produces=["jobs.events"],
-        pace=Pace(block=0.05),
+        timings=ConsumerTimings(block_timeout=0.05),
     )
-    owner = Owner(messenger, rows)
+    owner = FakeJobsService(messenger, rows)
     running = asyncio.create_task(messenger.run())
     yield owner
     messenger.drain()
     await running
-    await wire.close()
+    await broker.close()
 
 
-class User:
+class ApiUser:
     """Somebody with a token; every answer is held to the document."""
 
-    def __init__(self, http: httpx.AsyncClient, spec: Spec, user_id: UUID, token: str) -> None:
+    def __init__(self, http: httpx.AsyncClient, spec: OpenApiChecker, user_id: UUID, token: str) -> None:
         self.http = http
         self.spec = spec
         self.id = user_id
@@ -371,21 +371,21 @@ class User:
 
 
 @pytest.fixture
-def spec() -> Spec:
-    return Spec()
+def spec() -> OpenApiChecker:
+    return OpenApiChecker()
 
 
 @pytest_asyncio.fixture
 async def sign_in(
-    gateway: tuple[Gateway, str], issuer: Issuer, spec: Spec
+    gateway: tuple[Gateway, str], issuer: FakeIssuer, spec: OpenApiChecker
 ) -> AsyncIterator[Callable[..., Any]]:
     """Return a way to be somebody new."""
     _, url = gateway
     async with httpx.AsyncClient(base_url=url, timeout=10) as http:
 
-        async def sign_in_(seconds: float = 3600, **claims: Any) -> User:
+        async def sign_in_(seconds: float = 3600, **claims: Any) -> ApiUser:
             user_id = uuid4()
-            user = User(http, spec, user_id, issuer.token(user_id, seconds, **claims))
+            user = ApiUser(http, spec, user_id, issuer.token(user_id, seconds, **claims))
             assert (await user.ask("GET", "/me")).status_code == 200
             return user
 

@@ -25,10 +25,10 @@ from msaas.contracts import (
 )
 from msaas.jobs.adapters.postgres.dispatch import PostgresDispatch
 from msaas.jobs.adapters.postgres.intake import PostgresIntake
-from msaas.jobs.application.book import Order
+from msaas.jobs.application.command_batch import CommandContext
 from msaas.jobs.application.dispatch_jobs import DispatchJobs
-from msaas.jobs.application.ports import Dispatch, Tick, UploadLinks
-from msaas.jobs.application.settle_commands import SettleCommands, Settled
+from msaas.jobs.application.ports import DispatchedJob, TickResult, UploadLinks
+from msaas.jobs.application.process_commands import ProcessCommands, ProcessedCommands
 from msaas.jobs.bootstrap import Service, assemble, read_keys
 from msaas.jobs.settings import LOCAL_SEALING_KEY
 from msaas.kernel import RetryPolicy
@@ -36,15 +36,15 @@ from msaas.messaging import (
     CommandClient,
     CommandRefused,
     Messenger,
-    Pace,
-    RedisWire,
-    WireUnavailable,
+    ConsumerTimings,
+    RedisBroker,
+    BrokerUnavailable,
 )
-from msaas.postgres import Database, PostgresSetting
+from msaas.postgres import Database, PostgresConfig
 from msaas.telemetry import Metrics
-from msaas.testing import PATIENCE, build_submit_job
+from msaas.testing import GENEROUS_TIMEOUT, build_submit_job
 
-PACE = Pace(block=0.05, beat=0.1, idle=0.5, drain=0.5, retry=RetryPolicy(base=0.01, cap=0.1))
+TIMINGS = ConsumerTimings(block_timeout=0.05, heartbeat_interval=0.1, reclaim_after=0.5, drain_timeout=0.5, retry=RetryPolicy(base=0.01, cap=0.1))
 ECHO = {"message": "hello"}
 
 
@@ -110,7 +110,7 @@ async def open_database(jobs_url: str) -> AsyncIterator[OpenDatabase]:
     async with AsyncExitStack() as stack:
 
         async def open_(**options: Any) -> Database:
-            setting = PostgresSetting(jobs_url, **options)
+            setting = PostgresConfig(jobs_url, **options)
             return await stack.enter_async_context(Database(setting, Metrics("jobs", "test")))
 
         yield open_
@@ -122,11 +122,11 @@ async def database(open_database: OpenDatabase) -> Database:
 
 
 @pytest_asyncio.fixture
-async def open_wire(redis_url: str) -> AsyncIterator[Callable[..., RedisWire]]:
+async def open_broker(redis_url: str) -> AsyncIterator[Callable[..., RedisBroker]]:
     async with AsyncExitStack() as stack:
 
-        def open_(url: str = redis_url) -> RedisWire:
-            wire = RedisWire(url, command_timeout=PATIENCE)
+        def open_(url: str = redis_url) -> RedisBroker:
+            wire = RedisBroker(url, command_timeout=GENEROUS_TIMEOUT)
             stack.push_async_callback(wire.close)
             return wire
 
@@ -151,7 +151,7 @@ async def user(add_user: AddUser) -> UUID:
 
 @pytest_asyncio.fixture
 async def start_service(
-    database: Database, environment: str, open_wire: Callable[..., RedisWire]
+    database: Database, environment: str, open_broker: Callable[..., RedisBroker]
 ) -> AsyncIterator[StartService]:
     """Start a replica; it is drained when the test is over."""
     started: list[Running] = []
@@ -160,12 +160,12 @@ async def start_service(
         metrics = Metrics("jobs", "test")
         service = assemble(
             database,
-            open_wire(),
+            open_broker(),
             environment,
             metrics,
             opener=read_keys(LOCAL_SEALING_KEY),
             dispatch_window=200,
-            pace=PACE,
+            timings=TIMINGS,
         )
         stop = asyncio.Event()
         running = Running(service, metrics, stop, asyncio.create_task(service.run(stop)))
@@ -179,17 +179,17 @@ async def start_service(
 
 @pytest_asyncio.fixture
 async def gateway(
-    environment: str, open_wire: Callable[..., RedisWire]
+    environment: str, open_broker: Callable[..., RedisBroker]
 ) -> AsyncIterator["Gateway"]:
     messenger = Messenger(
-        open_wire(),
+        open_broker(),
         "gateway",
         environment,
         metrics=Metrics("gateway", "test"),
         produces=["jobs.commands"],
-        pace=PACE,
+        timings=TIMINGS,
     )
-    gateway = Gateway(messenger, messenger.commands())
+    gateway = Gateway(messenger, messenger.create_command_client())
     running = asyncio.create_task(messenger.run())
     yield gateway
     messenger.drain()
@@ -222,10 +222,10 @@ class Gateway:
 
 @pytest.fixture
 def read_topic(
-    environment: str, open_wire: Callable[..., RedisWire]
+    environment: str, open_broker: Callable[..., RedisBroker]
 ) -> Callable[[str], Awaitable[Sequence[Any]]]:
     """Read every message that lies on a topic with one stream."""
-    wire = open_wire()
+    wire = open_broker()
 
     async def read(name: str) -> Sequence[Any]:
         topic = get_topic(name)
@@ -246,32 +246,32 @@ def read_envelopes(
     return read
 
 
-class FakeWorkers:
+class FakeWorkerQueue:
     """Where envelopes go: `room` says how many more get an entry."""
 
     def __init__(self) -> None:
-        self.room = 1_000
+        self.capacity = 1_000
         self.is_away = False
         self.sent: list[JobEnvelope] = []
         self.withdrawn: list[tuple[str, Sequence[str]]] = []
-        self.given_up: dict[UUID, str] = {}
+        self.undeliverable: dict[UUID, str] = {}
         self.marked: set[UUID] = set()
 
     async def ping(self) -> None:
         if self.is_away:
-            raise WireUnavailable(target="test")
+            raise BrokerUnavailable(target="test")
 
     async def send(
         self, topic: str, envelope: JobEnvelope, traceparent: str | None = None
     ) -> str | None:
-        if self.room == 0:
+        if self.capacity == 0:
             return None
-        self.room -= 1
+        self.capacity -= 1
         self.sent.append(envelope)
         return f"{len(self.sent)}-0"
 
-    async def give_up(self, one: Dispatch, words: str) -> None:
-        self.given_up[one.job_id] = words
+    async def report_undeliverable(self, job: DispatchedJob, error: str) -> None:
+        self.undeliverable[job.job_id] = error
 
     async def withdraw(self, topic: str, entry_ids: Sequence[str]) -> None:
         self.withdrawn.append((topic, entry_ids))
@@ -281,32 +281,32 @@ class FakeWorkers:
 
 
 @pytest.fixture
-def workers() -> FakeWorkers:
-    return FakeWorkers()
+def workers() -> FakeWorkerQueue:
+    return FakeWorkerQueue()
 
 
 @pytest.fixture
-def settle(database: Database, workers: FakeWorkers) -> Callable[..., Awaitable[Settled]]:
+def run_commands(database: Database, workers: FakeWorkerQueue) -> Callable[..., Awaitable[ProcessedCommands]]:
     """Settle commands as one batch, without a wire."""
-    use_case = SettleCommands(
-        PostgresIntake(database), workers, Metrics("jobs", "test"), on_room=lambda: None
+    use_case = ProcessCommands(
+        PostgresIntake(database), workers, Metrics("jobs", "test"), request_dispatch=lambda: None
     )
 
-    async def settle_(*commands: SubmitJob | CancelJob) -> Settled:
-        return await use_case([Order(command=one, correlation_id="test") for one in commands])
+    async def settle_(*commands: SubmitJob | CancelJob) -> ProcessedCommands:
+        return await use_case([CommandContext(command=one, correlation_id="test") for one in commands])
 
     return settle_
 
 
 @pytest.fixture
-def tick(database: Database, workers: FakeWorkers) -> Callable[..., Awaitable[Tick]]:
+def run_tick(database: Database, workers: FakeWorkerQueue) -> Callable[..., Awaitable[TickResult]]:
     """Dispatch once, without a wire."""
 
-    async def tick_(window: int = 200, links: UploadLinks | None = None, **options: Any) -> Tick:
+    async def tick_(window: int = 200, links: UploadLinks | None = None, **options: Any) -> TickResult:
         record = PostgresDispatch(database, window=window, **options)
         opener = read_keys(LOCAL_SEALING_KEY)
         metrics = Metrics("jobs", "test")
-        return await DispatchJobs(record, workers, opener, metrics, links=links)()
+        return await DispatchJobs(record, workers, opener, metrics, upload_links=links)()
 
     return tick_
 

@@ -19,25 +19,25 @@ from msaas.contracts.billing import (
 )
 from msaas.contracts.dead_letters import (
     DeadLetterKind,
-    dead_letter,
+    build_dead_letter,
 )
 from msaas.contracts.entry import (
     MAX_DATA,
     Entry,
-    build_head,
+    build_headers,
     decode,
     encode,
 )
 from msaas.contracts.errors import (
     ContractError,
-    Oversize,
+    MessageTooLarge,
     UnknownName,
     UnknownProblem,
     UnknownTask,
     UnknownTopic,
-    Unreadable,
+    DecodeError,
     UnsafeText,
-    Unwritable,
+    EncodeError,
 )
 from msaas.contracts.extraction import (
     CrawledPage,
@@ -58,7 +58,7 @@ from msaas.contracts.extraction import (
 )
 from msaas.contracts.jobs import (
     MAX_INLINE_RESULT,
-    MAX_VISITED,
+    MAX_VISITED_HOSTS,
     CancelJob,
     CancelRequested,
     DeadlinePassed,
@@ -98,7 +98,7 @@ from msaas.contracts.keys import (
     rate_limit_key,
     reply_key,
 )
-from msaas.contracts.letters import (
+from msaas.contracts.dead_letter_commands import (
     LetterClass,
     LetterState,
     ListDeadLetters,
@@ -109,7 +109,7 @@ from msaas.contracts.letters import (
 from msaas.contracts.message import (
     Message,
     OnFull,
-    Value,
+    ValueObject,
 )
 from msaas.contracts.pages import (
     MAX_ARTIFACT,
@@ -129,7 +129,7 @@ from msaas.contracts.plans import (
     Plan,
     PlanTerms,
 )
-from msaas.contracts.problem_words import LANGUAGES, choose_language, get_problem_in
+from msaas.contracts.problem_translations import LANGUAGES, choose_language, get_translated_problem
 from msaas.contracts.problems import (
     PROBLEMS,
     ProblemType,
@@ -180,8 +180,8 @@ from msaas.contracts.text import (
     ForeignText,
     ForeignUrl,
     JsonObject,
-    Name,
-    Note,
+    Identifier,
+    ShortText,
     Text,
     normalise_text,
     refuse_unsafe_json,
@@ -207,7 +207,7 @@ __all__ = [
     "MAX_DATA",
     "MAX_DEPTH",
     "MAX_INLINE_RESULT",
-    "MAX_VISITED",
+    "MAX_VISITED_HOSTS",
     "PERMANENT_KEYS",
     "PLANS",
     "PROBLEMS",
@@ -267,12 +267,12 @@ __all__ = [
     "ListDeadLetters",
     "LossReason",
     "Message",
-    "Name",
+    "Identifier",
     "NavigateAndExtractTextParams",
     "NavigateAndExtractTextResult",
-    "Note",
+    "ShortText",
     "OnFull",
-    "Oversize",
+    "MessageTooLarge",
     "PageParams",
     "PageResult",
     "PauseReason",
@@ -310,27 +310,27 @@ __all__ = [
     "UnknownProblem",
     "UnknownTask",
     "UnknownTopic",
-    "Unreadable",
+    "DecodeError",
     "UnsafeText",
-    "Unwritable",
+    "EncodeError",
     "UsageNoted",
     "UsageReconciled",
     "UsageRecorded",
     "UsageReported",
-    "Value",
+    "ValueObject",
     "VisitedPlace",
     "WakeJob",
     "account_frame",
-    "build_head",
+    "build_headers",
     "cache_key",
     "cancel_key",
     "choose_language",
-    "dead_letter",
+    "build_dead_letter",
     "decode",
     "encode",
     "epoch_key",
     "get_problem",
-    "get_problem_in",
+    "get_translated_problem",
     "get_task",
     "get_topic",
     "hello_frame",

@@ -34,7 +34,7 @@ _KEYLESS = (
     *("-client|unblock", "-client|unpause"),
 )
 _WATCH = ("+acl|whoami", "+client|list", "+latency|latest", "+scan")
-_LOOK = ("xinfo", "xlen", "xpending", "xrange", "xrevrange")
+_INSPECT = ("xinfo", "xlen", "xpending", "xrange", "xrevrange")
 _CONSUME = (
     *("xack", "xautoclaim", "xclaim", "xdel", "xgroup|create", "xgroup|delconsumer"),
     *("xinfo", "xlen", "xpending", "xrange", "xreadgroup"),
@@ -60,9 +60,9 @@ def render_acl(env: str = "*", password_hashes: Mapping[str, str] | None = None)
             raise ValueError(f"not a known user with a SHA-256 in hex: {user!r}")
     lines = ["user default off"]
     lines += [_line(p, hashes.get(p), _KEYLESS, _grants(p, env)) for p in PROCESSES]
-    sight = _operator_grants(env)
-    lines.append(_line(OPERATOR, hashes.get(OPERATOR), (*_KEYLESS, *_WATCH), sight))
-    pushes = _gather((("llen", "lpush"), queue_key(env, INTAKE_QUEUE)))
+    operator_grants = _operator_grants(env)
+    lines.append(_line(OPERATOR, hashes.get(OPERATOR), (*_KEYLESS, *_WATCH), operator_grants))
+    pushes = _merge_grants((("llen", "lpush"), queue_key(env, INTAKE_QUEUE)))
     lines.append(_line(INTAKE, hashes.get(INTAKE), _KEYLESS, pushes))
     return "\n".join(lines) + "\n"
 
@@ -83,7 +83,7 @@ def _selectors(grants: _Grants) -> list[str]:
     )
 
 
-def _gather(*granted: tuple[Iterable[str], str]) -> _Grants:
+def _merge_grants(*granted: tuple[Iterable[str], str]) -> _Grants:
     grants: _Grants = defaultdict(set)
     for commands, key in granted:
         for command in commands:
@@ -94,30 +94,30 @@ def _gather(*granted: tuple[Iterable[str], str]) -> _Grants:
 def _grants(process: str, env: str) -> _Grants:
     granted: list[tuple[Iterable[str], str]] = [(("get", "set"), epoch_key(env))]
     if process == EDGE:
-        granted += _remembered(env)
+        granted += _edge_grants(env)
     for topic in TOPICS.values():
-        granted += _granted_on(topic, process, env)
-    return _gather(*granted)
+        granted += _topic_grants(topic, process, env)
+    return _merge_grants(*granted)
 
 
-def _granted_on(topic: Topic, process: str, env: str) -> list[tuple[Iterable[str], str]]:
+def _topic_grants(topic: Topic, process: str, env: str) -> list[tuple[Iterable[str], str]]:
     granted: list[tuple[Iterable[str], str]] = []
     if process in topic.producers:
-        granted += _produced(topic, process, env)
+        granted += _producer_grants(topic, process, env)
     if process in topic.consumers:
-        granted += _consumed(topic, process, env)
+        granted += _consumer_grants(topic, process, env)
     if process == topic.dlq_owner:
-        granted += _owned_dead_letters(topic, env)
+        granted += _dlq_owner_grants(topic, env)
     if JobEnvelope in topic.messages:
-        granted += _cancels(topic, process, env)
+        granted += _cancel_grants(topic, process, env)
     if topic.name == "jobs.commands" and process == topic.owner:
-        granted += _taken_in(topic, env)
+        granted += _intake_grants(topic, env)
     if process == EDGE and topic.kind is TopicKind.WORK:
-        granted += _gauged(topic, env)
+        granted += _gauge_grants(topic, env)
     return granted
 
 
-def _remembered(env: str) -> list[tuple[Iterable[str], str]]:
+def _edge_grants(env: str) -> list[tuple[Iterable[str], str]]:
     """Let the edge keep its limits and claims by script, and its caches."""
     scripts, limits = ("eval", "evalsha"), rate_limit_key(env, "*", "*")
     claims = idempotency_key(env, "*", "*")
@@ -134,34 +134,34 @@ def _operator_grants(env: str) -> _Grants:
         if topic.kind is TopicKind.LOG:
             granted.append((("xrange", "xread", "xrevrange"), topic.key(env)))
         if topic.kind is TopicKind.WORK:
-            granted += [(("xrange",), key) for key in _graves(topic, env, topic.consumers)]
-    return _gather(*granted)
+            granted += [(("xrange",), key) for key in _dead_letter_keys(topic, env, topic.consumers)]
+    return _merge_grants(*granted)
 
 
-def _produced(topic: Topic, process: str, env: str) -> list[tuple[Iterable[str], str]]:
+def _producer_grants(topic: Topic, process: str, env: str) -> list[tuple[Iterable[str], str]]:
     if topic.kind is TopicKind.REPLY:
         return [(("expire", "xadd"), reply_key(env, "*"))]
     if topic.kind is TopicKind.LOG:
         return [(("xadd",), topic.key(env))]
     # The owner also looks after what is on its way: is it still there, take it back.
-    commands = ("xadd", "xdel", *_LOOK) if process == topic.owner else ("xadd", "xlen")
+    commands = ("xadd", "xdel", *_INSPECT) if process == topic.owner else ("xadd", "xlen")
     return [(commands, key) for key in topic.keys(env)]
 
 
-def _consumed(topic: Topic, process: str, env: str) -> list[tuple[Iterable[str], str]]:
+def _consumer_grants(topic: Topic, process: str, env: str) -> list[tuple[Iterable[str], str]]:
     if topic.kind is TopicKind.REPLY:
         return [(("del", "expire", *_TAIL), reply_key(env, f"{process}-*"))]
     if topic.kind is TopicKind.LOG:
         return [(_TAIL, topic.key(env))]
-    buried = [(("xadd", "xlen"), key) for key in _graves(topic, env, (process,))]
-    return [(_CONSUME, topic.key(env, process)), *buried]
+    dead_letter_grants = [(("xadd", "xlen"), key) for key in _dead_letter_keys(topic, env, (process,))]
+    return [(_CONSUME, topic.key(env, process)), *dead_letter_grants]
 
 
-def _owned_dead_letters(topic: Topic, env: str) -> list[tuple[Iterable[str], str]]:
-    return [(("xdel", "xlen", "xrange"), key) for key in _graves(topic, env, topic.consumers)]
+def _dlq_owner_grants(topic: Topic, env: str) -> list[tuple[Iterable[str], str]]:
+    return [(("xdel", "xlen", "xrange"), key) for key in _dead_letter_keys(topic, env, topic.consumers)]
 
 
-def _graves(topic: Topic, env: str, consumers: Iterable[str]) -> list[str]:
+def _dead_letter_keys(topic: Topic, env: str, consumers: Iterable[str]) -> list[str]:
     return [
         key
         for consumer in consumers
@@ -169,20 +169,20 @@ def _graves(topic: Topic, env: str, consumers: Iterable[str]) -> list[str]:
     ]
 
 
-def _gauged(topic: Topic, env: str) -> list[tuple[Iterable[str], str]]:
+def _gauge_grants(topic: Topic, env: str) -> list[tuple[Iterable[str], str]]:
     """Grant the numbers of its streams, and how many entries have died; no entry itself."""
-    dead = [(("xlen",), key) for key in _graves(topic, env, topic.consumers)]
+    dead = [(("xlen",), key) for key in _dead_letter_keys(topic, env, topic.consumers)]
     return [*((_GAUGE, key) for key in topic.keys(env)), *dead]
 
 
-def _taken_in(topic: Topic, env: str) -> list[tuple[Iterable[str], str]]:
+def _intake_grants(topic: Topic, env: str) -> list[tuple[Iterable[str], str]]:
     """Let the owner move what lies on the intake's list to its topic, in one script."""
     queue = queue_key(env, INTAKE_QUEUE)
     moves: list[tuple[Iterable[str], str]] = [(("eval",), key) for key in (queue, *topic.keys(env))]
     return [*moves, (("lindex", "llen", "rpop"), queue)]
 
 
-def _cancels(topic: Topic, process: str, env: str) -> list[tuple[Iterable[str], str]]:
+def _cancel_grants(topic: Topic, process: str, env: str) -> list[tuple[Iterable[str], str]]:
     """Whoever hands out envelopes marks a job as cancelled; whoever runs them looks."""
     key = cancel_key(env, "*")
     writes = [(("del", "exists", "get", "set"), key)] if process in topic.producers else []

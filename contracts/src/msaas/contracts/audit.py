@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from msaas.contracts.message import Message, OnFull
-from msaas.contracts.text import JsonObject, Moment, Name, Text
+from msaas.contracts.text import JsonObject, Timestamp, Identifier, Text
 
 
 class ActorKind(StrEnum):
@@ -25,11 +25,11 @@ class AuditRecorded(Message):
     on_full: ClassVar = OnFull.SKIP
 
     audit_id: UUID
-    occurred_at: Moment
-    action: Name
+    occurred_at: Timestamp
+    action: Identifier
     actor_kind: ActorKind
     actor_id: UUID | None = None
     via_key: UUID | None = None
-    target_kind: Name
+    target_kind: Identifier
     target: Annotated[Text, Field(min_length=1, max_length=200)]
     details: JsonObject = Field(default_factory=dict)

@@ -7,10 +7,10 @@ from pydantic import Field, model_validator
 
 from msaas.contracts.message import Message, OnFull
 from msaas.contracts.plans import Plan
-from msaas.contracts.text import Moment, Name, Note
-from msaas.contracts.usage import Count, Hash
+from msaas.contracts.text import Timestamp, Identifier, ShortText
+from msaas.contracts.usage import PositiveCount, Hash
 
-EventKey = Annotated[str, Field(pattern=r"^[\x21-\x7e]+$", max_length=255)]
+ExternalEventId = Annotated[str, Field(pattern=r"^[\x21-\x7e]+$", max_length=255)]
 """Stripe's id of an event, or billing's own identifier of a report: it counts once for ever."""
 
 Correction = Annotated[int, Field(ge=-(2**53), le=2**53)]
@@ -26,14 +26,14 @@ class SubscriptionChanged(Message):
     on_full: ClassVar = OnFull.SKIP
 
     user_id: UUID
-    version: Count
+    version: PositiveCount
     plan: Plan
-    status: Name
+    status: Identifier
     jobs_limit: Annotated[int, Field(ge=0, le=2**53)] | None
-    period_start: Moment | None = None
-    period_end: Moment | None = None
+    period_start: Timestamp | None = None
+    period_end: Timestamp | None = None
     next_plan: Plan | None = None
-    stripe_event_id: EventKey | None = None
+    stripe_event_id: ExternalEventId | None = None
 
     @model_validator(mode="after")
     def _has_a_period_where_it_is_paid(self) -> Self:
@@ -55,10 +55,10 @@ class UsageReported(Message):
     on_full: ClassVar = OnFull.SKIP
 
     subject_id: UUID
-    stripe_event_id: EventKey
-    quantity: Count
-    period_start: Moment
-    reported_at: Moment
+    stripe_event_id: ExternalEventId
+    quantity: PositiveCount
+    period_start: Timestamp
+    reported_at: Timestamp
     head: Hash
 
 
@@ -71,8 +71,8 @@ class UsageReconciled(Message):
     on_full: ClassVar = OnFull.SKIP
 
     subject_id: UUID
-    stripe_event_id: EventKey
+    stripe_event_id: ExternalEventId
     quantity: Correction
-    period_start: Moment
-    reconciled_at: Moment
-    reason: Note
+    period_start: Timestamp
+    reconciled_at: Timestamp
+    reason: ShortText

@@ -16,7 +16,7 @@ _HEADERS = (b"id", b"type", b"v", b"correlation_id", b"traceparent", b"ts")
 _ID = re.compile(r"[0-9A-Fa-f-]{36}")
 
 
-def dead_letter(
+def build_dead_letter(
     topic: Topic,
     fields: Mapping[bytes, bytes],
     *,
@@ -28,7 +28,7 @@ def dead_letter(
 ) -> dict[bytes, bytes]:
     """Return the fields to append; `dlq_` marks what was added."""
     return {
-        **_kept(topic, fields),
+        **_redact(topic, fields),
         b"dlq_entry_id": entry_id.encode(),
         b"dlq_kind": kind.encode(),
         b"dlq_error": normalise_text(error, 500).encode(),
@@ -37,17 +37,17 @@ def dead_letter(
     }
 
 
-def _kept(topic: Topic, fields: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+def _redact(topic: Topic, fields: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
     """Keep everything, except where a message's secrets must not outlive it."""
-    allowed = _allowed(topic, fields.get(b"type", b""))
+    allowed = _allowed_fields(topic, fields.get(b"type", b""))
     if allowed is None:
         return {name: value[:MAX_DATA] for name, value in fields.items()}
     headers = {name: fields[name][:255] for name in _HEADERS if name in fields}
-    body = _only(allowed, fields.get(b"data", b""))
+    body = _pick_ids(allowed, fields.get(b"data", b""))
     return {**headers, b"data": json.dumps(body).encode()}
 
 
-def _allowed(topic: Topic, type_name: bytes) -> frozenset[str] | None:
+def _allowed_fields(topic: Topic, type_name: bytes) -> frozenset[str] | None:
     """Name what may be kept of the data; of an unknown type, what may be kept of any."""
     if message := topic.by_type.get(type_name):
         return message.dead_letter_fields
@@ -56,7 +56,7 @@ def _allowed(topic: Topic, type_name: bytes) -> frozenset[str] | None:
     return frozenset[str]().union(*limits) if limits else None
 
 
-def _only(names: frozenset[str], data: bytes) -> dict[str, str]:
+def _pick_ids(names: frozenset[str], data: bytes) -> dict[str, str]:
     """Pick the ids out of a body that may be no JSON at all."""
     try:
         found: object = json.loads(data[:MAX_DATA])

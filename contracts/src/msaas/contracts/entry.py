@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from msaas.contracts.errors import Oversize, Unreadable, UnsafeText, Unwritable
+from msaas.contracts.errors import MessageTooLarge, DecodeError, UnsafeText, EncodeError
 from msaas.contracts.message import Message
 from msaas.contracts.text import refuse_unsafe_json
 from msaas.contracts.topics import Topic
@@ -23,13 +23,13 @@ _ID = re.compile(r"[0-9A-Fa-f-]{36}")
 _TTL = re.compile(r"[0-9]{1,8}")
 _HEADERS = (b"id", b"correlation_id", b"ts", b"type", b"v", b"data")
 
-M_co = TypeVar("M_co", bound=Message, covariant=True)
+MessageT_co = TypeVar("M_co", bound=Message, covariant=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry(Generic[M_co]):
+class Entry(Generic[MessageT_co]):
     id: UUID
-    message: M_co
+    message: MessageT_co
     correlation_id: str
     ts: datetime
     traceparent: str | None = None
@@ -57,21 +57,21 @@ def encode(
 ) -> dict[bytes, bytes]:
     """Return the entry's fields; refuses what `decode` would refuse."""
     if ts.tzinfo is None:
-        raise Unwritable("ts has no time zone")
-    fields = build_head(type(message), id=id, correlation_id=correlation_id, ts=ts)
-    fields[b"data"] = _written_data(message)
+        raise EncodeError("ts has no time zone")
+    fields = build_headers(type(message), id=id, correlation_id=correlation_id, ts=ts)
+    fields[b"data"] = _encode_data(message)
     if traceparent and _TRACEPARENT.fullmatch(traceparent):
         fields[b"traceparent"] = traceparent.encode()
     if reply_to is not None:
-        fields[b"reply_to"] = _written(_REPLY_TO, reply_to, "reply_to")
+        fields[b"reply_to"] = _encode_header(_REPLY_TO, reply_to, "reply_to")
     if ttl_ms is not None:
         if not 0 < ttl_ms <= MAX_TTL_MS:
-            raise Unwritable("ttl_ms is out of range")
+            raise EncodeError("ttl_ms is out of range")
         fields[b"ttl_ms"] = b"%d" % ttl_ms
     return fields
 
 
-def build_head(
+def build_headers(
     message: type[Message],
     *,
     id: UUID,  # noqa: A002  # the header's own word
@@ -83,28 +83,28 @@ def build_head(
         b"id": str(id).encode(),
         b"type": message.type_name().encode(),
         b"v": b"%d" % message.v,
-        b"correlation_id": _written(_CORRELATION, correlation_id, "correlation_id"),
+        b"correlation_id": _encode_header(_CORRELATION, correlation_id, "correlation_id"),
         b"ts": ts.astimezone(UTC).isoformat().replace("+00:00", "Z").encode(),
     }
 
 
-def _written(pattern: re.Pattern[str], text: str, name: str) -> bytes:
+def _encode_header(pattern: re.Pattern[str], text: str, name: str) -> bytes:
     if not pattern.fullmatch(text):
-        raise Unwritable(f"{name} is malformed")
+        raise EncodeError(f"{name} is malformed")
     return text.encode()
 
 
-def _written_data(message: Message) -> bytes:
+def _encode_data(message: Message) -> bytes:
     try:
         data = message.__pydantic_serializer__.to_json(message)
     except ValueError:
-        raise Unwritable("text contains a lone surrogate") from None
+        raise EncodeError("text contains a lone surrogate") from None
     if len(data) > MAX_DATA:
-        raise Oversize(f"data is larger than {MAX_DATA} bytes")
+        raise MessageTooLarge(f"data is larger than {MAX_DATA} bytes")
     try:
         refuse_unsafe_json(data)
     except UnsafeText as error:
-        raise Unwritable(error.reason) from None
+        raise EncodeError(error.reason) from None
     return data
 
 
@@ -112,12 +112,12 @@ def decode(topic: Topic, fields: Mapping[bytes, bytes]) -> Entry[Message]:
     """Read one entry; whatever is wrong with it is Unreadable, for a reason that echoes nothing."""
     for name in _HEADERS:
         if name not in fields:
-            raise Unreadable(f"{name.decode()} is missing")
+            raise DecodeError(f"{name.decode()} is missing")
     message = topic.by_type.get(fields[b"type"])
     if message is None:
-        raise Unreadable(f"type is not one of {topic.name}")
+        raise DecodeError(f"type is not one of {topic.name}")
     if fields[b"v"] != b"%d" % message.v:
-        raise Unreadable("v is not a known version")
+        raise DecodeError("v is not a known version")
     ttl = _read(_TTL, fields, b"ttl_ms")
     return Entry(
         id=_read_id(fields),
@@ -136,7 +136,7 @@ def _read(pattern: re.Pattern[str], fields: Mapping[bytes, bytes], name: bytes) 
         return None
     text = value.decode("latin-1")
     if not pattern.fullmatch(text):
-        raise Unreadable(f"{name.decode()} is malformed")
+        raise DecodeError(f"{name.decode()} is malformed")
     return text
 
 
@@ -145,16 +145,16 @@ def _read_id(fields: Mapping[bytes, bytes]) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise Unreadable("id is no UUID") from None
+        raise DecodeError("id is not a UUID") from None
 
 
 def _read_ts(value: bytes) -> datetime:
     try:
         ts = datetime.fromisoformat(value.decode("latin-1"))
     except ValueError:
-        raise Unreadable("ts is no ISO 8601 time") from None
+        raise DecodeError("ts is not an ISO 8601 time") from None
     if ts.tzinfo is None:
-        raise Unreadable("ts has no time zone")
+        raise DecodeError("ts has no time zone")
     return ts
 
 
@@ -168,14 +168,14 @@ def _read_traceparent(value: bytes | None) -> str | None:
 
 def _read_data(message: type[Message], data: bytes) -> Message:
     if len(data) > MAX_DATA:
-        raise Unreadable(f"data is larger than {MAX_DATA} bytes")
+        raise DecodeError(f"data is larger than {MAX_DATA} bytes")
     try:
         parsed = message.model_validate_json(data)
         refuse_unsafe_json(data)
     except UnsafeText as error:
-        raise Unreadable(error.reason) from None
+        raise DecodeError(error.reason) from None
     except ValidationError as error:
-        raise Unreadable(f"data: {_reason(message, error)}") from None
+        raise DecodeError(f"data: {_reason(message, error)}") from None
     return parsed
 
 

@@ -37,13 +37,13 @@ class UnsafeText(ContractError):  # errors are named for the fact
     pass
 
 
-class Unwritable(ContractError):  # errors are named for the fact
+class EncodeError(ContractError):  # errors are named for the fact
     pass
 
 
-class Oversize(Unwritable):
+class MessageTooLarge(EncodeError):
     pass
 
 
-class Unreadable(ContractError):  # errors are named for the fact
+class DecodeError(ContractError):  # errors are named for the fact
     pass

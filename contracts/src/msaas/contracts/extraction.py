@@ -4,13 +4,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from msaas.contracts.message import Value
+from msaas.contracts.message import ValueObject
 from msaas.contracts.pages import Artifact, PageParams, PageResult, Selector
-from msaas.contracts.text import MOST_INT, NO_NUL, ForeignText, ForeignUrl, JsonObject, Name, Note
+from msaas.contracts.text import MAX_INT, NO_NUL, ForeignText, ForeignUrl, JsonObject, Identifier, ShortText
 
 Scalar = (
     Annotated[str, Field(pattern=NO_NUL, max_length=1_000)]
-    | Annotated[int, Field(ge=-MOST_INT, le=MOST_INT)]
+    | Annotated[int, Field(ge=-MAX_INT, le=MAX_INT)]
     | Annotated[float, Field(ge=-1e308, le=1e308)]
     | bool
     | None
@@ -48,7 +48,7 @@ class ExtractMarkdownResult(PageResult):
     artifact: Artifact | None = None
 
 
-class FieldReading(Value):
+class FieldReading(ValueObject):
     """What to take from an element: its text or an attribute, as which type."""
 
     attribute: AttributeName | None = None
@@ -71,7 +71,7 @@ class StructuredField(FieldReading):
 
     selector: Selector
     many: bool = False
-    fields: Annotated[dict[Name, InnerField], Field(min_length=1, max_length=50)] | None = None
+    fields: Annotated[dict[Identifier, InnerField], Field(min_length=1, max_length=50)] | None = None
 
     @model_validator(mode="after")
     def _reads_one_thing(self) -> Self:
@@ -81,7 +81,7 @@ class StructuredField(FieldReading):
 
 
 class ExtractStructuredParams(PageParams):
-    fields: Annotated[dict[Name, StructuredField], Field(min_length=1, max_length=50)]
+    fields: Annotated[dict[Identifier, StructuredField], Field(min_length=1, max_length=50)]
 
 
 class ExtractStructuredResult(PageResult):
@@ -99,7 +99,7 @@ class ExtractLinksParams(PageParams):
     limit: Annotated[int, Field(ge=1, le=5_000)] = 1_000
 
 
-class Link(Value):
+class Link(ValueObject):
     url: ForeignUrl
     text: Annotated[str, Field(pattern=NO_NUL, max_length=300)]
     in_origin: bool
@@ -131,20 +131,20 @@ class CrawlSiteParams(PageParams):
     exclude: Annotated[tuple[Selector, ...], Field(max_length=20)] = ()
 
 
-class CrawledPage(Value):
+class CrawledPage(ValueObject):
     """`failure_reason` says why there is nothing of a page that was tried."""
 
     url: ForeignUrl
     depth: Annotated[int, Field(ge=0, le=10)]
     status: Annotated[int, Field(ge=100, le=599)] | None = None
-    title: Note | None = None
+    title: ShortText | None = None
     content: ForeignText | None = None
     truncated: bool = False
     links: Annotated[int, Field(ge=0, le=2**31)] = 0
-    failure_reason: Name | None = None
+    failure_reason: Identifier | None = None
 
 
-class CrawlSiteResult(Value):
+class CrawlSiteResult(ValueObject):
     """`stopped` says why no more pages were read; `left` are those known and not tried."""
 
     url: ForeignUrl

@@ -80,7 +80,7 @@ def find_root(start: Path) -> Path | None:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m msaas.contracts.generate", description=__doc__)
     parser.add_argument("root", nargs="?", type=Path, default=find_root(Path.cwd()))
-    parser.add_argument("--check", action="store_true", help="write nothing, name what drifted")
+    parser.add_argument("--check", action="store_true", help="write nothing, report drift")
     chosen = parser.parse_args(arguments)
     if chosen.root is None:
         parser.error("no workspace above this folder: name its root")

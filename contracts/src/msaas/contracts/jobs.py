@@ -6,9 +6,9 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from msaas.contracts.message import Message, OnFull, Value
+from msaas.contracts.message import Message, OnFull, ValueObject
 from msaas.contracts.plans import Plan
-from msaas.contracts.text import ErrorText, JsonObject, Moment, Name, Note, Text
+from msaas.contracts.text import ErrorText, JsonObject, Timestamp, Identifier, ShortText, Text
 
 MAX_INLINE_RESULT = 64 * 1024
 """Bytes of JSON; a larger result goes to an upload slot and is named by `result_ref`."""
@@ -17,12 +17,12 @@ Attempts = Annotated[int, Field(ge=0, le=1_000)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 LeaseMs = Annotated[int, Field(ge=1_000, le=600_000)]
 Milliseconds = Annotated[int, Field(ge=0, le=2**53)]
-Slot = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
-Timings = Annotated[dict[Name, Milliseconds], Field(max_length=64)]
-Uploads = dict[Slot, Annotated[Text, Field(max_length=4_096)]]
+UploadSlot = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+Timings = Annotated[dict[Identifier, Milliseconds], Field(max_length=64)]
+Uploads = dict[UploadSlot, Annotated[Text, Field(max_length=4_096)]]
 
 
-class VisitedPlace(Value):
+class VisitedPlace(ValueObject):
     """A host that a run asked for: what went to and fro, and why it was refused, where it was."""
 
     host: Annotated[Text, Field(max_length=255)]
@@ -31,13 +31,13 @@ class VisitedPlace(Value):
     received: Count = 0
     sent: Count = 0
     refusals: Count = 0
-    refusal: Name | None = None
+    refusal: Identifier | None = None
 
 
-MAX_VISITED = 50
-Network = Annotated[
+MAX_VISITED_HOSTS = 50
+NetworkTraffic = Annotated[
     tuple[VisitedPlace, ...],
-    Field(max_length=MAX_VISITED, exclude_if=lambda network: not network),
+    Field(max_length=MAX_VISITED_HOSTS, exclude_if=lambda network: not network),
 ]
 
 
@@ -64,12 +64,12 @@ class LossReason(StrEnum):
     LEASE_EXPIRED = "lease_expired"  # the sweeper, behind all unread beats
 
 
-class Progress(Value):
+class Progress(ValueObject):
     percent: Annotated[int, Field(ge=0, le=100)] | None = None
-    message: Note | None = None
+    message: ShortText | None = None
 
 
-class Idempotency(Value):
+class Idempotency(ValueObject):
     """What the owner's row keeps: a user's key, the item of a batch, an HMAC of the body."""
 
     key: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$", max_length=255)]
@@ -84,26 +84,26 @@ class SubmitJob(Message):
 
     job_id: UUID
     user_id: UUID
-    task_type: Name
+    task_type: Identifier
     payload: JsonObject
     plan: Plan
     source: Source
     priority: Annotated[int, Field(ge=0, le=9)] = 5
-    run_at: Moment | None = None
-    deadline_ts: Moment | None = None
+    run_at: Timestamp | None = None
+    deadline_ts: Timestamp | None = None
     parent_job_id: UUID | None = None
     idempotency: Idempotency | None = None
 
 
-class JobItem(Value):
+class JobItem(ValueObject):
     """One job of a batch; what all of them share is said once, by the batch."""
 
     job_id: UUID
-    task_type: Name
+    task_type: Identifier
     payload: JsonObject
     priority: Annotated[int, Field(ge=0, le=9)] = 5
-    run_at: Moment | None = None
-    deadline_ts: Moment | None = None
+    run_at: Timestamp | None = None
+    deadline_ts: Timestamp | None = None
     idempotency: Idempotency | None = None
 
 
@@ -142,14 +142,14 @@ class RetryJob(Message):
     retry_id: UUID
 
 
-class PushedMeta(Value):
+class PushedMeta(ValueObject):
     """Which user it is for is trusted: only the intake's own Redis user can push."""
 
     user_id: UUID
     correlation_id: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$", max_length=128)] | None = None
     plan: Plan = Plan.FREE
     source: Source = Source.API
-    deadline_ts: Moment | None = None
+    deadline_ts: Timestamp | None = None
     parent_job_id: UUID | None = None
 
 
@@ -163,7 +163,7 @@ class PushedJob(Message):
     dead_letter_fields: ClassVar = frozenset({"job_id"})
 
     job_id: UUID
-    task_type: Name
+    task_type: Identifier
     payload: JsonObject
     priority: Annotated[int, Field(ge=0, le=9)] = 5
     meta: PushedMeta
@@ -204,14 +204,14 @@ class WakeJob(Message):
     user_id: UUID
 
 
-class JobMeta(Value):
+class JobMeta(ValueObject):
     correlation_id: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$", max_length=128)]
     user_id: UUID
-    enqueue_ts: Moment
+    enqueue_ts: Timestamp
     source: Source
     plan: Plan
-    deadline_ts: Moment | None = None
-    valid_until: Moment
+    deadline_ts: Timestamp | None = None
+    valid_until: Timestamp
     parent_job_id: UUID | None = None
     uploads: Uploads = Field(default_factory=dict[str, str])
 
@@ -223,7 +223,7 @@ class JobEnvelope(Message):
     dead_letter_fields: ClassVar = frozenset({"job_id", "fence"})
 
     job_id: UUID
-    task_type: Name
+    task_type: Identifier
     attempts: Attempts
     max_attempts: Annotated[int, Field(ge=1, le=1_000)]
     fence: UUID
@@ -238,7 +238,7 @@ class CancelRequested(Message):
 
     job_id: UUID
     fence: UUID | None = None
-    reason: Name = "cancelled"
+    reason: Identifier = "cancelled"
 
 
 class JobStarted(Message):
@@ -249,7 +249,7 @@ class JobStarted(Message):
     job_id: UUID
     fence: UUID
     worker: Annotated[Text, Field(max_length=200)]
-    started_at: Moment
+    started_at: Timestamp
     lease_ms: LeaseMs = 10_000
 
 
@@ -277,11 +277,11 @@ class JobSucceeded(Message):
     job_id: UUID
     fence: UUID
     result: JsonObject | None = None
-    result_ref: Slot | None = None
-    started_at: Moment
-    finished_at: Moment
+    result_ref: UploadSlot | None = None
+    started_at: Timestamp
+    finished_at: Timestamp
     timings_ms: Timings = Field(default_factory=dict[str, int])
-    network: Network = ()
+    network: NetworkTraffic = ()
 
     @model_validator(mode="after")
     def _has_one_result(self) -> Self:
@@ -297,13 +297,13 @@ class JobFailed(Message):
 
     job_id: UUID
     fence: UUID
-    failure_reason: Name
+    failure_reason: Identifier
     last_error: ErrorText
     retryable: bool
-    started_at: Moment | None = None
-    finished_at: Moment
+    started_at: Timestamp | None = None
+    finished_at: Timestamp
     timings_ms: Timings = Field(default_factory=dict[str, int])
-    network: Network = ()
+    network: NetworkTraffic = ()
 
 
 class JobWaiting(Message):
@@ -317,9 +317,9 @@ class JobWaiting(Message):
     job_id: UUID
     fence: UUID
     child_ids: Annotated[tuple[UUID, ...], Field(max_length=100)] = ()
-    until: Moment | None = None
-    started_at: Moment
-    finished_at: Moment
+    until: Timestamp | None = None
+    started_at: Timestamp
+    finished_at: Timestamp
     timings_ms: Timings = Field(default_factory=dict[str, int])
 
     @model_validator(mode="after")
@@ -337,7 +337,7 @@ class JobLost(Message):
     job_id: UUID
     fence: UUID
     reason: LossReason
-    lease_until: Moment | None = None
+    lease_until: Timestamp | None = None
 
     @model_validator(mode="after")
     def _names_the_lease(self) -> Self:
@@ -346,13 +346,13 @@ class JobLost(Message):
         return self
 
 
-class JobFrame(Value):
+class JobFrame(ValueObject):
     """Exactly what the dashboard's stream shows of a job."""
 
     id: UUID
     status: JobStatus
     attempts: Attempts
-    updated_at: Moment
+    updated_at: Timestamp
     last_error: ErrorText | None = None
 
 
@@ -363,7 +363,7 @@ class JobChanged(Message):
 
     frame: JobFrame
     user_id: UUID
-    task_type: Name
+    task_type: Identifier
     version: Annotated[int, Field(ge=1, le=2**63 - 1)]
     correlation_id: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$", max_length=128)]
     progress: Progress | None = None

@@ -40,14 +40,14 @@ def cancel_key(env: str, job_id: UUID | str) -> str:
     return f"msaas:{env}:cancel:{job_id}"
 
 
-def rate_limit_key(env: str, category: str, holder: str) -> str:
+def rate_limit_key(env: str, category: str, owner: str) -> str:
     """Name what one holder (a user, an address) has used up of one category's limit."""
-    return f"msaas:{env}:ratelimit:{category}:{holder}"
+    return f"msaas:{env}:ratelimit:{category}:{owner}"
 
 
-def idempotency_key(env: str, holder: str, digest: str) -> str:
+def idempotency_key(env: str, owner: str, digest: str) -> str:
     """Name a request by whose it is and by its Idempotency-Key's digest."""
-    return f"msaas:{env}:idempotency:{holder}:{digest}"
+    return f"msaas:{env}:idempotency:{owner}:{digest}"
 
 
 def cache_key(env: str, name: str, entry: str) -> str:

@@ -6,7 +6,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict
 
 
-class Value(BaseModel):
+class ValueObject(BaseModel):
     """A part of a message; within a version it only ever gains optional fields."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", hide_input_in_errors=True)
@@ -21,7 +21,7 @@ class OnFull(StrEnum):
     ADMIT = "admit"  # the end of a run: never let go
 
 
-class Message(Value):
+class Message(ValueObject):
     """Goes over the wire under its class name."""
 
     v: ClassVar[int] = 1

@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from msaas.contracts.jobs import Slot, Timings
-from msaas.contracts.message import Value
-from msaas.contracts.text import NO_NUL, ForeignUrl, Note
+from msaas.contracts.jobs import UploadSlot, Timings
+from msaas.contracts.message import ValueObject
+from msaas.contracts.text import NO_NUL, ForeignUrl, ShortText
 
 PageUrl = Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x20\x7f]+$", max_length=2_048)]
 Selector = Annotated[str, Field(pattern=NO_NUL, min_length=1, max_length=500)]
@@ -29,12 +29,12 @@ Locale = Annotated[
 TimeoutMs = Annotated[int, Field(ge=1, le=60_000)]
 
 
-class Viewport(Value):
+class Viewport(ValueObject):
     width: Annotated[int, Field(ge=100, le=3_840)]
     height: Annotated[int, Field(ge=100, le=2_160)]
 
 
-class Cookie(Value):
+class Cookie(ValueObject):
     """Sent to the page's own host, unless it names another."""
 
     name: Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", max_length=200)]
@@ -50,7 +50,7 @@ Cookies = Annotated[
 """Sealed as a whole, like any other secret parameter."""
 
 
-class PageParams(Value):
+class PageParams(ValueObject):
     """How a page is opened.
 
     `timeout_ms` is for all of the visit together; `wait_until` says when the page counts as open,
@@ -76,23 +76,23 @@ class PageParams(Value):
     javascript: bool = True
 
 
-class PageResult(Value):
+class PageResult(ValueObject):
     """`url` is what was asked for, `final_url` is where the browser ended up after redirects."""
 
     url: PageUrl
     final_url: ForeignUrl
     status: Annotated[int, Field(ge=100, le=599)] | None = None
-    title: Note | None = None
+    title: ShortText | None = None
     timings: Timings = Field(default_factory=dict[str, int])
 
 
 MAX_ARTIFACT = 20 * 1024 * 1024
 
 
-class Artifact(Value):
+class Artifact(ValueObject):
     """A file that a run has left behind, by the name under which it is handed out."""
 
-    name: Slot
+    name: UploadSlot
     content_type: Annotated[str, Field(pattern=r"^[a-z]+/[a-z0-9.+-]+$", max_length=100)]
     size: Annotated[int, Field(ge=0, le=2**40)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from msaas.contracts.message import Message, OnFull
-from msaas.contracts.text import Moment, Name, Note
+from msaas.contracts.text import Timestamp, Identifier, ShortText
 
 
 class PauseReason(StrEnum):
@@ -19,8 +19,8 @@ class PauseTask(Message):
 
     on_full: ClassVar = OnFull.REFUSE
 
-    task_type: Name
-    note: Note | None = None
+    task_type: Identifier
+    note: ShortText | None = None
 
 
 class ResumeTask(Message):
@@ -28,7 +28,7 @@ class ResumeTask(Message):
 
     on_full: ClassVar = OnFull.REFUSE
 
-    task_type: Name
+    task_type: Identifier
 
 
 class CircuitOpened(Message):
@@ -39,6 +39,6 @@ class CircuitOpened(Message):
 
     on_full: ClassVar = OnFull.DROP
 
-    task_type: Name
+    task_type: Identifier
     target: Annotated[str, Field(min_length=1, max_length=100)]
-    until: Moment
+    until: Timestamp

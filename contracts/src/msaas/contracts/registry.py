@@ -27,7 +27,7 @@ from msaas.contracts.jobs import (
     SubmitJobs,
     WakeJob,
 )
-from msaas.contracts.letters import (
+from msaas.contracts.dead_letter_commands import (
     ListDeadLetters,
     ReplayDeadLetters,
     ResolveDeadLetters,

@@ -6,11 +6,11 @@ from pydantic import Field, model_validator
 
 from msaas.contracts.extraction import AttributeName
 from msaas.contracts.jobs import Milliseconds
-from msaas.contracts.message import Value
+from msaas.contracts.message import ValueObject
 from msaas.contracts.pages import Artifact, PageParams, PageResult, PageUrl, Selector, TimeoutMs
-from msaas.contracts.text import NO_NUL, ForeignText, Name
+from msaas.contracts.text import NO_NUL, ForeignText, Identifier
 
-MOST_SCREENSHOTS = 5
+MAX_SCREENSHOTS = 5
 Pixels = Annotated[int, Field(ge=1, le=20_000)]
 
 
@@ -57,24 +57,24 @@ class RenderPdfResult(PageResult):
     artifact: Artifact
 
 
-class Goto(Value):
+class Goto(ValueObject):
     do: Literal["goto"]
     url: PageUrl
 
 
-class Click(Value):
+class Click(ValueObject):
     do: Literal["click"]
     selector: Selector
     double: bool = False
 
 
-class Fill(Value):
+class Fill(ValueObject):
     """Types `text`, or the secret of that name, into a field."""
 
     do: Literal["fill"]
     selector: Selector
     text: Annotated[str, Field(pattern=NO_NUL, max_length=10_000)] | None = None
-    secret: Name | None = None
+    secret: Identifier | None = None
 
     @model_validator(mode="after")
     def _has_one_text(self) -> Self:
@@ -83,7 +83,7 @@ class Fill(Value):
         return self
 
 
-class Press(Value):
+class Press(ValueObject):
     """A key by its name: `Enter`, `Tab`, `Control+A`."""
 
     do: Literal["press"]
@@ -91,7 +91,7 @@ class Press(Value):
     selector: Selector | None = None
 
 
-class Select(Value):
+class Select(ValueObject):
     do: Literal["select"]
     selector: Selector
     values: Annotated[
@@ -100,45 +100,45 @@ class Select(Value):
     ]
 
 
-class Check(Value):
+class Check(ValueObject):
     do: Literal["check"]
     selector: Selector
     checked: bool = True
 
 
-class Hover(Value):
+class Hover(ValueObject):
     do: Literal["hover"]
     selector: Selector
 
 
-class Scroll(Value):
+class Scroll(ValueObject):
     """To an element, or to the page's end."""
 
     do: Literal["scroll"]
     selector: Selector | None = None
 
 
-class WaitFor(Value):
+class WaitFor(ValueObject):
     do: Literal["wait_for"]
     selector: Selector
     state: Literal["visible", "hidden", "attached", "detached"] = "visible"
 
 
-class Pause(Value):
+class Pause(ValueObject):
     do: Literal["pause"]
     ms: Annotated[int, Field(ge=1, le=10_000)]
 
 
-class Extract(Value):
+class Extract(ValueObject):
     """Keeps the text, or an attribute, of the first match under a name."""
 
     do: Literal["extract"]
-    name: Name
+    name: Identifier
     selector: Selector
     attribute: AttributeName | None = None
 
 
-class Screenshot(Value):
+class Screenshot(ValueObject):
     do: Literal["screenshot"]
     full_page: bool = False
 
@@ -159,7 +159,7 @@ Step = Annotated[
     Field(discriminator="do"),
 ]
 StepSecrets = Annotated[
-    dict[Name, Annotated[str, Field(pattern=NO_NUL, max_length=4_096)]],
+    dict[Identifier, Annotated[str, Field(pattern=NO_NUL, max_length=4_096)]],
     Field(max_length=20, json_schema_extra={"writeOnly": True}),
 ]
 """Sealed as a whole; steps name what they type."""
@@ -178,20 +178,20 @@ class RunStepsParams(PageParams):
     @model_validator(mode="after")
     def _can_be_done(self) -> Self:
         pictures = sum(isinstance(step, Screenshot) for step in self.steps)
-        if pictures > MOST_SCREENSHOTS:
-            raise ValueError(f"at most {MOST_SCREENSHOTS} screenshots")
+        if pictures > MAX_SCREENSHOTS:
+            raise ValueError(f"at most {MAX_SCREENSHOTS} screenshots")
         return self
 
 
-class StepDone(Value):
+class StepDone(ValueObject):
     """`number` counts from 1, as the timeline does in `step_01`."""
 
     number: Annotated[int, Field(ge=1, le=50)]
-    do: Name
+    do: Identifier
     took_ms: Milliseconds
 
 
 class RunStepsResult(PageResult):
     steps: tuple[StepDone, ...]
-    extracted: dict[Name, ForeignText]
+    extracted: dict[Identifier, ForeignText]
     artifacts: tuple[Artifact, ...] = ()

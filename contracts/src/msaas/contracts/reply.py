@@ -5,25 +5,25 @@ from uuid import UUID
 
 from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 
-from msaas.contracts.message import Message, OnFull, Value
-from msaas.contracts.text import ErrorText, JsonObject, Name
+from msaas.contracts.message import Message, OnFull, ValueObject
+from msaas.contracts.text import ErrorText, JsonObject, Identifier
 
-_ANYTHING = TypeAdapter[Any](Any)
+_ANY_ADAPTER = TypeAdapter[Any](Any)
 
 
-def _as_json(value: object) -> object:
+def _to_json(value: object) -> object:
     """Let an owner answer with ids and times as they are."""
-    return _ANYTHING.dump_python(value, mode="json", fallback=str)
+    return _ANY_ADAPTER.dump_python(value, mode="json", fallback=str)
 
 
-Answer = Annotated[JsonObject, BeforeValidator(_as_json)]
+ReplyData = Annotated[JsonObject, BeforeValidator(_to_json)]
 
 
-class ReplyProblem(Value):
-    code: Name
+class ReplyProblem(ValueObject):
+    code: Identifier
     detail: ErrorText
     retryable: bool
-    context: Answer = Field(default_factory=dict[str, Any])
+    context: ReplyData = Field(default_factory=dict[str, Any])
 
 
 class Reply(Message):
@@ -31,7 +31,7 @@ class Reply(Message):
 
     command_id: UUID
     ok: bool
-    data: Answer = Field(default_factory=dict[str, Any])
+    data: ReplyData = Field(default_factory=dict[str, Any])
     problem: ReplyProblem | None = None
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from msaas.contracts.jobs import JobFrame, Progress
-from msaas.contracts.message import Value
+from msaas.contracts.message import ValueObject
 from msaas.contracts.plans import Plan
 
 HEARTBEAT = b": beat\n\n"
@@ -16,7 +16,7 @@ _CURSOR = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
 Amount = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
-class AccountFrame(Value):
+class AccountFrame(ValueObject):
     """A user's plan and what is left of its period; `jobs_limit` None is without a limit."""
 
     plan: Plan
@@ -27,7 +27,7 @@ class AccountFrame(Value):
     period_end: AwareDatetime
 
 
-class HelloFrame(Value):
+class HelloFrame(ValueObject):
     cursor: str
 
 
@@ -67,7 +67,7 @@ def retry_frame(retry_ms: int) -> bytes:
     return b"retry: %d\n\n" % retry_ms
 
 
-def _frame(event: str, data: Value, cursor: str) -> bytes:
+def _frame(event: str, data: ValueObject, cursor: str) -> bytes:
     if not is_cursor(cursor):
         raise ValueError("a cursor is a stream entry's id")
     body = data.__pydantic_serializer__.to_json(data)

@@ -22,10 +22,10 @@ from msaas.contracts.extraction import (
     NavigateAndExtractTextParams,
     NavigateAndExtractTextResult,
 )
-from msaas.contracts.message import Value
+from msaas.contracts.message import ValueObject
 from msaas.contracts.plans import Plan
 from msaas.contracts.rendering import (
-    MOST_SCREENSHOTS,
+    MAX_SCREENSHOTS,
     CaptureScreenshotParams,
     CaptureScreenshotResult,
     RenderPdfParams,
@@ -58,8 +58,8 @@ class Task:
     task_type: str
     summary: str
     topic: str
-    params: type[Value]
-    result: type[Value]
+    params: type[ValueObject]
+    result: type[ValueObject]
     flags: tuple[str, ...] = ()
     plans: frozenset[Plan] = ALL_PLANS
     timeout: timedelta
@@ -81,7 +81,7 @@ class Task:
         )
 
 
-class EchoParams(Value):
+class EchoParams(ValueObject):
     """`secret` is not echoed: it shows that what is sealed reaches its worker, and nobody else."""
 
     message: Annotated[str, Field(pattern=NO_NUL, max_length=10_000)]
@@ -89,7 +89,7 @@ class EchoParams(Value):
     secret: SecretText | None = None
 
 
-class EchoResult(Value):
+class EchoResult(ValueObject):
     message: Annotated[str, Field(max_length=10_000)]
     secret_length: Annotated[int, Field(ge=0, le=4_096)] | None = Field(
         default=None, exclude_if=lambda length: length is None
@@ -99,12 +99,12 @@ class EchoResult(Value):
 def _browser_task(
     task_type: str,
     summary: str,
-    shapes: tuple[type[Value], type[Value]],
+    models: tuple[type[ValueObject], type[ValueObject]],
     *uploads: str,
     seconds: int = 60,
     once: bool = False,
 ) -> Task:
-    params, result = shapes
+    params, result = models
     return Task(
         task_type=task_type,
         summary=summary,
@@ -159,7 +159,7 @@ _DECLARED = (
         "Open a page and work on it: click, type, wait, read, one step after the other.",
         (RunStepsParams, RunStepsResult),
         "failure.png",
-        *(f"screenshot-{number}.png" for number in range(1, MOST_SCREENSHOTS + 1)),
+        *(f"screenshot-{number}.png" for number in range(1, MAX_SCREENSHOTS + 1)),
         seconds=120,
         once=True,
     ),

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 from msaas.contracts.errors import UnsafeText
 
 MAX_DEPTH = 32
-MOST_INT = 2**63 - 1
+MAX_INT = 2**63 - 1
 NO_NUL = r"^[^\x00]*$"
 _REPLACEMENT = "\ufffd"
 _AS_SQUARE = bytes.maketrans(b"{}", b"[]")
@@ -54,11 +54,11 @@ def _normalised(limit: int) -> BeforeValidator:
 
 
 def _refuse_unsafe_values(value: dict[str, Any]) -> dict[str, Any]:
-    _look_through(value.values(), 1)
+    _check_values(value.values(), 1)
     return value
 
 
-def _look_through(values: Iterable[object], depth: int) -> None:
+def _check_values(values: Iterable[object], depth: int) -> None:
     if depth > MAX_DEPTH:
         raise UnsafeText(f"nesting is deeper than {MAX_DEPTH}")
     for value in values:
@@ -66,9 +66,9 @@ def _look_through(values: Iterable[object], depth: int) -> None:
         if kind is dict:
             inner = cast("dict[object, object]", value)
             _refuse_other_keys(inner)
-            _look_through(inner.values(), depth + 1)
+            _check_values(inner.values(), depth + 1)
         elif kind is list:
-            _look_through(cast("list[object]", value), depth + 1)
+            _check_values(cast("list[object]", value), depth + 1)
         elif not (kind is str or kind is bool or value is None):
             _refuse_huge_number(value)
 
@@ -76,12 +76,12 @@ def _look_through(values: Iterable[object], depth: int) -> None:
 def _refuse_other_keys(keys: Iterable[object]) -> None:
     for key in keys:
         if type(key) is not str:
-            raise UnsafeText("a key is no string")
+            raise UnsafeText("a key is not a string")
 
 
 def _refuse_huge_number(value: object) -> None:
     if type(value) is int:
-        if not -MOST_INT - 1 <= value <= MOST_INT:
+        if not -MAX_INT - 1 <= value <= MAX_INT:
             raise UnsafeText("a number does not fit in 64 bits")
     elif type(value) is not float:
         raise UnsafeText("a value is not JSON")
@@ -89,19 +89,19 @@ def _refuse_huge_number(value: object) -> None:
         raise UnsafeText("a number is not finite")
 
 
-def _refuse_far_away(value: datetime) -> datetime:
+def _require_storable_timestamp(value: datetime) -> datetime:
     """Postgres, and Python in another time zone, could not hold it."""
     if value.year not in _YEARS:
-        raise ValueError("a moment is in the years 1970 to 2999")
+        raise ValueError("a timestamp must be in the years 1970 to 2999")
     return value
 
 
 _YEARS = range(1970, 3000)
-Moment = Annotated[AwareDatetime, AfterValidator(_refuse_far_away)]
+Timestamp = Annotated[AwareDatetime, AfterValidator(_require_storable_timestamp)]
 Text = Annotated[str, Field(pattern=NO_NUL)]
 ErrorText = Annotated[str, Field(max_length=1_000), _normalised(1_000)]
 ForeignText = Annotated[str, Field(max_length=200_000), _normalised(200_000)]
 ForeignUrl = Annotated[str, Field(max_length=2_048), _normalised(2_048)]
-Note = Annotated[str, Field(max_length=200), _normalised(200)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*$", max_length=64)]
+ShortText = Annotated[str, Field(max_length=200), _normalised(200)]
+Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*$", max_length=64)]
 JsonObject = Annotated[dict[str, Any], AfterValidator(_refuse_unsafe_values)]

@@ -39,9 +39,9 @@ class Topic:
     def key(self, env: str, consumer: str | None = None) -> str:
         """Name the stream; where several services consume a work topic each has its own."""
         if self.kind is TopicKind.REPLY:
-            return reply_key(env, self._named(consumer))
+            return reply_key(env, self._require_consumer(consumer))
         shared = self.kind is TopicKind.LOG or len(self.consumers) == 1
-        return stream_key(env, self.name, self.version, None if shared else self._named(consumer))
+        return stream_key(env, self.name, self.version, None if shared else self._require_consumer(consumer))
 
     def keys(self, env: str) -> tuple[str, ...]:
         """Name every stream that one message is written to; a reply's depends on who asked."""
@@ -62,7 +62,7 @@ class Topic:
     def by_type(self) -> Mapping[bytes, type[Message]]:
         return {message.type_name().encode(): message for message in self.messages}
 
-    def _named(self, consumer: str | None) -> str:
+    def _require_consumer(self, consumer: str | None) -> str:
         if consumer is None:
             raise ValueError(f"{self.name} has a stream for each consumer: name one")
         return consumer

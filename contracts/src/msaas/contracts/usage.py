@@ -10,13 +10,13 @@ from pydantic import AwareDatetime, Field
 
 from msaas.contracts.message import Message, OnFull
 from msaas.contracts.plans import Plan
-from msaas.contracts.text import Name
+from msaas.contracts.text import Identifier
 
 USAGE_GENESIS = "0" * 64
 """The previous hash of a subject's first fact."""
 
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Count = Annotated[int, Field(ge=1, le=2**63 - 1)]
+PositiveCount = Annotated[int, Field(ge=1, le=2**63 - 1)]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAYOUT = struct.Struct(">16sQ16sqq32s")
 
@@ -27,9 +27,9 @@ class UsageRecorded(Message):
     on_full: ClassVar = OnFull.SKIP
 
     subject_id: UUID
-    seq: Count
+    seq: PositiveCount
     job_id: UUID
-    quantity: Count
+    quantity: PositiveCount
     occurred_at: AwareDatetime
     period_start: AwareDatetime
     plan: Plan
@@ -46,8 +46,8 @@ class UsageNoted(Message):
     on_full: ClassVar = OnFull.SKIP
 
     subject_id: UUID
-    seq: Count
-    kind: Name
+    seq: PositiveCount
+    kind: Identifier
     quantity: Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
     occurred_at: AwareDatetime
     period_start: AwareDatetime

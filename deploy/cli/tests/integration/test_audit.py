@@ -62,7 +62,7 @@ def counter(number: int, used: int, reserved: int, start: str = "2026-01-01Z") -
     )
 
 
-BOOKS = f"""
+LEDGER = f"""
 INSERT INTO identity.users (id, email) VALUES ('{USER}', 'a@example.com');
 INSERT INTO jobs.subjects (subject_id, user_id, plan, period_start, period_end)
   VALUES ('{SUBJECT}', '{USER}', 'PRO', '2026-01-01Z', '2026-02-01Z');
@@ -80,90 +80,90 @@ UPDATE jobs.jobs SET usage_period = '2025-12-01Z' WHERE id = '{STRAY}';
 {event(None, kind="reconciliation_adjustment", quantity=1)}
 """
 # What keeps a job honest has to be out of the way for a dishonest one to be planted.
-UNBOUND = """
+DROP_CONSTRAINTS = """
 ALTER TABLE jobs.jobs DROP CONSTRAINT jobs_end_settles, DROP CONSTRAINT jobs_end_has_its_time;
 ALTER TABLE jobs.usage_events DISABLE TRIGGER ALL;
 DROP INDEX jobs.usage_events_one_per_job;
 """
-COUNTED, HELD, LIVING, ENDED, COMPLETED, CHARGED, LINKED, AT_HEAD = (one.claim for one in CHECKS)
-SOMEBODY_ELSE = f"""
+COUNTERS_MATCH, RESERVATIONS_MATCH, LIVE_RESERVED, ENDED_SETTLED, COMPLETED_CHARGED, CHARGES_VALID, CHAIN_LINKED, CHAIN_AT_HEAD = (one.invariant for one in CHECKS)
+GIVE_TO_OTHER_USER = f"""
 INSERT INTO identity.users (id, email) VALUES ('{OTHER}', 'b@example.com');
 UPDATE jobs.jobs SET user_id = '{OTHER}' WHERE id = """
 
 DRIFTS: Mapping[str, tuple[str, str, str | None]] = {
-    "UPDATE jobs.usage_counters SET jobs_used = 2": (COUNTED, "counter 2, events 1", None),
+    "UPDATE jobs.usage_counters SET jobs_used = 2": (COUNTERS_MATCH, "counter 2, events 1", None),
     "UPDATE jobs.usage_counters SET jobs_reserved = 2": (
-        HELD,
-        "counter holds 2, jobs hold 1",
+        RESERVATIONS_MATCH,
+        "counter has 2 reserved, jobs have 1",
         None,
     ),
-    f"UPDATE jobs.jobs SET reserved = false WHERE id = '{LIVE}'": (LIVING, "without a res", LIVE),
-    f"UPDATE jobs.jobs SET billable = false WHERE id = '{LIVE}'": (LIVING, "costs nothing", LIVE),
-    f"{SOMEBODY_ELSE} '{LIVE}'": (LIVING, "counted for nobody", LIVE),
-    f"UPDATE jobs.jobs SET reserved = true WHERE id = '{FAILED}'": (ENDED, "its reservat", FAILED),
-    f"UPDATE jobs.jobs SET finished_at = NULL WHERE id = '{DONE}'": (ENDED, "at no time", DONE),
-    f"UPDATE jobs.jobs SET lease_until = now() WHERE id = '{DONE}'": (ENDED, "with a lease", DONE),
-    f"DELETE FROM jobs.usage_events WHERE job_id = '{DONE}'": (COMPLETED, "never charged", DONE),
-    event(DONE): (COMPLETED, "charged more than once", DONE),
-    event(OTHER): (CHARGED, "a job that is not there", OTHER),
-    f"{SOMEBODY_ELSE} '{DONE}'": (CHARGED, "charged to somebody else", DONE),
-    event(FREE): (CHARGED, "for what costs nothing", FREE),
-    event(FAILED): (CHARGED, "for a job that is FAILED", FAILED),
+    f"UPDATE jobs.jobs SET reserved = false WHERE id = '{LIVE}'": (LIVE_RESERVED, "without a res", LIVE),
+    f"UPDATE jobs.jobs SET billable = false WHERE id = '{LIVE}'": (LIVE_RESERVED, "costs nothing", LIVE),
+    f"{GIVE_TO_OTHER_USER} '{LIVE}'": (LIVE_RESERVED, "counted for nobody", LIVE),
+    f"UPDATE jobs.jobs SET reserved = true WHERE id = '{FAILED}'": (ENDED_SETTLED, "its reservat", FAILED),
+    f"UPDATE jobs.jobs SET finished_at = NULL WHERE id = '{DONE}'": (ENDED_SETTLED, "at no time", DONE),
+    f"UPDATE jobs.jobs SET lease_until = now() WHERE id = '{DONE}'": (ENDED_SETTLED, "with a lease", DONE),
+    f"DELETE FROM jobs.usage_events WHERE job_id = '{DONE}'": (COMPLETED_CHARGED, "never charged", DONE),
+    event(DONE): (COMPLETED_CHARGED, "charged more than once", DONE),
+    event(OTHER): (CHARGES_VALID, "a job that is not there", OTHER),
+    f"{GIVE_TO_OTHER_USER} '{DONE}'": (CHARGES_VALID, "charged to somebody else", DONE),
+    event(FREE): (CHARGES_VALID, "for what costs nothing", FREE),
+    event(FAILED): (CHARGES_VALID, "for a job that is FAILED", FAILED),
     f"UPDATE jobs.jobs SET usage_period = '2025-12-01Z' WHERE id = '{DONE}'": (
-        *(CHARGED, "another period than it was", DONE),
+        *(CHARGES_VALID, "another period than it was", DONE),
     ),
     f"UPDATE jobs.usage_events SET quantity = 2 WHERE job_id = '{DONE}'": (
-        *(CHARGED, "charged 2 times over", DONE),
+        *(CHARGES_VALID, "charged 2 times over", DONE),
     ),
-    "UPDATE jobs.usage_events SET seq = 9 WHERE seq = 4": (LINKED, "link 9 stands at", None),
-    "UPDATE jobs.usage_events SET prev_hash = hash WHERE seq = 2": (LINKED, "does not name", DONE),
-    "UPDATE jobs.usage_events SET occurred_at = now() WHERE seq = 2": (LINKED, "not hash to", DONE),
-    "DELETE FROM jobs.usage_events WHERE seq = 4": (AT_HEAD, "last link is 3, head says 4", None),
-    "UPDATE jobs.subjects SET head = sha256('x')": (AT_HEAD, "head is not the last link", None),
+    "UPDATE jobs.usage_events SET seq = 9 WHERE seq = 4": (CHAIN_LINKED, "link 9 is at", None),
+    "UPDATE jobs.usage_events SET prev_hash = hash WHERE seq = 2": (CHAIN_LINKED, "does not name", DONE),
+    "UPDATE jobs.usage_events SET occurred_at = now() WHERE seq = 2": (CHAIN_LINKED, "not hash to", DONE),
+    "DELETE FROM jobs.usage_events WHERE seq = 4": (CHAIN_AT_HEAD, "last link is 3, head says 4", None),
+    "UPDATE jobs.subjects SET head = sha256('x')": (CHAIN_AT_HEAD, "head is not the last link", None),
 }
 
 
 @pytest.fixture
-async def books(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+async def ledger(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     """Open a database with one user's books: every kind of event, two periods, a live job."""
     await asyncio.to_thread(migrate, database_url)
     connection = await asyncpg.connect(database_url)
-    await connection.execute(BOOKS)
+    await connection.execute(LEDGER)
     yield connection
     await connection.close()
 
 
 async def find_violations(books: asyncpg.Connection) -> list[tuple[str, Violation]]:
     return [
-        (one.check.claim, violation) for one in await audit(books) for violation in one.violations
+        (one.check.invariant, violation) for one in await audit(books) for violation in one.violations
     ]
 
 
 async def test_sound_books_hold_and_everything_in_them_was_looked_at(
-    books: asyncpg.Connection,
+    ledger: asyncpg.Connection,
 ) -> None:
-    examined = await audit(books)
+    examined = await audit(ledger)
     assert not any(one.violations for one in examined)
-    counts = {one.check.claim: one.count for one in examined}
+    counts = {one.check.invariant: one.count for one in examined}
     assert counts == {
-        COUNTED: 2,
-        HELD: 2,
-        LIVING: 1,
-        ENDED: 4,
-        COMPLETED: 2,
-        CHARGED: 2,
-        LINKED: 4,
-        AT_HEAD: 1,
+        COUNTERS_MATCH: 2,
+        RESERVATIONS_MATCH: 2,
+        LIVE_RESERVED: 1,
+        ENDED_SETTLED: 4,
+        COMPLETED_CHARGED: 2,
+        CHARGES_VALID: 2,
+        CHAIN_LINKED: 4,
+        CHAIN_AT_HEAD: 1,
     }
 
 
-async def test_each_drift_is_found_and_named(books: asyncpg.Connection) -> None:
+async def test_each_drift_is_found_and_named(ledger: asyncpg.Connection) -> None:
     missed: list[str] = []
     for drift, (claim, problem, job_id) in DRIFTS.items():
-        transaction = books.transaction(isolation="repeatable_read")
+        transaction = ledger.transaction(isolation="repeatable_read")
         await transaction.start()
-        await books.execute(f"{UNBOUND} {drift}")
-        found = await find_violations(books)
+        await ledger.execute(f"{DROP_CONSTRAINTS} {drift}")
+        found = await find_violations(ledger)
         await transaction.rollback()
         named = [
             violation
@@ -177,25 +177,25 @@ async def test_each_drift_is_found_and_named(books: asyncpg.Connection) -> None:
 
 
 async def test_an_erased_user_leaves_a_chain_and_a_counter_that_still_agree(
-    books: asyncpg.Connection,
+    ledger: asyncpg.Connection,
 ) -> None:
-    await books.execute("UPDATE jobs.usage_counters SET jobs_reserved = 0")
-    await books.execute("DELETE FROM identity.users WHERE id = $1", UUID(USER))
-    assert await find_violations(books) == []
-    await books.execute("UPDATE jobs.usage_counters SET jobs_used = 7")
-    assert {claim for claim, _ in await find_violations(books)} == {COUNTED}
+    await ledger.execute("UPDATE jobs.usage_counters SET jobs_reserved = 0")
+    await ledger.execute("DELETE FROM identity.users WHERE id = $1", UUID(USER))
+    assert await find_violations(ledger) == []
+    await ledger.execute("UPDATE jobs.usage_counters SET jobs_used = 7")
+    assert {claim for claim, _ in await find_violations(ledger)} == {COUNTERS_MATCH}
 
 
-async def test_a_login_from_which_rows_are_hidden_is_refused(books: asyncpg.Connection) -> None:
-    await books.execute("SET ROLE svc_jobs")
-    assert await find_violations(books) == []
-    await books.execute("RESET ROLE; SET ROLE svc_gateway_read")
+async def test_a_login_from_which_rows_are_hidden_is_refused(ledger: asyncpg.Connection) -> None:
+    await ledger.execute("SET ROLE svc_jobs")
+    assert await find_violations(ledger) == []
+    await ledger.execute("RESET ROLE; SET ROLE svc_gateway_read")
     with pytest.raises(RowsHidden):
-        await audit(books)
+        await audit(ledger)
 
 
 async def test_the_verb_says_what_is_wrong_by_ids_alone_and_heals_nothing(
-    books: asyncpg.Connection,
+    ledger: asyncpg.Connection,
     database_url: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -203,9 +203,9 @@ async def test_the_verb_says_what_is_wrong_by_ids_alone_and_heals_nothing(
     monkeypatch.setenv("DATABASE_URL", database_url)
     assert await asyncio.to_thread(main, ["audit"]) == 0
     said = capsys.readouterr().out
-    assert all(check.claim in said for check in CHECKS)
+    assert all(check.invariant in said for check in CHECKS)
     assert said.endswith("nothing lost, nothing twice\n")
-    await books.execute("UPDATE jobs.usage_counters SET jobs_used = 7")
+    await ledger.execute("UPDATE jobs.usage_counters SET jobs_used = 7")
     for _ in range(2):
         assert await asyncio.to_thread(main, ["audit"]) == 1
         said = capsys.readouterr().out

@@ -6,7 +6,7 @@ import pytest
 
 from msaas.cli.checks import Tree, leaks, metrics, modules
 
-Plant = Callable[[dict[str, str]], Tree]
+MakeRepository = Callable[[dict[str, str]], Tree]
 
 
 @pytest.mark.parametrize(
@@ -20,25 +20,25 @@ Plant = Callable[[dict[str, str]], Tree]
     ],
 )
 def test_a_long_or_wordless_module_is_named(
-    plant: Plant, name: str, text: str, complaint: str
+    make_repository: MakeRepository, name: str, text: str, complaint: str
 ) -> None:
-    (problem,) = modules.find_problems(plant({name: text}))
+    (problem,) = modules.find_problems(make_repository({name: text}))
     assert problem.startswith(name)
     assert complaint in problem
 
 
-def test_a_library_that_outgrows_its_budget_is_named_as_is_its_long_module(plant: Plant) -> None:
+def test_a_library_that_outgrows_its_budget_is_named_as_is_its_long_module(make_repository: MakeRepository) -> None:
     folder = "libs/messaging/src/msaas/messaging"
     said = '"""Says it."""\n'
     long, *others = (f"{folder}/{name}.py" for name in "abcd")
-    tree = plant({long: said + "\n" * 250} | dict.fromkeys(others, said + "\n" * 219))
+    tree = make_repository({long: said + "\n" * 250} | dict.fromkeys(others, said + "\n" * 219))
     in_module, in_all = modules.find_problems(tree)
     assert in_module.startswith(f"{long}: 251 lines, at most 250")
     assert in_all.startswith("libs/messaging/src/: 911 lines in all, at most 900")
 
 
-def test_a_module_of_the_allowed_length_that_opens_well_passes(plant: Plant) -> None:
-    tree = plant({"a.py": '"""Says it."""\n' + "\n" * 399, "tests/test_a.ts": "\n" * 400})
+def test_a_module_of_the_allowed_length_that_opens_well_passes(make_repository: MakeRepository) -> None:
+    tree = make_repository({"a.py": '"""Says it."""\n' + "\n" * 399, "tests/test_a.ts": "\n" * 400})
     assert not list(modules.find_problems(tree))
 
 
@@ -54,24 +54,24 @@ def test_a_module_of_the_allowed_length_that_opens_well_passes(plant: Plant) -> 
     ],
 )
 def test_what_must_not_be_committed_is_found(
-    plant: Plant, words: tuple[str, ...], complaint: str
+    make_repository: MakeRepository, words: tuple[str, ...], complaint: str
 ) -> None:
-    (problem,) = leaks.find_problems(plant({"a.txt": "first\n" + "".join(words)}))
+    (problem,) = leaks.find_problems(make_repository({"a.txt": "first\n" + "".join(words)}))
     assert problem.startswith("a.txt:2: ")
     assert complaint in problem
 
 
-def test_a_lock_that_names_its_sources_is_not_committed(plant: Plant) -> None:
-    assert list(leaks.find_problems(plant({"uv.lock": ""})))
+def test_a_lock_that_names_its_sources_is_not_committed(make_repository: MakeRepository) -> None:
+    assert list(leaks.find_problems(make_repository({"uv.lock": ""})))
 
 
-def test_plain_words_and_urls_are_no_leak(plant: Plant) -> None:
+def test_plain_words_and_urls_are_no_leak(make_repository: MakeRepository) -> None:
     text = "PyPI, GET https://example.com/home/x, `api/work/1`, ~/root/x"
-    assert not list(leaks.find_problems(plant({"a.md": text})))
+    assert not list(leaks.find_problems(make_repository({"a.md": text})))
 
 
-def test_what_git_ignores_is_not_looked_at(plant: Plant) -> None:
-    tree = plant({".gitignore": "uv.lock\n", "uv.lock": "", "kept": ""})
+def test_what_git_ignores_is_not_looked_at(make_repository: MakeRepository) -> None:
+    tree = make_repository({".gitignore": "uv.lock\n", "uv.lock": "", "kept": ""})
     assert tree.files == (".gitignore", "kept")
 
 
@@ -82,20 +82,20 @@ def test_what_git_ignores_is_not_looked_at(plant: Plant) -> None:
         ('metrics.counter("msaas_messages", "x")', "does not end in _total"),
         ('Counter("billing_reports", "x")', "does not end in _total"),
         ('metrics.histogram("msaas_wait_ms", "x")', "not in base units"),
-        ('metrics.gauge("msaas_jobs", "x", labels=("user_id",))', "without bounds: user_id"),
+        ('metrics.gauge("msaas_jobs", "x", labels=("user_id",))', "an unbounded label: user_id"),
         ('metrics.gauge("msaas_jobs", "x", ["service"])', "which the registry stamps"),
         ('GaugeMetricFamily("depth", "x")', "none of the families"),
     ],
 )
 def test_a_metric_against_the_naming_rules_is_found(
-    plant: Plant, code: str, complaint: str
+    make_repository: MakeRepository, code: str, complaint: str
 ) -> None:
-    (problem,) = metrics.find_problems(plant({"libs/a/src/msaas/a/x.py": f"{code}\n"}))
+    (problem,) = metrics.find_problems(make_repository({"libs/a/src/msaas/a/x.py": f"{code}\n"}))
     assert problem.startswith("libs/a/src/msaas/a/x.py:1: ")
     assert complaint in problem
 
 
-def test_metrics_in_the_house_style_and_other_calls_pass(plant: Plant) -> None:
+def test_metrics_in_the_house_style_and_other_calls_pass(make_repository: MakeRepository) -> None:
     code = """
 metrics.counter("msaas_messages_total", "x", labels=("topic", "outcome"))
 metrics.histogram("http_server_request_duration_seconds", "x", ("route",))
@@ -103,4 +103,4 @@ metrics.gauge(name, "x")
 Counter(words)
 handlers[0]("depth")
 """
-    assert not list(metrics.find_problems(plant({"libs/a/src/msaas/a/x.py": code})))
+    assert not list(metrics.find_problems(make_repository({"libs/a/src/msaas/a/x.py": code})))

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table
 
-from msaas.cli.house import ROOT
-from msaas.cli.schema import OWNERS, Owner
+from msaas.cli.workspace import ROOT
+from msaas.cli.schema import SCHEMA_OWNERS, SchemaOwner
 from msaas.cli.schema.__main__ import list_drift, render
-from msaas.cli.schema.data_model import Unclassified, render_data_model
+from msaas.cli.schema.data_model import UnclassifiedColumn, render_data_model
 from msaas.local.servers import PostgresServer
 
 
@@ -32,12 +32,12 @@ def test_a_document_that_differs_or_is_missing_is_named(tmp_path: Path) -> None:
 def test_a_column_without_a_class_of_data_fails(info: dict[str, str]) -> None:
     metadata = MetaData(schema="planted")
     Table("notes", metadata, Column("body", Integer, info=info))
-    with pytest.raises(Unclassified, match=r"planted\.notes\.body"):
-        render_data_model([Owner("planted", metadata)])
+    with pytest.raises(UnclassifiedColumn, match=r"planted\.notes\.body"):
+        render_data_model([SchemaOwner("planted", metadata)])
 
 
 def test_the_model_shows_aggregates_states_and_foreign_keys() -> None:
-    text = render_data_model(OWNERS)
+    text = render_data_model(SCHEMA_OWNERS)
     assert "<<root>>" in text
     assert "RUNNING --> PENDING" in text
     assert "users <-- jobs : user_id (CASCADE)" in text

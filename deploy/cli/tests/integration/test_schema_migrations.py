@@ -16,15 +16,15 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from msaas.cli.house import program
-from msaas.cli.schema import OWNERS, Owner, find_problems, migrate
-from msaas.cli.schema.owners import API
+from msaas.cli.workspace import tool_path
+from msaas.cli.schema import SCHEMA_OWNERS, SchemaOwner, find_problems, migrate
+from msaas.cli.schema.owners import API_SCHEMA
 from msaas.local.servers import PostgresServer
-from msaas.postgres import PostgresSetting, create_engine
+from msaas.postgres import PostgresConfig, create_engine
 from msaas.testing.databases import fresh_database
 
 STAMP = "202501010900_add_auth_billing_usage_tables"
-SCHEMAS = [API, *(owner.schema for owner in OWNERS)]
+SCHEMAS = [API_SCHEMA, *(owner.schema for owner in SCHEMA_OWNERS)]
 SQUAWK = (
     "--pg-version=15",
     "--exclude=prefer-bigint-over-int,prefer-bigint-over-smallint",  # counts; keys are uuids
@@ -71,7 +71,7 @@ T = TypeVar("T")
 Fetch: TypeAlias = Callable[..., Awaitable[list[Any]]]
 OnSync: TypeAlias = Callable[[Callable[[Connection], T]], Awaitable[T]]
 
-each_owner = pytest.mark.parametrize("owner", OWNERS, ids=lambda owner: owner.service)
+each_owner = pytest.mark.parametrize("owner", SCHEMA_OWNERS, ids=lambda owner: owner.service)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def on_sync(database_url: str) -> OnSync[Any]:
     """Run what wants SQLAlchemy's plain connection, and commit."""
 
     async def run(work: Callable[[Connection], Any]) -> Any:
-        engine = create_engine(PostgresSetting(database_url))
+        engine = create_engine(PostgresConfig(database_url))
         async with engine.begin() as connection:
             found = await connection.run_sync(work)
         await engine.dispose()
@@ -103,9 +103,9 @@ def on_sync(database_url: str) -> OnSync[Any]:
 async def test_all_chains_go_up_and_down_and_up_again(database_url: str, fetch: Fetch) -> None:
     await asyncio.to_thread(migrate, database_url)
     built = await fetch(OBJECTS, SCHEMAS)
-    for owner in reversed(OWNERS):
+    for owner in reversed(SCHEMA_OWNERS):
         chain = owner.migrations(database_url)
-        assert await asyncio.to_thread(chain.current) == head_of(owner)
+        assert await asyncio.to_thread(chain.current_revision) == head_of(owner)
         await asyncio.to_thread(chain.downgrade, "base")
     assert built
     assert await fetch(OBJECTS, SCHEMAS) == []
@@ -115,21 +115,21 @@ async def test_all_chains_go_up_and_down_and_up_again(database_url: str, fetch: 
 
 @each_owner
 async def test_the_models_equal_the_database_to_the_letter(
-    owner: Owner, database_url: str, fetch: Fetch, on_sync: OnSync[Any]
+    owner: SchemaOwner, database_url: str, fetch: Fetch, on_sync: OnSync[Any]
 ) -> None:
     await asyncio.to_thread(migrate, database_url)
     migrated = await fetch(DESCRIBE, owner.schema)
     chain = owner.migrations(database_url)
-    for later in reversed(OWNERS[OWNERS.index(owner) :]):
+    for later in reversed(SCHEMA_OWNERS[SCHEMA_OWNERS.index(owner) :]):
         await asyncio.to_thread(later.migrations(database_url).downgrade, "base")
-    assert await asyncio.to_thread(chain.current) is None
+    assert await asyncio.to_thread(chain.current_revision) is None
     await on_sync(owner.metadata.create_all)
     assert await fetch(DESCRIBE, owner.schema) == migrated
 
 
 @each_owner
 async def test_alembic_finds_nothing_left_to_generate(
-    owner: Owner, database_url: str, on_sync: OnSync[list[Any]]
+    owner: SchemaOwner, database_url: str, on_sync: OnSync[list[Any]]
 ) -> None:
     await asyncio.to_thread(migrate, database_url)
 
@@ -152,7 +152,7 @@ async def test_alembic_finds_nothing_left_to_generate(
 async def test_a_chain_whose_ground_is_missing_says_what_to_do(
     database_url: str, fetch: Fetch
 ) -> None:
-    jobs = OWNERS[1].migrations(database_url)
+    jobs = SCHEMA_OWNERS[1].migrations(database_url)
     with pytest.raises(Exception, match="migrate the gateway first"):
         await asyncio.to_thread(jobs.upgrade)
     assert await fetch(OBJECTS, SCHEMAS) == []
@@ -160,15 +160,15 @@ async def test_a_chain_whose_ground_is_missing_says_what_to_do(
 
 async def test_the_ground_is_not_pulled_away_from_under_a_chain(database_url: str) -> None:
     await asyncio.to_thread(migrate, database_url)
-    gateway = OWNERS[0].migrations(database_url)
+    gateway = SCHEMA_OWNERS[0].migrations(database_url)
     with pytest.raises(Exception, match="other objects depend on it"):
         await asyncio.to_thread(gateway.downgrade, "base")
-    assert await asyncio.to_thread(gateway.current) == STAMP
+    assert await asyncio.to_thread(gateway.current_revision) == STAMP
 
 
-def head_of(owner: Owner) -> str:
+def head_of(owner: SchemaOwner) -> str:
     migrations = owner.migrations("postgresql://nobody@localhost/none")
-    head = ScriptDirectory.from_config(migrations.config()).get_current_head()
+    head = ScriptDirectory.from_config(migrations.alembic_config()).get_current_head()
     assert head is not None
     return head
 
@@ -185,7 +185,7 @@ async def test_a_login_that_is_no_superuser_can_migrate(
         login = server.url.replace(f"postgres:{server.password}", "deployer:secret")
         login = login.removesuffix("postgres") + "managed"
         await asyncio.to_thread(migrate, login)
-        await asyncio.to_thread(OWNERS[-1].migrations(login).downgrade, "base")
+        await asyncio.to_thread(SCHEMA_OWNERS[-1].migrations(login).downgrade, "base")
         await asyncio.to_thread(migrate, login)
     finally:
         await admin.close()
@@ -210,8 +210,8 @@ async def test_databases_of_one_server_can_be_migrated_for_the_first_time_at_onc
 
 
 @each_owner
-def test_no_revision_takes_a_lock_that_hurts(owner: Owner, tmp_path: Path) -> None:
-    sql = owner.migrations("postgresql://nobody@localhost/none").sql()
+def test_no_revision_takes_a_lock_that_hurts(owner: SchemaOwner, tmp_path: Path) -> None:
+    sql = owner.migrations("postgresql://nobody@localhost/none").render_sql()
     ours = f"BEGIN; --{sql.partition('-- Running upgrade')[2]}"
     scripts: list[Path] = []
     # A script for each transaction, and for what runs between two of them.
@@ -221,7 +221,7 @@ def test_no_revision_takes_a_lock_that_hurts(owner: Owner, tmp_path: Path) -> No
         scripts.append(tmp_path / f"{owner.schema}-{number}.sql")
         scripts[-1].write_text(part)
     done = subprocess.run(
-        [program("squawk"), *SQUAWK, *scripts], capture_output=True, text=True, check=False
+        [tool_path("squawk"), *SQUAWK, *scripts], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
 
@@ -230,6 +230,6 @@ def test_a_lock_that_hurts_would_be_found(tmp_path: Path) -> None:
     script = tmp_path / "planted.sql"
     script.write_text("CREATE INDEX jobs_by_worker ON jobs.jobs (worker);")
     done = subprocess.run(
-        [program("squawk"), *SQUAWK, script], capture_output=True, text=True, check=False
+        [tool_path("squawk"), *SQUAWK, script], capture_output=True, text=True, check=False
     )
     assert "require-concurrent-index-creation" in done.stdout

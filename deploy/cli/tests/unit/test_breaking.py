@@ -10,12 +10,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msaas.cli.breaking import Direction, Shape, compare, compare_shapes
+from msaas.cli.breaking import DataFlow, SchemaNode, compare_contracts, compare_schemas
 from msaas.cli.breaking.compare import API
-from msaas.cli.house import ROOT
+from msaas.cli.workspace import ROOT
 
 TODAY = date(2026, 11, 21)
-BOTH = Direction.GIVEN | Direction.TOLD
+BOTH = DataFlow.INPUT | DataFlow.OUTPUT
 FILES = {
     str(path.relative_to(ROOT)): path.read_text()
     for folder in ("openapi", "schemas", "samples", "consumers")
@@ -25,48 +25,48 @@ FILES = {
 SUBMITTED = "contracts/schemas/v1/SubmitJob.json"
 FROZEN = "contracts/consumers/v1/dashboard/listJobEvents.json"
 
-GONE = object()
-Place = tuple[str | int, ...]
+REMOVED = object()
+JsonPath = tuple[str | int, ...]
 
 
-def tell(new: dict[str, str], old: dict[str, str] = FILES, today: date = TODAY) -> list[str]:
-    return [str(one) for one in compare(old, new, today)]
+def list_changes(new: dict[str, str], old: dict[str, str] = FILES, today: date = TODAY) -> list[str]:
+    return [str(one) for one in compare_contracts(old, new, today)]
 
 
-def change(path: str, place: Place, value: object) -> dict[str, str]:
+def change(path: str, json_path: JsonPath, value: object) -> dict[str, str]:
     """Set, or take away, what is at a place of a file; a list takes a new item at its end."""
     content: Any = yaml.load(FILES[path], yaml.CSafeLoader)
     inside = content
-    for part in place[:-1]:
+    for part in json_path[:-1]:
         inside = inside[part]
-    if value is GONE:
-        del inside[place[-1]]
-    elif place[-1] == "+":
+    if value is REMOVED:
+        del inside[json_path[-1]]
+    elif json_path[-1] == "+":
         inside.append(value)
     else:
-        inside[place[-1]] = value
+        inside[json_path[-1]] = value
     return FILES | {path: json.dumps(content)}
 
 
 def test_nothing_that_is_the_same_breaks() -> None:
-    assert tell(FILES) == []
+    assert list_changes(FILES) == []
 
 
 SCHEMAS = ("components", "schemas")
 JOBS = ("paths", "/jobs")
 
 
-BREAKS: list[tuple[Place, object, str]] = [
-    (("paths", "/me"), GONE, "readMe: GET /me is gone"),
+BREAKS: list[tuple[JsonPath, object, str]] = [
+    (("paths", "/me"), REMOVED, "readMe: GET /me is gone"),
     (("paths", "/me", "get", "operationId"), "me", "readMe: its name is me"),
-    ((*SCHEMAS, "Me", "properties", "plan"), GONE, "readMe: 200/plan is gone"),
+    ((*SCHEMAS, "Me", "properties", "plan"), REMOVED, "readMe: 200/plan is gone"),
     ((*SCHEMAS, "Me", "required"), ["id"], "readMe: 200/created_at may be missing"),
-    ((*SCHEMAS, "Plan", "enum", "+"), "TEAM", "readMe: 200/plan: 'TEAM' was never told"),
+    ((*SCHEMAS, "Plan", "enum", "+"), "TEAM", "readMe: 200/plan: 'TEAM' was not returned before"),
     ((*SCHEMAS, "JobRequest", "required", "+"), "run_at", "submitJob: body/run_at is required"),
     (
         (*SCHEMAS, "JobRequest", "properties", "priority"),
-        GONE,
-        "submitJob: body/priority is not taken any more",
+        REMOVED,
+        "submitJob: body/priority is no longer accepted",
     ),
     (
         (*SCHEMAS, "JobRequest", "properties", "priority", "maximum"),
@@ -75,21 +75,21 @@ BREAKS: list[tuple[Place, object, str]] = [
     ),
     (
         (*JOBS, "get", "parameters", -1),
-        GONE,
-        "listJobs: query created_after is not looked at any more",
+        REMOVED,
+        "listJobs: query created_after is no longer read",
     ),
     (
         ("components", "parameters", "IdempotencyKey", "required"),
         True,
         "submitJob: header Idempotency-Key is required",
     ),
-    ((*JOBS, "post", "responses", "202"), GONE, "submitJob: it does not answer 202 any more"),
+    ((*JOBS, "post", "responses", "202"), REMOVED, "submitJob: it no longer returns 202"),
     (
         (*JOBS, "post", "responses", "202", "headers", "Location"),
-        GONE,
+        REMOVED,
         "submitJob: 202: header Location is gone",
     ),
-    (("security",), [{"apiKey": []}], "readMe: accessToken does not open it any more"),
+    (("security",), [{"apiKey": []}], "readMe: accessToken no longer grants access"),
     (
         (*SCHEMAS, "JobSummary", "properties", "progress"),
         {"type": "string"},
@@ -99,16 +99,16 @@ BREAKS: list[tuple[Place, object, str]] = [
 
 
 @pytest.mark.parametrize(("place", "value", "told"), BREAKS)
-def test_a_break_of_the_api_is_told(place: Place, value: object, told: str) -> None:
-    found = tell(change(API, place, value))
+def test_a_break_of_the_api_is_told(place: JsonPath, value: object, told: str) -> None:
+    found = list_changes(change(API, place, value))
     assert any(one.startswith(told) for one in found), found
 
 
 def test_those_who_rely_on_it_are_named() -> None:
-    assert tell(change(API, ("paths", "/me"), GONE)) == [
+    assert list_changes(change(API, ("paths", "/me"), REMOVED)) == [
         "readMe: GET /me is gone  (relied on by cli, dashboard)"
     ]
-    assert tell(change(SUBMITTED, ("required", "+"), "deadline_ts")) == [
+    assert list_changes(change(SUBMITTED, ("required", "+"), "deadline_ts")) == [
         "SubmitJob: /deadline_ts is required  (relied on by jobs)"
     ]
 
@@ -133,7 +133,7 @@ def test_what_a_version_may_add_breaks_nothing() -> None:
     document = yaml.load(FILES[API], yaml.CSafeLoader)
     add_freely(document)
     added = change(SUBMITTED, ("properties", "new"), {"type": "integer"})
-    assert tell(added | {API: json.dumps(document)}) == []
+    assert list_changes(added | {API: json.dumps(document)}) == []
 
 
 def test_what_is_past_its_sunset_may_go() -> None:
@@ -141,45 +141,45 @@ def test_what_is_past_its_sunset_may_go() -> None:
     document = yaml.load(without[API], yaml.CSafeLoader)
     del document["paths"]["/jobs/{job_id}/events"]
     without[API] = json.dumps(document)
-    assert tell(without, today=date(2027, 5, 31)) != []
-    assert tell(without, today=date(2027, 6, 1)) == []
+    assert list_changes(without, today=date(2027, 5, 31)) != []
+    assert list_changes(without, today=date(2027, 6, 1)) == []
 
 
 def test_a_message_breaks_by_what_it_takes_and_by_what_it_tells() -> None:
     plans = ("$defs", "Plan", "enum")
-    assert "is not taken any more" in " ".join(tell(change(SUBMITTED, plans, ["FREE"])))
-    assert "was never told" in " ".join(tell(change(SUBMITTED, (*plans, "+"), "TEAM")))
+    assert "is no longer accepted" in " ".join(list_changes(change(SUBMITTED, plans, ["FREE"])))
+    assert "was not returned before" in " ".join(list_changes(change(SUBMITTED, (*plans, "+"), "TEAM")))
     gone = {path: text for path, text in FILES.items() if path != SUBMITTED}
-    assert tell(gone) == ["SubmitJob: it is gone  (relied on by jobs)"]
+    assert list_changes(gone) == ["SubmitJob: it is gone  (relied on by jobs)"]
 
 
 def test_a_task_may_take_more_and_tell_more_but_not_less() -> None:
     params, result = (f"contracts/schemas/v1/task.echo.{one}.json" for one in ("params", "result"))
-    assert tell(change(params, ("required",), [])) == []
-    assert tell(change(result, ("required",), [])) != []
+    assert list_changes(change(params, ("required",), [])) == []
+    assert list_changes(change(result, ("required",), [])) != []
 
 
 def test_a_sample_is_never_edited() -> None:
     path = "contracts/samples/v1/SubmitJob.json"
-    assert tell(FILES | {path: "{}"}) == [f"{path}: a sample is never edited"]
-    assert tell({name: text for name, text in FILES.items() if name != path}) == [
+    assert list_changes(FILES | {path: "{}"}) == [f"{path}: a sample is never edited"]
+    assert list_changes({name: text for name, text in FILES.items() if name != path}) == [
         f"{path}: a sample is gone"
     ]
 
 
 def test_a_frozen_consumer_takes_a_sunset_and_nothing_else() -> None:
-    assert tell(FILES, old=change(FROZEN, ("sunset_date",), GONE)) == []
-    changes: list[tuple[Place, object]] = [
+    assert list_changes(FILES, old=change(FROZEN, ("sunset_date",), REMOVED)) == []
+    changes: list[tuple[JsonPath, object]] = [
         (("sunset_date",), "2026-12-01"),
         (("answer", "status"), 204),
         (("deprecated",), False),
     ]
     for place, value in changes:
-        assert tell(change(FROZEN, place, value)) == [
+        assert list_changes(change(FROZEN, place, value)) == [
             f"{FROZEN}: it is frozen: only a sunset_date may be added"
         ]
     living = FROZEN.replace("listJobEvents", "readMe")
-    assert tell(change(living, ("answer", "status"), 204)) == []
+    assert list_changes(change(living, ("answer", "status"), 204)) == []
 
 
 def nest(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -201,10 +201,10 @@ PLAIN: list[dict[str, Any]] = [
 
 @given(st.recursive(st.sampled_from(PLAIN), nest, max_leaves=6))
 def test_a_schema_breaks_nothing_beside_itself(schema: Any) -> None:
-    assert list(compare_shapes(Shape(schema, {}), Shape(schema, {}), BOTH)) == []
+    assert list(compare_schemas(SchemaNode(schema, {}), SchemaNode(schema, {}), BOTH)) == []
 
 
 def test_a_shape_that_holds_itself_has_an_end() -> None:
     root = {"$defs": {"Tree": {"type": "object", "properties": {"left": {"$ref": "#/$defs/Tree"}}}}}
-    shape = Shape({"$ref": "#/$defs/Tree"}, root)
-    assert list(compare_shapes(shape, shape, BOTH)) == []
+    shape = SchemaNode({"$ref": "#/$defs/Tree"}, root)
+    assert list(compare_schemas(shape, shape, BOTH)) == []

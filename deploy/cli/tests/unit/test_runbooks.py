@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from msaas.browser_worker.config import Settings as BrowserSettings
-from msaas.cli import VERBS
-from msaas.cli.dlq import parser
-from msaas.cli.house import ROOT
+from msaas.cli import COMMANDS
+from msaas.cli.dead_letters import build_parser
+from msaas.cli.workspace import ROOT
 from msaas.contracts import TASKS, TOPICS
 from msaas.jobs.settings import Settings as JobsSettings
 
@@ -32,7 +32,7 @@ each_runbook = pytest.mark.parametrize("path", RUNBOOKS, ids=lambda path: path.n
 
 
 @cache
-def words_of_the_code() -> frozenset[str]:
+def list_code_strings() -> frozenset[str]:
     """Gather every text of the services and libraries: names of metrics, events and columns."""
     words: set[str] = set()
     folders = ("contracts", "libs/*", "services/*")
@@ -53,15 +53,15 @@ def words_of_the_code() -> frozenset[str]:
 
 
 def find_unknown(names: Iterable[str]) -> list[str]:
-    known = words_of_the_code()
-    return [name for name in names if strip(name) not in known and not begins(name, known)]
+    known = list_code_strings()
+    return [name for name in names if strip_series_suffix(name) not in known and not is_metric_prefix(name, known)]
 
 
-def strip(name: str) -> str:
+def strip_series_suffix(name: str) -> str:
     return next((name.removesuffix(end) for end in SERIES if name.endswith(end)), name)
 
 
-def begins(name: str, known: frozenset[str]) -> bool:
+def is_metric_prefix(name: str, known: frozenset[str]) -> bool:
     """Tell a metric that is named by how it begins, as the verb takes it."""
     return name.startswith("msaas_") and any(word.startswith(f"{name}_") for word in known)
 
@@ -111,9 +111,9 @@ def test_every_command_in_it_is_one_that_the_command_line_takes(path: Path) -> N
     commands = VERB.findall(blocks)
     assert commands
     for verb, rest in commands:
-        assert verb in VERBS
+        assert verb in COMMANDS
         if verb == "dlq":
-            parser().parse_args(shlex.split(rest))
+            build_parser().parse_args(shlex.split(rest))
 
 
 def test_every_runbook_is_listed() -> None:

@@ -2,7 +2,7 @@
 
 import re
 
-from msaas.cli.house import ROOT
+from msaas.cli.workspace import ROOT
 
 TESTS = ROOT / "services" / "browser-worker" / "tests"
 NAMED = re.compile(r"`(test_\w+)`")

@@ -17,11 +17,11 @@ import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from msaas.identity.adapters.argon2_passwords import Argon2Passwords
-from msaas.identity.bootstrap import build_app, build_desk, prepare
+from msaas.identity.bootstrap import build_app, build_service, prepare_database
 from msaas.identity.settings import Settings
 from msaas.local.servers import find_free_port
-from msaas.postgres import Database, PostgresSetting
-from msaas.settings import load
+from msaas.postgres import Database, PostgresConfig
+from msaas.settings import load_settings
 from msaas.telemetry import Metrics
 from msaas.testing import FakeClock, wait_until
 
@@ -29,7 +29,7 @@ LOOPBACK = "127.0.0.1"
 ANON_KEY = "the-anon-key"
 PASSWORD = "correct horse"
 VERSION = {"x-supabase-api-version": "2024-01-01"}
-ROOMY = "1000"
+HIGH_LIMIT = "1000"
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,7 @@ class Identity:
     stack: AsyncExitStack = field(repr=False)
 
     async def from_address(self, address: str) -> httpx.AsyncClient:
-        return await self.stack.enter_async_context(client_of(self.app, address))
+        return await self.stack.enter_async_context(build_client(self.app, address))
 
     async def sign_up(self, email: str = "a@example.com", **more: Any) -> dict[str, Any]:
         body = {"email": email, "password": PASSWORD, **more}
@@ -91,7 +91,7 @@ def bearer(session: Mapping[str, Any]) -> dict[str, str]:
     return {"authorization": f"Bearer {session['access_token']}"}
 
 
-def client_of(app: ASGIApp, address: str) -> httpx.AsyncClient:
+def build_client(app: ASGIApp, address: str) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=(address, 1234))
     headers = {"apikey": ANON_KEY, **VERSION}
     return httpx.AsyncClient(
@@ -101,53 +101,53 @@ def client_of(app: ASGIApp, address: str) -> httpx.AsyncClient:
 
 @pytest.fixture
 def settings(database_url: str) -> Settings:
-    return load(
+    return load_settings(
         Settings,
         {
             "ENVIRONMENT": "test",
             "DATABASE_URL": database_url,
             "IDENTITY_ANON_KEY": ANON_KEY,
             "IDENTITY_PUBLIC_URL": "http://identity/",
-            "IDENTITY_SIGN_INS_PER_MINUTE": ROOMY,
+            "IDENTITY_SIGN_INS_PER_MINUTE": HIGH_LIMIT,
         },
     )
 
 
-Start = Callable[[Settings], Any]
+StartServer = Callable[[Settings], Any]
 
 
 @pytest.fixture
-async def start(fake_clock: FakeClock) -> AsyncIterator[Start]:
+async def start(fake_clock: FakeClock) -> AsyncIterator[StartServer]:
     """Start a server in process with settings of the test's own."""
     async with AsyncExitStack() as stack:
 
         async def run(settings: Settings) -> Identity:
             url = settings.database_url.get_secret_value()
             metrics = Metrics("identity", "test")
-            database = await stack.enter_async_context(Database(PostgresSetting(url), metrics))
-            await prepare(database, fake_clock)
+            database = await stack.enter_async_context(Database(PostgresConfig(url), metrics))
+            await prepare_database(database, fake_clock)
             passwords = Argon2Passwords()
             stack.callback(passwords.close)
-            desk = build_desk(settings, database, passwords, metrics, fake_clock)
+            desk = build_service(settings, database, passwords, metrics, fake_clock)
             inner = build_app(settings, database, metrics, fake_clock)
 
             async def app(scope: Scope, receive: Receive, send: Send) -> None:
-                scope.setdefault("state", {})["desk"] = desk
+                scope.setdefault("state", {})["identity_service"] = desk
                 await inner(scope, receive, send)
 
-            client = await stack.enter_async_context(client_of(app, "192.0.2.1"))
+            client = await stack.enter_async_context(build_client(app, "192.0.2.1"))
             return Identity(app, client, fake_clock, url, metrics, stack)
 
         yield run
 
 
 @pytest.fixture
-async def identity(start: Start, settings: Settings) -> Identity:
+async def identity(start: StartServer, settings: Settings) -> Identity:
     return await start(settings)
 
 
 @dataclass(frozen=True)
-class Running:
+class RunningServer:
     """The server as the fleet runs it."""
 
     url: str
@@ -170,7 +170,7 @@ class Running:
 
 
 @pytest.fixture
-async def running(database_url: str) -> AsyncIterator[Running]:
+async def running(database_url: str) -> AsyncIterator[RunningServer]:
     port, internal_port = find_free_port(), find_free_port()
     url = f"http://{LOOPBACK}:{port}"
     environment = {
@@ -181,7 +181,7 @@ async def running(database_url: str) -> AsyncIterator[Running]:
         "IDENTITY_PUBLIC_URL": url,
         "IDENTITY_PORT": str(port),
         "IDENTITY_INTERNAL_PORT": str(internal_port),
-        "IDENTITY_SIGN_INS_PER_MINUTE": ROOMY,
+        "IDENTITY_SIGN_INS_PER_MINUTE": HIGH_LIMIT,
     }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "msaas.identity", "serve"),
@@ -192,7 +192,7 @@ async def running(database_url: str) -> AsyncIterator[Running]:
     try:
         async with httpx.AsyncClient() as client:
             await wait_until(lambda: is_ready(client, internal_url))
-        yield Running(url, internal_url, environment)
+        yield RunningServer(url, internal_url, environment)
     finally:
         process.send_signal(signal.SIGTERM)
         code = await process.wait()

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from msaas.local import Part
 from msaas.local.part import server_part
-from msaas.local.servers import RedisServer, leashed
+from msaas.local.servers import RedisServer, die_with_parent_command
 from msaas.local.supervisor import Supervisor
 from msaas.testing import wait_until
 
 
-def test_a_server_is_a_folder_that_can_be_started(open_folder: Path) -> None:
-    server = RedisServer(open_folder / "redis")
+def test_a_server_is_a_folder_that_can_be_started(world_readable_folder: Path) -> None:
+    server = RedisServer(world_readable_folder / "redis")
     server.start()
     assert server.running
     assert server.url == f"redis://127.0.0.1:{server.port}/0"
@@ -20,15 +20,15 @@ def test_a_server_is_a_folder_that_can_be_started(open_folder: Path) -> None:
     assert not server.running
 
 
-async def test_a_part_is_a_command_that_waits_for_others(open_folder: Path) -> None:
-    redis = RedisServer(open_folder / "redis")
+async def test_a_part_is_a_command_that_waits_for_others(world_readable_folder: Path) -> None:
+    redis = RedisServer(world_readable_folder / "redis")
     program = (
         "import os, time; print('serving', os.environ['REDIS_URL'], flush=True); time.sleep(60)"
     )
     heard: list[str] = []
     service = Part(
         name="service",
-        command=lambda: leashed([sys.executable, "-c", program], Part.stop_signal),
+        command=lambda: die_with_parent_command([sys.executable, "-c", program], Part.stop_signal),
         environment=lambda: {"REDIS_URL": redis.url},
         is_ready=lambda _: any("serving" in line for line in heard),
         depends_on=("redis",),

@@ -9,7 +9,7 @@ import pytest
 
 from msaas.local import services
 from msaas.local.hostile_site import HostileSite
-from msaas.local.hostile_site.bodies import bomb, endless, huge
+from msaas.local.hostile_site.bodies import compression_bomb, endless_body, huge_body
 
 
 @pytest.fixture
@@ -26,16 +26,16 @@ def test_redirects_come_to_an_end_or_do_not(site: HostileSite) -> None:
 
 
 def test_a_bomb_is_small_until_it_is_unpacked() -> None:
-    pieces = bomb()
+    pieces = compression_bomb()
     packed = b"".join(next(pieces) for _ in range(4))
     assert len(packed) < 20_000
     assert len(zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(packed)) > 3_000_000
 
 
 def test_what_is_endless_goes_on_and_what_is_huge_is_huge() -> None:
-    stream = endless()
+    stream = endless_body()
     assert sum(len(next(stream)) for _ in range(100)) > 5_000_000
-    assert sum(map(len, huge())) == 100 * 1024 * 1024
+    assert sum(map(len, huge_body())) == 100 * 1024 * 1024
 
 
 @pytest.mark.parametrize(

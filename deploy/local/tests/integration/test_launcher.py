@@ -25,7 +25,7 @@ _USER = "nobody"
 _GIVEN = ("DATABASE_URL", "REDIS_URL")
 
 
-class Person:
+class LauncherCli:
     """Somebody at a terminal, with a data folder."""
 
     def __init__(self, home: Path, python: str = sys.executable, user: str | None = None) -> None:
@@ -76,17 +76,17 @@ def _group(user: str) -> int:
 
 
 @pytest.fixture
-def person(open_folder: Path) -> Iterator[Person]:
-    person = Person(open_folder / "home")
+def launcher_cli(world_readable_folder: Path) -> Iterator[LauncherCli]:
+    person = LauncherCli(world_readable_folder / "home")
     yield person
     person.run("down")
 
 
-def _pids(person: Person) -> list[int]:
+def _pids(person: LauncherCli) -> list[int]:
     return [part["process"]["pid"] for part in person.state()["parts"]]
 
 
-def _ended(pid: int) -> bool:
+def _has_ended(pid: int) -> bool:
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
@@ -106,135 +106,135 @@ def _redis(url: str, command: str) -> str:
         return b"".join(iter(lambda: connection.recv(4096), b"")).decode()
 
 
-async def test_up_and_down_again_keeps_the_data(person: Person) -> None:
-    up = person.run("up", "--servers", "--detach")
+async def test_up_and_down_again_keeps_the_data(launcher_cli: LauncherCli) -> None:
+    up = launcher_cli.run("up", "--servers", "--detach")
     assert up.returncode == 0, up.stderr
     for said in ("✓ redis is ready", "✓ postgres is ready", "✓ up in"):
         assert said in up.stdout
     assert "postgresql://postgres:***@127.0.0.1:" in up.stdout
-    await _fetch(person.part("postgres")["url"], "create table kept as select 7 as x")
-    assert "+OK" in _redis(person.part("redis")["url"], "SET kept 1")
+    await _fetch(launcher_cli.part("postgres")["url"], "create table kept as select 7 as x")
+    assert "+OK" in _redis(launcher_cli.part("redis")["url"], "SET kept 1")
 
-    again = person.run("up", "--servers", "--detach")
+    again = launcher_cli.run("up", "--servers", "--detach")
     assert (again.returncode, "already running" in again.stdout) == (0, True)
-    assert "redis://:***@" in person.run("up", "--servers").stdout
+    assert "redis://:***@" in launcher_cli.run("up", "--servers").stdout
 
-    down = person.run("down")
+    down = launcher_cli.run("down")
     assert (down.returncode, "launcher stopped" in down.stdout) == (0, True)
-    assert "nothing is running" in person.run("down").stdout
-    assert person.run("status").returncode == 1
+    assert "nothing is running" in launcher_cli.run("down").stdout
+    assert launcher_cli.run("status").returncode == 1
 
-    person.run("up", "--servers", "--detach")
-    assert await _fetch(person.part("postgres")["url"], "select x from kept") == 7
-    assert "$1\r\n1" in _redis(person.part("redis")["url"], "GET kept")
+    launcher_cli.run("up", "--servers", "--detach")
+    assert await _fetch(launcher_cli.part("postgres")["url"], "select x from kept") == 7
+    assert "$1\r\n1" in _redis(launcher_cli.part("redis")["url"], "GET kept")
 
 
-def test_status_tells_part_by_part(person: Person) -> None:
-    person.run("up", "--servers", "--detach")
-    shown = person.run("status")
+def test_status_tells_part_by_part(launcher_cli: LauncherCli) -> None:
+    launcher_cli.run("up", "--servers", "--detach")
+    shown = launcher_cli.run("status")
     assert shown.returncode == 0
     rows = [line.split() for line in shown.stdout.splitlines()]
     assert rows[0] == ["part", "state", "pid", "restarts", "address"]
     assert sorted((row[0], row[1]) for row in rows[1:]) == [("postgres", "up"), ("redis", "up")]
-    described = json.loads(person.run("status", "--json").stdout)
+    described = json.loads(launcher_cli.run("status", "--json").stdout)
     assert described["healthy"] is True
-    assert described["home"] == str(person.home)
+    assert described["home"] == str(launcher_cli.home)
 
 
-def test_logs_are_kept_by_part(person: Person) -> None:
-    person.run("up", "--servers", "--detach")
-    assert "ready to accept connections" in person.run("logs", "postgres").stdout
-    both = person.run("logs", "-n", "50").stdout
+def test_logs_are_kept_by_part(launcher_cli: LauncherCli) -> None:
+    launcher_cli.run("up", "--servers", "--detach")
+    assert "ready to accept connections" in launcher_cli.run("logs", "postgres").stdout
+    both = launcher_cli.run("logs", "-n", "50").stdout
     assert "redis         |" in both
     assert "postgres      |" in both
-    assert len(person.run("logs", "redis", "-n", "2").stdout.splitlines()) == 2
-    assert person.run("logs", "nobody").returncode == 1
+    assert len(launcher_cli.run("logs", "redis", "-n", "2").stdout.splitlines()) == 2
+    assert launcher_cli.run("logs", "nobody").returncode == 1
 
 
-def test_wiping_deletes_the_data(person: Person) -> None:
-    person.run("up", "--servers", "--detach")
-    assert "deleted" in person.run("down", "--wipe").stdout
-    assert not (person.home / "postgres").exists()
-    assert not (person.home / "redis").exists()
-    assert person.run("down", "--wipe").returncode == 0
+def test_wiping_deletes_the_data(launcher_cli: LauncherCli) -> None:
+    launcher_cli.run("up", "--servers", "--detach")
+    assert "deleted" in launcher_cli.run("down", "--wipe").stdout
+    assert not (launcher_cli.home / "postgres").exists()
+    assert not (launcher_cli.home / "redis").exists()
+    assert launcher_cli.run("down", "--wipe").returncode == 0
 
 
 @pytest.mark.parametrize("wanted", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_stops_everything(person: Person, wanted: signal.Signals) -> None:
-    launcher = person.up_in_foreground()
-    await wait_until(person.is_up, timeout=30)
-    pids = _pids(person)
+async def test_a_signal_stops_everything(launcher_cli: LauncherCli, wanted: signal.Signals) -> None:
+    launcher = launcher_cli.up_in_foreground()
+    await wait_until(launcher_cli.is_up, timeout=30)
+    pids = _pids(launcher_cli)
     launcher.send_signal(wanted)
     output, _ = launcher.communicate(timeout=30)
     assert launcher.returncode == 0
     assert {"redis stopped", "postgres stopped"} <= {line[2:] for line in output.splitlines()}
     assert "postgres      |" in output
-    assert all(_ended(pid) for pid in pids)
-    assert not (person.home / "state.json").exists()
+    assert all(_has_ended(pid) for pid in pids)
+    assert not (launcher_cli.home / "state.json").exists()
 
 
-async def test_a_killed_launcher_leaves_no_orphan_and_the_next_starts(person: Person) -> None:
-    person.run("up", "--servers", "--detach")
-    await _fetch(person.part("postgres")["url"], "create table kept as select 7 as x")
-    pids = _pids(person)
-    psutil.Process(person.state()["launcher"]["pid"]).kill()
-    await wait_until(lambda: all(_ended(pid) for pid in pids))
-    assert person.run("status").returncode == 1
-    assert person.run("up", "--servers", "--detach").returncode == 0
-    assert await _fetch(person.part("postgres")["url"], "select x from kept") == 7
+async def test_a_killed_launcher_leaves_no_orphan_and_the_next_starts(launcher_cli: LauncherCli) -> None:
+    launcher_cli.run("up", "--servers", "--detach")
+    await _fetch(launcher_cli.part("postgres")["url"], "create table kept as select 7 as x")
+    pids = _pids(launcher_cli)
+    psutil.Process(launcher_cli.state()["launcher"]["pid"]).kill()
+    await wait_until(lambda: all(_has_ended(pid) for pid in pids))
+    assert launcher_cli.run("status").returncode == 1
+    assert launcher_cli.run("up", "--servers", "--detach").returncode == 0
+    assert await _fetch(launcher_cli.part("postgres")["url"], "select x from kept") == 7
 
 
-async def test_a_killed_part_comes_back_with_its_data(person: Person) -> None:
-    person.run("up", "--servers", "--detach")
-    await _fetch(person.part("postgres")["url"], "create table kept as select 7 as x")
-    _redis(person.part("redis")["url"], "SET kept 1")
-    for pid in _pids(person):
+async def test_a_killed_part_comes_back_with_its_data(launcher_cli: LauncherCli) -> None:
+    launcher_cli.run("up", "--servers", "--detach")
+    await _fetch(launcher_cli.part("postgres")["url"], "create table kept as select 7 as x")
+    _redis(launcher_cli.part("redis")["url"], "SET kept 1")
+    for pid in _pids(launcher_cli):
         psutil.Process(pid).kill()
 
     def came_back() -> bool:
-        parts = [person.part(name) for name in ("postgres", "redis")]
+        parts = [launcher_cli.part(name) for name in ("postgres", "redis")]
         return all(part["condition"] == "up" and part["restarts"] for part in parts)
 
     await wait_until(came_back, timeout=30)
-    assert await _fetch(person.part("postgres")["url"], "select x from kept") == 7
-    assert "$1\r\n1" in _redis(person.part("redis")["url"], "GET kept")
+    assert await _fetch(launcher_cli.part("postgres")["url"], "select x from kept") == 7
+    assert "$1\r\n1" in _redis(launcher_cli.part("redis")["url"], "GET kept")
 
 
 def test_given_addresses_are_used_and_nothing_is_started(
-    person: Person,
+    launcher_cli: LauncherCli,
     private_redis: Callable[..., RedisServer],
     private_postgres: Callable[..., PostgresServer],
 ) -> None:
     given = private_redis()
-    person.environment["REDIS_URL"] = given.url
-    person.environment["DATABASE_URL"] = private_postgres().url
-    assert person.run("up", "--servers", "--detach").returncode == 0
-    assert [part["process"] for part in person.state()["parts"]] == [None, None]
-    assert person.run("status").returncode == 0
+    launcher_cli.environment["REDIS_URL"] = given.url
+    launcher_cli.environment["DATABASE_URL"] = private_postgres().url
+    assert launcher_cli.run("up", "--servers", "--detach").returncode == 0
+    assert [part["process"] for part in launcher_cli.state()["parts"]] == [None, None]
+    assert launcher_cli.run("status").returncode == 0
     given.kill()
-    assert person.run("status").returncode == 1
+    assert launcher_cli.run("status").returncode == 1
 
 
-def test_a_given_address_where_nobody_answers_is_refused(person: Person) -> None:
-    person.environment["REDIS_URL"] = "redis://127.0.0.1:1/0"
-    up = person.run("up")
-    assert (up.returncode, up.stderr) == (1, "✗ REDIS_URL is set, but nothing answers there.\n")
-    assert person.run("up", "--servers", "--detach").returncode == 1
+def test_a_given_address_where_nobody_answers_is_refused(launcher_cli: LauncherCli) -> None:
+    launcher_cli.environment["REDIS_URL"] = "redis://127.0.0.1:1/0"
+    up = launcher_cli.run("up")
+    assert (up.returncode, up.stderr) == (1, "✗ REDIS_URL is set, but nothing listens there.\n")
+    assert launcher_cli.run("up", "--servers", "--detach").returncode == 1
 
 
-def test_a_data_folder_that_cannot_be_used_is_refused_with_a_reason(person: Person) -> None:
-    person.home.mkdir()
-    (person.home / "redis").write_text("in the way")
-    up = person.run("up", "--servers", "--detach")
+def test_a_data_folder_that_cannot_be_used_is_refused_with_a_reason(launcher_cli: LauncherCli) -> None:
+    launcher_cli.home.mkdir()
+    (launcher_cli.home / "redis").write_text("in the way")
+    up = launcher_cli.run("up", "--servers", "--detach")
     assert up.returncode == 1
     assert "redis" in up.stdout + up.stderr
 
 
-def test_an_unknown_verb_names_the_known_ones(person: Person) -> None:
-    assert "up, down, status, logs" in person.run("sideways").stderr
+def test_an_unknown_verb_names_the_known_ones(launcher_cli: LauncherCli) -> None:
+    assert "up, down, status, logs" in launcher_cli.run("sideways").stderr
 
 
-def _ordinary(folder: Path) -> Person:
+def _unprivileged_cli(folder: Path) -> LauncherCli:
     """Return somebody without rights: ourselves, or for root another user, if one can get here."""
     code = [Path(str(module.__file__)).parent for module in (msaas.local, psutil)]
     system = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
@@ -242,12 +242,12 @@ def _ordinary(folder: Path) -> Person:
         places = [Path(python).parent, Path(python).resolve().parent, *code]
         if os.geteuid() == 0 and all(can_reach(place, _USER) for place in places):
             os.chown(folder, pwd.getpwnam(_USER).pw_uid, _group(_USER))
-            return Person(folder / "home", python, _USER)
-    return Person(folder / "home")
+            return LauncherCli(folder / "home", python, _USER)
+    return LauncherCli(folder / "home")
 
 
-def test_an_ordinary_user_can_do_all_this(open_folder: Path) -> None:
-    person = _ordinary(open_folder)
+def test_an_ordinary_user_can_do_all_this(world_readable_folder: Path) -> None:
+    person = _unprivileged_cli(world_readable_folder)
     up = person.run("up", "--servers", "--detach")
     assert up.returncode == 0, up.stdout + up.stderr
     if person.user:

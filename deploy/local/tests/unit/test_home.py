@@ -20,9 +20,9 @@ def test_otherwise_it_lies_in_the_repository_or_where_roots_servers_can_go() -> 
 
 def test_two_launchers_cannot_hold_one_folder(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
-    with home.held(), pytest.raises(AlreadyRunning, match=str(home.path)), home.held():
+    with home.locked(), pytest.raises(AlreadyRunning, match=str(home.path)), home.locked():
         pass
-    with home.held():
+    with home.locked():
         assert home.logs.is_dir()
 
 

@@ -14,7 +14,7 @@ from msaas.local.state import (
     LauncherState,
     PartState,
     ProcessId,
-    end_leftovers,
+    end_orphans,
     find_process,
     find_state,
     this_process,
@@ -44,11 +44,11 @@ def test_no_file_is_no_state(tmp_path: Path) -> None:
 
 @given(st.binary(max_size=40) | st.sampled_from([b"{}", b'{"parts": [1]}', b'{"parts": [{}]}']))
 def test_a_file_that_makes_no_sense_is_no_state(content: bytes) -> None:
-    path = Path(f"/proc/self/fd/{_pipe_with(content)}")
+    path = Path(f"/proc/self/fd/{_open_pipe(content)}")
     assert find_state(path) is None
 
 
-def _pipe_with(content: bytes) -> int:
+def _open_pipe(content: bytes) -> int:
     reading, writing = os.pipe()
     os.write(writing, content)
     os.close(writing)
@@ -58,14 +58,14 @@ def _pipe_with(content: bytes) -> int:
 def test_a_leftover_is_ended() -> None:
     with subprocess.Popen(_SLEEP) as child:
         state = _state(PartState("redis", process=find_process(child.pid)))
-        assert end_leftovers(state) == ["redis"]
+        assert end_orphans(state) == ["redis"]
         assert child.wait() == -signal.SIGTERM
 
 
 def test_a_stranger_with_the_same_number_is_left_alone() -> None:
     with subprocess.Popen(_SLEEP) as child:
         earlier = ProcessId(child.pid, born=1.0)
-        assert end_leftovers(_state(PartState("redis", process=earlier))) == []
+        assert end_orphans(_state(PartState("redis", process=earlier))) == []
         assert child.poll() is None
         child.kill()
 

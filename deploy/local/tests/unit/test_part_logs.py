@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msaas.local.part_logs import PartLog, follow, last_lines, list_parts
+from msaas.local.part_logs import PartLog, follow, read_last_lines, list_parts
 
 
 def test_a_full_log_turns_over_and_keeps_one_older_file(tmp_path: Path) -> None:
@@ -15,7 +15,7 @@ def test_a_full_log_turns_over_and_keeps_one_older_file(tmp_path: Path) -> None:
         log.write(f"line {number}".encode())
     log.close()
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 600
-    newest = [line for _, line in last_lines(tmp_path, ["redis"], 3)]
+    newest = [line for _, line in read_last_lines(tmp_path, ["redis"], 3)]
     assert [line.split(" ", 1)[1] for line in newest] == ["line 97", "line 98", "line 99"]
 
 
@@ -24,7 +24,7 @@ def test_lines_of_several_parts_are_merged_by_time(tmp_path: Path) -> None:
     (tmp_path / "redis.log").write_text("2026-01-01T00:00:01 a\n2026-01-01T00:00:03 c\n")
     (tmp_path / "postgres.log").write_text("2026-01-01T00:00:02 b\n2026-01-01T00:00:04 d\n")
     assert list_parts(tmp_path) == ["postgres", "redis"]
-    merged = last_lines(tmp_path, ["postgres", "redis"], 3)
+    merged = read_last_lines(tmp_path, ["postgres", "redis"], 3)
     assert [(name, line[-1]) for name, line in merged] == [
         ("postgres", "b"),
         ("redis", "c"),
@@ -61,4 +61,4 @@ def test_no_more_lines_come_than_were_asked_for(written: int, asked: int) -> Non
         for number in range(written):
             log.write(str(number).encode())
         log.close()
-        assert len(last_lines(Path(folder), ["part"], asked)) == min(written, asked)
+        assert len(read_last_lines(Path(folder), ["part"], asked)) == min(written, asked)

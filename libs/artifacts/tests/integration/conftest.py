@@ -11,15 +11,15 @@ from typing import ClassVar
 
 import pytest
 
-from msaas.artifacts import Place
+from msaas.artifacts import StoreLocation
 from msaas.local.servers.ports import LOOPBACK, find_free_port
-from msaas.local.servers.process import Server, leashed
+from msaas.local.servers.process import EmbeddedServer, die_with_parent_command
 
 KEY_ID, SECRET = "fleet", "the fleet's secret"
 PARTS = ("master", "volume", "filer", "s3")
 
 
-class Bucket(Server):
+class SeaweedServer(EmbeddedServer):
     """SeaweedFS: four parts in one process, each with a port for HTTP and one for gRPC."""
 
     name: ClassVar[str] = "seaweedfs"
@@ -41,7 +41,7 @@ class Bucket(Server):
         (self.folder / "s3.json").write_text(json.dumps({"identities": [fleet]}))
 
     def command(self) -> list[str]:
-        words = {
+        options = {
             **{f"{part}.port": str(http) for part, (http, _) in self._ports.items()},
             **{f"{part}.port.grpc": str(grpc) for part, (_, grpc) in self._ports.items()},
             **dict.fromkeys(("ip", "ip.bind"), LOOPBACK),
@@ -50,9 +50,9 @@ class Bucket(Server):
             "dir": str(self.folder),
             "s3.config": f"{self.folder}/s3.json",
         }
-        told = chain.from_iterable((f"-{name}", value) for name, value in words.items())
+        arguments = chain.from_iterable((f"-{name}", value) for name, value in options.items())
         weed = Path(sys.executable).with_name("weed")
-        return leashed([str(weed), "server", "-s3", *told], self.stop_signal)
+        return die_with_parent_command([str(weed), "server", "-s3", *arguments], self.stop_signal)
 
     def stop(self, timeout: float = 10.0) -> None:
         super().stop(timeout)
@@ -71,10 +71,10 @@ class Bucket(Server):
 
 
 @pytest.fixture(scope="session")
-def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    server = Bucket(tmp_path_factory.mktemp("bucket"))
+def bucket_location(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreLocation]:
+    server = SeaweedServer(tmp_path_factory.mktemp("bucket"))
     server.start(timeout=60)
-    yield Place(
+    yield StoreLocation(
         url="s3://artifacts/kept",
         endpoint=server.url,
         region="us-east-1",

@@ -13,7 +13,7 @@ from msaas.artifacts import (
     ArtifactNotFound,
     ArtifactStore,
     ArtifactsUnavailable,
-    Place,
+    StoreLocation,
     open_store,
 )
 from msaas.contracts import MAX_ARTIFACT
@@ -22,8 +22,8 @@ PDF = {"content-type": "application/pdf"}
 
 
 @pytest_asyncio.fixture
-async def store(bucket: Place) -> ArtifactStore:
-    store = open_store(bucket)
+async def store(bucket_location: StoreLocation) -> ArtifactStore:
+    store = open_store(bucket_location)
     await store.put("made/first.png", b"")  # with the first file comes the bucket
     return store
 
@@ -45,14 +45,14 @@ async def test_what_a_run_puts_by_its_links_is_listed_and_handed_out(
     links = await store.sign_uploads(job, fence, ["page.pdf", "result.json"], 60)
     for link, body in ((links["page.pdf"], b"%PDF-1"), (links["page.pdf"], b"%PDF-12")):
         assert (await http.put(link, content=body, headers=PDF)).status_code == 200
-    [found] = await store.list_run(job, fence)
+    [found] = await store.list_run_artifacts(job, fence)
     assert (found.name, found.content_type, found.size) == ("page.pdf", "application/pdf", 7)
     answer = await http.get(await store.sign_download(job, fence, "page.pdf", 60))
     assert (answer.content, answer.headers["content-type"]) == (b"%PDF-12", "application/pdf")
     assert await store.get(f"{job}/{fence}/page.pdf") == b"%PDF-12"
 
 
-async def test_what_no_door_would_take_is_not_listed(
+async def test_what_the_file_server_would_refuse_is_not_listed(
     store: ArtifactStore, http: httpx.AsyncClient
 ) -> None:
     """A bucket takes whatever a link's holder sends."""
@@ -61,7 +61,7 @@ async def test_what_no_door_would_take_is_not_listed(
     large = bytes(MAX_ARTIFACT + 1)
     assert (await http.put(links["large.pdf"], content=large, headers=PDF)).status_code == 200
     assert (await http.put(links["page.html"], content=b"<script>")).status_code == 200
-    assert await store.list_run(job, fence) == []
+    assert await store.list_run_artifacts(job, fence) == []
     assert await store.delete_job(job) == 2
 
 
@@ -96,16 +96,16 @@ async def test_with_a_job_goes_whatever_its_runs_have_left(store: ArtifactStore)
         await store.put(key, b"x")
     assert await store.delete_job(job) == 2
     assert await store.delete_job(job) == 0
-    assert await store.list_run(job, first) == []
-    assert [one.name for one in await store.list_run(other, first)] == ["c.png"]
+    assert await store.list_run_artifacts(job, first) == []
+    assert [one.name for one in await store.list_run_artifacts(other, first)] == ["c.png"]
     with pytest.raises(ArtifactNotFound):
         await store.get(f"{job}/{first}/a.png")
 
 
 async def test_a_bucket_that_does_not_know_us_is_named_without_our_keys(
-    bucket: Place, store: ArtifactStore
+    bucket_location: StoreLocation, store: ArtifactStore
 ) -> None:
-    stranger = open_store(replace(bucket, secret="not the fleet's"))
+    stranger = open_store(replace(bucket_location, secret="not the fleet's"))
     with pytest.raises(ArtifactsUnavailable) as caught:
         await stranger.put("made/second.png", b"x")
     assert "fleet" not in str(caught.value)

@@ -2,15 +2,15 @@
 
 from msaas.cache import (
     Bucket,
-    Busy,
-    Claim,
-    Claims,
-    Done,
-    Limit,
-    Limiter,
-    Mismatch,
+    InProgress,
+    IdempotencyClaim,
+    IdempotencyClaims,
+    Completed,
+    RateLimit,
+    RateLimiter,
+    FingerprintMismatch,
     RedisStore,
-    ViewCache,
+    RedisViewCache,
 )
 from msaas.contracts import idempotency_key
 from msaas.telemetry import Metrics
@@ -19,43 +19,43 @@ from msaas.telemetry import Metrics
 async def test_a_bucket_says_what_is_left_and_when_to_come_back(
     store: RedisStore, environment: str
 ) -> None:
-    limiter = Limiter(store, environment)
-    standard = Bucket(Limit("standard", most=2, seconds=120), "ann")
+    limiter = RateLimiter(store, environment)
+    standard = Bucket(RateLimit("standard", max_requests=2, seconds=120), "ann")
     first, second, third = [await limiter.take(standard) for _ in range(3)]
-    assert (first.admitted, first.remaining) == (True, 1)
-    assert (second.admitted, second.remaining) == (True, 0)
-    assert (third.admitted, third.remaining) == (False, 0)
+    assert (first.allowed, first.remaining) == (True, 1)
+    assert (second.allowed, second.remaining) == (True, 0)
+    assert (third.allowed, third.remaining) == (False, 0)
     assert 0 < third.retry_after <= 60
 
 
 async def test_a_request_may_draw_on_several_buckets_and_draws_on_all_or_none(
     store: RedisStore, environment: str
 ) -> None:
-    limiter = Limiter(store, environment)
-    mine = Bucket(Limit("critical", 9, 60), "ann")
-    address = Bucket(Limit("critical", 1, 60), "192.0.2.1")
-    assert (await limiter.take(mine, address)).admitted
-    assert not (await limiter.take(mine, address)).admitted
+    limiter = RateLimiter(store, environment)
+    mine = Bucket(RateLimit("critical", 9, 60), "ann")
+    address = Bucket(RateLimit("critical", 1, 60), "192.0.2.1")
+    assert (await limiter.take(mine, address)).allowed
+    assert not (await limiter.take(mine, address)).allowed
     assert (await limiter.take(mine)).remaining == 7
 
 
 async def test_a_request_under_a_key_is_carried_out_by_one_and_answered_to_all(
     store: RedisStore, environment: str
 ) -> None:
-    claims, key = Claims(store), idempotency_key(environment, "ann", "k")
-    ours = await claims.claim(key, "pay 5", seconds=10)
-    assert isinstance(ours, Claim)
-    assert isinstance(await claims.claim(key, "pay 5", seconds=10), Busy)
-    await claims.settle(ours, b"paid", seconds=60)
-    assert await claims.claim(key, "pay 5", seconds=10) == Done(b"paid")
-    assert await claims.claim(key, "pay 500", seconds=10) == Mismatch()
+    claims, key = IdempotencyClaims(store), idempotency_key(environment, "ann", "k")
+    ours = await claims.claim(key, "pay 5", ttl_seconds=10)
+    assert isinstance(ours, IdempotencyClaim)
+    assert isinstance(await claims.claim(key, "pay 5", ttl_seconds=10), InProgress)
+    await claims.complete(ours, b"paid", ttl_seconds=60)
+    assert await claims.claim(key, "pay 5", ttl_seconds=10) == Completed(b"paid")
+    assert await claims.claim(key, "pay 500", ttl_seconds=10) == FingerprintMismatch()
 
 
 async def test_a_view_is_made_once_for_each_state_that_it_is_of(
     store: RedisStore, environment: str
 ) -> None:
     metrics = Metrics("gateway", environment)
-    views = ViewCache(store, environment, "usage", seconds=60, metrics=metrics)
+    views = RedisViewCache(store, environment, "usage", ttl_seconds=60, metrics=metrics)
     jobs = [b"3 jobs", b"4 jobs"]
 
     async def load() -> bytes:

@@ -3,7 +3,7 @@
 import pytest
 
 from msaas.contracts import TASKS
-from msaas.flags import FLAGS, read_asked, read_defaults
+from msaas.flags import FLAGS, parse_requested_flags, read_defaults
 from msaas.settings import SettingsInvalid
 
 
@@ -44,4 +44,4 @@ def test_a_variable_that_nobody_understands_is_named(environ: dict[str, str]) ->
     ],
 )
 def test_only_dark_flags_can_be_asked_for(header: str | None, asked: set[str]) -> None:
-    assert read_asked(header) == asked
+    assert parse_requested_flags(header) == asked

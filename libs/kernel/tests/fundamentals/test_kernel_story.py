@@ -47,11 +47,11 @@ async def test_a_call_is_repeated_while_repeating_can_help() -> None:
         return answer
 
     policy = RetryPolicy(base=0.001, attempts=2)
-    assert await policy.run(fetch, on=(DependencyUnavailable,)) == "keys"
+    assert await policy.run(fetch, retry_on=(DependencyUnavailable,)) == "keys"
 
 
 async def test_a_target_that_keeps_failing_is_left_alone() -> None:
-    breaker = Breaker("stripe", BreakerPolicy(consecutive=2), SystemClock())
+    breaker = Breaker("stripe", BreakerPolicy(consecutive_failures=2), SystemClock())
     for _ in range(2):
         with pytest.raises(TimeoutError):
             async with breaker:

@@ -63,7 +63,7 @@ async def test_while_open_it_says_whom_it_protects_and_when_to_come_back(
 
 
 async def test_an_answer_that_refuses_is_an_answer(fake_clock: FakeClock) -> None:
-    breaker = Breaker("stripe", BreakerPolicy(consecutive=1), fake_clock)
+    breaker = Breaker("stripe", BreakerPolicy(consecutive_failures=1), fake_clock)
     await fail(breaker, 9, MsaasError())
     assert breaker.state is CLOSED
     await fail(breaker, 1, DependencyUnavailable())
@@ -152,7 +152,7 @@ async def test_a_call_begun_before_the_circuit_opened_tells_nothing_about_the_pr
 
 
 async def test_it_opens_on_a_share_of_failures(fake_clock: FakeClock) -> None:
-    policy = BreakerPolicy(ratio=0.5, window=10, min_calls=10)
+    policy = BreakerPolicy(failure_ratio=0.5, window=10, min_calls=10)
     breaker = Breaker("openai", policy, fake_clock)
     for _ in range(4):
         await fail(breaker, 1)
@@ -164,7 +164,7 @@ async def test_it_opens_on_a_share_of_failures(fake_clock: FakeClock) -> None:
 
 
 async def test_what_lies_behind_the_window_is_forgotten(fake_clock: FakeClock) -> None:
-    policy = BreakerPolicy(ratio=0.5, window=10, min_calls=6)
+    policy = BreakerPolicy(failure_ratio=0.5, window=10, min_calls=6)
     breaker = Breaker("openai", policy, fake_clock)
     await fail(breaker, 4)
     await fake_clock.advance(11)
@@ -191,7 +191,7 @@ async def test_it_opens_when_more_than_one_call_in_twenty_is_over_target(
 async def test_nested_breakers_and_tasks_do_not_take_each_others_calls(
     fake_clock: FakeClock,
 ) -> None:
-    policy = BreakerPolicy(consecutive=1)
+    policy = BreakerPolicy(consecutive_failures=1)
     outer, inner = Breaker("outer", policy, fake_clock), Breaker("inner", policy, fake_clock)
     async with outer:
         await fail(inner, 1)
@@ -203,7 +203,7 @@ async def test_every_change_is_told_from_the_first_state_on(fake_clock: FakeCloc
     heard: list[tuple[str, CircuitState]] = []
     breaker = Breaker(
         "jwks",
-        BreakerPolicy(consecutive=1),
+        BreakerPolicy(consecutive_failures=1),
         fake_clock,
         on_change=lambda target, state: heard.append((target, state)),
     )

@@ -5,7 +5,7 @@ from datetime import UTC
 from msaas.kernel import SystemClock
 
 
-async def test_the_system_clock_is_aware_never_goes_back_and_sleeps() -> None:
+async def test_the_system_clock_is_aware_never_is_released_and_sleeps() -> None:
     clock = SystemClock()
     before, started = clock.now(), clock.monotonic()
     await clock.sleep(0.001)

@@ -41,14 +41,14 @@ def failing(times: int, error: BaseException) -> Callable[[], Awaitable[str]]:
 
 async def test_it_returns_what_the_first_successful_call_returned() -> None:
     clock = SkippingClock()
-    answer = await RetryPolicy().run(failing(3, OSError()), on=(OSError,), clock=clock)
+    answer = await RetryPolicy().run(failing(3, OSError()), retry_on=(OSError,), clock=clock)
     assert (answer, len(clock.slept)) == ("done", 3)
 
 
 async def test_after_the_last_attempt_the_last_error_is_raised_itself() -> None:
     clock, error = SkippingClock(), OSError("gone")
     with pytest.raises(OSError, match="gone") as raised:
-        await RetryPolicy(attempts=4).run(failing(9, error), on=(OSError,), clock=clock)
+        await RetryPolicy(attempts=4).run(failing(9, error), retry_on=(OSError,), clock=clock)
     assert raised.value is error
     assert len(clock.slept) == 3
 
@@ -57,14 +57,14 @@ async def test_no_wait_begins_that_would_end_after_the_budget() -> None:
     clock = SkippingClock()
     policy = RetryPolicy(base=1.0, cap=2.0, attempts=None, budget=20.0)
     with pytest.raises(ConnectionError):
-        await policy.run(failing(1_000, ConnectionError()), on=(OSError,), clock=clock)
+        await policy.run(failing(1_000, ConnectionError()), retry_on=(OSError,), clock=clock)
     assert 18.0 < clock.monotonic() <= 20.0
 
 
 async def test_an_error_that_was_not_named_is_not_tried_again() -> None:
     clock = SkippingClock()
     with pytest.raises(KeyError):
-        await RetryPolicy().run(failing(1, KeyError()), on=(OSError,), clock=clock)
+        await RetryPolicy().run(failing(1, KeyError()), retry_on=(OSError,), clock=clock)
     assert clock.slept == []
 
 
@@ -74,14 +74,14 @@ async def test_of_our_own_errors_only_a_retryable_one_is_tried_again(
 ) -> None:
     clock = SkippingClock()
     with pytest.raises(type(error)):
-        await RetryPolicy(attempts=2).run(failing(9, error), on=(Exception,), clock=clock)
+        await RetryPolicy(attempts=2).run(failing(9, error), retry_on=(Exception,), clock=clock)
     assert len(clock.slept) == waits
 
 
 async def test_a_cancelled_call_is_not_tried_again() -> None:
     clock = SkippingClock()
     with pytest.raises(asyncio.CancelledError):
-        await RetryPolicy().run(failing(1, asyncio.CancelledError()), on=(Exception,), clock=clock)
+        await RetryPolicy().run(failing(1, asyncio.CancelledError()), retry_on=(Exception,), clock=clock)
     assert clock.slept == []
 
 

@@ -21,20 +21,20 @@ from msaas.kernel import ErrorKind, MsaasError
 from msaas.messaging import (
     CommandRefused,
     Delivery,
-    GivenUp,
+    AbandonReason,
     LogTailer,
     Messenger,
-    Outgoing,
-    Pace,
-    RedisWire,
+    OutgoingMessage,
+    ConsumerTimings,
+    RedisBroker,
     TopicFull,
 )
-from msaas.streams import Source, Write
+from msaas.streams import StreamConsumer, Write
 from msaas.telemetry import Metrics
 from msaas.testing import build_job_envelope, build_job_succeeded, build_submit_job, wait_until
 
 Build = Callable[..., Messenger]
-QUICK = Pace(block=0.05, idle=0.3, beat=0.1, watch=0.05, gauge=0.05)
+QUICK = ConsumerTimings(block_timeout=0.05, reclaim_after=0.3, heartbeat_interval=0.1, epoch_interval=0.05, gauge_interval=0.05)
 
 
 class NoSuchPlan(MsaasError):
@@ -43,28 +43,28 @@ class NoSuchPlan(MsaasError):
     default_message = "There is no such plan."
 
 
-class Runs:
+class RecordingHandler:
     """A worker: does the work, and says what becomes of work that it does not finish."""
 
     def __init__(self) -> None:
         self.begun: list[UUID] = []
         self.done: list[UUID] = []
-        self.lost: list[tuple[UUID, GivenUp]] = []
+        self.lost: list[tuple[UUID, AbandonReason]] = []
         self.may_end = asyncio.Event()
 
-    async def run(self, delivery: Delivery) -> list[Outgoing]:
+    async def run(self, delivery: Delivery) -> list[OutgoingMessage]:
         envelope = self._envelope(delivery)
         self.begun.append(envelope.job_id)
         await self.may_end.wait()
         self.done.append(envelope.job_id)
         return [delivery.emit("jobs.results", build_job_succeeded(envelope))]
 
-    def give_up(
-        self, delivery: Delivery, why: GivenUp, error: Exception | None = None
-    ) -> list[Outgoing]:
+    def on_abandoned(
+        self, delivery: Delivery, reason: AbandonReason, error: Exception | None = None
+    ) -> list[OutgoingMessage]:
         envelope = self._envelope(delivery)
-        self.lost.append((envelope.job_id, why))
-        lost = JobLost(job_id=envelope.job_id, fence=envelope.fence, reason=LossReason(why))
+        self.lost.append((envelope.job_id, reason))
+        lost = JobLost(job_id=envelope.job_id, fence=envelope.fence, reason=LossReason(reason))
         return [delivery.emit("jobs.results", lost)]
 
     @staticmethod
@@ -74,19 +74,19 @@ class Runs:
 
 
 @pytest_asyncio.fixture
-async def wire(redis_url: str) -> AsyncIterator[RedisWire]:
-    made = RedisWire(redis_url)
+async def broker(redis_url: str) -> AsyncIterator[RedisBroker]:
+    made = RedisBroker(redis_url)
     yield made
     await made.close()
 
 
 @pytest.fixture
-def build(wire: RedisWire, environment: str) -> Build:
+def build(broker: RedisBroker, environment: str) -> Build:
     """Build the messenger of one process; a service does this once, in its bootstrap."""
 
     def build_(process: str, *produces: str) -> Messenger:
         metrics = Metrics(process, environment)
-        return Messenger(wire, process, environment, metrics=metrics, produces=produces, pace=QUICK)
+        return Messenger(broker, process, environment, metrics=metrics, produces=produces, timings=QUICK)
 
     return build_
 
@@ -105,11 +105,11 @@ async def test_what_one_process_publishes_another_handles(build: Build) -> None:
     gateway, jobs = build("gateway", "jobs.commands"), build("jobs")
     handled: list[object] = []
 
-    async def handle(batch: Sequence[Delivery]) -> list[Outgoing]:
+    async def handle(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         handled.extend(delivery.message for delivery in batch)
         return []
 
-    jobs.batch("jobs.commands", handle)
+    jobs.consume_batches("jobs.commands", handle)
     command = build_submit_job()
     await gateway.publisher.publish("jobs.commands", command, correlation_id="tour")
     async with running(jobs):
@@ -120,17 +120,17 @@ async def test_what_one_process_publishes_another_handles(build: Build) -> None:
 async def test_a_command_is_answered_by_its_owner(build: Build) -> None:
     gateway, jobs = build("gateway", "jobs.commands"), build("jobs")
 
-    async def handle(batch: Sequence[Delivery]) -> list[Outgoing]:
+    async def handle(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         answers = [
-            delivery.refuse(NoSuchPlan())
+            delivery.reply_error(NoSuchPlan())
             if delivery.entry.correlation_id == "bad"
-            else delivery.accept(position=1)
+            else delivery.reply_success(position=1)
             for delivery in batch
         ]
         return [one for answer in answers for one in answer]
 
-    jobs.batch("jobs.commands", handle)
-    calls = gateway.commands()
+    jobs.consume_batches("jobs.commands", handle)
+    calls = gateway.create_command_client()
     async with running(gateway, jobs):
         reply = await calls.call("jobs.commands", build_submit_job(), ttl=5, correlation_id="good")
         assert reply.data == {"position": 1}
@@ -145,14 +145,14 @@ async def test_delivered_twice_is_done_once_where_the_handler_has_a_natural_key(
     rows: dict[UUID, SubmitJob] = {}  # stands for a table with the job's id as its key
     delivered: list[str] = []
 
-    async def handle(batch: Sequence[Delivery]) -> list[Outgoing]:
+    async def handle(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         for delivery in batch:
             assert isinstance(delivery.message, SubmitJob)
             rows.setdefault(delivery.message.job_id, delivery.message)
             delivered.append(delivery.entry_id)
         return []
 
-    jobs.batch("jobs.commands", handle)
+    jobs.consume_batches("jobs.commands", handle)
     command = build_submit_job()
     for _ in range(2):
         await gateway.publisher.publish("jobs.commands", command, correlation_id="tour")
@@ -162,30 +162,30 @@ async def test_delivered_twice_is_done_once_where_the_handler_has_a_natural_key(
 
 
 async def test_work_of_a_worker_that_died_is_reported_and_not_run_again(
-    build: Build, wire: RedisWire, environment: str
+    build: Build, broker: RedisBroker, environment: str
 ) -> None:
-    jobs, peer, runs = build("jobs", "jobs.generic"), build("jobs-worker", "jobs.results"), Runs()
+    jobs, peer, runs = build("jobs", "jobs.generic"), build("jobs-worker", "jobs.results"), RecordingHandler()
     topic, envelope = get_topic("jobs.generic"), build_job_envelope()
     await jobs.publisher.publish("jobs.generic", envelope, correlation_id="tour")
 
-    place = Source(topic.key(environment), topic.group("jobs-worker"), "a-worker-that-dies")
-    await wire.ensure_group(place)
-    await wire.read(place, 1, 0)  # it takes the entry, and is never heard of again
+    place = StreamConsumer(topic.key(environment), topic.group("jobs-worker"), "a-worker-that-dies")
+    await broker.ensure_group(place)
+    await broker.read(place, 1, 0)  # it takes the entry, and is never heard of again
 
-    peer.work("jobs.generic", runs, slots=1)
+    peer.consume_work("jobs.generic", runs, concurrency=1)
     async with running(peer):
         await wait_until(lambda: runs.lost)
-    assert (runs.done, runs.lost) == ([], [(envelope.job_id, GivenUp.RECLAIMED)])
+    assert (runs.done, runs.lost) == ([], [(envelope.job_id, AbandonReason.RECLAIMED)])
 
 
 async def test_a_full_topic_refuses_commands(
-    build: Build, wire: RedisWire, environment: str
+    build: Build, broker: RedisBroker, environment: str
 ) -> None:
     topic = get_topic("jobs.commands")
     assert topic.bound is not None
     filler = Write(topic.key(environment), {b"fills": b"a place"})
     for _ in range(20):
-        await wire.commit([filler] * (topic.bound // 20))
+        await broker.commit([filler] * (topic.bound // 20))
     publisher = build("gateway", "jobs.commands").publisher
     # The answer to a producer's own write tells it how full the topic is.
     await publisher.publish("jobs.commands", build_submit_job(), correlation_id="first")
@@ -196,10 +196,10 @@ async def test_a_full_topic_refuses_commands(
 async def test_every_reader_of_a_log_sees_every_entry(build: Build) -> None:
     jobs = build("jobs", "jobs.control")
     workers = [build("jobs-worker"), build("browser-worker")]
-    seen: dict[str, list[object]] = {worker.station.process: [] for worker in workers}
+    seen: dict[str, list[object]] = {worker.context.process: [] for worker in workers}
     tailers: list[LogTailer] = []
     for worker in workers:
-        mine = seen[worker.station.process]
+        mine = seen[worker.context.process]
 
         async def note(_: Topic, batch: Sequence[Delivery], mine: list[object] = mine) -> None:
             mine.extend(delivery.message for delivery in batch)
@@ -207,7 +207,7 @@ async def test_every_reader_of_a_log_sees_every_entry(build: Build) -> None:
         async def read_the_record_again() -> None:
             """Where entries may have been missed, the record still knows."""
 
-        tailers.append(worker.tail(["jobs.control"], note, read_the_record_again))
+        tailers.append(worker.tail_log(["jobs.control"], note, read_the_record_again))
     cancel = CancelRequested(job_id=build_submit_job().job_id)
     async with running(*workers):
         await wait_until(lambda: all(tailer.positions for tailer in tailers))
@@ -217,17 +217,17 @@ async def test_every_reader_of_a_log_sees_every_entry(build: Build) -> None:
 
 
 async def test_a_drained_worker_ends_what_it_has_and_leaves_the_rest(
-    build: Build, wire: RedisWire, environment: str
+    build: Build, broker: RedisBroker, environment: str
 ) -> None:
-    jobs, worker, runs = build("jobs", "jobs.generic"), build("jobs-worker", "jobs.results"), Runs()
+    jobs, worker, runs = build("jobs", "jobs.generic"), build("jobs-worker", "jobs.results"), RecordingHandler()
     topic, envelopes = get_topic("jobs.generic"), [build_job_envelope() for _ in range(3)]
     for envelope in envelopes:
         await jobs.publisher.publish("jobs.generic", envelope, correlation_id="tour")
-    worker.work("jobs.generic", runs, slots=1)
+    worker.consume_work("jobs.generic", runs, concurrency=1)
     async with running(worker):
         await wait_until(lambda: runs.begun)
         worker.drain()
         runs.may_end.set()
-    stats = await wire.stats(topic.key(environment), topic.group("jobs-worker"))
+    stats = await broker.stats(topic.key(environment), topic.group("jobs-worker"))
     assert runs.done == [envelopes[0].job_id]
     assert (stats.depth, stats.pending) == (2, 0)

@@ -16,24 +16,24 @@ import redis.asyncio
 
 from msaas.contracts import SubmitJob, UsageRecorded, decode, get_topic
 from msaas.kernel import RetryPolicy
-from msaas.messaging import Delivery, Messenger, Outgoing, Pace, RedisWire
-from msaas.postgres import Database, PostgresSetting
-from msaas.streams import Outbox
+from msaas.messaging import Delivery, Messenger, OutgoingMessage, ConsumerTimings, RedisBroker
+from msaas.postgres import Database, PostgresConfig
+from msaas.streams import StreamPublisher
 from msaas.telemetry import Metrics
 from msaas.testing import build_submit_job, build_usage_recorded
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
-PACE = Pace(
-    block=0.05,
-    beat=0.1,
-    idle=0.5,
-    handler=5.0,
-    drain=0.5,
-    watch=0.02,
-    gauge=0.02,
+PACE = ConsumerTimings(
+    block_timeout=0.05,
+    heartbeat_interval=0.1,
+    reclaim_after=0.5,
+    handler_timeout=5.0,
+    drain_timeout=0.5,
+    epoch_interval=0.02,
+    gauge_interval=0.02,
     retry=RetryPolicy(base=0.01, cap=0.1),
 )
-RECORD = """
+SCHEMA = """
 create table jobs (job_id uuid primary key, seq bigint generated always as identity);
 create table billed (seq bigint primary key, job_id uuid not null unique);
 create function persist(given uuid[]) returns setof jobs language sql as $$
@@ -45,17 +45,17 @@ $$;
 _Redis: Any = redis.asyncio.Redis
 
 
-class Record:
+class JobDatabase:
     """What the owners keep: one row for each effect, under its natural key."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    async def make(self) -> None:
+    async def create_schema(self) -> None:
         async with self.database.connection() as connection:
-            await connection.execute(RECORD)
+            await connection.execute(SCHEMA)
 
-    async def submit(self, batch: Sequence[Delivery]) -> list[Outgoing]:
+    async def submit(self, batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         """Be the `jobs` service: commit a row for each command, answer, publish its usage."""
         causes = {d.message.job_id: d for d in batch if isinstance(d.message, SubmitJob)}
         async with self.database.transaction() as connection:
@@ -65,11 +65,11 @@ class Record:
             for seq, job_id in rows
             for one in (
                 causes[job_id].emit("usage.events", build_usage_recorded(seq=seq, job_id=job_id)),
-                *causes[job_id].accept(seq=seq),
+                *causes[job_id].reply_success(seq=seq),
             )
         ]
 
-    async def bill(self, batch: Sequence[Delivery]) -> list[Outgoing]:
+    async def bill(self, batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         """Be the `billing` service."""
         facts = {d.message.seq: d.message for d in batch if isinstance(d.message, UsageRecorded)}
         async with self.database.transaction() as connection:
@@ -81,13 +81,13 @@ class Record:
             )
         return []
 
-    async def list_unbilled(self) -> list[Outgoing]:
+    async def list_unbilled(self) -> list[OutgoingMessage]:
         async with self.database.connection() as connection:
             rows = await connection.fetch(
                 "select seq, job_id from jobs where seq not in (select seq from billed)"
             )
         return [
-            Outgoing(
+            OutgoingMessage(
                 message=build_usage_recorded(seq=row["seq"], job_id=row["job_id"]),
                 topic="usage.events",
                 correlation_id="again",
@@ -107,33 +107,33 @@ class Record:
 
 
 @pytest_asyncio.fixture
-async def open_record() -> AsyncIterator[Callable[[str], Awaitable[Record]]]:
+async def open_job_database() -> AsyncIterator[Callable[[str], Awaitable[JobDatabase]]]:
     """Return a way to open the record at another address: behind a proxy, on another server."""
     async with AsyncExitStack() as stack:
 
-        async def open_(url: str) -> Record:
-            setting = PostgresSetting(url, acquire_timeout=0.5, command_timeout=1.0)
-            database = Database(setting, Metrics("tests", "tests"))
-            return Record(await stack.enter_async_context(database))
+        async def open_(url: str) -> JobDatabase:
+            postgres_config = PostgresConfig(url, acquire_timeout=0.5, command_timeout=1.0)
+            database = Database(postgres_config, Metrics("tests", "tests"))
+            return JobDatabase(await stack.enter_async_context(database))
 
         yield open_
 
 
 @pytest_asyncio.fixture
-async def record(database_url: str, open_record: Callable[[str], Awaitable[Record]]) -> Record:
-    made = await open_record(database_url)
-    await made.make()
+async def job_database(database_url: str, open_job_database: Callable[[str], Awaitable[JobDatabase]]) -> JobDatabase:
+    made = await open_job_database(database_url)
+    await made.create_schema()
     return made
 
 
 @pytest_asyncio.fixture
-async def open_wire(redis_url: str) -> AsyncIterator[Callable[..., RedisWire]]:
+async def open_broker(redis_url: str) -> AsyncIterator[Callable[..., RedisBroker]]:
     async with AsyncExitStack() as stack:
 
-        def open_(url: str = redis_url) -> RedisWire:
-            wire = RedisWire(url)
-            stack.push_async_callback(wire.close)
-            return wire
+        def open_(url: str = redis_url) -> RedisBroker:
+            broker = RedisBroker(url)
+            stack.push_async_callback(broker.close)
+            return broker
 
         yield open_
 
@@ -153,23 +153,23 @@ async def open_client(redis_url: str) -> AsyncIterator[Callable[..., Any]]:
 
 @pytest_asyncio.fixture
 async def open_messenger(
-    environment: str, redis_url: str, open_wire: Callable[..., RedisWire]
+    environment: str, redis_url: str, open_broker: Callable[..., RedisBroker]
 ) -> Callable[..., Messenger]:
     def open_(
         process: str,
         *produces: str,
         url: str = redis_url,
-        wire: RedisWire | None = None,
+        broker: RedisBroker | None = None,
         metrics: Metrics | None = None,
-        **pace: Any,
+        **timings: Any,
     ) -> Messenger:
         return Messenger(
-            wire or open_wire(url),
+            broker or open_broker(url),
             process,
             environment,
             metrics=metrics or Metrics(process, environment),
             produces=produces,
-            pace=replace(PACE, **pace),
+            timings=replace(PACE, **timings),
         )
 
     return open_
@@ -177,7 +177,7 @@ async def open_messenger(
 
 @pytest_asyncio.fixture
 async def start(
-    open_wire: Callable[..., RedisWire], open_record: Callable[[str], Awaitable[Record]]
+    open_broker: Callable[..., RedisBroker], open_job_database: Callable[[str], Awaitable[JobDatabase]]
 ) -> AsyncIterator[Callable[..., None]]:
     """Return a way to run messengers until the test is over."""
     async with asyncio.TaskGroup() as group:
@@ -195,15 +195,15 @@ async def start(
 
 @pytest_asyncio.fixture
 async def read_stream(
-    environment: str, open_wire: Callable[..., RedisWire]
+    environment: str, open_broker: Callable[..., RedisBroker]
 ) -> Callable[..., Awaitable[list[Any]]]:
     """Return a way to read every message that lies on a topic with one consumer."""
-    wire = open_wire()
+    broker = open_broker()
 
-    async def read(topic_name: str, *, wire: RedisWire = wire) -> list[Any]:
+    async def read(topic_name: str, *, broker: RedisBroker = broker) -> list[Any]:
         topic = get_topic(topic_name)
         [key] = topic.keys(environment)
-        found = await wire.tail({key: "0-0"}, 1000, 0)
+        found = await broker.tail({key: "0-0"}, 1000, 0)
         return [decode(topic, raw.fields).message for raw in found.get(key, ())]
 
     return read
@@ -241,10 +241,10 @@ async def start_program(
 def submit(environment: str) -> Callable[..., Awaitable[set[UUID]]]:
     """Return the gateway's part: publish that many commands, answer their jobs."""
 
-    async def submit_(wire: RedisWire, count: int) -> set[UUID]:
+    async def submit_(broker: RedisBroker, count: int) -> set[UUID]:
         commands = [build_submit_job() for _ in range(count)]
-        await Outbox(wire, "gateway", environment, ["jobs.commands"]).commit(
-            Outgoing(message=command, topic="jobs.commands", correlation_id="test")
+        await StreamPublisher(broker, "gateway", environment, ["jobs.commands"]).commit(
+            OutgoingMessage(message=command, topic="jobs.commands", correlation_id="test")
             for command in commands
         )
         return {command.job_id for command in commands}

@@ -7,15 +7,15 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from msaas.contracts import MAX_DATA, Oversize, SubmitJob, get_topic
+from msaas.contracts import MAX_DATA, MessageTooLarge, SubmitJob, get_topic
 from msaas.kernel import ErrorKind, MsaasError
-from msaas.messaging import CommandRefused, Delivery, Messenger, Outgoing, RedisWire
+from msaas.messaging import CommandRefused, Delivery, Messenger, OutgoingMessage, RedisBroker
 from msaas.postgres import Database
 from msaas.streams import Write
 from msaas.testing import build_submit_job, wait_until
 
 OpenMessenger = Callable[..., Messenger]
-OpenWire = Callable[..., RedisWire]
+OpenBroker = Callable[..., RedisBroker]
 Start = Callable[..., None]
 Submit = Callable[..., Awaitable[set[UUID]]]
 TOPIC = get_topic("jobs.commands")
@@ -29,18 +29,18 @@ READABLE = {
 }
 
 
-class Record(Protocol):
+class JobDatabase(Protocol):
     database: Database
 
-    async def submit(self, batch: Sequence[Delivery]) -> list[Outgoing]: ...
+    async def submit(self, batch: Sequence[Delivery]) -> list[OutgoingMessage]: ...
     async def list_jobs(self) -> set[UUID]: ...
 
 
-class Graves:
+class DeadLetterStreams:
     """The two dead-letter streams of commands."""
 
-    def __init__(self, wire: RedisWire, environment: str) -> None:
-        self._wire = wire
+    def __init__(self, broker: RedisBroker, environment: str) -> None:
+        self._broker = broker
         self.key = TOPIC.key(environment, "jobs")
         self._dead = TOPIC.dead_letter_key(environment, "jobs")
         self._poison = TOPIC.poison_key(environment, "jobs")
@@ -53,10 +53,10 @@ class Graves:
 
     async def is_empty(self) -> bool:
         """Tell whether every command has come to some end."""
-        return await self._wire.depth(self.key) == 0
+        return await self._broker.depth(self.key) == 0
 
     async def _list(self, key: str) -> list[Mapping[bytes, bytes]]:
-        found = await self._wire.tail({key: "0-0"}, 1000, 0)
+        found = await self._broker.tail({key: "0-0"}, 1000, 0)
         return [raw.fields for raw in found.get(key, ())]
 
 
@@ -67,28 +67,28 @@ class Forbidden(MsaasError):
 
 
 @pytest.fixture
-def graves(open_wire: OpenWire, environment: str) -> Graves:
-    return Graves(open_wire(), environment)
+def dead_letters(open_broker: OpenBroker, environment: str) -> DeadLetterStreams:
+    return DeadLetterStreams(open_broker(), environment)
 
 
 @pytest.fixture
 def consume(open_messenger: OpenMessenger, start: Start) -> Callable[..., None]:
-    def consume_(handle: Any, **pace: Any) -> None:
-        messenger = open_messenger("jobs", "usage.events", **pace)
-        messenger.batch("jobs.commands", handle, count=100)
+    def consume_(handle: Any, **timings: Any) -> None:
+        messenger = open_messenger("jobs", "usage.events", **timings)
+        messenger.consume_batches("jobs.commands", handle, max_size=100)
         start(messenger)
 
     return consume_
 
 
 async def test_what_cannot_be_read_is_quarantined_with_the_reason_and_the_rest_is_done(
-    graves: Graves,
+    dead_letters: DeadLetterStreams,
     consume: Callable[..., None],
-    record: Record,
+    job_database: JobDatabase,
     submit: Submit,
-    open_wire: OpenWire,
+    open_broker: OpenBroker,
 ) -> None:
-    wire = open_wire()
+    broker = open_broker()
     unreadable: dict[str, Mapping[bytes, bytes]] = {
         "id is missing": {b"job": b"not an entry of ours"},
         "type is not one of jobs.commands": {**READABLE, b"type": b"JobEnvelope"},
@@ -99,123 +99,123 @@ async def test_what_cannot_be_read_is_quarantined_with_the_reason_and_the_rest_i
         "reply_to names no reply stream": {**READABLE, b"reply_to": b"msaas:prod:epoch"},
         "ttl_ms is malformed": {**READABLE, b"ttl_ms": b"-1"},
     }
-    wanted = await submit(wire, 5)
-    await wire.commit([Write(graves.key, fields) for fields in unreadable.values()])
-    wanted |= await submit(wire, 5)
-    consume(record.submit)
-    await wait_until(graves.is_empty)
-    assert await record.list_jobs() == wanted
-    buried = await graves.list_poison()
+    wanted = await submit(broker, 5)
+    await broker.commit([Write(dead_letters.key, fields) for fields in unreadable.values()])
+    wanted |= await submit(broker, 5)
+    consume(job_database.submit)
+    await wait_until(dead_letters.is_empty)
+    assert await job_database.list_jobs() == wanted
+    buried = await dead_letters.list_poison()
     assert [one[b"dlq_error"].decode() for one in buried] == list(unreadable)
     assert {one[b"dlq_kind"] for one in buried} == {b"poison"}
-    assert await graves.list_dead() == []
+    assert await dead_letters.list_dead() == []
 
 
-async def test_what_is_too_large_does_not_reach_the_wire(open_messenger: OpenMessenger) -> None:
+async def test_what_is_too_large_does_not_reach_the_broker(open_messenger: OpenMessenger) -> None:
     gateway = open_messenger("gateway", "jobs.commands")
     large = build_submit_job(payload={"text": "x" * MAX_DATA})
-    with pytest.raises(Oversize):
+    with pytest.raises(MessageTooLarge):
         await gateway.publisher.publish("jobs.commands", large, correlation_id="test")
 
 
 async def test_a_row_that_the_database_refuses_is_found_among_ninety_nine_good_ones(
-    graves: Graves,
+    dead_letters: DeadLetterStreams,
     consume: Callable[..., None],
-    record: Record,
+    job_database: JobDatabase,
     submit: Submit,
     open_messenger: OpenMessenger,
-    open_wire: OpenWire,
+    open_broker: OpenBroker,
 ) -> None:
     gateway = open_messenger("gateway", "jobs.commands")
     poison = build_submit_job()
-    wanted = await submit(open_wire(), 60)
+    wanted = await submit(open_broker(), 60)
     await gateway.publisher.publish("jobs.commands", poison, correlation_id="test")
-    wanted |= await submit(open_wire(), 39)
-    async with record.database.connection() as connection:
+    wanted |= await submit(open_broker(), 39)
+    async with job_database.database.connection() as connection:
         await connection.execute(
             f"alter table jobs add constraint refused check (job_id <> '{poison.job_id}')"
         )
-    consume(record.submit, deliveries=2, idle=0.3)
-    await wait_until(graves.is_empty)
-    assert await record.list_jobs() == wanted
-    [dead] = await graves.list_dead()
+    consume(job_database.submit, deliveries=2, idle=0.3)
+    await wait_until(dead_letters.is_empty)
+    assert await job_database.list_jobs() == wanted
+    [dead] = await dead_letters.list_dead()
     assert SubmitJob.model_validate_json(dead[b"data"]).job_id == poison.job_id
     assert dead[b"dlq_error"] == b"CheckViolationError"
     assert dead[b"dlq_deliveries"] == b"2"
 
 
 async def test_a_handler_that_hangs_is_cut_short_and_what_made_it_hang_is_set_aside(
-    graves: Graves,
+    dead_letters: DeadLetterStreams,
     consume: Callable[..., None],
-    record: Record,
+    job_database: JobDatabase,
     submit: Submit,
     open_messenger: OpenMessenger,
-    open_wire: OpenWire,
+    open_broker: OpenBroker,
 ) -> None:
     gateway = open_messenger("gateway", "jobs.commands")
     trap = build_submit_job()
-    wanted = await submit(open_wire(), 4)
+    wanted = await submit(open_broker(), 4)
     await gateway.publisher.publish("jobs.commands", trap, correlation_id="test")
-    wanted |= await submit(open_wire(), 4)
+    wanted |= await submit(open_broker(), 4)
 
-    async def hang_on_the_trap(batch: Sequence[Delivery]) -> list[Outgoing]:
+    async def hang_on_the_trap(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         if any(d.message == trap for d in batch):
             await asyncio.Event().wait()
-        return await record.submit(batch)
+        return await job_database.submit(batch)
 
     consume(hang_on_the_trap, deliveries=2, idle=0.3, handler=0.4)
-    await wait_until(graves.is_empty)
-    assert wanted <= await record.list_jobs()
-    [dead] = await graves.list_dead()
+    await wait_until(dead_letters.is_empty)
+    assert wanted <= await job_database.list_jobs()
+    [dead] = await dead_letters.list_dead()
     assert (dead[b"dlq_error"], dead[b"dlq_kind"]) == (b"TimeoutError", b"transient")
 
 
 async def test_a_handler_that_raises_once_is_given_the_entry_again(
-    graves: Graves,
+    dead_letters: DeadLetterStreams,
     consume: Callable[..., None],
-    record: Record,
+    job_database: JobDatabase,
     submit: Submit,
-    open_wire: OpenWire,
+    open_broker: OpenBroker,
 ) -> None:
     raised: list[int] = []
 
-    async def raise_once(batch: Sequence[Delivery]) -> list[Outgoing]:
+    async def raise_once(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         if not raised:
             raised.append(len(batch))
             raise ValueError
-        assert all(d.raw.deliveries == 2 for d in batch)
-        return await record.submit(batch)
+        assert all(d.raw.delivery_count == 2 for d in batch)
+        return await job_database.submit(batch)
 
-    wanted = await submit(open_wire(), 1)
+    wanted = await submit(open_broker(), 1)
     consume(raise_once, idle=0.3)
-    await wait_until(graves.is_empty)
-    assert await record.list_jobs() == wanted
+    await wait_until(dead_letters.is_empty)
+    assert await job_database.list_jobs() == wanted
 
 
-async def test_a_hopeless_error_is_set_aside_at_once(
-    graves: Graves, consume: Callable[..., None], submit: Submit, open_wire: OpenWire
+async def test_a_permanent_error_is_set_aside_at_once(
+    dead_letters: DeadLetterStreams, consume: Callable[..., None], submit: Submit, open_broker: OpenBroker
 ) -> None:
-    async def forbid(_: Sequence[Delivery]) -> list[Outgoing]:
+    async def forbid(_: Sequence[Delivery]) -> list[OutgoingMessage]:
         raise Forbidden
 
-    await submit(open_wire(), 3)
+    await submit(open_broker(), 3)
     consume(forbid, idle=3600)
-    await wait_until(graves.is_empty)
-    assert [one[b"dlq_error"] for one in await graves.list_poison()] == [b"Forbidden"] * 3
+    await wait_until(dead_letters.is_empty)
+    assert [one[b"dlq_error"] for one in await dead_letters.list_poison()] == [b"Forbidden"] * 3
 
 
 async def test_a_refusal_is_an_answer_and_no_failure(
-    graves: Graves, consume: Callable[..., None], open_messenger: OpenMessenger, start: Start
+    dead_letters: DeadLetterStreams, consume: Callable[..., None], open_messenger: OpenMessenger, start: Start
 ) -> None:
-    async def refuse(batch: Sequence[Delivery]) -> list[Outgoing]:
-        return [one for delivery in batch for one in delivery.refuse(Forbidden())]
+    async def refuse(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
+        return [one for delivery in batch for one in delivery.reply_error(Forbidden())]
 
     gateway = open_messenger("gateway", "jobs.commands")
-    client = gateway.commands()
+    client = gateway.create_command_client()
     start(gateway)
     consume(refuse)
     with pytest.raises(CommandRefused, match="Not yours") as refusal:
         await client.call("jobs.commands", build_submit_job(), ttl=5, correlation_id="test")
     assert refusal.value.problem.code == "forbidden"
-    assert await wait_until(graves.is_empty)
-    assert await graves.list_poison() == []
+    assert await wait_until(dead_letters.is_empty)
+    assert await dead_letters.list_poison() == []

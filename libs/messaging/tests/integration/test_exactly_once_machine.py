@@ -31,11 +31,11 @@ from msaas.contracts import (
     reply_key,
 )
 from msaas.kernel import DependencyUnavailable, MsaasError, RetryPolicy, new_id
-from msaas.messaging import BatchRunner, Delivery, Messenger, Outgoing, Pace, Station
+from msaas.messaging import BatchConsumer, Delivery, Messenger, OutgoingMessage, ConsumerTimings, ConsumerContext
 from msaas.messaging.watchers import EpochWatcher
-from msaas.streams import Wire, entry_ms
+from msaas.streams import Broker, entry_timestamp_ms
 from msaas.telemetry import Metrics
-from msaas.testing import Crash, FakeClock, build_submit_job, raises_crash
+from msaas.testing import Crash, FakeClock, build_submit_job, with_crash
 
 T = TypeVar("T")
 
@@ -43,8 +43,8 @@ ENV = "machine"
 LIMIT = 10
 IDLE = 10.0
 TTL_MS = 5000
-PACE = Pace(
-    block=0, idle=IDLE, watch=0, drain=0, deliveries=LIMIT, retry=RetryPolicy(base=0, cap=0)
+PACE = ConsumerTimings(
+    block_timeout=0, reclaim_after=IDLE, epoch_interval=0, drain_timeout=0, max_deliveries=LIMIT, retry=RetryPolicy(base=0, cap=0)
 )
 REPLIES = reply_key(ENV, "gateway-machine")
 TOPICS = {"jobs": get_topic("jobs.commands"), "billing": get_topic("usage.events")}
@@ -55,17 +55,17 @@ PROCESSES = ("jobs", "jobs", "billing", "billing")
 SOME_PROCESS = st.integers(0, len(PROCESSES) - 1)
 
 
-class Line(Protocol):
+class FaultyBroker(Protocol):
     lost: dict[str, str]
     skew_ms: int
 
 
-class World(Protocol):
+class BrokerHarness(Protocol):
     clock: FakeClock
-    line: Line
+    faulty_broker: FaultyBroker
 
     @property
-    def wire(self) -> Wire: ...
+    def broker(self) -> Broker: ...
     def run(self, act: Coroutine[Any, Any, T]) -> T: ...
     def begin(self) -> None: ...
     async def pass_time(self, seconds: float) -> None: ...
@@ -73,62 +73,62 @@ class World(Protocol):
     async def replace(self) -> None: ...
 
 
-class Hopeless(MsaasError):
+class PermanentError(MsaasError):
     """Not retryable."""
 
 
-POISON = {"hopeless": Hopeless, "stubborn": ValueError}
+POISON = {"hopeless": PermanentError, "stubborn": ValueError}
 
 
-class Record:
+class FakeDatabase:
     """Stands for Postgres: whatever is here is committed, under the key that makes it unique."""
 
-    def __init__(self, wire: Wire) -> None:
-        self.wire = wire
+    def __init__(self, broker: Broker) -> None:
+        self.broker = broker
         self.usage: dict[UUID, int] = {}
         self.billed: dict[int, UUID] = {}
         self.epoch = ""
         self.outages = 0
-        self.hurts = 0
+        self.extra_deliveries = 0
         self.gates: dict[str, asyncio.Event] = {}
         self.stalled = asyncio.Event()
         self.begun, self.faults = set[str](), list[str]()
 
-    async def handle(self, batch: Sequence[Delivery]) -> list[Outgoing]:
+    async def handle(self, batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         for delivery in batch:
-            await self._look_at(delivery)
-        await self._pass("before")
+            await self._check_delivery(delivery)
+        await self._wait_at_gate("before")
         if self.outages:
             self.outages -= 1
             raise DependencyUnavailable(target="record")
         for delivery in batch:
             refuse_poison(delivery.message)
         outgoing = [one for delivery in batch for one in self._apply(delivery)]
-        await self._pass("after")
+        await self._wait_at_gate("after")
         return outgoing
 
-    async def _pass(self, place: str) -> None:
-        if gate := self.gates.pop(place, None):
+    async def _wait_at_gate(self, point: str) -> None:
+        if gate := self.gates.pop(point, None):
             self.stalled.set()
             await gate.wait()
 
-    async def _look_at(self, delivery: Delivery) -> None:
+    async def _check_delivery(self, delivery: Delivery) -> None:
         raw, ttl_ms = delivery.raw, delivery.entry.ttl_ms
-        if raw.deliveries > 1 + self.hurts and task_of(delivery) not in POISON:
+        if raw.delivery_count > 1 + self.extra_deliveries and task_of(delivery) not in POISON:
             self.faults.append("a delivery was counted that no crash or lost answer explains")
-        if ttl_ms is not None and raw.deliveries == 1 and raw.entry_id not in self.begun:
+        if ttl_ms is not None and raw.delivery_count == 1 and raw.entry_id not in self.begun:
             # Real servers' clocks go on by themselves, a little.
-            late = await self.wire.now_ms() - entry_ms(raw.entry_id) - ttl_ms
+            late = await self.broker.now_ms() - entry_timestamp_ms(raw.entry_id) - ttl_ms
             if late > TTL_MS / 5:
                 self.faults.append("an expired command was executed")
         self.begun.add(raw.entry_id)
 
-    def _apply(self, delivery: Delivery) -> list[Outgoing]:
+    def _apply(self, delivery: Delivery) -> list[OutgoingMessage]:
         match delivery.message:
             case SubmitJob(job_id=job_id):
                 seq = self.usage.setdefault(job_id, len(self.usage) + 1)
                 fact = usage_recorded(job_id, seq)
-                return [*delivery.accept(seq=seq), delivery.emit("usage.events", fact)]
+                return [*delivery.reply_success(seq=seq), delivery.emit("usage.events", fact)]
             case UsageRecorded(job_id=job_id, seq=seq):
                 if self.billed.setdefault(seq, job_id) != job_id:
                     self.faults.append("two jobs share one usage fact")
@@ -158,42 +158,42 @@ def usage_recorded(job_id: UUID, seq: int) -> UsageRecorded:
 
 @dataclass
 class Process:
-    runner: BatchRunner
+    consumer: BatchConsumer
     stalled: asyncio.Task[None] | None = None
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class ExactlyOnce(RuleBasedStateMachine):
-    def __init__(self, world: World) -> None:
+    def __init__(self, harness: BrokerHarness) -> None:
         super().__init__()
-        world.begin()
-        self.world = world
+        harness.begin()
+        self.harness = harness
         self.metrics = Metrics("tests", ENV)
-        self.record = Record(world.wire)
+        self.database = FakeDatabase(harness.broker)
         self.processes = [self.start(name) for name in PROCESSES]
-        self.gateway = self.station("gateway", world.wire, "jobs.commands")
-        self.publisher = self.station("jobs", world.wire, "usage.events")
-        self.commands: dict[UUID, Outgoing] = {}
+        self.gateway = self.make_context("gateway", harness.broker, "jobs.commands")
+        self.publisher = self.make_context("jobs", harness.broker, "usage.events")
+        self.commands: dict[UUID, OutgoingMessage] = {}
         self.swept_away: set[UUID] = set()
         self.flushed = False
         self.replies: set[UUID] = set()
 
-    def station(self, process: str, wire: Wire, *produces: str) -> Station:
+    def make_context(self, process: str, broker: Broker, *produces: str) -> ConsumerContext:
         return Messenger(
-            wire,
+            broker,
             process,
             ENV,
             metrics=self.metrics,
             produces=produces,
-            pace=PACE,
-            clock=self.world.clock,
-        ).station
+            timings=PACE,
+            clock=self.harness.clock,
+        ).context
 
-    def start(self, name: str, wire: Wire | None = None, record: Record | None = None) -> Process:
+    def start(self, name: str, broker: Broker | None = None, database: FakeDatabase | None = None) -> Process:
         produces = ("usage.events",) if name == "jobs" else ()
-        station = self.station(name, wire or self.world.wire, *produces)
-        handle = (record or self.record).handle
-        return Process(BatchRunner(station, TOPICS[name].name, handle, count=20))
+        context = self.make_context(name, broker or self.harness.broker, *produces)
+        handle = (database or self.database).handle
+        return Process(BatchConsumer(context, TOPICS[name].name, handle, max_size=20))
 
     # What producers do
 
@@ -204,55 +204,55 @@ class ExactlyOnce(RuleBasedStateMachine):
         copies=st.integers(1, 2),
     )
     def submit(self, task_type: str, asks: bool, expires: bool, copies: int) -> None:  # noqa: FBT001  # drawn
-        command = Outgoing(
+        command = OutgoingMessage(
             message=build_submit_job(task_type=task_type),
             topic="jobs.commands",
             id=new_id(),
             reply_to=REPLIES if asks else None,
-            ttl_ms=TTL_MS + self.world.line.skew_ms if expires else None,
+            ttl_ms=TTL_MS + self.harness.faulty_broker.skew_ms if expires else None,
             correlation_id="machine",
         )
         self.commands[cast("UUID", command.id)] = command
-        self.world.run(self.gateway.outbox.commit([command] * copies))
+        self.harness.run(self.gateway.publisher.commit([command] * copies))
 
     @precondition(lambda self: self.commands)
     @rule(data=st.data())
     def repeat_in_another_order(self, data: st.DataObject) -> None:
         """Send again what may long have been handled: its sender did not hear that it arrived."""
         some = data.draw(st.lists(st.sampled_from(sorted(self.commands)), max_size=4), label="ids")
-        self.world.run(self.gateway.outbox.commit([self.commands[one] for one in some]))
+        self.harness.run(self.gateway.publisher.commit([self.commands[one] for one in some]))
 
     @rule(shuffled=st.randoms(use_true_random=False))
     def notice_the_epoch(self, shuffled: Any) -> None:
         """Let the owner publish again, in any order, what billing has not confirmed."""
 
         async def publish_again(epoch: str) -> None:
-            if self.record.epoch == epoch:
+            if self.database.epoch == epoch:
                 return
-            left = {seq: job for job, seq in self.record.usage.items()}.items()
-            unbilled = [(s, job) for s, job in left if s not in self.record.billed]
+            left = {seq: job for job, seq in self.database.usage.items()}.items()
+            unbilled = [(s, job) for s, job in left if s not in self.database.billed]
             shuffled.shuffle(unbilled)
             facts = [usage_recorded(job_id, seq) for seq, job_id in unbilled]
-            await self.publisher.outbox.commit(
-                Outgoing(message=fact, topic="usage.events", correlation_id="epoch")
+            await self.publisher.publisher.commit(
+                OutgoingMessage(message=fact, topic="usage.events", correlation_id="epoch")
                 for fact in facts
             )
-            self.record.epoch = epoch
+            self.database.epoch = epoch
 
-        self.world.run(EpochWatcher(self.publisher, [publish_again]).step())
+        self.harness.run(EpochWatcher(self.publisher, [publish_again]).step())
 
     # What consumers do
 
     @rule(which=SOME_PROCESS)
     def deliver(self, which: int) -> None:
         if self.processes[which].stalled is None:
-            self.world.run(step(self.processes[which].runner))
+            self.harness.run(step(self.processes[which].consumer))
 
     @rule(which=SOME_PROCESS, outages=st.integers(1, 3))
-    def deliver_while_the_record_is_down(self, which: int, outages: int) -> None:
-        self.record.outages = outages
+    def deliver_while_the_database_is_down(self, which: int, outages: int) -> None:
+        self.database.outages = outages
         self.deliver(which)
-        self.record.outages = 0
+        self.database.outages = 0
 
     @rule(
         which=SOME_PROCESS,
@@ -262,9 +262,9 @@ class ExactlyOnce(RuleBasedStateMachine):
     def deliver_over_a_bad_line(self, which: int, call: str, lost: str) -> None:
         if call in ("read", "reclaim") and lost == "answer" and not self.may_hurt():
             return
-        self.world.line.lost[call] = lost
+        self.harness.faulty_broker.lost[call] = lost
         self.deliver(which)
-        self.world.line.lost.clear()
+        self.harness.faulty_broker.lost.clear()
 
     @rule(
         which=SOME_PROCESS,
@@ -276,13 +276,13 @@ class ExactlyOnce(RuleBasedStateMachine):
         if self.processes[which].stalled is not None or not self.may_hurt():
             return
         dead = asyncio.Event()
-        record, wire = self.record, self.world.wire
+        database, broker = self.database, self.harness.broker
         if where == "handle":
-            record = Doomed(raises_crash(record, "handle", when), dead)
+            database = CrashingProxy(with_crash(database, "handle", when), dead)
         else:
-            wire = Doomed(raises_crash(wire, where, when), dead)
-        doomed = self.start(PROCESSES[which], cast("Wire", wire), cast("Record", record))
-        self.world.run(live_until(dead, doomed.runner))
+            broker = CrashingProxy(with_crash(broker, where, when), dead)
+        crashing = self.start(PROCESSES[which], cast("Broker", broker), cast("FakeDatabase", database))
+        self.harness.run(live_until(dead, crashing.consumer))
         self.processes[which] = self.start(PROCESSES[which])
 
     @rule(which=SOME_PROCESS, place=st.sampled_from(["before", "after"]))
@@ -291,17 +291,17 @@ class ExactlyOnce(RuleBasedStateMachine):
         process = self.processes[which]
         if process.stalled is not None or not self.may_hurt():
             return
-        process.gate = self.record.gates[place] = asyncio.Event()
-        self.record.stalled.clear()
+        process.gate = self.database.gates[place] = asyncio.Event()
+        self.database.stalled.clear()
 
         async def begin() -> None:
-            process.stalled = asyncio.create_task(step(process.runner))
-            waiting = asyncio.create_task(self.record.stalled.wait())
+            process.stalled = asyncio.create_task(step(process.consumer))
+            waiting = asyncio.create_task(self.database.stalled.wait())
             await asyncio.wait({process.stalled, waiting}, return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
 
-        self.world.run(begin())
-        self.record.gates.clear()
+        self.harness.run(begin())
+        self.database.gates.clear()
         if process.stalled and process.stalled.done():
             self.resume(which)
 
@@ -310,19 +310,19 @@ class ExactlyOnce(RuleBasedStateMachine):
         process = self.processes[which]
         if process.stalled is not None:
             process.gate.set()
-            self.world.run(cast("Any", process.stalled))
+            self.harness.run(cast("Any", process.stalled))
             process.stalled = None
 
     @rule(which=SOME_PROCESS, down=st.booleans())
     def drain(self, which: int, down: bool) -> None:  # noqa: FBT001  # drawn
         """Deploy: what a down record keeps from being handled is handed back, uncounted."""
         self.resume(which)
-        runner = self.processes[which].runner
+        runner = self.processes[which].consumer
         runner.drain()
-        self.record.outages = int(down)
-        self.world.run(step(runner))
-        self.record.outages = 0
-        self.world.run(runner.run())
+        self.database.outages = int(down)
+        self.harness.run(step(runner))
+        self.database.outages = 0
+        self.harness.run(runner.run())
         self.processes[which] = self.start(PROCESSES[which])
 
     # What the world does
@@ -330,13 +330,13 @@ class ExactlyOnce(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1.0, IDLE + 1]))
     def pass_time(self, seconds: float) -> None:
         self.look_for_replies()
-        self.world.run(self.world.pass_time(seconds))
+        self.harness.run(self.harness.pass_time(seconds))
 
     @rule(replaced=st.booleans())
-    def lose_the_wire(self, replaced: bool) -> None:  # noqa: FBT001  # drawn
+    def lose_broker_data(self, replaced: bool) -> None:  # noqa: FBT001  # drawn
         self.look_for_replies()
-        lost = self.world.replace() if replaced else self.world.flush()
-        self.world.run(lost)
+        lost = self.harness.replace() if replaced else self.harness.flush()
+        self.harness.run(lost)
         self.swept_away |= set(self.commands)
         self.flushed = True
 
@@ -344,19 +344,19 @@ class ExactlyOnce(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_done_that_should_not_be(self) -> None:
-        assert self.record.faults == []
+        assert self.database.faults == []
 
     @invariant()
     def what_is_billed_is_what_was_recorded(self) -> None:
-        recorded = {seq: job_id for job_id, seq in self.record.usage.items()}
-        assert self.record.billed.items() <= recorded.items()
+        recorded = {seq: job_id for job_id, seq in self.database.usage.items()}
+        assert self.database.billed.items() <= recorded.items()
 
     def teardown(self) -> None:
         self.heal()
         self.nothing_is_done_that_should_not_be()
         self.every_job_is_committed_and_billed_once()
         self.only_poison_is_dead_lettered()
-        self.nothing_is_left_on_the_wire()
+        self.nothing_is_left_on_the_broker()
         self.only_who_asked_is_answered()
 
     def heal(self) -> None:
@@ -364,8 +364,8 @@ class ExactlyOnce(RuleBasedStateMachine):
             self.resume(which)
         # A caller whose command was lost with the wire had no answer, and so sends it again.
         unanswered = [self.commands[one] for one in self.swept_away - self.replies]
-        again = [one for one in unanswered if job_of(one) not in self.record.usage]
-        self.world.run(self.gateway.outbox.commit(again))
+        again = [one for one in unanswered if job_of(one) not in self.database.usage]
+        self.harness.run(self.gateway.publisher.commit(again))
         self.settle()
         self.notice_the_epoch(NotShuffled())
         for _ in range(LIMIT + 1):
@@ -381,28 +381,28 @@ class ExactlyOnce(RuleBasedStateMachine):
     def every_job_is_committed_and_billed_once(self) -> None:
         good = [c for c in self.commands.values() if task_of(c) == "echo"]
         lasting = {job_of(command) for command in good if command.ttl_ms is None}
-        assert lasting <= self.record.usage.keys() <= {job_of(command) for command in good}
-        assert self.record.billed == {seq: job for job, seq in self.record.usage.items()}
+        assert lasting <= self.database.usage.keys() <= {job_of(command) for command in good}
+        assert self.database.billed == {seq: job for job, seq in self.database.usage.items()}
 
     def only_poison_is_dead_lettered(self) -> None:
         found = {
-            "hopeless": self.letters(TOPICS["jobs"].poison_key),
-            "stubborn": self.letters(TOPICS["jobs"].dead_letter_key),
+            "hopeless": self.list_dead_letters(TOPICS["jobs"].poison_key),
+            "stubborn": self.list_dead_letters(TOPICS["jobs"].dead_letter_key),
         }
-        for task_type, letters in found.items():
+        for task_type, dead_letters in found.items():
             bad = {one for one, c in self.commands.items() if task_of(c) == task_type}
             lasting = {one for one in bad if self.commands[one].ttl_ms is None}
-            assert (set() if self.flushed else lasting) <= letters <= bad
+            assert (set() if self.flushed else lasting) <= dead_letters <= bad
         billing = TOPICS["billing"]
-        assert self.letters(billing.poison_key) | self.letters(billing.dead_letter_key) == set()
+        assert self.list_dead_letters(billing.poison_key) | self.list_dead_letters(billing.dead_letter_key) == set()
 
-    def letters(self, key: Callable[[str, str], str]) -> set[UUID]:
+    def list_dead_letters(self, key: Callable[[str, str], str]) -> set[UUID]:
         owner = cast("Topic", cast("Any", key).__self__).consumers[0]
         return self.ids_on(key(ENV, owner))
 
-    def nothing_is_left_on_the_wire(self) -> None:
+    def nothing_is_left_on_the_broker(self) -> None:
         for name, topic in TOPICS.items():
-            stats = self.world.run(self.world.wire.stats(topic.key(ENV), topic.group(name)))
+            stats = self.harness.run(self.harness.broker.stats(topic.key(ENV), topic.group(name)))
             assert (stats.depth, stats.pending) == (0, 0)
 
     def only_who_asked_is_answered(self) -> None:
@@ -415,24 +415,24 @@ class ExactlyOnce(RuleBasedStateMachine):
         assert (set() if self.flushed else certain) <= self.replies <= asked
 
     def look_for_replies(self) -> None:
-        found = self.world.run(self.world.wire.tail({REPLIES: "0-0"}, 10_000, 0))
+        found = self.harness.run(self.harness.broker.tail({REPLIES: "0-0"}, 10_000, 0))
         topic = get_topic("replies")
         for raw in found.get(REPLIES, []):
             self.replies.add(cast("Any", decode(topic, raw.fields).message).command_id)
 
     def ids_on(self, key: str) -> set[UUID]:
-        found = self.world.run(self.world.wire.tail({key: "0-0"}, 10_000, 0))
+        found = self.harness.run(self.harness.broker.tail({key: "0-0"}, 10_000, 0))
         return {UUID(raw.fields[b"id"].decode()) for raw in found.get(key, [])}
 
     def may_hurt(self) -> bool:
         """Each of these makes one delivery come to nothing, and there is a limit to them."""
-        if self.record.hurts >= LIMIT - 3:
+        if self.database.extra_deliveries >= LIMIT - 3:
             return False
-        self.record.hurts += 1
+        self.database.extra_deliveries += 1
         return True
 
 
-class Doomed:
+class CrashingProxy:
     """Tells when a crash point was met, in whichever task of the process it was."""
 
     def __init__(self, target: object, dead: asyncio.Event) -> None:
@@ -450,7 +450,7 @@ class Doomed:
         return call
 
 
-async def live_until(dead: asyncio.Event, runner: BatchRunner) -> None:
+async def live_until(dead: asyncio.Event, runner: BatchConsumer) -> None:
     """Take two steps, unless the process dies on the way; then nothing of it goes on."""
     others = asyncio.all_tasks()
 
@@ -470,31 +470,31 @@ class NotShuffled:
     def shuffle(self, _: list[Any]) -> None: ...
 
 
-async def step(runner: BatchRunner) -> None:
+async def step(runner: BatchConsumer) -> None:
     with suppress(DependencyUnavailable):
         await runner.step()
 
 
-def job_of(command: Outgoing | Delivery) -> UUID:
+def job_of(command: OutgoingMessage | Delivery) -> UUID:
     return cast("SubmitJob", command.message).job_id
 
 
-def task_of(command: Outgoing | Delivery) -> str:
+def task_of(command: OutgoingMessage | Delivery) -> str:
     return command.message.task_type if isinstance(command.message, SubmitJob) else ""
 
 
-def try_it(world: World, examples: int, steps: int) -> None:
+def try_it(harness: BrokerHarness, examples: int, steps: int) -> None:
     run_state_machine_as_test(
-        cast("Any", partial(ExactlyOnce, world)),
+        cast("Any", partial(ExactlyOnce, harness)),
         settings=settings(
             settings.get_profile("machines"), max_examples=examples, stateful_step_count=steps
         ),
     )
 
 
-def test_each_effect_is_there_once_whatever_happens_in_memory(memory_world: World) -> None:
-    try_it(memory_world, examples=300, steps=30)
+def test_each_effect_is_there_once_whatever_happens_in_memory(memory_harness: BrokerHarness) -> None:
+    try_it(memory_harness, examples=300, steps=30)
 
 
-def test_each_effect_is_there_once_whatever_happens_on_redis(redis_world: World) -> None:
-    try_it(redis_world, examples=15, steps=25)
+def test_each_effect_is_there_once_whatever_happens_on_redis(redis_harness: BrokerHarness) -> None:
+    try_it(redis_harness, examples=15, steps=25)

@@ -25,8 +25,8 @@ from msaas.contracts import (
     render_acl,
 )
 from msaas.local.servers import RedisServer
-from msaas.messaging import Delivery, GivenUp, Messenger, Outgoing, RedisWire, WireUnavailable
-from msaas.streams import Source, Write
+from msaas.messaging import Delivery, AbandonReason, Messenger, OutgoingMessage, RedisBroker, BrokerUnavailable
+from msaas.streams import StreamConsumer, Write
 from msaas.telemetry import Metrics
 from msaas.testing import (
     build_job_envelope,
@@ -55,43 +55,43 @@ class Fleet:
         self.worker = open_("jobs-worker", "jobs.results")
         self.billing = open_("billing")
         self.messengers = (self.gateway, self.jobs, self.worker, self.billing)
-        self.calls = self.gateway.commands()
+        self.calls = self.gateway.create_command_client()
         self.epochs: list[str] = []
         self.seen: list[UUID] = []
         self.billed: list[UUID] = []
         self.lost: list[LossReason] = []
-        self.controls = self.worker.tail(["jobs.control"], self._look, self._resync)
-        self.events = self.gateway.tail(["jobs.events"], self._look, self._resync)
-        self.jobs.on_epoch(self._note_epoch)
-        self.jobs.batch("jobs.commands", self._submit)
-        self.jobs.batch("jobs.results", self._finish)
-        self.worker.work("jobs.generic", self, slots=2)
-        self.billing.batch("usage.events", self._bill)
+        self.controls = self.worker.tail_log(["jobs.control"], self._on_entries, self._resync)
+        self.events = self.gateway.tail_log(["jobs.events"], self._on_entries, self._resync)
+        self.jobs.on_epoch(self._on_epoch)
+        self.jobs.consume_batches("jobs.commands", self._submit)
+        self.jobs.consume_batches("jobs.results", self._finish)
+        self.worker.consume_work("jobs.generic", self, concurrency=2)
+        self.billing.consume_batches("usage.events", self._bill)
 
-    async def run(self, delivery: Delivery) -> list[Outgoing]:
+    async def run(self, delivery: Delivery) -> list[OutgoingMessage]:
         assert isinstance(delivery.message, JobEnvelope)
         return [delivery.emit("jobs.results", build_job_succeeded(delivery.message))]
 
-    def give_up(
-        self, delivery: Delivery, why: GivenUp, error: Exception | None = None
-    ) -> list[Outgoing]:
+    def on_abandoned(
+        self, delivery: Delivery, reason: AbandonReason, error: Exception | None = None
+    ) -> list[OutgoingMessage]:
         assert isinstance(delivery.message, JobEnvelope)
         job_id, fence = delivery.message.job_id, delivery.message.fence
-        lost = JobLost(job_id=job_id, fence=fence, reason=LossReason(why))
+        lost = JobLost(job_id=job_id, fence=fence, reason=LossReason(reason))
         return [delivery.emit("jobs.results", lost)]
 
-    async def _submit(self, batch: Sequence[Delivery]) -> list[Outgoing]:
+    async def _submit(self, batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         return [
             one
             for delivery in batch
             if isinstance(delivery.message, SubmitJob)
             for one in (
                 delivery.emit("jobs.generic", build_job_envelope(job_id=delivery.message.job_id)),
-                *delivery.accept(),
+                *delivery.reply_success(),
             )
         ]
 
-    async def _finish(self, batch: Sequence[Delivery]) -> list[Outgoing]:
+    async def _finish(self, batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         self.lost += [d.message.reason for d in batch if isinstance(d.message, JobLost)]
         return [
             one
@@ -103,17 +103,17 @@ class Fleet:
             )
         ]
 
-    async def _bill(self, batch: Sequence[Delivery]) -> list[Outgoing]:
+    async def _bill(self, batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         self.billed += [d.message.job_id for d in batch if isinstance(d.message, UsageRecorded)]
         return []
 
-    async def _look(self, _: Topic, batch: Sequence[Delivery]) -> None:
+    async def _on_entries(self, _: Topic, batch: Sequence[Delivery]) -> None:
         self.seen += [d.message.frame.id for d in batch if isinstance(d.message, JobChanged)]
 
     async def _resync(self) -> None:
         """Read the record again."""
 
-    async def _note_epoch(self, epoch: str) -> None:
+    async def _on_epoch(self, epoch: str) -> None:
         self.epochs.append(epoch)
 
 
@@ -190,7 +190,7 @@ async def test_faults_are_dealt_with_under_the_same_rights(
     admin: Any,
     environment: str,
     url_for: Callable[[str], str],
-    open_wire: Callable[..., RedisWire],
+    open_broker: Callable[..., RedisBroker],
     open_messenger: OpenMessenger,
     start: Start,
 ) -> None:
@@ -200,37 +200,37 @@ async def test_faults_are_dealt_with_under_the_same_rights(
     await admin.flushall()
     await wait_until(lambda: len(fleet.epochs) == 2)
 
-    admins = open_wire(url_for("admin"))
+    admins = open_broker(url_for("admin"))
     await admins.commit([Write(key, {b"not": b"readable"})])
     await wait_until(lambda: admins.depth(generic.poison_key(environment, "jobs-worker")))
 
-    dead = Source(key, generic.group("jobs-worker"), "jobs-worker-that-died")
+    dead = StreamConsumer(key, generic.group("jobs-worker"), "jobs-worker-that-died")
     await admins.ensure_group(dead)
     fleet.worker.drain()
     await wait_until(lambda: is_gone(admin, dead))
     await fleet.jobs.publisher.publish("jobs.generic", build_job_envelope(), correlation_id="test")
     assert len(await admins.read(dead, 1, 0)) == 1
     peer = open_messenger("jobs-worker", "jobs.results", url=url_for("jobs-worker"))
-    peer.work("jobs.generic", fleet, slots=1)
+    peer.consume_work("jobs.generic", fleet, concurrency=1)
     start(peer)
     await wait_until(lambda: fleet.lost == [LossReason.RECLAIMED])
     assert await admin.acl_log() == []
 
 
-async def is_gone(admin: Any, place: Source) -> bool:
+async def is_gone(admin: Any, key: StreamConsumer) -> bool:
     """Tell whether every consumer has left the group."""
-    return await admin.xinfo_consumers(place.key, place.group) == []
+    return await admin.xinfo_consumers(key.key, key.group) == []
 
 
 async def test_a_process_that_acts_as_another_gets_nowhere(
     url_for: Callable[[str], str],
     admin: Any,
     environment: str,
-    open_wire: Callable[..., RedisWire],
+    open_broker: Callable[..., RedisBroker],
 ) -> None:
-    worker = open_wire(url_for("jobs-worker"))
+    worker = open_broker(url_for("jobs-worker"))
     forged = Write(get_topic("jobs.generic").key(environment), {b"forged": b"input"})
-    with pytest.raises(WireUnavailable):
+    with pytest.raises(BrokerUnavailable):
         await worker.commit([forged])
     [denied] = await admin.acl_log()
     assert (denied["username"], denied["object"]) == ("jobs-worker", forged.key)

@@ -11,13 +11,13 @@ from uuid import UUID
 import pytest
 
 from msaas.contracts import JobEnvelope, JobLost, JobStarted, JobSucceeded, LossReason, get_topic
-from msaas.messaging import Delivery, GivenUp, Messenger, Outgoing, RedisWire
+from msaas.messaging import Delivery, AbandonReason, Messenger, OutgoingMessage, RedisBroker
 from msaas.postgres import Database
 from msaas.streams import GroupMissing, StreamStats
 from msaas.testing import build_job_envelope, build_job_succeeded, wait_until
 
 OpenMessenger = Callable[..., Messenger]
-OpenWire = Callable[..., RedisWire]
+OpenBroker = Callable[..., RedisBroker]
 Program = asyncio.subprocess.Process
 ReadStream = Callable[..., Awaitable[list[Any]]]
 Start = Callable[..., None]
@@ -27,29 +27,29 @@ KILLED = 137
 NEVER = "/nowhere"
 
 
-class Record(Protocol):
+class JobDatabase(Protocol):
     database: Database
 
-    async def submit(self, batch: Sequence[Delivery]) -> list[Outgoing]: ...
+    async def submit(self, batch: Sequence[Delivery]) -> list[OutgoingMessage]: ...
     async def list_jobs(self) -> set[UUID]: ...
 
 
-class Peer:
+class PeerHandler:
     """A worker that notes what it ran, and reports what it may not run."""
 
     def __init__(self) -> None:
         self.ran: list[UUID] = []
 
-    async def run(self, delivery: Delivery) -> list[Outgoing]:
+    async def run(self, delivery: Delivery) -> list[OutgoingMessage]:
         envelope = envelope_of(delivery)
         self.ran.append(envelope.job_id)
         return [delivery.emit("jobs.results", build_job_succeeded(envelope))]
 
-    def give_up(
-        self, delivery: Delivery, why: GivenUp, error: Exception | None = None
-    ) -> list[Outgoing]:
+    def on_abandoned(
+        self, delivery: Delivery, reason: AbandonReason, error: Exception | None = None
+    ) -> list[OutgoingMessage]:
         envelope = envelope_of(delivery)
-        lost = JobLost(job_id=envelope.job_id, fence=envelope.fence, reason=LossReason(why))
+        lost = JobLost(job_id=envelope.job_id, fence=envelope.fence, reason=LossReason(reason))
         return [delivery.emit("jobs.results", lost)]
 
 
@@ -61,41 +61,41 @@ def envelope_of(delivery: Delivery) -> JobEnvelope:
 class Stream:
     """What can be seen of a topic with one consumer."""
 
-    def __init__(self, wire: RedisWire, environment: str, name: str) -> None:
-        self._wire = wire
+    def __init__(self, broker: RedisBroker, environment: str, name: str) -> None:
+        self._broker = broker
         topic = get_topic(name)
         self.key, self.group = topic.key(environment), topic.group(topic.consumers[0])
 
-    async def look(self) -> StreamStats:
-        return await self._wire.stats(self.key, self.group)
+    async def read_all(self) -> StreamStats:
+        return await self._broker.stats(self.key, self.group)
 
     async def in_hand(self) -> int:
         """Count what consumers hold; none as long as there is no group."""
         with suppress(GroupMissing):
-            return (await self.look()).pending
+            return (await self.read_all()).pending
         return 0
 
     async def is_empty(self) -> bool:
-        return await self._wire.depth(self.key) == 0
+        return await self._broker.depth(self.key) == 0
 
 
 @pytest.fixture
-def commands(environment: str, open_wire: OpenWire) -> Stream:
-    return Stream(open_wire(), environment, "jobs.commands")
+def commands(environment: str, open_broker: OpenBroker) -> Stream:
+    return Stream(open_broker(), environment, "jobs.commands")
 
 
 @pytest.fixture
-def generic(environment: str, open_wire: OpenWire) -> Stream:
-    return Stream(open_wire(), environment, "jobs.generic")
+def generic(environment: str, open_broker: OpenBroker) -> Stream:
+    return Stream(open_broker(), environment, "jobs.generic")
 
 
 @pytest.fixture
-def take_over(open_messenger: OpenMessenger, start: Start, record: Record) -> Callable[[], None]:
+def take_over(open_messenger: OpenMessenger, start: Start, job_database: JobDatabase) -> Callable[[], None]:
     """Return a way to have a second consumer of commands."""
 
     def take_over_() -> None:
         messenger = open_messenger("jobs", "usage.events")
-        messenger.batch("jobs.commands", record.submit)
+        messenger.consume_batches("jobs.commands", job_database.submit)
         start(messenger)
 
     return take_over_
@@ -128,17 +128,17 @@ async def test_a_consumer_that_dies_at_any_point_loses_nothing_and_doubles_nothi
     submit: Submit,
     start_program: StartProgram,
     take_over: Callable[[], None],
-    record: Record,
+    job_database: JobDatabase,
     commands: Stream,
     read_stream: ReadStream,
-    open_wire: OpenWire,
+    open_broker: OpenBroker,
 ) -> None:
-    jobs = await submit(open_wire(), 20)
+    jobs = await submit(open_broker(), 20)
     program = await start_program("batch_consumer.py", crash)
     assert await program.wait() == KILLED
     take_over()
     await wait_until(commands.is_empty)
-    assert await record.list_jobs() == jobs
+    assert await job_database.list_jobs() == jobs
     assert {fact.job_id for fact in await read_stream("usage.events")} == jobs
 
 
@@ -146,13 +146,13 @@ async def test_a_batch_whose_consumer_is_killed_in_its_middle_is_done_by_another
     submit: Submit,
     start_program: StartProgram,
     take_over: Callable[[], None],
-    record: Record,
+    job_database: JobDatabase,
     commands: Stream,
     read_stream: ReadStream,
-    open_wire: OpenWire,
+    open_broker: OpenBroker,
 ) -> None:
-    jobs = await submit(open_wire(), 20)
-    async with record.database.transaction() as holder:
+    jobs = await submit(open_broker(), 20)
+    async with job_database.database.transaction() as holder:
         await holder.execute("lock table jobs in exclusive mode")
         program = await start_program("batch_consumer.py")
         await wait_until(commands.in_hand)
@@ -160,26 +160,26 @@ async def test_a_batch_whose_consumer_is_killed_in_its_middle_is_done_by_another
         await program.wait()
     take_over()
     await wait_until(commands.is_empty)
-    assert await record.list_jobs() == jobs
+    assert await job_database.list_jobs() == jobs
     assert {fact.job_id for fact in await read_stream("usage.events")} == jobs
 
 
 async def test_a_consumer_asked_to_end_finishes_its_batch_and_leaves_the_rest(
     submit: Submit,
     start_program: StartProgram,
-    record: Record,
+    job_database: JobDatabase,
     commands: Stream,
-    open_wire: OpenWire,
+    open_broker: OpenBroker,
     open_client: Callable[..., Any],
 ) -> None:
-    jobs = await submit(open_wire(), 50)
-    async with record.database.transaction() as holder:
+    jobs = await submit(open_broker(), 50)
+    async with job_database.database.transaction() as holder:
         await holder.execute("lock table jobs in exclusive mode")
         program = await start_program("batch_consumer.py")
         await wait_until(commands.in_hand)
         program.send_signal(signal.SIGTERM)
     assert await program.wait() == 0
-    done, stats = await record.list_jobs(), await commands.look()
+    done, stats = await job_database.list_jobs(), await commands.read_all()
     assert (len(done), stats.depth, stats.pending) == (10, 40, 0)
     assert done < jobs
     assert await open_client().xinfo_consumers(commands.key, commands.group) == []
@@ -199,8 +199,8 @@ async def test_work_of_a_killed_worker_is_reported_by_a_peer_and_never_run_again
     program.kill()
     await program.wait()
     unread = await dispatch()
-    peer, messenger = Peer(), open_messenger("jobs-worker", "jobs.results")
-    messenger.work("jobs.generic", peer, slots=2)
+    peer, messenger = PeerHandler(), open_messenger("jobs-worker", "jobs.results")
+    messenger.consume_work("jobs.generic", peer, concurrency=2)
     start(messenger)
     await wait_until(generic.is_empty)
     results = await read_stream("jobs.results")
@@ -227,8 +227,8 @@ async def test_a_worker_that_dies_around_its_result_leaves_one_outcome(
     await dispatch(str(tmp_path))
     program = await start_program("work_consumer.py", crash)
     assert await program.wait() == KILLED
-    peer, messenger = Peer(), open_messenger("jobs-worker", "jobs.results")
-    messenger.work("jobs.generic", peer, slots=2)
+    peer, messenger = PeerHandler(), open_messenger("jobs-worker", "jobs.results")
+    messenger.consume_work("jobs.generic", peer, concurrency=2)
     start(messenger)
     await wait_until(generic.is_empty)
     assert [type(one) for one in await read_stream("jobs.results")] == [JobStarted, outcome]
@@ -256,5 +256,5 @@ async def test_a_worker_asked_to_end_reports_what_it_cannot_finish_and_takes_not
     results = {one.job_id: one for one in await read_stream("jobs.results")}
     assert isinstance(results[short.job_id], JobSucceeded)
     assert results[long.job_id].reason is LossReason.DRAINED
-    stats = await generic.look()
+    stats = await generic.read_all()
     assert (stats.depth, stats.pending) == (1, 0)

@@ -9,12 +9,12 @@ from uuid import UUID
 import asyncpg
 
 from msaas.contracts import SubmitJob
-from msaas.messaging import Delivery, Messenger, Outgoing, Pace, RedisWire
+from msaas.messaging import Delivery, Messenger, OutgoingMessage, ConsumerTimings, RedisBroker
 from msaas.telemetry import Metrics
-from msaas.testing import build_usage_recorded, ends_process
+from msaas.testing import build_usage_recorded, with_process_exit
 
 
-class Record:
+class JobDatabase:
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
 
@@ -25,35 +25,35 @@ class Record:
 
 async def main(redis_url: str, database_url: str, environment: str, crash: str) -> None:
     connection = await asyncpg.connect(database_url)
-    wire, record = RedisWire(redis_url), Record(connection)
-    dying_wire, dying_record = wire, record
+    broker, database = RedisBroker(redis_url), JobDatabase(connection)
+    crashing_broker, crashing_database = broker, database
     match crash.split("."):
         case ["wire", method, "before" | "after" as when]:
-            dying_wire = ends_process(wire, method, when)
+            crashing_broker = with_process_exit(broker, method, when)
         case ["record", method, "before" | "after" as when]:
-            dying_record = ends_process(record, method, when)
+            crashing_database = with_process_exit(database, method, when)
         case _:
             pass
 
-    async def handle(batch: Sequence[Delivery]) -> list[Outgoing]:
+    async def handle(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         causes = {d.message.job_id: d for d in batch if isinstance(d.message, SubmitJob)}
         return [
             causes[job_id].emit("usage.events", build_usage_recorded(seq=seq, job_id=job_id))
-            for seq, job_id in await dying_record.persist(list(causes))
+            for seq, job_id in await crashing_database.persist(list(causes))
         ]
 
     messenger = Messenger(
-        dying_wire,
+        crashing_broker,
         "jobs",
         environment,
         metrics=Metrics("jobs", environment),
         produces=["usage.events"],
-        pace=Pace(block=0.05),
+        timings=ConsumerTimings(block_timeout=0.05),
     )
-    messenger.batch("jobs.commands", handle, count=10)
+    messenger.consume_batches("jobs.commands", handle, max_size=10)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, messenger.drain)
     await messenger.run()
-    await wire.close()
+    await broker.close()
     await connection.close()
 
 

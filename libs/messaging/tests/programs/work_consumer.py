@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from msaas.contracts import JobEnvelope, JobLost, LossReason
-from msaas.messaging import Delivery, GivenUp, Messenger, Outgoing, Pace, RedisWire
+from msaas.messaging import Delivery, AbandonReason, Messenger, OutgoingMessage, ConsumerTimings, RedisBroker
 from msaas.telemetry import Metrics
-from msaas.testing import build_job_started, build_job_succeeded, ends_process, wait_until
+from msaas.testing import build_job_started, build_job_succeeded, with_process_exit, wait_until
 
 ON_RESULT = 2  # the first commit says that the work has begun
 
 
-class Worker:
+class ReportingHandler:
     def __init__(self, messenger: Messenger) -> None:
         self._publisher = messenger.publisher
 
-    async def run(self, delivery: Delivery) -> Sequence[Outgoing]:
+    async def run(self, delivery: Delivery) -> Sequence[OutgoingMessage]:
         envelope = envelope_of(delivery)
         await self._publisher.publish(
             "jobs.results", build_job_started(envelope), correlation_id="program"
@@ -26,11 +26,11 @@ class Worker:
         await wait_until(Path(str(envelope.payload["until"])).exists, timeout=60)
         return [delivery.emit("jobs.results", build_job_succeeded(envelope))]
 
-    def give_up(
-        self, delivery: Delivery, why: GivenUp, error: Exception | None = None
-    ) -> Sequence[Outgoing]:
+    def on_abandoned(
+        self, delivery: Delivery, reason: AbandonReason, error: Exception | None = None
+    ) -> Sequence[OutgoingMessage]:
         envelope = envelope_of(delivery)
-        lost = JobLost(job_id=envelope.job_id, fence=envelope.fence, reason=LossReason(why))
+        lost = JobLost(job_id=envelope.job_id, fence=envelope.fence, reason=LossReason(reason))
         return [delivery.emit("jobs.results", lost)]
 
 
@@ -41,11 +41,11 @@ def envelope_of(delivery: Delivery) -> JobEnvelope:
 
 
 async def main(redis_url: str, environment: str, crash: str) -> None:
-    wire = RedisWire(redis_url)
-    dying = wire
+    broker = RedisBroker(redis_url)
+    dying = broker
     match crash.split("."):
         case ["wire", method, "before" | "after" as when]:
-            dying = ends_process(wire, method, when, on_call=ON_RESULT)
+            dying = with_process_exit(broker, method, when, on_call=ON_RESULT)
         case _:
             pass
     messenger = Messenger(
@@ -54,12 +54,12 @@ async def main(redis_url: str, environment: str, crash: str) -> None:
         environment,
         metrics=Metrics("jobs-worker", environment),
         produces=["jobs.results"],
-        pace=Pace(block=0.05, drain=0.5, beat=0.1),
+        timings=ConsumerTimings(block_timeout=0.05, drain_timeout=0.5, heartbeat_interval=0.1),
     )
-    messenger.work("jobs.generic", Worker(messenger), slots=2)
+    messenger.consume_work("jobs.generic", ReportingHandler(messenger), concurrency=2)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, messenger.drain)
     await messenger.run()
-    await wire.close()
+    await broker.close()
 
 
 if __name__ == "__main__":

@@ -11,16 +11,16 @@ import pytest_asyncio
 
 from msaas.kernel import Clock
 from msaas.messaging import Messenger
-from msaas.messaging.loop import Loop
-from msaas.streams import Wire
+from msaas.messaging.loop import BrokerLoop
+from msaas.streams import Broker
 from msaas.telemetry import Metrics
-from msaas.testing import MemoryWire
+from msaas.testing import MemoryBroker
 
 ENV = "test"
-LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+START_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class _Leap(selectors.DefaultSelector):
+class _SkippingSelector(selectors.DefaultSelector):
     passed = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
@@ -32,15 +32,15 @@ class _Leap(selectors.DefaultSelector):
         return ready
 
 
-class LeapingLoop(asyncio.SelectorEventLoop):
+class TimeSkippingLoop(asyncio.SelectorEventLoop):
     """Makes an hour of waiting cost nothing, and gives every run of a test the same times."""
 
     def __init__(self) -> None:
-        self._leap = _Leap()
-        super().__init__(self._leap)
+        self._skipping_selector = _SkippingSelector()
+        super().__init__(self._skipping_selector)
 
     def time(self) -> float:
-        return self._leap.passed
+        return self._skipping_selector.passed
 
 
 class LoopClock:
@@ -48,7 +48,7 @@ class LoopClock:
         self._loop = loop
 
     def now(self) -> datetime:
-        return LONG_AGO + timedelta(seconds=self.monotonic())
+        return START_TIME + timedelta(seconds=self.monotonic())
 
     def monotonic(self) -> float:
         return self._loop.time()
@@ -58,7 +58,7 @@ class LoopClock:
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    return {"leaping": LeapingLoop}
+    return {"leaping": TimeSkippingLoop}
 
 
 @pytest_asyncio.fixture
@@ -67,8 +67,8 @@ async def clock() -> Clock:
 
 
 @pytest.fixture
-def wire(clock: Clock) -> MemoryWire:
-    return MemoryWire(clock)
+def broker(clock: Clock) -> MemoryBroker:
+    return MemoryBroker(clock)
 
 
 @pytest.fixture
@@ -77,13 +77,13 @@ def metrics() -> Metrics:
 
 
 @pytest.fixture
-def stand(clock: Clock, metrics: Metrics) -> Callable[..., Messenger]:
+def make_messenger(clock: Clock, metrics: Metrics) -> Callable[..., Messenger]:
     """Return what makes a process of a kind that produces to topics."""
 
-    def stand(wire: Wire, process: str, *produces: str) -> Messenger:
-        return Messenger(wire, process, ENV, metrics=metrics, produces=produces, clock=clock)
+    def make(broker: Broker, process: str, *produces: str) -> Messenger:
+        return Messenger(broker, process, ENV, metrics=metrics, produces=produces, clock=clock)
 
-    return stand
+    return make
 
 
 @pytest.fixture
@@ -97,11 +97,11 @@ def counted(metrics: Metrics) -> Callable[[str, str], float]:
 
 
 @pytest.fixture
-def running() -> Callable[[Loop], AbstractAsyncContextManager[asyncio.Task[None]]]:
+def running() -> Callable[[BrokerLoop], AbstractAsyncContextManager[asyncio.Task[None]]]:
     """Return what keeps a loop running for the time of a block, and then drains it."""
 
     @asynccontextmanager
-    async def running(loop: Loop) -> AsyncGenerator[asyncio.Task[None]]:
+    async def running(loop: BrokerLoop) -> AsyncGenerator[asyncio.Task[None]]:
         task = asyncio.create_task(loop.run())
         try:
             yield task

@@ -14,22 +14,22 @@ from msaas.messaging import (
     CommandRefused,
     Messenger,
     TopicFull,
-    WireFull,
-    WireUnavailable,
+    BrokerFull,
+    BrokerUnavailable,
 )
-from msaas.messaging.loop import Loop
-from msaas.streams import Committed, Source, Write, entry_ms
-from msaas.testing import MemoryWire, build_submit_job, wait_until
+from msaas.messaging.loop import BrokerLoop
+from msaas.streams import CommitResult, StreamConsumer, Write, entry_timestamp_ms
+from msaas.testing import MemoryBroker, build_submit_job, wait_until
 
 ENV = "test"
 TOPIC = get_topic("jobs.commands")
 COMMANDS = TOPIC.key(ENV, "jobs")
 MINUTE = timedelta(seconds=60)
 
-Running = Callable[[Loop], AbstractAsyncContextManager[asyncio.Task[None]]]
+Running = Callable[[BrokerLoop], AbstractAsyncContextManager[asyncio.Task[None]]]
 
 
-class LagClock:
+class LaggingClock:
     """The wire's own clock, which another server may have set otherwise."""
 
     def __init__(self, clock: Clock) -> None:
@@ -41,11 +41,11 @@ class LagClock:
         return self._clock.now() - timedelta(seconds=self.lag)
 
 
-class Line(MemoryWire):
+class ScriptedBroker(MemoryBroker):
     """Raises what the test lays out, one for each commit, before or after it was carried out."""
 
     def __init__(self, clock: Clock) -> None:
-        self.time = LagClock(clock)
+        self.time = LaggingClock(clock)
         super().__init__(self.time)
         self.before: list[Exception | None] = []
         self.after: list[Exception | None] = []
@@ -53,15 +53,15 @@ class Line(MemoryWire):
         self.seconds: list[float] = []
 
     async def commit(
-        self, writes: Sequence[Write], source: Source | None = None, done: Sequence[str] = ()
-    ) -> Committed:
+        self, writes: Sequence[Write], consumer: StreamConsumer | None = None, acked_ids: Sequence[str] = ()
+    ) -> CommitResult:
         await asyncio.sleep(self.seconds.pop(0) if self.seconds else 0)
         if fault := self.before.pop(0) if self.before else None:
             raise fault
-        committed = await super().commit(writes, source, done)
+        committed = await super().commit(writes, consumer, acked_ids)
         if fault := self.after.pop(0) if self.after else None:
             raise fault
-        return Committed(committed.entry_ids, dict.fromkeys(committed.depths, self.depth_shown))
+        return CommitResult(committed.entry_ids, dict.fromkeys(committed.depths, self.depth_shown))
 
     async def depth(self, key: str) -> int:
         return self.depth_shown
@@ -77,13 +77,13 @@ class Line(MemoryWire):
 
 
 @pytest.fixture
-def line(clock: Clock) -> Line:
-    return Line(clock)
+def broker(clock: Clock) -> ScriptedBroker:
+    return ScriptedBroker(clock)
 
 
 @pytest.fixture
-def client(line: Line, stand: Callable[..., Messenger]) -> CommandClient:
-    return stand(line, "gateway", TOPIC.name).commands()
+def client(broker: ScriptedBroker, make_messenger: Callable[..., Messenger]) -> CommandClient:
+    return make_messenger(broker, "gateway", TOPIC.name).create_command_client()
 
 
 @pytest.fixture
@@ -103,23 +103,23 @@ def accepting(command: Entry[Message], **data: object) -> Reply:
 
 
 async def test_the_owners_word_is_the_answer(
-    line: Line, client: CommandClient, ask: Ask, running: Running
+    broker: ScriptedBroker, client: CommandClient, ask: Ask, running: Running
 ) -> None:
     async with running(client):
         asked = ask()
-        [command] = await wait_until(line.sent)
-        await line.answer(command, accepting(command, version=7))
+        [command] = await wait_until(broker.sent)
+        await broker.answer(command, accepting(command, version=7))
         assert (await asked).data == {"version": 7}
-    assert len(await line.sent()) == 1
+    assert len(await broker.sent()) == 1
 
 
 async def test_what_nobody_answers_is_sent_again_under_the_same_id_with_less_time_left(
-    line: Line, client: CommandClient, ask: Ask, running: Running
+    broker: ScriptedBroker, client: CommandClient, ask: Ask, running: Running
 ) -> None:
     async with running(client):
         with pytest.raises(CommandTimeout):
             await ask(ttl=3.0)
-    sent = await line.sent()
+    sent = await broker.sent()
     assert len({command.id for command in sent}) == 1
     assert [command.ttl_ms for command in sent] == [3000, 2000, 1000]
     assert [command.message for command in sent] == [sent[0].message] * 3
@@ -127,41 +127,41 @@ async def test_what_nobody_answers_is_sent_again_under_the_same_id_with_less_tim
 
 @pytest.mark.parametrize("seconds", [[0.9], [0, 0.9], [0, 0, 0.9], [0.9, 0.9]])
 async def test_a_call_is_not_over_before_all_that_it_sent_has_expired(
-    line: Line, client: CommandClient, ask: Ask, running: Running, seconds: list[float]
+    broker: ScriptedBroker, client: CommandClient, ask: Ask, running: Running, seconds: list[float]
 ) -> None:
-    line.seconds = list(seconds)
+    broker.seconds = list(seconds)
     async with running(client):
         with pytest.raises(CommandTimeout):
             await ask(ttl=3.0)
-        over_ms = await line.now_ms()
-    found = (await line.tail({COMMANDS: "0-0"}, 100, 0))[COMMANDS]
+        over_ms = await broker.now_ms()
+    found = (await broker.tail({COMMANDS: "0-0"}, 100, 0))[COMMANDS]
     for raw in found:
-        assert entry_ms(raw.entry_id) + (decode(TOPIC, raw.fields).ttl_ms or 0) <= over_ms
+        assert entry_timestamp_ms(raw.entry_id) + (decode(TOPIC, raw.fields).ttl_ms or 0) <= over_ms
 
 
 async def test_an_answer_to_any_of_the_sends_ends_the_sending(
-    line: Line, client: CommandClient, ask: Ask, running: Running
+    broker: ScriptedBroker, client: CommandClient, ask: Ask, running: Running
 ) -> None:
     async with running(client):
         asked = ask(ttl=3.0)
         await asyncio.sleep(1.5)
-        first, _ = await line.sent()
-        await line.answer(first, accepting(first))
+        first, _ = await broker.sent()
+        await broker.answer(first, accepting(first))
         assert (await asked).ok
         await asyncio.sleep(5)
-    assert len(await line.sent()) == 2
+    assert len(await broker.sent()) == 2
 
 
 async def test_a_refusal_raises_with_its_problem(
-    line: Line, client: CommandClient, ask: Ask, running: Running
+    broker: ScriptedBroker, client: CommandClient, ask: Ask, running: Running
 ) -> None:
     problem = ReplyProblem(
         code="quota_exceeded", detail="All used.", retryable=False, context={"limit": 10}
     )
     async with running(client):
         asked = ask()
-        [command] = await wait_until(line.sent)
-        await line.answer(command, Reply(command_id=command.id, ok=False, problem=problem))
+        [command] = await wait_until(broker.sent)
+        await broker.answer(command, Reply(command_id=command.id, ok=False, problem=problem))
         with pytest.raises(CommandRefused, match="All used") as refused:
             await asked
     assert refused.value.problem == problem
@@ -169,128 +169,128 @@ async def test_a_refusal_raises_with_its_problem(
 
 
 async def test_a_full_topic_is_told_at_once_and_nothing_is_sent(
-    line: Line, client: CommandClient, ask: Ask, running: Running
+    broker: ScriptedBroker, client: CommandClient, ask: Ask, running: Running
 ) -> None:
     async with running(client):
-        line.depth_shown = TOPIC.bound or 0
+        broker.depth_shown = TOPIC.bound or 0
         with pytest.raises(CommandTimeout):
             await ask(ttl=0.1)
-        before = len(await line.sent())
+        before = len(await broker.sent())
         with pytest.raises(TopicFull) as full:
             await ask()
     assert full.value.context["retry_after"] == 1
-    assert len(await line.sent()) == before
+    assert len(await broker.sent()) == before
 
 
 async def test_a_topic_that_fills_up_after_the_first_send_ends_no_call(
-    line: Line, client: CommandClient, ask: Ask, running: Running
+    broker: ScriptedBroker, client: CommandClient, ask: Ask, running: Running
 ) -> None:
     async with running(client):
-        line.depth_shown = TOPIC.bound or 0
+        broker.depth_shown = TOPIC.bound or 0
         asked = ask(ttl=3.0)
         await asyncio.sleep(2.5)
-        [command] = await line.sent()
-        await line.answer(command, accepting(command))
+        [command] = await broker.sent()
+        await broker.answer(command, accepting(command))
         assert (await asked).ok
 
 
-@pytest.mark.parametrize("fault", [WireUnavailable(target="redis"), WireFull(reply="OOM")])
+@pytest.mark.parametrize("fault", [BrokerUnavailable(target="redis"), BrokerFull(reply="OOM")])
 async def test_a_first_send_that_fails_is_told_and_a_later_one_is_not(
-    line: Line, client: CommandClient, ask: Ask, running: Running, fault: Exception
+    broker: ScriptedBroker, client: CommandClient, ask: Ask, running: Running, fault: Exception
 ) -> None:
     async with running(client):
-        line.before = [fault]
+        broker.before = [fault]
         with pytest.raises(type(fault)):
             await ask()
-        line.before = [None, fault, None]
+        broker.before = [None, fault, None]
         asked = ask(ttl=3.0)
         await asyncio.sleep(2.5)
-        command, again = await line.sent()
+        command, again = await broker.sent()
         assert command.id == again.id
-        await line.answer(again, accepting(again))
+        await broker.answer(again, accepting(again))
         assert (await asked).ok
 
 
 async def test_answers_twice_late_or_to_nobody_do_no_harm(
-    line: Line, client: CommandClient, ask: Ask, running: Running
+    broker: ScriptedBroker, client: CommandClient, ask: Ask, running: Running
 ) -> None:
     async with running(client):
         with pytest.raises(CommandTimeout):
             await ask(ttl=1.0)
-        old = (await line.sent())[0]
+        old = (await broker.sent())[0]
         asked = ask(ttl=3.0)
-        new = (await wait_until(lambda: after(line, 3)))[0]
-        await line.answer(old, accepting(old, whose="old"))
-        await line.answer(new, Reply(command_id=new_id(), ok=True, data={"whose": "nobody"}))
-        await line.answer(new, accepting(new, whose="new"))
-        await line.answer(new, accepting(new, whose="new, again"))
+        new = (await wait_until(lambda: after(broker, 3)))[0]
+        await broker.answer(old, accepting(old, whose="old"))
+        await broker.answer(new, Reply(command_id=new_id(), ok=True, data={"whose": "nobody"}))
+        await broker.answer(new, accepting(new, whose="new"))
+        await broker.answer(new, accepting(new, whose="new, again"))
         assert (await asked).data == {"whose": "new"}
 
 
-async def after(line: Line, count: int) -> Sequence[Entry[Message]]:
-    return (await line.sent())[count:]
+async def after(broker: ScriptedBroker, count: int) -> Sequence[Entry[Message]]:
+    return (await broker.sent())[count:]
 
 
 async def test_an_unreadable_answer_hides_no_other(
-    line: Line, client: CommandClient, ask: Ask, running: Running
+    broker: ScriptedBroker, client: CommandClient, ask: Ask, running: Running
 ) -> None:
     async with running(client):
         asked = ask()
-        [command] = await wait_until(line.sent)
-        await line.commit([Write(str(command.reply_to), {b"type": b"Nonsense"})])
-        await line.answer(command, accepting(command))
+        [command] = await wait_until(broker.sent)
+        await broker.commit([Write(str(command.reply_to), {b"type": b"Nonsense"})])
+        await broker.answer(command, accepting(command))
         assert (await asked).ok
 
 
-async def test_an_answer_on_another_wire_whose_clock_lags_is_heard_after_its_epoch(
-    line: Line, client: CommandClient, ask: Ask, running: Running
+async def test_an_answer_on_another_broker_whose_clock_lags_is_heard_after_its_epoch(
+    broker: ScriptedBroker, client: CommandClient, ask: Ask, running: Running
 ) -> None:
     async with running(client):
         asked = ask()
-        [command] = await wait_until(line.sent)
-        await line.answer(command, accepting(command))
+        [command] = await wait_until(broker.sent)
+        await broker.answer(command, accepting(command))
         await asked
-        line.flush()
-        line.time.lag = 20
+        broker.flush()
+        broker.time.lag = 20
         asked = ask()
-        [command] = await wait_until(line.sent)
-        await line.answer(command, accepting(command))
+        [command] = await wait_until(broker.sent)
+        await broker.answer(command, accepting(command))
         await asyncio.sleep(0.5)
         assert not asked.done()
-        await client.notice_epoch("another")
+        await client.on_new_epoch("another")
         assert (await asked).ok
 
 
 async def test_a_look_that_began_before_a_new_epoch_skips_nothing_of_it(
-    line: Line, client: CommandClient, ask: Ask
+    broker: ScriptedBroker, client: CommandClient, ask: Ask
 ) -> None:
     first = ask()
-    [command] = await wait_until(line.sent)
-    await line.answer(command, accepting(command))
+    [command] = await wait_until(broker.sent)
+    await broker.answer(command, accepting(command))
     await client.step()
     await first
     looking = asyncio.create_task(client.step())
-    line.flush()
-    line.time.lag = 20
+    broker.flush()
+    broker.time.lag = 20
     asked = ask()
-    [command] = await wait_until(line.sent)
-    await line.answer(command, accepting(command))
-    await client.notice_epoch("another")
-    line.time.lag = -20
-    await line.answer(command, Reply(command_id=new_id(), ok=True))
+    [command] = await wait_until(broker.sent)
+    await broker.answer(command, accepting(command))
+    await client.on_new_epoch("another")
+    broker.time.lag = -20
+    await broker.answer(command, Reply(command_id=new_id(), ok=True))
     await looking
     await client.step()
     assert (await asked).ok
 
 
 async def test_a_caller_that_goes_away_asks_no_more(
-    line: Line, client: CommandClient, ask: Ask, running: Running
+    broker: ScriptedBroker, client: CommandClient, ask: Ask, running: Running
 ) -> None:
     async with running(client):
         asked = ask()
-        [command] = await wait_until(line.sent)
+        [command] = await wait_until(broker.sent)
         asked.cancel()
         await asyncio.wait({asked})
-        await line.answer(command, accepting(command))
+        await broker.answer(command, accepting(command))
         await asyncio.sleep(5)
-    assert len(await line.sent()) == 1
+    assert len(await broker.sent()) == 1

@@ -13,20 +13,20 @@ from hypothesis import strategies as st
 
 from msaas.contracts import Entry, Message, Reply, SubmitJob, decode, encode, get_topic
 from msaas.kernel import Clock, CommandTimeout, new_id
-from msaas.messaging import CommandClient, Messenger, WireUnavailable
-from msaas.messaging.commands import SENDS_PER_CALL
-from msaas.messaging.loop import Loop
-from msaas.streams import Committed, Source, Write
-from msaas.testing import MemoryWire, build_submit_job
+from msaas.messaging import CommandClient, Messenger, BrokerUnavailable
+from msaas.messaging.command_client import MAX_SENDS_PER_CALL
+from msaas.messaging.loop import BrokerLoop
+from msaas.streams import CommitResult, StreamConsumer, Write
+from msaas.testing import MemoryBroker, build_submit_job
 
 ENV = "test"
 TOPIC = get_topic("jobs.commands")
 COMMANDS = TOPIC.key(ENV, "jobs")
-A_MOMENT = 0.002
+TICK = 0.002
 
 Send = Literal["arrives", "is lost", "arrives unheard"]
 Kind = Literal["own", "none", "twice", "foreign", "garbage"]
-Outcome = Reply | CommandTimeout | WireUnavailable
+Outcome = Reply | CommandTimeout | BrokerUnavailable
 
 
 class Call(NamedTuple):
@@ -39,67 +39,67 @@ class Answer(NamedTuple):
     after: float
 
 
-class BadLine(MemoryWire):
+class LossyBroker(MemoryBroker):
     """Loses commands, or the word that they have arrived."""
 
-    def __init__(self, clock: Clock, fates: Sequence[Send]) -> None:
+    def __init__(self, clock: Clock, outcomes: Sequence[Send]) -> None:
         super().__init__(clock)
-        self._fates = list(fates)
+        self._outcomes = list(outcomes)
 
     async def commit(
-        self, writes: Sequence[Write], source: Source | None = None, done: Sequence[str] = ()
-    ) -> Committed:
+        self, writes: Sequence[Write], consumer: StreamConsumer | None = None, acked_ids: Sequence[str] = ()
+    ) -> CommitResult:
         of_commands = any(write.key == COMMANDS for write in writes)
-        fate = self._fates.pop() if of_commands and self._fates else "arrives"
-        if fate == "is lost":
-            raise WireUnavailable(target="line")
-        committed = await super().commit(writes, source, done)
-        if fate == "arrives unheard":
-            raise WireUnavailable(target="line")
+        outcome = self._outcomes.pop() if of_commands and self._outcomes else "arrives"
+        if outcome == "is lost":
+            raise BrokerUnavailable(target="line")
+        committed = await super().commit(writes, consumer, acked_ids)
+        if outcome == "arrives unheard":
+            raise BrokerUnavailable(target="line")
         return committed
 
 
 class Owner:
     """Answers every command that reaches it in the way that is next."""
 
-    def __init__(self, wire: MemoryWire, ways: Sequence[Answer]) -> None:
+    def __init__(self, broker: MemoryBroker, answers: Sequence[Answer]) -> None:
         self.reached: dict[UUID, list[Entry[Message]]] = defaultdict(list)
         self.answered_at: dict[UUID, float] = {}
-        self._wire, self._ways = wire, list(ways)
+        self._broker, self._answers = broker, list(answers)
         self._position = "0-0"
 
     async def serve(self) -> None:
         async with asyncio.TaskGroup() as answering:
             while True:
-                found = await self._wire.tail({COMMANDS: self._position}, 100, 1)
+                found = await self._broker.tail({COMMANDS: self._position}, 100, 1)
                 for raw in found.get(COMMANDS, []):
                     self._position = raw.entry_id
-                    way = self._ways.pop() if self._ways else Answer("own", 0)
-                    answering.create_task(self._answer(decode(TOPIC, raw.fields), way))
+                    answer = self._answers.pop() if self._answers else Answer("own", 0)
+                    answering.create_task(self._answer(decode(TOPIC, raw.fields), answer))
 
-    async def _answer(self, command: Entry[Message], way: Answer) -> None:
+    async def _answer(self, command: Entry[Message], answer: Answer) -> None:
         job_id = cast("SubmitJob", command.message).job_id
         self.reached[job_id].append(command)
-        await asyncio.sleep(way.after)
+        await asyncio.sleep(answer.after)
         own = Reply(command_id=command.id, ok=True, data={"job_id": job_id})
         foreign = Reply(command_id=new_id(), ok=True, data={"job_id": "foreign"})
-        replies = {"own": [own], "twice": [own, own], "foreign": [foreign]}.get(way.kind, [])
+        replies = {"own": [own], "twice": [own, own], "foreign": [foreign]}.get(answer.kind, [])
         bodies = [encode(one, id=new_id(), correlation_id="c", ts=command.ts) for one in replies]
-        bodies += [{b"type": b"Reply", b"data": b"{"}] if way.kind == "garbage" else []
+        bodies += [{b"type": b"Reply", b"data": b"{"}] if answer.kind == "garbage" else []
         key, window = str(command.reply_to), timedelta(seconds=60)
-        await self._wire.commit([Write(key, body, window, expires=True) for body in bodies])
+        await self._broker.commit([Write(key, body, window, expires=True) for body in bodies])
         if own in replies:
             now = asyncio.get_running_loop().time()
             self.answered_at[job_id] = min(now, self.answered_at.get(job_id, now))
 
 
-async def hear(client: CommandClient, command: SubmitJob, call: Call) -> tuple[Outcome, float]:
+async def receive_reply(client: CommandClient, command: SubmitJob, call: Call) -> tuple[Outcome, float]:
     """Tell how a call ended, and when its time was over."""
     await asyncio.sleep(call.starts)
     ends = asyncio.get_running_loop().time() + call.ttl
     try:
         return await client.call(TOPIC.name, command, ttl=call.ttl, correlation_id="c"), ends
-    except (CommandTimeout, WireUnavailable) as error:
+    except (CommandTimeout, BrokerUnavailable) as error:
         return error, ends
 
 
@@ -125,20 +125,20 @@ some_answers = st.builds(
 )
 async def test_each_call_gets_its_own_answer_or_ends_with_its_time(
     clock: Clock,
-    stand: Callable[..., Messenger],
-    running: Callable[[Loop], AbstractAsyncContextManager[asyncio.Task[None]]],
+    make_messenger: Callable[..., Messenger],
+    running: Callable[[BrokerLoop], AbstractAsyncContextManager[asyncio.Task[None]]],
     calls: Sequence[Call],
     sends: Sequence[Send],
     answers: Sequence[Answer],
 ) -> None:
-    wire = BadLine(clock, sends)
-    owner = Owner(wire, answers)
-    client = stand(wire, "gateway", TOPIC.name).commands()
+    broker = LossyBroker(clock, sends)
+    owner = Owner(broker, answers)
+    client = make_messenger(broker, "gateway", TOPIC.name).create_command_client()
     commands = [build_submit_job() for _ in calls]
     serving = asyncio.create_task(owner.serve())
     async with running(client):
         ends = await asyncio.gather(
-            *(hear(client, command, call) for command, call in zip(commands, calls, strict=True))
+            *(receive_reply(client, command, call) for command, call in zip(commands, calls, strict=True))
         )
     serving.cancel()
     await asyncio.wait({serving})
@@ -149,11 +149,11 @@ async def test_each_call_gets_its_own_answer_or_ends_with_its_time(
             assert outcome.data == {"job_id": str(command.job_id)}
             assert answered_at is not None
         elif isinstance(outcome, CommandTimeout):
-            assert answered_at is None or answered_at > over_at - A_MOMENT
+            assert answered_at is None or answered_at > over_at - TICK
         else:
             assert set(sends) - {"arrives"}
         sent = owner.reached[command.job_id]
         times_left = [one.ttl_ms or 0 for one in sent]
         assert len({one.id for one in sent}) <= 1
-        assert len(sent) <= SENDS_PER_CALL
+        assert len(sent) <= MAX_SENDS_PER_CALL
         assert times_left == sorted(set(times_left), reverse=True)

@@ -4,72 +4,72 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from msaas.contracts import get_topic
-from msaas.messaging import BatchRunner, Delivery, Messenger, Outgoing, WireUnavailable
-from msaas.streams import RawEntry, Source
+from msaas.messaging import BatchConsumer, Delivery, Messenger, OutgoingMessage, BrokerUnavailable
+from msaas.streams import RawEntry, StreamConsumer
 from msaas.telemetry import Metrics
-from msaas.testing import FakeClock, MemoryWire, build_submit_job
+from msaas.testing import FakeClock, MemoryBroker, build_submit_job
 
 ENV = "test"
 
 
-class Bursts(MemoryWire):
+class BurstyBroker(MemoryBroker):
     """Does something after its first read."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock)
         self.after_read: Callable[[], Any] | None = None
 
-    async def read(self, source: Source, count: int, block: float) -> list[RawEntry]:
-        found = await super().read(source, count, block)
+    async def read(self, consumer: StreamConsumer, count: int, block: float) -> list[RawEntry]:
+        found = await super().read(consumer, count, block)
         if self.after_read is not None:
             act, self.after_read = self.after_read, None
             await act()
         return found
 
 
-def messenger(wire: MemoryWire, clock: FakeClock, process: str, *produces: str) -> Messenger:
+def messenger(broker: MemoryBroker, clock: FakeClock, process: str, *produces: str) -> Messenger:
     metrics = Metrics(process, ENV)
-    return Messenger(wire, process, ENV, metrics=metrics, produces=produces, clock=clock)
+    return Messenger(broker, process, ENV, metrics=metrics, produces=produces, clock=clock)
 
 
 async def test_what_comes_within_a_moment_shares_the_batch(fake_clock: FakeClock) -> None:
-    wire = Bursts(fake_clock)
-    publisher = messenger(wire, fake_clock, "gateway", "jobs.commands").publisher
+    broker = BurstyBroker(fake_clock)
+    publisher = messenger(broker, fake_clock, "gateway", "jobs.commands").publisher
     sizes: list[int] = []
 
     async def publish() -> None:
         await publisher.publish("jobs.commands", build_submit_job(), correlation_id="c")
 
-    async def handle(batch: Sequence[Delivery]) -> list[Outgoing]:
+    async def handle(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         sizes.append(len(batch))
         return []
 
-    station = messenger(wire, fake_clock, "jobs").station
-    runner = BatchRunner(station, "jobs.commands", handle, linger=0.001)
+    context = messenger(broker, fake_clock, "jobs").context
+    runner = BatchConsumer(context, "jobs.commands", handle, linger=0.001)
     await publish()
-    wire.after_read = publish
+    broker.after_read = publish
     await runner.step()
     assert sizes == [2]
 
 
-async def test_what_was_read_is_handled_though_the_wire_goes_away(fake_clock: FakeClock) -> None:
-    wire = Bursts(fake_clock)
-    publisher = messenger(wire, fake_clock, "gateway", "jobs.commands").publisher
+async def test_what_was_read_is_handled_though_the_broker_goes_away(fake_clock: FakeClock) -> None:
+    broker = BurstyBroker(fake_clock)
+    publisher = messenger(broker, fake_clock, "gateway", "jobs.commands").publisher
     await publisher.publish("jobs.commands", build_submit_job(), correlation_id="c")
     handled: list[str] = []
 
     async def fail() -> None:
-        wire.fail_with(WireUnavailable(target="redis"))
+        broker.fail_with(BrokerUnavailable(target="redis"))
 
-    async def handle(batch: Sequence[Delivery]) -> list[Outgoing]:
-        wire.fail_with(None)
+    async def handle(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
+        broker.fail_with(None)
         handled.extend(delivery.entry_id for delivery in batch)
         return []
 
-    station = messenger(wire, fake_clock, "jobs").station
-    runner = BatchRunner(station, "jobs.commands", handle, linger=0.001)
-    wire.after_read = fail
+    context = messenger(broker, fake_clock, "jobs").context
+    runner = BatchConsumer(context, "jobs.commands", handle, linger=0.001)
+    broker.after_read = fail
     await runner.step()
     assert len(handled) == 1
     key = get_topic("jobs.commands").key(ENV, "jobs")
-    assert await wire.depth(key) == 0
+    assert await broker.depth(key) == 0

@@ -8,21 +8,21 @@ from uuid import uuid4
 import pytest
 
 from msaas.contracts import CancelRequested, SubmitJob, Topic, get_topic
-from msaas.messaging import Delivery, GrantRefused, Messenger, Outgoing
-from msaas.streams import Source
+from msaas.messaging import Delivery, TopicAccessDenied, Messenger, OutgoingMessage
+from msaas.streams import StreamConsumer
 from msaas.telemetry import Metrics
-from msaas.testing import MemoryWire, build_job_envelope, build_submit_job, wait_until
+from msaas.testing import MemoryBroker, build_job_envelope, build_submit_job, wait_until
 
 ENV = "test"
 JOBS = get_topic("jobs.generic").key(ENV, "jobs-worker")
-WORKER = Source(JOBS, "jobs", "jobs-worker-one")
+WORKER = StreamConsumer(JOBS, "jobs", "jobs-worker-one")
 
-Stand = Callable[..., Messenger]
+MakeMessenger = Callable[..., Messenger]
 
 
 @pytest.fixture
-def owner(wire: MemoryWire, stand: Stand) -> Messenger:
-    return stand(wire, "jobs", "jobs.generic", "jobs.control")
+def owner(broker: MemoryBroker, make_messenger: MakeMessenger) -> Messenger:
+    return make_messenger(broker, "jobs", "jobs.generic", "jobs.control")
 
 
 async def put(owner: Messenger, count: int) -> list[str]:
@@ -34,52 +34,52 @@ async def put(owner: Messenger, count: int) -> list[str]:
 
 
 async def test_an_owner_finds_what_waits_and_what_runs_but_not_what_is_done(
-    owner: Messenger, wire: MemoryWire
+    owner: Messenger, broker: MemoryBroker
 ) -> None:
     done, runs, waits = await put(owner, 3)
-    await wire.ensure_group(WORKER)
-    await wire.read(WORKER, 2, 0)
-    await wire.commit([], WORKER, [done])
-    found = await owner.find_on_wire("jobs.generic", [done, runs, waits, "1-1"])
+    await broker.ensure_group(WORKER)
+    await broker.read(WORKER, 2, 0)
+    await broker.commit([], WORKER, [done])
+    found = await owner.find_entries("jobs.generic", [done, runs, waits, "1-1"])
     assert found == {runs, waits}
-    assert await owner.find_on_wire("jobs.generic", []) == frozenset()
+    assert await owner.find_entries("jobs.generic", []) == frozenset()
 
 
-async def test_what_is_withdrawn_reaches_no_worker(owner: Messenger, wire: MemoryWire) -> None:
+async def test_what_is_withdrawn_reaches_no_worker(owner: Messenger, broker: MemoryBroker) -> None:
     kept, taken_back = await put(owner, 2)
     await owner.withdraw("jobs.generic", [taken_back])
     await owner.withdraw("jobs.generic", [taken_back, "1-1"])
     await owner.withdraw("jobs.generic", [])
-    await wire.ensure_group(WORKER)
-    assert [raw.entry_id for raw in await wire.read(WORKER, 10, 0)] == [kept]
-    assert await owner.find_on_wire("jobs.generic", [kept, taken_back]) == {kept}
+    await broker.ensure_group(WORKER)
+    assert [raw.entry_id for raw in await broker.read(WORKER, 10, 0)] == [kept]
+    assert await owner.find_entries("jobs.generic", [kept, taken_back]) == {kept}
 
 
 async def test_work_withdrawn_while_it_ran_is_no_more_taken_over(
-    owner: Messenger, wire: MemoryWire
+    owner: Messenger, broker: MemoryBroker
 ) -> None:
     [running] = await put(owner, 1)
-    await wire.ensure_group(WORKER)
-    await wire.read(WORKER, 1, 0)
+    await broker.ensure_group(WORKER)
+    await broker.read(WORKER, 1, 0)
     await owner.withdraw("jobs.generic", [running])
-    assert await wire.reclaim(Source(JOBS, "jobs", "peer"), 0, 10) == []
+    assert await broker.reclaim(StreamConsumer(JOBS, "jobs", "peer"), 0, 10) == []
 
 
 async def test_only_who_produces_to_a_topic_looks_into_it_or_takes_back(
-    wire: MemoryWire, stand: Stand
+    broker: MemoryBroker, make_messenger: MakeMessenger
 ) -> None:
-    stranger = stand(wire, "gateway", "jobs.commands")
-    with pytest.raises(GrantRefused):
-        await stranger.find_on_wire("jobs.generic", ["1-1"])
-    with pytest.raises(GrantRefused):
-        await stranger.withdraw("jobs.generic", ["1-1"])
+    other = make_messenger(broker, "gateway", "jobs.commands")
+    with pytest.raises(TopicAccessDenied):
+        await other.find_entries("jobs.generic", ["1-1"])
+    with pytest.raises(TopicAccessDenied):
+        await other.withdraw("jobs.generic", ["1-1"])
 
 
 async def test_a_mark_reaches_every_process_of_the_environment_until_its_time_is_over(
-    owner: Messenger, wire: MemoryWire, stand: Stand, metrics: Metrics
+    owner: Messenger, broker: MemoryBroker, make_messenger: MakeMessenger, metrics: Metrics
 ) -> None:
-    worker = stand(wire, "jobs-worker")
-    elsewhere = Messenger(wire, "jobs-worker", "other", metrics=metrics)
+    worker = make_messenger(broker, "jobs-worker")
+    elsewhere = Messenger(broker, "jobs-worker", "other", metrics=metrics)
     one, two, other = uuid4(), uuid4(), uuid4()
     await owner.mark_cancelled([one, two], timedelta(seconds=60))
     await asyncio.sleep(59)
@@ -105,16 +105,16 @@ async def test_to_mark_or_ask_about_nothing_is_nothing(owner: Messenger) -> None
 
 
 async def test_a_whole_fleet_runs_asks_answers_follows_and_ends_when_drained(
-    wire: MemoryWire, stand: Stand, metrics: Metrics
+    broker: MemoryBroker, make_messenger: MakeMessenger, metrics: Metrics
 ) -> None:
-    owner, gateway = stand(wire, "jobs", "jobs.control"), stand(wire, "gateway", "jobs.commands")
-    worker, seen, epochs = stand(wire, "jobs-worker"), list[object](), list[str]()
+    owner, gateway = make_messenger(broker, "jobs", "jobs.control"), make_messenger(broker, "gateway", "jobs.commands")
+    worker, seen, epochs = make_messenger(broker, "jobs-worker"), list[object](), list[str]()
 
-    async def handle(batch: Sequence[Delivery]) -> list[Outgoing]:
+    async def handle(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         commands = [one.message for one in batch if isinstance(one.message, SubmitJob)]
         cancels = [CancelRequested(job_id=command.job_id) for command in commands]
         told = [one.emit("jobs.control", c) for one, c in zip(batch, cancels, strict=True)]
-        return [*told, *(reply for one in batch for reply in one.accept(seen=True))]
+        return [*told, *(reply for one in batch for reply in one.reply_success(seen=True))]
 
     async def show(_topic: Topic, deliveries: Sequence[Delivery]) -> None:
         seen.extend(one.message for one in deliveries)
@@ -125,10 +125,10 @@ async def test_a_whole_fleet_runs_asks_answers_follows_and_ends_when_drained(
     async def notice(epoch: str) -> None:
         epochs.append(epoch)
 
-    owner.batch("jobs.commands", handle)
+    owner.consume_batches("jobs.commands", handle)
     owner.on_epoch(notice)
-    worker.tail(["jobs.control"], show, resync)
-    client = gateway.commands()
+    worker.tail_log(["jobs.control"], show, resync)
+    client = gateway.create_command_client()
     fleet = [asyncio.create_task(one.run()) for one in (owner, worker, gateway)]
     await wait_until(lambda: len(epochs) == 1)
     command = build_submit_job()
@@ -146,19 +146,19 @@ async def test_a_whole_fleet_runs_asks_answers_follows_and_ends_when_drained(
 
 
 async def test_consumers_end_before_what_their_last_answers_need(
-    wire: MemoryWire, stand: Stand
+    broker: MemoryBroker, make_messenger: MakeMessenger
 ) -> None:
-    gateway, owner = stand(wire, "gateway", "jobs.commands"), stand(wire, "jobs")
+    gateway, owner = make_messenger(broker, "gateway", "jobs.commands"), make_messenger(broker, "jobs")
     answered: list[bool] = []
 
-    async def handle(batch: Sequence[Delivery]) -> list[Outgoing]:
+    async def handle(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         owner.drain()
         await asyncio.sleep(5)
         answered.append(True)
         return []
 
-    owner.batch("jobs.commands", handle)
+    owner.consume_batches("jobs.commands", handle)
     await gateway.publisher.publish("jobs.commands", build_submit_job(), correlation_id="c")
     await owner.run()
     assert answered == [True]
-    assert await wire.depth(get_topic("jobs.commands").key(ENV, "jobs")) == 0
+    assert await broker.depth(get_topic("jobs.commands").key(ENV, "jobs")) == 0

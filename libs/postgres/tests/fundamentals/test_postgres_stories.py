@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from msaas.postgres import Contended, Database
+from msaas.postgres import TransactionConflict, Database
 
 
 async def test_a_handler_changes_rows_in_one_transaction(database: Database) -> None:
@@ -38,6 +38,6 @@ async def test_a_failure_undoes_everything(database: Database) -> None:
 async def test_a_hot_row_is_waited_for_but_not_for_long(database: Database) -> None:
     async with database.transaction() as first:
         await first.execute("LOCK TABLE notes")
-        with pytest.raises(Contended):
+        with pytest.raises(TransactionConflict):
             async with database.transaction(lock_timeout=0.02) as second:
                 await second.execute("LOCK TABLE notes")

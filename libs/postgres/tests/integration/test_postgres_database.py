@@ -13,11 +13,11 @@ from structlog.testing import capture_logs
 
 from msaas.kernel import CommandTimeout
 from msaas.postgres import (
-    Contended,
+    TransactionConflict,
     Database,
     DatabaseUnavailable,
     PoolExhausted,
-    PostgresSetting,
+    PostgresConfig,
 )
 from msaas.telemetry import Metrics
 
@@ -173,7 +173,7 @@ async def test_a_locked_row_is_contended_after_the_lock_timeout(notes: Database)
     lock = "SELECT 1 FROM notes WHERE body = 'a1' FOR UPDATE"
     async with notes.transaction() as holder:
         await holder.execute(lock)
-        with pytest.raises(Contended):
+        with pytest.raises(TransactionConflict):
             async with notes.transaction(lock_timeout=0.02) as waiter:
                 await waiter.execute(lock)
 
@@ -239,7 +239,7 @@ async def test_closing_waits_a_moment_and_then_cuts(notes_url: str, open_databas
 
 
 async def test_a_database_that_was_not_opened_says_so(metrics: Metrics) -> None:
-    database = Database(PostgresSetting("postgresql://h/app"), metrics)
+    database = Database(PostgresConfig("postgresql://h/app"), metrics)
     with pytest.raises(RuntimeError, match="not open"):
         await database.ping()
     await database.close()

@@ -9,14 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from msaas.kernel import CommandTimeout
-from msaas.postgres import DatabaseUnavailable, PoolExhausted, PostgresSetting, create_engine
+from msaas.postgres import DatabaseUnavailable, PoolExhausted, PostgresConfig, create_engine
 from msaas.telemetry import Metrics
 
 
 @pytest.fixture
 async def engine(notes_url: str, metrics: Metrics) -> AsyncIterator[AsyncEngine]:
-    setting = PostgresSetting(notes_url, acquire_timeout=0.05, command_timeout=0.5, slow_after=0.01)
-    engine = create_engine(setting, size=1, metrics=metrics)
+    postgres_config = PostgresConfig(notes_url, acquire_timeout=0.05, command_timeout=0.5, slow_query_threshold=0.01)
+    engine = create_engine(postgres_config, size=1, metrics=metrics)
     yield engine
     await engine.dispose()
 
@@ -53,7 +53,7 @@ async def test_a_slow_statement_is_logged_without_its_values(engine: AsyncEngine
 
 
 async def test_a_server_that_is_not_there_is_typed() -> None:
-    engine = create_engine(PostgresSetting("postgresql://u:p@127.0.0.1:1/app"))
+    engine = create_engine(PostgresConfig("postgresql://u:p@127.0.0.1:1/app"))
     with pytest.raises(DatabaseUnavailable):
         await engine.connect()
     await engine.dispose()

@@ -7,7 +7,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from msaas.postgres import MigrationLockHeld, Migrations, PostgresSetting
+from msaas.postgres import MigrationLockHeld, Migrations, PostgresConfig
 
 ENV = "from msaas.postgres import run_migrations\n\nrun_migrations()\n"
 REVISION = """
@@ -43,7 +43,7 @@ def make_chain(folder: Path, owner: str, url: str) -> Migrations:
         )
         (scripts / "versions" / f"{revision}.py").write_text(text)
         previous = revision
-    return Migrations(owner, scripts, PostgresSetting(url))
+    return Migrations(owner, scripts, PostgresConfig(url))
 
 
 async def list_tables(url: str) -> set[str]:
@@ -63,13 +63,13 @@ async def test_two_chains_go_up_down_and_up_without_touching_each_other(
 ) -> None:
     alpha = make_chain(tmp_path, "alpha", database_url)
     beta = make_chain(tmp_path, "beta", database_url)
-    assert await asyncio.to_thread(alpha.current) is None
+    assert await asyncio.to_thread(alpha.current_revision) is None
     await asyncio.to_thread(alpha.upgrade)
     await asyncio.to_thread(beta.upgrade, "beta_1")
     whole = {"alpha.one", "alpha.two", "alpha.alembic_version"}
     assert await list_tables(database_url) == whole | {"beta.one", "beta.alembic_version"}
-    assert await asyncio.to_thread(alpha.current) == "alpha_2"
-    assert await asyncio.to_thread(beta.current) == "beta_1"
+    assert await asyncio.to_thread(alpha.current_revision) == "alpha_2"
+    assert await asyncio.to_thread(beta.current_revision) == "beta_1"
     await asyncio.to_thread(alpha.downgrade, "base")
     assert await list_tables(database_url) == {
         "alpha.alembic_version",
@@ -77,7 +77,7 @@ async def test_two_chains_go_up_down_and_up_without_touching_each_other(
         "beta.alembic_version",
     }
     await asyncio.to_thread(alpha.upgrade)
-    assert await asyncio.to_thread(alpha.current) == "alpha_2"
+    assert await asyncio.to_thread(alpha.current_revision) == "alpha_2"
 
 
 async def test_two_replicas_migrating_at_once_both_succeed(
@@ -92,12 +92,12 @@ async def test_two_replicas_migrating_at_once_both_succeed(
     arguments = [sys.executable, "-c", program, str(chain.scripts), database_url]
     replicas = [await asyncio.create_subprocess_exec(*arguments) for _ in range(2)]
     assert await asyncio.gather(*(replica.wait() for replica in replicas)) == [0, 0]
-    assert await asyncio.to_thread(chain.current) == "alpha_2"
+    assert await asyncio.to_thread(chain.current_revision) == "alpha_2"
 
 
 async def test_waiting_for_another_migrator_ends(tmp_path: Path, database_url: str) -> None:
     chain = make_chain(tmp_path, "alpha", database_url)
-    hurried = Migrations("alpha", chain.scripts, chain.setting, lock_wait=0.3)
+    hurried = Migrations("alpha", chain.scripts, chain.postgres_config, lock_wait=0.3)
     holder = await asyncpg.connect(database_url)
     try:
         await holder.execute("SELECT pg_advisory_lock(hashtextextended('msaas.migrations', 0))")
@@ -120,11 +120,11 @@ async def test_a_migration_gives_up_on_a_locked_table_and_changes_nothing(
             await asyncio.to_thread(chain.downgrade, "base")
     finally:
         await holder.close()
-    assert await asyncio.to_thread(chain.current) == "alpha_2"
+    assert await asyncio.to_thread(chain.current_revision) == "alpha_2"
 
 
 def test_offline_sql_names_schema_version_table_and_lock_timeout(tmp_path: Path) -> None:
-    sql = make_chain(tmp_path, "alpha", "postgresql://nobody@127.0.0.1:1/none").sql()
+    sql = make_chain(tmp_path, "alpha", "postgresql://nobody@127.0.0.1:1/none").render_sql()
     assert "CREATE SCHEMA IF NOT EXISTS alpha" in sql
     assert "CREATE TABLE alpha.alembic_version" in sql
     assert "CREATE TABLE alpha.two (id int)" in sql
@@ -132,4 +132,4 @@ def test_offline_sql_names_schema_version_table_and_lock_timeout(tmp_path: Path)
 
 def test_an_owner_that_is_no_schema_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="cannot name a schema"):
-        Migrations("alpha; drop", tmp_path, PostgresSetting("postgresql://h/app"))
+        Migrations("alpha; drop", tmp_path, PostgresConfig("postgresql://h/app"))

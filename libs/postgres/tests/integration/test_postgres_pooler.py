@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
-from msaas.postgres import Database, PostgresSetting, create_engine
+from msaas.postgres import Database, PostgresConfig, create_engine
 
 Opener: TypeAlias = Callable[..., Awaitable[Database]]
 
@@ -49,7 +49,7 @@ async def test_the_server_connections_are_left_as_they_were(
 
 
 async def test_the_engine_works_through_it_too(pooler_url: str) -> None:
-    engine = create_engine(PostgresSetting(f"{pooler_url}?pgbouncer=true"))
+    engine = create_engine(PostgresConfig(f"{pooler_url}?pgbouncer=true"))
 
     async def read(number: int) -> int | None:
         async with engine.begin() as connection:

@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from msaas.kernel import CommandTimeout, DependencyUnavailable, MsaasError, Overloaded
-from msaas.postgres import Contended, DatabaseUnavailable, PoolExhausted, translate
+from msaas.postgres import TransactionConflict, DatabaseUnavailable, PoolExhausted, translate_error
 
 
 @pytest.mark.parametrize(
@@ -17,15 +17,15 @@ from msaas.postgres import Contended, DatabaseUnavailable, PoolExhausted, transl
         (asyncpg.TooManyConnectionsError(), DatabaseUnavailable),
         (TimeoutError(), CommandTimeout),
         (asyncpg.QueryCanceledError(), CommandTimeout),
-        (asyncpg.SerializationError(), Contended),
-        (asyncpg.DeadlockDetectedError(), Contended),
-        (asyncpg.LockNotAvailableError(), Contended),
+        (asyncpg.SerializationError(), TransactionConflict),
+        (asyncpg.DeadlockDetectedError(), TransactionConflict),
+        (asyncpg.LockNotAvailableError(), TransactionConflict),
     ],
 )
 def test_an_error_that_may_pass_is_typed_and_retryable(
     theirs: Exception, ours: type[MsaasError]
 ) -> None:
-    typed = translate(theirs)
+    typed = translate_error(theirs)
     assert type(typed) is ours
     assert ours.retryable
 
@@ -34,13 +34,13 @@ def test_an_error_that_may_pass_is_typed_and_retryable(
     "theirs", [asyncpg.UniqueViolationError(), asyncpg.UndefinedTableError(), ValueError()]
 )
 def test_an_error_with_a_meaning_of_its_own_passes(theirs: Exception) -> None:
-    assert translate(theirs) is None
+    assert translate_error(theirs) is None
 
 
 def test_misuse_of_the_driver_is_an_outage_only_on_a_closed_connection() -> None:
     misuse = asyncpg.InterfaceError("connection is closed")
-    assert translate(misuse) is None
-    assert isinstance(translate(misuse, connection_closed=True), DependencyUnavailable)
+    assert translate_error(misuse) is None
+    assert isinstance(translate_error(misuse, connection_closed=True), DependencyUnavailable)
 
 
 def test_an_exhausted_pool_is_overload_and_never_counts_against_a_message() -> None:

@@ -9,19 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msaas.sealing import (
-    MARK,
-    KeyMalformed,
-    Opener,
+    SEALED_KEY,
+    InvalidSealingKey,
+    Unsealer,
     PrivateKey,
-    SealBroken,
+    InvalidSeal,
     Sealer,
-    SealUnreadable,
+    UnknownSealingKey,
     is_sealed,
 )
 
 KEY, OTHER = PrivateKey.generate(), PrivateKey.generate()
-SEALER, OPENER = Sealer(KEY.public), Opener([KEY])
-PLACE = ("job-1", "password")
+SEALER, OPENER = Sealer(KEY.public), Unsealer([KEY])
+CONTEXT = ("job-1", "password")
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
 values: st.SearchStrategy[Any] = st.recursive(
@@ -32,53 +32,53 @@ values: st.SearchStrategy[Any] = st.recursive(
 
 
 @given(value=values, place=st.lists(texts, max_size=3))
-def test_a_value_comes_back_as_it_was(value: Any, place: list[str]) -> None:
-    sealed = SEALER.seal(value, *place)
+def test_a_value_comes_back_as_it_was(value: Any, context: list[str]) -> None:
+    sealed = SEALER.seal(value, *context)
     assert is_sealed(json.loads(json.dumps(sealed)))
-    assert OPENER.open(sealed, *place) == value
+    assert OPENER.unseal(sealed, *context) == value
 
 
 @given(place=st.lists(texts, max_size=3), other=st.lists(texts, max_size=3))
-def test_it_opens_at_its_own_place_only(place: list[str], other: list[str]) -> None:
-    sealed = SEALER.seal("hunter2", *place)
-    if place == other:
-        assert OPENER.open(sealed, *other) == "hunter2"
+def test_it_opens_with_its_own_context_only(context: list[str], other: list[str]) -> None:
+    sealed = SEALER.seal("hunter2", *context)
+    if context == other:
+        assert OPENER.unseal(sealed, *other) == "hunter2"
     else:
-        with pytest.raises(SealBroken):
-            OPENER.open(sealed, *other)
+        with pytest.raises(InvalidSeal):
+            OPENER.unseal(sealed, *other)
 
 
 @given(at=st.integers(0, 10**6), change=st.integers(1, 63))
 def test_whatever_is_changed_about_it_is_noticed(at: int, change: int) -> None:
-    head, _, body = SEALER.seal("hunter2", *PLACE)[MARK].rpartition(".")
+    head, _, body = SEALER.seal("hunter2", *CONTEXT)[SEALED_KEY].rpartition(".")
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     at %= len(body.rstrip("=")) - 1  # the last letter has bits that say nothing
     turned = letters[(letters.index(body[at]) + change) % 64]
-    with pytest.raises(SealBroken):
-        OPENER.open({MARK: f"{head}.{body[:at]}{turned}{body[at + 1 :]}"}, *PLACE)
+    with pytest.raises(InvalidSeal):
+        OPENER.unseal({SEALED_KEY: f"{head}.{body[:at]}{turned}{body[at + 1 :]}"}, *CONTEXT)
 
 
 def test_the_same_value_never_looks_the_same() -> None:
-    assert SEALER.seal("hunter2", *PLACE) != SEALER.seal("hunter2", *PLACE)
+    assert SEALER.seal("hunter2", *CONTEXT) != SEALER.seal("hunter2", *CONTEXT)
 
 
 def test_a_key_that_was_turned_over_still_opens_what_was_sealed_for_it() -> None:
-    sealed = SEALER.seal("hunter2", *PLACE)
-    assert Opener([OTHER, KEY]).open(sealed, *PLACE) == "hunter2"
-    with pytest.raises(SealUnreadable):
-        Opener([OTHER]).open(sealed, *PLACE)
+    sealed = SEALER.seal("hunter2", *CONTEXT)
+    assert Unsealer([OTHER, KEY]).unseal(sealed, *CONTEXT) == "hunter2"
+    with pytest.raises(UnknownSealingKey):
+        Unsealer([OTHER]).unseal(sealed, *CONTEXT)
 
 
 @pytest.mark.parametrize(
     "text", ["", "v1", "v1.x", "v1.x.***", "v1.x.AAAA", "v9." + "A" * 60, "...."]
 )
 def test_what_is_no_seal_is_refused(text: str) -> None:
-    with pytest.raises((SealBroken, SealUnreadable)):
-        OPENER.open({MARK: text}, *PLACE)
+    with pytest.raises((InvalidSeal, UnknownSealingKey)):
+        OPENER.unseal({SEALED_KEY: text}, *CONTEXT)
 
 
 @pytest.mark.parametrize(
-    "value", [None, "x", {}, {MARK: 1}, {MARK: "x", "more": 1}, [MARK], {"sealed": "x"}]
+    "value", [None, "x", {}, {SEALED_KEY: 1}, {SEALED_KEY: "x", "more": 1}, [SEALED_KEY], {"sealed": "x"}]
 )
 def test_only_a_seal_looks_like_one(value: Any) -> None:
     assert not is_sealed(value)
@@ -87,12 +87,12 @@ def test_only_a_seal_looks_like_one(value: Any) -> None:
 @pytest.mark.parametrize("parse", [PrivateKey.parse, type(KEY.public).parse])
 @pytest.mark.parametrize("text", ["", "x", "00000000:AAAA", "id:***", f"00000000:{'A' * 43}"])
 def test_what_is_no_key_is_refused(parse: Callable[[str], Any], text: str) -> None:
-    with pytest.raises(KeyMalformed):
+    with pytest.raises(InvalidSealingKey):
         parse(text)
 
 
 def test_keys_are_written_and_read_and_do_not_show_themselves() -> None:
-    written = KEY.reveal()
+    written = KEY.export()
     assert PrivateKey.parse(written) == KEY
     assert type(KEY.public).parse(str(KEY.public)) == KEY.public
     assert written.partition(":")[0] == KEY.public.id

@@ -3,7 +3,7 @@
 import pytest
 from pydantic_settings import SettingsConfigDict
 
-from msaas.settings import RedisSettings, SettingsInvalid, load
+from msaas.settings import RedisSettings, SettingsInvalid, load_settings
 
 
 class AgentsSettings(RedisSettings):
@@ -18,14 +18,14 @@ def test_a_service_declares_one_class_and_reads_it_once() -> None:
         "REDIS_URL": "redis://localhost:6379",
         "AGENTS_MAX_STEPS": "5",
     }
-    assert load(AgentsSettings, environ).max_steps == 5
+    assert load_settings(AgentsSettings, environ).max_steps == 5
 
 
 def test_what_is_wrong_is_named_so_that_it_can_be_put_right() -> None:
     with pytest.raises(SettingsInvalid, match="REDIS_URL is missing"):
-        load(AgentsSettings, {"ENVIRONMENT": "local"})
+        load_settings(AgentsSettings, {"ENVIRONMENT": "local"})
 
 
 def test_production_does_not_start_on_a_stand_in() -> None:
-    with pytest.raises(SettingsInvalid, match="REDIS_URL points to this machine"):
-        load(AgentsSettings, {"ENVIRONMENT": "production", "REDIS_URL": "redis://localhost:6379"})
+    with pytest.raises(SettingsInvalid, match="REDIS_URL points to localhost"):
+        load_settings(AgentsSettings, {"ENVIRONMENT": "production", "REDIS_URL": "redis://localhost:6379"})

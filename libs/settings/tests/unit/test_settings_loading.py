@@ -13,12 +13,12 @@ from pydantic_settings import SettingsConfigDict
 from msaas.settings import (
     CommaList,
     Environment,
-    FleetSettings,
+    ServiceSettings,
     LocalDefault,
     PostgresSettings,
     RedisSettings,
     SettingsInvalid,
-    load,
+    load_settings,
 )
 
 
@@ -53,13 +53,13 @@ PRODUCTION = {
 
 def problems_of(environ: Mapping[str, str]) -> dict[str, str]:
     with pytest.raises(SettingsInvalid) as refused:
-        load(JobsSettings, environ)
+        load_settings(JobsSettings, environ)
     return refused.value.problems
 
 
 def test_fleet_wide_names_stand_alone_and_the_rest_has_the_services_prefix() -> None:
     given = {"JOBS_BATCH": "7", "JOBS_LOG_LEVEL": "DEBUG", "OTEL_TRACES_SAMPLER_ARG": "0.5"}
-    settings = load(JobsSettings, LOCAL | given)
+    settings = load_settings(JobsSettings, LOCAL | given)
     assert settings.environment is Environment.LOCAL
     assert settings.redis_url.get_secret_value() == LOCAL["REDIS_URL"]
     assert (settings.batch, settings.log_level) == (7, "DEBUG")
@@ -67,17 +67,17 @@ def test_fleet_wide_names_stand_alone_and_the_rest_has_the_services_prefix() -> 
 
 
 def test_a_list_is_separated_by_commas() -> None:
-    settings = load(JobsSettings, LOCAL | {"JOBS_HOSTS": "a.example, b.example,"})
+    settings = load_settings(JobsSettings, LOCAL | {"JOBS_HOSTS": "a.example, b.example,"})
     assert settings.hosts == ("a.example", "b.example")
 
 
 def test_an_empty_variable_is_an_absent_one() -> None:
-    assert load(JobsSettings, LOCAL | {"JOBS_BATCH": ""}).batch == 100
+    assert load_settings(JobsSettings, LOCAL | {"JOBS_BATCH": ""}).batch == 100
     assert problems_of(LOCAL | {"REDIS_URL": ""}) == {"REDIS_URL": "is missing"}
 
 
 def test_settings_do_not_change() -> None:
-    settings = load(JobsSettings, LOCAL)
+    settings = load_settings(JobsSettings, LOCAL)
     with pytest.raises(ValidationError, match="frozen"):
         settings.batch = 8
 
@@ -99,7 +99,7 @@ def test_every_wrong_variable_is_named_at_once_and_none_of_their_values() -> Non
         "JOBS_HOOK_SECRET": "",
     }
     with pytest.raises(SettingsInvalid) as refused:
-        load(JobsSettings, environ)
+        load_settings(JobsSettings, environ)
     assert list(refused.value.problems) == [
         *("DATABASE_URL", "JOBS_BATCH", "JOBS_BATHC", "JOBS_EVEN", "JOBS_HOOK_SECRET"),
         *("OTEL_TRACES_SAMPLER_ARG", "REDIS_URL"),
@@ -114,7 +114,7 @@ def test_a_misspelt_variable_is_refused() -> None:
 
 
 def test_other_peoples_variables_are_left_alone() -> None:
-    assert load(JobsSettings, LOCAL | {"BILLING_BATCH": "7", "HOME": "/root"}).batch == 100
+    assert load_settings(JobsSettings, LOCAL | {"BILLING_BATCH": "7", "HOME": "/root"}).batch == 100
 
 
 def test_where_a_process_runs_must_be_said_and_known() -> None:
@@ -123,7 +123,7 @@ def test_where_a_process_runs_must_be_said_and_known() -> None:
 
 
 def test_a_secret_has_its_default_in_local_mode_only() -> None:
-    assert load(JobsSettings, LOCAL).hook_secret.get_secret_value() == "whsec_local"
+    assert load_settings(JobsSettings, LOCAL).hook_secret.get_secret_value() == "whsec_local"
     assert problems_of(PRODUCTION | {"JOBS_HOOK_SECRET": ""}) == {"JOBS_HOOK_SECRET": "is missing"}
     assert set(problems_of(PRODUCTION | {"JOBS_HOOK_SECRET": "whsec_local"})) == {
         "JOBS_HOOK_SECRET"
@@ -133,12 +133,12 @@ def test_a_secret_has_its_default_in_local_mode_only() -> None:
 def test_a_secret_cannot_be_declared_with_a_plain_default() -> None:
     key = (SecretStr, SecretStr("changeme"))
     with pytest.raises(TypeError, match="LocalDefault"):
-        create_model("Careless", __base__=FleetSettings, key=key)
+        create_model("Careless", __base__=ServiceSettings, key=key)
 
 
 def test_neither_repr_nor_str_nor_json_shows_a_secret() -> None:
     endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://token:Xk3-9fLq@otel.example.com"}
-    settings = load(JobsSettings, PRODUCTION | endpoint)
+    settings = load_settings(JobsSettings, PRODUCTION | endpoint)
     shown = f"{settings!r} {settings!s}"
     assert "9fLq" not in shown
     assert "39fLq" not in shown
@@ -149,7 +149,7 @@ def test_neither_repr_nor_str_nor_json_shows_a_secret() -> None:
 @given(st.dictionaries(st.sampled_from([*LOCAL, "JOBS_BATCH", "JOBS_X"]), st.text()))
 def test_whatever_is_given_it_is_read_or_refused_with_names(environ: dict[str, str]) -> None:
     try:
-        settings = load(JobsSettings, LOCAL | environ)
+        settings = load_settings(JobsSettings, LOCAL | environ)
     except SettingsInvalid as refused:
         assert refused.problems.keys() <= {*LOCAL, "JOBS_BATCH", "JOBS_X"}  # noqa: PT017  # either is right
     else:

@@ -4,7 +4,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from msaas.kernel import Breaker, BreakerPolicy
-from msaas.telemetry import MetricMisnamed, Metrics, circuit_metrics
+from msaas.telemetry import InvalidMetric, Metrics, circuit_state_listener
 from msaas.testing import FakeClock
 
 
@@ -45,9 +45,9 @@ def test_asking_twice_gives_the_same_metric(metrics: Metrics) -> None:
 
 def test_a_name_does_not_change_its_type_or_labels(metrics: Metrics) -> None:
     metrics.gauge("msaas_topic_depth", "Depth.", ("topic",))
-    with pytest.raises(MetricMisnamed, match="other labels"):
+    with pytest.raises(InvalidMetric, match="other labels"):
         metrics.gauge("msaas_topic_depth", "Depth.", ("group",))
-    with pytest.raises(MetricMisnamed, match="another type"):
+    with pytest.raises(InvalidMetric, match="another type"):
         metrics.histogram("msaas_topic_depth", "Depth.", ("topic",))
 
 
@@ -71,26 +71,26 @@ def test_the_http_histogram_has_the_name_that_everybody_knows(metrics: Metrics) 
 
 @pytest.mark.parametrize("name", ["jobs_total", "msaas_total_", "Msaas_x_total", "http_x_total"])
 def test_any_other_name_is_refused(name: str, metrics: Metrics) -> None:
-    with pytest.raises(MetricMisnamed):
+    with pytest.raises(InvalidMetric):
         metrics.counter(name, "Refused.")
 
 
 def test_a_counter_ends_in_total(metrics: Metrics) -> None:
-    with pytest.raises(MetricMisnamed, match="_total"):
+    with pytest.raises(InvalidMetric, match="_total"):
         metrics.counter("msaas_messages", "Refused.")
 
 
 @pytest.mark.parametrize("label", ["service", "environment"])
 def test_nobody_stamps_by_hand(label: str, metrics: Metrics) -> None:
-    with pytest.raises(MetricMisnamed, match=label):
+    with pytest.raises(InvalidMetric, match=label):
         metrics.gauge("msaas_topic_depth", "Depth.", (label,))
 
 
 async def test_a_circuit_is_seen_from_its_first_state_on(
     metrics: Metrics, fake_clock: FakeClock
 ) -> None:
-    policy = BreakerPolicy(consecutive=1)
-    breaker = Breaker("stripe", policy, fake_clock, on_change=circuit_metrics(metrics))
+    policy = BreakerPolicy(consecutive_failures=1)
+    breaker = Breaker("stripe", policy, fake_clock, on_change=circuit_state_listener(metrics))
     assert value(metrics, "circuit_state", target="stripe") == 0
     assert value(metrics, "circuit_opened_total", target="stripe") == 0
     with pytest.raises(TimeoutError):

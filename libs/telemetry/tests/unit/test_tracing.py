@@ -17,7 +17,7 @@ from msaas.telemetry import (
     shutdown_tracing,
     span,
 )
-from msaas.telemetry.instruments import Library, instrumentor_of
+from msaas.telemetry.instrumentation import Library, get_instrumentor
 
 StartTracing = Callable[[float], InMemorySpanExporter]
 Lines = Callable[[], list[dict[str, object]]]
@@ -180,7 +180,7 @@ def test_each_library_that_we_build_on_has_its_instrumentation(
 ) -> None:
     tracing(1.0)
     instrument(library)
-    instrumentor = instrumentor_of(library)
+    instrumentor = get_instrumentor(library)
     assert instrumentor.is_instrumented_by_opentelemetry
     shutdown_tracing()
     assert not instrumentor.is_instrumented_by_opentelemetry

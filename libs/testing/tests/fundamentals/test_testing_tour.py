@@ -16,7 +16,7 @@ from msaas.testing import (
     FaultProxy,
     build_submit_job,
     cut_aof_tail,
-    raises_crash,
+    with_crash,
     wait_until,
 )
 
@@ -64,15 +64,15 @@ async def test_lose_the_reply_of_a_write_that_happened(redis_url: str, environme
 
 
 async def test_crash_between_two_steps() -> None:
-    wire: list[str] = []
+    broker: list[str] = []
 
     async def commit_then_publish() -> None:
-        wire.append("committed")
-        raises_crash(wire, "append").append("published")
+        broker.append("committed")
+        with_crash(broker, "append").append("published")
 
     with pytest.raises(Crash):
         await commit_then_publish()
-    assert wire == ["committed"]
+    assert broker == ["committed"]
 
 
 async def test_own_a_server_to_kill_it_and_lose_its_last_writes(

@@ -99,12 +99,12 @@ def test_what_may_stay_passes_and_is_removed(
 
 
 def test_workers_share_one_pair_of_servers_that_ends_with_the_run(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, open_folder: Path
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, world_readable_folder: Path
 ) -> None:
     for name in ("MSAAS_TEST_REDIS_URL", "MSAAS_TEST_DATABASE_URL"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TMPDIR", str(open_folder))
+    monkeypatch.setenv("TMPDIR", str(world_readable_folder))
     _run(pytester, _SHARED, "-n2").assert_outcomes(passed=8)
     seen = (pytester.path / "seen").read_text().split()
     assert (len(seen), len(set(seen))) == (8, 1)
-    assert list(open_folder.iterdir()) == []
+    assert list(world_readable_folder.iterdir()) == []

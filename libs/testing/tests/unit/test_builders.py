@@ -37,7 +37,7 @@ def test_a_field_that_is_wrong_is_refused() -> None:
         build_submit_job(priority=11)
 
 
-def test_a_built_message_goes_over_the_wire() -> None:
+def test_a_built_message_goes_over_the_broker() -> None:
     envelope = build_job_envelope()
     fields = encode(envelope, id=uuid4(), correlation_id="test", ts=datetime.now(UTC))
     assert decode(get_topic("jobs.generic"), fields).message == envelope

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from msaas.testing import Crash, ends_process, raises_crash
+from msaas.testing import Crash, with_process_exit, with_crash
 
 
 class Ledger:
@@ -23,19 +23,19 @@ class Ledger:
 async def test_a_crash_before_the_call_leaves_no_effect() -> None:
     ledger = Ledger()
     with pytest.raises(Crash):
-        await raises_crash(ledger, "write").write("a")
+        await with_crash(ledger, "write").write("a")
     assert ledger.rows == []
 
 
 async def test_a_crash_after_the_call_leaves_its_effect() -> None:
     ledger = Ledger()
     with pytest.raises(Crash):
-        await raises_crash(ledger, "write", "after").write("a")
+        await with_crash(ledger, "write", "after").write("a")
     assert ledger.rows == ["a"]
 
 
 async def test_only_the_chosen_call_crashes() -> None:
-    ledger = raises_crash(Ledger(), "write", on_call=2)
+    ledger = with_crash(Ledger(), "write", on_call=2)
     assert await ledger.write("a") == 1
     with pytest.raises(Crash):
         await ledger.write("b")
@@ -45,7 +45,7 @@ async def test_only_the_chosen_call_crashes() -> None:
 
 def test_plain_methods_crash_too() -> None:
     with pytest.raises(Crash):
-        raises_crash(Ledger(), "count").count()
+        with_crash(Ledger(), "count").count()
 
 
 def test_no_handler_for_exceptions_survives_a_crash() -> None:
@@ -54,7 +54,7 @@ def test_no_handler_for_exceptions_survives_a_crash() -> None:
 
 def test_a_method_that_does_not_exist_is_refused_at_once() -> None:
     with pytest.raises(AttributeError):
-        raises_crash(Ledger(), "wirte")
+        with_crash(Ledger(), "wirte")
 
 
 def test_a_process_ends_as_by_kill() -> None:
@@ -68,4 +68,4 @@ def test_a_process_ends_as_by_kill() -> None:
 
 
 def test_an_unarmed_method_does_not_end_the_process() -> None:
-    assert ends_process(Ledger(), "write").count() == 0
+    assert with_process_exit(Ledger(), "write").count() == 0

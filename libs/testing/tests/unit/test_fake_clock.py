@@ -45,7 +45,7 @@ async def test_a_retry_policy_waits_on_it(fake_clock: FakeClock) -> None:
 
     clock: Clock = fake_clock
     policy = RetryPolicy(base=60, cap=60)
-    running = asyncio.create_task(policy.run(fail_twice, on=(ConnectionError,), clock=clock))
+    running = asyncio.create_task(policy.run(fail_twice, retry_on=(ConnectionError,), clock=clock))
     await fake_clock.advance(120)
     assert running.result() == "done"
     assert calls == sorted(calls)

@@ -15,9 +15,9 @@ from structlog.testing import capture_logs
 from msaas.kernel import DependencyUnavailable
 from msaas.telemetry import Metrics
 from msaas.testing import FakeClock, wait_until
-from msaas.web.auth import KeysUnavailable, TokenVerifier, Unauthenticated
-from msaas.web.auth.key_fetch import KeyFetch
-from msaas.web.auth.key_set import MOST_BYTES
+from msaas.web.auth import JwksUnavailable, TokenVerifier, Unauthenticated
+from msaas.web.auth.jwks_client import JwksClient
+from msaas.web.auth.jwks import MAX_BYTES
 
 ISSUER = "https://project.example.com/auth/v1"
 OLD = ECKey.generate_key("P-256", {"kid": "old"})
@@ -105,8 +105,8 @@ async def server() -> AsyncIterator[KeyServer]:
 
 
 @pytest_asyncio.fixture
-async def fetch(server: KeyServer) -> AsyncIterator[KeyFetch]:
-    made = KeyFetch(server.url)
+async def fetch(server: KeyServer) -> AsyncIterator[JwksClient]:
+    made = JwksClient(server.url)
     yield made
     await made.close()
 
@@ -153,7 +153,7 @@ WRONG: dict[str, Answer] = {
     "500": answer(b"{}", status="500 Internal Server Error"),
     "404": answer(b"{}", status="404 Not Found"),
     "204": answer(b"", status="204 No Content"),
-    "too large": answer(publish(public(OLD)).ljust(MOST_BYTES + 1)),
+    "too large": answer(publish(public(OLD)).ljust(MAX_BYTES + 1)),
     "redirect": answer(b"", status="302 Found", head="location: /moved\r\n"),
     "permanent redirect": answer(b"", status="308 Moved", head="location: /moved\r\n"),
 }
@@ -161,7 +161,7 @@ WRONG: dict[str, Answer] = {
 
 @pytest.mark.parametrize("wrong", WRONG)
 async def test_anything_but_a_small_answer_in_time_is_no_answer(
-    server: KeyServer, fetch: KeyFetch, wrong: str
+    server: KeyServer, fetch: JwksClient, wrong: str
 ) -> None:
     assert await fetch() == publish(public(OLD))
     server.answer = WRONG[wrong]
@@ -170,7 +170,7 @@ async def test_anything_but_a_small_answer_in_time_is_no_answer(
     assert set(server.asked) == {"/keys"}
 
 
-async def test_nobody_listening_is_no_answer(server: KeyServer, fetch: KeyFetch) -> None:
+async def test_nobody_listening_is_no_answer(server: KeyServer, fetch: JwksClient) -> None:
     await server.stop()
     with pytest.raises(DependencyUnavailable) as raised:
         await fetch()
@@ -204,7 +204,7 @@ async def test_a_lie_is_refused_and_the_old_keys_stay(
     await fake_clock.advance(300)
     with capture_logs() as logs:
         await verifier.verify(sign(fake_clock))
-        with pytest.raises(KeysUnavailable):
+        with pytest.raises(JwksUnavailable):
             await ends(verifier.verify(sign(fake_clock, NEW)), fake_clock)
     assert "jwks_fetch_failed" in {line["event"] for line in logs}
     assert await verifier.verify(sign(fake_clock))
@@ -223,7 +223,7 @@ async def test_an_hour_without_keys_lets_nobody_in_until_they_are_back(
     await fake_clock.advance(3590)
     assert await verifier.verify(token)
     await fake_clock.advance(11)
-    with pytest.raises(KeysUnavailable):
+    with pytest.raises(JwksUnavailable):
         await ends(verifier.verify(token), fake_clock)
     server.answer = answer(publish(public(OLD)))
     await fake_clock.advance(60)
@@ -263,5 +263,5 @@ async def test_a_verifier_that_is_closed_amid_a_fetch_leaves_nothing_behind(
     asking = asyncio.create_task(verifier.verify(sign(fake_clock)))
     await wait_until(lambda: server.asked)
     await verifier.close()
-    with pytest.raises(KeysUnavailable):
+    with pytest.raises(JwksUnavailable):
         await asking

@@ -7,7 +7,7 @@ import httpx
 import orjson
 import pytest
 
-from msaas.web.server import ProblemProtocol
+from msaas.web.server import ProblemHttpProtocol
 
 BODY_LIMIT = 2_000
 
@@ -99,7 +99,7 @@ async def test_a_websocket_upgrade_is_an_ordinary_request(live: Any) -> None:
 async def test_a_head_that_never_ends_is_not_waited_for(
     live: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ProblemProtocol, "head_seconds", 0.05)
+    monkeypatch.setattr(ProblemHttpProtocol, "head_timeout", 0.05)
     whole = b"GET /api/v1/cars/1 HTTP/1.1\r\nhost: web\r\n\r\n"
     for sent in (b"", b"GET / HTTP/1.1\r\nhost: we"):
         assert await live.send_bytes(sent) == b""
@@ -110,5 +110,5 @@ async def test_a_head_that_never_ends_is_not_waited_for(
 async def test_a_slow_answer_is_waited_for_longer_than_a_head(
     live: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ProblemProtocol, "head_seconds", 0.05)
+    monkeypatch.setattr(ProblemHttpProtocol, "head_timeout", 0.05)
     assert (await live.client.get("/events")).text.count("data:") == 3

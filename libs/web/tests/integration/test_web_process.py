@@ -24,7 +24,7 @@ from msaas.web import (
     run_process,
     serve,
 )
-from msaas.web.process import Work
+from msaas.web.process import ProcessWork
 
 LOOPBACK = "127.0.0.1"
 PROGRAM = """
@@ -65,7 +65,7 @@ class Process:
         self.port = find_free_port()
         self.internal_app = create_internal_app(self.health, metrics)
 
-    async def run(self, work: Work, drain_seconds: float = 0.1) -> None:
+    async def run(self, work: ProcessWork, drain_seconds: float = 0.1) -> None:
         await run_process(
             work,
             internal_app=self.internal_app,

@@ -9,7 +9,7 @@ import pytest
 from msaas.testing import FakeClock
 from msaas.web.auth import Authenticator, TokenClaims, TokenVerifier, Unauthenticated, UserPrincipal
 from msaas.web.auth import authenticator as authenticator_module
-from msaas.web.auth.authenticator import REMEMBERED_SECONDS
+from msaas.web.auth.authenticator import PRINCIPAL_TTL_SECONDS
 
 ANN, BOB, CID = (UUID(int=number, version=4) for number in (1, 2, 3))
 
@@ -55,7 +55,7 @@ async def test_the_store_is_asked_once_in_a_while(
         assert (await authenticator.authenticate(f"Bearer {ANN}")).user.plan == "FREE"
     assert store.asked == [ANN]
     store.plan = "PRO"
-    await fake_clock.advance(REMEMBERED_SECONDS)
+    await fake_clock.advance(PRINCIPAL_TTL_SECONDS)
     assert (await authenticator.authenticate(f"Bearer {ANN}")).user.plan == "PRO"
     assert store.asked == [ANN, ANN]
 
@@ -98,7 +98,7 @@ async def test_a_row_that_was_read_before_it_changed_is_not_remembered(
 async def test_only_so_many_users_are_remembered(
     authenticator: Authenticator, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(authenticator_module, "MOST_REMEMBERED", 2)
+    monkeypatch.setattr(authenticator_module, "MAX_CACHED_ENTRIES", 2)
     for user in (ANN, BOB, CID, CID, BOB, ANN):
         await authenticator.authenticate(f"Bearer {user}")
     assert store.asked == [ANN, BOB, CID, ANN]
@@ -125,8 +125,8 @@ async def test_a_request_is_checked_once_however_many_ask(
     refused, let_in = asked_by(BOB), asked_by(ANN)
     for _ in range(2):
         with pytest.raises(Unauthenticated):
-            await authenticator.identify(refused)
-        assert (await authenticator.identify(let_in)).user.id == ANN
+            await authenticator.authenticate_scope(refused)
+        assert (await authenticator.authenticate_scope(let_in)).user.id == ANN
     assert store.asked == [BOB, ANN]
     assert let_in["state"]["user_id"] == ANN
     assert "state" not in refused

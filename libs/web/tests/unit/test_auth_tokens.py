@@ -22,7 +22,7 @@ from structlog.testing import capture_logs
 from msaas.kernel import DependencyUnavailable
 from msaas.telemetry import Metrics, shutdown_tracing, start_tracing
 from msaas.testing import FakeClock
-from msaas.web.auth import KeysUnavailable, TokenExpired, TokenVerifier, Unauthenticated
+from msaas.web.auth import JwksUnavailable, TokenExpired, TokenVerifier, Unauthenticated
 from msaas.web.auth import verifier as verifier_module
 
 ISSUER = "https://project.example.com/auth/v1"
@@ -236,10 +236,10 @@ async def test_a_remembered_token_is_not_believed_once_the_keys_are_too_old(
     await fake_clock.advance(10)
     asking = asyncio.create_task(verifier.verify(token))
     await fake_clock.advance(1)
-    with pytest.raises(KeysUnavailable) as raised:
+    with pytest.raises(JwksUnavailable) as raised:
         await asking
     assert raised.value.context == {"target": "jwks"}
-    with pytest.raises(KeysUnavailable):
+    with pytest.raises(JwksUnavailable):
         await verifier.ping()
 
 
@@ -267,7 +267,7 @@ async def test_only_a_token_that_is_not_remembered_makes_a_span(
 async def test_the_token_that_was_not_used_for_longest_is_forgotten_first(
     verifier: TokenVerifier, spans: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verifier_module, "MOST_REMEMBERED", 2)
+    monkeypatch.setattr(verifier_module, "MAX_CACHED_ENTRIES", 2)
     first, second, third = (sign(CLAIMS | {"session_id": str(n)}) for n in range(3))
     for token in (first, second, first, third, first):
         await verifier.verify(token)

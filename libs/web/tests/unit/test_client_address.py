@@ -6,9 +6,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from msaas.web import ClientAddresses
+from msaas.web import ClientAddressResolver
 
-OURS = ClientAddresses(["10.0.0.0/8", "2001:db8:ffff::/48"])
+OURS = ClientAddressResolver(["10.0.0.0/8", "2001:db8:ffff::/48"])
 
 
 def request(peer: str | None, *forwarded: str) -> dict[str, Any]:
@@ -42,16 +42,16 @@ def request(peer: str | None, *forwarded: str) -> dict[str, Any]:
 def test_the_client_is_the_last_hop_that_a_proxy_of_ours_vouches_for(
     peer: str | None, forwarded: tuple[str, ...], client: str
 ) -> None:
-    assert OURS.find(request(peer, *forwarded)) == client
+    assert OURS.resolve(request(peer, *forwarded)) == client
 
 
 def test_a_proxy_that_is_not_an_address_is_refused_at_start() -> None:
     with pytest.raises(ValueError, match="nonsense"):
-        ClientAddresses(["nonsense"])
+        ClientAddressResolver(["nonsense"])
 
 
 @given(forged=st.lists(st.text(st.characters(max_codepoint=255, exclude_characters=","))))
 def test_what_a_client_writes_itself_never_changes_who_it_is(forged: list[str]) -> None:
     forwarded = ", ".join([*forged, "1.2.3.4"])
-    assert OURS.find(request("10.0.0.1", forwarded)) == "1.2.3.4"
-    assert OURS.find(request("203.0.113.9", forwarded)) == "203.0.113.9"
+    assert OURS.resolve(request("10.0.0.1", forwarded)) == "1.2.3.4"
+    assert OURS.resolve(request("203.0.113.9", forwarded)) == "203.0.113.9"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
-from msaas.web.auth.key_set import MOST_BYTES, MOST_KEYS, KeySetRefused, parse_key_set
+from msaas.web.auth.jwks import MAX_BYTES, MAX_KEYS, InvalidJwks, parse_jwks
 
 EC = ECKey.generate_key("P-256", {"kid": "ec"})
 RSA = RSAKey.generate_key(2048, {"kid": "rsa"})
@@ -28,14 +28,14 @@ def publish(*keys: object) -> bytes:
 @pytest.mark.parametrize("named", [True, False])
 def test_keys_are_good_for_the_one_algorithm_of_their_kind(*, named: bool) -> None:
     ec, rsa = ({"alg": "ES256"}, {"alg": "RS256"}) if named else ({}, {})
-    keys = parse_key_set(publish({**PUBLIC_EC, **ec}, {**PUBLIC_RSA, **rsa}))
+    keys = parse_jwks(publish({**PUBLIC_EC, **ec}, {**PUBLIC_RSA, **rsa}))
     assert {kid: key.algorithm for kid, key in keys.items()} == {"ec": "ES256", "rsa": "RS256"}
 
 
 def test_the_same_key_has_the_same_thumbprint_whatever_is_said_about_it() -> None:
-    (plain,) = parse_key_set(publish(PUBLIC_EC)).values()
-    (described,) = parse_key_set(publish({**PUBLIC_EC, "use": "sig", "x-note": 1})).values()
-    (other,) = parse_key_set(
+    (plain,) = parse_jwks(publish(PUBLIC_EC)).values()
+    (described,) = parse_jwks(publish({**PUBLIC_EC, "use": "sig", "x-note": 1})).values()
+    (other,) = parse_jwks(
         publish(ECKey.generate_key("P-256", {"kid": "ec"}).as_dict(private=False))
     ).values()
     assert plain.thumbprint == described.thumbprint != other.thumbprint
@@ -53,9 +53,9 @@ def test_the_same_key_has_the_same_thumbprint_whatever_is_said_about_it() -> Non
     ],
 )
 def test_an_honest_key_of_another_kind_is_passed_over(passed_over: dict[str, Any]) -> None:
-    assert set(parse_key_set(publish(PUBLIC_EC, passed_over))) == {"ec"}
-    with pytest.raises(KeySetRefused, match="no key that can be used"):
-        parse_key_set(publish(passed_over))
+    assert set(parse_jwks(publish(PUBLIC_EC, passed_over))) == {"ec"}
+    with pytest.raises(InvalidJwks, match="no key that can be used"):
+        parse_jwks(publish(passed_over))
 
 
 LIES: dict[str, bytes] = {
@@ -80,8 +80,8 @@ LIES: dict[str, bytes] = {
     "one id twice": publish(PUBLIC_EC, PUBLIC_EC),
     "one id for two kinds": publish(PUBLIC_EC, {**PUBLIC_RSA, "kid": "ec"}),
     "thousands of keys": publish(*({"kty": "OKP", "kid": str(n)} for n in range(3000))),
-    "too many keys": publish(*({**PUBLIC_EC, "kid": str(n)} for n in range(MOST_KEYS + 1))),
-    "too many bytes": publish(PUBLIC_EC).ljust(MOST_BYTES + 1),
+    "too many keys": publish(*({**PUBLIC_EC, "kid": str(n)} for n in range(MAX_KEYS + 1))),
+    "too many bytes": publish(PUBLIC_EC).ljust(MAX_BYTES + 1),
     "a point off the curve": publish({**PUBLIC_EC, "y": PUBLIC_EC["x"]}),
     "a point that is missing": publish({"kty": "EC", "crv": "P-256", "kid": "ec"}),
     "a point that is a number": publish({**PUBLIC_EC, "x": 7}),
@@ -92,8 +92,8 @@ LIES: dict[str, bytes] = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_a_lie_in_one_key_is_a_lie_in_all(lie: str) -> None:
-    with pytest.raises(KeySetRefused):
-        parse_key_set(LIES[lie])
+    with pytest.raises(InvalidJwks):
+        parse_jwks(LIES[lie])
 
 
 odd = st.recursive(
@@ -110,8 +110,8 @@ changes = st.dictionaries(st.sampled_from(["kty", "crv", "x", "y", "kid", "alg",
 @given(st.binary(max_size=200) | odd.map(lambda value: json.dumps(value).encode()))
 def test_whatever_is_published_is_read_or_refused(body: bytes) -> None:
     try:
-        keys = parse_key_set(body)
-    except KeySetRefused:
+        keys = parse_jwks(body)
+    except InvalidJwks:
         return
     assert all(key.kid == kid for kid, key in keys.items())
 
@@ -119,8 +119,8 @@ def test_whatever_is_published_is_read_or_refused(body: bytes) -> None:
 @given(changes)
 def test_a_key_with_odd_fields_is_read_passed_over_or_refused(odd_fields: dict[str, Any]) -> None:
     try:
-        keys = parse_key_set(publish(PUBLIC_RSA, {**PUBLIC_EC, **odd_fields}))
-    except KeySetRefused:
+        keys = parse_jwks(publish(PUBLIC_RSA, {**PUBLIC_EC, **odd_fields}))
+    except InvalidJwks:
         return
     assert "rsa" in keys
     assert {key.algorithm for key in keys.values()} <= {"ES256", "RS256"}

@@ -1,6 +1,6 @@
 """What the server is told that no single request can show."""
 
-from msaas.web.server import Server
+from msaas.web.server import HttpServer
 
 IDLE_SECONDS_OF_PROXIES = 60
 
@@ -10,5 +10,5 @@ async def app(_scope: object, _receive: object, _send: object) -> None:
 
 
 def test_an_idle_connection_is_closed_by_its_proxy_first() -> None:
-    server = Server(app, drain_seconds=1)
+    server = HttpServer(app, drain_seconds=1)
     assert server.config.timeout_keep_alive > IDLE_SECONDS_OF_PROXIES

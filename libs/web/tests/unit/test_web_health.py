@@ -35,7 +35,7 @@ def database() -> Dependency:
 @pytest.fixture
 def health(database: Dependency, fake_clock: FakeClock) -> Health:
     checks = {"db": database, "redis": Dependency()}
-    return Health(checks, check_timeout=0.02, fresh_for=1.0, clock=fake_clock)
+    return Health(checks, check_timeout=0.02, cache_seconds=1.0, clock=fake_clock)
 
 
 @pytest.fixture

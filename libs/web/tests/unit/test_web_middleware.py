@@ -54,7 +54,7 @@ async def test_every_answer_has_the_security_headers(client: httpx.AsyncClient, 
     assert "server" not in answer.headers
 
 
-async def test_requests_are_measured_by_template_and_strangers_share_one_series(
+async def test_requests_are_measured_by_template_and_unmatched_routes_share_one_series(
     client: httpx.AsyncClient, metrics: Metrics
 ) -> None:
     for path in ("/cars/1", "/cars/2", "/no/1", "/no/2", "/errors/crash"):

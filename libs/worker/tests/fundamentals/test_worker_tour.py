@@ -6,32 +6,32 @@ from typing import Any
 
 from msaas.contracts import CancelRequested, EchoParams, EchoResult
 from msaas.testing import wait_until
-from msaas.worker import ActionFailed, Run
+from msaas.worker import ActionFailed, RunContext
 
 
 class Shout:
     """An action is a class with `run`; it gets decoded parameters and answers with a model."""
 
-    async def run(self, run: Run) -> EchoResult:
+    async def run(self, run: RunContext) -> EchoResult:
         assert isinstance(run.params, EchoParams)
         if not run.params.message:
             raise ActionFailed("nothing_to_shout", "There is nothing to shout.", retryable=False)
-        await run.check()
-        await run.progress(50, "drawing breath")
+        await run.raise_if_cancelled()
+        await run.report_progress(50, "drawing breath")
         return EchoResult(message=run.params.message.upper())
 
 
-async def test_an_action_answers_with_the_result_of_its_job(owner: Any, open_worker: Any) -> None:
+async def test_an_action_answers_with_the_result_of_its_job(jobs_service: Any, open_worker: Any) -> None:
     open_worker(Shout())
-    envelope = await owner.send(payload={"message": "hello"})
-    assert (await owner.verdict(envelope)).result == {"message": "HELLO"}
+    envelope = await jobs_service.send(payload={"message": "hello"})
+    assert (await jobs_service.wait_for_outcome(envelope)).result == {"message": "HELLO"}
 
 
 async def test_an_action_says_in_the_users_words_what_went_wrong(
-    owner: Any, open_worker: Any
+    jobs_service: Any, open_worker: Any
 ) -> None:
     open_worker(Shout())
-    verdict = await owner.verdict(await owner.send(payload={"message": ""}))
+    verdict = await jobs_service.wait_for_outcome(await jobs_service.send(payload={"message": ""}))
     assert (verdict.failure_reason, verdict.last_error, verdict.retryable) == (
         "nothing_to_shout",
         "There is nothing to shout.",
@@ -40,32 +40,32 @@ async def test_an_action_says_in_the_users_words_what_went_wrong(
 
 
 async def test_an_action_needs_no_code_to_be_cancelled(
-    owner: Any, open_worker: Any, script: Any
+    jobs_service: Any, open_worker: Any, scripted_action: Any
 ) -> None:
-    async def work(_run: Run) -> None:
+    async def work(_run: RunContext) -> None:
         await asyncio.Event().wait()
 
-    action = script(work)
+    action = scripted_action(work)
     open_worker(action)
-    envelope = await owner.send()
-    await action.began.wait()
-    await owner.messenger.mark_cancelled([envelope.job_id], timedelta(seconds=60))
+    envelope = await jobs_service.send()
+    await action.started.wait()
+    await jobs_service.messenger.mark_cancelled([envelope.job_id], timedelta(seconds=60))
     request = CancelRequested(job_id=envelope.job_id)
-    await owner.messenger.publisher.publish("jobs.control", request, correlation_id="tour")
-    assert (await owner.verdict(envelope)).failure_reason == "cancelled"
+    await jobs_service.messenger.publisher.publish("jobs.control", request, correlation_id="tour")
+    assert (await jobs_service.wait_for_outcome(envelope)).failure_reason == "cancelled"
 
 
-async def test_an_action_can_say_how_far_it_is(owner: Any, open_worker: Any, script: Any) -> None:
+async def test_an_action_can_say_how_far_it_is(jobs_service: Any, open_worker: Any, scripted_action: Any) -> None:
     heard = asyncio.Event()
 
-    async def work(run: Run) -> dict[str, str]:
-        await run.progress(30, "page 3 of 10")
+    async def work(run: RunContext) -> dict[str, str]:
+        await run.report_progress(30, "page 3 of 10")
         await heard.wait()
         return {"message": "done"}
 
-    open_worker(script(work))
-    envelope = await owner.send()
-    await wait_until(lambda: "JobProgressed" in owner.names(envelope))
+    open_worker(scripted_action(work))
+    envelope = await jobs_service.send()
+    await wait_until(lambda: "JobProgressed" in jobs_service.list_message_types(envelope))
     heard.set()
-    await owner.verdict(envelope)
-    assert owner.names(envelope) == ["JobStarted", "JobProgressed", "JobSucceeded"]
+    await jobs_service.wait_for_outcome(envelope)
+    assert jobs_service.list_message_types(envelope) == ["JobStarted", "JobProgressed", "JobSucceeded"]

@@ -58,7 +58,7 @@ async def start_process(
 
 
 @pytest_asyncio.fixture
-async def look(port: int) -> AsyncIterator[Callable[[str], Awaitable[httpx.Response | None]]]:
+async def get_internal(port: int) -> AsyncIterator[Callable[[str], Awaitable[httpx.Response | None]]]:
     """Return a way to ask the internal port, which answers None as long as there is nobody."""
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
 
@@ -72,65 +72,65 @@ async def look(port: int) -> AsyncIterator[Callable[[str], Awaitable[httpx.Respo
 
 
 async def test_a_job_of_a_killed_process_is_reported_by_a_peer_and_not_run_again(
-    owner: Any, open_worker: Any, script: Any, start_process: Any
+    jobs_service: Any, open_worker: Any, scripted_action: Any, start_process: Any
 ) -> None:
     process = await start_process()
-    begun = await owner.send(payload={"message": NEVER})
-    await wait_until(lambda: owner.names(begun) == ["JobStarted"])
+    begun = await jobs_service.send(payload={"message": NEVER})
+    await wait_until(lambda: jobs_service.list_message_types(begun) == ["JobStarted"])
     process.kill()
     await process.wait()
-    action = script()
+    action = scripted_action()
     open_worker(action)
-    verdict = await owner.verdict(begun)
+    verdict = await jobs_service.wait_for_outcome(begun)
     assert (type(verdict).__name__, verdict.reason) == ("JobLost", "reclaimed")
     assert verdict.fence == begun.fence
-    unread = await owner.send()
-    assert (await owner.verdict(unread)).result == {"message": "hello"}
-    assert action.begun == 1
+    unread = await jobs_service.send()
+    assert (await jobs_service.wait_for_outcome(unread)).result == {"message": "hello"}
+    assert action.run_count == 1
 
 
 async def test_a_process_shows_its_health_and_metrics_and_ends_when_asked(
-    owner: Any, start_process: Any, look: Any, tmp_path: Path
+    jobs_service: Any, start_process: Any, get_internal: Any, tmp_path: Path
 ) -> None:
     there = tmp_path / "there"
     process = await start_process()
 
     async def is_ready() -> bool:
-        response = await look("/health/ready")
+        response = await get_internal("/health/ready")
         return response is not None and response.is_success
 
     await wait_until(is_ready)
-    assert (await look("/health/ready")).json()["checks"] == {"wire": "ok"}
-    assert (await look("/health/live")).is_success
-    envelope = await owner.send(payload={"message": str(there)})
-    await wait_until(lambda: owner.names(envelope) == ["JobStarted"])
+    assert (await get_internal("/health/ready")).json()["checks"] == {"wire": "ok"}
+    assert (await get_internal("/health/live")).is_success
+    envelope = await jobs_service.send(payload={"message": str(there)})
+    await wait_until(lambda: jobs_service.list_message_types(envelope) == ["JobStarted"])
     process.terminate()
     there.touch()
-    assert (await owner.verdict(envelope)).result == {"message": "there"}
+    assert (await jobs_service.wait_for_outcome(envelope)).result == {"message": "there"}
     assert await process.wait() == 0
 
 
 async def test_a_process_is_not_ready_while_a_check_of_its_own_fails(
-    start_process: Any, look: Any
+    start_process: Any, get_internal: Any
 ) -> None:
     await start_process(STUCK="yes")
 
     async def is_unready() -> bool:
-        response = await look("/health/ready")
+        response = await get_internal("/health/ready")
         return response is not None and response.json()["checks"].get("folder") == "timeout"
 
     await wait_until(is_unready)
-    assert (await look("/health/live")).is_success
-    assert (await look("/health/ready")).status_code == 503
+    assert (await get_internal("/health/live")).is_success
+    assert (await get_internal("/health/ready")).status_code == 503
 
 
 async def test_a_process_that_is_asked_to_end_hands_back_what_does_not_end(
-    owner: Any, start_process: Any
+    jobs_service: Any, start_process: Any
 ) -> None:
     process = await start_process(DRAIN="0.2")
-    envelope = await owner.send(payload={"message": NEVER})
-    await wait_until(lambda: owner.names(envelope) == ["JobStarted"])
+    envelope = await jobs_service.send(payload={"message": NEVER})
+    await wait_until(lambda: jobs_service.list_message_types(envelope) == ["JobStarted"])
     process.terminate()
     assert await process.wait() == 0
-    verdict = await owner.verdict(envelope)
+    verdict = await jobs_service.wait_for_outcome(envelope)
     assert (type(verdict).__name__, verdict.reason) == ("JobLost", "drained")

@@ -5,14 +5,14 @@ import os
 from pathlib import Path
 
 from msaas.contracts import EchoParams, EchoResult
-from msaas.messaging import Pace
-from msaas.settings import RedisSettings, load
+from msaas.messaging import ConsumerTimings
+from msaas.settings import RedisSettings, load_settings
 from msaas.testing import wait_until
-from msaas.worker import Run, WorkerProcess, prepare_worker, serve_worker
+from msaas.worker import RunContext, WorkerProcess, prepare_worker, serve_worker
 
 
 class WaitForFile:
-    async def run(self, run: Run) -> EchoResult:
+    async def run(self, run: RunContext) -> EchoResult:
         if not isinstance(run.params, EchoParams):
             raise TypeError(run.params)
         await wait_until(Path(run.params.message).exists, timeout=60)
@@ -20,14 +20,14 @@ class WaitForFile:
 
 
 async def main() -> None:
-    settings = load(RedisSettings, os.environ)
+    settings = load_settings(RedisSettings, os.environ)
     process = WorkerProcess(
         kind="jobs-worker",
         topic="jobs.generic",
         slots=5,
         internal_address=("127.0.0.1", int(os.environ["PORT"])),
         metrics=prepare_worker("jobs-worker", settings),
-        pace=Pace(drain=float(os.environ.get("DRAIN", "20"))),
+        timings=ConsumerTimings(drain_timeout=float(os.environ.get("DRAIN", "20"))),
         checks={"folder": asyncio.Event().wait} if "STUCK" in os.environ else {},
     )
     await serve_worker(process, settings, {"echo": WaitForFile()})

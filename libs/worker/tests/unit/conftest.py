@@ -9,27 +9,27 @@ import pytest
 
 from msaas.contracts import TASKS, CancelRequested, JobEnvelope, Message, Task, encode, get_topic
 from msaas.contracts import decode as read
-from msaas.messaging import Delivery, Messenger, Pace
+from msaas.messaging import Delivery, Messenger, ConsumerTimings
 from msaas.streams import RawEntry
 from msaas.telemetry import Metrics
-from msaas.testing import FakeClock, MemoryWire, build_job_envelope, build_job_meta
+from msaas.testing import FakeClock, MemoryBroker, build_job_envelope, build_job_meta
 from msaas.worker import Action, JobWorker
 
 ENV = "test"
 RESULTS = get_topic("jobs.results")
 
 
-class Bench:
+class WorkerHarness:
     """One JobWorker, what it says on the wire, and what was asked of it."""
 
     def __init__(
         self, actions: Mapping[str, Action], clock: FakeClock, tasks: Mapping[str, Task] = TASKS
     ) -> None:
         self.clock = clock
-        self.wire = MemoryWire(clock)
+        self.broker = MemoryBroker(clock)
         self.metrics = Metrics("test", ENV)
-        self.messenger = self._stand("jobs-worker", "jobs.results")
-        self.owner = self._stand("jobs", "jobs.control")
+        self.messenger = self._create_messenger("jobs-worker", "jobs.results")
+        self.jobs_messenger = self._create_messenger("jobs", "jobs.control")
         self.worker = JobWorker(
             self.messenger,
             "jobs.generic",
@@ -44,9 +44,9 @@ class Bench:
     def deliver(self, traceparent: str | None = None, **fields: Any) -> Delivery:
         meta = {"valid_until": self.clock.now() + timedelta(minutes=9), **fields.pop("meta", {})}
         fields = {"payload": {"message": "hello"}, **fields, "meta": build_job_meta(**meta)}
-        return self.wrap("jobs.generic", build_job_envelope(**fields), traceparent)
+        return self.build_delivery("jobs.generic", build_job_envelope(**fields), traceparent)
 
-    def wrap(self, topic: str, message: Message, traceparent: str | None = None) -> Delivery:
+    def build_delivery(self, topic: str, message: Message, traceparent: str | None = None) -> Delivery:
         coded = encode(
             message,
             id=uuid4(),
@@ -61,42 +61,42 @@ class Bench:
         [outgoing] = await self.worker.run(delivery)
         return outgoing.message
 
-    async def mark(self, delivery: Delivery) -> None:
+    async def mark_cancelled(self, delivery: Delivery) -> None:
         envelope = delivery.message
         assert isinstance(envelope, JobEnvelope | CancelRequested)
-        await self.owner.mark_cancelled([envelope.job_id], timedelta(seconds=60))
+        await self.jobs_messenger.mark_cancelled([envelope.job_id], timedelta(seconds=60))
 
-    async def list_told(self) -> list[Any]:
+    async def list_published(self) -> list[Any]:
         key = RESULTS.key(ENV)
-        found = await self.wire.tail({key: "0-0"}, 1_000, 0)
+        found = await self.broker.tail({key: "0-0"}, 1_000, 0)
         return [read(RESULTS, raw.fields).message for raw in found.get(key, [])]
 
-    async def list_names(self) -> list[str]:
-        return [type(one).__name__ for one in await self.list_told()]
+    async def list_published_types(self) -> list[str]:
+        return [type(one).__name__ for one in await self.list_published()]
 
-    def _stand(self, process: str, produces: str) -> Messenger:
+    def _create_messenger(self, process: str, produces: str) -> Messenger:
         return Messenger(
-            self.wire,
+            self.broker,
             process,
             ENV,
             metrics=self.metrics,
             produces=[produces],
-            pace=Pace(watch=0.01),
+            timings=ConsumerTimings(epoch_interval=0.01),
             clock=self.clock,
         )
 
 
 @pytest.fixture
-def open_bench(fake_clock: FakeClock) -> Callable[..., Bench]:
+def open_harness(fake_clock: FakeClock) -> Callable[..., WorkerHarness]:
     """Return what sets up a worker whose one action is `act`."""
 
     def open_(
         act: Callable[..., Any], task_type: str = "echo", tasks: Mapping[str, Task] = TASKS
-    ) -> Bench:
-        class Act:
+    ) -> WorkerHarness:
+        class FunctionAction:
             async def run(self, run: Any) -> Any:
                 return await act(run)
 
-        return Bench({task_type: Act()}, fake_clock, tasks)
+        return WorkerHarness({task_type: FunctionAction()}, fake_clock, tasks)
 
     return open_

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from msaas.browser_worker.actions.navigation import fit_text
-from msaas.browser_worker.egress import Egress
+from msaas.browser_worker.egress.proxy import EgressProxyFactory
 from msaas.browser_worker.engine import Engine
-from msaas.browser_worker.guard import Guard
+from msaas.browser_worker.egress.policy import EgressPolicy
 from msaas.browser_worker.run import KIND, TOPIC, make_actions
 from msaas.contracts import (
     TASKS,
@@ -30,7 +30,7 @@ async def never() -> Any:
 def test_every_task_of_its_topic_has_an_action() -> None:
     metrics = Metrics(KIND, "test")
     engine = Engine(never, slots=1, recycle_after=1, metrics=metrics)
-    actions = make_actions(engine, Egress(Guard(), metrics), metrics)
+    actions = make_actions(engine, EgressProxyFactory(EgressPolicy(), metrics), metrics)
     assert set(actions) == {name for name, task in TASKS.items() if task.topic == TOPIC}
     assert KIND in TOPICS[TOPIC].consumers
 

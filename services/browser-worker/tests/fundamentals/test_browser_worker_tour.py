@@ -2,21 +2,21 @@
 
 from pathlib import Path
 
-from msaas.browser_worker.browser import Launch, through
-from msaas.browser_worker.egress import Egress
+from msaas.browser_worker.browser.instance import ChromiumLauncher, proxy_options
+from msaas.browser_worker.egress.proxy import EgressProxyFactory
 from msaas.browser_worker.engine import Engine
-from msaas.browser_worker.guard import Guard, Refusal
+from msaas.browser_worker.egress.policy import EgressPolicy, Refusal
 from msaas.browser_worker.run import make_actions
 from msaas.contracts import NavigateAndExtractTextParams, NavigateAndExtractTextResult, Progress
 from msaas.kernel import SystemClock
 from msaas.local.demo_site import DemoSite
 from msaas.telemetry import Metrics
 from msaas.testing import build_job_envelope
-from msaas.worker import Run
+from msaas.worker import RunContext
 
 
 def test_the_guard_knows_the_internet_and_what_the_operator_named() -> None:
-    guard = Guard(("demo-site:8010",))
+    guard = EgressPolicy(("demo-site:8010",))
     assert guard.find_refusal("example.com", 443, ["93.184.215.14"]) is None
     assert guard.find_refusal("demo-site", 8010, ["10.0.0.7"]) is None
     assert guard.find_refusal("dashboard", 80, ["10.0.0.8"]) is Refusal.BLOCKED
@@ -25,15 +25,15 @@ def test_the_guard_knows_the_internet_and_what_the_operator_named() -> None:
 
 async def test_the_browser_has_one_way_out(chromium_path: Path, site: DemoSite) -> None:
     metrics = Metrics("tour", "test")
-    launch = Launch(chromium=chromium_path, sandbox=False)
+    launch = ChromiumLauncher(chromium=chromium_path, sandbox=False)
     async with (
         Engine(launch, slots=1, recycle_after=500, metrics=metrics) as engine,
-        Egress(Guard(), metrics).open_door() as door,
-        engine.open_page(through(door.url)) as page,
+        EgressProxyFactory(EgressPolicy(), metrics).open_proxy() as door,
+        engine.open_page(proxy_options(door.url)) as page,
     ):
         await page.evaluate(f"fetch('{site.url}').catch(() => 0)")
-        [(place, traffic)] = door.traffic.list_places()
-    assert place == ("127.0.0.1", int(site.place.split(":")[1]))
+        [(place, traffic)] = door.traffic.list_endpoints()
+    assert place == ("127.0.0.1", int(site.address.split(":")[1]))
     assert (traffic.connections, traffic.refusal) == (0, Refusal.PORT)
 
 
@@ -44,19 +44,19 @@ async def test_a_visit_is_one_run_of_a_job(chromium_path: Path, site: DemoSite) 
         return False
 
     metrics = Metrics("tour", "test")
-    way_out = Egress(Guard((site.place,)), metrics)
-    launch = Launch(chromium=chromium_path, sandbox=False)
+    way_out = EgressProxyFactory(EgressPolicy((site.address,)), metrics)
+    launch = ChromiumLauncher(chromium=chromium_path, sandbox=False)
     async with (
         way_out as egress,
         Engine(launch, slots=1, recycle_after=500, metrics=metrics) as engine,
     ):
         task = "navigate_and_extract_text"
-        run = Run(
+        run = RunContext(
             build_job_envelope(task_type=task),
             NavigateAndExtractTextParams(url=f"{site.url}/article", selector="h1"),
             clock=SystemClock(),
-            seconds=30,
-            tell=tell,
+            timeout=30,
+            send_progress=tell,
             is_cancelled=is_cancelled,
         )
         result = await make_actions(engine, egress, metrics)[task].run(run)

@@ -8,50 +8,50 @@ from msaas.local.demo_site import DemoSite
 from msaas.worker import ActionFailed
 
 
-async def test_a_site_is_read_nearest_pages_first(rig: Any, site: DemoSite) -> None:
-    result = await rig.do("crawl_site", f"{site.url}/article", max_pages=4, max_depth=1)
+async def test_a_site_is_read_nearest_pages_first(harness: Any, site: DemoSite) -> None:
+    result = await harness.run_task("crawl_site", f"{site.url}/article", max_pages=4, max_depth=1)
     read = [one.url.removeprefix(site.url) for one in result.pages]
     assert read == ["/article", "/", "/list", "/form"]
     assert [one.depth for one in result.pages] == [0, 1, 1, 1]
     assert "White carries furthest." in result.pages[0].content
     assert (result.stopped, result.left) == ("complete", 0)
-    assert rig.told[0].message == "1 of at most 4 pages"
+    assert harness.progress[0].message == "1 of at most 4 pages"
 
 
-async def test_what_the_site_forbids_is_left_alone(rig: Any, web: Any) -> None:
-    web.show("/robots.txt", "User-agent: *\nDisallow: /private\nDisallow: /*?sort=")
-    web.show("/", '<a href="/private/a">a</a><a href="/b?sort=1">b</a><a href="/c">c</a>')
-    web.show("/c", "<p>see</p>")
-    result = await rig.do("crawl_site", f"{web.url}/", content="none")
+async def test_what_the_site_forbids_is_left_alone(harness: Any, web: Any) -> None:
+    web.add_page("/robots.txt", "User-agent: *\nDisallow: /private\nDisallow: /*?sort=")
+    web.add_page("/", '<a href="/private/a">a</a><a href="/b?sort=1">b</a><a href="/c">c</a>')
+    web.add_page("/c", "<p>see</p>")
+    result = await harness.run_task("crawl_site", f"{web.url}/", content="none")
     assert [one.url for one in result.pages] == [f"{web.url}/", f"{web.url}/c"]
     assert result.disallowed == 2
-    assert not {"/private/a", "/b?sort=1"} & set(web.asked)
+    assert not {"/private/a", "/b?sort=1"} & set(web.requests)
     with pytest.raises(ActionFailed) as failed:
-        await rig.do("crawl_site", f"{web.url}/private/a")
+        await harness.run_task("crawl_site", f"{web.url}/private/a")
     assert (failed.value.reason, failed.value.may_retry) == ("robots_disallowed", False)
 
 
-async def test_the_map_names_pages_that_nobody_links_to(rig: Any, web: Any) -> None:
-    web.show("/robots.txt", f"Sitemap: {web.url}/map.xml\nSitemap: http://elsewhere.test/x.xml")
-    web.show(
+async def test_the_map_names_pages_that_nobody_links_to(harness: Any, web: Any) -> None:
+    web.add_page("/robots.txt", f"Sitemap: {web.url}/map.xml\nSitemap: http://elsewhere.test/x.xml")
+    web.add_page(
         "/map.xml",
         f"<urlset><url><loc>{web.url}/lone?a=1&amp;b=2</loc></url>"
         "<url><loc>http://elsewhere.test/</loc></url></urlset>",
         content_type="application/xml",
     )
-    web.show("/lone?a=1&b=2", "<h1>Alone</h1>")
-    web.show("/", "<p>home</p>")
-    result = await rig.do("crawl_site", f"{web.url}/", content="markdown")
+    web.add_page("/lone?a=1&b=2", "<h1>Alone</h1>")
+    web.add_page("/", "<p>home</p>")
+    result = await harness.run_task("crawl_site", f"{web.url}/", content="markdown")
     assert [one.url for one in result.pages] == [f"{web.url}/", f"{web.url}/lone?a=1&b=2"]
     assert result.pages[1].content == "# Alone"
-    assert len((await rig.do("crawl_site", f"{web.url}/", sitemap=False)).pages) == 1
+    assert len((await harness.run_task("crawl_site", f"{web.url}/", sitemap=False)).pages) == 1
 
 
-async def test_a_page_that_fails_stops_no_other(rig: Any, web: Any) -> None:
-    web.show("/", '<a href="/file">f</a><a href="/gone">g</a><a href="/good">h</a>')
-    web.show("/file", "x", content_disposition="attachment")
-    web.show("/good", "<p>good</p>")
-    result = await rig.do("crawl_site", f"{web.url}/")
+async def test_a_page_that_fails_stops_no_other(harness: Any, web: Any) -> None:
+    web.add_page("/", '<a href="/file">f</a><a href="/gone">g</a><a href="/good">h</a>')
+    web.add_page("/file", "x", content_disposition="attachment")
+    web.add_page("/good", "<p>good</p>")
+    result = await harness.run_task("crawl_site", f"{web.url}/")
     told = [(one.url.removeprefix(web.url), one.status, one.failure_reason) for one in result.pages]
     assert told == [
         ("/", 200, None),
@@ -61,28 +61,28 @@ async def test_a_page_that_fails_stops_no_other(rig: Any, web: Any) -> None:
     ]
 
 
-async def test_what_was_read_until_the_time_was_up_is_kept(rig: Any, web: Any) -> None:
+async def test_what_was_read_until_the_time_was_up_is_kept(harness: Any, web: Any) -> None:
     links = "".join(f'<a href="/{number}">x</a>' for number in range(50))
-    web.show("/", links + "<p>first</p>")
-    web.show("/robots.txt", "User-agent: *\nCrawl-delay: 1")
-    result = await rig.do("crawl_site", f"{web.url}/", timeout_ms=2_500, max_pages=100)
+    web.add_page("/", links + "<p>first</p>")
+    web.add_page("/robots.txt", "User-agent: *\nCrawl-delay: 1")
+    result = await harness.run_task("crawl_site", f"{web.url}/", timeout_ms=2_500, max_pages=100)
     assert result.stopped == "timeout"
     assert 1 <= len(result.pages) < 5
     assert result.left >= 45
 
 
-async def test_limits_hold_and_what_is_left_is_counted(rig: Any, web: Any) -> None:
+async def test_limits_hold_and_what_is_left_is_counted(harness: Any, web: Any) -> None:
     links = "".join(f'<a href="/{name}">x</a>' for name in ("in/a", "in/b", "in/old", "out/a"))
     for path in ("/", "/in/a", "/in/b", "/in/old", "/out/a"):
-        web.show(path, links)
-    crawl = await rig.do("crawl_site", f"{web.url}/", include=["/in/"], exclude=["/in/old"])
+        web.add_page(path, links)
+    crawl = await harness.run_task("crawl_site", f"{web.url}/", include=["/in/"], exclude=["/in/old"])
     assert [one.url.removeprefix(web.url) for one in crawl.pages] == ["/", "/in/a", "/in/b"]
-    some = await rig.do("crawl_site", f"{web.url}/", max_pages=2)
+    some = await harness.run_task("crawl_site", f"{web.url}/", max_pages=2)
     assert (len(some.pages), some.stopped, some.left) == (2, "max_pages", 3)
 
 
-async def test_a_first_page_that_fails_is_the_jobs_failure(rig: Any, web: Any) -> None:
+async def test_a_first_page_that_fails_is_the_jobs_failure(harness: Any, web: Any) -> None:
     web.close()
     with pytest.raises(ActionFailed) as failed:
-        await rig.do("crawl_site", f"{web.url}/")
+        await harness.run_task("crawl_site", f"{web.url}/")
     assert (failed.value.reason, failed.value.may_retry) == ("navigation_failed", True)

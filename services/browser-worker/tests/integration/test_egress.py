@@ -10,13 +10,13 @@ import psutil
 import pytest
 from playwright.async_api import Error as PlaywrightError
 
-from msaas.browser_worker.browser import through
-from msaas.browser_worker.egress import Egress
-from msaas.browser_worker.failures import place_of
-from msaas.browser_worker.guard import Guard, Refusal
+from msaas.browser_worker.browser.instance import proxy_options
+from msaas.browser_worker.egress.proxy import EgressProxyFactory
+from msaas.browser_worker.failures import host_and_port
+from msaas.browser_worker.egress.policy import EgressPolicy, Refusal
 from msaas.browser_worker.limits import Limits
-from msaas.browser_worker.traffic import Traffic
-from msaas.browser_worker.warden import list_group
+from msaas.browser_worker.egress.proxy.traffic import TrafficLog
+from msaas.browser_worker.browser.memory_watchdog import list_process_group
 from msaas.local.demo_site import DemoSite
 from msaas.local.hostile_site import HostileSite
 from msaas.telemetry import Metrics
@@ -26,7 +26,7 @@ from msaas.worker import ActionFailed
 Lookup = Callable[[str], Awaitable[Sequence[str]]]
 
 
-def answers(*names: Sequence[str]) -> Lookup:
+def fixed_lookup(*names: Sequence[str]) -> Lookup:
     """Return a name server that gives these answers in turn, the last of them for ever."""
     left = list(names)
 
@@ -36,26 +36,26 @@ def answers(*names: Sequence[str]) -> Lookup:
     return lookup
 
 
-async def refused(visit: Awaitable[object]) -> tuple[str, bool]:
+async def get_failure(visit: Awaitable[object]) -> tuple[str, bool]:
     with pytest.raises(ActionFailed) as failed:
         await visit
     return failed.value.reason, failed.value.may_retry
 
 
 @pytest.fixture
-def hostile() -> Iterator[HostileSite]:
+def hostile_site() -> Iterator[HostileSite]:
     with HostileSite() as hostile:
         yield hostile
 
 
 def port_of(web: Any) -> str:
-    return web.place.partition(":")[2]
+    return web.address.partition(":")[2]
 
 
-async def test_a_private_address_is_not_visited(rig: Any, private: Any) -> None:
-    assert await refused(rig.visit(f"{private.url}/")) == ("address_blocked", False)
-    assert private.asked == []
-    assert rig.count("jobs_browser_blocked_requests_total", reason="blocked") >= 1
+async def test_a_private_address_is_not_visited(harness: Any, private_server: Any) -> None:
+    assert await get_failure(harness.visit(f"{private_server.url}/")) == ("address_blocked", False)
+    assert private_server.requests == []
+    assert harness.get_metric("jobs_browser_blocked_requests_total", reason="blocked") >= 1
 
 
 @pytest.mark.parametrize(
@@ -65,59 +65,59 @@ async def test_a_private_address_is_not_visited(rig: Any, private: Any) -> None:
         *("[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0.0.0.0"),  # noqa: S104  # it is no binding
     ],
 )
-async def test_however_it_is_written(rig: Any, private: Any, host: str) -> None:
-    reason, may_retry = await refused(rig.visit(f"http://{host}:{port_of(private)}/"))
+async def test_however_it_is_written(harness: Any, private_server: Any, host: str) -> None:
+    reason, may_retry = await get_failure(harness.visit(f"http://{host}:{port_of(private_server)}/"))
     assert (reason, may_retry) == ("address_blocked", False)
-    assert private.asked == []
+    assert private_server.requests == []
 
 
-async def test_metadata_is_not_visited(rig: Any) -> None:
+async def test_metadata_is_not_visited(harness: Any) -> None:
     url = "http://169.254.169.254/latest/meta-data/"
-    assert await refused(rig.visit(url)) == ("address_blocked", False)
+    assert await get_failure(harness.visit(url)) == ("address_blocked", False)
 
 
-async def test_a_redirect_leads_there_as_little(rig: Any, web: Any, private: Any) -> None:
-    url = web.show("/away", "", status=302, location=f"{private.url}/")
-    assert await refused(rig.visit(url)) == ("address_blocked", False)
-    assert private.asked == []
+async def test_a_redirect_leads_there_as_little(harness: Any, web: Any, private_server: Any) -> None:
+    url = web.add_page("/away", "", status=302, location=f"{private_server.url}/")
+    assert await get_failure(harness.visit(url)) == ("address_blocked", False)
+    assert private_server.requests == []
 
 
-async def test_nor_does_a_script_or_a_refresh(rig: Any, web: Any, private: Any) -> None:
-    script = web.show("/s", f"<script>location = '{private.url}/'</script>")
-    refresh = web.show("/r", f'<meta http-equiv=refresh content="0;url={private.url}/"><p>x</p>')
+async def test_nor_does_a_script_or_a_refresh(harness: Any, web: Any, private_server: Any) -> None:
+    script = web.add_page("/s", f"<script>location = '{private_server.url}/'</script>")
+    refresh = web.add_page("/r", f'<meta http-equiv=refresh content="0;url={private_server.url}/"><p>x</p>')
     for url in (script, refresh):
-        reason, _ = await refused(rig.visit(url, wait_for_selector="#never", timeout_ms=1500))
+        reason, _ = await get_failure(harness.visit(url, wait_for_selector="#never", timeout_ms=1500))
         assert reason in {"selector_not_found", "address_blocked"}
-    assert private.asked == []
+    assert private_server.requests == []
 
 
 async def test_where_such_a_page_ends_is_not_taken_for_a_page(
-    rig: Any, web: Any, private: Any
+    harness: Any, web: Any, private_server: Any
 ) -> None:
-    script = f"<p>x</p><script>setTimeout(() => location = '{private.url}/', 50)</script>"
-    visit = rig.visit(web.show("/later", script), wait_until="networkidle")
-    assert await refused(visit) == ("address_blocked", False)
-    assert private.asked == []
+    script = f"<p>x</p><script>setTimeout(() => location = '{private_server.url}/', 50)</script>"
+    visit = harness.visit(web.add_page("/later", script), wait_until="networkidle")
+    assert await get_failure(visit) == ("address_blocked", False)
+    assert private_server.requests == []
 
 
 async def test_what_a_page_loads_is_refused_while_the_page_is_read(
-    rig: Any, web: Any, private: Any
+    harness: Any, web: Any, private_server: Any
 ) -> None:
-    page = f"""<p>text</p><script src="{private.url}/a.js"></script>
-      <iframe src="{private.url}/frame"></iframe>
+    page = f"""<p>text</p><script src="{private_server.url}/a.js"></script>
+      <iframe src="{private_server.url}/frame"></iframe>
       <script>
-        fetch("{private.url}/fetch", {{mode: "no-cors"}}).catch(() => 0);
-        new WebSocket("ws://{private.place}/socket");
-        navigator.sendBeacon("{private.url}/beacon");
-        new Worker(URL.createObjectURL(new Blob(["importScripts('{private.url}/worker.js')"])));
-        open("{private.url}/popup");
-      </script><link rel=preconnect href="{private.url}"><link rel=dns-prefetch href="//b.test">"""
-    result = await rig.visit(web.show("/page", page), wait_until="networkidle")
+        fetch("{private_server.url}/fetch", {{mode: "no-cors"}}).catch(() => 0);
+        new WebSocket("ws://{private_server.address}/socket");
+        navigator.sendBeacon("{private_server.url}/beacon");
+        new Worker(URL.createObjectURL(new Blob(["importScripts('{private_server.url}/worker.js')"])));
+        open("{private_server.url}/popup");
+      </script><link rel=preconnect href="{private_server.url}"><link rel=dns-prefetch href="//b.test">"""
+    result = await harness.visit(web.add_page("/page", page), wait_until="networkidle")
     assert "text" in result.text
-    assert private.asked == []
+    assert private_server.requests == []
 
 
-async def test_webrtc_sends_nothing_past_the_door(rig: Any, web: Any) -> None:
+async def test_webrtc_does_not_bypass_the_proxy(harness: Any, web: Any) -> None:
     """Nobody at the address hears of it, and the page learns no address of ours."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stun:
         stun.bind(("127.0.0.1", 0))
@@ -132,29 +132,29 @@ async def test_webrtc_sends_nothing_past_the_door(rig: Any, web: Any) -> None:
           }};
           peer.createOffer().then(o => peer.setLocalDescription(o));
         </script>"""
-        url = web.show("/rtc", page)
-        result = await rig.visit(url, wait_for_selector="#done", selector="#c")
+        url = web.add_page("/rtc", page)
+        result = await harness.visit(url, wait_for_selector="#done", selector="#c")
         assert result.text == ""
         with pytest.raises(BlockingIOError):
             stun.recv(100)
 
 
 async def test_a_name_that_changes_its_mind_gains_nothing(
-    start_rig: Any, web: Any, private: Any
+    start_harness: Any, web: Any, private_server: Any
 ) -> None:
     """The second answer of the name server is the private one: it is checked like the first."""
-    rig = await start_rig(lookup=answers(["93.184.215.14", "127.0.0.1"], ["127.0.0.1"]))
-    url = f"http://rebinding.test:{port_of(private)}/"
+    harness = await start_harness(lookup=fixed_lookup(["93.184.215.14", "127.0.0.1"], ["127.0.0.1"]))
+    url = f"http://rebinding.test:{port_of(private_server)}/"
     for _ in range(2):
-        assert await refused(rig.visit(url)) == ("address_blocked", False)
-    assert private.asked == []
+        assert await get_failure(harness.visit(url)) == ("address_blocked", False)
+    assert private_server.requests == []
 
 
-async def test_a_name_that_the_operator_allows_may_be_private(start_rig: Any, web: Any) -> None:
-    web.show("/", "<h1>inside</h1>")
+async def test_a_name_that_the_operator_allows_may_be_private(start_harness: Any, web: Any) -> None:
+    web.add_page("/", "<h1>inside</h1>")
     place = f"inside.test:{port_of(web)}"
-    rig = await start_rig(lookup=answers(["127.0.0.1"]), allowed=(place,))
-    assert (await rig.visit(f"http://{place}/")).text == "inside"
+    harness = await start_harness(lookup=fixed_lookup(["127.0.0.1"]), allowed=(place,))
+    assert (await harness.visit(f"http://{place}/")).text == "inside"
 
 
 @pytest.mark.parametrize(
@@ -165,47 +165,47 @@ async def test_a_name_that_the_operator_allows_may_be_private(start_rig: Any, we
     ],
 )
 async def test_a_name_that_is_none_is_not_looked_up_again(
-    start_rig: Any, code: int, expected: tuple[str, bool]
+    start_harness: Any, code: int, expected: tuple[str, bool]
 ) -> None:
     async def lookup(_host: str) -> Sequence[str]:
         raise socket.gaierror(code, "no")
 
-    rig = await start_rig(lookup=lookup)
-    assert await refused(rig.visit("http://nowhere.test/")) == expected
+    harness = await start_harness(lookup=lookup)
+    assert await get_failure(harness.visit("http://nowhere.test/")) == expected
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "chrome://version", "view-source:http://a"])
-async def test_a_page_cannot_lead_out_of_the_web(rig: Any, web: Any, url: str) -> None:
+async def test_a_page_cannot_lead_out_of_the_web(harness: Any, web: Any, url: str) -> None:
     frame = f'<p>here</p><iframe src="{url}"></iframe>'
-    result = await rig.visit(web.show("/frame", frame), wait_until="domcontentloaded")
+    result = await harness.visit(web.add_page("/frame", frame), wait_until="domcontentloaded")
     assert result.text.startswith("here")
     assert "root:" not in result.text
     script = f'<p>here</p><script>location = "{url}"</script>'
-    visit = rig.visit(web.show("/out", script), wait_for_selector="#never", timeout_ms=1500)
-    reason, _ = await refused(visit)
+    visit = harness.visit(web.add_page("/out", script), wait_for_selector="#never", timeout_ms=1500)
+    reason, _ = await get_failure(visit)
     assert reason in {"selector_not_found", "address_blocked"}  # it stayed, or it lost its page
 
 
-def sockets_of(rig: Any) -> list[Any]:
+def sockets_of(harness: Any) -> list[Any]:
     """List the network sockets of all the browser's processes."""
     found: list[Any] = []
-    for process in list_group(rig.engine._life.pid):
+    for process in list_process_group(harness.engine._instance.pid):
         with suppress(psutil.Error):
             found.extend(process.net_connections(kind="inet"))
     return found
 
 
-async def test_whatever_a_page_tries_the_browser_speaks_to_its_door_alone(
-    start_rig: Any, hostile: HostileSite
+async def test_the_browser_connects_to_its_proxy_only(
+    start_harness: Any, hostile_site: HostileSite
 ) -> None:
     """Neither the forbidden place nor a name server hears of it, over TCP or UDP."""
-    rig = await start_rig(allowed=(hostile.place,))
+    harness = await start_harness(allowed=(hostile_site.address,))
     done = asyncio.Event()
     seen: set[tuple[str, int]] = set()
 
     async def watch_sockets() -> None:
         while not done.is_set():
-            found = await asyncio.to_thread(sockets_of, rig)
+            found = await asyncio.to_thread(sockets_of, harness)
             seen.update((one.raddr.ip, one.raddr.port) for one in found if one.raddr)
             datagrams = [one for one in found if one.type is socket.SOCK_DGRAM and one.raddr]
             assert datagrams == []
@@ -221,9 +221,9 @@ async def test_whatever_a_page_tries_the_browser_speaks_to_its_door_alone(
         udp.setblocking(False)  # noqa: FBT003  # as above
         watching = asyncio.create_task(watch_sockets())
         for host in ("127.0.0.1", "localhost"):
-            url = f"{hostile.url}/reach?host={host}&port={port}"
-            assert "tried" in (await rig.visit(url, wait_for_selector="text=tried")).text
-        slow = asyncio.create_task(rig.visit(f"{hostile.url}/drip"))
+            url = f"{hostile_site.url}/reach?host={host}&port={port}"
+            assert "tried" in (await harness.visit(url, wait_for_selector="text=tried")).text
+        slow = asyncio.create_task(harness.visit(f"{hostile_site.url}/drip"))
         await wait_until(lambda: seen)  # a busy machine may have missed the visits before
         slow.cancel()
         await asyncio.wait([slow])
@@ -234,39 +234,39 @@ async def test_whatever_a_page_tries_the_browser_speaks_to_its_door_alone(
                 listener()
     assert {host for host, _ in seen} == {"127.0.0.1"}
     assert port not in {at for _, at in seen}
-    assert int(hostile.place.split(":")[1]) not in {at for _, at in seen}
+    assert int(hostile_site.address.split(":")[1]) not in {at for _, at in seen}
     assert len(seen) <= 3  # the doors of three visits
-    assert rig.count("jobs_browser_blocked_requests_total", reason="blocked") > 0
+    assert harness.get_metric("jobs_browser_blocked_requests_total", reason="blocked") > 0
 
 
-async def test_a_page_without_a_door_reaches_nothing(rig: Any, web: Any) -> None:
-    web.show("/", "<h1>here</h1>")
-    async with rig.engine.open_page() as page:
+async def test_a_page_without_a_proxy_reaches_nothing(harness: Any, web: Any) -> None:
+    web.add_page("/", "<h1>here</h1>")
+    async with harness.engine.open_page() as page:
         with pytest.raises(PlaywrightError, match="ERR_PROXY_CONNECTION_FAILED"):
             await page.goto(web.url)
-    assert web.asked == []
+    assert web.requests == []
 
 
-async def test_a_jobs_door_is_shut_with_its_page(rig: Any, web: Any) -> None:
-    async with rig.egress.open_door() as door:
+async def test_a_proxy_closes_with_its_page(harness: Any, web: Any) -> None:
+    async with harness.egress.open_proxy() as door:
         port = int(door.url.rpartition(":")[2])
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)
 
 
-async def test_what_a_job_asked_of_the_network_is_counted(rig: Any, web: Any, private: Any) -> None:
+async def test_what_a_job_asked_of_the_network_is_counted(harness: Any, web: Any, private_server: Any) -> None:
     web.pages["/big.js"] = 200, {"content-type": "text/javascript"}, b"//" + b"x" * 100_000
-    page = f'<p>x</p><script src="/big.js"></script><script src="{private.url}/no.js"></script>'
-    url = web.show("/page", page)
-    async with rig.egress.open_door() as door, rig.engine.open_page(through(door.url)) as opened:
+    page = f'<p>x</p><script src="/big.js"></script><script src="{private_server.url}/no.js"></script>'
+    url = web.add_page("/page", page)
+    async with harness.egress.open_proxy() as door, harness.engine.open_page(proxy_options(door.url)) as opened:
         await opened.goto(url)
-    host, port = place_of(web.url)
-    places = dict(door.traffic.list_places())
+    host, port = host_and_port(web.url)
+    places = dict(proxy.traffic.list_endpoints())
     assert places[host, port].received > 100_000
     assert places[host, port].sent > 0
-    assert places[host, int(port_of(private))].refusals >= 1
+    assert places[host, int(port_of(private_server))].refusals >= 1
     assert door.traffic.received == places[host, port].received
-    assert rig.count("jobs_browser_bytes_total", direction="received") == door.traffic.received
+    assert harness.get_metric("jobs_browser_bytes_total", direction="received") == door.traffic.received
 
 
 @pytest.mark.parametrize(
@@ -282,9 +282,9 @@ async def test_what_a_job_asked_of_the_network_is_counted(rig: Any, web: Any, pr
         *(b"\x05\x01\x00\x05\x01\x00\x09", b"\x05\x01\x00\x05\x01\x00\x03\x02\xff\xff\x00\x50"),
     ],
 )
-async def test_nonsense_at_the_door_gets_nowhere(said: bytes) -> None:
+async def test_invalid_socks_requests_are_dropped(said: bytes) -> None:
     metrics = Metrics("test", "test")
-    async with Egress(Guard(), metrics).open_door() as door:
+    async with EgressProxyFactory(EgressPolicy(), metrics).open_proxy() as door:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(door.url.split(":")[2]))
         writer.write(said)
         writer.write_eof()
@@ -293,16 +293,16 @@ async def test_nonsense_at_the_door_gets_nowhere(said: bytes) -> None:
     assert heard in {b"", b"\x05\x00", b"\x05\x00" + b"\x05\x02" + bytes(8)}
 
 
-def test_places_are_forgotten_in_the_end() -> None:
-    traffic = Traffic(Limits(places=1_000))
+def test_old_endpoints_are_evicted() -> None:
+    traffic = TrafficLog(Limits(tracked_endpoints=1_000))
     for number in range(1_500):
-        traffic.note_refusal(f"h{number}.test", 80, Refusal.BLOCKED)
+        traffic.record_refusal(f"h{number}.test", 80, Refusal.BLOCKED)
     assert traffic.find_refusal("h0.test", 80) is None
     assert traffic.find_refusal("H1499.test.", 80) is Refusal.BLOCKED
 
 
-async def test_the_door_carries_much_both_ways(rig: Any, web: Any, site: DemoSite) -> None:
+async def test_the_proxy_relays_large_bodies_both_ways(harness: Any, web: Any, site: DemoSite) -> None:
     web.pages["/big.js"] = 200, {"content-type": "text/javascript"}, b"//" + b"x" * 3_000_000
-    page = web.show("/big", f'<p>{"y" * 1_000_000}</p><script src="/big.js"></script>')
-    results = await asyncio.gather(*(rig.visit(page) for _ in range(4)))
+    page = web.add_page("/big", f'<p>{"y" * 1_000_000}</p><script src="/big.js"></script>')
+    results = await asyncio.gather(*(harness.visit(page) for _ in range(4)))
     assert all(result.truncated for result in results)

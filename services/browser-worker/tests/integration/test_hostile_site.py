@@ -26,37 +26,37 @@ TIMEOUT_MS = 3_000
 PATIENCE_MS = 25_000
 TOO_LARGE = ("page_too_large", False)
 ABUSIVE = ("page_abusive", False)
-LOST_WAY = ("navigation_failed", False)
+NAVIGATION_FAILED = ("navigation_failed", False)
 BLOCKED = ("address_blocked", False)
-NO_PAGE = ("download_refused", False)
+DOWNLOAD_REFUSED = ("download_refused", False)
 TOO_SLOW = ("timeout", True)
 
 
 @pytest.fixture
-def hostile() -> Iterator[HostileSite]:
+def hostile_site() -> Iterator[HostileSite]:
     with HostileSite() as hostile:
         yield hostile
 
 
-async def outcome(rig: Any, url: str, **params: Any) -> tuple[str, bool]:
+async def outcome(harness: Any, url: str, **params: Any) -> tuple[str, bool]:
     with pytest.raises(ActionFailed) as failed:
-        await rig.visit(url, **{"timeout_ms": PATIENCE_MS, **params})
+        await harness.visit(url, **{"timeout_ms": PATIENCE_MS, **params})
     return failed.value.reason, failed.value.may_retry
 
 
-async def is_unharmed(rig: Any, site: DemoSite) -> None:
+async def is_unharmed(harness: Any, site: DemoSite) -> None:
     """See the next job served, and nothing left of the one before."""
-    assert (await rig.visit(f"{site.url}/article", selector="h2")).text == "Colour"
-    assert rig.count("jobs_browser_contexts") == 0
-    assert rig.count("circuit_state", target="playwright") == 0
-    await wait_until(lambda: len(rig.list_pages()) == 1)
+    assert (await harness.visit(f"{site.url}/article", selector="h2")).text == "Colour"
+    assert harness.get_metric("jobs_browser_contexts") == 0
+    assert harness.get_metric("circuit_state", target="playwright") == 0
+    await wait_until(lambda: len(harness.list_page_processes()) == 1)
 
 
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("/redirects/999", LOST_WAY),
-        ("/redirects/11", LOST_WAY),
+        ("/redirects/999", NAVIGATION_FAILED),
+        ("/redirects/11", NAVIGATION_FAILED),
         ("/drip", TOO_SLOW),
         ("/silent", TOO_SLOW),
         ("/endless", TOO_LARGE),
@@ -67,50 +67,50 @@ async def is_unharmed(rig: Any, site: DemoSite) -> None:
         ("/alerts", ABUSIVE),
         ("/popups", ABUSIVE),
         ("/hoard-at-once", TOO_LARGE),
-        ("/download", NO_PAGE),
+        ("/download", DOWNLOAD_REFUSED),
         ("/short", ("navigation_failed", True)),
-        ("/huge-head", LOST_WAY),
+        ("/huge-head", NAVIGATION_FAILED),
         ("/not-packed", ("navigation_failed", True)),
         ("/away?to=http://169.254.169.254/", BLOCKED),
-        ("/away?to=file:///etc/passwd", LOST_WAY),
-        ("/away?to=data:text/html,x", LOST_WAY),
+        ("/away?to=file:///etc/passwd", NAVIGATION_FAILED),
+        ("/away?to=data:text/html,x", NAVIGATION_FAILED),
     ],
 )
 async def test_a_page_that_means_harm_fails_for_a_reason(
-    start_rig: Any, hostile: HostileSite, site: DemoSite, path: str, expected: tuple[str, bool]
+    start_harness: Any, hostile_site: HostileSite, site: DemoSite, path: str, expected: tuple[str, bool]
 ) -> None:
-    rig = await start_rig(allowed=(hostile.place,), limits=LIMITS)
+    harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
     timeout_ms = TIMEOUT_MS if expected == TOO_SLOW else PATIENCE_MS
-    assert await outcome(rig, f"{hostile.url}{path}", timeout_ms=timeout_ms) == expected
-    await is_unharmed(rig, site)
+    assert await outcome(harness, f"{hostile_site.url}{path}", timeout_ms=timeout_ms) == expected
+    await is_unharmed(harness, site)
 
 
 async def test_a_file_without_end_is_no_page_or_too_much_of_one(
-    start_rig: Any, hostile: HostileSite, site: DemoSite
+    start_harness: Any, hostile_site: HostileSite, site: DemoSite
 ) -> None:
     """Which of the two is noticed first, is the machine's to say."""
-    rig = await start_rig(allowed=(hostile.place,), limits=LIMITS)
-    assert await outcome(rig, f"{hostile.url}/endless-file") in {NO_PAGE, TOO_LARGE}
-    await is_unharmed(rig, site)
+    harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
+    assert await outcome(harness, f"{hostile_site.url}/endless-file") in {DOWNLOAD_REFUSED, TOO_LARGE}
+    await is_unharmed(harness, site)
 
 
 @pytest.mark.parametrize(("path", "expected"), [("/grow", TOO_LARGE), ("/hoard", TOO_LARGE)])
 async def test_a_page_that_grows_is_ended(
-    start_rig: Any, hostile: HostileSite, site: DemoSite, path: str, expected: tuple[str, bool]
+    start_harness: Any, hostile_site: HostileSite, site: DemoSite, path: str, expected: tuple[str, bool]
 ) -> None:
-    rig = await start_rig(allowed=(hostile.place,), limits=LIMITS)
-    visit = outcome(rig, f"{hostile.url}{path}", wait_for_selector="#never")
+    harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
+    visit = outcome(harness, f"{hostile_site.url}{path}", wait_for_selector="#never")
     assert await visit == expected
-    await is_unharmed(rig, site)
+    await is_unharmed(harness, site)
 
 
 async def test_a_page_that_refreshes_to_the_metadata_is_blocked(
-    start_rig: Any, hostile: HostileSite, site: DemoSite
+    start_harness: Any, hostile_site: HostileSite, site: DemoSite
 ) -> None:
-    rig = await start_rig(allowed=(hostile.place,), limits=LIMITS)
-    visit = outcome(rig, f"{hostile.url}/metadata", wait_until="networkidle")
+    harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
+    visit = outcome(harness, f"{hostile_site.url}/metadata", wait_until="networkidle")
     assert await visit == BLOCKED
-    await is_unharmed(rig, site)
+    await is_unharmed(harness, site)
 
 
 @pytest.mark.parametrize(
@@ -129,109 +129,109 @@ async def test_a_page_that_refreshes_to_the_metadata_is_blocked(
     ],
 )
 async def test_a_page_that_is_merely_odd_is_read(
-    start_rig: Any, hostile: HostileSite, site: DemoSite, path: str, status: int, text: str
+    start_harness: Any, hostile_site: HostileSite, site: DemoSite, path: str, status: int, text: str
 ) -> None:
-    rig = await start_rig(allowed=(hostile.place,), limits=LIMITS)
-    result = await rig.visit(f"{hostile.url}{path}", timeout_ms=PATIENCE_MS)
+    harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
+    result = await harness.visit(f"{hostile_site.url}{path}", timeout_ms=PATIENCE_MS)
     assert (result.status, result.text.partition("\n")[0]) == (status, text)
-    await is_unharmed(rig, site)
+    await is_unharmed(harness, site)
 
 
 @pytest.mark.parametrize("path", ["/utf16-as-utf8", "/unclosed", "/rewrites", "/nonsense-kind"])
 async def test_what_is_hard_to_read_comes_to_an_end(
-    start_rig: Any, hostile: HostileSite, site: DemoSite, path: str
+    start_harness: Any, hostile_site: HostileSite, site: DemoSite, path: str
 ) -> None:
-    rig = await start_rig(allowed=(hostile.place,), limits=LIMITS)
-    visit = asyncio.ensure_future(rig.visit(f"{hostile.url}{path}", timeout_ms=TIMEOUT_MS))
+    harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
+    visit = asyncio.ensure_future(harness.visit(f"{hostile_site.url}{path}", timeout_ms=TIMEOUT_MS))
     await asyncio.wait([visit])
     failure = visit.exception()
     if isinstance(failure, ActionFailed):
         assert failure.reason in {"timeout", "download_refused", "page_failed"}
     else:
         assert "\0" not in visit.result().text
-    await is_unharmed(rig, site)
+    await is_unharmed(harness, site)
 
 
 async def test_a_page_that_ends_its_own_process_fails_alone(
-    start_rig: Any, hostile: HostileSite, site: DemoSite
+    start_harness: Any, hostile_site: HostileSite, site: DemoSite
 ) -> None:
-    rig = await start_rig(allowed=(hostile.place,), limits=LIMITS)
-    visit = asyncio.create_task(outcome(rig, f"{hostile.url}/drip"))
-    await wait_until(lambda: rig.run and "open" in rig.run.timings)
-    page = min(rig.list_pages(), key=lambda one: psutil.Process(one).create_time())
-    neighbour = asyncio.create_task(rig.visit(f"{site.url}/slow?ms=1500"))
+    harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
+    visit = asyncio.create_task(outcome(harness, f"{hostile_site.url}/drip"))
+    await wait_until(lambda: harness.run and "open" in harness.run.timings)
+    page = min(harness.list_page_processes(), key=lambda one: psutil.Process(one).create_time())
+    neighbour = asyncio.create_task(harness.visit(f"{site.url}/slow?ms=1500"))
     psutil.Process(page).kill()  # as a fault in the engine would
     assert await visit == ("page_crashed", True)
     assert (await neighbour).status == 200
-    await is_unharmed(rig, site)
+    await is_unharmed(harness, site)
 
 
 async def test_a_hung_page_is_killed_with_its_visit(
-    start_rig: Any, hostile: HostileSite, site: DemoSite
+    start_harness: Any, hostile_site: HostileSite, site: DemoSite
 ) -> None:
-    rig = await start_rig(allowed=(hostile.place,), limits=LIMITS)
-    assert await outcome(rig, f"{hostile.url}/loop-at-once", timeout_ms=TIMEOUT_MS) == TOO_SLOW
-    await wait_until(lambda: len(rig.list_pages()) == 1)
-    assert rig.count("jobs_browser_recycles_total", reason="worn") == 0
-    await is_unharmed(rig, site)
+    harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
+    assert await outcome(harness, f"{hostile_site.url}/loop-at-once", timeout_ms=TIMEOUT_MS) == TOO_SLOW
+    await wait_until(lambda: len(harness.list_page_processes()) == 1)
+    assert harness.get_metric("jobs_browser_recycles_total", reason="worn") == 0
+    await is_unharmed(harness, site)
 
 
 async def test_a_service_worker_does_not_stay(
-    start_rig: Any, hostile: HostileSite, site: DemoSite
+    start_harness: Any, hostile_site: HostileSite, site: DemoSite
 ) -> None:
-    rig = await start_rig(allowed=(hostile.place,), limits=LIMITS)
+    harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
     for _ in range(2):
-        result = await rig.visit(
-            f"{hostile.url}/service-worker", wait_for_selector="#said:not(:empty)"
+        result = await harness.visit(
+            f"{hostile_site.url}/service-worker", wait_for_selector="#said:not(:empty)"
         )
         assert result.text in {"none", "refused", "inactive"}
-    assert (await rig.visit(f"{hostile.url}/")).text == "Trouble"
-    await is_unharmed(rig, site)
+    assert (await harness.visit(f"{hostile_site.url}/")).text == "Trouble"
+    await is_unharmed(harness, site)
 
 
 async def test_nothing_that_a_page_stores_is_there_for_the_next(
-    start_rig: Any, hostile: HostileSite
+    start_harness: Any, hostile_site: HostileSite
 ) -> None:
-    rig = await start_rig(allowed=(hostile.place,), limits=LIMITS)
+    harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
     for _ in range(2):
-        assert (await rig.visit(f"{hostile.url}/remember", selector="#found")).text == "nothing"
+        assert (await harness.visit(f"{hostile_site.url}/remember", selector="#found")).text == "nothing"
     found = "#found:not(:empty)"
-    result = await rig.visit(f"{hostile.url}/databases", wait_for_selector=found, selector=found)
+    result = await harness.visit(f"{hostile_site.url}/databases", wait_for_selector=found, selector=found)
     assert result.text.lstrip("0") == " kept"
 
 
 async def test_a_page_with_too_many_connections_gets_no_more(
-    start_rig: Any, hostile: HostileSite, site: DemoSite
+    start_harness: Any, hostile_site: HostileSite, site: DemoSite
 ) -> None:
     async def lookup(_host: str) -> Sequence[str]:
         return ["127.0.0.1"]
 
-    allowed = (hostile.place, ".many.test")
-    rig = await start_rig(allowed=allowed, limits=Limits(connections=8), lookup=lookup)
-    visit = outcome(rig, f"{hostile.url}/many", wait_for_selector="#never", timeout_ms=TIMEOUT_MS)
+    allowed = (hostile_site.address, ".many.test")
+    harness = await start_harness(allowed=allowed, limits=Limits(connections=8), lookup=lookup)
+    visit = outcome(harness, f"{hostile_site.url}/many", wait_for_selector="#never", timeout_ms=TIMEOUT_MS)
     assert await visit == ("selector_not_found", False)
-    assert rig.count("jobs_browser_blocked_requests_total", reason="spent") > 0
-    await is_unharmed(rig, site)
+    assert harness.get_metric("jobs_browser_blocked_requests_total", reason="spent") > 0
+    await is_unharmed(harness, site)
 
 
 async def test_a_page_that_leads_to_another_scheme_is_blocked(
-    start_rig: Any, hostile: HostileSite, site: DemoSite
+    start_harness: Any, hostile_site: HostileSite, site: DemoSite
 ) -> None:
-    rig = await start_rig(allowed=(hostile.place,), limits=LIMITS)
-    assert await outcome(rig, f"{hostile.url}/schemes", wait_for_selector="#never") == BLOCKED
-    await is_unharmed(rig, site)
+    harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
+    assert await outcome(harness, f"{hostile_site.url}/schemes", wait_for_selector="#never") == BLOCKED
+    await is_unharmed(harness, site)
 
 
 async def test_a_certificate_of_nobody_is_not_accepted(
-    start_rig: Any, site: DemoSite, tmp_path: Path
+    start_harness: Any, site: DemoSite, tmp_path: Path
 ) -> None:
     with HostileSite() as hostile:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certify_oneself(tmp_path))
         hostile.server.socket = context.wrap_socket(hostile.server.socket, server_side=True)
-        rig = await start_rig(allowed=(hostile.place,))
-        assert await outcome(rig, f"https://{hostile.place}/") == LOST_WAY
-    await is_unharmed(rig, site)
+        harness = await start_harness(allowed=(hostile.address,))
+        assert await outcome(harness, f"https://{hostile.address}/") == NAVIGATION_FAILED
+    await is_unharmed(harness, site)
 
 
 def certify_oneself(folder: Path) -> Path:
@@ -257,20 +257,20 @@ def certify_oneself(folder: Path) -> Path:
     return file
 
 
-async def test_storms_side_by_side_harm_no_neighbour(
-    start_rig: Any, hostile: HostileSite, site: DemoSite
+async def test_random_scenarios_do_not_affect_other_pages(
+    start_harness: Any, hostile_site: HostileSite, site: DemoSite
 ) -> None:
-    rig = await start_rig(slots=3, allowed=(hostile.place,), limits=LIMITS)
-    storms = [outcome(rig, f"{hostile.url}{path}") for path in ("/popups", "/alerts")]
-    calm = [rig.visit(f"{site.url}/article", selector="h2", timeout_ms=20_000) for _ in range(3)]
+    harness = await start_harness(slots=3, allowed=(hostile_site.address,), limits=LIMITS)
+    storms = [outcome(harness, f"{hostile_site.url}{path}") for path in ("/popups", "/alerts")]
+    calm = [harness.visit(f"{site.url}/article", selector="h2", timeout_ms=20_000) for _ in range(3)]
     stormy, served = await asyncio.gather(asyncio.gather(*storms), asyncio.gather(*calm))
     assert stormy == [ABUSIVE, ABUSIVE]
     assert {one.text for one in served} == {"Colour"}
-    await is_unharmed(rig, site)
+    await is_unharmed(harness, site)
 
 
 async def test_a_page_of_many_names_has_few_of_them_looked_up_at_once(
-    start_rig: Any, site: DemoSite, hostile: HostileSite
+    start_harness: Any, site: DemoSite, hostile_site: HostileSite
 ) -> None:
     asking, most = 0, 0
 
@@ -284,8 +284,8 @@ async def test_a_page_of_many_names_has_few_of_them_looked_up_at_once(
             asking -= 1
         return []
 
-    rig = await start_rig(allowed=(hostile.place,), lookup=never)
-    await rig.visit(f"{hostile.url}/many")
-    await is_unharmed(rig, site)
+    harness = await start_harness(allowed=(hostile_site.address,), lookup=never)
+    await harness.visit(f"{hostile_site.url}/many")
+    await is_unharmed(harness, site)
     assert 1 <= most <= 8
     assert asking == 0

@@ -9,153 +9,153 @@ from msaas.local.demo_site import DemoSite
 from msaas.worker import ActionFailed
 
 
-async def test_the_text_of_a_page(rig: Any, site: DemoSite) -> None:
-    result = await rig.visit(f"{site.url}/article")
+async def test_the_text_of_a_page(harness: Any, site: DemoSite) -> None:
+    result = await harness.visit(f"{site.url}/article")
     assert (result.url, result.final_url) == (f"{site.url}/article", f"{site.url}/article")
     assert (result.status, result.truncated) == (200, False)
     assert result.title == "How a light is read · Lantern Almanac"
     assert "White carries furthest." in result.text
     assert set(result.timings) == {"open", "goto", "extract"}
-    assert rig.run.timings == result.timings
+    assert harness.run.timings == result.timings
     assert (
-        rig.count("jobs_browser_total", task_type=rig.run.envelope.task_type, outcome="succeeded")
+        harness.get_metric("jobs_browser_total", task_type=harness.run.envelope.task_type, outcome="succeeded")
         == 1
     )
 
 
-async def test_the_text_of_one_element(rig: Any, site: DemoSite) -> None:
-    result = await rig.visit(f"{site.url}/article", selector="article h2")
+async def test_the_text_of_one_element(harness: Any, site: DemoSite) -> None:
+    result = await harness.visit(f"{site.url}/article", selector="article h2")
     assert result.text == "Colour"
-    result = await rig.visit(f"{site.url}/article", selector="//h3")
+    result = await harness.visit(f"{site.url}/article", selector="//h3")
     assert result.text == "Five lights to begin with"
 
 
-async def test_what_a_script_brings_later_can_be_waited_for(rig: Any, site: DemoSite) -> None:
-    result = await rig.visit(f"{site.url}/late", wait_for_selector="#late", selector="#late")
+async def test_what_a_script_brings_later_can_be_waited_for(harness: Any, site: DemoSite) -> None:
+    result = await harness.visit(f"{site.url}/late", wait_for_selector="#late", selector="#late")
     assert result.text == "The post has arrived: all lights are lit."
     assert "wait" in result.timings
     with pytest.raises(ActionFailed) as failed:
-        await rig.visit(f"{site.url}/late", selector="#late")
+        await harness.visit(f"{site.url}/late", selector="#late")
     assert (failed.value.reason, failed.value.may_retry) == ("selector_not_found", False)
 
 
 @pytest.mark.parametrize("parameter", ["selector", "wait_for_selector"])
-async def test_what_is_not_there_is_not_found(rig: Any, site: DemoSite, parameter: str) -> None:
+async def test_what_is_not_there_is_not_found(harness: Any, site: DemoSite, parameter: str) -> None:
     with pytest.raises(ActionFailed) as failed:
-        await rig.visit(f"{site.url}/article", timeout_ms=1500, **{parameter: "#nowhere"})
+        await harness.visit(f"{site.url}/article", timeout_ms=1500, **{parameter: "#nowhere"})
     assert (failed.value.reason, failed.value.may_retry) == ("selector_not_found", False)
     assert parameter in failed.value.safe_message
 
 
-async def test_a_selector_that_is_none_is_the_callers_fault(rig: Any, site: DemoSite) -> None:
+async def test_a_selector_that_is_none_is_the_callers_fault(harness: Any, site: DemoSite) -> None:
     with pytest.raises(ActionFailed) as failed:
-        await rig.visit(f"{site.url}/article", selector="[[[")
+        await harness.visit(f"{site.url}/article", selector="[[[")
     assert (failed.value.reason, failed.value.may_retry) == ("invalid_payload", False)
 
 
-async def test_a_page_that_takes_too_long_may_be_tried_again(rig: Any, site: DemoSite) -> None:
+async def test_a_page_that_takes_too_long_may_be_tried_again(harness: Any, site: DemoSite) -> None:
     with pytest.raises(ActionFailed) as failed:
-        await rig.visit(f"{site.url}/slow?ms=20000", timeout_ms=500)
+        await harness.visit(f"{site.url}/slow?ms=20000", timeout_ms=500)
     assert (failed.value.reason, failed.value.may_retry) == ("timeout", True)
     with pytest.raises(ActionFailed) as failed:
-        await rig.visit(f"{site.url}/slow?ms=20000", seconds=1)
+        await harness.visit(f"{site.url}/slow?ms=20000", seconds=1)
     assert failed.value.reason == "timeout"
 
 
-async def test_an_endless_script_ends_with_its_visit(rig: Any, web: Any, site: DemoSite) -> None:
-    loop = web.show("/loop", "<p>a</p><script>setTimeout(() => { for (;;) {} }, 0)</script>")
+async def test_an_endless_script_ends_with_its_visit(harness: Any, web: Any, site: DemoSite) -> None:
+    loop = web.add_page("/loop", "<p>a</p><script>setTimeout(() => { for (;;) {} }, 0)</script>")
     with pytest.raises(ActionFailed) as failed:
-        await rig.visit(loop, timeout_ms=1500, wait_until="commit")
+        await harness.visit(loop, timeout_ms=1500, wait_until="commit")
     assert failed.value.reason == "timeout"
-    assert (await rig.visit(f"{site.url}/")).status == 200
+    assert (await harness.visit(f"{site.url}/")).status == 200
 
 
-async def test_an_error_page_is_a_page(rig: Any, site: DemoSite) -> None:
-    result = await rig.visit(f"{site.url}/nowhere", selector="#missing")
+async def test_an_error_page_is_a_page(harness: Any, site: DemoSite) -> None:
+    result = await harness.visit(f"{site.url}/nowhere", selector="#missing")
     assert (result.status, result.text) == (404, "The almanac has no page of that name.")
 
 
-async def test_a_redirect_shows_in_the_final_url(rig: Any, site: DemoSite) -> None:
-    result = await rig.visit(f"{site.url}/redirect")
+async def test_a_redirect_shows_in_the_final_url(harness: Any, site: DemoSite) -> None:
+    result = await harness.visit(f"{site.url}/redirect")
     assert (result.url, result.final_url) == (f"{site.url}/redirect", f"{site.url}/article")
 
 
 async def test_a_page_that_leads_on_is_read_where_it_arrives(
-    rig: Any, web: Any, site: DemoSite
+    harness: Any, web: Any, site: DemoSite
 ) -> None:
-    url = web.show("/on", f"<p>wait</p><script>location = '{site.url}/article'</script>")
-    result = await rig.visit(url, wait_for_selector="#article")
+    url = web.add_page("/on", f"<p>wait</p><script>location = '{site.url}/article'</script>")
+    result = await harness.visit(url, wait_for_selector="#article")
     assert result.final_url == f"{site.url}/article"
     assert "Occulting" in result.text or "occulting" in result.text
 
 
 @pytest.mark.parametrize("letter", ["a", "\\n", "\U0001f600", "\x01"])
 async def test_a_long_text_is_cut_to_what_a_result_may_hold(
-    rig: Any, web: Any, letter: str
+    harness: Any, web: Any, letter: str
 ) -> None:
     page = f"""<body><pre></pre><script>
       document.querySelector("pre").textContent = "{letter}".repeat(300000);
     </script>"""
-    result = await rig.visit(web.show("/long", page), selector="pre")
+    result = await harness.visit(web.add_page("/long", page), selector="pre")
     assert result.truncated
     size = len(result.model_dump_json().encode())
     assert MAX_INLINE_RESULT - 64 < size <= MAX_INLINE_RESULT
 
 
-async def test_nul_and_half_characters_become_storable(rig: Any, web: Any) -> None:
+async def test_nul_and_half_characters_become_storable(harness: Any, web: Any) -> None:
     script = r'document.body.textContent = "a\u0000b\ud800c"; document.title = "t\u0000\udfff"'
-    result = await rig.visit(web.show("/odd", f"<body><script>{script}</script></body>"))
+    result = await harness.visit(web.add_page("/odd", f"<body><script>{script}</script></body>"))
     assert result.text == "a\ufffdb\ufffdc"
     assert result.title is not None
     assert "\0" not in result.title
     assert result.model_dump_json()
 
 
-async def test_what_a_page_says_of_itself_may_be_no_text(rig: Any, web: Any) -> None:
+async def test_what_a_page_says_of_itself_may_be_no_text(harness: Any, web: Any) -> None:
     page = """<form name=title></form><body><p>x</p><script>
       Object.defineProperty(document.body, "innerText", {get: () => 7});
     </script>"""
-    result = await rig.visit(web.show("/clobbered", page))
+    result = await harness.visit(web.add_page("/clobbered", page))
     assert result.text == "7"
     assert result.title
 
 
-async def test_pictures_and_fonts_are_not_fetched(rig: Any, web: Any) -> None:
+async def test_pictures_and_fonts_are_not_fetched(harness: Any, web: Any) -> None:
     page = """
       <style>@font-face { font-family: f; src: url(/font.woff2) } p { font-family: f }</style>
       <p>text</p><img src="/picture.png"><div style="background: url(/back.png)">b</div>
       <script src="/script.js"></script>"""
-    result = await rig.visit(web.show("/media", page), wait_until="networkidle")
+    result = await harness.visit(web.add_page("/media", page), wait_until="networkidle")
     assert result.text.startswith("text")
-    assert set(web.asked) - {"/favicon.ico"} == {"/media", "/script.js"}
+    assert set(web.requests) - {"/favicon.ico"} == {"/media", "/script.js"}
 
 
-async def test_a_download_is_refused(rig: Any, web: Any) -> None:
-    url = web.show("/file", "x", content_disposition='attachment; filename="a.bin"')
+async def test_a_download_is_refused(harness: Any, web: Any) -> None:
+    url = web.add_page("/file", "x", content_disposition='attachment; filename="a.bin"')
     with pytest.raises(ActionFailed) as failed:
-        await rig.visit(url)
+        await harness.visit(url)
     assert (failed.value.reason, failed.value.may_retry) == ("download_refused", False)
 
 
-async def test_nobody_answers(rig: Any, web: Any) -> None:
+async def test_nobody_answers(harness: Any, web: Any) -> None:
     web.close()
     with pytest.raises(ActionFailed) as failed:
-        await rig.visit(f"{web.url}/")
+        await harness.visit(f"{web.url}/")
     assert (failed.value.reason, failed.value.may_retry) == ("navigation_failed", True)
 
 
-async def test_dialogs_and_popups_hold_nobody_up(rig: Any, web: Any) -> None:
+async def test_dialogs_and_popups_hold_nobody_up(harness: Any, web: Any) -> None:
     page = """<p>done</p><script>
       alert(1); confirm(2); prompt(3);
       for (let i = 0; i < 5; i++) open("/pop");
     </script>"""
-    web.show("/pop", "<script>alert(4)</script>")
-    assert (await rig.visit(web.show("/noisy", page), selector="p")).text == "done"
+    web.add_page("/pop", "<script>alert(4)</script>")
+    assert (await harness.visit(web.add_page("/noisy", page), selector="p")).text == "done"
 
 
-async def test_a_page_that_crashes_its_process_fails_alone(rig: Any, site: DemoSite) -> None:
-    async with rig.engine.open_page() as page:
+async def test_a_page_that_crashes_its_process_fails_alone(harness: Any, site: DemoSite) -> None:
+    async with harness.engine.open_page() as page:
         with pytest.raises(Exception, match="crash"):
             await page.goto("chrome://crash")
-    assert (await rig.visit(f"{site.url}/")).status == 200
-    assert rig.count("jobs_browser_recycles_total", reason="ended") == 0
+    assert (await harness.visit(f"{site.url}/")).status == 200
+    assert harness.get_metric("jobs_browser_recycles_total", reason="ended") == 0

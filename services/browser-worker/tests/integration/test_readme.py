@@ -19,8 +19,8 @@ def test_every_task_of_the_browser_has_an_example() -> None:
 
 
 @pytest.mark.parametrize("task_type", EXAMPLES)
-async def test_an_example_does_what_it_says(rig: Any, site: DemoSite, task_type: str) -> None:
+async def test_an_example_does_what_it_says(harness: Any, site: DemoSite, task_type: str) -> None:
     params = json.loads(EXAMPLES[task_type].replace("http://127.0.0.1:8010", site.url))
-    result = await rig.do(task_type, params.pop("url"), **params)
+    result = await harness.run_task(task_type, params.pop("url"), **params)
     assert TASKS[task_type].result.model_validate(result) == result
-    assert set(rig.kept) <= set(TASKS[task_type].uploads)
+    assert set(harness.saved) <= set(TASKS[task_type].uploads)

@@ -9,8 +9,8 @@ from msaas.local.demo_site import DemoSite
 from msaas.worker import ActionFailed
 
 
-async def test_markdown_keeps_headings_links_and_tables(rig: Any, site: DemoSite) -> None:
-    result = await rig.do("extract_markdown", f"{site.url}/article")
+async def test_markdown_keeps_headings_links_and_tables(harness: Any, site: DemoSite) -> None:
+    result = await harness.run_task("extract_markdown", f"{site.url}/article")
     assert "## Colour" in result.markdown
     assert "| No." in result.markdown
     assert "| Anvil Head" in result.markdown
@@ -19,24 +19,24 @@ async def test_markdown_keeps_headings_links_and_tables(rig: Any, site: DemoSite
     assert (result.status, result.truncated, result.artifact) == (200, False, None)
 
 
-async def test_markdown_of_the_whole_page_or_of_one_element(rig: Any, site: DemoSite) -> None:
-    whole = await rig.do("extract_markdown", f"{site.url}/article", whole_page=True)
+async def test_markdown_of_the_whole_page_or_of_one_element(harness: Any, site: DemoSite) -> None:
+    whole = await harness.run_task("extract_markdown", f"{site.url}/article", whole_page=True)
     assert f"[Home]({site.url}/)" in whole.markdown
     assert "A made-up almanac" in whole.markdown
-    part = await rig.do("extract_markdown", f"{site.url}/article", selector="h2")
+    part = await harness.run_task("extract_markdown", f"{site.url}/article", selector="h2")
     assert part.markdown == "## Colour"
 
 
-async def test_markdown_that_is_too_long_is_cut_and_kept_as_a_file(rig: Any, web: Any) -> None:
-    url = web.show("/long", "<main>" + "<p>many words of it</p>" * 6_000 + "</main>")
-    result = await rig.do("extract_markdown", url)
+async def test_markdown_that_is_too_long_is_cut_and_kept_as_a_file(harness: Any, web: Any) -> None:
+    url = web.add_page("/long", "<main>" + "<p>many words of it</p>" * 6_000 + "</main>")
+    result = await harness.run_task("extract_markdown", url)
     assert result.truncated
     assert len(result.model_dump_json()) <= 64 * 1024
     assert result.artifact.name == "page.md"
-    assert rig.kept["page.md"].decode().startswith(result.markdown)
+    assert harness.saved["page.md"].decode().startswith(result.markdown)
 
 
-async def test_fields_come_as_the_types_that_were_asked_for(rig: Any, site: DemoSite) -> None:
+async def test_fields_come_as_the_types_that_were_asked_for(harness: Any, site: DemoSite) -> None:
     fields: dict[str, Any] = {
         "heading": {"selector": "h1"},
         "pages": {"selector": ".pages a:not([rel])", "many": True, "type": "integer"},
@@ -53,7 +53,7 @@ async def test_fields_come_as_the_types_that_were_asked_for(rig: Any, site: Demo
             },
         },
     }
-    result = await rig.do("extract_structured", f"{site.url}/list?page=2", fields=fields)
+    result = await harness.run_task("extract_structured", f"{site.url}/list?page=2", fields=fields)
     assert result.data["heading"] == "The register, page 2 of 5"
     assert result.data["pages"] == [1, 2, 3, 4, 5]
     assert result.data["following"] == f"{site.url}/list?page=3"
@@ -78,75 +78,75 @@ async def test_fields_come_as_the_types_that_were_asked_for(rig: Any, site: Demo
     ],
 )
 async def test_a_field_that_fails_is_named(
-    rig: Any, site: DemoSite, field: dict[str, Any], reason: str, words: str
+    harness: Any, site: DemoSite, field: dict[str, Any], reason: str, words: str
 ) -> None:
     with pytest.raises(ActionFailed, match=words) as failed:
-        await rig.do("extract_structured", f"{site.url}/article", fields={"x": field})
+        await harness.run_task("extract_structured", f"{site.url}/article", fields={"x": field})
     assert (failed.value.reason, failed.value.may_retry) == (reason, False)
 
 
-async def test_links_are_whole_and_each_counts_once(rig: Any, web: Any, site: DemoSite) -> None:
+async def test_links_are_whole_and_each_counts_once(harness: Any, web: Any, site: DemoSite) -> None:
     page = f"""<a href="/a">One</a><a href="/a#more">again</a><a href="b?x=1"></a>
       <a href="{site.url}/" rel="nofollow ugc">Elsewhere</a><a href="mailto:a@b.c">write</a>
       <a href="javascript:void 0">run</a><a href="http://[">bad</a>"""
-    url = web.show("/dir/page", page)
-    links = (await rig.do("extract_links", url)).links
+    url = web.add_page("/dir/page", page)
+    links = (await harness.run_task("extract_links", url)).links
     assert [(one.url, one.text, one.in_origin, one.nofollow) for one in links] == [
         (f"{web.url}/a", "One", True, False),
         (f"{web.url}/dir/b?x=1", "", True, False),
         (f"{site.url}/", "Elsewhere", False, True),
     ]
-    outside = await rig.do("extract_links", url, only="out_of_origin")
+    outside = await harness.run_task("extract_links", url, only="out_of_origin")
     assert [one.text for one in outside.links] == ["Elsewhere"]
-    some = await rig.do("extract_links", url, limit=1)
+    some = await harness.run_task("extract_links", url, limit=1)
     assert (len(some.links), some.total, some.truncated) == (1, 3, True)
 
 
-async def test_a_picture_shows_pictures_and_fits_its_format(rig: Any, site: DemoSite) -> None:
-    result = await rig.do("capture_screenshot", f"{site.url}/article")
+async def test_a_picture_shows_pictures_and_fits_its_format(harness: Any, site: DemoSite) -> None:
+    result = await harness.run_task("capture_screenshot", f"{site.url}/article")
     assert (result.width, result.height) == (1280, 720)
-    assert rig.kept["screenshot.png"].startswith(b"\x89PNG")
-    assert result.artifact.size == len(rig.kept["screenshot.png"])
+    assert harness.saved["screenshot.png"].startswith(b"\x89PNG")
+    assert result.artifact.size == len(harness.saved["screenshot.png"])
     options: dict[str, Any] = {"full_page": True, "format": "jpeg", "quality": 60}
-    result = await rig.do("capture_screenshot", f"{site.url}/list", device="phone", **options)
+    result = await harness.run_task("capture_screenshot", f"{site.url}/list", device="phone", **options)
     assert result.width >= 780
     assert result.height > 844 * 2
-    assert rig.kept["screenshot.jpeg"].startswith(b"\xff\xd8")
-    part = await rig.do("capture_screenshot", f"{site.url}/article", selector="h1")
+    assert harness.saved["screenshot.jpeg"].startswith(b"\xff\xd8")
+    part = await harness.run_task("capture_screenshot", f"{site.url}/article", selector="h1")
     assert part.height < 100
 
 
 async def test_what_is_looked_at_has_its_pictures_unless_they_are_blocked(
-    rig: Any, web: Any
+    harness: Any, web: Any
 ) -> None:
-    url = web.show("/seen", '<img src="/picture.png"><script src="/script.js"></script>')
-    await rig.do("capture_screenshot", url)
-    assert "/picture.png" in web.asked
-    web.asked.clear()
-    await rig.do("capture_screenshot", url, block_resources=["image", "font", "script"])
-    assert set(web.asked) - {"/favicon.ico"} == {"/seen"}
-    web.asked.clear()
-    await rig.visit(url, block_resources=[])
-    assert "/picture.png" in web.asked
+    url = web.add_page("/seen", '<img src="/picture.png"><script src="/script.js"></script>')
+    await harness.run_task("capture_screenshot", url)
+    assert "/picture.png" in web.requests
+    web.requests.clear()
+    await harness.run_task("capture_screenshot", url, block_resources=["image", "font", "script"])
+    assert set(web.requests) - {"/favicon.ico"} == {"/seen"}
+    web.requests.clear()
+    await harness.visit(url, block_resources=[])
+    assert "/picture.png" in web.requests
 
 
-async def test_a_page_that_is_too_high_is_cut(rig: Any, web: Any) -> None:
-    url = web.show("/high", '<div style="height: 40000px; width: 10px">x</div>')
-    result = await rig.do("capture_screenshot", url, full_page=True)
+async def test_a_page_that_is_too_high_is_cut(harness: Any, web: Any) -> None:
+    url = web.add_page("/high", '<div style="height: 40000px; width: 10px">x</div>')
+    result = await harness.run_task("capture_screenshot", url, full_page=True)
     assert (result.height, result.truncated) == (16_000, True)
 
 
-async def test_a_page_as_it_prints(rig: Any, site: DemoSite) -> None:
-    result = await rig.do(
+async def test_a_page_as_it_prints(harness: Any, site: DemoSite) -> None:
+    result = await harness.run_task(
         "render_pdf", f"{site.url}/list", paper="A5", landscape=True, margin_mm=5.0, pages="1"
     )
-    assert rig.kept["page.pdf"].startswith(b"%PDF-")
+    assert harness.saved["page.pdf"].startswith(b"%PDF-")
     assert result.artifact.content_type == "application/pdf"
-    assert {"open", "goto", "print", "upload"} <= set(rig.run.timings)
+    assert {"open", "goto", "print", "upload"} <= set(harness.run.timings)
 
 
 async def test_steps_work_on_the_page_and_bring_home_what_they_read(
-    rig: Any, site: DemoSite
+    harness: Any, site: DemoSite
 ) -> None:
     steps: list[dict[str, Any]] = [
         {"do": "fill", "selector": "[name=light]", "secret": "light"},
@@ -161,14 +161,14 @@ async def test_steps_work_on_the_page_and_bring_home_what_they_read(
         {"do": "press", "key": "End"},
         {"do": "goto", "url": f"{site.url}/article"},
     ]
-    result = await rig.do(
+    result = await harness.run_task(
         "run_steps", f"{site.url}/form", steps=steps, secrets={"light": "Gannet Rock"}
     )
     assert "Gannet Rock" in result.extracted["report"]
     assert "two flashes" in result.extracted["report"]
     assert result.final_url == f"{site.url}/article"
     assert [one.number for one in result.steps] == list(range(1, 12))
-    assert {f"step_{number:02}" for number in range(1, 12)} <= set(rig.run.timings)
+    assert {f"step_{number:02}" for number in range(1, 12)} <= set(harness.run.timings)
     assert [one.name for one in result.artifacts] == ["screenshot-1.png"]
 
 
@@ -188,18 +188,18 @@ async def test_steps_work_on_the_page_and_bring_home_what_they_read(
     ],
 )
 async def test_a_step_that_fails_says_which_and_why_with_a_picture(
-    rig: Any, site: DemoSite, step: dict[str, Any], reason: str, words: str
+    harness: Any, site: DemoSite, step: dict[str, Any], reason: str, words: str
 ) -> None:
     steps = [{"do": "scroll"}, step, {"do": "scroll"}]
     with pytest.raises(ActionFailed, match=words) as failed:
-        await rig.do("run_steps", f"{site.url}/form", steps=steps, step_timeout_ms=700)
+        await harness.run_task("run_steps", f"{site.url}/form", steps=steps, step_timeout_ms=700)
     assert failed.value.reason == reason
-    assert rig.kept["failure.png"].startswith(b"\x89PNG")
-    assert {"step_01", "step_02"} <= set(rig.run.timings)
-    assert "step_03" not in rig.run.timings
+    assert harness.saved["failure.png"].startswith(b"\x89PNG")
+    assert {"step_01", "step_02"} <= set(harness.run.timings)
+    assert "step_03" not in harness.run.timings
 
 
-async def test_options_reach_the_page(rig: Any, web: Any) -> None:
+async def test_options_reach_the_page(harness: Any, web: Any) -> None:
     told: dict[str, str] = {}
 
     def echo(headers: dict[str, str]) -> bytes:
@@ -209,7 +209,7 @@ async def test_options_reach_the_page(rig: Any, web: Any) -> None:
           Intl.DateTimeFormat().resolvedOptions().timeZone])</script>"""
 
     web.pages["/me"] = 200, {"content-type": "text/html"}, echo
-    result = await rig.visit(
+    result = await harness.visit(
         f"{web.url}/me",
         selector="p",
         locale="de-DE",
@@ -223,9 +223,9 @@ async def test_options_reach_the_page(rig: Any, web: Any) -> None:
     assert told_by_page == ["de-DE", "Almanac/1.0", 900, "seen=yes", "Asia/Tokyo"]
     assert (told["dnt"], told["user-agent"], told["cookie"]) == ("1", "Almanac/1.0", "seen=yes")
     assert told["referer"] == "http://from.test/"
-    without = await rig.visit(f"{web.url}/me", selector="p", javascript=False)
+    without = await harness.visit(f"{web.url}/me", selector="p", javascript=False)
     assert without.text == "plain"
     with pytest.raises(ActionFailed, match="time zone") as failed:
-        await rig.visit(f"{web.url}/me", timezone="Mars/Olympus")
+        await harness.visit(f"{web.url}/me", timezone="Mars/Olympus")
     assert failed.value.reason == "invalid_payload"
-    assert rig.count("jobs_browser_recycles_total", reason="worn") == 0
+    assert harness.get_metric("jobs_browser_recycles_total", reason="worn") == 0

@@ -19,26 +19,26 @@ from msaas.browser_worker.config import Settings
 from msaas.contracts import JobEnvelope
 from msaas.local.demo_site import DemoSite
 from msaas.local.servers import find_free_port
-from msaas.messaging import Delivery, Messenger, Outgoing, RedisWire
-from msaas.settings import SettingsInvalid, load
+from msaas.messaging import Delivery, Messenger, OutgoingMessage, RedisBroker
+from msaas.settings import SettingsInvalid, load_settings
 from msaas.telemetry import Metrics
 from msaas.testing import build_job_envelope, build_job_meta, wait_until
 
-ENDS = {"JobSucceeded", "JobFailed", "JobLost"}
+OUTCOME_TYPES = {"JobSucceeded", "JobFailed", "JobLost"}
 
 
-class Owner:
+class FakeJobsService:
     """Plays the part of the jobs service: sends envelopes, and collects what is reported."""
 
-    def __init__(self, wire: RedisWire) -> None:
+    def __init__(self, broker: RedisBroker) -> None:
         self.messenger = Messenger(
-            wire, "jobs", "test", metrics=Metrics("jobs", "test"), produces=["jobs.browser"]
+            broker, "jobs", "test", metrics=Metrics("jobs", "test"), produces=["jobs.browser"]
         )
-        self.heard: list[Any] = []
-        self.messenger.batch("jobs.results", self._hear)
+        self.received: list[Any] = []
+        self.messenger.consume_batches("jobs.results", self._on_results)
 
-    async def _hear(self, batch: Sequence[Delivery]) -> list[Outgoing]:
-        self.heard += [delivery.message for delivery in batch]
+    async def _on_results(self, batch: Sequence[Delivery]) -> list[OutgoingMessage]:
+        self.received += [delivery.message for delivery in batch]
         return []
 
     async def send(self, url: str, **params: Any) -> JobEnvelope:
@@ -50,13 +50,13 @@ class Owner:
         await self.messenger.publisher.publish("jobs.browser", envelope, correlation_id="test")
         return envelope
 
-    def names(self, envelope: JobEnvelope) -> list[str]:
-        return [type(one).__name__ for one in self.heard if one.job_id == envelope.job_id]
+    def list_message_types(self, envelope: JobEnvelope) -> list[str]:
+        return [type(one).__name__ for one in self.received if one.job_id == envelope.job_id]
 
-    async def verdict(self, envelope: JobEnvelope) -> Any:
-        await wait_until(lambda: ENDS & set(self.names(envelope)), timeout=60)
-        ours = [one for one in self.heard if one.job_id == envelope.job_id]
-        return next(one for one in ours if type(one).__name__ in ENDS)
+    async def wait_for_outcome(self, envelope: JobEnvelope) -> Any:
+        await wait_until(lambda: OUTCOME_TYPES & set(self.list_message_types(envelope)), timeout=60)
+        ours = [one for one in self.received if one.job_id == envelope.job_id]
+        return next(one for one in ours if type(one).__name__ in OUTCOME_TYPES)
 
 
 @pytest.fixture
@@ -70,14 +70,14 @@ def redis(private_redis: Callable[..., Any]) -> str:
 
 
 @pytest_asyncio.fixture
-async def owner(redis: str) -> AsyncIterator[Owner]:
-    wire = RedisWire(redis)
-    owner = Owner(wire)
+async def jobs_service(redis: str) -> AsyncIterator[FakeJobsService]:
+    broker = RedisBroker(redis)
+    owner = FakeJobsService(broker)
     running = asyncio.create_task(owner.messenger.run())
     yield owner
     owner.messenger.drain()
     await running
-    await wire.close()
+    await broker.close()
 
 
 @pytest_asyncio.fixture
@@ -88,7 +88,7 @@ async def worker(
         "ENVIRONMENT": "test",
         "REDIS_URL": redis,
         "BROWSER_WORKER_INTERNAL_PORT": str(port),
-        "BROWSER_WORKER_ALLOWED_HOSTS": site.place,
+        "BROWSER_WORKER_ALLOWED_HOSTS": site.address,
         "BROWSER_WORKER_CHROMIUM": str(chromium_path),
         "BROWSER_WORKER_CONCURRENCY": "2",
     }
@@ -106,19 +106,19 @@ async def start(kind: str, given: dict[str, str], **streams: Any) -> asyncio.sub
 
 
 async def test_an_envelope_goes_in_and_its_result_comes_out(
-    worker: asyncio.subprocess.Process, owner: Owner, site: DemoSite, port: int
+    worker: asyncio.subprocess.Process, jobs_service: FakeJobsService, site: DemoSite, port: int
 ) -> None:
-    envelope = await owner.send(f"{site.url}/article", selector="h1")
-    verdict = await owner.verdict(envelope)
-    assert owner.names(envelope) == ["JobStarted", "JobSucceeded"]
+    envelope = await jobs_service.send(f"{site.url}/article", selector="h1")
+    verdict = await jobs_service.wait_for_outcome(envelope)
+    assert jobs_service.list_message_types(envelope) == ["JobStarted", "JobSucceeded"]
     assert verdict.result["text"] == "How a light is read"
     assert verdict.result["status"] == 200
     assert set(verdict.timings_ms) == {"open", "goto", "extract"}
     [visited] = verdict.network
-    assert f"{visited.host}:{visited.port}" == site.place
+    assert f"{visited.host}:{visited.port}" == site.address
     assert min(visited.connections, visited.received, visited.sent) > 0
 
-    blocked = await owner.verdict(await owner.send(f"http://127.0.0.1:{port}/metrics"))
+    blocked = await jobs_service.wait_for_outcome(await jobs_service.send(f"http://127.0.0.1:{port}/metrics"))
     assert (blocked.failure_reason, blocked.retryable) == ("address_blocked", False)
     [place] = blocked.network
     assert (place.port, place.connections, place.refusal) == (port, 0, "denied")
@@ -141,24 +141,24 @@ async def test_an_envelope_goes_in_and_its_result_comes_out(
 
 
 async def test_a_browser_killed_under_a_job_costs_that_run_and_no_other(
-    worker: asyncio.subprocess.Process, owner: Owner, site: DemoSite
+    worker: asyncio.subprocess.Process, jobs_service: FakeJobsService, site: DemoSite
 ) -> None:
-    slow = await owner.send(f"{site.url}/slow?ms=30000")
-    await wait_until(lambda: owner.names(slow) == ["JobStarted"])
+    slow = await jobs_service.send(f"{site.url}/slow?ms=30000")
+    await wait_until(lambda: jobs_service.list_message_types(slow) == ["JobStarted"])
     for process in list_browsers(worker.pid):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-    verdict = await owner.verdict(slow)
+    verdict = await jobs_service.wait_for_outcome(slow)
     assert (verdict.failure_reason, verdict.retryable) == ("browser_unavailable", True)
-    following = await owner.verdict(await owner.send(f"{site.url}/"))
+    following = await jobs_service.wait_for_outcome(await jobs_service.send(f"{site.url}/"))
     assert following.result["status"] == 200
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 async def test_however_it_ends_no_browser_is_left(
-    worker: asyncio.subprocess.Process, owner: Owner, site: DemoSite, number: signal.Signals
+    worker: asyncio.subprocess.Process, jobs_service: FakeJobsService, site: DemoSite, number: signal.Signals
 ) -> None:
-    await owner.verdict(await owner.send(f"{site.url}/"))
+    await jobs_service.wait_for_outcome(await jobs_service.send(f"{site.url}/"))
     started = psutil.Process(worker.pid).children(recursive=True)
     assert len(started) > 2
     worker.send_signal(number)
@@ -189,13 +189,13 @@ async def test_a_machine_without_the_browser_is_told_what_to_do() -> None:
     assert b"BROWSER_WORKER_CHROMIUM names no browser that runs" in said
 
 
-def test_the_process_asks_for_the_wire_and_nothing_else() -> None:
-    settings = load(Settings, {"ENVIRONMENT": "test", "REDIS_URL": "redis://127.0.0.1"})
+def test_the_process_needs_the_broker_and_nothing_else() -> None:
+    settings = load_settings(Settings, {"ENVIRONMENT": "test", "REDIS_URL": "redis://127.0.0.1"})
     assert (settings.internal_port, settings.recycle_after) == (9003, 200)
     assert settings.concurrency == (os.cpu_count() or 1)
     given = {"BROWSER_WORKER_ALLOWED_HOSTS": "127.0.0.1:8010, demo-site"}
     base = {"ENVIRONMENT": "test", "REDIS_URL": "redis://127.0.0.1"}
-    assert load(Settings, base | given).allowed_hosts == ("127.0.0.1:8010", "demo-site")
+    assert load_settings(Settings, base | given).allowed_hosts == ("127.0.0.1:8010", "demo-site")
     with pytest.raises(SettingsInvalid, match="BROWSER_WORKER_CONCURRENCY"):
-        load(Settings, base | {"BROWSER_WORKER_CONCURRENCY": "0"})
+        load_settings(Settings, base | {"BROWSER_WORKER_CONCURRENCY": "0"})
     assert not hasattr(settings, "database_url")

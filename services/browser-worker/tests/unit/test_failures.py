@@ -5,12 +5,12 @@ from playwright.async_api import Error
 from playwright.async_api import TimeoutError as PageTimeout
 
 from msaas.browser_worker.failures import (
-    explain,
-    explain_lost_page,
-    explain_no_browser,
-    place_of,
+    build_failure,
+    build_error_page_failure,
+    build_browser_unavailable,
+    host_and_port,
 )
-from msaas.browser_worker.guard import Refusal
+from msaas.browser_worker.egress.policy import Refusal
 
 SOCKS = "Page.goto: net::ERR_SOCKS_CONNECTION_FAILED at http://e.com/"
 
@@ -41,19 +41,19 @@ SOCKS = "Page.goto: net::ERR_SOCKS_CONNECTION_FAILED at http://e.com/"
 def test_each_failure_has_a_reason(
     error: Error, refusal: Refusal | None, reason: str, *, may_retry: bool
 ) -> None:
-    explained = explain(error, refusal)
+    explained = build_failure(error, refusal)
     assert (explained.reason, explained.may_retry) == (reason, may_retry)
     assert explained.safe_message.endswith(".")
     assert "http" not in explained.safe_message
 
 
 def test_a_page_that_led_nowhere_says_why() -> None:
-    assert explain_lost_page(Refusal.BLOCKED).reason == "address_blocked"
-    assert explain_lost_page(None).may_retry
+    assert build_error_page_failure(Refusal.BLOCKED).reason == "address_blocked"
+    assert build_error_page_failure(None).may_retry
 
 
 def test_a_browser_that_is_gone_is_no_fault_of_the_job() -> None:
-    assert explain_no_browser().may_retry
+    assert build_browser_unavailable().may_retry
 
 
 @pytest.mark.parametrize(
@@ -66,4 +66,4 @@ def test_a_browser_that_is_gone_is_no_fault_of_the_job() -> None:
     ],
 )
 def test_a_place_is_named_as_the_proxy_is_asked_for_it(url: str, place: tuple[str, int]) -> None:
-    assert place_of(url) == place
+    assert host_and_port(url) == place

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msaas.browser_worker.actions.drawing import size_of
-from msaas.browser_worker.actions.field_values import FieldWrong, read_value
-from msaas.browser_worker.actions.frontier import Frontier, read_sitemap
-from msaas.browser_worker.actions.links import build_links, origin_of
+from msaas.browser_worker.actions.rendering import read_image_size
+from msaas.browser_worker.actions.field_values import FieldTypeMismatch, parse_value
+from msaas.browser_worker.actions.crawl_frontier import CrawlFrontier, read_sitemap
+from msaas.browser_worker.actions.links import build_links, parse_origin
 from msaas.contracts import CrawlSiteParams
 
 BASE = "http://site.test/a/b"
@@ -30,7 +30,7 @@ BASE = "http://site.test/a/b"
     ],
 )
 def test_a_value_is_read_as_its_type(text: str, kind: str, value: object) -> None:
-    assert read_value(text, kind, BASE) == value
+    assert parse_value(text, kind, BASE) == value
 
 
 @pytest.mark.parametrize(
@@ -45,23 +45,23 @@ def test_a_value_is_read_as_its_type(text: str, kind: str, value: object) -> Non
     ],
 )
 def test_what_is_not_of_its_type_is_told(text: str, kind: str) -> None:
-    with pytest.raises(FieldWrong, match=kind):
-        read_value(text, kind, BASE)
+    with pytest.raises(FieldTypeMismatch, match=kind):
+        parse_value(text, kind, BASE)
 
 
 @given(st.text(max_size=100), st.sampled_from(["text", "number", "integer", "boolean", "url"]))
 def test_whatever_a_page_says_there_is_a_value_or_a_reason(text: str, kind: str) -> None:
     try:
-        value = read_value(text, kind, BASE)
-    except FieldWrong as wrong:
-        value = wrong.wanted
+        value = parse_value(text, kind, BASE)
+    except FieldTypeMismatch as wrong:
+        value = wrong.expected
     assert isinstance(value, str | int | float)
 
 
 @given(st.integers(-(10**12), 10**12))
 def test_a_number_comes_back_however_its_thousands_are_parted(number: int) -> None:
     for text in (f"{number}", f"{number:,}", f"{number:,}".replace(",", "\u202f")):
-        assert read_value(text, "integer", BASE) == number
+        assert parse_value(text, "integer", BASE) == number
 
 
 paths = st.text("abc/", max_size=6)
@@ -72,10 +72,10 @@ def test_each_page_is_given_out_once_and_none_deeper_than_allowed(
     found: list[list[str]], most: int
 ) -> None:
     params = CrawlSiteParams(url="http://site.test/", max_depth=most)
-    frontier, given_out, depths = Frontier(params), list[str](), list[int]()
-    assert frontier.begin()
+    frontier, given_out, depths = CrawlFrontier(params), list[str](), list[int]()
+    assert frontier.add_start_url()
     for urls in [*found, []]:
-        known = frontier.take()
+        known = frontier.pop()
         if known is None:
             break
         given_out.append(known.url)
@@ -88,16 +88,16 @@ def test_each_page_is_given_out_once_and_none_deeper_than_allowed(
 
 def test_only_pages_of_the_origin_are_followed() -> None:
     params = CrawlSiteParams(url="https://site.test", exclude=("/old",))
-    frontier = Frontier(params, "User-agent: *\nDisallow: /no\nCrawl-delay: 90")
-    assert frontier.begin()
+    frontier = CrawlFrontier(params, "User-agent: *\nDisallow: /no\nCrawl-delay: 90")
+    assert frontier.add_start_url()
     outside = ("http://site.test/x", "https://site.test:8443/x", "https://else.test/")
     inside = ("https://site.test/#a", "https://site.test/a.pdf", "https://site.test/old/b")
     frontier.add([*outside, *inside, "https://site.test/no", "https://site.test/yes"], 1)
-    assert (len(frontier), frontier.disallowed) == (2, 1)
+    assert (len(frontier), frontier.disallowed_count) == (2, 1)
     assert frontier.delay == 5.0
-    assert not frontier.note_arrival("https://else.test/landed")
-    assert frontier.note_arrival("https://site.test/landed")
-    assert not frontier.note_arrival("https://site.test/landed")
+    assert not frontier.record_redirect("https://else.test/landed")
+    assert frontier.record_redirect("https://site.test/landed")
+    assert not frontier.record_redirect("https://site.test/landed")
 
 
 @given(st.text(max_size=300))
@@ -109,16 +109,16 @@ def test_links_keep_words_and_origin() -> None:
     raw = [["http://site.test/x#1", " ", False], ["http://site.test/x", "Some\n words", True]]
     [link] = build_links(raw, BASE)
     assert (link.url, link.text, link.in_origin) == ("http://site.test/x", "Some words", True)
-    assert origin_of("https://Site.test/") == ("https", "site.test", 443)
-    assert origin_of("data:text/html,x") is None
+    assert parse_origin("https://Site.test/") == ("https", "site.test", 443)
+    assert parse_origin("data:text/html,x") is None
 
 
 def test_the_size_of_a_picture_is_where_its_format_keeps_it() -> None:
     png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 640, 480)
-    assert size_of(png) == (640, 480)
+    assert read_image_size(png) == (640, 480)
     jpeg = (
         b"\xff\xd8\xff\xe0\x00\x04ab\xff\xc0\x00\x11\x08" + struct.pack(">HH", 480, 640) + b"\0" * 9
     )
-    assert size_of(jpeg) == (640, 480)
+    assert read_image_size(jpeg) == (640, 480)
     with pytest.raises(ValueError, match="no picture"):
-        size_of(b"")
+        read_image_size(b"")

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from msaas.browser_worker import ChromiumMissing, find_chromium
+from msaas.browser_worker import ChromiumNotFound, find_chromium
 
-Plant = Callable[..., Path]
+InstallBrowser = Callable[..., Path]
 
 
 @pytest.fixture
-def plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plant:
+def install_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InstallBrowser:
     """Return a way to put a program somewhere under a machine that has nothing else."""
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
 
@@ -28,33 +28,33 @@ def plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plant:
 OWN = ".cache/ms-playwright/chromium_headless_shell-{}/linux/chrome-headless-shell"
 
 
-def test_the_named_one_comes_first(plant: Plant, tmp_path: Path) -> None:
-    named = plant("mine")
-    plant(OWN.format(1200))
+def test_the_named_one_comes_first(install_browser: InstallBrowser, tmp_path: Path) -> None:
+    named = install_browser("mine")
+    install_browser(OWN.format(1200))
     assert find_chromium(str(named), home=tmp_path) == named
 
 
-def test_then_playwrights_own_newest_then_the_machines(plant: Plant, tmp_path: Path) -> None:
-    full = plant("bin/chromium")
+def test_then_playwrights_own_newest_then_the_machines(install_browser: InstallBrowser, tmp_path: Path) -> None:
+    full = install_browser("bin/chromium")
     assert find_chromium(home=tmp_path) == full
-    shell = plant("bin/chromium-headless-shell")
+    shell = install_browser("bin/chromium-headless-shell")
     assert find_chromium(home=tmp_path) == shell
-    whole = plant(".cache/ms-playwright/chromium-1300/linux/chrome")
+    whole = install_browser(".cache/ms-playwright/chromium-1300/linux/chrome")
     assert find_chromium(home=tmp_path) == whole
-    plant(OWN.format(999))
-    newest = plant(OWN.format(1200))
+    install_browser(OWN.format(999))
+    newest = install_browser(OWN.format(1200))
     assert find_chromium(home=tmp_path) == newest
 
 
-def test_one_that_does_not_run_is_passed_over(plant: Plant, tmp_path: Path) -> None:
-    plant(OWN.format(1200), code=127)
-    shell = plant("bin/chromium-headless-shell")
+def test_one_that_does_not_run_is_passed_over(install_browser: InstallBrowser, tmp_path: Path) -> None:
+    install_browser(OWN.format(1200), code=127)
+    shell = install_browser("bin/chromium-headless-shell")
     assert find_chromium(home=tmp_path) == shell
 
 
-def test_a_machine_that_has_none_is_told_how_to_get_one(plant: Plant, tmp_path: Path) -> None:
-    plant("bin/unrelated")
-    with pytest.raises(ChromiumMissing, match="playwright install"):
+def test_a_machine_that_has_none_is_told_how_to_get_one(install_browser: InstallBrowser, tmp_path: Path) -> None:
+    install_browser("bin/unrelated")
+    with pytest.raises(ChromiumNotFound, match="playwright install"):
         find_chromium(home=tmp_path)
-    with pytest.raises(ChromiumMissing, match="BROWSER_WORKER_CHROMIUM names"):
-        find_chromium(str(plant("broken", code=1)), home=tmp_path)
+    with pytest.raises(ChromiumNotFound, match="BROWSER_WORKER_CHROMIUM names"):
+        find_chromium(str(install_browser("broken", code=1)), home=tmp_path)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from msaas.browser_worker.actions.options import ENGINE_BLOCKS, build_options, find_blocked
+from msaas.browser_worker.actions.context_options import ENGINE_BLOCKED_RESOURCES, build_context_options, get_blocked_resources
 from msaas.contracts import TASKS, NavigateAndExtractTextParams, PageParams
 
 KNOWN = {"viewport", "device_scale_factor", "is_mobile", "has_touch", "user_agent", "locale"} | {
@@ -44,14 +44,14 @@ def test_options_are_refused_or_become_a_context(
         params = NavigateAndExtractTextParams.model_validate_json(sent)
     except (ValidationError, ValueError):
         return
-    options = build_options(params)
+    options = build_context_options(params)
     assert options.keys() <= KNOWN
     assert {"cookie", "host"}.isdisjoint(options.get("extra_http_headers", {}))
-    blocked = find_blocked(params, needs_pictures=needs_pictures)
+    blocked = get_blocked_resources(params, needs_images=needs_pictures)
     if params.block_resources is not None:
         assert blocked == set(params.block_resources)
     else:
-        assert blocked == (frozenset() if needs_pictures else ENGINE_BLOCKS)
+        assert blocked == (frozenset() if needs_pictures else ENGINE_BLOCKED_RESOURCES)
 
 
 def test_every_task_of_the_browser_takes_the_shared_options() -> None:

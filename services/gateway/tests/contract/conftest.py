@@ -17,15 +17,15 @@ import yaml
 from msaas.jobs.bootstrap import assemble, read_keys
 from msaas.jobs.settings import LOCAL_SEALING_KEY
 from msaas.kernel import RetryPolicy
-from msaas.messaging import Pace, RedisWire
-from msaas.postgres import Database, PostgresSetting
+from msaas.messaging import ConsumerTimings, RedisBroker
+from msaas.postgres import Database, PostgresConfig
 from msaas.telemetry import Metrics
-from msaas.testing import PATIENCE
+from msaas.testing import GENEROUS_TIMEOUT
 
 DOCUMENT: Any = yaml.safe_load(
     (Path(__file__).parents[4] / "contracts/openapi/gateway.v1.yaml").read_text()
 )
-PACE = Pace(block=0.05, beat=0.1, idle=0.5, drain=0.5, retry=RetryPolicy(base=0.01, cap=0.1))
+TIMINGS = ConsumerTimings(block_timeout=0.05, heartbeat_interval=0.1, reclaim_after=0.5, drain_timeout=0.5, retry=RetryPolicy(base=0.01, cap=0.1))
 
 
 @pytest.fixture(scope="session")
@@ -48,25 +48,25 @@ async def jobs_service(
 ) -> AsyncIterator[None]:
     url = urlsplit(schema_url)
     netloc = f"{jobs_login}@{url.netloc.rpartition('@')[2]}"
-    setting = PostgresSetting(url._replace(netloc=netloc).geturl())
+    setting = PostgresConfig(url._replace(netloc=netloc).geturl())
     metrics = Metrics("jobs", environment)
-    wire = RedisWire(redis_url, command_timeout=PATIENCE)
+    broker = RedisBroker(redis_url, command_timeout=GENEROUS_TIMEOUT)
     async with Database(setting, metrics) as database:
         service = assemble(
             database,
-            wire,
+            broker,
             environment,
             metrics,
             opener=read_keys(LOCAL_SEALING_KEY),
             dispatch_window=200,
-            pace=PACE,
+            timings=TIMINGS,
         )
         stop = asyncio.Event()
         running = asyncio.create_task(service.run(stop))
         yield
         stop.set()
         await running
-    await wire.close()
+    await broker.close()
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _example_of(operation: Any) -> Any:
 
 
 @pytest_asyncio.fixture
-async def plant_job(
+async def create_job(
     gateway: Any, jobs_service: None, issuer: Any, rows: asyncpg.Connection
 ) -> AsyncIterator[Callable[..., Any]]:
     """Return a way to have a job that no dispatcher touches: submitted, and ended in the record."""
@@ -139,13 +139,13 @@ async def plant_job(
             )
             job_id = UUID(answer.json()["id"])
             if status != "PENDING":
-                await rows.execute(_END, job_id, status, words)
+                await rows.execute(_FINISH_JOB, job_id, status, words)
             return job_id
 
         yield plant
 
 
-_END = """
+_FINISH_JOB = """
 UPDATE jobs.jobs SET status = $2, finished_at = now(), reserved = false,
   result = CASE WHEN $2 = 'COMPLETED' THEN jsonb_build_object('message', $3::text) END,
   last_error = CASE WHEN $2 = 'FAILED' THEN 'It failed.' END,

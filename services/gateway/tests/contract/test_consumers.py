@@ -14,13 +14,13 @@ from jsonschema import Draft202012Validator, FormatChecker
 CONSUMERS = Path(__file__).parents[4] / "contracts/consumers/v1"
 FILES = sorted(CONSUMERS.glob("*/*.json"))
 
-Play = Callable[[Mapping[str, Any]], Awaitable[httpx.Response]]
+SendInteraction = Callable[[Mapping[str, Any]], Awaitable[httpx.Response]]
 
 
 @pytest_asyncio.fixture
-async def play(
-    gateway: Any, jobs_service: None, issuer: Any, plant_job: Any
-) -> AsyncIterator[Play]:
+async def send_interaction(
+    gateway: Any, jobs_service: None, issuer: Any, create_job: Any
+) -> AsyncIterator[SendInteraction]:
     """Return a way to send what a consumer sends, with what it takes for given."""
     users = {"user": uuid4(), "operator": uuid4()}
     async with httpx.AsyncClient(base_url=f"{gateway[1]}/api/v1", timeout=20) as http:
@@ -30,7 +30,7 @@ async def play(
             claims = {"app_metadata": {"role": role, "plan": "ENTERPRISE"}}
             http.headers["authorization"] = f"Bearer {issuer.token(user_id, **claims)}"
             await http.get("/me")
-            thing = str(await plant_job(user_id, request.get("given", "COMPLETED")))
+            thing = str(await create_job(user_id, request.get("given", "COMPLETED")))
             body = json.dumps(request.get("body")).replace("{letter_id}", thing)
             asked = http.build_request(
                 request["method"],
@@ -61,11 +61,11 @@ def test_every_operation_of_a_consumer_is_in_the_document(operations: Mapping[st
 
 
 @pytest.mark.parametrize("consumer", sorted({path.parent.name for path in FILES}))
-async def test_the_gateway_answers_as_a_consumer_expects(play: Play, consumer: str) -> None:
+async def test_the_gateway_answers_as_a_consumer_expects(send_interaction: SendInteraction, consumer: str) -> None:
     for path in sorted((CONSUMERS / consumer).glob("*.json")):
         told = json.loads(path.read_text())
         expected = told["answer"]
-        answer = await play(told["request"])
+        answer = await send_interaction(told["request"])
         assert answer.status_code == expected["status"], path.name
         assert set(expected.get("headers", ())) <= answer.headers.keys(), path.name
         if "body" in expected:

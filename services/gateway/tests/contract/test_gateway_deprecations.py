@@ -36,13 +36,13 @@ def test_the_document_and_the_program_tell_the_same_of_what_is_going(
 
 
 async def test_every_answer_of_it_says_so_refusals_too(
-    gateway: Any, issuer: Any, plant_job: Any
+    gateway: Any, issuer: Any, create_job: Any
 ) -> None:
     user_id = uuid4()
     signed_in = {"authorization": f"Bearer {issuer.token(user_id)}"}
     async with httpx.AsyncClient(base_url=f"{gateway[1]}/api/v1") as http:
         await http.get("/me", headers=signed_in)
-        job_id = await plant_job(user_id, "COMPLETED")
+        job_id = await create_job(user_id, "COMPLETED")
         answers = [
             await http.get(f"/jobs/{job_id}/events", headers=signed_in),
             await http.get(f"/jobs/{uuid4()}/events", headers=signed_in),

@@ -31,7 +31,7 @@ letters = {{ values = {letters} }}
 
 @pytest.mark.timeout(170)
 async def test_schemathesis_finds_nothing(
-    gateway: Any, jobs_service: None, issuer: Any, plant_job: Any, tmp_path: Path
+    gateway: Any, jobs_service: None, issuer: Any, create_job: Any, tmp_path: Path
 ) -> None:
     url = f"{gateway[1]}/api/v1"
     user_id = uuid4()
@@ -40,7 +40,7 @@ async def test_schemathesis_finds_nothing(
     async with httpx.AsyncClient(base_url=url) as http:
         await http.get("/me", headers={"authorization": authorization})
     statuses = ("PENDING", "COMPLETED", "FAILED", "CANCELLED")
-    jobs = [str(await plant_job(user_id, status)) for status in statuses]
+    jobs = [str(await create_job(user_id, status)) for status in statuses]
     config = tmp_path / "schemathesis.toml"
     config.write_text((HERE / "schemathesis.toml").read_text() + name_things(jobs, jobs[2:3]))
     process = await asyncio.create_subprocess_exec(

@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from msaas.contracts import Scope
-from msaas.gateway.application import key_ring
-from msaas.gateway.application.manage_keys import MOST_KEYS
+from msaas.gateway.application import api_key_verifier
+from msaas.gateway.application.manage_keys import MAX_KEYS
 from msaas.gateway.bootstrap import Gateway
-from msaas.gateway.entrypoints.http.guards import RULES
+from msaas.gateway.entrypoints.http.guards import ROUTE_RULES
 from msaas.gateway.settings import Settings
 from msaas.testing import wait_until
 
@@ -47,7 +47,7 @@ async def test_a_key_is_shown_once_and_works_like_a_session(
     kept = await rows.fetchrow("SELECT * FROM identity.api_keys")
     assert kept is not None
     assert key not in repr(tuple(kept))
-    await gateway[0].state["held_streams"].check()
+    await gateway[0].state["held_streams"].end_inactive()
     stranger = await sign_in()
     assert (await stranger.ask("GET", "/api-keys")).json()["items"] == []
 
@@ -56,7 +56,7 @@ async def test_every_route_is_closed_to_a_key_without_its_scope(sign_in: Any) ->
     user = await sign_in(app_metadata={"role": "operator"})
     keys = {scope: (await make(user, scope))["key"] for scope in Scope}
     wrong: list[str] = []
-    for (method, path), rule in RULES.items():
+    for (method, path), rule in ROUTE_RULES.items():
         address = path.removeprefix("/api/v1")
         for word in ("job_id", "key_id", "letter_id"):
             address = address.replace(f"{{{word}}}", str(uuid4()))
@@ -106,7 +106,7 @@ async def test_a_repeat_makes_no_second_key_and_shows_none(sign_in: Any) -> None
 
 async def test_only_so_many_keys_live_at_once(sign_in: Any) -> None:
     user = await sign_in()
-    made = [await make(user) for _ in range(MOST_KEYS)]
+    made = [await make(user) for _ in range(MAX_KEYS)]
     body = {"name": "one more", "scopes": ALL}
     assert (await user.ask("POST", "/api-keys", json=body)).status_code == 409
     await user.ask("POST", f"/api-keys/{made[0]['id']}/revoke")
@@ -150,7 +150,7 @@ async def test_a_revoked_key_is_dead_in_every_process_and_its_streams_end(
     gateway_settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(key_ring, "REMEMBERED_SECONDS", 0.3)
+    monkeypatch.setattr(api_key_verifier, "CACHE_TTL_SECONDS", 0.3)
     user = await sign_in()
     made = await make(user)
     headers = {"authorization": f"Bearer {made['key']}"}
@@ -171,7 +171,7 @@ async def test_a_revoked_key_is_dead_in_every_process_and_its_streams_end(
             await wait_until(is_refused)
             rest = [line async for line in lines]
             assert not any(line.startswith("event: job") for line in rest), "it has come to its end"
-        assert other.live.open_count == 0
+        assert other.event_hub.open_count == 0
 
 
 async def test_when_a_key_was_used_is_written_by_and_by(
@@ -180,8 +180,8 @@ async def test_when_a_key_was_used_is_written_by_and_by(
     user = await sign_in()
     made = await make(user)
     await with_key(user, made["key"], "GET", "/me")
-    beat = next(one for one in gateway[0].beats if one.name == "key use")
-    await beat.act()
+    beat = next(one for one in gateway[0].periodic_tasks if one.name == "key last used")
+    await beat.action()
     [listed] = (await user.ask("GET", "/api-keys")).json()["items"]
     assert listed["last_used_at"] is not None
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from msaas.artifacts import ArtifactStore, FolderDoor, LinkSigner, Place, open_store
+from msaas.artifacts import ArtifactStore, FileServer, LinkSigner, StoreLocation, open_store
 from msaas.gateway.settings import Settings
 
 BASE = "http://files.test/files"
@@ -18,7 +18,7 @@ BASE = "http://files.test/files"
 
 @pytest.fixture
 def store(tmp_path: Path) -> ArtifactStore:
-    return open_store(Place(url=tmp_path.as_uri(), link_url=BASE, link_key="links"))
+    return open_store(StoreLocation(url=tmp_path.as_uri(), link_url=BASE, link_key="links"))
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def gateway_settings(gateway_settings: Settings, tmp_path: Path) -> Settings:
 
 @pytest_asyncio.fixture
 async def files(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    door = FolderDoor(tmp_path, LinkSigner("links", BASE))
+    door = FileServer(tmp_path, LinkSigner("links", BASE))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(door)) as client:
         yield client
 
@@ -40,7 +40,7 @@ async def test_only_the_files_of_the_run_that_counts_are_shown(
 ) -> None:
     user, now = await sign_in(), datetime.now(UTC)
     won, lost = uuid4(), uuid4()
-    job = await owner.keep(
+    job = await owner.insert_job(
         user.id, status="COMPLETED", finished_at=now, decided_by=won, result_ref="result.json"
     )
     await store.put(f"{job}/{won}/result.json", b'{"text": "long"}')
@@ -59,7 +59,7 @@ async def test_only_the_files_of_the_run_that_counts_are_shown(
 
 async def test_a_job_that_goes_on_has_no_files_yet(owner: Any, sign_in: Any) -> None:
     user = await sign_in()
-    job = await owner.keep(user.id)
+    job = await owner.insert_job(user.id)
     assert (await user.ask("GET", f"/jobs/{job}/artifacts")).json() == {"items": []}
 
 
@@ -69,7 +69,7 @@ async def test_somebody_elses_files_are_as_unknown_as_their_job(
 ) -> None:
     mine, stranger = await sign_in(), await sign_in()
     now, run = datetime.now(UTC), uuid4()
-    job = await owner.keep(mine.id, status="COMPLETED", finished_at=now, decided_by=run)
+    job = await owner.insert_job(mine.id, status="COMPLETED", finished_at=now, decided_by=run)
     await store.put(f"{job}/{run}/page.pdf", b"%PDF-")
     assert (await mine.ask("GET", f"/jobs/{job}/artifacts{tail}")).status_code in {200, 302}
     assert (await stranger.ask("GET", f"/jobs/{job}/artifacts{tail}")).status_code == 404
@@ -77,6 +77,6 @@ async def test_somebody_elses_files_are_as_unknown_as_their_job(
 
 async def test_a_name_that_is_none_is_refused(owner: Any, sign_in: Any) -> None:
     user = await sign_in()
-    job = await owner.keep(user.id)
+    job = await owner.insert_job(user.id)
     answer = await user.ask("GET", f"/jobs/{job}/artifacts/.hidden")
     assert answer.status_code == 422

@@ -12,9 +12,9 @@ import asyncpg
 import pytest_asyncio
 
 from msaas.contracts import AccountChanged, AccountFrame, Plan, SubscriptionChanged
-from msaas.messaging import Messenger, Pace, RedisWire
+from msaas.messaging import Messenger, ConsumerTimings, RedisBroker
 from msaas.telemetry import Metrics
-from msaas.testing import PATIENCE, wait_until
+from msaas.testing import GENEROUS_TIMEOUT, wait_until
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -33,14 +33,14 @@ def changed(user_id: UUID, plan: Plan, version: int) -> SubscriptionChanged:
 
 @pytest_asyncio.fixture
 async def billing(redis_url: str, environment: str) -> AsyncIterator[Messenger]:
-    wire = RedisWire(redis_url, command_timeout=PATIENCE)
+    wire = RedisBroker(redis_url, command_timeout=GENEROUS_TIMEOUT)
     messenger = Messenger(
         wire,
         "billing",
         environment,
         metrics=Metrics("billing", environment),
         produces=["billing.events"],
-        pace=Pace(block=0.05),
+        timings=ConsumerTimings(block_timeout=0.05),
     )
     running = asyncio.create_task(messenger.run())
     yield messenger
@@ -76,7 +76,7 @@ async def test_an_open_stream_shows_the_account_and_nothing_older(owner: Any, si
         asyncio.timeout(10),
     ):
         for version in (2, 1, 3):
-            await owner.announce(account(user.id, version))
+            await owner.publish(account(user.id, version))
         async for line in lines:
             if line.startswith("data: ") and "jobs_used" in line:
                 shown.append(json.loads(line.removeprefix("data: ")))

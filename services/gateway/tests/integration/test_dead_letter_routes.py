@@ -16,11 +16,11 @@ from msaas.contracts import (
     ShowDeadLetter,
 )
 from msaas.kernel import ErrorKind, MsaasError
-from msaas.messaging import Delivery, Messenger, Outgoing, Pace, RedisWire
+from msaas.messaging import Delivery, Messenger, OutgoingMessage, ConsumerTimings, RedisBroker
 from msaas.telemetry import Metrics
-from msaas.testing import PATIENCE
+from msaas.testing import GENEROUS_TIMEOUT
 
-LETTER: dict[str, Any] = {
+DEAD_LETTER: dict[str, Any] = {
     "id": uuid4(),
     "class": "transient",
     "topic": "jobs.results",
@@ -49,45 +49,45 @@ ROUTES = [
 ]
 
 
-class NoSuchLetter(MsaasError):
+class DeadLetterNotFound(MsaasError):
     code = "not_found"
     kind = ErrorKind.NOT_FOUND
 
 
-class Keeper:
+class FakeDeadLetterService:
     """Plays the owner of dead letters: knows one of them."""
 
     def __init__(self) -> None:
         self.commands: list[Message] = []
 
-    async def handle(self, batch: Sequence[Delivery]) -> list[Outgoing]:
+    async def handle(self, batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         self.commands += [one.message for one in batch]
         return [answer for one in batch for answer in self._answer(one)]
 
-    def _answer(self, delivery: Delivery) -> list[Outgoing]:
+    def _answer(self, delivery: Delivery) -> list[OutgoingMessage]:
         match delivery.message:
             case ListDeadLetters():
-                return delivery.accept(items=[LETTER])
-            case ShowDeadLetter(letter_id=letter_id) if letter_id == LETTER["id"]:
-                return delivery.accept(**LETTER, body={"type": "JobSucceeded"})
+                return delivery.reply_success(items=[DEAD_LETTER])
+            case ShowDeadLetter(letter_id=letter_id) if letter_id == DEAD_LETTER["id"]:
+                return delivery.reply_success(**DEAD_LETTER, body={"type": "JobSucceeded"})
             case ReplayDeadLetters() | ResolveDeadLetters() as command:
-                return delivery.accept(items=[self._judge(one) for one in command.letters])
+                return delivery.reply_success(items=[self._decide(one) for one in command.letters])
             case _:
-                return delivery.refuse(NoSuchLetter("There is no such dead letter."))
+                return delivery.reply_error(DeadLetterNotFound("There is no such dead letter."))
 
-    def _judge(self, letter_id: UUID) -> dict[str, Any]:
-        if letter_id == LETTER["id"]:
+    def _decide(self, letter_id: UUID) -> dict[str, Any]:
+        if letter_id == DEAD_LETTER["id"]:
             return {"id": letter_id, "ok": True, "outcome": "waiting", "because": "rate"}
         return {"id": letter_id, "ok": False, "problem": PROBLEM}
 
 
 @pytest_asyncio.fixture
-async def keeper(redis_url: str, environment: str) -> AsyncIterator[Keeper]:
-    wire = RedisWire(redis_url, command_timeout=PATIENCE)
+async def dead_letter_service(redis_url: str, environment: str) -> AsyncIterator[FakeDeadLetterService]:
+    wire = RedisBroker(redis_url, command_timeout=GENEROUS_TIMEOUT)
     metrics = Metrics("jobs", environment)
-    messenger = Messenger(wire, "jobs", environment, metrics=metrics, pace=Pace(block=0.05))
-    keeper = Keeper()
-    messenger.batch("jobs.commands", keeper.handle)
+    messenger = Messenger(wire, "jobs", environment, metrics=metrics, timings=ConsumerTimings(block_timeout=0.05))
+    keeper = FakeDeadLetterService()
+    messenger.consume_batches("jobs.commands", keeper.handle)
     running = asyncio.create_task(messenger.run())
     yield keeper
     messenger.drain()
@@ -102,7 +102,7 @@ async def operator(sign_in: Any) -> Any:
 
 @pytest.mark.parametrize(("method", "path", "body"), ROUTES)
 async def test_nobody_but_an_operator_gets_through(
-    keeper: Keeper, sign_in: Any, method: str, path: str, body: Any
+    dead_letter_service: FakeDeadLetterService, sign_in: Any, method: str, path: str, body: Any
 ) -> None:
     for claims in ({}, {"user_metadata": {"role": "operator"}}):
         user = await sign_in(**claims)
@@ -110,19 +110,19 @@ async def test_nobody_but_an_operator_gets_through(
         assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
     user.headers = {}
     assert (await user.ask(method, path, json=body)).status_code == 401
-    assert keeper.commands == []
+    assert dead_letter_service.commands == []
 
 
-async def test_letters_are_listed_page_by_page(keeper: Keeper, operator: Any) -> None:
+async def test_letters_are_listed_page_by_page(dead_letter_service: FakeDeadLetterService, operator: Any) -> None:
     query = {"limit": 1, "class": "transient", "topic": "jobs.results", "state": "open"}
     page = (await operator.ask("GET", "/ops/dead-letters", params=query)).json()
-    assert [one["id"] for one in page["items"]] == [str(LETTER["id"])]
+    assert [one["id"] for one in page["items"]] == [str(DEAD_LETTER["id"])]
     await operator.ask("GET", "/ops/dead-letters", params={"cursor": page["next_cursor"]})
-    first, second = keeper.commands
+    first, second = dead_letter_service.commands
     assert isinstance(first, ListDeadLetters)
     assert isinstance(second, ListDeadLetters)
     assert (first.letter_class, first.topic, first.before_id) == ("transient", "jobs.results", None)
-    assert (second.before_id, second.limit) == (LETTER["id"], 20)
+    assert (second.before_id, second.limit) == (DEAD_LETTER["id"], 20)
     assert second.before_at is not None
     assert second.before_at.microsecond == 1
 
@@ -131,50 +131,50 @@ async def test_letters_are_listed_page_by_page(keeper: Keeper, operator: Any) ->
     "query", [{"cursor": "nonsense"}, {"class": "lively"}, {"limit": 101}, {"topic": "Not one"}]
 )
 async def test_a_query_that_makes_no_sense_is_refused(
-    keeper: Keeper, operator: Any, query: dict[str, Any]
+    dead_letter_service: FakeDeadLetterService, operator: Any, query: dict[str, Any]
 ) -> None:
     answer = await operator.ask("GET", "/ops/dead-letters", params=query)
     assert answer.status_code == 422
-    assert keeper.commands == []
+    assert dead_letter_service.commands == []
 
 
-async def test_one_letter_is_shown(keeper: Keeper, operator: Any) -> None:
-    letter = (await operator.ask("GET", f"/ops/dead-letters/{LETTER['id']}")).json()
+async def test_one_letter_is_shown(dead_letter_service: FakeDeadLetterService, operator: Any) -> None:
+    letter = (await operator.ask("GET", f"/ops/dead-letters/{DEAD_LETTER['id']}")).json()
     assert (letter["class"], letter["body"]) == ("transient", {"type": "JobSucceeded"})
     missing = await operator.ask("GET", f"/ops/dead-letters/{uuid4()}")
     assert (missing.status_code, missing.json()["detail"]) == (
         404,
         "There is no such dead letter.",
     )
-    assert len(keeper.commands) == 2
+    assert len(dead_letter_service.commands) == 2
 
 
-async def test_each_letter_of_a_replay_has_its_own_outcome(keeper: Keeper, operator: Any) -> None:
-    body = {"ids": [str(LETTER["id"]), str(uuid4())]}
+async def test_each_letter_of_a_replay_has_its_own_outcome(dead_letter_service: FakeDeadLetterService, operator: Any) -> None:
+    body = {"ids": [str(DEAD_LETTER["id"]), str(uuid4())]}
     answer = await operator.ask("POST", "/ops/dead-letters/replay", json=body)
     assert answer.status_code == 202
     first, second = answer.json()["items"]
     assert (first["ok"], first["outcome"], first["because"]) == (True, "waiting", "rate")
     assert (second["ok"], second["problem"]["detail"]) == (False, "It was resolved.")
-    [command] = keeper.commands
+    [command] = dead_letter_service.commands
     assert isinstance(command, ReplayDeadLetters)
     assert command.asked_by == operator.id
 
 
-async def test_one_key_is_one_replay(keeper: Keeper, operator: Any, sign_in: Any) -> None:
+async def test_one_key_is_one_replay(dead_letter_service: FakeDeadLetterService, operator: Any, sign_in: Any) -> None:
     other = await sign_in(app_metadata={"role": "operator"})
-    body = {"ids": [str(LETTER["id"])]}
+    body = {"ids": [str(DEAD_LETTER["id"])]}
     for who, key in ((operator, "k"), (operator, "k"), (operator, "l"), (other, "k")):
         headers = {"idempotency-key": key}
         await who.ask("POST", "/ops/dead-letters/replay", json=body, headers=headers)
-    ids = [one.replay_id for one in keeper.commands if isinstance(one, ReplayDeadLetters)]
+    ids = [one.replay_id for one in dead_letter_service.commands if isinstance(one, ReplayDeadLetters)]
     assert len(set(ids)) == len(ids) == 3
 
 
-async def test_who_resolved_and_why_is_handed_on(keeper: Keeper, operator: Any) -> None:
-    body = {"ids": [str(LETTER["id"])], "reason": "Seen to."}
+async def test_who_resolved_and_why_is_handed_on(dead_letter_service: FakeDeadLetterService, operator: Any) -> None:
+    body = {"ids": [str(DEAD_LETTER["id"])], "reason": "Seen to."}
     assert (await operator.ask("POST", "/ops/dead-letters/resolve", json=body)).status_code == 202
-    [command] = keeper.commands
+    [command] = dead_letter_service.commands
     assert isinstance(command, ResolveDeadLetters)
     assert (command.reason, command.asked_by) == ("Seen to.", operator.id)
 
@@ -190,8 +190,8 @@ async def test_who_resolved_and_why_is_handed_on(keeper: Keeper, operator: Any) 
     ],
 )
 async def test_a_resolution_needs_letters_and_a_reason(
-    keeper: Keeper, operator: Any, body: Any
+    dead_letter_service: FakeDeadLetterService, operator: Any, body: Any
 ) -> None:
     answer = await operator.ask("POST", "/ops/dead-letters/resolve", json=body)
     assert answer.status_code == 422
-    assert keeper.commands == []
+    assert dead_letter_service.commands == []

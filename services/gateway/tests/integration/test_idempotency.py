@@ -15,11 +15,11 @@ from fastapi import APIRouter, Response
 from pydantic import SecretStr
 from starlette.middleware import Middleware
 
-from msaas.cache import Claims, RedisStore
-from msaas.gateway.application.admit_request import Caller
-from msaas.gateway.application.repeat_requests import LARGEST, RequestRepeats
-from msaas.gateway.entrypoints.http.idempotency import Idempotency
-from msaas.messaging import RedisWire
+from msaas.cache import IdempotencyClaims, RedisStore
+from msaas.gateway.application.request_rate_limiter import Caller
+from msaas.gateway.application.idempotent_requests import MAX_RESPONSE_BYTES, IdempotentRequests
+from msaas.gateway.entrypoints.http.idempotency import IdempotencyMiddleware
+from msaas.messaging import RedisBroker
 from msaas.telemetry import Metrics
 from msaas.testing import FaultProxy, wait_until
 from msaas.web import create_app
@@ -31,7 +31,7 @@ _Redis: Any = redis.asyncio.Redis
 
 
 @pytest_asyncio.fixture
-async def claimed(redis_url: str, environment: str) -> AsyncIterator[Any]:
+async def list_claims(redis_url: str, environment: str) -> AsyncIterator[Any]:
     """Return a way to see the keys of claims, with the client that they are seen through."""
     async with _Redis.from_url(redis_url) as client:
 
@@ -101,11 +101,11 @@ async def test_what_is_not_served_is_said_to_be_so_under_a_used_key_too(
 
 
 async def test_after_redis_has_lost_everything_the_owners_row_answers(
-    owner: Any, sign_in: Any, claimed: Any
+    owner: Any, sign_in: Any, list_claims: Any
 ) -> None:
     user = await sign_in()
     first = await submit(user)
-    await claimed.client.delete(*await claimed())
+    await list_claims.client.delete(*await list_claims())
     again = await submit(user)
     assert again.json() == first.json()
     assert again.headers["idempotent-replayed"] == "true"
@@ -113,12 +113,12 @@ async def test_after_redis_has_lost_everything_the_owners_row_answers(
 
 
 async def test_what_was_refused_may_be_asked_again(
-    owner: Any, sign_in: Any, refusal: Any, claimed: Any
+    owner: Any, sign_in: Any, refusal: Any, list_claims: Any
 ) -> None:
     user = await sign_in()
     owner.refusal = refusal("forbidden")
     assert (await submit(user)).status_code == 403
-    assert await claimed() == []
+    assert await list_claims() == []
     owner.refusal = None
     assert (await submit(user)).status_code == 202
 
@@ -164,22 +164,22 @@ async def test_billing_changes_need_a_key_and_strangers_a_token(
     }
 
 
-async def test_nothing_that_was_sent_lies_in_redis(owner: Any, sign_in: Any, claimed: Any) -> None:
+async def test_nothing_that_was_sent_lies_in_redis(owner: Any, sign_in: Any, list_claims: Any) -> None:
     user = await sign_in()
     secret = {"message": "a private matter", "secret": "hunter2"}
     assert (await submit(user, {"idempotency-key": "private-key"}, params=secret)).is_success
-    [key] = await claimed()
+    [key] = await list_claims()
     kept = key + b"".join(
-        part for pair in (await claimed.client.hgetall(key)).items() for part in pair
+        part for pair in (await list_claims.client.hgetall(key)).items() for part in pair
     )
     for word in (b"private", b"hunter2", b"echo", user.headers["authorization"].encode()):
         assert word not in kept
-    assert 23 * 3600 < await claimed.client.ttl(key) <= 24 * 3600
+    assert 23 * 3600 < await list_claims.client.ttl(key) <= 24 * 3600
 
 
 @pytest.mark.timeout(90)
 async def test_a_gateway_that_dies_half_way_keeps_its_key_no_longer_than_its_command(
-    owner: Any, sign_in: Any, open_gateway: Any, gateway_settings: Any, claimed: Any
+    owner: Any, sign_in: Any, open_gateway: Any, gateway_settings: Any, list_claims: Any
 ) -> None:
     """To others a gateway whose Redis is cut off is as good as dead: it settles nothing."""
     user = await sign_in()
@@ -193,8 +193,8 @@ async def test_a_gateway_that_dies_half_way_keeps_its_key_no_longer_than_its_com
             asking = asyncio.create_task(http.post("/api/v1/jobs", json=BODY, headers=headers))
             await wait_until(lambda: owner.commands)
             await proxy.cut()
-            [key] = await claimed()
-            assert 0 < await claimed.client.pttl(key) <= 10_000
+            [key] = await list_claims()
+            assert 0 < await list_claims.client.pttl(key) <= 10_000
             owner.silent = False
             assert (await submit(user)).status_code == 409
 
@@ -223,7 +223,7 @@ async def test_retrying_twice_under_one_key_is_one_retry(owner: Any, sign_in: An
     assert len(owner.commands) == 1
 
 
-class Somebody:
+class FakeCallerResolver:
     """Stands in for those who are asked about: all requests are one user's."""
 
     def __init__(self) -> None:
@@ -233,72 +233,72 @@ class Somebody:
         return self.caller
 
 
-class Route:
+class CountingRoute:
     """Answers every POST with what a test has told it to, and counts."""
 
     def __init__(self) -> None:
-        self.done = 0
+        self.calls = 0
         self.answer: bytes | Exception = b"{}"
 
     async def __call__(self) -> Response:
-        self.done += 1
+        self.calls += 1
         if isinstance(self.answer, Exception):
             raise self.answer
         return Response(self.answer, 201, media_type="application/json")
 
 
 @pytest.fixture
-def route() -> Route:
-    return Route()
+def route() -> CountingRoute:
+    return CountingRoute()
 
 
 @pytest_asyncio.fixture
 async def http(
-    route: Route, redis_url: str, environment: str, metrics: Metrics
+    route: CountingRoute, redis_url: str, environment: str, metrics: Metrics
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Serve one route behind the layer alone."""
-    wire = RedisWire(redis_url)
-    repeats = RequestRepeats(Claims(RedisStore(wire)), environment, b"key", claim_seconds=10)
-    layer = Middleware(Idempotency, repeats, cast("Any", Somebody()), metrics)
+    broker = RedisBroker(redis_url)
+    idempotent_requests = IdempotentRequests(IdempotencyClaims(RedisStore(broker)), environment, b"key", claim_seconds=10)
+    layer = Middleware(IdempotencyMiddleware, idempotent_requests, cast("Any", FakeCallerResolver()), metrics)
     router = APIRouter()
     router.add_api_route("/api/v1/{path:path}", route.__call__, methods=["POST"])
     app = create_app(title="edge", metrics=metrics, routers=[router], after_body=[layer])
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://edge/api/v1") as client:
         yield client
-    await wire.close()
+    await broker.close()
 
 
 async def test_a_secret_is_shown_once_and_kept_nowhere(
-    http: httpx.AsyncClient, route: Route, claimed: Any
+    http: httpx.AsyncClient, route: CountingRoute, list_claims: Any
 ) -> None:
     route.answer = b'{"key": "ms_hunter2"}'
     first, again = [await http.post("/api-keys", headers=KEYED) for _ in range(2)]
     assert (first.status_code, first.content) == (201, route.answer)
     assert (again.status_code, again.json()["code"]) == (409, "conflict")
     assert not again.json()["retryable"]
-    assert route.done == 1
-    [key] = await claimed()
-    assert await claimed.client.hget(key, "answer") == b""
+    assert route.calls == 1
+    [key] = await list_claims()
+    assert await list_claims.client.hget(key, "answer") == b""
 
 
 async def test_after_a_crash_nobody_repeats_before_the_claim_is_over(
-    http: httpx.AsyncClient, route: Route, claimed: Any
+    http: httpx.AsyncClient, route: CountingRoute, list_claims: Any
 ) -> None:
     route.answer = RuntimeError("broken")
     assert (await http.post("/things", headers=KEYED)).status_code == 500
     assert (await http.post("/things", headers=KEYED)).status_code == 409
-    [key] = await claimed()
-    assert 0 < await claimed.client.pttl(key) <= 10_000
-    await claimed.client.pexpire(key, 0)
+    [key] = await list_claims()
+    assert 0 < await list_claims.client.pttl(key) <= 10_000
+    await list_claims.client.pexpire(key, 0)
     route.answer = b"{}"
     assert (await http.post("/things", headers=KEYED)).status_code == 201
 
 
 async def test_an_answer_too_large_to_keep_is_given_all_the_same(
-    http: httpx.AsyncClient, route: Route, claimed: Any
+    http: httpx.AsyncClient, route: CountingRoute, list_claims: Any
 ) -> None:
-    route.answer = b'"' + b"x" * LARGEST + b'"'
+    route.answer = b'"' + b"x" * MAX_RESPONSE_BYTES + b'"'
     answer = await http.post("/things", headers=KEYED)
     assert answer.content == route.answer
-    assert await claimed() == []
+    assert await list_claims() == []

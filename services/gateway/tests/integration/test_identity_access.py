@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from msaas.postgres import Database, PostgresSetting
+from msaas.postgres import Database, PostgresConfig
 from msaas.telemetry import Metrics
 
 Attempt: TypeAlias = Callable[..., Awaitable[int | str]]
@@ -137,7 +137,7 @@ async def test_a_pooled_connection_carries_nothing_from_one_user_to_the_next(
     address = urlsplit(seeded_url)
     host = address.netloc.rpartition("@")[2]
     login = address._replace(netloc=f"{logins['svc_gateway_read']}@{host}").geturl()
-    async with Database(PostgresSetting(login, max_size=1), Metrics("gateway", "test")) as reading:
+    async with Database(PostgresConfig(login, max_size=1), Metrics("gateway", "test")) as reading:
         for user in (ids["user_a"], ids["user_b"], ids["user_a"]):
             async with reading.read_as(user) as connection:
                 assert str(await connection.fetchval("SELECT id FROM api_v1.me")) == user

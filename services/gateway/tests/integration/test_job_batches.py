@@ -59,7 +59,7 @@ async def test_what_is_wrong_with_a_batch_is_named_by_its_place(
 
 async def test_a_failed_job_is_begun_anew_by_its_owner(owner: Any, sign_in: Any) -> None:
     user = await sign_in()
-    job_id = await owner.keep(user.id, status="FAILED", finished_at=datetime.now(UTC))
+    job_id = await owner.insert_job(user.id, status="FAILED", finished_at=datetime.now(UTC))
     answers = [await user.ask("POST", f"/jobs/{job_id}/retry") for _ in range(2)]
     assert [one.json() for one in answers] == [{"id": str(job_id), "status": "PENDING"}] * 2
     first, second = owner.commands
@@ -83,7 +83,7 @@ async def test_a_timeline_tells_a_job_from_its_submission_to_its_charge(
     owner: Any, sign_in: Any, rows: asyncpg.Connection
 ) -> None:
     user = await sign_in()
-    job_id = await owner.keep(user.id, status="COMPLETED", finished_at=datetime.now(UTC))
+    job_id = await owner.insert_job(user.id, status="COMPLETED", finished_at=datetime.now(UTC))
     await rows.execute(RUN, job_id)
     await rows.execute(CHARGE, job_id, user.id)
     told = (await user.ask("GET", f"/jobs/{job_id}/timeline")).json()["items"]
@@ -98,7 +98,7 @@ async def test_a_timeline_tells_a_job_from_its_submission_to_its_charge(
 
 async def test_the_story_of_somebody_elses_job_is_not_told(owner: Any, sign_in: Any) -> None:
     user, other = await sign_in(), await sign_in()
-    job_id = await owner.keep(other.id)
+    job_id = await owner.insert_job(other.id)
     assert (await user.ask("GET", f"/jobs/{job_id}/timeline")).status_code == 404
 
 

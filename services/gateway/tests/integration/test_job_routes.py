@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from msaas.sealing import Opener, PrivateKey, is_sealed
+from msaas.sealing import Unsealer, PrivateKey, is_sealed
 from msaas.testing import FaultProxy, wait_until
 
 # The other half of what the gateway seals with when nobody gives it a key.
@@ -46,9 +46,9 @@ async def test_a_secret_leaves_the_gateway_sealed_and_is_never_shown(
     answer = await user.submit(params=params)
     [command] = owner.commands
     assert is_sealed(command.payload["secret"])
-    opener = Opener([PrivateKey.parse(LOCAL_PRIVATE_KEY)])
+    opener = Unsealer([PrivateKey.parse(LOCAL_PRIVATE_KEY)])
     place = (str(command.job_id), "secret")
-    assert opener.open(command.payload["secret"], *place) == "hunter2"
+    assert opener.unseal(command.payload["secret"], *place) == "hunter2"
     shown = (await user.ask("GET", f"/jobs/{answer.json()['id']}")).json()
     assert shown["params"] == {"message": "hello", "secret": "[sealed]"}
 
@@ -181,9 +181,9 @@ async def test_a_full_period_says_what_is_used_and_when_it_is_over(
 
 async def test_a_list_is_read_page_by_page_and_each_job_once(owner: Any, sign_in: Any) -> None:
     user, other = await sign_in(), await sign_in()
-    await owner.keep(other.id)
+    await owner.insert_job(other.id)
     when = datetime(2026, 1, 1, tzinfo=UTC)
-    kept = [await owner.keep(user.id, created_at=when + timedelta(hours=n // 3)) for n in range(11)]
+    kept = [await owner.insert_job(user.id, created_at=when + timedelta(hours=n // 3)) for n in range(11)]
     seen: list[str] = []
     cursor: str | None = None
     while True:
@@ -200,8 +200,8 @@ async def test_a_list_is_read_page_by_page_and_each_job_once(owner: Any, sign_in
 async def test_a_list_shows_only_what_was_asked_for(owner: Any, sign_in: Any) -> None:
     user = await sign_in()
     when = datetime(2026, 1, 1, tzinfo=UTC)
-    failed = await owner.keep(user.id, status="FAILED", finished_at=when, created_at=when)
-    other = await owner.keep(user.id, task_type="navigate_and_extract_text")
+    failed = await owner.insert_job(user.id, status="FAILED", finished_at=when, created_at=when)
+    other = await owner.insert_job(user.id, task_type="navigate_and_extract_text")
     for query, expected in (
         ({"status": "FAILED"}, failed),
         ({"task_type": "navigate_and_extract_text"}, other),
@@ -216,15 +216,15 @@ async def test_a_list_shows_only_what_was_asked_for(owner: Any, sign_in: Any) ->
 async def test_a_result_is_there_when_the_job_has_ended_well(owner: Any, sign_in: Any) -> None:
     user = await sign_in()
     now = datetime.now(UTC)
-    done = await owner.keep(
+    done = await owner.insert_job(
         user.id, status="COMPLETED", finished_at=now, result=json.dumps({"message": "hello"})
     )
     answer = await user.ask("GET", f"/jobs/{done}/result")
     assert answer.json()["result"] == {"message": "hello"}
-    failed = await owner.keep(user.id, status="FAILED", finished_at=now, last_error="No such page.")
+    failed = await owner.insert_job(user.id, status="FAILED", finished_at=now, last_error="No such page.")
     answer = await user.ask("GET", f"/jobs/{failed}/result")
     assert (answer.status_code, "No such page." in answer.text) == (409, True)
-    waiting = await owner.keep(user.id)
+    waiting = await owner.insert_job(user.id)
     assert (await user.ask("GET", f"/jobs/{waiting}/result")).status_code == 409
 
 
@@ -233,7 +233,7 @@ async def test_somebody_elses_job_is_as_unknown_as_one_that_never_was(
     owner: Any, sign_in: Any, method: str, tail: str
 ) -> None:
     mine, stranger = await sign_in(), await sign_in()
-    job_id = await owner.keep(mine.id)
+    job_id = await owner.insert_job(mine.id)
     answers = [await stranger.ask(method, f"/jobs/{one}{tail}") for one in (job_id, uuid4())]
     bodies = [answer.json() for answer in answers]
     for body in bodies:

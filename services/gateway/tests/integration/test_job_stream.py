@@ -14,7 +14,7 @@ import pytest
 from msaas.testing import wait_until
 
 
-class Frames:
+class FrameReader:
     """Reads one stream as a browser does."""
 
     def __init__(self, answer: httpx.Response) -> None:
@@ -34,17 +34,17 @@ class Frames:
                     return frame
         raise EOFError
 
-    async def skip_beats(self) -> dict[str, str]:
+    async def skip_heartbeats(self) -> dict[str, str]:
         while "comment" in (frame := await self.next()):
             continue
         return frame
 
 
 @asynccontextmanager
-async def stream(user: Any, cursor: str | None = None) -> AsyncGenerator[Frames]:
+async def stream(user: Any, cursor: str | None = None) -> AsyncGenerator[FrameReader]:
     headers = user.headers | ({"last-event-id": cursor} if cursor else {})
     async with user.http.stream("GET", "/api/v1/jobs/stream", headers=headers) as answer:
-        yield Frames(answer)
+        yield FrameReader(answer)
 
 
 async def test_a_stream_says_hello_and_then_what_happens(owner: Any, sign_in: Any) -> None:
@@ -60,9 +60,9 @@ async def test_a_stream_says_hello_and_then_what_happens(owner: Any, sign_in: An
         assert (hello["event"], hello["id"] in hello["data"]) == ("hello", True)
         assert 1_000 <= int(hello["retry"]) <= 4_000
         job_id = uuid4()
-        await owner.change(uuid4(), job_id)
-        await owner.change(user.id, job_id)
-        await owner.change(user.id, job_id, percent=40)
+        await owner.publish_change(uuid4(), job_id)
+        await owner.publish_change(user.id, job_id)
+        await owner.publish_change(user.id, job_id, percent=40)
         job, progress = await frames.next(), await frames.next()
         assert (job["event"], str(job_id) in job["data"]) == ("job", True)
         assert (progress["event"], '"percent":40' in progress["data"]) == ("progress", True)
@@ -76,7 +76,7 @@ async def test_a_reader_that_comes_and_goes_sees_everything_once(owner: Any, sig
 
     async def write() -> None:
         for job_id in jobs:
-            await owner.change(user.id, job_id)
+            await owner.publish_change(user.id, job_id)
             await asyncio.sleep(0)
 
     writing = asyncio.create_task(write())
@@ -99,15 +99,15 @@ async def test_a_place_that_is_too_far_back_is_answered_with_a_resync(
     owner: Any, sign_in: Any, gateway: Any
 ) -> None:
     user = await sign_in()
-    before = gateway[0].live.cursor
-    await owner.change(uuid4(), uuid4())
-    await wait_until(lambda: gateway[0].live.cursor != before)
-    await gateway[0].events.lose_track()
+    before = gateway[0].event_hub.cursor
+    await owner.publish_change(uuid4(), uuid4())
+    await wait_until(lambda: gateway[0].event_hub.cursor != before)
+    await gateway[0].event_handler.reset()
     async with stream(user, "5-0") as frames:
         assert (await frames.next())["event"] == "hello"
         resync = await frames.next()
         assert resync["event"] == "resync"
-        await owner.change(user.id, uuid4())
+        await owner.publish_change(user.id, uuid4())
         assert (await frames.next())["event"] == "job"
 
 
@@ -125,7 +125,7 @@ async def test_a_stream_ends_with_its_token(sign_in: Any, issuer: Any) -> None:
     async with stream(user) as frames:
         await frames.next()
         with pytest.raises(EOFError):
-            await frames.skip_beats()
+            await frames.skip_heartbeats()
     assert time.time() - began < 10
     answer = await user.ask("GET", "/jobs/stream")
     assert answer.json()["code"] == "token_expired"
@@ -144,7 +144,7 @@ async def test_streams_are_capped_and_freed(sign_in: Any, gateway: Any) -> None:
             stranger = await sign_in()
             answer = await stranger.ask("GET", "/jobs/stream")
             assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
-    await wait_until(lambda: gateway[0].live.open_count == 0)
+    await wait_until(lambda: gateway[0].event_hub.open_count == 0)
     async with stream(user) as frames:
         assert (await frames.next())["event"] == "hello"
 
@@ -168,7 +168,7 @@ async def test_a_gap_in_the_log_sends_everybody_to_the_record(sign_in: Any, gate
     user = await sign_in()
     async with stream(user) as frames:
         await frames.next()
-        await gateway[0].events.lose_track()
+        await gateway[0].event_handler.reset()
         assert (await frames.next())["event"] == "resync"
         with pytest.raises(EOFError):
             await frames.next()
@@ -182,11 +182,11 @@ async def test_the_stream_of_an_account_that_is_shut_ends(
         await shut.next()
         await frames.next()
         await rows.execute("UPDATE identity.users SET banned_at = now() WHERE id = $1", banned.id)
-        [look] = [beat for beat in gateway[0].beats if beat.name == "shut accounts"]
-        await look.act()
+        [look] = [beat for beat in gateway[0].periodic_tasks if beat.name == "closed accounts"]
+        await look.action()
         with pytest.raises(EOFError):
             await shut.next()
-        assert gateway[0].live.watching == [stays.id]
+        assert gateway[0].event_hub.connected_users == [stays.id]
 
 
 async def test_a_process_that_drains_takes_no_new_reader(sign_in: Any, gateway: Any) -> None:

@@ -12,7 +12,7 @@ from msaas.contracts import TOPICS, AuditRecorded, TopicKind, decode, get_topic
 from msaas.gateway.adapters.postgres.audit_outbox import PostgresAuditOutbox
 from msaas.gateway.bootstrap import Gateway
 from msaas.gateway.settings import Settings
-from msaas.messaging import RedisWire
+from msaas.messaging import RedisBroker
 from msaas.testing import wait_until
 
 BROWSER = "FF_BROWSER_WORKER_ENABLED"
@@ -36,8 +36,8 @@ async def operator(sign_in: Any) -> Any:
 
 
 @pytest_asyncio.fixture
-async def wire(redis_url: str) -> AsyncIterator[RedisWire]:
-    wire = RedisWire(redis_url, command_timeout=5)
+async def broker(redis_url: str) -> AsyncIterator[RedisBroker]:
+    wire = RedisBroker(redis_url, command_timeout=5)
     yield wire
     await wire.close()
 
@@ -105,10 +105,10 @@ async def test_a_setting_that_makes_no_sense_is_refused(
 
 
 async def test_topics_show_what_waits_and_circuits_what_fails(
-    operator: Any, wire: RedisWire, environment: str, rows: asyncpg.Connection
+    operator: Any, broker: RedisBroker, environment: str, rows: asyncpg.Connection
 ) -> None:
     topic = get_topic("jobs.browser")
-    await wire.run("XADD", topic.key(environment), "*", "a", "b")
+    await broker.execute_command("XADD", topic.key(environment), "*", "a", "b")
     items = (await operator.ask("GET", "/ops/topics")).json()["items"]
     shown = {(one["topic"], one["consumer"]): one for one in items}
     works = [one for one in TOPICS.values() if one.kind is TopicKind.WORK]
@@ -128,7 +128,7 @@ async def test_topics_show_what_waits_and_circuits_what_fails(
 async def test_what_was_done_reaches_the_audit_topic_again_after_the_wire_was_lost(
     operator: Any,
     gateway: tuple[Gateway, str],
-    wire: RedisWire,
+    broker: RedisBroker,
     environment: str,
     rows: asyncpg.Connection,
 ) -> None:
@@ -138,7 +138,7 @@ async def test_what_was_done_reaches_the_audit_topic_again_after_the_wire_was_lo
     topic = get_topic("audit.events")
 
     async def told() -> list[AuditRecorded]:
-        entries = await wire.peek(topic.key(environment), 100)
+        entries = await broker.peek(topic.key(environment), 100)
         messages = [decode(topic, one.fields).message for one in entries]
         return [one for one in messages if isinstance(one, AuditRecorded)]
 
@@ -150,9 +150,9 @@ async def test_what_was_done_reaches_the_audit_topic_again_after_the_wire_was_lo
     assert [one.action for one in first] == ["flag.set", "flag.unset"]
     assert first[0].details["reason"] == "It does harm."
     assert (first[0].actor_kind, first[0].actor_id) == ("operator", operator.id)
-    await wire.run("DEL", topic.key(environment))
+    await broker.execute_command("DEL", topic.key(environment))
     outbox = PostgresAuditOutbox(gateway[0].users)
     for _ in range(2):
-        await outbox.tell_again("another wire")
+        await outbox.requeue_for_epoch("another wire")
     await wait_until(both_are_told)
     assert {one.audit_id for one in await told()} == {one.audit_id for one in first}

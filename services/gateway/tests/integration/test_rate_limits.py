@@ -19,15 +19,15 @@ Client = Callable[..., Any]
 
 
 @pytest.fixture
-def strict(gateway_settings: Any) -> Any:
+def enforced_settings(gateway_settings: Any) -> Any:
     changes = {"rate_limits_enforced": True, "trusted_proxies": ("127.0.0.1/32",)}
     return gateway_settings.model_copy(update=changes)
 
 
 @pytest_asyncio.fixture
-async def be(open_gateway: Any, strict: Any, issuer: Any, spec: Any) -> AsyncIterator[Client]:
+async def sign_in_from(open_gateway: Any, enforced_settings: Any, issuer: Any, spec: Any) -> AsyncIterator[Client]:
     """Return a way to ask as somebody, from an address of one's choice behind the proxy."""
-    _, url = await open_gateway(strict)
+    _, url = await open_gateway(enforced_settings)
     async with httpx.AsyncClient(base_url=f"{url}/api/v1", timeout=20) as http:
 
         def be_(address: str = "1.2.3.4", **claims: Any) -> Any:
@@ -46,9 +46,9 @@ async def be(open_gateway: Any, strict: Any, issuer: Any, spec: Any) -> AsyncIte
 
 
 async def test_every_answer_tells_what_is_left_and_the_one_too_many_when_to_come_back(
-    be: Client,
+    sign_in_from: Client,
 ) -> None:
-    ask = be()
+    ask = sign_in_from()
     answers = [await ask("GET", "/task-types") for _ in range(3)]
     assert [answer.headers["ratelimit-remaining"] for answer in answers] == ["119", "118", "117"]
     told = {name: answers[-1].headers[name] for name in POLICY}
@@ -64,19 +64,19 @@ async def test_every_answer_tells_what_is_left_and_the_one_too_many_when_to_come
     assert refused[0].json()["code"] == "rate_limited"
     assert refused[0].headers["ratelimit-remaining"] == "0"
     assert refused[0].headers["retry-after"] == "1"
-    assert (await be()("GET", "/task-types")).status_code == 200
+    assert (await sign_in_from()("GET", "/task-types")).status_code == 200
 
 
-async def test_a_plan_says_how_much_and_no_answer_is_left_out(be: Client) -> None:
-    ask = be(app_metadata={"plan": "PRO"})
+async def test_a_plan_says_how_much_and_no_answer_is_left_out(sign_in_from: Client) -> None:
+    ask = sign_in_from(app_metadata={"plan": "PRO"})
     found = await ask("GET", f"/jobs/{uuid4()}")
     assert (found.status_code, found.headers["ratelimit-limit"]) == (404, "600")
 
 
 async def test_a_key_may_have_less_than_its_user_and_takes_nothing_from_the_others(
-    be: Client,
+    sign_in_from: Client,
 ) -> None:
-    ask = be()
+    ask = sign_in_from()
     terms = {"name": "a script", "scopes": ["account:read"], "requests_per_minute": 2}
     made = await ask("POST", "/api-keys", json=terms)
     assert made.json()["requests_per_minute"] == 2
@@ -91,9 +91,9 @@ async def test_a_key_may_have_less_than_its_user_and_takes_nothing_from_the_othe
 
 
 async def test_what_is_critical_is_counted_by_user_and_by_address(
-    be: Client, read_metric: Any
+    sign_in_from: Client, read_metric: Any
 ) -> None:
-    ann, bob, far = be("1.2.3.4"), be("1.2.3.4"), be("1.2.3.5")
+    ann, bob, far = sign_in_from("1.2.3.4"), sign_in_from("1.2.3.4"), sign_in_from("1.2.3.5")
     statuses = [(await ann(*REPLAY)).status_code for _ in range(20)]
     statuses += [(await bob(*REPLAY)).status_code for _ in range(12)]
     assert Counter(statuses) == {403: 30, 429: 2}
@@ -102,20 +102,20 @@ async def test_what_is_critical_is_counted_by_user_and_by_address(
     assert read_metric("msaas_rate_limited_total", category="critical") == 2
 
 
-async def test_an_address_that_a_client_wrote_itself_helps_nobody(be: Client) -> None:
-    forged = [be(f"6.6.6.{n}, 1.2.3.4") for n in range(32)]
+async def test_an_address_that_a_client_wrote_itself_helps_nobody(sign_in_from: Client) -> None:
+    forged = [sign_in_from(f"6.6.6.{n}, 1.2.3.4") for n in range(32)]
     statuses = [(await ask(*REPLAY)).status_code for ask in forged]
     assert statuses.count(429) == 2
 
 
 async def test_strangers_are_told_who_they_are_not_and_take_nothing_from_their_neighbours(
-    be: Client, strict: Any, open_gateway: Any
+    sign_in_from: Client, enforced_settings: Any, open_gateway: Any
 ) -> None:
-    _, url = await open_gateway(strict)
+    _, url = await open_gateway(enforced_settings)
     async with httpx.AsyncClient(base_url=f"{url}/api/v1") as http:
         answers = await asyncio.gather(*(http.post(REPLAY[1]) for _ in range(40)))
     assert {answer.status_code for answer in answers} == {401}
-    assert (await be()(*REPLAY)).headers["ratelimit-remaining"] == "29"
+    assert (await sign_in_from()(*REPLAY)).headers["ratelimit-remaining"] == "29"
 
 
 async def test_without_enforcement_all_are_counted_and_let_in(
@@ -128,11 +128,11 @@ async def test_without_enforcement_all_are_counted_and_let_in(
 
 
 async def test_without_redis_reads_go_on_and_what_is_critical_waits(
-    open_gateway: Any, strict: Any, issuer: Any, spec: Any
+    open_gateway: Any, enforced_settings: Any, issuer: Any, spec: Any
 ) -> None:
-    async with FaultProxy(strict.redis_url.get_secret_value()) as proxy:
-        through = SecretStr(proxy.url_for(strict.redis_url.get_secret_value()))
-        _, url = await open_gateway(strict.model_copy(update={"redis_url": through}))
+    async with FaultProxy(enforced_settings.redis_url.get_secret_value()) as proxy:
+        through = SecretStr(proxy.url_for(enforced_settings.redis_url.get_secret_value()))
+        _, url = await open_gateway(enforced_settings.model_copy(update={"redis_url": through}))
         headers = {"authorization": f"Bearer {issuer.token(uuid4())}"}
         async with httpx.AsyncClient(base_url=f"{url}/api/v1", headers=headers, timeout=20) as http:
             assert "ratelimit-limit" in (await http.get("/me")).headers

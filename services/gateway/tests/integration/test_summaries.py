@@ -46,7 +46,7 @@ class Member:
         self.user, self.owner, self.rows = user, owner, rows
         self.period = (NOW - 10 * DAY, NOW + 20 * DAY)
 
-    async def begin(self, used: int = 40, reserved: int = 1) -> None:
+    async def start_period(self, used: int = 40, reserved: int = 1) -> None:
         subject = uuid4()
         await self.rows.execute(SUBJECT, subject, self.user.id, *self.period)
         start, _ = self.period
@@ -57,12 +57,12 @@ class Member:
     async def charge(self, at: datetime) -> None:
         await self.rows.execute(CHARGE, self.user.id, uuid4(), at)
 
-    async def keep(self, status: str, **fields: Any) -> UUID:
+    async def insert_job(self, status: str, **fields: Any) -> UUID:
         ended = status in {"COMPLETED", "FAILED", "CANCELLED"}
         fields = {"status": status, "created_at": NOW, "run_at": NOW} | fields
         if ended:
             fields = {"finished_at": fields["created_at"] + timedelta(seconds=4)} | fields
-        return await self.owner.keep(self.user.id, **fields)
+        return await self.owner.insert_job(self.user.id, **fields)
 
     async def read(self, path: str, **query: Any) -> Any:
         answer = await self.user.ask("GET", path, params=query)
@@ -89,7 +89,7 @@ async def test_who_has_done_nothing_is_told_so_and_it_is_remembered(
 
 
 async def test_usage_is_of_this_period_by_day_and_of_earlier_ones(member: Member) -> None:
-    await member.begin()
+    await member.start_period()
     for at in (NOW - 2 * DAY, NOW - 2 * DAY, NOW - DAY):
         await member.charge(at)
     report = await member.read("/usage")
@@ -102,7 +102,7 @@ async def test_usage_is_of_this_period_by_day_and_of_earlier_ones(member: Member
 
 
 async def test_the_trend_has_every_day_and_the_forecast_an_end(member: Member) -> None:
-    await member.begin(used=95)
+    await member.start_period(used=95)
     for back in (1, 2, 3, 3):
         await member.charge(NOW - back * DAY)
     trend = await member.read("/summaries/usage-trend", days=5)
@@ -117,12 +117,12 @@ async def test_the_trend_has_every_day_and_the_forecast_an_end(member: Member) -
 
 
 async def test_jobs_are_counted_by_status_task_and_day(member: Member) -> None:
-    await member.keep("COMPLETED", started_at=NOW + timedelta(seconds=1))
-    await member.keep("COMPLETED", started_at=NOW + timedelta(seconds=3))
-    await member.keep("CANCELLED")
-    await member.keep("PENDING", task_type="other")
-    await member.keep("PENDING", created_at=NOW - 100 * DAY)
-    failed = await member.keep("FAILED", failure_reason="timeout", created_at=NOW - DAY)
+    await member.insert_job("COMPLETED", started_at=NOW + timedelta(seconds=1))
+    await member.insert_job("COMPLETED", started_at=NOW + timedelta(seconds=3))
+    await member.insert_job("CANCELLED")
+    await member.insert_job("PENDING", task_type="other")
+    await member.insert_job("PENDING", created_at=NOW - 100 * DAY)
+    failed = await member.insert_job("FAILED", failure_reason="timeout", created_at=NOW - DAY)
     overview = await member.read("/summaries/jobs-overview", days=2)
     total = {"jobs": 5, "pending": 1, "running": 0, "completed": 2, "failed": 1, "cancelled": 1}
     assert overview["total"] == total
@@ -144,8 +144,8 @@ async def test_jobs_are_counted_by_status_task_and_day(member: Member) -> None:
 
 
 async def test_nobody_sums_up_what_is_anothers(member: Member, sign_in: Any) -> None:
-    await member.begin()
-    await member.keep("COMPLETED", started_at=NOW)
+    await member.start_period()
+    await member.insert_job("COMPLETED", started_at=NOW)
     await member.charge(NOW)
     for path in PATHS:
         await member.read(path)
@@ -163,14 +163,14 @@ async def test_days_out_of_range_are_refused(member: Member, days: str) -> None:
 
 
 async def test_what_is_kept_is_shown_until_an_event_and_not_after_it(member: Member) -> None:
-    job = await member.keep("PENDING")
+    job = await member.insert_job("PENDING")
     assert (await member.read(PATHS[2]))["total"]["pending"] == 1
     await member.rows.execute("DELETE FROM jobs.jobs WHERE id = $1", job)
     assert (await member.read(PATHS[2]))["total"]["pending"] == 1
-    await member.owner.change(uuid4(), job)  # somebody else's event
-    await member.owner.change(member.user.id, job, percent=50)  # changes no sum
+    await member.owner.publish_change(uuid4(), job)  # somebody else's event
+    await member.owner.publish_change(member.user.id, job, percent=50)  # changes no sum
     assert (await member.read(PATHS[2]))["total"]["pending"] == 1
-    await member.owner.change(member.user.id, job)
+    await member.owner.publish_change(member.user.id, job)
 
     async def is_new() -> bool:
         return (await member.read(PATHS[2]))["total"]["pending"] == 0
@@ -189,9 +189,9 @@ async def test_another_gateway_shows_no_older_sum_after_the_event_either(
         return answer.json()["total"]["pending"]
 
     assert await read_there() == (await member.read(PATHS[2]))["total"]["pending"] == 0
-    job = await member.keep("PENDING")
+    job = await member.insert_job("PENDING")
     assert await read_there() == (await member.read(PATHS[2]))["total"]["pending"] == 0
-    await member.owner.change(member.user.id, job)
+    await member.owner.publish_change(member.user.id, job)
 
     async def both_know() -> bool:
         return await read_there() == (await member.read(PATHS[2]))["total"]["pending"] == 1
@@ -200,7 +200,7 @@ async def test_another_gateway_shows_no_older_sum_after_the_event_either(
 
 
 async def test_many_at_once_are_one_read(member: Member, read_metric: Any) -> None:
-    await member.keep("COMPLETED", started_at=NOW)
+    await member.insert_job("COMPLETED", started_at=NOW)
     answers = await asyncio.gather(*(member.read(PATHS[4]) for _ in range(20)))
     assert {answer["total"]["jobs"] for answer in answers} == {1}
     found = {
@@ -214,13 +214,13 @@ async def test_many_at_once_are_one_read(member: Member, read_metric: Any) -> No
 async def test_nothing_that_a_user_gave_or_got_is_kept(
     member: Member, gateway: Any, environment: str
 ) -> None:
-    await member.begin()
+    await member.start_period()
     secret = "planted-secret"
     fields = {"params": {"message": secret}, "last_error": secret, "started_at": NOW}
-    await member.keep("FAILED", failure_reason="timeout", **fields)
+    await member.insert_job("FAILED", failure_reason="timeout", **fields)
     for path in PATHS:
         await member.read(path)
-    wire = gateway[0].wire
+    wire = gateway[0].broker
     keys = await wire.run("KEYS", f"msaas:{environment}:cache:*")
     assert len(keys) == len(PATHS)
     for key in keys:
@@ -236,5 +236,5 @@ async def test_a_replica_is_read_where_there_is_one_and_nothing_is_kept_long(
     user = await sign_in()
     answer = await user.http.get(f"{url}/api/v1/summaries/usage-trend", headers=user.headers)
     assert answer.status_code == 200
-    for key in await gateway.wire.run("KEYS", f"msaas:{environment}:cache:*"):
-        assert await gateway.wire.run("PTTL", key) <= 10_000
+    for key in await gateway.broker.run("KEYS", f"msaas:{environment}:cache:*"):
+        assert await gateway.broker.run("PTTL", key) <= 10_000

@@ -6,11 +6,11 @@ from uuid import UUID
 
 import pytest
 
-from msaas.gateway.application.live_connection import Connection
-from msaas.gateway.application.live_jobs import LiveJobs
+from msaas.gateway.application.stream_connection import StreamConnection
+from msaas.gateway.application.job_event_hub import JobEventHub
 
 
-class Shown:
+class RecordingSink:
     """Keeps what a reader is shown; `unread` is what it leaves to us."""
 
     def __init__(self) -> None:
@@ -33,23 +33,23 @@ class Shown:
 
 
 @pytest.fixture
-def show() -> Callable[[Connection], Shown]:
+def start_connection() -> Callable[[StreamConnection], RecordingSink]:
     """Return a way to begin a connection, as if its head were out."""
 
-    def begin(connection: Connection) -> Shown:
-        shown = Shown()
-        connection.begin(shown, b"")
+    def begin(connection: StreamConnection) -> RecordingSink:
+        shown = RecordingSink()
+        connection.start(shown, b"")
         return shown
 
     return begin
 
 
 @pytest.fixture
-def listen(show: Any) -> Callable[..., tuple[Shown, str]]:
+def open_stream(start_connection: Any) -> Callable[..., tuple[RecordingSink, str]]:
     """Return a way to open a stream of a hub: what it shows, and where it starts."""
 
-    def open_(hub: LiveJobs, user_id: UUID, last: str | None = None) -> tuple[Shown, str]:
+    def open_(hub: JobEventHub, user_id: UUID, last: str | None = None) -> tuple[RecordingSink, str]:
         connection, start = hub.open(user_id, last)
-        return show(connection), start
+        return start_connection(connection), start
 
     return open_

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msaas.gateway.domain.forecasts import Standing, forecast
+from msaas.gateway.domain.forecasts import QuotaUsage, forecast
 
 NOW = datetime(2026, 1, 11, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def standing(**changes: object) -> Standing:
-    known = Standing(
+def usage(**changes: object) -> QuotaUsage:
+    known = QuotaUsage(
         used=70,
         reserved=2,
         limit=100,
@@ -25,28 +25,28 @@ def standing(**changes: object) -> Standing:
 
 
 def test_who_uses_four_a_day_has_a_week_left() -> None:
-    seen = forecast(standing(), NOW)
+    seen = forecast(usage(), NOW)
     assert seen == (4.0, 72 + 80, NOW + 7 * DAY)
 
 
 def test_a_period_that_ends_first_is_not_exhausted() -> None:
-    assert forecast(standing(resets_at=NOW + 5 * DAY), NOW).exhausted_at is None
+    assert forecast(usage(resets_at=NOW + 5 * DAY), NOW).exhausted_at is None
 
 
 def test_without_a_limit_nothing_is_exhausted() -> None:
-    assert forecast(standing(limit=None), NOW).exhausted_at is None
+    assert forecast(usage(limit=None), NOW).exhausted_at is None
 
 
 def test_who_does_nothing_uses_nothing_up() -> None:
-    assert forecast(standing(used_lately=0), NOW) == (0.0, 72, None)
+    assert forecast(usage(used_lately=0), NOW) == (0.0, 72, None)
 
 
 def test_what_is_used_up_is_so_now() -> None:
-    assert forecast(standing(used=98), NOW).exhausted_at == NOW
+    assert forecast(usage(used=98), NOW).exhausted_at == NOW
 
 
 def test_one_job_in_the_first_minute_is_no_trend() -> None:
-    young = standing(used=1, reserved=0, used_lately=1, lately_from=NOW - timedelta(minutes=1))
+    young = usage(used=1, reserved=0, used_lately=1, lately_from=NOW - timedelta(minutes=1))
     assert forecast(young, NOW).per_day == pytest.approx(1)
 
 
@@ -62,7 +62,7 @@ def test_an_end_lies_between_now_and_the_reset(
     *, used: int, reserved: int, limit: int | None, lately: int, left: timedelta, seen: timedelta
 ) -> None:
     told = forecast(
-        standing(
+        usage(
             used=used,
             reserved=reserved,
             limit=limit,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from msaas.gateway.settings import Settings
-from msaas.settings import SettingsInvalid, load
+from msaas.settings import SettingsInvalid, load_settings
 
 GIVEN = {
     "ENVIRONMENT": "test",
@@ -17,7 +17,7 @@ GIVEN = {
 
 
 def read(**changes: Any) -> Settings:
-    return load(Settings, GIVEN | changes)
+    return load_settings(Settings, GIVEN | changes)
 
 
 def test_origins_and_hosts_are_lists_of_names() -> None:

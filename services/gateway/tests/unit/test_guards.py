@@ -13,21 +13,21 @@ from starlette.types import Receive, Scope, Send
 
 from msaas.contracts import TASKS, Plan
 from msaas.contracts import Scope as KeyScope
-from msaas.flags import FLAGS, Overrides, Rollout, Switches
+from msaas.flags import FLAGS, Overrides, Rollout, FeatureFlags
 from msaas.gateway.application.features import Features
 from msaas.gateway.bootstrap import ROUTERS
-from msaas.gateway.entrypoints.http.guards import RULES, Guard, Rule
+from msaas.gateway.entrypoints.http.guards import ROUTE_RULES, RouteGuard, RouteRule
 from msaas.telemetry import Metrics
 from msaas.web import create_app
-from msaas.web.auth import Identity, KeyGrant, UserPrincipal
+from msaas.web.auth import Identity, ApiKeyGrant, UserPrincipal
 
 DARK = "FF_AGENTS_ENABLED"
 ANN = UUID(int=1)
 OPEN: Overrides = {(DARK, "global"): Rollout(0, internal=True)}
-SESSION_ONLY = {path for (_, path), rule in RULES.items() if rule.scope is None}
+SESSION_ONLY = {path for (_, path), rule in ROUTE_RULES.items() if rule.scope is None}
 
 
-class Doorkeeper:
+class FakeAuthenticator:
     """Plays the authenticator: a credential says what its bearer is."""
 
     def __init__(self, users: Mapping[str, UserPrincipal]) -> None:
@@ -42,16 +42,16 @@ class Doorkeeper:
 
 
 class NoFlags:
-    async def read_mark(self) -> str:
+    async def get_version(self) -> str:
         return "m"
 
-    async def read_overrides(self) -> Overrides:
+    async def load_overrides(self) -> Overrides:
         return {}
 
 
 def principal(plan: str = "PRO", role: str = "user", scope: str | None = None) -> UserPrincipal:
-    grant = None if scope is None else KeyGrant(UUID(int=9), frozenset({scope}))
-    return UserPrincipal(ANN, None, plan, None, role, key=grant)
+    grant = None if scope is None else ApiKeyGrant(UUID(int=9), frozenset({scope}))
+    return UserPrincipal(ANN, None, plan, None, role, api_key=grant)
 
 
 WHO = {
@@ -72,19 +72,19 @@ def build(overrides: Overrides) -> Any:
     for path in ("/read", "/session", "/paid", "/dark", "/page"):
         router.add_api_route(path, answer)
     rules = {
-        ("GET", "/read"): Rule(scope=KeyScope.JOBS_READ),
-        ("GET", "/session"): Rule(),
-        ("GET", "/paid"): Rule(scope=KeyScope.JOBS_READ, plans=frozenset({Plan.PRO})),
-        ("GET", "/dark"): Rule(flag=DARK),
+        ("GET", "/read"): RouteRule(scope=KeyScope.JOBS_READ),
+        ("GET", "/session"): RouteRule(),
+        ("GET", "/paid"): RouteRule(scope=KeyScope.JOBS_READ, plans=frozenset({Plan.PRO})),
+        ("GET", "/dark"): RouteRule(flag=DARK),
     }
     metrics = Metrics("gateway", "test")
-    switches = Switches({})
-    switches.replace(overrides)
+    switches = FeatureFlags({})
+    switches.set_overrides(overrides)
     app: FastAPI = create_app(
-        title="t", metrics=metrics, routers=[router], dependencies=[Depends(Guard(rules))]
+        title="t", metrics=metrics, routers=[router], dependencies=[Depends(RouteGuard(rules))]
     )
     state = {
-        "authenticator": Doorkeeper(WHO),
+        "authenticator": FakeAuthenticator(WHO),
         "features": Features(switches, NoFlags(), metrics),
     }
 
@@ -133,12 +133,12 @@ def test_every_route_has_a_rule_and_every_rule_a_route() -> None:
         if isinstance(route, APIRoute)
         for method in route.methods or ()
     }
-    assert routes == RULES.keys()
+    assert routes == ROUTE_RULES.keys()
 
 
 def test_the_table_by_kinds_of_route() -> None:
     """What reads, what writes, what only a session may, what only operators may."""
-    for (method, path), rule in RULES.items():
+    for (method, path), rule in ROUTE_RULES.items():
         expected = None if "/api-keys" in path else KeyScope.ACCOUNT_READ
         if "/ops/" in path:
             expected = KeyScope.OPS

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msaas.gateway.domain.timeline import Happening, tell
+from msaas.gateway.domain.timeline import TimelineEvent, build_timeline
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -49,17 +49,17 @@ def attempt(number: int, begins: float, **fields: Any) -> dict[str, Any]:
     } | fields
 
 
-def kinds(told: list[Happening]) -> list[str]:
-    return [one.kind for one in told]
+def kinds(events: list[TimelineEvent]) -> list[str]:
+    return [one.kind for one in events]
 
 
 def test_a_job_that_waits_has_only_been_submitted() -> None:
-    assert tell(job(), [], []) == [Happening(NOON, "submitted", None, {"source": "api"})]
+    assert build_timeline(job(), [], []) == [TimelineEvent(NOON, "submitted", None, {"source": "api"})]
 
 
 def test_a_job_for_later_says_when() -> None:
-    told = tell(job(run_at=at(60)), [], [])
-    assert told[1] == Happening(NOON, "scheduled", None, {"run_at": at(60)})
+    told = build_timeline(job(run_at=at(60)), [], [])
+    assert told[1] == TimelineEvent(NOON, "scheduled", None, {"run_at": at(60)})
 
 
 def test_a_job_that_failed_twice_and_then_succeeded_is_told_whole() -> None:
@@ -70,7 +70,7 @@ def test_a_job_that_failed_twice_and_then_succeeded_is_told_whole() -> None:
         attempt(2, 7, started_at=at(8), finished_at=at(9), outcome="succeeded"),
     ]
     charge = {"seq": 4, "quantity": 1, "period_start": NOON, "occurred_at": at(9)}
-    told = tell(job(status="COMPLETED", attempts=2, finished_at=at(9)), attempts, [charge])
+    told = build_timeline(job(status="COMPLETED", attempts=2, finished_at=at(9)), attempts, [charge])
     run = ["dispatched", "started", "attempt_ended"]
     assert kinds(told) == ["submitted", *run, *run, *run, "completed", "charged"]
     assert told[3].details == {"outcome": "failed", "reason": "timeout", "error": "Too slow."}
@@ -80,34 +80,34 @@ def test_steps_are_told_by_name_and_length() -> None:
     done = attempt(
         0, 1, started_at=at(2), finished_at=at(3), outcome="succeeded", timings_ms={"goto": 12}
     )
-    steps = [one.details for one in tell(job(), [done], []) if one.kind == "step"]
+    steps = [one.details for one in build_timeline(job(), [done], []) if one.kind == "step"]
     assert steps == [{"name": "goto", "took_ms": 12}]
 
 
 def test_whom_a_run_asked_for_is_told_at_its_end() -> None:
     places = [{"host": "10.0.0.1", "port": 80, "refusals": 1, "refusal": "blocked"}]
     done = attempt(0, 1, started_at=at(2), finished_at=at(3), outcome="failed", network=places)
-    [told] = [one for one in tell(job(), [done], []) if one.kind == "network"]
-    assert told == Happening(at(3), "network", 0, {"places": places})
+    [told] = [one for one in build_timeline(job(), [done], []) if one.kind == "network"]
+    assert told == TimelineEvent(at(3), "network", 0, {"places": places})
 
 
 def test_a_retry_to_come_says_when() -> None:
     failed = attempt(0, 1, started_at=at(2), finished_at=at(3), outcome="failed")
-    told = tell(job(attempts=1, run_at=at(10)), [failed], [])
-    assert told[-1] == Happening(at(3), "retrying", 0, {"run_at": at(10)})
+    told = build_timeline(job(attempts=1, run_at=at(10)), [failed], [])
+    assert told[-1] == TimelineEvent(at(3), "retrying", 0, {"run_at": at(10)})
 
 
 @pytest.mark.parametrize("status", ["FAILED", "CANCELLED"])
 def test_an_end_says_why(status: str) -> None:
     ended = job(status=status, finished_at=at(5), cancel_requested_at=at(4), last_error="No.")
-    told = tell(ended, [], [])
+    told = build_timeline(ended, [], [])
     assert kinds(told) == ["submitted", "cancel_requested", status.lower()]
     assert told[-1].details == {"last_error": "No."}
 
 
 def test_how_far_a_run_has_come_is_told_while_it_runs() -> None:
     running = job(status="RUNNING", progress={"percent": 40}, updated_at=at(9))
-    assert tell(running, [], [])[-1] == Happening(at(9), "progressed", None, {"percent": 40})
+    assert build_timeline(running, [], [])[-1] == TimelineEvent(at(9), "progressed", None, {"percent": 40})
 
 
 seconds = st.integers(0, 100)
@@ -124,6 +124,6 @@ some_attempts = st.builds(lost, seconds, seconds, seconds)
 def test_whatever_the_record_has_is_told_in_the_order_of_time(
     attempts: list[Mapping[str, Any]], ends: int
 ) -> None:
-    told = tell(job(status="FAILED", finished_at=at(ends)), attempts, [])
+    told = build_timeline(job(status="FAILED", finished_at=at(ends)), attempts, [])
     assert [one.at for one in told] == sorted(one.at for one in told)
     assert kinds(told).count("dispatched") == len(attempts)

@@ -11,7 +11,7 @@ import pytest_asyncio
 from msaas.contracts import SubscriptionChanged, UsageNoted, UsageReported, get_topic
 from msaas.jobs.bootstrap import PRODUCES, SERVICE
 from msaas.jobs.entrypoints.topics import billing
-from msaas.messaging import Messenger, RedisWire
+from msaas.messaging import Messenger, RedisBroker
 from msaas.telemetry import Metrics
 from msaas.testing import wait_until
 
@@ -24,10 +24,10 @@ VALUES ($1, $2, '2026-01-01Z', '2026-02-01Z')
 
 @pytest_asyncio.fixture
 async def publish(
-    environment: str, open_wire: Callable[..., RedisWire]
+    environment: str, open_broker: Callable[..., RedisBroker]
 ) -> AsyncIterator[Callable[..., Any]]:
     messenger = Messenger(
-        open_wire(),
+        open_broker(),
         "billing",
         environment,
         metrics=Metrics("billing", "test"),

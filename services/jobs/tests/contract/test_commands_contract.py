@@ -26,7 +26,7 @@ def entry_of(name: str) -> dict[bytes, bytes]:
     }
 
 
-async def test_the_committed_samples_are_settled(settle: Any, rows: asyncpg.Connection) -> None:
+async def test_the_committed_samples_are_settled(run_commands: Any, rows: asyncpg.Connection) -> None:
     topic = get_topic(commands.TOPIC)
     batch = [decode(topic, entry_of(name)).message for name in ("SubmitJob", "CancelJob")]
     submit, cancel = batch
@@ -34,8 +34,8 @@ async def test_the_committed_samples_are_settled(settle: Any, rows: asyncpg.Conn
     assert isinstance(cancel, CancelJob)
     sql = "INSERT INTO identity.users (id, email) VALUES ($1, 'sample@example.com')"
     await rows.execute(sql, submit.user_id)
-    settled = await settle(submit, cancel)
-    assert [one.answer["status"] for one in settled.verdicts] == ["PENDING", "CANCELLED"]
+    settled = await run_commands(submit, cancel)
+    assert [one.reply["status"] for one in settled.outcomes] == ["PENDING", "CANCELLED"]
     stored = await rows.fetchval("SELECT payload FROM jobs.jobs")
     assert json.loads(stored) == json.loads((SAMPLES / "SubmitJob.json").read_text())["payload"]
 
@@ -46,9 +46,9 @@ async def test_it_asks_for_no_topic_that_the_registry_does_not_grant() -> None:
 
 
 async def test_what_it_announces_reads_as_the_contract_says(
-    settle: Any, submit_job: Any, user: Any
+    run_commands: Any, submit_job: Any, user: Any
 ) -> None:
-    settled = await settle(submit_job(user))
+    settled = await run_commands(submit_job(user))
     [outgoing] = [one.changed() for one in settled.snapshots]
     read = JobChanged.model_validate_json(outgoing.message.model_dump_json())
     assert read == outgoing.message

@@ -15,10 +15,10 @@ from msaas.jobs.adapters.postgres.results import PostgresResults
 from msaas.jobs.application.persist_results import PersistResults
 from msaas.jobs.application.set_pauses import SetPauses
 from msaas.jobs.bootstrap import SERVICE
-from msaas.jobs.domain.settling import Rules
+from msaas.jobs.domain.settlement import SettlementRules
 from msaas.jobs.entrypoints.topics import results
 from msaas.kernel import new_id
-from msaas.messaging import Delivery, Outgoing
+from msaas.messaging import Delivery, OutgoingMessage
 from msaas.postgres import Database
 from msaas.streams import RawEntry
 from msaas.telemetry import Metrics
@@ -59,7 +59,7 @@ OUTCOMES: Mapping[str, JobStatus] = {
 }
 
 
-class Withdrawal:
+class FakeEntryWithdrawer:
     async def withdraw(self, topic: str, entry_ids: Sequence[str]) -> None:
         assert topic
         assert entry_ids
@@ -69,13 +69,13 @@ class Withdrawal:
 def handler(database: Database) -> results.ResultsHandler:
     persist = PersistResults(
         PostgresResults(database),
-        Withdrawal(),
+        FakeEntryWithdrawer(),
         Metrics("jobs", "test"),
-        Rules(once=frozenset(), draw=lambda: 1.0),
-        on_room=lambda: None,
+        SettlementRules(once=frozenset(), jitter=lambda: 1.0),
+        on_slot_freed=lambda: None,
         on_woken=lambda: None,
     )
-    set_pauses = SetPauses(PostgresPauses(database), on_room=lambda: None)
+    set_pauses = SetPauses(PostgresPauses(database), request_dispatch=lambda: None)
     return results.ResultsHandler(persist, set_pauses)
 
 
@@ -107,10 +107,10 @@ async def test_the_committed_samples_are_settled(
     told = await handler([delivery])
     assert await rows.fetchval("SELECT status FROM jobs.jobs") == status
     for outgoing in told:
-        reads_as_it_was_written(outgoing)
+        check_round_trip(outgoing)
 
 
-def reads_as_it_was_written(outgoing: Outgoing) -> None:
+def check_round_trip(outgoing: OutgoingMessage) -> None:
     assert outgoing.topic is not None
     topic = get_topic(outgoing.topic)
     assert SERVICE in topic.producers

@@ -25,10 +25,10 @@ from msaas.contracts import (
 )
 from msaas.jobs.adapters.postgres.results import PostgresResults
 from msaas.jobs.application.persist_results import PersistResults
-from msaas.jobs.domain.settling import Rules
-from msaas.jobs.entrypoints.topics.results import read
+from msaas.jobs.domain.settlement import SettlementRules
+from msaas.jobs.entrypoints.topics.results import read_report
 from msaas.kernel import new_id
-from msaas.messaging import Outgoing
+from msaas.messaging import OutgoingMessage
 from msaas.postgres import Database
 from msaas.telemetry import Metrics
 
@@ -71,7 +71,7 @@ class GivenRun:
     def started(self, at: datetime | None = None) -> JobStarted:
         return JobStarted(**self.key, worker="w-1", started_at=at or datetime.now(UTC))
 
-    def beat(self) -> JobHeartbeat:
+    def heartbeat(self) -> JobHeartbeat:
         return JobHeartbeat(**self.key)
 
     def progressed(self, percent: int) -> JobProgressed:
@@ -179,7 +179,7 @@ class Given:
         return row["jobs_used"], row["jobs_reserved"]
 
 
-class FakeWithdrawal:
+class FakeEntryWithdrawer:
     def __init__(self) -> None:
         self.withdrawn: list[tuple[str, list[str]]] = []
 
@@ -187,29 +187,29 @@ class FakeWithdrawal:
         self.withdrawn.append((topic, list(entry_ids)))
 
 
-class Results:
+class ResultsHarness:
     """Persists what it is told as one batch."""
 
     def __init__(self, database: Database, once: frozenset[str]) -> None:
         self.metrics = Metrics("jobs", "test")
-        self.wire = FakeWithdrawal()
-        self.nudges = 0
+        self.broker = FakeEntryWithdrawer()
+        self.freed_slots = 0
         self.woken = 0
         self._persist = PersistResults(
             PostgresResults(database),
-            self.wire,
+            self.broker,
             self.metrics,
-            Rules(once=once, draw=lambda: 1.0),
-            on_room=self._nudge,
+            SettlementRules(once=once, jitter=lambda: 1.0),
+            on_slot_freed=self._on_slot_freed,
             on_woken=self._notice_woken,
         )
 
-    async def hear(self, *messages: Message) -> list[Outgoing]:
-        reports = [read(message) for message in messages]
+    async def persist(self, *messages: Message) -> list[OutgoingMessage]:
+        reports = [read_report(message) for message in messages]
         return await self._persist(reports, {report.run.job_id: None for report in reports})
 
-    def _nudge(self) -> None:
-        self.nudges += 1
+    def _on_slot_freed(self) -> None:
+        self.freed_slots += 1
 
     def _notice_woken(self) -> None:
         self.woken += 1
@@ -221,15 +221,15 @@ def given(rows: asyncpg.Connection) -> Given:
 
 
 @pytest.fixture
-def make_results(database: Database) -> Callable[..., Results]:
-    def make(database: Database = database, *, once: Sequence[str] = ()) -> Results:
-        return Results(database, frozenset(once))
+def make_results(database: Database) -> Callable[..., ResultsHarness]:
+    def make(database: Database = database, *, once: Sequence[str] = ()) -> ResultsHarness:
+        return ResultsHarness(database, frozenset(once))
 
     return make
 
 
 @pytest.fixture
-def results(make_results: Callable[..., Results]) -> Results:
+def results(make_results: Callable[..., ResultsHarness]) -> ResultsHarness:
     return make_results()
 
 
@@ -237,7 +237,7 @@ def results(make_results: Callable[..., Results]) -> Results:
 def pick_messages() -> Callable[..., list[Any]]:
     """Take the messages of a kind out of what is to be published."""
 
-    def pick(outgoing: Sequence[Outgoing], kind: type[Message] = JobChanged) -> list[Any]:
+    def pick(outgoing: Sequence[OutgoingMessage], kind: type[Message] = JobChanged) -> list[Any]:
         return [one.message for one in outgoing if isinstance(one.message, kind)]
 
     return pick
@@ -245,7 +245,7 @@ def pick_messages() -> Callable[..., list[Any]]:
 
 @pytest.fixture
 def charges(pick_messages: Callable[..., list[Any]]) -> Callable[..., list[UsageRecorded]]:
-    def charges_(outgoing: Sequence[Outgoing]) -> list[UsageRecorded]:
+    def charges_(outgoing: Sequence[OutgoingMessage]) -> list[UsageRecorded]:
         return pick_messages(outgoing, UsageRecorded)
 
     return charges_

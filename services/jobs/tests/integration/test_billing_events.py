@@ -21,11 +21,11 @@ from msaas.contracts import (
 )
 from msaas.jobs.adapters.postgres.billing import PostgresBilling
 from msaas.jobs.application.apply_billing import ApplyBilling
-from msaas.jobs.application.billing_ports import Fact
-from msaas.jobs.domain.errors import CorrectionTooLarge, PeriodUnknown, SubjectUnknown
+from msaas.jobs.application.billing_ports import BillingEvent
+from msaas.jobs.domain.errors import CorrectionTooLarge, PeriodNotFound, SubjectNotFound
 from msaas.kernel import MsaasError, RetryPolicy
-from msaas.messaging import Outgoing
-from msaas.postgres import Contended, Database
+from msaas.messaging import OutgoingMessage
+from msaas.postgres import TransactionConflict, Database
 from msaas.telemetry import Metrics
 
 DAY = timedelta(days=1)
@@ -35,7 +35,7 @@ SELECT count(*) = max(seq) AND bool_and(hash = jobs.usage_hash(
   subject_id, seq, job_id, quantity, occurred_at, prev_hash
 )) FROM jobs.usage_events WHERE user_id = $1
 """
-ADRIFT = """
+DRIFTED = """
 SELECT count(*) FROM jobs.usage_counters c
 WHERE jobs_used <> (
   SELECT coalesce(sum(quantity), 0) FROM jobs.usage_events e
@@ -46,37 +46,37 @@ WHERE jobs_used <> (
   WHERE (j.user_id, j.usage_period) = (c.user_id, c.period_start) AND reserved
 )
 """
-AGO = """
+SHIFT_COUNTERS = """
 UPDATE jobs.usage_counters SET period_start = period_start - $2::interval,
   period_end = period_end - $2::interval WHERE user_id = $1
 """
-SUBJECT_AGO = """
+SHIFT_SUBJECT = """
 UPDATE jobs.subjects SET period_start = period_start - $2::interval,
   period_end = period_end - $2::interval, paid_until = paid_until - $2::interval WHERE user_id = $1
 """
-JOBS_AGO = "UPDATE jobs.jobs SET usage_period = usage_period - $2::interval WHERE user_id = $1"
+SHIFT_JOBS = "UPDATE jobs.jobs SET usage_period = usage_period - $2::interval WHERE user_id = $1"
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 
-Tell = Callable[..., Awaitable[list[Outgoing]]]
+ApplyEvents = Callable[..., Awaitable[list[OutgoingMessage]]]
 
 
 @pytest.fixture
-def tell(database: Database) -> Tell:
-    apply = ApplyBilling(PostgresBilling(database), Metrics("jobs", "test"), on_room=lambda: None)
+def apply_events(database: Database) -> ApplyEvents:
+    apply = ApplyBilling(PostgresBilling(database), Metrics("jobs", "test"), request_dispatch=lambda: None)
 
-    async def tell_(*facts: Any) -> list[Outgoing]:
-        return await apply([Fact(message=one, correlation_id="test") for one in facts])
+    async def tell_(*facts: Any) -> list[OutgoingMessage]:
+        return await apply([BillingEvent(message=one, correlation_id="test") for one in facts])
 
     return tell_
 
 
 @pytest.fixture
-def let_pass(rows: asyncpg.Connection) -> Callable[[UUID, timedelta], Awaitable[None]]:
+def pass_time(rows: asyncpg.Connection) -> Callable[[UUID, timedelta], Awaitable[None]]:
     """Let time pass for one user, whose periods lie that much further back."""
 
     async def pass_(user: UUID, time: timedelta) -> None:
         async with rows.transaction():
-            for statement in (SUBJECT_AGO, AGO, JOBS_AGO):
+            for statement in (SHIFT_SUBJECT, SHIFT_COUNTERS, SHIFT_JOBS):
                 await rows.execute(statement, user, time)
 
     return pass_
@@ -90,14 +90,14 @@ def change(user: UUID, plan: Plan, version: int = 1, **fields: Any) -> Subscript
     return SubscriptionChanged(user_id=user, plan=plan, version=version, **said | fields)
 
 
-def pick(outgoing: Sequence[Outgoing], kind: type[Message]) -> list[Any]:
+def pick(outgoing: Sequence[OutgoingMessage], kind: type[Message]) -> list[Any]:
     return [one.message for one in outgoing if isinstance(one.message, kind)]
 
 
 def codes(settled: Any) -> list[str]:
     return [
-        one.code if isinstance(one, MsaasError) else str(one.answer["status"])
-        for one in settled.verdicts
+        one.code if isinstance(one, MsaasError) else str(one.reply["status"])
+        for one in settled.outcomes
     ]
 
 
@@ -116,12 +116,12 @@ async def find_subject(rows: asyncpg.Connection, user: UUID) -> UUID:
 
 
 async def test_an_upgrade_is_in_force_at_once_and_the_month_of_free_is_closed(
-    tell: Tell, settle: Any, submit_job: Any, user: UUID, rows: asyncpg.Connection
+    apply_events: ApplyEvents, run_commands: Any, submit_job: Any, user: UUID, rows: asyncpg.Connection
 ) -> None:
     jobs = [submit_job(user, plan=Plan.FREE) for _ in range(101)]
-    assert codes(await settle(*jobs)).count("quota_exceeded") == 1
-    told = await tell(change(user, Plan.PRO))
-    assert codes(await settle(jobs[-1])) == ["PENDING"]
+    assert codes(await run_commands(*jobs)).count("quota_exceeded") == 1
+    told = await apply_events(change(user, Plan.PRO))
+    assert codes(await run_commands(jobs[-1])) == ["PENDING"]
     assert await counters(rows, user) == [("FREE", 0, 100, 100), ("PRO", 0, 1, 10_000)]
     [account] = pick(told, AccountChanged)
     assert (account.account.plan, account.account.jobs_limit) == (Plan.PRO, 10_000)
@@ -130,24 +130,24 @@ async def test_an_upgrade_is_in_force_at_once_and_the_month_of_free_is_closed(
 
 
 async def test_a_fact_told_again_changes_nothing_and_says_the_same(
-    tell: Tell, user: UUID, rows: asyncpg.Connection
+    apply_events: ApplyEvents, user: UUID, rows: asyncpg.Connection
 ) -> None:
     fact = change(user, Plan.PRO, stripe_event_id="evt_1")
-    assert await tell(fact, fact) == await tell(fact) == await tell(fact)
+    assert await apply_events(fact, fact) == await apply_events(fact) == await apply_events(fact)
     assert await rows.fetchval("SELECT count(*) FROM jobs.usage_events") == 1
     assert await rows.fetchval(CHAIN, user)
 
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_in_whatever_order_plans_are_told_the_newest_stands(
-    seed: int, tell: Tell, user: UUID, rows: asyncpg.Connection
+    seed: int, apply_events: ApplyEvents, user: UUID, rows: asyncpg.Connection
 ) -> None:
     plans = [Plan.PRO, Plan.ENTERPRISE, Plan.PRO, Plan.ENTERPRISE]
     facts = [change(user, plan, version) for version, plan in enumerate(plans, start=1)]
     rng = random.Random(seed)  # noqa: S311  # another order, the same in each run
     shuffled = rng.sample(facts * 2, 8)
     for start in range(0, 8, 2):
-        await tell(*shuffled[start : start + 2])
+        await apply_events(*shuffled[start : start + 2])
     assert await rows.fetchval("SELECT (plan, plan_version) FROM jobs.subjects") == (
         "ENTERPRISE",
         4,
@@ -156,19 +156,19 @@ async def test_in_whatever_order_plans_are_told_the_newest_stands(
 
 
 async def test_a_downgrade_waits_for_the_end_of_the_period_and_holds_from_then_on(
-    tell: Tell,
-    settle: Any,
+    apply_events: ApplyEvents,
+    run_commands: Any,
     submit_job: Any,
     user: UUID,
     rows: asyncpg.Connection,
-    let_pass: Any,
+    pass_time: Any,
 ) -> None:
-    await tell(change(user, Plan.PRO))
-    told = await tell(change(user, Plan.FREE, 2, status="canceled"))
+    await apply_events(change(user, Plan.PRO))
+    told = await apply_events(change(user, Plan.FREE, 2, status="canceled"))
     assert pick(told, AccountChanged)[0].account.plan is Plan.PRO
-    assert codes(await settle(*[submit_job(user) for _ in range(101)])) == ["PENDING"] * 101
-    await let_pass(user, 30 * DAY + DAY / 24)
-    again = await settle(*[submit_job(user) for _ in range(101)])
+    assert codes(await run_commands(*[submit_job(user) for _ in range(101)])) == ["PENDING"] * 101
+    await pass_time(user, 30 * DAY + DAY / 24)
+    again = await run_commands(*[submit_job(user) for _ in range(101)])
     assert codes(again) == ["PENDING"] * 100 + ["quota_exceeded"]
     assert await counters(rows, user) == [("PRO", 0, 101, 10_000), ("FREE", 0, 100, 100)]
     row = await rows.fetchrow("SELECT plan, next_plan, terms FROM jobs.subjects")
@@ -177,7 +177,7 @@ async def test_a_downgrade_waits_for_the_end_of_the_period_and_holds_from_then_o
 
 
 async def test_a_job_of_the_first_month_that_ends_in_the_second_counts_in_the_first(
-    tell: Tell,
+    apply_events: ApplyEvents,
     given: Any,
     results: Any,
     rows: asyncpg.Connection,
@@ -186,50 +186,50 @@ async def test_a_job_of_the_first_month_that_ends_in_the_second_counts_in_the_fi
     runs = await given.runs(3, plan="FREE")
     user = runs[0].user
     await rows.execute("UPDATE jobs.usage_counters SET period_end = now() + interval '1 hour'")
-    await tell(change(user, Plan.PRO))
+    await apply_events(change(user, Plan.PRO))
     first, second, third = runs
-    [charge] = charges(await results.hear(first.succeeded(), second.failed(retryable=False)))
+    [charge] = charges(await results.persist(first.succeeded(), second.failed(retryable=False)))
     assert charge.plan is Plan.FREE  # it is not to be reported: it was had on FREE
     assert (await counters(rows, user))[0][1:3] == (1, 1)
-    await results.hear(third.succeeded())
+    await results.persist(third.succeeded())
     assert [one[:3] for one in await counters(rows, user)] == [("FREE", 2, 0), ("PRO", 0, 0)]
     assert await rows.fetchval(CHAIN, user)
-    assert await rows.fetchval(ADRIFT) == 0
+    assert await rows.fetchval(DRIFTED) == 0
 
 
 async def test_past_its_end_a_period_goes_on_provisionally_until_the_renewal_is_told(
-    tell: Tell,
-    settle: Any,
+    apply_events: ApplyEvents,
+    run_commands: Any,
     submit_job: Any,
     user: UUID,
     rows: asyncpg.Connection,
-    let_pass: Any,
+    pass_time: Any,
 ) -> None:
-    await tell(change(user, Plan.PRO))
-    await let_pass(user, 31 * DAY)
-    await settle(submit_job(user))
+    await apply_events(change(user, Plan.PRO))
+    await pass_time(user, 31 * DAY)
+    await run_commands(submit_job(user))
     renewed = datetime.now(UTC) + 20 * DAY
-    await tell(change(user, Plan.PRO, 2, period_end=renewed))
-    await settle(submit_job(user))
+    await apply_events(change(user, Plan.PRO, 2, period_end=renewed))
+    await run_commands(submit_job(user))
     assert await counters(rows, user) == [("PRO", 0, 0, 10_000), ("PRO", 0, 2, 10_000)]
     ends = "SELECT max(period_end) = $1 FROM jobs.usage_counters"
     assert await rows.fetchval(ends, renewed)
 
 
 async def test_enterprise_is_metered_without_a_limit(
-    tell: Tell, settle: Any, submit_job: Any, user: UUID, rows: asyncpg.Connection
+    apply_events: ApplyEvents, run_commands: Any, submit_job: Any, user: UUID, rows: asyncpg.Connection
 ) -> None:
-    await tell(change(user, Plan.ENTERPRISE))
+    await apply_events(change(user, Plan.ENTERPRISE))
     await rows.execute("UPDATE jobs.usage_counters SET jobs_used = 1000000")
-    assert codes(await settle(submit_job(user))) == ["PENDING"]
+    assert codes(await run_commands(submit_job(user))) == ["PENDING"]
     assert (await counters(rows, user))[-1] == ("ENTERPRISE", 1_000_000, 1, None)
 
 
 async def test_reports_and_corrections_are_noted_once_and_only_corrections_count(
-    tell: Tell, given: Any, results: Any, rows: asyncpg.Connection
+    apply_events: ApplyEvents, given: Any, results: Any, rows: asyncpg.Connection
 ) -> None:
     [first, second] = await given.runs(2)
-    await results.hear(first.succeeded(), second.succeeded())
+    await results.persist(first.succeeded(), second.succeeded())
     subject = await find_subject(rows, first.user)
     period = await rows.fetchval("SELECT period_start FROM jobs.usage_counters")
     head: bytes = await rows.fetchval("SELECT head FROM jobs.subjects")
@@ -250,8 +250,8 @@ async def test_reports_and_corrections_are_noted_once_and_only_corrections_count
         reconciled_at=now,
         reason="One job was the system's own.",
     )
-    told = await tell(reported, corrected, reported)
-    again = await tell(corrected, reported)
+    told = await apply_events(reported, corrected, reported)
+    again = await apply_events(corrected, reported)
     assert again == [told[0], told[2], told[1]]
     assert await given.counted(first) == (1, 0)
     kinds = await rows.fetch("SELECT kind, quantity FROM jobs.usage_events ORDER BY seq")
@@ -260,29 +260,29 @@ async def test_reports_and_corrections_are_noted_once_and_only_corrections_count
         ("reconciliation_adjustment", -1),
     ]
     assert await rows.fetchval(CHAIN, first.user)
-    assert await rows.fetchval(ADRIFT) == 0
+    assert await rows.fetchval(DRIFTED) == 0
     for change_, error in (
         ({"quantity": -2}, CorrectionTooLarge),
-        ({"period_start": period + DAY}, PeriodUnknown),
-        ({"subject_id": uuid4()}, SubjectUnknown),
+        ({"period_start": period + DAY}, PeriodNotFound),
+        ({"subject_id": uuid4()}, SubjectNotFound),
     ):
         wrong = corrected.model_copy(update={"stripe_event_id": "run-2", **change_})
         with pytest.raises(error):
-            await tell(wrong)
+            await apply_events(wrong)
 
 
 async def test_what_is_told_of_nobody_is_let_go_and_nothing_else_with_it(
-    tell: Tell, user: UUID, rows: asyncpg.Connection
+    apply_events: ApplyEvents, user: UUID, rows: asyncpg.Connection
 ) -> None:
-    told = await tell(change(uuid4(), Plan.PRO), change(user, Plan.PRO))
+    told = await apply_events(change(uuid4(), Plan.PRO), change(user, Plan.PRO))
     assert [one.user_id for one in pick(told, AccountChanged)] == [user]
     assert await rows.fetchval("SELECT count(*) FROM jobs.subjects") == 1
 
 
 async def test_of_a_hundred_submits_at_once_with_one_job_left_one_is_accepted(
-    gateway: Any, start_service: Any, tell: Tell, user: UUID, rows: asyncpg.Connection
+    gateway: Any, start_service: Any, apply_events: ApplyEvents, user: UUID, rows: asyncpg.Connection
 ) -> None:
-    await tell(change(user, Plan.PRO))
+    await apply_events(change(user, Plan.PRO))
     await rows.execute("UPDATE jobs.usage_counters SET jobs_used = jobs_limit - 1")
     await start_service()
     await start_service()
@@ -292,7 +292,7 @@ async def test_of_a_hundred_submits_at_once_with_one_job_left_one_is_accepted(
 
 
 async def test_plans_that_change_under_load_leave_every_job_counted_once_and_nobody_stuck(
-    gateway: Any, start_service: Any, tell: Tell, add_user: Any, rows: asyncpg.Connection
+    gateway: Any, start_service: Any, apply_events: ApplyEvents, add_user: Any, rows: asyncpg.Connection
 ) -> None:
     users = [await add_user() for _ in range(3)]
     plans = [Plan.PRO, Plan.FREE, Plan.ENTERPRISE, Plan.FREE, Plan.PRO]
@@ -307,20 +307,20 @@ async def test_plans_that_change_under_load_leave_every_job_counted_once_and_nob
     patience = RetryPolicy(base=0.01, cap=0.05, attempts=100)
     replies, *_ = await asyncio.gather(
         asyncio.gather(*(gateway.submit(users[n % 3]) for n in range(150))),
-        *(patience.run(lambda fact=fact: tell(fact), on=(Contended,)) for fact in facts),
+        *(patience.run(lambda fact=fact: apply_events(fact), retry_on=(TransactionConflict,)) for fact in facts),
     )
     accepted = sum(reply.ok for reply in replies)
     assert {reply.problem.code for reply in replies if not reply.ok} <= {"conflict"}
     assert await rows.fetchval("SELECT sum(jobs_reserved) FROM jobs.usage_counters") == accepted
-    assert await rows.fetchval(ADRIFT) == 0
+    assert await rows.fetchval(DRIFTED) == 0
     assert all([await rows.fetchval(CHAIN, user) for user in users])
     assert await rows.fetchval(DEADLOCKS) == 0
 
 
 async def test_the_waiting_user_gets_the_slots_of_the_plan_that_has_come_into_force(
-    tell: Tell, settle: Any, submit_job: Any, tick: Any, user: UUID, let_pass: Any
+    apply_events: ApplyEvents, run_commands: Any, submit_job: Any, run_tick: Any, user: UUID, pass_time: Any
 ) -> None:
-    await tell(change(user, Plan.PRO, next_plan=Plan.FREE))
-    await settle(*[submit_job(user) for _ in range(30)])
-    await let_pass(user, 31 * DAY)
-    assert len((await tick()).picked) == 2
+    await apply_events(change(user, Plan.PRO, next_plan=Plan.FREE))
+    await run_commands(*[submit_job(user) for _ in range(30)])
+    await pass_time(user, 31 * DAY)
+    assert len((await run_tick()).picked) == 2

@@ -8,12 +8,12 @@ import asyncpg
 import pytest
 
 from msaas.contracts import CancelJob, JobStatus, Plan, SubmitJob
-from msaas.jobs.application.book import Accepted
-from msaas.jobs.application.settle_commands import Settled
+from msaas.jobs.application.command_batch import CommandOutcome
+from msaas.jobs.application.process_commands import ProcessedCommands
 from msaas.kernel import MsaasError
 from msaas.testing import wait_until
 
-Settle = Callable[..., Awaitable[Settled]]
+Settle = Callable[..., Awaitable[ProcessedCommands]]
 Submit = Callable[..., SubmitJob]
 JOB = "SELECT * FROM jobs.jobs WHERE id = $1"
 RUN = (
@@ -28,30 +28,30 @@ RESERVED = "SELECT jobs_reserved FROM jobs.usage_counters ORDER BY period_start"
 
 
 @pytest.fixture
-def add_job(settle: Settle, submit_job: Submit, user: UUID) -> Callable[[], Awaitable[CancelJob]]:
+def add_job(run_commands: Settle, submit_job: Submit, user: UUID) -> Callable[[], Awaitable[CancelJob]]:
     """Take a job in, and return the command that cancels it."""
 
     async def add() -> CancelJob:
         command = submit_job(user, plan=Plan.PRO)
-        await settle(command)
+        await run_commands(command)
         return CancelJob(job_id=command.job_id, user_id=user)
 
     return add
 
 
-def verdict_of(settled: Settled) -> str | dict[str, object]:
-    [verdict] = settled.verdicts
-    return verdict.code if isinstance(verdict, MsaasError) else verdict.answer
+def outcome_of(settled: ProcessedCommands) -> str | dict[str, object]:
+    [verdict] = settled.outcomes
+    return verdict.code if isinstance(verdict, MsaasError) else verdict.reply
 
 
 async def test_a_waiting_job_is_cancelled_in_that_transaction_and_gives_its_reservation_back(
-    settle: Settle, add_job: Any, rows: asyncpg.Connection
+    run_commands: Settle, add_job: Any, rows: asyncpg.Connection
 ) -> None:
     command, _other = await add_job(), await add_job()
-    settled = await settle(command)
+    settled = await run_commands(command)
     row = await rows.fetchrow(JOB, command.job_id)
     assert row is not None
-    assert verdict_of(settled) == {"job_id": command.job_id, "status": "CANCELLED"}
+    assert outcome_of(settled) == {"job_id": command.job_id, "status": "CANCELLED"}
     assert (row["status"], row["failure_reason"], row["reserved"]) == (
         "CANCELLED",
         "cancelled",
@@ -65,40 +65,40 @@ async def test_a_waiting_job_is_cancelled_in_that_transaction_and_gives_its_rese
 
 
 async def test_a_job_on_its_way_is_cancelled_and_its_entry_taken_back(
-    settle: Settle, add_job: Any, tick: Any, workers: Any, rows: asyncpg.Connection
+    run_commands: Settle, add_job: Any, run_tick: Any, workers: Any, rows: asyncpg.Connection
 ) -> None:
     command = await add_job()
-    await tick()
-    settled = await settle(command)
-    assert verdict_of(settled) == {"job_id": command.job_id, "status": "CANCELLED"}
+    await run_tick()
+    settled = await run_commands(command)
+    assert outcome_of(settled) == {"job_id": command.job_id, "status": "CANCELLED"}
     assert workers.withdrawn == [("jobs.generic", ["1-0"])]
     assert workers.marked == {command.job_id}
     assert await rows.fetchval("SELECT outcome FROM jobs.job_attempts") == "cancelled"
 
 
 async def test_a_job_that_waits_for_others_is_cancelled_at_once(
-    settle: Settle, add_job: Any, tick: Any, rows: asyncpg.Connection
+    run_commands: Settle, add_job: Any, run_tick: Any, rows: asyncpg.Connection
 ) -> None:
     command = await add_job()
-    await tick()
+    await run_tick()
     await rows.execute(WAIT, command.job_id)
-    settled = await settle(command)
+    settled = await run_commands(command)
     row = await rows.fetchrow(JOB, command.job_id)
     assert row is not None
-    assert verdict_of(settled) == {"job_id": command.job_id, "status": "CANCELLED"}
+    assert outcome_of(settled) == {"job_id": command.job_id, "status": "CANCELLED"}
     assert (row["status"], row["waiting_for"], row["wake_at"]) == ("CANCELLED", None, None)
 
 
 async def test_a_running_job_is_marked_and_its_worker_asked_to_stop(
-    settle: Settle, add_job: Any, tick: Any, workers: Any, rows: asyncpg.Connection
+    run_commands: Settle, add_job: Any, run_tick: Any, workers: Any, rows: asyncpg.Connection
 ) -> None:
     command = await add_job()
-    await tick()
+    await run_tick()
     await rows.execute(RUN, command.job_id)
-    settled = await settle(command)
+    settled = await run_commands(command)
     row = await rows.fetchrow(JOB, command.job_id)
     assert row is not None
-    assert verdict_of(settled) == {
+    assert outcome_of(settled) == {
         "job_id": command.job_id,
         "status": "RUNNING",
         "cancel_requested": True,
@@ -107,28 +107,28 @@ async def test_a_running_job_is_marked_and_its_worker_asked_to_stop(
     assert row["reserved"]
     assert workers.marked == {command.job_id}
     assert workers.withdrawn == []
-    assert isinstance(settled.verdicts[0], Accepted)
-    assert settled.verdicts[0].stop == (command.job_id,)
+    assert isinstance(settled.outcomes[0], CommandOutcome)
+    assert settled.outcomes[0].stop_job_ids == (command.job_id,)
 
 
 @pytest.mark.parametrize("running", [True, False])
 async def test_cancelling_again_says_the_same_and_tells_the_worker_again(
     running: bool,  # noqa: FBT001  # a parameter of the test
-    settle: Settle,
+    run_commands: Settle,
     add_job: Any,
-    tick: Any,
+    run_tick: Any,
     workers: Any,
     rows: asyncpg.Connection,
 ) -> None:
     command = await add_job()
-    await tick()
+    await run_tick()
     if running:
         await rows.execute(RUN, command.job_id)
-    first = await settle(command)
+    first = await run_commands(command)
     before = await rows.fetchrow(JOB, command.job_id)
     workers.marked.clear()
-    again = await settle(command)
-    assert verdict_of(again) == verdict_of(first)
+    again = await run_commands(command)
+    assert outcome_of(again) == outcome_of(first)
     assert await rows.fetchrow(JOB, command.job_id) == before
     assert workers.marked == {command.job_id}
     assert [one.version for one in again.snapshots] == [one.version for one in first.snapshots]
@@ -137,30 +137,30 @@ async def test_cancelling_again_says_the_same_and_tells_the_worker_again(
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED"])
 async def test_what_has_ended_cannot_be_cancelled(
-    status: str, settle: Settle, add_job: Any, rows: asyncpg.Connection
+    status: str, run_commands: Settle, add_job: Any, rows: asyncpg.Connection
 ) -> None:
     command = await add_job()
     await rows.execute(END.format(status), command.job_id)
-    assert verdict_of(await settle(command)) == "conflict"
+    assert outcome_of(await run_commands(command)) == "conflict"
     assert await rows.fetchval("SELECT status FROM jobs.jobs") == status
 
 
 async def test_anothers_job_is_as_unknown_as_none(
-    settle: Settle, add_job: Any, add_user: Any, submit_job: Submit, rows: asyncpg.Connection
+    run_commands: Settle, add_job: Any, add_user: Any, submit_job: Submit, rows: asyncpg.Connection
 ) -> None:
     command, stranger = await add_job(), await add_user()
-    await settle(submit_job(stranger))
+    await run_commands(submit_job(stranger))
     for job_id, user in [
         (command.job_id, stranger),
         (uuid4(), stranger),
         (command.job_id, uuid4()),
     ]:
-        assert verdict_of(await settle(CancelJob(job_id=job_id, user_id=user))) == "not_found"
+        assert outcome_of(await run_commands(CancelJob(job_id=job_id, user_id=user))) == "not_found"
     assert await rows.fetchval("SELECT count(*) FROM jobs.jobs WHERE status = 'PENDING'") == 2
 
 
 async def test_a_reservation_goes_back_to_the_period_that_it_was_made_in(
-    settle: Settle, add_job: Any, rows: asyncpg.Connection
+    run_commands: Settle, add_job: Any, rows: asyncpg.Connection
 ) -> None:
     command = await add_job()
     await rows.execute("UPDATE jobs.jobs SET usage_period = usage_period - interval '70 days'")
@@ -171,7 +171,7 @@ async def test_a_reservation_goes_back_to_the_period_that_it_was_made_in(
         )
     await add_job()
     assert [row["jobs_reserved"] for row in await rows.fetch(RESERVED)] == [1, 1]
-    await settle(command)
+    await run_commands(command)
     assert [row["jobs_reserved"] for row in await rows.fetch(RESERVED)] == [0, 1]
 
 
@@ -201,8 +201,8 @@ async def test_a_cancel_over_the_wire_withdraws_the_entry_marks_the_job_and_tell
 
 
 @pytest.fixture
-def add_family(
-    settle: Settle, submit_job: Submit, user: UUID
+def add_job_tree(
+    run_commands: Settle, submit_job: Submit, user: UUID
 ) -> Callable[[], Awaitable[list[UUID]]]:
     """Take in a parent, its child and its grandchild."""
 
@@ -211,7 +211,7 @@ def add_family(
         for _ in range(3):
             parent = family[-1] if family else None
             command = submit_job(user, plan=Plan.PRO, parent_job_id=parent)
-            await settle(command)
+            await run_commands(command)
             family.append(command.job_id)
         return family
 
@@ -219,38 +219,38 @@ def add_family(
 
 
 async def test_a_parents_children_end_with_it_each_as_it_stands(
-    settle: Settle, add_family: Any, tick: Any, workers: Any, user: UUID, rows: asyncpg.Connection
+    run_commands: Settle, add_job_tree: Any, run_tick: Any, workers: Any, user: UUID, rows: asyncpg.Connection
 ) -> None:
-    parent, child, grandchild = await add_family()
-    await tick()
+    parent, child, grandchild = await add_job_tree()
+    await run_tick()
     await rows.execute(RUN, child)
-    settled = await settle(CancelJob(job_id=parent, user_id=user))
+    settled = await run_commands(CancelJob(job_id=parent, user_id=user))
     found = await rows.fetch("SELECT id, status FROM jobs.jobs")
     status = {row["id"]: row["status"] for row in found}
     assert status == {parent: "CANCELLED", child: "RUNNING", grandchild: "CANCELLED"}
     assert await rows.fetchval("SELECT cancel_requested_at FROM jobs.jobs WHERE id = $1", child)
-    [verdict] = settled.verdicts
-    assert isinstance(verdict, Accepted)
-    assert set(verdict.stop) == workers.marked == {parent, child, grandchild}
+    [verdict] = settled.outcomes
+    assert isinstance(verdict, CommandOutcome)
+    assert set(verdict.stop_job_ids) == workers.marked == {parent, child, grandchild}
     assert await rows.fetchval(RESERVED) == 1
 
 
 async def test_a_child_that_has_ended_is_left_as_it_is(
-    settle: Settle, add_family: Any, workers: Any, user: UUID, rows: asyncpg.Connection
+    run_commands: Settle, add_job_tree: Any, workers: Any, user: UUID, rows: asyncpg.Connection
 ) -> None:
-    parent, child, _ = await add_family()
+    parent, child, _ = await add_job_tree()
     await rows.execute(END.format("COMPLETED"), child)
-    await settle(CancelJob(job_id=parent, user_id=user))
+    await run_commands(CancelJob(job_id=parent, user_id=user))
     assert await rows.fetchval("SELECT status FROM jobs.jobs WHERE id = $1", child) == "COMPLETED"
     assert workers.marked == set()
 
 
 async def test_a_parent_that_has_ended_gets_no_more_children(
-    settle: Settle, add_family: Any, submit_job: Submit, user: UUID
+    run_commands: Settle, add_job_tree: Any, submit_job: Submit, user: UUID
 ) -> None:
-    parent, *_ = await add_family()
+    parent, *_ = await add_job_tree()
     late = submit_job(user, parent_job_id=parent)
-    cancelled, refused = (await settle(CancelJob(job_id=parent, user_id=user), late)).verdicts
-    assert isinstance(cancelled, Accepted)
+    cancelled, refused = (await run_commands(CancelJob(job_id=parent, user_id=user), late)).outcomes
+    assert isinstance(cancelled, CommandOutcome)
     assert isinstance(refused, MsaasError)
     assert refused.code == "conflict"

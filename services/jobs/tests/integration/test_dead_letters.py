@@ -23,45 +23,45 @@ from msaas.contracts import (
     ReplayDeadLetters,
     ResolveDeadLetters,
     SubmitJob,
-    dead_letter,
+    build_dead_letter,
     encode,
     get_topic,
 )
-from msaas.jobs.adapters.graves import WireGraves
+from msaas.jobs.adapters.dead_letter_streams import BrokerDeadLetterStreams
 from msaas.jobs.adapters.postgres.intake import PostgresIntake
-from msaas.jobs.adapters.postgres.letters import PostgresLetters
-from msaas.jobs.application.keep_letters import KeepLetters
-from msaas.jobs.application.replay_letters import ReplayLetters
-from msaas.jobs.application.resolve_letters import ResolveLetters
-from msaas.jobs.application.settle_commands import SettleCommands
-from msaas.jobs.application.watch_replays import CountLetters, WatchReplays
+from msaas.jobs.adapters.postgres.dead_letters import PostgresDeadLetters
+from msaas.jobs.application.collect_dead_letters import CollectDeadLettersTask
+from msaas.jobs.application.replay_dead_letters import DeadLetterReplayer
+from msaas.jobs.application.resolve_dead_letters import DeadLetterResolver
+from msaas.jobs.application.process_commands import ProcessCommands
+from msaas.jobs.application.dead_letters_tasks import CountDeadLettersTask, DueReplaysTask
 from msaas.jobs.bootstrap import PRODUCES
 from msaas.kernel import new_id
-from msaas.messaging import Messenger, Outgoing, RedisWire
+from msaas.messaging import Messenger, OutgoingMessage, RedisBroker
 from msaas.postgres import Database
 from msaas.streams import Write
 from msaas.telemetry import Metrics
-from msaas.testing import Crash, FakeClock, raises_crash
+from msaas.testing import Crash, FakeClock, with_crash
 
 OPERATOR = uuid4()
-LETTERS = "SELECT * FROM jobs.message_dead_letters ORDER BY created_at, id"
+DEAD_LETTERS = "SELECT * FROM jobs.message_dead_letters ORDER BY created_at, id"
 
 
 @dataclass
-class Desk:
+class DeadLetterHarness:
     """One replica's way with dead letters, without its loops."""
 
-    store: PostgresLetters
-    graves: WireGraves
+    store: PostgresDeadLetters
+    streams: BrokerDeadLetterStreams
     messenger: Messenger
     metrics: Metrics
     clock: FakeClock
     settle: Any
-    draw: float = 0.0
-    buried: int = 0
+    jitter: float = 0.0
+    added: int = 0
     paused: frozenset[str] = frozenset()
 
-    async def bury(
+    async def add(
         self,
         message: Message | None = None,
         *,
@@ -82,9 +82,9 @@ class Desk:
                 ts=datetime.now(UTC),
                 **headers,
             )
-        self.buried += 1
-        entry_id = f"{time.time_ns()}-{self.buried}"
-        letter = dead_letter(
+        self.added += 1
+        entry_id = f"{time.time_ns()}-{self.added}"
+        letter = build_dead_letter(
             declared,
             fields,
             entry_id=entry_id,
@@ -95,55 +95,55 @@ class Desk:
         )
         [consumer] = declared.consumers
         name = declared.poison_key if kind == "poison" else declared.dead_letter_key
-        key = name(self.messenger.station.environment, consumer)
-        await self.messenger.station.wire.commit([Write(key, letter)])
+        key = name(self.messenger.context.environment, consumer)
+        await self.messenger.context.broker.commit([Write(key, letter)])
         return entry_id
 
-    async def keep(self, graves: Any = None, store: Any = None) -> None:
-        await KeepLetters(
+    async def collect(self, streams: Any = None, store: Any = None) -> None:
+        await CollectDeadLettersTask(
             store or self.store,
-            graves or self.graves,
+            streams or self.streams,
             self.messenger.publisher,
             self.metrics,
-            draw=lambda: self.draw,
+            jitter=lambda: self.jitter,
         )()
 
-    async def watch(self) -> None:
-        await WatchReplays(self.store, self, self.messenger.publisher, self.clock)()
+    async def find_due(self) -> None:
+        await DueReplaysTask(self.store, self, self.messenger.publisher, self.clock)()
 
     async def find_paused(self) -> frozenset[str]:
         return self.paused
 
     async def replay(
         self, *letters: UUID, by: UUID | None = OPERATOR, replay_id: UUID | None = None
-    ) -> tuple[list[dict[str, Any]], list[Outgoing]]:
-        use_case = ReplayLetters(self.store, self, self.graves, self.settle, self.metrics)
+    ) -> tuple[list[dict[str, Any]], list[OutgoingMessage]]:
+        use_case = DeadLetterReplayer(self.store, self, self.streams, self.settle, self.metrics)
         command = ReplayDeadLetters(replay_id=replay_id or new_id(), letters=letters, asked_by=by)
         return await use_case(command)
 
-    async def left(self) -> int:
-        found = [await self.graves.peek(grave) for grave in self.graves.list_graves()]
+    async def count_left(self) -> int:
+        found = [await self.streams.peek(grave) for grave in self.streams.list_streams()]
         return sum(map(len, found))
 
 
-OpenDesk = Callable[..., Awaitable[Desk]]
+OpenHarness = Callable[..., Awaitable[DeadLetterHarness]]
 
 
 @pytest_asyncio.fixture
-async def open_desk(
+async def open_harness(
     open_database: Any,
-    open_wire: Callable[..., RedisWire],
+    open_broker: Callable[..., RedisBroker],
     environment: str,
     workers: Any,
-) -> OpenDesk:
-    async def open_() -> Desk:
+) -> OpenHarness:
+    async def open_() -> DeadLetterHarness:
         database: Database = await open_database()
         metrics = Metrics("jobs", "test")
-        messenger = Messenger(open_wire(), "jobs", environment, metrics=metrics, produces=PRODUCES)
-        settle = SettleCommands(PostgresIntake(database), workers, metrics, on_room=lambda: None)
-        return Desk(
-            store=PostgresLetters(database),
-            graves=WireGraves(messenger, "jobs"),
+        messenger = Messenger(open_broker(), "jobs", environment, metrics=metrics, produces=PRODUCES)
+        settle = ProcessCommands(PostgresIntake(database), workers, metrics, request_dispatch=lambda: None)
+        return DeadLetterHarness(
+            store=PostgresDeadLetters(database),
+            streams=BrokerDeadLetterStreams(messenger, "jobs"),
             messenger=messenger,
             metrics=metrics,
             clock=FakeClock(),
@@ -154,29 +154,29 @@ async def open_desk(
 
 
 @pytest_asyncio.fixture
-async def desk(open_desk: OpenDesk) -> Desk:
-    return await open_desk()
+async def harness(open_harness: OpenHarness) -> DeadLetterHarness:
+    return await open_harness()
 
 
-def beat() -> JobHeartbeat:
+def build_heartbeat() -> JobHeartbeat:
     return JobHeartbeat(job_id=uuid4(), fence=uuid4())
 
 
-async def keep_one(desk: Desk, rows: asyncpg.Connection, **how: Any) -> UUID:
-    await desk.bury(how.pop("message", None) or beat(), **how)
-    await desk.keep()
+async def collect_one(harness: DeadLetterHarness, rows: asyncpg.Connection, **how: Any) -> UUID:
+    await harness.add(how.pop("message", None) or build_heartbeat(), **how)
+    await harness.collect()
     return await rows.fetchval(
         "SELECT id FROM jobs.message_dead_letters ORDER BY created_at DESC LIMIT 1"
     )
 
 
 async def test_a_dead_letter_is_kept_with_what_it_tells_and_leaves_the_wire(
-    desk: Desk, rows: asyncpg.Connection
+    harness: DeadLetterHarness, rows: asyncpg.Connection
 ) -> None:
     message_id = new_id()
-    entry_id = await desk.bury(beat(), message_id=message_id)
-    await desk.keep()
-    [row] = await rows.fetch(LETTERS)
+    entry_id = await harness.add(build_heartbeat(), message_id=message_id)
+    await harness.collect()
+    [row] = await rows.fetch(DEAD_LETTERS)
     assert (row["topic"], row["entry_id"], row["class"], row["error"]) == (
         *("jobs.results", entry_id),
         *("transient", "KeyError"),
@@ -185,15 +185,15 @@ async def test_a_dead_letter_is_kept_with_what_it_tells_and_leaves_the_wire(
         *(message_id, "JobHeartbeat"),
         "test",
     )
-    assert await desk.left() == 0
+    assert await harness.count_left() == 0
 
 
-async def test_each_class_is_kept_from_each_grave(desk: Desk, rows: asyncpg.Connection) -> None:
-    await desk.bury(beat())
-    await desk.bury(beat(), error="TimeoutError")
-    await desk.bury(kind="poison")
-    await desk.bury(kind="poison", topic="jobs.browser")
-    await desk.keep()
+async def test_each_class_is_kept_from_each_grave(harness: DeadLetterHarness, rows: asyncpg.Connection) -> None:
+    await harness.add(build_heartbeat())
+    await harness.add(build_heartbeat(), error="TimeoutError")
+    await harness.add(kind="poison")
+    await harness.add(kind="poison", topic="jobs.browser")
+    await harness.collect()
     found = await rows.fetch("SELECT topic, class FROM jobs.message_dead_letters ORDER BY 1, 2")
     assert [tuple(row) for row in found] == [
         ("jobs.browser", "poison"),
@@ -203,96 +203,96 @@ async def test_each_class_is_kept_from_each_grave(desk: Desk, rows: asyncpg.Conn
     ]
 
 
-@pytest.mark.parametrize("method", ["keep", "remove"])
+@pytest.mark.parametrize("method", ["add", "remove"])
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_whoever_ends_half_way_leaves_one_letter(
-    desk: Desk, rows: asyncpg.Connection, method: str, when: Any
+    harness: DeadLetterHarness, rows: asyncpg.Connection, method: str, when: Any
 ) -> None:
     for _ in range(3):
-        await desk.bury(beat())
+        await harness.add(build_heartbeat())
     dying: Any = {
-        "store" if method == "keep" else "graves": raises_crash(
-            desk.store if method == "keep" else desk.graves, method, when
+        "store" if method == "add" else "streams": with_crash(
+            harness.store if method == "add" else harness.streams, method, when
         )
     }
     with pytest.raises(Crash):
-        await desk.keep(**dying)
-    await desk.keep()
+        await harness.collect(**dying)
+    await harness.collect()
     assert await rows.fetchval("SELECT count(*) FROM jobs.message_dead_letters") == 3
     assert await rows.fetchval("SELECT count(*) FROM jobs.dead_letter_replays") == 3
-    assert await desk.left() == 0
+    assert await harness.count_left() == 0
 
 
 async def test_two_replicas_at_once_keep_each_letter_once(
-    open_desk: OpenDesk, rows: asyncpg.Connection
+    open_harness: OpenHarness, rows: asyncpg.Connection
 ) -> None:
-    first, second = await open_desk(), await open_desk()
+    first, second = await open_harness(), await open_harness()
     for _ in range(40):
-        await first.bury(beat())
-    await asyncio.gather(first.keep(), second.keep())
+        await first.add(build_heartbeat())
+    await asyncio.gather(first.collect(), second.collect())
     assert await rows.fetchval("SELECT count(*) FROM jobs.message_dead_letters") == 40
 
 
 async def test_a_transient_letter_is_replayed_by_the_timer_under_its_own_id(
-    desk: Desk, rows: asyncpg.Connection, read_topic: Any
+    harness: DeadLetterHarness, rows: asyncpg.Connection, read_topic: Any
 ) -> None:
-    message_id, message = new_id(), beat()
-    letter = await keep_one(desk, rows, message=message, message_id=message_id)
-    await desk.watch()
+    message_id, message = new_id(), build_heartbeat()
+    letter = await collect_one(harness, rows, message=message, message_id=message_id)
+    await harness.find_due()
     [said] = await read_topic("jobs.commands")
     assert (said.letters, said.asked_by) == ((letter,), None)
-    items, [sent] = await desk.replay(*said.letters, by=None, replay_id=said.replay_id)
+    items, [sent] = await harness.replay(*said.letters, by=None, replay_id=said.replay_id)
     assert items == [{"id": letter, "ok": True, "outcome": "replayed"}]
     assert (sent.message, sent.id, sent.topic) == (message, message_id, "jobs.results")
-    [row] = await rows.fetch(LETTERS)
+    [row] = await rows.fetch(DEAD_LETTERS)
     assert (row["replay_count"], row["resolved_at"] is None, row["reason"]) == (1, False, None)
 
 
 async def test_it_waits_its_time_first(
-    desk: Desk, rows: asyncpg.Connection, read_topic: Any
+    harness: DeadLetterHarness, rows: asyncpg.Connection, read_topic: Any
 ) -> None:
-    desk.draw = 1.0
-    await keep_one(desk, rows)
-    await desk.watch()
+    harness.jitter = 1.0
+    await collect_one(harness, rows)
+    await harness.find_due()
     assert await read_topic("jobs.commands") == []
     wait = await rows.fetchval("SELECT due_at - created_at FROM jobs.dead_letter_replays")
     assert wait == timedelta(seconds=30)
 
 
 async def test_a_command_that_comes_again_sends_again_and_counts_once(
-    desk: Desk, rows: asyncpg.Connection
+    harness: DeadLetterHarness, rows: asyncpg.Connection
 ) -> None:
-    letter, replay_id = await keep_one(desk, rows), new_id()
-    first = await desk.replay(letter, replay_id=replay_id)
-    assert await desk.replay(letter, replay_id=replay_id) == first
+    letter, replay_id = await collect_one(harness, rows), new_id()
+    first = await harness.replay(letter, replay_id=replay_id)
+    assert await harness.replay(letter, replay_id=replay_id) == first
     assert await rows.fetchval("SELECT replay_count FROM jobs.message_dead_letters") == 1
 
 
 async def test_a_message_is_replayed_three_times_and_then_stays(
-    desk: Desk, rows: asyncpg.Connection, read_topic: Any
+    harness: DeadLetterHarness, rows: asyncpg.Connection, read_topic: Any
 ) -> None:
-    message_id, message = new_id(), beat()
+    message_id, message = new_id(), build_heartbeat()
     for _ in range(3):
-        letter = await keep_one(desk, rows, message=message, message_id=message_id)
-        [item], outgoing = await desk.replay(letter, by=None)
+        letter = await collect_one(harness, rows, message=message, message_id=message_id)
+        [item], outgoing = await harness.replay(letter, by=None)
         assert (item["outcome"], len(outgoing)) == ("replayed", 1)
-    letter = await keep_one(desk, rows, message=message, message_id=message_id)
-    await desk.watch()
+    letter = await collect_one(harness, rows, message=message, message_id=message_id)
+    await harness.find_due()
     assert await read_topic("jobs.commands") == []
-    [item], outgoing = await desk.replay(letter)
+    [item], outgoing = await harness.replay(letter)
     assert (item["ok"], item["problem"]["code"], outgoing) == (False, "conflict", [])
-    counts = [row["replay_count"] for row in await rows.fetch(LETTERS)]
+    counts = [row["replay_count"] for row in await rows.fetch(DEAD_LETTERS)]
     assert counts == [1, 2, 3, 3]
 
 
 async def test_two_replicas_replay_no_more_than_fifty_a_minute_together(
-    open_desk: OpenDesk, rows: asyncpg.Connection
+    open_harness: OpenHarness, rows: asyncpg.Connection
 ) -> None:
-    first, second = await open_desk(), await open_desk()
+    first, second = await open_harness(), await open_harness()
     for _ in range(120):
-        await first.bury(beat())
-    await first.keep()
-    letters = [row["id"] for row in await rows.fetch(LETTERS)]
+        await first.add(build_heartbeat())
+    await first.collect()
+    letters = [row["id"] for row in await rows.fetch(DEAD_LETTERS)]
     answers = await asyncio.gather(
         *(
             desk.replay(*letters[n : n + 20])
@@ -314,44 +314,44 @@ async def test_two_replicas_replay_no_more_than_fifty_a_minute_together(
 
 
 async def test_while_its_target_is_held_a_letter_waits_and_nothing_is_lost(
-    desk: Desk, rows: asyncpg.Connection, read_topic: Any
+    harness: DeadLetterHarness, rows: asyncpg.Connection, read_topic: Any
 ) -> None:
-    letter = await keep_one(desk, rows, error="CircuitOpen")
-    desk.paused = frozenset({"jobs.results"})
-    await desk.watch()
+    letter = await collect_one(harness, rows, error="CircuitOpen")
+    harness.paused = frozenset({"jobs.results"})
+    await harness.find_due()
     assert await read_topic("jobs.commands") == []
-    [item], outgoing = await desk.replay(letter)
+    [item], outgoing = await harness.replay(letter)
     assert (item["outcome"], item["because"], outgoing) == ("waiting", "paused", [])
-    desk.paused = frozenset()
-    await desk.watch()
+    harness.paused = frozenset()
+    await harness.find_due()
     [said] = await read_topic("jobs.commands")
-    _, outgoing = await desk.replay(*said.letters, by=None)
+    _, outgoing = await harness.replay(*said.letters, by=None)
     assert len(outgoing) == 1
     asker = "SELECT asked_by FROM jobs.dead_letter_replays WHERE replayed_at IS NOT NULL"
     assert await rows.fetchval(asker) == OPERATOR
 
 
 async def test_poison_stays_until_an_operator_asks_and_then_only_if_it_can_be_read(
-    desk: Desk, rows: asyncpg.Connection, read_topic: Any
+    harness: DeadLetterHarness, rows: asyncpg.Connection, read_topic: Any
 ) -> None:
-    await desk.bury(kind="poison")
-    await desk.keep()
+    await harness.add(kind="poison")
+    await harness.collect()
     unreadable = await rows.fetchval("SELECT id FROM jobs.message_dead_letters")
-    readable = await keep_one(desk, rows, kind="poison")
-    await desk.watch()
+    readable = await collect_one(harness, rows, kind="poison")
+    await harness.find_due()
     assert await read_topic("jobs.commands") == []
-    assert await desk.replay(unreadable, readable, by=None) == ([], [])
-    items, [sent] = await desk.replay(unreadable, readable)
+    assert await harness.replay(unreadable, readable, by=None) == ([], [])
+    items, [sent] = await harness.replay(unreadable, readable)
     assert [one["ok"] for one in items] == [False, True]
     assert isinstance(sent.message, JobHeartbeat)
 
 
 async def test_a_command_whose_sender_was_told_that_nothing_happens_waits_for_an_operator(
-    desk: Desk, rows: asyncpg.Connection, submit_job: Callable[..., SubmitJob]
+    harness: DeadLetterHarness, rows: asyncpg.Connection, submit_job: Callable[..., SubmitJob]
 ) -> None:
     command, message_id = submit_job(uuid4()), new_id()
-    letter = await keep_one(
-        desk,
+    letter = await collect_one(
+        harness,
         rows,
         message=command,
         message_id=message_id,
@@ -360,17 +360,17 @@ async def test_a_command_whose_sender_was_told_that_nothing_happens_waits_for_an
         reply_to="msaas:x:reply:gateway-1",
     )
     assert await rows.fetchval("SELECT count(*) FROM jobs.dead_letter_replays") == 0
-    _, [sent] = await desk.replay(letter)
+    _, [sent] = await harness.replay(letter)
     assert (sent.message, sent.id, sent.reply_to, sent.ttl_ms) == (command, message_id, None, None)
 
 
 async def test_an_envelope_is_replayed_by_putting_its_job_back(
-    desk: Desk, rows: asyncpg.Connection, given: Any, results: Any
+    harness: DeadLetterHarness, rows: asyncpg.Connection, given: Any, results: Any
 ) -> None:
     run = await given.run()
     body = b'{"job_id": "%s", "fence": "%s"}' % (str(run.job).encode(), str(run.fence).encode())
     topic = get_topic("jobs.generic")
-    letter = dead_letter(
+    letter = build_dead_letter(
         topic,
         {b"id": str(new_id()).encode(), b"type": b"JobEnvelope", b"data": body},
         entry_id="1-1",
@@ -379,27 +379,27 @@ async def test_an_envelope_is_replayed_by_putting_its_job_back(
         deliveries=6,
         at=datetime.now(UTC),
     )
-    key = topic.dead_letter_key(desk.messenger.station.environment, "jobs-worker")
-    await desk.messenger.station.wire.commit([Write(key, letter)])
-    await desk.keep()
-    [due] = await desk.store.list_due([])
-    _, [sent] = await desk.replay(due, by=None)
+    key = topic.dead_letter_key(harness.messenger.context.environment, "jobs-worker")
+    await harness.messenger.context.broker.commit([Write(key, letter)])
+    await harness.collect()
+    [due] = await harness.store.list_due([])
+    _, [sent] = await harness.replay(due, by=None)
     lost = run.lost(LossReason.RECLAIMED)
     assert (sent.message, sent.topic) == (lost, "jobs.results")
-    await results.hear(lost)
+    await results.persist(lost)
     job = await given.job(run)
     assert (job["status"], job["fence"], job["losses"]) == ("PENDING", None, 1)
 
 
 async def test_an_envelope_that_no_worker_can_read_counts_as_a_lost_run(
-    desk: Desk, rows: asyncpg.Connection, given: Any, read_topic: Any
+    harness: DeadLetterHarness, rows: asyncpg.Connection, given: Any, read_topic: Any
 ) -> None:
     run = await given.run()
     body = b'{"job_id": "%s", "fence": "%s"}' % (str(run.job).encode(), str(run.fence).encode())
-    key = get_topic("jobs.browser").poison_key(desk.messenger.station.environment, "browser-worker")
+    key = get_topic("jobs.browser").poison_key(harness.messenger.context.environment, "browser-worker")
     fields = {b"data": body, b"dlq_entry_id": b"5-0", b"dlq_kind": b"poison"}
-    await desk.messenger.station.wire.commit([Write(key, fields)])
-    await desk.keep()
+    await harness.messenger.context.broker.commit([Write(key, fields)])
+    await harness.collect()
     [said] = await read_topic("jobs.results")
     assert isinstance(said, JobLost)
     assert said == run.lost(LossReason.RECLAIMED)
@@ -407,34 +407,34 @@ async def test_an_envelope_that_no_worker_can_read_counts_as_a_lost_run(
 
 
 async def test_a_letter_is_resolved_once_with_the_first_reason(
-    desk: Desk, rows: asyncpg.Connection, read_metric: Any
+    harness: DeadLetterHarness, rows: asyncpg.Connection, read_metric: Any
 ) -> None:
-    letter, stranger = await keep_one(desk, rows), uuid4()
-    resolve = ResolveLetters(desk.store, desk.metrics)
+    letter, stranger = await collect_one(harness, rows), uuid4()
+    resolve = DeadLetterResolver(harness.store, harness.metrics)
     for reason in ("Seen to.", "Seen to again."):
         command = ResolveDeadLetters(letters=(letter, stranger), reason=reason, asked_by=OPERATOR)
         items = await resolve(command)
         assert [one["ok"] for one in items] == [True, False]
-    [row] = await rows.fetch(LETTERS)
+    [row] = await rows.fetch(DEAD_LETTERS)
     assert (row["reason"], row["resolved_by"]) == ("Seen to.", OPERATOR)
-    assert await desk.store.list_due([]) == []
-    [item], outgoing = await desk.replay(letter)
+    assert await harness.store.list_due([]) == []
+    [item], outgoing = await harness.replay(letter)
     assert (item["problem"]["code"], outgoing) == ("conflict", [])
-    assert read_metric(desk.metrics, "msaas_dead_letters_resolved_total") == 1
+    assert read_metric(harness.metrics, "msaas_dead_letters_resolved_total") == 1
 
 
 async def test_what_is_kept_open_and_replayed_is_counted(
-    desk: Desk, rows: asyncpg.Connection, read_metric: Any
+    harness: DeadLetterHarness, rows: asyncpg.Connection, read_metric: Any
 ) -> None:
-    count = CountLetters(desk.store, desk.metrics)
-    letter = await keep_one(desk, rows)
+    count = CountDeadLettersTask(harness.store, harness.metrics)
+    letter = await collect_one(harness, rows)
     await count()
-    assert read_metric(desk.metrics, "msaas_dead_letters_kept_total") == 1
-    assert read_metric(desk.metrics, "msaas_dead_letters_open") == 1
-    await desk.replay(letter)
+    assert read_metric(harness.metrics, "msaas_dead_letters_collected_total") == 1
+    assert read_metric(harness.metrics, "msaas_dead_letters_open") == 1
+    await harness.replay(letter)
     await count()
-    assert read_metric(desk.metrics, "msaas_dead_letters_open") == 0
-    assert read_metric(desk.metrics, "msaas_dead_letters_replayed_total") == 1
+    assert read_metric(harness.metrics, "msaas_dead_letters_open") == 0
+    assert read_metric(harness.metrics, "msaas_dead_letters_replayed_total") == 1
 
 
 @pytest.fixture
@@ -449,35 +449,35 @@ def read_metric() -> Callable[[Metrics, str], float | None]:
     return read
 
 
-async def list_ids(desk: Desk, **wanted: Any) -> Sequence[UUID]:
-    return [row["id"] for row in await desk.store.list_letters(ListDeadLetters(**wanted))]
+async def list_ids(harness: DeadLetterHarness, **wanted: Any) -> Sequence[UUID]:
+    return [row["id"] for row in await harness.store.list_dead_letters(ListDeadLetters(**wanted))]
 
 
 async def test_letters_are_listed_newest_first_by_pages_and_by_what_they_are(
-    desk: Desk, rows: asyncpg.Connection
+    harness: DeadLetterHarness, rows: asyncpg.Connection
 ) -> None:
-    kept = [await keep_one(desk, rows, error=error) for error in ("KeyError", "TimeoutError")]
-    poison = await keep_one(desk, rows, kind="poison")
-    assert await list_ids(desk) == [poison, *reversed(kept)]
-    assert await list_ids(desk, letter_class=LetterClass.DOWNSTREAM) == [kept[1]]
-    assert await list_ids(desk, topic="jobs.commands") == []
-    [first] = await desk.store.list_letters(ListDeadLetters(limit=1))
-    following = await list_ids(desk, before_at=first["died_at"], before_id=first["id"])
+    kept = [await collect_one(harness, rows, error=error) for error in ("KeyError", "TimeoutError")]
+    poison = await collect_one(harness, rows, kind="poison")
+    assert await list_ids(harness) == [poison, *reversed(kept)]
+    assert await list_ids(harness, letter_class=LetterClass.DOWNSTREAM) == [kept[1]]
+    assert await list_ids(harness, topic="jobs.commands") == []
+    [first] = await harness.store.list_dead_letters(ListDeadLetters(limit=1))
+    following = await list_ids(harness, before_at=first["died_at"], before_id=first["id"])
     assert following == list(reversed(kept))
-    await desk.replay(kept[0])
-    assert await list_ids(desk, state=LetterState.REPLAYED) == [kept[0]]
+    await harness.replay(kept[0])
+    assert await list_ids(harness, state=LetterState.REPLAYED) == [kept[0]]
 
 
 async def test_a_topic_that_is_nearly_full_gets_no_replays(
-    desk: Desk, rows: asyncpg.Connection, submit_job: Callable[..., SubmitJob]
+    harness: DeadLetterHarness, rows: asyncpg.Connection, submit_job: Callable[..., SubmitJob]
 ) -> None:
     """The handler would wait for room that only it can make."""
-    letter = await keep_one(desk, rows, message=submit_job(uuid4()), topic="jobs.commands")
-    [key] = get_topic("jobs.commands").keys(desk.messenger.station.environment)
-    wire = desk.messenger.station.wire
+    letter = await collect_one(harness, rows, message=submit_job(uuid4()), topic="jobs.commands")
+    [key] = get_topic("jobs.commands").keys(harness.messenger.context.environment)
+    wire = harness.messenger.context.broker
     filled = (await wire.commit([Write(key, {b"x": b"y"})] * 9_000)).entry_ids
-    [item], outgoing = await desk.replay(letter)
+    [item], outgoing = await harness.replay(letter)
     assert (item["outcome"], item["because"], outgoing) == ("waiting", "topic_full", [])
     await wire.delete(key, filled)
-    [item], _ = await desk.replay(letter)
+    [item], _ = await harness.replay(letter)
     assert item["outcome"] == "replayed"

@@ -11,21 +11,21 @@ import asyncpg
 import pytest
 
 from msaas.contracts import CancelJob, Plan, SubmitJob, get_task
-from msaas.jobs.adapters.postgres.dispatch import LOCK, PostgresDispatch
-from msaas.jobs.application.ports import Tick
-from msaas.jobs.application.settle_commands import Settled
+from msaas.jobs.adapters.postgres.dispatch import ADVISORY_LOCK, PostgresDispatch
+from msaas.jobs.application.ports import TickResult
+from msaas.jobs.application.process_commands import ProcessedCommands
 from msaas.postgres import Database
-from msaas.streams import WireUnavailable
+from msaas.streams import BrokerUnavailable
 from msaas.testing import wait_until
 
-Settle = Callable[..., Awaitable[Settled]]
+Settle = Callable[..., Awaitable[ProcessedCommands]]
 Submit = Callable[..., SubmitJob]
-TickOnce = Callable[..., Awaitable[Tick]]
+TickOnce = Callable[..., Awaitable[TickResult]]
 BROWSE = "navigate_and_extract_text"
 PAGE = {"url": "https://example.com"}
 
 
-def picked_by_user(tick: Tick) -> Counter[UUID]:
+def picked_by_user(tick: TickResult) -> Counter[UUID]:
     return Counter(one.user_id for one in tick.picked)
 
 
@@ -46,30 +46,30 @@ async def test_a_tick_follows_a_submit_and_leaves_the_entry_on_the_row(
     entry_id = await wait_until(entry)
     [envelope] = await read_envelopes()
     assert str(envelope.job_id) == reply.data["job_id"]
-    assert await running.service.messenger.find_on_wire("jobs.generic", [str(entry_id)])
+    assert await running.service.messenger.find_entries("jobs.generic", [str(entry_id)])
 
 
 async def test_each_pick_writes_a_new_fence_and_an_attempt(
-    settle: Settle, submit_job: Submit, tick: TickOnce, user: UUID, rows: asyncpg.Connection
+    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, user: UUID, rows: asyncpg.Connection
 ) -> None:
-    await settle(submit_job(user))
+    await run_commands(submit_job(user))
     for _ in range(2):
-        await tick()
+        await run_tick()
         await rows.execute("UPDATE jobs.jobs SET dispatched_at = NULL, fence = NULL")
     assert await rows.fetchval("SELECT count(DISTINCT fence) FROM jobs.job_attempts") == 2
-    await tick()
+    await run_tick()
     row = await rows.fetchrow("SELECT * FROM jobs.jobs JOIN jobs.job_attempts USING (fence)")
     assert row is not None
     assert (row["status"], row["attempt"], row["outcome"]) == ("PENDING", 0, None)
 
 
 async def test_an_envelope_says_all_that_a_worker_needs(
-    settle: Settle, submit_job: Submit, tick: TickOnce, workers: Any, user: UUID
+    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, workers: Any, user: UUID
 ) -> None:
     deadline = datetime(2100, 1, 1, tzinfo=UTC)
     command = submit_job(user, plan=Plan.PRO, deadline_ts=deadline)
-    await settle(command)
-    [pick] = (await tick()).picked
+    await run_commands(command)
+    [pick] = (await run_tick()).picked
     [envelope] = workers.sent
     assert (envelope.job_id, envelope.fence) == (command.job_id, pick.fence)
     assert (envelope.task_type, envelope.payload) == (command.task_type, command.payload)
@@ -82,12 +82,12 @@ async def test_an_envelope_says_all_that_a_worker_needs(
 
 
 async def test_a_user_holds_as_many_slots_as_the_plan_has_and_each_is_a_row(
-    settle: Settle, submit_job: Submit, tick: TickOnce, user: UUID, rows: asyncpg.Connection
+    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, user: UUID, rows: asyncpg.Connection
 ) -> None:
-    await settle(*(submit_job(user) for _ in range(6)))
-    first = (await tick()).picked
+    await run_commands(*(submit_job(user) for _ in range(6)))
+    first = (await run_tick()).picked
     assert len(first) == 2
-    assert (await tick()).picked == []
+    assert (await run_tick()).picked == []
     ended, waiting = (one.job_id for one in first)
     await rows.execute(
         "UPDATE jobs.jobs SET status = 'FAILED', finished_at = now(), reserved = false"
@@ -98,32 +98,32 @@ async def test_a_user_holds_as_many_slots_as_the_plan_has_and_each_is_a_row(
         "UPDATE jobs.jobs SET status = 'RUNNING', fence = NULL, waiting_for = '{}' WHERE id = $1",
         waiting,
     )
-    assert len((await tick()).picked) == 2
+    assert len((await run_tick()).picked) == 2
 
 
 async def test_an_override_gives_a_user_other_slots_and_an_erasing_one_has_none(
-    settle: Settle, submit_job: Submit, tick: TickOnce, add_user: Any, rows: asyncpg.Connection
+    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, add_user: Any, rows: asyncpg.Connection
 ) -> None:
     more, gone = await add_user(), await add_user()
-    await settle(*(submit_job(one) for one in (more, gone) for _ in range(5)))
+    await run_commands(*(submit_job(one) for one in (more, gone) for _ in range(5)))
     await rows.execute(
         "UPDATE jobs.subjects SET overrides = '{\"slots\": 3}' WHERE user_id = $1", more
     )
     await rows.execute("UPDATE jobs.subjects SET erasing_at = now() WHERE user_id = $1", gone)
-    assert picked_by_user(await tick()) == {more: 3}
+    assert picked_by_user(await run_tick()) == {more: 3}
 
 
 async def test_only_what_is_due_is_picked(
-    settle: Settle, submit_job: Submit, tick: TickOnce, user: UUID
+    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, user: UUID
 ) -> None:
     later = submit_job(user, priority=0, run_at=datetime.now(UTC) + timedelta(hours=1))
     now = submit_job(user)
-    await settle(later, now)
-    assert [one.job_id for one in (await tick()).picked] == [now.job_id]
+    await run_commands(later, now)
+    assert [one.job_id for one in (await run_tick()).picked] == [now.job_id]
 
 
 async def test_within_a_user_priority_goes_first_and_then_time(
-    settle: Settle, submit_job: Submit, tick: TickOnce, user: UUID
+    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, user: UUID
 ) -> None:
     past = datetime.now(UTC) - timedelta(hours=1)
     plain, older, urgent = (
@@ -131,73 +131,73 @@ async def test_within_a_user_priority_goes_first_and_then_time(
         submit_job(user, run_at=past),
         submit_job(user, priority=1),
     )
-    await settle(plain, older, urgent)
-    assert {one.job_id for one in (await tick()).picked} == {urgent.job_id, older.job_id}
+    await run_commands(plain, older, urgent)
+    assert {one.job_id for one in (await run_tick()).picked} == {urgent.job_id, older.job_id}
 
 
 async def test_a_flood_of_one_user_does_not_keep_another_waiting(
-    settle: Settle, submit_job: Submit, tick: TickOnce, add_user: Any
+    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, add_user: Any
 ) -> None:
     flood, calm = await add_user(), await add_user()
-    await settle(*(submit_job(flood, plan=Plan.PRO) for _ in range(50)))
-    await settle(submit_job(calm, plan=Plan.PRO))
-    assert picked_by_user(await tick(window=4)) == {flood: 3, calm: 1}
+    await run_commands(*(submit_job(flood, plan=Plan.PRO) for _ in range(50)))
+    await run_commands(submit_job(calm, plan=Plan.PRO))
+    assert picked_by_user(await run_tick(window=4)) == {flood: 3, calm: 1}
 
 
 async def test_room_that_is_short_is_shared_by_the_weight_of_plans(
-    settle: Settle, submit_job: Submit, tick: TickOnce, add_user: Any
+    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, add_user: Any
 ) -> None:
     users = {plan: await add_user() for plan in Plan}
-    await settle(*(submit_job(users[plan], plan=plan) for plan in Plan for _ in range(30)))
-    picked = picked_by_user(await tick(window=13))
+    await run_commands(*(submit_job(users[plan], plan=plan) for plan in Plan for _ in range(30)))
+    picked = picked_by_user(await run_tick(window=13))
     assert picked == {users[Plan.FREE]: 1, users[Plan.PRO]: 4, users[Plan.ENTERPRISE]: 8}
 
 
 async def test_a_topic_holds_no_more_unread_envelopes_than_its_window(
-    settle: Settle, submit_job: Submit, tick: TickOnce, user: UUID, rows: asyncpg.Connection
+    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, user: UUID, rows: asyncpg.Connection
 ) -> None:
-    await settle(*(submit_job(user, plan=Plan.PRO) for _ in range(9)))
-    assert len((await tick(window=5)).picked) == 5
-    assert len((await tick(window=5)).picked) == 0
+    await run_commands(*(submit_job(user, plan=Plan.PRO) for _ in range(9)))
+    assert len((await run_tick(window=5)).picked) == 5
+    assert len((await run_tick(window=5)).picked) == 0
     await rows.execute(
         "UPDATE jobs.jobs SET status = 'RUNNING', lease_until = now() WHERE id IN"
         " (SELECT id FROM jobs.jobs WHERE fence IS NOT NULL LIMIT 2)"
     )
-    assert len((await tick(window=5)).picked) == 2
+    assert len((await run_tick(window=5)).picked) == 2
 
 
 async def test_a_full_topic_does_not_hold_up_the_others_of_the_same_user(
-    settle: Settle, submit_job: Submit, tick: TickOnce, user: UUID
+    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, user: UUID
 ) -> None:
     page: dict[str, Any] = {"task_type": BROWSE, "payload": PAGE, "priority": 1}
     echo = submit_job(user, plan=Plan.PRO)
-    await settle(*(submit_job(user, plan=Plan.PRO, **page) for _ in range(30)), echo)
-    assert Counter(one.task_type for one in (await tick(window=3)).picked) == {page["task_type"]: 3}
-    assert [one.job_id for one in (await tick(window=3)).picked] == [echo.job_id]
+    await run_commands(*(submit_job(user, plan=Plan.PRO, **page) for _ in range(30)), echo)
+    assert Counter(one.task_type for one in (await run_tick(window=3)).picked) == {page["task_type"]: 3}
+    assert [one.job_id for one in (await run_tick(window=3)).picked] == [echo.job_id]
 
 
 async def test_users_beyond_one_tick_have_their_turn_in_the_next(
-    settle: Settle,
+    run_commands: Settle,
     submit_job: Submit,
     database: Database,
     add_user: Any,
 ) -> None:
     users = [await add_user() for _ in range(5)]
-    await settle(*map(submit_job, users))
-    record = PostgresDispatch(database, window=200, most_users=2)
+    await run_commands(*map(submit_job, users))
+    record = PostgresDispatch(database, window=200, max_users=2)
     ticks = [await record.pick() for _ in range(3)]
     assert [len(one.picked) for one in ticks] == [2, 2, 1]
     assert [one.has_more for one in ticks] == [True, True, False]
 
 
 async def test_one_tick_at_a_time_in_the_whole_fleet(
-    settle: Settle, submit_job: Submit, tick: TickOnce, user: UUID, rows: asyncpg.Connection
+    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, user: UUID, rows: asyncpg.Connection
 ) -> None:
-    await settle(submit_job(user))
+    await run_commands(submit_job(user))
     async with rows.transaction():
-        await rows.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
-        assert await tick() == Tick(is_busy=True)
-    assert len((await tick()).picked) == 1
+        await rows.execute("SELECT pg_advisory_xact_lock($1)", ADVISORY_LOCK)
+        assert await run_tick() == TickResult(is_busy=True)
+    assert len((await run_tick()).picked) == 1
 
 
 async def test_two_replicas_dispatch_each_job_once(
@@ -217,48 +217,48 @@ async def test_two_replicas_dispatch_each_job_once(
 
 
 async def test_a_job_that_another_transaction_holds_is_left_for_the_next_tick(
-    settle: Settle, submit_job: Submit, tick: TickOnce, user: UUID, rows: asyncpg.Connection
+    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, user: UUID, rows: asyncpg.Connection
 ) -> None:
     held, free = submit_job(user), submit_job(user)
-    await settle(held, free)
+    await run_commands(held, free)
     async with rows.transaction():
         await rows.execute("SELECT FROM jobs.jobs WHERE id = $1 FOR UPDATE", held.job_id)
-        assert [one.job_id for one in (await tick()).picked] == [free.job_id]
-    assert [one.job_id for one in (await tick()).picked] == [held.job_id]
+        assert [one.job_id for one in (await run_tick()).picked] == [free.job_id]
+    assert [one.job_id for one in (await run_tick()).picked] == [held.job_id]
 
 
 async def test_nothing_is_picked_while_the_wire_is_away(
-    settle: Settle, submit_job: Submit, tick: TickOnce, workers: Any, user: UUID, rows: Any
+    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, workers: Any, user: UUID, rows: Any
 ) -> None:
-    await settle(submit_job(user))
+    await run_commands(submit_job(user))
     workers.is_away = True
-    with pytest.raises(WireUnavailable):
-        await tick()
+    with pytest.raises(BrokerUnavailable):
+        await run_tick()
     assert await rows.fetchval("SELECT count(dispatched_at) FROM jobs.jobs") == 0
 
 
 async def test_an_envelope_that_a_full_topic_lets_go_is_left_to_the_sweeper(
-    settle: Settle, submit_job: Submit, tick: TickOnce, workers: Any, user: UUID, rows: Any
+    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, workers: Any, user: UUID, rows: Any
 ) -> None:
-    await settle(submit_job(user), submit_job(user))
-    workers.room = 1
-    await tick()
+    await run_commands(submit_job(user), submit_job(user))
+    workers.capacity = 1
+    await run_tick()
     states = await rows.fetch("SELECT fence, entry_id FROM jobs.jobs ORDER BY entry_id")
     assert all(state["fence"] for state in states)
     assert [state["entry_id"] for state in states] == ["1-0", None]
 
 
 async def test_an_entry_whose_job_was_cancelled_in_the_meantime_is_taken_back(
-    settle: Settle, submit_job: Submit, tick: TickOnce, workers: Any, user: UUID
+    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, workers: Any, user: UUID
 ) -> None:
     command = submit_job(user)
-    await settle(command)
+    await run_commands(command)
     send = workers.send
 
     async def cancelled_first(*args: Any) -> str | None:
-        await settle(CancelJob(job_id=command.job_id, user_id=user))
+        await run_commands(CancelJob(job_id=command.job_id, user_id=user))
         return await send(*args)
 
     workers.send = cancelled_first
-    await tick()
+    await run_tick()
     assert workers.withdrawn == [("jobs.generic", ["1-0"])]

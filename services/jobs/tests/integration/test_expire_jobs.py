@@ -9,23 +9,23 @@ import asyncpg
 import pytest
 
 from msaas.contracts import DeadlinePassed, Plan, SubmitJob
-from msaas.jobs.application.settle_commands import Settled
+from msaas.jobs.application.process_commands import ProcessedCommands
 from msaas.testing import wait_until
 
-Settle = Callable[..., Awaitable[Settled]]
+Settle = Callable[..., Awaitable[ProcessedCommands]]
 Submit = Callable[..., SubmitJob]
 JOB = "SELECT * FROM jobs.jobs WHERE id = $1"
 
 
 @pytest.fixture
 def add_overdue(
-    settle: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+    run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
 ) -> Callable[..., Awaitable[DeadlinePassed]]:
     """Take a job in whose deadline is over, or is not."""
 
     async def add(seconds_left: float = -1) -> DeadlinePassed:
         command = submit_job(user, plan=Plan.PRO)
-        await settle(command)
+        await run_commands(command)
         await rows.execute(
             "UPDATE jobs.jobs SET deadline_at = $2 WHERE id = $1",
             command.job_id,
@@ -37,10 +37,10 @@ def add_overdue(
 
 
 async def test_a_job_that_waits_fails_and_gives_its_reservation_back(
-    settle: Settle, add_overdue: Any, rows: asyncpg.Connection
+    run_commands: Settle, add_overdue: Any, rows: asyncpg.Connection
 ) -> None:
     command = await add_overdue()
-    settled = await settle(command)
+    settled = await run_commands(command)
     row = await rows.fetchrow(JOB, command.job_id)
     assert row is not None
     assert (row["status"], row["failure_reason"], row["reserved"]) == ("FAILED", "timeout", False)
@@ -50,39 +50,39 @@ async def test_a_job_that_waits_fails_and_gives_its_reservation_back(
 
 
 async def test_an_envelope_that_nobody_has_read_is_taken_back(
-    settle: Settle, add_overdue: Any, tick: Any, workers: Any, rows: asyncpg.Connection
+    run_commands: Settle, add_overdue: Any, run_tick: Any, workers: Any, rows: asyncpg.Connection
 ) -> None:
     command = await add_overdue()
-    await tick()
-    await settle(command)
+    await run_tick()
+    await run_commands(command)
     assert workers.withdrawn == [("jobs.generic", ["1-0"])]
     assert workers.marked == {command.job_id}
     assert await rows.fetchval("SELECT outcome FROM jobs.job_attempts") == "cancelled"
 
 
 async def test_who_runs_it_watches_the_deadline_without_us(
-    settle: Settle, add_overdue: Any, tick: Any, rows: asyncpg.Connection
+    run_commands: Settle, add_overdue: Any, run_tick: Any, rows: asyncpg.Connection
 ) -> None:
     command = await add_overdue()
-    await tick()
+    await run_tick()
     await rows.execute("UPDATE jobs.jobs SET status = 'RUNNING', started_at = now()")
-    settled = await settle(command)
+    settled = await run_commands(command)
     assert settled.snapshots == []
     assert await rows.fetchval("SELECT status FROM jobs.jobs") == "RUNNING"
 
 
 async def test_word_of_a_deadline_that_has_moved_changes_nothing(
-    settle: Settle, add_overdue: Any, rows: asyncpg.Connection
+    run_commands: Settle, add_overdue: Any, rows: asyncpg.Connection
 ) -> None:
     command = await add_overdue(seconds_left=60)
-    await settle(command, command)
+    await run_commands(command, command)
     assert await rows.fetchval("SELECT status FROM jobs.jobs") == "PENDING"
 
 
-async def test_it_ends_once(settle: Settle, add_overdue: Any, rows: asyncpg.Connection) -> None:
+async def test_it_ends_once(run_commands: Settle, add_overdue: Any, rows: asyncpg.Connection) -> None:
     command = await add_overdue()
-    await settle(command, command)
-    await settle(command)
+    await run_commands(command, command)
+    await run_commands(command)
     assert await rows.fetchval("SELECT version FROM jobs.jobs") == 3
     assert await rows.fetchval("SELECT jobs_reserved FROM jobs.usage_counters") == 0
 

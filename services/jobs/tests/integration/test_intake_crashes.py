@@ -13,10 +13,10 @@ import pytest
 import pytest_asyncio
 
 from msaas.contracts import JobChanged
-from msaas.streams import WireUnavailable
+from msaas.streams import BrokerUnavailable
 from msaas.testing import wait_until
 
-PROGRAM = Path(__file__).parents[1] / "programs" / "dying_service.py"
+PROGRAM = Path(__file__).parents[1] / "programs" / "crashing_service.py"
 KILLED = 137
 StartDying = Callable[[str], Awaitable[asyncio.subprocess.Process]]
 
@@ -95,14 +95,14 @@ async def test_a_submit_survives_the_end_of_its_process(
 async def test_a_dispatch_that_ends_half_way_leaves_what_the_sweeper_heals(
     crash: str,
     envelopes: int,
-    settle: Any,
+    run_commands: Any,
     submit_job: Any,
     start_dying: StartDying,
     user: UUID,
     rows: asyncpg.Connection,
     read_envelopes: Any,
 ) -> None:
-    await settle(submit_job(user))
+    await run_commands(submit_job(user))
     program = await start_dying(crash)
     assert await program.wait() == KILLED
     row = await rows.fetchrow(
@@ -130,7 +130,7 @@ async def test_a_wire_that_fails_after_the_commit_is_tried_again_until_all_is_to
 
     async def fails_twice(*args: Any) -> None:
         if next(failures, False):
-            raise WireUnavailable(target="test")
+            raise BrokerUnavailable(target="test")
         await mark(*args)
 
     wire.mark = fails_twice

@@ -13,7 +13,7 @@ import pytest_asyncio
 import redis.asyncio
 
 from msaas.contracts import get_topic, queue_key
-from msaas.jobs.entrypoints.intake_list import IntakeList
+from msaas.jobs.entrypoints.intake_list import IntakeListConsumer
 from msaas.kernel import SystemClock
 from msaas.streams import ListMover
 from msaas.testing import wait_until
@@ -130,10 +130,10 @@ async def test_the_same_envelope_twice_is_one_job(
 
 
 async def test_two_replicas_move_a_long_list_once_and_in_its_order(
-    open_wire: Any, push: Push, client: Any, environment: str
+    open_broker: Any, push: Push, client: Any, environment: str
 ) -> None:
     pushed = [str(await push()) for _ in range(250)]
-    async with moving(open_wire(), environment), moving(open_wire(), environment):
+    async with moving(open_broker(), environment), moving(open_broker(), environment):
         await wait_until(lambda: is_moved(client, environment))
     entries = await client.xrange(COMMANDS.key(environment))
     assert [json.loads(fields["data"])["job_id"] for _, fields in entries] == pushed
@@ -142,11 +142,11 @@ async def test_two_replicas_move_a_long_list_once_and_in_its_order(
 
 
 async def test_a_full_topic_leaves_the_list_as_it_is(
-    open_wire: Any, push: Push, client: Any, environment: str
+    open_broker: Any, push: Push, client: Any, environment: str
 ) -> None:
     for _ in range(3):
         await push()
-    mover, heads = ListMover(open_wire()), [{b"id": b"%d" % number} for number in range(3)]
+    mover, heads = ListMover(open_broker()), [{b"id": b"%d" % number} for number in range(3)]
     queue, key = queue_key(environment, "jobs.generic"), COMMANDS.key(environment)
     assert [await mover.move(queue, key, heads, bound) for bound in (0, 2, 2, 3)] == [0, 2, 0, 1]
     await client.delete(key)
@@ -154,7 +154,7 @@ async def test_a_full_topic_leaves_the_list_as_it_is(
 
 @asynccontextmanager
 async def moving(wire: Any, environment: str) -> AsyncGenerator[None]:
-    intake = IntakeList(ListMover(wire), environment, SystemClock())
+    intake = IntakeListConsumer(ListMover(wire), environment, SystemClock())
     running = asyncio.create_task(intake.run())
     yield
     intake.drain()

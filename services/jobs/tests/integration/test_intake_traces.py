@@ -33,11 +33,11 @@ async def test_a_sampled_submit_is_followed_to_its_dispatch_and_an_unsampled_one
     start_service: Any,
     user: UUID,
     environment: str,
-    open_wire: Any,
+    open_broker: Any,
 ) -> None:
     running = await start_service()
     await gateway.submit(user, traceparent=f"00-{TRACE}-00f067aa0ba902b7-{flag}")
-    wire, topic = open_wire(), get_topic("jobs.generic")
+    wire, topic = open_broker(), get_topic("jobs.generic")
     [key] = topic.keys(environment)
 
     async def envelopes() -> Any:

@@ -20,7 +20,7 @@ TABLES = (
     *("subjects", "jobs", "job_attempts", "usage_counters", "usage_events"),
     *("queue_stats", "message_dead_letters", "wire_epoch", "pauses"),
 )
-STRANGERS = ("anon", "service_role", "svc_gateway", "svc_gateway_read")
+OTHER_ROLES = ("anon", "service_role", "svc_gateway", "svc_gateway_read")
 
 QUESTIONS = [
     # the user
@@ -52,14 +52,14 @@ QUESTIONS = [
     # strangers
     *(
         (who, f"SELECT FROM api_v1.{view}", DENIED)
-        for who in STRANGERS
+        for who in OTHER_ROLES
         for view in (*QUEUE_VIEWS, *PUBLIC_VIEWS)
     ),
-    *((who, f"SELECT FROM api_v1.{view}", DENIED) for who in STRANGERS for view in VIEWS),
-    *((who, f"SELECT FROM jobs.{table}", DENIED) for who in STRANGERS for table in TABLES),
-    *((who, f"DELETE FROM jobs.{table}", DENIED) for who in STRANGERS for table in TABLES),
-    *((who, NEW_JOB, DENIED) for who in STRANGERS),
-    *((who, "UPDATE jobs.usage_counters SET jobs_used = 0", DENIED) for who in STRANGERS),
+    *((who, f"SELECT FROM api_v1.{view}", DENIED) for who in OTHER_ROLES for view in VIEWS),
+    *((who, f"SELECT FROM jobs.{table}", DENIED) for who in OTHER_ROLES for table in TABLES),
+    *((who, f"DELETE FROM jobs.{table}", DENIED) for who in OTHER_ROLES for table in TABLES),
+    *((who, NEW_JOB, DENIED) for who in OTHER_ROLES),
+    *((who, "UPDATE jobs.usage_counters SET jobs_used = 0", DENIED) for who in OTHER_ROLES),
     ("svc_gateway_read", "SET ROLE svc_jobs", DENIED),
     # the owner's login
     ("svc_jobs", "SELECT FROM jobs.jobs", 2),

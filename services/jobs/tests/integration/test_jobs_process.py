@@ -15,8 +15,8 @@ import pytest_asyncio
 from msaas.contracts import SubmitJob
 from msaas.jobs.settings import Settings, WorkerSettings
 from msaas.local.servers import find_free_port
-from msaas.messaging import Messenger, RedisWire
-from msaas.settings import SettingsInvalid, load
+from msaas.messaging import Messenger, RedisBroker
+from msaas.settings import SettingsInvalid, load_settings
 from msaas.telemetry import Metrics
 from msaas.testing import wait_until
 
@@ -74,11 +74,11 @@ async def test_it_gets_ready_settles_a_command_shows_its_metrics_and_drains(
 
 
 async def ask(redis_url: str, command: SubmitJob) -> Any:
-    wire = RedisWire(redis_url)
+    wire = RedisBroker(redis_url)
     gateway = Messenger(
         wire, "gateway", "test", metrics=Metrics("gateway", "test"), produces=["jobs.commands"]
     )
-    client = gateway.commands()
+    client = gateway.create_command_client()
     running = asyncio.create_task(gateway.run())
     try:
         return await client.call("jobs.commands", command, ttl=20.0, correlation_id="test")
@@ -90,13 +90,13 @@ async def ask(redis_url: str, command: SubmitJob) -> Any:
 
 def test_each_kind_of_process_asks_for_what_it_needs_and_no_more() -> None:
     shared = {"ENVIRONMENT": "test", "REDIS_URL": "redis://127.0.0.1"}
-    worker = load(WorkerSettings, shared | {"JOBS_WORKER_SLOTS": "7"})
+    worker = load_settings(WorkerSettings, shared | {"JOBS_WORKER_SLOTS": "7"})
     assert (worker.internal_port, worker.worker_slots) == (9002, 7)
     assert not hasattr(worker, "database_url")
     with pytest.raises(SettingsInvalid, match="DATABASE_URL is missing"):
-        load(Settings, shared)
+        load_settings(Settings, shared)
     with_database = shared | {"DATABASE_URL": "postgresql://svc_jobs@127.0.0.1/app"}
-    service = load(Settings, with_database | {"JOBS_DISPATCH_WINDOW": "9"})
+    service = load_settings(Settings, with_database | {"JOBS_DISPATCH_WINDOW": "9"})
     assert (service.internal_port, service.dispatch_window) == (9001, 9)
 
 

@@ -13,10 +13,10 @@ from msaas.contracts import CircuitOpened, PauseTask, Plan, ResumeTask
 from msaas.jobs.__main__ import main
 from msaas.jobs.adapters.postgres.pauses import PostgresPauses
 from msaas.jobs.application.set_pauses import SetPauses
-from msaas.jobs.asking import ask
-from msaas.jobs.settings import AskSettings
+from msaas.jobs.send_command import send_command
+from msaas.jobs.settings import OperatorSettings
 from msaas.postgres import Database
-from msaas.settings import load
+from msaas.settings import load_settings
 from msaas.testing import wait_until
 
 BROWSE: dict[str, Any] = {
@@ -24,12 +24,12 @@ BROWSE: dict[str, Any] = {
     "payload": {"url": "https://example.com"},
 }
 HALF_A_MINUTE = timedelta(seconds=30)
-Say = Callable[..., Awaitable[None]]
+ApplyPauses = Callable[..., Awaitable[None]]
 
 
 @pytest.fixture
-def say(database: Database) -> Say:
-    set_pauses = SetPauses(PostgresPauses(database), on_room=lambda: None)
+def apply_pauses(database: Database) -> ApplyPauses:
+    set_pauses = SetPauses(PostgresPauses(database), request_dispatch=lambda: None)
 
     async def say_(*words: PauseTask | ResumeTask | CircuitOpened) -> None:
         await set_pauses(words)
@@ -43,76 +43,76 @@ def opened(seconds: float = 30) -> CircuitOpened:
 
 
 async def test_a_paused_type_waits_and_holds_up_no_other_of_the_same_user(
-    say: Say, settle: Any, submit_job: Any, tick: Any, user: UUID
+    apply_pauses: ApplyPauses, run_commands: Any, submit_job: Any, run_tick: Any, user: UUID
 ) -> None:
-    await settle(*(submit_job(user, plan=Plan.PRO, priority=0, **BROWSE) for _ in range(300)))
+    await run_commands(*(submit_job(user, plan=Plan.PRO, priority=0, **BROWSE) for _ in range(300)))
     echo = submit_job(user, plan=Plan.PRO)
-    await settle(echo)
-    await say(PauseTask(task_type=BROWSE["task_type"]))
-    assert [one.job_id for one in (await tick()).picked] == [echo.job_id]
-    assert (await tick()).picked == []
-    await say(ResumeTask(task_type=BROWSE["task_type"]))
-    assert len((await tick()).picked) == 19
+    await run_commands(echo)
+    await apply_pauses(PauseTask(task_type=BROWSE["task_type"]))
+    assert [one.job_id for one in (await run_tick()).picked] == [echo.job_id]
+    assert (await run_tick()).picked == []
+    await apply_pauses(ResumeTask(task_type=BROWSE["task_type"]))
+    assert len((await run_tick()).picked) == 19
 
 
-async def test_a_pause_and_its_end_may_be_told_again(say: Say, rows: asyncpg.Connection) -> None:
+async def test_a_pause_and_its_end_may_be_told_again(apply_pauses: ApplyPauses, rows: asyncpg.Connection) -> None:
     pauses = "SELECT reason, since, until FROM jobs.pauses ORDER BY reason"
-    await say(PauseTask(task_type="echo"))
+    await apply_pauses(PauseTask(task_type="echo"))
     first = await rows.fetch(pauses)
-    await say(PauseTask(task_type="echo"))
+    await apply_pauses(PauseTask(task_type="echo"))
     assert await rows.fetch(pauses) == first
-    await say(ResumeTask(task_type="echo"))
+    await apply_pauses(ResumeTask(task_type="echo"))
     over = await rows.fetch(pauses)
-    await say(ResumeTask(task_type="echo"))
+    await apply_pauses(ResumeTask(task_type="echo"))
     assert await rows.fetch(pauses) == over
-    await say(PauseTask(task_type="echo"))
+    await apply_pauses(PauseTask(task_type="echo"))
     [anew] = await rows.fetch(pauses)
     assert anew["until"] is None
     assert anew["since"] > over[0]["until"]
 
 
 async def test_an_open_circuit_is_a_pause_that_ends_by_itself(
-    say: Say, settle: Any, submit_job: Any, tick: Any, user: UUID, rows: asyncpg.Connection
+    apply_pauses: ApplyPauses, run_commands: Any, submit_job: Any, run_tick: Any, user: UUID, rows: asyncpg.Connection
 ) -> None:
-    await settle(submit_job(user))
-    await say(opened())
-    assert (await tick()).picked == []
+    await run_commands(submit_job(user))
+    await apply_pauses(opened())
+    assert (await run_tick()).picked == []
     await rows.execute("UPDATE jobs.pauses SET until = now() - interval '1 ms'")
-    assert len((await tick()).picked) == 1
+    assert len((await run_tick()).picked) == 1
 
 
 @pytest.mark.parametrize("seconds", [-1, 0.0])
 async def test_old_news_of_a_circuit_pauses_nothing(
-    say: Say, rows: asyncpg.Connection, seconds: float
+    apply_pauses: ApplyPauses, rows: asyncpg.Connection, seconds: float
 ) -> None:
-    await say(opened(seconds))
+    await apply_pauses(opened(seconds))
     assert await rows.fetchval("SELECT count(*) FROM jobs.pauses") == 0
 
 
 async def test_no_worker_pauses_a_task_for_long_and_none_shortens_the_news_of_another(
-    say: Say, rows: asyncpg.Connection
+    apply_pauses: ApplyPauses, rows: asyncpg.Connection
 ) -> None:
     left = "SELECT until - now() FROM jobs.pauses"
-    await say(opened(86_400), opened(5))
+    await apply_pauses(opened(86_400), opened(5))
     assert timedelta(minutes=4) < await rows.fetchval(left) <= timedelta(minutes=5)
 
 
 async def test_a_circuit_does_not_end_what_an_operator_began(
-    say: Say, settle: Any, submit_job: Any, tick: Any, user: UUID, rows: asyncpg.Connection
+    apply_pauses: ApplyPauses, run_commands: Any, submit_job: Any, run_tick: Any, user: UUID, rows: asyncpg.Connection
 ) -> None:
-    await settle(submit_job(user))
-    await say(PauseTask(task_type="echo"), opened())
+    await run_commands(submit_job(user))
+    await apply_pauses(PauseTask(task_type="echo"), opened())
     await rows.execute("UPDATE jobs.pauses SET until = now() WHERE reason = 'circuit'")
-    assert (await tick()).picked == []
-    await say(ResumeTask(task_type="echo"))
-    assert len((await tick()).picked) == 1
+    assert (await run_tick()).picked == []
+    await apply_pauses(ResumeTask(task_type="echo"))
+    assert len((await run_tick()).picked) == 1
 
 
-async def test_what_rests_holds_the_replays_of_its_topic(say: Say, database: Database) -> None:
+async def test_what_rests_holds_the_replays_of_its_topic(apply_pauses: ApplyPauses, database: Database) -> None:
     pauses = PostgresPauses(database)
-    await say(PauseTask(task_type=BROWSE["task_type"]), opened())
+    await apply_pauses(PauseTask(task_type=BROWSE["task_type"]), opened())
     assert await pauses.find_paused() == {"jobs.browser", "jobs.generic"}
-    await say(ResumeTask(task_type="echo"))
+    await apply_pauses(ResumeTask(task_type="echo"))
     assert await pauses.find_paused() == {"jobs.browser"}
 
 
@@ -131,11 +131,11 @@ async def test_a_service_is_paused_by_a_command_and_goes_on_at_once(
 
 
 async def test_a_pause_outlives_the_wire(
-    start_service: Any, settle: Any, submit_job: Any, say: Say, user: UUID, tick: Any, rows: Any
+    start_service: Any, run_commands: Any, submit_job: Any, apply_pauses: ApplyPauses, user: UUID, run_tick: Any, rows: Any
 ) -> None:
     """It is in the record: a fleet that begins on an empty wire keeps to it."""
-    await say(PauseTask(task_type="echo"))
-    await settle(submit_job(user))
+    await apply_pauses(PauseTask(task_type="echo"))
+    await run_commands(submit_job(user))
     running = await start_service()
 
     async def has_measured() -> bool:
@@ -144,8 +144,8 @@ async def test_a_pause_outlives_the_wire(
     await wait_until(has_measured)
     await running.end()
     assert await rows.fetchval("SELECT count(dispatched_at) FROM jobs.jobs") == 0
-    await say(ResumeTask(task_type="echo"))
-    assert len((await tick()).picked) == 1
+    await apply_pauses(ResumeTask(task_type="echo"))
+    assert len((await run_tick()).picked) == 1
 
 
 async def test_an_operator_says_it_with_the_services_own_image(
@@ -154,9 +154,9 @@ async def test_an_operator_says_it_with_the_services_own_image(
     await start_service()
     given = os.environ | {"ENVIRONMENT": "test", "REDIS_URL": redis_url}
     given.pop("DATABASE_URL", None)
-    settings = load(AskSettings, given).model_copy(update={"environment": environment})
+    settings = load_settings(OperatorSettings, given).model_copy(update={"environment": environment})
     for word, left in ((PauseTask, 1), (ResumeTask, 0)):
-        await ask(settings, word(task_type="echo"))
+        await send_command(settings, word(task_type="echo"))
 
         async def is_done(left: int = left) -> bool:
             sql = "SELECT count(*) FILTER (WHERE until IS NULL), count(*) FROM jobs.pauses"

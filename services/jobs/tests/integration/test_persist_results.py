@@ -20,7 +20,7 @@ async def test_started_opens_a_lease_and_the_user_sees_running(
 ) -> None:
     run = await given.run()
     before = datetime.now(UTC)
-    out = await results.hear(run.started(before))
+    out = await results.persist(run.started(before))
     job, attempt = await given.job(run), await given.attempt(run)
     assert (job["status"], job["started_at"]) == ("RUNNING", before)
     assert timedelta(0) <= job["lease_until"] - before - timedelta(seconds=10)
@@ -30,20 +30,20 @@ async def test_started_opens_a_lease_and_the_user_sees_running(
 
 async def test_a_beat_extends_the_lease_and_is_no_news(given: Any, results: Any) -> None:
     run = await given.run()
-    await results.hear(run.started())
+    await results.persist(run.started())
     before = (await given.job(run))["lease_until"]
-    assert await results.hear(run.beat()) == []
+    assert await results.persist(run.heartbeat()) == []
     assert (await given.job(run))["lease_until"] > before
 
 
 async def test_progress_is_told_as_progress(given: Any, results: Any, pick_messages: Any) -> None:
     run = await given.run()
-    await results.hear(run.started())
-    out = await results.hear(run.progressed(30), run.beat(), run.progressed(70))
+    await results.persist(run.started())
+    out = await results.persist(run.progressed(30), run.heartbeat(), run.progressed(70))
     [changed] = pick_messages(out)
     assert changed.progress.percent == 70
     assert (await given.job(run))["progress"] == '{"message": null, "percent": 70}'
-    await results.hear(run.beat())
+    await results.persist(run.heartbeat())
     assert (await given.job(run))["progress"] == '{"message": null, "percent": 70}'
 
 
@@ -54,7 +54,7 @@ async def test_what_a_run_asked_of_the_network_is_kept(
     run = await given.run()
     place = VisitedPlace(host="10.0.0.1", port=80, refusals=1, refusal="blocked")
     verdict = run.succeeded() if outcome == "succeeded" else run.failed()
-    await results.hear(verdict.model_copy(update={"network": (place,)}))
+    await results.persist(verdict.model_copy(update={"network": (place,)}))
     attempt = await given.attempt(run)
     assert attempt["outcome"] == outcome
     assert orjson.loads(attempt["network"]) == [place.model_dump(mode="json")]
@@ -64,7 +64,7 @@ async def test_success_implies_start_and_beats_lost(
     given: Any, results: Any, pick_messages: Any, charges: Any
 ) -> None:
     run = await given.run()
-    out = await results.hear(run.succeeded(timings_ms={"goto": 12}))
+    out = await results.persist(run.succeeded(timings_ms={"goto": 12}))
     job, attempt = await given.job(run), await given.attempt(run)
     assert (job["status"], job["result"]) == ("COMPLETED", '{"message": "hello"}')
     assert job["started_at"] <= job["finished_at"]
@@ -81,7 +81,7 @@ async def test_usage_event_counter_and_reservation_are_one_transaction(
     run = await given.run()
     await rows.execute("ALTER TABLE jobs.usage_counters ADD CHECK (jobs_used = 0)")
     with pytest.raises(Exception, match="violates check constraint"):
-        await results.hear(run.succeeded())
+        await results.persist(run.succeeded())
     assert (await given.job(run))["status"] == "PENDING"
     assert await rows.fetchval("SELECT count(*) FROM jobs.usage_events") == 0
     assert await given.counted(run) == (0, 1)
@@ -89,14 +89,14 @@ async def test_usage_event_counter_and_reservation_are_one_transaction(
 
 async def test_a_large_result_is_named_by_its_reference(given: Any, results: Any) -> None:
     run = await given.run()
-    await results.hear(run.succeeded(result=None, result_ref="result.json"))
+    await results.persist(run.succeeded(result=None, result_ref="result.json"))
     job = await given.job(run)
     assert (job["result"], job["result_ref"]) == (None, "result.json")
 
 
 async def test_a_result_over_the_limit_is_a_failure_that_says_so(given: Any, results: Any) -> None:
     run = await given.run()
-    await results.hear(run.succeeded(result={"text": "x" * 64 * 1024}))
+    await results.persist(run.succeeded(result={"text": "x" * 64 * 1024}))
     job = await given.job(run)
     assert (job["status"], job["failure_reason"]) == ("FAILED", "result_too_large")
     assert await given.counted(run) == (0, 0)
@@ -104,7 +104,7 @@ async def test_a_result_over_the_limit_is_a_failure_that_says_so(given: Any, res
 
 async def test_a_result_of_64_kib_that_grows_as_jsonb_is_stored(given: Any, results: Any) -> None:
     run = await given.run()
-    await results.hear(run.succeeded(result={str(n): 1 for n in range(6_000)}))
+    await results.persist(run.succeeded(result={str(n): 1 for n in range(6_000)}))
     assert (await given.job(run))["status"] == "COMPLETED"
 
 
@@ -112,8 +112,8 @@ async def test_many_words_of_one_run_are_folded_to_one_row(
     given: Any, results: Any, pick_messages: Any
 ) -> None:
     run = await given.run()
-    out = await results.hear(
-        run.started(), run.beat(), run.progressed(5), run.beat(), run.succeeded(), run.succeeded()
+    out = await results.persist(
+        run.started(), run.heartbeat(), run.progressed(5), run.heartbeat(), run.succeeded(), run.succeeded()
     )
     job = await given.job(run)
     assert (job["status"], job["version"]) == ("COMPLETED", 2)
@@ -126,7 +126,7 @@ async def test_a_fence_that_nobody_handed_out_is_dropped_and_alerted(
     run, other = await given.run(), await given.run()
     strange = replace(run, fence=other.fence).succeeded()
     nowhere = replace(run, job=other.fence).succeeded()
-    out = await results.hear(strange, nowhere)
+    out = await results.persist(strange, nowhere)
     assert (await given.job(run))["status"] == "PENDING"
     assert [one.message.frame.status for one in out] == ["PENDING"]
     assert b"msaas_result_fences_unknown_total{" in results.metrics.render()
@@ -137,17 +137,17 @@ async def test_a_success_of_an_older_run_is_accepted_and_the_other_run_told_to_s
     given: Any, results: Any, pick_messages: Any, charges: Any
 ) -> None:
     run = await given.run()
-    await results.hear(run.started(), run.lost(LossReason.RECLAIMED))
+    await results.persist(run.started(), run.lost(LossReason.RECLAIMED))
     again = await given.next_run(run)
-    await results.hear(again.started())
-    out = await results.hear(run.succeeded())
+    await results.persist(again.started())
+    out = await results.persist(run.succeeded())
     assert (await given.job(run))["status"] == "COMPLETED"
     assert (await given.attempt(run))["outcome"] == "succeeded"
     [stop] = pick_messages(out, CancelRequested)
     assert (stop.job_id, stop.fence) == (run.job, again.fence)
-    assert results.wire.withdrawn == [("jobs.generic", ["2-2"])]
+    assert results.broker.withdrawn == [("jobs.generic", ["2-2"])]
     assert len(charges(out)) == 1
-    out = await results.hear(again.failed("cancelled"))
+    out = await results.persist(again.failed("cancelled"))
     assert (await given.attempt(again))["outcome"] == "cancelled"
     assert (await given.job(run))["status"] == "COMPLETED"
 
@@ -156,9 +156,9 @@ async def test_a_success_after_the_end_changes_nothing(
     given: Any, results: Any, charges: Any
 ) -> None:
     run = await given.run()
-    await results.hear(run.failed(retryable=False))
+    await results.persist(run.failed(retryable=False))
     before = await given.job(run)
-    out = await results.hear(run.succeeded())
+    out = await results.persist(run.succeeded())
     assert await given.job(run) == before
     assert charges(out) == []
     assert await given.counted(run) == (0, 0)
@@ -168,7 +168,7 @@ async def test_a_failure_of_an_older_run_updates_its_attempt_only(given: Any, re
     run = await given.run()
     again = await given.next_run(run)
     before = await given.job(run)
-    await results.hear(run.failed())
+    await results.persist(run.failed())
     assert await given.job(run) == before
     assert (await given.attempt(run))["outcome"] == "failed"
     assert (await given.attempt(again))["outcome"] is None
@@ -179,7 +179,7 @@ async def test_a_retryable_failure_goes_back_to_pending_with_backoff(
 ) -> None:
     run = await given.run()
     before = datetime.now(UTC)
-    out = await results.hear(run.started(), run.failed())
+    out = await results.persist(run.started(), run.failed())
     job = await given.job(run)
     assert (job["status"], job["attempts"], job["fence"]) == ("PENDING", 1, None)
     assert (job["dispatched_at"], job["entry_id"], job["lease_until"]) == (None, None, None)
@@ -193,9 +193,9 @@ async def test_a_retryable_failure_goes_back_to_pending_with_backoff(
 async def test_out_of_budget_the_failed_row_is_the_dead_letter(given: Any, results: Any) -> None:
     run = await given.run()
     for _ in range(2):
-        await results.hear(run.failed())
+        await results.persist(run.failed())
         run = await given.next_run(run)
-    await results.hear(run.failed())
+    await results.persist(run.failed())
     job = await given.job(run)
     assert (job["status"], job["failure_reason"], job["attempts"]) == ("FAILED", "timeout", 3)
     assert await given.counted(run) == (0, 0)
@@ -204,7 +204,7 @@ async def test_out_of_budget_the_failed_row_is_the_dead_letter(given: Any, resul
 
 async def test_what_cannot_be_retried_fails_at_once(given: Any, results: Any) -> None:
     run = await given.run()
-    await results.hear(run.failed("invalid_payload", retryable=False, begun=False))
+    await results.persist(run.failed("invalid_payload", retryable=False, begun=False))
     assert (await given.job(run))["failure_reason"] == "invalid_payload"
 
 
@@ -216,20 +216,20 @@ async def test_a_lost_run_goes_back_to_pending(
     given: Any, results: Any, reason: LossReason, losses: int
 ) -> None:
     run = await given.run()
-    await results.hear(run.lost(reason))
+    await results.persist(run.lost(reason))
     job, attempt = await given.job(run), await given.attempt(run)
     assert (job["status"], job["losses"], job["attempts"]) == ("PENDING", losses, 0)
     assert (job["fence"], job["dispatched_at"]) == (None, None)
     assert (attempt["outcome"], attempt["reason"]) == ("lost", reason)
-    assert results.nudges == 1
+    assert results.freed_slots == 1
 
 
 async def test_a_task_marked_once_that_was_lost_after_started_fails(
     given: Any, make_results: Any
 ) -> None:
     run, results = await given.run(), make_results(once=["echo"])
-    await results.hear(run.started())
-    await results.hear(run.lost(LossReason.RECLAIMED))
+    await results.persist(run.started())
+    await results.persist(run.lost(LossReason.RECLAIMED))
     assert (await given.job(run))["failure_reason"] == "lost_worker"
     assert await given.counted(run) == (0, 0)
 
@@ -237,10 +237,10 @@ async def test_a_task_marked_once_that_was_lost_after_started_fails(
 async def test_a_job_has_its_own_cap_on_losses(given: Any, results: Any) -> None:
     run = await given.run()
     for _ in range(5):
-        await results.hear(run.lost(LossReason.RECLAIMED))
+        await results.persist(run.lost(LossReason.RECLAIMED))
         assert (await given.job(run))["status"] == "PENDING"
         run = await given.next_run(run)
-    await results.hear(run.lost(LossReason.RECLAIMED))
+    await results.persist(run.lost(LossReason.RECLAIMED))
     job = await given.job(run)
     assert (job["status"], job["failure_reason"], job["losses"]) == ("FAILED", "lost_worker", 6)
 
@@ -249,14 +249,14 @@ async def test_word_of_an_ended_lease_is_dropped_if_the_lease_was_renewed(
     given: Any, results: Any
 ) -> None:
     run = await given.run()
-    await results.hear(run.started())
+    await results.persist(run.started())
     ended = (await given.job(run))["lease_until"]
-    await results.hear(run.beat())
-    await results.hear(run.lost(LossReason.LEASE_EXPIRED, ended))
+    await results.persist(run.heartbeat())
+    await results.persist(run.lost(LossReason.LEASE_EXPIRED, ended))
     assert (await given.job(run))["status"] == "RUNNING"
     assert (await given.attempt(run))["outcome"] is None
     renewed = (await given.job(run))["lease_until"]
-    await results.hear(run.lost(LossReason.LEASE_EXPIRED, renewed))
+    await results.persist(run.lost(LossReason.LEASE_EXPIRED, renewed))
     assert (await given.job(run))["status"] == "PENDING"
 
 
@@ -265,14 +265,14 @@ async def test_a_running_job_is_cancelled_on_report_or_loss(
     given: Any, results: Any, how: str
 ) -> None:
     run = await given.run()
-    await results.hear(run.started())
+    await results.persist(run.started())
     await given.ask_to_stop(run)
     words = {
         "report": run.failed("cancelled", retryable=False),
         "failure": run.failed(),
         "loss": run.lost(LossReason.STALE),
     }
-    await results.hear(words[how])
+    await results.persist(words[how])
     job = await given.job(run)
     assert (job["status"], job["failure_reason"]) == ("CANCELLED", "cancelled")
     assert await given.counted(run) == (0, 0)
@@ -282,10 +282,10 @@ async def test_a_success_that_commits_before_the_cancel_wins_and_is_charged(
     given: Any, results: Any, charges: Any
 ) -> None:
     run = await given.run()
-    await results.hear(run.started())
+    await results.persist(run.started())
     await given.ask_to_stop(run)
-    assert len(charges(await results.hear(run.succeeded()))) == 1
-    await results.hear(run.failed("cancelled"))
+    assert len(charges(await results.persist(run.succeeded()))) == 1
+    await results.persist(run.failed("cancelled"))
     assert (await given.job(run))["status"] == "COMPLETED"
     assert await given.counted(run) == (1, 0)
 
@@ -298,7 +298,7 @@ async def test_who_runs_a_cancelled_job_is_told_to_stop(
     await rows.execute(
         "UPDATE jobs.jobs SET status = 'CANCELLED', finished_at = now(), reserved = false"
     )
-    out = await results.hear(run.started())
+    out = await results.persist(run.started())
     [stop] = pick_messages(out, CancelRequested)
     assert stop.fence == run.fence
 
@@ -307,9 +307,9 @@ async def test_what_comes_again_is_answered_with_the_row_as_it_is(
     given: Any, results: Any, charges: Any, pick_messages: Any
 ) -> None:
     run = await given.run()
-    first = await results.hear(run.started(), run.succeeded())
+    first = await results.persist(run.started(), run.succeeded())
     row = await given.job(run)
-    again = await results.hear(run.started(), run.succeeded())
+    again = await results.persist(run.started(), run.succeeded())
     assert await given.job(run) == row
     assert charges(again) == charges(first)
     assert pick_messages(again) == pick_messages(first)
@@ -320,7 +320,7 @@ async def test_what_comes_again_is_answered_with_the_row_as_it_is(
 
 async def test_each_kind_of_end_is_counted(given: Any, results: Any) -> None:
     done, failed, _ = await given.runs(3)
-    await results.hear(done.succeeded(), failed.failed("timeout", retryable=False))
+    await results.persist(done.succeeded(), failed.failed("timeout", retryable=False))
     shown = results.metrics.render().decode()
     assert 'failure_reason="",service="jobs",status="COMPLETED"} 1.0' in shown
     assert 'failure_reason="timeout",service="jobs",status="FAILED"} 1.0' in shown

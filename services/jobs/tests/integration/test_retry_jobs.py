@@ -9,10 +9,10 @@ import asyncpg
 import pytest
 
 from msaas.contracts import Plan, RetryJob, SubmitJob
-from msaas.jobs.application.settle_commands import Settled
+from msaas.jobs.application.process_commands import ProcessedCommands
 from msaas.kernel import MsaasError
 
-Settle = Callable[..., Awaitable[Settled]]
+Settle = Callable[..., Awaitable[ProcessedCommands]]
 Submit = Callable[..., SubmitJob]
 JOB = "SELECT * FROM jobs.jobs WHERE id = $1"
 FAIL = """
@@ -30,31 +30,31 @@ COUNTER = "SELECT jobs_used, jobs_reserved, jobs_limit FROM jobs.usage_counters"
 
 @pytest.fixture
 def fail_job(
-    settle: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+    run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
 ) -> Callable[..., Awaitable[RetryJob]]:
     """Take a job in, fail it, and return the command that begins it anew."""
 
     async def fail(**fields: Any) -> RetryJob:
         command = submit_job(user, plan=Plan.FREE, **fields)
-        await settle(command)
+        await run_commands(command)
         await rows.execute(FAIL, command.job_id)
         return RetryJob(job_id=command.job_id, user_id=user, retry_id=uuid4())
 
     return fail
 
 
-def codes(settled: Settled) -> list[object]:
+def codes(settled: ProcessedCommands) -> list[object]:
     return [
-        one.code if isinstance(one, MsaasError) else one.answer["status"]
-        for one in settled.verdicts
+        one.code if isinstance(one, MsaasError) else one.reply["status"]
+        for one in settled.outcomes
     ]
 
 
 async def test_a_failed_job_begins_anew_with_all_its_attempts_and_a_new_reservation(
-    settle: Settle, fail_job: Any, rows: asyncpg.Connection
+    run_commands: Settle, fail_job: Any, rows: asyncpg.Connection
 ) -> None:
     command = await fail_job()
-    settled = await settle(command)
+    settled = await run_commands(command)
     assert codes(settled) == ["PENDING"]
     row = await rows.fetchrow(JOB, command.job_id)
     assert row is not None
@@ -70,27 +70,27 @@ async def test_a_failed_job_begins_anew_with_all_its_attempts_and_a_new_reservat
     assert [one.version for one in settled.snapshots] == [row["version"]]
 
 
-async def test_it_is_dispatched_again(settle: Settle, fail_job: Any, tick: Any) -> None:
+async def test_it_is_dispatched_again(run_commands: Settle, fail_job: Any, run_tick: Any) -> None:
     command = await fail_job()
-    await settle(command)
-    [picked] = (await tick()).picked
+    await run_commands(command)
+    [picked] = (await run_tick()).picked
     assert (picked.job_id, picked.attempts) == (command.job_id, 0)
 
 
 async def test_the_same_request_begins_it_once_even_when_it_has_failed_again_meanwhile(
-    settle: Settle, fail_job: Any, rows: asyncpg.Connection
+    run_commands: Settle, fail_job: Any, rows: asyncpg.Connection
 ) -> None:
     command = await fail_job()
-    assert codes(await settle(command, command)) == ["PENDING", "PENDING"]
+    assert codes(await run_commands(command, command)) == ["PENDING", "PENDING"]
     await rows.execute(FAIL, command.job_id)
-    again = await settle(command)
+    again = await run_commands(command)
     assert codes(again) == ["FAILED"]
     assert await rows.fetchval("SELECT jobs_reserved FROM jobs.usage_counters") == 0
 
 
 @pytest.mark.parametrize("status", ["PENDING", "COMPLETED", "CANCELLED"])
 async def test_only_a_failed_job_can_be_retried(
-    settle: Settle, fail_job: Any, rows: asyncpg.Connection, status: str
+    run_commands: Settle, fail_job: Any, rows: asyncpg.Connection, status: str
 ) -> None:
     command = await fail_job()
     finished = None if status == "PENDING" else datetime.now(UTC)
@@ -100,41 +100,41 @@ async def test_only_a_failed_job_can_be_retried(
         status,
         finished,
     )
-    assert codes(await settle(command)) == ["conflict"]
+    assert codes(await run_commands(command)) == ["conflict"]
 
 
 async def test_over_the_limit_it_is_refused_and_stays_failed(
-    settle: Settle, fail_job: Any, rows: asyncpg.Connection
+    run_commands: Settle, fail_job: Any, rows: asyncpg.Connection
 ) -> None:
     command = await fail_job()
     await rows.execute("UPDATE jobs.usage_counters SET jobs_used = jobs_limit")
-    [refusal] = (await settle(command)).verdicts
+    [refusal] = (await run_commands(command)).outcomes
     assert isinstance(refusal, MsaasError)
     assert (refusal.code, refusal.context["limit"]) == ("quota_exceeded", 100)
     assert await rows.fetchval("SELECT status FROM jobs.jobs") == "FAILED"
 
 
 async def test_of_two_retries_with_one_job_left_one_is_accepted(
-    settle: Settle, fail_job: Any, rows: asyncpg.Connection
+    run_commands: Settle, fail_job: Any, rows: asyncpg.Connection
 ) -> None:
     first, second = await fail_job(), await fail_job()
     await rows.execute("UPDATE jobs.usage_counters SET jobs_used = jobs_limit - 1")
-    assert sorted(map(str, codes(await settle(first, second)))) == ["PENDING", "quota_exceeded"]
+    assert sorted(map(str, codes(await run_commands(first, second)))) == ["PENDING", "quota_exceeded"]
 
 
 async def test_a_job_whose_deadline_or_parameters_are_gone_is_refused(
-    settle: Settle, fail_job: Any, rows: asyncpg.Connection
+    run_commands: Settle, fail_job: Any, rows: asyncpg.Connection
 ) -> None:
     late, bare = await fail_job(), await fail_job()
     past = datetime.now(UTC) - timedelta(seconds=1)
     await rows.execute("UPDATE jobs.jobs SET deadline_at = $2 WHERE id = $1", late.job_id, past)
     await rows.execute("UPDATE jobs.jobs SET payload = NULL WHERE id = $1", bare.job_id)
-    assert codes(await settle(late, bare)) == ["conflict", "conflict"]
+    assert codes(await run_commands(late, bare)) == ["conflict", "conflict"]
 
 
 async def test_another_users_job_does_not_exist(
-    settle: Settle, fail_job: Any, add_user: Any
+    run_commands: Settle, fail_job: Any, add_user: Any
 ) -> None:
     command = await fail_job()
     foreign = command.model_copy(update={"user_id": await add_user()})
-    assert codes(await settle(foreign)) == ["not_found"]
+    assert codes(await run_commands(foreign)) == ["not_found"]

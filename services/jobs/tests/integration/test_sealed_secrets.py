@@ -33,25 +33,25 @@ def submit_secret(submit_job: Submit, user: UUID) -> Callable[..., SubmitJob]:
 
 
 async def test_a_worker_gets_the_secret_and_the_record_does_not(
-    settle: Any, submit_secret: Any, tick: Any, workers: Any, rows: asyncpg.Connection
+    run_commands: Any, submit_secret: Any, run_tick: Any, workers: Any, rows: asyncpg.Connection
 ) -> None:
-    await settle(submit_secret())
-    await tick()
+    await run_commands(submit_secret())
+    await run_tick()
     [envelope] = workers.sent
     assert envelope.payload == {"message": "x", "secret": SECRET}
     assert SECRET not in str(await rows.fetch("SELECT jobs::text FROM jobs.jobs"))
 
 
 async def test_a_seal_that_does_not_open_fails_its_job_and_stops_no_other(
-    settle: Any, submit_secret: Any, tick: Any, workers: Any
+    run_commands: Any, submit_secret: Any, run_tick: Any, workers: Any
 ) -> None:
     stranger = Sealer(PrivateKey.generate().public)
     bad, moved, good = submit_secret(stranger), submit_secret(field="other"), submit_secret()
-    await settle(bad, moved, good)
-    await tick()
+    await run_commands(bad, moved, good)
+    await run_tick()
     assert [one.job_id for one in workers.sent] == [good.job_id]
-    assert workers.given_up.keys() == {bad.job_id, moved.job_id}
-    assert SECRET not in str(workers.given_up)
+    assert workers.undeliverable.keys() == {bad.job_id, moved.job_id}
+    assert SECRET not in str(workers.undeliverable)
 
 
 async def test_such_a_job_ends_as_failed_for_good(

@@ -10,9 +10,9 @@ import asyncpg
 
 from msaas.contracts import USAGE_GENESIS, usage_hash
 from msaas.jobs.adapters.postgres import results_sql as sql
-from msaas.jobs.adapters.postgres.results_rows import beat_row, move_row, read_job, read_run
-from msaas.jobs.domain.settling import Rules, decide
-from msaas.jobs.entrypoints.topics.results import read
+from msaas.jobs.adapters.postgres.results_rows import lease_row, state_row, read_job, read_run
+from msaas.jobs.domain.settlement import SettlementRules, decide
+from msaas.jobs.entrypoints.topics.results import read_report
 from msaas.postgres import Database
 from msaas.testing import wait_until
 
@@ -25,7 +25,7 @@ FROM jobs.usage_events e
 LEFT JOIN jobs.usage_events p ON p.subject_id = e.subject_id AND p.seq = e.seq - 1
 """
 OTHER_WAY = r"Seq Scan on jobs\b|jobs_(by|to|on|one)"
-ADRIFT = """
+DRIFTED = """
 SELECT count(*) FROM jobs.usage_counters c
 LEFT JOIN LATERAL (
   SELECT count(*) AS events FROM jobs.usage_events e
@@ -68,7 +68,7 @@ async def check_chain(rows: asyncpg.Connection, count: int) -> None:
     for row in await rows.fetch("SELECT subject_id, head, last_seq FROM jobs.subjects"):
         assert row["head"].hex() == heads[row["subject_id"]]
     assert await rows.fetchval(CHAIN_IN_SQL, count) is True
-    assert await rows.fetchval(ADRIFT) == 0
+    assert await rows.fetchval(DRIFTED) == 0
 
 
 async def test_the_chain_is_whole_after_200_completions_in_random_batches(
@@ -80,7 +80,7 @@ async def test_the_chain_is_whole_after_200_completions_in_random_batches(
         failed, done = batch[::10], [run for n, run in enumerate(batch) if n % 10]
         words = [run.succeeded() for run in done]
         words += [run.failed(retryable=False) for run in failed]
-        told += charges(await results.hear(*words))
+        told += charges(await results.persist(*words))
     completed = await rows.fetchval("SELECT count(*) FROM jobs.jobs WHERE status = 'COMPLETED'")
     assert 150 < completed < 200
     await check_chain(rows, completed)
@@ -94,7 +94,7 @@ async def test_several_jobs_of_one_subject_in_one_batch_follow_each_other(
     given: Any, results: Any, rows: asyncpg.Connection, charges: Any
 ) -> None:
     runs = await given.runs(20)
-    facts = charges(await results.hear(*[run.succeeded() for run in runs]))
+    facts = charges(await results.persist(*[run.succeeded() for run in runs]))
     assert [fact.seq for fact in facts] == list(range(1, 21))
     await check_chain(rows, 20)
 
@@ -111,7 +111,7 @@ async def test_two_replicas_with_the_same_users_neither_deadlock_nor_charge_twic
         random.Random(number).shuffle(mine)  # noqa: S311  # each its own order
         told: list[Any] = []
         for batch in cut(mine, 30):
-            out = await replicas[number].hear(
+            out = await replicas[number].persist(
                 *[run.started() for run in batch], *[run.succeeded() for run in batch]
             )
             told += charges(out)
@@ -137,7 +137,7 @@ async def test_a_row_that_another_holds_is_waited_for_more_than_once(
 
     async with rows.transaction():
         await rows.execute("SELECT FROM jobs.jobs WHERE id = $1 FOR UPDATE", run.job)
-        hearing = asyncio.create_task(results.hear(run.succeeded()))
+        hearing = asyncio.create_task(results.persist(run.succeeded()))
         await wait_until(is_waiting)
         await wait_until(has_given_up)
     await hearing
@@ -161,11 +161,11 @@ async def test_the_write_goes_by_primary_key_at_a_size_that_matters(
         runs[0].user,
     )
     await rows.execute("ANALYZE jobs.jobs, jobs.job_attempts")
-    verdicts = [await verdict_on(rows, run) for run in runs[:200]]
+    verdicts = [await read_state(rows, run) for run in runs[:200]]
     ids = [run.job for run in runs[:200]]
     statements: list[tuple[str, list[Any]]] = [
-        (sql.MOVE, list(zip(*map(move_row, verdicts), strict=True))),
-        (sql.BEAT, list(zip(*map(beat_row, verdicts), strict=True))),
+        (sql.UPDATE_STATES, list(zip(*map(state_row, verdicts), strict=True))),
+        (sql.RENEW_LEASES, list(zip(*map(lease_row, verdicts), strict=True))),
         (sql.LOCK_JOBS, [ids, ids]),
     ]
     # What is kept prepared is planned without its values after a while.
@@ -177,14 +177,14 @@ async def test_the_write_goes_by_primary_key_at_a_size_that_matters(
             assert not [scan for scan in scans if re.search(OTHER_WAY, scan)]
 
 
-async def verdict_on(rows: asyncpg.Connection, run: Any) -> Any:
+async def read_state(rows: asyncpg.Connection, run: Any) -> Any:
     [job] = await rows.fetch(sql.LOCK_JOBS, [run.job], [])
     [attempt] = await rows.fetch(sql.FIND_RUNS, [run.job])
-    rules = Rules(once=frozenset(), draw=lambda: 1.0)
+    rules = SettlementRules(once=frozenset(), jitter=lambda: 1.0)
     return decide(
         read_job(job),
         {run.fence: read_run(attempt)},
-        {run.fence: read(run.succeeded())},
+        {run.fence: read_report(run.succeeded())},
         job["created_at"],
         rules,
     )
@@ -206,13 +206,13 @@ async def test_beats_touch_no_index(
     database = await open_database(max_size=1)
     results = make_results(database)
     runs = await given.runs(200)
-    await results.hear(*[run.started() for run in runs])
+    await results.persist(*[run.started() for run in runs])
     # With room on every page, only a changed index can ask for new index entries.
     await rows.execute("ALTER TABLE jobs.jobs SET (fillfactor = 10)")
     await rows.execute("VACUUM FULL jobs.jobs")
     before = await count_updates(database, rows)
     for _ in range(5):
-        await results.hear(*[run.beat() for run in runs], runs[0].progressed(50))
+        await results.persist(*[run.heartbeat() for run in runs], runs[0].progressed(50))
     after = await count_updates(database, rows)
     updates, hot = (now - was for now, was in zip(after, before, strict=True))
     assert hot == updates == 5 * 200

@@ -7,10 +7,10 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from msaas.contracts import Idempotency, JobItem, Plan, Source, SubmitJobs
-from msaas.jobs.application.book import Accepted
-from msaas.jobs.application.settle_commands import Settled
+from msaas.jobs.application.command_batch import CommandOutcome
+from msaas.jobs.application.process_commands import ProcessedCommands
 
-Settle = Callable[..., Awaitable[Settled]]
+Settle = Callable[..., Awaitable[ProcessedCommands]]
 
 
 def build_batch(user: UUID, count: int = 3) -> SubmitJobs:
@@ -21,17 +21,17 @@ def build_batch(user: UUID, count: int = 3) -> SubmitJobs:
     return SubmitJobs(user_id=user, plan=Plan.FREE, source=Source.API, jobs=tuple(items))
 
 
-def items_of(settled: Settled) -> list[dict[str, Any]]:
-    [verdict] = settled.verdicts
-    assert isinstance(verdict, Accepted)
-    return [dict(item) for item in verdict.answer["items"]]  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType, reportUnknownArgumentType]  # what is answered is anything
+def items_of(settled: ProcessedCommands) -> list[dict[str, Any]]:
+    [verdict] = settled.outcomes
+    assert isinstance(verdict, CommandOutcome)
+    return [dict(item) for item in verdict.reply["items"]]  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType, reportUnknownArgumentType]  # what is answered is anything
 
 
 async def test_all_jobs_of_a_batch_are_taken_in_by_one_transaction(
-    settle: Settle, user: UUID, rows: asyncpg.Connection
+    run_commands: Settle, user: UUID, rows: asyncpg.Connection
 ) -> None:
     batch = build_batch(user, 100)
-    settled = await settle(batch)
+    settled = await run_commands(batch)
     assert [item["job_id"] for item in items_of(settled)] == [one.job_id for one in batch.jobs]
     assert all(item["ok"] for item in items_of(settled))
     assert await rows.fetchval("SELECT count(DISTINCT xmin::text) FROM jobs.jobs") == 1
@@ -39,12 +39,12 @@ async def test_all_jobs_of_a_batch_are_taken_in_by_one_transaction(
 
 
 async def test_what_is_refused_stops_no_other_and_says_why(
-    settle: Settle, user: UUID, rows: asyncpg.Connection
+    run_commands: Settle, user: UUID, rows: asyncpg.Connection
 ) -> None:
     batch = build_batch(user)
     first, second, third = batch.jobs
     odd = second.model_copy(update={"task_type": "juggle"})
-    settled = await settle(batch.model_copy(update={"jobs": (first, odd, third)}))
+    settled = await run_commands(batch.model_copy(update={"jobs": (first, odd, third)}))
     told = items_of(settled)
     assert [item["ok"] for item in told] == [True, False, True]
     assert told[1]["problem"]["code"] == "validation_failed"
@@ -52,25 +52,25 @@ async def test_what_is_refused_stops_no_other_and_says_why(
 
 
 async def test_a_batch_over_the_limit_is_taken_in_as_far_as_the_limit_goes(
-    settle: Settle, user: UUID, rows: asyncpg.Connection
+    run_commands: Settle, user: UUID, rows: asyncpg.Connection
 ) -> None:
-    await settle(build_batch(user, 98))
-    told = items_of(await settle(build_batch(user, 5)))
+    await run_commands(build_batch(user, 98))
+    told = items_of(await run_commands(build_batch(user, 5)))
     assert [item["ok"] for item in told] == [True, True, False, False, False]
     assert told[2]["problem"]["context"]["limit"] == 100
     assert await rows.fetchval("SELECT jobs_reserved FROM jobs.usage_counters") == 100
 
 
 async def test_a_repeated_batch_inserts_nothing_and_is_answered_alike(
-    settle: Settle, user: UUID, rows: asyncpg.Connection
+    run_commands: Settle, user: UUID, rows: asyncpg.Connection
 ) -> None:
     batch = build_batch(user)
-    assert items_of(await settle(batch)) == items_of(await settle(batch))
+    assert items_of(await run_commands(batch)) == items_of(await run_commands(batch))
     assert await rows.fetchval("SELECT count(*) FROM jobs.jobs") == 3
 
 
 async def test_a_key_stands_for_each_item_by_itself(
-    settle: Settle, user: UUID, rows: asyncpg.Connection
+    run_commands: Settle, user: UUID, rows: asyncpg.Connection
 ) -> None:
     def keyed() -> SubmitJobs:
         batch = build_batch(user)
@@ -82,7 +82,7 @@ async def test_a_key_stands_for_each_item_by_itself(
         )
         return batch.model_copy(update={"jobs": items})
 
-    first, second = items_of(await settle(keyed())), items_of(await settle(keyed()))
+    first, second = items_of(await run_commands(keyed())), items_of(await run_commands(keyed()))
     assert [one["job_id"] for one in first] == [one["job_id"] for one in second]
     assert [one["replayed"] for one in second] == [True] * 3
     assert await rows.fetchval("SELECT count(*) FROM jobs.jobs") == 3

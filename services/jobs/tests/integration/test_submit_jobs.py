@@ -10,12 +10,12 @@ import asyncpg
 import pytest
 
 from msaas.contracts import CancelJob, Idempotency, JobStatus, Plan, SubmitJob
-from msaas.jobs.application.book import Accepted
-from msaas.jobs.application.settle_commands import Settled
+from msaas.jobs.application.command_batch import CommandOutcome
+from msaas.jobs.application.process_commands import ProcessedCommands
 from msaas.kernel import MsaasError
 from msaas.testing import wait_until
 
-Settle = Callable[..., Awaitable[Settled]]
+Settle = Callable[..., Awaitable[ProcessedCommands]]
 Submit = Callable[..., SubmitJob]
 KEY = Idempotency(key="order-1", fingerprint="ab" * 32)
 WAITING = (
@@ -25,15 +25,15 @@ WAITING = (
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 
 
-def codes(settled: Settled) -> list[str]:
+def codes(settled: ProcessedCommands) -> list[str]:
     return [
-        verdict.code if isinstance(verdict, MsaasError) else str(verdict.answer["status"])
-        for verdict in settled.verdicts
+        verdict.code if isinstance(verdict, MsaasError) else str(verdict.reply["status"])
+        for verdict in settled.outcomes
     ]
 
 
-def answers(settled: Settled) -> list[dict[str, object]]:
-    return [one.answer for one in settled.verdicts if isinstance(one, Accepted)]
+def answers(settled: ProcessedCommands) -> list[dict[str, object]]:
+    return [one.reply for one in settled.outcomes if isinstance(one, CommandOutcome)]
 
 
 async def read_counters(rows: asyncpg.Connection, user: UUID) -> list[asyncpg.Record]:
@@ -122,13 +122,13 @@ async def test_a_limit_holds_to_the_job_under_concurrency(
 
 
 async def test_a_refusal_for_want_of_quota_says_what_there_is_and_when_it_ends(
-    settle: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+    run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
 ) -> None:
-    await settle(submit_job(user))
+    await run_commands(submit_job(user))
     await rows.execute("UPDATE jobs.usage_counters SET jobs_used = 98")
-    settled = await settle(submit_job(user), submit_job(user))
+    settled = await run_commands(submit_job(user), submit_job(user))
     assert codes(settled) == ["PENDING", "quota_exceeded"]
-    [_, refusal] = settled.verdicts
+    [_, refusal] = settled.outcomes
     assert isinstance(refusal, MsaasError)
     month = datetime.now(UTC).month % 12 + 1
     assert datetime.fromisoformat(str(refusal.context.pop("resets_at"))).month == month
@@ -136,13 +136,13 @@ async def test_a_refusal_for_want_of_quota_says_what_there_is_and_when_it_ends(
 
 
 async def test_commands_of_one_user_take_effect_in_their_order(
-    settle: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+    run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
 ) -> None:
-    await settle(submit_job(user))
+    await run_commands(submit_job(user))
     await rows.execute("UPDATE jobs.usage_counters SET jobs_used = 98")
     first, second, third = (submit_job(user) for _ in range(3))
     cancel = CancelJob(job_id=first.job_id, user_id=user)
-    settled = await settle(cancel, first, second, cancel, third)
+    settled = await run_commands(cancel, first, second, cancel, third)
     assert codes(settled) == ["not_found", "PENDING", "quota_exceeded", "CANCELLED", "PENDING"]
     assert [(one.status, one.version) for one in settled.snapshots if one.id == first.job_id] == [
         (JobStatus.PENDING, 1),
@@ -152,23 +152,23 @@ async def test_commands_of_one_user_take_effect_in_their_order(
 
 
 async def test_enterprise_has_no_limit_and_an_override_wins_over_the_plan(
-    settle: Settle, submit_job: Submit, add_user: Any, rows: asyncpg.Connection
+    run_commands: Settle, submit_job: Submit, add_user: Any, rows: asyncpg.Connection
 ) -> None:
     big, small = await add_user(), await add_user()
-    await settle(submit_job(big, plan=Plan.ENTERPRISE), submit_job(small))
+    await run_commands(submit_job(big, plan=Plan.ENTERPRISE), submit_job(small))
     await rows.execute("UPDATE jobs.usage_counters SET jobs_used = 1000000 WHERE user_id = $1", big)
     await rows.execute("DELETE FROM jobs.usage_counters WHERE user_id = $1", small)
     one = "UPDATE jobs.subjects SET overrides = '{\"jobs_per_period\": 1}' WHERE user_id = $1"
     await rows.execute(one, small)
-    settled = await settle(submit_job(big), submit_job(small), submit_job(small))
+    settled = await run_commands(submit_job(big), submit_job(small), submit_job(small))
     assert codes(settled) == ["PENDING", "PENDING", "quota_exceeded"]
 
 
 async def test_the_subject_is_minted_with_the_plan_of_the_first_submit_and_keeps_its_own(
-    settle: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+    run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
 ) -> None:
-    await settle(submit_job(user, plan=Plan.PRO), submit_job(user, plan=Plan.FREE))
-    await settle(submit_job(user, plan=Plan.FREE))
+    await run_commands(submit_job(user, plan=Plan.PRO), submit_job(user, plan=Plan.FREE))
+    await run_commands(submit_job(user, plan=Plan.FREE))
     subject = await rows.fetchrow("SELECT * FROM jobs.subjects WHERE user_id = $1", user)
     [counter] = await read_counters(rows, user)
     assert subject is not None
@@ -178,10 +178,10 @@ async def test_the_subject_is_minted_with_the_plan_of_the_first_submit_and_keeps
 
 
 async def test_each_job_holds_a_reservation_in_the_present_period(
-    settle: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+    run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
 ) -> None:
     command = submit_job(user)
-    await settle(command)
+    await run_commands(command)
     job = await rows.fetchrow("SELECT * FROM jobs.jobs WHERE id = $1", command.job_id)
     [counter] = await read_counters(rows, user)
     assert job is not None
@@ -190,15 +190,15 @@ async def test_each_job_holds_a_reservation_in_the_present_period(
 
 
 async def test_past_the_end_of_a_period_the_next_one_opens_beside_it(
-    settle: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+    run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
 ) -> None:
-    await settle(submit_job(user, plan=Plan.PRO))
+    await run_commands(submit_job(user, plan=Plan.PRO))
     for table in ("subjects", "usage_counters"):
         await rows.execute(
             f"UPDATE jobs.{table} SET period_start = period_start - interval '70 days',"
             " period_end = period_end - interval '40 days'"
         )
-    await settle(submit_job(user), submit_job(user))
+    await run_commands(submit_job(user), submit_job(user))
     now = datetime.now(UTC)
     new, old = await read_counters(rows, user)
     subject = await rows.fetchrow("SELECT * FROM jobs.subjects")
@@ -212,14 +212,14 @@ async def test_past_the_end_of_a_period_the_next_one_opens_beside_it(
 
 
 async def test_a_key_answers_with_its_first_job_also_within_one_batch(
-    settle: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+    run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
 ) -> None:
     first = submit_job(user, idempotency=KEY)
-    settled = await settle(first, submit_job(user, idempotency=KEY))
+    settled = await run_commands(first, submit_job(user, idempotency=KEY))
     await rows.execute(
         "UPDATE jobs.jobs SET status = 'COMPLETED', finished_at = now(), reserved = false"
     )
-    later = await settle(submit_job(user, idempotency=KEY))
+    later = await run_commands(submit_job(user, idempotency=KEY))
     said = [*answers(settled), *answers(later)]
     assert [(one["job_id"], one["status"], one["replayed"]) for one in said] == [
         (first.job_id, "PENDING", False),
@@ -230,11 +230,11 @@ async def test_a_key_answers_with_its_first_job_also_within_one_batch(
 
 
 async def test_a_key_is_refused_for_another_body_and_free_for_another_user_or_item(
-    settle: Settle, submit_job: Submit, add_user: Any
+    run_commands: Settle, submit_job: Submit, add_user: Any
 ) -> None:
     one, other = await add_user(), await add_user()
-    await settle(submit_job(one, idempotency=KEY))
-    settled = await settle(
+    await run_commands(submit_job(one, idempotency=KEY))
+    settled = await run_commands(
         submit_job(one, idempotency=KEY.model_copy(update={"fingerprint": "cd" * 32})),
         submit_job(one, idempotency=KEY.model_copy(update={"item": 1})),
         submit_job(other, idempotency=KEY),
@@ -243,12 +243,12 @@ async def test_a_key_is_refused_for_another_body_and_free_for_another_user_or_it
 
 
 async def test_a_redelivered_command_is_answered_as_before_and_changes_nothing(
-    settle: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+    run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
 ) -> None:
     command = submit_job(user)
-    before = await settle(command, command)
+    before = await run_commands(command, command)
     await rows.execute("UPDATE jobs.jobs SET status = 'RUNNING'")
-    after = await settle(command)
+    after = await run_commands(command)
     assert answers(after) * 2 == answers(before)
     assert [(one.status, one.version) for one in after.snapshots] == [(JobStatus.RUNNING, 2)]
     assert await count_jobs(rows) == 1
@@ -256,22 +256,22 @@ async def test_a_redelivered_command_is_answered_as_before_and_changes_nothing(
 
 
 async def test_nobody_gets_a_job_under_an_id_that_is_anothers(
-    settle: Settle, submit_job: Submit, add_user: Any
+    run_commands: Settle, submit_job: Submit, add_user: Any
 ) -> None:
     command = submit_job(await add_user())
-    await settle(command)
-    settled = await settle(submit_job(await add_user(), job_id=command.job_id))
+    await run_commands(command)
+    settled = await run_commands(submit_job(await add_user(), job_id=command.job_id))
     assert codes(settled) == ["conflict"]
 
 
 async def test_users_who_are_erased_or_unknown_are_refused_and_nobody_else(
-    settle: Settle, submit_job: Submit, add_user: Any, rows: asyncpg.Connection
+    run_commands: Settle, submit_job: Submit, add_user: Any, rows: asyncpg.Connection
 ) -> None:
     erasing, fine = await add_user(), await add_user()
     job = submit_job(erasing)
-    await settle(job)
+    await run_commands(job)
     await rows.execute("UPDATE jobs.subjects SET erasing_at = now()")
-    settled = await settle(
+    settled = await run_commands(
         submit_job(uuid4()),
         submit_job(erasing),
         CancelJob(job_id=job.job_id, user_id=erasing),
@@ -282,11 +282,11 @@ async def test_users_who_are_erased_or_unknown_are_refused_and_nobody_else(
 
 
 async def test_an_unknown_task_or_parent_is_refused(
-    settle: Settle, submit_job: Submit, add_user: Any
+    run_commands: Settle, submit_job: Submit, add_user: Any
 ) -> None:
     user, other = await add_user(), await add_user()
     parent, foreign = submit_job(user), submit_job(other)
-    settled = await settle(
+    settled = await run_commands(
         parent,
         foreign,
         submit_job(user, task_type="conjure"),
@@ -299,13 +299,13 @@ async def test_an_unknown_task_or_parent_is_refused(
 async def test_a_locked_user_is_told_to_try_again_and_holds_up_nobody_else(
     gateway: Any,
     start_service: Any,
-    settle: Settle,
+    run_commands: Settle,
     submit_job: Submit,
     add_user: Any,
     rows: asyncpg.Connection,
 ) -> None:
     users = [await add_user() for _ in range(4)]
-    await settle(*map(submit_job, users))
+    await run_commands(*map(submit_job, users))
     await start_service()
     async with rows.transaction():
         await rows.execute("SELECT FROM jobs.subjects WHERE user_id = $1 FOR UPDATE", users[1])
@@ -317,13 +317,13 @@ async def test_a_locked_user_is_told_to_try_again_and_holds_up_nobody_else(
 async def test_a_user_who_is_locked_for_a_moment_is_told_nothing_of_it(
     gateway: Any,
     start_service: Any,
-    settle: Settle,
+    run_commands: Settle,
     submit_job: Submit,
     user: UUID,
     rows: asyncpg.Connection,
     schema_url: str,
 ) -> None:
-    await settle(submit_job(user))
+    await run_commands(submit_job(user))
     await start_service()
     async with rows.transaction():
         await rows.execute("SELECT FROM jobs.subjects FOR UPDATE")
@@ -370,8 +370,8 @@ async def test_data_that_the_record_refuses_fails_alone(
 
 @pytest.mark.parametrize("count", [1, 200])
 async def test_a_batch_of_any_size_is_one_transaction(
-    count: int, settle: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+    count: int, run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
 ) -> None:
-    await settle(*(submit_job(user, plan=Plan.PRO) for _ in range(count)))
+    await run_commands(*(submit_job(user, plan=Plan.PRO) for _ in range(count)))
     assert await rows.fetchval("SELECT count(DISTINCT xmin::text) FROM jobs.jobs") == 1
     assert await count_jobs(rows) == count

@@ -9,16 +9,16 @@ import pytest
 import pytest_asyncio
 
 from msaas.contracts import JobLost, LossReason
-from msaas.jobs.adapters.postgres.sweep import OVERDUE, PostgresLeases
-from msaas.jobs.application.sweep_leases import LOOK_AGAIN, SweepLeases
+from msaas.jobs.adapters.postgres.leases import OVERDUE, PostgresLeases
+from msaas.jobs.application.sweep_leases import RECHECK_INTERVAL, SweepLeasesTask
 from msaas.jobs.bootstrap import PRODUCES
 from msaas.kernel import RetryPolicy
-from msaas.messaging import Messenger, Pace
+from msaas.messaging import Messenger, ConsumerTimings
 from msaas.postgres import Database
 from msaas.telemetry import Metrics
 from msaas.testing import FakeClock, build_job_envelope, build_job_started, wait_until
 
-PACE = Pace(block=0.05, beat=0.1, idle=0.5, drain=0.5, retry=RetryPolicy(base=0.01, cap=0.1))
+TIMINGS = ConsumerTimings(block_timeout=0.05, heartbeat_interval=0.1, reclaim_after=0.5, drain_timeout=0.5, retry=RetryPolicy(base=0.01, cap=0.1))
 AGES = {
     "lease": "UPDATE jobs.jobs SET lease_until = now() - interval '1 second' WHERE id = $1",
     "wait": "UPDATE jobs.jobs SET dispatched_at = now() - interval '11 seconds' WHERE id = $1",
@@ -26,14 +26,14 @@ AGES = {
 
 
 @pytest.fixture
-def messenger(environment: str, open_wire: Callable[..., Any]) -> Messenger:
+def messenger(environment: str, open_broker: Callable[..., Any]) -> Messenger:
     return Messenger(
-        open_wire(),
+        open_broker(),
         "jobs",
         environment,
         metrics=Metrics("jobs", "test"),
         produces=PRODUCES,
-        pace=PACE,
+        timings=TIMINGS,
     )
 
 
@@ -43,13 +43,13 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def sweep(database: Database, messenger: Messenger, clock: FakeClock) -> SweepLeases:
+def sweep(database: Database, messenger: Messenger, clock: FakeClock) -> SweepLeasesTask:
     metrics = Metrics("jobs", "test")
-    return SweepLeases(PostgresLeases(database), messenger, messenger.publisher, metrics, clock)
+    return SweepLeasesTask(PostgresLeases(database), messenger, messenger.publisher, metrics, clock)
 
 
 @pytest_asyncio.fixture
-async def put_on_wire(messenger: Messenger, rows: asyncpg.Connection) -> Any:
+async def publish_envelope(messenger: Messenger, rows: asyncpg.Connection) -> Any:
     async def put(run: Any) -> str:
         envelope = build_job_envelope(**run.key)
         entry_id = await messenger.publisher.publish("jobs.generic", envelope, correlation_id="c")
@@ -60,7 +60,7 @@ async def put_on_wire(messenger: Messenger, rows: asyncpg.Connection) -> Any:
 
 
 @pytest_asyncio.fixture
-async def said(read_topic: Any) -> AsyncIterator[Any]:
+async def read_losses(read_topic: Any) -> AsyncIterator[Any]:
     async def list_losses() -> list[JobLost]:
         return [one for one in await read_topic("jobs.results") if isinstance(one, JobLost)]
 
@@ -68,16 +68,16 @@ async def said(read_topic: Any) -> AsyncIterator[Any]:
 
 
 async def test_an_ended_lease_is_reported_with_its_time_and_nothing_changes(
-    given: Any, results: Any, rows: asyncpg.Connection, sweep: SweepLeases, said: Any
+    given: Any, results: Any, rows: asyncpg.Connection, sweep: SweepLeasesTask, read_losses: Any
 ) -> None:
     run = await given.run()
-    await results.hear(run.started())
+    await results.persist(run.started())
     await sweep()
-    assert await said() == []
+    assert await read_losses() == []
     await rows.execute(AGES["lease"], run.job)
     before = await given.job(run)
     await sweep()
-    [loss] = await said()
+    [loss] = await read_losses()
     assert (loss.job_id, loss.fence) == (run.job, run.fence)
     assert (loss.reason, loss.lease_until) == (LossReason.LEASE_EXPIRED, before["lease_until"])
     assert await given.job(run) == before
@@ -87,33 +87,33 @@ async def test_a_lease_is_reported_once_while_the_word_is_unread(
     given: Any,
     results: Any,
     rows: asyncpg.Connection,
-    sweep: SweepLeases,
-    said: Any,
+    sweep: SweepLeasesTask,
+    read_losses: Any,
     messenger: Messenger,
 ) -> None:
     run = await given.run()
-    await results.hear(run.started())
+    await results.persist(run.started())
     await rows.execute(AGES["lease"], run.job)
     for _ in range(3):
         await sweep()
-    assert len(await said()) == 1
-    wire, key = messenger.station.wire, messenger.publisher.get_key("jobs.results")
+    assert len(await read_losses()) == 1
+    wire, key = messenger.context.broker, messenger.publisher.get_stream_key("jobs.results")
     await wire.delete(key, [await wire.last_id(key)])
     await sweep()
-    assert len(await said()) == 1, "it was taken without effect: it is said again"
+    assert len(await read_losses()) == 1, "it was taken without effect: it is said again"
 
 
 async def test_the_word_queues_behind_unread_beats_and_finished_work(
     given: Any,
     results: Any,
     rows: asyncpg.Connection,
-    sweep: SweepLeases,
+    sweep: SweepLeasesTask,
     messenger: Messenger,
     read_topic: Any,
 ) -> None:
     """The service was away: its own clock says that the leases ended, the topic knows better."""
     beating, done = await given.run(), await given.run()
-    await results.hear(beating.started(), done.started())
+    await results.persist(beating.started(), done.started())
     for run in (beating, done):
         await rows.execute(AGES["lease"], run.job)
     for word in (beating.beat(), done.succeeded()):
@@ -122,27 +122,27 @@ async def test_the_word_queues_behind_unread_beats_and_finished_work(
     unread = await read_topic("jobs.results")
     assert [type(one).__name__ for one in unread][2:] == ["JobLost", "JobLost"]
     for word in unread:
-        await results.hear(word)
+        await results.persist(word)
     assert (await given.job(beating))["status"] == "RUNNING"
     assert (await given.job(done))["status"] == "COMPLETED"
     assert await rows.fetchval("SELECT sum(losses) FROM jobs.jobs") == 0
 
 
 async def test_a_cancel_that_nobody_answers_ends_after_ten_seconds(
-    given: Any, results: Any, sweep: SweepLeases, said: Any
+    given: Any, results: Any, sweep: SweepLeasesTask, read_losses: Any
 ) -> None:
     run = await given.run()
-    await results.hear(run.started())
+    await results.persist(run.started())
     await given.ask_to_stop(run, timedelta(seconds=9))
     await sweep()
-    assert await said() == []
+    assert await read_losses() == []
     await given.ask_to_stop(run, timedelta(seconds=11))
     await sweep()
-    await results.hear(run.beat())
+    await results.persist(run.heartbeat())
     await sweep()
-    [loss] = await said()
+    [loss] = await read_losses()
     assert loss.reason is LossReason.STALE
-    await results.hear(loss)
+    await results.persist(loss)
     assert (await given.job(run))["status"] == "CANCELLED"
 
 
@@ -150,91 +150,91 @@ async def test_18_jobs_behind_2_slow_ones_are_not_taken_for_lost(
     given: Any,
     results: Any,
     rows: asyncpg.Connection,
-    sweep: SweepLeases,
-    said: Any,
-    put_on_wire: Any,
+    sweep: SweepLeasesTask,
+    read_losses: Any,
+    publish_envelope: Any,
     clock: FakeClock,
 ) -> None:
     runs = await given.runs(20)
     for run in runs:
-        await put_on_wire(run)
+        await publish_envelope(run)
         await rows.execute(AGES["wait"], run.job)
-    await results.hear(runs[0].started(), runs[1].started())
+    await results.persist(runs[0].started(), runs[1].started())
     for _ in range(3):
         await sweep()
-        await clock.advance(LOOK_AGAIN)
-    assert await said() == []
+        await clock.advance(RECHECK_INTERVAL)
+    assert await read_losses() == []
 
 
 async def test_a_missing_entry_is_picked_again_and_no_loss_is_counted(
     given: Any,
     results: Any,
     rows: asyncpg.Connection,
-    sweep: SweepLeases,
-    said: Any,
-    put_on_wire: Any,
+    sweep: SweepLeasesTask,
+    read_losses: Any,
+    publish_envelope: Any,
     messenger: Messenger,
     clock: FakeClock,
-    tick: Any,
+    run_tick: Any,
 ) -> None:
     run = await given.run()
-    entry_id = await put_on_wire(run)
+    entry_id = await publish_envelope(run)
     await messenger.withdraw("jobs.generic", [entry_id])
     await sweep()
-    assert await said() == [], "it has not been long enough"
+    assert await read_losses() == [], "it has not been long enough"
     await rows.execute(AGES["wait"], run.job)
     await sweep()
-    [loss] = await said()
+    [loss] = await read_losses()
     assert loss.reason is LossReason.STALE
-    await results.hear(loss)
+    await results.persist(loss)
     job = await given.job(run)
     assert (job["status"], job["losses"], job["attempts"], job["fence"]) == ("PENDING", 0, 0, None)
-    assert [one.job_id for one in (await tick()).picked] == [run.job]
+    assert [one.job_id for one in (await run_tick()).picked] == [run.job]
     assert (await given.job(run))["fence"] not in {None, run.fence}
 
 
 async def test_an_entry_that_was_there_is_looked_for_again_after_a_while(
     given: Any,
     rows: asyncpg.Connection,
-    sweep: SweepLeases,
-    said: Any,
-    put_on_wire: Any,
+    sweep: SweepLeasesTask,
+    read_losses: Any,
+    publish_envelope: Any,
     messenger: Messenger,
     clock: FakeClock,
 ) -> None:
     run = await given.run()
-    entry_id = await put_on_wire(run)
+    entry_id = await publish_envelope(run)
     await rows.execute(AGES["wait"], run.job)
     await sweep()
     await messenger.withdraw("jobs.generic", [entry_id])
     await sweep()
-    assert await said() == []
-    await clock.advance(LOOK_AGAIN)
+    assert await read_losses() == []
+    await clock.advance(RECHECK_INTERVAL)
     await sweep()
-    assert len(await said()) == 1
+    assert len(await read_losses()) == 1
 
 
 async def test_a_pick_whose_entry_nobody_wrote_down_is_picked_again(
-    given: Any, rows: asyncpg.Connection, sweep: SweepLeases, said: Any
+    given: Any, rows: asyncpg.Connection, sweep: SweepLeasesTask, read_losses: Any
 ) -> None:
     run = await given.run()
     await rows.execute("UPDATE jobs.jobs SET entry_id = NULL")
     await rows.execute(AGES["wait"], run.job)
     await sweep()
-    assert [one.reason for one in await said()] == [LossReason.STALE]
+    assert [one.reason for one in await read_losses()] == [LossReason.STALE]
 
 
 async def test_what_has_ended_or_waits_is_left_alone(
-    given: Any, results: Any, rows: asyncpg.Connection, sweep: SweepLeases, said: Any
+    given: Any, results: Any, rows: asyncpg.Connection, sweep: SweepLeasesTask, read_losses: Any
 ) -> None:
     done, waiting = await given.run(), await given.run()
-    await results.hear(done.succeeded(), waiting.started())
+    await results.persist(done.succeeded(), waiting.started())
     await rows.execute(
         "UPDATE jobs.jobs SET fence = NULL, lease_until = now() - interval '1 hour' WHERE id = $1",
         waiting.job,
     )
     await sweep()
-    assert await said() == []
+    assert await read_losses() == []
 
 
 async def test_the_sweep_reads_only_what_is_on_its_way(
@@ -258,7 +258,7 @@ async def test_an_ended_lease_brings_the_job_back_on_the_wire(
     gateway: Any,
     user: Any,
     rows: asyncpg.Connection,
-    sweep: SweepLeases,
+    sweep: SweepLeasesTask,
     messenger: Messenger,
     read_envelopes: Any,
 ) -> None:

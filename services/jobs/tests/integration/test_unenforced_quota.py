@@ -9,11 +9,11 @@ import pytest
 
 from msaas.contracts import Plan
 from msaas.jobs.adapters.postgres.intake import PostgresIntake
-from msaas.jobs.application.book import Accepted, Order
-from msaas.jobs.application.settle_commands import SettleCommands
+from msaas.jobs.application.command_batch import CommandOutcome, CommandContext
+from msaas.jobs.application.process_commands import ProcessCommands
 from msaas.jobs.settings import Settings
 from msaas.postgres import Database
-from msaas.settings import load
+from msaas.settings import load_settings
 from msaas.telemetry import Metrics
 
 ENVIRON = {
@@ -31,12 +31,12 @@ async def test_what_is_over_the_limit_is_metered_and_never_refused(
     rows: asyncpg.Connection,
 ) -> None:
     metrics = Metrics("jobs", "test")
-    settle = SettleCommands(
-        PostgresIntake(database), workers, metrics, on_room=lambda: None, enforces_quota=False
+    settle = ProcessCommands(
+        PostgresIntake(database), workers, metrics, request_dispatch=lambda: None, enforces_quota=False
     )
     jobs = [submit_job(user, plan=Plan.FREE) for _ in range(103)]
-    settled = await settle([Order(command=one, correlation_id="test") for one in jobs])
-    assert all(isinstance(verdict, Accepted) for verdict in settled.verdicts)
+    settled = await settle([CommandContext(command=one, correlation_id="test") for one in jobs])
+    assert all(isinstance(verdict, CommandOutcome) for verdict in settled.outcomes)
     counted = await rows.fetchrow("SELECT jobs_reserved, jobs_limit FROM jobs.usage_counters")
     assert counted is not None
     assert tuple(counted.values()) == (103, 100)
@@ -46,5 +46,5 @@ async def test_what_is_over_the_limit_is_metered_and_never_refused(
 
 @pytest.mark.parametrize(("value", "enforced"), [("false", False), ("", True), ("true", True)])
 def test_enforcement_is_a_setting_and_on_by_default(value: str, enforced: bool) -> None:  # noqa: FBT001  # a table's column
-    settings = load(Settings, {**ENVIRON, "FF_BILLING_ENFORCEMENT_ENABLED": value})
+    settings = load_settings(Settings, {**ENVIRON, "FF_BILLING_ENFORCEMENT_ENABLED": value})
     assert settings.billing_enforcement_enabled is enforced

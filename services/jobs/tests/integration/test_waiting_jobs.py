@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from msaas.contracts import CancelJob, DeadlinePassed, LossReason, WakeJob
-from msaas.jobs.adapters.postgres.sweep import PostgresLeases
+from msaas.jobs.adapters.postgres.leases import PostgresLeases
 from msaas.postgres import Database
 from msaas.testing import wait_until
 
@@ -29,21 +29,21 @@ def is_woken(rows: asyncpg.Connection) -> Callable[[Any], Awaitable[bool]]:
 
 
 @pytest.fixture(params=["succeeded", "failed", "cancelled", "overdue"])
-def end(request: pytest.FixtureRequest, results: Any, settle: Any, rows: Any) -> Ends:
+def end(request: pytest.FixtureRequest, results: Any, run_commands: Any, rows: Any) -> Ends:
     """End a child in each way that there is."""
 
     async def end_(child: Any) -> None:
         match request.param:
             case "succeeded":
-                await results.hear(child.succeeded())
+                await results.persist(child.succeeded())
             case "failed":
-                await results.hear(child.failed(retryable=False))
+                await results.persist(child.failed(retryable=False))
             case "cancelled":
-                await settle(CancelJob(job_id=child.job, user_id=child.user))
+                await run_commands(CancelJob(job_id=child.job, user_id=child.user))
             case _:
                 sql = "UPDATE jobs.jobs SET deadline_at = now() - interval '1 s' WHERE id = $1"
                 await rows.execute(sql, child.job)
-                await settle(DeadlinePassed(job_id=child.job, user_id=child.user))
+                await run_commands(DeadlinePassed(job_id=child.job, user_id=child.user))
 
     return end_
 
@@ -53,7 +53,7 @@ async def test_a_parent_wakes_when_the_last_child_has_ended_however_it_ended(
 ) -> None:
     parent = await given.run()
     children = [await given.child(parent) for _ in range(2)]
-    await results.hear(parent.started(), parent.waiting(*(one.job for one in children)))
+    await results.persist(parent.started(), parent.waiting(*(one.job for one in children)))
     await end(children[0])
     assert not await is_woken(parent)
     await end(children[1])
@@ -65,9 +65,9 @@ async def test_a_parent_whose_children_have_ended_before_does_not_sleep(
 ) -> None:
     parent = await given.run()
     child = await given.child(parent)
-    await results.hear(parent.started())
+    await results.persist(parent.started())
     await end(child)
-    await results.hear(parent.waiting(child.job))
+    await results.persist(parent.waiting(child.job))
     assert await is_woken(parent)
     assert (await given.attempt(parent))["outcome"] == "waiting"
 
@@ -77,7 +77,7 @@ async def test_a_child_that_ends_in_the_same_batch_wakes_its_parent(
 ) -> None:
     parent = await given.run()
     child = await given.child(parent)
-    await results.hear(child.succeeded(), parent.waiting(child.job))
+    await results.persist(child.succeeded(), parent.waiting(child.job))
     assert await is_woken(parent)
     assert results.woken == 1
 
@@ -86,7 +86,7 @@ async def test_nobody_sleeps_for_a_child_that_never_was(
     given: Any, results: Any, is_woken: Any
 ) -> None:
     parent, other = await given.run(), await given.run()
-    await results.hear(parent.waiting(uuid4(), other.job))
+    await results.persist(parent.waiting(uuid4(), other.job))
     assert await is_woken(parent)
 
 
@@ -95,8 +95,8 @@ async def test_a_child_that_will_be_tried_again_has_not_ended(
 ) -> None:
     parent = await given.run()
     child = await given.child(parent)
-    await results.hear(parent.waiting(child.job))
-    await results.hear(child.failed())
+    await results.persist(parent.waiting(child.job))
+    await results.persist(child.failed())
     assert not await is_woken(parent)
 
 
@@ -107,9 +107,9 @@ async def test_children_that_end_at_once_in_two_processes_wake_their_parent_once
     for _ in range(10):
         parent = await given.run()
         children = [await given.child(parent) for _ in range(2)]
-        await replicas[0].hear(parent.waiting(*(one.job for one in children)))
+        await replicas[0].persist(parent.waiting(*(one.job for one in children)))
         await asyncio.gather(
-            *(one.hear(child.succeeded()) for one, child in zip(replicas, children, strict=True))
+            *(one.persist(child.succeeded()) for one, child in zip(replicas, children, strict=True))
         )
         assert await is_woken(parent)
     assert sum(one.woken for one in replicas) == 10
@@ -123,42 +123,42 @@ async def test_a_wait_that_begins_while_the_child_ends_is_never_missed(
     for _ in range(10):
         parent = await given.run()
         child = await given.child(parent)
-        await asyncio.gather(first.hear(parent.waiting(child.job)), second.hear(child.succeeded()))
+        await asyncio.gather(first.persist(parent.waiting(child.job)), second.persist(child.succeeded()))
         assert await is_woken(parent)
 
 
 async def test_a_waiting_parent_lends_its_slot_and_goes_before_what_is_new(
-    given: Any, results: Any, tick: Any, settle: Any, submit_job: Any
+    given: Any, results: Any, run_tick: Any, run_commands: Any, submit_job: Any
 ) -> None:
     parent, other = await given.runs(2, plan="FREE")
     child = await given.child(parent, begun=False)
     new = submit_job(parent.user, priority=0)
-    await settle(new)
-    assert (await tick()).picked == []
-    await results.hear(parent.waiting(child.job))
-    [lent] = (await tick()).picked
+    await run_commands(new)
+    assert (await run_tick()).picked == []
+    await results.persist(parent.waiting(child.job))
+    [lent] = (await run_tick()).picked
     assert lent.job_id == new.job_id
-    await results.hear(other.succeeded())
-    [run] = (await tick()).picked
+    await results.persist(other.succeeded())
+    [run] = (await run_tick()).picked
     assert run.job_id == child.job
-    await settle(submit_job(parent.user, priority=0))
-    await settle(CancelJob(job_id=child.job, user_id=parent.user))
-    [woken] = (await tick()).picked
+    await run_commands(submit_job(parent.user, priority=0))
+    await run_commands(CancelJob(job_id=child.job, user_id=parent.user))
+    [woken] = (await run_tick()).picked
     assert (woken.job_id, woken.attempts) == (parent.job, 0)
 
 
 async def test_a_woken_run_that_ends_completes_the_job_and_is_charged_once(
-    given: Any, results: Any, tick: Any, charges: Any
+    given: Any, results: Any, run_tick: Any, charges: Any
 ) -> None:
     parent = await given.run()
     child = await given.child(parent)
-    await results.hear(parent.started(), parent.waiting(child.job))
-    await results.hear(child.succeeded())
-    [woken] = (await tick()).picked
+    await results.persist(parent.started(), parent.waiting(child.job))
+    await results.persist(child.succeeded())
+    [woken] = (await run_tick()).picked
     again = type(parent)(parent.user, parent.job, woken.fence)
     assert (await given.job(parent))["status"] == "RUNNING"
-    await results.hear(again.started())
-    told = await results.hear(again.succeeded())
+    await results.persist(again.started())
+    told = await results.persist(again.succeeded())
     assert len(charges(told)) == 1
     job = await given.job(parent)
     assert (job["status"], job["waiting_for"]) == ("COMPLETED", None)
@@ -166,37 +166,37 @@ async def test_a_woken_run_that_ends_completes_the_job_and_is_charged_once(
 
 
 async def test_a_woken_entry_that_is_lost_is_found_by_the_sweeper_and_picked_again(
-    given: Any, results: Any, tick: Any, database: Database, rows: Any
+    given: Any, results: Any, run_tick: Any, database: Database, rows: Any
 ) -> None:
     parent = await given.run()
-    await results.hear(parent.started(), parent.waiting(uuid4()))
-    [woken] = (await tick()).picked
+    await results.persist(parent.started(), parent.waiting(uuid4()))
+    [woken] = (await run_tick()).picked
     await rows.execute("UPDATE jobs.jobs SET dispatched_at = now() - interval '1 min'")
     seconds = timedelta(seconds=10)
-    [lost] = await PostgresLeases(database).list_overdue(unheard=seconds, uncancelled=seconds)
-    assert (lost.run.fence, lost.why) == (woken.fence, "entry")
+    [lost] = await PostgresLeases(database).list_overdue(start_timeout=seconds, cancel_timeout=seconds)
+    assert (lost.run.fence, lost.reason) == (woken.fence, "entry")
     run = type(parent)(parent.user, parent.job, woken.fence)
-    await results.hear(run.lost(LossReason.STALE))
-    assert [one.job_id for one in (await tick()).picked] == [parent.job]
+    await results.persist(run.lost(LossReason.STALE))
+    assert [one.job_id for one in (await run_tick()).picked] == [parent.job]
     assert (await given.job(parent))["losses"] == 0
 
 
 async def test_a_time_that_has_passed_wakes_and_one_that_has_not_does_not(
-    given: Any, results: Any, settle: Any, is_woken: Any, rows: Any, database: Database
+    given: Any, results: Any, run_commands: Any, is_woken: Any, rows: Any, database: Database
 ) -> None:
     parent = await given.run()
     child = await given.child(parent)
-    await results.hear(parent.waiting(child.job, until=datetime.now(UTC) + SOON))
+    await results.persist(parent.waiting(child.job, until=datetime.now(UTC) + SOON))
     wake = WakeJob(job_id=parent.job, user_id=parent.user)
-    await settle(wake)
+    await run_commands(wake)
     assert not await is_woken(parent)
-    assert await PostgresLeases(database).list_over() == []
+    assert await PostgresLeases(database).list_due_to_wake() == []
     await rows.execute("UPDATE jobs.jobs SET wake_at = now() WHERE waiting_for IS NOT NULL")
-    assert [one.job_id for one in await PostgresLeases(database).list_over()] == [parent.job]
-    await settle(wake)
+    assert [one.job_id for one in await PostgresLeases(database).list_due_to_wake()] == [parent.job]
+    await run_commands(wake)
     assert await is_woken(parent)
-    await settle(wake)
-    assert await PostgresLeases(database).list_over() == []
+    await run_commands(wake)
+    assert await PostgresLeases(database).list_due_to_wake() == []
 
 
 async def test_a_wait_for_a_time_alone_is_not_ended_by_a_child(
@@ -204,18 +204,18 @@ async def test_a_wait_for_a_time_alone_is_not_ended_by_a_child(
 ) -> None:
     parent = await given.run()
     child = await given.child(parent)
-    await results.hear(parent.waiting(until=datetime.now(UTC) + SOON))
-    await results.hear(child.succeeded())
+    await results.persist(parent.waiting(until=datetime.now(UTC) + SOON))
+    await results.persist(child.succeeded())
     assert not await is_woken(parent)
 
 
 async def test_a_waiting_parent_that_is_cancelled_takes_its_children_along(
-    given: Any, results: Any, settle: Any, rows: Any
+    given: Any, results: Any, run_commands: Any, rows: Any
 ) -> None:
     parent = await given.run()
     child = await given.child(parent, begun=False)
-    await results.hear(parent.waiting(child.job))
-    await settle(CancelJob(job_id=parent.job, user_id=parent.user))
+    await results.persist(parent.waiting(child.job))
+    await run_commands(CancelJob(job_id=parent.job, user_id=parent.user))
     found = await rows.fetch("SELECT status, waiting_for, wake_at FROM jobs.jobs")
     assert {tuple(row) for row in found} == {("CANCELLED", None, None)}
     assert await given.counted(child) == (0, 0)
@@ -225,19 +225,19 @@ async def test_a_wait_outlives_a_wire_that_lost_all_and_ends_when_its_time_comes
     start_service: Any,
     given: Any,
     results: Any,
-    tick: Any,
+    run_tick: Any,
     rows: asyncpg.Connection,
     read_envelopes: Any,
 ) -> None:
     """Nothing of it was ever on the wire: a fleet that begins on an empty one knows of it."""
     parent: Any = await given.run()
     child = await given.child(parent, begun=False)
-    await results.hear(parent.started(), parent.waiting(child.job))
+    await results.persist(parent.started(), parent.waiting(child.job))
     await start_service()
     await wait_until(read_envelopes)
     [envelope] = await read_envelopes()
     assert envelope.job_id == child.job
-    await results.hear(type(parent)(parent.user, child.job, envelope.fence).succeeded())
+    await results.persist(type(parent)(parent.user, child.job, envelope.fence).succeeded())
 
     async def is_handed_out() -> bool:
         return parent.job in {one.job_id for one in await read_envelopes()}

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from msaas.local.servers import find_free_port
-from msaas.messaging import Delivery, Messenger, Outgoing, RedisWire
+from msaas.messaging import Delivery, Messenger, OutgoingMessage, RedisBroker
 from msaas.telemetry import Metrics
 from msaas.testing import build_job_envelope, build_job_meta, wait_until
 
@@ -29,7 +29,7 @@ class Owner:
     def __init__(self, messenger: Messenger) -> None:
         self._messenger = messenger
         self.heard: list[Any] = []
-        messenger.batch("jobs.results", self._hear)
+        messenger.consume_batches("jobs.results", self._read_topics)
 
     async def send(self, **payload: Any) -> None:
         meta = build_job_meta(valid_until=datetime.now(UTC) + timedelta(minutes=9))
@@ -39,13 +39,13 @@ class Owner:
     def names(self) -> list[str]:
         return [type(message).__name__ for message in self.heard]
 
-    async def _hear(self, batch: Sequence[Delivery]) -> list[Outgoing]:
+    async def _read_topics(self, batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         self.heard += [delivery.message for delivery in batch]
         return []
 
 
 @pytest.fixture
-def wire_url(private_redis: Callable[..., Any]) -> str:
+def broker_url(private_redis: Callable[..., Any]) -> str:
     return private_redis(aof=False).url
 
 
@@ -55,8 +55,8 @@ def port() -> int:
 
 
 @pytest_asyncio.fixture
-async def owner(wire_url: str) -> AsyncIterator[Owner]:
-    wire = RedisWire(wire_url)
+async def owner(broker_url: str) -> AsyncIterator[Owner]:
+    wire = RedisBroker(broker_url)
     metrics = Metrics("jobs", "test")
     messenger = Messenger(wire, "jobs", "test", metrics=metrics, produces=["jobs.generic"])
     owner = Owner(messenger)
@@ -69,9 +69,9 @@ async def owner(wire_url: str) -> AsyncIterator[Owner]:
 
 @pytest_asyncio.fixture
 async def worker(
-    wire_url: str, port: int, tmp_path: Path
+    broker_url: str, port: int, tmp_path: Path
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    given = {"ENVIRONMENT": "test", "REDIS_URL": wire_url, "JOBS_INTERNAL_PORT": str(port)}
+    given = {"ENVIRONMENT": "test", "REDIS_URL": broker_url, "JOBS_INTERNAL_PORT": str(port)}
     shared = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     with (tmp_path / "worker.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(

@@ -10,8 +10,8 @@ import pytest
 
 from msaas.contracts import JobStatus, LossReason
 from msaas.jobs.domain.job import Job, Run
-from msaas.jobs.domain.reports import LEASE, Failure, Loss, RunKey, RunReport, Success, Wait
-from msaas.jobs.domain.settling import Rules, Verdict, decide
+from msaas.jobs.domain.reports import DEFAULT_LEASE, RunFailure, RunLoss, RunKey, RunReport, RunSuccess, RunWait
+from msaas.jobs.domain.settlement import SettlementRules, Transition, decide
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 JOB = UUID(int=1)
@@ -19,7 +19,7 @@ PRESENT = UUID(int=10)
 NEXT = UUID(int=11)
 
 
-class Story:
+class JobScenario:
     """One job that was handed out under the fence `PRESENT`, and what is said of its runs."""
 
     now = NOW
@@ -53,9 +53,9 @@ class Story:
         self.runs = {PRESENT: Run(fence=PRESENT)}
         self.once: frozenset[str] = frozenset()
 
-    def hear(self, *reports: RunReport, at: datetime = NOW) -> Verdict:
+    def apply_reports(self, *reports: RunReport, at: datetime = NOW) -> Transition:
         """Settle one batch, and go on from what it made of the job."""
-        rules = Rules(once=self.once, draw=lambda: 1.0)
+        rules = SettlementRules(once=self.once, jitter=lambda: 1.0)
         by_fence = {report.run.fence: report for report in reports}
         verdict = decide(self.job, self.runs, by_fence, at, rules)
         self.job = verdict.after
@@ -66,25 +66,25 @@ class Story:
         return RunReport(run=RunKey(JOB, fence), **said)
 
     def start(self, fence: UUID = PRESENT) -> RunReport:
-        return self.report(fence, worker="w", started_at=NOW, lease=LEASE)
+        return self.report(fence, worker="w", started_at=NOW, lease=DEFAULT_LEASE)
 
-    def beat(self, fence: UUID = PRESENT) -> RunReport:
-        return self.report(fence, lease=LEASE)
+    def heartbeat(self, fence: UUID = PRESENT) -> RunReport:
+        return self.report(fence, lease=DEFAULT_LEASE)
 
     def success(self, fence: UUID = PRESENT, after: float = 1.0) -> RunReport:
-        done = Success(result="{}", finished_at=NOW + timedelta(seconds=after), timings_ms={})
+        done = RunSuccess(result="{}", finished_at=NOW + timedelta(seconds=after), timings_ms={})
         return self.report(fence, started_at=NOW, success=done)
 
     def failure(
         self, fence: UUID = PRESENT, *, reason: str = "timeout", retryable: bool = True
     ) -> RunReport:
-        failed = Failure(
+        failed = RunFailure(
             reason=reason, error="too slow", retryable=retryable, finished_at=NOW, timings_ms={}
         )
         return self.report(fence, started_at=NOW, failure=failed)
 
     def wait(self, fence: UUID = PRESENT, *, until: datetime | None = None) -> RunReport:
-        wait = Wait(children=(UUID(int=77),), until=until, finished_at=NOW, timings_ms={})
+        wait = RunWait(children=(UUID(int=77),), until=until, finished_at=NOW, timings_ms={})
         return self.report(fence, started_at=NOW, wait=wait)
 
     def loss(
@@ -93,7 +93,7 @@ class Story:
         fence: UUID = PRESENT,
         lease_until: datetime | None = None,
     ) -> RunReport:
-        return self.report(fence, losses=frozenset({Loss(reason=reason, lease_until=lease_until)}))
+        return self.report(fence, losses=frozenset({RunLoss(reason=reason, lease_until=lease_until)}))
 
     def hand_out_again(self, fence: UUID = NEXT) -> UUID:
         """Be dispatch: another fence, after the present run was given up."""
@@ -103,10 +103,10 @@ class Story:
 
 
 @pytest.fixture
-def story() -> Story:
-    return Story()
+def scenario() -> JobScenario:
+    return JobScenario()
 
 
 @pytest.fixture
-def make_story() -> Callable[[], Story]:
-    return Story
+def make_scenario() -> Callable[[], JobScenario]:
+    return JobScenario

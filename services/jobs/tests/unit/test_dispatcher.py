@@ -6,25 +6,25 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 import pytest_asyncio
 
-from msaas.jobs.application.ports import Tick
+from msaas.jobs.application.ports import TickResult
 from msaas.jobs.entrypoints.dispatcher import Dispatcher
 from msaas.kernel import DependencyUnavailable
 from msaas.testing import wait_until
 
 NEVER = 3_600.0
-IDLE = Tick()
+IDLE = TickResult()
 
 
 class Ticks:
     """What the next ticks come to; afterwards there is nothing to do."""
 
     def __init__(self) -> None:
-        self.next: list[Tick | Exception] = []
+        self.next: list[TickResult | Exception] = []
         self.count = 0
         self.go_on = asyncio.Event()
         self.go_on.set()
 
-    async def __call__(self) -> Tick:
+    async def __call__(self) -> TickResult:
         self.count += 1
         await self.go_on.wait()
         answer = self.next.pop(0) if self.next else IDLE
@@ -52,19 +52,19 @@ async def dispatcher(ticks: Ticks) -> AsyncIterator[Dispatcher]:
 
 
 async def test_a_nudge_is_followed_by_a_tick_at_once(ticks: Ticks, dispatcher: Dispatcher) -> None:
-    dispatcher.nudge()
+    dispatcher.request_dispatch()
     await wait_until(ticks.reached(2))
-    dispatcher.nudge()
+    dispatcher.request_dispatch()
     await wait_until(ticks.reached(3))
     assert ticks.count == 3
 
 
 async def test_nudges_during_a_tick_are_one(ticks: Ticks, dispatcher: Dispatcher) -> None:
     ticks.go_on.clear()
-    dispatcher.nudge()
+    dispatcher.request_dispatch()
     await wait_until(ticks.reached(2))
     for _ in range(10):
-        dispatcher.nudge()
+        dispatcher.request_dispatch()
     ticks.go_on.set()
     await wait_until(ticks.reached(3))
     await asyncio.sleep(0)
@@ -72,8 +72,8 @@ async def test_nudges_during_a_tick_are_one(ticks: Ticks, dispatcher: Dispatcher
 
 
 async def test_while_there_is_more_it_does_not_rest(ticks: Ticks, dispatcher: Dispatcher) -> None:
-    ticks.next = [Tick(has_more=True)] * 4
-    dispatcher.nudge()
+    ticks.next = [TickResult(has_more=True)] * 4
+    dispatcher.request_dispatch()
     await wait_until(ticks.reached(6))
     assert not ticks.next
 
@@ -81,8 +81,8 @@ async def test_while_there_is_more_it_does_not_rest(ticks: Ticks, dispatcher: Di
 async def test_it_comes_back_after_another_replica_had_its_tick(
     ticks: Ticks, dispatcher: Dispatcher
 ) -> None:
-    ticks.next = [Tick(is_busy=True)] * 2
-    dispatcher.nudge()
+    ticks.next = [TickResult(is_busy=True)] * 2
+    dispatcher.request_dispatch()
     await wait_until(ticks.reached(4))
     assert not ticks.next
 
@@ -92,7 +92,7 @@ async def test_it_outlives_whatever_a_tick_runs_into(
     error: Exception, ticks: Ticks, dispatcher: Dispatcher
 ) -> None:
     ticks.next = [error, error]
-    dispatcher.nudge()
+    dispatcher.request_dispatch()
     await wait_until(ticks.reached(4))
     assert not ticks.next
 

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msaas.contracts import PLANS, Plan
-from msaas.jobs.domain.fairness import WEIGHTS, Waiting, find_rooms, find_turns
+from msaas.jobs.domain.fairness import PLAN_WEIGHTS, WaitingUser, find_topic_capacity, find_slot_shares
 
 USERS = st.builds(
-    Waiting,
+    WaitingUser,
     user_id=st.integers(1, 20).map(lambda number: UUID(int=number)),
     plan=st.sampled_from(Plan),
     slots=st.none() | st.integers(0, 30),
@@ -19,14 +19,14 @@ HELD = st.dictionaries(st.integers(1, 20).map(lambda number: UUID(int=number)), 
 
 @given(st.lists(USERS, unique_by=lambda user: user.user_id), HELD)
 def test_a_turn_is_for_who_has_a_slot_to_spare_and_for_no_more_than_that(
-    waiting: list[Waiting], held: dict[UUID, int]
+    waiting: list[WaitingUser], held: dict[UUID, int]
 ) -> None:
-    turns = {turn.user_id: turn for turn in find_turns(waiting, held)}
+    turns = {turn.user_id: turn for turn in find_slot_shares(waiting, held)}
     for user in waiting:
         slots = PLANS[user.plan].slots if user.slots is None else user.slots
         left = slots - held.get(user.user_id, 0)
         assert (user.user_id in turns) == (left > 0)
-        assert left <= 0 or turns[user.user_id].free == left
+        assert left <= 0 or turns[user.user_id].free_slots == left
 
 
 @given(st.integers(1, 500), st.integers(0, 8), st.sampled_from(Plan), st.sampled_from(Plan))
@@ -34,10 +34,10 @@ def test_before_a_users_next_turn_another_has_had_few(
     held: int, more: int, mine: Plan, other: Plan
 ) -> None:
     """However much one holds, between two of mine another comes weight for weight, and no more."""
-    now, then = held / WEIGHTS[mine], (held + 1) / WEIGHTS[mine]
-    turns = [(n + more) / WEIGHTS[other] for n in range(1_000)]
+    now, then = held / PLAN_WEIGHTS[mine], (held + 1) / PLAN_WEIGHTS[mine]
+    turns = [(n + more) / PLAN_WEIGHTS[other] for n in range(1_000)]
     between = [turn for turn in turns if now < turn <= then]
-    assert len(between) <= -(-WEIGHTS[other] // WEIGHTS[mine])
+    assert len(between) <= -(-PLAN_WEIGHTS[other] // PLAN_WEIGHTS[mine])
 
 
 @given(
@@ -48,7 +48,7 @@ def test_before_a_users_next_turn_another_has_had_few(
 def test_a_topics_room_is_what_its_window_leaves(
     topics: dict[str, str], unread: dict[str, int], window: int
 ) -> None:
-    rooms = find_rooms(topics, unread, window)
+    rooms = find_topic_capacity(topics, unread, window)
     assert rooms.keys() == set(topics.values())
     for topic, room in rooms.items():
         there = sum(count for kind, count in unread.items() if topics.get(kind) == topic)

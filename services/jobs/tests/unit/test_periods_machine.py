@@ -21,8 +21,8 @@ from msaas.jobs.domain.accounts import Account
 from msaas.jobs.domain.errors import QuotaExceeded
 from msaas.jobs.domain.ledgers import Ledger
 from msaas.jobs.domain.periods import first_of_month, open_period
-from msaas.jobs.domain.quota import Quota, limit_of
-from msaas.jobs.domain.subjects import Counted, Subject
+from msaas.jobs.domain.quota import Quota, resolve_limit
+from msaas.jobs.domain.subjects import UsageCounter, BillingSubject
 
 PROFILE = settings(
     deadline=None,
@@ -36,23 +36,23 @@ LIMIT = 3
 STATUSES = ("active", "past_due", "unpaid", "canceled")
 
 
-class Months(RuleBasedStateMachine):
+class PeriodStateMachine(RuleBasedStateMachine):
     """One user; the counters are written as the record writes them."""
 
     @initialize(plan=st.sampled_from(Plan))
     def begin(self, plan: Plan) -> None:
         self.now = START
-        self.subject = Subject(
+        self.subject = BillingSubject(
             subject_id=UUID(int=1),
             user_id=UUID(int=2),
             plan=plan,
             terms={"jobs_per_period": LIMIT},
             period=open_period(plan, START),
         )
-        self.counters: dict[datetime, Counted] = {}
+        self.counters: dict[datetime, UsageCounter] = {}
         self.under_way: list[datetime] = []
         self.ended: Counter[datetime] = Counter()
-        self.told: list[SubscriptionChanged] = []
+        self.changes: list[SubscriptionChanged] = []
 
     @rule(hours=st.integers(0, 24 * 40))
     def pass_time(self, hours: int) -> None:
@@ -71,7 +71,7 @@ class Months(RuleBasedStateMachine):
                 assert had.used + had.reserved >= had.limit
             else:
                 assert had.limit is None or had.used + had.reserved < had.limit
-        if account.reserved:
+        if account.reservation_changes:
             self._store(account)
             self._check_month()
 
@@ -92,7 +92,7 @@ class Months(RuleBasedStateMachine):
         days=st.integers(1, 40),
         version=st.integers(1, 30),
     )
-    def tell(
+    def apply_change(
         self,
         plan: Plan,
         next_plan: Plan | None,
@@ -113,15 +113,15 @@ class Months(RuleBasedStateMachine):
             period_end=begins + timedelta(days=days) if paid else None,
             next_plan=next_plan if paid else None,
         )
-        self.told.append(change)
+        self.changes.append(change)
         self._apply(change)
 
     @precondition(lambda self: self.told)
     @rule(which=st.integers(0, 99))
-    def tell_again(self, which: int) -> None:
+    def apply_again(self, which: int) -> None:
         """Deliver one once more, whatever came in between: it is not newer than what is known."""
         before = self.subject, dict(self.counters)
-        self._apply(self.told[which % len(self.told)])
+        self._apply(self.changes[which % len(self.changes)])
         assert (self.subject, self.counters) == before
 
     @invariant()
@@ -157,7 +157,7 @@ class Months(RuleBasedStateMachine):
 
     def _check_month(self) -> None:
         """Whoever just got a job on FREE has not had more than the month gives, all in all."""
-        limit = limit_of(self.subject.plan, self.subject.terms)
+        limit = resolve_limit(self.subject.plan, self.subject.terms)
         if self.subject.plan is Plan.FREE and limit is not None:
             month = first_of_month(self.subject.period.start)
             quotas = [
@@ -167,19 +167,19 @@ class Months(RuleBasedStateMachine):
             ]
             assert sum(quota.used + quota.reserved for quota in quotas) <= limit
 
-    def _in_order(self) -> list[Counted]:
+    def _in_order(self) -> list[UsageCounter]:
         return [self.counters[start] for start in sorted(self.counters)]
 
     def _store(self, account: Account) -> None:
         self.subject = account.subject
         if account.is_new:
-            self.counters[account.period.start] = Counted(
+            self.counters[account.period.start] = UsageCounter(
                 account.subject.plan, account.period, Quota(limit=account.quota.limit)
             )
-        for start, change in account.reserved.items():
+        for start, change in account.reservation_changes.items():
             self._write(self.counters[start], reserved=change)
 
-    def _write(self, counter: Counted, *, used: int = 0, reserved: int = 0) -> None:
+    def _write(self, counter: UsageCounter, *, used: int = 0, reserved: int = 0) -> None:
         quota = counter.quota
         changed = Quota(
             limit=quota.limit, used=quota.used + used, reserved=quota.reserved + reserved
@@ -188,4 +188,4 @@ class Months(RuleBasedStateMachine):
 
 
 def test_no_reservation_is_lost_and_no_period_overlaps() -> None:
-    run_state_machine_as_test(Months, settings=PROFILE)
+    run_state_machine_as_test(PeriodStateMachine, settings=PROFILE)

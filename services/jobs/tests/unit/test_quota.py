@@ -12,7 +12,7 @@ from msaas.jobs.domain.accounts import Account
 from msaas.jobs.domain.errors import QuotaExceeded
 from msaas.jobs.domain.periods import Period, open_period
 from msaas.jobs.domain.quota import Quota
-from msaas.jobs.domain.subjects import Subject
+from msaas.jobs.domain.subjects import BillingSubject
 
 MOMENTS = st.integers(0, 40 * 365 * 24 * 3600).map(
     lambda seconds: datetime(2020, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
@@ -72,7 +72,7 @@ def test_never_more_than_the_limit_and_never_refused_below_it(
 @given(steps=STEPS)
 def test_an_account_writes_down_exactly_what_its_quota_went_through(steps: list[bool]) -> None:
     now = datetime(2026, 1, 5, tzinfo=UTC)
-    subject = Subject(
+    subject = BillingSubject(
         subject_id=uuid4(),
         user_id=uuid4(),
         plan=Plan.PRO,
@@ -89,6 +89,6 @@ def test_an_account_writes_down_exactly_what_its_quota_went_through(steps: list[
             held -= 1
     account.release(subject.period.start)
     assert account.is_new
-    assert account.quota.reserved == account.reserved[account.period.start] == held
-    assert account.reserved[subject.period.start] == -1
+    assert account.quota.reserved == account.reservation_changes[account.period.start] == held
+    assert account.reservation_changes[subject.period.start] == -1
     assert account.period.start == subject.period.end

@@ -9,7 +9,7 @@ from msaas.kernel import DependencyUnavailable
 from msaas.testing import FakeClock, wait_until
 
 
-class World:
+class Harness:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.sweeps = 0
@@ -36,50 +36,50 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def harness() -> Harness:
+    return Harness()
 
 
-async def test_it_waits_one_full_lease_before_it_judges(world: World) -> None:
-    assert await world.pass_time(9) == 0
-    assert await world.pass_time(5) == 5
+async def test_it_waits_one_full_lease_before_it_judges(harness: Harness) -> None:
+    assert await harness.pass_time(9) == 0
+    assert await harness.pass_time(5) == 5
 
 
-async def test_it_waits_again_after_the_wire_was_away(world: World) -> None:
-    await world.pass_time(20)
-    world.is_away = True
-    assert await world.pass_time(3) == 0
-    world.is_away = False
-    assert await world.pass_time(9) == 0
-    assert await world.pass_time(2) == 2
+async def test_it_waits_again_after_the_wire_was_away(harness: Harness) -> None:
+    await harness.pass_time(20)
+    harness.is_away = True
+    assert await harness.pass_time(3) == 0
+    harness.is_away = False
+    assert await harness.pass_time(9) == 0
+    assert await harness.pass_time(2) == 2
 
 
-async def test_it_waits_again_after_a_new_epoch(world: World) -> None:
-    await world.pass_time(20)
-    await world.sweeper.notice_epoch("next")
-    assert await world.pass_time(9) == 0
-    assert await world.pass_time(1) == 1
+async def test_it_waits_again_after_a_new_epoch(harness: Harness) -> None:
+    await harness.pass_time(20)
+    await harness.sweeper.notice_epoch("next")
+    assert await harness.pass_time(9) == 0
+    assert await harness.pass_time(1) == 1
 
 
-async def test_a_sweep_that_fails_on_its_data_is_tried_at_the_next_second(world: World) -> None:
-    await world.pass_time(10)
-    world.error = ValueError("odd")
-    assert await world.pass_time(2) == 2
+async def test_a_sweep_that_fails_on_its_data_is_tried_at_the_next_second(harness: Harness) -> None:
+    await harness.pass_time(10)
+    harness.error = ValueError("odd")
+    assert await harness.pass_time(2) == 2
 
 
-async def test_a_sweep_that_loses_the_wire_keeps_quiet_too(world: World) -> None:
-    await world.pass_time(10)
-    world.error = DependencyUnavailable(target="wire")
-    assert await world.pass_time(1) == 1
-    world.error = None
-    assert await world.pass_time(9) == 0
+async def test_a_sweep_that_loses_the_wire_keeps_quiet_too(harness: Harness) -> None:
+    await harness.pass_time(10)
+    harness.error = DependencyUnavailable(target="wire")
+    assert await harness.pass_time(1) == 1
+    harness.error = None
+    assert await harness.pass_time(9) == 0
 
 
-async def test_it_runs_until_it_is_drained(world: World) -> None:
-    running = asyncio.create_task(world.sweeper.run())
-    await world.clock.advance(11)
-    await wait_until(lambda: world.sweeps > 2)
-    world.sweeper.drain()
+async def test_it_runs_until_it_is_drained(harness: Harness) -> None:
+    running = asyncio.create_task(harness.sweeper.run())
+    await harness.clock.advance(11)
+    await wait_until(lambda: harness.sweeps > 2)
+    harness.sweeper.drain()
     await running
 
 

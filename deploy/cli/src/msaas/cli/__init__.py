@@ -1,5 +1,5 @@
-"""The verbs of `./msaas` and the checks that hold the house style."""
+"""The verbs of `./msaas` and the checks of the code base."""
 
-from msaas.cli.verbs import VERBS, Verb, main
+from msaas.cli.commands import COMMANDS, CliCommand, main
 
-__all__ = ["VERBS", "Verb", "main"]
+__all__ = ["COMMANDS", "CliCommand", "main"]

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from msaas.cli.verbs import main
+from msaas.cli.commands import main
 
 if __name__ == "__main__":
     try:

@@ -11,11 +11,11 @@ import httpx
 
 from msaas.local.errors import LocalError
 
-_FINAL = {"COMPLETED", "FAILED", "CANCELLED"}
+_TERMINAL_STATUSES = {"COMPLETED", "FAILED", "CANCELLED"}
 
 
 @dataclass(frozen=True)
-class Event:
+class ServerSentEvent:
     """One frame of the stream; `id` is where to resume after it."""
 
     id: str
@@ -48,7 +48,7 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
             headers={"apikey": self._anon_key},
             json={"email": email, "password": password},
         )
-        token = _said(answer)["access_token"]
+        token = _json_or_raise(answer)["access_token"]
         self._http.headers["authorization"] = f"Bearer {token}"
         return str(token)
 
@@ -61,33 +61,33 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
         """Ask for anything, and take whatever the answer is."""
         return await self._http.request(method, path, **options)
 
-    async def ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+    async def request_json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         """Ask for anything that is answered well."""
-        return _said(await self._http.request(method, path, **options))
+        return _json_or_raise(await self._http.request(method, path, **options))
 
     async def me(self) -> dict[str, Any]:
-        return _said(await self._http.get("/me"))
+        return _json_or_raise(await self._http.get("/me"))
 
     async def submit(
         self, task_type: str, params: Mapping[str, Any], key: str | None = None
     ) -> dict[str, Any]:
         headers = {"idempotency-key": key} if key else {}
         body = {"task_type": task_type, "params": params}
-        return _said(await self._http.post("/jobs", json=body, headers=headers))
+        return _json_or_raise(await self._http.post("/jobs", json=body, headers=headers))
 
     async def list_jobs(self, **query: str | int) -> dict[str, Any]:
-        return _said(await self._http.get("/jobs", params=query))
+        return _json_or_raise(await self._http.get("/jobs", params=query))
 
     async def job(self, job_id: str) -> dict[str, Any]:
-        return _said(await self._http.get(f"/jobs/{job_id}"))
+        return _json_or_raise(await self._http.get(f"/jobs/{job_id}"))
 
     async def result(self, job_id: str) -> dict[str, Any]:
-        return _said(await self._http.get(f"/jobs/{job_id}/result"))
+        return _json_or_raise(await self._http.get(f"/jobs/{job_id}/result"))
 
     async def cancel(self, job_id: str) -> dict[str, Any]:
-        return _said(await self._http.post(f"/jobs/{job_id}/cancel"))
+        return _json_or_raise(await self._http.post(f"/jobs/{job_id}/cancel"))
 
-    async def events(self, cursor: str | None = None) -> AsyncGenerator[Event]:
+    async def events(self, cursor: str | None = None) -> AsyncGenerator[ServerSentEvent]:
         """Read the stream from the cursor on until whoever reads stops or the server closes."""
         headers = {"last-event-id": cursor} if cursor else {}
         timeout = httpx.Timeout(10, read=30)
@@ -96,7 +96,7 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
         ) as answer:
             if answer.is_error:
                 await answer.aread()
-            _require(answer)
+            _raise_for_status(answer)
             frame: dict[str, str] = {}
             async for line in answer.aiter_lines():
                 name, _, value = line.partition(": ")
@@ -104,31 +104,31 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
                     frame[name] = value
                 elif not line and "data" in frame:
                     data = json.loads(frame["data"])
-                    yield Event(frame.get("id", ""), frame.get("event", ""), data)
+                    yield ServerSentEvent(frame.get("id", ""), frame.get("event", ""), data)
                     frame = {}
 
-    async def watch(self, job_id: str, cursor: str) -> AsyncGenerator[Event]:
+    async def watch(self, job_id: str, cursor: str) -> AsyncGenerator[ServerSentEvent]:
         """Follow one job to its end; `cursor` is from before it was submitted."""
         async with aclosing(self.events(cursor)) as events:
             async for event in events:
                 if event.data.get("id") != job_id:
                     continue
                 yield event
-                if event.name == "job" and event.data["status"] in _FINAL:
+                if event.name == "job" and event.data["status"] in _TERMINAL_STATUSES:
                     return
 
 
-def _said(answer: httpx.Response) -> dict[str, Any]:
-    _require(answer)
+def _json_or_raise(answer: httpx.Response) -> dict[str, Any]:
+    _raise_for_status(answer)
     return answer.json()
 
 
-def _require(answer: httpx.Response) -> None:
+def _raise_for_status(answer: httpx.Response) -> None:
     if answer.is_error:
-        raise LocalError(f"{answer.request.url.path}: {answer.status_code} {_problem(answer)}")
+        raise LocalError(f"{answer.request.url.path}: {answer.status_code} {_problem_detail(answer)}")
 
 
-def _problem(answer: httpx.Response) -> str:
+def _problem_detail(answer: httpx.Response) -> str:
     try:
         body = answer.json()
     except ValueError:

@@ -13,12 +13,12 @@ from msaas.contracts import TOPICS, Topic, TopicKind, reply_key
 
 DOCUMENT = Path("contracts/asyncapi.yaml")
 ENVIRONMENT = "{env}"
-ALWAYS = ["id", "type", "v", "correlation_id", "ts"]
-AT_TIMES = ["traceparent", "reply_to", "ttl_ms"]
-HEADERS = {
+REQUIRED_HEADERS = ["id", "type", "v", "correlation_id", "ts"]
+OPTIONAL_HEADERS = ["traceparent", "reply_to", "ttl_ms"]
+HEADERS_SCHEMA = {
     "type": "object",
-    "required": ALWAYS,
-    "properties": {name: {"type": "string"} for name in ALWAYS + AT_TIMES},
+    "required": REQUIRED_HEADERS,
+    "properties": {name: {"type": "string"} for name in REQUIRED_HEADERS + OPTIONAL_HEADERS},
 }
 """The fields of a stream entry beside `data`, which carries the payload; a stream holds text."""
 
@@ -42,11 +42,11 @@ def _declare_consumer(broker: RedisBroker, topic: Topic, consumer: str, payload:
     receive.__annotations__["message"] = payload
     key = _key(topic, consumer)
     group = topic.group(consumer) if topic.kind is TopicKind.WORK else None
-    kept = f"at most {topic.bound} entries" if topic.bound else f"kept for {topic.retention}"
+    retention = f"at most {topic.bound} entries" if topic.bound else f"kept for {topic.retention}"
     broker.subscriber(
         stream=StreamSub(key, group=group, consumer=group and consumer),
         title=f"{_short(key)} to {consumer}",
-        description=f"{topic.kind} topic of {topic.owner}, {kept}",
+        description=f"{topic.kind} topic of {topic.owner}, {retention}",
     )(receive)
 
 
@@ -61,19 +61,19 @@ def _key(topic: Topic, consumer: str) -> str:
 
 
 def render() -> str:
-    words = "Every topic of the fleet. Written by `./msaas contracts`."
-    document: Any = AsyncAPI(build_broker(), title="micro-saas", version="1", description=words)
-    drawn = document.to_specification().to_jsonable()
-    drawn["components"]["schemas"]["EntryHeaders"] = HEADERS
-    for message in drawn["components"]["messages"].values():
+    description = "Every topic of the fleet. Written by `./msaas contracts`."
+    document: Any = AsyncAPI(build_broker(), title="micro-saas", version="1", description=description)
+    rendered = document.to_specification().to_jsonable()
+    rendered["components"]["schemas"]["EntryHeaders"] = HEADERS_SCHEMA
+    for message in rendered["components"]["messages"].values():
         message["headers"] = {"$ref": "#/components/schemas/EntryHeaders"}
-    return yaml.safe_dump(drawn, sort_keys=True, allow_unicode=True)
+    return yaml.safe_dump(rendered, sort_keys=True, allow_unicode=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m msaas.messaging.asyncapi", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m msaas.cli.asyncapi", description=__doc__)
     parser.add_argument("root", nargs="?", type=Path, default=Path.cwd())
-    parser.add_argument("--check", action="store_true", help="write nothing, say what drifted")
+    parser.add_argument("--check", action="store_true", help="write nothing, report drift")
     chosen = parser.parse_args(arguments)
     path, text = chosen.root / DOCUMENT, render()
     if not chosen.check:

@@ -4,8 +4,8 @@ import os
 import subprocess
 import sys
 
-from msaas.cli.house import ROOT
-from msaas.cli.verbs import refuse
+from msaas.cli.workspace import ROOT
+from msaas.cli.commands import report_unknown_name
 
 
 def run(argv: list[str]) -> int:
@@ -15,8 +15,8 @@ def run(argv: list[str]) -> int:
     }
     name, *rest = argv or [""]
     if name not in scripts:
-        return refuse(name, scripts, "benchmark")
+        return report_unknown_name(name, scripts, "benchmark")
     # A benchmark of several modules finds its own, and nothing else lies there.
-    beside = {**os.environ, "PYTHONPATH": str(scripts[name].parent)}
+    environment = {**os.environ, "PYTHONPATH": str(scripts[name].parent)}
     command = [sys.executable, "-P", scripts[name], *rest]
-    return subprocess.run(command, env=beside, check=False).returncode
+    return subprocess.run(command, env=environment, check=False).returncode

@@ -9,7 +9,7 @@ from argparse import ArgumentParser
 
 from msaas.cli.api_client import ApiClient
 from msaas.local.errors import LocalError
-from msaas.local.running import RunningFleet, get_running
+from msaas.local.running_fleet import RunningFleet, get_running_fleet
 
 
 def run(argv: list[str]) -> int:
@@ -17,15 +17,15 @@ def run(argv: list[str]) -> int:
     parser.add_argument("url", nargs="?", help="the page to read; a page of the demo site if none")
     options = parser.parse_args(argv)
     try:
-        fleet = get_running(os.environ)
-        status = asyncio.run(show(fleet, options.url or f"{fleet.site_url}/article"))
+        fleet = get_running_fleet(os.environ)
+        status = asyncio.run(run_demo(fleet, options.url or f"{fleet.site_url}/article"))
     except LocalError as error:
         print(f"✗ {error}", file=sys.stderr)
         return 1
     return 0 if status == "COMPLETED" else 1
 
 
-async def show(fleet: RunningFleet, url: str) -> str:
+async def run_demo(fleet: RunningFleet, url: str) -> str:
     async with ApiClient(fleet.gateway_url, fleet.supabase_url, fleet.anon_key) as api:
         await api.sign_in(fleet.email, fleet.password)
         print(f"✓ signed in as {fleet.email}")

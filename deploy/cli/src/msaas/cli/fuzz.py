@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from msaas.cli.house import ROOT, module
+from msaas.cli.workspace import ROOT, module_command
 
 TEST = "services/gateway/tests/contract/test_gateway_fuzz.py"
 EXAMPLES = 200
@@ -11,6 +11,6 @@ EXAMPLES = 200
 
 def run(argv: list[str]) -> int:
     examples = argv[0] if argv else str(EXAMPLES)
-    command = [*module("pytest"), TEST, "--no-cov", "--timeout=0", "--capture=no", "--tb=short"]
+    command = [*module_command("pytest"), TEST, "--no-cov", "--timeout=0", "--capture=no", "--tb=short"]
     asked = {**os.environ, "FUZZ_EXAMPLES": examples}
     return subprocess.run(command, cwd=ROOT, env=asked, check=False).returncode

@@ -2,9 +2,9 @@
 
 import subprocess
 
-from msaas.cli.breaking.verb import report
+from msaas.cli.breaking.command import report_breaking_changes
 from msaas.cli.checks import Tree
-from msaas.cli.house import ROOT, module
+from msaas.cli.workspace import ROOT, module_command
 
 GENERATORS = (
     "msaas.contracts.generate",
@@ -16,9 +16,9 @@ GENERATORS = (
 
 def run(argv: list[str]) -> int:
     if argv[:1] == ["--diff"]:
-        return report(Tree(ROOT), *argv[1:2] or ["HEAD"])
+        return report_breaking_changes(Tree(ROOT), *argv[1:2] or ["HEAD"])
     codes = [
-        subprocess.run([*module(name), *argv], cwd=ROOT, check=False).returncode
+        subprocess.run([*module_command(name), *argv], cwd=ROOT, check=False).returncode
         for name in GENERATORS
     ]
     return max(codes)

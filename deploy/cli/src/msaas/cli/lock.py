@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from msaas.cli.house import ROOT, program
+from msaas.cli.workspace import ROOT, tool_path
 
 HEADER = "# inputs sha256:"
 
@@ -31,7 +31,7 @@ LOCKS = (Lock("requirements.lock", "dev"), Lock("deploy/loadtest/requirements.lo
 def run(argv: list[str]) -> int:
     for lock in LOCKS:
         print(f"resolving {lock.path} ...", flush=True)
-        subprocess.run(command(ROOT, lock, argv), cwd=ROOT, check=True)
+        subprocess.run(compile_command(ROOT, lock, argv), cwd=ROOT, check=True)
         write_header(ROOT, lock)
     return 0
 
@@ -48,11 +48,11 @@ def read_toml(path: Path) -> dict[str, Any]:
     return tomllib.loads(path.read_text())
 
 
-def command(root: Path, lock: Lock, argv: list[str]) -> list[str]:
+def compile_command(root: Path, lock: Lock, argv: list[str]) -> list[str]:
     members = projects(root)
     names = [read_toml(path)["project"]["name"] for path in members]
     return [
-        program("uv"),
+        tool_path("uv"),
         *("pip", "compile", "--quiet", "--universal", "--python-version", "3.11"),
         *("--generate-hashes", "--no-header", "--no-annotate", "--group", lock.group),
         *("--output-file", lock.path, *argv),
@@ -69,14 +69,14 @@ def fingerprint(root: Path, lock: Lock) -> str:
         "group": top["dependency-groups"].get(lock.group, []),
         "overrides": top["tool"]["uv"].get("override-dependencies", []),
         "units": {
-            str(path.parent.relative_to(root)): wants(read_toml(path)["project"])
+            str(path.parent.relative_to(root)): resolver_inputs(read_toml(path)["project"])
             for path in projects(root)
         },
     }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
-def wants(project: Mapping[str, Any]) -> list[Any]:
+def resolver_inputs(project: Mapping[str, Any]) -> list[Any]:
     return [
         project.get("requires-python"),
         sorted(project.get("dependencies", [])),
@@ -90,7 +90,7 @@ def write_header(root: Path, lock: Lock) -> None:
     path.write_text("\n".join([f"{HEADER} {fingerprint(root, lock)}", *body, ""]))
 
 
-def recorded(root: Path, lock: Lock) -> str:
+def recorded_fingerprint(root: Path, lock: Lock) -> str:
     """Read the fingerprint out of a lock file's first line."""
     first, _, _ = (root / lock.path).read_text().partition("\n")
     return first.removeprefix(HEADER).strip()

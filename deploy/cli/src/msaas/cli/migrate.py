@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import asyncpg
 
-from msaas.cli.schema import OWNERS, migrate
-from msaas.local.running import get_database_url
+from msaas.cli.schema import SCHEMA_OWNERS, migrate
+from msaas.local.running_fleet import get_database_url
 
 LOGINS = ("svc_gateway", "svc_gateway_read", "svc_jobs")
 
@@ -17,7 +17,7 @@ def run(argv: list[str]) -> int:
     ArgumentParser("msaas migrate").parse_args(argv)
     url = get_database_url(os.environ)
     migrate(url)
-    print(f"migrated: {', '.join(owner.service for owner in OWNERS)}")
+    print(f"migrated: {', '.join(owner.service for owner in SCHEMA_OWNERS)}")
     passwords = {login: os.environ.get(f"{login.upper()}_PASSWORD", "") for login in LOGINS}
     given = {login: password for login, password in passwords.items() if password}
     asyncio.run(set_passwords(url, given))

@@ -7,11 +7,11 @@ from argparse import ArgumentParser
 
 from msaas.cli.api_client import ApiClient
 from msaas.contracts import Plan
-from msaas.identity.bootstrap import log_beside, seed_user
+from msaas.identity.bootstrap import configure_command_logging, seed_user
 from msaas.identity.settings import Settings
 from msaas.kernel import MsaasError
-from msaas.local.running import RunningFleet, get_running
-from msaas.settings import load
+from msaas.local.running_fleet import RunningFleet, get_running_fleet
+from msaas.settings import load_settings
 
 PAGES = ("/", "/article", "/list")
 
@@ -19,7 +19,7 @@ PAGES = ("/", "/article", "/list")
 def run(argv: list[str]) -> int:
     ArgumentParser("msaas seed").parse_args(argv)
     try:
-        fleet = get_running(os.environ)
+        fleet = get_running_fleet(os.environ)
         asyncio.run(seed(fleet))
     except MsaasError as error:
         print(f"✗ {error}", file=sys.stderr)
@@ -30,8 +30,8 @@ def run(argv: list[str]) -> int:
 
 async def seed(fleet: RunningFleet) -> None:
     given = {"DATABASE_URL": fleet.identity_database_url, "ENVIRONMENT": "local"}
-    settings = load(Settings, {**os.environ, **given})
-    log_beside(settings)
+    settings = load_settings(Settings, {**os.environ, **given})
+    configure_command_logging(settings)
     await seed_user(settings, fleet.email, fleet.password, plan=Plan.PRO, role=None)
     await seed_user(
         settings, fleet.operator_email, fleet.operator_password, plan=None, role="operator"

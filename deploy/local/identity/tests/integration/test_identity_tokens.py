@@ -10,9 +10,9 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
 from msaas.identity.adapters.es256_tokens import new_signing_key
-from msaas.identity.adapters.postgres.keys import PostgresKeys
+from msaas.identity.adapters.postgres.signing_keys import PostgresSigningKeys
 from msaas.identity.application.rotate_keys import RotateKeys
-from msaas.postgres import Database, PostgresSetting
+from msaas.postgres import Database, PostgresConfig
 from msaas.testing import FakeClock
 
 CLAIMS = {
@@ -102,8 +102,8 @@ async def test_tokens_of_others_are_bad(identity: Any) -> None:
 
 
 async def test_a_rotation_makes_no_good_token_bad(identity: Any) -> None:
-    async with Database(PostgresSetting(identity.database_url), identity.metrics) as database:
-        rotation = RotateKeys(PostgresKeys(database), new_signing_key, identity.clock)
+    async with Database(PostgresConfig(identity.database_url), identity.metrics) as database:
+        rotation = RotateKeys(PostgresSigningKeys(database), new_signing_key, identity.clock)
         session = await identity.sign_up()
         standby = (await private_keys(identity))["standby"].kid
         await identity.clock.advance(900)
@@ -122,8 +122,8 @@ async def test_the_first_keys_stay_when_the_server_starts_again(
     identity: Any, fake_clock: FakeClock
 ) -> None:
     before = await private_keys(identity)
-    async with Database(PostgresSetting(identity.database_url), identity.metrics) as database:
-        await RotateKeys(PostgresKeys(database), new_signing_key, fake_clock).ensure()
+    async with Database(PostgresConfig(identity.database_url), identity.metrics) as database:
+        await RotateKeys(PostgresSigningKeys(database), new_signing_key, fake_clock).ensure_keys()
     after = await private_keys(identity)
     assert {use: key.kid for use, key in before.items()} == {
         use: key.kid for use, key in after.items()

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from msaas.identity.domain.claims import TOKEN_LIFETIME
 from msaas.identity.domain.signing_keys import (
-    KNOWN_AFTER,
+    PROPAGATION_TIME,
     KeyUse,
     SigningKey,
-    StandbyTooYoung,
-    rotated,
+    StandbyKeyTooNew,
+    rotate_signing_keys,
 )
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -45,21 +45,21 @@ def test_no_good_token_meets_an_unknown_key(minutes: list[int]) -> None:
         now += timedelta(minutes=wait)
         fresh = key(str(number), KeyUse.STANDBY, now)
         try:
-            keys = rotated(keys, fresh, now)
-        except StandbyTooYoung:
-            assert now - published[keys[0].kid] < KNOWN_AFTER or wait < KNOWN_AFTER.seconds / 60
+            keys = rotate_signing_keys(keys, fresh, now)
+        except StandbyKeyTooNew:
+            assert now - published[keys[0].kid] < PROPAGATION_TIME or wait < PROPAGATION_TIME.seconds / 60
             continue
         published[fresh.kid] = now
         known = {one.kid for one in keys}
         assert sum(one.use is KeyUse.STANDBY for one in keys) == 1
-        assert now - published[signer(keys)] >= KNOWN_AFTER
+        assert now - published[signer(keys)] >= PROPAGATION_TIME
         assert all(token.kid in known for token in tokens if token.ends > now)
 
 
 def test_old_keys_go_when_their_tokens_are_over() -> None:
     keys = [key("old", KeyUse.PREVIOUS), key("b", KeyUse.CURRENT), key("c", KeyUse.STANDBY)]
     later = START + TOKEN_LIFETIME * 2
-    left = rotated(keys, key("d", KeyUse.STANDBY, later), later)
+    left = rotate_signing_keys(keys, key("d", KeyUse.STANDBY, later), later)
     assert {one.kid: one.use for one in left} == {
         "d": KeyUse.STANDBY,
         "c": KeyUse.CURRENT,
@@ -71,9 +71,9 @@ def test_a_young_standby_signs_only_on_demand() -> None:
     keys = [key("a", KeyUse.CURRENT), key("b", KeyUse.STANDBY)]
     soon = START + timedelta(minutes=4)
     fresh = key("c", KeyUse.STANDBY, soon)
-    with pytest.raises(StandbyTooYoung, match="360 s"):
-        rotated(keys, fresh, soon)
-    assert signer(rotated(keys, fresh, soon, at_once=True)) == "b"
+    with pytest.raises(StandbyKeyTooNew, match="360 s"):
+        rotate_signing_keys(keys, fresh, soon)
+    assert signer(rotate_signing_keys(keys, fresh, soon, at_once=True)) == "b"
 
 
 def test_a_private_key_is_not_shown() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from msaas.identity.settings import Settings
-from msaas.settings import SettingsInvalid, load
+from msaas.settings import SettingsInvalid, load_settings
 
 GIVEN = {"DATABASE_URL": "postgresql://a:b@db.example.com/identity?sslmode=verify-full"}
 
@@ -17,13 +17,13 @@ def test_a_stand_in_refuses_real_environments(environment: str) -> None:
         "IDENTITY_PUBLIC_URL": "https://auth.example.com",
     }
     with pytest.raises(SettingsInvalid) as refused:
-        load(Settings, given)
+        load_settings(Settings, given)
     assert refused.value.problems == {
         "ENVIRONMENT": "is not valid: this is a stand-in for one machine: set SUPABASE_URL instead"
     }
 
 
 def test_one_machine_needs_no_more_than_a_database() -> None:
-    settings = load(Settings, {**GIVEN, "ENVIRONMENT": "local"})
+    settings = load_settings(Settings, {**GIVEN, "ENVIRONMENT": "local"})
     assert settings.issuer == "http://127.0.0.1:9999/auth/v1"
     assert settings.sign_ins_per_minute == 10

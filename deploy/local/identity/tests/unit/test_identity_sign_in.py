@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from msaas.identity.application.grants import Grants
+from msaas.identity.application.grants import SessionGrants
 from msaas.identity.application.ports import Accounts
 from msaas.identity.application.sign_in import SignIn
 from msaas.identity.domain.errors import InvalidCredentials
@@ -13,7 +13,7 @@ from msaas.testing import FakeClock
 
 
 @dataclass
-class WatchedPasswords:
+class RecordingPasswords:
     verified: list[str | None] = field(default_factory=list[str | None])
 
     async def hash(self, password: str) -> str:
@@ -25,14 +25,14 @@ class WatchedPasswords:
         return True
 
 
-class NoAccounts:
+class EmptyAccounts:
     async def find_by_email(self, email: str) -> None:
         return None
 
 
 async def test_an_unknown_address_costs_a_hash_too(fake_clock: FakeClock) -> None:
-    passwords = WatchedPasswords()
-    accounts, grants = cast("Accounts", NoAccounts()), cast("Grants", cast("Any", None))
+    passwords = RecordingPasswords()
+    accounts, grants = cast("Accounts", EmptyAccounts()), cast("Grants", cast("Any", None))
     with pytest.raises(InvalidCredentials):
         await SignIn(accounts, passwords, grants, fake_clock)("a@example.com", "correct horse")
     assert passwords.verified == [None]

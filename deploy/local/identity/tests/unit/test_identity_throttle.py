@@ -3,7 +3,7 @@
 import pytest
 
 from msaas.identity.domain.errors import OverRequestRateLimit
-from msaas.identity.entrypoints.http.throttle import MOST_ADDRESSES, Throttle
+from msaas.identity.entrypoints.http.throttle import MAX_ADDRESSES, Throttle
 from msaas.testing import FakeClock
 
 
@@ -55,7 +55,7 @@ def test_memory_is_bounded(fake_clock: FakeClock) -> None:
     throttle = Throttle(10, fake_clock)
     tries(throttle, "192.0.2.1")
     tries(throttle, "192.0.2.2")
-    for number in range(MOST_ADDRESSES - 1):
+    for number in range(MAX_ADDRESSES - 1):
         throttle.take(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
     assert tries(throttle, "192.0.2.2") == 0
     # Whoever has not come for longest is forgotten, and may try again.

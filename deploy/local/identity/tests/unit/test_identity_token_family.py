@@ -11,11 +11,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from msaas.identity.application.grants import Grants
-from msaas.identity.application.ports import Account, Change, Presented, Scope
+from msaas.identity.application.grants import SessionGrants
+from msaas.identity.application.ports import UserAccount, UserChange, PresentedToken, SignOutScope
 from msaas.identity.application.refresh_session import RefreshSession
 from msaas.identity.domain.errors import RefreshTokenAlreadyUsed, RefreshTokenNotFound
-from msaas.identity.domain.sessions import Session, digest_of
+from msaas.identity.domain.sessions import Session, hash_token
 from msaas.identity.domain.users import User
 from msaas.kernel import new_id
 from msaas.testing import FakeClock
@@ -25,18 +25,18 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 class MemoryAccounts:
     def __init__(self, user: User) -> None:
-        self._account = Account(user, "")
+        self._account = UserAccount(user, "")
 
-    async def find(self, user_id: UUID) -> Account | None:
+    async def find(self, user_id: UUID) -> UserAccount | None:
         return self._account if user_id == self._account.user.id else None
 
-    async def find_by_email(self, email: str) -> Account | None:
+    async def find_by_email(self, email: str) -> UserAccount | None:
         raise NotImplementedError
 
     async def add(self, user: User, password_hash: str) -> None:
         raise NotImplementedError
 
-    async def change(self, user_id: UUID, change: Change, *, keep: UUID | None = None) -> User:
+    async def change(self, user_id: UUID, change: UserChange, *, keep: UUID | None = None) -> User:
         raise NotImplementedError
 
 
@@ -53,10 +53,10 @@ class MemorySessions:
     async def find(self, session_id: UUID) -> Session | None:
         return self.sessions.get(session_id)
 
-    async def find_presented(self, token: bytes) -> Presented | None:
+    async def find_presented(self, token: bytes) -> PresentedToken | None:
         session_id, generation = self.tokens.get(token, (None, 0))
         session = self.sessions.get(session_id) if session_id else None
-        return Presented(session, generation) if session else None
+        return PresentedToken(session, generation) if session else None
 
     async def rotate(self, session: Session, child: bytes) -> bool:
         if session != self.sessions.get(session.id):
@@ -71,8 +71,8 @@ class MemorySessions:
     async def revoke(self, session_id: UUID) -> None:
         self.sessions[session_id] = replace(self.sessions[session_id], revoked=True)
 
-    async def close(self, session: Session, scope: Scope) -> None:
-        assert scope is Scope.LOCAL
+    async def close(self, session: Session, scope: SignOutScope) -> None:
+        assert scope is SignOutScope.LOCAL
         del self.sessions[session.id]
 
 
@@ -107,7 +107,7 @@ class TokenFamilies(RuleBasedStateMachine):
         )
         clock = FakeClock()
         self.sessions = MemorySessions()
-        self.grants = Grants(self.sessions, PlainTokens(), "issuer", clock)
+        self.grants = SessionGrants(self.sessions, PlainTokens(), "issuer", clock)
         self.refresh = RefreshSession(MemoryAccounts(self.user), self.sessions, self.grants, clock)
         self.families: list[Family] = []
 
@@ -159,7 +159,7 @@ class TokenFamilies(RuleBasedStateMachine):
         family = self.choose(data)
         session = self.sessions.sessions.get(family.session_id)
         if session:
-            asyncio.run(self.sessions.close(session, Scope.LOCAL))
+            asyncio.run(self.sessions.close(session, SignOutScope.LOCAL))
         family.ended = True
 
     @rule(token=st.text(max_size=50))
@@ -177,7 +177,7 @@ class TokenFamilies(RuleBasedStateMachine):
     def no_token_is_stored(self) -> None:
         issued = {token.encode() for family in self.families for token in family.tokens}
         assert not issued & self.sessions.tokens.keys()
-        assert {digest_of(token.decode()) for token in issued} == self.sessions.tokens.keys()
+        assert {hash_token(token.decode()) for token in issued} == self.sessions.tokens.keys()
 
 
 TestTokenFamilies = TokenFamilies.TestCase

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msaas.identity.domain.errors import ValidationFailed, WeakPassword
-from msaas.identity.domain.users import User, check_password, normal_email
+from msaas.identity.domain.users import User, check_password, normalise_email
 from msaas.kernel import new_id
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -15,8 +15,8 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 @given(st.emails())
 def test_an_address_is_one_however_it_is_written(email: str) -> None:
-    normal = normal_email(f" {email.upper()} ")
-    assert normal == normal_email(email) == normal_email(normal)
+    normal = normalise_email(f" {email.upper()} ")
+    assert normal == normalise_email(email) == normalise_email(normal)
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_an_address_is_one_however_it_is_written(email: str) -> None:
 )
 def test_what_is_no_address_is_refused(given_email: str) -> None:
     with pytest.raises(ValidationFailed, match="email"):
-        normal_email(given_email)
+        normalise_email(given_email)
 
 
 def test_a_short_password_is_refused_with_the_reason() -> None:

@@ -4,7 +4,7 @@ from msaas.local.errors import (
     AlreadyRunning,
     FolderUnreachable,
     LocalError,
-    MissingPart,
+    MissingProgram,
     ServerNotStarted,
 )
 from msaas.local.home import Home, find_home
@@ -15,7 +15,7 @@ __all__ = [
     "FolderUnreachable",
     "Home",
     "LocalError",
-    "MissingPart",
+    "MissingProgram",
     "Part",
     "ServerNotStarted",
     "find_home",

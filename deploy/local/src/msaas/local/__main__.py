@@ -2,12 +2,12 @@
 
 import sys
 
-from msaas.local import verbs
+from msaas.local import commands
 
-_VERBS = {"up": verbs.up, "down": verbs.down, "status": verbs.status, "logs": verbs.logs}
+_COMMANDS = {"up": commands.up, "down": commands.down, "status": commands.status, "logs": commands.logs}
 
 if __name__ == "__main__":
     verb, *rest = sys.argv[1:] or ["status"]
-    if verb not in _VERBS:
-        sys.exit(f"verbs: {', '.join(_VERBS)}")
-    sys.exit(_VERBS[verb](rest))
+    if verb not in _COMMANDS:
+        sys.exit(f"commands: {', '.join(_COMMANDS)}")
+    sys.exit(_COMMANDS[verb](rest))

@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from msaas.browser_worker import ChromiumMissing, find_chromium
-from msaas.local.errors import MissingPart
+from msaas.browser_worker import ChromiumNotFound, find_chromium
+from msaas.local.errors import MissingProgram
 
 PACKAGE = "chromium-headless-shell"
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class InstallMethod:
     """Commands that bring a browser, and how long each may take."""
 
     name: str
@@ -26,37 +26,37 @@ class Way:
     seconds: float
 
 
-def list_ways() -> Sequence[Way]:
+def list_install_methods() -> Sequence[InstallMethod]:
     """List what can be tried here, by anybody first."""
-    playwright = Way(
+    playwright = InstallMethod(
         "Playwright's download", [[sys.executable, "-m", "playwright", "install", PACKAGE]], 180
     )
     apt = shutil.which("apt-get")
     if os.geteuid() != 0 or apt is None:
         return [playwright]
     install = [apt, "install", "-y", "-q", "--no-install-recommends", PACKAGE]
-    return [playwright, Way("apt", [[apt, "update", "-q"], install], 400)]
+    return [playwright, InstallMethod("apt", [[apt, "update", "-q"], install], 400)]
 
 
 def ensure_chromium(
-    say: Callable[[str], None],
+    notify: Callable[[str], None],
     *,
     find: Callable[[], Path] = find_chromium,
-    ways: Sequence[Way] | None = None,
+    methods: Sequence[InstallMethod] | None = None,
 ) -> Path:
     """Return a browser that runs; the first time that may take a download."""
     if found := _find(find):
         return found
-    with _one_at_a_time():
+    with _install_lock():
         if found := _find(find):
             return found  # another process has brought it meanwhile
-        for way in list_ways() if ways is None else ways:
-            say(f"there is no Chromium here yet: getting it by {way.name}")
+        for way in list_install_methods() if methods is None else methods:
+            notify(f"Chromium is not installed: installing it with {way.name}")
             for command in way.commands:
                 _run(command, way.seconds)
             if found := _find(find):
                 return found
-    raise MissingPart(
+    raise MissingProgram(
         "No Chromium was found, and none could be installed here. Install one "
         f"(`apt install {PACKAGE}`, or `playwright install {PACKAGE}` where it may download), or "
         "name yours in BROWSER_WORKER_CHROMIUM."
@@ -64,10 +64,10 @@ def ensure_chromium(
 
 
 @contextmanager
-def _one_at_a_time() -> Generator[None]:
+def _install_lock() -> Generator[None]:
     """Let one process of this user install: package managers refuse to work side by side."""
-    place = Path(tempfile.gettempdir()) / f"msaas-chromium-{os.getuid()}.lock"
-    with place.open("w") as lock:
+    lock_path = Path(tempfile.gettempdir()) / f"msaas-chromium-{os.getuid()}.lock"
+    with lock_path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -75,7 +75,7 @@ def _one_at_a_time() -> Generator[None]:
 def _find(find: Callable[[], Path]) -> Path | None:
     try:
         return find()
-    except ChromiumMissing:
+    except ChromiumNotFound:
         return None
 
 

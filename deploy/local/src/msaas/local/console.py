@@ -19,23 +19,23 @@ class Console:
         self._next_colour = cycle(_COLOURS)
         self._colours: dict[str, str] = {}
 
-    def say(self, text: str = "") -> None:
+    def print(self, text: str = "") -> None:
         # Stopping in good order matters more than being heard.
         with suppress(BrokenPipeError):
             print(text, file=self._stream, flush=True)
 
-    def step(self, text: str) -> None:
-        self.say(f"{self._paint('32', '✓')} {text}")
+    def print_step(self, text: str) -> None:
+        self.print(f"{self._paint('32', '✓')} {text}")
 
-    def line(self, name: str, text: str) -> None:
+    def print_log_line(self, name: str, text: str) -> None:
         colour = self._colours.setdefault(name, next(self._next_colour))
-        self.say(f"{self._paint(colour, f'{name:<14}|')} {text}")
+        self.print(f"{self._paint(colour, f'{name:<14}|')} {text}")
 
     def _paint(self, colour: str, text: str) -> str:
         return f"\x1b[{colour}m{text}\x1b[0m" if self._colour else text
 
 
-def mask(url: str | None) -> str:
+def mask_password(url: str | None) -> str:
     """Return the address with its password out of sight."""
     if not url:
         return ""

@@ -9,7 +9,7 @@ import time
 from msaas.local.console import Console
 from msaas.local.errors import ServerNotStarted
 from msaas.local.home import Home
-from msaas.local.state import LauncherState, end_leftovers, find_state
+from msaas.local.state import LauncherState, end_orphans, find_state
 
 _PAUSE = 0.05
 # Longer than the drain timeouts of the parts together.
@@ -35,7 +35,7 @@ def start_detached(home: Home, console: Console, *, servers_only: bool) -> Launc
         ended = child.poll() is not None
         said = log_path.read_text(errors="replace").splitlines()
         for line in said[shown:]:
-            console.say(line)
+            console.print(line)
         shown = len(said)
         state = find_state(home.state_path)
         if state and state.ready and state.launcher.alive:
@@ -52,9 +52,9 @@ def stop_launcher(home: Home, console: Console) -> bool:
         return False
     if state.launcher.alive:
         state.launcher.end(signal.SIGTERM, _STOP_TIMEOUT)
-        console.step("launcher stopped")
-    with home.held():
-        for name in end_leftovers(state):
-            console.step(f"{name} stopped")
+        console.print_step("launcher stopped")
+    with home.locked():
+        for name in end_orphans(state):
+            console.print_step(f"{name} stopped")
         home.state_path.unlink(missing_ok=True)
     return True

@@ -17,7 +17,7 @@ class LocalError(MsaasError):
     kind: ClassVar[ErrorKind] = ErrorKind.UNAVAILABLE
 
 
-class MissingPart(LocalError):
+class MissingProgram(LocalError):
     code: ClassVar[str] = "missing_part"
 
 

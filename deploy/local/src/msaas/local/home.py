@@ -13,7 +13,7 @@ from msaas.local.errors import AlreadyRunning
 from msaas.local.servers.unprivileged import can_reach, find_server_user
 
 _REPOSITORY = Path(__file__).resolve().parents[5]
-_SYSTEM_PLACE = Path("/var/lib/msaas")
+_SYSTEM_PATH = Path("/var/lib/msaas")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Home:
         self.logs.mkdir(mode=0o700, exist_ok=True)
 
     @contextmanager
-    def held(self) -> Generator[None]:
+    def locked(self) -> Generator[None]:
         """Hold the folder against every other launcher; the kernel lets go when this one ends."""
         self.prepare()
         with (self.path / "launcher.lock").open("w") as lock:
@@ -79,4 +79,4 @@ def find_home(environment: Mapping[str, str]) -> Home:
     if user is None or can_reach(_REPOSITORY, user):
         return Home(_REPOSITORY / ".msaas" / "data")
     name = hashlib.sha256(os.fsencode(_REPOSITORY)).hexdigest()[:12]
-    return Home(_SYSTEM_PLACE / name)
+    return Home(_SYSTEM_PATH / name)

@@ -10,11 +10,11 @@ from msaas.local.fleet import Fleet, assemble
 from msaas.local.home import Home
 from msaas.local.part_logs import PartLog
 from msaas.local.services import Services
-from msaas.local.state import LauncherState, end_leftovers, find_state, this_process
+from msaas.local.state import LauncherState, end_orphans, find_state, this_process
 from msaas.local.supervisor import Supervisor
 from msaas.local.welcome import show_addresses
 
-_STOPPED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_launcher(
@@ -22,41 +22,41 @@ def run_launcher(
     environment: Mapping[str, str],
     console: Console,
     *,
-    shows_lines: bool,
+    print_logs: bool,
     servers_only: bool,
 ) -> None:
     """Run the fleet until a signal ends it. Raises AlreadyRunning when the folder is held."""
-    with home.held():
-        _clear(home, console)
-        fleet = assemble(home, environment, console.say)
+    with home.locked():
+        _end_earlier_launcher(home, console)
+        fleet = assemble(home, environment, console.print)
         if not servers_only:
-            Services(home, environment, fleet, console.say).add()
-        asyncio.run(_Launcher(home, fleet, console, shows_lines=shows_lines).run())
+            Services(home, environment, fleet, console.print).add()
+        asyncio.run(_Launcher(home, fleet, console, print_logs=print_logs).run())
 
 
-def _clear(home: Home, console: Console) -> None:
+def _end_earlier_launcher(home: Home, console: Console) -> None:
     """End what an earlier launcher left: nobody else can hold this folder now."""
     if earlier := find_state(home.state_path):
-        for name in end_leftovers(earlier):
-            console.say(f"ended {name}, left by a launcher that was killed")
+        for name in end_orphans(earlier):
+            console.print(f"ended {name}, left by a launcher that was killed")
     home.state_path.unlink(missing_ok=True)
 
 
 class _Launcher:
-    def __init__(self, home: Home, fleet: Fleet, console: Console, *, shows_lines: bool) -> None:
+    def __init__(self, home: Home, fleet: Fleet, console: Console, *, print_logs: bool) -> None:
         self._home = home
         self._fleet = fleet
         self._console = console
-        self._shows_lines = shows_lines
+        self._print_logs = print_logs
         self._logs = {part.name: PartLog(home.logs, part.name) for part in fleet.parts}
         self._state = LauncherState(this_process())
         self._supervisor = Supervisor(
-            fleet.parts, on_line=self._take_line, on_event=console.step, on_change=self._save
+            fleet.parts, on_line=self._handle_line, on_event=console.print_step, on_change=self._save
         )
 
     async def run(self) -> None:
         self._save()
-        stopped = self._listen()
+        stopped = self._install_signal_handlers()
         starting = asyncio.create_task(self._start())
         waiting = asyncio.create_task(stopped.wait())
         try:
@@ -76,30 +76,30 @@ class _Launcher:
         await self._supervisor.start()
         self._state.ready = True
         self._save()
-        self._console.step(f"up in {time.monotonic() - began:.2f} s, data in {self._home.path}")
+        self._console.print_step(f"up in {time.monotonic() - began:.2f} s, data in {self._home.path}")
         show_addresses(self._console, self._home, self._state.parts)
-        if self._shows_lines:
-            self._console.say("Ctrl-C stops everything and keeps the data.")
+        if self._print_logs:
+            self._console.print("Ctrl-C stops everything and keeps the data.")
 
-    def _listen(self) -> asyncio.Event:
+    def _install_signal_handlers(self) -> asyncio.Event:
         """Stop on the first signal; on the second, wait for nobody."""
         stopped = asyncio.Event()
 
         def on_signal() -> None:
             if stopped.is_set():
                 self._supervisor.kill()
-            self._console.say("stopping …")
+            self._console.print("stopping …")
             stopped.set()
 
-        for wanted in _STOPPED_BY:
+        for wanted in _STOP_SIGNALS:
             asyncio.get_running_loop().add_signal_handler(wanted, on_signal)
         return stopped
 
-    def _take_line(self, name: str, line: bytes) -> None:
+    def _handle_line(self, name: str, line: bytes) -> None:
         self._logs[name].write(line)
-        if self._shows_lines:
-            self._console.line(name, line.decode(errors="replace"))
+        if self._print_logs:
+            self._console.print_log_line(name, line.decode(errors="replace"))
 
     def _save(self) -> None:
-        self._state.parts = [*self._fleet.given, *self._supervisor.states]
+        self._state.parts = [*self._fleet.external, *self._supervisor.states]
         self._state.write(self._home.state_path)

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
-from msaas.local.servers import Server
+from msaas.local.servers import EmbeddedServer
 
 
-def _nothing() -> None: ...
+def _do_nothing() -> None: ...
 
 
-def _at_once(_pid: int) -> bool:
+def _always_ready(_pid: int) -> bool:
     return True
 
 
@@ -25,8 +25,8 @@ class Part:
     name: str
     command: Callable[[], list[str]]
     environment: Callable[[], Mapping[str, str]]
-    is_ready: Callable[[int], bool] = _at_once
-    prepare: Callable[[], None] = _nothing
+    is_ready: Callable[[int], bool] = _always_ready
+    prepare: Callable[[], None] = _do_nothing
     url: Callable[[], str] | None = None
     depends_on: tuple[str, ...] = ()
     stop_signal: signal.Signals = signal.SIGTERM
@@ -35,7 +35,7 @@ class Part:
     once: bool = False
 
 
-def server_part(server: Server) -> Part:
+def server_part(server: EmbeddedServer) -> Part:
     return Part(
         name=server.name,
         command=server.command,

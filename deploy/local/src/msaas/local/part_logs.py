@@ -23,18 +23,18 @@ class PartLog:
         self._file.write(moment.encode() + b" " + line + b"\n")
         self._file.flush()
         if self._file.tell() > self._max_bytes:
-            self._turn_over()
+            self._rotate()
 
     def close(self) -> None:
         self._file.close()
 
-    def _turn_over(self) -> None:
+    def _rotate(self) -> None:
         self._file.close()
-        self.path.replace(_older(self.path))
+        self.path.replace(_rotated_path(self.path))
         self._file = self.path.open("ab")
 
 
-def _older(path: Path) -> Path:
+def _rotated_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.1")
 
 
@@ -42,7 +42,7 @@ def list_parts(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.log"))
 
 
-def last_lines(folder: Path, names: list[str], count: int) -> list[tuple[str, str]]:
+def read_last_lines(folder: Path, names: list[str], count: int) -> list[tuple[str, str]]:
     """Return the newest lines of these parts as (part, line), oldest first."""
     lines = heapq.merge(*(_newest_first(folder, name) for name in names), reverse=True)
     return [(name, line) for line, name in islice(lines, count)][::-1]
@@ -50,7 +50,7 @@ def last_lines(folder: Path, names: list[str], count: int) -> list[tuple[str, st
 
 def _newest_first(folder: Path, name: str) -> Iterator[tuple[str, str]]:
     current = folder / f"{name}.log"
-    for path in (current, _older(current)):
+    for path in (current, _rotated_path(current)):
         if path.exists():
             for line in reversed(path.read_text(errors="replace").splitlines()):
                 yield line, name
@@ -58,10 +58,10 @@ def _newest_first(folder: Path, name: str) -> Iterator[tuple[str, str]]:
 
 def follow(folder: Path, names: list[str], pause: float = 0.2) -> Iterator[tuple[str, str]]:
     """Yield the lines written from now on, for ever."""
-    return _read_on([_Reader(folder / f"{name}.log", name) for name in names], pause)
+    return _follow_readers([_Reader(folder / f"{name}.log", name) for name in names], pause)
 
 
-def _read_on(readers: "list[_Reader]", pause: float) -> Iterator[tuple[str, str]]:
+def _follow_readers(readers: "list[_Reader]", pause: float) -> Iterator[tuple[str, str]]:
     while True:
         for reader in readers:
             yield from reader.read()

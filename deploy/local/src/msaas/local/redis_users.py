@@ -10,9 +10,9 @@ from msaas.contracts import PROCESSES, render_acl
 LOCAL_ENVIRONMENT = "local"
 
 
-def write_users(path: Path, default_password: str, keep: Callable[[str], str]) -> None:
+def write_users(path: Path, default_password: str, get_secret: Callable[[str], str]) -> None:
     """Write the ACL file; the default user stays open for the launcher and for a person."""
-    hashes = {process: _digest(keep(redis_secret(process))) for process in PROCESSES}
+    hashes = {process: _digest(get_secret(redis_secret_name(process))) for process in PROCESSES}
     closed, *users = render_acl(LOCAL_ENVIRONMENT, hashes).splitlines(keepends=True)
     opened = f"{closed.split(' off', maxsplit=1)[0]} on #{_digest(default_password)} ~* &* +@all\n"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -20,11 +20,11 @@ def write_users(path: Path, default_password: str, keep: Callable[[str], str]) -
     path.write_text("".join([opened, *users]))
 
 
-def redis_secret(process: str) -> str:
+def redis_secret_name(process: str) -> str:
     return f"redis-{process}"
 
 
-def url_as(url: str, user: str, password: str) -> str:
+def url_with_credentials(url: str, user: str, password: str) -> str:
     """Name the same server as somebody else."""
     parts = urlsplit(url)
     credentials = f"{quote(user, safe='')}:{quote(password, safe='')}"

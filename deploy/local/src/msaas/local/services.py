@@ -10,12 +10,12 @@ from functools import partial
 from signal import SIGTERM
 
 from msaas.local.databases import ensure_database
-from msaas.local.fleet import Fleet, answers, evade
+from msaas.local.fleet import Fleet, is_listening, choose_port
 from msaas.local.home import Home
-from msaas.local.kept_secrets import keep_sealing_keys, keep_secret
+from msaas.local.secret_files import get_or_create_sealing_keys, get_or_create_secret
 from msaas.local.part import Part
-from msaas.local.redis_users import LOCAL_ENVIRONMENT, redis_secret, url_as
-from msaas.local.servers import leashed
+from msaas.local.redis_users import LOCAL_ENVIRONMENT, redis_secret_name, url_with_credentials
+from msaas.local.servers import die_with_parent_command
 from msaas.local.servers.ports import LOOPBACK
 from msaas.local.state import PartState
 
@@ -34,25 +34,25 @@ PORTS = {
 }
 # Logins that the migrations make without a password, and the one of the embedded identity.
 LOGINS = ("svc_gateway", "svc_gateway_read", "svc_jobs")
-IDENTITY = "svc_identity"
+IDENTITY_LOGIN = "svc_identity"
 
 # Longer than a worker takes to end its runs and to report those that it could not end.
 DRAIN_TIMEOUT = 30.0
 
-Settings = Mapping[str, str]
+EnvironmentVariables = Mapping[str, str]
 
 
 @dataclass
 class _Ports:
     """The usual ports, evaded where somebody else has them; once in use they stay."""
 
-    say: Callable[[str], None]
+    notify: Callable[[str], None]
     chosen: dict[str, int] = field(default_factory=dict[str, int])
 
     def choose(self, *names: str) -> None:
         for name in names:
             if name not in self.chosen:
-                self.chosen[name] = evade(PORTS[name], name, self.say)
+                self.chosen[name] = choose_port(PORTS[name], name, self.notify)
 
     def url(self, name: str) -> str:
         return f"http://{LOOPBACK}:{self.chosen.get(name, PORTS[name])}"
@@ -62,17 +62,17 @@ class Services:
     """Adds to a fleet of servers everything that runs on them."""
 
     def __init__(
-        self, home: Home, environment: Settings, fleet: Fleet, say: Callable[[str], None]
+        self, home: Home, environment: EnvironmentVariables, fleet: Fleet, notify: Callable[[str], None]
     ) -> None:
         self._home = home
-        self._outside = environment
+        self._environment_given = environment
         self._fleet = fleet
-        self._say = say
-        self._ports = _Ports(say)
-        self._secret = partial(keep_secret, home.secrets)
+        self._notify = notify
+        self._ports = _Ports(notify)
+        self._secret = partial(get_or_create_secret, home.secrets)
         self._supabase = environment.get("SUPABASE_URL")
-        self._own_files = "ARTIFACTS_URL" not in environment
-        self._own_redis = "REDIS_URL" not in environment
+        self._serves_artifacts = "ARTIFACTS_URL" not in environment
+        self._runs_redis = "REDIS_URL" not in environment
         self._chromium = ""
 
     def add(self) -> None:
@@ -80,15 +80,15 @@ class Services:
         identity = () if self._supabase else ("identity",)
         add = self._fleet.parts.append
         add(self._step("migrate", ["cli", "migrate"], self._migrate, servers))
-        add(self._site())
-        if self._own_files:
-            add(self._files())
+        add(self._demo_site_part())
+        if self._serves_artifacts:
+            add(self._artifacts_part())
         if self._supabase:
             given = PartState("identity", url=self._supabase, ready=True)
-            self._fleet.given.append(given)
+            self._fleet.external.append(given)
         else:
             add(self._identity(servers))
-        files = ("artifacts",) if self._own_files else ()
+        files = ("artifacts",) if self._serves_artifacts else ()
         ready = ("migrate", *servers, *identity, *files)
         add(self._service("gateway", ["gateway", "serve"], self._gateway, ready, public="gateway"))
         add(self._service("jobs", ["jobs", "serve"], self._jobs, ("migrate", *servers, *files)))
@@ -102,7 +102,7 @@ class Services:
         self,
         name: str,
         words: list[str],
-        settings: Callable[[], Settings],
+        settings: Callable[[], EnvironmentVariables],
         depends_on: tuple[str, ...],
         *,
         public: str | None = None,
@@ -129,7 +129,7 @@ class Services:
         self,
         name: str,
         words: list[str],
-        settings: Callable[[], Settings],
+        settings: Callable[[], EnvironmentVariables],
         depends_on: tuple[str, ...],
     ) -> Part:
         return Part(
@@ -140,32 +140,32 @@ class Services:
             once=True,
         )
 
-    def _site(self) -> Part:
+    def _demo_site_part(self) -> Part:
         port = lambda: str(self._ports.chosen["demo-site"])  # noqa: E731  # known once it is prepared
         return Part(
             name="demo-site",
             command=lambda: _python(["local.demo_site", "--port", port()]),
             environment=lambda: self._environment({}),
-            is_ready=lambda _: answers(self._ports.url("demo-site")),
+            is_ready=lambda _: is_listening(self._ports.url("demo-site")),
             prepare=partial(self._ports.choose, "demo-site"),
             url=partial(self._ports.url, "demo-site"),
         )
 
-    def _files(self) -> Part:
+    def _artifacts_part(self) -> Part:
         """Make the folder of files, and the door before it that signed links lead to."""
         port = lambda: str(self._ports.chosen["artifacts"])  # noqa: E731  # known once it is prepared
         folder = str(self._home.artifacts)
         return Part(
             name="artifacts",
             command=lambda: _python(["local.artifacts", "--port", port(), "--folder", folder]),
-            environment=lambda: self._environment(self._artifacts()),
-            is_ready=lambda _: answers(self._ports.url("artifacts")),
+            environment=lambda: self._environment(self._artifact_settings()),
+            is_ready=lambda _: is_listening(self._ports.url("artifacts")),
             prepare=partial(self._ports.choose, "artifacts"),
             url=partial(self._ports.url, "artifacts"),
         )
 
-    def _artifacts(self) -> Settings:
-        if not self._own_files:
+    def _artifact_settings(self) -> EnvironmentVariables:
+        if not self._serves_artifacts:
             return {}
         return {
             "ARTIFACTS_URL": self._home.artifacts.as_uri(),
@@ -175,11 +175,11 @@ class Services:
 
     def _identity(self, servers: tuple[str, ...]) -> Part:
         def prepare() -> None:
-            ensure_database(self._database_url(), "identity", IDENTITY, self._secret(IDENTITY))
+            ensure_database(self._database_url(), "identity", IDENTITY_LOGIN, self._secret(IDENTITY_LOGIN))
 
-        def settings() -> Settings:
+        def settings() -> EnvironmentVariables:
             return {
-                "DATABASE_URL": identity_url(self._database_url(), self._home),
+                "DATABASE_URL": identity_database_url(self._database_url(), self._home),
                 "IDENTITY_PORT": str(self._ports.chosen["identity"]),
                 "IDENTITY_PUBLIC_URL": self._ports.url("identity"),
                 "IDENTITY_ANON_KEY": self._secret("anon-key"),
@@ -195,9 +195,9 @@ class Services:
         def prepare() -> None:
             from msaas.local.chromium import ensure_chromium
 
-            self._chromium = str(ensure_chromium(self._say))
+            self._chromium = str(ensure_chromium(self._notify))
 
-        def settings() -> Settings:
+        def settings() -> EnvironmentVariables:
             site = self._ports.url("demo-site").removeprefix("http://")
             return {
                 "REDIS_URL": self._redis_url("browser-worker"),
@@ -209,48 +209,48 @@ class Services:
         words, needs = ["browser_worker", "serve"], (*servers, "demo-site")
         return self._service("browser-worker", words, settings, needs, prepare=prepare)
 
-    def _gateway(self) -> Settings:
+    def _gateway(self) -> EnvironmentVariables:
         return {
             "DATABASE_URL": self._login("svc_gateway"),
             "GATEWAY_READ_DATABASE_URL": self._login("svc_gateway_read"),
             "REDIS_URL": self._redis_url("gateway"),
             "SUPABASE_URL": self._supabase or self._ports.url("identity"),
             "GATEWAY_API_KEY_PEPPERS": self._secret("api-key-pepper"),
-            "GATEWAY_SEALING_KEY": str(keep_sealing_keys(self._home.secrets)[0].public),
+            "GATEWAY_SEALING_KEY": str(get_or_create_sealing_keys(self._home.secrets)[0].public),
             "GATEWAY_PORT": str(self._ports.chosen["gateway"]),
-            **self._artifacts(),
+            **self._artifact_settings(),
             **self._internal("gateway"),
         }
 
-    def _jobs(self) -> Settings:
-        keys = keep_sealing_keys(self._home.secrets)
+    def _jobs(self) -> EnvironmentVariables:
+        keys = get_or_create_sealing_keys(self._home.secrets)
         return {
-            "JOBS_SEALING_KEYS": ",".join(key.reveal() for key in keys),
+            "JOBS_SEALING_KEYS": ",".join(key.export() for key in keys),
             "DATABASE_URL": self._login("svc_jobs"),
             "REDIS_URL": self._redis_url("jobs"),
-            **self._artifacts(),
+            **self._artifact_settings(),
             **self._internal("jobs"),
         }
 
-    def _jobs_worker(self) -> Settings:
+    def _jobs_worker(self) -> EnvironmentVariables:
         port = self._ports.chosen["jobs-worker-internal"]
         return {"REDIS_URL": self._redis_url("jobs-worker"), "JOBS_INTERNAL_PORT": str(port)}
 
-    def _migrate(self) -> Settings:
+    def _migrate(self) -> EnvironmentVariables:
         passwords = {f"{login.upper()}_PASSWORD": self._secret(login) for login in LOGINS}
         return {"DATABASE_URL": self._database_url(), **passwords}
 
-    def _seed(self) -> Settings:
+    def _seed(self) -> EnvironmentVariables:
         return {"MSAAS_HOME": str(self._home.path)}
 
-    def _environment(self, settings: Settings) -> Settings:
+    def _environment(self, settings: EnvironmentVariables) -> EnvironmentVariables:
         """Pass on what a process of this machine needs, and of addresses only its own."""
         ours = ("DATABASE_URL", "REDIS_URL", "SUPABASE_URL")
         outside = {name: value for name, value in os.environ.items() if name not in ours}
-        given = {name: value for name, value in self._outside.items() if name not in ours}
+        given = {name: value for name, value in self._environment_given.items() if name not in ours}
         return {**outside, **given, "ENVIRONMENT": LOCAL_ENVIRONMENT, **settings}
 
-    def _internal(self, name: str) -> Settings:
+    def _internal(self, name: str) -> EnvironmentVariables:
         variable = f"{name.replace('-', '_').upper()}_INTERNAL_PORT"
         return {variable: str(self._ports.chosen[f"{name}-internal"])}
 
@@ -258,23 +258,23 @@ class Services:
         return self._fleet.urls["postgres"]()
 
     def _login(self, login: str) -> str:
-        return url_as(self._database_url(), login, self._secret(login))
+        return url_with_credentials(self._database_url(), login, self._secret(login))
 
     def _redis_url(self, process: str) -> str:
         url = self._fleet.urls["redis"]()
-        return url_as(url, process, self._secret(redis_secret(process))) if self._own_redis else url
+        return url_with_credentials(url, process, self._secret(redis_secret_name(process))) if self._runs_redis else url
 
 
-def identity_url(database_url: str, home: Home) -> str:
+def identity_database_url(database_url: str, home: Home) -> str:
     """Name the embedded identity's own database on the fleet's server."""
-    url = url_as(database_url, IDENTITY, keep_secret(home.secrets, IDENTITY))
+    url = url_with_credentials(database_url, IDENTITY_LOGIN, get_or_create_secret(home.secrets, IDENTITY_LOGIN))
     return f"{url.rpartition('/')[0]}/identity"
 
 
 def _python(words: list[str]) -> list[str]:
     """Run one of our programs; nothing of it is imported here."""
     program, *arguments = words
-    return leashed([sys.executable, "-m", f"msaas.{program}", *arguments], SIGTERM)
+    return die_with_parent_command([sys.executable, "-m", f"msaas.{program}", *arguments], SIGTERM)
 
 
 def _is_ready(internal_url: str) -> bool:

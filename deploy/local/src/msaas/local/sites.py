@@ -8,7 +8,7 @@ from typing import ClassVar, Final, Self
 from msaas.local.servers.ports import LOOPBACK
 
 
-class Site:
+class LocalSite:
     """Listens as soon as it is made; as a context manager it serves."""
 
     handler: ClassVar[type[BaseHTTPRequestHandler]]
@@ -19,14 +19,14 @@ class Site:
         self._thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
 
     @property
-    def place(self) -> str:
+    def address(self) -> str:
         """Host and port, as an allowance names them."""
         host, port = self.server.server_address[:2]
         return f"{host!s}:{port}"
 
     @property
     def url(self) -> str:
-        return f"http://{self.place}"
+        return f"http://{self.address}"
 
     def __enter__(self) -> Self:
         self._thread.start()

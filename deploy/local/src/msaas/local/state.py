@@ -104,7 +104,7 @@ def _part_of(raw: dict[str, Any]) -> PartState:
     return part
 
 
-def end_leftovers(state: LauncherState) -> list[str]:
+def end_orphans(state: LauncherState) -> list[str]:
     """End what a launcher that was killed has left, and name it."""
     ended: list[str] = []
     for part in reversed(state.parts):

@@ -15,13 +15,13 @@ from msaas.local.part import Part, start_order
 from msaas.local.state import PartState, find_process
 
 BACKOFF = RetryPolicy(base=0.2, cap=10.0, attempts=None)
-_CALM_AFTER = 30.0
-_READY_PAUSE = 0.02
-_LAST_WORDS = 2.0
-_LONGEST_LINE = 1 << 20
+_STABLE_AFTER = 30.0
+_READY_POLL_INTERVAL = 0.02
+_OUTPUT_TIMEOUT = 2.0
+_MAX_LINE_BYTES = 1 << 20
 
 
-class _Run:
+class _SupervisedPart:
     """One part, its present process and what is known of it."""
 
     def __init__(self, part: Part) -> None:
@@ -29,8 +29,8 @@ class _Run:
         self.state = PartState(part.name, stop_signal=part.stop_signal)
         self.was_ready = asyncio.Event()
         self.process: Process | None = None
-        self.pump: asyncio.Task[None] | None = None
-        self.keeper: asyncio.Task[None] | None = None
+        self.output_task: asyncio.Task[None] | None = None
+        self.supervising_task: asyncio.Task[None] | None = None
 
     @property
     def alive(self) -> bool:
@@ -49,7 +49,7 @@ class Supervisor:
         on_change: Callable[[], None],
         backoff: RetryPolicy = BACKOFF,
     ) -> None:
-        self._runs = {part.name: _Run(part) for part in start_order(parts)}
+        self._runs = {part.name: _SupervisedPart(part) for part in start_order(parts)}
         self._on_line = on_line
         self._on_event = on_event
         self._on_change = on_change
@@ -62,9 +62,9 @@ class Supervisor:
     async def start(self) -> None:
         """Return when every part is ready; raise what keeps one from it."""
         for run in self._runs.values():
-            run.keeper = asyncio.create_task(self._keep(run), name=f"keep {run.part.name}")
+            run.supervising_task = asyncio.create_task(self._supervise(run), name=f"keep {run.part.name}")
         for run in self._runs.values():
-            await _first_ready(run)
+            await _wait_until_ready(run)
 
     async def stop(self) -> None:
         """End each part when all that depend on it have ended."""
@@ -77,16 +77,16 @@ class Supervisor:
     def _needs(self, name: str, other: str) -> bool:
         return other in self._runs[name].part.depends_on
 
-    async def _stop(self, run: _Run, dependants: Sequence[asyncio.Task[None]]) -> None:
+    async def _stop(self, run: _SupervisedPart, dependants: Sequence[asyncio.Task[None]]) -> None:
         for dependant in dependants:
             await dependant
-        if run.keeper:
-            run.keeper.cancel()
-            await asyncio.wait({run.keeper})
+        if run.supervising_task:
+            run.supervising_task.cancel()
+            await asyncio.wait({run.supervising_task})
         if run.process and run.alive:
             await _end(run.process, run.part)
             self._on_event(f"{run.part.name} stopped")
-        await self._settle(run)
+        await self._record_exit(run)
 
     def kill(self) -> None:
         """Drain nothing any more."""
@@ -94,7 +94,7 @@ class Supervisor:
             if run.process and run.alive:
                 _signal_group(run.process, signal.SIGKILL)
 
-    async def _keep(self, run: _Run) -> None:
+    async def _supervise(self, run: _SupervisedPart) -> None:
         """Run the part again and again; what it depends on needs to have been ready once."""
         for name in run.part.depends_on:
             await self._runs[name].was_ready.wait()
@@ -109,44 +109,44 @@ class Supervisor:
                 if not run.was_ready.is_set():
                     raise
                 self._on_event(f"{run.part.name}: {error}")
-            attempt = 1 if time.monotonic() - began > _CALM_AFTER else attempt + 1
+            attempt = 1 if time.monotonic() - began > _STABLE_AFTER else attempt + 1
             pause = self._backoff.delay(attempt)
             self._on_event(f"{run.part.name} ended; it starts again in {pause:.1f} s")
             await asyncio.sleep(pause)
             run.state.restarts += 1
 
-    async def _run_once(self, run: _Run) -> None:
+    async def _run_once(self, run: _SupervisedPart) -> None:
         began = time.monotonic()
         await asyncio.to_thread(run.part.prepare)
         process = await self._spawn(run)
         if run.part.once:
-            await self._end_step(run, process, began)
+            await self._finish_step(run, process, began)
             return
-        if await _becomes_ready(process, run.part):
+        if await _poll_until_ready(process, run.part):
             run.state.start_seconds = time.monotonic() - began
             self._set_ready(run)
         await process.wait()
         _signal_group(process, signal.SIGKILL)
-        await self._settle(run)
+        await self._record_exit(run)
 
-    async def _end_step(self, run: _Run, process: Process, began: float) -> None:
+    async def _finish_step(self, run: _SupervisedPart, process: Process, began: float) -> None:
         code = await process.wait()
-        await self._settle(run)
+        await self._record_exit(run)
         if code:
             raise ServerNotStarted(f"{run.part.name} failed; `logs {run.part.name}` shows why")
         run.state.start_seconds = time.monotonic() - began
         self._set_ready(run)
 
-    async def _settle(self, run: _Run) -> None:
+    async def _record_exit(self, run: _SupervisedPart) -> None:
         """Take in the last words of a process that has ended."""
-        if run.pump:
-            await asyncio.wait({run.pump}, timeout=_LAST_WORDS)
-            run.pump.cancel()
+        if run.output_task:
+            await asyncio.wait({run.output_task}, timeout=_OUTPUT_TIMEOUT)
+            run.output_task.cancel()
         run.state.process = None
         run.state.ready = False
         self._on_change()
 
-    async def _spawn(self, run: _Run) -> Process:
+    async def _spawn(self, run: _SupervisedPart) -> Process:
         process = await asyncio.create_subprocess_exec(
             *run.part.command(),
             stdin=DEVNULL,
@@ -155,15 +155,15 @@ class Supervisor:
             env=run.part.environment(),
             # A Ctrl-C on the terminal is for the launcher, which stops the parts in order.
             start_new_session=True,
-            limit=_LONGEST_LINE,
+            limit=_MAX_LINE_BYTES,
         )
         run.process = process
-        run.pump = asyncio.create_task(self._pump(run.part.name, process))
+        run.output_task = asyncio.create_task(self._forward_output(run.part.name, process))
         run.state.process = find_process(process.pid)
         self._on_change()
         return process
 
-    def _set_ready(self, run: _Run) -> None:
+    def _set_ready(self, run: _SupervisedPart) -> None:
         run.state.ready = True
         run.state.url = run.part.url() if run.part.url else None
         run.was_ready.set()
@@ -172,7 +172,7 @@ class Supervisor:
         word = "done" if run.part.once else f"ready{again}"
         self._on_event(f"{run.part.name} is {word} ({run.state.start_seconds:.2f} s)")
 
-    async def _pump(self, name: str, process: Process) -> None:
+    async def _forward_output(self, name: str, process: Process) -> None:
         output = process.stdout
         while output and not output.at_eof():
             with suppress(ValueError):  # a line without end: asyncio has dropped its beginning
@@ -180,19 +180,19 @@ class Supervisor:
                     self._on_line(name, line.rstrip(b"\r\n"))
 
 
-async def _first_ready(run: _Run) -> None:
+async def _wait_until_ready(run: _SupervisedPart) -> None:
     """Wait until the part was ready once; a keeper that ends has met an error of its own."""
-    if run.keeper is None:
+    if run.supervising_task is None:
         return
     ready = asyncio.create_task(run.was_ready.wait())
     try:
         await asyncio.wait(
-            {ready, run.keeper}, timeout=run.part.start_timeout, return_when=FIRST_COMPLETED
+            {ready, run.supervising_task}, timeout=run.part.start_timeout, return_when=FIRST_COMPLETED
         )
     finally:
         ready.cancel()
-    if run.keeper.done():
-        run.keeper.result()
+    if run.supervising_task.done():
+        run.supervising_task.result()
     if not run.was_ready.is_set():
         raise ServerNotStarted(
             f"{run.part.name} was not ready within {run.part.start_timeout:g} s; "
@@ -200,11 +200,11 @@ async def _first_ready(run: _Run) -> None:
         )
 
 
-async def _becomes_ready(process: Process, part: Part) -> bool:
+async def _poll_until_ready(process: Process, part: Part) -> bool:
     while process.returncode is None:
         if await asyncio.to_thread(part.is_ready, process.pid):
             return True
-        await asyncio.sleep(_READY_PAUSE)
+        await asyncio.sleep(_READY_POLL_INTERVAL)
     return False
 
 

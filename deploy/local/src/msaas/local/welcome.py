@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from msaas.local.console import Console, mask
+from msaas.local.console import Console, mask_password
 from msaas.local.home import Home
-from msaas.local.running import RunningFleet, find_running
+from msaas.local.running_fleet import RunningFleet, find_running_fleet
 from msaas.local.state import PartState
 
 _FIRST_REQUEST = """\
@@ -19,19 +19,19 @@ _FIRST_REQUEST = """\
 def show_addresses(console: Console, home: Home, parts: Iterable[PartState]) -> None:
     for part in parts:
         if part.url:
-            console.say(f"  {part.name:<14} {mask(part.url)}")
-    if fleet := find_running(home):
-        _show_way_in(console, fleet)
+            console.print(f"  {part.name:<14} {mask_password(part.url)}")
+    if fleet := find_running_fleet(home):
+        _show_login(console, fleet)
 
 
-def _show_way_in(console: Console, fleet: RunningFleet) -> None:
-    console.say()
-    console.say(f"  API            {fleet.gateway_url}/api/v1")
-    console.say(f"  demo login     {fleet.email}  {fleet.password}")
-    console.say(f"  operator       {fleet.operator_email}  {fleet.operator_password}")
-    console.say("  see a job live ./msaas demo")
-    console.say("  or by hand:")
-    console.say(
+def _show_login(console: Console, fleet: RunningFleet) -> None:
+    console.print()
+    console.print(f"  API            {fleet.gateway_url}/api/v1")
+    console.print(f"  demo login     {fleet.email}  {fleet.password}")
+    console.print(f"  operator       {fleet.operator_email}  {fleet.operator_password}")
+    console.print("  see a job live ./msaas demo")
+    console.print("  or by hand:")
+    console.print(
         _FIRST_REQUEST.format(
             auth=fleet.supabase_url,
             key=fleet.anon_key,

@@ -1,20 +1,20 @@
 """Files that jobs leave behind: kept by job and run, handed out by signed links."""
 
-from msaas.artifacts.door import FolderDoor
-from msaas.artifacts.errors import ArtifactNotFound, ArtifactsUnavailable, StoreUnknown
-from msaas.artifacts.kinds import content_type_of
+from msaas.artifacts.file_server import FileServer
+from msaas.artifacts.errors import ArtifactNotFound, ArtifactsUnavailable, UnsupportedStore
+from msaas.artifacts.content_types import find_content_type
 from msaas.artifacts.links import LinkSigner
-from msaas.artifacts.store import ArtifactStore, Place, StoredArtifact, open_store
+from msaas.artifacts.store import ArtifactStore, StoreLocation, StoredArtifact, open_store
 
 __all__ = [
     "ArtifactNotFound",
     "ArtifactStore",
     "ArtifactsUnavailable",
-    "FolderDoor",
+    "FileServer",
     "LinkSigner",
-    "Place",
-    "StoreUnknown",
+    "StoreLocation",
+    "UnsupportedStore",
     "StoredArtifact",
-    "content_type_of",
+    "find_content_type",
     "open_store",
 ]

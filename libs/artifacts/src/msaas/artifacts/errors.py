@@ -15,11 +15,11 @@ from msaas.kernel import DependencyUnavailable, ErrorKind, MsaasError
 class ArtifactNotFound(MsaasError):
     code: ClassVar[str] = "not_found"
     kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
-    default_message: ClassVar[str] = "There is no such artifact."
+    default_message: ClassVar[str] = "Artifact not found."
 
 
-class StoreUnknown(MsaasError):
-    default_message: ClassVar[str] = "ARTIFACTS_URL begins with file:// or s3://."
+class UnsupportedStore(MsaasError):
+    default_message: ClassVar[str] = "ARTIFACTS_URL must start with file:// or s3://."
 
 
 class ArtifactsUnavailable(DependencyUnavailable):

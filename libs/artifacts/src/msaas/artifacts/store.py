@@ -14,8 +14,8 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store
 
-from msaas.artifacts.errors import ArtifactNotFound, ArtifactsUnavailable, StoreUnknown
-from msaas.artifacts.kinds import content_type_of
+from msaas.artifacts.errors import ArtifactNotFound, ArtifactsUnavailable, UnsupportedStore
+from msaas.artifacts.content_types import find_content_type
 from msaas.artifacts.links import LinkSigner
 from msaas.contracts import MAX_ARTIFACT
 
@@ -24,7 +24,7 @@ Method: TypeAlias = Literal["GET", "PUT"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class StoreLocation:
     """Where the store is, and what it takes to sign for it.
 
     `url` is `file:///folder`, with `link_url` and `link_key` for the door before it, or
@@ -51,31 +51,31 @@ class StoredArtifact:
 class ArtifactStore:
     """Keeps what a run leaves behind under `job/fence/name`."""
 
-    def __init__(self, store: LocalStore | S3Store, links: LinkSigner | None = None) -> None:
+    def __init__(self, store: LocalStore | S3Store, signer: LinkSigner | None = None) -> None:
         self._store = store
-        self._links = links
+        self._signer = signer
 
     async def put(self, key: str, data: bytes) -> None:
-        kind = content_type_of(key)
-        attributes = {"Content-Type": kind} if kind and isinstance(self._store, S3Store) else None
-        with _told():
+        content_type = find_content_type(key)
+        attributes = {"Content-Type": content_type} if content_type and isinstance(self._store, S3Store) else None
+        with _translate_errors():
             async with asyncio.timeout(TIMEOUT):
                 await obstore.put_async(self._store, key, data, attributes=attributes)
 
     async def get(self, key: str) -> bytes:
-        with _told():
+        with _translate_errors():
             async with asyncio.timeout(TIMEOUT):
-                found = await obstore.get_async(self._store, key)
-                return bytes(await found.bytes_async())
+                result = await obstore.get_async(self._store, key)
+                return bytes(await result.bytes_async())
 
-    async def list_run(self, job_id: UUID, fence: UUID) -> Sequence[StoredArtifact]:
+    async def list_run_artifacts(self, job_id: UUID, fence: UUID) -> Sequence[StoredArtifact]:
         """List what one run has left, by name; what we would not have taken does not count."""
         folder = f"{job_id}/{fence}/"
         return sorted(
             (
                 StoredArtifact(name, kind, one["size"], one["last_modified"])
                 for one in await self._list(folder)
-                if (kind := content_type_of(name := one["path"].rpartition("/")[2]))
+                if (kind := find_content_type(name := one["path"].rpartition("/")[2]))
                 and one["size"] <= MAX_ARTIFACT
             ),
             key=lambda one: one.name,
@@ -83,23 +83,23 @@ class ArtifactStore:
 
     async def delete_job(self, job_id: UUID) -> int:
         """Delete whatever any run of a job has left; say how many files that were."""
-        return await self.delete_under(f"{job_id}/")
+        return await self.delete_prefix(f"{job_id}/")
 
-    async def delete_under(self, prefix: str) -> int:
+    async def delete_prefix(self, prefix: str) -> int:
         paths = [one["path"] for one in await self._list(prefix)]
         if paths:
-            with _told():
+            with _translate_errors():
                 async with asyncio.timeout(TIMEOUT):
                     await obstore.delete_async(self._store, paths)
         return len(paths)
 
     async def sign(self, method: Method, keys: Iterable[str], seconds: float) -> Sequence[str]:
         """Make a link for each key, good for one verb and for so many seconds."""
-        if self._links:
-            return [self._links.sign(method, key, seconds) for key in keys]
+        if self._signer:
+            return [self._signer.sign(method, key, seconds) for key in keys]
         if not isinstance(self._store, S3Store):
-            raise ArtifactsUnavailable("Nobody signs for the artifact folder.")
-        with _told():
+            raise ArtifactsUnavailable("No link signer is configured for the artifact folder.")
+        with _translate_errors():
             return await obstore.sign_async(
                 self._store, method, list(keys), timedelta(seconds=seconds)
             )
@@ -114,14 +114,14 @@ class ArtifactStore:
         return (await self.sign("GET", [f"{job_id}/{fence}/{name}"], seconds))[0]
 
     async def _list(self, prefix: str) -> Sequence[Mapping[str, Any]]:
-        with _told():
+        with _translate_errors():
             async with asyncio.timeout(TIMEOUT):
                 listing = obstore.list(self._store, prefix)  # pyright: ignore[reportUnknownMemberType]  # an overload speaks of pyarrow
                 return [dict(one) async for chunk in listing for one in chunk]
 
 
 @contextmanager
-def _told() -> Generator[None]:
+def _translate_errors() -> Generator[None]:
     """Say what went wrong in our own words: the store's may hold keys and addresses."""
     try:
         yield
@@ -131,23 +131,23 @@ def _told() -> Generator[None]:
         raise ArtifactsUnavailable from error
 
 
-def open_store(place: Place) -> ArtifactStore:
-    parts = urlsplit(place.url)
+def open_store(location: StoreLocation) -> ArtifactStore:
+    parts = urlsplit(location.url)
     if parts.scheme == "file":
         folder = Path(unquote(parts.path))
-        links = LinkSigner(place.link_key, place.link_url) if place.link_url else None
-        return ArtifactStore(LocalStore(folder, mkdir=True, automatic_cleanup=True), links)
+        signer = LinkSigner(location.link_key, location.link_url) if location.link_url else None
+        return ArtifactStore(LocalStore(folder, mkdir=True, automatic_cleanup=True), signer)
     if parts.scheme != "s3" or not parts.netloc:
-        raise StoreUnknown
-    elsewhere: dict[str, Any] = {"endpoint": place.endpoint} if place.endpoint else {}
+        raise UnsupportedStore
+    endpoint_options: dict[str, Any] = {"endpoint": location.endpoint} if location.endpoint else {}
     return ArtifactStore(
         S3Store(
             parts.netloc,
             prefix=parts.path.strip("/") or None,
-            region=place.region,
-            access_key_id=place.key_id,
-            secret_access_key=place.secret,
-            client_options={"allow_http": place.endpoint.startswith("http://")},
-            **elsewhere,
+            region=location.region,
+            access_key_id=location.key_id,
+            secret_access_key=location.secret,
+            client_options={"allow_http": location.endpoint.startswith("http://")},
+            **endpoint_options,
         )
     )

@@ -1,22 +1,22 @@
 """What the edge remembers in Redis for a while: rate limits, idempotency claims, cached views."""
 
-from msaas.cache.claims import Busy, Claim, Claims, Done, Mismatch
-from msaas.cache.limits import Bucket, Limit, Limiter, Verdict
-from msaas.cache.redis_store import Redis, RedisStore, Script
-from msaas.cache.views import ViewCache
+from msaas.cache.idempotency_claims import InProgress, IdempotencyClaim, IdempotencyClaims, Completed, FingerprintMismatch
+from msaas.cache.rate_limits import Bucket, RateLimit, RateLimiter, RateLimitDecision
+from msaas.cache.redis_store import RedisClient, RedisStore, Script
+from msaas.cache.view_cache import RedisViewCache
 
 __all__ = [
     "Bucket",
-    "Busy",
-    "Claim",
-    "Claims",
-    "Done",
-    "Limit",
-    "Limiter",
-    "Mismatch",
-    "Redis",
+    "InProgress",
+    "IdempotencyClaim",
+    "IdempotencyClaims",
+    "Completed",
+    "RateLimit",
+    "RateLimiter",
+    "FingerprintMismatch",
+    "RedisClient",
     "RedisStore",
     "Script",
-    "Verdict",
-    "ViewCache",
+    "RateLimitDecision",
+    "RedisViewCache",
 ]

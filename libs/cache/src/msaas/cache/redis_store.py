@@ -14,13 +14,13 @@ from msaas.kernel import (
 )
 
 # Shorter than other circuits: a probe costs one exchange, and what is closed meanwhile is ours.
-POLICY: Final = BreakerPolicy(open_seconds=2.0)
+BREAKER_POLICY: Final = BreakerPolicy(open_seconds=2.0)
 
 
-class Redis(Protocol):
+class RedisClient(Protocol):
     """As much of the wire as is needed here; what does not answer is DependencyUnavailable."""
 
-    async def run(self, *command: str | int | bytes) -> Any: ...
+    async def execute_command(self, *command: str | int | bytes) -> Any: ...
 
 
 class Script:
@@ -34,25 +34,25 @@ class Script:
 class RedisStore:
     def __init__(
         self,
-        redis: Redis,
+        redis: RedisClient,
         *,
         clock: Clock | None = None,
         on_change: Callable[[str, CircuitState], None] | None = None,
     ) -> None:
         self._redis = redis
-        self._breaker = Breaker("cache", POLICY, clock or SystemClock(), on_change)
+        self._breaker = Breaker("cache", BREAKER_POLICY, clock or SystemClock(), on_change)
 
-    async def ask(self, *command: str | int | bytes) -> Any:
+    async def execute_command(self, *command: str | int | bytes) -> Any:
         async with self._breaker:
-            return await self._redis.run(*command)
+            return await self._redis.execute_command(*command)
 
-    async def run(self, script: Script, keys: Sequence[str], *arguments: str | int | bytes) -> Any:
+    async def run_script(self, script: Script, keys: Sequence[str], *arguments: str | int | bytes) -> Any:
         """Name the script by its digest; its text goes only to a server that does not know it."""
         rest = (len(keys), *keys, *arguments)
         async with self._breaker:
             try:
-                return await self._redis.run("EVALSHA", script.digest, *rest)
+                return await self._redis.execute_command("EVALSHA", script.digest, *rest)
             except DependencyUnavailable as error:
                 if error.context.get("reply") != "NOSCRIPT":
                     raise
-            return await self._redis.run("EVAL", script.text, *rest)
+            return await self._redis.execute_command("EVAL", script.text, *rest)

@@ -1,10 +1,10 @@
 """Typed feature flags: what there is to switch, and for whom it is on."""
 
-from msaas.flags.catalogue import FLAGS, Flag, read_asked, read_defaults
-from msaas.flags.errors import FeatureFlagDisabled, FlagsUnknown, UnknownFlag
-from msaas.flags.rollout import BUCKETS, EVERYBODY, NOBODY, Rollout, bucket
+from msaas.flags.catalogue import FLAGS, Flag, parse_requested_flags, read_defaults
+from msaas.flags.errors import FeatureFlagDisabled, FlagsUnavailable, UnknownFlag
+from msaas.flags.rollout import BUCKETS, EVERYBODY, NOBODY, Rollout, rollout_bucket
 from msaas.flags.scope import FlagScope, ScopeKind
-from msaas.flags.switches import Overrides, Subject, Switches
+from msaas.flags.feature_flags import Overrides, FlagContext, FeatureFlags
 
 __all__ = [
     "BUCKETS",
@@ -14,14 +14,14 @@ __all__ = [
     "FeatureFlagDisabled",
     "Flag",
     "FlagScope",
-    "FlagsUnknown",
+    "FlagsUnavailable",
     "Overrides",
     "Rollout",
     "ScopeKind",
-    "Subject",
-    "Switches",
+    "FlagContext",
+    "FeatureFlags",
     "UnknownFlag",
-    "bucket",
-    "read_asked",
+    "rollout_bucket",
+    "parse_requested_flags",
     "read_defaults",
 ]

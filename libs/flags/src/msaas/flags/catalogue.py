@@ -9,7 +9,7 @@ from msaas.contracts import TASKS
 from msaas.settings import SettingsInvalid
 
 PREFIX: Final = "FF_"
-_WORDS: Final = {"true": True, "1": True, "on": True, "false": False, "0": False, "off": False}
+_BOOLEANS: Final = {"true": True, "1": True, "on": True, "false": False, "0": False, "off": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,14 +35,14 @@ _DECLARED: Final = (
         summary="Refuses jobs over the limit; off, they are only metered.",
     ),
 )
-_OF_TASKS: Final = {
+_TASK_FLAGS: Final = {
     name: Flag(name=name, summary=f"The task {task.task_type}.")
     for task in TASKS.values()
     for name in task.flags
 }
 
 FLAGS: Final[Mapping[str, Flag]] = MappingProxyType(
-    _OF_TASKS | {flag.name: flag for flag in _DECLARED}
+    _TASK_FLAGS | {flag.name: flag for flag in _DECLARED}
 )
 
 
@@ -53,16 +53,16 @@ def read_defaults(environ: Mapping[str, str]) -> dict[str, bool]:
     problems |= {
         name: "is not valid: true or false"
         for name, word in given.items()
-        if word.lower() not in _WORDS
+        if word.lower() not in _BOOLEANS
     }
     if problems:
         raise SettingsInvalid(problems)
     return {flag.name: flag.default for flag in FLAGS.values()} | {
-        name: _WORDS[word.lower()] for name, word in given.items()
+        name: _BOOLEANS[word.lower()] for name, word in given.items()
     }
 
 
-def read_asked(header: str | None) -> frozenset[str]:
+def parse_requested_flags(header: str | None) -> frozenset[str]:
     """Read X-Feature-Flag: the dark flags that it names; whatever else it says is not heard."""
     named = {word.strip() for word in (header or "").split(",")}
     return frozenset(name for name in named if name in FLAGS and FLAGS[name].dark)

@@ -15,15 +15,15 @@ from msaas.kernel import DependencyUnavailable, ErrorKind, MsaasError
 class FeatureFlagDisabled(MsaasError):
     code: ClassVar[str] = "feature_flag_disabled"
     kind: ClassVar[ErrorKind] = ErrorKind.FORBIDDEN
-    default_message: ClassVar[str] = "This feature is switched off."
-    shown: ClassVar[frozenset[str]] = frozenset({"flag"})
+    default_message: ClassVar[str] = "This feature is disabled."
+    public_context: ClassVar[frozenset[str]] = frozenset({"flag"})
 
 
 class UnknownFlag(MsaasError):
     code: ClassVar[str] = "not_found"
     kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
-    default_message: ClassVar[str] = "There is no such flag."
+    default_message: ClassVar[str] = "Unknown feature flag."
 
 
-class FlagsUnknown(DependencyUnavailable):
-    default_message: ClassVar[str] = "What is switched on cannot be told right now."
+class FlagsUnavailable(DependencyUnavailable):
+    default_message: ClassVar[str] = "Feature flags are unavailable, try again shortly."

@@ -17,22 +17,22 @@ class ScopeKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class FlagScope:
     kind: ScopeKind
-    whom: str = ""
+    target: str = ""
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.whom}" if self.whom else str(self.kind)
+        return f"{self.kind}:{self.target}" if self.target else str(self.kind)
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raise ValueError for what is no scope; what is one has a single spelling."""
-        kind, _, whom = text.partition(":")
+        kind, _, target = text.partition(":")
         match ScopeKind(kind):
             case ScopeKind.GLOBAL:
                 scope = cls(ScopeKind.GLOBAL)
             case ScopeKind.PLAN:
-                scope = cls(ScopeKind.PLAN, Plan(whom))
+                scope = cls(ScopeKind.PLAN, Plan(target))
             case ScopeKind.USER:
-                scope = cls(ScopeKind.USER, str(UUID(whom)))
+                scope = cls(ScopeKind.USER, str(UUID(target)))
         if str(scope) != text:
-            raise ValueError("not how a scope is written")
+            raise ValueError("not a valid flag scope")
         return scope

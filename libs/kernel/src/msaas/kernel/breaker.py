@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from msaas.kernel.clock import Clock
 from msaas.kernel.errors import CircuitOpen, MsaasError
 
-_SLOW_SHARE: Final = 0.05  # p95 is over its target exactly when more than 5 % of calls are
+_MAX_SLOW_RATIO: Final = 0.05  # p95 is over its target exactly when more than 5 % of calls are
 
 
 class CircuitState(StrEnum):
@@ -27,8 +27,8 @@ class BreakerPolicy:
     The two shares are looked at from `min_calls` calls in the window on.
     """
 
-    consecutive: int = 5
-    ratio: float | None = None
+    consecutive_failures: int = 5
+    failure_ratio: float | None = None
     window: float = 30.0
     min_calls: int = 20
     p95_target: float | None = None
@@ -36,7 +36,7 @@ class BreakerPolicy:
 
 
 class _Call(NamedTuple):
-    era: int
+    generation: int
     started: float
 
 
@@ -68,9 +68,9 @@ class Breaker:
         self._policy = policy
         self._clock = clock
         self._on_change = on_change
-        self._era = 0
+        self._generation = 0
         self._retry_at = 0.0
-        self._change(CircuitState.CLOSED)
+        self._set_state(CircuitState.CLOSED)
 
     @property
     def state(self) -> CircuitState:
@@ -79,8 +79,8 @@ class Breaker:
     async def __aenter__(self) -> None:
         now = self._clock.monotonic()
         if self._state is not CircuitState.CLOSED:
-            self._become_probe(now)
-        _calls.set((*_calls.get(), _Call(self._era, now)))
+            self._start_probe(now)
+        _calls.set((*_calls.get(), _Call(self._generation, now)))
 
     async def __aexit__(
         self,
@@ -90,58 +90,58 @@ class Breaker:
     ) -> None:
         *outer, call = _calls.get()
         _calls.set(tuple(outer))
-        if call.era != self._era:
+        if call.generation != self._generation:
             return  # the circuit has changed since: this call no longer tells anything
         if error is None or isinstance(error, Exception):
-            self._record(call, failed=_is_failure(error))
+            self._record_outcome(call, failed=_is_failure(error))
         elif self._state is CircuitState.HALF_OPEN:
             self._retry_at = call.started  # the next caller probes instead
 
-    def _become_probe(self, now: float) -> None:
+    def _start_probe(self, now: float) -> None:
         if now < self._retry_at:
             raise CircuitOpen(target=self.target, retry_after=self._retry_at - now)
         # A probe that hangs is replaced, like an open circuit, when its time is over.
         self._retry_at = now + self._policy.open_seconds
-        self._change(CircuitState.HALF_OPEN)
+        self._set_state(CircuitState.HALF_OPEN)
 
-    def _record(self, call: _Call, *, failed: bool) -> None:
+    def _record_outcome(self, call: _Call, *, failed: bool) -> None:
         now = self._clock.monotonic()
         if self._state is CircuitState.HALF_OPEN:
-            self._open(now) if failed else self._change(CircuitState.CLOSED)
+            self._open(now) if failed else self._set_state(CircuitState.CLOSED)
             return
-        self._in_a_row = self._in_a_row + 1 if failed else 0
-        self._remember(now, failed=failed, seconds=now - call.started)
-        if self._in_a_row >= self._policy.consecutive or self._is_degraded():
+        self._consecutive_failures = self._consecutive_failures + 1 if failed else 0
+        self._add_to_window(now, failed=failed, seconds=now - call.started)
+        if self._consecutive_failures >= self._policy.consecutive_failures or self._is_degraded():
             self._open(now)
 
-    def _remember(self, now: float, *, failed: bool, seconds: float) -> None:
+    def _add_to_window(self, now: float, *, failed: bool, seconds: float) -> None:
         target = self._policy.p95_target
-        if self._policy.ratio is None and target is None:
+        if self._policy.failure_ratio is None and target is None:
             return
         slow = target is not None and seconds > target
         self._outcomes.append(_Outcome(now, failed, slow))
         self._failed += failed
         self._slow += slow
         while self._outcomes[0].at <= now - self._policy.window:
-            forgotten = self._outcomes.popleft()
-            self._failed -= forgotten.failed
-            self._slow -= forgotten.slow
+            expired = self._outcomes.popleft()
+            self._failed -= expired.failed
+            self._slow -= expired.slow
 
     def _is_degraded(self) -> bool:
         calls = len(self._outcomes)
         if calls < max(self._policy.min_calls, 1):
             return False
-        failing = self._policy.ratio is not None and self._failed / calls >= self._policy.ratio
-        return failing or self._slow / calls > _SLOW_SHARE
+        failing = self._policy.failure_ratio is not None and self._failed / calls >= self._policy.failure_ratio
+        return failing or self._slow / calls > _MAX_SLOW_RATIO
 
     def _open(self, now: float) -> None:
         self._retry_at = now + self._policy.open_seconds
-        self._change(CircuitState.OPEN)
+        self._set_state(CircuitState.OPEN)
 
-    def _change(self, state: CircuitState) -> None:
+    def _set_state(self, state: CircuitState) -> None:
         self._state = state
-        self._era += 1
-        self._in_a_row = 0
+        self._generation += 1
+        self._consecutive_failures = 0
         self._outcomes: deque[_Outcome] = deque()
         self._failed = self._slow = 0
         if self._on_change:

@@ -36,7 +36,7 @@ class MsaasError(Exception):
     kind: ClassVar[ErrorKind] = ErrorKind.INTERNAL
     retryable: ClassVar[bool] = False
     default_message: ClassVar[str] = "Something went wrong on our side."
-    shown: ClassVar[frozenset[str]] = frozenset()
+    public_context: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, safe_message: str | None = None, **context: object) -> None:
         self.safe_message: str = safe_message or self.default_message
@@ -48,22 +48,22 @@ class DependencyUnavailable(MsaasError):
     code: ClassVar[str] = "dependency_unavailable"
     kind: ClassVar[ErrorKind] = ErrorKind.UNAVAILABLE
     retryable: ClassVar[bool] = True
-    default_message: ClassVar[str] = "A service that this needs does not answer."
+    default_message: ClassVar[str] = "A required service is unavailable."
 
 
 class CircuitOpen(DependencyUnavailable):
-    default_message: ClassVar[str] = "A service that this needs is failing, try again shortly."
+    default_message: ClassVar[str] = "A required service is failing, try again shortly."
 
 
 class CommandTimeout(MsaasError):
     code: ClassVar[str] = "command_timeout"
     kind: ClassVar[ErrorKind] = ErrorKind.TIMEOUT
     retryable: ClassVar[bool] = True
-    default_message: ClassVar[str] = "The answer took too long."
+    default_message: ClassVar[str] = "The operation timed out."
 
 
 class Overloaded(MsaasError):
     code: ClassVar[str] = "overloaded"
     kind: ClassVar[ErrorKind] = ErrorKind.UNAVAILABLE
     retryable: ClassVar[bool] = True
-    default_message: ClassVar[str] = "There is too much to do right now, try again shortly."
+    default_message: ClassVar[str] = "The service is overloaded, try again shortly."

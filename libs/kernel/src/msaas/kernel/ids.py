@@ -5,7 +5,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid5, uuid7
 
-_DERIVED: Final = UUID("a4b1f5f6-3f0e-5d55-9d0c-6d7361617300")
+_NAMESPACE: Final = UUID("a4b1f5f6-3f0e-5d55-9d0c-6d7361617300")
 
 
 def new_id() -> UUID:
@@ -15,4 +15,4 @@ def new_id() -> UUID:
 
 def derive_id(subject: UUID | str, version: int | str) -> UUID:
     """Name one version of one subject: whoever asks, and whenever, gets the same id."""
-    return uuid5(uuid5(_DERIVED, str(subject)), str(version))
+    return uuid5(uuid5(_NAMESPACE, str(subject)), str(version))

@@ -13,7 +13,7 @@ from msaas.kernel.errors import MsaasError
 T = TypeVar("T")
 
 _SYSTEM_CLOCK: Final = SystemClock()
-_LAST_DOUBLING: Final = 60
+_MAX_DOUBLINGS: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,28 +27,28 @@ class RetryPolicy:
 
     def delay(self, attempt: int, rng: random.Random | None = None) -> float:
         """How long to wait after the failed attempt of that number, counted from 1."""
-        step = min(self.cap, self.base * 2.0 ** min(attempt - 1, _LAST_DOUBLING))
+        step = min(self.cap, self.base * 2.0 ** min(attempt - 1, _MAX_DOUBLINGS))
         return (rng or random).uniform(0.0, step)
 
     async def run(
         self,
         call: Callable[[], Awaitable[T]],
         *,
-        on: tuple[type[BaseException], ...],
+        retry_on: tuple[type[BaseException], ...],
         clock: Clock = _SYSTEM_CLOCK,
     ) -> T:
         """Call until it succeeds; an error of ours that is not retryable ends it at once."""
         started = clock.monotonic()
         try:
             return await call()  # nearly always enough, and as cheap as no policy at all
-        except on as error:
-            return await self._again(call, error, on, clock, started)
+        except retry_on as error:
+            return await self._retry_after_failure(call, error, retry_on, clock, started)
 
-    async def _again(
+    async def _retry_after_failure(
         self,
         call: Callable[[], Awaitable[T]],
         failure: BaseException,
-        on: tuple[type[BaseException], ...],
+        retry_on: tuple[type[BaseException], ...],
         clock: Clock,
         started: float,
     ) -> T:
@@ -70,11 +70,11 @@ class RetryPolicy:
             sleep=clock.sleep,
             wait=lambda state: self.delay(state.attempt_number),
             stop=exhausted,
-            retry=retry_if_exception(lambda error: isinstance(error, on) and _may_pass(error)),
+            retry=retry_if_exception(lambda error: isinstance(error, retry_on) and _is_retryable(error)),
             reraise=True,
         )
         return cast("T", await retrying(attempt))
 
 
-def _may_pass(error: BaseException) -> bool:
+def _is_retryable(error: BaseException) -> bool:
     return error.retryable if isinstance(error, MsaasError) else True

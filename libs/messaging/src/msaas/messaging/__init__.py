@@ -1,39 +1,39 @@
 """Work, logs and replies on Redis Streams: nothing lost, everything once in effect."""
 
-from msaas.messaging.batch import BatchHandler, BatchRunner
-from msaas.messaging.commands import CommandClient
-from msaas.messaging.loop import Pace, Station
+from msaas.messaging.batch_consumer import BatchHandler, BatchConsumer
+from msaas.messaging.command_client import CommandClient
+from msaas.messaging.loop import ConsumerTimings, ConsumerContext
 from msaas.messaging.messenger import Messenger
-from msaas.messaging.tailer import LogTailer
-from msaas.messaging.work import GivenUp, Worker, WorkRunner
+from msaas.messaging.log_tailer import LogTailer
+from msaas.messaging.work_consumer import AbandonReason, WorkHandler, WorkConsumer
 from msaas.streams import (
     CommandRefused,
     Delivery,
-    GrantRefused,
-    Outgoing,
-    RedisWire,
+    TopicAccessDenied,
+    OutgoingMessage,
+    RedisBroker,
     TopicFull,
-    WireFull,
-    WireUnavailable,
+    BrokerFull,
+    BrokerUnavailable,
 )
 
 __all__ = [
     "BatchHandler",
-    "BatchRunner",
+    "BatchConsumer",
     "CommandClient",
     "CommandRefused",
     "Delivery",
-    "GivenUp",
-    "GrantRefused",
+    "AbandonReason",
+    "TopicAccessDenied",
     "LogTailer",
     "Messenger",
-    "Outgoing",
-    "Pace",
-    "RedisWire",
-    "Station",
+    "OutgoingMessage",
+    "ConsumerTimings",
+    "RedisBroker",
+    "ConsumerContext",
     "TopicFull",
-    "WireFull",
-    "WireUnavailable",
-    "WorkRunner",
-    "Worker",
+    "BrokerFull",
+    "BrokerUnavailable",
+    "WorkConsumer",
+    "WorkHandler",
 ]

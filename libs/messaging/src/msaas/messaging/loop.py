@@ -9,60 +9,60 @@ from typing import TypeVar
 
 from msaas.contracts import Topic, TopicKind, get_topic
 from msaas.kernel import Clock, RetryPolicy, SystemClock
-from msaas.messaging.meter import Meter
-from msaas.streams import GrantRefused, Outbox, Wire, is_dependency_failure
+from msaas.messaging.message_metrics import MessageMetrics
+from msaas.streams import TopicAccessDenied, StreamPublisher, Broker, is_dependency_failure
 from msaas.telemetry import get_logger
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class ConsumerTimings:
     """How long a loop waits, in seconds, and how often an entry may be delivered."""
 
-    block: float = 1.0
-    beat: float = 3.0
-    idle: float = 10.0
-    handler: float = 30.0
-    drain: float = 20.0
-    watch: float = 1.0
-    gauge: float = 5.0
-    deliveries: int = 5
+    block_timeout: float = 1.0
+    heartbeat_interval: float = 3.0
+    reclaim_after: float = 10.0
+    handler_timeout: float = 30.0
+    drain_timeout: float = 20.0
+    epoch_interval: float = 1.0
+    gauge_interval: float = 5.0
+    max_deliveries: int = 5
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Station:
+class ConsumerContext:
     """Where one process stands on the wire: all that its loops share."""
 
-    wire: Wire
-    outbox: Outbox
-    meter: Meter
+    broker: Broker
+    publisher: StreamPublisher
+    metrics: MessageMetrics
     process: str
     environment: str
-    consumer: str
-    pace: Pace = field(default_factory=Pace)
+    consumer_name: str
+    timings: ConsumerTimings = field(default_factory=ConsumerTimings)
     clock: Clock = field(default_factory=SystemClock)
 
-    def get_topic_to_read(self, name: str, kind: TopicKind) -> Topic:
+    def get_readable_topic(self, name: str, kind: TopicKind) -> Topic:
         topic = get_topic(name)
         if topic.kind is not kind or self.process not in topic.consumers:
-            raise GrantRefused(f"The registry does not let {self.process} read {name}.")
+            raise TopicAccessDenied(f"The registry does not let {self.process} read {name}.")
         return topic
 
 
-class HandedBack(Exception):
+class DeliveryReleased(Exception):
     """Draining while something outside is down: what is in hand goes back to the others."""
 
 
-class Loop(ABC):
+class BrokerLoop(ABC):
     """Repeats `step` until drained."""
 
-    def __init__(self, station: Station, **logged: str) -> None:
-        self._station = station
-        self._wire = station.wire
-        self._pace = station.pace
-        self._log = get_logger().bind(**logged)
+    def __init__(self, context: ConsumerContext, **log_fields: str) -> None:
+        self._context = context
+        self._broker = context.broker
+        self._timings = context.timings
+        self._log = get_logger().bind(**log_fields)
         self._stopping = asyncio.Event()
 
     def drain(self) -> None:
@@ -84,12 +84,12 @@ class Loop(ABC):
 
     async def _recover(self, error: Exception, failures: int) -> None:
         if is_dependency_failure(error):
-            self._log.warning("wire_failed", failures=failures, error=type(error).__name__)
-        elif not isinstance(error, HandedBack):
+            self._log.warning("broker_call_failed", failures=failures, error=type(error).__name__)
+        elif not isinstance(error, DeliveryReleased):
             self._log.error("loop_step_failed", failures=failures, exc_info=error)
-        await self._pause(self._pace.retry.delay(failures))
+        await self._wait_or_drain(self._timings.retry.delay(failures))
 
-    async def _insist(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def _retry_until_available(self, call: Callable[[], Awaitable[T]]) -> T:
         """Wait out a failure of something outside: it is never the message's fault."""
         attempt = 0
         while True:
@@ -99,12 +99,12 @@ class Loop(ABC):
                 if not is_dependency_failure(error):
                     raise
                 if self._stopping.is_set():
-                    raise HandedBack from error
+                    raise DeliveryReleased from error
                 attempt += 1
                 self._log.warning("dependency_failed", attempt=attempt, error=type(error).__name__)
-                await self._pause(self._pace.retry.delay(attempt))
+                await self._wait_or_drain(self._timings.retry.delay(attempt))
 
-    async def _pause(self, seconds: float) -> None:
+    async def _wait_or_drain(self, seconds: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()

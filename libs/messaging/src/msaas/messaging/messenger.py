@@ -10,15 +10,15 @@ from uuid import UUID
 
 from msaas.contracts import cancel_key
 from msaas.kernel import Clock, SystemClock
-from msaas.messaging.batch import BatchHandler, BatchRunner
-from msaas.messaging.commands import CommandClient
-from msaas.messaging.loop import Loop, Pace, Station
-from msaas.messaging.meter import Meter
-from msaas.messaging.runner import Runner
-from msaas.messaging.tailer import BeginListener, EntriesListener, LogTailer, ResyncListener
+from msaas.messaging.batch_consumer import BatchHandler, BatchConsumer
+from msaas.messaging.command_client import CommandClient
+from msaas.messaging.loop import BrokerLoop, ConsumerTimings, ConsumerContext
+from msaas.messaging.message_metrics import MessageMetrics
+from msaas.messaging.topic_consumer import TopicConsumer
+from msaas.messaging.log_tailer import StartListener, EntriesListener, LogTailer, ResyncListener
 from msaas.messaging.watchers import EpochListener, EpochWatcher, TopicWatcher
-from msaas.messaging.work import Worker, WorkRunner
-from msaas.streams import Outbox, Wire
+from msaas.messaging.work_consumer import WorkHandler, WorkConsumer
+from msaas.streams import StreamPublisher, Broker
 from msaas.telemetry import Metrics
 
 
@@ -27,93 +27,93 @@ class Messenger:
 
     def __init__(
         self,
-        wire: Wire,
+        broker: Broker,
         process: str,
         environment: str,
         *,
         metrics: Metrics,
         produces: Sequence[str] = (),
-        pace: Pace | None = None,
+        timings: ConsumerTimings | None = None,
         clock: Clock | None = None,
     ) -> None:
         clock = clock or SystemClock()
-        self.publisher = Outbox(wire, process, environment, produces, clock=clock)
-        self.station = Station(
-            wire=wire,
-            outbox=self.publisher,
-            meter=Meter(metrics),
+        self.publisher = StreamPublisher(broker, process, environment, produces, clock=clock)
+        self.context = ConsumerContext(
+            broker=broker,
+            publisher=self.publisher,
+            metrics=MessageMetrics(metrics),
             process=process,
             environment=environment,
-            consumer=f"{process}-{socket.gethostname()}-{os.getpid()}-{time.time_ns():x}",
-            pace=pace or Pace(),
+            consumer_name=f"{process}-{socket.gethostname()}-{os.getpid()}-{time.time_ns():x}",
+            timings=timings or ConsumerTimings(),
             clock=clock,
         )
-        self._runners: list[Runner] = []
-        self._others: list[Loop] = []
-        self._listeners: list[EpochListener] = []
+        self._consumers: list[TopicConsumer] = []
+        self._loops: list[BrokerLoop] = []
+        self._epoch_listeners: list[EpochListener] = []
         self._stopping = asyncio.Event()
 
-    def batch(self, topic: str, handler: BatchHandler, count: int = 200, linger: float = 0) -> None:
+    def consume_batches(self, topic: str, handler: BatchHandler, max_size: int = 200, linger: float = 0) -> None:
         """Handle in micro-batches; `linger` seconds let more come together in one."""
-        self._runners.append(BatchRunner(self.station, topic, handler, count, linger))
+        self._consumers.append(BatchConsumer(self.context, topic, handler, max_size, linger))
 
-    def work(self, topic: str, worker: Worker, *, slots: int) -> None:
-        self._runners.append(WorkRunner(self.station, topic, worker, slots=slots))
+    def consume_work(self, topic: str, handler: WorkHandler, *, concurrency: int) -> None:
+        self._consumers.append(WorkConsumer(self.context, topic, handler, concurrency=concurrency))
 
-    def tail(
+    def tail_log(
         self,
         topics: Sequence[str],
         on_entries: EntriesListener,
         on_resync: ResyncListener,
-        on_begin: BeginListener = lambda _: None,
+        on_start: StartListener = lambda _: None,
     ) -> LogTailer:
         tailer = LogTailer(
-            self.station, topics, on_entries=on_entries, on_resync=on_resync, on_begin=on_begin
+            self.context, topics, on_entries=on_entries, on_resync=on_resync, on_start=on_start
         )
-        self._others.append(tailer)
-        self._listeners.append(tailer.notice_epoch)
+        self._loops.append(tailer)
+        self._epoch_listeners.append(tailer.on_new_epoch)
         return tailer
 
-    def commands(self) -> CommandClient:
-        client = CommandClient(self.station)
-        self._others.append(client)
-        self._listeners.append(client.notice_epoch)
+    def create_command_client(self) -> CommandClient:
+        client = CommandClient(self.context)
+        self._loops.append(client)
+        self._epoch_listeners.append(client.on_new_epoch)
         return client
 
     def on_epoch(self, listener: EpochListener) -> None:
-        self._listeners.append(listener)
+        self._epoch_listeners.append(listener)
 
-    async def find_on_wire(self, topic: str, entry_ids: Sequence[str]) -> frozenset[str]:
+    async def find_entries(self, topic: str, entry_ids: Sequence[str]) -> frozenset[str]:
         """Tell which entries of a topic of one's own still wait or run."""
-        return await self.station.wire.find(self.publisher.get_key(topic), entry_ids)
+        return await self.context.broker.find(self.publisher.get_stream_key(topic), entry_ids)
 
     async def withdraw(self, topic: str, entry_ids: Sequence[str]) -> None:
         """Take entries back that nobody shall run any more."""
-        await self.station.wire.delete(self.publisher.get_key(topic), entry_ids)
+        await self.context.broker.delete(self.publisher.get_stream_key(topic), entry_ids)
 
     async def mark_cancelled(self, job_ids: Iterable[UUID], ttl: timedelta) -> None:
         """Leave a word for workers that have not picked these jobs up yet."""
-        keys = [cancel_key(self.station.environment, job_id) for job_id in job_ids]
-        await self.station.wire.mark(keys, ttl)
+        keys = [cancel_key(self.context.environment, job_id) for job_id in job_ids]
+        await self.context.broker.set_markers(keys, ttl)
 
     async def find_cancelled(self, job_ids: Iterable[UUID]) -> frozenset[UUID]:
-        keys = {cancel_key(self.station.environment, job_id): job_id for job_id in job_ids}
-        return frozenset(keys[key] for key in await self.station.wire.find_marked(list(keys)))
+        keys = {cancel_key(self.context.environment, job_id): job_id for job_id in job_ids}
+        return frozenset(keys[key] for key in await self.context.broker.find_markers(list(keys)))
 
     def drain(self) -> None:
         self._stopping.set()
 
     async def run(self) -> None:
         """Run all loops until drained; consumers end first, then what serves them."""
-        topics = [runner.topic for runner in self._runners]
-        epochs = EpochWatcher(self.station, self._listeners)
-        serving = (*self._others, epochs, TopicWatcher(self.station, topics))
+        topics = [runner.topic for runner in self._consumers]
+        epoch_watcher = EpochWatcher(self.context, self._epoch_listeners)
+        serving = (*self._loops, epoch_watcher, TopicWatcher(self.context, topics))
         async with asyncio.TaskGroup() as group:
             for loop in serving:
                 group.create_task(loop.run(), name=type(loop).__name__)
-            consuming = [group.create_task(runner.run()) for runner in self._runners]
+            consuming = [group.create_task(runner.run()) for runner in self._consumers]
             await self._stopping.wait()
-            for runner in self._runners:
+            for runner in self._consumers:
                 runner.drain()
             await asyncio.gather(*consuming)
             for loop in serving:

@@ -1,23 +1,23 @@
 """Pools, tenant claims and migrations on one Postgres setting."""
 
-from msaas.postgres.connection import Connection
+from msaas.postgres.connection import DatabaseConnection
 from msaas.postgres.database import HOT_ROW_LOCK_TIMEOUT, Database
 from msaas.postgres.engine import create_engine
-from msaas.postgres.errors import Contended, DatabaseUnavailable, PoolExhausted, translate
+from msaas.postgres.errors import TransactionConflict, DatabaseUnavailable, PoolExhausted, translate_error
 from msaas.postgres.migrations import MigrationLockHeld, Migrations, run_migrations
-from msaas.postgres.setting import PostgresSetting
+from msaas.postgres.postgres_config import PostgresConfig
 
 __all__ = [
     "HOT_ROW_LOCK_TIMEOUT",
-    "Connection",
-    "Contended",
+    "DatabaseConnection",
+    "TransactionConflict",
     "Database",
     "DatabaseUnavailable",
     "MigrationLockHeld",
     "Migrations",
     "PoolExhausted",
-    "PostgresSetting",
+    "PostgresConfig",
     "create_engine",
     "run_migrations",
-    "translate",
+    "translate_error",
 ]

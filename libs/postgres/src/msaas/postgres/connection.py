@@ -9,13 +9,13 @@ import asyncpg
 from asyncpg import Record
 from asyncpg.pool import PoolConnectionProxy
 
-from msaas.postgres.errors import translate
+from msaas.postgres.errors import translate_error
 
 RawConnection: TypeAlias = PoolConnectionProxy
 OnStatement: TypeAlias = Callable[[str, float], None]
 
 
-class Connection:
+class DatabaseConnection:
     """Statements with `$1` parameters, as asyncpg takes them; `raw` is asyncpg's own, for COPY."""
 
     __slots__ = ("_on_statement", "raw")
@@ -25,27 +25,27 @@ class Connection:
         self._on_statement = on_statement
 
     async def fetch(self, sql: str, *values: object) -> list[Record]:
-        with Statement(self.raw, sql, self._on_statement):
+        with TimedStatement(self.raw, sql, self._on_statement):
             return await self.raw.fetch(sql, *values)
 
     async def fetchrow(self, sql: str, *values: object) -> Record | None:
-        with Statement(self.raw, sql, self._on_statement):
+        with TimedStatement(self.raw, sql, self._on_statement):
             return await self.raw.fetchrow(sql, *values)
 
     async def fetchval(self, sql: str, *values: object) -> Any:
-        with Statement(self.raw, sql, self._on_statement):
+        with TimedStatement(self.raw, sql, self._on_statement):
             return await self.raw.fetchval(sql, *values)
 
     async def execute(self, sql: str, *values: object) -> str:
-        with Statement(self.raw, sql, self._on_statement):
+        with TimedStatement(self.raw, sql, self._on_statement):
             return await self.raw.execute(sql, *values)
 
     async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
-        with Statement(self.raw, sql, self._on_statement):
+        with TimedStatement(self.raw, sql, self._on_statement):
             await self.raw.executemany(sql, rows)
 
 
-def is_gone(raw: RawConnection) -> bool:
+def is_connection_closed(raw: RawConnection) -> bool:
     """Ask a proxy whose connection broke: it has been left, and refuses every call from then on."""
     try:
         return raw.is_closed()
@@ -53,12 +53,12 @@ def is_gone(raw: RawConnection) -> bool:
         return True
 
 
-def throw_away(raw: RawConnection) -> None:
-    if not is_gone(raw):
+def terminate_connection(raw: RawConnection) -> None:
+    if not is_connection_closed(raw):
         raw.terminate()
 
 
-class Statement:
+class TimedStatement:
     """Times one round trip and translates its error; the parameters' values never come here."""
 
     __slots__ = ("_on_statement", "_raw", "_sql", "_started")
@@ -79,6 +79,6 @@ class Statement:
     ) -> None:
         self._on_statement(self._sql, perf_counter() - self._started)
         if error is not None:
-            typed = translate(error, connection_closed=is_gone(self._raw))
+            typed = translate_error(error, connection_closed=is_connection_closed(self._raw))
             if typed is not None:
                 raise typed from error

@@ -7,16 +7,16 @@ from typing import Final, Self
 from uuid import UUID
 
 from msaas.kernel import CommandTimeout, RetryPolicy
-from msaas.postgres.connection import Connection, RawConnection, Statement, throw_away
+from msaas.postgres.connection import DatabaseConnection, RawConnection, TimedStatement, terminate_connection
 from msaas.postgres.errors import (
     DRIVER_ERRORS,
     TARGET,
     DatabaseUnavailable,
-    translate_opening,
+    translate_connect_error,
 )
 from msaas.postgres.pool import BoundedPool
-from msaas.postgres.setting import PostgresSetting
-from msaas.postgres.slow_queries import SlowQueries
+from msaas.postgres.postgres_config import PostgresConfig
+from msaas.postgres.slow_queries import SlowQueryMonitor
 from msaas.telemetry import Metrics
 
 HOT_ROW_LOCK_TIMEOUT: Final = 0.25
@@ -26,16 +26,16 @@ HOT_ROW_LOCK_TIMEOUT: Final = 0.25
 # a transaction that failed and went on they raise, where a bare COMMIT would roll back in silence.
 _COMMIT: Final = "RESET ROLE; RESET ALL; COMMIT"
 _ROLLBACK: Final = "ROLLBACK; RESET ROLE; RESET ALL; SELECT pg_advisory_unlock_all(); UNLISTEN *"
-_EDGE_TIMEOUT: Final = 1.0  # opening and rolling back wait for nobody else
+_BEGIN_TIMEOUT: Final = 1.0  # opening and rolling back wait for nobody else
 _RECONNECT: Final = RetryPolicy(base=0.1, cap=1.0, attempts=3, budget=2.0)
 
 
 class Database:
     """One pool; `open` needs no server, so that a process can start while Postgres is away."""
 
-    def __init__(self, setting: PostgresSetting, metrics: Metrics) -> None:
-        self._pool = BoundedPool(setting, metrics)
-        self._slow = SlowQueries(setting.slow_after, metrics)
+    def __init__(self, postgres_config: PostgresConfig, metrics: Metrics) -> None:
+        self._pool = BoundedPool(postgres_config, metrics)
+        self._slow_queries = SlowQueryMonitor(postgres_config.slow_query_threshold, metrics)
 
     async def open(self) -> None:
         await self._pool.open()
@@ -57,43 +57,43 @@ class Database:
             await connection.execute("SELECT 1")
 
     @asynccontextmanager
-    async def read_as(self, user_id: UUID | str) -> AsyncGenerator[Connection]:
+    async def read_as(self, user_id: UUID | str) -> AsyncGenerator[DatabaseConnection]:
         """Open a read-only transaction that sees what row-level security lets this user see."""
         # A simple query takes no parameters, hence interpolation: of a parsed value, printed anew.
         subject = UUID(str(user_id))
-        opening = (
+        begin_sql = (
             "BEGIN READ ONLY; SET LOCAL ROLE authenticated; SET LOCAL request.jwt.claims = "
             f'\'{{"sub":"{subject}","role":"authenticated"}}\''
         )
-        async with self._use(opening, _COMMIT) as connection:
+        async with self._checked_out_connection(begin_sql, _COMMIT) as connection:
             yield connection
 
     @asynccontextmanager
     async def transaction(
         self, *, lock_timeout: float | None = HOT_ROW_LOCK_TIMEOUT
-    ) -> AsyncGenerator[Connection]:
+    ) -> AsyncGenerator[DatabaseConnection]:
         """Open a read-write transaction as the login; Contended when a row stays locked longer."""
-        opening = "BEGIN"
+        begin_sql = "BEGIN"
         if lock_timeout is not None:
-            opening += f"; SET LOCAL lock_timeout = {round(lock_timeout * 1000)}"
-        async with self._use(opening, _COMMIT) as connection:
+            begin_sql += f"; SET LOCAL lock_timeout = {round(lock_timeout * 1000)}"
+        async with self._checked_out_connection(begin_sql, _COMMIT) as connection:
             yield connection
 
     @asynccontextmanager
-    async def connection(self) -> AsyncGenerator[Connection]:
+    async def connection(self) -> AsyncGenerator[DatabaseConnection]:
         """Single statements, each its own transaction."""
-        async with self._use(None, _ROLLBACK) as connection:
+        async with self._checked_out_connection(None, _ROLLBACK) as connection:
             yield connection
 
     @asynccontextmanager
-    async def _use(self, opening: str | None, closing: str) -> AsyncGenerator[Connection]:
-        raw = await self._take(opening)
+    async def _checked_out_connection(self, begin_sql: str | None, end_sql: str) -> AsyncGenerator[DatabaseConnection]:
+        raw = await self._acquire(begin_sql)
         try:
-            yield Connection(raw, self._slow.observe)
-            with Statement(raw, closing, self._slow.observe):
-                await raw.execute(closing)
+            yield DatabaseConnection(raw, self._slow_queries.observe)
+            with TimedStatement(raw, end_sql, self._slow_queries.observe):
+                await raw.execute(end_sql)
         except BaseException as error:
-            answered = await _roll_back(raw)
+            answered = await _rollback(raw)
             if isinstance(error, CommandTimeout) and not answered:
                 # A server that answers ROLLBACK was slow with one statement; this one is away.
                 raise DatabaseUnavailable(target=TARGET, reason="no answer") from error
@@ -101,35 +101,35 @@ class Database:
         finally:
             await self._pool.release(raw)
 
-    async def _take(self, opening: str | None) -> RawConnection:
+    async def _acquire(self, begin_sql: str | None) -> RawConnection:
         """Take a connection and open on it; nothing has happened yet: a broken one is replaced."""
-        attempt = partial(self._take_once, opening)
+        attempt = partial(self._acquire_once, begin_sql)
         try:
             return await attempt()
         except DatabaseUnavailable:
-            return await _RECONNECT.run(attempt, on=(DatabaseUnavailable,))
+            return await _RECONNECT.run(attempt, retry_on=(DatabaseUnavailable,))
 
-    async def _take_once(self, opening: str | None) -> RawConnection:
+    async def _acquire_once(self, begin_sql: str | None) -> RawConnection:
         raw = await self._pool.acquire()
-        if opening is None:
+        if begin_sql is None:
             return raw
         try:
-            await raw.execute(opening, timeout=_EDGE_TIMEOUT)
+            await raw.execute(begin_sql, timeout=_BEGIN_TIMEOUT)
         except BaseException as error:
-            throw_away(raw)
+            terminate_connection(raw)
             await self._pool.release(raw)
-            typed = translate_opening(error)
+            typed = translate_connect_error(error)
             if typed is None:
                 raise
             raise typed from error
         return raw
 
 
-async def _roll_back(raw: RawConnection) -> bool:
+async def _rollback(raw: RawConnection) -> bool:
     """Say whether the server answered; a connection on which it did not is thrown away."""
     try:
-        await raw.execute(_ROLLBACK, timeout=_EDGE_TIMEOUT)
+        await raw.execute(_ROLLBACK, timeout=_BEGIN_TIMEOUT)
     except DRIVER_ERRORS:
-        throw_away(raw)
+        terminate_connection(raw)
         return False
     return True

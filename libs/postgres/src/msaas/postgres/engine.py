@@ -14,51 +14,51 @@ from msaas.postgres.errors import (
     DRIVER_ERRORS,
     TARGET,
     PoolExhausted,
-    translate,
-    translate_opening,
+    translate_error,
+    translate_connect_error,
 )
-from msaas.postgres.setting import PostgresSetting
-from msaas.postgres.slow_queries import SlowQueries
+from msaas.postgres.postgres_config import PostgresConfig
+from msaas.postgres.slow_queries import SlowQueryMonitor
 from msaas.telemetry import Metrics
 
-_STARTED: Final = "msaas_statement_started"
+_STARTED_KEY: Final = "msaas_statement_started"
 
 
 def create_engine(
-    setting: PostgresSetting, *, size: int = 2, metrics: Metrics | None = None
+    postgres_config: PostgresConfig, *, size: int = 2, metrics: Metrics | None = None
 ) -> AsyncEngine:
     """Make an engine of `size` connections, or one a use behind a pooler."""
-    arguments: dict[str, Any] = {"async_creator_fn": partial(connect, setting)}
-    bounds: dict[str, Any] = {"poolclass": NullPool}
-    if setting.behind_pooler:
+    arguments: dict[str, Any] = {"async_creator_fn": partial(connect, postgres_config)}
+    pool_options: dict[str, Any] = {"poolclass": NullPool}
+    if postgres_config.behind_pooler:
         # Unnamed statements: a name could already live on the server connection we are handed.
         arguments |= {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
     else:
-        bounds = {
-            "poolclass": _TypedPool,
+        pool_options = {
+            "poolclass": _TranslatingPool,
             "pool_size": size,
             "max_overflow": 0,
-            "pool_timeout": setting.acquire_timeout,
+            "pool_timeout": postgres_config.acquire_timeout,
         }
-    engine = create_async_engine("postgresql+asyncpg://", connect_args=arguments, **bounds)
-    event.listen(engine.sync_engine, "handle_error", _raise_typed)
+    engine = create_async_engine("postgresql+asyncpg://", connect_args=arguments, **pool_options)
+    event.listen(engine.sync_engine, "handle_error", _translate_engine_error)
     if metrics is not None:
-        _watch_slow(engine, SlowQueries(setting.slow_after, metrics))
+        _monitor_slow_queries(engine, SlowQueryMonitor(postgres_config.slow_query_threshold, metrics))
     return engine
 
 
-async def connect(setting: PostgresSetting, **_: object) -> asyncpg.Connection:
+async def connect(postgres_config: PostgresConfig, **_: object) -> asyncpg.Connection:
     """Open a connection of the driver's own, for which the caller is answerable."""
     try:
-        return await asyncpg.connect(setting.server_dsn, **setting.connect_options)
+        return await asyncpg.connect(postgres_config.server_dsn, **postgres_config.connect_options)
     except DRIVER_ERRORS as error:
-        typed = translate_opening(error)
+        typed = translate_connect_error(error)
         if typed is None:
             raise
         raise typed from error
 
 
-class _TypedPool(AsyncAdaptedQueuePool):
+class _TranslatingPool(AsyncAdaptedQueuePool):
     """Gives our error for waiting in vain, which `handle_error` does not see."""
 
     def _do_get(self) -> ConnectionPoolEntry:
@@ -68,19 +68,19 @@ class _TypedPool(AsyncAdaptedQueuePool):
             raise PoolExhausted(target=TARGET, retry_after=1) from error
 
 
-def _raise_typed(context: ExceptionContext) -> None:
+def _translate_engine_error(context: ExceptionContext) -> None:
     error = context.original_exception
-    typed = translate(getattr(error, "driver_exception", error))
+    typed = translate_error(getattr(error, "driver_exception", error))
     if typed is not None:
         raise typed from error
 
 
-def _watch_slow(engine: AsyncEngine, slow: SlowQueries) -> None:
+def _monitor_slow_queries(engine: AsyncEngine, monitor: SlowQueryMonitor) -> None:
     def before(connection: Connection, *_: object) -> None:
-        connection.info[_STARTED] = perf_counter()
+        connection.info[_STARTED_KEY] = perf_counter()
 
     def after(connection: Connection, _cursor: object, sql: str, *_: object) -> None:
-        slow.observe(sql, perf_counter() - connection.info[_STARTED])
+        monitor.observe(sql, perf_counter() - connection.info[_STARTED_KEY])
 
     event.listen(engine.sync_engine, "before_cursor_execute", before)
     event.listen(engine.sync_engine, "after_cursor_execute", after)

@@ -34,11 +34,11 @@ class PoolExhausted(Overloaded, DependencyUnavailable):
     default_message = "All database connections are in use."
 
 
-class Contended(MsaasError):
+class TransactionConflict(MsaasError):
     code: ClassVar[str] = "conflict"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
     retryable: ClassVar[bool] = True
-    default_message = "Another change is being made to the same data."
+    default_message = "The data is being changed by another request."
 
 
 _UNREACHABLE: Final = (
@@ -50,19 +50,19 @@ _UNREACHABLE: Final = (
     asyncpg.IdleSessionTimeoutError,
     OSError,
 )
-_CONTENDED: Final = (
+_CONFLICTS: Final = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.LockNotAvailableError,
 )
 
 
-def translate(error: BaseException, *, connection_closed: bool = False) -> MsaasError | None:
+def translate_error(error: BaseException, *, connection_closed: bool = False) -> MsaasError | None:
     """Our error for theirs, or None for one that carries meaning of its own."""
     if isinstance(error, TimeoutError | asyncpg.QueryCanceledError):  # TimeoutError is an OSError
         return CommandTimeout(target=TARGET)
-    if isinstance(error, _CONTENDED):
-        return Contended(reason=type(error).__name__)
+    if isinstance(error, _CONFLICTS):
+        return TransactionConflict(reason=type(error).__name__)
     if isinstance(error, _UNREACHABLE) or (
         connection_closed and isinstance(error, asyncpg.InterfaceError)
     ):
@@ -70,8 +70,8 @@ def translate(error: BaseException, *, connection_closed: bool = False) -> Msaas
     return None
 
 
-def translate_opening(error: BaseException) -> DatabaseUnavailable | None:
+def translate_connect_error(error: BaseException) -> DatabaseUnavailable | None:
     """As `translate`, for errors before the first statement: there, even a timeout is an outage."""
-    if translate(error, connection_closed=True) is None:
+    if translate_error(error, connection_closed=True) is None:
         return None
     return DatabaseUnavailable(target=TARGET, reason=type(error).__name__)

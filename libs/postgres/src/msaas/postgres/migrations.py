@@ -19,10 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from msaas.kernel import ErrorKind, MsaasError
 from msaas.postgres.engine import connect, create_engine
-from msaas.postgres.setting import PostgresSetting
+from msaas.postgres.postgres_config import PostgresConfig
 
 _OWNER: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_TAKE_LOCK: Final = """BEGIN; DO $$ BEGIN
+_TRY_LOCK: Final = """BEGIN; DO $$ BEGIN
   IF NOT pg_try_advisory_xact_lock(hashtextextended('msaas.migrations', 0)) THEN
     RAISE lock_not_available;
   END IF;
@@ -34,7 +34,7 @@ class MigrationLockHeld(MsaasError):
     code: ClassVar[str] = "overloaded"
     kind: ClassVar[ErrorKind] = ErrorKind.UNAVAILABLE
     retryable: ClassVar[bool] = True
-    default_message = "Somebody else is migrating this database."
+    default_message = "Another migration is running on this database."
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Migrations:
 
     owner: str
     scripts: Path
-    setting: PostgresSetting
+    postgres_config: PostgresConfig
     statement_timeout: float = 600.0
     lock_wait: float = 300.0
 
@@ -52,21 +52,21 @@ class Migrations:
             raise ValueError(f"{self.owner!r} cannot name a schema")
 
     def upgrade(self, revision: str = "head") -> None:
-        command.upgrade(self.config(), revision)
+        command.upgrade(self.alembic_config(), revision)
 
     def downgrade(self, revision: str) -> None:
-        command.downgrade(self.config(), revision)
+        command.downgrade(self.alembic_config(), revision)
 
-    def sql(self, revision: str = "head") -> str:
+    def render_sql(self, revision: str = "head") -> str:
         """Write what `upgrade` would run, for a reader or a DBA; no server is asked."""
         output = StringIO()
-        command.upgrade(self.config(output), revision, sql=True)
+        command.upgrade(self.alembic_config(output), revision, sql=True)
         return output.getvalue()
 
-    def current(self) -> str | None:
-        return asyncio.run(self._current())
+    def current_revision(self) -> str | None:
+        return asyncio.run(self._current_revision())
 
-    def config(self, output: StringIO | None = None) -> Config:
+    def alembic_config(self, output: StringIO | None = None) -> Config:
         """Alembic's own, for the commands that are not wrapped here."""
         config = Config(output_buffer=output)
         config.set_main_option("script_location", str(self.scripts).replace("%", "%%"))
@@ -74,7 +74,7 @@ class Migrations:
         config.attributes["migrations"] = self
         return config
 
-    async def _current(self) -> str | None:
+    async def _current_revision(self) -> str | None:
         def read(connection: Connection) -> str | None:
             options = {"version_table_schema": self.owner}
             return MigrationContext.configure(connection, opts=options).get_current_revision()
@@ -84,8 +84,8 @@ class Migrations:
 
     @asynccontextmanager
     async def engine(self) -> AsyncGenerator[AsyncEngine]:
-        patient = replace(self.setting, command_timeout=self.statement_timeout)
-        engine = create_engine(patient)
+        config = replace(self.postgres_config, command_timeout=self.statement_timeout)
+        engine = create_engine(config)
         try:
             yield engine
         finally:
@@ -110,42 +110,42 @@ async def _run_online(migrations: Migrations, metadata: MetaData | None) -> None
 
     async with (
         migrations.engine() as engine,
-        _alone(migrations),
+        _migration_lock(migrations),
         engine.connect() as connection,
     ):
         await connection.run_sync(run)
 
 
 @asynccontextmanager
-async def _alone(migrations: Migrations) -> AsyncGenerator[None]:
+async def _migration_lock(migrations: Migrations) -> AsyncGenerator[None]:
     """Hold the database's migration lock, on a connection of its own.
 
     The lock is tried rather than waited for, and in one simple query: a statement that waits, or a
     portal that stays open, holds a snapshot, for whose end CREATE INDEX CONCURRENTLY would wait in
     turn. It belongs to a transaction, so that a transaction pooler cannot part us from it.
     """
-    holder = await connect(migrations.setting)
+    connection = await connect(migrations.postgres_config)
     try:
-        await _wait_for_lock(holder, migrations.lock_wait)
+        await _wait_for_lock(connection, migrations.lock_wait)
         yield
     finally:
-        await holder.close(timeout=1.0)
+        await connection.close(timeout=1.0)
 
 
-async def _wait_for_lock(holder: asyncpg.Connection, patience: float) -> None:
+async def _wait_for_lock(connection: asyncpg.Connection, max_wait: float) -> None:
     try:
-        async with asyncio.timeout(patience):
-            while not await _take_lock(holder):  # noqa: ASYNC110 - the event is in another process
+        async with asyncio.timeout(max_wait):
+            while not await _try_lock(connection):  # noqa: ASYNC110 - the event is in another process
                 await asyncio.sleep(random.uniform(0.1, 0.5))  # noqa: S311 - jitter, not a secret
     except TimeoutError as error:
         raise MigrationLockHeld from error
 
 
-async def _take_lock(holder: asyncpg.Connection) -> bool:
+async def _try_lock(connection: asyncpg.Connection) -> bool:
     try:
-        await holder.execute(_TAKE_LOCK)
+        await connection.execute(_TRY_LOCK)
     except asyncpg.LockNotAvailableError:
-        await holder.execute("ROLLBACK")
+        await connection.execute("ROLLBACK")
         return False
     return True
 

@@ -8,26 +8,26 @@ import asyncpg
 from asyncpg.pool import Pool
 
 from msaas.postgres.connection import RawConnection
-from msaas.postgres.errors import DRIVER_ERRORS, TARGET, PoolExhausted, translate_opening
-from msaas.postgres.setting import PostgresSetting
+from msaas.postgres.errors import DRIVER_ERRORS, TARGET, PoolExhausted, translate_connect_error
+from msaas.postgres.postgres_config import PostgresConfig
 from msaas.telemetry import Metrics
 
 
 class BoundedPool:
-    def __init__(self, setting: PostgresSetting, metrics: Metrics) -> None:
-        self._setting = setting
+    def __init__(self, postgres_config: PostgresConfig, metrics: Metrics) -> None:
+        self._postgres_config = postgres_config
         self._pool: Pool | None = None
-        self._taken = 0
+        self._checked_out = 0
         self._in_use = metrics.gauge("db_pool_in_use", "Connections taken from the pool.")
-        self._wait = metrics.histogram("db_pool_wait_seconds", "Waiting for a connection.")
+        self._wait_seconds = metrics.histogram("db_pool_wait_seconds", "Waiting for a connection.")
 
     async def open(self) -> None:
         self._pool = await asyncpg.create_pool(
-            self._setting.server_dsn,
+            self._postgres_config.server_dsn,
             min_size=0,
-            max_size=self._setting.max_size,
-            reset=_leave_as_it_is,
-            **self._setting.connect_options,
+            max_size=self._postgres_config.max_size,
+            reset=_skip_reset,
+            **self._postgres_config.connect_options,
         )
 
     async def close(self, grace: float) -> None:
@@ -42,34 +42,34 @@ class BoundedPool:
         try:
             raw = await self._acquire()
         finally:
-            self._wait.observe(perf_counter() - started)
-        self._taken += 1
+            self._wait_seconds.observe(perf_counter() - started)
+        self._checked_out += 1
         self._in_use.inc()
         return raw
 
     async def release(self, raw: RawConnection) -> None:
-        self._taken -= 1
+        self._checked_out -= 1
         self._in_use.dec()
-        await self._opened.release(raw)
+        await self._open_pool.release(raw)
 
     async def _acquire(self) -> RawConnection:
         try:
-            async with asyncio.timeout(self._setting.acquire_timeout):
-                return await self._opened.acquire()
+            async with asyncio.timeout(self._postgres_config.acquire_timeout):
+                return await self._open_pool.acquire()
         except DRIVER_ERRORS as error:
-            if isinstance(error, TimeoutError) and self._taken >= self._setting.max_size:
+            if isinstance(error, TimeoutError) and self._checked_out >= self._postgres_config.max_size:
                 raise PoolExhausted(target=TARGET, retry_after=1) from error
-            typed = translate_opening(error)
+            typed = translate_connect_error(error)
             if typed is None:
                 raise
             raise typed from error
 
     @property
-    def _opened(self) -> Pool:
+    def _open_pool(self) -> Pool:
         if self._pool is None:
             raise RuntimeError("the database is not open")
         return self._pool
 
 
-async def _leave_as_it_is(_connection: object) -> None:
+async def _skip_reset(_connection: object) -> None:
     """Nothing to reset on release: every way out of Database has cleaned up already."""

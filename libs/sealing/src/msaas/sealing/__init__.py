@@ -1,17 +1,17 @@
 """Values that only their owner can read, bound to the one place where they belong."""
 
-from msaas.sealing.errors import KeyMalformed, SealBroken, SealUnreadable
+from msaas.sealing.errors import InvalidSealingKey, InvalidSeal, UnknownSealingKey
 from msaas.sealing.keys import PrivateKey, PublicKey
-from msaas.sealing.seals import MARK, Opener, Sealer, is_sealed
+from msaas.sealing.sealed_values import SEALED_KEY, Unsealer, Sealer, is_sealed
 
 __all__ = [
-    "MARK",
-    "KeyMalformed",
-    "Opener",
+    "SEALED_KEY",
+    "InvalidSealingKey",
+    "Unsealer",
     "PrivateKey",
     "PublicKey",
-    "SealBroken",
-    "SealUnreadable",
+    "InvalidSeal",
+    "UnknownSealingKey",
     "Sealer",
     "is_sealed",
 ]

@@ -11,13 +11,13 @@ from typing import ClassVar
 from msaas.kernel import MsaasError
 
 
-class KeyMalformed(MsaasError):
-    default_message: ClassVar[str] = "This is no sealing key."
+class InvalidSealingKey(MsaasError):
+    default_message: ClassVar[str] = "Invalid sealing key."
 
 
-class SealUnreadable(MsaasError):
-    default_message: ClassVar[str] = "A sealed value was sealed for a key that is not here."
+class UnknownSealingKey(MsaasError):
+    default_message: ClassVar[str] = "The value was sealed for an unknown key."
 
 
-class SealBroken(MsaasError):
-    default_message: ClassVar[str] = "A sealed value is not what was sealed for this place."
+class InvalidSeal(MsaasError):
+    default_message: ClassVar[str] = "The sealed value is invalid for this context."

@@ -8,7 +8,7 @@ from typing import Never, Self
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
-from msaas.sealing.errors import KeyMalformed
+from msaas.sealing.errors import InvalidSealingKey
 
 _SIZE = 32
 
@@ -22,7 +22,7 @@ class PublicKey:
     @classmethod
     def parse(cls, text: str) -> Self:
         key = cls(_decode(text))
-        return key if key.id == text.partition(":")[0] else _refuse()
+        return key if key.id == text.partition(":")[0] else _raise_invalid()
 
     @property
     def id(self) -> str:
@@ -31,8 +31,8 @@ class PublicKey:
     def __str__(self) -> str:
         return f"{self.id}:{_encode(self.raw)}"
 
-    def exchange(self, own: X25519PrivateKey) -> bytes:
-        return own.exchange(X25519PublicKey.from_public_bytes(self.raw))
+    def exchange(self, private_key: X25519PrivateKey) -> bytes:
+        return private_key.exchange(X25519PublicKey.from_public_bytes(self.raw))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +48,23 @@ class PrivateKey:
     @classmethod
     def parse(cls, text: str) -> Self:
         key = cls(_decode(text))
-        return key if key.public.id == text.partition(":")[0] else _refuse()
+        return key if key.public.id == text.partition(":")[0] else _raise_invalid()
 
     @property
     def public(self) -> PublicKey:
         key = X25519PrivateKey.from_private_bytes(self.raw)
         return PublicKey(key.public_key().public_bytes_raw())
 
-    def reveal(self) -> str:
+    def export(self) -> str:
         """Write it out, for the one setting that holds it."""
         return f"{self.public.id}:{_encode(self.raw)}"
 
     def __repr__(self) -> str:
         return f"PrivateKey({self.public.id})"
 
-    def exchange(self, theirs: bytes) -> bytes:
+    def exchange(self, peer_public: bytes) -> bytes:
         own = X25519PrivateKey.from_private_bytes(self.raw)
-        return own.exchange(X25519PublicKey.from_public_bytes(theirs))
+        return own.exchange(X25519PublicKey.from_public_bytes(peer_public))
 
 
 def _encode(raw: bytes) -> str:
@@ -76,9 +76,9 @@ def _decode(text: str) -> bytes:
     try:
         raw = base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
-        raise KeyMalformed from None
-    return raw if len(raw) == _SIZE else _refuse()
+        raise InvalidSealingKey from None
+    return raw if len(raw) == _SIZE else _raise_invalid()
 
 
-def _refuse() -> Never:
-    raise KeyMalformed
+def _raise_invalid() -> Never:
+    raise InvalidSealingKey

@@ -2,23 +2,23 @@
 
 from msaas.settings.artifacts import ArtifactSettings
 from msaas.settings.environment import Environment
-from msaas.settings.fleet import (
+from msaas.settings.service_settings import (
     CommaList,
-    FleetSettings,
+    ServiceSettings,
     LocalDefault,
     PostgresSettings,
     RedisSettings,
 )
-from msaas.settings.loading import SettingsInvalid, load
+from msaas.settings.loading import SettingsInvalid, load_settings
 
 __all__ = [
     "ArtifactSettings",
     "CommaList",
     "Environment",
-    "FleetSettings",
+    "ServiceSettings",
     "LocalDefault",
     "PostgresSettings",
     "RedisSettings",
     "SettingsInvalid",
-    "load",
+    "load_settings",
 ]

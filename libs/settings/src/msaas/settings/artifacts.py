@@ -4,10 +4,10 @@ from typing import Any
 
 from pydantic import Field, SecretStr
 
-from msaas.settings.fleet import FleetSettings
+from msaas.settings.service_settings import ServiceSettings
 
 
-class ArtifactSettings(FleetSettings):
+class ArtifactSettings(ServiceSettings):
     """Without `ARTIFACTS_URL` no files are kept.
 
     A bucket (`s3://bucket/prefix`) takes a key pair, and an endpoint where it is not Amazon's; a
@@ -27,7 +27,7 @@ class ArtifactSettings(FleetSettings):
     )
 
     @property
-    def artifacts(self) -> dict[str, Any] | None:
+    def artifact_store_options(self) -> dict[str, Any] | None:
         """The fields of the place, by name."""
         if self.artifacts_url is None:
             return None

@@ -9,14 +9,14 @@ from pydantic_settings import EnvSettingsSource
 
 from msaas.kernel import MsaasError
 from msaas.settings.environment import Environment
-from msaas.settings.fleet import FleetSettings, LocalDefault
-from msaas.settings.stand_ins import find_known_secret, find_local_url
+from msaas.settings.service_settings import ServiceSettings, LocalDefault
+from msaas.settings.insecure_values import find_default_secret, find_insecure_url
 
-Settings = TypeVar("Settings", bound=FleetSettings)
+Settings = TypeVar("Settings", bound=ServiceSettings)
 
 # A validator's own words may repeat the value that it refuses.
-_UNQUOTABLE: Final = frozenset({"value_error", "assertion_error"})
-_EVERYWHERE: Final = {str(place) for place in Environment}
+_ERRORS_QUOTING_VALUES: Final = frozenset({"value_error", "assertion_error"})
+_ENVIRONMENTS: Final = {str(place) for place in Environment}
 
 
 class SettingsInvalid(MsaasError):
@@ -30,76 +30,76 @@ class SettingsInvalid(MsaasError):
         super().__init__("\n".join(["The settings are not valid:", *lines]))
 
 
-def load(kind: type[Settings], environ: Mapping[str, str]) -> Settings:
-    given = {name.upper(): value for name, value in environ.items() if value}
-    local = (
-        given.get("ENVIRONMENT") not in _EVERYWHERE or Environment(given["ENVIRONMENT"]).is_local
+def load_settings(settings_class: type[Settings], environ: Mapping[str, str]) -> Settings:
+    values = {name.upper(): value for name, value in environ.items() if value}
+    is_local = (
+        values.get("ENVIRONMENT") not in _ENVIRONMENTS or Environment(values["ENVIRONMENT"]).is_local
     )
-    problems = dict(_unknown(kind, given))
-    if local:
-        given = _local_defaults(kind) | given
+    problems = dict(_find_unknown(settings_class, values))
+    if is_local:
+        values = _local_defaults(settings_class) | values
     else:
-        problems |= dict(_stand_ins(kind, given))
-    settings, invalid = _validated(kind, given)
+        problems |= dict(_find_insecure(settings_class, values))
+    settings, invalid = _validate(settings_class, values)
     if settings is None or problems:
         raise SettingsInvalid(problems | invalid)
     return settings
 
 
-def _validated(
-    kind: type[Settings], given: Mapping[str, str]
+def _validate(
+    settings_class: type[Settings], values: Mapping[str, str]
 ) -> tuple[Settings | None, dict[str, str]]:
-    prefix = kind.model_config.get("env_prefix", "")
-    source = EnvSettingsSource(kind)
-    source.env_vars = {name.lower(): value for name, value in given.items()}
+    prefix = settings_class.model_config.get("env_prefix", "")
+    source = EnvSettingsSource(settings_class)
+    source.env_vars = {name.lower(): value for name, value in values.items()}
     try:
-        return kind(**source()), {}
+        return settings_class(**source()), {}
     except ValidationError as error:
         invalid: dict[str, str] = {}
         for fault in error.errors(include_url=False, include_context=False, include_input=False):
             name = str(fault["loc"][0])
-            variable = name if name in kind.variables() else f"{prefix}{name}".upper()
-            invalid[variable] = _words(fault["type"], fault["msg"])
+            variable = name if name in settings_class.variables() else f"{prefix}{name}".upper()
+            invalid[variable] = _describe_error(fault["type"], fault["msg"])
         return None, invalid
 
 
-def _words(kind: str, message: str) -> str:
-    if kind == "missing":
+def _describe_error(error_type: str, message: str) -> str:
+    if error_type == "missing":
         return "is missing"
-    return "is not valid" if kind in _UNQUOTABLE else f"is not valid: {message}"
+    return "is not valid" if error_type in _ERRORS_QUOTING_VALUES else f"is not valid: {message}"
 
 
-def _unknown(kind: type[FleetSettings], given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _find_unknown(settings_class: type[ServiceSettings], values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Find variables with our prefix that no field reads: they are misspelt."""
-    prefix = kind.model_config.get("env_prefix", "").upper()
-    for name in given:
-        if prefix and name.startswith(prefix) and name not in kind.variables():
+    prefix = settings_class.model_config.get("env_prefix", "").upper()
+    for name in values:
+        if prefix and name.startswith(prefix) and name not in settings_class.variables():
             yield name, "is unknown: is it misspelt?"
 
 
-def _local_defaults(kind: type[FleetSettings]) -> dict[str, str]:
+def _local_defaults(settings_class: type[ServiceSettings]) -> dict[str, str]:
     return {
         variable: mark.value
-        for variable, field in kind.variables().items()
+        for variable, field in settings_class.variables().items()
         for mark in field.metadata
         if isinstance(mark, LocalDefault)
     }
 
 
-def _stand_ins(kind: type[FleetSettings], given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    allowed = given.get(
-        f"{kind.model_config.get('env_prefix', '')}insecure_urls_allowed".upper(), ""
+def _find_insecure(settings_class: type[ServiceSettings], values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    allowed = values.get(
+        f"{settings_class.model_config.get('env_prefix', '')}insecure_urls_allowed".upper(), ""
     )
     insecure = {name.strip() for name in allowed.split(",")}
-    defaults = _local_defaults(kind)
-    for variable, field in kind.variables().items():
-        value = given.get(variable, "")
+    defaults = _local_defaults(settings_class)
+    for variable, field in settings_class.variables().items():
+        value = values.get(variable, "")
         if value and value == defaults.get(variable):
-            yield variable, "has the value that it has in local mode"
+            yield variable, "has its local default value"
         elif _is_secret(field) or "://" in value:
-            fault = find_known_secret(value)
+            fault = find_default_secret(value)
             if fault is None and variable not in insecure:
-                fault = find_local_url(value)
+                fault = find_insecure_url(value)
             if fault:
                 yield variable, fault
 

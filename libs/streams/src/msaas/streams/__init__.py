@@ -2,37 +2,37 @@
 
 from msaas.streams.errors import (
     CommandRefused,
-    GrantRefused,
+    TopicAccessDenied,
     GroupMissing,
     TopicFull,
-    WireFull,
-    WireUnavailable,
+    BrokerFull,
+    BrokerUnavailable,
     is_dependency_failure,
 )
 from msaas.streams.list_mover import ListMover
-from msaas.streams.outbox import Outbox
-from msaas.streams.outgoing import Delivery, Outgoing
-from msaas.streams.redis_wire import RedisWire
-from msaas.streams.wire import Committed, RawEntry, Source, StreamStats, Wire, Write, entry_ms
+from msaas.streams.publisher import StreamPublisher
+from msaas.streams.messages import Delivery, OutgoingMessage
+from msaas.streams.redis_broker import RedisBroker
+from msaas.streams.broker import CommitResult, RawEntry, StreamConsumer, StreamStats, Broker, Write, entry_timestamp_ms
 
 __all__ = [
     "CommandRefused",
-    "Committed",
+    "CommitResult",
     "Delivery",
-    "GrantRefused",
+    "TopicAccessDenied",
     "GroupMissing",
     "ListMover",
-    "Outbox",
-    "Outgoing",
+    "StreamPublisher",
+    "OutgoingMessage",
     "RawEntry",
-    "RedisWire",
-    "Source",
+    "RedisBroker",
+    "StreamConsumer",
     "StreamStats",
     "TopicFull",
-    "Wire",
-    "WireFull",
-    "WireUnavailable",
+    "Broker",
+    "BrokerFull",
+    "BrokerUnavailable",
     "Write",
-    "entry_ms",
+    "entry_timestamp_ms",
     "is_dependency_failure",
 ]

@@ -15,11 +15,11 @@ from msaas.contracts import ReplyProblem
 from msaas.kernel import DependencyUnavailable, ErrorKind, MsaasError, Overloaded
 
 
-class WireUnavailable(DependencyUnavailable):
-    default_message = "The message wire does not answer."
+class BrokerUnavailable(DependencyUnavailable):
+    default_message = "The queue is unavailable."
 
 
-class GroupMissing(WireUnavailable):
+class GroupMissing(BrokerUnavailable):
     default_message = "The consumer group is gone."
 
 
@@ -27,8 +27,8 @@ class TopicFull(Overloaded):
     default_message = "The queue is full, try again shortly."
 
 
-class WireFull(Overloaded):
-    default_message = "The message wire is out of memory."
+class BrokerFull(Overloaded):
+    default_message = "The queue is out of memory."
 
 
 class CommandRefused(MsaasError):
@@ -42,7 +42,7 @@ class CommandRefused(MsaasError):
         self.problem = problem
 
 
-class GrantRefused(MsaasError):
+class TopicAccessDenied(MsaasError):
     code = "internal"
     kind = ErrorKind.INTERNAL
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from msaas.streams.redis_wire import RedisWire
+from msaas.streams.redis_broker import RedisBroker
 
 # Takes nothing off the list that is not on the stream already: an append can be refused.
 _MOVE: Final = """
@@ -20,16 +20,16 @@ return moved
 
 
 class ListMover:
-    def __init__(self, wire: RedisWire) -> None:
-        self._wire = wire
+    def __init__(self, broker: RedisBroker) -> None:
+        self._broker = broker
 
     async def move(
-        self, queue: str, key: str, heads: Sequence[Mapping[bytes, bytes]], bound: int
+        self, list_key: str, stream_key: str, headers: Sequence[Mapping[bytes, bytes]], bound: int
     ) -> int:
         """Move the oldest, each under the next head; answer how many.
 
         One step for the server: none is lost or there twice, and a full stream gets none.
         """
-        parts = [part for head in heads for pair in head.items() for part in pair]
-        size = len(parts) // len(heads)
-        return int(await self._wire.run("EVAL", _MOVE, 2, queue, key, bound, size, *parts))
+        parts = [part for head in headers for pair in head.items() for part in pair]
+        size = len(parts) // len(headers)
+        return int(await self._broker.execute_command("EVAL", _MOVE, 2, list_key, stream_key, bound, size, *parts))

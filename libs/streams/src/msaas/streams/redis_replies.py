@@ -2,12 +2,12 @@
 
 from typing import Any, cast
 
-from msaas.streams.wire import RawEntry
+from msaas.streams.broker import RawEntry
 
 
-def read_entry(item: Any, deliveries: int = 1) -> RawEntry:
+def read_entry(item: Any, delivery_count: int = 1) -> RawEntry:
     pairs = cast("list[bytes]", item[1] or [])
-    return RawEntry(read_text(item[0]), dict(zip(pairs[::2], pairs[1::2], strict=True)), deliveries)
+    return RawEntry(read_text(item[0]), dict(zip(pairs[::2], pairs[1::2], strict=True)), delivery_count)
 
 
 def read_text(value: bytes | str) -> str:

@@ -1,8 +1,8 @@
 """Logs, traces and metrics in one shape for every process."""
 
-from msaas.telemetry.circuits import circuit_metrics, read_circuits
+from msaas.telemetry.circuit_breakers import circuit_state_listener, read_circuit_states
 from msaas.telemetry.logs import bind, configure_logging, get_logger
-from msaas.telemetry.metrics import MetricMisnamed, Metrics
+from msaas.telemetry.metrics import InvalidMetric, Metrics
 from msaas.telemetry.redaction import redact, redact_text
 from msaas.telemetry.tracing import (
     configure_tracing,
@@ -15,17 +15,17 @@ from msaas.telemetry.tracing import (
 )
 
 __all__ = [
-    "MetricMisnamed",
+    "InvalidMetric",
     "Metrics",
     "bind",
-    "circuit_metrics",
+    "circuit_state_listener",
     "configure_logging",
     "configure_tracing",
     "current_traceparent",
     "get_logger",
     "instrument",
     "is_sampled",
-    "read_circuits",
+    "read_circuit_states",
     "redact",
     "redact_text",
     "shutdown_tracing",

@@ -15,30 +15,30 @@ from structlog.processors import ExceptionRenderer
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
-from msaas.telemetry.redaction import plain, redact
-from msaas.telemetry.secret_patterns import is_suspect
-from msaas.telemetry.tracing import current_ids
+from msaas.telemetry.redaction import to_plain, redact
+from msaas.telemetry.secret_patterns import may_contain_secret
+from msaas.telemetry.tracing import current_trace_ids
 
 _MAX_LINE: Final = 32_000
 _OPTIONS: Final = orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z | orjson.OPT_PASSTHROUGH_DATACLASS
 # They say at INFO, for every call, what a span says better.
-_CHATTY: Final = ("httpx", "httpcore", "urllib3")
-_OWN_HANDLERS: Final = ("uvicorn", "uvicorn.access", "uvicorn.error")
+_NOISY_LOGGERS: Final = ("httpx", "httpcore", "urllib3")
+_UVICORN_LOGGERS: Final = ("uvicorn", "uvicorn.access", "uvicorn.error")
 
 
 def configure_logging(
     service: str, environment: str, *, level: str = "INFO", stream: BinaryIO | None = None
 ) -> None:
     """Send every line of this process, and its last traceback, to `stream` or stdout."""
-    lines = _Lines({"service": service, "environment": environment})
-    sink = structlog.BytesLogger(cast("BinaryIO", _SteadyStream(stream or sys.stdout.buffer)))
+    renderer = _JsonRenderer({"service": service, "environment": environment})
+    sink = structlog.BytesLogger(cast("BinaryIO", _SafeStream(stream or sys.stdout.buffer)))
     structlog.configure(
-        processors=[lines],
+        processors=[renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level.lower()),
         logger_factory=lambda *_: sink,
         cache_logger_on_first_use=True,
     )
-    _take_over_stdlib(_Bridge(lines, sink), level)
+    _redirect_stdlib(_StdlibHandler(renderer, sink), level)
     sys.excepthook = _log_crash
 
 
@@ -51,11 +51,11 @@ def bind(**fields: object) -> AbstractContextManager[None]:
     return bound_contextvars(**fields)
 
 
-class _Lines:
+class _JsonRenderer:
     """Renders an event; the last processor, for structlog and for the bridge."""
 
-    def __init__(self, origin: Mapping[str, str]) -> None:
-        self._origin = origin
+    def __init__(self, base_fields: Mapping[str, str]) -> None:
+        self._base_fields = base_fields
         self._render_exception = ExceptionRenderer(
             ExceptionDictTransformer(show_locals=False, max_frames=20)
         )
@@ -63,9 +63,9 @@ class _Lines:
     def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> bytes:
         level = "error" if method == "exception" else method
         head = {"timestamp": datetime.now(UTC), "level": level, "event": event.pop("event", None)}
-        head |= self._origin
+        head |= self._base_fields
         try:
-            fields = {**get_contextvars(), **current_ids(), **event}
+            fields = {**get_contextvars(), **current_trace_ids(), **event}
             if "exc_info" in event:
                 fields = dict(self._render_exception(logger, method, fields))
             return _encode(head | {name: fields[name] for name in fields if name not in head})
@@ -75,20 +75,20 @@ class _Lines:
 
 def _encode(line: Mapping[str, object]) -> bytes:
     try:
-        encoded = orjson.dumps(line, default=plain, option=_OPTIONS)
+        encoded = orjson.dumps(line, default=to_plain, option=_OPTIONS)
     except TypeError:  # too deep, too large a number, half a surrogate pair, an odd key
         encoded = b""
-    if encoded and len(encoded) <= _MAX_LINE and not is_suspect(encoded):
+    if encoded and len(encoded) <= _MAX_LINE and not may_contain_secret(encoded):
         return encoded
     return orjson.dumps(redact(line), option=_OPTIONS)
 
 
-class _Bridge(logging.Handler):
+class _StdlibHandler(logging.Handler):
     """Gives records of the standard library the shape of ours."""
 
-    def __init__(self, lines: _Lines, sink: structlog.BytesLogger) -> None:
+    def __init__(self, renderer: _JsonRenderer, sink: structlog.BytesLogger) -> None:
         super().__init__()
-        self._lines = lines
+        self._renderer = renderer
         self._sink = sink
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -99,7 +99,7 @@ class _Bridge(logging.Handler):
         }
         if record.exc_info:
             event["exc_info"] = record.exc_info
-        self._sink.msg(self._lines(self._sink, record.levelname.lower(), event))
+        self._sink.msg(self._renderer(self._sink, record.levelname.lower(), event))
 
 
 def _message(record: logging.LogRecord) -> str:
@@ -109,7 +109,7 @@ def _message(record: logging.LogRecord) -> str:
         return str(record.msg)
 
 
-class _SteadyStream:
+class _SafeStream:
     """A stream whose reader may go away without taking the process with it."""
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -124,13 +124,13 @@ class _SteadyStream:
             self._stream.flush()
 
 
-def _take_over_stdlib(bridge: logging.Handler, level: str) -> None:
-    logging.root.handlers[:] = [bridge]
+def _redirect_stdlib(handler: logging.Handler, level: str) -> None:
+    logging.root.handlers[:] = [handler]
     logging.root.setLevel(level.upper())
-    for name in _OWN_HANDLERS:
+    for name in _UVICORN_LOGGERS:
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
-    for name in _CHATTY:
+    for name in _NOISY_LOGGERS:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
 
 

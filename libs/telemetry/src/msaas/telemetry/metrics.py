@@ -18,14 +18,14 @@ from prometheus_client import (
 )
 from prometheus_client.metrics import MetricWrapperBase
 
-Kind = TypeVar("Kind", bound=MetricWrapperBase)
+MetricType = TypeVar("Kind", bound=MetricWrapperBase)
 
-_FAMILIES: Final = re.compile(
+_ALLOWED_NAMES: Final = re.compile(
     r"(?:msaas|http_server|jobs_browser|billing|agents|circuit|privacy|db|redis)(?:_[a-z0-9]+)+"
 )
 
 
-class MetricMisnamed(ValueError):
+class InvalidMetric(ValueError):
     """A metric was asked for under a name or with labels that ADR-0003 does not allow."""
 
 
@@ -35,18 +35,18 @@ class Metrics:
     content_type: Final = CONTENT_TYPE_LATEST
 
     def __init__(self, service: str, environment: str) -> None:
-        self.registry: Final = _StampedRegistry({"service": service, "environment": environment})
-        self._known: dict[str, tuple[MetricWrapperBase, tuple[str, ...]]] = {}
+        self.registry: Final = _LabelledRegistry({"service": service, "environment": environment})
+        self._metrics: dict[str, tuple[MetricWrapperBase, tuple[str, ...]]] = {}
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
 
     def counter(self, name: str, doc: str, labels: Sequence[str] = ()) -> Counter:
         if not name.endswith("_total"):
-            raise MetricMisnamed(f"counter {name} does not end in _total")
-        return self._get(Counter, name, labels, lambda: Counter(name, doc, labels, registry=None))
+            raise InvalidMetric(f"counter {name} does not end in _total")
+        return self._get_or_create(Counter, name, labels, lambda: Counter(name, doc, labels, registry=None))
 
     def gauge(self, name: str, doc: str, labels: Sequence[str] = ()) -> Gauge:
-        return self._get(Gauge, name, labels, lambda: Gauge(name, doc, labels, registry=None))
+        return self._get_or_create(Gauge, name, labels, lambda: Gauge(name, doc, labels, registry=None))
 
     def histogram(
         self,
@@ -58,38 +58,38 @@ class Metrics:
         def make() -> Histogram:
             return Histogram(name, doc, labels, registry=None, buckets=buckets)
 
-        return self._get(Histogram, name, labels, make)
+        return self._get_or_create(Histogram, name, labels, make)
 
     def render(self) -> bytes:
         return generate_latest(self.registry)
 
-    def _get(
-        self, kind: type[Kind], name: str, labels: Sequence[str], make: Callable[[], Kind]
-    ) -> Kind:
-        if not _FAMILIES.fullmatch(name):
-            raise MetricMisnamed(f"metric {name} belongs to none of the families")
-        if stamped := self.registry.stamp.keys() & set(labels):
-            raise MetricMisnamed(f"metric {name}: the registry stamps {sorted(stamped)}")
-        if name not in self._known:
-            made = make()
-            self.registry.register(made)
-            self._known[name] = made, tuple(labels)
-        known, known_labels = self._known[name]
+    def _get_or_create(
+        self, kind: type[MetricType], name: str, labels: Sequence[str], make: Callable[[], MetricType]
+    ) -> MetricType:
+        if not _ALLOWED_NAMES.fullmatch(name):
+            raise InvalidMetric(f"metric {name} belongs to none of the families")
+        if reserved := self.registry.const_labels.keys() & set(labels):
+            raise InvalidMetric(f"metric {name}: the registry stamps {sorted(reserved)}")
+        if name not in self._metrics:
+            metric = make()
+            self.registry.register(metric)
+            self._metrics[name] = metric, tuple(labels)
+        known, known_labels = self._metrics[name]
         if not isinstance(known, kind) or known_labels != tuple(labels):
-            raise MetricMisnamed(f"metric {name} exists with another type or other labels")
+            raise InvalidMetric(f"metric {name} exists with another type or other labels")
         return known
 
 
-class _StampedRegistry(CollectorRegistry):
-    def __init__(self, stamp: dict[str, str]) -> None:
+class _LabelledRegistry(CollectorRegistry):
+    def __init__(self, const_labels: dict[str, str]) -> None:
         super().__init__()
-        self.stamp: Final = stamp
+        self.const_labels: Final = const_labels
 
     def collect(self) -> Iterable[Metric]:
         for metric in super().collect():
             stamped = copy.copy(metric)
             stamped.samples = [
-                sample._replace(labels={**sample.labels, **self.stamp})
+                sample._replace(labels={**sample.labels, **self.const_labels})
                 for sample in metric.samples
                 if not sample.name.endswith("_created")
             ]

@@ -25,12 +25,12 @@ _HINTS: Final = re.compile(
 )
 _LONG_NUMBER: Final = re.compile(rb"[2-6][0-9 -]{12}")
 
-_WORDS: Final = (
+_SECRET_WORDS: Final = (
     r"passw|passphrase|pwd|secret|token(?!iz|s\b)|(?:api|access|private)[-_ ]?key"
     r"|authori[sz]ation|cookie|credential|card[-_ ]?num|signature|\b(?:otp|cvc|cvv2?)\b"
 )
 _SECRET_NAME: Final = re.compile(
-    rf"{_WORDS}|tokens|e[-_]?mail|query[-_]?(?:string|params)", re.IGNORECASE
+    rf"{_SECRET_WORDS}|tokens|e[-_]?mail|query[-_]?(?:string|params)", re.IGNORECASE
 )
 # Under these a number is the secret itself; under the others it counts or measures something.
 _SECRET_NUMBER_NAME: Final = re.compile(
@@ -38,12 +38,12 @@ _SECRET_NUMBER_NAME: Final = re.compile(
 )
 
 # A quote behind any number of backslashes does not end a value: better too much than too little.
-_QUOTED: Final = r""""(?:[^"\\]|\\+.)*+"?|'(?:[^'\\]|\\+.)*+'?|\\+["'](?:(?!\\+["']).)*+"""
-_NAMED: Final = (
-    rf"""(?i:((?:{_WORDS})[\w-]{{0,40}}(?:["'\\]*\s{{0,3}}[:=]|["']\s{{0,3}},)\s{{0,3}}))"""
-    rf"""b?(?:{_QUOTED}|[^\s,;&"'\\}}\])]++(?:{_QUOTED})?)"""
+_QUOTED_VALUE: Final = r""""(?:[^"\\]|\\+.)*+"?|'(?:[^'\\]|\\+.)*+'?|\\+["'](?:(?!\\+["']).)*+"""
+_NAMED_SECRET: Final = (
+    rf"""(?i:((?:{_SECRET_WORDS})[\w-]{{0,40}}(?:["'\\]*\s{{0,3}}[:=]|["']\s{{0,3}},)\s{{0,3}}))"""
+    rf"""b?(?:{_QUOTED_VALUE}|[^\s,;&"'\\}}\])]++(?:{_QUOTED_VALUE})?)"""
 )
-_SHAPES: Final = tuple(
+_SECRET_PATTERNS: Final = tuple(
     (re.compile(pattern, re.DOTALL), replacement)
     for pattern, replacement in (
         # keys and tokens that say by their first letters what they are
@@ -66,7 +66,7 @@ _SHAPES: Final = tuple(
             r"""(?i:((?:authorization|cookie)\s{0,3}[:=]\s{0,3})(?!b?["'\\{\[(]))[^\r\n"']++""",
             rf"\1{REDACTED}",
         ),
-        (_NAMED, rf"\1{REDACTED}"),
+        (_NAMED_SECRET, rf"\1{REDACTED}"),
         # a person's address, written plainly and as in a URL
         (r"(?<![\w.+%-])[\w.+%-]++@(?=[^\W\d_])[\w-]+(?:\.[\w-]+)*", REDACTED),
         (r"(?<![\w.+-])[\w.+-]++%40[\w-]+(?:\.[\w-]+)*", REDACTED),
@@ -77,16 +77,16 @@ _UUID_OR_CARD: Final = re.compile(
     r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
     r"|(?<![\w.])[2-6](?:[ -]?[0-9]){12,18}(?!\w)"
 )
-_LONGEST_CARD: Final = 19
+_MAX_CARD_DIGITS: Final = 19
 
 
-def is_suspect(line: bytes) -> bool:
+def may_contain_secret(line: bytes) -> bool:
     """Tell quickly whether a line may hold a secret; most lines do not."""
     return bool(_HINTS.search(line.lower()) or _LONG_NUMBER.search(line))
 
 
 def mask_secrets(text: str) -> str:
-    for pattern, replacement in _SHAPES:
+    for pattern, replacement in _SECRET_PATTERNS:
         text = pattern.sub(replacement, text)
     return _UUID_OR_CARD.sub(_mask_card, text)
 
@@ -100,14 +100,14 @@ def is_secret_name(name: str, value: object) -> bool:
     return not isinstance(value, int | float) and bool(_SECRET_NAME.search(name))
 
 
-def is_card(digits: str) -> bool:
+def is_card_number(digits: str) -> bool:
     """Tell by issuer, length and check digit; a time in milliseconds begins with a 1."""
-    shortest = 13 if digits[0] == "4" else 14
-    if digits[0] not in "23456" or not shortest <= len(digits) <= _LONGEST_CARD:
+    min_digits = 13 if digits[0] == "4" else 14
+    if digits[0] not in "23456" or not min_digits <= len(digits) <= _MAX_CARD_DIGITS:
         return False
     doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
     return (sum(map(int, digits[-1::-2])) + sum(doubled)) % 10 == 0
 
 
 def _mask_card(found: re.Match[str]) -> str:
-    return REDACTED if is_card(re.sub("[ -]", "", found[0])) else found[0]
+    return REDACTED if is_card_number(re.sub("[ -]", "", found[0])) else found[0]

@@ -16,7 +16,7 @@ class RedactingExporter(SpanExporter):
         self._exporter = exporter
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        return self._exporter.export([_redacted(span) for span in spans])
+        return self._exporter.export([_redact_span(span) for span in spans])
 
     def shutdown(self) -> None:
         self._exporter.shutdown()
@@ -25,30 +25,30 @@ class RedactingExporter(SpanExporter):
         return self._exporter.force_flush(timeout_millis)
 
 
-def _redacted(span: ReadableSpan) -> ReadableSpan:
+def _redact_span(span: ReadableSpan) -> ReadableSpan:
     return ReadableSpan(
         name=redact_text(span.name),
         context=span.context,
         parent=span.parent,
         resource=span.resource,
-        attributes=_attributes(span.attributes),
+        attributes=_redact_attributes(span.attributes),
         events=[
-            Event(redact_text(event.name), _attributes(event.attributes), event.timestamp)
+            Event(redact_text(event.name), _redact_attributes(event.attributes), event.timestamp)
             for event in span.events
         ],
         links=span.links,
         kind=span.kind,
-        status=_status(span.status),
+        status=_redact_status(span.status),
         start_time=span.start_time,
         end_time=span.end_time,
         instrumentation_scope=span.instrumentation_scope,
     )
 
 
-def _attributes(attributes: Attributes) -> Mapping[str, AttributeValue]:
+def _redact_attributes(attributes: Attributes) -> Mapping[str, AttributeValue]:
     return cast("Mapping[str, AttributeValue]", redact(attributes or {}))
 
 
-def _status(status: Status) -> Status:
+def _redact_status(status: Status) -> Status:
     described = status.description
     return Status(status.status_code, redact_text(described) if described else None)

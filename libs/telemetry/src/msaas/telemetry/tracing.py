@@ -14,14 +14,14 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from msaas.telemetry.instruments import Library, instrumentor_of
+from msaas.telemetry.instrumentation import Library, get_instrumentor
 from msaas.telemetry.span_export import RedactingExporter
 
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 _SAMPLED: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f][13579bdf]")
 _LIMITS: Final = SpanLimits(max_attribute_length=4_096, max_attributes=64, max_links=128)
 _EXPORT_SECONDS: Final = 2.0  # all tries of one batch together; also what a shutdown may wait
-_NOTHING: Final = nullcontext()
+_NO_SPAN: Final = nullcontext()
 
 
 class _Tracing(NamedTuple):
@@ -69,11 +69,11 @@ def start_tracing(
 def shutdown_tracing() -> None:
     """Send what is left and switch tracing off."""
     global _tracing
-    ended, _tracing = _tracing, None
-    if ended:
-        for instrumentor in ended.instrumentors:
+    tracing, _tracing = _tracing, None
+    if tracing:
+        for instrumentor in tracing.instrumentors:
             instrumentor.uninstrument()
-        ended.provider.shutdown()
+        tracing.provider.shutdown()
 
 
 def instrument(*libraries: Library) -> None:
@@ -81,7 +81,7 @@ def instrument(*libraries: Library) -> None:
     if _tracing is None:
         return
     for library in libraries:
-        instrumentor = instrumentor_of(library)
+        instrumentor = get_instrumentor(library)
         # Their own check refuses SQLAlchemy 2.1, on which they work: a test of ours shows it.
         instrumentor.instrument(tracer_provider=_tracing.provider, skip_dep_check=True)
         _tracing.instrumentors.append(instrumentor)
@@ -101,14 +101,14 @@ def span(
 ) -> AbstractContextManager[object]:
     """Measure what happens inside, as part of the given trace or else of the current one."""
     if _tracing is None:
-        return _NOTHING
+        return _NO_SPAN
     parent = _extract(traceparent) if traceparent else None
     if _is_unsampled(trace.get_current_span(parent).get_span_context()):
-        return _within(parent) if parent else _NOTHING
+        return _attached(parent) if parent else _NO_SPAN
     return _tracing.tracer.start_as_current_span(
         name,
         context=parent,
-        links=[trace.Link(_origin(link)) for link in links if is_sampled(link)],
+        links=[trace.Link(_span_context(link)) for link in links if is_sampled(link)],
         attributes=attributes,
     )
 
@@ -122,21 +122,21 @@ def current_traceparent() -> str | None:
     return carrier.get("traceparent")
 
 
-def current_ids() -> Mapping[str, str]:
+def current_trace_ids() -> Mapping[str, str]:
     """Give a log line the ids of the span in which it is written."""
     if _tracing is None:
         return {}
-    here = trace.get_current_span().get_span_context()
-    if not here.is_valid:
+    context = trace.get_current_span().get_span_context()
+    if not context.is_valid:
         return {}
     return {
-        "trace_id": trace.format_trace_id(here.trace_id),
-        "span_id": trace.format_span_id(here.span_id),
+        "trace_id": trace.format_trace_id(context.trace_id),
+        "span_id": trace.format_span_id(context.span_id),
     }
 
 
 @contextmanager
-def _within(parent: Context) -> Generator[None]:
+def _attached(parent: Context) -> Generator[None]:
     """Hand on an unsampled trace without a span of our own."""
     token = attach(parent)
     try:
@@ -145,13 +145,13 @@ def _within(parent: Context) -> Generator[None]:
         detach(token)
 
 
-def _is_unsampled(here: trace.SpanContext) -> bool:
-    return here.is_valid and not here.trace_flags.sampled
+def _is_unsampled(context: trace.SpanContext) -> bool:
+    return context.is_valid and not context.trace_flags.sampled
 
 
 def _extract(traceparent: str) -> Context:
     return _PROPAGATOR.extract({"traceparent": traceparent}, context=Context())
 
 
-def _origin(traceparent: str) -> trace.SpanContext:
+def _span_context(traceparent: str) -> trace.SpanContext:
     return trace.get_current_span(_extract(traceparent)).get_span_context()

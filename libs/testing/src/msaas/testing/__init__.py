@@ -9,19 +9,19 @@ from msaas.testing.builders import (
     build_usage_recorded,
 )
 from msaas.testing.clock import FakeClock
-from msaas.testing.crash_points import Crash, ends_process, raises_crash
+from msaas.testing.crash_points import Crash, with_process_exit, with_crash
 from msaas.testing.fault_proxy import FaultProxy
-from msaas.testing.memory_wire import MemoryWire
+from msaas.testing.memory_broker import MemoryBroker
 from msaas.testing.redis_faults import cut_aof_tail
 from msaas.testing.sockets import SocketBlocked
-from msaas.testing.waiting import PATIENCE, wait_until
+from msaas.testing.waiting import GENEROUS_TIMEOUT, wait_until
 
 __all__ = [
-    "PATIENCE",
+    "GENEROUS_TIMEOUT",
     "Crash",
     "FakeClock",
     "FaultProxy",
-    "MemoryWire",
+    "MemoryBroker",
     "SocketBlocked",
     "build_job_envelope",
     "build_job_meta",
@@ -30,7 +30,7 @@ __all__ = [
     "build_submit_job",
     "build_usage_recorded",
     "cut_aof_tail",
-    "ends_process",
-    "raises_crash",
+    "with_process_exit",
+    "with_crash",
     "wait_until",
 ]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from itertools import count
 
-_SETTLING_ROUNDS = 20
+_MAX_LOOP_TURNS = 20
 
 
 class FakeClock:
@@ -34,18 +34,18 @@ class FakeClock:
 
     async def advance(self, seconds: float) -> None:
         """Move on, stopping at each sleeper that is due, so that it can run and sleep again."""
-        goal = self._elapsed + seconds
-        await _settle()
-        while self._sleepers and self._sleepers[0][0] <= goal:
+        target = self._elapsed + seconds
+        await _run_ready_tasks()
+        while self._sleepers and self._sleepers[0][0] <= target:
             due, _, wake = heappop(self._sleepers)
             self._elapsed = due
             if not wake.done():
                 wake.set_result(None)
-                await _settle()
-        self._elapsed = goal
+                await _run_ready_tasks()
+        self._elapsed = target
 
 
-async def _settle() -> None:
+async def _run_ready_tasks() -> None:
     """Let what is ready to run get as far as its next wait."""
-    for _ in range(_SETTLING_ROUNDS):
+    for _ in range(_MAX_LOOP_TURNS):
         await asyncio.sleep(0)

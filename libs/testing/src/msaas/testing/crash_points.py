@@ -15,12 +15,12 @@ class Crash(BaseException):
     """Not an Exception: no handler may survive what stands for the end of the process."""
 
 
-def raises_crash(target: T, method: str, when: When = "before", *, on_call: int = 1) -> T:
+def with_crash(target: T, method: str, when: When = "before", *, on_call: int = 1) -> T:
     """Return `target` with a method that raises Crash at its `on_call`-th call."""
     return cast("T", _CrashPoint(target, method, when, on_call, _raise))
 
 
-def ends_process(target: T, method: str, when: When = "before", *, on_call: int = 1) -> T:
+def with_process_exit(target: T, method: str, when: When = "before", *, on_call: int = 1) -> T:
     """Return `target` with a method that ends this process, as kill -9 would."""
     return cast("T", _CrashPoint(target, method, when, on_call, _exit))
 

@@ -16,10 +16,10 @@ from msaas.testing.failed_tests import FailedTests
 from msaas.testing.redis_leaks import RedisLeaks
 from msaas.testing.shared_servers import FAST_POSTGRES, SharedServers, read_given_urls
 from msaas.testing.sockets import block_sockets
-from msaas.testing.task_leaks import no_task_left
+from msaas.testing.task_leaks import fail_on_leaked_tasks
 
 _SERVERS = pytest.StashKey[SharedServers]()
-_INPUT = "msaas_servers"
+_WORKER_INPUT_KEY = "msaas_servers"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,10 +31,10 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "leaves(*kinds): this test may leave `keys`, `pending` or `tasks` behind"
     )
     # A machine that is busy is no bug: examples have no deadline, tests have their timeout.
-    settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    settings.load_profile("house")
+    settings.register_profile("msaas", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("msaas")
     given: dict[str, Any] = getattr(config, "workerinput", {})
-    config.stash[_SERVERS] = SharedServers(given.get(_INPUT) or read_given_urls())
+    config.stash[_SERVERS] = SharedServers(given.get(_WORKER_INPUT_KEY) or read_given_urls())
     failed_to: Path | None = config.getoption("failed_to")
     if failed_to and not given:
         config.pluginmanager.register(FailedTests(failed_to))
@@ -48,7 +48,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Hand every xdist worker the addresses of the controller's servers."""
     servers = cast("pytest.Config", node.config).stash[_SERVERS]
-    node.workerinput[_INPUT] = servers.urls
+    node.workerinput[_WORKER_INPUT_KEY] = servers.urls
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -80,7 +80,7 @@ def environment(request: pytest.FixtureRequest, redis_url: str) -> Iterator[str]
     name = f"t{uuid4().hex[:16]}"
     yield name
     leaks = RedisLeaks(redis_url, name)
-    found = {"keys": leaks.list_keys_without_end(), "pending": leaks.list_pending()}
+    found = {"keys": leaks.list_keys_without_ttl(), "pending": leaks.list_pending()}
     leaks.remove()
     for kind, left in found.items():
         if left and not _may_leave(request, kind):
@@ -125,7 +125,7 @@ def private_postgres(servers: SharedServers) -> Iterator[Callable[..., PostgresS
 
 
 @pytest.fixture
-def open_folder(servers: SharedServers) -> Path:
+def world_readable_folder(servers: SharedServers) -> Path:
     """Return a new folder that any user may enter, where root's Postgres can live too."""
     folder = servers.new_folder("folder")
     folder.mkdir(mode=0o711)
@@ -156,7 +156,7 @@ def _async_tests_leave_no_task(request: pytest.FixtureRequest) -> None:
 
 @pytest_asyncio.fixture
 async def _no_task_left() -> AsyncIterator[None]:
-    async with no_task_left():
+    async with fail_on_leaked_tasks():
         yield
 
 

@@ -8,7 +8,7 @@ import redis
 
 from msaas.contracts import PERMANENT_KEYS
 
-_FOREVER = -1
+_NO_TTL = -1
 
 
 # redis-py leaves much of its own surface untyped.
@@ -22,12 +22,12 @@ class RedisLeaks:
         self._client: Any = _Redis.from_url(url, decode_responses=True)
         self._pattern = f"msaas:{environment}:*"
 
-    def list_keys_without_end(self) -> list[str]:
+    def list_keys_without_ttl(self) -> list[str]:
         """Return keys that would live for ever though no pattern lists them as permanent."""
         return [
             key
             for key in self._keys()
-            if self._client.ttl(key) == _FOREVER and not _is_permanent(key)
+            if self._client.ttl(key) == _NO_TTL and not _is_permanent(key)
         ]
 
     def list_pending(self) -> list[str]:

@@ -10,12 +10,12 @@ from uuid import uuid4
 from msaas.local.servers import (
     PostgresServer,
     RedisServer,
-    Server,
+    EmbeddedServer,
     can_reach,
     find_server_user,
 )
 
-_SYSTEM_PLACE = Path("/var/tmp")  # noqa: S108 - the folder in it has a random name
+_SYSTEM_TEMP_FOLDER = Path("/var/tmp")  # noqa: S108 - the folder in it has a random name
 # Speed before durability: these clusters are thrown away.
 FAST_POSTGRES = {
     "fsync": "off",
@@ -30,7 +30,7 @@ class SharedServers:
 
     def __init__(self, given: Mapping[str, str]) -> None:
         self._urls = dict(given)
-        self._started: list[Server] = []
+        self._started: list[EmbeddedServer] = []
         self._folder: Path | None = None
 
     @property
@@ -53,7 +53,7 @@ class SharedServers:
     def new_folder(self, name: str) -> Path:
         """Name a new folder that the user of root's Postgres can enter."""
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="msaas-tests-", dir=_open_place()))
+            self._folder = Path(tempfile.mkdtemp(prefix="msaas-tests-", dir=_find_shared_temp_folder()))
             self._folder.chmod(0o711)
         return self._folder / f"{name}-{uuid4().hex[:8]}"
 
@@ -63,17 +63,17 @@ class SharedServers:
         if self._folder is not None:
             shutil.rmtree(self._folder)
 
-    def _start(self, server: Server) -> str:
+    def _start(self, server: EmbeddedServer) -> str:
         server.start(timeout=60)
         self._started.append(server)
         return server.url
 
 
-def _open_place() -> Path:
+def _find_shared_temp_folder() -> Path:
     """Return the temporary folder, or the system's own where root's is closed to others."""
-    place = Path(tempfile.gettempdir())
+    folder = Path(tempfile.gettempdir())
     user = find_server_user()
-    return place if user is None or can_reach(place, user) else _SYSTEM_PLACE
+    return folder if user is None or can_reach(folder, user) else _SYSTEM_TEMP_FOLDER
 
 
 def read_given_urls() -> dict[str, str]:

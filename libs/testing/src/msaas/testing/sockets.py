@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-_CLOSED = (socket.AF_INET, socket.AF_INET6)
+_BLOCKED_FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
 
 class SocketBlocked(Exception):
@@ -21,7 +21,7 @@ def block_sockets(patch: pytest.MonkeyPatch) -> None:
 
 def _refusing(original: Callable[..., Any]) -> Callable[..., Any]:
     def guarded(self: socket.socket, address: Any) -> Any:
-        if self.family in _CLOSED:
+        if self.family in _BLOCKED_FAMILIES:
             raise SocketBlocked(f"{SocketBlocked.__doc__} Address: {address}")
         return original(self, address)
 

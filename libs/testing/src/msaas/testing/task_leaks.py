@@ -6,15 +6,15 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-_ROUNDS = 50
+_LOOP_TURNS = 50
 
 
 @asynccontextmanager
-async def no_task_left() -> AsyncGenerator[None]:
+async def fail_on_leaked_tasks() -> AsyncGenerator[None]:
     before = asyncio.all_tasks()
     yield
     # Cancelled tasks, closing transports and abandoned generators need some turns to be gone.
-    for _ in range(_ROUNDS):
+    for _ in range(_LOOP_TURNS):
         await asyncio.sleep(0)
     left = asyncio.all_tasks() - before - {asyncio.current_task()}
     if left:

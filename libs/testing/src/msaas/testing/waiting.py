@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar, overload
 
 T = TypeVar("T")
-_PAUSE = 0.01
+_POLL_INTERVAL = 0.01
 # Seconds for a part that is not what fails: a loaded machine is no fault of what is tested.
-PATIENCE = 5.0
+GENEROUS_TIMEOUT = 5.0
 
 
 @overload
@@ -36,7 +36,7 @@ async def wait_until(
             return value
         if asyncio.get_running_loop().time() > deadline:
             raise AssertionError(message or f"waited {timeout:g} s for {_name(condition)}")
-        await asyncio.sleep(_PAUSE)
+        await asyncio.sleep(_POLL_INTERVAL)
 
 
 def _name(condition: Callable[[], object]) -> str:

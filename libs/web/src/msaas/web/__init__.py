@@ -1,18 +1,18 @@
 """One application factory: problems, health, metrics and graceful shutdown for every process."""
 
 from msaas.web.app import BODY_LIMIT, REQUEST_TIMEOUT, create_app, from_state
-from msaas.web.asgi import route_of
-from msaas.web.client_address import ClientAddresses
+from msaas.web.asgi import get_route_template
+from msaas.web.client_address import ClientAddressResolver
 from msaas.web.health import Health
 from msaas.web.internal import create_internal_app
 from msaas.web.middleware import Cors, Deprecation
-from msaas.web.peer import Peer, get_peer
+from msaas.web.hijacked_connection import HijackedConnection, get_hijacked_connection
 from msaas.web.problem_pages import router as problem_pages
 from msaas.web.problems import (
     Malformed,
     PayloadTooLarge,
     UnsupportedMediaType,
-    describe,
+    describe_error,
     problem_for,
     problem_response,
 )
@@ -22,25 +22,25 @@ from msaas.web.server import PortTaken, StartupFailed
 __all__ = [
     "BODY_LIMIT",
     "REQUEST_TIMEOUT",
-    "ClientAddresses",
+    "ClientAddressResolver",
     "Cors",
     "Deprecation",
     "Health",
     "Malformed",
     "PayloadTooLarge",
-    "Peer",
+    "HijackedConnection",
     "PortTaken",
     "StartupFailed",
     "UnsupportedMediaType",
     "create_app",
     "create_internal_app",
-    "describe",
+    "describe_error",
     "from_state",
-    "get_peer",
+    "get_hijacked_connection",
     "problem_for",
     "problem_pages",
     "problem_response",
-    "route_of",
+    "get_route_template",
     "run",
     "run_process",
     "serve",

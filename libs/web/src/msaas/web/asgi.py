@@ -14,10 +14,10 @@ __all__ = [
     "find_header",
     "is_event_stream",
     "is_json",
-    "route_of",
+    "get_route_template",
 ]
 
-UNMATCHED: Final = "unmatched"
+UNMATCHED_ROUTE: Final = "unmatched"
 
 
 def find_header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
@@ -40,9 +40,9 @@ def is_event_stream(start: Message) -> bool:
     return declared.startswith(b"text/event-stream")
 
 
-def route_of(scope: Scope) -> str:
+def get_route_template(scope: Scope) -> str:
     """Name the template of the matched route; all paths that match none share one name."""
     # FastAPI keeps the path that a router was included under beside the route itself.
     included = scope.get("fastapi", {}).get("effective_route_context")
     route = included or scope.get("route")
-    return getattr(route, "path_format", None) or UNMATCHED
+    return getattr(route, "path_format", None) or UNMATCHED_ROUTE

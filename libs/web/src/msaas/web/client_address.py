@@ -6,34 +6,34 @@ from typing import Final
 
 from msaas.web.asgi import Scope
 
-_CUSTOMER_BITS: Final = 64  # what one customer of a provider has at least
-_NOBODY: Final = "unknown"  # a Unix socket has no address
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
+_IPV6_PREFIX_BITS: Final = 64  # what one customer of a provider has at least
+_UNKNOWN: Final = "unknown"  # a Unix socket has no address
+IPAddress = IPv4Address | IPv6Address
+IPNetwork = IPv4Network | IPv6Network
 
 
-class ClientAddresses:
+class ClientAddressResolver:
     """Reads X-Forwarded-For from the right, as far as each hop was written by a proxy of ours."""
 
     def __init__(self, trusted_proxies: Iterable[str] = ()) -> None:
-        self._trusted: tuple[Network, ...] = tuple(ip_network(one) for one in trusted_proxies)
+        self._trusted: tuple[IPNetwork, ...] = tuple(ip_network(one) for one in trusted_proxies)
 
-    def find(self, scope: Scope) -> str:
+    def resolve(self, scope: Scope) -> str:
         """Name the client's address, or the /64 of one in IPv6: whoever has one has them all."""
         peer = scope.get("client")
         nearest = _parse(peer[0]) if peer else None
         if nearest is None:
-            return _NOBODY
+            return _UNKNOWN
         for hop in _hops(scope):
             if not self._trusts(nearest):
                 break
-            before = _parse(hop)
-            if before is None:
+            previous = _parse(hop)
+            if previous is None:
                 break  # a proxy of ours passed on what is no address: nothing behind it is known
-            nearest = before
-        return _customer(nearest)
+            nearest = previous
+        return _client_prefix(nearest)
 
-    def _trusts(self, address: Address) -> bool:
+    def _trusts(self, address: IPAddress) -> bool:
         return any(address in network for network in self._trusted)
 
 
@@ -42,7 +42,7 @@ def _hops(scope: Scope) -> Iterator[str]:
     yield from reversed(b",".join(values).decode("latin-1").split(",") if values else ())
 
 
-def _parse(text: str) -> Address | None:
+def _parse(text: str) -> IPAddress | None:
     """Read an address as proxies write them: bare, with a port, or in brackets."""
     text = text.strip()
     if text.startswith("["):
@@ -56,7 +56,7 @@ def _parse(text: str) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def _customer(address: Address) -> str:
+def _client_prefix(address: IPAddress) -> str:
     if isinstance(address, IPv4Address):
         return str(address)
-    return str(ip_network((int(address), _CUSTOMER_BITS), strict=False))
+    return str(ip_network((int(address), _IPV6_PREFIX_BITS), strict=False))

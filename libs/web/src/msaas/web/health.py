@@ -8,17 +8,17 @@ from typing import Final, Literal
 from msaas.kernel import Clock, SystemClock
 from msaas.telemetry import get_logger
 
-Check = Callable[[], Awaitable[object]]
-State = Literal["ok", "failed", "timeout", "starting", "draining"]
+HealthCheck = Callable[[], Awaitable[object]]
+HealthState = Literal["ok", "failed", "timeout", "starting", "draining"]
 
 _CHECK_TIMEOUT: Final = 1.0
-_FRESH_FOR: Final = 1.0
+_CACHE_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    status: State
-    checks: Mapping[str, State] = field(default_factory=dict[str, State])
+class HealthReport:
+    status: HealthState
+    checks: Mapping[str, HealthState] = field(default_factory=dict[str, HealthState])
 
 
 class Health:
@@ -30,20 +30,20 @@ class Health:
 
     def __init__(
         self,
-        checks: Mapping[str, Check],
+        checks: Mapping[str, HealthCheck],
         *,
         check_timeout: float = _CHECK_TIMEOUT,
-        fresh_for: float = _FRESH_FOR,
+        cache_seconds: float = _CACHE_SECONDS,
         clock: Clock | None = None,
     ) -> None:
         self.draining = asyncio.Event()
         self._started = False
         self._checks = dict(checks)
         self._check_timeout = check_timeout
-        self._fresh_for = fresh_for
+        self._cache_seconds = cache_seconds
         self._clock = clock or SystemClock()
-        self._running = asyncio.Lock()
-        self._last: Report | None = None
+        self._lock = asyncio.Lock()
+        self._cached_report: HealthReport | None = None
         self._checked_at = 0.0
         self._log = get_logger()
 
@@ -55,30 +55,30 @@ class Health:
         """Not ready any more, and never again."""
         self.draining.set()
 
-    async def report(self) -> Report:
+    async def report(self) -> HealthReport:
         if self.draining.is_set():
-            return Report("draining")
+            return HealthReport("draining")
         if not self._started:
-            return Report("starting")
-        async with self._running:
-            if self._last is None or self._clock.monotonic() - self._checked_at >= self._fresh_for:
-                self._last = await self._run_checks()
+            return HealthReport("starting")
+        async with self._lock:
+            if self._cached_report is None or self._clock.monotonic() - self._checked_at >= self._cache_seconds:
+                self._cached_report = await self._run_checks()
                 self._checked_at = self._clock.monotonic()
-            return self._last
+            return self._cached_report
 
-    async def _run_checks(self) -> Report:
+    async def _run_checks(self) -> HealthReport:
         states = await asyncio.gather(
             *(self._run(name, check) for name, check in self._checks.items())
         )
         healthy = all(state == "ok" for state in states)
-        return Report("ok" if healthy else "failed", dict(zip(self._checks, states, strict=True)))
+        return HealthReport("ok" if healthy else "failed", dict(zip(self._checks, states, strict=True)))
 
-    async def _run(self, name: str, check: Check) -> State:
+    async def _run(self, name: str, check: HealthCheck) -> HealthState:
         try:
             async with asyncio.timeout(self._check_timeout):
                 await check()
         except TimeoutError:
-            state: State = "timeout"
+            state: HealthState = "timeout"
         except Exception as error:  # noqa: BLE001 - whatever a check raises, it says "not ready"
             self._log.warning("health_check_failed", check=name, error=type(error).__name__)
             state = "failed"

@@ -20,13 +20,13 @@ def create_internal_app(health: Health, metrics: Metrics) -> Starlette:
         status = 200 if report.status == "ok" else 503
         return _json(status, {"status": report.status, "checks": report.checks})
 
-    async def expose(_request: Request) -> Response:
+    async def metrics_endpoint(_request: Request) -> Response:
         return Response(metrics.render(), headers={"content-type": metrics.content_type})
 
     routes = [
         Route("/health/live", live),
         Route("/health/ready", ready),
-        Route("/metrics", expose),
+        Route("/metrics", metrics_endpoint),
     ]
     return Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)
 

@@ -9,8 +9,8 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
-from msaas.contracts import PROBLEMS, ProblemType, get_problem_in
-from msaas.web.problems import language_of
+from msaas.contracts import PROBLEMS, ProblemType, get_translated_problem
+from msaas.web.problems import negotiate_language
 
 router = APIRouter(prefix="/problems", include_in_schema=False)
 
@@ -27,7 +27,7 @@ th, td { border-bottom: 1px solid color-mix(in srgb, currentColor 25%, transpare
 a { color: LinkText; }
 a:focus-visible { outline: 3px solid Highlight; outline-offset: 2px; }
 """
-_WORDS: Final = {
+_TRANSLATIONS: Final = {
     "en": {
         "all": "All problems",
         "intro": "Every error of the API is one of these; its <code>code</code> says which.",
@@ -57,7 +57,7 @@ _WORDS: Final = {
 
 @router.get("")
 async def list_problems(request: Request) -> Response:
-    language = language_of(request.scope)
+    language = negotiate_language(request.scope)
     return _page(language, _render_list(language))
 
 
@@ -65,44 +65,44 @@ async def list_problems(request: Request) -> Response:
 async def read_problem(code: str, request: Request) -> Response:
     if code not in PROBLEMS:
         raise HTTPException(404)
-    language = language_of(request.scope)
-    return _page(language, _render_one(language, code))
+    language = negotiate_language(request.scope)
+    return _page(language, _render_problem(language, code))
 
 
 @cache
 def _render_list(language: str) -> str:
-    words = _WORDS[language]
+    texts = _TRANSLATIONS[language]
     rows = "".join(
         f'<tr><td>{one.status}</td><td><a href="/problems/{one.code}"><code>{one.code}</code></a>'
         f"</td><td>{escape(one.title)}</td></tr>"
         for one in sorted(_problems(language), key=lambda one: (one.status, one.code))
     )
-    heads = "".join(f'<th scope="col">{words[name]}</th>' for name in ("status", "code", "meaning"))
-    body = f"<p>{words['intro']}</p><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody>"
-    return _document(language, words["all"], f"{body}</table>")
+    heads = "".join(f'<th scope="col">{texts[name]}</th>' for name in ("status", "code", "meaning"))
+    body = f"<p>{texts['intro']}</p><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody>"
+    return _document(language, texts["all"], f"{body}</table>")
 
 
 @cache
-def _render_one(language: str, code: str) -> str:
-    words, problem = _WORDS[language], get_problem_in(language, code)
-    again = words["yes"] if problem.retryable else words["no"]
+def _render_problem(language: str, code: str) -> str:
+    texts, problem = _TRANSLATIONS[language], get_translated_problem(language, code)
+    again = texts["yes"] if problem.retryable else texts["no"]
     parts = (
-        f"<p>{words['status']} {problem.status} · <code>{code}</code></p>",
+        f"<p>{texts['status']} {problem.status} · <code>{code}</code></p>",
         *(
-            f"<h2>{words[name]}</h2><p>{escape(text)}</p>"
+            f"<h2>{texts[name]}</h2><p>{escape(text)}</p>"
             for name, text in (
                 ("cause", problem.cause),
                 ("action", problem.action),
                 ("again", again),
             )
         ),
-        f'<p><a href="/problems">{words["all"]}</a></p>',
+        f'<p><a href="/problems">{texts["all"]}</a></p>',
     )
     return _document(language, problem.title, "".join(parts))
 
 
 def _problems(language: str) -> list[ProblemType]:
-    return [get_problem_in(language, code) for code in PROBLEMS]
+    return [get_translated_problem(language, code) for code in PROBLEMS]
 
 
 def _document(language: str, title: str, body: str) -> str:
@@ -119,13 +119,13 @@ def _page(language: str, html: str) -> Response:
         "content-language": language,
         "vary": "accept-language",
         "cache-control": "public, max-age=3600",
-        "content-security-policy": _policy(),
+        "content-security-policy": _content_security_policy(),
     }
     return Response(html, headers=headers, media_type="text/html")
 
 
 @cache
-def _policy() -> str:
+def _content_security_policy() -> str:
     """Allow the one style that is in the page, by its hash, and nothing else at all."""
     digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
     return (

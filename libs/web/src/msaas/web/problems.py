@@ -11,15 +11,15 @@ from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from msaas.contracts import PROBLEMS, choose_language, get_problem, get_problem_in
+from msaas.contracts import PROBLEMS, choose_language, get_problem, get_translated_problem
 from msaas.kernel import ErrorKind, MsaasError
 from msaas.web.asgi import Scope, find_header, is_json
 
 MEDIA_TYPE: Final = "application/problem+json"
-_MOST_ERRORS: Final = 20
+_MAX_ERRORS: Final = 20
 _DEFAULT_RETRY_AFTER: Final = 1
 
-_CODE_OF_KIND: Final[Mapping[ErrorKind, str]] = {
+_CODE_BY_KIND: Final[Mapping[ErrorKind, str]] = {
     ErrorKind.INVALID: "malformed",
     ErrorKind.UNAUTHENTICATED: "unauthenticated",
     ErrorKind.PAYMENT_REQUIRED: "quota_exceeded",
@@ -34,8 +34,8 @@ _CODE_OF_KIND: Final[Mapping[ErrorKind, str]] = {
     ErrorKind.UNAVAILABLE: "dependency_unavailable",
     ErrorKind.TIMEOUT: "command_timeout",
 }
-_CODE_OF_STATUS: Final[Mapping[int, str]] = {
-    get_problem(code).status: code for code in _CODE_OF_KIND.values()
+_CODE_BY_STATUS: Final[Mapping[int, str]] = {
+    get_problem(code).status: code for code in _CODE_BY_KIND.values()
 } | {405: "method_not_allowed"}
 
 
@@ -61,20 +61,20 @@ def problem_for(error: BaseException, scope: Scope) -> Response:
     """Answer an error of ours; of any other say nothing but that it is our fault."""
     if not isinstance(error, MsaasError) or error.kind is ErrorKind.INTERNAL:
         return problem_response(scope, "internal")
-    code = error.code if error.code in PROBLEMS else _CODE_OF_KIND[error.kind]
+    code = error.code if error.code in PROBLEMS else _CODE_BY_KIND[error.kind]
     return problem_response(
         scope,
         code,
         detail=error.safe_message,
         retryable=error.retryable,
-        members={name: error.context.get(name) for name in error.shown},
-        headers=_headers_of(error, get_problem(code).status),
+        members={name: error.context.get(name) for name in error.public_context},
+        headers=_error_headers(error, get_problem(code).status),
     )
 
 
-def describe(error: MsaasError) -> dict[str, object]:
+def describe_error(error: MsaasError) -> dict[str, object]:
     """Tell of an error as one item among others: what a problem of its own says of the error."""
-    code = error.code if error.code in PROBLEMS else _CODE_OF_KIND[error.kind]
+    code = error.code if error.code in PROBLEMS else _CODE_BY_KIND[error.kind]
     kind = get_problem(code)
     return {
         "code": code,
@@ -82,7 +82,7 @@ def describe(error: MsaasError) -> dict[str, object]:
         "title": kind.title,
         "detail": error.safe_message,
         "retryable": error.retryable,
-        **{name: error.context.get(name) for name in error.shown},
+        **{name: error.context.get(name) for name in error.public_context},
     }
 
 
@@ -97,8 +97,8 @@ def problem_response(
     members: Mapping[str, object] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    language = language_of(scope)
-    kind = get_problem_in(language, code)
+    language = negotiate_language(scope)
+    kind = get_translated_problem(language, code)
     body: dict[str, object] = {
         "type": f"/problems/{code}",
         "title": kind.title,
@@ -113,17 +113,17 @@ def problem_response(
         "errors": errors,
         **(members or {}),
     }
-    spoken = {"content-language": language, "vary": "accept-language"}
-    said = spoken | dict(headers or {})
-    return Response(orjson.dumps(body), status or kind.status, said, MEDIA_TYPE)
+    language_headers = {"content-language": language, "vary": "accept-language"}
+    all_headers = language_headers | dict(headers or {})
+    return Response(orjson.dumps(body), status or kind.status, all_headers, MEDIA_TYPE)
 
 
-def language_of(scope: Scope) -> str:
+def negotiate_language(scope: Scope) -> str:
     accepted = find_header(scope.get("headers", ()), b"accept-language") or b""
     return choose_language(accepted.decode("latin-1"))
 
 
-def _headers_of(error: MsaasError, status: int) -> dict[str, str]:
+def _error_headers(error: MsaasError, status: int) -> dict[str, str]:
     challenge = {"www-authenticate": "Bearer"} if status == 401 else {}  # noqa: PLR2004 - HTTP's own number
     return challenge | _retry_after(error, status)
 
@@ -145,7 +145,7 @@ async def _on_http_exception(request: Request, error: HTTPException) -> Response
         headers["allow"] = ", ".join(_methods_of(request)) or headers.get("Allow", "")
         headers.pop("Allow", None)
     fallback = "malformed" if status < 500 else "internal"  # noqa: PLR2004 - HTTP's own number
-    code = _CODE_OF_STATUS.get(status, fallback)
+    code = _CODE_BY_STATUS.get(status, fallback)
     return problem_response(request.scope, code, status=status, headers=headers)
 
 
@@ -161,7 +161,7 @@ def _methods_of(request: Request) -> list[str]:
     return sorted({method for route in literal or matching for method in route.methods or ()})
 
 
-async def _on_invalid(request: Request, error: RequestValidationError) -> Response:
+async def _on_validation_error(request: Request, error: RequestValidationError) -> Response:
     problems = cast("Sequence[dict[str, Any]]", error.errors())
     if any(one["type"] == "json_invalid" for one in problems):
         return problem_for(Malformed("The body is not well-formed JSON."), request.scope)
@@ -174,18 +174,18 @@ async def _on_invalid(request: Request, error: RequestValidationError) -> Respon
     # A body that does not call itself JSON reaches the model as bytes.
     if in_body and isinstance(error.body, bytes) and not is_json(request.scope):
         return problem_for(UnsupportedMediaType(), request.scope)
-    errors = [_describe(one) for one in problems[:_MOST_ERRORS]]
+    errors = [_describe_field_error(one) for one in problems[:_MAX_ERRORS]]
     return problem_response(request.scope, "validation_failed", errors=errors)
 
 
-def _describe(error: Mapping[str, Any]) -> dict[str, str]:
+def _describe_field_error(error: Mapping[str, Any]) -> dict[str, str]:
     """Where and why, never what: the value may be a secret."""
-    place, *path = error["loc"]
+    location, *path = error["loc"]
     pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
-    return {"in": str(place), "pointer": pointer, "code": error["type"], "detail": error["msg"]}
+    return {"in": str(location), "pointer": pointer, "code": error["type"], "detail": error["msg"]}
 
 
-async def _on_error_of_ours(request: Request, error: MsaasError) -> Response:
+async def _on_msaas_error(request: Request, error: MsaasError) -> Response:
     if error.kind is ErrorKind.INTERNAL:
         raise error  # for Recovery, which logs and counts it
     return problem_for(error, request.scope)
@@ -195,7 +195,7 @@ EXCEPTION_HANDLERS: Final = cast(
     "dict[int | type[Exception], Any]",
     {
         HTTPException: _on_http_exception,
-        RequestValidationError: _on_invalid,
-        MsaasError: _on_error_of_ours,
+        RequestValidationError: _on_validation_error,
+        MsaasError: _on_msaas_error,
     },
 )

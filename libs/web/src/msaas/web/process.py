@@ -13,26 +13,26 @@ import uvloop
 from msaas.telemetry import get_logger
 from msaas.web.asgi import ASGIApp
 from msaas.web.health import Health
-from msaas.web.server import Server, bind_socket
+from msaas.web.server import HttpServer, bind_socket
 
-Work = Callable[[asyncio.Event], Awaitable[None]]
+ProcessWork = Callable[[asyncio.Event], Awaitable[None]]
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
-_OPEN_FILES: Final = 65_536
-_CLOSING_SECONDS: Final = 5.0  # for the lifespan's end, after the last request
+_OPEN_FILES_LIMIT: Final = 65_536
+_LIFESPAN_SHUTDOWN_SECONDS: Final = 5.0  # for the lifespan's end, after the last request
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
     # What was imported lives as long as the process: a collection need not look at it again.
     gc.freeze()
-    _allow_open_files()
+    _raise_open_files_limit()
     uvloop.run(main)
 
 
-def _allow_open_files() -> None:
+def _raise_open_files_limit() -> None:
     """Raise the usual soft limit of 1,024: streams alone may be more connections than that."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    wanted = _OPEN_FILES_LIMIT if hard == resource.RLIM_INFINITY else min(_OPEN_FILES_LIMIT, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
@@ -50,7 +50,7 @@ async def serve(
     listener = bind_socket(*address)
 
     async def work(stop: asyncio.Event) -> None:
-        server = Server(app, drain_seconds=drain_seconds, on_started=health.start)
+        server = HttpServer(app, drain_seconds=drain_seconds, on_started=health.start)
         await _serve_until(stop, server, listener)
 
     with listener:
@@ -59,12 +59,12 @@ async def serve(
             internal_app=internal_app,
             internal_address=internal_address,
             health=health,
-            drain_seconds=drain_seconds + _CLOSING_SECONDS,
+            drain_seconds=drain_seconds + _LIFESPAN_SHUTDOWN_SECONDS,
         )
 
 
 async def run_process(
-    work: Work,
+    work: ProcessWork,
     *,
     internal_app: ASGIApp,
     internal_address: tuple[str, int],
@@ -78,18 +78,18 @@ async def run_process(
     stop = asyncio.Event()
     internal_stop = asyncio.Event()
     with bind_socket(*internal_address) as listener:
-        server = Server(internal_app, drain_seconds=1.0, lifespan=False)
+        server = HttpServer(internal_app, drain_seconds=1.0, lifespan=False)
         internal = asyncio.create_task(_serve_until(internal_stop, server, listener))
         working = asyncio.ensure_future(work(stop))
         try:
-            with _on_signal(lambda: _begin_to_stop(health, stop, working)):
+            with _on_signal(lambda: _begin_shutdown(health, stop, working)):
                 await _wait_for_work(working, internal, stop, drain_seconds)
         finally:
             internal_stop.set()
             await internal
 
 
-def _begin_to_stop(health: Health, stop: asyncio.Event, working: "asyncio.Future[None]") -> None:
+def _begin_shutdown(health: Health, stop: asyncio.Event, working: "asyncio.Future[None]") -> None:
     if stop.is_set():
         working.cancel()
     get_logger().info("process_drain_began")
@@ -116,7 +116,7 @@ async def _wait_for_work(
         get_logger().warning("process_drain_overran", seconds=drain_seconds)
 
 
-async def _serve_until(stop: asyncio.Event, server: Server, listener: Any) -> None:
+async def _serve_until(stop: asyncio.Event, server: HttpServer, listener: Any) -> None:
     serving = asyncio.create_task(server.serve([listener]))
     stopping = asyncio.create_task(stop.wait())
     try:

@@ -11,13 +11,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from msaas.kernel import new_id
 from msaas.web.asgi import ASGIApp, Scope
-from msaas.web.peer import EXTENSION, Peer
+from msaas.web.hijacked_connection import EXTENSION, HijackedConnection
 from msaas.web.problems import problem_response
 
-_HEAD_LIMIT: Final = 64 * 1024
+_MAX_HEAD_BYTES: Final = 64 * 1024
 # Longer than proxies keep theirs (60 s mostly): who closes first must be the one who asks, or a
 # request meets a connection that is just being closed.
-_IDLE_SECONDS: Final = 75
+_KEEP_ALIVE_SECONDS: Final = 75
 
 
 class PortTaken(RuntimeError):
@@ -37,7 +37,7 @@ def bind_socket(host: str, port: int) -> socket.socket:
         raise PortTaken(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
 
-class Server(uvicorn.Server):
+class HttpServer(uvicorn.Server):
     """Leaves signals to whoever runs it, and raises where uvicorn would end the process."""
 
     def __init__(
@@ -50,7 +50,7 @@ class Server(uvicorn.Server):
     ) -> None:
         config = uvicorn.Config(
             app,
-            http=ProblemProtocol,
+            http=ProblemHttpProtocol,
             ws="none",
             lifespan="on" if lifespan else "off",
             log_config=None,
@@ -59,7 +59,7 @@ class Server(uvicorn.Server):
             server_header=False,
             date_header=False,
             proxy_headers=False,
-            timeout_keep_alive=_IDLE_SECONDS,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=max(1, round(drain_seconds)),
         )
         super().__init__(config)
@@ -77,48 +77,48 @@ class Server(uvicorn.Server):
         self._on_started()
 
 
-class ProblemProtocol(HttpToolsProtocol):
+class ProblemHttpProtocol(HttpToolsProtocol):
     """Answers what is no HTTP with a problem too, and reads no endless or slow head."""
 
-    head_seconds: ClassVar[float] = 10.0
+    head_timeout: ClassVar[float] = 10.0
     _head_size = 0
     _head_timer: asyncio.TimerHandle | None = None
-    _peer: Peer
+    _hijacked_connection: HijackedConnection
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._peer = Peer(transport, self._finish_cycle)
-        self._await_head()
+        self._hijacked_connection = HijackedConnection(transport, self._finish_cycle)
+        self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
+        self._cancel_head_timer()
         super().connection_lost(exc)
-        self._peer.lose()
+        self._hijacked_connection.connection_lost()
 
     def data_received(self, data: bytes) -> None:
-        if not self._peer.is_taken_over:
+        if not self._hijacked_connection.is_hijacked:
             super().data_received(data)
             return
         self._head_size += len(data)
-        if self._head_size > _HEAD_LIMIT:
-            self._peer.cut()  # whoever reads an answer without end has nothing more to say
+        if self._head_size > _MAX_HEAD_BYTES:
+            self._hijacked_connection.abort()  # whoever reads an answer without end has nothing more to say
 
     def on_message_begin(self) -> None:
         self._head_size = 0
-        self._await_head()
+        self._start_head_timer()
         super().on_message_begin()
-        cast("Scope", self.scope)["extensions"] = {EXTENSION: self._peer}
+        cast("Scope", self.scope)["extensions"] = {EXTENSION: self._hijacked_connection}
 
     def on_headers_complete(self) -> None:
-        self._stop_waiting()
+        self._cancel_head_timer()
         super().on_headers_complete()
 
     def on_url(self, url: bytes) -> None:
-        self._count(url)
+        self._count_head_bytes(url)
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(name + value)
+        self._count_head_bytes(name + value)
         super().on_header(name, value)
 
     def send_400_response(self, msg: str) -> None:
@@ -134,11 +134,11 @@ class ProblemProtocol(HttpToolsProtocol):
         self.transport.write(b"\r\n".join(head) + b"\r\n\r\n" + bytes(response.body))
         self.transport.close()
 
-    def _await_head(self) -> None:
-        self._stop_waiting()
-        self._head_timer = self.loop.call_later(self.head_seconds, self.transport.close)
+    def _start_head_timer(self) -> None:
+        self._cancel_head_timer()
+        self._head_timer = self.loop.call_later(self.head_timeout, self.transport.close)
 
-    def _stop_waiting(self) -> None:
+    def _cancel_head_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
@@ -147,7 +147,7 @@ class ProblemProtocol(HttpToolsProtocol):
         """Let uvicorn take the answer for given; what follows is the peer's."""
         self.cycle.response_complete = True
 
-    def _count(self, part: bytes) -> None:
+    def _count_head_bytes(self, part: bytes) -> None:
         self._head_size += len(part)
-        if self._head_size > _HEAD_LIMIT:
+        if self._head_size > _MAX_HEAD_BYTES:
             raise ValueError("the head of the request is too large")  # the parser makes it a 400

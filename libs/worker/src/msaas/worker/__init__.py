@@ -1,18 +1,18 @@
 """The worker's side of a job's life: lease, beats, progress, cancellation, result."""
 
 from msaas.worker.job_worker import JobWorker
-from msaas.worker.run import Action, ActionFailed, Run, RunCancelled, Wait
+from msaas.worker.run_context import Action, ActionFailed, RunContext, RunCancelled, WaitForChildren
 from msaas.worker.serving import WorkerProcess, prepare_worker, serve_worker
-from msaas.worker.uploads import HttpUploads
+from msaas.worker.artifact_uploads import HttpArtifactUploader
 
 __all__ = [
     "Action",
     "ActionFailed",
-    "HttpUploads",
+    "HttpArtifactUploader",
     "JobWorker",
-    "Run",
+    "RunContext",
     "RunCancelled",
-    "Wait",
+    "WaitForChildren",
     "WorkerProcess",
     "prepare_worker",
     "serve_worker",

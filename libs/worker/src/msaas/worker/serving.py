@@ -6,19 +6,19 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from msaas.messaging import Messenger, Pace, RedisWire
+from msaas.messaging import Messenger, ConsumerTimings, RedisBroker
 from msaas.settings import RedisSettings
 from msaas.telemetry import Metrics, configure_logging, configure_tracing, shutdown_tracing
 from msaas.web import Health, create_internal_app, run_process
 from msaas.worker.job_worker import JobWorker
-from msaas.worker.run import Action
-from msaas.worker.under_way import RESULTS
-from msaas.worker.uploads import HttpUploads
+from msaas.worker.run_context import Action
+from msaas.worker.active_runs import RESULTS_TOPIC
+from msaas.worker.artifact_uploads import HttpArtifactUploader
 
-Check = Callable[[], Awaitable[object]]
+ReadinessCheck = Callable[[], Awaitable[object]]
 
 # After the time in which runs may end: to cancel what is late, and to report it as handed back.
-_REPORTING_SECONDS = 5.0
+_SHUTDOWN_GRACE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +30,8 @@ class WorkerProcess:
     slots: int
     internal_address: tuple[str, int]
     metrics: Metrics
-    checks: Mapping[str, Check] = field(default_factory=dict[str, Check])
-    pace: Pace = field(default_factory=Pace)
+    checks: Mapping[str, ReadinessCheck] = field(default_factory=dict[str, ReadinessCheck])
+    timings: ConsumerTimings = field(default_factory=ConsumerTimings)
 
 
 def prepare_worker(kind: str, settings: RedisSettings) -> Metrics:
@@ -52,11 +52,11 @@ async def serve_worker(
 ) -> None:
     """Work until SIGTERM; then read nothing more, end what runs or hand it back."""
     environment = str(settings.environment)
-    wire = RedisWire(settings.redis_url.get_secret_value())
-    kind, slots, metrics, pace = process.kind, process.slots, process.metrics, process.pace
-    messenger = Messenger(wire, kind, environment, metrics=metrics, produces=[RESULTS], pace=pace)
+    broker = RedisBroker(settings.redis_url.get_secret_value())
+    kind, slots, metrics, timings = process.kind, process.slots, process.metrics, process.timings
+    messenger = Messenger(broker, kind, environment, metrics=metrics, produces=[RESULTS_TOPIC], timings=timings)
     name = f"{kind}@{socket.gethostname()}:{os.getpid()}"
-    uploads = HttpUploads()
+    uploader = HttpArtifactUploader()
     JobWorker(
         messenger,
         process.topic,
@@ -64,9 +64,9 @@ async def serve_worker(
         slots=slots,
         name=name,
         metrics=metrics,
-        uploads=uploads,
+        uploader=uploader,
     )
-    health = Health({"wire": wire.now_ms, **process.checks})
+    health = Health({"wire": broker.now_ms, **process.checks})
 
     async def work(stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:
@@ -81,9 +81,9 @@ async def serve_worker(
             internal_app=create_internal_app(health, metrics),
             internal_address=process.internal_address,
             health=health,
-            drain_seconds=pace.drain + _REPORTING_SECONDS,
+            drain_seconds=timings.drain_timeout + _SHUTDOWN_GRACE_SECONDS,
         )
     finally:
-        await uploads.close()
-        await wire.close()
+        await uploader.close()
+        await broker.close()
         shutdown_tracing()

@@ -4,9 +4,9 @@ import argparse
 import os
 from collections.abc import Sequence
 
-from msaas.browser_worker.chromium import ChromiumMissing
+from msaas.browser_worker.browser.instance.chromium import ChromiumNotFound
 from msaas.browser_worker.config import Settings
-from msaas.settings import SettingsInvalid, load
+from msaas.settings import SettingsInvalid, load_settings
 from msaas.web import run
 
 
@@ -17,8 +17,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from msaas.browser_worker.run import serve
 
     try:
-        run(serve(load(Settings, os.environ)))
-    except (SettingsInvalid, ChromiumMissing) as refused:
+        run(serve(load_settings(Settings, os.environ)))
+    except (SettingsInvalid, ChromiumNotFound) as refused:
         parser.exit(2, f"{refused}\n")
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field
 from pydantic_settings import SettingsConfigDict
 
-from msaas.browser_worker.guard import PORTS
+from msaas.browser_worker.egress.policy import DEFAULT_PORTS
 from msaas.settings import CommaList, RedisSettings
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
@@ -42,7 +42,7 @@ class Settings(RedisSettings):
     sandbox: bool | None = None
     allowed_hosts: CommaList = ()
     denied_hosts: CommaList = ()
-    ports: Annotated[frozenset[Port], BeforeValidator(_split)] = PORTS
+    ports: Annotated[frozenset[Port], BeforeValidator(_split)] = DEFAULT_PORTS
     max_received_mb: int = Field(default=64, ge=1)
     max_memory_mb: int = Field(default=1024, ge=128)
     recycle_after: int = Field(default=200, ge=1)
@@ -58,7 +58,7 @@ class Settings(RedisSettings):
     run_steps: bool = _task_flag("RUN_STEPS")
     crawl_site: bool = _task_flag("CRAWL_SITE")
 
-    def list_flags_off(self) -> frozenset[str]:
+    def list_disabled_flags(self) -> frozenset[str]:
         return frozenset(
             str(field.validation_alias)
             for name, field in type(self).model_fields.items()

@@ -9,52 +9,52 @@ from typing import Any, Final, NamedTuple, Protocol, Self
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page
 
-from msaas.browser_worker.browser import PLAIN, BrowserUnavailable, ContextOptions
+from msaas.browser_worker.browser.instance import DEFAULT_CONTEXT, BrowserUnavailable, ContextOptions
 from msaas.kernel import Breaker, BreakerPolicy, CircuitOpen, Clock, RetryPolicy, SystemClock
-from msaas.telemetry import Metrics, circuit_metrics, get_logger
+from msaas.telemetry import Metrics, circuit_state_listener, get_logger
 
 TARGET: Final = "playwright"
-BREAKER: Final = BreakerPolicy(consecutive=5, open_seconds=30.0)
-RELAUNCH: Final = RetryPolicy(base=0.3, cap=3.0, attempts=3)
-LOOK_EVERY: Final = 30.0
-_NEWS_OF_THE_END: Final = 1.0
-_CHANGE: Final = "change"
+BREAKER: Final = BreakerPolicy(consecutive_failures=5, open_seconds=30.0)
+RELAUNCH_RETRY: Final = RetryPolicy(base=0.3, cap=3.0, attempts=3)
+MEASURE_INTERVAL: Final = 30.0
+_DISCONNECT_EVENT_SECONDS: Final = 1.0
+_REPLACE_TASK: Final = "change"
 
 
-class Wear(NamedTuple):
+class RecyclePolicy(NamedTuple):
     """How old a browser may become, and how much it may hold, before another takes its place."""
 
-    seconds: float = 6 * 3_600.0
-    size: int = 2 * 2**30
+    max_age_seconds: float = 6 * 3_600.0
+    max_memory_bytes: int = 2 * 2**30
 
 
-class Life(Protocol):
+class BrowserInstance(Protocol):
     """A browser from its launch to its end; `opened` counts the pages it has had."""
 
     on_end: Callable[[], None]
-    opened: int
-    is_worn: bool
+    opened_pages: int
+    is_unhealthy: bool
 
     @property
     def is_alive(self) -> bool: ...
 
-    def open_page(self, options: ContextOptions = PLAIN) -> AbstractAsyncContextManager[Page]: ...
+    def open_page(self, options: ContextOptions = DEFAULT_CONTEXT) -> AbstractAsyncContextManager[Page]: ...
 
-    async def make_ready(self, options: ContextOptions) -> None: ...
+    async def prewarm_page(self, options: ContextOptions) -> None: ...
 
-    def has_slain(self) -> bool: ...
+    def was_killed_for_memory(self) -> bool: ...
 
-    def measure(self) -> int:
+    def measure_memory(self) -> int:
         """Return how many bytes it holds, with all of its processes."""
         ...
 
-    async def has_ended(self, within: float) -> bool: ...
+    async def wait_ended(self, timeout: float) -> bool: ...
 
     async def close(self) -> None: ...
 
 
 def make_breaker(metrics: Metrics, clock: Clock) -> Breaker:
-    return Breaker(TARGET, BREAKER, clock, circuit_metrics(metrics))
+    return Breaker(TARGET, BREAKER, clock, circuit_state_listener(metrics))
 
 
 class Engine:
@@ -66,29 +66,29 @@ class Engine:
 
     def __init__(
         self,
-        launch: Callable[[], Awaitable[Life]],
+        launch: Callable[[], Awaitable[BrowserInstance]],
         *,
         slots: int,
         recycle_after: int,
         metrics: Metrics,
         clock: Clock | None = None,
-        wear: Wear | None = None,
+        recycle_policy: RecyclePolicy | None = None,
         breaker: Breaker | None = None,
         is_warm: bool = True,
     ) -> None:
         self._launch = launch
         self._recycle_after = recycle_after
-        self._wear = wear or Wear()
-        self._born = 0.0
+        self._recycle_policy = recycle_policy or RecyclePolicy()
+        self._started_at = 0.0
         self._measured_at = 0.0
-        self._size = 0
+        self._memory_bytes = 0
         self._clock = clock or SystemClock()
-        self._free = asyncio.Semaphore(slots)
+        self._slots = asyncio.Semaphore(slots)
         self._breaker = breaker or make_breaker(metrics, self._clock)
         self._is_warm = is_warm
-        self._changing = asyncio.Lock()
-        self._life: Life | None = None
-        self._running: dict[Life, int] = {}
+        self._replace_lock = asyncio.Lock()
+        self._instance: BrowserInstance | None = None
+        self._open_pages: dict[BrowserInstance, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
         self._contexts = metrics.gauge("jobs_browser_contexts", "Contexts that are open now.")
@@ -98,7 +98,7 @@ class Engine:
 
     async def __aenter__(self) -> Self:
         if self._is_warm:
-            await self._change()
+            await self._replace_instance()
         return self
 
     async def __aexit__(
@@ -109,52 +109,52 @@ class Engine:
     ) -> None:
         self._closing = True
         for task in tuple(self._tasks):
-            if task.get_name() == _CHANGE:
+            if task.get_name() == _REPLACE_TASK:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(life.close() for life in tuple(self._running)))
+        await asyncio.gather(*(life.close() for life in tuple(self._open_pages)))
 
     async def ping(self) -> None:
         """Raise unless a browser is there to be used."""
-        if self._life is None or not self._life.is_alive:
+        if self._instance is None or not self._instance.is_alive:
             raise BrowserUnavailable
 
     @asynccontextmanager
-    async def open_page(self, options: ContextOptions = PLAIN) -> AsyncGenerator[Page]:
+    async def open_page(self, options: ContextOptions = DEFAULT_CONTEXT) -> AsyncGenerator[Page]:
         """Open a page in a fresh context; raises BrowserUnavailable where the browser fails.
 
         The page reaches the world through the proxy of `options`; without one it reaches nothing.
         """
         failure: Exception | None = None
-        async with self._free:
+        async with self._slots:
             async with AsyncExitStack() as stack:
-                await self._pass_breaker(stack)
-                page, life = await self._open(stack, options)
+                await self._wait_for_breaker(stack)
+                page, instance = await self._open_in_instance(stack, options)
                 try:
                     yield page
                 except Exception as error:  # raised again where it does not count
-                    if await _is_the_end_of(life, error):
+                    if await _is_disconnect(instance, error):
                         raise BrowserUnavailable from error
                     failure = error
             if failure is not None:
                 raise failure
 
-    def make_ready(self, find_options: Callable[[], Awaitable[ContextOptions]]) -> None:
+    def prewarm_page(self, find_options: Callable[[], Awaitable[ContextOptions]]) -> None:
         """Have a page opened meanwhile for a job that will ask with these options."""
         if not self._closing:
-            self._spawn("make ready", self._make_ready(find_options))
+            self._spawn("make ready", self._prewarm_page(find_options))
 
-    def has_slain_a_page(self) -> bool:
+    def was_killed_for_memory(self) -> bool:
         """Say whether a page's process was ended just now, because it held too much memory."""
-        return any(life.has_slain() for life in self._running)
+        return any(life.was_killed_for_memory() for life in self._open_pages)
 
-    async def _open(self, stack: AsyncExitStack, options: ContextOptions) -> tuple[Page, Life]:
-        life = await self._take()
+    async def _open_in_instance(self, stack: AsyncExitStack, options: ContextOptions) -> tuple[Page, BrowserInstance]:
+        instance = await self._acquire_instance()
         self._contexts.inc()
-        stack.callback(self._give_back, life)
-        return await stack.enter_async_context(life.open_page(options)), life
+        stack.callback(self._release_instance, instance)
+        return await stack.enter_async_context(instance.open_page(options)), instance
 
-    async def _pass_breaker(self, stack: AsyncExitStack) -> None:
+    async def _wait_for_breaker(self, stack: AsyncExitStack) -> None:
         """Wait while the circuit is open: a slot that is taken reads no more work meanwhile."""
         while True:
             try:
@@ -165,86 +165,86 @@ class Engine:
             else:
                 return
 
-    async def _take(self) -> Life:
+    async def _acquire_instance(self) -> BrowserInstance:
         """Return a browser that is fit; a job that is cancelled meanwhile leaves no half of one."""
-        while (life := self._life) is None or self._find_reason(life):
-            await asyncio.shield(self._spawn(_CHANGE, self._change()))
-        self._running[life] += 1
-        return life
+        while (instance := self._instance) is None or self._find_recycle_reason(instance):
+            await asyncio.shield(self._spawn(_REPLACE_TASK, self._replace_instance()))
+        self._open_pages[instance] += 1
+        return instance
 
-    def _give_back(self, life: Life) -> None:
+    def _release_instance(self, instance: BrowserInstance) -> None:
         self._contexts.dec()
-        self._running[life] -= 1
-        self._close_if_done(life)
+        self._open_pages[instance] -= 1
+        self._close_if_idle(instance)
 
-    async def _change(self) -> None:
+    async def _replace_instance(self) -> None:
         """Put a new browser in the place of one that is gone or has had enough."""
-        async with self._changing:
-            old = self._life
-            why = self._find_reason(old) if old else "start"
-            if why is None:
+        async with self._replace_lock:
+            previous = self._instance
+            reason = self._find_recycle_reason(previous) if previous else "start"
+            if reason is None:
                 return
-            life = self._life = await RELAUNCH.run(
-                self._launch, on=(BrowserUnavailable,), clock=self._clock
+            instance = self._instance = await RELAUNCH_RETRY.run(
+                self._launch, retry_on=(BrowserUnavailable,), clock=self._clock
             )
-            life.on_end = self._warm
-            self._born = self._measured_at = self._clock.monotonic()
-            self._size = 0
-            self._running[life] = 0
-            if old is not None:
-                self._recycles.labels(why).inc()
-                get_logger().info("browser_replaced", reason=why, opened=old.opened)
-                self._close_if_done(old)
+            instance.on_end = self._schedule_replacement
+            self._started_at = self._measured_at = self._clock.monotonic()
+            self._memory_bytes = 0
+            self._open_pages[instance] = 0
+            if previous is not None:
+                self._recycles.labels(reason).inc()
+                get_logger().info("browser_replaced", reason=reason, opened=previous.opened_pages)
+                self._close_if_idle(previous)
 
-    async def _make_ready(self, find_options: Callable[[], Awaitable[ContextOptions]]) -> None:
-        life = self._life
-        if life is not None and self._find_reason(life) is None:
-            await life.make_ready(await find_options())
+    async def _prewarm_page(self, find_options: Callable[[], Awaitable[ContextOptions]]) -> None:
+        instance = self._instance
+        if instance is not None and self._find_recycle_reason(instance) is None:
+            await instance.prewarm_page(await find_options())
 
-    def _find_reason(self, life: Life) -> str | None:
+    def _find_recycle_reason(self, instance: BrowserInstance) -> str | None:
         """Say why a browser has to be replaced, if it has."""
-        if not life.is_alive:
+        if not instance.is_alive:
             return "ended"
-        if life.is_worn:
+        if instance.is_unhealthy:
             return "worn"
-        if life.opened >= self._recycle_after:
+        if instance.opened_pages >= self._recycle_after:
             return "jobs"
-        if self._clock.monotonic() - self._born >= self._wear.seconds:
+        if self._clock.monotonic() - self._started_at >= self._recycle_policy.max_age_seconds:
             return "age"
-        return "memory" if self._is_too_large(life) else None
+        return "memory" if self._exceeds_memory(instance) else None
 
-    def _is_too_large(self, life: Life) -> bool:
+    def _exceeds_memory(self, instance: BrowserInstance) -> bool:
         """Look now and then: what a look costs is more than a job should pay each time."""
         now = self._clock.monotonic()
-        if now - self._measured_at >= LOOK_EVERY:
-            self._measured_at, self._size = now, life.measure()
-        return self._size >= self._wear.size
+        if now - self._measured_at >= MEASURE_INTERVAL:
+            self._measured_at, self._memory_bytes = now, instance.measure_memory()
+        return self._memory_bytes >= self._recycle_policy.max_memory_bytes
 
-    def _warm(self) -> None:
+    def _schedule_replacement(self) -> None:
         """Have a new browser ready before the next job asks."""
         if not self._closing:
-            self._spawn(_CHANGE, self._change())
+            self._spawn(_REPLACE_TASK, self._replace_instance())
 
-    def _close_if_done(self, life: Life) -> None:
+    def _close_if_idle(self, instance: BrowserInstance) -> None:
         """Close a browser that was replaced, as soon as the last of its jobs is done."""
-        if life is not self._life and not self._running.get(life, 1):
-            del self._running[life]
-            self._spawn("close", life.close())
+        if instance is not self._instance and not self._open_pages.get(instance, 1):
+            del self._open_pages[instance]
+            self._spawn("close", instance.close())
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._note_end)
+        task.add_done_callback(self._on_task_done)
         return task
 
-    def _note_end(self, task: asyncio.Task[None]) -> None:
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             get_logger().warning("browser_task_failed", task=task.get_name(), exc_info=error)
 
 
-async def _is_the_end_of(life: Life, error: Exception) -> bool:
+async def _is_disconnect(instance: BrowserInstance, error: Exception) -> bool:
     """Say whether a page failed because its browser has ended; that news comes a moment later."""
     if not isinstance(error, PlaywrightError):
         return False
-    return await life.has_ended(_NEWS_OF_THE_END if "closed" in error.message else 0.0)
+    return await instance.wait_ended(_DISCONNECT_EVENT_SECONDS if "closed" in error.message else 0.0)

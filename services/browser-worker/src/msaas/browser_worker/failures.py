@@ -8,26 +8,26 @@ from urllib.parse import urlsplit
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
-from msaas.browser_worker.guard import Refusal
+from msaas.browser_worker.egress.policy import Refusal
 from msaas.worker import ActionFailed
 
 _NET_ERROR: Final = re.compile(r"net::(ERR_[A-Z0-9_]+)")
-_PORTS: Final = {"http": 80, "https": 443}
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 # They say the same the next time: the address, the certificate or the answer itself is at fault.
-_LASTING: Final = (
+_PERMANENT_NET_ERRORS: Final = (
     *("ERR_NAME_NOT_RESOLVED", "ERR_INVALID_", "ERR_UNKNOWN_URL_SCHEME", "ERR_DISALLOWED_"),
     *("ERR_UNSAFE_", "ERR_TOO_MANY_REDIRECTS", "ERR_CERT_", "ERR_SSL_", "ERR_BLOCKED_BY_"),
     *("ERR_ABORTED", "ERR_RESPONSE_HEADERS_", "ERR_FILE_", "ERR_ACCESS_DENIED"),
 )
 
 
-class _Words(NamedTuple):
+class _FailureText(NamedTuple):
     reason: str
-    said: str
+    message: str
     retryable: bool
 
 
-class Excess(StrEnum):
+class ExceededLimit(StrEnum):
     """What a page may not have more of, or not at all."""
 
     BYTES = "bytes"
@@ -39,90 +39,90 @@ class Excess(StrEnum):
     SCHEME = "scheme"
 
 
-_BLOCKED: Final = _Words(
-    "address_blocked", "The page leads to an address that may not be visited.", retryable=False
+_BLOCKED: Final = _FailureText(
+    "address_blocked", "The page's address is not allowed.", retryable=False
 )
-_BY_EXCESS: Final = {
-    Excess.BYTES: _Words("page_too_large", "The page loads too much.", retryable=False),
-    Excess.MEMORY: _Words("page_too_large", "The page needs too much memory.", retryable=False),
-    Excess.NODES: _Words("page_too_large", "The page has too many elements.", retryable=False),
-    Excess.REDIRECTS: _Words(
+_TEXT_BY_LIMIT: Final = {
+    ExceededLimit.BYTES: _FailureText("page_too_large", "The page loads too much.", retryable=False),
+    ExceededLimit.MEMORY: _FailureText("page_too_large", "The page needs too much memory.", retryable=False),
+    ExceededLimit.NODES: _FailureText("page_too_large", "The page has too many elements.", retryable=False),
+    ExceededLimit.REDIRECTS: _FailureText(
         "navigation_failed", "The page redirects too many times.", retryable=False
     ),
-    Excess.POPUPS: _Words("page_abusive", "The page opens too many windows.", retryable=False),
-    Excess.DIALOGS: _Words("page_abusive", "The page opens too many dialogs.", retryable=False),
-    Excess.SCHEME: _BLOCKED,
+    ExceededLimit.POPUPS: _FailureText("page_abusive", "The page opens too many windows.", retryable=False),
+    ExceededLimit.DIALOGS: _FailureText("page_abusive", "The page opens too many dialogs.", retryable=False),
+    ExceededLimit.SCHEME: _BLOCKED,
 }
-_CRASHED: Final = _Words("page_crashed", "The page made its process crash.", retryable=True)
-_BY_REFUSAL: Final = {
+_CRASHED: Final = _FailureText("page_crashed", "The page crashed.", retryable=True)
+_TEXT_BY_REFUSAL: Final = {
     Refusal.BLOCKED: _BLOCKED,
     Refusal.DENIED: _BLOCKED,
-    Refusal.PORT: _Words(
-        "address_blocked", "The page leads to a port that may not be visited.", retryable=False
+    Refusal.PORT: _FailureText(
+        "address_blocked", "The page's port is not allowed.", retryable=False
     ),
-    Refusal.SPENT: _BY_EXCESS[Excess.BYTES],
-    Refusal.UNKNOWN_HOST: _Words(
-        "navigation_failed", "There is no host of that name.", retryable=False
+    Refusal.LIMIT_EXCEEDED: _TEXT_BY_LIMIT[ExceededLimit.BYTES],
+    Refusal.UNKNOWN_HOST: _FailureText(
+        "navigation_failed", "The host name could not be resolved.", retryable=False
     ),
-    Refusal.UNREACHABLE: _Words(
+    Refusal.UNREACHABLE: _FailureText(
         "navigation_failed", "The page's server cannot be reached.", retryable=True
     ),
 }
 # Looked for in this order in what Playwright says.
-_BY_PHRASE: Final = {
-    "Download is starting": _Words(
+_TEXT_BY_PHRASE: Final = {
+    "Download is starting": _FailureText(
         "download_refused", "The address leads to a download, not to a page.", retryable=False
     ),
-    "timezone": _Words("invalid_payload", "There is no such time zone.", retryable=False),
+    "timezone": _FailureText("invalid_payload", "Unknown time zone.", retryable=False),
     "crashed": _CRASHED,
-    "while parsing": _Words("invalid_payload", "A selector is not valid.", retryable=False),
-    "selector": _Words("invalid_payload", "The selector is not valid.", retryable=False),
-    "closed": _Words("page_failed", "The page closed itself.", retryable=True),
-    "": _Words("page_failed", "The page could not be read.", retryable=True),
+    "while parsing": _FailureText("invalid_payload", "A selector is not valid.", retryable=False),
+    "selector": _FailureText("invalid_payload", "The selector is not valid.", retryable=False),
+    "closed": _FailureText("page_failed", "The page closed itself.", retryable=True),
+    "": _FailureText("page_failed", "The page could not be read.", retryable=True),
 }
 
 
-def explain(error: PlaywrightError, refusal: Refusal | None = None) -> ActionFailed:
+def build_failure(error: PlaywrightError, refusal: Refusal | None = None) -> ActionFailed:
     """Explain a failed step; `refusal` is why the proxy refused the page's host, where it did."""
     if isinstance(error, PlaywrightTimeout):
         return ActionFailed("timeout", "The page took too long.", retryable=True)
     if net := _NET_ERROR.search(error.message):
-        return explain_net(net.group(1), refusal)
-    return next(_fail(words) for phrase, words in _BY_PHRASE.items() if phrase in error.message)
+        return build_network_failure(net.group(1), refusal)
+    return next(_build(words) for phrase, words in _TEXT_BY_PHRASE.items() if phrase in error.message)
 
 
-def explain_lost_page(refusal: Refusal | None) -> ActionFailed:
+def build_error_page_failure(refusal: Refusal | None) -> ActionFailed:
     """Explain a page that opened, and then led somewhere that did not."""
-    return _fail(_BY_REFUSAL[refusal or Refusal.UNREACHABLE])
+    return _build(_TEXT_BY_REFUSAL[refusal or Refusal.UNREACHABLE])
 
 
-def explain_excess(excess: Excess) -> ActionFailed:
-    return _fail(_BY_EXCESS[excess])
+def build_limit_failure(limit: ExceededLimit) -> ActionFailed:
+    return _build(_TEXT_BY_LIMIT[limit])
 
 
-def explain_crash(*, was_slain: bool) -> ActionFailed:
+def build_crash_failure(*, was_killed_for_memory: bool) -> ActionFailed:
     """Explain a page whose process has ended, by itself or because it held too much memory."""
-    return explain_excess(Excess.MEMORY) if was_slain else _fail(_CRASHED)
+    return build_limit_failure(ExceededLimit.MEMORY) if was_killed_for_memory else _build(_CRASHED)
 
 
-def explain_no_browser() -> ActionFailed:
+def build_browser_unavailable() -> ActionFailed:
     return ActionFailed(
-        "browser_unavailable", "The browser ended or did not start.", retryable=True
+        "browser_unavailable", "The browser is not available.", retryable=True
     )
 
 
-def explain_net(code: str, refusal: Refusal | None = None) -> ActionFailed:
+def build_network_failure(code: str, refusal: Refusal | None = None) -> ActionFailed:
     if refusal and "SOCKS" in code:
-        return _fail(_BY_REFUSAL[refusal])
-    words = f"The page could not be opened: {code}."
-    return ActionFailed("navigation_failed", words, retryable=not code.startswith(_LASTING))
+        return _build(_TEXT_BY_REFUSAL[refusal])
+    message = f"The page could not be opened: {code}."
+    return ActionFailed("navigation_failed", message, retryable=not code.startswith(_PERMANENT_NET_ERRORS))
 
 
-def _fail(words: _Words) -> ActionFailed:
-    return ActionFailed(words.reason, words.said, retryable=words.retryable)
+def _build(text: _FailureText) -> ActionFailed:
+    return ActionFailed(text.reason, text.message, retryable=text.retryable)
 
 
-def place_of(url: str) -> tuple[str, int]:
+def host_and_port(url: str) -> tuple[str, int]:
     """Name host and port as the proxy was asked for them."""
     parts = urlsplit(url)
-    return parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+    return parts.hostname or "", parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)

@@ -2,23 +2,23 @@
 
 from typing import Protocol
 
-from msaas.contracts import TASKS, Value
+from msaas.contracts import TASKS, ValueObject
 from msaas.telemetry import get_logger
-from msaas.worker import Action, ActionFailed, Run, Wait
+from msaas.worker import Action, ActionFailed, RunContext, WaitForChildren
 
 
 class Flags(Protocol):
     def is_enabled(self, name: str) -> bool: ...
 
 
-class FlagsOff:
+class StaticFlags:
     """Flags as the environment gave them, for as long as the process lives."""
 
     def __init__(self, names: frozenset[str]) -> None:
-        self._off = names
+        self._disabled = names
 
     def is_enabled(self, name: str) -> bool:
-        return name not in self._off
+        return name not in self._disabled
 
 
 class FlaggedAction:
@@ -29,10 +29,10 @@ class FlaggedAction:
         self._names = TASKS[task_type].flags
         self._flags = flags
 
-    async def run(self, run: Run) -> Value | dict[str, object] | Wait:
-        off = [name for name in self._names if not self._flags.is_enabled(name)]
-        if off:
-            get_logger().warning("browser_task_refused", flags=off)
-            words = "This task is switched off at present."
-            raise ActionFailed("feature_flag_disabled", words, retryable=False)
+    async def run(self, run: RunContext) -> ValueObject | dict[str, object] | WaitForChildren:
+        disabled = [name for name in self._names if not self._flags.is_enabled(name)]
+        if disabled:
+            get_logger().warning("browser_task_refused", flags=disabled)
+            message = "This task is currently disabled."
+            raise ActionFailed("feature_flag_disabled", message, retryable=False)
         return await self._action.run(run)

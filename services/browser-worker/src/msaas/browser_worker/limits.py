@@ -18,7 +18,7 @@ class Limits:
     received: int = 64 * MEGABYTE
     sent: int = 16 * MEGABYTE
     connections: int = 128
-    places: int = 200
+    tracked_endpoints: int = 200
     redirects: int = 10
     popups: int = 20
     dialogs: int = 100

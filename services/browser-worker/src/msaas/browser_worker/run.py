@@ -9,22 +9,22 @@ from typing import Final
 
 from msaas.browser_worker.actions.base import BrowserAction
 from msaas.browser_worker.actions.crawling import CrawlSiteAction
-from msaas.browser_worker.actions.drawing import CaptureScreenshotAction, RenderPdfAction
+from msaas.browser_worker.actions.rendering import CaptureScreenshotAction, RenderPdfAction
 from msaas.browser_worker.actions.links import ExtractLinksAction
 from msaas.browser_worker.actions.markdown import ExtractMarkdownAction
 from msaas.browser_worker.actions.navigation import NavigateAndExtractTextAction
 from msaas.browser_worker.actions.steps import RunStepsAction
 from msaas.browser_worker.actions.structured import ExtractStructuredAction
-from msaas.browser_worker.browser import Launch
-from msaas.browser_worker.chromium import find_chromium
+from msaas.browser_worker.browser.instance import ChromiumLauncher
+from msaas.browser_worker.browser.instance.chromium import find_chromium
 from msaas.browser_worker.config import Settings
-from msaas.browser_worker.egress import Egress
-from msaas.browser_worker.engine import Engine, Wear, make_breaker
-from msaas.browser_worker.flags import FlaggedAction, FlagsOff
-from msaas.browser_worker.fleet_places import find_wire, join_place, list_own_addresses
-from msaas.browser_worker.guard import Guard
+from msaas.browser_worker.egress.proxy import EgressProxyFactory
+from msaas.browser_worker.engine import Engine, RecyclePolicy, make_breaker
+from msaas.browser_worker.flags import FlaggedAction, StaticFlags
+from msaas.browser_worker.egress.proxy.own_addresses import resolve_broker_endpoints, format_endpoint, list_own_addresses
+from msaas.browser_worker.egress.policy import EgressPolicy
 from msaas.browser_worker.limits import MEGABYTE, Limits
-from msaas.browser_worker.lookups import Lookups
+from msaas.browser_worker.egress.proxy.resolver import Resolver
 from msaas.kernel import SystemClock
 from msaas.telemetry import Metrics
 from msaas.worker import Action, WorkerProcess, prepare_worker, serve_worker
@@ -50,21 +50,21 @@ async def serve(settings: Settings) -> None:
     sandbox = os.geteuid() != 0 if settings.sandbox is None else settings.sandbox
     metrics = prepare_worker(KIND, settings)
     limits = make_limits(settings)
-    guard = await make_guard(settings)
-    launch = Launch(chromium=chromium, sandbox=sandbox, memory=limits.memory)
+    egress_policy = await make_egress_policy(settings)
+    launcher = ChromiumLauncher(chromium=chromium, sandbox=sandbox, max_memory=limits.memory)
     make_engine = partial(
         Engine,
         slots=settings.concurrency,
         recycle_after=settings.recycle_after,
-        wear=Wear(settings.recycle_hours * 3_600, settings.recycle_megabytes * MEGABYTE),
+        recycle_policy=RecyclePolicy(settings.recycle_hours * 3_600, settings.recycle_megabytes * MEGABYTE),
         metrics=metrics,
         breaker=make_breaker(metrics, SystemClock()),
     )
-    pictured = make_engine(replace(launch, pictures=True), is_warm=False)
+    image_engine = make_engine(replace(launcher, pictures=True), is_warm=False)
     async with (
-        Egress(guard, metrics, limits=limits) as egress,
-        make_engine(launch) as engine,
-        pictured,
+        EgressProxyFactory(egress_policy, metrics, limits=limits) as proxies,
+        make_engine(launcher) as engine,
+        image_engine,
     ):
         process = WorkerProcess(
             kind=KIND,
@@ -74,8 +74,8 @@ async def serve(settings: Settings) -> None:
             metrics=metrics,
             checks={"browser": engine.ping},
         )
-        actions = make_actions(engine, egress, metrics, pictured=pictured)
-        flags = FlagsOff(settings.list_flags_off())
+        actions = make_actions(engine, proxies, metrics, image_engine=image_engine)
+        flags = StaticFlags(settings.list_disabled_flags())
         flagged = {name: FlaggedAction(one, name, flags) for name, one in actions.items()}
         await serve_worker(process, settings, flagged)
 
@@ -86,23 +86,23 @@ def make_limits(settings: Settings) -> Limits:
     )
 
 
-async def make_guard(settings: Settings) -> Guard:
+async def make_egress_policy(settings: Settings) -> EgressPolicy:
     """Forbid the fleet's own doors, whatever the operator allows beside them."""
-    own = list_own_addresses()
-    wire = await find_wire(settings.redis_url.get_secret_value(), Lookups().find)
-    inside = [join_place(address, settings.internal_port) for address in own]
-    return Guard(
+    own_addresses = list_own_addresses()
+    broker_endpoints = await resolve_broker_endpoints(settings.redis_url.get_secret_value(), Resolver().resolve)
+    internal_endpoints = [format_endpoint(address, settings.internal_port) for address in own_addresses]
+    return EgressPolicy(
         settings.allowed_hosts,
-        denied=[*settings.denied_hosts, *wire, *inside],
-        own=own,
+        denied=[*settings.denied_hosts, *broker_endpoints, *internal_endpoints],
+        own_addresses=own_addresses,
         ports=settings.ports,
     )
 
 
 def make_actions(
-    engine: Engine, egress: Egress, metrics: Metrics, *, pictured: Engine | None = None
+    engine: Engine, proxies: EgressProxyFactory, metrics: Metrics, *, image_engine: Engine | None = None
 ) -> Mapping[str, Action]:
     """`pictured` is the browser for what is looked at; without one, the pages have no pictures."""
     return {
-        name: kind(engine, egress, metrics, pictured=pictured) for name, kind in ACTIONS.items()
+        name: kind(engine, proxies, metrics, image_pages=image_engine) for name, kind in ACTIONS.items()
     }

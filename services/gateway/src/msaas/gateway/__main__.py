@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msaas.flags import read_defaults
 from msaas.gateway.bootstrap import serve_gateway
 from msaas.gateway.settings import Settings
-from msaas.settings import SettingsInvalid, load
+from msaas.settings import SettingsInvalid, load_settings
 from msaas.web import run
 
 
@@ -16,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("kind", choices=("serve",))
     parser.parse_args(arguments)
     try:
-        run(serve_gateway(load(Settings, os.environ), read_defaults(os.environ)))
+        run(serve_gateway(load_settings(Settings, os.environ), read_defaults(os.environ)))
     except SettingsInvalid as invalid:
         parser.exit(2, f"{invalid}\n")
 

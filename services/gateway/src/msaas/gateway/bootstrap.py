@@ -14,25 +14,25 @@ from fastapi.params import Depends
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
-from msaas.artifacts import Place, open_store
-from msaas.cache import Claims, Limiter, RedisStore, ViewCache
-from msaas.gateway.access import AUDIT, assemble_access
-from msaas.gateway.adapters.commands import PATIENCE, WireCommands
-from msaas.gateway.adapters.commands import TOPIC as COMMANDS
-from msaas.gateway.adapters.postgres.holds import PostgresHolds
+from msaas.artifacts import StoreLocation, open_store
+from msaas.cache import IdempotencyClaims, RateLimiter, RedisStore, RedisViewCache
+from msaas.gateway.access_control import AUDIT_TOPIC, assemble_access_control
+from msaas.gateway.adapters.broker_commands import COMMAND_TIMEOUT_SECONDS, BrokerCommandSender
+from msaas.gateway.adapters.broker_commands import COMMANDS_TOPIC as COMMANDS
+from msaas.gateway.adapters.postgres.pauses import PostgresPauses
 from msaas.gateway.adapters.postgres.job_views import PostgresJobViews
 from msaas.gateway.adapters.postgres.summary_views import PostgresSummaryViews
 from msaas.gateway.adapters.postgres.users import PostgresUsers
-from msaas.gateway.adapters.topic_gauges import WireGauges
-from msaas.gateway.application.admit_request import RequestAdmission
-from msaas.gateway.application.end_shut_streams import EndShutStreams
-from msaas.gateway.application.live_jobs import LiveJobs
+from msaas.gateway.adapters.broker_topic_stats import BrokerTopicStats
+from msaas.gateway.application.request_rate_limiter import RequestRateLimiter
+from msaas.gateway.application.end_closed_account_streams import EndClosedAccountStreams
+from msaas.gateway.application.job_event_hub import JobEventHub
 from msaas.gateway.application.read_summary import ReadSummary
-from msaas.gateway.application.recent_changes import RecentChanges
-from msaas.gateway.application.repeat_requests import RequestRepeats
-from msaas.gateway.application.show_files import ShowFiles
+from msaas.gateway.application.cache_versions import CacheVersions
+from msaas.gateway.application.idempotent_requests import IdempotentRequests
+from msaas.gateway.application.read_job_files import ReadJobFiles
 from msaas.gateway.application.submit_job import JobSubmission
-from msaas.gateway.entrypoints.beats import Beat
+from msaas.gateway.entrypoints.periodic_tasks import PeriodicTask
 from msaas.gateway.entrypoints.http import (
     account,
     api_keys,
@@ -45,34 +45,34 @@ from msaas.gateway.entrypoints.http import (
     jobs,
     summaries,
 )
-from msaas.gateway.entrypoints.http.callers import Callers
-from msaas.gateway.entrypoints.http.cors import ACCEPTED, EXPOSED
+from msaas.gateway.entrypoints.http.callers import CallerResolver
+from msaas.gateway.entrypoints.http.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
 from msaas.gateway.entrypoints.http.deprecations import DEPRECATIONS
-from msaas.gateway.entrypoints.http.guards import Guard
-from msaas.gateway.entrypoints.http.idempotency import Idempotency
+from msaas.gateway.entrypoints.http.guards import RouteGuard
+from msaas.gateway.entrypoints.http.idempotency import IdempotencyMiddleware
 from msaas.gateway.entrypoints.http.job_metrics import JobMetrics
-from msaas.gateway.entrypoints.http.rate_limits import RateLimits
+from msaas.gateway.entrypoints.http.rate_limits import RateLimitMiddleware
 from msaas.gateway.entrypoints.topics.billing_events import TOPIC as BILLING
-from msaas.gateway.entrypoints.topics.billing_events import BillingEvents
+from msaas.gateway.entrypoints.topics.billing_events import BillingEventHandler
 from msaas.gateway.entrypoints.topics.job_events import TOPIC as EVENTS
-from msaas.gateway.entrypoints.topics.job_events import JobEvents
-from msaas.gateway.entrypoints.topics.view_changes import ViewChanges
+from msaas.gateway.entrypoints.topics.job_events import JobEventHandler
+from msaas.gateway.entrypoints.topics.cache_version_updates import CacheVersionUpdater
 from msaas.gateway.settings import Settings
 from msaas.kernel import SystemClock
-from msaas.messaging import Messenger, RedisWire
-from msaas.postgres import Database, PostgresSetting
+from msaas.messaging import Messenger, RedisBroker
+from msaas.postgres import Database, PostgresConfig
 from msaas.sealing import PublicKey, Sealer
 from msaas.telemetry import (
     Metrics,
-    circuit_metrics,
+    circuit_state_listener,
     configure_logging,
     configure_tracing,
     instrument,
-    read_circuits,
+    read_circuit_states,
     shutdown_tracing,
 )
 from msaas.web import (
-    ClientAddresses,
+    ClientAddressResolver,
     Cors,
     Health,
     create_app,
@@ -83,9 +83,9 @@ from msaas.web import (
 from msaas.web.auth import Authenticator, TokenVerifier
 
 SERVICE = "gateway"
-SUMMARIES_AT_ONCE = 4
+SUMMARY_POOL_SIZE = 4
 # How many seconds a summary is kept, as long as no event changes it.
-A_SUM, A_DAY_OF_SUMS, ON_A_REPLICA = 60.0, 3600.0, 10.0
+SUMMARY_TTL_SECONDS, DAILY_SUMMARY_TTL_SECONDS, REPLICA_SUMMARY_TTL_SECONDS = 60.0, 3600.0, 10.0
 # The stream comes before the jobs: its path looks like a job's.
 ROUTERS = (
     *(account.router, job_stream.router, jobs.router, artifacts.router, summaries.router),
@@ -93,10 +93,10 @@ ROUTERS = (
 )
 # For people, and no part of the API that the document describes.
 PAGES = (problem_pages, docs_pages.router)
-GUARDS = (Depends(Guard()),)
-SHUT_ACCOUNTS_EVERY = 10.0
+GUARDS = (Depends(RouteGuard()),)
+CLOSED_ACCOUNTS_CHECK_SECONDS = 10.0
 # How long a request may hold its Idempotency-Key after its command is over, whatever became of it.
-_CLAIM_MARGIN = 5.0
+_CLAIM_MARGIN_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,17 +105,17 @@ class Gateway:
 
     users: Database
     reads: Database
-    wire: RedisWire
+    broker: RedisBroker
     messenger: Messenger
     verifier: TokenVerifier
-    live: LiveJobs
-    events: JobEvents
+    event_hub: JobEventHub
+    event_handler: JobEventHandler
     summaries: Database
     health: Health
-    callers: Callers
-    admission: RequestAdmission
-    repeats: RequestRepeats
-    beats: Sequence[Beat]
+    callers: CallerResolver
+    rate_limiter: RequestRateLimiter
+    idempotent_requests: IdempotentRequests
+    periodic_tasks: Sequence[PeriodicTask]
     state: Mapping[str, Any]
 
     @asynccontextmanager
@@ -123,142 +123,142 @@ class Gateway:
         async with self.users, self.reads, self.summaries, asyncio.TaskGroup() as group:
             group.create_task(self.messenger.run())
             ending = group.create_task(self._end_streams())
-            for beat in self.beats:
+            for beat in self.periodic_tasks:
                 group.create_task(beat.run(), name=beat.name)
             try:
                 yield self.state
             finally:
                 ending.cancel()
-                for beat in self.beats:
-                    beat.end()
+                for beat in self.periodic_tasks:
+                    beat.stop()
                 self.messenger.drain()
         await self.verifier.close()
-        await self.wire.close()
+        await self.broker.close()
 
     async def _end_streams(self) -> None:
         """Hold no process that has to go: a stream would last as long as its token."""
         await self.health.draining.wait()
-        self.live.end_all()
+        self.event_hub.end_all()
 
 
 def assemble(
     settings: Settings, metrics: Metrics, flag_defaults: Mapping[str, bool] = MappingProxyType({})
 ) -> Gateway:
-    users = Database(PostgresSetting(settings.database_url.get_secret_value()), metrics)
-    reads = Database(PostgresSetting(settings.read_database_url.get_secret_value()), metrics)
-    summaries = open_summaries(settings, metrics)
-    wire = RedisWire(settings.redis_url.get_secret_value())
+    users = Database(PostgresConfig(settings.database_url.get_secret_value()), metrics)
+    reads = Database(PostgresConfig(settings.read_database_url.get_secret_value()), metrics)
+    summaries = open_summaries_database(settings, metrics)
+    broker = RedisBroker(settings.redis_url.get_secret_value())
     environment = str(settings.environment)
-    messenger = Messenger(wire, SERVICE, environment, metrics=metrics, produces=[COMMANDS, AUDIT])
+    messenger = Messenger(broker, SERVICE, environment, metrics=metrics, produces=[COMMANDS, AUDIT_TOPIC])
     verifier = TokenVerifier(
         settings.jwks_url, settings.issuer, settings.supabase_jwt_audience, metrics=metrics
     )
-    resyncs = metrics.counter("msaas_sse_resyncs_total", "Readers sent to look at the record.")
+    resyncs = metrics.counter("msaas_sse_resyncs_total", "Clients told to resynchronize.")
     ended = metrics.counter("msaas_sse_ended_total", "Live streams by why they ended.", ("reason",))
-    live = LiveJobs(
+    event_hub = JobEventHub(
         per_user=settings.streams_per_user,
         per_process=settings.streams_per_process,
         on_resync=resyncs.inc,
         on_end=lambda ending: ended.labels(ending).inc(),
     )
     open_streams = metrics.gauge("msaas_sse_connections", "Live streams that are open.")
-    open_streams.set_function(lambda: live.open_count)
+    open_streams.set_function(lambda: event_hub.open_count)
     tasks = metrics.gauge("msaas_process_tasks", "Tasks of the process's event loop.")
     tasks.set_function(lambda: len(asyncio.all_tasks()))
-    events = JobEvents(live, metrics)
-    changes = RecentChanges()
-    followed = ViewChanges(events, changes)
-    messenger.tail([EVENTS], followed.take_in, followed.lose_track, followed.begin)
+    event_handler = JobEventHandler(event_hub, metrics)
+    cache_versions = CacheVersions()
+    event_log_handler = CacheVersionUpdater(event_handler, cache_versions)
+    messenger.tail_log([EVENTS], event_log_handler.handle, event_log_handler.reset, event_log_handler.start_at)
     store = PostgresUsers(users)
-    access = assemble_access(
+    access = assemble_access_control(
         users, reads, messenger, settings, metrics, flag_defaults=flag_defaults
     )
-    authenticator = Authenticator(verifier, store, keys=access.keys)
-    messenger.batch(BILLING, BillingEvents(store.set_plans, authenticator.invalidate))
-    commands = WireCommands(messenger.commands())
+    authenticator = Authenticator(verifier, store, api_keys=access.keys)
+    messenger.consume_batches(BILLING, BillingEventHandler(store.set_plans, authenticator.invalidate))
+    commands = BrokerCommandSender(messenger.create_command_client())
     sealer = Sealer(PublicKey.parse(settings.sealing_key))
     fingerprint_key = settings.fingerprint_key.get_secret_value().encode()
-    store_of_edge = RedisStore(wire, on_change=circuit_metrics(metrics))
-    checks = {"users": users.ping, "reads": reads.ping, "wire": wire.now_ms, "jwks": verifier.ping}
+    redis_store = RedisStore(broker, on_change=circuit_state_listener(metrics))
+    checks = {"users": users.ping, "reads": reads.ping, "wire": broker.now_ms, "jwks": verifier.ping}
     checks |= {"flags": access.features.ping}
     health = Health(checks)
     views = PostgresJobViews(reads)
 
-    async def attend_streams() -> None:
-        live.attend(time.monotonic())
+    async def check_streams() -> None:
+        event_hub.tick(time.monotonic())
 
-    place = settings.artifacts
-    files = open_store(Place(**place)) if place else None
+    artifact_settings = settings.artifact_store_options
+    files = open_store(StoreLocation(**artifact_settings)) if artifact_settings else None
     state = {
         "authenticator": authenticator,
         "job_views": views,
-        "show_files": ShowFiles(views, files, SystemClock()),
+        "show_files": ReadJobFiles(views, files, SystemClock()),
         "commands": commands,
         "submit_jobs": JobSubmission(commands, fingerprint_key, sealer, access.features),
         "job_metrics": JobMetrics(metrics),
-        "read_summary": assemble_summaries(settings, summaries, store_of_edge, changes, metrics),
-        "live_jobs": live,
+        "read_summary": assemble_read_summary(settings, summaries, redis_store, cache_versions, metrics),
+        "live_jobs": event_hub,
         "health": health,
-        "measure_topics": WireGauges(wire, environment).measure,
-        "read_circuits": partial(read_circuits, metrics),
-        "read_holds": PostgresHolds(reads).read,
+        "measure_topics": BrokerTopicStats(broker, environment).list_topic_stats,
+        "read_circuits": partial(read_circuit_states, metrics),
+        "read_holds": PostgresPauses(reads).list_pauses,
         **access.state,
     }
     return Gateway(
         users=users,
         reads=reads,
-        wire=wire,
+        broker=broker,
         messenger=messenger,
         verifier=verifier,
-        live=live,
-        events=events,
+        event_hub=event_hub,
+        event_handler=event_handler,
         summaries=summaries,
         health=health,
-        callers=Callers(authenticator),
-        admission=RequestAdmission(
-            Limiter(store_of_edge, environment), enforced=settings.rate_limits_enforced
+        callers=CallerResolver(authenticator),
+        rate_limiter=RequestRateLimiter(
+            RateLimiter(redis_store, environment), enforced=settings.rate_limits_enforced
         ),
-        repeats=RequestRepeats(
-            Claims(store_of_edge),
+        idempotent_requests=IdempotentRequests(
+            IdempotencyClaims(redis_store),
             environment,
             fingerprint_key,
-            claim_seconds=PATIENCE + _CLAIM_MARGIN,
+            claim_seconds=COMMAND_TIMEOUT_SECONDS + _CLAIM_MARGIN_SECONDS,
         ),
-        beats=[
-            *access.beats,
-            Beat("streams", attend_streams, 1.0),
-            Beat("shut accounts", EndShutStreams(live, store.find_shut), SHUT_ACCOUNTS_EVERY),
+        periodic_tasks=[
+            *access.periodic_tasks,
+            PeriodicTask("streams", check_streams, 1.0),
+            PeriodicTask("closed accounts", EndClosedAccountStreams(event_hub, store.find_closed_accounts), CLOSED_ACCOUNTS_CHECK_SECONDS),
         ],
         state=state,
     )
 
 
-def open_summaries(settings: Settings, metrics: Metrics) -> Database:
+def open_summaries_database(settings: Settings, metrics: Metrics) -> Database:
     """Read sums over a pool of their own, so that they keep nobody's job waiting."""
     url = settings.summaries_database_url or settings.read_database_url
-    setting = PostgresSetting(url.get_secret_value(), max_size=SUMMARIES_AT_ONCE)
+    setting = PostgresConfig(url.get_secret_value(), max_size=SUMMARY_POOL_SIZE)
     return Database(setting, metrics)
 
 
-def assemble_summaries(
+def assemble_read_summary(
     settings: Settings,
     database: Database,
     store: RedisStore,
-    changes: RecentChanges,
+    cache_versions: CacheVersions,
     metrics: Metrics,
 ) -> ReadSummary:
     # A replica may be read before it has what an event told of: that must not be kept for long.
-    most = ON_A_REPLICA if settings.summaries_database_url else A_DAY_OF_SUMS
+    max_seconds = REPLICA_SUMMARY_TTL_SECONDS if settings.summaries_database_url else DAILY_SUMMARY_TTL_SECONDS
     environment = str(settings.environment)
 
-    def keep(name: str, seconds: float) -> ViewCache:
-        return ViewCache(store, environment, name, seconds=min(seconds, most), metrics=metrics)
+    def create_view_cache(name: str, seconds: float) -> RedisViewCache:
+        return RedisViewCache(store, environment, name, ttl_seconds=min(seconds, max_seconds), metrics=metrics)
 
     return ReadSummary(
         PostgresSummaryViews(database),
-        changes,
-        briefly=keep("summaries", A_SUM),
-        daily=keep("daily-summaries", A_DAY_OF_SUMS),
+        cache_versions,
+        short_cache=create_view_cache("summaries", SUMMARY_TTL_SECONDS),
+        daily_cache=create_view_cache("daily-summaries", DAILY_SUMMARY_TTL_SECONDS),
     )
 
 
@@ -266,17 +266,17 @@ def create_gateway_app(gateway: Gateway, settings: Settings, metrics: Metrics) -
     def lifespan(_app: FastAPI) -> AbstractAsyncContextManager[Mapping[str, Any]]:
         return gateway.running()
 
-    addresses = ClientAddresses(settings.trusted_proxies)
-    limits = Middleware(RateLimits, gateway.admission, gateway.callers, addresses, metrics)
-    repeats = Middleware(Idempotency, gateway.repeats, gateway.callers, metrics)
-    cors = [Middleware(Cors, settings.cors_origins, ACCEPTED, EXPOSED)]
+    addresses = ClientAddressResolver(settings.trusted_proxies)
+    limits = Middleware(RateLimitMiddleware, gateway.rate_limiter, gateway.callers, addresses, metrics)
+    idempotency = Middleware(IdempotencyMiddleware, gateway.idempotent_requests, gateway.callers, metrics)
+    cors = [Middleware(Cors, settings.cors_origins, ALLOWED_HEADERS, EXPOSED_HEADERS)]
     return create_app(
         title=SERVICE,
         metrics=metrics,
         routers=(*ROUTERS, *PAGES),
         lifespan=lifespan,
         before_body=[limits],
-        after_body=[repeats],
+        after_body=[idempotency],
         dependencies=GUARDS,
         deprecations=DEPRECATIONS,
         hosts=settings.allowed_hosts,

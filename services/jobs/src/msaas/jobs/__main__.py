@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 
 from msaas.contracts import TASKS, PauseTask, ResumeTask
-from msaas.settings import SettingsInvalid, load
+from msaas.settings import SettingsInvalid, load_settings
 from msaas.web import run
 
 
@@ -14,9 +14,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     kinds = parser.add_subparsers(dest="kind", required=True)
     kinds.add_parser("serve", help="commands, dispatch, results")
     kinds.add_parser("worker", help="generic tasks")
-    for kind, summary in (("pause", "hand out no more jobs"), ("resume", "hand them out again")):
-        asking = kinds.add_parser(kind, help=summary)
-        asking.add_argument("task_type", choices=sorted(TASKS))
+    for kind, summary in (("pause", "pause dispatch"), ("resume", "resume dispatch")):
+        subparser = kinds.add_parser(kind, help=summary)
+        subparser.add_argument("task_type", choices=sorted(TASKS))
     given = parser.parse_args(arguments)
     try:
         run(_do(given.kind, getattr(given, "task_type", "")))
@@ -31,23 +31,23 @@ async def _do(kind: str, task_type: str) -> None:
         case "worker":
             await _work()
         case _:
-            await _ask(kind, task_type)
+            await _send_command(kind, task_type)
 
 
-async def _ask(kind: str, task_type: str) -> None:
+async def _send_command(kind: str, task_type: str) -> None:
     """Say it on the topic of commands: whichever process serves that does it."""
-    from msaas.jobs.asking import ask
-    from msaas.jobs.settings import AskSettings
+    from msaas.jobs.send_command import send_command
+    from msaas.jobs.settings import OperatorSettings
 
     make = PauseTask if kind == "pause" else ResumeTask
-    await ask(load(AskSettings, os.environ), make(task_type=task_type))
+    await send_command(load_settings(OperatorSettings, os.environ), make(task_type=task_type))
 
 
 async def _serve() -> None:
     from msaas.jobs.bootstrap import serve
     from msaas.jobs.settings import Settings
 
-    await serve(load(Settings, os.environ))
+    await serve(load_settings(Settings, os.environ))
 
 
 async def _work() -> None:
@@ -55,7 +55,7 @@ async def _work() -> None:
     from msaas.jobs.settings import WorkerSettings
     from msaas.jobs.worker import serve
 
-    await serve(load(WorkerSettings, os.environ))
+    await serve(load_settings(WorkerSettings, os.environ))
 
 
 if __name__ == "__main__":

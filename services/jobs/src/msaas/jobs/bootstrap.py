@@ -6,46 +6,46 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from msaas.artifacts import Place, open_store
+from msaas.artifacts import StoreLocation, open_store
 from msaas.contracts import TASKS, DeadlinePassed, WakeJob
-from msaas.jobs.adapters.graves import WireGraves
+from msaas.jobs.adapters.dead_letter_streams import BrokerDeadLetterStreams
 from msaas.jobs.adapters.postgres.billing import PostgresBilling
 from msaas.jobs.adapters.postgres.dispatch import PostgresDispatch
-from msaas.jobs.adapters.postgres.facts import PostgresFacts
+from msaas.jobs.adapters.postgres.republish import PostgresRepublishStore
 from msaas.jobs.adapters.postgres.intake import PostgresIntake
-from msaas.jobs.adapters.postgres.letters import PostgresLetters
+from msaas.jobs.adapters.postgres.dead_letters import PostgresDeadLetters
 from msaas.jobs.adapters.postgres.pauses import PostgresPauses
 from msaas.jobs.adapters.postgres.queue_stats import PostgresQueueStats
 from msaas.jobs.adapters.postgres.results import PostgresResults
-from msaas.jobs.adapters.postgres.sweep import PostgresLeases
-from msaas.jobs.adapters.workers import WireToWorkers
+from msaas.jobs.adapters.postgres.leases import PostgresLeases
+from msaas.jobs.adapters.worker_queue import BrokerWorkerQueue
 from msaas.jobs.application.apply_billing import ApplyBilling
 from msaas.jobs.application.dispatch_jobs import DispatchJobs
-from msaas.jobs.application.keep_letters import KeepLetters
-from msaas.jobs.application.letters_ports import Pauses
-from msaas.jobs.application.measure_queue import MeasureQueue
+from msaas.jobs.application.collect_dead_letters import CollectDeadLettersTask
+from msaas.jobs.application.dead_letters_ports import Pauses
+from msaas.jobs.application.measure_queue import MeasureQueueTask
 from msaas.jobs.application.persist_results import PersistResults
 from msaas.jobs.application.ports import UploadLinks
-from msaas.jobs.application.replay_letters import ReplayLetters
-from msaas.jobs.application.republish_facts import RepublishFacts
-from msaas.jobs.application.resolve_letters import ResolveLetters
+from msaas.jobs.application.replay_dead_letters import DeadLetterReplayer
+from msaas.jobs.application.republish_events import RepublishEvents
+from msaas.jobs.application.resolve_dead_letters import DeadLetterResolver
 from msaas.jobs.application.set_pauses import SetPauses
-from msaas.jobs.application.settle_commands import SettleCommands
-from msaas.jobs.application.sweep_leases import SweepLeases
-from msaas.jobs.application.watch_replays import CountLetters, WatchReplays
-from msaas.jobs.application.watch_times import WatchTimes
-from msaas.jobs.domain.settling import Rules
+from msaas.jobs.application.process_commands import ProcessCommands
+from msaas.jobs.application.sweep_leases import SweepLeasesTask
+from msaas.jobs.application.dead_letters_tasks import CountDeadLettersTask, DueReplaysTask
+from msaas.jobs.application.due_jobs import DueJobsTask
+from msaas.jobs.domain.settlement import SettlementRules
 from msaas.jobs.entrypoints.dispatcher import Dispatcher
-from msaas.jobs.entrypoints.epoch import EpochKeeper
-from msaas.jobs.entrypoints.intake_list import IntakeList
-from msaas.jobs.entrypoints.rounds import Rounds
+from msaas.jobs.entrypoints.republish_scheduler import RepublishScheduler
+from msaas.jobs.entrypoints.intake_list import IntakeListConsumer
+from msaas.jobs.entrypoints.periodic_task import PeriodicTask
 from msaas.jobs.entrypoints.sweeper import Sweeper
-from msaas.jobs.entrypoints.topics import billing, commands, letters, results
+from msaas.jobs.entrypoints.topics import billing, commands, dead_letters, results
 from msaas.jobs.settings import Settings
 from msaas.kernel import SystemClock
-from msaas.messaging import Messenger, Pace, RedisWire
-from msaas.postgres import Database, PostgresSetting
-from msaas.sealing import Opener, PrivateKey
+from msaas.messaging import Messenger, ConsumerTimings, RedisBroker
+from msaas.postgres import Database, PostgresConfig
+from msaas.sealing import Unsealer, PrivateKey
 from msaas.streams import ListMover
 from msaas.telemetry import (
     Metrics,
@@ -59,14 +59,14 @@ from msaas.web import Health, create_internal_app, run_process
 SERVICE = "jobs"
 # Start and end of a short run, and what other runs report meanwhile, share one transaction.
 RESULTS_LINGER = 0.015
-LETTERS_EVERY = 2.0
+DEAD_LETTERS_INTERVAL = 2.0
 PRODUCES = (
     *("jobs.browser", "jobs.commands", "jobs.control", "jobs.events", "jobs.generic"),
     *("jobs.results", "usage.events"),
 )
 
 
-class Loop(Protocol):
+class BackgroundLoop(Protocol):
     """Runs beside the consumers until it is drained."""
 
     async def run(self) -> None: ...
@@ -80,7 +80,7 @@ class Service:
 
     messenger: Messenger
     dispatcher: Dispatcher
-    loops: Sequence[Loop]
+    loops: Sequence[BackgroundLoop]
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`: first nothing new is begun, then what was begun is ended."""
@@ -94,95 +94,95 @@ class Service:
 
 def assemble(
     database: Database,
-    wire: RedisWire,
+    broker: RedisBroker,
     environment: str,
     metrics: Metrics,
     *,
-    opener: Opener,
+    opener: Unsealer,
     dispatch_window: int,
     enforces_quota: bool = True,
-    pace: Pace | None = None,
-    links: UploadLinks | None = None,
+    timings: ConsumerTimings | None = None,
+    upload_links: UploadLinks | None = None,
 ) -> Service:
-    messenger = Messenger(wire, SERVICE, environment, metrics=metrics, produces=PRODUCES, pace=pace)
-    workers = WireToWorkers(messenger)
-    dispatch_record = PostgresDispatch(database, window=dispatch_window)
-    dispatcher = Dispatcher(DispatchJobs(dispatch_record, workers, opener, metrics, links=links))
-    settle = SettleCommands(
+    messenger = Messenger(broker, SERVICE, environment, metrics=metrics, produces=PRODUCES, timings=timings)
+    workers = BrokerWorkerQueue(messenger)
+    dispatch_store = PostgresDispatch(database, window=dispatch_window)
+    dispatcher = Dispatcher(DispatchJobs(dispatch_store, workers, opener, metrics, upload_links=upload_links))
+    process_commands = ProcessCommands(
         PostgresIntake(database),
         workers,
         metrics,
-        on_room=dispatcher.nudge,
+        request_dispatch=dispatcher.request_dispatch,
         enforces_quota=enforces_quota,
     )
     pauses = PostgresPauses(database)
-    set_pauses = SetPauses(pauses, on_room=dispatcher.nudge)
-    handler, keeper = _look_after_letters(messenger, database, metrics, settle, pauses)
-    router = letters.CommandsRouter(commands.CommandsHandler(settle, set_pauses), handler)
-    messenger.batch(commands.TOPIC, router)
-    account = ApplyBilling(PostgresBilling(database), metrics, on_room=dispatcher.nudge)
-    messenger.batch(billing.TOPIC, billing.BillingHandler(account))
-    intake = IntakeList(ListMover(wire), environment, SystemClock())
-    recovery = _recover(messenger, database, metrics, dispatcher, set_pauses)
-    stats = MeasureQueue(
+    set_pauses = SetPauses(pauses, request_dispatch=dispatcher.request_dispatch)
+    handler, dead_letter_tasks = _build_dead_letter_tasks(messenger, database, metrics, process_commands, pauses)
+    router = dead_letters.CommandsRouter(commands.CommandsHandler(process_commands, set_pauses), handler)
+    messenger.consume_batches(commands.TOPIC, router)
+    apply_billing = ApplyBilling(PostgresBilling(database), metrics, request_dispatch=dispatcher.request_dispatch)
+    messenger.consume_batches(billing.TOPIC, billing.BillingHandler(apply_billing))
+    intake = IntakeListConsumer(ListMover(broker), environment, SystemClock())
+    recovery = _build_recovery_loops(messenger, database, metrics, dispatcher, set_pauses)
+    stats = MeasureQueueTask(
         PostgresQueueStats(database, window=dispatch_window), metrics, SystemClock()
     )
-    measurer = Rounds([stats])
-    loops = [dispatcher, intake, measurer, *recovery, keeper]
+    measurer = PeriodicTask([stats])
+    loops = [dispatcher, intake, measurer, *recovery, dead_letter_tasks]
     return Service(messenger=messenger, dispatcher=dispatcher, loops=loops)
 
 
-def _look_after_letters(
+def _build_dead_letter_tasks(
     messenger: Messenger,
     database: Database,
     metrics: Metrics,
-    settle: SettleCommands,
+    process_commands: ProcessCommands,
     pauses: Pauses,
-) -> tuple[letters.LettersHandler, Loop]:
+) -> tuple[dead_letters.DeadLettersHandler, BackgroundLoop]:
     """Keep what dies on our topics, and let it be replayed within limits."""
-    store, graves = PostgresLetters(database), WireGraves(messenger, SERVICE)
-    replay = ReplayLetters(store, pauses, graves, settle, metrics)
-    keep = KeepLetters(store, graves, messenger.publisher, metrics)
-    watch = WatchReplays(store, pauses, messenger.publisher, SystemClock())
-    keeper = Rounds([keep, watch, CountLetters(store, metrics)], period=LETTERS_EVERY)
-    return letters.LettersHandler(store, replay, ResolveLetters(store, metrics)), keeper
+    store, streams = PostgresDeadLetters(database), BrokerDeadLetterStreams(messenger, SERVICE)
+    replay = DeadLetterReplayer(store, pauses, streams, process_commands, metrics)
+    collect = CollectDeadLettersTask(store, streams, messenger.publisher, metrics)
+    watch = DueReplaysTask(store, pauses, messenger.publisher, SystemClock())
+    tasks = PeriodicTask([collect, watch, CountDeadLettersTask(store, metrics)], period=DEAD_LETTERS_INTERVAL)
+    return dead_letters.DeadLettersHandler(store, replay, DeadLetterResolver(store, metrics)), tasks
 
 
-def _recover(
+def _build_recovery_loops(
     messenger: Messenger,
     database: Database,
     metrics: Metrics,
     dispatcher: Dispatcher,
     set_pauses: SetPauses,
-) -> Sequence[Loop]:
+) -> Sequence[BackgroundLoop]:
     """Settle what workers report, and look for what nobody reports."""
     once = frozenset(task.task_type for task in TASKS.values() if task.once)
     # Spreads retries; nobody gains by guessing it.
-    rules = Rules(once=once, draw=random.random)
+    rules = SettlementRules(once=once, jitter=random.random)
     persist = PersistResults(
         PostgresResults(database),
         messenger,
         metrics,
         rules,
-        on_room=dispatcher.notice_room,
-        on_woken=dispatcher.nudge,
+        on_slot_freed=dispatcher.notify_slot_freed,
+        on_woken=dispatcher.request_dispatch,
     )
     handler = results.ResultsHandler(persist, set_pauses)
-    messenger.batch(results.TOPIC, handler, linger=RESULTS_LINGER)
+    messenger.consume_batches(results.TOPIC, handler, linger=RESULTS_LINGER)
     publisher, clock = messenger.publisher, SystemClock()
     leases = PostgresLeases(database)
-    sweep = SweepLeases(leases, messenger, publisher, metrics, clock)
-    deadlines = WatchTimes(leases.list_past_deadline, DeadlinePassed, publisher, clock)
-    waits = WatchTimes(leases.list_over, WakeJob, publisher, clock)
-    sweeper = Sweeper([sweep, deadlines, waits], messenger.station.wire.now_ms, clock)
-    keeper = EpochKeeper(RepublishFacts(PostgresFacts(database), messenger, publisher))
+    sweep = SweepLeasesTask(leases, messenger, publisher, metrics, clock)
+    deadlines = DueJobsTask(leases.list_past_deadline, DeadlinePassed, publisher, clock)
+    waits = DueJobsTask(leases.list_due_to_wake, WakeJob, publisher, clock)
+    sweeper = Sweeper([sweep, deadlines, waits], messenger.context.broker.now_ms, clock)
+    republisher = RepublishScheduler(RepublishEvents(PostgresRepublishStore(database), messenger, publisher))
     messenger.on_epoch(sweeper.notice_epoch)
-    messenger.on_epoch(keeper.notice_epoch)
-    return [sweeper, keeper]
+    messenger.on_epoch(republisher.notice_epoch)
+    return [sweeper, republisher]
 
 
-def read_keys(text: str) -> Opener:
-    return Opener([PrivateKey.parse(one.strip()) for one in text.split(",")])
+def read_keys(text: str) -> Unsealer:
+    return Unsealer([PrivateKey.parse(one.strip()) for one in text.split(",")])
 
 
 async def serve(settings: Settings) -> None:
@@ -196,25 +196,25 @@ async def serve(settings: Settings) -> None:
     )
     instrument("asyncpg", "redis")
     metrics = Metrics(SERVICE, environment)
-    wire = RedisWire(settings.redis_url.get_secret_value())
-    setting = PostgresSetting(settings.database_url.get_secret_value())
+    broker = RedisBroker(settings.redis_url.get_secret_value())
+    setting = PostgresConfig(settings.database_url.get_secret_value())
     try:
         async with Database(setting, metrics) as database:
             service = assemble(
                 database,
-                wire,
+                broker,
                 environment,
                 metrics,
                 opener=read_keys(settings.sealing_keys.get_secret_value()),
                 dispatch_window=settings.dispatch_window,
                 enforces_quota=settings.billing_enforcement_enabled,
-                links=open_store(Place(**place)) if (place := settings.artifacts) else None,
+                upload_links=open_store(StoreLocation(**place)) if (place := settings.artifact_store_options) else None,
             )
             await _run(
-                service, Health({"db": database.ping, "wire": wire.now_ms}), metrics, settings
+                service, Health({"db": database.ping, "wire": broker.now_ms}), metrics, settings
             )
     finally:
-        await wire.close()
+        await broker.close()
         shutdown_tracing()
 
 

@@ -9,10 +9,10 @@ from msaas.settings import ArtifactSettings, LocalDefault, PostgresSettings, Red
 
 # The other half is the gateway's default; in production both have to be given.
 LOCAL_SEALING_KEY: Final = "db5d7787:YGDJDhWeErmU7OW1ZrSMvWeMPPgYZgZUkdv0RnT8zlM"
-_OURS: Final = SettingsConfigDict(env_prefix="JOBS_")
+_CONFIG: Final = SettingsConfigDict(env_prefix="JOBS_")
 
 
-class _OneImage(RedisSettings):
+class _SharedSettings(RedisSettings):
     """What either kind may find in its environment, also where only the other uses it.
 
     `dispatch_window`: how many envelopes of a topic may wait for a worker.
@@ -23,10 +23,10 @@ class _OneImage(RedisSettings):
     worker_slots: int = Field(default=50, ge=1, le=1_000)
 
 
-class Settings(_OneImage, PostgresSettings, ArtifactSettings):
+class Settings(_SharedSettings, PostgresSettings, ArtifactSettings):
     """`sealing_keys`: private keys, a comma between them, the present one first."""
 
-    model_config: ClassVar[SettingsConfigDict] = _OURS
+    model_config: ClassVar[SettingsConfigDict] = _CONFIG
 
     sealing_keys: Annotated[SecretStr, LocalDefault(LOCAL_SEALING_KEY)]
     internal_port: int = Field(default=9001, ge=0, le=65_535)
@@ -35,13 +35,13 @@ class Settings(_OneImage, PostgresSettings, ArtifactSettings):
     )
 
 
-class AskSettings(RedisSettings):
+class OperatorSettings(RedisSettings):
     """An operator's word needs the wire and nothing else."""
 
 
-class WorkerSettings(_OneImage):
+class WorkerSettings(_SharedSettings):
     """No database: a worker's one credential is the wire's."""
 
-    model_config: ClassVar[SettingsConfigDict] = _OURS
+    model_config: ClassVar[SettingsConfigDict] = _CONFIG
 
     internal_port: int = Field(default=9002, ge=0, le=65_535)

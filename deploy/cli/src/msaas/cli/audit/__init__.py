@@ -1,19 +1,19 @@
 """Proves from the record that what was charged is what was completed, and heals nothing."""
 
-from msaas.cli.audit.checks import CHECKS, Check
-from msaas.cli.audit.examine import Examined, RowsHidden, Violation, audit, audit_url
-from msaas.cli.audit.words import SOUND, describe, is_broken, name_violation
+from msaas.cli.audit.checks import CHECKS, AuditCheck
+from msaas.cli.audit.runner import AuditResult, RowsHidden, Violation, audit, audit_url
+from msaas.cli.audit.report import CONSISTENT, format_results, has_violations, format_violation
 
 __all__ = [
     "CHECKS",
-    "SOUND",
-    "Check",
-    "Examined",
+    "CONSISTENT",
+    "AuditCheck",
+    "AuditResult",
     "RowsHidden",
     "Violation",
     "audit",
     "audit_url",
-    "describe",
-    "is_broken",
-    "name_violation",
+    "format_results",
+    "has_violations",
+    "format_violation",
 ]

@@ -47,7 +47,7 @@ WITH held AS (
 )
 SELECT subject_id, period_start, NULL::uuid AS job_id,
   CASE WHEN coalesce(c.jobs_reserved, 0) <> coalesce(held, 0)
-    THEN format('counter holds %s, jobs hold %s', coalesce(c.jobs_reserved, 0), coalesce(held, 0))
+    THEN format('counter has %s reserved, jobs have %s', coalesce(c.jobs_reserved, 0), coalesce(held, 0))
   END AS problem
 FROM jobs.usage_counters c FULL JOIN held USING (subject_id, period_start)
 """
@@ -104,7 +104,7 @@ LEFT JOIN jobs.subjects s USING (subject_id) LEFT JOIN jobs.jobs j ON j.id = e.j
 WHERE e.kind = 'job_completed'
 """
 
-_LINKS: Final = r"""
+_CHAIN_LINKS: Final = r"""
 WITH linked AS (
   SELECT *, row_number() OVER chain AS place,
     lag(hash, 1, decode(repeat('00', 32), 'hex')) OVER chain AS hash_before
@@ -112,7 +112,7 @@ WITH linked AS (
 )
 SELECT subject_id, period_start, job_id,
   CASE
-    WHEN seq <> place THEN format('link %s stands at place %s', seq, place)
+    WHEN seq <> place THEN format('link %s is at position %s', seq, place)
     WHEN prev_hash IS DISTINCT FROM hash_before
       THEN format('link %s does not name the one before it', seq)
     WHEN hash IS DISTINCT FROM jobs.usage_hash(
@@ -122,7 +122,7 @@ SELECT subject_id, period_start, job_id,
 FROM linked
 """
 
-_HEADS: Final = """
+_CHAIN_HEADS: Final = """
 WITH last AS (
   SELECT DISTINCT ON (subject_id) subject_id, seq, hash
   FROM jobs.usage_events ORDER BY subject_id, seq DESC
@@ -140,21 +140,21 @@ FROM jobs.subjects s FULL JOIN last USING (subject_id)
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class AuditCheck:
     """`things` is what the count in the table counts."""
 
-    claim: str
-    things: str
-    statement: str
+    invariant: str
+    unit: str
+    query: str
 
 
 CHECKS: Final = (
-    Check("counter = events = completed jobs", "periods", _COUNTERS),
-    Check("a counter holds what its jobs reserve", "periods", _RESERVED_COUNTS),
-    Check("a live billable job has its reservation", "live jobs", _LIVE_JOBS),
-    Check("an ended job is settled", "ended jobs", _ENDED_JOBS),
-    Check("a completed job is charged once", "completed jobs", _COMPLETED_JOBS),
-    Check("nothing else is charged", "charges", _CHARGES),
-    Check("each link of a chain follows the one before", "links", _LINKS),
-    Check("a chain ends at its subject's head", "subjects", _HEADS),
+    AuditCheck("counter = events = completed jobs", "periods", _COUNTERS),
+    AuditCheck("a counter equals the reservations of its jobs", "periods", _RESERVED_COUNTS),
+    AuditCheck("a live billable job has its reservation", "live jobs", _LIVE_JOBS),
+    AuditCheck("an ended job is settled", "ended jobs", _ENDED_JOBS),
+    AuditCheck("a completed job is charged once", "completed jobs", _COMPLETED_JOBS),
+    AuditCheck("nothing else is charged", "charges", _CHARGES),
+    AuditCheck("each link of a chain follows the one before", "links", _CHAIN_LINKS),
+    AuditCheck("a chain ends at its subject's head", "subjects", _CHAIN_HEADS),
 )

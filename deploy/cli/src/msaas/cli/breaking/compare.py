@@ -10,38 +10,38 @@ from typing import Any, Final
 import yaml
 
 from msaas.cli.breaking.operations import compare_operations
-from msaas.cli.breaking.shapes import Direction, Shape, compare_shapes
+from msaas.cli.breaking.schemas import DataFlow, SchemaNode, compare_schemas
 from msaas.contracts import TOPICS
 
 API: Final = "contracts/openapi/gateway.v1.yaml"
-_BOTH: Final = Direction.GIVEN | Direction.TOLD
+_INPUT_AND_OUTPUT: Final = DataFlow.INPUT | DataFlow.OUTPUT
 
-Files = Mapping[str, str]
+ContractFiles = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Break:
+class BreakingChange:
     """`subject` is an operation, a message or a file; `relying` are those whom it would hit."""
 
     subject: str
-    words: str
-    relying: tuple[str, ...] = ()
+    description: str
+    consumers: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        whom = f"  (relied on by {', '.join(self.relying)})" if self.relying else ""
-        return f"{self.subject}: {self.words}{whom}"
+        whom = f"  (relied on by {', '.join(self.consumers)})" if self.consumers else ""
+        return f"{self.subject}: {self.description}{whom}"
 
 
-def compare(old: Files, new: Files, today: date) -> Iterator[Break]:
+def compare_contracts(old: ContractFiles, new: ContractFiles, today: date) -> Iterator[BreakingChange]:
     """Compare the files under `contracts/`, by their paths."""
     if API in old:
         documents = _read(old[API]), _read(new.get(API, "paths: {}"))
         for operation, words in compare_operations(*documents, today):
-            yield Break(operation, words, list_consumers(old, operation))
+            yield BreakingChange(operation, words, list_consumers(old, operation))
     yield from _compare_messages(old, new)
     for path in sorted(old):
         if path.startswith("contracts/samples/") and new.get(path) != old[path]:
-            yield Break(path, "a sample is never edited" if path in new else "a sample is gone")
+            yield BreakingChange(path, "a sample is never edited" if path in new else "a sample is gone")
     yield from _compare_consumers(old, new, today)
 
 
@@ -49,7 +49,7 @@ def _read(text: str) -> Any:
     return yaml.load(text, yaml.CSafeLoader)  # safe, and ten times as fast as the other
 
 
-def list_consumers(files: Files, operation: str) -> tuple[str, ...]:
+def list_consumers(files: ContractFiles, operation: str) -> tuple[str, ...]:
     paths = map(PurePosixPath, sorted(files))
     return tuple(
         path.parent.name
@@ -58,28 +58,28 @@ def list_consumers(files: Files, operation: str) -> tuple[str, ...]:
     )
 
 
-def _compare_messages(old: Files, new: Files) -> Iterator[Break]:
+def _compare_messages(old: ContractFiles, new: ContractFiles) -> Iterator[BreakingChange]:
     for path in sorted(old):
         if not path.startswith("contracts/schemas/"):
             continue
         name = PurePosixPath(path).stem
-        relying = list_readers(name)
+        consumers = list_message_consumers(name)
         if path not in new:
-            yield Break(name, "it is gone", relying)
+            yield BreakingChange(name, "it is gone", consumers)
             continue
         was, now = json.loads(old[path]), json.loads(new[path])
-        words = compare_shapes(Shape(was, was), Shape(now, now), _direction_of(name))
-        yield from (Break(name, one, relying) for one in dict.fromkeys(words))
+        words = compare_schemas(SchemaNode(was, was), SchemaNode(now, now), _direction_of(name))
+        yield from (BreakingChange(name, one, consumers) for one in dict.fromkeys(words))
 
 
-def _direction_of(name: str) -> Direction:
+def _direction_of(name: str) -> DataFlow:
     """Users send a task's parameters and read its result; messages cross in both directions."""
     if name.startswith("task."):
-        return Direction.GIVEN if name.endswith(".params") else Direction.TOLD
-    return _BOTH
+        return DataFlow.INPUT if name.endswith(".params") else DataFlow.OUTPUT
+    return _INPUT_AND_OUTPUT
 
 
-def list_readers(name: str) -> tuple[str, ...]:
+def list_message_consumers(name: str) -> tuple[str, ...]:
     topics = [
         topic
         for topic in TOPICS.values()
@@ -88,7 +88,7 @@ def list_readers(name: str) -> tuple[str, ...]:
     return tuple(sorted({consumer for topic in topics for consumer in topic.consumers}))
 
 
-def _compare_consumers(old: Files, new: Files, today: date) -> Iterator[Break]:
+def _compare_consumers(old: ContractFiles, new: ContractFiles, today: date) -> Iterator[BreakingChange]:
     """Hold those that are frozen to their words; only a sunset may be added, and waited for."""
     for path in sorted(old):
         if not path.startswith("contracts/consumers/"):
@@ -100,9 +100,9 @@ def _compare_consumers(old: Files, new: Files, today: date) -> Iterator[Break]:
         ):
             continue
         if path not in new:
-            yield Break(path, "it is gone before its sunset")
+            yield BreakingChange(path, "it is gone before its sunset")
         elif _without_sunset(json.loads(new[path]), was) != was:
-            yield Break(path, "it is frozen: only a sunset_date may be added")
+            yield BreakingChange(path, "it is frozen: only a sunset_date may be added")
 
 
 def _without_sunset(now: dict[str, Any], was: dict[str, Any]) -> dict[str, Any]:

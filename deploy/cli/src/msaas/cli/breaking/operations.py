@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from msaas.cli.breaking.shapes import Direction, Shape, compare_shapes, find
+from msaas.cli.breaking.schemas import DataFlow, SchemaNode, compare_schemas, resolve_pointer
 
 _METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
@@ -14,38 +14,38 @@ _METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "
 class Operation:
     """One operation with what it takes from its path and its document."""
 
-    said: Mapping[str, Any]
-    item: Mapping[str, Any]
+    definition: Mapping[str, Any]
+    path_item: Mapping[str, Any]
     document: Mapping[str, Any]
 
     def resolve(self, part: Any) -> Any:
         while "$ref" in part:
-            part = find(self.document, part["$ref"])
+            part = resolve_pointer(self.document, part["$ref"])
         return part
 
     @property
     def name(self) -> str:
-        return self.said["operationId"]
+        return self.definition["operationId"]
 
     @property
     def parameters(self) -> dict[tuple[str, str], Any]:
-        listed = [*self.item.get("parameters", ()), *self.said.get("parameters", ())]
+        listed = [*self.path_item.get("parameters", ()), *self.definition.get("parameters", ())]
         return {(one["in"], one["name"]): one for one in map(self.resolve, listed)}
 
     @property
     def security(self) -> list[Any]:
-        return self.said.get("security", self.document.get("security", []))
+        return self.definition.get("security", self.document.get("security", []))
 
     @property
     def body(self) -> Mapping[str, Any]:
-        return self.resolve(self.said.get("requestBody", {}))
+        return self.resolve(self.definition.get("requestBody", {}))
 
     @property
     def responses(self) -> dict[str, Any]:
-        return {status: self.resolve(one) for status, one in self.said["responses"].items()}
+        return {status: self.resolve(one) for status, one in self.definition["responses"].items()}
 
-    def shape(self, part: Mapping[str, Any]) -> Shape:
-        return Shape(part.get("schema", {}), self.document)
+    def schema(self, part: Mapping[str, Any]) -> SchemaNode:
+        return SchemaNode(part.get("schema", {}), self.document)
 
 
 def list_operations(document: Mapping[str, Any]) -> dict[tuple[str, str], Operation]:
@@ -66,7 +66,7 @@ def compare_operations(
         now = news.get((method, path))
         if now is not None:
             yield from ((was.name, words) for words in _compare(was, now))
-        elif date.fromisoformat(was.said.get("x-sunset", "9999-12-31")) > today:
+        elif date.fromisoformat(was.definition.get("x-sunset", "9999-12-31")) > today:
             yield was.name, f"{method.upper()} {path} is gone"
 
 
@@ -77,10 +77,10 @@ def _compare(was: Operation, now: Operation) -> Iterator[str]:
         yield "it asks for credentials"
     for one in was.security:
         if now.security and one not in now.security:
-            yield f"{', '.join(one)} does not open it any more"
+            yield f"{', '.join(one)} no longer grants access"
     yield from _compare_parameters(was, now)
     yield from _compare_bodies(was, now)
-    yield from _compare_answers(was, now)
+    yield from _compare_responses(was, now)
 
 
 def _compare_parameters(was: Operation, now: Operation) -> Iterator[str]:
@@ -91,9 +91,9 @@ def _compare_parameters(was: Operation, now: Operation) -> Iterator[str]:
         if new.get("required") and not (old and old.get("required")):
             yield f"{where} is required"
         if old:
-            yield from compare_shapes(was.shape(old), now.shape(new), Direction.GIVEN, where)
+            yield from compare_schemas(was.schema(old), now.schema(new), DataFlow.INPUT, where)
     for place, name in olds.keys() - news.keys():
-        yield f"{place} {name} is not looked at any more"
+        yield f"{place} {name} is no longer read"
 
 
 def _compare_bodies(was: Operation, now: Operation) -> Iterator[str]:
@@ -102,19 +102,19 @@ def _compare_bodies(was: Operation, now: Operation) -> Iterator[str]:
         yield "a body is required"
     for media_type, content in old.get("content", {}).items():
         if media_type not in new.get("content", {}):
-            yield f"{media_type} is not taken any more"
+            yield f"{media_type} is no longer accepted"
             continue
-        shapes = was.shape(content), now.shape(new["content"][media_type])
-        yield from compare_shapes(*shapes, Direction.GIVEN, "body")
+        shapes = was.schema(content), now.schema(new["content"][media_type])
+        yield from compare_schemas(*shapes, DataFlow.INPUT, "body")
 
 
-def _compare_answers(was: Operation, now: Operation) -> Iterator[str]:
+def _compare_responses(was: Operation, now: Operation) -> Iterator[str]:
     for status, old in was.responses.items():
         new = now.responses.get(status)
         if new is None:
             # A fault that cannot happen any more hurts nobody.
             if status < "4":
-                yield f"it does not answer {status} any more"
+                yield f"it no longer returns {status}"
             continue
         for header in old.get("headers", {}).keys() - new.get("headers", {}).keys():
             yield f"{status}: header {header} is gone"
@@ -122,5 +122,5 @@ def _compare_answers(was: Operation, now: Operation) -> Iterator[str]:
             if media_type not in new.get("content", {}):
                 yield f"{status} is no {media_type} any more"
                 continue
-            shapes = was.shape(content), now.shape(new["content"][media_type])
-            yield from compare_shapes(*shapes, Direction.TOLD, status)
+            shapes = was.schema(content), now.schema(new["content"][media_type])
+            yield from compare_schemas(*shapes, DataFlow.OUTPUT, status)

@@ -1,17 +1,17 @@
 """Takes a loaded fleet apart on purpose, and proves that nothing was lost, nothing done twice."""
 
-from msaas.cli.chaos.blows import SCENARIOS, Scenario
-from msaas.cli.chaos.load import be_somebody
-from msaas.cli.chaos.own_fleet import OwnFleet
-from msaas.cli.chaos.rounds import LONG, SHORT, Round, Size
+from msaas.cli.chaos.faults import SCENARIOS, Scenario
+from msaas.cli.chaos.clients import sign_in_new_user
+from msaas.cli.chaos.isolated_fleet import IsolatedFleet
+from msaas.cli.chaos.scenario_run import LONG, SHORT, ScenarioResult, LoadProfile
 
 __all__ = [
     "LONG",
     "SCENARIOS",
     "SHORT",
-    "OwnFleet",
-    "Round",
+    "IsolatedFleet",
+    "ScenarioResult",
     "Scenario",
-    "Size",
-    "be_somebody",
+    "LoadProfile",
+    "sign_in_new_user",
 ]

@@ -7,15 +7,15 @@ import subprocess
 from collections.abc import Iterator
 
 from msaas.cli.checks.tree import Tree
-from msaas.cli.house import program
+from msaas.cli.workspace import tool_path
 
-FIELDS = (": unused variable", ": unused attribute")
+IGNORED_FINDINGS = (": unused variable", ": unused attribute")
 
 
 def find_problems(tree: Tree) -> Iterator[str]:
     ended = subprocess.run(
-        [program("vulture")], cwd=tree.root, capture_output=True, text=True, check=False
+        [tool_path("vulture")], cwd=tree.root, capture_output=True, text=True, check=False
     )
     for line in (ended.stdout + ended.stderr).splitlines():
-        if not any(field in line for field in FIELDS):
+        if not any(field in line for field in IGNORED_FINDINGS):
             yield line

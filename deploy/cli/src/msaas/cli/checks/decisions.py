@@ -10,7 +10,7 @@ FOLDER = "docs/adrs/"
 INDEX = f"{FOLDER}README.md"
 NAME = re.compile(r"ADR-\d{4}-[a-z0-9]+(?:-[a-z0-9]+)*\.md")
 HEADINGS = ("Context", "Decision", "Consequences", "Held by")
-ONE_PAGE = 80
+MAX_LINES = 80
 CHECK = re.compile(r"`\./msaas check ([\w-]+)`")
 TEST = re.compile(r"`([\w./-]+\.\w+)(?:::(\w+))?`")
 
@@ -34,14 +34,14 @@ def find_problems_of(tree: Tree, path: str, name: str) -> Iterator[str]:
     text = tree.text(path)
     if not NAME.fullmatch(name):
         yield f"{path}: is not named ADR-NNNN-slug.md"
-    if text.count("\n") > ONE_PAGE:
-        yield f"{path}: longer than one page ({ONE_PAGE} lines)"
+    if text.count("\n") > MAX_LINES:
+        yield f"{path}: longer than one page ({MAX_LINES} lines)"
     if tuple(re.findall(r"^## (.+)$", text, re.MULTILINE)) != HEADINGS:
         yield f"{path}: its headings are not {list(HEADINGS)}"
-    yield from find_problems_of_holders(tree, path, section(text, "Held by"))
+    yield from find_enforcement_problems(tree, path, section(text, "Held by"))
 
 
-def find_problems_of_holders(tree: Tree, path: str, held_by: str) -> Iterator[str]:
+def find_enforcement_problems(tree: Tree, path: str, held_by: str) -> Iterator[str]:
     """See that what is said to hold the decision exists."""
     from msaas.cli.checks.run import CHECKS  # late: that table holds this check too
 

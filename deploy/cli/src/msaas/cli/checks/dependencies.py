@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from msaas.cli.checks.tree import Tree
-from msaas.cli.house import program
+from msaas.cli.workspace import tool_path
 from msaas.cli.lock import projects, read_toml
 
 # A module of ours named in a string: how the table of verbs and uvicorn point at code.
@@ -22,15 +22,15 @@ def find_problems(tree: Tree) -> Iterator[str]:
     for project in projects(tree.root):
         unit = project.parent
         yield from run_deptry(unit)
-        yield from compare_own(unit, read_toml(project)["project"])
+        yield from compare_internal_dependencies(unit, read_toml(project)["project"])
 
 
 def run_deptry(unit: Path) -> Iterator[str]:
     settings = read_toml(unit / "pyproject.toml")
-    ignored = {rule: set(names) for rule, names in ignored_by(settings).items()}
-    ignored["DEP002"] = ignored.get("DEP002", set()) | declared_own(settings["project"])
+    ignored = {rule: set(names) for rule, names in ignored_rules(settings).items()}
+    ignored["DEP002"] = ignored.get("DEP002", set()) | declared_internal_units(settings["project"])
     mapping = ",".join(f"{rule}={'|'.join(sorted(names))}" for rule, names in ignored.items())
-    words = [program("deptry"), "src", "--no-ansi", "--known-first-party", "msaas"]
+    words = [tool_path("deptry"), "src", "--no-ansi", "--known-first-party", "msaas"]
     ended = subprocess.run(
         [*words, "--per-rule-ignores", mapping],
         cwd=unit,
@@ -42,13 +42,13 @@ def run_deptry(unit: Path) -> Iterator[str]:
         yield f"{unit.name}:\n{ended.stdout}{ended.stderr}".strip()
 
 
-def ignored_by(settings: Mapping[str, Any]) -> Mapping[str, list[str]]:
+def ignored_rules(settings: Mapping[str, Any]) -> Mapping[str, list[str]]:
     """Read what a unit excuses: a part that is found by name, say, and never imported."""
     return settings.get("tool", {}).get("deptry", {}).get("per_rule_ignores", {})
 
 
-def compare_own(unit: Path, project: Mapping[str, Any]) -> Iterator[str]:
-    declared = declared_own(project)
+def compare_internal_dependencies(unit: Path, project: Mapping[str, Any]) -> Iterator[str]:
+    declared = declared_internal_units(project)
     used = {
         f"msaas-{name.replace('_', '-')}"
         for source in sorted((unit / "src").rglob("*.py"))
@@ -60,7 +60,7 @@ def compare_own(unit: Path, project: Mapping[str, Any]) -> Iterator[str]:
         yield f"{unit.name}: declares {name} but does not use it"
 
 
-def declared_own(project: Mapping[str, Any]) -> set[str]:
+def declared_internal_units(project: Mapping[str, Any]) -> set[str]:
     return {
         name
         for requirement in project.get("dependencies", [])

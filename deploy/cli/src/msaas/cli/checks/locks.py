@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from msaas.cli.checks.tree import Tree
-from msaas.cli.lock import LOCKS, fingerprint, recorded
+from msaas.cli.lock import LOCKS, fingerprint, recorded_fingerprint
 
 
 def find_problems(tree: Tree) -> Iterator[str]:
@@ -11,7 +11,7 @@ def find_problems(tree: Tree) -> Iterator[str]:
         if lock.path not in tree.files:
             yield f"{lock.path}: missing; `./msaas lock` writes it"
             continue
-        if recorded(tree.root, lock) != fingerprint(tree.root, lock):
+        if recorded_fingerprint(tree.root, lock) != fingerprint(tree.root, lock):
             yield f"{lock.path}: made from other dependencies; `./msaas lock` writes it again"
         if "--hash=sha256:" not in tree.text(lock.path):
             yield f"{lock.path}: has no hashes"

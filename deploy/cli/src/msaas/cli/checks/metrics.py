@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 from msaas.cli.checks.tree import Tree
 
-DECLARES = re.compile(
+METRIC_CONSTRUCTORS = re.compile(
     r"(?:counter|gauge|histogram)|(?:Counter|Gauge|Histogram|Summary)(?:MetricFamily)?"
 )
-FAMILIES = re.compile(
+METRIC_FAMILIES = re.compile(
     r"(?:msaas|http_server|jobs_browser|billing|agents|circuit|privacy|db|redis)(?:_[a-z0-9]+)+"
 )
 # Each of these has as many values as there are users, jobs or requests.
-UNBOUNDED = {"user", "user_id", "job", "job_id", "path", "url", "key", "email", "correlation_id"}
-STAMPED = {"service", "environment"}
+UNBOUNDED_LABELS = {"user", "user_id", "job", "job_id", "path", "url", "key", "email", "correlation_id"}
+REGISTRY_LABELS = {"service", "environment"}
 
 
 def find_problems(tree: Tree) -> Iterator[str]:
@@ -22,30 +22,30 @@ def find_problems(tree: Tree) -> Iterator[str]:
         if "/src/msaas/" in path:
             for node in ast.walk(ast.parse(tree.text(path))):
                 if isinstance(node, ast.Call):
-                    yield from (f"{path}:{node.lineno}: {what}" for what in faults(node))
+                    yield from (f"{path}:{node.lineno}: {what}" for what in find_metric_problems(node))
 
 
-def faults(call: ast.Call) -> Iterator[str]:
-    kind = name_of(call.func)
-    words = [constants(argument) for argument in call.args]
-    if not DECLARES.fullmatch(kind) or not words or not words[0]:
+def find_metric_problems(call: ast.Call) -> Iterator[str]:
+    kind = called_name(call.func)
+    words = [string_constants(argument) for argument in call.args]
+    if not METRIC_CONSTRUCTORS.fullmatch(kind) or not words or not words[0]:
         return
     name = words[0][0]
-    if not FAMILIES.fullmatch(name):
+    if not METRIC_FAMILIES.fullmatch(name):
         yield f"metric {name!r} belongs to none of the families"
     if kind.lower().startswith("counter") and not name.endswith("_total"):
         yield f"counter {name!r} does not end in _total"
     if name.endswith(("_ms", "_milliseconds", "_minutes", "_kb", "_mb")):
         yield f"metric {name!r} is not in base units"
-    labels = [constants(word.value) for word in call.keywords if word.arg == "labels"]
+    labels = [string_constants(word.value) for word in call.keywords if word.arg == "labels"]
     for label in {label for found in [*labels, *words[1:]] for label in found}:
-        if label in UNBOUNDED:
-            yield f"metric {name!r} has a label without bounds: {label}"
-        if label in STAMPED:
+        if label in UNBOUNDED_LABELS:
+            yield f"metric {name!r} has an unbounded label: {label}"
+        if label in REGISTRY_LABELS:
             yield f"metric {name!r} sets {label!r}, which the registry stamps"
 
 
-def name_of(function: ast.expr) -> str:
+def called_name(function: ast.expr) -> str:
     match function:
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name
@@ -53,12 +53,12 @@ def name_of(function: ast.expr) -> str:
             return ""
 
 
-def constants(expression: ast.expr) -> list[str]:
+def string_constants(expression: ast.expr) -> list[str]:
     """Read a text, or the texts of a tuple or list."""
     match expression:
         case ast.Constant(value=str(word)):
             return [word]
         case ast.Tuple(elts=parts) | ast.List(elts=parts):
-            return [word for part in parts for word in constants(part)]
+            return [word for part in parts for word in string_constants(part)]
         case _:
             return []

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from msaas.cli.checks.tree import Tree
 
-LONGEST = 400
-LONGEST_TEST = 500
+MAX_LINES = 400
+MAX_TEST_LINES = 500
 SOURCES = (".py", ".ts", ".tsx", "msaas")
 GENERATED = ("schema.d.ts",)
 # The heart of the fleet is to be read in one sitting: lines in all, lines of its longest module.
@@ -17,16 +17,16 @@ BUDGETS = {"libs/messaging/src/": (900, 250), "libs/streams/src/": (900, 250)}
 def find_problems(tree: Tree) -> Iterator[str]:
     for name in tree.select(*SOURCES):
         text = tree.text(name)
-        limit = LONGEST_TEST if is_test(name) else LONGEST
+        limit = MAX_TEST_LINES if is_test(name) else MAX_LINES
         lines = text.count("\n")
         if lines > limit and not name.endswith(GENERATED):
-            yield f"{name}: {lines} lines, at most {limit}: a second idea wants its own module"
-        if name.endswith(".py") and not has_opening(text):
+            yield f"{name}: {lines} lines, at most {limit}: split the module"
+        if name.endswith(".py") and not has_docstring_sentence(text):
             yield f"{name}: does not open with a sentence saying what it is for"
-    yield from find_overspent(tree)
+    yield from find_over_budget(tree)
 
 
-def find_overspent(tree: Tree) -> Iterator[str]:
+def find_over_budget(tree: Tree) -> Iterator[str]:
     spent = Counter[str]()
     for name in tree.select(".py"):
         folder = next((one for one in BUDGETS if name.startswith(one)), "")
@@ -43,6 +43,6 @@ def is_test(name: str) -> bool:
     return "/tests/" in name or ".test." in name
 
 
-def has_opening(text: str) -> bool:
+def has_docstring_sentence(text: str) -> bool:
     opening = ast.get_docstring(ast.parse(text)) or ""
     return opening.split("\n\n")[0].endswith((".", "?", ":"))

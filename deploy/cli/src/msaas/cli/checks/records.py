@@ -27,7 +27,7 @@ def find_problems(tree: Tree) -> Iterator[str]:
         yield f"{FOLDER}: holds no record"
     for name in records:
         yield from find_problems_of(name, tree.text(name))
-    yield from find_strays(tree, records)
+    yield from find_unlisted_files(tree, records)
     yield from find_unlisted_changes(tree, records)
 
 
@@ -54,7 +54,7 @@ def section(text: str, heading: str) -> str:
     return found.group(1) if found else ""
 
 
-def listed(tree: Tree, records: list[str]) -> dict[str, bool]:
+def listed_paths(tree: Tree, records: list[str]) -> dict[str, bool]:
     """Map every path that the records list to whether some record says it was removed."""
     paths: dict[str, bool] = {}
     for name in records:
@@ -68,8 +68,8 @@ def covers(path: str, name: str) -> bool:
     return fnmatchcase(name, path)
 
 
-def find_strays(tree: Tree, records: list[str]) -> Iterator[str]:
-    paths = listed(tree, records)
+def find_unlisted_files(tree: Tree, records: list[str]) -> Iterator[str]:
+    paths = listed_paths(tree, records)
     for name in tree.files:
         if not any(covers(path, name) for path in paths):
             yield f"{name}: no record lists it"
@@ -84,7 +84,7 @@ def find_unlisted_changes(tree: Tree, records: list[str]) -> Iterator[str]:
     base = tree.git("log", "-1", "--format=%H", "--", *older).strip() if older else ""
     if not base:
         return
-    paths = listed(tree, [newest])
+    paths = listed_paths(tree, [newest])
     for name in tree.git("diff", "--name-only", "--no-renames", base).splitlines():
         if not any(covers(path, name) for path in paths):
             yield f"{name}: changed, but {newest} does not list it"

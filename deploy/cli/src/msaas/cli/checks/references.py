@@ -6,24 +6,24 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
 from msaas.cli.checks.tree import Tree
-from msaas.cli.verbs import VERBS
+from msaas.cli.commands import COMMANDS
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 SPAN = re.compile(r"`([^`\n]+)`")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 REMOVED = re.compile(r"^[-*] `[^`]+` \(removed\)$", re.MULTILINE)  # as records list what is gone
-VERB = re.compile(r"\./msaas[ \t]+([a-z][\w-]*)")
+COMMAND = re.compile(r"\./msaas[ \t]+([a-z][\w-]*)")
 PATH = re.compile(r"(?:\./)?[\w.-]+(?:/[\w.*-]+)*/?")
-OF_EVERY_UNIT = ("src", "tests")
+UNIT_FOLDERS = ("src", "tests")
 
 
 def find_problems(tree: Tree) -> Iterator[str]:
     for name in tree.select(".md"):
         text = tree.text(name)
         yield from (
-            f"{name}: there is no verb `./msaas {verb}`"
-            for verb in VERB.findall(text)
-            if verb not in VERBS
+            f"{name}: there is no command `./msaas {verb}`"
+            for verb in COMMAND.findall(text)
+            if verb not in COMMANDS
         )
         prose = REMOVED.sub("", FENCE.sub("", text))
         yield from (
@@ -42,7 +42,7 @@ def find_problems(tree: Tree) -> Iterator[str]:
 def is_path(tree: Tree, span: str) -> bool:
     """Tell a path by its first folder, which is one of the repository's own or of every unit's."""
     first, slash, _ = span.removeprefix("./").partition("/")
-    known = first in {*OF_EVERY_UNIT, "services", "frontend"} or first in tree.folders
+    known = first in {*UNIT_FOLDERS, "services", "frontend"} or first in tree.folders
     return bool(slash) and known and bool(PATH.fullmatch(span.partition("::")[0]))
 
 
@@ -50,12 +50,12 @@ def exists(tree: Tree, document: str, path: str) -> bool:
     """Look for a path from the document's folder, from the root, or in some unit."""
     here = PurePosixPath(document).parent
     places = [here / path, PurePosixPath(path)]
-    if path.startswith(OF_EVERY_UNIT):
+    if path.startswith(UNIT_FOLDERS):
         places.append(PurePosixPath("*") / path)
-    return any(matches(tree, normal(place)) for place in places)
+    return any(matches(tree, normalise(place)) for place in places)
 
 
-def normal(path: PurePosixPath) -> str:
+def normalise(path: PurePosixPath) -> str:
     parts: list[str] = []
     for part in path.parts:
         if part == ".." and parts:

@@ -20,13 +20,13 @@ from msaas.cli.checks import (
     units,
 )
 from msaas.cli.checks.tree import Tree
-from msaas.cli.house import ROOT, module, program
-from msaas.cli.verbs import refuse
+from msaas.cli.workspace import ROOT, module_command, tool_path
+from msaas.cli.commands import report_unknown_name
 
-Check = Callable[[Tree], Iterable[str]]
+RepositoryCheck = Callable[[Tree], Iterable[str]]
 
 
-def tool(*words: str) -> Check:
+def tool_check(*words: str) -> RepositoryCheck:
     """Make a check of a program that complains on its output and ends with a code."""
 
     def run_tool(tree: Tree) -> Iterable[str]:
@@ -37,16 +37,16 @@ def tool(*words: str) -> Check:
 
 
 # The slowest come first, so that the others fill the time they take.
-CHECKS: Mapping[str, Check] = {
-    "types": tool(program("basedpyright")),
-    "walls": tool(program("lint-imports"), "--no-cache"),
+CHECKS: Mapping[str, RepositoryCheck] = {
+    "types": tool_check(tool_path("basedpyright")),
+    "walls": tool_check(tool_path("lint-imports"), "--no-cache"),
     "dead-code": dead_code.find_problems,
-    "contracts": tool(*module("msaas.contracts.generate"), "--check"),
-    "asyncapi": tool(*module("msaas.cli.asyncapi"), "--check"),
-    "schema": tool(*module("msaas.cli.schema"), "--check"),
+    "contracts": tool_check(*module_command("msaas.contracts.generate"), "--check"),
+    "asyncapi": tool_check(*module_command("msaas.cli.asyncapi"), "--check"),
+    "schema": tool_check(*module_command("msaas.cli.schema"), "--check"),
     "dependencies": dependencies.find_problems,
-    "lint": tool(program("ruff"), "check", "--output-format=concise"),
-    "format": tool(program("ruff"), "format", "--check"),
+    "lint": tool_check(tool_path("ruff"), "check", "--output-format=concise"),
+    "format": tool_check(tool_path("ruff"), "format", "--check"),
     "modules": modules.find_problems,
     "metrics": metrics.find_problems,
     "units": units.find_problems,
@@ -59,40 +59,40 @@ CHECKS: Mapping[str, Check] = {
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CheckResult:
     name: str
     problems: list[str]
     seconds: float
 
     def __str__(self) -> str:
-        verdict = "FAILED" if self.problems else "ok"
-        return f"{verdict:<7} {self.name:<13} {self.seconds:5.1f} s"
+        status = "FAILED" if self.problems else "ok"
+        return f"{status:<7} {self.name:<13} {self.seconds:5.1f} s"
 
 
 def run(argv: list[str]) -> int:
     for name in argv:
         if name not in CHECKS:
-            return refuse(name, CHECKS, "check")
+            return report_unknown_name(name, CHECKS, "check")
     return run_checks({name: CHECKS[name] for name in argv or CHECKS}, Tree(ROOT))
 
 
-def run_checks(checks: Mapping[str, Check], tree: Tree) -> int:
+def run_checks(checks: Mapping[str, RepositoryCheck], tree: Tree) -> int:
     started = time.monotonic()
-    failed: list[Outcome] = []
+    failed: list[CheckResult] = []
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        running = [pool.submit(look, name, check, tree) for name, check in checks.items()]
+        running = [pool.submit(run_check, name, check, tree) for name, check in checks.items()]
         for done in as_completed(running):
             outcome = done.result()
             print(outcome, flush=True)
             failed += [outcome] if outcome.problems else []
     for outcome in failed:
         print(f"\n--- {outcome.name}", *outcome.problems, sep="\n")
-    print(f"\n{len(checks) - len(failed)} of {len(checks)} checks hold", end="")
+    print(f"\n{len(checks) - len(failed)} of {len(checks)} checks passed", end="")
     print(f" ({time.monotonic() - started:.0f} s)")
     return 1 if failed else 0
 
 
-def look(name: str, check: Check, tree: Tree) -> Outcome:
+def run_check(name: str, check: RepositoryCheck, tree: Tree) -> CheckResult:
     started = time.monotonic()
     problems = list(check(tree))
-    return Outcome(name, problems, time.monotonic() - started)
+    return CheckResult(name, problems, time.monotonic() - started)

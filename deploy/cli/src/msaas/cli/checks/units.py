@@ -27,15 +27,15 @@ def find_problems(tree: Tree) -> Iterator[str]:
 def find_problems_of(tree: Tree, folder: Path) -> Iterator[str]:
     unit = folder.relative_to(tree.root).as_posix()
     package = folder.name.replace("-", "_")
-    face = f"{unit}/src/msaas/{package}/__init__.py"
-    for needed in (f"{unit}/README.md", face, face.replace("__init__.py", "py.typed")):
+    public_module = f"{unit}/src/msaas/{package}/__init__.py"
+    for needed in (f"{unit}/README.md", public_module, public_module.replace("__init__.py", "py.typed")):
         if needed not in tree.files:
             yield f"{needed}: missing"
     name = read_toml(folder / "pyproject.toml")["project"]["name"]
     if name != f"msaas-{folder.name}":
         yield f"{unit}: is named {name}, not msaas-{folder.name}"
-    if face in tree.files and not states_its_face(tree.text(face)):
-        yield f"{face}: does not state its public face (__all__)"
+    if public_module in tree.files and not declares_public_api(tree.text(public_module)):
+        yield f"{public_module}: does not define __all__"
     yield from find_problems_of_tests(tree, unit)
 
 
@@ -46,10 +46,10 @@ def find_problems_of_tests(tree: Tree, unit: str) -> Iterator[str]:
     for name in tests:
         kind = name.removeprefix(f"{unit}/tests/").split("/")[0]
         if "/test_" in name and kind not in TEST_KINDS:
-            yield f"{name}: a test stands in one of {', '.join(sorted(TEST_KINDS))}"
+            yield f"{name}: tests belong in one of {', '.join(sorted(TEST_KINDS))}"
 
 
-def states_its_face(text: str) -> bool:
+def declares_public_api(text: str) -> bool:
     return any(
         isinstance(statement, ast.Assign)
         and any(isinstance(name, ast.Name) and name.id == "__all__" for name in statement.targets)

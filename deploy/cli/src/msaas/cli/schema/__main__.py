@@ -7,10 +7,10 @@ from pathlib import Path
 
 import asyncpg
 
-from msaas.cli.house import ROOT
+from msaas.cli.workspace import ROOT
 from msaas.cli.schema.authorization import render_authorization
 from msaas.cli.schema.data_model import render_data_model
-from msaas.cli.schema.owners import OWNERS, migrate
+from msaas.cli.schema.owners import SCHEMA_OWNERS, migrate
 from msaas.testing.databases import fresh_database
 from msaas.testing.shared_servers import SharedServers, read_given_urls
 
@@ -21,12 +21,12 @@ async def render(server: str) -> dict[Path, str]:
         await asyncio.to_thread(migrate, url)
         connection = await asyncpg.connect(url)
         try:
-            authorization = await render_authorization(connection, OWNERS)
+            authorization = await render_authorization(connection, SCHEMA_OWNERS)
         finally:
             await connection.close()
     docs = ROOT / "docs"
     return {
-        docs / "data-model.md": render_data_model(OWNERS),
+        docs / "data-model.md": render_data_model(SCHEMA_OWNERS),
         docs / "authorization-contract.md": authorization,
     }
 
@@ -41,7 +41,7 @@ def list_drift(files: dict[Path, str]) -> list[Path]:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m msaas.cli.schema", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing, name what drifted")
+    parser.add_argument("--check", action="store_true", help="write nothing, report drift")
     chosen = parser.parse_args(arguments)
     servers = SharedServers(read_given_urls())
     try:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import asyncpg
 
-from msaas.cli.schema.owners import API, OWNERS, Owner
+from msaas.cli.schema.owners import API_SCHEMA, SCHEMA_OWNERS, SchemaOwner
 
 _READERS = ("anon", "authenticated", "svc_gateway_read")
 
@@ -55,10 +55,10 @@ ORDER BY 1
 
 
 async def find_problems(
-    connection: asyncpg.Connection, owners: Iterable[Owner] = OWNERS
+    connection: asyncpg.Connection, owners: Iterable[SchemaOwner] = SCHEMA_OWNERS
 ) -> list[str]:
     owners = tuple(owners)
-    schemas = [API, *(owner.schema for owner in owners)]
+    schemas = [API_SCHEMA, *(owner.schema for owner in owners)]
     problems: list[str] = []
     for query, arguments in ((_RELATIONS, [schemas]), (_FUNCTIONS, [schemas]), (_ROLES, [])):
         problems += [row[0] for row in await connection.fetch(query, *arguments)]
@@ -66,7 +66,7 @@ async def find_problems(
 
 
 async def _find_exposed_secrets(
-    connection: asyncpg.Connection, owners: Iterable[Owner]
+    connection: asyncpg.Connection, owners: Iterable[SchemaOwner]
 ) -> list[str]:
     return [
         f"{table.fullname}.{column.name}: is a secret that {role} may read"

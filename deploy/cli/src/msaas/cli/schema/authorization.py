@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import asyncpg
 
 from msaas.cli.schema.callers import render_callers
-from msaas.cli.schema.owners import API, Owner
+from msaas.cli.schema.owners import API_SCHEMA, SchemaOwner
 
 _ROLES = r"""
 SELECT rolname AS name, rolcanlogin AS login, rolinherit AS inherits, rolbypassrls AS bypasses,
@@ -51,7 +51,7 @@ WHERE schemaname = ANY ($1)
 ORDER BY 1, 2, 3
 """
 
-_HEAD = """# Authorization contract
+_HEADER = """# Authorization contract
 
 Generated from the code and the catalogue of a migrated database by `python -m msaas.cli.schema`; a
 test compares. What is not listed is refused. Every table has row-level security enabled and forced,
@@ -65,8 +65,8 @@ rights. Objects belong to `msaas_owner`, which no service logs in as.
 """
 
 
-async def render_authorization(connection: asyncpg.Connection, owners: Iterable[Owner]) -> str:
-    schemas = [API, *(owner.schema for owner in owners)]
+async def render_authorization(connection: asyncpg.Connection, owners: Iterable[SchemaOwner]) -> str:
+    schemas = [API_SCHEMA, *(owner.schema for owner in owners)]
     roles = [_describe_role(row) for row in await connection.fetch(_ROLES)]
     policies: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for row in await connection.fetch(_POLICIES, schemas):
@@ -77,7 +77,7 @@ async def render_authorization(connection: asyncpg.Connection, owners: Iterable[
         of_object = granted.setdefault(row["object"], defaultdict(list))
         of_object[row["role"]].append(row["privilege"] + columns)
     lines = [line for name in granted for line in _describe(name, granted[name], policies)]
-    return _HEAD + "\n".join([*roles, render_callers(), *lines]) + "\n"
+    return _HEADER + "\n".join([*roles, render_callers(), *lines]) + "\n"
 
 
 def _describe(

@@ -9,9 +9,9 @@ from fastapi.routing import APIRoute
 from msaas.contracts import TOPICS
 from msaas.gateway.bootstrap import ROUTERS
 
-_KEEPER = "`svc_gateway`: the user's own row in `identity.users`"
+_USER_ROW = "`svc_gateway`: the user's own row in `identity.users`"
 # What an endpoint asks of the state that the composition root made; a new name needs its line here.
-REACHES: Mapping[str, str | None] = {
+DATABASE_ACCESS: Mapping[str, str | None] = {
     "job_views": "`svc_gateway_read` as `authenticated` with the user's claims: `api_v1`",
     "show_files": "`svc_gateway_read` as above; the artifact store, which is no database",
     "read_summary": "`svc_gateway_read` as `authenticated` with the user's claims: `api_v1`",
@@ -25,7 +25,7 @@ REACHES: Mapping[str, str | None] = {
     "features": None,  # memory
     "switch_flags": "`svc_gateway`: `identity.flags`",
     "auditor": "`svc_gateway`: `identity.audit_outbox`",
-    "measure_topics": None,  # the wire's numbers
+    "measure_topics": None,  # numbers of the broker
     "read_circuits": None,  # memory
     "read_holds": "`svc_gateway_read` as `authenticated` with the user's claims: `api_v1`",
 }
@@ -38,7 +38,7 @@ LOGINS: Mapping[str, str] = {
     "privacy": "arrives with privacy",
 }
 
-_HEAD = """
+_HEADER = """
 ## Endpoints
 
 Every endpoint asks for a user's token first; without one it reaches nothing.
@@ -56,7 +56,7 @@ _CONSUMERS = """
 
 def render_callers() -> str:
     endpoints = [
-        f"| `{method} {route.path}` | {'; '.join(_reached(route))} |"
+        f"| `{method} {route.path}` | {'; '.join(_describe_access(route))} |"
         for route in _routes()
         for method in sorted(route.methods or ())
     ]
@@ -65,7 +65,7 @@ def render_callers() -> str:
         for topic in TOPICS.values()
         for consumer in topic.consumers
     ]
-    return _HEAD + "\n".join(endpoints) + "\n" + _CONSUMERS + "\n".join(consumers)
+    return _HEADER + "\n".join(endpoints) + "\n" + _CONSUMERS + "\n".join(consumers)
 
 
 def _routes() -> Iterator[APIRoute]:
@@ -73,16 +73,16 @@ def _routes() -> Iterator[APIRoute]:
         yield from (route for route in router.routes if isinstance(route, APIRoute))
 
 
-def _reached(route: APIRoute) -> Iterable[str]:
-    yield _KEEPER
-    for name in sorted(_asked_of_state(route.dependant)):
-        if said := REACHES[name]:
+def _describe_access(route: APIRoute) -> Iterable[str]:
+    yield _USER_ROW
+    for name in sorted(_find_state_names(route.dependant)):
+        if said := DATABASE_ACCESS[name]:
             yield said
 
 
-def _asked_of_state(dependant: Dependant) -> Iterator[str]:
+def _find_state_names(dependant: Dependant) -> Iterator[str]:
     """Find the names that `from_state` was given, through all that an endpoint depends on."""
     for one in dependant.dependencies:
         if one.call is not None and getattr(one.call, "__module__", "") == "msaas.web.app":
             yield inspect.getclosurevars(one.call).nonlocals["name"]
-        yield from _asked_of_state(one)
+        yield from _find_state_names(one)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from sqlalchemy import Column, Table
 from sqlalchemy.dialects import postgresql
 
-from msaas.cli.schema.owners import Owner
+from msaas.cli.schema.owners import SchemaOwner
 
 CLASSES = {
     "public": "tells nothing about anybody; anyone may see it",
@@ -15,7 +15,7 @@ CLASSES = {
     "secret": "never granted to a reader, never logged: hashes, fences, fingerprints",
 }
 _DIALECT = postgresql.dialect()
-_HEAD = """# Data model
+_HEADER = """# Data model
 
 Generated from the models of the services by `python -m msaas.cli.schema`; a test compares. A class
 marked «root» is an aggregate: it has its own `version` and is changed as a whole.
@@ -25,16 +25,16 @@ marked «root» is an aggregate: it has its own `version` and is changed as a wh
 """
 
 
-class Unclassified(ValueError):
+class UnclassifiedColumn(ValueError):
     """A column whose model does not say what class of data it holds."""
 
 
-def render_data_model(owners: Iterable[Owner]) -> str:
+def render_data_model(owners: Iterable[SchemaOwner]) -> str:
     classes = "".join(f"| {name} | {meaning} |\n" for name, meaning in CLASSES.items())
-    return _HEAD + classes + "".join(_render_owner(owner) for owner in owners)
+    return _HEADER + classes + "".join(_render_owner(owner) for owner in owners)
 
 
-def _render_owner(owner: Owner) -> str:
+def _render_owner(owner: SchemaOwner) -> str:
     tables = sorted(owner.metadata.tables.values(), key=lambda table: table.name)
     diagram = [line for table in tables for line in _draw(table)]
     parts = [f"\n## {owner.schema} ({owner.service})", *_fence("classDiagram", diagram)]
@@ -71,7 +71,7 @@ def _draw_states(table: Table) -> Iterator[str]:
 def _describe(column: Column[object]) -> str:
     data_class = column.info.get("class")
     if data_class not in CLASSES:
-        raise Unclassified(f"{column.table.fullname}.{column.name} has no class of data")
+        raise UnclassifiedColumn(f"{column.table.fullname}.{column.name} has no class of data")
     null = "null" if column.nullable else ""
     return f"| {column.name} | {_type(column)} | {null} | {data_class} |"
 

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 
 from sqlalchemy import MetaData
 
-from msaas.cli.house import ROOT
+from msaas.cli.workspace import ROOT
 from msaas.gateway.adapters.postgres.tables import metadata as identity
 from msaas.jobs.adapters.postgres.tables import metadata as jobs
-from msaas.postgres import Migrations, PostgresSetting
+from msaas.postgres import Migrations, PostgresConfig
 
-API = "api_v1"
+API_SCHEMA = "api_v1"
 """The schema of views to which every owner publishes what users may read."""
 
 
 @dataclass(frozen=True)
-class Owner:
+class SchemaOwner:
     service: str
     metadata: MetaData
 
@@ -25,14 +25,14 @@ class Owner:
 
     def migrations(self, dsn: str) -> Migrations:
         scripts = ROOT / "services" / self.service / "migrations"
-        return Migrations(self.schema, scripts, PostgresSetting(dsn))
+        return Migrations(self.schema, scripts, PostgresConfig(dsn))
 
 
 # Foreign keys point only at identity.users, hence the gateway first.
-OWNERS = (Owner("gateway", identity), Owner("jobs", jobs))
+SCHEMA_OWNERS = (SchemaOwner("gateway", identity), SchemaOwner("jobs", jobs))
 
 
-def migrate(dsn: str, owners: Iterable[Owner] = OWNERS) -> None:
+def migrate(dsn: str, owners: Iterable[SchemaOwner] = SCHEMA_OWNERS) -> None:
     """Bring every chain to its head. Blocking, as `Migrations` is."""
     for owner in owners:
         owner.migrations(dsn).upgrade()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from msaas.contracts import Plan
 from msaas.kernel import MsaasError
-from msaas.settings import load
+from msaas.settings import load_settings
 
 ROLES = ("user", "operator")
 
@@ -51,25 +51,25 @@ def _serve(_options: argparse.Namespace) -> None:
     from msaas.identity.settings import Settings
     from msaas.web import run
 
-    run(serve(load(Settings, os.environ)))
+    run(serve(load_settings(Settings, os.environ)))
 
 
 def _rotate(options: argparse.Namespace) -> None:
-    from msaas.identity.bootstrap import log_beside, rotate_keys
+    from msaas.identity.bootstrap import configure_command_logging, rotate_keys
     from msaas.identity.settings import Settings
 
-    settings = load(Settings, os.environ)
-    log_beside(settings)
+    settings = load_settings(Settings, os.environ)
+    configure_command_logging(settings)
     keys = asyncio.run(rotate_keys(settings, at_once=options.at_once))
     print("\n".join(f"{key.use:9} {key.kid}" for key in keys))
 
 
 def _seed(options: argparse.Namespace) -> None:
-    from msaas.identity.bootstrap import log_beside, seed_user
+    from msaas.identity.bootstrap import configure_command_logging, seed_user
     from msaas.identity.settings import Settings
 
-    settings = load(Settings, os.environ)
-    log_beside(settings)
+    settings = load_settings(Settings, os.environ)
+    configure_command_logging(settings)
     plan = Plan(options.plan) if options.plan else None
     seeding = seed_user(
         settings, options.email, _read_password(options), plan=plan, role=options.role

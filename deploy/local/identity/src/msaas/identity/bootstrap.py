@@ -13,11 +13,11 @@ from msaas.contracts import Plan
 from msaas.identity.adapters.argon2_passwords import Argon2Passwords
 from msaas.identity.adapters.es256_tokens import Es256Tokens, new_signing_key
 from msaas.identity.adapters.postgres.accounts import PostgresAccounts
-from msaas.identity.adapters.postgres.keys import PostgresKeys
+from msaas.identity.adapters.postgres.signing_keys import PostgresSigningKeys
 from msaas.identity.adapters.postgres.schema import ensure_schema
 from msaas.identity.adapters.postgres.sessions import PostgresSessions
 from msaas.identity.application.authenticate import Authenticate
-from msaas.identity.application.grants import Grants
+from msaas.identity.application.grants import SessionGrants
 from msaas.identity.application.ports import Passwords
 from msaas.identity.application.refresh_session import RefreshSession
 from msaas.identity.application.rotate_keys import RotateKeys
@@ -28,13 +28,13 @@ from msaas.identity.application.sign_up import SignUp
 from msaas.identity.application.update_user import UpdateUser
 from msaas.identity.domain.signing_keys import SigningKey
 from msaas.identity.domain.users import User
-from msaas.identity.entrypoints.http.errors import VERSION_HEADER, speak_supabase
-from msaas.identity.entrypoints.http.gates import Desk
-from msaas.identity.entrypoints.http.routes import open_router, router
+from msaas.identity.entrypoints.http.errors import VERSION_HEADER, install_error_handlers
+from msaas.identity.entrypoints.http.dependencies import IdentityService
+from msaas.identity.entrypoints.http.routes import public_router, router
 from msaas.identity.entrypoints.http.throttle import Throttle
 from msaas.identity.settings import Settings
 from msaas.kernel import Clock, SystemClock
-from msaas.postgres import Database, PostgresSetting
+from msaas.postgres import Database, PostgresConfig
 from msaas.telemetry import (
     Metrics,
     configure_logging,
@@ -48,13 +48,13 @@ from msaas.web import serve as serve_http
 SERVICE = "identity"
 
 
-def build_desk(
+def build_service(
     settings: Settings, database: Database, passwords: Passwords, metrics: Metrics, clock: Clock
-) -> Desk:
+) -> IdentityService:
     accounts, sessions = PostgresAccounts(database), PostgresSessions(database)
-    tokens = Es256Tokens(PostgresKeys(database), settings.issuer, clock)
-    grants = Grants(sessions, tokens, settings.issuer, clock)
-    return Desk(
+    tokens = Es256Tokens(PostgresSigningKeys(database), settings.issuer, clock)
+    grants = SessionGrants(sessions, tokens, settings.issuer, clock)
+    return IdentityService(
         anon_key=settings.anon_key.get_secret_value().encode(),
         throttle=Throttle(settings.sign_ins_per_minute, clock),
         metrics=metrics,
@@ -72,14 +72,14 @@ def build_app(settings: Settings, database: Database, metrics: Metrics, clock: C
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[Mapping[str, Any]]:
         passwords = Argon2Passwords()
-        await prepare(database, clock)
-        yield {"desk": build_desk(settings, database, passwords, metrics, clock)}
+        await prepare_database(database, clock)
+        yield {"identity_service": build_service(settings, database, passwords, metrics, clock)}
         passwords.close()
 
     app = create_app(
-        title=SERVICE, metrics=metrics, routers=[open_router, router], lifespan=lifespan
+        title=SERVICE, metrics=metrics, routers=[public_router, router], lifespan=lifespan
     )
-    speak_supabase(app)
+    install_error_handlers(app)
     # Any page may ask: what counts is the token, and no cookie is read.
     return CORSMiddleware(
         app,
@@ -90,9 +90,9 @@ def build_app(settings: Settings, database: Database, metrics: Metrics, clock: C
     )
 
 
-async def prepare(database: Database, clock: Clock) -> None:
+async def prepare_database(database: Database, clock: Clock) -> None:
     await ensure_schema(database)
-    await RotateKeys(PostgresKeys(database), new_signing_key, clock).ensure()
+    await RotateKeys(PostgresSigningKeys(database), new_signing_key, clock).ensure_keys()
 
 
 async def serve(settings: Settings) -> None:
@@ -120,32 +120,32 @@ async def serve(settings: Settings) -> None:
         shutdown_tracing()
 
 
-def log_beside(settings: Settings) -> None:
+def configure_command_logging(settings: Settings) -> None:
     """For a command: what it prints is for whoever typed it, its log goes elsewhere."""
     environment = str(settings.environment)
     configure_logging(SERVICE, environment, level=settings.log_level, stream=sys.stderr.buffer)
 
 
 async def rotate_keys(settings: Settings, *, at_once: bool) -> list[SigningKey]:
-    async with _prepared(settings) as database:
-        act = RotateKeys(PostgresKeys(database), new_signing_key, SystemClock())
-        return list(await act.rotate(at_once=at_once))
+    async with _open_prepared_database(settings) as database:
+        use_case = RotateKeys(PostgresSigningKeys(database), new_signing_key, SystemClock())
+        return list(await use_case.rotate(at_once=at_once))
 
 
 async def seed_user(
     settings: Settings, email: str, password: str, *, plan: Plan | None, role: str | None
 ) -> User:
-    async with _prepared(settings) as database:
-        act = SeedUser(PostgresAccounts(database), Argon2Passwords(), SystemClock())
-        return await act(email, password, plan=plan, role=role)
+    async with _open_prepared_database(settings) as database:
+        use_case = SeedUser(PostgresAccounts(database), Argon2Passwords(), SystemClock())
+        return await use_case(email, password, plan=plan, role=role)
 
 
 def open_database(settings: Settings, metrics: Metrics) -> Database:
-    return Database(PostgresSetting(settings.database_url.get_secret_value()), metrics)
+    return Database(PostgresConfig(settings.database_url.get_secret_value()), metrics)
 
 
 @asynccontextmanager
-async def _prepared(settings: Settings) -> AsyncGenerator[Database]:
+async def _open_prepared_database(settings: Settings) -> AsyncGenerator[Database]:
     async with open_database(settings, Metrics(SERVICE, str(settings.environment))) as database:
-        await prepare(database, SystemClock())
+        await prepare_database(database, SystemClock())
         yield database

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import uvicorn
 
-from msaas.artifacts import FolderDoor, LinkSigner
+from msaas.artifacts import FileServer, LinkSigner
 from msaas.local.servers.ports import LOOPBACK
 
 
@@ -22,10 +22,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyError as missing:
         parser.exit(2, f"{missing.args[0]} is missing\n")
     chosen.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    door = FolderDoor(chosen.folder, LinkSigner(key, url))
+    file_server = FileServer(chosen.folder, LinkSigner(key, url))
     # Its access log would hold the links, and whoever has one may use it.
     uvicorn.run(
-        door,
+        file_server,
         host=chosen.host,
         port=chosen.port,
         lifespan="off",

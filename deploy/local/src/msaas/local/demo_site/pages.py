@@ -82,7 +82,7 @@ def article() -> str:
     )
 
 
-def listing(page: int) -> str:
+def list_page(page: int) -> str:
     first = (page - 1) * PER_PAGE
     pages = " ".join(
         f'<a href="/list?page={number}"{_current(number == page)}>{number}</a>'
@@ -95,7 +95,7 @@ def listing(page: int) -> str:
     )
 
 
-def late() -> str:
+def late_content() -> str:
     return _page(
         "The late post",
         '<p id="early">The post is on its way.</p><script src="/assets/late.js"></script>',
@@ -119,7 +119,7 @@ def form() -> str:
     )
 
 
-def thanks(fields: Mapping[str, str]) -> str:
+def form_received(fields: Mapping[str, str]) -> str:
     rows = "".join(
         f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
         for name, value in fields.items()
@@ -127,7 +127,7 @@ def thanks(fields: Mapping[str, str]) -> str:
     return _page("Thank you", f'<p>Your report is noted.</p><table id="report">{rows}</table>')
 
 
-def missing() -> str:
+def not_found() -> str:
     return _page("No such page", '<p id="missing">The almanac has no page of that name.</p>')
 
 

@@ -11,30 +11,30 @@ from typing import ClassVar, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from msaas.local.demo_site import pages
-from msaas.local.sites import Site
+from msaas.local.sites import LocalSite
 
 _ASSETS: Final = Path(__file__).with_name("assets")
 _TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _HTML: Final = "text/html; charset=utf-8"
-_LONGEST_MS: Final = 60_000
-_LARGEST_FORM: Final = 16 * 1024
+_MAX_DELAY_MS: Final = 60_000
+_MAX_FORM_BYTES: Final = 16 * 1024
 _PAGES: Final[dict[str, Callable[[], str]]] = {
     "/": pages.home,
     "/article": pages.article,
-    "/late": pages.late,
+    "/late": pages.late_content,
     "/form": pages.form,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PageResponse:
     body: bytes
-    kind: str = _HTML
+    content_type: str = _HTML
     status: HTTPStatus = HTTPStatus.OK
     headers: dict[str, str] = field(default_factory=dict[str, str])
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _DemoSiteHandler(BaseHTTPRequestHandler):
     protocol_version: ClassVar[str] = "HTTP/1.1"  # pyright: ignore[reportIncompatibleVariableOverride]
     # Head and body leave together, and at once.
     wbufsize = -1
@@ -43,56 +43,56 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
-        self._send(answer(parts.path, dict(parse_qsl(parts.query))))
+        self._send(respond(parts.path, dict(parse_qsl(parts.query))))
 
     def do_POST(self) -> None:
-        length = min(int(self.headers.get("content-length") or 0), _LARGEST_FORM)
+        length = min(int(self.headers.get("content-length") or 0), _MAX_FORM_BYTES)
         fields = dict(parse_qsl(self.rfile.read(length).decode(errors="replace")))
         if urlsplit(self.path).path == "/form":
-            self._send(_html(pages.thanks(fields)))
+            self._send(_html(pages.form_received(fields)))
         else:
-            self._send(_html(pages.missing(), HTTPStatus.NOT_FOUND))
+            self._send(_html(pages.not_found(), HTTPStatus.NOT_FOUND))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base's name
         """Say nothing: the terminal belongs to the launcher."""
 
-    def _send(self, given: Answer) -> None:
+    def _send(self, given: PageResponse) -> None:
         self.send_response(given.status)
-        headers = {"content-type": given.kind, "content-length": str(len(given.body))}
+        headers = {"content-type": given.content_type, "content-length": str(len(given.body))}
         for name, value in (headers | given.headers).items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(given.body)
 
 
-class DemoSite(Site):
-    handler = _Handler
+class DemoSite(LocalSite):
+    handler = _DemoSiteHandler
 
 
-def answer(path: str, query: dict[str, str]) -> Answer:
+def respond(path: str, query: dict[str, str]) -> PageResponse:
     if path in _PAGES:
         return _html(_PAGES[path]())
     if path == "/list":
-        return _html(pages.listing(_number(query.get("page"), 1, pages.LAST_PAGE)))
+        return _html(pages.list_page(_number(query.get("page"), 1, pages.LAST_PAGE)))
     if path == "/slow":
-        ms = _number(query.get("ms"), 1_000, _LONGEST_MS)
+        ms = _number(query.get("ms"), 1_000, _MAX_DELAY_MS)
         time.sleep(ms / 1000)
         return _html(pages.slow(ms))
     if path == "/redirect":
-        return Answer(b"", status=HTTPStatus.FOUND, headers={"location": "/article"})
-    return _asset(path) or _html(pages.missing(), HTTPStatus.NOT_FOUND)
+        return PageResponse(b"", status=HTTPStatus.FOUND, headers={"location": "/article"})
+    return _asset(path) or _html(pages.not_found(), HTTPStatus.NOT_FOUND)
 
 
-def _asset(path: str) -> Answer | None:
+def _asset(path: str) -> PageResponse | None:
     name = path.removeprefix("/assets/")
     file = _ASSETS / name
     if path == name or not re.fullmatch(r"[a-z]+\.(?:css|js|svg)", name) or not file.is_file():
         return None
-    return Answer(file.read_bytes(), _TYPES[file.suffix], headers={"cache-control": "max-age=3600"})
+    return PageResponse(file.read_bytes(), _TYPES[file.suffix], headers={"cache-control": "max-age=3600"})
 
 
-def _html(text: str, status: HTTPStatus = HTTPStatus.OK) -> Answer:
-    return Answer(text.encode(), status=status)
+def _html(text: str, status: HTTPStatus = HTTPStatus.OK) -> PageResponse:
+    return PageResponse(text.encode(), status=status)
 
 
 def _number(text: str | None, default: int, most: int) -> int:

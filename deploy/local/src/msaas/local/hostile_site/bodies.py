@@ -8,77 +8,77 @@ from typing import Final
 
 HTML: Final = "text/html; charset=utf-8"
 _MEGABYTE: Final = 1024 * 1024
-_PATIENCE: Final = 120
+_MAX_SECONDS: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HostileResponse:
     """A body in pieces; it ends when the visitor hangs up, if not before."""
 
     body: Iterator[bytes]
-    kind: str = HTML
+    content_type: str = HTML
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-def whole(text: str | bytes, kind: str = HTML, status: int = 200, **headers: str) -> Answer:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
+def complete_response(text: str | bytes, content_type: str = HTML, status: int = 200, **headers: str) -> HostileResponse:
+    headers_by_name = {name.replace("_", "-"): value for name, value in headers.items()}
     body = text.encode() if isinstance(text, str) else text
-    return Answer(iter((body,)), kind, status, named | {"content-length": str(len(body))})
+    return HostileResponse(iter((body,)), content_type, status, headers_by_name | {"content-length": str(len(body))})
 
 
-def drip() -> Iterator[bytes]:
+def slow_body() -> Iterator[bytes]:
     """Send a byte now and then, so that no read ever takes too long."""
-    for _ in range(_PATIENCE * 5):
+    for _ in range(_MAX_SECONDS * 5):
         time.sleep(0.2)
         yield b" "
 
 
-def silence() -> Iterator[bytes]:
-    time.sleep(_PATIENCE)
+def silent_body() -> Iterator[bytes]:
+    time.sleep(_MAX_SECONDS)
     yield b""
 
 
-def endless() -> Iterator[bytes]:
+def endless_body() -> Iterator[bytes]:
     yield b"<pre>"
     while True:
         yield b"no end in sight\n" * 4096
 
 
-def huge() -> Iterator[bytes]:
+def huge_body() -> Iterator[bytes]:
     """Send a hundred megabytes of elements."""
     for _ in range(100):
         yield b"<p>x</p>" * (_MEGABYTE // 8)
 
 
-def bomb() -> Iterator[bytes]:
+def compression_bomb() -> Iterator[bytes]:
     """Compress ten gigabytes to a few megabytes: one block, which stands for itself, many times."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
-    yield packer.compress(b"<body>") + packer.flush(zlib.Z_FULL_FLUSH)
-    block = packer.compress(b"<p>x</p>" * (_MEGABYTE // 8)) + packer.flush(zlib.Z_FULL_FLUSH)
+    compressor = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+    yield compressor.compress(b"<body>") + compressor.flush(zlib.Z_FULL_FLUSH)
+    block = compressor.compress(b"<p>x</p>" * (_MEGABYTE // 8)) + compressor.flush(zlib.Z_FULL_FLUSH)
     for _ in range(10_000):
         yield block
 
 
-BODIES: Final[Mapping[str, Callable[[], Answer]]] = {
-    "/drip": lambda: Answer(drip()),
-    "/silent": lambda: Answer(silence()),
-    "/endless": lambda: Answer(endless()),
-    "/endless-file": lambda: Answer(endless(), "application/octet-stream"),
-    "/huge": lambda: Answer(huge()),
-    "/bomb": lambda: Answer(bomb(), headers={"content-encoding": "gzip"}),
-    "/download": lambda: whole(
+BODIES: Final[Mapping[str, Callable[[], HostileResponse]]] = {
+    "/drip": lambda: HostileResponse(slow_body()),
+    "/silent": lambda: HostileResponse(silent_body()),
+    "/endless": lambda: HostileResponse(endless_body()),
+    "/endless-file": lambda: HostileResponse(endless_body(), "application/octet-stream"),
+    "/huge": lambda: HostileResponse(huge_body()),
+    "/bomb": lambda: HostileResponse(compression_bomb(), headers={"content-encoding": "gzip"}),
+    "/download": lambda: complete_response(
         b"MZ", "application/x-msdownload", content_disposition='attachment; filename="a.exe"'
     ),
-    "/auth": lambda: whole("<p>who?</p>", status=401, www_authenticate='Basic realm="all"'),
-    "/image": lambda: whole(b"\x89PNG\r\n\x1a\n" + bytes(64), "image/png"),
-    "/pdf": lambda: whole(b"%PDF-1.7\n%%EOF", "application/pdf"),
-    "/json": lambda: whole('{"a": 1}', "application/json"),
-    "/nonsense-kind": lambda: whole("<p>x</p>", "no/such; kind=\u00e4"),
-    "/latin-as-utf8": lambda: whole("<p>caf\u00e9</p>".encode("latin-1")),
-    "/utf16-as-utf8": lambda: whole("<p>caf\u00e9</p>".encode("utf-16-le")),
-    "/no-such-charset": lambda: whole("<p>plain</p>", "text/html; charset=x-none"),
-    "/short": lambda: Answer(iter((b"<p>cut",)), headers={"content-length": "5000"}),
-    "/huge-head": lambda: whole("<p>x</p>", x_filler="x" * 400_000),
-    "/not-packed": lambda: whole("<p>x</p>", content_encoding="gzip"),
+    "/auth": lambda: complete_response("<p>who?</p>", status=401, www_authenticate='Basic realm="all"'),
+    "/image": lambda: complete_response(b"\x89PNG\r\n\x1a\n" + bytes(64), "image/png"),
+    "/pdf": lambda: complete_response(b"%PDF-1.7\n%%EOF", "application/pdf"),
+    "/json": lambda: complete_response('{"a": 1}', "application/json"),
+    "/nonsense-kind": lambda: complete_response("<p>x</p>", "no/such; kind=\u00e4"),
+    "/latin-as-utf8": lambda: complete_response("<p>caf\u00e9</p>".encode("latin-1")),
+    "/utf16-as-utf8": lambda: complete_response("<p>caf\u00e9</p>".encode("utf-16-le")),
+    "/no-such-charset": lambda: complete_response("<p>plain</p>", "text/html; charset=x-none"),
+    "/short": lambda: HostileResponse(iter((b"<p>cut",)), headers={"content-length": "5000"}),
+    "/huge-head": lambda: complete_response("<p>x</p>", x_filler="x" * 400_000),
+    "/not-packed": lambda: complete_response("<p>x</p>", content_encoding="gzip"),
 }

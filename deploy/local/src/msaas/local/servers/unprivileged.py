@@ -5,9 +5,9 @@ import pwd
 import stat
 from pathlib import Path
 
-from msaas.local.errors import FolderUnreachable, MissingPart
+from msaas.local.errors import FolderUnreachable, MissingProgram
 
-_CANDIDATES = ("postgres", "nobody")
+_CANDIDATE_USERS = ("postgres", "nobody")
 
 
 def find_server_user(data: Path | None = None) -> str | None:
@@ -17,10 +17,10 @@ def find_server_user(data: Path | None = None) -> str | None:
     if data and data.exists():
         return pwd.getpwuid(data.stat().st_uid).pw_name
     known = {entry.pw_name for entry in pwd.getpwall()}
-    for candidate in _CANDIDATES:
+    for candidate in _CANDIDATE_USERS:
         if candidate in known:
             return candidate
-    raise MissingPart("Postgres does not run as root and there is no user `postgres` or `nobody`.")
+    raise MissingProgram("Postgres does not run as root and there is no user `postgres` or `nobody`.")
 
 
 def can_reach(folder: Path, user: str) -> bool:

@@ -3,22 +3,22 @@
 from msaas.web.auth.authenticator import (
     Authenticator,
     Identity,
-    KeyGrant,
-    KeyHolders,
+    ApiKeyGrant,
+    ApiKeyStore,
     PrincipalStore,
     UserPrincipal,
     current_user,
 )
 from msaas.web.auth.claims import TokenClaims
-from msaas.web.auth.errors import KeysUnavailable, TokenExpired, Unauthenticated
+from msaas.web.auth.errors import JwksUnavailable, TokenExpired, Unauthenticated
 from msaas.web.auth.verifier import TokenVerifier
 
 __all__ = [
     "Authenticator",
     "Identity",
-    "KeyGrant",
-    "KeyHolders",
-    "KeysUnavailable",
+    "ApiKeyGrant",
+    "ApiKeyStore",
+    "JwksUnavailable",
     "PrincipalStore",
     "TokenClaims",
     "TokenExpired",

@@ -15,13 +15,13 @@ from msaas.web.auth.claims import TokenClaims
 from msaas.web.auth.errors import Unauthenticated
 from msaas.web.auth.verifier import TokenVerifier
 
-REMEMBERED_SECONDS: Final = 5.0
-MOST_REMEMBERED: Final = 10_000
-_CHECKED: Final = "checked_user"
+PRINCIPAL_TTL_SECONDS: Final = 5.0
+MAX_CACHED_ENTRIES: Final = 10_000
+_SCOPE_KEY: Final = "checked_user"
 
 
 @dataclass(frozen=True, slots=True)
-class KeyGrant:
+class ApiKeyGrant:
     """The API key that a request came with, what it may do, and how often if that is its own."""
 
     id: UUID
@@ -41,7 +41,7 @@ class UserPrincipal:
     plan: str
     stripe_customer_id: str | None
     role: str
-    key: KeyGrant | None = None
+    api_key: ApiKeyGrant | None = None
 
 
 class Identity(NamedTuple):
@@ -57,21 +57,21 @@ class PrincipalStore(Protocol):
         ...
 
 
-class KeyHolders(Protocol):
+class ApiKeyStore(Protocol):
     """Knows API keys, which come in the place of a token."""
 
-    def recognises(self, credential: str) -> bool:
+    def is_api_key(self, credential: str) -> bool:
         """Tell by its look alone whether it is meant as a key."""
         ...
 
-    async def get_holder(self, key: str) -> tuple[UserPrincipal, float]:
+    async def get_principal(self, key: str) -> tuple[UserPrincipal, float]:
         """Answer whose key it is and until when it may be relied on, or Unauthenticated."""
         ...
 
 
-class _Known(NamedTuple):
+class _CachedPrincipal(NamedTuple):
     principal: UserPrincipal
-    until: float
+    expires_at: float
 
 
 class Authenticator:
@@ -83,44 +83,44 @@ class Authenticator:
         store: PrincipalStore,
         *,
         clock: Clock | None = None,
-        keys: KeyHolders | None = None,
+        api_keys: ApiKeyStore | None = None,
     ) -> None:
         self._verifier = verifier
-        self._keys = keys
+        self._api_keys = api_keys
         self._store = store
         self._clock = clock or SystemClock()
-        self._known: OrderedDict[UUID, _Known] = OrderedDict()
+        self._principals: OrderedDict[UUID, _CachedPrincipal] = OrderedDict()
         self._invalidations = 0
 
     async def authenticate(self, authorization: str | None) -> Identity:
         credential = _bearer(authorization)
-        if self._keys is not None and self._keys.recognises(credential):
-            return Identity(*await self._keys.get_holder(credential))
+        if self._api_keys is not None and self._api_keys.is_api_key(credential):
+            return Identity(*await self._api_keys.get_principal(credential))
         claims = await self._verifier.verify(credential)
-        known = self._known.get(claims.subject)
-        if known is not None and self._clock.monotonic() < known.until:
-            return Identity(known.principal, claims.expires_at)
-        return Identity(await self._ask(claims), claims.expires_at)
+        cached = self._principals.get(claims.subject)
+        if cached is not None and self._clock.monotonic() < cached.expires_at:
+            return Identity(cached.principal, claims.expires_at)
+        return Identity(await self._load_principal(claims), claims.expires_at)
 
-    async def identify(self, scope: Scope) -> Identity:
+    async def authenticate_scope(self, scope: Scope) -> Identity:
         """Check a request's credential once, however many ask."""
-        if _CHECKED not in scope:
-            scope[_CHECKED] = await self._check(scope)
-        checked: Identity | Unauthenticated = scope[_CHECKED]
-        if isinstance(checked, Unauthenticated):
-            raise checked
-        return checked
+        if _SCOPE_KEY not in scope:
+            scope[_SCOPE_KEY] = await self._authenticate_scope(scope)
+        identity: Identity | Unauthenticated = scope[_SCOPE_KEY]
+        if isinstance(identity, Unauthenticated):
+            raise identity
+        return identity
 
-    def carries_key(self, authorization: str | None) -> bool:
+    def has_api_key(self, authorization: str | None) -> bool:
         _, _, credential = (authorization or "").partition(" ")
-        return self._keys is not None and self._keys.recognises(credential)
+        return self._api_keys is not None and self._api_keys.is_api_key(credential)
 
     def invalidate(self, user_id: UUID) -> None:
         """Ask the store again: the user's row has changed."""
-        self._known.pop(user_id, None)
+        self._principals.pop(user_id, None)
         self._invalidations += 1
 
-    async def _check(self, scope: Scope) -> Identity | Unauthenticated:
+    async def _authenticate_scope(self, scope: Scope) -> Identity | Unauthenticated:
         header = find_header(scope["headers"], b"authorization")
         try:
             identity = await self.authenticate(None if header is None else header.decode("latin-1"))
@@ -130,15 +130,15 @@ class Authenticator:
         scope.setdefault("state", {})["user_id"] = identity.user.id
         return identity
 
-    async def _ask(self, claims: TokenClaims) -> UserPrincipal:
+    async def _load_principal(self, claims: TokenClaims) -> UserPrincipal:
         before = self._invalidations
         principal = await self._store.get_principal(claims)
         if self._invalidations == before:  # else the row may have been read before it changed
-            until = self._clock.monotonic() + REMEMBERED_SECONDS
-            self._known[claims.subject] = _Known(principal, until)
-            self._known.move_to_end(claims.subject)
-            if len(self._known) > MOST_REMEMBERED:
-                self._known.popitem(last=False)
+            expires_at = self._clock.monotonic() + PRINCIPAL_TTL_SECONDS
+            self._principals[claims.subject] = _CachedPrincipal(principal, expires_at)
+            self._principals.move_to_end(claims.subject)
+            if len(self._principals) > MAX_CACHED_ENTRIES:
+                self._principals.popitem(last=False)
         return principal
 
 
@@ -150,7 +150,7 @@ class CurrentUser(SecurityBase):
 
     async def __call__(self, request: Request) -> UserPrincipal:
         authenticator: Authenticator = request.state.authenticator
-        return (await authenticator.identify(request.scope)).user
+        return (await authenticator.authenticate_scope(request.scope)).user
 
 
 current_user: Final = CurrentUser()

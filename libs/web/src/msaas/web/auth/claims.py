@@ -9,8 +9,8 @@ from msaas.contracts import Plan
 from msaas.web.auth.errors import TokenExpired, Unauthenticated
 
 LEEWAY: Final = 30.0
-LONGEST_EMAIL: Final = 320
-LONGEST_NAME: Final = 200
+MAX_EMAIL_LENGTH: Final = 320
+MAX_NAME_LENGTH: Final = 200
 _YEAR_10000: Final = 253_402_300_800  # where the calendars of Python and Postgres part
 _PLANS: Final = frozenset(Plan)
 
@@ -35,7 +35,7 @@ def read_claims(
     expires_at = int(_time(claims.get("exp")))
     if not (
         claims.get("iss") == issuer
-        and _names(claims.get("aud"), audience)
+        and _has_audience(claims.get("aud"), audience)
         and claims.get("role") == "authenticated"
         and not claims.get("is_anonymous")
         and _time(claims.get("iat")) <= now + LEEWAY
@@ -46,15 +46,15 @@ def read_claims(
     if now >= expires_at:
         raise TokenExpired
     app, user = _object(claims.get("app_metadata")), _object(claims.get("user_metadata"))
-    plan = _text(app.get("plan"), LONGEST_NAME)
+    plan = _text(app.get("plan"), MAX_NAME_LENGTH)
     return TokenClaims(
         subject=subject,
-        email=_text(claims.get("email"), LONGEST_EMAIL),
-        session_id=_text(claims.get("session_id"), LONGEST_NAME),
+        email=_text(claims.get("email"), MAX_EMAIL_LENGTH),
+        session_id=_text(claims.get("session_id"), MAX_NAME_LENGTH),
         expires_at=expires_at,
         app_plan=plan if plan in _PLANS else None,
-        app_role=_text(app.get("role"), LONGEST_NAME),
-        user_name=_text(user.get("name") or user.get("full_name"), LONGEST_NAME),
+        app_role=_text(app.get("role"), MAX_NAME_LENGTH),
+        user_name=_text(user.get("name") or user.get("full_name"), MAX_NAME_LENGTH),
     )
 
 
@@ -66,7 +66,7 @@ def _time(value: object) -> float:
     return value
 
 
-def _names(value: object, audience: str) -> bool:
+def _has_audience(value: object, audience: str) -> bool:
     if isinstance(value, list):
         return audience in cast("list[object]", value)
     return value == audience
@@ -87,8 +87,8 @@ def _object(value: object) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
-def _text(value: object, longest: int) -> str | None:
+def _text(value: object, max_length: int) -> str | None:
     """Take text that Postgres can hold; anything else says nothing."""
-    if isinstance(value, str) and 0 < len(value) <= longest and value.isprintable():
+    if isinstance(value, str) and 0 < len(value) <= max_length and value.isprintable():
         return value
     return None

@@ -23,5 +23,5 @@ class TokenExpired(Unauthenticated):
     default_message: ClassVar[str] = "The access token is past its expiry."
 
 
-class KeysUnavailable(DependencyUnavailable):
-    default_message: ClassVar[str] = "Sign-in cannot be checked right now, try again shortly."
+class JwksUnavailable(DependencyUnavailable):
+    default_message: ClassVar[str] = "Authentication is unavailable, try again shortly."

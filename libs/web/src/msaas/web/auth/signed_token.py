@@ -8,11 +8,11 @@ from joserfc import jws
 from joserfc.errors import JoseError
 
 from msaas.web.auth.errors import Unauthenticated
-from msaas.web.auth.key_set import VerifyingKey
+from msaas.web.auth.jwks import VerificationKey
 
 _ALGORITHMS: Final = ("ES256", "RS256")
 # A header that brings or names a key of its own asks to be believed on its own word.
-_OWN_WORD: Final = frozenset({"jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "crit", "b64"})
+_FORBIDDEN_HEADERS: Final = frozenset({"jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "crit", "b64"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +32,18 @@ def read_token(token: bytes) -> SignedToken:
         raise Unauthenticated
     fields = cast("dict[str, Any]", header)
     kid, algorithm = fields.get("kid"), fields.get("alg")
-    if algorithm not in _ALGORITHMS or not isinstance(kid, str) or _OWN_WORD & fields.keys():
+    if algorithm not in _ALGORITHMS or not isinstance(kid, str) or _FORBIDDEN_HEADERS & fields.keys():
         raise Unauthenticated
     return SignedToken(kid, algorithm, signed)
 
 
-def verify_signature(token: SignedToken, key: VerifyingKey) -> dict[str, Any]:
+def verify_signature(token: SignedToken, key: VerificationKey) -> dict[str, Any]:
     """Answer the claims, which somebody with this key has signed."""
     if token.algorithm != key.algorithm:
         raise Unauthenticated
     try:
-        good = jws.validate_compact(token.signed, key.key, [key.algorithm])
-        claims: object = orjson.loads(token.signed.payload) if good else None
+        valid = jws.validate_compact(token.signed, key.key, [key.algorithm])
+        claims: object = orjson.loads(token.signed.payload) if valid else None
     except (JoseError, ValueError, TypeError):
         raise Unauthenticated from None
     if not isinstance(claims, dict):

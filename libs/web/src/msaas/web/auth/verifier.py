@@ -9,29 +9,29 @@ from typing import Final, NamedTuple
 from msaas.kernel import Clock, MsaasError, SystemClock
 from msaas.telemetry import Metrics, span
 from msaas.web.auth.claims import TokenClaims, read_claims
-from msaas.web.auth.errors import KeysUnavailable, TokenExpired, Unauthenticated
-from msaas.web.auth.key_fetch import KeyFetch
-from msaas.web.auth.key_set import VerifyingKey
-from msaas.web.auth.key_source import Fetch, KeySource
+from msaas.web.auth.errors import JwksUnavailable, TokenExpired, Unauthenticated
+from msaas.web.auth.jwks_client import JwksClient
+from msaas.web.auth.jwks import VerificationKey
+from msaas.web.auth.jwks_cache import Fetch, JwksCache
 from msaas.web.auth.signed_token import read_token, verify_signature
 
-LONGEST_TOKEN: Final = 8 * 1024
-MOST_REMEMBERED: Final = 10_000
+MAX_TOKEN_LENGTH: Final = 8 * 1024
+MAX_CACHED_ENTRIES: Final = 10_000
 _BUCKETS: Final = (2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 2e-2, 0.1, 0.5, 2.0, 5.0)
-_GOOD: Final = "valid"
+_VALID: Final = "valid"
 _RESULTS: Final = {
     Unauthenticated.code: "invalid",
     TokenExpired.code: "expired",
-    KeysUnavailable.code: "unavailable",
+    JwksUnavailable.code: "unavailable",
 }
 
 
-class _Verified(NamedTuple):
+class _CachedClaims(NamedTuple):
     claims: TokenClaims
-    key: VerifyingKey
+    key: VerificationKey
 
 
-class _Series(NamedTuple):
+class _ResultMetrics(NamedTuple):
     observe: Callable[[float], None]
     increment: Callable[[], None]
 
@@ -52,9 +52,9 @@ class TokenVerifier:
         self._issuer = issuer
         self._audience = audience
         self._clock = clock or SystemClock()
-        self._http = KeyFetch(jwks_url)
-        self._keys = KeySource(fetch or self._http, metrics=metrics, clock=self._clock)
-        self._verified: OrderedDict[bytes, _Verified] = OrderedDict()
+        self._http = JwksClient(jwks_url)
+        self._keys = JwksCache(fetch or self._http, metrics=metrics, clock=self._clock)
+        self._cache: OrderedDict[bytes, _CachedClaims] = OrderedDict()
         self._series = _make_series(metrics)
 
     async def verify(self, token: str) -> TokenClaims:
@@ -65,39 +65,39 @@ class TokenVerifier:
         except MsaasError as error:
             self._count(_RESULTS[error.code], started)
             raise
-        self._count(_GOOD, started)
+        self._count(_VALID, started)
         return claims
 
     async def ping(self) -> None:
         """Raise where nobody could be let in."""
-        await self._keys.ensure()
+        await self._keys.ensure_available()
 
     async def close(self) -> None:
         await self._keys.close()
         await self._http.close()
 
     async def _verify(self, token: str) -> TokenClaims:
-        if len(token) > LONGEST_TOKEN or not token.isascii():
+        if len(token) > MAX_TOKEN_LENGTH or not token.isascii():
             raise Unauthenticated
         encoded = token.encode()
         digest = sha256(encoded).digest()
-        if claims := self._recall(digest):
+        if claims := self._find_cached(digest):
             return claims
         with span("auth.verify"):
             return await self._check(encoded, digest)
 
-    def _recall(self, digest: bytes) -> TokenClaims | None:
-        known = self._verified.get(digest)
-        if known is None:
+    def _find_cached(self, digest: bytes) -> TokenClaims | None:
+        cached = self._cache.get(digest)
+        if cached is None:
             return None
-        if not self._keys.holds(known.key):
-            del self._verified[digest]
+        if not self._keys.is_current(cached.key):
+            del self._cache[digest]
             return None
-        if self._clock.now().timestamp() >= known.claims.expires_at:
-            del self._verified[digest]
+        if self._clock.now().timestamp() >= cached.claims.expires_at:
+            del self._cache[digest]
             raise TokenExpired
-        self._verified.move_to_end(digest)
-        return known.claims
+        self._cache.move_to_end(digest)
+        return cached.claims
 
     async def _check(self, encoded: bytes, digest: bytes) -> TokenClaims:
         token = read_token(encoded)
@@ -110,9 +110,9 @@ class TokenVerifier:
             audience=self._audience,
             now=self._clock.now().timestamp(),
         )
-        self._verified[digest] = _Verified(claims, key)
-        if len(self._verified) > MOST_REMEMBERED:
-            self._verified.popitem(last=False)
+        self._cache[digest] = _CachedClaims(claims, key)
+        if len(self._cache) > MAX_CACHED_ENTRIES:
+            self._cache.popitem(last=False)
         return claims
 
     def _count(self, result: str, started: float) -> None:
@@ -121,7 +121,7 @@ class TokenVerifier:
         series.increment()
 
 
-def _make_series(metrics: Metrics) -> dict[str, _Series]:
+def _make_series(metrics: Metrics) -> dict[str, _ResultMetrics]:
     """Find each series once: looking it up costs more than counting."""
     duration = metrics.histogram(
         "msaas_jwt_validation_duration_seconds", "One check of a token.", ("result",), _BUCKETS
@@ -130,6 +130,6 @@ def _make_series(metrics: Metrics) -> dict[str, _Series]:
         "msaas_jwt_validation_total", "Checks of tokens by what came of them.", ("result",)
     )
     return {
-        result: _Series(duration.labels(result).observe, total.labels(result).inc)
-        for result in (_GOOD, *_RESULTS.values())
+        result: _ResultMetrics(duration.labels(result).observe, total.labels(result).inc)
+        for result in (_VALID, *_RESULTS.values())
     }

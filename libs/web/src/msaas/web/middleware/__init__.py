@@ -1,24 +1,24 @@
 """Pure ASGI layers, outermost first: each wraps `receive` or `send` and costs microseconds."""
 
-from msaas.web.middleware.access import Access
-from msaas.web.middleware.address_gate import AddressGate
-from msaas.web.middleware.body_gate import BodyGate
+from msaas.web.middleware.access_log import AccessLog
+from msaas.web.middleware.request_target import RequestTargetValidation
+from msaas.web.middleware.body_validation import BodyValidation
 from msaas.web.middleware.compression import Compression
-from msaas.web.middleware.correlation import Correlation
+from msaas.web.middleware.correlation_id import CorrelationId
 from msaas.web.middleware.cors import Cors
-from msaas.web.middleware.deadline import Deadline
+from msaas.web.middleware.request_timeout import RequestTimeout
 from msaas.web.middleware.deprecations import Deprecation, Deprecations
 from msaas.web.middleware.recovery import Recovery
 from msaas.web.middleware.security_headers import SecurityHeaders
 
 __all__ = [
-    "Access",
-    "AddressGate",
-    "BodyGate",
+    "AccessLog",
+    "RequestTargetValidation",
+    "BodyValidation",
     "Compression",
-    "Correlation",
+    "CorrelationId",
     "Cors",
-    "Deadline",
+    "RequestTimeout",
     "Deprecation",
     "Deprecations",
     "Recovery",

@@ -9,7 +9,7 @@ import brotli
 
 from msaas.web.asgi import ASGIApp, Message, Receive, Scope, Send, find_header
 
-_SMALLEST: Final = 1_024
+_MIN_SIZE: Final = 1_024
 _BROTLI_QUALITY: Final = 4
 _GZIP_LEVEL: Final = 6
 _ENCODERS: Final[Mapping[bytes, Callable[[bytes], bytes]]] = {
@@ -37,10 +37,10 @@ class Compression:
                 start = message  # held back until the size of the body is known
                 return
             if start is not None:
-                held, start = start, None
-                if not message.get("more_body") and len(message.get("body", b"")) >= _SMALLEST:
-                    _encode(held, message, coding)
-                await send(held)
+                pending_start, start = start, None
+                if not message.get("more_body") and len(message.get("body", b"")) >= _MIN_SIZE:
+                    _encode(pending_start, message, coding)
+                await send(pending_start)
             await send(message)
 
         await self._app(scope, receive, compress)

@@ -13,19 +13,19 @@ class Cors:
     """No wildcard and no credentials: who calls brings a token, never a cookie."""
 
     def __init__(
-        self, app: ASGIApp, origins: Sequence[str], accepted: Sequence[str], exposed: Sequence[str]
+        self, app: ASGIApp, allow_origins: Sequence[str], allow_headers: Sequence[str], expose_headers: Sequence[str]
     ) -> None:
         self._app = app
-        self._origins = frozenset(origin.encode() for origin in origins)
-        self._accepted = ", ".join(accepted).encode()
-        self._exposed = ", ".join(exposed).encode()
+        self._allow_origins = frozenset(origin.encode() for origin in allow_origins)
+        self._allow_headers = ", ".join(allow_headers).encode()
+        self._expose_headers = ", ".join(expose_headers).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         origin = find_header(scope["headers"], b"origin")
-        allowed = origin if origin in self._origins else None
+        allowed = origin if origin in self._allow_origins else None
         if allowed and _is_preflight(scope):
             await self._answer_preflight(allowed, send)
             return
@@ -44,14 +44,14 @@ class Cors:
         return [
             vary,
             (b"access-control-allow-origin", allowed),
-            (b"access-control-expose-headers", self._exposed),
+            (b"access-control-expose-headers", self._expose_headers),
         ]
 
     async def _answer_preflight(self, allowed: bytes, send: Send) -> None:
         headers = [
             (b"access-control-allow-origin", allowed),
             (b"access-control-allow-methods", _METHODS),
-            (b"access-control-allow-headers", self._accepted),
+            (b"access-control-allow-headers", self._allow_headers),
             (b"access-control-max-age", _MAX_AGE),
             (b"vary", b"origin"),
             (b"content-length", b"0"),
@@ -61,5 +61,5 @@ class Cors:
 
 
 def _is_preflight(scope: Scope) -> bool:
-    asked = find_header(scope["headers"], b"access-control-request-method")
-    return scope["method"] == "OPTIONS" and asked is not None
+    requested_method = find_header(scope["headers"], b"access-control-request-method")
+    return scope["method"] == "OPTIONS" and requested_method is not None

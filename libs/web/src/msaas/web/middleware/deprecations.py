@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from email.utils import format_datetime
 
-from msaas.web.asgi import ASGIApp, Message, Receive, Scope, Send, route_of
+from msaas.web.asgi import ASGIApp, Message, Receive, Scope, Send, get_route_template
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,20 +19,20 @@ class Deprecation:
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Write it as RFC 9745 and RFC 8594 do."""
-        said = {
+        headers = {
             b"deprecation": f"@{int(_midnight(self.since).timestamp())}",
             b"sunset": format_datetime(_midnight(self.sunset), usegmt=True),
             b"link": f'<{self.successor}>; rel="successor-version"',
         }
-        return [(name, value.encode()) for name, value in said.items()]
+        return [(name, value.encode()) for name, value in headers.items()]
 
 
 class Deprecations:
     """Adds the headers to every answer of an operation that is named, to refusals too."""
 
-    def __init__(self, app: ASGIApp, going: Mapping[tuple[str, str], Deprecation]) -> None:
+    def __init__(self, app: ASGIApp, deprecations: Mapping[tuple[str, str], Deprecation]) -> None:
         self._app = app
-        self._headers = {operation: one.headers for operation, one in going.items()}
+        self._headers = {operation: one.headers for operation, one in deprecations.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -41,8 +41,8 @@ class Deprecations:
 
         async def add(message: Message) -> None:
             if message["type"] == "http.response.start":
-                told = self._headers.get((scope["method"], route_of(scope)), ())
-                message["headers"] = [*message.get("headers", ()), *told]
+                headers = self._headers.get((scope["method"], get_route_template(scope)), ())
+                message["headers"] = [*message.get("headers", ()), *headers]
             await send(message)
 
         await self._app(scope, receive, add)

@@ -4,7 +4,7 @@ from starlette.requests import ClientDisconnect
 
 from msaas.kernel import ErrorKind, MsaasError
 from msaas.telemetry import Metrics, get_logger
-from msaas.web.asgi import ASGIApp, Message, Receive, Scope, Send, route_of
+from msaas.web.asgi import ASGIApp, Message, Receive, Scope, Send, get_route_template
 from msaas.web.problems import problem_for
 
 
@@ -42,5 +42,5 @@ class Recovery:
         expected = isinstance(error, MsaasError) and error.kind is not ErrorKind.INTERNAL
         if expected and not started:
             return
-        self._crashes.labels(route=route_of(scope)).inc()
-        self._log.error("request_crashed", route=route_of(scope), exc_info=error)
+        self._crashes.labels(route=get_route_template(scope)).inc()
+        self._log.error("request_crashed", route=get_route_template(scope), exc_info=error)

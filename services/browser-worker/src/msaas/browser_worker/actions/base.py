@@ -9,58 +9,58 @@ from typing import ClassVar, Final, Protocol, TypeVar
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page, Request
 
-from msaas.browser_worker.actions.options import (
-    ENGINE_BLOCKS,
-    build_options,
-    dress,
-    find_blocked,
+from msaas.browser_worker.actions.context_options import (
+    ENGINE_BLOCKED_RESOURCES,
+    build_context_options,
+    configure_page,
+    get_blocked_resources,
 )
-from msaas.browser_worker.browser import PLAIN, BrowserUnavailable, ContextOptions, through
-from msaas.browser_worker.egress import Door
-from msaas.browser_worker.failures import explain, explain_no_browser, place_of
-from msaas.browser_worker.guard import Refusal
-from msaas.browser_worker.watch import Watch
-from msaas.contracts import PageParams, Value
+from msaas.browser_worker.browser.instance import DEFAULT_CONTEXT, BrowserUnavailable, ContextOptions, proxy_options
+from msaas.browser_worker.egress.proxy import EgressProxy
+from msaas.browser_worker.failures import build_failure, build_browser_unavailable, host_and_port
+from msaas.browser_worker.egress.policy import Refusal
+from msaas.browser_worker.browser.page_monitor import PageMonitor
+from msaas.contracts import PageParams, ValueObject
 from msaas.kernel import DependencyUnavailable
 from msaas.telemetry import Metrics, span
-from msaas.worker import ActionFailed, Run
+from msaas.worker import ActionFailed, RunContext
 
-Params = TypeVar("Params", bound=Value)
+Params = TypeVar("Params", bound=ValueObject)
 
-_BUCKETS: Final = (0.05, 0.1, 0.2, 0.35, 0.5, 0.8, 1.2, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
+_DURATION_BUCKETS: Final = (0.05, 0.1, 0.2, 0.35, 0.5, 0.8, 1.2, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
 
 
-class Pages(Protocol):
+class PageProvider(Protocol):
     """Where an action gets its page from."""
 
-    def open_page(self, options: ContextOptions = PLAIN) -> AbstractAsyncContextManager[Page]: ...
+    def open_page(self, options: ContextOptions = DEFAULT_CONTEXT) -> AbstractAsyncContextManager[Page]: ...
 
-    def make_ready(self, find_options: Callable[[], Awaitable[ContextOptions]]) -> None: ...
+    def prewarm_page(self, find_options: Callable[[], Awaitable[ContextOptions]]) -> None: ...
 
-    def has_slain_a_page(self) -> bool: ...
+    def was_killed_for_memory(self) -> bool: ...
 
 
-class Doors(Protocol):
+class ProxyProvider(Protocol):
     """Where an action gets its page's way out from."""
 
-    def open_door(self, *, ahead: bool = False) -> AbstractAsyncContextManager[Door]: ...
+    def open_proxy(self, *, use_prepared: bool = False) -> AbstractAsyncContextManager[EgressProxy]: ...
 
-    async def tell_ahead(self) -> str: ...
+    async def prepare_proxy(self) -> str: ...
 
 
 class Visit:
     """One run and its page, and where that page was last refused."""
 
-    def __init__(self, page: Page, run: Run, door: Door) -> None:
+    def __init__(self, page: Page, run: RunContext, proxy: EgressProxy) -> None:
         self.page = page
         self.run = run
-        self._traffic = door.traffic
+        self._traffic = proxy.traffic
         self._failed_url: str | None = None
-        page.on("requestfailed", self._remember_failed)
+        page.on("requestfailed", self._on_request_failed)
 
     def get_params(self, kind: type[Params]) -> Params:
         if not isinstance(self.run.params, kind):
-            raise TypeError("the action was given the parameters of another task")
+            raise TypeError("the parameters are for another task")
         return self.run.params
 
     @asynccontextmanager
@@ -68,16 +68,16 @@ class Visit:
         """Begin a step, unless the job was cancelled; its time goes into the result."""
         # The broadcast reaches this run too, so a wire that is away need not end it.
         with suppress(DependencyUnavailable):
-            await self.run.check()
-        with span(f"jobs.browser.{name}"), _timed(self.run, name):
+            await self.run.raise_if_cancelled()
+        with span(f"jobs.browser.{name}"), _record_timing(self.run, name):
             yield
 
     def find_refusal(self) -> Refusal | None:
         """Tell why the proxy refused the page that was to be opened last."""
         failed_url = self._failed_url
-        return self._traffic.find_refusal(*place_of(failed_url)) if failed_url else None
+        return self._traffic.find_refusal(*host_and_port(failed_url)) if failed_url else None
 
-    def _remember_failed(self, request: Request) -> None:
+    def _on_request_failed(self, request: Request) -> None:
         if request.is_navigation_request() and request.frame == self.page.main_frame:
             self._failed_url = request.url
 
@@ -89,16 +89,16 @@ class BrowserAction(ABC):
     fetches pictures and fonts, unless the job blocks both.
     """
 
-    needs_pictures: ClassVar[bool] = False
+    needs_images: ClassVar[bool] = False
 
     def __init__(
-        self, pages: Pages, doors: Doors, metrics: Metrics, *, pictured: Pages | None = None
+        self, pages: PageProvider, proxies: ProxyProvider, metrics: Metrics, *, image_pages: PageProvider | None = None
     ) -> None:
         self._pages = pages
-        self._pictured = pictured or pages
-        self._doors = doors
-        self._seconds = metrics.histogram(
-            "jobs_browser_processing_seconds", "One visit.", ("task_type",), _BUCKETS
+        self._image_pages = image_pages or pages
+        self._proxies = proxies
+        self._duration = metrics.histogram(
+            "jobs_browser_processing_seconds", "One visit.", ("task_type",), _DURATION_BUCKETS
         )
         self._total = metrics.counter(
             "jobs_browser_total", "Visits by how they ended.", ("task_type", "outcome")
@@ -108,53 +108,53 @@ class BrowserAction(ABC):
         )
 
     @abstractmethod
-    async def visit(self, visit: Visit) -> Value: ...
+    async def visit(self, visit: Visit) -> ValueObject: ...
 
-    async def run(self, run: Run) -> Value:
+    async def run(self, run: RunContext) -> ValueObject:
         task_type = run.envelope.task_type
-        with span("jobs.browser.automation", task_type=task_type), self._measured(task_type):
-            return await self._visit(run)
+        with span("jobs.browser.automation", task_type=task_type), self._record_metrics(task_type):
+            return await self._run_visit(run)
 
-    async def _visit(self, run: Run) -> Value:
+    async def _run_visit(self, run: RunContext) -> ValueObject:
         refusal: Callable[[], Refusal | None] = lambda: None  # noqa: E731  # until there is a page
         try:
-            async with self._opening(run) as visit:
+            async with self._open_visit(run) as visit:
                 refusal = visit.find_refusal
                 return await self.visit(visit)
         except BrowserUnavailable as error:
-            raise explain_no_browser() from error
+            raise build_browser_unavailable() from error
         except PlaywrightError as error:
-            raise explain(error, refusal()) from error
+            raise build_failure(error, refusal()) from error
 
     @asynccontextmanager
-    async def _opening(self, run: Run) -> AsyncGenerator[Visit]:
-        began = time.monotonic()
+    async def _open_visit(self, run: RunContext) -> AsyncGenerator[Visit]:
+        started = time.monotonic()
         params = run.params if isinstance(run.params, PageParams) else None
-        blocked = find_blocked(params, needs_pictures=self.needs_pictures)
-        pages = self._pages if blocked >= ENGINE_BLOCKS else self._pictured
-        options = build_options(params) if params else PLAIN
-        is_plain = pages is self._pages and not options
+        blocked = get_blocked_resources(params, needs_images=self.needs_images)
+        pages = self._pages if blocked >= ENGINE_BLOCKED_RESOURCES else self._image_pages
+        options = build_context_options(params) if params else DEFAULT_CONTEXT
+        uses_defaults = pages is self._pages and not options
         async with (
-            self._doors.open_door(ahead=is_plain) as door,
-            pages.open_page({**options, **through(door.url)}) as page,
+            self._proxies.open_proxy(use_prepared=uses_defaults) as proxy,
+            pages.open_page({**options, **proxy_options(proxy.url)}) as page,
         ):
             if params:
-                await dress(page, params, blocked - ENGINE_BLOCKS)
-            run.timings["open"] = _ms_since(began)
+                await configure_page(page, params, blocked - ENGINE_BLOCKED_RESOURCES)
+            run.timings["open"] = _ms_since(started)
             try:
-                async with Watch(page, door, pages.has_slain_a_page).keep():
-                    yield Visit(page, run, door)
+                async with PageMonitor(page, proxy, pages.was_killed_for_memory).enforce_limits():
+                    yield Visit(page, run, proxy)
             finally:
-                run.network.extend(door.traffic.tell())
-                if is_plain:  # as the next job may well be
-                    pages.make_ready(self._find_next_options)
+                run.network.extend(proxy.traffic.list_visited_places())
+                if uses_defaults:  # as the next job may well be
+                    pages.prewarm_page(self._find_next_options)
 
     async def _find_next_options(self) -> ContextOptions:
-        return through(await self._doors.tell_ahead())
+        return proxy_options(await self._proxies.prepare_proxy())
 
     @contextmanager
-    def _measured(self, task_type: str) -> Generator[None]:
-        began, outcome = time.monotonic(), "ended"  # by a cancellation, or with its process
+    def _record_metrics(self, task_type: str) -> Generator[None]:
+        started, outcome = time.monotonic(), "ended"  # by a cancellation, or with its process
         try:
             with self._pending.track_inprogress():
                 yield
@@ -163,18 +163,18 @@ class BrowserAction(ABC):
             outcome = failed.reason
             raise
         finally:
-            self._seconds.labels(task_type).observe(time.monotonic() - began)
+            self._duration.labels(task_type).observe(time.monotonic() - started)
             self._total.labels(task_type, outcome).inc()
 
 
 @contextmanager
-def _timed(run: Run, name: str) -> Generator[None]:
-    began = time.monotonic()
+def _record_timing(run: RunContext, name: str) -> Generator[None]:
+    started = time.monotonic()
     try:
         yield
     finally:
-        run.timings[name] = _ms_since(began)
+        run.timings[name] = _ms_since(started)
 
 
-def _ms_since(began: float) -> int:
-    return round((time.monotonic() - began) * 1000)
+def _ms_since(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)

@@ -9,80 +9,80 @@ from urllib.parse import urljoin, urlsplit
 
 from msaas.contracts import normalise_text
 
-MOST_INT: Final = 2**63 - 1
+MAX_INT: Final = 2**63 - 1
 _NUMBER: Final = re.compile(r"[-+\u2212]?\d[\d.,'\u00a0\u202f ]*")
-_BETWEEN_THOUSANDS: Final = re.compile(r"[,'\u00a0\u202f ](?=\d{3}(?!\d))")
-_YES: Final = frozenset({"true", "yes", "on", "1", "y", "checked", "selected"})
-_NO: Final = frozenset({"false", "no", "off", "0", "n", ""})
+_THOUSANDS_SEPARATOR: Final = re.compile(r"[,'\u00a0\u202f ](?=\d{3}(?!\d))")
+_TRUE_WORDS: Final = frozenset({"true", "yes", "on", "1", "y", "checked", "selected"})
+_FALSE_WORDS: Final = frozenset({"false", "no", "off", "0", "n", ""})
 
-Scalar = str | int | float | bool
+FieldScalar = str | int | float | bool
 
 
-class FieldWrong(Exception):
+class FieldTypeMismatch(Exception):
     """What is there is not of the type that is `wanted`."""
 
-    def __init__(self, wanted: str) -> None:
-        super().__init__(wanted)
-        self.wanted = wanted
+    def __init__(self, expected: str) -> None:
+        super().__init__(expected)
+        self.expected = expected
 
 
-def read_value(text: str, kind: str, base: str) -> Scalar:
-    return _READERS[kind](normalise_text(text), base)
+def parse_value(text: str, kind: str, base: str) -> FieldScalar:
+    return _PARSERS[kind](normalise_text(text), base)
 
 
-def _read_text(text: str, _base: str) -> str:
+def _parse_text(text: str, _base: str) -> str:
     return text.strip()
 
 
-def _read_number(text: str, _base: str) -> float:
+def _parse_number(text: str, _base: str) -> float:
     """Read the first number: `1,234.50 €` is 1234.5; only a point parts the decimals."""
     found = _NUMBER.search(text)
-    digits = _BETWEEN_THOUSANDS.sub("", found.group()) if found else ""
+    digits = _THOUSANDS_SEPARATOR.sub("", found.group()) if found else ""
     digits = digits.replace("\u2212", "-").strip(" ,.'\u00a0\u202f")
     try:
         number = float(digits)
     except ValueError:
-        raise FieldWrong("number") from None
+        raise FieldTypeMismatch("number") from None
     if not math.isfinite(number):
-        raise FieldWrong("number")
+        raise FieldTypeMismatch("number")
     return number
 
 
-def _read_integer(text: str, base: str) -> int:
+def _parse_integer(text: str, base: str) -> int:
     try:
-        number = _read_number(text, base)
-    except FieldWrong:
-        raise FieldWrong("integer") from None
-    if number != int(number) or abs(number) > MOST_INT:
-        raise FieldWrong("integer")
+        number = _parse_number(text, base)
+    except FieldTypeMismatch:
+        raise FieldTypeMismatch("integer") from None
+    if number != int(number) or abs(number) > MAX_INT:
+        raise FieldTypeMismatch("integer")
     return int(number)
 
 
-def _read_boolean(text: str, _base: str) -> bool:
+def _parse_boolean(text: str, _base: str) -> bool:
     word = text.strip().lower()
-    if word not in _YES | _NO:
-        raise FieldWrong("boolean")
-    return word in _YES
+    if word not in _TRUE_WORDS | _FALSE_WORDS:
+        raise FieldTypeMismatch("boolean")
+    return word in _TRUE_WORDS
 
 
-def _read_url(text: str, base: str) -> str:
+def _parse_url(text: str, base: str) -> str:
     try:
         url = urljoin(base, text.strip())
         scheme = urlsplit(url).scheme
     except ValueError:
-        raise FieldWrong("url") from None
+        raise FieldTypeMismatch("url") from None
     if scheme not in {"http", "https"}:
-        raise FieldWrong("url")
+        raise FieldTypeMismatch("url")
     return url
 
 
-_READERS: Final[Mapping[str, Callable[[str, str], Scalar]]] = MappingProxyType(
+_PARSERS: Final[Mapping[str, Callable[[str, str], FieldScalar]]] = MappingProxyType(
     {
-        "text": _read_text,
-        "html": _read_text,
-        "number": _read_number,
-        "integer": _read_integer,
-        "boolean": _read_boolean,
-        "url": _read_url,
+        "text": _parse_text,
+        "html": _parse_text,
+        "number": _parse_number,
+        "integer": _parse_integer,
+        "boolean": _parse_boolean,
+        "url": _parse_url,
     }
 )

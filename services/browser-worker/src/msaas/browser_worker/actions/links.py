@@ -5,12 +5,12 @@ from typing import Any, Final
 from urllib.parse import urldefrag, urlsplit
 
 from msaas.browser_worker.actions.base import BrowserAction, Visit
-from msaas.browser_worker.actions.opening import Opening
+from msaas.browser_worker.actions.page_session import PageSession
 from msaas.contracts import ExtractLinksParams, ExtractLinksResult, Link, normalise_text
 
-MOST_LINKS: Final = 20_000
-LONGEST_URL: Final = 2_048
-_LONGEST_TEXT: Final = 300
+MAX_LINKS: Final = 20_000
+MAX_URL_LENGTH: Final = 2_048
+_MAX_LINK_TEXT: Final = 300
 READ_LINKS: Final = """(element, most) => {
   const links = [...element.querySelectorAll("a[href],area[href]")].slice(0, most);
   return [
@@ -28,41 +28,41 @@ READ_PAGE_LINKS: Final = f"most => ({READ_LINKS})(document, most)"
 class ExtractLinksAction(BrowserAction):
     async def visit(self, visit: Visit) -> ExtractLinksResult:
         params = visit.get_params(ExtractLinksParams)
-        opening = Opening(visit, params)
-        await opening.open()
+        session = PageSession(visit, params)
+        await session.open()
         async with visit.step("extract"):
             script = READ_LINKS if params.selector else READ_PAGE_LINKS
-            title, raw = await opening.read(script, MOST_LINKS, params.selector)
-        found = [
+            title, raw = await session.evaluate(script, MAX_LINKS, params.selector)
+        links = [
             link
-            for link in build_links(raw, opening.page.url)
+            for link in build_links(raw, session.page.url)
             if params.only is None or link.in_origin is (params.only == "in_origin")
         ]
         return ExtractLinksResult(
-            **opening.tell(str(title)),
-            links=tuple(found[: params.limit]),
-            total=len(found),
-            truncated=len(found) > params.limit,
+            **session.build_metadata(str(title)),
+            links=tuple(links[: params.limit]),
+            total=len(links),
+            truncated=len(links) > params.limit,
         )
 
 
 def build_links(raw: Iterable[Sequence[Any]], page_url: str) -> list[Link]:
     """Count each address once, whatever its fragment; the first that has words gives the words."""
     links: dict[str, Link] = {}
-    own = origin_of(page_url)
-    for href, words, nofollow in raw:
+    page_origin = parse_origin(page_url)
+    for href, link_text, nofollow in raw:
         url = normalise_text(urldefrag(str(href)).url)
-        origin = origin_of(url)
-        if origin is None or len(url) > LONGEST_URL:
+        origin = parse_origin(url)
+        if origin is None or len(url) > MAX_URL_LENGTH:
             continue
-        text = " ".join(normalise_text(str(words)).split())[:_LONGEST_TEXT]
+        text = " ".join(normalise_text(str(link_text)).split())[:_MAX_LINK_TEXT]
         first = links.get(url)
         if first is None or (text and not first.text):
-            links[url] = Link(url=url, text=text, in_origin=origin == own, nofollow=bool(nofollow))
+            links[url] = Link(url=url, text=text, in_origin=origin == page_origin, nofollow=bool(nofollow))
     return list(links.values())
 
 
-def origin_of(url: str) -> tuple[str, str, int] | None:
+def parse_origin(url: str) -> tuple[str, str, int] | None:
     """Return scheme, host and port of a page's address; None for what is none."""
     try:
         parts = urlsplit(url)
@@ -71,5 +71,5 @@ def origin_of(url: str) -> tuple[str, str, int] | None:
         return None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         return None
-    usual = 443 if parts.scheme == "https" else 80
-    return parts.scheme, parts.hostname, usual if port is None else port
+    default_port = 443 if parts.scheme == "https" else 80
+    return parts.scheme, parts.hostname, default_port if port is None else port

@@ -7,8 +7,8 @@ from typing import Final
 import html_to_markdown
 
 from msaas.browser_worker.actions.base import BrowserAction, Visit
-from msaas.browser_worker.actions.fitting import fit
-from msaas.browser_worker.actions.opening import Opening
+from msaas.browser_worker.actions.truncation import truncate_to_result
+from msaas.browser_worker.actions.page_session import PageSession
 from msaas.contracts import (
     ExtractMarkdownParams,
     ExtractMarkdownResult,
@@ -16,9 +16,9 @@ from msaas.contracts import (
 )
 from msaas.worker import ActionFailed
 
-MOST_HTML: Final = 2_000_000
-MOST_MARKDOWN: Final = 200_000
-ARTIFACT: Final = "page.md"
+MAX_HTML: Final = 2_000_000
+MAX_MARKDOWN: Final = 200_000
+MARKDOWN_FILE: Final = "page.md"
 # Works on a copy: addresses are made whole, and what is neither read nor seen is left out. The main
 # matter is what the page says it is, or else the one article that holds most of its text.
 READ_HTML: Final = """(element, [most, whole]) => {
@@ -52,24 +52,24 @@ READ_PAGE_HTML: Final = f"given => ({READ_HTML})(document.body ?? document.docum
 class ExtractMarkdownAction(BrowserAction):
     async def visit(self, visit: Visit) -> ExtractMarkdownResult:
         params = visit.get_params(ExtractMarkdownParams)
-        opening = Opening(visit, params)
-        await opening.open()
+        session = PageSession(visit, params)
+        await session.open()
         async with visit.step("extract"):
             script = READ_HTML if params.selector else READ_PAGE_HTML
             # What was named is wanted as it is.
-            given = [MOST_HTML, params.whole_page or params.selector is not None]
-            title, html, is_cut = await opening.read(script, given, params.selector)
+            arguments = [MAX_HTML, params.whole_page or params.selector is not None]
+            title, html, truncated = await session.evaluate(script, arguments, params.selector)
         async with visit.step("convert"):
-            markdown = await write_markdown(str(html))
-        told = opening.tell(str(title))
-        result = ExtractMarkdownResult(**told, markdown="", truncated=bool(is_cut))
-        return await _fill(visit, result, markdown)
+            markdown = await convert_to_markdown(str(html))
+        metadata = session.build_metadata(str(title))
+        result = ExtractMarkdownResult(**metadata, markdown="", truncated=bool(truncated))
+        return await _attach_markdown(visit, result, markdown)
 
 
-async def write_markdown(html: str) -> str:
+async def convert_to_markdown(html: str) -> str:
     """Convert outside the event loop: a page may be long."""
     converted = await asyncio.to_thread(_convert, normalise_text(html))
-    return normalise_text(converted[:MOST_MARKDOWN]).strip()
+    return normalise_text(converted[:MAX_MARKDOWN]).strip()
 
 
 def _convert(html: str) -> str:
@@ -87,17 +87,17 @@ def _convert(html: str) -> str:
 _EMPTY_LINES: Final = re.compile(r"\n{3,}")
 
 
-async def _fill(
+async def _attach_markdown(
     visit: Visit, result: ExtractMarkdownResult, markdown: str
 ) -> ExtractMarkdownResult:
     """Cut what is too long for a result, and keep all of it as a file where there is a place."""
-    fitting = fit(markdown, len(result.model_dump_json().encode()))
-    if fitting == markdown:
+    truncated_markdown = truncate_to_result(markdown, len(result.model_dump_json().encode()))
+    if truncated_markdown == markdown:
         return result.model_copy(update={"markdown": markdown})
     artifact = None
-    if ARTIFACT in visit.run.envelope.meta.uploads:
+    if MARKDOWN_FILE in visit.run.envelope.meta.uploads:
         async with visit.step("upload"):
-            artifact = await visit.run.keep(ARTIFACT, markdown.encode(), "text/markdown")
+            artifact = await visit.run.save_artifact(MARKDOWN_FILE, markdown.encode(), "text/markdown")
     result = result.model_copy(update={"artifact": artifact, "truncated": True})
-    fitting = fit(markdown, len(result.model_dump_json().encode()))
-    return result.model_copy(update={"markdown": fitting})
+    truncated_markdown = truncate_to_result(markdown, len(result.model_dump_json().encode()))
+    return result.model_copy(update={"markdown": truncated_markdown})

@@ -3,8 +3,8 @@
 from typing import Final
 
 from msaas.browser_worker.actions.base import BrowserAction, Visit
-from msaas.browser_worker.actions.fitting import fit
-from msaas.browser_worker.actions.opening import Opening
+from msaas.browser_worker.actions.truncation import truncate_to_result
+from msaas.browser_worker.actions.page_session import PageSession
 from msaas.contracts import (
     MAX_INLINE_RESULT,
     NavigateAndExtractTextParams,
@@ -26,18 +26,18 @@ READ_PAGE_TEXT: Final = (
 class NavigateAndExtractTextAction(BrowserAction):
     async def visit(self, visit: Visit) -> NavigateAndExtractTextResult:
         params = visit.get_params(NavigateAndExtractTextParams)
-        opening = Opening(visit, params)
-        await opening.open()
+        session = PageSession(visit, params)
+        await session.open()
         async with visit.step("extract"):
             script = READ_TEXT if params.selector else READ_PAGE_TEXT
-            title, text, is_cut = await opening.read(script, MAX_INLINE_RESULT, params.selector)
-        told = opening.tell(str(title))
-        result = NavigateAndExtractTextResult(**told, text="", truncated=bool(is_cut))
+            title, text, truncated = await session.evaluate(script, MAX_INLINE_RESULT, params.selector)
+        metadata = session.build_metadata(str(title))
+        result = NavigateAndExtractTextResult(**metadata, text="", truncated=bool(truncated))
         return fit_text(result, normalise_text(str(text)))
 
 
 def fit_text(result: NavigateAndExtractTextResult, text: str) -> NavigateAndExtractTextResult:
     """Put in as much of the text as a result may hold."""
-    fitting = fit(text, len(result.model_dump_json().encode()))
-    cut = result.truncated or len(fitting) < len(text)
-    return result.model_copy(update={"text": fitting, "truncated": cut})
+    truncated_text = truncate_to_result(text, len(result.model_dump_json().encode()))
+    truncated = result.truncated or len(truncated_text) < len(text)
+    return result.model_copy(update={"text": truncated_text, "truncated": truncated})

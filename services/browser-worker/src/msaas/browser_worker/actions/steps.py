@@ -9,93 +9,93 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from msaas.browser_worker.actions.base import BrowserAction, Visit
-from msaas.browser_worker.actions.opening import Opening
-from msaas.browser_worker.actions.step_kinds import Stage, StepImpossible, carry_out
-from msaas.browser_worker.failures import explain
+from msaas.browser_worker.actions.page_session import PageSession
+from msaas.browser_worker.actions.step_handlers import StepContext, StepNotPossible, execute_step
+from msaas.browser_worker.failures import build_failure
 from msaas.contracts import RunStepsParams, RunStepsResult, Step, StepDone
 from msaas.worker import ActionFailed
 
-FAILURE_PICTURE: Final = "failure.png"
-_PICTURE_SECONDS: Final = 5.0
+FAILURE_SCREENSHOT: Final = "failure.png"
+_SCREENSHOT_SECONDS: Final = 5.0
 
 
 class RunStepsAction(BrowserAction):
     """A job that fails leaves a picture of where, and in its timeline every step until then."""
 
-    needs_pictures = True
+    needs_images = True
 
     async def visit(self, visit: Visit) -> RunStepsResult:
         params = visit.get_params(RunStepsParams)
         # What is left of the task's time is for the steps, whatever one page may take.
-        opening = Opening(visit, params, default_ms=round(visit.run.seconds_left() * 1000))
-        stage = Stage(opening, params)
-        await opening.open()
-        opening.refuse_lost_page()
+        session = PageSession(visit, params, default_ms=round(visit.run.seconds_left() * 1000))
+        context = StepContext(session, params)
+        await session.open()
+        session.raise_for_error_page()
         done = [
-            await _take(stage, number, step) for number, step in enumerate(params.steps, start=1)
+            await _run_step(context, number, step) for number, step in enumerate(params.steps, start=1)
         ]
-        title = await opening.read_title()
+        title = await session.read_title()
         return RunStepsResult(
-            **opening.tell(title),
+            **session.build_metadata(title),
             steps=tuple(done),
-            extracted=stage.extracted,
-            artifacts=tuple(stage.artifacts),
+            extracted=context.extracted,
+            artifacts=tuple(context.artifacts),
         )
 
 
-async def _take(stage: Stage, number: int, step: Step) -> StepDone:
-    began = time.monotonic()
-    visit = stage.opening.visit
-    count = len(stage.params.steps)
-    await visit.run.progress(100 * (number - 1) // count, f"step {number} of {count}: {step.do}")
+async def _run_step(context: StepContext, number: int, step: Step) -> StepDone:
+    started = time.monotonic()
+    visit = context.session.visit
+    count = len(context.params.steps)
+    await visit.run.report_progress(100 * (number - 1) // count, f"step {number} of {count}: {step.do}")
     try:
         async with visit.step(f"step_{number:02}"):
-            await carry_out(stage, step)
-            stage.opening.refuse_lost_page()
-    except (ActionFailed, StepImpossible, PlaywrightError) as error:
-        await _keep_picture(stage)
-        raise await _explain(stage, number, step, error) from error
-    took = round((time.monotonic() - began) * 1000)
-    return StepDone(number=number, do=step.do, took_ms=took)
+            await execute_step(context, step)
+            context.session.raise_for_error_page()
+    except (ActionFailed, StepNotPossible, PlaywrightError) as error:
+        await _save_failure_screenshot(context)
+        raise await _build_step_failure(context, number, step, error) from error
+    took_ms = round((time.monotonic() - started) * 1000)
+    return StepDone(number=number, do=step.do, took_ms=took_ms)
 
 
-async def _explain(
-    stage: Stage, number: int, step: Step, error: ActionFailed | StepImpossible | PlaywrightError
+async def _build_step_failure(
+    context: StepContext, number: int, step: Step, error: ActionFailed | StepNotPossible | PlaywrightError
 ) -> ActionFailed:
-    reason, words, retryable = "step_failed", "", False
-    if isinstance(error, StepImpossible):
-        words = error.words
-    elif isinstance(error, PlaywrightTimeout) and await _is_missing(stage, step):
-        reason, words = "selector_not_found", "Nothing on the page matches its selector."
+    reason, message, retryable = "step_failed", "", False
+    if isinstance(error, StepNotPossible):
+        message = error.message
+    elif isinstance(error, PlaywrightTimeout) and await _is_selector_missing(context, step):
+        reason, message = "selector_not_found", "Nothing on the page matches its selector."
     else:
-        known = error if isinstance(error, ActionFailed) else _explain_page(stage, error)
-        reason, words, retryable = known.reason, known.safe_message, known.may_retry
-    return ActionFailed(reason, f"Step {number} ({step.do}): {words}", retryable=retryable)
+        failure = error if isinstance(error, ActionFailed) else _build_page_failure(context, error)
+        reason, message, retryable = failure.reason, failure.safe_message, failure.may_retry
+    return ActionFailed(reason, f"Step {number} ({step.do}): {message}", retryable=retryable)
 
 
-def _explain_page(stage: Stage, error: PlaywrightError) -> ActionFailed:
+def _build_page_failure(context: StepContext, error: PlaywrightError) -> ActionFailed:
     if isinstance(error, PlaywrightTimeout):
         return ActionFailed("timeout", "It was not ready in time.", retryable=True)
-    return explain(error, stage.opening.visit.find_refusal())
+    return build_failure(error, context.session.visit.find_refusal())
 
 
-async def _is_missing(stage: Stage, step: Step) -> bool:
+async def _is_selector_missing(context: StepContext, step: Step) -> bool:
     selector = getattr(step, "selector", None)
     if selector is None:
         return False
     try:
         async with asyncio.timeout(1):
-            return await stage.opening.page.query_selector(selector) is None
+            return await context.session.page.query_selector(selector) is None
     except (PlaywrightError, TimeoutError):
         return False
 
 
-async def _keep_picture(stage: Stage) -> None:
+async def _save_failure_screenshot(context: StepContext) -> None:
     """Try to: the failure is told in any case."""
-    run = stage.opening.visit.run
-    if FAILURE_PICTURE not in run.envelope.meta.uploads:
+    run = context.session.visit.run
+    if FAILURE_SCREENSHOT not in run.envelope.meta.uploads:
         return
     with suppress(PlaywrightError, ActionFailed, TimeoutError):
-        async with asyncio.timeout(min(_PICTURE_SECONDS, run.seconds_left() / 2)):
-            picture = await stage.opening.page.screenshot(type="png")
-            await run.keep(FAILURE_PICTURE, picture, "image/png")
+        async with asyncio.timeout(min(_SCREENSHOT_SECONDS, run.seconds_left() / 2)):
+            screenshot = await context.session.page.screenshot(type="png")
+            await run.save_artifact(FAILURE_SCREENSHOT, screenshot, "image/png")

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any, Final, cast
 
 from msaas.browser_worker.actions.base import BrowserAction, Visit
-from msaas.browser_worker.actions.field_values import FieldWrong, read_value
-from msaas.browser_worker.actions.opening import Opening
+from msaas.browser_worker.actions.field_values import FieldTypeMismatch, parse_value
+from msaas.browser_worker.actions.page_session import PageSession
 from msaas.contracts import (
     ExtractStructuredParams,
     ExtractStructuredResult,
@@ -14,8 +14,8 @@ from msaas.contracts import (
 )
 from msaas.worker import ActionFailed
 
-MOST_MATCHES: Final = 1_000
-MOST_TEXT: Final = 20_000
+MAX_MATCHES: Final = 1_000
+MAX_TEXT: Final = 20_000
 # All fields are read by one call, so that they are of one moment of the page. For each field comes
 # a list of its matches, each a text or null or, with fields of its own, an object of these; or one
 # word that says what is at fault.
@@ -57,59 +57,59 @@ READ_FIELDS: Final = """([fields, most, longest]) => {
 class ExtractStructuredAction(BrowserAction):
     async def visit(self, visit: Visit) -> ExtractStructuredResult:
         params = visit.get_params(ExtractStructuredParams)
-        opening = Opening(visit, params)
-        await opening.open()
+        session = PageSession(visit, params)
+        await session.open()
         async with visit.step("extract"):
             fields = {name: field.model_dump() for name, field in params.fields.items()}
-            given = [fields, MOST_MATCHES, MOST_TEXT]
-            title, base, told = await opening.read(READ_FIELDS, given)
+            arguments = [fields, MAX_MATCHES, MAX_TEXT]
+            title, base, values = await session.evaluate(READ_FIELDS, arguments)
         data = {
-            name: build_field(name, field, told.get(name), str(base))
+            name: build_field(name, field, values.get(name), str(base))
             for name, field in params.fields.items()
         }
-        return ExtractStructuredResult(**opening.tell(str(title)), data=data)
+        return ExtractStructuredResult(**session.build_metadata(str(title)), data=data)
 
 
 def build_field(name: str, field: StructuredField, found: object, base: str) -> Any:
     if found == "selector":
-        words = f"Field {name}: its selector is not valid."
-        raise ActionFailed("invalid_payload", words, retryable=False)
+        message = f"Field {name}: its selector is not valid."
+        raise ActionFailed("invalid_payload", message, retryable=False)
     if not isinstance(found, list):
         raise ActionFailed("page_failed", f"Field {name}: it cannot be read.", retryable=True)
     matches = cast("list[object]", found)
-    values = [_build_one(name, field, one, base) for one in matches]
+    values = [_build_match(name, field, one, base) for one in matches]
     if field.many:
-        return values or _default(name, field, [])
-    return values[0] if values else _default(name, field)
+        return values or _get_default(name, field, [])
+    return values[0] if values else _get_default(name, field)
 
 
-def _build_one(name: str, field: StructuredField, found: object, base: str) -> Any:
+def _build_match(name: str, field: StructuredField, found: object, base: str) -> Any:
     if field.fields is None:
         return _build_value(name, field, found, base)
-    own = cast("dict[str, object]", found) if isinstance(found, dict) else {}
+    values = cast("dict[str, object]", found) if isinstance(found, dict) else {}
     return {
-        inner_name: _build_value(f"{name}.{inner_name}", inner, own.get(inner_name), base)
+        inner_name: _build_value(f"{name}.{inner_name}", inner, values.get(inner_name), base)
         for inner_name, inner in field.fields.items()
     }
 
 
 def _build_value(name: str, field: FieldReading, found: object, base: str) -> Any:
     if found is None:
-        return _default(name, field)
+        return _get_default(name, field)
     try:
-        return read_value(str(found), field.type, base)
-    except FieldWrong as wrong:
+        return parse_value(str(found), field.type, base)
+    except FieldTypeMismatch as wrong:
         if "default" in field.model_fields_set:
             return field.default
-        words = f"Field {name}: what is there is no {wrong.wanted}."
-        raise ActionFailed("field_invalid", words, retryable=False) from None
+        message = f"Field {name}: what is there is no {wrong.expected}."
+        raise ActionFailed("field_invalid", message, retryable=False) from None
 
 
-def _default(name: str, field: FieldReading, none: Sequence[Any] | None = None) -> Any:
+def _get_default(name: str, field: FieldReading, empty: Sequence[Any] | None = None) -> Any:
     """Of a list, nothing is no error: there may be none of its kind."""
     if "default" in field.model_fields_set:
         return field.default
-    if none is not None:
-        return none
-    words = f"Field {name}: nothing on the page matches."
-    raise ActionFailed("field_not_found", words, retryable=False)
+    if empty is not None:
+        return empty
+    message = f"Field {name}: nothing on the page matches."
+    raise ActionFailed("field_not_found", message, retryable=False)

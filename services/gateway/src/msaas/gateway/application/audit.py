@@ -7,41 +7,41 @@ from msaas.kernel import Clock, SystemClock, new_id
 from msaas.web.auth import UserPrincipal
 
 
-class Caller(NamedTuple):
+class Actor(NamedTuple):
     """Who acts, and the request that they act by."""
 
     user: UserPrincipal
     correlation_id: str
 
 
-class Act(NamedTuple):
-    record: AuditRecorded
+class AuditEntry(NamedTuple):
+    event: AuditRecorded
     correlation_id: str
 
 
 class AuditTrail(Protocol):
-    async def keep(self, act: Act) -> None:
+    async def append(self, entry: AuditEntry) -> None:
         """Keep it until whoever writes the audit log has been told."""
         ...
 
 
-def describe_act(
-    by: Caller, action: str, target: tuple[str, object], clock: Clock, **details: Any
-) -> Act:
+def build_audit_entry(
+    actor: Actor, action: str, target: tuple[str, object], clock: Clock, **details: Any
+) -> AuditEntry:
     """`target` is a kind and an id or a name."""
-    user, (kind, what) = by.user, target
+    user, (kind, what) = actor.user, target
     record = AuditRecorded(
         audit_id=new_id(),
         occurred_at=clock.now(),
         action=action,
         actor_kind=ActorKind.OPERATOR if user.role == "operator" else ActorKind.USER,
         actor_id=user.id,
-        via_key=user.key.id if user.key else None,
+        via_key=user.api_key.id if user.api_key else None,
         target_kind=kind,
         target=str(what),
         details=details,
     )
-    return Act(record, by.correlation_id)
+    return AuditEntry(record, actor.correlation_id)
 
 
 class Auditor:
@@ -51,7 +51,7 @@ class Auditor:
         self._trail = trail
         self._clock = clock or SystemClock()
 
-    async def keep(
-        self, by: Caller, action: str, target: tuple[str, object], **details: Any
+    async def record(
+        self, actor: Actor, action: str, target: tuple[str, object], **details: Any
     ) -> None:
-        await self._trail.keep(describe_act(by, action, target, self._clock, **details))
+        await self._trail.append(build_audit_entry(actor, action, target, self._clock, **details))

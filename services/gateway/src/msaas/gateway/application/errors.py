@@ -30,7 +30,7 @@ class JobNotFound(MsaasError):
     default_message: ClassVar[str] = "There is no such job."
 
 
-class NoResultYet(MsaasError):
+class ResultNotAvailable(MsaasError):
     code: ClassVar[str] = "conflict"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
     default_message: ClassVar[str] = "The job has no result."
@@ -45,7 +45,7 @@ class FileNotFound(MsaasError):
 class QuotaExceeded(MsaasError):
     code: ClassVar[str] = "quota_exceeded"
     kind: ClassVar[ErrorKind] = ErrorKind.PAYMENT_REQUIRED
-    shown: ClassVar[frozenset[str]] = frozenset(
+    public_context: ClassVar[frozenset[str]] = frozenset(
         {"limit", "used", "reserved", "resets_at", "upgrade_url"}
     )
 
@@ -74,11 +74,11 @@ class IdempotencyKeyRequired(MsaasError):
     default_message: ClassVar[str] = "This operation needs an Idempotency-Key."
 
 
-class AnswerNotKept(MsaasError):
+class ResponseNotStored(MsaasError):
     code: ClassVar[str] = "conflict"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
     default_message: ClassVar[str] = (
-        "The request was carried out before; its answer held a secret and is not shown again."
+        "The request was already processed; its response contained a secret and is not shown again."
     )
 
 
@@ -94,26 +94,26 @@ class NotAllowed(MsaasError):
     kind: ClassVar[ErrorKind] = ErrorKind.FORBIDDEN
 
 
-class NotPossible(MsaasError):
+class CommandConflict(MsaasError):
     code: ClassVar[str] = "conflict"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
 
 
-class NotUnderstood(MsaasError):
+class CommandInvalid(MsaasError):
     code: ClassVar[str] = "validation_failed"
     kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
 
 
-class RefusalUnknown(MsaasError):
+class UnknownRefusal(MsaasError):
     """Our fault, whatever it says."""
 
 
-class TooManyStreams(MsaasError):
+class UserStreamLimitReached(MsaasError):
     code: ClassVar[str] = "rate_limited"
     kind: ClassVar[ErrorKind] = ErrorKind.RATE_LIMITED
     retryable: ClassVar[bool] = True
     default_message: ClassVar[str] = "Too many live streams are open for this account."
 
 
-class NoMoreStreams(Overloaded):
+class StreamCapacityReached(Overloaded):
     default_message: ClassVar[str] = "No more live streams can be opened right now."

@@ -3,49 +3,49 @@
 from collections.abc import Iterable
 from typing import Final, Protocol
 
-from msaas.flags import FeatureFlagDisabled, Overrides, Subject, Switches
+from msaas.flags import FeatureFlagDisabled, Overrides, FlagContext, FeatureFlags
 from msaas.telemetry import Metrics, get_logger
 
-_NEVER_READ: Final = ""
+_NO_VERSION: Final = ""
 
 
 class FlagLookup(Protocol):
-    async def read_mark(self) -> str:
+    async def get_version(self) -> str:
         """Return a text that is another one after every change, and never empty."""
         ...
 
-    async def read_overrides(self) -> Overrides: ...
+    async def load_overrides(self) -> Overrides: ...
 
 
 class Features:
-    def __init__(self, switches: Switches, flags: FlagLookup, metrics: Metrics) -> None:
+    def __init__(self, switches: FeatureFlags, flags: FlagLookup, metrics: Metrics) -> None:
         self.switches: Final = switches
         self._flags = flags
-        self._mark = _NEVER_READ
+        self._version = _NO_VERSION
         self._log = get_logger()
         self._refused = metrics.counter(
-            "msaas_feature_refusals_total", "Requests for what a flag switches off.", ("flag",)
+            "msaas_feature_refusals_total", "Requests refused by a feature flag.", ("flag",)
         )
 
     async def refresh(self) -> None:
         """Read the overrides, if there are news; the last ones hold while nobody answers."""
-        mark = await self._flags.read_mark()
-        if mark != self._mark:
-            self.switches.replace(await self._flags.read_overrides())
-            self._mark = mark
+        version = await self._flags.get_version()
+        if version != self._version:
+            self.switches.set_overrides(await self._flags.load_overrides())
+            self._version = version
 
     async def ping(self) -> None:
         """Raise where what is switched on was never read."""
-        self.switches.ensure_known()
+        self.switches.ensure_loaded()
 
-    def find_refusal(self, flags: Iterable[str], subject: Subject) -> FeatureFlagDisabled | None:
+    def find_refusal(self, flags: Iterable[str], subject: FlagContext) -> FeatureFlagDisabled | None:
         for name in flags:
-            if not self.switches.is_on(name, subject):
+            if not self.switches.is_enabled(name, subject):
                 self._refused.labels(name).inc()
                 self._log.info("feature_refused", flag=name, user_id=str(subject.user_id))
                 return FeatureFlagDisabled(flag=name)
         return None
 
-    def require(self, flags: Iterable[str], subject: Subject) -> None:
+    def require(self, flags: Iterable[str], subject: FlagContext) -> None:
         if refusal := self.find_refusal(flags, subject):
             raise refusal

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from msaas.gateway.application.audit import Act
+from msaas.gateway.application.audit import AuditEntry
 from msaas.gateway.application.ports import Row
 from msaas.web.auth import UserPrincipal
 
@@ -17,7 +17,7 @@ class KeyHolder(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewKey:
+class HashedKey:
     """A key as it is kept: what cannot be told from it is the key."""
 
     id: UUID
@@ -27,7 +27,7 @@ class NewKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeyTerms:
+class KeyAttributes:
     name: str
     scopes: Sequence[str]
     expires_at: datetime | None
@@ -41,19 +41,19 @@ class KeyLookup(Protocol):
 
     async def mark_used(self, used: Mapping[UUID, datetime]) -> None: ...
 
-    async def find_dead(self, key_ids: Collection[UUID]) -> Collection[UUID]:
+    async def find_inactive(self, key_ids: Collection[UUID]) -> Collection[UUID]:
         """Name those that `find_holder` would no longer find."""
         ...
 
 
-class KeyRecord(Protocol):
+class KeyRepository(Protocol):
     """Every change is kept together with its audit record, or not at all."""
 
-    async def add(self, key: NewKey, terms: KeyTerms, act: Act) -> Row: ...
+    async def add(self, key: HashedKey, attributes: KeyAttributes, audit_entry: AuditEntry) -> Row: ...
 
-    async def rotate(self, key_id: UUID, fresh: NewKey, grace: timedelta, act: Act) -> Row: ...
+    async def rotate(self, key_id: UUID, new_key: HashedKey, grace: timedelta, audit_entry: AuditEntry) -> Row: ...
 
-    async def revoke(self, user_id: UUID, key_id: UUID, act: Act) -> Row: ...
+    async def revoke(self, user_id: UUID, key_id: UUID, audit_entry: AuditEntry) -> Row: ...
 
 
 class KeyViews(Protocol):

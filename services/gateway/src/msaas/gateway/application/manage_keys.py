@@ -7,14 +7,14 @@ from typing import ClassVar, NamedTuple
 from uuid import UUID
 
 from msaas.contracts import Scope
-from msaas.gateway.application.audit import Caller, describe_act
+from msaas.gateway.application.audit import Actor, build_audit_entry
 from msaas.gateway.application.errors import NotAllowed
-from msaas.gateway.application.key_ports import KeyRecord, KeyTerms, NewKey
+from msaas.gateway.application.key_ports import KeyRepository, KeyAttributes, HashedKey
 from msaas.gateway.application.ports import Row
-from msaas.gateway.domain.api_keys import ENTROPY, build_key, hash_key, shown_part
+from msaas.gateway.domain.api_keys import ENTROPY_BYTES, build_key, hash_key, display_prefix
 from msaas.kernel import Clock, ErrorKind, MsaasError, SystemClock, derive_id, new_id
 
-MOST_KEYS = 20
+MAX_KEYS = 20
 
 
 class KeyNotFound(MsaasError):
@@ -26,24 +26,24 @@ class KeyNotFound(MsaasError):
 class TooManyKeys(MsaasError):
     code: ClassVar[str] = "conflict"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
-    default_message: ClassVar[str] = f"{MOST_KEYS} API keys are live: revoke one first."
+    default_message: ClassVar[str] = f"{MAX_KEYS} API keys are live: revoke one first."
 
 
-class KeyIsDead(MsaasError):
+class KeyNotActive(MsaasError):
     code: ClassVar[str] = "conflict"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
-    default_message: ClassVar[str] = "The API key is revoked, expired or already turned over."
+    default_message: ClassVar[str] = "The API key is revoked, expired or already rotated."
 
 
-class KeyShownBefore(MsaasError):
+class KeyAlreadyShown(MsaasError):
     code: ClassVar[str] = "conflict"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
     default_message: ClassVar[str] = (
-        "This request was carried out before, and a key is shown only once."
+        "This request was already processed, and a key is shown only once."
     )
 
 
-class ShownKey(NamedTuple):
+class CreatedKey(NamedTuple):
     row: Row
     key: str
 
@@ -51,44 +51,44 @@ class ShownKey(NamedTuple):
 class ManageKeys:
     def __init__(
         self,
-        record: KeyRecord,
+        repository: KeyRepository,
         pepper: bytes,
         on_change: Callable[[UUID], None],
         clock: Clock | None = None,
     ) -> None:
-        self._record = record
+        self._repository = repository
         self._pepper = pepper
         self._on_change = on_change
         self._clock = clock or SystemClock()
 
-    async def create(self, by: Caller, terms: KeyTerms, repeat: str | None) -> ShownKey:
-        if Scope.OPS in terms.scopes and by.user.role != "operator":
-            raise NotAllowed("The scope ops is for operators.")
-        fresh, key = self._mint(by, "create", repeat)
-        details = {"name": terms.name, "scopes": [str(one) for one in terms.scopes]}
-        act = describe_act(by, "api_key.created", ("api_key", fresh.id), self._clock, **details)
-        return ShownKey(await self._record.add(fresh, terms, act), key)
+    async def create(self, actor: Actor, attributes: KeyAttributes, idempotency_key: str | None) -> CreatedKey:
+        if Scope.OPS in attributes.scopes and actor.user.role != "operator":
+            raise NotAllowed("The ops scope requires the operator role.")
+        new_key, key = self._generate_key(actor, "create", idempotency_key)
+        details = {"name": attributes.name, "scopes": [str(one) for one in attributes.scopes]}
+        audit_entry = build_audit_entry(actor, "api_key.created", ("api_key", new_key.id), self._clock, **details)
+        return CreatedKey(await self._repository.add(new_key, attributes, audit_entry), key)
 
     async def rotate(
-        self, by: Caller, key_id: UUID, grace: timedelta, repeat: str | None
-    ) -> ShownKey:
+        self, actor: Actor, key_id: UUID, grace: timedelta, idempotency_key: str | None
+    ) -> CreatedKey:
         """Make another on the same terms; the old one lives on for `grace`."""
-        fresh, key = self._mint(by, f"rotate:{key_id}", repeat)
-        details = {"replaced_by": str(fresh.id), "grace_seconds": int(grace.total_seconds())}
-        act = describe_act(by, "api_key.rotated", ("api_key", key_id), self._clock, **details)
-        row = await self._record.rotate(key_id, fresh, grace, act)
+        new_key, key = self._generate_key(actor, f"rotate:{key_id}", idempotency_key)
+        details = {"replaced_by": str(new_key.id), "grace_seconds": int(grace.total_seconds())}
+        audit_entry = build_audit_entry(actor, "api_key.rotated", ("api_key", key_id), self._clock, **details)
+        row = await self._repository.rotate(key_id, new_key, grace, audit_entry)
         self._on_change(key_id)
-        return ShownKey(row, key)
+        return CreatedKey(row, key)
 
-    async def revoke(self, by: Caller, key_id: UUID) -> Row:
-        act = describe_act(by, "api_key.revoked", ("api_key", key_id), self._clock)
-        row = await self._record.revoke(by.user.id, key_id, act)
+    async def revoke(self, actor: Actor, key_id: UUID) -> Row:
+        audit_entry = build_audit_entry(actor, "api_key.revoked", ("api_key", key_id), self._clock)
+        row = await self._repository.revoke(actor.user.id, key_id, audit_entry)
         self._on_change(key_id)
         return row
 
-    def _mint(self, by: Caller, what: str, repeat: str | None) -> tuple[NewKey, str]:
+    def _generate_key(self, actor: Actor, operation: str, idempotency_key: str | None) -> tuple[HashedKey, str]:
         """Derive the id from the Idempotency-Key, so that a repeat is recognised by it."""
-        key_id = derive_id(by.user.id, f"api_key:{what}:{repeat}") if repeat else new_id()
-        key = build_key(secrets.token_bytes(ENTROPY))
+        key_id = derive_id(actor.user.id, f"api_key:{operation}:{idempotency_key}") if idempotency_key else new_id()
+        key = build_key(secrets.token_bytes(ENTROPY_BYTES))
         digest = hash_key(self._pepper, key)
-        return NewKey(id=key_id, user_id=by.user.id, prefix=shown_part(key), hash=digest), key
+        return HashedKey(id=key_id, user_id=actor.user.id, prefix=display_prefix(key), hash=digest), key

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from msaas.contracts import JobStatus, Message
-from msaas.gateway.domain.pages import PageCursor
+from msaas.gateway.domain.page_cursor import PageCursor
 from msaas.kernel import MsaasError
 
 Row = Mapping[str, Any]
@@ -20,7 +20,7 @@ class JobFilter:
     created_after: datetime | None = None
 
 
-class JobStory(NamedTuple):
+class JobHistory(NamedTuple):
     job: Row
     attempts: Sequence[Row]
     charges: Sequence[Row]
@@ -35,19 +35,19 @@ class JobViews(Protocol):
 
     async def find_result(self, user_id: UUID, job_id: UUID) -> Row | None: ...
 
-    async def find_decision(self, user_id: UUID, job_id: UUID) -> Row | None:
+    async def find_deciding_run(self, user_id: UUID, job_id: UUID) -> Row | None:
         """Return which run decided the job, if any has by now."""
         ...
 
     async def list_jobs(
-        self, user_id: UUID, wanted: JobFilter, before: PageCursor | None, count: int
+        self, user_id: UUID, job_filter: JobFilter, before: PageCursor | None, limit: int
     ) -> Sequence[Row]: ...
 
     async def list_attempts(self, user_id: UUID, job_id: UUID) -> Sequence[Row] | None:
         """Return None where there is no such job."""
         ...
 
-    async def find_story(self, user_id: UUID, job_id: UUID) -> JobStory | None:
+    async def find_history(self, user_id: UUID, job_id: UUID) -> JobHistory | None:
         """Read all of it in one transaction, so that its parts fit together."""
         ...
 
@@ -72,7 +72,7 @@ class StoredFile(Protocol):
     def created_at(self) -> datetime: ...
 
 
-class Files(Protocol):
+class ArtifactFiles(Protocol):
     """What runs have left behind, and links to it."""
 
     async def list_run(self, job_id: UUID, fence: UUID) -> Sequence[StoredFile]: ...
@@ -80,12 +80,12 @@ class Files(Protocol):
     async def sign_download(self, job_id: UUID, fence: UUID, name: str, seconds: float) -> str: ...
 
 
-class Commands(Protocol):
-    async def carry_out(self, command: Message, correlation_id: str) -> Mapping[str, Any]:
+class CommandSender(Protocol):
+    async def send(self, command: Message, correlation_id: str) -> Mapping[str, Any]:
         """Return the owner's answer once it is committed; its refusal is raised."""
         ...
 
-    def read_refusal(self, problem: Mapping[str, Any]) -> MsaasError:
+    def parse_refusal(self, problem: Mapping[str, Any]) -> MsaasError:
         """Read the refusal of one item among many."""
         ...
 

@@ -3,12 +3,12 @@
 from typing import Final
 from uuid import UUID
 
-from msaas.gateway.application.recent_changes import RecentChanges
+from msaas.gateway.application.cache_versions import CacheVersions
 from msaas.gateway.application.summary_ports import Summary, SummaryViews, ViewCache
 from msaas.kernel import Clock, SystemClock
 
 # These change by an event only; the others also as time goes by.
-DAILY: Final = frozenset({Summary.USAGE_TREND})
+DAILY_SUMMARIES: Final = frozenset({Summary.USAGE_TREND})
 
 
 class ReadSummary:
@@ -17,27 +17,27 @@ class ReadSummary:
     def __init__(
         self,
         views: SummaryViews,
-        changes: RecentChanges,
+        cache_versions: CacheVersions,
         *,
-        briefly: ViewCache,
-        daily: ViewCache,
+        short_cache: ViewCache,
+        daily_cache: ViewCache,
         clock: Clock | None = None,
     ) -> None:
         self._views = views
-        self._changes = changes
-        self._briefly = briefly
-        self._daily = daily
+        self._cache_versions = cache_versions
+        self._short_cache = short_cache
+        self._daily_cache = daily_cache
         self._clock = clock or SystemClock()
 
     async def __call__(self, user_id: UUID, summary: Summary, days: int = 0) -> bytes | None:
         # The mark is taken before the read: what changes meanwhile has another one.
-        mark = self._changes.find_mark(user_id)
+        version = self._cache_versions.find_version(user_id)
 
         async def load() -> bytes | None:
             return await self._views.find(user_id, summary, days)
 
-        if mark is None:
+        if version is None:
             return await load()
-        cache = self._daily if summary in DAILY else self._briefly
+        cache = self._daily_cache if summary in DAILY_SUMMARIES else self._short_cache
         today = self._clock.now().date()
-        return await cache.get(f"{user_id}:{summary}:{days}:{today}:{mark}", load)
+        return await cache.get(f"{user_id}:{summary}:{days}:{today}:{version}", load)

@@ -16,17 +16,17 @@ from msaas.contracts import (
     SubmitJobs,
     Task,
 )
-from msaas.flags import Subject
+from msaas.flags import FlagContext
 from msaas.gateway.application.errors import JobNotFound, NotAllowed, PlanForbidden
 from msaas.gateway.application.features import Features
-from msaas.gateway.application.ports import Commands
+from msaas.gateway.application.ports import CommandSender
 from msaas.gateway.domain.fingerprints import fingerprint
 from msaas.kernel import MsaasError, new_id
 from msaas.sealing import Sealer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class JobSubmissionRequest:
     """A job as it was asked for, with parameters that the catalogue has approved."""
 
     task: Task
@@ -39,7 +39,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Submitted:
+class SubmittedJob:
     job_id: UUID
     status: str
     is_replay: bool
@@ -47,60 +47,60 @@ class Submitted:
 
 class JobSubmission:
     def __init__(
-        self, commands: Commands, fingerprint_key: bytes, sealer: Sealer, features: Features
+        self, commands: CommandSender, fingerprint_key: bytes, sealer: Sealer, features: Features
     ) -> None:
         self._commands = commands
         self._features = features
-        self._key = fingerprint_key
+        self._fingerprint_key = fingerprint_key
         self._sealer = sealer
 
-    async def __call__(self, who: Subject, request: Request, correlation_id: str) -> Submitted:
-        plan = Plan(who.plan)
-        if refusal := self._refuse(who, request):
+    async def __call__(self, subject: FlagContext, request: JobSubmissionRequest, correlation_id: str) -> SubmittedJob:
+        plan = Plan(subject.plan)
+        if refusal := self._find_refusal(subject, request):
             raise refusal
         command = SubmitJob(
-            user_id=who.user_id, plan=plan, source=request.source, **dict(self._item(request))
+            user_id=subject.user_id, plan=plan, source=request.source, **dict(self._build_item(request))
         )
-        return _read(await self._carry_out(command, correlation_id))
+        return _parse_submitted(await self._send(command, correlation_id))
 
     async def batch(
-        self, who: Subject, requests: Sequence[Request], correlation_id: str
-    ) -> Sequence[Submitted | MsaasError]:
+        self, subject: FlagContext, requests: Sequence[JobSubmissionRequest], correlation_id: str
+    ) -> Sequence[SubmittedJob | MsaasError]:
         """Answer for each request, in their order; what plan or flag rules out is not even sent."""
-        refused = [self._refuse(who, one) for one in requests]
+        refused = [self._find_refusal(subject, one) for one in requests]
         items = [
-            self._item(one, n)
+            self._build_item(one, n)
             for n, (one, refusal) in enumerate(zip(requests, refused, strict=True))
             if refusal is None
         ]
         if not items:
             return [one for one in refused if one]
         command = SubmitJobs(
-            user_id=who.user_id,
-            plan=Plan(who.plan),
+            user_id=subject.user_id,
+            plan=Plan(subject.plan),
             source=requests[0].source,
             jobs=tuple(items),
         )
-        answer = await self._carry_out(command, correlation_id)
+        answer = await self._send(command, correlation_id)
         answered = iter(answer["items"])
-        return [refusal or self._outcome(next(answered)) for refusal in refused]
+        return [refusal or self._parse_outcome(next(answered)) for refusal in refused]
 
-    def _refuse(self, who: Subject, request: Request) -> MsaasError | None:
-        if who.plan not in request.task.plans:
+    def _find_refusal(self, subject: FlagContext, request: JobSubmissionRequest) -> MsaasError | None:
+        if subject.plan not in request.task.plans:
             return PlanForbidden(task_type=request.task.task_type)
-        return self._features.find_refusal(request.task.flags, who)
+        return self._features.find_refusal(request.task.flags, subject)
 
-    async def _carry_out(self, command: Message, correlation_id: str) -> Mapping[str, Any]:
+    async def _send(self, command: Message, correlation_id: str) -> Mapping[str, Any]:
         try:
-            return await self._commands.carry_out(command, correlation_id)
+            return await self._commands.send(command, correlation_id)
         except JobNotFound:
             # What a submission cannot find is its user, whose row has just gone.
-            raise NotAllowed("There is no such account.") from None
+            raise NotAllowed("Account not found.") from None
 
-    def _outcome(self, item: Mapping[str, Any]) -> Submitted | MsaasError:
-        return _read(item) if item["ok"] else self._commands.read_refusal(item["problem"])
+    def _parse_outcome(self, item: Mapping[str, Any]) -> SubmittedJob | MsaasError:
+        return _parse_submitted(item) if item["ok"] else self._commands.parse_refusal(item["problem"])
 
-    def _item(self, request: Request, number: int = 0) -> JobItem:
+    def _build_item(self, request: JobSubmissionRequest, number: int = 0) -> JobItem:
         job_id = new_id()
         return JobItem(
             job_id=job_id,
@@ -109,10 +109,10 @@ class JobSubmission:
             priority=request.priority,
             run_at=request.run_at,
             deadline_ts=request.deadline_at,
-            idempotency=self._idempotency(request, number),
+            idempotency=self._build_idempotency(request, number),
         )
 
-    def _seal_secrets(self, job_id: UUID, request: Request) -> dict[str, Any]:
+    def _seal_secrets(self, job_id: UUID, request: JobSubmissionRequest) -> dict[str, Any]:
         secrets = request.task.secrets
         return {
             name: self._sealer.seal(value, str(job_id), name)
@@ -121,19 +121,19 @@ class JobSubmission:
             for name, value in request.params.items()
         }
 
-    def _idempotency(self, request: Request, number: int) -> Idempotency | None:
+    def _build_idempotency(self, request: JobSubmissionRequest, number: int) -> Idempotency | None:
         if request.idempotency_key is None:
             return None
-        same = {
+        compared = {
             "task_type": request.task.task_type,
             "params": request.params,
             "priority": request.priority,
             "run_at": request.run_at,
             "deadline_at": request.deadline_at,
         }
-        mark = fingerprint(self._key, same)
-        return Idempotency(key=request.idempotency_key, item=number, fingerprint=mark)
+        request_fingerprint = fingerprint(self._fingerprint_key, compared)
+        return Idempotency(key=request.idempotency_key, item=number, fingerprint=request_fingerprint)
 
 
-def _read(answer: Mapping[str, Any]) -> Submitted:
-    return Submitted(UUID(answer["job_id"]), answer["status"], answer["replayed"])
+def _parse_submitted(answer: Mapping[str, Any]) -> SubmittedJob:
+    return SubmittedJob(UUID(answer["job_id"]), answer["status"], answer["replayed"])

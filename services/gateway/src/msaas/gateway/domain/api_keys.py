@@ -8,34 +8,34 @@ import zlib
 from typing import Final
 
 PREFIX: Final = "msaas_key_"
-ENTROPY: Final = 32
+ENTROPY_BYTES: Final = 32
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_KNOWN: Final = frozenset(_DIGITS)
-_SECRET: Final = 43
-_CHECK: Final = 6
-_LENGTH: Final = len(PREFIX) + _SECRET + _CHECK
-_SHOWN: Final = len(PREFIX) + 6
+_ALPHABET: Final = frozenset(_DIGITS)
+_SECRET_LENGTH: Final = 43
+_CHECKSUM_LENGTH: Final = 6
+_LENGTH: Final = len(PREFIX) + _SECRET_LENGTH + _CHECKSUM_LENGTH
+_DISPLAY_LENGTH: Final = len(PREFIX) + 6
 
 
 def build_key(entropy: bytes) -> str:
-    if len(entropy) != ENTROPY:
-        raise ValueError(f"a key is made of {ENTROPY} random bytes")
-    unchecked = PREFIX + _write(int.from_bytes(entropy), _SECRET)
-    return unchecked + _check(unchecked)
+    if len(entropy) != ENTROPY_BYTES:
+        raise ValueError(f"a key is made of {ENTROPY_BYTES} random bytes")
+    unchecked = PREFIX + _encode_base62(int.from_bytes(entropy), _SECRET_LENGTH)
+    return unchecked + _checksum(unchecked)
 
 
 def is_well_formed(text: str) -> bool:
     """Tell a key from a misspelt or made-up one; whether it is anybody's is not said."""
     if len(text) != _LENGTH or not text.startswith(PREFIX):
         return False
-    if not _KNOWN.issuperset(text[len(PREFIX) :]):
+    if not _ALPHABET.issuperset(text[len(PREFIX) :]):
         return False
-    return text[-_CHECK:] == _check(text[:-_CHECK])
+    return text[-_CHECKSUM_LENGTH:] == _checksum(text[:-_CHECKSUM_LENGTH])
 
 
-def shown_part(key: str) -> str:
+def display_prefix(key: str) -> str:
     """Return what its user may recognise it by: 36 of the 256 bits."""
-    return key[:_SHOWN]
+    return key[:_DISPLAY_LENGTH]
 
 
 def hash_key(pepper: bytes, key: str) -> bytes:
@@ -43,11 +43,11 @@ def hash_key(pepper: bytes, key: str) -> bytes:
     return hmac.digest(pepper, key.encode(), "sha256")
 
 
-def _check(text: str) -> str:
-    return _write(zlib.crc32(text.encode()), _CHECK)
+def _checksum(text: str) -> str:
+    return _encode_base62(zlib.crc32(text.encode()), _CHECKSUM_LENGTH)
 
 
-def _write(number: int, length: int) -> str:
+def _encode_base62(number: int, length: int) -> str:
     digits: list[str] = []
     for _ in range(length):
         number, digit = divmod(number, len(_DIGITS))

@@ -3,12 +3,12 @@
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-LATELY: Final = timedelta(days=7)
-_SHORTEST: Final = timedelta(days=1)
+RECENT_WINDOW: Final = timedelta(days=7)
+_MIN_WINDOW: Final = timedelta(days=1)
 _DAY: Final = timedelta(days=1)
 
 
-class Standing(NamedTuple):
+class QuotaUsage(NamedTuple):
     """What is used of a period, and how much of it lately: `used_lately` since `lately_from`."""
 
     used: int
@@ -27,23 +27,23 @@ class Forecast(NamedTuple):
     exhausted_at: datetime | None
 
 
-def forecast(standing: Standing, now: datetime) -> Forecast:
+def forecast(usage: QuotaUsage, now: datetime) -> Forecast:
     # A young period is taken for a day at least: one job in its first minute is no trend.
-    seen = max(now - standing.lately_from, _SHORTEST)
-    per_day = standing.used_lately / (seen / _DAY)
-    left = max(standing.resets_at - now, timedelta())
-    taken = standing.used + standing.reserved
-    expected = taken + round(per_day * (left / _DAY))
-    return Forecast(round(per_day, 2), expected, _find_end(standing, per_day, now))
+    window = max(now - usage.lately_from, _MIN_WINDOW)
+    per_day = usage.used_lately / (window / _DAY)
+    remaining_time = max(usage.resets_at - now, timedelta())
+    taken = usage.used + usage.reserved
+    expected = taken + round(per_day * (remaining_time / _DAY))
+    return Forecast(round(per_day, 2), expected, _find_exhaustion(usage, per_day, now))
 
 
-def _find_end(standing: Standing, per_day: float, now: datetime) -> datetime | None:
-    if standing.limit is None:
+def _find_exhaustion(usage: QuotaUsage, per_day: float, now: datetime) -> datetime | None:
+    if usage.limit is None:
         return None
-    room = standing.limit - standing.used - standing.reserved
-    if room <= 0:
+    remaining_jobs = usage.limit - usage.used - usage.reserved
+    if remaining_jobs <= 0:
         return now
-    left = (standing.resets_at - now) / _DAY
-    if per_day * left < room:
+    remaining_days = (usage.resets_at - now) / _DAY
+    if per_day * remaining_days < remaining_jobs:
         return None
-    return now + _DAY * (room / per_day)
+    return now + _DAY * (remaining_jobs / per_day)

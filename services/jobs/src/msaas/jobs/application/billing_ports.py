@@ -15,13 +15,13 @@ from msaas.contracts import (
     UsageReported,
 )
 from msaas.jobs.domain.ledgers import Ledger
-from msaas.jobs.domain.noting import Remark, UsageNote
+from msaas.jobs.domain.ledger_entries import LedgerEntry, LinkedEntry
 from msaas.kernel import derive_id
-from msaas.messaging import Outgoing
+from msaas.messaging import OutgoingMessage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
+class BillingEvent:
     """What billing told, and in whose trace; `key` is its own for ever."""
 
     message: SubscriptionChanged | UsageReported | UsageReconciled
@@ -37,7 +37,7 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class BillingLockRequest:
     """What facts need to have locked: users, minted where missing, subjects, and some periods.
 
     `keys` are looked up among all that was noted before.
@@ -50,20 +50,20 @@ class Wanted:
 
 
 @dataclass(slots=True, kw_only=True)
-class Ledgers:
+class LedgerBatch:
     """`noted` has what was in the record before and what joins it; `remarks` is what joins it."""
 
     now: datetime
     by_subject: Mapping[UUID, Ledger]
     by_user: Mapping[UUID, Ledger]
-    noted: dict[str, UsageNote]
-    remarks: list[tuple[Remark, UsageNote]] = field(default_factory=list[tuple[Remark, UsageNote]])
-    touched: set[UUID] = field(default_factory=set[UUID])
+    entries_by_key: dict[str, LinkedEntry]
+    new_entries: list[tuple[LedgerEntry, LinkedEntry]] = field(default_factory=list[tuple[LedgerEntry, LinkedEntry]])
+    affected: set[UUID] = field(default_factory=set[UUID])
 
-    def note(self, ledger: Ledger, remark: Remark) -> None:
-        note = ledger.note(remark, self.now)
-        self.noted[remark.key] = note
-        self.remarks.append((remark, note))
+    def append(self, ledger: Ledger, entry: LedgerEntry) -> None:
+        linked = ledger.append(entry, self.now)
+        self.entries_by_key[entry.key] = linked
+        self.new_entries.append((entry, linked))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +74,9 @@ class AccountSnapshot:
     version: int
     account: AccountFrame
 
-    def changed(self, correlation_id: str, traceparent: str | None = None) -> Outgoing:
+    def to_event(self, correlation_id: str, traceparent: str | None = None) -> OutgoingMessage:
         """Announce it under an id of its version: whoever publishes it again says the same."""
-        return Outgoing(
+        return OutgoingMessage(
             message=AccountChanged(
                 user_id=self.user_id, version=self.version, account=self.account
             ),
@@ -88,16 +88,16 @@ class AccountSnapshot:
 
 
 class BillingTransaction(Protocol):
-    async def lock(self, wanted: Wanted) -> Ledgers:
+    async def lock(self, request: BillingLockRequest) -> LedgerBatch:
         """Mint and lock subjects, sorted by id."""
         ...
 
-    async def store(self, ledgers: Ledgers) -> Mapping[UUID, AccountSnapshot]:
+    async def store(self, ledgers: LedgerBatch) -> Mapping[UUID, AccountSnapshot]:
         """Write what changed; answer the account of each subject that was touched."""
         ...
 
 
-class BillingRecord(Protocol):
+class BillingStore(Protocol):
     def transaction(self) -> AbstractAsyncContextManager[BillingTransaction]:
         """Commit where the context ends well."""
         ...

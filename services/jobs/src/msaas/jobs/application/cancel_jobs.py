@@ -6,59 +6,59 @@ from datetime import timedelta
 from uuid import UUID
 
 from msaas.contracts import CancelJob, JobStatus, get_task
-from msaas.jobs.application.book import Accepted, Book, Job
-from msaas.jobs.application.ports import Workers
-from msaas.jobs.domain.cancelling import Cancelling, decide_cancelling
-from msaas.jobs.domain.errors import JobUnknown
+from msaas.jobs.application.command_batch import CommandOutcome, CommandBatch, LockedJob
+from msaas.jobs.application.ports import WorkerQueue
+from msaas.jobs.domain.cancellation import CancelMode, decide_cancel_mode
+from msaas.jobs.domain.errors import JobNotFound
 
-_DONE = frozenset({JobStatus.COMPLETED, JobStatus.FAILED})
+_UNCANCELLABLE = frozenset({JobStatus.COMPLETED, JobStatus.FAILED})
 
 
-def cancel(book: Book, command: CancelJob) -> Accepted:
-    job = book.jobs.get(command.job_id)
+def cancel(batch: CommandBatch, command: CancelJob) -> CommandOutcome:
+    job = batch.jobs.get(command.job_id)
     if job is None or job.user_id != command.user_id:
-        raise JobUnknown
-    book.get_account(command.user_id)
-    cancelling = _cancel(book, job)
-    children = [child for child in _descend(book, job) if child.status not in _DONE]
+        raise JobNotFound
+    batch.get_account(command.user_id)
+    mode = _cancel(batch, job)
+    children = [child for child in _list_descendants(batch, job) if child.status not in _UNCANCELLABLE]
     for child in children:
-        _cancel(book, child)
+        _cancel(batch, child)
     answer: dict[str, object] = {"job_id": job.id, "status": job.status}
-    if cancelling is Cancelling.ON_REPORT:
+    if mode is CancelMode.COOPERATIVE:
         answer["cancel_requested"] = True
-    return Accepted(answer=answer, stop=call_back(book, [job, *children]))
+    return CommandOutcome(reply=answer, stop_job_ids=mark_revoked(batch, [job, *children]))
 
 
-def call_back(book: Book, jobs: Iterable[Job]) -> tuple[UUID, ...]:
+def mark_revoked(batch: CommandBatch, jobs: Iterable[LockedJob]) -> tuple[UUID, ...]:
     """Somebody may have read them, also where the record has not heard of that yet."""
     handed_out = [job for job in jobs if job.fence is not None]
-    book.called_off.update((job.id, job) for job in handed_out)
+    batch.revoked.update((job.id, job) for job in handed_out)
     return tuple(job.id for job in handed_out)
 
 
-def _cancel(book: Book, job: Job) -> Cancelling:
-    cancelling = decide_cancelling(job.status, job.fence)
-    match cancelling:
-        case Cancelling.NOW:
-            book.end(job, JobStatus.CANCELLED)
-            book.cancelled.append(job)
-        case Cancelling.ON_REPORT if not job.cancel_requested:
+def _cancel(batch: CommandBatch, job: LockedJob) -> CancelMode:
+    mode = decide_cancel_mode(job.status, job.fence)
+    match mode:
+        case CancelMode.IMMEDIATE:
+            batch.finish(job, JobStatus.CANCELLED)
+            batch.cancelled.append(job)
+        case CancelMode.COOPERATIVE if not job.cancel_requested:
             job.cancel_requested = True
-            book.asked_to_stop.append(job)
+            batch.stop_requested.append(job)
         case _:
-            book.repeat(job)
-    return cancelling
+            batch.republish(job)
+    return mode
 
 
-def _descend(book: Book, job: Job) -> Iterator[Job]:
-    for child in book.children_of(job):
+def _list_descendants(batch: CommandBatch, job: LockedJob) -> Iterator[LockedJob]:
+    for child in batch.children_of(job):
         yield child
-        yield from _descend(book, child)
+        yield from _list_descendants(batch, child)
 
 
-async def call_off(workers: Workers, jobs: Iterable[Job]) -> None:
+async def revoke_on_workers(workers: WorkerQueue, jobs: Iterable[LockedJob]) -> None:
     """After the commit: keep workers from beginning, and take back what none has begun."""
-    marked: dict[timedelta, list[Job]] = defaultdict(list)
+    marked: dict[timedelta, list[LockedJob]] = defaultdict(list)
     entries: dict[str, list[str]] = defaultdict(list)
     for job in jobs:
         task = get_task(job.task_type)

@@ -7,12 +7,12 @@ from typing import Final, NamedTuple, Protocol
 from msaas.kernel import Clock
 from msaas.telemetry import Metrics
 
-EVERY: Final = timedelta(seconds=1)
-_SHARE: Final = 20
+INTERVAL: Final = timedelta(seconds=1)
+_MAX_LOAD_DIVISOR: Final = 20
 """Of a connection's time at most one part in so many goes into measuring."""
 
 
-class Measured(NamedTuple):
+class QueueMeasurement(NamedTuple):
     """What is known of one task type; the medians are of the recent past."""
 
     task_type: str
@@ -24,10 +24,10 @@ class Measured(NamedTuple):
 
 
 class QueueStats(Protocol):
-    async def measure(self, every: timedelta) -> Sequence[Measured] | None: ...
+    async def measure(self, interval: timedelta) -> Sequence[QueueMeasurement] | None: ...
 
 
-class MeasureQueue:
+class MeasureQueueTask:
     """A backlog that takes long to count is counted less often."""
 
     def __init__(self, stats: QueueStats, metrics: Metrics, clock: Clock) -> None:
@@ -35,15 +35,15 @@ class MeasureQueue:
         self._clock = clock
         self._not_before = 0.0
         self._waiting = metrics.gauge(
-            "msaas_jobs_waiting", "Jobs that are due and not handed out.", ("task_type",)
+            "msaas_jobs_waiting", "Jobs that are due and not dispatched.", ("task_type",)
         )
 
     async def __call__(self) -> None:
         began = self._clock.monotonic()
         if began < self._not_before:
             return
-        measured = await self._stats.measure(EVERY) or ()
+        measured = await self._stats.measure(INTERVAL) or ()
         now = self._clock.monotonic()
-        self._not_before = now + _SHARE * (now - began)
+        self._not_before = now + _MAX_LOAD_DIVISOR * (now - began)
         for one in measured:
             self._waiting.labels(one.task_type).set(one.waiting)

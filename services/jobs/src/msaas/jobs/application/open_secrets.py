@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from msaas.jobs.application.ports import Dispatch
-from msaas.sealing import Opener, is_sealed
+from msaas.jobs.application.ports import DispatchedJob
+from msaas.sealing import Unsealer, is_sealed
 
 
-def open_secrets(opener: Opener, one: Dispatch) -> dict[str, Any]:
+def open_secrets(opener: Unsealer, job: DispatchedJob) -> dict[str, Any]:
     """Each seal belongs to its job and its field; one from elsewhere does not open."""
     return {
-        name: opener.open(value, str(one.job_id), name) if is_sealed(value) else value
-        for name, value in one.payload.items()
+        name: opener.unseal(value, str(job.job_id), name) if is_sealed(value) else value
+        for name, value in job.payload.items()
     }

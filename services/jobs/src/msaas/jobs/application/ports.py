@@ -8,28 +8,28 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from msaas.contracts import JobEnvelope, Plan, Source
-from msaas.jobs.application.book import Book, Wanted
+from msaas.jobs.application.command_batch import CommandBatch, LockRequest
 from msaas.jobs.application.snapshots import JobSnapshot
 
 
 class IntakeTransaction(Protocol):
-    async def lock(self, wanted: Wanted) -> Book:
+    async def lock(self, request: LockRequest) -> CommandBatch:
         """Mint and lock subjects, then jobs, each sorted by id."""
         ...
 
-    async def store(self, book: Book) -> Sequence[JobSnapshot]:
+    async def store(self, batch: CommandBatch) -> Sequence[JobSnapshot]:
         """Write what changed; answer a snapshot of each new or changed row."""
         ...
 
 
-class IntakeRecord(Protocol):
+class IntakeStore(Protocol):
     def transaction(self) -> AbstractAsyncContextManager[IntakeTransaction]:
         """Commit where the context ends well."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dispatch:
+class DispatchedJob:
     """A job that was picked: it has a fence now, and holds a slot of its user."""
 
     job_id: UUID
@@ -51,20 +51,20 @@ class Dispatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tick:
+class TickResult:
     """`is_busy`: another process was dispatching; `has_more`: there may be more to pick now.
 
     `leaves_waiting`: somebody may wait for a slot or for room, so that news of one is worth a tick.
     """
 
-    picked: Sequence[Dispatch] = ()
+    picked: Sequence[DispatchedJob] = ()
     is_busy: bool = False
     has_more: bool = False
     leaves_waiting: bool = True
 
 
-class DispatchRecord(Protocol):
-    async def pick(self) -> Tick: ...
+class DispatchStore(Protocol):
+    async def pick(self) -> TickResult: ...
 
     async def record_entries(self, entries: Sequence[tuple[UUID, UUID, str]]) -> frozenset[UUID]:
         """Note (job, fence, entry id) where the fence still stands; answer those jobs."""
@@ -79,7 +79,7 @@ class UploadLinks(Protocol):
     ) -> Mapping[str, str]: ...
 
 
-class Workers(Protocol):
+class WorkerQueue(Protocol):
     """The way to whoever runs jobs."""
 
     async def ping(self) -> None:
@@ -92,7 +92,7 @@ class Workers(Protocol):
         """Answer the entry's id, or None where a full topic lets it go."""
         ...
 
-    async def give_up(self, one: Dispatch, words: str) -> None:
+    async def report_undeliverable(self, job: DispatchedJob, error: str) -> None:
         """Report a run as failed for good, in place of the worker that it cannot be sent to."""
         ...
 

@@ -10,58 +10,58 @@ from uuid import UUID
 
 from msaas.contracts import Message
 from msaas.jobs.application.snapshots import JobSnapshot
-from msaas.jobs.domain.charging import Subject, UsageFact
+from msaas.jobs.domain.charging import LedgerHead, UsageCharge
 from msaas.jobs.domain.job import Job, Run
-from msaas.jobs.domain.noting import UsageNote
+from msaas.jobs.domain.ledger_entries import LinkedEntry
 from msaas.jobs.domain.reports import RunKey, RunReport
-from msaas.jobs.domain.settling import Verdict
+from msaas.jobs.domain.settlement import Transition
 from msaas.kernel import Overloaded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Present:
+class LockedState:
     """The rows that reports are about, locked; `subjects` by user, where a job may end."""
 
     now: datetime
     jobs: Mapping[UUID, Job]
     runs: Mapping[UUID, Mapping[UUID, Run]]
-    subjects: Mapping[UUID, Subject]
+    ledger_heads: Mapping[UUID, LedgerHead]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    verdicts: Sequence[Verdict]
-    facts: Sequence[UsageFact]
+    transitions: Sequence[Transition]
+    charges: Sequence[UsageCharge]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class SettlementResult:
     """`snapshots` are of every job as it is now; `facts` also those of earlier completions.
 
     `woken` counts the jobs that no longer wait, and have a run to come.
     """
 
-    verdicts: Sequence[Verdict] = ()
+    transitions: Sequence[Transition] = ()
     snapshots: Mapping[UUID, JobSnapshot] = field(default_factory=dict[UUID, JobSnapshot])
-    facts: Sequence[UsageFact] = ()
-    woken: int = 0
+    charges: Sequence[UsageCharge] = ()
+    woken_count: int = 0
 
 
 class ResultStore(Protocol):
     async def settle(
         self,
         reports: Mapping[RunKey, RunReport],
-        decide: Callable[[Present], Settlement],
-    ) -> Settled:
+        decide: Callable[[LockedState], Settlement],
+    ) -> SettlementResult:
         """Lock, decide and apply in one transaction; `decide` may be asked again."""
         ...
 
 
-class Withdrawal(Protocol):
+class EntryWithdrawer(Protocol):
     async def withdraw(self, topic: str, entry_ids: Sequence[str]) -> None: ...
 
 
-class Overdue(StrEnum):
+class OverdueReason(StrEnum):
     LEASE = "lease"  # it ended, and nobody renewed it
     CANCEL = "cancel"  # the run was asked to stop, and has not said that it did
     ENTRY = "entry"  # handed out, and nobody has begun
@@ -72,19 +72,19 @@ class OverdueRun:
     run: RunKey
     task_type: str
     correlation_id: str
-    why: Overdue
+    reason: OverdueReason
     entry_id: str | None
     lease_until: datetime | None
 
 
 class LeaseStore(Protocol):
     async def list_overdue(
-        self, *, unheard: timedelta, uncancelled: timedelta
+        self, *, start_timeout: timedelta, cancel_timeout: timedelta
     ) -> Sequence[OverdueRun]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OverdueJob:
+class DueJob:
     """It waits, and its time has come."""
 
     job_id: UUID
@@ -92,8 +92,8 @@ class OverdueJob:
     correlation_id: str
 
 
-class Presence(Protocol):
-    async def find_on_wire(self, topic: str, entry_ids: Sequence[str]) -> frozenset[str]: ...
+class EntryLookup(Protocol):
+    async def find_entries(self, topic: str, entry_ids: Sequence[str]) -> frozenset[str]: ...
 
 
 class Publisher(Protocol):
@@ -108,16 +108,16 @@ class Publisher(Protocol):
     ) -> str | None: ...
 
 
-class CancelMarks(Protocol):
+class CancelMarker(Protocol):
     async def mark_cancelled(self, job_ids: Sequence[UUID], ttl: timedelta) -> None: ...
 
 
-class RepublishUnderWay(Overloaded):
-    default_message = "Another process publishes these facts again right now."
+class RepublishInProgress(Overloaded):
+    default_message = "Another process is already republishing these events."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
+class LastRepublish:
     """The wire epoch that was last published to, and how long ago."""
 
     epoch: str
@@ -131,24 +131,24 @@ class OpenCancel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedUsage:
-    fact: UsageFact | UsageNote
+class UsageToRepublish:
+    entry: UsageCharge | LinkedEntry
     correlation_id: str
 
 
-class Serving(Protocol):
+class RepublishTransaction(Protocol):
     """One process at a time: what is still true and may be missing on the wire."""
 
-    async def find_served(self) -> Served | None: ...
+    async def find_last(self) -> LastRepublish | None: ...
 
-    async def list_usage(self, after: tuple[UUID, int], limit: int) -> Sequence[RecordedUsage]: ...
+    async def list_usage(self, after: tuple[UUID, int], limit: int) -> Sequence[UsageToRepublish]: ...
 
     async def list_open_cancels(self) -> Sequence[OpenCancel]: ...
 
     async def commit(self, epoch: str) -> None: ...
 
 
-class FactStore(Protocol):
-    def serving(self) -> AbstractAsyncContextManager[Serving]:
+class RepublishStore(Protocol):
+    def transaction(self) -> AbstractAsyncContextManager[RepublishTransaction]:
         """Raise RepublishUnderWay while another process is at it."""
         ...

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msaas.contracts import JobChanged, JobFrame, JobStatus, Progress
 from msaas.kernel import derive_id
-from msaas.messaging import Outgoing
+from msaas.messaging import OutgoingMessage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class JobSnapshot:
     correlation_id: str
     progress: Progress | None = None
 
-    def changed(self, traceparent: str | None = None) -> Outgoing:
+    def to_event(self, traceparent: str | None = None) -> OutgoingMessage:
         """Announce it under an id of its version: whoever publishes it again says the same."""
         frame = JobFrame(
             id=self.id,
@@ -41,7 +41,7 @@ class JobSnapshot:
             correlation_id=self.correlation_id,
             progress=self.progress,
         )
-        return Outgoing(
+        return OutgoingMessage(
             message=message,
             topic="jobs.events",
             id=derive_id(self.id, self.version),

@@ -3,47 +3,47 @@
 from collections.abc import Sequence
 
 from msaas.contracts import TASKS, JobStatus, Plan, SubmitJob, Task
-from msaas.jobs.application.book import Accepted, Book, Job, Key, NewJob, Order
+from msaas.jobs.application.command_batch import CommandOutcome, CommandBatch, LockedJob, IdempotencyKey, NewJob, CommandContext
 from msaas.jobs.domain.errors import (
     IdempotencyMismatch,
-    JobTaken,
-    JobUnknown,
+    JobIdTaken,
+    JobNotFound,
     ParentEnded,
     PlanForbidden,
-    TaskTypeUnknown,
+    TaskTypeNotFound,
 )
 from msaas.kernel import MsaasError
 
 FIRST_VERSION = 1
 
 
-def submit(book: Book, order: Order, command: SubmitJob) -> Accepted:
-    if known := book.jobs.get(command.job_id):
-        return _accept_again(book, known, command)
-    account = book.get_account(command.user_id)
-    if first := _find_first(book, command):
-        return _accept(first, replayed=True)
+def submit(batch: CommandBatch, context: CommandContext, command: SubmitJob) -> CommandOutcome:
+    if known := batch.jobs.get(command.job_id):
+        return _build_duplicate_outcome(batch, known, command)
+    account = batch.get_account(command.user_id)
+    if first := _find_by_idempotency_key(batch, command):
+        return _build_outcome(first, replayed=True)
     task = get_task_in_plan(command.task_type, account.subject.plan)
-    _check_parent(book, command)
+    _check_parent(batch, command)
     period = account.reserve() if task.billable else None
     new = NewJob(
-        order=order,
+        context=context,
         command=command,
         task=task,
         plan=account.subject.plan,
         usage_period=period,
     )
-    return _accept(_enter(book, new))
+    return _build_outcome(_add_job(batch, new))
 
 
-def submit_all(book: Book, order: Order, commands: Sequence[SubmitJob]) -> Accepted:
+def submit_all(batch: CommandBatch, context: CommandContext, commands: Sequence[SubmitJob]) -> CommandOutcome:
     """Judge each by itself: what is refused stops no other."""
-    return Accepted(answer={"items": [_try(book, order, command) for command in commands]})
+    return CommandOutcome(reply={"items": [_submit_item(batch, context, command) for command in commands]})
 
 
-def _try(book: Book, order: Order, command: SubmitJob) -> dict[str, object]:
+def _submit_item(batch: CommandBatch, context: CommandContext, command: SubmitJob) -> dict[str, object]:
     try:
-        return {"ok": True, **submit(book, order, command).answer}
+        return {"ok": True, **submit(batch, context, command).reply}
     except MsaasError as refusal:
         problem = {
             "code": refusal.code,
@@ -54,18 +54,18 @@ def _try(book: Book, order: Order, command: SubmitJob) -> dict[str, object]:
         return {"ok": False, "job_id": command.job_id, "problem": problem}
 
 
-def key_of(command: SubmitJob) -> Key | None:
+def find_idempotency_key(command: SubmitJob) -> IdempotencyKey | None:
     given = command.idempotency
     return None if given is None else (command.user_id, given.key, given.item)
 
 
-def _accept_again(book: Book, job: Job, command: SubmitJob) -> Accepted:
+def _build_duplicate_outcome(batch: CommandBatch, job: LockedJob, command: SubmitJob) -> CommandOutcome:
     """Answer a command that came before as it was answered then."""
     if job.user_id != command.user_id:
-        raise JobTaken
-    book.repeat(job)
-    return Accepted(
-        answer={
+        raise JobIdTaken
+    batch.republish(job)
+    return CommandOutcome(
+        reply={
             "job_id": job.id,
             "status": JobStatus.PENDING,
             "version": FIRST_VERSION,
@@ -75,9 +75,9 @@ def _accept_again(book: Book, job: Job, command: SubmitJob) -> Accepted:
     )
 
 
-def _find_first(book: Book, command: SubmitJob) -> Job | None:
-    key = key_of(command)
-    first = book.keys.get(key) if key else None
+def _find_by_idempotency_key(batch: CommandBatch, command: SubmitJob) -> LockedJob | None:
+    key = find_idempotency_key(command)
+    first = batch.keys.get(key) if key else None
     if first and command.idempotency and first.fingerprint != command.idempotency.fingerprint:
         raise IdempotencyMismatch
     return first
@@ -86,44 +86,44 @@ def _find_first(book: Book, command: SubmitJob) -> Job | None:
 def get_task_in_plan(task_type: str, plan: Plan) -> Task:
     task = TASKS.get(task_type)
     if task is None:
-        raise TaskTypeUnknown(task_type=task_type)
+        raise TaskTypeNotFound(task_type=task_type)
     if plan not in task.plans:
         raise PlanForbidden(task_type=task_type, plan=plan)
     return task
 
 
-def _check_parent(book: Book, command: SubmitJob) -> None:
+def _check_parent(batch: CommandBatch, command: SubmitJob) -> None:
     if command.parent_job_id is None:
         return
-    parent = book.jobs.get(command.parent_job_id)
+    parent = batch.jobs.get(command.parent_job_id)
     if parent is None or parent.user_id != command.user_id:
-        raise JobUnknown("There is no such parent job.")
+        raise JobNotFound("There is no such parent job.")
     if parent.is_finished or parent.cancel_requested:
         raise ParentEnded
 
 
-def _enter(book: Book, new: NewJob) -> Job:
+def _add_job(batch: CommandBatch, new: NewJob) -> LockedJob:
     command = new.command
-    job = Job(
+    job = LockedJob(
         id=command.job_id,
         user_id=command.user_id,
         task_type=command.task_type,
-        created_at=book.now,
+        created_at=batch.now,
         usage_period=new.usage_period,
         reserved=new.usage_period is not None,
         fingerprint=command.idempotency and command.idempotency.fingerprint,
         parent_id=command.parent_job_id,
     )
-    book.submitted.append(new)
-    book.jobs[job.id] = job
-    if key := key_of(command):
-        book.keys[key] = job
+    batch.submitted.append(new)
+    batch.jobs[job.id] = job
+    if key := find_idempotency_key(command):
+        batch.keys[key] = job
     return job
 
 
-def _accept(job: Job, *, replayed: bool = False) -> Accepted:
-    return Accepted(
-        answer={
+def _build_outcome(job: LockedJob, *, replayed: bool = False) -> CommandOutcome:
+    return CommandOutcome(
+        reply={
             "job_id": job.id,
             "status": job.status,
             "version": job.snapshot.version if job.snapshot else FIRST_VERSION,

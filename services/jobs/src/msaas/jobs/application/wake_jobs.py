@@ -1,11 +1,11 @@
 """Ending the wait of a job whose time has come; the record knows whether it has."""
 
 from msaas.contracts import WakeJob
-from msaas.jobs.application.book import Accepted, Book
+from msaas.jobs.application.command_batch import CommandOutcome, CommandBatch
 
 
-def wake(book: Book, command: WakeJob) -> Accepted:
-    job = book.jobs.get(command.job_id)
+def wake(batch: CommandBatch, command: WakeJob) -> CommandOutcome:
+    job = batch.jobs.get(command.job_id)
     if job is not None and not job.is_finished:
-        book.waking.add(job.id)
-    return Accepted(answer={})
+        batch.to_wake.add(job.id)
+    return CommandOutcome(reply={})

@@ -8,7 +8,7 @@ from typing import Self
 
 from msaas.jobs.domain.periods import Period
 from msaas.jobs.domain.quota import Quota
-from msaas.jobs.domain.subjects import Counted, Subject
+from msaas.jobs.domain.subjects import UsageCounter, BillingSubject
 
 
 @dataclass(slots=True, kw_only=True)
@@ -18,21 +18,21 @@ class Account:
     Where the limit is not enforced, `overrun` counts the jobs beyond it.
     """
 
-    subject: Subject
+    subject: BillingSubject
     period: Period
     quota: Quota
     is_new: bool = False
     is_enforced: bool = True
     overrun: int = 0
-    reserved: Counter[datetime] = field(default_factory=Counter[datetime])
+    reservation_changes: Counter[datetime] = field(default_factory=Counter[datetime])
 
     @classmethod
-    def open(cls, subject: Subject, counted: Sequence[Counted], now: datetime) -> Self:
+    def open(cls, subject: BillingSubject, counters: Sequence[UsageCounter], now: datetime) -> Self:
         """Go on with the period that is counted, or open the next one where it is over."""
         subject = subject.roll_over(now)
-        present = next((one for one in counted if now < one.period.end), None)
+        present = next((one for one in counters if now < one.period.end), None)
         if present is None:
-            quota = Quota(limit=subject.find_limit(counted))
+            quota = Quota(limit=subject.find_limit(counters))
             return cls(subject=subject, period=subject.period, quota=quota, is_new=True)
         # An override holds from when it is granted, not from the next period.
         limit = subject.overrides.get("jobs_per_period", present.quota.limit)
@@ -46,11 +46,11 @@ class Account:
             self.quota = self.quota.overdraw()
         else:
             self.quota = self.quota.reserve(self.period.end)
-        self.reserved[self.period.start] += 1
+        self.reservation_changes[self.period.start] += 1
         return self.period.start
 
     def release(self, period_start: datetime) -> None:
         """Give a reservation back to the period that it was made in, which may be over."""
         if period_start == self.period.start:
             self.quota = self.quota.release()
-        self.reserved[period_start] -= 1
+        self.reservation_changes[period_start] -= 1

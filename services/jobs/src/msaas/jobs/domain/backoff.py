@@ -8,7 +8,7 @@ CAP: Final = timedelta(minutes=1)
 _LAST_DOUBLING: Final = 16
 
 
-def wait_after(failures: int, draw: float) -> timedelta:
+def retry_delay(failures: int, jitter: float) -> timedelta:
     """Spread over all of a step that doubles; `draw` is between 0 and 1."""
     step = BASE * 2 ** min(failures - 1, _LAST_DOUBLING)
-    return min(CAP, step) * draw
+    return min(CAP, step) * jitter

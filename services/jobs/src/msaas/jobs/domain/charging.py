@@ -13,7 +13,7 @@ QUANTITY: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class LedgerHead:
     """Whom we count for, and where the chain of their usage ends.
 
     `earlier_plans` are those of past periods, by their start, where a job is settled in one.
@@ -31,7 +31,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UsageFact:
+class UsageCharge:
     subject_id: UUID
     user_id: UUID | None
     seq: int
@@ -44,26 +44,26 @@ class UsageFact:
     hash: str
 
 
-def charge(subject: Subject, jobs: Iterable[Job], at: datetime) -> Sequence[UsageFact]:
+def charge(ledger_head: LedgerHead, jobs: Iterable[Job], at: datetime) -> Sequence[UsageCharge]:
     """Charge each job to the period in which its place was reserved."""
-    facts: list[UsageFact] = []
-    seq, head = subject.last_seq, subject.head
+    charges: list[UsageCharge] = []
+    seq, head = ledger_head.last_seq, ledger_head.head
     for job in jobs:
         seq, previous = seq + 1, head
-        head = usage_hash(subject.subject_id, seq, job.id, QUANTITY, at, previous)
-        period_start = job.usage_period or subject.period_start
-        facts.append(
-            UsageFact(
-                subject_id=subject.subject_id,
+        head = usage_hash(ledger_head.subject_id, seq, job.id, QUANTITY, at, previous)
+        period_start = job.usage_period or ledger_head.period_start
+        charges.append(
+            UsageCharge(
+                subject_id=ledger_head.subject_id,
                 user_id=job.user_id,
                 seq=seq,
                 job_id=job.id,
                 quantity=QUANTITY,
                 occurred_at=at,
                 period_start=period_start,
-                plan=subject.find_plan(period_start),
+                plan=ledger_head.find_plan(period_start),
                 prev_hash=previous,
                 hash=head,
             )
         )
-    return facts
+    return charges

@@ -41,19 +41,19 @@ class IdempotencyMismatch(MsaasError):
     default_message: ClassVar[str] = "This Idempotency-Key was used for a different request."
 
 
-class UserErasing(MsaasError):
+class UserBeingErased(MsaasError):
     code: ClassVar[str] = "forbidden"
     kind: ClassVar[ErrorKind] = ErrorKind.FORBIDDEN
     default_message: ClassVar[str] = "This account is being erased."
 
 
-class UserUnknown(MsaasError):
+class UserNotFound(MsaasError):
     code: ClassVar[str] = "not_found"
     kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
     default_message: ClassVar[str] = "There is no such user."
 
 
-class JobUnknown(MsaasError):
+class JobNotFound(MsaasError):
     code: ClassVar[str] = "not_found"
     kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
     default_message: ClassVar[str] = "There is no such job."
@@ -74,7 +74,7 @@ class JobNotFailed(MsaasError):
 class ParentEnded(MsaasError):
     code: ClassVar[str] = "conflict"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
-    default_message: ClassVar[str] = "The parent job has ended, or is about to."
+    default_message: ClassVar[str] = "The parent job has ended or is being cancelled."
 
 
 class PayloadGone(MsaasError):
@@ -83,49 +83,49 @@ class PayloadGone(MsaasError):
     default_message: ClassVar[str] = "The job's parameters are no longer kept."
 
 
-class DeadlineOver(MsaasError):
+class DeadlineExpired(MsaasError):
     code: ClassVar[str] = "conflict"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
     default_message: ClassVar[str] = "The job's deadline has passed."
 
 
-class LetterUnknown(MsaasError):
+class DeadLetterNotFound(MsaasError):
     code: ClassVar[str] = "not_found"
     kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
     default_message: ClassVar[str] = "There is no such dead letter."
 
 
-class LetterResolved(MsaasError):
+class DeadLetterResolved(MsaasError):
     code: ClassVar[str] = "conflict"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
     default_message: ClassVar[str] = "The dead letter has been resolved."
 
 
-class LetterUnreadable(MsaasError):
+class DeadLetterUnreadable(MsaasError):
     code: ClassVar[str] = "conflict"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
-    default_message: ClassVar[str] = "The dead letter still cannot be read."
+    default_message: ClassVar[str] = "The dead letter still cannot be decoded."
 
 
 class ReplaysExhausted(MsaasError):
     code: ClassVar[str] = "conflict"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
-    default_message: ClassVar[str] = "The dead letter has been replayed as often as it may be."
+    default_message: ClassVar[str] = "The dead letter has reached its maximum number of replays."
 
 
-class JobTaken(MsaasError):
+class JobIdTaken(MsaasError):
     code: ClassVar[str] = "conflict"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
-    default_message: ClassVar[str] = "This job id is taken."
+    default_message: ClassVar[str] = "This job id is already in use."
 
 
-class TaskTypeUnknown(MsaasError):
+class TaskTypeNotFound(MsaasError):
     code: ClassVar[str] = "validation_failed"
     kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
     default_message: ClassVar[str] = "There is no such task type."
 
 
-class ParamsInvalid(MsaasError):
+class PayloadInvalid(MsaasError):
     code: ClassVar[str] = "validation_failed"
     kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
 
@@ -136,19 +136,19 @@ class PlanForbidden(MsaasError):
     default_message: ClassVar[str] = "The plan does not include this task type."
 
 
-class SubjectUnknown(MsaasError):
+class SubjectNotFound(MsaasError):
     code: ClassVar[str] = "not_found"
     kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
-    default_message: ClassVar[str] = "Nobody is counted for under this id."
+    default_message: ClassVar[str] = "There is no such billing subject."
 
 
-class PeriodUnknown(MsaasError):
+class PeriodNotFound(MsaasError):
     code: ClassVar[str] = "not_found"
     kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
-    default_message: ClassVar[str] = "Nothing was counted in this period."
+    default_message: ClassVar[str] = "There is no usage counter for this period."
 
 
 class CorrectionTooLarge(MsaasError):
     code: ClassVar[str] = "conflict"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
-    default_message: ClassVar[str] = "The correction takes away more than was used."
+    default_message: ClassVar[str] = "The correction exceeds the recorded usage."

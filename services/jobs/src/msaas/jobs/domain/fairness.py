@@ -7,12 +7,12 @@ from uuid import UUID
 
 from msaas.contracts import PLANS, Plan
 
-WEIGHTS: Mapping[Plan, int] = MappingProxyType({Plan.FREE: 1, Plan.PRO: 4, Plan.ENTERPRISE: 8})
+PLAN_WEIGHTS: Mapping[Plan, int] = MappingProxyType({Plan.FREE: 1, Plan.PRO: 4, Plan.ENTERPRISE: 8})
 """How many slots a user has been given, at the same turn, to each one of a FREE user's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class WaitingUser:
     """A user with jobs to dispatch; `slots` is an override of the plan's."""
 
     user_id: UUID
@@ -21,31 +21,31 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class SlotShare:
     """How many jobs a user may begin now: the n-th comes at `(held + n) / weight`, least first."""
 
     user_id: UUID
     plan: Plan
-    held: int
-    free: int
+    used_slots: int
+    free_slots: int
 
     @property
     def weight(self) -> int:
-        return WEIGHTS[self.plan]
+        return PLAN_WEIGHTS[self.plan]
 
 
-def find_turns(waiting: Iterable[Waiting], held: Mapping[UUID, int]) -> list[Turn]:
+def find_slot_shares(waiting: Iterable[WaitingUser], used_slots: Mapping[UUID, int]) -> list[SlotShare]:
     """Leave out who holds all that the plan gives."""
-    turns = [_turn_of(user, held.get(user.user_id, 0)) for user in waiting]
-    return [turn for turn in turns if turn.free > 0]
+    turns = [_share_of(user, used_slots.get(user.user_id, 0)) for user in waiting]
+    return [turn for turn in turns if turn.free_slots > 0]
 
 
-def _turn_of(user: Waiting, held: int) -> Turn:
+def _share_of(user: WaitingUser, used_slots: int) -> SlotShare:
     slots = PLANS[user.plan].slots if user.slots is None else user.slots
-    return Turn(user_id=user.user_id, plan=user.plan, held=held, free=slots - held)
+    return SlotShare(user_id=user.user_id, plan=user.plan, used_slots=used_slots, free_slots=slots - used_slots)
 
 
-def find_rooms(topics: Mapping[str, str], unread: Mapping[str, int], window: int) -> dict[str, int]:
+def find_topic_capacity(topics: Mapping[str, str], unread: Mapping[str, int], window: int) -> dict[str, int]:
     """How many more envelopes each topic takes; both mappings are by task type."""
     rooms = dict.fromkeys(topics.values(), window)
     for task_type, count in unread.items():

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from msaas.contracts import JobStatus
-from msaas.jobs.domain.reports import Progress
+from msaas.jobs.domain.reports import ProgressFields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class Job:
     started_at: datetime | None
     finished_at: datetime | None
     cancel_requested_at: datetime | None
-    progress: Progress | None = None
+    progress: ProgressFields | None = None
     last_error: str | None
     failure_reason: str | None
     billable: bool

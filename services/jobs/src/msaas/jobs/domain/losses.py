@@ -5,27 +5,27 @@ from datetime import datetime
 from typing import Final
 
 from msaas.contracts import LossReason
-from msaas.jobs.domain.reports import Loss
+from msaas.jobs.domain.reports import RunLoss
 
-MOST_LOSSES: Final = 5
+MAX_LOSSES: Final = 5
 """A job that takes that many workers down with it is not given another."""
 
-COUNTED: Final = frozenset({LossReason.RECLAIMED, LossReason.LEASE_EXPIRED})
-_GRAVITY: Final = (
+COUNTED_REASONS: Final = frozenset({LossReason.RECLAIMED, LossReason.LEASE_EXPIRED})
+_SEVERITY_ORDER: Final = (
     *(LossReason.RECLAIMED, LossReason.LEASE_EXPIRED),
     *(LossReason.DRAINED, LossReason.STALE),
 )
 
 
 def find_loss(
-    losses: Iterable[Loss],
+    losses: Iterable[RunLoss],
     *,
     started: bool,
     lease_until: datetime | None,
     cancelling: bool,
-) -> Loss | None:
+) -> RunLoss | None:
     """Find the gravest loss that holds against what is known of the run by now."""
-    for loss in sorted(losses, key=lambda one: _GRAVITY.index(one.reason)):
+    for loss in sorted(losses, key=lambda one: _SEVERITY_ORDER.index(one.reason)):
         match loss.reason:
             case LossReason.LEASE_EXPIRED if _is_renewed(loss, lease_until):
                 continue
@@ -36,7 +36,7 @@ def find_loss(
     return None
 
 
-def _is_renewed(loss: Loss, lease_until: datetime | None) -> bool:
+def _is_renewed(loss: RunLoss, lease_until: datetime | None) -> bool:
     if loss.lease_until is None or lease_until is None:
         return False
     return lease_until > loss.lease_until

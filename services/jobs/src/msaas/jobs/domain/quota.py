@@ -43,6 +43,6 @@ class Quota:
         return replace(self, reserved=self.reserved - 1)
 
 
-def limit_of(plan: Plan, grants: Mapping[str, int | None]) -> int | None:
+def resolve_limit(plan: Plan, grants: Mapping[str, int | None]) -> int | None:
     """Let what was granted to this one user win; None there lifts the limit."""
     return grants.get("jobs_per_period", PLANS[plan].jobs_per_period)

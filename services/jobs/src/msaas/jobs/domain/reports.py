@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msaas.contracts import LossReason
 
-LEASE = timedelta(seconds=10)
+DEFAULT_LEASE = timedelta(seconds=10)
 """What a sign of life is worth that names no lease of its own."""
 
 
@@ -18,7 +18,7 @@ class RunKey(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Success:
+class RunSuccess:
     """`result` and `network` are JSON text; either the result or `result_ref` is there."""
 
     result: str | None = None
@@ -29,7 +29,7 @@ class Success:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class RunFailure:
     reason: str
     error: str
     retryable: bool
@@ -39,13 +39,13 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loss:
+class RunLoss:
     reason: LossReason
     lease_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
+class RunWait:
     """The run has ended, its job goes on when these have, or at `until`."""
 
     children: tuple[UUID, ...] = ()
@@ -54,7 +54,7 @@ class Wait:
     timings_ms: Mapping[str, int]
 
 
-Progress: TypeAlias = Mapping[str, int | str | None]
+ProgressFields: TypeAlias = Mapping[str, int | str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,21 +68,21 @@ class RunReport:
     worker: str | None = None
     started_at: datetime | None = None
     lease: timedelta | None = None
-    progress: Progress | None = None
-    success: Success | None = None
-    failure: Failure | None = None
-    wait: Wait | None = None
-    losses: frozenset[Loss] = frozenset()
+    progress: ProgressFields | None = None
+    success: RunSuccess | None = None
+    failure: RunFailure | None = None
+    wait: RunWait | None = None
+    losses: frozenset[RunLoss] = frozenset()
 
     @property
     def is_end(self) -> bool:
         return bool(self.success or self.failure or self.wait or self.losses)
 
     @property
-    def is_beat(self) -> bool:
+    def is_heartbeat(self) -> bool:
         """Whether it says no more than that the run goes on."""
         return not self.is_end and self.started_at is None
 
     @property
-    def is_lively(self) -> bool:
+    def is_alive(self) -> bool:
         return not self.is_end and self.lease is not None

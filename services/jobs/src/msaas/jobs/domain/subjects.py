@@ -8,12 +8,12 @@ from uuid import UUID
 
 from msaas.contracts import Plan
 from msaas.jobs.domain.periods import Period, first_of_month, open_period
-from msaas.jobs.domain.quota import Quota, limit_of
+from msaas.jobs.domain.quota import Quota, resolve_limit
 
 Grants: TypeAlias = Mapping[str, int | None]
 
 
-class Counted(NamedTuple):
+class UsageCounter(NamedTuple):
     """A counter: a period, its plan, and what was used in it."""
 
     plan: Plan
@@ -22,7 +22,7 @@ class Counted(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class BillingSubject:
     """`terms` are what the subscription grants, `overrides` what we grant this one user.
 
     `paid_until` is how far the subscription is known to reach: a period beyond it is provisional.
@@ -37,7 +37,7 @@ class Subject:
     overrides: Grants = field(default_factory=dict[str, int | None])
     period: Period
     paid_until: datetime | None = None
-    erasing: bool = False
+    is_erasing: bool = False
 
     def is_paid(self, now: datetime) -> bool:
         return self.paid_until is not None and now < self.paid_until
@@ -57,15 +57,15 @@ class Subject:
             period=open_period(plan, now, after=self.period.end),
         )
 
-    def find_limit(self, counted: Iterable[Counted]) -> int | None:
+    def find_limit(self, counters: Iterable[UsageCounter]) -> int | None:
         """Give FREE once a calendar month, also to whoever left it and came back meanwhile."""
-        limit = limit_of(self.plan, {**self.terms, **self.overrides})
+        limit = resolve_limit(self.plan, {**self.terms, **self.overrides})
         if self.plan is not Plan.FREE or limit is None:
             return limit
         month = first_of_month(self.period.start)
         spent = sum(
             one.quota.used + one.quota.reserved
-            for one in counted
+            for one in counters
             if one.plan is Plan.FREE and month <= one.period.start < self.period.start
         )
         return max(0, limit - spent)

@@ -8,37 +8,37 @@ from typing import Final
 
 from msaas.contracts import Plan, SubscriptionChanged
 from msaas.jobs.domain.periods import Period, first_of_month, open_period
-from msaas.jobs.domain.subjects import Subject
+from msaas.jobs.domain.subjects import BillingSubject
 
-RANK: Final[Mapping[Plan, int]] = MappingProxyType({plan: at for at, plan in enumerate(Plan)})
-UNPAID: Final = frozenset({"incomplete_expired", "unpaid"})
+PLAN_RANK: Final[Mapping[Plan, int]] = MappingProxyType({plan: at for at, plan in enumerate(Plan)})
+UNPAID_STATUSES: Final = frozenset({"incomplete_expired", "unpaid"})
 """Subscriptions that nobody has paid for: what they gave ends at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
+class PlanChange:
     """`closed` is the period that ended early, as it is now."""
 
-    subject: Subject
-    closed: Period | None = None
+    subject: BillingSubject
+    closed_period: Period | None = None
 
 
-def apply(subject: Subject, change: SubscriptionChanged, now: datetime) -> Applied:
+def apply_subscription_change(subject: BillingSubject, change: SubscriptionChanged, now: datetime) -> PlanChange:
     """Leave the subject as it is where the change is not newer than what is known."""
     if change.version <= subject.plan_version:
-        return Applied(subject=subject)
+        return PlanChange(subject=subject)
     subject = replace(subject.roll_over(now), plan_version=change.version)
     now = max(now, subject.period.start)
-    if _waits(subject, change, now):
-        return Applied(subject=replace(subject, next_plan=change.next_plan or change.plan))
-    cut = _find_cut(subject, change, now)
+    if _is_deferred(subject, change, now):
+        return PlanChange(subject=replace(subject, next_plan=change.next_plan or change.plan))
+    cut = _find_early_end(subject, change, now)
     start = subject.period.start if cut is None else cut
-    period = Period(start, _find_end(subject, change, start, now))
+    period = Period(start, _find_period_end(subject, change, start, now))
     closed = None if cut is None else Period(subject.period.start, cut)
-    return Applied(subject=_enter(subject, change, period), closed=closed)
+    return PlanChange(subject=_switch_plan(subject, change, period), closed_period=closed)
 
 
-def _enter(subject: Subject, change: SubscriptionChanged, period: Period) -> Subject:
+def _switch_plan(subject: BillingSubject, change: SubscriptionChanged, period: Period) -> BillingSubject:
     return replace(
         subject,
         plan=change.plan,
@@ -49,12 +49,12 @@ def _enter(subject: Subject, change: SubscriptionChanged, period: Period) -> Sub
     )
 
 
-def _waits(subject: Subject, change: SubscriptionChanged, now: datetime) -> bool:
-    is_lower = RANK[change.plan] < RANK[subject.plan]
-    return is_lower and subject.is_paid(now) and change.status not in UNPAID
+def _is_deferred(subject: BillingSubject, change: SubscriptionChanged, now: datetime) -> bool:
+    is_lower = PLAN_RANK[change.plan] < PLAN_RANK[subject.plan]
+    return is_lower and subject.is_paid(now) and change.status not in UNPAID_STATUSES
 
 
-def _find_cut(subject: Subject, change: SubscriptionChanged, now: datetime) -> datetime | None:
+def _find_early_end(subject: BillingSubject, change: SubscriptionChanged, now: datetime) -> datetime | None:
     """Find where the present period ends early and the next begins; None keeps the present one.
 
     Jobs name their period by its start, so that a period which goes on keeps it. A provisional one
@@ -62,7 +62,7 @@ def _find_cut(subject: Subject, change: SubscriptionChanged, now: datetime) -> d
     """
     wanted = change.period_start or first_of_month(now)
     begins = wanted if subject.period.start < wanted <= now else None
-    rank = RANK[change.plan] - RANK[subject.plan]
+    rank = PLAN_RANK[change.plan] - PLAN_RANK[subject.plan]
     if rank == 0:
         is_another = subject.is_paid(now) and change.period_end != subject.paid_until
         return begins if is_another else None
@@ -72,8 +72,8 @@ def _find_cut(subject: Subject, change: SubscriptionChanged, now: datetime) -> d
     return cut if cut > subject.period.start else None
 
 
-def _find_end(
-    subject: Subject, change: SubscriptionChanged, start: datetime, now: datetime
+def _find_period_end(
+    subject: BillingSubject, change: SubscriptionChanged, start: datetime, now: datetime
 ) -> datetime:
     """Believe the subscription, except where its period is over already, or is yet to come."""
     if change.period_start is None or change.period_end is None:

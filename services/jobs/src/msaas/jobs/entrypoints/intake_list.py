@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
-from msaas.contracts import INTAKE_QUEUE, PushedJob, build_head, get_topic, queue_key
+from msaas.contracts import INTAKE_QUEUE, PushedJob, build_headers, get_topic, queue_key
 from msaas.kernel import Clock, MsaasError, RetryPolicy, new_id
 from msaas.telemetry import get_logger
 
 TOPIC: Final = "jobs.commands"
 PERIOD: Final = 0.25
-MOST: Final = 100
+BATCH_SIZE: Final = 100
 _WHEN_FAILED: Final = RetryPolicy(base=0.25, cap=5.0, attempts=None)
 
 
@@ -21,7 +21,7 @@ class Mover(Protocol):
     ) -> int: ...
 
 
-class IntakeList:
+class IntakeListConsumer:
     """Looks now and then, and at once again while there is more; any number of replicas may."""
 
     def __init__(
@@ -52,15 +52,15 @@ class IntakeList:
             moved = await self._mover.move(self._queue, self._key, self._heads(), self._bound)
         except MsaasError as error:
             self._failures += 1
-            self._log.warning("intake_failed", error=type(error).__name__, failures=self._failures)
+            self._log.warning("pushed_jobs_move_failed", error=type(error).__name__, failures=self._failures)
             return _WHEN_FAILED.delay(self._failures)
         self._failures = 0
         if moved:
-            self._log.info("jobs_taken_in", count=moved)
-        return 0 if moved == MOST else self._period
+            self._log.info("pushed_jobs_moved", count=moved)
+        return 0 if moved == BATCH_SIZE else self._period
 
     def _heads(self) -> list[dict[bytes, bytes]]:
         """Give each its id here: what is pushed carries none of ours."""
         now = self._clock.now()
-        ids = [new_id() for _ in range(MOST)]
-        return [build_head(PushedJob, id=one, correlation_id=str(one), ts=now) for one in ids]
+        ids = [new_id() for _ in range(BATCH_SIZE)]
+        return [build_headers(PushedJob, id=one, correlation_id=str(one), ts=now) for one in ids]

@@ -2,44 +2,44 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from msaas.jobs.domain.reports import LEASE
-from msaas.jobs.entrypoints.rounds import PERIOD, Look, Rounds
+from msaas.jobs.domain.reports import DEFAULT_LEASE
+from msaas.jobs.entrypoints.periodic_task import PERIOD, Check, PeriodicTask
 from msaas.kernel import Clock
 
 
-class Sweeper(Rounds):
+class Sweeper(PeriodicTask):
     """Silence counts only where speaking was possible: one lease long after the wire was away."""
 
     def __init__(
         self,
-        looks: Sequence[Look],
+        checks: Sequence[Check],
         ping: Callable[[], Awaitable[object]],
         clock: Clock,
         *,
         period: float = PERIOD,
     ) -> None:
-        super().__init__(looks, period=period)
+        super().__init__(checks, period=period)
         self._ping = ping
         self._clock = clock
-        self._keep_quiet()
+        self._start_grace_period()
 
     async def notice_epoch(self, _epoch: str) -> None:
-        self._keep_quiet()
+        self._start_grace_period()
 
     async def run(self) -> None:
-        self._keep_quiet()
+        self._start_grace_period()
         await super().run()
 
     async def step(self) -> None:
-        if not await self._take(self._reach):
-            self._keep_quiet()
-        elif self._clock.monotonic() >= self._judge_at:
-            for look in self._looks:
-                if not await self._take(look):
-                    self._keep_quiet()
+        if not await self._run_check(self._ping_broker):
+            self._start_grace_period()
+        elif self._clock.monotonic() >= self._grace_until:
+            for look in self._checks:
+                if not await self._run_check(look):
+                    self._start_grace_period()
 
-    async def _reach(self) -> None:
+    async def _ping_broker(self) -> None:
         await self._ping()
 
-    def _keep_quiet(self) -> None:
-        self._judge_at = self._clock.monotonic() + LEASE.total_seconds()
+    def _start_grace_period(self) -> None:
+        self._grace_until = self._clock.monotonic() + DEFAULT_LEASE.total_seconds()

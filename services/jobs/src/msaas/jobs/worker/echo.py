@@ -3,7 +3,7 @@
 import asyncio
 
 from msaas.contracts import EchoParams, EchoResult
-from msaas.worker import Run
+from msaas.worker import RunContext
 
 _STEP = 1.0
 
@@ -11,16 +11,16 @@ _STEP = 1.0
 class Echo:
     """A long wait goes in steps, so that it can be cancelled and watched as real work can."""
 
-    async def run(self, run: Run) -> EchoResult:
+    async def run(self, run: RunContext) -> EchoResult:
         params = run.params
         if not isinstance(params, EchoParams):
-            raise TypeError("echo was given the parameters of another task")
+            raise TypeError("echo needs EchoParams")
         seconds = left = params.delay_ms / 1000
         while left > _STEP:
             await asyncio.sleep(_STEP)
             left -= _STEP
-            await run.check()
-            await run.progress(int(100 * (seconds - left) / seconds))
+            await run.raise_if_cancelled()
+            await run.report_progress(int(100 * (seconds - left) / seconds))
         await asyncio.sleep(left)
         length = None if params.secret is None else len(params.secret)
         return EchoResult(message=params.message, secret_length=length)

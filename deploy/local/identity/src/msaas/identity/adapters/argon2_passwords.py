@@ -11,15 +11,15 @@ from argon2.exceptions import VerifyMismatchError
 # What OWASP asks at least: 19 MiB and some 20 ms for each try.
 _PASSES: Final = 2
 _MEMORY_KIB: Final = 19 * 1024
-_AT_ONCE: Final = 2
+_MAX_THREADS: Final = 2
 
 
 class Argon2Passwords:
     def __init__(self) -> None:
         self._hasher = PasswordHasher(_PASSES, _MEMORY_KIB, parallelism=1)
-        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="argon2")
+        self._threads = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="argon2")
         # Costs as much as a user's, and no password fits.
-        self._nobody = self._hasher.hash(secrets.token_urlsafe(32))
+        self._dummy_hash = self._hasher.hash(secrets.token_urlsafe(32))
 
     async def hash(self, password: str) -> str:
         return await asyncio.get_running_loop().run_in_executor(
@@ -28,13 +28,13 @@ class Argon2Passwords:
 
     async def verify(self, stored: str | None, password: str) -> bool:
         return await asyncio.get_running_loop().run_in_executor(
-            self._threads, self._fits, stored or self._nobody, password
+            self._threads, self._matches, stored or self._dummy_hash, password
         )
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _fits(self, stored: str, password: str) -> bool:
+    def _matches(self, stored: str, password: str) -> bool:
         try:
             return self._hasher.verify(stored, password)
         except VerifyMismatchError:

@@ -9,7 +9,7 @@ from joserfc import jwt
 from joserfc.errors import ExpiredTokenError, JoseError
 from joserfc.jwk import ECKey, KeySet
 
-from msaas.identity.application.ports import Keys
+from msaas.identity.application.ports import SigningKeys
 from msaas.identity.domain.claims import AUDIENCE, ROLE
 from msaas.identity.domain.errors import BadJwt
 from msaas.identity.domain.signing_keys import KeyUse, SigningKey
@@ -25,7 +25,7 @@ def new_signing_key(use: KeyUse, now: datetime) -> SigningKey:
     return SigningKey(kid=key.thumbprint(), use=use, since=now, jwk=jwk)
 
 
-def published(key: SigningKey) -> dict[str, Any]:
+def public_jwk(key: SigningKey) -> dict[str, Any]:
     public = ECKey.import_key(orjson.loads(key.jwk)).as_dict(private=False)
     return {**public, "kid": key.kid, "alg": _ALGORITHM, "use": "sig", "key_ops": ["verify"]}
 
@@ -33,7 +33,7 @@ def published(key: SigningKey) -> dict[str, Any]:
 class Es256Tokens:
     """Asks for the keys each time, so that a rotation is seen at once."""
 
-    def __init__(self, keys: Keys, issuer: str, clock: Clock) -> None:
+    def __init__(self, keys: SigningKeys, issuer: str, clock: Clock) -> None:
         self._keys = keys
         self._claims: Callable[[], jwt.JWTClaimsRegistry] = lambda: jwt.JWTClaimsRegistry(
             now=int(clock.now().timestamp()),
@@ -62,4 +62,4 @@ class Es256Tokens:
         return decoded.claims
 
     async def list_published(self) -> list[dict[str, Any]]:
-        return [published(key) for key in await self._keys.list()]
+        return [public_jwk(key) for key in await self._keys.list()]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from msaas.identity.application.ports import Account, Accounts, Sessions, Tokens
+from msaas.identity.application.ports import UserAccount, Accounts, Sessions, Tokens
 from msaas.identity.domain.errors import SessionNotFound, UserBanned
 from msaas.identity.domain.sessions import Session
 from msaas.identity.domain.users import User
@@ -11,8 +11,8 @@ from msaas.kernel import Clock
 
 
 @dataclass(frozen=True, slots=True)
-class SignedIn:
-    account: Account
+class AuthenticatedSession:
+    account: UserAccount
     session: Session
 
     @property
@@ -27,7 +27,7 @@ class Authenticate:
     tokens: Tokens
     clock: Clock
 
-    async def __call__(self, token: str) -> SignedIn:
+    async def __call__(self, token: str) -> AuthenticatedSession:
         claims = await self.tokens.verify(token)
         session = await self.sessions.find(UUID(claims["session_id"]))
         if session is None or session.revoked:
@@ -37,4 +37,4 @@ class Authenticate:
             raise SessionNotFound
         if account.user.is_banned(self.clock.now()):
             raise UserBanned
-        return SignedIn(account, session)
+        return AuthenticatedSession(account, session)

@@ -4,15 +4,15 @@ import secrets
 from dataclasses import dataclass, field
 
 from msaas.identity.application.ports import Sessions, Tokens
-from msaas.identity.domain.claims import claims_of
-from msaas.identity.domain.sessions import Session, digest_of
+from msaas.identity.domain.claims import build_claims
+from msaas.identity.domain.sessions import Session, hash_token
 from msaas.identity.domain.users import User
 from msaas.kernel import Clock, new_id
 from msaas.telemetry import get_logger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class SessionGrant:
     user: User
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
@@ -20,13 +20,13 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class Grants:
+class SessionGrants:
     sessions: Sessions
     tokens: Tokens
     issuer: str
     clock: Clock
 
-    async def open(self, user: User) -> Grant:
+    async def open(self, user: User) -> SessionGrant:
         """Begin a session, with the first token of its family."""
         session = Session(
             id=new_id(),
@@ -35,13 +35,13 @@ class Grants:
             created_at=self.clock.now(),
         )
         token = secrets.token_urlsafe(32)
-        await self.sessions.open(session, digest_of(token))
+        await self.sessions.open(session, hash_token(token))
         get_logger().info("session_opened", user_id=str(user.id), session_id=str(session.id))
         return await self.renew(user, session, token)
 
-    async def renew(self, user: User, session: Session, refresh_token: str) -> Grant:
-        claims = claims_of(user, session, self.issuer, self.clock.now())
-        return Grant(
+    async def renew(self, user: User, session: Session, refresh_token: str) -> SessionGrant:
+        claims = build_claims(user, session, self.issuer, self.clock.now())
+        return SessionGrant(
             user=user,
             access_token=await self.tokens.sign(claims),
             refresh_token=refresh_token,

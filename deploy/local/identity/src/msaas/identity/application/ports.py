@@ -12,13 +12,13 @@ from msaas.identity.domain.users import User
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class UserAccount:
     user: User
     password_hash: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class UserChange:
     """None leaves a thing as it is; a None inside `user_metadata` removes that entry."""
 
     email: str | None = None
@@ -28,14 +28,14 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Presented:
+class PresentedToken:
     """A refresh token that somebody shows: whose it is, and which in the row of rotations."""
 
     session: Session
     generation: int
 
 
-class Scope(StrEnum):
+class SignOutScope(StrEnum):
     GLOBAL = "global"
     LOCAL = "local"
     OTHERS = "others"
@@ -46,11 +46,11 @@ class Accounts(Protocol):
         """Raise UserAlreadyExists when the address is taken."""
         ...
 
-    async def find(self, user_id: UUID) -> Account | None: ...
+    async def find(self, user_id: UUID) -> UserAccount | None: ...
 
-    async def find_by_email(self, email: str) -> Account | None: ...
+    async def find_by_email(self, email: str) -> UserAccount | None: ...
 
-    async def change(self, user_id: UUID, change: Change, *, keep: UUID | None = None) -> User:
+    async def change(self, user_id: UUID, change: UserChange, *, keep: UUID | None = None) -> User:
         """Raise EmailExists; a new password ends every session but `keep`."""
         ...
 
@@ -60,7 +60,7 @@ class Sessions(Protocol):
 
     async def find(self, session_id: UUID) -> Session | None: ...
 
-    async def find_presented(self, token: bytes) -> Presented | None: ...
+    async def find_by_refresh_token(self, token: bytes) -> PresentedToken | None: ...
 
     async def rotate(self, session: Session, child: bytes) -> bool:
         """Say no when the session has moved on, or ended, since it was read."""
@@ -68,7 +68,7 @@ class Sessions(Protocol):
 
     async def revoke(self, session_id: UUID) -> None: ...
 
-    async def close(self, session: Session, scope: Scope) -> None: ...
+    async def close(self, session: Session, scope: SignOutScope) -> None: ...
 
 
 class Passwords(Protocol):
@@ -79,7 +79,7 @@ class Passwords(Protocol):
         ...
 
 
-class Keys(Protocol):
+class SigningKeys(Protocol):
     async def list(self) -> Sequence[SigningKey]: ...
 
     async def change(

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from msaas.identity.application.grants import Grant, Grants
+from msaas.identity.application.grants import SessionGrant, SessionGrants
 from msaas.identity.application.ports import Accounts, Sessions
 from msaas.identity.domain.errors import (
     RefreshTokenAlreadyUsed,
     RefreshTokenNotFound,
     UserBanned,
 )
-from msaas.identity.domain.sessions import Verdict, digest_of
+from msaas.identity.domain.sessions import RefreshDecision, hash_token
 from msaas.identity.domain.users import User
 from msaas.kernel import Clock
 from msaas.telemetry import get_logger
@@ -20,27 +20,27 @@ from msaas.telemetry import get_logger
 class RefreshSession:
     accounts: Accounts
     sessions: Sessions
-    grants: Grants
+    grants: SessionGrants
     clock: Clock
 
-    async def __call__(self, token: str) -> Grant:
-        presented = await self.sessions.find_presented(digest_of(token))
+    async def __call__(self, token: str) -> SessionGrant:
+        presented = await self.sessions.find_by_refresh_token(hash_token(token))
         if presented is None:
             raise RefreshTokenNotFound
         session = presented.session
         user = await self._get_user(session.user_id)
-        child = session.child_of(token)
-        match session.judge(presented.generation):
-            case Verdict.ROTATE:
-                if not await self.sessions.rotate(session, digest_of(child)):
+        child = session.derive_child_token(token)
+        match session.check_refresh(presented.generation):
+            case RefreshDecision.ROTATE:
+                if not await self.sessions.rotate(session, hash_token(child)):
                     return await self(token)  # somebody was faster: judge what is so now
-            case Verdict.REPEAT:
+            case RefreshDecision.REPEAT:
                 pass
-            case Verdict.REVOKE:
+            case RefreshDecision.REVOKE:
                 await self.sessions.revoke(session.id)
                 get_logger().warning("refresh_token_reused", session_id=str(session.id))
                 raise RefreshTokenAlreadyUsed
-            case Verdict.REFUSE:
+            case RefreshDecision.REFUSE:
                 raise RefreshTokenAlreadyUsed
         return await self.grants.renew(user, session, child)
 

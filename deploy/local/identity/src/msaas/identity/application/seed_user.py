@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from msaas.contracts import Plan
-from msaas.identity.application.ports import Account, Accounts, Change, Passwords
-from msaas.identity.domain.users import User, app_metadata, check_password, normal_email
+from msaas.identity.application.ports import UserAccount, Accounts, UserChange, Passwords
+from msaas.identity.domain.users import User, build_app_metadata, check_password, normalise_email
 from msaas.kernel import Clock, new_id
 
 
@@ -20,20 +20,20 @@ class SeedUser:
     async def __call__(
         self, email: str, password: str, *, plan: Plan | None, role: str | None
     ) -> User:
-        address = normal_email(email)
+        address = normalise_email(email)
         check_password(password)
-        said = app_metadata(plan=plan, role=role)
+        metadata = build_app_metadata(plan=plan, role=role)
         known = await self.accounts.find_by_email(address)
         return await (
-            self._change(known, password, said) if known else self._add(address, password, said)
+            self._change(known, password, metadata) if known else self._add(address, password, metadata)
         )
 
-    async def _add(self, email: str, password: str, said: dict[str, Any]) -> User:
+    async def _add(self, email: str, password: str, metadata: dict[str, Any]) -> User:
         now = self.clock.now()
         user = User(
             id=new_id(),
             email=email,
-            app_metadata=said,
+            app_metadata=metadata,
             user_metadata={},
             created_at=now,
             updated_at=now,
@@ -41,10 +41,10 @@ class SeedUser:
         await self.accounts.add(user, await self.passwords.hash(password))
         return user
 
-    async def _change(self, known: Account, password: str, said: dict[str, Any]) -> User:
+    async def _change(self, known: UserAccount, password: str, metadata: dict[str, Any]) -> User:
         same = await self.passwords.verify(known.password_hash, password)
-        change = Change(
+        change = UserChange(
             password_hash=None if same else await self.passwords.hash(password),
-            app_metadata=said,
+            app_metadata=metadata,
         )
         return await self.accounts.change(known.user.id, change)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from msaas.identity.application.grants import Grant, Grants
+from msaas.identity.application.grants import SessionGrant, SessionGrants
 from msaas.identity.application.ports import Accounts, Passwords
 from msaas.identity.domain.errors import InvalidCredentials, UserBanned
 from msaas.kernel import Clock
@@ -12,10 +12,10 @@ from msaas.kernel import Clock
 class SignIn:
     accounts: Accounts
     passwords: Passwords
-    grants: Grants
+    grants: SessionGrants
     clock: Clock
 
-    async def __call__(self, email: str, password: str) -> Grant:
+    async def __call__(self, email: str, password: str) -> SessionGrant:
         account = await self.accounts.find_by_email(email.strip().lower())
         stored = account.password_hash if account else None
         if not await self.passwords.verify(stored, password) or account is None:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from msaas.identity.application.authenticate import SignedIn
-from msaas.identity.application.ports import Scope, Sessions
+from msaas.identity.application.authenticate import AuthenticatedSession
+from msaas.identity.application.ports import SignOutScope, Sessions
 from msaas.telemetry import get_logger
 
 
@@ -11,6 +11,6 @@ from msaas.telemetry import get_logger
 class SignOut:
     sessions: Sessions
 
-    async def __call__(self, who: SignedIn, scope: Scope) -> None:
-        await self.sessions.close(who.session, scope)
-        get_logger().info("sessions_closed", user_id=str(who.user.id), scope=str(scope))
+    async def __call__(self, authenticated: AuthenticatedSession, scope: SignOutScope) -> None:
+        await self.sessions.close(authenticated.session, scope)
+        get_logger().info("sessions_closed", user_id=str(authenticated.user.id), scope=str(scope))

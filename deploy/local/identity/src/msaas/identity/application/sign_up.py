@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from msaas.identity.application.grants import Grant, Grants
+from msaas.identity.application.grants import SessionGrant, SessionGrants
 from msaas.identity.application.ports import Accounts, Passwords
-from msaas.identity.domain.users import User, app_metadata, check_password, normal_email
+from msaas.identity.domain.users import User, build_app_metadata, check_password, normalise_email
 from msaas.kernel import Clock, new_id
 from msaas.telemetry import get_logger
 
@@ -15,17 +15,17 @@ from msaas.telemetry import get_logger
 class SignUp:
     accounts: Accounts
     passwords: Passwords
-    grants: Grants
+    grants: SessionGrants
     clock: Clock
 
-    async def __call__(self, email: str, password: str, data: Mapping[str, Any]) -> Grant:
-        address = normal_email(email)
+    async def __call__(self, email: str, password: str, data: Mapping[str, Any]) -> SessionGrant:
+        address = normalise_email(email)
         check_password(password)
         now = self.clock.now()
         user = User(
             id=new_id(),
             email=address,
-            app_metadata=app_metadata(),
+            app_metadata=build_app_metadata(),
             user_metadata=data,
             created_at=now,
             updated_at=now,

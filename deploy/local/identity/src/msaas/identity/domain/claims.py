@@ -11,7 +11,7 @@ AUDIENCE: Final = "authenticated"
 ROLE: Final = "authenticated"
 
 
-def claims_of(user: User, session: Session, issuer: str, now: datetime) -> dict[str, Any]:
+def build_claims(user: User, session: Session, issuer: str, now: datetime) -> dict[str, Any]:
     issued_at = int(now.timestamp())
     signed_in_at = int(session.created_at.timestamp())
     return {

@@ -24,87 +24,87 @@ from typing import ClassVar
 from msaas.kernel import ErrorKind, MsaasError
 
 
-class Refused(MsaasError):
+class AuthError(MsaasError):
     kind: ClassVar[ErrorKind] = ErrorKind.INVALID
 
 
-class ValidationFailed(Refused):
+class ValidationFailed(AuthError):
     code: ClassVar[str] = "validation_failed"
 
 
-class InvalidCredentials(Refused):
+class InvalidCredentials(AuthError):
     code: ClassVar[str] = "invalid_credentials"
     default_message: ClassVar[str] = "Invalid login credentials"
 
 
-class UserBanned(Refused):
+class UserBanned(AuthError):
     code: ClassVar[str] = "user_banned"
     default_message: ClassVar[str] = "User is banned"
 
 
-class UserAlreadyExists(Refused):
+class UserAlreadyExists(AuthError):
     code: ClassVar[str] = "user_already_exists"
     kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
     default_message: ClassVar[str] = "User already registered"
 
 
-class EmailExists(Refused):
+class EmailExists(AuthError):
     code: ClassVar[str] = "email_exists"
     kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
     default_message: ClassVar[str] = "A user with this email address has already been registered"
 
 
-class WeakPassword(Refused):
+class WeakPassword(AuthError):
     code: ClassVar[str] = "weak_password"
     kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
 
 
-class SamePassword(Refused):
+class SamePassword(AuthError):
     code: ClassVar[str] = "same_password"
     kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
     default_message: ClassVar[str] = "New password should be different from the old password."
 
 
-class AnonymousProviderDisabled(Refused):
+class AnonymousProviderDisabled(AuthError):
     code: ClassVar[str] = "anonymous_provider_disabled"
     kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
     default_message: ClassVar[str] = "Anonymous sign-ins are disabled"
 
 
-class PhoneProviderDisabled(Refused):
+class PhoneProviderDisabled(AuthError):
     code: ClassVar[str] = "phone_provider_disabled"
     default_message: ClassVar[str] = "Phone sign-ins are disabled"
 
 
-class NoAuthorization(Refused):
+class NoAuthorization(AuthError):
     code: ClassVar[str] = "no_authorization"
     kind: ClassVar[ErrorKind] = ErrorKind.UNAUTHENTICATED
     default_message: ClassVar[str] = "This endpoint requires a valid Bearer token"
 
 
-class BadJwt(Refused):
+class BadJwt(AuthError):
     code: ClassVar[str] = "bad_jwt"
     kind: ClassVar[ErrorKind] = ErrorKind.FORBIDDEN
     default_message: ClassVar[str] = "invalid JWT: unable to parse or verify signature"
 
 
-class SessionNotFound(Refused):
+class SessionNotFound(AuthError):
     code: ClassVar[str] = "session_not_found"
     kind: ClassVar[ErrorKind] = ErrorKind.FORBIDDEN
     default_message: ClassVar[str] = "Session from session_id claim in JWT does not exist"
 
 
-class RefreshTokenNotFound(Refused):
+class RefreshTokenNotFound(AuthError):
     code: ClassVar[str] = "refresh_token_not_found"
     default_message: ClassVar[str] = "Invalid Refresh Token: Refresh Token Not Found"
 
 
-class RefreshTokenAlreadyUsed(Refused):
+class RefreshTokenAlreadyUsed(AuthError):
     code: ClassVar[str] = "refresh_token_already_used"
     default_message: ClassVar[str] = "Invalid Refresh Token: Already Used"
 
 
-class OverRequestRateLimit(Refused):
+class OverRequestRateLimit(AuthError):
     code: ClassVar[str] = "over_request_rate_limit"
     kind: ClassVar[ErrorKind] = ErrorKind.RATE_LIMITED
     default_message: ClassVar[str] = "Request rate limit reached"

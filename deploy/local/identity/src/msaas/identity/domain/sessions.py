@@ -13,7 +13,7 @@ from enum import Enum, auto
 from uuid import UUID
 
 
-class Verdict(Enum):
+class RefreshDecision(Enum):
     ROTATE = auto()  # the active token: its child takes its place
     REPEAT = auto()  # the parent of the active one: the answer that held it was lost
     REVOKE = auto()  # an older one: two hold this family, and one of them is a thief
@@ -31,21 +31,21 @@ class Session:
     generation: int = 0
     revoked: bool = False
 
-    def judge(self, presented: int) -> Verdict:
+    def check_refresh(self, generation: int) -> RefreshDecision:
         if self.revoked:
-            return Verdict.REFUSE
-        match self.generation - presented:
+            return RefreshDecision.REFUSE
+        match self.generation - generation:
             case 0:
-                return Verdict.ROTATE
+                return RefreshDecision.ROTATE
             case 1:
-                return Verdict.REPEAT
+                return RefreshDecision.REPEAT
             case _:
-                return Verdict.REVOKE
+                return RefreshDecision.REVOKE
 
-    def child_of(self, token: str) -> str:
+    def derive_child_token(self, token: str) -> str:
         made = hmac.digest(self.secret, token.encode(), "sha256")
         return urlsafe_b64encode(made).rstrip(b"=").decode()
 
 
-def digest_of(token: str) -> bytes:
+def hash_token(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()

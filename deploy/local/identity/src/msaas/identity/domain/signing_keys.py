@@ -10,11 +10,11 @@ from msaas.identity.domain.claims import TOKEN_LIFETIME
 from msaas.kernel import ErrorKind, MsaasError
 
 # Clients keep the published keys for ten minutes.
-KNOWN_AFTER: Final = timedelta(minutes=10)
+PROPAGATION_TIME: Final = timedelta(minutes=10)
 _LEEWAY: Final = timedelta(minutes=5)
 
 
-class StandbyTooYoung(MsaasError):
+class StandbyKeyTooNew(MsaasError):
     code: ClassVar[str] = "standby_too_young"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
 
@@ -34,30 +34,30 @@ class SigningKey:
     since: datetime
     jwk: str = field(repr=False)
 
-    def turned(self, use: KeyUse, now: datetime) -> "SigningKey":
+    def with_use(self, use: KeyUse, now: datetime) -> "SigningKey":
         return replace(self, use=use, since=now)
 
 
-def rotated(
+def rotate_signing_keys(
     keys: Sequence[SigningKey], fresh: SigningKey, now: datetime, *, at_once: bool = False
 ) -> list[SigningKey]:
     """Move every key one place on; `at_once` signs with a key that a client may not know yet."""
     standby = next(key for key in keys if key.use is KeyUse.STANDBY)
-    if not at_once and now - standby.since < KNOWN_AFTER:
-        wait = (standby.since + KNOWN_AFTER - now).total_seconds()
-        raise StandbyTooYoung(
+    if not at_once and now - standby.since < PROPAGATION_TIME:
+        wait = (standby.since + PROPAGATION_TIME - now).total_seconds()
+        raise StandbyKeyTooNew(
             f"Not every client knows the standby key yet: try again in {wait:.0f} s."
         )
-    return [fresh, *_moved(keys, now)]
+    return [fresh, *_advance_keys(keys, now)]
 
 
-def _moved(keys: Sequence[SigningKey], now: datetime) -> Iterator[SigningKey]:
+def _advance_keys(keys: Sequence[SigningKey], now: datetime) -> Iterator[SigningKey]:
     for key in keys:
         match key.use:
             case KeyUse.STANDBY:
-                yield key.turned(KeyUse.CURRENT, now)
+                yield key.with_use(KeyUse.CURRENT, now)
             case KeyUse.CURRENT:
-                yield key.turned(KeyUse.PREVIOUS, now)
+                yield key.with_use(KeyUse.PREVIOUS, now)
             case KeyUse.PREVIOUS:
                 if now - key.since < TOKEN_LIFETIME + _LEEWAY:
                     yield key

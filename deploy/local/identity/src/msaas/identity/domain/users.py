@@ -9,9 +9,9 @@ from uuid import UUID
 
 from msaas.identity.domain.errors import ValidationFailed, WeakPassword
 
-SHORTEST_PASSWORD: Final = 8
-LONGEST_PASSWORD: Final = 256
-LONGEST_EMAIL: Final = 254
+MIN_PASSWORD_LENGTH: Final = 8
+MAX_PASSWORD_LENGTH: Final = 256
+MAX_EMAIL_LENGTH: Final = 254
 PROVIDER: Final = "email"
 
 # What HTML takes for an address: ASCII only, so that no two letters look the same.
@@ -38,23 +38,23 @@ class User:
         return self.banned_until is not None and now < self.banned_until
 
 
-def app_metadata(**said: str | None) -> dict[str, Any]:
+def build_app_metadata(**given: str | None) -> dict[str, Any]:
     """State how a user signs in, and of what the operator says whatever is said."""
-    named = {name: value for name, value in said.items() if value is not None}
+    named = {name: value for name, value in given.items() if value is not None}
     return {"provider": PROVIDER, "providers": [PROVIDER], **named}
 
 
-def normal_email(given: str) -> str:
+def normalise_email(given: str) -> str:
     email = given.strip().lower()
-    if len(email) > LONGEST_EMAIL or not _EMAIL.fullmatch(email):
+    if len(email) > MAX_EMAIL_LENGTH or not _EMAIL.fullmatch(email):
         raise ValidationFailed("Unable to validate email address: invalid format")
     return email
 
 
 def check_password(password: str) -> None:
-    if len(password) < SHORTEST_PASSWORD:
+    if len(password) < MIN_PASSWORD_LENGTH:
         raise WeakPassword(
-            f"Password should be at least {SHORTEST_PASSWORD} characters.", reasons=["length"]
+            f"Password should be at least {MIN_PASSWORD_LENGTH} characters.", reasons=["length"]
         )
-    if len(password) > LONGEST_PASSWORD:
-        raise ValidationFailed(f"Password cannot be longer than {LONGEST_PASSWORD} characters")
+    if len(password) > MAX_PASSWORD_LENGTH:
+        raise ValidationFailed(f"Password cannot be longer than {MAX_PASSWORD_LENGTH} characters")

@@ -5,21 +5,21 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from msaas.gateway.adapters.postgres.audit_outbox import keep_act
-from msaas.gateway.application.audit import Act
-from msaas.gateway.application.key_ports import KeyHolder, KeyTerms, NewKey
+from msaas.gateway.adapters.postgres.audit_outbox import insert_audit_entry
+from msaas.gateway.application.audit import AuditEntry
+from msaas.gateway.application.key_ports import KeyHolder, KeyAttributes, HashedKey
 from msaas.gateway.application.manage_keys import (
-    MOST_KEYS,
-    KeyIsDead,
+    MAX_KEYS,
+    KeyNotActive,
     KeyNotFound,
-    KeyShownBefore,
+    KeyAlreadyShown,
     TooManyKeys,
 )
 from msaas.gateway.application.ports import Row
-from msaas.postgres import Connection, Database
-from msaas.web.auth import KeyGrant, Unauthenticated, UserPrincipal
+from msaas.postgres import DatabaseConnection, Database
+from msaas.web.auth import ApiKeyGrant, Unauthenticated, UserPrincipal
 
-_HOLDER: Final = """
+_FIND_HOLDER: Final = """
 SELECT k.id AS key_id, k.scopes, k.requests_per_minute, k.expires_at,
   u.id, u.email, u.plan, u.stripe_customer_id, u.role
 FROM identity.api_keys k JOIN identity.users u ON u.id = k.user_id
@@ -27,7 +27,7 @@ WHERE k.hash = ANY($1::bytea[]) AND k.revoked_at IS NULL
   AND (k.expires_at IS NULL OR k.expires_at > now())
   AND coalesce(u.banned_at, u.erased_at, u.deleted_at) IS NULL
 """
-_DEAD: Final = """
+_FIND_INACTIVE: Final = """
 SELECT held.id FROM unnest($1::uuid[]) AS held (id)
 WHERE NOT EXISTS (
   SELECT FROM identity.api_keys k JOIN identity.users u ON u.id = k.user_id
@@ -56,7 +56,7 @@ _COUNT: Final = """
 SELECT count(*) FROM identity.api_keys
 WHERE user_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
 """
-_SHOWN: Final = (
+_COLUMNS: Final = (
     "id, name, prefix, scopes, requests_per_minute, created_at, last_used_at, expires_at,"
     " revoked_at, replaced_by"
 )
@@ -65,10 +65,10 @@ INSERT INTO identity.api_keys
   (id, user_id, prefix, hash, name, scopes, expires_at, requests_per_minute, created_by)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $2)
 ON CONFLICT (id) DO NOTHING
-RETURNING {_SHOWN}
+RETURNING {_COLUMNS}
 """  # noqa: S608  # columns of ours
 # A key that had an end is replaced by one that lives as long, counted from now.
-_OLD: Final = """
+_SELECT_ROTATED: Final = """
 SELECT name, scopes, requests_per_minute, now() + (expires_at - created_at) AS expires_at,
   revoked_at IS NULL AND replaced_by IS NULL AND (expires_at IS NULL OR expires_at > now())
     AS is_live
@@ -86,17 +86,17 @@ _REVOKE: Final = """
 UPDATE identity.api_keys SET revoked_at = now()
 WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL
 """
-_SHOW: Final = f"""
-SELECT {_SHOWN}
+_SELECT: Final = f"""
+SELECT {_COLUMNS}
 FROM identity.api_keys WHERE id = $1 AND user_id = $2
 """  # noqa: S608  # columns of ours
 _LIST: Final = f"""
-SELECT {_SHOWN}
+SELECT {_COLUMNS}
 FROM api_v1.api_keys ORDER BY revoked_at IS NULL DESC, created_at DESC, id LIMIT 100
 """  # noqa: S608  # columns of ours
 
 
-class PostgresKeys:
+class PostgresKeyRepository:
     """Implements KeyLookup and KeyRecord."""
 
     def __init__(self, database: Database) -> None:
@@ -104,56 +104,56 @@ class PostgresKeys:
 
     async def find_holder(self, hashes: Sequence[bytes]) -> KeyHolder | None:
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(_HOLDER, hashes)
+            row = await connection.fetchrow(_FIND_HOLDER, hashes)
         if row is None:
             return None
-        grant = KeyGrant(row["key_id"], frozenset(row["scopes"]), row["requests_per_minute"])
+        grant = ApiKeyGrant(row["key_id"], frozenset(row["scopes"]), row["requests_per_minute"])
         user = (row["id"], row["email"], row["plan"], row["stripe_customer_id"], row["role"])
-        return KeyHolder(UserPrincipal(*user, key=grant), row["expires_at"])
+        return KeyHolder(UserPrincipal(*user, api_key=grant), row["expires_at"])
 
-    async def find_dead(self, key_ids: Collection[UUID]) -> Collection[UUID]:
+    async def find_inactive(self, key_ids: Collection[UUID]) -> Collection[UUID]:
         async with self._database.connection() as connection:
-            return [row["id"] for row in await connection.fetch(_DEAD, list(key_ids))]
+            return [row["id"] for row in await connection.fetch(_FIND_INACTIVE, list(key_ids))]
 
     async def mark_used(self, used: Mapping[UUID, datetime]) -> None:
         async with self._database.transaction() as connection:
             await connection.execute(_MARK_USED, list(used), list(used.values()))
 
-    async def add(self, key: NewKey, terms: KeyTerms, act: Act) -> Row:
+    async def add(self, key: HashedKey, attributes: KeyAttributes, audit_entry: AuditEntry) -> Row:
         async with self._database.transaction() as connection:
             await _lock_user(connection, key.user_id)
-            row = await _insert(connection, key, terms)
-            if await connection.fetchval(_COUNT, key.user_id) > MOST_KEYS:
+            row = await _insert(connection, key, attributes)
+            if await connection.fetchval(_COUNT, key.user_id) > MAX_KEYS:
                 raise TooManyKeys
-            await keep_act(connection, act)
+            await insert_audit_entry(connection, audit_entry)
         return row
 
-    async def rotate(self, key_id: UUID, fresh: NewKey, grace: timedelta, act: Act) -> Row:
+    async def rotate(self, key_id: UUID, new_key: HashedKey, grace: timedelta, audit_entry: AuditEntry) -> Row:
         async with self._database.transaction() as connection:
-            await _lock_user(connection, fresh.user_id)
-            old = await connection.fetchrow(_OLD, key_id, fresh.user_id)
+            await _lock_user(connection, new_key.user_id)
+            old = await connection.fetchrow(_SELECT_ROTATED, key_id, new_key.user_id)
             if old is None:
                 raise KeyNotFound
             if not old["is_live"]:
-                raise KeyIsDead
-            terms = KeyTerms(
+                raise KeyNotActive
+            attributes = KeyAttributes(
                 name=old["name"],
                 scopes=old["scopes"],
                 expires_at=old["expires_at"],
                 requests_per_minute=old["requests_per_minute"],
             )
-            row = await _insert(connection, fresh, terms)
-            await connection.execute(_REPLACE, key_id, fresh.id, grace)
-            await keep_act(connection, act)
+            row = await _insert(connection, new_key, attributes)
+            await connection.execute(_REPLACE, key_id, new_key.id, grace)
+            await insert_audit_entry(connection, audit_entry)
         return row
 
-    async def revoke(self, user_id: UUID, key_id: UUID, act: Act) -> Row:
+    async def revoke(self, user_id: UUID, key_id: UUID, audit_entry: AuditEntry) -> Row:
         """Keep the first moment, and tell of it once, however often it is asked for."""
         async with self._database.transaction() as connection:
             await _lock_user(connection, user_id)
             if await connection.execute(_REVOKE, key_id, user_id) == "UPDATE 1":
-                await keep_act(connection, act)
-            row = await connection.fetchrow(_SHOW, key_id, user_id)
+                await insert_audit_entry(connection, audit_entry)
+            row = await connection.fetchrow(_SELECT, key_id, user_id)
         if row is None:
             raise KeyNotFound
         return dict(row)
@@ -170,15 +170,15 @@ class PostgresKeyViews:
             return [dict(row) for row in await connection.fetch(_LIST)]
 
 
-async def _lock_user(connection: Connection, user_id: UUID) -> None:
+async def _lock_user(connection: DatabaseConnection, user_id: UUID) -> None:
     if not await connection.fetchval(_LOCK_USER, user_id):
         raise Unauthenticated  # shut out between the check and the change
 
 
-async def _insert(connection: Connection, key: NewKey, terms: KeyTerms) -> dict[str, Any]:
-    made = (key.id, key.user_id, key.prefix, key.hash)
-    asked = (terms.name, terms.scopes, terms.expires_at, terms.requests_per_minute)
-    row = await connection.fetchrow(_INSERT, *made, *asked)
+async def _insert(connection: DatabaseConnection, key: HashedKey, attributes: KeyAttributes) -> dict[str, Any]:
+    key_values = (key.id, key.user_id, key.prefix, key.hash)
+    attribute_values = (attributes.name, attributes.scopes, attributes.expires_at, attributes.requests_per_minute)
+    row = await connection.fetchrow(_INSERT, *key_values, *attribute_values)
     if row is None:
-        raise KeyShownBefore
+        raise KeyAlreadyShown
     return dict(row)

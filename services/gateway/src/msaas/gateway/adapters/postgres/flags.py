@@ -6,15 +6,15 @@ from typing import Any, Final
 import orjson
 
 from msaas.flags import NOBODY, FlagScope, Overrides, Rollout
-from msaas.gateway.adapters.postgres.audit_outbox import keep_act
-from msaas.gateway.application.audit import Act
+from msaas.gateway.adapters.postgres.audit_outbox import insert_audit_entry
+from msaas.gateway.application.audit import AuditEntry
 from msaas.gateway.application.ports import Row
 from msaas.kernel import new_id
 from msaas.postgres import Database
 from msaas.telemetry import get_logger
 
 # A version moves with every change of a row, so that no change hides behind another.
-_MARK: Final = """
+_GET_VERSION: Final = """
 SELECT 'm' || md5(coalesce(string_agg(id::text || version::text, ',' ORDER BY id), ''))
 FROM identity.flags
 """
@@ -30,39 +30,39 @@ ON CONFLICT (name, scope) DO UPDATE SET value = excluded.value, changed_by = exc
 _UNSET: Final = "DELETE FROM identity.flags WHERE name = $1 AND scope = $2"
 
 
-class PostgresFlags:
+class PostgresFlagRepository:
     """Implements FlagLookup and FlagRecord."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def read_mark(self) -> str:
+    async def get_version(self) -> str:
         async with self._database.connection() as connection:
-            return await connection.fetchval(_MARK)
+            return await connection.fetchval(_GET_VERSION)
 
-    async def read_overrides(self) -> Overrides:
+    async def load_overrides(self) -> Overrides:
         async with self._database.connection() as connection:
             rows = await connection.fetch(_READ)
-        return {(row["name"], row["scope"]): _rollout(dict(row)) for row in rows}
+        return {(row["name"], row["scope"]): _parse_rollout(dict(row)) for row in rows}
 
     async def list_overrides(self) -> Sequence[Row]:
         async with self._database.connection() as connection:
             rows = await connection.fetch(_LIST)
-        return [_shown(dict(row)) for row in rows]
+        return [_with_rollout(dict(row)) for row in rows]
 
-    async def set(self, name: str, scope: FlagScope, rollout: Rollout, act: Act) -> None:
+    async def set(self, name: str, scope: FlagScope, rollout: Rollout, audit_entry: AuditEntry) -> None:
         value = orjson.dumps({"percent": rollout.percent, "internal": rollout.internal}).decode()
         async with self._database.transaction() as connection:
-            await connection.execute(_SET, new_id(), name, str(scope), value, act.record.actor_id)
-            await keep_act(connection, act)
+            await connection.execute(_SET, new_id(), name, str(scope), value, audit_entry.event.actor_id)
+            await insert_audit_entry(connection, audit_entry)
 
-    async def unset(self, name: str, scope: FlagScope, act: Act) -> None:
+    async def unset(self, name: str, scope: FlagScope, audit_entry: AuditEntry) -> None:
         async with self._database.transaction() as connection:
             if await connection.execute(_UNSET, name, str(scope)) == "DELETE 1":
-                await keep_act(connection, act)
+                await insert_audit_entry(connection, audit_entry)
 
 
-def _rollout(row: Mapping[str, Any]) -> Rollout:
+def _parse_rollout(row: Mapping[str, Any]) -> Rollout:
     """Take what cannot be read for switched off."""
     try:
         value = orjson.loads(row["value"])
@@ -72,6 +72,6 @@ def _rollout(row: Mapping[str, Any]) -> Rollout:
         return NOBODY
 
 
-def _shown(row: dict[str, Any]) -> Row:
-    rollout = _rollout(row)
+def _with_rollout(row: dict[str, Any]) -> Row:
+    rollout = _parse_rollout(row)
     return {**row, "percent": rollout.percent, "internal": rollout.internal}

@@ -5,9 +5,9 @@ from uuid import UUID
 
 import orjson
 
-from msaas.gateway.adapters.postgres.queue_views import add_places
-from msaas.gateway.application.ports import JobFilter, JobStory, Row
-from msaas.gateway.domain.pages import PageCursor
+from msaas.gateway.adapters.postgres.queue_views import add_queue_positions
+from msaas.gateway.application.ports import JobFilter, JobHistory, Row
+from msaas.gateway.domain.page_cursor import PageCursor
 from msaas.postgres import Database
 
 _SUMMARY = """
@@ -17,7 +17,7 @@ last_error, failure_reason, correlation_id, version
 """
 _JOB = f"SELECT {_SUMMARY}, payload AS params FROM api_v1.jobs WHERE id = $1"  # noqa: S608  # our own words
 _PROGRESS = "SELECT status, progress, updated_at FROM api_v1.jobs WHERE id = $1"
-_DECISION = "SELECT decided_by FROM api_v1.jobs WHERE id = $1"
+_DECIDING_RUN = "SELECT decided_by FROM api_v1.jobs WHERE id = $1"
 _RESULT = """
 SELECT id, task_type, status, result, result_ref, failure_reason, last_error, finished_at
 FROM api_v1.jobs WHERE id = $1
@@ -28,8 +28,8 @@ waited_for
 """
 _OF_JOB = "FROM api_v1.job_attempts WHERE job_id = $1 ORDER BY dispatched_at, attempt"
 _ATTEMPTS = f"SELECT {_ATTEMPT} {_OF_JOB}"  # our own words
-_ATTEMPTS_TOLD = f"SELECT {_ATTEMPT}, network {_OF_JOB}"  # our own words
-_STORY = f"""
+_ATTEMPTS_WITH_NETWORK = f"SELECT {_ATTEMPT}, network {_OF_JOB}"  # our own words
+_HISTORY = f"""
 SELECT {_SUMMARY}, cancel_requested_at FROM api_v1.jobs WHERE id = $1
 """  # noqa: S608  # our own words
 _CHARGES = """
@@ -49,7 +49,7 @@ class PostgresJobViews:
     async def find_job(self, user_id: UUID, job_id: UUID) -> Row | None:
         async with self._database.read_as(user_id) as connection:
             row = await connection.fetchrow(_JOB, job_id)
-            rows = await add_places(connection, [] if row is None else [dict(row)])
+            rows = await add_queue_positions(connection, [] if row is None else [dict(row)])
         return next(iter(rows), None)
 
     async def find_progress(self, user_id: UUID, job_id: UUID) -> Row | None:
@@ -58,8 +58,8 @@ class PostgresJobViews:
     async def find_result(self, user_id: UUID, job_id: UUID) -> Row | None:
         return await self._find(user_id, _RESULT, job_id)
 
-    async def find_decision(self, user_id: UUID, job_id: UUID) -> Row | None:
-        return await self._find(user_id, _DECISION, job_id)
+    async def find_deciding_run(self, user_id: UUID, job_id: UUID) -> Row | None:
+        return await self._find(user_id, _DECIDING_RUN, job_id)
 
     async def find_account(self, user_id: UUID) -> Row | None:
         return await self._find(user_id, _ACCOUNT)
@@ -68,12 +68,12 @@ class PostgresJobViews:
         return await self._find(user_id, _USAGE)
 
     async def list_jobs(
-        self, user_id: UUID, wanted: JobFilter, before: PageCursor | None, count: int
+        self, user_id: UUID, job_filter: JobFilter, before: PageCursor | None, limit: int
     ) -> Sequence[Row]:
-        query, values = list_query(wanted, before)
+        query, values = build_list_query(job_filter, before)
         async with self._database.read_as(user_id) as connection:
-            rows = await connection.fetch(f"{query} LIMIT {int(count)}", *values)
-            return await add_places(connection, [dict(row) for row in rows])
+            rows = await connection.fetch(f"{query} LIMIT {int(limit)}", *values)
+            return await add_queue_positions(connection, [dict(row) for row in rows])
 
     async def list_attempts(self, user_id: UUID, job_id: UUID) -> Sequence[Row] | None:
         async with self._database.read_as(user_id) as connection:
@@ -82,16 +82,16 @@ class PostgresJobViews:
             rows = await connection.fetch(_ATTEMPTS, job_id)
         return [dict(row) for row in rows]
 
-    async def find_story(self, user_id: UUID, job_id: UUID) -> JobStory | None:
+    async def find_history(self, user_id: UUID, job_id: UUID) -> JobHistory | None:
         async with self._database.read_as(user_id) as connection:
-            job = await connection.fetchrow(_STORY, job_id)
+            job = await connection.fetchrow(_HISTORY, job_id)
             if job is None:
                 return None
-            attempts = await connection.fetch(_ATTEMPTS_TOLD, job_id)
+            attempts = await connection.fetch(_ATTEMPTS_WITH_NETWORK, job_id)
             charges = await connection.fetch(_CHARGES, job_id)
-        return JobStory(
-            _parsed(dict(job), "progress"),
-            [_parsed(_parsed(dict(row), "timings_ms"), "network") for row in attempts],
+        return JobHistory(
+            _parse_json_column(dict(job), "progress"),
+            [_parse_json_column(_parse_json_column(dict(row), "timings_ms"), "network") for row in attempts],
             [dict(row) for row in charges],
         )
 
@@ -101,28 +101,28 @@ class PostgresJobViews:
         return None if row is None else dict(row)
 
 
-def _parsed(row: Row, column: str) -> Row:
+def _parse_json_column(row: Row, column: str) -> Row:
     """Read one column of JSON, which Postgres hands out as text."""
     text = row[column]
     return {**row, column: None if text is None else orjson.loads(text)}
 
 
-def list_query(wanted: JobFilter, before: PageCursor | None) -> tuple[str, list[object]]:
+def build_list_query(job_filter: JobFilter, before: PageCursor | None) -> tuple[str, list[object]]:
     """Build one statement for each combination of filters, so that each has a plan of its own."""
     conditions: list[str] = []
     values: list[object] = []
     for condition, value in (
-        ("status = {}", wanted.status and str(wanted.status)),
-        ("task_type = {}", wanted.task_type),
-        ("created_at > {}", wanted.created_after),
+        ("status = {}", job_filter.status and str(job_filter.status)),
+        ("task_type = {}", job_filter.task_type),
+        ("created_at > {}", job_filter.created_after),
     ):
         if value is not None:
             values.append(value)
             conditions.append(condition.format(f"${len(values)}"))
     if before is not None:
         values += before
-        place = f"(${len(values) - 1}, ${len(values)})"
-        conditions.append(f"(created_at, id) < {place}")
+        placeholders = f"(${len(values) - 1}, ${len(values)})"
+        conditions.append(f"(created_at, id) < {placeholders}")
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     return (
         f"SELECT {_SUMMARY} FROM api_v1.jobs {where} ORDER BY created_at DESC, id DESC",  # noqa: S608  # values are parameters

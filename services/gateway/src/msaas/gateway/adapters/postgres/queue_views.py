@@ -5,10 +5,10 @@ from typing import Final
 
 from msaas.contracts import JobStatus, Plan
 from msaas.gateway.application.ports import Row
-from msaas.gateway.domain.queueing import Place
-from msaas.postgres import Connection
+from msaas.gateway.domain.queue_estimates import QueuePosition
+from msaas.postgres import DatabaseConnection
 
-_PLACES: Final = """
+_QUEUE_POSITIONS: Final = """
 SELECT
   q.id, q.position, q.run_at, now() AS now, s.plan, s.slots, s.held, p.is_paused, p.paused_until,
   coalesce(t.is_full, false) AS is_full, t.median_wait_ms, t.median_run_ms
@@ -23,16 +23,16 @@ WHERE q.id = ANY($1::uuid[])
 """
 
 
-async def add_places(connection: Connection, rows: Sequence[Row]) -> Sequence[Row]:
+async def add_queue_positions(connection: DatabaseConnection, rows: Sequence[Row]) -> Sequence[Row]:
     """Give each row its `place`, or None: whoever has nothing waiting is not asked about."""
     waiting = [row["id"] for row in rows if row["status"] == JobStatus.PENDING]
-    found = await connection.fetch(_PLACES, waiting) if waiting else []
-    places = {row["id"]: _read(dict(row)) for row in found}
-    return [{**row, "place": places.get(row["id"])} for row in rows]
+    found = await connection.fetch(_QUEUE_POSITIONS, waiting) if waiting else []
+    positions = {row["id"]: _parse_position(dict(row)) for row in found}
+    return [{**row, "queue_position": positions.get(row["id"])} for row in rows]
 
 
-def _read(row: Row) -> Place:
-    return Place(
+def _parse_position(row: Row) -> QueuePosition:
+    return QueuePosition(
         position=row["position"],
         run_at=row["run_at"],
         now=row["now"],

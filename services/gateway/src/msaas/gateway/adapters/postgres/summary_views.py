@@ -5,7 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from msaas.gateway.application.summary_ports import Summary
-from msaas.gateway.domain.forecasts import LATELY
+from msaas.gateway.domain.forecasts import RECENT_WINDOW
 from msaas.postgres import Database
 
 # Whole days in UTC, today included: the one parameter is their number.
@@ -116,7 +116,7 @@ SELECT json_build_object(
   'reasons', (SELECT coalesce(json_agg(reasons), '[]') FROM reasons)
 ) WHERE EXISTS (SELECT FROM grouped)
 """  # noqa: S608 - our own words
-_POINTS = "ARRAY[0.5, 0.95, 0.99]"
+_PERCENTILES = "ARRAY[0.5, 0.95, 0.99]"
 _LATENCY = f"""
 WITH took AS (
   SELECT task_type,
@@ -126,9 +126,9 @@ WITH took AS (
   {_RECENT} AND status = 'COMPLETED' AND started_at IS NOT NULL
 ), spread AS (
   SELECT task_type, count(*) AS jobs, grouping(task_type) = 1 AS is_total,
-    percentile_cont({_POINTS}) WITHIN GROUP (ORDER BY wait) AS wait,
-    percentile_cont({_POINTS}) WITHIN GROUP (ORDER BY run) AS run,
-    percentile_cont({_POINTS}) WITHIN GROUP (ORDER BY whole) AS whole
+    percentile_cont({_PERCENTILES}) WITHIN GROUP (ORDER BY wait) AS wait,
+    percentile_cont({_PERCENTILES}) WITHIN GROUP (ORDER BY run) AS run,
+    percentile_cont({_PERCENTILES}) WITHIN GROUP (ORDER BY whole) AS whole
   FROM took GROUP BY GROUPING SETS ((), (task_type))
 ), told AS (
   SELECT task_type, jobs, is_total, json_build_object(
@@ -145,7 +145,7 @@ SELECT json_build_object(
 """  # noqa: S608 - our own words
 _QUOTA = f"""
 WITH present AS ({_PRESENT}), lately AS (
-  SELECT greatest(period_start, now() - make_interval(days => {LATELY.days})) AS since FROM present
+  SELECT greatest(period_start, now() - make_interval(days => {RECENT_WINDOW.days})) AS since FROM present
 )
 SELECT json_build_object(
   'used', jobs_used, 'reserved', jobs_reserved, 'limit', jobs_limit, 'resets_at', period_end,

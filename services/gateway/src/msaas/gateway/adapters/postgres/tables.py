@@ -30,7 +30,7 @@ INTERNAL = {"class": "internal"}
 PERSONAL = {"class": "personal"}
 SECRET = {"class": "secret"}
 
-INSTANT = TIMESTAMP(timezone=True)
+TIMESTAMPTZ = TIMESTAMP(timezone=True)
 NOW = text("now()")
 
 metadata = MetaData(
@@ -44,17 +44,17 @@ metadata = MetaData(
 )
 
 
-def required(name: str, kind: Any, *parts: SchemaItem, **options: Any) -> Column[Any]:
+def required_column(name: str, kind: Any, *parts: SchemaItem, **options: Any) -> Column[Any]:
     return Column(name, kind, *parts, nullable=False, **options)
 
 
-def common() -> tuple[Column[Any], ...]:
+def aggregate_columns() -> tuple[Column[Any], ...]:
     """Return what every aggregate has; a trigger moves `updated_at` and `version`."""
     return (
-        required("created_at", INSTANT, server_default=NOW, info=INTERNAL),
-        required("updated_at", INSTANT, server_default=NOW, info=INTERNAL),
+        required_column("created_at", TIMESTAMPTZ, server_default=NOW, info=INTERNAL),
+        required_column("updated_at", TIMESTAMPTZ, server_default=NOW, info=INTERNAL),
         Column("created_by", Uuid, info=PERSONAL),
-        required("version", Integer, server_default=text("1"), info=INTERNAL),
+        required_column("version", Integer, server_default=text("1"), info=INTERNAL),
     )
 
 
@@ -65,16 +65,16 @@ users = Table(
     Column("email", CITEXT, info=PERSONAL),
     Column("display_name", Text, info=PERSONAL),
     Column("avatar", Text, info=PERSONAL),
-    required("role", Text, server_default="user", info=INTERNAL),
-    required("plan", Text, server_default="FREE", info=INTERNAL),
-    required("plan_version", BigInteger, server_default=text("0"), info=INTERNAL),
+    required_column("role", Text, server_default="user", info=INTERNAL),
+    required_column("plan", Text, server_default="FREE", info=INTERNAL),
+    required_column("plan_version", BigInteger, server_default=text("0"), info=INTERNAL),
     Column("stripe_customer_id", Text, unique=True, info=PERSONAL),
     Column("locale", Text, info=PERSONAL),
-    Column("last_seen_at", INSTANT, info=PERSONAL),
-    Column("banned_at", INSTANT, info=PERSONAL),
-    Column("erased_at", INSTANT, info=INTERNAL),
-    Column("deleted_at", INSTANT, info=INTERNAL),
-    *common(),
+    Column("last_seen_at", TIMESTAMPTZ, info=PERSONAL),
+    Column("banned_at", TIMESTAMPTZ, info=PERSONAL),
+    Column("erased_at", TIMESTAMPTZ, info=INTERNAL),
+    Column("deleted_at", TIMESTAMPTZ, info=INTERNAL),
+    *aggregate_columns(),
     CheckConstraint("role IN ('user', 'operator')", name="users_role_known"),
     CheckConstraint("plan IN ('FREE', 'PRO', 'ENTERPRISE')", name="users_plan_known"),
     CheckConstraint(
@@ -95,17 +95,17 @@ api_keys = Table(
     "api_keys",
     metadata,
     Column("id", Uuid, primary_key=True, info=INTERNAL),
-    required("user_id", Uuid, ForeignKey(users.c.id, ondelete="CASCADE"), info=PERSONAL),
-    required("name", Text, info=PERSONAL),
-    required("prefix", Text, info=INTERNAL),
-    required("hash", LargeBinary, unique=True, info=SECRET),
-    required("scopes", ARRAY(Text), server_default="{}", info=INTERNAL),
+    required_column("user_id", Uuid, ForeignKey(users.c.id, ondelete="CASCADE"), info=PERSONAL),
+    required_column("name", Text, info=PERSONAL),
+    required_column("prefix", Text, info=INTERNAL),
+    required_column("hash", LargeBinary, unique=True, info=SECRET),
+    required_column("scopes", ARRAY(Text), server_default="{}", info=INTERNAL),
     Column("requests_per_minute", Integer, info=INTERNAL),
-    Column("last_used_at", INSTANT, info=PERSONAL),
-    Column("expires_at", INSTANT, info=INTERNAL),
-    Column("revoked_at", INSTANT, info=INTERNAL),
+    Column("last_used_at", TIMESTAMPTZ, info=PERSONAL),
+    Column("expires_at", TIMESTAMPTZ, info=INTERNAL),
+    Column("revoked_at", TIMESTAMPTZ, info=INTERNAL),
     Column("replaced_by", Uuid, info=INTERNAL),
-    *common(),
+    *aggregate_columns(),
     CheckConstraint("octet_length(hash) = 32", name="api_keys_hash_is_sha256"),
     Index("api_keys_by_user", "user_id"),
     info={"root": True},
@@ -115,11 +115,11 @@ flags = Table(
     "flags",
     metadata,
     Column("id", Uuid, primary_key=True, info=INTERNAL),
-    required("name", Text, info=INTERNAL),
-    required("scope", Text, server_default="global", info=PERSONAL),
-    required("value", JSONB, info=INTERNAL),
+    required_column("name", Text, info=INTERNAL),
+    required_column("scope", Text, server_default="global", info=PERSONAL),
+    required_column("value", JSONB, info=INTERNAL),
     Column("changed_by", Uuid, info=PERSONAL),
-    *common(),
+    *aggregate_columns(),
     UniqueConstraint("name", "scope"),
     info={"root": True},
 )
@@ -128,18 +128,18 @@ audit_outbox = Table(
     "audit_outbox",
     metadata,
     Column("id", Uuid, primary_key=True, info=INTERNAL),
-    required("body", JSONB, info=PERSONAL),
-    required("correlation_id", Text, info=INTERNAL),
-    required("created_at", INSTANT, server_default=NOW, info=INTERNAL),
-    Column("sent_at", INSTANT, info=INTERNAL),
+    required_column("body", JSONB, info=PERSONAL),
+    required_column("correlation_id", Text, info=INTERNAL),
+    required_column("created_at", TIMESTAMPTZ, server_default=NOW, info=INTERNAL),
+    Column("sent_at", TIMESTAMPTZ, info=INTERNAL),
     Index("audit_outbox_unsent", "id", postgresql_where=text("sent_at IS NULL")),
 )
 
-wire_epoch = Table(
+broker_epoch = Table(
     "wire_epoch",
     metadata,
     Column("only_row", Boolean, primary_key=True, server_default=text("true"), info=INTERNAL),
-    required("epoch", Text, info=INTERNAL),
-    required("served_at", INSTANT, server_default=NOW, info=INTERNAL),
+    required_column("epoch", Text, info=INTERNAL),
+    required_column("served_at", TIMESTAMPTZ, server_default=NOW, info=INTERNAL),
     CheckConstraint("only_row", name="wire_epoch_is_one_row"),
 )

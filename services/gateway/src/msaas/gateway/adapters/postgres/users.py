@@ -16,7 +16,7 @@ SELECT id, email, plan, stripe_customer_id, role,
 FROM identity.users WHERE id = $1
 """
 # Looked at again under the row's lock: of many requests at once, one writes.
-_SEE = """
+_TOUCH = """
 UPDATE identity.users SET last_seen_at = now()
 WHERE id = $1 AND (last_seen_at IS NULL OR last_seen_at < now() - interval '5 minutes')
 """
@@ -46,7 +46,7 @@ FROM locked WHERE u.id = locked.id AND u.plan_version < locked.plan_version
 RETURNING u.id
 """
 
-_FIND_SHUT = """
+_FIND_CLOSED = """
 SELECT given.id FROM unnest($1::uuid[]) AS given (id)
 LEFT JOIN identity.users u ON u.id = given.id
 WHERE u.id IS NULL OR coalesce(u.banned_at, u.erased_at, u.deleted_at) IS NOT NULL
@@ -77,24 +77,24 @@ class PostgresUsers:
             changed = await connection.fetch(_SET_PLANS, *zip(*rows, strict=True))
         return [row["id"] for row in changed]
 
-    async def find_shut(self, user_ids: Collection[UUID]) -> Collection[UUID]:
+    async def find_closed_accounts(self, user_ids: Collection[UUID]) -> Collection[UUID]:
         """Return those who may not be let in any more."""
         async with self._database.connection() as connection:
-            rows = await connection.fetch(_FIND_SHUT, user_ids)
+            rows = await connection.fetch(_FIND_CLOSED, user_ids)
         return [row["id"] for row in rows]
 
     async def _find(self, claims: TokenClaims) -> Any:
         async with self._database.connection() as connection:
             row = await connection.fetchrow(_FIND, claims.subject)
             if row and row["is_news"] and not row["is_shut"]:
-                await connection.execute(_SEE, claims.subject)
+                await connection.execute(_TOUCH, claims.subject)
         return row
 
     async def _provision(self, claims: TokenClaims) -> None:
         role = "operator" if claims.app_role == "operator" else "user"
         plan = claims.app_plan or "FREE"
-        said = (claims.subject, claims.email, claims.user_name, plan, role)
+        values = (claims.subject, claims.email, claims.user_name, plan, role)
         async with self._database.connection() as connection:
-            await connection.execute(_PROVISION, *said)
+            await connection.execute(_PROVISION, *values)
             # A second user who brought the same e-mail in the same moment goes without it too.
-            await connection.execute(_PROVISION, claims.subject, None, *said[2:])
+            await connection.execute(_PROVISION, claims.subject, None, *values[2:])

@@ -13,12 +13,12 @@ from msaas.web import from_state
 from msaas.web.auth import Unauthenticated, UserPrincipal, current_user
 
 router = APIRouter(prefix="/api/v1")
-User = Annotated[UserPrincipal, Depends(current_user)]
-Views = Annotated[JobViews, Depends(from_state("job_views"))]
+CurrentUser = Annotated[UserPrincipal, Depends(current_user)]
+JobViewsDep = Annotated[JobViews, Depends(from_state("job_views"))]
 
 
 @router.get("/me")
-async def read_me(user: User, views: Views) -> Me:
+async def read_me(user: CurrentUser, views: JobViewsDep) -> Me:
     account = await views.find_account(user.id)
     if account is None:
         raise Unauthenticated  # erased between the check and the read
@@ -27,8 +27,8 @@ async def read_me(user: User, views: Views) -> Me:
 
 
 @router.get("/task-types", response_model=TaskTypes)
-async def list_task_types(user: User, request: Request) -> Response:  # noqa: ARG001  # signed in
-    body, tag = _catalogue()
+async def list_task_types(user: CurrentUser, request: Request) -> Response:  # noqa: ARG001  # signed in
+    body, tag = _build_task_types()
     headers = {"etag": tag, "cache-control": "private, max-age=300"}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
@@ -36,7 +36,7 @@ async def list_task_types(user: User, request: Request) -> Response:  # noqa: AR
 
 
 @cache
-def _catalogue() -> tuple[bytes, str]:
+def _build_task_types() -> tuple[bytes, str]:
     """Show the public tasks; they change only with the program."""
     items = [
         TaskType(

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from msaas.gateway.application.audit import Caller
-from msaas.gateway.application.key_ports import KeyTerms, KeyViews
-from msaas.gateway.application.manage_keys import ManageKeys, ShownKey
+from msaas.gateway.application.audit import Actor
+from msaas.gateway.application.key_ports import KeyAttributes, KeyViews
+from msaas.gateway.application.manage_keys import ManageKeys, CreatedKey
 from msaas.gateway.entrypoints.http.job_requests import idempotency_key
 from msaas.gateway.entrypoints.http.key_models import (
     Key,
@@ -20,25 +20,25 @@ from msaas.gateway.entrypoints.http.key_models import (
 from msaas.web import from_state
 from msaas.web.auth import UserPrincipal, current_user
 
-User = Annotated[UserPrincipal, Depends(current_user)]
-Manage = Annotated[ManageKeys, Depends(from_state("api_keys"))]
-Views = Annotated[KeyViews, Depends(from_state("key_views"))]
+CurrentUser = Annotated[UserPrincipal, Depends(current_user)]
+ManageKeysDep = Annotated[ManageKeys, Depends(from_state("api_keys"))]
+KeyViewsDep = Annotated[KeyViews, Depends(from_state("key_views"))]
 
 router = APIRouter(prefix="/api/v1/api-keys")
 
 
 @router.get("")
-async def list_keys(user: User, views: Views) -> Keys:
+async def list_keys(user: CurrentUser, views: KeyViewsDep) -> Keys:
     return Keys(items=[Key.model_validate(dict(row)) for row in await views.list_keys(user.id)])
 
 
 @router.post("", status_code=201)
 async def create_key(
-    body: KeyRequest, user: User, request: Request, response: Response, manage: Manage
+    body: KeyRequest, user: CurrentUser, request: Request, response: Response, manage: ManageKeysDep
 ) -> NewKey:
-    terms = KeyTerms(**dict(body))
-    return _show(
-        await manage.create(_caller(user, request), terms, idempotency_key(request)), response
+    attributes = KeyAttributes(**dict(body))
+    return _build_response(
+        await manage.create(_actor(user, request), attributes, idempotency_key(request)), response
     )
 
 
@@ -46,28 +46,28 @@ async def create_key(
 async def rotate_key(
     key_id: UUID,
     body: RotateRequest,
-    user: User,
+    user: CurrentUser,
     request: Request,
     response: Response,
     *,
-    manage: Manage,
+    manage: ManageKeysDep,
 ) -> NewKey:
     grace = timedelta(seconds=body.grace_seconds)
-    return _show(
-        await manage.rotate(_caller(user, request), key_id, grace, idempotency_key(request)),
+    return _build_response(
+        await manage.rotate(_actor(user, request), key_id, grace, idempotency_key(request)),
         response,
     )
 
 
 @router.post("/{key_id}/revoke")
-async def revoke_key(key_id: UUID, user: User, request: Request, manage: Manage) -> Key:
-    return Key.model_validate(await manage.revoke(_caller(user, request), key_id))
+async def revoke_key(key_id: UUID, user: CurrentUser, request: Request, manage: ManageKeysDep) -> Key:
+    return Key.model_validate(await manage.revoke(_actor(user, request), key_id))
 
 
-def _caller(user: UserPrincipal, request: Request) -> Caller:
-    return Caller(user, request.state.correlation_id)
+def _actor(user: UserPrincipal, request: Request) -> Actor:
+    return Actor(user, request.state.correlation_id)
 
 
-def _show(shown: ShownKey, response: Response) -> NewKey:
+def _build_response(created: CreatedKey, response: Response) -> NewKey:
     response.headers["cache-control"] = "no-store"
-    return NewKey.model_validate({**shown.row, "key": shown.key})
+    return NewKey.model_validate({**created.row, "key": created.key})

@@ -7,13 +7,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, ConfigDict
 
-from msaas.gateway.application.show_files import ShowFiles
+from msaas.gateway.application.read_job_files import ReadJobFiles
 from msaas.web import from_state
 from msaas.web.auth import UserPrincipal, current_user
 
-User = Annotated[UserPrincipal, Depends(current_user)]
-Show = Annotated[ShowFiles, Depends(from_state("show_files"))]
-Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+CurrentUser = Annotated[UserPrincipal, Depends(current_user)]
+ReadJobFilesDep = Annotated[ReadJobFiles, Depends(from_state("show_files"))]
+FileName = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 
 router = APIRouter(prefix="/api/v1/jobs")
 
@@ -38,14 +38,14 @@ class JobFiles(BaseModel):
 
 
 @router.get("/{job_id}/artifacts")
-async def list_artifacts(job_id: UUID, user: User, show: Show, response: Response) -> JobFiles:
+async def list_artifacts(job_id: UUID, user: CurrentUser, job_files: ReadJobFilesDep, response: Response) -> JobFiles:
     response.headers["cache-control"] = "no-store"
-    found = await show.list(user.id, job_id)
+    found = await job_files.list(user.id, job_id)
     return JobFiles(items=[JobFile.model_validate(one) for one in found])
 
 
 @router.get("/{job_id}/artifacts/{name}", status_code=302)
-async def read_artifact(job_id: UUID, name: Name, user: User, show: Show) -> Response:
-    found = await show.get(user.id, job_id, name)
+async def read_artifact(job_id: UUID, name: FileName, user: CurrentUser, job_files: ReadJobFilesDep) -> Response:
+    found = await job_files.get(user.id, job_id, name)
     headers = {"location": found.url, "cache-control": "no-store"}
     return Response(status_code=302, headers=headers)

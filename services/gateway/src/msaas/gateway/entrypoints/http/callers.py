@@ -1,11 +1,11 @@
 """Who a request is from, for the layers around the routes."""
 
-from msaas.gateway.application.admit_request import Caller
+from msaas.gateway.application.request_rate_limiter import Caller
 from msaas.web.asgi import Scope
 from msaas.web.auth import Authenticator, Unauthenticated
 
 
-class Callers:
+class CallerResolver:
     """Whoever is not let in is nobody here, and is told so by the route."""
 
     def __init__(self, authenticator: Authenticator) -> None:
@@ -13,7 +13,7 @@ class Callers:
 
     async def find(self, scope: Scope) -> Caller | None:
         try:
-            user = (await self._authenticator.identify(scope)).user
+            user = (await self._authenticator.authenticate_scope(scope)).user
         except Unauthenticated:
             return None
-        return Caller(user.id, user.plan, user.key)
+        return Caller(user.id, user.plan, user.api_key)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-ACCEPTED: Final = (
+ALLOWED_HEADERS: Final = (
     "accept-language",
     "authorization",
     "content-type",
@@ -14,7 +14,7 @@ ACCEPTED: Final = (
     "x-correlation-id",
     "x-feature-flag",
 )
-EXPOSED: Final = (
+EXPOSED_HEADERS: Final = (
     *("deprecation", "etag", "idempotent-replayed", "link", "location", "retry-after", "sunset"),
     *("ratelimit-limit", "ratelimit-policy", "ratelimit-remaining", "ratelimit-reset"),
     "x-correlation-id",

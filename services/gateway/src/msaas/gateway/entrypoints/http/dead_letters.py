@@ -15,11 +15,11 @@ from msaas.contracts import (
     ResolveDeadLetters,
     ShowDeadLetter,
 )
-from msaas.gateway.application.audit import Auditor, Caller
-from msaas.gateway.application.ports import Commands
-from msaas.gateway.domain.pages import PageCursor
+from msaas.gateway.application.audit import Auditor, Actor
+from msaas.gateway.application.ports import CommandSender
+from msaas.gateway.domain.page_cursor import PageCursor
 from msaas.gateway.entrypoints.http.job_requests import idempotency_key
-from msaas.gateway.entrypoints.http.letter_models import (
+from msaas.gateway.entrypoints.http.dead_letter_models import (
     Letter,
     LetterOutcome,
     LetterOutcomes,
@@ -30,20 +30,20 @@ from msaas.gateway.entrypoints.http.letter_models import (
 )
 from msaas.gateway.entrypoints.http.operators import Operator
 from msaas.kernel import derive_id, new_id
-from msaas.web import describe, from_state
+from msaas.web import describe_error, from_state
 
 router = APIRouter(prefix="/api/v1/ops/dead-letters")
 
 
-Owner = Annotated[Commands, Depends(from_state("commands"))]
-Audit = Annotated[Auditor, Depends(from_state("auditor"))]
+CommandsDep = Annotated[CommandSender, Depends(from_state("commands"))]
+AuditorDep = Annotated[Auditor, Depends(from_state("auditor"))]
 
 
 @router.get("")
-async def list_letters(
+async def list_dead_letters(
     operator: Operator,  # noqa: ARG001  # whoever it is
     request: Request,
-    commands: Owner,
+    commands: CommandsDep,
     *,
     state: LetterState = LetterState.OPEN,
     letter_class: Annotated[LetterClass | None, Query(alias="class")] = None,
@@ -60,7 +60,7 @@ async def list_letters(
         before_id=before.job_id if before else None,
         limit=limit,
     )
-    answer = await commands.carry_out(command, request.state.correlation_id)
+    answer = await commands.send(command, request.state.correlation_id)
     items = [LetterSummary.model_validate(one) for one in answer["items"]]
     last = PageCursor(items[-1].died_at, items[-1].id) if len(items) == limit else None
     return LetterPage(items=items, next_cursor=last.encode() if last else None)
@@ -69,26 +69,26 @@ async def list_letters(
 def _read_cursor(text: str | None) -> PageCursor | None:
     cursor = PageCursor.decode(text) if text is not None else None
     if text is not None and cursor is None:
-        fault = {"type": "cursor", "loc": ("query", "cursor"), "msg": "This is no cursor of ours"}
-        raise RequestValidationError([fault])
+        error = {"type": "cursor", "loc": ("query", "cursor"), "msg": "Invalid cursor."}
+        raise RequestValidationError([error])
     return cursor
 
 
 @router.get("/{letter_id}")
-async def read_letter(
+async def read_dead_letter(
     letter_id: UUID,
     operator: Operator,  # noqa: ARG001  # whoever it is
     request: Request,
-    commands: Owner,
+    commands: CommandsDep,
 ) -> Letter:
     command = ShowDeadLetter(letter_id=letter_id)
-    answer = await commands.carry_out(command, request.state.correlation_id)
+    answer = await commands.send(command, request.state.correlation_id)
     return Letter.model_validate(answer)
 
 
 @router.post("/replay", status_code=202)
-async def replay_letters(
-    body: ReplayRequest, operator: Operator, request: Request, commands: Owner, audit: Audit
+async def replay_dead_letters(
+    body: ReplayRequest, operator: Operator, request: Request, commands: CommandsDep, audit: AuditorDep
 ) -> LetterOutcomes:
     key = idempotency_key(request)
     command = ReplayDeadLetters(
@@ -96,40 +96,40 @@ async def replay_letters(
         letters=tuple(body.ids),
         asked_by=operator.id,
     )
-    await audit.keep(
-        Caller(operator, request.state.correlation_id),
+    await audit.record(
+        Actor(operator, request.state.correlation_id),
         "dead_letters.replay_asked",
         ("replay", command.replay_id),
-        **_named(body),
+        **_letter_details(body),
     )
-    answer = await commands.carry_out(command, request.state.correlation_id)
-    return _outcomes(answer, commands)
+    answer = await commands.send(command, request.state.correlation_id)
+    return _build_outcomes(answer, commands)
 
 
 @router.post("/resolve", status_code=202)
-async def resolve_letters(
-    body: ResolveRequest, operator: Operator, request: Request, commands: Owner, audit: Audit
+async def resolve_dead_letters(
+    body: ResolveRequest, operator: Operator, request: Request, commands: CommandsDep, audit: AuditorDep
 ) -> LetterOutcomes:
     command = ResolveDeadLetters(letters=tuple(body.ids), reason=body.reason, asked_by=operator.id)
-    about = ("dead_letters", "resolved")
-    details = {"reason": body.reason, **_named(body)}
-    by = Caller(operator, request.state.correlation_id)
-    await audit.keep(by, "dead_letters.resolve_asked", about, **details)
-    answer = await commands.carry_out(command, request.state.correlation_id)
-    return _outcomes(answer, commands)
+    target = ("dead_letters", "resolved")
+    details = {"reason": body.reason, **_letter_details(body)}
+    actor = Actor(operator, request.state.correlation_id)
+    await audit.record(actor, "dead_letters.resolve_asked", target, **details)
+    answer = await commands.send(command, request.state.correlation_id)
+    return _build_outcomes(answer, commands)
 
 
-def _named(body: ReplayRequest) -> dict[str, list[str]]:
+def _letter_details(body: ReplayRequest) -> dict[str, list[str]]:
     return {"letters": [str(one) for one in body.ids]}
 
 
-def _outcomes(answer: Mapping[str, Any], commands: Commands) -> LetterOutcomes:
-    items = [_outcome(one, commands) for one in answer["items"]]
+def _build_outcomes(answer: Mapping[str, Any], commands: CommandSender) -> LetterOutcomes:
+    items = [_build_outcome(one, commands) for one in answer["items"]]
     return LetterOutcomes(items=items)
 
 
-def _outcome(item: Mapping[str, Any], commands: Commands) -> LetterOutcome:
+def _build_outcome(item: Mapping[str, Any], commands: CommandSender) -> LetterOutcome:
     if item["ok"]:
         return LetterOutcome.model_validate(item)
-    problem = describe(commands.read_refusal(item["problem"]))
+    problem = describe_error(commands.parse_refusal(item["problem"]))
     return LetterOutcome(id=item["id"], ok=False, problem=problem)

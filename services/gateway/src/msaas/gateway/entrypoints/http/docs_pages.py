@@ -11,10 +11,10 @@ router = APIRouter(prefix="/docs", include_in_schema=False)
 
 _FOLDER: Final = files("msaas.gateway.entrypoints.http").joinpath("docs")
 _SCRIPT: Final = "scalar-1.46.4.js"
-_FOR_AN_HOUR: Final = "public, max-age=3600"
-_FOR_EVER: Final = "public, max-age=31536000, immutable"
+_CACHE_ONE_HOUR: Final = "public, max-age=3600"
+_CACHE_FOREVER: Final = "public, max-age=31536000, immutable"
 # Scalar writes styles of its own into the page; it may talk to nobody but this host.
-_POLICY: Final = (
+_CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; img-src 'self' data:; "
     "font-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
@@ -23,26 +23,26 @@ _POLICY: Final = (
 
 @router.get("")
 async def show_reference() -> Response:
-    headers = {"content-security-policy": _POLICY, "cache-control": _FOR_AN_HOUR}
+    headers = {"content-security-policy": _CONTENT_SECURITY_POLICY, "cache-control": _CACHE_ONE_HOUR}
     return Response(_read("index.html"), headers=headers, media_type="text/html")
 
 
 @router.get("/openapi.json")
 async def read_document() -> Response:
-    headers = {"cache-control": _FOR_AN_HOUR}
+    headers = {"cache-control": _CACHE_ONE_HOUR}
     return Response(_read("openapi.json"), headers=headers, media_type="application/json")
 
 
 @router.get("/start.js")
-async def read_start() -> Response:
-    headers = {"cache-control": _FOR_AN_HOUR}
+async def read_start_script() -> Response:
+    headers = {"cache-control": _CACHE_ONE_HOUR}
     return Response(_read("start.js"), headers=headers, media_type="text/javascript")
 
 
 @router.get(f"/{_SCRIPT}")
 async def read_script(request: Request) -> Response:
     """Send it as it is kept; who reads no gzip is rare enough to have it opened each time."""
-    headers = {"cache-control": _FOR_EVER, "vary": "accept-encoding"}
+    headers = {"cache-control": _CACHE_FOREVER, "vary": "accept-encoding"}
     packed = _read(f"{_SCRIPT}.gz")
     if "gzip" not in request.headers.get("accept-encoding", ""):
         return Response(gzip.decompress(packed), headers=headers, media_type="text/javascript")

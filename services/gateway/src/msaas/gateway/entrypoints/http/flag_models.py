@@ -8,11 +8,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from msaas.flags import FlagScope
-from msaas.gateway.entrypoints.http.letter_models import Reason
-from msaas.gateway.entrypoints.http.models import Whole
+from msaas.gateway.entrypoints.http.dead_letter_models import Reason
+from msaas.gateway.entrypoints.http.models import IntegralNumber
 
 
-def _written_as_scope(text: str) -> str:
+def _validate_scope(text: str) -> str:
     try:
         FlagScope.parse(text)
     except ValueError:
@@ -21,19 +21,19 @@ def _written_as_scope(text: str) -> str:
     return text
 
 
-ScopeText = Annotated[str, Field(max_length=64), AfterValidator(_written_as_scope)]
+ScopeText = Annotated[str, Field(max_length=64), AfterValidator(_validate_scope)]
 
 
 class FlagSetting(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
     scope: ScopeText = "global"
-    percent: Annotated[Whole, Field(ge=0, le=100)]
+    percent: Annotated[IntegralNumber, Field(ge=0, le=100)]
     internal: bool = False
     reason: Reason
 
 
-class Override(BaseModel):
+class FlagOverride(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     scope: str
@@ -52,7 +52,7 @@ class FlagState(BaseModel):
     summary: str
     dark: bool
     default: bool
-    overrides: list[Override]
+    overrides: list[FlagOverride]
 
 
 class FlagStates(BaseModel):

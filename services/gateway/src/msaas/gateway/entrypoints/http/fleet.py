@@ -13,18 +13,18 @@ from msaas.gateway.entrypoints.http.operators import Operator
 from msaas.kernel import CircuitState
 from msaas.web import from_state
 
-Measure = Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
-ReadHolds = Callable[[UUID], Awaitable[Sequence[Row]]]
+ListTopicStats = Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
+ListPauses = Callable[[UUID], Awaitable[Sequence[Row]]]
 ReadCircuits = Callable[[], Mapping[str, CircuitState]]
 
 router = APIRouter(prefix="/api/v1/ops")
 
 
-class _Answer(BaseModel):
+class _ResponseModel(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class TopicState(_Answer):
+class TopicState(_ResponseModel):
     topic: str
     consumer: str
     depth: int
@@ -36,18 +36,18 @@ class TopicState(_Answer):
     poison: int
 
 
-class TopicStates(_Answer):
+class TopicStates(_ResponseModel):
     items: list[TopicState]
 
 
-class Circuit(_Answer):
+class Circuit(_ResponseModel):
     """A breaker of the process that answers."""
 
     target: str
     state: CircuitState
 
 
-class Hold(_Answer):
+class TaskPause(_ResponseModel):
     """Jobs of this task wait, since what their workers need is failing or somebody said so."""
 
     task_type: str
@@ -56,25 +56,25 @@ class Hold(_Answer):
     until: datetime | None
 
 
-class Circuits(_Answer):
+class Circuits(_ResponseModel):
     circuits: list[Circuit]
-    holds: list[Hold]
+    holds: list[TaskPause]
 
 
 @router.get("/topics")
 async def list_topics(
     operator: Operator,  # noqa: ARG001  # whoever it is
-    measure: Annotated[Measure, Depends(from_state("measure_topics"))],
+    list_topic_stats: Annotated[ListTopicStats, Depends(from_state("measure_topics"))],
 ) -> TopicStates:
-    return TopicStates(items=[TopicState.model_validate(one) for one in await measure()])
+    return TopicStates(items=[TopicState.model_validate(one) for one in await list_topic_stats()])
 
 
 @router.get("/circuits")
 async def list_circuits(
     operator: Operator,
-    read: Annotated[ReadCircuits, Depends(from_state("read_circuits"))],
-    read_holds: Annotated[ReadHolds, Depends(from_state("read_holds"))],
+    read_circuits: Annotated[ReadCircuits, Depends(from_state("read_circuits"))],
+    list_pauses: Annotated[ListPauses, Depends(from_state("read_holds"))],
 ) -> Circuits:
-    circuits = [Circuit(target=target, state=state) for target, state in sorted(read().items())]
-    holds = [Hold.model_validate(row) for row in await read_holds(operator.id)]
+    circuits = [Circuit(target=target, state=state) for target, state in sorted(read_circuits().items())]
+    holds = [TaskPause.model_validate(row) for row in await list_pauses(operator.id)]
     return Circuits(circuits=circuits, holds=holds)

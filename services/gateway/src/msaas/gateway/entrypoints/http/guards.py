@@ -10,17 +10,17 @@ from typing import Final
 from fastapi import Request
 
 from msaas.contracts import Plan, Scope
-from msaas.flags import Subject, read_asked
+from msaas.flags import FlagContext, parse_requested_flags
 from msaas.gateway.application.errors import NotAllowed, PlanForbidden
 from msaas.gateway.application.features import Features
-from msaas.web import route_of
+from msaas.web import get_route_template
 from msaas.web.auth import Authenticator, UserPrincipal, current_user
 
 ALL_PLANS: Final = frozenset(Plan)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class RouteRule:
     """Without a `scope` no key gets through, but a session; `flag` may be a dark one."""
 
     scope: Scope | None = None
@@ -28,15 +28,15 @@ class Rule:
     flag: str | None = None
 
 
-_READS_ACCOUNT: Final = Rule(scope=Scope.ACCOUNT_READ)
-_READS_JOBS: Final = Rule(scope=Scope.JOBS_READ)
-_WRITES_JOBS: Final = Rule(scope=Scope.JOBS_WRITE)
-_OPERATES: Final = Rule(scope=Scope.OPS)
-_SESSION_ONLY: Final = Rule()
+_READS_ACCOUNT: Final = RouteRule(scope=Scope.ACCOUNT_READ)
+_READS_JOBS: Final = RouteRule(scope=Scope.JOBS_READ)
+_WRITES_JOBS: Final = RouteRule(scope=Scope.JOBS_WRITE)
+_OPERATOR: Final = RouteRule(scope=Scope.OPS)
+_SESSION_ONLY: Final = RouteRule()
 
-Rules = Mapping[tuple[str, str], Rule]
+RouteRules = Mapping[tuple[str, str], RouteRule]
 
-RULES: Final[Rules] = {
+ROUTE_RULES: Final[RouteRules] = {
     ("GET", "/api/v1/me"): _READS_ACCOUNT,
     ("GET", "/api/v1/task-types"): _READS_ACCOUNT,
     ("GET", "/api/v1/flags"): _READS_ACCOUNT,
@@ -65,56 +65,56 @@ RULES: Final[Rules] = {
     ("POST", "/api/v1/api-keys"): _SESSION_ONLY,
     ("POST", "/api/v1/api-keys/{key_id}/rotate"): _SESSION_ONLY,
     ("POST", "/api/v1/api-keys/{key_id}/revoke"): _SESSION_ONLY,
-    ("GET", "/api/v1/ops/dead-letters"): _OPERATES,
-    ("GET", "/api/v1/ops/dead-letters/{letter_id}"): _OPERATES,
-    ("POST", "/api/v1/ops/dead-letters/replay"): _OPERATES,
-    ("POST", "/api/v1/ops/dead-letters/resolve"): _OPERATES,
-    ("GET", "/api/v1/ops/flags"): _OPERATES,
-    ("PUT", "/api/v1/ops/flags/{name}"): _OPERATES,
-    ("DELETE", "/api/v1/ops/flags/{name}"): _OPERATES,
-    ("GET", "/api/v1/ops/topics"): _OPERATES,
-    ("GET", "/api/v1/ops/circuits"): _OPERATES,
+    ("GET", "/api/v1/ops/dead-letters"): _OPERATOR,
+    ("GET", "/api/v1/ops/dead-letters/{letter_id}"): _OPERATOR,
+    ("POST", "/api/v1/ops/dead-letters/replay"): _OPERATOR,
+    ("POST", "/api/v1/ops/dead-letters/resolve"): _OPERATOR,
+    ("GET", "/api/v1/ops/flags"): _OPERATOR,
+    ("PUT", "/api/v1/ops/flags/{name}"): _OPERATOR,
+    ("DELETE", "/api/v1/ops/flags/{name}"): _OPERATOR,
+    ("GET", "/api/v1/ops/topics"): _OPERATOR,
+    ("GET", "/api/v1/ops/circuits"): _OPERATOR,
 }
 
 
-class Guard:
+class RouteGuard:
     """For `Depends`, before every route; one that the table leaves out is closed to keys."""
 
-    def __init__(self, rules: Rules = RULES) -> None:
+    def __init__(self, rules: RouteRules = ROUTE_RULES) -> None:
         self._rules = rules
 
     async def __call__(self, request: Request) -> None:
-        rule = self._rules.get((request.method, route_of(request.scope)))
+        rule = self._rules.get((request.method, get_route_template(request.scope)))
         if rule is None and not _carries_key(request):
             return  # a page for everybody, say: what it asks for it asks by itself
         user = await current_user(request)
         _check_key(rule or _SESSION_ONLY, user)
         if rule is not None:
-            _check_offer(rule, user, request)
+            _check_plan_and_flag(rule, user, request)
 
 
-def subject_of(user: UserPrincipal, request: Request) -> Subject:
-    asked = read_asked(request.headers.get("x-feature-flag"))
-    return Subject(user.id, user.plan, user.role, asked)
+def build_flag_subject(user: UserPrincipal, request: Request) -> FlagContext:
+    asked = parse_requested_flags(request.headers.get("x-feature-flag"))
+    return FlagContext(user.id, user.plan, user.role, asked)
 
 
-def _check_key(rule: Rule, user: UserPrincipal) -> None:
-    if user.key is None:
+def _check_key(rule: RouteRule, user: UserPrincipal) -> None:
+    if user.api_key is None:
         return
     if rule.scope is None:
-        raise NotAllowed("This needs a signed-in user: no API key is enough.")
-    if rule.scope not in user.key.scopes:
+        raise NotAllowed("This operation requires a user session, not an API key.")
+    if rule.scope not in user.api_key.scopes:
         raise NotAllowed(f"The API key lacks the scope {rule.scope}.")
 
 
-def _check_offer(rule: Rule, user: UserPrincipal, request: Request) -> None:
+def _check_plan_and_flag(rule: RouteRule, user: UserPrincipal, request: Request) -> None:
     if user.plan not in rule.plans:
         raise PlanForbidden("The plan does not include this operation.")
     if rule.flag is not None:
         features: Features = request.state.features
-        features.require((rule.flag,), subject_of(user, request))
+        features.require((rule.flag,), build_flag_subject(user, request))
 
 
 def _carries_key(request: Request) -> bool:
     authenticator: Authenticator = request.state.authenticator
-    return authenticator.carries_key(request.headers.get("authorization"))
+    return authenticator.has_api_key(request.headers.get("authorization"))

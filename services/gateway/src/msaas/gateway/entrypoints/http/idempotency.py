@@ -9,20 +9,20 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match
 
-from msaas.cache import Claim
+from msaas.cache import IdempotencyClaim
 from msaas.gateway.application.errors import IdempotencyKeyRequired, IdempotencyMismatch
-from msaas.gateway.application.repeat_requests import RequestRepeats
-from msaas.gateway.domain.repeats import Keeping, is_key, keeping_by_path, may_repeat, needs_key
-from msaas.gateway.entrypoints.http.callers import Callers
+from msaas.gateway.application.idempotent_requests import IdempotentRequests
+from msaas.gateway.domain.idempotency import ReplayPolicy, is_valid_key, get_replay_policy, supports_idempotency, requires_key
+from msaas.gateway.entrypoints.http.callers import CallerResolver
 from msaas.telemetry import Metrics
 from msaas.web import problem_for, problem_response
 from msaas.web.asgi import ASGIApp, Message, Receive, Scope, Send, find_header, is_json
 
 HEADER: Final = b"idempotency-key"
-_STATE: Final = "answer_keeping"
+_STATE_KEY: Final = "replay_policy"
 # What an answer says of itself; all else is said of the request that it is given to.
-_KEPT_HEADERS: Final = (b"content-type", b"etag", b"location")
-_FAULT: Final[Mapping[str, str]] = {
+_STORED_HEADERS: Final = (b"content-type", b"etag", b"location")
+_INVALID_KEY_ERROR: Final[Mapping[str, str]] = {
     "in": "header",
     "pointer": "/Idempotency-Key",
     "code": "idempotency_key",
@@ -30,59 +30,59 @@ _FAULT: Final[Mapping[str, str]] = {
 }
 
 
-def keep_answer(request: Request, keeping: Keeping) -> None:
+def set_replay_policy(request: Request, policy: ReplayPolicy) -> None:
     """For a route that knows more about its answer than its path does."""
-    request.scope["state"][_STATE] = keeping
+    request.scope["state"][_STATE_KEY] = policy
 
 
-class Idempotency:
+class IdempotencyMiddleware:
     """Stands behind the reading of the body, which has been found good."""
 
     def __init__(
-        self, app: ASGIApp, repeats: RequestRepeats, callers: Callers, metrics: Metrics
+        self, app: ASGIApp, idempotent_requests: IdempotentRequests, callers: CallerResolver, metrics: Metrics
     ) -> None:
         self._app = app
-        self._repeats = repeats
+        self._idempotent_requests = idempotent_requests
         self._callers = callers
         self._replays = metrics.counter(
-            "msaas_idempotent_replays_total", "Requests answered as they were before."
+            "msaas_idempotent_replays_total", "Requests answered with a stored response."
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = await self._choose(scope) if scope["type"] == "http" else self._app
+        app = await self._select_app(scope) if scope["type"] == "http" else self._app
         await app(scope, receive, send)
 
-    async def _choose(self, scope: Scope) -> ASGIApp:
+    async def _select_app(self, scope: Scope) -> ASGIApp:
         path: str = scope["path"]
-        if not may_repeat(scope["method"], path) or not (caller := await self._callers.find(scope)):
+        if not supports_idempotency(scope["method"], path) or not (caller := await self._callers.find(scope)):
             return self._app
         header = find_header(scope["headers"], HEADER)
         if header is None:
-            required = needs_key(path)
+            required = requires_key(path)
             return problem_for(IdempotencyKeyRequired(), scope) if required else self._app
         key = header.decode("latin-1")
-        if not is_key(key):
-            return problem_response(scope, "validation_failed", errors=[_FAULT])
+        if not is_valid_key(key):
+            return problem_response(scope, "validation_failed", errors=[_INVALID_KEY_ERROR])
 
         async def once(scope: Scope, receive: Receive, send: Send) -> None:
-            body = await _read(receive)
+            body = await _read_body(receive)
             try:
-                begun = await self._repeats.begin(caller.user_id, key, _asked(scope, body))
+                begun = await self._idempotent_requests.begin(caller.user_id, key, _describe_request(scope, body))
             except IdempotencyMismatch:
-                if _is_served(scope):
+                if _is_routed(scope):
                     raise
-                await self._app(scope, _given(body, receive), send)  # to be told so
+                await self._app(scope, _with_body(body, receive), send)  # to be told so
                 return
             if isinstance(begun, bytes):
                 self._replays.inc()
-                await _replay(begun)(scope, receive, send)
+                await _restore_response(begun)(scope, receive, send)
             else:
-                await self._carry_out(begun, body, (scope, receive, send))
+                await self._execute(begun, body, (scope, receive, send))
 
         return once
 
-    async def _carry_out(
-        self, claim: Claim, body: bytes, call: tuple[Scope, Receive, Send]
+    async def _execute(
+        self, claim: IdempotencyClaim, body: bytes, call: tuple[Scope, Receive, Send]
     ) -> None:
         """Settle the claim before the answer leaves: whoever has it may repeat at once."""
         scope, receive, send = call
@@ -98,19 +98,19 @@ class Idempotency:
             if message.get("more_body"):
                 return
             whole = b"".join(chunks)
-            keeping = scope["state"].get(_STATE) or keeping_by_path(scope["path"])
-            await self._repeats.end(claim, start["status"], _pack(start, whole), keeping)
+            keeping = scope["state"].get(_STATE_KEY) or get_replay_policy(scope["path"])
+            await self._idempotent_requests.finish(claim, start["status"], _serialize_response(start, whole), keeping)
             await send(start)
             await send({"type": "http.response.body", "body": whole})
 
-        await self._app(scope, _given(body, receive), hold)
+        await self._app(scope, _with_body(body, receive), hold)
 
 
-def _is_served(scope: Scope) -> bool:
+def _is_routed(scope: Scope) -> bool:
     return any(route.matches(scope)[0] is Match.FULL for route in scope["app"].routes)
 
 
-async def _read(receive: Receive) -> bytes:
+async def _read_body(receive: Receive) -> bytes:
     chunks: list[bytes] = []
     while True:
         message = await receive()
@@ -121,7 +121,7 @@ async def _read(receive: Receive) -> bytes:
             return b"".join(chunks)
 
 
-def _given(body: bytes, receive: Receive) -> Receive:
+def _with_body(body: bytes, receive: Receive) -> Receive:
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def give() -> Message:
@@ -130,7 +130,7 @@ def _given(body: bytes, receive: Receive) -> Receive:
     return give
 
 
-def _asked(scope: Scope, body: bytes) -> Mapping[str, Any]:
+def _describe_request(scope: Scope, body: bytes) -> Mapping[str, Any]:
     """Compare JSON by what it says: a client may spell the same request differently."""
     return {
         "method": scope["method"],
@@ -140,16 +140,16 @@ def _asked(scope: Scope, body: bytes) -> Mapping[str, Any]:
     }
 
 
-def _pack(start: Message, body: bytes) -> bytes:
-    kept = [
+def _serialize_response(start: Message, body: bytes) -> bytes:
+    headers = [
         (name.decode(), value.decode("latin-1"))
         for name, value in start.get("headers", ())
-        if name in _KEPT_HEADERS
+        if name in _STORED_HEADERS
     ]
-    return orjson.dumps([start["status"], kept]) + b"\n" + body
+    return orjson.dumps([start["status"], headers]) + b"\n" + body
 
 
-def _replay(answer: bytes) -> Response:
+def _restore_response(answer: bytes) -> Response:
     head, _, body = answer.partition(b"\n")
     status, headers = orjson.loads(head)
     return Response(body, status, {**dict(headers), "idempotent-replayed": "true"})

@@ -17,14 +17,14 @@ class JobMetrics:
             "msaas_quota_rejections_total", "Jobs refused for their period's limit.", ("plan",)
         )
 
-    def count(self, task_type: str, plan: str, outcome: object) -> None:
+    def count_outcome(self, task_type: str, plan: str, outcome: object) -> None:
         if isinstance(outcome, QuotaExceeded):
             self._refused.labels(plan).inc()
         elif not isinstance(outcome, MsaasError):
             self._submitted.labels(task_type, plan).inc()
 
     @contextmanager
-    def submitting(self, task_type: str, plan: str) -> Generator[None]:
+    def count_submission(self, task_type: str, plan: str) -> Generator[None]:
         try:
             yield
         except QuotaExceeded:

@@ -12,23 +12,23 @@ from msaas.gateway.application import submit_job
 from msaas.gateway.entrypoints.http.models import JobRequest
 
 
-def approve(body: JobRequest, request: Request, *place: str | int) -> submit_job.Request:
+def parse_job_request(body: JobRequest, request: Request, *loc: str | int) -> submit_job.JobSubmissionRequest:
     """`place` is where the job stands in the body, for the errors that name its fields."""
     task = TASKS.get(body.task_type)
     if task is None or not task.public:
-        faults = [_fault("task_type", "unknown_task_type", "No such task type")]
+        errors = [_field_error("task_type", "unknown_task_type", "No such task type")]
     else:
-        faults, params = _approve_params(task, body.params)
-        faults += _check_times(body)
-        if not faults:
-            return _build(task, params, body, request)
-    raise RequestValidationError([{**one, "loc": ("body", *place, *one["loc"])} for one in faults])
+        errors, params = _validate_params(task, body.params)
+        errors += _check_times(body)
+        if not errors:
+            return _build_request(task, params, body, request)
+    raise RequestValidationError([{**one, "loc": ("body", *loc, *one["loc"])} for one in errors])
 
 
-def _build(
+def _build_request(
     task: Task, params: dict[str, Any], body: JobRequest, request: Request
-) -> submit_job.Request:
-    return submit_job.Request(
+) -> submit_job.JobSubmissionRequest:
+    return submit_job.JobSubmissionRequest(
         task=task,
         params=params,
         priority=body.priority,
@@ -39,31 +39,31 @@ def _build(
     )
 
 
-def _approve_params(
+def _validate_params(
     task: Task, params: dict[str, Any]
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Take the fields that the task has, as given; a misspelt one is told rather than dropped."""
-    faults = [
-        _fault("params", "extra_forbidden", "This task has no such parameter", name)
+    errors = [
+        _field_error("params", "extra_forbidden", "This task has no such parameter", name)
         for name in params
         if name not in task.params.model_fields
     ]
     try:
-        approved = task.params.model_validate_json(to_json(params))
+        validated = task.params.model_validate_json(to_json(params))
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
-        told = [
+        param_errors = [
             {"type": one["type"], "loc": ("params", *one["loc"]), "msg": one["msg"]}
             for one in found
         ]
-        return faults + told, {}
-    return faults, approved.model_dump(mode="json", exclude_unset=True)
+        return errors + param_errors, {}
+    return errors, validated.model_dump(mode="json", exclude_unset=True)
 
 
 def _check_times(body: JobRequest) -> list[dict[str, Any]]:
     if body.deadline_at and body.run_at and body.deadline_at <= body.run_at:
-        words = "The deadline is before the job may start"
-        return [_fault("deadline_at", "deadline_too_early", words)]
+        message = "The deadline is before the job may start"
+        return [_field_error("deadline_at", "deadline_too_early", message)]
     return []
 
 
@@ -76,5 +76,5 @@ def idempotency_key(request: Request) -> str | None:
     return request.headers.get("idempotency-key")
 
 
-def _fault(field: str, kind: str, words: str, *path: str) -> dict[str, Any]:
-    return {"type": kind, "loc": (field, *path), "msg": words}
+def _field_error(field: str, kind: str, message: str, *path: str) -> dict[str, Any]:
+    return {"type": kind, "loc": (field, *path), "msg": message}

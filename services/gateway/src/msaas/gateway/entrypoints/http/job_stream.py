@@ -10,15 +10,15 @@ from fastapi.exceptions import RequestValidationError
 from starlette.types import Receive, Scope, Send
 
 from msaas.contracts import hello_frame, is_cursor
-from msaas.gateway.application.errors import NoMoreStreams
-from msaas.gateway.application.held_streams import HeldStreams
-from msaas.gateway.application.live_connection import Connection, Ending
-from msaas.gateway.application.live_jobs import LiveJobs
-from msaas.web import Health, from_state, get_peer
+from msaas.gateway.application.errors import StreamCapacityReached
+from msaas.gateway.application.api_key_streams import ApiKeyStreams
+from msaas.gateway.application.stream_connection import StreamConnection, EndReason
+from msaas.gateway.application.job_event_hub import JobEventHub
+from msaas.web import Health, from_state, get_hijacked_connection
 from msaas.web.auth import Authenticator
 
 _BUFFER_BYTES: Final = 32 * 1024
-_SILENT_SECONDS: Final = 30.0
+_SILENCE_TIMEOUT_SECONDS: Final = 30.0
 _HEADERS: Final = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache, no-store, no-transform"),
@@ -29,22 +29,22 @@ router = APIRouter(prefix="/api/v1/jobs")
 
 
 @router.get("/stream")
-async def follow_jobs(
+async def stream_jobs(
     request: Request,
-    live: Annotated[LiveJobs, Depends(from_state("live_jobs"))],
+    event_hub: Annotated[JobEventHub, Depends(from_state("live_jobs"))],
     health: Annotated[Health, Depends(from_state("health"))],
 ) -> Response:
     authenticator: Authenticator = request.state.authenticator
-    user, expires_at = await authenticator.identify(request.scope)
+    user, expires_at = await authenticator.authenticate_scope(request.scope)
     if health.draining.is_set():
-        raise NoMoreStreams(retry_after=1)
+        raise StreamCapacityReached(retry_after=1)
     ends_at = time.monotonic() + expires_at - time.time()
-    connection, start = live.open(user.id, _last_event_id(request), ends_at=ends_at)
-    at_the_end: list[Callable[[], None]] = [partial(live.close, user.id, connection)]
-    if user.key is not None:
-        held: HeldStreams = request.state.held_streams
-        at_the_end.append(held.hold(user.key.id, partial(connection.end, Ending.KEY_ENDED)))
-    return EventStream(connection, hello_frame(start, live.retry_ms()), at_the_end)
+    connection, start = event_hub.open(user.id, _last_event_id(request), ends_at=ends_at)
+    on_close: list[Callable[[], None]] = [partial(event_hub.close, user.id, connection)]
+    if user.api_key is not None:
+        key_streams: ApiKeyStreams = request.state.held_streams
+        on_close.append(key_streams.register(user.api_key.id, partial(connection.end, EndReason.KEY_REVOKED)))
+    return EventStream(connection, hello_frame(start, event_hub.retry_ms()), on_close)
 
 
 def _last_event_id(request: Request) -> str | None:
@@ -53,13 +53,13 @@ def _last_event_id(request: Request) -> str | None:
         ("header", "Last-Event-ID"): request.headers.get("last-event-id"),
         ("query", "last_event_id"): request.query_params.get("last_event_id"),
     }
-    faults = [
-        {"type": "cursor", "loc": place, "msg": "This is no place in it"}
+    errors = [
+        {"type": "cursor", "loc": place, "msg": "Invalid event ID."}
         for place, text in given.items()
         if text and not is_cursor(text)
     ]
-    if faults:
-        raise RequestValidationError(faults)
+    if errors:
+        raise RequestValidationError(errors)
     return next(filter(None, given.values()), None)
 
 
@@ -67,23 +67,23 @@ class EventStream(Response):
     """Sends the head, hands the connection over, and is done: frames need no task of ours."""
 
     def __init__(
-        self, connection: Connection, hello: bytes, at_the_end: Iterable[Callable[[], None]]
+        self, connection: StreamConnection, hello: bytes, on_close: Iterable[Callable[[], None]]
     ) -> None:
         super().__init__()
         self._connection = connection
         self._hello = hello
-        self._at_the_end = at_the_end
+        self._on_close = on_close
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         try:
-            peer = get_peer(scope)
+            peer = get_hijacked_connection(scope)
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         except BaseException:
-            self._hang_up()
+            self._close()
             raise
-        peer.take_over(self._hang_up, buffer_bytes=_BUFFER_BYTES, silent_seconds=_SILENT_SECONDS)
-        self._connection.begin(peer, self._hello)
+        peer.hijack(self._close, send_buffer_bytes=_BUFFER_BYTES, user_timeout_seconds=_SILENCE_TIMEOUT_SECONDS)
+        self._connection.start(peer, self._hello)
 
-    def _hang_up(self) -> None:
-        for act in self._at_the_end:
+    def _close(self) -> None:
+        for act in self._on_close:
             act()

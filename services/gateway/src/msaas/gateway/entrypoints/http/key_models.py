@@ -8,43 +8,43 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from msaas.contracts import PLANS, Scope
-from msaas.gateway.entrypoints.http.models import Moment, Whole
+from msaas.gateway.entrypoints.http.models import Moment, IntegralNumber
 
-LONGEST_GRACE = 7 * 24 * 3600
-MOST_PER_MINUTE = max(plan.requests_per_minute for plan in PLANS.values())
+MAX_GRACE_SECONDS = 7 * 24 * 3600
+MAX_REQUESTS_PER_MINUTE = max(plan.requests_per_minute for plan in PLANS.values())
 
 
-def _distinct(scopes: list[Scope]) -> list[Scope]:
+def _require_distinct(scopes: list[Scope]) -> list[Scope]:
     if len(set(scopes)) < len(scopes):
         raise PydanticCustomError("scopes_repeated", "Name each scope once")
     return scopes
 
 
-def _ahead(value: datetime) -> datetime:
+def _require_future(value: datetime) -> datetime:
     if value <= datetime.now(UTC):
         raise PydanticCustomError("moment_passed", "Must be in the future")
     return value
 
 
-class _Asked(BaseModel):
+class _RequestModel(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
 
-class KeyRequest(_Asked):
+class KeyRequest(_RequestModel):
     name: Annotated[
         str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")
     ]
     scopes: Annotated[
         list[Annotated[Scope, Field(strict=False)]],
         Field(min_length=1, max_length=len(Scope)),
-        AfterValidator(_distinct),
+        AfterValidator(_require_distinct),
     ]
-    expires_at: Annotated[Moment, AfterValidator(_ahead)] | None = None
-    requests_per_minute: Annotated[Whole, Field(ge=1, le=MOST_PER_MINUTE)] | None = None
+    expires_at: Annotated[Moment, AfterValidator(_require_future)] | None = None
+    requests_per_minute: Annotated[IntegralNumber, Field(ge=1, le=MAX_REQUESTS_PER_MINUTE)] | None = None
 
 
-class RotateRequest(_Asked):
-    grace_seconds: Annotated[Whole, Field(ge=0, le=LONGEST_GRACE)] = 0
+class RotateRequest(_RequestModel):
+    grace_seconds: Annotated[IntegralNumber, Field(ge=0, le=MAX_GRACE_SECONDS)] = 0
 
 
 class Key(BaseModel):

@@ -20,44 +20,44 @@ from msaas.contracts import JobStatus, Plan, Progress, Source
 from msaas.sealing import is_sealed
 
 
-def _parsed(value: object) -> object:
+def _parse_json(value: object) -> object:
     """Postgres hands JSON out as text."""
     return orjson.loads(value) if isinstance(value, str) else value
 
 
-def _written_out(value: object) -> object:
+def _require_rfc3339(value: object) -> object:
     """Take no bare number for a moment, which pydantic would count from 1970."""
     if isinstance(value, str) and value[4:5] == "-":
         return value
     raise PydanticCustomError("date_time", "Must be a date and time as RFC 3339 writes them")
 
 
-def _in_range(value: datetime) -> datetime:
+def _require_supported_year(value: datetime) -> datetime:
     """Refuse what Postgres could not hold once its time zone is taken away."""
-    if value.year in _YEARS:
+    if value.year in _SUPPORTED_YEARS:
         return value
     raise PydanticCustomError("date_time_range", "Must be in the years 1970 to 2999")
 
 
-_YEARS = range(1970, 3000)
+_SUPPORTED_YEARS = range(1970, 3000)
 Moment = Annotated[
     AwareDatetime,
     Field(strict=False),
-    BeforeValidator(_written_out),
-    AfterValidator(_in_range),
+    BeforeValidator(_require_rfc3339),
+    AfterValidator(_require_supported_year),
 ]
 
 
-def _as_whole(value: object) -> object:
+def _coerce_integral(value: object) -> object:
     """To JSON 5.0 is as whole as 5."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Whole = Annotated[int, BeforeValidator(_as_whole)]
-JsonObject = Annotated[dict[str, Any], BeforeValidator(_parsed)]
+IntegralNumber = Annotated[int, BeforeValidator(_coerce_integral)]
+ParsedJson = Annotated[dict[str, Any], BeforeValidator(_parse_json)]
 
 
-def _masked(value: object) -> object:
+def _mask_secrets(value: object) -> object:
     """Say that there is a secret, and nothing of it."""
     if not isinstance(value, dict):
         return value
@@ -65,12 +65,12 @@ def _masked(value: object) -> object:
     return {name: "[sealed]" if is_sealed(one) else one for name, one in given.items()}
 
 
-Params = Annotated[dict[str, Any], BeforeValidator(_masked), BeforeValidator(_parsed)]
-Timings = Annotated[dict[str, int], BeforeValidator(_parsed)]
-Shown = Annotated[Progress, BeforeValidator(_parsed)]
+MaskedParams = Annotated[dict[str, Any], BeforeValidator(_mask_secrets), BeforeValidator(_parse_json)]
+ParsedTimings = Annotated[dict[str, int], BeforeValidator(_parse_json)]
+ParsedProgress = Annotated[Progress, BeforeValidator(_parse_json)]
 
 
-class _Answer(BaseModel):
+class _ResponseModel(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
@@ -79,7 +79,7 @@ class JobRequest(BaseModel):
 
     task_type: Annotated[str, Field(min_length=1, max_length=64)]
     params: dict[str, Any]
-    priority: Annotated[Whole, Field(ge=0, le=9)] = 5
+    priority: Annotated[IntegralNumber, Field(ge=0, le=9)] = 5
     run_at: Moment | None = None
     deadline_at: Moment | None = None
 
@@ -90,12 +90,12 @@ class JobRequests(BaseModel):
     jobs: Annotated[list[JobRequest], Field(min_length=1, max_length=100)]
 
 
-class JobAccepted(_Answer):
+class JobAccepted(_ResponseModel):
     id: UUID
     status: JobStatus
 
 
-class JobOutcome(_Answer):
+class JobOutcome(_ResponseModel):
     """One job of a batch: `job` where it was accepted, `problem` where it was not."""
 
     ok: bool
@@ -104,17 +104,17 @@ class JobOutcome(_Answer):
     problem: dict[str, Any] | None = None
 
 
-class JobOutcomes(_Answer):
+class JobOutcomes(_ResponseModel):
     items: list[JobOutcome]
 
 
-class Queue(_Answer):
+class Queue(_ResponseModel):
     reason: str | None
     position: int
     estimated_start_at: datetime | None
 
 
-class JobSummary(_Answer):
+class JobSummary(_ResponseModel):
     id: UUID
     task_type: str
     status: JobStatus
@@ -129,7 +129,7 @@ class JobSummary(_Answer):
     started_at: datetime | None
     finished_at: datetime | None
     cancel_requested: bool
-    progress: Shown | None
+    progress: ParsedProgress | None
     last_error: str | None
     failure_reason: str | None
     correlation_id: str
@@ -138,10 +138,10 @@ class JobSummary(_Answer):
 
 
 class Job(JobSummary):
-    params: Params | None
+    params: MaskedParams | None
 
 
-class JobPage(_Answer):
+class JobPage(_ResponseModel):
     """`stream_cursor` is from before the page was read: connect with it, and nothing is missed."""
 
     items: list[JobSummary]
@@ -149,23 +149,23 @@ class JobPage(_Answer):
     stream_cursor: str
 
 
-class JobState(_Answer):
+class JobState(_ResponseModel):
     status: JobStatus
-    progress: Shown | None
+    progress: ParsedProgress | None
     updated_at: datetime
 
 
-class JobResult(_Answer):
+class JobResult(_ResponseModel):
     """A result that is too large for an answer is the file that `result_ref` names."""
 
     id: UUID
     task_type: str
-    result: JsonObject | None
+    result: ParsedJson | None
     result_ref: str | None
     finished_at: datetime
 
 
-class Attempt(_Answer):
+class Attempt(_ResponseModel):
     attempt: int
     dispatched_at: datetime
     started_at: datetime | None
@@ -173,27 +173,27 @@ class Attempt(_Answer):
     outcome: str | None
     reason: str | None
     error: str | None
-    timings_ms: Timings | None
+    timings_ms: ParsedTimings | None
     waited_ms: int | None
     waited_for: str | None
 
 
-class Attempts(_Answer):
+class Attempts(_ResponseModel):
     items: list[Attempt]
 
 
-class Happening(_Answer):
+class Happening(_ResponseModel):
     at: datetime
     kind: str
     attempt: int | None
     details: dict[str, Any]
 
 
-class Timeline(_Answer):
+class Timeline(_ResponseModel):
     items: list[Happening]
 
 
-class Usage(_Answer):
+class Usage(_ResponseModel):
     plan: Plan
     period_start: datetime
     period_end: datetime
@@ -202,7 +202,7 @@ class Usage(_Answer):
     jobs_limit: int | None
 
 
-class Me(_Answer):
+class Me(_ResponseModel):
     id: UUID
     email: str | None
     display_name: str | None
@@ -213,7 +213,7 @@ class Me(_Answer):
     usage: Usage | None
 
 
-class TaskType(_Answer):
+class TaskType(_ResponseModel):
     task_type: str
     summary: str
     plans: list[Plan]
@@ -224,9 +224,9 @@ class TaskType(_Answer):
     result_schema: dict[str, Any]
 
 
-class TaskTypes(_Answer):
+class TaskTypes(_ResponseModel):
     items: list[TaskType]
 
 
-def to_model(kind: type[BaseModel], row: Mapping[str, Any]) -> Any:
-    return kind.model_validate(dict(row))
+def to_model(model: type[BaseModel], row: Mapping[str, Any]) -> Any:
+    return model.model_validate(dict(row))

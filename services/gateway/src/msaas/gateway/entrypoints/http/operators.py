@@ -12,7 +12,7 @@ async def current_operator(
     user: Annotated[UserPrincipal, Depends(current_user)],
 ) -> UserPrincipal:
     if user.role != "operator":
-        raise NotAllowed("This is for operators.")
+        raise NotAllowed("This operation requires the operator role.")
     return user
 
 

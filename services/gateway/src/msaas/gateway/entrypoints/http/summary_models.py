@@ -8,16 +8,16 @@ from pydantic import BaseModel, ConfigDict
 from msaas.contracts import Plan
 
 
-class _Answer(BaseModel):
+class _ResponseModel(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class DayOfUsage(_Answer):
+class DayOfUsage(_ResponseModel):
     day: date
     jobs: int
 
 
-class EarlierPeriod(_Answer):
+class EarlierPeriod(_ResponseModel):
     plan: Plan
     period_start: datetime
     period_end: datetime
@@ -25,7 +25,7 @@ class EarlierPeriod(_Answer):
     jobs_limit: int | None
 
 
-class PresentPeriod(_Answer):
+class PresentPeriod(_ResponseModel):
     plan: Plan
     period_start: datetime
     resets_at: datetime
@@ -35,20 +35,20 @@ class PresentPeriod(_Answer):
     by_day: list[DayOfUsage]
 
 
-class UsageReport(_Answer):
+class UsageReport(_ResponseModel):
     """`current` is None before the first job of a period."""
 
     current: PresentPeriod | None = None
     earlier: list[EarlierPeriod] = []
 
 
-class UsageTrend(_Answer):
+class UsageTrend(_ResponseModel):
     days: int
     total: int = 0
     by_day: list[DayOfUsage] = []
 
 
-class Counts(_Answer):
+class Counts(_ResponseModel):
     jobs: int = 0
     pending: int = 0
     running: int = 0
@@ -65,7 +65,7 @@ class CountsOfDay(Counts):
     day: date
 
 
-class RecentFailure(_Answer):
+class RecentFailure(_ResponseModel):
     id: UUID
     task_type: str
     failure_reason: str | None
@@ -73,7 +73,7 @@ class RecentFailure(_Answer):
     finished_at: datetime
 
 
-class JobsOverview(_Answer):
+class JobsOverview(_ResponseModel):
     days: int
     total: Counts = Counts()
     by_task: list[CountsOfTask] = []
@@ -81,7 +81,7 @@ class JobsOverview(_Answer):
     recent_failures: list[RecentFailure] = []
 
 
-class Rate(_Answer):
+class Rate(_ResponseModel):
     """`rate` is of those that ended well or badly; None where there are none."""
 
     completed: int = 0
@@ -97,26 +97,26 @@ class RateOfDay(Rate):
     day: date
 
 
-class FailureReason(_Answer):
+class FailureCount(_ResponseModel):
     reason: str | None
     jobs: int
 
 
-class SuccessRate(_Answer):
+class SuccessRate(_ResponseModel):
     days: int
     total: Rate = Rate()
     by_task: list[RateOfTask] = []
     by_day: list[RateOfDay] = []
-    reasons: list[FailureReason] = []
+    reasons: list[FailureCount] = []
 
 
-class Spread(_Answer):
+class Spread(_ResponseModel):
     p50: float
     p95: float
     p99: float
 
 
-class Times(_Answer):
+class Times(_ResponseModel):
     """Of completed jobs: from due to started, from started to finished, and both together."""
 
     task_type: str | None
@@ -126,13 +126,13 @@ class Times(_Answer):
     end_to_end_seconds: Spread
 
 
-class Latency(_Answer):
+class Latency(_ResponseModel):
     days: int
     total: Times | None = None
     by_task: list[Times] = []
 
 
-class QuotaOutlook(_Answer):
+class QuotaOutlook(_ResponseModel):
     """`exhausted_at` is None where the period ends before its jobs do."""
 
     jobs_used: int
@@ -144,7 +144,7 @@ class QuotaOutlook(_Answer):
     exhausted_at: datetime | None
 
 
-class QuotaForecast(_Answer):
+class QuotaForecast(_ResponseModel):
     """None before the first job of a period."""
 
     forecast: QuotaOutlook | None

@@ -4,14 +4,14 @@ import orjson
 from asyncpg import Record
 
 from msaas.jobs.domain.ledgers import Ledger
-from msaas.jobs.domain.noting import NoteKind, Remark, UsageNote
-from msaas.jobs.domain.subjects import Counted, Subject
+from msaas.jobs.domain.ledger_entries import LedgerEntryKind, LedgerEntry, LinkedEntry
+from msaas.jobs.domain.subjects import UsageCounter, BillingSubject
 from msaas.kernel import new_id
 
 Row = tuple[object, ...]
 
 
-def subject_row(subject: Subject) -> Row:
+def subject_row(subject: BillingSubject) -> Row:
     return (
         subject.subject_id,
         subject.plan,
@@ -23,7 +23,7 @@ def subject_row(subject: Subject) -> Row:
     )
 
 
-def period_row(ledger: Ledger, counter: Counted) -> Row:
+def period_row(ledger: Ledger, counter: UsageCounter) -> Row:
     subject = ledger.subject
     return (
         new_id(),
@@ -35,27 +35,27 @@ def period_row(ledger: Ledger, counter: Counted) -> Row:
     )
 
 
-def note_row(ledger: Ledger, remark: Remark, note: UsageNote) -> Row:
+def entry_row(ledger: Ledger, entry: LedgerEntry, linked: LinkedEntry) -> Row:
     return (
-        note.subject_id,
-        note.seq,
+        linked.subject_id,
+        linked.seq,
         ledger.subject.user_id,
-        note.kind,
-        note.quantity,
-        note.period_start,
-        remark.key,
-        note.occurred_at,
-        bytes.fromhex(note.prev_hash),
-        bytes.fromhex(note.hash),
-        orjson.dumps(dict(remark.details)).decode(),
+        linked.kind,
+        linked.quantity,
+        linked.period_start,
+        entry.key,
+        linked.occurred_at,
+        bytes.fromhex(linked.prev_hash),
+        bytes.fromhex(linked.hash),
+        orjson.dumps(dict(entry.details)).decode(),
     )
 
 
-def read_note(row: Record) -> UsageNote:
-    return UsageNote(
+def read_entry(row: Record) -> LinkedEntry:
+    return LinkedEntry(
         subject_id=row["subject_id"],
         seq=row["seq"],
-        kind=NoteKind(row["kind"]),
+        kind=LedgerEntryKind(row["kind"]),
         quantity=row["quantity"],
         period_start=row["period_start"],
         occurred_at=row["occurred_at"],

@@ -20,7 +20,7 @@ WHERE (subject_id, period_start) IN (SELECT * FROM unnest($2::uuid[], $3::timest
 ORDER BY period_start
 """  # noqa: S608  # columns of ours
 
-FIND_NOTES: Final = """
+FIND_ENTRIES: Final = """
 SELECT
   stripe_event_id, subject_id, seq, kind, quantity, period_start, occurred_at, prev_hash, hash
 FROM jobs.usage_events WHERE stripe_event_id = ANY($1::text[])
@@ -59,14 +59,14 @@ ON CONFLICT (subject_id, period_start) DO UPDATE SET
   plan = excluded.plan, period_end = excluded.period_end, jobs_limit = excluded.jobs_limit
 """
 
-CORRECT: Final = """
+CORRECT_COUNTERS: Final = """
 UPDATE jobs.usage_counters c
 SET jobs_used = jobs_used + u.quantity, last_reconciled_at = clock_timestamp()
 FROM unnest($1::uuid[], $2::timestamptz[], $3::bigint[]) AS u (subject_id, period_start, quantity)
 WHERE c.subject_id = u.subject_id AND c.period_start = u.period_start
 """
 
-NOTE: Final = """
+INSERT_ENTRIES: Final = """
 INSERT INTO jobs.usage_events (
   subject_id, seq, user_id, kind, quantity, period_start, stripe_event_id, occurred_at, prev_hash,
   hash, details

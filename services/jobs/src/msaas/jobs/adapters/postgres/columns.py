@@ -33,7 +33,7 @@ def required(name: str, kind: Any, *parts: SchemaItem, **options: Any) -> Column
     return Column(name, kind, *parts, nullable=False, **options)
 
 
-def common() -> tuple[Column[Any], ...]:
+def audit_columns() -> tuple[Column[Any], ...]:
     """Return what every aggregate has; a trigger moves `updated_at` and `version`."""
     return (
         required("created_at", INSTANT, server_default=NOW, info=INTERNAL),

@@ -11,19 +11,19 @@ from asyncpg import Record
 
 from msaas.contracts import TASKS, Plan, Source
 from msaas.jobs.adapters.postgres import dispatch_sql as sql
-from msaas.jobs.application.ports import Dispatch, Tick
-from msaas.jobs.domain.fairness import Turn, Waiting, find_rooms, find_turns
+from msaas.jobs.application.ports import DispatchedJob, TickResult
+from msaas.jobs.domain.fairness import SlotShare, WaitingUser, find_topic_capacity, find_slot_shares
 from msaas.kernel import RetryPolicy
-from msaas.postgres import Connection, Contended, Database, DatabaseUnavailable
+from msaas.postgres import DatabaseConnection, TransactionConflict, Database, DatabaseUnavailable
 
-NOBODY: Final = UUID(int=0)
-LOCK: Final = 0x6D73_6A6F_6273_6470
+NIL_USER: Final = UUID(int=0)
+ADVISORY_LOCK: Final = 0x6D73_6A6F_6273_6470
 """One tick at a time for all processes; the number is this service's own."""
 
-RECORDING: Final = RetryPolicy(base=0.05, cap=0.5, attempts=8, budget=5.0)
-MOST_PICKED: Final = 200
-MOST_USERS: Final = 200
-NOTICEABLE: Final = timedelta(seconds=1)
+RECORD_RETRY: Final = RetryPolicy(base=0.05, cap=0.5, attempts=8, budget=5.0)
+MAX_PICKED: Final = 200
+MAX_USERS: Final = 200
+EXPLAINED_WAIT: Final = timedelta(seconds=1)
 """From when on a wait is explained."""
 
 TOPIC_OF: Final = {task.task_type: task.topic for task in TASKS.values()}
@@ -32,67 +32,67 @@ TOPIC_OF: Final = {task.task_type: task.topic for task in TASKS.values()}
 class PostgresDispatch:
     """`window` bounds the envelopes of a topic that wait for a worker, `most_users` one tick."""
 
-    def __init__(self, database: Database, *, window: int, most_users: int = MOST_USERS) -> None:
+    def __init__(self, database: Database, *, window: int, max_users: int = MAX_USERS) -> None:
         self._database = database
         self._window = window
-        self._most_users = most_users
-        self._after = NOBODY
-        self._full: set[UUID] = set()
+        self._max_users = max_users
+        self._cursor = NIL_USER
+        self._at_limit: set[UUID] = set()
 
-    async def pick(self) -> Tick:
+    async def pick(self) -> TickResult:
         """Pick among the next users; they take turns, so that none is always behind the last."""
         async with self._database.transaction() as connection:
-            if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", LOCK):
-                return Tick(is_busy=True)
-            users = await connection.fetch(sql.WAITING_USERS, self._after, self._most_users)
+            if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", ADVISORY_LOCK):
+                return TickResult(is_busy=True)
+            users = await connection.fetch(sql.WAITING_USERS, self._cursor, self._max_users)
             rows, is_short = await self._pick(connection, users) if users else ([], False)
-        are_more = len(users) == self._most_users
-        self._after = users[-1]["user_id"] if are_more else NOBODY
-        has_more = are_more or len(rows) == MOST_PICKED
+        are_more = len(users) == self._max_users
+        self._cursor = users[-1]["user_id"] if are_more else NIL_USER
+        has_more = are_more or len(rows) == MAX_PICKED
         picked = [_read(row) for row in rows]
-        return Tick(picked=picked, has_more=has_more, leaves_waiting=is_short)
+        return TickResult(picked=picked, has_more=has_more, leaves_waiting=is_short)
 
     async def _pick(
-        self, connection: Connection, users: Sequence[Record]
+        self, connection: DatabaseConnection, users: Sequence[Record]
     ) -> tuple[list[Record], bool]:
         """Return the picks, and whether somebody may have been left for want of a slot or room."""
-        slots = await connection.fetch(sql.SLOTS)
-        held = {row["user_id"]: row["held"] for row in slots if row["user_id"]}
+        slots = await connection.fetch(sql.USED_SLOTS)
+        used_slots = {row["user_id"]: row["held"] for row in slots if row["user_id"]}
         unread = {row["task_type"]: row["unread"] for row in slots if row["task_type"]}
-        rooms = find_rooms(TOPIC_OF, unread, self._window)
+        capacity = find_topic_capacity(TOPIC_OF, unread, self._window)
         paused = {row["task_type"] for row in await connection.fetch(sql.PAUSED)}
         kinds = [
-            (kind, topic, rooms[topic])
+            (kind, topic, capacity[topic])
             for kind, topic in TOPIC_OF.items()
-            if rooms[topic] > 0 and kind not in paused
+            if capacity[topic] > 0 and kind not in paused
         ]
-        able = [_waiting(user) for user in users if _may_run(user)]
-        turns = find_turns(able, held)
-        full = {user.user_id for user in able} - {turn.user_id for turn in turns}
-        if not (kinds and turns):
-            self._remember(users, full)
+        eligible = [_read_waiting_user(user) for user in users if _may_run(user)]
+        shares = find_slot_shares(eligible, used_slots)
+        at_limit = {user.user_id for user in eligible} - {turn.user_id for turn in shares}
+        if not (kinds and shares):
+            self._remember_at_limit(users, at_limit)
             return [], True
         rows = await connection.fetch(
             sql.PICK,
             *zip(*kinds, strict=True),
-            *zip(*(self._columns(turn) for turn in turns), strict=True),
-            MOST_PICKED,
-            NOTICEABLE,
+            *zip(*(self._columns(turn) for turn in shares), strict=True),
+            MAX_PICKED,
+            EXPLAINED_WAIT,
         )
         taken = Counter(row["user_id"] for row in rows)
-        full |= {turn.user_id for turn in turns if taken[turn.user_id] >= turn.free}
-        self._remember(users, full)
-        return rows, bool(full) or len(rows) >= min(rooms.values())
+        at_limit |= {turn.user_id for turn in shares if taken[turn.user_id] >= turn.free_slots}
+        self._remember_at_limit(users, at_limit)
+        return rows, bool(at_limit) or len(rows) >= min(capacity.values())
 
-    def _columns(self, turn: Turn) -> tuple[object, ...]:
-        was_full = turn.user_id in self._full
-        return turn.user_id, turn.plan, turn.held, turn.free, turn.weight, was_full
+    def _columns(self, share: SlotShare) -> tuple[object, ...]:
+        was_full = share.user_id in self._at_limit
+        return share.user_id, share.plan, share.used_slots, share.free_slots, share.weight, was_full
 
-    def _remember(self, users: Sequence[Record], full: Collection[UUID]) -> None:
+    def _remember_at_limit(self, users: Sequence[Record], at_limit: Collection[UUID]) -> None:
         """Know at the next tick who had no slot to spare; whoever is not on the page is kept."""
-        starts_over = self._after == NOBODY and len(users) < self._most_users
-        others = set[UUID]() if starts_over else self._full - {one["user_id"] for one in users}
-        self._full = others | set(full)
+        starts_over = self._cursor == NIL_USER and len(users) < self._max_users
+        others = set[UUID]() if starts_over else self._at_limit - {one["user_id"] for one in users}
+        self._at_limit = others | set(at_limit)
 
     async def record_entries(self, entries: Sequence[tuple[UUID, UUID, str]]) -> frozenset[UUID]:
         """Try hard: an entry that nobody knows of would be taken for lost, and run twice."""
@@ -103,19 +103,19 @@ class PostgresDispatch:
                 rows = await connection.fetch(sql.RECORD_ENTRIES, *columns)
             return frozenset(row["id"] for row in rows)
 
-        return await RECORDING.run(record, on=(Contended, DatabaseUnavailable))
+        return await RECORD_RETRY.run(record, retry_on=(TransactionConflict, DatabaseUnavailable))
 
 
 def _may_run(user: Record) -> bool:
     return user["plan"] is not None and not user["erasing"]
 
 
-def _waiting(user: Record) -> Waiting:
-    return Waiting(user_id=user["user_id"], plan=Plan(user["plan"]), slots=user["slots"])
+def _read_waiting_user(user: Record) -> WaitingUser:
+    return WaitingUser(user_id=user["user_id"], plan=Plan(user["plan"]), slots=user["slots"])
 
 
-def _read(row: Record) -> Dispatch:
-    return Dispatch(
+def _read(row: Record) -> DispatchedJob:
+    return DispatchedJob(
         job_id=row["id"],
         user_id=row["user_id"],
         task_type=row["task_type"],

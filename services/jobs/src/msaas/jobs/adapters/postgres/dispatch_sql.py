@@ -32,7 +32,7 @@ ORDER BY page.user_id
 """  # noqa: S608  # words of ours
 
 # A slot is a row: dispatched, and neither finished nor waiting. Counted, so that it cannot drift.
-SLOTS: Final = """
+USED_SLOTS: Final = """
 SELECT
   user_id, task_type, count(*) AS held, count(*) FILTER (WHERE lease_until IS NULL) AS unread
 FROM jobs.jobs

@@ -8,12 +8,12 @@ from asyncpg import Record
 
 from msaas.contracts import JobStatus
 from msaas.jobs.adapters.postgres.snapshot_rows import read_snapshot
-from msaas.jobs.application.book import Job, Key, NewJob, RefusedJob
+from msaas.jobs.application.command_batch import LockedJob, IdempotencyKey, NewJob, RejectedJob
 
 
-def read_job(row: Record) -> Job:
+def read_job(row: Record) -> LockedJob:
     fingerprint: bytes | None = row["idempotency_fingerprint"]
-    return Job(
+    return LockedJob(
         id=row["id"],
         user_id=row["user_id"],
         task_type=row["task_type"],
@@ -33,7 +33,7 @@ def read_job(row: Record) -> Job:
     )
 
 
-def read_key(row: Record) -> Key | None:
+def read_key(row: Record) -> IdempotencyKey | None:
     key = row["idempotency_key"]
     return None if key is None else (row["user_id"], key, row["idempotency_item"])
 
@@ -54,8 +54,8 @@ def _job_row(new: NewJob) -> tuple[Any, ...]:
         new.task.max_attempts,
         command.run_at,
         command.deadline_ts,
-        new.order.correlation_id,
-        new.order.traceparent,
+        new.context.correlation_id,
+        new.context.traceparent,
         idempotency and idempotency.key,
         idempotency and idempotency.item,
         idempotency and bytes.fromhex(idempotency.fingerprint),
@@ -66,18 +66,18 @@ def _job_row(new: NewJob) -> tuple[Any, ...]:
     )
 
 
-def refused_row(refused: RefusedJob) -> tuple[Any, ...]:
-    command = refused.command
+def rejected_row(rejected: RejectedJob) -> tuple[Any, ...]:
+    command = rejected.command
     return (
         command.job_id,
         command.user_id,
         command.task_type,
-        refused.reason,
-        refused.words,
+        rejected.reason,
+        rejected.error_message,
         command.priority,
         orjson.dumps(command.payload).decode(),
-        refused.order.correlation_id,
-        refused.order.traceparent,
+        rejected.context.correlation_id,
+        rejected.context.traceparent,
         command.source,
         command.parent_job_id,
     )

@@ -13,13 +13,13 @@ _JOB: Final = f"""
 
 _CHANGED: Final = ", ".join(f"j.{column}" for column in SNAPSHOT.split(", "))
 
-MINT: Final = """
+CREATE_SUBJECTS: Final = """
 INSERT INTO jobs.subjects (subject_id, user_id, plan, period_start, period_end)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[])
 ON CONFLICT (user_id) DO NOTHING
 """
 
-FIND_STRANGERS: Final = """
+FIND_MISSING: Final = """
 SELECT user_id, now() FROM unnest($1::uuid[]) AS given (user_id)
 WHERE NOT EXISTS (SELECT FROM jobs.subjects s WHERE s.user_id = given.user_id)
 ORDER BY user_id
@@ -32,7 +32,7 @@ ORDER BY subject_id FOR NO KEY UPDATE
 
 # Periods do not overlap, so the first that is not over is the present one; those of this month that
 # are over tell what FREE has used of it.
-LATE_COUNTERS: Final = f"""
+FIND_COUNTERS: Final = f"""
 SELECT {COUNTER} FROM jobs.usage_counters
 WHERE subject_id = ANY($1::uuid[]) AND period_end > date_trunc('month', now(), 'UTC')
 ORDER BY period_start
@@ -101,7 +101,7 @@ ON CONFLICT (id) DO NOTHING
 RETURNING {SNAPSHOT}
 """  # noqa: S608  # columns of ours
 
-INSERT_REFUSED: Final = f"""
+INSERT_REJECTED: Final = f"""
 INSERT INTO jobs.jobs (
   id, user_id, task_type, status, finished_at, failure_reason, last_error, priority, payload,
   max_attempts, correlation_id, traceparent, source, parent_job_id, billable, created_by
@@ -152,13 +152,13 @@ UPDATE jobs.jobs SET
 WHERE id = ANY($1::uuid[]) RETURNING {SNAPSHOT}
 """  # noqa: S608  # columns of ours
 
-END_ATTEMPTS: Final = """
+CANCEL_ATTEMPTS: Final = """
 UPDATE jobs.job_attempts a SET outcome = 'cancelled', finished_at = now()
 FROM unnest($1::uuid[], $2::uuid[]) AS given (job_id, fence)
 WHERE a.job_id = given.job_id AND a.fence = given.fence AND a.outcome IS NULL
 """
 
-ASK_TO_STOP: Final = f"""
+REQUEST_STOP: Final = f"""
 UPDATE jobs.jobs SET cancel_requested_at = now()
 WHERE id = ANY($1::uuid[]) RETURNING {SNAPSHOT}
 """  # noqa: S608  # columns of ours

@@ -3,7 +3,7 @@
 from typing import Final
 
 from msaas.contracts import TASKS
-from msaas.jobs.application.set_pauses import Pause
+from msaas.jobs.application.set_pauses import TaskPause
 from msaas.postgres import Database
 
 # One that is in force goes on; one that is over begins anew. What is over stays, so that a wait can
@@ -23,14 +23,14 @@ RESUME: Final = """
 UPDATE jobs.pauses SET until = now() WHERE task_type = $1 AND (until IS NULL OR until > now())
 """
 
-IN_FORCE: Final = "SELECT task_type FROM jobs.pauses WHERE until IS NULL OR until > now()"
+FIND_ACTIVE: Final = "SELECT task_type FROM jobs.pauses WHERE until IS NULL OR until > now()"
 
 
 class PostgresPauses:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def pause(self, pause: Pause) -> None:
+    async def pause(self, pause: TaskPause) -> None:
         async with self._database.transaction() as connection:
             await connection.execute(PAUSE, *pause)
 
@@ -41,5 +41,5 @@ class PostgresPauses:
     async def find_paused(self) -> frozenset[str]:
         """Name the topics of task types that rest."""
         async with self._database.transaction() as connection:
-            rows = await connection.fetch(IN_FORCE)
+            rows = await connection.fetch(FIND_ACTIVE)
         return frozenset(TASKS[row["task_type"]].topic for row in rows if row["task_type"] in TASKS)

@@ -7,15 +7,15 @@ from typing import Final
 from asyncpg import Record
 
 from msaas.contracts import TASKS
-from msaas.jobs.application.measure_queue import Measured
-from msaas.jobs.domain.fairness import find_rooms
+from msaas.jobs.application.measure_queue import QueueMeasurement
+from msaas.jobs.domain.fairness import find_topic_capacity
 from msaas.postgres import Database
 
-LOCK: Final = 0x6D73_6A6F_6273_7173
+ADVISORY_LOCK: Final = 0x6D73_6A6F_6273_7173
 """One measurement at a time for all processes; the number is this service's own."""
 
 TOPIC_OF: Final = {task.task_type: task.topic for task in TASKS.values()}
-SAMPLE: Final = 500
+SAMPLE_SIZE: Final = 500
 
 IS_RECENT: Final = """
 SELECT EXISTS (SELECT FROM jobs.queue_stats WHERE measured_at > clock_timestamp() - $1::interval)
@@ -57,7 +57,7 @@ LEFT JOIN waiting USING (task_type) LEFT JOIN on_their_way USING (task_type)
 LEFT JOIN medians USING (task_type)
 """
 
-WRITE: Final = """
+UPSERT: Final = """
 INSERT INTO jobs.queue_stats AS q
   (task_type, waiting, running, median_wait_ms, median_run_ms, is_full, measured_at)
 SELECT *, clock_timestamp()
@@ -77,23 +77,23 @@ class PostgresQueueStats:
         self._database = database
         self._window = window
 
-    async def measure(self, every: timedelta) -> Sequence[Measured] | None:
+    async def measure(self, interval: timedelta) -> Sequence[QueueMeasurement] | None:
         """Return None where another process has just measured, or is at it."""
         async with self._database.transaction() as connection:
-            if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", LOCK):
+            if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", ADVISORY_LOCK):
                 return None
-            if await connection.fetchval(IS_RECENT, every):
+            if await connection.fetchval(IS_RECENT, interval):
                 return None
-            rows = await connection.fetch(MEASURE, list(TOPIC_OF), SAMPLE)
+            rows = await connection.fetch(MEASURE, list(TOPIC_OF), SAMPLE_SIZE)
             unread = {row["task_type"]: row["unread"] for row in rows}
-            rooms = find_rooms(TOPIC_OF, unread, self._window)
-            measured = [_read(row, is_full=rooms[TOPIC_OF[row["task_type"]]] <= 0) for row in rows]
-            await connection.execute(WRITE, *zip(*measured, strict=True))
+            capacity = find_topic_capacity(TOPIC_OF, unread, self._window)
+            measured = [_read(row, is_full=capacity[TOPIC_OF[row["task_type"]]] <= 0) for row in rows]
+            await connection.execute(UPSERT, *zip(*measured, strict=True))
         return measured
 
 
-def _read(row: Record, *, is_full: bool) -> Measured:
-    return Measured(
+def _read(row: Record, *, is_full: bool) -> QueueMeasurement:
+    return QueueMeasurement(
         task_type=row["task_type"],
         waiting=row["waiting"],
         running=row["running"],

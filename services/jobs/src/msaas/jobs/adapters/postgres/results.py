@@ -12,28 +12,28 @@ from msaas.contracts import JobStatus, Plan, Progress
 from msaas.jobs.adapters.postgres import results_sql as sql
 from msaas.jobs.adapters.postgres.results_rows import (
     Row,
-    beat_row,
+    lease_row,
     counter_rows,
-    fact_row,
-    move_row,
+    charge_row,
+    state_row,
     read_job,
     read_run,
-    read_subject,
+    read_ledger_head,
     run_rows,
 )
 from msaas.jobs.adapters.postgres.snapshot_rows import read_snapshot
-from msaas.jobs.adapters.postgres.usage_rows import read_usage
+from msaas.jobs.adapters.postgres.usage_rows import read_charge
 from msaas.jobs.adapters.postgres.waking_sql import WAKE
-from msaas.jobs.application.results_ports import Present, Settled, Settlement
+from msaas.jobs.application.results_ports import LockedState, SettlementResult, Settlement
 from msaas.jobs.application.snapshots import JobSnapshot
-from msaas.jobs.domain.charging import UsageFact
+from msaas.jobs.domain.charging import UsageCharge
 from msaas.jobs.domain.job import Run
 from msaas.jobs.domain.reports import RunKey, RunReport
-from msaas.jobs.domain.settling import Verdict
+from msaas.jobs.domain.settlement import Transition
 from msaas.kernel import RetryPolicy
-from msaas.postgres import Connection, Contended, Database
+from msaas.postgres import DatabaseConnection, TransactionConflict, Database
 
-AGAIN: Final = RetryPolicy(base=0.05, cap=0.5, attempts=4)
+LOCK_RETRY: Final = RetryPolicy(base=0.05, cap=0.5, attempts=4)
 
 
 class PostgresResults:
@@ -41,22 +41,22 @@ class PostgresResults:
         self._database = database
 
     async def settle(
-        self, reports: Mapping[RunKey, RunReport], decide: Callable[[Present], Settlement]
-    ) -> Settled:
+        self, reports: Mapping[RunKey, RunReport], decide: Callable[[LockedState], Settlement]
+    ) -> SettlementResult:
         """Try again where others hold the rows; only then may the batch be split."""
 
-        async def attempt() -> Settled:
+        async def attempt() -> SettlementResult:
             async with self._database.transaction() as connection:
                 return await _settle(connection, reports, decide)
 
-        return await AGAIN.run(attempt, on=(Contended,))
+        return await LOCK_RETRY.run(attempt, retry_on=(TransactionConflict,))
 
 
 async def _settle(
-    connection: Connection,
+    connection: DatabaseConnection,
     reports: Mapping[RunKey, RunReport],
-    decide: Callable[[Present], Settlement],
-) -> Settled:
+    decide: Callable[[LockedState], Settlement],
+) -> SettlementResult:
     ending = {run.job_id for run, report in reports.items() if report.is_end}
     subjects = await connection.fetch(sql.LOCK_SUBJECTS, list(ending)) if ending else []
     ids = list({run.job_id for run in reports})
@@ -65,82 +65,82 @@ async def _settle(
     earlier = await _find_earlier_plans(connection, subjects, jobs)
     now: datetime = await connection.fetchval("SELECT clock_timestamp()")
     settlement = decide(
-        Present(
+        LockedState(
             now=now,
             jobs={row["id"]: read_job(row) for row in jobs},
             runs=_group(runs),
-            subjects={
-                row["user_id"]: read_subject(row, earlier[row["user_id"]]) for row in subjects
+            ledger_heads={
+                row["user_id"]: read_ledger_head(row, earlier[row["user_id"]]) for row in subjects
             },
         )
     )
     changed = await _write(connection, settlement)
     parents = {row["id"]: row["parent_job_id"] for row in jobs}
-    woken = await _wake(connection, settlement.verdicts, parents)
-    return Settled(
-        verdicts=settlement.verdicts,
+    woken = await _wake(connection, settlement.transitions, parents)
+    return SettlementResult(
+        transitions=settlement.transitions,
         snapshots={row["id"]: read_snapshot(row) for row in jobs} | changed,
-        woken=woken,
-        facts=[*settlement.facts, *await _find_earlier_charges(connection, settlement.verdicts)],
+        woken_count=woken,
+        charges=[*settlement.charges, *await _find_earlier_charges(connection, settlement.transitions)],
     )
 
 
 async def _find_earlier_plans(
-    connection: Connection, subjects: Sequence[Record], jobs: Sequence[Record]
+    connection: DatabaseConnection, subjects: Sequence[Record], jobs: Sequence[Record]
 ) -> Mapping[UUID, Mapping[datetime, Plan]]:
     """Find by which plan a job counts whose period is no longer its user's present one."""
     present = {row["user_id"]: row["period_start"] for row in subjects}
-    places = {
+    periods = {
         (row["user_id"], row["usage_period"])
         for row in jobs
         if row["reserved"]
         and present.get(row["user_id"], row["usage_period"]) != row["usage_period"]
     }
     plans: dict[UUID, dict[datetime, Plan]] = defaultdict(dict)
-    for row in await _fetch(connection, sql.FIND_EARLIER_PLANS, places):
+    for row in await _fetch(connection, sql.FIND_EARLIER_PLANS, periods):
         plans[row["user_id"]][row["period_start"]] = Plan(row["plan"])
     return plans
 
 
-async def _write(connection: Connection, settlement: Settlement) -> dict[UUID, JobSnapshot]:
-    verdicts = settlement.verdicts
-    moved = [one for one in verdicts if one.moves]
-    beaten = [one for one in verdicts if not one.moves and one.after != one.job]
+async def _write(connection: DatabaseConnection, settlement: Settlement) -> dict[UUID, JobSnapshot]:
+    transitions = settlement.transitions
+    changed = [one for one in transitions if one.changes_state]
+    renewed = [one for one in transitions if not one.changes_state and one.after != one.job]
     rows = [
-        *await _fetch(connection, sql.MOVE, map(move_row, moved)),
-        *await _fetch(connection, sql.BEAT, map(beat_row, beaten)),
+        *await _fetch(connection, sql.UPDATE_STATES, map(state_row, changed)),
+        *await _fetch(connection, sql.RENEW_LEASES, map(lease_row, renewed)),
     ]
-    await _fetch(connection, sql.NOTE_RUNS, [row for one in verdicts for row in run_rows(one)])
-    await _fetch(connection, sql.CHARGE, map(fact_row, settlement.facts))
-    await _fetch(connection, sql.SETTLE, counter_rows(verdicts, settlement.facts))
-    progress = {one.job.id: _progress(one) for one in beaten}
+    await _fetch(connection, sql.UPDATE_RUNS, [row for one in transitions for row in run_rows(one)])
+    await _fetch(connection, sql.INSERT_CHARGES, map(charge_row, settlement.charges))
+    await _fetch(connection, sql.SETTLE_COUNTERS, counter_rows(transitions, settlement.charges))
+    progress = {one.job.id: _progress(one) for one in renewed}
     return {row["id"]: read_snapshot(row, progress.get(row["id"])) for row in rows}
 
 
 async def _wake(
-    connection: Connection, verdicts: Sequence[Verdict], parents: Mapping[UUID, UUID | None]
+    connection: DatabaseConnection, transitions: Sequence[Transition], parents: Mapping[UUID, UUID | None]
 ) -> int:
     """Wake who waited for a job that ended, and who waits for none that has not."""
-    waiting = {one.job.id for one in verdicts if one.waits}
-    waiting |= {parent for one in verdicts if one.ends and (parent := parents[one.job.id])}
+    waiting = {one.job.id for one in transitions if one.starts_waiting}
+    waiting |= {parent for one in transitions if one.ends and (parent := parents[one.job.id])}
     return len(await connection.fetch(WAKE, list(waiting))) if waiting else 0
 
 
-async def _fetch(connection: Connection, statement: str, rows: Iterable[Row]) -> list[Record]:
+async def _fetch(connection: DatabaseConnection, statement: str, rows: Iterable[Row]) -> list[Record]:
     columns = list(zip(*rows, strict=True))
     return await connection.fetch(statement, *columns) if columns else []
 
 
 async def _find_earlier_charges(
-    connection: Connection, verdicts: Sequence[Verdict]
-) -> list[UsageFact]:
+    connection: DatabaseConnection, transitions: Sequence[Transition]
+) -> list[UsageCharge]:
     """Find what was committed and perhaps not published: word of those ends has come again."""
-    again = [
-        one.job.id for one in verdicts if one.job.status is JobStatus.COMPLETED and one.job.billable
+    completed = [
+        one.job.id for one in transitions if one.job.status is JobStatus.COMPLETED and one.job.billable
     ]
-    if not again:
+    if not completed:
         return []
-    return [read_usage(row) for row in await connection.fetch(sql.FIND_CHARGES, again)]
+    return [read_charge(row) for row in await connection.fetch(sql.FIND_CHARGES, completed)]
 
 
 def _group(rows: Sequence[Record]) -> Mapping[UUID, Mapping[UUID, Run]]:
@@ -150,6 +150,6 @@ def _group(rows: Sequence[Record]) -> Mapping[UUID, Mapping[UUID, Run]]:
     return runs
 
 
-def _progress(verdict: Verdict) -> Progress | None:
-    known = verdict.after.progress
+def _progress(transition: Transition) -> Progress | None:
+    known = transition.after.progress
     return None if known is None else Progress.model_validate(known)

@@ -9,9 +9,9 @@ import orjson
 from asyncpg import Record
 
 from msaas.contracts import JobStatus, Plan
-from msaas.jobs.domain.charging import Subject, UsageFact
+from msaas.jobs.domain.charging import LedgerHead, UsageCharge
 from msaas.jobs.domain.job import Job, Run
-from msaas.jobs.domain.settling import Verdict
+from msaas.jobs.domain.settlement import Transition
 
 Row = tuple[object, ...]
 
@@ -57,8 +57,8 @@ def read_run(row: Record) -> Run:
     )
 
 
-def read_subject(row: Record, earlier_plans: Mapping[datetime, Plan]) -> Subject:
-    return Subject(
+def read_ledger_head(row: Record, earlier_plans: Mapping[datetime, Plan]) -> LedgerHead:
+    return LedgerHead(
         subject_id=row["subject_id"],
         plan=Plan(row["plan"]),
         period_start=row["period_start"],
@@ -68,8 +68,8 @@ def read_subject(row: Record, earlier_plans: Mapping[datetime, Plan]) -> Subject
     )
 
 
-def move_row(verdict: Verdict) -> Row:
-    job, success = verdict.after, verdict.success
+def state_row(transition: Transition) -> Row:
+    job, success = transition.after, transition.success
     return (
         job.id,
         job.status,
@@ -90,18 +90,18 @@ def move_row(verdict: Verdict) -> Row:
         success.result_ref if success else None,
         _array(job.waiting_for),
         job.wake_at,
-        verdict.decided_by,
+        transition.decided_by,
     )
 
 
-def beat_row(verdict: Verdict) -> Row:
-    return verdict.job.id, verdict.after.lease_until, _json(verdict.after.progress)
+def lease_row(transition: Transition) -> Row:
+    return transition.job.id, transition.after.lease_until, _json(transition.after.progress)
 
 
-def run_rows(verdict: Verdict) -> Iterable[Row]:
-    for run in verdict.runs:
+def run_rows(transition: Transition) -> Iterable[Row]:
+    for run in transition.runs:
         yield (
-            verdict.job.id,
+            transition.job.id,
             run.fence,
             run.worker,
             run.started_at,
@@ -114,27 +114,27 @@ def run_rows(verdict: Verdict) -> Iterable[Row]:
         )
 
 
-def fact_row(fact: UsageFact) -> Row:
+def charge_row(charge: UsageCharge) -> Row:
     return (
-        fact.subject_id,
-        fact.seq,
-        fact.user_id,
-        fact.quantity,
-        fact.job_id,
-        fact.period_start,
-        fact.occurred_at,
-        bytes.fromhex(fact.prev_hash),
-        bytes.fromhex(fact.hash),
-        fact.plan,
+        charge.subject_id,
+        charge.seq,
+        charge.user_id,
+        charge.quantity,
+        charge.job_id,
+        charge.period_start,
+        charge.occurred_at,
+        bytes.fromhex(charge.prev_hash),
+        bytes.fromhex(charge.hash),
+        charge.plan,
     )
 
 
-def counter_rows(verdicts: Sequence[Verdict], facts: Sequence[UsageFact]) -> Sequence[Row]:
+def counter_rows(transitions: Sequence[Transition], charges: Sequence[UsageCharge]) -> Sequence[Row]:
     """Sum up by period: what was used, and what no longer waits to be used."""
-    used: Counter[Row] = Counter((fact.user_id, fact.period_start) for fact in facts)
+    used: Counter[Row] = Counter((fact.user_id, fact.period_start) for fact in charges)
     released: Counter[Row] = Counter(
         (verdict.job.user_id, verdict.job.usage_period)
-        for verdict in verdicts
+        for verdict in transitions
         if verdict.ends and verdict.job.reserved
     )
     return [(*place, used[place], released[place]) for place in used.keys() | released.keys()]

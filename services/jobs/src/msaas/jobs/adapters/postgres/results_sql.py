@@ -37,7 +37,7 @@ FROM jobs.job_attempts WHERE job_id = ANY($1::uuid[])
 
 # Guarded on the end and on nothing else: with the status in here the planner would rather scan an
 # index on it.
-MOVE: Final = f"""
+UPDATE_STATES: Final = f"""
 UPDATE jobs.jobs j SET
   status = u.status, attempts = u.attempts, losses = u.losses, run_at = u.run_at,
   dispatched_at = u.dispatched_at, entry_id = u.entry_id, fence = u.fence,
@@ -62,7 +62,7 @@ RETURNING {_CHANGED}
 """  # noqa: S608  # columns of ours
 
 # Touches no column of any index.
-BEAT: Final = f"""
+RENEW_LEASES: Final = f"""
 UPDATE jobs.jobs j SET
   lease_until = u.lease_until, progress = coalesce(u.progress, j.progress)
 FROM unnest($1::uuid[], $2::timestamptz[], $3::jsonb[]) AS u (job_id, lease_until, progress)
@@ -70,7 +70,7 @@ WHERE j.id = u.job_id AND j.finished_at IS NULL
 RETURNING {_CHANGED}
 """  # noqa: S608  # columns of ours
 
-NOTE_RUNS: Final = """
+UPDATE_RUNS: Final = """
 UPDATE jobs.job_attempts a SET
   worker = u.worker, started_at = u.started_at, finished_at = u.finished_at,
   outcome = u.outcome, reason = u.reason, error = u.error,
@@ -82,7 +82,7 @@ FROM unnest(
 WHERE a.job_id = u.job_id AND a.fence = u.fence
 """
 
-CHARGE: Final = """
+INSERT_CHARGES: Final = """
 INSERT INTO jobs.usage_events (
   subject_id, seq, user_id, kind, quantity, job_id, period_start, occurred_at, prev_hash, hash,
   details
@@ -99,7 +99,7 @@ FROM unnest(
 ORDER BY subject_id, seq
 """
 
-SETTLE: Final = """
+SETTLE_COUNTERS: Final = """
 WITH given AS (
   SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::bigint[], $4::bigint[])
     AS u (user_id, period_start, used, released)

@@ -11,7 +11,7 @@ from asyncpg import Record
 from msaas.contracts import Plan
 from msaas.jobs.domain.periods import Period
 from msaas.jobs.domain.quota import Quota
-from msaas.jobs.domain.subjects import Counted, Subject
+from msaas.jobs.domain.subjects import UsageCounter, BillingSubject
 
 SUBJECT: Final = (
     "subject_id, user_id, plan, plan_version, next_plan, terms, overrides, period_start,"
@@ -20,9 +20,9 @@ SUBJECT: Final = (
 COUNTER: Final = "subject_id, plan, period_start, period_end, jobs_limit, jobs_used, jobs_reserved"
 
 
-def read_subject(row: Record) -> Subject:
+def read_subject(row: Record) -> BillingSubject:
     next_plan = row["next_plan"]
-    return Subject(
+    return BillingSubject(
         subject_id=row["subject_id"],
         user_id=row["user_id"],
         plan=Plan(row["plan"]),
@@ -32,18 +32,18 @@ def read_subject(row: Record) -> Subject:
         overrides=orjson.loads(row["overrides"]),
         period=Period(row["period_start"], row["period_end"]),
         paid_until=row["paid_until"],
-        erasing=row["erasing_at"] is not None,
+        is_erasing=row["erasing_at"] is not None,
     )
 
 
-def read_counters(rows: Iterable[Record]) -> Mapping[UUID, list[Counted]]:
+def read_counters(rows: Iterable[Record]) -> Mapping[UUID, list[UsageCounter]]:
     """Group by subject, in the order of the rows."""
-    counters: dict[UUID, list[Counted]] = defaultdict(list)
+    counters: dict[UUID, list[UsageCounter]] = defaultdict(list)
     for row in rows:
         counters[row["subject_id"]].append(_read_counter(row))
     return counters
 
 
-def _read_counter(row: Record) -> Counted:
+def _read_counter(row: Record) -> UsageCounter:
     quota = Quota(limit=row["jobs_limit"], used=row["jobs_used"], reserved=row["jobs_reserved"])
-    return Counted(Plan(row["plan"]), Period(row["period_start"], row["period_end"]), quota)
+    return UsageCounter(Plan(row["plan"]), Period(row["period_start"], row["period_end"]), quota)

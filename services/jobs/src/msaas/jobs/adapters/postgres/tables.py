@@ -26,11 +26,11 @@ from msaas.jobs.adapters.postgres.columns import (
     PERSONAL,
     PUBLIC,
     SECRET,
-    common,
+    audit_columns,
     metadata,
     required,
 )
-from msaas.jobs.adapters.postgres.letter_tables import (
+from msaas.jobs.adapters.postgres.dead_letters_tables import (
     dead_letter_replays,
     failed_job_resolutions,
     message_dead_letters,
@@ -92,7 +92,7 @@ jobs = Table(
     Column("usage_period", INSTANT, info=INTERNAL),
     required("reserved", Boolean, server_default=text("false"), info=INTERNAL),
     Column("deleted_at", INSTANT, info=INTERNAL),
-    *common(),
+    *audit_columns(),
     Column("last_retry", Uuid, info=INTERNAL),
     Column("decided_by", Uuid, info=INTERNAL),
     CheckConstraint(

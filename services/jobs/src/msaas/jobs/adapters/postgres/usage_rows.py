@@ -3,11 +3,11 @@
 from asyncpg import Record
 
 from msaas.contracts import Plan
-from msaas.jobs.domain.charging import UsageFact
+from msaas.jobs.domain.charging import UsageCharge
 
 
-def read_usage(row: Record) -> UsageFact:
-    return UsageFact(
+def read_charge(row: Record) -> UsageCharge:
+    return UsageCharge(
         subject_id=row["subject_id"],
         user_id=row["user_id"],
         seq=row["seq"],

@@ -21,7 +21,7 @@ from msaas.jobs.adapters.postgres.columns import (
     INTERNAL,
     PERSONAL,
     PLAN_KNOWN,
-    common,
+    audit_columns,
     metadata,
     required,
 )
@@ -47,7 +47,7 @@ subjects = Table(
     required("last_seq", BigInteger, server_default=text("0"), info=INTERNAL),
     required("head", LargeBinary, server_default=GENESIS, info=INTERNAL),
     Column("erasing_at", INSTANT, info=INTERNAL),
-    *common(),
+    *audit_columns(),
     required("terms", JSONB, server_default="{}", info=INTERNAL),
     Column("paid_until", INSTANT, info=INTERNAL),
     CheckConstraint(PLAN_KNOWN, name="subjects_plan_known"),
@@ -71,7 +71,7 @@ usage_counters = Table(
     required("jobs_reserved", BigInteger, server_default=text("0"), info=INTERNAL),
     Column("jobs_limit", BigInteger, info=INTERNAL),
     Column("last_reconciled_at", INSTANT, info=INTERNAL),
-    *common(),
+    *audit_columns(),
     CheckConstraint(PLAN_KNOWN, name="usage_counters_plan_known"),
     CheckConstraint("period_start < period_end", name="usage_counters_period_has_length"),
     CheckConstraint(

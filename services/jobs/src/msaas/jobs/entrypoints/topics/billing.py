@@ -4,24 +4,24 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from msaas.contracts import SubscriptionChanged, UsageReconciled, UsageReported
-from msaas.jobs.application.billing_ports import Fact
-from msaas.messaging import Delivery, Outgoing
+from msaas.jobs.application.billing_ports import BillingEvent
+from msaas.messaging import Delivery, OutgoingMessage
 
 TOPIC: Final = "billing.events"
 
 
 class BillingHandler:
-    def __init__(self, apply: Callable[[Sequence[Fact]], Awaitable[Sequence[Outgoing]]]) -> None:
+    def __init__(self, apply: Callable[[Sequence[BillingEvent]], Awaitable[Sequence[OutgoingMessage]]]) -> None:
         self._apply = apply
 
-    async def __call__(self, batch: Sequence[Delivery]) -> Sequence[Outgoing]:
-        return await self._apply([read(delivery) for delivery in batch])
+    async def __call__(self, batch: Sequence[Delivery]) -> Sequence[OutgoingMessage]:
+        return await self._apply([read_event(delivery) for delivery in batch])
 
 
-def read(delivery: Delivery) -> Fact:
+def read_event(delivery: Delivery) -> BillingEvent:
     match delivery.message:
         case SubscriptionChanged() | UsageReported() | UsageReconciled() as message:
-            return Fact(
+            return BillingEvent(
                 message=message,
                 correlation_id=delivery.entry.correlation_id,
                 traceparent=delivery.entry.traceparent,

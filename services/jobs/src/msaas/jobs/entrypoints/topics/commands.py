@@ -6,85 +6,85 @@ from typing import cast
 from uuid import UUID
 
 from msaas.contracts import CancelRequested, PauseTask, PushedJob, ResumeTask, SubmitJobs
-from msaas.jobs.application.book import Accepted, Command, Order
+from msaas.jobs.application.command_batch import CommandOutcome, Command, CommandContext
 from msaas.jobs.application.set_pauses import SetPauses
-from msaas.jobs.application.settle_commands import SettleCommands, Settled
+from msaas.jobs.application.process_commands import ProcessCommands, ProcessedCommands
 from msaas.kernel import MsaasError, RetryPolicy
-from msaas.messaging import Delivery, Outgoing
-from msaas.postgres import Contended
+from msaas.messaging import Delivery, OutgoingMessage
+from msaas.postgres import TransactionConflict
 from msaas.telemetry import get_logger, is_sampled, span
 
 TOPIC = "jobs.commands"
 # Each try waits for its locks as long as a lock may be waited for.
-ALONE = RetryPolicy(base=0.05, cap=0.1, attempts=3)
+LOCK_RETRY = RetryPolicy(base=0.05, cap=0.1, attempts=3)
 
 
 class CommandsHandler:
-    def __init__(self, settle: SettleCommands, set_pauses: SetPauses) -> None:
-        self._settle = settle
+    def __init__(self, process_commands: ProcessCommands, set_pauses: SetPauses) -> None:
+        self._process_commands = process_commands
         self._set_pauses = set_pauses
         self._log = get_logger()
 
-    async def __call__(self, batch: Sequence[Delivery]) -> Sequence[Outgoing]:
+    async def __call__(self, batch: Sequence[Delivery]) -> Sequence[OutgoingMessage]:
         """Users' commands are one transaction; an operator's come before them, and are few."""
         operators = [one for one in batch if isinstance(one.message, PauseTask | ResumeTask)]
         if not operators:
             return await self._handle(batch)
         await self._set_pauses([cast("PauseTask | ResumeTask", one.message) for one in operators])
-        answers = [answer for one in operators for answer in one.accept()]
+        answers = [answer for one in operators for answer in one.reply_success()]
         users = [one for one in batch if one not in operators]
         return [*answers, *(await self._handle(users) if users else ())]
 
-    async def _handle(self, batch: Sequence[Delivery]) -> Sequence[Outgoing]:
+    async def _handle(self, batch: Sequence[Delivery]) -> Sequence[OutgoingMessage]:
         try:
-            with _enqueueing(batch):
-                settled = await self._settle_patiently([_order(delivery) for delivery in batch])
-        except Contended as refusal:
+            with _enqueue_span(batch):
+                processed = await self._process_with_retry([_read_context(delivery) for delivery in batch])
+        except TransactionConflict as refusal:
             if len(batch) > 1 or batch[0].entry.reply_to is None:
                 raise  # the runner splits the batch and goes on with its halves
-            return batch[0].refuse(refusal)
-        return list(self._outgoing(batch, settled))
+            return batch[0].reply_error(refusal)
+        return list(self._build_messages(batch, processed))
 
-    async def _settle_patiently(self, orders: Sequence[Order]) -> Settled:
+    async def _process_with_retry(self, contexts: Sequence[CommandContext]) -> ProcessedCommands:
         """Give one that stands alone another chance before its sender is bothered with it."""
-        if len(orders) > 1:
-            return await self._settle(orders)
-        return await ALONE.run(lambda: self._settle(orders), on=(Contended,))
+        if len(contexts) > 1:
+            return await self._process_commands(contexts)
+        return await LOCK_RETRY.run(lambda: self._process_commands(contexts), retry_on=(TransactionConflict,))
 
-    def _outgoing(self, batch: Sequence[Delivery], settled: Settled) -> Iterator[Outgoing]:
-        for delivery, verdict in zip(batch, settled.verdicts, strict=True):
+    def _build_messages(self, batch: Sequence[Delivery], processed: ProcessedCommands) -> Iterator[OutgoingMessage]:
+        for delivery, verdict in zip(batch, processed.outcomes, strict=True):
             yield from self._answer(delivery, verdict)
         traces = {
-            job_id: one.entry.traceparent for one in batch for job_id in _jobs_of(_order(one))
+            job_id: one.entry.traceparent for one in batch for job_id in _jobs_of(_read_context(one))
         }
-        for snapshot in settled.snapshots:
-            yield snapshot.changed(traces.get(snapshot.id))
+        for snapshot in processed.snapshots:
+            yield snapshot.to_event(traces.get(snapshot.id))
 
-    def _answer(self, delivery: Delivery, verdict: Accepted | MsaasError) -> Iterator[Outgoing]:
-        order = _order(delivery)
+    def _answer(self, delivery: Delivery, outcome: CommandOutcome | MsaasError) -> Iterator[OutgoingMessage]:
+        context = _read_context(delivery)
         log = self._log.bind(
-            correlation_id=order.correlation_id,
+            correlation_id=context.correlation_id,
             command=delivery.message.type_name(),
-            **_described(order),
-            user_id=str(order.command.user_id),
+            **_describe_jobs(context),
+            user_id=str(context.command.user_id),
         )
-        if isinstance(verdict, MsaasError):
-            if isinstance(order.command, PushedJob):
-                raise verdict  # nobody waits for an answer: by itself it becomes a dead letter
-            log.info("command_refused", code=verdict.code)
-            yield from delivery.refuse(verdict)
+        if isinstance(outcome, MsaasError):
+            if isinstance(context.command, PushedJob):
+                raise outcome  # nobody waits for an answer: by itself it becomes a dead letter
+            log.info("command_refused", code=outcome.code)
+            yield from delivery.reply_error(outcome)
             return
-        log.info("command_accepted", status=verdict.answer.get("status"))
-        yield from delivery.accept(**verdict.answer)
-        for job_id in verdict.stop:
+        log.info("command_accepted", status=outcome.reply.get("status"))
+        yield from delivery.reply_success(**outcome.reply)
+        for job_id in outcome.stop_job_ids:
             yield delivery.emit("jobs.control", CancelRequested(job_id=job_id))
 
 
-def _order(delivery: Delivery) -> Order:
+def _read_context(delivery: Delivery) -> CommandContext:
     message = delivery.message
     if not isinstance(message, Command):
         raise TypeError(f"{TOPIC} does not carry {message.type_name()}")
-    return Order(
+    return CommandContext(
         command=message,
         correlation_id=_correlation_of(delivery),
         traceparent=delivery.entry.traceparent,
@@ -98,20 +98,20 @@ def _correlation_of(delivery: Delivery) -> str:
     return own or delivery.entry.correlation_id
 
 
-def _described(order: Order) -> dict[str, object]:
-    jobs = _jobs_of(order)
+def _describe_jobs(context: CommandContext) -> dict[str, object]:
+    jobs = _jobs_of(context)
     return {"job_id": str(jobs[0])} if len(jobs) == 1 else {"jobs": len(jobs)}
 
 
-def _jobs_of(order: Order) -> Sequence[UUID]:
-    match order.command:
+def _jobs_of(context: CommandContext) -> Sequence[UUID]:
+    match context.command:
         case SubmitJobs() as command:
             return [one.job_id for one in command.jobs]
         case command:
             return [command.job_id]
 
 
-def _enqueueing(batch: Sequence[Delivery]) -> AbstractContextManager[object]:
+def _enqueue_span(batch: Sequence[Delivery]) -> AbstractContextManager[object]:
     """Measure a batch in which somebody's trace is kept; the others come along as links."""
     traces = [one.entry.traceparent for one in batch if is_sampled(one.entry.traceparent)]
     if not traces:

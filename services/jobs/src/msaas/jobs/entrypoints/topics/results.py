@@ -20,12 +20,12 @@ from msaas.contracts import (
     Message,
 )
 from msaas.jobs.application.set_pauses import SetPauses
-from msaas.jobs.domain.reports import LEASE, Failure, Loss, RunKey, RunReport, Success, Wait
-from msaas.messaging import Delivery, Outgoing
+from msaas.jobs.domain.reports import DEFAULT_LEASE, RunFailure, RunLoss, RunKey, RunReport, RunSuccess, RunWait
+from msaas.messaging import Delivery, OutgoingMessage
 
 TOPIC: Final = "jobs.results"
 
-Persist = Callable[[Sequence[RunReport], Mapping[UUID, str | None]], Awaitable[Sequence[Outgoing]]]
+Persist = Callable[[Sequence[RunReport], Mapping[UUID, str | None]], Awaitable[Sequence[OutgoingMessage]]]
 
 
 class ResultsHandler:
@@ -33,20 +33,20 @@ class ResultsHandler:
         self._persist = persist
         self._set_pauses = set_pauses
 
-    async def __call__(self, batch: Sequence[Delivery]) -> Sequence[Outgoing]:
+    async def __call__(self, batch: Sequence[Delivery]) -> Sequence[OutgoingMessage]:
         """Whoever fails says so each time: of what is told of one task type the last counts."""
-        news = {
+        circuits = {
             one.message.task_type: one.message
             for one in batch
             if isinstance(one.message, CircuitOpened)
         }
-        if news:
-            await self._set_pauses(list(news.values()))
+        if circuits:
+            await self._set_pauses(list(circuits.values()))
             batch = [one for one in batch if not isinstance(one.message, CircuitOpened)]
         return await self._handle(batch) if batch else []
 
-    async def _handle(self, batch: Sequence[Delivery]) -> Sequence[Outgoing]:
-        reports = [read(delivery.message) for delivery in batch]
+    async def _handle(self, batch: Sequence[Delivery]) -> Sequence[OutgoingMessage]:
+        reports = [read_report(delivery.message) for delivery in batch]
         traces = {
             report.run.job_id: delivery.entry.traceparent
             for report, delivery in zip(reports, batch, strict=True)
@@ -54,7 +54,7 @@ class ResultsHandler:
         return await self._persist(reports, traces)
 
 
-def read(message: Message) -> RunReport:
+def read_report(message: Message) -> RunReport:
     match message:
         case JobStarted():
             return RunReport(
@@ -69,7 +69,7 @@ def read(message: Message) -> RunReport:
         case JobProgressed():
             return RunReport(
                 run=RunKey(message.job_id, message.fence),
-                lease=LEASE,
+                lease=DEFAULT_LEASE,
                 progress=message.progress.model_dump(),
             )
         case _:
@@ -85,7 +85,7 @@ def _read_end(message: Message) -> RunReport:
         case JobWaiting():
             return _read_wait(message)
         case JobLost():
-            loss = Loss(reason=message.reason, lease_until=message.lease_until)
+            loss = RunLoss(reason=message.reason, lease_until=message.lease_until)
             return RunReport(run=RunKey(message.job_id, message.fence), losses=frozenset({loss}))
         case _:
             raise TypeError(f"{TOPIC} does not carry {type(message).__name__}")
@@ -95,8 +95,8 @@ def _read_success(message: JobSucceeded) -> RunReport:
     run = RunKey(message.job_id, message.fence)
     result = None if message.result is None else orjson.dumps(message.result)
     if result is not None and len(result) > MAX_INLINE_RESULT:
-        return _refuse_result(message, run)
-    success = Success(
+        return _reject_result(message, run)
+    success = RunSuccess(
         result=None if result is None else result.decode(),
         result_ref=message.result_ref,
         finished_at=message.finished_at,
@@ -107,7 +107,7 @@ def _read_success(message: JobSucceeded) -> RunReport:
 
 
 def _read_wait(message: JobWaiting) -> RunReport:
-    wait = Wait(
+    wait = RunWait(
         children=message.child_ids,
         until=message.until,
         finished_at=message.finished_at,
@@ -117,8 +117,8 @@ def _read_wait(message: JobWaiting) -> RunReport:
     return RunReport(run=run, started_at=message.started_at, wait=wait)
 
 
-def _refuse_result(message: JobSucceeded, run: RunKey) -> RunReport:
-    failure = Failure(
+def _reject_result(message: JobSucceeded, run: RunKey) -> RunReport:
+    failure = RunFailure(
         reason="result_too_large",
         error=f"The result is larger than {MAX_INLINE_RESULT // 1024} KiB.",
         retryable=False,
@@ -130,7 +130,7 @@ def _refuse_result(message: JobSucceeded, run: RunKey) -> RunReport:
 
 
 def _read_failure(message: JobFailed) -> RunReport:
-    failure = Failure(
+    failure = RunFailure(
         reason=message.failure_reason,
         error=message.last_error,
         retryable=message.retryable,
@@ -143,5 +143,5 @@ def _read_failure(message: JobFailed) -> RunReport:
 
 
 def _read_network(message: JobSucceeded | JobFailed) -> str | None:
-    places = [place.model_dump(mode="json") for place in message.network]
-    return orjson.dumps(places).decode() if places else None
+    entries = [place.model_dump(mode="json") for place in message.network]
+    return orjson.dumps(entries).decode() if entries else None

@@ -6,7 +6,7 @@ from uuid import UUID
 import orjson
 from asyncpg import CheckViolationError, Record, UniqueViolationError
 
-from msaas.identity.application.ports import Account, Change
+from msaas.identity.application.ports import UserAccount, UserChange
 from msaas.identity.domain.errors import EmailExists, UserAlreadyExists, ValidationFailed
 from msaas.identity.domain.users import User
 from msaas.postgres import Database
@@ -49,18 +49,18 @@ class PostgresAccounts:
         except UniqueViolationError as error:
             raise UserAlreadyExists from error
         except CheckViolationError as error:
-            raise _too_much() from error
+            raise _metadata_too_large() from error
 
-    async def find(self, user_id: UUID) -> Account | None:
+    async def find(self, user_id: UUID) -> UserAccount | None:
         return await self._find("id", user_id)
 
-    async def find_by_email(self, email: str) -> Account | None:
+    async def find_by_email(self, email: str) -> UserAccount | None:
         return await self._find("email", email)
 
-    async def change(self, user_id: UUID, change: Change, *, keep: UUID | None = None) -> User:
-        gone = [name for name, value in change.user_metadata.items() if value is None]
-        said = None if change.app_metadata is None else _json(change.app_metadata)
-        values = (change.email, change.password_hash, _json(change.user_metadata), gone, said)
+    async def change(self, user_id: UUID, change: UserChange, *, keep: UUID | None = None) -> User:
+        removed = [name for name, value in change.user_metadata.items() if value is None]
+        app_metadata = None if change.app_metadata is None else _json(change.app_metadata)
+        values = (change.email, change.password_hash, _json(change.user_metadata), removed, app_metadata)
         try:
             async with self._database.transaction() as connection:
                 row = await connection.fetchrow(_CHANGE, user_id, *values)
@@ -72,12 +72,12 @@ class PostgresAccounts:
         except UniqueViolationError as error:
             raise EmailExists from error
         except CheckViolationError as error:
-            raise _too_much() from error
+            raise _metadata_too_large() from error
         if row is None:
             raise ValidationFailed("The user has been deleted meanwhile")
         return _account(row).user
 
-    async def _find(self, column: str, value: object) -> Account | None:
+    async def _find(self, column: str, value: object) -> UserAccount | None:
         async with self._database.connection() as connection:
             row = await connection.fetchrow(
                 f"SELECT {_COLUMNS} FROM auth.users WHERE {column} = $1",  # noqa: S608 - see above
@@ -86,17 +86,17 @@ class PostgresAccounts:
         return _account(row) if row else None
 
 
-def _account(row: Record) -> Account:
+def _account(row: Record) -> UserAccount:
     fields = dict(row)
     password_hash = fields.pop("password_hash")
     for name in ("app_metadata", "user_metadata"):
         fields[name] = orjson.loads(fields[name])
-    return Account(User(**fields), password_hash)
+    return UserAccount(User(**fields), password_hash)
 
 
 def _json(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def _too_much() -> ValidationFailed:
+def _metadata_too_large() -> ValidationFailed:
     return ValidationFailed("The user metadata is too large")

@@ -5,7 +5,7 @@ from typing import Final
 from msaas.postgres import Database
 
 # A token must stay under the 8 KiB that the fleet reads, and it carries the user's metadata.
-MOST_METADATA: Final = 4096
+MAX_METADATA_BYTES: Final = 4096
 
 _SCHEMA: Final = f"""
 SELECT pg_advisory_xact_lock(hashtextextended('msaas.identity', 0));
@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS auth.users (
     password_hash text NOT NULL,
     app_metadata jsonb NOT NULL,
     user_metadata jsonb NOT NULL CONSTRAINT users_user_metadata_size
-        CHECK (octet_length(user_metadata::text) <= {MOST_METADATA}),
+        CHECK (octet_length(user_metadata::text) <= {MAX_METADATA_BYTES}),
     banned_until timestamptz,
     last_sign_in_at timestamptz,
     created_at timestamptz NOT NULL,

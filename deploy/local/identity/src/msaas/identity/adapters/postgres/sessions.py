@@ -5,7 +5,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from msaas.identity.application.ports import Presented, Scope
+from msaas.identity.application.ports import PresentedToken, SignOutScope
 from msaas.identity.domain.sessions import Session
 from msaas.postgres import Database
 
@@ -38,9 +38,9 @@ RETURNING true
 """
 _REVOKE: Final = "UPDATE auth.sessions SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL"
 _CLOSE: Final = {
-    Scope.GLOBAL: "DELETE FROM auth.sessions WHERE user_id = $1 AND $2::uuid IS NOT NULL",
-    Scope.LOCAL: "DELETE FROM auth.sessions WHERE user_id = $1 AND id = $2",
-    Scope.OTHERS: "DELETE FROM auth.sessions WHERE user_id = $1 AND id <> $2",
+    SignOutScope.GLOBAL: "DELETE FROM auth.sessions WHERE user_id = $1 AND $2::uuid IS NOT NULL",
+    SignOutScope.LOCAL: "DELETE FROM auth.sessions WHERE user_id = $1 AND id = $2",
+    SignOutScope.OTHERS: "DELETE FROM auth.sessions WHERE user_id = $1 AND id <> $2",
 }
 
 
@@ -62,10 +62,10 @@ class PostgresSessions:
             row = await connection.fetchrow(_FIND, session_id)
         return _session(row) if row else None
 
-    async def find_presented(self, token: bytes) -> Presented | None:
+    async def find_by_refresh_token(self, token: bytes) -> PresentedToken | None:
         async with self._database.connection() as connection:
             row = await connection.fetchrow(_FIND_PRESENTED, token)
-        return Presented(_session(row), row["presented"]) if row else None
+        return PresentedToken(_session(row), row["presented"]) if row else None
 
     async def rotate(self, session: Session, child: bytes) -> bool:
         async with self._database.connection() as connection:
@@ -75,7 +75,7 @@ class PostgresSessions:
         async with self._database.connection() as connection:
             await connection.execute(_REVOKE, session_id)
 
-    async def close(self, session: Session, scope: Scope) -> None:
+    async def close(self, session: Session, scope: SignOutScope) -> None:
         async with self._database.connection() as connection:
             await connection.execute(_CLOSE[scope], session.user_id, session.id)
 

@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.responses import Response
 
-from msaas.identity.domain.errors import Refused, ValidationFailed
+from msaas.identity.domain.errors import AuthError, ValidationFailed
 from msaas.kernel import ErrorKind
 
 VERSION_HEADER: Final = "x-supabase-api-version"
@@ -25,14 +25,14 @@ _STATUS: Final[Mapping[ErrorKind, int]] = {
 }
 
 
-def speak_supabase(app: FastAPI) -> None:
-    app.add_exception_handler(Refused, _on_refused)
+def install_error_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(AuthError, _on_auth_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
 
 
-async def _on_refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)  # noqa: S101 - registered for nothing else
-    return _answer(request, error)
+async def _on_auth_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, AuthError)  # noqa: S101 - registered for nothing else
+    return _build_response(request, error)
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
@@ -40,10 +40,10 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
     places = {".".join(str(part) for part in one["loc"][1:]) for one in error.errors()}
     named = ", ".join(sorted(places - {""})) or "the body"
-    return _answer(request, ValidationFailed(f"The request is not valid: {named}"))
+    return _build_response(request, ValidationFailed(f"The request is not valid: {named}"))
 
 
-def _answer(request: Request, error: Refused) -> Response:
+def _build_response(request: Request, error: AuthError) -> Response:
     status = _STATUS[error.kind]
     asked = request.headers.get(VERSION_HEADER, "")
     headers: dict[str, str] = {}

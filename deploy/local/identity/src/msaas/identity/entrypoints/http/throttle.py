@@ -8,14 +8,14 @@ from typing import Final
 from msaas.identity.domain.errors import OverRequestRateLimit
 from msaas.kernel import Clock
 
-MOST_ADDRESSES: Final = 10_000
+MAX_ADDRESSES: Final = 10_000
 _NETWORK_BITS: Final = 64  # what one customer of a provider has at least
 
 
 @dataclass(slots=True)
 class _Bucket:
-    tries: float
-    at: float
+    tokens: float
+    updated_at: float
 
 
 class Throttle:
@@ -29,16 +29,16 @@ class Throttle:
         """Take one try, or raise OverRequestRateLimit."""
         now = self._clock.monotonic()
         bucket = self._bucket(_origin(address), now)
-        filled = bucket.tries + (now - bucket.at) * self._per_second
-        bucket.tries, bucket.at = min(self._capacity, filled), now
-        if bucket.tries < 1:
-            raise OverRequestRateLimit(retry_after=(1 - bucket.tries) / self._per_second)
-        bucket.tries -= 1
+        filled = bucket.tokens + (now - bucket.updated_at) * self._per_second
+        bucket.tokens, bucket.updated_at = min(self._capacity, filled), now
+        if bucket.tokens < 1:
+            raise OverRequestRateLimit(retry_after=(1 - bucket.tokens) / self._per_second)
+        bucket.tokens -= 1
 
     def _bucket(self, origin: str, now: float) -> _Bucket:
         bucket = self._buckets.setdefault(origin, _Bucket(self._capacity, now))
         self._buckets.move_to_end(origin)
-        if len(self._buckets) > MOST_ADDRESSES:
+        if len(self._buckets) > MAX_ADDRESSES:
             self._buckets.popitem(last=False)
         return bucket
 

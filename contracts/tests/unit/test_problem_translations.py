@@ -1,0 +1,42 @@
+"""Problems speak the languages of their readers, all of them to the last word."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from msaas.contracts import LANGUAGES, PROBLEMS, choose_language, get_translated_problem
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("code", PROBLEMS)
+def test_every_problem_has_all_its_words_in_every_language(language: str, code: str) -> None:
+    told, meant = get_translated_problem(language, code), PROBLEMS[code]
+    assert all(text.strip() for text in (told.title, told.cause, told.action))
+    assert (told.code, told.status, told.retryable) == (code, meant.status, meant.retryable)
+    assert (told.title == meant.title) == (language == "en")
+
+
+@pytest.mark.parametrize(
+    ("accepted", "chosen"),
+    [
+        ("", "en"),
+        ("de", "de"),
+        ("de-AT", "de"),
+        ("DE;q=0.4", "de"),
+        ("fr, de;q=0.5", "de"),
+        ("en;q=0.9, de;q=0.8", "en"),
+        ("de;q=0.8, en;q=0.9", "en"),
+        ("de;q=0", "en"),
+        ("*", "en"),
+        ("fr", "en"),
+        ("de;q=nan", "en"),
+        (", ".join(["fr"] * 100 + ["de"]), "en"),
+    ],
+)
+def test_the_reader_chooses_the_language(accepted: str, chosen: str) -> None:
+    assert choose_language(accepted) == chosen
+
+
+@given(st.text())
+def test_whatever_is_asked_for_some_language_is_spoken(accepted: str) -> None:
+    assert choose_language(accepted) in LANGUAGES

@@ -1,0 +1,186 @@
+"""Other queues on Redis as one worker process each: fills a queue, or drains it and says how fast.
+
+Each does the same trivial work and keeps no result, as many at once as it does best with. The clock
+runs from when the process begins to read until it has done the last one.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from abc import ABC, abstractmethod
+from importlib import import_module
+from itertools import count
+from typing import Any, NoReturn
+
+AT_ONCE = 100
+THREADS = 8
+MESSAGE = "hello"
+
+
+class Baseline(ABC):
+    """One library, held at arm's length: the environment of the checks does not have it."""
+
+    def __init__(self, url: str, job_count: int) -> None:
+        self.url = url
+        self.job_count = job_count
+        self._done = count(1)
+        self._began = 0.0
+        self._cpu = 0.0
+
+    def start_clock(self) -> None:
+        self._began, self._cpu = time.perf_counter(), time.process_time()
+
+    def echo(self, message: str) -> dict[str, str]:
+        if next(self._done) == self.job_count:
+            self._report()
+        return {"message": message}
+
+    def _report(self) -> NoReturn:
+        took, cpu = time.perf_counter() - self._began, time.process_time() - self._cpu
+        said = json.dumps({"seconds": took, "cpu": cpu})
+        os.write(1, f"\n{said}\n".encode())  # celery takes sys.stdout for its log
+        os._exit(0)
+
+    @abstractmethod
+    def fill(self) -> None: ...
+
+    @abstractmethod
+    def work(self) -> None: ...
+
+
+class Arq(Baseline):
+    def fill(self) -> None:
+        async def enqueue() -> None:
+            arq: Any = import_module("arq")
+            pool = await arq.create_pool(arq.connections.RedisSettings.from_dsn(self.url))
+            for _ in range(0, self.job_count, 50):
+                await asyncio.gather(*(pool.enqueue_job("echo", MESSAGE) for _ in range(50)))
+            await pool.aclose()
+
+        asyncio.run(enqueue())
+
+    def work(self) -> None:
+        arq: Any = import_module("arq")
+
+        async def echo(_context: object, message: str) -> dict[str, str]:
+            return self.echo(message)
+
+        async def drain() -> None:
+            worker = arq.Worker(
+                functions=[arq.func(echo, name="echo", keep_result=0)],
+                redis_settings=arq.connections.RedisSettings.from_dsn(self.url),
+                max_jobs=AT_ONCE,
+                poll_delay=0.01,
+                handle_signals=False,
+            )
+            self.start_clock()
+            await worker.async_run()
+
+        asyncio.run(drain())
+
+
+class Taskiq(Baseline):
+    def _broker(self) -> Any:
+        broker: Any = import_module("taskiq_redis").ListQueueBroker(self.url)
+
+        async def echo(message: str) -> dict[str, str]:
+            return self.echo(message)
+
+        return broker, broker.register_task(echo, task_name="echo")
+
+    def fill(self) -> None:
+        async def enqueue() -> None:
+            broker, task = self._broker()
+            await broker.startup()
+            for _ in range(0, self.job_count, 50):
+                await asyncio.gather(*(task.kiq(MESSAGE) for _ in range(50)))
+            await broker.shutdown()
+
+        asyncio.run(enqueue())
+
+    def work(self) -> None:
+        receiver: Any = import_module("taskiq.receiver").Receiver
+
+        async def drain() -> None:
+            broker, _ = self._broker()
+            broker.is_worker_process = True
+            self.start_clock()
+            await receiver(broker, max_async_tasks=AT_ONCE).listen(asyncio.Event())
+
+        asyncio.run(drain())
+
+
+class Celery(Baseline):
+    def _app(self) -> Any:
+        app: Any = import_module("celery").Celery("rivals", broker=self.url)
+        app.conf.update(
+            task_ignore_result=True,
+            worker_prefetch_multiplier=AT_ONCE,
+            worker_hijack_root_logger=False,
+            broker_connection_retry_on_startup=True,
+        )
+
+        def echo(message: str) -> dict[str, str]:  # it counts the arguments of a bound one wrongly
+            return self.echo(message)
+
+        return app, app.task(name="echo")(echo)
+
+    def fill(self) -> None:
+        app, task = self._app()
+        with app.producer_pool.acquire(block=True) as producer:
+            for _ in range(self.job_count):
+                task.apply_async((MESSAGE,), producer=producer)
+
+    def work(self) -> None:
+        app, _ = self._app()
+        ready: Any = import_module("celery.signals").worker_ready
+
+        def begin(**_: object) -> None:
+            self.start_clock()
+
+        ready.connect(begin, weak=False)
+        quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+        app.worker_main(["worker", "-P", "solo", "--loglevel=ERROR", *quiet])
+
+
+class Dramatiq(Baseline):
+    def _broker(self) -> Any:
+        dramatiq: Any = import_module("dramatiq")
+        broker: Any = import_module("dramatiq.brokers.redis").RedisBroker(url=self.url)
+
+        def echo(message: str) -> None:  # it warns of a result that nobody keeps
+            self.echo(message)
+
+        return broker, dramatiq.actor(echo, actor_name="echo", broker=broker)
+
+    def fill(self) -> None:
+        _, actor = self._broker()
+        for _ in range(self.job_count):
+            actor.send(MESSAGE)
+
+    def work(self) -> None:
+        os.environ["dramatiq_queue_prefetch"] = str(AT_ONCE)  # noqa: SIM112  # their name for it
+        broker, _ = self._broker()
+        self.start_clock()
+        import_module("dramatiq").Worker(broker, worker_threads=THREADS).start()
+        while True:
+            time.sleep(1)
+
+
+BASELINES: dict[str, type[Baseline]] = {
+    "arq": Arq,
+    "taskiq-redis": Taskiq,
+    "celery": Celery,
+    "dramatiq": Dramatiq,
+}
+
+
+def main(act: str, name: str, url: str, job_count: str) -> None:
+    baseline = BASELINES[name](url, int(job_count))
+    getattr(baseline, act)()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

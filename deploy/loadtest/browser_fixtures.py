@@ -1,0 +1,151 @@
+"""The browser worker's inside on the demo site, and its rivals: what the benchmark measures."""
+
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+from playwright.async_api import Browser, Playwright
+from pydantic_core import to_json
+
+from msaas.browser_worker.browser.instance import ChromiumLauncher
+from msaas.browser_worker.browser.instance.chromium import CHROMIUM_FLAGS, NO_IMAGES_FLAGS
+from msaas.browser_worker.config import Settings
+from msaas.browser_worker.egress.proxy import EgressProxyFactory
+from msaas.browser_worker.engine import Engine
+from msaas.browser_worker.egress.policy import EgressPolicy
+from msaas.browser_worker.run import make_actions
+from msaas.contracts import Artifact, Progress, get_task
+from msaas.kernel import SystemClock
+from msaas.local.demo_site import DemoSite
+from msaas.telemetry import Metrics
+from msaas.testing import build_job_envelope
+from msaas.worker import Action, RunContext
+
+# As in production: what a browser gathers goes with it.
+RECYCLE_AFTER: int = Settings.model_fields["recycle_after"].default
+TEXT = "navigate_and_extract_text"
+ARTICLE = "/article"
+# What each task is asked on the demo site, beside the address.
+TASKS: Mapping[str, tuple[str, dict[str, Any]]] = {
+    TEXT: (ARTICLE, {}),
+    "extract_markdown": (ARTICLE, {}),
+    "extract_structured": (
+        "/list",
+        {
+            "fields": {
+                "lights": {
+                    "selector": "tbody tr",
+                    "many": True,
+                    "fields": {"name": {"selector": "td:nth-child(2)"}},
+                }
+            }
+        },
+    ),
+    "extract_links": ("/", {}),
+    "capture_screenshot": (ARTICLE, {"full_page": True}),
+    "render_pdf": (ARTICLE, {}),
+    "run_steps": (
+        "/form",
+        {
+            "steps": [
+                {"do": "fill", "selector": "[name=seen]", "text": "two flashes"},
+                {"do": "click", "selector": "button"},
+                {"do": "extract", "name": "report", "selector": "#report"},
+            ]
+        },
+    ),
+    "crawl_site": ("/", {"max_pages": 5}),
+}
+
+
+@dataclass(frozen=True)
+class BrowserFixture:
+    """Warm engines of one browser, with so many slots."""
+
+    engine: Engine
+    launch: ChromiumLauncher
+    actions: Mapping[str, Action]
+    site: DemoSite
+    proxy: str
+
+    async def run_task(self, task_type: str) -> object:
+        path, params = TASKS[task_type]
+        return await self.actions[task_type].run(build_run(task_type, self.site.url + path, params))
+
+
+@asynccontextmanager
+async def open_fixture(site: DemoSite, chromium: Path, slots: int = 1) -> AsyncGenerator[BrowserFixture]:
+    metrics = Metrics("bench", "bench")
+    egress_guard = EgressProxyFactory(EgressPolicy((site.address,)), metrics)
+    launch = ChromiumLauncher(chromium=chromium, sandbox=os.geteuid() != 0)
+    make_engine = partial(Engine, slots=slots, recycle_after=RECYCLE_AFTER, metrics=metrics)
+    engine = make_engine(launch)
+    image_engine = make_engine(replace(launch, pictures=True), is_warm=False)
+    async with egress_guard as egress, engine, image_engine, egress.open_proxy() as proxy:
+        actions = make_actions(engine, egress, metrics, image_engine=image_engine)
+        yield BrowserFixture(engine, launch, actions, site, proxy.url)
+
+
+async def open_and_read(driver: Playwright, ours: BrowserFixture, url: str) -> None:
+    """Do the same work as the text task, with a browser that lives for this page."""
+    browser = await launch_plainly(driver, ours, ours.launch.chromium)
+    await read_plainly(browser, url)
+    await browser.close()
+
+
+async def launch_plainly(driver: Playwright, ours: BrowserFixture, chromium: Path) -> Browser:
+    return await driver.chromium.launch(
+        executable_path=chromium,
+        args=[*CHROMIUM_FLAGS, *NO_IMAGES_FLAGS],
+        proxy={"server": ours.proxy},
+        chromium_sandbox=ours.launch.sandbox,
+    )
+
+
+async def read_plainly(browser: Browser, url: str) -> None:
+    page = await browser.new_page()
+    await page.goto(url)
+    await page.title()
+    await page.inner_text("body")
+    await page.close()  # and its context with it
+
+
+def build_run(task_type: str, url: str, params: Mapping[str, Any]) -> RunContext:
+    async def tell(_progress: Progress) -> None: ...
+
+    async def is_cancelled() -> bool:
+        return False
+
+    async def keep(name: str, content: bytes, content_type: str) -> Artifact:
+        return Artifact(name=name, content_type=content_type, size=len(content), sha256="0" * 64)
+
+    return RunContext(
+        build_job_envelope(task_type=task_type),
+        get_task(task_type).params.model_validate_json(to_json({"url": url, **params})),
+        clock=SystemClock(),
+        timeout=60,
+        send_progress=tell,
+        is_cancelled=is_cancelled,
+        save_artifact=keep,
+    )
+
+
+def measure_memory() -> int:
+    """Count what this process and all that it has started hold to themselves."""
+    family = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    return sum(own_memory(one) for one in family)
+
+
+def own_memory(process: psutil.Process) -> int:
+    try:
+        return process.memory_full_info().uss
+    except psutil.Error:  # it has just ended
+        return 0
+
+
+BenchmarkJob = Callable[[], Awaitable[object]]

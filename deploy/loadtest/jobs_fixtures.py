@@ -1,0 +1,187 @@
+"""The stage of the benchmark of jobs: a fleet on chosen cores, and rivals on the same ones."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+import asyncpg
+import psutil
+from redis.asyncio import Redis
+
+from msaas.cli.chaos import IsolatedFleet
+from msaas.contracts import JobChanged, decode, get_topic
+from msaas.jobs.domain.reports import RunKey
+from msaas.kernel import new_id
+from msaas.local.redis_users import LOCAL_ENVIRONMENT
+from msaas.messaging import RedisBroker
+
+USERS = 120
+OURS = ("jobs", "jobs-worker")
+PARTS = (*OURS, "redis", "postgres")
+NOT_MEASURED = ("gateway", "identity", "browser-worker", "demo-site")
+ALL_BUT_SERVERS = (*NOT_MEASURED, *OURS)
+TERMINAL_STATUSES = {"COMPLETED", "FAILED", "CANCELLED"}
+EVENTS = get_topic("jobs.events")
+BASELINES_SCRIPT = Path(__file__).with_name("baselines.py")
+
+# As intake leaves them, and with `fences` as dispatch does.
+FILL = """
+WITH made AS (
+  INSERT INTO jobs.jobs (
+    id, user_id, task_type, payload, max_attempts, correlation_id, source, billable,
+    usage_period, reserved, dispatched_at, fence
+  )
+  SELECT given.id, user_id, 'echo', '{"message": "hello"}', 3, 'bench', 'api', true,
+    period_start, true, CASE WHEN fence IS NOT NULL THEN now() END, fence
+  FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS given (id, user_id, fence)
+  JOIN jobs.subjects USING (user_id) RETURNING id, user_id, fence
+),
+begun AS (
+  INSERT INTO jobs.job_attempts (job_id, fence, attempt)
+  SELECT id, fence, 0 FROM made WHERE fence IS NOT NULL
+)
+UPDATE jobs.usage_counters c SET jobs_reserved = jobs_reserved + held
+FROM (SELECT user_id, count(*) AS held FROM made GROUP BY 1) AS m WHERE c.user_id = m.user_id
+"""
+CREATE_USERS = """
+WITH people AS (
+  INSERT INTO identity.users (id, email) SELECT id, id || '@example.com'
+  FROM unnest($1::uuid[]) AS id RETURNING id
+),
+counted AS (
+  INSERT INTO jobs.subjects (subject_id, user_id, plan, period_start, period_end)
+  SELECT gen_random_uuid(), id, 'ENTERPRISE', date_trunc('month', now()), now() + '1 year'
+  FROM unnest($1::uuid[]) AS id RETURNING *
+)
+INSERT INTO jobs.usage_counters (id, user_id, subject_id, plan, period_start, period_end)
+SELECT gen_random_uuid(), user_id, subject_id, plan, period_start, period_end FROM counted
+"""
+HAS_UNFINISHED_JOBS = "SELECT EXISTS (SELECT FROM jobs.jobs WHERE finished_at IS NULL)"
+
+
+@dataclass(frozen=True)
+class DrainResult:
+    rate: float
+    cpu_us: float
+
+
+class JobsFixture:
+    """One fleet on chosen cores: jobs put before it, its parts put to sleep, its costs read."""
+
+    def __init__(self, fleet: IsolatedFleet, rows: asyncpg.Connection, cores: Sequence[int]) -> None:
+        self.fleet, self.rows, self.cores = fleet, rows, cores
+        self.users: list[UUID] = []
+        self.broker = RedisBroker(fleet.url("redis"), command_timeout=10)
+
+    def processes(self, *names: str) -> list[psutil.Process]:
+        states = [self.fleet.part(name) for name in names]
+        firsts = [psutil.Process(state.process.pid) for state in states if state.process]
+        return [one for first in firsts for one in (first, *first.children(recursive=True))]
+
+    def pin(self, processes: Iterable[psutil.Process]) -> None:
+        for process in processes:
+            with suppress(psutil.NoSuchProcess, AttributeError):  # macOS cannot
+                process.cpu_affinity(list(self.cores))
+
+    def cpu(self, *names: str) -> float:
+        times = [process.cpu_times() for process in self.processes(*names)]
+        return sum(one.user + one.system for one in times)
+
+    async def create_users(self) -> None:
+        self.users = [uuid4() for _ in range(USERS)]
+        await self.rows.execute(CREATE_USERS, self.users)
+
+    async def fill(self, count: int, users: Sequence[UUID]) -> None:
+        await self._fill([(new_id(), None) for _ in range(count)], users)
+
+    async def fill_dispatched(self, count: int) -> list[RunKey]:
+        """Put jobs into the record that are handed out already."""
+        runs = [RunKey(new_id(), uuid4()) for _ in range(count)]
+        await self._fill(runs, self.users)
+        return runs
+
+    async def _fill(self, runs: Sequence[tuple[UUID, UUID | None]], users: Sequence[UUID]) -> None:
+        owners = [users[number % len(users)] for number in range(len(runs))]
+        for start in range(0, len(runs), 1_000):
+            ids, fences = zip(*runs[start : start + 1_000], strict=True)
+            await self.rows.execute(FILL, ids, owners[start : start + 1_000], fences)
+        await self.rows.execute("ANALYZE jobs.jobs, jobs.job_attempts")
+
+    async def redis_clients(self) -> int:
+        async with cast("Any", Redis).from_url(self.fleet.url("redis")) as client:
+            return (await client.info("clients"))["connected_clients"]
+
+    async def until_idle(self) -> None:
+        while await self.rows.fetchval(HAS_UNFINISHED_JOBS):
+            await asyncio.sleep(0.1)
+
+    async def drain(self, count: int) -> DrainResult:
+        """Have the jobs accepted while nobody works; measure from the go to the last word."""
+        with self.suspended(*NOT_MEASURED):
+            with self.suspended(*OURS):
+                await self.fill(count, self.users)
+                self.pin(self.processes(*PARTS))
+                before = self.cpu(*PARTS)
+                began = await self.broker.now_ms()
+            await self.until_idle()
+            await asyncio.sleep(0.2)  # the last batch is committed, and on its way out
+            cpu = self.cpu(*PARTS) - before
+        ended = await self._read_last_completion(began, count)
+        return DrainResult(count / (ended - began) * 1e3, cpu / count * 1e6)
+
+    async def _read_last_completion(self, since_ms: int, count: int) -> int:
+        """Read when the last of the jobs was told to have ended, by the wire's own clock."""
+        [key] = EVENTS.keys(LOCAL_ENVIRONMENT)
+        position, ended, last = f"{since_ms}-0", set[UUID](), since_ms
+        while len(ended) < count:
+            found = await self.broker.tail({key: position}, 1_000, 1.0)
+            for raw in found.get(key, ()):
+                message = decode(EVENTS, raw.fields).message
+                position = raw.entry_id
+                if isinstance(message, JobChanged) and message.frame.status in TERMINAL_STATUSES:
+                    ended.add(message.frame.id)
+                    last = int(position.partition("-")[0])
+        return last
+
+    async def drain_baseline(self, name: str, count: int) -> DrainResult:
+        """Let a rival have the cores: of ours, only Redis is awake."""
+        url = urlsplit(self.fleet.url("redis"))._replace(path="/1").geturl()
+        async with cast("Any", Redis).from_url(url) as client:
+            await client.flushdb()
+        await self._run_baseline("fill", name, url, count)
+        before = self.cpu("redis")
+        said = await self._run_baseline("work", name, url, count)
+        spent = self.cpu("redis") - before + said["cpu"]
+        return DrainResult(count / said["seconds"], spent / count * 1e6)
+
+    async def _run_baseline(self, act: str, name: str, url: str, count: int) -> dict[str, float]:
+        """Run one to its end, on our cores; what it has to say is its last line."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", BASELINES_SCRIPT, act, name, url, str(count)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        self.pin([psutil.Process(process.pid)])
+        said, _ = await asyncio.wait_for(process.communicate(), 300)
+        if process.returncode:
+            raise RuntimeError(f"{name} did not {act}")
+        return json.loads(said.splitlines()[-1]) if act == "work" else {}
+
+    @contextmanager
+    def suspended(self, *names: str) -> Generator[None]:
+        for name in names:
+            self.fleet.send(name, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for name in names:
+                self.fleet.send(name, signal.SIGCONT)

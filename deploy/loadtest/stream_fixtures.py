@@ -1,0 +1,218 @@
+"""The stage of the benchmark of streams: a gateway and a rival on one log, tokens, events."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+from uuid import UUID, uuid4
+
+import httpx
+import psutil
+from joserfc import jwt
+from joserfc.jwk import ECKey
+from process_cpu import cpu_seconds
+from stream_readers import build_stream_request
+
+from msaas.cli.chaos.isolated_fleet import IsolatedFleet
+from msaas.contracts import JobChanged, JobFrame, JobStatus, get_topic
+from msaas.local.redis_users import LOCAL_ENVIRONMENT
+from msaas.local.servers import find_free_port
+from msaas.streams import StreamPublisher, RedisBroker
+
+LOOPBACK = "127.0.0.1"
+EVENTS = get_topic("jobs.events")
+BASELINE_SCRIPT = Path(__file__).with_name("baseline_stream.py")
+
+
+class Issuer:
+    """Stands in for the identity, which would have to sign a thousand people in."""
+
+    def __init__(self, url: str, key: ECKey) -> None:
+        self.url = url
+        self._key = key
+
+    @classmethod
+    @asynccontextmanager
+    async def serving(cls) -> AsyncGenerator[Self]:
+        key = ECKey.generate_key("P-256", {"kid": "bench"})
+        body = json.dumps({"keys": [key.as_dict(private=False)]}).encode()
+        head = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(head + body)
+            await writer.drain()
+            writer.close()
+
+        async with await asyncio.start_server(answer, LOOPBACK, 0) as server:
+            yield cls("http://{}:{}".format(*server.sockets[0].getsockname()), key)
+
+    def token(self, user_id: UUID) -> str:
+        now = int(time.time())
+        claims = {
+            "iss": f"{self.url}/auth/v1",
+            "aud": "authenticated",
+            "role": "authenticated",
+            "sub": str(user_id),
+            "iat": now,
+            "exp": now + 4 * 3600,
+        }
+        return jwt.encode({"alg": "ES256", "kid": "bench"}, claims, self._key, algorithms=["ES256"])
+
+
+@dataclass(frozen=True)
+class StreamServer:
+    """One process that shows streams; `ask` makes a user's request for one."""
+
+    name: str
+    process: psutil.Process
+    port: int
+    build_request: Callable[[UUID], bytes]
+    internal_port: int = 0
+    host: str = LOOPBACK
+
+    def cpu(self) -> float:
+        return cpu_seconds(self.process.pid)
+
+    def memory(self) -> int:
+        return self.process.memory_full_info().uss
+
+    async def leftover_resources(self) -> dict[str, float]:
+        """Answer what it holds once everybody has gone; what is closed takes a moment to go."""
+        async with asyncio.timeout(30):
+            while self._connections():
+                await asyncio.sleep(0.1)
+        async with httpx.AsyncClient(timeout=10) as client:
+            text = (await client.get(f"http://{LOOPBACK}:{self.internal_port}/metrics")).text
+        values = {line.partition("{")[0]: line.rpartition(" ")[2] for line in text.splitlines()}
+        return {
+            "streams": float(values["msaas_sse_connections"]),
+            "tasks": float(values["msaas_process_tasks"]),
+            "connections": float(self._connections()),
+            "open files": float(self.process.num_fds()),
+            "MiB": self.memory() / 2**20,
+        }
+
+    def _connections(self) -> int:
+        found = self.process.net_connections("tcp")
+        return sum(one.laddr.port == self.port and one.raddr != () for one in found)
+
+
+class StreamFixture:
+    def __init__(self, fleet: IsolatedFleet, publisher: StreamPublisher) -> None:
+        self._fleet = fleet
+        self._publisher = publisher
+
+    @asynccontextmanager
+    async def gateway(self, name: str, issuer: Issuer) -> AsyncGenerator[StreamServer]:
+        """Run one more gateway in the fleet, with tokens of our own and room for everybody."""
+        port, internal_port = find_free_port(), find_free_port()
+        state = self._fleet.part("gateway").process
+        if state is None:
+            raise LookupError("the gateway does not run")
+        environment = {
+            **psutil.Process(state.pid).environ(),
+            "SUPABASE_URL": issuer.url,
+            "GATEWAY_PORT": str(port),
+            "GATEWAY_INTERNAL_PORT": str(internal_port),
+            "GATEWAY_STREAMS_PER_PROCESS": "5000",
+            "GATEWAY_STREAMS_PER_USER": "100",
+            "LOG_LEVEL": "WARNING",
+        }
+        command = (sys.executable, "-m", "msaas.gateway", "serve")
+        tokens: dict[UUID, str] = {}
+
+        def ask(user_id: UUID) -> bytes:
+            token = tokens.setdefault(user_id, "") or issuer.token(user_id)
+            tokens[user_id] = token
+            return build_stream_request(LOOPBACK, f"Bearer {token}")
+
+        async with running(command, environment, internal_port, "/health/ready") as process:
+            yield StreamServer(name, process, port, ask, internal_port)
+
+    @asynccontextmanager
+    async def baseline(self, name: str) -> AsyncGenerator[StreamServer]:
+        port = find_free_port()
+        [key] = EVENTS.keys(LOCAL_ENVIRONMENT)
+        command = (sys.executable, "-P", str(BASELINE_SCRIPT), self._fleet.url("redis"), key, str(port))
+
+        def ask(user_id: UUID) -> bytes:
+            return build_stream_request(LOOPBACK, "none", f"/stream?user_id={user_id}")
+
+        async with running(command, dict(os.environ), port, "/") as process:
+            yield StreamServer(name, process, port, ask)
+
+    async def publish_events(
+        self, users: Sequence[UUID], count: int, step: float, sent: dict[str, float]
+    ) -> None:
+        """Say at a steady pace that something became of each user's job, and note when."""
+        began = time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            for number in range(count):
+                await asyncio.sleep(max(0.0, began + number * step - time.perf_counter()))
+                group.create_task(self._publish_event(users[number % len(users)], sent))
+
+    async def _publish_event(self, user_id: UUID, sent: dict[str, float]) -> None:
+        job_id, now = uuid4(), datetime.now(UTC)
+        frame = JobFrame(id=job_id, status=JobStatus.RUNNING, attempts=0, updated_at=now)
+        event = JobChanged(
+            frame=frame, user_id=user_id, task_type="echo", version=1, correlation_id="bench"
+        )
+        sent[str(job_id)] = time.perf_counter()
+        await self._publisher.publish("jobs.events", event, correlation_id="bench")
+
+    @contextmanager
+    def suspended(self, contenders: Sequence[StreamServer]) -> Generator[None]:
+        for one in contenders:
+            one.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for one in contenders:
+                one.process.send_signal(signal.SIGCONT)
+
+
+@asynccontextmanager
+async def open_fixture(fleet: IsolatedFleet) -> AsyncGenerator[StreamFixture]:
+    broker = RedisBroker(fleet.url("redis"), command_timeout=10)
+    publisher = StreamPublisher(broker, "jobs", LOCAL_ENVIRONMENT, ["jobs.events"])
+    try:
+        yield StreamFixture(fleet, publisher)
+    finally:
+        await publisher.close()
+        await broker.close()
+
+
+@asynccontextmanager
+async def running(
+    command: Sequence[str], environment: dict[str, str], port: int, path: str
+) -> AsyncGenerator[psutil.Process]:
+    """Run a program until it is left; it is up when it answers at that path, whatever it says."""
+    started = await asyncio.create_subprocess_exec(
+        *command, env=environment, stdout=subprocess.DEVNULL
+    )
+    try:
+        async with httpx.AsyncClient() as client, asyncio.timeout(60):
+            while not await _answers(client, f"http://{LOOPBACK}:{port}{path}"):
+                await asyncio.sleep(0.1)
+        yield psutil.Process(started.pid)
+    finally:
+        started.kill()
+        await started.wait()
+
+
+async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+    try:
+        answer = await client.get(url)
+    except httpx.TransportError:
+        return False
+    return not answer.is_server_error

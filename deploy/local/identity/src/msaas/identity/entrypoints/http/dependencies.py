@@ -1,0 +1,76 @@
+"""What a request passes before it is heard: the project's key, the limit, the access token."""
+
+import hmac
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from msaas.identity.application.authenticate import Authenticate, AuthenticatedSession
+from msaas.identity.application.refresh_session import RefreshSession
+from msaas.identity.application.sign_in import SignIn
+from msaas.identity.application.sign_out import SignOut
+from msaas.identity.application.sign_up import SignUp
+from msaas.identity.application.update_user import UpdateUser
+from msaas.identity.domain.errors import NoAuthorization, AuthError
+from msaas.identity.entrypoints.http.throttle import Throttle
+from msaas.telemetry import Metrics
+from msaas.web import from_state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityService:
+    """Everything that the routes hand requests to."""
+
+    anon_key: bytes = field(repr=False)
+    throttle: Throttle
+    metrics: Metrics
+    sign_up: SignUp
+    sign_in: SignIn
+    refresh: RefreshSession
+    authenticate: Authenticate
+    update_user: UpdateUser
+    sign_out: SignOut
+    list_published_keys: Callable[[], Awaitable[Sequence[dict[str, Any]]]]
+
+    @contextmanager
+    def count_outcome(self, grant: str) -> Generator[None]:
+        outcome = "error"
+        try:
+            yield
+            outcome = "ok"
+        except AuthError as refusal:
+            outcome = refusal.code
+            raise
+        finally:
+            self.metrics.counter(
+                "msaas_identity_grants_total", "Sessions asked for.", ("grant", "outcome")
+            ).labels(grant=grant, outcome=outcome).inc()
+
+    def check_rate_limit(self, request: Request) -> None:
+        """By the address that the connection comes from: a header can say anything."""
+        self.throttle.take(request.client.host if request.client else "unknown")
+
+
+IdentityServiceDep = Annotated[IdentityService, Depends(from_state("identity_service"))]
+
+
+def require_api_key(request: Request, service: IdentityServiceDep) -> None:
+    """Stand where Supabase's own gateway stands."""
+    given = request.headers.get("apikey")
+    if not given:
+        raise NoAuthorization("No API key found in request")
+    if not hmac.compare_digest(given.encode(), service.anon_key):
+        raise NoAuthorization("Invalid API key")
+
+
+async def require_session(request: Request, service: IdentityServiceDep) -> AuthenticatedSession:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise NoAuthorization
+    return await service.authenticate(token.strip())
+
+
+CurrentSession = Annotated[AuthenticatedSession, Depends(require_session)]

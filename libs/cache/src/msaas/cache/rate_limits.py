@@ -1,0 +1,93 @@
+"""How often something may happen: all the buckets that a request draws on, in one round trip.
+
+A bucket is one number in Redis, the moment at which it will be full again (GCRA). A bucket that is
+full is a key that is not there.
+"""
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Final, NamedTuple
+
+from msaas.cache.redis_store import RedisStore, Script
+from msaas.contracts import rate_limit_key
+
+_MICROSECONDS: Final = 1_000_000
+
+# KEYS the buckets; ARGV for each of them the microseconds that one draw takes to come back, and how
+# many it holds. Answers whether all had one left, the time, and when each will be full.
+_TAKE: Final = Script("""
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local full_at, admitted = {}, 1
+for i, key in ipairs(KEYS) do
+  local interval, most = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
+  full_at[i] = math.max(tonumber(redis.call('GET', key) or 0), now)
+  if full_at[i] - now > interval * (most - 1) then admitted = 0 end
+end
+if admitted == 1 then
+  for i, key in ipairs(KEYS) do
+    full_at[i] = full_at[i] + tonumber(ARGV[2 * i - 1])
+    local ttl = math.ceil((full_at[i] - now) / 1000)
+    redis.call('SET', key, string.format('%.0f', full_at[i]), 'PX', string.format('%.0f', ttl))
+  end
+end
+return {admitted, now, unpack(full_at)}
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """So many at once, coming back evenly over so many seconds."""
+
+    category: str
+    max_requests: int
+    seconds: int
+
+    @property
+    def interval_us(self) -> int:
+        return ceil(self.seconds * _MICROSECONDS / self.max_requests)
+
+
+class Bucket(NamedTuple):
+    limit: RateLimit
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimitDecision:
+    """About the bucket that has the least left; seconds until it is full, and until one is back."""
+
+    allowed: bool
+    limit: RateLimit
+    remaining: int
+    reset_after: int
+    retry_after: int
+
+
+class RateLimiter:
+    def __init__(self, store: RedisStore, environment: str) -> None:
+        self._store = store
+        self._environment = environment
+
+    async def take(self, *buckets: Bucket) -> RateLimitDecision:
+        """Draw once on each bucket if all have one left, else on none."""
+        keys = [rate_limit_key(self._environment, b.limit.category, b.key) for b in buckets]
+        sizes = [size for b in buckets for size in (b.limit.interval_us, b.limit.max_requests)]
+        allowed, now, *full_at = await self._store.run_script(_TAKE, keys, *sizes)
+        decisions = [
+            decide(bucket.limit, moment - now, allowed=bool(allowed))
+            for bucket, moment in zip(buckets, full_at, strict=True)
+        ]
+        return min(decisions, key=lambda one: (one.remaining, -one.retry_after))
+
+
+def decide(limit: RateLimit, missing_us: int, *, allowed: bool) -> RateLimitDecision:
+    """Say what a bucket has left that will be full in so many microseconds."""
+    available_us = limit.interval_us * limit.max_requests - missing_us
+    return RateLimitDecision(
+        allowed=allowed,
+        limit=limit,
+        remaining=available_us // limit.interval_us,
+        reset_after=ceil(missing_us / _MICROSECONDS),
+        retry_after=max(0, ceil((limit.interval_us - available_us) / _MICROSECONDS)),
+    )

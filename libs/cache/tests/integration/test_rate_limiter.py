@@ -1,0 +1,135 @@
+"""Limits on real Redis, held to a model that counts in whole draws of plain Python."""
+
+import asyncio
+from collections import Counter
+from typing import Any, cast
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+
+from msaas.cache import Bucket, RateLimit, RateLimiter, RedisStore, RateLimitDecision
+from msaas.contracts import rate_limit_key
+from msaas.streams import RedisBroker
+from msaas.testing import GENEROUS_TIMEOUT
+
+HOUR = 3600
+FEW = RateLimit("few", 3, HOUR)
+MANY = RateLimit("many", 5, HOUR)
+HOLDERS = ("ann", "bob")
+
+
+@pytest.fixture
+def limiter(store: RedisStore, environment: str) -> RateLimiter:
+    return RateLimiter(store, environment)
+
+
+async def test_as_many_as_the_limit_says_are_admitted_and_each_is_told_what_is_left(
+    limiter: RateLimiter,
+) -> None:
+    verdicts = [await limiter.take(Bucket(FEW, "ann")) for _ in range(4)]
+    assert [one.allowed for one in verdicts] == [True, True, True, False]
+    assert [one.remaining for one in verdicts] == [2, 1, 0, 0]
+    assert [one.retry_after > 0 for one in verdicts] == [False, False, True, True]
+    assert verdicts[-1].retry_after <= HOUR / 3
+    assert verdicts[-1].reset_after <= HOUR
+
+
+async def test_holders_and_categories_do_not_share(limiter: RateLimiter) -> None:
+    for _ in range(3):
+        await limiter.take(Bucket(FEW, "ann"))
+    assert (await limiter.take(Bucket(FEW, "bob"))).allowed
+    assert (await limiter.take(Bucket(MANY, "ann"))).allowed
+    assert not (await limiter.take(Bucket(FEW, "ann"))).allowed
+
+
+async def test_a_refusal_by_one_bucket_draws_on_none(limiter: RateLimiter) -> None:
+    both = (Bucket(FEW, "ann"), Bucket(MANY, "10.0.0.1"))
+    verdicts = [await limiter.take(*both) for _ in range(5)]
+    assert [one.allowed for one in verdicts] == [True, True, True, False, False]
+    assert {one.limit for one in verdicts} == {FEW}
+    assert (await limiter.take(both[1])).remaining == 1
+
+
+async def test_however_many_ask_at_once_no_more_than_the_limit_get_in(limiter: RateLimiter) -> None:
+    verdicts = await asyncio.gather(*(limiter.take(Bucket(MANY, "ann")) for _ in range(50)))
+    assert Counter(one.allowed for one in verdicts) == {True: 5, False: 45}
+
+
+async def test_a_bucket_that_is_full_again_is_no_key(
+    limiter: RateLimiter, broker: RedisBroker, environment: str
+) -> None:
+    await limiter.take(Bucket(RateLimit("brief", 2, 1), "ann"))
+    left_ms = await broker.execute_command("PTTL", rate_limit_key(environment, "brief", "ann"))
+    assert 0 < left_ms <= 500
+
+
+class LimiterMachine(RuleBasedStateMachine):
+    """Two holders of two limits; time passes by moving what Redis keeps into the past."""
+
+    def __init__(self, runner: asyncio.Runner, redis_url: str, environment: str) -> None:
+        super().__init__()
+        self.runner = runner
+        self.broker = RedisBroker(redis_url, command_timeout=GENEROUS_TIMEOUT)
+        self.environment = environment
+        self.limiter = RateLimiter(RedisStore(self.broker), environment)
+        # Hours are long beside a test: what comes back by itself while it runs is not one draw.
+        self.used: dict[tuple[RateLimit, str], int] = {}
+        self.run(self.forget())
+
+    def run(self, coroutine: Any) -> Any:
+        return self.runner.run(coroutine)
+
+    async def forget(self) -> None:
+        for limit in (FEW, MANY):
+            for holder in HOLDERS:
+                await self.broker.execute_command("DEL", self.key(limit, holder))
+
+    def key(self, limit: RateLimit, holder: str) -> str:
+        return rate_limit_key(self.environment, limit.category, holder)
+
+    @rule(limits=st.sampled_from([(FEW,), (MANY,), (FEW, MANY)]), holder=st.sampled_from(HOLDERS))
+    def take(self, limits: tuple[RateLimit, ...], holder: str) -> None:
+        decision: RateLimitDecision = self.run(self.limiter.take(*(Bucket(one, holder) for one in limits)))
+        drawn = [(limit, holder) for limit in limits]
+        expected = all(self.used.get(one, 0) < one[0].max_requests for one in drawn)
+        if expected:
+            self.used |= {one: self.used.get(one, 0) + 1 for one in drawn}
+        assert decision.allowed == expected
+        assert decision.remaining == min(one[0].max_requests - self.used.get(one, 0) for one in drawn)
+        assert (decision.retry_after > 0) == (decision.remaining == 0)
+
+    @rule(
+        limit=st.sampled_from([FEW, MANY]),
+        holder=st.sampled_from(HOLDERS),
+        draws=st.integers(1, 6),
+    )
+    def pass_time(self, limit: RateLimit, holder: str, draws: int) -> None:
+        """Let so many draws come back."""
+        self.used[limit, holder] = max(0, self.used.get((limit, holder), 0) - draws)
+        self.run(self.age(self.key(limit, holder), draws * limit.interval_us))
+
+    async def age(self, key: str, microseconds: int) -> None:
+        full_at = await self.broker.execute_command("GET", key)
+        if full_at is not None:
+            await self.broker.execute_command("SET", key, int(full_at) - microseconds, "KEEPTTL")
+
+    def teardown(self) -> None:
+        self.run(self.forget())
+        self.run(self.broker.close())
+
+
+def test_whatever_is_drawn_and_comes_back_the_limiter_agrees_with_a_count(
+    redis_url: str, environment: str
+) -> None:
+    with asyncio.Runner() as runner:
+        run_state_machine_as_test(
+            cast("Any", lambda: LimiterMachine(runner, redis_url, environment)),
+            settings=settings(max_examples=40, stateful_step_count=30),
+        )
+
+
+@given(most=st.integers(1, 100_000), seconds=st.integers(1, 86_400))
+def test_a_limit_never_lets_back_more_than_it_says(most: int, seconds: int) -> None:
+    assert RateLimit("any", most, seconds).interval_us * most >= seconds * 1_000_000

@@ -1,0 +1,74 @@
+"""Whether a flag is on for somebody: decided in the process, from what was read last."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from msaas.flags.catalogue import FLAGS, Flag
+from msaas.flags.errors import FeatureFlagDisabled, FlagsUnavailable, UnknownFlag
+from msaas.flags.rollout import EVERYBODY, NOBODY, Rollout
+
+Overrides = Mapping[tuple[str, str], Rollout]
+"""By the names of flag and scope."""
+
+_OPERATOR: Final = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class FlagContext:
+    """Who asks; `asked` are the dark flags that the request names."""
+
+    user_id: UUID
+    plan: str
+    role: str
+    requested_flags: frozenset[str] = frozenset()
+
+
+class FeatureFlags:
+    """Off for everybody wins over all else; then the user's, the plan's, the global override.
+
+    Before the first reading nothing is known, and nothing is guessed: what on-call has switched
+    off must not come back with a restart.
+    """
+
+    def __init__(self, defaults: Mapping[str, bool]) -> None:
+        self._defaults = {flag.name: flag.default for flag in FLAGS.values()} | dict(defaults)
+        self._overrides: Overrides | None = None
+
+    @property
+    def defaults(self) -> Mapping[str, bool]:
+        return self._defaults
+
+    def set_overrides(self, overrides: Overrides) -> None:
+        self._overrides = overrides
+
+    def ensure_loaded(self) -> None:
+        if self._overrides is None:
+            raise FlagsUnavailable(target="flags")
+
+    def require_enabled(self, name: str, context: FlagContext) -> None:
+        if not self.is_enabled(name, context):
+            raise FeatureFlagDisabled(flag=name)
+
+    def is_enabled(self, name: str, context: FlagContext) -> bool:
+        if (flag := FLAGS.get(name)) is None:
+            raise UnknownFlag
+        if self._overrides is None:
+            raise FlagsUnavailable(target="flags")
+        global_override = self._overrides.get((name, "global"))
+        if global_override is not None and global_override.is_off:
+            return False
+        user_override = self._overrides.get((name, f"user:{context.user_id}"))
+        if user_override is not None and (user_override.is_off or not flag.dark):
+            return not user_override.is_off
+        plan_override = self._overrides.get((name, f"plan:{context.plan}"))
+        rollout = plan_override or global_override or (EVERYBODY if self._defaults[name] else NOBODY)
+        if rollout.includes(name, context.user_id):
+            return True
+        is_operator = rollout.internal and context.role == _OPERATOR
+        return (is_operator or user_override is not None) and _is_requested(flag, context)
+
+
+def _is_requested(flag: Flag, context: FlagContext) -> bool:
+    return not flag.dark or flag.name in context.requested_flags

@@ -1,0 +1,154 @@
+"""Who gets what: precedence as a table, stability and growth for any user and percentage."""
+
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from msaas.flags import (
+    BUCKETS,
+    EVERYBODY,
+    NOBODY,
+    FlagScope,
+    FlagsUnavailable,
+    Rollout,
+    ScopeKind,
+    FlagContext,
+    FeatureFlags,
+    UnknownFlag,
+    rollout_bucket,
+)
+
+LIT, DARK = "FF_BROWSER_WORKER_ENABLED", "FF_AGENTS_ENABLED"
+ANN = UUID(int=7)
+INSIDERS = Rollout(0, internal=True)
+OWN, PLAN = f"user:{ANN}", "plan:PRO"
+
+percents = st.integers(0, 100)
+users = st.uuids()
+names = st.sampled_from([LIT, DARK])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "role", "is_on"),
+    [
+        ({}, "user", True),
+        ({"global": NOBODY}, "user", False),
+        ({"global": NOBODY, OWN: EVERYBODY}, "user", False),
+        ({"global": NOBODY, PLAN: EVERYBODY}, "operator", False),
+        ({"global": INSIDERS}, "user", False),
+        ({"global": INSIDERS}, "operator", True),
+        ({"global": INSIDERS, OWN: EVERYBODY}, "user", True),
+        ({OWN: NOBODY}, "user", False),
+        ({OWN: NOBODY, PLAN: EVERYBODY}, "user", False),
+        ({PLAN: NOBODY}, "user", False),
+        ({PLAN: NOBODY, OWN: EVERYBODY}, "user", True),
+        ({"plan:FREE": NOBODY}, "user", True),
+        ({"global": INSIDERS, PLAN: EVERYBODY}, "user", True),
+    ],
+)
+def test_the_nearest_override_decides_unless_it_is_off_for_all(
+    overrides: dict[str, Rollout], role: str, *, is_on: bool
+) -> None:
+    switches = FeatureFlags({})
+    switches.set_overrides({(LIT, scope): rollout for scope, rollout in overrides.items()})
+    assert switches.is_enabled(LIT, FlagContext(ANN, "PRO", role)) is is_on
+
+
+@pytest.mark.parametrize(
+    ("overrides", "role", "unasked", "asked"),
+    [
+        ({}, "operator", False, False),
+        ({"global": INSIDERS}, "operator", False, True),
+        ({"global": INSIDERS}, "user", False, False),
+        ({OWN: EVERYBODY}, "user", False, True),
+        ({OWN: NOBODY, PLAN: EVERYBODY}, "user", False, False),
+        ({"global": NOBODY, OWN: EVERYBODY}, "user", False, False),
+        ({PLAN: EVERYBODY}, "user", True, True),
+    ],
+)
+def test_a_dark_flag_is_for_insiders_who_ask(
+    overrides: dict[str, Rollout], role: str, *, unasked: bool, asked: bool
+) -> None:
+    switches = FeatureFlags({})
+    switches.set_overrides({(DARK, scope): rollout for scope, rollout in overrides.items()})
+    assert switches.is_enabled(DARK, FlagContext(ANN, "PRO", role)) is unasked
+    assert switches.is_enabled(DARK, FlagContext(ANN, "PRO", role, frozenset({DARK}))) is asked
+
+
+def test_nothing_is_guessed_before_the_first_reading() -> None:
+    switches = FeatureFlags({LIT: True})
+    with pytest.raises(FlagsUnavailable):
+        switches.is_enabled(LIT, FlagContext(ANN, "PRO", "user"))
+    with pytest.raises(FlagsUnavailable):
+        switches.ensure_loaded()
+    switches.set_overrides({})
+    switches.ensure_loaded()
+    with pytest.raises(UnknownFlag):
+        switches.is_enabled("FF_NO_SUCH", FlagContext(ANN, "PRO", "user"))
+
+
+@given(names, users, percents, percents)
+def test_growing_a_share_takes_nobody_out(name: str, user: UUID, one: int, other: int) -> None:
+    less, more = sorted((one, other))
+    assert Rollout(more).includes(name, user) or not Rollout(less).includes(name, user)
+
+
+@given(names, users)
+def test_a_bucket_is_always_the_same_and_within_bounds(name: str, user: UUID) -> None:
+    place = rollout_bucket(name, user)
+    assert place == rollout_bucket(name, UUID(str(user)))
+    assert 0 <= place < BUCKETS
+    assert EVERYBODY.includes(name, user)
+    assert not NOBODY.includes(name, user)
+
+
+def test_buckets_do_not_change_from_release_to_release() -> None:
+    assert [rollout_bucket(LIT, UUID(int=n)) for n in range(3)] == [8582, 7151, 5096]
+
+
+def test_a_share_of_users_is_about_that_share_and_not_the_same_users_for_each_flag() -> None:
+    crowd = [UUID(int=n) for n in range(5_000)]
+    chosen = {
+        name: {one for one in crowd if Rollout(20).includes(name, one)} for name in (LIT, DARK)
+    }
+    assert all(900 < len(some) < 1_100 for some in chosen.values())
+    assert 120 < len(chosen[LIT] & chosen[DARK]) < 280
+
+
+@st.composite
+def scopes(draw: st.DrawFn) -> FlagScope:
+    of_user = FlagScope(ScopeKind.USER, str(draw(users)))
+    fixed = [FlagScope(ScopeKind.GLOBAL), FlagScope(ScopeKind.PLAN, "PRO")]
+    return draw(st.sampled_from([*fixed, of_user]))
+
+
+@given(scopes())
+def test_a_scope_comes_back_as_it_was(scope: FlagScope) -> None:
+    assert FlagScope.parse(str(scope)) == scope
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "everybody",
+        "global:",
+        "global:x",
+        "plan:",
+        "plan:GOLD",
+        "user:",
+        "user:7",
+        f"user:{ANN.hex}",
+    ],
+)
+def test_what_is_no_scope_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        FlagScope.parse(text)
+
+
+@pytest.mark.parametrize("percent", [-1, 101])
+def test_a_percentage_has_bounds(percent: int) -> None:
+    with pytest.raises(ValueError, match="0 to 100"):
+        Rollout(percent)

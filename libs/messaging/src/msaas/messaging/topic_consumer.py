@@ -1,0 +1,160 @@
+"""What every consumer of a work topic does: read, sort out, keep hold, settle, hand back."""
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Literal
+
+from msaas.contracts import TopicKind, DecodeError, build_dead_letter, decode, is_reply_key
+from msaas.messaging.loop import BrokerLoop, ConsumerContext
+from msaas.streams import (
+    Delivery,
+    GroupMissing,
+    OutgoingMessage,
+    RawEntry,
+    StreamConsumer,
+    BrokerUnavailable,
+    Write,
+    entry_timestamp_ms,
+    is_dependency_failure,
+)
+
+MAX_RECLAIMED = 100
+
+
+class TopicConsumer(BrokerLoop):
+    """One consumer of one work topic."""
+
+    def __init__(self, context: ConsumerContext, topic: str) -> None:
+        super().__init__(context, topic=topic)
+        self.topic = context.get_readable_topic(topic, TopicKind.WORK)
+        key = self.topic.key(context.environment, context.process)
+        self._consumer = StreamConsumer(key, self.topic.group(context.process), context.consumer_name)
+        self._in_flight: dict[str, Delivery] = {}
+        self._group_ensured = False
+        self._next_reclaim_at = 0.0
+
+    async def run(self) -> None:
+        heartbeats = asyncio.create_task(self._extend_leases(), name=f"heartbeat {self._consumer.key}")
+        try:
+            await super().run()
+            await self._finish_in_flight()
+            with suppress(BrokerUnavailable):
+                await self._broker.remove_consumer(self._consumer)
+        finally:
+            heartbeats.cancel()
+            await asyncio.gather(heartbeats, return_exceptions=True)
+
+    async def step(self) -> None:
+        try:
+            if not self._group_ensured:
+                await self._broker.ensure_group(self._consumer)
+                self._group_ensured = True
+            await self._consume_once()
+        except GroupMissing:
+            # Flushed or replaced: a new group starts at 0, so nothing written since is missed.
+            self._log.warning("consumer_group_missing", key=self._consumer.key)
+            self._group_ensured = False
+            raise
+
+    async def _recover(self, error: Exception, failures: int) -> None:
+        if is_dependency_failure(error):
+            # Nobody could beat while the wire was away: silence says nothing for a while.
+            self._next_reclaim_at = self._context.clock.monotonic() + self._timings.reclaim_after
+        await super()._recover(error, failures)
+
+    @abstractmethod
+    async def _consume_once(self) -> None: ...
+
+    async def _finish_in_flight(self) -> None:
+        """End what is in hand once reading has stopped."""
+
+    def _on_leases_lost(self, entry_ids: Iterable[str]) -> None:
+        """Give up entries that a peer has taken over."""
+
+    async def _read(self, count: int, block: float | None = None) -> list[Delivery]:
+        block = self._timings.block_timeout if block is None else block
+        found = await self._broker.read(self._consumer, count, block)
+        return await self._filter_deliverable(found)
+
+    async def _reclaim(self) -> list[Delivery]:
+        """Take over from silent consumers; looks three times in the idle time, or while many."""
+        now, in_flight = self._context.clock.monotonic(), frozenset(self._in_flight)
+        if now < self._next_reclaim_at:
+            return []
+        idle = self._timings.reclaim_after
+        found = await self._broker.reclaim(self._consumer, idle, MAX_RECLAIMED, in_flight)
+        if len(found) < MAX_RECLAIMED:
+            self._next_reclaim_at = now + idle / 3
+        return await self._filter_deliverable(found)
+
+    async def _filter_deliverable(self, entries: Sequence[RawEntry]) -> list[Delivery]:
+        """Keep what can be handled; quarantine, dead-letter or drop the rest."""
+        readable: list[Delivery] = []
+        for raw in entries:
+            try:
+                entry = decode(self.topic, raw.fields)
+            except DecodeError as error:
+                await self._dead_letter(raw, error.reason, "poison")
+                continue
+            if entry.reply_to and not is_reply_key(self._context.environment, entry.reply_to):
+                await self._dead_letter(raw, "reply_to names no reply stream", "poison")
+            elif raw.delivery_count > self._timings.max_deliveries:
+                await self._dead_letter(raw, "delivered too often", "transient")
+            else:
+                readable.append(Delivery(raw, entry))
+        return await self._drop_expired(readable)
+
+    async def _drop_expired(self, deliveries: list[Delivery]) -> list[Delivery]:
+        """Leave commands unexecuted whose sender no longer waits, by the wire's own clock.
+
+        One that was delivered before may be committed and unpublished: only its handler can tell.
+        """
+        fresh = [delivery for delivery in deliveries if delivery.raw.delivery_count == 1]
+        limits = {d.entry_id: d.entry.ttl_ms for d in fresh if d.entry.ttl_ms is not None}
+        if not limits:
+            return deliveries
+        now_ms = await self._retry_until_available(self._broker.now_ms)
+        expired = {id_ for id_, ttl_ms in limits.items() if entry_timestamp_ms(id_) + ttl_ms <= now_ms}
+        if expired:
+            await self.ack_and_publish([], list(expired), "expired")
+        return [delivery for delivery in deliveries if delivery.entry_id not in expired]
+
+    async def ack_and_publish(
+        self, outgoing: Sequence[OutgoingMessage], entry_ids: Sequence[str], outcome: str
+    ) -> None:
+        """Publish and acknowledge in one transaction, however long the wire is away."""
+        await self._retry_until_available(lambda: self._context.publisher.commit(outgoing, self._consumer, entry_ids))
+        self._context.metrics.count(self.topic.name, outcome, len(entry_ids))
+
+    async def _dead_letter(self, raw: RawEntry, error: str, kind: Literal["poison", "transient"]) -> None:
+        """Move an entry to its dead letters in the transaction that acknowledges it."""
+        fields = build_dead_letter(
+            self.topic,
+            raw.fields,
+            entry_id=raw.entry_id,
+            error=error,
+            kind=kind,
+            deliveries=raw.delivery_count,
+            at=self._context.clock.now(),
+        )
+        key_for = self.topic.poison_key if kind == "poison" else self.topic.dead_letter_key
+        write = Write(key_for(self._context.environment, self._context.process), fields)
+        publisher = self._context.publisher
+        await self._retry_until_available(lambda: publisher.append([write], self._consumer, [raw.entry_id]))
+        self._log.error("message_dead_lettered", entry_id=raw.entry_id, kind=kind, reason=error)
+        self._context.metrics.count(self.topic.name, kind)
+
+    async def release(self, deliveries: Sequence[Delivery]) -> None:
+        with suppress(BrokerUnavailable):
+            await self._broker.release(self._consumer, [delivery.raw for delivery in deliveries])
+        self._context.metrics.count(self.topic.name, "released", len(deliveries))
+
+    async def _extend_leases(self) -> None:
+        while True:
+            await self._context.clock.sleep(self._timings.heartbeat_interval)
+            if in_flight := list(self._in_flight):
+                with suppress(BrokerUnavailable):
+                    owned = await self._broker.extend_leases(self._consumer, in_flight, self._timings.heartbeat_interval)
+                    self._on_leases_lost(entry_id for entry_id in in_flight if entry_id not in owned)

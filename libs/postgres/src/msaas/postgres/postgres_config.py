@@ -1,0 +1,56 @@
+"""One Postgres setting: a DSN, the bounds on waiting, and whether a pooler stands before it."""
+
+from dataclasses import dataclass, field
+from typing import Final, TypedDict
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+
+_SCHEMES: Final = frozenset({"postgres", "postgresql", "postgresql+asyncpg"})
+_POOLER_PORT: Final = 6543  # Supabase's transaction pooler
+_POOLER_FLAG: Final = "pgbouncer"  # the flag that Supabase and Prisma put into a DSN
+
+
+class ConnectOptions(TypedDict):
+    timeout: float
+    command_timeout: float
+    statement_cache_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresConfig:
+    """`dsn` as libpq writes it; `pgbouncer=true` in it, or port 6543, is a transaction pooler."""
+
+    dsn: str = field(repr=False)
+    max_size: int = 10
+    acquire_timeout: float = 2.0
+    connect_timeout: float = 2.0
+    command_timeout: float = 5.0
+    slow_query_threshold: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self._parts.scheme not in _SCHEMES:
+            # The value holds a password: the error must not repeat it.
+            raise ValueError("the Postgres DSN must start with postgresql://")
+
+    @property
+    def behind_pooler(self) -> bool:
+        flag = dict(parse_qsl(self._parts.query)).get(_POOLER_FLAG)
+        return flag == "true" if flag is not None else self._parts.port == _POOLER_PORT
+
+    @property
+    def server_dsn(self) -> str:
+        """The DSN that the driver takes: plain scheme, without the flag that is only for us."""
+        query = [pair for pair in parse_qsl(self._parts.query) if pair[0] != _POOLER_FLAG]
+        return self._parts._replace(scheme="postgresql", query=urlencode(query)).geturl()
+
+    @property
+    def connect_options(self) -> ConnectOptions:
+        """Keep no statement behind a pooler: it could live on another server connection."""
+        return {
+            "timeout": self.connect_timeout,
+            "command_timeout": self.command_timeout,
+            "statement_cache_size": 0 if self.behind_pooler else 100,
+        }
+
+    @property
+    def _parts(self) -> SplitResult:
+        return urlsplit(self.dsn)

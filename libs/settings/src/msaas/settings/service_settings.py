@@ -1,0 +1,105 @@
+"""Declares the settings that every process shares, and the groups that some of them share."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from msaas.settings.environment import Environment
+
+
+@dataclass(frozen=True, slots=True)
+class LocalDefault:
+    """Marks a secret: what it is in local mode when nobody gives it. Elsewhere it must be given."""
+
+    value: str
+
+
+def _split_commas(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part for part in (part.strip() for part in value.split(",")) if part)
+    return value
+
+
+CommaList = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
+
+
+def _starts_with(*schemes: str) -> BeforeValidator:
+    def check(value: object) -> object:
+        if isinstance(value, str) and not value.startswith(tuple(f"{s}://" for s in schemes)):
+            raise PydanticCustomError(
+                "url_scheme", "must start with {scheme}://", {"scheme": schemes[0]}
+            )
+        return value
+
+    return BeforeValidator(check)
+
+
+class ServiceSettings(BaseSettings):
+    """The base of each service's one Settings class, which names its `env_prefix`.
+
+    Nothing is read when an object is made: `load` reads.
+    """
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
+        frozen=True, extra="forbid", enable_decoding=False, hide_input_in_errors=True
+    )
+
+    environment: Environment = Field(validation_alias="ENVIRONMENT")
+    otel_exporter_otlp_endpoint: Annotated[str, _starts_with("https", "http")] | None = Field(
+        default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT"
+    )
+    otel_traces_sampler_arg: float = Field(
+        default=0.1, ge=0, le=1, validation_alias="OTEL_TRACES_SAMPLER_ARG"
+    )
+    prometheus_enabled: bool = Field(default=True, validation_alias="PROMETHEUS_ENABLED")
+    log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$")] = "INFO"
+    internal_port: int = Field(default=9000, ge=0, le=65_535)
+    # Variables whose URL may be local or unencrypted in production: a sidecar, a private network.
+    insecure_urls_allowed: CommaList = ()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  # the base's signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # see above
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # see above
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # see above
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
+        for name, field in cls.model_fields.items():
+            if isinstance(field.default, SecretStr):
+                raise TypeError(f"{cls.__name__}.{name}: a secret takes a LocalDefault, no default")
+
+    @classmethod
+    def variables(cls) -> dict[str, FieldInfo]:
+        """Map the name of each environment variable to its field."""
+        prefix = cls.model_config.get("env_prefix", "")
+        return {
+            str(field.validation_alias or f"{prefix}{name}").upper(): field
+            for name, field in cls.model_fields.items()
+        }
+
+    def __repr_args__(self) -> list[tuple[str | None, object]]:
+        # A URL may carry a password or a token even where nobody expects one.
+        shown = dict(super().__repr_args__())
+        return [(n, "…" if isinstance(v, str) and "://" in v else v) for n, v in shown.items()]
+
+
+class PostgresSettings(ServiceSettings):
+    database_url: Annotated[
+        SecretStr, _starts_with("postgresql", "postgres", "postgresql+asyncpg")
+    ] = Field(validation_alias="DATABASE_URL")
+
+
+class RedisSettings(ServiceSettings):
+    redis_url: Annotated[SecretStr, _starts_with("rediss", "redis", "unix")] = Field(
+        validation_alias="REDIS_URL"
+    )

@@ -1,0 +1,304 @@
+"""The message wire in memory: what Redis does, on a clock that the test owns."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from math import inf
+from typing import NamedTuple, Self, TypeVar
+
+from msaas.kernel import Clock
+from msaas.streams import CommitResult, GroupMissing, RawEntry, StreamConsumer, StreamStats, Write
+
+T = TypeVar("T")
+
+_RELEASED = -inf  # silent for longer than anybody can ask for
+
+
+class _Id(NamedTuple):
+    ms: int
+    seq: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        ms, _, seq = text.partition("-")
+        return cls(int(ms), int(seq))
+
+    def __str__(self) -> str:
+        return f"{self.ms}-{self.seq}"
+
+
+_START = _Id(0, 0)
+
+
+@dataclass(slots=True)
+class _PendingEntry:
+    consumer: str
+    since: float
+    delivery_count: int
+
+
+@dataclass(slots=True)
+class _Group:
+    last: _Id = _START
+    pending: dict[_Id, _PendingEntry] = field(default_factory=dict[_Id, _PendingEntry])
+
+
+@dataclass(slots=True)
+class _Stream:
+    entries: dict[_Id, Mapping[bytes, bytes]] = field(
+        default_factory=dict[_Id, Mapping[bytes, bytes]]
+    )
+    groups: dict[str, _Group] = field(default_factory=dict[str, _Group])
+    last: _Id = _START
+    expires_at: float = inf
+
+    def add(self, fields: Mapping[bytes, bytes], now_ms: int) -> str:
+        old = self.last
+        self.last = _Id(now_ms, 0) if now_ms > old.ms else _Id(old.ms, old.seq + 1)
+        self.entries[self.last] = dict(fields)
+        return str(self.last)
+
+    def trim(self, oldest_ms: float) -> None:
+        for entry_id in [one for one in self.entries if one.ms < oldest_ms]:
+            del self.entries[entry_id]
+
+    def after(self, position: _Id, count: int) -> list[_Id]:
+        return [entry_id for entry_id in self.entries if entry_id > position][:count]
+
+    def raw(self, entry_id: _Id, delivery_count: int = 1) -> RawEntry:
+        return RawEntry(str(entry_id), self.entries[entry_id], delivery_count)
+
+
+class MemoryBroker:
+    """Implements messaging.Wire; the behaviour suite of messaging holds it to what Redis does."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._streams: dict[str, _Stream] = {}
+        self._epochs: dict[str, str] = {}
+        self._markers: dict[str, float] = {}
+        self._failure: Exception | None = None
+        self._changed = asyncio.Event()
+
+    def flush(self) -> None:
+        """Forget everything, as FLUSHALL does, or a server that was replaced by an empty one."""
+        self._streams.clear()
+        self._epochs.clear()
+        self._markers.clear()
+        self._notify_readers()
+
+    def fail_with(self, error: Exception | None) -> None:
+        """Raise `error` from every call, until called again with None."""
+        self._failure = error
+        self._notify_readers()
+
+    async def commit(
+        self, writes: Sequence[Write], consumer: StreamConsumer | None = None, acked_ids: Sequence[str] = ()
+    ) -> CommitResult:
+        await self._simulate_round_trip()
+        entry_ids = [self._append(write) for write in writes]
+        if consumer is not None:
+            self._ack(consumer, [_Id.parse(entry_id) for entry_id in acked_ids])
+        bounded = dict.fromkeys(write.key for write in writes if write.bounded)
+        self._notify_readers()
+        return CommitResult(entry_ids, {key: self._depth(key) for key in bounded})
+
+    async def ensure_group(self, consumer: StreamConsumer) -> None:
+        await self._simulate_round_trip()
+        self._get_or_create_stream(consumer.key).groups.setdefault(consumer.group, _Group())
+
+    async def read(self, consumer: StreamConsumer, count: int, block: float) -> list[RawEntry]:
+        def take() -> list[RawEntry]:
+            stream, group = self._get_group(consumer.key, consumer.group)
+            found = stream.after(group.last, count)
+            for entry_id in found:
+                group.last = entry_id
+                group.pending[entry_id] = _PendingEntry(consumer.name, self._clock.monotonic(), 1)
+            return [stream.raw(entry_id) for entry_id in found]
+
+        return await self._poll_until(block, take)
+
+    async def reclaim(
+        self, consumer: StreamConsumer, min_idle: float, count: int, skip: frozenset[str] = frozenset()
+    ) -> list[RawEntry]:
+        await self._simulate_round_trip()
+        stream, group = self._get_group(consumer.key, consumer.group)
+        now = self._clock.monotonic()
+        idle = [one for one, taken in group.pending.items() if now - taken.since >= min_idle]
+        wanted = [one for one in sorted(idle) if str(one) not in skip][:count]
+        return [
+            stream.raw(entry_id, self._claim(group, entry_id, consumer.name))
+            for entry_id in _drop_deleted(stream, group, wanted)
+        ]
+
+    async def extend_leases(self, consumer: StreamConsumer, entry_ids: Sequence[str], heartbeat_interval: float) -> frozenset[str]:
+        await self._simulate_round_trip()
+        try:
+            stream, group = self._get_group(consumer.key, consumer.group)
+        except GroupMissing:
+            return frozenset()
+        now = self._clock.monotonic()
+        pending = {entry_id: group.pending.get(_Id.parse(entry_id)) for entry_id in entry_ids}
+        owned = {one: t for one, t in pending.items() if t and t.consumer == consumer.name}
+        for taken in owned.values():
+            taken.since = now if now - taken.since >= heartbeat_interval / 2 else taken.since
+        _drop_deleted(stream, group, [_Id.parse(one) for one in owned])
+        return frozenset(owned)
+
+    async def release(self, consumer: StreamConsumer, entries: Sequence[RawEntry]) -> None:
+        await self._simulate_round_trip()
+        _, group = self._get_group(consumer.key, consumer.group)
+        for entry in entries:
+            if taken := group.pending.get(_Id.parse(entry.entry_id)):
+                taken.consumer = consumer.name
+                taken.since, taken.delivery_count = _RELEASED, entry.delivery_count - 1
+
+    async def remove_consumer(self, consumer: StreamConsumer) -> None:
+        await self._simulate_round_trip()
+        self._get_group(consumer.key, consumer.group)  # consumers are no more than names here
+
+    async def tail(
+        self, positions: Mapping[str, str], count: int, block: float
+    ) -> dict[str, list[RawEntry]]:
+        def poll() -> dict[str, list[RawEntry]]:
+            found: dict[str, list[RawEntry]] = {}
+            for key, position in positions.items():
+                if stream := self._find(key):
+                    entry_ids = stream.after(_Id.parse(position), count)
+                    found |= {key: [stream.raw(one) for one in entry_ids]} if entry_ids else {}
+            return found
+
+        return await self._poll_until(block, poll)
+
+    async def peek(self, key: str, count: int) -> list[RawEntry]:
+        await self._simulate_round_trip()
+        stream = self._find(key)
+        return [stream.raw(one) for one in stream.after(_START, count)] if stream else []
+
+    async def last_id(self, key: str) -> str:
+        await self._simulate_round_trip()
+        stream = self._find(key)
+        return str(max(stream.entries, default=_START) if stream else _START)
+
+    async def depth(self, key: str) -> int:
+        await self._simulate_round_trip()
+        return self._depth(key)
+
+    async def stats(self, key: str, group: str) -> StreamStats:
+        await self._simulate_round_trip()
+        stream, found = self._get_group(key, group)
+        oldest = min(found.pending, default=None)
+        age_ms = self._now_ms() - oldest.ms if oldest else 0
+        lag = len(stream.after(found.last, len(stream.entries)))
+        return StreamStats(len(stream.entries), lag, len(found.pending), max(0, age_ms) / 1e3)
+
+    async def now_ms(self) -> int:
+        await self._simulate_round_trip()
+        return self._now_ms()
+
+    async def find(self, key: str, entry_ids: Sequence[str]) -> frozenset[str]:
+        await self._simulate_round_trip()
+        stream = self._find(key)
+        kept = stream.entries if stream else {}
+        return frozenset(one for one in entry_ids if _Id.parse(one) in kept)
+
+    async def delete(self, key: str, entry_ids: Sequence[str]) -> None:
+        await self._simulate_round_trip()
+        if stream := self._find(key):
+            for entry_id in entry_ids:
+                stream.entries.pop(_Id.parse(entry_id), None)
+
+    async def set_markers(self, keys: Sequence[str], ttl: timedelta) -> None:
+        await self._simulate_round_trip()
+        self._markers |= dict.fromkeys(keys, self._clock.monotonic() + ttl.total_seconds())
+
+    async def find_markers(self, keys: Sequence[str]) -> frozenset[str]:
+        await self._simulate_round_trip()
+        now = self._clock.monotonic()
+        return frozenset(key for key in keys if self._markers.get(key, now) > now)
+
+    async def epoch(self, key: str, initial: str) -> str:
+        await self._simulate_round_trip()
+        return self._epochs.setdefault(key, initial)
+
+    async def _simulate_round_trip(self) -> None:
+        """Let others run, as a round trip does, and fail where the test says so."""
+        await asyncio.sleep(0)
+        if self._failure is not None:
+            raise self._failure
+
+    async def _poll_until(self, block: float, poll: Callable[[], T]) -> T:
+        await self._simulate_round_trip()
+        if (found := poll()) or not block:
+            return found
+        rest = asyncio.ensure_future(self._clock.sleep(block))
+        try:
+            while not (found := poll()) and not rest.done():
+                changed = asyncio.ensure_future(self._changed.wait())
+                try:
+                    await asyncio.wait({rest, changed}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    changed.cancel()
+                await self._simulate_round_trip()
+        finally:
+            rest.cancel()
+        return found
+
+    def _notify_readers(self) -> None:
+        """Wake every blocked reader, to look again."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _now_ms(self) -> int:
+        return int(self._clock.now().timestamp() * 1000)
+
+    def _find(self, key: str) -> _Stream | None:
+        stream = self._streams.get(key)
+        if stream is not None and stream.expires_at <= self._clock.monotonic():
+            del self._streams[key]
+            return None
+        return stream
+
+    def _get_or_create_stream(self, key: str) -> _Stream:
+        return self._find(key) or self._streams.setdefault(key, _Stream())
+
+    def _get_group(self, key: str, group: str) -> tuple[_Stream, _Group]:
+        stream = self._find(key)
+        if stream is None or group not in stream.groups:
+            raise GroupMissing(target="memory")
+        return stream, stream.groups[group]
+
+    def _append(self, write: Write) -> str:
+        stream, now_ms = self._get_or_create_stream(write.key), self._now_ms()
+        entry_id = stream.add(write.fields, now_ms)
+        retention_seconds = write.retention.total_seconds() if write.retention else 1
+        if write.retention:
+            stream.trim(now_ms - retention_seconds * 1000)
+        if write.expires:
+            stream.expires_at = self._clock.monotonic() + retention_seconds
+        return entry_id
+
+    def _ack(self, consumer: StreamConsumer, acked_ids: Iterable[_Id]) -> None:
+        if stream := self._find(consumer.key):
+            group = stream.groups.get(consumer.group, _Group())
+            for entry_id in acked_ids:
+                group.pending.pop(entry_id, None)
+                stream.entries.pop(entry_id, None)
+
+    def _claim(self, group: _Group, entry_id: _Id, consumer: str) -> int:
+        deliveries = group.pending[entry_id].delivery_count + 1
+        group.pending[entry_id] = _PendingEntry(consumer, self._clock.monotonic(), deliveries)
+        return deliveries
+
+    def _depth(self, key: str) -> int:
+        stream = self._find(key)
+        return len(stream.entries) if stream else 0
+
+
+def _drop_deleted(stream: _Stream, group: _Group, wanted: Sequence[_Id]) -> list[_Id]:
+    """Drop what was deleted while it was pending."""
+    gone = [entry_id for entry_id in wanted if entry_id not in stream.entries]
+    for entry_id in gone:
+        del group.pending[entry_id]
+    return [entry_id for entry_id in wanted if entry_id in stream.entries]

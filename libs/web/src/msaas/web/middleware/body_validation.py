@@ -1,0 +1,104 @@
+"""Lets no body in that is too large, and no JSON that something behind could not hold."""
+
+import re
+from typing import Final
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from msaas.contracts import UnsafeText, refuse_unsafe_json
+from msaas.web.asgi import ASGIApp, Message, Receive, Scope, Send, find_header, is_json
+from msaas.web.problems import Malformed, PayloadTooLarge, UnsupportedMediaType
+
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_LONG_RUN: Final = re.compile(rb"\d{19}")
+_LONG_INTEGER: Final = re.compile(rb"(?<![\d.eE+])-?\d{19,}(?![\d.eE])")
+_INT64: Final = 2**63
+
+
+class BodyValidation:
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        self._check_headers(scope)
+        if is_json(scope):
+            body = await self._read(receive)
+            validate_json(body)
+            await self._app(scope, _replay(body, receive), send)
+        else:
+            await self._app(scope, self._limited_receive(receive), send)
+
+    def _check_headers(self, scope: Scope) -> None:
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            raise Malformed("The address contains NUL.")
+        length = find_header(scope["headers"], b"content-length") or b"0"
+        if not length.isdigit():
+            raise Malformed("Content-Length is not a number.")
+        if len(length) > 18 or int(length) > self._max_bytes:  # noqa: PLR2004 - beyond 64 bits
+            raise PayloadTooLarge
+        if (find_header(scope["headers"], b"content-encoding") or b"identity") != b"identity":
+            raise UnsupportedMediaType("A compressed body is not read.")
+
+    async def _read(self, receive: Receive) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunk = message.get("body", b"")
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > self._max_bytes:
+                raise PayloadTooLarge
+            if not message.get("more_body"):
+                return b"".join(chunks)
+
+    def _limited_receive(self, receive: Receive) -> Receive:
+        size = 0
+
+        async def count() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > self._max_bytes:
+                raise HTTPException(413)  # the only error that FastAPI lets out of reading a body
+            return message
+
+        return count
+
+
+def validate_json(body: bytes) -> None:
+    """Refuse what is no JSON, and what is but breaks others: NUL, deep nesting, huge numbers."""
+    if not body:
+        return
+    try:
+        orjson.loads(body)
+        refuse_unsafe_json(body)
+    except orjson.JSONDecodeError as error:
+        raise Malformed(f"The body is not JSON: {error}.") from None
+    except UnsafeText as error:
+        raise Malformed(f"The body cannot be stored: {error}.") from None
+    if _LONG_RUN.search(body):
+        for number in _LONG_INTEGER.findall(_STRING.sub(b'""', body)):
+            if len(number) > 20 or not -_INT64 <= int(number) < _INT64:  # noqa: PLR2004 - sign and 19 digits
+                raise Malformed("The body holds an integer beyond 64 bits.")
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    replayed = False
+
+    async def replay() -> Message:
+        nonlocal replayed
+        if replayed:
+            return await receive()
+        replayed = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay

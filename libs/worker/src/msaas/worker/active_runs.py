@@ -1,0 +1,104 @@
+"""The runs of a process that are under way: their leases, and whoever wants one of them to end."""
+
+import asyncio
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+from msaas.contracts import (
+    CancelRequested,
+    JobEnvelope,
+    JobHeartbeat,
+    Message,
+    Topic,
+    VisitedPlace,
+)
+from msaas.kernel import Clock, DependencyUnavailable, Overloaded
+from msaas.messaging import Delivery, Messenger
+from msaas.telemetry import get_logger
+from msaas.worker.heartbeat_loop import HeartbeatLoop
+
+RESULTS_TOPIC = "jobs.results"
+CONTROL_TOPIC = "jobs.control"
+DEPENDENCY_ERRORS = (DependencyUnavailable, Overloaded)
+
+
+@dataclass(slots=True, eq=False)
+class ActiveRun:
+    """A run that is under way, and whether somebody wants it to end."""
+
+    delivery: Delivery
+    envelope: JobEnvelope
+    task: asyncio.Task[object]
+    started_at: datetime | None = None
+    timings: dict[str, int] = field(default_factory=dict[str, int])
+    network: list[VisitedPlace] = field(default_factory=list[VisitedPlace])
+    is_cancelled: bool = False
+    extra_message: Message | None = None
+
+    def cancel(self) -> None:
+        if not self.is_cancelled:
+            self.is_cancelled = True
+            self.task.cancel()
+
+
+class ActiveRuns:
+    def __init__(self, messenger: Messenger, clock: Clock) -> None:
+        self._messenger = messenger
+        self._runs: dict[UUID, ActiveRun] = {}
+        self._heartbeat_loop = HeartbeatLoop(self._send_heartbeats, clock)
+        self._log = get_logger()
+        messenger.tail_log([CONTROL_TOPIC], self._on_cancel_requested, self._cancel_marked_runs)
+
+    def __contains__(self, fence: UUID) -> bool:
+        return fence in self._runs
+
+    @contextmanager
+    def track(self, delivery: Delivery, envelope: JobEnvelope) -> Generator[ActiveRun]:
+        """Let a cancellation reach the run from before its mark is looked for until its verdict."""
+        task = cast("asyncio.Task[object]", asyncio.current_task())
+        current = self._runs[envelope.fence] = ActiveRun(delivery, envelope, task)
+        try:
+            with self._heartbeat_loop.run_active():
+                yield current
+        finally:
+            del self._runs[envelope.fence]
+            if current.is_cancelled:
+                task.uncancel()  # that was meant for the run, and the report is still to come
+
+    async def publish(self, current: ActiveRun, message: Message) -> None:
+        """Return once the message is on the wire."""
+        await self._messenger.publisher.send(current.delivery.emit(RESULTS_TOPIC, message))
+
+    async def _send_heartbeats(self) -> None:
+        """Keep all leases, and find what the broadcast may have failed to tell."""
+        heartbeats = [self._send_heartbeat(one) for one in self._runs.values() if one.started_at]
+        for error in await asyncio.gather(self._cancel_marked_runs(), *heartbeats, return_exceptions=True):
+            # A wire that is away takes no beats; the run goes on, for its result is worth having.
+            if isinstance(error, Exception) and not isinstance(error, DEPENDENCY_ERRORS):
+                self._log.error("job_heartbeat_failed", exc_info=error)
+
+    async def _send_heartbeat(self, current: ActiveRun) -> None:
+        job_id, fence = current.envelope.job_id, current.envelope.fence
+        await self.publish(current, JobHeartbeat(job_id=job_id, fence=fence))
+
+    async def _on_cancel_requested(self, _topic: Topic, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            request = cast("CancelRequested", delivery.message)
+            for current in self._runs.values():
+                is_same_run = request.fence in {None, current.envelope.fence}
+                if is_same_run and request.job_id == current.envelope.job_id:
+                    current.cancel()
+
+    async def _cancel_marked_runs(self) -> None:
+        """End what is marked: after a gap in the broadcast the marks tell what was said."""
+        if not self._runs:
+            return
+        job_ids = {one.envelope.job_id for one in self._runs.values()}
+        cancelled = await self._messenger.find_cancelled(job_ids)
+        for current in self._runs.values():
+            if current.envelope.job_id in cancelled:
+                current.cancel()

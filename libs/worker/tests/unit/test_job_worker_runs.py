@@ -1,0 +1,303 @@
+"""Leases, cancellations and ends of runs, in a time that the test moves."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from msaas.contracts import TASKS, VisitedPlace, get_task
+from msaas.kernel import DependencyUnavailable
+from msaas.messaging import AbandonReason
+from msaas.telemetry import shutdown_tracing, start_tracing
+from msaas.testing import FakeClock, wait_until
+from msaas.worker import ActionFailed, RunContext
+
+OpenBench = Callable[..., Any]
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+HELLO = {"message": "hello"}
+
+
+async def hello(_run: RunContext) -> dict[str, str]:
+    return HELLO
+
+
+@pytest.fixture
+def gate() -> asyncio.Event:
+    return asyncio.Event()
+
+
+@pytest.fixture
+def wait_at_gate(gate: asyncio.Event) -> Callable[[RunContext], Any]:
+    async def wait(_run: RunContext) -> dict[str, str]:
+        await gate.wait()
+        return HELLO
+
+    return wait
+
+
+@pytest.fixture
+def spans() -> Iterator[InMemorySpanExporter]:
+    exporter = InMemorySpanExporter()
+    start_tracing("jobs-worker", "test", exporter=exporter, sample_ratio=0.0)
+    yield exporter
+    shutdown_tracing()
+
+
+async def test_every_run_sends_a_heartbeat_every_three_seconds_until_it_ends(
+    open_harness: OpenBench, wait_at_gate: Any, gate: asyncio.Event, fake_clock: FakeClock
+) -> None:
+    harness = open_harness(wait_at_gate)
+    runs = [asyncio.create_task(harness.run(harness.deliver())) for _ in range(3)]
+    await fake_clock.advance(9)
+    told = await harness.list_published()
+    beats = [one.fence for one in told if type(one).__name__ == "JobHeartbeat"]
+    starts = [one.fence for one in told if type(one).__name__ == "JobStarted"]
+    assert sorted(beats) == sorted(3 * starts)
+    gate.set()
+    assert [(await run).result for run in runs] == [HELLO] * 3
+    await fake_clock.advance(9)
+    assert len(await harness.list_published()) == len(told)
+
+
+async def test_an_unavailable_broker_ends_no_run(
+    open_harness: OpenBench, wait_at_gate: Any, gate: asyncio.Event, fake_clock: FakeClock
+) -> None:
+    harness = open_harness(wait_at_gate)
+    run = asyncio.create_task(harness.run(harness.deliver()))
+    await fake_clock.advance(1)
+    harness.broker.fail_with(DependencyUnavailable(target="redis"))
+    await fake_clock.advance(30)
+    harness.broker.fail_with(None)
+    await fake_clock.advance(3)
+    assert await harness.list_published_types() == ["JobStarted", "JobHeartbeat"]
+    gate.set()
+    assert (await run).result == HELLO
+
+
+async def test_a_cancellation_missed_by_the_broadcast_is_found_at_the_next_heartbeat(
+    open_harness: OpenBench, wait_at_gate: Any, fake_clock: FakeClock
+) -> None:
+    harness = open_harness(wait_at_gate)
+    delivery = harness.deliver()
+    run = asyncio.create_task(harness.run(delivery))
+    await fake_clock.advance(1)
+    await harness.mark_cancelled(delivery)
+    await fake_clock.advance(2)
+    assert (await run).failure_reason == "cancelled"
+
+
+async def test_after_a_gap_in_the_broadcast_the_marks_are_looked_for_at_once(
+    open_harness: OpenBench, wait_at_gate: Any, fake_clock: FakeClock
+) -> None:
+    harness = open_harness(wait_at_gate)
+    delivery = harness.deliver()
+    serving = asyncio.create_task(harness.messenger.run())
+    await fake_clock.advance(0.5)
+    run = asyncio.create_task(harness.run(delivery))
+    await fake_clock.advance(0.5)
+    harness.broker.flush()
+    await harness.mark_cancelled(delivery)
+    await wait_until(run.done)
+    assert (await run).failure_reason == "cancelled"
+    harness.messenger.drain()
+    while not serving.done():
+        await fake_clock.advance(1)
+
+
+async def test_a_start_that_cannot_be_reported_releases_the_job_uncounted(
+    open_harness: OpenBench, fake_clock: FakeClock
+) -> None:
+    harness = open_harness(hello)
+    harness.broker.fail_with(DependencyUnavailable(target="redis"))
+    delivery = harness.deliver()
+    run = asyncio.create_task(harness.run(delivery))
+    await fake_clock.advance(15)
+    with pytest.raises(DependencyUnavailable) as raised:
+        await run
+    [outgoing] = harness.worker.give_up(delivery, AbandonReason.FAILED, raised.value)
+    assert outgoing.message.reason == "drained"
+
+
+@pytest.mark.parametrize("away", [0.2, 3])
+async def test_a_start_is_reported_as_soon_as_the_broker_is_back(
+    open_harness: OpenBench, fake_clock: FakeClock, away: float
+) -> None:
+    harness = open_harness(hello)
+    harness.broker.fail_with(DependencyUnavailable(target="redis"))
+    run = asyncio.create_task(harness.run(harness.deliver()))
+    await fake_clock.advance(away)
+    harness.broker.fail_with(None)
+    await fake_clock.advance(5)
+    assert (await run).result == HELLO
+    assert "JobStarted" in await harness.list_published_types()
+
+
+@pytest.mark.parametrize(
+    ("why", "name", "reason"),
+    [
+        (AbandonReason.RECLAIMED, "JobLost", "reclaimed"),
+        (AbandonReason.DRAINED, "JobLost", "drained"),
+        (AbandonReason.FAILED, "JobFailed", "internal"),
+    ],
+)
+async def test_what_is_given_up_says_why(
+    open_harness: OpenBench, why: AbandonReason, name: str, reason: str
+) -> None:
+    harness = open_harness(hello)
+    [outgoing] = harness.worker.give_up(harness.deliver(), why, ValueError("hunter2"))
+    message = outgoing.message
+    said = message.reason if name == "JobLost" else message.failure_reason
+    assert (type(message).__name__, said, outgoing.topic) == (name, reason, "jobs.results")
+    assert "hunter2" not in message.model_dump_json()
+
+
+async def test_a_task_has_its_time_and_may_be_tried_again(open_harness: OpenBench) -> None:
+    async def forever(_run: RunContext) -> None:
+        await asyncio.Event().wait()
+
+    short = replace(get_task("echo"), timeout=timedelta(milliseconds=10))
+    harness = open_harness(forever, tasks={"echo": short})
+    verdict = await harness.run(harness.deliver())
+    assert (verdict.failure_reason, verdict.retryable) == ("timeout", True)
+    assert verdict.started_at is not None
+
+
+async def test_one_envelope_that_comes_twice_runs_once(
+    open_harness: OpenBench, wait_at_gate: Any, gate: asyncio.Event, fake_clock: FakeClock
+) -> None:
+    harness = open_harness(wait_at_gate)
+    delivery = harness.deliver()
+    run = asyncio.create_task(harness.run(delivery))
+    await fake_clock.advance(1)
+    assert await harness.worker.run(delivery) == []
+    gate.set()
+    assert (await run).result == HELLO
+    assert (await harness.list_published_types()).count("JobStarted") == 1
+
+
+async def test_a_clean_up_that_fails_does_not_hide_that_the_run_was_cancelled(
+    open_harness: OpenBench, fake_clock: FakeClock
+) -> None:
+    async def stumble(_run: RunContext) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise ActionFailed("navigation_failed", "The page is gone.", retryable=True)
+
+    harness = open_harness(stumble)
+    delivery = harness.deliver()
+    run = asyncio.create_task(harness.run(delivery))
+    await fake_clock.advance(1)
+    await harness.mark_cancelled(delivery)
+    await fake_clock.advance(2)
+    assert (await run).failure_reason == "cancelled"
+    assert run.cancelling() == 0
+    drained = asyncio.create_task(harness.run(harness.deliver()))
+    await fake_clock.advance(1)
+    drained.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await drained
+
+
+async def test_a_cancellation_within_the_action_is_a_failure_of_the_action(
+    open_harness: OpenBench,
+) -> None:
+    async def await_what_is_cancelled(_run: RunContext) -> None:
+        part = asyncio.get_running_loop().create_future()
+        part.cancel()
+        await part
+
+    harness = open_harness(await_what_is_cancelled)
+    verdict = await harness.run(harness.deliver())
+    assert (verdict.failure_reason, verdict.retryable) == ("internal", True)
+
+
+async def test_a_result_that_no_entry_may_carry_is_refused(open_harness: OpenBench) -> None:
+    async def long_text(_run: RunContext) -> dict[str, str]:
+        url = "http://a.test/"
+        return {"url": url, "final_url": url, "text": "x" * 70_000}
+
+    task_type = "navigate_and_extract_text"
+    harness = open_harness(long_text, task_type)
+    delivery = harness.deliver(task_type=task_type, payload={"url": "http://a.test/"})
+    verdict = await harness.run(delivery)
+    assert (verdict.failure_reason, verdict.retryable) == ("result_too_large", False)
+
+
+@pytest.mark.parametrize("fails", [True, False])
+async def test_timings_of_an_action_come_with_its_verdict(
+    open_harness: OpenBench, *, fails: bool
+) -> None:
+    async def measured(run: RunContext) -> dict[str, str]:
+        run.timings["goto"] = 12
+        if fails:
+            raise ActionFailed("navigation_failed", "No such page.", retryable=True)
+        return HELLO
+
+    harness = open_harness(measured)
+    assert (await harness.run(harness.deliver())).timings_ms == {"goto": 12}
+
+
+@pytest.mark.parametrize("fails", [True, False])
+async def test_what_an_action_asked_of_the_network_comes_with_its_verdict(
+    open_harness: OpenBench, *, fails: bool
+) -> None:
+    place = VisitedPlace(host="example.com", port=443, connections=1, received=12, sent=3)
+
+    async def visited(run: RunContext) -> dict[str, str]:
+        run.network.append(place)
+        if fails:
+            raise ActionFailed("navigation_failed", "No such page.", retryable=True)
+        return HELLO
+
+    harness = open_harness(visited)
+    assert (await harness.run(harness.deliver())).network == (place,)
+
+
+async def test_an_action_is_told_the_time_that_ends_first(
+    open_harness: OpenBench, fake_clock: FakeClock
+) -> None:
+    left: list[float] = []
+
+    async def look(run: RunContext) -> dict[str, str]:
+        left.append(run.seconds_left())
+        return HELLO
+
+    harness, timeout = open_harness(look), TASKS["echo"].timeout.total_seconds()
+    soon = fake_clock.now() + timedelta(seconds=5)
+    await harness.run(harness.deliver())
+    await harness.run(harness.deliver(meta={"deadline_ts": soon}))
+    assert left == [timeout, 5]
+
+
+async def test_runs_are_counted_and_traced(
+    open_harness: OpenBench, spans: InMemorySpanExporter
+) -> None:
+    harness = open_harness(hello)
+    await harness.run(harness.deliver(traceparent=f"00-{TRACE}-00f067aa0ba902b7-01"))
+    await harness.run(harness.deliver(traceparent=f"00-{TRACE}-00f067aa0ba902b7-00"))
+    name, labels = "msaas_job_processing_duration_seconds_count", {"task_type": "echo"}
+    origin = {"service": "test", "environment": "test"}
+    assert harness.metrics.registry.get_sample_value(name, labels | origin) == 2
+    shutdown_tracing()
+    [span] = spans.get_finished_spans()
+    assert span.name == "jobs.process"
+    assert span.context is not None
+    assert f"{span.context.trace_id:032x}" == TRACE
+
+
+async def test_a_run_of_another_job_is_not_meant(
+    open_harness: OpenBench, wait_at_gate: Any, gate: asyncio.Event, fake_clock: FakeClock
+) -> None:
+    harness = open_harness(wait_at_gate)
+    run = asyncio.create_task(harness.run(harness.deliver()))
+    await fake_clock.advance(1)
+    await harness.mark_cancelled(harness.deliver(job_id=uuid4()))
+    await fake_clock.advance(9)
+    gate.set()
+    assert (await run).result == HELLO

@@ -1,0 +1,53 @@
+"""Ends the processes of pages that hold more memory than one may, whatever the page is doing."""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Final
+
+import psutil
+
+from msaas.telemetry import get_logger
+
+POLL_INTERVAL: Final = 0.5
+# By then the page has heard that its process is gone.
+_KILL_REPORT_SECONDS: Final = 5.0
+_RENDERER_FLAG: Final = "--type=renderer"
+
+
+class MemoryWatchdog:
+    """Looks at one browser's process group, by the system's word and not by the browser's."""
+
+    def __init__(self, process_group: int, max_memory: int) -> None:
+        self._process_group = process_group
+        self._max_memory = max_memory
+        self._last_kill_at = -_KILL_REPORT_SECONDS
+
+    def was_killed_for_memory(self) -> bool:
+        """Say whether a page was ended just now."""
+        return time.monotonic() - self._last_kill_at < _KILL_REPORT_SECONDS
+
+    async def run(self, is_busy: Callable[[], bool]) -> None:
+        while True:
+            await asyncio.sleep(POLL_INTERVAL)
+            if is_busy():
+                self.check()
+
+    def check(self) -> None:
+        for process in list_process_group(self._process_group):
+            with suppress(psutil.Error):
+                rss = process.memory_info().rss
+                if rss > self._max_memory and _RENDERER_FLAG in process.cmdline():
+                    self._last_kill_at = time.monotonic()
+                    process.kill()
+                    get_logger().warning("browser_page_killed", held_bytes=rss)
+
+
+def list_process_group(group: int) -> Iterator[psutil.Process]:
+    """List a process group; asking for the children of a process would read all processes."""
+    for pid in psutil.pids():
+        with suppress(ProcessLookupError, PermissionError, psutil.Error):
+            if os.getpgid(pid) == group:
+                yield psutil.Process(pid)

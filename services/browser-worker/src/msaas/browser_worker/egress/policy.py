@@ -1,0 +1,99 @@
+"""Decides which hosts and addresses a page may reach."""
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Final
+
+from msaas.browser_worker.egress.host_patterns import HostPatterns
+
+DEFAULT_PORTS: Final = frozenset({80, 443, 8080, 8443})
+# Every block that is set apart from the internet at large: spelt out, because what the standard
+# library calls global differs between its versions.
+_IPV4_SPECIAL_NETWORKS: Final = tuple(
+    IPv4Network(block)
+    for block in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+        *("172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16"),
+        *("198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3"),
+        # Public by its number, but it answers from inside its cloud, with the machine's secrets.
+        "168.63.129.16/32",
+    )
+)
+_GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
+# Inside the global range, yet they stand for something else, some of them for an IPv4 address.
+_IPV6_SPECIAL_NETWORKS: Final = tuple(
+    IPv6Network(block) for block in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
+)
+# Where clouds keep a machine's credentials: refused by name too, wherever the name leads.
+_METADATA_HOSTS: Final = HostPatterns(
+    (
+        *(".metadata.google.internal", "metadata.goog", "metadata", "metadata.azure.internal"),
+        *("instance-data", "instance-data.ec2.internal", "metadata.tencentyun.com"),
+    )
+)
+
+
+class Refusal(StrEnum):
+    """Why a place was not connected to."""
+
+    BLOCKED = "blocked"  # no address of the internet at large, or one of the fleet's own
+    DENIED = "denied"  # the operator, or the fleet itself, forbids it by name
+    PORT = "port"  # pages have no business at that port
+    LIMIT_EXCEEDED = "spent"  # the job has had its share of the network
+    UNKNOWN_HOST = "unknown_host"  # there is no such name
+    UNREACHABLE = "unreachable"  # nobody answers there now
+
+
+class EgressPolicy:
+    """Lets pages reach public addresses at known ports, and of the others only what is named to it.
+
+    What is denied stays so whatever is allowed. `own` are addresses of the fleet's, public or not.
+    """
+
+    def __init__(
+        self,
+        allowed: Iterable[str] = (),
+        *,
+        denied: Iterable[str] = (),
+        own_addresses: Iterable[str] = (),
+        ports: Iterable[int] = DEFAULT_PORTS,
+    ) -> None:
+        self._allowed = HostPatterns(allowed)
+        self._denied = HostPatterns(denied)
+        self._own_addresses = HostPatterns(own_addresses)
+        self._ports = frozenset(ports)
+
+    def find_refusal(self, host: str, port: int, addresses: Sequence[str]) -> Refusal | None:
+        """Say why a host that has these addresses may not be reached, if it may not."""
+        if any(
+            places.matches_host(host, port) or places.matches_any(addresses, port)
+            for places in (_METADATA_HOSTS, self._denied)
+        ):
+            return Refusal.DENIED
+        if self._allowed.matches_host(host, port) or self._allowed.networks_contain_all(addresses):
+            return None
+        if port not in self._ports:
+            return Refusal.PORT
+        is_outside = bool(addresses) and all(map(is_public, addresses))
+        return None if is_outside and not self._own_addresses.matches_any(addresses, port) else Refusal.BLOCKED
+
+
+def is_public(address: str) -> bool:
+    """Say whether an address belongs to the internet at large; in doubt it does not."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(parsed, IPv6Address):
+        return _is_public_ipv6(parsed)
+    return not any(parsed in block for block in _IPV4_SPECIAL_NETWORKS)
+
+
+def _is_public_ipv6(address: IPv6Address) -> bool:
+    """Only global unicast will do: mapped, translated and tunnelled forms all lie elsewhere."""
+    return (
+        address.scope_id is None
+        and address in _GLOBAL_UNICAST
+        and not any(address in block for block in _IPV6_SPECIAL_NETWORKS)
+    )

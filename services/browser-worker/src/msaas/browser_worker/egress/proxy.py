@@ -1,0 +1,223 @@
+"""The browser's one way out: SOCKS5 doors on loopback that resolve, check and pin addresses.
+
+Each job has a door of its own, open for as long as its page is. Chromium asks there for every
+connection of every page, frame, worker and redirect, by host name; it never resolves a name itself.
+What the guard refuses is not connected to, and what was looked up is what is connected to, so that
+a second answer of a name server changes nothing.
+"""
+
+import asyncio
+import socket
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Final, Self
+
+from msaas.browser_worker.egress.policy import EgressPolicy, Refusal
+from msaas.browser_worker.limits import Limits
+from msaas.browser_worker.egress.proxy.resolver import Resolver
+from msaas.browser_worker.egress.host_patterns import parse_address
+from msaas.browser_worker.egress.socks import (
+    HOST_UNREACHABLE,
+    NOT_ALLOWED,
+    REFUSED,
+    SUCCEEDED,
+    read_request,
+    reply,
+)
+from msaas.browser_worker.egress.proxy.traffic import TrafficDirection, EndpointTraffic, TrafficLog
+from msaas.telemetry import Metrics
+
+Lookup = Callable[[str], Awaitable[Sequence[str]]]
+_RecordBytes = Callable[[int], None]
+
+_LOOKUP_SECONDS: Final = 5.0
+_MAX_CONCURRENT_LOOKUPS: Final = 8
+_CONNECT_SECONDS: Final = 10.0
+_HANDSHAKE_SECONDS: Final = 10.0
+_MAX_ADDRESSES: Final = 3
+_CHUNK: Final = 64 * 1024
+_REPLIES: Final = {Refusal.UNKNOWN_HOST: HOST_UNREACHABLE, Refusal.UNREACHABLE: REFUSED}
+
+
+class EgressRefused(Exception):
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal)
+        self.refusal = refusal
+
+
+class EgressProxyFactory:
+    """Opens doors, all behind one guard; an async context manager where a door is kept ahead."""
+
+    def __init__(
+        self,
+        policy: EgressPolicy,
+        metrics: Metrics,
+        lookup: Lookup | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.limits = limits or Limits()
+        self._policy = policy
+        self._lookup = lookup or Resolver().resolve
+        self._prepared: EgressProxy | None = None
+        self._prepare_lock = asyncio.Lock()
+        self._refusals_total = metrics.counter(
+            "jobs_browser_blocked_requests_total",
+            "Connections that pages asked for and did not get.",
+            ("reason",),
+        )
+        self._bytes_total = metrics.counter(
+            "jobs_browser_bytes_total", "Bytes between pages and the world.", ("direction",)
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._prepared is not None:
+            await self._prepared.close()
+
+    @asynccontextmanager
+    async def open_proxy(self, *, use_prepared: bool = False) -> AsyncGenerator["EgressProxy"]:
+        """Open a way out for one job; when it closes, so does whatever still goes through it.
+
+        With `ahead` it is the one that was last told of, if nobody has had it.
+        """
+        proxy, self._prepared = (self._prepared, None) if use_prepared else (None, self._prepared)
+        proxy = proxy or await EgressProxy(self).open()
+        try:
+            yield proxy
+        finally:
+            await proxy.close()
+
+    async def prepare_proxy(self) -> str:
+        """Tell where the door of a later job will be; it is nobody's way out until then."""
+        async with self._prepare_lock:
+            if self._prepared is None:
+                self._prepared = await EgressProxy(self).open()
+            return self._prepared.url
+
+    async def connect(
+        self, host: str, port: int, lookup_slots: asyncio.Semaphore
+    ) -> tuple[StreamReader, StreamWriter]:
+        """Connect to the very address that was checked."""
+        is_address = parse_address(host) is not None
+        addresses = [host] if is_address else await self._resolve(host, lookup_slots)
+        if refusal := self._policy.find_refusal(host, port, addresses):
+            raise EgressRefused(refusal)
+        for address in addresses[:_MAX_ADDRESSES]:
+            with suppress(OSError, TimeoutError):
+                async with asyncio.timeout(_CONNECT_SECONDS):
+                    return await asyncio.open_connection(address, port)
+        raise EgressRefused(Refusal.UNREACHABLE)
+
+    def record_refusal(self, refusal: Refusal) -> None:
+        self._refusals_total.labels(refusal.value).inc()
+
+    def record_bytes(self, direction: TrafficDirection, size: int) -> None:
+        self._bytes_total.labels(direction).inc(size)
+
+    async def _resolve(self, host: str, lookup_slots: asyncio.Semaphore) -> Sequence[str]:
+        try:
+            async with asyncio.timeout(_LOOKUP_SECONDS), lookup_slots:
+                return await self._lookup(host)
+        except socket.gaierror as error:
+            is_lasting = error.errno != socket.EAI_AGAIN
+            raise EgressRefused(Refusal.UNKNOWN_HOST if is_lasting else Refusal.UNREACHABLE) from None
+        except (TimeoutError, UnicodeError):
+            raise EgressRefused(Refusal.UNREACHABLE) from None
+
+
+class EgressProxy:
+    """One job's way out: `traffic` went through it, `on_spent` hears that it was too much."""
+
+    def __init__(self, factory: EgressProxyFactory) -> None:
+        self.url = ""
+        self.limits = factory.limits
+        self.traffic = TrafficLog(factory.limits)
+        self.on_limit_exceeded: Callable[[], None] = lambda: None
+        self._factory = factory
+        self._connections: set[asyncio.Task[None]] = set()
+        # One page's many names leave room for its neighbours'.
+        self._lookup_slots = asyncio.Semaphore(_MAX_CONCURRENT_LOOKUPS)
+        self._server: asyncio.Server | None = None
+
+    async def open(self) -> Self:
+        self._server = await asyncio.start_server(self.handle_connection, "127.0.0.1", 0)
+        self.url = f"socks5://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def handle_connection(self, reader: StreamReader, writer: StreamWriter) -> None:
+        """Run inside the task that the server made for a connection, which ends with us."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._connections.add(task)
+            task.add_done_callback(self._connections.discard)
+        # A client that hangs up, says nonsense or takes too long gets no other answer than the end.
+        with suppress(OSError, EOFError, ValueError, TimeoutError, asyncio.CancelledError):
+            await self._serve(reader, writer)
+        writer.close()
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._cancel_connections()
+            await asyncio.gather(*self._connections, return_exceptions=True)
+            await self._server.wait_closed()
+
+    def _cancel_connections(self) -> None:
+        for task in self._connections:
+            task.cancel()
+
+    async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
+        async with asyncio.timeout(_HANDSHAKE_SECONDS):
+            host, port = await read_request(reader, writer)
+        try:
+            upstream_reader, upstream_writer = await self._connect(host, port)
+        except EgressRefused as refused:
+            self.traffic.record_refusal(host, port, refused.refusal)
+            self._factory.record_refusal(refused.refusal)
+            writer.write(reply(_REPLIES.get(refused.refusal, NOT_ALLOWED)))
+            await writer.drain()
+            return
+        endpoint = self.traffic.record_connection(host, port)
+        try:
+            writer.write(reply(SUCCEEDED))
+            await _relay(
+                _copy(reader, upstream_writer, partial(self._record_bytes, endpoint, "sent")),
+                _copy(upstream_reader, writer, partial(self._record_bytes, endpoint, "received")),
+            )
+        finally:
+            upstream_writer.close()
+
+    async def _connect(self, host: str, port: int) -> tuple[StreamReader, StreamWriter]:
+        if self.traffic.is_over_limit or len(self._connections) > self.limits.connections:
+            raise EgressRefused(Refusal.LIMIT_EXCEEDED)
+        return await self._factory.connect(host, port, self._lookup_slots)
+
+    def _record_bytes(self, endpoint: EndpointTraffic, direction: TrafficDirection, size: int) -> None:
+        self.traffic.record_bytes(endpoint, direction, size)
+        self._factory.record_bytes(direction, size)
+        if self.traffic.is_over_limit:
+            self.on_limit_exceeded()
+            self._cancel_connections()
+
+
+async def _relay(*directions: Awaitable[None]) -> None:
+    """Carry bytes both ways until either side ends: a browser never closes only its half."""
+    tasks = [asyncio.ensure_future(way) for way in directions]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _copy(reader: StreamReader, writer: StreamWriter, record_bytes: _RecordBytes) -> None:
+    with suppress(OSError):
+        while chunk := await reader.read(_CHUNK):
+            record_bytes(len(chunk))
+            writer.write(chunk)
+            await writer.drain()

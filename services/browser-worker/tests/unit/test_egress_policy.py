@@ -1,0 +1,135 @@
+"""Which addresses a page may reach."""
+
+from ipaddress import IPv4Address, IPv6Address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from msaas.browser_worker.egress.proxy.own_addresses import resolve_broker_endpoints, list_own_addresses
+from msaas.browser_worker.egress.policy import EgressPolicy, Refusal, is_public
+
+PUBLIC = ["93.184.215.14", "1.1.1.1", "172.32.0.1", "2606:2800:21f:cb07::1", "2a00:1450:4001::1"]
+NON_PUBLIC = [
+    *("127.0.0.1", "127.8.9.1", "10.1.2.3", "172.16.0.1", "172.31.255.255"),
+    *("192.168.1.1", "169.254.169.254", "100.64.0.1", "100.100.100.200", "168.63.129.16"),
+    *("192.0.0.192", "192.88.99.1", "198.18.0.1", "203.0.113.5", "224.0.0.1", "240.0.0.1"),
+    *(
+        "0.0.0.0",  # noqa: S104  # an address, not a binding
+        "255.255.255.255",
+        "::",
+        "::1",
+        "fe80::1",
+        "fe80::1%eth0",
+        "fc00::1",
+        "fd00:ec2::254",
+    ),
+    *("::ffff:10.0.0.1", "::ffff:93.184.215.14", "::10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::"),
+    *("2001::1", "2001:db8::1", "3fff::1", "ff02::1", "not an address", ""),
+]
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_the_internet_may_be_reached(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize("address", NON_PUBLIC)
+def test_everything_else_may_not(address: str) -> None:
+    assert not is_public(address)
+
+
+@given(st.ip_addresses(v=4))
+def test_no_form_of_an_ipv4_address_bypasses_the_policy(address: IPv4Address) -> None:
+    number = int(address)
+    for form in (
+        IPv6Address(0xFFFF << 32 | number),
+        IPv6Address(0x64FF9B << 96 | number),
+        IPv6Address(0x2002 << 112 | number << 80),
+        IPv6Address(number),
+    ):
+        assert not is_public(str(form))
+    if not address.is_global:
+        assert not is_public(str(address))
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "allowed"),
+    [
+        ("127.0.0.1", 8010, True),
+        ("127.0.0.1", 8011, False),
+        ("Demo-Site.", 80, True),
+        ("demo-site", 8443, True),
+        ("demo-site.evil.example", 80, False),
+        ("::1", 9000, True),
+        ("[::1]", 9000, True),
+        ("::1", 9001, False),
+    ],
+)
+def test_places_named_by_the_operator_may_be_visited(
+    host: str, port: int, *, allowed: bool
+) -> None:
+    guard = EgressPolicy(("127.0.0.1:8010", "demo-site", "[::1]:9000"))
+    assert (guard.find_refusal(host, port, ["127.0.0.1"]) is None) is allowed
+
+
+def test_one_private_address_among_many_is_one_too_many() -> None:
+    assert EgressPolicy().find_refusal("e.com", 443, ["93.184.215.14", "1.1.1.1"]) is None
+    assert EgressPolicy().find_refusal("e.com", 443, ["93.184.215.14", "10.0.0.1"]) is Refusal.BLOCKED
+    assert EgressPolicy().find_refusal("e.com", 443, []) is Refusal.BLOCKED
+
+
+@pytest.mark.parametrize(("port", "refusal"), [(443, None), (8080, None), (22, Refusal.PORT)])
+def test_only_known_ports_are_reached(port: int, refusal: Refusal | None) -> None:
+    assert EgressPolicy().find_refusal("e.com", port, ["1.1.1.1"]) is refusal
+
+
+@pytest.mark.parametrize(
+    ("host", "address", "refusal"),
+    [
+        ("evil.example", "1.1.1.1", Refusal.DENIED),
+        ("a.evil.example", "1.1.1.1", Refusal.DENIED),
+        ("notevil.example", "1.1.1.1", None),
+        ("other.example", "93.184.215.14", Refusal.DENIED),
+        ("metadata.google.internal", "1.1.1.1", Refusal.DENIED),
+        ("inside", "10.1.0.6", Refusal.DENIED),
+        ("inside", "::ffff:10.1.0.6", Refusal.DENIED),
+        ("inside", "10.1.0.7", None),
+        ("by-network", "10.2.0.7", None),
+        ("ours.example", "1.2.3.4", Refusal.BLOCKED),
+    ],
+)
+def test_what_is_denied_stays_so_whatever_is_allowed(
+    host: str, address: str, refusal: Refusal | None
+) -> None:
+    guard = EgressPolicy(
+        ("inside", "10.2.0.0/16", "metadata.google.internal"),
+        denied=(".evil.example", "93.184.215.0/24", "10.1.0.6:443"),
+        own_addresses=("1.2.3.4",),
+    )
+    assert guard.find_refusal(host, 443, [address]) is refusal
+
+
+async def test_the_broker_is_denied_by_name_and_by_address() -> None:
+    async def lookup(host: str) -> list[str]:
+        if host == "nowhere":
+            raise OSError(host)
+        return ["10.0.0.9", "fd00::9"]
+
+    broker_endpoints = await resolve_broker_endpoints("rediss://:pw@redis.internal:6380/0", lookup)
+    assert set(broker_endpoints) == {"redis.internal:6380", "10.0.0.9:6380", "[fd00::9]:6380"}
+    assert await resolve_broker_endpoints("redis://nowhere", lookup) == ["nowhere:6379"]
+    assert await resolve_broker_endpoints("unix:///run/redis.sock", lookup) == []
+    guard = EgressPolicy(("10.0.0.9", "redis.internal"), denied=broker_endpoints)
+    assert guard.find_refusal("10.0.0.9", 6380, ["10.0.0.9"]) is Refusal.DENIED
+    assert guard.find_refusal("redis.internal", 6380, ["1.1.1.1"]) is Refusal.DENIED
+    assert guard.find_refusal("10.0.0.9", 80, ["10.0.0.9"]) is None
+
+
+def test_the_machines_own_addresses_are_known() -> None:
+    assert "127.0.0.1" in list_own_addresses()
+
+
+def test_an_allowance_that_names_no_host_is_refused() -> None:
+    with pytest.raises(ValueError, match="names no host"):
+        EgressPolicy((":80",))

@@ -1,0 +1,76 @@
+"""A name that nobody answers for holds up nobody else."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from msaas.browser_worker.egress.proxy.resolver import Resolver
+from msaas.testing import wait_until
+
+FOUND = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
+
+
+class FakeGetaddrinfo:
+    """Answers at once, never, or that there is no such name."""
+
+    def __init__(self) -> None:
+        self.hosts: list[str] = []
+        self.released = threading.Event()
+
+    def __call__(self, host: str, *_: Any, **__: Any) -> list[Any]:
+        self.hosts.append(host)
+        if host == "silent.test":
+            self.released.wait(10)
+        if host == "unknown.test":
+            raise socket.gaierror(socket.EAI_NONAME, "unknown")
+        return FOUND
+
+
+@pytest.fixture
+def getaddrinfo(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGetaddrinfo]:
+    names = FakeGetaddrinfo()
+    monkeypatch.setattr(socket, "getaddrinfo", names)
+    yield names
+    names.released.set()
+
+
+async def cancel_all(asking: list[asyncio.Task[Any]]) -> None:
+    for one in asking:
+        one.cancel()
+    await asyncio.gather(*asking, return_exceptions=True)
+
+
+async def test_many_that_are_not_answered_leave_the_loop_its_threads(getaddrinfo: FakeGetaddrinfo) -> None:
+    lookups = Resolver()
+    asking = [asyncio.create_task(lookups.resolve("silent.test")) for _ in range(60)]
+    await wait_until(lambda: len(getaddrinfo.hosts) == 60)
+    async with asyncio.timeout(5):
+        assert await lookups.resolve("quick.test") == ["192.0.2.1"]
+        assert await asyncio.get_running_loop().run_in_executor(None, lambda: "free") == "free"
+    await cancel_all(asking)
+
+
+async def test_a_cancelled_lookup_keeps_its_slot_until_its_thread_ends(
+    getaddrinfo: FakeGetaddrinfo,
+) -> None:
+    lookups = Resolver(max_concurrent=2)
+    asking = [asyncio.create_task(lookups.resolve("silent.test")) for _ in range(2)]
+    await wait_until(lambda: len(getaddrinfo.hosts) == 2)
+    await cancel_all(asking)
+    third = asyncio.create_task(lookups.resolve("quick.test"))
+    answered, _ = await asyncio.wait({third}, timeout=0.2)
+    assert not answered
+    getaddrinfo.released.set()
+    assert await third == ["192.0.2.1"]
+    assert getaddrinfo.hosts[-1] == "quick.test"
+
+
+async def test_what_goes_wrong_is_raised(getaddrinfo: FakeGetaddrinfo) -> None:
+    lookups = Resolver(max_concurrent=1)
+    for _ in range(2):  # the first has given its room back
+        with pytest.raises(socket.gaierror):
+            await lookups.resolve("unknown.test")

@@ -1,0 +1,57 @@
+"""Carries commands to the service that owns the jobs, and its refusals back as errors."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msaas.contracts import Message, ReplyProblem
+from msaas.gateway.application.errors import (
+    IdempotencyMismatch,
+    JobNotFound,
+    NotAllowed,
+    CommandConflict,
+    CommandInvalid,
+    PlanForbidden,
+    QuotaExceeded,
+    UnknownRefusal,
+)
+from msaas.kernel import MsaasError, Overloaded
+from msaas.messaging import CommandClient, CommandRefused
+
+COMMANDS_TOPIC = "jobs.commands"
+COMMAND_TIMEOUT_SECONDS = 5.0
+_ERRORS_BY_CODE: Mapping[str, type[MsaasError]] = {
+    "quota_exceeded": QuotaExceeded,
+    "plan_forbidden": PlanForbidden,
+    "idempotency_mismatch": IdempotencyMismatch,
+    "forbidden": NotAllowed,
+    "conflict": CommandConflict,
+    "not_found": JobNotFound,
+    "validation_failed": CommandInvalid,
+}
+
+
+class BrokerCommandSender:
+    def __init__(self, client: CommandClient) -> None:
+        self._client = client
+
+    async def send(self, command: Message, correlation_id: str) -> Mapping[str, Any]:
+        try:
+            reply = await self._client.call(
+                COMMANDS_TOPIC, command, ttl=COMMAND_TIMEOUT_SECONDS, correlation_id=correlation_id
+            )
+        except CommandRefused as refusal:
+            raise _build_error(refusal.problem) from None
+        return reply.data
+
+    def parse_refusal(self, problem: Mapping[str, Any]) -> MsaasError:
+        return _build_error(ReplyProblem.model_validate(problem))
+
+
+def _build_error(problem: ReplyProblem) -> MsaasError:
+    return _get_error_type(problem)(problem.detail, **problem.context)
+
+
+def _get_error_type(problem: ReplyProblem) -> type[MsaasError]:
+    if problem.retryable:
+        return Overloaded  # rows were locked, say: the same again may well be accepted
+    return _ERRORS_BY_CODE.get(problem.code, UnknownRefusal)

@@ -1,0 +1,126 @@
+"""Keys that were seen a moment ago: known without a look-up, and forgotten within seconds."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, NamedTuple, TypeVar
+from uuid import UUID
+
+from msaas.gateway.application.key_ports import KeyHolder, KeyLookup
+from msaas.gateway.domain.api_keys import PREFIX, hash_key, is_well_formed
+from msaas.kernel import Clock, MsaasError, SystemClock
+from msaas.telemetry import Metrics
+from msaas.web.auth import Unauthenticated, UserPrincipal
+
+CACHE_TTL_SECONDS: Final = 5.0
+MAX_CACHED_KEYS: Final = 10_000
+MAX_CACHED_REFUSALS: Final = 1_000
+# A stream by a key without an end is opened anew now and then.
+MAX_STREAM_SECONDS: Final = 3_600.0
+
+
+Value = TypeVar("Value")
+
+
+class _CachedKey(NamedTuple):
+    holder: KeyHolder
+    cached_until: float
+
+
+class ApiKeyVerifier:
+    """Asks the record about a key every few seconds: so long may a revoked one still be good.
+
+    Where the record does not answer nobody is let in. The first pepper makes hashes, all find them.
+    """
+
+    def __init__(
+        self,
+        keys: KeyLookup,
+        peppers: Sequence[bytes],
+        *,
+        metrics: Metrics,
+        clock: Clock | None = None,
+    ) -> None:
+        self._keys = keys
+        self._peppers = peppers
+        self._clock = clock or SystemClock()
+        self._cached: OrderedDict[bytes, _CachedKey] = OrderedDict()
+        # Apart from the good ones, so that no flood of bad ones can push those out.
+        self._refused: OrderedDict[bytes, float] = OrderedDict()
+        self._last_used: dict[UUID, datetime] = {}
+        self._changes = 0
+        self._total = metrics.counter(
+            "msaas_api_key_validation_total", "Checks of API keys.", ("result",)
+        )
+
+    def is_api_key(self, credential: str) -> bool:
+        return credential.startswith(PREFIX)
+
+    async def get_principal(self, key: str) -> tuple[UserPrincipal, float]:
+        try:
+            holder = await self._find_holder(key)
+        except MsaasError as error:
+            self._total.labels(error.code).inc()
+            raise
+        self._total.labels("ok").inc()
+        now = self._clock.now()
+        if holder.principal.api_key is not None:
+            self._last_used[holder.principal.api_key.id] = now
+        end = holder.expires_at.timestamp() if holder.expires_at else now.timestamp()
+        return holder.principal, end if holder.expires_at else end + MAX_STREAM_SECONDS
+
+    def forget(self, key_id: UUID) -> None:
+        """Ask again at once: the key has changed."""
+        self._changes += 1
+        gone = [
+            digest
+            for digest, known in self._cached.items()
+            if known.holder.principal.api_key and known.holder.principal.api_key.id == key_id
+        ]
+        for digest in gone:
+            del self._cached[digest]
+
+    async def flush_last_used(self) -> None:
+        """Write down which keys were used since the last time; what fails is written the next."""
+        used, self._last_used = self._last_used, {}
+        try:
+            if used:
+                await self._keys.mark_used(used)
+        except MsaasError:
+            self._last_used = used | self._last_used
+            raise
+
+    async def _find_holder(self, key: str) -> KeyHolder:
+        if not is_well_formed(key):
+            raise Unauthenticated
+        digest = hash_key(self._peppers[0], key)
+        now = self._clock.monotonic()
+        if (known := self._cached.get(digest)) is not None and now < known.cached_until:
+            return self._ensure_not_expired(known.holder)
+        if self._refused.get(digest, now) > now:
+            raise Unauthenticated
+        return await self._look_up(digest, key)
+
+    def _ensure_not_expired(self, holder: KeyHolder) -> KeyHolder:
+        if holder.expires_at is not None and holder.expires_at <= self._clock.now():
+            raise Unauthenticated
+        return holder
+
+    async def _look_up(self, digest: bytes, key: str) -> KeyHolder:
+        before = self._changes
+        older = [hash_key(pepper, key) for pepper in self._peppers[1:]]
+        holder = await self._keys.find_holder([digest, *older])
+        until = self._clock.monotonic() + CACHE_TTL_SECONDS
+        if holder is None:
+            _put_bounded(self._refused, digest, until, MAX_CACHED_REFUSALS)
+            raise Unauthenticated
+        if self._changes == before:  # else it may have been read before it changed
+            _put_bounded(self._cached, digest, _CachedKey(holder, until), MAX_CACHED_KEYS)
+        return self._ensure_not_expired(holder)
+
+
+def _put_bounded(cache: OrderedDict[bytes, Value], digest: bytes, value: Value, max_size: int) -> None:
+    cache[digest] = value
+    cache.move_to_end(digest)
+    if len(cache) > max_size:
+        cache.popitem(last=False)

@@ -1,0 +1,70 @@
+"""Carrying a request out once, however often it comes under the same Idempotency-Key."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from msaas.cache import InProgress, IdempotencyClaim, IdempotencyClaims, Completed
+from msaas.contracts import idempotency_key
+from msaas.gateway.application.errors import (
+    ResponseNotStored,
+    IdempotencyInProgress,
+    IdempotencyMismatch,
+)
+from msaas.gateway.domain.fingerprints import fingerprint
+from msaas.gateway.domain.idempotency import ClaimOutcome, ReplayPolicy, decide_claim_outcome
+from msaas.kernel import DependencyUnavailable, Overloaded
+from msaas.telemetry import get_logger
+
+RESPONSE_TTL_SECONDS: Final = 24 * 3600.0
+MAX_RESPONSE_BYTES: Final = 64 * 1024
+
+
+class IdempotentRequests:
+    """`claim_seconds` is how long a request may be under way: its command's time and some more."""
+
+    def __init__(
+        self, claims: IdempotencyClaims, environment: str, fingerprint_key: bytes, *, claim_seconds: float
+    ) -> None:
+        self._claims = claims
+        self._environment = environment
+        self._fingerprint_key = fingerprint_key
+        self._claim_seconds = claim_seconds
+        self._log = get_logger()
+
+    async def begin(self, user_id: UUID, key: str, request: Mapping[str, Any]) -> IdempotencyClaim | bytes:
+        """Answer a claim to whoever is first, and what was answered to whoever repeats."""
+        claim_key = self._build_claim_key(user_id, key)
+        request_fingerprint = fingerprint(self._fingerprint_key, request)
+        match await self._claims.claim(claim_key, request_fingerprint, self._claim_seconds):
+            case IdempotencyClaim() as claim:
+                return claim
+            case Completed(response=b""):
+                raise ResponseNotStored
+            case Completed(response=answer):
+                return answer
+            case InProgress(seconds=seconds):
+                raise IdempotencyInProgress(retry_after=min(seconds, 1.0))
+            case _:
+                raise IdempotencyMismatch("This Idempotency-Key was used for another request.")
+
+    async def finish(self, claim: IdempotencyClaim, status: int, response: bytes, policy: ReplayPolicy) -> None:
+        """Keep the answer or let the key go; if that fails, the claim ends by itself."""
+        if len(response) > MAX_RESPONSE_BYTES:
+            policy = ReplayPolicy.NONE
+        try:
+            match decide_claim_outcome(status, policy):
+                case ClaimOutcome.SETTLED:
+                    stored = response if policy is ReplayPolicy.FULL else b""
+                    await self._claims.complete(claim, stored, RESPONSE_TTL_SECONDS)
+                case ClaimOutcome.RELEASED:
+                    await self._claims.release(claim)
+                case ClaimOutcome.LEFT_TO_EXPIRE:
+                    pass
+        except (DependencyUnavailable, Overloaded):
+            self._log.warning("idempotent_response_lost", status=status)
+
+    def _build_claim_key(self, user_id: UUID, key: str) -> str:
+        digest = hashlib.sha256(key.encode()).hexdigest()[:40]
+        return idempotency_key(self._environment, str(user_id), digest)

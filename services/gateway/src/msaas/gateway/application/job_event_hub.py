@@ -1,0 +1,162 @@
+"""Passes what happens to jobs on to whoever watches: one ring a user, one queue a connection."""
+
+import math
+import random
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
+from uuid import UUID
+
+from msaas.contracts import resync_frame, retry_frame
+from msaas.gateway.application.errors import StreamCapacityReached, UserStreamLimitReached
+from msaas.gateway.application.stream_connection import HEARTBEAT_AFTER_SECONDS, StreamConnection, EndReason
+from msaas.gateway.domain.replay_buffer import RETENTION_MS, Frame, StreamPosition, ReplayBuffer
+
+# All who are sent away at once come back no faster than a process can let them in.
+_RECONNECTS_PER_SECOND = 200
+_RETRY_RANGE_MS = (1_000, 4_000)
+_SWEEP_INTERVAL_MS = 60_000
+
+
+class JobEventHub:
+    """The process's one view of the event log."""
+
+    def __init__(
+        self,
+        *,
+        per_user: int,
+        per_process: int,
+        on_resync: Callable[[], None] = lambda: None,
+        on_end: Callable[[EndReason], None] = lambda _: None,
+    ) -> None:
+        self._per_user = per_user
+        self._per_process = per_process
+        self._on_resync = on_resync
+        self._on_end = on_end
+        self._buffers: dict[UUID, ReplayBuffer] = {}
+        self._connections: defaultdict[UUID, set[StreamConnection]] = defaultdict(set)
+        self._last_sweep_ms = 0
+        self._floor = self._last = StreamPosition(0, 0)
+        self.has_started = False
+        self.open_count = 0
+
+    @property
+    def cursor(self) -> str:
+        """The place up to which everything is known here; take it before reading the record."""
+        return str(self._last)
+
+    def start_at(self, position: str) -> None:
+        """Start at the end of the log: nothing before that is known, to early readers neither."""
+        self._floor = self._last = StreamPosition.parse(position)
+        self.has_started = True
+        for connection in self._list_connections():
+            self._resync(connection, EndReason.RESET)
+
+    def publish(
+        self, user_id: UUID, frame: Frame, job_id: UUID, version: int, *, is_progress: bool = False
+    ) -> None:
+        self._last = max(self._last, frame.position)
+        buffer = self._buffers.get(user_id) or self._buffers.setdefault(user_id, ReplayBuffer(self._floor))
+        if buffer.add(frame, job_id, version, is_progress=is_progress):
+            for connection in self._connections.get(user_id, ()):
+                connection.push(frame)
+                if connection.is_lagging:
+                    self._resync(connection, EndReason.LAGGED)
+        if frame.position.ms - self._last_sweep_ms > _SWEEP_INTERVAL_MS:
+            self._sweep(frame.position.ms)
+
+    def reset(self) -> None:
+        """Something may have been missed: every reader has to look at the record.
+
+        Those who are away too, at the very last place as well: the floor is beyond it.
+        """
+        self._buffers.clear()
+        self._floor = self._last = self._last.next
+        for connection in self._list_connections():
+            self._resync(connection, EndReason.RESET)
+
+    def end_all(self) -> None:
+        for connection in self._list_connections():
+            connection.end(EndReason.DRAINED, self._retry_hint())
+
+    @property
+    def connected_users(self) -> Collection[UUID]:
+        return list(self._connections)
+
+    def end_account(self, user_id: UUID) -> None:
+        """Show nothing more to an account that is closed."""
+        for connection in self._connections.get(user_id, ()):
+            connection.end(EndReason.ACCOUNT_CLOSED)
+
+    def tick(self, now: float) -> None:
+        """Look after every connection; call it once a second."""
+        for connection in self._list_connections():
+            connection.tick(now)
+
+    def retry_ms(self) -> int:
+        """Say when to come back, spread the wider the more there are to come."""
+        earliest, latest = _RETRY_RANGE_MS
+        latest = max(latest, earliest + self.open_count * 1000 // _RECONNECTS_PER_SECOND)
+        return random.randint(earliest, latest)  # noqa: S311  # spreading, not secrecy
+
+    def open(
+        self, user_id: UUID, last_event_id: str | None, *, ends_at: float = math.inf
+    ) -> tuple[StreamConnection, str]:
+        """Return the connection and where it starts; what it has missed is already in it."""
+        if self.open_count >= self._per_process:
+            raise StreamCapacityReached(retry_after=math.ceil(self.retry_ms() / 1000))
+        if len(self._connections.get(user_id, ())) >= self._per_user:
+            raise UserStreamLimitReached(retry_after=5)
+        start = StreamPosition.parse(last_event_id) if last_event_id else self._last
+        missed = self._find_missed(user_id, start)
+        initial_data = b""
+        if missed is None:
+            self._on_resync()
+            start = self._last
+            initial_data = resync_frame(str(start))
+        # Those who came together do not beat together.
+        idle_seconds = random.randrange(HEARTBEAT_AFTER_SECONDS)  # noqa: S311  # spreading, not secrecy
+        connection = StreamConnection(start, initial_data, ends_at=ends_at, idle_seconds=idle_seconds)
+        for frame in missed or ():
+            connection.push(frame)
+        self._connections[user_id].add(connection)
+        self.open_count += 1
+        return connection, str(start)
+
+    def close(self, user_id: UUID, connection: StreamConnection) -> None:
+        with suppress(KeyError):
+            self._connections[user_id].remove(connection)
+            self.open_count -= 1
+            self._on_end(connection.end_reason or EndReason.CLIENT_LEFT)
+            if not self._connections[user_id]:
+                del self._connections[user_id]
+
+    def _find_missed(self, user_id: UUID, position: StreamPosition) -> Iterable[Frame] | None:
+        buffer = self._buffers.get(user_id)
+        if position > self._last:
+            return ()  # another process is ahead of this one
+        return buffer.after(position) if buffer else (() if position >= self._floor else None)
+
+    def _resync(self, connection: StreamConnection, reason: EndReason) -> None:
+        self._on_resync()
+        connection.end(reason, self._retry_hint() + resync_frame(self.cursor))
+
+    def _retry_hint(self) -> bytes:
+        return retry_frame(self.retry_ms())
+
+    def _list_connections(self) -> list[StreamConnection]:
+        return [one for connections in self._connections.values() for one in connections]
+
+    def _sweep(self, now_ms: int) -> None:
+        """Forget users of whom nothing was heard for as long as a ring reaches back."""
+        self._last_sweep_ms = now_ms
+        oldest_ms = now_ms - RETENTION_MS
+        self._floor = max(self._floor, StreamPosition(oldest_ms, 0))
+        for user_id in [one for one, ring in self._buffers.items() if ring.is_idle_since(oldest_ms)]:
+            del self._buffers[user_id]
+
+
+def delay_seconds(position: StreamPosition) -> float:
+    """How long ago an entry was written, by clocks that may differ a little."""
+    return max(0.0, time.time() - position.ms / 1000)

@@ -1,0 +1,59 @@
+"""Counting a request against the limits of its category."""
+
+from typing import NamedTuple
+from uuid import UUID
+
+from msaas.cache import Bucket, RateLimit, RateLimiter, RateLimitDecision
+from msaas.gateway.domain.rate_limit_rules import RATE_LIMIT_RULES, RateLimitCategory, RateLimitRule
+from msaas.kernel import DependencyUnavailable, Overloaded
+from msaas.web.auth import ApiKeyGrant
+
+
+class Caller(NamedTuple):
+    user_id: UUID
+    plan: str
+    key: ApiKeyGrant | None = None
+
+
+class RequestRateLimiter:
+    """Where limits are not enforced, requests are counted and told what is left, and let in."""
+
+    def __init__(self, limiter: RateLimiter, *, enforced: bool) -> None:
+        self._limiter = limiter
+        self.enforced = enforced
+
+    async def __call__(
+        self, category: RateLimitCategory, caller: Caller | None, address: str
+    ) -> RateLimitDecision | None:
+        """Answer None where there is nobody to count, or no way to."""
+        rule = RATE_LIMIT_RULES[category]
+        buckets = _buckets(category, rule, caller, address)
+        if not buckets:
+            return None
+        try:
+            return await self._limiter.take(*buckets)
+        except (DependencyUnavailable, Overloaded):
+            if rule.fail_open or not self.enforced:
+                return None
+            raise
+
+
+def _buckets(
+    category: RateLimitCategory, rule: RateLimitRule, caller: Caller | None, address: str
+) -> tuple[Bucket, ...]:
+    """Count no stranger's request against an address that others share: it gets 401 anyway."""
+    if not rule.by_user:
+        return (Bucket(_limit(category, rule), address),)
+    if caller is None:
+        return ()
+    limit = _limit(category, rule, caller.plan)
+    buckets = [Bucket(limit, str(caller.user_id))]
+    if rule.by_address:
+        buckets.append(Bucket(limit, address))
+    if caller.key is not None and caller.key.requests_per_minute is not None:
+        buckets.append(Bucket(RateLimit("key", caller.key.requests_per_minute, 60), str(caller.key.id)))
+    return tuple(buckets)
+
+
+def _limit(category: RateLimitCategory, rule: RateLimitRule, plan: str = "FREE") -> RateLimit:
+    return RateLimit(category, rule.limit_for(plan), rule.seconds)

@@ -1,0 +1,79 @@
+"""What a reader that comes back has missed: the last minutes of each user's frames."""
+
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from typing import NamedTuple, Self
+from uuid import UUID
+
+MAX_FRAMES = 2_000
+RETENTION_MS = 5 * 60 * 1000
+
+
+class StreamPosition(NamedTuple):
+    """The id of a stream entry, which sorts by time."""
+
+    ms: int
+    number: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        ms, _, number = text.partition("-")
+        return cls(int(ms), int(number))
+
+    def __str__(self) -> str:
+        return f"{self.ms}-{self.number}"
+
+    @property
+    def next(self) -> Self:
+        return self._replace(number=self.number + 1)
+
+
+class Frame(NamedTuple):
+    position: StreamPosition
+    data: bytes
+
+
+class SeenVersions(NamedTuple):
+    """The newest versions of a job that were shown: of its status, and of anything."""
+
+    status: int = 0
+    latest: int = 0
+
+
+class ReplayBuffer:
+    """One user's frames. Below its floor it cannot tell what there was."""
+
+    def __init__(self, floor: StreamPosition) -> None:
+        self._frames: deque[Frame] = deque()
+        self._seen: OrderedDict[UUID, SeenVersions] = OrderedDict()
+        self.floor = floor
+
+    def add(self, frame: Frame, job_id: UUID, version: int, *, is_progress: bool = False) -> bool:
+        """Take a frame in unless a newer one, or this one, of its job was here before.
+
+        Progress tells no status, so one that overtakes a status does not make that one old.
+        """
+        seen = self._seen.get(job_id, SeenVersions())
+        if version <= (seen.latest if is_progress else seen.status):
+            return False
+        status = seen.status if is_progress else version
+        self._seen[job_id] = SeenVersions(status, max(version, seen.latest))
+        self._seen.move_to_end(job_id)
+        self._frames.append(frame)
+        self._evict(frame.position.ms - RETENTION_MS)
+        return True
+
+    def after(self, position: StreamPosition) -> Sequence[Frame] | None:
+        """Return what came after a place, or None where that can no longer be said."""
+        if position < self.floor:
+            return None
+        return [frame for frame in self._frames if frame.position > position]
+
+    def is_idle_since(self, ms: int) -> bool:
+        return not self._frames or self._frames[-1].position.ms < ms
+
+    def _evict(self, oldest_ms: int) -> None:
+        while len(self._frames) > MAX_FRAMES or self._frames[0].position.ms < oldest_ms:
+            self.floor = max(self.floor, self._frames.popleft().position)
+        while len(self._seen) > MAX_FRAMES:
+            self._seen.popitem(last=False)

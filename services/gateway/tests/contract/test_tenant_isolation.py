@@ -1,0 +1,316 @@
+"""Nobody gets at what is another's: every operation of the document, with every credential."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import pytest
+import pytest_asyncio
+
+from msaas.gateway.domain.api_keys import ENTROPY_BYTES, build_key
+
+SECRET = "what-only-ann-may-read"
+KEY = "a-key-of-ann"
+
+
+class Case(Enum):
+    """Whose business an operation is."""
+
+    OWN = auto()  # of whoever asks: it works, and shows nothing of others
+    OWNED = auto()  # about one thing of Ann's: for others it is not there
+    OPERATORS = auto()  # refused to everybody else
+
+
+# An operation that is new needs its case here; the first test says so.
+CASES: Mapping[str, Case] = {
+    "readMe": Case.OWN,
+    "listTaskTypes": Case.OWN,
+    "readFlags": Case.OWN,
+    "listApiKeys": Case.OWN,
+    "createApiKey": Case.OWN,
+    "rotateApiKey": Case.OWNED,
+    "revokeApiKey": Case.OWNED,
+    "submitJob": Case.OWN,
+    "submitJobs": Case.OWN,
+    "listJobs": Case.OWN,
+    "followJobs": Case.OWN,
+    "readJob": Case.OWNED,
+    "readJobStatus": Case.OWNED,
+    "readJobResult": Case.OWNED,
+    "listJobAttempts": Case.OWNED,
+    "readTimeline": Case.OWNED,
+    "listJobEvents": Case.OWNED,
+    "listJobArtifacts": Case.OWNED,
+    "readJobArtifact": Case.OWNED,
+    "retryJob": Case.OWNED,
+    "cancelJob": Case.OWNED,
+    "readUsage": Case.OWN,
+    "readUsageTrend": Case.OWN,
+    "readJobsOverview": Case.OWN,
+    "readSuccessRate": Case.OWN,
+    "readLatency": Case.OWN,
+    "readQuotaForecast": Case.OWN,
+    "listDeadLetters": Case.OPERATORS,
+    "readDeadLetter": Case.OPERATORS,
+    "replayDeadLetters": Case.OPERATORS,
+    "resolveDeadLetters": Case.OPERATORS,
+    "listFlags": Case.OPERATORS,
+    "setFlag": Case.OPERATORS,
+    "unsetFlag": Case.OPERATORS,
+    "listTopics": Case.OPERATORS,
+    "listCircuits": Case.OPERATORS,
+}
+# Of a flag, and as good as any for a file.
+NAME = "FF_AGENTS_ENABLED"
+# What each thing that is said to be Ann's is kept in.
+TABLES = ("jobs.jobs", "jobs.subjects", "jobs.usage_counters", "identity.api_keys")
+
+
+@dataclass(frozen=True)
+class CapturedResponse:
+    status: int
+    headers: httpx.Headers
+    text: str
+
+    @property
+    def problem(self) -> dict[str, Any]:
+        """What is said of the fault, whichever request it was."""
+        assert self.headers["content-type"] == "application/problem+json"
+        said = json.loads(self.text)
+        return {name: said[name] for name in said.keys() - {"instance", "correlation_id"}}
+
+
+@dataclass(frozen=True)
+class Ann:
+    """Somebody who has something: `things` fill the places in paths, by their names."""
+
+    id: UUID
+    authorization: str
+    things: Mapping[str, tuple[UUID, ...]]
+    cursor: str
+    revoked_key: str
+
+    @property
+    def marks(self) -> list[str]:
+        """What must not be in an answer to anybody else."""
+        things = [str(one) for kind in self.things.values() for one in kind]
+        return [SECRET, str(self.id), self.id.hex, *things]
+
+
+class RequestSender:
+    """One gateway, asked whatever the document knows."""
+
+    def __init__(self, http: httpx.AsyncClient, cursor: str) -> None:
+        self._http = http
+        self._cursor = cursor
+
+    async def ask(
+        self, operation: Any, authorization: str | None, things: Mapping[str, UUID] | None = None
+    ) -> CapturedResponse:
+        path = operation.path.format_map({"name": NAME} | dict(things or {}))
+        headers = {"authorization": authorization} if authorization else {}
+        if "Idempotency-Key" in operation.parameters:
+            headers["idempotency-key"] = f"{KEY}-for-{operation.id}"
+        if "Last-Event-ID" in operation.parameters:
+            headers["last-event-id"] = self._cursor
+        asked = self._http.stream(
+            operation.method, f"/api/v1{path}", headers=headers, json=operation.example
+        )
+        async with asked as answer:
+            text = await self._read(answer)
+        assert str(answer.status_code) in operation.responses, (operation.id, answer.status_code)
+        return CapturedResponse(answer.status_code, answer.headers, text)
+
+    async def _read(self, answer: httpx.Response) -> str:
+        """Of a stream, what was missed comes in one piece with the greeting."""
+        if answer.headers["content-type"].startswith("text/event-stream"):
+            return await anext(answer.aiter_text())
+        return (await answer.aread()).decode()
+
+
+@pytest_asyncio.fixture
+async def ann(
+    gateway: Any, jobs_service: None, issuer: Any, create_job: Any, operations: Any
+) -> AsyncIterator[Ann]:
+    user_id = uuid4()
+    authorization = f"Bearer {issuer.token(user_id)}"
+    async with httpx.AsyncClient(base_url=gateway[1]) as http:
+        asking = RequestSender(http, "")
+        cursor = json.loads((await asking.ask(operations["listJobs"], authorization)).text)
+        assert (await asking.ask(operations["submitJob"], authorization)).status == 202
+        keys = [await make_key(http, authorization, name) for name in ("live", "revoked")]
+        revoked = {"key_id": UUID(keys[1]["id"])}
+        assert (await asking.ask(operations["revokeApiKey"], authorization, revoked)).status == 200
+    jobs = [await create_job(user_id, one, SECRET) for one in ("PENDING", "COMPLETED", "FAILED")]
+    things = {
+        "job_id": tuple(jobs),
+        "letter_id": (jobs[2],),
+        "key_id": tuple(UUID(one["id"]) for one in keys),
+    }
+    yield Ann(user_id, authorization, things, cursor["stream_cursor"], keys[1]["key"])
+
+
+async def make_key(http: httpx.AsyncClient, authorization: str, name: str) -> dict[str, Any]:
+    body = {"name": name, "scopes": ["account:read", "jobs:read", "jobs:write"]}
+    headers = {"authorization": authorization}
+    answer = await http.post("/api/v1/api-keys", headers=headers, json=body)
+    assert answer.status_code == 201
+    return answer.json()
+
+
+@pytest_asyncio.fixture
+async def request_sender(gateway: Any, ann: Ann) -> AsyncIterator[RequestSender]:
+    async with httpx.AsyncClient(base_url=gateway[1], timeout=20) as http:
+        yield RequestSender(http, ann.cursor)
+
+
+@pytest.fixture
+def refused(issuer: Any, ann: Ann) -> Mapping[str, str | None]:
+    """Credentials that are none, each in Ann's name where it has one."""
+    stranger = type(issuer)("http://elsewhere.test")
+    return {
+        "nobody": None,
+        "no token": "Bearer",
+        "another scheme": "Basic YW5uOmFubg==",
+        "expired": f"Bearer {issuer.token(ann.id, -120)}",
+        "another issuer": f"Bearer {stranger.token(ann.id)}",
+        "another audience": f"Bearer {issuer.token(ann.id, aud='elsewhere')}",
+        "anonymous": f"Bearer {issuer.token(ann.id, is_anonymous=True)}",
+        "service role": f"Bearer {issuer.token(ann.id, role='service_role')}",
+        "revoked key": f"Bearer {ann.revoked_key}",
+        "no such key": f"Bearer {build_key(bytes(ENTROPY_BYTES))}",
+        "broken seal": f"Bearer {issuer.token(ann.id)[:-8]}AAAAAAAA",
+    }
+
+
+def test_every_operation_has_a_case(operations: Mapping[str, Any]) -> None:
+    assert CASES.keys() == operations.keys()
+
+
+async def test_what_is_no_credential_opens_nothing(
+    request_sender: RequestSender, ann: Ann, operations: Mapping[str, Any], refused: Mapping[str, str | None]
+) -> None:
+    things = {name: kind[0] for name, kind in ann.things.items()}
+    for operation in operations.values():
+        for name, authorization in refused.items():
+            said = await request_sender.ask(operation, authorization, things)
+            if operation.is_public:
+                assert said.status < 400, (operation.id, name)
+                assert_nothing_of(ann, said)
+                continue
+            assert said.status == 401, (operation.id, name)
+            assert said.headers["www-authenticate"] == "Bearer"
+            code = "token_expired" if name == "expired" else "unauthenticated"
+            assert said.problem["code"] == code, (operation.id, name)
+
+
+async def test_another_user_finds_nothing_of_hers(
+    request_sender: RequestSender,
+    ann: Ann,
+    issuer: Any,
+    operations: Mapping[str, Any],
+    rows: asyncpg.Connection,
+) -> None:
+    before = await read_all(rows, ann)
+    bob = f"Bearer {issuer.token(uuid4())}"
+    for name, case in CASES.items():
+        match case:
+            case Case.OWN:
+                await assert_own(request_sender, operations[name], bob, ann)
+            case Case.OWNED:
+                await assert_not_found(request_sender, operations[name], bob, ann)
+            case Case.OPERATORS:
+                await assert_forbidden(request_sender, operations[name], bob, ann)
+    assert await read_all(rows, ann) == before
+
+
+async def test_an_operator_reads_of_her_dead_letter_nothing_that_she_gave(
+    request_sender: RequestSender, ann: Ann, issuer: Any, operations: Mapping[str, Any]
+) -> None:
+    operator = f"Bearer {issuer.token(uuid4(), app_metadata={'role': 'operator'})}"
+    [letter] = ann.things["letter_id"]
+    listed = await request_sender.ask(operations["listDeadLetters"], operator)
+    read = await request_sender.ask(operations["readDeadLetter"], operator, {"letter_id": letter})
+    for said in (listed, read):
+        assert said.status == 200
+        assert str(letter) in said.text
+        assert SECRET not in said.text
+
+
+async def test_an_operator_is_no_other_users_equal(
+    request_sender: RequestSender, ann: Ann, issuer: Any, operations: Mapping[str, Any]
+) -> None:
+    operator = f"Bearer {issuer.token(uuid4(), app_metadata={'role': 'operator'})}"
+    for name, case in CASES.items():
+        if case is Case.OWNED:
+            await assert_not_found(request_sender, operations[name], operator, ann)
+
+
+async def test_ann_herself_finds_all_of_it(
+    request_sender: RequestSender, ann: Ann, operations: Mapping[str, Any]
+) -> None:
+    """Else the others' finding nothing would prove nothing."""
+    _, completed, _ = ann.things["job_id"]
+    for name in ("readJob", "readJobResult"):
+        said = await request_sender.ask(operations[name], ann.authorization, {"job_id": completed})
+        assert SECRET in said.text
+    listed = await request_sender.ask(operations["listJobs"], ann.authorization)
+    assert all(str(one) in listed.text for one in ann.things["job_id"])
+    followed = await request_sender.ask(operations["followJobs"], ann.authorization)
+    assert "event: job" in followed.text
+    repeated = await request_sender.ask(operations["submitJob"], ann.authorization)
+    assert repeated.headers["idempotent-replayed"] == "true"
+    live, _ = ann.things["key_id"]
+    listed = await request_sender.ask(operations["listApiKeys"], ann.authorization)
+    assert str(live) in listed.text
+    rotated = await request_sender.ask(operations["rotateApiKey"], ann.authorization, {"key_id": live})
+    assert rotated.status == 201
+    pending, _, failed = ann.things["job_id"]
+    for name, job_id in (("cancelJob", pending), ("retryJob", failed)):
+        said = await request_sender.ask(operations[name], ann.authorization, {"job_id": job_id})
+        assert said.status == 202, (name, said.text)
+
+
+async def assert_own(asking: RequestSender, operation: Any, authorization: str, ann: Ann) -> None:
+    said = await asking.ask(operation, authorization)
+    assert 200 <= said.status < 300, (operation.id, said.text)
+    assert "idempotent-replayed" not in said.headers
+    assert_nothing_of(ann, said)
+
+
+async def assert_not_found(asking: RequestSender, operation: Any, authorization: str, ann: Ann) -> None:
+    """Hers and one that never was are answered alike, so that nobody learns which ids exist."""
+    nothing = {name: uuid4() for name in ann.things}
+    unknown = await asking.ask(operation, authorization, nothing)
+    [place] = (name for name in ann.things if f"{{{name}}}" in operation.path)
+    for thing in ann.things[place]:
+        said = await asking.ask(operation, authorization, {place: thing})
+        assert (said.status, said.problem) == (404, unknown.problem), operation.id
+
+
+async def assert_forbidden(asking: RequestSender, operation: Any, authorization: str, ann: Ann) -> None:
+    things = {name: kind[0] for name, kind in ann.things.items()}
+    said = await asking.ask(operation, authorization, things)
+    assert (said.status, said.problem["code"]) == (403, "forbidden"), operation.id
+    assert not any(mark in json.dumps(said.problem) for mark in ann.marks)
+
+
+def assert_nothing_of(ann: Ann, said: CapturedResponse) -> None:
+    assert not [mark for mark in ann.marks if mark in said.text]
+
+
+async def read_all(rows: asyncpg.Connection, ann: Ann) -> dict[str, list[str]]:
+    return {
+        table: [
+            str(row)
+            for row in await rows.fetch(
+                f"SELECT * FROM {table} WHERE user_id = $1 ORDER BY 1", ann.id
+            )
+        ]
+        for table in TABLES
+    }

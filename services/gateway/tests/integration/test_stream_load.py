@@ -1,0 +1,299 @@
+"""Real gateway processes before readers in thousands, slow ones, and such as never read."""
+
+import asyncio
+import os
+import re
+import socket
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import psutil
+import pytest
+import pytest_asyncio
+
+from msaas.contracts import JobChanged, JobFrame, JobStatus
+from msaas.gateway.settings import Settings
+from msaas.local.servers import find_free_port
+from msaas.streams import StreamPublisher, RedisBroker
+from msaas.testing import wait_until
+
+pytestmark = pytest.mark.timeout(300)
+
+LOOPBACK = "127.0.0.1"
+
+
+class Reader(asyncio.Protocol):
+    """One stream on a bare connection: keeps what came, and reads on unless told not to."""
+
+    def __init__(self) -> None:
+        self.said = bytearray()
+        self.closed = asyncio.get_running_loop().create_future()
+        self.transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.said += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed.set_result(exc)
+
+    @property
+    def status(self) -> int:
+        return int(self.said[9:12] or 0)
+
+    def count(self, event: str) -> int:
+        return self.said.count(f"event: {event}\n".encode())
+
+
+@dataclass(frozen=True)
+class GatewayProcess:
+    process: psutil.Process
+    port: int
+    internal_port: int
+    readers: list[Reader]
+
+    async def read(self, token: str, *, last: str = "", window: int = 0) -> Reader:
+        """Ask for the stream; a small `window` lets few bytes be on their way to us."""
+        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        if window:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        made.setblocking(False)  # noqa: FBT003  # the socket's own word
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(made, (LOOPBACK, self.port))
+        _, reader = await loop.create_connection(Reader, sock=made)
+        self.readers.append(reader)
+        place = f"last-event-id: {last}\r\n" if last else ""
+        head = f"GET /api/v1/jobs/stream HTTP/1.1\r\nhost: {LOOPBACK}\r\n{place}"
+        reader.transport.write(f"{head}authorization: Bearer {token}\r\n\r\n".encode())
+        return reader
+
+    async def read_all(self, tokens: Sequence[str], *, last: str = "") -> list[Reader]:
+        readers: list[Reader] = []
+        for start in range(0, len(tokens), 100):
+            some = tokens[start : start + 100]
+            readers += await asyncio.gather(*(self.read(token, last=last) for token in some))
+        return readers
+
+    async def read_metric(self, name: str, label: str = "") -> float:
+        """Add up the series of one name, or those of them that have the label."""
+        async with httpx.AsyncClient() as http:
+            answer = await http.get(f"http://{LOOPBACK}:{self.internal_port}/metrics")
+        lines = [line for line in answer.text.splitlines() if line.startswith(f"{name}{{")]
+        return sum(float(line.rpartition(" ")[2]) for line in lines if label in line)
+
+    async def open_count(self) -> float:
+        return await self.read_metric("msaas_sse_connections")
+
+    def sockets(self) -> int:
+        """Count the connections that the process has accepted and not let go."""
+        found = self.process.net_connections("tcp")
+        return sum(one.laddr.port == self.port and one.raddr != () for one in found)
+
+    async def is_ready(self) -> bool:
+        try:
+            async with httpx.AsyncClient() as http:
+                answer = await http.get(f"http://{LOOPBACK}:{self.internal_port}/health/ready")
+        except httpx.TransportError:
+            return False
+        return answer.is_success
+
+
+@asynccontextmanager
+async def run_gateway(
+    settings: Settings, redis_url: str, **more: str
+) -> AsyncGenerator[GatewayProcess]:
+    """Run a process on the settings of a test, with a Redis in which it may leave its keys."""
+    port, internal_port = find_free_port(), find_free_port()
+    environment = {
+        **os.environ,
+        "ENVIRONMENT": "test",
+        "LOG_LEVEL": "WARNING",
+        "DATABASE_URL": settings.database_url.get_secret_value(),
+        "GATEWAY_READ_DATABASE_URL": settings.read_database_url.get_secret_value(),
+        "REDIS_URL": redis_url,
+        "SUPABASE_URL": settings.supabase_url,
+        "GATEWAY_RATE_LIMITS_ENFORCED": "false",
+        "GATEWAY_PORT": str(port),
+        "GATEWAY_INTERNAL_PORT": str(internal_port),
+        **more,
+    }
+    command = (sys.executable, "-m", "msaas.gateway", "serve")
+    running = await asyncio.create_subprocess_exec(*command, env=environment)
+    gateway = GatewayProcess(psutil.Process(running.pid), port, internal_port, [])
+    try:
+        await wait_until(gateway.is_ready, timeout=60)
+        yield gateway
+    finally:
+        for reader in gateway.readers:
+            reader.transport.abort()
+        with suppress(ProcessLookupError):
+            running.terminate()
+        async with asyncio.timeout(40):
+            await running.wait()
+
+
+class EventPublisher:
+    """Tells the wire of jobs, as their owner does."""
+
+    def __init__(self, publisher: StreamPublisher) -> None:
+        self._publisher = publisher
+
+    async def publish_many(self, user_id: UUID, count: int, *, why: str | None = None) -> None:
+        await asyncio.gather(*(self._publish(user_id, why) for _ in range(count)))
+
+    async def _publish(self, user_id: UUID, why: str | None) -> None:
+        frame = JobFrame(
+            id=(job_id := uuid4()),
+            status=JobStatus.RUNNING,
+            attempts=0,
+            updated_at=datetime.now(UTC),
+            last_error=why,
+        )
+        event = JobChanged(
+            frame=frame, user_id=user_id, task_type="echo", version=1, correlation_id=str(job_id)
+        )
+        assert await self._publisher.publish("jobs.events", event, correlation_id="c")
+
+
+@pytest.fixture
+def own_redis(private_redis: Callable[..., Any]) -> str:
+    return private_redis().url
+
+
+@pytest_asyncio.fixture
+async def event_publisher(own_redis: str) -> AsyncIterator[EventPublisher]:
+    broker = RedisBroker(own_redis, command_timeout=10)
+    publisher = StreamPublisher(broker, "jobs", "test", ["jobs.events"])
+    yield EventPublisher(publisher)
+    await publisher.close()
+    await broker.close()
+
+
+def jobs_in(reader: Reader) -> list[bytes]:
+    return re.findall(rb'event: job\ndata: {"id":"([^"]+)"', bytes(reader.said))
+
+
+def last_position(reader: Reader) -> str:
+    return re.findall(rb"id: (\d+-\d+)\n", bytes(reader.said))[-1].decode()
+
+
+async def test_two_thousand_streams_come_go_and_come_back_and_nothing_stays(
+    gateway_settings: Settings, own_redis: str, issuer: Any, event_publisher: EventPublisher
+) -> None:
+    users = [uuid4() for _ in range(20)]
+    tokens = [issuer.token(user) for user in users] * 100
+    caps = {"GATEWAY_STREAMS_PER_USER": "101", "GATEWAY_STREAMS_PER_PROCESS": "2000"}
+    async with run_gateway(gateway_settings, own_redis, **caps) as gateway:
+        tasks_before = await gateway.read_metric("msaas_process_tasks")
+        readers = await gateway.read_all(tokens)
+        await wait_until(lambda: all(one.count("hello") for one in readers), timeout=90)
+        refused = await gateway.read(tokens[0])
+        await wait_until(lambda: refused.status)
+        assert refused.status == 503
+        await event_publisher.publish_many(users[0], 3)
+        theirs = readers[::20]
+        await wait_until(lambda: all(one.count("job") == 3 for one in theirs))
+        assert sum(one.count("job") for one in readers) == 300
+        # All go at once, something happens, and all are back at once, where they were.
+        place = last_position(theirs[0])
+        for one in readers:
+            one.transport.abort()
+        await event_publisher.publish_many(users[0], 2)
+        back = await gateway.read_all(tokens, last=place)
+        await wait_until(lambda: all(one.count("hello") for one in back), timeout=90)
+        assert [one.count("job") for one in back] == [2, *[0] * 19] * 100
+        for one in (*back, refused):
+            one.transport.abort()
+        await wait_until(lambda: gateway.sockets() == 0)
+        assert await gateway.open_count() == 0
+        assert await gateway.read_metric("msaas_process_tasks") <= tasks_before
+        assert await gateway.read_metric("msaas_sse_ended_total", 'reason="left"') == 4_000
+
+
+async def test_readers_that_do_not_read_are_cut_off_and_hold_up_nobody(
+    gateway_settings: Settings, own_redis: str, issuer: Any, event_publisher: EventPublisher
+) -> None:
+    user = uuid4()
+    caps = {"GATEWAY_STREAMS_PER_USER": "30"}
+    async with run_gateway(gateway_settings, own_redis, **caps) as gateway:
+        good = await gateway.read(issuer.token(user))
+        slow = [await gateway.read(issuer.token(user), window=4_096) for _ in range(20)]
+        await wait_until(lambda: all(one.count("hello") for one in (good, *slow)))
+        for one in slow:
+            one.transport.pause_reading()
+        for told in range(50, 1_501, 50):
+            await event_publisher.publish_many(user, 50, why="x" * 400)
+            await wait_until(lambda told=told: good.count("job") == told)
+        ended = "msaas_sse_ended_total"
+
+        async def all_cut() -> bool:
+            return await gateway.read_metric(ended) == 20
+
+        await wait_until(all_cut, timeout=60)
+        assert await gateway.read_metric(ended, 'reason="lagged"') == 20
+        await wait_until(lambda: gateway.sockets() == 1)
+        assert (await gateway.open_count(), good.count("resync")) == (1, 0)
+
+
+async def test_each_of_several_processes_shows_the_same_and_goes_on_where_another_was(
+    gateway_settings: Settings, own_redis: str, issuer: Any, event_publisher: EventPublisher
+) -> None:
+    user = uuid4()
+    token = issuer.token(user)
+    async with (
+        run_gateway(gateway_settings, own_redis) as one,
+        run_gateway(gateway_settings, own_redis) as other,
+    ):
+        here, there = await one.read(token), await other.read(token)
+        await wait_until(lambda: here.count("hello") and there.count("hello"))
+        await event_publisher.publish_many(user, 40)
+        await wait_until(lambda: here.count("job") == there.count("job") == 40)
+        assert jobs_in(here) == jobs_in(there)
+        place = last_position(here)
+        here.transport.abort()
+        await event_publisher.publish_many(user, 7)
+        moved = await other.read(token, last=place)
+        await wait_until(lambda: moved.count("job") == 7 and there.count("job") == 47)
+        assert jobs_in(moved) == jobs_in(there)[40:]
+
+
+async def test_a_process_that_ends_sends_its_readers_away_with_a_time_to_come_back(
+    gateway_settings: Settings, own_redis: str, issuer: Any
+) -> None:
+    caps = {"GATEWAY_STREAMS_PER_USER": "300", "GATEWAY_STREAMS_PER_PROCESS": "300"}
+    async with run_gateway(gateway_settings, own_redis, **caps) as gateway:
+        readers = await gateway.read_all([issuer.token(uuid4())] * 300)
+        await wait_until(lambda: all(one.count("hello") for one in readers))
+        gateway.process.terminate()
+        await asyncio.gather(*(one.closed for one in readers))
+        times = [re.findall(rb"retry: (\d+)", bytes(one.said)) for one in readers]
+        assert {len(told) for told in times} == {2}
+        assert len({told[-1] for told in times}) > 100
+        assert all(bytes(one.said).endswith(b"\r\n0\r\n\r\n") for one in readers)
+
+
+async def test_a_reader_that_goes_on_sending_is_let_go(
+    gateway_settings: Settings, own_redis: str, issuer: Any
+) -> None:
+    async with run_gateway(gateway_settings, own_redis) as gateway:
+        loop = asyncio.get_running_loop()
+        _, reader = await loop.create_connection(Reader, LOOPBACK, gateway.port)
+        gateway.readers.append(reader)
+        head = "GET /api/v1/jobs/stream HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n"
+        token = issuer.token(uuid4())
+        reader.transport.write(f"{head}authorization: Bearer {token}\r\n\r\n".encode())
+        await wait_until(lambda: reader.count("hello"))
+        chunk = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
+        for _ in range(20):
+            reader.transport.write(chunk)
+        await reader.closed
+        assert await gateway.open_count() == 0

@@ -1,0 +1,99 @@
+"""The edges of what a process knows: nobody is left without a word about what they missed."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from msaas.gateway.application.stream_connection import MAX_UNREAD_BYTES
+from msaas.gateway.application.job_event_hub import JobEventHub
+from msaas.gateway.domain.replay_buffer import Frame, StreamPosition, ReplayBuffer
+
+JOB = uuid4()
+
+
+def frame(ms: int, number: int = 0) -> Frame:
+    return Frame(StreamPosition(ms, number), f"{ms}-{number};".encode())
+
+
+@pytest.fixture
+def resyncs() -> list[None]:
+    return []
+
+
+@pytest.fixture
+def hub(resyncs: list[None]) -> JobEventHub:
+    return JobEventHub(per_user=5, per_process=5, on_resync=lambda: resyncs.append(None))
+
+
+def test_a_reader_who_comes_before_the_tail_has_begun_is_told_to_look(
+    hub: JobEventHub, open_stream: Any
+) -> None:
+    """A process that was just deployed: its readers are back before it knows where the log is."""
+    user = uuid4()
+    back, _ = open_stream(hub, user, "900-0")
+    listed, _ = open_stream(hub, user, hub.cursor)
+    hub.start_at("1000-0")
+    for connection in (back, listed):
+        assert b"event: resync" in connection.take()
+        assert connection.ends == ["closed"]
+
+
+def test_what_happens_in_the_millisecond_of_a_resync_is_shown(hub: JobEventHub, open_stream: Any) -> None:
+    user = uuid4()
+    hub.start_at("1000-0")
+    connection, _ = open_stream(hub, user, "999-0")
+    hub.publish(user, frame(1000, 1), JOB, 1)
+    assert connection.take().endswith(b"1000-1;")
+
+
+def test_after_a_gap_whoever_was_away_at_the_last_place_is_told_to_look(
+    hub: JobEventHub, open_stream: Any
+) -> None:
+    user = uuid4()
+    hub.start_at("1000-0")
+    hub.publish(user, frame(1001), JOB, 1)
+    hub.reset()
+    away, _ = open_stream(hub, user, "1001-0")
+    assert b"event: resync" in away.take()
+    has_looked, _ = open_stream(hub, user, hub.cursor)
+    hub.publish(user, frame(1002), JOB, 2)
+    assert has_looked.take() == b"1002-0;"
+
+
+def test_nothing_comes_after_the_last_word(hub: JobEventHub, resyncs: list[None], open_stream: Any) -> None:
+    user = uuid4()
+    hub.start_at("1000-0")
+    connection, _ = open_stream(hub, user, None)
+    connection.unread = MAX_UNREAD_BYTES + 1
+    for number in range(10):
+        hub.publish(user, frame(1001, number), uuid4(), 1)
+    assert connection.take().count(b"event: ") == 1
+    assert connection.ends == ["closed"]
+    assert len(resyncs) == 1
+
+
+def test_progress_that_overtakes_a_status_does_not_hide_it() -> None:
+    ring = ReplayBuffer(StreamPosition(0, 0))
+    assert ring.add(frame(1), JOB, 3, is_progress=True)
+    assert ring.add(frame(2), JOB, 2)
+    assert not ring.add(frame(3), JOB, 2)
+    assert not ring.add(frame(4), JOB, 3, is_progress=True)
+
+
+@given(st.permutations(list(enumerate([False, False, True, True, False], start=1))))
+def test_however_frames_arrive_the_last_status_is_shown_last(
+    arrived: list[tuple[int, bool]],
+) -> None:
+    ring = ReplayBuffer(StreamPosition(0, 0))
+    shown = [
+        (version, is_progress)
+        for ms, (version, is_progress) in enumerate(arrived, start=1)
+        if ring.add(frame(ms), JOB, version, is_progress=is_progress)
+    ]
+    statuses = [version for version, is_progress in shown if not is_progress]
+    assert statuses == sorted(statuses)
+    assert statuses[-1] == 5
+    assert not any(is_progress for _, is_progress in shown[shown.index((5, False)) :])

@@ -1,0 +1,88 @@
+"""Rows of dead letters as what the use cases work with, and as what an operator is shown."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+from asyncpg import Record
+
+from msaas.contracts import TASKS, LetterClass, LetterState
+from msaas.jobs.application.dead_letters_ports import NewDeadLetter, JobDeadLetter, MessageDeadLetter, DeadLetterRow
+from msaas.jobs.domain.dead_letters_bodies import redact
+
+_SUMMARY_COLUMNS: Final = (
+    *("id", "class", "topic", "name", "error", "correlation_id", "died_at", "replay_count"),
+    *("state", "resolved_at", "resolved_by", "reason", "replay_due_at"),
+)
+_JOB_COLUMNS: Final = (
+    *("attempts", "max_attempts", "losses", "last_error", "source", "created_at", "started_at"),
+    "user_id",
+)
+
+
+def entry_columns(entries: Sequence[NewDeadLetter]) -> Sequence[Sequence[Any]]:
+    return list(zip(*map(_entry_row, entries), strict=True))
+
+
+def _entry_row(entry: NewDeadLetter) -> tuple[Any, ...]:
+    return (
+        entry.id,
+        entry.topic,
+        entry.entry_id,
+        orjson.dumps(entry.body).decode(),
+        entry.letter_class,
+        entry.error,
+        entry.message_id,
+        entry.message_type,
+        entry.correlation_id,
+    )
+
+
+def read_message(row: Record) -> MessageDeadLetter:
+    return MessageDeadLetter(
+        id=row["id"],
+        letter_class=LetterClass(row["class"]),
+        topic=row["topic"],
+        state=LetterState(row["state"]),
+        replays=row["replay_count"],
+        is_scheduled=row["wanted"],
+        body=_body(row),
+    )
+
+
+def read_job(row: Record) -> JobDeadLetter:
+    return JobDeadLetter(
+        id=row["id"],
+        letter_class=LetterClass.JOB,
+        topic=topic_of(row["task_type"]),
+        state=LetterState.RESOLVED if row["resolved"] else LetterState.OPEN,
+        replays=row["replays"],
+        is_scheduled=row["wanted"],
+        user_id=row["user_id"],
+        correlation_id=row["correlation_id"],
+        has_failed=row["failed"],
+    )
+
+
+def topic_of(task_type: str) -> str:
+    """Name the topic of a task, also of one that the catalogue has no more."""
+    task = TASKS.get(task_type)
+    return task.topic if task else "jobs.generic"
+
+
+def read_summary(row: Record) -> DeadLetterRow:
+    """Show the same of either kind of letter."""
+    shown = {name: row[name] for name in _SUMMARY_COLUMNS}
+    return {**shown, "topic": shown["topic"] or topic_of(row["name"])}
+
+
+def read_message_detail(row: Record) -> DeadLetterRow:
+    return {**read_summary(row), "body": redact(_body(row))}
+
+
+def read_job_detail(row: Record) -> DeadLetterRow:
+    return {**read_summary(row), "body": {name: row[name] for name in _JOB_COLUMNS}}
+
+
+def _body(row: Record) -> Mapping[str, str]:
+    return orjson.loads(row["body"])

@@ -1,0 +1,96 @@
+"""What is still true and may be missing on the wire, read by one process at a time."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from msaas.jobs.adapters.postgres.billing_rows import read_entry
+from msaas.jobs.adapters.postgres.usage_rows import read_charge
+from msaas.jobs.application.results_ports import (
+    OpenCancel,
+    UsageToRepublish,
+    RepublishInProgress,
+    LastRepublish,
+)
+from msaas.jobs.domain.reports import RunKey
+from msaas.postgres import DatabaseConnection, Database
+
+ADVISORY_LOCK: Final = 0x6D73_6A6F_6273_6570
+"""One republication at a time for all processes; the number is this service's own."""
+
+FIND_LAST: Final = "SELECT epoch, clock_timestamp() - served_at AS age FROM jobs.wire_epoch"
+
+# Of each subject the present period and the one before it.
+LIST_USAGE: Final = """
+SELECT
+  e.subject_id, e.seq, e.user_id, e.kind, e.quantity, e.job_id, e.period_start, e.occurred_at,
+  e.prev_hash, e.hash, coalesce(e.details ->> 'plan', s.plan) AS plan, j.correlation_id
+FROM jobs.usage_events e
+JOIN jobs.subjects s USING (subject_id)
+LEFT JOIN jobs.jobs j ON j.id = e.job_id
+WHERE (e.subject_id, e.seq) > ($1, $2)
+  AND e.period_start >= coalesce((
+    SELECT max(c.period_start) FROM jobs.usage_counters c
+    WHERE c.subject_id = s.subject_id AND c.period_start < s.period_start
+  ), s.period_start)
+ORDER BY e.subject_id, e.seq LIMIT $3
+"""
+
+LIST_OPEN_CANCELS: Final = """
+SELECT id, fence, correlation_id FROM jobs.jobs
+WHERE finished_at IS NULL AND (status = 'RUNNING' OR dispatched_at IS NOT NULL)
+  AND fence IS NOT NULL AND cancel_requested_at IS NOT NULL
+"""
+
+SAVE_EPOCH: Final = """
+INSERT INTO jobs.wire_epoch (epoch) VALUES ($1)
+ON CONFLICT (only_row) DO UPDATE SET epoch = excluded.epoch, served_at = clock_timestamp()
+"""
+
+
+class PostgresRepublishStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator["PostgresRepublishTransaction"]:
+        async with self._database.transaction() as connection:
+            if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", ADVISORY_LOCK):
+                raise RepublishInProgress(retry_after=1)
+            yield PostgresRepublishTransaction(connection)
+
+
+class PostgresRepublishTransaction:
+    def __init__(self, connection: DatabaseConnection) -> None:
+        self._connection = connection
+
+    async def find_last(self) -> LastRepublish | None:
+        row = await self._connection.fetchrow(FIND_LAST)
+        age: timedelta
+        if row is None:
+            return None
+        epoch, age = row["epoch"], row["age"]
+        return LastRepublish(epoch=epoch, age=age)
+
+    async def list_usage(self, after: tuple[UUID, int], limit: int) -> Sequence[UsageToRepublish]:
+        rows = await self._connection.fetch(LIST_USAGE, *after, limit)
+        return [
+            # Who has been forgotten has left no correlation either.
+            UsageToRepublish(
+                entry=read_charge(row) if row["kind"] == "job_completed" else read_entry(row),
+                correlation_id=row["correlation_id"] or str(row["job_id"] or row["subject_id"]),
+            )
+            for row in rows
+        ]
+
+    async def list_open_cancels(self) -> Sequence[OpenCancel]:
+        rows = await self._connection.fetch(LIST_OPEN_CANCELS)
+        return [
+            OpenCancel(run=RunKey(row["id"], row["fence"]), correlation_id=row["correlation_id"])
+            for row in rows
+        ]
+
+    async def commit(self, epoch: str) -> None:
+        await self._connection.execute(SAVE_EPOCH, epoch)

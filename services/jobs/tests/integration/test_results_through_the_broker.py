@@ -1,0 +1,203 @@
+"""Results by way of the wire: told in order, once in effect, whenever the process ends."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from msaas.contracts import JobStatus, LossReason, Message
+from msaas.jobs.bootstrap import PRODUCES
+from msaas.messaging import Messenger, BrokerUnavailable
+from msaas.telemetry import Metrics, shutdown_tracing, start_tracing
+from msaas.testing import build_job_succeeded, wait_until
+
+PROGRAM = Path(__file__).parents[1] / "programs" / "crashing_results.py"
+TRACE = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+Publish = Callable[..., Awaitable[None]]
+
+
+@pytest.fixture
+def publish(environment: str, open_broker: Any) -> Publish:
+    messenger = Messenger(
+        open_broker(), "jobs", environment, metrics=Metrics("jobs", "test"), produces=PRODUCES
+    )
+
+    async def say_(*messages: Message, traceparent: str | None = None) -> None:
+        for message in messages:
+            await messenger.publisher.publish(
+                "jobs.results", message, correlation_id="c", traceparent=traceparent
+            )
+
+    return say_
+
+
+@pytest.fixture
+def all_consumed(read_topic: Any) -> Callable[[], Awaitable[None]]:
+    async def wait() -> None:
+        async def is_empty() -> bool:
+            return not await read_topic("jobs.results")
+
+        await wait_until(is_empty)
+
+    return wait
+
+
+@pytest_asyncio.fixture
+async def start_dying(
+    environment: str, redis_url: str, jobs_url: str, tmp_path: Path
+) -> AsyncIterator[Callable[[str], Awaitable[int]]]:
+    started: list[asyncio.subprocess.Process] = []
+
+    async def start(crash: str) -> int:
+        given = {
+            "ENVIRONMENT": environment,
+            "REDIS_URL": redis_url,
+            "DATABASE_URL": jobs_url,
+            "CRASH": crash,
+        }
+        with (tmp_path / "service.log").open("wb") as log:
+            program = await asyncio.create_subprocess_exec(
+                sys.executable, str(PROGRAM), env=os.environ | given, stdout=log, stderr=log
+            )
+        started.append(program)
+        return await program.wait()
+
+    yield start
+    for program in started:
+        if program.returncode is None:
+            program.kill()
+            await program.wait()
+
+
+async def count_charges(rows: asyncpg.Connection) -> int:
+    return await rows.fetchval(
+        "SELECT count(*) FROM jobs.usage_events JOIN jobs.usage_counters USING (subject_id)"
+        " WHERE jobs_used = (SELECT count(*) FROM jobs.usage_events) AND jobs_reserved = 0"
+    )
+
+
+@pytest.mark.parametrize("crash", ["before commit", "after commit", "after publish"])
+async def test_a_result_survives_the_end_of_its_process(
+    crash: str,
+    given: Any,
+    publish: Publish,
+    start_dying: Any,
+    start_service: Any,
+    all_consumed: Any,
+    rows: asyncpg.Connection,
+    read_topic: Any,
+) -> None:
+    runs = await given.runs(5)
+    await publish(*[run.succeeded() for run in runs])
+    assert await start_dying(crash) == 137
+    await start_service()
+    await all_consumed()
+    assert {(await given.job(run))["status"] for run in runs} == {"COMPLETED"}
+    assert await count_charges(rows) == 5
+    jobs = {run.job for run in runs}
+    told = await read_topic("jobs.events")
+    assert {one.frame.id for one in told if one.frame.status is JobStatus.COMPLETED} == jobs
+    charged = await read_topic("usage.events")
+    assert {one.job_id for one in charged} == jobs
+    assert len({one.hash for one in charged}) == 5
+
+
+async def test_a_wire_that_fails_after_the_commit_is_tried_again_and_charges_once(
+    given: Any, publish: Publish, start_service: Any, all_consumed: Any, rows: asyncpg.Connection
+) -> None:
+    run = await given.run()
+    again = await given.next_run(run)
+    running = await start_service()
+    wire = running.service.messenger.station.wire
+    delete, failures = wire.delete, iter([True, True])
+
+    async def fails_twice(*args: Any) -> None:
+        if next(failures, False):
+            raise BrokerUnavailable(target="test")
+        await delete(*args)
+
+    wire.delete = fails_twice
+    await publish(run.succeeded())
+    await all_consumed()
+    assert await count_charges(rows) == 1
+    assert (await given.attempt(again))["outcome"] is None
+
+
+async def test_a_user_sees_each_change_of_a_job_and_is_charged_for_it(
+    gateway: Any,
+    start_service: Any,
+    user: UUID,
+    read_envelopes: Any,
+    publish: Publish,
+    given: Any,
+    all_consumed: Any,
+    read_topic: Any,
+    rows: asyncpg.Connection,
+) -> None:
+    await start_service()
+    await gateway.submit(user)
+    [envelope] = await wait_until(read_envelopes)
+    await publish(build_job_succeeded(envelope))
+    await all_consumed()
+    seen = [(one.version, one.frame.status) for one in await read_topic("jobs.events")]
+    assert [status for _, status in seen] == ["PENDING", "COMPLETED"]
+    assert seen == sorted(seen)
+    [fact] = await read_topic("usage.events")
+    assert (fact.job_id, fact.plan) == (envelope.job_id, "FREE")
+    assert await count_charges(rows) == 1
+
+
+async def test_a_slot_that_comes_free_is_given_out_at_once(
+    gateway: Any, start_service: Any, user: UUID, read_envelopes: Any, publish: Publish
+) -> None:
+    """FREE has two slots: the third job is picked when one of the two is done."""
+    await start_service()
+    for _ in range(3):
+        await gateway.submit(user)
+
+    async def envelopes(count: int) -> Sequence[Any]:
+        found = await read_envelopes()
+        return found if len(found) == count else []
+
+    first, _ = await wait_until(lambda: envelopes(2))
+    await publish(build_job_succeeded(first))
+    await wait_until(lambda: envelopes(3))
+
+
+async def test_jobs_away_for_a_while_runs_no_finished_job_again(
+    given: Any, publish: Publish, start_service: Any, all_consumed: Any, rows: asyncpg.Connection
+) -> None:
+    """All leases ended long ago; what the workers said in the meantime is heard first."""
+    runs = await given.runs(20)
+    await publish(*[run.started() for run in runs], *[run.succeeded() for run in runs])
+    await publish(*[run.lost(LossReason.RECLAIMED) for run in runs])
+    await start_service()
+    await all_consumed()
+    assert await count_charges(rows) == 20
+    assert await rows.fetchval("SELECT count(*) FROM jobs.job_attempts") == 20
+
+
+async def test_persisting_is_a_span_of_the_trace_that_is_kept(
+    given: Any, publish: Publish, start_service: Any, all_consumed: Any
+) -> None:
+    exporter = InMemorySpanExporter()
+    start_tracing("jobs", "test", exporter=exporter, sample_ratio=0.0)
+    try:
+        sampled, plain = await given.run(), await given.run()
+        await start_service()
+        await publish(plain.started())
+        await publish(sampled.succeeded(), traceparent=TRACE)
+        await all_consumed()
+    finally:
+        shutdown_tracing()
+    [persisted] = [one for one in exporter.get_finished_spans() if one.name == "jobs.persist"]
+    assert persisted.context is not None
+    assert format(persisted.context.trace_id, "032x") == "a" * 32

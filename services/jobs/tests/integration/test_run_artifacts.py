@@ -1,0 +1,65 @@
+"""Where a run may put its files, and whose files are the job's in the end."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from msaas.contracts import LossReason
+
+
+class Links:
+    """Signs by saying what was asked for."""
+
+    async def sign_uploads(
+        self, job_id: UUID, fence: UUID, names: Sequence[str], seconds: float
+    ) -> Mapping[str, str]:
+        return {name: f"http://files.test/{job_id}/{fence}/{name}?for={seconds}" for name in names}
+
+
+async def test_an_envelope_has_a_link_for_each_file_that_its_run_may_keep(
+    run_commands: Any, submit_job: Any, run_tick: Any, workers: Any, user: UUID
+) -> None:
+    page = {"task_type": "render_pdf", "payload": {"url": "https://example.com"}}
+    await run_commands(submit_job(user, **page), submit_job(user))
+    await run_tick(links=Links())
+    by_task = {one.task_type: one for one in workers.sent}
+    envelope = by_task["render_pdf"]
+    folder = f"http://files.test/{envelope.job_id}/{envelope.fence}"
+    assert envelope.meta.uploads == {
+        "result.json": f"{folder}/result.json?for=600.0",
+        "page.pdf": f"{folder}/page.pdf?for=600.0",
+    }
+    assert by_task["echo"].meta.uploads == {}
+
+
+async def test_the_run_that_ends_a_job_is_the_one_whose_files_count(
+    given: Any, results: Any
+) -> None:
+    first = await given.run()
+    await results.persist(first.started())
+    second = await given.next_run(first)
+    await results.persist(second.started())
+    assert (await given.job(first))["decided_by"] is None
+    await results.persist(first.succeeded())
+    assert (await given.job(first))["decided_by"] == first.fence
+    await results.persist(second.succeeded())
+    assert (await given.job(first))["decided_by"] == first.fence
+
+
+@pytest.mark.parametrize("retryable", [True, False])
+async def test_a_failure_keeps_its_files_when_it_is_the_last(
+    given: Any, results: Any, *, retryable: bool
+) -> None:
+    run = await given.run()
+    await results.persist(run.failed(retryable=retryable))
+    expected = None if retryable else run.fence
+    assert (await given.job(run))["decided_by"] == expected
+
+
+async def test_a_loss_leaves_nothing_that_counts(given: Any, results: Any) -> None:
+    run = await given.run()
+    await results.persist(run.started())
+    await results.persist(run.lost(LossReason.RECLAIMED))
+    assert (await given.job(run))["decided_by"] is None
