@@ -12,7 +12,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from msaas.cli.schema import migrate
+from msaas.dev.schema import migrate
 
 ExecuteAs: TypeAlias = Callable[..., Awaitable[int | str]]
 

@@ -4,10 +4,10 @@ import asyncio
 import statistics
 import sys
 
-from api_load import LoadRequest, HttpConnection
+from api_load import HttpConnection, LoadRequest
 from process_cpu import cpu_seconds
 
-from msaas.local.servers import find_free_port
+from msaas.embedded import find_free_port
 
 BLOCKS = 6
 APPLICATION = """
@@ -27,7 +27,9 @@ uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False)
 """
 
 
-async def compare_with_bare(ours: HttpConnection, pid: int, ask: LoadRequest, count: int) -> tuple[float, float]:
+async def compare_with_bare(
+    ours: HttpConnection, pid: int, ask: LoadRequest, count: int
+) -> tuple[float, float]:
     """Return the CPU seconds of one POST, ours and the bare one's, in blocks that take turns."""
     port = find_free_port()
     bare = await asyncio.create_subprocess_exec(sys.executable, "-c", APPLICATION, str(port))
@@ -49,7 +51,9 @@ async def compare_with_bare(ours: HttpConnection, pid: int, ask: LoadRequest, co
     return statistics.median(ours_each), statistics.median(bare_each)
 
 
-async def measure_sequentially(connection: HttpConnection, pid: int, ask: LoadRequest, count: int) -> float:
+async def measure_sequentially(
+    connection: HttpConnection, pid: int, ask: LoadRequest, count: int
+) -> float:
     before = cpu_seconds(pid)
     for _ in range(count):
         await connection.send(ask)

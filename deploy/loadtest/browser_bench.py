@@ -17,8 +17,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import uvloop
-from browser_soak import own_temporary_folder, soak
-from browser_stage import (
+from browser_fixtures import (
     ARTICLE,
     TASKS,
     TEXT,
@@ -27,9 +26,10 @@ from browser_stage import (
     launch_plainly,
     measure_memory,
     open_and_read,
-    read_plainly,
     open_fixture,
+    read_plainly,
 )
+from browser_soak import own_temporary_folder, soak
 from playwright.async_api import async_playwright
 
 from msaas.browser_worker.browser.instance import proxy_options
@@ -52,7 +52,9 @@ Durations = dict[str, list[float]]
 
 
 @asynccontextmanager
-async def open_candidates(site: DemoSite, full: Path | None) -> AsyncGenerator[dict[str, BenchmarkJob]]:
+async def open_candidates(
+    site: DemoSite, full: Path | None
+) -> AsyncGenerator[dict[str, BenchmarkJob]]:
     async with AsyncExitStack() as stack:
         ours = await stack.enter_async_context(open_fixture(site, ensure_chromium(print)))
         driver = await stack.enter_async_context(async_playwright())

@@ -12,12 +12,12 @@ import psutil
 from playwright.async_api import Browser, Playwright
 from pydantic_core import to_json
 
+from msaas.browser_worker.browser.chromium import CHROMIUM_FLAGS, NO_IMAGES_FLAGS
 from msaas.browser_worker.browser.instance import ChromiumLauncher
-from msaas.browser_worker.browser.instance.chromium import CHROMIUM_FLAGS, NO_IMAGES_FLAGS
 from msaas.browser_worker.config import Settings
+from msaas.browser_worker.egress.policy import EgressPolicy
 from msaas.browser_worker.egress.proxy import EgressProxyFactory
 from msaas.browser_worker.engine import Engine
-from msaas.browser_worker.egress.policy import EgressPolicy
 from msaas.browser_worker.run import make_actions
 from msaas.contracts import Artifact, Progress, get_task
 from msaas.kernel import SystemClock
@@ -79,7 +79,9 @@ class BrowserFixture:
 
 
 @asynccontextmanager
-async def open_fixture(site: DemoSite, chromium: Path, slots: int = 1) -> AsyncGenerator[BrowserFixture]:
+async def open_fixture(
+    site: DemoSite, chromium: Path, slots: int = 1
+) -> AsyncGenerator[BrowserFixture]:
     metrics = Metrics("bench", "bench")
     egress_guard = EgressProxyFactory(EgressPolicy((site.address,)), metrics)
     launch = ChromiumLauncher(chromium=chromium, sandbox=os.geteuid() != 0)

@@ -18,9 +18,9 @@ from typing import Any, Final, cast
 import psutil
 
 from msaas.browser_worker.browser.instance import ChromiumLauncher
+from msaas.browser_worker.egress.policy import EgressPolicy
 from msaas.browser_worker.egress.proxy import EgressProxyFactory
 from msaas.browser_worker.engine import Engine
-from msaas.browser_worker.egress.policy import EgressPolicy
 from msaas.browser_worker.limits import MEGABYTE, Limits
 from msaas.browser_worker.run import make_actions
 from msaas.contracts import NavigateAndExtractTextParams, Progress
@@ -73,7 +73,9 @@ async def open_environment() -> AsyncGenerator[SoakEnvironment]:
     metrics = Metrics("soak", "bench")
     async with AsyncExitStack() as stack:
         demo, hostile = stack.enter_context(DemoSite()), stack.enter_context(HostileSite())
-        egress_guard = EgressProxyFactory(EgressPolicy((demo.address, hostile.address)), metrics, limits=LIMITS)
+        egress_guard = EgressProxyFactory(
+            EgressPolicy((demo.address, hostile.address)), metrics, limits=LIMITS
+        )
         egress = await stack.enter_async_context(egress_guard)
         launch = ChromiumLauncher(
             chromium=ensure_chromium(print), sandbox=os.geteuid() != 0, max_memory=LIMITS.memory
@@ -81,16 +83,22 @@ async def open_environment() -> AsyncGenerator[SoakEnvironment]:
         engine = Engine(launch, slots=SLOTS, recycle_after=500, metrics=metrics)
         await stack.enter_async_context(engine)
         action = make_actions(engine, egress, metrics)[TASK]
-        yield SoakEnvironment(engine=engine, metrics=metrics, action=action, demo=demo.url, hostile=hostile.url)
+        yield SoakEnvironment(
+            engine=engine, metrics=metrics, action=action, demo=demo.url, hostile=hostile.url
+        )
 
 
 async def visit(environment: SoakEnvironment, number: int) -> VisitResult:
     is_hostile = number % HOSTILE_EVERY == 0
-    site, paths = (environment.hostile, HOSTILE_PATHS) if is_hostile else (environment.demo, NORMAL_PATHS)
+    site, paths = (
+        (environment.hostile, HOSTILE_PATHS) if is_hostile else (environment.demo, NORMAL_PATHS)
+    )
     path = paths[number // (HOSTILE_EVERY if is_hostile else 1) % len(paths)]
     began, outcome = time.monotonic(), "succeeded"
     try:
-        await environment.action.run(build_run(f"{site}{path}", TIMEOUT_MS if is_hostile else 30_000))
+        await environment.action.run(
+            build_run(f"{site}{path}", TIMEOUT_MS if is_hostile else 30_000)
+        )
     except ActionFailed as failed:
         outcome = failed.reason
     return VisitResult(is_hostile=is_hostile, outcome=outcome, seconds=time.monotonic() - began)
@@ -164,7 +172,9 @@ def count_sockets(process: psutil.Process) -> int:
     return 0
 
 
-async def wait_for_cleanup(environment: SoakEnvironment, before: Mapping[str, int]) -> Mapping[str, int]:
+async def wait_for_cleanup(
+    environment: SoakEnvironment, before: Mapping[str, int]
+) -> Mapping[str, int]:
     """Give what ends a moment to end."""
     ends_at = time.monotonic() + SETTLE_SECONDS
     while True:

@@ -18,15 +18,15 @@ from urllib.parse import urlsplit
 
 import httpx
 import psutil
-from api_load import LoadResponse, LoadRequest, LoadWorker, HttpConnection, LoadStats, run_load
+from api_load import HttpConnection, LoadRequest, LoadResponse, LoadStats, LoadWorker, run_load
 from bare_post import compare_with_bare
 from goals import Table, measure_fleet
 from process_cpu import cpu_seconds
-from stream_readers import Reader, close_all, open_reader, build_stream_request
+from stream_readers import Reader, build_stream_request, close_all, open_reader
 
 from msaas.cli.api_client import ApiClient
-from msaas.cli.chaos import sign_in_new_user
-from msaas.cli.chaos.isolated_fleet import IsolatedFleet
+from msaas.dev.chaos import sign_in_new_user
+from msaas.dev.chaos.isolated_fleet import IsolatedFleet
 
 PROMISED_MS, AIM_MS = 50.0, 25.0
 AUTH_MS, AUTH_AIM_MS = 2.0, 0.2
@@ -173,7 +173,9 @@ async def measure(fleet: IsolatedFleet, options: Any) -> list[str]:
         seen = await run_load(callers, options.per_minute, options.seconds)
         auth_after, cpu_after = await gateway.auth_totals(), cpu_by_part(fleet)
         post = LoadRequest("", "POST", "/jobs", BODY)
-        ours, bare = await compare_with_bare(callers[0].connection, gateway.pid, post, options.posts)
+        ours, bare = await compare_with_bare(
+            callers[0].connection, gateway.pid, post, options.posts
+        )
         for caller in callers:
             caller.connection.close()
     checks = auth_after[1] - auth_before[1]
@@ -221,7 +223,12 @@ def show_rest(seen: LoadStats, table: Table, auth_ms: float) -> None:
     goal = f"< {AUTH_MS:.0f} ms"
     table.goal("auth, each request", f"{auth_ms:.3f} ms", goal=goal, met=auth_ms < AUTH_MS)
     table.goal("answers of 5XX", str(failed), goal="none", met=failed == 0)
-    table.goal("broken connections", str(seen.broken_connections), goal="none", met=seen.broken_connections == 0)
+    table.goal(
+        "broken connections",
+        str(seen.broken_connections),
+        goal="none",
+        met=seen.broken_connections == 0,
+    )
 
 
 def show_cpu(seen: LoadStats, table: Table, cpu: dict[str, float], seconds: float) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import uvloop
 
-from msaas.cli.chaos.isolated_fleet import IsolatedFleet, start_fleet
+from msaas.dev.chaos.isolated_fleet import IsolatedFleet, start_fleet
 
 FleetBenchmark = Callable[[IsolatedFleet, Any], Coroutine[Any, Any, list[str]]]
 

@@ -26,17 +26,17 @@ from uuid import UUID
 
 import asyncpg
 from goals import Table, measure_fleet
-from jobs_stage import ALL_BUT_SERVERS, OURS, PARTS, DrainResult, JobsFixture
+from jobs_fixtures import ALL_BUT_SERVERS, OURS, PARTS, DrainResult, JobsFixture
 
 from msaas.cli.api_client import ApiClient
-from msaas.cli.chaos import sign_in_new_user
-from msaas.cli.chaos.isolated_fleet import IsolatedFleet
+from msaas.dev.chaos import sign_in_new_user
+from msaas.dev.chaos.isolated_fleet import IsolatedFleet
 from msaas.jobs.adapters.postgres.results import PostgresResults
 from msaas.jobs.application.persist_results import PersistResults
 from msaas.jobs.domain.reports import RunKey, RunReport, RunSuccess
 from msaas.jobs.domain.settlement import SettlementRules
-from msaas.local.secret_files import get_or_create_secret
 from msaas.local.redis_users import url_with_credentials
+from msaas.local.secret_files import get_or_create_secret
 from msaas.postgres import Database, PostgresConfig
 from msaas.telemetry import Metrics, configure_logging
 
@@ -104,7 +104,9 @@ async def compare_drains(fixture: JobsFixture, table: Table, jobs: int, rounds: 
 async def persist(fixture: JobsFixture, count: int, batch: int) -> float:
     """Settle completions with the handler's own use case, that many at a time."""
     password = get_or_create_secret(fixture.fleet.home.secrets, "svc_jobs")
-    setting = PostgresConfig(url_with_credentials(fixture.fleet.url("postgres"), "svc_jobs", password))
+    setting = PostgresConfig(
+        url_with_credentials(fixture.fleet.url("postgres"), "svc_jobs", password)
+    )
     rules = SettlementRules(once=frozenset(), jitter=random.random)
     metrics = Metrics("bench", "bench")
     with fixture.suspended(*OURS):

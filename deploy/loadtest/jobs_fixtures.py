@@ -17,8 +17,8 @@ import asyncpg
 import psutil
 from redis.asyncio import Redis
 
-from msaas.cli.chaos import IsolatedFleet
 from msaas.contracts import JobChanged, decode, get_topic
+from msaas.dev.chaos import IsolatedFleet
 from msaas.jobs.domain.reports import RunKey
 from msaas.kernel import new_id
 from msaas.local.redis_users import LOCAL_ENVIRONMENT
@@ -77,7 +77,9 @@ class DrainResult:
 class JobsFixture:
     """One fleet on chosen cores: jobs put before it, its parts put to sleep, its costs read."""
 
-    def __init__(self, fleet: IsolatedFleet, rows: asyncpg.Connection, cores: Sequence[int]) -> None:
+    def __init__(
+        self, fleet: IsolatedFleet, rows: asyncpg.Connection, cores: Sequence[int]
+    ) -> None:
         self.fleet, self.rows, self.cores = fleet, rows, cores
         self.users: list[UUID] = []
         self.broker = RedisBroker(fleet.url("redis"), command_timeout=10)

@@ -24,9 +24,16 @@ from uuid import UUID, uuid4
 from redis.asyncio import Redis
 
 from msaas.contracts import JobEnvelope, JobSucceeded, SubmitJob, encode, get_topic
+from msaas.embedded import RedisServer
 from msaas.kernel import new_id
-from msaas.local.servers import RedisServer
-from msaas.messaging import Delivery, AbandonReason, Messenger, OutgoingMessage, ConsumerTimings, RedisBroker
+from msaas.messaging import (
+    AbandonReason,
+    ConsumerTimings,
+    Delivery,
+    Messenger,
+    OutgoingMessage,
+    RedisBroker,
+)
 from msaas.streams import Write
 from msaas.telemetry import Metrics, configure_logging
 from msaas.testing import build_job_envelope, build_submit_job
@@ -86,7 +93,9 @@ def echo(delivery: Delivery) -> list[OutgoingMessage]:
 
 def build_messenger(broker: RedisBroker, process: str, *produces: str) -> Messenger:
     metrics = Metrics(process, ENVIRONMENT)
-    return Messenger(broker, process, ENVIRONMENT, metrics=metrics, produces=produces, timings=SHORT_BLOCK)
+    return Messenger(
+        broker, process, ENVIRONMENT, metrics=metrics, produces=produces, timings=SHORT_BLOCK
+    )
 
 
 async def fill(url: str, count: int) -> None:
@@ -337,7 +346,9 @@ def show(rates: dict[str, float], one_way: list[float], both_ways: list[float]) 
         p50, p99 = (statistics.quantiles(found, n=100)[at] * 1000 for at in (49, 98))
         print(f"{name:28}p50 {p50:.2f} ms   p99 {p99:.2f} ms")
     held = ours / bare >= MIN_RATIO
-    print(f"gate: {ours / bare:.2f} of the bare loop, {'met' if held else 'MISSED'} (≥ {MIN_RATIO})")
+    print(
+        f"gate: {ours / bare:.2f} of the bare loop, {'met' if held else 'MISSED'} (≥ {MIN_RATIO})"
+    )
     return held
 
 

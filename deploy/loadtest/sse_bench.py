@@ -17,10 +17,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from goals import Table, measure_fleet
+from stream_fixtures import Issuer, StreamFixture, StreamServer, open_fixture
 from stream_readers import Reader, close_all, open_reader
-from stream_stage import StreamServer, Issuer, StreamFixture, open_fixture
 
-from msaas.cli.chaos.isolated_fleet import IsolatedFleet
+from msaas.dev.chaos.isolated_fleet import IsolatedFleet
 
 OURS, BASELINE = "gateway", "sse-starlette"
 SHARED_BY = 50
@@ -66,7 +66,9 @@ class ListenerGroup:
 
     async def _open(self, user: UUID) -> Reader:
         contender = self.server
-        return await open_reader(contender.host, contender.port, contender.build_request(user), self.on_job)
+        return await open_reader(
+            contender.host, contender.port, contender.build_request(user), self.on_job
+        )
 
     async def churn(self, count: int) -> None:
         """Open and close that many, a few at a time: what is remembered of each user is then."""

@@ -22,11 +22,11 @@ from joserfc.jwk import ECKey
 from process_cpu import cpu_seconds
 from stream_readers import build_stream_request
 
-from msaas.cli.chaos.isolated_fleet import IsolatedFleet
 from msaas.contracts import JobChanged, JobFrame, JobStatus, get_topic
+from msaas.dev.chaos.isolated_fleet import IsolatedFleet
+from msaas.embedded import find_free_port
 from msaas.local.redis_users import LOCAL_ENVIRONMENT
-from msaas.local.servers import find_free_port
-from msaas.streams import StreamPublisher, RedisBroker
+from msaas.streams import RedisBroker, StreamPublisher
 
 LOOPBACK = "127.0.0.1"
 EVENTS = get_topic("jobs.events")
@@ -143,7 +143,14 @@ class StreamFixture:
     async def baseline(self, name: str) -> AsyncGenerator[StreamServer]:
         port = find_free_port()
         [key] = EVENTS.keys(LOCAL_ENVIRONMENT)
-        command = (sys.executable, "-P", str(BASELINE_SCRIPT), self._fleet.url("redis"), key, str(port))
+        command = (
+            sys.executable,
+            "-P",
+            str(BASELINE_SCRIPT),
+            self._fleet.url("redis"),
+            key,
+            str(port),
+        )
 
         def ask(user_id: UUID) -> bytes:
             return build_stream_request(LOOPBACK, "none", f"/stream?user_id={user_id}")

@@ -7,13 +7,13 @@ from uuid import uuid4
 import pytest
 
 from msaas.contracts import (
+    DecodeError,
     JobChanged,
     JobFrame,
     JobStatus,
     Plan,
     Source,
     SubmitJob,
-    DecodeError,
     decode,
     encode,
     get_task,

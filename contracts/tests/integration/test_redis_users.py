@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from msaas.contracts import ACL_USERS, PROCESSES, render_acl
-from msaas.local.servers import RedisServer
+from msaas.embedded import RedisServer
 
 ENV = "prod"
 ADMIN = "user admin on nopass ~* &* +@all\n"
@@ -277,7 +277,9 @@ def test_the_tables_speak_of_every_user() -> None:
     assert set(ALLOWED) == set(DENIED) == set(ACL_USERS)
 
 
-def test_every_user_may_do_what_it_needs_and_nothing_else(connect: Callable[[str], SendCommand]) -> None:
+def test_every_user_may_do_what_it_needs_and_nothing_else(
+    connect: Callable[[str], SendCommand],
+) -> None:
     ask = connect("admin")
 
     def may(user: str, command: str) -> bool:
@@ -301,7 +303,9 @@ def test_every_user_may_do_what_it_needs_and_nothing_else(connect: Callable[[str
     assert (refused, let_through) == ([], [])
 
 
-def test_a_worker_reads_its_input_and_cannot_forge_it(connect: Callable[[str], SendCommand]) -> None:
+def test_a_worker_reads_its_input_and_cannot_forge_it(
+    connect: Callable[[str], SendCommand],
+) -> None:
     jobs, worker = connect("jobs"), connect("browser-worker")
     entry_id = jobs("XADD", BROWSER, "*", "type", "JobEnvelope")
     assert worker("XGROUP", "CREATE", BROWSER, "browser-workers", "0") == "+OK"

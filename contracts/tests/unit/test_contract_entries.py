@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from msaas.contracts import (
     MAX_DATA,
+    DecodeError,
+    EncodeError,
     Entry,
     JobHeartbeat,
     JobStarted,
@@ -21,8 +23,6 @@ from msaas.contracts import (
     Plan,
     Source,
     SubmitJob,
-    DecodeError,
-    EncodeError,
     decode,
     encode,
     get_topic,

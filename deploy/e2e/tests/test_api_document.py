@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from msaas.cli.chaos.isolated_fleet import PASSWORD
-from msaas.cli.workspace import ROOT
+from msaas.dev.chaos.isolated_fleet import PASSWORD
+from msaas.dev.workspace import ROOT
 
 DOCUMENT = (ROOT / "docs/api.md").read_text()
 TYPED = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)

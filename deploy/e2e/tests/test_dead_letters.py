@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import redis.asyncio
 
-from msaas.cli.workspace import module_command
 from msaas.contracts import build_dead_letter, get_topic
+from msaas.dev.workspace import module_command
 from msaas.kernel import new_id
 from msaas.testing import wait_until
 
@@ -73,7 +73,9 @@ async def find(fleet: Any, letter_class: str) -> str:
     return found[0]
 
 
-async def test_an_operator_lists_shows_and_replays_a_letter(fleet: Any, add_dead_letter: AddDeadLetter) -> None:
+async def test_an_operator_lists_shows_and_replays_a_letter(
+    fleet: Any, add_dead_letter: AddDeadLetter
+) -> None:
     await add_dead_letter(poison=False)
     letter = await find(fleet, "transient")
     shown = await dlq(fleet, "show", letter)
@@ -85,7 +87,9 @@ async def test_an_operator_lists_shows_and_replays_a_letter(fleet: Any, add_dead
     assert letter in listed.stdout
 
 
-async def test_poison_is_not_replayed_but_resolved_with_a_reason(fleet: Any, add_dead_letter: AddDeadLetter) -> None:
+async def test_poison_is_not_replayed_but_resolved_with_a_reason(
+    fleet: Any, add_dead_letter: AddDeadLetter
+) -> None:
     await add_dead_letter(poison=True)
     letter = await find(fleet, "poison")
     refused = await dlq(fleet, "replay", letter)

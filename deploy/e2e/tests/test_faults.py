@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from msaas.cli.chaos import SCENARIOS, SHORT
-from msaas.cli.chaos.command import run_scenarios
+from msaas.dev.chaos import SCENARIOS, SHORT
+from msaas.dev.chaos.command import run_scenarios
 from msaas.testing import wait_until
 
 LONG = 120.0

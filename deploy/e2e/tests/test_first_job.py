@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from msaas.cli.workspace import module_command
+from msaas.dev.workspace import module_command
 from msaas.kernel import new_id
 from msaas.testing import wait_until
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from msaas.cli.workspace import ROOT
+from msaas.dev.workspace import ROOT
 
 LOOKS = re.compile(r"^( *)```sh\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 COMMANDS = [

@@ -9,8 +9,8 @@ import redis.asyncio
 import structlog
 from hypothesis import HealthCheck, settings
 
-from msaas.local.servers import RedisServer
-from msaas.messaging import RedisBroker, BrokerUnavailable
+from msaas.embedded import RedisServer
+from msaas.messaging import BrokerUnavailable, RedisBroker
 from msaas.streams import Broker
 from msaas.testing import FakeClock, MemoryBroker
 

@@ -9,12 +9,18 @@ from typing import Any
 import pytest_asyncio
 
 from msaas.contracts import EchoParams, EchoResult, JobEnvelope, Message
-from msaas.messaging import Delivery, Messenger, OutgoingMessage, ConsumerTimings, RedisBroker
+from msaas.messaging import ConsumerTimings, Delivery, Messenger, OutgoingMessage, RedisBroker
 from msaas.telemetry import Metrics
 from msaas.testing import GENEROUS_TIMEOUT, build_job_envelope, build_job_meta, wait_until
 from msaas.worker import Action, JobWorker, RunContext
 
-TIMINGS = ConsumerTimings(block_timeout=0.05, heartbeat_interval=0.1, reclaim_after=0.5, drain_timeout=0.3, epoch_interval=0.2)
+TIMINGS = ConsumerTimings(
+    block_timeout=0.05,
+    heartbeat_interval=0.1,
+    reclaim_after=0.5,
+    drain_timeout=0.3,
+    epoch_interval=0.2,
+)
 
 
 class ScriptedAction:
@@ -103,7 +109,9 @@ async def start_messenger() -> AsyncIterator[Callable[[Messenger], Any]]:
 
 
 @pytest_asyncio.fixture
-async def jobs_service(open_messenger: Callable[..., Any], start_messenger: Callable[[Messenger], Any]) -> FakeJobsService:
+async def jobs_service(
+    open_messenger: Callable[..., Any], start_messenger: Callable[[Messenger], Any]
+) -> FakeJobsService:
     messenger, metrics = open_messenger("jobs", "jobs.generic", "jobs.control")
     owner = FakeJobsService(messenger, metrics)
     start_messenger(messenger)

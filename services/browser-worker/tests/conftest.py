@@ -15,12 +15,12 @@ import pytest
 import pytest_asyncio
 
 from msaas.browser_worker.browser.instance import ChromiumLauncher
+from msaas.browser_worker.browser.memory_watchdog import list_process_group
+from msaas.browser_worker.egress.policy import EgressPolicy
 from msaas.browser_worker.egress.proxy import EgressProxyFactory
 from msaas.browser_worker.engine import Engine
-from msaas.browser_worker.egress.policy import EgressPolicy
 from msaas.browser_worker.limits import Limits
 from msaas.browser_worker.run import make_actions
-from msaas.browser_worker.browser.memory_watchdog import list_process_group
 from msaas.contracts import Artifact, NavigateAndExtractTextResult, Progress, get_task
 from msaas.kernel import SystemClock
 from msaas.local.chromium import ensure_chromium
@@ -96,7 +96,9 @@ class BrowserHarness:
         is_cancelled: Callable[[], bool] = lambda: False,
         **params: Any,
     ) -> NavigateAndExtractTextResult:
-        result = await self.run_task(TASK, url, seconds=seconds, is_cancelled=is_cancelled, **params)
+        result = await self.run_task(
+            TASK, url, seconds=seconds, is_cancelled=is_cancelled, **params
+        )
         assert isinstance(result, NavigateAndExtractTextResult)
         return result
 
@@ -135,7 +137,9 @@ class BrowserHarness:
             is_cancelled=check_cancelled,
             save_artifact=save_artifact,
         )
-        actions = make_actions(self.engine, self.egress, self.metrics, image_engine=self.image_engine)
+        actions = make_actions(
+            self.engine, self.egress, self.metrics, image_engine=self.image_engine
+        )
         try:
             result = await actions[task_type].run(self.run)
         finally:
@@ -207,7 +211,9 @@ async def start_harness(
             metrics = Metrics("test", "test")
             guard = EgressPolicy((site.address, web.address, *allowed), ports=ports)
             way_out = EgressProxyFactory(guard, metrics, limits=limits, **egress)
-            launch = ChromiumLauncher(chromium=chromium_path, sandbox=False, max_memory=limits.memory)
+            launch = ChromiumLauncher(
+                chromium=chromium_path, sandbox=False, max_memory=limits.memory
+            )
             engine = Engine(launch, slots=slots, recycle_after=recycle_after, metrics=metrics)
             pictured = Engine(
                 replace(launch, pictures=True),
@@ -218,7 +224,9 @@ async def start_harness(
             )
             await stack.enter_async_context(way_out)
             await stack.enter_async_context(pictured)
-            return BrowserHarness(await stack.enter_async_context(engine), way_out, metrics, pictured)
+            return BrowserHarness(
+                await stack.enter_async_context(engine), way_out, metrics, pictured
+            )
 
         yield start
 

@@ -36,7 +36,7 @@ from msaas.contracts import (
 from msaas.gateway.bootstrap import Gateway, assemble, create_gateway_app
 from msaas.gateway.settings import Settings
 from msaas.kernel import ErrorKind, MsaasError
-from msaas.messaging import Delivery, Messenger, OutgoingMessage, ConsumerTimings, RedisBroker
+from msaas.messaging import ConsumerTimings, Delivery, Messenger, OutgoingMessage, RedisBroker
 from msaas.settings import load_settings
 from msaas.telemetry import Metrics
 from msaas.testing import GENEROUS_TIMEOUT, wait_until
@@ -138,11 +138,15 @@ class FakeJobsService:
             case RetryJob():
                 return delivery.reply_success(job_id=command.job_id, status="PENDING")
             case SubmitJobs():
-                return delivery.reply_success(items=[self._decide_item(one) for one in command.jobs])
+                return delivery.reply_success(
+                    items=[self._decide_item(one) for one in command.jobs]
+                )
             case _:
                 return await self._accept_submission(delivery, cast("SubmitJob", command))
 
-    async def _accept_submission(self, delivery: Delivery, submitted: SubmitJob) -> list[OutgoingMessage]:
+    async def _accept_submission(
+        self, delivery: Delivery, submitted: SubmitJob
+    ) -> list[OutgoingMessage]:
         if (same := submitted.idempotency) is not None:
             place = (submitted.user_id, same.key, same.fingerprint)
             first = self.job_ids_by_key.setdefault(place, submitted.job_id)
@@ -332,7 +336,9 @@ async def gateway(open_gateway: Any, gateway_settings: Settings) -> tuple[Gatewa
 
 
 @pytest_asyncio.fixture
-async def owner(redis_url: str, environment: str, rows: asyncpg.Connection) -> AsyncIterator[FakeJobsService]:
+async def owner(
+    redis_url: str, environment: str, rows: asyncpg.Connection
+) -> AsyncIterator[FakeJobsService]:
     broker = RedisBroker(redis_url, command_timeout=GENEROUS_TIMEOUT)
     messenger = Messenger(
         broker,
@@ -353,7 +359,9 @@ async def owner(redis_url: str, environment: str, rows: asyncpg.Connection) -> A
 class ApiUser:
     """Somebody with a token; every answer is held to the document."""
 
-    def __init__(self, http: httpx.AsyncClient, spec: OpenApiChecker, user_id: UUID, token: str) -> None:
+    def __init__(
+        self, http: httpx.AsyncClient, spec: OpenApiChecker, user_id: UUID, token: str
+    ) -> None:
         self.http = http
         self.spec = spec
         self.id = user_id

@@ -33,18 +33,24 @@ from msaas.jobs.bootstrap import Service, assemble, read_keys
 from msaas.jobs.settings import LOCAL_SEALING_KEY
 from msaas.kernel import RetryPolicy
 from msaas.messaging import (
+    BrokerUnavailable,
     CommandClient,
     CommandRefused,
-    Messenger,
     ConsumerTimings,
+    Messenger,
     RedisBroker,
-    BrokerUnavailable,
 )
 from msaas.postgres import Database, PostgresConfig
 from msaas.telemetry import Metrics
 from msaas.testing import GENEROUS_TIMEOUT, build_submit_job
 
-TIMINGS = ConsumerTimings(block_timeout=0.05, heartbeat_interval=0.1, reclaim_after=0.5, drain_timeout=0.5, retry=RetryPolicy(base=0.01, cap=0.1))
+TIMINGS = ConsumerTimings(
+    block_timeout=0.05,
+    heartbeat_interval=0.1,
+    reclaim_after=0.5,
+    drain_timeout=0.5,
+    retry=RetryPolicy(base=0.01, cap=0.1),
+)
 ECHO = {"message": "hello"}
 
 
@@ -286,14 +292,18 @@ def workers() -> FakeWorkerQueue:
 
 
 @pytest.fixture
-def run_commands(database: Database, workers: FakeWorkerQueue) -> Callable[..., Awaitable[ProcessedCommands]]:
+def run_commands(
+    database: Database, workers: FakeWorkerQueue
+) -> Callable[..., Awaitable[ProcessedCommands]]:
     """Settle commands as one batch, without a wire."""
     use_case = ProcessCommands(
         PostgresIntake(database), workers, Metrics("jobs", "test"), request_dispatch=lambda: None
     )
 
     async def settle_(*commands: SubmitJob | CancelJob) -> ProcessedCommands:
-        return await use_case([CommandContext(command=one, correlation_id="test") for one in commands])
+        return await use_case(
+            [CommandContext(command=one, correlation_id="test") for one in commands]
+        )
 
     return settle_
 
@@ -302,7 +312,9 @@ def run_commands(database: Database, workers: FakeWorkerQueue) -> Callable[..., 
 def run_tick(database: Database, workers: FakeWorkerQueue) -> Callable[..., Awaitable[TickResult]]:
     """Dispatch once, without a wire."""
 
-    async def tick_(window: int = 200, links: UploadLinks | None = None, **options: Any) -> TickResult:
+    async def tick_(
+        window: int = 200, links: UploadLinks | None = None, **options: Any
+    ) -> TickResult:
         record = PostgresDispatch(database, window=window, **options)
         opener = read_keys(LOCAL_SEALING_KEY)
         metrics = Metrics("jobs", "test")

@@ -134,7 +134,9 @@ def _operator_grants(env: str) -> _Grants:
         if topic.kind is TopicKind.LOG:
             granted.append((("xrange", "xread", "xrevrange"), topic.key(env)))
         if topic.kind is TopicKind.WORK:
-            granted += [(("xrange",), key) for key in _dead_letter_keys(topic, env, topic.consumers)]
+            granted += [
+                (("xrange",), key) for key in _dead_letter_keys(topic, env, topic.consumers)
+            ]
     return _merge_grants(*granted)
 
 
@@ -153,12 +155,16 @@ def _consumer_grants(topic: Topic, process: str, env: str) -> list[tuple[Iterabl
         return [(("del", "expire", *_TAIL), reply_key(env, f"{process}-*"))]
     if topic.kind is TopicKind.LOG:
         return [(_TAIL, topic.key(env))]
-    dead_letter_grants = [(("xadd", "xlen"), key) for key in _dead_letter_keys(topic, env, (process,))]
+    dead_letter_grants = [
+        (("xadd", "xlen"), key) for key in _dead_letter_keys(topic, env, (process,))
+    ]
     return [(_CONSUME, topic.key(env, process)), *dead_letter_grants]
 
 
 def _dlq_owner_grants(topic: Topic, env: str) -> list[tuple[Iterable[str], str]]:
-    return [(("xdel", "xlen", "xrange"), key) for key in _dead_letter_keys(topic, env, topic.consumers)]
+    return [
+        (("xdel", "xlen", "xrange"), key) for key in _dead_letter_keys(topic, env, topic.consumers)
+    ]
 
 
 def _dead_letter_keys(topic: Topic, env: str, consumers: Iterable[str]) -> list[str]:

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from msaas.contracts.message import Message, OnFull
-from msaas.contracts.text import JsonObject, Timestamp, Identifier, Text
+from msaas.contracts.text import Identifier, JsonObject, Text, Timestamp
 
 
 class ActorKind(StrEnum):

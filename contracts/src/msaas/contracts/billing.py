@@ -7,8 +7,8 @@ from pydantic import Field, model_validator
 
 from msaas.contracts.message import Message, OnFull
 from msaas.contracts.plans import Plan
-from msaas.contracts.text import Timestamp, Identifier, ShortText
-from msaas.contracts.usage import PositiveCount, Hash
+from msaas.contracts.text import Identifier, ShortText, Timestamp
+from msaas.contracts.usage import Hash, PositiveCount
 
 ExternalEventId = Annotated[str, Field(pattern=r"^[\x21-\x7e]+$", max_length=255)]
 """Stripe's id of an event, or billing's own identifier of a report: it counts once for ever."""

@@ -1,4 +1,4 @@
-"""What operators ask of dead letters: messages that could not be handled and failed jobs, with one face."""
+"""Operators' commands on dead letters: messages that could not be handled, and failed jobs."""
 
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from msaas.contracts.message import Message, OnFull
-from msaas.contracts.text import Timestamp, Identifier, ShortText
+from msaas.contracts.text import Identifier, ShortText, Timestamp
 
 DeadLetterIds = Annotated[tuple[UUID, ...], Field(min_length=1, max_length=100)]
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from msaas.contracts.errors import MessageTooLarge, DecodeError, UnsafeText, EncodeError
+from msaas.contracts.errors import DecodeError, EncodeError, MessageTooLarge, UnsafeText
 from msaas.contracts.message import Message
 from msaas.contracts.text import refuse_unsafe_json
 from msaas.contracts.topics import Topic
@@ -23,7 +23,7 @@ _ID = re.compile(r"[0-9A-Fa-f-]{36}")
 _TTL = re.compile(r"[0-9]{1,8}")
 _HEADERS = (b"id", b"correlation_id", b"ts", b"type", b"v", b"data")
 
-MessageT_co = TypeVar("M_co", bound=Message, covariant=True)
+MessageT_co = TypeVar("MessageT_co", bound=Message, covariant=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,15 @@ from pydantic import Field, model_validator
 
 from msaas.contracts.message import ValueObject
 from msaas.contracts.pages import Artifact, PageParams, PageResult, Selector
-from msaas.contracts.text import MAX_INT, NO_NUL, ForeignText, ForeignUrl, JsonObject, Identifier, ShortText
+from msaas.contracts.text import (
+    MAX_INT,
+    NO_NUL,
+    ForeignText,
+    ForeignUrl,
+    Identifier,
+    JsonObject,
+    ShortText,
+)
 
 Scalar = (
     Annotated[str, Field(pattern=NO_NUL, max_length=1_000)]
@@ -71,7 +79,9 @@ class StructuredField(FieldReading):
 
     selector: Selector
     many: bool = False
-    fields: Annotated[dict[Identifier, InnerField], Field(min_length=1, max_length=50)] | None = None
+    fields: Annotated[dict[Identifier, InnerField], Field(min_length=1, max_length=50)] | None = (
+        None
+    )
 
     @model_validator(mode="after")
     def _reads_one_thing(self) -> Self:

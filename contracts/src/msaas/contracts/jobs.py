@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from msaas.contracts.message import Message, OnFull, ValueObject
 from msaas.contracts.plans import Plan
-from msaas.contracts.text import ErrorText, JsonObject, Timestamp, Identifier, ShortText, Text
+from msaas.contracts.text import ErrorText, Identifier, JsonObject, ShortText, Text, Timestamp
 
 MAX_INLINE_RESULT = 64 * 1024
 """Bytes of JSON; a larger result goes to an upload slot and is named by `result_ref`."""

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from msaas.contracts.jobs import UploadSlot, Timings
+from msaas.contracts.jobs import Timings, UploadSlot
 from msaas.contracts.message import ValueObject
 from msaas.contracts.text import NO_NUL, ForeignUrl, ShortText
 

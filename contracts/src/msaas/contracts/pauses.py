@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from msaas.contracts.message import Message, OnFull
-from msaas.contracts.text import Timestamp, Identifier, ShortText
+from msaas.contracts.text import Identifier, ShortText, Timestamp
 
 
 class PauseReason(StrEnum):

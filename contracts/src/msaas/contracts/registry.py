@@ -7,6 +7,12 @@ from types import MappingProxyType
 from msaas.contracts.accounts import AccountChanged
 from msaas.contracts.audit import AuditRecorded
 from msaas.contracts.billing import SubscriptionChanged, UsageReconciled, UsageReported
+from msaas.contracts.dead_letter_commands import (
+    ListDeadLetters,
+    ReplayDeadLetters,
+    ResolveDeadLetters,
+    ShowDeadLetter,
+)
 from msaas.contracts.errors import UnknownTopic
 from msaas.contracts.jobs import (
     CancelJob,
@@ -26,12 +32,6 @@ from msaas.contracts.jobs import (
     SubmitJob,
     SubmitJobs,
     WakeJob,
-)
-from msaas.contracts.dead_letter_commands import (
-    ListDeadLetters,
-    ReplayDeadLetters,
-    ResolveDeadLetters,
-    ShowDeadLetter,
 )
 from msaas.contracts.pauses import CircuitOpened, PauseTask, ResumeTask
 from msaas.contracts.reply import Reply

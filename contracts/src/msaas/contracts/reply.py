@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 
 from msaas.contracts.message import Message, OnFull, ValueObject
-from msaas.contracts.text import ErrorText, JsonObject, Identifier
+from msaas.contracts.text import ErrorText, Identifier, JsonObject
 
 _ANY_ADAPTER = TypeAdapter[Any](Any)
 

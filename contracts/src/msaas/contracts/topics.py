@@ -41,7 +41,9 @@ class Topic:
         if self.kind is TopicKind.REPLY:
             return reply_key(env, self._require_consumer(consumer))
         shared = self.kind is TopicKind.LOG or len(self.consumers) == 1
-        return stream_key(env, self.name, self.version, None if shared else self._require_consumer(consumer))
+        return stream_key(
+            env, self.name, self.version, None if shared else self._require_consumer(consumer)
+        )
 
     def keys(self, env: str) -> tuple[str, ...]:
         """Name every stream that one message is written to; a reply's depends on who asked."""

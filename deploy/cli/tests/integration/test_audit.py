@@ -9,7 +9,7 @@ import pytest
 
 from msaas.cli import main
 from msaas.cli.audit import CHECKS, RowsHidden, Violation, audit
-from msaas.cli.schema import migrate
+from msaas.dev.schema import migrate
 
 SUBJECT = "11111111-0000-7000-8000-000000000001"
 USER = "11111111-0000-7000-8000-000000000002"
@@ -85,7 +85,16 @@ ALTER TABLE jobs.jobs DROP CONSTRAINT jobs_end_settles, DROP CONSTRAINT jobs_end
 ALTER TABLE jobs.usage_events DISABLE TRIGGER ALL;
 DROP INDEX jobs.usage_events_one_per_job;
 """
-COUNTERS_MATCH, RESERVATIONS_MATCH, LIVE_RESERVED, ENDED_SETTLED, COMPLETED_CHARGED, CHARGES_VALID, CHAIN_LINKED, CHAIN_AT_HEAD = (one.invariant for one in CHECKS)
+(
+    COUNTERS_MATCH,
+    RESERVATIONS_MATCH,
+    LIVE_RESERVED,
+    ENDED_SETTLED,
+    COMPLETED_CHARGED,
+    CHARGES_VALID,
+    CHAIN_LINKED,
+    CHAIN_AT_HEAD,
+) = (one.invariant for one in CHECKS)
 GIVE_TO_OTHER_USER = f"""
 INSERT INTO identity.users (id, email) VALUES ('{OTHER}', 'b@example.com');
 UPDATE jobs.jobs SET user_id = '{OTHER}' WHERE id = """
@@ -97,13 +106,37 @@ DRIFTS: Mapping[str, tuple[str, str, str | None]] = {
         "counter has 2 reserved, jobs have 1",
         None,
     ),
-    f"UPDATE jobs.jobs SET reserved = false WHERE id = '{LIVE}'": (LIVE_RESERVED, "without a res", LIVE),
-    f"UPDATE jobs.jobs SET billable = false WHERE id = '{LIVE}'": (LIVE_RESERVED, "costs nothing", LIVE),
+    f"UPDATE jobs.jobs SET reserved = false WHERE id = '{LIVE}'": (
+        LIVE_RESERVED,
+        "without a res",
+        LIVE,
+    ),
+    f"UPDATE jobs.jobs SET billable = false WHERE id = '{LIVE}'": (
+        LIVE_RESERVED,
+        "costs nothing",
+        LIVE,
+    ),
     f"{GIVE_TO_OTHER_USER} '{LIVE}'": (LIVE_RESERVED, "counted for nobody", LIVE),
-    f"UPDATE jobs.jobs SET reserved = true WHERE id = '{FAILED}'": (ENDED_SETTLED, "its reservat", FAILED),
-    f"UPDATE jobs.jobs SET finished_at = NULL WHERE id = '{DONE}'": (ENDED_SETTLED, "at no time", DONE),
-    f"UPDATE jobs.jobs SET lease_until = now() WHERE id = '{DONE}'": (ENDED_SETTLED, "with a lease", DONE),
-    f"DELETE FROM jobs.usage_events WHERE job_id = '{DONE}'": (COMPLETED_CHARGED, "never charged", DONE),
+    f"UPDATE jobs.jobs SET reserved = true WHERE id = '{FAILED}'": (
+        ENDED_SETTLED,
+        "its reservat",
+        FAILED,
+    ),
+    f"UPDATE jobs.jobs SET finished_at = NULL WHERE id = '{DONE}'": (
+        ENDED_SETTLED,
+        "at no time",
+        DONE,
+    ),
+    f"UPDATE jobs.jobs SET lease_until = now() WHERE id = '{DONE}'": (
+        ENDED_SETTLED,
+        "with a lease",
+        DONE,
+    ),
+    f"DELETE FROM jobs.usage_events WHERE job_id = '{DONE}'": (
+        COMPLETED_CHARGED,
+        "never charged",
+        DONE,
+    ),
     event(DONE): (COMPLETED_CHARGED, "charged more than once", DONE),
     event(OTHER): (CHARGES_VALID, "a job that is not there", OTHER),
     f"{GIVE_TO_OTHER_USER} '{DONE}'": (CHARGES_VALID, "charged to somebody else", DONE),
@@ -116,10 +149,26 @@ DRIFTS: Mapping[str, tuple[str, str, str | None]] = {
         *(CHARGES_VALID, "charged 2 times over", DONE),
     ),
     "UPDATE jobs.usage_events SET seq = 9 WHERE seq = 4": (CHAIN_LINKED, "link 9 is at", None),
-    "UPDATE jobs.usage_events SET prev_hash = hash WHERE seq = 2": (CHAIN_LINKED, "does not name", DONE),
-    "UPDATE jobs.usage_events SET occurred_at = now() WHERE seq = 2": (CHAIN_LINKED, "not hash to", DONE),
-    "DELETE FROM jobs.usage_events WHERE seq = 4": (CHAIN_AT_HEAD, "last link is 3, head says 4", None),
-    "UPDATE jobs.subjects SET head = sha256('x')": (CHAIN_AT_HEAD, "head is not the last link", None),
+    "UPDATE jobs.usage_events SET prev_hash = hash WHERE seq = 2": (
+        CHAIN_LINKED,
+        "does not name",
+        DONE,
+    ),
+    "UPDATE jobs.usage_events SET occurred_at = now() WHERE seq = 2": (
+        CHAIN_LINKED,
+        "not hash to",
+        DONE,
+    ),
+    "DELETE FROM jobs.usage_events WHERE seq = 4": (
+        CHAIN_AT_HEAD,
+        "last link is 3, head says 4",
+        None,
+    ),
+    "UPDATE jobs.subjects SET head = sha256('x')": (
+        CHAIN_AT_HEAD,
+        "head is not the last link",
+        None,
+    ),
 }
 
 
@@ -135,7 +184,9 @@ async def ledger(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 async def find_violations(books: asyncpg.Connection) -> list[tuple[str, Violation]]:
     return [
-        (one.check.invariant, violation) for one in await audit(books) for violation in one.violations
+        (one.check.invariant, violation)
+        for one in await audit(books)
+        for violation in one.violations
     ]
 
 

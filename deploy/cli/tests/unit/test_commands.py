@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from msaas.cli import COMMANDS, lock, main
-from msaas.cli.workspace import ROOT
-from msaas.cli.run_tests import pytest_command
+from msaas.cli import COMMANDS, main
+from msaas.dev import lock
+from msaas.dev.run_tests import pytest_command
+from msaas.dev.workspace import ROOT
 
 
 @pytest.mark.parametrize("words", [[], ["help"], ["--help"], ["-h"]])

@@ -16,10 +16,10 @@ import pytest
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from msaas.embedded import find_free_port
 from msaas.identity.adapters.argon2_passwords import Argon2Passwords
 from msaas.identity.bootstrap import build_app, build_service, prepare_database
 from msaas.identity.settings import Settings
-from msaas.local.servers import find_free_port
 from msaas.postgres import Database, PostgresConfig
 from msaas.settings import load_settings
 from msaas.telemetry import Metrics

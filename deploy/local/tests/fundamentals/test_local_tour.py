@@ -4,9 +4,9 @@ import asyncio
 import sys
 from pathlib import Path
 
+from msaas.embedded import RedisServer, die_with_parent_command
 from msaas.local import Part
 from msaas.local.part import server_part
-from msaas.local.servers import RedisServer, die_with_parent_command
 from msaas.local.supervisor import Supervisor
 from msaas.testing import wait_until
 

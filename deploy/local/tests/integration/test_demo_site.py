@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from msaas.embedded import find_free_port
 from msaas.local.demo_site import DemoSite
-from msaas.local.servers import find_free_port
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from msaas.local import Home, ServerNotStarted
-from msaas.local.fleet import DEFAULT_PORTS, is_listening, assemble
-from msaas.local.servers import RedisServer, find_free_port
+from msaas.embedded import RedisServer, ServerNotStarted, find_free_port
+from msaas.local import Home
+from msaas.local.fleet import DEFAULT_PORTS, assemble, is_listening
 
 
 @pytest.fixture
@@ -18,7 +18,9 @@ def busy_port(monkeypatch: pytest.MonkeyPatch) -> int:
     return port
 
 
-def test_a_port_that_is_taken_is_told_and_another_is_used(world_readable_folder: Path, busy_port: int) -> None:
+def test_a_port_that_is_taken_is_told_and_another_is_used(
+    world_readable_folder: Path, busy_port: int
+) -> None:
     said: list[str] = []
     with socket.create_server(("127.0.0.1", busy_port)):
         for part in assemble(Home(world_readable_folder), {}, said.append).parts:
@@ -29,7 +31,9 @@ def test_a_port_that_is_taken_is_told_and_another_is_used(world_readable_folder:
     assert said[1].startswith(f"port {busy_port} is taken, so redis uses ")
 
 
-def test_a_free_usual_port_is_used_without_a_word(world_readable_folder: Path, busy_port: int) -> None:
+def test_a_free_usual_port_is_used_without_a_word(
+    world_readable_folder: Path, busy_port: int
+) -> None:
     said: list[str] = []
     _, redis = assemble(Home(world_readable_folder), {}, said.append).parts
     redis.prepare()

@@ -17,8 +17,8 @@ import psutil
 import pytest
 
 import msaas.local
-from msaas.local.servers import PostgresServer, RedisServer
-from msaas.local.servers.unprivileged import can_reach
+from msaas.embedded import PostgresServer, RedisServer
+from msaas.embedded.unprivileged import can_reach
 from msaas.testing import wait_until
 
 _USER = "nobody"
@@ -173,7 +173,9 @@ async def test_a_signal_stops_everything(launcher_cli: LauncherCli, wanted: sign
     assert not (launcher_cli.home / "state.json").exists()
 
 
-async def test_a_killed_launcher_leaves_no_orphan_and_the_next_starts(launcher_cli: LauncherCli) -> None:
+async def test_a_killed_launcher_leaves_no_orphan_and_the_next_starts(
+    launcher_cli: LauncherCli,
+) -> None:
     launcher_cli.run("up", "--servers", "--detach")
     await _fetch(launcher_cli.part("postgres")["url"], "create table kept as select 7 as x")
     pids = _pids(launcher_cli)
@@ -222,7 +224,9 @@ def test_a_given_address_where_nobody_answers_is_refused(launcher_cli: LauncherC
     assert launcher_cli.run("up", "--servers", "--detach").returncode == 1
 
 
-def test_a_data_folder_that_cannot_be_used_is_refused_with_a_reason(launcher_cli: LauncherCli) -> None:
+def test_a_data_folder_that_cannot_be_used_is_refused_with_a_reason(
+    launcher_cli: LauncherCli,
+) -> None:
     launcher_cli.home.mkdir()
     (launcher_cli.home / "redis").write_text("in the way")
     up = launcher_cli.run("up", "--servers", "--detach")

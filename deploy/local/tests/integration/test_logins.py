@@ -13,10 +13,10 @@ import pytest
 import redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
+from msaas.embedded import RedisServer
 from msaas.local.databases import ensure_database
-from msaas.local.secret_files import get_or_create_secret
 from msaas.local.redis_users import redis_secret_name, url_with_credentials, write_users
-from msaas.local.servers import RedisServer
+from msaas.local.secret_files import get_or_create_secret
 
 # redis-py leaves much of its own surface untyped.
 _Redis: Any = redis.Redis
@@ -39,7 +39,9 @@ def test_a_process_has_what_the_registry_grants_it_and_a_person_everything(
     server = RedisServer(folder, password="open-sesame", config=config)
     server.start()
     try:
-        worker_url = url_with_credentials(server.url, "browser-worker", keep(redis_secret_name("browser-worker")))
+        worker_url = url_with_credentials(
+            server.url, "browser-worker", keep(redis_secret_name("browser-worker"))
+        )
         with _Redis.from_url(worker_url) as worker, _Redis.from_url(server.url) as person:
             worker.xadd("msaas:local:stream:jobs.results.v1", {"type": "x"})
             with pytest.raises(NoPermissionError):

@@ -10,9 +10,9 @@ from typing import Any
 import psutil
 import pytest
 
+from msaas.embedded import MissingProgram, ServerNotStarted, die_with_parent_command
 from msaas.kernel import RetryPolicy
-from msaas.local import MissingProgram, Part, ServerNotStarted
-from msaas.local.servers import die_with_parent_command
+from msaas.local import Part
 from msaas.local.supervisor import Supervisor
 from msaas.testing import wait_until
 
@@ -28,7 +28,9 @@ print(name, "begins", flush=True)
 time.sleep(120)
 """
 _WAIT = "time.sleep(120)"
-_IGNORES_SIGTERM = _PROGRAM.replace("sys.exit()", "pass").replace(_WAIT, "while True: time.sleep(9)")
+_IGNORES_SIGTERM = _PROGRAM.replace("sys.exit()", "pass").replace(
+    _WAIT, "while True: time.sleep(9)"
+)
 # Ends when the other one has been asked to end too.
 _WAITS_FOR_PEERS = _PROGRAM.replace(
     "    sys.exit()",
@@ -97,7 +99,9 @@ async def test_parts_start_in_order_and_stop_in_reverse(recorder: SupervisorReco
     ]
 
 
-async def test_parts_that_do_not_need_each_other_end_side_by_side(recorder: SupervisorRecorder) -> None:
+async def test_parts_that_do_not_need_each_other_end_side_by_side(
+    recorder: SupervisorRecorder,
+) -> None:
     parts = [recorder.part(name, "db", program=_WAITS_FOR_PEERS) for name in ("web", "jobs")]
     async with recorder.running(*parts, recorder.part("db")):
         recorder.lines.clear()
@@ -105,7 +109,9 @@ async def test_parts_that_do_not_need_each_other_end_side_by_side(recorder: Supe
     assert recorder.lines[-1] == "db ends"
 
 
-async def test_a_part_that_dies_comes_back_and_its_dependants_go_on(recorder: SupervisorRecorder) -> None:
+async def test_a_part_that_dies_comes_back_and_its_dependants_go_on(
+    recorder: SupervisorRecorder,
+) -> None:
     async with recorder.running(recorder.part("db"), recorder.part("web", "db")) as supervisor:
         db, web = _pid(supervisor, 0), _pid(supervisor, 1)
         psutil.Process(db).kill()
@@ -175,7 +181,9 @@ async def test_a_line_without_end_does_not_stop_the_others(recorder: SupervisorR
     assert recorder.lines[-1] == "web ends"
 
 
-async def test_stopping_in_the_middle_of_a_start_leaves_nothing(recorder: SupervisorRecorder) -> None:
+async def test_stopping_in_the_middle_of_a_start_leaves_nothing(
+    recorder: SupervisorRecorder,
+) -> None:
     parts = [recorder.part("db"), recorder.part("web", "db", program="import time; time.sleep(60)")]
 
     async def run() -> None:

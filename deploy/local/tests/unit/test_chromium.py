@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from msaas.browser_worker import ChromiumNotFound
-from msaas.local import MissingProgram
+from msaas.embedded import MissingProgram
 from msaas.local.chromium import InstallMethod, ensure_chromium, list_install_methods
 
 
@@ -49,7 +49,9 @@ def test_the_ways_are_tried_until_one_has_brought_it(tmp_path: Path) -> None:
 
 def test_where_no_way_helps_a_person_is_told(tmp_path: Path) -> None:
     with pytest.raises(MissingProgram, match="apt install chromium-headless-shell"):
-        ensure_chromium(lambda _: None, find=finds_when_present(tmp_path / "none"), methods=FAILING_METHODS[:1])
+        ensure_chromium(
+            lambda _: None, find=finds_when_present(tmp_path / "none"), methods=FAILING_METHODS[:1]
+        )
 
 
 def test_only_root_is_offered_the_package_manager(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +67,9 @@ def test_of_many_who_look_for_a_browser_at_once_one_gets_it(tmp_path: Path) -> N
     browser = tmp_path / "chromium"
 
     def ensure(_: int) -> Path:
-        return ensure_chromium(said.append, find=finds_when_present(browser), methods=[installs_to(browser)])
+        return ensure_chromium(
+            said.append, find=finds_when_present(browser), methods=[installs_to(browser)]
+        )
 
     with ThreadPoolExecutor() as pool:
         assert set(pool.map(ensure, range(6))) == {browser}

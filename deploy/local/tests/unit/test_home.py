@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from msaas.local import AlreadyRunning, FolderUnreachable, Home, find_home
-from msaas.local.servers.unprivileged import can_reach, require_reachable
+from msaas.embedded import FolderUnreachable
+from msaas.embedded.unprivileged import can_reach, require_reachable
+from msaas.local import AlreadyRunning, Home, find_home
 
 
 def test_the_environment_names_the_folder(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msaas.local.part_logs import PartLog, follow, read_last_lines, list_parts
+from msaas.local.part_logs import PartLog, follow, list_parts, read_last_lines
 
 
 def test_a_full_log_turns_over_and_keeps_one_older_file(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from typing import ClassVar
 import pytest
 
 from msaas.artifacts import StoreLocation
-from msaas.local.servers.ports import LOOPBACK, find_free_port
-from msaas.local.servers.process import EmbeddedServer, die_with_parent_command
+from msaas.embedded.ports import LOOPBACK, find_free_port
+from msaas.embedded.process import EmbeddedServer, die_with_parent_command
 
 KEY_ID, SECRET = "fleet", "the fleet's secret"
 PARTS = ("master", "volume", "filer", "s3")
@@ -59,7 +59,7 @@ class SeaweedServer(EmbeddedServer):
         for part, (_, grpc) in self._ports.items():  # which it puts nowhere else, and leaves there
             Path(f"/tmp/seaweedfs-{part}-grpc-{grpc}.sock").unlink(missing_ok=True)  # noqa: S108
 
-    def _serves(self, pid: int) -> bool:
+    def _is_serving(self, pid: int) -> bool:
         connection = HTTPConnection(LOOPBACK, self.port, timeout=1)
         try:
             connection.request("GET", "/")

@@ -2,13 +2,13 @@
 
 from msaas.cache import (
     Bucket,
-    InProgress,
+    Completed,
+    FingerprintMismatch,
     IdempotencyClaim,
     IdempotencyClaims,
-    Completed,
+    InProgress,
     RateLimit,
     RateLimiter,
-    FingerprintMismatch,
     RedisStore,
     RedisViewCache,
 )

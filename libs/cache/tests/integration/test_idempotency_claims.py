@@ -9,7 +9,14 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from msaas.cache import InProgress, IdempotencyClaim, IdempotencyClaims, Completed, FingerprintMismatch, RedisStore
+from msaas.cache import (
+    Completed,
+    FingerprintMismatch,
+    IdempotencyClaim,
+    IdempotencyClaims,
+    InProgress,
+    RedisStore,
+)
 from msaas.contracts import idempotency_key
 from msaas.streams import RedisBroker
 from msaas.testing import GENEROUS_TIMEOUT
@@ -32,7 +39,9 @@ async def test_fifty_who_come_at_once_get_one_claim(claims: IdempotencyClaims, k
     assert Counter(type(one) for one in found) == {IdempotencyClaim: 1, InProgress: 49}
 
 
-async def test_whoever_repeats_gets_the_answer_that_was_kept(claims: IdempotencyClaims, key: str) -> None:
+async def test_whoever_repeats_gets_the_answer_that_was_kept(
+    claims: IdempotencyClaims, key: str
+) -> None:
     claim = await claims.claim(key, "same", LONG)
     assert isinstance(claim, IdempotencyClaim)
     assert await claims.complete(claim, b"\x00answer\xff", LONG)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from msaas.cache import Bucket, RateLimit, RateLimiter, RedisStore, RateLimitDecision
+from msaas.cache import Bucket, RateLimit, RateLimitDecision, RateLimiter, RedisStore
 from msaas.contracts import rate_limit_key
 from msaas.streams import RedisBroker
 from msaas.testing import GENEROUS_TIMEOUT
@@ -91,13 +91,17 @@ class LimiterMachine(RuleBasedStateMachine):
 
     @rule(limits=st.sampled_from([(FEW,), (MANY,), (FEW, MANY)]), holder=st.sampled_from(HOLDERS))
     def take(self, limits: tuple[RateLimit, ...], holder: str) -> None:
-        decision: RateLimitDecision = self.run(self.limiter.take(*(Bucket(one, holder) for one in limits)))
+        decision: RateLimitDecision = self.run(
+            self.limiter.take(*(Bucket(one, holder) for one in limits))
+        )
         drawn = [(limit, holder) for limit in limits]
         expected = all(self.used.get(one, 0) < one[0].max_requests for one in drawn)
         if expected:
             self.used |= {one: self.used.get(one, 0) + 1 for one in drawn}
         assert decision.allowed == expected
-        assert decision.remaining == min(one[0].max_requests - self.used.get(one, 0) for one in drawn)
+        assert decision.remaining == min(
+            one[0].max_requests - self.used.get(one, 0) for one in drawn
+        )
         assert (decision.retry_after > 0) == (decision.remaining == 0)
 
     @rule(

@@ -95,7 +95,9 @@ async def test_that_there_is_nothing_is_kept_too_for_a_shorter_while(
     assert max(redis.ms.values()) <= 5_000
 
 
-async def test_without_redis_views_are_loaded_and_not_kept(views: RedisViewCache, redis: FakeRedis) -> None:
+async def test_without_redis_views_are_loaded_and_not_kept(
+    views: RedisViewCache, redis: FakeRedis
+) -> None:
     source = CountingLoader()
     redis.away = True
     assert [await views.get("ann", source) for _ in range(10)] == [b"view"] * 10
@@ -103,7 +105,9 @@ async def test_without_redis_views_are_loaded_and_not_kept(views: RedisViewCache
     assert redis.values == {}
 
 
-async def test_a_load_that_fails_is_told_to_all_and_not_kept(views: RedisViewCache, redis: FakeRedis) -> None:
+async def test_a_load_that_fails_is_told_to_all_and_not_kept(
+    views: RedisViewCache, redis: FakeRedis
+) -> None:
     async def fail() -> bytes | None:
         raise LookupError("no such view")
 

@@ -4,7 +4,14 @@ from uuid import UUID
 
 import pytest
 
-from msaas.flags import FeatureFlagDisabled, Rollout, FlagContext, FeatureFlags, parse_requested_flags, read_defaults
+from msaas.flags import (
+    FeatureFlagDisabled,
+    FeatureFlags,
+    FlagContext,
+    Rollout,
+    parse_requested_flags,
+    read_defaults,
+)
 
 NAME = "FF_AGENTS_ENABLED"
 ANN = FlagContext(UUID(int=1), "PRO", "user")

@@ -22,7 +22,9 @@ class Calls(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.clock = FakeClock()
         self.breaker = Breaker(
-            "target", BreakerPolicy(consecutive_failures=LIMIT, open_seconds=OPEN_SECONDS), self.clock
+            "target",
+            BreakerPolicy(consecutive_failures=LIMIT, open_seconds=OPEN_SECONDS),
+            self.clock,
         )
         self.state = CircuitState.CLOSED
         self.in_a_row = 0

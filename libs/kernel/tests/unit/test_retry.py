@@ -81,7 +81,9 @@ async def test_of_our_own_errors_only_a_retryable_one_is_tried_again(
 async def test_a_cancelled_call_is_not_tried_again() -> None:
     clock = SkippingClock()
     with pytest.raises(asyncio.CancelledError):
-        await RetryPolicy().run(failing(1, asyncio.CancelledError()), retry_on=(Exception,), clock=clock)
+        await RetryPolicy().run(
+            failing(1, asyncio.CancelledError()), retry_on=(Exception,), clock=clock
+        )
     assert clock.slept == []
 
 

@@ -19,13 +19,13 @@ from msaas.contracts import (
 )
 from msaas.kernel import ErrorKind, MsaasError
 from msaas.messaging import (
-    CommandRefused,
-    Delivery,
     AbandonReason,
+    CommandRefused,
+    ConsumerTimings,
+    Delivery,
     LogTailer,
     Messenger,
     OutgoingMessage,
-    ConsumerTimings,
     RedisBroker,
     TopicFull,
 )
@@ -34,7 +34,13 @@ from msaas.telemetry import Metrics
 from msaas.testing import build_job_envelope, build_job_succeeded, build_submit_job, wait_until
 
 Build = Callable[..., Messenger]
-QUICK = ConsumerTimings(block_timeout=0.05, reclaim_after=0.3, heartbeat_interval=0.1, epoch_interval=0.05, gauge_interval=0.05)
+QUICK = ConsumerTimings(
+    block_timeout=0.05,
+    reclaim_after=0.3,
+    heartbeat_interval=0.1,
+    epoch_interval=0.05,
+    gauge_interval=0.05,
+)
 
 
 class NoSuchPlan(MsaasError):
@@ -86,7 +92,9 @@ def build(broker: RedisBroker, environment: str) -> Build:
 
     def build_(process: str, *produces: str) -> Messenger:
         metrics = Metrics(process, environment)
-        return Messenger(broker, process, environment, metrics=metrics, produces=produces, timings=QUICK)
+        return Messenger(
+            broker, process, environment, metrics=metrics, produces=produces, timings=QUICK
+        )
 
     return build_
 
@@ -164,7 +172,11 @@ async def test_delivered_twice_is_done_once_where_the_handler_has_a_natural_key(
 async def test_work_of_a_worker_that_died_is_reported_and_not_run_again(
     build: Build, broker: RedisBroker, environment: str
 ) -> None:
-    jobs, peer, runs = build("jobs", "jobs.generic"), build("jobs-worker", "jobs.results"), RecordingHandler()
+    jobs, peer, runs = (
+        build("jobs", "jobs.generic"),
+        build("jobs-worker", "jobs.results"),
+        RecordingHandler(),
+    )
     topic, envelope = get_topic("jobs.generic"), build_job_envelope()
     await jobs.publisher.publish("jobs.generic", envelope, correlation_id="tour")
 
@@ -219,7 +231,11 @@ async def test_every_reader_of_a_log_sees_every_entry(build: Build) -> None:
 async def test_a_drained_worker_ends_what_it_has_and_leaves_the_rest(
     build: Build, broker: RedisBroker, environment: str
 ) -> None:
-    jobs, worker, runs = build("jobs", "jobs.generic"), build("jobs-worker", "jobs.results"), RecordingHandler()
+    jobs, worker, runs = (
+        build("jobs", "jobs.generic"),
+        build("jobs-worker", "jobs.results"),
+        RecordingHandler(),
+    )
     topic, envelopes = get_topic("jobs.generic"), [build_job_envelope() for _ in range(3)]
     for envelope in envelopes:
         await jobs.publisher.publish("jobs.generic", envelope, correlation_id="tour")

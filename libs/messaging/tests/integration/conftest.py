@@ -16,7 +16,7 @@ import redis.asyncio
 
 from msaas.contracts import SubmitJob, UsageRecorded, decode, get_topic
 from msaas.kernel import RetryPolicy
-from msaas.messaging import Delivery, Messenger, OutgoingMessage, ConsumerTimings, RedisBroker
+from msaas.messaging import ConsumerTimings, Delivery, Messenger, OutgoingMessage, RedisBroker
 from msaas.postgres import Database, PostgresConfig
 from msaas.streams import StreamPublisher
 from msaas.telemetry import Metrics
@@ -120,7 +120,9 @@ async def open_job_database() -> AsyncIterator[Callable[[str], Awaitable[JobData
 
 
 @pytest_asyncio.fixture
-async def job_database(database_url: str, open_job_database: Callable[[str], Awaitable[JobDatabase]]) -> JobDatabase:
+async def job_database(
+    database_url: str, open_job_database: Callable[[str], Awaitable[JobDatabase]]
+) -> JobDatabase:
     made = await open_job_database(database_url)
     await made.create_schema()
     return made
@@ -177,7 +179,8 @@ async def open_messenger(
 
 @pytest_asyncio.fixture
 async def start(
-    open_broker: Callable[..., RedisBroker], open_job_database: Callable[[str], Awaitable[JobDatabase]]
+    open_broker: Callable[..., RedisBroker],
+    open_job_database: Callable[[str], Awaitable[JobDatabase]],
 ) -> AsyncIterator[Callable[..., None]]:
     """Return a way to run messengers until the test is over."""
     async with asyncio.TaskGroup() as group:

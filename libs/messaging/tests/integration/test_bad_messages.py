@@ -193,7 +193,10 @@ async def test_a_handler_that_raises_once_is_given_the_entry_again(
 
 
 async def test_a_permanent_error_is_set_aside_at_once(
-    dead_letters: DeadLetterStreams, consume: Callable[..., None], submit: Submit, open_broker: OpenBroker
+    dead_letters: DeadLetterStreams,
+    consume: Callable[..., None],
+    submit: Submit,
+    open_broker: OpenBroker,
 ) -> None:
     async def forbid(_: Sequence[Delivery]) -> list[OutgoingMessage]:
         raise Forbidden
@@ -205,7 +208,10 @@ async def test_a_permanent_error_is_set_aside_at_once(
 
 
 async def test_a_refusal_is_an_answer_and_no_failure(
-    dead_letters: DeadLetterStreams, consume: Callable[..., None], open_messenger: OpenMessenger, start: Start
+    dead_letters: DeadLetterStreams,
+    consume: Callable[..., None],
+    open_messenger: OpenMessenger,
+    start: Start,
 ) -> None:
     async def refuse(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         return [one for delivery in batch for one in delivery.reply_error(Forbidden())]

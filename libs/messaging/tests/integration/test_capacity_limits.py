@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from msaas.contracts import JobHeartbeat, Message, get_topic
+from msaas.embedded import RedisServer
 from msaas.kernel import CommandTimeout, ErrorKind
-from msaas.local.servers import RedisServer
-from msaas.messaging import Delivery, Messenger, OutgoingMessage, RedisBroker, TopicFull, BrokerFull
+from msaas.messaging import BrokerFull, Delivery, Messenger, OutgoingMessage, RedisBroker, TopicFull
 from msaas.testing import (
     build_job_envelope,
     build_job_succeeded,

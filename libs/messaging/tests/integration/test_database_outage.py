@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from msaas.contracts import get_topic
-from msaas.local.servers import PostgresServer
+from msaas.embedded import PostgresServer
 from msaas.messaging import Delivery, Messenger, OutgoingMessage, RedisBroker
 from msaas.postgres import Database
 from msaas.testing import FaultProxy, wait_until
@@ -80,7 +80,9 @@ async def proxy(database_url: str) -> AsyncIterator[FaultProxy]:
 
 
 @pytest_asyncio.fixture
-async def proxied_job_database(job_database: JobDatabase, open_job_database: OpenJobDatabase, proxy: FaultProxy) -> JobDatabase:
+async def proxied_job_database(
+    job_database: JobDatabase, open_job_database: OpenJobDatabase, proxy: FaultProxy
+) -> JobDatabase:
     """Open the same record behind the proxy."""
     return await open_job_database(proxy.url)
 

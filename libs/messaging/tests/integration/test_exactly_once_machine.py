@@ -31,7 +31,14 @@ from msaas.contracts import (
     reply_key,
 )
 from msaas.kernel import DependencyUnavailable, MsaasError, RetryPolicy, new_id
-from msaas.messaging import BatchConsumer, Delivery, Messenger, OutgoingMessage, ConsumerTimings, ConsumerContext
+from msaas.messaging import (
+    BatchConsumer,
+    ConsumerContext,
+    ConsumerTimings,
+    Delivery,
+    Messenger,
+    OutgoingMessage,
+)
 from msaas.messaging.watchers import EpochWatcher
 from msaas.streams import Broker, entry_timestamp_ms
 from msaas.telemetry import Metrics
@@ -44,7 +51,12 @@ LIMIT = 10
 IDLE = 10.0
 TTL_MS = 5000
 PACE = ConsumerTimings(
-    block_timeout=0, reclaim_after=IDLE, epoch_interval=0, drain_timeout=0, max_deliveries=LIMIT, retry=RetryPolicy(base=0, cap=0)
+    block_timeout=0,
+    reclaim_after=IDLE,
+    epoch_interval=0,
+    drain_timeout=0,
+    max_deliveries=LIMIT,
+    retry=RetryPolicy(base=0, cap=0),
 )
 REPLIES = reply_key(ENV, "gateway-machine")
 TOPICS = {"jobs": get_topic("jobs.commands"), "billing": get_topic("usage.events")}
@@ -189,7 +201,9 @@ class ExactlyOnce(RuleBasedStateMachine):
             clock=self.harness.clock,
         ).context
 
-    def start(self, name: str, broker: Broker | None = None, database: FakeDatabase | None = None) -> Process:
+    def start(
+        self, name: str, broker: Broker | None = None, database: FakeDatabase | None = None
+    ) -> Process:
         produces = ("usage.events",) if name == "jobs" else ()
         context = self.make_context(name, broker or self.harness.broker, *produces)
         handle = (database or self.database).handle
@@ -281,7 +295,9 @@ class ExactlyOnce(RuleBasedStateMachine):
             database = CrashingProxy(with_crash(database, "handle", when), dead)
         else:
             broker = CrashingProxy(with_crash(broker, where, when), dead)
-        crashing = self.start(PROCESSES[which], cast("Broker", broker), cast("FakeDatabase", database))
+        crashing = self.start(
+            PROCESSES[which], cast("Broker", broker), cast("FakeDatabase", database)
+        )
         self.harness.run(live_until(dead, crashing.consumer))
         self.processes[which] = self.start(PROCESSES[which])
 
@@ -394,7 +410,11 @@ class ExactlyOnce(RuleBasedStateMachine):
             lasting = {one for one in bad if self.commands[one].ttl_ms is None}
             assert (set() if self.flushed else lasting) <= dead_letters <= bad
         billing = TOPICS["billing"]
-        assert self.list_dead_letters(billing.poison_key) | self.list_dead_letters(billing.dead_letter_key) == set()
+        assert (
+            self.list_dead_letters(billing.poison_key)
+            | self.list_dead_letters(billing.dead_letter_key)
+            == set()
+        )
 
     def list_dead_letters(self, key: Callable[[str, str], str]) -> set[UUID]:
         owner = cast("Topic", cast("Any", key).__self__).consumers[0]
@@ -492,7 +512,9 @@ def try_it(harness: BrokerHarness, examples: int, steps: int) -> None:
     )
 
 
-def test_each_effect_is_there_once_whatever_happens_in_memory(memory_harness: BrokerHarness) -> None:
+def test_each_effect_is_there_once_whatever_happens_in_memory(
+    memory_harness: BrokerHarness,
+) -> None:
     try_it(memory_harness, examples=300, steps=30)
 
 

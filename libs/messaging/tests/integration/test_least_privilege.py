@@ -24,8 +24,15 @@ from msaas.contracts import (
     get_topic,
     render_acl,
 )
-from msaas.local.servers import RedisServer
-from msaas.messaging import Delivery, AbandonReason, Messenger, OutgoingMessage, RedisBroker, BrokerUnavailable
+from msaas.embedded import RedisServer
+from msaas.messaging import (
+    AbandonReason,
+    BrokerUnavailable,
+    Delivery,
+    Messenger,
+    OutgoingMessage,
+    RedisBroker,
+)
 from msaas.streams import StreamConsumer, Write
 from msaas.telemetry import Metrics
 from msaas.testing import (

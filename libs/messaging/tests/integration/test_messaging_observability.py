@@ -9,7 +9,7 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from msaas.contracts import get_topic
-from msaas.local.servers import RedisServer
+from msaas.embedded import RedisServer
 from msaas.messaging import Delivery, Messenger, OutgoingMessage, RedisBroker
 from msaas.streams import Write
 from msaas.telemetry import Metrics, current_traceparent, shutdown_tracing, start_tracing

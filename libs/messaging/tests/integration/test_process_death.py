@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from msaas.contracts import JobEnvelope, JobLost, JobStarted, JobSucceeded, LossReason, get_topic
-from msaas.messaging import Delivery, AbandonReason, Messenger, OutgoingMessage, RedisBroker
+from msaas.messaging import AbandonReason, Delivery, Messenger, OutgoingMessage, RedisBroker
 from msaas.postgres import Database
 from msaas.streams import GroupMissing, StreamStats
 from msaas.testing import build_job_envelope, build_job_succeeded, wait_until
@@ -90,7 +90,9 @@ def generic(environment: str, open_broker: OpenBroker) -> Stream:
 
 
 @pytest.fixture
-def take_over(open_messenger: OpenMessenger, start: Start, job_database: JobDatabase) -> Callable[[], None]:
+def take_over(
+    open_messenger: OpenMessenger, start: Start, job_database: JobDatabase
+) -> Callable[[], None]:
     """Return a way to have a second consumer of commands."""
 
     def take_over_() -> None:

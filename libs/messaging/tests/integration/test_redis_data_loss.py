@@ -13,9 +13,9 @@ import pytest
 import redis
 
 from msaas.contracts import JobChanged, JobFrame, JobStatus, Topic
+from msaas.embedded import RedisServer
 from msaas.kernel import CommandTimeout, RetryPolicy
-from msaas.local.servers import RedisServer
-from msaas.messaging import Delivery, Messenger, OutgoingMessage, BrokerUnavailable
+from msaas.messaging import BrokerUnavailable, Delivery, Messenger, OutgoingMessage
 from msaas.testing import build_submit_job, cut_aof_tail, wait_until
 
 OpenMessenger = Callable[..., Messenger]

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from msaas.contracts import get_topic
 from msaas.kernel import CommandTimeout
-from msaas.messaging import Delivery, Messenger, OutgoingMessage, RedisBroker, BrokerUnavailable
+from msaas.messaging import BrokerUnavailable, Delivery, Messenger, OutgoingMessage, RedisBroker
 from msaas.testing import FaultProxy, build_submit_job, wait_until
 
 OpenMessenger = Callable[..., Messenger]

@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from msaas.contracts import SubmitJob
-from msaas.messaging import Delivery, Messenger, OutgoingMessage, ConsumerTimings, RedisBroker
+from msaas.messaging import ConsumerTimings, Delivery, Messenger, OutgoingMessage, RedisBroker
 from msaas.telemetry import Metrics
 from msaas.testing import build_usage_recorded, with_process_exit
 

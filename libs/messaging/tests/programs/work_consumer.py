@@ -7,9 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from msaas.contracts import JobEnvelope, JobLost, LossReason
-from msaas.messaging import Delivery, AbandonReason, Messenger, OutgoingMessage, ConsumerTimings, RedisBroker
+from msaas.messaging import (
+    AbandonReason,
+    ConsumerTimings,
+    Delivery,
+    Messenger,
+    OutgoingMessage,
+    RedisBroker,
+)
 from msaas.telemetry import Metrics
-from msaas.testing import build_job_started, build_job_succeeded, with_process_exit, wait_until
+from msaas.testing import build_job_started, build_job_succeeded, wait_until, with_process_exit
 
 ON_RESULT = 2  # the first commit says that the work has begun
 

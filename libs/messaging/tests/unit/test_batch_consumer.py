@@ -60,7 +60,9 @@ class BatchHarness:
 
     async def send(self, ttl_ms: int | None = None) -> UUID:
         command = build_submit_job()
-        outgoing = OutgoingMessage(message=command, topic=TOPIC.name, correlation_id="c", ttl_ms=ttl_ms)
+        outgoing = OutgoingMessage(
+            message=command, topic=TOPIC.name, correlation_id="c", ttl_ms=ttl_ms
+        )
         await self._gateway.send(outgoing)
         return command.job_id
 
@@ -106,7 +108,9 @@ async def test_a_handler_that_hangs_is_cut_off_and_counts_as_a_failure(
     assert len(harness.owner.calls) == 5
 
 
-async def test_what_comes_after_a_hanging_message_is_handled(harness: BatchHarness, running: Running) -> None:
+async def test_what_comes_after_a_hanging_message_is_handled(
+    harness: BatchHarness, running: Running
+) -> None:
     jobs = [await harness.send() for _ in range(4)]
     harness.owner.hangs_on.add(jobs[1])
     async with running(harness.consumer()):
@@ -116,7 +120,9 @@ async def test_what_comes_after_a_hanging_message_is_handled(harness: BatchHarne
     assert harness.owner.handled == [jobs[0], *jobs[2:]]
 
 
-async def test_what_was_delivered_too_often_by_crashes_is_not_tried_again(harness: BatchHarness) -> None:
+async def test_what_was_delivered_too_often_by_crashes_is_not_tried_again(
+    harness: BatchHarness,
+) -> None:
     await harness.send()
     await harness.broker.ensure_group(PEER)
     await harness.broker.read(PEER, 1, 0)

@@ -10,12 +10,12 @@ import pytest
 from msaas.contracts import Entry, Message, Reply, ReplyProblem, decode, encode, get_topic
 from msaas.kernel import Clock, CommandTimeout, new_id
 from msaas.messaging import (
+    BrokerFull,
+    BrokerUnavailable,
     CommandClient,
     CommandRefused,
     Messenger,
     TopicFull,
-    BrokerFull,
-    BrokerUnavailable,
 )
 from msaas.messaging.loop import BrokerLoop
 from msaas.streams import CommitResult, StreamConsumer, Write, entry_timestamp_ms
@@ -53,7 +53,10 @@ class ScriptedBroker(MemoryBroker):
         self.seconds: list[float] = []
 
     async def commit(
-        self, writes: Sequence[Write], consumer: StreamConsumer | None = None, acked_ids: Sequence[str] = ()
+        self,
+        writes: Sequence[Write],
+        consumer: StreamConsumer | None = None,
+        acked_ids: Sequence[str] = (),
     ) -> CommitResult:
         await asyncio.sleep(self.seconds.pop(0) if self.seconds else 0)
         if fault := self.before.pop(0) if self.before else None:

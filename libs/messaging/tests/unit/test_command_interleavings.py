@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from msaas.contracts import Entry, Message, Reply, SubmitJob, decode, encode, get_topic
 from msaas.kernel import Clock, CommandTimeout, new_id
-from msaas.messaging import CommandClient, Messenger, BrokerUnavailable
+from msaas.messaging import BrokerUnavailable, CommandClient, Messenger
 from msaas.messaging.command_client import MAX_SENDS_PER_CALL
 from msaas.messaging.loop import BrokerLoop
 from msaas.streams import CommitResult, StreamConsumer, Write
@@ -47,7 +47,10 @@ class LossyBroker(MemoryBroker):
         self._outcomes = list(outcomes)
 
     async def commit(
-        self, writes: Sequence[Write], consumer: StreamConsumer | None = None, acked_ids: Sequence[str] = ()
+        self,
+        writes: Sequence[Write],
+        consumer: StreamConsumer | None = None,
+        acked_ids: Sequence[str] = (),
     ) -> CommitResult:
         of_commands = any(write.key == COMMANDS for write in writes)
         outcome = self._outcomes.pop() if of_commands and self._outcomes else "arrives"
@@ -93,7 +96,9 @@ class Owner:
             self.answered_at[job_id] = min(now, self.answered_at.get(job_id, now))
 
 
-async def receive_reply(client: CommandClient, command: SubmitJob, call: Call) -> tuple[Outcome, float]:
+async def receive_reply(
+    client: CommandClient, command: SubmitJob, call: Call
+) -> tuple[Outcome, float]:
     """Tell how a call ended, and when its time was over."""
     await asyncio.sleep(call.starts)
     ends = asyncio.get_running_loop().time() + call.ttl
@@ -138,7 +143,10 @@ async def test_each_call_gets_its_own_answer_or_ends_with_its_time(
     serving = asyncio.create_task(owner.serve())
     async with running(client):
         ends = await asyncio.gather(
-            *(receive_reply(client, command, call) for command, call in zip(commands, calls, strict=True))
+            *(
+                receive_reply(client, command, call)
+                for command, call in zip(commands, calls, strict=True)
+            )
         )
     serving.cancel()
     await asyncio.wait({serving})

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from msaas.messaging import Messenger, BrokerUnavailable
+from msaas.messaging import BrokerUnavailable, Messenger
 from msaas.messaging.loop import BrokerLoop
 from msaas.messaging.watchers import EpochWatcher
 from msaas.testing import MemoryBroker
@@ -29,7 +29,9 @@ class Listener:
 
 
 @pytest.fixture
-def watch(broker: MemoryBroker, make_messenger: Callable[..., Messenger]) -> Callable[..., EpochWatcher]:
+def watch(
+    broker: MemoryBroker, make_messenger: Callable[..., Messenger]
+) -> Callable[..., EpochWatcher]:
     def watch(*listeners: Callable[[str], Awaitable[None]]) -> EpochWatcher:
         return EpochWatcher(make_messenger(broker, "jobs").context, listeners)
 

@@ -8,11 +8,11 @@ from msaas.contracts import get_topic
 from msaas.kernel import DependencyUnavailable, MsaasError
 from msaas.messaging import (
     BatchConsumer,
+    BrokerUnavailable,
     Delivery,
-    TopicAccessDenied,
     Messenger,
     OutgoingMessage,
-    BrokerUnavailable,
+    TopicAccessDenied,
 )
 from msaas.telemetry import Metrics
 from msaas.testing import FakeClock, MemoryBroker, build_submit_job

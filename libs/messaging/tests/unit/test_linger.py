@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from msaas.contracts import get_topic
-from msaas.messaging import BatchConsumer, Delivery, Messenger, OutgoingMessage, BrokerUnavailable
+from msaas.messaging import BatchConsumer, BrokerUnavailable, Delivery, Messenger, OutgoingMessage
 from msaas.streams import RawEntry, StreamConsumer
 from msaas.telemetry import Metrics
 from msaas.testing import FakeClock, MemoryBroker, build_submit_job

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from msaas.contracts import CancelRequested, Topic, get_topic
-from msaas.messaging import Delivery, LogTailer, Messenger, BrokerUnavailable
+from msaas.messaging import BrokerUnavailable, Delivery, LogTailer, Messenger
 from msaas.streams import Write
 from msaas.testing import MemoryBroker
 

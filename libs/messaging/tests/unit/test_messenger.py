@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from msaas.contracts import CancelRequested, SubmitJob, Topic, get_topic
-from msaas.messaging import Delivery, TopicAccessDenied, Messenger, OutgoingMessage
+from msaas.messaging import Delivery, Messenger, OutgoingMessage, TopicAccessDenied
 from msaas.streams import StreamConsumer
 from msaas.telemetry import Metrics
 from msaas.testing import MemoryBroker, build_job_envelope, build_submit_job, wait_until
@@ -107,7 +107,10 @@ async def test_to_mark_or_ask_about_nothing_is_nothing(owner: Messenger) -> None
 async def test_a_whole_fleet_runs_asks_answers_follows_and_ends_when_drained(
     broker: MemoryBroker, make_messenger: MakeMessenger, metrics: Metrics
 ) -> None:
-    owner, gateway = make_messenger(broker, "jobs", "jobs.control"), make_messenger(broker, "gateway", "jobs.commands")
+    owner, gateway = (
+        make_messenger(broker, "jobs", "jobs.control"),
+        make_messenger(broker, "gateway", "jobs.commands"),
+    )
     worker, seen, epochs = make_messenger(broker, "jobs-worker"), list[object](), list[str]()
 
     async def handle(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
@@ -148,7 +151,10 @@ async def test_a_whole_fleet_runs_asks_answers_follows_and_ends_when_drained(
 async def test_consumers_end_before_what_their_last_answers_need(
     broker: MemoryBroker, make_messenger: MakeMessenger
 ) -> None:
-    gateway, owner = make_messenger(broker, "gateway", "jobs.commands"), make_messenger(broker, "jobs")
+    gateway, owner = (
+        make_messenger(broker, "gateway", "jobs.commands"),
+        make_messenger(broker, "jobs"),
+    )
     answered: list[bool] = []
 
     async def handle(batch: Sequence[Delivery]) -> list[OutgoingMessage]:

@@ -11,7 +11,14 @@ import pytest
 
 from msaas.contracts import JobEnvelope, JobFailed, JobLost, LossReason, decode, get_topic
 from msaas.kernel import Clock
-from msaas.messaging import Delivery, AbandonReason, Messenger, OutgoingMessage, BrokerUnavailable, WorkConsumer
+from msaas.messaging import (
+    AbandonReason,
+    BrokerUnavailable,
+    Delivery,
+    Messenger,
+    OutgoingMessage,
+    WorkConsumer,
+)
 from msaas.messaging.loop import BrokerLoop
 from msaas.streams import CommitResult, StreamConsumer, Write
 from msaas.testing import MemoryBroker, build_job_envelope, build_job_succeeded, wait_until
@@ -79,7 +86,10 @@ class FlakyBroker(MemoryBroker):
     refuses = False
 
     async def commit(
-        self, writes: Sequence[Write], consumer: StreamConsumer | None = None, acked_ids: Sequence[str] = ()
+        self,
+        writes: Sequence[Write],
+        consumer: StreamConsumer | None = None,
+        acked_ids: Sequence[str] = (),
     ) -> CommitResult:
         if self.refuses:
             raise BrokerUnavailable(target="redis")
@@ -129,7 +139,9 @@ def harness(broker: FlakyBroker, make_messenger: Callable[..., Messenger]) -> Wo
     return WorkHarness(broker, make_messenger)
 
 
-async def test_no_more_work_is_taken_than_there_are_slots(harness: WorkHarness, running: Running) -> None:
+async def test_no_more_work_is_taken_than_there_are_slots(
+    harness: WorkHarness, running: Running
+) -> None:
     jobs = [await harness.put(seconds=2) for _ in range(8)]
     async with running(harness.consumer(concurrency=3)):
         await asyncio.sleep(1)

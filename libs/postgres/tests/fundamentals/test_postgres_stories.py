@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from msaas.postgres import TransactionConflict, Database
+from msaas.postgres import Database, TransactionConflict
 
 
 async def test_a_handler_changes_rows_in_one_transaction(database: Database) -> None:

@@ -13,11 +13,11 @@ from structlog.testing import capture_logs
 
 from msaas.kernel import CommandTimeout
 from msaas.postgres import (
-    TransactionConflict,
     Database,
     DatabaseUnavailable,
     PoolExhausted,
     PostgresConfig,
+    TransactionConflict,
 )
 from msaas.telemetry import Metrics
 

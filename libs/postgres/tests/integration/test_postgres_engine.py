@@ -15,7 +15,9 @@ from msaas.telemetry import Metrics
 
 @pytest.fixture
 async def engine(notes_url: str, metrics: Metrics) -> AsyncIterator[AsyncEngine]:
-    postgres_config = PostgresConfig(notes_url, acquire_timeout=0.05, command_timeout=0.5, slow_query_threshold=0.01)
+    postgres_config = PostgresConfig(
+        notes_url, acquire_timeout=0.05, command_timeout=0.5, slow_query_threshold=0.01
+    )
     engine = create_engine(postgres_config, size=1, metrics=metrics)
     yield engine
     await engine.dispose()

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from msaas.local.servers import PostgresServer
+from msaas.embedded import PostgresServer
 from msaas.postgres import Database, DatabaseUnavailable
 from msaas.testing import FaultProxy, wait_until
 

@@ -22,7 +22,9 @@ def test_a_pooler_is_known_from_the_dsn(dsn: str, *, behind: bool) -> None:
 
 
 def test_the_driver_sees_a_plain_dsn_with_the_other_options() -> None:
-    postgres_config = PostgresConfig("postgresql+asyncpg://u:p@h/app?pgbouncer=true&sslmode=require")
+    postgres_config = PostgresConfig(
+        "postgresql+asyncpg://u:p@h/app?pgbouncer=true&sslmode=require"
+    )
     assert postgres_config.server_dsn == "postgresql://u:p@h/app?sslmode=require"
 
 

@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from msaas.kernel import CommandTimeout, DependencyUnavailable, MsaasError, Overloaded
-from msaas.postgres import TransactionConflict, DatabaseUnavailable, PoolExhausted, translate_error
+from msaas.postgres import DatabaseUnavailable, PoolExhausted, TransactionConflict, translate_error
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from msaas.sealing import (
     SEALED_KEY,
-    InvalidSealingKey,
-    Unsealer,
-    PrivateKey,
     InvalidSeal,
+    InvalidSealingKey,
+    PrivateKey,
     Sealer,
     UnknownSealingKey,
+    Unsealer,
     is_sealed,
 )
 
@@ -78,7 +78,8 @@ def test_what_is_no_seal_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [None, "x", {}, {SEALED_KEY: 1}, {SEALED_KEY: "x", "more": 1}, [SEALED_KEY], {"sealed": "x"}]
+    "value",
+    [None, "x", {}, {SEALED_KEY: 1}, {SEALED_KEY: "x", "more": 1}, [SEALED_KEY], {"sealed": "x"}],
 )
 def test_only_a_seal_looks_like_one(value: Any) -> None:
     assert not is_sealed(value)

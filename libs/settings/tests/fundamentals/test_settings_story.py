@@ -28,4 +28,6 @@ def test_what_is_wrong_is_named_so_that_it_can_be_put_right() -> None:
 
 def test_production_does_not_start_on_a_stand_in() -> None:
     with pytest.raises(SettingsInvalid, match="REDIS_URL points to localhost"):
-        load_settings(AgentsSettings, {"ENVIRONMENT": "production", "REDIS_URL": "redis://localhost:6379"})
+        load_settings(
+            AgentsSettings, {"ENVIRONMENT": "production", "REDIS_URL": "redis://localhost:6379"}
+        )

@@ -7,7 +7,13 @@ import pytest
 from pydantic import SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from msaas.settings import LocalDefault, PostgresSettings, RedisSettings, SettingsInvalid, load_settings
+from msaas.settings import (
+    LocalDefault,
+    PostgresSettings,
+    RedisSettings,
+    SettingsInvalid,
+    load_settings,
+)
 
 
 class BillingSettings(PostgresSettings, RedisSettings):

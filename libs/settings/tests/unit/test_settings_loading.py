@@ -13,10 +13,10 @@ from pydantic_settings import SettingsConfigDict
 from msaas.settings import (
     CommaList,
     Environment,
-    ServiceSettings,
     LocalDefault,
     PostgresSettings,
     RedisSettings,
+    ServiceSettings,
     SettingsInvalid,
     load_settings,
 )

@@ -11,7 +11,7 @@ import redis.asyncio
 
 from msaas.kernel import SystemClock
 from msaas.messaging import RedisBroker
-from msaas.streams import GroupMissing, RawEntry, StreamConsumer, Broker, Write
+from msaas.streams import Broker, GroupMissing, RawEntry, StreamConsumer, Write
 from msaas.testing import MemoryBroker, wait_until
 
 # Entries that were read and left alone are what many of these tests are about.
@@ -97,7 +97,9 @@ async def test_making_a_group_again_changes_nothing(stream: BrokerStream) -> Non
     assert await stream.take() == []
 
 
-async def test_each_entry_is_read_by_one_consumer_and_no_more_than_asked_for(stream: BrokerStream) -> None:
+async def test_each_entry_is_read_by_one_consumer_and_no_more_than_asked_for(
+    stream: BrokerStream,
+) -> None:
     await stream.broker.ensure_group(stream.first_consumer)
     written = await stream.write("one", "two", "three")
     mine = await stream.take(count=2)
@@ -112,7 +114,9 @@ async def test_a_blocked_read_ends_empty_handed_when_its_time_is_over(stream: Br
     assert await stream.broker.read(stream.first_consumer, 10, block=0.01) == []
 
 
-async def test_nobody_takes_over_an_entry_that_was_in_hand_a_moment_ago(stream: BrokerStream) -> None:
+async def test_nobody_takes_over_an_entry_that_was_in_hand_a_moment_ago(
+    stream: BrokerStream,
+) -> None:
     await stream.broker.ensure_group(stream.first_consumer)
     await stream.write("busy")
     await stream.take()
@@ -164,7 +168,9 @@ async def test_holding_answers_only_what_is_still_ours(stream: BrokerStream) -> 
     await stream.take()
     await stream.broker.release(stream.first_consumer, [RawEntry(first, {})])
     assert len(await stream.reclaim(min_idle=HOUR)) == 1
-    held = await stream.broker.extend_leases(stream.first_consumer, [first, second, "1-1"], heartbeat_interval=HOUR)
+    held = await stream.broker.extend_leases(
+        stream.first_consumer, [first, second, "1-1"], heartbeat_interval=HOUR
+    )
     assert held == {second}
 
 
@@ -173,7 +179,9 @@ async def test_holding_keeps_an_entry_from_being_taken_over(stream: BrokerStream
     [entry_id] = await stream.write("held")
     [entry] = await stream.take()
     await stream.broker.release(stream.first_consumer, [entry])
-    assert await stream.broker.extend_leases(stream.first_consumer, [entry_id], heartbeat_interval=2 * MOMENT) == {entry_id}
+    assert await stream.broker.extend_leases(
+        stream.first_consumer, [entry_id], heartbeat_interval=2 * MOMENT
+    ) == {entry_id}
     assert await stream.reclaim(min_idle=HOUR) == []
 
 
@@ -184,8 +192,12 @@ async def test_an_entry_that_was_deleted_in_hand_is_ours_for_one_more_heartbeat_
     [deleted, kept] = await stream.write("deleted", "kept")
     await stream.take()
     await stream.broker.delete(stream.key, [deleted])
-    assert await stream.broker.extend_leases(stream.first_consumer, [deleted, kept], heartbeat_interval=HOUR) == {deleted, kept}
-    assert await stream.broker.extend_leases(stream.first_consumer, [deleted, kept], heartbeat_interval=HOUR) == {kept}
+    assert await stream.broker.extend_leases(
+        stream.first_consumer, [deleted, kept], heartbeat_interval=HOUR
+    ) == {deleted, kept}
+    assert await stream.broker.extend_leases(
+        stream.first_consumer, [deleted, kept], heartbeat_interval=HOUR
+    ) == {kept}
 
 
 async def test_holding_is_no_delivery(stream: BrokerStream) -> None:
@@ -202,10 +214,15 @@ async def test_nothing_is_ours_any_more_after_a_flush(stream: BrokerStream) -> N
     [entry_id] = await stream.write("flushed")
     await stream.take()
     await stream.flush()
-    assert await stream.broker.extend_leases(stream.first_consumer, [entry_id], heartbeat_interval=1) == frozenset()
+    assert (
+        await stream.broker.extend_leases(stream.first_consumer, [entry_id], heartbeat_interval=1)
+        == frozenset()
+    )
 
 
-async def test_what_is_released_is_free_at_once_and_its_delivery_refunded(stream: BrokerStream) -> None:
+async def test_what_is_released_is_free_at_once_and_its_delivery_refunded(
+    stream: BrokerStream,
+) -> None:
     await stream.broker.ensure_group(stream.first_consumer)
     await stream.write("handed back")
     for _ in range(3):
@@ -214,7 +231,9 @@ async def test_what_is_released_is_free_at_once_and_its_delivery_refunded(stream
         await stream.broker.release(stream.first_consumer, entries)
 
 
-async def test_a_commit_appends_acknowledges_deletes_and_reports_depths(stream: BrokerStream) -> None:
+async def test_a_commit_appends_acknowledges_deletes_and_reports_depths(
+    stream: BrokerStream,
+) -> None:
     await stream.broker.ensure_group(stream.first_consumer)
     [done] = await stream.write("done")
     await stream.take()
@@ -316,7 +335,9 @@ async def test_the_clock_of_the_broker_stamps_its_entries(stream: BrokerStream) 
     assert before <= int(entry_id.partition("-")[0]) <= await stream.broker.now_ms()
 
 
-async def test_of_entries_asked_for_those_that_were_taken_off_are_not_found(stream: BrokerStream) -> None:
+async def test_of_entries_asked_for_those_that_were_taken_off_are_not_found(
+    stream: BrokerStream,
+) -> None:
     ids = await stream.write("stays", "goes")
     await stream.broker.delete(stream.key, ids[1:])
     assert await stream.broker.find(stream.key, ids) == {ids[0]}
@@ -346,7 +367,9 @@ async def test_the_epoch_stays_until_the_data_is_lost(stream: BrokerStream) -> N
 
 
 @pytest.mark.parametrize("call", ["read", "reclaim", "hand_back", "leave", "stats"])
-async def test_a_flushed_group_is_missing_until_it_is_made_again(stream: BrokerStream, call: str) -> None:
+async def test_a_flushed_group_is_missing_until_it_is_made_again(
+    stream: BrokerStream, call: str
+) -> None:
     await stream.broker.ensure_group(stream.first_consumer)
     await stream.flush()
     calls: dict[str, Callable[[], Awaitable[object]]] = {

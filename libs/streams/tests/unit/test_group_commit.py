@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from msaas.streams import CommitResult, StreamConsumer, BrokerUnavailable, Write
+from msaas.streams import BrokerUnavailable, CommitResult, StreamConsumer, Write
 from msaas.streams.group_commit import MAX_COMMIT_SIZE, GroupCommit
 from msaas.testing import FakeClock, MemoryBroker
 
@@ -28,7 +28,10 @@ class GatedBroker(MemoryBroker):
         self.gate = asyncio.Semaphore(0)
 
     async def commit(
-        self, writes: Sequence[Write], consumer: StreamConsumer | None = None, acked_ids: Sequence[str] = ()
+        self,
+        writes: Sequence[Write],
+        consumer: StreamConsumer | None = None,
+        acked_ids: Sequence[str] = (),
     ) -> CommitResult:
         self.commits.append(([write.fields[b"n"] for write in writes], consumer, list(acked_ids)))
         await self.gate.acquire()
@@ -157,7 +160,9 @@ async def test_a_crowd_is_split_in_order_into_commits_of_bounded_size(
     assert written == [b"%d" % n for n in range(2 * MAX_COMMIT_SIZE)]
 
 
-async def test_a_part_larger_than_a_commit_stays_whole(broker: GatedBroker, group: GroupCommit) -> None:
+async def test_a_part_larger_than_a_commit_stays_whole(
+    broker: GatedBroker, group: GroupCommit
+) -> None:
     large = group.commit([write(n) for n in range(MAX_COMMIT_SIZE + 100)])
     answers = await asyncio.gather(large, group.commit([write(1)]))
     assert [len(one) for one in answers] == [MAX_COMMIT_SIZE + 100, 1]

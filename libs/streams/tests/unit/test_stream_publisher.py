@@ -9,14 +9,14 @@ import pytest
 from msaas.contracts import CancelJob, JobHeartbeat, Message, decode, get_topic, reply_key
 from msaas.kernel import Overloaded
 from msaas.streams import (
+    BrokerFull,
     CommitResult,
     Delivery,
-    TopicAccessDenied,
-    StreamPublisher,
     OutgoingMessage,
     StreamConsumer,
+    StreamPublisher,
+    TopicAccessDenied,
     TopicFull,
-    BrokerFull,
     Write,
 )
 from msaas.testing import (
@@ -51,7 +51,10 @@ class LimitedBroker(MemoryBroker):
         return await super().depth(key) if self.depth_shown is None else self.depth_shown
 
     async def commit(
-        self, writes: Sequence[Write], consumer: StreamConsumer | None = None, acked_ids: Sequence[str] = ()
+        self,
+        writes: Sequence[Write],
+        consumer: StreamConsumer | None = None,
+        acked_ids: Sequence[str] = (),
     ) -> CommitResult:
         if writes and not self.has_memory:
             raise BrokerFull(target="redis", reply="OOM")
@@ -96,13 +99,17 @@ async def ask(broker: LimitedBroker, open_for: OpenPublisher, reply_to: str = RE
     return Delivery(raw, decode(get_topic("jobs.commands"), raw.fields))
 
 
-async def fill(publisher: StreamPublisher, broker: LimitedBroker, message: Message, topic: str) -> None:
+async def fill(
+    publisher: StreamPublisher, broker: LimitedBroker, message: Message, topic: str
+) -> None:
     """Let the outbox learn from a write of its own that the topic is full."""
     broker.depth_shown = get_topic(topic).bound
     await publisher.publish(topic, message, correlation_id="c")
 
 
-async def test_a_full_topic_refuses_commands(broker: LimitedBroker, open_for: OpenPublisher) -> None:
+async def test_a_full_topic_refuses_commands(
+    broker: LimitedBroker, open_for: OpenPublisher
+) -> None:
     outbox = open_for("gateway", "jobs.commands")
     await fill(outbox, broker, build_submit_job(), "jobs.commands")
     for command in (build_submit_job(), CancelJob(job_id=uuid4(), user_id=uuid4())):
@@ -129,11 +136,15 @@ async def test_a_full_topic_drops_heartbeats_and_admits_the_end_of_a_run(
     assert await outbox.publish("jobs.results", heartbeat(), correlation_id="c") is None
     succeeded = build_job_succeeded(ENVELOPE)
     assert await outbox.publish("jobs.results", succeeded, correlation_id="c") is not None
-    entry_ids = await outbox.commit([outgoing(heartbeat()), outgoing(succeeded), outgoing(heartbeat())])
+    entry_ids = await outbox.commit(
+        [outgoing(heartbeat()), outgoing(succeeded), outgoing(heartbeat())]
+    )
     assert (len(entry_ids), await broker.length(RESULTS)) == (1, 3)
 
 
-async def test_a_topic_with_one_place_left_is_not_full(broker: LimitedBroker, open_for: OpenPublisher) -> None:
+async def test_a_topic_with_one_place_left_is_not_full(
+    broker: LimitedBroker, open_for: OpenPublisher
+) -> None:
     outbox = open_for("gateway", "jobs.commands")
     broker.depth_shown = (get_topic("jobs.commands").bound or 0) - 1
     for _ in range(3):
@@ -171,7 +182,9 @@ async def test_a_topic_that_stays_full_is_asked_four_times_a_second(
     assert 3 <= broker.depth_reads <= 4
 
 
-async def test_without_memory_facts_and_heartbeats_are_dropped(broker: LimitedBroker, open_for: OpenPublisher) -> None:
+async def test_without_memory_facts_and_heartbeats_are_dropped(
+    broker: LimitedBroker, open_for: OpenPublisher
+) -> None:
     broker.has_memory = False
     owner, worker = open_for("jobs", "jobs.generic"), open_for("jobs-worker", "jobs.results")
     assert await owner.publish("jobs.generic", ENVELOPE, correlation_id="c") is None
@@ -203,7 +216,9 @@ async def test_without_memory_an_answer_is_dropped_and_its_command_acknowledged(
 async def test_an_answer_goes_to_who_asked(broker: LimitedBroker, open_for: OpenPublisher) -> None:
     delivery = await ask(broker, open_for)
     refused = delivery.reply_error(Overloaded(retry_after=3))
-    await open_for("jobs").commit([*delivery.reply_success(n=1), *refused], CONSUMER, [delivery.entry_id])
+    await open_for("jobs").commit(
+        [*delivery.reply_success(n=1), *refused], CONSUMER, [delivery.entry_id]
+    )
     assert (await broker.length(REPLIES), await broker.length(COMMANDS)) == (2, 0)
 
 
@@ -216,7 +231,9 @@ async def test_an_answer_to_a_key_that_is_no_reply_stream_is_refused_and_nothing
     delivery = await ask(broker, open_for, reply_to)
     with pytest.raises(TopicAccessDenied):
         await open_for("jobs", "jobs.generic").commit(
-            [delivery.emit("jobs.generic", ENVELOPE), *delivery.reply_success()], CONSUMER, [delivery.entry_id]
+            [delivery.emit("jobs.generic", ENVELOPE), *delivery.reply_success()],
+            CONSUMER,
+            [delivery.entry_id],
         )
     assert await broker.length(get_topic("jobs.generic").key(ENV, "jobs-worker")) == 0
     assert await broker.length(COMMANDS) == 1

@@ -9,15 +9,15 @@ import pytest
 import redis.asyncio
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from msaas.local.servers import RedisServer
+from msaas.embedded import RedisServer
 from msaas.testing import (
     Crash,
     FakeClock,
     FaultProxy,
     build_submit_job,
     cut_aof_tail,
-    with_crash,
     wait_until,
+    with_crash,
 )
 
 # redis-py leaves much of its own surface untyped.

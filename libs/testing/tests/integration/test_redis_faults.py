@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import redis
 
-from msaas.local.servers import RedisServer
+from msaas.embedded import RedisServer
 from msaas.testing import cut_aof_tail
 
 # redis-py leaves much of its own surface untyped.

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from msaas.testing import Crash, with_process_exit, with_crash
+from msaas.testing import Crash, with_crash, with_process_exit
 
 
 class Ledger:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from msaas.local.servers import find_free_port
+from msaas.embedded import find_free_port
 from msaas.telemetry import Metrics
 from msaas.testing import wait_until
 from msaas.web import (

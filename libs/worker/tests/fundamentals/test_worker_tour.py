@@ -21,7 +21,9 @@ class Shout:
         return EchoResult(message=run.params.message.upper())
 
 
-async def test_an_action_answers_with_the_result_of_its_job(jobs_service: Any, open_worker: Any) -> None:
+async def test_an_action_answers_with_the_result_of_its_job(
+    jobs_service: Any, open_worker: Any
+) -> None:
     open_worker(Shout())
     envelope = await jobs_service.send(payload={"message": "hello"})
     assert (await jobs_service.wait_for_outcome(envelope)).result == {"message": "HELLO"}
@@ -55,7 +57,9 @@ async def test_an_action_needs_no_code_to_be_cancelled(
     assert (await jobs_service.wait_for_outcome(envelope)).failure_reason == "cancelled"
 
 
-async def test_an_action_can_say_how_far_it_is(jobs_service: Any, open_worker: Any, scripted_action: Any) -> None:
+async def test_an_action_can_say_how_far_it_is(
+    jobs_service: Any, open_worker: Any, scripted_action: Any
+) -> None:
     heard = asyncio.Event()
 
     async def work(run: RunContext) -> dict[str, str]:
@@ -68,4 +72,8 @@ async def test_an_action_can_say_how_far_it_is(jobs_service: Any, open_worker: A
     await wait_until(lambda: "JobProgressed" in jobs_service.list_message_types(envelope))
     heard.set()
     await jobs_service.wait_for_outcome(envelope)
-    assert jobs_service.list_message_types(envelope) == ["JobStarted", "JobProgressed", "JobSucceeded"]
+    assert jobs_service.list_message_types(envelope) == [
+        "JobStarted",
+        "JobProgressed",
+        "JobSucceeded",
+    ]

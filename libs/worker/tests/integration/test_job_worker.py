@@ -35,7 +35,9 @@ async def test_a_job_is_started_and_its_result_takes_the_entrys_place(
     await wait_until(gone)
 
 
-async def test_fifty_runs_share_a_process(jobs_service: Any, open_worker: Any, scripted_action: Any) -> None:
+async def test_fifty_runs_share_a_process(
+    jobs_service: Any, open_worker: Any, scripted_action: Any
+) -> None:
     together = asyncio.Barrier(50)
 
     async def meet(_run: RunContext) -> dict[str, str]:
@@ -44,7 +46,9 @@ async def test_fifty_runs_share_a_process(jobs_service: Any, open_worker: Any, s
 
     open_worker(scripted_action(meet), slots=50)
     envelopes = await asyncio.gather(*(jobs_service.send() for _ in range(50)))
-    verdicts = await asyncio.gather(*(jobs_service.wait_for_outcome(envelope) for envelope in envelopes))
+    verdicts = await asyncio.gather(
+        *(jobs_service.wait_for_outcome(envelope) for envelope in envelopes)
+    )
     assert {type(one).__name__ for one in verdicts} == {"JobSucceeded"}
 
 
@@ -101,7 +105,9 @@ async def test_time_ends_a_run_for_good_only_where_it_was_the_jobs_own_deadline(
 ) -> None:
     open_worker(scripted_action(forever))
     soon = datetime.now(UTC) + timedelta(seconds=1)
-    verdict = await jobs_service.wait_for_outcome(await jobs_service.send(meta={"deadline_ts": soon}))
+    verdict = await jobs_service.wait_for_outcome(
+        await jobs_service.send(meta={"deadline_ts": soon})
+    )
     assert (verdict.failure_reason, verdict.retryable) == ("timeout", False)
     past = datetime.now(UTC) - timedelta(seconds=1)
     late = await jobs_service.send(meta={"deadline_ts": past})
@@ -126,7 +132,9 @@ async def test_an_envelope_that_is_too_old_is_given_back(
     action = scripted_action()
     open_worker(action)
     soon = datetime.now(UTC) + timedelta(seconds=30)
-    verdict = await jobs_service.wait_for_outcome(await jobs_service.send(meta={"valid_until": soon}))
+    verdict = await jobs_service.wait_for_outcome(
+        await jobs_service.send(meta={"valid_until": soon})
+    )
     assert (type(verdict).__name__, verdict.reason) == ("JobLost", "stale")
     assert action.run_count == 0
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from msaas.local.servers import find_free_port
+from msaas.embedded import find_free_port
 from msaas.testing import wait_until
 
 PROGRAM = Path(__file__).parents[1] / "programs" / "worker_process.py"
@@ -58,7 +58,9 @@ async def start_process(
 
 
 @pytest_asyncio.fixture
-async def get_internal(port: int) -> AsyncIterator[Callable[[str], Awaitable[httpx.Response | None]]]:
+async def get_internal(
+    port: int,
+) -> AsyncIterator[Callable[[str], Awaitable[httpx.Response | None]]]:
     """Return a way to ask the internal port, which answers None as long as there is nobody."""
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
 

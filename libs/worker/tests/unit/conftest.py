@@ -9,7 +9,7 @@ import pytest
 
 from msaas.contracts import TASKS, CancelRequested, JobEnvelope, Message, Task, encode, get_topic
 from msaas.contracts import decode as read
-from msaas.messaging import Delivery, Messenger, ConsumerTimings
+from msaas.messaging import ConsumerTimings, Delivery, Messenger
 from msaas.streams import RawEntry
 from msaas.telemetry import Metrics
 from msaas.testing import FakeClock, MemoryBroker, build_job_envelope, build_job_meta
@@ -46,7 +46,9 @@ class WorkerHarness:
         fields = {"payload": {"message": "hello"}, **fields, "meta": build_job_meta(**meta)}
         return self.build_delivery("jobs.generic", build_job_envelope(**fields), traceparent)
 
-    def build_delivery(self, topic: str, message: Message, traceparent: str | None = None) -> Delivery:
+    def build_delivery(
+        self, topic: str, message: Message, traceparent: str | None = None
+    ) -> Delivery:
         coded = encode(
             message,
             id=uuid4(),

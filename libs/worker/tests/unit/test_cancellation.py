@@ -75,7 +75,9 @@ async def test_a_mark_set_before_the_check_is_seen(harness: CancellationHarness)
     assert [await early, await late] == [False, True]
 
 
-async def test_an_unavailable_broker_fails_only_the_waiting_checks(harness: CancellationHarness) -> None:
+async def test_an_unavailable_broker_fails_only_the_waiting_checks(
+    harness: CancellationHarness,
+) -> None:
     harness.broker.is_unavailable = True
     first, gone = await harness.start_check(uuid4()), await harness.start_check(uuid4())
     gone.cancel()

@@ -18,7 +18,7 @@ from msaas.contracts import (
 )
 from msaas.testing import FakeClock, build_job_envelope, build_job_meta
 from msaas.worker import ActionFailed, RunContext
-from msaas.worker.outcomes import RunFailure, decode_params, build_job_failed, build_result_fields
+from msaas.worker.outcomes import RunFailure, build_job_failed, build_result_fields, decode_params
 
 ECHO = get_task("echo")
 PAGE = {"url": "http://a.test/", "final_url": "http://a.test/"}

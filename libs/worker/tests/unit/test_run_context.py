@@ -8,7 +8,7 @@ import pytest
 from msaas.contracts import EchoParams, Progress
 from msaas.kernel import DependencyUnavailable, Overloaded
 from msaas.testing import FakeClock, build_job_envelope
-from msaas.worker import RunContext, RunCancelled
+from msaas.worker import RunCancelled, RunContext
 
 
 class FakeReporter:
@@ -95,7 +95,9 @@ async def test_nothing_is_said_after_the_end(
     assert reporter.progress == [1]
 
 
-async def test_a_marked_run_ends_at_its_next_step(make_run: Callable[..., RunContext], reporter: FakeReporter) -> None:
+async def test_a_marked_run_ends_at_its_next_step(
+    make_run: Callable[..., RunContext], reporter: FakeReporter
+) -> None:
     run = make_run()
     await run.raise_if_cancelled()
     reporter.is_marked_cancelled = True

@@ -33,7 +33,9 @@ async def test_a_run_that_waits_says_for_whom_and_until_when(
     assert await harness.list_published_types() == ["JobStarted"]
 
 
-@pytest.mark.parametrize("wait", [WaitForChildren(), WaitForChildren(children=tuple(uuid4() for _ in range(101)))])
+@pytest.mark.parametrize(
+    "wait", [WaitForChildren(), WaitForChildren(children=tuple(uuid4() for _ in range(101)))]
+)
 async def test_a_wait_that_no_message_can_carry_is_a_failure_of_the_action(
     open_harness: OpenBench, wait: WaitForChildren
 ) -> None:

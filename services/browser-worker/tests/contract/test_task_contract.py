@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from msaas.browser_worker.actions.navigation import fit_text
+from msaas.browser_worker.egress.policy import EgressPolicy
 from msaas.browser_worker.egress.proxy import EgressProxyFactory
 from msaas.browser_worker.engine import Engine
-from msaas.browser_worker.egress.policy import EgressPolicy
 from msaas.browser_worker.run import KIND, TOPIC, make_actions
 from msaas.contracts import (
     TASKS,

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from msaas.browser_worker.browser.instance import ChromiumLauncher, proxy_options
+from msaas.browser_worker.egress.policy import EgressPolicy, Refusal
 from msaas.browser_worker.egress.proxy import EgressProxyFactory
 from msaas.browser_worker.engine import Engine
-from msaas.browser_worker.egress.policy import EgressPolicy, Refusal
 from msaas.browser_worker.run import make_actions
 from msaas.contracts import NavigateAndExtractTextParams, NavigateAndExtractTextResult, Progress
 from msaas.kernel import SystemClock

@@ -13,9 +13,9 @@ import pytest_asyncio
 
 from msaas.artifacts import ArtifactStore, StoreLocation, open_store
 from msaas.contracts import JobEnvelope, get_task
+from msaas.embedded import find_free_port
 from msaas.kernel import new_id
 from msaas.local.demo_site import DemoSite
-from msaas.local.servers import find_free_port
 from msaas.messaging import Delivery, Messenger, OutgoingMessage, RedisBroker
 from msaas.telemetry import Metrics
 from msaas.testing import build_job_envelope, build_job_meta, wait_until
@@ -100,14 +100,18 @@ async def start(given: dict[str, str], *words: str) -> asyncio.subprocess.Proces
     )
 
 
-async def test_files_and_large_results_are_where_the_report_says(process_harness: ProcessHarness) -> None:
+async def test_files_and_large_results_are_where_the_report_says(
+    process_harness: ProcessHarness,
+) -> None:
     envelope, verdict = await process_harness.run("render_pdf", "/article")
     kept = verdict.result["artifact"]
     content = await process_harness.store.get(f"{envelope.job_id}/{envelope.fence}/{kept['name']}")
     assert content.startswith(b"%PDF-")
     assert len(content) == kept["size"]
     async with httpx.AsyncClient() as http:
-        link = await process_harness.store.sign_download(envelope.job_id, envelope.fence, "page.pdf", 60)
+        link = await process_harness.store.sign_download(
+            envelope.job_id, envelope.fence, "page.pdf", 60
+        )
         assert (await http.get(link)).content == content
 
     # The same page so many times over is more than a message may carry.
@@ -120,7 +124,9 @@ async def test_files_and_large_results_are_where_the_report_says(process_harness
 
 async def test_a_failing_step_leaves_its_picture(process_harness: ProcessHarness) -> None:
     steps = [{"do": "click", "selector": "#nowhere"}]
-    envelope, verdict = await process_harness.run("run_steps", "/form", steps=steps, step_timeout_ms=500)
+    envelope, verdict = await process_harness.run(
+        "run_steps", "/form", steps=steps, step_timeout_ms=500
+    )
     assert verdict.failure_reason == "selector_not_found"
     assert verdict.last_error.startswith("Step 1 (click): ")
     assert "step_01" in verdict.timings_ms

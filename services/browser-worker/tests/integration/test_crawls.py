@@ -75,7 +75,9 @@ async def test_limits_hold_and_what_is_left_is_counted(harness: Any, web: Any) -
     links = "".join(f'<a href="/{name}">x</a>' for name in ("in/a", "in/b", "in/old", "out/a"))
     for path in ("/", "/in/a", "/in/b", "/in/old", "/out/a"):
         web.add_page(path, links)
-    crawl = await harness.run_task("crawl_site", f"{web.url}/", include=["/in/"], exclude=["/in/old"])
+    crawl = await harness.run_task(
+        "crawl_site", f"{web.url}/", include=["/in/"], exclude=["/in/old"]
+    )
     assert [one.url.removeprefix(web.url) for one in crawl.pages] == ["/", "/in/a", "/in/b"]
     some = await harness.run_task("crawl_site", f"{web.url}/", max_pages=2)
     assert (len(some.pages), some.stopped, some.left) == (2, "max_pages", 3)

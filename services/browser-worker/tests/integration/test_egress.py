@@ -11,12 +11,12 @@ import pytest
 from playwright.async_api import Error as PlaywrightError
 
 from msaas.browser_worker.browser.instance import proxy_options
-from msaas.browser_worker.egress.proxy import EgressProxyFactory
-from msaas.browser_worker.failures import host_and_port
-from msaas.browser_worker.egress.policy import EgressPolicy, Refusal
-from msaas.browser_worker.limits import Limits
-from msaas.browser_worker.egress.proxy.traffic import TrafficLog
 from msaas.browser_worker.browser.memory_watchdog import list_process_group
+from msaas.browser_worker.egress.policy import EgressPolicy, Refusal
+from msaas.browser_worker.egress.proxy import EgressProxyFactory
+from msaas.browser_worker.egress.traffic import TrafficLog
+from msaas.browser_worker.failures import host_and_port
+from msaas.browser_worker.limits import Limits
 from msaas.local.demo_site import DemoSite
 from msaas.local.hostile_site import HostileSite
 from msaas.telemetry import Metrics
@@ -62,11 +62,13 @@ async def test_a_private_address_is_not_visited(harness: Any, private_server: An
     "host",
     [
         *("localhost", "2130706433", "0x7f.1", "0177.0.0.1", "127.1"),
-        *("[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0.0.0.0"),  # noqa: S104  # it is no binding
+        *("[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0.0.0.0"),  # noqa: S104  # not bound
     ],
 )
 async def test_however_it_is_written(harness: Any, private_server: Any, host: str) -> None:
-    reason, may_retry = await get_failure(harness.visit(f"http://{host}:{port_of(private_server)}/"))
+    reason, may_retry = await get_failure(
+        harness.visit(f"http://{host}:{port_of(private_server)}/")
+    )
     assert (reason, may_retry) == ("address_blocked", False)
     assert private_server.requests == []
 
@@ -76,7 +78,9 @@ async def test_metadata_is_not_visited(harness: Any) -> None:
     assert await get_failure(harness.visit(url)) == ("address_blocked", False)
 
 
-async def test_a_redirect_leads_there_as_little(harness: Any, web: Any, private_server: Any) -> None:
+async def test_a_redirect_leads_there_as_little(
+    harness: Any, web: Any, private_server: Any
+) -> None:
     url = web.add_page("/away", "", status=302, location=f"{private_server.url}/")
     assert await get_failure(harness.visit(url)) == ("address_blocked", False)
     assert private_server.requests == []
@@ -84,9 +88,13 @@ async def test_a_redirect_leads_there_as_little(harness: Any, web: Any, private_
 
 async def test_nor_does_a_script_or_a_refresh(harness: Any, web: Any, private_server: Any) -> None:
     script = web.add_page("/s", f"<script>location = '{private_server.url}/'</script>")
-    refresh = web.add_page("/r", f'<meta http-equiv=refresh content="0;url={private_server.url}/"><p>x</p>')
+    refresh = web.add_page(
+        "/r", f'<meta http-equiv=refresh content="0;url={private_server.url}/"><p>x</p>'
+    )
     for url in (script, refresh):
-        reason, _ = await get_failure(harness.visit(url, wait_for_selector="#never", timeout_ms=1500))
+        reason, _ = await get_failure(
+            harness.visit(url, wait_for_selector="#never", timeout_ms=1500)
+        )
         assert reason in {"selector_not_found", "address_blocked"}
     assert private_server.requests == []
 
@@ -103,15 +111,16 @@ async def test_where_such_a_page_ends_is_not_taken_for_a_page(
 async def test_what_a_page_loads_is_refused_while_the_page_is_read(
     harness: Any, web: Any, private_server: Any
 ) -> None:
-    page = f"""<p>text</p><script src="{private_server.url}/a.js"></script>
-      <iframe src="{private_server.url}/frame"></iframe>
+    origin = private_server.url
+    page = f"""<p>text</p><script src="{origin}/a.js"></script>
+      <iframe src="{origin}/frame"></iframe>
       <script>
-        fetch("{private_server.url}/fetch", {{mode: "no-cors"}}).catch(() => 0);
+        fetch("{origin}/fetch", {{mode: "no-cors"}}).catch(() => 0);
         new WebSocket("ws://{private_server.address}/socket");
-        navigator.sendBeacon("{private_server.url}/beacon");
-        new Worker(URL.createObjectURL(new Blob(["importScripts('{private_server.url}/worker.js')"])));
-        open("{private_server.url}/popup");
-      </script><link rel=preconnect href="{private_server.url}"><link rel=dns-prefetch href="//b.test">"""
+        navigator.sendBeacon("{origin}/beacon");
+        new Worker(URL.createObjectURL(new Blob(["importScripts('{origin}/worker.js')"])));
+        open("{origin}/popup");
+      </script><link rel=preconnect href="{origin}"><link rel=dns-prefetch href="//b.test">"""
     result = await harness.visit(web.add_page("/page", page), wait_until="networkidle")
     assert "text" in result.text
     assert private_server.requests == []
@@ -143,7 +152,9 @@ async def test_a_name_that_changes_its_mind_gains_nothing(
     start_harness: Any, web: Any, private_server: Any
 ) -> None:
     """The second answer of the name server is the private one: it is checked like the first."""
-    harness = await start_harness(lookup=fixed_lookup(["93.184.215.14", "127.0.0.1"], ["127.0.0.1"]))
+    harness = await start_harness(
+        lookup=fixed_lookup(["93.184.215.14", "127.0.0.1"], ["127.0.0.1"])
+    )
     url = f"http://rebinding.test:{port_of(private_server)}/"
     for _ in range(2):
         assert await get_failure(harness.visit(url)) == ("address_blocked", False)
@@ -248,25 +259,35 @@ async def test_a_page_without_a_proxy_reaches_nothing(harness: Any, web: Any) ->
 
 
 async def test_a_proxy_closes_with_its_page(harness: Any, web: Any) -> None:
-    async with harness.egress.open_proxy() as door:
-        port = int(door.url.rpartition(":")[2])
+    async with harness.egress.open_proxy() as proxy:
+        port = int(proxy.url.rpartition(":")[2])
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)
 
 
-async def test_what_a_job_asked_of_the_network_is_counted(harness: Any, web: Any, private_server: Any) -> None:
+async def test_what_a_job_asked_of_the_network_is_counted(
+    harness: Any, web: Any, private_server: Any
+) -> None:
     web.pages["/big.js"] = 200, {"content-type": "text/javascript"}, b"//" + b"x" * 100_000
-    page = f'<p>x</p><script src="/big.js"></script><script src="{private_server.url}/no.js"></script>'
+    page = (
+        f'<p>x</p><script src="/big.js"></script><script src="{private_server.url}/no.js"></script>'
+    )
     url = web.add_page("/page", page)
-    async with harness.egress.open_proxy() as door, harness.engine.open_page(proxy_options(door.url)) as opened:
+    async with (
+        harness.egress.open_proxy() as proxy,
+        harness.engine.open_page(proxy_options(proxy.url)) as opened,
+    ):
         await opened.goto(url)
     host, port = host_and_port(web.url)
     places = dict(proxy.traffic.list_endpoints())
     assert places[host, port].received > 100_000
     assert places[host, port].sent > 0
     assert places[host, int(port_of(private_server))].refusals >= 1
-    assert door.traffic.received == places[host, port].received
-    assert harness.get_metric("jobs_browser_bytes_total", direction="received") == door.traffic.received
+    assert proxy.traffic.received == places[host, port].received
+    assert (
+        harness.get_metric("jobs_browser_bytes_total", direction="received")
+        == proxy.traffic.received
+    )
 
 
 @pytest.mark.parametrize(
@@ -284,8 +305,8 @@ async def test_what_a_job_asked_of_the_network_is_counted(harness: Any, web: Any
 )
 async def test_invalid_socks_requests_are_dropped(said: bytes) -> None:
     metrics = Metrics("test", "test")
-    async with EgressProxyFactory(EgressPolicy(), metrics).open_proxy() as door:
-        reader, writer = await asyncio.open_connection("127.0.0.1", int(door.url.split(":")[2]))
+    async with EgressProxyFactory(EgressPolicy(), metrics).open_proxy() as proxy:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(proxy.url.split(":")[2]))
         writer.write(said)
         writer.write_eof()
         heard = await reader.read()
@@ -301,7 +322,9 @@ def test_old_endpoints_are_evicted() -> None:
     assert traffic.find_refusal("H1499.test.", 80) is Refusal.BLOCKED
 
 
-async def test_the_proxy_relays_large_bodies_both_ways(harness: Any, web: Any, site: DemoSite) -> None:
+async def test_the_proxy_relays_large_bodies_both_ways(
+    harness: Any, web: Any, site: DemoSite
+) -> None:
     web.pages["/big.js"] = 200, {"content-type": "text/javascript"}, b"//" + b"x" * 3_000_000
     page = web.add_page("/big", f'<p>{"y" * 1_000_000}</p><script src="/big.js"></script>')
     results = await asyncio.gather(*(harness.visit(page) for _ in range(4)))

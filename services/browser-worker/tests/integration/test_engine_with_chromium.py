@@ -70,7 +70,9 @@ async def test_a_driver_that_is_killed_is_replaced_with_its_browser(
     assert (await harness.visit(f"{site.url}/")).status == 200
 
 
-async def test_a_job_that_waits_for_a_context_is_in_hand(start_harness: Any, site: DemoSite) -> None:
+async def test_a_job_that_waits_for_a_context_is_in_hand(
+    start_harness: Any, site: DemoSite
+) -> None:
     harness = await start_harness(slots=1)
     slow = [asyncio.create_task(harness.visit(f"{site.url}/slow?ms=300")) for _ in range(2)]
     await wait_until(lambda: harness.get_metric("jobs_browser_pending_messages") == 2)
@@ -79,7 +81,9 @@ async def test_a_job_that_waits_for_a_context_is_in_hand(start_harness: Any, sit
     assert harness.get_metric("jobs_browser_pending_messages") == 0
 
 
-async def test_a_page_is_ready_for_one_plain_job_and_for_no_other(harness: Any, site: DemoSite) -> None:
+async def test_a_page_is_ready_for_one_plain_job_and_for_no_other(
+    harness: Any, site: DemoSite
+) -> None:
     await harness.visit(f"{site.url}/")
     await wait_until(lambda: len(harness.list_page_processes()) == 1)
     [ready] = harness.list_page_processes()
@@ -145,7 +149,10 @@ async def test_cancelling_a_visit_closes_its_context(harness: Any, site: DemoSit
     # A machine under load may take longer than closing is given; then the browser is replaced.
     await wait_until(lambda: harness.engine._instance._browser.contexts == [])
     assert (
-        harness.get_metric("jobs_browser_total", task_type=harness.run.envelope.task_type, outcome="ended") == 1
+        harness.get_metric(
+            "jobs_browser_total", task_type=harness.run.envelope.task_type, outcome="ended"
+        )
+        == 1
     )
 
 

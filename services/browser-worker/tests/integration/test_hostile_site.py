@@ -77,7 +77,11 @@ async def is_unharmed(harness: Any, site: DemoSite) -> None:
     ],
 )
 async def test_a_page_that_means_harm_fails_for_a_reason(
-    start_harness: Any, hostile_site: HostileSite, site: DemoSite, path: str, expected: tuple[str, bool]
+    start_harness: Any,
+    hostile_site: HostileSite,
+    site: DemoSite,
+    path: str,
+    expected: tuple[str, bool],
 ) -> None:
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
     timeout_ms = TIMEOUT_MS if expected == TOO_SLOW else PATIENCE_MS
@@ -90,13 +94,20 @@ async def test_a_file_without_end_is_no_page_or_too_much_of_one(
 ) -> None:
     """Which of the two is noticed first, is the machine's to say."""
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
-    assert await outcome(harness, f"{hostile_site.url}/endless-file") in {DOWNLOAD_REFUSED, TOO_LARGE}
+    assert await outcome(harness, f"{hostile_site.url}/endless-file") in {
+        DOWNLOAD_REFUSED,
+        TOO_LARGE,
+    }
     await is_unharmed(harness, site)
 
 
 @pytest.mark.parametrize(("path", "expected"), [("/grow", TOO_LARGE), ("/hoard", TOO_LARGE)])
 async def test_a_page_that_grows_is_ended(
-    start_harness: Any, hostile_site: HostileSite, site: DemoSite, path: str, expected: tuple[str, bool]
+    start_harness: Any,
+    hostile_site: HostileSite,
+    site: DemoSite,
+    path: str,
+    expected: tuple[str, bool],
 ) -> None:
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
     visit = outcome(harness, f"{hostile_site.url}{path}", wait_for_selector="#never")
@@ -170,7 +181,10 @@ async def test_a_hung_page_is_killed_with_its_visit(
     start_harness: Any, hostile_site: HostileSite, site: DemoSite
 ) -> None:
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
-    assert await outcome(harness, f"{hostile_site.url}/loop-at-once", timeout_ms=TIMEOUT_MS) == TOO_SLOW
+    assert (
+        await outcome(harness, f"{hostile_site.url}/loop-at-once", timeout_ms=TIMEOUT_MS)
+        == TOO_SLOW
+    )
     await wait_until(lambda: len(harness.list_page_processes()) == 1)
     assert harness.get_metric("jobs_browser_recycles_total", reason="worn") == 0
     await is_unharmed(harness, site)
@@ -194,9 +208,13 @@ async def test_nothing_that_a_page_stores_is_there_for_the_next(
 ) -> None:
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
     for _ in range(2):
-        assert (await harness.visit(f"{hostile_site.url}/remember", selector="#found")).text == "nothing"
+        assert (
+            await harness.visit(f"{hostile_site.url}/remember", selector="#found")
+        ).text == "nothing"
     found = "#found:not(:empty)"
-    result = await harness.visit(f"{hostile_site.url}/databases", wait_for_selector=found, selector=found)
+    result = await harness.visit(
+        f"{hostile_site.url}/databases", wait_for_selector=found, selector=found
+    )
     assert result.text.lstrip("0") == " kept"
 
 
@@ -208,7 +226,9 @@ async def test_a_page_with_too_many_connections_gets_no_more(
 
     allowed = (hostile_site.address, ".many.test")
     harness = await start_harness(allowed=allowed, limits=Limits(connections=8), lookup=lookup)
-    visit = outcome(harness, f"{hostile_site.url}/many", wait_for_selector="#never", timeout_ms=TIMEOUT_MS)
+    visit = outcome(
+        harness, f"{hostile_site.url}/many", wait_for_selector="#never", timeout_ms=TIMEOUT_MS
+    )
     assert await visit == ("selector_not_found", False)
     assert harness.get_metric("jobs_browser_blocked_requests_total", reason="spent") > 0
     await is_unharmed(harness, site)
@@ -218,7 +238,9 @@ async def test_a_page_that_leads_to_another_scheme_is_blocked(
     start_harness: Any, hostile_site: HostileSite, site: DemoSite
 ) -> None:
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
-    assert await outcome(harness, f"{hostile_site.url}/schemes", wait_for_selector="#never") == BLOCKED
+    assert (
+        await outcome(harness, f"{hostile_site.url}/schemes", wait_for_selector="#never") == BLOCKED
+    )
     await is_unharmed(harness, site)
 
 
@@ -262,7 +284,9 @@ async def test_random_scenarios_do_not_affect_other_pages(
 ) -> None:
     harness = await start_harness(slots=3, allowed=(hostile_site.address,), limits=LIMITS)
     storms = [outcome(harness, f"{hostile_site.url}{path}") for path in ("/popups", "/alerts")]
-    calm = [harness.visit(f"{site.url}/article", selector="h2", timeout_ms=20_000) for _ in range(3)]
+    calm = [
+        harness.visit(f"{site.url}/article", selector="h2", timeout_ms=20_000) for _ in range(3)
+    ]
     stormy, served = await asyncio.gather(asyncio.gather(*storms), asyncio.gather(*calm))
     assert stormy == [ABUSIVE, ABUSIVE]
     assert {one.text for one in served} == {"Colour"}

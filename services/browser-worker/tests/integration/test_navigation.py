@@ -18,7 +18,9 @@ async def test_the_text_of_a_page(harness: Any, site: DemoSite) -> None:
     assert set(result.timings) == {"open", "goto", "extract"}
     assert harness.run.timings == result.timings
     assert (
-        harness.get_metric("jobs_browser_total", task_type=harness.run.envelope.task_type, outcome="succeeded")
+        harness.get_metric(
+            "jobs_browser_total", task_type=harness.run.envelope.task_type, outcome="succeeded"
+        )
         == 1
     )
 
@@ -62,7 +64,9 @@ async def test_a_page_that_takes_too_long_may_be_tried_again(harness: Any, site:
     assert failed.value.reason == "timeout"
 
 
-async def test_an_endless_script_ends_with_its_visit(harness: Any, web: Any, site: DemoSite) -> None:
+async def test_an_endless_script_ends_with_its_visit(
+    harness: Any, web: Any, site: DemoSite
+) -> None:
     loop = web.add_page("/loop", "<p>a</p><script>setTimeout(() => { for (;;) {} }, 0)</script>")
     with pytest.raises(ActionFailed) as failed:
         await harness.visit(loop, timeout_ms=1500, wait_until="commit")

@@ -108,7 +108,9 @@ async def test_a_picture_shows_pictures_and_fits_its_format(harness: Any, site: 
     assert harness.saved["screenshot.png"].startswith(b"\x89PNG")
     assert result.artifact.size == len(harness.saved["screenshot.png"])
     options: dict[str, Any] = {"full_page": True, "format": "jpeg", "quality": 60}
-    result = await harness.run_task("capture_screenshot", f"{site.url}/list", device="phone", **options)
+    result = await harness.run_task(
+        "capture_screenshot", f"{site.url}/list", device="phone", **options
+    )
     assert result.width >= 780
     assert result.height > 844 * 2
     assert harness.saved["screenshot.jpeg"].startswith(b"\xff\xd8")

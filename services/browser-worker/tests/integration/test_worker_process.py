@@ -17,8 +17,8 @@ import pytest_asyncio
 
 from msaas.browser_worker.config import Settings
 from msaas.contracts import JobEnvelope
+from msaas.embedded import find_free_port
 from msaas.local.demo_site import DemoSite
-from msaas.local.servers import find_free_port
 from msaas.messaging import Delivery, Messenger, OutgoingMessage, RedisBroker
 from msaas.settings import SettingsInvalid, load_settings
 from msaas.telemetry import Metrics
@@ -118,7 +118,9 @@ async def test_an_envelope_goes_in_and_its_result_comes_out(
     assert f"{visited.host}:{visited.port}" == site.address
     assert min(visited.connections, visited.received, visited.sent) > 0
 
-    blocked = await jobs_service.wait_for_outcome(await jobs_service.send(f"http://127.0.0.1:{port}/metrics"))
+    blocked = await jobs_service.wait_for_outcome(
+        await jobs_service.send(f"http://127.0.0.1:{port}/metrics")
+    )
     assert (blocked.failure_reason, blocked.retryable) == ("address_blocked", False)
     [place] = blocked.network
     assert (place.port, place.connections, place.refusal) == (port, 0, "denied")
@@ -156,7 +158,10 @@ async def test_a_browser_killed_under_a_job_costs_that_run_and_no_other(
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 async def test_however_it_ends_no_browser_is_left(
-    worker: asyncio.subprocess.Process, jobs_service: FakeJobsService, site: DemoSite, number: signal.Signals
+    worker: asyncio.subprocess.Process,
+    jobs_service: FakeJobsService,
+    site: DemoSite,
+    number: signal.Signals,
 ) -> None:
     await jobs_service.wait_for_outcome(await jobs_service.send(f"{site.url}/"))
     started = psutil.Process(worker.pid).children(recursive=True)

@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msaas.browser_worker.egress.proxy.own_addresses import resolve_broker_endpoints, list_own_addresses
+from msaas.browser_worker.egress.own_addresses import (
+    list_own_addresses,
+    resolve_broker_endpoints,
+)
 from msaas.browser_worker.egress.policy import EgressPolicy, Refusal, is_public
 
 PUBLIC = ["93.184.215.14", "1.1.1.1", "172.32.0.1", "2606:2800:21f:cb07::1", "2a00:1450:4001::1"]
@@ -75,7 +78,9 @@ def test_places_named_by_the_operator_may_be_visited(
 
 def test_one_private_address_among_many_is_one_too_many() -> None:
     assert EgressPolicy().find_refusal("e.com", 443, ["93.184.215.14", "1.1.1.1"]) is None
-    assert EgressPolicy().find_refusal("e.com", 443, ["93.184.215.14", "10.0.0.1"]) is Refusal.BLOCKED
+    assert (
+        EgressPolicy().find_refusal("e.com", 443, ["93.184.215.14", "10.0.0.1"]) is Refusal.BLOCKED
+    )
     assert EgressPolicy().find_refusal("e.com", 443, []) is Refusal.BLOCKED
 
 

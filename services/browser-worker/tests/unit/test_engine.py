@@ -9,8 +9,12 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Error, Page
 
-from msaas.browser_worker.browser.instance import DEFAULT_CONTEXT, BrowserUnavailable, ContextOptions
-from msaas.browser_worker.engine import Engine, BrowserInstance
+from msaas.browser_worker.browser.instance import (
+    DEFAULT_CONTEXT,
+    BrowserUnavailable,
+    ContextOptions,
+)
+from msaas.browser_worker.engine import BrowserInstance, Engine
 from msaas.telemetry import Metrics
 from msaas.testing import FakeClock, wait_until
 
@@ -42,7 +46,7 @@ class FakeBrowserInstance:
     def measure_memory(self) -> int:
         return self.memory_bytes
 
-    async def wait_ended(self, timeout: float) -> bool:
+    async def wait_ended(self, seconds: float) -> bool:
         return not self.is_alive
 
     async def close(self) -> None:
@@ -157,7 +161,9 @@ async def test_one_that_has_grown_old_or_large_is_replaced(engine_harness: Engin
         assert engine_harness.get_metric("jobs_browser_recycles_total", reason="memory") == 1
 
 
-async def test_a_browser_that_ended_is_replaced_before_anybody_asks(engine_harness: EngineHarness) -> None:
+async def test_a_browser_that_ended_is_replaced_before_anybody_asks(
+    engine_harness: EngineHarness,
+) -> None:
     async with engine_harness.create_engine() as engine:
         engine_harness.instances[0].crash()
         with pytest.raises(BrowserUnavailable):

@@ -4,13 +4,13 @@ import pytest
 from playwright.async_api import Error
 from playwright.async_api import TimeoutError as PageTimeout
 
+from msaas.browser_worker.egress.policy import Refusal
 from msaas.browser_worker.failures import (
-    build_failure,
-    build_error_page_failure,
     build_browser_unavailable,
+    build_error_page_failure,
+    build_failure,
     host_and_port,
 )
-from msaas.browser_worker.egress.policy import Refusal
 
 SOCKS = "Page.goto: net::ERR_SOCKS_CONNECTION_FAILED at http://e.com/"
 

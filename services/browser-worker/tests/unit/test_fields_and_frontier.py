@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msaas.browser_worker.actions.rendering import read_image_size
-from msaas.browser_worker.actions.field_values import FieldTypeMismatch, parse_value
 from msaas.browser_worker.actions.crawl_frontier import CrawlFrontier, read_sitemap
+from msaas.browser_worker.actions.field_values import FieldTypeMismatch, parse_value
 from msaas.browser_worker.actions.links import build_links, parse_origin
+from msaas.browser_worker.actions.rendering import read_image_size
 from msaas.contracts import CrawlSiteParams
 
 BASE = "http://site.test/a/b"

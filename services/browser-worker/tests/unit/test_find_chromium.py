@@ -34,7 +34,9 @@ def test_the_named_one_comes_first(install_browser: InstallBrowser, tmp_path: Pa
     assert find_chromium(str(named), home=tmp_path) == named
 
 
-def test_then_playwrights_own_newest_then_the_machines(install_browser: InstallBrowser, tmp_path: Path) -> None:
+def test_then_playwrights_own_newest_then_the_machines(
+    install_browser: InstallBrowser, tmp_path: Path
+) -> None:
     full = install_browser("bin/chromium")
     assert find_chromium(home=tmp_path) == full
     shell = install_browser("bin/chromium-headless-shell")
@@ -46,13 +48,17 @@ def test_then_playwrights_own_newest_then_the_machines(install_browser: InstallB
     assert find_chromium(home=tmp_path) == newest
 
 
-def test_one_that_does_not_run_is_passed_over(install_browser: InstallBrowser, tmp_path: Path) -> None:
+def test_one_that_does_not_run_is_passed_over(
+    install_browser: InstallBrowser, tmp_path: Path
+) -> None:
     install_browser(OWN.format(1200), code=127)
     shell = install_browser("bin/chromium-headless-shell")
     assert find_chromium(home=tmp_path) == shell
 
 
-def test_a_machine_that_has_none_is_told_how_to_get_one(install_browser: InstallBrowser, tmp_path: Path) -> None:
+def test_a_machine_that_has_none_is_told_how_to_get_one(
+    install_browser: InstallBrowser, tmp_path: Path
+) -> None:
     install_browser("bin/unrelated")
     with pytest.raises(ChromiumNotFound, match="playwright install"):
         find_chromium(home=tmp_path)

@@ -8,9 +8,9 @@ from playwright.async_api import Error, Page
 
 from msaas.browser_worker.actions.base import Visit
 from msaas.browser_worker.actions.navigation import NavigateAndExtractTextAction
+from msaas.browser_worker.egress.policy import EgressPolicy
 from msaas.browser_worker.egress.proxy import EgressProxy, EgressProxyFactory
 from msaas.browser_worker.engine import Engine
-from msaas.browser_worker.egress.policy import EgressPolicy
 from msaas.contracts import EchoParams, NavigateAndExtractTextParams, Progress, ValueObject
 from msaas.kernel import SystemClock
 from msaas.telemetry import Metrics

@@ -7,7 +7,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from msaas.browser_worker.actions.context_options import ENGINE_BLOCKED_RESOURCES, build_context_options, get_blocked_resources
+from msaas.browser_worker.actions.context_options import (
+    ENGINE_BLOCKED_RESOURCES,
+    build_context_options,
+    get_blocked_resources,
+)
 from msaas.contracts import TASKS, NavigateAndExtractTextParams, PageParams
 
 KNOWN = {"viewport", "device_scale_factor", "is_mobile", "has_touch", "user_agent", "locale"} | {

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from msaas.browser_worker.egress.proxy.resolver import Resolver
+from msaas.browser_worker.egress.resolver import Resolver
 from msaas.testing import wait_until
 
 FOUND = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
@@ -44,7 +44,9 @@ async def cancel_all(asking: list[asyncio.Task[Any]]) -> None:
     await asyncio.gather(*asking, return_exceptions=True)
 
 
-async def test_many_that_are_not_answered_leave_the_loop_its_threads(getaddrinfo: FakeGetaddrinfo) -> None:
+async def test_many_that_are_not_answered_leave_the_loop_its_threads(
+    getaddrinfo: FakeGetaddrinfo,
+) -> None:
     lookups = Resolver()
     asking = [asyncio.create_task(lookups.resolve("silent.test")) for _ in range(60)]
     await wait_until(lambda: len(getaddrinfo.hosts) == 60)

@@ -4,11 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msaas.browser_worker.egress.policy import Refusal
+from msaas.browser_worker.egress.traffic import TrafficDirection, TrafficLog
 from msaas.browser_worker.limits import Limits
-from msaas.browser_worker.egress.proxy.traffic import TrafficDirection, TrafficLog
 from msaas.contracts import MAX_VISITED_HOSTS, VisitedPlace
 
-REQUESTS = st.lists(st.tuples(st.integers(0, 80), st.integers(0, 1_000), st.booleans()), max_size=200)
+REQUESTS = st.lists(
+    st.tuples(st.integers(0, 80), st.integers(0, 1_000), st.booleans()), max_size=200
+)
 
 
 @given(REQUESTS)

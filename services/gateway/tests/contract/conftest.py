@@ -25,7 +25,13 @@ from msaas.testing import GENEROUS_TIMEOUT
 DOCUMENT: Any = yaml.safe_load(
     (Path(__file__).parents[4] / "contracts/openapi/gateway.v1.yaml").read_text()
 )
-TIMINGS = ConsumerTimings(block_timeout=0.05, heartbeat_interval=0.1, reclaim_after=0.5, drain_timeout=0.5, retry=RetryPolicy(base=0.01, cap=0.1))
+TIMINGS = ConsumerTimings(
+    block_timeout=0.05,
+    heartbeat_interval=0.1,
+    reclaim_after=0.5,
+    drain_timeout=0.5,
+    retry=RetryPolicy(base=0.01, cap=0.1),
+)
 
 
 @pytest.fixture(scope="session")

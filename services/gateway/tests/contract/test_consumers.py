@@ -61,7 +61,9 @@ def test_every_operation_of_a_consumer_is_in_the_document(operations: Mapping[st
 
 
 @pytest.mark.parametrize("consumer", sorted({path.parent.name for path in FILES}))
-async def test_the_gateway_answers_as_a_consumer_expects(send_interaction: SendInteraction, consumer: str) -> None:
+async def test_the_gateway_answers_as_a_consumer_expects(
+    send_interaction: SendInteraction, consumer: str
+) -> None:
     for path in sorted((CONSUMERS / consumer).glob("*.json")):
         told = json.loads(path.read_text())
         expected = told["answer"]

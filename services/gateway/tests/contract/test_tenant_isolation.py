@@ -193,7 +193,10 @@ def test_every_operation_has_a_case(operations: Mapping[str, Any]) -> None:
 
 
 async def test_what_is_no_credential_opens_nothing(
-    request_sender: RequestSender, ann: Ann, operations: Mapping[str, Any], refused: Mapping[str, str | None]
+    request_sender: RequestSender,
+    ann: Ann,
+    operations: Mapping[str, Any],
+    refused: Mapping[str, str | None],
 ) -> None:
     things = {name: kind[0] for name, kind in ann.things.items()}
     for operation in operations.values():
@@ -268,7 +271,9 @@ async def test_ann_herself_finds_all_of_it(
     live, _ = ann.things["key_id"]
     listed = await request_sender.ask(operations["listApiKeys"], ann.authorization)
     assert str(live) in listed.text
-    rotated = await request_sender.ask(operations["rotateApiKey"], ann.authorization, {"key_id": live})
+    rotated = await request_sender.ask(
+        operations["rotateApiKey"], ann.authorization, {"key_id": live}
+    )
     assert rotated.status == 201
     pending, _, failed = ann.things["job_id"]
     for name, job_id in (("cancelJob", pending), ("retryJob", failed)):
@@ -283,7 +288,9 @@ async def assert_own(asking: RequestSender, operation: Any, authorization: str, 
     assert_nothing_of(ann, said)
 
 
-async def assert_not_found(asking: RequestSender, operation: Any, authorization: str, ann: Ann) -> None:
+async def assert_not_found(
+    asking: RequestSender, operation: Any, authorization: str, ann: Ann
+) -> None:
     """Hers and one that never was are answered alike, so that nobody learns which ids exist."""
     nothing = {name: uuid4() for name in ann.things}
     unknown = await asking.ask(operation, authorization, nothing)
@@ -293,7 +300,9 @@ async def assert_not_found(asking: RequestSender, operation: Any, authorization:
         assert (said.status, said.problem) == (404, unknown.problem), operation.id
 
 
-async def assert_forbidden(asking: RequestSender, operation: Any, authorization: str, ann: Ann) -> None:
+async def assert_forbidden(
+    asking: RequestSender, operation: Any, authorization: str, ann: Ann
+) -> None:
     things = {name: kind[0] for name, kind in ann.things.items()}
     said = await asking.ask(operation, authorization, things)
     assert (said.status, said.problem["code"]) == (403, "forbidden"), operation.id

@@ -12,7 +12,7 @@ import asyncpg
 import pytest_asyncio
 
 from msaas.contracts import AccountChanged, AccountFrame, Plan, SubscriptionChanged
-from msaas.messaging import Messenger, ConsumerTimings, RedisBroker
+from msaas.messaging import ConsumerTimings, Messenger, RedisBroker
 from msaas.telemetry import Metrics
 from msaas.testing import GENEROUS_TIMEOUT, wait_until
 

@@ -16,7 +16,7 @@ from msaas.contracts import (
     ShowDeadLetter,
 )
 from msaas.kernel import ErrorKind, MsaasError
-from msaas.messaging import Delivery, Messenger, OutgoingMessage, ConsumerTimings, RedisBroker
+from msaas.messaging import ConsumerTimings, Delivery, Messenger, OutgoingMessage, RedisBroker
 from msaas.telemetry import Metrics
 from msaas.testing import GENEROUS_TIMEOUT
 
@@ -82,10 +82,14 @@ class FakeDeadLetterService:
 
 
 @pytest_asyncio.fixture
-async def dead_letter_service(redis_url: str, environment: str) -> AsyncIterator[FakeDeadLetterService]:
+async def dead_letter_service(
+    redis_url: str, environment: str
+) -> AsyncIterator[FakeDeadLetterService]:
     wire = RedisBroker(redis_url, command_timeout=GENEROUS_TIMEOUT)
     metrics = Metrics("jobs", environment)
-    messenger = Messenger(wire, "jobs", environment, metrics=metrics, timings=ConsumerTimings(block_timeout=0.05))
+    messenger = Messenger(
+        wire, "jobs", environment, metrics=metrics, timings=ConsumerTimings(block_timeout=0.05)
+    )
     keeper = FakeDeadLetterService()
     messenger.consume_batches("jobs.commands", keeper.handle)
     running = asyncio.create_task(messenger.run())
@@ -113,7 +117,9 @@ async def test_nobody_but_an_operator_gets_through(
     assert dead_letter_service.commands == []
 
 
-async def test_letters_are_listed_page_by_page(dead_letter_service: FakeDeadLetterService, operator: Any) -> None:
+async def test_letters_are_listed_page_by_page(
+    dead_letter_service: FakeDeadLetterService, operator: Any
+) -> None:
     query = {"limit": 1, "class": "transient", "topic": "jobs.results", "state": "open"}
     page = (await operator.ask("GET", "/ops/dead-letters", params=query)).json()
     assert [one["id"] for one in page["items"]] == [str(DEAD_LETTER["id"])]
@@ -138,7 +144,9 @@ async def test_a_query_that_makes_no_sense_is_refused(
     assert dead_letter_service.commands == []
 
 
-async def test_one_letter_is_shown(dead_letter_service: FakeDeadLetterService, operator: Any) -> None:
+async def test_one_letter_is_shown(
+    dead_letter_service: FakeDeadLetterService, operator: Any
+) -> None:
     letter = (await operator.ask("GET", f"/ops/dead-letters/{DEAD_LETTER['id']}")).json()
     assert (letter["class"], letter["body"]) == ("transient", {"type": "JobSucceeded"})
     missing = await operator.ask("GET", f"/ops/dead-letters/{uuid4()}")
@@ -149,7 +157,9 @@ async def test_one_letter_is_shown(dead_letter_service: FakeDeadLetterService, o
     assert len(dead_letter_service.commands) == 2
 
 
-async def test_each_letter_of_a_replay_has_its_own_outcome(dead_letter_service: FakeDeadLetterService, operator: Any) -> None:
+async def test_each_letter_of_a_replay_has_its_own_outcome(
+    dead_letter_service: FakeDeadLetterService, operator: Any
+) -> None:
     body = {"ids": [str(DEAD_LETTER["id"]), str(uuid4())]}
     answer = await operator.ask("POST", "/ops/dead-letters/replay", json=body)
     assert answer.status_code == 202
@@ -161,17 +171,23 @@ async def test_each_letter_of_a_replay_has_its_own_outcome(dead_letter_service: 
     assert command.asked_by == operator.id
 
 
-async def test_one_key_is_one_replay(dead_letter_service: FakeDeadLetterService, operator: Any, sign_in: Any) -> None:
+async def test_one_key_is_one_replay(
+    dead_letter_service: FakeDeadLetterService, operator: Any, sign_in: Any
+) -> None:
     other = await sign_in(app_metadata={"role": "operator"})
     body = {"ids": [str(DEAD_LETTER["id"])]}
     for who, key in ((operator, "k"), (operator, "k"), (operator, "l"), (other, "k")):
         headers = {"idempotency-key": key}
         await who.ask("POST", "/ops/dead-letters/replay", json=body, headers=headers)
-    ids = [one.replay_id for one in dead_letter_service.commands if isinstance(one, ReplayDeadLetters)]
+    ids = [
+        one.replay_id for one in dead_letter_service.commands if isinstance(one, ReplayDeadLetters)
+    ]
     assert len(set(ids)) == len(ids) == 3
 
 
-async def test_who_resolved_and_why_is_handed_on(dead_letter_service: FakeDeadLetterService, operator: Any) -> None:
+async def test_who_resolved_and_why_is_handed_on(
+    dead_letter_service: FakeDeadLetterService, operator: Any
+) -> None:
     body = {"ids": [str(DEAD_LETTER["id"])], "reason": "Seen to."}
     assert (await operator.ask("POST", "/ops/dead-letters/resolve", json=body)).status_code == 202
     [command] = dead_letter_service.commands

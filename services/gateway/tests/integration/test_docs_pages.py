@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest_asyncio
 
-from msaas.cli.openapi import main as drawn
+from msaas.dev.openapi import main as drawn
 
 
 @pytest_asyncio.fixture

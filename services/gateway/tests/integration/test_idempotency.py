@@ -16,8 +16,8 @@ from pydantic import SecretStr
 from starlette.middleware import Middleware
 
 from msaas.cache import IdempotencyClaims, RedisStore
-from msaas.gateway.application.request_rate_limiter import Caller
 from msaas.gateway.application.idempotent_requests import MAX_RESPONSE_BYTES, IdempotentRequests
+from msaas.gateway.application.request_rate_limiter import Caller
 from msaas.gateway.entrypoints.http.idempotency import IdempotencyMiddleware
 from msaas.messaging import RedisBroker
 from msaas.telemetry import Metrics
@@ -164,7 +164,9 @@ async def test_billing_changes_need_a_key_and_strangers_a_token(
     }
 
 
-async def test_nothing_that_was_sent_lies_in_redis(owner: Any, sign_in: Any, list_claims: Any) -> None:
+async def test_nothing_that_was_sent_lies_in_redis(
+    owner: Any, sign_in: Any, list_claims: Any
+) -> None:
     user = await sign_in()
     secret = {"message": "a private matter", "secret": "hunter2"}
     assert (await submit(user, {"idempotency-key": "private-key"}, params=secret)).is_success
@@ -258,8 +260,12 @@ async def http(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Serve one route behind the layer alone."""
     broker = RedisBroker(redis_url)
-    idempotent_requests = IdempotentRequests(IdempotencyClaims(RedisStore(broker)), environment, b"key", claim_seconds=10)
-    layer = Middleware(IdempotencyMiddleware, idempotent_requests, cast("Any", FakeCallerResolver()), metrics)
+    idempotent_requests = IdempotentRequests(
+        IdempotencyClaims(RedisStore(broker)), environment, b"key", claim_seconds=10
+    )
+    layer = Middleware(
+        IdempotencyMiddleware, idempotent_requests, cast("Any", FakeCallerResolver()), metrics
+    )
     router = APIRouter()
     router.add_api_route("/api/v1/{path:path}", route.__call__, methods=["POST"])
     app = create_app(title="edge", metrics=metrics, routers=[router], after_body=[layer])

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from msaas.sealing import Unsealer, PrivateKey, is_sealed
+from msaas.sealing import PrivateKey, Unsealer, is_sealed
 from msaas.testing import FaultProxy, wait_until
 
 # The other half of what the gateway seals with when nobody gives it a key.
@@ -183,7 +183,10 @@ async def test_a_list_is_read_page_by_page_and_each_job_once(owner: Any, sign_in
     user, other = await sign_in(), await sign_in()
     await owner.insert_job(other.id)
     when = datetime(2026, 1, 1, tzinfo=UTC)
-    kept = [await owner.insert_job(user.id, created_at=when + timedelta(hours=n // 3)) for n in range(11)]
+    kept = [
+        await owner.insert_job(user.id, created_at=when + timedelta(hours=n // 3))
+        for n in range(11)
+    ]
     seen: list[str] = []
     cursor: str | None = None
     while True:
@@ -221,7 +224,9 @@ async def test_a_result_is_there_when_the_job_has_ended_well(owner: Any, sign_in
     )
     answer = await user.ask("GET", f"/jobs/{done}/result")
     assert answer.json()["result"] == {"message": "hello"}
-    failed = await owner.insert_job(user.id, status="FAILED", finished_at=now, last_error="No such page.")
+    failed = await owner.insert_job(
+        user.id, status="FAILED", finished_at=now, last_error="No such page."
+    )
     answer = await user.ask("GET", f"/jobs/{failed}/result")
     assert (answer.status_code, "No such page." in answer.text) == (409, True)
     waiting = await owner.insert_job(user.id)

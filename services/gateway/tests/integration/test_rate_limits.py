@@ -25,7 +25,9 @@ def enforced_settings(gateway_settings: Any) -> Any:
 
 
 @pytest_asyncio.fixture
-async def sign_in_from(open_gateway: Any, enforced_settings: Any, issuer: Any, spec: Any) -> AsyncIterator[Client]:
+async def sign_in_from(
+    open_gateway: Any, enforced_settings: Any, issuer: Any, spec: Any
+) -> AsyncIterator[Client]:
     """Return a way to ask as somebody, from an address of one's choice behind the proxy."""
     _, url = await open_gateway(enforced_settings)
     async with httpx.AsyncClient(base_url=f"{url}/api/v1", timeout=20) as http:

@@ -18,9 +18,9 @@ import pytest
 import pytest_asyncio
 
 from msaas.contracts import JobChanged, JobFrame, JobStatus
+from msaas.embedded import find_free_port
 from msaas.gateway.settings import Settings
-from msaas.local.servers import find_free_port
-from msaas.streams import StreamPublisher, RedisBroker
+from msaas.streams import RedisBroker, StreamPublisher
 from msaas.testing import wait_until
 
 pytestmark = pytest.mark.timeout(300)

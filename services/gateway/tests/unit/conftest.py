@@ -6,16 +6,16 @@ from uuid import UUID
 
 import pytest
 
-from msaas.gateway.application.stream_connection import StreamConnection
 from msaas.gateway.application.job_event_hub import JobEventHub
+from msaas.gateway.application.stream_connection import StreamConnection
 
 
 class RecordingSink:
-    """Keeps what a reader is shown; `unread` is what it leaves to us."""
+    """Keeps what a reader is shown; `write_buffer_size` is what it leaves to us."""
 
     def __init__(self) -> None:
         self.data = b""
-        self.unread = 0
+        self.write_buffer_size = 0
         self.ends: list[str] = []
 
     def write(self, data: bytes) -> None:
@@ -24,7 +24,7 @@ class RecordingSink:
     def close(self) -> None:
         self.ends.append("closed")
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         self.ends.append("cut")
 
     def take(self) -> bytes:
@@ -48,7 +48,9 @@ def start_connection() -> Callable[[StreamConnection], RecordingSink]:
 def open_stream(start_connection: Any) -> Callable[..., tuple[RecordingSink, str]]:
     """Return a way to open a stream of a hub: what it shows, and where it starts."""
 
-    def open_(hub: JobEventHub, user_id: UUID, last: str | None = None) -> tuple[RecordingSink, str]:
+    def open_(
+        hub: JobEventHub, user_id: UUID, last: str | None = None
+    ) -> tuple[RecordingSink, str]:
         connection, start = hub.open(user_id, last)
         return start_connection(connection), start
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msaas.gateway.domain.api_keys import build_key, hash_key, is_well_formed, display_prefix
+from msaas.gateway.domain.api_keys import build_key, display_prefix, hash_key, is_well_formed
 from msaas.telemetry import redact_text
 
 SCANNED = re.compile(r"\bmsaas_key_[0-9A-Za-z]{49}\b")

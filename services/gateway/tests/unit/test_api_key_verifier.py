@@ -6,15 +6,15 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from msaas.auth import ApiKeyGrant, Unauthenticated, UserPrincipal
 from msaas.gateway.application import api_key_verifier
 from msaas.gateway.application.api_key_streams import MAX_UNVERIFIED_SECONDS, ApiKeyStreams
-from msaas.gateway.application.key_ports import KeyHolder
 from msaas.gateway.application.api_key_verifier import ApiKeyVerifier
+from msaas.gateway.application.key_ports import KeyHolder
 from msaas.gateway.domain.api_keys import build_key, hash_key
 from msaas.kernel import DependencyUnavailable
 from msaas.telemetry import Metrics
 from msaas.testing import FakeClock
-from msaas.web.auth import ApiKeyGrant, Unauthenticated, UserPrincipal
 
 PEPPERS = [b"new", b"old"]
 KEY, OTHER = build_key(b"k" * 32), build_key(b"o" * 32)
@@ -124,7 +124,9 @@ async def test_nobody_is_let_in_while_the_record_does_not_answer(
     await verifier.get_principal(KEY)
 
 
-async def test_an_older_pepper_still_finds_its_keys(key_lookup: FakeKeyLookup, verifier: ApiKeyVerifier) -> None:
+async def test_an_older_pepper_still_finds_its_keys(
+    key_lookup: FakeKeyLookup, verifier: ApiKeyVerifier
+) -> None:
     key_id = key_lookup.put(KEY, b"old")
     user, _ = await verifier.get_principal(KEY)
     assert user.api_key is not None
@@ -140,7 +142,9 @@ async def test_a_misspelt_key_costs_no_look_up_and_a_refused_one_costs_one(
     assert key_lookup.lookups == 1
 
 
-async def test_a_flood_of_bad_keys_pushes_no_good_one_out(key_lookup: FakeKeyLookup, verifier: ApiKeyVerifier) -> None:
+async def test_a_flood_of_bad_keys_pushes_no_good_one_out(
+    key_lookup: FakeKeyLookup, verifier: ApiKeyVerifier
+) -> None:
     key_lookup.put(KEY)
     await verifier.get_principal(KEY)
     for number in range(api_key_verifier.MAX_CACHED_REFUSALS + 10):

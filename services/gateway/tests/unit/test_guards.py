@@ -11,15 +11,15 @@ from fastapi.params import Depends
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
+from msaas.auth import ApiKeyGrant, Identity, UserPrincipal
 from msaas.contracts import TASKS, Plan
 from msaas.contracts import Scope as KeyScope
-from msaas.flags import FLAGS, Overrides, Rollout, FeatureFlags
+from msaas.flags import FLAGS, FeatureFlags, Overrides, Rollout
 from msaas.gateway.application.features import Features
 from msaas.gateway.bootstrap import ROUTERS
 from msaas.gateway.entrypoints.http.guards import ROUTE_RULES, RouteGuard, RouteRule
 from msaas.telemetry import Metrics
 from msaas.web import create_app
-from msaas.web.auth import Identity, ApiKeyGrant, UserPrincipal
 
 DARK = "FF_AGENTS_ENABLED"
 ANN = UUID(int=1)
@@ -33,11 +33,11 @@ class FakeAuthenticator:
     def __init__(self, users: Mapping[str, UserPrincipal]) -> None:
         self._users = users
 
-    async def identify(self, scope: Scope) -> Identity:
+    async def authenticate_scope(self, scope: Scope) -> Identity:
         credential = dict(scope["headers"])[b"authorization"].decode()
         return Identity(self._users[credential], 4_102_444_800)
 
-    def carries_key(self, authorization: str | None) -> bool:
+    def has_api_key(self, authorization: str | None) -> bool:
         return (authorization or "").startswith("key")
 
 

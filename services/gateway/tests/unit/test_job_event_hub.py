@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msaas.gateway.application.stream_connection import MAX_UNREAD_BYTES
 from msaas.gateway.application.job_event_hub import JobEventHub
-from msaas.gateway.domain.replay_buffer import Frame, StreamPosition, ReplayBuffer
+from msaas.gateway.application.stream_connection import MAX_UNREAD_BYTES
+from msaas.gateway.domain.replay_buffer import Frame, ReplayBuffer, StreamPosition
 
 JOB = uuid4()
 
@@ -41,7 +41,9 @@ def test_a_reader_who_comes_before_the_tail_has_begun_is_told_to_look(
         assert connection.ends == ["closed"]
 
 
-def test_what_happens_in_the_millisecond_of_a_resync_is_shown(hub: JobEventHub, open_stream: Any) -> None:
+def test_what_happens_in_the_millisecond_of_a_resync_is_shown(
+    hub: JobEventHub, open_stream: Any
+) -> None:
     user = uuid4()
     hub.start_at("1000-0")
     connection, _ = open_stream(hub, user, "999-0")
@@ -63,11 +65,13 @@ def test_after_a_gap_whoever_was_away_at_the_last_place_is_told_to_look(
     assert has_looked.take() == b"1002-0;"
 
 
-def test_nothing_comes_after_the_last_word(hub: JobEventHub, resyncs: list[None], open_stream: Any) -> None:
+def test_nothing_comes_after_the_last_word(
+    hub: JobEventHub, resyncs: list[None], open_stream: Any
+) -> None:
     user = uuid4()
     hub.start_at("1000-0")
     connection, _ = open_stream(hub, user, None)
-    connection.unread = MAX_UNREAD_BYTES + 1
+    connection.write_buffer_size = MAX_UNREAD_BYTES + 1
     for number in range(10):
         hub.publish(user, frame(1001, number), uuid4(), 1)
     assert connection.take().count(b"event: ") == 1

@@ -2,15 +2,15 @@
 
 import pytest
 
-from msaas.gateway.domain.rate_limit_rules import RATE_LIMIT_RULES, RateLimitCategory, find_category
 from msaas.gateway.domain.idempotency import (
     ClaimOutcome,
     ReplayPolicy,
     decide_claim_outcome,
     get_replay_policy,
-    supports_idempotency,
     requires_key,
+    supports_idempotency,
 )
+from msaas.gateway.domain.rate_limit_rules import RATE_LIMIT_RULES, RateLimitCategory, find_category
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,9 @@ from msaas.gateway.domain.idempotency import (
         ("GET", "/problems/conflict", None),
     ],
 )
-def test_a_request_falls_under_one_limit(method: str, path: str, category: RateLimitCategory | None) -> None:
+def test_a_request_falls_under_one_limit(
+    method: str, path: str, category: RateLimitCategory | None
+) -> None:
     assert find_category(method, path) == category
 
 
@@ -56,7 +58,9 @@ def test_the_limits_are_those_of_the_contract() -> None:
         RateLimitCategory.REPORTS: (10, 10, 10),
         RateLimitCategory.WEBHOOKS: (500, 500, 500),
     }
-    assert {c: r.seconds for c, r in RATE_LIMIT_RULES.items() if r.seconds != 60} == {RateLimitCategory.REPORTS: 3600}
+    assert {c: r.seconds for c, r in RATE_LIMIT_RULES.items() if r.seconds != 60} == {
+        RateLimitCategory.REPORTS: 3600
+    }
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msaas.gateway.application.errors import StreamCapacityReached, UserStreamLimitReached
-from msaas.gateway.application.stream_connection import MAX_UNREAD_BYTES
 from msaas.gateway.application.job_event_hub import JobEventHub
+from msaas.gateway.application.stream_connection import MAX_UNREAD_BYTES
 from msaas.gateway.domain.fingerprints import fingerprint
 from msaas.gateway.domain.page_cursor import PageCursor
-from msaas.gateway.domain.replay_buffer import RETENTION_MS, MAX_FRAMES, Frame, StreamPosition, ReplayBuffer
+from msaas.gateway.domain.replay_buffer import (
+    MAX_FRAMES,
+    RETENTION_MS,
+    Frame,
+    ReplayBuffer,
+    StreamPosition,
+)
 
 JOB = uuid4()
 
@@ -97,7 +103,7 @@ def test_somebody_elses_jobs_are_not_shown(open_stream: Any) -> None:
 def test_a_slow_reader_is_told_to_look_and_let_go(open_stream: Any) -> None:
     hub, user = create_hub(), uuid4()
     connection, _ = open_stream(hub, user, None)
-    connection.unread = MAX_UNREAD_BYTES + 1
+    connection.write_buffer_size = MAX_UNREAD_BYTES + 1
     hub.publish(user, frame(1001), JOB, 1)
     assert connection.ends == ["closed"]
     assert b"event: resync" in connection.take()

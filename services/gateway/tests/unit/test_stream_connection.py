@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from msaas.contracts import HEARTBEAT
 from msaas.gateway.application.end_closed_account_streams import EndClosedAccountStreams
+from msaas.gateway.application.job_event_hub import JobEventHub
 from msaas.gateway.application.stream_connection import (
     HEARTBEAT_AFTER_SECONDS,
-    STALL_TIMEOUT_SECONDS,
     MAX_UNREAD_BYTES,
-    StreamConnection,
+    STALL_TIMEOUT_SECONDS,
     EndReason,
+    StreamConnection,
 )
-from msaas.gateway.application.job_event_hub import JobEventHub
 from msaas.gateway.domain.replay_buffer import Frame, StreamPosition
 from msaas.kernel import DependencyUnavailable
 
@@ -44,11 +44,11 @@ def test_whatever_comes_little_more_than_the_bound_is_left_to_us(
     connection, _ = hub.open(user, None)
     connection.start(reader, b"hello")
     for number, (size, taken) in enumerate(steps):
-        reader.unread = max(0, reader.unread - taken)
+        reader.write_buffer_size = max(0, reader.write_buffer_size - taken)
         hub.publish(user, frame(1001 + number, size), user, number + 1)
-        if reader.unread > MAX_UNREAD_BYTES:
+        if reader.write_buffer_size > MAX_UNREAD_BYTES:
             assert connection.end_reason is EndReason.LAGGED
-            assert reader.unread < MAX_UNREAD_BYTES + 40_000 + 1_000
+            assert reader.write_buffer_size < MAX_UNREAD_BYTES + 40_000 + 1_000
             break
         assert not connection.has_ended
 
@@ -57,14 +57,14 @@ class CountingSink:
     """Takes nothing by itself."""
 
     def __init__(self) -> None:
-        self.unread = 0
+        self.write_buffer_size = 0
 
     def write(self, data: bytes) -> None:
-        self.unread += len(data)
+        self.write_buffer_size += len(data)
 
     def close(self) -> None: ...
 
-    def cut(self) -> None: ...
+    def abort(self) -> None: ...
 
 
 def test_a_silent_stream_beats_and_one_that_speaks_does_not(start_connection: Any) -> None:
@@ -80,7 +80,9 @@ def test_a_silent_stream_beats_and_one_that_speaks_does_not(start_connection: An
     assert beats == [2 * HEARTBEAT_AFTER_SECONDS - 1, 3 * HEARTBEAT_AFTER_SECONDS - 1]
 
 
-def test_before_the_head_is_out_frames_wait_and_then_come_in_their_order(start_connection: Any) -> None:
+def test_before_the_head_is_out_frames_wait_and_then_come_in_their_order(
+    start_connection: Any,
+) -> None:
     connection = StreamConnection(StreamPosition(1, 0), b"first;")
     connection.push(Frame(StreamPosition(2, 0), b"second;"))
     connection.tick(0)
@@ -93,22 +95,24 @@ def test_a_reader_that_takes_nothing_is_cut_off(start_connection: Any) -> None:
     connection = StreamConnection(StreamPosition(1, 0))
     shown = start_connection(connection)
     for _ in range(3):
-        shown.unread = 1
+        shown.write_buffer_size = 1
         for second in range(STALL_TIMEOUT_SECONDS - 1):
             connection.tick(second)
-        shown.unread = 0
+        shown.write_buffer_size = 0
         connection.tick(0)
     assert shown.ends == []
-    shown.unread = 1
+    shown.write_buffer_size = 1
     for second in range(STALL_TIMEOUT_SECONDS):
         connection.tick(second)
     assert (connection.end_reason, shown.ends) == (EndReason.STALLED, ["cut"])
 
 
-def test_a_reader_that_lags_and_does_not_take_its_last_word_is_cut_off_too(start_connection: Any) -> None:
+def test_a_reader_that_lags_and_does_not_take_its_last_word_is_cut_off_too(
+    start_connection: Any,
+) -> None:
     connection = StreamConnection(StreamPosition(1, 0))
     shown = start_connection(connection)
-    shown.unread = 1
+    shown.write_buffer_size = 1
     connection.end(EndReason.LAGGED, b"look")
     for second in range(STALL_TIMEOUT_SECONDS):
         connection.tick(second)

@@ -54,7 +54,9 @@ def kinds(events: list[TimelineEvent]) -> list[str]:
 
 
 def test_a_job_that_waits_has_only_been_submitted() -> None:
-    assert build_timeline(job(), [], []) == [TimelineEvent(NOON, "submitted", None, {"source": "api"})]
+    assert build_timeline(job(), [], []) == [
+        TimelineEvent(NOON, "submitted", None, {"source": "api"})
+    ]
 
 
 def test_a_job_for_later_says_when() -> None:
@@ -70,7 +72,9 @@ def test_a_job_that_failed_twice_and_then_succeeded_is_told_whole() -> None:
         attempt(2, 7, started_at=at(8), finished_at=at(9), outcome="succeeded"),
     ]
     charge = {"seq": 4, "quantity": 1, "period_start": NOON, "occurred_at": at(9)}
-    told = build_timeline(job(status="COMPLETED", attempts=2, finished_at=at(9)), attempts, [charge])
+    told = build_timeline(
+        job(status="COMPLETED", attempts=2, finished_at=at(9)), attempts, [charge]
+    )
     run = ["dispatched", "started", "attempt_ended"]
     assert kinds(told) == ["submitted", *run, *run, *run, "completed", "charged"]
     assert told[3].details == {"outcome": "failed", "reason": "timeout", "error": "Too slow."}
@@ -107,7 +111,9 @@ def test_an_end_says_why(status: str) -> None:
 
 def test_how_far_a_run_has_come_is_told_while_it_runs() -> None:
     running = job(status="RUNNING", progress={"percent": 40}, updated_at=at(9))
-    assert build_timeline(running, [], [])[-1] == TimelineEvent(at(9), "progressed", None, {"percent": 40})
+    assert build_timeline(running, [], [])[-1] == TimelineEvent(
+        at(9), "progressed", None, {"percent": 40}
+    )
 
 
 seconds = st.integers(0, 100)

@@ -26,7 +26,9 @@ def entry_of(name: str) -> dict[bytes, bytes]:
     }
 
 
-async def test_the_committed_samples_are_settled(run_commands: Any, rows: asyncpg.Connection) -> None:
+async def test_the_committed_samples_are_settled(
+    run_commands: Any, rows: asyncpg.Connection
+) -> None:
     topic = get_topic(commands.TOPIC)
     batch = [decode(topic, entry_of(name)).message for name in ("SubmitJob", "CancelJob")]
     submit, cancel = batch

@@ -25,7 +25,7 @@ from msaas.jobs.application.billing_ports import BillingEvent
 from msaas.jobs.domain.errors import CorrectionTooLarge, PeriodNotFound, SubjectNotFound
 from msaas.kernel import MsaasError, RetryPolicy
 from msaas.messaging import OutgoingMessage
-from msaas.postgres import TransactionConflict, Database
+from msaas.postgres import Database, TransactionConflict
 from msaas.telemetry import Metrics
 
 DAY = timedelta(days=1)
@@ -62,7 +62,9 @@ ApplyEvents = Callable[..., Awaitable[list[OutgoingMessage]]]
 
 @pytest.fixture
 def apply_events(database: Database) -> ApplyEvents:
-    apply = ApplyBilling(PostgresBilling(database), Metrics("jobs", "test"), request_dispatch=lambda: None)
+    apply = ApplyBilling(
+        PostgresBilling(database), Metrics("jobs", "test"), request_dispatch=lambda: None
+    )
 
     async def tell_(*facts: Any) -> list[OutgoingMessage]:
         return await apply([BillingEvent(message=one, correlation_id="test") for one in facts])
@@ -116,7 +118,11 @@ async def find_subject(rows: asyncpg.Connection, user: UUID) -> UUID:
 
 
 async def test_an_upgrade_is_in_force_at_once_and_the_month_of_free_is_closed(
-    apply_events: ApplyEvents, run_commands: Any, submit_job: Any, user: UUID, rows: asyncpg.Connection
+    apply_events: ApplyEvents,
+    run_commands: Any,
+    submit_job: Any,
+    user: UUID,
+    rows: asyncpg.Connection,
 ) -> None:
     jobs = [submit_job(user, plan=Plan.FREE) for _ in range(101)]
     assert codes(await run_commands(*jobs)).count("quota_exceeded") == 1
@@ -217,7 +223,11 @@ async def test_past_its_end_a_period_goes_on_provisionally_until_the_renewal_is_
 
 
 async def test_enterprise_is_metered_without_a_limit(
-    apply_events: ApplyEvents, run_commands: Any, submit_job: Any, user: UUID, rows: asyncpg.Connection
+    apply_events: ApplyEvents,
+    run_commands: Any,
+    submit_job: Any,
+    user: UUID,
+    rows: asyncpg.Connection,
 ) -> None:
     await apply_events(change(user, Plan.ENTERPRISE))
     await rows.execute("UPDATE jobs.usage_counters SET jobs_used = 1000000")
@@ -280,7 +290,11 @@ async def test_what_is_told_of_nobody_is_let_go_and_nothing_else_with_it(
 
 
 async def test_of_a_hundred_submits_at_once_with_one_job_left_one_is_accepted(
-    gateway: Any, start_service: Any, apply_events: ApplyEvents, user: UUID, rows: asyncpg.Connection
+    gateway: Any,
+    start_service: Any,
+    apply_events: ApplyEvents,
+    user: UUID,
+    rows: asyncpg.Connection,
 ) -> None:
     await apply_events(change(user, Plan.PRO))
     await rows.execute("UPDATE jobs.usage_counters SET jobs_used = jobs_limit - 1")
@@ -292,7 +306,11 @@ async def test_of_a_hundred_submits_at_once_with_one_job_left_one_is_accepted(
 
 
 async def test_plans_that_change_under_load_leave_every_job_counted_once_and_nobody_stuck(
-    gateway: Any, start_service: Any, apply_events: ApplyEvents, add_user: Any, rows: asyncpg.Connection
+    gateway: Any,
+    start_service: Any,
+    apply_events: ApplyEvents,
+    add_user: Any,
+    rows: asyncpg.Connection,
 ) -> None:
     users = [await add_user() for _ in range(3)]
     plans = [Plan.PRO, Plan.FREE, Plan.ENTERPRISE, Plan.FREE, Plan.PRO]
@@ -307,7 +325,10 @@ async def test_plans_that_change_under_load_leave_every_job_counted_once_and_nob
     patience = RetryPolicy(base=0.01, cap=0.05, attempts=100)
     replies, *_ = await asyncio.gather(
         asyncio.gather(*(gateway.submit(users[n % 3]) for n in range(150))),
-        *(patience.run(lambda fact=fact: apply_events(fact), retry_on=(TransactionConflict,)) for fact in facts),
+        *(
+            patience.run(lambda fact=fact: apply_events(fact), retry_on=(TransactionConflict,))
+            for fact in facts
+        ),
     )
     accepted = sum(reply.ok for reply in replies)
     assert {reply.problem.code for reply in replies if not reply.ok} <= {"conflict"}
@@ -318,7 +339,12 @@ async def test_plans_that_change_under_load_leave_every_job_counted_once_and_nob
 
 
 async def test_the_waiting_user_gets_the_slots_of_the_plan_that_has_come_into_force(
-    apply_events: ApplyEvents, run_commands: Any, submit_job: Any, run_tick: Any, user: UUID, pass_time: Any
+    apply_events: ApplyEvents,
+    run_commands: Any,
+    submit_job: Any,
+    run_tick: Any,
+    user: UUID,
+    pass_time: Any,
 ) -> None:
     await apply_events(change(user, Plan.PRO, next_plan=Plan.FREE))
     await run_commands(*[submit_job(user) for _ in range(30)])

@@ -28,7 +28,9 @@ RESERVED = "SELECT jobs_reserved FROM jobs.usage_counters ORDER BY period_start"
 
 
 @pytest.fixture
-def add_job(run_commands: Settle, submit_job: Submit, user: UUID) -> Callable[[], Awaitable[CancelJob]]:
+def add_job(
+    run_commands: Settle, submit_job: Submit, user: UUID
+) -> Callable[[], Awaitable[CancelJob]]:
     """Take a job in, and return the command that cancels it."""
 
     async def add() -> CancelJob:
@@ -219,7 +221,12 @@ def add_job_tree(
 
 
 async def test_a_parents_children_end_with_it_each_as_it_stands(
-    run_commands: Settle, add_job_tree: Any, run_tick: Any, workers: Any, user: UUID, rows: asyncpg.Connection
+    run_commands: Settle,
+    add_job_tree: Any,
+    run_tick: Any,
+    workers: Any,
+    user: UUID,
+    rows: asyncpg.Connection,
 ) -> None:
     parent, child, grandchild = await add_job_tree()
     await run_tick()

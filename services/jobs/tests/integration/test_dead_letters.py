@@ -28,13 +28,13 @@ from msaas.contracts import (
     get_topic,
 )
 from msaas.jobs.adapters.dead_letter_streams import BrokerDeadLetterStreams
-from msaas.jobs.adapters.postgres.intake import PostgresIntake
 from msaas.jobs.adapters.postgres.dead_letters import PostgresDeadLetters
+from msaas.jobs.adapters.postgres.intake import PostgresIntake
 from msaas.jobs.application.collect_dead_letters import CollectDeadLettersTask
+from msaas.jobs.application.dead_letters_tasks import CountDeadLettersTask, DueReplaysTask
+from msaas.jobs.application.process_commands import ProcessCommands
 from msaas.jobs.application.replay_dead_letters import DeadLetterReplayer
 from msaas.jobs.application.resolve_dead_letters import DeadLetterResolver
-from msaas.jobs.application.process_commands import ProcessCommands
-from msaas.jobs.application.dead_letters_tasks import CountDeadLettersTask, DueReplaysTask
 from msaas.jobs.bootstrap import PRODUCES
 from msaas.kernel import new_id
 from msaas.messaging import Messenger, OutgoingMessage, RedisBroker
@@ -139,8 +139,12 @@ async def open_harness(
     async def open_() -> DeadLetterHarness:
         database: Database = await open_database()
         metrics = Metrics("jobs", "test")
-        messenger = Messenger(open_broker(), "jobs", environment, metrics=metrics, produces=PRODUCES)
-        settle = ProcessCommands(PostgresIntake(database), workers, metrics, request_dispatch=lambda: None)
+        messenger = Messenger(
+            open_broker(), "jobs", environment, metrics=metrics, produces=PRODUCES
+        )
+        settle = ProcessCommands(
+            PostgresIntake(database), workers, metrics, request_dispatch=lambda: None
+        )
         return DeadLetterHarness(
             store=PostgresDeadLetters(database),
             streams=BrokerDeadLetterStreams(messenger, "jobs"),
@@ -188,7 +192,9 @@ async def test_a_dead_letter_is_kept_with_what_it_tells_and_leaves_the_wire(
     assert await harness.count_left() == 0
 
 
-async def test_each_class_is_kept_from_each_grave(harness: DeadLetterHarness, rows: asyncpg.Connection) -> None:
+async def test_each_class_is_kept_from_each_grave(
+    harness: DeadLetterHarness, rows: asyncpg.Connection
+) -> None:
     await harness.add(build_heartbeat())
     await harness.add(build_heartbeat(), error="TimeoutError")
     await harness.add(kind="poison")
@@ -396,7 +402,9 @@ async def test_an_envelope_that_no_worker_can_read_counts_as_a_lost_run(
 ) -> None:
     run = await given.run()
     body = b'{"job_id": "%s", "fence": "%s"}' % (str(run.job).encode(), str(run.fence).encode())
-    key = get_topic("jobs.browser").poison_key(harness.messenger.context.environment, "browser-worker")
+    key = get_topic("jobs.browser").poison_key(
+        harness.messenger.context.environment, "browser-worker"
+    )
     fields = {b"data": body, b"dlq_entry_id": b"5-0", b"dlq_kind": b"poison"}
     await harness.messenger.context.broker.commit([Write(key, fields)])
     await harness.collect()

@@ -50,7 +50,11 @@ async def test_a_tick_follows_a_submit_and_leaves_the_entry_on_the_row(
 
 
 async def test_each_pick_writes_a_new_fence_and_an_attempt(
-    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, user: UUID, rows: asyncpg.Connection
+    run_commands: Settle,
+    submit_job: Submit,
+    run_tick: TickOnce,
+    user: UUID,
+    rows: asyncpg.Connection,
 ) -> None:
     await run_commands(submit_job(user))
     for _ in range(2):
@@ -82,7 +86,11 @@ async def test_an_envelope_says_all_that_a_worker_needs(
 
 
 async def test_a_user_holds_as_many_slots_as_the_plan_has_and_each_is_a_row(
-    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, user: UUID, rows: asyncpg.Connection
+    run_commands: Settle,
+    submit_job: Submit,
+    run_tick: TickOnce,
+    user: UUID,
+    rows: asyncpg.Connection,
 ) -> None:
     await run_commands(*(submit_job(user) for _ in range(6)))
     first = (await run_tick()).picked
@@ -102,7 +110,11 @@ async def test_a_user_holds_as_many_slots_as_the_plan_has_and_each_is_a_row(
 
 
 async def test_an_override_gives_a_user_other_slots_and_an_erasing_one_has_none(
-    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, add_user: Any, rows: asyncpg.Connection
+    run_commands: Settle,
+    submit_job: Submit,
+    run_tick: TickOnce,
+    add_user: Any,
+    rows: asyncpg.Connection,
 ) -> None:
     more, gone = await add_user(), await add_user()
     await run_commands(*(submit_job(one) for one in (more, gone) for _ in range(5)))
@@ -154,7 +166,11 @@ async def test_room_that_is_short_is_shared_by_the_weight_of_plans(
 
 
 async def test_a_topic_holds_no_more_unread_envelopes_than_its_window(
-    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, user: UUID, rows: asyncpg.Connection
+    run_commands: Settle,
+    submit_job: Submit,
+    run_tick: TickOnce,
+    user: UUID,
+    rows: asyncpg.Connection,
 ) -> None:
     await run_commands(*(submit_job(user, plan=Plan.PRO) for _ in range(9)))
     assert len((await run_tick(window=5)).picked) == 5
@@ -172,7 +188,9 @@ async def test_a_full_topic_does_not_hold_up_the_others_of_the_same_user(
     page: dict[str, Any] = {"task_type": BROWSE, "payload": PAGE, "priority": 1}
     echo = submit_job(user, plan=Plan.PRO)
     await run_commands(*(submit_job(user, plan=Plan.PRO, **page) for _ in range(30)), echo)
-    assert Counter(one.task_type for one in (await run_tick(window=3)).picked) == {page["task_type"]: 3}
+    assert Counter(one.task_type for one in (await run_tick(window=3)).picked) == {
+        page["task_type"]: 3
+    }
     assert [one.job_id for one in (await run_tick(window=3)).picked] == [echo.job_id]
 
 
@@ -191,7 +209,11 @@ async def test_users_beyond_one_tick_have_their_turn_in_the_next(
 
 
 async def test_one_tick_at_a_time_in_the_whole_fleet(
-    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, user: UUID, rows: asyncpg.Connection
+    run_commands: Settle,
+    submit_job: Submit,
+    run_tick: TickOnce,
+    user: UUID,
+    rows: asyncpg.Connection,
 ) -> None:
     await run_commands(submit_job(user))
     async with rows.transaction():
@@ -217,7 +239,11 @@ async def test_two_replicas_dispatch_each_job_once(
 
 
 async def test_a_job_that_another_transaction_holds_is_left_for_the_next_tick(
-    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, user: UUID, rows: asyncpg.Connection
+    run_commands: Settle,
+    submit_job: Submit,
+    run_tick: TickOnce,
+    user: UUID,
+    rows: asyncpg.Connection,
 ) -> None:
     held, free = submit_job(user), submit_job(user)
     await run_commands(held, free)
@@ -228,7 +254,12 @@ async def test_a_job_that_another_transaction_holds_is_left_for_the_next_tick(
 
 
 async def test_nothing_is_picked_while_the_wire_is_away(
-    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, workers: Any, user: UUID, rows: Any
+    run_commands: Settle,
+    submit_job: Submit,
+    run_tick: TickOnce,
+    workers: Any,
+    user: UUID,
+    rows: Any,
 ) -> None:
     await run_commands(submit_job(user))
     workers.is_away = True
@@ -238,7 +269,12 @@ async def test_nothing_is_picked_while_the_wire_is_away(
 
 
 async def test_an_envelope_that_a_full_topic_lets_go_is_left_to_the_sweeper(
-    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, workers: Any, user: UUID, rows: Any
+    run_commands: Settle,
+    submit_job: Submit,
+    run_tick: TickOnce,
+    workers: Any,
+    user: UUID,
+    rows: Any,
 ) -> None:
     await run_commands(submit_job(user), submit_job(user))
     workers.capacity = 1

@@ -79,7 +79,9 @@ async def test_word_of_a_deadline_that_has_moved_changes_nothing(
     assert await rows.fetchval("SELECT status FROM jobs.jobs") == "PENDING"
 
 
-async def test_it_ends_once(run_commands: Settle, add_overdue: Any, rows: asyncpg.Connection) -> None:
+async def test_it_ends_once(
+    run_commands: Settle, add_overdue: Any, rows: asyncpg.Connection
+) -> None:
     command = await add_overdue()
     await run_commands(command, command)
     await run_commands(command)

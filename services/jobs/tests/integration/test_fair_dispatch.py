@@ -15,7 +15,7 @@ import pytest
 
 from msaas.contracts import PLANS, Plan
 from msaas.jobs.adapters.postgres import dispatch_sql as sql
-from msaas.jobs.adapters.postgres.dispatch import MAX_PICKED, EXPLAINED_WAIT, PostgresDispatch
+from msaas.jobs.adapters.postgres.dispatch import EXPLAINED_WAIT, MAX_PICKED, PostgresDispatch
 from msaas.postgres import Database
 
 FILL = """

@@ -13,8 +13,8 @@ import pytest
 import pytest_asyncio
 
 from msaas.contracts import SubmitJob
+from msaas.embedded import find_free_port
 from msaas.jobs.settings import Settings, WorkerSettings
-from msaas.local.servers import find_free_port
 from msaas.messaging import Messenger, RedisBroker
 from msaas.settings import SettingsInvalid, load_settings
 from msaas.telemetry import Metrics

@@ -55,7 +55,9 @@ async def test_a_paused_type_waits_and_holds_up_no_other_of_the_same_user(
     assert len((await run_tick()).picked) == 19
 
 
-async def test_a_pause_and_its_end_may_be_told_again(apply_pauses: ApplyPauses, rows: asyncpg.Connection) -> None:
+async def test_a_pause_and_its_end_may_be_told_again(
+    apply_pauses: ApplyPauses, rows: asyncpg.Connection
+) -> None:
     pauses = "SELECT reason, since, until FROM jobs.pauses ORDER BY reason"
     await apply_pauses(PauseTask(task_type="echo"))
     first = await rows.fetch(pauses)
@@ -72,7 +74,12 @@ async def test_a_pause_and_its_end_may_be_told_again(apply_pauses: ApplyPauses, 
 
 
 async def test_an_open_circuit_is_a_pause_that_ends_by_itself(
-    apply_pauses: ApplyPauses, run_commands: Any, submit_job: Any, run_tick: Any, user: UUID, rows: asyncpg.Connection
+    apply_pauses: ApplyPauses,
+    run_commands: Any,
+    submit_job: Any,
+    run_tick: Any,
+    user: UUID,
+    rows: asyncpg.Connection,
 ) -> None:
     await run_commands(submit_job(user))
     await apply_pauses(opened())
@@ -98,7 +105,12 @@ async def test_no_worker_pauses_a_task_for_long_and_none_shortens_the_news_of_an
 
 
 async def test_a_circuit_does_not_end_what_an_operator_began(
-    apply_pauses: ApplyPauses, run_commands: Any, submit_job: Any, run_tick: Any, user: UUID, rows: asyncpg.Connection
+    apply_pauses: ApplyPauses,
+    run_commands: Any,
+    submit_job: Any,
+    run_tick: Any,
+    user: UUID,
+    rows: asyncpg.Connection,
 ) -> None:
     await run_commands(submit_job(user))
     await apply_pauses(PauseTask(task_type="echo"), opened())
@@ -108,7 +120,9 @@ async def test_a_circuit_does_not_end_what_an_operator_began(
     assert len((await run_tick()).picked) == 1
 
 
-async def test_what_rests_holds_the_replays_of_its_topic(apply_pauses: ApplyPauses, database: Database) -> None:
+async def test_what_rests_holds_the_replays_of_its_topic(
+    apply_pauses: ApplyPauses, database: Database
+) -> None:
     pauses = PostgresPauses(database)
     await apply_pauses(PauseTask(task_type=BROWSE["task_type"]), opened())
     assert await pauses.find_paused() == {"jobs.browser", "jobs.generic"}
@@ -131,7 +145,13 @@ async def test_a_service_is_paused_by_a_command_and_goes_on_at_once(
 
 
 async def test_a_pause_outlives_the_wire(
-    start_service: Any, run_commands: Any, submit_job: Any, apply_pauses: ApplyPauses, user: UUID, run_tick: Any, rows: Any
+    start_service: Any,
+    run_commands: Any,
+    submit_job: Any,
+    apply_pauses: ApplyPauses,
+    user: UUID,
+    run_tick: Any,
+    rows: Any,
 ) -> None:
     """It is in the record: a fleet that begins on an empty wire keeps to it."""
     await apply_pauses(PauseTask(task_type="echo"))
@@ -154,7 +174,9 @@ async def test_an_operator_says_it_with_the_services_own_image(
     await start_service()
     given = os.environ | {"ENVIRONMENT": "test", "REDIS_URL": redis_url}
     given.pop("DATABASE_URL", None)
-    settings = load_settings(OperatorSettings, given).model_copy(update={"environment": environment})
+    settings = load_settings(OperatorSettings, given).model_copy(
+        update={"environment": environment}
+    )
     for word, left in ((PauseTask, 1), (ResumeTask, 0)):
         await send_command(settings, word(task_type="echo"))
 

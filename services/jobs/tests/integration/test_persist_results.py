@@ -113,7 +113,12 @@ async def test_many_words_of_one_run_are_folded_to_one_row(
 ) -> None:
     run = await given.run()
     out = await results.persist(
-        run.started(), run.heartbeat(), run.progressed(5), run.heartbeat(), run.succeeded(), run.succeeded()
+        run.started(),
+        run.heartbeat(),
+        run.progressed(5),
+        run.heartbeat(),
+        run.succeeded(),
+        run.succeeded(),
     )
     job = await given.job(run)
     assert (job["status"], job["version"]) == ("COMPLETED", 2)

@@ -43,23 +43,23 @@ from msaas.contracts import (
 from msaas.jobs.adapters.postgres.billing import PostgresBilling
 from msaas.jobs.adapters.postgres.dispatch import PostgresDispatch
 from msaas.jobs.adapters.postgres.intake import PostgresIntake
-from msaas.jobs.adapters.postgres.results import PostgresResults
 from msaas.jobs.adapters.postgres.leases import PostgresLeases
+from msaas.jobs.adapters.postgres.results import PostgresResults
 from msaas.jobs.application.apply_billing import ApplyBilling
 from msaas.jobs.application.billing_ports import BillingEvent
 from msaas.jobs.application.command_batch import CommandContext
 from msaas.jobs.application.dispatch_jobs import DispatchJobs
+from msaas.jobs.application.due_jobs import DueJobsTask
 from msaas.jobs.application.persist_results import PersistResults
 from msaas.jobs.application.process_commands import ProcessCommands
 from msaas.jobs.application.sweep_leases import SweepLeasesTask
-from msaas.jobs.application.due_jobs import DueJobsTask
 from msaas.jobs.bootstrap import read_keys
 from msaas.jobs.domain.settlement import SettlementRules
 from msaas.jobs.entrypoints.topics.results import read_report
 from msaas.jobs.settings import LOCAL_SEALING_KEY
 from msaas.kernel import MsaasError, new_id
 from msaas.messaging import OutgoingMessage
-from msaas.postgres import TransactionConflict, Database
+from msaas.postgres import Database, TransactionConflict
 from msaas.telemetry import Metrics
 from msaas.testing import Crash, FakeClock, with_crash
 from msaas.testing.crash_points import When
@@ -132,7 +132,9 @@ class FakeBroker:
     ) -> str | None:
         if topic == "jobs.results":
             return self.add(self.results, message)
-        return self.add(self.commands, CommandContext(command=message, correlation_id=correlation_id))
+        return self.add(
+            self.commands, CommandContext(command=message, correlation_id=correlation_id)
+        )
 
 
 @dataclass
@@ -169,7 +171,9 @@ class Replica:
         return await DispatchJobs(record, self.broker, self._opener, self.metrics)()
 
     async def bill(self, facts: Sequence[Any]) -> list[OutgoingMessage]:
-        use_case = ApplyBilling(PostgresBilling(self.database), self.metrics, request_dispatch=lambda: None)
+        use_case = ApplyBilling(
+            PostgresBilling(self.database), self.metrics, request_dispatch=lambda: None
+        )
         return await use_case([BillingEvent(message=one, correlation_id="test") for one in facts])
 
 
@@ -225,7 +229,9 @@ class Simulation:
             await timer()
 
     def ask(self, command: Any) -> None:
-        self.broker.add(self.broker.commands, CommandContext(command=command, correlation_id="test"))
+        self.broker.add(
+            self.broker.commands, CommandContext(command=command, correlation_id="test")
+        )
 
     async def submit(self, user: UUID, key: int) -> None:
         command = self.submit_job(user, idempotency_key=f"{user}-{key}", priority=key % 10)

@@ -65,7 +65,9 @@ async def test_links_that_charge_nothing_are_told_again_too_so_that_there_is_no_
         period_start=now,
         period_end=now + timedelta(days=30),
     )
-    apply = ApplyBilling(PostgresBilling(database), Metrics("jobs", "test"), request_dispatch=lambda: None)
+    apply = ApplyBilling(
+        PostgresBilling(database), Metrics("jobs", "test"), request_dispatch=lambda: None
+    )
     await apply([BillingEvent(message=change, correlation_id="c")])
     await results.persist(run.succeeded())
     await republish("first")

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from msaas.contracts import JobStatus, LossReason, Message
 from msaas.jobs.bootstrap import PRODUCES
-from msaas.messaging import Messenger, BrokerUnavailable
+from msaas.messaging import BrokerUnavailable, Messenger
 from msaas.telemetry import Metrics, shutdown_tracing, start_tracing
 from msaas.testing import build_job_succeeded, wait_until
 

@@ -45,8 +45,7 @@ def fail_job(
 
 def codes(settled: ProcessedCommands) -> list[object]:
     return [
-        one.code if isinstance(one, MsaasError) else one.reply["status"]
-        for one in settled.outcomes
+        one.code if isinstance(one, MsaasError) else one.reply["status"] for one in settled.outcomes
     ]
 
 
@@ -119,7 +118,10 @@ async def test_of_two_retries_with_one_job_left_one_is_accepted(
 ) -> None:
     first, second = await fail_job(), await fail_job()
     await rows.execute("UPDATE jobs.usage_counters SET jobs_used = jobs_limit - 1")
-    assert sorted(map(str, codes(await run_commands(first, second)))) == ["PENDING", "quota_exceeded"]
+    assert sorted(map(str, codes(await run_commands(first, second)))) == [
+        "PENDING",
+        "quota_exceeded",
+    ]
 
 
 async def test_a_job_whose_deadline_or_parameters_are_gone_is_refused(

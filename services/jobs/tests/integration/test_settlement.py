@@ -10,7 +10,7 @@ import asyncpg
 
 from msaas.contracts import USAGE_GENESIS, usage_hash
 from msaas.jobs.adapters.postgres import results_sql as sql
-from msaas.jobs.adapters.postgres.results_rows import lease_row, state_row, read_job, read_run
+from msaas.jobs.adapters.postgres.results_rows import lease_row, read_job, read_run, state_row
 from msaas.jobs.domain.settlement import SettlementRules, decide
 from msaas.jobs.entrypoints.topics.results import read_report
 from msaas.postgres import Database

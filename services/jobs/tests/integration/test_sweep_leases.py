@@ -13,12 +13,18 @@ from msaas.jobs.adapters.postgres.leases import OVERDUE, PostgresLeases
 from msaas.jobs.application.sweep_leases import RECHECK_INTERVAL, SweepLeasesTask
 from msaas.jobs.bootstrap import PRODUCES
 from msaas.kernel import RetryPolicy
-from msaas.messaging import Messenger, ConsumerTimings
+from msaas.messaging import ConsumerTimings, Messenger
 from msaas.postgres import Database
 from msaas.telemetry import Metrics
 from msaas.testing import FakeClock, build_job_envelope, build_job_started, wait_until
 
-TIMINGS = ConsumerTimings(block_timeout=0.05, heartbeat_interval=0.1, reclaim_after=0.5, drain_timeout=0.5, retry=RetryPolicy(base=0.01, cap=0.1))
+TIMINGS = ConsumerTimings(
+    block_timeout=0.05,
+    heartbeat_interval=0.1,
+    reclaim_after=0.5,
+    drain_timeout=0.5,
+    retry=RetryPolicy(base=0.01, cap=0.1),
+)
 AGES = {
     "lease": "UPDATE jobs.jobs SET lease_until = now() - interval '1 second' WHERE id = $1",
     "wait": "UPDATE jobs.jobs SET dispatched_at = now() - interval '11 seconds' WHERE id = $1",

@@ -9,7 +9,7 @@ import pytest
 
 from msaas.contracts import Plan
 from msaas.jobs.adapters.postgres.intake import PostgresIntake
-from msaas.jobs.application.command_batch import CommandOutcome, CommandContext
+from msaas.jobs.application.command_batch import CommandContext, CommandOutcome
 from msaas.jobs.application.process_commands import ProcessCommands
 from msaas.jobs.settings import Settings
 from msaas.postgres import Database
@@ -32,7 +32,11 @@ async def test_what_is_over_the_limit_is_metered_and_never_refused(
 ) -> None:
     metrics = Metrics("jobs", "test")
     settle = ProcessCommands(
-        PostgresIntake(database), workers, metrics, request_dispatch=lambda: None, enforces_quota=False
+        PostgresIntake(database),
+        workers,
+        metrics,
+        request_dispatch=lambda: None,
+        enforces_quota=False,
     )
     jobs = [submit_job(user, plan=Plan.FREE) for _ in range(103)]
     settled = await settle([CommandContext(command=one, correlation_id="test") for one in jobs])

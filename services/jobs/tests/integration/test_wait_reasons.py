@@ -175,8 +175,8 @@ async def test_what_takes_long_to_measure_is_measured_less_often(fake_clock: Fak
     class Slow:
         asked = 0
 
-        async def measure(self, every: Any) -> None:
-            assert every == INTERVAL
+        async def measure(self, interval: Any) -> None:
+            assert interval == INTERVAL
             self.asked += 1
             await fake_clock.advance(0.5)
 

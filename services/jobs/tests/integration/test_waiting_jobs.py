@@ -123,7 +123,9 @@ async def test_a_wait_that_begins_while_the_child_ends_is_never_missed(
     for _ in range(10):
         parent = await given.run()
         child = await given.child(parent)
-        await asyncio.gather(first.persist(parent.waiting(child.job)), second.persist(child.succeeded()))
+        await asyncio.gather(
+            first.persist(parent.waiting(child.job)), second.persist(child.succeeded())
+        )
         assert await is_woken(parent)
 
 
@@ -173,7 +175,9 @@ async def test_a_woken_entry_that_is_lost_is_found_by_the_sweeper_and_picked_aga
     [woken] = (await run_tick()).picked
     await rows.execute("UPDATE jobs.jobs SET dispatched_at = now() - interval '1 min'")
     seconds = timedelta(seconds=10)
-    [lost] = await PostgresLeases(database).list_overdue(start_timeout=seconds, cancel_timeout=seconds)
+    [lost] = await PostgresLeases(database).list_overdue(
+        start_timeout=seconds, cancel_timeout=seconds
+    )
     assert (lost.run.fence, lost.reason) == (woken.fence, "entry")
     run = type(parent)(parent.user, parent.job, woken.fence)
     await results.persist(run.lost(LossReason.STALE))

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from msaas.local.servers import find_free_port
+from msaas.embedded import find_free_port
 from msaas.messaging import Delivery, Messenger, OutgoingMessage, RedisBroker
 from msaas.telemetry import Metrics
 from msaas.testing import build_job_envelope, build_job_meta, wait_until

@@ -6,13 +6,15 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from msaas.jobs.adapters.postgres.dispatch import PostgresDispatch
-from msaas.postgres import DatabaseConnection, Database, PostgresConfig
+from msaas.postgres import Database, DatabaseConnection, PostgresConfig
 from msaas.telemetry import Metrics
 
 
 class DyingDatabase(Database):
     @asynccontextmanager
-    async def transaction(self, *, lock_timeout: float | None = None) -> AsyncGenerator[DatabaseConnection]:
+    async def transaction(
+        self, *, lock_timeout: float | None = None
+    ) -> AsyncGenerator[DatabaseConnection]:
         async with super().transaction(lock_timeout=lock_timeout) as connection:
             yield connection
             os._exit(137)

@@ -11,7 +11,7 @@ from msaas.jobs import bootstrap
 from msaas.jobs.adapters.postgres.results import PostgresResults
 from msaas.jobs.settings import LOCAL_SEALING_KEY
 from msaas.messaging import ConsumerTimings, RedisBroker
-from msaas.postgres import DatabaseConnection, Database, PostgresConfig
+from msaas.postgres import Database, DatabaseConnection, PostgresConfig
 from msaas.telemetry import Metrics
 from msaas.testing import with_process_exit
 
@@ -20,7 +20,9 @@ class DyingDatabase(Database):
     """Has written all, and does not come to commit it."""
 
     @asynccontextmanager
-    async def transaction(self, *, lock_timeout: float | None = None) -> AsyncGenerator[DatabaseConnection]:
+    async def transaction(
+        self, *, lock_timeout: float | None = None
+    ) -> AsyncGenerator[DatabaseConnection]:
         async with super().transaction(lock_timeout=lock_timeout) as connection:
             yield connection
             os._exit(137)

@@ -10,7 +10,15 @@ import pytest
 
 from msaas.contracts import JobStatus, LossReason
 from msaas.jobs.domain.job import Job, Run
-from msaas.jobs.domain.reports import DEFAULT_LEASE, RunFailure, RunLoss, RunKey, RunReport, RunSuccess, RunWait
+from msaas.jobs.domain.reports import (
+    DEFAULT_LEASE,
+    RunFailure,
+    RunKey,
+    RunLoss,
+    RunReport,
+    RunSuccess,
+    RunWait,
+)
 from msaas.jobs.domain.settlement import SettlementRules, Transition, decide
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -93,7 +101,9 @@ class JobScenario:
         fence: UUID = PRESENT,
         lease_until: datetime | None = None,
     ) -> RunReport:
-        return self.report(fence, losses=frozenset({RunLoss(reason=reason, lease_until=lease_until)}))
+        return self.report(
+            fence, losses=frozenset({RunLoss(reason=reason, lease_until=lease_until)})
+        )
 
     def hand_out_again(self, fence: UUID = NEXT) -> UUID:
         """Be dispatch: another fence, after the present run was given up."""

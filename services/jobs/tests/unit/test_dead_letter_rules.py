@@ -9,21 +9,25 @@ from hypothesis import strategies as st
 from msaas.contracts import LetterClass, LetterState
 from msaas.jobs.application.collect_dead_letters import read_entry
 from msaas.jobs.application.dead_letters_ports import DeadLetterStream
-from msaas.jobs.domain.errors import DeadLetterResolved, ReplaysExhausted
-from msaas.jobs.domain.dead_letters_bodies import pack, redact, unpack
 from msaas.jobs.domain.dead_letters import (
     CAP,
     MAX_REPLAYS,
-    DeadLetter,
     BlockReason,
+    DeadLetter,
     check_replay,
     classify,
     find_block_reason,
     find_replay_delay,
 )
+from msaas.jobs.domain.dead_letters_bodies import pack, redact, unpack
+from msaas.jobs.domain.errors import DeadLetterResolved, ReplaysExhausted
 
-COMMANDS = DeadLetterStream("jobs.commands", "msaas:t:stream:jobs.commands.v1.dlq", quarantined=False)
-BROWSER = DeadLetterStream("jobs.browser", "msaas:t:stream:jobs.browser.v1.dlq.poison", quarantined=True)
+COMMANDS = DeadLetterStream(
+    "jobs.commands", "msaas:t:stream:jobs.commands.v1.dlq", quarantined=False
+)
+BROWSER = DeadLetterStream(
+    "jobs.browser", "msaas:t:stream:jobs.browser.v1.dlq.poison", quarantined=True
+)
 FIELDS = st.dictionaries(st.binary(max_size=20), st.binary(max_size=60), max_size=5)
 
 
@@ -66,7 +70,9 @@ def test_what_lies_in_quarantine_is_poison_whatever_it_says() -> None:
 def test_waits_double_spread_out_and_end_after_three_replays(
     letter_class: LetterClass, draw: float
 ) -> None:
-    waits = [find_replay_delay(letter_class, n, draw, has_expired=False) for n in range(MAX_REPLAYS + 1)]
+    waits = [
+        find_replay_delay(letter_class, n, draw, has_expired=False) for n in range(MAX_REPLAYS + 1)
+    ]
     assert waits.pop() is None
     assert all(wait is not None and wait <= CAP * draw for wait in waits)
     assert waits == sorted(waits, key=lambda wait: wait or CAP)

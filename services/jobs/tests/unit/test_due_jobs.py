@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from msaas.contracts import DeadlinePassed, Message
-from msaas.jobs.application.results_ports import DueJob
 from msaas.jobs.application.due_jobs import REPEAT_AFTER, DueJobsTask
+from msaas.jobs.application.results_ports import DueJob
 from msaas.testing import FakeClock
 
 

@@ -5,11 +5,13 @@ import pytest
 from msaas.contracts import EchoParams, NavigateAndExtractTextParams, Progress, ValueObject
 from msaas.jobs.worker import Echo
 from msaas.testing import FakeClock, build_job_envelope, wait_until
-from msaas.worker import RunContext, RunCancelled
+from msaas.worker import RunCancelled, RunContext
 
 
 class EchoHarness:
-    def __init__(self, params: ValueObject, clock: FakeClock, *, is_cancelled: bool = False) -> None:
+    def __init__(
+        self, params: ValueObject, clock: FakeClock, *, is_cancelled: bool = False
+    ) -> None:
         self.progress: list[int | None] = []
         self.checks = 0
         self._is_cancelled = is_cancelled

@@ -6,7 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msaas.contracts import PLANS, Plan
-from msaas.jobs.domain.fairness import PLAN_WEIGHTS, WaitingUser, find_topic_capacity, find_slot_shares
+from msaas.jobs.domain.fairness import (
+    PLAN_WEIGHTS,
+    WaitingUser,
+    find_slot_shares,
+    find_topic_capacity,
+)
 
 USERS = st.builds(
     WaitingUser,

@@ -22,7 +22,7 @@ from msaas.jobs.domain.errors import QuotaExceeded
 from msaas.jobs.domain.ledgers import Ledger
 from msaas.jobs.domain.periods import first_of_month, open_period
 from msaas.jobs.domain.quota import Quota, resolve_limit
-from msaas.jobs.domain.subjects import UsageCounter, BillingSubject
+from msaas.jobs.domain.subjects import BillingSubject, UsageCounter
 
 PROFILE = settings(
     deadline=None,

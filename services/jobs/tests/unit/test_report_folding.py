@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from msaas.contracts import LossReason
 from msaas.jobs.domain.backoff import BASE, CAP, retry_delay
 from msaas.jobs.domain.folding import fold, merge
-from msaas.jobs.domain.reports import DEFAULT_LEASE, RunFailure, RunLoss, RunKey, RunReport, RunSuccess
+from msaas.jobs.domain.reports import (
+    DEFAULT_LEASE,
+    RunFailure,
+    RunKey,
+    RunLoss,
+    RunReport,
+    RunSuccess,
+)
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RUN = RunKey(UUID(int=1), UUID(int=2))

@@ -32,9 +32,14 @@ def test_a_beat_implies_a_start_that_was_lost(scenario: Any) -> None:
 def test_a_lease_is_never_shortened(scenario: Any) -> None:
     scenario.apply_reports(scenario.start())
     before = scenario.job.lease_until
-    assert scenario.apply_reports(scenario.report(lease=timedelta(seconds=1))).after.lease_until == before
+    assert (
+        scenario.apply_reports(scenario.report(lease=timedelta(seconds=1))).after.lease_until
+        == before
+    )
     later = scenario.now + timedelta(seconds=5)
-    assert scenario.apply_reports(scenario.heartbeat(), at=later).after.lease_until == later + timedelta(seconds=10)
+    assert scenario.apply_reports(
+        scenario.heartbeat(), at=later
+    ).after.lease_until == later + timedelta(seconds=10)
 
 
 def test_a_success_implies_the_start_and_is_charged(scenario: Any) -> None:
@@ -144,7 +149,9 @@ def test_an_ended_lease_is_lost_and_a_renewed_one_is_not(scenario: Any) -> None:
 def test_a_beat_in_the_same_batch_renews(scenario: Any) -> None:
     scenario.apply_reports(scenario.start())
     loss = scenario.loss(LossReason.LEASE_EXPIRED, lease_until=scenario.job.lease_until)
-    verdict = scenario.apply_reports(merge(loss, scenario.heartbeat()), at=scenario.now + timedelta(seconds=11))
+    verdict = scenario.apply_reports(
+        merge(loss, scenario.heartbeat()), at=scenario.now + timedelta(seconds=11)
+    )
     assert verdict.after.status is RUNNING
 
 
@@ -163,7 +170,9 @@ def test_a_job_that_loses_too_many_workers_has_failed(scenario: Any) -> None:
 
 
 @pytest.mark.parametrize("reason", [LossReason.RECLAIMED, LossReason.DRAINED])
-def test_a_task_marked_once_that_had_begun_is_not_run_again(scenario: Any, reason: LossReason) -> None:
+def test_a_task_marked_once_that_had_begun_is_not_run_again(
+    scenario: Any, reason: LossReason
+) -> None:
     scenario.once = frozenset({"echo"})
     scenario.apply_reports(scenario.start())
     after = scenario.apply_reports(scenario.loss(reason)).after
@@ -228,14 +237,18 @@ def test_the_present_run_goes_before_an_older_one(scenario: Any) -> None:
     older = scenario.fence
     scenario.apply_reports(scenario.loss(LossReason.STALE))
     present = scenario.hand_out_again()
-    verdict = scenario.apply_reports(scenario.success(older, after=1), scenario.success(present, after=2))
+    verdict = scenario.apply_reports(
+        scenario.success(older, after=1), scenario.success(present, after=2)
+    )
     assert verdict.success is not None
     assert verdict.success.finished_at == scenario.now + timedelta(seconds=2)
     assert verdict.stop == frozenset()
 
 
 def test_no_other_clock_is_trusted_beyond_our_own_two_times(scenario: Any) -> None:
-    early = scenario.report(started_at=scenario.now - timedelta(days=9), lease=timedelta(seconds=10))
+    early = scenario.report(
+        started_at=scenario.now - timedelta(days=9), lease=timedelta(seconds=10)
+    )
     assert scenario.apply_reports(early).after.started_at == scenario.job.created_at
     scenario.job = replace(scenario.job, started_at=None)
     late = scenario.report(started_at=scenario.now + timedelta(days=9), lease=timedelta(seconds=10))
@@ -257,7 +270,12 @@ def test_word_that_comes_after_a_run_has_waited_changes_nothing(scenario: Any) -
     scenario.once = frozenset({"echo"})
     scenario.apply_reports(scenario.start(), scenario.wait())
     waiting = scenario.job
-    for late in (scenario.start(), scenario.heartbeat(), scenario.loss(LossReason.RECLAIMED), scenario.wait()):
+    for late in (
+        scenario.start(),
+        scenario.heartbeat(),
+        scenario.loss(LossReason.RECLAIMED),
+        scenario.wait(),
+    ):
         assert scenario.apply_reports(late).after == waiting
 
 

@@ -10,7 +10,7 @@ import pytest
 from msaas.contracts import Plan, SubscriptionChanged
 from msaas.jobs.domain.periods import Period
 from msaas.jobs.domain.quota import Quota
-from msaas.jobs.domain.subjects import UsageCounter, BillingSubject
+from msaas.jobs.domain.subjects import BillingSubject, UsageCounter
 from msaas.jobs.domain.subscriptions import PlanChange, apply_subscription_change
 
 SECOND = timedelta(seconds=1)
@@ -69,7 +69,9 @@ def test_an_upgrade_at_the_very_start_of_a_period_leaves_none_without_length(
 
 def test_a_period_has_length_also_where_the_clock_was_set_back() -> None:
     over = Period(day(1), PAID.start - SECOND)
-    period = apply_subscription_change(PRO_USER, change(Plan.ENTERPRISE, over), PAID.start - 2 * SECOND).subject.period
+    period = apply_subscription_change(
+        PRO_USER, change(Plan.ENTERPRISE, over), PAID.start - 2 * SECOND
+    ).subject.period
     assert period == PAID
 
 
@@ -84,7 +86,9 @@ def test_a_downgrade_waits_until_what_was_paid_for_is_over() -> None:
 
 
 def test_a_cancellation_is_taken_back_by_news_that_the_plan_goes_on() -> None:
-    leaving = apply_subscription_change(PRO_USER, change(Plan.PRO, next_plan=Plan.FREE), day(20)).subject
+    leaving = apply_subscription_change(
+        PRO_USER, change(Plan.PRO, next_plan=Plan.FREE), day(20)
+    ).subject
     assert leaving.roll_over(day(10, 2)).plan is Plan.FREE
     staying = apply_subscription_change(leaving, change(Plan.PRO, version=3), day(21)).subject
     assert staying.roll_over(day(10, 2)).plan is Plan.PRO
@@ -110,7 +114,9 @@ def test_a_provisional_period_keeps_its_start_and_takes_the_end_that_was_paid() 
     after = apply_subscription_change(PRO_USER, change(Plan.PRO, renewed), day(10, 2) + 5 * SECOND)
     assert after.closed_period is None
     assert after.subject.period == Period(day(10, 2), renewed.end)
-    again = apply_subscription_change(after.subject, change(Plan.PRO, renewed, version=3), day(11, 2))
+    again = apply_subscription_change(
+        after.subject, change(Plan.PRO, renewed, version=3), day(11, 2)
+    )
     assert again.subject.period == after.subject.period
 
 
@@ -138,7 +144,9 @@ def test_a_period_that_is_paid_anew_before_the_last_one_ended_has_a_counter_of_i
 
 def test_a_renewal_that_comes_a_moment_early_waits_for_its_period() -> None:
     renewed = Period(PAID.end, day(10, 3))
-    early = apply_subscription_change(PRO_USER, change(Plan.PRO, renewed, next_plan=Plan.FREE), PAID.end - SECOND)
+    early = apply_subscription_change(
+        PRO_USER, change(Plan.PRO, renewed, next_plan=Plan.FREE), PAID.end - SECOND
+    )
     assert early.subject.period == PAID
     after = early.subject.roll_over(PAID.end)
     assert (after.plan, after.period) == (Plan.PRO, renewed)
@@ -146,10 +154,15 @@ def test_a_renewal_that_comes_a_moment_early_waits_for_its_period() -> None:
 
 
 def test_a_subscription_whose_period_is_over_gives_its_plan_for_a_provisional_one() -> None:
-    after = apply_subscription_change(FREE_USER, change(Plan.PRO, Period(day(1, 12) - timedelta(365), day(5))), day(20))
+    after = apply_subscription_change(
+        FREE_USER, change(Plan.PRO, Period(day(1, 12) - timedelta(365), day(5))), day(20)
+    )
     assert after.subject.plan is Plan.PRO
     assert after.subject.period.start <= day(20) < after.subject.period.end
-    assert apply_subscription_change(after.subject, to_free(version=3), day(21)).subject.plan is Plan.FREE
+    assert (
+        apply_subscription_change(after.subject, to_free(version=3), day(21)).subject.plan
+        is Plan.FREE
+    )
 
 
 def test_free_news_of_a_free_user_reuses_the_month() -> None:
@@ -160,7 +173,9 @@ def test_free_news_of_a_free_user_reuses_the_month() -> None:
 
 
 def test_who_comes_back_to_free_within_a_month_has_what_is_left_of_it() -> None:
-    back = apply_subscription_change(PRO_USER, change(Plan.FREE, None, status="unpaid"), day(20)).subject
+    back = apply_subscription_change(
+        PRO_USER, change(Plan.FREE, None, status="unpaid"), day(20)
+    ).subject
     counted = [
         UsageCounter(Plan.FREE, Period(day(1), day(10)), Quota(limit=100, used=58, reserved=2)),
         UsageCounter(Plan.PRO, Period(day(10), day(20)), Quota(limit=10_000, used=900)),
@@ -170,6 +185,8 @@ def test_who_comes_back_to_free_within_a_month_has_what_is_left_of_it() -> None:
 
 
 def test_terms_of_the_subscription_hold_and_an_override_wins_over_them() -> None:
-    special = apply_subscription_change(FREE_USER, change(Plan.PRO, jobs_limit=25_000), day(11)).subject
+    special = apply_subscription_change(
+        FREE_USER, change(Plan.PRO, jobs_limit=25_000), day(11)
+    ).subject
     assert special.find_limit(()) == 25_000
     assert replace(special, overrides={"jobs_per_period": None}).find_limit(()) is None

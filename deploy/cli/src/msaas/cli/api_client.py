@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import httpx
 
-from msaas.local.errors import LocalError
+from msaas.embedded import LocalError
 
 _TERMINAL_STATUSES = {"COMPLETED", "FAILED", "CANCELLED"}
 
@@ -125,7 +125,9 @@ def _json_or_raise(answer: httpx.Response) -> dict[str, Any]:
 
 def _raise_for_status(answer: httpx.Response) -> None:
     if answer.is_error:
-        raise LocalError(f"{answer.request.url.path}: {answer.status_code} {_problem_detail(answer)}")
+        raise LocalError(
+            f"{answer.request.url.path}: {answer.status_code} {_problem_detail(answer)}"
+        )
 
 
 def _problem_detail(answer: httpx.Response) -> str:

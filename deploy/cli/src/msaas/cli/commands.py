@@ -25,7 +25,7 @@ class CliCommand:
 
 COMMANDS: dict[str, CliCommand] = {
     "test": CliCommand(
-        "msaas.cli.run_tests:run",
+        "msaas.dev.run_tests:run",
         "[PYTEST ARGUMENT ...]",
         "run the tests in parallel",
         "Without arguments: every test, with coverage and its floor. Arguments go to pytest\n"
@@ -33,7 +33,7 @@ COMMANDS: dict[str, CliCommand] = {
         "that fail in a whole run are tried once more, alone; those that pass are named as flaky.",
     ),
     "check": CliCommand(
-        "msaas.cli.checks.run:run",
+        "msaas.dev.checks.run:run",
         "[NAME ...]",
         "run the checks: all, or those named",
         "Checks run in parallel; the output of failed ones is printed at the end.",
@@ -74,7 +74,9 @@ COMMANDS: dict[str, CliCommand] = {
         "--wipe also removes the data.",
     ),
     "status": CliCommand("msaas.local.commands:status", "", "what is running, where, since when"),
-    "logs": CliCommand("msaas.local.commands:logs", "[PART ...]", "show the logs of the running parts"),
+    "logs": CliCommand(
+        "msaas.local.commands:logs", "[PART ...]", "show the logs of the running parts"
+    ),
     "pause": CliCommand(
         "msaas.cli.pauses:pause",
         "TASK_TYPE",
@@ -83,7 +85,7 @@ COMMANDS: dict[str, CliCommand] = {
     ),
     "resume": CliCommand("msaas.cli.pauses:resume", "TASK_TYPE", "resume dispatch"),
     "contracts": CliCommand(
-        "msaas.cli.generate:run",
+        "msaas.dev.generate:run",
         "[--check | --diff REF]",
         "write again all that is generated from the contracts",
         "--check writes nothing and fails where a committed file differs.\n"
@@ -91,7 +93,7 @@ COMMANDS: dict[str, CliCommand] = {
         "REF, and which: exits with 1 if anything would, with 2 if there is no such commit.",
     ),
     "fuzz": CliCommand(
-        "msaas.cli.fuzz:run",
+        "msaas.dev.fuzz:run",
         "[EXAMPLES]",
         "fuzz the gateway against its OpenAPI document",
         "Schemathesis with all checks, so many examples an operation and phase (200).\n"
@@ -105,14 +107,14 @@ COMMANDS: dict[str, CliCommand] = {
         "Exits with 1 on a violation, with 2 when the database cannot be read.",
     ),
     "chaos": CliCommand(
-        "msaas.cli.chaos.command:run",
+        "msaas.dev.chaos.command:run",
         "[--short] [SCENARIO ...]",
         "inject faults into a loaded fleet of its own, then audit it",
         "--short does each scenario once, in under four minutes; without it runs are longer,\n"
         "and processes are also paused. A word selects the scenarios whose name contains it.",
     ),
     "bench": CliCommand(
-        "msaas.cli.bench:run",
+        "msaas.dev.bench:run",
         "NAME [ARGUMENT ...]",
         "run a benchmark; `./msaas bench messaging` compares messaging with other libraries",
         "Runs deploy/loadtest/NAME_bench.py in an environment of its own (.msaas/bench-venv).",
@@ -131,12 +133,14 @@ COMMANDS: dict[str, CliCommand] = {
         "PART is jobs, jobs-worker or browser-worker; NAME is how a metric's name begins.",
     ),
     "lock": CliCommand(
-        "msaas.cli.lock:run",
+        "msaas.dev.lock:run",
         "[--upgrade]",
         "resolve the dependencies again and write the lock files",
         "Versions stay where they are unless --upgrade is given.",
     ),
-    "help": CliCommand("msaas.cli.commands:show_help", "[COMMAND]", "this list, or more about one command"),
+    "help": CliCommand(
+        "msaas.cli.commands:show_help", "[COMMAND]", "this list, or more about one command"
+    ),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from msaas.cli.api_client import ApiClient
 from msaas.contracts import LetterClass, LetterState
-from msaas.local.errors import LocalError
+from msaas.embedded import LocalError
 from msaas.local.running_fleet import RunningFleet, get_running_fleet
 
 PATH: Final = "/ops/dead-letters"
@@ -85,7 +85,12 @@ async def _print_list(api: ApiClient, options: Namespace) -> int:
 async def _iterate_dead_letters(
     api: ApiClient, options: Namespace, state: str = "open"
 ) -> AsyncIterator[dict[str, Any]]:
-    query = {"state": state, "class": options.letter_class, "topic": options.topic, "limit": PAGE_SIZE}
+    query = {
+        "state": state,
+        "class": options.letter_class,
+        "topic": options.topic,
+        "limit": PAGE_SIZE,
+    }
     cursor: str | None = None
     while True:
         given = {name: value for name, value in {**query, "cursor": cursor}.items() if value}

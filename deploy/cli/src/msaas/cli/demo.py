@@ -8,7 +8,7 @@ import time
 from argparse import ArgumentParser
 
 from msaas.cli.api_client import ApiClient
-from msaas.local.errors import LocalError
+from msaas.embedded import LocalError
 from msaas.local.running_fleet import RunningFleet, get_running_fleet
 
 

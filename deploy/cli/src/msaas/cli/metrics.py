@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 
 import httpx
 
-from msaas.local.errors import LocalError
+from msaas.embedded import LocalError
 from msaas.local.home import find_home
 from msaas.local.state import find_state
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import asyncpg
 
-from msaas.cli.schema import SCHEMA_OWNERS, migrate
+from msaas.dev.schema import SCHEMA_OWNERS, migrate
 from msaas.local.running_fleet import get_database_url
 
 LOGINS = ("svc_gateway", "svc_gateway_read", "svc_jobs")

@@ -5,8 +5,8 @@ import subprocess
 import sys
 from argparse import ArgumentParser
 
-from msaas.cli.workspace import module_command
-from msaas.local.errors import LocalError
+from msaas.dev.workspace import module_command
+from msaas.embedded import LocalError
 from msaas.local.running_fleet import get_redis_environment
 
 

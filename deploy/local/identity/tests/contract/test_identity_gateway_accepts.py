@@ -7,8 +7,8 @@ from uuid import UUID
 import httpx
 import pytest
 
+from msaas.auth import TokenVerifier, Unauthenticated
 from msaas.telemetry import Metrics
-from msaas.web.auth import TokenVerifier, Unauthenticated
 
 DEMO = {"email": "demo@example.com", "password": "correct horse"}
 

@@ -47,7 +47,10 @@ def test_no_good_token_meets_an_unknown_key(minutes: list[int]) -> None:
         try:
             keys = rotate_signing_keys(keys, fresh, now)
         except StandbyKeyTooNew:
-            assert now - published[keys[0].kid] < PROPAGATION_TIME or wait < PROPAGATION_TIME.seconds / 60
+            assert (
+                now - published[keys[0].kid] < PROPAGATION_TIME
+                or wait < PROPAGATION_TIME.seconds / 60
+            )
             continue
         published[fresh.kid] = now
         known = {one.kid for one in keys}

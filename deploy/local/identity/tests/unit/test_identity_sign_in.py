@@ -32,7 +32,7 @@ class EmptyAccounts:
 
 async def test_an_unknown_address_costs_a_hash_too(fake_clock: FakeClock) -> None:
     passwords = RecordingPasswords()
-    accounts, grants = cast("Accounts", EmptyAccounts()), cast("Grants", cast("Any", None))
+    accounts, grants = cast("Accounts", EmptyAccounts()), cast("SessionGrants", cast("Any", None))
     with pytest.raises(InvalidCredentials):
         await SignIn(accounts, passwords, grants, fake_clock)("a@example.com", "correct horse")
     assert passwords.verified == [None]

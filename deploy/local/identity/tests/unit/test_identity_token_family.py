@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from msaas.identity.application.grants import SessionGrants
-from msaas.identity.application.ports import UserAccount, UserChange, PresentedToken, SignOutScope
+from msaas.identity.application.ports import PresentedToken, SignOutScope, UserAccount, UserChange
 from msaas.identity.application.refresh_session import RefreshSession
 from msaas.identity.domain.errors import RefreshTokenAlreadyUsed, RefreshTokenNotFound
 from msaas.identity.domain.sessions import Session, hash_token
@@ -53,7 +53,7 @@ class MemorySessions:
     async def find(self, session_id: UUID) -> Session | None:
         return self.sessions.get(session_id)
 
-    async def find_presented(self, token: bytes) -> PresentedToken | None:
+    async def find_by_refresh_token(self, token: bytes) -> PresentedToken | None:
         session_id, generation = self.tokens.get(token, (None, 0))
         session = self.sessions.get(session_id) if session_id else None
         return PresentedToken(session, generation) if session else None

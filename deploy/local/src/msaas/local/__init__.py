@@ -1,22 +1,7 @@
-"""The embedded launcher: Postgres and Redis on one machine with no account and no network."""
+"""The embedded launcher: the whole fleet on one machine with no account and no network."""
 
-from msaas.local.errors import (
-    AlreadyRunning,
-    FolderUnreachable,
-    LocalError,
-    MissingProgram,
-    ServerNotStarted,
-)
+from msaas.local.errors import AlreadyRunning
 from msaas.local.home import Home, find_home
 from msaas.local.part import Part
 
-__all__ = [
-    "AlreadyRunning",
-    "FolderUnreachable",
-    "Home",
-    "LocalError",
-    "MissingProgram",
-    "Part",
-    "ServerNotStarted",
-    "find_home",
-]
+__all__ = ["AlreadyRunning", "Home", "Part", "find_home"]

@@ -4,7 +4,12 @@ import sys
 
 from msaas.local import commands
 
-_COMMANDS = {"up": commands.up, "down": commands.down, "status": commands.status, "logs": commands.logs}
+_COMMANDS = {
+    "up": commands.up,
+    "down": commands.down,
+    "status": commands.status,
+    "logs": commands.logs,
+}
 
 if __name__ == "__main__":
     verb, *rest = sys.argv[1:] or ["status"]

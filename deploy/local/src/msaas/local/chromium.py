@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from msaas.browser_worker import ChromiumNotFound, find_chromium
-from msaas.local.errors import MissingProgram
+from msaas.embedded import MissingProgram
 
 PACKAGE = "chromium-headless-shell"
 

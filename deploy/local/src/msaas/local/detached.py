@@ -6,8 +6,8 @@ import subprocess
 import sys
 import time
 
+from msaas.embedded import ServerNotStarted
 from msaas.local.console import Console
-from msaas.local.errors import ServerNotStarted
 from msaas.local.home import Home
 from msaas.local.state import LauncherState, end_orphans, find_state
 

@@ -6,12 +6,18 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from urllib.parse import urlsplit
 
-from msaas.local.errors import ServerNotStarted
+from msaas.embedded import (
+    EmbeddedServer,
+    PostgresServer,
+    RedisServer,
+    ServerNotStarted,
+    find_free_port,
+    is_free,
+)
 from msaas.local.home import Home
-from msaas.local.secret_files import get_or_create_secret
 from msaas.local.part import Part, server_part
 from msaas.local.redis_users import write_users
-from msaas.local.servers import PostgresServer, RedisServer, EmbeddedServer, find_free_port, is_free
+from msaas.local.secret_files import get_or_create_secret
 from msaas.local.state import PartState
 
 # Beside the well-known ports, so that a server of the machine's own is not in the way.

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from msaas.embedded.unprivileged import can_reach, find_server_user
 from msaas.local.errors import AlreadyRunning
-from msaas.local.servers.unprivileged import can_reach, find_server_user
 
 _REPOSITORY = Path(__file__).resolve().parents[5]
 _SYSTEM_PATH = Path("/var/lib/msaas")

@@ -51,7 +51,10 @@ class _Launcher:
         self._logs = {part.name: PartLog(home.logs, part.name) for part in fleet.parts}
         self._state = LauncherState(this_process())
         self._supervisor = Supervisor(
-            fleet.parts, on_line=self._handle_line, on_event=console.print_step, on_change=self._save
+            fleet.parts,
+            on_line=self._handle_line,
+            on_event=console.print_step,
+            on_change=self._save,
         )
 
     async def run(self) -> None:
@@ -76,7 +79,9 @@ class _Launcher:
         await self._supervisor.start()
         self._state.ready = True
         self._save()
-        self._console.print_step(f"up in {time.monotonic() - began:.2f} s, data in {self._home.path}")
+        self._console.print_step(
+            f"up in {time.monotonic() - began:.2f} s, data in {self._home.path}"
+        )
         show_addresses(self._console, self._home, self._state.parts)
         if self._print_logs:
             self._console.print("Ctrl-C stops everything and keeps the data.")

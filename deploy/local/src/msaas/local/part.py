@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
-from msaas.local.servers import EmbeddedServer
+from msaas.embedded import EmbeddedServer
 
 
 def _do_nothing() -> None: ...

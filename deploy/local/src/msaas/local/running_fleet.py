@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from msaas.local.errors import LocalError
+from msaas.embedded import LocalError
 from msaas.local.home import Home, find_home
-from msaas.local.secret_files import get_or_create_secret
 from msaas.local.redis_users import LOCAL_ENVIRONMENT, redis_secret_name, url_with_credentials
+from msaas.local.secret_files import get_or_create_secret
 from msaas.local.services import DEMO_EMAIL, OPERATOR_EMAIL, identity_database_url
 from msaas.local.state import find_state
 
@@ -74,4 +74,7 @@ def get_redis_environment(environment: Mapping[str, str], process: str) -> Mappi
     if url is None:
         raise LocalError("Set REDIS_URL, or start a Redis with `./msaas up`.")
     password = get_or_create_secret(home.secrets, redis_secret_name(process))
-    return {"ENVIRONMENT": LOCAL_ENVIRONMENT, "REDIS_URL": url_with_credentials(url, process, password)}
+    return {
+        "ENVIRONMENT": LOCAL_ENVIRONMENT,
+        "REDIS_URL": url_with_credentials(url, process, password),
+    }

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from signal import SIGTERM
 
+from msaas.embedded import die_with_parent_command
+from msaas.embedded.ports import LOOPBACK
 from msaas.local.databases import ensure_database
-from msaas.local.fleet import Fleet, is_listening, choose_port
+from msaas.local.fleet import Fleet, choose_port, is_listening
 from msaas.local.home import Home
-from msaas.local.secret_files import get_or_create_sealing_keys, get_or_create_secret
 from msaas.local.part import Part
 from msaas.local.redis_users import LOCAL_ENVIRONMENT, redis_secret_name, url_with_credentials
-from msaas.local.servers import die_with_parent_command
-from msaas.local.servers.ports import LOOPBACK
+from msaas.local.secret_files import get_or_create_sealing_keys, get_or_create_secret
 from msaas.local.state import PartState
 
 DEMO_EMAIL = "demo@example.com"
@@ -62,7 +62,11 @@ class Services:
     """Adds to a fleet of servers everything that runs on them."""
 
     def __init__(
-        self, home: Home, environment: EnvironmentVariables, fleet: Fleet, notify: Callable[[str], None]
+        self,
+        home: Home,
+        environment: EnvironmentVariables,
+        fleet: Fleet,
+        notify: Callable[[str], None],
     ) -> None:
         self._home = home
         self._environment_given = environment
@@ -175,7 +179,9 @@ class Services:
 
     def _identity(self, servers: tuple[str, ...]) -> Part:
         def prepare() -> None:
-            ensure_database(self._database_url(), "identity", IDENTITY_LOGIN, self._secret(IDENTITY_LOGIN))
+            ensure_database(
+                self._database_url(), "identity", IDENTITY_LOGIN, self._secret(IDENTITY_LOGIN)
+            )
 
         def settings() -> EnvironmentVariables:
             return {
@@ -262,12 +268,18 @@ class Services:
 
     def _redis_url(self, process: str) -> str:
         url = self._fleet.urls["redis"]()
-        return url_with_credentials(url, process, self._secret(redis_secret_name(process))) if self._runs_redis else url
+        return (
+            url_with_credentials(url, process, self._secret(redis_secret_name(process)))
+            if self._runs_redis
+            else url
+        )
 
 
 def identity_database_url(database_url: str, home: Home) -> str:
     """Name the embedded identity's own database on the fleet's server."""
-    url = url_with_credentials(database_url, IDENTITY_LOGIN, get_or_create_secret(home.secrets, IDENTITY_LOGIN))
+    url = url_with_credentials(
+        database_url, IDENTITY_LOGIN, get_or_create_secret(home.secrets, IDENTITY_LOGIN)
+    )
     return f"{url.rpartition('/')[0]}/identity"
 
 

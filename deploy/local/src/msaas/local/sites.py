@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import ClassVar, Final, Self
 
-from msaas.local.servers.ports import LOOPBACK
+from msaas.embedded.ports import LOOPBACK
 
 
 class LocalSite:

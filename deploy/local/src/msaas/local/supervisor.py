@@ -9,8 +9,8 @@ from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
+from msaas.embedded import LocalError, ServerNotStarted
 from msaas.kernel import RetryPolicy
-from msaas.local.errors import LocalError, ServerNotStarted
 from msaas.local.part import Part, start_order
 from msaas.local.state import PartState, find_process
 
@@ -62,7 +62,9 @@ class Supervisor:
     async def start(self) -> None:
         """Return when every part is ready; raise what keeps one from it."""
         for run in self._runs.values():
-            run.supervising_task = asyncio.create_task(self._supervise(run), name=f"keep {run.part.name}")
+            run.supervising_task = asyncio.create_task(
+                self._supervise(run), name=f"keep {run.part.name}"
+            )
         for run in self._runs.values():
             await _wait_until_ready(run)
 
@@ -187,7 +189,9 @@ async def _wait_until_ready(run: _SupervisedPart) -> None:
     ready = asyncio.create_task(run.was_ready.wait())
     try:
         await asyncio.wait(
-            {ready, run.supervising_task}, timeout=run.part.start_timeout, return_when=FIRST_COMPLETED
+            {ready, run.supervising_task},
+            timeout=run.part.start_timeout,
+            return_when=FIRST_COMPLETED,
         )
     finally:
         ready.cancel()

@@ -1,10 +1,10 @@
 """Files that jobs leave behind: kept by job and run, handed out by signed links."""
 
-from msaas.artifacts.file_server import FileServer
-from msaas.artifacts.errors import ArtifactNotFound, ArtifactsUnavailable, UnsupportedStore
 from msaas.artifacts.content_types import find_content_type
+from msaas.artifacts.errors import ArtifactNotFound, ArtifactsUnavailable, UnsupportedStore
+from msaas.artifacts.file_server import FileServer
 from msaas.artifacts.links import LinkSigner
-from msaas.artifacts.store import ArtifactStore, StoreLocation, StoredArtifact, open_store
+from msaas.artifacts.store import ArtifactStore, StoredArtifact, StoreLocation, open_store
 
 __all__ = [
     "ArtifactNotFound",
@@ -13,8 +13,8 @@ __all__ = [
     "FileServer",
     "LinkSigner",
     "StoreLocation",
-    "UnsupportedStore",
     "StoredArtifact",
+    "UnsupportedStore",
     "find_content_type",
     "open_store",
 ]

@@ -24,7 +24,10 @@ class LinkSigner:
 
     def verify(self, method: str, key: str, query: str) -> bool:
         parameters = parse_qs(query)
-        expires, signature = parameters.get("expires", [""])[-1], parameters.get("signature", [""])[-1]
+        expires, signature = (
+            parameters.get("expires", [""])[-1],
+            parameters.get("signature", [""])[-1],
+        )
         if not (expires.isascii() and expires.isdigit() and len(expires) < _MAX_EXPIRES_LENGTH):
             return False
         expected = self._sign(method, key, int(expires))

@@ -14,8 +14,8 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store
 
-from msaas.artifacts.errors import ArtifactNotFound, ArtifactsUnavailable, UnsupportedStore
 from msaas.artifacts.content_types import find_content_type
+from msaas.artifacts.errors import ArtifactNotFound, ArtifactsUnavailable, UnsupportedStore
 from msaas.artifacts.links import LinkSigner
 from msaas.contracts import MAX_ARTIFACT
 
@@ -57,7 +57,11 @@ class ArtifactStore:
 
     async def put(self, key: str, data: bytes) -> None:
         content_type = find_content_type(key)
-        attributes = {"Content-Type": content_type} if content_type and isinstance(self._store, S3Store) else None
+        attributes = (
+            {"Content-Type": content_type}
+            if content_type and isinstance(self._store, S3Store)
+            else None
+        )
         with _translate_errors():
             async with asyncio.timeout(TIMEOUT):
                 await obstore.put_async(self._store, key, data, attributes=attributes)

@@ -54,7 +54,9 @@ class IdempotencyClaims:
     def __init__(self, store: RedisStore) -> None:
         self._store = store
 
-    async def claim(self, key: str, fingerprint: str, ttl_seconds: float) -> IdempotencyClaim | InProgress | Completed | FingerprintMismatch:
+    async def claim(
+        self, key: str, fingerprint: str, ttl_seconds: float
+    ) -> IdempotencyClaim | InProgress | Completed | FingerprintMismatch:
         """Take the key for what `mark` stands for, unless it is taken."""
         token = uuid4().hex
         found = await self._store.run_script(_CLAIM, [key], fingerprint, token, _ms(ttl_seconds))
@@ -70,7 +72,11 @@ class IdempotencyClaims:
 
     async def complete(self, claim: IdempotencyClaim, response: bytes, ttl_seconds: float) -> bool:
         """Keep the answer for those who repeat; False when the claim is no longer ours."""
-        return bool(await self._store.run_script(_COMPLETE, [claim.key], claim.token, response, _ms(ttl_seconds)))
+        return bool(
+            await self._store.run_script(
+                _COMPLETE, [claim.key], claim.token, response, _ms(ttl_seconds)
+            )
+        )
 
     async def release(self, claim: IdempotencyClaim) -> bool:
         """Let the same key be tried again at once."""

@@ -46,7 +46,9 @@ class RedisStore:
         async with self._breaker:
             return await self._redis.execute_command(*command)
 
-    async def run_script(self, script: Script, keys: Sequence[str], *arguments: str | int | bytes) -> Any:
+    async def run_script(
+        self, script: Script, keys: Sequence[str], *arguments: str | int | bytes
+    ) -> Any:
         """Name the script by its digest; its text goes only to a server that does not know it."""
         rest = (len(keys), *keys, *arguments)
         async with self._breaker:

@@ -69,7 +69,9 @@ class RedisViewCache:
         """Keep it; nothing at all stands for None."""
         seconds = self._ttl_seconds if body else self._empty_ttl_seconds
         spread = random.uniform(1 - _JITTER, 1)  # noqa: S311  # spreading, not secrecy
-        await self._store.execute_command("SET", self._key(entry), body, "PX", _ms(seconds * spread))
+        await self._store.execute_command(
+            "SET", self._key(entry), body, "PX", _ms(seconds * spread)
+        )
 
     def _key(self, entry: str) -> str:
         return cache_key(self._environment, self._name, entry)

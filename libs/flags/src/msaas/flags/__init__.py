@@ -2,9 +2,9 @@
 
 from msaas.flags.catalogue import FLAGS, Flag, parse_requested_flags, read_defaults
 from msaas.flags.errors import FeatureFlagDisabled, FlagsUnavailable, UnknownFlag
+from msaas.flags.feature_flags import FeatureFlags, FlagContext, Overrides
 from msaas.flags.rollout import BUCKETS, EVERYBODY, NOBODY, Rollout, rollout_bucket
 from msaas.flags.scope import FlagScope, ScopeKind
-from msaas.flags.feature_flags import Overrides, FlagContext, FeatureFlags
 
 __all__ = [
     "BUCKETS",
@@ -12,16 +12,16 @@ __all__ = [
     "FLAGS",
     "NOBODY",
     "FeatureFlagDisabled",
+    "FeatureFlags",
     "Flag",
+    "FlagContext",
     "FlagScope",
     "FlagsUnavailable",
     "Overrides",
     "Rollout",
     "ScopeKind",
-    "FlagContext",
-    "FeatureFlags",
     "UnknownFlag",
-    "rollout_bucket",
     "parse_requested_flags",
     "read_defaults",
+    "rollout_bucket",
 ]

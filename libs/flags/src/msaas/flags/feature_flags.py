@@ -63,7 +63,9 @@ class FeatureFlags:
         if user_override is not None and (user_override.is_off or not flag.dark):
             return not user_override.is_off
         plan_override = self._overrides.get((name, f"plan:{context.plan}"))
-        rollout = plan_override or global_override or (EVERYBODY if self._defaults[name] else NOBODY)
+        rollout = (
+            plan_override or global_override or (EVERYBODY if self._defaults[name] else NOBODY)
+        )
         if rollout.includes(name, context.user_id):
             return True
         is_operator = rollout.internal and context.role == _OPERATOR

@@ -11,6 +11,7 @@ from msaas.kernel.errors import (
     Overloaded,
 )
 from msaas.kernel.ids import derive_id, new_id
+from msaas.kernel.periodic import PeriodicTask, ReportFailure, Wait
 from msaas.kernel.retry import RetryPolicy
 
 __all__ = [
@@ -24,8 +25,11 @@ __all__ = [
     "ErrorKind",
     "MsaasError",
     "Overloaded",
+    "PeriodicTask",
+    "ReportFailure",
     "RetryPolicy",
     "SystemClock",
+    "Wait",
     "derive_id",
     "new_id",
 ]

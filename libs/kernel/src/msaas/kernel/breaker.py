@@ -131,7 +131,10 @@ class Breaker:
         calls = len(self._outcomes)
         if calls < max(self._policy.min_calls, 1):
             return False
-        failing = self._policy.failure_ratio is not None and self._failed / calls >= self._policy.failure_ratio
+        failing = (
+            self._policy.failure_ratio is not None
+            and self._failed / calls >= self._policy.failure_ratio
+        )
         return failing or self._slow / calls > _MAX_SLOW_RATIO
 
     def _open(self, now: float) -> None:

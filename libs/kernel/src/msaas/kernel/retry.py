@@ -70,7 +70,9 @@ class RetryPolicy:
             sleep=clock.sleep,
             wait=lambda state: self.delay(state.attempt_number),
             stop=exhausted,
-            retry=retry_if_exception(lambda error: isinstance(error, retry_on) and _is_retryable(error)),
+            retry=retry_if_exception(
+                lambda error: isinstance(error, retry_on) and _is_retryable(error)
+            ),
             reraise=True,
         )
         return cast("T", await retrying(attempt))

@@ -1,39 +1,39 @@
 """Work, logs and replies on Redis Streams: nothing lost, everything once in effect."""
 
-from msaas.messaging.batch_consumer import BatchHandler, BatchConsumer
+from msaas.messaging.batch_consumer import BatchConsumer, BatchHandler
 from msaas.messaging.command_client import CommandClient
-from msaas.messaging.loop import ConsumerTimings, ConsumerContext
-from msaas.messaging.messenger import Messenger
 from msaas.messaging.log_tailer import LogTailer
-from msaas.messaging.work_consumer import AbandonReason, WorkHandler, WorkConsumer
+from msaas.messaging.loop import ConsumerContext, ConsumerTimings
+from msaas.messaging.messenger import Messenger
+from msaas.messaging.work_consumer import AbandonReason, WorkConsumer, WorkHandler
 from msaas.streams import (
-    CommandRefused,
-    Delivery,
-    TopicAccessDenied,
-    OutgoingMessage,
-    RedisBroker,
-    TopicFull,
     BrokerFull,
     BrokerUnavailable,
+    CommandRefused,
+    Delivery,
+    OutgoingMessage,
+    RedisBroker,
+    TopicAccessDenied,
+    TopicFull,
 )
 
 __all__ = [
-    "BatchHandler",
+    "AbandonReason",
     "BatchConsumer",
+    "BatchHandler",
+    "BrokerFull",
+    "BrokerUnavailable",
     "CommandClient",
     "CommandRefused",
+    "ConsumerContext",
+    "ConsumerTimings",
     "Delivery",
-    "AbandonReason",
-    "TopicAccessDenied",
     "LogTailer",
     "Messenger",
     "OutgoingMessage",
-    "ConsumerTimings",
     "RedisBroker",
-    "ConsumerContext",
+    "TopicAccessDenied",
     "TopicFull",
-    "BrokerFull",
-    "BrokerUnavailable",
     "WorkConsumer",
     "WorkHandler",
 ]

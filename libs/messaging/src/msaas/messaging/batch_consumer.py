@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from msaas.kernel import MsaasError
-from msaas.messaging.loop import DeliveryReleased, ConsumerContext
+from msaas.messaging.loop import ConsumerContext, DeliveryReleased
 from msaas.messaging.topic_consumer import TopicConsumer
-from msaas.streams import Delivery, OutgoingMessage, BrokerUnavailable
+from msaas.streams import BrokerUnavailable, Delivery, OutgoingMessage
 from msaas.telemetry import is_sampled, span
 
 BatchHandler = Callable[[Sequence[Delivery]], Awaitable[Sequence[OutgoingMessage]]]
@@ -46,14 +46,18 @@ class BatchConsumer(TopicConsumer):
         found = await self._read(self._max_size)
         if found and self._linger and len(found) < self._max_size:
             await self._wait_or_drain(self._linger)
-            with suppress(BrokerUnavailable):  # what was read before is in hand and has to be handled
+            with suppress(
+                BrokerUnavailable
+            ):  # what was read before is in hand and has to be handled
                 found += await self._read(self._max_size - len(found), block=0)
         return found
 
     async def _handle(self, batch: Sequence[Delivery]) -> None:
         try:
             outgoing = await self._retry_until_available(lambda: self._call_handler(batch))
-            await self.ack_and_publish(outgoing, [delivery.entry_id for delivery in batch], "handled")
+            await self.ack_and_publish(
+                outgoing, [delivery.entry_id for delivery in batch], "handled"
+            )
         except DeliveryReleased:
             raise
         except Exception as error:  # noqa: BLE001  # whatever a handler raises is judged here

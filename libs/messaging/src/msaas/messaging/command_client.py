@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 from uuid import UUID
 
-from msaas.contracts import Message, Reply, DecodeError, decode, get_topic, reply_key
+from msaas.contracts import DecodeError, Message, Reply, decode, get_topic, reply_key
 from msaas.kernel import CommandTimeout, DependencyUnavailable, Overloaded, new_id
 from msaas.messaging.loop import BrokerLoop, ConsumerContext
 from msaas.streams import CommandRefused, OutgoingMessage

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 
-from msaas.contracts import Topic, TopicKind, DecodeError, decode
+from msaas.contracts import DecodeError, Topic, TopicKind, decode
 from msaas.messaging.loop import BrokerLoop, ConsumerContext
 from msaas.streams import Delivery, RawEntry
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from msaas.contracts import Topic, TopicKind, get_topic
 from msaas.kernel import Clock, RetryPolicy, SystemClock
 from msaas.messaging.message_metrics import MessageMetrics
-from msaas.streams import TopicAccessDenied, StreamPublisher, Broker, is_dependency_failure
+from msaas.streams import Broker, StreamPublisher, TopicAccessDenied, is_dependency_failure
 from msaas.telemetry import get_logger
 
 T = TypeVar("T")

@@ -39,7 +39,9 @@ class MessageMetrics:
         finally:
             self._duration.labels(topic, outcome).observe(time.perf_counter() - started)
 
-    def set_topic_gauges(self, topic: str, group: str, stats: StreamStats, dead_letters: int) -> None:
+    def set_topic_gauges(
+        self, topic: str, group: str, stats: StreamStats, dead_letters: int
+    ) -> None:
         self._depth.labels(topic, group).set(stats.depth)
         self._lag.labels(topic, group).set(stats.lag)
         self._pending.labels(topic, group).set(stats.pending)

@@ -10,15 +10,15 @@ from uuid import UUID
 
 from msaas.contracts import cancel_key
 from msaas.kernel import Clock, SystemClock
-from msaas.messaging.batch_consumer import BatchHandler, BatchConsumer
+from msaas.messaging.batch_consumer import BatchConsumer, BatchHandler
 from msaas.messaging.command_client import CommandClient
-from msaas.messaging.loop import BrokerLoop, ConsumerTimings, ConsumerContext
+from msaas.messaging.log_tailer import EntriesListener, LogTailer, ResyncListener, StartListener
+from msaas.messaging.loop import BrokerLoop, ConsumerContext, ConsumerTimings
 from msaas.messaging.message_metrics import MessageMetrics
 from msaas.messaging.topic_consumer import TopicConsumer
-from msaas.messaging.log_tailer import StartListener, EntriesListener, LogTailer, ResyncListener
 from msaas.messaging.watchers import EpochListener, EpochWatcher, TopicWatcher
-from msaas.messaging.work_consumer import WorkHandler, WorkConsumer
-from msaas.streams import StreamPublisher, Broker
+from msaas.messaging.work_consumer import WorkConsumer, WorkHandler
+from msaas.streams import Broker, StreamPublisher
 from msaas.telemetry import Metrics
 
 
@@ -53,7 +53,9 @@ class Messenger:
         self._epoch_listeners: list[EpochListener] = []
         self._stopping = asyncio.Event()
 
-    def consume_batches(self, topic: str, handler: BatchHandler, max_size: int = 200, linger: float = 0) -> None:
+    def consume_batches(
+        self, topic: str, handler: BatchHandler, max_size: int = 200, linger: float = 0
+    ) -> None:
         """Handle in micro-batches; `linger` seconds let more come together in one."""
         self._consumers.append(BatchConsumer(self.context, topic, handler, max_size, linger))
 

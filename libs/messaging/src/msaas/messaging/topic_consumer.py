@@ -6,15 +6,15 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Literal
 
-from msaas.contracts import TopicKind, DecodeError, build_dead_letter, decode, is_reply_key
+from msaas.contracts import DecodeError, TopicKind, build_dead_letter, decode, is_reply_key
 from msaas.messaging.loop import BrokerLoop, ConsumerContext
 from msaas.streams import (
+    BrokerUnavailable,
     Delivery,
     GroupMissing,
     OutgoingMessage,
     RawEntry,
     StreamConsumer,
-    BrokerUnavailable,
     Write,
     entry_timestamp_ms,
     is_dependency_failure,
@@ -30,13 +30,17 @@ class TopicConsumer(BrokerLoop):
         super().__init__(context, topic=topic)
         self.topic = context.get_readable_topic(topic, TopicKind.WORK)
         key = self.topic.key(context.environment, context.process)
-        self._consumer = StreamConsumer(key, self.topic.group(context.process), context.consumer_name)
+        self._consumer = StreamConsumer(
+            key, self.topic.group(context.process), context.consumer_name
+        )
         self._in_flight: dict[str, Delivery] = {}
         self._group_ensured = False
         self._next_reclaim_at = 0.0
 
     async def run(self) -> None:
-        heartbeats = asyncio.create_task(self._extend_leases(), name=f"heartbeat {self._consumer.key}")
+        heartbeats = asyncio.create_task(
+            self._extend_leases(), name=f"heartbeat {self._consumer.key}"
+        )
         try:
             await super().run()
             await self._finish_in_flight()
@@ -116,7 +120,9 @@ class TopicConsumer(BrokerLoop):
         if not limits:
             return deliveries
         now_ms = await self._retry_until_available(self._broker.now_ms)
-        expired = {id_ for id_, ttl_ms in limits.items() if entry_timestamp_ms(id_) + ttl_ms <= now_ms}
+        expired = {
+            id_ for id_, ttl_ms in limits.items() if entry_timestamp_ms(id_) + ttl_ms <= now_ms
+        }
         if expired:
             await self.ack_and_publish([], list(expired), "expired")
         return [delivery for delivery in deliveries if delivery.entry_id not in expired]
@@ -125,10 +131,14 @@ class TopicConsumer(BrokerLoop):
         self, outgoing: Sequence[OutgoingMessage], entry_ids: Sequence[str], outcome: str
     ) -> None:
         """Publish and acknowledge in one transaction, however long the wire is away."""
-        await self._retry_until_available(lambda: self._context.publisher.commit(outgoing, self._consumer, entry_ids))
+        await self._retry_until_available(
+            lambda: self._context.publisher.commit(outgoing, self._consumer, entry_ids)
+        )
         self._context.metrics.count(self.topic.name, outcome, len(entry_ids))
 
-    async def _dead_letter(self, raw: RawEntry, error: str, kind: Literal["poison", "transient"]) -> None:
+    async def _dead_letter(
+        self, raw: RawEntry, error: str, kind: Literal["poison", "transient"]
+    ) -> None:
         """Move an entry to its dead letters in the transaction that acknowledges it."""
         fields = build_dead_letter(
             self.topic,
@@ -142,7 +152,9 @@ class TopicConsumer(BrokerLoop):
         key_for = self.topic.poison_key if kind == "poison" else self.topic.dead_letter_key
         write = Write(key_for(self._context.environment, self._context.process), fields)
         publisher = self._context.publisher
-        await self._retry_until_available(lambda: publisher.append([write], self._consumer, [raw.entry_id]))
+        await self._retry_until_available(
+            lambda: publisher.append([write], self._consumer, [raw.entry_id])
+        )
         self._log.error("message_dead_lettered", entry_id=raw.entry_id, kind=kind, reason=error)
         self._context.metrics.count(self.topic.name, kind)
 
@@ -156,5 +168,9 @@ class TopicConsumer(BrokerLoop):
             await self._context.clock.sleep(self._timings.heartbeat_interval)
             if in_flight := list(self._in_flight):
                 with suppress(BrokerUnavailable):
-                    owned = await self._broker.extend_leases(self._consumer, in_flight, self._timings.heartbeat_interval)
-                    self._on_leases_lost(entry_id for entry_id in in_flight if entry_id not in owned)
+                    owned = await self._broker.extend_leases(
+                        self._consumer, in_flight, self._timings.heartbeat_interval
+                    )
+                    self._on_leases_lost(
+                        entry_id for entry_id in in_flight if entry_id not in owned
+                    )

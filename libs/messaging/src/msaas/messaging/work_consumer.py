@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Protocol
 
-from msaas.messaging.loop import DeliveryReleased, ConsumerContext
+from msaas.messaging.loop import ConsumerContext, DeliveryReleased
 from msaas.messaging.topic_consumer import TopicConsumer
 from msaas.streams import Delivery, OutgoingMessage
 from msaas.telemetry import bind, span
@@ -32,7 +32,9 @@ class WorkHandler(Protocol):
 class WorkConsumer(TopicConsumer):
     """Never runs an entry that somebody else may have begun: that is for its owner to decide."""
 
-    def __init__(self, context: ConsumerContext, topic: str, handler: WorkHandler, *, concurrency: int) -> None:
+    def __init__(
+        self, context: ConsumerContext, topic: str, handler: WorkHandler, *, concurrency: int
+    ) -> None:
         super().__init__(context, topic)
         self._handler = handler
         self._concurrency = concurrency
@@ -45,7 +47,9 @@ class WorkConsumer(TopicConsumer):
         free_slots = self._concurrency - len(self._tasks)
         if not free_slots:
             first = asyncio.FIRST_COMPLETED
-            await asyncio.wait(self._tasks.values(), timeout=self._timings.block_timeout, return_when=first)
+            await asyncio.wait(
+                self._tasks.values(), timeout=self._timings.block_timeout, return_when=first
+            )
             return
         for delivery in await self._read(free_slots):
             self._start_task(delivery)
@@ -68,7 +72,9 @@ class WorkConsumer(TopicConsumer):
     def _start_task(self, delivery: Delivery) -> None:
         entry_id = delivery.entry_id
         self._in_flight[entry_id] = delivery
-        self._tasks[entry_id] = asyncio.create_task(self._run_task(delivery), name=f"work {entry_id}")
+        self._tasks[entry_id] = asyncio.create_task(
+            self._run_task(delivery), name=f"work {entry_id}"
+        )
 
     async def _run_task(self, delivery: Delivery) -> None:
         try:

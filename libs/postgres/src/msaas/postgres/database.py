@@ -7,7 +7,12 @@ from typing import Final, Self
 from uuid import UUID
 
 from msaas.kernel import CommandTimeout, RetryPolicy
-from msaas.postgres.connection import DatabaseConnection, RawConnection, TimedStatement, terminate_connection
+from msaas.postgres.connection import (
+    DatabaseConnection,
+    RawConnection,
+    TimedStatement,
+    terminate_connection,
+)
 from msaas.postgres.errors import (
     DRIVER_ERRORS,
     TARGET,
@@ -86,7 +91,9 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def _checked_out_connection(self, begin_sql: str | None, end_sql: str) -> AsyncGenerator[DatabaseConnection]:
+    async def _checked_out_connection(
+        self, begin_sql: str | None, end_sql: str
+    ) -> AsyncGenerator[DatabaseConnection]:
         raw = await self._acquire(begin_sql)
         try:
             yield DatabaseConnection(raw, self._slow_queries.observe)

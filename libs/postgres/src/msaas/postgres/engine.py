@@ -14,8 +14,8 @@ from msaas.postgres.errors import (
     DRIVER_ERRORS,
     TARGET,
     PoolExhausted,
-    translate_error,
     translate_connect_error,
+    translate_error,
 )
 from msaas.postgres.postgres_config import PostgresConfig
 from msaas.postgres.slow_queries import SlowQueryMonitor
@@ -43,7 +43,9 @@ def create_engine(
     engine = create_async_engine("postgresql+asyncpg://", connect_args=arguments, **pool_options)
     event.listen(engine.sync_engine, "handle_error", _translate_engine_error)
     if metrics is not None:
-        _monitor_slow_queries(engine, SlowQueryMonitor(postgres_config.slow_query_threshold, metrics))
+        _monitor_slow_queries(
+            engine, SlowQueryMonitor(postgres_config.slow_query_threshold, metrics)
+        )
     return engine
 
 

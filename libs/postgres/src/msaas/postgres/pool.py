@@ -57,7 +57,10 @@ class BoundedPool:
             async with asyncio.timeout(self._postgres_config.acquire_timeout):
                 return await self._open_pool.acquire()
         except DRIVER_ERRORS as error:
-            if isinstance(error, TimeoutError) and self._checked_out >= self._postgres_config.max_size:
+            if (
+                isinstance(error, TimeoutError)
+                and self._checked_out >= self._postgres_config.max_size
+            ):
                 raise PoolExhausted(target=TARGET, retry_after=1) from error
             typed = translate_connect_error(error)
             if typed is None:

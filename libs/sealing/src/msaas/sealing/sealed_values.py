@@ -43,8 +43,13 @@ class Sealer:
         ephemeral_public = ephemeral_key.public_key().public_bytes_raw()
         header = f"{_VERSION}.{self._key.id}"
         cipher = _derive_cipher(self._key.exchange(ephemeral_key), ephemeral_public + self._key.raw)
-        ciphertext = cipher.encrypt(_ZERO_NONCE, orjson.dumps(value), _build_associated_data(header, ephemeral_public, context))
-        return {SEALED_KEY: f"{header}.{base64.urlsafe_b64encode(ephemeral_public + ciphertext).decode()}"}
+        ciphertext = cipher.encrypt(
+            _ZERO_NONCE,
+            orjson.dumps(value),
+            _build_associated_data(header, ephemeral_public, context),
+        )
+        encoded = base64.urlsafe_b64encode(ephemeral_public + ciphertext).decode()
+        return {SEALED_KEY: f"{header}.{encoded}"}
 
 
 class Unsealer:
@@ -61,7 +66,11 @@ class Unsealer:
         ephemeral_public, ciphertext = body[:_KEY_SIZE], body[_KEY_SIZE:]
         cipher = _derive_cipher(key.exchange(ephemeral_public), ephemeral_public + key.public.raw)
         try:
-            plaintext = cipher.decrypt(_ZERO_NONCE, ciphertext, _build_associated_data(f"{version}.{key_id}", ephemeral_public, context))
+            plaintext = cipher.decrypt(
+                _ZERO_NONCE,
+                ciphertext,
+                _build_associated_data(f"{version}.{key_id}", ephemeral_public, context),
+            )
         except InvalidTag:
             raise InvalidSeal from None
         return orjson.loads(plaintext)

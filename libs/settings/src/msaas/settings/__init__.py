@@ -2,23 +2,23 @@
 
 from msaas.settings.artifacts import ArtifactSettings
 from msaas.settings.environment import Environment
+from msaas.settings.loading import SettingsInvalid, load_settings
 from msaas.settings.service_settings import (
     CommaList,
-    ServiceSettings,
     LocalDefault,
     PostgresSettings,
     RedisSettings,
+    ServiceSettings,
 )
-from msaas.settings.loading import SettingsInvalid, load_settings
 
 __all__ = [
     "ArtifactSettings",
     "CommaList",
     "Environment",
-    "ServiceSettings",
     "LocalDefault",
     "PostgresSettings",
     "RedisSettings",
+    "ServiceSettings",
     "SettingsInvalid",
     "load_settings",
 ]

@@ -9,8 +9,8 @@ from pydantic_settings import EnvSettingsSource
 
 from msaas.kernel import MsaasError
 from msaas.settings.environment import Environment
-from msaas.settings.service_settings import ServiceSettings, LocalDefault
 from msaas.settings.insecure_values import find_default_secret, find_insecure_url
+from msaas.settings.service_settings import LocalDefault, ServiceSettings
 
 Settings = TypeVar("Settings", bound=ServiceSettings)
 
@@ -33,7 +33,8 @@ class SettingsInvalid(MsaasError):
 def load_settings(settings_class: type[Settings], environ: Mapping[str, str]) -> Settings:
     values = {name.upper(): value for name, value in environ.items() if value}
     is_local = (
-        values.get("ENVIRONMENT") not in _ENVIRONMENTS or Environment(values["ENVIRONMENT"]).is_local
+        values.get("ENVIRONMENT") not in _ENVIRONMENTS
+        or Environment(values["ENVIRONMENT"]).is_local
     )
     problems = dict(_find_unknown(settings_class, values))
     if is_local:
@@ -69,7 +70,9 @@ def _describe_error(error_type: str, message: str) -> str:
     return "is not valid" if error_type in _ERRORS_QUOTING_VALUES else f"is not valid: {message}"
 
 
-def _find_unknown(settings_class: type[ServiceSettings], values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _find_unknown(
+    settings_class: type[ServiceSettings], values: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
     """Find variables with our prefix that no field reads: they are misspelt."""
     prefix = settings_class.model_config.get("env_prefix", "").upper()
     for name in values:
@@ -86,7 +89,9 @@ def _local_defaults(settings_class: type[ServiceSettings]) -> dict[str, str]:
     }
 
 
-def _find_insecure(settings_class: type[ServiceSettings], values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _find_insecure(
+    settings_class: type[ServiceSettings], values: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
     allowed = values.get(
         f"{settings_class.model_config.get('env_prefix', '')}insecure_urls_allowed".upper(), ""
     )

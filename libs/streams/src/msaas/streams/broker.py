@@ -51,7 +51,10 @@ class Broker(Protocol):
     """Redis in production, memory in property tests; one behaviour suite runs against both."""
 
     async def commit(
-        self, writes: Sequence[Write], consumer: StreamConsumer | None = None, acked_ids: Sequence[str] = ()
+        self,
+        writes: Sequence[Write],
+        consumer: StreamConsumer | None = None,
+        acked_ids: Sequence[str] = (),
     ) -> CommitResult:
         """Append, acknowledge and delete in one transaction."""
         ...
@@ -65,12 +68,18 @@ class Broker(Protocol):
         ...
 
     async def reclaim(
-        self, consumer: StreamConsumer, min_idle: float, count: int, skip: frozenset[str] = frozenset()
+        self,
+        consumer: StreamConsumer,
+        min_idle: float,
+        count: int,
+        skip: frozenset[str] = frozenset(),
     ) -> list[RawEntry]:
         """Take over entries whose consumer has been silent for `min_idle` seconds."""
         ...
 
-    async def extend_leases(self, consumer: StreamConsumer, entry_ids: Sequence[str], heartbeat_interval: float) -> frozenset[str]:
+    async def extend_leases(
+        self, consumer: StreamConsumer, entry_ids: Sequence[str], heartbeat_interval: float
+    ) -> frozenset[str]:
         """Keep entries from being reclaimed; answers those that are still ours."""
         ...
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from msaas.kernel import Clock, MsaasError
-from msaas.streams.broker import StreamConsumer, Broker, Write
+from msaas.streams.broker import Broker, StreamConsumer, Write
 
 MAX_COMMIT_SIZE = 500
 DEPTH_TTL_SECONDS = 0.25
@@ -34,7 +34,10 @@ class GroupCommit:
         return len(self._pending)
 
     async def commit(
-        self, writes: Sequence[Write], consumer: StreamConsumer | None = None, acked_ids: Sequence[str] = ()
+        self,
+        writes: Sequence[Write],
+        consumer: StreamConsumer | None = None,
+        acked_ids: Sequence[str] = (),
     ) -> Sequence[str]:
         """Answer with the ids of these writes once they are on the wire."""
         future: asyncio.Future[Sequence[str]] = asyncio.get_running_loop().create_future()
@@ -82,7 +85,9 @@ class GroupCommit:
         consumer = next((part.consumer for part in batch if part.consumer), None)
         acked_ids = [entry_id for part in batch for entry_id in part.acked_ids]
         try:
-            result = await self._broker.commit([w for p in batch for w in p.writes], consumer, acked_ids)
+            result = await self._broker.commit(
+                [w for p in batch for w in p.writes], consumer, acked_ids
+            )
         except BaseException as error:  # whatever it is, no caller waits for ever
             await self._fail(batch, error)
             if isinstance(error, asyncio.CancelledError | KeyboardInterrupt | SystemExit):

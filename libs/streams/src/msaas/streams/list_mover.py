@@ -32,4 +32,8 @@ class ListMover:
         """
         parts = [part for head in headers for pair in head.items() for part in pair]
         size = len(parts) // len(headers)
-        return int(await self._broker.execute_command("EVAL", _MOVE, 2, list_key, stream_key, bound, size, *parts))
+        return int(
+            await self._broker.execute_command(
+                "EVAL", _MOVE, 2, list_key, stream_key, bound, size, *parts
+            )
+        )

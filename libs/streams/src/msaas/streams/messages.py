@@ -67,6 +67,9 @@ class Delivery:
         traceparent = self.entry.traceparent
         return [
             OutgoingMessage(
-                message=reply, reply_to=reply_to, correlation_id=correlation_id, traceparent=traceparent
+                message=reply,
+                reply_to=reply_to,
+                correlation_id=correlation_id,
+                traceparent=traceparent,
             )
         ]

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from msaas.contracts import Message, OnFull, Topic, TopicKind, encode, get_topic, is_reply_key
 from msaas.kernel import Clock, SystemClock, new_id
-from msaas.streams.errors import TopicAccessDenied, TopicFull, BrokerFull
+from msaas.streams.broker import Broker, StreamConsumer, Write
+from msaas.streams.errors import BrokerFull, TopicAccessDenied, TopicFull
 from msaas.streams.group_commit import GroupCommit
 from msaas.streams.messages import OutgoingMessage
-from msaas.streams.broker import StreamConsumer, Broker, Write
 from msaas.telemetry import current_traceparent
 
 REPLY_RETENTION = timedelta(seconds=60)
@@ -35,7 +35,9 @@ class StreamPublisher:
         self._routes: dict[str, tuple[Topic, Sequence[str]]] = {}
         for topic in map(get_topic, topics):
             if topic.kind is TopicKind.REPLY or process not in topic.producers:
-                raise TopicAccessDenied(f"The registry does not let {process} produce to {topic.name}.")
+                raise TopicAccessDenied(
+                    f"The registry does not let {process} produce to {topic.name}."
+                )
             self._routes[topic.name] = (topic, topic.keys(environment))
 
     async def publish(
@@ -66,7 +68,10 @@ class StreamPublisher:
         return entry_ids[0] if entry_ids else None
 
     async def commit(
-        self, outgoing: Iterable[OutgoingMessage], consumer: StreamConsumer | None = None, acked_ids: Sequence[str] = ()
+        self,
+        outgoing: Iterable[OutgoingMessage],
+        consumer: StreamConsumer | None = None,
+        acked_ids: Sequence[str] = (),
     ) -> Sequence[str]:
         """Append what the topics admit and acknowledge `done`, all or nothing.
 
@@ -74,15 +79,24 @@ class StreamPublisher:
         """
         admitted = [one for one in outgoing if await self._admits(one)]
         try:
-            return await self.append([w for o in admitted for w in self._encode_writes(o)], consumer, acked_ids)
+            return await self.append(
+                [w for o in admitted for w in self._encode_writes(o)], consumer, acked_ids
+            )
         except BrokerFull:
-            required = [one for one in admitted if one.topic and one.message.on_full not in DROPPABLE]
+            required = [
+                one for one in admitted if one.topic and one.message.on_full not in DROPPABLE
+            ]
             if len(required) == len(admitted):
                 raise
-            return await self.append([w for one in required for w in self._encode_writes(one)], consumer, acked_ids)
+            return await self.append(
+                [w for one in required for w in self._encode_writes(one)], consumer, acked_ids
+            )
 
     async def append(
-        self, writes: Sequence[Write], consumer: StreamConsumer | None = None, acked_ids: Sequence[str] = ()
+        self,
+        writes: Sequence[Write],
+        consumer: StreamConsumer | None = None,
+        acked_ids: Sequence[str] = (),
     ) -> Sequence[str]:
         return await self._commits.commit(writes, consumer, acked_ids)
 
@@ -124,7 +138,9 @@ class StreamPublisher:
             return [Write(str(outgoing.reply_to), fields, REPLY_RETENTION, expires=True)]
         topic, keys = self._get_route(outgoing.topic)
         if type(outgoing.message) not in topic.messages:
-            raise TopicAccessDenied(f"{topic.name} does not carry {type(outgoing.message).__name__}.")
+            raise TopicAccessDenied(
+                f"{topic.name} does not carry {type(outgoing.message).__name__}."
+            )
         bounded = topic.bound is not None
         return [Write(key, fields, retention=topic.retention, bounded=bounded) for key in keys]
 

@@ -20,9 +20,16 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from msaas.streams.errors import GroupMissing, BrokerFull, BrokerUnavailable
+from msaas.streams.broker import (
+    CommitResult,
+    RawEntry,
+    StreamConsumer,
+    StreamStats,
+    Write,
+    entry_timestamp_ms,
+)
+from msaas.streams.errors import BrokerFull, BrokerUnavailable, GroupMissing
 from msaas.streams.redis_replies import read_clock_ms, read_entry, read_text
-from msaas.streams.broker import CommitResult, RawEntry, StreamConsumer, StreamStats, Write, entry_timestamp_ms
 
 COMMAND_TIMEOUT = 0.5
 CONNECT_TIMEOUT = 2.0
@@ -54,7 +61,10 @@ class RedisBroker:
         await self._pool.aclose()
 
     async def commit(
-        self, writes: Sequence[Write], consumer: StreamConsumer | None = None, acked_ids: Sequence[str] = ()
+        self,
+        writes: Sequence[Write],
+        consumer: StreamConsumer | None = None,
+        acked_ids: Sequence[str] = (),
     ) -> CommitResult:
         if not writes and not acked_ids:
             return CommitResult()
@@ -62,7 +72,11 @@ class RedisBroker:
         added = [_xadd(write, now_ms) for write in writes]
         expiries = [_expire(write) for write in writes if write.expires]
         group_args = (consumer.key, consumer.group) if consumer and acked_ids else ()
-        acks = [("XACK", *group_args, *acked_ids), ("XDEL", group_args[0], *acked_ids)] if group_args else []
+        acks = (
+            [("XACK", *group_args, *acked_ids), ("XDEL", group_args[0], *acked_ids)]
+            if group_args
+            else []
+        )
         bounded = list(dict.fromkeys(write.key for write in writes if write.bounded))
         depths: list[RedisCommand] = [("XLEN", key) for key in bounded]
         transaction = [("MULTI",), *added, *expiries, *acks, *depths, ("EXEC",)]
@@ -73,21 +87,31 @@ class RedisBroker:
 
     async def ensure_group(self, consumer: StreamConsumer) -> None:
         try:
-            await self.execute_command("XGROUP", "CREATE", consumer.key, consumer.group, "0", "MKSTREAM")
+            await self.execute_command(
+                "XGROUP", "CREATE", consumer.key, consumer.group, "0", "MKSTREAM"
+            )
         except BrokerUnavailable as error:
             if error.context.get("reply") != "BUSYGROUP":
                 raise
 
     async def read(self, consumer: StreamConsumer, count: int, block: float) -> list[RawEntry]:
         args = ("GROUP", consumer.group, consumer.name, "COUNT", count, *_block(block))
-        [reply] = await self._execute_pipeline([("XREADGROUP", *args, "STREAMS", consumer.key, ">")], block)
+        [reply] = await self._execute_pipeline(
+            [("XREADGROUP", *args, "STREAMS", consumer.key, ">")], block
+        )
         return [read_entry(item) for item in reply[0][1]] if reply else []
 
     async def reclaim(
-        self, consumer: StreamConsumer, min_idle: float, count: int, skip: frozenset[str] = frozenset()
+        self,
+        consumer: StreamConsumer,
+        min_idle: float,
+        count: int,
+        skip: frozenset[str] = frozenset(),
     ) -> list[RawEntry]:
         group_args, idle = (consumer.key, consumer.group), _ms(min_idle)
-        idle_entries = await self.execute_command("XPENDING", *group_args, "IDLE", idle, "-", "+", count + len(skip))
+        idle_entries = await self.execute_command(
+            "XPENDING", *group_args, "IDLE", idle, "-", "+", count + len(skip)
+        )
         deliveries = {read_text(row[0]): int(row[3]) + 1 for row in idle_entries}
         wanted = [entry_id for entry_id in deliveries if entry_id not in skip][:count]
         if not wanted:
@@ -96,7 +120,9 @@ class RedisBroker:
         claimed = await self.execute_command("XCLAIM", *group_args, consumer.name, idle, *wanted)
         return [read_entry(item, deliveries[read_text(item[0])]) for item in claimed if item]
 
-    async def extend_leases(self, consumer: StreamConsumer, entry_ids: Sequence[str], heartbeat_interval: float) -> frozenset[str]:
+    async def extend_leases(
+        self, consumer: StreamConsumer, entry_ids: Sequence[str], heartbeat_interval: float
+    ) -> frozenset[str]:
         group_args = (consumer.key, consumer.group)
         try:
             rows = await self._execute_pipeline(
@@ -107,13 +133,17 @@ class RedisBroker:
         owned = list(compress(entry_ids, rows))
         if owned:
             # Who claimed it since then has reset its idle time, and this leaves it alone.
-            await self.execute_command("XCLAIM", *group_args, consumer.name, _ms(heartbeat_interval / 2), *owned, "JUSTID")
+            await self.execute_command(
+                "XCLAIM", *group_args, consumer.name, _ms(heartbeat_interval / 2), *owned, "JUSTID"
+            )
         return frozenset(owned)
 
     async def release(self, consumer: StreamConsumer, entries: Sequence[RawEntry]) -> None:
         claim = ("XCLAIM", consumer.key, consumer.group, consumer.name, 0)
         idle = ("IDLE", RELEASED_IDLE_MS, "JUSTID", "RETRYCOUNT")
-        await self._execute_pipeline([(*claim, one.entry_id, *idle, one.delivery_count - 1) for one in entries])
+        await self._execute_pipeline(
+            [(*claim, one.entry_id, *idle, one.delivery_count - 1) for one in entries]
+        )
 
     async def remove_consumer(self, consumer: StreamConsumer) -> None:
         group_args, name = (consumer.key, consumer.group), consumer.name
@@ -129,7 +159,8 @@ class RedisBroker:
 
     async def peek(self, key: str, count: int) -> list[RawEntry]:
         return [
-            read_entry(item) for item in await self.execute_command("XRANGE", key, "-", "+", "COUNT", count)
+            read_entry(item)
+            for item in await self.execute_command("XRANGE", key, "-", "+", "COUNT", count)
         ]
 
     async def last_id(self, key: str) -> str:
@@ -146,7 +177,9 @@ class RedisBroker:
         known = [dict(zip(row[::2], row[1::2], strict=True)) for row in groups]
         known_lag = next((row[b"lag"] for row in known if row[b"name"] == group.encode()), None)
         lag = depth if known_lag is None else known_lag  # none once some were deleted in between
-        oldest_ms = read_clock_ms(clock) - entry_timestamp_ms(read_text(pending[1])) if pending[0] else 0
+        oldest_ms = (
+            read_clock_ms(clock) - entry_timestamp_ms(read_text(pending[1])) if pending[0] else 0
+        )
         return StreamStats(depth, lag, pending[0], max(0, oldest_ms) / 1e3)
 
     async def now_ms(self) -> int:
@@ -161,14 +194,18 @@ class RedisBroker:
             await self.execute_command("XDEL", key, *entry_ids)
 
     async def set_markers(self, keys: Sequence[str], ttl: timedelta) -> None:
-        await self._execute_pipeline([("SET", key, 1, "PX", _ms(ttl.total_seconds())) for key in keys])
+        await self._execute_pipeline(
+            [("SET", key, 1, "PX", _ms(ttl.total_seconds())) for key in keys]
+        )
 
     async def find_markers(self, keys: Sequence[str]) -> frozenset[str]:
         there = await self._execute_pipeline([("EXISTS", key) for key in keys])
         return frozenset(compress(keys, there))
 
     async def epoch(self, key: str, initial: str) -> str:
-        known, info = await self._execute_pipeline([("SET", key, initial, "NX", "GET"), ("INFO", "server")])
+        known, info = await self._execute_pipeline(
+            [("SET", key, initial, "NX", "GET"), ("INFO", "server")]
+        )
         run_id = read_text(info).partition("run_id:")[2].split(maxsplit=1)[0]
         return f"{run_id}:{read_text(known) if known else initial}"
 
@@ -182,7 +219,9 @@ class RedisBroker:
     async def execute_command(self, *command: str | int | bytes) -> Any:
         return (await self._execute_pipeline([command]))[0]
 
-    async def _execute_pipeline(self, commands: Sequence[RedisCommand], block: float = 0) -> list[Any]:
+    async def _execute_pipeline(
+        self, commands: Sequence[RedisCommand], block: float = 0
+    ) -> list[Any]:
         """Send all, read all; raise the first refusal after the last reply has been read."""
         if not commands:
             return []

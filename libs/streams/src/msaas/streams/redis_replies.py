@@ -7,7 +7,9 @@ from msaas.streams.broker import RawEntry
 
 def read_entry(item: Any, delivery_count: int = 1) -> RawEntry:
     pairs = cast("list[bytes]", item[1] or [])
-    return RawEntry(read_text(item[0]), dict(zip(pairs[::2], pairs[1::2], strict=True)), delivery_count)
+    return RawEntry(
+        read_text(item[0]), dict(zip(pairs[::2], pairs[1::2], strict=True)), delivery_count
+    )
 
 
 def read_text(value: bytes | str) -> str:

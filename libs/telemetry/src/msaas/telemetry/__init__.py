@@ -4,6 +4,7 @@ from msaas.telemetry.circuit_breakers import circuit_state_listener, read_circui
 from msaas.telemetry.logs import bind, configure_logging, get_logger
 from msaas.telemetry.metrics import InvalidMetric, Metrics
 from msaas.telemetry.redaction import redact, redact_text
+from msaas.telemetry.task_failures import log_task_failure
 from msaas.telemetry.tracing import (
     configure_tracing,
     current_traceparent,
@@ -25,6 +26,7 @@ __all__ = [
     "get_logger",
     "instrument",
     "is_sampled",
+    "log_task_failure",
     "read_circuit_states",
     "redact",
     "redact_text",

@@ -15,7 +15,7 @@ from structlog.processors import ExceptionRenderer
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
-from msaas.telemetry.redaction import to_plain, redact
+from msaas.telemetry.redaction import redact, to_plain
 from msaas.telemetry.secret_patterns import may_contain_secret
 from msaas.telemetry.tracing import current_trace_ids
 

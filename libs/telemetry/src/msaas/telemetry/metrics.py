@@ -18,7 +18,7 @@ from prometheus_client import (
 )
 from prometheus_client.metrics import MetricWrapperBase
 
-MetricType = TypeVar("Kind", bound=MetricWrapperBase)
+MetricType = TypeVar("MetricType", bound=MetricWrapperBase)
 
 _ALLOWED_NAMES: Final = re.compile(
     r"(?:msaas|http_server|jobs_browser|billing|agents|circuit|privacy|db|redis)(?:_[a-z0-9]+)+"
@@ -43,10 +43,14 @@ class Metrics:
     def counter(self, name: str, doc: str, labels: Sequence[str] = ()) -> Counter:
         if not name.endswith("_total"):
             raise InvalidMetric(f"counter {name} does not end in _total")
-        return self._get_or_create(Counter, name, labels, lambda: Counter(name, doc, labels, registry=None))
+        return self._get_or_create(
+            Counter, name, labels, lambda: Counter(name, doc, labels, registry=None)
+        )
 
     def gauge(self, name: str, doc: str, labels: Sequence[str] = ()) -> Gauge:
-        return self._get_or_create(Gauge, name, labels, lambda: Gauge(name, doc, labels, registry=None))
+        return self._get_or_create(
+            Gauge, name, labels, lambda: Gauge(name, doc, labels, registry=None)
+        )
 
     def histogram(
         self,
@@ -64,7 +68,11 @@ class Metrics:
         return generate_latest(self.registry)
 
     def _get_or_create(
-        self, kind: type[MetricType], name: str, labels: Sequence[str], make: Callable[[], MetricType]
+        self,
+        kind: type[MetricType],
+        name: str,
+        labels: Sequence[str],
+        make: Callable[[], MetricType],
     ) -> MetricType:
         if not _ALLOWED_NAMES.fullmatch(name):
             raise InvalidMetric(f"metric {name} belongs to none of the families")

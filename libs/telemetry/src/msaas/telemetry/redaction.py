@@ -11,8 +11,8 @@ from msaas.telemetry.secret_patterns import (
     REDACTED,
     is_card_number,
     is_secret_name,
-    may_contain_secret,
     mask_secrets,
+    may_contain_secret,
 )
 
 TRUNCATED: Final = "[truncated]"
@@ -81,7 +81,11 @@ class _Redactor:
             case list():
                 return self.items(cast("list[object]", value), depth + 1)
             case _:
-                return value if isinstance(value, _UNREDACTED_TYPES) else self.value(to_plain(value), depth)
+                return (
+                    value
+                    if isinstance(value, _UNREDACTED_TYPES)
+                    else self.value(to_plain(value), depth)
+                )
 
     def text(self, text: str) -> str:
         limit = max(min(_MAX_TEXT, self.budget), 0)

@@ -25,12 +25,12 @@ _HINTS: Final = re.compile(
 )
 _LONG_NUMBER: Final = re.compile(rb"[2-6][0-9 -]{12}")
 
-_SECRET_WORDS: Final = (
+_SENSITIVE_NAMES: Final = (
     r"passw|passphrase|pwd|secret|token(?!iz|s\b)|(?:api|access|private)[-_ ]?key"
     r"|authori[sz]ation|cookie|credential|card[-_ ]?num|signature|\b(?:otp|cvc|cvv2?)\b"
 )
 _SECRET_NAME: Final = re.compile(
-    rf"{_SECRET_WORDS}|tokens|e[-_]?mail|query[-_]?(?:string|params)", re.IGNORECASE
+    rf"{_SENSITIVE_NAMES}|tokens|e[-_]?mail|query[-_]?(?:string|params)", re.IGNORECASE
 )
 # Under these a number is the secret itself; under the others it counts or measures something.
 _SECRET_NUMBER_NAME: Final = re.compile(
@@ -40,7 +40,7 @@ _SECRET_NUMBER_NAME: Final = re.compile(
 # A quote behind any number of backslashes does not end a value: better too much than too little.
 _QUOTED_VALUE: Final = r""""(?:[^"\\]|\\+.)*+"?|'(?:[^'\\]|\\+.)*+'?|\\+["'](?:(?!\\+["']).)*+"""
 _NAMED_SECRET: Final = (
-    rf"""(?i:((?:{_SECRET_WORDS})[\w-]{{0,40}}(?:["'\\]*\s{{0,3}}[:=]|["']\s{{0,3}},)\s{{0,3}}))"""
+    rf"""(?i:((?:{_SENSITIVE_NAMES})[\w-]{{0,40}}(?:["'\\]*\s{{0,3}}[:=]|["']\s{{0,3}},)\s{{0,3}}))"""
     rf"""b?(?:{_QUOTED_VALUE}|[^\s,;&"'\\}}\])]++(?:{_QUOTED_VALUE})?)"""
 )
 _SECRET_PATTERNS: Final = tuple(

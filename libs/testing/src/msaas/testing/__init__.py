@@ -9,7 +9,7 @@ from msaas.testing.builders import (
     build_usage_recorded,
 )
 from msaas.testing.clock import FakeClock
-from msaas.testing.crash_points import Crash, with_process_exit, with_crash
+from msaas.testing.crash_points import Crash, with_crash, with_process_exit
 from msaas.testing.fault_proxy import FaultProxy
 from msaas.testing.memory_broker import MemoryBroker
 from msaas.testing.redis_faults import cut_aof_tail
@@ -30,7 +30,7 @@ __all__ = [
     "build_submit_job",
     "build_usage_recorded",
     "cut_aof_tail",
-    "with_process_exit",
-    "with_crash",
     "wait_until",
+    "with_crash",
+    "with_process_exit",
 ]

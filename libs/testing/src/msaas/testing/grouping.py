@@ -15,7 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 GROUPS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "deploy/e2e/": "one fleet",
-        "deploy/cli/tests/integration/test_bench_command.py": "heavy",
+        "deploy/dev/tests/integration/test_bench_command.py": "heavy",
         "services/gateway/tests/contract/test_gateway_fuzz.py": "heavy",
         "services/gateway/tests/integration/test_stream_load.py": "heavy",
     }

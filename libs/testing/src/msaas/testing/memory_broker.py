@@ -94,7 +94,10 @@ class MemoryBroker:
         self._notify_readers()
 
     async def commit(
-        self, writes: Sequence[Write], consumer: StreamConsumer | None = None, acked_ids: Sequence[str] = ()
+        self,
+        writes: Sequence[Write],
+        consumer: StreamConsumer | None = None,
+        acked_ids: Sequence[str] = (),
     ) -> CommitResult:
         await self._simulate_round_trip()
         entry_ids = [self._append(write) for write in writes]
@@ -120,7 +123,11 @@ class MemoryBroker:
         return await self._poll_until(block, take)
 
     async def reclaim(
-        self, consumer: StreamConsumer, min_idle: float, count: int, skip: frozenset[str] = frozenset()
+        self,
+        consumer: StreamConsumer,
+        min_idle: float,
+        count: int,
+        skip: frozenset[str] = frozenset(),
     ) -> list[RawEntry]:
         await self._simulate_round_trip()
         stream, group = self._get_group(consumer.key, consumer.group)
@@ -132,7 +139,9 @@ class MemoryBroker:
             for entry_id in _drop_deleted(stream, group, wanted)
         ]
 
-    async def extend_leases(self, consumer: StreamConsumer, entry_ids: Sequence[str], heartbeat_interval: float) -> frozenset[str]:
+    async def extend_leases(
+        self, consumer: StreamConsumer, entry_ids: Sequence[str], heartbeat_interval: float
+    ) -> frozenset[str]:
         await self._simulate_round_trip()
         try:
             stream, group = self._get_group(consumer.key, consumer.group)

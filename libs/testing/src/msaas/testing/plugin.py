@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
-from msaas.local.servers import PostgresServer, RedisServer
+from msaas.embedded import PostgresServer, RedisServer
 from msaas.testing.clock import FakeClock
 from msaas.testing.databases import fresh_database
 from msaas.testing.failed_tests import FailedTests

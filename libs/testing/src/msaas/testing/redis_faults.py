@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from msaas.local.servers import RedisServer
+from msaas.embedded import RedisServer
 
 
 def cut_aof_tail(server: RedisServer, lose_bytes: int) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from uuid import uuid4
 
-from msaas.local.servers import (
+from msaas.embedded import (
+    EmbeddedServer,
     PostgresServer,
     RedisServer,
-    EmbeddedServer,
     can_reach,
     find_server_user,
 )
@@ -53,7 +53,9 @@ class SharedServers:
     def new_folder(self, name: str) -> Path:
         """Name a new folder that the user of root's Postgres can enter."""
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="msaas-tests-", dir=_find_shared_temp_folder()))
+            self._folder = Path(
+                tempfile.mkdtemp(prefix="msaas-tests-", dir=_find_shared_temp_folder())
+            )
             self._folder.chmod(0o711)
         return self._folder / f"{name}-{uuid4().hex[:8]}"
 

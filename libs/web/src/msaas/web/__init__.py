@@ -4,9 +4,9 @@ from msaas.web.app import BODY_LIMIT, REQUEST_TIMEOUT, create_app, from_state
 from msaas.web.asgi import get_route_template
 from msaas.web.client_address import ClientAddressResolver
 from msaas.web.health import Health
+from msaas.web.hijacked_connection import HijackedConnection, get_hijacked_connection
 from msaas.web.internal import create_internal_app
 from msaas.web.middleware import Cors, Deprecation
-from msaas.web.hijacked_connection import HijackedConnection, get_hijacked_connection
 from msaas.web.problem_pages import router as problem_pages
 from msaas.web.problems import (
     Malformed,
@@ -26,9 +26,9 @@ __all__ = [
     "Cors",
     "Deprecation",
     "Health",
+    "HijackedConnection",
     "Malformed",
     "PayloadTooLarge",
-    "HijackedConnection",
     "PortTaken",
     "StartupFailed",
     "UnsupportedMediaType",
@@ -37,10 +37,10 @@ __all__ = [
     "describe_error",
     "from_state",
     "get_hijacked_connection",
+    "get_route_template",
     "problem_for",
     "problem_pages",
     "problem_response",
-    "get_route_template",
     "run",
     "run_process",
     "serve",

@@ -11,14 +11,14 @@ from starlette.middleware import Middleware
 from msaas.telemetry import Metrics
 from msaas.web.middleware import (
     AccessLog,
-    RequestTargetValidation,
     BodyValidation,
     Compression,
     CorrelationId,
-    RequestTimeout,
     Deprecation,
     Deprecations,
     Recovery,
+    RequestTargetValidation,
+    RequestTimeout,
     SecurityHeaders,
 )
 from msaas.web.problems import EXCEPTION_HANDLERS

@@ -12,9 +12,9 @@ __all__ = [
     "Scope",
     "Send",
     "find_header",
+    "get_route_template",
     "is_event_stream",
     "is_json",
-    "get_route_template",
 ]
 
 UNMATCHED_ROUTE: Final = "unmatched"

@@ -61,7 +61,10 @@ class Health:
         if not self._started:
             return HealthReport("starting")
         async with self._lock:
-            if self._cached_report is None or self._clock.monotonic() - self._checked_at >= self._cache_seconds:
+            if (
+                self._cached_report is None
+                or self._clock.monotonic() - self._checked_at >= self._cache_seconds
+            ):
                 self._cached_report = await self._run_checks()
                 self._checked_at = self._clock.monotonic()
             return self._cached_report
@@ -71,7 +74,9 @@ class Health:
             *(self._run(name, check) for name, check in self._checks.items())
         )
         healthy = all(state == "ok" for state in states)
-        return HealthReport("ok" if healthy else "failed", dict(zip(self._checks, states, strict=True)))
+        return HealthReport(
+            "ok" if healthy else "failed", dict(zip(self._checks, states, strict=True))
+        )
 
     async def _run(self, name: str, check: HealthCheck) -> HealthState:
         try:

@@ -15,7 +15,7 @@ _USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)
 class HijackedConnection:
     """One connection of our server, beside the words of ASGI."""
 
-    __slots__ = ("_finish_cycle", "_on_lost", "_transport")
+    __slots__ = ("_finish_cycle", "_on_disconnect", "_transport")
 
     def __init__(self, transport: asyncio.Transport, finish_cycle: Callable[[], None]) -> None:
         self._transport = transport
@@ -32,7 +32,11 @@ class HijackedConnection:
         return self._transport.get_write_buffer_size()
 
     def hijack(
-        self, on_disconnect: Callable[[], None], *, send_buffer_bytes: int, user_timeout_seconds: float
+        self,
+        on_disconnect: Callable[[], None],
+        *,
+        send_buffer_bytes: int,
+        user_timeout_seconds: float,
     ) -> None:
         """Have the connection to oneself once the head of a chunked answer is out.
 

@@ -101,7 +101,7 @@ class ProblemHttpProtocol(HttpToolsProtocol):
             return
         self._head_size += len(data)
         if self._head_size > _MAX_HEAD_BYTES:
-            self._hijacked_connection.abort()  # whoever reads an answer without end has nothing more to say
+            self._hijacked_connection.abort()  # the client of an endless response sends no more
 
     def on_message_begin(self) -> None:
         self._head_size = 0

@@ -76,7 +76,9 @@ class ActiveRuns:
     async def _send_heartbeats(self) -> None:
         """Keep all leases, and find what the broadcast may have failed to tell."""
         heartbeats = [self._send_heartbeat(one) for one in self._runs.values() if one.started_at]
-        for error in await asyncio.gather(self._cancel_marked_runs(), *heartbeats, return_exceptions=True):
+        for error in await asyncio.gather(
+            self._cancel_marked_runs(), *heartbeats, return_exceptions=True
+        ):
             # A wire that is away takes no beats; the run goes on, for its result is worth having.
             if isinstance(error, Exception) and not isinstance(error, DEPENDENCY_ERRORS):
                 self._log.error("job_heartbeat_failed", exc_info=error)

@@ -46,7 +46,9 @@ class HttpArtifactUploader:
             raise ActionFailed("artifact_too_large", message, retryable=False)
         try:
             await _RETRY.run(
-                lambda: self._put(link, content, content_type), retry_on=(_UploadRetryable,), clock=SystemClock()
+                lambda: self._put(link, content, content_type),
+                retry_on=(_UploadRetryable,),
+                clock=SystemClock(),
             )
         except _UploadRetryable:
             message = "The file could not be stored."

@@ -18,7 +18,10 @@ class CancellationChecker:
         """Answer by a look that began after this was asked."""
         if self._next_batch is None:
             job_ids: set[UUID] = set()
-            self._next_batch = (job_ids, asyncio.create_task(self._find_cancelled(job_ids), name="cancellation-check"))
+            self._next_batch = (
+                job_ids,
+                asyncio.create_task(self._find_cancelled(job_ids), name="cancellation-check"),
+            )
             self._next_batch[1].add_done_callback(_consume_exception)
         job_ids, batch = self._next_batch
         job_ids.add(job_id)

@@ -22,24 +22,31 @@ from msaas.contracts import (
     Task,
 )
 from msaas.kernel import CircuitOpen, Clock, RetryPolicy, SystemClock
-from msaas.messaging import Delivery, AbandonReason, Messenger, OutgoingMessage
+from msaas.messaging import AbandonReason, Delivery, Messenger, OutgoingMessage
 from msaas.telemetry import Metrics, bind, get_logger, span
-from msaas.worker.cancellation import CancellationChecker
-from msaas.worker.run_context import Action, ActionFailed, RunContext, RunCancelled, WaitForChildren, reject_artifact
 from msaas.worker.active_runs import DEPENDENCY_ERRORS, RESULTS_TOPIC, ActiveRun, ActiveRuns
 from msaas.worker.artifact_uploads import ArtifactUploader
+from msaas.worker.cancellation import CancellationChecker
 from msaas.worker.outcomes import (
     CANCELLED,
-    TIMED_OUT,
     DEADLINE_EXCEEDED,
     DEPENDENCY_UNAVAILABLE,
     INTERNAL_ERROR,
+    TIMED_OUT,
     UNKNOWN_TASK,
     RunFailure,
-    decode_params,
     build_job_failed,
     build_job_lost,
     build_result_fields,
+    decode_params,
+)
+from msaas.worker.run_context import (
+    Action,
+    ActionFailed,
+    RunCancelled,
+    RunContext,
+    WaitForChildren,
+    reject_artifact,
 )
 
 # Reporting the start outlasts a wire that restarts; longer than that, the job is handed on.
@@ -73,7 +80,10 @@ class JobWorker:
         self._active_runs = ActiveRuns(messenger, self._clock)
         self._log = get_logger()
         self._duration = metrics.histogram(
-            "msaas_job_processing_duration_seconds", "One run of a job.", ("task_type",), _DURATION_BUCKETS
+            "msaas_job_processing_duration_seconds",
+            "One run of a job.",
+            ("task_type",),
+            _DURATION_BUCKETS,
         )
         messenger.consume_work(topic, self, concurrency=slots)
 
@@ -100,10 +110,14 @@ class JobWorker:
         """Leave the decision to the job's owner, who knows whether it had begun."""
         envelope = cast("JobEnvelope", delivery.message)
         if reason is AbandonReason.FAILED and not isinstance(error, DEPENDENCY_ERRORS):
-            return [delivery.emit(RESULTS_TOPIC, build_job_failed(envelope, INTERNAL_ERROR, self._clock.now()))]
+            return [
+                delivery.emit(
+                    RESULTS_TOPIC, build_job_failed(envelope, INTERNAL_ERROR, self._clock.now())
+                )
+            ]
         was_reclaimed = reason is AbandonReason.RECLAIMED
-        reason = LossReason.RECLAIMED if was_reclaimed else LossReason.DRAINED
-        return [delivery.emit(RESULTS_TOPIC, build_job_lost(envelope, reason))]
+        loss_reason = LossReason.RECLAIMED if was_reclaimed else LossReason.DRAINED
+        return [delivery.emit(RESULTS_TOPIC, build_job_lost(envelope, loss_reason))]
 
     async def _execute(self, current: ActiveRun) -> Message:
         envelope = current.envelope
@@ -116,7 +130,9 @@ class JobWorker:
             return await self._run_action(current, task, action)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # an action's own business
             failure = self._classify_error(current, error)
-        outcome = build_job_failed(envelope, failure, self._clock.now(), current.started_at, current.timings)
+        outcome = build_job_failed(
+            envelope, failure, self._clock.now(), current.started_at, current.timings
+        )
         return outcome.model_copy(update={"network": tuple(current.network)})
 
     async def _run_action(
@@ -134,7 +150,9 @@ class JobWorker:
                 async with asyncio.timeout(context.seconds_left()):
                     result = await action.run(context)
                     is_waiting = isinstance(result, WaitForChildren)
-                    result_fields = {} if is_waiting else await build_result_fields(task, context, result)
+                    result_fields = (
+                        {} if is_waiting else await build_result_fields(task, context, result)
+                    )
         finally:
             context.stop_reporting()
         outcome_fields: dict[str, Any] = {
@@ -207,7 +225,9 @@ class JobWorker:
         now = self._clock.now()
         started = JobStarted(job_id=job_id, fence=fence, worker=self._name, started_at=now)
         await _START_RETRY.run(
-            lambda: self._active_runs.publish(current, started), retry_on=DEPENDENCY_ERRORS, clock=self._clock
+            lambda: self._active_runs.publish(current, started),
+            retry_on=DEPENDENCY_ERRORS,
+            clock=self._clock,
         )
         return now
 

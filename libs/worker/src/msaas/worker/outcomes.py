@@ -36,7 +36,9 @@ CANCELLED = RunFailure("cancelled", "The job was cancelled.", may_retry=False)
 INTERNAL_ERROR = RunFailure("internal", "The job failed unexpectedly.", may_retry=True)
 UNKNOWN_TASK = RunFailure("unknown_task", "Unknown task type.", may_retry=False)
 TIMED_OUT = RunFailure("timeout", "The job timed out.", may_retry=True)
-DEPENDENCY_UNAVAILABLE = RunFailure("dependency_unavailable", CircuitOpen.default_message, may_retry=True)
+DEPENDENCY_UNAVAILABLE = RunFailure(
+    "dependency_unavailable", CircuitOpen.default_message, may_retry=True
+)
 DEADLINE_EXCEEDED = RunFailure("timeout", "The job's deadline has passed.", may_retry=False)
 
 
@@ -49,7 +51,9 @@ def decode_params(task: Task, envelope: JobEnvelope) -> ValueObject:
         raise ActionFailed("invalid_payload", message, retryable=False) from None
 
 
-async def build_result_fields(task: Task, run: RunContext, result: ValueObject | dict[str, Any]) -> dict[str, Any]:
+async def build_result_fields(
+    task: Task, run: RunContext, result: ValueObject | dict[str, Any]
+) -> dict[str, Any]:
     """Say what came of it, or where it is kept when it is more than a message may carry."""
     fields = task.result.model_validate(result).model_dump(mode="json")
     if len(content := to_json(fields)) <= MAX_INLINE_RESULT:

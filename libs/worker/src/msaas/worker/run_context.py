@@ -84,7 +84,9 @@ class RunContext:
         """Say how far the run has come; of all that is said within a second the last is heard."""
         self._pending_progress = Progress(percent=percent, message=message)
         if self._progress_task is None:
-            self._progress_task = asyncio.create_task(self._send_pending_progress(), name="progress")
+            self._progress_task = asyncio.create_task(
+                self._send_pending_progress(), name="progress"
+            )
 
     async def save_artifact(self, name: str, content: bytes, content_type: str) -> Artifact:
         """Keep a file under one of the names that the catalogue gives the task.

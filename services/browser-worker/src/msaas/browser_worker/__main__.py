@@ -4,7 +4,7 @@ import argparse
 import os
 from collections.abc import Sequence
 
-from msaas.browser_worker.browser.instance.chromium import ChromiumNotFound
+from msaas.browser_worker.browser.chromium import ChromiumNotFound
 from msaas.browser_worker.config import Settings
 from msaas.settings import SettingsInvalid, load_settings
 from msaas.web import run

@@ -9,7 +9,11 @@ from typing import Any, Final, NamedTuple, Protocol, Self
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page
 
-from msaas.browser_worker.browser.instance import DEFAULT_CONTEXT, BrowserUnavailable, ContextOptions
+from msaas.browser_worker.browser.instance import (
+    DEFAULT_CONTEXT,
+    BrowserUnavailable,
+    ContextOptions,
+)
 from msaas.kernel import Breaker, BreakerPolicy, CircuitOpen, Clock, RetryPolicy, SystemClock
 from msaas.telemetry import Metrics, circuit_state_listener, get_logger
 
@@ -38,7 +42,9 @@ class BrowserInstance(Protocol):
     @property
     def is_alive(self) -> bool: ...
 
-    def open_page(self, options: ContextOptions = DEFAULT_CONTEXT) -> AbstractAsyncContextManager[Page]: ...
+    def open_page(
+        self, options: ContextOptions = DEFAULT_CONTEXT
+    ) -> AbstractAsyncContextManager[Page]: ...
 
     async def prewarm_page(self, options: ContextOptions) -> None: ...
 
@@ -48,7 +54,7 @@ class BrowserInstance(Protocol):
         """Return how many bytes it holds, with all of its processes."""
         ...
 
-    async def wait_ended(self, timeout: float) -> bool: ...
+    async def wait_ended(self, seconds: float) -> bool: ...
 
     async def close(self) -> None: ...
 
@@ -148,7 +154,9 @@ class Engine:
         """Say whether a page's process was ended just now, because it held too much memory."""
         return any(life.was_killed_for_memory() for life in self._open_pages)
 
-    async def _open_in_instance(self, stack: AsyncExitStack, options: ContextOptions) -> tuple[Page, BrowserInstance]:
+    async def _open_in_instance(
+        self, stack: AsyncExitStack, options: ContextOptions
+    ) -> tuple[Page, BrowserInstance]:
         instance = await self._acquire_instance()
         self._contexts.inc()
         stack.callback(self._release_instance, instance)
@@ -247,4 +255,6 @@ async def _is_disconnect(instance: BrowserInstance, error: Exception) -> bool:
     """Say whether a page failed because its browser has ended; that news comes a moment later."""
     if not isinstance(error, PlaywrightError):
         return False
-    return await instance.wait_ended(_DISCONNECT_EVENT_SECONDS if "closed" in error.message else 0.0)
+    return await instance.wait_ended(
+        _DISCONNECT_EVENT_SECONDS if "closed" in error.message else 0.0
+    )

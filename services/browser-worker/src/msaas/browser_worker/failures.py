@@ -43,14 +43,24 @@ _BLOCKED: Final = _FailureText(
     "address_blocked", "The page's address is not allowed.", retryable=False
 )
 _TEXT_BY_LIMIT: Final = {
-    ExceededLimit.BYTES: _FailureText("page_too_large", "The page loads too much.", retryable=False),
-    ExceededLimit.MEMORY: _FailureText("page_too_large", "The page needs too much memory.", retryable=False),
-    ExceededLimit.NODES: _FailureText("page_too_large", "The page has too many elements.", retryable=False),
+    ExceededLimit.BYTES: _FailureText(
+        "page_too_large", "The page loads too much.", retryable=False
+    ),
+    ExceededLimit.MEMORY: _FailureText(
+        "page_too_large", "The page needs too much memory.", retryable=False
+    ),
+    ExceededLimit.NODES: _FailureText(
+        "page_too_large", "The page has too many elements.", retryable=False
+    ),
     ExceededLimit.REDIRECTS: _FailureText(
         "navigation_failed", "The page redirects too many times.", retryable=False
     ),
-    ExceededLimit.POPUPS: _FailureText("page_abusive", "The page opens too many windows.", retryable=False),
-    ExceededLimit.DIALOGS: _FailureText("page_abusive", "The page opens too many dialogs.", retryable=False),
+    ExceededLimit.POPUPS: _FailureText(
+        "page_abusive", "The page opens too many windows.", retryable=False
+    ),
+    ExceededLimit.DIALOGS: _FailureText(
+        "page_abusive", "The page opens too many dialogs.", retryable=False
+    ),
     ExceededLimit.SCHEME: _BLOCKED,
 }
 _CRASHED: Final = _FailureText("page_crashed", "The page crashed.", retryable=True)
@@ -88,7 +98,9 @@ def build_failure(error: PlaywrightError, refusal: Refusal | None = None) -> Act
         return ActionFailed("timeout", "The page took too long.", retryable=True)
     if net := _NET_ERROR.search(error.message):
         return build_network_failure(net.group(1), refusal)
-    return next(_build(words) for phrase, words in _TEXT_BY_PHRASE.items() if phrase in error.message)
+    return next(
+        _build(words) for phrase, words in _TEXT_BY_PHRASE.items() if phrase in error.message
+    )
 
 
 def build_error_page_failure(refusal: Refusal | None) -> ActionFailed:
@@ -106,16 +118,16 @@ def build_crash_failure(*, was_killed_for_memory: bool) -> ActionFailed:
 
 
 def build_browser_unavailable() -> ActionFailed:
-    return ActionFailed(
-        "browser_unavailable", "The browser is not available.", retryable=True
-    )
+    return ActionFailed("browser_unavailable", "The browser is not available.", retryable=True)
 
 
 def build_network_failure(code: str, refusal: Refusal | None = None) -> ActionFailed:
     if refusal and "SOCKS" in code:
         return _build(_TEXT_BY_REFUSAL[refusal])
     message = f"The page could not be opened: {code}."
-    return ActionFailed("navigation_failed", message, retryable=not code.startswith(_PERMANENT_NET_ERRORS))
+    return ActionFailed(
+        "navigation_failed", message, retryable=not code.startswith(_PERMANENT_NET_ERRORS)
+    )
 
 
 def _build(text: _FailureText) -> ActionFailed:

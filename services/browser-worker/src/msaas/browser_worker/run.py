@@ -9,22 +9,26 @@ from typing import Final
 
 from msaas.browser_worker.actions.base import BrowserAction
 from msaas.browser_worker.actions.crawling import CrawlSiteAction
-from msaas.browser_worker.actions.rendering import CaptureScreenshotAction, RenderPdfAction
 from msaas.browser_worker.actions.links import ExtractLinksAction
 from msaas.browser_worker.actions.markdown import ExtractMarkdownAction
 from msaas.browser_worker.actions.navigation import NavigateAndExtractTextAction
+from msaas.browser_worker.actions.rendering import CaptureScreenshotAction, RenderPdfAction
 from msaas.browser_worker.actions.steps import RunStepsAction
 from msaas.browser_worker.actions.structured import ExtractStructuredAction
+from msaas.browser_worker.browser.chromium import find_chromium
 from msaas.browser_worker.browser.instance import ChromiumLauncher
-from msaas.browser_worker.browser.instance.chromium import find_chromium
 from msaas.browser_worker.config import Settings
+from msaas.browser_worker.egress.own_addresses import (
+    format_endpoint,
+    list_own_addresses,
+    resolve_broker_endpoints,
+)
+from msaas.browser_worker.egress.policy import EgressPolicy
 from msaas.browser_worker.egress.proxy import EgressProxyFactory
+from msaas.browser_worker.egress.resolver import Resolver
 from msaas.browser_worker.engine import Engine, RecyclePolicy, make_breaker
 from msaas.browser_worker.flags import FlaggedAction, StaticFlags
-from msaas.browser_worker.egress.proxy.own_addresses import resolve_broker_endpoints, format_endpoint, list_own_addresses
-from msaas.browser_worker.egress.policy import EgressPolicy
 from msaas.browser_worker.limits import MEGABYTE, Limits
-from msaas.browser_worker.egress.proxy.resolver import Resolver
 from msaas.kernel import SystemClock
 from msaas.telemetry import Metrics
 from msaas.worker import Action, WorkerProcess, prepare_worker, serve_worker
@@ -56,7 +60,9 @@ async def serve(settings: Settings) -> None:
         Engine,
         slots=settings.concurrency,
         recycle_after=settings.recycle_after,
-        recycle_policy=RecyclePolicy(settings.recycle_hours * 3_600, settings.recycle_megabytes * MEGABYTE),
+        recycle_policy=RecyclePolicy(
+            settings.recycle_hours * 3_600, settings.recycle_megabytes * MEGABYTE
+        ),
         metrics=metrics,
         breaker=make_breaker(metrics, SystemClock()),
     )
@@ -89,8 +95,12 @@ def make_limits(settings: Settings) -> Limits:
 async def make_egress_policy(settings: Settings) -> EgressPolicy:
     """Forbid the fleet's own doors, whatever the operator allows beside them."""
     own_addresses = list_own_addresses()
-    broker_endpoints = await resolve_broker_endpoints(settings.redis_url.get_secret_value(), Resolver().resolve)
-    internal_endpoints = [format_endpoint(address, settings.internal_port) for address in own_addresses]
+    broker_endpoints = await resolve_broker_endpoints(
+        settings.redis_url.get_secret_value(), Resolver().resolve
+    )
+    internal_endpoints = [
+        format_endpoint(address, settings.internal_port) for address in own_addresses
+    ]
     return EgressPolicy(
         settings.allowed_hosts,
         denied=[*settings.denied_hosts, *broker_endpoints, *internal_endpoints],
@@ -100,9 +110,14 @@ async def make_egress_policy(settings: Settings) -> EgressPolicy:
 
 
 def make_actions(
-    engine: Engine, proxies: EgressProxyFactory, metrics: Metrics, *, image_engine: Engine | None = None
+    engine: Engine,
+    proxies: EgressProxyFactory,
+    metrics: Metrics,
+    *,
+    image_engine: Engine | None = None,
 ) -> Mapping[str, Action]:
     """`pictured` is the browser for what is looked at; without one, the pages have no pictures."""
     return {
-        name: kind(engine, proxies, metrics, image_pages=image_engine) for name, kind in ACTIONS.items()
+        name: kind(engine, proxies, metrics, image_pages=image_engine)
+        for name, kind in ACTIONS.items()
     }

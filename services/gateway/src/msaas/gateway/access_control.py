@@ -8,12 +8,12 @@ from msaas.flags import FeatureFlags
 from msaas.gateway.adapters.postgres.api_keys import PostgresKeyRepository, PostgresKeyViews
 from msaas.gateway.adapters.postgres.audit_outbox import PostgresAuditOutbox
 from msaas.gateway.adapters.postgres.flags import PostgresFlagRepository
-from msaas.gateway.application.audit import AuditEntry, Auditor
-from msaas.gateway.application.features import Features
 from msaas.gateway.application.api_key_streams import ApiKeyStreams
 from msaas.gateway.application.api_key_verifier import ApiKeyVerifier
-from msaas.gateway.application.manage_keys import ManageKeys
+from msaas.gateway.application.audit import AuditEntry, Auditor
+from msaas.gateway.application.features import Features
 from msaas.gateway.application.manage_flags import ManageFlags
+from msaas.gateway.application.manage_keys import ManageKeys
 from msaas.gateway.entrypoints.periodic_tasks import PeriodicTask
 from msaas.gateway.settings import Settings
 from msaas.messaging import Messenger
@@ -70,7 +70,9 @@ def assemble_access_control(
         features=features,
         periodic_tasks=[
             PeriodicTask("flags", features.refresh, FLAG_REFRESH_SECONDS),
-            PeriodicTask("key last used", keys.flush_last_used, KEY_USE_FLUSH_SECONDS, run_on_stop=True),
+            PeriodicTask(
+                "key last used", keys.flush_last_used, KEY_USE_FLUSH_SECONDS, run_on_stop=True
+            ),
             PeriodicTask("api key streams", key_streams.end_inactive, STREAM_CHECK_SECONDS),
             PeriodicTask("audit", publish_audit_entries, AUDIT_PUBLISH_SECONDS),
         ],

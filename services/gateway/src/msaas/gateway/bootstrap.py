@@ -15,24 +15,24 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
 from msaas.artifacts import StoreLocation, open_store
+from msaas.auth import Authenticator, TokenVerifier
 from msaas.cache import IdempotencyClaims, RateLimiter, RedisStore, RedisViewCache
 from msaas.gateway.access_control import AUDIT_TOPIC, assemble_access_control
 from msaas.gateway.adapters.broker_commands import COMMAND_TIMEOUT_SECONDS, BrokerCommandSender
 from msaas.gateway.adapters.broker_commands import COMMANDS_TOPIC as COMMANDS
-from msaas.gateway.adapters.postgres.pauses import PostgresPauses
+from msaas.gateway.adapters.broker_topic_stats import BrokerTopicStats
 from msaas.gateway.adapters.postgres.job_views import PostgresJobViews
+from msaas.gateway.adapters.postgres.pauses import PostgresPauses
 from msaas.gateway.adapters.postgres.summary_views import PostgresSummaryViews
 from msaas.gateway.adapters.postgres.users import PostgresUsers
-from msaas.gateway.adapters.broker_topic_stats import BrokerTopicStats
-from msaas.gateway.application.request_rate_limiter import RequestRateLimiter
-from msaas.gateway.application.end_closed_account_streams import EndClosedAccountStreams
-from msaas.gateway.application.job_event_hub import JobEventHub
-from msaas.gateway.application.read_summary import ReadSummary
 from msaas.gateway.application.cache_versions import CacheVersions
+from msaas.gateway.application.end_closed_account_streams import EndClosedAccountStreams
 from msaas.gateway.application.idempotent_requests import IdempotentRequests
+from msaas.gateway.application.job_event_hub import JobEventHub
 from msaas.gateway.application.read_job_files import ReadJobFiles
+from msaas.gateway.application.read_summary import ReadSummary
+from msaas.gateway.application.request_rate_limiter import RequestRateLimiter
 from msaas.gateway.application.submit_job import JobSubmission
-from msaas.gateway.entrypoints.periodic_tasks import PeriodicTask
 from msaas.gateway.entrypoints.http import (
     account,
     api_keys,
@@ -52,11 +52,12 @@ from msaas.gateway.entrypoints.http.guards import RouteGuard
 from msaas.gateway.entrypoints.http.idempotency import IdempotencyMiddleware
 from msaas.gateway.entrypoints.http.job_metrics import JobMetrics
 from msaas.gateway.entrypoints.http.rate_limits import RateLimitMiddleware
+from msaas.gateway.entrypoints.periodic_tasks import PeriodicTask
 from msaas.gateway.entrypoints.topics.billing_events import TOPIC as BILLING
 from msaas.gateway.entrypoints.topics.billing_events import BillingEventHandler
+from msaas.gateway.entrypoints.topics.cache_version_updates import CacheVersionUpdater
 from msaas.gateway.entrypoints.topics.job_events import TOPIC as EVENTS
 from msaas.gateway.entrypoints.topics.job_events import JobEventHandler
-from msaas.gateway.entrypoints.topics.cache_version_updates import CacheVersionUpdater
 from msaas.gateway.settings import Settings
 from msaas.kernel import SystemClock
 from msaas.messaging import Messenger, RedisBroker
@@ -80,7 +81,6 @@ from msaas.web import (
     problem_pages,
     serve,
 )
-from msaas.web.auth import Authenticator, TokenVerifier
 
 SERVICE = "gateway"
 SUMMARY_POOL_SIZE = 4
@@ -149,7 +149,9 @@ def assemble(
     summaries = open_summaries_database(settings, metrics)
     broker = RedisBroker(settings.redis_url.get_secret_value())
     environment = str(settings.environment)
-    messenger = Messenger(broker, SERVICE, environment, metrics=metrics, produces=[COMMANDS, AUDIT_TOPIC])
+    messenger = Messenger(
+        broker, SERVICE, environment, metrics=metrics, produces=[COMMANDS, AUDIT_TOPIC]
+    )
     verifier = TokenVerifier(
         settings.jwks_url, settings.issuer, settings.supabase_jwt_audience, metrics=metrics
     )
@@ -168,18 +170,27 @@ def assemble(
     event_handler = JobEventHandler(event_hub, metrics)
     cache_versions = CacheVersions()
     event_log_handler = CacheVersionUpdater(event_handler, cache_versions)
-    messenger.tail_log([EVENTS], event_log_handler.handle, event_log_handler.reset, event_log_handler.start_at)
+    messenger.tail_log(
+        [EVENTS], event_log_handler.handle, event_log_handler.reset, event_log_handler.start_at
+    )
     store = PostgresUsers(users)
     access = assemble_access_control(
         users, reads, messenger, settings, metrics, flag_defaults=flag_defaults
     )
     authenticator = Authenticator(verifier, store, api_keys=access.keys)
-    messenger.consume_batches(BILLING, BillingEventHandler(store.set_plans, authenticator.invalidate))
+    messenger.consume_batches(
+        BILLING, BillingEventHandler(store.set_plans, authenticator.invalidate)
+    )
     commands = BrokerCommandSender(messenger.create_command_client())
     sealer = Sealer(PublicKey.parse(settings.sealing_key))
     fingerprint_key = settings.fingerprint_key.get_secret_value().encode()
     redis_store = RedisStore(broker, on_change=circuit_state_listener(metrics))
-    checks = {"users": users.ping, "reads": reads.ping, "wire": broker.now_ms, "jwks": verifier.ping}
+    checks = {
+        "users": users.ping,
+        "reads": reads.ping,
+        "wire": broker.now_ms,
+        "jwks": verifier.ping,
+    }
     checks |= {"flags": access.features.ping}
     health = Health(checks)
     views = PostgresJobViews(reads)
@@ -196,7 +207,9 @@ def assemble(
         "commands": commands,
         "submit_jobs": JobSubmission(commands, fingerprint_key, sealer, access.features),
         "job_metrics": JobMetrics(metrics),
-        "read_summary": assemble_read_summary(settings, summaries, redis_store, cache_versions, metrics),
+        "read_summary": assemble_read_summary(
+            settings, summaries, redis_store, cache_versions, metrics
+        ),
         "live_jobs": event_hub,
         "health": health,
         "measure_topics": BrokerTopicStats(broker, environment).list_topic_stats,
@@ -227,7 +240,11 @@ def assemble(
         periodic_tasks=[
             *access.periodic_tasks,
             PeriodicTask("streams", check_streams, 1.0),
-            PeriodicTask("closed accounts", EndClosedAccountStreams(event_hub, store.find_closed_accounts), CLOSED_ACCOUNTS_CHECK_SECONDS),
+            PeriodicTask(
+                "closed accounts",
+                EndClosedAccountStreams(event_hub, store.find_closed_accounts),
+                CLOSED_ACCOUNTS_CHECK_SECONDS,
+            ),
         ],
         state=state,
     )
@@ -248,11 +265,17 @@ def assemble_read_summary(
     metrics: Metrics,
 ) -> ReadSummary:
     # A replica may be read before it has what an event told of: that must not be kept for long.
-    max_seconds = REPLICA_SUMMARY_TTL_SECONDS if settings.summaries_database_url else DAILY_SUMMARY_TTL_SECONDS
+    max_seconds = (
+        REPLICA_SUMMARY_TTL_SECONDS
+        if settings.summaries_database_url
+        else DAILY_SUMMARY_TTL_SECONDS
+    )
     environment = str(settings.environment)
 
     def create_view_cache(name: str, seconds: float) -> RedisViewCache:
-        return RedisViewCache(store, environment, name, ttl_seconds=min(seconds, max_seconds), metrics=metrics)
+        return RedisViewCache(
+            store, environment, name, ttl_seconds=min(seconds, max_seconds), metrics=metrics
+        )
 
     return ReadSummary(
         PostgresSummaryViews(database),
@@ -267,8 +290,12 @@ def create_gateway_app(gateway: Gateway, settings: Settings, metrics: Metrics) -
         return gateway.running()
 
     addresses = ClientAddressResolver(settings.trusted_proxies)
-    limits = Middleware(RateLimitMiddleware, gateway.rate_limiter, gateway.callers, addresses, metrics)
-    idempotency = Middleware(IdempotencyMiddleware, gateway.idempotent_requests, gateway.callers, metrics)
+    limits = Middleware(
+        RateLimitMiddleware, gateway.rate_limiter, gateway.callers, addresses, metrics
+    )
+    idempotency = Middleware(
+        IdempotencyMiddleware, gateway.idempotent_requests, gateway.callers, metrics
+    )
     cors = [Middleware(Cors, settings.cors_origins, ALLOWED_HEADERS, EXPOSED_HEADERS)]
     return create_app(
         title=SERVICE,

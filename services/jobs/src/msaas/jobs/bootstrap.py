@@ -10,42 +10,42 @@ from msaas.artifacts import StoreLocation, open_store
 from msaas.contracts import TASKS, DeadlinePassed, WakeJob
 from msaas.jobs.adapters.dead_letter_streams import BrokerDeadLetterStreams
 from msaas.jobs.adapters.postgres.billing import PostgresBilling
-from msaas.jobs.adapters.postgres.dispatch import PostgresDispatch
-from msaas.jobs.adapters.postgres.republish import PostgresRepublishStore
-from msaas.jobs.adapters.postgres.intake import PostgresIntake
 from msaas.jobs.adapters.postgres.dead_letters import PostgresDeadLetters
+from msaas.jobs.adapters.postgres.dispatch import PostgresDispatch
+from msaas.jobs.adapters.postgres.intake import PostgresIntake
+from msaas.jobs.adapters.postgres.leases import PostgresLeases
 from msaas.jobs.adapters.postgres.pauses import PostgresPauses
 from msaas.jobs.adapters.postgres.queue_stats import PostgresQueueStats
+from msaas.jobs.adapters.postgres.republish import PostgresRepublishStore
 from msaas.jobs.adapters.postgres.results import PostgresResults
-from msaas.jobs.adapters.postgres.leases import PostgresLeases
 from msaas.jobs.adapters.worker_queue import BrokerWorkerQueue
 from msaas.jobs.application.apply_billing import ApplyBilling
-from msaas.jobs.application.dispatch_jobs import DispatchJobs
 from msaas.jobs.application.collect_dead_letters import CollectDeadLettersTask
 from msaas.jobs.application.dead_letters_ports import Pauses
+from msaas.jobs.application.dead_letters_tasks import CountDeadLettersTask, DueReplaysTask
+from msaas.jobs.application.dispatch_jobs import DispatchJobs
+from msaas.jobs.application.due_jobs import DueJobsTask
 from msaas.jobs.application.measure_queue import MeasureQueueTask
 from msaas.jobs.application.persist_results import PersistResults
 from msaas.jobs.application.ports import UploadLinks
+from msaas.jobs.application.process_commands import ProcessCommands
 from msaas.jobs.application.replay_dead_letters import DeadLetterReplayer
 from msaas.jobs.application.republish_events import RepublishEvents
 from msaas.jobs.application.resolve_dead_letters import DeadLetterResolver
 from msaas.jobs.application.set_pauses import SetPauses
-from msaas.jobs.application.process_commands import ProcessCommands
 from msaas.jobs.application.sweep_leases import SweepLeasesTask
-from msaas.jobs.application.dead_letters_tasks import CountDeadLettersTask, DueReplaysTask
-from msaas.jobs.application.due_jobs import DueJobsTask
 from msaas.jobs.domain.settlement import SettlementRules
 from msaas.jobs.entrypoints.dispatcher import Dispatcher
-from msaas.jobs.entrypoints.republish_scheduler import RepublishScheduler
 from msaas.jobs.entrypoints.intake_list import IntakeListConsumer
 from msaas.jobs.entrypoints.periodic_task import PeriodicTask
+from msaas.jobs.entrypoints.republish_scheduler import RepublishScheduler
 from msaas.jobs.entrypoints.sweeper import Sweeper
 from msaas.jobs.entrypoints.topics import billing, commands, dead_letters, results
 from msaas.jobs.settings import Settings
 from msaas.kernel import SystemClock
-from msaas.messaging import Messenger, ConsumerTimings, RedisBroker
+from msaas.messaging import ConsumerTimings, Messenger, RedisBroker
 from msaas.postgres import Database, PostgresConfig
-from msaas.sealing import Unsealer, PrivateKey
+from msaas.sealing import PrivateKey, Unsealer
 from msaas.streams import ListMover
 from msaas.telemetry import (
     Metrics,
@@ -104,10 +104,14 @@ def assemble(
     timings: ConsumerTimings | None = None,
     upload_links: UploadLinks | None = None,
 ) -> Service:
-    messenger = Messenger(broker, SERVICE, environment, metrics=metrics, produces=PRODUCES, timings=timings)
+    messenger = Messenger(
+        broker, SERVICE, environment, metrics=metrics, produces=PRODUCES, timings=timings
+    )
     workers = BrokerWorkerQueue(messenger)
     dispatch_store = PostgresDispatch(database, window=dispatch_window)
-    dispatcher = Dispatcher(DispatchJobs(dispatch_store, workers, opener, metrics, upload_links=upload_links))
+    dispatcher = Dispatcher(
+        DispatchJobs(dispatch_store, workers, opener, metrics, upload_links=upload_links)
+    )
     process_commands = ProcessCommands(
         PostgresIntake(database),
         workers,
@@ -117,10 +121,16 @@ def assemble(
     )
     pauses = PostgresPauses(database)
     set_pauses = SetPauses(pauses, request_dispatch=dispatcher.request_dispatch)
-    handler, dead_letter_tasks = _build_dead_letter_tasks(messenger, database, metrics, process_commands, pauses)
-    router = dead_letters.CommandsRouter(commands.CommandsHandler(process_commands, set_pauses), handler)
+    handler, dead_letter_tasks = _build_dead_letter_tasks(
+        messenger, database, metrics, process_commands, pauses
+    )
+    router = dead_letters.CommandsRouter(
+        commands.CommandsHandler(process_commands, set_pauses), handler
+    )
     messenger.consume_batches(commands.TOPIC, router)
-    apply_billing = ApplyBilling(PostgresBilling(database), metrics, request_dispatch=dispatcher.request_dispatch)
+    apply_billing = ApplyBilling(
+        PostgresBilling(database), metrics, request_dispatch=dispatcher.request_dispatch
+    )
     messenger.consume_batches(billing.TOPIC, billing.BillingHandler(apply_billing))
     intake = IntakeListConsumer(ListMover(broker), environment, SystemClock())
     recovery = _build_recovery_loops(messenger, database, metrics, dispatcher, set_pauses)
@@ -144,7 +154,9 @@ def _build_dead_letter_tasks(
     replay = DeadLetterReplayer(store, pauses, streams, process_commands, metrics)
     collect = CollectDeadLettersTask(store, streams, messenger.publisher, metrics)
     watch = DueReplaysTask(store, pauses, messenger.publisher, SystemClock())
-    tasks = PeriodicTask([collect, watch, CountDeadLettersTask(store, metrics)], period=DEAD_LETTERS_INTERVAL)
+    tasks = PeriodicTask(
+        [collect, watch, CountDeadLettersTask(store, metrics)], period=DEAD_LETTERS_INTERVAL
+    )
     return dead_letters.DeadLettersHandler(store, replay, DeadLetterResolver(store, metrics)), tasks
 
 
@@ -175,7 +187,9 @@ def _build_recovery_loops(
     deadlines = DueJobsTask(leases.list_past_deadline, DeadlinePassed, publisher, clock)
     waits = DueJobsTask(leases.list_due_to_wake, WakeJob, publisher, clock)
     sweeper = Sweeper([sweep, deadlines, waits], messenger.context.broker.now_ms, clock)
-    republisher = RepublishScheduler(RepublishEvents(PostgresRepublishStore(database), messenger, publisher))
+    republisher = RepublishScheduler(
+        RepublishEvents(PostgresRepublishStore(database), messenger, publisher)
+    )
     messenger.on_epoch(sweeper.notice_epoch)
     messenger.on_epoch(republisher.notice_epoch)
     return [sweeper, republisher]
@@ -208,7 +222,9 @@ async def serve(settings: Settings) -> None:
                 opener=read_keys(settings.sealing_keys.get_secret_value()),
                 dispatch_window=settings.dispatch_window,
                 enforces_quota=settings.billing_enforcement_enabled,
-                upload_links=open_store(StoreLocation(**place)) if (place := settings.artifact_store_options) else None,
+                upload_links=open_store(StoreLocation(**place))
+                if (place := settings.artifact_store_options)
+                else None,
             )
             await _run(
                 service, Health({"db": database.ping, "wire": broker.now_ms}), metrics, settings

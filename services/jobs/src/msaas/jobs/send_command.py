@@ -3,7 +3,7 @@
 from msaas.contracts import Message
 from msaas.jobs.settings import OperatorSettings
 from msaas.kernel import new_id
-from msaas.streams import StreamPublisher, RedisBroker
+from msaas.streams import RedisBroker, StreamPublisher
 
 TOPIC = "jobs.commands"
 

@@ -1,8 +1,8 @@
 """Proves from the record that what was charged is what was completed, and heals nothing."""
 
 from msaas.cli.audit.checks import CHECKS, AuditCheck
+from msaas.cli.audit.report import CONSISTENT, format_results, format_violation, has_violations
 from msaas.cli.audit.runner import AuditResult, RowsHidden, Violation, audit, audit_url
-from msaas.cli.audit.report import CONSISTENT, format_results, has_violations, format_violation
 
 __all__ = [
     "CHECKS",
@@ -14,6 +14,6 @@ __all__ = [
     "audit",
     "audit_url",
     "format_results",
-    "has_violations",
     "format_violation",
+    "has_violations",
 ]

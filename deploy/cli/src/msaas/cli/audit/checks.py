@@ -47,7 +47,8 @@ WITH held AS (
 )
 SELECT subject_id, period_start, NULL::uuid AS job_id,
   CASE WHEN coalesce(c.jobs_reserved, 0) <> coalesce(held, 0)
-    THEN format('counter has %s reserved, jobs have %s', coalesce(c.jobs_reserved, 0), coalesce(held, 0))
+    THEN format('counter has %s reserved, jobs have %s',
+      coalesce(c.jobs_reserved, 0), coalesce(held, 0))
   END AS problem
 FROM jobs.usage_counters c FULL JOIN held USING (subject_id, period_start)
 """

@@ -7,9 +7,9 @@ from argparse import ArgumentParser
 
 import asyncpg
 
-from msaas.cli.audit.runner import RowsHidden, audit_url
 from msaas.cli.audit.report import format_results, has_violations
-from msaas.local.errors import LocalError
+from msaas.cli.audit.runner import RowsHidden, audit_url
+from msaas.embedded import LocalError
 from msaas.local.running_fleet import get_database_url
 
 _EXIT_OK, _EXIT_VIOLATIONS, _EXIT_ERROR = 0, 1, 2

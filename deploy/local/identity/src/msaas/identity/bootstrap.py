@@ -13,9 +13,9 @@ from msaas.contracts import Plan
 from msaas.identity.adapters.argon2_passwords import Argon2Passwords
 from msaas.identity.adapters.es256_tokens import Es256Tokens, new_signing_key
 from msaas.identity.adapters.postgres.accounts import PostgresAccounts
-from msaas.identity.adapters.postgres.signing_keys import PostgresSigningKeys
 from msaas.identity.adapters.postgres.schema import ensure_schema
 from msaas.identity.adapters.postgres.sessions import PostgresSessions
+from msaas.identity.adapters.postgres.signing_keys import PostgresSigningKeys
 from msaas.identity.application.authenticate import Authenticate
 from msaas.identity.application.grants import SessionGrants
 from msaas.identity.application.ports import Passwords
@@ -28,8 +28,8 @@ from msaas.identity.application.sign_up import SignUp
 from msaas.identity.application.update_user import UpdateUser
 from msaas.identity.domain.signing_keys import SigningKey
 from msaas.identity.domain.users import User
-from msaas.identity.entrypoints.http.errors import VERSION_HEADER, install_error_handlers
 from msaas.identity.entrypoints.http.dependencies import IdentityService
+from msaas.identity.entrypoints.http.errors import VERSION_HEADER, install_error_handlers
 from msaas.identity.entrypoints.http.routes import public_router, router
 from msaas.identity.entrypoints.http.throttle import Throttle
 from msaas.identity.settings import Settings

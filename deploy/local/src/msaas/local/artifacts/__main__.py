@@ -8,7 +8,7 @@ from pathlib import Path
 import uvicorn
 
 from msaas.artifacts import FileServer, LinkSigner
-from msaas.local.servers.ports import LOOPBACK
+from msaas.embedded.ports import LOOPBACK
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
+from msaas.embedded.ports import LOOPBACK
 from msaas.local.demo_site.server import DemoSite
-from msaas.local.servers.ports import LOOPBACK
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -88,7 +88,9 @@ def _asset(path: str) -> PageResponse | None:
     file = _ASSETS / name
     if path == name or not re.fullmatch(r"[a-z]+\.(?:css|js|svg)", name) or not file.is_file():
         return None
-    return PageResponse(file.read_bytes(), _TYPES[file.suffix], headers={"cache-control": "max-age=3600"})
+    return PageResponse(
+        file.read_bytes(), _TYPES[file.suffix], headers={"cache-control": "max-age=3600"}
+    )
 
 
 def _html(text: str, status: HTTPStatus = HTTPStatus.OK) -> PageResponse:

@@ -21,10 +21,14 @@ class HostileResponse:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-def complete_response(text: str | bytes, content_type: str = HTML, status: int = 200, **headers: str) -> HostileResponse:
+def complete_response(
+    text: str | bytes, content_type: str = HTML, status: int = 200, **headers: str
+) -> HostileResponse:
     headers_by_name = {name.replace("_", "-"): value for name, value in headers.items()}
     body = text.encode() if isinstance(text, str) else text
-    return HostileResponse(iter((body,)), content_type, status, headers_by_name | {"content-length": str(len(body))})
+    return HostileResponse(
+        iter((body,)), content_type, status, headers_by_name | {"content-length": str(len(body))}
+    )
 
 
 def slow_body() -> Iterator[bytes]:
@@ -55,7 +59,9 @@ def compression_bomb() -> Iterator[bytes]:
     """Compress ten gigabytes to a few megabytes: one block, which stands for itself, many times."""
     compressor = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
     yield compressor.compress(b"<body>") + compressor.flush(zlib.Z_FULL_FLUSH)
-    block = compressor.compress(b"<p>x</p>" * (_MEGABYTE // 8)) + compressor.flush(zlib.Z_FULL_FLUSH)
+    block = compressor.compress(b"<p>x</p>" * (_MEGABYTE // 8)) + compressor.flush(
+        zlib.Z_FULL_FLUSH
+    )
     for _ in range(10_000):
         yield block
 
@@ -70,7 +76,9 @@ BODIES: Final[Mapping[str, Callable[[], HostileResponse]]] = {
     "/download": lambda: complete_response(
         b"MZ", "application/x-msdownload", content_disposition='attachment; filename="a.exe"'
     ),
-    "/auth": lambda: complete_response("<p>who?</p>", status=401, www_authenticate='Basic realm="all"'),
+    "/auth": lambda: complete_response(
+        "<p>who?</p>", status=401, www_authenticate='Basic realm="all"'
+    ),
     "/image": lambda: complete_response(b"\x89PNG\r\n\x1a\n" + bytes(64), "image/png"),
     "/pdf": lambda: complete_response(b"%PDF-1.7\n%%EOF", "application/pdf"),
     "/json": lambda: complete_response('{"a": 1}', "application/json"),

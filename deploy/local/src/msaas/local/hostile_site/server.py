@@ -25,7 +25,9 @@ class _HostileHandler(BaseHTTPRequestHandler):
 
     def _send(self, response: HostileResponse) -> None:
         self.send_response(response.status)
-        for name, value in ({"content-type": response.content_type} | dict(response.headers)).items():
+        for name, value in (
+            {"content-type": response.content_type} | dict(response.headers)
+        ).items():
             self.send_header(name, value)
         self.end_headers()
         for chunk in response.body:
@@ -45,7 +47,9 @@ def build_response(path: str, query: dict[str, str]) -> HostileResponse:
         case ["sw.js"]:
             response = complete_response(pages.SERVICE_WORKER, "text/javascript")
         case ["reach"]:
-            response = complete_response(pages.build_probe_page(query.get("host", ""), query.get("port", "")))
+            response = complete_response(
+                pages.build_probe_page(query.get("host", ""), query.get("port", ""))
+            )
         case ["away"]:
             response = complete_response("", status=302, location=query.get("to", "/"))
         case ["status", status] if re.fullmatch(r"[45]\d\d", status):

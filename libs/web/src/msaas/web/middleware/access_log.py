@@ -4,7 +4,15 @@ from time import perf_counter
 from typing import Final
 
 from msaas.telemetry import Metrics, get_logger
-from msaas.web.asgi import ASGIApp, Message, Receive, Scope, Send, is_event_stream, get_route_template
+from msaas.web.asgi import (
+    ASGIApp,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    get_route_template,
+    is_event_stream,
+)
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _CLIENT_CLOSED_REQUEST: Final = 499  # nothing was answered, since nobody was left to read it

@@ -13,7 +13,11 @@ class Cors:
     """No wildcard and no credentials: who calls brings a token, never a cookie."""
 
     def __init__(
-        self, app: ASGIApp, allow_origins: Sequence[str], allow_headers: Sequence[str], expose_headers: Sequence[str]
+        self,
+        app: ASGIApp,
+        allow_origins: Sequence[str],
+        allow_headers: Sequence[str],
+        expose_headers: Sequence[str],
     ) -> None:
         self._app = app
         self._allow_origins = frozenset(origin.encode() for origin in allow_origins)

@@ -15,11 +15,16 @@ from msaas.browser_worker.actions.context_options import (
     configure_page,
     get_blocked_resources,
 )
-from msaas.browser_worker.browser.instance import DEFAULT_CONTEXT, BrowserUnavailable, ContextOptions, proxy_options
-from msaas.browser_worker.egress.proxy import EgressProxy
-from msaas.browser_worker.failures import build_failure, build_browser_unavailable, host_and_port
-from msaas.browser_worker.egress.policy import Refusal
+from msaas.browser_worker.browser.instance import (
+    DEFAULT_CONTEXT,
+    BrowserUnavailable,
+    ContextOptions,
+    proxy_options,
+)
 from msaas.browser_worker.browser.page_monitor import PageMonitor
+from msaas.browser_worker.egress.policy import Refusal
+from msaas.browser_worker.egress.proxy import EgressProxy
+from msaas.browser_worker.failures import build_browser_unavailable, build_failure, host_and_port
 from msaas.contracts import PageParams, ValueObject
 from msaas.kernel import DependencyUnavailable
 from msaas.telemetry import Metrics, span
@@ -33,7 +38,9 @@ _DURATION_BUCKETS: Final = (0.05, 0.1, 0.2, 0.35, 0.5, 0.8, 1.2, 2.0, 5.0, 10.0,
 class PageProvider(Protocol):
     """Where an action gets its page from."""
 
-    def open_page(self, options: ContextOptions = DEFAULT_CONTEXT) -> AbstractAsyncContextManager[Page]: ...
+    def open_page(
+        self, options: ContextOptions = DEFAULT_CONTEXT
+    ) -> AbstractAsyncContextManager[Page]: ...
 
     def prewarm_page(self, find_options: Callable[[], Awaitable[ContextOptions]]) -> None: ...
 
@@ -43,7 +50,9 @@ class PageProvider(Protocol):
 class ProxyProvider(Protocol):
     """Where an action gets its page's way out from."""
 
-    def open_proxy(self, *, use_prepared: bool = False) -> AbstractAsyncContextManager[EgressProxy]: ...
+    def open_proxy(
+        self, *, use_prepared: bool = False
+    ) -> AbstractAsyncContextManager[EgressProxy]: ...
 
     async def prepare_proxy(self) -> str: ...
 
@@ -92,7 +101,12 @@ class BrowserAction(ABC):
     needs_images: ClassVar[bool] = False
 
     def __init__(
-        self, pages: PageProvider, proxies: ProxyProvider, metrics: Metrics, *, image_pages: PageProvider | None = None
+        self,
+        pages: PageProvider,
+        proxies: ProxyProvider,
+        metrics: Metrics,
+        *,
+        image_pages: PageProvider | None = None,
     ) -> None:
         self._pages = pages
         self._image_pages = image_pages or pages

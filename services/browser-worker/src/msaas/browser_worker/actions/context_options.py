@@ -16,7 +16,7 @@ from msaas.contracts import Cookie, PageParams
 ENGINE_BLOCKED_RESOURCES: Final = frozenset({"image", "font"})
 """What a browser without pictures leaves out by itself, with no round trip a request."""
 
-_CHROME_USER_AGENT: Final = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0"
+_CHROME: Final = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0"
 _DEVICES: Final[Mapping[str, ContextOptions]] = MappingProxyType(
     {
         "desktop": {"viewport": {"width": 1280, "height": 720}},
@@ -25,14 +25,14 @@ _DEVICES: Final[Mapping[str, ContextOptions]] = MappingProxyType(
             "device_scale_factor": 2,
             "is_mobile": True,
             "has_touch": True,
-            "user_agent": f"Mozilla/5.0 (Linux; Android 14; Tablet) {_CHROME_USER_AGENT} Safari/537.36",
+            "user_agent": f"Mozilla/5.0 (Linux; Android 14; Tablet) {_CHROME} Safari/537.36",
         },
         "phone": {
             "viewport": {"width": 390, "height": 844},
             "device_scale_factor": 2,
             "is_mobile": True,
             "has_touch": True,
-            "user_agent": f"Mozilla/5.0 (Linux; Android 14; Phone) {_CHROME_USER_AGENT} Mobile Safari/537.36",
+            "user_agent": f"Mozilla/5.0 (Linux; Android 14; Phone) {_CHROME} Mobile Safari/537.36",
         },
     }
 )

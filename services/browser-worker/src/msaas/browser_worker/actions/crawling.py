@@ -119,7 +119,9 @@ class _Crawl:
         page = self._session.page
         response = await page.goto(target.url, wait_until=until, timeout=self._page_timeout_ms())
         if self._params.wait_for_selector and not self._pages:
-            await page.wait_for_selector(self._params.wait_for_selector, timeout=self._page_timeout_ms())
+            await page.wait_for_selector(
+                self._params.wait_for_selector, timeout=self._page_timeout_ms()
+            )
         title, raw = await self._session.evaluate(READ_PAGE_LINKS, MAX_LINKS)
         if page.url != target.url and not self._frontier.record_redirect(page.url):
             return None

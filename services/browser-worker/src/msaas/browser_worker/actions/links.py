@@ -58,7 +58,9 @@ def build_links(raw: Iterable[Sequence[Any]], page_url: str) -> list[Link]:
         text = " ".join(normalise_text(str(link_text)).split())[:_MAX_LINK_TEXT]
         first = links.get(url)
         if first is None or (text and not first.text):
-            links[url] = Link(url=url, text=text, in_origin=origin == page_origin, nofollow=bool(nofollow))
+            links[url] = Link(
+                url=url, text=text, in_origin=origin == page_origin, nofollow=bool(nofollow)
+            )
     return list(links.values())
 
 

@@ -7,8 +7,8 @@ from typing import Final
 import html_to_markdown
 
 from msaas.browser_worker.actions.base import BrowserAction, Visit
-from msaas.browser_worker.actions.truncation import truncate_to_result
 from msaas.browser_worker.actions.page_session import PageSession
+from msaas.browser_worker.actions.truncation import truncate_to_result
 from msaas.contracts import (
     ExtractMarkdownParams,
     ExtractMarkdownResult,
@@ -97,7 +97,9 @@ async def _attach_markdown(
     artifact = None
     if MARKDOWN_FILE in visit.run.envelope.meta.uploads:
         async with visit.step("upload"):
-            artifact = await visit.run.save_artifact(MARKDOWN_FILE, markdown.encode(), "text/markdown")
+            artifact = await visit.run.save_artifact(
+                MARKDOWN_FILE, markdown.encode(), "text/markdown"
+            )
     result = result.model_copy(update={"artifact": artifact, "truncated": True})
     truncated_markdown = truncate_to_result(markdown, len(result.model_dump_json().encode()))
     return result.model_copy(update={"markdown": truncated_markdown})

@@ -3,8 +3,8 @@
 from typing import Final
 
 from msaas.browser_worker.actions.base import BrowserAction, Visit
-from msaas.browser_worker.actions.truncation import truncate_to_result
 from msaas.browser_worker.actions.page_session import PageSession
+from msaas.browser_worker.actions.truncation import truncate_to_result
 from msaas.contracts import (
     MAX_INLINE_RESULT,
     NavigateAndExtractTextParams,
@@ -30,7 +30,9 @@ class NavigateAndExtractTextAction(BrowserAction):
         await session.open()
         async with visit.step("extract"):
             script = READ_TEXT if params.selector else READ_PAGE_TEXT
-            title, text, truncated = await session.evaluate(script, MAX_INLINE_RESULT, params.selector)
+            title, text, truncated = await session.evaluate(
+                script, MAX_INLINE_RESULT, params.selector
+            )
         metadata = session.build_metadata(str(title))
         result = NavigateAndExtractTextResult(**metadata, text="", truncated=bool(truncated))
         return fit_text(result, normalise_text(str(text)))

@@ -51,7 +51,9 @@ class CaptureScreenshotAction(BrowserAction):
         )
 
 
-async def _take_screenshot(session: PageSession, params: CaptureScreenshotParams) -> tuple[bytes, bool]:
+async def _take_screenshot(
+    session: PageSession, params: CaptureScreenshotParams
+) -> tuple[bytes, bool]:
     options: dict[str, Any] = {
         "type": params.format,
         "quality": params.quality,

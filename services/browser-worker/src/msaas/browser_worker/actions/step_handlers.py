@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from playwright.async_api import Page
 
-from msaas.browser_worker.actions.rendering import take_full_page_screenshot
 from msaas.browser_worker.actions.page_session import PageSession
+from msaas.browser_worker.actions.rendering import take_full_page_screenshot
 from msaas.contracts import Artifact, RunStepsParams, Step, normalise_text
 
 _MAX_TEXT: Final = 20_000
@@ -95,7 +95,9 @@ async def _scroll(context: StepContext, step: Any) -> None:
         async with asyncio.timeout(context.timeout / 1000):
             await context.page.evaluate(_SCROLL_TO_END)
         return
-    await context.page.locator(step.selector).first.scroll_into_view_if_needed(timeout=context.timeout)
+    await context.page.locator(step.selector).first.scroll_into_view_if_needed(
+        timeout=context.timeout
+    )
 
 
 async def _wait_for(context: StepContext, step: Any) -> None:
@@ -125,19 +127,21 @@ async def _screenshot(context: StepContext, step: Any) -> None:
     context.artifacts.append(await run.save_artifact(name, image, "image/png"))
 
 
-_STEP_HANDLERS: Final[Mapping[str, Callable[[StepContext, Any], Awaitable[None]]]] = MappingProxyType(
-    {
-        "goto": _goto,
-        "click": _click,
-        "fill": _fill,
-        "press": _press,
-        "select": _select,
-        "check": _check,
-        "hover": _hover,
-        "scroll": _scroll,
-        "wait_for": _wait_for,
-        "pause": _pause,
-        "extract": _extract,
-        "screenshot": _screenshot,
-    }
+_STEP_HANDLERS: Final[Mapping[str, Callable[[StepContext, Any], Awaitable[None]]]] = (
+    MappingProxyType(
+        {
+            "goto": _goto,
+            "click": _click,
+            "fill": _fill,
+            "press": _press,
+            "select": _select,
+            "check": _check,
+            "hover": _hover,
+            "scroll": _scroll,
+            "wait_for": _wait_for,
+            "pause": _pause,
+            "extract": _extract,
+            "screenshot": _screenshot,
+        }
+    )
 )

@@ -32,7 +32,8 @@ class RunStepsAction(BrowserAction):
         await session.open()
         session.raise_for_error_page()
         done = [
-            await _run_step(context, number, step) for number, step in enumerate(params.steps, start=1)
+            await _run_step(context, number, step)
+            for number, step in enumerate(params.steps, start=1)
         ]
         title = await session.read_title()
         return RunStepsResult(
@@ -47,7 +48,9 @@ async def _run_step(context: StepContext, number: int, step: Step) -> StepDone:
     started = time.monotonic()
     visit = context.session.visit
     count = len(context.params.steps)
-    await visit.run.report_progress(100 * (number - 1) // count, f"step {number} of {count}: {step.do}")
+    await visit.run.report_progress(
+        100 * (number - 1) // count, f"step {number} of {count}: {step.do}"
+    )
     try:
         async with visit.step(f"step_{number:02}"):
             await execute_step(context, step)
@@ -60,7 +63,10 @@ async def _run_step(context: StepContext, number: int, step: Step) -> StepDone:
 
 
 async def _build_step_failure(
-    context: StepContext, number: int, step: Step, error: ActionFailed | StepNotPossible | PlaywrightError
+    context: StepContext,
+    number: int,
+    step: Step,
+    error: ActionFailed | StepNotPossible | PlaywrightError,
 ) -> ActionFailed:
     reason, message, retryable = "step_failed", "", False
     if isinstance(error, StepNotPossible):

@@ -66,7 +66,9 @@ def _candidates(home: Path) -> Iterator[Path]:
 def _list_playwright_browsers(folder: Path) -> Sequence[Path]:
     """List its browsers, the slimmer kind and the newest revision first."""
     folders = sorted(folder.glob("chromium*-*"), key=_rank)
-    candidates = [one for place in folders for name in _PLAYWRIGHT_EXECUTABLES for one in place.rglob(name)]
+    candidates = [
+        one for place in folders for name in _PLAYWRIGHT_EXECUTABLES for one in place.rglob(name)
+    ]
     return [one for one in candidates if one.is_file()]
 
 

@@ -17,9 +17,9 @@ import psutil
 from playwright.async_api import Browser, Page, Playwright, async_playwright
 from playwright.async_api import Error as PlaywrightError
 
-from msaas.browser_worker.browser.instance.chromium import CHROMIUM_FLAGS, NO_IMAGES_FLAGS
-from msaas.browser_worker.limits import Limits
+from msaas.browser_worker.browser.chromium import CHROMIUM_FLAGS, NO_IMAGES_FLAGS
 from msaas.browser_worker.browser.memory_watchdog import MemoryWatchdog
+from msaas.browser_worker.limits import Limits
 from msaas.kernel import DependencyUnavailable
 from msaas.telemetry import get_logger
 
@@ -91,7 +91,9 @@ class ChromiumInstance:
         self._open_pages = 0
         self._prewarmed: _PrewarmedPage | None = None
         self._memory_watchdog = MemoryWatchdog(self.pid, max_memory)
-        self._watchdog_task = asyncio.create_task(self._memory_watchdog.run(lambda: self._open_pages > 0))
+        self._watchdog_task = asyncio.create_task(
+            self._memory_watchdog.run(lambda: self._open_pages > 0)
+        )
         self._ended = asyncio.Event()
         self._closing = False
         browser.on("disconnected", lambda _: self._on_disconnected())
@@ -105,7 +107,11 @@ class ChromiumInstance:
                 playwright = await async_playwright().start()
                 browser = await playwright.chromium.launch(
                     executable_path=launcher.chromium,
-                    args=[*CHROMIUM_FLAGS, *(() if launcher.load_images else NO_IMAGES_FLAGS), marker],
+                    args=[
+                        *CHROMIUM_FLAGS,
+                        *(() if launcher.load_images else NO_IMAGES_FLAGS),
+                        marker,
+                    ],
                     proxy={"server": UNREACHABLE_PROXY},
                     chromium_sandbox=launcher.sandbox,
                     env={**_ENVIRONMENT, "TMPDIR": tempfile.gettempdir()},
@@ -175,10 +181,10 @@ class ChromiumInstance:
     def was_killed_for_memory(self) -> bool:
         return self._memory_watchdog.was_killed_for_memory()
 
-    async def wait_ended(self, timeout: float) -> bool:
+    async def wait_ended(self, seconds: float) -> bool:
         """Wait a moment for news of the end, which come after those of its pages."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 await self._ended.wait()
         return self._ended.is_set()
 
@@ -203,7 +209,9 @@ class ChromiumInstance:
 
     async def _open_new_page(self, options: ContextOptions) -> Page:
         context = await self._browser.new_context(
-            accept_downloads=False, service_workers="block", **{**proxy_options(UNREACHABLE_PROXY), **options}
+            accept_downloads=False,
+            service_workers="block",
+            **{**proxy_options(UNREACHABLE_PROXY), **options},
         )
         try:
             return await context.new_page()

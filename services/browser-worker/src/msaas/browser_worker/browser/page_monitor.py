@@ -11,7 +11,12 @@ from playwright.async_api import Dialog, Frame, Page, Request
 from playwright.async_api import Error as PlaywrightError
 
 from msaas.browser_worker.egress.proxy import EgressProxy
-from msaas.browser_worker.failures import ExceededLimit, build_crash_failure, build_limit_failure, build_network_failure
+from msaas.browser_worker.failures import (
+    ExceededLimit,
+    build_crash_failure,
+    build_limit_failure,
+    build_network_failure,
+)
 from msaas.worker import ActionFailed
 
 NODE_POLL_INTERVAL: Final = 0.25
@@ -29,7 +34,9 @@ _BROKEN_RESPONSE_ERRORS: Final = ("ERR_CONTENT_", "ERR_INCOMPLETE_")
 class PageMonitor:
     """`was_slain` tells of a page that has crashed whether it did so because it was too large."""
 
-    def __init__(self, page: Page, proxy: EgressProxy, was_killed_for_memory: Callable[[], bool]) -> None:
+    def __init__(
+        self, page: Page, proxy: EgressProxy, was_killed_for_memory: Callable[[], bool]
+    ) -> None:
         self._page = page
         self._proxy = proxy
         self._was_killed_for_memory = was_killed_for_memory
@@ -74,7 +81,12 @@ class PageMonitor:
         self._page.on("request", self._count_redirects)
         self._page.on("requestfailed", self._check_broken_response)
         self._page.on("framenavigated", self._check_scheme)
-        self._page.on("crash", lambda _: self._fail(build_crash_failure(was_killed_for_memory=self._was_killed_for_memory())))
+        self._page.on(
+            "crash",
+            lambda _: self._fail(
+                build_crash_failure(was_killed_for_memory=self._was_killed_for_memory())
+            ),
+        )
 
     async def _poll_node_count(self) -> None:
         """Count what the page holds, by the engine's own word; most pages are gone before."""
@@ -111,7 +123,9 @@ class PageMonitor:
             self._fail(build_network_failure(code))
 
     def _check_scheme(self, frame: Frame) -> None:
-        is_forbidden = urlsplit(frame.url).scheme not in _ALLOWED_SCHEMES or frame.url == _BLOCKED_URL
+        is_forbidden = (
+            urlsplit(frame.url).scheme not in _ALLOWED_SCHEMES or frame.url == _BLOCKED_URL
+        )
         if frame == self._page.main_frame and is_forbidden:
             self._fail(build_limit_failure(ExceededLimit.SCHEME))
 

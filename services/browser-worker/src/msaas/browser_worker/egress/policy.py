@@ -76,7 +76,11 @@ class EgressPolicy:
         if port not in self._ports:
             return Refusal.PORT
         is_outside = bool(addresses) and all(map(is_public, addresses))
-        return None if is_outside and not self._own_addresses.matches_any(addresses, port) else Refusal.BLOCKED
+        return (
+            None
+            if is_outside and not self._own_addresses.matches_any(addresses, port)
+            else Refusal.BLOCKED
+        )
 
 
 def is_public(address: str) -> bool:

@@ -14,10 +14,9 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Final, Self
 
-from msaas.browser_worker.egress.policy import EgressPolicy, Refusal
-from msaas.browser_worker.limits import Limits
-from msaas.browser_worker.egress.proxy.resolver import Resolver
 from msaas.browser_worker.egress.host_patterns import parse_address
+from msaas.browser_worker.egress.policy import EgressPolicy, Refusal
+from msaas.browser_worker.egress.resolver import Resolver
 from msaas.browser_worker.egress.socks import (
     HOST_UNREACHABLE,
     NOT_ALLOWED,
@@ -26,7 +25,8 @@ from msaas.browser_worker.egress.socks import (
     read_request,
     reply,
 )
-from msaas.browser_worker.egress.proxy.traffic import TrafficDirection, EndpointTraffic, TrafficLog
+from msaas.browser_worker.egress.traffic import EndpointTraffic, TrafficDirection, TrafficLog
+from msaas.browser_worker.limits import Limits
 from msaas.telemetry import Metrics
 
 Lookup = Callable[[str], Awaitable[Sequence[str]]]
@@ -124,7 +124,9 @@ class EgressProxyFactory:
                 return await self._lookup(host)
         except socket.gaierror as error:
             is_lasting = error.errno != socket.EAI_AGAIN
-            raise EgressRefused(Refusal.UNKNOWN_HOST if is_lasting else Refusal.UNREACHABLE) from None
+            raise EgressRefused(
+                Refusal.UNKNOWN_HOST if is_lasting else Refusal.UNREACHABLE
+            ) from None
         except (TimeoutError, UnicodeError):
             raise EgressRefused(Refusal.UNREACHABLE) from None
 
@@ -196,7 +198,9 @@ class EgressProxy:
             raise EgressRefused(Refusal.LIMIT_EXCEEDED)
         return await self._factory.connect(host, port, self._lookup_slots)
 
-    def _record_bytes(self, endpoint: EndpointTraffic, direction: TrafficDirection, size: int) -> None:
+    def _record_bytes(
+        self, endpoint: EndpointTraffic, direction: TrafficDirection, size: int
+    ) -> None:
         self.traffic.record_bytes(endpoint, direction, size)
         self._factory.record_bytes(direction, size)
         if self.traffic.is_over_limit:

@@ -25,10 +25,14 @@ class Resolver:
         loop = asyncio.get_running_loop()
         future: _AddressesFuture = loop.create_future()
         # A daemon: the end of the process does not wait for it either.
-        Thread(target=self._resolve_in_thread, args=(loop, host, future), daemon=True, name="lookup").start()
+        Thread(
+            target=self._resolve_in_thread, args=(loop, host, future), daemon=True, name="lookup"
+        ).start()
         return await future
 
-    def _resolve_in_thread(self, loop: asyncio.AbstractEventLoop, host: str, future: _AddressesFuture) -> None:
+    def _resolve_in_thread(
+        self, loop: asyncio.AbstractEventLoop, host: str, future: _AddressesFuture
+    ) -> None:
         result: Sequence[str] | Exception
         try:
             answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from msaas.browser_worker.egress.host_patterns import normalise_host
 from msaas.browser_worker.egress.policy import Refusal
 from msaas.browser_worker.limits import Limits
-from msaas.browser_worker.egress.host_patterns import normalise_host
 from msaas.contracts import MAX_VISITED_HOSTS, VisitedPlace, normalise_text
 
 HostPort = tuple[str, int]
@@ -58,7 +58,9 @@ class TrafficLog:
         endpoint.refusal = None
         return endpoint
 
-    def record_bytes(self, endpoint: EndpointTraffic, direction: TrafficDirection, size: int) -> None:
+    def record_bytes(
+        self, endpoint: EndpointTraffic, direction: TrafficDirection, size: int
+    ) -> None:
         if direction == "sent":
             endpoint.sent += size
             self.sent += size

@@ -5,11 +5,11 @@ from typing import Any
 
 from msaas.contracts import Message, ReplyProblem
 from msaas.gateway.application.errors import (
+    CommandConflict,
+    CommandInvalid,
     IdempotencyMismatch,
     JobNotFound,
     NotAllowed,
-    CommandConflict,
-    CommandInvalid,
     PlanForbidden,
     QuotaExceeded,
     UnknownRefusal,

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Final, NamedTuple, TypeVar
 from uuid import UUID
 
+from msaas.auth import Unauthenticated, UserPrincipal
 from msaas.gateway.application.key_ports import KeyHolder, KeyLookup
 from msaas.gateway.domain.api_keys import PREFIX, hash_key, is_well_formed
 from msaas.kernel import Clock, MsaasError, SystemClock
 from msaas.telemetry import Metrics
-from msaas.web.auth import Unauthenticated, UserPrincipal
 
 CACHE_TTL_SECONDS: Final = 5.0
 MAX_CACHED_KEYS: Final = 10_000
@@ -119,7 +119,9 @@ class ApiKeyVerifier:
         return self._ensure_not_expired(holder)
 
 
-def _put_bounded(cache: OrderedDict[bytes, Value], digest: bytes, value: Value, max_size: int) -> None:
+def _put_bounded(
+    cache: OrderedDict[bytes, Value], digest: bytes, value: Value, max_size: int
+) -> None:
     cache[digest] = value
     cache.move_to_end(digest)
     if len(cache) > max_size:

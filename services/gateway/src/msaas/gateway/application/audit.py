@@ -2,9 +2,9 @@
 
 from typing import Any, NamedTuple, Protocol
 
+from msaas.auth import UserPrincipal
 from msaas.contracts import ActorKind, AuditRecorded
 from msaas.kernel import Clock, SystemClock, new_id
-from msaas.web.auth import UserPrincipal
 
 
 class Actor(NamedTuple):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final, Protocol
 
-from msaas.flags import FeatureFlagDisabled, Overrides, FlagContext, FeatureFlags
+from msaas.flags import FeatureFlagDisabled, FeatureFlags, FlagContext, Overrides
 from msaas.telemetry import Metrics, get_logger
 
 _NO_VERSION: Final = ""
@@ -38,7 +38,9 @@ class Features:
         """Raise where what is switched on was never read."""
         self.switches.ensure_loaded()
 
-    def find_refusal(self, flags: Iterable[str], subject: FlagContext) -> FeatureFlagDisabled | None:
+    def find_refusal(
+        self, flags: Iterable[str], subject: FlagContext
+    ) -> FeatureFlagDisabled | None:
         for name in flags:
             if not self.switches.is_enabled(name, subject):
                 self._refused.labels(name).inc()

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from msaas.cache import InProgress, IdempotencyClaim, IdempotencyClaims, Completed
+from msaas.cache import Completed, IdempotencyClaim, IdempotencyClaims, InProgress
 from msaas.contracts import idempotency_key
 from msaas.gateway.application.errors import (
-    ResponseNotStored,
     IdempotencyInProgress,
     IdempotencyMismatch,
+    ResponseNotStored,
 )
 from msaas.gateway.domain.fingerprints import fingerprint
 from msaas.gateway.domain.idempotency import ClaimOutcome, ReplayPolicy, decide_claim_outcome
@@ -25,7 +25,12 @@ class IdempotentRequests:
     """`claim_seconds` is how long a request may be under way: its command's time and some more."""
 
     def __init__(
-        self, claims: IdempotencyClaims, environment: str, fingerprint_key: bytes, *, claim_seconds: float
+        self,
+        claims: IdempotencyClaims,
+        environment: str,
+        fingerprint_key: bytes,
+        *,
+        claim_seconds: float,
     ) -> None:
         self._claims = claims
         self._environment = environment
@@ -33,7 +38,9 @@ class IdempotentRequests:
         self._claim_seconds = claim_seconds
         self._log = get_logger()
 
-    async def begin(self, user_id: UUID, key: str, request: Mapping[str, Any]) -> IdempotencyClaim | bytes:
+    async def begin(
+        self, user_id: UUID, key: str, request: Mapping[str, Any]
+    ) -> IdempotencyClaim | bytes:
         """Answer a claim to whoever is first, and what was answered to whoever repeats."""
         claim_key = self._build_claim_key(user_id, key)
         request_fingerprint = fingerprint(self._fingerprint_key, request)
@@ -49,7 +56,9 @@ class IdempotentRequests:
             case _:
                 raise IdempotencyMismatch("This Idempotency-Key was used for another request.")
 
-    async def finish(self, claim: IdempotencyClaim, status: int, response: bytes, policy: ReplayPolicy) -> None:
+    async def finish(
+        self, claim: IdempotencyClaim, status: int, response: bytes, policy: ReplayPolicy
+    ) -> None:
         """Keep the answer or let the key go; if that fails, the claim ends by itself."""
         if len(response) > MAX_RESPONSE_BYTES:
             policy = ReplayPolicy.NONE

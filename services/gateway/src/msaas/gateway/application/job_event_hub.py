@@ -10,8 +10,12 @@ from uuid import UUID
 
 from msaas.contracts import resync_frame, retry_frame
 from msaas.gateway.application.errors import StreamCapacityReached, UserStreamLimitReached
-from msaas.gateway.application.stream_connection import HEARTBEAT_AFTER_SECONDS, StreamConnection, EndReason
-from msaas.gateway.domain.replay_buffer import RETENTION_MS, Frame, StreamPosition, ReplayBuffer
+from msaas.gateway.application.stream_connection import (
+    HEARTBEAT_AFTER_SECONDS,
+    EndReason,
+    StreamConnection,
+)
+from msaas.gateway.domain.replay_buffer import RETENTION_MS, Frame, ReplayBuffer, StreamPosition
 
 # All who are sent away at once come back no faster than a process can let them in.
 _RECONNECTS_PER_SECOND = 200
@@ -57,7 +61,9 @@ class JobEventHub:
         self, user_id: UUID, frame: Frame, job_id: UUID, version: int, *, is_progress: bool = False
     ) -> None:
         self._last = max(self._last, frame.position)
-        buffer = self._buffers.get(user_id) or self._buffers.setdefault(user_id, ReplayBuffer(self._floor))
+        buffer = self._buffers.get(user_id) or self._buffers.setdefault(
+            user_id, ReplayBuffer(self._floor)
+        )
         if buffer.add(frame, job_id, version, is_progress=is_progress):
             for connection in self._connections.get(user_id, ()):
                 connection.push(frame)
@@ -117,7 +123,9 @@ class JobEventHub:
             initial_data = resync_frame(str(start))
         # Those who came together do not beat together.
         idle_seconds = random.randrange(HEARTBEAT_AFTER_SECONDS)  # noqa: S311  # spreading, not secrecy
-        connection = StreamConnection(start, initial_data, ends_at=ends_at, idle_seconds=idle_seconds)
+        connection = StreamConnection(
+            start, initial_data, ends_at=ends_at, idle_seconds=idle_seconds
+        )
         for frame in missed or ():
             connection.push(frame)
         self._connections[user_id].add(connection)
@@ -153,7 +161,9 @@ class JobEventHub:
         self._last_sweep_ms = now_ms
         oldest_ms = now_ms - RETENTION_MS
         self._floor = max(self._floor, StreamPosition(oldest_ms, 0))
-        for user_id in [one for one, ring in self._buffers.items() if ring.is_idle_since(oldest_ms)]:
+        for user_id in [
+            one for one, ring in self._buffers.items() if ring.is_idle_since(oldest_ms)
+        ]:
             del self._buffers[user_id]
 
 

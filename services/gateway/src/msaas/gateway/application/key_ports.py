@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
+from msaas.auth import UserPrincipal
 from msaas.gateway.application.audit import AuditEntry
 from msaas.gateway.application.ports import Row
-from msaas.web.auth import UserPrincipal
 
 
 class KeyHolder(NamedTuple):
@@ -49,9 +49,13 @@ class KeyLookup(Protocol):
 class KeyRepository(Protocol):
     """Every change is kept together with its audit record, or not at all."""
 
-    async def add(self, key: HashedKey, attributes: KeyAttributes, audit_entry: AuditEntry) -> Row: ...
+    async def add(
+        self, key: HashedKey, attributes: KeyAttributes, audit_entry: AuditEntry
+    ) -> Row: ...
 
-    async def rotate(self, key_id: UUID, new_key: HashedKey, grace: timedelta, audit_entry: AuditEntry) -> Row: ...
+    async def rotate(
+        self, key_id: UUID, new_key: HashedKey, grace: timedelta, audit_entry: AuditEntry
+    ) -> Row: ...
 
     async def revoke(self, user_id: UUID, key_id: UUID, audit_entry: AuditEntry) -> Row: ...
 

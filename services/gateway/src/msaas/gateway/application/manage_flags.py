@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from msaas.flags import FLAGS, FlagScope, Rollout, UnknownFlag
-from msaas.gateway.application.audit import AuditEntry, Actor, build_audit_entry
+from msaas.gateway.application.audit import Actor, AuditEntry, build_audit_entry
 from msaas.gateway.application.ports import Row
 from msaas.kernel import Clock, SystemClock
 
@@ -12,7 +12,9 @@ from msaas.kernel import Clock, SystemClock
 class FlagRepository(Protocol):
     """Every change is kept together with its audit record, or not at all."""
 
-    async def set(self, name: str, scope: FlagScope, rollout: Rollout, audit_entry: AuditEntry) -> None: ...
+    async def set(
+        self, name: str, scope: FlagScope, rollout: Rollout, audit_entry: AuditEntry
+    ) -> None: ...
 
     async def unset(self, name: str, scope: FlagScope, audit_entry: AuditEntry) -> None:
         """Change and tell nothing where nothing was set."""
@@ -41,13 +43,19 @@ class ManageFlags:
         await self._on_change()
 
     async def unset(self, actor: Actor, name: str, scope: FlagScope) -> None:
-        await self._repository.unset(name, scope, self._build_audit_entry(actor, "flag.unset", name, scope))
+        await self._repository.unset(
+            name, scope, self._build_audit_entry(actor, "flag.unset", name, scope)
+        )
         await self._on_change()
 
     async def list_overrides(self) -> Sequence[Row]:
         return await self._repository.list_overrides()
 
-    def _build_audit_entry(self, actor: Actor, action: str, name: str, scope: FlagScope, **details: Any) -> AuditEntry:
+    def _build_audit_entry(
+        self, actor: Actor, action: str, name: str, scope: FlagScope, **details: Any
+    ) -> AuditEntry:
         if name not in FLAGS:
             raise UnknownFlag
-        return build_audit_entry(actor, action, ("flag", name), self._clock, scope=str(scope), **details)
+        return build_audit_entry(
+            actor, action, ("flag", name), self._clock, scope=str(scope), **details
+        )

@@ -9,9 +9,9 @@ from uuid import UUID
 from msaas.contracts import Scope
 from msaas.gateway.application.audit import Actor, build_audit_entry
 from msaas.gateway.application.errors import NotAllowed
-from msaas.gateway.application.key_ports import KeyRepository, KeyAttributes, HashedKey
+from msaas.gateway.application.key_ports import HashedKey, KeyAttributes, KeyRepository
 from msaas.gateway.application.ports import Row
-from msaas.gateway.domain.api_keys import ENTROPY_BYTES, build_key, hash_key, display_prefix
+from msaas.gateway.domain.api_keys import ENTROPY_BYTES, build_key, display_prefix, hash_key
 from msaas.kernel import Clock, ErrorKind, MsaasError, SystemClock, derive_id, new_id
 
 MAX_KEYS = 20
@@ -61,12 +61,16 @@ class ManageKeys:
         self._on_change = on_change
         self._clock = clock or SystemClock()
 
-    async def create(self, actor: Actor, attributes: KeyAttributes, idempotency_key: str | None) -> CreatedKey:
+    async def create(
+        self, actor: Actor, attributes: KeyAttributes, idempotency_key: str | None
+    ) -> CreatedKey:
         if Scope.OPS in attributes.scopes and actor.user.role != "operator":
             raise NotAllowed("The ops scope requires the operator role.")
         new_key, key = self._generate_key(actor, "create", idempotency_key)
         details = {"name": attributes.name, "scopes": [str(one) for one in attributes.scopes]}
-        audit_entry = build_audit_entry(actor, "api_key.created", ("api_key", new_key.id), self._clock, **details)
+        audit_entry = build_audit_entry(
+            actor, "api_key.created", ("api_key", new_key.id), self._clock, **details
+        )
         return CreatedKey(await self._repository.add(new_key, attributes, audit_entry), key)
 
     async def rotate(
@@ -75,7 +79,9 @@ class ManageKeys:
         """Make another on the same terms; the old one lives on for `grace`."""
         new_key, key = self._generate_key(actor, f"rotate:{key_id}", idempotency_key)
         details = {"replaced_by": str(new_key.id), "grace_seconds": int(grace.total_seconds())}
-        audit_entry = build_audit_entry(actor, "api_key.rotated", ("api_key", key_id), self._clock, **details)
+        audit_entry = build_audit_entry(
+            actor, "api_key.rotated", ("api_key", key_id), self._clock, **details
+        )
         row = await self._repository.rotate(key_id, new_key, grace, audit_entry)
         self._on_change(key_id)
         return CreatedKey(row, key)
@@ -86,9 +92,17 @@ class ManageKeys:
         self._on_change(key_id)
         return row
 
-    def _generate_key(self, actor: Actor, operation: str, idempotency_key: str | None) -> tuple[HashedKey, str]:
+    def _generate_key(
+        self, actor: Actor, operation: str, idempotency_key: str | None
+    ) -> tuple[HashedKey, str]:
         """Derive the id from the Idempotency-Key, so that a repeat is recognised by it."""
-        key_id = derive_id(actor.user.id, f"api_key:{operation}:{idempotency_key}") if idempotency_key else new_id()
+        key_id = (
+            derive_id(actor.user.id, f"api_key:{operation}:{idempotency_key}")
+            if idempotency_key
+            else new_id()
+        )
         key = build_key(secrets.token_bytes(ENTROPY_BYTES))
         digest = hash_key(self._pepper, key)
-        return HashedKey(id=key_id, user_id=actor.user.id, prefix=display_prefix(key), hash=digest), key
+        return HashedKey(
+            id=key_id, user_id=actor.user.id, prefix=display_prefix(key), hash=digest
+        ), key

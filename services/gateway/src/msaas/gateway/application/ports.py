@@ -75,7 +75,7 @@ class StoredFile(Protocol):
 class ArtifactFiles(Protocol):
     """What runs have left behind, and links to it."""
 
-    async def list_run(self, job_id: UUID, fence: UUID) -> Sequence[StoredFile]: ...
+    async def list_run_artifacts(self, job_id: UUID, fence: UUID) -> Sequence[StoredFile]: ...
 
     async def sign_download(self, job_id: UUID, fence: UUID, name: str, seconds: float) -> str: ...
 
@@ -94,7 +94,7 @@ class Sink(Protocol):
     """Where one reader's frames go; nothing here waits for the reader."""
 
     @property
-    def unread(self) -> int:
+    def write_buffer_size(self) -> int:
         """Count the bytes that the reader has left to us."""
         ...
 
@@ -104,6 +104,6 @@ class Sink(Protocol):
         """End once everything is read."""
         ...
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """End now."""
         ...

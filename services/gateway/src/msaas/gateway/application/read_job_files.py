@@ -40,7 +40,7 @@ class ReadJobFiles:
         fence = await self._find_deciding_run(user_id, job_id)
         if self._files is None or fence is None:
             return []
-        found = await self._files.list_run(job_id, fence)
+        found = await self._files.list_run_artifacts(job_id, fence)
         return [
             await self._sign(self._files, job_id, fence, one)
             for one in found
@@ -59,7 +59,9 @@ class ReadJobFiles:
             raise JobNotFound
         return row["decided_by"]
 
-    async def _sign(self, files: ArtifactFiles, job_id: UUID, fence: UUID, file: StoredFile) -> SignedFile:
+    async def _sign(
+        self, files: ArtifactFiles, job_id: UUID, fence: UUID, file: StoredFile
+    ) -> SignedFile:
         seconds = LINK_LIFETIME.total_seconds()
         return SignedFile(
             name=file.name,

@@ -3,10 +3,10 @@
 from typing import NamedTuple
 from uuid import UUID
 
-from msaas.cache import Bucket, RateLimit, RateLimiter, RateLimitDecision
+from msaas.auth import ApiKeyGrant
+from msaas.cache import Bucket, RateLimit, RateLimitDecision, RateLimiter
 from msaas.gateway.domain.rate_limit_rules import RATE_LIMIT_RULES, RateLimitCategory, RateLimitRule
 from msaas.kernel import DependencyUnavailable, Overloaded
-from msaas.web.auth import ApiKeyGrant
 
 
 class Caller(NamedTuple):
@@ -51,7 +51,9 @@ def _buckets(
     if rule.by_address:
         buckets.append(Bucket(limit, address))
     if caller.key is not None and caller.key.requests_per_minute is not None:
-        buckets.append(Bucket(RateLimit("key", caller.key.requests_per_minute, 60), str(caller.key.id)))
+        buckets.append(
+            Bucket(RateLimit("key", caller.key.requests_per_minute, 60), str(caller.key.id))
+        )
     return tuple(buckets)
 
 

@@ -27,10 +27,23 @@ class EndReason(StrEnum):
 class StreamConnection:
     """Holds its frames until the head of the answer is out; from then on it keeps none."""
 
-    __slots__ = ("_after", "_ends_at", "_held", "_idle_seconds", "_sink", "_stalled_seconds", "ending")
+    __slots__ = (
+        "_after",
+        "_buffered",
+        "_ends_at",
+        "_idle_seconds",
+        "_sink",
+        "_stalled_seconds",
+        "end_reason",
+    )
 
     def __init__(
-        self, after: StreamPosition, initial_data: bytes = b"", *, ends_at: float = math.inf, idle_seconds: int = 0
+        self,
+        after: StreamPosition,
+        initial_data: bytes = b"",
+        *,
+        ends_at: float = math.inf,
+        idle_seconds: int = 0,
     ) -> None:
         self._after = after
         self._buffered: list[bytes] = [initial_data] if initial_data else []
@@ -46,8 +59,8 @@ class StreamConnection:
 
     @property
     def is_lagging(self) -> bool:
-        unread = 0 if self._sink is None else self._sink.unread
-        return unread > MAX_UNREAD_BYTES and not self.has_ended
+        write_buffer_size = 0 if self._sink is None else self._sink.write_buffer_size
+        return write_buffer_size > MAX_UNREAD_BYTES and not self.has_ended
 
     def start(self, sink: Sink, hello: bytes) -> None:
         self._sink = sink
@@ -82,10 +95,10 @@ class StreamConnection:
         if self._idle_seconds >= HEARTBEAT_AFTER_SECONDS and not self.has_ended:
             self._idle_seconds = 0
             self._send(HEARTBEAT)
-        self._stalled_seconds = self._stalled_seconds + 1 if self._sink.unread else 0
+        self._stalled_seconds = self._stalled_seconds + 1 if self._sink.write_buffer_size else 0
         if self._stalled_seconds >= STALL_TIMEOUT_SECONDS:
             self.end_reason = self.end_reason or EndReason.STALLED
-            self._sink.cut()
+            self._sink.abort()
 
     def _send(self, data: bytes) -> None:
         if self._sink is None:

@@ -54,12 +54,17 @@ class JobSubmission:
         self._fingerprint_key = fingerprint_key
         self._sealer = sealer
 
-    async def __call__(self, subject: FlagContext, request: JobSubmissionRequest, correlation_id: str) -> SubmittedJob:
+    async def __call__(
+        self, subject: FlagContext, request: JobSubmissionRequest, correlation_id: str
+    ) -> SubmittedJob:
         plan = Plan(subject.plan)
         if refusal := self._find_refusal(subject, request):
             raise refusal
         command = SubmitJob(
-            user_id=subject.user_id, plan=plan, source=request.source, **dict(self._build_item(request))
+            user_id=subject.user_id,
+            plan=plan,
+            source=request.source,
+            **dict(self._build_item(request)),
         )
         return _parse_submitted(await self._send(command, correlation_id))
 
@@ -85,7 +90,9 @@ class JobSubmission:
         answered = iter(answer["items"])
         return [refusal or self._parse_outcome(next(answered)) for refusal in refused]
 
-    def _find_refusal(self, subject: FlagContext, request: JobSubmissionRequest) -> MsaasError | None:
+    def _find_refusal(
+        self, subject: FlagContext, request: JobSubmissionRequest
+    ) -> MsaasError | None:
         if subject.plan not in request.task.plans:
             return PlanForbidden(task_type=request.task.task_type)
         return self._features.find_refusal(request.task.flags, subject)
@@ -98,7 +105,9 @@ class JobSubmission:
             raise NotAllowed("Account not found.") from None
 
     def _parse_outcome(self, item: Mapping[str, Any]) -> SubmittedJob | MsaasError:
-        return _parse_submitted(item) if item["ok"] else self._commands.parse_refusal(item["problem"])
+        return (
+            _parse_submitted(item) if item["ok"] else self._commands.parse_refusal(item["problem"])
+        )
 
     def _build_item(self, request: JobSubmissionRequest, number: int = 0) -> JobItem:
         job_id = new_id()
@@ -132,7 +141,9 @@ class JobSubmission:
             "deadline_at": request.deadline_at,
         }
         request_fingerprint = fingerprint(self._fingerprint_key, compared)
-        return Idempotency(key=request.idempotency_key, item=number, fingerprint=request_fingerprint)
+        return Idempotency(
+            key=request.idempotency_key, item=number, fingerprint=request_fingerprint
+        )
 
 
 def _parse_submitted(answer: Mapping[str, Any]) -> SubmittedJob:

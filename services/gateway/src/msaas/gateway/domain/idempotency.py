@@ -36,7 +36,11 @@ def is_valid_key(text: str) -> bool:
 
 def supports_idempotency(method: str, path: str) -> bool:
     """Tell whether a key means anything here; whoever sends webhooks repeats by their own ids."""
-    return method in _UNSAFE_METHODS and path.startswith(API_PREFIX) and not path.startswith(_WEBHOOKS_PATH)
+    return (
+        method in _UNSAFE_METHODS
+        and path.startswith(API_PREFIX)
+        and not path.startswith(_WEBHOOKS_PATH)
+    )
 
 
 def requires_key(path: str) -> bool:

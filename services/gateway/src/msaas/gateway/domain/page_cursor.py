@@ -1,4 +1,4 @@
-"""A place in a user's list of jobs, newest first, as text that clients hand back unread."""
+"""A position in a user's list of jobs, newest first, as an opaque text."""
 
 import re
 import struct

@@ -43,12 +43,16 @@ RATE_LIMIT_RULES: Final[Mapping[RateLimitCategory, RateLimitRule]] = MappingProx
         RateLimitCategory.CRITICAL: RateLimitRule(max_requests=30, by_user=True, by_address=True),
         RateLimitCategory.REPORTS: RateLimitRule(max_requests=10, seconds=3600, by_user=True),
         # What a signature does not vouch for is refused all the same.
-        RateLimitCategory.WEBHOOKS: RateLimitRule(max_requests=500, by_address=True, fail_open=True),
+        RateLimitCategory.WEBHOOKS: RateLimitRule(
+            max_requests=500, by_address=True, fail_open=True
+        ),
     }
 )
 _WEBHOOKS_PATH: Final = "/api/v1/billing/webhooks"
 _REPORTS_PATH: Final = "/api/v1/privacy/export"
-_CRITICAL_PATHS: Final = tuple(f"{API_PREFIX}{part}" for part in ("api-keys", "billing", "ops", "privacy"))
+_CRITICAL_PATHS: Final = tuple(
+    f"{API_PREFIX}{part}" for part in ("api-keys", "billing", "ops", "privacy")
+)
 
 
 def find_category(method: str, path: str) -> RateLimitCategory | None:
@@ -63,4 +67,8 @@ def find_category(method: str, path: str) -> RateLimitCategory | None:
         return RateLimitCategory.STANDARD
     if path.startswith(_REPORTS_PATH):
         return RateLimitCategory.REPORTS
-    return RateLimitCategory.CRITICAL if path.startswith(_CRITICAL_PATHS) else RateLimitCategory.STANDARD
+    return (
+        RateLimitCategory.CRITICAL
+        if path.startswith(_CRITICAL_PATHS)
+        else RateLimitCategory.STANDARD
+    )

@@ -17,7 +17,9 @@ class TimelineEvent(NamedTuple):
     details: dict[str, Any]
 
 
-def build_timeline(job: Row, attempts: Sequence[Row], charges: Sequence[Row]) -> list[TimelineEvent]:
+def build_timeline(
+    job: Row, attempts: Sequence[Row], charges: Sequence[Row]
+) -> list[TimelineEvent]:
     """Sort by time; what happened at one moment stays in the order in which it has to happen."""
     events = [
         *_submission_events(job),
@@ -71,7 +73,9 @@ def _retry_events(job: Row, attempts: Sequence[Row]) -> Iterator[TimelineEvent]:
     """Say when it is tried again, while that is still to come."""
     if attempts and job["status"] == "PENDING" and attempts[-1]["finished_at"]:
         last = attempts[-1]
-        yield TimelineEvent(last["finished_at"], "retrying", last["attempt"], {"run_at": job["run_at"]})
+        yield TimelineEvent(
+            last["finished_at"], "retrying", last["attempt"], {"run_at": job["run_at"]}
+        )
 
 
 def _final_events(job: Row) -> Iterator[TimelineEvent]:

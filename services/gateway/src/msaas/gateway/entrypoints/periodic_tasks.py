@@ -14,7 +14,9 @@ Action = Callable[[], Awaitable[None]]
 class PeriodicTask:
     """Acts every so many seconds, and where asked for once more at the end."""
 
-    def __init__(self, name: str, action: Action, seconds: float, *, run_on_stop: bool = False) -> None:
+    def __init__(
+        self, name: str, action: Action, seconds: float, *, run_on_stop: bool = False
+    ) -> None:
         self.name: Final = name
         self.action = action
         self._run_on_stop = run_on_stop

@@ -8,7 +8,13 @@ import orjson
 from pydantic import ValidationError
 
 from msaas.contracts import TASKS, JobStatus, PushedJob
-from msaas.jobs.application.command_batch import CommandOutcome, CommandBatch, LockedJob, CommandContext, RejectedJob
+from msaas.jobs.application.command_batch import (
+    CommandBatch,
+    CommandContext,
+    CommandOutcome,
+    LockedJob,
+    RejectedJob,
+)
 from msaas.jobs.application.submit_jobs import submit
 from msaas.jobs.domain.errors import PayloadInvalid, PlanForbidden, QuotaExceeded, TaskTypeNotFound
 from msaas.kernel import MsaasError
@@ -24,7 +30,9 @@ _REASONS: Final[Mapping[type[MsaasError], str]] = MappingProxyType(
 )
 
 
-def accept_pushed(batch: CommandBatch, context: CommandContext, pushed: PushedJob) -> CommandOutcome:
+def accept_pushed(
+    batch: CommandBatch, context: CommandContext, pushed: PushedJob
+) -> CommandOutcome:
     """Keep as a failed job what a user would have been refused; the rest is not for a job's row."""
     command = pushed.as_submission()
     if command.job_id in batch.jobs:
@@ -36,7 +44,9 @@ def accept_pushed(batch: CommandBatch, context: CommandContext, pushed: PushedJo
         return _reject(batch, context, pushed, refusal)
 
 
-def _reject(batch: CommandBatch, context: CommandContext, pushed: PushedJob, refusal: MsaasError) -> CommandOutcome:
+def _reject(
+    batch: CommandBatch, context: CommandContext, pushed: PushedJob, refusal: MsaasError
+) -> CommandOutcome:
     batch.get_account(pushed.user_id)
     rejected = RejectedJob(
         context=context,

@@ -8,15 +8,15 @@ from uuid import UUID
 from msaas.contracts import SubscriptionChanged, UsageReconciled, UsageReported
 from msaas.jobs.application.billing_ports import (
     AccountSnapshot,
-    BillingStore,
     BillingEvent,
-    LedgerBatch,
     BillingLockRequest,
+    BillingStore,
+    LedgerBatch,
 )
 from msaas.jobs.application.usage_messages import build_usage_noted
 from msaas.jobs.domain.errors import SubjectNotFound
+from msaas.jobs.domain.ledger_entries import LedgerEntry, LedgerEntryKind
 from msaas.jobs.domain.ledgers import Ledger
-from msaas.jobs.domain.ledger_entries import LedgerEntryKind, LedgerEntry
 from msaas.jobs.domain.subjects import BillingSubject
 from msaas.messaging import OutgoingMessage
 from msaas.telemetry import Metrics, get_logger

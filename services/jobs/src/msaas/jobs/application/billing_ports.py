@@ -14,8 +14,8 @@ from msaas.contracts import (
     UsageReconciled,
     UsageReported,
 )
-from msaas.jobs.domain.ledgers import Ledger
 from msaas.jobs.domain.ledger_entries import LedgerEntry, LinkedEntry
+from msaas.jobs.domain.ledgers import Ledger
 from msaas.kernel import derive_id
 from msaas.messaging import OutgoingMessage
 
@@ -57,7 +57,9 @@ class LedgerBatch:
     by_subject: Mapping[UUID, Ledger]
     by_user: Mapping[UUID, Ledger]
     entries_by_key: dict[str, LinkedEntry]
-    new_entries: list[tuple[LedgerEntry, LinkedEntry]] = field(default_factory=list[tuple[LedgerEntry, LinkedEntry]])
+    new_entries: list[tuple[LedgerEntry, LinkedEntry]] = field(
+        default_factory=list[tuple[LedgerEntry, LinkedEntry]]
+    )
     affected: set[UUID] = field(default_factory=set[UUID])
 
     def append(self, ledger: Ledger, entry: LedgerEntry) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from msaas.contracts import CancelJob, JobStatus, get_task
-from msaas.jobs.application.command_batch import CommandOutcome, CommandBatch, LockedJob
+from msaas.jobs.application.command_batch import CommandBatch, CommandOutcome, LockedJob
 from msaas.jobs.application.ports import WorkerQueue
 from msaas.jobs.domain.cancellation import CancelMode, decide_cancel_mode
 from msaas.jobs.domain.errors import JobNotFound
@@ -20,7 +20,9 @@ def cancel(batch: CommandBatch, command: CancelJob) -> CommandOutcome:
         raise JobNotFound
     batch.get_account(command.user_id)
     mode = _cancel(batch, job)
-    children = [child for child in _list_descendants(batch, job) if child.status not in _UNCANCELLABLE]
+    children = [
+        child for child in _list_descendants(batch, job) if child.status not in _UNCANCELLABLE
+    ]
     for child in children:
         _cancel(batch, child)
     answer: dict[str, object] = {"job_id": job.id, "status": job.status}

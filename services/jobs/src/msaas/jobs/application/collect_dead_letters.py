@@ -9,10 +9,15 @@ from typing import Final, cast
 from uuid import UUID
 
 from msaas.contracts import JobEnvelope, JobLost, LetterClass, LossReason, get_topic
-from msaas.jobs.application.dead_letters_ports import NewDeadLetter, DeadLetterStream, DeadLetterStreams, DeadLetterStore
+from msaas.jobs.application.dead_letters_ports import (
+    DeadLetterStore,
+    DeadLetterStream,
+    DeadLetterStreams,
+    NewDeadLetter,
+)
 from msaas.jobs.application.results_ports import Publisher
-from msaas.jobs.domain.dead_letters_bodies import pack
 from msaas.jobs.domain.dead_letters import classify, find_replay_delay
+from msaas.jobs.domain.dead_letters_bodies import pack
 from msaas.jobs.domain.reports import RunKey
 from msaas.kernel import derive_id, new_id
 from msaas.telemetry import Metrics, get_logger
@@ -78,7 +83,9 @@ class CollectDeadLettersTask:
         return find_replay_delay(letter_class, replays, self._jitter(), has_expired=has_expired)
 
 
-def read_entry(stream: DeadLetterStream, entry_id: str, fields: Mapping[bytes, bytes]) -> NewDeadLetter:
+def read_entry(
+    stream: DeadLetterStream, entry_id: str, fields: Mapping[bytes, bytes]
+) -> NewDeadLetter:
     """Trust nothing of it: whatever it says is used only where it has the right form."""
     body = pack(fields)
     original = body.get("dlq_entry_id", "")

@@ -27,9 +27,15 @@ class DueReplaysTask:
 
     async def __call__(self) -> None:
         now = self._clock.monotonic()
-        self._reported_at = {id_: at for id_, at in self._reported_at.items() if now - at < REPEAT_AFTER}
+        self._reported_at = {
+            id_: at for id_, at in self._reported_at.items() if now - at < REPEAT_AFTER
+        }
         paused = await self._pauses.find_paused()
-        due = [id_ for id_ in await self._store.list_due(sorted(paused)) if id_ not in self._reported_at]
+        due = [
+            id_
+            for id_ in await self._store.list_due(sorted(paused))
+            if id_ not in self._reported_at
+        ]
         if not due:
             return
         command = ReplayDeadLetters(replay_id=new_id(), letters=tuple(due))

@@ -7,8 +7,14 @@ from typing import Any, Final
 
 from msaas.contracts import JobEnvelope, JobMeta, get_task
 from msaas.jobs.application.open_secrets import open_secrets
-from msaas.jobs.application.ports import DispatchedJob, DispatchStore, TickResult, UploadLinks, WorkerQueue
-from msaas.sealing import Unsealer, InvalidSeal, UnknownSealingKey
+from msaas.jobs.application.ports import (
+    DispatchedJob,
+    DispatchStore,
+    TickResult,
+    UploadLinks,
+    WorkerQueue,
+)
+from msaas.sealing import InvalidSeal, UnknownSealingKey, Unsealer
 from msaas.telemetry import Metrics, current_traceparent, get_logger, span
 
 _WAIT_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800)

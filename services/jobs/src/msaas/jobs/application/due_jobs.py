@@ -36,7 +36,9 @@ class DueJobsTask:
     async def __call__(self) -> None:
         overdue = await self._list_due()
         present = {one.job_id for one in overdue}
-        self._reported_at = {job_id: at for job_id, at in self._reported_at.items() if job_id in present}
+        self._reported_at = {
+            job_id: at for job_id, at in self._reported_at.items() if job_id in present
+        }
         now = self._clock.monotonic()
         for one in overdue:
             last = self._reported_at.get(one.job_id)

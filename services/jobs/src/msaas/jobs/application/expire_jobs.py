@@ -1,8 +1,8 @@
 """Ending a job whose deadline came before its turn; its worker watches that of a run."""
 
 from msaas.contracts import DeadlinePassed, JobStatus
-from msaas.jobs.application.command_batch import CommandOutcome, CommandBatch
 from msaas.jobs.application.cancel_jobs import mark_revoked
+from msaas.jobs.application.command_batch import CommandBatch, CommandOutcome
 
 
 def expire(batch: CommandBatch, command: DeadlinePassed) -> CommandOutcome:

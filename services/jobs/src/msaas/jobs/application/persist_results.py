@@ -7,11 +7,11 @@ from uuid import UUID
 
 from msaas.contracts import CancelRequested, JobStatus, get_task
 from msaas.jobs.application.results_ports import (
+    EntryWithdrawer,
     LockedState,
     ResultStore,
-    SettlementResult,
     Settlement,
-    EntryWithdrawer,
+    SettlementResult,
 )
 from msaas.jobs.application.usage_messages import build_usage_recorded
 from msaas.jobs.domain.charging import UsageCharge, charge
@@ -47,7 +47,10 @@ class PersistResults:
             "msaas_jobs_finished_total", "Jobs that ended.", ("status", "failure_reason")
         )
         self._end_to_end = metrics.histogram(
-            "msaas_job_end_to_end_seconds", "From submitted to ended.", ("task_type",), _DURATION_BUCKETS
+            "msaas_job_end_to_end_seconds",
+            "From submitted to ended.",
+            ("task_type",),
+            _DURATION_BUCKETS,
         )
         self._unknown = metrics.counter(
             "msaas_result_fences_unknown_total", "Results for fences that were never dispatched."
@@ -63,7 +66,9 @@ class PersistResults:
         with span("jobs.persist", traceparent=sampled[0], links=sampled[1:], runs=len(folded)):
             return await self._persist(folded, traces)
 
-    async def _persist(self, folded: Mapping[RunKey, RunReport], traces: Traces) -> list[OutgoingMessage]:
+    async def _persist(
+        self, folded: Mapping[RunKey, RunReport], traces: Traces
+    ) -> list[OutgoingMessage]:
         result = await self._store.settle(folded, lambda present: self._decide(folded, present))
         self._count(folded, result)
         if any(verdict.frees_slot for verdict in result.transitions):

@@ -15,14 +15,20 @@ from msaas.contracts import (
     SubmitJobs,
     WakeJob,
 )
-from msaas.jobs.application.command_batch import CommandOutcome, CommandBatch, Command, CommandContext, LockRequest
-from msaas.jobs.application.cancel_jobs import revoke_on_workers, cancel
+from msaas.jobs.application.accept_pushed_jobs import accept_pushed
+from msaas.jobs.application.cancel_jobs import cancel, revoke_on_workers
+from msaas.jobs.application.command_batch import (
+    Command,
+    CommandBatch,
+    CommandContext,
+    CommandOutcome,
+    LockRequest,
+)
 from msaas.jobs.application.expire_jobs import expire
 from msaas.jobs.application.ports import IntakeStore, WorkerQueue
 from msaas.jobs.application.retry_jobs import retry
 from msaas.jobs.application.snapshots import JobSnapshot
 from msaas.jobs.application.submit_jobs import find_idempotency_key, submit, submit_all
-from msaas.jobs.application.accept_pushed_jobs import accept_pushed
 from msaas.jobs.application.wake_jobs import wake
 from msaas.jobs.domain.errors import QuotaExceeded
 from msaas.kernel import MsaasError
@@ -62,7 +68,9 @@ class ProcessCommands:
             "msaas_quota_rejections_total", "Jobs rejected because the quota is used up.", ("plan",)
         )
         self._overruns = metrics.counter(
-            "msaas_quota_overruns_total", "Jobs accepted over a quota that is not enforced.", ("plan",)
+            "msaas_quota_overruns_total",
+            "Jobs accepted over a quota that is not enforced.",
+            ("plan",),
         )
 
     async def __call__(self, contexts: Sequence[CommandContext]) -> ProcessedCommands:
@@ -75,7 +83,13 @@ class ProcessCommands:
             snapshots = await transaction.store(batch)
         self._count(batch, contexts, outcomes)
         self._log_overruns(batch)
-        if batch.submitted or batch.retried or batch.cancelled or batch.expired or batch.woken_count:
+        if (
+            batch.submitted
+            or batch.retried
+            or batch.cancelled
+            or batch.expired
+            or batch.woken_count
+        ):
             self._request_dispatch()
         await revoke_on_workers(self._workers, batch.revoked.values())
         changed = {snapshot.id for snapshot in snapshots}
@@ -83,7 +97,10 @@ class ProcessCommands:
         return ProcessedCommands(outcomes=outcomes, snapshots=[*snapshots, *filter(None, again)])
 
     def _count(
-        self, batch: CommandBatch, contexts: Sequence[CommandContext], outcomes: Sequence[CommandOutcome | MsaasError]
+        self,
+        batch: CommandBatch,
+        contexts: Sequence[CommandContext],
+        outcomes: Sequence[CommandOutcome | MsaasError],
     ) -> None:
         taken = Counter((new.task.task_type, new.plan) for new in batch.submitted)
         for labels, count in taken.items():
@@ -139,7 +156,11 @@ def list_submissions(command: Command) -> Sequence[SubmitJob]:
 
 def _process(batch: CommandBatch, context: CommandContext) -> CommandOutcome | MsaasError:
     try:
-        return _process_submission(batch, context) if list_submissions(context.command) else _process_change(batch, context)
+        return (
+            _process_submission(batch, context)
+            if list_submissions(context.command)
+            else _process_change(batch, context)
+        )
     except MsaasError as refusal:
         return refusal
 

@@ -6,28 +6,28 @@ from typing import Any, Final
 from uuid import UUID
 
 from msaas.contracts import (
+    DecodeError,
     JobLost,
     LossReason,
     ReplayDeadLetters,
     RetryJob,
-    DecodeError,
     decode,
     get_topic,
 )
-from msaas.jobs.application.command_batch import CommandContext
 from msaas.jobs.application.collect_dead_letters import RESULTS_TOPIC, find_run
+from msaas.jobs.application.command_batch import CommandContext
 from msaas.jobs.application.dead_letters_ports import (
-    ReplayContext,
-    JobDeadLetter,
     DeadLetterStore,
+    JobDeadLetter,
     MessageDeadLetter,
     Pauses,
+    ReplayContext,
     TopicCapacity,
 )
 from msaas.jobs.application.process_commands import ProcessedCommands
-from msaas.jobs.domain.errors import DeadLetterNotFound, DeadLetterUnreadable
+from msaas.jobs.domain.dead_letters import BlockReason, DeadLetter, check_replay, find_block_reason
 from msaas.jobs.domain.dead_letters_bodies import unpack
-from msaas.jobs.domain.dead_letters import DeadLetter, BlockReason, check_replay, find_block_reason
+from msaas.jobs.domain.errors import DeadLetterNotFound, DeadLetterUnreadable
 from msaas.kernel import ErrorKind, MsaasError, RetryPolicy, derive_id
 from msaas.messaging import OutgoingMessage
 from msaas.telemetry import Metrics, get_logger
@@ -60,7 +60,12 @@ class ReplayPlan:
 
 class DeadLetterReplayer:
     def __init__(
-        self, store: DeadLetterStore, pauses: Pauses, capacity: TopicCapacity, process_commands: CommandProcessor, metrics: Metrics
+        self,
+        store: DeadLetterStore,
+        pauses: Pauses,
+        capacity: TopicCapacity,
+        process_commands: CommandProcessor,
+        metrics: Metrics,
     ) -> None:
         self._store = store
         self._pauses = pauses
@@ -79,7 +84,9 @@ class DeadLetterReplayer:
         async with self._store.replay_transaction() as transaction:
             context = await transaction.lock(command.replay_id, command.letters)
             plan = _plan_replay(command, context, blocked)
-            fresh = [one for id_, one in plan.replayed.items() if id_ not in context.already_replayed]
+            fresh = [
+                one for id_, one in plan.replayed.items() if id_ not in context.already_replayed
+            ]
             await transaction.store(
                 command.replay_id,
                 command.asked_by,
@@ -102,12 +109,16 @@ class DeadLetterReplayer:
         blocked = dict.fromkeys(full, BlockReason.TOPIC_FULL)
         return blocked | dict.fromkeys(await self._pauses.find_paused(), BlockReason.PAUSED)
 
-    async def _retry_jobs(self, command: ReplayDeadLetters, plan: ReplayPlan) -> list[OutgoingMessage]:
+    async def _retry_jobs(
+        self, command: ReplayDeadLetters, plan: ReplayPlan
+    ) -> list[OutgoingMessage]:
         """Replay jobs as their users' retry would: within the quota, or not at all."""
         jobs = [one for one in plan.replayed.values() if isinstance(one, JobDeadLetter)]
         if not jobs:
             return []
-        processed = await self._process_with_retry([_build_retry(one, command.replay_id) for one in jobs])
+        processed = await self._process_with_retry(
+            [_build_retry(one, command.replay_id) for one in jobs]
+        )
         for job, verdict in zip(jobs, processed.outcomes, strict=True):
             if isinstance(verdict, MsaasError):
                 plan.rejected[job.id] = verdict
@@ -119,7 +130,9 @@ class DeadLetterReplayer:
     async def _process_with_retry(self, contexts: Sequence[CommandContext]) -> ProcessedCommands:
         """Let jobs whose accounts stay locked keep back no message that is replayed with them."""
         try:
-            return await LOCK_RETRY.run(lambda: self._process_commands(contexts), retry_on=(MsaasError,))
+            return await LOCK_RETRY.run(
+                lambda: self._process_commands(contexts), retry_on=(MsaasError,)
+            )
         except MsaasError as refusal:
             if refusal.kind is ErrorKind.UNAVAILABLE:
                 raise
@@ -145,7 +158,9 @@ def describe_error(refusal: MsaasError) -> dict[str, Any]:
     }
 
 
-def _plan_replay(command: ReplayDeadLetters, context: ReplayContext, blocked: Mapping[str, BlockReason]) -> ReplayPlan:
+def _plan_replay(
+    command: ReplayDeadLetters, context: ReplayContext, blocked: Mapping[str, BlockReason]
+) -> ReplayPlan:
     plan = ReplayPlan()
     budget = context.budget
     for letter_id in dict.fromkeys(command.letters):
@@ -168,7 +183,9 @@ def _plan_replay(command: ReplayDeadLetters, context: ReplayContext, blocked: Ma
 def _get_dead_letter(context: ReplayContext, letter_id: UUID) -> MessageDeadLetter | JobDeadLetter:
     letter = context.dead_letters.get(letter_id)
     if letter is None or (
-        isinstance(letter, JobDeadLetter) and not letter.has_failed and letter_id not in context.already_replayed
+        isinstance(letter, JobDeadLetter)
+        and not letter.has_failed
+        and letter_id not in context.already_replayed
     ):
         raise DeadLetterNotFound
     return letter
@@ -179,7 +196,9 @@ def _check_readable(letter: MessageDeadLetter | JobDeadLetter) -> None:
         try:
             decode(get_topic(letter.topic), unpack(letter.body))
         except DecodeError as error:
-            raise DeadLetterUnreadable(f"The dead letter still cannot be decoded: {error.reason}.") from None
+            raise DeadLetterUnreadable(
+                f"The dead letter still cannot be decoded: {error.reason}."
+            ) from None
 
 
 def _build_replay_message(letter: MessageDeadLetter, replay_id: UUID) -> OutgoingMessage:

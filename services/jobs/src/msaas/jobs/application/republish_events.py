@@ -8,10 +8,10 @@ from uuid import UUID
 from msaas.contracts import CancelRequested
 from msaas.jobs.application.results_ports import (
     CancelMarker,
-    RepublishStore,
     Publisher,
-    UsageToRepublish,
+    RepublishStore,
     RepublishTransaction,
+    UsageToRepublish,
 )
 from msaas.jobs.application.usage_messages import build_usage_noted, build_usage_recorded
 from msaas.jobs.domain.ledger_entries import LinkedEntry
@@ -69,7 +69,11 @@ class RepublishEvents:
 
     async def _publish_usage(self, usage: UsageToRepublish) -> str | None:
         entry, cause = usage.entry, usage.correlation_id
-        outgoing = build_usage_noted(entry, cause) if isinstance(entry, LinkedEntry) else build_usage_recorded(entry, cause)
+        outgoing = (
+            build_usage_noted(entry, cause)
+            if isinstance(entry, LinkedEntry)
+            else build_usage_recorded(entry, cause)
+        )
         return await self._publisher.publish(
             outgoing.topic or "",
             outgoing.message,

@@ -14,7 +14,9 @@ class DeadLetterResolver:
         self._store = store
         self._log = get_logger()
         self._resolved = metrics.counter(
-            "msaas_dead_letters_resolved_total", "Dead letters resolved by an operator.", ("topic", "class")
+            "msaas_dead_letters_resolved_total",
+            "Dead letters resolved by an operator.",
+            ("topic", "class"),
         )
 
     async def __call__(self, command: ResolveDeadLetters) -> list[dict[str, Any]]:
@@ -24,7 +26,9 @@ class DeadLetterResolver:
             self._resolved.labels(*labels).inc()
         if done.newly_resolved:
             self._log.info(
-                "dead_letters_resolved", count=len(done.newly_resolved), user_id=str(command.asked_by)
+                "dead_letters_resolved",
+                count=len(done.newly_resolved),
+                user_id=str(command.asked_by),
             )
         unknown = describe_error(DeadLetterNotFound())
         return [

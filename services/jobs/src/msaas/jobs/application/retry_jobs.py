@@ -1,7 +1,7 @@
 """Beginning a failed job anew as if it had just come: within the quota, or not at all."""
 
 from msaas.contracts import JobStatus, RetryJob
-from msaas.jobs.application.command_batch import CommandOutcome, CommandBatch, LockedJob
+from msaas.jobs.application.command_batch import CommandBatch, CommandOutcome, LockedJob
 from msaas.jobs.application.submit_jobs import get_task_in_plan
 from msaas.jobs.domain.errors import DeadlineExpired, JobNotFailed, JobNotFound, PayloadGone
 

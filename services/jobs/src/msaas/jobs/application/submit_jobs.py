@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 
 from msaas.contracts import TASKS, JobStatus, Plan, SubmitJob, Task
-from msaas.jobs.application.command_batch import CommandOutcome, CommandBatch, LockedJob, IdempotencyKey, NewJob, CommandContext
+from msaas.jobs.application.command_batch import (
+    CommandBatch,
+    CommandContext,
+    CommandOutcome,
+    IdempotencyKey,
+    LockedJob,
+    NewJob,
+)
 from msaas.jobs.domain.errors import (
     IdempotencyMismatch,
     JobIdTaken,
@@ -36,12 +43,18 @@ def submit(batch: CommandBatch, context: CommandContext, command: SubmitJob) -> 
     return _build_outcome(_add_job(batch, new))
 
 
-def submit_all(batch: CommandBatch, context: CommandContext, commands: Sequence[SubmitJob]) -> CommandOutcome:
+def submit_all(
+    batch: CommandBatch, context: CommandContext, commands: Sequence[SubmitJob]
+) -> CommandOutcome:
     """Judge each by itself: what is refused stops no other."""
-    return CommandOutcome(reply={"items": [_submit_item(batch, context, command) for command in commands]})
+    return CommandOutcome(
+        reply={"items": [_submit_item(batch, context, command) for command in commands]}
+    )
 
 
-def _submit_item(batch: CommandBatch, context: CommandContext, command: SubmitJob) -> dict[str, object]:
+def _submit_item(
+    batch: CommandBatch, context: CommandContext, command: SubmitJob
+) -> dict[str, object]:
     try:
         return {"ok": True, **submit(batch, context, command).reply}
     except MsaasError as refusal:
@@ -59,7 +72,9 @@ def find_idempotency_key(command: SubmitJob) -> IdempotencyKey | None:
     return None if given is None else (command.user_id, given.key, given.item)
 
 
-def _build_duplicate_outcome(batch: CommandBatch, job: LockedJob, command: SubmitJob) -> CommandOutcome:
+def _build_duplicate_outcome(
+    batch: CommandBatch, job: LockedJob, command: SubmitJob
+) -> CommandOutcome:
     """Answer a command that came before as it was answered then."""
     if job.user_id != command.user_id:
         raise JobIdTaken

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from msaas.contracts import JobLost, LossReason, get_task
 from msaas.jobs.application.results_ports import (
+    EntryLookup,
     LeaseStore,
     OverdueReason,
     OverdueRun,
-    EntryLookup,
     Publisher,
 )
 from msaas.kernel import Clock
@@ -56,7 +56,9 @@ class SweepLeasesTask:
         self._checked_at: dict[UUID, float] = {}
 
     async def __call__(self) -> None:
-        overdue = await self._store.list_overdue(start_timeout=START_TIMEOUT, cancel_timeout=CANCEL_TIMEOUT)
+        overdue = await self._store.list_overdue(
+            start_timeout=START_TIMEOUT, cancel_timeout=CANCEL_TIMEOUT
+        )
         self._forget(overdue)
         handed_out = [one for one in overdue if one.reason is OverdueReason.ENTRY]
         ended = [one for one in overdue if one.reason is not OverdueReason.ENTRY]
@@ -103,9 +105,14 @@ class SweepLeasesTask:
         key = _loss_key_of(overdue_run)
         reason = LossReason.STALE if key.lease_until is None else LossReason.LEASE_EXPIRED
         loss = JobLost(
-            job_id=overdue_run.run.job_id, fence=key.fence, reason=reason, lease_until=key.lease_until
+            job_id=overdue_run.run.job_id,
+            fence=key.fence,
+            reason=reason,
+            lease_until=key.lease_until,
         )
-        entry_id = await self._publisher.publish(TOPIC, loss, correlation_id=overdue_run.correlation_id)
+        entry_id = await self._publisher.publish(
+            TOPIC, loss, correlation_id=overdue_run.correlation_id
+        )
         if entry_id is None:
             return
         self._outstanding[key] = entry_id
@@ -114,4 +121,7 @@ class SweepLeasesTask:
 
 
 def _loss_key_of(overdue_run: OverdueRun) -> LossKey:
-    return LossKey(overdue_run.run.fence, overdue_run.lease_until if overdue_run.reason is OverdueReason.LEASE else None)
+    return LossKey(
+        overdue_run.run.fence,
+        overdue_run.lease_until if overdue_run.reason is OverdueReason.LEASE else None,
+    )

@@ -9,7 +9,9 @@ from msaas.messaging import OutgoingMessage
 TOPIC = "usage.events"
 
 
-def build_usage_recorded(charge: UsageCharge, correlation_id: str, traceparent: str | None = None) -> OutgoingMessage:
+def build_usage_recorded(
+    charge: UsageCharge, correlation_id: str, traceparent: str | None = None
+) -> OutgoingMessage:
     """Announce it under an id of its place in the chain: whoever publishes it says the same."""
     return OutgoingMessage(
         message=UsageRecorded(
@@ -30,7 +32,9 @@ def build_usage_recorded(charge: UsageCharge, correlation_id: str, traceparent: 
     )
 
 
-def build_usage_noted(entry: LinkedEntry, correlation_id: str, traceparent: str | None = None) -> OutgoingMessage:
+def build_usage_noted(
+    entry: LinkedEntry, correlation_id: str, traceparent: str | None = None
+) -> OutgoingMessage:
     return OutgoingMessage(
         message=UsageNoted(
             subject_id=entry.subject_id,

@@ -1,7 +1,7 @@
 """Ending the wait of a job whose time has come; the record knows whether it has."""
 
 from msaas.contracts import WakeJob
-from msaas.jobs.application.command_batch import CommandOutcome, CommandBatch
+from msaas.jobs.application.command_batch import CommandBatch, CommandOutcome
 
 
 def wake(batch: CommandBatch, command: WakeJob) -> CommandOutcome:

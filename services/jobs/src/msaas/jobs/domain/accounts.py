@@ -8,7 +8,7 @@ from typing import Self
 
 from msaas.jobs.domain.periods import Period
 from msaas.jobs.domain.quota import Quota
-from msaas.jobs.domain.subjects import UsageCounter, BillingSubject
+from msaas.jobs.domain.subjects import BillingSubject, UsageCounter
 
 
 @dataclass(slots=True, kw_only=True)

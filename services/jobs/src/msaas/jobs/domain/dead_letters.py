@@ -80,7 +80,9 @@ def check_replay(letter: DeadLetter, *, requested: bool) -> bool:
     return True
 
 
-def find_block_reason(letter: DeadLetter, blocked: Mapping[str, BlockReason], budget: int) -> BlockReason | None:
+def find_block_reason(
+    letter: DeadLetter, blocked: Mapping[str, BlockReason], budget: int
+) -> BlockReason | None:
     if letter.topic in blocked:
         return blocked[letter.topic]
     return None if budget > 0 else BlockReason.RATE_LIMITED

@@ -34,7 +34,9 @@ class SlotShare:
         return PLAN_WEIGHTS[self.plan]
 
 
-def find_slot_shares(waiting: Iterable[WaitingUser], used_slots: Mapping[UUID, int]) -> list[SlotShare]:
+def find_slot_shares(
+    waiting: Iterable[WaitingUser], used_slots: Mapping[UUID, int]
+) -> list[SlotShare]:
     """Leave out who holds all that the plan gives."""
     turns = [_share_of(user, used_slots.get(user.user_id, 0)) for user in waiting]
     return [turn for turn in turns if turn.free_slots > 0]
@@ -42,10 +44,14 @@ def find_slot_shares(waiting: Iterable[WaitingUser], used_slots: Mapping[UUID, i
 
 def _share_of(user: WaitingUser, used_slots: int) -> SlotShare:
     slots = PLANS[user.plan].slots if user.slots is None else user.slots
-    return SlotShare(user_id=user.user_id, plan=user.plan, used_slots=used_slots, free_slots=slots - used_slots)
+    return SlotShare(
+        user_id=user.user_id, plan=user.plan, used_slots=used_slots, free_slots=slots - used_slots
+    )
 
 
-def find_topic_capacity(topics: Mapping[str, str], unread: Mapping[str, int], window: int) -> dict[str, int]:
+def find_topic_capacity(
+    topics: Mapping[str, str], unread: Mapping[str, int], window: int
+) -> dict[str, int]:
     """How many more envelopes each topic takes; both mappings are by task type."""
     rooms = dict.fromkeys(topics.values(), window)
     for task_type, count in unread.items():

@@ -43,7 +43,9 @@ class LinkedEntry:
     hash: str
 
 
-def link_entry(subject_id: UUID, seq: int, head: str, entry: LedgerEntry, at: datetime) -> LinkedEntry:
+def link_entry(
+    subject_id: UUID, seq: int, head: str, entry: LedgerEntry, at: datetime
+) -> LinkedEntry:
     """Link a remark to the head of its subject's chain, as the one at `seq`."""
     return LinkedEntry(
         subject_id=subject_id,

@@ -8,7 +8,7 @@ from msaas.contracts import SubscriptionChanged, UsageReconciled
 from msaas.jobs.domain.errors import CorrectionTooLarge, PeriodNotFound
 from msaas.jobs.domain.ledger_entries import LedgerEntry, LinkedEntry, link_entry
 from msaas.jobs.domain.quota import Quota
-from msaas.jobs.domain.subjects import UsageCounter, BillingSubject
+from msaas.jobs.domain.subjects import BillingSubject, UsageCounter
 from msaas.jobs.domain.subscriptions import apply_subscription_change
 
 

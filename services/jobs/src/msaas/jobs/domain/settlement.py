@@ -10,7 +10,14 @@ from msaas.contracts import JobStatus
 from msaas.jobs.domain.backoff import retry_delay
 from msaas.jobs.domain.job import Job, Run
 from msaas.jobs.domain.losses import COUNTED_REASONS, MAX_LOSSES, find_loss
-from msaas.jobs.domain.reports import DEFAULT_LEASE, RunFailure, RunLoss, RunReport, RunSuccess, RunWait
+from msaas.jobs.domain.reports import (
+    DEFAULT_LEASE,
+    RunFailure,
+    RunLoss,
+    RunReport,
+    RunSuccess,
+    RunWait,
+)
 from msaas.jobs.domain.run_updates import WAITING, update_run
 
 CANCELLED = "cancelled"
@@ -74,7 +81,11 @@ def decide(
     """Hear only fences that were handed out, and leave a job that has ended as it is."""
     known_reports = {fence: report for fence, report in reports.items() if fence in runs}
     winner = None if job.is_finished else _find_winner(job, known_reports)
-    after = job if job.is_finished else _apply_reports(job, known_reports, winner, now, rules, runs=runs)
+    after = (
+        job
+        if job.is_finished
+        else _apply_reports(job, known_reports, winner, now, rules, runs=runs)
+    )
     updated_runs = {
         fence: update_run(runs[fence], report, after, now, is_winner=report is winner)
         for fence, report in known_reports.items()
@@ -123,7 +134,9 @@ def _apply_reports(
     if winner:
         return _complete(job, winner, now)
     if job.task_type in rules.once and _has_begun_before(job, runs, known_reports):
-        return _finish(replace(job, last_error=LOST_WORKER_MESSAGE), JobStatus.FAILED, LOST_WORKER, now)
+        return _finish(
+            replace(job, last_error=LOST_WORKER_MESSAGE), JobStatus.FAILED, LOST_WORKER, now
+        )
     present = known_reports.get(job.fence) if job.fence else None
     if present is None:
         return job
@@ -141,9 +154,13 @@ def _apply_reports(
     return _apply_loss(job, loss, now, rules) if loss else job
 
 
-def _has_begun_before(job: Job, runs: Mapping[UUID, Run], known_reports: Mapping[UUID, RunReport]) -> bool:
+def _has_begun_before(
+    job: Job, runs: Mapping[UUID, Run], known_reports: Mapping[UUID, RunReport]
+) -> bool:
     """Word of a start can come after word of the loss, when two of us read at once."""
-    given_up = [fence for fence in known_reports if fence != job.fence and runs[fence].outcome != WAITING]
+    given_up = [
+        fence for fence in known_reports if fence != job.fence and runs[fence].outcome != WAITING
+    ]
     return any(known_reports[fence].started_at for fence in given_up)
 
 
@@ -200,7 +217,9 @@ def _apply_loss(job: Job, loss: RunLoss, now: datetime, rules: SettlementRules) 
         return _finish(job, JobStatus.CANCELLED, CANCELLED, now)
     lost = replace(job, losses=job.losses + (loss.reason in COUNTED_REASONS))
     if _is_exhausted(job, rules) or lost.losses > MAX_LOSSES:
-        return _finish(replace(lost, last_error=LOST_WORKER_MESSAGE), JobStatus.FAILED, LOST_WORKER, now)
+        return _finish(
+            replace(lost, last_error=LOST_WORKER_MESSAGE), JobStatus.FAILED, LOST_WORKER, now
+        )
     return _requeue(lost, lost.run_at) if job.has_begun else _release_run(lost)
 
 

@@ -23,7 +23,9 @@ class PlanChange:
     closed_period: Period | None = None
 
 
-def apply_subscription_change(subject: BillingSubject, change: SubscriptionChanged, now: datetime) -> PlanChange:
+def apply_subscription_change(
+    subject: BillingSubject, change: SubscriptionChanged, now: datetime
+) -> PlanChange:
     """Leave the subject as it is where the change is not newer than what is known."""
     if change.version <= subject.plan_version:
         return PlanChange(subject=subject)
@@ -38,7 +40,9 @@ def apply_subscription_change(subject: BillingSubject, change: SubscriptionChang
     return PlanChange(subject=_switch_plan(subject, change, period), closed_period=closed)
 
 
-def _switch_plan(subject: BillingSubject, change: SubscriptionChanged, period: Period) -> BillingSubject:
+def _switch_plan(
+    subject: BillingSubject, change: SubscriptionChanged, period: Period
+) -> BillingSubject:
     return replace(
         subject,
         plan=change.plan,
@@ -54,7 +58,9 @@ def _is_deferred(subject: BillingSubject, change: SubscriptionChanged, now: date
     return is_lower and subject.is_paid(now) and change.status not in UNPAID_STATUSES
 
 
-def _find_early_end(subject: BillingSubject, change: SubscriptionChanged, now: datetime) -> datetime | None:
+def _find_early_end(
+    subject: BillingSubject, change: SubscriptionChanged, now: datetime
+) -> datetime | None:
     """Find where the present period ends early and the next begins; None keeps the present one.
 
     Jobs name their period by its start, so that a period which goes on keeps it. A provisional one

@@ -17,7 +17,9 @@ _WHEN_FAILED: Final = RetryPolicy(base=0.1, cap=3.0, attempts=None)
 class Dispatcher:
     """Nudges while a tick runs are one nudge; several dispatchers of a fleet take turns."""
 
-    def __init__(self, dispatch: Callable[[], Awaitable[TickResult]], *, period: float = PERIOD) -> None:
+    def __init__(
+        self, dispatch: Callable[[], Awaitable[TickResult]], *, period: float = PERIOD
+    ) -> None:
         self._dispatch = dispatch
         self._period = period
         self._log = get_logger()

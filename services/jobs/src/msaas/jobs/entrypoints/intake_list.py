@@ -17,7 +17,7 @@ _WHEN_FAILED: Final = RetryPolicy(base=0.25, cap=5.0, attempts=None)
 
 class Mover(Protocol):
     async def move(
-        self, queue: str, key: str, heads: Sequence[Mapping[bytes, bytes]], bound: int
+        self, list_key: str, stream_key: str, headers: Sequence[Mapping[bytes, bytes]], bound: int
     ) -> int: ...
 
 
@@ -52,7 +52,9 @@ class IntakeListConsumer:
             moved = await self._mover.move(self._queue, self._key, self._heads(), self._bound)
         except MsaasError as error:
             self._failures += 1
-            self._log.warning("pushed_jobs_move_failed", error=type(error).__name__, failures=self._failures)
+            self._log.warning(
+                "pushed_jobs_move_failed", error=type(error).__name__, failures=self._failures
+            )
             return _WHEN_FAILED.delay(self._failures)
         self._failures = 0
         if moved:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from msaas.identity.application.ports import UserAccount, Accounts, Sessions, Tokens
+from msaas.identity.application.ports import Accounts, Sessions, Tokens, UserAccount
 from msaas.identity.domain.errors import SessionNotFound, UserBanned
 from msaas.identity.domain.sessions import Session
 from msaas.identity.domain.users import User

@@ -28,6 +28,8 @@ class RotateKeys:
     async def rotate(self, *, at_once: bool = False) -> Sequence[SigningKey]:
         now = self.clock.now()
         fresh = self.new_key(KeyUse.STANDBY, now)
-        keys = await self.keys.change(lambda keys: rotate_signing_keys(keys, fresh, now, at_once=at_once))
+        keys = await self.keys.change(
+            lambda keys: rotate_signing_keys(keys, fresh, now, at_once=at_once)
+        )
         get_logger().info("signing_keys_rotated", keys={key.kid: str(key.use) for key in keys})
         return keys

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from msaas.contracts import Plan
-from msaas.identity.application.ports import UserAccount, Accounts, UserChange, Passwords
+from msaas.identity.application.ports import Accounts, Passwords, UserAccount, UserChange
 from msaas.identity.domain.users import User, build_app_metadata, check_password, normalise_email
 from msaas.kernel import Clock, new_id
 
@@ -25,7 +25,9 @@ class SeedUser:
         metadata = build_app_metadata(plan=plan, role=role)
         known = await self.accounts.find_by_email(address)
         return await (
-            self._change(known, password, metadata) if known else self._add(address, password, metadata)
+            self._change(known, password, metadata)
+            if known
+            else self._add(address, password, metadata)
         )
 
     async def _add(self, email: str, password: str, metadata: dict[str, Any]) -> User:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from msaas.identity.application.authenticate import AuthenticatedSession
-from msaas.identity.application.ports import SignOutScope, Sessions
+from msaas.identity.application.ports import Sessions, SignOutScope
 from msaas.telemetry import get_logger
 
 

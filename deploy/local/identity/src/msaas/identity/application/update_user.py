@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from msaas.identity.application.authenticate import AuthenticatedSession
-from msaas.identity.application.ports import Accounts, UserChange, Passwords
+from msaas.identity.application.ports import Accounts, Passwords, UserChange
 from msaas.identity.domain.errors import SamePassword
 from msaas.identity.domain.users import User, check_password, normalise_email
 
@@ -16,14 +16,21 @@ class UpdateUser:
     passwords: Passwords
 
     async def __call__(
-        self, authenticated: AuthenticatedSession, *, email: str | None, password: str | None, data: Mapping[str, Any]
+        self,
+        authenticated: AuthenticatedSession,
+        *,
+        email: str | None,
+        password: str | None,
+        data: Mapping[str, Any],
     ) -> User:
         change = UserChange(
             email=normalise_email(email) if email else None,
             password_hash=await self._hash(authenticated, password) if password else None,
             user_metadata=data,
         )
-        return await self.accounts.change(authenticated.user.id, change, keep=authenticated.session.id)
+        return await self.accounts.change(
+            authenticated.user.id, change, keep=authenticated.session.id
+        )
 
     async def _hash(self, authenticated: AuthenticatedSession, password: str) -> str:
         check_password(password)

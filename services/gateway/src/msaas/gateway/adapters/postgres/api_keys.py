@@ -5,19 +5,19 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from msaas.auth import ApiKeyGrant, Unauthenticated, UserPrincipal
 from msaas.gateway.adapters.postgres.audit_outbox import insert_audit_entry
 from msaas.gateway.application.audit import AuditEntry
-from msaas.gateway.application.key_ports import KeyHolder, KeyAttributes, HashedKey
+from msaas.gateway.application.key_ports import HashedKey, KeyAttributes, KeyHolder
 from msaas.gateway.application.manage_keys import (
     MAX_KEYS,
+    KeyAlreadyShown,
     KeyNotActive,
     KeyNotFound,
-    KeyAlreadyShown,
     TooManyKeys,
 )
 from msaas.gateway.application.ports import Row
-from msaas.postgres import DatabaseConnection, Database
-from msaas.web.auth import ApiKeyGrant, Unauthenticated, UserPrincipal
+from msaas.postgres import Database, DatabaseConnection
 
 _FIND_HOLDER: Final = """
 SELECT k.id AS key_id, k.scopes, k.requests_per_minute, k.expires_at,
@@ -128,7 +128,9 @@ class PostgresKeyRepository:
             await insert_audit_entry(connection, audit_entry)
         return row
 
-    async def rotate(self, key_id: UUID, new_key: HashedKey, grace: timedelta, audit_entry: AuditEntry) -> Row:
+    async def rotate(
+        self, key_id: UUID, new_key: HashedKey, grace: timedelta, audit_entry: AuditEntry
+    ) -> Row:
         async with self._database.transaction() as connection:
             await _lock_user(connection, new_key.user_id)
             old = await connection.fetchrow(_SELECT_ROTATED, key_id, new_key.user_id)
@@ -175,9 +177,16 @@ async def _lock_user(connection: DatabaseConnection, user_id: UUID) -> None:
         raise Unauthenticated  # shut out between the check and the change
 
 
-async def _insert(connection: DatabaseConnection, key: HashedKey, attributes: KeyAttributes) -> dict[str, Any]:
+async def _insert(
+    connection: DatabaseConnection, key: HashedKey, attributes: KeyAttributes
+) -> dict[str, Any]:
     key_values = (key.id, key.user_id, key.prefix, key.hash)
-    attribute_values = (attributes.name, attributes.scopes, attributes.expires_at, attributes.requests_per_minute)
+    attribute_values = (
+        attributes.name,
+        attributes.scopes,
+        attributes.expires_at,
+        attributes.requests_per_minute,
+    )
     row = await connection.fetchrow(_INSERT, *key_values, *attribute_values)
     if row is None:
         raise KeyAlreadyShown

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msaas.contracts import AuditRecorded
 from msaas.gateway.application.audit import AuditEntry
-from msaas.postgres import DatabaseConnection, Database
+from msaas.postgres import Database, DatabaseConnection
 
 Publish = Callable[[AuditEntry], Awaitable[bool]]
 
@@ -17,7 +17,9 @@ _SELECT_UNSENT: Final = """
 SELECT body, correlation_id FROM identity.audit_outbox WHERE sent_at IS NULL ORDER BY id LIMIT 100
 """
 _MARK_SENT: Final = "UPDATE identity.audit_outbox SET sent_at = now() WHERE id = ANY($1::uuid[])"
-_DELETE_EXPIRED: Final = "DELETE FROM identity.audit_outbox WHERE sent_at < now() - interval '7 days'"
+_DELETE_EXPIRED: Final = (
+    "DELETE FROM identity.audit_outbox WHERE sent_at < now() - interval '7 days'"
+)
 _TRY_LOCK: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('identity.audit_outbox', 0))"
 _LOCK: Final = _TRY_LOCK.replace("pg_try_", "pg_")
 # One statement, so that a crash leaves either both or neither.

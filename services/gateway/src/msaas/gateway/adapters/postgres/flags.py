@@ -50,10 +50,14 @@ class PostgresFlagRepository:
             rows = await connection.fetch(_LIST)
         return [_with_rollout(dict(row)) for row in rows]
 
-    async def set(self, name: str, scope: FlagScope, rollout: Rollout, audit_entry: AuditEntry) -> None:
+    async def set(
+        self, name: str, scope: FlagScope, rollout: Rollout, audit_entry: AuditEntry
+    ) -> None:
         value = orjson.dumps({"percent": rollout.percent, "internal": rollout.internal}).decode()
         async with self._database.transaction() as connection:
-            await connection.execute(_SET, new_id(), name, str(scope), value, audit_entry.event.actor_id)
+            await connection.execute(
+                _SET, new_id(), name, str(scope), value, audit_entry.event.actor_id
+            )
             await insert_audit_entry(connection, audit_entry)
 
     async def unset(self, name: str, scope: FlagScope, audit_entry: AuditEntry) -> None:

@@ -91,7 +91,10 @@ class PostgresJobViews:
             charges = await connection.fetch(_CHARGES, job_id)
         return JobHistory(
             _parse_json_column(dict(job), "progress"),
-            [_parse_json_column(_parse_json_column(dict(row), "timings_ms"), "network") for row in attempts],
+            [
+                _parse_json_column(_parse_json_column(dict(row), "timings_ms"), "network")
+                for row in attempts
+            ],
             [dict(row) for row in charges],
         )
 

@@ -145,7 +145,8 @@ SELECT json_build_object(
 """  # noqa: S608 - our own words
 _QUOTA = f"""
 WITH present AS ({_PRESENT}), lately AS (
-  SELECT greatest(period_start, now() - make_interval(days => {RECENT_WINDOW.days})) AS since FROM present
+  SELECT greatest(period_start, now() - make_interval(days => {RECENT_WINDOW.days})) AS since
+  FROM present
 )
 SELECT json_build_object(
   'used', jobs_used, 'reserved', jobs_reserved, 'limit', jobs_limit, 'resets_at', period_end,

@@ -4,9 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from msaas.auth import TokenClaims, Unauthenticated, UserPrincipal
 from msaas.contracts import SubscriptionChanged
 from msaas.postgres import Database
-from msaas.web.auth import TokenClaims, Unauthenticated, UserPrincipal
 
 # Seen again after a while, so that a busy user does not cost a write for each request.
 _FIND = """

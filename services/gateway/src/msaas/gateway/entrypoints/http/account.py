@@ -6,11 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from msaas.auth import Unauthenticated, UserPrincipal, current_user
 from msaas.contracts import TASKS
 from msaas.gateway.application.ports import JobViews
 from msaas.gateway.entrypoints.http.models import Me, TaskType, TaskTypes, Usage, to_model
 from msaas.web import from_state
-from msaas.web.auth import Unauthenticated, UserPrincipal, current_user
 
 router = APIRouter(prefix="/api/v1")
 CurrentUser = Annotated[UserPrincipal, Depends(current_user)]

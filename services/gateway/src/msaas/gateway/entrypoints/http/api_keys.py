@@ -6,9 +6,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from msaas.auth import UserPrincipal, current_user
 from msaas.gateway.application.audit import Actor
 from msaas.gateway.application.key_ports import KeyAttributes, KeyViews
-from msaas.gateway.application.manage_keys import ManageKeys, CreatedKey
+from msaas.gateway.application.manage_keys import CreatedKey, ManageKeys
 from msaas.gateway.entrypoints.http.job_requests import idempotency_key
 from msaas.gateway.entrypoints.http.key_models import (
     Key,
@@ -18,7 +19,6 @@ from msaas.gateway.entrypoints.http.key_models import (
     RotateRequest,
 )
 from msaas.web import from_state
-from msaas.web.auth import UserPrincipal, current_user
 
 CurrentUser = Annotated[UserPrincipal, Depends(current_user)]
 ManageKeysDep = Annotated[ManageKeys, Depends(from_state("api_keys"))]
@@ -60,7 +60,9 @@ async def rotate_key(
 
 
 @router.post("/{key_id}/revoke")
-async def revoke_key(key_id: UUID, user: CurrentUser, request: Request, manage: ManageKeysDep) -> Key:
+async def revoke_key(
+    key_id: UUID, user: CurrentUser, request: Request, manage: ManageKeysDep
+) -> Key:
     return Key.model_validate(await manage.revoke(_actor(user, request), key_id))
 
 

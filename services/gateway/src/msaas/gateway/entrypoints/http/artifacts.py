@@ -7,9 +7,9 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, ConfigDict
 
+from msaas.auth import UserPrincipal, current_user
 from msaas.gateway.application.read_job_files import ReadJobFiles
 from msaas.web import from_state
-from msaas.web.auth import UserPrincipal, current_user
 
 CurrentUser = Annotated[UserPrincipal, Depends(current_user)]
 ReadJobFilesDep = Annotated[ReadJobFiles, Depends(from_state("show_files"))]
@@ -38,14 +38,18 @@ class JobFiles(BaseModel):
 
 
 @router.get("/{job_id}/artifacts")
-async def list_artifacts(job_id: UUID, user: CurrentUser, job_files: ReadJobFilesDep, response: Response) -> JobFiles:
+async def list_artifacts(
+    job_id: UUID, user: CurrentUser, job_files: ReadJobFilesDep, response: Response
+) -> JobFiles:
     response.headers["cache-control"] = "no-store"
     found = await job_files.list(user.id, job_id)
     return JobFiles(items=[JobFile.model_validate(one) for one in found])
 
 
 @router.get("/{job_id}/artifacts/{name}", status_code=302)
-async def read_artifact(job_id: UUID, name: FileName, user: CurrentUser, job_files: ReadJobFilesDep) -> Response:
+async def read_artifact(
+    job_id: UUID, name: FileName, user: CurrentUser, job_files: ReadJobFilesDep
+) -> Response:
     found = await job_files.get(user.id, job_id, name)
     headers = {"location": found.url, "cache-control": "no-store"}
     return Response(status_code=302, headers=headers)

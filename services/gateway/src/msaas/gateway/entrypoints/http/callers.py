@@ -1,8 +1,8 @@
 """Who a request is from, for the layers around the routes."""
 
+from msaas.auth import Authenticator, Unauthenticated
 from msaas.gateway.application.request_rate_limiter import Caller
 from msaas.web.asgi import Scope
-from msaas.web.auth import Authenticator, Unauthenticated
 
 
 class CallerResolver:

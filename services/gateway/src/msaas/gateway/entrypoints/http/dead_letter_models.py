@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from msaas.contracts import LetterClass, LetterState
 
-DeadLetterIds = Annotated[list[Annotated[UUID, Field(strict=False)]], Field(min_length=1, max_length=100)]
+DeadLetterIds = Annotated[
+    list[Annotated[UUID, Field(strict=False)]], Field(min_length=1, max_length=100)
+]
 Reason = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
 
 

@@ -15,10 +15,9 @@ from msaas.contracts import (
     ResolveDeadLetters,
     ShowDeadLetter,
 )
-from msaas.gateway.application.audit import Auditor, Actor
+from msaas.gateway.application.audit import Actor, Auditor
 from msaas.gateway.application.ports import CommandSender
 from msaas.gateway.domain.page_cursor import PageCursor
-from msaas.gateway.entrypoints.http.job_requests import idempotency_key
 from msaas.gateway.entrypoints.http.dead_letter_models import (
     Letter,
     LetterOutcome,
@@ -28,6 +27,7 @@ from msaas.gateway.entrypoints.http.dead_letter_models import (
     ReplayRequest,
     ResolveRequest,
 )
+from msaas.gateway.entrypoints.http.job_requests import idempotency_key
 from msaas.gateway.entrypoints.http.operators import Operator
 from msaas.kernel import derive_id, new_id
 from msaas.web import describe_error, from_state
@@ -88,7 +88,11 @@ async def read_dead_letter(
 
 @router.post("/replay", status_code=202)
 async def replay_dead_letters(
-    body: ReplayRequest, operator: Operator, request: Request, commands: CommandsDep, audit: AuditorDep
+    body: ReplayRequest,
+    operator: Operator,
+    request: Request,
+    commands: CommandsDep,
+    audit: AuditorDep,
 ) -> LetterOutcomes:
     key = idempotency_key(request)
     command = ReplayDeadLetters(
@@ -108,7 +112,11 @@ async def replay_dead_letters(
 
 @router.post("/resolve", status_code=202)
 async def resolve_dead_letters(
-    body: ResolveRequest, operator: Operator, request: Request, commands: CommandsDep, audit: AuditorDep
+    body: ResolveRequest,
+    operator: Operator,
+    request: Request,
+    commands: CommandsDep,
+    audit: AuditorDep,
 ) -> LetterOutcomes:
     command = ResolveDeadLetters(letters=tuple(body.ids), reason=body.reason, asked_by=operator.id)
     target = ("dead_letters", "resolved")

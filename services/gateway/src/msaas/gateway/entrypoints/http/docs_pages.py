@@ -23,7 +23,10 @@ _CONTENT_SECURITY_POLICY: Final = (
 
 @router.get("")
 async def show_reference() -> Response:
-    headers = {"content-security-policy": _CONTENT_SECURITY_POLICY, "cache-control": _CACHE_ONE_HOUR}
+    headers = {
+        "content-security-policy": _CONTENT_SECURITY_POLICY,
+        "cache-control": _CACHE_ONE_HOUR,
+    }
     return Response(_read("index.html"), headers=headers, media_type="text/html")
 
 

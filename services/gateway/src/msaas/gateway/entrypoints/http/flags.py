@@ -4,22 +4,22 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from msaas.auth import UserPrincipal, current_user
 from msaas.flags import FLAGS, FlagScope, Rollout
 from msaas.gateway.application.audit import Actor
 from msaas.gateway.application.features import Features
 from msaas.gateway.application.manage_flags import ManageFlags
 from msaas.gateway.entrypoints.http.flag_models import (
+    FlagOverride,
     FlagSetting,
     FlagState,
     FlagStates,
-    FlagOverride,
     OwnFlags,
     ScopeText,
 )
 from msaas.gateway.entrypoints.http.guards import build_flag_subject
 from msaas.gateway.entrypoints.http.operators import Operator
 from msaas.web import from_state
-from msaas.web.auth import UserPrincipal, current_user
 
 CurrentUser = Annotated[UserPrincipal, Depends(current_user)]
 ManageFlagsDep = Annotated[ManageFlags, Depends(from_state("switch_flags"))]
@@ -31,7 +31,9 @@ router = APIRouter(prefix="/api/v1")
 @router.get("/flags")
 async def read_flags(user: CurrentUser, request: Request, features: FeaturesDep) -> OwnFlags:
     subject = build_flag_subject(user, request)
-    return OwnFlags(flags={name: features.switches.is_enabled(name, subject) for name in sorted(FLAGS)})
+    return OwnFlags(
+        flags={name: features.switches.is_enabled(name, subject) for name in sorted(FLAGS)}
+    )
 
 
 @router.get("/ops/flags")
@@ -47,7 +49,9 @@ async def list_flags(
             summary=flag.summary,
             dark=flag.dark,
             default=features.switches.defaults[flag.name],
-            overrides=[FlagOverride.model_validate(row) for row in rows if row["name"] == flag.name],
+            overrides=[
+                FlagOverride.model_validate(row) for row in rows if row["name"] == flag.name
+            ],
         )
         for flag in sorted(FLAGS.values(), key=lambda one: one.name)
     ]
@@ -73,5 +77,7 @@ async def unset_flag(
     scope: Annotated[ScopeText, Query()] = "global",
 ) -> Response:
     """Let what lies below have the word again: the plan's override, all users', the default."""
-    await manage_flags.unset(Actor(operator, request.state.correlation_id), name, FlagScope.parse(scope))
+    await manage_flags.unset(
+        Actor(operator, request.state.correlation_id), name, FlagScope.parse(scope)
+    )
     return Response(status_code=204)

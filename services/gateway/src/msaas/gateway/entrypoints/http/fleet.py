@@ -75,6 +75,8 @@ async def list_circuits(
     read_circuits: Annotated[ReadCircuits, Depends(from_state("read_circuits"))],
     list_pauses: Annotated[ListPauses, Depends(from_state("read_holds"))],
 ) -> Circuits:
-    circuits = [Circuit(target=target, state=state) for target, state in sorted(read_circuits().items())]
+    circuits = [
+        Circuit(target=target, state=state) for target, state in sorted(read_circuits().items())
+    ]
     holds = [TaskPause.model_validate(row) for row in await list_pauses(operator.id)]
     return Circuits(circuits=circuits, holds=holds)

@@ -9,12 +9,12 @@ from typing import Final
 
 from fastapi import Request
 
+from msaas.auth import Authenticator, UserPrincipal, current_user
 from msaas.contracts import Plan, Scope
 from msaas.flags import FlagContext, parse_requested_flags
 from msaas.gateway.application.errors import NotAllowed, PlanForbidden
 from msaas.gateway.application.features import Features
 from msaas.web import get_route_template
-from msaas.web.auth import Authenticator, UserPrincipal, current_user
 
 ALL_PLANS: Final = frozenset(Plan)
 

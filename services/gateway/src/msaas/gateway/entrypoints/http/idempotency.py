@@ -12,7 +12,13 @@ from starlette.routing import Match
 from msaas.cache import IdempotencyClaim
 from msaas.gateway.application.errors import IdempotencyKeyRequired, IdempotencyMismatch
 from msaas.gateway.application.idempotent_requests import IdempotentRequests
-from msaas.gateway.domain.idempotency import ReplayPolicy, is_valid_key, get_replay_policy, supports_idempotency, requires_key
+from msaas.gateway.domain.idempotency import (
+    ReplayPolicy,
+    get_replay_policy,
+    is_valid_key,
+    requires_key,
+    supports_idempotency,
+)
 from msaas.gateway.entrypoints.http.callers import CallerResolver
 from msaas.telemetry import Metrics
 from msaas.web import problem_for, problem_response
@@ -39,7 +45,11 @@ class IdempotencyMiddleware:
     """Stands behind the reading of the body, which has been found good."""
 
     def __init__(
-        self, app: ASGIApp, idempotent_requests: IdempotentRequests, callers: CallerResolver, metrics: Metrics
+        self,
+        app: ASGIApp,
+        idempotent_requests: IdempotentRequests,
+        callers: CallerResolver,
+        metrics: Metrics,
     ) -> None:
         self._app = app
         self._idempotent_requests = idempotent_requests
@@ -54,7 +64,9 @@ class IdempotencyMiddleware:
 
     async def _select_app(self, scope: Scope) -> ASGIApp:
         path: str = scope["path"]
-        if not supports_idempotency(scope["method"], path) or not (caller := await self._callers.find(scope)):
+        if not supports_idempotency(scope["method"], path) or not (
+            caller := await self._callers.find(scope)
+        ):
             return self._app
         header = find_header(scope["headers"], HEADER)
         if header is None:
@@ -67,7 +79,9 @@ class IdempotencyMiddleware:
         async def once(scope: Scope, receive: Receive, send: Send) -> None:
             body = await _read_body(receive)
             try:
-                begun = await self._idempotent_requests.begin(caller.user_id, key, _describe_request(scope, body))
+                begun = await self._idempotent_requests.begin(
+                    caller.user_id, key, _describe_request(scope, body)
+                )
             except IdempotencyMismatch:
                 if _is_routed(scope):
                     raise
@@ -99,7 +113,9 @@ class IdempotencyMiddleware:
                 return
             whole = b"".join(chunks)
             keeping = scope["state"].get(_STATE_KEY) or get_replay_policy(scope["path"])
-            await self._idempotent_requests.finish(claim, start["status"], _serialize_response(start, whole), keeping)
+            await self._idempotent_requests.finish(
+                claim, start["status"], _serialize_response(start, whole), keeping
+            )
             await send(start)
             await send({"type": "http.response.body", "body": whole})
 

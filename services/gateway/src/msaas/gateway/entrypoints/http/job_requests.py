@@ -12,7 +12,9 @@ from msaas.gateway.application import submit_job
 from msaas.gateway.entrypoints.http.models import JobRequest
 
 
-def parse_job_request(body: JobRequest, request: Request, *loc: str | int) -> submit_job.JobSubmissionRequest:
+def parse_job_request(
+    body: JobRequest, request: Request, *loc: str | int
+) -> submit_job.JobSubmissionRequest:
     """`place` is where the job stands in the body, for the errors that name its fields."""
     task = TASKS.get(body.task_type)
     if task is None or not task.public:

@@ -9,13 +9,13 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.types import Receive, Scope, Send
 
+from msaas.auth import Authenticator
 from msaas.contracts import hello_frame, is_cursor
-from msaas.gateway.application.errors import StreamCapacityReached
 from msaas.gateway.application.api_key_streams import ApiKeyStreams
-from msaas.gateway.application.stream_connection import StreamConnection, EndReason
+from msaas.gateway.application.errors import StreamCapacityReached
 from msaas.gateway.application.job_event_hub import JobEventHub
+from msaas.gateway.application.stream_connection import EndReason, StreamConnection
 from msaas.web import Health, from_state, get_hijacked_connection
-from msaas.web.auth import Authenticator
 
 _BUFFER_BYTES: Final = 32 * 1024
 _SILENCE_TIMEOUT_SECONDS: Final = 30.0
@@ -43,7 +43,9 @@ async def stream_jobs(
     on_close: list[Callable[[], None]] = [partial(event_hub.close, user.id, connection)]
     if user.api_key is not None:
         key_streams: ApiKeyStreams = request.state.held_streams
-        on_close.append(key_streams.register(user.api_key.id, partial(connection.end, EndReason.KEY_REVOKED)))
+        on_close.append(
+            key_streams.register(user.api_key.id, partial(connection.end, EndReason.KEY_REVOKED))
+        )
     return EventStream(connection, hello_frame(start, event_hub.retry_ms()), on_close)
 
 
@@ -81,7 +83,11 @@ class EventStream(Response):
         except BaseException:
             self._close()
             raise
-        peer.hijack(self._close, send_buffer_bytes=_BUFFER_BYTES, user_timeout_seconds=_SILENCE_TIMEOUT_SECONDS)
+        peer.hijack(
+            self._close,
+            send_buffer_bytes=_BUFFER_BYTES,
+            user_timeout_seconds=_SILENCE_TIMEOUT_SECONDS,
+        )
         self._connection.start(peer, self._hello)
 
     def _close(self) -> None:

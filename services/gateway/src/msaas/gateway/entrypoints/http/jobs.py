@@ -6,19 +6,20 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 
+from msaas.auth import UserPrincipal, current_user
 from msaas.contracts import CancelJob, JobStatus, RetryJob
 from msaas.gateway.application.errors import JobNotFound, ResultNotAvailable
 from msaas.gateway.application.job_event_hub import JobEventHub
 from msaas.gateway.application.ports import CommandSender, JobFilter, JobViews, Row
 from msaas.gateway.application.submit_job import JobSubmission, SubmittedJob
+from msaas.gateway.domain.idempotency import ReplayPolicy
 from msaas.gateway.domain.page_cursor import PageCursor
 from msaas.gateway.domain.queue_estimates import estimate_start
-from msaas.gateway.domain.idempotency import ReplayPolicy
 from msaas.gateway.domain.timeline import build_timeline
 from msaas.gateway.entrypoints.http.guards import build_flag_subject
 from msaas.gateway.entrypoints.http.idempotency import set_replay_policy
 from msaas.gateway.entrypoints.http.job_metrics import JobMetrics
-from msaas.gateway.entrypoints.http.job_requests import parse_job_request, idempotency_key
+from msaas.gateway.entrypoints.http.job_requests import idempotency_key, parse_job_request
 from msaas.gateway.entrypoints.http.models import (
     Attempts,
     Happening,
@@ -38,7 +39,6 @@ from msaas.gateway.entrypoints.http.models import (
 )
 from msaas.kernel import MsaasError, derive_id, new_id
 from msaas.web import describe_error, from_state
-from msaas.web.auth import UserPrincipal, current_user
 
 CurrentUser = Annotated[UserPrincipal, Depends(current_user)]
 JobViewsDep = Annotated[JobViews, Depends(from_state("job_views"))]
@@ -61,7 +61,9 @@ async def submit_job(
 ) -> JobAccepted:
     approved = parse_job_request(body, request)
     with metrics.count_submission(body.task_type, user.plan):
-        job = await submit(build_flag_subject(user, request), approved, request.state.correlation_id)
+        job = await submit(
+            build_flag_subject(user, request), approved, request.state.correlation_id
+        )
     response.headers["location"] = f"/api/v1/jobs/{job.job_id}"
     if job.is_replay:
         response.headers["idempotent-replayed"] = "true"
@@ -70,7 +72,11 @@ async def submit_job(
 
 @router.post("/batch", status_code=202)
 async def submit_batch(
-    body: JobRequests, user: CurrentUser, request: Request, submit: JobSubmissionDep, metrics: JobMetricsDep
+    body: JobRequests,
+    user: CurrentUser,
+    request: Request,
+    submit: JobSubmissionDep,
+    metrics: JobMetricsDep,
 ) -> JobOutcomes:
     approved = [parse_job_request(one, request, "jobs", n) for n, one in enumerate(body.jobs)]
     subject = build_flag_subject(user, request)
@@ -167,7 +173,9 @@ async def read_timeline(job_id: UUID, user: CurrentUser, views: JobViewsDep) -> 
 
 
 @router.post("/{job_id}/retry", status_code=202)
-async def retry_job(job_id: UUID, user: CurrentUser, request: Request, commands: CommandsDep) -> JobAccepted:
+async def retry_job(
+    job_id: UUID, user: CurrentUser, request: Request, commands: CommandsDep
+) -> JobAccepted:
     key = idempotency_key(request)
     retry_id = derive_id(user.id, f"{job_id}:{key}") if key else new_id()
     command = RetryJob(job_id=job_id, user_id=user.id, retry_id=retry_id)
@@ -176,7 +184,9 @@ async def retry_job(job_id: UUID, user: CurrentUser, request: Request, commands:
 
 
 @router.post("/{job_id}/cancel", status_code=202)
-async def cancel_job(job_id: UUID, user: CurrentUser, request: Request, commands: CommandsDep) -> JobAccepted:
+async def cancel_job(
+    job_id: UUID, user: CurrentUser, request: Request, commands: CommandsDep
+) -> JobAccepted:
     """Answer with the status there and then: a run that is under way ends a moment later."""
     command = CancelJob(job_id=job_id, user_id=user.id)
     answer = await commands.send(command, request.state.correlation_id)

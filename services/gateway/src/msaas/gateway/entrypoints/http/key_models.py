@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from msaas.contracts import PLANS, Scope
-from msaas.gateway.entrypoints.http.models import Moment, IntegralNumber
+from msaas.gateway.entrypoints.http.models import IntegralNumber, Moment
 
 MAX_GRACE_SECONDS = 7 * 24 * 3600
 MAX_REQUESTS_PER_MINUTE = max(plan.requests_per_minute for plan in PLANS.values())
@@ -40,7 +40,9 @@ class KeyRequest(_RequestModel):
         AfterValidator(_require_distinct),
     ]
     expires_at: Annotated[Moment, AfterValidator(_require_future)] | None = None
-    requests_per_minute: Annotated[IntegralNumber, Field(ge=1, le=MAX_REQUESTS_PER_MINUTE)] | None = None
+    requests_per_minute: (
+        Annotated[IntegralNumber, Field(ge=1, le=MAX_REQUESTS_PER_MINUTE)] | None
+    ) = None
 
 
 class RotateRequest(_RequestModel):

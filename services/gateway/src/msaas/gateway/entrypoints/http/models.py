@@ -65,7 +65,9 @@ def _mask_secrets(value: object) -> object:
     return {name: "[sealed]" if is_sealed(one) else one for name, one in given.items()}
 
 
-MaskedParams = Annotated[dict[str, Any], BeforeValidator(_mask_secrets), BeforeValidator(_parse_json)]
+MaskedParams = Annotated[
+    dict[str, Any], BeforeValidator(_mask_secrets), BeforeValidator(_parse_json)
+]
 ParsedTimings = Annotated[dict[str, int], BeforeValidator(_parse_json)]
 ParsedProgress = Annotated[Progress, BeforeValidator(_parse_json)]
 

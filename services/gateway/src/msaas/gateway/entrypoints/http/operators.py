@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import Depends
 
+from msaas.auth import UserPrincipal, current_user
 from msaas.gateway.application.errors import NotAllowed
-from msaas.web.auth import UserPrincipal, current_user
 
 
 async def current_operator(

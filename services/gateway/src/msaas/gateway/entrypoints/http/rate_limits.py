@@ -1,8 +1,8 @@
 """The layer that counts requests, tells what is left, and refuses what is too many."""
 
 from msaas.cache import RateLimitDecision
-from msaas.gateway.application.request_rate_limiter import RequestRateLimiter
 from msaas.gateway.application.errors import RateLimited
+from msaas.gateway.application.request_rate_limiter import RequestRateLimiter
 from msaas.gateway.domain.rate_limit_rules import find_category
 from msaas.gateway.entrypoints.http.callers import CallerResolver
 from msaas.telemetry import Metrics

@@ -7,6 +7,7 @@ import orjson
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
+from msaas.auth import UserPrincipal, current_user
 from msaas.gateway.application.read_summary import ReadSummary
 from msaas.gateway.application.summary_ports import Summary
 from msaas.gateway.domain.forecasts import QuotaUsage, forecast
@@ -20,7 +21,6 @@ from msaas.gateway.entrypoints.http.summary_models import (
     UsageTrend,
 )
 from msaas.web import from_state
-from msaas.web.auth import UserPrincipal, current_user
 
 CurrentUser = Annotated[UserPrincipal, Depends(current_user)]
 ReadSummaryDep = Annotated[ReadSummary, Depends(from_state("read_summary"))]
@@ -37,17 +37,23 @@ async def read_usage(user: CurrentUser, read: ReadSummaryDep) -> UsageReport:
 
 
 @router.get("/summaries/usage-trend")
-async def read_usage_trend(user: CurrentUser, read: ReadSummaryDep, days: DayCount = 30) -> UsageTrend:
+async def read_usage_trend(
+    user: CurrentUser, read: ReadSummaryDep, days: DayCount = 30
+) -> UsageTrend:
     return _build_response(UsageTrend, days, await read(user.id, Summary.USAGE_TREND, days))
 
 
 @router.get("/summaries/jobs-overview")
-async def read_jobs_overview(user: CurrentUser, read: ReadSummaryDep, days: DayCount = 30) -> JobsOverview:
+async def read_jobs_overview(
+    user: CurrentUser, read: ReadSummaryDep, days: DayCount = 30
+) -> JobsOverview:
     return _build_response(JobsOverview, days, await read(user.id, Summary.JOBS_OVERVIEW, days))
 
 
 @router.get("/summaries/success-rate")
-async def read_success_rate(user: CurrentUser, read: ReadSummaryDep, days: DayCount = 30) -> SuccessRate:
+async def read_success_rate(
+    user: CurrentUser, read: ReadSummaryDep, days: DayCount = 30
+) -> SuccessRate:
     return _build_response(SuccessRate, days, await read(user.id, Summary.SUCCESS_RATE, days))
 
 

@@ -25,7 +25,9 @@ class CacheVersionUpdater:
         for delivery in deliveries:
             match delivery.message:
                 case JobChanged(progress=None, user_id=user_id) | AccountChanged(user_id=user_id):
-                    self._cache_versions.record_change(user_id, StreamPosition.parse(delivery.entry_id))
+                    self._cache_versions.record_change(
+                        user_id, StreamPosition.parse(delivery.entry_id)
+                    )
                 case _:
                     continue
         await self._event_handler.handle(topic, deliveries)

@@ -16,9 +16,9 @@ from msaas.jobs.adapters.postgres.billing_rows import (
 )
 from msaas.jobs.adapters.postgres.missing_accounts import create_missing_accounts
 from msaas.jobs.adapters.postgres.subject_rows import read_counters, read_subject
-from msaas.jobs.application.billing_ports import AccountSnapshot, LedgerBatch, BillingLockRequest
+from msaas.jobs.application.billing_ports import AccountSnapshot, BillingLockRequest, LedgerBatch
 from msaas.jobs.domain.ledgers import Ledger
-from msaas.postgres import DatabaseConnection, Database
+from msaas.postgres import Database, DatabaseConnection
 
 
 class PostgresBilling:

@@ -3,9 +3,9 @@
 import orjson
 from asyncpg import Record
 
+from msaas.jobs.domain.ledger_entries import LedgerEntry, LedgerEntryKind, LinkedEntry
 from msaas.jobs.domain.ledgers import Ledger
-from msaas.jobs.domain.ledger_entries import LedgerEntryKind, LedgerEntry, LinkedEntry
-from msaas.jobs.domain.subjects import UsageCounter, BillingSubject
+from msaas.jobs.domain.subjects import BillingSubject, UsageCounter
 from msaas.kernel import new_id
 
 Row = tuple[object, ...]

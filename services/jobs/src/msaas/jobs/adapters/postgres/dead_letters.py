@@ -10,17 +10,23 @@ from msaas.contracts import TASKS, LetterClass, LetterState, ListDeadLetters
 from msaas.jobs.adapters.postgres import dead_letters_sql as sql
 from msaas.jobs.adapters.postgres.dead_letters_rows import (
     entry_columns,
-    read_summary,
-    read_job_detail,
-    read_message_detail,
     read_job,
+    read_job_detail,
     read_message,
+    read_message_detail,
+    read_summary,
     topic_of,
 )
-from msaas.jobs.application.dead_letters_ports import NewDeadLetter, ReplayContext, ResolvedDeadLetters, DeadLetterRow, FindReplayDelay
+from msaas.jobs.application.dead_letters_ports import (
+    DeadLetterRow,
+    FindReplayDelay,
+    NewDeadLetter,
+    ReplayContext,
+    ResolvedDeadLetters,
+)
 from msaas.jobs.domain.dead_letters import REPLAYS_PER_MINUTE, DeadLetter
 from msaas.kernel import new_id
-from msaas.postgres import DatabaseConnection, Database
+from msaas.postgres import Database, DatabaseConnection
 
 LOCK_TIMEOUT: Final = 2.0
 """Seconds to wait for another process's replay, which holds no row that anybody else needs."""
@@ -62,7 +68,9 @@ class PostgresDeadLetters:
         async with self._database.connection() as connection:
             await connection.execute(sql.UNDO_REPLAYS, replay_id, letter_ids)
 
-    async def resolve(self, letter_ids: Sequence[UUID], reason: str, resolved_by: UUID) -> ResolvedDeadLetters:
+    async def resolve(
+        self, letter_ids: Sequence[UUID], reason: str, resolved_by: UUID
+    ) -> ResolvedDeadLetters:
         async with self._database.transaction() as connection:
             messages = await connection.fetch(sql.RESOLVE_MESSAGES, letter_ids, reason, resolved_by)
             jobs = await connection.fetch(sql.RESOLVE_JOBS, letter_ids, reason, resolved_by)
@@ -137,7 +145,8 @@ class PostgresReplayTransaction:
         requested_by = {row["letter_id"]: row["asked_by"] for row in rows}
         if replayed:
             done = [
-                (new_id(), one.id, one.topic, asked_by or requested_by.get(one.id)) for one in replayed
+                (new_id(), one.id, one.topic, asked_by or requested_by.get(one.id))
+                for one in replayed
             ]
             columns = zip(*done, strict=True)
             await self._connection.execute(sql.INSERT_REPLAYS, *columns, replay_id)

@@ -7,7 +7,12 @@ import orjson
 from asyncpg import Record
 
 from msaas.contracts import TASKS, LetterClass, LetterState
-from msaas.jobs.application.dead_letters_ports import NewDeadLetter, JobDeadLetter, MessageDeadLetter, DeadLetterRow
+from msaas.jobs.application.dead_letters_ports import (
+    DeadLetterRow,
+    JobDeadLetter,
+    MessageDeadLetter,
+    NewDeadLetter,
+)
 from msaas.jobs.domain.dead_letters_bodies import redact
 
 _SUMMARY_COLUMNS: Final = (

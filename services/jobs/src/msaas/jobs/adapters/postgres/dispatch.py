@@ -12,9 +12,9 @@ from asyncpg import Record
 from msaas.contracts import TASKS, Plan, Source
 from msaas.jobs.adapters.postgres import dispatch_sql as sql
 from msaas.jobs.application.ports import DispatchedJob, TickResult
-from msaas.jobs.domain.fairness import SlotShare, WaitingUser, find_topic_capacity, find_slot_shares
+from msaas.jobs.domain.fairness import SlotShare, WaitingUser, find_slot_shares, find_topic_capacity
 from msaas.kernel import RetryPolicy
-from msaas.postgres import DatabaseConnection, TransactionConflict, Database, DatabaseUnavailable
+from msaas.postgres import Database, DatabaseConnection, DatabaseUnavailable, TransactionConflict
 
 NIL_USER: Final = UUID(int=0)
 ADVISORY_LOCK: Final = 0x6D73_6A6F_6273_6470

@@ -22,7 +22,7 @@ from msaas.jobs.application.command_batch import CommandBatch, LockRequest
 from msaas.jobs.application.snapshots import JobSnapshot
 from msaas.jobs.domain.accounts import Account
 from msaas.kernel import new_id
-from msaas.postgres import DatabaseConnection, TransactionConflict, Database
+from msaas.postgres import Database, DatabaseConnection, TransactionConflict
 
 
 class PostgresIntake:
@@ -48,16 +48,23 @@ class PostgresIntakeTransaction:
         counters = read_counters(await self._connection.fetch(sql.FIND_COUNTERS, ids))
         now: datetime = await self._connection.fetchval("SELECT now()")
         accounts = {
-            one.user_id: Account.open(one, counters.get(one.subject_id, ()), now) for one in subjects
+            one.user_id: Account.open(one, counters.get(one.subject_id, ()), now)
+            for one in subjects
         }
-        return await self._load_jobs(CommandBatch(now=now, accounts=accounts, jobs={}, keys={}), request)
+        return await self._load_jobs(
+            CommandBatch(now=now, accounts=accounts, jobs={}, keys={}), request
+        )
 
     async def store(self, batch: CommandBatch) -> Sequence[JobSnapshot]:
         await self._open_periods(batch)
         snapshots = await self._insert(batch)
         snapshots += await self._insert_rejected(batch)
         await self._reserve(batch)
-        changed = [await self._retry(batch), await self._finish(batch), await self._request_stop(batch)]
+        changed = [
+            await self._retry(batch),
+            await self._finish(batch),
+            await self._request_stop(batch),
+        ]
         await self._wake(batch)
         return [*snapshots, *chain.from_iterable(changed)]
 

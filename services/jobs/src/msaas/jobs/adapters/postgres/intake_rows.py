@@ -8,7 +8,7 @@ from asyncpg import Record
 
 from msaas.contracts import JobStatus
 from msaas.jobs.adapters.postgres.snapshot_rows import read_snapshot
-from msaas.jobs.application.command_batch import LockedJob, IdempotencyKey, NewJob, RejectedJob
+from msaas.jobs.application.command_batch import IdempotencyKey, LockedJob, NewJob, RejectedJob
 
 
 def read_job(row: Record) -> LockedJob:

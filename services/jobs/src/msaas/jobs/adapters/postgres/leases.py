@@ -6,7 +6,7 @@ from typing import Final
 
 from asyncpg import Record
 
-from msaas.jobs.application.results_ports import OverdueReason, DueJob, OverdueRun
+from msaas.jobs.application.results_ports import DueJob, OverdueReason, OverdueRun
 from msaas.jobs.domain.reports import RunKey
 from msaas.postgres import Database
 
@@ -67,9 +67,7 @@ class PostgresLeases:
 
 
 def _read_job(row: Record) -> DueJob:
-    return DueJob(
-        job_id=row["id"], user_id=row["user_id"], correlation_id=row["correlation_id"]
-    )
+    return DueJob(job_id=row["id"], user_id=row["user_id"], correlation_id=row["correlation_id"])
 
 
 def _read(row: Record) -> OverdueRun:

@@ -7,12 +7,14 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from msaas.contracts import Plan
-from msaas.jobs.adapters.postgres.intake_sql import FIND_MISSING, CREATE_SUBJECTS
+from msaas.jobs.adapters.postgres.intake_sql import CREATE_SUBJECTS, FIND_MISSING
 from msaas.jobs.domain.periods import open_period
 from msaas.postgres import DatabaseConnection
 
 
-async def create_missing_accounts(connection: DatabaseConnection, plans: Mapping[UUID, Plan]) -> None:
+async def create_missing_accounts(
+    connection: DatabaseConnection, plans: Mapping[UUID, Plan]
+) -> None:
     """Mint in the order of users, so that two batches never wait for each other's."""
     if not plans:
         return

@@ -87,7 +87,9 @@ class PostgresQueueStats:
             rows = await connection.fetch(MEASURE, list(TOPIC_OF), SAMPLE_SIZE)
             unread = {row["task_type"]: row["unread"] for row in rows}
             capacity = find_topic_capacity(TOPIC_OF, unread, self._window)
-            measured = [_read(row, is_full=capacity[TOPIC_OF[row["task_type"]]] <= 0) for row in rows]
+            measured = [
+                _read(row, is_full=capacity[TOPIC_OF[row["task_type"]]] <= 0) for row in rows
+            ]
             await connection.execute(UPSERT, *zip(*measured, strict=True))
         return measured
 

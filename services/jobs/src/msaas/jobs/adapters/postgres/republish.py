@@ -9,13 +9,13 @@ from uuid import UUID
 from msaas.jobs.adapters.postgres.billing_rows import read_entry
 from msaas.jobs.adapters.postgres.usage_rows import read_charge
 from msaas.jobs.application.results_ports import (
-    OpenCancel,
-    UsageToRepublish,
-    RepublishInProgress,
     LastRepublish,
+    OpenCancel,
+    RepublishInProgress,
+    UsageToRepublish,
 )
 from msaas.jobs.domain.reports import RunKey
-from msaas.postgres import DatabaseConnection, Database
+from msaas.postgres import Database, DatabaseConnection
 
 ADVISORY_LOCK: Final = 0x6D73_6A6F_6273_6570
 """One republication at a time for all processes; the number is this service's own."""

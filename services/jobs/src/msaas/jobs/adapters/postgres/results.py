@@ -12,26 +12,26 @@ from msaas.contracts import JobStatus, Plan, Progress
 from msaas.jobs.adapters.postgres import results_sql as sql
 from msaas.jobs.adapters.postgres.results_rows import (
     Row,
-    lease_row,
-    counter_rows,
     charge_row,
-    state_row,
+    counter_rows,
+    lease_row,
     read_job,
-    read_run,
     read_ledger_head,
+    read_run,
     run_rows,
+    state_row,
 )
 from msaas.jobs.adapters.postgres.snapshot_rows import read_snapshot
 from msaas.jobs.adapters.postgres.usage_rows import read_charge
 from msaas.jobs.adapters.postgres.waking_sql import WAKE
-from msaas.jobs.application.results_ports import LockedState, SettlementResult, Settlement
+from msaas.jobs.application.results_ports import LockedState, Settlement, SettlementResult
 from msaas.jobs.application.snapshots import JobSnapshot
 from msaas.jobs.domain.charging import UsageCharge
 from msaas.jobs.domain.job import Run
 from msaas.jobs.domain.reports import RunKey, RunReport
 from msaas.jobs.domain.settlement import Transition
 from msaas.kernel import RetryPolicy
-from msaas.postgres import DatabaseConnection, TransactionConflict, Database
+from msaas.postgres import Database, DatabaseConnection, TransactionConflict
 
 LOCK_RETRY: Final = RetryPolicy(base=0.05, cap=0.5, attempts=4)
 
@@ -81,7 +81,10 @@ async def _settle(
         transitions=settlement.transitions,
         snapshots={row["id"]: read_snapshot(row) for row in jobs} | changed,
         woken_count=woken,
-        charges=[*settlement.charges, *await _find_earlier_charges(connection, settlement.transitions)],
+        charges=[
+            *settlement.charges,
+            *await _find_earlier_charges(connection, settlement.transitions),
+        ],
     )
 
 
@@ -118,7 +121,9 @@ async def _write(connection: DatabaseConnection, settlement: Settlement) -> dict
 
 
 async def _wake(
-    connection: DatabaseConnection, transitions: Sequence[Transition], parents: Mapping[UUID, UUID | None]
+    connection: DatabaseConnection,
+    transitions: Sequence[Transition],
+    parents: Mapping[UUID, UUID | None],
 ) -> int:
     """Wake who waited for a job that ended, and who waits for none that has not."""
     waiting = {one.job.id for one in transitions if one.starts_waiting}
@@ -126,7 +131,9 @@ async def _wake(
     return len(await connection.fetch(WAKE, list(waiting))) if waiting else 0
 
 
-async def _fetch(connection: DatabaseConnection, statement: str, rows: Iterable[Row]) -> list[Record]:
+async def _fetch(
+    connection: DatabaseConnection, statement: str, rows: Iterable[Row]
+) -> list[Record]:
     columns = list(zip(*rows, strict=True))
     return await connection.fetch(statement, *columns) if columns else []
 
@@ -136,7 +143,9 @@ async def _find_earlier_charges(
 ) -> list[UsageCharge]:
     """Find what was committed and perhaps not published: word of those ends has come again."""
     completed = [
-        one.job.id for one in transitions if one.job.status is JobStatus.COMPLETED and one.job.billable
+        one.job.id
+        for one in transitions
+        if one.job.status is JobStatus.COMPLETED and one.job.billable
     ]
     if not completed:
         return []

@@ -129,7 +129,9 @@ def charge_row(charge: UsageCharge) -> Row:
     )
 
 
-def counter_rows(transitions: Sequence[Transition], charges: Sequence[UsageCharge]) -> Sequence[Row]:
+def counter_rows(
+    transitions: Sequence[Transition], charges: Sequence[UsageCharge]
+) -> Sequence[Row]:
     """Sum up by period: what was used, and what no longer waits to be used."""
     used: Counter[Row] = Counter((fact.user_id, fact.period_start) for fact in charges)
     released: Counter[Row] = Counter(

@@ -11,7 +11,7 @@ from asyncpg import Record
 from msaas.contracts import Plan
 from msaas.jobs.domain.periods import Period
 from msaas.jobs.domain.quota import Quota
-from msaas.jobs.domain.subjects import UsageCounter, BillingSubject
+from msaas.jobs.domain.subjects import BillingSubject, UsageCounter
 
 SUBJECT: Final = (
     "subject_id, user_id, plan, plan_version, next_plan, terms, overrides, period_start,"

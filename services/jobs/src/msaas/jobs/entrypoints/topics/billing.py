@@ -11,7 +11,9 @@ TOPIC: Final = "billing.events"
 
 
 class BillingHandler:
-    def __init__(self, apply: Callable[[Sequence[BillingEvent]], Awaitable[Sequence[OutgoingMessage]]]) -> None:
+    def __init__(
+        self, apply: Callable[[Sequence[BillingEvent]], Awaitable[Sequence[OutgoingMessage]]]
+    ) -> None:
         self._apply = apply
 
     async def __call__(self, batch: Sequence[Delivery]) -> Sequence[OutgoingMessage]:

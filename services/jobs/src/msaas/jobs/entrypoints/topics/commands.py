@@ -6,9 +6,9 @@ from typing import cast
 from uuid import UUID
 
 from msaas.contracts import CancelRequested, PauseTask, PushedJob, ResumeTask, SubmitJobs
-from msaas.jobs.application.command_batch import CommandOutcome, Command, CommandContext
-from msaas.jobs.application.set_pauses import SetPauses
+from msaas.jobs.application.command_batch import Command, CommandContext, CommandOutcome
 from msaas.jobs.application.process_commands import ProcessCommands, ProcessedCommands
+from msaas.jobs.application.set_pauses import SetPauses
 from msaas.kernel import MsaasError, RetryPolicy
 from msaas.messaging import Delivery, OutgoingMessage
 from msaas.postgres import TransactionConflict
@@ -38,7 +38,9 @@ class CommandsHandler:
     async def _handle(self, batch: Sequence[Delivery]) -> Sequence[OutgoingMessage]:
         try:
             with _enqueue_span(batch):
-                processed = await self._process_with_retry([_read_context(delivery) for delivery in batch])
+                processed = await self._process_with_retry(
+                    [_read_context(delivery) for delivery in batch]
+                )
         except TransactionConflict as refusal:
             if len(batch) > 1 or batch[0].entry.reply_to is None:
                 raise  # the runner splits the batch and goes on with its halves
@@ -49,18 +51,26 @@ class CommandsHandler:
         """Give one that stands alone another chance before its sender is bothered with it."""
         if len(contexts) > 1:
             return await self._process_commands(contexts)
-        return await LOCK_RETRY.run(lambda: self._process_commands(contexts), retry_on=(TransactionConflict,))
+        return await LOCK_RETRY.run(
+            lambda: self._process_commands(contexts), retry_on=(TransactionConflict,)
+        )
 
-    def _build_messages(self, batch: Sequence[Delivery], processed: ProcessedCommands) -> Iterator[OutgoingMessage]:
+    def _build_messages(
+        self, batch: Sequence[Delivery], processed: ProcessedCommands
+    ) -> Iterator[OutgoingMessage]:
         for delivery, verdict in zip(batch, processed.outcomes, strict=True):
             yield from self._answer(delivery, verdict)
         traces = {
-            job_id: one.entry.traceparent for one in batch for job_id in _jobs_of(_read_context(one))
+            job_id: one.entry.traceparent
+            for one in batch
+            for job_id in _jobs_of(_read_context(one))
         }
         for snapshot in processed.snapshots:
             yield snapshot.to_event(traces.get(snapshot.id))
 
-    def _answer(self, delivery: Delivery, outcome: CommandOutcome | MsaasError) -> Iterator[OutgoingMessage]:
+    def _answer(
+        self, delivery: Delivery, outcome: CommandOutcome | MsaasError
+    ) -> Iterator[OutgoingMessage]:
         context = _read_context(delivery)
         log = self._log.bind(
             correlation_id=context.correlation_id,

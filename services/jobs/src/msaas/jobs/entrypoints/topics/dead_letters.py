@@ -22,7 +22,9 @@ COMMANDS: Final = (ListDeadLetters, ShowDeadLetter, ReplayDeadLetters, ResolveDe
 class DeadLettersHandler:
     """One after the other: they are few, and each may be repeated."""
 
-    def __init__(self, store: DeadLetterStore, replay: DeadLetterReplayer, resolve: DeadLetterResolver) -> None:
+    def __init__(
+        self, store: DeadLetterStore, replay: DeadLetterReplayer, resolve: DeadLetterResolver
+    ) -> None:
         self._store = store
         self._replay = replay
         self._resolve = resolve
@@ -37,7 +39,11 @@ class DeadLettersHandler:
                 return delivery.reply_success(items=await self._store.list_dead_letters(command))
             case ShowDeadLetter() as command:
                 found = await self._store.find_dead_letter(command.letter_id)
-                return delivery.reply_success(**found) if found else delivery.reply_error(DeadLetterNotFound())
+                return (
+                    delivery.reply_success(**found)
+                    if found
+                    else delivery.reply_error(DeadLetterNotFound())
+                )
             case ReplayDeadLetters() as command:
                 items, outgoing = await self._replay(command)
                 return [*outgoing, *self._accept_items(delivery, items)]
@@ -46,7 +52,9 @@ class DeadLettersHandler:
             case other:
                 raise TypeError(f"not about dead letters: {other.type_name()}")
 
-    def _accept_items(self, delivery: Delivery, items: Sequence[dict[str, Any]]) -> list[OutgoingMessage]:
+    def _accept_items(
+        self, delivery: Delivery, items: Sequence[dict[str, Any]]
+    ) -> list[OutgoingMessage]:
         refused = sum(not one["ok"] for one in items)
         command = delivery.message.type_name()
         self._log.info("dead_letters_answered", command=command, count=len(items), refused=refused)

@@ -20,12 +20,22 @@ from msaas.contracts import (
     Message,
 )
 from msaas.jobs.application.set_pauses import SetPauses
-from msaas.jobs.domain.reports import DEFAULT_LEASE, RunFailure, RunLoss, RunKey, RunReport, RunSuccess, RunWait
+from msaas.jobs.domain.reports import (
+    DEFAULT_LEASE,
+    RunFailure,
+    RunKey,
+    RunLoss,
+    RunReport,
+    RunSuccess,
+    RunWait,
+)
 from msaas.messaging import Delivery, OutgoingMessage
 
 TOPIC: Final = "jobs.results"
 
-Persist = Callable[[Sequence[RunReport], Mapping[UUID, str | None]], Awaitable[Sequence[OutgoingMessage]]]
+Persist = Callable[
+    [Sequence[RunReport], Mapping[UUID, str | None]], Awaitable[Sequence[OutgoingMessage]]
+]
 
 
 class ResultsHandler:

@@ -60,7 +60,13 @@ class PostgresAccounts:
     async def change(self, user_id: UUID, change: UserChange, *, keep: UUID | None = None) -> User:
         removed = [name for name, value in change.user_metadata.items() if value is None]
         app_metadata = None if change.app_metadata is None else _json(change.app_metadata)
-        values = (change.email, change.password_hash, _json(change.user_metadata), removed, app_metadata)
+        values = (
+            change.email,
+            change.password_hash,
+            _json(change.user_metadata),
+            removed,
+            app_metadata,
+        )
         try:
             async with self._database.transaction() as connection:
                 row = await connection.fetchrow(_CHANGE, user_id, *values)

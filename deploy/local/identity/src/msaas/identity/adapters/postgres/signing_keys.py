@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from msaas.identity.domain.signing_keys import KeyUse, SigningKey
-from msaas.postgres import DatabaseConnection, Database
+from msaas.postgres import Database, DatabaseConnection
 
 _LIST: Final = "SELECT kid, use, since, jwk FROM auth.signing_keys ORDER BY since, kid"
 _ADD: Final = "INSERT INTO auth.signing_keys (kid, use, since, jwk) VALUES ($1, $2, $3, $4)"

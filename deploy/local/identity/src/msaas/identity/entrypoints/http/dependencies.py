@@ -14,7 +14,7 @@ from msaas.identity.application.sign_in import SignIn
 from msaas.identity.application.sign_out import SignOut
 from msaas.identity.application.sign_up import SignUp
 from msaas.identity.application.update_user import UpdateUser
-from msaas.identity.domain.errors import NoAuthorization, AuthError
+from msaas.identity.domain.errors import AuthError, NoAuthorization
 from msaas.identity.entrypoints.http.throttle import Throttle
 from msaas.telemetry import Metrics
 from msaas.web import from_state

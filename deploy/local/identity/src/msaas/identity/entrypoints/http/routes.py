@@ -11,7 +11,11 @@ from msaas.identity.domain.errors import (
     PhoneProviderDisabled,
     ValidationFailed,
 )
-from msaas.identity.entrypoints.http.dependencies import IdentityServiceDep, CurrentSession, require_api_key
+from msaas.identity.entrypoints.http.dependencies import (
+    CurrentSession,
+    IdentityServiceDep,
+    require_api_key,
+)
 from msaas.identity.entrypoints.http.schemas import (
     SETTINGS,
     SignUpBody,
@@ -36,7 +40,11 @@ public_router.add_api_route("/.well-known/jwks.json", list_keys)
 
 @router.get("/health")
 async def get_health() -> dict[str, str]:
-    return {"name": "msaas.identity", "version": "1", "description": "Compatible with Supabase Auth."}
+    return {
+        "name": "msaas.identity",
+        "version": "1",
+        "description": "Compatible with Supabase Auth.",
+    }
 
 
 @router.get("/settings")
@@ -45,7 +53,9 @@ async def get_settings() -> dict[str, Any]:
 
 
 @router.post("/signup")
-async def sign_up(request: Request, body: SignUpBody, service: IdentityServiceDep) -> dict[str, Any]:
+async def sign_up(
+    request: Request, body: SignUpBody, service: IdentityServiceDep
+) -> dict[str, Any]:
     service.check_rate_limit(request)
     with service.count_outcome("sign_up"):
         if body.phone:
@@ -89,7 +99,9 @@ async def get_user(authenticated: CurrentSession) -> dict[str, Any]:
 
 
 @router.put("/user")
-async def update_user(body: UserBody, authenticated: CurrentSession, service: IdentityServiceDep) -> dict[str, Any]:
+async def update_user(
+    body: UserBody, authenticated: CurrentSession, service: IdentityServiceDep
+) -> dict[str, Any]:
     changed = await service.update_user(
         authenticated, email=body.email, password=body.password, data=body.data or {}
     )
@@ -97,7 +109,9 @@ async def update_user(body: UserBody, authenticated: CurrentSession, service: Id
 
 
 @router.post("/logout", status_code=204)
-async def sign_out(authenticated: CurrentSession, service: IdentityServiceDep, scope: str = SignOutScope.GLOBAL) -> None:
+async def sign_out(
+    authenticated: CurrentSession, service: IdentityServiceDep, scope: str = SignOutScope.GLOBAL
+) -> None:
     if scope not in set(SignOutScope):
         raise ValidationFailed("Unsupported logout scope")
     await service.sign_out(authenticated, SignOutScope(scope))

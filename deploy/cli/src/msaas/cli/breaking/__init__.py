@@ -1,7 +1,0 @@
-"""What a change to the contracts would break, and for whom."""
-
-from msaas.cli.breaking.compare import BreakingChange, compare_contracts
-from msaas.cli.breaking.operations import compare_operations
-from msaas.cli.breaking.schemas import DataFlow, SchemaNode, compare_schemas
-
-__all__ = ["BreakingChange", "DataFlow", "SchemaNode", "compare_contracts", "compare_operations", "compare_schemas"]

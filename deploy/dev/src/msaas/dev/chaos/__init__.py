@@ -1,0 +1,17 @@
+"""Takes a loaded fleet apart on purpose, and proves that nothing was lost, nothing done twice."""
+
+from msaas.dev.chaos.clients import sign_in_new_user
+from msaas.dev.chaos.faults import SCENARIOS, Scenario
+from msaas.dev.chaos.isolated_fleet import IsolatedFleet
+from msaas.dev.chaos.scenario_run import LONG, SHORT, LoadProfile, ScenarioResult
+
+__all__ = [
+    "LONG",
+    "SCENARIOS",
+    "SHORT",
+    "IsolatedFleet",
+    "LoadProfile",
+    "Scenario",
+    "ScenarioResult",
+    "sign_in_new_user",
+]

@@ -1,0 +1,140 @@
+"""A fleet of its own, away from the one that may run here, and the ways to disturb it."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from uuid import uuid4
+
+import asyncpg
+import psutil
+
+from msaas.contracts import Plan
+from msaas.dev.workspace import module_command
+from msaas.embedded import ServerNotStarted
+from msaas.identity.bootstrap import seed_user
+from msaas.identity.settings import Settings
+from msaas.local import Home
+from msaas.local.running_fleet import RunningFleet, get_running_fleet
+from msaas.local.state import PartState, find_state
+from msaas.settings import load_settings
+
+PASSWORD = "correct horse battery"  # noqa: S105  # of users who live as long as this fleet
+_START_TIMEOUT = 180.0
+_UNFINISHED = "SELECT count(*) FROM jobs.jobs WHERE finished_at IS NULL"
+
+
+class IsolatedFleet:
+    """One running fleet and what may be done to it."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        # Every user is somebody new, and all come from one address.
+        generous = {
+            "IDENTITY_SIGN_INS_PER_MINUTE": "1000",
+            "GATEWAY_RATE_LIMITS_ENFORCED": "false",
+        }
+        self.environment = {**os.environ, "MSAAS_HOME": str(home.path), **generous}
+
+    def start(self) -> None:
+        up = self.local("up", "--detach")
+        if up.returncode:
+            raise ServerNotStarted(f"The fleet did not come up.\n{up.stdout}{up.stderr}")
+
+    def local(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return self.run(*module_command("msaas.local"), *words)
+
+    def run(self, *command: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            env={**self.environment, **settings},
+            capture_output=True,
+            text=True,
+            timeout=_START_TIMEOUT,
+            check=False,
+        )
+
+    @property
+    def running(self) -> RunningFleet:
+        return get_running_fleet(self.environment)
+
+    @property
+    def _parts(self) -> list[PartState]:
+        state = find_state(self.home.state_path)
+        return state.parts if state else []
+
+    def part(self, name: str) -> PartState:
+        return next(part for part in self._parts if part.name == name)
+
+    def url(self, name: str) -> str:
+        return str(self.part(name).url)
+
+    def is_up(self) -> bool:
+        parts = self._parts
+        return bool(parts) and all(
+            part.ready and (part.process is None or part.process.alive) for part in parts
+        )
+
+    def send(self, name: str, wanted: signal.Signals) -> None:
+        """Reach the process and whatever it has started."""
+        process = self.part(name).process
+        if process is None:
+            return
+        with suppress(psutil.NoSuchProcess):
+            first = psutil.Process(process.pid)
+            for member in (first, *first.children(recursive=True)):
+                with suppress(psutil.NoSuchProcess):  # its parent took it along
+                    member.send_signal(wanted)
+
+    def kill(self, name: str) -> None:
+        self.send(name, signal.SIGKILL)
+
+    async def flush_redis(self) -> None:
+        """Say it in Redis's own words: no client of ours can, and none should."""
+        url = urlsplit(self.url("redis"))
+        reader, writer = await asyncio.open_connection(url.hostname, url.port)
+        password = unquote(url.password or "")
+        writer.write(f"AUTH default {password}\r\nFLUSHALL\r\n".encode())
+        answers = [await reader.readline() for _ in range(2)]
+        writer.close()
+        if answers != [b"+OK\r\n"] * 2:
+            raise ServerNotStarted("Redis was not flushed.")
+
+    async def fetch(self, query: str, *values: object) -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(self.url("postgres"))
+        try:
+            return await connection.fetch(query, *values)
+        finally:
+            await connection.close()
+
+    async def has_settled(self) -> bool:
+        """Tell whether every accepted job has come to its end."""
+        try:
+            [[unfinished]] = await self.fetch(_UNFINISHED)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return False
+        return unfinished == 0
+
+    async def make_user(self, plan: str) -> str:
+        email = f"{uuid4().hex}@example.com"
+        given = {"DATABASE_URL": self.running.identity_database_url, "ENVIRONMENT": "local"}
+        await seed_user(load_settings(Settings, given), email, PASSWORD, plan=Plan(plan), role=None)
+        return email
+
+
+@contextmanager
+def start_fleet() -> Generator[IsolatedFleet]:
+    """Bring a fleet up in a folder that goes with it."""
+    with tempfile.TemporaryDirectory(prefix="msaas-fleet-") as folder:
+        Path(folder).chmod(0o711)
+        fleet = IsolatedFleet(Home(Path(folder) / "home"))
+        try:
+            fleet.start()
+            yield fleet
+        finally:
+            fleet.local("down", "--wipe")

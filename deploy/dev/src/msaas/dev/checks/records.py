@@ -1,0 +1,90 @@
+"""Holds the Implementation Records: names, headings, and that they leave no file out."""
+
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from msaas.dev.checks.tree import Tree
+
+FOLDER = "docs/records/"
+NAME = re.compile(r"\d{4}-\d{2}-\d{2}-[a-z0-9]+(?:-[a-z0-9]+)*\.md")
+NOT_RECORDS = {"README.md", "TEMPLATE.md"}
+HEADINGS = (
+    "Summary",
+    "Files Modified",
+    "Implementation Details",
+    "Architecture Alignment Check",
+    "Tests Added / Updated",
+    "Operational Considerations",
+)
+ALIGNED_WITH = ("ADR-0001", "ADR-0003", "ADR-0005", "ADR-0006", "ADR-0007", "ADR-0008")
+LISTED = re.compile(r"^[-*] `([^`]+)`( \(removed\))?", re.MULTILINE)
+
+
+def find_problems(tree: Tree) -> Iterator[str]:
+    records = [name for name in tree.files if is_record(name)]
+    if not records:
+        yield f"{FOLDER}: holds no record"
+    for name in records:
+        yield from find_problems_of(name, tree.text(name))
+    yield from find_unlisted_files(tree, records)
+    yield from find_unlisted_changes(tree, records)
+
+
+def is_record(name: str) -> bool:
+    return name.startswith(FOLDER) and name.removeprefix(FOLDER) not in NOT_RECORDS
+
+
+def find_problems_of(name: str, text: str) -> Iterator[str]:
+    if not NAME.fullmatch(name.removeprefix(FOLDER)):
+        yield f"{name}: is not named YYYY-MM-DD-short-key.md"
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    if tuple(headings) != HEADINGS:
+        yield f"{name}: its headings are {headings}, not {list(HEADINGS)}"
+    alignment = section(text, "Architecture Alignment Check")
+    for decision in ALIGNED_WITH:
+        if not re.search(rf"^[-*|] *\**{decision}\b.*\w", alignment, re.MULTILINE):
+            yield f"{name}: no line on how it agrees with {decision}"
+
+
+def section(text: str, heading: str) -> str:
+    found = re.search(
+        rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL
+    )
+    return found.group(1) if found else ""
+
+
+def listed_paths(tree: Tree, records: list[str]) -> dict[str, bool]:
+    """Map every path that the records list to whether some record says it was removed."""
+    paths: dict[str, bool] = {}
+    for name in records:
+        for path, removed in LISTED.findall(section(tree.text(name), "Files Modified")):
+            paths[path] = paths.get(path, False) or bool(removed)
+    return paths
+
+
+def covers(path: str, name: str) -> bool:
+    """`folder/**` stands for all that is below a folder; any other glob is one of fnmatch."""
+    return fnmatchcase(name, path)
+
+
+def find_unlisted_files(tree: Tree, records: list[str]) -> Iterator[str]:
+    paths = listed_paths(tree, records)
+    for name in tree.files:
+        if not any(covers(path, name) for path in paths):
+            yield f"{name}: no record lists it"
+    for path, removed in paths.items():
+        if not removed and not any(covers(path, name) for name in tree.files):
+            yield f"{path}: a record lists it, but it is neither there nor marked (removed)"
+
+
+def find_unlisted_changes(tree: Tree, records: list[str]) -> Iterator[str]:
+    """Hold the newest record to all that changed since an older one was last touched."""
+    *older, newest = sorted(records) or [""]
+    base = tree.git("log", "-1", "--format=%H", "--", *older).strip() if older else ""
+    if not base:
+        return
+    paths = listed_paths(tree, [newest])
+    for name in tree.git("diff", "--name-only", "--no-renames", base).splitlines():
+        if not any(covers(path, name) for path in paths):
+            yield f"{name}: changed, but {newest} does not list it"

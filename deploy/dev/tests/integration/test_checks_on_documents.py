@@ -1,0 +1,164 @@
+"""Records, decisions and references: prose that has to stay true."""
+
+from collections.abc import Callable
+
+import pytest
+
+from msaas.dev.checks import Tree, decisions, records, references
+
+MakeRepository = Callable[[dict[str, str]], Tree]
+MakeRecord = Callable[..., str]
+
+FIRST = "docs/records/2026-01-02-first.md"
+EVERYTHING = "`docs/**`"
+
+
+def complaints(tree: Tree) -> str:
+    return "\n".join(records.find_problems(tree))
+
+
+def test_a_record_that_lists_every_file_passes(
+    make_repository: MakeRepository, record: MakeRecord
+) -> None:
+    files = {FIRST: record(EVERYTHING, "`a.py`", "`gone.py` (removed)"), "a.py": ""}
+    assert not complaints(make_repository(files))
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "complaint"),
+    [
+        ("docs/records/first.md", "", "", "is not named YYYY-MM-DD-short-key.md"),
+        (FIRST, "## Summary\n", "", "its headings are"),
+        (FIRST, "- ADR-0005: agrees.\n", "", "agrees with ADR-0005"),
+        (FIRST, "- ADR-0005: agrees.\n", "- ADR-0005\n", "agrees with ADR-0005"),
+        (FIRST, "- `a.py`\n", "", "a.py: no record lists it"),
+        (FIRST, "`a.py`", "`a.py`\n- `b.py`", "b.py: a record lists it, but it is neither"),
+    ],
+)
+def test_what_a_record_lacks_is_named(
+    make_repository: MakeRepository,
+    record: MakeRecord,
+    name: str,
+    old: str,
+    new: str,
+    complaint: str,
+) -> None:
+    text = record(EVERYTHING, "`a.py`").replace(old, new)
+    assert complaint in complaints(make_repository({name: text, "a.py": ""}))
+
+
+def test_no_record_at_all_is_a_failure(make_repository: MakeRepository) -> None:
+    assert "holds no record" in complaints(make_repository({}))
+
+
+def test_a_later_change_is_listed_by_the_newest_record(
+    make_repository: MakeRepository, record: MakeRecord, commit: Callable[[], None]
+) -> None:
+    make_repository({FIRST: record("`**`"), "a.py": "", "b.py": ""})
+    commit()
+    second = "docs/records/2026-02-03-second.md"
+    make_repository({"a.py": "changed", "b.py": "changed", second: record("`a.py`", EVERYTHING)})
+    commit()
+    tree = make_repository({})
+    assert complaints(tree) == f"b.py: changed, but {second} does not list it"
+
+
+DECISION = """# ADR-0001: Layers
+
+## Context
+
+x
+
+## Decision
+
+x
+
+## Consequences
+
+x
+
+## Held by
+
+`./msaas check walls`, `tests/test_a.py::test_layers`
+"""
+ADR = "docs/adrs/ADR-0001-layers.md"
+
+
+def adrs(text: str = DECISION, name: str = ADR) -> dict[str, str]:
+    return {
+        name: text,
+        "docs/adrs/README.md": "[layers](ADR-0001-layers.md)",
+        "tests/test_a.py": "def test_layers(): ...",
+    }
+
+
+def test_a_decision_that_a_check_holds_passes(make_repository: MakeRepository) -> None:
+    assert not list(decisions.find_problems(make_repository(adrs())))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("x\n", "x\n" * 80, "longer than one page"),
+        ("## Consequences\n", "", "its headings are not"),
+        ("check walls", "check gates", "no check 'gates'"),
+        ("test_layers", "test_floors", "has no test_floors"),
+        ("test_a.py", "test_b.py", "does not exist"),
+        ("`./msaas check walls`, `tests/test_a.py::test_layers`", "trust", "names no check"),
+    ],
+)
+def test_what_a_decision_lacks_is_named(
+    make_repository: MakeRepository, old: str, new: str, complaint: str
+) -> None:
+    (problem, *_) = decisions.find_problems(make_repository(adrs(DECISION.replace(old, new))))
+    assert complaint in problem
+
+
+def test_a_decision_outside_the_index_or_misnamed_is_named(make_repository: MakeRepository) -> None:
+    problems = list(
+        decisions.find_problems(make_repository(adrs(name="docs/adrs/ADR-1-Layers.md")))
+    )
+    assert any("not in docs/adrs/README.md" in problem for problem in problems)
+    assert any("is not named" in problem for problem in problems)
+
+
+def test_a_number_is_given_once(make_repository: MakeRepository) -> None:
+    twice = adrs() | {"docs/adrs/ADR-0001-other.md": DECISION}
+    assert any(
+        "number is taken" in problem for problem in decisions.find_problems(make_repository(twice))
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[x](missing.md)",
+        "[x](../other.md#part)",
+        "see `docs/missing.md`",
+        "see `src/missing.py::test_x`",
+        "see `services/gateway/`",
+        "see `docs/*.py`",
+        "run `./msaas fly`",
+        "```\n./msaas fly\n```",
+    ],
+)
+def test_a_reference_to_nothing_is_found(make_repository: MakeRepository, text: str) -> None:
+    (problem,) = references.find_problems(make_repository({"docs/a.md": text}))
+    assert problem.startswith("docs/a.md: ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[x](../src/b.py), [x](#here), [x](https://example.com)",
+        "`docs/a.md`, `../src/b.py`, `src/b.py`, `src/`, `docs/*.md`, `./docs/a.md`",
+        "`application/json`, `job/fence/name`, `docs/{anything}`, `a b/c`",
+        "`./msaas test`, `./msaas down --wipe`",
+        "```\nls docs/missing.md\n```",
+        "- `docs/gone.md` (removed)",
+    ],
+)
+def test_references_to_what_is_there_and_words_that_are_none_pass(
+    make_repository: MakeRepository, text: str
+) -> None:
+    assert not list(references.find_problems(make_repository({"docs/a.md": text, "src/b.py": ""})))

@@ -1,0 +1,58 @@
+"""A few tests that fail are run once more, alone; a real fault fails there too."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from msaas.dev.run_tests import MAX_RETRIED, retry_alone
+from msaas.dev.workspace import module_command
+
+ONCE = """
+from pathlib import Path
+
+def test_first_time_unlucky():
+    before = Path(__file__).with_name("before")
+    seen = before.exists()
+    before.touch()
+    assert seen
+
+def test_wrong():
+    assert 1 == 2
+"""
+
+
+@pytest.fixture
+def failed(tmp_path: Path) -> list[str]:
+    """Return the names of two tests that have just failed."""
+    tests, file = tmp_path / "test_once.py", tmp_path / "failed"
+    tests.write_text(ONCE)
+    plugin = ["-p", "msaas.testing.plugin", f"--failed-to={file}", "-p", "no:cacheprovider"]
+    alone = ["-c", "/dev/null", f"--rootdir={tmp_path}", str(tests)]
+    assert subprocess.run([*module_command("pytest"), *plugin, *alone], check=False).returncode == 1
+    return [f"{tmp_path}/{name}" for name in file.read_text().splitlines()]
+
+
+def test_one_that_passes_alone_is_named(
+    failed: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    unlucky, wrong = failed
+    assert (unlucky.split("::")[1], wrong.split("::")[1]) == (
+        "test_first_time_unlucky",
+        "test_wrong",
+    )
+    retry_alone([unlucky])
+    said = capfd.readouterr().out
+    assert "1 passed" in said
+    assert "each needs investigation" in said
+
+
+def test_one_that_fails_again_fails_the_run(failed: list[str]) -> None:
+    assert retry_alone(failed) == 1
+
+
+def test_many_that_fail_get_no_second_chance(
+    failed: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert retry_alone(failed * MAX_RETRIED) == 1
+    assert "retrying them" not in capfd.readouterr().out

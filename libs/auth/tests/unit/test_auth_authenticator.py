@@ -1,0 +1,132 @@
+"""The user behind a token: asked for rarely, and again as soon as something changed."""
+
+import asyncio
+from typing import Any, cast
+from uuid import UUID
+
+import pytest
+
+from msaas.auth import Authenticator, TokenClaims, TokenVerifier, Unauthenticated, UserPrincipal
+from msaas.auth import authenticator as authenticator_module
+from msaas.auth.authenticator import PRINCIPAL_TTL_SECONDS
+from msaas.testing import FakeClock
+
+ANN, BOB, CID = (UUID(int=number, version=4) for number in (1, 2, 3))
+
+
+class Verifier:
+    """Believes a token that is nothing but a user's id."""
+
+    async def verify(self, token: str) -> TokenClaims:
+        return TokenClaims(UUID(token), None, None, 4_102_444_800, None, None, None)
+
+
+class Store:
+    def __init__(self) -> None:
+        self.plan = "FREE"
+        self.asked: list[UUID] = []
+        self.banned: set[UUID] = set()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def get_principal(self, claims: TokenClaims) -> UserPrincipal:
+        self.asked.append(claims.subject)
+        plan = self.plan
+        await self.gate.wait()
+        if claims.subject in self.banned:
+            raise Unauthenticated
+        return UserPrincipal(claims.subject, claims.email, plan, None, "user")
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def authenticator(store: Store, fake_clock: FakeClock) -> Authenticator:
+    return Authenticator(cast("TokenVerifier", cast("Any", Verifier())), store, clock=fake_clock)
+
+
+async def test_the_store_is_asked_once_in_a_while(
+    authenticator: Authenticator, store: Store, fake_clock: FakeClock
+) -> None:
+    for _ in range(20):
+        assert (await authenticator.authenticate(f"Bearer {ANN}")).user.plan == "FREE"
+    assert store.asked == [ANN]
+    store.plan = "PRO"
+    await fake_clock.advance(PRINCIPAL_TTL_SECONDS)
+    assert (await authenticator.authenticate(f"Bearer {ANN}")).user.plan == "PRO"
+    assert store.asked == [ANN, ANN]
+
+
+async def test_the_end_of_the_token_is_told_whether_the_user_is_remembered_or_not(
+    authenticator: Authenticator,
+) -> None:
+    for _ in range(2):
+        user, expires_at = await authenticator.authenticate(f"bearer {ANN}")
+        assert (user.id, expires_at) == (ANN, 4_102_444_800)
+
+
+async def test_a_user_who_changed_is_asked_for_again(
+    authenticator: Authenticator, store: Store
+) -> None:
+    await authenticator.authenticate(f"Bearer {ANN}")
+    store.banned.add(ANN)
+    await authenticator.authenticate(f"Bearer {ANN}")
+    authenticator.invalidate(ANN)
+    for _ in range(2):
+        with pytest.raises(Unauthenticated):
+            await authenticator.authenticate(f"Bearer {ANN}")
+    store.banned.clear()
+    assert await authenticator.authenticate(f"Bearer {ANN}")
+
+
+async def test_a_row_that_was_read_before_it_changed_is_not_remembered(
+    authenticator: Authenticator, store: Store
+) -> None:
+    store.gate.clear()
+    asking = asyncio.create_task(authenticator.authenticate(f"Bearer {ANN}"))
+    await asyncio.sleep(0)
+    store.plan = "PRO"
+    authenticator.invalidate(ANN)
+    store.gate.set()
+    assert (await asking).user.plan == "FREE"
+    assert (await authenticator.authenticate(f"Bearer {ANN}")).user.plan == "PRO"
+
+
+async def test_only_so_many_users_are_remembered(
+    authenticator: Authenticator, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authenticator_module, "MAX_CACHED_ENTRIES", 2)
+    for user in (ANN, BOB, CID, CID, BOB, ANN):
+        await authenticator.authenticate(f"Bearer {user}")
+    assert store.asked == [ANN, BOB, CID, ANN]
+
+
+@pytest.mark.parametrize(
+    "authorization", [None, "", "Bearer", "Bearer ", f"Basic {ANN}", f"Bearer\t{ANN}", f"{ANN}"]
+)
+async def test_another_header_is_no_token(
+    authenticator: Authenticator, store: Store, authorization: str | None
+) -> None:
+    with pytest.raises(Unauthenticated):
+        await authenticator.authenticate(authorization)
+    assert store.asked == []
+
+
+async def test_a_request_is_checked_once_however_many_ask(
+    authenticator: Authenticator, store: Store
+) -> None:
+    def asked_by(user: UUID) -> dict[str, Any]:
+        return {"type": "http", "headers": [(b"authorization", f"Bearer {user}".encode())]}
+
+    store.banned.add(BOB)
+    refused, let_in = asked_by(BOB), asked_by(ANN)
+    for _ in range(2):
+        with pytest.raises(Unauthenticated):
+            await authenticator.authenticate_scope(refused)
+        assert (await authenticator.authenticate_scope(let_in)).user.id == ANN
+    assert store.asked == [BOB, ANN]
+    assert let_in["state"]["user_id"] == ANN
+    assert "state" not in refused

@@ -1,0 +1,159 @@
+"""What a token may say, and what is believed of it."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from msaas.auth import TokenClaims, TokenExpired, Unauthenticated
+from msaas.auth.claims import LEEWAY, read_claims
+
+ISSUER = "https://project.example.com/auth/v1"
+SUBJECT = uuid4()
+NOW = 1_767_225_600.0
+GOOD: dict[str, Any] = {
+    "iss": ISSUER,
+    "aud": "authenticated",
+    "sub": str(SUBJECT),
+    "role": "authenticated",
+    "email": "ann@example.com",
+    "iat": int(NOW),
+    "exp": int(NOW) + 3600,
+    "session_id": "3f0c",
+    "is_anonymous": False,
+    "app_metadata": {"plan": "PRO", "role": "operator"},
+    "user_metadata": {"name": "Ann", "plan": "ENTERPRISE", "role": "operator"},
+}
+
+
+def read(**changes: Any) -> TokenClaims:
+    said = {name: value for name, value in (GOOD | changes).items() if value is not ...}
+    return read_claims(said, issuer=ISSUER, audience="authenticated", now=NOW)
+
+
+def test_what_a_session_says_is_read() -> None:
+    assert read() == TokenClaims(
+        subject=SUBJECT,
+        email="ann@example.com",
+        session_id="3f0c",
+        expires_at=int(NOW) + 3600,
+        app_plan="PRO",
+        app_role="operator",
+        user_name="Ann",
+    )
+
+
+def test_the_users_own_words_decide_nothing() -> None:
+    found = read(app_metadata=..., user_metadata={"plan": "ENTERPRISE", "role": "operator"})
+    assert (found.app_plan, found.app_role, found.user_name) == (None, None, None)
+
+
+@pytest.mark.parametrize("odd", ["", "a\0b", "\ud800", "x" * 999, 7, [], {}, None, True])
+def test_odd_words_say_nothing(odd: object) -> None:
+    found = read(
+        email=odd,
+        session_id=odd,
+        app_metadata={"plan": odd, "role": odd},
+        user_metadata={"full_name": odd},
+    )
+    assert (found.email, found.session_id, found.user_name) == (None, None, None)
+    assert (found.app_plan, found.app_role) == (None, None)
+    assert read(app_metadata=odd, user_metadata=odd).app_role is None
+
+
+def test_a_plan_that_is_not_sold_is_no_plan() -> None:
+    assert read(app_metadata={"plan": "GOLD"}).app_plan is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"iat": NOW + LEEWAY},
+        {"nbf": NOW + LEEWAY},
+        {"nbf": NOW - 1},
+        {"aud": ["other", "authenticated"]},
+        {"is_anonymous": ...},
+        {"is_anonymous": None},
+        {"exp": NOW + 1.5},
+        {"sub": str(SUBJECT).upper()},
+    ],
+)
+def test_a_session_may_say_it_in_other_ways(changes: dict[str, Any]) -> None:
+    assert read(**changes).subject == SUBJECT
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"iss": "https://evil.example.com/auth/v1"},
+        {"iss": f"{ISSUER}/"},
+        {"iss": [ISSUER]},
+        {"iss": ...},
+        {"aud": "anon"},
+        {"aud": ["other"]},
+        {"aud": {"authenticated": 1}},
+        {"aud": ...},
+        {"role": "anon"},
+        {"role": "service_role"},
+        {"role": ["authenticated"]},
+        {"role": ...},
+        {"is_anonymous": True},
+        {"is_anonymous": "false"},
+        {"sub": "1' or 1=1"},
+        {"sub": SUBJECT.hex},
+        {"sub": f"{{{SUBJECT}}}"},
+        {"sub": 7},
+        {"sub": ...},
+        {"iat": NOW + LEEWAY + 1},
+        {"iat": "now"},
+        {"iat": ...},
+        {"nbf": NOW + LEEWAY + 1},
+        {"nbf": None},
+        {"exp": "tomorrow"},
+        {"exp": True},
+        {"exp": float("inf")},
+        {"exp": float("nan")},
+        {"exp": 10**400},
+        {"exp": -1},
+        {"exp": ...},
+    ],
+)
+def test_anything_else_is_refused_and_not_as_expired(changes: dict[str, Any]) -> None:
+    for expiry in ({}, {"exp": NOW - 1}):
+        with pytest.raises(Unauthenticated) as raised:
+            read(**(expiry | changes))
+        assert type(raised.value) is Unauthenticated
+        assert raised.value.context == {}
+
+
+@pytest.mark.parametrize("end", [NOW, NOW - 1, NOW - 1e6, 0])
+def test_a_session_that_is_over_says_so(end: float) -> None:
+    with pytest.raises(TokenExpired):
+        read(exp=end)
+
+
+odd = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers())
+near = st.floats(NOW - 100, NOW + 100) | st.integers(int(NOW) - 100, int(NOW) + 100)
+names = st.sampled_from(
+    ["iss", "aud", "sub", "role", "exp", "iat", "nbf", "is_anonymous", "email", "app_metadata"]
+)
+
+
+@given(st.dictionaries(names, odd | near, max_size=4))
+def test_claims_of_any_shape_are_refused_or_hold(changes: dict[str, Any]) -> None:
+    said = GOOD | changes
+    try:
+        found = read(**changes)
+    except TokenExpired:
+        assert said["exp"] < NOW + 1
+        return
+    except Unauthenticated:
+        return
+    assert (said["iss"], said["role"]) == (ISSUER, "authenticated")
+    assert found.subject == UUID(said["sub"])
+    assert NOW < found.expires_at <= said["exp"]
+    assert said["iat"] <= NOW + LEEWAY
+    assert said.get("nbf", 0) <= NOW + LEEWAY
+    assert not said["is_anonymous"]

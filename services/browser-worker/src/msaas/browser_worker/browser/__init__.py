@@ -1,0 +1,1 @@
+"""One Chromium: started, watched, recycled, ended."""
