@@ -1,4 +1,4 @@
-"""The registry is complete: nothing is ownerless, unbounded or unread."""
+"""Every topic has an owner, a bound and consumers."""
 
 import re
 from datetime import timedelta
@@ -92,13 +92,13 @@ def test_a_work_topic_with_several_consumers_has_a_stream_for_each() -> None:
         shared.key("e")
 
 
-def test_a_log_has_one_stream_however_many_read_it() -> None:
+def test_a_log_has_one_stream_for_all_consumers() -> None:
     control = get_topic("jobs.control")
     assert len(control.consumers) > 1
     assert control.keys("e") == ("msaas:e:stream:jobs.control.v1",)
 
 
-def test_replies_go_to_a_stream_of_the_asking_process() -> None:
+def test_replies_go_to_a_stream_of_the_calling_process() -> None:
     replies = get_topic("replies")
     assert replies.retention == timedelta(seconds=60)
     assert replies.keys("e") == ()

@@ -1,4 +1,4 @@
-"""A flag's way to everybody, as its operators go it."""
+"""The rollout of a flag, step by step."""
 
 from uuid import UUID
 
@@ -18,7 +18,7 @@ ANN = FlagContext(UUID(int=1), "PRO", "user")
 OPERATOR = FlagContext(UUID(int=2), "FREE", "operator", parse_requested_flags(NAME))
 
 
-def test_from_off_by_insiders_and_a_share_to_everybody_and_back_at_once() -> None:
+def test_a_flag_is_rolled_out_step_by_step_and_disabled_at_once() -> None:
     switches = FeatureFlags(read_defaults({}))
     switches.set_overrides({})
     with pytest.raises(FeatureFlagDisabled):
@@ -34,7 +34,7 @@ def test_from_off_by_insiders_and_a_share_to_everybody_and_back_at_once() -> Non
     assert not switches.is_enabled(NAME, ANN)
 
 
-def test_the_environment_says_what_holds_until_somebody_says_otherwise() -> None:
+def test_the_environment_sets_the_defaults() -> None:
     switches = FeatureFlags(read_defaults({"FF_BROWSER_WORKER_ENABLED": "false"}))
     switches.set_overrides({})
     assert not switches.is_enabled("FF_BROWSER_WORKER_ENABLED", ANN)
