@@ -51,9 +51,9 @@ names = st.sampled_from([LIT, DARK])
 def test_the_most_specific_override_decides_unless_the_global_one_is_off(
     overrides: dict[str, Rollout], role: str, *, is_on: bool
 ) -> None:
-    switches = FeatureFlags({})
-    switches.set_overrides({(LIT, scope): rollout for scope, rollout in overrides.items()})
-    assert switches.is_enabled(LIT, FlagContext(ANN, "PRO", role)) is is_on
+    flags = FeatureFlags({})
+    flags.set_overrides({(LIT, scope): rollout for scope, rollout in overrides.items()})
+    assert flags.is_enabled(LIT, FlagContext(ANN, "PRO", role)) is is_on
 
 
 @pytest.mark.parametrize(
@@ -71,22 +71,22 @@ def test_the_most_specific_override_decides_unless_the_global_one_is_off(
 def test_a_dark_flag_is_on_for_internal_users_who_request_it(
     overrides: dict[str, Rollout], role: str, *, unasked: bool, asked: bool
 ) -> None:
-    switches = FeatureFlags({})
-    switches.set_overrides({(DARK, scope): rollout for scope, rollout in overrides.items()})
-    assert switches.is_enabled(DARK, FlagContext(ANN, "PRO", role)) is unasked
-    assert switches.is_enabled(DARK, FlagContext(ANN, "PRO", role, frozenset({DARK}))) is asked
+    flags = FeatureFlags({})
+    flags.set_overrides({(DARK, scope): rollout for scope, rollout in overrides.items()})
+    assert flags.is_enabled(DARK, FlagContext(ANN, "PRO", role)) is unasked
+    assert flags.is_enabled(DARK, FlagContext(ANN, "PRO", role, frozenset({DARK}))) is asked
 
 
 def test_flags_are_unavailable_before_the_first_read() -> None:
-    switches = FeatureFlags({LIT: True})
+    flags = FeatureFlags({LIT: True})
     with pytest.raises(FlagsUnavailable):
-        switches.is_enabled(LIT, FlagContext(ANN, "PRO", "user"))
+        flags.is_enabled(LIT, FlagContext(ANN, "PRO", "user"))
     with pytest.raises(FlagsUnavailable):
-        switches.ensure_loaded()
-    switches.set_overrides({})
-    switches.ensure_loaded()
+        flags.ensure_loaded()
+    flags.set_overrides({})
+    flags.ensure_loaded()
     with pytest.raises(UnknownFlag):
-        switches.is_enabled("FF_NO_SUCH", FlagContext(ANN, "PRO", "user"))
+        flags.is_enabled("FF_NO_SUCH", FlagContext(ANN, "PRO", "user"))
 
 
 @given(names, users, percents, percents)

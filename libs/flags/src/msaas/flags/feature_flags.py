@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from msaas.flags.catalogue import FLAGS, Flag
-from msaas.flags.errors import FeatureFlagDisabled, FlagsUnavailable, UnknownFlag
+from msaas.flags.errors import FlagsUnavailable, UnknownFlag
 from msaas.flags.rollout import ALL_USERS, NO_USERS, Rollout
 
 Overrides = Mapping[tuple[str, str], Rollout]
@@ -46,10 +46,6 @@ class FeatureFlags:
     def ensure_loaded(self) -> None:
         if self._overrides is None:
             raise FlagsUnavailable(target="flags")
-
-    def require_enabled(self, name: str, context: FlagContext) -> None:
-        if not self.is_enabled(name, context):
-            raise FeatureFlagDisabled(flag=name)
 
     def is_enabled(self, name: str, context: FlagContext) -> bool:
         if (flag := FLAGS.get(name)) is None:
