@@ -88,13 +88,13 @@ def test_the_contract_allows_any_host(url: str) -> None:
 
 
 def test_a_result_accepts_the_text_of_a_hostile_page() -> None:
-    said = {
+    content = {
         "url": "https://e.com",
         "final_url": "x" * 9_000,
         "text": "a\0\ud800",
         "title": "t" * 999,
     }
-    result = get_task("navigate_and_extract_text").result.model_validate(said).model_dump()
+    result = get_task("navigate_and_extract_text").result.model_validate(content).model_dump()
     assert (len(result["final_url"]), len(result["title"])) == (2_048, 200)
     assert result["text"] == "a\ufffd\ufffd"
 

@@ -10,10 +10,14 @@ from msaas.contracts import LANGUAGES, PROBLEMS, choose_language, get_translated
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("code", PROBLEMS)
 def test_every_problem_has_all_texts_in_every_language(language: str, code: str) -> None:
-    told, meant = get_translated_problem(language, code), PROBLEMS[code]
-    assert all(text.strip() for text in (told.title, told.cause, told.action))
-    assert (told.code, told.status, told.retryable) == (code, meant.status, meant.retryable)
-    assert (told.title == meant.title) == (language == "en")
+    translated, original = get_translated_problem(language, code), PROBLEMS[code]
+    assert all(text.strip() for text in (translated.title, translated.cause, translated.action))
+    assert (translated.code, translated.status, translated.retryable) == (
+        code,
+        original.status,
+        original.retryable,
+    )
+    assert (translated.title == original.title) == (language == "en")
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,13 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeAlias, cast
 
 from msaas.contracts.entry import MAX_DATA
 from msaas.contracts.text import normalise_text
 from msaas.contracts.topics import Topic
 
-DeadLetterKind = Literal["poison", "transient", "downstream"]
+DeadLetterKind: TypeAlias = Literal["poison", "transient", "downstream"]
 
 _HEADERS = (b"id", b"type", b"v", b"correlation_id", b"traceparent", b"ts")
 _ID = re.compile(r"[0-9A-Fa-f-]{36}")

@@ -1,4 +1,7 @@
-"""Generates the package's `__init__.py`: it exports every public name of every module."""
+"""Generates the package's `__init__.py`: it exports the public names of every module.
+
+These are its classes, functions and constants, and the aliases annotated as TypeAlias.
+"""
 
 import ast
 from collections.abc import Iterator
@@ -34,9 +37,10 @@ def _public_names(file: Path) -> Iterator[str]:
             case (
                 ast.ClassDef(name=name)
                 | ast.FunctionDef(name=name)
-                | ast.Assign(targets=[ast.Name(id=name)])
                 | ast.AnnAssign(target=ast.Name(id=name))
             ) if not name.startswith("_"):
+                yield name
+            case ast.Assign(targets=[ast.Name(id=name)]) if name.isupper() and name[0] != "_":
                 yield name
             case _:
                 pass

@@ -1,6 +1,6 @@
 """Browser tasks that render a page, and the one that runs steps on it."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
@@ -143,7 +143,7 @@ class Screenshot(ValueObject):
     full_page: bool = False
 
 
-Step = Annotated[
+Step: TypeAlias = Annotated[
     Goto
     | Click
     | Fill

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypeAlias, cast
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
@@ -97,11 +97,11 @@ def _require_storable_timestamp(value: datetime) -> datetime:
 
 
 _YEARS = range(1970, 3000)
-Timestamp = Annotated[AwareDatetime, AfterValidator(_require_storable_timestamp)]
-Text = Annotated[str, Field(pattern=NO_NUL)]
-ErrorText = Annotated[str, Field(max_length=1_000), _normalised(1_000)]
-ForeignText = Annotated[str, Field(max_length=200_000), _normalised(200_000)]
-ForeignUrl = Annotated[str, Field(max_length=2_048), _normalised(2_048)]
-ShortText = Annotated[str, Field(max_length=200), _normalised(200)]
-Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*$", max_length=64)]
-JsonObject = Annotated[dict[str, Any], AfterValidator(_refuse_unsafe_values)]
+Timestamp: TypeAlias = Annotated[AwareDatetime, AfterValidator(_require_storable_timestamp)]
+Text: TypeAlias = Annotated[str, Field(pattern=NO_NUL)]
+ErrorText: TypeAlias = Annotated[str, Field(max_length=1_000), _normalised(1_000)]
+ForeignText: TypeAlias = Annotated[str, Field(max_length=200_000), _normalised(200_000)]
+ForeignUrl: TypeAlias = Annotated[str, Field(max_length=2_048), _normalised(2_048)]
+ShortText: TypeAlias = Annotated[str, Field(max_length=200), _normalised(200)]
+Identifier: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*$", max_length=64)]
+JsonObject: TypeAlias = Annotated[dict[str, Any], AfterValidator(_refuse_unsafe_values)]

@@ -48,8 +48,8 @@ def test_secure_values_are_accepted(real: dict[str, str]) -> None:
     ["localhost", "LOCALHOST:9", "db.localhost", "127.0.0.1", "127.9.9.9:1", "[::1]", "[::]"],
 )
 def test_local_hosts_are_refused(real: dict[str, str], host: str) -> None:
-    told = refused(real | {"BILLING_PORTAL": f"https://{host}/x"})
-    assert told == {"BILLING_PORTAL": "points to localhost"}
+    problems = refused(real | {"BILLING_PORTAL": f"https://{host}/x"})
+    assert problems == {"BILLING_PORTAL": "points to localhost"}
 
 
 @pytest.mark.parametrize(

@@ -104,9 +104,9 @@ def test_all_invalid_variables_are_named_without_their_values() -> None:
         *("DATABASE_URL", "JOBS_BATCH", "JOBS_BATHC", "JOBS_EVEN", "JOBS_HOOK_SECRET"),
         *("OTEL_TRACES_SAMPLER_ARG", "REDIS_URL"),
     ]
-    told = "".join(traceback.format_exception(refused.value))
-    assert "planted" not in told
-    assert "777777" not in told
+    text = "".join(traceback.format_exception(refused.value))
+    assert "planted" not in text
+    assert "777777" not in text
 
 
 def test_a_misspelt_variable_is_refused() -> None:

@@ -62,14 +62,14 @@ def test_without_an_endpoint_there_are_no_traces() -> None:
 def test_a_span_continues_a_traceparent_and_passes_on_its_own(tracing: StartTracing) -> None:
     exporter = tracing(0.0)
     with span("jobs.process", traceparent=SAMPLED, task_type="echo"):
-        handed_on = current_traceparent()
+        traceparent = current_traceparent()
         with span("jobs.persist"):
             pass
     spans = finished(exporter)
     process, persist = spans["jobs.process"], spans["jobs.persist"]
-    assert handed_on is not None
-    assert handed_on.startswith(f"00-{TRACE}-")
-    assert is_sampled(handed_on)
+    assert traceparent is not None
+    assert traceparent.startswith(f"00-{TRACE}-")
+    assert is_sampled(traceparent)
     assert process.parent is not None
     assert trace.format_span_id(process.parent.span_id) == "00f067aa0ba902b7"
     assert persist.parent == process.context
