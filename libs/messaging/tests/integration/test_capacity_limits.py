@@ -189,7 +189,7 @@ async def test_a_full_topic_drops_facts_and_heartbeats_but_never_of_results(
     filler: Filler,
     open_messenger: OpenMessenger,
 ) -> None:
-    publisher = open_messenger(producer, name).publisher
+    publisher = open_messenger(producer).publisher
     await filler.fill(name)
     await publisher.publish(name, message, correlation_id="test")
     before = await filler.depth(name)

@@ -127,7 +127,7 @@ def test_tests_after_a_timeout_run_in_a_new_worker(
     _prepare(pytester)
     pytester.makepyfile(test_it=_TIMEOUT)
     result = pytester.runpytest_subprocess(
-        "-p", "no:cacheprovider", f"-n{workers}", "--dist=loadgroup", "--timeout=5"
+        "-p", "no:cacheprovider", f"-n{workers}", "--dist=loadgroup", "--timeout=8"
     )
     result.assert_outcomes(passed=11, failed=1)
     result.stdout.fnmatch_lines(["*crashed while running*test_call?4?*"])

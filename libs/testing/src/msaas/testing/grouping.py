@@ -1,4 +1,4 @@
-"""Assigns tests to workers: one worker for the tests of one fleet, one for those that load the machine.
+"""Assigns tests to workers; tests of one fleet share a worker, tests that load the machine too.
 
 Groups are chosen by path: the marks of xdist's own groups do not reach the controller.
 """
@@ -27,6 +27,11 @@ class GroupedScheduling(LoadScopeScheduling):
 
     A test that ends its worker is reported once; the tests that were waiting run in another worker.
     """
+
+    def schedule(self) -> None:
+        super().schedule()
+        for node in self.nodes:  # a new worker starts its first test once it knows the second
+            self._reschedule(node)
 
     def remove_node(self, node: WorkerController) -> str | None:
         workload = self.assigned_work.pop(node)

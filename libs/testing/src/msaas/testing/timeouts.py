@@ -18,11 +18,11 @@ class WorkerTimeouts:
         self._stderr = os.dup(2)  # capturing redirects the original during a test
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_timeout_set_timer(self, item: pytest.Item, settings: Any) -> bool:
+    def pytest_timeout_set_timer(self, settings: Any) -> bool:
         faulthandler.dump_traceback_later(settings.timeout, exit=True, file=self._stderr)
         return True
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_timeout_cancel_timer(self, item: pytest.Item) -> bool:  # noqa: ARG002
+    def pytest_timeout_cancel_timer(self) -> bool:
         faulthandler.cancel_dump_traceback_later()
         return True
