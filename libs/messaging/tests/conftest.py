@@ -126,8 +126,8 @@ class RedisHarness(BrokerHarness):
         self.faulty_broker.broker = self._brokers[self._at]
 
     def end(self) -> None:
-        for one in self._clients:
-            self.run(one.aclose())
+        for client in self._clients:
+            self.run(client.aclose())
         for broker in self._brokers:
             self.run(broker.close())
         super().end()

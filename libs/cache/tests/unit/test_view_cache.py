@@ -114,6 +114,6 @@ async def test_a_load_that_fails_is_told_to_all_and_not_kept(
     answers = await asyncio.gather(
         *(views.get("ann", fail) for _ in range(3)), return_exceptions=True
     )
-    assert [type(one) for one in answers] == [LookupError] * 3
+    assert [type(answer) for answer in answers] == [LookupError] * 3
     assert redis.values == {}
     assert await views.get("ann", CountingLoader()) == b"view"

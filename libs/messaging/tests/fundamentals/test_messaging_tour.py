@@ -133,7 +133,7 @@ async def test_a_command_is_answered_by_its_owner(build: Build) -> None:
             else delivery.reply_success(position=1)
             for delivery in batch
         ]
-        return [one for answer in answers for one in answer]
+        return [message for answer in answers for message in answer]
 
     jobs.consume_batches("jobs.commands", handle)
     calls = gateway.create_command_client()

@@ -105,9 +105,9 @@ async def test_what_cannot_be_read_is_quarantined_with_the_reason_and_the_rest_i
     consume(job_database.submit)
     await wait_until(dead_letters.is_empty)
     assert await job_database.list_jobs() == wanted
-    buried = await dead_letters.list_poison()
-    assert [one[b"dlq_error"].decode() for one in buried] == list(unreadable)
-    assert {one[b"dlq_kind"] for one in buried} == {b"poison"}
+    poisoned = await dead_letters.list_poison()
+    assert [fields[b"dlq_error"].decode() for fields in poisoned] == list(unreadable)
+    assert {fields[b"dlq_kind"] for fields in poisoned} == {b"poison"}
     assert await dead_letters.list_dead() == []
 
 
@@ -204,7 +204,9 @@ async def test_a_permanent_error_is_set_aside_at_once(
     await submit(open_broker(), 3)
     consume(forbid, reclaim_after=3600)
     await wait_until(dead_letters.is_empty)
-    assert [one[b"dlq_error"] for one in await dead_letters.list_poison()] == [b"Forbidden"] * 3
+    assert [fields[b"dlq_error"] for fields in await dead_letters.list_poison()] == [
+        b"Forbidden"
+    ] * 3
 
 
 async def test_a_refusal_is_an_answer_and_no_failure(
@@ -214,7 +216,7 @@ async def test_a_refusal_is_an_answer_and_no_failure(
     start: Start,
 ) -> None:
     async def refuse(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
-        return [one for delivery in batch for one in delivery.reply_error(Forbidden())]
+        return [message for delivery in batch for message in delivery.reply_error(Forbidden())]
 
     gateway = open_messenger("gateway")
     client = gateway.create_command_client()

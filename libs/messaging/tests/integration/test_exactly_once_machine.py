@@ -110,7 +110,7 @@ class FakeDatabase:
             raise DependencyUnavailable(target="record")
         for delivery in batch:
             refuse_poison(delivery.message)
-        outgoing = [one for delivery in batch for one in self._apply(delivery)]
+        outgoing = [message for delivery in batch for message in self._apply(delivery)]
         await self._wait_at_gate("after")
         return outgoing
 
@@ -213,7 +213,7 @@ class ExactlyOnce(RuleBasedStateMachine):
     def repeat_in_another_order(self, data: st.DataObject) -> None:
         """Send again what may long have been handled: its sender did not hear that it arrived."""
         some = data.draw(st.lists(st.sampled_from(sorted(self.commands)), max_size=4), label="ids")
-        self.harness.run(self.gateway.publisher.commit([self.commands[one] for one in some]))
+        self.harness.run(self.gateway.publisher.commit([self.commands[id_] for id_ in some]))
 
     @rule(shuffled=st.randoms(use_true_random=False))
     def notice_the_epoch(self, shuffled: Any) -> None:
@@ -357,8 +357,8 @@ class ExactlyOnce(RuleBasedStateMachine):
         for which in range(len(PROCESSES)):
             self.resume(which)
         # A caller whose command was lost with the wire had no answer, and so sends it again.
-        unanswered = [self.commands[one] for one in self.swept_away - self.replies]
-        again = [one for one in unanswered if job_of(one) not in self.database.usage]
+        unanswered = [self.commands[id_] for id_ in self.swept_away - self.replies]
+        again = [command for command in unanswered if job_of(command) not in self.database.usage]
         self.harness.run(self.gateway.publisher.commit(again))
         self.settle()
         self.notice_the_epoch(NotShuffled())
@@ -384,8 +384,8 @@ class ExactlyOnce(RuleBasedStateMachine):
             "stubborn": self.list_dead_letters(TOPICS["jobs"].dead_letter_key),
         }
         for task_type, dead_letters in found.items():
-            bad = {one for one, c in self.commands.items() if task_of(c) == task_type}
-            lasting = {one for one in bad if self.commands[one].ttl_ms is None}
+            bad = {id_ for id_, c in self.commands.items() if task_of(c) == task_type}
+            lasting = {id_ for id_ in bad if self.commands[id_].ttl_ms is None}
             assert (set() if self.flushed else lasting) <= dead_letters <= bad
         billing = TOPICS["billing"]
         assert (
@@ -404,11 +404,11 @@ class ExactlyOnce(RuleBasedStateMachine):
             assert (stats.depth, stats.pending) == (0, 0)
 
     def only_who_asked_is_answered(self) -> None:
-        asked = {one for one, c in self.commands.items() if c.reply_to}
+        asked = {id_ for id_, c in self.commands.items() if c.reply_to}
         certain = {
-            one
-            for one in asked
-            if task_of(self.commands[one]) == "echo" and self.commands[one].ttl_ms is None
+            id_
+            for id_ in asked
+            if task_of(self.commands[id_]) == "echo" and self.commands[id_].ttl_ms is None
         }
         assert (set() if self.flushed else certain) <= self.replies <= asked
 

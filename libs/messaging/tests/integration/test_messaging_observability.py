@@ -162,10 +162,10 @@ async def test_a_drained_process_leaves_no_connection_no_task_and_no_consumer(
     jobs = open_messenger("jobs", broker=broker)
     jobs.consume_batches("jobs.commands", job_database.submit)
     calls = gateway.create_command_client()
-    running = [asyncio.create_task(one.run()) for one in (gateway, jobs)]
+    running = [asyncio.create_task(messenger.run()) for messenger in (gateway, jobs)]
     await calls.call("jobs.commands", build_submit_job(), ttl=5, correlation_id="test")
-    for one in (gateway, jobs):
-        one.drain()
+    for messenger in (gateway, jobs):
+        messenger.drain()
     await asyncio.gather(*running)
     await broker.close()
     assert asyncio.all_tasks() - before == set()

@@ -233,7 +233,7 @@ async def test_a_worker_that_dies_around_its_result_leaves_one_outcome(
     messenger.consume_work("jobs.generic", peer, concurrency=2)
     start(messenger)
     await wait_until(generic.is_empty)
-    assert [type(one) for one in await read_stream("jobs.results")] == [JobStarted, outcome]
+    assert [type(message) for message in await read_stream("jobs.results")] == [JobStarted, outcome]
     assert peer.ran == []
 
 
@@ -255,7 +255,7 @@ async def test_a_worker_asked_to_end_reports_what_it_cannot_finish_and_takes_not
     program.send_signal(signal.SIGTERM)
     ends.touch()
     assert await program.wait() == 0
-    results = {one.job_id: one for one in await read_stream("jobs.results")}
+    results = {message.job_id: message for message in await read_stream("jobs.results")}
     assert isinstance(results[short.job_id], JobSucceeded)
     assert results[long.job_id].reason is LossReason.DRAINED
     stats = await generic.read_all()

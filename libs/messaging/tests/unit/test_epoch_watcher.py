@@ -50,14 +50,14 @@ def watch(broker: MemoryBroker, make_messenger: Callable[..., Messenger]) -> Wat
 
 
 async def test_each_listener_is_called_once_per_epoch(broker: MemoryBroker, watch: Watch) -> None:
-    one, two = Listener(), Listener()
-    async with running(watch(one.listen, two.listen)):
+    first, second = Listener(), Listener()
+    async with running(watch(first.listen, second.listen)):
         await asyncio.sleep(60)
-        assert len(one.epochs) == 1
+        assert len(first.epochs) == 1
         broker.flush()
         await asyncio.sleep(60)
-    assert len(set(one.epochs)) == len(one.epochs) == 2
-    assert two.epochs == one.epochs
+    assert len(set(first.epochs)) == len(first.epochs) == 2
+    assert second.epochs == first.epochs
 
 
 async def test_a_failing_listener_is_called_again_and_delays_no_other(watch: Watch) -> None:

@@ -114,13 +114,13 @@ async def test_a_whole_fleet_runs_asks_answers_follows_and_ends_when_drained(
     worker, seen, epochs = make_messenger(broker, "jobs-worker"), list[object](), list[str]()
 
     async def handle(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
-        commands = [one.message for one in batch if isinstance(one.message, SubmitJob)]
+        commands = [d.message for d in batch if isinstance(d.message, SubmitJob)]
         cancels = [CancelRequested(job_id=command.job_id) for command in commands]
-        told = [one.emit("jobs.control", c) for one, c in zip(batch, cancels, strict=True)]
-        return [*told, *(reply for one in batch for reply in one.reply_success(seen=True))]
+        sent = [d.emit("jobs.control", c) for d, c in zip(batch, cancels, strict=True)]
+        return [*sent, *(reply for d in batch for reply in d.reply_success(seen=True))]
 
     async def show(_topic: Topic, deliveries: Sequence[Delivery]) -> None:
-        seen.extend(one.message for one in deliveries)
+        seen.extend(delivery.message for delivery in deliveries)
 
     async def resync() -> None:
         seen.append("resync")
@@ -132,7 +132,7 @@ async def test_a_whole_fleet_runs_asks_answers_follows_and_ends_when_drained(
     owner.on_epoch(notice)
     worker.tail_log(["jobs.control"], show, resync)
     client = gateway.create_command_client()
-    fleet = [asyncio.create_task(one.run()) for one in (owner, worker, gateway)]
+    fleet = [asyncio.create_task(messenger.run()) for messenger in (owner, worker, gateway)]
     await wait_until(lambda: len(epochs) == 1)
     command = build_submit_job()
     reply = await client.call("jobs.commands", command, ttl=3, correlation_id="c")
@@ -140,8 +140,8 @@ async def test_a_whole_fleet_runs_asks_answers_follows_and_ends_when_drained(
     await wait_until(lambda: len(seen) == 1)
     assert seen == [CancelRequested(job_id=command.job_id)]
     await asyncio.sleep(6)
-    for one in (gateway, owner, worker):
-        one.drain()
+    for messenger in (gateway, owner, worker):
+        messenger.drain()
     await asyncio.gather(*fleet)
     origin = {"service": "test", "environment": ENV}
     labels = {"topic": "jobs.commands", "group": "jobs", **origin}

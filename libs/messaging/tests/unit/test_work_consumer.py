@@ -120,7 +120,7 @@ class WorkHarness:
         """Say what the owner has been told, in a word each."""
         found = await self.broker.tail({RESULTS: "0-0"}, 1000, 0)
         messages = [decode(get_topic("jobs.results"), raw.fields) for raw in found.get(RESULTS, [])]
-        return [str(getattr(one.message, "reason", one.type)) for one in messages]
+        return [str(getattr(message.message, "reason", message.type)) for message in messages]
 
     async def left(self) -> int:
         return await self.broker.depth(JOBS)

@@ -148,7 +148,7 @@ async def test_taking_over_takes_no_more_than_asked_for(stream: BrokerStream) ->
     await stream.broker.ensure_group(stream.first_consumer)
     written = await stream.write("one", "two", "three", "four")
     await stream.take()
-    await stream.broker.release(stream.first_consumer, [RawEntry(one, {}) for one in written])
+    await stream.broker.release(stream.first_consumer, [RawEntry(id_, {}) for id_ in written])
     found = await stream.broker.reclaim(stream.second_consumer, HOUR, 2, frozenset({"1-1", "1-2"}))
     assert [entry.entry_id for entry in found] == written[:2]
 
@@ -157,7 +157,7 @@ async def test_what_was_deleted_in_hand_is_not_taken_over(stream: BrokerStream) 
     await stream.broker.ensure_group(stream.first_consumer)
     gone, kept = await stream.write("gone", "kept")
     await stream.take()
-    await stream.broker.release(stream.first_consumer, [RawEntry(one, {}) for one in (gone, kept)])
+    await stream.broker.release(stream.first_consumer, [RawEntry(id_, {}) for id_ in (gone, kept)])
     await stream.broker.commit([], replace(stream.first_consumer, group="another"), [gone])
     assert bodies(await stream.reclaim(min_idle=HOUR)) == [b"kept"]
 
@@ -263,7 +263,7 @@ async def test_a_commit_of_nothing_is_nothing(stream: BrokerStream) -> None:
 
 
 async def test_entry_ids_grow(stream: BrokerStream) -> None:
-    ids = [tuple(map(int, one.split("-"))) for one in await stream.write(*map(str, range(20)))]
+    ids = [tuple(map(int, id_.split("-"))) for id_ in await stream.write(*map(str, range(20)))]
     assert ids == sorted(set(ids))
 
 
@@ -412,6 +412,6 @@ async def test_a_key_that_expires_is_gone_after_its_window(stream: BrokerStream)
 async def test_a_peek_shows_the_oldest_entries_and_takes_none(stream: BrokerStream) -> None:
     assert await stream.broker.peek(stream.key, 2) == []
     first, second, _ = await stream.write("one", "two", "three")
-    assert [one.entry_id for one in await stream.broker.peek(stream.key, 2)] == [first, second]
+    assert [entry.entry_id for entry in await stream.broker.peek(stream.key, 2)] == [first, second]
     await stream.broker.delete(stream.key, [first])
     assert bodies(await stream.broker.peek(stream.key, 5)) == [b"two", b"three"]

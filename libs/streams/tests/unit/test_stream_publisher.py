@@ -261,6 +261,6 @@ async def test_callers_beyond_a_bounded_crowd_are_told_to_come_back(
     outbox = open_for("gateway")
     sends = [outbox.send(outgoing(build_submit_job(), "jobs.commands")) for _ in range(5)]
     answers = await asyncio.gather(*sends, return_exceptions=True)
-    assert [isinstance(one, TopicFull) for one in answers] == [False] * 3 + [True] * 2
+    assert [isinstance(answer, TopicFull) for answer in answers] == [False] * 3 + [True] * 2
     await outbox.close()
     assert await broker.length(COMMANDS) == 3

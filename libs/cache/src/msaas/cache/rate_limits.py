@@ -78,7 +78,7 @@ class RateLimiter:
             decide(bucket.limit, moment - now, allowed=bool(allowed))
             for bucket, moment in zip(buckets, full_at, strict=True)
         ]
-        return min(decisions, key=lambda one: (one.remaining, -one.retry_after))
+        return min(decisions, key=lambda decision: (decision.remaining, -decision.retry_after))
 
 
 def decide(limit: RateLimit, missing_us: int, *, allowed: bool) -> RateLimitDecision:
