@@ -1,4 +1,4 @@
-"""The message wire in memory: what Redis does, on a clock that the test owns."""
+"""A broker in memory with the behaviour of Redis, on a clock that the test controls."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from msaas.streams import CommitResult, GroupMissing, RawEntry, StreamConsumer, 
 
 T = TypeVar("T")
 
-_RELEASED = -inf  # silent for longer than anybody can ask for
+_RELEASED = -inf  # idle for longer than any `min_idle`
 
 
 class _Id(NamedTuple):
@@ -71,7 +71,7 @@ class _Stream:
 
 
 class MemoryBroker:
-    """Implements messaging.Wire; the behaviour suite of messaging holds it to what Redis does."""
+    """Implements streams.Broker; one behaviour suite runs against it and against Redis."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -82,7 +82,7 @@ class MemoryBroker:
         self._changed = asyncio.Event()
 
     def flush(self) -> None:
-        """Forget everything, as FLUSHALL does, or a server that was replaced by an empty one."""
+        """Delete everything, as FLUSHALL or a replaced server does."""
         self._streams.clear()
         self._epochs.clear()
         self._markers.clear()
@@ -165,7 +165,7 @@ class MemoryBroker:
 
     async def remove_consumer(self, consumer: StreamConsumer) -> None:
         await self._simulate_round_trip()
-        self._get_group(consumer.key, consumer.group)  # consumers are no more than names here
+        self._get_group(consumer.key, consumer.group)  # consumers are only names here
 
     async def tail(
         self, positions: Mapping[str, str], count: int, block: float
@@ -232,7 +232,7 @@ class MemoryBroker:
         return self._epochs.setdefault(key, initial)
 
     async def _simulate_round_trip(self) -> None:
-        """Let others run, as a round trip does, and fail where the test says so."""
+        """Let other tasks run, and raise the error set by `fail_with`."""
         await asyncio.sleep(0)
         if self._failure is not None:
             raise self._failure
@@ -255,7 +255,7 @@ class MemoryBroker:
         return found
 
     def _notify_readers(self) -> None:
-        """Wake every blocked reader, to look again."""
+        """Wake every blocked reader."""
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -306,7 +306,7 @@ class MemoryBroker:
 
 
 def _drop_deleted(stream: _Stream, group: _Group, wanted: Sequence[_Id]) -> list[_Id]:
-    """Drop what was deleted while it was pending."""
+    """Drop entries that were deleted while pending."""
     gone = [entry_id for entry_id in wanted if entry_id not in stream.entries]
     for entry_id in gone:
         del group.pending[entry_id]
