@@ -34,7 +34,7 @@ class FakeRedis:
 
 
 class CountingLoader:
-    """Counts how often it is asked, and answers when told to."""
+    """Counts its calls, and answers when the test lets it."""
 
     def __init__(self, answer: bytes | None = b"view") -> None:
         self.answer = answer

@@ -50,7 +50,7 @@ class NoSuchPlan(MsaasError):
 
 
 class RecordingHandler:
-    """A worker: does the work, and says what becomes of work that it does not finish."""
+    """A worker: does the work, and reports work that it does not finish."""
 
     def __init__(self) -> None:
         self.begun: list[UUID] = []
@@ -180,7 +180,7 @@ async def test_work_of_a_worker_that_died_is_reported_and_not_run_again(
 
     place = StreamConsumer(topic.key(environment), topic.group("jobs-worker"), "a-worker-that-dies")
     await broker.ensure_group(place)
-    await broker.read(place, 1, 0)  # it takes the entry, and is never heard of again
+    await broker.read(place, 1, 0)  # it reads the entry and dies
 
     peer.consume_work("jobs.generic", runs, concurrency=1)
     async with running(peer):
@@ -197,7 +197,7 @@ async def test_a_full_topic_refuses_commands(
     for _ in range(20):
         await broker.commit([filler] * (topic.bound // 20))
     publisher = build("gateway").publisher
-    # The answer to a producer's own write tells it how full the topic is.
+    # The reply to a write contains the depth of the topic.
     await publisher.publish("jobs.commands", build_submit_job(), correlation_id="first")
     with pytest.raises(TopicFull):
         await publisher.publish("jobs.commands", build_submit_job(), correlation_id="tour")
@@ -215,7 +215,7 @@ async def test_every_reader_of_a_log_sees_every_entry(build: Build) -> None:
             mine.extend(delivery.message for delivery in batch)
 
         async def read_the_record_again() -> None:
-            """Where entries may have been missed, the record still knows."""
+            """Where entries may have been missed, the database still knows."""
 
         tailers.append(worker.tail_log(["jobs.control"], note, read_the_record_again))
     cancel = CancelRequested(job_id=build_submit_job().job_id)

@@ -1,4 +1,4 @@
-"""Redis has no memory left, or a topic no room: producers are told, consumers empty it."""
+"""Redis is out of memory, or a topic is full: producers are refused, consumers empty it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -121,7 +121,7 @@ async def test_a_full_redis_drops_what_its_owner_can_publish_again(
 
 
 class Filler:
-    """Fills topics with entries that nobody can read."""
+    """Fills topics with unreadable entries."""
 
     def __init__(self, client: Any, environment: str) -> None:
         self._client = client

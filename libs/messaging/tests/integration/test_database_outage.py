@@ -33,7 +33,7 @@ OpenJobDatabase = Callable[[str], Awaitable[JobDatabase]]
 
 
 class CountingHandler:
-    """Counts how often the record was tried."""
+    """Counts how often the database was tried."""
 
     def __init__(self, job_database: JobDatabase) -> None:
         self._job_database = job_database
@@ -45,7 +45,7 @@ class CountingHandler:
 
 
 class Commands:
-    """What Redis knows about the commands in hand."""
+    """What Redis knows about the commands in flight."""
 
     def __init__(self, client: Any, environment: str) -> None:
         self._client = client

@@ -1,4 +1,4 @@
-"""Tries any order of deliveries, crashes, repeats, outages and lost wires on owners of a record."""
+"""Runs random orders of deliveries, crashes, repeats, outages and data loss against two owners."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
@@ -192,16 +192,16 @@ class ExactlyOnce(RuleBasedStateMachine):
 
     @rule(
         task_type=st.sampled_from(["echo", "echo", "echo", "hopeless", "stubborn"]),
-        asks=st.booleans(),
+        wants_reply=st.booleans(),
         expires=st.booleans(),
         copies=st.integers(1, 2),
     )
-    def submit(self, task_type: str, asks: bool, expires: bool, copies: int) -> None:  # noqa: FBT001  # drawn
+    def submit(self, task_type: str, wants_reply: bool, expires: bool, copies: int) -> None:  # noqa: FBT001  # drawn
         command = OutgoingMessage(
             message=build_submit_job(task_type=task_type),
             topic="jobs.commands",
             id=new_id(),
-            reply_to=REPLIES if asks else None,
+            reply_to=REPLIES if wants_reply else None,
             ttl_ms=TTL_MS + self.harness.faulty_broker.skew_ms if expires else None,
             correlation_id="machine",
         )
@@ -211,7 +211,7 @@ class ExactlyOnce(RuleBasedStateMachine):
     @precondition(lambda self: self.commands)
     @rule(data=st.data())
     def repeat_in_another_order(self, data: st.DataObject) -> None:
-        """Send again what may long have been handled: its sender did not hear that it arrived."""
+        """Resend a command that may have been handled: its sender got no confirmation."""
         some = data.draw(st.lists(st.sampled_from(sorted(self.commands)), max_size=4), label="ids")
         self.harness.run(self.gateway.publisher.commit([self.commands[id_] for id_ in some]))
 
@@ -309,7 +309,7 @@ class ExactlyOnce(RuleBasedStateMachine):
 
     @rule(which=SOME_PROCESS, down=st.booleans())
     def drain(self, which: int, down: bool) -> None:  # noqa: FBT001  # drawn
-        """Deploy: what a down record keeps from being handled is handed back, uncounted."""
+        """Deploy: what a down record keeps from being handled is released, uncounted."""
         self.resume(which)
         runner = self.processes[which].consumer
         runner.drain()
@@ -319,7 +319,7 @@ class ExactlyOnce(RuleBasedStateMachine):
         self.harness.run(runner.run())
         self.processes[which] = self.start(PROCESSES[which])
 
-    # What the world does
+    # Outages and data loss
 
     @rule(seconds=st.sampled_from([1.0, IDLE + 1]))
     def pass_time(self, seconds: float) -> None:
@@ -351,12 +351,12 @@ class ExactlyOnce(RuleBasedStateMachine):
         self.every_job_is_committed_and_billed_once()
         self.only_poison_is_dead_lettered()
         self.nothing_is_left_on_the_broker()
-        self.only_who_asked_is_answered()
+        self.only_who_with_reply_is_answered()
 
     def heal(self) -> None:
         for which in range(len(PROCESSES)):
             self.resume(which)
-        # A caller whose command was lost with the wire had no answer, and so sends it again.
+        # A caller whose command was lost with Redis had no answer, and so sends it again.
         unanswered = [self.commands[id_] for id_ in self.swept_away - self.replies]
         again = [command for command in unanswered if job_of(command) not in self.database.usage]
         self.harness.run(self.gateway.publisher.commit(again))
@@ -403,14 +403,14 @@ class ExactlyOnce(RuleBasedStateMachine):
             stats = self.harness.run(self.harness.broker.stats(topic.key(ENV), topic.group(name)))
             assert (stats.depth, stats.pending) == (0, 0)
 
-    def only_who_asked_is_answered(self) -> None:
-        asked = {id_ for id_, c in self.commands.items() if c.reply_to}
+    def only_who_with_reply_is_answered(self) -> None:
+        with_reply = {id_ for id_, c in self.commands.items() if c.reply_to}
         certain = {
             id_
-            for id_ in asked
+            for id_ in with_reply
             if task_of(self.commands[id_]) == "echo" and self.commands[id_].ttl_ms is None
         }
-        assert (set() if self.flushed else certain) <= self.replies <= asked
+        assert (set() if self.flushed else certain) <= self.replies <= with_reply
 
     def look_for_replies(self) -> None:
         found = self.harness.run(self.harness.broker.tail({REPLIES: "0-0"}, 10_000, 0))

@@ -118,7 +118,7 @@ class Fleet:
         self.seen += [d.message.frame.id for d in batch if isinstance(d.message, JobChanged)]
 
     async def _resync(self) -> None:
-        """Read the record again."""
+        """Read the database again."""
 
     async def _on_epoch(self, epoch: str) -> None:
         self.epochs.append(epoch)

@@ -1,4 +1,4 @@
-"""What operators see of the wire, and that a drained process leaves nothing of itself behind."""
+"""What operators see of Redis, and that a drained process leaves nothing of itself behind."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence

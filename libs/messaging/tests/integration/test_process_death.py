@@ -118,11 +118,11 @@ def dispatch(environment: str, open_messenger: OpenMessenger) -> Callable[..., A
 @pytest.mark.parametrize(
     "crash",
     [
-        "wire.read.after",
+        "broker.read.after",
         "record.persist.before",
         "record.persist.after",
-        "wire.commit.before",
-        "wire.commit.after",
+        "broker.commit.before",
+        "broker.commit.after",
     ],
 )
 async def test_a_consumer_that_dies_at_any_point_loses_nothing_and_doubles_nothing(
@@ -213,7 +213,7 @@ async def test_work_of_a_killed_worker_is_reported_by_a_peer_and_never_run_again
 
 
 @pytest.mark.parametrize(
-    ("crash", "outcome"), [("wire.commit.before", JobLost), ("wire.commit.after", JobSucceeded)]
+    ("crash", "outcome"), [("broker.commit.before", JobLost), ("broker.commit.after", JobSucceeded)]
 )
 async def test_a_worker_that_dies_around_its_result_leaves_one_outcome(
     crash: str,

@@ -1,6 +1,6 @@
 """Redis restarts, dies, forgets or is replaced under a running fleet: all effects are there, once.
 
-The gateway asks until it is answered, `jobs` publishes unbilled usage again on each new wire.
+The gateway sends until it gets a reply; `jobs` publishes unbilled usage again in each epoch.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ class Fleet:
         self.jobs.on_epoch(self._publish_again)
         self.billing.consume_batches("usage.events", job_database.bill, max_size=10)
 
-    async def ask(self, job_id: UUID) -> None:
+    async def submit_until_done(self, job_id: UUID) -> None:
         command = build_submit_job(job_id=job_id)
 
         async def call() -> object:
@@ -123,7 +123,7 @@ async def test_whatever_happens_to_redis_each_job_is_committed_and_billed_once(
 
     async with asyncio.TaskGroup() as gateway:
         for job_id in wanted:
-            gateway.create_task(fleet.ask(job_id))
+            gateway.create_task(fleet.submit_until_done(job_id))
         await wait_until(a_third_is_billed)
         await asyncio.to_thread(happens, server)
     await wait_until(all_are_billed)
@@ -135,7 +135,7 @@ async def test_facts_that_nobody_had_read_are_published_again_by_their_owner(
 ) -> None:
     start(fleet.gateway, fleet.jobs)
     wanted = {uuid4() for _ in range(20)}
-    await asyncio.gather(*(fleet.ask(job_id) for job_id in wanted))
+    await asyncio.gather(*(fleet.submit_until_done(job_id) for job_id in wanted))
     assert await job_database.list_billed() == set()
     await asyncio.to_thread(is_flushed, server)
     start(fleet.billing)

@@ -18,7 +18,7 @@ OpenBroker = Callable[..., RedisBroker]
 ReadStream = Callable[..., Awaitable[list[Any]]]
 Start = Callable[..., None]
 Submit = Callable[..., Awaitable[set[UUID]]]
-# Far beyond every timeout: whoever is still waiting then hangs.
+# Far beyond every timeout: a call that still waits then hangs.
 NO_TIMEOUT = 15.0
 
 
@@ -93,7 +93,7 @@ async def test_reading_goes_on_when_redis_is_back(
     assert await wait_until(lambda: is_idle(jobs, broker))
 
 
-@pytest.mark.leaves("pending")  # what could not be handed back waits for whoever comes next
+@pytest.mark.leaves("pending")  # what could not be released waits for the next consumer
 @pytest.mark.parametrize("fault", ["cut", "blackhole"])
 async def test_a_process_drains_though_redis_is_away(
     fault: str,

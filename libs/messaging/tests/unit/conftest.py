@@ -1,4 +1,4 @@
-"""Processes around one wire, in a time that leaps to the next deadline as soon as all wait."""
+"""Processes on one broker; time jumps to the next deadline as soon as all tasks wait."""
 
 import asyncio
 import selectors

@@ -1,4 +1,4 @@
-"""Micro-batches: who is tried again, who is given up, and what is never executed."""
+"""Micro-batches: which entries are retried, dead-lettered, or never executed."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What becomes of messages: handled, quarantined, or held through an outage."""
+"""Outcomes of messages: handled, dead-lettered, or kept through an outage."""
 
 from collections.abc import Sequence
 
@@ -44,7 +44,7 @@ async def submit(broker: MemoryBroker, clock: FakeClock, count: int) -> None:
         await publisher.publish("jobs.commands", build_submit_job(), correlation_id="c")
 
 
-async def test_one_permanent_message_among_a_hundred_is_quarantined_and_the_rest_handled(
+async def test_one_permanent_message_among_a_hundred_is_dead_lettered_and_the_rest_handled(
     broker: MemoryBroker, clock: FakeClock
 ) -> None:
     class PermanentError(MsaasError):
@@ -82,7 +82,7 @@ async def test_an_outage_counts_as_no_delivery(broker: MemoryBroker, clock: Fake
     assert (await broker.depth(DEAD), await broker.depth(COMMANDS)) == (0, 3)
 
 
-async def test_a_broker_that_fails_is_told_to_the_caller_and_works_again_after(
+async def test_a_broker_failure_is_raised_and_the_next_call_works(
     broker: MemoryBroker, clock: FakeClock
 ) -> None:
     broker.fail_with(BrokerUnavailable(target="redis"))

@@ -1,4 +1,4 @@
-"""A process on the wire: what an owner can look up and take back, and how all of it ends."""
+"""A process on Redis: what an owner can look up and take back, and how all of it ends."""
 
 import asyncio
 from collections.abc import Callable, Sequence

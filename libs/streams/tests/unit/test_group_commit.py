@@ -144,8 +144,8 @@ async def test_a_caller_that_is_cancelled_takes_no_others_answer_away(
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     there = await read(broker)
     assert isinstance(answers[2], asyncio.CancelledError)
-    heard = [answer for answer in answers if not isinstance(answer, BaseException)]
-    assert [there[entry_id] for [entry_id] in heard] == [b"0", b"1", b"3"]
+    answered = [answer for answer in answers if not isinstance(answer, BaseException)]
+    assert [there[entry_id] for [entry_id] in answered] == [b"0", b"1", b"3"]
 
 
 async def test_a_crowd_is_split_in_order_into_commits_of_bounded_size(
