@@ -1,4 +1,4 @@
-"""Worlds for the state machines: a wire whose time, faults and losses are in the test's hand."""
+"""Worlds for the state machines: a broker whose time, faults and losses are in the test's hand."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -18,7 +18,7 @@ T = TypeVar("T")
 # redis-py leaves much of its own surface untyped.
 _Redis: Any = redis.asyncio.Redis
 
-# The same examples every time: a red run says something about the change that it is run for.
+# The same examples every time: a failure is caused by the change that is tested.
 settings.register_profile(
     "machines",
     deadline=None,
@@ -28,7 +28,7 @@ settings.register_profile(
 
 
 class FaultyBroker:
-    """The way to the wire: calls and answers get lost on it, and it can lead to another server."""
+    """The way to Redis: calls and answers get lost on it, and it can lead to another server."""
 
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
@@ -52,7 +52,7 @@ class FaultyBroker:
 
 
 class BrokerHarness:
-    """Each example begins with an empty wire at time 0."""
+    """Each example begins with an empty broker at time 0."""
 
     clock: FakeClock
     faulty_broker: FaultyBroker
@@ -95,7 +95,7 @@ class BrokerHarness:
 
 
 class RedisHarness(BrokerHarness):
-    """Two real servers; time passes for what is pending and for expiry when the test says so."""
+    """Two real servers; the test moves time for pending entries and expiry."""
 
     def __init__(self, urls: Sequence[str]) -> None:
         super().__init__()
@@ -126,8 +126,8 @@ class RedisHarness(BrokerHarness):
         self.faulty_broker.broker = self._brokers[self._at]
 
     def end(self) -> None:
-        for one in self._clients:
-            self.run(one.aclose())
+        for client in self._clients:
+            self.run(client.aclose())
         for broker in self._brokers:
             self.run(broker.close())
         super().end()

@@ -68,7 +68,7 @@ async def database(notes_url: str, open_database: Opener) -> Database:
 
 
 class TransactionPooler:
-    """Speaks the wire protocol and lends a server connection per transaction, as PgBouncer does."""
+    """Lends a server connection for each transaction, as PgBouncer does."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -87,7 +87,7 @@ class TransactionPooler:
             self._idle.put_nowait(server)
         self._listener = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         port = self._listener.sockets[0].getsockname()[1]
-        return f"postgresql://anybody@127.0.0.1:{port}{urlsplit(self._url).path}"
+        return f"postgresql://user@127.0.0.1:{port}{urlsplit(self._url).path}"
 
     async def stop(self) -> None:
         assert self._listener is not None
@@ -115,7 +115,7 @@ class TransactionPooler:
 
 
 class ServerSide(asyncio.Protocol):
-    """Relays to the client that has it until the server says that no transaction is open."""
+    """Relays to its client until the server reports that no transaction is open."""
 
     def __init__(self, transport: asyncio.Transport, idle: "asyncio.Queue[ServerSide]") -> None:
         self.client: asyncio.StreamWriter | None = None

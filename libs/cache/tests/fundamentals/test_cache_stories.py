@@ -1,4 +1,4 @@
-"""What the edge remembers, one idea at a time."""
+"""Rate limits, idempotency keys and cached views, one idea each."""
 
 from msaas.cache import (
     Bucket,

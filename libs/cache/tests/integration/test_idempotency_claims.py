@@ -36,7 +36,7 @@ def key(environment: str) -> str:
 
 async def test_fifty_who_come_at_once_get_one_claim(claims: IdempotencyClaims, key: str) -> None:
     found = await asyncio.gather(*(claims.claim(key, "same", LONG) for _ in range(50)))
-    assert Counter(type(one) for one in found) == {IdempotencyClaim: 1, InProgress: 49}
+    assert Counter(type(answer) for answer in found) == {IdempotencyClaim: 1, InProgress: 49}
 
 
 async def test_whoever_repeats_gets_the_answer_that_was_kept(
@@ -87,7 +87,7 @@ class ClaimsMachine(RuleBasedStateMachine):
         self.runner = runner
         self.broker = RedisBroker(redis_url, command_timeout=GENEROUS_TIMEOUT)
         self.claims = IdempotencyClaims(RedisStore(self.broker))
-        self.keys = {one: idempotency_key(environment, "ann", one) for one in "xy"}
+        self.keys = {key: idempotency_key(environment, "ann", key) for key in "xy"}
         self.held: dict[str, HeldClaim] = {}
         self.believed: list[IdempotencyClaim] = []
         self.forget("x")

@@ -28,12 +28,12 @@ def limiter(store: RedisStore, environment: str) -> RateLimiter:
 async def test_as_many_as_the_limit_says_are_admitted_and_each_is_told_what_is_left(
     limiter: RateLimiter,
 ) -> None:
-    verdicts = [await limiter.take(Bucket(FEW, "ann")) for _ in range(4)]
-    assert [one.allowed for one in verdicts] == [True, True, True, False]
-    assert [one.remaining for one in verdicts] == [2, 1, 0, 0]
-    assert [one.retry_after > 0 for one in verdicts] == [False, False, True, True]
-    assert verdicts[-1].retry_after <= HOUR / 3
-    assert verdicts[-1].reset_after <= HOUR
+    decisions = [await limiter.take(Bucket(FEW, "ann")) for _ in range(4)]
+    assert [decision.allowed for decision in decisions] == [True, True, True, False]
+    assert [decision.remaining for decision in decisions] == [2, 1, 0, 0]
+    assert [decision.retry_after > 0 for decision in decisions] == [False, False, True, True]
+    assert decisions[-1].retry_after <= HOUR / 3
+    assert decisions[-1].reset_after <= HOUR
 
 
 async def test_holders_and_categories_do_not_share(limiter: RateLimiter) -> None:
@@ -46,15 +46,15 @@ async def test_holders_and_categories_do_not_share(limiter: RateLimiter) -> None
 
 async def test_a_refusal_by_one_bucket_draws_on_none(limiter: RateLimiter) -> None:
     both = (Bucket(FEW, "ann"), Bucket(MANY, "10.0.0.1"))
-    verdicts = [await limiter.take(*both) for _ in range(5)]
-    assert [one.allowed for one in verdicts] == [True, True, True, False, False]
-    assert {one.limit for one in verdicts} == {FEW}
+    decisions = [await limiter.take(*both) for _ in range(5)]
+    assert [decision.allowed for decision in decisions] == [True, True, True, False, False]
+    assert {decision.limit for decision in decisions} == {FEW}
     assert (await limiter.take(both[1])).remaining == 1
 
 
 async def test_however_many_ask_at_once_no_more_than_the_limit_get_in(limiter: RateLimiter) -> None:
-    verdicts = await asyncio.gather(*(limiter.take(Bucket(MANY, "ann")) for _ in range(50)))
-    assert Counter(one.allowed for one in verdicts) == {True: 5, False: 45}
+    decisions = await asyncio.gather(*(limiter.take(Bucket(MANY, "ann")) for _ in range(50)))
+    assert Counter(decision.allowed for decision in decisions) == {True: 5, False: 45}
 
 
 async def test_a_bucket_that_is_full_again_is_no_key(
@@ -92,15 +92,15 @@ class LimiterMachine(RuleBasedStateMachine):
     @rule(limits=st.sampled_from([(FEW,), (MANY,), (FEW, MANY)]), holder=st.sampled_from(HOLDERS))
     def take(self, limits: tuple[RateLimit, ...], holder: str) -> None:
         decision: RateLimitDecision = self.run(
-            self.limiter.take(*(Bucket(one, holder) for one in limits))
+            self.limiter.take(*(Bucket(limit, holder) for limit in limits))
         )
         drawn = [(limit, holder) for limit in limits]
-        expected = all(self.used.get(one, 0) < one[0].max_requests for one in drawn)
+        expected = all(self.used.get(bucket, 0) < bucket[0].max_requests for bucket in drawn)
         if expected:
-            self.used |= {one: self.used.get(one, 0) + 1 for one in drawn}
+            self.used |= {bucket: self.used.get(bucket, 0) + 1 for bucket in drawn}
         assert decision.allowed == expected
         assert decision.remaining == min(
-            one[0].max_requests - self.used.get(one, 0) for one in drawn
+            bucket[0].max_requests - self.used.get(bucket, 0) for bucket in drawn
         )
         assert (decision.retry_after > 0) == (decision.remaining == 0)
 

@@ -12,11 +12,11 @@ from msaas.testing import FakeClock
 
 class FailingRedis:
     def __init__(self) -> None:
-        self.asked = 0
+        self.calls = 0
         self.away = True
 
     async def execute_command(self, *_command: str | int | bytes) -> Any:
-        self.asked += 1
+        self.calls += 1
         if self.away:
             raise DependencyUnavailable(target="redis")
         return b"PONG"
@@ -28,7 +28,7 @@ async def test_a_server_that_keeps_failing_is_not_asked_for_a_while(fake_clock: 
     for _ in range(20):
         with pytest.raises(DependencyUnavailable):
             await store.execute_command("PING")
-    assert server.asked == BREAKER_POLICY.consecutive_failures
+    assert server.calls == BREAKER_POLICY.consecutive_failures
     with pytest.raises(CircuitOpen):
         await store.execute_command("PING")
     server.away = False

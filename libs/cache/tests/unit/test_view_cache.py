@@ -34,7 +34,7 @@ class FakeRedis:
 
 
 class CountingLoader:
-    """Counts how often it is asked, and answers when told to."""
+    """Counts its calls, and answers when the test lets it."""
 
     def __init__(self, answer: bytes | None = b"view") -> None:
         self.answer = answer
@@ -114,6 +114,6 @@ async def test_a_load_that_fails_is_told_to_all_and_not_kept(
     answers = await asyncio.gather(
         *(views.get("ann", fail) for _ in range(3)), return_exceptions=True
     )
-    assert [type(one) for one in answers] == [LookupError] * 3
+    assert [type(answer) for answer in answers] == [LookupError] * 3
     assert redis.values == {}
     assert await views.get("ann", CountingLoader()) == b"view"

@@ -20,7 +20,7 @@ from msaas.embedded import (
 )
 
 
-def _ask(server: RedisServer, *commands: str) -> list[str]:
+def _send(server: RedisServer, *commands: str) -> list[str]:
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall("".join(f"{command}\r\n" for command in (*commands, "QUIT")).encode())
         return b"".join(iter(lambda: connection.recv(4096), b"")).decode().split("\r\n")
@@ -28,21 +28,21 @@ def _ask(server: RedisServer, *commands: str) -> list[str]:
 
 def test_it_refuses_writes_rather_than_forget(private_redis: Callable[..., RedisServer]) -> None:
     server = private_redis()
-    assert "noeviction" in _ask(server, "CONFIG GET maxmemory-policy")
-    assert "everysec" in _ask(server, "CONFIG GET appendfsync")
-    assert "yes" in _ask(server, "CONFIG GET appendonly")
+    assert "noeviction" in _send(server, "CONFIG GET maxmemory-policy")
+    assert "everysec" in _send(server, "CONFIG GET appendfsync")
+    assert "yes" in _send(server, "CONFIG GET appendonly")
 
 
 def test_it_listens_on_loopback_only(private_redis: Callable[..., RedisServer]) -> None:
-    assert "127.0.0.1" in _ask(private_redis(), "CONFIG GET bind")
+    assert "127.0.0.1" in _send(private_redis(), "CONFIG GET bind")
 
 
-def test_a_password_is_asked_for_and_kept_from_other_eyes(
+def test_a_password_is_required_and_not_visible_to_others(
     private_redis: Callable[..., RedisServer],
 ) -> None:
     server = private_redis(password="s3cret/@")
-    assert _ask(server, "PING")[0].startswith("-NOAUTH")
-    assert _ask(server, "AUTH s3cret/@", "PING")[:2] == ["+OK", "+PONG"]
+    assert _send(server, "PING")[0].startswith("-NOAUTH")
+    assert _send(server, "AUTH s3cret/@", "PING")[:2] == ["+OK", "+PONG"]
     assert "s3cret%2F%40" in server.url
     assert stat.S_IMODE(server.config_path.stat().st_mode) == 0o600
     arguments = Path(f"/proc/{server.pid}/cmdline")
@@ -56,27 +56,27 @@ def test_an_acl_file_can_close_the_default_user(
     acl.write_text("user default off\nuser jobs on >pw ~* +@all\n")
     server = private_redis(config={"aclfile": str(acl)})
     assert server.running
-    assert _ask(server, "AUTH jobs pw", "PING")[:2] == ["+OK", "+PONG"]
+    assert _send(server, "AUTH jobs pw", "PING")[:2] == ["+OK", "+PONG"]
 
 
 def test_its_address_and_data_outlive_a_kill(private_redis: Callable[..., RedisServer]) -> None:
     server = private_redis(config={"appendfsync": "always"})
     url = server.url
-    _ask(server, "SET kept 1")
+    _send(server, "SET kept 1")
     server.kill()
     assert not server.running
     server.start()
     assert server.url == url
-    assert _ask(server, "GET kept")[:2] == ["$1", "1"]
+    assert _send(server, "GET kept")[:2] == ["$1", "1"]
 
 
 def test_it_serves_only_when_its_data_is_back(private_redis: Callable[..., RedisServer]) -> None:
-    # It looks up from loading every 1,024 commands, and refuses who asks then.
+    # While loading it accepts connections every 1,024 commands, and refuses them.
     server = private_redis(config={"key-load-delay": "100"})
-    assert _ask(server, *(f"SET {each} {each}" for each in range(5000))).count("+OK") == 5001
+    assert _send(server, *(f"SET {each} {each}" for each in range(5000))).count("+OK") == 5001
     server.stop()
     server.start()
-    assert _ask(server, "GET 4999")[:2] == ["$4", "4999"]
+    assert _send(server, "GET 4999")[:2] == ["$4", "4999"]
 
 
 def test_a_stop_is_clean_and_may_be_repeated(private_redis: Callable[..., RedisServer]) -> None:
@@ -86,11 +86,11 @@ def test_a_stop_is_clean_and_may_be_repeated(private_redis: Callable[..., RedisS
     assert "bye bye" in server.log_path.read_text()
 
 
-def test_a_stranger_on_its_port_is_not_taken_for_it(
+def test_a_other_on_its_port_is_not_taken_for_it(
     private_redis: Callable[..., RedisServer], world_readable_folder: Path
 ) -> None:
-    stranger = private_redis()
-    late = RedisServer(world_readable_folder / "late", port=stranger.port)
+    other = private_redis()
+    late = RedisServer(world_readable_folder / "late", port=other.port)
     with pytest.raises(ServerNotStarted, match="Address already in use"):
         late.start()
 
@@ -139,7 +139,7 @@ def test_it_ends_with_the_process_that_started_it(world_readable_folder: Path) -
     command = [sys.executable, "-c", program, str(world_readable_folder / "redis")]
     done = subprocess.run(command, capture_output=True, check=False, timeout=60)
     assert done.returncode == -signal.SIGKILL
-    # Its own log is the witness; the port may be given to somebody else at once.
+    # The log proves it; another process may take the port at once.
     log = world_readable_folder / "redis" / "server.log"
     while "bye bye" not in log.read_text():
         pass

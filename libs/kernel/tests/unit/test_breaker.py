@@ -200,14 +200,14 @@ async def test_nested_breakers_and_tasks_do_not_take_each_others_calls(
 
 
 async def test_every_change_is_told_from_the_first_state_on(fake_clock: FakeClock) -> None:
-    heard: list[tuple[str, CircuitState]] = []
+    states: list[tuple[str, CircuitState]] = []
     breaker = Breaker(
         "jwks",
         BreakerPolicy(consecutive_failures=1),
         fake_clock,
-        on_change=lambda target, state: heard.append((target, state)),
+        on_change=lambda target, state: states.append((target, state)),
     )
     await fail(breaker, 1)
     await fake_clock.advance(30)
     await call(breaker)
-    assert heard == [("jwks", state) for state in (CLOSED, OPEN, HALF_OPEN, CLOSED)]
+    assert states == [("jwks", state) for state in (CLOSED, OPEN, HALF_OPEN, CLOSED)]

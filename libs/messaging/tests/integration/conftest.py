@@ -1,4 +1,4 @@
-"""A record in Postgres, and messengers, programs and servers that end with their test."""
+"""A database in Postgres, and messengers, programs and servers that end with their test."""
 
 import asyncio
 import os
@@ -108,7 +108,7 @@ class JobDatabase:
 
 @pytest_asyncio.fixture
 async def open_job_database() -> AsyncIterator[Callable[[str], Awaitable[JobDatabase]]]:
-    """Return a way to open the record at another address: behind a proxy, on another server."""
+    """Return a way to open the database at another address: behind a proxy, on another server."""
     async with AsyncExitStack() as stack:
 
         async def open_(url: str) -> JobDatabase:
@@ -142,7 +142,7 @@ async def open_broker(redis_url: str) -> AsyncIterator[Callable[..., RedisBroker
 
 @pytest_asyncio.fixture
 async def open_client(redis_url: str) -> AsyncIterator[Callable[..., Any]]:
-    """Return a way to ask Redis what the wire has no words for."""
+    """Return a Redis client for what the broker does not offer."""
     async with AsyncExitStack() as stack:
 
         def open_(url: str = redis_url) -> Any:
@@ -159,7 +159,6 @@ async def open_messenger(
 ) -> Callable[..., Messenger]:
     def open_(
         process: str,
-        *produces: str,
         url: str = redis_url,
         broker: RedisBroker | None = None,
         metrics: Metrics | None = None,
@@ -170,7 +169,6 @@ async def open_messenger(
             process,
             environment,
             metrics=metrics or Metrics(process, environment),
-            produces=produces,
             timings=replace(PACE, **timings),
         )
 
@@ -246,7 +244,7 @@ def submit(environment: str) -> Callable[..., Awaitable[set[UUID]]]:
 
     async def submit_(broker: RedisBroker, count: int) -> set[UUID]:
         commands = [build_submit_job() for _ in range(count)]
-        await StreamPublisher(broker, "gateway", environment, ["jobs.commands"]).commit(
+        await StreamPublisher(broker, "gateway", environment).commit(
             OutgoingMessage(message=command, topic="jobs.commands", correlation_id="test")
             for command in commands
         )

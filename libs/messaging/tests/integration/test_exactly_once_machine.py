@@ -1,10 +1,9 @@
-"""Tries any order of deliveries, crashes, repeats, outages and lost wires on owners of a record."""
+"""Runs random orders of deliveries, crashes, repeats, outages and data loss against two owners."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 from uuid import UUID
@@ -20,9 +19,7 @@ from hypothesis.stateful import (
 )
 
 from msaas.contracts import (
-    USAGE_GENESIS,
     Message,
-    Plan,
     SubmitJob,
     Topic,
     UsageRecorded,
@@ -39,10 +36,10 @@ from msaas.messaging import (
     Messenger,
     OutgoingMessage,
 )
-from msaas.messaging.watchers import EpochWatcher
+from msaas.messaging.epoch_watcher import EpochWatcher
 from msaas.streams import Broker, entry_timestamp_ms
 from msaas.telemetry import Metrics
-from msaas.testing import Crash, FakeClock, build_submit_job, with_crash
+from msaas.testing import Crash, FakeClock, build_submit_job, build_usage_recorded, with_crash
 
 T = TypeVar("T")
 
@@ -60,8 +57,6 @@ PACE = ConsumerTimings(
 )
 REPLIES = reply_key(ENV, "gateway-machine")
 TOPICS = {"jobs": get_topic("jobs.commands"), "billing": get_topic("usage.events")}
-SUBJECT = UUID(int=1)
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 # Two of each, so that one can fall silent, or lag behind, while the other takes over.
 PROCESSES = ("jobs", "jobs", "billing", "billing")
 SOME_PROCESS = st.integers(0, len(PROCESSES) - 1)
@@ -115,7 +110,7 @@ class FakeDatabase:
             raise DependencyUnavailable(target="record")
         for delivery in batch:
             refuse_poison(delivery.message)
-        outgoing = [one for delivery in batch for one in self._apply(delivery)]
+        outgoing = [message for delivery in batch for message in self._apply(delivery)]
         await self._wait_at_gate("after")
         return outgoing
 
@@ -139,7 +134,7 @@ class FakeDatabase:
         match delivery.message:
             case SubmitJob(job_id=job_id):
                 seq = self.usage.setdefault(job_id, len(self.usage) + 1)
-                fact = usage_recorded(job_id, seq)
+                fact = build_usage_recorded(job_id=job_id, seq=seq)
                 return [*delivery.reply_success(seq=seq), delivery.emit("usage.events", fact)]
             case UsageRecorded(job_id=job_id, seq=seq):
                 if self.billed.setdefault(seq, job_id) != job_id:
@@ -152,20 +147,6 @@ class FakeDatabase:
 def refuse_poison(message: Message) -> None:
     if isinstance(message, SubmitJob) and message.task_type in POISON:
         raise POISON[message.task_type]
-
-
-def usage_recorded(job_id: UUID, seq: int) -> UsageRecorded:
-    return UsageRecorded(
-        subject_id=SUBJECT,
-        seq=seq,
-        job_id=job_id,
-        quantity=1,
-        occurred_at=NOON,
-        period_start=NOON,
-        plan=Plan.FREE,
-        prev_hash=USAGE_GENESIS,
-        hash=USAGE_GENESIS,
-    )
 
 
 @dataclass
@@ -183,20 +164,19 @@ class ExactlyOnce(RuleBasedStateMachine):
         self.metrics = Metrics("tests", ENV)
         self.database = FakeDatabase(harness.broker)
         self.processes = [self.start(name) for name in PROCESSES]
-        self.gateway = self.make_context("gateway", harness.broker, "jobs.commands")
-        self.publisher = self.make_context("jobs", harness.broker, "usage.events")
+        self.gateway = self.make_context("gateway", harness.broker)
+        self.publisher = self.make_context("jobs", harness.broker)
         self.commands: dict[UUID, OutgoingMessage] = {}
         self.swept_away: set[UUID] = set()
         self.flushed = False
         self.replies: set[UUID] = set()
 
-    def make_context(self, process: str, broker: Broker, *produces: str) -> ConsumerContext:
+    def make_context(self, process: str, broker: Broker) -> ConsumerContext:
         return Messenger(
             broker,
             process,
             ENV,
             metrics=self.metrics,
-            produces=produces,
             timings=PACE,
             clock=self.harness.clock,
         ).context
@@ -204,25 +184,24 @@ class ExactlyOnce(RuleBasedStateMachine):
     def start(
         self, name: str, broker: Broker | None = None, database: FakeDatabase | None = None
     ) -> Process:
-        produces = ("usage.events",) if name == "jobs" else ()
-        context = self.make_context(name, broker or self.harness.broker, *produces)
+        context = self.make_context(name, broker or self.harness.broker)
         handle = (database or self.database).handle
-        return Process(BatchConsumer(context, TOPICS[name].name, handle, max_size=20))
+        return Process(BatchConsumer(context, TOPICS[name].name, handle, 20, 0))
 
     # What producers do
 
     @rule(
         task_type=st.sampled_from(["echo", "echo", "echo", "hopeless", "stubborn"]),
-        asks=st.booleans(),
+        wants_reply=st.booleans(),
         expires=st.booleans(),
         copies=st.integers(1, 2),
     )
-    def submit(self, task_type: str, asks: bool, expires: bool, copies: int) -> None:  # noqa: FBT001  # drawn
+    def submit(self, task_type: str, wants_reply: bool, expires: bool, copies: int) -> None:  # noqa: FBT001  # drawn
         command = OutgoingMessage(
             message=build_submit_job(task_type=task_type),
             topic="jobs.commands",
             id=new_id(),
-            reply_to=REPLIES if asks else None,
+            reply_to=REPLIES if wants_reply else None,
             ttl_ms=TTL_MS + self.harness.faulty_broker.skew_ms if expires else None,
             correlation_id="machine",
         )
@@ -232,9 +211,9 @@ class ExactlyOnce(RuleBasedStateMachine):
     @precondition(lambda self: self.commands)
     @rule(data=st.data())
     def repeat_in_another_order(self, data: st.DataObject) -> None:
-        """Send again what may long have been handled: its sender did not hear that it arrived."""
+        """Resend a command that may have been handled: its sender got no confirmation."""
         some = data.draw(st.lists(st.sampled_from(sorted(self.commands)), max_size=4), label="ids")
-        self.harness.run(self.gateway.publisher.commit([self.commands[one] for one in some]))
+        self.harness.run(self.gateway.publisher.commit([self.commands[id_] for id_ in some]))
 
     @rule(shuffled=st.randoms(use_true_random=False))
     def notice_the_epoch(self, shuffled: Any) -> None:
@@ -246,7 +225,7 @@ class ExactlyOnce(RuleBasedStateMachine):
             left = {seq: job for job, seq in self.database.usage.items()}.items()
             unbilled = [(s, job) for s, job in left if s not in self.database.billed]
             shuffled.shuffle(unbilled)
-            facts = [usage_recorded(job_id, seq) for seq, job_id in unbilled]
+            facts = [build_usage_recorded(job_id=job_id, seq=seq) for seq, job_id in unbilled]
             await self.publisher.publisher.commit(
                 OutgoingMessage(message=fact, topic="usage.events", correlation_id="epoch")
                 for fact in facts
@@ -295,11 +274,10 @@ class ExactlyOnce(RuleBasedStateMachine):
             database = CrashingProxy(with_crash(database, "handle", when), dead)
         else:
             broker = CrashingProxy(with_crash(broker, where, when), dead)
-        crashing = self.start(
-            PROCESSES[which], cast("Broker", broker), cast("FakeDatabase", database)
-        )
+        name = PROCESSES[which]
+        crashing = self.start(name, cast("Broker", broker), cast("FakeDatabase", database))
         self.harness.run(live_until(dead, crashing.consumer))
-        self.processes[which] = self.start(PROCESSES[which])
+        self.processes[which] = self.start(name)
 
     @rule(which=SOME_PROCESS, place=st.sampled_from(["before", "after"]))
     def stall(self, which: int, place: str) -> None:
@@ -331,7 +309,7 @@ class ExactlyOnce(RuleBasedStateMachine):
 
     @rule(which=SOME_PROCESS, down=st.booleans())
     def drain(self, which: int, down: bool) -> None:  # noqa: FBT001  # drawn
-        """Deploy: what a down record keeps from being handled is handed back, uncounted."""
+        """Deploy: what a down record keeps from being handled is released, uncounted."""
         self.resume(which)
         runner = self.processes[which].consumer
         runner.drain()
@@ -341,7 +319,7 @@ class ExactlyOnce(RuleBasedStateMachine):
         self.harness.run(runner.run())
         self.processes[which] = self.start(PROCESSES[which])
 
-    # What the world does
+    # Outages and data loss
 
     @rule(seconds=st.sampled_from([1.0, IDLE + 1]))
     def pass_time(self, seconds: float) -> None:
@@ -373,14 +351,14 @@ class ExactlyOnce(RuleBasedStateMachine):
         self.every_job_is_committed_and_billed_once()
         self.only_poison_is_dead_lettered()
         self.nothing_is_left_on_the_broker()
-        self.only_who_asked_is_answered()
+        self.only_who_with_reply_is_answered()
 
     def heal(self) -> None:
         for which in range(len(PROCESSES)):
             self.resume(which)
-        # A caller whose command was lost with the wire had no answer, and so sends it again.
-        unanswered = [self.commands[one] for one in self.swept_away - self.replies]
-        again = [one for one in unanswered if job_of(one) not in self.database.usage]
+        # A caller whose command was lost with Redis had no answer, and so sends it again.
+        unanswered = [self.commands[id_] for id_ in self.swept_away - self.replies]
+        again = [command for command in unanswered if job_of(command) not in self.database.usage]
         self.harness.run(self.gateway.publisher.commit(again))
         self.settle()
         self.notice_the_epoch(NotShuffled())
@@ -406,8 +384,8 @@ class ExactlyOnce(RuleBasedStateMachine):
             "stubborn": self.list_dead_letters(TOPICS["jobs"].dead_letter_key),
         }
         for task_type, dead_letters in found.items():
-            bad = {one for one, c in self.commands.items() if task_of(c) == task_type}
-            lasting = {one for one in bad if self.commands[one].ttl_ms is None}
+            bad = {id_ for id_, c in self.commands.items() if task_of(c) == task_type}
+            lasting = {id_ for id_ in bad if self.commands[id_].ttl_ms is None}
             assert (set() if self.flushed else lasting) <= dead_letters <= bad
         billing = TOPICS["billing"]
         assert (
@@ -425,14 +403,14 @@ class ExactlyOnce(RuleBasedStateMachine):
             stats = self.harness.run(self.harness.broker.stats(topic.key(ENV), topic.group(name)))
             assert (stats.depth, stats.pending) == (0, 0)
 
-    def only_who_asked_is_answered(self) -> None:
-        asked = {one for one, c in self.commands.items() if c.reply_to}
+    def only_who_with_reply_is_answered(self) -> None:
+        with_reply = {id_ for id_, c in self.commands.items() if c.reply_to}
         certain = {
-            one
-            for one in asked
-            if task_of(self.commands[one]) == "echo" and self.commands[one].ttl_ms is None
+            id_
+            for id_ in with_reply
+            if task_of(self.commands[id_]) == "echo" and self.commands[id_].ttl_ms is None
         }
-        assert (set() if self.flushed else certain) <= self.replies <= asked
+        assert (set() if self.flushed else certain) <= self.replies <= with_reply
 
     def look_for_replies(self) -> None:
         found = self.harness.run(self.harness.broker.tail({REPLIES: "0-0"}, 10_000, 0))

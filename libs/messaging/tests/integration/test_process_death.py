@@ -96,7 +96,7 @@ def take_over(
     """Return a way to have a second consumer of commands."""
 
     def take_over_() -> None:
-        messenger = open_messenger("jobs", "usage.events")
+        messenger = open_messenger("jobs")
         messenger.consume_batches("jobs.commands", job_database.submit)
         start(messenger)
 
@@ -105,7 +105,7 @@ def take_over(
 
 @pytest.fixture
 def dispatch(environment: str, open_messenger: OpenMessenger) -> Callable[..., Awaitable[Any]]:
-    jobs = open_messenger("jobs", "jobs.generic")
+    jobs = open_messenger("jobs")
 
     async def dispatch_(until: str = NEVER) -> JobEnvelope:
         envelope = build_job_envelope(payload={"until": until})
@@ -118,11 +118,11 @@ def dispatch(environment: str, open_messenger: OpenMessenger) -> Callable[..., A
 @pytest.mark.parametrize(
     "crash",
     [
-        "wire.read.after",
+        "broker.read.after",
         "record.persist.before",
         "record.persist.after",
-        "wire.commit.before",
-        "wire.commit.after",
+        "broker.commit.before",
+        "broker.commit.after",
     ],
 )
 async def test_a_consumer_that_dies_at_any_point_loses_nothing_and_doubles_nothing(
@@ -201,7 +201,7 @@ async def test_work_of_a_killed_worker_is_reported_by_a_peer_and_never_run_again
     program.kill()
     await program.wait()
     unread = await dispatch()
-    peer, messenger = PeerHandler(), open_messenger("jobs-worker", "jobs.results")
+    peer, messenger = PeerHandler(), open_messenger("jobs-worker")
     messenger.consume_work("jobs.generic", peer, concurrency=2)
     start(messenger)
     await wait_until(generic.is_empty)
@@ -213,7 +213,7 @@ async def test_work_of_a_killed_worker_is_reported_by_a_peer_and_never_run_again
 
 
 @pytest.mark.parametrize(
-    ("crash", "outcome"), [("wire.commit.before", JobLost), ("wire.commit.after", JobSucceeded)]
+    ("crash", "outcome"), [("broker.commit.before", JobLost), ("broker.commit.after", JobSucceeded)]
 )
 async def test_a_worker_that_dies_around_its_result_leaves_one_outcome(
     crash: str,
@@ -229,11 +229,11 @@ async def test_a_worker_that_dies_around_its_result_leaves_one_outcome(
     await dispatch(str(tmp_path))
     program = await start_program("work_consumer.py", crash)
     assert await program.wait() == KILLED
-    peer, messenger = PeerHandler(), open_messenger("jobs-worker", "jobs.results")
+    peer, messenger = PeerHandler(), open_messenger("jobs-worker")
     messenger.consume_work("jobs.generic", peer, concurrency=2)
     start(messenger)
     await wait_until(generic.is_empty)
-    assert [type(one) for one in await read_stream("jobs.results")] == [JobStarted, outcome]
+    assert [type(message) for message in await read_stream("jobs.results")] == [JobStarted, outcome]
     assert peer.ran == []
 
 
@@ -255,7 +255,7 @@ async def test_a_worker_asked_to_end_reports_what_it_cannot_finish_and_takes_not
     program.send_signal(signal.SIGTERM)
     ends.touch()
     assert await program.wait() == 0
-    results = {one.job_id: one for one in await read_stream("jobs.results")}
+    results = {message.job_id: message for message in await read_stream("jobs.results")}
     assert isinstance(results[short.job_id], JobSucceeded)
     assert results[long.job_id].reason is LossReason.DRAINED
     stats = await generic.read_all()

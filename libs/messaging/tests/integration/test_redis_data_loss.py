@@ -1,6 +1,6 @@
 """Redis restarts, dies, forgets or is replaced under a running fleet: all effects are there, once.
 
-The gateway asks until it is answered, `jobs` publishes unbilled usage again on each new wire.
+The gateway sends until it gets a reply; `jobs` publishes unbilled usage again in each epoch.
 """
 
 import asyncio
@@ -39,8 +39,8 @@ class Fleet:
     """A gateway, `jobs` and `billing` on one Redis."""
 
     def __init__(self, open_messenger: OpenMessenger, job_database: JobDatabase, url: str) -> None:
-        self.gateway = open_messenger("gateway", "jobs.commands", url=url)
-        self.jobs = open_messenger("jobs", "usage.events", url=url)
+        self.gateway = open_messenger("gateway", url=url)
+        self.jobs = open_messenger("jobs", url=url)
         self.billing = open_messenger("billing", url=url)
         self._client = self.gateway.create_command_client()
         self._room = asyncio.Semaphore(AT_ONCE)
@@ -49,7 +49,7 @@ class Fleet:
         self.jobs.on_epoch(self._publish_again)
         self.billing.consume_batches("usage.events", job_database.bill, max_size=10)
 
-    async def ask(self, job_id: UUID) -> None:
+    async def submit_until_done(self, job_id: UUID) -> None:
         command = build_submit_job(job_id=job_id)
 
         async def call() -> object:
@@ -123,7 +123,7 @@ async def test_whatever_happens_to_redis_each_job_is_committed_and_billed_once(
 
     async with asyncio.TaskGroup() as gateway:
         for job_id in wanted:
-            gateway.create_task(fleet.ask(job_id))
+            gateway.create_task(fleet.submit_until_done(job_id))
         await wait_until(a_third_is_billed)
         await asyncio.to_thread(happens, server)
     await wait_until(all_are_billed)
@@ -135,7 +135,7 @@ async def test_facts_that_nobody_had_read_are_published_again_by_their_owner(
 ) -> None:
     start(fleet.gateway, fleet.jobs)
     wanted = {uuid4() for _ in range(20)}
-    await asyncio.gather(*(fleet.ask(job_id) for job_id in wanted))
+    await asyncio.gather(*(fleet.submit_until_done(job_id) for job_id in wanted))
     assert await job_database.list_billed() == set()
     await asyncio.to_thread(is_flushed, server)
     start(fleet.billing)
@@ -149,7 +149,7 @@ async def test_facts_that_nobody_had_read_are_published_again_by_their_owner(
 async def test_a_log_reader_is_told_to_read_the_database_again_after_a_loss(
     server: RedisServer, open_messenger: OpenMessenger, start: Start
 ) -> None:
-    jobs = open_messenger("jobs", "jobs.events", url=server.url)
+    jobs = open_messenger("jobs", url=server.url)
     gateway = open_messenger("gateway", url=server.url)
     versions: list[int] = []
     resyncs: list[int] = []

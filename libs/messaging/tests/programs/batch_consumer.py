@@ -28,7 +28,7 @@ async def main(redis_url: str, database_url: str, environment: str, crash: str) 
     broker, database = RedisBroker(redis_url), JobDatabase(connection)
     crashing_broker, crashing_database = broker, database
     match crash.split("."):
-        case ["wire", method, "before" | "after" as when]:
+        case ["broker", method, "before" | "after" as when]:
             crashing_broker = with_process_exit(broker, method, when)
         case ["record", method, "before" | "after" as when]:
             crashing_database = with_process_exit(database, method, when)
@@ -47,7 +47,6 @@ async def main(redis_url: str, database_url: str, environment: str, crash: str) 
         "jobs",
         environment,
         metrics=Metrics("jobs", environment),
-        produces=["usage.events"],
         timings=ConsumerTimings(block_timeout=0.05),
     )
     messenger.consume_batches("jobs.commands", handle, max_size=10)

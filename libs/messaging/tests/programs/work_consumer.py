@@ -18,7 +18,7 @@ from msaas.messaging import (
 from msaas.telemetry import Metrics
 from msaas.testing import build_job_started, build_job_succeeded, wait_until, with_process_exit
 
-ON_RESULT = 2  # the first commit says that the work has begun
+ON_RESULT = 2  # the first commit publishes that the work has begun
 
 
 class ReportingHandler:
@@ -51,7 +51,7 @@ async def main(redis_url: str, environment: str, crash: str) -> None:
     broker = RedisBroker(redis_url)
     dying = broker
     match crash.split("."):
-        case ["wire", method, "before" | "after" as when]:
+        case ["broker", method, "before" | "after" as when]:
             dying = with_process_exit(broker, method, when, on_call=ON_RESULT)
         case _:
             pass
@@ -60,7 +60,6 @@ async def main(redis_url: str, environment: str, crash: str) -> None:
         "jobs-worker",
         environment,
         metrics=Metrics("jobs-worker", environment),
-        produces=["jobs.results"],
         timings=ConsumerTimings(block_timeout=0.05, drain_timeout=0.5, heartbeat_interval=0.1),
     )
     messenger.consume_work("jobs.generic", ReportingHandler(messenger), concurrency=2)

@@ -1,4 +1,4 @@
-"""Processes around one wire, in a time that leaps to the next deadline as soon as all wait."""
+"""Processes on one broker; time jumps to the next deadline as soon as all tasks wait."""
 
 import asyncio
 import selectors
@@ -80,8 +80,8 @@ def metrics() -> Metrics:
 def make_messenger(clock: Clock, metrics: Metrics) -> Callable[..., Messenger]:
     """Return what makes a process of a kind that produces to topics."""
 
-    def make(broker: Broker, process: str, *produces: str) -> Messenger:
-        return Messenger(broker, process, ENV, metrics=metrics, produces=produces, clock=clock)
+    def make(broker: Broker, process: str) -> Messenger:
+        return Messenger(broker, process, ENV, metrics=metrics, clock=clock)
 
     return make
 

@@ -1,4 +1,4 @@
-"""Micro-batches: who is tried again, who is given up, and what is never executed."""
+"""Micro-batches: which entries are retried, dead-lettered, or never executed."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +35,7 @@ class Owner:
         self.seconds = 0.0
 
     async def handle(self, batch: Sequence[Delivery]) -> Sequence[OutgoingMessage]:
-        jobs = [one.message.job_id for one in batch if isinstance(one.message, SubmitJob)]
+        jobs = [d.message.job_id for d in batch if isinstance(d.message, SubmitJob)]
         self.calls.append(jobs)
         await asyncio.sleep(self.seconds)
         if self.hangs_on & set(jobs):
@@ -52,11 +52,11 @@ class BatchHarness:
 
     def __init__(self, broker: MemoryBroker, make_messenger: Callable[..., Messenger]) -> None:
         self.broker, self.owner = broker, Owner()
-        self._gateway = make_messenger(broker, "gateway", TOPIC.name).publisher
+        self._gateway = make_messenger(broker, "gateway").publisher
         self._context = make_messenger(broker, "jobs").context
 
     def consumer(self, max_size: int = 200) -> BatchConsumer:
-        return BatchConsumer(self._context, TOPIC.name, self.owner.handle, max_size=max_size)
+        return BatchConsumer(self._context, TOPIC.name, self.owner.handle, max_size, 0)
 
     async def send(self, ttl_ms: int | None = None) -> UUID:
         command = build_submit_job()
@@ -92,7 +92,7 @@ async def test_what_fails_five_deliveries_is_a_dead_letter_of_the_class_transien
     assert (dead_letter[b"dlq_kind"], dead_letter[b"dlq_deliveries"]) == (b"transient", b"5")
     assert dead_letter[b"dlq_error"] == b"ValueError"
     outcomes = ("handled", "failed", "transient", "poison")
-    assert [counted(TOPIC.name, one) for one in outcomes] == [1, 4, 1, 0]
+    assert [counted(TOPIC.name, outcome) for outcome in outcomes] == [1, 4, 1, 0]
 
 
 async def test_a_handler_that_hangs_is_cut_off_and_counts_as_a_failure(
@@ -234,5 +234,5 @@ async def test_a_drain_while_a_dependency_is_away_releases_what_was_not_handled(
     async with running(harness.consumer()):
         await asyncio.sleep(15)
     again = await harness.broker.reclaim(PEER, 9999, 10)
-    assert [one.delivery_count for one in again] == [1, 1, 1]
+    assert [raw.delivery_count for raw in again] == [1, 1, 1]
     assert counted(TOPIC.name, "released") == 3

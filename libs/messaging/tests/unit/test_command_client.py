@@ -1,4 +1,4 @@
-"""A command and its answer: sent until heard, refused by word, or over when its time is."""
+"""A command and its reply: resent until a reply arrives, refused, or expired."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ Running = Callable[[BrokerLoop], AbstractAsyncContextManager[asyncio.Task[None]]
 
 
 class LaggingClock:
-    """The wire's own clock, which another server may have set otherwise."""
+    """The clock of Redis, which may differ from the clock of the process."""
 
     def __init__(self, clock: Clock) -> None:
         self.monotonic, self.sleep = clock.monotonic, clock.sleep
@@ -42,7 +42,7 @@ class LaggingClock:
 
 
 class ScriptedBroker(MemoryBroker):
-    """Raises what the test lays out, one for each commit, before or after it was carried out."""
+    """Raises the listed errors, one for each commit, before or after it takes effect."""
 
     def __init__(self, clock: Clock) -> None:
         self.time = LaggingClock(clock)
@@ -86,42 +86,42 @@ def broker(clock: Clock) -> ScriptedBroker:
 
 @pytest.fixture
 def client(broker: ScriptedBroker, make_messenger: Callable[..., Messenger]) -> CommandClient:
-    return make_messenger(broker, "gateway", TOPIC.name).create_command_client()
+    return make_messenger(broker, "gateway").create_command_client()
 
 
 @pytest.fixture
-def ask(client: CommandClient) -> Callable[..., asyncio.Task[Reply]]:
-    def ask(ttl: float = 3.0) -> asyncio.Task[Reply]:
-        call = client.call(TOPIC.name, build_submit_job(), ttl=ttl, correlation_id="c")
-        return asyncio.create_task(call)
+def send(client: CommandClient) -> Callable[..., asyncio.Task[Reply]]:
+    def send(ttl: float = 3.0) -> asyncio.Task[Reply]:
+        coroutine = client.call(TOPIC.name, build_submit_job(), ttl=ttl, correlation_id="c")
+        return asyncio.create_task(coroutine)
 
-    return ask
+    return send
 
 
-Ask = Callable[..., asyncio.Task[Reply]]
+SendCommand = Callable[..., asyncio.Task[Reply]]
 
 
 def accepting(command: Entry[Message], **data: object) -> Reply:
     return Reply(command_id=command.id, ok=True, data=data)
 
 
-async def test_the_owners_word_is_the_answer(
-    broker: ScriptedBroker, client: CommandClient, ask: Ask, running: Running
+async def test_a_call_returns_the_reply_of_the_owner(
+    broker: ScriptedBroker, client: CommandClient, send: SendCommand, running: Running
 ) -> None:
     async with running(client):
-        asked = ask()
+        call = send()
         [command] = await wait_until(broker.sent)
         await broker.answer(command, accepting(command, version=7))
-        assert (await asked).data == {"version": 7}
+        assert (await call).data == {"version": 7}
     assert len(await broker.sent()) == 1
 
 
-async def test_what_nobody_answers_is_sent_again_under_the_same_id_with_less_time_left(
-    broker: ScriptedBroker, client: CommandClient, ask: Ask, running: Running
+async def test_an_unanswered_command_is_resent_under_the_same_id_with_less_time_left(
+    broker: ScriptedBroker, client: CommandClient, send: SendCommand, running: Running
 ) -> None:
     async with running(client):
         with pytest.raises(CommandTimeout):
-            await ask(ttl=3.0)
+            await send(ttl=3.0)
     sent = await broker.sent()
     assert len({command.id for command in sent}) == 1
     assert [command.ttl_ms for command in sent] == [3000, 2000, 1000]
@@ -129,171 +129,179 @@ async def test_what_nobody_answers_is_sent_again_under_the_same_id_with_less_tim
 
 
 @pytest.mark.parametrize("seconds", [[0.9], [0, 0.9], [0, 0, 0.9], [0.9, 0.9]])
-async def test_a_call_is_not_over_before_all_that_it_sent_has_expired(
-    broker: ScriptedBroker, client: CommandClient, ask: Ask, running: Running, seconds: list[float]
+async def test_a_call_does_not_end_before_every_entry_it_sent_has_expired(
+    broker: ScriptedBroker,
+    client: CommandClient,
+    send: SendCommand,
+    running: Running,
+    seconds: list[float],
 ) -> None:
     broker.seconds = list(seconds)
     async with running(client):
         with pytest.raises(CommandTimeout):
-            await ask(ttl=3.0)
+            await send(ttl=3.0)
         over_ms = await broker.now_ms()
     found = (await broker.tail({COMMANDS: "0-0"}, 100, 0))[COMMANDS]
     for raw in found:
         assert entry_timestamp_ms(raw.entry_id) + (decode(TOPIC, raw.fields).ttl_ms or 0) <= over_ms
 
 
-async def test_an_answer_to_any_of_the_sends_ends_the_sending(
-    broker: ScriptedBroker, client: CommandClient, ask: Ask, running: Running
+async def test_a_reply_to_any_entry_stops_resending(
+    broker: ScriptedBroker, client: CommandClient, send: SendCommand, running: Running
 ) -> None:
     async with running(client):
-        asked = ask(ttl=3.0)
+        call = send(ttl=3.0)
         await asyncio.sleep(1.5)
         first, _ = await broker.sent()
         await broker.answer(first, accepting(first))
-        assert (await asked).ok
+        assert (await call).ok
         await asyncio.sleep(5)
     assert len(await broker.sent()) == 2
 
 
 async def test_a_refusal_raises_with_its_problem(
-    broker: ScriptedBroker, client: CommandClient, ask: Ask, running: Running
+    broker: ScriptedBroker, client: CommandClient, send: SendCommand, running: Running
 ) -> None:
     problem = ReplyProblem(
         code="quota_exceeded", detail="All used.", retryable=False, context={"limit": 10}
     )
     async with running(client):
-        asked = ask()
+        call = send()
         [command] = await wait_until(broker.sent)
         await broker.answer(command, Reply(command_id=command.id, ok=False, problem=problem))
         with pytest.raises(CommandRefused, match="All used") as refused:
-            await asked
+            await call
     assert refused.value.problem == problem
     assert refused.value.context == {"limit": 10}
 
 
-async def test_a_full_topic_is_told_at_once_and_nothing_is_sent(
-    broker: ScriptedBroker, client: CommandClient, ask: Ask, running: Running
+async def test_a_full_topic_is_reported_at_once_and_nothing_is_sent(
+    broker: ScriptedBroker, client: CommandClient, send: SendCommand, running: Running
 ) -> None:
     async with running(client):
         broker.depth_shown = TOPIC.bound or 0
         with pytest.raises(CommandTimeout):
-            await ask(ttl=0.1)
+            await send(ttl=0.1)
         before = len(await broker.sent())
         with pytest.raises(TopicFull) as full:
-            await ask()
+            await send()
     assert full.value.context["retry_after"] == 1
     assert len(await broker.sent()) == before
 
 
-async def test_a_topic_that_fills_up_after_the_first_send_ends_no_call(
-    broker: ScriptedBroker, client: CommandClient, ask: Ask, running: Running
+async def test_a_topic_that_fills_up_after_the_first_send_does_not_end_the_call(
+    broker: ScriptedBroker, client: CommandClient, send: SendCommand, running: Running
 ) -> None:
     async with running(client):
         broker.depth_shown = TOPIC.bound or 0
-        asked = ask(ttl=3.0)
+        call = send(ttl=3.0)
         await asyncio.sleep(2.5)
         [command] = await broker.sent()
         await broker.answer(command, accepting(command))
-        assert (await asked).ok
+        assert (await call).ok
 
 
 @pytest.mark.parametrize("fault", [BrokerUnavailable(target="redis"), BrokerFull(reply="OOM")])
-async def test_a_first_send_that_fails_is_told_and_a_later_one_is_not(
-    broker: ScriptedBroker, client: CommandClient, ask: Ask, running: Running, fault: Exception
+async def test_a_failure_of_the_first_send_is_raised_and_of_a_later_one_is_not(
+    broker: ScriptedBroker,
+    client: CommandClient,
+    send: SendCommand,
+    running: Running,
+    fault: Exception,
 ) -> None:
     async with running(client):
         broker.before = [fault]
         with pytest.raises(type(fault)):
-            await ask()
+            await send()
         broker.before = [None, fault, None]
-        asked = ask(ttl=3.0)
+        call = send(ttl=3.0)
         await asyncio.sleep(2.5)
         command, again = await broker.sent()
         assert command.id == again.id
         await broker.answer(again, accepting(again))
-        assert (await asked).ok
+        assert (await call).ok
 
 
-async def test_answers_twice_late_or_to_nobody_do_no_harm(
-    broker: ScriptedBroker, client: CommandClient, ask: Ask, running: Running
+async def test_duplicate_late_and_unknown_replies_are_ignored(
+    broker: ScriptedBroker, client: CommandClient, send: SendCommand, running: Running
 ) -> None:
     async with running(client):
         with pytest.raises(CommandTimeout):
-            await ask(ttl=1.0)
+            await send(ttl=1.0)
         old = (await broker.sent())[0]
-        asked = ask(ttl=3.0)
+        call = send(ttl=3.0)
         new = (await wait_until(lambda: after(broker, 3)))[0]
         await broker.answer(old, accepting(old, whose="old"))
-        await broker.answer(new, Reply(command_id=new_id(), ok=True, data={"whose": "nobody"}))
+        await broker.answer(new, Reply(command_id=new_id(), ok=True, data={"whose": "another"}))
         await broker.answer(new, accepting(new, whose="new"))
         await broker.answer(new, accepting(new, whose="new, again"))
-        assert (await asked).data == {"whose": "new"}
+        assert (await call).data == {"whose": "new"}
 
 
 async def after(broker: ScriptedBroker, count: int) -> Sequence[Entry[Message]]:
     return (await broker.sent())[count:]
 
 
-async def test_an_unreadable_answer_hides_no_other(
-    broker: ScriptedBroker, client: CommandClient, ask: Ask, running: Running
+async def test_an_unreadable_reply_does_not_hide_the_next(
+    broker: ScriptedBroker, client: CommandClient, send: SendCommand, running: Running
 ) -> None:
     async with running(client):
-        asked = ask()
+        call = send()
         [command] = await wait_until(broker.sent)
         await broker.commit([Write(str(command.reply_to), {b"type": b"Nonsense"})])
         await broker.answer(command, accepting(command))
-        assert (await asked).ok
+        assert (await call).ok
 
 
-async def test_an_answer_on_another_broker_whose_clock_lags_is_heard_after_its_epoch(
-    broker: ScriptedBroker, client: CommandClient, ask: Ask, running: Running
+async def test_a_reply_on_another_broker_whose_clock_lags_is_read_after_its_epoch(
+    broker: ScriptedBroker, client: CommandClient, send: SendCommand, running: Running
 ) -> None:
     async with running(client):
-        asked = ask()
+        call = send()
         [command] = await wait_until(broker.sent)
         await broker.answer(command, accepting(command))
-        await asked
+        await call
         broker.flush()
         broker.time.lag = 20
-        asked = ask()
+        call = send()
         [command] = await wait_until(broker.sent)
         await broker.answer(command, accepting(command))
         await asyncio.sleep(0.5)
-        assert not asked.done()
+        assert not call.done()
         await client.on_new_epoch("another")
-        assert (await asked).ok
+        assert (await call).ok
 
 
-async def test_a_look_that_began_before_a_new_epoch_skips_nothing_of_it(
-    broker: ScriptedBroker, client: CommandClient, ask: Ask
+async def test_a_read_that_began_before_a_new_epoch_skips_no_reply(
+    broker: ScriptedBroker, client: CommandClient, send: SendCommand
 ) -> None:
-    first = ask()
+    first = send()
     [command] = await wait_until(broker.sent)
     await broker.answer(command, accepting(command))
     await client.step()
     await first
-    looking = asyncio.create_task(client.step())
+    reading = asyncio.create_task(client.step())
     broker.flush()
     broker.time.lag = 20
-    asked = ask()
+    call = send()
     [command] = await wait_until(broker.sent)
     await broker.answer(command, accepting(command))
     await client.on_new_epoch("another")
     broker.time.lag = -20
     await broker.answer(command, Reply(command_id=new_id(), ok=True))
-    await looking
+    await reading
     await client.step()
-    assert (await asked).ok
+    assert (await call).ok
 
 
-async def test_a_caller_that_goes_away_asks_no_more(
-    broker: ScriptedBroker, client: CommandClient, ask: Ask, running: Running
+async def test_a_cancelled_call_sends_nothing_more(
+    broker: ScriptedBroker, client: CommandClient, send: SendCommand, running: Running
 ) -> None:
     async with running(client):
-        asked = ask()
+        call = send()
         [command] = await wait_until(broker.sent)
-        asked.cancel()
-        await asyncio.wait({asked})
+        call.cancel()
+        await asyncio.wait({call})
         await broker.answer(command, accepting(command))
         await asyncio.sleep(5)
     assert len(await broker.sent()) == 1

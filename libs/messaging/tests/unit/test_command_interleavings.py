@@ -87,7 +87,7 @@ class Owner:
         own = Reply(command_id=command.id, ok=True, data={"job_id": job_id})
         foreign = Reply(command_id=new_id(), ok=True, data={"job_id": "foreign"})
         replies = {"own": [own], "twice": [own, own], "foreign": [foreign]}.get(answer.kind, [])
-        bodies = [encode(one, id=new_id(), correlation_id="c", ts=command.ts) for one in replies]
+        bodies = [encode(r, id=new_id(), correlation_id="c", ts=command.ts) for r in replies]
         bodies += [{b"type": b"Reply", b"data": b"{"}] if answer.kind == "garbage" else []
         key, window = str(command.reply_to), timedelta(seconds=60)
         await self._broker.commit([Write(key, body, window, expires=True) for body in bodies])
@@ -110,7 +110,7 @@ async def receive_reply(
 
 # Hundredths of a second: what happens at one moment is as likely as what does not.
 moments = st.integers(0, 300).map(lambda hundredths: hundredths / 100)
-some_calls = st.builds(Call, moments, st.integers(10, 300).map(lambda one: one / 100))
+some_calls = st.builds(Call, moments, st.integers(10, 300).map(lambda hundredths: hundredths / 100))
 some_sends = st.sampled_from(["arrives", "arrives", "is lost", "arrives unheard"])
 some_answers = st.builds(
     Answer, st.sampled_from(["own", "none", "twice", "foreign", "garbage"]), moments
@@ -138,7 +138,7 @@ async def test_each_call_gets_its_own_answer_or_ends_with_its_time(
 ) -> None:
     broker = LossyBroker(clock, sends)
     owner = Owner(broker, answers)
-    client = make_messenger(broker, "gateway", TOPIC.name).create_command_client()
+    client = make_messenger(broker, "gateway").create_command_client()
     commands = [build_submit_job() for _ in calls]
     serving = asyncio.create_task(owner.serve())
     async with running(client):
@@ -161,7 +161,7 @@ async def test_each_call_gets_its_own_answer_or_ends_with_its_time(
         else:
             assert set(sends) - {"arrives"}
         sent = owner.reached[command.job_id]
-        times_left = [one.ttl_ms or 0 for one in sent]
-        assert len({one.id for one in sent}) <= 1
+        times_left = [message.ttl_ms or 0 for message in sent]
+        assert len({message.id for message in sent}) <= 1
         assert len(sent) <= MAX_SENDS_PER_CALL
         assert times_left == sorted(set(times_left), reverse=True)

@@ -1,4 +1,4 @@
-"""What becomes of messages: handled, quarantined, or held through an outage."""
+"""Outcomes of messages: handled, dead-lettered, or kept through an outage."""
 
 from collections.abc import Sequence
 
@@ -33,18 +33,18 @@ def broker(clock: FakeClock) -> MemoryBroker:
     return MemoryBroker(clock)
 
 
-def messenger(broker: MemoryBroker, clock: FakeClock, process: str, *produces: str) -> Messenger:
+def messenger(broker: MemoryBroker, clock: FakeClock, process: str) -> Messenger:
     metrics = Metrics(process, ENV)
-    return Messenger(broker, process, ENV, metrics=metrics, produces=produces, clock=clock)
+    return Messenger(broker, process, ENV, metrics=metrics, clock=clock)
 
 
 async def submit(broker: MemoryBroker, clock: FakeClock, count: int) -> None:
-    publisher = messenger(broker, clock, "gateway", "jobs.commands").publisher
+    publisher = messenger(broker, clock, "gateway").publisher
     for _ in range(count):
         await publisher.publish("jobs.commands", build_submit_job(), correlation_id="c")
 
 
-async def test_one_permanent_message_among_a_hundred_is_quarantined_and_the_rest_handled(
+async def test_one_permanent_message_among_a_hundred_is_dead_lettered_and_the_rest_handled(
     broker: MemoryBroker, clock: FakeClock
 ) -> None:
     class PermanentError(MsaasError):
@@ -60,7 +60,9 @@ async def test_one_permanent_message_among_a_hundred_is_quarantined_and_the_rest
         return []
 
     await submit(broker, clock, 100)
-    runner = BatchConsumer(messenger(broker, clock, "jobs").context, "jobs.commands", handle)
+    runner = BatchConsumer(
+        messenger(broker, clock, "jobs").context, "jobs.commands", handle, 200, 0
+    )
     bad = {(await broker.tail({COMMANDS: "0-0"}, 100, 0))[COMMANDS][41].entry_id}
     await runner.step()
     assert len(seen) == 99
@@ -75,12 +77,12 @@ async def test_an_outage_counts_as_no_delivery(broker: MemoryBroker, clock: Fake
     await submit(broker, clock, 3)
     for _ in range(9):
         context = messenger(broker, clock, "jobs").context
-        runner = BatchConsumer(context, "jobs.commands", handle)
+        runner = BatchConsumer(context, "jobs.commands", handle, 200, 0)
         await runner.step()
     assert (await broker.depth(DEAD), await broker.depth(COMMANDS)) == (0, 3)
 
 
-async def test_a_broker_that_fails_is_told_to_the_caller_and_works_again_after(
+async def test_a_broker_failure_is_raised_and_the_next_call_works(
     broker: MemoryBroker, clock: FakeClock
 ) -> None:
     broker.fail_with(BrokerUnavailable(target="redis"))
@@ -95,7 +97,7 @@ def test_what_the_registry_does_not_grant_is_refused_at_start(
     broker: MemoryBroker, clock: FakeClock
 ) -> None:
     with pytest.raises(TopicAccessDenied):
-        messenger(broker, clock, "browser-worker", "jobs.browser")
+        messenger(broker, clock, "browser-worker").publisher.require_topics("jobs.browser")
     with pytest.raises(TopicAccessDenied):
         messenger(broker, clock, "gateway").consume_batches("jobs.commands", handler_of_nothing)
 

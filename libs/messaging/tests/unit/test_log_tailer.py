@@ -1,4 +1,4 @@
-"""What a follower of a log is shown, and when it is told to ask the record instead."""
+"""What the listener of a log receives, and when it has to resync from the database."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ RETENTION = 300.0
 
 @dataclass
 class RecordingListener:
-    """Writes down what it is shown, and fails as often as it is told to."""
+    """Records what it receives; its first calls fail."""
 
     seen: list[UUID | str] = field(default_factory=list[UUID | str])
     failures: int = 0
@@ -46,7 +46,7 @@ class Log:
 
     def __init__(self, broker: MemoryBroker, make_messenger: Callable[..., Messenger]) -> None:
         self.listener = RecordingListener()
-        self._owner = make_messenger(broker, "jobs", TOPIC)
+        self._owner = make_messenger(broker, "jobs")
         self.tailer: LogTailer = make_messenger(broker, "jobs-worker").tail_log(
             [TOPIC], self.listener.show, self.listener.resync
         )

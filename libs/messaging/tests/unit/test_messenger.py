@@ -1,4 +1,4 @@
-"""A process on the wire: what an owner can look up and take back, and how all of it ends."""
+"""A process on Redis: what an owner can look up and take back, and how all of it ends."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ MakeMessenger = Callable[..., Messenger]
 
 @pytest.fixture
 def owner(broker: MemoryBroker, make_messenger: MakeMessenger) -> Messenger:
-    return make_messenger(broker, "jobs", "jobs.generic", "jobs.control")
+    return make_messenger(broker, "jobs")
 
 
 async def put(owner: Messenger, count: int) -> list[str]:
@@ -68,7 +68,7 @@ async def test_work_withdrawn_while_it_ran_is_no_more_taken_over(
 async def test_only_who_produces_to_a_topic_looks_into_it_or_takes_back(
     broker: MemoryBroker, make_messenger: MakeMessenger
 ) -> None:
-    other = make_messenger(broker, "gateway", "jobs.commands")
+    other = make_messenger(broker, "gateway")
     with pytest.raises(TopicAccessDenied):
         await other.find_entries("jobs.generic", ["1-1"])
     with pytest.raises(TopicAccessDenied):
@@ -108,19 +108,19 @@ async def test_a_whole_fleet_runs_asks_answers_follows_and_ends_when_drained(
     broker: MemoryBroker, make_messenger: MakeMessenger, metrics: Metrics
 ) -> None:
     owner, gateway = (
-        make_messenger(broker, "jobs", "jobs.control"),
-        make_messenger(broker, "gateway", "jobs.commands"),
+        make_messenger(broker, "jobs"),
+        make_messenger(broker, "gateway"),
     )
     worker, seen, epochs = make_messenger(broker, "jobs-worker"), list[object](), list[str]()
 
     async def handle(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
-        commands = [one.message for one in batch if isinstance(one.message, SubmitJob)]
+        commands = [d.message for d in batch if isinstance(d.message, SubmitJob)]
         cancels = [CancelRequested(job_id=command.job_id) for command in commands]
-        told = [one.emit("jobs.control", c) for one, c in zip(batch, cancels, strict=True)]
-        return [*told, *(reply for one in batch for reply in one.reply_success(seen=True))]
+        sent = [d.emit("jobs.control", c) for d, c in zip(batch, cancels, strict=True)]
+        return [*sent, *(reply for d in batch for reply in d.reply_success(seen=True))]
 
     async def show(_topic: Topic, deliveries: Sequence[Delivery]) -> None:
-        seen.extend(one.message for one in deliveries)
+        seen.extend(delivery.message for delivery in deliveries)
 
     async def resync() -> None:
         seen.append("resync")
@@ -132,7 +132,7 @@ async def test_a_whole_fleet_runs_asks_answers_follows_and_ends_when_drained(
     owner.on_epoch(notice)
     worker.tail_log(["jobs.control"], show, resync)
     client = gateway.create_command_client()
-    fleet = [asyncio.create_task(one.run()) for one in (owner, worker, gateway)]
+    fleet = [asyncio.create_task(messenger.run()) for messenger in (owner, worker, gateway)]
     await wait_until(lambda: len(epochs) == 1)
     command = build_submit_job()
     reply = await client.call("jobs.commands", command, ttl=3, correlation_id="c")
@@ -140,8 +140,8 @@ async def test_a_whole_fleet_runs_asks_answers_follows_and_ends_when_drained(
     await wait_until(lambda: len(seen) == 1)
     assert seen == [CancelRequested(job_id=command.job_id)]
     await asyncio.sleep(6)
-    for one in (gateway, owner, worker):
-        one.drain()
+    for messenger in (gateway, owner, worker):
+        messenger.drain()
     await asyncio.gather(*fleet)
     origin = {"service": "test", "environment": ENV}
     labels = {"topic": "jobs.commands", "group": "jobs", **origin}
@@ -152,7 +152,7 @@ async def test_consumers_end_before_what_their_last_answers_need(
     broker: MemoryBroker, make_messenger: MakeMessenger
 ) -> None:
     gateway, owner = (
-        make_messenger(broker, "gateway", "jobs.commands"),
+        make_messenger(broker, "gateway"),
         make_messenger(broker, "jobs"),
     )
     answered: list[bool] = []

@@ -1,4 +1,4 @@
-"""Long work: as many at once as there are slots, and every end of it told to its owner."""
+"""Long work: up to `concurrency` at once, and every end of it is reported to its owner."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ Running = Callable[[BrokerLoop], AbstractAsyncContextManager[asyncio.Task[None]]
 
 
 class RecordingHandler:
-    """Work for as long as an envelope says, fail where told to, and report every end."""
+    """Works as long as the envelope says, fails on demand, and reports every end."""
 
     def __init__(self) -> None:
         self.begun: list[UUID] = []
@@ -97,12 +97,12 @@ class FlakyBroker(MemoryBroker):
 
 
 class WorkHarness:
-    """An owner that hands out jobs, and one worker process."""
+    """An owner that publishes jobs, and one worker process."""
 
     def __init__(self, broker: FlakyBroker, make_messenger: Callable[..., Messenger]) -> None:
         self.broker, self.handler = broker, RecordingHandler()
-        self._owner = make_messenger(broker, "jobs", "jobs.generic")
-        self._context = make_messenger(broker, "jobs-worker", "jobs.results").context
+        self._owner = make_messenger(broker, "jobs")
+        self._context = make_messenger(broker, "jobs-worker").context
 
     def consumer(self, concurrency: int = 5) -> WorkConsumer:
         return WorkConsumer(self._context, "jobs.generic", self.handler, concurrency=concurrency)
@@ -117,10 +117,10 @@ class WorkHarness:
         await self._owner.withdraw("jobs.generic", [raw.entry_id for raw in found[JOBS]])
 
     async def list_reports(self) -> list[str]:
-        """Say what the owner has been told, in a word each."""
+        """Return the reports that the owner received, in a word each."""
         found = await self.broker.tail({RESULTS: "0-0"}, 1000, 0)
         messages = [decode(get_topic("jobs.results"), raw.fields) for raw in found.get(RESULTS, [])]
-        return [str(getattr(one.message, "reason", one.type)) for one in messages]
+        return [str(getattr(message.message, "reason", message.type)) for message in messages]
 
     async def left(self) -> int:
         return await self.broker.depth(JOBS)

@@ -1,4 +1,4 @@
-"""One DSN says everything, and never shows its password."""
+"""One DSN is the whole configuration, and its password is never shown."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a wire does, told once: the same tests hold Redis and its stand-in in memory to it."""
+"""The behaviour of a broker: the same tests run against Redis and against the broker in memory."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ _Redis: Any = redis.asyncio.Redis
 
 @dataclass(frozen=True)
 class BrokerStream:
-    """One stream of a wire, with two consumers of one group."""
+    """One stream of a broker, with two consumers of one group."""
 
     broker: Broker
     key: str
@@ -58,7 +58,7 @@ class BrokerStream:
 async def stream(
     request: pytest.FixtureRequest, redis_url: str, environment: str
 ) -> AsyncIterator[BrokerStream]:
-    key = f"msaas:{environment}:stream:place.v1"
+    key = f"msaas:{environment}:stream:test.v1"
     if request.param == "memory":
         memory = MemoryBroker(SystemClock())
 
@@ -97,7 +97,7 @@ async def test_making_a_group_again_changes_nothing(stream: BrokerStream) -> Non
     assert await stream.take() == []
 
 
-async def test_each_entry_is_read_by_one_consumer_and_no_more_than_asked_for(
+async def test_each_entry_is_read_by_one_consumer_and_no_more_than_markers_for(
     stream: BrokerStream,
 ) -> None:
     await stream.broker.ensure_group(stream.first_consumer)
@@ -144,11 +144,11 @@ async def test_taking_over_passes_by_what_is_to_be_skipped(stream: BrokerStream)
     assert [entry.entry_id for entry in await wait_until(reclaim)] == [second]
 
 
-async def test_taking_over_takes_no_more_than_asked_for(stream: BrokerStream) -> None:
+async def test_taking_over_takes_no_more_than_markers_for(stream: BrokerStream) -> None:
     await stream.broker.ensure_group(stream.first_consumer)
     written = await stream.write("one", "two", "three", "four")
     await stream.take()
-    await stream.broker.release(stream.first_consumer, [RawEntry(one, {}) for one in written])
+    await stream.broker.release(stream.first_consumer, [RawEntry(id_, {}) for id_ in written])
     found = await stream.broker.reclaim(stream.second_consumer, HOUR, 2, frozenset({"1-1", "1-2"}))
     assert [entry.entry_id for entry in found] == written[:2]
 
@@ -157,7 +157,7 @@ async def test_what_was_deleted_in_hand_is_not_taken_over(stream: BrokerStream) 
     await stream.broker.ensure_group(stream.first_consumer)
     gone, kept = await stream.write("gone", "kept")
     await stream.take()
-    await stream.broker.release(stream.first_consumer, [RawEntry(one, {}) for one in (gone, kept)])
+    await stream.broker.release(stream.first_consumer, [RawEntry(id_, {}) for id_ in (gone, kept)])
     await stream.broker.commit([], replace(stream.first_consumer, group="another"), [gone])
     assert bodies(await stream.reclaim(min_idle=HOUR)) == [b"kept"]
 
@@ -224,7 +224,7 @@ async def test_what_is_released_is_free_at_once_and_its_delivery_refunded(
     stream: BrokerStream,
 ) -> None:
     await stream.broker.ensure_group(stream.first_consumer)
-    await stream.write("handed back")
+    await stream.write("released")
     for _ in range(3):
         entries = await stream.take() or await stream.reclaim(min_idle=HOUR)
         assert [entry.delivery_count for entry in entries] == [1]
@@ -263,7 +263,7 @@ async def test_a_commit_of_nothing_is_nothing(stream: BrokerStream) -> None:
 
 
 async def test_entry_ids_grow(stream: BrokerStream) -> None:
-    ids = [tuple(map(int, one.split("-"))) for one in await stream.write(*map(str, range(20)))]
+    ids = [tuple(map(int, id_.split("-"))) for id_ in await stream.write(*map(str, range(20)))]
     assert ids == sorted(set(ids))
 
 
@@ -282,12 +282,12 @@ async def test_a_window_trims_what_is_older(stream: BrokerStream) -> None:
 
 async def test_leaving_keeps_what_is_pending(stream: BrokerStream) -> None:
     await stream.broker.ensure_group(stream.first_consumer)
-    await stream.write("in hand")
+    await stream.write("in flight")
     [entry] = await stream.take()
     await stream.broker.remove_consumer(stream.first_consumer)
     assert (await stream.broker.stats(stream.key, "group")).pending == 1
     await stream.broker.release(stream.first_consumer, [entry])
-    assert bodies(await stream.reclaim(min_idle=HOUR)) == [b"in hand"]
+    assert bodies(await stream.reclaim(min_idle=HOUR)) == [b"in flight"]
 
 
 async def test_following_gives_what_comes_after_each_position(stream: BrokerStream) -> None:
@@ -335,7 +335,7 @@ async def test_the_clock_of_the_broker_stamps_its_entries(stream: BrokerStream) 
     assert before <= int(entry_id.partition("-")[0]) <= await stream.broker.now_ms()
 
 
-async def test_of_entries_asked_for_those_that_were_taken_off_are_not_found(
+async def test_of_entries_markers_for_those_that_were_taken_off_are_not_found(
     stream: BrokerStream,
 ) -> None:
     ids = await stream.write("stays", "goes")
@@ -347,13 +347,13 @@ async def test_of_entries_asked_for_those_that_were_taken_off_are_not_found(
 
 
 async def test_a_mark_is_there_until_its_time_is_over(stream: BrokerStream) -> None:
-    prefix = stream.key.replace(":stream:place.v1", ":cancel:")
+    prefix = stream.key.replace(":stream:test.v1", ":cancel:")
     await stream.broker.set_markers([f"{prefix}1", f"{prefix}2"], timedelta(milliseconds=200))
-    asked = [f"{prefix}{number}" for number in (1, 2, 3)]
-    assert await stream.broker.find_markers(asked) == set(asked[:2])
+    markers = [f"{prefix}{number}" for number in (1, 2, 3)]
+    assert await stream.broker.find_markers(markers) == set(markers[:2])
 
     async def over() -> bool:
-        return not await stream.broker.find_markers(asked)
+        return not await stream.broker.find_markers(markers)
 
     await wait_until(over)
 
@@ -412,6 +412,6 @@ async def test_a_key_that_expires_is_gone_after_its_window(stream: BrokerStream)
 async def test_a_peek_shows_the_oldest_entries_and_takes_none(stream: BrokerStream) -> None:
     assert await stream.broker.peek(stream.key, 2) == []
     first, second, _ = await stream.write("one", "two", "three")
-    assert [one.entry_id for one in await stream.broker.peek(stream.key, 2)] == [first, second]
+    assert [entry.entry_id for entry in await stream.broker.peek(stream.key, 2)] == [first, second]
     await stream.broker.delete(stream.key, [first])
     assert bodies(await stream.broker.peek(stream.key, 5)) == [b"two", b"three"]

@@ -77,7 +77,7 @@ async def test_who_commits_at_once_shares_one_commit_and_gets_its_own_ids(
     assert len(broker.commits) == 1
     there = await read(broker)
     for part, entry_ids in zip(parts, answers, strict=True):
-        assert [there[one] for one in entry_ids] == [one.fields[b"n"] for one in part]
+        assert [there[id_] for id_ in entry_ids] == [write.fields[b"n"] for write in part]
 
 
 async def test_who_comes_during_a_round_trip_shares_the_next(
@@ -102,7 +102,7 @@ async def test_a_refused_part_fails_alone(broker: GatedBroker, group: GroupCommi
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     assert answers[1] is REFUSED
     there = await read(broker)
-    kept = [one for n, one in enumerate(answers) if n != 1 and not isinstance(one, BaseException)]
+    kept = [a for n, a in enumerate(answers) if n != 1 and not isinstance(a, BaseException)]
     assert [there[entry_id] for [entry_id] in kept] == [b"0", b"2", b"3"]
     assert sorted(there.values()) == [b"0", b"2", b"3"]
 
@@ -144,8 +144,8 @@ async def test_a_caller_that_is_cancelled_takes_no_others_answer_away(
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     there = await read(broker)
     assert isinstance(answers[2], asyncio.CancelledError)
-    heard = [one for one in answers if not isinstance(one, BaseException)]
-    assert [there[entry_id] for [entry_id] in heard] == [b"0", b"1", b"3"]
+    answered = [answer for answer in answers if not isinstance(answer, BaseException)]
+    assert [there[entry_id] for [entry_id] in answered] == [b"0", b"1", b"3"]
 
 
 async def test_a_crowd_is_split_in_order_into_commits_of_bounded_size(
@@ -165,7 +165,7 @@ async def test_a_part_larger_than_a_commit_stays_whole(
 ) -> None:
     large = group.commit([write(n) for n in range(MAX_COMMIT_SIZE + 100)])
     answers = await asyncio.gather(large, group.commit([write(1)]))
-    assert [len(one) for one in answers] == [MAX_COMMIT_SIZE + 100, 1]
+    assert [len(answer) for answer in answers] == [MAX_COMMIT_SIZE + 100, 1]
     assert [len(numbers) for numbers, *_ in broker.commits] == [MAX_COMMIT_SIZE + 100, 1]
 
 
@@ -217,7 +217,7 @@ async def test_a_flush_that_is_ended_leaves_nobody_waiting(
     await turn()
     assert all(task.done() for task in tasks)
     answers = await asyncio.gather(*tasks, return_exceptions=True)
-    assert all(isinstance(one, BaseException) for one in answers)
+    assert all(isinstance(answer, BaseException) for answer in answers)
 
 
 async def test_a_close_that_is_cancelled_ends_no_commit(

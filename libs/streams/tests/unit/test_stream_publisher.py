@@ -1,4 +1,4 @@
-"""What may leave a process: room, memory, grants and the address of a reply."""
+"""What a process may publish: free space, memory, grants and reply streams."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ OpenPublisher = Callable[..., StreamPublisher]
 
 
 class LimitedBroker(MemoryBroker):
-    """Shows any depth that the test wants, counts who asks, and has memory or none."""
+    """Reports a depth that the test sets, counts depth reads, and has memory or none."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock)
@@ -74,8 +74,8 @@ def broker(fake_clock: FakeClock) -> LimitedBroker:
 
 @pytest.fixture
 def open_for(broker: LimitedBroker, fake_clock: FakeClock) -> OpenPublisher:
-    def open_for(process: str, *topics: str) -> StreamPublisher:
-        return StreamPublisher(broker, process, ENV, topics, clock=fake_clock)
+    def open_for(process: str) -> StreamPublisher:
+        return StreamPublisher(broker, process, ENV, clock=fake_clock)
 
     return open_for
 
@@ -88,12 +88,14 @@ def outgoing(message: Message, topic: str = "jobs.results") -> OutgoingMessage:
     return OutgoingMessage(message=message, topic=topic, correlation_id="c")
 
 
-async def ask(broker: LimitedBroker, open_for: OpenPublisher, reply_to: str = REPLIES) -> Delivery:
-    """Return a command as it reaches its owner's hands."""
+async def send_command(
+    broker: LimitedBroker, open_for: OpenPublisher, reply_to: str = REPLIES
+) -> Delivery:
+    """Return a command as its owner receives it."""
     command = OutgoingMessage(
         message=build_submit_job(), topic="jobs.commands", reply_to=reply_to, correlation_id="c"
     )
-    await open_for("gateway", "jobs.commands").send(command)
+    await open_for("gateway").send(command)
     await broker.ensure_group(CONSUMER)
     [raw] = await broker.read(CONSUMER, 1, 0)
     return Delivery(raw, decode(get_topic("jobs.commands"), raw.fields))
@@ -102,7 +104,7 @@ async def ask(broker: LimitedBroker, open_for: OpenPublisher, reply_to: str = RE
 async def fill(
     publisher: StreamPublisher, broker: LimitedBroker, message: Message, topic: str
 ) -> None:
-    """Let the outbox learn from a write of its own that the topic is full."""
+    """Let the publisher learn from a write of its own that the topic is full."""
     broker.depth_shown = get_topic(topic).bound
     await publisher.publish(topic, message, correlation_id="c")
 
@@ -110,11 +112,11 @@ async def fill(
 async def test_a_full_topic_refuses_commands(
     broker: LimitedBroker, open_for: OpenPublisher
 ) -> None:
-    outbox = open_for("gateway", "jobs.commands")
-    await fill(outbox, broker, build_submit_job(), "jobs.commands")
+    publisher = open_for("gateway")
+    await fill(publisher, broker, build_submit_job(), "jobs.commands")
     for command in (build_submit_job(), CancelJob(job_id=uuid4(), user_id=uuid4())):
         with pytest.raises(TopicFull) as full:
-            await outbox.publish("jobs.commands", command, correlation_id="c")
+            await publisher.publish("jobs.commands", command, correlation_id="c")
         assert full.value.context == {"topic": "jobs.commands", "retry_after": 1}
     assert await broker.length(COMMANDS) == 1
 
@@ -122,21 +124,21 @@ async def test_a_full_topic_refuses_commands(
 async def test_a_full_topic_skips_facts_that_are_published_again(
     broker: LimitedBroker, open_for: OpenPublisher
 ) -> None:
-    outbox = open_for("jobs", "jobs.generic")
-    await fill(outbox, broker, ENVELOPE, "jobs.generic")
-    assert await outbox.publish("jobs.generic", ENVELOPE, correlation_id="c") is None
+    publisher = open_for("jobs")
+    await fill(publisher, broker, ENVELOPE, "jobs.generic")
+    assert await publisher.publish("jobs.generic", ENVELOPE, correlation_id="c") is None
     assert await broker.length(get_topic("jobs.generic").key(ENV, "jobs-worker")) == 1
 
 
 async def test_a_full_topic_drops_heartbeats_and_admits_the_end_of_a_run(
     broker: LimitedBroker, open_for: OpenPublisher
 ) -> None:
-    outbox = open_for("jobs-worker", "jobs.results")
-    await fill(outbox, broker, heartbeat(), "jobs.results")
-    assert await outbox.publish("jobs.results", heartbeat(), correlation_id="c") is None
+    publisher = open_for("jobs-worker")
+    await fill(publisher, broker, heartbeat(), "jobs.results")
+    assert await publisher.publish("jobs.results", heartbeat(), correlation_id="c") is None
     succeeded = build_job_succeeded(ENVELOPE)
-    assert await outbox.publish("jobs.results", succeeded, correlation_id="c") is not None
-    entry_ids = await outbox.commit(
+    assert await publisher.publish("jobs.results", succeeded, correlation_id="c") is not None
+    entry_ids = await publisher.commit(
         [outgoing(heartbeat()), outgoing(succeeded), outgoing(heartbeat())]
     )
     assert (len(entry_ids), await broker.length(RESULTS)) == (1, 3)
@@ -145,40 +147,40 @@ async def test_a_full_topic_drops_heartbeats_and_admits_the_end_of_a_run(
 async def test_a_topic_with_one_place_left_is_not_full(
     broker: LimitedBroker, open_for: OpenPublisher
 ) -> None:
-    outbox = open_for("gateway", "jobs.commands")
+    publisher = open_for("gateway")
     broker.depth_shown = (get_topic("jobs.commands").bound or 0) - 1
     for _ in range(3):
-        assert await outbox.publish("jobs.commands", build_submit_job(), correlation_id="c")
+        assert await publisher.publish("jobs.commands", build_submit_job(), correlation_id="c")
     assert broker.depth_reads == 0
 
 
 async def test_a_full_topic_is_asked_again_after_a_quarter_of_a_second_and_not_before(
     broker: LimitedBroker, open_for: OpenPublisher, fake_clock: FakeClock
 ) -> None:
-    outbox = open_for("gateway", "jobs.commands")
-    await fill(outbox, broker, build_submit_job(), "jobs.commands")
+    publisher = open_for("gateway")
+    await fill(publisher, broker, build_submit_job(), "jobs.commands")
     broker.depth_shown = 0
     for _ in range(10):
         with pytest.raises(TopicFull):
-            await outbox.publish("jobs.commands", build_submit_job(), correlation_id="c")
+            await publisher.publish("jobs.commands", build_submit_job(), correlation_id="c")
     await fake_clock.advance(0.25)
     with pytest.raises(TopicFull):
-        await outbox.publish("jobs.commands", build_submit_job(), correlation_id="c")
+        await publisher.publish("jobs.commands", build_submit_job(), correlation_id="c")
     assert broker.depth_reads == 0
     await fake_clock.advance(0.01)
-    assert await outbox.publish("jobs.commands", build_submit_job(), correlation_id="c")
+    assert await publisher.publish("jobs.commands", build_submit_job(), correlation_id="c")
     assert broker.depth_reads == 1
 
 
 async def test_a_topic_that_stays_full_is_asked_four_times_a_second(
     broker: LimitedBroker, open_for: OpenPublisher, fake_clock: FakeClock
 ) -> None:
-    outbox = open_for("gateway", "jobs.commands")
-    await fill(outbox, broker, build_submit_job(), "jobs.commands")
+    publisher = open_for("gateway")
+    await fill(publisher, broker, build_submit_job(), "jobs.commands")
     for _ in range(100):
         await fake_clock.advance(0.01)
         with pytest.raises(TopicFull):
-            await outbox.publish("jobs.commands", build_submit_job(), correlation_id="c")
+            await publisher.publish("jobs.commands", build_submit_job(), correlation_id="c")
     assert 3 <= broker.depth_reads <= 4
 
 
@@ -186,7 +188,7 @@ async def test_without_memory_facts_and_heartbeats_are_dropped(
     broker: LimitedBroker, open_for: OpenPublisher
 ) -> None:
     broker.has_memory = False
-    owner, worker = open_for("jobs", "jobs.generic"), open_for("jobs-worker", "jobs.results")
+    owner, worker = open_for("jobs"), open_for("jobs-worker")
     assert await owner.publish("jobs.generic", ENVELOPE, correlation_id="c") is None
     assert await worker.publish("jobs.results", heartbeat(), correlation_id="c") is None
 
@@ -195,7 +197,7 @@ async def test_without_memory_commands_and_the_end_of_a_run_are_an_error(
     broker: LimitedBroker, open_for: OpenPublisher
 ) -> None:
     broker.has_memory = False
-    gateway, worker = open_for("gateway", "jobs.commands"), open_for("jobs-worker", "jobs.results")
+    gateway, worker = open_for("gateway"), open_for("jobs-worker")
     with pytest.raises(BrokerFull):
         await gateway.publish("jobs.commands", build_submit_job(), correlation_id="c")
     with pytest.raises(BrokerFull):
@@ -205,16 +207,16 @@ async def test_without_memory_commands_and_the_end_of_a_run_are_an_error(
 async def test_without_memory_an_answer_is_dropped_and_its_command_acknowledged(
     broker: LimitedBroker, open_for: OpenPublisher
 ) -> None:
-    delivery = await ask(broker, open_for)
+    delivery = await send_command(broker, open_for)
     broker.has_memory = False
-    owner = open_for("jobs", "jobs.generic")
+    owner = open_for("jobs")
     outgoing = [*delivery.reply_success(), delivery.emit("jobs.generic", ENVELOPE)]
     assert await owner.commit(outgoing, CONSUMER, [delivery.entry_id]) == []
     assert (await broker.length(COMMANDS), await broker.length(REPLIES)) == (0, 0)
 
 
 async def test_an_answer_goes_to_who_asked(broker: LimitedBroker, open_for: OpenPublisher) -> None:
-    delivery = await ask(broker, open_for)
+    delivery = await send_command(broker, open_for)
     refused = delivery.reply_error(Overloaded(retry_after=3))
     await open_for("jobs").commit(
         [*delivery.reply_success(n=1), *refused], CONSUMER, [delivery.entry_id]
@@ -228,9 +230,9 @@ async def test_an_answer_goes_to_who_asked(broker: LimitedBroker, open_for: Open
 async def test_an_answer_to_a_key_that_is_no_reply_stream_is_refused_and_nothing_is_written(
     broker: LimitedBroker, open_for: OpenPublisher, reply_to: str
 ) -> None:
-    delivery = await ask(broker, open_for, reply_to)
+    delivery = await send_command(broker, open_for, reply_to)
     with pytest.raises(TopicAccessDenied):
-        await open_for("jobs", "jobs.generic").commit(
+        await open_for("jobs").commit(
             [delivery.emit("jobs.generic", ENVELOPE), *delivery.reply_success()],
             CONSUMER,
             [delivery.entry_id],
@@ -239,12 +241,13 @@ async def test_an_answer_to_a_key_that_is_no_reply_stream_is_refused_and_nothing
     assert await broker.length(COMMANDS) == 1
 
 
-async def test_what_the_registry_does_not_grant_does_not_leave(open_for: OpenPublisher) -> None:
+async def test_topics_that_the_registry_does_not_grant_are_refused(open_for: OpenPublisher) -> None:
+    gateway = open_for("gateway")
+    gateway.require_topics("jobs.commands", "audit.events")
     with pytest.raises(TopicAccessDenied):
-        open_for("gateway", "jobs.generic")
+        gateway.require_topics("jobs.commands", "jobs.generic")
     with pytest.raises(TopicAccessDenied):
-        open_for("jobs", "replies")
-    gateway = open_for("gateway", "jobs.commands")
+        open_for("jobs").require_topics("replies")
     with pytest.raises(TopicAccessDenied):
         await gateway.publish("jobs.generic", ENVELOPE, correlation_id="c")
     with pytest.raises(TopicAccessDenied):
@@ -253,13 +256,13 @@ async def test_what_the_registry_does_not_grant_does_not_leave(open_for: OpenPub
         gateway.get_stream_key("jobs.generic")
 
 
-async def test_callers_beyond_a_bounded_crowd_are_told_to_come_back(
+async def test_callers_beyond_the_backlog_limit_are_refused_with_retry_after(
     broker: LimitedBroker, open_for: OpenPublisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("msaas.streams.publisher.MOST_WAITING", 3)
-    outbox = open_for("gateway", "jobs.commands")
-    sends = [outbox.send(outgoing(build_submit_job(), "jobs.commands")) for _ in range(5)]
+    monkeypatch.setattr("msaas.streams.publisher.MAX_BACKLOG", 3)
+    publisher = open_for("gateway")
+    sends = [publisher.send(outgoing(build_submit_job(), "jobs.commands")) for _ in range(5)]
     answers = await asyncio.gather(*sends, return_exceptions=True)
-    assert [isinstance(one, TopicFull) for one in answers] == [False] * 3 + [True] * 2
-    await outbox.close()
+    assert [isinstance(answer, TopicFull) for answer in answers] == [False] * 3 + [True] * 2
+    await publisher.close()
     assert await broker.length(COMMANDS) == 3

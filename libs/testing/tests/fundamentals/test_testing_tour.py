@@ -1,4 +1,4 @@
-"""A tour of what a test can ask for, one idea each."""
+"""A tour of what the plugin offers to a test, one idea each."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The plugin fails a test that leaves something behind, and says what."""
+"""The plugin fails a test that leaves something behind, and reports what."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""A unit test that reaches for the network is told where it belongs."""
+"""A unit test that uses the network fails with a message that says where it belongs."""
 
 import asyncio
 import socket

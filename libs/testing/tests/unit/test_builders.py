@@ -1,4 +1,4 @@
-"""A built message is valid, new each time, and what the test says it is."""
+"""A built message is valid, new each time, and has the fields that the test names."""
 
 from datetime import UTC, datetime
 from uuid import uuid4

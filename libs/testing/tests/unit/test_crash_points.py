@@ -1,4 +1,4 @@
-"""One call of one method ends the world; everything else goes through."""
+"""One call of one method crashes; all other calls pass through."""
 
 import subprocess
 import sys

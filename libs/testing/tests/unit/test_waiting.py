@@ -1,4 +1,4 @@
-"""Waiting ends with the first truthy answer, or says what never came."""
+"""Waiting ends with the first truthy answer, or fails with the name of the condition."""
 
 import pytest
 
@@ -13,10 +13,10 @@ async def test_the_answer_of_the_condition_is_returned() -> None:
 async def test_an_async_condition_is_awaited() -> None:
     answers = iter([None, "here"])
 
-    async def ask() -> str | None:
+    async def condition() -> str | None:
         return next(answers)
 
-    assert await wait_until(ask) == "here"
+    assert await wait_until(condition) == "here"
 
 
 async def test_what_never_comes_fails_the_test_with_the_given_words() -> None:

@@ -1,4 +1,4 @@
-"""What the edge remembers in Redis for a while: rate limits, idempotency claims, cached views."""
+"""Short-lived state in Redis: rate limits, idempotency claims, cached views."""
 
 from msaas.cache.idempotency_claims import (
     Completed,

@@ -1,18 +1,19 @@
-"""Who carries a request out: one at a time under each key, and the answer for repeats."""
+"""Idempotency keys: one execution at a time for each key, and a stored response for repeats."""
 
 from typing import Final, NamedTuple
 from uuid import uuid4
 
 from msaas.cache.redis_store import RedisStore, Script
+from msaas.kernel import to_milliseconds
 
 _CLAIM: Final = Script("""
-local mark, answer = unpack(redis.call('HMGET', KEYS[1], 'mark', 'answer'))
-if not mark then
+local fingerprint, answer = unpack(redis.call('HMGET', KEYS[1], 'mark', 'answer'))
+if not fingerprint then
   redis.call('HSET', KEYS[1], 'mark', ARGV[1], 'owner', ARGV[2])
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
-  return {'mine'}
+  return {'claimed'}
 end
-if mark ~= ARGV[1] then return {'mismatch'} end
+if fingerprint ~= ARGV[1] then return {'mismatch'} end
 if answer then return {'done', answer} end
 return {'busy', redis.call('PTTL', KEYS[1])}
 """)
@@ -30,14 +31,14 @@ return redis.call('DEL', KEYS[1])
 
 
 class IdempotencyClaim(NamedTuple):
-    """Ours, until it is settled, released, or its time is over; the token proves it."""
+    """Owned until completed, released or expired; the token proves ownership."""
 
     key: str
     token: str
 
 
 class InProgress(NamedTuple):
-    """Somebody else's, for so many seconds at most."""
+    """Another request owns the key, for at most `seconds`."""
 
     seconds: float
 
@@ -47,7 +48,7 @@ class Completed(NamedTuple):
 
 
 class FingerprintMismatch(NamedTuple):
-    """The key was used for something else."""
+    """The key was used for a different request."""
 
 
 class IdempotencyClaims:
@@ -57,11 +58,13 @@ class IdempotencyClaims:
     async def claim(
         self, key: str, fingerprint: str, ttl_seconds: float
     ) -> IdempotencyClaim | InProgress | Completed | FingerprintMismatch:
-        """Take the key for what `mark` stands for, unless it is taken."""
+        """Claim the key for the request with this fingerprint, unless it is claimed."""
         token = uuid4().hex
-        found = await self._store.run_script(_CLAIM, [key], fingerprint, token, _ms(ttl_seconds))
+        found = await self._store.run_script(
+            _CLAIM, [key], fingerprint, token, to_milliseconds(ttl_seconds)
+        )
         match found:
-            case [b"mine"]:
+            case [b"claimed"]:
                 return IdempotencyClaim(key, token)
             case [b"done", answer]:
                 return Completed(answer)
@@ -71,17 +74,13 @@ class IdempotencyClaims:
                 return FingerprintMismatch()
 
     async def complete(self, claim: IdempotencyClaim, response: bytes, ttl_seconds: float) -> bool:
-        """Keep the answer for those who repeat; False when the claim is no longer ours."""
+        """Store the response for repeats; False when the claim was lost."""
         return bool(
             await self._store.run_script(
-                _COMPLETE, [claim.key], claim.token, response, _ms(ttl_seconds)
+                _COMPLETE, [claim.key], claim.token, response, to_milliseconds(ttl_seconds)
             )
         )
 
     async def release(self, claim: IdempotencyClaim) -> bool:
-        """Let the same key be tried again at once."""
+        """Allow a new claim of the key at once."""
         return bool(await self._store.run_script(_RELEASE, [claim.key], claim.token))
-
-
-def _ms(seconds: float) -> int:
-    return max(1, round(seconds * 1000))

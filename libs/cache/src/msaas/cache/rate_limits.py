@@ -1,7 +1,7 @@
-"""How often something may happen: all the buckets that a request draws on, in one round trip.
+"""Rate limits: all buckets of a request in one round trip.
 
-A bucket is one number in Redis, the moment at which it will be full again (GCRA). A bucket that is
-full is a key that is not there.
+A bucket is one number in Redis, the time at which it will be full again (GCRA). A full
+bucket has no key.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from msaas.contracts import rate_limit_key
 
 _MICROSECONDS: Final = 1_000_000
 
-# KEYS the buckets; ARGV for each of them the microseconds that one draw takes to come back, and how
-# many it holds. Answers whether all had one left, the time, and when each will be full.
+# KEYS: the buckets. ARGV, for each: the microseconds to refill one request, and its capacity.
+# Returns whether all had one left, the time, and when each will be full.
 _TAKE: Final = Script("""
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -37,7 +37,7 @@ return {admitted, now, unpack(full_at)}
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """So many at once, coming back evenly over so many seconds."""
+    """A burst of `max_requests`, refilled evenly over `seconds`."""
 
     category: str
     max_requests: int
@@ -55,7 +55,7 @@ class Bucket(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RateLimitDecision:
-    """About the bucket that has the least left; seconds until it is full, and until one is back."""
+    """The decision of the emptiest bucket; `reset_after` is the time until it is full."""
 
     allowed: bool
     limit: RateLimit
@@ -70,7 +70,7 @@ class RateLimiter:
         self._environment = environment
 
     async def take(self, *buckets: Bucket) -> RateLimitDecision:
-        """Draw once on each bucket if all have one left, else on none."""
+        """Take one from each bucket if all have one left, else from none."""
         keys = [rate_limit_key(self._environment, b.limit.category, b.key) for b in buckets]
         sizes = [size for b in buckets for size in (b.limit.interval_us, b.limit.max_requests)]
         allowed, now, *full_at = await self._store.run_script(_TAKE, keys, *sizes)
@@ -78,11 +78,11 @@ class RateLimiter:
             decide(bucket.limit, moment - now, allowed=bool(allowed))
             for bucket, moment in zip(buckets, full_at, strict=True)
         ]
-        return min(decisions, key=lambda one: (one.remaining, -one.retry_after))
+        return min(decisions, key=lambda decision: (decision.remaining, -decision.retry_after))
 
 
 def decide(limit: RateLimit, missing_us: int, *, allowed: bool) -> RateLimitDecision:
-    """Say what a bucket has left that will be full in so many microseconds."""
+    """Return the decision for a bucket that will be full in `missing_us` microseconds."""
     available_us = limit.interval_us * limit.max_requests - missing_us
     return RateLimitDecision(
         allowed=allowed,

@@ -1,4 +1,4 @@
-"""One exchange with Redis for whatever is asked, and none while it is known to fail."""
+"""One round trip to Redis for each call, behind a circuit breaker."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -13,12 +13,12 @@ from msaas.kernel import (
     SystemClock,
 )
 
-# Shorter than other circuits: a probe costs one exchange, and what is closed meanwhile is ours.
+# Shorter than other breakers: a probe costs one round trip, and an open circuit affects all users.
 BREAKER_POLICY: Final = BreakerPolicy(open_seconds=2.0)
 
 
 class RedisClient(Protocol):
-    """As much of the wire as is needed here; what does not answer is DependencyUnavailable."""
+    """The part of a Redis client that is used here; no answer is DependencyUnavailable."""
 
     async def execute_command(self, *command: str | int | bytes) -> Any: ...
 
@@ -49,7 +49,7 @@ class RedisStore:
     async def run_script(
         self, script: Script, keys: Sequence[str], *arguments: str | int | bytes
     ) -> Any:
-        """Name the script by its digest; its text goes only to a server that does not know it."""
+        """Run a script by its digest; its text is sent only to a server that does not know it."""
         rest = (len(keys), *keys, *arguments)
         async with self._breaker:
             try:

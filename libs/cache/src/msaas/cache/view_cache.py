@@ -1,4 +1,4 @@
-"""Answers that are worth keeping for a while, each made once however many ask for it."""
+"""Caches views; concurrent requests for one view share one load."""
 
 import asyncio
 import random
@@ -8,7 +8,7 @@ from typing import Final
 
 from msaas.cache.redis_store import RedisStore
 from msaas.contracts import cache_key
-from msaas.kernel import DependencyUnavailable, Overloaded
+from msaas.kernel import DependencyUnavailable, Overloaded, to_milliseconds
 from msaas.telemetry import Metrics
 
 _UNAVAILABLE: Final = (DependencyUnavailable, Overloaded)
@@ -17,9 +17,9 @@ Loader = Callable[[], Awaitable[bytes | None]]
 
 
 class RedisViewCache:
-    """Keeps what `load` answers; None is kept too, for a shorter while.
+    """Stores what `load` returns; None is stored too, with a shorter TTL.
 
-    Nothing is ever invalidated: an entry whose content may change names the state that it is of.
+    Nothing is invalidated: the name of an entry contains the version of its content.
     """
 
     def __init__(
@@ -43,8 +43,8 @@ class RedisViewCache:
         )
 
     async def get(self, entry: str, load: Loader) -> bytes | None:
-        """Answer from the cache, or load; all of a process who ask meanwhile share the load."""
-        with suppress(*_UNAVAILABLE):  # which keeps nobody from loading
+        """Return the cached view, or load it; concurrent calls of a process share the load."""
+        with suppress(*_UNAVAILABLE):  # load without the cache
             cached = await self._store.execute_command("GET", self._key(entry))
             if cached is not None:
                 self._count("hit")
@@ -66,11 +66,11 @@ class RedisViewCache:
             del self._loading[entry]
 
     async def _store_entry(self, entry: str, body: bytes) -> None:
-        """Keep it; nothing at all stands for None."""
+        """Store it; an empty value stands for None."""
         seconds = self._ttl_seconds if body else self._empty_ttl_seconds
         spread = random.uniform(1 - _JITTER, 1)  # noqa: S311  # spreading, not secrecy
         await self._store.execute_command(
-            "SET", self._key(entry), body, "PX", _ms(seconds * spread)
+            "SET", self._key(entry), body, "PX", to_milliseconds(seconds * spread)
         )
 
     def _key(self, entry: str) -> str:
@@ -78,7 +78,3 @@ class RedisViewCache:
 
     def _count(self, outcome: str) -> None:
         self._reads.labels(self._name, outcome).inc()
-
-
-def _ms(seconds: float) -> int:
-    return max(1, round(seconds * 1000))

@@ -1,4 +1,4 @@
-"""Postgres and Redis as child processes: found on this machine, started, stopped, killed."""
+"""Runs Postgres and Redis as child processes of this one."""
 
 from msaas.embedded.errors import FolderUnreachable, LocalError, MissingProgram, ServerNotStarted
 from msaas.embedded.ports import find_free_port, is_free

@@ -1,7 +1,7 @@
-"""Becomes a child process that ends with its parent: takes a user, ties itself, then execs.
+"""Executes a command that ends when its parent process ends, as another user if requested.
 
 Run as a script (`python -I -S die_with_parent.py PARENT SIGNAL USER COMMAND…`): a `preexec_fn` is
-not safe in a process that has threads. Only the standard library is at hand.
+not safe in a process that has threads. It may only import the standard library.
 """
 
 import ctypes
@@ -18,7 +18,7 @@ def main(arguments: list[str]) -> None:
     if user != "-":
         switch_user(user)
     set_parent_death_signal(int(parent), int(death_signal))
-    os.execv(command[0], command)  # noqa: S606 - becoming the server, without a shell, is the point
+    os.execv(command[0], command)  # noqa: S606 - it replaces itself by the server, without a shell
 
 
 def switch_user(user: str) -> None:
@@ -31,8 +31,8 @@ def switch_user(user: str) -> None:
 def set_parent_death_signal(parent: int, death_signal: int) -> None:
     """Ask the kernel for `death_signal` when the parent ends.
 
-    The wish is lost when the user changes, so this comes after `become`; a parent that ended
-    before the wish was heard is seen by its id.
+    A change of user clears the setting, so this runs after `switch_user`. A parent that ended
+    before the call is detected by its id.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, death_signal)

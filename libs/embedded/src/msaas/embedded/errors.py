@@ -1,9 +1,9 @@
-"""What can be wrong with a machine or a data folder, said so that a person can act on it.
+"""Errors of a machine or a data folder, with messages that say what to do.
 
 LocalError
-├── MissingProgram         a program is not on this machine; names the way to get it
-├── FolderUnreachable   the user that has to use a folder may not enter it
-└── ServerNotStarted    a part did not come up; tells its last words
+├── MissingProgram      a program is not installed; the message names a way to install it
+├── FolderUnreachable   the server user may not enter a folder
+└── ServerNotStarted    a server did not start; the message ends with its log
 """
 
 from typing import ClassVar

@@ -5,8 +5,8 @@ import socket
 
 LOOPBACK = "127.0.0.1"
 
-# Below the range from which the kernel takes source ports: a client that retries a dead port of
-# that range can end up connected to itself.
+# Below the kernel's range of source ports: a client that retries a closed port of that range can
+# connect to itself.
 _SEARCHED = range(20_000, 32_000)
 
 

@@ -1,4 +1,4 @@
-"""Runs a Postgres of its own on loopback, behind a password, as an ordinary user even for root."""
+"""Runs Postgres on loopback with a password, as an ordinary user even when started by root."""
 
 import os
 import pwd
@@ -27,7 +27,7 @@ _DEFAULTS = {
 
 class PostgresServer(EmbeddedServer):
     name: ClassVar[str] = "postgres"
-    # SIGINT is Postgres's "fast" shutdown: it ends sessions rather than wait for them.
+    # SIGINT is the "fast" shutdown: it ends sessions instead of waiting for them.
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
 
     def __init__(
@@ -73,7 +73,7 @@ class PostgresServer(EmbeddedServer):
         return lines[0] == str(pid) and len(lines) > 7 and lines[7].strip() == "ready"  # noqa: PLR2004 - the file's status line
 
     def _create_cluster(self) -> None:
-        """Make the cluster beside its place and move it there whole: half a cluster never stays."""
+        """Create the cluster in a temporary folder and rename it, so that none stays unfinished."""
         for unfinished in self.folder.glob("data.*"):
             shutil.rmtree(unfinished)
         self._write_password()
@@ -115,5 +115,5 @@ class PostgresServer(EmbeddedServer):
         return self._install
 
     def _may_retry(self) -> bool:
-        # After a kill the last backends need a moment to notice that their postmaster is gone.
+        # After a kill the last backends need a moment to notice the death of the postmaster.
         return "still in use" in self._log_tail()

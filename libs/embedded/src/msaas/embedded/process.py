@@ -1,4 +1,4 @@
-"""What the embedded servers share: one folder, one port, one child process tied to its parent."""
+"""The base of embedded servers: a folder, a port, a child process that ends with its parent."""
 
 import os
 import signal
@@ -35,8 +35,8 @@ def die_with_parent_command(
 class EmbeddedServer(ABC):
     """A server that lives in one folder.
 
-    Tests drive it with `start`, `stop` and `kill`; the launcher takes `prepare`, `command` and
-    `is_ready` and supervises the process itself.
+    Tests use `start`, `stop` and `kill`; the launcher uses `prepare`, `command` and `is_ready` and
+    supervises the process itself.
     """
 
     name: ClassVar[str]
@@ -51,14 +51,14 @@ class EmbeddedServer(ABC):
 
     @abstractmethod
     def prepare(self) -> None:
-        """Make folder and configuration; safe to repeat, and needed before each start."""
+        """Create folder and configuration; call it before each start."""
 
     @abstractmethod
     def command(self) -> list[str]: ...
 
     @abstractmethod
     def _is_serving(self, pid: int) -> bool:
-        """Say whether process `pid`, and not a stranger on its port, serves by now."""
+        """Return whether process `pid`, not another process on its port, is serving."""
 
     def is_ready(self, pid: int) -> bool:
         serves = self._is_serving(pid)
@@ -103,7 +103,7 @@ class EmbeddedServer(ABC):
             time.sleep(0.01)
 
     def stop(self, timeout: float = 10.0) -> None:
-        """Ask it to end, then insist."""
+        """Send the stop signal, then kill after `timeout` seconds."""
         if self._process is None:
             return
         self._process.send_signal(self.stop_signal)
@@ -113,13 +113,13 @@ class EmbeddedServer(ABC):
             self.kill()
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Send SIGKILL."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
     def _choose_port(self) -> None:
-        """Take a free port once, so that the address outlives a restart."""
+        """Choose a free port once, so that the address survives a restart."""
         if not self.port:
             self.port = find_free_port()
 
@@ -135,7 +135,7 @@ class EmbeddedServer(ABC):
             )
 
     def _may_retry(self) -> bool:
-        """Say whether the last end was only the previous process not being gone yet."""
+        """Return whether the start failed only because the previous process had not ended yet."""
         return False
 
     def _log_tail(self) -> str:

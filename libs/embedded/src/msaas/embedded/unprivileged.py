@@ -1,4 +1,4 @@
-"""Chooses the user that runs Postgres for root, and knows which folders that user can enter."""
+"""Chooses the user that runs Postgres when started by root, and checks its access to folders."""
 
 import os
 import pwd
@@ -11,7 +11,7 @@ _CANDIDATE_USERS = ("postgres", "nobody")
 
 
 def find_server_user(data: Path | None = None) -> str | None:
-    """Return the user that owns `data` or shall own it; None: whoever runs this."""
+    """Return the user that owns `data` or shall own it; None for the current user."""
     if os.geteuid() != 0:
         return None
     if data and data.exists():

@@ -1,4 +1,4 @@
-"""Stops calling what keeps failing, and finds out with one call whether it is well again."""
+"""Stops calling a target that keeps failing, and probes with one call whether it has recovered."""
 
 from collections import deque
 from collections.abc import Callable
@@ -22,9 +22,9 @@ class CircuitState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BreakerPolicy:
-    """When to open: failures in a row, or over `window` seconds a share of failures, or a slow p95.
+    """When to open: consecutive failures, or over `window` seconds a failure ratio or a slow p95.
 
-    The two shares are looked at from `min_calls` calls in the window on.
+    Ratio and p95 count from `min_calls` calls in the window on.
     """
 
     consecutive_failures: int = 5
@@ -46,15 +46,15 @@ class _Outcome(NamedTuple):
     slow: bool
 
 
-# A breaker is shared by tasks: each finds the calls that it is in itself, the innermost last.
+# Tasks share a breaker: each keeps the stack of its own calls, the innermost last.
 _calls: ContextVar[tuple[_Call, ...]] = ContextVar("breaker_calls", default=())
 
 
 class Breaker:
     """`async with breaker: …` around each call of one target, with the call's timeout inside.
 
-    An error of ours that is not retryable shows that the target answered, and so does not count.
-    A call that is cancelled says nothing either way. `on_change` also hears of the first state.
+    A MsaasError that is not retryable shows that the target answered, and does not count.
+    A cancelled call does not count either. `on_change` is also called with the first state.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Breaker:
         *outer, call = _calls.get()
         _calls.set(tuple(outer))
         if call.generation != self._generation:
-            return  # the circuit has changed since: this call no longer tells anything
+            return  # the state has changed since the call began
         if error is None or isinstance(error, Exception):
             self._record_outcome(call, failed=_is_failure(error))
         elif self._state is CircuitState.HALF_OPEN:
@@ -100,7 +100,7 @@ class Breaker:
     def _start_probe(self, now: float) -> None:
         if now < self._retry_at:
             raise CircuitOpen(target=self.target, retry_after=self._retry_at - now)
-        # A probe that hangs is replaced, like an open circuit, when its time is over.
+        # A probe that hangs is replaced after `open_seconds`.
         self._retry_at = now + self._policy.open_seconds
         self._set_state(CircuitState.HALF_OPEN)
 

@@ -1,10 +1,10 @@
-"""The root of all errors that the fleet raises on purpose.
+"""The root of all errors that this project raises.
 
-MsaasError                    what happened (code), its kind, whether trying again can help
-├── DependencyUnavailable     something that we call does not answer; context: target
-│   └── CircuitOpen           … and has not for a while, so it is not asked; context: retry_after
-├── CommandTimeout            nobody answered in time
-└── Overloaded                there is too much to do right now; context: retry_after
+MsaasError                    a code, a kind, and whether a retry can help
+├── DependencyUnavailable     a service that we call does not answer; context: target
+│   └── CircuitOpen           it failed repeatedly and is not called now; context: retry_after
+├── CommandTimeout            no answer arrived in time
+└── Overloaded                the service has too much work; context: retry_after
 """
 
 from enum import StrEnum
@@ -12,7 +12,7 @@ from typing import ClassVar
 
 
 class ErrorKind(StrEnum):
-    """What an error means to whoever asked: `web` maps it to a status."""
+    """What an error means to the caller; `web` maps it to a status."""
 
     INVALID = "invalid"
     UNAUTHENTICATED = "unauthenticated"
@@ -30,7 +30,7 @@ class ErrorKind(StrEnum):
 
 
 class MsaasError(Exception):
-    """A fact; `safe_message` and the `shown` part of `context` are for users, the rest for logs."""
+    """Users see `safe_message` and the `public_context` keys of `context`, logs see the rest."""
 
     code: ClassVar[str] = "internal"
     kind: ClassVar[ErrorKind] = ErrorKind.INTERNAL

@@ -14,5 +14,5 @@ def new_id() -> UUID:
 
 
 def derive_id(subject: UUID | str, version: int | str) -> UUID:
-    """Name one version of one subject: whoever asks, and whenever, gets the same id."""
+    """Return the same id for the same subject and version, in every process and at any time."""
     return uuid5(uuid5(_NAMESPACE, str(subject)), str(version))

@@ -1,4 +1,4 @@
-"""One step, run again and again until it is drained, whatever the step runs into."""
+"""A task that repeats one step until it is drained, whether the step succeeds or fails."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -69,7 +69,7 @@ class PeriodicTask:
     async def _run_step(self) -> Wait:
         try:
             wait = await self._step()
-        except Exception as error:  # noqa: BLE001  # the task outlives whatever a step runs into
+        except Exception as error:  # noqa: BLE001  # the task survives any failure of a step
             self._failures += 1
             self._report_failure(self.name, error, self._failures)
             if self._backoff is None:

@@ -1,4 +1,4 @@
-"""Tries again, after waits that grow, differ between callers, and come to an end."""
+"""Retries with growing, jittered and bounded waits."""
 
 import random
 from collections.abc import Awaitable, Callable
@@ -26,7 +26,7 @@ class RetryPolicy:
     budget: float | None = None
 
     def delay(self, attempt: int, rng: random.Random | None = None) -> float:
-        """How long to wait after the failed attempt of that number, counted from 1."""
+        """Return the wait after the failed attempt number `attempt`, counted from 1."""
         step = min(self.cap, self.base * 2.0 ** min(attempt - 1, _MAX_DOUBLINGS))
         return (rng or random).uniform(0.0, step)
 
@@ -37,10 +37,10 @@ class RetryPolicy:
         retry_on: tuple[type[BaseException], ...],
         clock: Clock = _SYSTEM_CLOCK,
     ) -> T:
-        """Call until it succeeds; an error of ours that is not retryable ends it at once."""
+        """Call until it succeeds; a MsaasError that is not retryable ends it at once."""
         started = clock.monotonic()
         try:
-            return await call()  # nearly always enough, and as cheap as no policy at all
+            return await call()  # the usual case costs nothing
         except retry_on as error:
             return await self._retry_after_failure(call, error, retry_on, clock, started)
 
@@ -52,7 +52,7 @@ class RetryPolicy:
         clock: Clock,
         started: float,
     ) -> T:
-        """Go on after the first attempt, which has failed."""
+        """Continue after the first attempt has failed."""
         failures = [failure]
 
         def exhausted(state: RetryCallState) -> bool:

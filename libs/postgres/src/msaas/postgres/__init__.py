@@ -1,4 +1,4 @@
-"""Pools, tenant claims and migrations on one Postgres setting."""
+"""Connection pools, per-user read transactions and migrations for one Postgres configuration."""
 
 from msaas.postgres.connection import DatabaseConnection
 from msaas.postgres.database import HOT_ROW_LOCK_TIMEOUT, Database

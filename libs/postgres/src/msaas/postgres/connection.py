@@ -1,4 +1,4 @@
-"""The face of one checked-out connection: five calls, timed, with errors of ours."""
+"""One checked-out connection: five calls, timed, with translated errors."""
 
 from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
@@ -46,7 +46,7 @@ class DatabaseConnection:
 
 
 def is_connection_closed(raw: RawConnection) -> bool:
-    """Ask a proxy whose connection broke: it has been left, and refuses every call from then on."""
+    """Return whether the connection is closed; asyncpg's proxy raises after it was released."""
     try:
         return raw.is_closed()
     except asyncpg.InterfaceError:
@@ -59,7 +59,7 @@ def terminate_connection(raw: RawConnection) -> None:
 
 
 class TimedStatement:
-    """Times one round trip and translates its error; the parameters' values never come here."""
+    """Times one round trip and translates its error; it never sees parameter values."""
 
     __slots__ = ("_on_statement", "_raw", "_sql", "_started")
 

@@ -1,4 +1,4 @@
-"""Three ways to use the database, each bounded and each leaving its connection clean."""
+"""Three ways to use the database; each has time limits and leaves its connection clean."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -26,12 +26,12 @@ from msaas.telemetry import Metrics
 
 HOT_ROW_LOCK_TIMEOUT: Final = 0.25
 
-# What we set is SET LOCAL: nothing outlives the transaction, behind a transaction pooler too. The
-# RESETs undo what a caller may have SET for the session; they ride along without a round trip. In
-# a transaction that failed and went on they raise, where a bare COMMIT would roll back in silence.
+# SET LOCAL ends with the transaction, behind a transaction pooler too. The RESETs undo what a
+# caller may have SET for the session, without another round trip. In a failed transaction they
+# raise, where COMMIT alone would roll back silently.
 _COMMIT: Final = "RESET ROLE; RESET ALL; COMMIT"
 _ROLLBACK: Final = "ROLLBACK; RESET ROLE; RESET ALL; SELECT pg_advisory_unlock_all(); UNLISTEN *"
-_BEGIN_TIMEOUT: Final = 1.0  # opening and rolling back wait for nobody else
+_BEGIN_TIMEOUT: Final = 1.0  # BEGIN and ROLLBACK wait for no other transaction
 _RECONNECT: Final = RetryPolicy(base=0.1, cap=1.0, attempts=3, budget=2.0)
 
 
@@ -46,7 +46,7 @@ class Database:
         await self._pool.open()
 
     async def close(self, grace: float = 5.0) -> None:
-        """Wait for the connections in use, then cut those that are still out."""
+        """Wait `grace` seconds for the connections in use, then close them."""
         await self._pool.close(grace)
 
     async def __aenter__(self) -> Self:
@@ -64,7 +64,7 @@ class Database:
     @asynccontextmanager
     async def read_as(self, user_id: UUID | str) -> AsyncGenerator[DatabaseConnection]:
         """Open a read-only transaction that sees what row-level security lets this user see."""
-        # A simple query takes no parameters, hence interpolation: of a parsed value, printed anew.
+        # A simple query takes no parameters; the interpolated value is a parsed UUID.
         subject = UUID(str(user_id))
         begin_sql = (
             "BEGIN READ ONLY; SET LOCAL ROLE authenticated; SET LOCAL request.jwt.claims = "
@@ -77,7 +77,7 @@ class Database:
     async def transaction(
         self, *, lock_timeout: float | None = HOT_ROW_LOCK_TIMEOUT
     ) -> AsyncGenerator[DatabaseConnection]:
-        """Open a read-write transaction as the login; Contended when a row stays locked longer."""
+        """Open a transaction as the login; TransactionConflict after `lock_timeout` seconds."""
         begin_sql = "BEGIN"
         if lock_timeout is not None:
             begin_sql += f"; SET LOCAL lock_timeout = {round(lock_timeout * 1000)}"
@@ -102,14 +102,14 @@ class Database:
         except BaseException as error:
             answered = await _rollback(raw)
             if isinstance(error, CommandTimeout) and not answered:
-                # A server that answers ROLLBACK was slow with one statement; this one is away.
+                # A slow statement would leave a server that answers ROLLBACK; this one is down.
                 raise DatabaseUnavailable(target=TARGET, reason="no answer") from error
             raise
         finally:
             await self._pool.release(raw)
 
     async def _acquire(self, begin_sql: str | None) -> RawConnection:
-        """Take a connection and open on it; nothing has happened yet: a broken one is replaced."""
+        """Take a connection and BEGIN on it; a broken one is replaced, as nothing has run."""
         attempt = partial(self._acquire_once, begin_sql)
         try:
             return await attempt()
@@ -133,7 +133,7 @@ class Database:
 
 
 async def _rollback(raw: RawConnection) -> bool:
-    """Say whether the server answered; a connection on which it did not is thrown away."""
+    """Return whether the server answered; otherwise the connection is terminated."""
     try:
         await raw.execute(_ROLLBACK, timeout=_BEGIN_TIMEOUT)
     except DRIVER_ERRORS:

@@ -1,4 +1,4 @@
-"""SQLAlchemy's async engine on the same setting, for the cold paths and for migrations."""
+"""SQLAlchemy's async engine on the same configuration, for rare queries and migrations."""
 
 from functools import partial
 from time import perf_counter
@@ -27,11 +27,11 @@ _STARTED_KEY: Final = "msaas_statement_started"
 def create_engine(
     postgres_config: PostgresConfig, *, size: int = 2, metrics: Metrics | None = None
 ) -> AsyncEngine:
-    """Make an engine of `size` connections, or one a use behind a pooler."""
+    """Create an engine of `size` connections; behind a pooler it keeps none."""
     arguments: dict[str, Any] = {"async_creator_fn": partial(connect, postgres_config)}
     pool_options: dict[str, Any] = {"poolclass": NullPool}
     if postgres_config.behind_pooler:
-        # Unnamed statements: a name could already live on the server connection we are handed.
+        # Unnamed statements: the server connection may already have a statement of that name.
         arguments |= {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
     else:
         pool_options = {
@@ -50,7 +50,7 @@ def create_engine(
 
 
 async def connect(postgres_config: PostgresConfig, **_: object) -> asyncpg.Connection:
-    """Open a connection of the driver's own, for which the caller is answerable."""
+    """Open an asyncpg connection that the caller has to close."""
     try:
         return await asyncpg.connect(postgres_config.server_dsn, **postgres_config.connect_options)
     except DRIVER_ERRORS as error:
@@ -61,7 +61,7 @@ async def connect(postgres_config: PostgresConfig, **_: object) -> asyncpg.Conne
 
 
 class _TranslatingPool(AsyncAdaptedQueuePool):
-    """Gives our error for waiting in vain, which `handle_error` does not see."""
+    """Translates the pool's timeout, which `handle_error` does not see."""
 
     def _do_get(self) -> ConnectionPoolEntry:
         try:

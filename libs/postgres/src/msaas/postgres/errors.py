@@ -1,13 +1,13 @@
-"""The one place that turns what the driver and the network raise into errors of ours.
+"""Translates errors of driver and network to errors of this project.
 
 MsaasError
 ├── DependencyUnavailable
-│   ├── DatabaseUnavailable   nobody answers: refused, shutting down, starting, too many clients
+│   ├── DatabaseUnavailable   refused, shutting down, starting, too many clients, no answer
 │   └── PoolExhausted         (also Overloaded) every connection of this process is taken
-├── CommandTimeout            the server lives, this statement took too long
-└── Contended                 another transaction was in the way: do it again
+├── CommandTimeout            the server answers, but this statement took too long
+└── TransactionConflict       deadlock, serialization failure or lock timeout: retry
 
-Everything else (a unique violation, a syntax error) is the caller's business and passes.
+All other errors (a unique violation, a syntax error) pass unchanged.
 """
 
 from typing import ClassVar, Final
@@ -58,7 +58,7 @@ _CONFLICTS: Final = (
 
 
 def translate_error(error: BaseException, *, connection_closed: bool = False) -> MsaasError | None:
-    """Our error for theirs, or None for one that carries meaning of its own."""
+    """Return the translated error, or None for an error that passes unchanged."""
     if isinstance(error, TimeoutError | asyncpg.QueryCanceledError):  # TimeoutError is an OSError
         return CommandTimeout(target=TARGET)
     if isinstance(error, _CONFLICTS):
@@ -71,7 +71,7 @@ def translate_error(error: BaseException, *, connection_closed: bool = False) ->
 
 
 def translate_connect_error(error: BaseException) -> DatabaseUnavailable | None:
-    """As `translate`, for errors before the first statement: there, even a timeout is an outage."""
+    """Translate an error raised before the first statement, where a timeout is an outage too."""
     if translate_error(error, connection_closed=True) is None:
         return None
     return DatabaseUnavailable(target=TARGET, reason=type(error).__name__)

@@ -1,4 +1,4 @@
-"""Alembic for chains of one owner each: own schema, own version table, one migrator at a time."""
+"""Alembic migrations per owner: own schema, own version table, one migrator at a time."""
 
 import asyncio
 import random
@@ -39,7 +39,7 @@ class MigrationLockHeld(MsaasError):
 
 @dataclass(frozen=True, slots=True)
 class Migrations:
-    """One owner's chain. Blocking, with an event loop of its own: call it through a thread."""
+    """The migrations of one owner. Calls block and run their own event loop: use a thread."""
 
     owner: str
     scripts: Path
@@ -58,7 +58,7 @@ class Migrations:
         command.downgrade(self.alembic_config(), revision)
 
     def render_sql(self, revision: str = "head") -> str:
-        """Write what `upgrade` would run, for a reader or a DBA; no server is asked."""
+        """Return the SQL that `upgrade` would run; needs no server."""
         output = StringIO()
         command.upgrade(self.alembic_config(output), revision, sql=True)
         return output.getvalue()
@@ -67,7 +67,7 @@ class Migrations:
         return asyncio.run(self._current_revision())
 
     def alembic_config(self, output: StringIO | None = None) -> Config:
-        """Alembic's own, for the commands that are not wrapped here."""
+        """Return Alembic's configuration, for commands that are not wrapped here."""
         config = Config(output_buffer=output)
         config.set_main_option("script_location", str(self.scripts).replace("%", "%%"))
         config.set_main_option("path_separator", "os")
@@ -93,7 +93,7 @@ class Migrations:
 
 
 def run_migrations(metadata: MetaData | None = None) -> None:
-    """All that a service's `migrations/env.py` has to call."""
+    """Run migrations; the only call in a service's `migrations/env.py`."""
     migrations: Migrations = context.config.attributes["migrations"]
     if context.is_offline_mode():
         _configure(migrations, metadata)
@@ -118,11 +118,11 @@ async def _run_online(migrations: Migrations, metadata: MetaData | None) -> None
 
 @asynccontextmanager
 async def _migration_lock(migrations: Migrations) -> AsyncGenerator[None]:
-    """Hold the database's migration lock, on a connection of its own.
+    """Take the database's migration lock on a separate connection.
 
-    The lock is tried rather than waited for, and in one simple query: a statement that waits, or a
-    portal that stays open, holds a snapshot, for whose end CREATE INDEX CONCURRENTLY would wait in
-    turn. It belongs to a transaction, so that a transaction pooler cannot part us from it.
+    The lock is polled in one simple query: a waiting statement or an open portal would hold a
+    snapshot, and CREATE INDEX CONCURRENTLY waits for the end of every snapshot. The lock belongs to
+    a transaction, so that it survives a transaction pooler.
     """
     connection = await connect(migrations.postgres_config)
     try:
@@ -151,7 +151,7 @@ async def _try_lock(connection: asyncpg.Connection) -> bool:
 
 
 def _set_lock_timeout(connection: Connection) -> None:
-    """Give up rather than queue behind a long transaction: others would queue behind us."""
+    """Fail rather than queue behind a long transaction: other queries would queue behind us."""
     connection.exec_driver_sql(_SET_LOCK_TIMEOUT)
 
 

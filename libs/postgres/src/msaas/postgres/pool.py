@@ -1,4 +1,4 @@
-"""A bounded asyncpg pool: taking a connection ends in time, is counted, fails in our words."""
+"""A bounded asyncpg pool: acquiring has a timeout, is measured, and raises translated errors."""
 
 import asyncio
 from contextlib import suppress
@@ -35,7 +35,7 @@ class BoundedPool:
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(grace):
-                await self._pool.close()  # cuts the rest when it is cancelled
+                await self._pool.close()  # closes the rest when cancelled
 
     async def acquire(self) -> RawConnection:
         started = perf_counter()
@@ -75,4 +75,4 @@ class BoundedPool:
 
 
 async def _skip_reset(_connection: object) -> None:
-    """Nothing to reset on release: every way out of Database has cleaned up already."""
+    """Database has already cleaned the connection before it releases it."""

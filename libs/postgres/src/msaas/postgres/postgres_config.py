@@ -1,4 +1,4 @@
-"""One Postgres setting: a DSN, the bounds on waiting, and whether a pooler stands before it."""
+"""The configuration of one Postgres: a DSN, timeouts, and whether a pooler is in front of it."""
 
 from dataclasses import dataclass, field
 from typing import Final, TypedDict
@@ -17,7 +17,7 @@ class ConnectOptions(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class PostgresConfig:
-    """`dsn` as libpq writes it; `pgbouncer=true` in it, or port 6543, is a transaction pooler."""
+    """`dsn` in libpq's format; `pgbouncer=true` in it, or port 6543, means a transaction pooler."""
 
     dsn: str = field(repr=False)
     max_size: int = 10
@@ -28,7 +28,7 @@ class PostgresConfig:
 
     def __post_init__(self) -> None:
         if self._parts.scheme not in _SCHEMES:
-            # The value holds a password: the error must not repeat it.
+            # The DSN contains a password: the error must not repeat it.
             raise ValueError("the Postgres DSN must start with postgresql://")
 
     @property
@@ -38,13 +38,13 @@ class PostgresConfig:
 
     @property
     def server_dsn(self) -> str:
-        """The DSN that the driver takes: plain scheme, without the flag that is only for us."""
+        """Return the DSN for the driver: plain scheme, without the pooler flag."""
         query = [pair for pair in parse_qsl(self._parts.query) if pair[0] != _POOLER_FLAG]
         return self._parts._replace(scheme="postgresql", query=urlencode(query)).geturl()
 
     @property
     def connect_options(self) -> ConnectOptions:
-        """Keep no statement behind a pooler: it could live on another server connection."""
+        """Cache no statement behind a pooler: the next server connection may not have it."""
         return {
             "timeout": self.connect_timeout,
             "command_timeout": self.command_timeout,

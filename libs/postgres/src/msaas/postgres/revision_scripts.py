@@ -1,4 +1,4 @@
-"""Revisions that are written in SQL, in a script beside each."""
+"""Runs revisions that are written in SQL."""
 
 from pathlib import Path
 from typing import Literal
@@ -7,7 +7,7 @@ from alembic import op
 
 
 def run_script(revision: str, direction: Literal["up", "down"]) -> None:
-    """Run what lies beside the revision's file, one statement a paragraph."""
+    """Run the script next to the revision's file; an empty line separates statements."""
     script = Path(revision).with_suffix(f".{direction}.sql")
     for statement in script.read_text("utf-8").split("\n\n"):
         op.execute(statement.strip().removesuffix(";"))

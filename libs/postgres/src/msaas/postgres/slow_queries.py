@@ -1,4 +1,4 @@
-"""Tells log and metrics of statements that took too long: their text, never their values."""
+"""Logs and counts slow statements: their text, never their values."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Valid messages with every field filled in, for tests that care about one of them."""
+"""Builds valid messages; a test names only the fields that it is about."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""A clock that stands still until a test moves it."""
+"""A clock that only a test advances."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -33,7 +33,7 @@ class FakeClock:
         return sum(not wake.done() for _, _, wake in self._sleepers)
 
     async def advance(self, seconds: float) -> None:
-        """Move on, stopping at each sleeper that is due, so that it can run and sleep again."""
+        """Advance, and stop at each sleeper that is due, so that it can run and sleep again."""
         target = self._elapsed + seconds
         await _run_ready_tasks()
         while self._sleepers and self._sleepers[0][0] <= target:
@@ -46,6 +46,6 @@ class FakeClock:
 
 
 async def _run_ready_tasks() -> None:
-    """Let what is ready to run get as far as its next wait."""
+    """Run ready tasks until each waits again."""
     for _ in range(_MAX_LOOP_TURNS):
         await asyncio.sleep(0)

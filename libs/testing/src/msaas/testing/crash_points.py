@@ -1,4 +1,4 @@
-"""Ends the world at one call of one method: before it took effect, or just after."""
+"""Crashes at one call of one method: before or after it took effect."""
 
 import functools
 import inspect
@@ -12,7 +12,7 @@ _KILLED = 137
 
 
 class Crash(BaseException):
-    """Not an Exception: no handler may survive what stands for the end of the process."""
+    """Not an Exception, so that no handler survives the simulated end of the process."""
 
 
 def with_crash(target: T, method: str, when: When = "before", *, on_call: int = 1) -> T:
@@ -34,12 +34,12 @@ def _exit() -> NoReturn:
 
 
 class _CrashPoint:
-    """Stands in front of an adapter; everything but the one method goes straight through."""
+    """Wraps an adapter; all other methods pass through unchanged."""
 
     def __init__(
         self, target: object, method: str, when: When, on_call: int, crash: Callable[[], NoReturn]
     ) -> None:
-        getattr(target, method)  # a name that does not exist would never crash
+        getattr(target, method)  # fail at once for an unknown method
         self._target = target
         self._method = method
         self._when = when

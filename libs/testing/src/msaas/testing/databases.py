@@ -10,7 +10,7 @@ import asyncpg
 
 @asynccontextmanager
 async def fresh_database(server_url: str) -> AsyncGenerator[str]:
-    """Make a database, give its URL, and drop it with whoever is still connected."""
+    """Create a database, yield its URL, and drop it together with open connections."""
     name = f"test_{uuid4().hex}"
     await _execute(server_url, f"create database {name}")
     try:

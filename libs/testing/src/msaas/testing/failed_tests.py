@@ -1,4 +1,4 @@
-"""Writes down which tests failed, one name a line, for whoever runs them again."""
+"""Writes the names of failed tests to a file, one a line, so that they can be run again."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A TCP proxy that misbehaves on demand, in front of a real server."""
+"""A TCP proxy in front of a real server that injects faults on demand."""
 
 import asyncio
 import socket
@@ -54,7 +54,7 @@ class FaultProxy:
         return parts._replace(netloc=f"{credentials}{at}{_LOOPBACK}:{self._port}").geturl()
 
     def delay(self, seconds: float) -> None:
-        """Hold each chunk back, both ways."""
+        """Delay each chunk, in both directions."""
         self._delay = seconds
 
     async def cut(self) -> None:
@@ -70,11 +70,11 @@ class FaultProxy:
         self._mode = _Mode.BLACKHOLE
 
     def drop_replies(self) -> None:
-        """Let requests through and lose the answers: done, but nobody hears of it."""
+        """Forward requests and lose the answers: the server acts, the client gets no reply."""
         self._mode = _Mode.DROP_REPLIES
 
     async def restore(self) -> None:
-        """Work again; a connection that has lost bytes is of no use and is reset."""
+        """Forward again; connections that have lost bytes are reset."""
         if self._mode in (_Mode.BLACKHOLE, _Mode.DROP_REPLIES):
             await self._reset_all()
         self._mode = _Mode.PASS
@@ -89,7 +89,7 @@ class FaultProxy:
     async def _reset_all(self) -> None:
         for writer in self._writers:
             connection: socket.socket = writer.get_extra_info("socket")
-            with suppress(OSError):  # closed from the other side in this very moment
+            with suppress(OSError):  # already closed by the peer
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             writer.transport.abort()
         if self._connections:

@@ -1,4 +1,4 @@
-"""The message wire in memory: what Redis does, on a clock that the test owns."""
+"""A broker in memory with the behaviour of Redis, on a clock that the test controls."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from msaas.streams import CommitResult, GroupMissing, RawEntry, StreamConsumer, 
 
 T = TypeVar("T")
 
-_RELEASED = -inf  # silent for longer than anybody can ask for
+_RELEASED = -inf  # idle for longer than any `min_idle`
 
 
 class _Id(NamedTuple):
@@ -60,7 +60,7 @@ class _Stream:
         return str(self.last)
 
     def trim(self, oldest_ms: float) -> None:
-        for entry_id in [one for one in self.entries if one.ms < oldest_ms]:
+        for entry_id in [id_ for id_ in self.entries if id_.ms < oldest_ms]:
             del self.entries[entry_id]
 
     def after(self, position: _Id, count: int) -> list[_Id]:
@@ -71,7 +71,7 @@ class _Stream:
 
 
 class MemoryBroker:
-    """Implements messaging.Wire; the behaviour suite of messaging holds it to what Redis does."""
+    """Implements streams.Broker; one behaviour suite runs against it and against Redis."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -82,7 +82,7 @@ class MemoryBroker:
         self._changed = asyncio.Event()
 
     def flush(self) -> None:
-        """Forget everything, as FLUSHALL does, or a server that was replaced by an empty one."""
+        """Delete everything, as FLUSHALL or a replaced server does."""
         self._streams.clear()
         self._epochs.clear()
         self._markers.clear()
@@ -132,8 +132,8 @@ class MemoryBroker:
         await self._simulate_round_trip()
         stream, group = self._get_group(consumer.key, consumer.group)
         now = self._clock.monotonic()
-        idle = [one for one, taken in group.pending.items() if now - taken.since >= min_idle]
-        wanted = [one for one in sorted(idle) if str(one) not in skip][:count]
+        idle = [id_ for id_, taken in group.pending.items() if now - taken.since >= min_idle]
+        wanted = [id_ for id_ in sorted(idle) if str(id_) not in skip][:count]
         return [
             stream.raw(entry_id, self._claim(group, entry_id, consumer.name))
             for entry_id in _drop_deleted(stream, group, wanted)
@@ -149,10 +149,10 @@ class MemoryBroker:
             return frozenset()
         now = self._clock.monotonic()
         pending = {entry_id: group.pending.get(_Id.parse(entry_id)) for entry_id in entry_ids}
-        owned = {one: t for one, t in pending.items() if t and t.consumer == consumer.name}
+        owned = {id_: t for id_, t in pending.items() if t and t.consumer == consumer.name}
         for taken in owned.values():
             taken.since = now if now - taken.since >= heartbeat_interval / 2 else taken.since
-        _drop_deleted(stream, group, [_Id.parse(one) for one in owned])
+        _drop_deleted(stream, group, [_Id.parse(id_) for id_ in owned])
         return frozenset(owned)
 
     async def release(self, consumer: StreamConsumer, entries: Sequence[RawEntry]) -> None:
@@ -165,7 +165,7 @@ class MemoryBroker:
 
     async def remove_consumer(self, consumer: StreamConsumer) -> None:
         await self._simulate_round_trip()
-        self._get_group(consumer.key, consumer.group)  # consumers are no more than names here
+        self._get_group(consumer.key, consumer.group)  # consumers are only names here
 
     async def tail(
         self, positions: Mapping[str, str], count: int, block: float
@@ -175,7 +175,7 @@ class MemoryBroker:
             for key, position in positions.items():
                 if stream := self._find(key):
                     entry_ids = stream.after(_Id.parse(position), count)
-                    found |= {key: [stream.raw(one) for one in entry_ids]} if entry_ids else {}
+                    found |= {key: [stream.raw(id_) for id_ in entry_ids]} if entry_ids else {}
             return found
 
         return await self._poll_until(block, poll)
@@ -183,7 +183,7 @@ class MemoryBroker:
     async def peek(self, key: str, count: int) -> list[RawEntry]:
         await self._simulate_round_trip()
         stream = self._find(key)
-        return [stream.raw(one) for one in stream.after(_START, count)] if stream else []
+        return [stream.raw(id_) for id_ in stream.after(_START, count)] if stream else []
 
     async def last_id(self, key: str) -> str:
         await self._simulate_round_trip()
@@ -210,7 +210,7 @@ class MemoryBroker:
         await self._simulate_round_trip()
         stream = self._find(key)
         kept = stream.entries if stream else {}
-        return frozenset(one for one in entry_ids if _Id.parse(one) in kept)
+        return frozenset(id_ for id_ in entry_ids if _Id.parse(id_) in kept)
 
     async def delete(self, key: str, entry_ids: Sequence[str]) -> None:
         await self._simulate_round_trip()
@@ -232,7 +232,7 @@ class MemoryBroker:
         return self._epochs.setdefault(key, initial)
 
     async def _simulate_round_trip(self) -> None:
-        """Let others run, as a round trip does, and fail where the test says so."""
+        """Let other tasks run, and raise the error set by `fail_with`."""
         await asyncio.sleep(0)
         if self._failure is not None:
             raise self._failure
@@ -255,7 +255,7 @@ class MemoryBroker:
         return found
 
     def _notify_readers(self) -> None:
-        """Wake every blocked reader, to look again."""
+        """Wake every blocked reader."""
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -306,7 +306,7 @@ class MemoryBroker:
 
 
 def _drop_deleted(stream: _Stream, group: _Group, wanted: Sequence[_Id]) -> list[_Id]:
-    """Drop what was deleted while it was pending."""
+    """Drop entries that were deleted while pending."""
     gone = [entry_id for entry_id in wanted if entry_id not in stream.entries]
     for entry_id in gone:
         del group.pending[entry_id]

@@ -1,4 +1,4 @@
-"""What an operating-system crash does to a Redis on disk."""
+"""Simulates what an operating-system crash does to Redis on disk."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ from msaas.embedded import RedisServer
 
 
 def cut_aof_tail(server: RedisServer, lose_bytes: int) -> None:
-    """Take the last bytes off the append-only file of a stopped or killed server."""
+    """Cut the last bytes from the append-only file of a stopped or killed server."""
     if server.running:
-        raise AssertionError("the server still writes: kill it first")
+        raise AssertionError("the server is running: kill it first")
     tail = _newest_increment(server.folder / "appendonlydir")
     with tail.open("r+b") as file:
         size = file.seek(0, 2)

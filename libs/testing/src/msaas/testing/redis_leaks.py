@@ -1,4 +1,4 @@
-"""Looks at what a test has left in Redis under its environment, then removes it."""
+"""Finds what a test has left in Redis under its environment, then removes it."""
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -23,7 +23,7 @@ class RedisLeaks:
         self._pattern = f"msaas:{environment}:*"
 
     def list_keys_without_ttl(self) -> list[str]:
-        """Return keys that would live for ever though no pattern lists them as permanent."""
+        """Return keys without TTL that no pattern lists as permanent."""
         return [
             key
             for key in self._keys()
@@ -31,7 +31,7 @@ class RedisLeaks:
         ]
 
     def list_pending(self) -> list[str]:
-        """Return what was read and never acknowledged, as "stream group: count"."""
+        """Return entries that were read and not acknowledged, as "stream group: count"."""
         return [
             f"{key} {group['name']}: {group['pending']}"
             for key in self._keys("stream")

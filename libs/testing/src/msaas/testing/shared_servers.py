@@ -1,4 +1,4 @@
-"""One Redis and one Postgres per test run, in a folder of their own that any user can enter."""
+"""One Redis and one Postgres per test run, in a folder that any user can enter."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ FAST_POSTGRES = {
 
 
 class SharedServers:
-    """Starts each server when it is first asked for, unless its address was given."""
+    """Starts each server at its first use, unless its address was given."""
 
     def __init__(self, given: Mapping[str, str]) -> None:
         self._urls = dict(given)
@@ -51,7 +51,7 @@ class SharedServers:
         return {"redis": self.redis_url, "postgres": self.postgres_url}
 
     def new_folder(self, name: str) -> Path:
-        """Name a new folder that the user of root's Postgres can enter."""
+        """Return the path of a new folder that the server user can enter."""
         if self._folder is None:
             self._folder = Path(
                 tempfile.mkdtemp(prefix="msaas-tests-", dir=_find_shared_temp_folder())

@@ -10,11 +10,11 @@ _BLOCKED_FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
 
 class SocketBlocked(Exception):
-    """A test under `unit/` has reached for the network: it belongs under `integration/`."""
+    """A test under `unit/` used the network: it belongs under `integration/`."""
 
 
 def block_sockets(patch: pytest.MonkeyPatch) -> None:
-    """Refuse internet addresses. The socket pairs that asyncio wakes itself with go on working."""
+    """Refuse internet addresses; asyncio's own socket pairs still work."""
     for method in ("connect", "connect_ex", "bind"):
         patch.setattr(socket.socket, method, _refusing(getattr(socket.socket, method)))
 

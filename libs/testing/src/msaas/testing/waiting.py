@@ -1,5 +1,5 @@
 """Waits for a condition instead of sleeping."""
-# ruff: noqa: ASYNC109 - a wait that is too long fails the test with words of its own
+# ruff: noqa: ASYNC109 - a wait that is too long fails the test with a message
 
 import asyncio
 import inspect
@@ -8,7 +8,7 @@ from typing import TypeVar, overload
 
 T = TypeVar("T")
 _POLL_INTERVAL = 0.01
-# Seconds for a part that is not what fails: a loaded machine is no fault of what is tested.
+# Seconds for a part that the test is not about: a loaded machine must not fail it.
 GENEROUS_TIMEOUT = 5.0
 
 
