@@ -1,7 +1,6 @@
 """The services of the fleet as parts: what each is started with, and when it is ready."""
 
 import os
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ from msaas.local.databases import ensure_database
 from msaas.local.fleet import Fleet, choose_port, is_listening
 from msaas.local.home import Home
 from msaas.local.part import Part
+from msaas.local.programs import module_command
 from msaas.local.redis_users import LOCAL_ENVIRONMENT, redis_secret_name, url_with_credentials
 from msaas.local.secret_files import get_or_create_sealing_keys, get_or_create_secret
 from msaas.local.state import PartState
@@ -83,7 +83,7 @@ class Services:
         servers = tuple(part.name for part in self._fleet.parts)
         identity = () if self._supabase else ("identity",)
         add = self._fleet.parts.append
-        add(self._step("migrate", ["cli", "migrate"], self._migrate, servers))
+        add(self._step("migrate", ["local", "migrate"], self._migrate, servers))
         add(self._demo_site_part())
         if self._serves_artifacts:
             add(self._artifacts_part())
@@ -100,7 +100,7 @@ class Services:
         add(self._browser(servers))
         if not self._supabase:
             everything = tuple(part.name for part in self._fleet.parts)
-            add(self._step("seed", ["cli", "seed"], self._seed, everything))
+            add(self._step("seed", ["local", "seed"], self._seed, everything))
 
     def _service(
         self,
@@ -284,9 +284,8 @@ def identity_database_url(database_url: str, home: Home) -> str:
 
 
 def _python(words: list[str]) -> list[str]:
-    """Run one of our programs; nothing of it is imported here."""
     program, *arguments = words
-    return die_with_parent_command([sys.executable, "-m", f"msaas.{program}", *arguments], SIGTERM)
+    return die_with_parent_command([*module_command(f"msaas.{program}"), *arguments], SIGTERM)
 
 
 def _is_ready(internal_url: str) -> bool:

@@ -2,22 +2,31 @@
 
 import asyncio
 import os
+import sys
 from argparse import ArgumentParser
 from collections.abc import Mapping
+from pathlib import Path
 
 import asyncpg
 
-from msaas.dev.schema import SCHEMA_OWNERS, migrate
+from msaas.embedded import LocalError
+from msaas.local.migration_chains import SERVICES, list_migration_chains, migrate
 from msaas.local.running_fleet import get_database_url
-
-LOGINS = ("svc_gateway", "svc_gateway_read", "svc_jobs")
+from msaas.local.services import LOGINS
 
 
 def run(argv: list[str]) -> int:
-    ArgumentParser("msaas migrate").parse_args(argv)
-    url = get_database_url(os.environ)
-    migrate(url)
-    print(f"migrated: {', '.join(owner.service for owner in SCHEMA_OWNERS)}")
+    parser = ArgumentParser("msaas migrate", description=__doc__)
+    parser.add_argument("--services", type=Path, default=SERVICES, help="the folder of services")
+    options = parser.parse_args(argv)
+    try:
+        url = get_database_url(os.environ)
+        chains = list_migration_chains(options.services)
+    except LocalError as error:
+        print(f"✗ {error}", file=sys.stderr)
+        return 1
+    migrate(url, chains)
+    print(f"migrated: {', '.join(chain.service for chain in chains)}")
     passwords = {login: os.environ.get(f"{login.upper()}_PASSWORD", "") for login in LOGINS}
     given = {login: password for login, password in passwords.items() if password}
     asyncio.run(set_passwords(url, given))
