@@ -10,8 +10,8 @@ COMMANDS: Mapping[str, CliCommand] = {
         "[PYTEST ARGUMENT ...]",
         "run the tests in parallel",
         "Without arguments: every test, with coverage and its floor. Arguments go to pytest\n"
-        "(paths are relative to the current folder) and switch the coverage floor off. Up to three\n"
-        "that fail in a whole run are retried alone; those that pass are listed as flaky.",
+        "(paths are relative to the current folder) and switch the coverage floor off. Up to\n"
+        "three that fail in a whole run are retried alone; those that pass are listed as flaky.",
     ),
     "check": CliCommand(
         "msaas.dev.checks.run:run",

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import asyncpg
 
+from msaas.contracts import DATABASE_LOGINS
 from msaas.embedded import LocalError
 from msaas.local.migration_chains import SERVICES, list_migration_chains, migrate
 from msaas.local.running_fleet import get_database_url
-from msaas.local.services import LOGINS
 
 
 def run(argv: list[str]) -> int:
@@ -27,8 +27,8 @@ def run(argv: list[str]) -> int:
         return 1
     migrate(url, chains)
     print(f"migrated: {', '.join(chain.service for chain in chains)}")
-    passwords = {login: os.environ.get(f"{login.upper()}_PASSWORD", "") for login in LOGINS}
-    given = {login: password for login, password in passwords.items() if password}
+    variables = {login: f"{login.upper()}_PASSWORD" for login in DATABASE_LOGINS}
+    given = {login: os.environ[name] for login, name in variables.items() if os.environ.get(name)}
     asyncio.run(set_passwords(url, given))
     print(f"passwords set: {', '.join(given) or 'none'}")
     return 0

@@ -35,14 +35,9 @@ def list_migration_chains(services: Path = SERVICES) -> list[MigrationChain]:
     }
     if not declared:
         raise LocalError(f"No migrations found in {services}: name the folder with --services.")
-    order = TopologicalSorter(
-        {name: declaration["after"] for name, (_, declaration) in declared.items()}
-    )
+    order = TopologicalSorter({name: schema["after"] for name, (_, schema) in declared.items()})
     chains = ((name, *declared[name]) for name in order.static_order())
-    return [
-        MigrationChain(name, declaration["schema"], scripts)
-        for name, scripts, declaration in chains
-    ]
+    return [MigrationChain(name, schema["schema"], scripts) for name, scripts, schema in chains]
 
 
 def _read(path: Path) -> dict[str, Any]:

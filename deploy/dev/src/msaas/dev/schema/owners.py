@@ -1,4 +1,4 @@
-"""The tables of each service that owns a schema, in the order in which the schemas are installed."""
+"""The tables of each service that owns a schema, in the order of installation."""
 
 from dataclasses import dataclass
 
