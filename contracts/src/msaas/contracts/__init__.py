@@ -135,6 +135,7 @@ from msaas.contracts.problems import (
     ProblemType,
     get_problem,
 )
+from msaas.contracts.processes import DATABASE_LOGINS, PROCESSES, Process
 from msaas.contracts.registry import (
     TOPICS,
     get_topic,
@@ -187,7 +188,6 @@ from msaas.contracts.text import (
     refuse_unsafe_json,
 )
 from msaas.contracts.topics import (
-    PROCESSES,
     Topic,
     TopicKind,
 )
@@ -200,6 +200,7 @@ from msaas.contracts.usage import (
 
 __all__ = [
     "ACL_USERS",
+    "DATABASE_LOGINS",
     "HEARTBEAT",
     "INTAKE_QUEUE",
     "LANGUAGES",
@@ -281,6 +282,7 @@ __all__ = [
     "Plan",
     "PlanTerms",
     "ProblemType",
+    "Process",
     "Progress",
     "PushedJob",
     "PushedMeta",

@@ -18,8 +18,9 @@ from msaas.contracts.keys import (
     rate_limit_key,
     reply_key,
 )
+from msaas.contracts.processes import PROCESSES
 from msaas.contracts.registry import TOPICS
-from msaas.contracts.topics import PROCESSES, Topic, TopicKind
+from msaas.contracts.topics import Topic, TopicKind
 
 OPERATOR = "operator"
 INTAKE = "intake"

@@ -8,11 +8,7 @@ from functools import cached_property
 
 from msaas.contracts.keys import reply_key, stream_key
 from msaas.contracts.message import Message
-
-PROCESSES = ("gateway", "jobs", "jobs-worker", "billing", "browser-worker", "agents", "privacy")
-"""The kinds of process that a topic can name; each has a Redis user."""
-
-_GROUPS = {"browser-worker": "browser-workers", "jobs-worker": "jobs"}
+from msaas.contracts.processes import PROCESSES
 
 
 class TopicKind(StrEnum):
@@ -52,7 +48,7 @@ class Topic:
         return tuple(dict.fromkeys(self.key(env, consumer) for consumer in self.consumers))
 
     def group(self, consumer: str) -> str:
-        return _GROUPS.get(consumer, consumer)
+        return PROCESSES[consumer].consumer_group
 
     def dead_letter_key(self, env: str, consumer: str) -> str:
         return f"{self.key(env, consumer)}.dlq"
