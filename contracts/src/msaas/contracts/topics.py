@@ -1,4 +1,4 @@
-"""What a topic is: its kind, its messages, who may write and read it, and how it is kept small."""
+"""What a topic is: its kind, messages, producers, consumers, and its limit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class TopicKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Topic:
-    """`bound` counts a work topic's entries; `retention` is the time window of the other kinds."""
+    """`bound` limits a work topic's entries; `retention` is the time window of the other kinds."""
 
     name: str
     version: int = 1
@@ -33,7 +33,7 @@ class Topic:
     dlq_owner: str | None = None
 
     def key(self, env: str, consumer: str | None = None) -> str:
-        """Name the stream; where several services consume a work topic each has its own."""
+        """Name the stream; if several services consume a work topic, each has its own stream."""
         if self.kind is TopicKind.REPLY:
             return reply_key(env, self._require_consumer(consumer))
         shared = self.kind is TopicKind.LOG or len(self.consumers) == 1
@@ -42,7 +42,7 @@ class Topic:
         )
 
     def keys(self, env: str) -> tuple[str, ...]:
-        """Name every stream that one message is written to; a reply's depends on who asked."""
+        """Name every stream that a message is written to, except reply streams."""
         if self.kind is TopicKind.REPLY:
             return ()
         return tuple(dict.fromkeys(self.key(env, consumer) for consumer in self.consumers))
@@ -62,5 +62,5 @@ class Topic:
 
     def _require_consumer(self, consumer: str | None) -> str:
         if consumer is None:
-            raise ValueError(f"{self.name} has a stream for each consumer: name one")
+            raise ValueError(f"{self.name} has a stream for each consumer: give the consumer")
         return consumer
