@@ -24,9 +24,9 @@ from goals import Table, measure_fleet
 from process_cpu import cpu_seconds
 from stream_readers import Reader, build_stream_request, close_all, open_reader
 
-from msaas.cli.api_client import ApiClient
 from msaas.dev.chaos import sign_in_new_user
 from msaas.dev.chaos.isolated_fleet import IsolatedFleet
+from msaas.local.api_client import ApiClient
 
 PROMISED_MS, AIM_MS = 50.0, 25.0
 AUTH_MS, AUTH_AIM_MS = 2.0, 0.2

@@ -31,6 +31,15 @@ def test_a_topic_has_messages_an_owner_a_producer_and_a_consumer(topic: Topic) -
     assert named <= set(PROCESSES)
 
 
+def test_built_processes_have_ports_of_their_own() -> None:
+    built = [process for process in PROCESSES.values() if process.is_built]
+    ports = [process.internal_port for process in built]
+    ports += [process.public_port for process in built if process.public_port]
+    assert None not in ports
+    assert len(set(ports)) == len(ports)
+    assert PROCESSES["jobs-worker"].internal_port_variable == "JOBS_INTERNAL_PORT"
+
+
 @every_topic
 def test_a_work_topic_has_a_bound_and_somebody_for_its_dead_letters(topic: Topic) -> None:
     work = topic.kind is TopicKind.WORK

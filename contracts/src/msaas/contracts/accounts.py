@@ -1,4 +1,4 @@
-"""What becomes of a user's account, for the dashboards that are open."""
+"""The message that tells open dashboards of a change to a user's account."""
 
 from typing import Annotated, ClassVar
 from uuid import UUID
@@ -10,7 +10,7 @@ from msaas.contracts.sse import AccountFrame
 
 
 class AccountChanged(Message):
-    """A versioned snapshot of plan and quota, as of the moment a plan was applied."""
+    """A versioned snapshot of plan and quota, published when a plan is applied."""
 
     on_full: ClassVar = OnFull.SKIP
 

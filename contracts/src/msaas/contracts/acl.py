@@ -1,7 +1,7 @@
-"""The Redis ACL file: one user for each kind of process, with what the registry grants it.
+"""The Redis ACL file: one user for each kind of process, with the grants its topics need.
 
-A command is granted only on the keys it is needed for, as a selector of its own: whoever may
-acknowledge its input still cannot write to it.
+Each command is granted only on the keys it is needed for. A consumer, for example, may acknowledge
+entries of its stream but not add any.
 """
 
 import re
@@ -18,8 +18,9 @@ from msaas.contracts.keys import (
     rate_limit_key,
     reply_key,
 )
+from msaas.contracts.processes import PROCESSES
 from msaas.contracts.registry import TOPICS
-from msaas.contracts.topics import PROCESSES, Topic, TopicKind
+from msaas.contracts.topics import Topic, TopicKind
 
 OPERATOR = "operator"
 INTAKE = "intake"
@@ -40,12 +41,12 @@ _CONSUME = (
     *("xinfo", "xlen", "xpending", "xrange", "xreadgroup"),
 )
 _TAIL = ("xinfo", "xlen", "xrange", "xread", "xrevrange")
-# What an operator sees of any key; bodies only of logs and dead letters, which hold no secrets.
+# An operator reads these figures of any key; entries only of logs and dead letters (no secrets).
 _MEASURE = (
     *("exists", "memory|usage", "ttl", "type"),
     *("xinfo|consumers", "xinfo|groups", "xlen", "xpending"),
 )
-# The gateway shows operators how full topics are, by numbers alone.
+# The gateway shows operators how full topics are; it reads no entry.
 _GAUGE = ("xinfo|groups", "xlen", "xpending")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -53,7 +54,7 @@ _Grants = defaultdict[str, set[str]]
 
 
 def render_acl(env: str = "*", password_hashes: Mapping[str, str] | None = None) -> str:
-    """Return the file's text; a user without a hash (SHA-256, hex) stays switched off."""
+    """Return the file's text; a user without a password hash (SHA-256, hex) is disabled."""
     hashes = password_hashes or {}
     for user, password_hash in hashes.items():
         if user not in ACL_USERS or not _SHA256.fullmatch(password_hash):
@@ -73,7 +74,7 @@ def _line(user: str, password_hash: str | None, keyless: Iterable[str], grants: 
 
 
 def _selectors(grants: _Grants) -> list[str]:
-    """Put commands that share their keys into one selector."""
+    """Group commands with the same keys into one selector."""
     together: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
     for command in sorted(grants):
         together[tuple(sorted(grants[command]))].append(command)
@@ -118,7 +119,7 @@ def _topic_grants(topic: Topic, process: str, env: str) -> list[tuple[Iterable[s
 
 
 def _edge_grants(env: str) -> list[tuple[Iterable[str], str]]:
-    """Let the edge keep its limits and claims by script, and its caches."""
+    """Grant the scripts of rate limits and idempotency claims, and the caches."""
     scripts, limits = ("eval", "evalsha"), rate_limit_key(env, "*", "*")
     claims = idempotency_key(env, "*", "*")
     return [
@@ -145,7 +146,7 @@ def _producer_grants(topic: Topic, process: str, env: str) -> list[tuple[Iterabl
         return [(("expire", "xadd"), reply_key(env, "*"))]
     if topic.kind is TopicKind.LOG:
         return [(("xadd",), topic.key(env))]
-    # The owner also looks after what is on its way: is it still there, take it back.
+    # The owner also inspects entries in flight and deletes them.
     commands = ("xadd", "xdel", *_INSPECT) if process == topic.owner else ("xadd", "xlen")
     return [(commands, key) for key in topic.keys(env)]
 
@@ -176,20 +177,22 @@ def _dead_letter_keys(topic: Topic, env: str, consumers: Iterable[str]) -> list[
 
 
 def _gauge_grants(topic: Topic, env: str) -> list[tuple[Iterable[str], str]]:
-    """Grant the numbers of its streams, and how many entries have died; no entry itself."""
+    """Grant the lengths and lags of its streams and dead letters, but no entry."""
     dead = [(("xlen",), key) for key in _dead_letter_keys(topic, env, topic.consumers)]
     return [*((_GAUGE, key) for key in topic.keys(env)), *dead]
 
 
 def _intake_grants(topic: Topic, env: str) -> list[tuple[Iterable[str], str]]:
-    """Let the owner move what lies on the intake's list to its topic, in one script."""
+    """Let the owner move entries from the intake list to its topic in one script."""
     queue = queue_key(env, INTAKE_QUEUE)
-    moves: list[tuple[Iterable[str], str]] = [(("eval",), key) for key in (queue, *topic.keys(env))]
-    return [*moves, (("lindex", "llen", "rpop"), queue)]
+    granted: list[tuple[Iterable[str], str]] = [
+        (("eval",), key) for key in (queue, *topic.keys(env))
+    ]
+    return [*granted, (("lindex", "llen", "rpop"), queue)]
 
 
 def _cancel_grants(topic: Topic, process: str, env: str) -> list[tuple[Iterable[str], str]]:
-    """Whoever hands out envelopes marks a job as cancelled; whoever runs them looks."""
+    """Let producers of envelopes mark jobs as cancelled, and consumers read the marks."""
     key = cancel_key(env, "*")
     writes = [(("del", "exists", "get", "set"), key)] if process in topic.producers else []
     reads = [(("exists", "get"), key)] if process in topic.consumers else []

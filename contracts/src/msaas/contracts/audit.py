@@ -1,4 +1,4 @@
-"""What was done that somebody may have to answer for, told to whoever keeps the audit log."""
+"""The message that reports an auditable action to the service that owns the audit log."""
 
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -13,13 +13,13 @@ from msaas.contracts.text import Identifier, JsonObject, Text, Timestamp
 class ActorKind(StrEnum):
     USER = "user"
     OPERATOR = "operator"
-    SYSTEM = "system"  # a timer or a service: nobody in particular
+    SYSTEM = "system"  # a timer or a service
 
 
 class AuditRecorded(Message):
-    """One act. `audit_id` is the same however often it is told; `details` holds no secret.
+    """One action. `audit_id` is the same in each repeat; `details` holds no secret.
 
-    Skipped on a full topic: its owner keeps it and tells it again.
+    Skipped when the topic is full: the producer stores it and publishes it again.
     """
 
     on_full: ClassVar = OnFull.SKIP

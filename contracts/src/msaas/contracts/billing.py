@@ -1,4 +1,4 @@
-"""What billing tells of: the plan that a user pays for, and what came of the usage it was told."""
+"""Billing's messages: the plan a user pays for, and what was reported and corrected of usage."""
 
 from typing import Annotated, ClassVar, Self
 from uuid import UUID
@@ -11,16 +11,16 @@ from msaas.contracts.text import Identifier, ShortText, Timestamp
 from msaas.contracts.usage import Hash, PositiveCount
 
 ExternalEventId = Annotated[str, Field(pattern=r"^[\x21-\x7e]+$", max_length=255)]
-"""Stripe's id of an event, or billing's own identifier of a report: it counts once for ever."""
+"""Stripe's id of an event, or billing's own id of a report; each is applied only once."""
 
 Correction = Annotated[int, Field(ge=-(2**53), le=2**53)]
 
 
 class SubscriptionChanged(Message):
-    """A snapshot of what a user has now; the higher `version` is the newer one.
+    """A snapshot of a user's subscription; the higher `version` is the newer one.
 
-    `jobs_limit` None is without a hard limit. The period is the subscription's and goes with a paid
-    plan only. `next_plan` follows at its end; without one the same plan goes on.
+    `jobs_limit` None means no hard limit. Only a paid plan has a period. `next_plan` takes effect
+    when the period ends; without it the plan stays the same.
     """
 
     on_full: ClassVar = OnFull.SKIP
@@ -47,9 +47,9 @@ class SubscriptionChanged(Message):
 
 
 class UsageReported(Message):
-    """Units that Stripe has taken, and the head of the chain that billing saw with them.
+    """Units that Stripe has accepted, and the head of the usage chain they were reported with.
 
-    `period_start` is that of the billed period, `reported_at` the meter's timestamp.
+    `period_start` is the start of the billed period, `reported_at` the meter's timestamp.
     """
 
     on_full: ClassVar = OnFull.SKIP
@@ -63,9 +63,9 @@ class UsageReported(Message):
 
 
 class UsageReconciled(Message):
-    """Corrects a counter by what a comparison has found; nothing to correct is news as well.
+    """Corrects a usage counter after a comparison with Stripe; a correction of 0 is published too.
 
-    `period_start` names the period of quota that is corrected.
+    `period_start` is the start of the quota period that is corrected.
     """
 
     on_full: ClassVar = OnFull.SKIP

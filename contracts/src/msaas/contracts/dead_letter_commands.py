@@ -13,20 +13,20 @@ DeadLetterIds = Annotated[tuple[UUID, ...], Field(min_length=1, max_length=100)]
 
 
 class LetterClass(StrEnum):
-    TRANSIENT = "transient"  # may well succeed when it is tried again
-    POISON = "poison"  # nobody here can read it, or it can never succeed
-    DOWNSTREAM = "downstream"  # something that its handler needs did not answer
-    JOB = "job"  # a job that has failed: the row is the letter
+    TRANSIENT = "transient"  # may succeed when it is retried
+    POISON = "poison"  # cannot be decoded, or can never succeed
+    DOWNSTREAM = "downstream"  # a dependency of its handler was unavailable
+    JOB = "job"  # a failed job: its database row is the dead letter
 
 
 class LetterState(StrEnum):
     OPEN = "open"
-    REPLAYED = "replayed"  # sent again; should it die again, that is another letter
-    RESOLVED = "resolved"  # an operator has said why nothing more is to be done
+    REPLAYED = "replayed"  # sent again; if it fails again, that is a new dead letter
+    RESOLVED = "resolved"  # an operator closed it, with a reason
 
 
 class ListDeadLetters(Message):
-    """Changes nothing: answered with the newest, and before `before_at`, `before_id` the next."""
+    """Lists dead letters, newest first; `before_at` and `before_id` select the next page."""
 
     on_full: ClassVar = OnFull.REFUSE
 
@@ -39,7 +39,7 @@ class ListDeadLetters(Message):
 
 
 class ShowDeadLetter(Message):
-    """Changes nothing: answered with all of it that holds no content of a user's."""
+    """Returns one dead letter without the content of a user's job."""
 
     on_full: ClassVar = OnFull.REFUSE
 
@@ -47,9 +47,9 @@ class ShowDeadLetter(Message):
 
 
 class ReplayDeadLetters(Message):
-    """Said by an operator, or by the owner's timer (`asked_by` is None) of those that are due.
+    """Sent by an operator, or by the owner's timer for those that are due (`asked_by` is None).
 
-    Whoever says it mints `replay_id`, so that a repeat replays no more.
+    The sender creates `replay_id`, so that a repeated command replays nothing twice.
     """
 
     on_full: ClassVar = OnFull.REFUSE

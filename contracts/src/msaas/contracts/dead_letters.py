@@ -1,4 +1,4 @@
-"""An entry that was given up, as its dead letter: the body it had and why it lies here."""
+"""Builds the dead letter of a stream entry: the entry's fields, and why it failed."""
 
 import json
 import re
@@ -26,7 +26,7 @@ def build_dead_letter(
     deliveries: int,
     at: datetime,
 ) -> dict[bytes, bytes]:
-    """Return the fields to append; `dlq_` marks what was added."""
+    """Return the entry's fields with those of the dead letter, whose names begin with `dlq_`."""
     return {
         **_redact(topic, fields),
         b"dlq_entry_id": entry_id.encode(),
@@ -38,7 +38,7 @@ def build_dead_letter(
 
 
 def _redact(topic: Topic, fields: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
-    """Keep everything, except where a message's secrets must not outlive it."""
+    """Keep all fields, except those a message forbids because they may hold secrets."""
     allowed = _allowed_fields(topic, fields.get(b"type", b""))
     if allowed is None:
         return {name: value[:MAX_DATA] for name, value in fields.items()}
@@ -48,16 +48,16 @@ def _redact(topic: Topic, fields: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
 
 
 def _allowed_fields(topic: Topic, type_name: bytes) -> frozenset[str] | None:
-    """Name what may be kept of the data; of an unknown type, what may be kept of any."""
+    """Return the data fields to keep; for an unknown type, those of any message of the topic."""
     if message := topic.by_type.get(type_name):
         return message.dead_letter_fields
-    rules = [one.dead_letter_fields for one in topic.messages]
+    rules = [message.dead_letter_fields for message in topic.messages]
     limits = [rule for rule in rules if rule is not None]
     return frozenset[str]().union(*limits) if limits else None
 
 
 def _pick_ids(names: frozenset[str], data: bytes) -> dict[str, str]:
-    """Pick the ids out of a body that may be no JSON at all."""
+    """Pick the ids out of a body that may not be JSON."""
     try:
         found: object = json.loads(data[:MAX_DATA])
     except (ValueError, RecursionError):

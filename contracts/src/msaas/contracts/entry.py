@@ -1,4 +1,4 @@
-"""A message as the fields of a stream entry, which any client can read, and back."""
+"""Encodes a message as the fields of a stream entry, and decodes it."""
 
 import re
 from collections.abc import Mapping
@@ -48,14 +48,14 @@ class Entry(Generic[MessageT_co]):
 def encode(
     message: Message,
     *,
-    id: UUID,  # noqa: A002  # the header's own word
+    id: UUID,  # noqa: A002  # the header's name
     correlation_id: str,
     ts: datetime,
     traceparent: str | None = None,
     reply_to: str | None = None,
     ttl_ms: int | None = None,
 ) -> dict[bytes, bytes]:
-    """Return the entry's fields; refuses what `decode` would refuse."""
+    """Return the entry's fields; raise EncodeError for what `decode` would refuse."""
     if ts.tzinfo is None:
         raise EncodeError("ts has no time zone")
     fields = build_headers(type(message), id=id, correlation_id=correlation_id, ts=ts)
@@ -74,11 +74,11 @@ def encode(
 def build_headers(
     message: type[Message],
     *,
-    id: UUID,  # noqa: A002  # the header's own word
+    id: UUID,  # noqa: A002  # the header's name
     correlation_id: str,
     ts: datetime,
 ) -> dict[bytes, bytes]:
-    """Return what every entry carries besides its data."""
+    """Return the headers of every entry, without its data."""
     return {
         b"id": str(id).encode(),
         b"type": message.type_name().encode(),
@@ -109,7 +109,7 @@ def _encode_data(message: Message) -> bytes:
 
 
 def decode(topic: Topic, fields: Mapping[bytes, bytes]) -> Entry[Message]:
-    """Read one entry; whatever is wrong with it is Unreadable, for a reason that echoes nothing."""
+    """Read one entry; raise DecodeError with a reason that repeats none of its content."""
     for name in _HEADERS:
         if name not in fields:
             raise DecodeError(f"{name.decode()} is missing")
@@ -159,7 +159,7 @@ def _read_ts(value: bytes) -> datetime:
 
 
 def _read_traceparent(value: bytes | None) -> str | None:
-    """Return None for a malformed trace too: telemetry never costs a message."""
+    """Return None for a malformed header: a bad trace must not lose the message."""
     if value is None:
         return None
     text = value.decode("latin-1")
@@ -180,9 +180,9 @@ def _read_data(message: type[Message], data: bytes) -> Message:
 
 
 def _reason(message: type[Message], error: ValidationError) -> str:
-    """Name the first field and what is wrong with it; keys and values of the sender stay out."""
+    """Name the first invalid field and its error, without the sender's keys and values."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    where = first["loc"][0] if first["loc"] else ""
-    field = f"{where}: " if where in message.model_fields else ""
-    ours = first["type"] == "value_error"  # raised by a validator of this package
-    return field + (first["msg"].removeprefix("Value error, ") if ours else first["type"])
+    name = first["loc"][0] if first["loc"] else ""
+    field = f"{name}: " if name in message.model_fields else ""
+    raised_here = first["type"] == "value_error"
+    return field + (first["msg"].removeprefix("Value error, ") if raised_here else first["type"])

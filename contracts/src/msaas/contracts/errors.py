@@ -1,23 +1,23 @@
-"""What can be wrong at the edge of the vocabulary; every reason is safe to log and to show.
+"""The errors of this package; every reason is safe to log and to show.
 
 ContractError
 ├── UnknownName     no such topic, task or problem
-├── UnsafeText      JSON that Postgres, a browser or another parser would choke on
-├── Unwritable      a message that must not go on the wire
-│   └── Oversize
-└── Unreadable      an entry that nobody can parse
+├── UnsafeText      JSON that Postgres, a browser or another parser cannot hold
+├── EncodeError     a message that must not be published
+│   └── MessageTooLarge
+└── DecodeError     an entry that cannot be read
 """
 
 
 class ContractError(ValueError):
-    """The root; the message never echoes content."""
+    """The root; its message never repeats content."""
 
     @property
     def reason(self) -> str:
         return str(self)
 
 
-class UnknownName(ContractError):  # errors are named for the fact
+class UnknownName(ContractError):
     pass
 
 
@@ -33,11 +33,11 @@ class UnknownProblem(UnknownName):
     pass
 
 
-class UnsafeText(ContractError):  # errors are named for the fact
+class UnsafeText(ContractError):
     pass
 
 
-class EncodeError(ContractError):  # errors are named for the fact
+class EncodeError(ContractError):
     pass
 
 
@@ -45,5 +45,5 @@ class MessageTooLarge(EncodeError):
     pass
 
 
-class DecodeError(ContractError):  # errors are named for the fact
+class DecodeError(ContractError):
     pass

@@ -28,7 +28,7 @@ AttributeName = Annotated[str, Field(pattern=r"^[A-Za-z_:][A-Za-z0-9_.:-]*$", ma
 
 
 class NavigateAndExtractTextParams(PageParams):
-    """The text of `selector`, or else of the page, once `wait_for_selector` is visible there."""
+    """Return the text of `selector`, or of the whole page without it."""
 
     selector: Selector | None = None
 
@@ -39,9 +39,9 @@ class NavigateAndExtractTextResult(PageResult):
 
 
 class ExtractMarkdownParams(PageParams):
-    """The page's main matter, or what `selector` names, as Markdown with links and tables.
+    """Return the page's main content, or that of `selector`, as Markdown with links and tables.
 
-    `whole_page` leaves in what surrounds the matter: navigation, side notes, footers.
+    With `whole_page` navigation, asides and footers are included.
     """
 
     selector: Selector | None = None
@@ -49,7 +49,7 @@ class ExtractMarkdownParams(PageParams):
 
 
 class ExtractMarkdownResult(PageResult):
-    """`markdown` is cut where it is longer than a result may be; the artifact has all of it."""
+    """`markdown` is truncated at the size limit of a result; the artifact has all of it."""
 
     markdown: ForeignText
     truncated: bool = False
@@ -57,7 +57,7 @@ class ExtractMarkdownResult(PageResult):
 
 
 class FieldReading(ValueObject):
-    """What to take from an element: its text or an attribute, as which type."""
+    """What to read from an element: its text or an attribute, and as which type."""
 
     attribute: AttributeName | None = None
     type: FieldType = "text"
@@ -65,16 +65,16 @@ class FieldReading(ValueObject):
 
 
 class InnerField(FieldReading):
-    """What to read inside one element of a list; without a selector, from the element itself."""
+    """What to read inside one element of a list; without a selector, the element itself."""
 
     selector: Selector | None = None
 
 
 class StructuredField(FieldReading):
-    """What to read, from the first match of `selector` or, with `many`, from all of them.
+    """What to read from the first match of `selector`, or from every match with `many`.
 
-    With `fields` each match is an object of its own, whose fields are looked for inside it. A field
-    that is not there is its `default`, and an error where none is given.
+    With `fields` each match is an object whose fields are searched inside it. A field without a
+    match takes its `default`; without a default the job fails.
     """
 
     selector: Selector
@@ -86,7 +86,7 @@ class StructuredField(FieldReading):
     @model_validator(mode="after")
     def _reads_one_thing(self) -> Self:
         if self.fields and ({"attribute", "type"} & self.model_fields_set):
-            raise ValueError("a field with fields of its own has neither attribute nor type")
+            raise ValueError("a field with nested fields takes neither attribute nor type")
         return self
 
 
@@ -99,9 +99,10 @@ class ExtractStructuredResult(PageResult):
 
 
 class ExtractLinksParams(PageParams):
-    """The links of `selector`, or else of the page; `only` those of the page's own origin, or not.
+    """Return the links inside `selector`, or of the whole page without it.
 
-    The same address counts once, whatever its fragment.
+    `only` limits them to the page's own origin, or to other origins. Addresses that differ only in
+    their fragment count once.
     """
 
     selector: Selector | None = None
@@ -117,7 +118,7 @@ class Link(ValueObject):
 
 
 class ExtractLinksResult(PageResult):
-    """`total` counts what was found before `limit` cut it."""
+    """`total` counts all links found, including those beyond `limit`."""
 
     links: tuple[Link, ...]
     total: Annotated[int, Field(ge=0, le=2**31)]
@@ -125,11 +126,11 @@ class ExtractLinksResult(PageResult):
 
 
 class CrawlSiteParams(PageParams):
-    """The pages of one origin that `url` leads to, by links and by the site's own map.
+    """Read the pages of one origin, found from `url` by links and by the site's sitemap.
 
-    What robots.txt forbids is left alone. `timeout_ms` is for the whole crawl; what was read until
-    then is kept. With `include` only pages whose path begins with one of these are followed, and
-    never one that begins with any of `exclude`.
+    Pages that robots.txt forbids are skipped. `timeout_ms` limits the whole crawl; pages read
+    until then are returned. `include` and `exclude` are prefixes of paths: a page is read if its
+    path begins with one of `include` (or none is given) and with none of `exclude`.
     """
 
     timeout_ms: Annotated[int, Field(ge=1, le=240_000)] | None = None
@@ -142,7 +143,7 @@ class CrawlSiteParams(PageParams):
 
 
 class CrawledPage(ValueObject):
-    """`failure_reason` says why there is nothing of a page that was tried."""
+    """`failure_reason` says why a page could not be read."""
 
     url: ForeignUrl
     depth: Annotated[int, Field(ge=0, le=10)]
@@ -155,7 +156,7 @@ class CrawledPage(ValueObject):
 
 
 class CrawlSiteResult(ValueObject):
-    """`stopped` says why no more pages were read; `left` are those known and not tried."""
+    """`stopped` says why the crawl ended; `left` counts pages that were found and not read."""
 
     url: ForeignUrl
     pages: tuple[CrawledPage, ...]

@@ -1,4 +1,4 @@
-"""Writes what is generated from the vocabulary, or says what has drifted from it."""
+"""Writes the generated files, or lists those that differ from what would be generated."""
 
 import argparse
 import json
@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from msaas.contracts.acl import render_acl
+from msaas.contracts.exports import render_exports
 from msaas.contracts.registry import TOPICS
 from msaas.contracts.tasks import TASKS
 from msaas.contracts.topics_page import render_topics_page
@@ -19,7 +20,9 @@ SCHEMAS = Path("contracts/schemas/v1")
 
 def list_models() -> dict[str, type[BaseModel]]:
     """Return every model that has a schema and a sample, by their file's name."""
-    messages = {one.type_name(): one for topic in TOPICS.values() for one in topic.messages}
+    messages = {
+        message.type_name(): message for topic in TOPICS.values() for message in topic.messages
+    }
     params = {f"task.{name}.params": task.params for name, task in TASKS.items()}
     results = {f"task.{name}.result": task.result for name, task in TASKS.items()}
     return {**messages, **params, **results}
@@ -30,6 +33,7 @@ def render() -> dict[Path, str]:
     schemas = {SCHEMAS / f"{name}.json": _schema(name, m) for name, m in list_models().items()}
     return {
         **schemas,
+        Path("contracts/src/msaas/contracts/__init__.py"): render_exports(),
         Path("contracts/redis/users.acl"): render_acl(),
         Path("docs/topics.md"): render_topics_page(),
     }

@@ -1,4 +1,4 @@
-"""A job's life in messages, from the command that submits it to the frame that a browser shows."""
+"""The messages of a job, from the command that submits it to the frame that a browser shows."""
 
 from enum import StrEnum
 from typing import Annotated, ClassVar, Self
@@ -11,7 +11,7 @@ from msaas.contracts.plans import Plan
 from msaas.contracts.text import ErrorText, Identifier, JsonObject, ShortText, Text, Timestamp
 
 MAX_INLINE_RESULT = 64 * 1024
-"""Bytes of JSON; a larger result goes to an upload slot and is named by `result_ref`."""
+"""Bytes of JSON; a larger result is uploaded to a slot, which `result_ref` names."""
 
 Attempts = Annotated[int, Field(ge=0, le=1_000)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
@@ -23,7 +23,7 @@ Uploads = dict[UploadSlot, Annotated[Text, Field(max_length=4_096)]]
 
 
 class VisitedPlace(ValueObject):
-    """A host that a run asked for: what went to and fro, and why it was refused, where it was."""
+    """A host that a run requested: the traffic, and why connections were refused, if any."""
 
     host: Annotated[Text, Field(max_length=255)]
     port: Annotated[int, Field(ge=0, le=65_535)]
@@ -58,10 +58,10 @@ class JobStatus(StrEnum):
 
 
 class LossReason(StrEnum):
-    STALE = "stale"  # the envelope's `valid_until` was too near to begin
-    DRAINED = "drained"  # the worker had to go; not counted
-    RECLAIMED = "reclaimed"  # a peer found the entry idle
-    LEASE_EXPIRED = "lease_expired"  # the sweeper, behind all unread beats
+    STALE = "stale"  # the envelope's `valid_until` was too close to start the run
+    DRAINED = "drained"  # the worker shut down; not counted as an attempt
+    RECLAIMED = "reclaimed"  # another worker found the entry idle
+    LEASE_EXPIRED = "lease_expired"  # the sweeper, once all unread heartbeats are applied
 
 
 class Progress(ValueObject):
@@ -70,7 +70,7 @@ class Progress(ValueObject):
 
 
 class Idempotency(ValueObject):
-    """What the owner's row keeps: a user's key, the item of a batch, an HMAC of the body."""
+    """What the job's row stores: the user's key, the item's index, an HMAC of the body."""
 
     key: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$", max_length=255)]
     item: Annotated[int, Field(ge=0, le=99)] = 0
@@ -78,7 +78,7 @@ class Idempotency(ValueObject):
 
 
 class SubmitJob(Message):
-    """`job_id` is minted by the caller, so that a repeat inserts nothing; priority 0 goes first."""
+    """The caller creates `job_id`, so that a repeat inserts nothing; priority 0 goes first."""
 
     on_full: ClassVar = OnFull.REFUSE
 
@@ -96,7 +96,7 @@ class SubmitJob(Message):
 
 
 class JobItem(ValueObject):
-    """One job of a batch; what all of them share is said once, by the batch."""
+    """One job of a batch, without the fields that all of its jobs share."""
 
     job_id: UUID
     task_type: Identifier
@@ -108,7 +108,7 @@ class JobItem(ValueObject):
 
 
 class SubmitJobs(Message):
-    """Taken in by one transaction and judged one by one: one that is refused stops no other."""
+    """Submitted in one transaction; each job is accepted or refused by itself."""
 
     on_full: ClassVar = OnFull.REFUSE
 
@@ -120,11 +120,11 @@ class SubmitJobs(Message):
 
     def split(self) -> tuple[SubmitJob, ...]:
         shared = self.model_dump(exclude={"jobs"})
-        return tuple(SubmitJob.model_validate({**shared, **dict(one)}) for one in self.jobs)
+        return tuple(SubmitJob.model_validate({**shared, **dict(item)}) for item in self.jobs)
 
 
 class CancelJob(Message):
-    """Its children end with it."""
+    """Cancels a job and its children."""
 
     on_full: ClassVar = OnFull.REFUSE
 
@@ -133,7 +133,7 @@ class CancelJob(Message):
 
 
 class RetryJob(Message):
-    """Begins a failed job anew; the caller mints `retry_id`, so that a repeat does no more."""
+    """Retries a failed job; the caller creates `retry_id`, so that a repeat changes nothing."""
 
     on_full: ClassVar = OnFull.REFUSE
 
@@ -143,7 +143,7 @@ class RetryJob(Message):
 
 
 class PushedMeta(ValueObject):
-    """Which user it is for is trusted: only the intake's own Redis user can push."""
+    """`user_id` is trusted, because only the intake's Redis user can push."""
 
     user_id: UUID
     correlation_id: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$", max_length=128)] | None = None
@@ -154,9 +154,9 @@ class PushedMeta(ValueObject):
 
 
 class PushedJob(Message):
-    """An envelope that somebody outside pushed onto the intake's list.
+    """An envelope that an external producer pushed onto the intake list.
 
-    What only we decide is not read from it: fence, attempts, uploads.
+    Fields that only the jobs service sets are ignored: fence, attempts, uploads.
     """
 
     on_full: ClassVar = OnFull.SKIP
@@ -187,7 +187,7 @@ class PushedJob(Message):
 
 
 class DeadlinePassed(Message):
-    """Said by the owner's timer; skipped on a full topic, since the timer finds it again."""
+    """Sent by the owner's timer; skipped when the topic is full, since the timer sends it again."""
 
     on_full: ClassVar = OnFull.SKIP
 
@@ -196,7 +196,7 @@ class DeadlinePassed(Message):
 
 
 class WakeJob(Message):
-    """Said by the owner's timer of a job that has waited until its time; skipped as above."""
+    """Sent by the owner's timer when a waiting job is due; skipped when the topic is full."""
 
     on_full: ClassVar = OnFull.SKIP
 
@@ -217,7 +217,7 @@ class JobMeta(ValueObject):
 
 
 class JobEnvelope(Message):
-    """What a worker is given; skipped on a full topic, since the sweeper picks the job again."""
+    """What a worker receives; skipped when the topic is full, since the job is dispatched again."""
 
     on_full: ClassVar = OnFull.SKIP
     dead_letter_fields: ClassVar = frozenset({"job_id", "fence"})
@@ -232,7 +232,7 @@ class JobEnvelope(Message):
 
 
 class CancelRequested(Message):
-    """Ends one run, or any run of the job where `fence` is None."""
+    """Cancels one run, or any run of the job if `fence` is None."""
 
     on_full: ClassVar = OnFull.SKIP
 
@@ -242,7 +242,7 @@ class CancelRequested(Message):
 
 
 class JobStarted(Message):
-    """Opens the lease. Never let go: a task marked once must be known to have begun."""
+    """Starts the lease. Never dropped: a task marked `once` must not start a second time."""
 
     on_full: ClassVar = OnFull.ADMIT
 
@@ -270,7 +270,7 @@ class JobProgressed(Message):
 
 
 class JobSucceeded(Message):
-    """Carries its own times, because success implies a start and beats that were lost."""
+    """Carries its own times, because the messages before it may have been lost."""
 
     on_full: ClassVar = OnFull.ADMIT
 
@@ -286,12 +286,12 @@ class JobSucceeded(Message):
     @model_validator(mode="after")
     def _has_one_result(self) -> Self:
         if (self.result is None) == (self.result_ref is None):
-            raise ValueError("either result or result_ref")
+            raise ValueError("give either result or result_ref")
         return self
 
 
 class JobFailed(Message):
-    """A cancelled run ends here too, with the reason `cancelled`."""
+    """Also ends a cancelled run, with the reason `cancelled`."""
 
     on_full: ClassVar = OnFull.ADMIT
 
@@ -307,9 +307,9 @@ class JobFailed(Message):
 
 
 class JobWaiting(Message):
-    """Ends a run whose job goes on later: when all the children named have ended, or at `until`.
+    """Ends a run whose job continues when all `child_ids` have ended, or at `until`.
 
-    A child that does not exist has ended: submit first, then wait.
+    A child that does not exist counts as ended: submit children before waiting for them.
     """
 
     on_full: ClassVar = OnFull.ADMIT
@@ -325,12 +325,12 @@ class JobWaiting(Message):
     @model_validator(mode="after")
     def _waits_for_something(self) -> Self:
         if not self.child_ids and self.until is None:
-            raise ValueError("child_ids or until")
+            raise ValueError("give child_ids or until")
         return self
 
 
 class JobLost(Message):
-    """Skipped on a full topic: the sweeper finds the same loss again."""
+    """Skipped when the topic is full: the sweeper reports the same loss again."""
 
     on_full: ClassVar = OnFull.SKIP
 
@@ -347,7 +347,7 @@ class JobLost(Message):
 
 
 class JobFrame(ValueObject):
-    """Exactly what the dashboard's stream shows of a job."""
+    """What the dashboard's event stream shows of a job."""
 
     id: UUID
     status: JobStatus
@@ -357,7 +357,7 @@ class JobFrame(ValueObject):
 
 
 class JobChanged(Message):
-    """A versioned snapshot; with `progress` it says only how far the run has come."""
+    """A versioned snapshot of a job; with `progress` only the progress has changed."""
 
     on_full: ClassVar = OnFull.SKIP
 

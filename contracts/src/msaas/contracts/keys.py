@@ -4,10 +4,7 @@ import re
 from uuid import UUID
 
 PERMANENT_KEYS = ("msaas:*:stream:*", "msaas:*:epoch", "msaas:*:queue:*")
-"""Patterns of the keys that live without a TTL: streams are bounded or trimmed, the epoch stays,
-
-and what lies in a queue waits until it is taken in.
-"""
+"""Patterns of the keys without a TTL: streams (bounded or trimmed), the epoch and queues."""
 
 _PROCESS = re.compile(r"[a-z0-9][A-Za-z0-9._-]{0,199}")
 
@@ -18,7 +15,7 @@ def stream_key(env: str, name: str, version: int, consumer: str | None = None) -
 
 
 def reply_key(env: str, process: str) -> str:
-    """Name the reply stream of one process; its name begins with its kind and a hyphen."""
+    """Name the reply stream of one process, whose name begins with its kind and a hyphen."""
     return f"msaas:{env}:reply:{process}"
 
 
@@ -28,7 +25,7 @@ def is_reply_key(env: str, key: str) -> bool:
 
 
 def queue_key(env: str, name: str) -> str:
-    """Name a list that outside producers push onto, who know nothing of streams."""
+    """Name a list for external producers that do not use streams."""
     return f"msaas:{env}:queue:{name}"
 
 
@@ -41,12 +38,12 @@ def cancel_key(env: str, job_id: UUID | str) -> str:
 
 
 def rate_limit_key(env: str, category: str, owner: str) -> str:
-    """Name what one holder (a user, an address) has used up of one category's limit."""
+    """Name the counter of one owner (a user, an address) in one category of limits."""
     return f"msaas:{env}:ratelimit:{category}:{owner}"
 
 
 def idempotency_key(env: str, owner: str, digest: str) -> str:
-    """Name a request by whose it is and by its Idempotency-Key's digest."""
+    """Name a request by its owner and the digest of its Idempotency-Key."""
     return f"msaas:{env}:idempotency:{owner}:{digest}"
 
 

@@ -1,4 +1,4 @@
-"""What all messages share: frozen, strict, deaf to unknown fields, and a rule for a full topic."""
+"""The base of all messages: frozen, strict, ignoring unknown fields, with an `on_full` rule."""
 
 from enum import StrEnum
 from typing import ClassVar
@@ -7,22 +7,22 @@ from pydantic import BaseModel, ConfigDict
 
 
 class ValueObject(BaseModel):
-    """A part of a message; within a version it only ever gains optional fields."""
+    """A part of a message; within a version only optional fields are added."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", hide_input_in_errors=True)
 
 
 class OnFull(StrEnum):
-    """What becomes of a message when its topic is full."""
+    """What happens to a message when its topic is full."""
 
     REFUSE = "refuse"  # a command from outside: 503 with Retry-After
-    SKIP = "skip"  # a fact that its owner publishes again
-    DROP = "drop"  # a beat or progress: the next one says it anew
-    ADMIT = "admit"  # the end of a run: never let go
+    SKIP = "skip"  # an event that its owner publishes again
+    DROP = "drop"  # a heartbeat or progress: the next one replaces it
+    ADMIT = "admit"  # the end of a run: never dropped
 
 
 class Message(ValueObject):
-    """Goes over the wire under its class name."""
+    """A message; `type` in its envelope is the class name."""
 
     v: ClassVar[int] = 1
     on_full: ClassVar[OnFull]

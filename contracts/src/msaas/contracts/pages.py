@@ -1,4 +1,4 @@
-"""What all browser tasks have in common: how a page is opened, and what is said of it."""
+"""What all browser tasks share: how a page is opened, and what is returned about it."""
 
 from typing import Annotated, Literal
 
@@ -10,12 +10,12 @@ from msaas.contracts.text import NO_NUL, ForeignUrl, ShortText
 
 PageUrl = Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x20\x7f]+$", max_length=2_048)]
 Selector = Annotated[str, Field(pattern=NO_NUL, min_length=1, max_length=500)]
-"""CSS, or XPath where it begins with `//`."""
+"""CSS, or XPath if it begins with `//`."""
 
 HeaderName = Literal[
     "accept", "accept-language", "cache-control", "dnt", "referer", "x-requested-with"
 ]
-"""Headers that change what a server says, and nothing of whom it says it to."""
+"""Headers that influence the response and carry no credentials."""
 
 HeaderText = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$", max_length=500)]
 Resource = Literal["font", "image", "media", "script", "stylesheet", "xhr"]
@@ -35,7 +35,7 @@ class Viewport(ValueObject):
 
 
 class Cookie(ValueObject):
-    """Sent to the page's own host, unless it names another."""
+    """Sent to the page's own host unless `domain` names another."""
 
     name: Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", max_length=200)]
     value: Annotated[str, Field(pattern=r"^[\x20-\x3a\x3c-\x7e]*$", max_length=4_096)]
@@ -47,16 +47,16 @@ Cookies = Annotated[
     tuple[Cookie, ...],
     Field(max_length=50, json_schema_extra={"writeOnly": True}),
 ]
-"""Sealed as a whole, like any other secret parameter."""
+"""Sealed as one value, like any other secret parameter."""
 
 
 class PageParams(ValueObject):
     """How a page is opened.
 
-    `timeout_ms` is for all of the visit together; `wait_until` says when the page counts as open,
-    and `wait_for_selector` what has to be visible on it before anything is read. A `viewport` goes
-    before what `device` brings. What is blocked is not even asked for: pictures and fonts, unless
-    `block_resources` says otherwise, where the task has no use for them.
+    `timeout_ms` limits the whole visit. `wait_until` is the event after which the page counts as
+    open; `wait_for_selector` must be visible before anything is read. `viewport` overrides that of
+    `device`. Without `block_resources` a task that does not need images and fonts does not request
+    them.
     """
 
     url: PageUrl
@@ -77,7 +77,7 @@ class PageParams(ValueObject):
 
 
 class PageResult(ValueObject):
-    """`url` is what was asked for, `final_url` is where the browser ended up after redirects."""
+    """`url` is the requested address, `final_url` the address after redirects."""
 
     url: PageUrl
     final_url: ForeignUrl
@@ -90,7 +90,7 @@ MAX_ARTIFACT = 20 * 1024 * 1024
 
 
 class Artifact(ValueObject):
-    """A file that a run has left behind, by the name under which it is handed out."""
+    """A file that a run has produced, with the name under which it can be downloaded."""
 
     name: UploadSlot
     content_type: Annotated[str, Field(pattern=r"^[a-z]+/[a-z0-9.+-]+$", max_length=100)]

@@ -1,4 +1,4 @@
-"""What keeps all jobs of a task type waiting for a while."""
+"""Messages that pause and resume the dispatch of a task type."""
 
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -10,12 +10,12 @@ from msaas.contracts.text import Identifier, ShortText, Timestamp
 
 
 class PauseReason(StrEnum):
-    FLAG = "flag"  # somebody switched it off, until somebody switches it on
-    CIRCUIT = "circuit"  # what its workers need is failing; ends by itself
+    FLAG = "flag"  # an operator paused it, until an operator resumes it
+    CIRCUIT = "circuit"  # a dependency of its workers fails; ends by itself
 
 
 class PauseTask(Message):
-    """Hands out no more jobs of the type; those under way go on."""
+    """Stops the dispatch of jobs of the type; running jobs continue."""
 
     on_full: ClassVar = OnFull.REFUSE
 
@@ -24,7 +24,7 @@ class PauseTask(Message):
 
 
 class ResumeTask(Message):
-    """Ends a pause, whoever began it."""
+    """Ends a pause, whatever its reason."""
 
     on_full: ClassVar = OnFull.REFUSE
 
@@ -32,9 +32,9 @@ class ResumeTask(Message):
 
 
 class CircuitOpened(Message):
-    """A worker's news: until then whatever it is given of this type will fail.
+    """Sent by a worker: its jobs of this type will fail until `until`.
 
-    Dropped on a full topic: the next run that fails says it again.
+    Dropped when the topic is full: the next failing run sends it again.
     """
 
     on_full: ClassVar = OnFull.DROP

@@ -1,4 +1,4 @@
-"""The plans a user can have, and what each allows."""
+"""The plans a user can have, and their limits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class Plan(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanTerms:
-    """`jobs_per_period` None is without a hard limit; `metered` is reported to Stripe."""
+    """`jobs_per_period` None means no hard limit; `metered` usage is reported to Stripe."""
 
     jobs_per_period: int | None
     slots: int

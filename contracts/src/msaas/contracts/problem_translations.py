@@ -1,4 +1,4 @@
-"""Problems in the reader's language: English in the code, one file for each other language."""
+"""Translated problem texts: English is in the code, each other language has a file."""
 
 import json
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ _MAX_OFFERS: Final = 16
 
 
 def get_translated_problem(language: str, code: str) -> ProblemType:
-    """Return the problem with its words in one of LANGUAGES."""
+    """Return the problem with its texts in one of LANGUAGES."""
     return get_problem(code) if language == DEFAULT_LANGUAGE else _load_translations(language)[code]
 
 
 @lru_cache(maxsize=256)
 def choose_language(accepted: str) -> str:
-    """Choose by the header Accept-Language: the best that is known, else English."""
+    """Return the preferred supported language of an Accept-Language header, or else English."""
     best, weight = DEFAULT_LANGUAGE, 0.0
     for offer in accepted.split(",", _MAX_OFFERS)[:_MAX_OFFERS]:
         tag, _, rest = offer.strip().partition(";")
@@ -42,4 +42,4 @@ def _quality(text: str) -> float:
 @cache
 def _load_translations(language: str) -> Mapping[str, ProblemType]:
     text = files("msaas.contracts").joinpath(f"problems.{language}.json").read_text("utf-8")
-    return {code: replace(PROBLEMS[code], **words) for code, words in json.loads(text).items()}
+    return {code: replace(PROBLEMS[code], **texts) for code, texts in json.loads(text).items()}

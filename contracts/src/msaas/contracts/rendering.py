@@ -1,4 +1,4 @@
-"""Browser tasks that draw a page, and the one that works on it step by step."""
+"""Browser tasks that render a page, and the one that runs steps on it."""
 
 from typing import Annotated, Literal, Self
 
@@ -15,7 +15,7 @@ Pixels = Annotated[int, Field(ge=1, le=20_000)]
 
 
 class CaptureScreenshotParams(PageParams):
-    """What the viewport shows, all of the page, or one element; `quality` is for JPEG."""
+    """Capture the viewport, the full page, or one element; `quality` applies to JPEG."""
 
     full_page: bool = False
     selector: Selector | None = None
@@ -33,7 +33,7 @@ class CaptureScreenshotParams(PageParams):
 
 
 class CaptureScreenshotResult(PageResult):
-    """`truncated` where the page was higher than a picture may be."""
+    """`truncated` if the page was higher than the largest image."""
 
     artifact: Artifact
     width: Pixels
@@ -42,7 +42,7 @@ class CaptureScreenshotResult(PageResult):
 
 
 class RenderPdfParams(PageParams):
-    """The page as it prints; `pages` as a printer takes them (`1-3, 5`)."""
+    """Print the page to PDF; `pages` is a list of page ranges (`1-3, 5`)."""
 
     paper: Literal["A3", "A4", "A5", "Legal", "Letter"] = "A4"
     landscape: bool = False
@@ -69,7 +69,7 @@ class Click(ValueObject):
 
 
 class Fill(ValueObject):
-    """Types `text`, or the secret of that name, into a field."""
+    """Types `text`, or the secret named `secret`, into a field."""
 
     do: Literal["fill"]
     selector: Selector
@@ -84,7 +84,7 @@ class Fill(ValueObject):
 
 
 class Press(ValueObject):
-    """A key by its name: `Enter`, `Tab`, `Control+A`."""
+    """Presses a key by its name: `Enter`, `Tab`, `Control+A`."""
 
     do: Literal["press"]
     key: Annotated[str, Field(pattern=r"^[A-Za-z0-9+]+$", max_length=40)]
@@ -112,7 +112,7 @@ class Hover(ValueObject):
 
 
 class Scroll(ValueObject):
-    """To an element, or to the page's end."""
+    """Scrolls to an element, or to the end of the page."""
 
     do: Literal["scroll"]
     selector: Selector | None = None
@@ -130,7 +130,7 @@ class Pause(ValueObject):
 
 
 class Extract(ValueObject):
-    """Keeps the text, or an attribute, of the first match under a name."""
+    """Returns the text, or an attribute, of the first match as `extracted[name]`."""
 
     do: Literal["extract"]
     name: Identifier
@@ -162,13 +162,13 @@ StepSecrets = Annotated[
     dict[Identifier, Annotated[str, Field(pattern=NO_NUL, max_length=4_096)]],
     Field(max_length=20, json_schema_extra={"writeOnly": True}),
 ]
-"""Sealed as a whole; steps name what they type."""
+"""Sealed as one value; steps refer to secrets by name."""
 
 
 class RunStepsParams(PageParams):
-    """Opens `url`, then does one step after the other; `step_timeout_ms` is for each of them.
+    """Open `url`, then run the steps in order; `step_timeout_ms` limits each step.
 
-    The first that fails ends the run, which says which it was and why, beside a picture.
+    The first failing step ends the run; the error names it, and a screenshot is kept.
     """
 
     steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=50)]
@@ -177,14 +177,14 @@ class RunStepsParams(PageParams):
 
     @model_validator(mode="after")
     def _can_be_done(self) -> Self:
-        pictures = sum(isinstance(step, Screenshot) for step in self.steps)
-        if pictures > MAX_SCREENSHOTS:
+        screenshots = sum(isinstance(step, Screenshot) for step in self.steps)
+        if screenshots > MAX_SCREENSHOTS:
             raise ValueError(f"at most {MAX_SCREENSHOTS} screenshots")
         return self
 
 
 class StepDone(ValueObject):
-    """`number` counts from 1, as the timeline does in `step_01`."""
+    """`number` counts from 1, like `step_01` in the timings."""
 
     number: Annotated[int, Field(ge=1, le=50)]
     do: Identifier

@@ -1,4 +1,4 @@
-"""The answer to a command, matched by the asker on the command's own id."""
+"""The reply to a command, matched to it by the command's id."""
 
 from typing import Annotated, Any, ClassVar, Self
 from uuid import UUID
@@ -12,7 +12,7 @@ _ANY_ADAPTER = TypeAdapter[Any](Any)
 
 
 def _to_json(value: object) -> object:
-    """Let an owner answer with ids and times as they are."""
+    """Convert ids and times to JSON."""
     return _ANY_ADAPTER.dump_python(value, mode="json", fallback=str)
 
 

@@ -1,4 +1,4 @@
-"""What an API key can be allowed to do; a session may do all of it and more."""
+"""The scopes of API keys; a session has all of them and more rights."""
 
 from enum import StrEnum
 
@@ -7,4 +7,4 @@ class Scope(StrEnum):
     ACCOUNT_READ = "account:read"
     JOBS_READ = "jobs:read"
     JOBS_WRITE = "jobs:write"
-    OPS = "ops"  # an operator's alone
+    OPS = "ops"  # operators only

@@ -1,4 +1,4 @@
-"""The frames of the dashboard's event stream, as bytes that many connections share."""
+"""The frames of the dashboard's event stream, as bytes that connections share."""
 
 import re
 from typing import Annotated
@@ -17,7 +17,7 @@ Amount = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
 class AccountFrame(ValueObject):
-    """A user's plan and what is left of its period; `jobs_limit` None is without a limit."""
+    """A user's plan and the usage of its period; `jobs_limit` None means no limit."""
 
     plan: Plan
     jobs_limit: Amount | None
@@ -36,7 +36,7 @@ class ProgressFrame(Progress):
 
 
 def is_cursor(text: str) -> bool:
-    """Whether a client's Last-Event-ID can be a place in the stream."""
+    """Whether a client's Last-Event-ID is a valid position in the stream."""
     return _CURSOR.fullmatch(text) is not None
 
 
@@ -59,7 +59,7 @@ def account_frame(cursor: str, account: AccountFrame) -> bytes:
 
 
 def resync_frame(cursor: str) -> bytes:
-    """Tell a reader that fell behind to read the record and go on from the cursor."""
+    """Tell a client that fell behind to reload the list and continue from the cursor."""
     return _frame("resync", HelloFrame(cursor=cursor), cursor)
 
 
@@ -69,6 +69,6 @@ def retry_frame(retry_ms: int) -> bytes:
 
 def _frame(event: str, data: ValueObject, cursor: str) -> bytes:
     if not is_cursor(cursor):
-        raise ValueError("a cursor is a stream entry's id")
+        raise ValueError("a cursor must be the id of a stream entry")
     body = data.__pydantic_serializer__.to_json(data)
     return b"id: %b\nevent: %b\ndata: %b\n\n" % (cursor.encode(), event.encode(), body)

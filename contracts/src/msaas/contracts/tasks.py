@@ -1,4 +1,4 @@
-"""The catalogue of work that a user, an agent or a schedule can ask for."""
+"""The task catalogue: every type of job that a user, an agent or a schedule can submit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,15 +44,15 @@ SecretText = Annotated[
         json_schema_extra={"writeOnly": True, "format": "password"},
     ),
 ]
-"""Sealed by the gateway, opened for the worker: nobody between the two can read it."""
+"""Sealed by the gateway and unsealed for the worker; no component between them can read it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """One task type.
 
-    `timeout` ends a run, `valid_for` is an envelope's life from dispatch, `once` forbids a second
-    run after one has started, `uploads` are the names a run may upload under.
+    `timeout` limits a run, `valid_for` is the lifetime of an envelope after dispatch, `once`
+    forbids a second run after one has started, `uploads` are the upload slots of a run.
     """
 
     task_type: str
@@ -72,17 +72,17 @@ class Task:
 
     @cached_property
     def secrets(self) -> frozenset[str]:
-        """Name the parameters that are sealed."""
+        """Return the names of the parameters that are sealed."""
         properties = self.params.model_json_schema()["properties"]
         return frozenset(
             name
-            for name, one in properties.items()
-            if any(way.get("writeOnly") for way in (one, *one.get("anyOf", ())))
+            for name, schema in properties.items()
+            if any(option.get("writeOnly") for option in (schema, *schema.get("anyOf", ())))
         )
 
 
 class EchoParams(ValueObject):
-    """`secret` is not echoed: it shows that what is sealed reaches its worker, and nobody else."""
+    """`secret` is not echoed; only its length is returned, which shows that it was unsealed."""
 
     message: Annotated[str, Field(pattern=NO_NUL, max_length=10_000)]
     delay_ms: Annotated[int, Field(ge=0, le=60_000)] = 0
@@ -127,36 +127,36 @@ _DECLARED = (
     ),
     _browser_task(
         "extract_markdown",
-        "Open a page and return what it is about as Markdown, with links and tables.",
+        "Open a page and return its main content as Markdown, with links and tables.",
         (ExtractMarkdownParams, ExtractMarkdownResult),
         "page.md",
     ),
     _browser_task(
         "extract_structured",
-        "Open a page and return the fields that selectors name, as numbers, lists, objects.",
+        "Open a page and return fields by selector, as text, numbers, lists or objects.",
         (ExtractStructuredParams, ExtractStructuredResult),
     ),
     _browser_task(
         "extract_links",
-        "Open a page and return where it leads to, each address once.",
+        "Open a page and return its links, each address once.",
         (ExtractLinksParams, ExtractLinksResult),
     ),
     _browser_task(
         "capture_screenshot",
-        "Open a page and keep a picture of it, of all of it, or of one element.",
+        "Open a page and take a screenshot of the viewport, the full page or one element.",
         (CaptureScreenshotParams, CaptureScreenshotResult),
         "screenshot.png",
         "screenshot.jpeg",
     ),
     _browser_task(
         "render_pdf",
-        "Open a page and keep it as it prints.",
+        "Open a page and save it as a PDF.",
         (RenderPdfParams, RenderPdfResult),
         "page.pdf",
     ),
     _browser_task(
         "run_steps",
-        "Open a page and work on it: click, type, wait, read, one step after the other.",
+        "Open a page and run steps on it: click, type, wait, extract.",
         (RunStepsParams, RunStepsResult),
         "failure.png",
         *(f"screenshot-{number}.png" for number in range(1, MAX_SCREENSHOTS + 1)),
@@ -165,13 +165,13 @@ _DECLARED = (
     ),
     _browser_task(
         "crawl_site",
-        "Read the pages of one site, as far as it allows and the limits reach.",
+        "Read the pages of one site, within robots.txt and the given limits.",
         (CrawlSiteParams, CrawlSiteResult),
         seconds=300,
     ),
     Task(
         task_type="echo",
-        summary="Return a message after a delay: the whole loop without a browser.",
+        summary="Return the given message after a delay, without a browser.",
         topic="jobs.generic",
         params=EchoParams,
         result=EchoResult,

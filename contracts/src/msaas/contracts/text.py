@@ -1,4 +1,4 @@
-"""Text and JSON that all parts can hold: no NUL, no lone surrogate, no huge number."""
+"""Limits on text and JSON: no NUL, no lone surrogate, no number beyond 64 bits."""
 
 import math
 from collections.abc import Iterable
@@ -18,9 +18,9 @@ _NEITHER_BRACKET_NOR_QUOTE = bytes(set(range(256)) - set(b'"[]{}'))
 
 
 def refuse_unsafe_json(data: bytes) -> None:
-    """Refuse in well-formed JSON what parsers let through: NUL in text, and deep nesting.
+    """Refuse in well-formed JSON what parsers accept: NUL in text, and deep nesting.
 
-    Three byte searches settle nearly every document; only a suspect is looked at closely.
+    Byte searches clear nearly every document; only the others are examined in full.
     """
     if b"\\u0000" in data and b"\\u0000" in data.replace(rb"\\", b""):
         raise UnsafeText("text contains NUL")
@@ -29,7 +29,7 @@ def refuse_unsafe_json(data: bytes) -> None:
 
 
 def _is_deep(data: bytes) -> bool:
-    """Whether brackets remain after the innermost pairs were taken away once for each level."""
+    """Whether brackets remain after removing the innermost pairs once for each level."""
     unescaped = data.replace(rb"\\", b"").replace(rb"\"", b"")
     marks = unescaped.translate(_AS_SQUARE, _NEITHER_BRACKET_NOR_QUOTE)
     brackets = b"".join(marks.replace(b'""', b"").split(b'"')[::2])
@@ -39,7 +39,7 @@ def _is_deep(data: bytes) -> bool:
 
 
 def normalise_text(text: str, limit: int | None = None) -> str:
-    """Make foreign text (a page, an exception) storable: NUL and lone surrogates become U+FFFD."""
+    """Replace NUL and lone surrogates in foreign text (a page, an exception) with U+FFFD."""
     cut = text[:limit]
     if not cut.isascii():
         cut = cut.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
@@ -90,7 +90,7 @@ def _refuse_huge_number(value: object) -> None:
 
 
 def _require_storable_timestamp(value: datetime) -> datetime:
-    """Postgres, and Python in another time zone, could not hold it."""
+    """Refuse years that Postgres or Python in another time zone cannot represent."""
     if value.year not in _YEARS:
         raise ValueError("a timestamp must be in the years 1970 to 2999")
     return value

@@ -1,4 +1,4 @@
-"""What a topic is: its kind, its messages, who may write and read it, and how it is kept small."""
+"""What a topic is: its kind, messages, producers, consumers, and its limit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,11 +8,7 @@ from functools import cached_property
 
 from msaas.contracts.keys import reply_key, stream_key
 from msaas.contracts.message import Message
-
-PROCESSES = ("gateway", "jobs", "jobs-worker", "billing", "browser-worker", "agents", "privacy")
-"""The kinds of process that a topic can name; each has a Redis user."""
-
-_GROUPS = {"browser-worker": "browser-workers", "jobs-worker": "jobs"}
+from msaas.contracts.processes import PROCESSES
 
 
 class TopicKind(StrEnum):
@@ -23,7 +19,7 @@ class TopicKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Topic:
-    """`bound` counts a work topic's entries; `retention` is the time window of the other kinds."""
+    """`bound` limits a work topic's entries; `retention` is the time window of the other kinds."""
 
     name: str
     version: int = 1
@@ -37,7 +33,7 @@ class Topic:
     dlq_owner: str | None = None
 
     def key(self, env: str, consumer: str | None = None) -> str:
-        """Name the stream; where several services consume a work topic each has its own."""
+        """Name the stream; if several services consume a work topic, each has its own stream."""
         if self.kind is TopicKind.REPLY:
             return reply_key(env, self._require_consumer(consumer))
         shared = self.kind is TopicKind.LOG or len(self.consumers) == 1
@@ -46,13 +42,13 @@ class Topic:
         )
 
     def keys(self, env: str) -> tuple[str, ...]:
-        """Name every stream that one message is written to; a reply's depends on who asked."""
+        """Name every stream that a message is written to, except reply streams."""
         if self.kind is TopicKind.REPLY:
             return ()
         return tuple(dict.fromkeys(self.key(env, consumer) for consumer in self.consumers))
 
     def group(self, consumer: str) -> str:
-        return _GROUPS.get(consumer, consumer)
+        return PROCESSES[consumer].consumer_group
 
     def dead_letter_key(self, env: str, consumer: str) -> str:
         return f"{self.key(env, consumer)}.dlq"
@@ -66,5 +62,5 @@ class Topic:
 
     def _require_consumer(self, consumer: str | None) -> str:
         if consumer is None:
-            raise ValueError(f"{self.name} has a stream for each consumer: name one")
+            raise ValueError(f"{self.name} has a stream for each consumer: give the consumer")
         return consumer

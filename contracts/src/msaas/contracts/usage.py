@@ -1,4 +1,4 @@
-"""Usage as provable facts: each links to the one before it by a hash over fixed bytes."""
+"""Usage as a hash chain: each message carries a hash over its fields and the previous hash."""
 
 import hashlib
 import struct
@@ -13,7 +13,7 @@ from msaas.contracts.plans import Plan
 from msaas.contracts.text import Identifier
 
 USAGE_GENESIS = "0" * 64
-"""The previous hash of a subject's first fact."""
+"""The previous hash of a subject's first entry."""
 
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 PositiveCount = Annotated[int, Field(ge=1, le=2**63 - 1)]
@@ -22,7 +22,7 @@ _LAYOUT = struct.Struct(">16sQ16sqq32s")
 
 
 class UsageRecorded(Message):
-    """One completed billable job. The subject is a random id: nothing here names a person."""
+    """One completed billable job. The subject is a random id that identifies no person."""
 
     on_full: ClassVar = OnFull.SKIP
 
@@ -38,9 +38,9 @@ class UsageRecorded(Message):
 
 
 class UsageNoted(Message):
-    """A link that charges nothing, told so that whoever counts finds no gap in the chain.
+    """A chain entry that charges nothing, published so that consumers see no gap in `seq`.
 
-    Its hash has the nil uuid in the place of a job.
+    Its hash uses the nil UUID as the job id.
     """
 
     on_full: ClassVar = OnFull.SKIP
@@ -55,7 +55,7 @@ class UsageNoted(Message):
     hash: Hash
 
 
-def usage_hash(  # noqa: PLR0917  # the parts of the chain, in the order of their bytes
+def usage_hash(  # noqa: PLR0917  # the fields in the order of their bytes
     subject: UUID, seq: int, job_id: UUID, quantity: int, occurred_at: datetime, prev_hash: str
 ) -> str:
     """Return SHA-256 over uuid, int8, uuid, int8, int8 (µs since 1970), 32 bytes; all big-endian.
@@ -65,6 +65,6 @@ def usage_hash(  # noqa: PLR0917  # the parts of the chain, in the order of thei
     micros = (occurred_at - _EPOCH) // timedelta(microseconds=1)
     previous = bytes.fromhex(prev_hash)
     if len(previous) != hashlib.sha256().digest_size:
-        raise ValueError("a previous hash has 32 bytes")
+        raise ValueError("a previous hash must have 32 bytes")
     fixed = _LAYOUT.pack(subject.bytes, seq, job_id.bytes, quantity, micros, previous)
     return hashlib.sha256(fixed).hexdigest()
