@@ -12,7 +12,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from msaas.dev.schema import migrate
+from msaas.local.migration_chains import migrate
 
 ExecuteAs: TypeAlias = Callable[..., Awaitable[int | str]]
 

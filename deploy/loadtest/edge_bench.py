@@ -23,9 +23,9 @@ from goals import Table, measure_fleet
 from measured_processes import cpu_seconds
 from stream_readers import Reader, build_stream_request, close_all, open_reader
 
-from msaas.cli.api_client import ApiClient
 from msaas.dev.chaos import sign_in_new_user
 from msaas.dev.chaos.isolated_fleet import IsolatedFleet
+from msaas.local.api_client import ApiClient
 
 MAX_P99_MS, TARGET_P99_MS = 50.0, 25.0
 MAX_AUTH_MS, TARGET_AUTH_MS = 2.0, 0.2

@@ -28,13 +28,13 @@ from api_load import HttpConnection, LoadRequest
 from goals import Table, measure_fleet
 from jobs_fixtures import ALL_BUT_SERVERS, JOBS_PARTS, PARTS, DrainResult, JobsFixture
 
-from msaas.cli.api_client import ApiClient
 from msaas.dev.chaos import sign_in_new_user
 from msaas.dev.chaos.isolated_fleet import IsolatedFleet
 from msaas.jobs.adapters.postgres.results import PostgresResults
 from msaas.jobs.application.persist_results import PersistResults
 from msaas.jobs.domain.reports import RunKey, RunReport, RunSuccess
 from msaas.jobs.domain.settlement import SettlementRules
+from msaas.local.api_client import ApiClient
 from msaas.local.redis_users import url_with_credentials
 from msaas.local.secret_files import get_or_create_secret
 from msaas.postgres import Database, PostgresConfig

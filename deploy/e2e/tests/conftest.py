@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from msaas.cli.api_client import ApiClient
 from msaas.cli.audit import audit_url, format_results, has_violations
 from msaas.dev.chaos import IsolatedFleet, sign_in_new_user
 from msaas.local import Home
+from msaas.local.api_client import ApiClient
 from msaas.testing.shared_servers import SharedServers
 
 

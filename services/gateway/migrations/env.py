@@ -1,6 +1,5 @@
 """Alembic's entry into the gateway's chain: schema `identity`."""
 
-from msaas.gateway.adapters.postgres.tables import metadata
 from msaas.postgres import run_migrations
 
-run_migrations(metadata)
+run_migrations()

@@ -1,6 +1,5 @@
 """Alembic's entry into the chain of jobs: schema `jobs`."""
 
-from msaas.jobs.adapters.postgres.tables import metadata
 from msaas.postgres import run_migrations
 
-run_migrations(metadata)
+run_migrations()

@@ -1,4 +1,4 @@
-"""`./msaas check`: one line a check, the words of the failing ones, and a code."""
+"""`./msaas check`: one line per check, the output of failed ones, and an exit code."""
 
 from collections.abc import Callable
 
@@ -19,30 +19,32 @@ def failing_check(_: Tree) -> list[str]:
     return ["this is wrong"]
 
 
-def test_what_fails_speaks_at_the_end_and_decides_the_code(
+def test_failed_checks_are_printed_last_and_the_exit_code_is_1(
     make_repository: MakeRepository, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_checks({"good": passing_check, "bad": failing_check}, make_repository({})) == 1
-    said = capsys.readouterr().out
-    assert "ok      good" in said
-    assert "FAILED  bad" in said
-    assert said.index("--- bad\nthis is wrong") < said.index("1 of 2 checks passed")
+    output = capsys.readouterr().out
+    assert "ok      good" in output
+    assert "FAILED  bad" in output
+    assert output.index("--- bad\nthis is wrong") < output.index("1 of 2 checks passed")
 
 
-def test_all_good_is_code_zero(make_repository: MakeRepository) -> None:
+def test_the_exit_code_is_0_when_all_checks_pass(make_repository: MakeRepository) -> None:
     assert run_checks({"good": passing_check}, make_repository({})) == 0
 
 
-def test_a_tool_fails_with_its_own_words(make_repository: MakeRepository) -> None:
+def test_a_failed_tool_reports_its_own_output(make_repository: MakeRepository) -> None:
     tree = make_repository(
         {"a.py": "import os\n", "pyproject.toml": "[tool.ruff.lint]\nselect = ['F']\n"}
     )
-    (words,) = tool_check(tool_path("ruff"), "check")(tree)
-    assert "F401" in words
+    (problem,) = tool_check(tool_path("ruff"), "check")(tree)
+    assert "F401" in problem
     assert not tool_check(tool_path("ruff"), "--version")(tree)
 
 
-def test_an_unknown_check_is_answered_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_check_is_refused_with_the_nearest_name(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert run(["lnit"]) == 2
     assert "did you mean 'lint'" in capsys.readouterr().err
 
@@ -52,7 +54,7 @@ def test_named_checks_run_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert "1 of 1 checks passed" in capsys.readouterr().out
 
 
-def test_every_promised_rule_has_its_check() -> None:
-    promised = "types walls dead-code contracts asyncapi dependencies lint format modules metrics"
-    words = "units records decisions references leaks locks schema"
-    assert {*promised.split(), *words.split()} == {*CHECKS}
+def test_every_rule_has_its_check() -> None:
+    expected = "types walls dead-code contracts asyncapi dependencies lint format modules metrics"
+    later = "units records decisions references leaks locks schema layers words any-parameters size"
+    assert {*expected.split(), *later.split()} == {*CHECKS}

@@ -82,18 +82,22 @@ x
 `./msaas check walls`, `tests/test_a.py::test_layers`
 """
 ADR = "docs/adrs/ADR-0001-layers.md"
+INDEX = "| 0001 | [layers](ADR-0001-layers.md) |\n"
+
+
+CHECK_NAMES = ("walls",)
 
 
 def adrs(text: str = DECISION, name: str = ADR) -> dict[str, str]:
     return {
         name: text,
-        "docs/adrs/README.md": "[layers](ADR-0001-layers.md)",
+        "docs/adrs/README.md": INDEX,
         "tests/test_a.py": "def test_layers(): ...",
     }
 
 
 def test_a_decision_that_a_check_holds_passes(make_repository: MakeRepository) -> None:
-    assert not list(decisions.find_problems(make_repository(adrs())))
+    assert not list(decisions.find_problems(make_repository(adrs()), CHECK_NAMES))
 
 
 @pytest.mark.parametrize(
@@ -110,13 +114,17 @@ def test_a_decision_that_a_check_holds_passes(make_repository: MakeRepository) -
 def test_what_a_decision_lacks_is_named(
     make_repository: MakeRepository, old: str, new: str, complaint: str
 ) -> None:
-    (problem, *_) = decisions.find_problems(make_repository(adrs(DECISION.replace(old, new))))
+    (problem, *_) = decisions.find_problems(
+        make_repository(adrs(DECISION.replace(old, new))), CHECK_NAMES
+    )
     assert complaint in problem
 
 
 def test_a_decision_outside_the_index_or_misnamed_is_named(make_repository: MakeRepository) -> None:
     problems = list(
-        decisions.find_problems(make_repository(adrs(name="docs/adrs/ADR-1-Layers.md")))
+        decisions.find_problems(
+            make_repository(adrs(name="docs/adrs/ADR-1-Layers.md")), CHECK_NAMES
+        )
     )
     assert any("not in docs/adrs/README.md" in problem for problem in problems)
     assert any("is not named" in problem for problem in problems)
@@ -125,8 +133,32 @@ def test_a_decision_outside_the_index_or_misnamed_is_named(make_repository: Make
 def test_a_number_is_given_once(make_repository: MakeRepository) -> None:
     twice = adrs() | {"docs/adrs/ADR-0001-other.md": DECISION}
     assert any(
-        "number is taken" in problem for problem in decisions.find_problems(make_repository(twice))
+        "number is taken" in problem
+        for problem in decisions.find_problems(make_repository(twice), CHECK_NAMES)
     )
+
+
+@pytest.mark.parametrize(
+    ("rows", "complaint"),
+    [
+        ("| 0003 | reserved for x |\n", "not 1 to 2 in order"),
+        ("| 0002 | [x](ADR-0002-gone.md) |\n", "0002 links to ADR-0002-gone.md"),
+        ("| 0002 | [x](ADR-0001-layers.md) |\n", "0002 links to ADR-0001-layers.md"),
+        ("| 0002 | reserved |\n", "0002 has neither a decision nor"),
+    ],
+)
+def test_what_is_wrong_in_the_index_is_named(
+    make_repository: MakeRepository, rows: str, complaint: str
+) -> None:
+    tree = make_repository(adrs() | {"docs/adrs/README.md": INDEX + rows})
+    (problem,) = decisions.find_problems(tree, CHECK_NAMES)
+    assert complaint in problem
+
+
+def test_a_reserved_number_that_says_for_what_passes(make_repository: MakeRepository) -> None:
+    index = INDEX + "| 0002 | reserved for load testing |\n"
+    tree = make_repository(adrs() | {"docs/adrs/README.md": index})
+    assert not list(decisions.find_problems(tree, CHECK_NAMES))
 
 
 @pytest.mark.parametrize(

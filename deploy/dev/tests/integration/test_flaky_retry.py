@@ -1,4 +1,4 @@
-"""A few tests that fail are run once more, alone; a real fault fails there too."""
+"""With --retry-flaky a few failed tests run again alone; a real fault fails there too."""
 
 import subprocess
 from pathlib import Path
@@ -33,7 +33,7 @@ def failed(tmp_path: Path) -> list[str]:
     return [f"{tmp_path}/{name}" for name in file.read_text().splitlines()]
 
 
-def test_one_that_passes_alone_is_named(
+def test_a_test_that_passes_alone_is_reported_as_flaky(
     failed: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     unlucky, wrong = failed
@@ -42,16 +42,16 @@ def test_one_that_passes_alone_is_named(
         "test_wrong",
     )
     retry_alone([unlucky])
-    said = capfd.readouterr().out
-    assert "1 passed" in said
-    assert "each needs investigation" in said
+    output = capfd.readouterr().out
+    assert "1 passed" in output
+    assert "each needs investigation" in output
 
 
-def test_one_that_fails_again_fails_the_run(failed: list[str]) -> None:
+def test_a_test_that_fails_again_fails_the_run(failed: list[str]) -> None:
     assert retry_alone(failed) == 1
 
 
-def test_many_that_fail_get_no_second_chance(
+def test_many_failed_tests_are_not_retried(
     failed: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert retry_alone(failed * MAX_RETRIED) == 1

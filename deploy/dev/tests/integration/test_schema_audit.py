@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from msaas.dev.schema import find_problems, migrate
+from msaas.dev.schema import find_problems
+from msaas.local.migration_chains import migrate
 
 HOLES = {
     "CREATE TABLE jobs.notes (id uuid)": "jobs.notes: row-level security is not both",

@@ -1,5 +1,5 @@
-"""The verbs of `./msaas` and the checks of the code base."""
+"""The operator's command line: run, inspect and repair a fleet."""
 
-from msaas.cli.commands import COMMANDS, CliCommand, main
+from msaas.cli.commands import COMMANDS, CliCommand, find_commands, main
 
-__all__ = ["COMMANDS", "CliCommand", "main"]
+__all__ = ["COMMANDS", "CliCommand", "find_commands", "main"]

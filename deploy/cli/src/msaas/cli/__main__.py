@@ -1,16 +1,21 @@
-"""Runs one verb: what `./msaas` ends in once the environment is there."""
+"""Runs one command: what `./msaas` executes once the environment is ready."""
 
 import os
 import sys
 
 from msaas.cli.commands import main
 
-if __name__ == "__main__":
+
+def run() -> int:
     try:
         code = main(sys.argv[1:])
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read along has seen enough; what is left must not fail again on the way out.
+        # The reader has closed the pipe; the flush at exit must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
-    sys.exit(code)
+        return 1
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(run())

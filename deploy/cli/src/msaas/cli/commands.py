@@ -1,16 +1,19 @@
-"""The table of verbs: what `./msaas help` prints and what each verb calls."""
+"""The operator's commands, and the table that other installed packages add theirs to."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
+from importlib.metadata import entry_points
 from typing import cast
+
+ENTRY_POINT_GROUP = "msaas.commands"
 
 
 @dataclass(frozen=True)
 class CliCommand:
-    """One word after `./msaas`; the target is imported only when the word is said."""
+    """One command of `./msaas`; the target is imported only when the command is run."""
 
     target: str
     arguments: str
@@ -23,26 +26,12 @@ class CliCommand:
         return call(argv)
 
 
-COMMANDS: dict[str, CliCommand] = {
-    "test": CliCommand(
-        "msaas.dev.run_tests:run",
-        "[PYTEST ARGUMENT ...]",
-        "run the tests in parallel",
-        "Without arguments: every test, with coverage and its floor. Arguments go to pytest\n"
-        "(paths are taken from the current folder) and switch the coverage floor off. Up to three\n"
-        "that fail in a whole run are tried once more, alone; those that pass are named as flaky.",
-    ),
-    "check": CliCommand(
-        "msaas.dev.checks.run:run",
-        "[NAME ...]",
-        "run the checks: all, or those named",
-        "Checks run in parallel; the output of failed ones is printed at the end.",
-    ),
+COMMANDS: Mapping[str, CliCommand] = {
     "up": CliCommand(
         "msaas.local.commands:up",
         "[--detach] [--servers]",
         "start everything with seed data, in the foreground",
-        "--detach returns when all is ready; --servers starts Postgres and Redis only.",
+        "--detach returns when everything is ready; --servers starts Postgres and Redis only.",
     ),
     "demo": CliCommand(
         "msaas.cli.demo:run",
@@ -50,22 +39,17 @@ COMMANDS: dict[str, CliCommand] = {
         "sign in, submit a job, watch it live, read the result",
         "Needs a running fleet. Without a URL the job reads a page of the demo site.",
     ),
-    "migrate": CliCommand(
-        "msaas.cli.migrate:run",
-        "",
-        "bring every service's schema to its head",
-        "On DATABASE_URL, else on the Postgres that `up` runs. A login gets a password where\n"
-        "its variable is set: SVC_GATEWAY_PASSWORD, SVC_GATEWAY_READ_PASSWORD, SVC_JOBS_PASSWORD.",
+    "status": CliCommand(
+        "msaas.local.commands:status",
+        "[--json]",
+        "list what is running and where",
+        "Exits with 1 when a part is down. --json includes passwords.",
     ),
-    "seed": CliCommand(
-        "msaas.cli.seed:run", "", "a demo user with a few jobs, and an operator; safe to repeat"
-    ),
-    "rotate": CliCommand(
-        "msaas.cli.rotate:run",
-        "",
-        "rotate the key that seals the secrets of new jobs",
-        "Jobs that wait keep theirs: the two keys before it still open.\n"
-        "The new one is in use after `down` and `up`.",
+    "logs": CliCommand(
+        "msaas.local.commands:logs",
+        "[PART] [-f] [-n LINES]",
+        "show the logs of the running parts",
+        "-f keeps printing new lines.",
     ),
     "down": CliCommand(
         "msaas.local.commands:down",
@@ -73,97 +57,98 @@ COMMANDS: dict[str, CliCommand] = {
         "stop what `up` started",
         "--wipe also removes the data.",
     ),
-    "status": CliCommand("msaas.local.commands:status", "", "what is running, where, since when"),
-    "logs": CliCommand(
-        "msaas.local.commands:logs", "[PART ...]", "show the logs of the running parts"
+    "migrate": CliCommand(
+        "msaas.local.migrate:run",
+        "[--services FOLDER]",
+        "upgrade every service's schema to its latest revision",
+        "Uses DATABASE_URL, else the Postgres that `up` runs. The migrations are those of the\n"
+        "checkout, or of the folder of services that is named. A login gets a password where its\n"
+        "variable is set: SVC_GATEWAY_PASSWORD, SVC_GATEWAY_READ_PASSWORD, SVC_JOBS_PASSWORD.",
+    ),
+    "seed": CliCommand(
+        "msaas.local.seed:run", "", "create a demo user with a few jobs, and an operator"
+    ),
+    "rotate": CliCommand(
+        "msaas.cli.rotate:run",
+        "",
+        "rotate the key that seals the secrets of new jobs",
+        "Waiting jobs keep their key: the two previous keys still open.\n"
+        "The new key is in use after `down` and `up`.",
     ),
     "pause": CliCommand(
         "msaas.cli.pauses:pause",
         "TASK_TYPE",
-        "pause dispatch of a task type; what runs goes on",
-        "On REDIS_URL as the user `jobs`, with ENVIRONMENT; else on the fleet that `up` runs.",
+        "pause dispatch of a task type; running jobs continue",
+        "Uses REDIS_URL as the user `jobs`, with ENVIRONMENT; else the fleet that `up` runs.",
     ),
-    "resume": CliCommand("msaas.cli.pauses:resume", "TASK_TYPE", "resume dispatch"),
-    "contracts": CliCommand(
-        "msaas.dev.generate:run",
-        "[--check | --diff REF]",
-        "write again all that is generated from the contracts",
-        "--check writes nothing and fails where a committed file differs.\n"
-        "--diff lists what would break consumers of the contracts as they were at commit\n"
-        "REF, and which: exits with 1 if anything would, with 2 if there is no such commit.",
-    ),
-    "fuzz": CliCommand(
-        "msaas.dev.fuzz:run",
-        "[EXAMPLES]",
-        "fuzz the gateway against its OpenAPI document",
-        "Schemathesis with all checks, so many examples an operation and phase (200).\n"
-        "CI tries 10, always the same ones.",
+    "resume": CliCommand("msaas.cli.pauses:resume", "TASK_TYPE", "resume dispatch of a task type"),
+    "dlq": CliCommand(
+        "msaas.cli.dead_letters:run",
+        "list | show ID | replay ID ... | resolve ID ... --reason TEXT",
+        "list, replay and resolve dead letters: undeliverable messages and failed jobs",
+        "Runs as the operator of the running fleet. `list`, `replay --all` and `resolve --all`\n"
+        "take --class and --topic. Replays that must wait are done automatically later.",
     ),
     "audit": CliCommand(
         "msaas.cli.audit.command:run",
         "",
         "verify that counters, usage events, hash chains and jobs agree; read-only",
-        "On DATABASE_URL, else on the Postgres that `up` runs; read-only, one snapshot.\n"
+        "Uses DATABASE_URL, else the Postgres that `up` runs; read-only, one snapshot.\n"
         "Exits with 1 on a violation, with 2 when the database cannot be read.",
-    ),
-    "chaos": CliCommand(
-        "msaas.dev.chaos.command:run",
-        "[--short] [SCENARIO ...]",
-        "inject faults into a loaded fleet of its own, then audit it",
-        "--short does each scenario once, in under four minutes; without it runs are longer,\n"
-        "and processes are also paused. A word selects the scenarios whose name contains it.",
-    ),
-    "bench": CliCommand(
-        "msaas.dev.bench:run",
-        "NAME [ARGUMENT ...]",
-        "run a benchmark; `./msaas bench messaging` compares messaging with other libraries",
-        "Runs deploy/loadtest/NAME_bench.py in an environment of its own (.msaas/bench-venv).",
-    ),
-    "dlq": CliCommand(
-        "msaas.cli.dead_letters:run",
-        "list | show ID | replay ID ... | resolve ID ... --reason WORDS",
-        "dead letters: messages that could not be handled and failed jobs",
-        "As the operator of the running fleet. `list`, `replay --all` and `resolve --all` take\n"
-        "--class and --topic. Replays that have to wait are done automatically later.",
     ),
     "metrics": CliCommand(
         "msaas.cli.metrics:run",
         "PART [NAME ...]",
-        "what a running part counts",
-        "PART is jobs, jobs-worker or browser-worker; NAME is how a metric's name begins.",
-    ),
-    "lock": CliCommand(
-        "msaas.dev.lock:run",
-        "[--upgrade]",
-        "resolve the dependencies again and write the lock files",
-        "Versions stay where they are unless --upgrade is given.",
+        "show the metrics of a running part",
+        "PART is jobs, jobs-worker or browser-worker; NAME is a prefix of a metric's name.",
     ),
     "help": CliCommand(
-        "msaas.cli.commands:show_help", "[COMMAND]", "this list, or more about one command"
+        "msaas.cli.commands:show_help", "[COMMAND]", "list the commands, or explain one"
     ),
 }
 
+# What an unknown command may be, so that the answer can name the package that has it.
+PACKAGES: Mapping[str, str] = dict.fromkeys(
+    ("test", "check", "contracts", "fuzz", "chaos", "bench", "lock", "new"), "msaas-dev"
+)
+
+
+def find_commands() -> dict[str, CliCommand]:
+    """Return the operator's commands and those of every package that is installed beside them."""
+    found = dict(COMMANDS)
+    for entry_point in sorted(entry_points(group=ENTRY_POINT_GROUP)):
+        found |= cast("Mapping[str, CliCommand]", entry_point.load())
+    return found
+
 
 def show_help(argv: list[str]) -> int:
+    commands = find_commands()
     if not argv:
-        lines = [f"  {name:<10} {verb.summary}" for name, verb in COMMANDS.items()]
+        lines = [f"  {name:<10} {command.summary}" for name, command in commands.items()]
         print("usage: ./msaas COMMAND [ARGUMENT ...]\n", *lines, sep="\n")
         return 0
     name = argv[0]
-    if name not in COMMANDS:
-        return report_unknown_name(name, COMMANDS, "command")
-    verb = COMMANDS[name]
-    print(f"usage: ./msaas {name} {verb.arguments}".rstrip(), verb.summary, sep="\n\n")
-    if verb.details:
-        print(verb.details)
+    if name not in commands:
+        return report_unknown_command(name, commands)
+    command = commands[name]
+    print(f"usage: ./msaas {name} {command.arguments}".rstrip(), command.summary, sep="\n\n")
+    if command.details:
+        print(command.details)
     return 0
 
 
+def report_unknown_command(name: str, commands: Iterable[str]) -> int:
+    if package := PACKAGES.get(name):
+        print(f"msaas: {name!r} needs the package {package}", file=sys.stderr)
+        return 2
+    return report_unknown_name(name, commands, "command")
+
+
 def report_unknown_name(name: str, known: Iterable[str], kind: str) -> int:
-    """Answer a word that is not known with the nearest one that is."""
-    words = list(known)
-    near = get_close_matches(name, words, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(words)}"
+    """Suggest the nearest known name, or list them all."""
+    names = list(known)
+    near = get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
     print(f"msaas: no {kind} {name!r}; {hint}", file=sys.stderr)
     return 2
 
@@ -172,8 +157,9 @@ def main(argv: list[str]) -> int:
     name, *rest = argv or ["help"]
     if name in {"-h", "--help"}:
         name = "help"
-    if name not in COMMANDS:
-        return report_unknown_name(name, COMMANDS, "command")
+    commands = COMMANDS if name in COMMANDS else find_commands()
+    if name not in commands:
+        return report_unknown_command(name, commands)
     if rest[:1] in (["-h"], ["--help"]) and name != "test":
         return show_help([name])
-    return COMMANDS[name].run(rest)
+    return commands[name].run(rest)

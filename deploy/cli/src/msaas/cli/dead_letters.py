@@ -8,9 +8,9 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
-from msaas.cli.api_client import ApiClient
 from msaas.contracts import LetterClass, LetterState
 from msaas.embedded import LocalError
+from msaas.local.api_client import ApiClient
 from msaas.local.running_fleet import RunningFleet, get_running_fleet
 
 PATH: Final = "/ops/dead-letters"

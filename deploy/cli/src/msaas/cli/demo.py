@@ -7,8 +7,8 @@ import sys
 import time
 from argparse import ArgumentParser
 
-from msaas.cli.api_client import ApiClient
 from msaas.embedded import LocalError
+from msaas.local.api_client import ApiClient
 from msaas.local.running_fleet import RunningFleet, get_running_fleet
 
 

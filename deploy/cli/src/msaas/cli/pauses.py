@@ -1,12 +1,12 @@
-"""`./msaas pause` and `./msaas resume`: keep a task type waiting, or let it go on."""
+"""`./msaas pause` and `./msaas resume`: stop and restart dispatch of a task type."""
 
 import os
 import subprocess
 import sys
 from argparse import ArgumentParser
 
-from msaas.dev.workspace import module_command
 from msaas.embedded import LocalError
+from msaas.local.programs import module_command
 from msaas.local.running_fleet import get_redis_environment
 
 
@@ -23,11 +23,11 @@ def _send(kind: str, argv: list[str]) -> int:
     parser.add_argument("task_type")
     task_type = parser.parse_args(argv).task_type
     try:
+        command = [*module_command("msaas.jobs"), kind, task_type]
         settings = get_redis_environment(os.environ, "jobs")
     except LocalError as error:
         print(f"✗ {error}", file=sys.stderr)
         return 1
-    command = [*module_command("msaas.jobs"), kind, task_type]
     code = subprocess.run(command, env={**os.environ, **settings}, check=False).returncode
     if code == 0:
         print(f"asked to {kind} {task_type}")

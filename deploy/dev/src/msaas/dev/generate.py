@@ -11,6 +11,7 @@ GENERATORS = (
     "msaas.dev.asyncapi",
     "msaas.dev.openapi",
     "msaas.dev.schema",
+    "msaas.dev.layers",
 )
 
 

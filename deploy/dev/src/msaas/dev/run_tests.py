@@ -1,26 +1,39 @@
-"""`./msaas test`: pytest over the whole house, in parallel, with the floor of coverage."""
+"""`./msaas test`: pytest over the repository in parallel, or over what a change can reach."""
 
+import argparse
 import os
 import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from msaas.dev.changed_tests import ReachableTests, find_default_ref, list_changed_files
+from msaas.dev.checks import Tree
 from msaas.dev.workspace import ROOT, module_command
 from msaas.embedded import MissingProgram
 from msaas.local.chromium import ensure_chromium
 
 # Tests wait for servers more than they compute, so there are more workers than cores.
 WORKERS_PER_CORE = 2
-# Real processes on a machine that stands still for seconds: a few may fail for that alone.
+# Tests with real processes can fail because the machine stalled for seconds.
 MAX_RETRIED = 3
 
 
 def run(argv: list[str]) -> int:
-    if argv:
-        return _run(pytest_command(argv, Path.cwd()))
+    parser = argparse.ArgumentParser(prog="./msaas test", add_help=False, allow_abbrev=False)
+    parser.add_argument("--changed", nargs="?", const="", metavar="REF")
+    parser.add_argument("--retry-flaky", action="store_true")
+    chosen, arguments = parser.parse_known_args(argv)
+    if chosen.changed is not None:
+        return run_changed(Tree(ROOT), chosen.changed, arguments)
+    if arguments:
+        return _run(pytest_command(arguments, Path.cwd()))
+    return run_everything(retry_flaky=chosen.retry_flaky)
+
+
+def run_everything(*, retry_flaky: bool) -> int:
     try:
-        ensure_chromium(print)  # some tests drive a real browser; getting one may take a while
+        ensure_chromium(print)  # some tests drive a real browser; installing one may take a while
     except MissingProgram as missing:
         print(f"msaas: {missing}", file=sys.stderr)
         return 1
@@ -28,11 +41,23 @@ def run(argv: list[str]) -> int:
         failures = Path(folder) / "failed"
         code = _run([*pytest_command([], ROOT), f"--failed-to={failures}"])
         failed = failures.read_text().splitlines() if failures.exists() else []
-    return code if code != 1 else retry_alone(failed)
+    return retry_alone(failed) if retry_flaky and code == 1 else code
+
+
+def run_changed(tree: Tree, ref: str, arguments: list[str]) -> int:
+    """Run the tests that the difference between the working tree and a commit can reach."""
+    ref = ref or find_default_ref(tree)
+    selection = ReachableTests(tree).select(list_changed_files(tree, ref))
+    if selection.everything:
+        print(f"msaas: the change since {ref} can reach every test", flush=True)
+        return _run(pytest_command(arguments, ROOT))
+    print(f"msaas: {len(selection.tests)} test modules for the change since {ref}", flush=True)
+    tests = sorted(selection.tests)
+    return _run(pytest_command([*arguments, *tests], ROOT)) if tests else 0
 
 
 def retry_alone(failed: list[str]) -> int:
-    """Run the few tests that failed again, without others beside them; say so when they pass."""
+    """Run the few tests that failed again, without others beside them; name those that pass."""
     if not 0 < len(failed) <= MAX_RETRIED:
         return 1
     print(f"\nmsaas: {len(failed)} failed; retrying them alone:", flush=True)
@@ -51,7 +76,7 @@ def pytest_command(argv: list[str], started_in: Path) -> list[str]:
 
 
 def resolve_test_path(argument: str, started_in: Path) -> str:
-    """Pytest runs at the root; a path said elsewhere keeps its meaning."""
+    """Make a path absolute that is relative to another folder, since pytest runs at the root."""
     path, separator, test = argument.partition("::")
     if argument.startswith("-") or not (started_in / path).exists():
         return argument

@@ -1,18 +1,20 @@
-"""`python -m msaas.local up|down|status|logs`."""
+"""`python -m msaas.local up | down | status | logs | migrate | seed`."""
 
 import sys
 
-from msaas.local import commands
+from msaas.local import commands, migrate, seed
 
 _COMMANDS = {
     "up": commands.up,
     "down": commands.down,
     "status": commands.status,
     "logs": commands.logs,
+    "migrate": migrate.run,
+    "seed": seed.run,
 }
 
 if __name__ == "__main__":
-    verb, *rest = sys.argv[1:] or ["status"]
-    if verb not in _COMMANDS:
+    name, *rest = sys.argv[1:] or ["status"]
+    if name not in _COMMANDS:
         sys.exit(f"commands: {', '.join(_COMMANDS)}")
-    sys.exit(_COMMANDS[verb](rest))
+    sys.exit(_COMMANDS[name](rest))

@@ -1,4 +1,4 @@
-"""Finds a Chromium for the browser worker, or gets one by the ways that this machine has."""
+"""Finds a Chromium for the browser worker, or installs one by a method that works here."""
 
 import fcntl
 import os
@@ -11,15 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from msaas.browser_worker import ChromiumNotFound, find_chromium
 from msaas.embedded import MissingProgram
+from msaas.local.programs import module_command
 
 PACKAGE = "chromium-headless-shell"
 
 
 @dataclass(frozen=True, slots=True)
 class InstallMethod:
-    """Commands that bring a browser, and how long each may take."""
+    """Commands that install a browser, and how long each may take."""
 
     name: str
     commands: Sequence[Sequence[str]]
@@ -27,7 +27,7 @@ class InstallMethod:
 
 
 def list_install_methods() -> Sequence[InstallMethod]:
-    """List what can be tried here, by anybody first."""
+    """List the methods that work here; those that need no root come first."""
     playwright = InstallMethod(
         "Playwright's download", [[sys.executable, "-m", "playwright", "install", PACKAGE]], 180
     )
@@ -38,23 +38,30 @@ def list_install_methods() -> Sequence[InstallMethod]:
     return [playwright, InstallMethod("apt", [[apt, "update", "-q"], install], 400)]
 
 
+def find_chromium() -> Path | None:
+    """Ask the browser worker's own command which browser it would start."""
+    command = [*module_command("msaas.browser_worker"), "find-chromium"]
+    completed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    return Path(completed.stdout.strip()) if completed.returncode == 0 else None
+
+
 def ensure_chromium(
     notify: Callable[[str], None],
     *,
-    find: Callable[[], Path] = find_chromium,
+    find: Callable[[], Path | None] = find_chromium,
     methods: Sequence[InstallMethod] | None = None,
 ) -> Path:
     """Return a browser that runs; the first time that may take a download."""
-    if found := _find(find):
+    if found := find():
         return found
     with _install_lock():
-        if found := _find(find):
-            return found  # another process has brought it meanwhile
-        for way in list_install_methods() if methods is None else methods:
-            notify(f"Chromium is not installed: installing it with {way.name}")
-            for command in way.commands:
-                _run(command, way.seconds)
-            if found := _find(find):
+        if found := find():
+            return found  # another process has installed it meanwhile
+        for method in list_install_methods() if methods is None else methods:
+            notify(f"Chromium is not installed: installing it with {method.name}")
+            for command in method.commands:
+                _run(command, method.seconds)
+            if found := find():
                 return found
     raise MissingProgram(
         "No Chromium was found, and none could be installed here. Install one "
@@ -72,15 +79,8 @@ def _install_lock() -> Generator[None]:
         yield
 
 
-def _find(find: Callable[[], Path]) -> Path | None:
-    try:
-        return find()
-    except ChromiumNotFound:
-        return None
-
-
 def _run(command: Sequence[str], seconds: float) -> None:
-    """Try: whether it helped is seen by looking for the browser again."""
+    """Run the command; whether it worked is known when the browser is looked for again."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     quiet = subprocess.DEVNULL
     try:

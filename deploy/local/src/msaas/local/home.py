@@ -12,7 +12,14 @@ from pathlib import Path
 from msaas.embedded.unprivileged import can_reach, find_server_user
 from msaas.local.errors import AlreadyRunning
 
-_REPOSITORY = Path(__file__).resolve().parents[5]
+
+def _find_repository() -> Path:
+    """Return the checkout that this file belongs to; an installed copy uses the current folder."""
+    checkout = Path(__file__).resolve().parents[5]
+    return checkout if (checkout / "services").is_dir() else Path.cwd()
+
+
+REPOSITORY = _find_repository()
 _SYSTEM_PATH = Path("/var/lib/msaas")
 
 
@@ -76,7 +83,7 @@ def find_home(environment: Mapping[str, str]) -> Home:
     if given := environment.get("MSAAS_HOME"):
         return Home(Path(given).absolute())
     user = find_server_user()
-    if user is None or can_reach(_REPOSITORY, user):
-        return Home(_REPOSITORY / ".msaas" / "data")
-    name = hashlib.sha256(os.fsencode(_REPOSITORY)).hexdigest()[:12]
+    if user is None or can_reach(REPOSITORY, user):
+        return Home(REPOSITORY / ".msaas" / "data")
+    name = hashlib.sha256(os.fsencode(REPOSITORY)).hexdigest()[:12]
     return Home(_SYSTEM_PATH / name)

@@ -1,40 +1,38 @@
 """The services of the fleet as parts: what each is started with, and when it is ready."""
 
 import os
-import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from signal import SIGTERM
 
+from msaas.contracts import DATABASE_LOGINS, PROCESSES, Process
 from msaas.embedded import die_with_parent_command
 from msaas.embedded.ports import LOOPBACK
 from msaas.local.databases import ensure_database
 from msaas.local.fleet import Fleet, choose_port, is_listening
 from msaas.local.home import Home
 from msaas.local.part import Part
+from msaas.local.programs import module_command
 from msaas.local.redis_users import LOCAL_ENVIRONMENT, redis_secret_name, url_with_credentials
 from msaas.local.secret_files import get_or_create_sealing_keys, get_or_create_secret
 from msaas.local.state import PartState
 
 DEMO_EMAIL = "demo@example.com"
 OPERATOR_EMAIL = "operator@example.com"
-PORTS = {
-    "gateway": 8000,
-    "demo-site": 8010,
-    "artifacts": 8020,
-    "identity": 9999,
-    "gateway-internal": 9000,
-    "jobs-internal": 9001,
-    "jobs-worker-internal": 9002,
-    "browser-worker-internal": 9003,
-    "identity-internal": 9004,
-}
-# Logins that the migrations make without a password, and the one of the embedded identity.
-LOGINS = ("svc_gateway", "svc_gateway_read", "svc_jobs")
 IDENTITY_LOGIN = "svc_identity"
+# The stand-in for Supabase: it uses no Redis, so the table of the fleet's processes lacks it.
+IDENTITY = Process(
+    name="identity",
+    command=("identity", "serve"),
+    consumer_group="",
+    settings_prefix="IDENTITY_",
+    public_port=9999,
+    internal_port=9004,
+)
+_SITE_PORTS = {"demo-site": 8010, "artifacts": 8020}
 
 # Longer than a worker takes to end its runs and to report those that it could not end.
 DRAIN_TIMEOUT = 30.0
@@ -42,9 +40,25 @@ DRAIN_TIMEOUT = 30.0
 EnvironmentVariables = Mapping[str, str]
 
 
+def _list_ports() -> dict[str, int]:
+    """Return each port under its name: a process's own, and `<process>-internal`."""
+    ports = dict(_SITE_PORTS)
+    for process in (*PROCESSES.values(), IDENTITY):
+        declared = {process.name: process.public_port, _internal(process): process.internal_port}
+        ports |= {name: port for name, port in declared.items() if port is not None}
+    return ports
+
+
+def _internal(process: Process) -> str:
+    return f"{process.name}-internal"
+
+
+PORTS = _list_ports()
+
+
 @dataclass
 class _Ports:
-    """The usual ports, evaded where somebody else has them; once in use they stay."""
+    """The default ports, or free ones where those are taken; a chosen port does not change."""
 
     notify: Callable[[str], None]
     chosen: dict[str, int] = field(default_factory=dict[str, int])
@@ -82,49 +96,67 @@ class Services:
     def add(self) -> None:
         servers = tuple(part.name for part in self._fleet.parts)
         identity = () if self._supabase else ("identity",)
+        files = ("artifacts",) if self._serves_artifacts else ()
+        stored = ("migrate", *servers, *files)
         add = self._fleet.parts.append
-        add(self._step("migrate", ["cli", "migrate"], self._migrate, servers))
-        add(self._demo_site_part())
+        add(self._step("migrate", self._migrate, servers))
+        add(self._site("demo-site", ["local.demo_site"], dict))
         if self._serves_artifacts:
-            add(self._artifacts_part())
+            words = ["local.artifacts", "--folder", str(self._home.artifacts)]
+            add(self._site("artifacts", words, self._artifact_settings))
         if self._supabase:
             given = PartState("identity", url=self._supabase, ready=True)
             self._fleet.external.append(given)
         else:
             add(self._identity(servers))
-        files = ("artifacts",) if self._serves_artifacts else ()
-        ready = ("migrate", *servers, *identity, *files)
-        add(self._service("gateway", ["gateway", "serve"], self._gateway, ready, public="gateway"))
-        add(self._service("jobs", ["jobs", "serve"], self._jobs, ("migrate", *servers, *files)))
-        add(self._service("jobs-worker", ["jobs", "worker"], self._jobs_worker, servers))
-        add(self._browser(servers))
+        add(self._process("gateway", self._gateway, (*stored, *identity)))
+        add(self._process("jobs", self._jobs, stored))
+        add(self._process("jobs-worker", dict, servers))
+        add(self._browser_worker(servers))
         if not self._supabase:
-            everything = tuple(part.name for part in self._fleet.parts)
-            add(self._step("seed", ["cli", "seed"], self._seed, everything))
+            add(self._step("seed", self._seed, tuple(part.name for part in self._fleet.parts)))
 
-    def _service(
+    def _process(
         self,
         name: str,
-        words: list[str],
         settings: Callable[[], EnvironmentVariables],
         depends_on: tuple[str, ...],
         *,
-        public: str | None = None,
         prepare: Callable[[], None] = lambda: None,
     ) -> Part:
-        internal = f"{name}-internal"
+        """Build a process of the fleet's table; each connects to Redis as itself."""
+
+        def with_redis() -> EnvironmentVariables:
+            return {"REDIS_URL": self._redis_url(name), **settings()}
+
+        return self._service(PROCESSES[name], with_redis, depends_on, prepare)
+
+    def _service(
+        self,
+        process: Process,
+        settings: Callable[[], EnvironmentVariables],
+        depends_on: tuple[str, ...],
+        prepare: Callable[[], None],
+    ) -> Part:
+        ports = {process.internal_port_variable: _internal(process)}
+        if process.public_port is not None:
+            ports[f"{process.settings_prefix}PORT"] = process.name
 
         def prepare_all() -> None:
-            self._ports.choose(*(one for one in (public, internal) if one))
+            self._ports.choose(*ports.values())
             prepare()
 
+        def environment() -> EnvironmentVariables:
+            chosen = {variable: str(self._ports.chosen[port]) for variable, port in ports.items()}
+            return self._environment({**settings(), **chosen})
+
         return Part(
-            name=name,
-            command=partial(_python, words),
-            environment=lambda: self._environment(settings()),
-            is_ready=lambda _: _is_ready(self._ports.url(internal)),
+            name=process.name,
+            command=partial(_python, process.command),
+            environment=environment,
+            is_ready=lambda _: _is_ready(self._ports.url(_internal(process))),
             prepare=prepare_all,
-            url=partial(self._ports.url, public or internal),
+            url=partial(self._ports.url, list(ports.values())[-1]),
             depends_on=depends_on,
             drain_timeout=DRAIN_TIMEOUT,
         )
@@ -132,40 +164,28 @@ class Services:
     def _step(
         self,
         name: str,
-        words: list[str],
         settings: Callable[[], EnvironmentVariables],
         depends_on: tuple[str, ...],
     ) -> Part:
+        """Build a part that runs one of the launcher's own commands once."""
         return Part(
             name=name,
-            command=partial(_python, words),
+            command=partial(_python, ("local", name)),
             environment=lambda: self._environment(settings()),
             depends_on=depends_on,
             once=True,
         )
 
-    def _demo_site_part(self) -> Part:
-        port = lambda: str(self._ports.chosen["demo-site"])  # noqa: E731  # known once it is prepared
+    def _site(
+        self, name: str, words: list[str], settings: Callable[[], EnvironmentVariables]
+    ) -> Part:
         return Part(
-            name="demo-site",
-            command=lambda: _python(["local.demo_site", "--port", port()]),
-            environment=lambda: self._environment({}),
-            is_ready=lambda _: is_listening(self._ports.url("demo-site")),
-            prepare=partial(self._ports.choose, "demo-site"),
-            url=partial(self._ports.url, "demo-site"),
-        )
-
-    def _artifacts_part(self) -> Part:
-        """Make the folder of files, and the door before it that signed links lead to."""
-        port = lambda: str(self._ports.chosen["artifacts"])  # noqa: E731  # known once it is prepared
-        folder = str(self._home.artifacts)
-        return Part(
-            name="artifacts",
-            command=lambda: _python(["local.artifacts", "--port", port(), "--folder", folder]),
-            environment=lambda: self._environment(self._artifact_settings()),
-            is_ready=lambda _: is_listening(self._ports.url("artifacts")),
-            prepare=partial(self._ports.choose, "artifacts"),
-            url=partial(self._ports.url, "artifacts"),
+            name=name,
+            command=lambda: _python((*words, "--port", str(self._ports.chosen[name]))),
+            environment=lambda: self._environment(settings()),
+            is_ready=lambda _: is_listening(self._ports.url(name)),
+            prepare=partial(self._ports.choose, name),
+            url=partial(self._ports.url, name),
         )
 
     def _artifact_settings(self) -> EnvironmentVariables:
@@ -186,18 +206,13 @@ class Services:
         def settings() -> EnvironmentVariables:
             return {
                 "DATABASE_URL": identity_database_url(self._database_url(), self._home),
-                "IDENTITY_PORT": str(self._ports.chosen["identity"]),
                 "IDENTITY_PUBLIC_URL": self._ports.url("identity"),
                 "IDENTITY_ANON_KEY": self._secret("anon-key"),
-                **self._internal("identity"),
             }
 
-        words = ["identity", "serve"]
-        return self._service(
-            "identity", words, settings, servers, public="identity", prepare=prepare
-        )
+        return self._service(IDENTITY, settings, servers, prepare)
 
-    def _browser(self, servers: tuple[str, ...]) -> Part:
+    def _browser_worker(self, servers: tuple[str, ...]) -> Part:
         def prepare() -> None:
             from msaas.local.chromium import ensure_chromium
 
@@ -206,26 +221,21 @@ class Services:
         def settings() -> EnvironmentVariables:
             site = self._ports.url("demo-site").removeprefix("http://")
             return {
-                "REDIS_URL": self._redis_url("browser-worker"),
                 "BROWSER_WORKER_CHROMIUM": self._chromium,
                 "BROWSER_WORKER_ALLOWED_HOSTS": site,
-                **self._internal("browser-worker"),
             }
 
-        words, needs = ["browser_worker", "serve"], (*servers, "demo-site")
-        return self._service("browser-worker", words, settings, needs, prepare=prepare)
+        needs = (*servers, "demo-site")
+        return self._process("browser-worker", settings, needs, prepare=prepare)
 
     def _gateway(self) -> EnvironmentVariables:
         return {
             "DATABASE_URL": self._login("svc_gateway"),
             "GATEWAY_READ_DATABASE_URL": self._login("svc_gateway_read"),
-            "REDIS_URL": self._redis_url("gateway"),
             "SUPABASE_URL": self._supabase or self._ports.url("identity"),
             "GATEWAY_API_KEY_PEPPERS": self._secret("api-key-pepper"),
             "GATEWAY_SEALING_KEY": str(get_or_create_sealing_keys(self._home.secrets)[0].public),
-            "GATEWAY_PORT": str(self._ports.chosen["gateway"]),
             **self._artifact_settings(),
-            **self._internal("gateway"),
         }
 
     def _jobs(self) -> EnvironmentVariables:
@@ -233,32 +243,22 @@ class Services:
         return {
             "JOBS_SEALING_KEYS": ",".join(key.export() for key in keys),
             "DATABASE_URL": self._login("svc_jobs"),
-            "REDIS_URL": self._redis_url("jobs"),
             **self._artifact_settings(),
-            **self._internal("jobs"),
         }
 
-    def _jobs_worker(self) -> EnvironmentVariables:
-        port = self._ports.chosen["jobs-worker-internal"]
-        return {"REDIS_URL": self._redis_url("jobs-worker"), "JOBS_INTERNAL_PORT": str(port)}
-
     def _migrate(self) -> EnvironmentVariables:
-        passwords = {f"{login.upper()}_PASSWORD": self._secret(login) for login in LOGINS}
+        passwords = {f"{login.upper()}_PASSWORD": self._secret(login) for login in DATABASE_LOGINS}
         return {"DATABASE_URL": self._database_url(), **passwords}
 
     def _seed(self) -> EnvironmentVariables:
         return {"MSAAS_HOME": str(self._home.path)}
 
     def _environment(self, settings: EnvironmentVariables) -> EnvironmentVariables:
-        """Pass on what a process of this machine needs, and of addresses only its own."""
-        ours = ("DATABASE_URL", "REDIS_URL", "SUPABASE_URL")
-        outside = {name: value for name, value in os.environ.items() if name not in ours}
-        given = {name: value for name, value in self._environment_given.items() if name not in ours}
-        return {**outside, **given, "ENVIRONMENT": LOCAL_ENVIRONMENT, **settings}
-
-    def _internal(self, name: str) -> EnvironmentVariables:
-        variable = f"{name.replace('-', '_').upper()}_INTERNAL_PORT"
-        return {variable: str(self._ports.chosen[f"{name}-internal"])}
+        """Add the process's settings to the environment, without the servers' addresses."""
+        addresses = {"DATABASE_URL", "REDIS_URL", "SUPABASE_URL"}
+        given = {**os.environ, **self._environment_given}
+        kept = {name: value for name, value in given.items() if name not in addresses}
+        return {**kept, "ENVIRONMENT": LOCAL_ENVIRONMENT, **settings}
 
     def _database_url(self) -> str:
         return self._fleet.urls["postgres"]()
@@ -276,22 +276,21 @@ class Services:
 
 
 def identity_database_url(database_url: str, home: Home) -> str:
-    """Name the embedded identity's own database on the fleet's server."""
+    """Return the URL of the embedded identity's own database on the fleet's server."""
     url = url_with_credentials(
         database_url, IDENTITY_LOGIN, get_or_create_secret(home.secrets, IDENTITY_LOGIN)
     )
     return f"{url.rpartition('/')[0]}/identity"
 
 
-def _python(words: list[str]) -> list[str]:
-    """Run one of our programs; nothing of it is imported here."""
+def _python(words: Sequence[str]) -> list[str]:
     program, *arguments = words
-    return die_with_parent_command([sys.executable, "-m", f"msaas.{program}", *arguments], SIGTERM)
+    return die_with_parent_command([*module_command(f"msaas.{program}"), *arguments], SIGTERM)
 
 
 def _is_ready(internal_url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{internal_url}/health/ready", timeout=1) as answer:  # noqa: S310  # our own address
-            return answer.status == 200  # noqa: PLR2004  # HTTP's word for yes
+        with urllib.request.urlopen(f"{internal_url}/health/ready", timeout=1) as answer:  # noqa: S310  # a local address
+            return answer.status == 200  # noqa: PLR2004  # HTTP's OK
     except (OSError, urllib.error.URLError):
         return False

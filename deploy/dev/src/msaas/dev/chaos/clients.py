@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 
-from msaas.cli.api_client import ApiClient
 from msaas.dev.chaos.isolated_fleet import PASSWORD, IsolatedFleet
 from msaas.kernel import RetryPolicy
+from msaas.local.api_client import ApiClient
 
 PLANS = ("ENTERPRISE", "PRO", "ENTERPRISE", "PRO")
 _RETRY = RetryPolicy(base=0.1, cap=1.0, attempts=None)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
-from msaas.cli.commands import COMMANDS
+from msaas.cli.commands import find_commands
 from msaas.dev.checks.tree import Tree
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -18,12 +18,13 @@ UNIT_FOLDERS = ("src", "tests")
 
 
 def find_problems(tree: Tree) -> Iterator[str]:
+    commands = find_commands()
     for name in tree.select(".md"):
         text = tree.text(name)
         yield from (
             f"{name}: there is no command `./msaas {verb}`"
             for verb in COMMAND.findall(text)
-            if verb not in COMMANDS
+            if verb not in commands
         )
         prose = REMOVED.sub("", FENCE.sub("", text))
         yield from (

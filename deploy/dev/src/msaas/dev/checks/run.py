@@ -1,4 +1,4 @@
-"""Runs the checks side by side and says which held, how long each took, and what failed."""
+"""Runs the checks in parallel and prints which passed, how long each took, and what failed."""
 
 import os
 import subprocess
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from msaas.cli.commands import report_unknown_name
 from msaas.dev.checks import (
+    any_parameters,
     dead_code,
     decisions,
     dependencies,
@@ -18,7 +19,9 @@ from msaas.dev.checks import (
     modules,
     records,
     references,
+    size,
     units,
+    words,
 )
 from msaas.dev.checks.tree import Tree
 from msaas.dev.workspace import ROOT, module_command, tool_path
@@ -27,7 +30,7 @@ RepositoryCheck = Callable[[Tree], Iterable[str]]
 
 
 def tool_check(*words: str) -> RepositoryCheck:
-    """Make a check of a program that complains on its output and ends with a code."""
+    """Return a check that runs a program; its output is the problem when its exit code is not 0."""
 
     def run_tool(tree: Tree) -> Iterable[str]:
         ended = subprocess.run(words, cwd=tree.root, capture_output=True, text=True, check=False)
@@ -43,15 +46,19 @@ CHECKS: Mapping[str, RepositoryCheck] = {
     "dead-code": dead_code.find_problems,
     "contracts": tool_check(*module_command("msaas.contracts.generate"), "--check"),
     "asyncapi": tool_check(*module_command("msaas.dev.asyncapi"), "--check"),
+    "layers": tool_check(*module_command("msaas.dev.layers"), "--check"),
     "schema": tool_check(*module_command("msaas.dev.schema"), "--check"),
     "dependencies": dependencies.find_problems,
     "lint": tool_check(tool_path("ruff"), "check", "--output-format=concise"),
     "format": tool_check(tool_path("ruff"), "format", "--check"),
     "modules": modules.find_problems,
     "metrics": metrics.find_problems,
+    "words": words.find_problems,
+    "any-parameters": any_parameters.find_problems,
+    "size": size.find_problems,
     "units": units.find_problems,
     "records": records.find_problems,
-    "decisions": decisions.find_problems,
+    "decisions": lambda tree: decisions.find_problems(tree, CHECKS),
     "references": references.find_problems,
     "leaks": leaks.find_problems,
     "locks": locks.find_problems,
@@ -66,7 +73,7 @@ class CheckResult:
 
     def __str__(self) -> str:
         status = "FAILED" if self.problems else "ok"
-        return f"{status:<7} {self.name:<13} {self.seconds:5.1f} s"
+        return f"{status:<7} {self.name:<15} {self.seconds:5.1f} s"
 
 
 def run(argv: list[str]) -> int:

@@ -1,0 +1,138 @@
+"""Selects the tests that a change can reach, from git and the imports of modules and tests."""
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+
+import grimp
+
+from msaas.dev.checks.tree import Tree
+from msaas.dev.lock import projects
+from msaas.testing.grouping import GROUPS
+
+# A change of these can reach every test.
+GLOBAL_FILES = {"conftest.py", "msaas", "pyproject.toml", "requirements.lock"}
+SMOKE_TESTS = "deploy/e2e/tests/test_first_job.py"
+SMOKE_FOLDERS = ("contracts/", "services/", "deploy/local/")
+DOCUMENT_TESTS = "deploy/dev/tests/unit/"
+HEAVY = tuple(GROUPS)  # these run when they change themselves, and in every whole run
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The tests to run; `everything` is set where a change can reach all of them."""
+
+    tests: frozenset[str] = frozenset()
+    everything: bool = False
+
+
+def list_changed_files(tree: Tree, ref: str) -> set[str]:
+    """List the files that differ between the working tree and a commit; new and deleted too."""
+    changed = tree.git("diff", "--name-only", "--no-renames", ref).splitlines()
+    untracked = tree.git("ls-files", "--others", "--exclude-standard").splitlines()
+    return {*changed, *untracked}
+
+
+def find_default_ref(tree: Tree) -> str:
+    """Return the merge base with main, or HEAD where there is no such branch."""
+    branches = tree.git("branch", "--list", "--format=%(refname:short)", "main")
+    return tree.git("merge-base", "main", "HEAD").strip() if branches.strip() else "HEAD"
+
+
+@dataclass(frozen=True)
+class ReachableTests:
+    tree: Tree
+    package: str = "msaas"
+
+    def select(self, changed: Iterable[str]) -> Selection:
+        changed = set(changed)
+        if changed & GLOBAL_FILES:
+            return Selection(everything=True)
+        reached = self._find_reached_modules(changed)
+        selected = {name for name in self._tests if self._imports_of(name) & reached}
+        selected = {name for name in selected if not name.startswith(HEAVY)}
+        for name in changed:
+            selected |= set(self._find_neighbours(name))
+        if any(name.startswith(SMOKE_FOLDERS) and "/src/" in name for name in changed):
+            selected |= {SMOKE_TESTS} & set(self._tests)
+        return Selection(frozenset(selected))
+
+    def _find_neighbours(self, name: str) -> Iterator[str]:
+        """Find the tests that a file reaches without an import: itself, below it, or its unit's."""
+        if name in self._tests:
+            yield name
+        elif name.endswith(".md"):
+            yield from (test for test in self._tests if test.startswith(DOCUMENT_TESTS))
+        elif name.endswith("conftest.py"):
+            folder = name.removesuffix("conftest.py")
+            yield from (test for test in self._tests if test.startswith(folder))
+        elif not self._is_known_module(name):
+            unit = self._find_unit(name)
+            yield from (test for test in self._tests if unit and test.startswith(f"{unit}/tests/"))
+
+    def _find_unit(self, name: str) -> str:
+        units = [unit for unit in self._units if name.startswith(f"{unit}/")]
+        return max(units, key=len, default="")
+
+    def _find_reached_modules(self, changed: set[str]) -> set[str]:
+        modules = {to_module(name) for name in changed if "/src/" in name and name.endswith(".py")}
+        known = modules & self._graph.modules if modules else set[str]()
+        return known.union(*(self._graph.find_downstream_modules(module) for module in known))
+
+    def _is_known_module(self, name: str) -> bool:
+        """Tell a module that exists from other files and from a module that was deleted."""
+        is_source = "/src/" in name and name.endswith(".py")
+        return is_source and to_module(name) in self._graph.modules
+
+    def _imports_of(self, test: str) -> set[str]:
+        """Collect what a test module imports, and the conftest modules that apply to it."""
+        folders = PurePosixPath(test).parents
+        conftests = {str(folder / "conftest.py") for folder in folders} & set(self.tree.files)
+        return set[str]().union(*map(self._imports_of_file, [test, *conftests]))
+
+    def _imports_of_file(self, name: str) -> set[str]:
+        if name not in self._cache:
+            self._cache[name] = set(list_imports(self.tree.text(name), self.package))
+        return self._cache[name]
+
+    @cached_property
+    def _graph(self) -> grimp.ImportGraph:
+        return grimp.build_graph(self.package, cache_dir=None)
+
+    @cached_property
+    def _cache(self) -> dict[str, set[str]]:
+        return {}
+
+    @cached_property
+    def _tests(self) -> frozenset[str]:
+        return frozenset(
+            name
+            for name in self.tree.select(".py")
+            if "/tests/" in name and PurePosixPath(name).name.startswith("test_")
+        )
+
+    @cached_property
+    def _units(self) -> list[str]:
+        root = self.tree.root
+        return [path.parent.relative_to(root).as_posix() for path in projects(root)]
+
+
+def to_module(path: str) -> str:
+    """Turn `libs/cache/src/msaas/cache/store.py` into `msaas.cache.store`."""
+    return (
+        path.partition("/src/")[2].removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    )
+
+
+def list_imports(text: str, package: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(text)):
+        match node:
+            case ast.ImportFrom(module=str(name), names=aliases) if name.startswith(package):
+                yield name
+                yield from (f"{name}.{alias.name}" for alias in aliases)
+            case ast.Import(names=aliases):
+                yield from (alias.name for alias in aliases if alias.name.startswith(package))
+            case _:
+                pass

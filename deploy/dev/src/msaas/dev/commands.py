@@ -1,0 +1,56 @@
+"""The contributors' commands, which `./msaas` finds through this package's entry point."""
+
+from collections.abc import Mapping
+
+from msaas.cli import CliCommand
+
+COMMANDS: Mapping[str, CliCommand] = {
+    "test": CliCommand(
+        "msaas.dev.run_tests:run",
+        "[PYTEST ARGUMENT ...]",
+        "run the tests in parallel",
+        "Without arguments: every test, with coverage and its floor. Arguments go to pytest\n"
+        "(paths are relative to the current folder) and switch the coverage floor off. Up to\n"
+        "three that fail in a whole run are retried alone; those that pass are listed as flaky.",
+    ),
+    "check": CliCommand(
+        "msaas.dev.checks.run:run",
+        "[NAME ...]",
+        "run the checks: all, or those named",
+        "Checks run in parallel; the output of failed ones is printed at the end.",
+    ),
+    "contracts": CliCommand(
+        "msaas.dev.generate:run",
+        "[--check | --diff REF]",
+        "regenerate the files that come from the contracts",
+        "--check writes nothing and fails where a committed file differs.\n"
+        "--diff lists what would break consumers of the contracts as they were at commit\n"
+        "REF, and which: exits with 1 if anything would, with 2 if there is no such commit.",
+    ),
+    "fuzz": CliCommand(
+        "msaas.dev.fuzz:run",
+        "[EXAMPLES]",
+        "fuzz the gateway against its OpenAPI document",
+        "Schemathesis with all checks and this many examples per operation and phase (200).\n"
+        "CI runs 10, always the same ones.",
+    ),
+    "chaos": CliCommand(
+        "msaas.dev.chaos.command:run",
+        "[--short] [SCENARIO ...]",
+        "inject faults into a loaded fleet of its own, then audit it",
+        "--short runs each scenario once, in under four minutes; without it runs are longer,\n"
+        "and processes are also paused. A word selects the scenarios whose name contains it.",
+    ),
+    "bench": CliCommand(
+        "msaas.dev.bench:run",
+        "NAME [ARGUMENT ...]",
+        "run a benchmark; `./msaas bench messaging` compares messaging with other libraries",
+        "Runs deploy/loadtest/NAME_bench.py in an environment of its own (.msaas/bench-venv).",
+    ),
+    "lock": CliCommand(
+        "msaas.dev.lock:run",
+        "[--upgrade]",
+        "resolve the dependencies again and write the lock files",
+        "Versions stay where they are unless --upgrade is given.",
+    ),
+}

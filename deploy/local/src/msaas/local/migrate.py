@@ -1,0 +1,44 @@
+"""`./msaas migrate`: every service's schema at its head, and passwords for the services' logins."""
+
+import asyncio
+import os
+import sys
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from pathlib import Path
+
+import asyncpg
+
+from msaas.contracts import DATABASE_LOGINS
+from msaas.embedded import LocalError
+from msaas.local.migration_chains import SERVICES, list_migration_chains, migrate
+from msaas.local.running_fleet import get_database_url
+
+
+def run(argv: list[str]) -> int:
+    parser = ArgumentParser("msaas migrate", description=__doc__)
+    parser.add_argument("--services", type=Path, default=SERVICES, help="the folder of services")
+    options = parser.parse_args(argv)
+    try:
+        url = get_database_url(os.environ)
+        chains = list_migration_chains(options.services)
+    except LocalError as error:
+        print(f"✗ {error}", file=sys.stderr)
+        return 1
+    migrate(url, chains)
+    print(f"migrated: {', '.join(chain.service for chain in chains)}")
+    variables = {login: f"{login.upper()}_PASSWORD" for login in DATABASE_LOGINS}
+    given = {login: os.environ[name] for login, name in variables.items() if os.environ.get(name)}
+    asyncio.run(set_passwords(url, given))
+    print(f"passwords set: {', '.join(given) or 'none'}")
+    return 0
+
+
+async def set_passwords(url: str, passwords: Mapping[str, str]) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        for login, password in passwords.items():
+            quoted = await connection.fetchval("SELECT quote_literal($1::text)", password)
+            await connection.execute(f'ALTER ROLE "{login}" PASSWORD {quoted}')
+    finally:
+        await connection.close()
