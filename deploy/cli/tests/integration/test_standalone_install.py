@@ -29,8 +29,8 @@ def find_requirements() -> set[str]:
     found, remaining = set[tuple[str, str]](), {(UNIT, "")}
     while remaining:
         found |= remaining
-        following = {each for name, extra in remaining for each in list_required(name, extra)}
-        remaining = following - found
+        required = [list_required(name, extra) for name, extra in remaining]
+        remaining = set[tuple[str, str]]().union(*required) - found
     return {name for name, _ in found}
 
 
@@ -52,12 +52,12 @@ def select_pins(lock: str, names: set[str]) -> str:
 def find_unit_folders() -> dict[str, Path]:
     root = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
     patterns = root["tool"]["uv"]["workspace"]["members"]
-    paths = [path for each in patterns for path in REPOSITORY.glob(f"{each}/pyproject.toml")]
+    paths = [path for pattern in patterns for path in REPOSITORY.glob(f"{pattern}/pyproject.toml")]
     return {tomllib.loads(path.read_text())["project"]["name"]: path.parent for path in paths}
 
 
-def uv(*words: str | Path) -> str:
-    command = [Path(sys.executable).with_name("uv"), *words]
+def uv(*arguments: str | Path) -> str:
+    command = [Path(sys.executable).with_name("uv"), *arguments]
     completed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=110)
     assert completed.returncode == 0, completed.stderr
     return completed.stdout
@@ -72,7 +72,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
         select_pins((REPOSITORY / "requirements.lock").read_text(), find_requirements())
     )
     folders = find_unit_folders()
-    units = [word for name in sorted(UNITS) for word in ("-e", folders[name])]
+    units = [argument for name in sorted(UNITS) for argument in ("-e", folders[name])]
     uv("venv", "--no-project", "--python", sys.executable, environment)
     install = ("pip", "install", "--offline", "--no-deps", "--python", environment)
     uv(*install, "--require-hashes", "-r", pins)
@@ -83,9 +83,9 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(python: Path, tmp_path: Path) -> RunCommand:
-    def run_command(*words: str) -> subprocess.CompletedProcess[str]:
+    def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [python.with_name("msaas"), *words],
+            [python.with_name("msaas"), *arguments],
             env={"PATH": os.defpath, "MSAAS_HOME": str(tmp_path / "home")},
             capture_output=True,
             text=True,
@@ -103,10 +103,10 @@ def test_the_requirements_include_no_service_and_no_test_library() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("help",), ("dlq", "--help"), ("audit", "--help"), ("help", "up")]
+    "arguments", [("help",), ("dlq", "--help"), ("audit", "--help"), ("help", "up")]
 )
-def test_help_works(run: RunCommand, words: tuple[str, ...]) -> None:
-    done = run(*words)
+def test_help_works(run: RunCommand, arguments: tuple[str, ...]) -> None:
+    done = run(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
     assert "usage: ./msaas" in done.stdout
 
