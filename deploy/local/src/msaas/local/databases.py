@@ -13,10 +13,15 @@ def ensure_database(admin_url: str, name: str, login: str, password: str) -> Non
 async def _ensure(admin_url: str, name: str, login: str, password: str) -> None:
     connection = await asyncpg.connect(admin_url)
     try:
-        verb = "ALTER" if await connection.fetchval("SELECT to_regrole($1)", login) else "CREATE"
-        quoted = await connection.fetchval("SELECT quote_literal($1::text)", password)
-        await connection.execute(f'{verb} ROLE "{login}" LOGIN PASSWORD {quoted}')
+        if not await connection.fetchval("SELECT to_regrole($1)", login):
+            await connection.execute(f'CREATE ROLE "{login}" LOGIN')
+        await set_password(connection, login, password)
         if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
             await connection.execute(f'CREATE DATABASE "{name}" OWNER "{login}"')
     finally:
         await connection.close()
+
+
+async def set_password(connection: asyncpg.Connection, login: str, password: str) -> None:
+    quoted = await connection.fetchval("SELECT quote_literal($1::text)", password)
+    await connection.execute(f'ALTER ROLE "{login}" PASSWORD {quoted}')

@@ -142,7 +142,7 @@ FROM jobs.subjects s FULL JOIN last USING (subject_id)
 
 @dataclass(frozen=True, slots=True)
 class AuditCheck:
-    """`unit` names what the table counts."""
+    """One invariant; `unit` names what its count counts."""
 
     invariant: str
     unit: str
