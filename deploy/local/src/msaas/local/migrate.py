@@ -11,6 +11,7 @@ import asyncpg
 
 from msaas.contracts import DATABASE_LOGINS
 from msaas.embedded import LocalError
+from msaas.local.databases import set_password
 from msaas.local.migration_chains import SERVICES, list_migration_chains, migrate
 from msaas.local.running_fleet import get_database_url
 
@@ -38,7 +39,6 @@ async def set_passwords(url: str, passwords: Mapping[str, str]) -> None:
     connection = await asyncpg.connect(url)
     try:
         for login, password in passwords.items():
-            quoted = await connection.fetchval("SELECT quote_literal($1::text)", password)
-            await connection.execute(f'ALTER ROLE "{login}" PASSWORD {quoted}')
+            await set_password(connection, login, password)
     finally:
         await connection.close()
