@@ -23,7 +23,7 @@ def _send(kind: str, argv: list[str]) -> int:
     parser.add_argument("task_type")
     task_type = parser.parse_args(argv).task_type
     try:
-        command = [*module_command("msaas.jobs"), kind, task_type]
+        command = [*module_command("jobs"), kind, task_type]
         settings = get_redis_environment(os.environ, "jobs")
     except LocalError as error:
         print(f"✗ {error}", file=sys.stderr)

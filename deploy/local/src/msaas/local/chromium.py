@@ -40,7 +40,7 @@ def list_install_methods() -> Sequence[InstallMethod]:
 
 def find_chromium() -> Path | None:
     """Return the browser that the browser worker would start, or None."""
-    command = [*module_command("msaas.browser_worker"), "find-chromium"]
+    command = [*module_command("browser_worker"), "find-chromium"]
     completed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     return Path(completed.stdout.strip()) if completed.returncode == 0 else None
 

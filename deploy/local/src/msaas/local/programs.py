@@ -6,9 +6,10 @@ from importlib.util import find_spec
 from msaas.embedded import MissingProgram
 
 
-def module_command(module: str) -> list[str]:
-    """Begin a command that runs a module, whatever lies in the current folder."""
+def module_command(program: str) -> list[str]:
+    """Begin a command that runs a program of `msaas`, whatever the current folder contains."""
+    module = f"msaas.{program}"
     if find_spec(module) is None:
-        package = module.replace("msaas.", "msaas-", 1).replace("_", "-")
+        package = f"msaas-{program}".replace("_", "-")
         raise MissingProgram(f"The package {package} is not installed here.")
     return [sys.executable, "-P", "-m", module]

@@ -37,7 +37,7 @@ def seed_user(fleet: RunningFleet, email: str, password: str, *options: str) -> 
         "ENVIRONMENT": "local",
         _PASSWORD_VARIABLE: password,
     }
-    command = [*module_command("msaas.identity"), "seed-user", "--email", email]
+    command = [*module_command("identity"), "seed-user", "--email", email]
     command += ["--password-env", _PASSWORD_VARIABLE, *options]
     if subprocess.run(command, env={**os.environ, **settings}, check=False).returncode:
         raise LocalError(f"The user {email} could not be created.")

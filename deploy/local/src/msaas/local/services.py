@@ -285,7 +285,7 @@ def identity_database_url(database_url: str, home: Home) -> str:
 
 def _python(words: Sequence[str]) -> list[str]:
     program, *arguments = words
-    return die_with_parent_command([*module_command(f"msaas.{program}"), *arguments], SIGTERM)
+    return die_with_parent_command([*module_command(program), *arguments], SIGTERM)
 
 
 def _is_ready(internal_url: str) -> bool:
