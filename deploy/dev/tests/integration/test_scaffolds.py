@@ -80,7 +80,7 @@ def test_every_kind_has_files_and_instructions(copy: Copy) -> None:
 
 @pytest.mark.parametrize("kind", MOST_FILES)
 def test_few_files_are_left_to_edit_by_hand(kind: str) -> None:
-    files = [path for path in TEMPLATES.joinpath(kind).rglob("*.tmpl")]
+    files = list(TEMPLATES.joinpath(kind).rglob("*.tmpl"))
     insertions = tomllib.loads((TEMPLATES / kind / "insert.toml").read_text())["insert"]
     code = {each["file"] for each in insertions if not each.get("optional")}
     assert len(files) + len(code) <= MOST_FILES[kind]
