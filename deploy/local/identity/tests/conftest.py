@@ -24,6 +24,7 @@ from msaas.postgres import Database, PostgresConfig
 from msaas.settings import load_settings
 from msaas.telemetry import Metrics
 from msaas.testing import FakeClock, wait_until
+from msaas.web import build_scope_state
 
 LOOPBACK = "127.0.0.1"
 ANON_KEY = "the-anon-key"
@@ -128,11 +129,11 @@ async def start(fake_clock: FakeClock) -> AsyncIterator[StartServer]:
             await prepare_database(database, fake_clock)
             passwords = Argon2Passwords()
             stack.callback(passwords.close)
-            desk = build_service(settings, database, passwords, metrics, fake_clock)
+            service = build_service(settings, database, passwords, metrics, fake_clock)
             inner = build_app(settings, database, metrics, fake_clock)
 
             async def app(scope: Scope, receive: Receive, send: Send) -> None:
-                scope.setdefault("state", {})["identity_service"] = desk
+                scope.setdefault("state", {}).update(build_scope_state(service))
                 await inner(scope, receive, send)
 
             client = await stack.enter_async_context(build_client(app, "192.0.2.1"))

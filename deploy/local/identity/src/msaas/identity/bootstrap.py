@@ -1,9 +1,8 @@
 """Puts the server together: the one module that knows ports and adapters by name."""
 
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -70,10 +69,10 @@ def build_service(
 
 def build_app(settings: Settings, database: Database, metrics: Metrics, clock: Clock) -> ASGIApp:
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncGenerator[Mapping[str, Any]]:
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[IdentityService]:
         passwords = Argon2Passwords()
         await prepare_database(database, clock)
-        yield {"identity_service": build_service(settings, database, passwords, metrics, clock)}
+        yield build_service(settings, database, passwords, metrics, clock)
         passwords.close()
 
     app = create_app(

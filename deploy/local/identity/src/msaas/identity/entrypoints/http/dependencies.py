@@ -17,7 +17,7 @@ from msaas.identity.application.update_user import UpdateUser
 from msaas.identity.domain.errors import AuthError, NoAuthorization
 from msaas.identity.entrypoints.http.throttle import Throttle
 from msaas.telemetry import Metrics
-from msaas.web import from_state
+from msaas.web import read_state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class IdentityService:
         self.throttle.take(request.client.host if request.client else "unknown")
 
 
-IdentityServiceDep = Annotated[IdentityService, Depends(from_state("identity_service"))]
+IdentityServiceDep = Annotated[IdentityService, Depends(read_state(IdentityService))]
 
 
 def require_api_key(request: Request, service: IdentityServiceDep) -> None:
