@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import orjson
 
-from msaas.flags import NOBODY, FlagScope, Overrides, Rollout
+from msaas.flags import NO_USERS, FlagScope, Overrides, Rollout
 from msaas.gateway.adapters.postgres.audit_outbox import insert_audit_entry
 from msaas.gateway.application.audit import AuditEntry
 from msaas.gateway.application.ports import Row
@@ -73,7 +73,7 @@ def _parse_rollout(row: Mapping[str, Any]) -> Rollout:
         return Rollout(int(value["percent"]), bool(value["internal"]))
     except (ValueError, TypeError, KeyError):
         get_logger().error("flag_unreadable", flag=row["name"])
-        return NOBODY
+        return NO_USERS
 
 
 def _with_rollout(row: dict[str, Any]) -> Row:
