@@ -91,11 +91,9 @@ def echo(delivery: Delivery) -> list[OutgoingMessage]:
     return [delivery.emit("jobs.results", build_result(envelope))]
 
 
-def build_messenger(broker: RedisBroker, process: str, *produces: str) -> Messenger:
+def build_messenger(broker: RedisBroker, process: str) -> Messenger:
     metrics = Metrics(process, ENVIRONMENT)
-    return Messenger(
-        broker, process, ENVIRONMENT, metrics=metrics, produces=produces, timings=SHORT_BLOCK
-    )
+    return Messenger(broker, process, ENVIRONMENT, metrics=metrics, timings=SHORT_BLOCK)
 
 
 async def fill(url: str, count: int) -> None:
@@ -128,7 +126,7 @@ async def timed_run(consumer: Messenger, broker: RedisBroker, drain: DrainCounte
 async def drain_batch(url: str, count: int) -> float:
     await fill(url, count)
     broker, drain = RedisBroker(url), DrainCounter(count)
-    consumer = build_messenger(broker, "jobs-worker", "jobs.results")
+    consumer = build_messenger(broker, "jobs-worker")
 
     async def handle(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         drain.add(len(batch))
@@ -141,7 +139,7 @@ async def drain_batch(url: str, count: int) -> float:
 async def drain_work(url: str, count: int) -> float:
     await fill(url, count)
     broker, drain = RedisBroker(url), DrainCounter(count)
-    consumer = build_messenger(broker, "jobs-worker", "jobs.results")
+    consumer = build_messenger(broker, "jobs-worker")
     consumer.consume_work("jobs.generic", EchoHandler(drain), concurrency=100)
     return count / await timed_run(consumer, broker, drain)
 
@@ -222,7 +220,7 @@ async def drain_arq(url: str, count: int) -> float:
 
 async def publish_messages(url: str, count: int) -> float:
     broker = RedisBroker(url)
-    publisher = build_messenger(broker, "jobs", "jobs.generic").publisher
+    publisher = build_messenger(broker, "jobs").publisher
     envelope = build_job_envelope()
 
     async def publish() -> None:
@@ -261,7 +259,7 @@ async def latencies(url: str, count: int) -> tuple[list[float], list[float]]:
     """Measure publish → handled and command → reply on an idle fleet, one at a time."""
     owner_broker, caller_broker = RedisBroker(url), RedisBroker(url)
     owner = build_messenger(owner_broker, "jobs")
-    caller = build_messenger(caller_broker, "gateway", "jobs.commands")
+    caller = build_messenger(caller_broker, "gateway")
     handled_at: dict[UUID, float] = {}
 
     async def handle(batch: Sequence[Delivery]) -> list[OutgoingMessage]:

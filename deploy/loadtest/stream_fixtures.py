@@ -180,7 +180,7 @@ class StreamFixture:
 @asynccontextmanager
 async def open_fixture(fleet: IsolatedFleet) -> AsyncGenerator[StreamFixture]:
     broker = RedisBroker(fleet.url("redis"), command_timeout=10)
-    publisher = StreamPublisher(broker, "jobs", LOCAL_ENVIRONMENT, ["jobs.events"])
+    publisher = StreamPublisher(broker, "jobs", LOCAL_ENVIRONMENT)
     try:
         yield StreamFixture(fleet, publisher)
     finally:

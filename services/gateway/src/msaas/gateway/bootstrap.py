@@ -151,9 +151,8 @@ def assemble(
     summaries = open_summaries_database(settings, metrics)
     broker = RedisBroker(settings.redis_url.get_secret_value())
     environment = str(settings.environment)
-    messenger = Messenger(
-        broker, SERVICE, environment, metrics=metrics, produces=[COMMANDS, AUDIT_TOPIC]
-    )
+    messenger = Messenger(broker, SERVICE, environment, metrics=metrics)
+    messenger.publisher.require_topics(COMMANDS, AUDIT_TOPIC)
     verifier = TokenVerifier(
         settings.jwks_url, settings.issuer, settings.supabase_jwt_audience, metrics=metrics
     )
