@@ -1,4 +1,4 @@
-"""Which endpoint and which consumer reaches the database as whom, told from the code itself."""
+"""Which endpoint and which consumer uses which database login, read from the code."""
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
@@ -79,8 +79,8 @@ def _routes() -> Iterator[APIRoute]:
 def _describe_access(route: APIRoute) -> Iterable[str]:
     yield _USER_ROW
     for name in sorted(_find_state_names(route.dependant)):
-        if said := DATABASE_ACCESS[name]:
-            yield said
+        if access := DATABASE_ACCESS[name]:
+            yield access
 
 
 def _find_state_names(dependant: Dependant) -> Iterator[str]:

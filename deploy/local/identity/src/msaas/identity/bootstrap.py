@@ -1,4 +1,4 @@
-"""Puts the server together: the one module that knows ports and adapters by name."""
+"""The composition root: connects the use cases with their adapters."""
 
 import sys
 from collections.abc import AsyncGenerator
@@ -79,7 +79,7 @@ def build_app(settings: Settings, database: Database, metrics: Metrics, clock: C
         title=SERVICE, metrics=metrics, routers=[public_router, router], lifespan=lifespan
     )
     install_error_handlers(app)
-    # Any page may ask: what counts is the token, and no cookie is read.
+    # Every origin is allowed: requests are authorized by a token, and no cookie is read.
     return CORSMiddleware(
         app,
         allow_origins=["*"],
@@ -120,7 +120,7 @@ async def serve(settings: Settings) -> None:
 
 
 def configure_command_logging(settings: Settings) -> None:
-    """For a command: what it prints is for whoever typed it, its log goes elsewhere."""
+    """Send a command's log to stderr, so that stdout has its output only."""
     environment = str(settings.environment)
     configure_logging(SERVICE, environment, level=settings.log_level, stream=sys.stderr.buffer)
 
