@@ -31,15 +31,6 @@ from msaas.settings import load_settings
 from msaas.telemetry import Metrics
 from msaas.testing import FakeClock, wait_until
 from msaas.web import build_scope_state
-<<<<<<< HEAD
-
-LOOPBACK = "127.0.0.1"
-ANON_KEY = "the-anon-key"
-PASSWORD = "correct horse"
-VERSION = {"x-supabase-api-version": "2024-01-01"}
-HIGH_LIMIT = "1000"
-=======
->>>>>>> deploy
 
 
 @pytest.fixture(autouse=True)

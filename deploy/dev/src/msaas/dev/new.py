@@ -106,7 +106,7 @@ def insert(text: str, insertion: Mapping[str, Any], variables: Mapping[str, str]
     """Insert lines next to what a pattern matches, unless the file matches `unless`."""
 
     def fill(key: str) -> str:
-        return Template(insertion.get(key, "")).substitute(variables)
+        return Template(insertion.get(key, "")).safe_substitute(variables)
 
     if "unless" in insertion and re.search(fill("unless"), text):
         return text
