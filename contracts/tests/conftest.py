@@ -1,4 +1,4 @@
-"""What the tests of the vocabulary share: where its files are, a sample by name, an entry."""
+"""Fixtures of the contract tests: the root, samples by name, an entry."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -45,13 +45,13 @@ def load_sample(read_sample: Callable[[str], bytes]) -> Callable[[str], Any]:
 
 @pytest.fixture
 def entry() -> dict[bytes, bytes]:
-    """Return the fields of a well-formed heartbeat, to be spoilt."""
+    """Return the fields of a valid heartbeat."""
     return dict(ENTRY)
 
 
 @pytest.fixture
 def header() -> dict[str, Any]:
-    """Return what `encode` wants to know besides the message."""
+    """Return the arguments of `encode` besides the message."""
     return {
         "id": UUID("01938e5a-7c00-7000-8000-0000000000aa"),
         "correlation_id": "req-7f3a",

@@ -1,6 +1,6 @@
-"""Load at a fixed rate over kept-alive connections, measured from when each request was due.
+"""Load at a fixed rate over persistent connections.
 
-A server that stalls cannot slow the measurement down with itself.
+Latency is measured from the time a request was due, so that a slow server cannot hide its delays.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
-    """One request; `route` is what its row of the table is called."""
+    """One request; `route` is its row in the table."""
 
     route: str
     method: str
@@ -28,21 +28,23 @@ class LoadResponse:
 
 
 class HttpConnection:
-    """One HTTP/1.1 connection with as little of its own cost as asyncio allows."""
+    """A minimal HTTP/1.1 connection, so that the client costs little CPU."""
 
     def __init__(self, host: str, port: int, authorization: str) -> None:
         self._address = (host, port)
         self._head = f"HTTP/1.1\r\nhost: {host}:{port}\r\nauthorization: {authorization}\r\n"
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def send(self, ask: LoadRequest) -> LoadResponse:
+    async def send(self, request: LoadRequest) -> LoadResponse:
         reader, writer = self._streams or await self._open()
         body = ""
-        if ask.body:
-            body = f"content-type: application/json\r\ncontent-length: {len(ask.body)}\r\n"
-        if ask.idempotency_key:
-            body += f"idempotency-key: {ask.idempotency_key}\r\n"
-        writer.write(f"{ask.method} /api/v1{ask.path} {self._head}{body}\r\n".encode() + ask.body)
+        if request.body:
+            body = f"content-type: application/json\r\ncontent-length: {len(request.body)}\r\n"
+        if request.idempotency_key:
+            body += f"idempotency-key: {request.idempotency_key}\r\n"
+        writer.write(
+            f"{request.method} /api/v1{request.path} {self._head}{body}\r\n".encode() + request.body
+        )
         head = await reader.readuntil(b"\r\n\r\n")
         fields = head.lower().split(b"\r\n")
         length = next((int(f[15:]) for f in fields if f.startswith(b"content-length:")), 0)
@@ -60,7 +62,7 @@ class HttpConnection:
 
 @dataclass
 class LoadStats:
-    """What the load saw, route by route."""
+    """Latencies and statuses of each route."""
 
     seconds: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
     statuses: dict[str, dict[int, int]] = field(default_factory=dict[str, dict[int, int]])
@@ -80,38 +82,39 @@ class LoadStats:
 
 
 class LoadWorker:
-    """One of those who ask: a connection, and what it asks for next."""
+    """A connection, and the function that chooses its next request."""
 
     def __init__(self, connection: HttpConnection, choose: Callable[[], LoadRequest]) -> None:
         self.connection = connection
         self.next_request = choose
-        self.on_response: Callable[[LoadRequest, LoadResponse], None] = lambda _ask, _answer: None
+        self.on_response: Callable[[LoadRequest, LoadResponse], None] | None = None
 
 
 async def run_load(workers: Sequence[LoadWorker], per_minute: int, seconds: float) -> LoadStats:
-    """Send at a fixed rate over whichever connection is free, the order of callers shuffled."""
-    seen, free = LoadStats(), asyncio.Queue[LoadWorker]()
-    for caller in random.sample(workers, len(workers)):
-        free.put_nowait(caller)
+    """Send at a fixed rate, each request over a free connection."""
+    stats, free = LoadStats(), asyncio.Queue[LoadWorker]()
+    for worker in random.sample(workers, len(workers)):
+        free.put_nowait(worker)
     step, began = 60 / per_minute, time.perf_counter()
 
     async def send(due: float) -> None:
-        caller = await free.get()
-        ask = caller.next_request()
+        worker = await free.get()
+        request = worker.next_request()
         try:
-            answer = await caller.connection.send(ask)
+            response = await worker.connection.send(request)
         except (OSError, EOFError, ValueError):
-            seen.broken_connections += 1
-            caller.connection.close()
+            stats.broken_connections += 1
+            worker.connection.close()
         else:
-            seen.add(ask.route, answer.status, time.perf_counter() - due)
-            caller.on_response(ask, answer)
+            stats.add(request.route, response.status, time.perf_counter() - due)
+            if worker.on_response:
+                worker.on_response(request, response)
         finally:
-            free.put_nowait(caller)
+            free.put_nowait(worker)
 
     async with asyncio.TaskGroup() as group:
         for number in range(round(seconds / step)):
             due = began + number * step
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             group.create_task(send(due))
-    return seen
+    return stats

@@ -1,11 +1,11 @@
-"""A bare FastAPI POST beside ours: what is the framework's and what is our own."""
+"""Compares a POST to the gateway with one to a bare FastAPI application."""
 
 import asyncio
 import statistics
 import sys
 
 from api_load import HttpConnection, LoadRequest
-from process_cpu import cpu_seconds
+from measured_processes import cpu_seconds
 
 from msaas.embedded import find_free_port
 
@@ -28,18 +28,18 @@ uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False)
 
 
 async def compare_with_bare(
-    ours: HttpConnection, pid: int, ask: LoadRequest, count: int
+    gateway: HttpConnection, pid: int, request: LoadRequest, count: int
 ) -> tuple[float, float]:
-    """Return the CPU seconds of one POST, ours and the bare one's, in blocks that take turns."""
+    """Return the CPU seconds of a POST to each, measured in alternating blocks."""
     port = find_free_port()
     bare = await asyncio.create_subprocess_exec(sys.executable, "-c", APPLICATION, str(port))
-    connection = HttpConnection("127.0.0.1", port, "Bearer nobody")
+    connection = HttpConnection("127.0.0.1", port, "Bearer unused")
     try:
-        await wait_until_answering(connection, ask)
+        await wait_until_responding(connection, request)
         blocks = [
             (
-                await measure_sequentially(ours, pid, ask, count),
-                await measure_sequentially(connection, bare.pid, ask, count),
+                await measure_sequentially(gateway, pid, request, count),
+                await measure_sequentially(connection, bare.pid, request, count),
             )
             for _ in range(BLOCKS)
         ]
@@ -47,23 +47,23 @@ async def compare_with_bare(
         connection.close()
         bare.terminate()
         await bare.wait()
-    ours_each, bare_each = zip(*blocks[1:], strict=True)
-    return statistics.median(ours_each), statistics.median(bare_each)
+    gateway_seconds, bare_seconds = zip(*blocks[1:], strict=True)
+    return statistics.median(gateway_seconds), statistics.median(bare_seconds)
 
 
 async def measure_sequentially(
-    connection: HttpConnection, pid: int, ask: LoadRequest, count: int
+    connection: HttpConnection, pid: int, request: LoadRequest, count: int
 ) -> float:
     before = cpu_seconds(pid)
     for _ in range(count):
-        await connection.send(ask)
+        await connection.send(request)
     return (cpu_seconds(pid) - before) / count
 
 
-async def wait_until_answering(connection: HttpConnection, ask: LoadRequest) -> None:
+async def wait_until_responding(connection: HttpConnection, request: LoadRequest) -> None:
     for _ in range(200):
         try:
-            await connection.send(ask)
+            await connection.send(request)
         except OSError:
             await asyncio.sleep(0.05)
         else:

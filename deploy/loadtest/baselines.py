@@ -1,7 +1,7 @@
-"""Other queues on Redis as one worker process each: fills a queue, or drains it and says how fast.
+"""Baselines of the jobs benchmark: other Redis queues, each with one worker process.
 
-Each does the same trivial work and keeps no result, as many at once as it does best with. The clock
-runs from when the process begins to read until it has done the last one.
+The script fills a queue, or drains it and prints the time. Each library runs the same trivial job,
+keeps no result and uses its best concurrency. The clock runs from the first read to the last job.
 """
 
 import asyncio
@@ -14,23 +14,23 @@ from importlib import import_module
 from itertools import count
 from typing import Any, NoReturn
 
-AT_ONCE = 100
+CONCURRENCY = 100
 THREADS = 8
 MESSAGE = "hello"
 
 
 class Baseline(ABC):
-    """One library, held at arm's length: the environment of the checks does not have it."""
+    """One library, imported late because only the benchmark environment has it."""
 
     def __init__(self, url: str, job_count: int) -> None:
         self.url = url
         self.job_count = job_count
         self._done = count(1)
-        self._began = 0.0
+        self._started_at = 0.0
         self._cpu = 0.0
 
     def start_clock(self) -> None:
-        self._began, self._cpu = time.perf_counter(), time.process_time()
+        self._started_at, self._cpu = time.perf_counter(), time.process_time()
 
     def echo(self, message: str) -> dict[str, str]:
         if next(self._done) == self.job_count:
@@ -38,9 +38,9 @@ class Baseline(ABC):
         return {"message": message}
 
     def _report(self) -> NoReturn:
-        took, cpu = time.perf_counter() - self._began, time.process_time() - self._cpu
-        said = json.dumps({"seconds": took, "cpu": cpu})
-        os.write(1, f"\n{said}\n".encode())  # celery takes sys.stdout for its log
+        seconds, cpu = time.perf_counter() - self._started_at, time.process_time() - self._cpu
+        report = json.dumps({"seconds": seconds, "cpu": cpu})
+        os.write(1, f"\n{report}\n".encode())  # celery uses sys.stdout for its log
         os._exit(0)
 
     @abstractmethod
@@ -71,7 +71,7 @@ class Arq(Baseline):
             worker = arq.Worker(
                 functions=[arq.func(echo, name="echo", keep_result=0)],
                 redis_settings=arq.connections.RedisSettings.from_dsn(self.url),
-                max_jobs=AT_ONCE,
+                max_jobs=CONCURRENCY,
                 poll_delay=0.01,
                 handle_signals=False,
             )
@@ -107,22 +107,24 @@ class Taskiq(Baseline):
             broker, _ = self._broker()
             broker.is_worker_process = True
             self.start_clock()
-            await receiver(broker, max_async_tasks=AT_ONCE).listen(asyncio.Event())
+            await receiver(broker, max_async_tasks=CONCURRENCY).listen(asyncio.Event())
 
         asyncio.run(drain())
 
 
 class Celery(Baseline):
     def _app(self) -> Any:
-        app: Any = import_module("celery").Celery("rivals", broker=self.url)
+        app: Any = import_module("celery").Celery("baselines", broker=self.url)
         app.conf.update(
             task_ignore_result=True,
-            worker_prefetch_multiplier=AT_ONCE,
+            worker_prefetch_multiplier=CONCURRENCY,
             worker_hijack_root_logger=False,
             broker_connection_retry_on_startup=True,
         )
 
-        def echo(message: str) -> dict[str, str]:  # it counts the arguments of a bound one wrongly
+        def echo(
+            message: str,
+        ) -> dict[str, str]:  # celery miscounts the arguments of a bound method
             return self.echo(message)
 
         return app, app.task(name="echo")(echo)
@@ -137,10 +139,10 @@ class Celery(Baseline):
         app, _ = self._app()
         ready: Any = import_module("celery.signals").worker_ready
 
-        def begin(**_: object) -> None:
+        def on_ready(**_: object) -> None:
             self.start_clock()
 
-        ready.connect(begin, weak=False)
+        ready.connect(on_ready, weak=False)
         quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat")
         app.worker_main(["worker", "-P", "solo", "--loglevel=ERROR", *quiet])
 
@@ -150,7 +152,7 @@ class Dramatiq(Baseline):
         dramatiq: Any = import_module("dramatiq")
         broker: Any = import_module("dramatiq.brokers.redis").RedisBroker(url=self.url)
 
-        def echo(message: str) -> None:  # it warns of a result that nobody keeps
+        def echo(message: str) -> None:  # dramatiq warns about unused results
             self.echo(message)
 
         return broker, dramatiq.actor(echo, actor_name="echo", broker=broker)
@@ -161,7 +163,7 @@ class Dramatiq(Baseline):
             actor.send(MESSAGE)
 
     def work(self) -> None:
-        os.environ["dramatiq_queue_prefetch"] = str(AT_ONCE)  # noqa: SIM112  # their name for it
+        os.environ["dramatiq_queue_prefetch"] = str(CONCURRENCY)  # noqa: SIM112  # the name dramatiq uses
         broker, _ = self._broker()
         self.start_clock()
         import_module("dramatiq").Worker(broker, worker_threads=THREADS).start()
@@ -177,9 +179,9 @@ BASELINES: dict[str, type[Baseline]] = {
 }
 
 
-def main(act: str, name: str, url: str, job_count: str) -> None:
+def main(command: str, name: str, url: str, job_count: str) -> None:
     baseline = BASELINES[name](url, int(job_count))
-    getattr(baseline, act)()
+    getattr(baseline, command)()
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Every browser task on the demo site, and the warm engine beside its rivals, in one run.
+"""Measures every browser task on the demo site, and compares the warm engine with baselines.
 
-Each task one at a time; the text task also 2 and 4 at once, beside a browser of its own for every
-job, its driver kept or started with it, and beside a full Chromium where there is one. Every
-round measures each contender once, so that a machine that slows down slows all of them. Then the
-memory of a context, and of all processes over 300 jobs. Exits with 1 when a goal is missed.
+The baselines of the text task start a browser, or a browser and its driver, for every job, or use a
+full Chromium if one is installed. Every round measures each candidate once, so that a slow machine
+slows all of them. Then the text task runs 1, 2 and 4 at a time, and the memory of a context and of
+all processes over 300 jobs is measured. Exits with 1 when a goal is missed.
 """
 
 import argparse
@@ -23,11 +23,11 @@ from browser_fixtures import (
     TEXT,
     BenchmarkJob,
     BrowserFixture,
-    launch_plainly,
+    launch_browser,
     measure_memory,
     open_and_read,
     open_fixture,
-    read_plainly,
+    read_page,
 )
 from browser_soak import own_temporary_folder, soak
 from playwright.async_api import async_playwright
@@ -56,30 +56,30 @@ async def open_candidates(
     site: DemoSite, full: Path | None
 ) -> AsyncGenerator[dict[str, BenchmarkJob]]:
     async with AsyncExitStack() as stack:
-        ours = await stack.enter_async_context(open_fixture(site, ensure_chromium(print)))
+        fixture = await stack.enter_async_context(open_fixture(site, ensure_chromium(print)))
         driver = await stack.enter_async_context(async_playwright())
         url = site.url + ARTICLE
 
         async def own_driver() -> None:
-            async with async_playwright() as mine:
-                await open_and_read(mine, ours, url)
+            async with async_playwright() as job_driver:
+                await open_and_read(job_driver, fixture, url)
 
         jobs: dict[str, BenchmarkJob] = {
-            WARM: lambda: ours.run_task(TEXT),
-            OWN_BROWSER: lambda: open_and_read(driver, ours, url),
+            WARM: lambda: fixture.run_task(TEXT),
+            OWN_BROWSER: lambda: open_and_read(driver, fixture, url),
             OWN_DRIVER: own_driver,
         }
         if full is not None:
-            other = await launch_plainly(driver, ours, full)
+            other = await launch_browser(driver, fixture, full)
             stack.push_async_callback(other.close)
-            jobs[FULL] = lambda: read_plainly(other, url)
+            jobs[FULL] = lambda: read_page(other, url)
         yield jobs
 
 
 async def compare(jobs: Mapping[str, BenchmarkJob], rounds: int) -> Durations:
-    """Take turns. What one still does when it has answered must not fall on the next."""
+    """Run the jobs in turn, with a pause so that cleanup does not slow the next one."""
     times: Durations = {name: [] for name in jobs}
-    for number in range(-2, rounds):  # the first two warm up caches of the machine's
+    for number in range(-2, rounds):  # the first two warm up caches
         for name, job in jobs.items():
             await asyncio.sleep(PAUSE)
             began = time.perf_counter()
@@ -97,48 +97,48 @@ async def measure_baselines(full: Path | None, rounds: int) -> Durations:
 
 async def measure_tasks(rounds: int) -> Durations:
     with DemoSite() as site:
-        async with open_fixture(site, ensure_chromium(print)) as ours:
-            return await compare({name: _job(ours, name) for name in TASKS}, rounds)
+        async with open_fixture(site, ensure_chromium(print)) as fixture:
+            return await compare({name: _job(fixture, name) for name in TASKS}, rounds)
 
 
-def _job(ours: BrowserFixture, task_type: str) -> BenchmarkJob:
-    return lambda: ours.run_task(task_type)
+def _job(fixture: BrowserFixture, task_type: str) -> BenchmarkJob:
+    return lambda: fixture.run_task(task_type)
 
 
 async def measure_concurrently(jobs: int, slots: int) -> tuple[list[float], float]:
-    """Time jobs that run at once as slots allow, and count how many there are in a second."""
+    """Measure the times of concurrent jobs, and the jobs per second."""
     with DemoSite() as site:
-        async with open_fixture(site, ensure_chromium(print), slots) as ours:
+        async with open_fixture(site, ensure_chromium(print), slots) as fixture:
             gate, times = asyncio.Semaphore(slots), list[float]()
 
-            async def do_one() -> None:
+            async def run_one() -> None:
                 async with gate:
                     began = time.perf_counter()
-                    await ours.run_task(TEXT)
+                    await fixture.run_task(TEXT)
                     times.append(time.perf_counter() - began)
 
-            await ours.run_task(TEXT)
+            await fixture.run_task(TEXT)
             began = time.perf_counter()
-            await asyncio.gather(*(do_one() for _ in range(jobs)))
+            await asyncio.gather(*(run_one() for _ in range(jobs)))
             return times, jobs / (time.perf_counter() - began)
 
 
 async def measure_growth(jobs: int) -> tuple[float, float, float]:
-    """Measure one open context, and all processes after a tenth of the jobs and after all."""
+    """Measure the memory of a context, and of all processes after 10 % and 100 % of the jobs."""
     with DemoSite() as site:
-        async with open_fixture(site, ensure_chromium(print), 5) as ours:
+        async with open_fixture(site, ensure_chromium(print), 5) as fixture:
             for _ in range(max(1, jobs // 10)):
-                await ours.run_task(TEXT)
+                await fixture.run_task(TEXT)
             early = measure_memory()
             async with AsyncExitStack() as stack:
                 for _ in range(4):
                     page = await stack.enter_async_context(
-                        ours.engine.open_page(proxy_options(ours.proxy))
+                        fixture.engine.open_page(proxy_options(fixture.proxy))
                     )
                     await page.goto(site.url + ARTICLE)
                 context = (measure_memory() - early) / 4
             for _ in range(jobs - jobs // 10):
-                await ours.run_task(TEXT)
+                await fixture.run_task(TEXT)
             return context, early, measure_memory()
 
 
@@ -153,7 +153,7 @@ def show_times(title: str, times: Durations, against: str) -> dict[str, float]:
 
 
 def check_goals(medians: Mapping[str, float], growth: tuple[float, float, float]) -> bool:
-    context, early, late = (one / MEGABYTE for one in growth)
+    context, early, late = (size / MEGABYTE for size in growth)
     print(f"{'memory of an open context':32}{context:>7.1f} MB")
     print(f"{'memory of all, early and late':32}{early:>7.1f} MB{late:>7.1f} MB")
     goals = [
@@ -165,19 +165,20 @@ def check_goals(medians: Mapping[str, float], growth: tuple[float, float, float]
         share = medians[WARM] / medians[FULL]
         goals.append(("share of full Chromium", share, MAX_SHARE_OF_FULL))
     else:
-        print(f"{FULL:32}  not on this machine, not judged")
-    for name, found, most in goals:
-        print(f"goal: {name:32}{found:>7.2f} (≤ {most}): {'met' if found <= most else 'MISSED'}")
-    return all(found <= most for _, found, most in goals)
+        print(f"{FULL:32}  not installed, skipped")
+    for name, measured, limit in goals:
+        outcome = "met" if measured <= limit else "MISSED"
+        print(f"goal: {name:32}{measured:>7.2f} (≤ {limit}): {outcome}")
+    return all(measured <= limit for _, measured, limit in goals)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--jobs", type=int, help="300 for the memory, 1,000 for a soak")
+    parser.add_argument("--jobs", type=int, help="default: 300 for the memory, 1,000 for a soak")
     parser.add_argument("--full-chromium", type=Path, default=shutil.which("chromium"))
-    parser.add_argument("--short", action="store_true", help="a quick look: 5 rounds, 30 jobs")
-    parser.add_argument("--soak", action="store_true", help="mixed jobs, and what they leave")
+    parser.add_argument("--short", action="store_true", help="5 rounds, 30 jobs")
+    parser.add_argument("--soak", action="store_true", help="run mixed jobs and look for leaks")
     chosen = parser.parse_args()
     configure_logging("bench", "bench", level="CRITICAL" if chosen.soak else "ERROR")
     if chosen.soak:

@@ -1,4 +1,4 @@
-"""The browser worker's inside on the demo site, and its rivals: what the benchmark measures."""
+"""Fixtures of the browser benchmark: engines on the demo site, and baselines."""
 
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -26,11 +26,11 @@ from msaas.telemetry import Metrics
 from msaas.testing import build_job_envelope
 from msaas.worker import Action, RunContext
 
-# As in production: what a browser gathers goes with it.
+# As in production.
 RECYCLE_AFTER: int = Settings.model_fields["recycle_after"].default
 TEXT = "navigate_and_extract_text"
 ARTICLE = "/article"
-# What each task is asked on the demo site, beside the address.
+# The path and parameters of each task on the demo site.
 TASKS: Mapping[str, tuple[str, dict[str, Any]]] = {
     TEXT: (ARTICLE, {}),
     "extract_markdown": (ARTICLE, {}),
@@ -65,7 +65,7 @@ TASKS: Mapping[str, tuple[str, dict[str, Any]]] = {
 
 @dataclass(frozen=True)
 class BrowserFixture:
-    """Warm engines of one browser, with so many slots."""
+    """A warm engine, its actions and the site they visit."""
 
     engine: Engine
     launch: ChromiumLauncher
@@ -83,47 +83,47 @@ async def open_fixture(
     site: DemoSite, chromium: Path, slots: int = 1
 ) -> AsyncGenerator[BrowserFixture]:
     metrics = Metrics("bench", "bench")
-    egress_guard = EgressProxyFactory(EgressPolicy((site.address,)), metrics)
+    factory = EgressProxyFactory(EgressPolicy((site.address,)), metrics)
     launch = ChromiumLauncher(chromium=chromium, sandbox=os.geteuid() != 0)
     make_engine = partial(Engine, slots=slots, recycle_after=RECYCLE_AFTER, metrics=metrics)
     engine = make_engine(launch)
-    image_engine = make_engine(replace(launch, pictures=True), is_warm=False)
-    async with egress_guard as egress, engine, image_engine, egress.open_proxy() as proxy:
+    image_engine = make_engine(replace(launch, load_images=True), is_warm=False)
+    async with factory as egress, engine, image_engine, egress.open_proxy() as proxy:
         actions = make_actions(engine, egress, metrics, image_engine=image_engine)
         yield BrowserFixture(engine, launch, actions, site, proxy.url)
 
 
-async def open_and_read(driver: Playwright, ours: BrowserFixture, url: str) -> None:
-    """Do the same work as the text task, with a browser that lives for this page."""
-    browser = await launch_plainly(driver, ours, ours.launch.chromium)
-    await read_plainly(browser, url)
+async def open_and_read(driver: Playwright, fixture: BrowserFixture, url: str) -> None:
+    """Do the work of the text task with a browser for this page only."""
+    browser = await launch_browser(driver, fixture, fixture.launch.chromium)
+    await read_page(browser, url)
     await browser.close()
 
 
-async def launch_plainly(driver: Playwright, ours: BrowserFixture, chromium: Path) -> Browser:
+async def launch_browser(driver: Playwright, fixture: BrowserFixture, chromium: Path) -> Browser:
     return await driver.chromium.launch(
         executable_path=chromium,
         args=[*CHROMIUM_FLAGS, *NO_IMAGES_FLAGS],
-        proxy={"server": ours.proxy},
-        chromium_sandbox=ours.launch.sandbox,
+        proxy={"server": fixture.proxy},
+        chromium_sandbox=fixture.launch.sandbox,
     )
 
 
-async def read_plainly(browser: Browser, url: str) -> None:
+async def read_page(browser: Browser, url: str) -> None:
     page = await browser.new_page()
     await page.goto(url)
     await page.title()
     await page.inner_text("body")
-    await page.close()  # and its context with it
+    await page.close()  # also closes its context
 
 
 def build_run(task_type: str, url: str, params: Mapping[str, Any]) -> RunContext:
-    async def tell(_progress: Progress) -> None: ...
+    async def send_progress(_progress: Progress) -> None: ...
 
     async def is_cancelled() -> bool:
         return False
 
-    async def keep(name: str, content: bytes, content_type: str) -> Artifact:
+    async def save_artifact(name: str, content: bytes, content_type: str) -> Artifact:
         return Artifact(name=name, content_type=content_type, size=len(content), sha256="0" * 64)
 
     return RunContext(
@@ -131,22 +131,22 @@ def build_run(task_type: str, url: str, params: Mapping[str, Any]) -> RunContext
         get_task(task_type).params.model_validate_json(to_json({"url": url, **params})),
         clock=SystemClock(),
         timeout=60,
-        send_progress=tell,
+        send_progress=send_progress,
         is_cancelled=is_cancelled,
-        save_artifact=keep,
+        save_artifact=save_artifact,
     )
 
 
 def measure_memory() -> int:
-    """Count what this process and all that it has started hold to themselves."""
+    """Return the unique memory of this process and all its descendants."""
     family = [psutil.Process(), *psutil.Process().children(recursive=True)]
-    return sum(own_memory(one) for one in family)
+    return sum(map(own_memory, family))
 
 
 def own_memory(process: psutil.Process) -> int:
     try:
         return process.memory_full_info().uss
-    except psutil.Error:  # it has just ended
+    except psutil.Error:  # the process has just ended
         return 0
 
 

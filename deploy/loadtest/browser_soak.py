@@ -1,7 +1,7 @@
-"""Many mixed jobs, some of them on pages that mean harm; afterwards nothing of them may be left.
+"""Runs many jobs, some of them on hostile pages, and checks that they leak no resources.
 
-What is counted is compared with what was there when the engine was warm and idle: contexts by the
-browser's own word, processes, files in the temporary folder, sockets of the worker and the browser.
+The browser contexts, processes, temporary files and sockets after the run are compared with those
+of the warm, idle engine before it.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ TASK: Final = "navigate_and_extract_text"
 SLOTS: Final = 2
 HOSTILE_EVERY: Final = 10
 TIMEOUT_MS: Final = 3_000
-# Beside their own time visits wait for a context, and for the machine.
+# A visit also waits for a context.
 MAX_SECONDS: Final = 10.0
 SETTLE_SECONDS: Final = 30.0
 LIMITS: Final = Limits(received=16 * MEGABYTE, nodes=200_000, memory=400 * MEGABYTE)
@@ -52,7 +52,7 @@ HOSTILE_PATHS: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class SoakEnvironment:
-    """Where the jobs run."""
+    """The engine, its action and the sites to visit."""
 
     engine: Engine
     metrics: Metrics
@@ -73,10 +73,10 @@ async def open_environment() -> AsyncGenerator[SoakEnvironment]:
     metrics = Metrics("soak", "bench")
     async with AsyncExitStack() as stack:
         demo, hostile = stack.enter_context(DemoSite()), stack.enter_context(HostileSite())
-        egress_guard = EgressProxyFactory(
+        factory = EgressProxyFactory(
             EgressPolicy((demo.address, hostile.address)), metrics, limits=LIMITS
         )
-        egress = await stack.enter_async_context(egress_guard)
+        egress = await stack.enter_async_context(factory)
         launch = ChromiumLauncher(
             chromium=ensure_chromium(print), sandbox=os.geteuid() != 0, max_memory=LIMITS.memory
         )
@@ -105,7 +105,7 @@ async def visit(environment: SoakEnvironment, number: int) -> VisitResult:
 
 
 def build_run(url: str, timeout_ms: int) -> RunContext:
-    async def tell(_progress: Progress) -> None: ...
+    async def send_progress(_progress: Progress) -> None: ...
 
     async def is_cancelled() -> bool:
         return False
@@ -115,7 +115,7 @@ def build_run(url: str, timeout_ms: int) -> RunContext:
         NavigateAndExtractTextParams(url=url, timeout_ms=timeout_ms),
         clock=SystemClock(),
         timeout=60,
-        send_progress=tell,
+        send_progress=send_progress,
         is_cancelled=is_cancelled,
     )
 
@@ -126,12 +126,16 @@ async def run_all(environment: SoakEnvironment, jobs: int) -> Sequence[VisitResu
     async def work() -> Sequence[VisitResult]:
         return [await visit(environment, number) for number in numbers]
 
-    return [came for each in await asyncio.gather(*(work() for _ in range(SLOTS))) for came in each]
+    return [
+        result
+        for results in await asyncio.gather(*(work() for _ in range(SLOTS)))
+        for result in results
+    ]
 
 
 async def count_resources(environment: SoakEnvironment) -> Mapping[str, int]:
-    """Count what a job might leave behind."""
-    browser = cast("Any", environment.engine)._life._browser  # noqa: SLF001  # it knows what it holds
+    """Count the resources that a job could leak."""
+    browser = cast("Any", environment.engine)._instance._browser  # noqa: SLF001  # only Chromium can count its contexts
     session = await browser.new_browser_cdp_session()
     contexts = await session.send("Target.getBrowserContexts")
     await session.detach()
@@ -146,7 +150,7 @@ async def count_resources(environment: SoakEnvironment) -> Mapping[str, int]:
 
 @contextmanager
 def own_temporary_folder() -> Generator[None]:
-    """Let driver and browser keep their files where nobody else does."""
+    """Give driver and browser a temporary folder of their own."""
     former = os.environ.get("TMPDIR")
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         os.environ["TMPDIR"] = tempfile.tempdir = folder
@@ -165,22 +169,23 @@ def list_temporary() -> Sequence[Path]:
 
 
 def count_sockets(process: psutil.Process) -> int:
-    """Count those that are in use: what was closed lingers with the system for a while."""
+    """Count open sockets, without those that the system keeps after closing."""
     with suppress(psutil.Error):
-        found = process.net_connections(kind="tcp")
-        return sum(one.status in {psutil.CONN_ESTABLISHED, psutil.CONN_LISTEN} for one in found)
+        connections = process.net_connections(kind="tcp")
+        in_use = {psutil.CONN_ESTABLISHED, psutil.CONN_LISTEN}
+        return sum(connection.status in in_use for connection in connections)
     return 0
 
 
 async def wait_for_cleanup(
     environment: SoakEnvironment, before: Mapping[str, int]
 ) -> Mapping[str, int]:
-    """Give what ends a moment to end."""
-    ends_at = time.monotonic() + SETTLE_SECONDS
+    """Wait until nothing is leaked, or the time is up."""
+    deadline = time.monotonic() + SETTLE_SECONDS
     while True:
-        now = await count_resources(environment)
-        if not find_leaks(before, now) or time.monotonic() > ends_at:
-            return now
+        current = await count_resources(environment)
+        if not find_leaks(before, current) or time.monotonic() > deadline:
+            return current
         await asyncio.sleep(0.5)
 
 
@@ -192,7 +197,7 @@ async def soak(jobs: int) -> bool:
     async with open_environment() as environment:
         for _ in range(3):
             await environment.action.run(build_run(f"{environment.demo}/", 30_000))
-        await asyncio.sleep(2)  # connections that are kept alive for a moment end
+        await asyncio.sleep(2)  # connections that are kept alive are closed
         before = await count_resources(environment)
         began = time.monotonic()
         results = await run_all(environment, jobs)
@@ -209,10 +214,11 @@ async def soak(jobs: int) -> bool:
 def print_results(results: Sequence[VisitResult], seconds: float) -> None:
     print(f"{len(results)} jobs in {seconds:.0f} s, {SLOTS} at once")
     for is_hostile, title in ((False, "demo site"), (True, "hostile site")):
-        outcomes = Counter(one.outcome for one in results if one.is_hostile is is_hostile)
-        longest = max((one.seconds for one in results if one.is_hostile is is_hostile), default=0.0)
-        told = ", ".join(f"{name} {count}" for name, count in outcomes.most_common())
-        print(f"{title:16}{told}; longest {longest:.1f} s")
+        group = [result for result in results if result.is_hostile is is_hostile]
+        outcomes = Counter(result.outcome for result in group)
+        longest = max((result.seconds for result in group), default=0.0)
+        counts = ", ".join(f"{name} {count}" for name, count in outcomes.most_common())
+        print(f"{title:16}{counts}; longest {longest:.1f} s")
 
 
 def is_clean(
@@ -229,14 +235,14 @@ def is_clean(
         *(f"{name} leaked" for name in find_leaks(before, after)),
         *(f"{name} left at the end" for name, count in left.items() if count > 0),
         *(
-            f"a normal page ended as {one.outcome}"
-            for one in results
-            if not one.is_hostile and one.outcome != "succeeded"
+            f"a normal page ended as {result.outcome}"
+            for result in results
+            if not result.is_hostile and result.outcome != "succeeded"
         ),
         *(
-            f"a hostile page took {one.seconds:.1f} s"
-            for one in results
-            if one.is_hostile and one.seconds > MAX_SECONDS
+            f"a hostile page took {result.seconds:.1f} s"
+            for result in results
+            if result.is_hostile and result.seconds > MAX_SECONDS
         ),
     ]
     print("\n".join(faults) or "soak: nothing leaked")

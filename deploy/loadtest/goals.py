@@ -1,19 +1,19 @@
-"""What the benchmarks of a whole fleet print, and how they end."""
+"""The result table and the exit code of the benchmarks that use a whole fleet."""
 
+from argparse import Namespace
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
 
 import uvloop
 
 from msaas.dev.chaos.isolated_fleet import IsolatedFleet, start_fleet
 
-FleetBenchmark = Callable[[IsolatedFleet, Any], Coroutine[Any, Any, list[str]]]
+FleetBenchmark = Callable[[IsolatedFleet, Namespace], Coroutine[object, None, list[str]]]
 
 
 @dataclass
 class Table:
-    """Prints as it goes, and remembers what missed its goal."""
+    """Prints each row at once, and collects the goals that were missed."""
 
     missed: list[str] = field(default_factory=list[str])
 
@@ -26,8 +26,8 @@ class Table:
             self.missed.append(name)
 
 
-def measure_fleet(measure: FleetBenchmark, options: Any) -> int:
-    """Measure a fleet of its own, and say what missed its goal: none is a success."""
+def measure_fleet(measure: FleetBenchmark, options: Namespace) -> int:
+    """Measure a new fleet and print the missed goals; return 0 if there are none."""
     with start_fleet() as fleet:
         missed = uvloop.run(measure(fleet, options))
     print(f"goals missed: {', '.join(missed) or 'none'}")

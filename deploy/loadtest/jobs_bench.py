@@ -1,9 +1,8 @@
-"""Jobs from accepted to told, beside queues that keep no record, in one interleaved run.
+"""Compares the jobs service with queues that have no database, in one interleaved run.
 
-The budget is cores: all that a contender runs, its servers with it, is pinned to the same ones.
-Ours is one `jobs`, one worker, Postgres and Redis, every step durable; each rival is one worker
-process on the same Redis. Every round measures each contender once, so that a slow machine slows
-all; the rate is the median, and CPU a job says what it cost whatever the cores.
+All processes of a candidate, including its servers, are pinned to the same cores. This project runs
+one `jobs`, one worker, Postgres and Redis, with every step durable; each baseline is one worker
+process on the same Redis. Every round measures each candidate once; the rate is the median.
 Exits with 1 when a goal is missed.
 """
 
@@ -20,13 +19,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
-from typing import Any
+from itertools import cycle, islice
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import asyncpg
+from api_load import HttpConnection, LoadRequest
 from goals import Table, measure_fleet
-from jobs_fixtures import ALL_BUT_SERVERS, OURS, PARTS, DrainResult, JobsFixture
+from jobs_fixtures import ALL_BUT_SERVERS, JOBS_PARTS, PARTS, DrainResult, JobsFixture
 
 from msaas.dev.chaos import sign_in_new_user
 from msaas.dev.chaos.isolated_fleet import IsolatedFleet
@@ -41,8 +41,8 @@ from msaas.postgres import Database, PostgresConfig
 from msaas.telemetry import Metrics, configure_logging
 
 BASELINES = {"arq": 0.1, "taskiq-redis": 0.5, "celery": 0.2, "dramatiq": 0.5}
-"""Of the jobs that ours drains: enough to measure, and the run ends."""
-OURS_LABEL = "ours, durable"
+"""The share of the jobs that each baseline drains."""
+DURABLE = "ours, durable"
 CONNECTIONS = 20
 BATCH = 200
 MAX_WAIT = 1.0
@@ -56,11 +56,13 @@ WHERE j.id = $1 AND a.started_at IS NOT NULL GROUP BY j.id
 COUNT_UNFINISHED = "SELECT count(*) FROM jobs.jobs WHERE finished_at IS NULL"
 CLIENTS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
 BODY = json.dumps({"task_type": "echo", "params": {"message": "hello"}}).encode()
+ACCEPTED = 202
+SUBMISSION = LoadRequest("POST /jobs", "POST", "/jobs", BODY)
 
 
 @dataclass(frozen=True)
 class ResourceUsage:
-    """Resident memory of each part, and connections, when nobody works."""
+    """Resident memory of each part, and connections, on an idle fleet."""
 
     rss: dict[str, float]
     postgres: int
@@ -69,56 +71,60 @@ class ResourceUsage:
 
 class NoPendingEntries:
     async def withdraw(self, topic: str, entry_ids: Sequence[str]) -> None:
-        raise AssertionError(f"nothing of {topic} lies on the wire: {entry_ids}")
+        raise AssertionError(f"{topic} has no pending entries: {entry_ids}")
 
 
 def find_baselines() -> dict[str, float]:
-    """Leave out what the environment does not have: tests run in the fleet's own."""
-    there = {name: share for name, share in BASELINES.items() if find_spec(name.replace("-", "_"))}
-    for name in BASELINES.keys() - there:
-        print(f"{name} is not installed here: `./msaas bench jobs` brings it")
-    return there
+    """Return the baselines that are installed."""
+    installed = {
+        name: share for name, share in BASELINES.items() if find_spec(name.replace("-", "_"))
+    }
+    for name in BASELINES.keys() - installed.keys():
+        print(f"{name} is not installed: run `./msaas bench jobs`")
+    return installed
 
 
 async def compare_drains(fixture: JobsFixture, table: Table, jobs: int, rounds: int) -> None:
     baselines = find_baselines()
-    seen: dict[str, list[DrainResult]] = {name: [] for name in (OURS_LABEL, *baselines)}
+    results: dict[str, list[DrainResult]] = {name: [] for name in (DURABLE, *baselines)}
     for _ in range(rounds):
-        seen[OURS_LABEL].append(await fixture.drain(jobs))
+        results[DURABLE].append(await fixture.drain(jobs))
         with fixture.suspended(*ALL_BUT_SERVERS):
             for name, share in baselines.items():
                 count = max(100, round(jobs * share / 50) * 50)
-                seen[name].append(await fixture.drain_baseline(name, count))
-    rates = {name: statistics.median(one.rate for one in found) for name, found in seen.items()}
-    fastest = max(rates[name] for name in baselines or [OURS_LABEL])
-    table.row("drain, accepted → told", "jobs/s", "of the fastest", "CPU a job")
-    for name, found in seen.items():
-        cpu = statistics.median(one.cpu_us for one in found)
+                results[name].append(await fixture.drain_baseline(name, count))
+    rates = {
+        name: statistics.median(result.rate for result in found) for name, found in results.items()
+    }
+    fastest = max(rates[name] for name in baselines or [DURABLE])
+    table.row("drain, accepted → event", "jobs/s", "of the fastest", "CPU a job")
+    for name, found in results.items():
+        cpu = statistics.median(result.cpu_us for result in found)
         cells = (f"{rates[name]:,.0f}", f"{rates[name] / fastest:.2f} x", f"{cpu:,.0f} µs")
-        if name == OURS_LABEL:
+        if name == DURABLE:
             table.goal(name, *cells, goal="≥ 1 x", met=rates[name] >= fastest)
         else:
             table.row(name, *cells)
 
 
 async def persist(fixture: JobsFixture, count: int, batch: int) -> float:
-    """Settle completions with the handler's own use case, that many at a time."""
+    """Persist completions with the use case of the message handler, `batch` at a time."""
     password = get_or_create_secret(fixture.fleet.home.secrets, "svc_jobs")
     setting = PostgresConfig(
         url_with_credentials(fixture.fleet.url("postgres"), "svc_jobs", password)
     )
     rules = SettlementRules(once=frozenset(), jitter=random.random)
     metrics = Metrics("bench", "bench")
-    with fixture.suspended(*OURS):
+    with fixture.suspended(*JOBS_PARTS):
         reports = [build_report(run) for run in await fixture.fill_dispatched(count)]
         async with Database(setting, metrics) as database:
             store, broker = PostgresResults(database), NoPendingEntries()
-            settle = PersistResults(
+            persist_results = PersistResults(
                 store, broker, metrics, rules, on_slot_freed=lambda: None, on_woken=lambda: None
             )
             began = time.perf_counter()
             for start in range(0, count, batch):
-                await settle(reports[start : start + batch], {})
+                await persist_results(reports[start : start + batch], {})
             return count / (time.perf_counter() - began)
 
 
@@ -134,72 +140,60 @@ async def compare_batches(fixture: JobsFixture, table: Table, jobs: int, rounds:
     for _ in range(rounds):
         batched.append(await persist(fixture, jobs // 2, BATCH))
         single.append(await persist(fixture, max(50, jobs // 20), 1))
-    many, one = statistics.median(batched), statistics.median(single)
+    batch_rate, single_rate = statistics.median(batched), statistics.median(single)
     table.row("completions persisted", "a second")
-    table.row("one by one", f"{one:,.0f}")
-    ratio = many / one
+    table.row("one by one", f"{single_rate:,.0f}")
+    ratio = batch_rate / single_rate
     table.goal(
         f"in batches of {BATCH}",
-        *(f"{many:,.0f}", f"{ratio:.1f} x"),
+        *(f"{batch_rate:,.0f}", f"{ratio:.1f} x"),
         goal=f"≥ {MIN_BATCH_RATIO:.0f} x",
         met=ratio >= MIN_BATCH_RATIO,
     )
 
 
-class SubmitConnection:
-    """One kept-alive connection with as little of its own cost as asyncio allows."""
-
-    def __init__(self, address: str, token: str) -> None:
-        self._address = urlsplit(address)
-        head = f"POST /api/v1/jobs HTTP/1.1\r\nhost: {self._address.netloc}\r\n"
-        body = f"content-type: application/json\r\ncontent-length: {len(BODY)}\r\n\r\n"
-        self._request = f"{head}authorization: {token}\r\n{body}".encode() + BODY
-
-    async def submit_until(self, end: float) -> int:
-        reader, writer = await asyncio.open_connection(self._address.hostname, self._address.port)
-        accepted = 0
-        while time.perf_counter() < end:
-            writer.write(self._request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            fields = head.lower().split(b"\r\n")
-            length = next(int(f[15:]) for f in fields if f.startswith(b"content-length:"))
-            await reader.readexactly(length)
-            accepted += head[9:12] == b"202"
-        writer.close()
-        return accepted
+async def submit_until(connection: HttpConnection, end: float) -> int:
+    accepted = 0
+    while time.perf_counter() < end:
+        response = await connection.send(SUBMISSION)
+        accepted += response.status == ACCEPTED
+    connection.close()
+    return accepted
 
 
 async def measure_submits(
     fixture: JobsFixture, table: Table, users: Sequence[ApiClient], seconds: float
 ) -> None:
-    """Submit while the worker sleeps: what it costs to be accepted, and nothing else."""
-    address = fixture.fleet.running.gateway_url
+    """Submit while the worker is suspended, to measure acceptance alone."""
+    address = urlsplit(fixture.fleet.running.gateway_url)
     with fixture.suspended("jobs-worker"):
         end = time.perf_counter() + seconds
         connections = [
-            SubmitConnection(address, users[number % len(users)].authorization)
-            for number in range(CONNECTIONS)
+            HttpConnection(str(address.hostname), address.port or 80, user.authorization)
+            for user in islice(cycle(users), CONNECTIONS)
         ]
-        accepted = sum(await asyncio.gather(*(one.submit_until(end) for one in connections)))
+        accepted = sum(
+            await asyncio.gather(*(submit_until(connection, end) for connection in connections))
+        )
     table.row("submitted through HTTP", f"{accepted / seconds:,.0f} jobs/s")
     await fixture.until_idle()
 
 
 async def measure_latency(table: Table, api: ApiClient, count: int) -> None:
-    """Submit one after the other, as slowly as nobody waits for another, and watch them live."""
+    """Submit jobs one at a time and measure until the event stream shows their completion."""
     ended: dict[str, asyncio.Future[float]] = {}
     cursor = (await api.list_jobs(limit=1))["stream_cursor"]
     listening = asyncio.create_task(listen(api, cursor, ended))
-    took: list[float] = []
+    seconds: list[float] = []
     for _ in range(count):
         began = time.perf_counter()
         job_id = (await api.submit("echo", {"message": "hello"}))["id"]
-        told = ended.setdefault(job_id, asyncio.get_running_loop().create_future())
-        took.append(await asyncio.wait_for(told, 30) - began)
+        completed = ended.setdefault(job_id, asyncio.get_running_loop().create_future())
+        seconds.append(await asyncio.wait_for(completed, 30) - began)
         await asyncio.sleep(0.05)
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
-    cuts = statistics.quantiles(took, n=100)
+    cuts = statistics.quantiles(seconds, n=100)
     table.row(
         "submit → COMPLETED, low load", *(f"p{p} {cuts[p - 1] * 1e3:.1f} ms" for p in (50, 99))
     )
@@ -209,16 +203,16 @@ async def listen(api: ApiClient, cursor: str, ended: dict[str, asyncio.Future[fl
     async for event in api.events(cursor):
         if event.name == "job" and event.data["status"] == "COMPLETED":
             loop = asyncio.get_running_loop()
-            told = ended.setdefault(event.data["id"], loop.create_future())
-            if not told.done():
-                told.set_result(time.perf_counter())
+            completed = ended.setdefault(event.data["id"], loop.create_future())
+            if not completed.done():
+                completed.set_result(time.perf_counter())
 
 
 async def measure_flood(
     fixture: JobsFixture, table: Table, small: ApiClient, size: int, samples: int
 ) -> None:
-    """Put one user's flood before the fleet, and another's jobs behind it."""
-    with fixture.suspended(*OURS):
+    """Queue many jobs of one user, then measure how long another user's jobs wait."""
+    with fixture.suspended(*JOBS_PARTS):
         await fixture.fill(size, fixture.users[:1])
     waits: list[float] = []
     left = size
@@ -231,7 +225,7 @@ async def measure_flood(
     table.goal(
         f"small user behind {size:,} jobs",
         *(f"p50 {statistics.median(waits) * 1e3:.0f} ms", f"most {max(waits) * 1e3:.0f} ms"),
-        f"{left:,} were left",
+        f"{left:,} left",
         goal=f"< {MAX_WAIT:.0f} s",
         met=max(waits) < MAX_WAIT,
     )
@@ -240,29 +234,29 @@ async def measure_flood(
 
 async def read_usage(fixture: JobsFixture) -> ResourceUsage:
     rss = {
-        name: sum(one.memory_info().rss for one in fixture.processes(name)[:1]) / 2**20
+        name: sum(process.memory_info().rss for process in fixture.processes(name)[:1]) / 2**20
         for name in PARTS
     }
     return ResourceUsage(rss, await fixture.rows.fetchval(CLIENTS), await fixture.redis_clients())
 
 
 async def measure_soak(fixture: JobsFixture, table: Table, jobs: int, soak: int) -> None:
-    """Work off many jobs; whoever keeps something of each would show it."""
+    """Run many jobs and compare resources before and after, to find leaks."""
     await fixture.drain(min(jobs, soak))
     before = await read_usage(fixture)
     for start in range(0, soak, jobs):
         await fixture.drain(min(jobs, soak - start))
     after = await read_usage(fixture)
     table.row(f"before and after {soak:,} jobs", "before", "after")
-    for name in OURS:
-        cells = [f"{costs.rss[name]:.1f} MiB" for costs in (before, after)]
+    for name in JOBS_PARTS:
+        cells = [f"{usage.rss[name]:.1f} MiB" for usage in (before, after)]
         flat = after.rss[name] <= before.rss[name] * MAX_GROWTH
         table.goal(f"memory of {name}", *cells, goal="flat", met=flat)
-    table.row("memory of redis", *(f"{costs.rss['redis']:.1f} MiB" for costs in (before, after)))
+    table.row("memory of redis", *(f"{usage.rss['redis']:.1f} MiB" for usage in (before, after)))
     for name in ("postgres", "redis"):
-        was, now = getattr(before, name), getattr(after, name)
-        flat = now <= was + 2
-        table.goal(f"connections to {name}", str(was), str(now), goal="flat", met=flat)
+        first, last = getattr(before, name), getattr(after, name)
+        flat = last <= first + 2
+        table.goal(f"connections to {name}", str(first), str(last), goal="flat", met=flat)
 
 
 @asynccontextmanager
@@ -277,10 +271,12 @@ async def open_fixture(fleet: IsolatedFleet, cores: Sequence[int]) -> AsyncGener
         await rows.close()
 
 
-async def measure(fleet: IsolatedFleet, options: Any) -> list[str]:
+async def measure(fleet: IsolatedFleet, options: argparse.Namespace) -> list[str]:
     table = Table()
     cores = options.cores or sorted(os.sched_getaffinity(0))
-    print(f"everything on cores {', '.join(map(str, cores))}; {options.rounds} rounds", flush=True)
+    print(
+        f"all processes on cores {', '.join(map(str, cores))}; {options.rounds} rounds", flush=True
+    )
     async with open_fixture(fleet, cores) as fixture, AsyncExitStack() as stack:
         users = [
             await stack.enter_async_context(sign_in_new_user(fleet, "ENTERPRISE")) for _ in range(4)
@@ -297,12 +293,18 @@ async def measure(fleet: IsolatedFleet, options: Any) -> list[str]:
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="msaas bench jobs", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=10_000, help="of each drain, and of the flood")
+    parser.add_argument(
+        "--jobs", type=int, default=10_000, help="jobs of each drain and of the flood"
+    )
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--soak", type=int, default=100_000, help="jobs between the two readings")
+    parser.add_argument(
+        "--soak", type=int, default=100_000, help="jobs between the two measurements"
+    )
     parser.add_argument("--samples", type=int, default=200, help="jobs submitted at low load")
-    parser.add_argument("--seconds", type=float, default=10, help="of submitting through HTTP")
-    parser.add_argument("--cores", type=int, nargs="+", help="the budget; all there are by default")
+    parser.add_argument(
+        "--seconds", type=float, default=10, help="duration of the HTTP submissions"
+    )
+    parser.add_argument("--cores", type=int, nargs="+", help="cores to use; all by default")
     configure_logging("bench", "bench", level="ERROR")
     return measure_fleet(measure, parser.parse_args(argv))
 

@@ -1,12 +1,11 @@
-"""The stage of the benchmark of jobs: a fleet on chosen cores, and rivals on the same ones."""
+"""Fixtures of the jobs benchmark: a fleet on chosen cores, and baselines on the same cores."""
 
 import asyncio
 import json
-import signal
 import subprocess
 import sys
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +14,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import psutil
+from measured_processes import suspended
 from redis.asyncio import Redis
 
 from msaas.contracts import JobChanged, decode, get_topic
@@ -25,45 +25,46 @@ from msaas.local.redis_users import LOCAL_ENVIRONMENT
 from msaas.messaging import RedisBroker
 
 USERS = 120
-OURS = ("jobs", "jobs-worker")
-PARTS = (*OURS, "redis", "postgres")
+JOBS_PARTS = ("jobs", "jobs-worker")
+PARTS = (*JOBS_PARTS, "redis", "postgres")
 NOT_MEASURED = ("gateway", "identity", "browser-worker", "demo-site")
-ALL_BUT_SERVERS = (*NOT_MEASURED, *OURS)
+ALL_BUT_SERVERS = (*NOT_MEASURED, *JOBS_PARTS)
 TERMINAL_STATUSES = {"COMPLETED", "FAILED", "CANCELLED"}
 EVENTS = get_topic("jobs.events")
 BASELINES_SCRIPT = Path(__file__).with_name("baselines.py")
 
-# As intake leaves them, and with `fences` as dispatch does.
+# The rows that intake writes; with `fences`, those that dispatch writes.
 FILL = """
-WITH made AS (
+WITH inserted AS (
   INSERT INTO jobs.jobs (
     id, user_id, task_type, payload, max_attempts, correlation_id, source, billable,
     usage_period, reserved, dispatched_at, fence
   )
-  SELECT given.id, user_id, 'echo', '{"message": "hello"}', 3, 'bench', 'api', true,
+  SELECT input.id, user_id, 'echo', '{"message": "hello"}', 3, 'bench', 'api', true,
     period_start, true, CASE WHEN fence IS NOT NULL THEN now() END, fence
-  FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS given (id, user_id, fence)
+  FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS input (id, user_id, fence)
   JOIN jobs.subjects USING (user_id) RETURNING id, user_id, fence
 ),
-begun AS (
+attempted AS (
   INSERT INTO jobs.job_attempts (job_id, fence, attempt)
-  SELECT id, fence, 0 FROM made WHERE fence IS NOT NULL
+  SELECT id, fence, 0 FROM inserted WHERE fence IS NOT NULL
 )
-UPDATE jobs.usage_counters c SET jobs_reserved = jobs_reserved + held
-FROM (SELECT user_id, count(*) AS held FROM made GROUP BY 1) AS m WHERE c.user_id = m.user_id
+UPDATE jobs.usage_counters c SET jobs_reserved = jobs_reserved + reserved
+FROM (SELECT user_id, count(*) AS reserved FROM inserted GROUP BY 1) AS i
+WHERE c.user_id = i.user_id
 """
 CREATE_USERS = """
-WITH people AS (
+WITH users AS (
   INSERT INTO identity.users (id, email) SELECT id, id || '@example.com'
   FROM unnest($1::uuid[]) AS id RETURNING id
 ),
-counted AS (
+subjects AS (
   INSERT INTO jobs.subjects (subject_id, user_id, plan, period_start, period_end)
   SELECT gen_random_uuid(), id, 'ENTERPRISE', date_trunc('month', now()), now() + '1 year'
   FROM unnest($1::uuid[]) AS id RETURNING *
 )
 INSERT INTO jobs.usage_counters (id, user_id, subject_id, plan, period_start, period_end)
-SELECT gen_random_uuid(), user_id, subject_id, plan, period_start, period_end FROM counted
+SELECT gen_random_uuid(), user_id, subject_id, plan, period_start, period_end FROM subjects
 """
 HAS_UNFINISHED_JOBS = "SELECT EXISTS (SELECT FROM jobs.jobs WHERE finished_at IS NULL)"
 
@@ -75,7 +76,7 @@ class DrainResult:
 
 
 class JobsFixture:
-    """One fleet on chosen cores: jobs put before it, its parts put to sleep, its costs read."""
+    """A fleet on chosen cores: adds jobs, suspends parts and measures CPU."""
 
     def __init__(
         self, fleet: IsolatedFleet, rows: asyncpg.Connection, cores: Sequence[int]
@@ -87,7 +88,7 @@ class JobsFixture:
     def processes(self, *names: str) -> list[psutil.Process]:
         states = [self.fleet.part(name) for name in names]
         firsts = [psutil.Process(state.process.pid) for state in states if state.process]
-        return [one for first in firsts for one in (first, *first.children(recursive=True))]
+        return [process for first in firsts for process in (first, *first.children(recursive=True))]
 
     def pin(self, processes: Iterable[psutil.Process]) -> None:
         for process in processes:
@@ -96,7 +97,7 @@ class JobsFixture:
 
     def cpu(self, *names: str) -> float:
         times = [process.cpu_times() for process in self.processes(*names)]
-        return sum(one.user + one.system for one in times)
+        return sum(time.user + time.system for time in times)
 
     async def create_users(self) -> None:
         self.users = [uuid4() for _ in range(USERS)]
@@ -106,7 +107,7 @@ class JobsFixture:
         await self._fill([(new_id(), None) for _ in range(count)], users)
 
     async def fill_dispatched(self, count: int) -> list[RunKey]:
-        """Put jobs into the record that are handed out already."""
+        """Insert jobs that are already dispatched."""
         runs = [RunKey(new_id(), uuid4()) for _ in range(count)]
         await self._fill(runs, self.users)
         return runs
@@ -127,21 +128,21 @@ class JobsFixture:
             await asyncio.sleep(0.1)
 
     async def drain(self, count: int) -> DrainResult:
-        """Have the jobs accepted while nobody works; measure from the go to the last word."""
+        """Insert jobs while the service is suspended; measure until their last event."""
         with self.suspended(*NOT_MEASURED):
-            with self.suspended(*OURS):
+            with self.suspended(*JOBS_PARTS):
                 await self.fill(count, self.users)
                 self.pin(self.processes(*PARTS))
                 before = self.cpu(*PARTS)
-                began = await self.broker.now_ms()
+                started_ms = await self.broker.now_ms()
             await self.until_idle()
-            await asyncio.sleep(0.2)  # the last batch is committed, and on its way out
+            await asyncio.sleep(0.2)  # the last batch is committed but not yet published
             cpu = self.cpu(*PARTS) - before
-        ended = await self._read_last_completion(began, count)
-        return DrainResult(count / (ended - began) * 1e3, cpu / count * 1e6)
+        ended = await self._read_last_completion(started_ms, count)
+        return DrainResult(count / (ended - started_ms) * 1e3, cpu / count * 1e6)
 
     async def _read_last_completion(self, since_ms: int, count: int) -> int:
-        """Read when the last of the jobs was told to have ended, by the wire's own clock."""
+        """Read when the last terminal event was published, by the clock of Redis."""
         [key] = EVENTS.keys(LOCAL_ENVIRONMENT)
         position, ended, last = f"{since_ms}-0", set[UUID](), since_ms
         while len(ended) < count:
@@ -155,35 +156,30 @@ class JobsFixture:
         return last
 
     async def drain_baseline(self, name: str, count: int) -> DrainResult:
-        """Let a rival have the cores: of ours, only Redis is awake."""
+        """Measure a baseline on the same cores, with only Redis running."""
         url = urlsplit(self.fleet.url("redis"))._replace(path="/1").geturl()
         async with cast("Any", Redis).from_url(url) as client:
             await client.flushdb()
         await self._run_baseline("fill", name, url, count)
         before = self.cpu("redis")
-        said = await self._run_baseline("work", name, url, count)
-        spent = self.cpu("redis") - before + said["cpu"]
-        return DrainResult(count / said["seconds"], spent / count * 1e6)
+        report = await self._run_baseline("work", name, url, count)
+        spent = self.cpu("redis") - before + report["cpu"]
+        return DrainResult(count / report["seconds"], spent / count * 1e6)
 
-    async def _run_baseline(self, act: str, name: str, url: str, count: int) -> dict[str, float]:
-        """Run one to its end, on our cores; what it has to say is its last line."""
+    async def _run_baseline(
+        self, command: str, name: str, url: str, count: int
+    ) -> dict[str, float]:
+        """Run a baseline on the same cores; its last line is the report."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", BASELINES_SCRIPT, act, name, url, str(count)),
+            *(sys.executable, "-P", BASELINES_SCRIPT, command, name, url, str(count)),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
         self.pin([psutil.Process(process.pid)])
-        said, _ = await asyncio.wait_for(process.communicate(), 300)
+        output, _ = await asyncio.wait_for(process.communicate(), 300)
         if process.returncode:
-            raise RuntimeError(f"{name} did not {act}")
-        return json.loads(said.splitlines()[-1]) if act == "work" else {}
+            raise RuntimeError(f"{name} failed to {command}")
+        return json.loads(output.splitlines()[-1]) if command == "work" else {}
 
-    @contextmanager
-    def suspended(self, *names: str) -> Generator[None]:
-        for name in names:
-            self.fleet.send(name, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            for name in names:
-                self.fleet.send(name, signal.SIGCONT)
+    def suspended(self, *names: str) -> AbstractContextManager[None]:
+        return suspended(self.processes(*names))

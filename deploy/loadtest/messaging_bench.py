@@ -1,8 +1,8 @@
-"""The wire against its rivals, in one interleaved run: drain rate, latency, publishing.
+"""Compares messaging with baselines in one interleaved run: drain rate, latency, publishing.
 
-Every round measures each contender once, so that a machine that slows down slows all of them;
-the table shows medians and ratios. Exits with 1 when our runners drain less than half as fast as a
-bare redis-py loop.
+Every round measures each candidate once, so that a slow machine slows all of them; the table shows
+medians and ratios. Exits with 1 when the batch runner drains less than half as fast as a bare
+redis-py loop.
 """
 
 import argparse
@@ -47,10 +47,10 @@ SHORT_BLOCK = ConsumerTimings(block_timeout=0.05)
 
 
 class DrainCounter:
-    """Counts what was handled and says when all of it was."""
+    """Counts handled messages and signals when all are handled."""
 
-    def __init__(self, wanted: int) -> None:
-        self._left = wanted
+    def __init__(self, expected: int) -> None:
+        self._left = expected
         self.done = asyncio.Event()
 
     def add(self, count: int) -> None:
@@ -60,18 +60,18 @@ class DrainCounter:
 
 
 def build_result(envelope: JobEnvelope) -> JobSucceeded:
-    began = envelope.meta.enqueue_ts
+    started_at = envelope.meta.enqueue_ts
     return JobSucceeded(
         job_id=envelope.job_id,
         fence=envelope.fence,
         result=envelope.payload,
-        started_at=began,
-        finished_at=began,
+        started_at=started_at,
+        finished_at=started_at,
     )
 
 
 class EchoHandler:
-    """The work runner's trivial work."""
+    """The trivial handler of the work runner."""
 
     def __init__(self, drain: DrainCounter) -> None:
         self._drain = drain
@@ -83,7 +83,7 @@ class EchoHandler:
     def on_abandoned(
         self, delivery: Delivery, reason: AbandonReason, error: Exception | None = None
     ) -> Sequence[OutgoingMessage]:
-        raise AssertionError(f"gave up: {reason} {error} {delivery.entry_id}")
+        raise AssertionError(f"abandoned: {reason} {error} {delivery.entry_id}")
 
 
 def echo(delivery: Delivery) -> list[OutgoingMessage]:
@@ -91,15 +91,13 @@ def echo(delivery: Delivery) -> list[OutgoingMessage]:
     return [delivery.emit("jobs.results", build_result(envelope))]
 
 
-def build_messenger(broker: RedisBroker, process: str, *produces: str) -> Messenger:
+def build_messenger(broker: RedisBroker, process: str) -> Messenger:
     metrics = Metrics(process, ENVIRONMENT)
-    return Messenger(
-        broker, process, ENVIRONMENT, metrics=metrics, produces=produces, timings=SHORT_BLOCK
-    )
+    return Messenger(broker, process, ENVIRONMENT, metrics=metrics, timings=SHORT_BLOCK)
 
 
 async def fill(url: str, count: int) -> None:
-    """Put envelopes on the stream as dispatch does, whatever the bound."""
+    """Add envelopes to the stream as dispatch does, ignoring its bound."""
     broker = RedisBroker(url)
     for start in range(0, count, 500):
         now = datetime.now(UTC)
@@ -113,26 +111,26 @@ async def fill(url: str, count: int) -> None:
 
 async def timed_run(consumer: Messenger, broker: RedisBroker, drain: DrainCounter) -> float:
     gc.collect()
-    began = time.perf_counter()
+    started_at = time.perf_counter()
     running = asyncio.create_task(consumer.run())
     await drain.done.wait()
-    while await broker.depth(STREAM):  # the last batch is handled, and on its way out
-        await asyncio.sleep(0.001)  # the wire tells nobody when it is empty
-    took = time.perf_counter() - began
+    while await broker.depth(STREAM):  # the last batch is handled but not yet committed
+        await asyncio.sleep(0.001)  # Redis does not signal an empty stream
+    seconds = time.perf_counter() - started_at
     consumer.drain()
     await running
     await broker.close()
-    return took
+    return seconds
 
 
 async def drain_batch(url: str, count: int) -> float:
     await fill(url, count)
     broker, drain = RedisBroker(url), DrainCounter(count)
-    consumer = build_messenger(broker, "jobs-worker", "jobs.results")
+    consumer = build_messenger(broker, "jobs-worker")
 
     async def handle(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         drain.add(len(batch))
-        return [one for delivery in batch for one in echo(delivery)]
+        return [message for delivery in batch for message in echo(delivery)]
 
     consumer.consume_batches("jobs.generic", handle)
     return count / await timed_run(consumer, broker, drain)
@@ -141,21 +139,21 @@ async def drain_batch(url: str, count: int) -> float:
 async def drain_work(url: str, count: int) -> float:
     await fill(url, count)
     broker, drain = RedisBroker(url), DrainCounter(count)
-    consumer = build_messenger(broker, "jobs-worker", "jobs.results")
+    consumer = build_messenger(broker, "jobs-worker")
     consumer.consume_work("jobs.generic", EchoHandler(drain), concurrency=100)
     return count / await timed_run(consumer, broker, drain)
 
 
 def bare_result(fields: dict[bytes, bytes]) -> dict[str, Any]:
-    """Write the very fields that ours write, so that both put as much on the wire."""
+    """Build the fields that the runners write, so that both write the same data."""
     job = json.loads(fields[b"data"])
-    began = job["meta"]["enqueue_ts"]
+    started_at = job["meta"]["enqueue_ts"]
     result = {
         "job_id": job["job_id"],
         "fence": job["fence"],
         "result": job["payload"],
-        "started_at": began,
-        "finished_at": began,
+        "started_at": started_at,
+        "finished_at": started_at,
     }
     return {
         "id": str(uuid4()),
@@ -168,13 +166,13 @@ def bare_result(fields: dict[bytes, bytes]) -> dict[str, Any]:
 
 
 async def drain_bare(url: str, count: int) -> float:
-    """Do the same by hand: read 100, parse, write results, acknowledge and delete."""
+    """Do the same with redis-py: read 100, parse, write results, acknowledge and delete."""
     await fill(url, count)
     client = cast("Any", Redis).from_url(url)
     await client.xgroup_create(STREAM, "jobs", "0", mkstream=True)
     left = count
     gc.collect()
-    began = time.perf_counter()
+    started_at = time.perf_counter()
     while left:
         ((_, entries),) = await client.xreadgroup("jobs", "bare", {STREAM: ">"}, count=100)
         async with client.pipeline(transaction=True) as batch:
@@ -185,13 +183,13 @@ async def drain_bare(url: str, count: int) -> float:
             batch.xdel(STREAM, *ids)
             await batch.execute()
         left -= len(entries)
-    took = time.perf_counter() - began
+    seconds = time.perf_counter() - started_at
     await client.aclose()
-    return count / took
+    return count / seconds
 
 
 async def drain_arq(url: str, count: int) -> float:
-    """Let arq do the same trivial work, as many at once as it does best with."""
+    """Run the same trivial jobs with arq, at its best concurrency."""
     arq: Any = import_module("arq")
     drain = DrainCounter(count)
 
@@ -211,24 +209,24 @@ async def drain_arq(url: str, count: int) -> float:
         handle_signals=False,
     )
     gc.collect()
-    began = time.perf_counter()
+    started_at = time.perf_counter()
     running: asyncio.Task[None] = asyncio.create_task(worker.async_run())
     await drain.done.wait()
-    took = time.perf_counter() - began
+    seconds = time.perf_counter() - started_at
     running.cancel()
     await asyncio.gather(running, worker.close(), return_exceptions=True)
-    return count / took
+    return count / seconds
 
 
-async def publish_ours(url: str, count: int) -> float:
+async def publish_messages(url: str, count: int) -> float:
     broker = RedisBroker(url)
-    publisher = build_messenger(broker, "jobs", "jobs.generic").publisher
+    publisher = build_messenger(broker, "jobs").publisher
     envelope = build_job_envelope()
 
-    async def one() -> None:
+    async def publish() -> None:
         await publisher.publish("jobs.generic", envelope, correlation_id=CORRELATION)
 
-    rate = await fifty_at_once(one, count)
+    rate = await run_concurrently(publish, count)
     await broker.close()
     return rate
 
@@ -237,55 +235,55 @@ async def publish_plain(url: str, count: int) -> float:
     client = cast("Any", Redis).from_url(url, max_connections=50)
     envelope = build_job_envelope()
 
-    async def one() -> None:
+    async def publish() -> None:
         fields = {"id": str(new_id()), "type": "JobEnvelope", "data": envelope.model_dump_json()}
         await client.xadd(STREAM, fields)
 
-    rate = await fifty_at_once(one, count)
+    rate = await run_concurrently(publish, count)
     await client.aclose()
     return rate
 
 
-async def fifty_at_once(one: Callable[[], Awaitable[None]], count: int) -> float:
+async def run_concurrently(publish: Callable[[], Awaitable[None]], count: int) -> float:
     async def many() -> None:
         for _ in range(count // 50):
-            await one()
+            await publish()
 
     gc.collect()
-    began = time.perf_counter()
+    started_at = time.perf_counter()
     await asyncio.gather(*(many() for _ in range(50)))
-    return count / (time.perf_counter() - began)
+    return count / (time.perf_counter() - started_at)
 
 
 async def latencies(url: str, count: int) -> tuple[list[float], list[float]]:
-    """Measure publish → handled and command → reply, one at a time: what an idle fleet shows."""
+    """Measure publish → handled and command → reply on an idle fleet, one at a time."""
     owner_broker, caller_broker = RedisBroker(url), RedisBroker(url)
     owner = build_messenger(owner_broker, "jobs")
-    caller = build_messenger(caller_broker, "gateway", "jobs.commands")
+    caller = build_messenger(caller_broker, "gateway")
     handled_at: dict[UUID, float] = {}
 
     async def handle(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         for delivery in batch:
             handled_at[cast("SubmitJob", delivery.message).job_id] = time.perf_counter()
-        return [one for delivery in batch for one in delivery.reply_success()]
+        return [reply for delivery in batch for reply in delivery.reply_success()]
 
     owner.consume_batches("jobs.commands", handle)
     client = caller.create_command_client()
-    running = [asyncio.create_task(each.run()) for each in (owner, caller)]
-    one_way: list[float] = []
-    both_ways: list[float] = []
+    running = [asyncio.create_task(messenger.run()) for messenger in (owner, caller)]
+    publish_seconds: list[float] = []
+    command_seconds: list[float] = []
     for number in range(count + 10):
         command = build_submit_job(job_id=uuid4())
-        began = time.perf_counter()
+        started_at = time.perf_counter()
         await client.call("jobs.commands", command, ttl=5, correlation_id=CORRELATION)
-        if number >= 10:  # noqa: PLR2004  # the first ones make connections
-            both_ways.append(time.perf_counter() - began)
-            one_way.append(handled_at[command.job_id] - began)
+        if number >= 10:  # noqa: PLR2004  # the first ones open connections
+            command_seconds.append(time.perf_counter() - started_at)
+            publish_seconds.append(handled_at[command.job_id] - started_at)
     caller.drain()
     owner.drain()
     await asyncio.gather(*running)
     await asyncio.gather(owner_broker.close(), caller_broker.close())
-    return one_way, both_ways
+    return publish_seconds, command_seconds
 
 
 Benchmark = Callable[[str, int], Awaitable[float]]
@@ -295,15 +293,17 @@ BENCHMARKS: dict[str, Benchmark] = {
     "our work runner": drain_work,
     "arq": drain_arq,
     "plain XADD, 50 at once": publish_plain,
-    "our publisher, 50 at once": publish_ours,
+    "our publisher, 50 at once": publish_messages,
 }
 JOB_SHARE = {"arq": 0.05}
-"""Of the jobs that the others drain: enough to measure, and the run ends."""
+"""The share of the jobs that arq drains."""
 
 
 def measure(count: int, rounds: int) -> tuple[dict[str, float], list[float], list[float]]:
     benchmarks = {
-        name: one for name, one in BENCHMARKS.items() if name != "arq" or find_spec("arq")
+        name: benchmark
+        for name, benchmark in BENCHMARKS.items()
+        if name != "arq" or find_spec("arq")
     }
     rates: dict[str, list[float]] = {name: [] for name in benchmarks}
     with tempfile.TemporaryDirectory() as folder:
@@ -311,19 +311,23 @@ def measure(count: int, rounds: int) -> tuple[dict[str, float], list[float], lis
         server.start()
         try:
             for _ in range(rounds):
-                for name, contender in benchmarks.items():
+                for name, benchmark in benchmarks.items():
                     asyncio.run(flush(server.url))
                     amount = max(200, round(count * JOB_SHARE.get(name, 1)))
-                    rates[name].append(asyncio.run(run_benchmark(contender, server.url, amount)))
+                    rates[name].append(asyncio.run(run_benchmark(benchmark, server.url, amount)))
             asyncio.run(flush(server.url))
-            one_way, both_ways = asyncio.run(latencies(server.url, min(1000, count)))
+            publish_seconds, command_seconds = asyncio.run(latencies(server.url, min(1000, count)))
         finally:
             server.stop()
-    return {name: statistics.median(found) for name, found in rates.items()}, one_way, both_ways
+    return (
+        {name: statistics.median(found) for name, found in rates.items()},
+        publish_seconds,
+        command_seconds,
+    )
 
 
-async def run_benchmark(contender: Benchmark, url: str, count: int) -> float:
-    return await contender(url, count)
+async def run_benchmark(benchmark: Benchmark, url: str, count: int) -> float:
+    return await benchmark(url, count)
 
 
 async def flush(url: str) -> None:
@@ -331,35 +335,41 @@ async def flush(url: str) -> None:
         await client.flushall()
 
 
-def show(rates: dict[str, float], one_way: list[float], both_ways: list[float]) -> bool:
-    bare, ours = rates["bare redis-py loop"], rates["our batch runner"]
+def show(
+    rates: dict[str, float], publish_seconds: list[float], command_seconds: list[float]
+) -> bool:
+    bare, batch = rates["bare redis-py loop"], rates["our batch runner"]
     plain = rates["plain XADD, 50 at once"]
     print(f"{'':28}{'per second':>12}{'ratio':>9}  against")
     for name, rate in rates.items():
         base, against = (plain, "plain XADD") if "at once" in name else (bare, "bare loop")
         print(f"{name:28}{rate:>12,.0f}{rate / base:>8.2f}x  {against}")
     if "arq" in rates:
-        print(f"{'our batch runner':28}{ours:>12,.0f}{ours / rates['arq']:>8.1f}x  arq (aim 12)")
+        print(
+            f"{'our batch runner':28}{batch:>12,.0f}{batch / rates['arq']:>8.1f}x  arq (target 12)"
+        )
     else:
-        print("arq is not installed here: `./msaas bench messaging` brings it")
-    for name, found in (("publish → handled", one_way), ("command → reply", both_ways)):
+        print("arq is not installed: run `./msaas bench messaging`")
+    for name, found in (
+        ("publish → handled", publish_seconds),
+        ("command → reply", command_seconds),
+    ):
         p50, p99 = (statistics.quantiles(found, n=100)[at] * 1000 for at in (49, 98))
         print(f"{name:28}p50 {p50:.2f} ms   p99 {p99:.2f} ms")
-    held = ours / bare >= MIN_RATIO
-    print(
-        f"gate: {ours / bare:.2f} of the bare loop, {'met' if held else 'MISSED'} (≥ {MIN_RATIO})"
-    )
-    return held
+    is_met = batch / bare >= MIN_RATIO
+    outcome = "met" if is_met else "MISSED"
+    print(f"gate: {batch / bare:.2f} of the bare loop, {outcome} (≥ {MIN_RATIO})")
+    return is_met
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=20_000, help="entries for each measurement")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--short", action="store_true", help="a quick look: 2,000 jobs, 1 round")
+    parser.add_argument("--short", action="store_true", help="2,000 jobs, 1 round")
     chosen = parser.parse_args()
     configure_logging("bench", ENVIRONMENT, level="ERROR")
-    gc.freeze()  # as every process of the fleet does once it has started
+    gc.freeze()  # as every process of the fleet does after its start
     count, rounds = (2_000, 1) if chosen.short else (chosen.jobs, chosen.rounds)
     return 0 if show(*measure(count, rounds)) else 1
 

@@ -1,8 +1,8 @@
-"""The live stream before a thousand listeners, beside sse-starlette in one interleaved run.
+"""Compares the event stream with sse-starlette for 1,000 listeners, in one interleaved run.
 
-Half of the listeners are their users' only ones, the others share a user by fifties: what an event
-costs more for the fifty, divided, is what a delivery costs. Rounds take turns, and who is not
-measured sleeps. Exits with 1 when a goal is missed.
+Half of the listeners have a user of their own, the others share a user in groups of 50. The cost of
+a delivery is the additional cost of an event for the group, divided by its size. Candidates that
+are not measured are suspended. Exits with 1 when a goal is missed.
 """
 
 import argparse
@@ -13,10 +13,10 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.util import find_spec
-from typing import Any
 from uuid import UUID, uuid4
 
 from goals import Table, measure_fleet
+from measured_processes import suspended
 from stream_fixtures import Issuer, StreamFixture, StreamServer, open_fixture
 from stream_readers import Reader, close_all, open_reader
 
@@ -28,7 +28,7 @@ MAX_P99_MS = 20.0
 MAX_KIB = 12.0
 MIN_COST_RATIO = 2.0
 MAX_GROWTH = 1.1
-# Connections to the servers, which come and go with the work.
+# Connections to Redis and Postgres, whose number varies with the load.
 POOLED = 10
 CONCURRENCY = 40
 WARM_UP_SECONDS = 0.5
@@ -36,23 +36,23 @@ TIMEOUT_SECONDS = 60.0
 
 
 class ListenerGroup:
-    """Those who listen to one contender."""
+    """The listeners of one server."""
 
     def __init__(self, server: StreamServer, count: int) -> None:
         self.server = server
         self.single_users = [uuid4() for _ in range(count // 2)]
         self.shared_users = [uuid4() for _ in range(count // 2 // SHARED_BY)]
         self.readers: list[Reader] = []
-        self.shown: list[float] = []
+        self.delays: list[float] = []
         self.sent: dict[str, float] = {}
 
     @property
     def users(self) -> list[UUID]:
-        """Name the user of each listener."""
+        """Return the user of each listener."""
         return self.single_users + self.shared_users * SHARED_BY
 
     def on_job(self, job_id: str, now: float) -> None:
-        self.shown.append(now - self.sent[job_id])
+        self.delays.append(now - self.sent[job_id])
 
     async def connect_all(self) -> None:
         self.readers = await self.open(self.users)
@@ -65,13 +65,11 @@ class ListenerGroup:
         return readers
 
     async def _open(self, user: UUID) -> Reader:
-        contender = self.server
-        return await open_reader(
-            contender.host, contender.port, contender.build_request(user), self.on_job
-        )
+        server = self.server
+        return await open_reader(server.host, server.port, server.build_request(user), self.on_job)
 
     async def churn(self, count: int) -> None:
-        """Open and close that many, a few at a time: what is remembered of each user is then."""
+        """Open and close `count` connections, so that the server has cached all users."""
         users = self.single_users + self.shared_users
         for start in range(0, count, CONCURRENCY):
             some = [users[(start + n) % len(users)] for n in range(min(CONCURRENCY, count - start))]
@@ -79,49 +77,54 @@ class ListenerGroup:
 
 
 class BenchmarkRound:
-    """One contender's turn: events at a steady pace, each told to whoever it is for."""
+    """Measures one server: publishes events at a steady rate and waits for their delivery."""
 
-    def __init__(self, fixture: StreamFixture, audience: ListenerGroup, options: Any) -> None:
+    def __init__(
+        self, fixture: StreamFixture, group: ListenerGroup, options: argparse.Namespace
+    ) -> None:
         self._fixture = fixture
-        self._audience = audience
+        self._group = group
         self._step = 1 / options.rate
         self._events = round(options.seconds * options.rate)
 
     async def run(self, users: Sequence[UUID], listeners: int) -> tuple[list[float], float]:
-        """Answer the seconds to each listener, and the CPU seconds of an event."""
-        audience = self._audience
-        await asyncio.sleep(WARM_UP_SECONDS)  # it catches up on what it has slept through
-        audience.shown, audience.sent = [], {}
-        wanted = self._events * listeners
-        before = audience.server.cpu()
-        await self._fixture.publish_events(users, self._events, self._step, audience.sent)
-        patience = time.perf_counter() + TIMEOUT_SECONDS
-        while len(audience.shown) < wanted:
+        """Return the delay of each delivery, and the CPU seconds of an event."""
+        group = self._group
+        await asyncio.sleep(WARM_UP_SECONDS)  # the server catches up after its suspension
+        group.delays, group.sent = [], {}
+        expected = self._events * listeners
+        before = group.server.cpu()
+        await self._fixture.publish_events(users, self._events, self._step, group.sent)
+        deadline = time.perf_counter() + TIMEOUT_SECONDS
+        while len(group.delays) < expected:
             await asyncio.sleep(0.01)
-            if time.perf_counter() > patience:
-                who = audience.server.name
-                raise TimeoutError(f"{who} showed {len(audience.shown):,} of {wanted:,}")
-        return audience.shown, (audience.server.cpu() - before) / self._events
+            if time.perf_counter() > deadline:
+                name = group.server.name
+                raise TimeoutError(f"{name} delivered {len(group.delays):,} of {expected:,}")
+        return group.delays, (group.server.cpu() - before) / self._events
 
 
 async def compare(
-    fixture: StreamFixture, table: Table, audiences: Sequence[ListenerGroup], options: Any
+    fixture: StreamFixture,
+    table: Table,
+    groups: Sequence[ListenerGroup],
+    options: argparse.Namespace,
 ) -> None:
     seconds: dict[str, list[float]] = {}
     cpu: dict[str, list[float]] = {}
     for _ in range(options.rounds):
-        for audience in audiences:
-            others = [one.server for one in audiences if one is not audience]
-            with fixture.suspended(others):
-                turn = BenchmarkRound(fixture, audience, options)
+        for group in groups:
+            others = [other.server.process for other in groups if other is not group]
+            with suspended(others):
+                turn = BenchmarkRound(fixture, group, options)
                 for kind, users, listeners in (
-                    ("alone", audience.single_users, 1),
-                    ("shared", audience.shared_users, SHARED_BY),
+                    ("alone", group.single_users, 1),
+                    ("shared", group.shared_users, SHARED_BY),
                 ):
-                    shown, each = await turn.run(users, listeners)
-                    key = f"{audience.server.name}, {kind}"
-                    seconds.setdefault(key, []).extend(shown)
-                    cpu.setdefault(key, []).append(each)
+                    delays, cpu_seconds = await turn.run(users, listeners)
+                    key = f"{group.server.name}, {kind}"
+                    seconds.setdefault(key, []).extend(delays)
+                    cpu.setdefault(key, []).append(cpu_seconds)
     show_events(table, seconds, {key: statistics.median(found) for key, found in cpu.items()})
 
 
@@ -145,67 +148,67 @@ def show_events(table: Table, seconds: dict[str, list[float]], cpu: dict[str, fl
         table.row(name, f"{spent * 1e6:.1f} µs")
     if BASELINE in each:
         ratio = each[BASELINE] / each[OURS]
-        goal, held = f"≥ {MIN_COST_RATIO:.0f} x", ratio >= MIN_COST_RATIO
-        table.goal("cheaper than sse-starlette", f"{ratio:.1f} x", goal=goal, met=held)
+        goal, is_met = f"≥ {MIN_COST_RATIO:.0f} x", ratio >= MIN_COST_RATIO
+        table.goal("cheaper than sse-starlette", f"{ratio:.1f} x", goal=goal, met=is_met)
 
 
-async def measure_connection_memory(table: Table, audience: ListenerGroup) -> None:
-    """Open all; users and tokens are known already, so that what grows is the connections."""
-    await audience.churn(2 * len(audience.single_users + audience.shared_users))
-    contender = audience.server
-    before = contender.memory()
-    await audience.connect_all()
-    kib = (contender.memory() - before) / len(audience.readers) / 1024
-    name, cells = f"a connection of {contender.name}", (f"{kib:.1f} KiB",)
-    if contender.name == OURS:
+async def measure_connection_memory(table: Table, group: ListenerGroup) -> None:
+    """Measure the memory of a connection; users and tokens are cached before."""
+    await group.churn(2 * len(group.single_users + group.shared_users))
+    server = group.server
+    before = server.memory()
+    await group.connect_all()
+    kib = (server.memory() - before) / len(group.readers) / 1024
+    name, cells = f"a connection of {server.name}", (f"{kib:.1f} KiB",)
+    if server.name == OURS:
         table.goal(name, *cells, goal=f"≤ {MAX_KIB:.0f} KiB", met=kib <= MAX_KIB)
     else:
         table.row(name, *cells)
 
 
-async def soak(table: Table, audience: ListenerGroup, count: int) -> None:
-    """Have many come and go; whoever keeps something of each would show it."""
-    await audience.churn(min(count, 2_000))
-    before = await audience.server.leftover_resources()
-    await audience.churn(count)
-    after = await audience.server.leftover_resources()
+async def soak(table: Table, group: ListenerGroup, count: int) -> None:
+    """Open and close many connections and compare resources before and after, to find leaks."""
+    await group.churn(min(count, 2_000))
+    before = await group.server.leftover_resources()
+    await group.churn(count)
+    after = await group.server.leftover_resources()
     table.row(f"before and after {count:,} connections", "before", "after")
     for name in before:
-        was, now = before[name], after[name]
-        slack = {"MiB": was * MAX_GROWTH, "open files": was + POOLED}.get(name, was)
-        table.goal(name, f"{was:.1f}", f"{now:.1f}", goal="flat", met=now <= slack)
+        first, last = before[name], after[name]
+        slack = {"MiB": first * MAX_GROWTH, "open files": first + POOLED}.get(name, first)
+        table.goal(name, f"{first:.1f}", f"{last:.1f}", goal="flat", met=last <= slack)
 
 
-async def measure(fleet: IsolatedFleet, options: Any) -> list[str]:
+async def measure(fleet: IsolatedFleet, options: argparse.Namespace) -> list[str]:
     table = Table()
     async with AsyncExitStack() as stack:
         fixture = await stack.enter_async_context(open_fixture(fleet))
         names = [OURS, BASELINE] if find_spec("sse_starlette") else [OURS]
         if BASELINE not in names:
-            print("sse-starlette is not installed here: `./msaas bench sse` brings it")
+            print("sse-starlette is not installed: run `./msaas bench sse`")
         issuer = await stack.enter_async_context(Issuer.serving())
-        contenders = [
+        servers = [
             await stack.enter_async_context(
                 fixture.gateway(OURS, issuer) if name == OURS else fixture.baseline(BASELINE)
             )
             for name in names
         ]
-        audiences = [ListenerGroup(one, options.listeners) for one in contenders]
-        for audience in audiences:
-            await stack.enter_async_context(closing(audience))
-            await measure_connection_memory(table, audience)
-        await compare(fixture, table, audiences, options)
-        await close_all(audiences[0].readers)
-        await soak(table, audiences[0], options.churn)
+        groups = [ListenerGroup(server, options.listeners) for server in servers]
+        for group in groups:
+            await stack.enter_async_context(closing(group))
+            await measure_connection_memory(table, group)
+        await compare(fixture, table, groups, options)
+        await close_all(groups[0].readers)
+        await soak(table, groups[0], options.churn)
     return table.missed
 
 
 @asynccontextmanager
-async def closing(audience: ListenerGroup) -> AsyncGenerator[None]:
+async def closing(group: ListenerGroup) -> AsyncGenerator[None]:
     try:
         yield
     finally:
-        await close_all(audience.readers)
+        await close_all(group.readers)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -214,10 +217,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rate", type=float, default=100, help="events a second")
     parser.add_argument("--seconds", type=float, default=5, help="of each round and kind of user")
-    parser.add_argument("--churn", type=int, default=50_000, help="connections that come and go")
+    parser.add_argument("--churn", type=int, default=50_000, help="connections to open and close")
     options = parser.parse_args(argv)
     if options.listeners < 2 * SHARED_BY:
-        parser.error(f"half of the listeners share a user by {SHARED_BY}: it takes {2 * SHARED_BY}")
+        parser.error(f"at least {2 * SHARED_BY} listeners are needed")
     return measure_fleet(measure, options)
 
 

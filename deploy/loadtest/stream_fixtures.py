@@ -1,14 +1,13 @@
-"""The stage of the benchmark of streams: a gateway and a rival on one log, tokens, events."""
+"""Fixtures of the stream benchmark: a gateway and a baseline on one log, tokens, events."""
 
 import asyncio
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +18,7 @@ import httpx
 import psutil
 from joserfc import jwt
 from joserfc.jwk import ECKey
-from process_cpu import cpu_seconds
+from measured_processes import cpu_seconds
 from stream_readers import build_stream_request
 
 from msaas.contracts import JobChanged, JobFrame, JobStatus, get_topic
@@ -34,7 +33,7 @@ BASELINE_SCRIPT = Path(__file__).with_name("baseline_stream.py")
 
 
 class Issuer:
-    """Stands in for the identity, which would have to sign a thousand people in."""
+    """Issues tokens in place of the identity service, which would have to sign in 1,000 users."""
 
     def __init__(self, url: str, key: ECKey) -> None:
         self.url = url
@@ -47,13 +46,13 @@ class Issuer:
         body = json.dumps({"keys": [key.as_dict(private=False)]}).encode()
         head = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
 
-        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readuntil(b"\r\n\r\n")
             writer.write(head + body)
             await writer.drain()
             writer.close()
 
-        async with await asyncio.start_server(answer, LOOPBACK, 0) as server:
+        async with await asyncio.start_server(respond, LOOPBACK, 0) as server:
             yield cls("http://{}:{}".format(*server.sockets[0].getsockname()), key)
 
     def token(self, user_id: UUID) -> str:
@@ -71,7 +70,7 @@ class Issuer:
 
 @dataclass(frozen=True)
 class StreamServer:
-    """One process that shows streams; `ask` makes a user's request for one."""
+    """A process that serves event streams."""
 
     name: str
     process: psutil.Process
@@ -87,7 +86,7 @@ class StreamServer:
         return self.process.memory_full_info().uss
 
     async def leftover_resources(self) -> dict[str, float]:
-        """Answer what it holds once everybody has gone; what is closed takes a moment to go."""
+        """Return its resources once all connections are closed."""
         async with asyncio.timeout(30):
             while self._connections():
                 await asyncio.sleep(0.1)
@@ -103,8 +102,8 @@ class StreamServer:
         }
 
     def _connections(self) -> int:
-        found = self.process.net_connections("tcp")
-        return sum(one.laddr.port == self.port and one.raddr != () for one in found)
+        connections = self.process.net_connections("tcp")
+        return sum(c.laddr.port == self.port and c.raddr != () for c in connections)
 
 
 class StreamFixture:
@@ -114,7 +113,7 @@ class StreamFixture:
 
     @asynccontextmanager
     async def gateway(self, name: str, issuer: Issuer) -> AsyncGenerator[StreamServer]:
-        """Run one more gateway in the fleet, with tokens of our own and room for everybody."""
+        """Run another gateway in the fleet, with tokens of `issuer` and a high stream limit."""
         port, internal_port = find_free_port(), find_free_port()
         state = self._fleet.part("gateway").process
         if state is None:
@@ -131,13 +130,13 @@ class StreamFixture:
         command = (sys.executable, "-m", "msaas.gateway", "serve")
         tokens: dict[UUID, str] = {}
 
-        def ask(user_id: UUID) -> bytes:
+        def build_request(user_id: UUID) -> bytes:
             token = tokens.setdefault(user_id, "") or issuer.token(user_id)
             tokens[user_id] = token
             return build_stream_request(LOOPBACK, f"Bearer {token}")
 
         async with running(command, environment, internal_port, "/health/ready") as process:
-            yield StreamServer(name, process, port, ask, internal_port)
+            yield StreamServer(name, process, port, build_request, internal_port)
 
     @asynccontextmanager
     async def baseline(self, name: str) -> AsyncGenerator[StreamServer]:
@@ -152,20 +151,20 @@ class StreamFixture:
             str(port),
         )
 
-        def ask(user_id: UUID) -> bytes:
+        def build_request(user_id: UUID) -> bytes:
             return build_stream_request(LOOPBACK, "none", f"/stream?user_id={user_id}")
 
         async with running(command, dict(os.environ), port, "/") as process:
-            yield StreamServer(name, process, port, ask)
+            yield StreamServer(name, process, port, build_request)
 
     async def publish_events(
         self, users: Sequence[UUID], count: int, step: float, sent: dict[str, float]
     ) -> None:
-        """Say at a steady pace that something became of each user's job, and note when."""
-        began = time.perf_counter()
+        """Publish job events at a steady rate, and store the time of each in `sent`."""
+        started_at = time.perf_counter()
         async with asyncio.TaskGroup() as group:
             for number in range(count):
-                await asyncio.sleep(max(0.0, began + number * step - time.perf_counter()))
+                await asyncio.sleep(max(0.0, started_at + number * step - time.perf_counter()))
                 group.create_task(self._publish_event(users[number % len(users)], sent))
 
     async def _publish_event(self, user_id: UUID, sent: dict[str, float]) -> None:
@@ -177,21 +176,11 @@ class StreamFixture:
         sent[str(job_id)] = time.perf_counter()
         await self._publisher.publish("jobs.events", event, correlation_id="bench")
 
-    @contextmanager
-    def suspended(self, contenders: Sequence[StreamServer]) -> Generator[None]:
-        for one in contenders:
-            one.process.send_signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            for one in contenders:
-                one.process.send_signal(signal.SIGCONT)
-
 
 @asynccontextmanager
 async def open_fixture(fleet: IsolatedFleet) -> AsyncGenerator[StreamFixture]:
     broker = RedisBroker(fleet.url("redis"), command_timeout=10)
-    publisher = StreamPublisher(broker, "jobs", LOCAL_ENVIRONMENT, ["jobs.events"])
+    publisher = StreamPublisher(broker, "jobs", LOCAL_ENVIRONMENT)
     try:
         yield StreamFixture(fleet, publisher)
     finally:
@@ -203,13 +192,13 @@ async def open_fixture(fleet: IsolatedFleet) -> AsyncGenerator[StreamFixture]:
 async def running(
     command: Sequence[str], environment: dict[str, str], port: int, path: str
 ) -> AsyncGenerator[psutil.Process]:
-    """Run a program until it is left; it is up when it answers at that path, whatever it says."""
+    """Run a program inside the block; it is ready when it responds at `path`, unless with a 5xx."""
     started = await asyncio.create_subprocess_exec(
         *command, env=environment, stdout=subprocess.DEVNULL
     )
     try:
         async with httpx.AsyncClient() as client, asyncio.timeout(60):
-            while not await _answers(client, f"http://{LOOPBACK}:{port}{path}"):
+            while not await _responds(client, f"http://{LOOPBACK}:{port}{path}"):
                 await asyncio.sleep(0.1)
         yield psutil.Process(started.pid)
     finally:
@@ -217,9 +206,9 @@ async def running(
         await started.wait()
 
 
-async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+async def _responds(client: httpx.AsyncClient, url: str) -> bool:
     try:
-        answer = await client.get(url)
+        response = await client.get(url)
     except httpx.TransportError:
         return False
-    return not answer.is_server_error
+    return not response.is_server_error

@@ -1,4 +1,4 @@
-"""Readers of the live stream that cost next to nothing: bare connections in their thousands."""
+"""Lightweight readers of the event stream: plain connections, thousands at a time."""
 
 import asyncio
 import re
@@ -13,13 +13,13 @@ OnJob = Callable[[str, float], None]
 
 
 class Reader(asyncio.Protocol):
-    """One stream; says when it has begun, and of each job when it was shown."""
+    """One stream; reports when it is open and when each job event arrived."""
 
     def __init__(self, request: bytes, on_job: OnJob) -> None:
         loop = asyncio.get_running_loop()
-        self.begun: asyncio.Future[None] = loop.create_future()
+        self.opened: asyncio.Future[None] = loop.create_future()
         self.closed: asyncio.Future[None] = loop.create_future()
-        self.shown = 0
+        self.received = 0
         self._request = request
         self._on_job = on_job
         self._rest = b""
@@ -31,44 +31,44 @@ class Reader(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         now = time.perf_counter()
-        if not self.begun.done():
-            self._begin(data)
+        if not self.opened.done():
+            self._open(data)
         text = self._rest + data
         end = text.rfind(b"\n\n") + 1 or text.rfind(b"\r\n\r\n") + 1
         self._rest = text[end:]
         for job_id in _JOBS.findall(text[:end]):
-            self.shown += 1
+            self.received += 1
             self._on_job(job_id.decode(), now)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self.begun.done():
-            self.begun.set_exception(exc or EOFError("closed before it began"))
+        if not self.opened.done():
+            self.opened.set_exception(exc or EOFError("closed before the response"))
         self.closed.set_result(None)
 
     def close(self) -> None:
         if self._transport is not None:
             self._transport.abort()
 
-    def _begin(self, data: bytes) -> None:
+    def _open(self, data: bytes) -> None:
         status = data[9:12]
         if status == b"200":
-            self.begun.set_result(None)
+            self.opened.set_result(None)
         else:
-            self.begun.set_exception(ConnectionError(f"answered {status.decode()}"))
+            self.opened.set_exception(ConnectionError(f"status {status.decode()}"))
 
 
 async def open_reader(host: str, port: int, request: bytes, on_job: OnJob) -> Reader:
     loop = asyncio.get_running_loop()
     _, reader = await loop.create_connection(lambda: Reader(request, on_job), host, port)
-    await asyncio.wait_for(reader.begun, 30)
+    await asyncio.wait_for(reader.opened, 30)
     return reader
 
 
 async def close_all(readers: Iterable[Reader]) -> None:
     for reader in readers:
         reader.close()
-        with suppress(Exception):  # one that never began has said so already
-            reader.begun.exception()
+        with suppress(Exception):  # a reader that failed to open has reported it
+            reader.opened.exception()
     await asyncio.gather(*(reader.closed for reader in readers))
 
 

@@ -1,4 +1,4 @@
-"""The vocabulary in five steps: from a task to the bytes that a browser gets."""
+"""The contracts in five steps: from a task to the bytes that a browser receives."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ SUBMIT = SubmitJob(
 )
 
 
-def test_1_a_task_says_what_it_takes_and_where_it_goes() -> None:
+def test_1_a_task_declares_its_parameters_and_topic() -> None:
     echo = get_task("echo")
     params = echo.params.model_validate({"message": "hello"}, extra="forbid")
     assert params.model_dump() == {"message": "hello", "delay_ms": 0, "secret": None}
@@ -46,14 +46,14 @@ def test_2_a_message_becomes_the_fields_of_a_stream_entry() -> None:
     assert b'"payload":{"message":"hello"}' in fields[b"data"]
 
 
-def test_3_the_topic_says_how_to_read_them() -> None:
+def test_3_the_topic_decodes_them() -> None:
     fields = encode(SUBMIT, id=uuid4(), correlation_id="req-1", ts=NOW)
     entry = decode(get_topic("jobs.commands"), fields)
     assert entry.message == SUBMIT
     assert entry.correlation_id == "req-1"
 
 
-def test_4_what_cannot_be_read_is_unreadable_and_nothing_else(
+def test_4_an_invalid_entry_raises_only_a_decode_error(
     entry: dict[bytes, bytes],
 ) -> None:
     with pytest.raises(DecodeError) as caught:
@@ -61,7 +61,7 @@ def test_4_what_cannot_be_read_is_unreadable_and_nothing_else(
     assert caught.value.reason == "data: job_id: uuid_parsing"
 
 
-def test_5_a_change_becomes_one_frame_for_every_open_dashboard(
+def test_5_a_change_becomes_one_frame_for_all_open_dashboards(
     load_sample: Callable[[str], JobChanged],
 ) -> None:
     changed = load_sample("JobChanged")

@@ -44,14 +44,14 @@ def test_every_plan_has_terms() -> None:
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS.keys())
-def test_a_task_goes_over_a_topic_that_carries_envelopes(task: Task) -> None:
+def test_the_topic_of_a_task_carries_envelopes(task: Task) -> None:
     assert JobEnvelope in TOPICS[task.topic].messages
     assert task.plans
     assert timedelta() < task.timeout < task.valid_for
     assert all(flag.startswith("FF_") for flag in task.flags)
 
 
-def test_a_task_that_nobody_declared_is_an_error() -> None:
+def test_an_undeclared_task_is_an_error() -> None:
     assert get_task("echo").topic == "jobs.generic"
     with pytest.raises(UnknownTask):
         get_task("mine_bitcoin")
@@ -82,12 +82,12 @@ def test_parameters_are_checked(task_type: str, params: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8010/article", "http://[::1]/", "http://e.com"])
-def test_which_host_may_be_visited_is_for_the_worker_to_say(url: str) -> None:
+def test_the_contract_allows_any_host(url: str) -> None:
     params = get_task("navigate_and_extract_text").params
     assert params.model_validate({"url": url}).model_dump()["url"] == url
 
 
-def test_a_result_holds_what_a_hostile_page_said_of_itself() -> None:
+def test_a_result_accepts_the_text_of_a_hostile_page() -> None:
     said = {
         "url": "https://e.com",
         "final_url": "x" * 9_000,
@@ -124,7 +124,7 @@ def test_every_problem_of_the_api_is_listed_with_its_status() -> None:
     }
 
 
-def test_a_problem_that_nobody_declared_is_an_error() -> None:
+def test_an_undeclared_problem_is_an_error() -> None:
     assert get_problem("overloaded").retryable
     with pytest.raises(UnknownProblem):
         get_problem("nonsense")
@@ -141,7 +141,7 @@ def test_a_job_frame_holds_exactly_these_members() -> None:
     )
 
 
-def test_the_first_frame_gives_cursor_and_retry() -> None:
+def test_the_first_frame_contains_cursor_and_retry() -> None:
     assert hello_frame("5-1", 2_500) == (
         b'retry: 2500\n\nid: 5-1\nevent: hello\ndata: {"cursor":"5-1"}\n\n'
     )
@@ -172,7 +172,7 @@ def test_the_other_frames_are_these_bytes() -> None:
 
 
 @pytest.mark.parametrize("cursor", ["", "5", "5-1\nevent: x", "5-1 ", "-1-0", "9" * 30 + "-0"])
-def test_a_cursor_from_outside_is_checked(cursor: str) -> None:
+def test_an_invalid_cursor_is_refused(cursor: str) -> None:
     assert not is_cursor(cursor)
     with pytest.raises(ValueError, match="cursor"):
         resync_frame(cursor)

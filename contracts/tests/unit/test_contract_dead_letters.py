@@ -1,4 +1,4 @@
-"""A dead letter says why it lies there, and keeps no secret."""
+"""A dead letter contains its reason and no secrets."""
 
 import json
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def build(topic: str, fields: dict[bytes, bytes], error: str = "why") -> dict[by
     )
 
 
-def test_it_keeps_the_whole_entry_and_adds_what_happened(entry: dict[bytes, bytes]) -> None:
+def test_it_keeps_the_entry_and_adds_the_error(entry: dict[bytes, bytes]) -> None:
     assert build("jobs.results", {**entry, b"odd": b"\xff"}, "it\0broke") == {
         **entry,
         b"odd": b"\xff",
@@ -47,7 +47,7 @@ def test_it_keeps_the_whole_entry_and_adds_what_happened(entry: dict[bytes, byte
     }
 
 
-def test_of_an_envelope_it_keeps_header_job_id_and_fence(
+def test_an_envelope_keeps_only_header_job_id_and_fence(
     read_sample: Callable[[str], bytes], header: dict[str, Any]
 ) -> None:
     envelope = JobEnvelope.model_validate_json(read_sample("JobEnvelope"))
@@ -61,7 +61,7 @@ def test_of_an_envelope_it_keeps_header_job_id_and_fence(
     assert b"password" not in kept
 
 
-def test_what_one_message_may_not_keep_another_of_its_topic_keeps(
+def test_redaction_depends_on_the_message_type(
     read_sample: Callable[[str], bytes], header: dict[str, Any]
 ) -> None:
     asked = encode(SubmitJob.model_validate_json(read_sample("SubmitJob")), **header)
@@ -77,16 +77,16 @@ def test_what_one_message_may_not_keep_another_of_its_topic_keeps(
     "data",
     [b"hunter2", b'"hunter2"', b'{"job_id": "hunter2"}', b'{"fence": ["hunter2"]}', b"[" * 99_999],
 )
-def test_of_a_broken_envelope_it_keeps_no_body(data: bytes) -> None:
+def test_an_invalid_envelope_keeps_no_body(data: bytes) -> None:
     assert build("jobs.generic", {b"data": data, b"type": b"JobEnvelope"})[b"data"] == b"{}"
 
 
-def test_a_huge_body_is_cut(entry: dict[bytes, bytes]) -> None:
+def test_a_large_body_is_truncated(entry: dict[bytes, bytes]) -> None:
     assert len(build("jobs.results", {**entry, b"data": b"x" * 10**6})[b"data"]) == 256 * 1024
 
 
 @no_deadline
 @given(fields=st.dictionaries(st.sampled_from(NAMES) | st.binary(), st.binary()), error=st.text())
-def test_any_entry_can_be_buried(fields: dict[bytes, bytes], error: str) -> None:
+def test_any_entry_can_become_a_dead_letter(fields: dict[bytes, bytes], error: str) -> None:
     assert build("jobs.browser", fields, error)[b"dlq_entry_id"] == b"1-0"
     assert build("jobs.results", fields, error)[b"dlq_kind"] == b"poison"

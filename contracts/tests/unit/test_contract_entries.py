@@ -1,4 +1,4 @@
-"""The stream entry codec: what any client can read, and what nobody gets through."""
+"""The codec of stream entries: its format, and what it refuses."""
 
 import json
 from collections.abc import Callable
@@ -69,7 +69,7 @@ def test_the_fields_are_these_bytes(entry: dict[bytes, bytes], header: dict[str,
     assert encode(beat, **header, traceparent=trace) == entry
 
 
-def test_a_command_also_says_where_to_answer_and_until_when(header: dict[str, Any]) -> None:
+def test_a_command_has_a_reply_stream_and_a_ttl(header: dict[str, Any]) -> None:
     command = SubmitJob(
         job_id=uuid4(),
         user_id=uuid4(),
@@ -90,7 +90,7 @@ def test_a_command_also_says_where_to_answer_and_until_when(header: dict[str, An
 
 @no_deadline
 @given(payload=payloads, correlation_id=printable, ts=st.datetimes(timezones=st.timezones()))
-def test_whatever_is_written_is_read_back(
+def test_every_message_survives_a_round_trip(
     payload: dict[str, Any], correlation_id: str, ts: datetime
 ) -> None:
     message, number = succeeded(payload), uuid4()
@@ -102,7 +102,7 @@ def test_whatever_is_written_is_read_back(
 
 @no_deadline
 @given(spoilt=st.dictionaries(st.sampled_from(FIELDS) | st.binary(max_size=5), st.binary()))
-def test_arbitrary_bytes_are_unreadable_and_nothing_worse(spoilt: dict[bytes, bytes]) -> None:
+def test_arbitrary_bytes_raise_only_a_decode_error(spoilt: dict[bytes, bytes]) -> None:
     with pytest.raises(DecodeError):
         decode(RESULTS, spoilt)
 
@@ -121,7 +121,9 @@ wild_json = st.recursive(
 
 @no_deadline
 @given(field=st.sampled_from(FIELDS), value=st.binary() | wild_json.map(str.encode))
-def test_a_good_entry_with_one_odd_field_is_read_or_unreadable(field: bytes, value: bytes) -> None:
+def test_an_entry_with_one_arbitrary_field_is_decoded_or_refused(
+    field: bytes, value: bytes
+) -> None:
     fields = encode(
         JobHeartbeat(job_id=uuid4(), fence=uuid4()), id=uuid4(), correlation_id="c", ts=NOW
     )
@@ -130,7 +132,7 @@ def test_a_good_entry_with_one_odd_field_is_read_or_unreadable(field: bytes, val
 
 @no_deadline
 @given(result=wild_json)
-def test_wild_json_inside_a_result_is_storable_or_unreadable(result: str) -> None:
+def test_arbitrary_json_in_a_result_is_storable_or_refused(result: str) -> None:
     fields = encode(succeeded({}), id=uuid4(), correlation_id="c", ts=NOW)
     entry = _read_or_refuse(with_result(fields, b'{"x":%b}' % result.encode()))
     if isinstance(entry, Entry):
@@ -172,7 +174,7 @@ def _read_or_refuse(fields: dict[bytes, bytes]) -> Entry[Message] | str:
         (b'{"a":1}, "job_id": "hunter2"', "data: job_id: uuid_parsing"),
     ],
 )
-def test_text_that_a_store_would_choke_on_is_refused_for_a_reason(
+def test_unstorable_text_is_refused_with_a_reason(
     entry: dict[bytes, bytes], result: bytes, reason: str
 ) -> None:
     with pytest.raises(DecodeError) as caught:
@@ -194,7 +196,7 @@ def test_text_that_a_store_would_choke_on_is_refused_for_a_reason(
         b'{"a":-9223372036854775808, "b":1.5e300, "c":-0.0}',
     ],
 )
-def test_text_that_only_looks_bad_is_read(entry: dict[bytes, bytes], result: bytes) -> None:
+def test_text_that_only_looks_unsafe_is_accepted(entry: dict[bytes, bytes], result: bytes) -> None:
     read = decode(RESULTS, with_result(entry, result)).message
     assert isinstance(read, JobSucceeded)
     assert read.result == json.loads(result)
@@ -221,7 +223,7 @@ def test_text_that_only_looks_bad_is_read(entry: dict[bytes, bytes], result: byt
         (b"data", b"{" * 300_000, "data is larger than 262144 bytes"),
     ],
 )
-def test_a_header_that_is_wrong_is_unreadable_for_a_reason(
+def test_an_invalid_header_is_refused_with_a_reason(
     entry: dict[bytes, bytes], field: bytes, value: bytes | None, reason: str
 ) -> None:
     spoilt = {name: old for name, old in entry.items() if name != field}
@@ -232,7 +234,7 @@ def test_a_header_that_is_wrong_is_unreadable_for_a_reason(
     assert caught.value.reason == reason
 
 
-def test_a_malformed_trace_costs_no_message(
+def test_a_malformed_traceparent_is_ignored(
     entry: dict[bytes, bytes], header: dict[str, Any]
 ) -> None:
     assert decode(RESULTS, {**entry, b"traceparent": b"\xff junk"}).traceparent is None
@@ -240,7 +242,7 @@ def test_a_malformed_trace_costs_no_message(
     assert b"traceparent" not in encode(read, **header, traceparent="junk")
 
 
-def test_a_ttl_has_a_ceiling(entry: dict[bytes, bytes], header: dict[str, Any]) -> None:
+def test_a_ttl_has_a_maximum(entry: dict[bytes, bytes], header: dict[str, Any]) -> None:
     assert decode(RESULTS, {**entry, b"ttl_ms": b"99999999"}).ttl_ms == 24 * 3600 * 1000
     with pytest.raises(EncodeError, match="ttl_ms"):
         encode(decode(RESULTS, entry).message, **header, ttl_ms=0)
@@ -253,7 +255,7 @@ def test_a_ttl_has_a_ceiling(entry: dict[bytes, bytes], header: dict[str, Any]) 
         ({"a": "\ud800"}, "text contains a lone surrogate"),
     ],
 )
-def test_what_could_not_be_read_is_not_written(
+def test_undecodable_data_is_not_encoded(
     header: dict[str, Any], result: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(EncodeError) as caught:
@@ -268,12 +270,12 @@ def _cycle() -> list[Any]:
 
 
 @pytest.mark.parametrize("value", [2**63, float("inf"), uuid4(), {1: 2}, (1,), _cycle()])
-def test_a_payload_holds_json_and_nothing_else(value: object) -> None:
+def test_a_payload_must_be_json(value: object) -> None:
     with pytest.raises(ValueError, match=r"JSON|64 bits|finite|key|nesting"):
         succeeded({"a": value})
 
 
-def test_a_message_may_not_be_huge(header: dict[str, Any]) -> None:
+def test_a_large_message_is_refused(header: dict[str, Any]) -> None:
     with pytest.raises(MessageTooLarge):
         encode(succeeded({"a": "x" * MAX_DATA}), **header)
 
@@ -281,7 +283,7 @@ def test_a_message_may_not_be_huge(header: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "spoilt", [{"correlation_id": "a b"}, {"ts": NOW.replace(tzinfo=None)}, {"reply_to": "ü"}]
 )
-def test_a_header_that_could_not_be_read_is_not_written(
+def test_an_undecodable_header_is_not_encoded(
     header: dict[str, Any], spoilt: dict[str, Any]
 ) -> None:
     beat = JobHeartbeat(job_id=uuid4(), fence=uuid4())
@@ -304,7 +306,7 @@ lists = st.recursive(
 
 @no_deadline
 @given(value=lists, depth=st.integers(0, 40))
-def test_depth_is_counted_as_python_counts_it(value: Any, depth: int) -> None:
+def test_the_depth_of_json_is_exact(value: object, depth: int) -> None:
     nested = value
     for _ in range(depth):
         nested = [nested]
@@ -316,6 +318,6 @@ def test_depth_is_counted_as_python_counts_it(value: Any, depth: int) -> None:
         refuse_unsafe_json(document)
 
 
-def _depth(value: Any) -> int:
+def _depth(value: object) -> int:
     inner = cast("list[Any]", value) if isinstance(value, list) else None
     return 0 if inner is None else 1 + max(map(_depth, inner), default=0)

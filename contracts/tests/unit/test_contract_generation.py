@@ -1,4 +1,4 @@
-"""What is committed is what is generated, and a drifted file is named."""
+"""The committed files match the generated ones, and drift is reported."""
 
 from pathlib import Path
 
@@ -10,11 +10,11 @@ from msaas.contracts.generate import find_root, list_drift, main, render
 HASH = "0" * 64
 
 
-def test_the_committed_files_are_what_is_generated(root: Path) -> None:
+def test_the_committed_files_match_the_generated_ones(root: Path) -> None:
     assert list(list_drift(root)) == []
 
 
-def test_generation_writes_all_and_finds_nothing_to_do_again(
+def test_a_second_generation_changes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(tmp_path)]) == 0
@@ -44,7 +44,7 @@ def test_a_check_names_each_file_that_differs_is_missing_or_is_left_over(
     assert main(["--check", str(tmp_path)]) == 0
 
 
-def test_outside_a_workspace_a_root_must_be_named(
+def test_a_root_is_required_outside_a_workspace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert find_root(tmp_path) is None
@@ -54,7 +54,7 @@ def test_outside_a_workspace_a_root_must_be_named(
     assert "name its root" in capsys.readouterr().err
 
 
-def test_every_process_kind_has_a_redis_user_that_is_off_until_it_has_a_password() -> None:
+def test_each_process_has_a_redis_user_that_is_disabled_without_a_password() -> None:
     lines = render_acl().splitlines()
     assert lines[0] == "user default off"
     assert (
@@ -70,8 +70,8 @@ def test_every_process_kind_has_a_redis_user_that_is_off_until_it_has_a_password
     assert "*:" not in jobs
 
 
-@pytest.mark.parametrize("hashes", [{"jobs": "hunter2"}, {"nobody": HASH}, {"jobs": HASH + "\n"}])
-def test_a_password_is_never_written_plain(hashes: dict[str, str]) -> None:
+@pytest.mark.parametrize("hashes", [{"jobs": "hunter2"}, {"unknown": HASH}, {"jobs": HASH + "\n"}])
+def test_a_plain_password_is_refused(hashes: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="not a known user") as caught:
         render_acl("prod", hashes)
     assert "hunter2" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Every message, task and frame has a hand-written sample, and holds only what has a limit."""
+"""Every message, task and frame has a hand-written sample, and all its fields have limits."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -23,6 +23,7 @@ from msaas.contracts import (
     Reply,
     ReplyProblem,
     SubmitJob,
+    Task,
 )
 from msaas.contracts.generate import list_models
 from msaas.testing import build_submit_job
@@ -33,16 +34,14 @@ every_model = pytest.mark.parametrize("name", MODELS)
 
 
 @every_model
-def test_its_sample_parses_and_comes_back_as_it_was(
-    name: str, read_sample: Callable[[str], bytes]
-) -> None:
+def test_its_sample_survives_a_round_trip(name: str, read_sample: Callable[[str], bytes]) -> None:
     sample = read_sample(name)
     parsed = MODELS[name].model_validate_json(sample)
     assert json.loads(parsed.model_dump_json(exclude_unset=True)) == json.loads(sample)
 
 
 @every_model
-def test_its_sample_obeys_its_committed_schema(
+def test_its_sample_matches_its_committed_schema(
     name: str, root: Path, read_sample: Callable[[str], bytes]
 ) -> None:
     schema = json.loads((root / f"contracts/schemas/v1/{name}.json").read_text())
@@ -52,7 +51,7 @@ def test_its_sample_obeys_its_committed_schema(
 
 
 @every_model
-def test_it_ignores_fields_that_it_does_not_know(
+def test_it_ignores_unknown_fields(
     name: str, read_sample: Callable[[str], bytes], load_sample: Callable[[str], BaseModel]
 ) -> None:
     newer = {**json.loads(read_sample(name)), "added_in_a_later_release": {"x": 1}}
@@ -60,12 +59,12 @@ def test_it_ignores_fields_that_it_does_not_know(
 
 
 @every_model
-def test_it_holds_no_text_or_number_without_a_limit(name: str) -> None:
+def test_all_its_texts_and_numbers_have_limits(name: str) -> None:
     unlimited = [node for node in _leaves(MODELS[name].model_json_schema()) if not _limited(node)]
     assert unlimited == []
 
 
-def test_there_is_a_sample_for_each_model_and_no_other(root: Path) -> None:
+def test_each_model_has_exactly_one_sample(root: Path) -> None:
     samples = (root / "contracts/samples/v1").glob("*.json")
     assert {sample.name.removesuffix(".json") for sample in samples} == set(MODELS)
 
@@ -89,18 +88,18 @@ def _limited(node: dict[str, Any]) -> bool:
     return {"maximum", "minimum"} <= set(node)
 
 
-def test_a_message_takes_typed_values_only() -> None:
+def test_a_message_accepts_only_typed_values() -> None:
     with pytest.raises(ValidationError):
         JobHeartbeat(job_id=cast("UUID", str(uuid4())), fence=uuid4())
 
 
-def test_a_message_never_changes() -> None:
+def test_a_message_is_frozen() -> None:
     beat = JobHeartbeat(job_id=uuid4(), fence=uuid4())
     with pytest.raises(ValidationError):
         beat.lease_ms = 20_000
 
 
-def test_an_error_does_not_show_what_was_sent() -> None:
+def test_an_error_contains_no_content() -> None:
     with pytest.raises(ValidationError) as caught:
         SubmitJob.model_validate_json('{"payload": "hunter2"}')
     assert "hunter2" not in str(caught.value)
@@ -114,14 +113,14 @@ def test_a_success_has_a_result_or_a_reference(both: bool) -> None:  # noqa: FBT
 
 
 @pytest.mark.parametrize("name", ["../other/result.json", "a/b", ".hidden", "", "x" * 101])
-def test_a_result_is_referred_to_by_the_name_of_a_slot(name: str) -> None:
+def test_a_result_reference_is_the_name_of_a_slot(name: str) -> None:
     with pytest.raises(ValidationError):
         JobSucceeded(
             job_id=uuid4(), fence=uuid4(), result_ref=name, started_at=NOW, finished_at=NOW
         )
 
 
-def test_an_expired_lease_says_which() -> None:
+def test_an_expired_lease_requires_its_time() -> None:
     drained = JobLost(job_id=uuid4(), fence=uuid4(), reason=LossReason.DRAINED)
     assert drained.lease_until is None
     with pytest.raises(ValidationError, match="lease_until"):
@@ -138,7 +137,7 @@ def test_a_time_without_a_zone_is_refused() -> None:
         )
 
 
-def test_what_a_page_or_an_exception_says_is_made_storable_and_cut() -> None:
+def test_foreign_text_is_normalised_and_truncated() -> None:
     failed = JobFailed(
         job_id=uuid4(),
         fence=uuid4(),
@@ -153,7 +152,7 @@ def test_what_a_page_or_an_exception_says_is_made_storable_and_cut() -> None:
     assert progressed.progress.message == "m" * 200
 
 
-def test_a_reply_takes_ids_and_times_as_they_are() -> None:
+def test_a_reply_converts_ids_and_times() -> None:
     job_id = uuid4()
     reply = Reply(
         command_id=uuid4(), ok=True, data={"job_id": job_id, "wait": timedelta(seconds=2)}
@@ -162,13 +161,13 @@ def test_a_reply_takes_ids_and_times_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("ok", [True, False])
-def test_a_reply_explains_a_refusal_and_nothing_else(ok: bool) -> None:  # noqa: FBT001  # a table's column
+def test_only_a_refusal_has_a_problem(ok: bool) -> None:  # noqa: FBT001  # a table's column
     problem = ReplyProblem(code="conflict", detail="It has ended.", retryable=False)
     with pytest.raises(ValidationError, match="a refusal has a problem"):
         Reply(command_id=uuid4(), ok=ok, problem=problem if ok else None)
 
 
-def test_times_are_written_in_the_zone_they_came_in() -> None:
+def test_times_keep_their_time_zone() -> None:
     lost = JobLost(
         job_id=uuid4(),
         fence=uuid4(),
@@ -179,8 +178,8 @@ def test_times_are_written_in_the_zone_they_came_in() -> None:
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS.keys())
-def test_a_submission_with_a_misspelt_parameter_can_be_told(
-    task: Any, load_sample: Callable[[str], BaseModel]
+def test_a_misspelt_parameter_can_be_refused(
+    task: Task, load_sample: Callable[[str], BaseModel]
 ) -> None:
     params = load_sample(f"task.{task.task_type}.params").model_dump()
     with pytest.raises(ValidationError, match="extra_forbidden"):
@@ -190,7 +189,7 @@ def test_a_submission_with_a_misspelt_parameter_can_be_told(
 @pytest.mark.parametrize(
     "moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1969-12-31T23:59:59Z"]
 )
-def test_a_moment_that_no_other_part_could_hold_is_refused_by_itself(moment: str) -> None:
+def test_a_time_outside_the_allowed_years_is_refused(moment: str) -> None:
     fields = build_submit_job().model_dump(mode="json") | {"run_at": moment}
     with pytest.raises(ValidationError, match="1970 to 2999"):
         SubmitJob.model_validate_json(json.dumps(fields))

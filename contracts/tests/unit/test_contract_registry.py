@@ -1,4 +1,4 @@
-"""The registry is complete: nothing is ownerless, unbounded or unread."""
+"""Every topic has an owner, a bound and consumers."""
 
 import re
 from datetime import timedelta
@@ -41,7 +41,7 @@ def test_built_processes_have_ports_of_their_own() -> None:
 
 
 @every_topic
-def test_a_work_topic_has_a_bound_and_somebody_for_its_dead_letters(topic: Topic) -> None:
+def test_a_work_topic_has_a_bound_and_an_owner_of_its_dead_letters(topic: Topic) -> None:
     work = topic.kind is TopicKind.WORK
     assert (topic.bound is not None) == work
     assert (topic.dlq_owner is not None) == work
@@ -49,9 +49,7 @@ def test_a_work_topic_has_a_bound_and_somebody_for_its_dead_letters(topic: Topic
 
 
 @every_topic
-def test_whoever_sends_commands_reads_replies_and_whoever_takes_them_writes_replies(
-    topic: Topic,
-) -> None:
+def test_senders_of_commands_read_replies_and_their_consumers_write_them(topic: Topic) -> None:
     replies = get_topic("replies")
     if any(message.on_full is OnFull.REFUSE for message in topic.messages):
         assert topic.producers - {topic.owner} <= set(replies.consumers)
@@ -59,7 +57,7 @@ def test_whoever_sends_commands_reads_replies_and_whoever_takes_them_writes_repl
     assert all(type(message.on_full) is OnFull for message in topic.messages)
 
 
-def test_a_topic_that_nobody_declared_is_an_error() -> None:
+def test_an_undeclared_topic_is_an_error() -> None:
     with pytest.raises(UnknownTopic):
         get_topic("jobs.nonsense")
 
@@ -90,17 +88,17 @@ def test_a_work_topic_with_several_consumers_has_a_stream_for_each() -> None:
     assert shared.key("e", "jobs") == "msaas:e:stream:privacy.erasure.v1.jobs"
     assert shared.keys("e") == (shared.key("e", "billing"), shared.key("e", "jobs"))
     assert shared.dead_letter_key("e", "jobs") == "msaas:e:stream:privacy.erasure.v1.jobs.dlq"
-    with pytest.raises(ValueError, match="name one"):
+    with pytest.raises(ValueError, match="give the consumer"):
         shared.key("e")
 
 
-def test_a_log_has_one_stream_however_many_read_it() -> None:
+def test_a_log_has_one_stream_for_all_consumers() -> None:
     control = get_topic("jobs.control")
     assert len(control.consumers) > 1
     assert control.keys("e") == ("msaas:e:stream:jobs.control.v1",)
 
 
-def test_replies_go_to_a_stream_of_the_asking_process() -> None:
+def test_replies_go_to_a_stream_of_the_calling_process() -> None:
     replies = get_topic("replies")
     assert replies.retention == timedelta(seconds=60)
     assert replies.keys("e") == ()

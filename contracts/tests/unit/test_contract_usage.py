@@ -1,4 +1,4 @@
-"""The usage chain: a hash over fixed bytes, the same wherever it is computed."""
+"""The hash of the usage chain."""
 
 import hashlib
 from collections.abc import Callable
@@ -18,7 +18,7 @@ AT = datetime(2026, 1, 1, 0, 0, 1, 600_000, UTC)
 FIRST = "ac681d1643902c4500d0a2c2a19c1ed43dd69a32e95b77920e4ca265234cb1b2"
 
 
-def test_the_first_hash_is_pinned() -> None:
+def test_the_first_hash_does_not_change() -> None:
     assert usage_hash(SUBJECT, 1, JOB, 1, AT, USAGE_GENESIS) == FIRST
 
 
@@ -35,14 +35,14 @@ def test_the_bytes_are_those_that_postgres_sends() -> None:
     assert usage_hash(SUBJECT, 2, JOB, 1, AT, FIRST) == hashlib.sha256(fixed).hexdigest()
 
 
-def test_the_sample_is_a_true_link(load_sample: Callable[[str], UsageRecorded]) -> None:
+def test_the_sample_has_a_valid_hash(load_sample: Callable[[str], UsageRecorded]) -> None:
     fact = load_sample("UsageRecorded")
     assert fact.hash == usage_hash(
         fact.subject_id, fact.seq, fact.job_id, fact.quantity, fact.occurred_at, fact.prev_hash
     )
 
 
-def test_an_instant_counts_and_not_its_zone() -> None:
+def test_the_time_zone_does_not_change_the_hash() -> None:
     elsewhere = AT.astimezone(timezone(timedelta(hours=-7)))
     assert usage_hash(SUBJECT, 1, JOB, 1, elsewhere, USAGE_GENESIS) == FIRST
 

@@ -1,4 +1,4 @@
-"""Problems speak the languages of their readers, all of them to the last word."""
+"""Every problem is translated completely."""
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from msaas.contracts import LANGUAGES, PROBLEMS, choose_language, get_translated
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("code", PROBLEMS)
-def test_every_problem_has_all_its_words_in_every_language(language: str, code: str) -> None:
+def test_every_problem_has_all_texts_in_every_language(language: str, code: str) -> None:
     told, meant = get_translated_problem(language, code), PROBLEMS[code]
     assert all(text.strip() for text in (told.title, told.cause, told.action))
     assert (told.code, told.status, told.retryable) == (code, meant.status, meant.retryable)
@@ -33,10 +33,10 @@ def test_every_problem_has_all_its_words_in_every_language(language: str, code: 
         (", ".join(["fr"] * 100 + ["de"]), "en"),
     ],
 )
-def test_the_reader_chooses_the_language(accepted: str, chosen: str) -> None:
+def test_accept_language_selects_the_language(accepted: str, chosen: str) -> None:
     assert choose_language(accepted) == chosen
 
 
 @given(st.text())
-def test_whatever_is_asked_for_some_language_is_spoken(accepted: str) -> None:
+def test_any_header_selects_a_supported_language(accepted: str) -> None:
     assert choose_language(accepted) in LANGUAGES

@@ -1,9 +1,8 @@
-"""A fleet of its own for these tests, and ways to be somebody in it."""
+"""A fleet for these tests, and fixtures to sign in to it and to audit it."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -26,8 +25,8 @@ def fleet(servers: SharedServers) -> Iterator[IsolatedFleet]:
 
 
 @pytest.fixture
-def audit(fleet: IsolatedFleet) -> Callable[[], Any]:
-    """Return the proof that what was charged is what was completed, once each."""
+def audit(fleet: IsolatedFleet) -> Callable[[], Awaitable[None]]:
+    """Return a check that each completed job is charged exactly once."""
 
     async def audit_() -> None:
         examined = await audit_url(fleet.url("postgres"))
@@ -37,8 +36,8 @@ def audit(fleet: IsolatedFleet) -> Callable[[], Any]:
 
 
 @pytest_asyncio.fixture
-async def sign_in(fleet: IsolatedFleet) -> AsyncIterator[Callable[..., Any]]:
-    """Return a way to be somebody new, with a plan."""
+async def sign_in(fleet: IsolatedFleet) -> AsyncIterator[Callable[..., Awaitable[ApiClient]]]:
+    """Return a function that signs in a new user with a plan."""
     async with AsyncExitStack() as stack:
 
         async def sign_in_(plan: str = "ENTERPRISE") -> ApiClient:

@@ -1,4 +1,4 @@
-"""What docs/api.md tells a stranger to type is typed here, from the first line to the last."""
+"""The commands of docs/api.md are run in order, and the operations it names exist."""
 
 import asyncio
 import os
@@ -9,42 +9,45 @@ from typing import Any
 
 import yaml
 
+from msaas.dev.chaos import IsolatedFleet
 from msaas.dev.chaos.isolated_fleet import PASSWORD
 from msaas.dev.workspace import ROOT
 
 DOCUMENT = (ROOT / "docs/api.md").read_text()
-TYPED = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
-NAMED = re.compile(r"`(GET|POST) (/[\w/{}-]+)`")
+COMMANDS = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+OPERATIONS = re.compile(r"`(GET|POST) (/[\w/{}-]+)`")
 
 
-def test_what_the_document_names_is_in_the_reference() -> None:
+def test_operations_in_the_document_are_in_the_reference() -> None:
     spec: Any = yaml.safe_load((ROOT / "contracts/openapi/gateway.v1.yaml").read_text())
-    named = NAMED.findall(DOCUMENT)
+    named = OPERATIONS.findall(DOCUMENT)
     assert len(named) > 5
     assert not [(verb, path) for verb, path in named if verb.lower() not in spec["paths"][path]]
 
 
-async def test_a_stranger_who_types_it_all_has_a_job_done(fleet: Any, tmp_path: Path) -> None:
+async def test_the_commands_of_the_document_complete_a_job(
+    fleet: IsolatedFleet, tmp_path: Path
+) -> None:
     running = fleet.running
-    given = {
+    variables = {
         "API": f"{running.gateway_url}/api/v1",
         "AUTH": running.supabase_url,
         "ANON_KEY": running.anon_key,
         "EMAIL": await fleet.make_user("PRO"),
         "PASSWORD": PASSWORD,
     }
-    done = await asyncio.to_thread(
+    completed = await asyncio.to_thread(
         subprocess.run,
-        ["bash", "-euo", "pipefail", "-c", "\n".join(TYPED.findall(DOCUMENT))],
+        ["bash", "-euo", "pipefail", "-c", "\n".join(COMMANDS.findall(DOCUMENT))],
         cwd=tmp_path,
-        env={**os.environ, **given},
+        env={**os.environ, **variables},
         capture_output=True,
         text=True,
         timeout=100,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    said = done.stdout
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    output = completed.stdout
     for expected in (
         "echo: ",
         "one job: ",
@@ -57,4 +60,4 @@ async def test_a_stranger_who_types_it_all_has_a_job_done(fleet: Any, tmp_path: 
         "/priority",
         "Ungültige Angaben",
     ):
-        assert expected in said, f"{expected!r} is missing in:\n{said}"
+        assert expected in output, f"{expected!r} is missing in:\n{output}"

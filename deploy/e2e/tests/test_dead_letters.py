@@ -1,16 +1,19 @@
-"""An operator meets dead letters of a whole fleet by the command line; nobody else does."""
+"""An operator manages dead letters of the fleet on the command line; a user cannot."""
 
 import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 import redis.asyncio
 
+from msaas.cli.api_client import ApiClient
 from msaas.contracts import build_dead_letter, get_topic
+from msaas.dev.chaos import IsolatedFleet
 from msaas.dev.workspace import module_command
 from msaas.kernel import new_id
 from msaas.testing import wait_until
@@ -19,14 +22,15 @@ from msaas.testing import wait_until
 _Redis: Any = redis.asyncio.Redis
 ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
+SignIn = Callable[..., Awaitable[ApiClient]]
 AddDeadLetter = Callable[..., Awaitable[None]]
 
 
 @pytest.fixture
-def add_dead_letter(fleet: Any) -> AddDeadLetter:
-    """Put a dead letter where the consumers of the results leave theirs."""
+def add_dead_letter(fleet: IsolatedFleet) -> AddDeadLetter:
+    """Return a function that adds a dead letter of the results topic."""
 
-    async def bury_(*, poison: bool) -> None:
+    async def add(*, poison: bool) -> None:
         topic = get_topic("jobs.results")
         data = {"job_id": str(new_id()), "fence": str(new_id()), "secret": "hunter2"}
         fields = {
@@ -52,64 +56,64 @@ def add_dead_letter(fleet: Any) -> AddDeadLetter:
         async with _Redis.from_url(fleet.url("redis")) as client:
             await client.xadd(key, letter)
 
-    return bury_
+    return add
 
 
-async def dlq(fleet: Any, *words: str) -> Any:
-    return await asyncio.to_thread(fleet.run, *module_command("msaas.cli"), "dlq", *words)
+async def dlq(fleet: IsolatedFleet, *arguments: str) -> CompletedProcess[str]:
+    return await asyncio.to_thread(fleet.run, *module_command("msaas.cli"), "dlq", *arguments)
 
 
-async def find(fleet: Any, letter_class: str) -> str:
-    """Wait until the fleet has kept the letter; answer its id."""
+async def find(fleet: IsolatedFleet, letter_class: str) -> str:
+    """Wait until the fleet has stored the dead letter; return its id."""
     found: list[str] = []
 
-    async def is_kept() -> bool:
+    async def is_stored() -> bool:
         listed = await dlq(fleet, "list", "--class", letter_class, "--topic", "jobs.results")
         assert listed.returncode == 0, listed.stderr
         found[:] = ID.findall(listed.stdout)
         return bool(found)
 
-    await wait_until(is_kept, timeout=60)
+    await wait_until(is_stored, timeout=60)
     return found[0]
 
 
-async def test_an_operator_lists_shows_and_replays_a_letter(
-    fleet: Any, add_dead_letter: AddDeadLetter
+async def test_an_operator_lists_shows_and_replays_a_dead_letter(
+    fleet: IsolatedFleet, add_dead_letter: AddDeadLetter
 ) -> None:
     await add_dead_letter(poison=False)
-    letter = await find(fleet, "transient")
-    shown = await dlq(fleet, "show", letter)
+    letter_id = await find(fleet, "transient")
+    shown = await dlq(fleet, "show", letter_id)
     assert "hunter2" not in shown.stdout
     assert json.loads(shown.stdout)["body"]["type"] == "JobHeartbeat"
-    replayed = await dlq(fleet, "replay", letter)
-    assert (replayed.returncode, replayed.stdout.split()) == (0, ["✓", letter, "replayed"])
+    replayed = await dlq(fleet, "replay", letter_id)
+    assert (replayed.returncode, replayed.stdout.split()) == (0, ["✓", letter_id, "replayed"])
     listed = await dlq(fleet, "list", "--state", "replayed")
-    assert letter in listed.stdout
+    assert letter_id in listed.stdout
 
 
-async def test_poison_is_not_replayed_but_resolved_with_a_reason(
-    fleet: Any, add_dead_letter: AddDeadLetter
+async def test_a_poison_message_is_resolved_and_not_replayed(
+    fleet: IsolatedFleet, add_dead_letter: AddDeadLetter
 ) -> None:
     await add_dead_letter(poison=True)
-    letter = await find(fleet, "poison")
-    refused = await dlq(fleet, "replay", letter)
+    letter_id = await find(fleet, "poison")
+    refused = await dlq(fleet, "replay", letter_id)
     assert (refused.returncode, "cannot be read" in refused.stdout) == (1, True)
-    resolved = await dlq(fleet, "resolve", letter, "--reason", "Planted by a test.")
+    resolved = await dlq(fleet, "resolve", letter_id, "--reason", "Planted by a test.")
     assert resolved.returncode == 0, resolved.stderr
     [row] = await fleet.fetch(
-        "SELECT reason FROM jobs.message_dead_letters WHERE id = $1::uuid", letter
+        "SELECT reason FROM jobs.message_dead_letters WHERE id = $1::uuid", letter_id
     )
     assert row["reason"] == "Planted by a test."
 
 
-async def test_what_is_asked_for_wrongly_is_said_so(fleet: Any) -> None:
+async def test_wrong_arguments_are_reported(fleet: IsolatedFleet) -> None:
     nothing = await dlq(fleet, "replay")
     assert (nothing.returncode, "--all" in nothing.stderr) == (1, True)
     unknown = await dlq(fleet, "show", str(new_id()))
     assert (unknown.returncode, "no such dead letter" in unknown.stderr) == (1, True)
 
 
-async def test_a_user_is_no_operator(sign_in: Any) -> None:
+async def test_a_user_without_the_role_is_refused(sign_in: SignIn) -> None:
     api = await sign_in()
-    answer = await api.request("GET", "/ops/dead-letters")
-    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    response = await api.request("GET", "/ops/dead-letters")
+    assert (response.status_code, response.json()["code"]) == (403, "forbidden")

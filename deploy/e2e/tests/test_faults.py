@@ -1,40 +1,43 @@
-"""Processes end, Redis forgets, Postgres goes away: every job ends once and is charged once."""
+"""Under faults of processes, Redis and Postgres every job ends once and is charged once."""
 
 import asyncio
 import signal
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import pytest
 
-from msaas.dev.chaos import SCENARIOS, SHORT
+from msaas.cli.api_client import ApiClient
+from msaas.dev.chaos import SCENARIOS, SHORT, IsolatedFleet
 from msaas.dev.chaos.command import run_scenarios
 from msaas.testing import wait_until
 
+SignIn = Callable[..., Awaitable[ApiClient]]
+Audit = Callable[[], Awaitable[None]]
 LONG = 120.0
 
 
 @pytest.mark.timeout(600)
-async def test_a_fleet_under_load_loses_nothing_and_does_nothing_twice(
-    fleet: Any, capsys: pytest.CaptureFixture[str]
+async def test_a_fleet_under_load_loses_and_repeats_no_job(
+    fleet: IsolatedFleet, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Play what `./msaas chaos --short` plays, each scenario in a round of its own."""
+    """Run the scenarios of `./msaas chaos --short` one after the other."""
     scenarios = [scenario for scenario in SCENARIOS if scenario.is_short]
-    sound = await run_scenarios(fleet, scenarios, SHORT)
-    said = capsys.readouterr().out
-    assert sound, said
-    assert all(f"✓ {scenario.name}" in said for scenario in scenarios)
-    assert said.endswith("nothing lost, nothing twice\n")
+    passed = await run_scenarios(fleet, scenarios, SHORT)
+    output = capsys.readouterr().out
+    assert passed, output
+    assert all(f"✓ {scenario.name}" in output for scenario in scenarios)
+    assert output.endswith("nothing lost, nothing twice\n")
 
 
-async def submit_slow(api: Any, count: int) -> list[str]:
+async def submit_slow(api: ApiClient, count: int) -> list[str]:
     params = {"message": "slow", "delay_ms": 8_000}
     return [(await api.submit("echo", params))["id"] for _ in range(count)]
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("part", ["jobs", "postgres"])
-async def test_work_that_ends_while_its_owner_is_away_is_not_run_again(
-    fleet: Any, sign_in: Any, audit: Any, part: str
+async def test_jobs_that_end_while_their_owner_is_stopped_are_not_run_again(
+    fleet: IsolatedFleet, sign_in: SignIn, audit: Audit, part: str
 ) -> None:
     api = await sign_in()
     ids = await submit_slow(api, count=20)
@@ -47,7 +50,7 @@ async def test_work_that_ends_while_its_owner_is_away_is_not_run_again(
 
     await wait_until(running, timeout=60)
     fleet.send(part, signal.SIGSTOP)
-    await asyncio.sleep(25)  # longer than the run and its lease: what is waited for is time itself
+    await asyncio.sleep(25)  # longer than the run and its lease
     fleet.send(part, signal.SIGCONT)
     await wait_until(fleet.has_settled, timeout=LONG)
     await audit()
@@ -58,8 +61,8 @@ async def test_work_that_ends_while_its_owner_is_away_is_not_run_again(
 
 
 @pytest.mark.timeout(300)
-async def test_a_browser_worker_killed_in_the_middle_costs_no_job(
-    fleet: Any, sign_in: Any, audit: Any
+async def test_jobs_of_a_killed_browser_worker_complete(
+    fleet: IsolatedFleet, sign_in: SignIn, audit: Audit
 ) -> None:
     api = await sign_in()
     slow = {"url": f"{fleet.running.site_url}/slow?ms=3000"}
@@ -80,10 +83,10 @@ async def test_a_browser_worker_killed_in_the_middle_costs_no_job(
 
 
 @pytest.mark.timeout(300)
-async def test_jobs_that_wait_behind_slow_ones_are_not_taken_for_lost(
-    fleet: Any, sign_in: Any, audit: Any
+async def test_jobs_queued_behind_slow_ones_are_not_reported_as_lost(
+    fleet: IsolatedFleet, sign_in: SignIn, audit: Audit
 ) -> None:
-    """The browser worker runs a few at a time: the others wait on the wire, longer than a lease."""
+    """The browser worker runs a few at a time: the others wait in Redis longer than a lease."""
     api = await sign_in()
     slow = {"url": f"{fleet.running.site_url}/slow?ms=12000"}
     quick = {"url": f"{fleet.running.site_url}/"}

@@ -1,6 +1,7 @@
-"""A paid period of 20 seconds ends on a fleet at work: each job counts where it was reserved."""
+"""A paid period ends under load: each job counts in the period in which it was reserved."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -8,15 +9,19 @@ from uuid import UUID
 import pytest
 import redis.asyncio
 
+from msaas.cli.api_client import ApiClient
 from msaas.contracts import Plan, SubscriptionChanged, encode, get_topic
+from msaas.dev.chaos import IsolatedFleet
 from msaas.kernel import new_id
 from msaas.local.redis_users import LOCAL_ENVIRONMENT
 from msaas.testing import wait_until
 
+SignIn = Callable[..., Awaitable[ApiClient]]
+Audit = Callable[[], Awaitable[None]]
 # redis-py leaves much of its own surface untyped.
 _Redis: Any = redis.asyncio.Redis
 PERIOD: Final = timedelta(seconds=20)
-MOST: Final = 20
+JOBS_LIMIT: Final = 20
 PERIODS: Final = """
 SELECT c.plan, c.jobs_used AS used, c.jobs_reserved AS reserved
 FROM jobs.usage_counters c JOIN jobs.subjects s USING (subject_id)
@@ -24,8 +29,8 @@ WHERE s.user_id = $1 AND c.period_start >= $2 ORDER BY c.period_start
 """
 
 
-async def bill(fleet: Any, change: SubscriptionChanged) -> None:
-    """Say it as billing does: once to each who reads."""
+async def publish_subscription(fleet: IsolatedFleet, change: SubscriptionChanged) -> None:
+    """Publish the message as billing does: to the stream of each consumer."""
     topic = get_topic("billing.events")
     now = datetime.now(UTC)
     fields = encode(change, id=new_id(), correlation_id="e2e", ts=now)
@@ -36,7 +41,7 @@ async def bill(fleet: Any, change: SubscriptionChanged) -> None:
 
 @pytest.mark.timeout(180)
 async def test_a_period_that_ends_under_load_counts_each_job_where_it_was_reserved(
-    fleet: Any, sign_in: Any, audit: Any
+    fleet: IsolatedFleet, sign_in: SignIn, audit: Audit
 ) -> None:
     api = await sign_in("FREE")
     user = UUID((await api.me())["id"])
@@ -46,11 +51,11 @@ async def test_a_period_that_ends_under_load_counts_each_job_where_it_was_reserv
         version=1,
         plan=Plan.PRO,
         status="active",
-        jobs_limit=MOST,
+        jobs_limit=JOBS_LIMIT,
         period_start=start,
         period_end=start + PERIOD,
     )
-    await bill(fleet, change)
+    await publish_subscription(fleet, change)
 
     async def periods() -> list[tuple[Any, ...]]:
         return [tuple(row) for row in await fleet.fetch(PERIODS, user, start)]
@@ -59,18 +64,18 @@ async def test_a_period_that_ends_under_load_counts_each_job_where_it_was_reserv
         return (await api.me())["plan"] == "PRO" and bool(await periods())
 
     await wait_until(is_pro)
-    outlasting = {"message": "late", "delay_ms": 1_000 * PERIOD.seconds}
-    await api.submit("echo", outlasting)
-    for _ in range(MOST - 1):
+    slow = {"message": "late", "delay_ms": 1_000 * PERIOD.seconds}
+    await api.submit("echo", slow)
+    for _ in range(JOBS_LIMIT - 1):
         await api.submit("echo", {"message": "soon"})
     refused = await api.request(
         "POST", "/jobs", json={"task_type": "echo", "params": {"message": "too many"}}
     )
     assert (refused.status_code, refused.json()["code"]) == (402, "quota_exceeded")
 
-    await asyncio.sleep((start + PERIOD - datetime.now(UTC)).total_seconds())  # time itself
+    await asyncio.sleep((start + PERIOD - datetime.now(UTC)).total_seconds())
     for _ in range(5):
         await api.submit("echo", {"message": "new"})
     await wait_until(fleet.has_settled)
-    assert await periods() == [("PRO", MOST, 0), ("PRO", 5, 0)]
+    assert await periods() == [("PRO", JOBS_LIMIT, 0), ("PRO", 5, 0)]
     await audit()

@@ -1,4 +1,4 @@
-"""Reads back what telemetry writes, and leaves the process as it was."""
+"""Fixtures that read the output of telemetry and reset the process."""
 
 import io
 import logging

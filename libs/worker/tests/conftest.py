@@ -80,13 +80,11 @@ async def open_messenger(redis_url: str, environment: str) -> AsyncIterator[Call
     """Return a way to run messengers until the test, or the test's patience, is over."""
     async with AsyncExitStack() as stack:
 
-        def open_(process: str, *produces: str) -> tuple[Messenger, Metrics]:
+        def open_(process: str) -> tuple[Messenger, Metrics]:
             broker = RedisBroker(redis_url, command_timeout=GENEROUS_TIMEOUT)
             metrics = Metrics(process, environment)
             stack.push_async_callback(broker.close)
-            messenger = Messenger(
-                broker, process, environment, metrics=metrics, produces=produces, timings=TIMINGS
-            )
+            messenger = Messenger(broker, process, environment, metrics=metrics, timings=TIMINGS)
             return messenger, metrics
 
         yield open_
@@ -112,7 +110,7 @@ async def start_messenger() -> AsyncIterator[Callable[[Messenger], Any]]:
 async def jobs_service(
     open_messenger: Callable[..., Any], start_messenger: Callable[[Messenger], Any]
 ) -> FakeJobsService:
-    messenger, metrics = open_messenger("jobs", "jobs.generic", "jobs.control")
+    messenger, metrics = open_messenger("jobs")
     owner = FakeJobsService(messenger, metrics)
     start_messenger(messenger)
     return owner
@@ -125,7 +123,7 @@ async def open_worker(
     def open_(
         actions: Mapping[str, Action] | Action, slots: int = 10
     ) -> tuple[Messenger, asyncio.Task[None]]:
-        messenger, metrics = open_messenger("jobs-worker", "jobs.results")
+        messenger, metrics = open_messenger("jobs-worker")
         chosen = actions if isinstance(actions, Mapping) else {"echo": actions}
         JobWorker(messenger, "jobs.generic", chosen, slots=slots, name="w", metrics=metrics)
         return messenger, start_messenger(messenger)

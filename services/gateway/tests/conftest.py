@@ -345,7 +345,6 @@ async def owner(
         "jobs",
         environment,
         metrics=Metrics("jobs", environment),
-        produces=["jobs.events"],
         timings=ConsumerTimings(block_timeout=0.05),
     )
     owner = FakeJobsService(messenger, rows)

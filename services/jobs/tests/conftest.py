@@ -192,7 +192,6 @@ async def gateway(
         "gateway",
         environment,
         metrics=Metrics("gateway", "test"),
-        produces=["jobs.commands"],
         timings=TIMINGS,
     )
     gateway = Gateway(messenger, messenger.create_command_client())

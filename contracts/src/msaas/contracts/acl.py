@@ -185,10 +185,8 @@ def _gauge_grants(topic: Topic, env: str) -> list[tuple[Iterable[str], str]]:
 def _intake_grants(topic: Topic, env: str) -> list[tuple[Iterable[str], str]]:
     """Let the owner move entries from the intake list to its topic in one script."""
     queue = queue_key(env, INTAKE_QUEUE)
-    granted: list[tuple[Iterable[str], str]] = [
-        (("eval",), key) for key in (queue, *topic.keys(env))
-    ]
-    return [*granted, (("lindex", "llen", "rpop"), queue)]
+    scripts = [(("eval",), key) for key in (queue, *topic.keys(env))]
+    return [*scripts, (("lindex", "llen", "rpop"), queue)]
 
 
 def _cancel_grants(topic: Topic, process: str, env: str) -> list[tuple[Iterable[str], str]]:

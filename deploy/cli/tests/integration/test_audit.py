@@ -1,4 +1,4 @@
-"""The audit finds nothing in sound books, and each kind of drift once somebody plants it."""
+"""The audit finds no violation in a consistent ledger, and finds each planted one."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -79,7 +79,7 @@ UPDATE jobs.jobs SET usage_period = '2025-12-01Z' WHERE id = '{STRAY}';
 {event(None, kind="reconciliation_adjustment", quantity=-1)}
 {event(None, kind="reconciliation_adjustment", quantity=1)}
 """
-# What keeps a job honest has to be out of the way for a dishonest one to be planted.
+# The constraints that prevent these violations have to be dropped before planting one.
 DROP_CONSTRAINTS = """
 ALTER TABLE jobs.jobs DROP CONSTRAINT jobs_end_settles, DROP CONSTRAINT jobs_end_has_its_time;
 ALTER TABLE jobs.usage_events DISABLE TRIGGER ALL;
@@ -94,7 +94,7 @@ DROP INDEX jobs.usage_events_one_per_job;
     CHARGES_VALID,
     CHAIN_LINKED,
     CHAIN_AT_HEAD,
-) = (one.invariant for one in CHECKS)
+) = (check.invariant for check in CHECKS)
 GIVE_TO_OTHER_USER = f"""
 INSERT INTO identity.users (id, email) VALUES ('{OTHER}', 'b@example.com');
 UPDATE jobs.jobs SET user_id = '{OTHER}' WHERE id = """
@@ -113,18 +113,18 @@ DRIFTS: Mapping[str, tuple[str, str, str | None]] = {
     ),
     f"UPDATE jobs.jobs SET billable = false WHERE id = '{LIVE}'": (
         LIVE_RESERVED,
-        "costs nothing",
+        "not billable",
         LIVE,
     ),
-    f"{GIVE_TO_OTHER_USER} '{LIVE}'": (LIVE_RESERVED, "counted for nobody", LIVE),
+    f"{GIVE_TO_OTHER_USER} '{LIVE}'": (LIVE_RESERVED, "counted for no subject", LIVE),
     f"UPDATE jobs.jobs SET reserved = true WHERE id = '{FAILED}'": (
         ENDED_SETTLED,
-        "its reservat",
+        "still reserved",
         FAILED,
     ),
     f"UPDATE jobs.jobs SET finished_at = NULL WHERE id = '{DONE}'": (
         ENDED_SETTLED,
-        "at no time",
+        "without finished_at",
         DONE,
     ),
     f"UPDATE jobs.jobs SET lease_until = now() WHERE id = '{DONE}'": (
@@ -138,35 +138,35 @@ DRIFTS: Mapping[str, tuple[str, str, str | None]] = {
         DONE,
     ),
     event(DONE): (COMPLETED_CHARGED, "charged more than once", DONE),
-    event(OTHER): (CHARGES_VALID, "a job that is not there", OTHER),
-    f"{GIVE_TO_OTHER_USER} '{DONE}'": (CHARGES_VALID, "charged to somebody else", DONE),
-    event(FREE): (CHARGES_VALID, "for what costs nothing", FREE),
+    event(OTHER): (CHARGES_VALID, "a job that does not exist", OTHER),
+    f"{GIVE_TO_OTHER_USER} '{DONE}'": (CHARGES_VALID, "charged to another user", DONE),
+    event(FREE): (CHARGES_VALID, "but not billable", FREE),
     event(FAILED): (CHARGES_VALID, "for a job that is FAILED", FAILED),
     f"UPDATE jobs.jobs SET usage_period = '2025-12-01Z' WHERE id = '{DONE}'": (
         *(CHARGES_VALID, "another period than it was", DONE),
     ),
     f"UPDATE jobs.usage_events SET quantity = 2 WHERE job_id = '{DONE}'": (
-        *(CHARGES_VALID, "charged 2 times over", DONE),
+        *(CHARGES_VALID, "charged 2 times", DONE),
     ),
     "UPDATE jobs.usage_events SET seq = 9 WHERE seq = 4": (CHAIN_LINKED, "link 9 is at", None),
     "UPDATE jobs.usage_events SET prev_hash = hash WHERE seq = 2": (
         CHAIN_LINKED,
-        "does not name",
+        "does not refer",
         DONE,
     ),
     "UPDATE jobs.usage_events SET occurred_at = now() WHERE seq = 2": (
         CHAIN_LINKED,
-        "not hash to",
+        "does not match its content",
         DONE,
     ),
     "DELETE FROM jobs.usage_events WHERE seq = 4": (
         CHAIN_AT_HEAD,
-        "last link is 3, head says 4",
+        "last link is 3, head is 4",
         None,
     ),
     "UPDATE jobs.subjects SET head = sha256('x')": (
         CHAIN_AT_HEAD,
-        "head is not the last link",
+        "head is not the hash of the last link",
         None,
     ),
 }
@@ -174,7 +174,7 @@ DRIFTS: Mapping[str, tuple[str, str, str | None]] = {
 
 @pytest.fixture
 async def ledger(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """Open a database with one user's books: every kind of event, two periods, a live job."""
+    """Open a database with one user's ledger: every kind of event, two periods, a live job."""
     await asyncio.to_thread(migrate, database_url)
     connection = await asyncpg.connect(database_url)
     await connection.execute(LEDGER)
@@ -182,20 +182,20 @@ async def ledger(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
-async def find_violations(books: asyncpg.Connection) -> list[tuple[str, Violation]]:
+async def find_violations(ledger: asyncpg.Connection) -> list[tuple[str, Violation]]:
     return [
-        (one.check.invariant, violation)
-        for one in await audit(books)
-        for violation in one.violations
+        (result.check.invariant, violation)
+        for result in await audit(ledger)
+        for violation in result.violations
     ]
 
 
-async def test_sound_books_hold_and_everything_in_them_was_looked_at(
+async def test_a_consistent_ledger_passes_and_every_row_is_examined(
     ledger: asyncpg.Connection,
 ) -> None:
-    examined = await audit(ledger)
-    assert not any(one.violations for one in examined)
-    counts = {one.check.invariant: one.count for one in examined}
+    results = await audit(ledger)
+    assert not any(result.violations for result in results)
+    counts = {result.check.invariant: result.count for result in results}
     assert counts == {
         COUNTERS_MATCH: 2,
         RESERVATIONS_MATCH: 2,
@@ -208,7 +208,7 @@ async def test_sound_books_hold_and_everything_in_them_was_looked_at(
     }
 
 
-async def test_each_drift_is_found_and_named(ledger: asyncpg.Connection) -> None:
+async def test_each_violation_is_found_and_named(ledger: asyncpg.Connection) -> None:
     missed: list[str] = []
     for drift, (claim, problem, job_id) in DRIFTS.items():
         transaction = ledger.transaction(isolation="repeatable_read")
@@ -227,7 +227,7 @@ async def test_each_drift_is_found_and_named(ledger: asyncpg.Connection) -> None
     assert missed == []
 
 
-async def test_an_erased_user_leaves_a_chain_and_a_counter_that_still_agree(
+async def test_the_chain_and_counter_of_an_erased_user_agree(
     ledger: asyncpg.Connection,
 ) -> None:
     await ledger.execute("UPDATE jobs.usage_counters SET jobs_reserved = 0")
@@ -245,7 +245,7 @@ async def test_a_login_from_which_rows_are_hidden_is_refused(ledger: asyncpg.Con
         await audit(ledger)
 
 
-async def test_the_verb_says_what_is_wrong_by_ids_alone_and_heals_nothing(
+async def test_the_command_reports_ids_only_and_changes_nothing(
     ledger: asyncpg.Connection,
     database_url: str,
     capsys: pytest.CaptureFixture[str],
@@ -253,21 +253,21 @@ async def test_the_verb_says_what_is_wrong_by_ids_alone_and_heals_nothing(
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", database_url)
     assert await asyncio.to_thread(main, ["audit"]) == 0
-    said = capsys.readouterr().out
-    assert all(check.invariant in said for check in CHECKS)
-    assert said.endswith("nothing lost, nothing twice\n")
+    output = capsys.readouterr().out
+    assert all(check.invariant in output for check in CHECKS)
+    assert output.endswith("nothing lost, nothing twice\n")
     await ledger.execute("UPDATE jobs.usage_counters SET jobs_used = 7")
     for _ in range(2):
         assert await asyncio.to_thread(main, ["audit"]) == 1
-        said = capsys.readouterr().out
-        assert f"subject {SUBJECT}, period 2025-12-01: counter 7, events 1" in said
-        assert "example.com" not in said
-        assert USER not in said
+        output = capsys.readouterr().out
+        assert f"subject {SUBJECT}, period 2025-12-01: counter 7, events 1" in output
+        assert "example.com" not in output
+        assert USER not in output
 
 
-async def test_the_verb_that_cannot_look_says_so(
+async def test_an_unreachable_database_is_reported(
     unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:{unused_tcp_port}/nowhere")
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://user@127.0.0.1:{unused_tcp_port}/nowhere")
     assert await asyncio.to_thread(main, ["audit"]) == 2
     assert "✗" in capsys.readouterr().err

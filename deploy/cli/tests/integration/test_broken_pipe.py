@@ -1,11 +1,11 @@
-"""What a verb does when whoever reads along has seen enough."""
+"""A command whose reader closes the pipe."""
 
 import os
 import subprocess
 import sys
 
 
-def test_a_reader_who_leaves_ends_the_verb_without_a_traceback() -> None:
+def test_a_closed_pipe_ends_the_command_without_a_traceback() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:

@@ -19,30 +19,32 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "entry_points", find_none)
 
 
-@pytest.mark.parametrize("words", [[], ["help"], ["--help"], ["-h"]])
+@pytest.mark.parametrize("arguments", [[], ["help"], ["--help"], ["-h"]])
 def test_help_lists_every_command_with_its_summary(
-    words: list[str], capsys: pytest.CaptureFixture[str]
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(words) == 0
+    assert main(arguments) == 0
     output = capsys.readouterr().out
     found = find_commands()
     assert found.keys() >= COMMANDS.keys()
     assert all(f"  {name:<10} {command.summary}" in output for name, command in found.items())
 
 
-@pytest.mark.parametrize("words", [["help", "down"], ["down", "--help"]])
-def test_help_explains_one_command(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(words) == 0
+@pytest.mark.parametrize("arguments", [["help", "down"], ["down", "--help"]])
+def test_help_explains_one_command(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 0
     output = capsys.readouterr().out
     assert "usage: ./msaas down [--wipe]" in output
     assert "removes the data" in output
 
 
-@pytest.mark.parametrize("words", [["stauts"], ["help", "stauts"]])
+@pytest.mark.parametrize("arguments", [["stauts"], ["help", "stauts"]])
 def test_an_unknown_command_is_answered_with_the_nearest(
-    words: list[str], capsys: pytest.CaptureFixture[str]
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(words) == 2
+    assert main(arguments) == 2
     assert "did you mean 'status'?" in capsys.readouterr().err
 
 
@@ -60,11 +62,11 @@ def test_every_command_calls_a_function_that_exists(command: CliCommand) -> None
 
 
 @pytest.mark.usefixtures("alone")
-@pytest.mark.parametrize("words", [["chaos"], ["help", "chaos"]])
+@pytest.mark.parametrize("arguments", [["chaos"], ["help", "chaos"]])
 def test_a_command_of_a_package_that_is_not_installed_names_the_package(
-    words: list[str], capsys: pytest.CaptureFixture[str]
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(words) == 2
+    assert main(arguments) == 2
     assert "'chaos' needs the package msaas-dev" in capsys.readouterr().err
 
 

@@ -1,4 +1,4 @@
-"""The audit finds nothing in the schemas as they are, and each hole once somebody digs it."""
+"""The audit finds nothing in the committed schemas, and finds each planted hole."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -39,7 +39,7 @@ async def admin(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
-async def test_the_schemas_as_they_are_have_no_hole(admin: asyncpg.Connection) -> None:
+async def test_the_committed_schemas_have_no_hole(admin: asyncpg.Connection) -> None:
     assert await find_problems(admin) == []
 
 

@@ -1,4 +1,4 @@
-"""The documents about data and rights are what the models and the catalogue say."""
+"""The generated documents match the models and the catalogue."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from msaas.dev.workspace import ROOT
 from msaas.embedded import PostgresServer
 
 
-async def test_the_committed_documents_are_the_ones_generated_now(
+async def test_the_committed_documents_are_up_to_date(
     private_postgres: Callable[..., PostgresServer],
 ) -> None:
     # Roles belong to a server: on the shared one, other tests make some of their own.

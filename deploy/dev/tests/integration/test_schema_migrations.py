@@ -115,7 +115,7 @@ async def test_all_chains_go_up_and_down_and_up_again(database_url: str, fetch: 
 
 
 @each_owner
-async def test_the_models_equal_the_database_to_the_letter(
+async def test_the_models_equal_the_database(
     owner: SchemaOwner, database_url: str, fetch: Fetch, on_sync: OnSync[Any]
 ) -> None:
     await asyncio.to_thread(migrate, database_url)
@@ -150,16 +150,14 @@ async def test_alembic_finds_nothing_left_to_generate(
     assert await on_sync(compare) == []
 
 
-async def test_a_chain_whose_ground_is_missing_says_what_to_do(
-    database_url: str, fetch: Fetch
-) -> None:
+async def test_a_chain_without_its_prerequisite_names_it(database_url: str, fetch: Fetch) -> None:
     jobs = SCHEMA_OWNERS[1].migrations(database_url)
     with pytest.raises(Exception, match="migrate the gateway first"):
         await asyncio.to_thread(jobs.upgrade)
     assert await fetch(OBJECTS, SCHEMAS) == []
 
 
-async def test_the_ground_is_not_pulled_away_from_under_a_chain(database_url: str) -> None:
+async def test_a_prerequisite_is_not_downgraded_before_its_dependants(database_url: str) -> None:
     await asyncio.to_thread(migrate, database_url)
     gateway = SCHEMA_OWNERS[0].migrations(database_url)
     with pytest.raises(Exception, match="other objects depend on it"):
@@ -168,13 +166,13 @@ async def test_the_ground_is_not_pulled_away_from_under_a_chain(database_url: st
 
 
 def head_of(owner: SchemaOwner) -> str:
-    migrations = owner.migrations("postgresql://nobody@localhost/none")
+    migrations = owner.migrations("postgresql://user@localhost/none")
     head = ScriptDirectory.from_config(migrations.alembic_config()).get_current_head()
     assert head is not None
     return head
 
 
-async def test_a_login_that_is_no_superuser_can_migrate(
+async def test_a_login_without_superuser_rights_can_migrate(
     private_postgres: Callable[[], PostgresServer],
 ) -> None:
     """Managed Postgres gives none; like Supabase, it brings the roles that need one."""
@@ -211,13 +209,13 @@ async def test_databases_of_one_server_can_be_migrated_for_the_first_time_at_onc
 
 
 @each_owner
-def test_no_revision_takes_a_lock_that_hurts(owner: SchemaOwner, tmp_path: Path) -> None:
-    sql = owner.migrations("postgresql://nobody@localhost/none").render_sql()
-    ours = f"BEGIN; --{sql.partition('-- Running upgrade')[2]}"
+def test_no_revision_takes_a_blocking_lock(owner: SchemaOwner, tmp_path: Path) -> None:
+    sql = owner.migrations("postgresql://user@localhost/none").render_sql()
+    transactions = f"BEGIN; --{sql.partition('-- Running upgrade')[2]}"
     scripts: list[Path] = []
     # A script for each transaction, and for what runs between two of them.
     for number, part in enumerate(
-        re.split(r"^(?=BEGIN;)|(?<=^COMMIT;)$", ours, flags=re.MULTILINE)
+        re.split(r"^(?=BEGIN;)|(?<=^COMMIT;)$", transactions, flags=re.MULTILINE)
     ):
         scripts.append(tmp_path / f"{owner.schema}-{number}.sql")
         scripts[-1].write_text(part)
@@ -227,7 +225,7 @@ def test_no_revision_takes_a_lock_that_hurts(owner: SchemaOwner, tmp_path: Path)
     assert done.returncode == 0, done.stdout
 
 
-def test_a_lock_that_hurts_would_be_found(tmp_path: Path) -> None:
+def test_a_blocking_lock_is_found(tmp_path: Path) -> None:
     script = tmp_path / "planted.sql"
     script.write_text("CREATE INDEX jobs_by_worker ON jobs.jobs (worker);")
     done = subprocess.run(

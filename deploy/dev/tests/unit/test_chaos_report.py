@@ -1,4 +1,4 @@
-"""What is chosen of the scenarios, and how a round is held against the record."""
+"""The selection of scenarios, and the comparison of a run with the database."""
 
 import pytest
 
@@ -9,26 +9,31 @@ from msaas.dev.chaos.command import format_result, select_scenarios
 from msaas.dev.chaos.scenario_run import compare_with_database
 
 
-def test_a_short_run_plays_the_short_scenarios_and_a_long_one_all() -> None:
+def test_a_short_run_has_the_short_scenarios_and_a_long_run_all() -> None:
     short = select_scenarios([], short=True)
     assert select_scenarios([], short=False) == list(SCENARIOS)
-    assert {"kill -9 jobs", "kill -9 jobs-worker", "kill -9 gateway"} < {one.name for one in short}
-    assert {"restart redis", "flush redis", "restart postgres"} < {one.name for one in short}
-    assert not any(one.name.startswith("pause") for one in short)
+    assert {"kill -9 jobs", "kill -9 jobs-worker", "kill -9 gateway"} < {
+        scenario.name for scenario in short
+    }
+    assert {"restart redis", "flush redis", "restart postgres"} < {
+        scenario.name for scenario in short
+    }
+    assert not any(scenario.name.startswith("pause") for scenario in short)
 
 
-def test_a_word_chooses_by_name() -> None:
-    assert [one.name for one in select_scenarios(["flush"], short=True)] == ["flush redis"]
+def test_scenarios_are_selected_by_a_part_of_their_name() -> None:
+    assert select_scenarios(["flush"], short=True)[0].name == "flush redis"
+    assert len(select_scenarios(["flush"], short=True)) == 1
     assert len(select_scenarios(["pause jobs"], short=True)) == 2
 
 
-def test_a_word_that_no_scenario_holds_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_scenario_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["chaos", "--short", "earthquake"])
-    assert "there are: kill -9 jobs, " in capsys.readouterr().err
+    assert "available: kill -9 jobs, " in capsys.readouterr().err
 
 
-def test_what_was_told_is_held_against_what_was_made() -> None:
+def test_accepted_jobs_are_compared_with_stored_jobs() -> None:
     assert list(compare_with_database(["a", "b"], {"a": "COMPLETED", "b": "COMPLETED"})) == []
     assert list(compare_with_database(["a", "b"], {"b": "FAILED", "c": "COMPLETED"})) == [
         "job a was acknowledged but is not in the database",
@@ -41,16 +46,16 @@ def test_what_was_told_is_held_against_what_was_made() -> None:
 
 
 @pytest.mark.parametrize(("problems", "mark"), [([], "✓"), (["job a is FAILED"], "✗")])
-def test_a_round_is_one_line_and_one_for_each_problem(problems: list[str], mark: str) -> None:
-    seen = SubmissionStats(job_ids={"k": "a"}, retries=2, slowest=1.5)
-    played = ScenarioResult(
+def test_a_result_is_one_line_and_one_for_each_problem(problems: list[str], mark: str) -> None:
+    stats = SubmissionStats(job_ids={"k": "a"}, retries=2, slowest=1.5)
+    result = ScenarioResult(
         name="flush redis",
-        stats=seen,
+        stats=stats,
         completed=1,
         rerun=0,
         recovery_seconds=3.25,
         problems=problems,
     )
-    first, *rest = format_result(played).splitlines()
+    first, *rest = format_result(result).splitlines()
     assert first.split() == [mark, "flush", "redis", "1", "1", "2", "0", "1.50", "s", "3.25", "s"]
     assert [line.strip() for line in rest] == problems

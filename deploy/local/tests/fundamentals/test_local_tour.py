@@ -1,4 +1,4 @@
-"""A tour of the launcher's two halves: servers, and what keeps them running."""
+"""A tour of the launcher: servers, and the supervisor that keeps parts running."""
 
 import asyncio
 import sys
@@ -25,23 +25,23 @@ async def test_a_part_is_a_command_that_waits_for_others(world_readable_folder: 
     program = (
         "import os, time; print('serving', os.environ['REDIS_URL'], flush=True); time.sleep(60)"
     )
-    heard: list[str] = []
+    lines: list[str] = []
     service = Part(
         name="service",
         command=lambda: die_with_parent_command([sys.executable, "-c", program], Part.stop_signal),
         environment=lambda: {"REDIS_URL": redis.url},
-        is_ready=lambda _: any("serving" in line for line in heard),
+        is_ready=lambda _: any("serving" in line for line in lines),
         depends_on=("redis",),
     )
     supervisor = Supervisor(
         [service, server_part(redis)],
-        on_line=lambda name, line: heard.append(f"{name}: {line.decode()}"),
+        on_line=lambda name, line: lines.append(f"{name}: {line.decode()}"),
         on_event=lambda _: None,
         on_change=lambda: None,
     )
     try:
         await asyncio.wait_for(supervisor.start(), 30)
-        await wait_until(lambda: f"service: serving {redis.url}" in heard)
+        await wait_until(lambda: f"service: serving {redis.url}" in lines)
         assert [(state.name, state.ready) for state in supervisor.states] == [
             ("redis", True),
             ("service", True),

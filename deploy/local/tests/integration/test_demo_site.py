@@ -33,7 +33,7 @@ def get(site: DemoSite, path: str, form: dict[str, str] | None = None) -> tuple[
 
 
 @pytest.mark.parametrize("path", ["/", "/article", "/list", "/late", "/form", "/slow?ms=1"])
-def test_each_page_is_whole_always_the_same_and_asks_nobody_else(site: DemoSite, path: str) -> None:
+def test_each_page_is_complete_constant_and_self_contained(site: DemoSite, path: str) -> None:
     status, body, _ = get(site, path)
     assert status == 200
     assert get(site, path)[1] == body
@@ -49,7 +49,7 @@ def test_the_article_has_headings_and_a_table(site: DemoSite) -> None:
     assert body.count("<tr>") == 6
 
 
-def test_the_register_goes_on_for_five_pages(site: DemoSite) -> None:
+def test_the_list_has_five_pages(site: DemoSite) -> None:
     path, seen = "/list", list[str]()
     while path:
         _, body, _ = get(site, path)
@@ -62,13 +62,13 @@ def test_the_register_goes_on_for_five_pages(site: DemoSite) -> None:
     assert "page 5 of 5" in get(site, "/list?page=99")[1]
 
 
-def test_a_page_has_moved_and_another_was_never_there(site: DemoSite) -> None:
+def test_one_page_redirects_and_one_is_missing(site: DemoSite) -> None:
     assert get(site, "/redirect")[2] == "/article"
     for path in ("/nowhere", "/assets/", "/assets/../server.py", "/assets/none.css", "/%2e%2e/"):
         assert get(site, path)[0] == 404
 
 
-def test_the_form_says_back_what_it_was_told(site: DemoSite) -> None:
+def test_the_form_returns_what_was_sent(site: DemoSite) -> None:
     status, body, _ = get(site, "/form", {"light": "<b>Anvil</b>", "seen": "all well"})
     assert status == 200
     assert "&lt;b&gt;Anvil&lt;/b&gt;" in body
@@ -76,14 +76,14 @@ def test_the_form_says_back_what_it_was_told(site: DemoSite) -> None:
     assert get(site, "/article", {"a": "b"})[0] == 404
 
 
-async def test_it_runs_as_a_program_until_it_is_told_to_end() -> None:
+async def test_it_runs_as_a_program_until_a_signal() -> None:
     port = find_free_port()
-    words = [sys.executable, "-m", "msaas.local.demo_site", "--port", str(port)]
-    program = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
+    command = [sys.executable, "-m", "msaas.local.demo_site", "--port", str(port)]
+    program = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert program.stdout is not None
-    said = await program.stdout.readline()
-    assert said.decode() == f"the demo site is at http://127.0.0.1:{port}\n"
-    second = await asyncio.create_subprocess_exec(*words, stderr=asyncio.subprocess.PIPE)
+    line = await program.stdout.readline()
+    assert line.decode() == f"the demo site is at http://127.0.0.1:{port}\n"
+    second = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
     _, complaint = await second.communicate()
     assert (second.returncode, b"cannot listen" in complaint) == (1, True)
     program.send_signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""The launcher's own servers evade taken ports and keep the address that they once had."""
+"""The launcher's servers avoid taken ports and keep the port that they once had."""
 
 import socket
 from pathlib import Path
@@ -18,35 +18,33 @@ def busy_port(monkeypatch: pytest.MonkeyPatch) -> int:
     return port
 
 
-def test_a_port_that_is_taken_is_told_and_another_is_used(
-    world_readable_folder: Path, busy_port: int
-) -> None:
-    said: list[str] = []
+def test_a_taken_port_is_reported_and_replaced(world_readable_folder: Path, busy_port: int) -> None:
+    messages: list[str] = []
     with socket.create_server(("127.0.0.1", busy_port)):
-        for part in assemble(Home(world_readable_folder), {}, said.append).parts:
+        for part in assemble(Home(world_readable_folder), {}, messages.append).parts:
             part.prepare()
             assert part.url
             assert f":{busy_port}/" not in part.url()
-    assert len(said) == 2
-    assert said[1].startswith(f"port {busy_port} is taken, so redis uses ")
+    assert len(messages) == 2
+    assert messages[1].startswith(f"port {busy_port} is taken, so redis uses ")
 
 
-def test_a_free_usual_port_is_used_without_a_word(
+def test_a_free_default_port_is_used_without_a_message(
     world_readable_folder: Path, busy_port: int
 ) -> None:
-    said: list[str] = []
-    _, redis = assemble(Home(world_readable_folder), {}, said.append).parts
+    messages: list[str] = []
+    _, redis = assemble(Home(world_readable_folder), {}, messages.append).parts
     redis.prepare()
     assert redis.url
     assert f":{busy_port}/" in redis.url()
-    assert said == []
+    assert messages == []
 
 
-def test_an_address_that_was_in_use_stays(
+def test_a_port_that_was_in_use_stays(
     world_readable_folder: Path, busy_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said: list[str] = []
-    _, redis = assemble(Home(world_readable_folder), {}, said.append).parts
+    messages: list[str] = []
+    _, redis = assemble(Home(world_readable_folder), {}, messages.append).parts
 
     def serves(_server: RedisServer, _pid: int) -> bool:
         return True
@@ -57,10 +55,10 @@ def test_an_address_that_was_in_use_stays(
         redis.prepare()
     assert redis.url
     assert f":{busy_port}/" in redis.url()
-    assert said == []
+    assert messages == []
 
 
-def test_a_given_address_must_answer(world_readable_folder: Path) -> None:
+def test_an_external_server_must_be_reachable(world_readable_folder: Path) -> None:
     given = {"DATABASE_URL": "postgresql+asyncpg://me:secret@127.0.0.1:1/x"}
     with pytest.raises(ServerNotStarted) as refusal:
         assemble(Home(world_readable_folder), given, lambda _: None)
@@ -68,6 +66,6 @@ def test_a_given_address_must_answer(world_readable_folder: Path) -> None:
     assert "secret" not in str(refusal.value)
 
 
-def test_an_address_may_leave_its_usual_port_out(redis_url: str) -> None:
+def test_a_url_may_omit_the_default_port(redis_url: str) -> None:
     assert is_listening(redis_url)
     assert not is_listening("redis://host.invalid")

@@ -1,4 +1,4 @@
-"""`up`, `down`, `status` and `logs`, as a person meets them."""
+"""`up`, `down`, `status` and `logs` on the command line."""
 
 import json
 import os
@@ -21,12 +21,12 @@ from msaas.embedded import PostgresServer, RedisServer
 from msaas.embedded.unprivileged import can_reach
 from msaas.testing import wait_until
 
-_USER = "nobody"
+_USER = "nobody"  # the system user
 _GIVEN = ("DATABASE_URL", "REDIS_URL")
 
 
 class LauncherCli:
-    """Somebody at a terminal, with a data folder."""
+    """The command line with a data folder."""
 
     def __init__(self, home: Path, python: str = sys.executable, user: str | None = None) -> None:
         self.home = home
@@ -39,9 +39,9 @@ class LauncherCli:
             "PYTHONPATH": os.pathsep.join(filter(os.path.isdir, sys.path)),
         }
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*self._command, *words],
+            [*self._command, *arguments],
             env=self.environment,
             capture_output=True,
             text=True,
@@ -77,13 +77,13 @@ def _group(user: str) -> int:
 
 @pytest.fixture
 def launcher_cli(world_readable_folder: Path) -> Iterator[LauncherCli]:
-    person = LauncherCli(world_readable_folder / "home")
-    yield person
-    person.run("down")
+    cli = LauncherCli(world_readable_folder / "home")
+    yield cli
+    cli.run("down")
 
 
-def _pids(person: LauncherCli) -> list[int]:
-    return [part["process"]["pid"] for part in person.state()["parts"]]
+def _pids(cli: LauncherCli) -> list[int]:
+    return [part["process"]["pid"] for part in cli.state()["parts"]]
 
 
 def _has_ended(pid: int) -> bool:
@@ -106,11 +106,11 @@ def _redis(url: str, command: str) -> str:
         return b"".join(iter(lambda: connection.recv(4096), b"")).decode()
 
 
-async def test_up_and_down_again_keeps_the_data(launcher_cli: LauncherCli) -> None:
+async def test_down_and_up_keep_the_data(launcher_cli: LauncherCli) -> None:
     up = launcher_cli.run("up", "--servers", "--detach")
     assert up.returncode == 0, up.stderr
-    for said in ("✓ redis is ready", "✓ postgres is ready", "✓ up in"):
-        assert said in up.stdout
+    for step in ("✓ redis is ready", "✓ postgres is ready", "✓ up in"):
+        assert step in up.stdout
     assert "postgresql://postgres:***@127.0.0.1:" in up.stdout
     await _fetch(launcher_cli.part("postgres")["url"], "create table kept as select 7 as x")
     assert "+OK" in _redis(launcher_cli.part("redis")["url"], "SET kept 1")
@@ -129,7 +129,7 @@ async def test_up_and_down_again_keeps_the_data(launcher_cli: LauncherCli) -> No
     assert "$1\r\n1" in _redis(launcher_cli.part("redis")["url"], "GET kept")
 
 
-def test_status_tells_part_by_part(launcher_cli: LauncherCli) -> None:
+def test_status_lists_every_part(launcher_cli: LauncherCli) -> None:
     launcher_cli.run("up", "--servers", "--detach")
     shown = launcher_cli.run("status")
     assert shown.returncode == 0
@@ -141,14 +141,14 @@ def test_status_tells_part_by_part(launcher_cli: LauncherCli) -> None:
     assert described["home"] == str(launcher_cli.home)
 
 
-def test_logs_are_kept_by_part(launcher_cli: LauncherCli) -> None:
+def test_logs_are_stored_by_part(launcher_cli: LauncherCli) -> None:
     launcher_cli.run("up", "--servers", "--detach")
     assert "ready to accept connections" in launcher_cli.run("logs", "postgres").stdout
     both = launcher_cli.run("logs", "-n", "50").stdout
     assert "redis         |" in both
     assert "postgres      |" in both
     assert len(launcher_cli.run("logs", "redis", "-n", "2").stdout.splitlines()) == 2
-    assert launcher_cli.run("logs", "nobody").returncode == 1
+    assert launcher_cli.run("logs", "unknown").returncode == 1
 
 
 def test_wiping_deletes_the_data(launcher_cli: LauncherCli) -> None:
@@ -159,12 +159,14 @@ def test_wiping_deletes_the_data(launcher_cli: LauncherCli) -> None:
     assert launcher_cli.run("down", "--wipe").returncode == 0
 
 
-@pytest.mark.parametrize("wanted", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_stops_everything(launcher_cli: LauncherCli, wanted: signal.Signals) -> None:
+@pytest.mark.parametrize("stop_signal", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_stops_everything(
+    launcher_cli: LauncherCli, stop_signal: signal.Signals
+) -> None:
     launcher = launcher_cli.up_in_foreground()
     await wait_until(launcher_cli.is_up, timeout=30)
     pids = _pids(launcher_cli)
-    launcher.send_signal(wanted)
+    launcher.send_signal(stop_signal)
     output, _ = launcher.communicate(timeout=30)
     assert launcher.returncode == 0
     assert {"redis stopped", "postgres stopped"} <= {line[2:] for line in output.splitlines()}
@@ -186,7 +188,7 @@ async def test_a_killed_launcher_leaves_no_orphan_and_the_next_starts(
     assert await _fetch(launcher_cli.part("postgres")["url"], "select x from kept") == 7
 
 
-async def test_a_killed_part_comes_back_with_its_data(launcher_cli: LauncherCli) -> None:
+async def test_a_killed_part_is_restarted_with_its_data(launcher_cli: LauncherCli) -> None:
     launcher_cli.run("up", "--servers", "--detach")
     await _fetch(launcher_cli.part("postgres")["url"], "create table kept as select 7 as x")
     _redis(launcher_cli.part("redis")["url"], "SET kept 1")
@@ -202,7 +204,7 @@ async def test_a_killed_part_comes_back_with_its_data(launcher_cli: LauncherCli)
     assert "$1\r\n1" in _redis(launcher_cli.part("redis")["url"], "GET kept")
 
 
-def test_given_addresses_are_used_and_nothing_is_started(
+def test_external_servers_are_used_and_none_is_started(
     launcher_cli: LauncherCli,
     private_redis: Callable[..., RedisServer],
     private_postgres: Callable[..., PostgresServer],
@@ -217,7 +219,7 @@ def test_given_addresses_are_used_and_nothing_is_started(
     assert launcher_cli.run("status").returncode == 1
 
 
-def test_a_given_address_where_nobody_answers_is_refused(launcher_cli: LauncherCli) -> None:
+def test_an_unreachable_external_server_is_refused(launcher_cli: LauncherCli) -> None:
     launcher_cli.environment["REDIS_URL"] = "redis://127.0.0.1:1/0"
     up = launcher_cli.run("up")
     assert (up.returncode, up.stderr) == (1, "✗ REDIS_URL is set, but nothing listens there.\n")
@@ -228,34 +230,34 @@ def test_a_data_folder_that_cannot_be_used_is_refused_with_a_reason(
     launcher_cli: LauncherCli,
 ) -> None:
     launcher_cli.home.mkdir()
-    (launcher_cli.home / "redis").write_text("in the way")
+    (launcher_cli.home / "redis").write_text("a file")
     up = launcher_cli.run("up", "--servers", "--detach")
     assert up.returncode == 1
     assert "redis" in up.stdout + up.stderr
 
 
-def test_an_unknown_verb_names_the_known_ones(launcher_cli: LauncherCli) -> None:
+def test_an_unknown_command_is_answered_with_the_known_ones(launcher_cli: LauncherCli) -> None:
     assert "up, down, status, logs" in launcher_cli.run("sideways").stderr
 
 
 def _unprivileged_cli(folder: Path) -> LauncherCli:
-    """Return somebody without rights: ourselves, or for root another user, if one can get here."""
+    """Run as an unprivileged user: for root another one that can read the code, if there is one."""
     code = [Path(str(module.__file__)).parent for module in (msaas.local, psutil)]
     system = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
     for python in filter(os.path.exists, (sys.executable, system)):
-        places = [Path(python).parent, Path(python).resolve().parent, *code]
-        if os.geteuid() == 0 and all(can_reach(place, _USER) for place in places):
+        paths = [Path(python).parent, Path(python).resolve().parent, *code]
+        if os.geteuid() == 0 and all(can_reach(path, _USER) for path in paths):
             os.chown(folder, pwd.getpwnam(_USER).pw_uid, _group(_USER))
             return LauncherCli(folder / "home", python, _USER)
     return LauncherCli(folder / "home")
 
 
-def test_an_ordinary_user_can_do_all_this(world_readable_folder: Path) -> None:
-    person = _unprivileged_cli(world_readable_folder)
-    up = person.run("up", "--servers", "--detach")
+def test_an_unprivileged_user_can_start_and_stop_servers(world_readable_folder: Path) -> None:
+    cli = _unprivileged_cli(world_readable_folder)
+    up = cli.run("up", "--servers", "--detach")
     assert up.returncode == 0, up.stdout + up.stderr
-    if person.user:
-        assert {psutil.Process(pid).username() for pid in _pids(person)} == {person.user}
-    assert person.run("status").returncode == 0
-    down = person.run("down", "--wipe")
+    if cli.user:
+        assert {psutil.Process(pid).username() for pid in _pids(cli)} == {cli.user}
+    assert cli.run("status").returncode == 0
+    down = cli.run("down", "--wipe")
     assert down.returncode == 0, down.stdout + down.stderr

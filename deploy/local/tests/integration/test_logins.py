@@ -22,33 +22,33 @@ from msaas.local.secret_files import get_or_create_secret
 _Redis: Any = redis.Redis
 
 
-def test_a_secret_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
+def test_a_secret_is_generated_once_and_readable_by_its_owner_only(tmp_path: Path) -> None:
     first = get_or_create_secret(tmp_path / "secrets", "one")
     assert get_or_create_secret(tmp_path / "secrets", "one") == first
     assert get_or_create_secret(tmp_path / "secrets", "other") != first
     assert stat.S_IMODE((tmp_path / "secrets" / "one").stat().st_mode) == 0o600
 
 
-def test_a_process_has_what_the_registry_grants_it_and_a_person_everything(
+def test_a_process_has_the_grants_of_the_registry_and_the_default_user_all(
     world_readable_folder: Path,
 ) -> None:
     folder = world_readable_folder / "redis"
-    keep = partial(get_or_create_secret, world_readable_folder / "secrets")
-    write_users(folder / "users.acl", "open-sesame", keep)
+    get_secret = partial(get_or_create_secret, world_readable_folder / "secrets")
+    write_users(folder / "users.acl", "open-sesame", get_secret)
     config = {"aclfile": f'"{folder / "users.acl"}"'}
     server = RedisServer(folder, password="open-sesame", config=config)
     server.start()
     try:
         worker_url = url_with_credentials(
-            server.url, "browser-worker", keep(redis_secret_name("browser-worker"))
+            server.url, "browser-worker", get_secret(redis_secret_name("browser-worker"))
         )
-        with _Redis.from_url(worker_url) as worker, _Redis.from_url(server.url) as person:
+        with _Redis.from_url(worker_url) as worker, _Redis.from_url(server.url) as default:
             worker.xadd("msaas:local:stream:jobs.results.v1", {"type": "x"})
             with pytest.raises(NoPermissionError):
                 worker.xadd("msaas:local:stream:jobs.browser.v1", {"type": "x"})
             with pytest.raises(NoPermissionError):
                 worker.flushall()
-            assert person.keys("*") == [b"msaas:local:stream:jobs.results.v1"]
+            assert default.keys("*") == [b"msaas:local:stream:jobs.results.v1"]
         wrong = _Redis.from_url(url_with_credentials(server.url, "browser-worker", "guessed"))
         with pytest.raises(AuthenticationError):
             wrong.ping()
@@ -59,12 +59,12 @@ def test_a_process_has_what_the_registry_grants_it_and_a_person_everything(
 
 async def test_a_database_has_one_owner_whose_password_can_change(postgres_url: str) -> None:
     name = f"owned_{uuid4().hex}"
-    place = urlsplit(postgres_url)
+    server = urlsplit(postgres_url)
     for password in ("first's", "second"):
         # The launcher calls it from a thread without a loop.
         await asyncio.to_thread(ensure_database, postgres_url, name, name, password)
         own = await asyncpg.connect(
-            host=place.hostname, port=place.port, user=name, password=password, database=name
+            host=server.hostname, port=server.port, user=name, password=password, database=name
         )
         assert await own.fetchval("SELECT current_user") == name
         await own.close()

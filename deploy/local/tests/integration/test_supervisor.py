@@ -31,7 +31,7 @@ _WAIT = "time.sleep(120)"
 _IGNORES_SIGTERM = _PROGRAM.replace("sys.exit()", "pass").replace(
     _WAIT, "while True: time.sleep(9)"
 )
-# Ends when the other one has been asked to end too.
+# Ends when the other one is ending too.
 _WAITS_FOR_PEERS = _PROGRAM.replace(
     "    sys.exit()",
     """    (folder / f"{name} leaves").touch()
@@ -43,7 +43,7 @@ _BACKOFF = RetryPolicy(base=0.01, cap=0.02, attempts=None)
 
 
 class SupervisorRecorder:
-    """A folder in which parts say that they are ready, and what was heard of them."""
+    """A folder in which parts report that they are ready, and the recorded callbacks."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -99,7 +99,7 @@ async def test_parts_start_in_order_and_stop_in_reverse(recorder: SupervisorReco
     ]
 
 
-async def test_parts_that_do_not_need_each_other_end_side_by_side(
+async def test_independent_parts_stop_in_parallel(
     recorder: SupervisorRecorder,
 ) -> None:
     parts = [recorder.part(name, "db", program=_WAITS_FOR_PEERS) for name in ("web", "jobs")]
@@ -109,7 +109,7 @@ async def test_parts_that_do_not_need_each_other_end_side_by_side(
     assert recorder.lines[-1] == "db ends"
 
 
-async def test_a_part_that_dies_comes_back_and_its_dependants_go_on(
+async def test_a_part_that_exits_is_restarted_and_its_dependants_continue(
     recorder: SupervisorRecorder,
 ) -> None:
     async with recorder.running(recorder.part("db"), recorder.part("web", "db")) as supervisor:
@@ -122,7 +122,7 @@ async def test_a_part_that_dies_comes_back_and_its_dependants_go_on(
     assert not psutil.pid_exists(web)
 
 
-async def test_one_that_does_not_drain_is_killed(recorder: SupervisorRecorder) -> None:
+async def test_a_part_that_does_not_drain_is_killed(recorder: SupervisorRecorder) -> None:
     stubborn = recorder.part("web", program=_IGNORES_SIGTERM, drain_timeout=0.1)
     async with recorder.running(stubborn) as supervisor:
         pid = _pid(supervisor)
@@ -130,14 +130,14 @@ async def test_one_that_does_not_drain_is_killed(recorder: SupervisorRecorder) -
     assert not psutil.pid_exists(pid)
 
 
-async def test_impatience_kills_everything(recorder: SupervisorRecorder) -> None:
+async def test_kill_ends_every_part_at_once(recorder: SupervisorRecorder) -> None:
     async with recorder.running(recorder.part("web", program=_IGNORES_SIGTERM)) as supervisor:
         pid = _pid(supervisor)
         supervisor.kill()
     assert not psutil.pid_exists(pid)
 
 
-async def test_one_that_never_gets_ready_ends_the_start(recorder: SupervisorRecorder) -> None:
+async def test_a_part_that_never_is_ready_fails_the_start(recorder: SupervisorRecorder) -> None:
     never = recorder.part("other", program="import time; time.sleep(60)", start_timeout=0.3)
     with pytest.raises(ServerNotStarted, match="other was not ready"):
         async with recorder.running(never):
@@ -145,7 +145,7 @@ async def test_one_that_never_gets_ready_ends_the_start(recorder: SupervisorReco
     assert recorder.events == ["other stopped"]
 
 
-async def test_a_step_is_waited_for_and_not_started_again(recorder: SupervisorRecorder) -> None:
+async def test_a_step_runs_once(recorder: SupervisorRecorder) -> None:
     step = recorder.part("migrate", program="print('migrated')", once=True)
     async with recorder.running(step, recorder.part("web", "migrate")) as supervisor:
         assert supervisor.states[0].ready
@@ -155,7 +155,7 @@ async def test_a_step_is_waited_for_and_not_started_again(recorder: SupervisorRe
     assert recorder.lines.count("migrated") == 1
 
 
-async def test_a_step_that_fails_ends_the_start(recorder: SupervisorRecorder) -> None:
+async def test_a_failing_step_fails_the_start(recorder: SupervisorRecorder) -> None:
     step = recorder.part("migrate", program="raise SystemExit(3)", once=True)
     with pytest.raises(ServerNotStarted, match="migrate failed"):
         async with recorder.running(step, recorder.part("web", "migrate")):
@@ -163,7 +163,7 @@ async def test_a_step_that_fails_ends_the_start(recorder: SupervisorRecorder) ->
     assert "web begins" not in recorder.lines
 
 
-async def test_one_that_cannot_be_prepared_ends_the_start(recorder: SupervisorRecorder) -> None:
+async def test_a_part_that_cannot_be_prepared_fails_the_start(recorder: SupervisorRecorder) -> None:
     def missing() -> None:
         raise MissingProgram("no such thing here")
 
@@ -173,7 +173,7 @@ async def test_one_that_cannot_be_prepared_ends_the_start(recorder: SupervisorRe
             pass
 
 
-async def test_a_line_without_end_does_not_stop_the_others(recorder: SupervisorRecorder) -> None:
+async def test_an_overlong_line_does_not_stop_later_lines(recorder: SupervisorRecorder) -> None:
     shouting = "print('x' * 3_000_000)\nprint('after', flush=True)"
     noisy = _PROGRAM.replace(_WAIT, f"{shouting}\n{_WAIT}")
     async with recorder.running(recorder.part("web", program=noisy)):
@@ -181,7 +181,7 @@ async def test_a_line_without_end_does_not_stop_the_others(recorder: SupervisorR
     assert recorder.lines[-1] == "web ends"
 
 
-async def test_stopping_in_the_middle_of_a_start_leaves_nothing(
+async def test_stopping_during_the_start_leaves_no_process(
     recorder: SupervisorRecorder,
 ) -> None:
     parts = [recorder.part("db"), recorder.part("web", "db", program="import time; time.sleep(60)")]
@@ -198,11 +198,11 @@ async def test_stopping_in_the_middle_of_a_start_leaves_nothing(
     assert not _children_named(str(recorder.folder))
 
 
-def _children_named(word: str) -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if word in child.cmdline()]
+def _children_named(argument: str) -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if argument in child.cmdline()]
 
 
-async def test_what_hinders_a_restart_is_told_and_tried_again(recorder: SupervisorRecorder) -> None:
+async def test_a_failing_restart_is_reported_and_retried(recorder: SupervisorRecorder) -> None:
     hindrances = iter([None, OSError("disk full"), None])
 
     def prepare() -> None:

@@ -1,4 +1,4 @@
-"""What a person sees holds no password and no colour where none is wanted."""
+"""Terminal output: masked passwords, and colour only on a terminal."""
 
 import io
 
@@ -38,19 +38,19 @@ def test_lines_are_prefixed_and_coloured_on_a_terminal(monkeypatch: pytest.Monke
     assert again.startswith("\x1b[36mredis")
 
 
-def test_elsewhere_there_is_no_colour() -> None:
+def test_other_output_has_no_colour() -> None:
     pipe = io.StringIO()
     Console(pipe).print_step("up")
     Console(pipe).print_log_line("redis", "ready")
     assert pipe.getvalue() == "✓ up\nredis         | ready\n"
 
 
-def test_a_reader_that_is_gone_is_no_reason_to_stop() -> None:
+def test_a_closed_pipe_is_ignored() -> None:
     class Closed(io.StringIO):
         def write(self, s: str) -> int:
             raise BrokenPipeError
 
     console = Console(Closed())
-    console.print("nobody hears this")
+    console.print("unread")
     console.print("nor this")
     assert isinstance(console, Console)

@@ -1,4 +1,4 @@
-"""Where the data lie, and who holds them."""
+"""The data folder: where it is, and its lock."""
 
 import os
 from pathlib import Path
@@ -14,12 +14,12 @@ def test_the_environment_names_the_folder(tmp_path: Path) -> None:
     assert find_home({"MSAAS_HOME": str(tmp_path)}) == Home(tmp_path)
 
 
-def test_otherwise_it_lies_in_the_repository_or_where_roots_servers_can_go() -> None:
+def test_the_default_folder_is_in_the_repository_or_readable_by_roots_servers() -> None:
     path = find_home({}).path
     assert path.parts[-2:] == (".msaas", "data") or path.parent == Path("/var/lib/msaas")
 
 
-def test_two_launchers_cannot_hold_one_folder(tmp_path: Path) -> None:
+def test_two_launchers_cannot_lock_one_folder(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     with home.locked(), pytest.raises(AlreadyRunning, match=str(home.path)), home.locked():
         pass
@@ -27,7 +27,7 @@ def test_two_launchers_cannot_hold_one_folder(tmp_path: Path) -> None:
         assert home.logs.is_dir()
 
 
-def test_wiping_takes_the_data_and_nothing_else(tmp_path: Path) -> None:
+def test_wiping_deletes_the_data_and_nothing_else(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.prepare()
     (home.redis / "appendonlydir").mkdir(parents=True)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msaas.local.part_logs import PartLog, follow, list_parts, read_last_lines
 
 
-def test_a_full_log_turns_over_and_keeps_one_older_file(tmp_path: Path) -> None:
+def test_a_full_log_is_rotated_and_one_older_file_is_kept(tmp_path: Path) -> None:
     log = PartLog(tmp_path, "redis", max_bytes=200)
     for number in range(100):
         log.write(f"line {number}".encode())
@@ -46,7 +46,7 @@ def test_following_yields_whole_new_lines_only(tmp_path: Path) -> None:
     assert next(lines) == ("redis", "half")
 
 
-def test_following_goes_on_in_the_new_file_after_a_turn_over(tmp_path: Path) -> None:
+def test_following_continues_after_a_rotation(tmp_path: Path) -> None:
     path = tmp_path / "redis.log"
     path.write_text("a long old line\n")
     lines = follow(tmp_path, ["redis"], pause=0)
@@ -55,10 +55,10 @@ def test_following_goes_on_in_the_new_file_after_a_turn_over(tmp_path: Path) -> 
 
 
 @given(st.integers(min_value=0, max_value=30), st.integers(min_value=0, max_value=40))
-def test_no_more_lines_come_than_were_asked_for(written: int, asked: int) -> None:
+def test_at_most_the_requested_lines_are_returned(written: int, requested: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         log = PartLog(Path(folder), "part")
         for number in range(written):
             log.write(str(number).encode())
         log.close()
-        assert len(read_last_lines(Path(folder), ["part"], asked)) == min(written, asked)
+        assert len(read_last_lines(Path(folder), ["part"], requested)) == min(written, requested)

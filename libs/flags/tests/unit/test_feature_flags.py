@@ -1,4 +1,4 @@
-"""Who gets what: precedence as a table, stability and growth for any user and percentage."""
+"""The precedence of overrides as a table, and the stability of rollouts."""
 
 from uuid import UUID
 
@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msaas.flags import (
+    ALL_USERS,
     BUCKETS,
-    EVERYBODY,
-    NOBODY,
+    NO_USERS,
     FeatureFlags,
     FlagContext,
     FlagScope,
@@ -34,26 +34,26 @@ names = st.sampled_from([LIT, DARK])
     ("overrides", "role", "is_on"),
     [
         ({}, "user", True),
-        ({"global": NOBODY}, "user", False),
-        ({"global": NOBODY, OWN: EVERYBODY}, "user", False),
-        ({"global": NOBODY, PLAN: EVERYBODY}, "operator", False),
+        ({"global": NO_USERS}, "user", False),
+        ({"global": NO_USERS, OWN: ALL_USERS}, "user", False),
+        ({"global": NO_USERS, PLAN: ALL_USERS}, "operator", False),
         ({"global": INSIDERS}, "user", False),
         ({"global": INSIDERS}, "operator", True),
-        ({"global": INSIDERS, OWN: EVERYBODY}, "user", True),
-        ({OWN: NOBODY}, "user", False),
-        ({OWN: NOBODY, PLAN: EVERYBODY}, "user", False),
-        ({PLAN: NOBODY}, "user", False),
-        ({PLAN: NOBODY, OWN: EVERYBODY}, "user", True),
-        ({"plan:FREE": NOBODY}, "user", True),
-        ({"global": INSIDERS, PLAN: EVERYBODY}, "user", True),
+        ({"global": INSIDERS, OWN: ALL_USERS}, "user", True),
+        ({OWN: NO_USERS}, "user", False),
+        ({OWN: NO_USERS, PLAN: ALL_USERS}, "user", False),
+        ({PLAN: NO_USERS}, "user", False),
+        ({PLAN: NO_USERS, OWN: ALL_USERS}, "user", True),
+        ({"plan:FREE": NO_USERS}, "user", True),
+        ({"global": INSIDERS, PLAN: ALL_USERS}, "user", True),
     ],
 )
-def test_the_nearest_override_decides_unless_it_is_off_for_all(
+def test_the_most_specific_override_decides_unless_the_global_one_is_off(
     overrides: dict[str, Rollout], role: str, *, is_on: bool
 ) -> None:
-    switches = FeatureFlags({})
-    switches.set_overrides({(LIT, scope): rollout for scope, rollout in overrides.items()})
-    assert switches.is_enabled(LIT, FlagContext(ANN, "PRO", role)) is is_on
+    flags = FeatureFlags({})
+    flags.set_overrides({(LIT, scope): rollout for scope, rollout in overrides.items()})
+    assert flags.is_enabled(LIT, FlagContext(ANN, "PRO", role)) is is_on
 
 
 @pytest.mark.parametrize(
@@ -62,35 +62,37 @@ def test_the_nearest_override_decides_unless_it_is_off_for_all(
         ({}, "operator", False, False),
         ({"global": INSIDERS}, "operator", False, True),
         ({"global": INSIDERS}, "user", False, False),
-        ({OWN: EVERYBODY}, "user", False, True),
-        ({OWN: NOBODY, PLAN: EVERYBODY}, "user", False, False),
-        ({"global": NOBODY, OWN: EVERYBODY}, "user", False, False),
-        ({PLAN: EVERYBODY}, "user", True, True),
+        ({OWN: ALL_USERS}, "user", False, True),
+        ({OWN: NO_USERS, PLAN: ALL_USERS}, "user", False, False),
+        ({"global": NO_USERS, OWN: ALL_USERS}, "user", False, False),
+        ({PLAN: ALL_USERS}, "user", True, True),
     ],
 )
-def test_a_dark_flag_is_for_insiders_who_ask(
+def test_a_dark_flag_is_on_for_internal_users_who_request_it(
     overrides: dict[str, Rollout], role: str, *, unasked: bool, asked: bool
 ) -> None:
-    switches = FeatureFlags({})
-    switches.set_overrides({(DARK, scope): rollout for scope, rollout in overrides.items()})
-    assert switches.is_enabled(DARK, FlagContext(ANN, "PRO", role)) is unasked
-    assert switches.is_enabled(DARK, FlagContext(ANN, "PRO", role, frozenset({DARK}))) is asked
+    flags = FeatureFlags({})
+    flags.set_overrides({(DARK, scope): rollout for scope, rollout in overrides.items()})
+    assert flags.is_enabled(DARK, FlagContext(ANN, "PRO", role)) is unasked
+    assert flags.is_enabled(DARK, FlagContext(ANN, "PRO", role, frozenset({DARK}))) is asked
 
 
-def test_nothing_is_guessed_before_the_first_reading() -> None:
-    switches = FeatureFlags({LIT: True})
+def test_flags_are_unavailable_before_the_first_read() -> None:
+    flags = FeatureFlags({LIT: True})
     with pytest.raises(FlagsUnavailable):
-        switches.is_enabled(LIT, FlagContext(ANN, "PRO", "user"))
+        flags.is_enabled(LIT, FlagContext(ANN, "PRO", "user"))
     with pytest.raises(FlagsUnavailable):
-        switches.ensure_loaded()
-    switches.set_overrides({})
-    switches.ensure_loaded()
+        flags.ensure_loaded()
+    flags.set_overrides({})
+    flags.ensure_loaded()
     with pytest.raises(UnknownFlag):
-        switches.is_enabled("FF_NO_SUCH", FlagContext(ANN, "PRO", "user"))
+        flags.is_enabled("FF_NO_SUCH", FlagContext(ANN, "PRO", "user"))
 
 
 @given(names, users, percents, percents)
-def test_growing_a_share_takes_nobody_out(name: str, user: UUID, one: int, other: int) -> None:
+def test_a_larger_percentage_keeps_the_users_of_a_smaller_one(
+    name: str, user: UUID, one: int, other: int
+) -> None:
     less, more = sorted((one, other))
     assert Rollout(more).includes(name, user) or not Rollout(less).includes(name, user)
 
@@ -100,18 +102,18 @@ def test_a_bucket_is_always_the_same_and_within_bounds(name: str, user: UUID) ->
     place = rollout_bucket(name, user)
     assert place == rollout_bucket(name, UUID(str(user)))
     assert 0 <= place < BUCKETS
-    assert EVERYBODY.includes(name, user)
-    assert not NOBODY.includes(name, user)
+    assert ALL_USERS.includes(name, user)
+    assert not NO_USERS.includes(name, user)
 
 
 def test_buckets_do_not_change_from_release_to_release() -> None:
     assert [rollout_bucket(LIT, UUID(int=n)) for n in range(3)] == [8582, 7151, 5096]
 
 
-def test_a_share_of_users_is_about_that_share_and_not_the_same_users_for_each_flag() -> None:
-    crowd = [UUID(int=n) for n in range(5_000)]
+def test_a_percentage_selects_about_that_share_of_users_and_others_for_each_flag() -> None:
+    users = [UUID(int=n) for n in range(5_000)]
     chosen = {
-        name: {one for one in crowd if Rollout(20).includes(name, one)} for name in (LIT, DARK)
+        name: {user for user in users if Rollout(20).includes(name, user)} for name in (LIT, DARK)
     }
     assert all(900 < len(some) < 1_100 for some in chosen.values())
     assert 120 < len(chosen[LIT] & chosen[DARK]) < 280
@@ -125,7 +127,7 @@ def scopes(draw: st.DrawFn) -> FlagScope:
 
 
 @given(scopes())
-def test_a_scope_comes_back_as_it_was(scope: FlagScope) -> None:
+def test_a_scope_survives_a_round_trip(scope: FlagScope) -> None:
     assert FlagScope.parse(str(scope)) == scope
 
 
@@ -143,7 +145,7 @@ def test_a_scope_comes_back_as_it_was(scope: FlagScope) -> None:
         f"user:{ANN.hex}",
     ],
 )
-def test_what_is_no_scope_is_refused(text: str) -> None:
+def test_invalid_scopes_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         FlagScope.parse(text)
 

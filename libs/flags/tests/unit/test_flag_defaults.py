@@ -1,4 +1,4 @@
-"""The catalogue covers what tasks ask for, and the environment is read with suspicion."""
+"""The catalogue contains the flags of all tasks, and the environment is validated."""
 
 import pytest
 
@@ -12,12 +12,12 @@ def test_each_flag_that_a_task_names_exists_under_its_own_name() -> None:
     assert all(name == flag.name and name.startswith("FF_") for name, flag in FLAGS.items())
 
 
-@pytest.mark.parametrize("word", ["true", "TRUE", "1", "on"])
-def test_a_flag_is_switched_on_by_the_environment(word: str) -> None:
-    assert read_defaults({"FF_AGENTS_ENABLED": word})["FF_AGENTS_ENABLED"]
+@pytest.mark.parametrize("value", ["true", "TRUE", "1", "on"])
+def test_the_environment_switches_a_flag_on(value: str) -> None:
+    assert read_defaults({"FF_AGENTS_ENABLED": value})["FF_AGENTS_ENABLED"]
 
 
-def test_what_the_environment_leaves_unsaid_is_as_declared() -> None:
+def test_a_flag_without_a_variable_has_its_declared_default() -> None:
     assert read_defaults({"HOME": "/", "FF_AGENTS_ENABLED": ""}) == {
         name: flag.default for name, flag in FLAGS.items()
     }
@@ -26,7 +26,7 @@ def test_what_the_environment_leaves_unsaid_is_as_declared() -> None:
 @pytest.mark.parametrize(
     "environ", [{"FF_AGENT_ENABLED": "true"}, {"FF_AGENTS_ENABLED": "maybe"}, {"FF_": "1"}]
 )
-def test_a_variable_that_nobody_understands_is_named(environ: dict[str, str]) -> None:
+def test_an_invalid_variable_is_reported(environ: dict[str, str]) -> None:
     with pytest.raises(SettingsInvalid) as refusal:
         read_defaults(environ)
     assert refusal.value.problems.keys() == environ.keys()
@@ -43,5 +43,5 @@ def test_a_variable_that_nobody_understands_is_named(environ: dict[str, str]) ->
         ("ff_agents_enabled", set[str]()),
     ],
 )
-def test_only_dark_flags_can_be_asked_for(header: str | None, asked: set[str]) -> None:
+def test_only_dark_flags_can_be_requested(header: str | None, asked: set[str]) -> None:
     assert parse_requested_flags(header) == asked

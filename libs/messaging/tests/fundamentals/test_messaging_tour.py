@@ -90,11 +90,9 @@ async def broker(redis_url: str) -> AsyncIterator[RedisBroker]:
 def build(broker: RedisBroker, environment: str) -> Build:
     """Build the messenger of one process; a service does this once, in its bootstrap."""
 
-    def build_(process: str, *produces: str) -> Messenger:
+    def build_(process: str) -> Messenger:
         metrics = Metrics(process, environment)
-        return Messenger(
-            broker, process, environment, metrics=metrics, produces=produces, timings=QUICK
-        )
+        return Messenger(broker, process, environment, metrics=metrics, timings=QUICK)
 
     return build_
 
@@ -110,7 +108,7 @@ async def running(*messengers: Messenger) -> AsyncGenerator[None]:
 
 
 async def test_what_one_process_publishes_another_handles(build: Build) -> None:
-    gateway, jobs = build("gateway", "jobs.commands"), build("jobs")
+    gateway, jobs = build("gateway"), build("jobs")
     handled: list[object] = []
 
     async def handle(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
@@ -126,7 +124,7 @@ async def test_what_one_process_publishes_another_handles(build: Build) -> None:
 
 
 async def test_a_command_is_answered_by_its_owner(build: Build) -> None:
-    gateway, jobs = build("gateway", "jobs.commands"), build("jobs")
+    gateway, jobs = build("gateway"), build("jobs")
 
     async def handle(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         answers = [
@@ -149,7 +147,7 @@ async def test_a_command_is_answered_by_its_owner(build: Build) -> None:
 async def test_delivered_twice_is_done_once_where_the_handler_has_a_natural_key(
     build: Build,
 ) -> None:
-    gateway, jobs = build("gateway", "jobs.commands"), build("jobs")
+    gateway, jobs = build("gateway"), build("jobs")
     rows: dict[UUID, SubmitJob] = {}  # stands for a table with the job's id as its key
     delivered: list[str] = []
 
@@ -173,8 +171,8 @@ async def test_work_of_a_worker_that_died_is_reported_and_not_run_again(
     build: Build, broker: RedisBroker, environment: str
 ) -> None:
     jobs, peer, runs = (
-        build("jobs", "jobs.generic"),
-        build("jobs-worker", "jobs.results"),
+        build("jobs"),
+        build("jobs-worker"),
         RecordingHandler(),
     )
     topic, envelope = get_topic("jobs.generic"), build_job_envelope()
@@ -198,7 +196,7 @@ async def test_a_full_topic_refuses_commands(
     filler = Write(topic.key(environment), {b"fills": b"a place"})
     for _ in range(20):
         await broker.commit([filler] * (topic.bound // 20))
-    publisher = build("gateway", "jobs.commands").publisher
+    publisher = build("gateway").publisher
     # The answer to a producer's own write tells it how full the topic is.
     await publisher.publish("jobs.commands", build_submit_job(), correlation_id="first")
     with pytest.raises(TopicFull):
@@ -206,7 +204,7 @@ async def test_a_full_topic_refuses_commands(
 
 
 async def test_every_reader_of_a_log_sees_every_entry(build: Build) -> None:
-    jobs = build("jobs", "jobs.control")
+    jobs = build("jobs")
     workers = [build("jobs-worker"), build("browser-worker")]
     seen: dict[str, list[object]] = {worker.context.process: [] for worker in workers}
     tailers: list[LogTailer] = []
@@ -232,8 +230,8 @@ async def test_a_drained_worker_ends_what_it_has_and_leaves_the_rest(
     build: Build, broker: RedisBroker, environment: str
 ) -> None:
     jobs, worker, runs = (
-        build("jobs", "jobs.generic"),
-        build("jobs-worker", "jobs.results"),
+        build("jobs"),
+        build("jobs-worker"),
         RecordingHandler(),
     )
     topic, envelopes = get_topic("jobs.generic"), [build_job_envelope() for _ in range(3)]

@@ -159,7 +159,6 @@ async def open_messenger(
 ) -> Callable[..., Messenger]:
     def open_(
         process: str,
-        *produces: str,
         url: str = redis_url,
         broker: RedisBroker | None = None,
         metrics: Metrics | None = None,
@@ -170,7 +169,6 @@ async def open_messenger(
             process,
             environment,
             metrics=metrics or Metrics(process, environment),
-            produces=produces,
             timings=replace(PACE, **timings),
         )
 
@@ -246,7 +244,7 @@ def submit(environment: str) -> Callable[..., Awaitable[set[UUID]]]:
 
     async def submit_(broker: RedisBroker, count: int) -> set[UUID]:
         commands = [build_submit_job() for _ in range(count)]
-        await StreamPublisher(broker, "gateway", environment, ["jobs.commands"]).commit(
+        await StreamPublisher(broker, "gateway", environment).commit(
             OutgoingMessage(message=command, topic="jobs.commands", correlation_id="test")
             for command in commands
         )

@@ -74,7 +74,7 @@ def dead_letters(open_broker: OpenBroker, environment: str) -> DeadLetterStreams
 @pytest.fixture
 def consume(open_messenger: OpenMessenger, start: Start) -> Callable[..., None]:
     def consume_(handle: Any, **timings: Any) -> None:
-        messenger = open_messenger("jobs", "usage.events", **timings)
+        messenger = open_messenger("jobs", **timings)
         messenger.consume_batches("jobs.commands", handle, max_size=100)
         start(messenger)
 
@@ -112,7 +112,7 @@ async def test_what_cannot_be_read_is_quarantined_with_the_reason_and_the_rest_i
 
 
 async def test_what_is_too_large_does_not_reach_the_broker(open_messenger: OpenMessenger) -> None:
-    gateway = open_messenger("gateway", "jobs.commands")
+    gateway = open_messenger("gateway")
     large = build_submit_job(payload={"text": "x" * MAX_DATA})
     with pytest.raises(MessageTooLarge):
         await gateway.publisher.publish("jobs.commands", large, correlation_id="test")
@@ -126,7 +126,7 @@ async def test_a_row_that_the_database_refuses_is_found_among_ninety_nine_good_o
     open_messenger: OpenMessenger,
     open_broker: OpenBroker,
 ) -> None:
-    gateway = open_messenger("gateway", "jobs.commands")
+    gateway = open_messenger("gateway")
     poison = build_submit_job()
     wanted = await submit(open_broker(), 60)
     await gateway.publisher.publish("jobs.commands", poison, correlation_id="test")
@@ -135,7 +135,7 @@ async def test_a_row_that_the_database_refuses_is_found_among_ninety_nine_good_o
         await connection.execute(
             f"alter table jobs add constraint refused check (job_id <> '{poison.job_id}')"
         )
-    consume(job_database.submit, deliveries=2, idle=0.3)
+    consume(job_database.submit, max_deliveries=2, reclaim_after=0.3)
     await wait_until(dead_letters.is_empty)
     assert await job_database.list_jobs() == wanted
     [dead] = await dead_letters.list_dead()
@@ -152,7 +152,7 @@ async def test_a_handler_that_hangs_is_cut_short_and_what_made_it_hang_is_set_as
     open_messenger: OpenMessenger,
     open_broker: OpenBroker,
 ) -> None:
-    gateway = open_messenger("gateway", "jobs.commands")
+    gateway = open_messenger("gateway")
     trap = build_submit_job()
     wanted = await submit(open_broker(), 4)
     await gateway.publisher.publish("jobs.commands", trap, correlation_id="test")
@@ -163,7 +163,7 @@ async def test_a_handler_that_hangs_is_cut_short_and_what_made_it_hang_is_set_as
             await asyncio.Event().wait()
         return await job_database.submit(batch)
 
-    consume(hang_on_the_trap, deliveries=2, idle=0.3, handler=0.4)
+    consume(hang_on_the_trap, max_deliveries=2, reclaim_after=0.3, handler_timeout=0.4)
     await wait_until(dead_letters.is_empty)
     assert wanted <= await job_database.list_jobs()
     [dead] = await dead_letters.list_dead()
@@ -187,7 +187,7 @@ async def test_a_handler_that_raises_once_is_given_the_entry_again(
         return await job_database.submit(batch)
 
     wanted = await submit(open_broker(), 1)
-    consume(raise_once, idle=0.3)
+    consume(raise_once, reclaim_after=0.3)
     await wait_until(dead_letters.is_empty)
     assert await job_database.list_jobs() == wanted
 
@@ -202,7 +202,7 @@ async def test_a_permanent_error_is_set_aside_at_once(
         raise Forbidden
 
     await submit(open_broker(), 3)
-    consume(forbid, idle=3600)
+    consume(forbid, reclaim_after=3600)
     await wait_until(dead_letters.is_empty)
     assert [one[b"dlq_error"] for one in await dead_letters.list_poison()] == [b"Forbidden"] * 3
 
@@ -216,7 +216,7 @@ async def test_a_refusal_is_an_answer_and_no_failure(
     async def refuse(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         return [one for delivery in batch for one in delivery.reply_error(Forbidden())]
 
-    gateway = open_messenger("gateway", "jobs.commands")
+    gateway = open_messenger("gateway")
     client = gateway.create_command_client()
     start(gateway)
     consume(refuse)

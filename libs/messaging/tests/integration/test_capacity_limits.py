@@ -62,8 +62,8 @@ def full_redis(
 async def test_a_full_redis_refuses_producers_while_consumers_empty_it(
     full_redis: FullRedis, open_messenger: OpenMessenger, job_database: JobDatabase, start: Start
 ) -> None:
-    gateway = open_messenger("gateway", "jobs.commands", url=full_redis.url)
-    jobs = open_messenger("jobs", "usage.events", url=full_redis.url)
+    gateway = open_messenger("gateway", url=full_redis.url)
+    jobs = open_messenger("jobs", url=full_redis.url)
     emptying = asyncio.Event()
     waiting: list[int] = []
     sent: set[UUID] = set()
@@ -114,7 +114,7 @@ async def test_what_a_full_redis_says_is_overloaded_and_may_be_tried_again(
 async def test_a_full_redis_drops_what_its_owner_can_publish_again(
     full_redis: FullRedis, open_messenger: OpenMessenger
 ) -> None:
-    jobs = open_messenger("jobs", "usage.events", url=full_redis.url)
+    jobs = open_messenger("jobs", url=full_redis.url)
     await full_redis.limit(-1000)
     fact = build_usage_recorded(job_id=uuid4())
     assert await jobs.publisher.publish("usage.events", fact, correlation_id="test") is None
@@ -151,7 +151,7 @@ def filler(open_client: OpenClient, environment: str) -> Filler:
 async def test_a_full_topic_refuses_commands_until_there_is_room(
     filler: Filler, open_messenger: OpenMessenger
 ) -> None:
-    publisher = open_messenger("gateway", "jobs.commands").publisher
+    publisher = open_messenger("gateway").publisher
 
     async def publish() -> str | None:
         try:
@@ -189,7 +189,7 @@ async def test_a_full_topic_drops_facts_and_heartbeats_but_never_of_results(
     filler: Filler,
     open_messenger: OpenMessenger,
 ) -> None:
-    publisher = open_messenger(producer, name).publisher
+    publisher = open_messenger(producer).publisher
     await filler.fill(name)
     await publisher.publish(name, message, correlation_id="test")
     before = await filler.depth(name)
@@ -200,7 +200,7 @@ async def test_a_full_topic_drops_facts_and_heartbeats_but_never_of_results(
 async def test_a_command_that_took_the_last_place_is_waited_for_all_its_time(
     filler: Filler, open_messenger: OpenMessenger, start: Start
 ) -> None:
-    gateway = open_messenger("gateway", "jobs.commands")
+    gateway = open_messenger("gateway")
     client = gateway.create_command_client()
     start(gateway)
     await filler.fill("jobs.commands", room=1)

@@ -24,7 +24,7 @@ COUNT, DELIVERIES = 10, 2
 class JobDatabase(Protocol):
     database: Database
 
-    async def make(self) -> None: ...
+    async def create_schema(self) -> None: ...
     async def submit(self, batch: Sequence[Delivery]) -> list[OutgoingMessage]: ...
     async def list_jobs(self) -> set[UUID]: ...
 
@@ -107,9 +107,9 @@ async def test_postgres_down_at_the_start_and_again_in_the_middle_costs_no_deliv
     # What it has committed must outlive its own end, not the machine's.
     server = private_postgres(config={"fsync": "off", "synchronous_commit": "on"})
     job_database = await open_job_database(server.url)
-    await job_database.make()
+    await job_database.create_schema()
     counted = CountingHandler(job_database)
-    jobs = open_messenger("jobs", "usage.events", deliveries=DELIVERIES)
+    jobs = open_messenger("jobs", max_deliveries=DELIVERIES)
     jobs.consume_batches("jobs.commands", counted.submit, max_size=COUNT)
     wanted: set[UUID] = set()
     for end in (server.stop, server.kill):
@@ -138,13 +138,17 @@ async def test_peers_leave_alone_what_waits_for_postgres(
     open_broker: OpenBroker,
 ) -> None:
     counted = CountingHandler(proxied_job_database)
-    away = open_messenger("jobs", "usage.events", deliveries=DELIVERIES, idle=0.3, beat=0.05)
+    away = open_messenger(
+        "jobs", max_deliveries=DELIVERIES, reclaim_after=0.3, heartbeat_interval=0.05
+    )
     away.consume_batches("jobs.commands", counted.submit, max_size=COUNT)
     await proxy.cut()
     first = await submit(open_broker(), COUNT)
     start(away)
     await wait_until(lambda: counted.tries)
-    peer = open_messenger("jobs", "usage.events", deliveries=DELIVERIES, idle=0.3, beat=0.05)
+    peer = open_messenger(
+        "jobs", max_deliveries=DELIVERIES, reclaim_after=0.3, heartbeat_interval=0.05
+    )
     peer.consume_batches("jobs.commands", job_database.submit, max_size=COUNT)
     start(peer)
     second = await submit(open_broker(), COUNT)
@@ -168,7 +172,7 @@ async def test_what_waits_for_postgres_is_released_on_drain_at_no_cost(
 ) -> None:
     await proxy.cut()
     counted = CountingHandler(proxied_job_database)
-    leaving = open_messenger("jobs", "usage.events")
+    leaving = open_messenger("jobs")
     leaving.consume_batches("jobs.commands", counted.submit, max_size=COUNT)
     wanted = await submit(open_broker(), COUNT)
     running = asyncio.create_task(leaving.run())
@@ -176,7 +180,7 @@ async def test_what_waits_for_postgres_is_released_on_drain_at_no_cost(
     leaving.drain()
     await running
     assert await commands.list_deliveries() == [0] * COUNT
-    heir = open_messenger("jobs", "usage.events", idle=3600, deliveries=1)
+    heir = open_messenger("jobs", reclaim_after=3600, max_deliveries=1)
     heir.consume_batches("jobs.commands", job_database.submit, max_size=COUNT)
     start(heir)
     await wait_until(commands.is_empty)

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 from uuid import UUID
@@ -20,9 +19,7 @@ from hypothesis.stateful import (
 )
 
 from msaas.contracts import (
-    USAGE_GENESIS,
     Message,
-    Plan,
     SubmitJob,
     Topic,
     UsageRecorded,
@@ -39,10 +36,10 @@ from msaas.messaging import (
     Messenger,
     OutgoingMessage,
 )
-from msaas.messaging.watchers import EpochWatcher
+from msaas.messaging.epoch_watcher import EpochWatcher
 from msaas.streams import Broker, entry_timestamp_ms
 from msaas.telemetry import Metrics
-from msaas.testing import Crash, FakeClock, build_submit_job, with_crash
+from msaas.testing import Crash, FakeClock, build_submit_job, build_usage_recorded, with_crash
 
 T = TypeVar("T")
 
@@ -60,8 +57,6 @@ PACE = ConsumerTimings(
 )
 REPLIES = reply_key(ENV, "gateway-machine")
 TOPICS = {"jobs": get_topic("jobs.commands"), "billing": get_topic("usage.events")}
-SUBJECT = UUID(int=1)
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 # Two of each, so that one can fall silent, or lag behind, while the other takes over.
 PROCESSES = ("jobs", "jobs", "billing", "billing")
 SOME_PROCESS = st.integers(0, len(PROCESSES) - 1)
@@ -139,7 +134,7 @@ class FakeDatabase:
         match delivery.message:
             case SubmitJob(job_id=job_id):
                 seq = self.usage.setdefault(job_id, len(self.usage) + 1)
-                fact = usage_recorded(job_id, seq)
+                fact = build_usage_recorded(job_id=job_id, seq=seq)
                 return [*delivery.reply_success(seq=seq), delivery.emit("usage.events", fact)]
             case UsageRecorded(job_id=job_id, seq=seq):
                 if self.billed.setdefault(seq, job_id) != job_id:
@@ -152,20 +147,6 @@ class FakeDatabase:
 def refuse_poison(message: Message) -> None:
     if isinstance(message, SubmitJob) and message.task_type in POISON:
         raise POISON[message.task_type]
-
-
-def usage_recorded(job_id: UUID, seq: int) -> UsageRecorded:
-    return UsageRecorded(
-        subject_id=SUBJECT,
-        seq=seq,
-        job_id=job_id,
-        quantity=1,
-        occurred_at=NOON,
-        period_start=NOON,
-        plan=Plan.FREE,
-        prev_hash=USAGE_GENESIS,
-        hash=USAGE_GENESIS,
-    )
 
 
 @dataclass
@@ -183,20 +164,19 @@ class ExactlyOnce(RuleBasedStateMachine):
         self.metrics = Metrics("tests", ENV)
         self.database = FakeDatabase(harness.broker)
         self.processes = [self.start(name) for name in PROCESSES]
-        self.gateway = self.make_context("gateway", harness.broker, "jobs.commands")
-        self.publisher = self.make_context("jobs", harness.broker, "usage.events")
+        self.gateway = self.make_context("gateway", harness.broker)
+        self.publisher = self.make_context("jobs", harness.broker)
         self.commands: dict[UUID, OutgoingMessage] = {}
         self.swept_away: set[UUID] = set()
         self.flushed = False
         self.replies: set[UUID] = set()
 
-    def make_context(self, process: str, broker: Broker, *produces: str) -> ConsumerContext:
+    def make_context(self, process: str, broker: Broker) -> ConsumerContext:
         return Messenger(
             broker,
             process,
             ENV,
             metrics=self.metrics,
-            produces=produces,
             timings=PACE,
             clock=self.harness.clock,
         ).context
@@ -204,10 +184,9 @@ class ExactlyOnce(RuleBasedStateMachine):
     def start(
         self, name: str, broker: Broker | None = None, database: FakeDatabase | None = None
     ) -> Process:
-        produces = ("usage.events",) if name == "jobs" else ()
-        context = self.make_context(name, broker or self.harness.broker, *produces)
+        context = self.make_context(name, broker or self.harness.broker)
         handle = (database or self.database).handle
-        return Process(BatchConsumer(context, TOPICS[name].name, handle, max_size=20))
+        return Process(BatchConsumer(context, TOPICS[name].name, handle, 20, 0))
 
     # What producers do
 
@@ -246,7 +225,7 @@ class ExactlyOnce(RuleBasedStateMachine):
             left = {seq: job for job, seq in self.database.usage.items()}.items()
             unbilled = [(s, job) for s, job in left if s not in self.database.billed]
             shuffled.shuffle(unbilled)
-            facts = [usage_recorded(job_id, seq) for seq, job_id in unbilled]
+            facts = [build_usage_recorded(job_id=job_id, seq=seq) for seq, job_id in unbilled]
             await self.publisher.publisher.commit(
                 OutgoingMessage(message=fact, topic="usage.events", correlation_id="epoch")
                 for fact in facts
@@ -295,11 +274,10 @@ class ExactlyOnce(RuleBasedStateMachine):
             database = CrashingProxy(with_crash(database, "handle", when), dead)
         else:
             broker = CrashingProxy(with_crash(broker, where, when), dead)
-        crashing = self.start(
-            PROCESSES[which], cast("Broker", broker), cast("FakeDatabase", database)
-        )
+        name = PROCESSES[which]
+        crashing = self.start(name, cast("Broker", broker), cast("FakeDatabase", database))
         self.harness.run(live_until(dead, crashing.consumer))
-        self.processes[which] = self.start(PROCESSES[which])
+        self.processes[which] = self.start(name)
 
     @rule(which=SOME_PROCESS, place=st.sampled_from(["before", "after"]))
     def stall(self, which: int, place: str) -> None:

@@ -52,14 +52,14 @@ class Fleet:
     """A gateway, `jobs`, its worker and `billing`, each logged in as itself."""
 
     def __init__(self, open_messenger: OpenMessenger, url_for: Callable[[str], str]) -> None:
-        def open_(process: str, *produces: str) -> Messenger:
+        def open_(process: str) -> Messenger:
             metrics = self.metrics[process] = Metrics(process, "test")
-            return open_messenger(process, *produces, url=url_for(process), metrics=metrics)
+            return open_messenger(process, url=url_for(process), metrics=metrics)
 
         self.metrics: dict[str, Metrics] = {}
-        self.gateway = open_("gateway", "jobs.commands")
-        self.jobs = open_("jobs", "jobs.generic", "jobs.events", "usage.events", "jobs.results")
-        self.worker = open_("jobs-worker", "jobs.results")
+        self.gateway = open_("gateway")
+        self.jobs = open_("jobs")
+        self.worker = open_("jobs-worker")
         self.billing = open_("billing")
         self.messengers = (self.gateway, self.jobs, self.worker, self.billing)
         self.calls = self.gateway.create_command_client()
@@ -217,7 +217,7 @@ async def test_faults_are_dealt_with_under_the_same_rights(
     await wait_until(lambda: is_gone(admin, dead))
     await fleet.jobs.publisher.publish("jobs.generic", build_job_envelope(), correlation_id="test")
     assert len(await admins.read(dead, 1, 0)) == 1
-    peer = open_messenger("jobs-worker", "jobs.results", url=url_for("jobs-worker"))
+    peer = open_messenger("jobs-worker", url=url_for("jobs-worker"))
     peer.consume_work("jobs.generic", fleet, concurrency=1)
     start(peer)
     await wait_until(lambda: fleet.lost == [LossReason.RECLAIMED])

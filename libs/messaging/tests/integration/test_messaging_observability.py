@@ -98,7 +98,7 @@ async def test_messages_are_counted_by_what_became_of_them(
     broker = open_broker()
     await submit(broker, 7)
     metrics = Metrics("jobs", "test")
-    jobs = open_messenger("jobs", metrics=metrics, deliveries=2, idle=0.3)
+    jobs = open_messenger("jobs", metrics=metrics, max_deliveries=2, reclaim_after=0.3)
     key = TOPIC.key(jobs.context.environment)
     failing = {raw.entry_id for raw in (await broker.tail({key: "0-0"}, 2, 0))[key]}
     await broker.commit([Write(key, {b"not": b"readable"})])
@@ -120,7 +120,7 @@ async def test_messages_are_counted_by_what_became_of_them(
 async def test_a_batch_has_a_span_where_a_trace_is_sampled_and_none_where_not(
     spans: InMemorySpanExporter, open_messenger: OpenMessenger, start: Start
 ) -> None:
-    gateway = open_messenger("gateway", "jobs.commands")
+    gateway = open_messenger("gateway")
     jobs = open_messenger("jobs")
     handled: list[str | None] = []
     seen_inside: list[str | None] = []
@@ -158,8 +158,8 @@ async def test_a_drained_process_leaves_no_connection_no_task_and_no_consumer(
     url = private_redis(aof=False).url
     client, before = open_client(url), asyncio.all_tasks()
     broker = RedisBroker(url)
-    gateway = open_messenger("gateway", "jobs.commands", wire=broker)
-    jobs = open_messenger("jobs", "usage.events", wire=broker)
+    gateway = open_messenger("gateway", broker=broker)
+    jobs = open_messenger("jobs", broker=broker)
     jobs.consume_batches("jobs.commands", job_database.submit)
     calls = gateway.create_command_client()
     running = [asyncio.create_task(one.run()) for one in (gateway, jobs)]

@@ -96,7 +96,7 @@ def take_over(
     """Return a way to have a second consumer of commands."""
 
     def take_over_() -> None:
-        messenger = open_messenger("jobs", "usage.events")
+        messenger = open_messenger("jobs")
         messenger.consume_batches("jobs.commands", job_database.submit)
         start(messenger)
 
@@ -105,7 +105,7 @@ def take_over(
 
 @pytest.fixture
 def dispatch(environment: str, open_messenger: OpenMessenger) -> Callable[..., Awaitable[Any]]:
-    jobs = open_messenger("jobs", "jobs.generic")
+    jobs = open_messenger("jobs")
 
     async def dispatch_(until: str = NEVER) -> JobEnvelope:
         envelope = build_job_envelope(payload={"until": until})
@@ -201,7 +201,7 @@ async def test_work_of_a_killed_worker_is_reported_by_a_peer_and_never_run_again
     program.kill()
     await program.wait()
     unread = await dispatch()
-    peer, messenger = PeerHandler(), open_messenger("jobs-worker", "jobs.results")
+    peer, messenger = PeerHandler(), open_messenger("jobs-worker")
     messenger.consume_work("jobs.generic", peer, concurrency=2)
     start(messenger)
     await wait_until(generic.is_empty)
@@ -229,7 +229,7 @@ async def test_a_worker_that_dies_around_its_result_leaves_one_outcome(
     await dispatch(str(tmp_path))
     program = await start_program("work_consumer.py", crash)
     assert await program.wait() == KILLED
-    peer, messenger = PeerHandler(), open_messenger("jobs-worker", "jobs.results")
+    peer, messenger = PeerHandler(), open_messenger("jobs-worker")
     messenger.consume_work("jobs.generic", peer, concurrency=2)
     start(messenger)
     await wait_until(generic.is_empty)

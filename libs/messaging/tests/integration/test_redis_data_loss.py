@@ -39,8 +39,8 @@ class Fleet:
     """A gateway, `jobs` and `billing` on one Redis."""
 
     def __init__(self, open_messenger: OpenMessenger, job_database: JobDatabase, url: str) -> None:
-        self.gateway = open_messenger("gateway", "jobs.commands", url=url)
-        self.jobs = open_messenger("jobs", "usage.events", url=url)
+        self.gateway = open_messenger("gateway", url=url)
+        self.jobs = open_messenger("jobs", url=url)
         self.billing = open_messenger("billing", url=url)
         self._client = self.gateway.create_command_client()
         self._room = asyncio.Semaphore(AT_ONCE)
@@ -149,7 +149,7 @@ async def test_facts_that_nobody_had_read_are_published_again_by_their_owner(
 async def test_a_log_reader_is_told_to_read_the_database_again_after_a_loss(
     server: RedisServer, open_messenger: OpenMessenger, start: Start
 ) -> None:
-    jobs = open_messenger("jobs", "jobs.events", url=server.url)
+    jobs = open_messenger("jobs", url=server.url)
     gateway = open_messenger("gateway", url=server.url)
     versions: list[int] = []
     resyncs: list[int] = []

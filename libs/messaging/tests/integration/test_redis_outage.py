@@ -36,7 +36,7 @@ async def proxy(redis_url: str) -> AsyncIterator[FaultProxy]:
 @pytest.fixture
 def jobs(open_messenger: OpenMessenger, job_database: JobDatabase, proxy: FaultProxy) -> Messenger:
     """Consume commands through the proxy."""
-    messenger = open_messenger("jobs", "usage.events", url=proxy.url)
+    messenger = open_messenger("jobs", url=proxy.url)
     messenger.consume_batches("jobs.commands", job_database.submit, max_size=10)
     return messenger
 
@@ -148,7 +148,7 @@ async def test_a_commit_whose_answer_was_lost_is_repeated_and_doubles_no_effect(
         return len(await read_stream("usage.events")) >= at_least
 
     lost: list[int] = []
-    jobs = open_messenger("jobs", "usage.events", url=proxy.url)
+    jobs = open_messenger("jobs", url=proxy.url)
     jobs.consume_batches("jobs.commands", commit_without_an_answer)
     wanted = await submit(broker, 10)
     start(jobs)
@@ -163,7 +163,7 @@ async def test_a_commit_whose_answer_was_lost_is_repeated_and_doubles_no_effect(
 async def test_a_call_ends_in_time_when_the_answer_cannot_reach_us(
     open_messenger: OpenMessenger, proxy: FaultProxy, start: Start
 ) -> None:
-    gateway = open_messenger("gateway", "jobs.commands", url=proxy.url)
+    gateway = open_messenger("gateway", url=proxy.url)
     client = gateway.create_command_client()
     start(gateway)
     await client.step()  # its connections are made by now
@@ -185,7 +185,7 @@ async def test_a_command_that_nobody_answers_times_out_and_is_never_run(
     start: Start,
     open_broker: OpenBroker,
 ) -> None:
-    gateway = open_messenger("gateway", "jobs.commands")
+    gateway = open_messenger("gateway")
     client = gateway.create_command_client()
     await proxy.cut()
     start(gateway, jobs)

@@ -47,7 +47,6 @@ async def main(redis_url: str, database_url: str, environment: str, crash: str) 
         "jobs",
         environment,
         metrics=Metrics("jobs", environment),
-        produces=["usage.events"],
         timings=ConsumerTimings(block_timeout=0.05),
     )
     messenger.consume_batches("jobs.commands", handle, max_size=10)

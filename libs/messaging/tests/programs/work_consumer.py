@@ -60,7 +60,6 @@ async def main(redis_url: str, environment: str, crash: str) -> None:
         "jobs-worker",
         environment,
         metrics=Metrics("jobs-worker", environment),
-        produces=["jobs.results"],
         timings=ConsumerTimings(block_timeout=0.05, drain_timeout=0.5, heartbeat_interval=0.1),
     )
     messenger.consume_work("jobs.generic", ReportingHandler(messenger), concurrency=2)

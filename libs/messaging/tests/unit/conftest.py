@@ -80,8 +80,8 @@ def metrics() -> Metrics:
 def make_messenger(clock: Clock, metrics: Metrics) -> Callable[..., Messenger]:
     """Return what makes a process of a kind that produces to topics."""
 
-    def make(broker: Broker, process: str, *produces: str) -> Messenger:
-        return Messenger(broker, process, ENV, metrics=metrics, produces=produces, clock=clock)
+    def make(broker: Broker, process: str) -> Messenger:
+        return Messenger(broker, process, ENV, metrics=metrics, clock=clock)
 
     return make
 

@@ -52,11 +52,11 @@ class BatchHarness:
 
     def __init__(self, broker: MemoryBroker, make_messenger: Callable[..., Messenger]) -> None:
         self.broker, self.owner = broker, Owner()
-        self._gateway = make_messenger(broker, "gateway", TOPIC.name).publisher
+        self._gateway = make_messenger(broker, "gateway").publisher
         self._context = make_messenger(broker, "jobs").context
 
     def consumer(self, max_size: int = 200) -> BatchConsumer:
-        return BatchConsumer(self._context, TOPIC.name, self.owner.handle, max_size=max_size)
+        return BatchConsumer(self._context, TOPIC.name, self.owner.handle, max_size, 0)
 
     async def send(self, ttl_ms: int | None = None) -> UUID:
         command = build_submit_job()

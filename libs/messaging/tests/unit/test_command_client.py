@@ -86,7 +86,7 @@ def broker(clock: Clock) -> ScriptedBroker:
 
 @pytest.fixture
 def client(broker: ScriptedBroker, make_messenger: Callable[..., Messenger]) -> CommandClient:
-    return make_messenger(broker, "gateway", TOPIC.name).create_command_client()
+    return make_messenger(broker, "gateway").create_command_client()
 
 
 @pytest.fixture

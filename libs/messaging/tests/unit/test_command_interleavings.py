@@ -138,7 +138,7 @@ async def test_each_call_gets_its_own_answer_or_ends_with_its_time(
 ) -> None:
     broker = LossyBroker(clock, sends)
     owner = Owner(broker, answers)
-    client = make_messenger(broker, "gateway", TOPIC.name).create_command_client()
+    client = make_messenger(broker, "gateway").create_command_client()
     commands = [build_submit_job() for _ in calls]
     serving = asyncio.create_task(owner.serve())
     async with running(client):

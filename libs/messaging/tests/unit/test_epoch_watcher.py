@@ -1,21 +1,21 @@
-"""Who is told that the wire may have lost its data, and how often."""
+"""Listeners are called when Redis may have lost its data, once for each epoch."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 
+from msaas.kernel import PeriodicTask, RetryPolicy
 from msaas.messaging import BrokerUnavailable, Messenger
-from msaas.messaging.loop import BrokerLoop
-from msaas.messaging.watchers import EpochWatcher
+from msaas.messaging.epoch_watcher import EpochWatcher
 from msaas.testing import MemoryBroker
 
-Running = Callable[[BrokerLoop], AbstractAsyncContextManager[asyncio.Task[None]]]
+Watch = Callable[..., EpochWatcher]
 
 
 class Listener:
-    """Hears epochs, and fails as often as it is told to."""
+    """Records epochs; its first calls fail."""
 
     def __init__(self, failures: int = 0) -> None:
         self.epochs: list[str] = []
@@ -28,19 +28,28 @@ class Listener:
         self.epochs.append(epoch)
 
 
+@asynccontextmanager
+async def running(watcher: EpochWatcher) -> AsyncGenerator[None]:
+    def ignore(name: str, error: Exception, failures: int) -> None: ...
+
+    task = PeriodicTask(
+        "epoch", watcher.step, period=1, report_failure=ignore, backoff=RetryPolicy()
+    )
+    async with asyncio.TaskGroup() as group:
+        group.create_task(task.run())
+        yield
+        task.drain()
+
+
 @pytest.fixture
-def watch(
-    broker: MemoryBroker, make_messenger: Callable[..., Messenger]
-) -> Callable[..., EpochWatcher]:
+def watch(broker: MemoryBroker, make_messenger: Callable[..., Messenger]) -> Watch:
     def watch(*listeners: Callable[[str], Awaitable[None]]) -> EpochWatcher:
         return EpochWatcher(make_messenger(broker, "jobs").context, listeners)
 
     return watch
 
 
-async def test_each_listener_is_told_once_for_each_epoch(
-    broker: MemoryBroker, watch: Callable[..., EpochWatcher], running: Running
-) -> None:
+async def test_each_listener_is_called_once_per_epoch(broker: MemoryBroker, watch: Watch) -> None:
     one, two = Listener(), Listener()
     async with running(watch(one.listen, two.listen)):
         await asyncio.sleep(60)
@@ -51,9 +60,7 @@ async def test_each_listener_is_told_once_for_each_epoch(
     assert two.epochs == one.epochs
 
 
-async def test_a_listener_that_fails_is_told_again_and_holds_back_no_other(
-    watch: Callable[..., EpochWatcher], running: Running
-) -> None:
+async def test_a_failing_listener_is_called_again_and_delays_no_other(watch: Watch) -> None:
     failing, after = Listener(failures=5), Listener()
     async with running(watch(failing.listen, after.listen)):
         await asyncio.sleep(0.01)
@@ -63,8 +70,8 @@ async def test_a_listener_that_fails_is_told_again_and_holds_back_no_other(
     assert len(after.epochs) == 1
 
 
-async def test_an_epoch_that_ends_before_a_failing_listener_took_it_is_told_no_more(
-    broker: MemoryBroker, watch: Callable[..., EpochWatcher]
+async def test_an_outdated_epoch_is_not_passed_to_a_failing_listener_again(
+    broker: MemoryBroker, watch: Watch
 ) -> None:
     failing, other = Listener(failures=1), Listener()
     watcher = watch(failing.listen, other.listen)
@@ -75,8 +82,8 @@ async def test_an_epoch_that_ends_before_a_failing_listener_took_it_is_told_no_m
     assert failing.epochs == other.epochs[1:]
 
 
-async def test_a_broker_that_comes_back_as_it_was_is_no_new_epoch(
-    broker: MemoryBroker, watch: Callable[..., EpochWatcher], running: Running
+async def test_an_outage_without_data_loss_is_no_new_epoch(
+    broker: MemoryBroker, watch: Watch
 ) -> None:
     listener = Listener()
     async with running(watch(listener.listen)):

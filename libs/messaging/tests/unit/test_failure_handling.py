@@ -33,13 +33,13 @@ def broker(clock: FakeClock) -> MemoryBroker:
     return MemoryBroker(clock)
 
 
-def messenger(broker: MemoryBroker, clock: FakeClock, process: str, *produces: str) -> Messenger:
+def messenger(broker: MemoryBroker, clock: FakeClock, process: str) -> Messenger:
     metrics = Metrics(process, ENV)
-    return Messenger(broker, process, ENV, metrics=metrics, produces=produces, clock=clock)
+    return Messenger(broker, process, ENV, metrics=metrics, clock=clock)
 
 
 async def submit(broker: MemoryBroker, clock: FakeClock, count: int) -> None:
-    publisher = messenger(broker, clock, "gateway", "jobs.commands").publisher
+    publisher = messenger(broker, clock, "gateway").publisher
     for _ in range(count):
         await publisher.publish("jobs.commands", build_submit_job(), correlation_id="c")
 
@@ -60,7 +60,9 @@ async def test_one_permanent_message_among_a_hundred_is_quarantined_and_the_rest
         return []
 
     await submit(broker, clock, 100)
-    runner = BatchConsumer(messenger(broker, clock, "jobs").context, "jobs.commands", handle)
+    runner = BatchConsumer(
+        messenger(broker, clock, "jobs").context, "jobs.commands", handle, 200, 0
+    )
     bad = {(await broker.tail({COMMANDS: "0-0"}, 100, 0))[COMMANDS][41].entry_id}
     await runner.step()
     assert len(seen) == 99
@@ -75,7 +77,7 @@ async def test_an_outage_counts_as_no_delivery(broker: MemoryBroker, clock: Fake
     await submit(broker, clock, 3)
     for _ in range(9):
         context = messenger(broker, clock, "jobs").context
-        runner = BatchConsumer(context, "jobs.commands", handle)
+        runner = BatchConsumer(context, "jobs.commands", handle, 200, 0)
         await runner.step()
     assert (await broker.depth(DEAD), await broker.depth(COMMANDS)) == (0, 3)
 
@@ -95,7 +97,7 @@ def test_what_the_registry_does_not_grant_is_refused_at_start(
     broker: MemoryBroker, clock: FakeClock
 ) -> None:
     with pytest.raises(TopicAccessDenied):
-        messenger(broker, clock, "browser-worker", "jobs.browser")
+        messenger(broker, clock, "browser-worker").publisher.require_topics("jobs.browser")
     with pytest.raises(TopicAccessDenied):
         messenger(broker, clock, "gateway").consume_batches("jobs.commands", handler_of_nothing)
 

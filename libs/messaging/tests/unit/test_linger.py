@@ -27,14 +27,14 @@ class BurstyBroker(MemoryBroker):
         return found
 
 
-def messenger(broker: MemoryBroker, clock: FakeClock, process: str, *produces: str) -> Messenger:
+def messenger(broker: MemoryBroker, clock: FakeClock, process: str) -> Messenger:
     metrics = Metrics(process, ENV)
-    return Messenger(broker, process, ENV, metrics=metrics, produces=produces, clock=clock)
+    return Messenger(broker, process, ENV, metrics=metrics, clock=clock)
 
 
 async def test_what_comes_within_a_moment_shares_the_batch(fake_clock: FakeClock) -> None:
     broker = BurstyBroker(fake_clock)
-    publisher = messenger(broker, fake_clock, "gateway", "jobs.commands").publisher
+    publisher = messenger(broker, fake_clock, "gateway").publisher
     sizes: list[int] = []
 
     async def publish() -> None:
@@ -45,7 +45,7 @@ async def test_what_comes_within_a_moment_shares_the_batch(fake_clock: FakeClock
         return []
 
     context = messenger(broker, fake_clock, "jobs").context
-    runner = BatchConsumer(context, "jobs.commands", handle, linger=0.001)
+    runner = BatchConsumer(context, "jobs.commands", handle, 200, 0.001)
     await publish()
     broker.after_read = publish
     await runner.step()
@@ -54,7 +54,7 @@ async def test_what_comes_within_a_moment_shares_the_batch(fake_clock: FakeClock
 
 async def test_what_was_read_is_handled_though_the_broker_goes_away(fake_clock: FakeClock) -> None:
     broker = BurstyBroker(fake_clock)
-    publisher = messenger(broker, fake_clock, "gateway", "jobs.commands").publisher
+    publisher = messenger(broker, fake_clock, "gateway").publisher
     await publisher.publish("jobs.commands", build_submit_job(), correlation_id="c")
     handled: list[str] = []
 
@@ -67,7 +67,7 @@ async def test_what_was_read_is_handled_though_the_broker_goes_away(fake_clock: 
         return []
 
     context = messenger(broker, fake_clock, "jobs").context
-    runner = BatchConsumer(context, "jobs.commands", handle, linger=0.001)
+    runner = BatchConsumer(context, "jobs.commands", handle, 200, 0.001)
     broker.after_read = fail
     await runner.step()
     assert len(handled) == 1

@@ -46,7 +46,7 @@ class Log:
 
     def __init__(self, broker: MemoryBroker, make_messenger: Callable[..., Messenger]) -> None:
         self.listener = RecordingListener()
-        self._owner = make_messenger(broker, "jobs", TOPIC)
+        self._owner = make_messenger(broker, "jobs")
         self.tailer: LogTailer = make_messenger(broker, "jobs-worker").tail_log(
             [TOPIC], self.listener.show, self.listener.resync
         )

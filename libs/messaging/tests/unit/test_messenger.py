@@ -22,7 +22,7 @@ MakeMessenger = Callable[..., Messenger]
 
 @pytest.fixture
 def owner(broker: MemoryBroker, make_messenger: MakeMessenger) -> Messenger:
-    return make_messenger(broker, "jobs", "jobs.generic", "jobs.control")
+    return make_messenger(broker, "jobs")
 
 
 async def put(owner: Messenger, count: int) -> list[str]:
@@ -68,7 +68,7 @@ async def test_work_withdrawn_while_it_ran_is_no_more_taken_over(
 async def test_only_who_produces_to_a_topic_looks_into_it_or_takes_back(
     broker: MemoryBroker, make_messenger: MakeMessenger
 ) -> None:
-    other = make_messenger(broker, "gateway", "jobs.commands")
+    other = make_messenger(broker, "gateway")
     with pytest.raises(TopicAccessDenied):
         await other.find_entries("jobs.generic", ["1-1"])
     with pytest.raises(TopicAccessDenied):
@@ -108,8 +108,8 @@ async def test_a_whole_fleet_runs_asks_answers_follows_and_ends_when_drained(
     broker: MemoryBroker, make_messenger: MakeMessenger, metrics: Metrics
 ) -> None:
     owner, gateway = (
-        make_messenger(broker, "jobs", "jobs.control"),
-        make_messenger(broker, "gateway", "jobs.commands"),
+        make_messenger(broker, "jobs"),
+        make_messenger(broker, "gateway"),
     )
     worker, seen, epochs = make_messenger(broker, "jobs-worker"), list[object](), list[str]()
 
@@ -152,7 +152,7 @@ async def test_consumers_end_before_what_their_last_answers_need(
     broker: MemoryBroker, make_messenger: MakeMessenger
 ) -> None:
     gateway, owner = (
-        make_messenger(broker, "gateway", "jobs.commands"),
+        make_messenger(broker, "gateway"),
         make_messenger(broker, "jobs"),
     )
     answered: list[bool] = []

@@ -101,8 +101,8 @@ class WorkHarness:
 
     def __init__(self, broker: FlakyBroker, make_messenger: Callable[..., Messenger]) -> None:
         self.broker, self.handler = broker, RecordingHandler()
-        self._owner = make_messenger(broker, "jobs", "jobs.generic")
-        self._context = make_messenger(broker, "jobs-worker", "jobs.results").context
+        self._owner = make_messenger(broker, "jobs")
+        self._context = make_messenger(broker, "jobs-worker").context
 
     def consumer(self, concurrency: int = 5) -> WorkConsumer:
         return WorkConsumer(self._context, "jobs.generic", self.handler, concurrency=concurrency)

@@ -21,12 +21,12 @@ def test_a_service_declares_one_class_and_reads_it_once() -> None:
     assert load_settings(AgentsSettings, environ).max_steps == 5
 
 
-def test_what_is_wrong_is_named_so_that_it_can_be_put_right() -> None:
+def test_invalid_variables_are_named() -> None:
     with pytest.raises(SettingsInvalid, match="REDIS_URL is missing"):
         load_settings(AgentsSettings, {"ENVIRONMENT": "local"})
 
 
-def test_production_does_not_start_on_a_stand_in() -> None:
+def test_production_refuses_local_values() -> None:
     with pytest.raises(SettingsInvalid, match="REDIS_URL points to localhost"):
         load_settings(
             AgentsSettings, {"ENVIRONMENT": "production", "REDIS_URL": "redis://localhost:6379"}

@@ -1,4 +1,4 @@
-"""Holds what production and staging refuse of what is fine on a developer's machine."""
+"""Values that production and staging refuse."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -39,7 +39,7 @@ def refused(environ: Mapping[str, str]) -> dict[str, str]:
     return error.value.problems
 
 
-def test_real_values_pass(real: dict[str, str]) -> None:
+def test_secure_values_are_accepted(real: dict[str, str]) -> None:
     assert load_settings(BillingSettings, real).portal is None
 
 
@@ -47,7 +47,7 @@ def test_real_values_pass(real: dict[str, str]) -> None:
     "host",
     ["localhost", "LOCALHOST:9", "db.localhost", "127.0.0.1", "127.9.9.9:1", "[::1]", "[::]"],
 )
-def test_this_machine_is_refused(real: dict[str, str], host: str) -> None:
+def test_local_hosts_are_refused(real: dict[str, str], host: str) -> None:
     told = refused(real | {"BILLING_PORTAL": f"https://{host}/x"})
     assert told == {"BILLING_PORTAL": "points to localhost"}
 
@@ -82,12 +82,12 @@ def test_a_database_without_encryption_is_refused(real: dict[str, str], query: s
     assert "sslmode" in refused(real | {"DATABASE_URL": url})["DATABASE_URL"]
 
 
-def test_each_of_several_database_hosts_is_looked_at(real: dict[str, str]) -> None:
+def test_each_of_several_database_hosts_is_checked(real: dict[str, str]) -> None:
     url = "postgresql://b:Xk3-9fLq@db.example.com:5432,[::1]:5432/app?sslmode=require"
     assert refused(real | {"DATABASE_URL": url}) == {"DATABASE_URL": "points to localhost"}
 
 
-def test_a_named_url_may_be_insecure_but_not_known(real: dict[str, str]) -> None:
+def test_an_allowed_url_may_be_insecure_but_not_have_a_known_password(real: dict[str, str]) -> None:
     sidecar = real | {
         "DATABASE_URL": "postgresql://b:Xk3-9fLq@127.0.0.1:6432/app",
         "REDIS_URL": "redis://b:Xk3-9fLq@redis:6379",
@@ -99,7 +99,7 @@ def test_a_named_url_may_be_insecure_but_not_known(real: dict[str, str]) -> None
 
 
 @pytest.mark.parametrize("environment", ["local", "test"])
-def test_on_a_developers_machine_all_of_it_is_in_order(environment: str) -> None:
+def test_local_environments_accept_insecure_values(environment: str) -> None:
     settings = load_settings(
         BillingSettings,
         {

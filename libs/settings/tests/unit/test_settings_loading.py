@@ -1,4 +1,4 @@
-"""Holds what is read, what is refused, and that a refusal never repeats a value."""
+"""Which variables are read or refused, and that errors contain no values."""
 
 import traceback
 from collections.abc import Mapping
@@ -57,7 +57,7 @@ def problems_of(environ: Mapping[str, str]) -> dict[str, str]:
     return refused.value.problems
 
 
-def test_fleet_wide_names_stand_alone_and_the_rest_has_the_services_prefix() -> None:
+def test_shared_variables_have_no_prefix_and_the_others_have_that_of_the_service() -> None:
     given = {"JOBS_BATCH": "7", "JOBS_LOG_LEVEL": "DEBUG", "OTEL_TRACES_SAMPLER_ARG": "0.5"}
     settings = load_settings(JobsSettings, LOCAL | given)
     assert settings.environment is Environment.LOCAL
@@ -71,24 +71,24 @@ def test_a_list_is_separated_by_commas() -> None:
     assert settings.hosts == ("a.example", "b.example")
 
 
-def test_an_empty_variable_is_an_absent_one() -> None:
+def test_an_empty_variable_counts_as_absent() -> None:
     assert load_settings(JobsSettings, LOCAL | {"JOBS_BATCH": ""}).batch == 100
     assert problems_of(LOCAL | {"REDIS_URL": ""}) == {"REDIS_URL": "is missing"}
 
 
-def test_settings_do_not_change() -> None:
+def test_settings_are_frozen() -> None:
     settings = load_settings(JobsSettings, LOCAL)
     with pytest.raises(ValidationError, match="frozen"):
         settings.batch = 8
 
 
-def test_nothing_is_read_from_the_process_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_of_the_process_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in LOCAL.items():
         monkeypatch.setenv(name, value)
     assert set(problems_of({})) == {"ENVIRONMENT", "DATABASE_URL", "REDIS_URL"}
 
 
-def test_every_wrong_variable_is_named_at_once_and_none_of_their_values() -> None:
+def test_all_invalid_variables_are_named_without_their_values() -> None:
     environ = PRODUCTION | {
         "DATABASE_URL": "mysql://jobs:planted-1@db.example.com",
         "REDIS_URL": "redis://jobs:planted-2@redis.example.com",
@@ -113,16 +113,16 @@ def test_a_misspelt_variable_is_refused() -> None:
     assert problems_of(LOCAL | {"JOBS_BATHC": "7"}) == {"JOBS_BATHC": "is unknown: is it misspelt?"}
 
 
-def test_other_peoples_variables_are_left_alone() -> None:
+def test_variables_with_other_prefixes_are_ignored() -> None:
     assert load_settings(JobsSettings, LOCAL | {"BILLING_BATCH": "7", "HOME": "/root"}).batch == 100
 
 
-def test_where_a_process_runs_must_be_said_and_known() -> None:
+def test_the_environment_is_required_and_validated() -> None:
     assert problems_of({**LOCAL, "ENVIRONMENT": ""}) == {"ENVIRONMENT": "is missing"}
     assert set(problems_of({**LOCAL, "ENVIRONMENT": "prod"})) == {"ENVIRONMENT"}
 
 
-def test_a_secret_has_its_default_in_local_mode_only() -> None:
+def test_a_secret_has_a_default_only_in_local_mode() -> None:
     assert load_settings(JobsSettings, LOCAL).hook_secret.get_secret_value() == "whsec_local"
     assert problems_of(PRODUCTION | {"JOBS_HOOK_SECRET": ""}) == {"JOBS_HOOK_SECRET": "is missing"}
     assert set(problems_of(PRODUCTION | {"JOBS_HOOK_SECRET": "whsec_local"})) == {
@@ -136,7 +136,7 @@ def test_a_secret_cannot_be_declared_with_a_plain_default() -> None:
         create_model("Careless", __base__=ServiceSettings, key=key)
 
 
-def test_neither_repr_nor_str_nor_json_shows_a_secret() -> None:
+def test_repr_str_and_json_hide_secrets() -> None:
     endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://token:Xk3-9fLq@otel.example.com"}
     settings = load_settings(JobsSettings, PRODUCTION | endpoint)
     shown = f"{settings!r} {settings!s}"
@@ -147,7 +147,7 @@ def test_neither_repr_nor_str_nor_json_shows_a_secret() -> None:
 
 
 @given(st.dictionaries(st.sampled_from([*LOCAL, "JOBS_BATCH", "JOBS_X"]), st.text()))
-def test_whatever_is_given_it_is_read_or_refused_with_names(environ: dict[str, str]) -> None:
+def test_any_environment_is_read_or_refused_with_names(environ: dict[str, str]) -> None:
     try:
         settings = load_settings(JobsSettings, LOCAL | environ)
     except SettingsInvalid as refused:

@@ -74,8 +74,8 @@ def broker(fake_clock: FakeClock) -> LimitedBroker:
 
 @pytest.fixture
 def open_for(broker: LimitedBroker, fake_clock: FakeClock) -> OpenPublisher:
-    def open_for(process: str, *topics: str) -> StreamPublisher:
-        return StreamPublisher(broker, process, ENV, topics, clock=fake_clock)
+    def open_for(process: str) -> StreamPublisher:
+        return StreamPublisher(broker, process, ENV, clock=fake_clock)
 
     return open_for
 
@@ -93,7 +93,7 @@ async def ask(broker: LimitedBroker, open_for: OpenPublisher, reply_to: str = RE
     command = OutgoingMessage(
         message=build_submit_job(), topic="jobs.commands", reply_to=reply_to, correlation_id="c"
     )
-    await open_for("gateway", "jobs.commands").send(command)
+    await open_for("gateway").send(command)
     await broker.ensure_group(CONSUMER)
     [raw] = await broker.read(CONSUMER, 1, 0)
     return Delivery(raw, decode(get_topic("jobs.commands"), raw.fields))
@@ -110,7 +110,7 @@ async def fill(
 async def test_a_full_topic_refuses_commands(
     broker: LimitedBroker, open_for: OpenPublisher
 ) -> None:
-    outbox = open_for("gateway", "jobs.commands")
+    outbox = open_for("gateway")
     await fill(outbox, broker, build_submit_job(), "jobs.commands")
     for command in (build_submit_job(), CancelJob(job_id=uuid4(), user_id=uuid4())):
         with pytest.raises(TopicFull) as full:
@@ -122,7 +122,7 @@ async def test_a_full_topic_refuses_commands(
 async def test_a_full_topic_skips_facts_that_are_published_again(
     broker: LimitedBroker, open_for: OpenPublisher
 ) -> None:
-    outbox = open_for("jobs", "jobs.generic")
+    outbox = open_for("jobs")
     await fill(outbox, broker, ENVELOPE, "jobs.generic")
     assert await outbox.publish("jobs.generic", ENVELOPE, correlation_id="c") is None
     assert await broker.length(get_topic("jobs.generic").key(ENV, "jobs-worker")) == 1
@@ -131,7 +131,7 @@ async def test_a_full_topic_skips_facts_that_are_published_again(
 async def test_a_full_topic_drops_heartbeats_and_admits_the_end_of_a_run(
     broker: LimitedBroker, open_for: OpenPublisher
 ) -> None:
-    outbox = open_for("jobs-worker", "jobs.results")
+    outbox = open_for("jobs-worker")
     await fill(outbox, broker, heartbeat(), "jobs.results")
     assert await outbox.publish("jobs.results", heartbeat(), correlation_id="c") is None
     succeeded = build_job_succeeded(ENVELOPE)
@@ -145,7 +145,7 @@ async def test_a_full_topic_drops_heartbeats_and_admits_the_end_of_a_run(
 async def test_a_topic_with_one_place_left_is_not_full(
     broker: LimitedBroker, open_for: OpenPublisher
 ) -> None:
-    outbox = open_for("gateway", "jobs.commands")
+    outbox = open_for("gateway")
     broker.depth_shown = (get_topic("jobs.commands").bound or 0) - 1
     for _ in range(3):
         assert await outbox.publish("jobs.commands", build_submit_job(), correlation_id="c")
@@ -155,7 +155,7 @@ async def test_a_topic_with_one_place_left_is_not_full(
 async def test_a_full_topic_is_asked_again_after_a_quarter_of_a_second_and_not_before(
     broker: LimitedBroker, open_for: OpenPublisher, fake_clock: FakeClock
 ) -> None:
-    outbox = open_for("gateway", "jobs.commands")
+    outbox = open_for("gateway")
     await fill(outbox, broker, build_submit_job(), "jobs.commands")
     broker.depth_shown = 0
     for _ in range(10):
@@ -173,7 +173,7 @@ async def test_a_full_topic_is_asked_again_after_a_quarter_of_a_second_and_not_b
 async def test_a_topic_that_stays_full_is_asked_four_times_a_second(
     broker: LimitedBroker, open_for: OpenPublisher, fake_clock: FakeClock
 ) -> None:
-    outbox = open_for("gateway", "jobs.commands")
+    outbox = open_for("gateway")
     await fill(outbox, broker, build_submit_job(), "jobs.commands")
     for _ in range(100):
         await fake_clock.advance(0.01)
@@ -186,7 +186,7 @@ async def test_without_memory_facts_and_heartbeats_are_dropped(
     broker: LimitedBroker, open_for: OpenPublisher
 ) -> None:
     broker.has_memory = False
-    owner, worker = open_for("jobs", "jobs.generic"), open_for("jobs-worker", "jobs.results")
+    owner, worker = open_for("jobs"), open_for("jobs-worker")
     assert await owner.publish("jobs.generic", ENVELOPE, correlation_id="c") is None
     assert await worker.publish("jobs.results", heartbeat(), correlation_id="c") is None
 
@@ -195,7 +195,7 @@ async def test_without_memory_commands_and_the_end_of_a_run_are_an_error(
     broker: LimitedBroker, open_for: OpenPublisher
 ) -> None:
     broker.has_memory = False
-    gateway, worker = open_for("gateway", "jobs.commands"), open_for("jobs-worker", "jobs.results")
+    gateway, worker = open_for("gateway"), open_for("jobs-worker")
     with pytest.raises(BrokerFull):
         await gateway.publish("jobs.commands", build_submit_job(), correlation_id="c")
     with pytest.raises(BrokerFull):
@@ -207,7 +207,7 @@ async def test_without_memory_an_answer_is_dropped_and_its_command_acknowledged(
 ) -> None:
     delivery = await ask(broker, open_for)
     broker.has_memory = False
-    owner = open_for("jobs", "jobs.generic")
+    owner = open_for("jobs")
     outgoing = [*delivery.reply_success(), delivery.emit("jobs.generic", ENVELOPE)]
     assert await owner.commit(outgoing, CONSUMER, [delivery.entry_id]) == []
     assert (await broker.length(COMMANDS), await broker.length(REPLIES)) == (0, 0)
@@ -230,7 +230,7 @@ async def test_an_answer_to_a_key_that_is_no_reply_stream_is_refused_and_nothing
 ) -> None:
     delivery = await ask(broker, open_for, reply_to)
     with pytest.raises(TopicAccessDenied):
-        await open_for("jobs", "jobs.generic").commit(
+        await open_for("jobs").commit(
             [delivery.emit("jobs.generic", ENVELOPE), *delivery.reply_success()],
             CONSUMER,
             [delivery.entry_id],
@@ -240,11 +240,12 @@ async def test_an_answer_to_a_key_that_is_no_reply_stream_is_refused_and_nothing
 
 
 async def test_what_the_registry_does_not_grant_does_not_leave(open_for: OpenPublisher) -> None:
+    gateway = open_for("gateway")
+    gateway.require_topics("jobs.commands", "audit.events")
     with pytest.raises(TopicAccessDenied):
-        open_for("gateway", "jobs.generic")
+        gateway.require_topics("jobs.commands", "jobs.generic")
     with pytest.raises(TopicAccessDenied):
-        open_for("jobs", "replies")
-    gateway = open_for("gateway", "jobs.commands")
+        open_for("jobs").require_topics("replies")
     with pytest.raises(TopicAccessDenied):
         await gateway.publish("jobs.generic", ENVELOPE, correlation_id="c")
     with pytest.raises(TopicAccessDenied):
@@ -256,8 +257,8 @@ async def test_what_the_registry_does_not_grant_does_not_leave(open_for: OpenPub
 async def test_callers_beyond_a_bounded_crowd_are_told_to_come_back(
     broker: LimitedBroker, open_for: OpenPublisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("msaas.streams.publisher.MOST_WAITING", 3)
-    outbox = open_for("gateway", "jobs.commands")
+    monkeypatch.setattr("msaas.streams.publisher.MAX_BACKLOG", 3)
+    outbox = open_for("gateway")
     sends = [outbox.send(outgoing(build_submit_job(), "jobs.commands")) for _ in range(5)]
     answers = await asyncio.gather(*sends, return_exceptions=True)
     assert [isinstance(one, TopicFull) for one in answers] == [False] * 3 + [True] * 2

@@ -15,7 +15,7 @@ from msaas.telemetry import (
 )
 
 
-def test_an_event_is_one_json_object_with_what_was_bound(stream: io.BytesIO) -> None:
+def test_an_event_is_one_json_object_with_the_bound_fields(stream: io.BytesIO) -> None:
     with bind(correlation_id="c-1"):
         get_logger().info("job_accepted", job_id="0192f3a4")
     line = orjson.loads(stream.getvalue())
@@ -31,18 +31,18 @@ def test_a_secret_does_not_reach_the_log(stream: io.BytesIO) -> None:
     assert b"abc" not in stream.getvalue()
 
 
-def test_the_same_rules_serve_any_text_that_leaves_the_process() -> None:
+def test_redaction_can_be_used_for_any_text() -> None:
     assert redact_text("redis://jobs:hunter2@redis:6379") == "redis://[redacted]@redis:6379"
 
 
-def test_a_metric_is_declared_where_it_is_used_and_stamped_by_the_registry() -> None:
+def test_a_metric_is_declared_where_it_is_used_and_labelled_by_the_registry() -> None:
     metrics = Metrics("jobs", "production")
     metrics.counter("msaas_jobs_submitted_total", "Jobs submitted.", ("plan",)).labels("PRO").inc()
     series = 'msaas_jobs_submitted_total{environment="production",plan="PRO",service="jobs"} 1.0'
     assert series in metrics.render().decode()
 
 
-def test_spans_cost_nothing_until_there_is_somewhere_to_send_them() -> None:
+def test_spans_do_nothing_without_an_endpoint() -> None:
     configure_tracing("jobs", "production", endpoint=None, sample_ratio=0.1)
     with span("jobs.dispatch", traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01"):
         assert current_traceparent() is None

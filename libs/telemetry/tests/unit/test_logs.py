@@ -1,4 +1,4 @@
-"""Holds the shape of a line, where fields come from, and that writing one never fails."""
+"""The format of a log line, its fields, and that logging never fails."""
 
 import asyncio
 import io
@@ -23,7 +23,7 @@ from msaas.telemetry import bind, configure_logging, get_logger
 Lines = Callable[[], list[dict[str, object]]]
 
 
-def test_a_line_says_when_how_grave_what_and_who(lines: Lines) -> None:
+def test_a_line_has_timestamp_level_event_and_service(lines: Lines) -> None:
     get_logger().warning("job_lost", attempt=2)
     (line,) = lines()
     assert list(line)[:5] == ["timestamp", "level", "event", "service", "environment"]
@@ -38,7 +38,7 @@ def test_a_line_says_when_how_grave_what_and_who(lines: Lines) -> None:
     }
 
 
-async def test_bound_fields_are_on_each_line_inside_also_in_tasks_and_gone_after(
+async def test_bound_fields_are_on_each_line_of_the_block_and_its_tasks(
     lines: Lines,
 ) -> None:
     async def child() -> None:
@@ -55,14 +55,14 @@ async def test_bound_fields_are_on_each_line_inside_also_in_tasks_and_gone_after
     assert "correlation_id" not in outside
 
 
-def test_nobody_overwrites_where_a_line_comes_from(lines: Lines) -> None:
+def test_service_and_environment_cannot_be_overwritten(lines: Lines) -> None:
     with bind(service="other", level="x", timestamp="y"):
         get_logger().info("job_started", environment="production")
     (line,) = lines()
     assert (line["service"], line["environment"], line["level"]) == ("jobs", "test", "info")
 
 
-def test_lines_under_the_level_are_not_written() -> None:
+def test_lines_below_the_level_are_not_written() -> None:
     written = io.BytesIO()
     configure_logging("jobs", "test", level="WARNING", stream=written)
     get_logger().info("not_written")
@@ -70,7 +70,7 @@ def test_lines_under_the_level_are_not_written() -> None:
     assert written.getvalue() == b""
 
 
-def test_the_standard_librarys_records_have_the_same_shape(lines: Lines) -> None:
+def test_records_of_the_standard_library_have_the_same_format(lines: Lines) -> None:
     with bind(correlation_id="c1"):
         logging.getLogger("alembic.runtime").info("Running upgrade %s", "a1")
     (line,) = lines()
@@ -79,7 +79,7 @@ def test_the_standard_librarys_records_have_the_same_shape(lines: Lines) -> None
     assert line["correlation_id"] == "c1"
 
 
-def test_uvicorns_own_handlers_are_taken_off() -> None:
+def test_the_handlers_of_uvicorn_are_removed() -> None:
     noisy = logging.getLogger("uvicorn.access")
     noisy.addHandler(logging.StreamHandler(io.StringIO()))
     noisy.propagate = False
@@ -90,14 +90,14 @@ def test_uvicorns_own_handlers_are_taken_off() -> None:
     assert b'GET /x?[redacted]\\""' in written.getvalue()
 
 
-def test_a_librarys_wrong_format_is_still_a_line() -> None:
+def test_a_library_record_with_a_wrong_format_is_logged() -> None:
     written = io.BytesIO()
     configure_logging("jobs", "test", stream=written)
     logging.getLogger("clumsy").warning("%d jobs", "three")
     assert orjson.loads(written.getvalue())["message"] == "%d jobs"
 
 
-def test_a_librarys_exception_comes_with_its_record(lines: Lines) -> None:
+def test_the_exception_of_a_library_record_is_logged(lines: Lines) -> None:
     logging.getLogger("asyncio").error("Task failed", exc_info=RuntimeError("gone"))
     assert "RuntimeError" in str(lines()[0]["exception"])
 
@@ -126,7 +126,7 @@ def test_an_exception_is_structured_with_its_cause_and_bounded(lines: Lines) -> 
     assert len(orjson.dumps(line)) < 40_000
 
 
-def test_a_crash_is_a_line_too(lines: Lines) -> None:
+def test_a_crash_is_logged(lines: Lines) -> None:
     error = RuntimeError("cannot reach postgresql://jobs:PLANTED@db/app")
     sys.excepthook(RuntimeError, error, None)
     (line,) = lines()
@@ -134,7 +134,9 @@ def test_a_crash_is_a_line_too(lines: Lines) -> None:
     assert "PLANTED" not in str(line)
 
 
-def test_an_interrupt_is_no_crash(lines: Lines, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_interrupt_is_not_logged_as_a_crash(
+    lines: Lines, capsys: pytest.CaptureFixture[str]
+) -> None:
     sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert lines() == []
     assert "KeyboardInterrupt" in capsys.readouterr().err
@@ -170,7 +172,7 @@ class Hostile:
         (2**63, "[truncated]"),
     ],
 )
-def test_what_json_does_not_know_is_written_all_the_same(
+def test_values_that_json_does_not_support_are_logged(
     value: object, written: object, lines: Lines
 ) -> None:
     get_logger().info("thing_seen", value=value)
@@ -186,13 +188,13 @@ json_like = st.recursive(
 
 @given(value=json_like, event=st.text())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_is_logged_becomes_one_line(stream: io.BytesIO, value: object, event: str) -> None:
+def test_any_value_becomes_one_line(stream: io.BytesIO, value: object, event: str) -> None:
     before = stream.tell()
     get_logger().info(event, value=value)
     assert stream.getvalue()[before:].count(b"\n") == 1
 
 
-def test_a_value_that_fails_while_it_is_read_costs_the_fields_not_the_line(lines: Lines) -> None:
+def test_a_value_that_fails_loses_the_fields_but_not_the_line(lines: Lines) -> None:
     class Broken(dict[str, object]):
         def items(self) -> object:  # pyright: ignore[reportIncompatibleMethodOverride]  # broken
             raise RuntimeError("no")
@@ -202,7 +204,7 @@ def test_a_value_that_fails_while_it_is_read_costs_the_fields_not_the_line(lines
     assert (line["event"], line["error"]) == ("line_not_rendered", "RuntimeError")
 
 
-def test_a_stream_that_is_gone_does_not_take_the_process_with_it() -> None:
+def test_a_closed_stream_does_not_fail_the_process() -> None:
     class Gone(io.RawIOBase):
         def write(self, _line: object) -> int:
             raise BrokenPipeError

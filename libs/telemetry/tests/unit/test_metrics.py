@@ -1,4 +1,4 @@
-"""Holds the stamp on every series and the rule for names."""
+"""The labels of every series and the rules for names."""
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -18,7 +18,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
     return metrics.registry.get_sample_value(name, labels | stamp)
 
 
-def test_every_series_is_stamped_those_of_the_process_too(metrics: Metrics) -> None:
+def test_every_series_has_service_and_environment(metrics: Metrics) -> None:
     metrics.counter("msaas_messages_total", "Messages.", ("topic",)).labels("jobs.results").inc()
     metrics.gauge("msaas_sse_connections", "Connections.").set(3)
     metrics.histogram("db_pool_wait_seconds", "Waiting.", buckets=(0.1, 1.0)).observe(0.5)
@@ -38,12 +38,12 @@ def test_values_are_what_was_counted(metrics: Metrics) -> None:
     assert value(metrics, "db_pool_wait_seconds_bucket", le="0.1") == 0
 
 
-def test_asking_twice_gives_the_same_metric(metrics: Metrics) -> None:
+def test_the_same_name_returns_the_same_metric(metrics: Metrics) -> None:
     first = metrics.gauge("msaas_topic_depth", "Depth.", ("topic",))
     assert metrics.gauge("msaas_topic_depth", "Depth.", ["topic"]) is first
 
 
-def test_a_name_does_not_change_its_type_or_labels(metrics: Metrics) -> None:
+def test_a_metric_cannot_change_its_type_or_labels(metrics: Metrics) -> None:
     metrics.gauge("msaas_topic_depth", "Depth.", ("topic",))
     with pytest.raises(InvalidMetric, match="other labels"):
         metrics.gauge("msaas_topic_depth", "Depth.", ("group",))
@@ -59,18 +59,18 @@ def test_a_name_does_not_change_its_type_or_labels(metrics: Metrics) -> None:
         *("db_slow_queries_total", "redis_command_errors_total"),
     ],
 )
-def test_the_families_of_the_rule_are_allowed(name: str, metrics: Metrics) -> None:
+def test_names_with_known_prefixes_are_allowed(name: str, metrics: Metrics) -> None:
     metrics.counter(name, "Allowed.").inc()
     assert value(metrics, name) == 1
 
 
-def test_the_http_histogram_has_the_name_that_everybody_knows(metrics: Metrics) -> None:
+def test_the_http_histogram_has_the_standard_name(metrics: Metrics) -> None:
     metrics.histogram("http_server_request_duration_seconds", "Requests.").observe(0.01)
     assert value(metrics, "http_server_request_duration_seconds_count") == 1
 
 
 @pytest.mark.parametrize("name", ["jobs_total", "msaas_total_", "Msaas_x_total", "http_x_total"])
-def test_any_other_name_is_refused(name: str, metrics: Metrics) -> None:
+def test_other_names_are_refused(name: str, metrics: Metrics) -> None:
     with pytest.raises(InvalidMetric):
         metrics.counter(name, "Refused.")
 
@@ -81,12 +81,12 @@ def test_a_counter_ends_in_total(metrics: Metrics) -> None:
 
 
 @pytest.mark.parametrize("label", ["service", "environment"])
-def test_nobody_stamps_by_hand(label: str, metrics: Metrics) -> None:
+def test_labels_of_the_registry_cannot_be_declared(label: str, metrics: Metrics) -> None:
     with pytest.raises(InvalidMetric, match=label):
         metrics.gauge("msaas_topic_depth", "Depth.", (label,))
 
 
-async def test_a_circuit_is_seen_from_its_first_state_on(
+async def test_a_circuit_breaker_is_exported_from_its_first_state(
     metrics: Metrics, fake_clock: FakeClock
 ) -> None:
     policy = BreakerPolicy(consecutive_failures=1)

@@ -1,4 +1,4 @@
-"""Holds what is traced, what is not, and how a trace goes from process to process."""
+"""Which spans are recorded, and how a trace is passed between processes."""
 
 from collections.abc import Callable
 
@@ -45,13 +45,13 @@ def finished(exporter: InMemorySpanExporter) -> dict[str, ReadableSpan]:
         (SAMPLED.upper(), False),
     ],
 )
-def test_a_traceparent_says_by_itself_whether_its_trace_is_kept(
+def test_a_traceparent_shows_whether_its_trace_is_sampled(
     traceparent: str | None, *, sampled: bool
 ) -> None:
     assert is_sampled(traceparent) is sampled
 
 
-def test_without_an_endpoint_nothing_is_traced_or_carried() -> None:
+def test_without_an_endpoint_there_are_no_traces() -> None:
     configure_tracing("jobs", "test", endpoint=None, sample_ratio=1.0)
     with span("jobs.dispatch", traceparent=SAMPLED, links=[SAMPLED], topic="x") as nothing:
         assert nothing is None
@@ -59,7 +59,7 @@ def test_without_an_endpoint_nothing_is_traced_or_carried() -> None:
     assert span("a") is span("b")
 
 
-def test_a_span_goes_on_from_a_traceparent_and_hands_on_its_own(tracing: StartTracing) -> None:
+def test_a_span_continues_a_traceparent_and_passes_on_its_own(tracing: StartTracing) -> None:
     exporter = tracing(0.0)
     with span("jobs.process", traceparent=SAMPLED, task_type="echo"):
         handed_on = current_traceparent()
@@ -78,7 +78,7 @@ def test_a_span_goes_on_from_a_traceparent_and_hands_on_its_own(tracing: StartTr
     assert process.resource.attributes["deployment.environment.name"] == "test"
 
 
-def test_an_unsampled_trace_makes_no_span_and_stays_unsampled(tracing: StartTracing) -> None:
+def test_an_unsampled_trace_creates_no_span_and_stays_unsampled(tracing: StartTracing) -> None:
     exporter = tracing(1.0)
     with span("jobs.process", traceparent=UNSAMPLED):
         assert current_traceparent() == UNSAMPLED
@@ -90,7 +90,7 @@ def test_an_unsampled_trace_makes_no_span_and_stays_unsampled(tracing: StartTrac
 
 
 @pytest.mark.parametrize(("ratio", "kept"), [(0.0, 0), (1.0, 20)])
-def test_roots_are_kept_in_the_given_ratio(tracing: StartTracing, ratio: float, kept: int) -> None:
+def test_new_traces_are_sampled_by_ratio(tracing: StartTracing, ratio: float, kept: int) -> None:
     exporter = tracing(ratio)
     for _ in range(20):
         with span("jobs.dispatch"):
@@ -99,7 +99,7 @@ def test_roots_are_kept_in_the_given_ratio(tracing: StartTracing, ratio: float, 
     assert len(exporter.get_finished_spans()) == kept
 
 
-def test_a_traceparent_that_cannot_be_read_begins_a_new_trace(tracing: StartTracing) -> None:
+def test_a_malformed_traceparent_starts_a_new_trace(tracing: StartTracing) -> None:
     exporter = tracing(1.0)
     with span("jobs.process", traceparent="garbage"):
         pass
@@ -114,7 +114,7 @@ def test_links_name_the_other_traces_of_a_batch(tracing: StartTracing) -> None:
     assert [trace.format_trace_id(link.context.trace_id) for link in links] == [TRACE]
 
 
-def test_a_failure_is_on_its_span_without_its_secrets(tracing: StartTracing) -> None:
+def test_an_error_is_recorded_on_its_span_without_secrets(tracing: StartTracing) -> None:
     exporter = tracing(1.0)
     dsn = "postgresql://jobs:PLANTED@db/app"
     with pytest.raises(RuntimeError), span("jobs.persist", url="https://x.example/?code=PLANTED"):
@@ -144,7 +144,7 @@ def ask_a_database() -> None:
     engine.dispose()
 
 
-def test_a_library_is_left_alone_while_tracing_is_off_and_after(tracing: StartTracing) -> None:
+def test_a_library_is_not_instrumented_while_tracing_is_off(tracing: StartTracing) -> None:
     untouched = sqlalchemy.create_engine
     instrument("sqlalchemy")
     assert sqlalchemy.create_engine is untouched
@@ -155,7 +155,7 @@ def test_a_library_is_left_alone_while_tracing_is_off_and_after(tracing: StartTr
     assert sqlalchemy.create_engine is untouched
 
 
-def test_an_instrumented_library_makes_spans_without_its_values(tracing: StartTracing) -> None:
+def test_an_instrumented_library_creates_spans_without_values(tracing: StartTracing) -> None:
     exporter = tracing(1.0)
     instrument("sqlalchemy")
     with span("jobs.persist"):
@@ -166,7 +166,7 @@ def test_an_instrumented_library_makes_spans_without_its_values(tracing: StartTr
     assert "PLANTED" not in select.to_json()
 
 
-def test_the_calls_of_an_unsampled_trace_make_no_spans(tracing: StartTracing) -> None:
+def test_calls_in_an_unsampled_trace_create_no_spans(tracing: StartTracing) -> None:
     exporter = tracing(1.0)
     instrument("sqlalchemy")
     with span("jobs.persist", traceparent=UNSAMPLED):
@@ -175,7 +175,7 @@ def test_the_calls_of_an_unsampled_trace_make_no_spans(tracing: StartTracing) ->
 
 
 @pytest.mark.parametrize("library", ["fastapi", "asyncpg", "redis", "httpx", "sqlalchemy"])
-def test_each_library_that_we_build_on_has_its_instrumentation(
+def test_each_supported_library_has_an_instrumentor(
     library: Library, tracing: StartTracing
 ) -> None:
     tracing(1.0)

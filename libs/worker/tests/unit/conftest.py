@@ -28,8 +28,8 @@ class WorkerHarness:
         self.clock = clock
         self.broker = MemoryBroker(clock)
         self.metrics = Metrics("test", ENV)
-        self.messenger = self._create_messenger("jobs-worker", "jobs.results")
-        self.jobs_messenger = self._create_messenger("jobs", "jobs.control")
+        self.messenger = self._create_messenger("jobs-worker")
+        self.jobs_messenger = self._create_messenger("jobs")
         self.worker = JobWorker(
             self.messenger,
             "jobs.generic",
@@ -76,13 +76,12 @@ class WorkerHarness:
     async def list_published_types(self) -> list[str]:
         return [type(one).__name__ for one in await self.list_published()]
 
-    def _create_messenger(self, process: str, produces: str) -> Messenger:
+    def _create_messenger(self, process: str) -> Messenger:
         return Messenger(
             self.broker,
             process,
             ENV,
             metrics=self.metrics,
-            produces=[produces],
             timings=ConsumerTimings(epoch_interval=0.01),
             clock=self.clock,
         )

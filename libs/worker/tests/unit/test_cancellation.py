@@ -35,12 +35,12 @@ class SlowBroker(MemoryBroker):
 class CancellationHarness:
     def __init__(self, clock: FakeClock) -> None:
         self.broker = SlowBroker(clock)
-        self.jobs_messenger = self._create_messenger("jobs", "jobs.control")
-        self.checker = CancellationChecker(self._create_messenger("jobs-worker", "jobs.results"))
+        self.jobs_messenger = self._create_messenger("jobs")
+        self.checker = CancellationChecker(self._create_messenger("jobs-worker"))
 
-    def _create_messenger(self, process: str, produces: str) -> Messenger:
+    def _create_messenger(self, process: str) -> Messenger:
         metrics = Metrics(process, "test")
-        return Messenger(self.broker, process, "test", metrics=metrics, produces=[produces])
+        return Messenger(self.broker, process, "test", metrics=metrics)
 
     async def start_check(self, job_id: UUID) -> "asyncio.Task[bool]":
         """Ask, and come back when the wire has been asked as far as it will be for now."""

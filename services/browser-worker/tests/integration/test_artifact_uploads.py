@@ -29,9 +29,7 @@ class ProcessHarness:
     def __init__(self, wire: RedisBroker, store: ArtifactStore, site: DemoSite) -> None:
         self.store = store
         self.site = site
-        self.messenger = Messenger(
-            wire, "jobs", "test", metrics=Metrics("jobs", "test"), produces=["jobs.browser"]
-        )
+        self.messenger = Messenger(wire, "jobs", "test", metrics=Metrics("jobs", "test"))
         self.received: list[Any] = []
         self.messenger.consume_batches("jobs.results", self._on_results)
 

@@ -31,9 +31,7 @@ class FakeJobsService:
     """Plays the part of the jobs service: sends envelopes, and collects what is reported."""
 
     def __init__(self, broker: RedisBroker) -> None:
-        self.messenger = Messenger(
-            broker, "jobs", "test", metrics=Metrics("jobs", "test"), produces=["jobs.browser"]
-        )
+        self.messenger = Messenger(broker, "jobs", "test", metrics=Metrics("jobs", "test"))
         self.received: list[Any] = []
         self.messenger.consume_batches("jobs.results", self._on_results)
 

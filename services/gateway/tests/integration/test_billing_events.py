@@ -39,7 +39,6 @@ async def billing(redis_url: str, environment: str) -> AsyncIterator[Messenger]:
         "billing",
         environment,
         metrics=Metrics("billing", environment),
-        produces=["billing.events"],
         timings=ConsumerTimings(block_timeout=0.05),
     )
     running = asyncio.create_task(messenger.run())

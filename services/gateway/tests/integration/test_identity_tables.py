@@ -18,8 +18,8 @@ REFUSALS = [
     ("UPDATE identity.api_keys SET hash = sha256('one')", "api_keys_hash_key"),
     (f"INSERT INTO identity.flags VALUES {FLAG}, {FLAG}", "flags_name_scope_key"),
     (
-        "INSERT INTO identity.wire_epoch (only_row, epoch) VALUES (false, 'e')",
-        "wire_epoch_is_one_row",
+        "INSERT INTO identity.broker_epoch (only_row, epoch) VALUES (false, 'e')",
+        "broker_epoch_is_one_row",
     ),
 ]
 

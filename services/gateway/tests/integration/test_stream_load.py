@@ -172,7 +172,7 @@ def own_redis(private_redis: Callable[..., Any]) -> str:
 @pytest_asyncio.fixture
 async def event_publisher(own_redis: str) -> AsyncIterator[EventPublisher]:
     broker = RedisBroker(own_redis, command_timeout=10)
-    publisher = StreamPublisher(broker, "jobs", "test", ["jobs.events"])
+    publisher = StreamPublisher(broker, "jobs", "test")
     yield EventPublisher(publisher)
     await publisher.close()
     await broker.close()

@@ -9,7 +9,7 @@ import asyncpg
 import pytest_asyncio
 
 from msaas.contracts import SubscriptionChanged, UsageNoted, UsageReported, get_topic
-from msaas.jobs.bootstrap import PRODUCES, SERVICE
+from msaas.jobs.bootstrap import SERVICE
 from msaas.jobs.entrypoints.topics import billing
 from msaas.messaging import Messenger, RedisBroker
 from msaas.telemetry import Metrics
@@ -31,7 +31,6 @@ async def publish(
         "billing",
         environment,
         metrics=Metrics("billing", "test"),
-        produces=[billing.TOPIC],
     )
     running = asyncio.create_task(messenger.run())
 
@@ -74,4 +73,4 @@ async def test_the_committed_samples_are_applied_and_one_of_nobody_holds_up_none
 
 async def test_it_asks_for_no_topic_that_the_registry_does_not_grant() -> None:
     assert SERVICE in get_topic(billing.TOPIC).consumers
-    assert {"jobs.events", "usage.events"} <= set(PRODUCES)
+    assert all(SERVICE in get_topic(name).producers for name in ("jobs.events", "usage.events"))

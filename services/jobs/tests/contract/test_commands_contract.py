@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 
 from msaas.contracts import CancelJob, JobChanged, SubmitJob, decode, get_topic
-from msaas.jobs.bootstrap import PRODUCES, SERVICE
+from msaas.jobs.bootstrap import SERVICE
 from msaas.jobs.entrypoints.topics import commands
 
 SAMPLES = Path(__file__).parents[4] / "contracts" / "samples" / "v1"
@@ -43,7 +43,6 @@ async def test_the_committed_samples_are_settled(
 
 
 async def test_it_asks_for_no_topic_that_the_registry_does_not_grant() -> None:
-    assert all(SERVICE in get_topic(name).producers for name in PRODUCES)
     assert SERVICE in get_topic(commands.TOPIC).consumers
 
 

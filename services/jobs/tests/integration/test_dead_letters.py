@@ -35,7 +35,6 @@ from msaas.jobs.application.dead_letters_tasks import CountDeadLettersTask, DueR
 from msaas.jobs.application.process_commands import ProcessCommands
 from msaas.jobs.application.replay_dead_letters import DeadLetterReplayer
 from msaas.jobs.application.resolve_dead_letters import DeadLetterResolver
-from msaas.jobs.bootstrap import PRODUCES
 from msaas.kernel import new_id
 from msaas.messaging import Messenger, OutgoingMessage, RedisBroker
 from msaas.postgres import Database
@@ -139,9 +138,7 @@ async def open_harness(
     async def open_() -> DeadLetterHarness:
         database: Database = await open_database()
         metrics = Metrics("jobs", "test")
-        messenger = Messenger(
-            open_broker(), "jobs", environment, metrics=metrics, produces=PRODUCES
-        )
+        messenger = Messenger(open_broker(), "jobs", environment, metrics=metrics)
         settle = ProcessCommands(
             PostgresIntake(database), workers, metrics, request_dispatch=lambda: None
         )

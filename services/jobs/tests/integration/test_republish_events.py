@@ -22,7 +22,6 @@ from msaas.jobs.application.apply_billing import ApplyBilling
 from msaas.jobs.application.billing_ports import BillingEvent
 from msaas.jobs.application.republish_events import RepublishEvents
 from msaas.jobs.application.results_ports import RepublishInProgress
-from msaas.jobs.bootstrap import PRODUCES
 from msaas.messaging import Messenger
 from msaas.postgres import Database
 from msaas.telemetry import Metrics
@@ -31,9 +30,7 @@ from msaas.testing import wait_until
 
 @pytest.fixture
 def messenger(environment: str, open_broker: Callable[..., Any]) -> Messenger:
-    return Messenger(
-        open_broker(), "jobs", environment, metrics=Metrics("jobs", "test"), produces=PRODUCES
-    )
+    return Messenger(open_broker(), "jobs", environment, metrics=Metrics("jobs", "test"))
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import pytest_asyncio
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from msaas.contracts import JobStatus, LossReason, Message
-from msaas.jobs.bootstrap import PRODUCES
 from msaas.messaging import BrokerUnavailable, Messenger
 from msaas.telemetry import Metrics, shutdown_tracing, start_tracing
 from msaas.testing import build_job_succeeded, wait_until
@@ -26,9 +25,7 @@ Publish = Callable[..., Awaitable[None]]
 
 @pytest.fixture
 def publish(environment: str, open_broker: Any) -> Publish:
-    messenger = Messenger(
-        open_broker(), "jobs", environment, metrics=Metrics("jobs", "test"), produces=PRODUCES
-    )
+    messenger = Messenger(open_broker(), "jobs", environment, metrics=Metrics("jobs", "test"))
 
     async def say_(*messages: Message, traceparent: str | None = None) -> None:
         for message in messages:

@@ -11,7 +11,6 @@ import pytest_asyncio
 from msaas.contracts import JobLost, LossReason
 from msaas.jobs.adapters.postgres.leases import OVERDUE, PostgresLeases
 from msaas.jobs.application.sweep_leases import RECHECK_INTERVAL, SweepLeasesTask
-from msaas.jobs.bootstrap import PRODUCES
 from msaas.kernel import RetryPolicy
 from msaas.messaging import ConsumerTimings, Messenger
 from msaas.postgres import Database
@@ -38,7 +37,6 @@ def messenger(environment: str, open_broker: Callable[..., Any]) -> Messenger:
         "jobs",
         environment,
         metrics=Metrics("jobs", "test"),
-        produces=PRODUCES,
         timings=TIMINGS,
     )
 

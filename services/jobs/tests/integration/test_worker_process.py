@@ -58,7 +58,7 @@ def port() -> int:
 async def owner(broker_url: str) -> AsyncIterator[Owner]:
     wire = RedisBroker(broker_url)
     metrics = Metrics("jobs", "test")
-    messenger = Messenger(wire, "jobs", "test", metrics=metrics, produces=["jobs.generic"])
+    messenger = Messenger(wire, "jobs", "test", metrics=metrics)
     owner = Owner(messenger)
     running = asyncio.create_task(messenger.run())
     yield owner

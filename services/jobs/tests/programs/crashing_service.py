@@ -11,7 +11,7 @@ from msaas.jobs.adapters.postgres.pauses import PostgresPauses
 from msaas.jobs.adapters.worker_queue import BrokerWorkerQueue
 from msaas.jobs.application.process_commands import ProcessCommands
 from msaas.jobs.application.set_pauses import SetPauses
-from msaas.jobs.bootstrap import PRODUCES, assemble, read_keys
+from msaas.jobs.bootstrap import assemble, read_keys
 from msaas.jobs.entrypoints.topics.commands import TOPIC, CommandsHandler
 from msaas.jobs.settings import LOCAL_SEALING_KEY
 from msaas.messaging import ConsumerTimings, Messenger, RedisBroker
@@ -46,9 +46,7 @@ async def main(redis_url: str, database_url: str, environment: str, crash: str) 
 async def intake_alone(
     database: Database, broker: RedisBroker, environment: str, metrics: Metrics
 ) -> None:
-    messenger = Messenger(
-        broker, "jobs", environment, metrics=metrics, produces=PRODUCES, timings=TIMINGS
-    )
+    messenger = Messenger(broker, "jobs", environment, metrics=metrics, timings=TIMINGS)
     settle = ProcessCommands(
         DyingIntake(database), BrokerWorkerQueue(messenger), metrics, request_dispatch=lambda: None
     )

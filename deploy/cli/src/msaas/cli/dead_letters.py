@@ -1,4 +1,4 @@
-"""`./msaas dlq`: an operator's way to dead letters, by the API and as nobody else."""
+"""`./msaas dlq`: lists, replays and resolves dead letters through the operator API."""
 
 import asyncio
 import json
@@ -31,9 +31,9 @@ def run(argv: list[str]) -> int:
 
 def build_parser() -> ArgumentParser:
     root = ArgumentParser("msaas dlq")
-    subcommands = root.add_subparsers(required=True, dest="act")
+    subcommands = root.add_subparsers(required=True, dest="action")
     listing = subcommands.add_parser("list", help="newest first; only open ones by default")
-    listing.add_argument("--state", choices=[str(one) for one in LetterState], default="open")
+    listing.add_argument("--state", choices=[str(state) for state in LetterState], default="open")
     listing.add_argument("--limit", type=int, default=20, metavar="N")
     _add_filters(listing)
     showing = subcommands.add_parser("show", help="show one, without user content")
@@ -41,23 +41,25 @@ def build_parser() -> ArgumentParser:
     replaying = subcommands.add_parser("replay", help="resend messages, restart failed jobs")
     resolving = subcommands.add_parser("resolve", help="close them")
     resolving.add_argument("--reason", required=True)
-    for one in (replaying, resolving):
-        one.add_argument("id", nargs="*")
-        one.add_argument("--all", action="store_true", help="all open ones that match the filters")
-        _add_filters(one)
+    for subcommand in (replaying, resolving):
+        subcommand.add_argument("id", nargs="*")
+        subcommand.add_argument(
+            "--all", action="store_true", help="all open ones that match the filters"
+        )
+        _add_filters(subcommand)
     return root
 
 
 def _add_filters(parser: ArgumentParser) -> None:
-    choices = [str(one) for one in LetterClass]
-    parser.add_argument("--class", dest="letter_class", choices=choices)
+    choices = [str(each_class) for each_class in LetterClass]
+    parser.add_argument("--class", dest="dead_letter_class", choices=choices)
     parser.add_argument("--topic")
 
 
 async def _run_subcommand(fleet: RunningFleet, options: Namespace) -> int:
     async with ApiClient(fleet.gateway_url, fleet.supabase_url, fleet.anon_key) as api:
         await api.sign_in(fleet.operator_email, fleet.operator_password)
-        match options.act:
+        match options.action:
             case "list":
                 return await _print_list(api, options)
             case "show":
@@ -87,7 +89,7 @@ async def _iterate_dead_letters(
 ) -> AsyncIterator[dict[str, Any]]:
     query = {
         "state": state,
-        "class": options.letter_class,
+        "class": options.dead_letter_class,
         "topic": options.topic,
         "limit": PAGE_SIZE,
     }
@@ -106,20 +108,20 @@ async def _replay_or_resolve(api: ApiClient, options: Namespace) -> int:
     if options.all == bool(ids):
         raise LocalError("Pass dead letter ids, or --all.")
     if options.all:
-        ids = [letter["id"] async for letter in _iterate_dead_letters(api, options)]
+        ids = [dead_letter["id"] async for dead_letter in _iterate_dead_letters(api, options)]
     refused = 0
     for start in range(0, len(ids), PAGE_SIZE):
-        said = await _send(api, options, ids[start : start + PAGE_SIZE])
-        refused += sum(not item["ok"] for item in said)
-        print(*map(_format_outcome, said), sep="\n")
+        outcomes = await _send(api, options, ids[start : start + PAGE_SIZE])
+        refused += sum(not item["ok"] for item in outcomes)
+        print(*map(_format_outcome, outcomes), sep="\n")
     return 1 if refused else 0
 
 
 async def _send(api: ApiClient, options: Namespace, ids: Sequence[str]) -> list[dict[str, Any]]:
     body: dict[str, Any] = {"ids": ids}
-    if options.act == "resolve":
+    if options.action == "resolve":
         body["reason"] = options.reason
-    answer = await api.request_json("POST", f"{PATH}/{options.act}", json=body)
+    answer = await api.request_json("POST", f"{PATH}/{options.action}", json=body)
     return answer["items"]
 
 

@@ -1,4 +1,4 @@
-"""`./msaas demo`: signs in, submits a job, shows its life as it happens, prints the result."""
+"""`./msaas demo`: signs in, submits a job, shows its events live, prints the result."""
 
 import asyncio
 import json
@@ -14,7 +14,9 @@ from msaas.local.running_fleet import RunningFleet, get_running_fleet
 
 def run(argv: list[str]) -> int:
     parser = ArgumentParser("msaas demo")
-    parser.add_argument("url", nargs="?", help="the page to read; a page of the demo site if none")
+    parser.add_argument(
+        "url", nargs="?", help="the page to read (default: a page of the demo site)"
+    )
     options = parser.parse_args(argv)
     try:
         fleet = get_running_fleet(os.environ)

@@ -1,4 +1,4 @@
-"""`./msaas metrics`: what a running part counts, as its monitoring reads it."""
+"""`./msaas metrics`: prints the metrics that a running part exposes."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ from msaas.local.state import find_state
 def run(argv: list[str]) -> int:
     parser = ArgumentParser("msaas metrics")
     parser.add_argument("part", help="jobs, jobs-worker or browser-worker")
-    parser.add_argument("name", nargs="*", help="only metrics that begin so")
+    parser.add_argument("name", nargs="*", help="only metrics whose name begins with NAME")
     options = parser.parse_args(argv)
     try:
         lines = _read(options.part).splitlines()
@@ -22,16 +22,17 @@ def run(argv: list[str]) -> int:
         print(f"✗ {error}", file=sys.stderr)
         return 1
     names = tuple(options.name) or ("",)
-    print(*(one for one in lines if not one.startswith("#") and one.startswith(names)), sep="\n")
+    samples = (line for line in lines if not line.startswith("#"))
+    print(*(sample for sample in samples if sample.startswith(names)), sep="\n")
     return 0
 
 
 def _read(part: str) -> str:
     state = find_state(find_home(os.environ).state_path)
-    parts = {one.name: one.url for one in state.parts if one.url} if state else {}
+    parts = {each.name: each.url for each in state.parts if each.url} if state else {}
     if part not in parts:
-        raise LocalError(f"No part `{part}` runs here.")
+        raise LocalError(f"No part `{part}` is running.")
     answer = httpx.get(f"{parts[part]}/metrics", timeout=5)
     if answer.is_error:
-        raise LocalError(f"{part} shows no metrics at {parts[part]}: {answer.status_code}.")
+        raise LocalError(f"{part} exposes no metrics at {parts[part]}: {answer.status_code}.")
     return answer.text

@@ -30,5 +30,5 @@ def _send(kind: str, argv: list[str]) -> int:
         return 1
     code = subprocess.run(command, env={**os.environ, **settings}, check=False).returncode
     if code == 0:
-        print(f"asked to {kind} {task_type}")
+        print(f"requested: {kind} {task_type}")
     return code

@@ -1,4 +1,4 @@
-"""`./msaas rotate`: another key for the secrets of new jobs."""
+"""`./msaas rotate`: rotates the key that seals the secrets of new jobs."""
 
 import os
 from argparse import ArgumentParser

@@ -16,7 +16,7 @@ def run(argv: list[str]) -> int:
     name, *rest = argv or [""]
     if name not in scripts:
         return report_unknown_name(name, scripts, "benchmark")
-    # A benchmark of several modules finds its own, and nothing else lies there.
+    # A benchmark imports its neighbours; that folder contains nothing else.
     environment = {**os.environ, "PYTHONPATH": str(scripts[name].parent)}
     command = [sys.executable, "-P", scripts[name], *rest]
     return subprocess.run(command, env=environment, check=False).returncode

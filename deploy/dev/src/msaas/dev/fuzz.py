@@ -1,4 +1,4 @@
-"""`./msaas fuzz [EXAMPLES]`: the gateway against its document, longer than in CI and by chance."""
+"""`./msaas fuzz [EXAMPLES]`: fuzzes the gateway with random examples, more than in CI."""
 
 import os
 import subprocess
@@ -19,5 +19,5 @@ def run(argv: list[str]) -> int:
         "--capture=no",
         "--tb=short",
     ]
-    asked = {**os.environ, "FUZZ_EXAMPLES": examples}
-    return subprocess.run(command, cwd=ROOT, env=asked, check=False).returncode
+    environment = {**os.environ, "FUZZ_EXAMPLES": examples}
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode

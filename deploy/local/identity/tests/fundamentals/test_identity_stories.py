@@ -1,9 +1,9 @@
 """The tutorial: a user's life with the auth server, one idea each."""
 
-from typing import Any
+from identity_support import Identity
 
 
-async def test_a_user_signs_up_and_is_known_by_the_token(identity: Any) -> None:
+async def test_a_user_signs_up_and_is_identified_by_the_token(identity: Identity) -> None:
     session = await identity.sign_up("Ada@Example.com", data={"name": "Ada"})
     user = (await identity.user(session)).json()
     assert user["email"] == "ada@example.com"
@@ -11,13 +11,13 @@ async def test_a_user_signs_up_and_is_known_by_the_token(identity: Any) -> None:
     assert user["app_metadata"] == {"provider": "email", "providers": ["email"]}
 
 
-async def test_a_user_comes_back_with_the_password(identity: Any) -> None:
+async def test_a_user_signs_in_again_with_the_password(identity: Identity) -> None:
     await identity.sign_up()
     assert (await identity.sign_in()).json()["user"]["email"] == "a@example.com"
     assert (await identity.sign_in(password="wrong horse")).status_code == 400
 
 
-async def test_a_session_outlives_its_access_token_by_refreshing(identity: Any) -> None:
+async def test_a_session_outlives_its_access_token_by_refreshing(identity: Identity) -> None:
     session = await identity.sign_up()
     await identity.clock.advance(3600)
     assert (await identity.user(session)).json()["code"] == "bad_jwt"
@@ -26,7 +26,7 @@ async def test_a_session_outlives_its_access_token_by_refreshing(identity: Any) 
     assert renewed["refresh_token"] != session["refresh_token"]
 
 
-async def test_a_stolen_refresh_token_ends_the_session_of_both(identity: Any) -> None:
+async def test_a_stolen_refresh_token_ends_the_session_of_both(identity: Identity) -> None:
     stolen = await identity.sign_up()
     second = (await identity.refresh(stolen["refresh_token"])).json()
     third = (await identity.refresh(second["refresh_token"])).json()
@@ -36,7 +36,7 @@ async def test_a_stolen_refresh_token_ends_the_session_of_both(identity: Any) ->
     assert (await identity.user(third)).json()["code"] == "session_not_found"
 
 
-async def test_signing_out_ends_every_session(identity: Any) -> None:
+async def test_signing_out_ends_every_session(identity: Identity) -> None:
     here = await identity.sign_up()
     there = (await identity.sign_in()).json()
     assert (await identity.sign_out(here, "global")).status_code == 204

@@ -5,11 +5,12 @@ from typing import Any
 
 import httpx
 import pytest
+from identity_support import Identity, StartServer
 
 from msaas.identity.settings import Settings
 
 
-async def test_the_session_has_the_shape_that_clients_know(identity: Any) -> None:
+async def test_a_session_has_the_format_of_supabase(identity: Identity) -> None:
     session = await identity.sign_up(data={"name": "Ada"})
     assert session.keys() == {
         *("access_token", "token_type", "expires_in", "expires_at", "refresh_token", "user")
@@ -23,14 +24,14 @@ async def test_the_session_has_the_shape_that_clients_know(identity: Any) -> Non
     assert (await identity.user(session)).json() == user
 
 
-async def test_an_address_is_taken_once(identity: Any) -> None:
+async def test_an_address_can_sign_up_once(identity: Identity) -> None:
     await identity.sign_up("ada@example.com")
     body = {"email": "ADA@example.com", "password": "another horse"}
     answer = await identity.client.post("/signup", json=body)
     assert (answer.status_code, answer.json()["code"]) == (422, "user_already_exists")
 
 
-async def test_of_many_sign_ups_with_one_address_one_succeeds(identity: Any) -> None:
+async def test_of_many_sign_ups_with_one_address_one_succeeds(identity: Identity) -> None:
     body = {"email": "a@example.com", "password": "correct horse"}
     answers = await asyncio.gather(*(identity.client.post("/signup", json=body) for _ in range(6)))
     assert sorted(answer.status_code for answer in answers) == [200, *[422] * 5]
@@ -52,20 +53,20 @@ async def test_of_many_sign_ups_with_one_address_one_succeeds(identity: Any) -> 
         ),
     ],
 )
-async def test_a_sign_up_that_cannot_be(
-    identity: Any, body: dict[str, Any], status: int, code: str
+async def test_an_invalid_sign_up_is_refused(
+    identity: Identity, body: dict[str, Any], status: int, code: str
 ) -> None:
     answer = await identity.client.post("/signup", json=body)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
-async def test_no_refusal_repeats_what_was_sent(identity: Any) -> None:
+async def test_no_error_repeats_what_was_sent(identity: Identity) -> None:
     body = {"email": ["planted"], "password": {"planted": "planted"}}
     answer = await identity.client.post("/signup", json=body)
     assert answer.json()["message"] == "The request is not valid: email, password"
 
 
-async def test_a_weak_password_comes_with_reasons_in_either_shape(identity: Any) -> None:
+async def test_a_weak_password_is_refused_with_reasons_in_both_formats(identity: Identity) -> None:
     body = {"email": "a@example.com", "password": "short"}
     new = await identity.client.post("/signup", json=body)
     assert new.headers["x-supabase-api-version"] == "2024-01-01"
@@ -84,10 +85,10 @@ async def test_a_weak_password_comes_with_reasons_in_either_shape(identity: Any)
     }
 
 
-async def test_a_wrong_password_and_an_unknown_address_look_the_same(identity: Any) -> None:
+async def test_a_wrong_password_and_an_unknown_address_look_the_same(identity: Identity) -> None:
     await identity.sign_up()
     wrong = await identity.sign_in(password="wrong horse")
-    unknown = await identity.sign_in("nobody@example.com")
+    unknown = await identity.sign_in("unknown@example.com")
     nonsense = await identity.sign_in("no address")
     expected = (400, {"code": "invalid_credentials", "message": "Invalid login credentials"})
     for answer in (wrong, unknown, nonsense):
@@ -104,14 +105,14 @@ async def test_a_wrong_password_and_an_unknown_address_look_the_same(identity: A
         ("magic", {}, "invalid_credentials"),
     ],
 )
-async def test_a_grant_that_cannot_be(
-    identity: Any, grant: str, body: dict[str, str], code: str
+async def test_an_invalid_grant_is_refused(
+    identity: Identity, grant: str, body: dict[str, str], code: str
 ) -> None:
     answer = await identity.token(grant, **body)
     assert (answer.status_code, answer.json()["code"]) == (400, code)
 
 
-async def test_parallel_refreshes_all_get_the_one_next_token(identity: Any) -> None:
+async def test_parallel_refreshes_return_the_same_token(identity: Identity) -> None:
     session = await identity.sign_up()
     answers: list[httpx.Response] = await asyncio.gather(
         *(identity.refresh(session["refresh_token"]) for _ in range(10))
@@ -120,19 +121,21 @@ async def test_parallel_refreshes_all_get_the_one_next_token(identity: Any) -> N
     assert len({answer.json()["refresh_token"] for answer in answers}) == 1
 
 
-async def test_a_refreshed_session_is_the_same_session(identity: Any) -> None:
+async def test_a_refreshed_session_is_the_same_session(identity: Identity) -> None:
     session = await identity.sign_up()
     renewed = (await identity.refresh(session["refresh_token"])).json()
     assert (await identity.sign_out(renewed, "local")).status_code == 204
     assert (await identity.user(session)).json()["code"] == "session_not_found"
 
 
-async def test_the_scope_says_which_sessions_end(identity: Any) -> None:
+async def test_the_scope_selects_which_sessions_end(identity: Identity) -> None:
     first = await identity.sign_up()
     second, third = [(await identity.sign_in()).json() for _ in range(2)]
-    stranger = await identity.sign_up("b@example.com")
+    other_user = await identity.sign_up("b@example.com")
     assert (await identity.sign_out(first, "others")).status_code == 204
-    alive = [(await identity.user(one)).status_code for one in (first, second, third, stranger)]
+    alive = [
+        (await identity.user(session)).status_code for session in (first, second, third, other_user)
+    ]
     assert alive == [200, 403, 403, 200]
     answer = await identity.sign_out(first, "everywhere")
     assert (answer.status_code, answer.json()["code"]) == (400, "validation_failed")
@@ -140,7 +143,7 @@ async def test_the_scope_says_which_sessions_end(identity: Any) -> None:
     assert (await identity.user(first)).status_code == 403
 
 
-async def test_a_banned_user_is_refused_everywhere(identity: Any) -> None:
+async def test_a_banned_user_is_refused_everywhere(identity: Identity) -> None:
     session = await identity.sign_up()
     await identity.execute("UPDATE auth.users SET banned_until = 'infinity'::timestamptz")
     answers = [
@@ -154,7 +157,7 @@ async def test_a_banned_user_is_refused_everywhere(identity: Any) -> None:
     assert wrong.json()["code"] == "invalid_credentials"
 
 
-async def test_a_deleted_user_is_gone(identity: Any) -> None:
+async def test_a_deleted_user_is_refused(identity: Identity) -> None:
     session = await identity.sign_up()
     await identity.execute("DELETE FROM auth.users")
     assert (await identity.user(session)).json()["code"] == "session_not_found"
@@ -162,7 +165,7 @@ async def test_a_deleted_user_is_gone(identity: Any) -> None:
     assert answer.json()["code"] == "refresh_token_not_found"
 
 
-async def test_metadata_is_merged_and_null_removes(identity: Any) -> None:
+async def test_metadata_is_merged_and_null_removes(identity: Identity) -> None:
     session = await identity.sign_up(data={"name": "Ada", "pet": "cat"})
     answer = await identity.update(session, data={"pet": None, "town": {"name": "London"}})
     expected = {"name": "Ada", "town": {"name": "London"}}
@@ -171,15 +174,18 @@ async def test_metadata_is_merged_and_null_removes(identity: Any) -> None:
     assert renewed["user"]["user_metadata"] == expected
 
 
-async def test_nobody_gives_themselves_a_plan(identity: Any) -> None:
-    wish = {"app_metadata": {"plan": "ENTERPRISE", "role": "operator"}, "role": "service_role"}
-    session = await identity.sign_up(**wish)
-    changed = (await identity.update(session, **wish)).json()
+async def test_a_user_cannot_set_their_own_plan(identity: Identity) -> None:
+    change: dict[str, Any] = {
+        "app_metadata": {"plan": "ENTERPRISE", "role": "operator"},
+        "role": "service_role",
+    }
+    session = await identity.sign_up(**change)
+    changed = (await identity.update(session, **change)).json()
     assert changed["app_metadata"] == {"provider": "email", "providers": ["email"]}
     assert changed["role"] == "authenticated"
 
 
-async def test_a_new_password_ends_the_other_sessions(identity: Any) -> None:
+async def test_a_new_password_ends_the_other_sessions(identity: Identity) -> None:
     session = await identity.sign_up()
     other = (await identity.sign_in()).json()
     assert (await identity.update(session, password="battery staple")).status_code == 200
@@ -199,8 +205,8 @@ async def test_a_new_password_ends_the_other_sessions(identity: Any) -> None:
         ({"data": {"much": "a" * 5_000}}, 400, "validation_failed"),
     ],
 )
-async def test_a_change_that_cannot_be(
-    identity: Any, change: dict[str, Any], status: int, code: str
+async def test_an_invalid_change_is_refused(
+    identity: Identity, change: dict[str, Any], status: int, code: str
 ) -> None:
     await identity.sign_up("b@example.com")
     session = await identity.sign_up()
@@ -209,7 +215,7 @@ async def test_a_change_that_cannot_be(
     assert (await identity.user(session)).json()["email"] == "a@example.com"
 
 
-async def test_a_new_address_replaces_the_old_one(identity: Any) -> None:
+async def test_a_new_address_replaces_the_old_one(identity: Identity) -> None:
     session = await identity.sign_up()
     assert (await identity.update(session, email="New@Example.com")).status_code == 200
     assert (await identity.sign_in("new@example.com")).status_code == 200
@@ -217,11 +223,11 @@ async def test_a_new_address_replaces_the_old_one(identity: Any) -> None:
 
 
 @pytest.mark.parametrize("key", [{}, {"apikey": ""}, {"apikey": "another"}, {"apikey": "é"}])
-async def test_without_the_projects_key_only_the_public_keys_are_shown(
-    identity: Any, key: dict[str, str]
+async def test_only_the_public_keys_need_no_project_key(
+    identity: Identity, key: dict[str, str]
 ) -> None:
     del identity.client.headers["apikey"]
-    headers = {name: value.encode() for name, value in key.items()}
+    headers = {name.encode(): value.encode() for name, value in key.items()}
     for path in ("/user", "/settings", "/health"):
         answer = await identity.client.get(path, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (401, "no_authorization")
@@ -229,25 +235,25 @@ async def test_without_the_projects_key_only_the_public_keys_are_shown(
 
 
 @pytest.mark.parametrize("given", ["", "Bearer", "Bearer ", "Basic YTpi"])
-async def test_a_missing_token_is_no_authorization(identity: Any, given: str) -> None:
+async def test_a_missing_token_is_unauthorized(identity: Identity, given: str) -> None:
     answer = await identity.client.get("/user", headers={"authorization": given})
     assert (answer.status_code, answer.json()["code"]) == (401, "no_authorization")
 
 
-async def test_health_and_settings_say_what_this_is(identity: Any) -> None:
+async def test_health_and_settings_describe_the_server(identity: Identity) -> None:
     assert (await identity.client.get("/health")).json()["name"] == "msaas.identity"
-    said = (await identity.client.get("/settings")).json()
-    assert said["external"] == {"email": True, "phone": False, "anonymous_users": False}
-    assert said["mailer_autoconfirm"] is True
+    settings = (await identity.client.get("/settings")).json()
+    assert settings["external"] == {"email": True, "phone": False, "anonymous_users": False}
+    assert settings["mailer_autoconfirm"] is True
 
 
-async def test_a_page_of_another_origin_may_ask(identity: Any) -> None:
+async def test_requests_from_another_origin_are_allowed(identity: Identity) -> None:
     origin = {"origin": "http://localhost:3000"}
-    asked = {
+    requested = {
         "access-control-request-method": "PUT",
         "access-control-request-headers": "apikey, authorization, x-supabase-api-version",
     }
-    preflight = await identity.client.options("/user", headers={**origin, **asked})
+    preflight = await identity.client.options("/user", headers={**origin, **requested})
     assert preflight.status_code == 200
     assert "apikey" in preflight.headers["access-control-allow-headers"]
     assert "PUT" in preflight.headers["access-control-allow-methods"]
@@ -256,7 +262,9 @@ async def test_a_page_of_another_origin_may_ask(identity: Any) -> None:
     assert "x-supabase-api-version" in refused.headers["access-control-expose-headers"]
 
 
-async def test_the_eleventh_try_of_a_minute_waits(start: Any, settings: Settings) -> None:
+async def test_the_eleventh_sign_in_of_a_minute_is_refused(
+    start: StartServer, settings: Settings
+) -> None:
     identity = await start(settings.model_copy(update={"sign_ins_per_minute": 10}))
     session = await identity.sign_up()
     for _ in range(9):
@@ -265,7 +273,7 @@ async def test_the_eleventh_try_of_a_minute_waits(start: Any, settings: Settings
     assert (refused.status_code, refused.json()["code"]) == (429, "over_request_rate_limit")
     assert refused.headers["retry-after"] == "6"
     assert (await identity.refresh(session["refresh_token"])).status_code == 200
-    # What a header says of where it comes from counts for nothing.
+    # A forwarding header does not change the address.
     identity.client.headers["x-forwarded-for"] = "192.0.2.99"
     assert (await identity.sign_in()).status_code == 429
     neighbour = await identity.from_address("192.0.2.2")
@@ -275,7 +283,7 @@ async def test_the_eleventh_try_of_a_minute_waits(start: Any, settings: Settings
     assert (await identity.sign_in()).status_code == 200
 
 
-async def test_grants_are_counted_by_what_came_of_them(identity: Any) -> None:
+async def test_grants_are_counted_by_outcome(identity: Identity) -> None:
     await identity.sign_up()
     await identity.sign_in(password="wrong horse")
     shown = identity.metrics.render().decode()

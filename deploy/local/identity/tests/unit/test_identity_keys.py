@@ -30,12 +30,12 @@ def key(kid: str, use: KeyUse, since: datetime = START) -> SigningKey:
 
 
 def signer(keys: list[SigningKey]) -> str:
-    (current,) = [one.kid for one in keys if one.use is KeyUse.CURRENT]
+    (current,) = [key.kid for key in keys if key.use is KeyUse.CURRENT]
     return current
 
 
 @given(st.lists(st.integers(0, 120), max_size=30))
-def test_no_good_token_meets_an_unknown_key(minutes: list[int]) -> None:
+def test_every_valid_token_has_a_published_key(minutes: list[int]) -> None:
     keys = [key("0", KeyUse.CURRENT), key("1", KeyUse.STANDBY)]
     published = {"0": START, "1": START}
     tokens: list[Token] = []
@@ -53,17 +53,17 @@ def test_no_good_token_meets_an_unknown_key(minutes: list[int]) -> None:
             )
             continue
         published[fresh.kid] = now
-        known = {one.kid for one in keys}
-        assert sum(one.use is KeyUse.STANDBY for one in keys) == 1
+        known = {key.kid for key in keys}
+        assert sum(key.use is KeyUse.STANDBY for key in keys) == 1
         assert now - published[signer(keys)] >= PROPAGATION_TIME
         assert all(token.kid in known for token in tokens if token.ends > now)
 
 
-def test_old_keys_go_when_their_tokens_are_over() -> None:
+def test_old_keys_are_removed_when_their_tokens_have_expired() -> None:
     keys = [key("old", KeyUse.PREVIOUS), key("b", KeyUse.CURRENT), key("c", KeyUse.STANDBY)]
     later = START + TOKEN_LIFETIME * 2
     left = rotate_signing_keys(keys, key("d", KeyUse.STANDBY, later), later)
-    assert {one.kid: one.use for one in left} == {
+    assert {key.kid: key.use for key in left} == {
         "d": KeyUse.STANDBY,
         "c": KeyUse.CURRENT,
         "b": KeyUse.PREVIOUS,
@@ -79,6 +79,6 @@ def test_a_young_standby_signs_only_on_demand() -> None:
     assert signer(rotate_signing_keys(keys, fresh, soon, at_once=True)) == "b"
 
 
-def test_a_private_key_is_not_shown() -> None:
+def test_a_private_key_is_not_in_the_repr() -> None:
     shown = repr(SigningKey(kid="a", use=KeyUse.CURRENT, since=START, jwk="the-secret-part"))
     assert "the-secret-part" not in shown

@@ -9,7 +9,7 @@ GIVEN = {"DATABASE_URL": "postgresql://a:b@db.example.com/identity?sslmode=verif
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
-def test_a_stand_in_refuses_real_environments(environment: str) -> None:
+def test_environments_other_than_local_are_refused(environment: str) -> None:
     given = {
         **GIVEN,
         "ENVIRONMENT": environment,
@@ -23,7 +23,7 @@ def test_a_stand_in_refuses_real_environments(environment: str) -> None:
     }
 
 
-def test_one_machine_needs_no_more_than_a_database() -> None:
+def test_the_database_is_the_only_required_setting() -> None:
     settings = load_settings(Settings, {**GIVEN, "ENVIRONMENT": "local"})
     assert settings.issuer == "http://127.0.0.1:9999/auth/v1"
     assert settings.sign_ins_per_minute == 10

@@ -25,7 +25,7 @@ async def test_ten_a_minute_and_no_more(fake_clock: FakeClock) -> None:
     assert tries(throttle, "192.0.2.1") == 10
 
 
-async def test_the_refusal_says_when_to_come_back(fake_clock: FakeClock) -> None:
+async def test_the_error_says_when_to_retry(fake_clock: FakeClock) -> None:
     throttle = Throttle(10, fake_clock)
     tries(throttle, "192.0.2.1")
     with pytest.raises(OverRequestRateLimit) as refused:
@@ -58,5 +58,5 @@ def test_memory_is_bounded(fake_clock: FakeClock) -> None:
     for number in range(MAX_ADDRESSES - 1):
         throttle.take(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
     assert tries(throttle, "192.0.2.2") == 0
-    # Whoever has not come for longest is forgotten, and may try again.
+    # The least recently seen address is dropped, and may try again.
     assert tries(throttle, "192.0.2.1") == 10

@@ -36,7 +36,9 @@ class MemoryAccounts:
     async def add(self, user: User, password_hash: str) -> None:
         raise NotImplementedError
 
-    async def change(self, user_id: UUID, change: UserChange, *, keep: UUID | None = None) -> User:
+    async def change(
+        self, user_id: UUID, change: UserChange, *, keep_session: UUID | None = None
+    ) -> User:
         raise NotImplementedError
 
 
@@ -138,7 +140,7 @@ class TokenFamilies(RuleBasedStateMachine):
             assert child not in family.tokens
             family.tokens.append(child)
 
-    @precondition(lambda self: any(len(one.tokens) > 1 for one in self.families))
+    @precondition(lambda self: any(len(family.tokens) > 1 for family in self.families))
     @rule(data=st.data(), age=st.integers(1, 5))
     def present_an_older_one(self, data: st.DataObject, age: int) -> None:
         family = self.choose(data)

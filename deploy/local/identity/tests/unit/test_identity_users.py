@@ -14,7 +14,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @given(st.emails())
-def test_an_address_is_one_however_it_is_written(email: str) -> None:
+def test_addresses_are_normalised(email: str) -> None:
     normal = normalise_email(f" {email.upper()} ")
     assert normal == normalise_email(email) == normalise_email(normal)
 
@@ -22,7 +22,7 @@ def test_an_address_is_one_however_it_is_written(email: str) -> None:
 @pytest.mark.parametrize(
     "given_email", ["", "a", "a@", "@b", "a@b@c", "a b@c.d", "é@example.com", "a@-b.c", "a" * 300]
 )
-def test_what_is_no_address_is_refused(given_email: str) -> None:
+def test_an_invalid_address_is_refused(given_email: str) -> None:
     with pytest.raises(ValidationFailed, match="email"):
         normalise_email(given_email)
 
@@ -34,7 +34,7 @@ def test_a_short_password_is_refused_with_the_reason() -> None:
     check_password("12345678")
 
 
-def test_an_endless_password_is_not_hashed() -> None:
+def test_an_overlong_password_is_not_hashed() -> None:
     with pytest.raises(ValidationFailed):
         check_password("a" * 257)
 

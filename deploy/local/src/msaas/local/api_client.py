@@ -1,4 +1,4 @@
-"""The API as a person's script uses it: sign in, submit, watch, read."""
+"""A client of the public API: sign in, submit, watch, read."""
 
 import json
 from collections.abc import AsyncGenerator, Mapping
@@ -41,7 +41,7 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
         await self._http.aclose()
 
     async def sign_in(self, email: str, password: str) -> str:
-        """Return the access token too, for those who speak HTTP by themselves."""
+        """Sign in for later requests and return the access token."""
         answer = await self._http.post(
             self._token_url,
             params={"grant_type": "password"},
@@ -54,15 +54,15 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
 
     @property
     def authorization(self) -> str:
-        """Say who is signed in, to those who speak HTTP by themselves."""
+        """The `Authorization` header of the signed-in user."""
         return self._http.headers["authorization"]
 
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Ask for anything, and take whatever the answer is."""
+        """Send a request and return the response, errors included."""
         return await self._http.request(method, path, **options)
 
     async def request_json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """Ask for anything that is answered well."""
+        """Send a request and return its JSON; raise LocalError on an error response."""
         return _json_or_raise(await self._http.request(method, path, **options))
 
     async def me(self) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
         return _json_or_raise(await self._http.post(f"/jobs/{job_id}/cancel"))
 
     async def events(self, cursor: str | None = None) -> AsyncGenerator[ServerSentEvent]:
-        """Read the stream from the cursor on until whoever reads stops or the server closes."""
+        """Read the stream after the cursor until the caller stops or the server closes."""
         headers = {"last-event-id": cursor} if cursor else {}
         timeout = httpx.Timeout(10, read=30)
         async with self._http.stream(

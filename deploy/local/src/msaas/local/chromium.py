@@ -39,7 +39,7 @@ def list_install_methods() -> Sequence[InstallMethod]:
 
 
 def find_chromium() -> Path | None:
-    """Ask the browser worker's own command which browser it would start."""
+    """Return the browser that the browser worker would start, or None."""
     command = [*module_command("msaas.browser_worker"), "find-chromium"]
     completed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     return Path(completed.stdout.strip()) if completed.returncode == 0 else None
@@ -72,7 +72,7 @@ def ensure_chromium(
 
 @contextmanager
 def _install_lock() -> Generator[None]:
-    """Let one process of this user install: package managers refuse to work side by side."""
+    """Let one process of this user install at a time: package managers lock each other out."""
     lock_path = Path(tempfile.gettempdir()) / f"msaas-chromium-{os.getuid()}.lock"
     with lock_path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -80,7 +80,7 @@ def _install_lock() -> Generator[None]:
 
 
 def _run(command: Sequence[str], seconds: float) -> None:
-    """Run the command; whether it worked is known when the browser is looked for again."""
+    """Run the command and ignore its result: the next search shows whether it worked."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     quiet = subprocess.DEVNULL
     try:

@@ -1,4 +1,4 @@
-"""The verbs `up`, `down`, `status` and `logs`, as the command line calls them."""
+"""The commands `up`, `down`, `status` and `logs`."""
 
 import functools
 import json
@@ -24,7 +24,7 @@ _EXIT_OK, _EXIT_FAILED = 0, 1
 
 
 def _report_errors(command: CommandFunction) -> CommandFunction:
-    """Turn what the launcher refuses into a sentence and an exit code."""
+    """Print an error of the launcher as one line and return an exit code."""
 
     @functools.wraps(command)
     def guarded(argv: list[str]) -> int:
@@ -61,7 +61,7 @@ def up(argv: list[str]) -> int:
                 servers_only=options.servers,
             )
     except AlreadyRunning:
-        # What was asked for is so: a second `up` is no failure.
+        # A second `up` is no failure: the fleet is running.
         console.print(f"already running in {home.path}")
         state = find_state(home.state_path)
         show_addresses(console, home, state.parts if state else [])
@@ -70,7 +70,7 @@ def up(argv: list[str]) -> int:
 
 @_report_errors
 def down(argv: list[str]) -> int:
-    parser = ArgumentParser("msaas down", description="Stop what `up` has started.")
+    parser = ArgumentParser("msaas down", description="Stop what `up` started.")
     parser.add_argument("--wipe", action="store_true", help="delete the data too")
     options = parser.parse_args(argv)
     home, console = find_home(os.environ), Console()
@@ -85,8 +85,10 @@ def down(argv: list[str]) -> int:
 
 @_report_errors
 def status(argv: list[str]) -> int:
-    parser = ArgumentParser("msaas status", description="Say what runs; exit 1 if a part is down.")
-    parser.add_argument("--json", action="store_true", help="everything, passwords included")
+    parser = ArgumentParser(
+        "msaas status", description="List what is running; exit with 1 if a part is down."
+    )
+    parser.add_argument("--json", action="store_true", help="as JSON, passwords included")
     options = parser.parse_args(argv)
     home, console = find_home(os.environ), Console()
     state = find_state(home.state_path)
@@ -105,12 +107,12 @@ def logs(argv: list[str]) -> int:
     parser = ArgumentParser("msaas logs", description="Show the logs of the parts.")
     parser.add_argument("part", nargs="?", help="only this part")
     parser.add_argument("-f", "--follow", action="store_true", help="keep printing new lines")
-    parser.add_argument("-n", "--lines", type=int, default=100, metavar="N", help="how many")
+    parser.add_argument("-n", "--lines", type=int, default=100, metavar="N", help="how many lines")
     options = parser.parse_args(argv)
     folder, console = find_home(os.environ).logs, Console()
     known = list_parts(folder)
     if options.part and options.part not in known:
-        raise LocalError(f"No logs of part `{options.part}`; available: {known}")
+        raise LocalError(f"No logs of part `{options.part}`; available: {', '.join(known)}")
     names = [options.part] if options.part else known
     for name, line in read_last_lines(folder, names, options.lines):
         console.print_log_line(name, line)

@@ -1,4 +1,4 @@
-"""What a person sees: ticked steps, prefixed lines, colour only on a terminal."""
+"""Output for the terminal: ticked steps, prefixed lines, colour only on a terminal."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ _COLOURS = ("36", "35", "33", "32", "34", "31")
 
 
 class Console:
-    """Writes for a person, who may have gone."""
+    """Writes to a stream whose reader may have closed it."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
@@ -20,7 +20,7 @@ class Console:
         self._colours: dict[str, str] = {}
 
     def print(self, text: str = "") -> None:
-        # Stopping in good order matters more than being heard.
+        # A closed terminal must not interrupt an orderly stop.
         with suppress(BrokenPipeError):
             print(text, file=self._stream, flush=True)
 
@@ -36,7 +36,7 @@ class Console:
 
 
 def mask_password(url: str | None) -> str:
-    """Return the address with its password out of sight."""
+    """Return the URL with its password masked."""
     if not url:
         return ""
     parts = urlsplit(url)

@@ -1,4 +1,4 @@
-"""Starts a launcher in the background and comes back when it is ready; ends one."""
+"""Starts a launcher in the background and waits until it is ready; stops one."""
 
 import os
 import signal
@@ -33,10 +33,10 @@ def start_detached(home: Home, console: Console, *, servers_only: bool) -> Launc
     shown = 0
     while True:
         ended = child.poll() is not None
-        said = log_path.read_text(errors="replace").splitlines()
-        for line in said[shown:]:
+        lines = log_path.read_text(errors="replace").splitlines()
+        for line in lines[shown:]:
             console.print(line)
-        shown = len(said)
+        shown = len(lines)
         state = find_state(home.state_path)
         if state and state.ready and state.launcher.alive:
             return state
@@ -46,7 +46,7 @@ def start_detached(home: Home, console: Console, *, servers_only: bool) -> Launc
 
 
 def stop_launcher(home: Home, console: Console) -> bool:
-    """End the launcher of this folder and whatever a killed one left; False: there was nothing."""
+    """Stop the launcher of this folder and orphaned parts; return False if nothing ran."""
     state = find_state(home.state_path)
     if state is None:
         return False

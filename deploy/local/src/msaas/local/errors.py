@@ -1,4 +1,4 @@
-"""Errors of the launcher itself; those of a machine and its servers are `msaas.embedded`'s."""
+"""Errors of the launcher; errors of servers are in `msaas.embedded`."""
 
 from typing import ClassVar
 
@@ -7,7 +7,7 @@ from msaas.kernel import ErrorKind
 
 
 class AlreadyRunning(LocalError):
-    """Another launcher holds the data folder."""
+    """Another launcher has locked the data folder."""
 
     code: ClassVar[str] = "already_running"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT

@@ -1,4 +1,4 @@
-"""Says which parts run here, and which are given from outside."""
+"""Decides which servers run here and which are external."""
 
 import socket
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ from msaas.local.redis_users import write_users
 from msaas.local.secret_files import get_or_create_secret
 from msaas.local.state import PartState
 
-# Beside the well-known ports, so that a server of the machine's own is not in the way.
+# Not the well-known ports, which a server of the machine may use.
 DEFAULT_PORTS = {"postgres": 15432, "redis": 16379}
 _STANDARD_PORTS = {"postgresql": 5432, "postgres": 5432, "redis": 6379, "rediss": 6379, "http": 80}
 _URL_VARIABLES = {"postgres": "DATABASE_URL", "redis": "REDIS_URL"}
@@ -28,7 +28,7 @@ _URL_VARIABLES = {"postgres": "DATABASE_URL", "redis": "REDIS_URL"}
 
 @dataclass(frozen=True)
 class Fleet:
-    """Addresses are asked for when they are needed: a port is known once its part is prepared."""
+    """URLs are functions, because a port is known only once its part is prepared."""
 
     parts: list[Part] = field(default_factory=list[Part])
     external: list[PartState] = field(default_factory=list[PartState])
@@ -36,7 +36,7 @@ class Fleet:
 
 
 def assemble(home: Home, environment: Mapping[str, str], notify: Callable[[str], None]) -> Fleet:
-    """Take each server from the environment if it is named there, else run our own."""
+    """Use each server that the environment names, and run the others here."""
     fleet = Fleet()
     for name, make in (("postgres", _postgres), ("redis", _redis)):
         if url := environment.get(_URL_VARIABLES[name]):
@@ -51,7 +51,7 @@ def assemble(home: Home, environment: Mapping[str, str], notify: Callable[[str],
 
 
 def _with_free_port(server: EmbeddedServer, notify: Callable[[str], None]) -> Part:
-    """Let a server evade a port that is taken; where it has served once, its address stays."""
+    """Choose another port when the default is taken; a server keeps the port it once had."""
 
     def prepare() -> None:
         if not server.has_served:
@@ -62,7 +62,7 @@ def _with_free_port(server: EmbeddedServer, notify: Callable[[str], None]) -> Pa
 
 
 def choose_port(port: int, name: str, notify: Callable[[str], None]) -> int:
-    """Return the port if it is free, else one that is, and say so."""
+    """Return the port if it is free, else a free one, and notify."""
     if is_free(port):
         return port
     free = find_free_port()
@@ -80,7 +80,7 @@ def _postgres(home: Home) -> EmbeddedServer:
 
 
 def _redis(home: Home) -> EmbeddedServer:
-    """Its users are written before it starts; the password beside them is the default user's."""
+    """Write the ACL users before the start; `password` is the default user's."""
     password = get_or_create_secret(home.redis, "password")
     users = home.redis / "users.acl"
     write_users(users, password, partial(get_or_create_secret, home.secrets))
@@ -94,7 +94,7 @@ def _require_listening(name: str, url: str) -> None:
 
 
 def is_listening(url: str) -> bool:
-    """Say whether somebody listens at an address."""
+    """Return whether a server listens at the URL."""
     parts = urlsplit(url)
     port = parts.port or _STANDARD_PORTS.get(parts.scheme.partition("+")[0], 0)
     try:

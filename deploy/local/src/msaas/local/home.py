@@ -1,4 +1,4 @@
-"""The data folder: where it is, what lies in it, and who holds it."""
+"""The data folder: where it is, what is in it, and its lock."""
 
 import fcntl
 import hashlib
@@ -25,7 +25,7 @@ _SYSTEM_PATH = Path("/var/lib/msaas")
 
 @dataclass(frozen=True)
 class Home:
-    """One data folder. Everything the launcher keeps is in here, and one launcher holds it."""
+    """One data folder; it contains everything the launcher stores, and one launcher locks it."""
 
     path: Path
 
@@ -59,13 +59,13 @@ class Home:
 
     @contextmanager
     def locked(self) -> Generator[None]:
-        """Hold the folder against every other launcher; the kernel lets go when this one ends."""
+        """Lock the folder against other launchers; the kernel releases the lock at process exit."""
         self.prepare()
         with (self.path / "launcher.lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise AlreadyRunning(f"A launcher already holds {self.path}") from None
+                raise AlreadyRunning(f"A launcher is already running in {self.path}") from None
             yield
 
     def wipe(self) -> None:
@@ -75,10 +75,10 @@ class Home:
 
 
 def find_home(environment: Mapping[str, str]) -> Home:
-    """Return MSAAS_HOME, else the repository's own folder.
+    """Return MSAAS_HOME, else a folder in the repository.
 
-    Root's Postgres runs as another user; where that user cannot enter the repository the data go
-    to the system's place, under a name that belongs to this repository.
+    Root's Postgres runs as another user. Where that user cannot enter the repository, the data
+    folder is below /var/lib/msaas, under a hash of the repository's path.
     """
     if given := environment.get("MSAAS_HOME"):
         return Home(Path(given).absolute())

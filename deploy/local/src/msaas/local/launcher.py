@@ -1,4 +1,4 @@
-"""One run of the launcher: hold the folder, start the parts, wait for a signal, stop them."""
+"""One run of the launcher: lock the folder, start the parts, wait for a signal, stop them."""
 
 import asyncio
 import signal
@@ -25,7 +25,7 @@ def run_launcher(
     print_logs: bool,
     servers_only: bool,
 ) -> None:
-    """Run the fleet until a signal ends it. Raises AlreadyRunning when the folder is held."""
+    """Run the fleet until a signal; raise AlreadyRunning when the folder is locked."""
     with home.locked():
         _end_earlier_launcher(home, console)
         fleet = assemble(home, environment, console.print)
@@ -35,10 +35,10 @@ def run_launcher(
 
 
 def _end_earlier_launcher(home: Home, console: Console) -> None:
-    """End what an earlier launcher left: nobody else can hold this folder now."""
+    """End parts that a killed launcher left; this launcher has the lock."""
     if earlier := find_state(home.state_path):
         for name in end_orphans(earlier):
-            console.print(f"ended {name}, left by a launcher that was killed")
+            console.print(f"ended {name}, left by a killed launcher")
     home.state_path.unlink(missing_ok=True)
 
 
@@ -87,7 +87,7 @@ class _Launcher:
             self._console.print("Ctrl-C stops everything and keeps the data.")
 
     def _install_signal_handlers(self) -> asyncio.Event:
-        """Stop on the first signal; on the second, wait for nobody."""
+        """Drain on the first signal; kill on the second."""
         stopped = asyncio.Event()
 
         def on_signal() -> None:
@@ -96,8 +96,8 @@ class _Launcher:
             self._console.print("stopping …")
             stopped.set()
 
-        for wanted in _STOP_SIGNALS:
-            asyncio.get_running_loop().add_signal_handler(wanted, on_signal)
+        for stop_signal in _STOP_SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(stop_signal, on_signal)
         return stopped
 
     def _handle_line(self, name: str, line: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What the launcher runs: a part is a command, a readiness check and what must be ready before."""
+"""A part of the fleet: a command, a readiness check and the parts that it depends on."""
 
 import signal
 from collections.abc import Callable, Iterable, Mapping
@@ -17,9 +17,9 @@ def _always_ready(_pid: int) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Everything is asked for when it is needed: an address is known once its part has started.
+    """Values are functions, because an address is known only once its part has started.
 
-    A part that runs `once` is a step: it is ready when it has ended well, and is not started again.
+    A part that runs `once` is a step: it is ready when it exits with 0, and is not restarted.
     """
 
     name: str
@@ -48,7 +48,7 @@ def server_part(server: EmbeddedServer) -> Part:
 
 
 def start_order(parts: Iterable[Part]) -> list[Part]:
-    """Return the parts so that each comes after what it depends on."""
+    """Order the parts so that each comes after its dependencies."""
     by_name = {part.name: part for part in parts}
     sorter = TopologicalSorter({name: part.depends_on for name, part in by_name.items()})
     return [by_name[name] for name in sorter.static_order()]

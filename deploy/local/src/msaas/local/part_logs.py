@@ -1,4 +1,4 @@
-"""Keeps what parts say: bounded files under the data folder, and prefixed lines on the terminal."""
+"""Log files of the parts: written, rotated, read and followed."""
 
 import heapq
 import time
@@ -57,7 +57,7 @@ def _newest_first(folder: Path, name: str) -> Iterator[tuple[str, str]]:
 
 
 def follow(folder: Path, names: list[str], pause: float = 0.2) -> Iterator[tuple[str, str]]:
-    """Yield the lines written from now on, for ever."""
+    """Yield new lines as they are written."""
     return _follow_readers([_Reader(folder / f"{name}.log", name) for name in names], pause)
 
 

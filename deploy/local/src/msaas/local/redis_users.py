@@ -1,4 +1,4 @@
-"""The embedded Redis's users: one for each kind of process with what the registry grants it."""
+"""The users of the embedded Redis: one for each process, with the grants of the registry."""
 
 import hashlib
 from collections.abc import Callable
@@ -11,7 +11,7 @@ LOCAL_ENVIRONMENT = "local"
 
 
 def write_users(path: Path, default_password: str, get_secret: Callable[[str], str]) -> None:
-    """Write the ACL file; the default user stays open for the launcher and for a person."""
+    """Write the ACL file; the default user stays enabled for the launcher and the operator."""
     hashes = {process: _digest(get_secret(redis_secret_name(process))) for process in PROCESSES}
     closed, *users = render_acl(LOCAL_ENVIRONMENT, hashes).splitlines(keepends=True)
     opened = f"{closed.split(' off', maxsplit=1)[0]} on #{_digest(default_password)} ~* &* +@all\n"
@@ -25,7 +25,7 @@ def redis_secret_name(process: str) -> str:
 
 
 def url_with_credentials(url: str, user: str, password: str) -> str:
-    """Name the same server as somebody else."""
+    """Return the URL with other credentials."""
     parts = urlsplit(url)
     credentials = f"{quote(user, safe='')}:{quote(password, safe='')}"
     return parts._replace(netloc=f"{credentials}@{parts.hostname}:{parts.port}").geturl()

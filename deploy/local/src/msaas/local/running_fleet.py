@@ -1,4 +1,4 @@
-"""Where a running fleet of this machine is, and how to sign in to it."""
+"""The addresses and credentials of the running fleet."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,12 +47,12 @@ def find_running_fleet(home: Home) -> RunningFleet | None:
 def get_running_fleet(environment: Mapping[str, str]) -> RunningFleet:
     found = find_running_fleet(find_home(environment))
     if found is None:
-        raise LocalError("Nothing is running here: start it with `./msaas up`.")
+        raise LocalError("Nothing is running: start it with `./msaas up`.")
     return found
 
 
 def get_database_url(environment: Mapping[str, str]) -> str:
-    """Return DATABASE_URL, else the address of the Postgres that runs here."""
+    """Return DATABASE_URL, else the URL of the Postgres that runs here."""
     if given := environment.get("DATABASE_URL"):
         return given
     state = find_state(find_home(environment).state_path)
@@ -64,7 +64,7 @@ def get_database_url(environment: Mapping[str, str]) -> str:
 
 
 def get_redis_environment(environment: Mapping[str, str], process: str) -> Mapping[str, str]:
-    """Return REDIS_URL as it is given, else that of the Redis that runs here, as `process`."""
+    """Return nothing when REDIS_URL is set, else the settings of the local Redis as `process`."""
     if environment.get("REDIS_URL"):
         return {}
     home = find_home(environment)

@@ -1,4 +1,4 @@
-"""The passwords and keys of one data folder: made once, kept for its owner's eyes."""
+"""The passwords and keys of one data folder: generated once, readable by the owner only."""
 
 import secrets
 from collections.abc import Callable
@@ -10,11 +10,13 @@ SEALING_KEYS = "sealing-keys"
 MAX_SEALING_KEYS = 3
 
 
-def _make_password() -> str:
+def _generate_password() -> str:
     return secrets.token_urlsafe(24)
 
 
-def get_or_create_secret(folder: Path, name: str, make: Callable[[], str] = _make_password) -> str:
+def get_or_create_secret(
+    folder: Path, name: str, make: Callable[[], str] = _generate_password
+) -> str:
     path = folder / name
     if not path.exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -24,13 +26,13 @@ def get_or_create_secret(folder: Path, name: str, make: Callable[[], str] = _mak
 
 
 def get_or_create_sealing_keys(folder: Path) -> list[PrivateKey]:
-    """Return the present key and those before it, whose seals may still wait for their worker."""
+    """Return the current key first, then earlier ones that sealed jobs still waiting."""
     text = get_or_create_secret(folder, SEALING_KEYS, lambda: PrivateKey.generate().export())
-    return [PrivateKey.parse(one) for one in text.split(",")]
+    return [PrivateKey.parse(key) for key in text.split(",")]
 
 
 def rotate_sealing_key(folder: Path) -> PrivateKey:
-    """Put a new key first; the oldest goes when there are too many."""
+    """Put a new key first; the oldest is dropped when there are too many."""
     fresh = PrivateKey.generate()
     keys = [fresh, *get_or_create_sealing_keys(folder)][:MAX_SEALING_KEYS]
     (folder / SEALING_KEYS).write_text(",".join(key.export() for key in keys))

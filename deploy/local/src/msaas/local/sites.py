@@ -1,4 +1,4 @@
-"""Small sites on this machine, each served from a thread of its own."""
+"""Small local sites, each served from its own thread."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,7 +9,7 @@ from msaas.embedded.ports import LOOPBACK
 
 
 class LocalSite:
-    """Listens as soon as it is made; as a context manager it serves."""
+    """Listens from construction on; the context manager serves."""
 
     handler: ClassVar[type[BaseHTTPRequestHandler]]
 
@@ -20,7 +20,7 @@ class LocalSite:
 
     @property
     def address(self) -> str:
-        """Host and port, as an allowance names them."""
+        """Host and port, as allowed hosts are written."""
         host, port = self.server.server_address[:2]
         return f"{host!s}:{port}"
 

@@ -1,4 +1,4 @@
-"""The launcher's state on disk, and whether a process in it is still the same process."""
+"""The launcher's state file, and whether a process in it is still the same process."""
 
 import json
 import os
@@ -16,7 +16,7 @@ _PAUSE = 0.02
 
 @dataclass(frozen=True)
 class ProcessId:
-    """A process id and its time of birth: ids are given again, births are not."""
+    """A process id and its creation time, because process ids are reused."""
 
     pid: int
     born: float
@@ -25,19 +25,19 @@ class ProcessId:
     def alive(self) -> bool:
         return self._find() is not None
 
-    def end(self, wanted: signal.Signals, timeout: float) -> None:
-        """Ask it to end, then insist."""
-        self._send(wanted)
+    def end(self, stop_signal: signal.Signals, timeout: float) -> None:
+        """Send the signal, and SIGKILL after the timeout."""
+        self._send(stop_signal)
         if not self._ends_within(timeout):
             self._send(signal.SIGKILL)
             self._ends_within(timeout)
 
-    def _send(self, wanted: signal.Signals) -> None:
+    def _send(self, stop_signal: signal.Signals) -> None:
         if process := self._find():
-            process.send_signal(wanted)
+            process.send_signal(stop_signal)
 
     def _ends_within(self, timeout: float) -> bool:
-        """Wait by looking: an orphan stays a zombie until somebody else takes note of its end."""
+        """Poll until the process is gone: an orphan is a zombie until its new parent reaps it."""
         deadline = time.monotonic() + timeout
         while self.alive and time.monotonic() < deadline:
             time.sleep(_PAUSE)
@@ -61,7 +61,7 @@ def find_process(pid: int) -> ProcessId | None:
 
 @dataclass
 class PartState:
-    """What is known of one part. A given part (an address from outside) has no process."""
+    """The state of one part; an external server has no process."""
 
     name: str
     url: str | None = None
@@ -79,7 +79,7 @@ class LauncherState:
     parts: list[PartState] = field(default_factory=list[PartState])
 
     def write(self, path: Path) -> None:
-        """Write whole or not at all, for no eyes but the owner's: addresses carry passwords."""
+        """Write atomically, readable by the owner only: URLs contain passwords."""
         unfinished = path.with_suffix(".new")
         unfinished.unlink(missing_ok=True)
         unfinished.touch(mode=0o600)
@@ -88,7 +88,7 @@ class LauncherState:
 
 
 def find_state(path: Path) -> LauncherState | None:
-    """Return what the last launcher wrote, None when it wrote nothing or nothing readable."""
+    """Return the last launcher's state, or None when it is missing or unreadable."""
     try:
         raw = json.loads(path.read_text())
         parts = [_part_of(part) for part in raw["parts"]]
@@ -105,7 +105,7 @@ def _part_of(raw: dict[str, Any]) -> PartState:
 
 
 def end_orphans(state: LauncherState) -> list[str]:
-    """End what a launcher that was killed has left, and name it."""
+    """End the parts that a killed launcher left, and return their names."""
     ended: list[str] = []
     for part in reversed(state.parts):
         if part.process and part.process.alive:

@@ -1,4 +1,4 @@
-"""Starts parts in order, restarts those that die, and stops each after those that need it."""
+"""Starts parts in order, restarts those that exit, and stops each after its dependants."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ _MAX_LINE_BYTES = 1 << 20
 
 
 class _SupervisedPart:
-    """One part, its present process and what is known of it."""
+    """One part, its current process and its state."""
 
     def __init__(self, part: Part) -> None:
         self.part = part
@@ -38,7 +38,7 @@ class _SupervisedPart:
 
 
 class Supervisor:
-    """Reports through three callables: a part's line, a word to the person, a changed state."""
+    """Reports through three callbacks: a log line, an event, a changed state."""
 
     def __init__(
         self,
@@ -60,16 +60,16 @@ class Supervisor:
         return [run.state for run in self._runs.values()]
 
     async def start(self) -> None:
-        """Return when every part is ready; raise what keeps one from it."""
+        """Return when every part is ready; raise the error of a part that cannot start."""
         for run in self._runs.values():
             run.supervising_task = asyncio.create_task(
-                self._supervise(run), name=f"keep {run.part.name}"
+                self._supervise(run), name=f"supervise {run.part.name}"
             )
         for run in self._runs.values():
             await _wait_until_ready(run)
 
     async def stop(self) -> None:
-        """End each part when all that depend on it have ended."""
+        """End each part after all parts that depend on it have ended."""
         async with asyncio.TaskGroup() as group:
             ending: dict[str, asyncio.Task[None]] = {}
             for name, run in reversed(self._runs.items()):
@@ -91,13 +91,13 @@ class Supervisor:
         await self._record_exit(run)
 
     def kill(self) -> None:
-        """Drain nothing any more."""
+        """Kill every part without draining."""
         for run in self._runs.values():
             if run.process and run.alive:
                 _signal_group(run.process, signal.SIGKILL)
 
     async def _supervise(self, run: _SupervisedPart) -> None:
-        """Run the part again and again; what it depends on needs to have been ready once."""
+        """Restart the part whenever it exits; its dependencies need to have been ready once."""
         for name in run.part.depends_on:
             await self._runs[name].was_ready.wait()
         attempt = 0
@@ -113,7 +113,7 @@ class Supervisor:
                 self._on_event(f"{run.part.name}: {error}")
             attempt = 1 if time.monotonic() - began > _STABLE_AFTER else attempt + 1
             pause = self._backoff.delay(attempt)
-            self._on_event(f"{run.part.name} ended; it starts again in {pause:.1f} s")
+            self._on_event(f"{run.part.name} ended; restarting in {pause:.1f} s")
             await asyncio.sleep(pause)
             run.state.restarts += 1
 
@@ -140,7 +140,7 @@ class Supervisor:
         self._set_ready(run)
 
     async def _record_exit(self, run: _SupervisedPart) -> None:
-        """Take in the last words of a process that has ended."""
+        """Read the remaining output of a process that has ended."""
         if run.output_task:
             await asyncio.wait({run.output_task}, timeout=_OUTPUT_TIMEOUT)
             run.output_task.cancel()
@@ -155,7 +155,7 @@ class Supervisor:
             stdout=PIPE,
             stderr=STDOUT,
             env=run.part.environment(),
-            # A Ctrl-C on the terminal is for the launcher, which stops the parts in order.
+            # Ctrl-C on the terminal signals the launcher only, which stops the parts in order.
             start_new_session=True,
             limit=_MAX_LINE_BYTES,
         )
@@ -171,19 +171,19 @@ class Supervisor:
         run.was_ready.set()
         self._on_change()
         again = " again" if run.state.restarts else ""
-        word = "done" if run.part.once else f"ready{again}"
-        self._on_event(f"{run.part.name} is {word} ({run.state.start_seconds:.2f} s)")
+        outcome = "done" if run.part.once else f"ready{again}"
+        self._on_event(f"{run.part.name} is {outcome} ({run.state.start_seconds:.2f} s)")
 
     async def _forward_output(self, name: str, process: Process) -> None:
         output = process.stdout
         while output and not output.at_eof():
-            with suppress(ValueError):  # a line without end: asyncio has dropped its beginning
+            with suppress(ValueError):  # an overlong line: asyncio has dropped its beginning
                 if line := await output.readline():
                     self._on_line(name, line.rstrip(b"\r\n"))
 
 
 async def _wait_until_ready(run: _SupervisedPart) -> None:
-    """Wait until the part was ready once; a keeper that ends has met an error of its own."""
+    """Wait until the part was ready once, or until its supervising task fails."""
     if run.supervising_task is None:
         return
     ready = asyncio.create_task(run.was_ready.wait())
@@ -221,7 +221,7 @@ async def _end(process: Process, part: Part) -> None:
         await process.wait()
 
 
-def _signal_group(process: Process, wanted: signal.Signals) -> None:
-    """Reach the processes a part has started too: each part leads a group of its own."""
+def _signal_group(process: Process, sent_signal: signal.Signals) -> None:
+    """Signal the whole process group of the part."""
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, wanted)
+        os.killpg(process.pid, sent_signal)

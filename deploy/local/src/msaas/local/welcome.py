@@ -1,4 +1,4 @@
-"""What a person is told when everything runs: addresses, a login, and the first request."""
+"""What `up` prints when everything runs: addresses, logins and a first request."""
 
 from collections.abc import Iterable
 

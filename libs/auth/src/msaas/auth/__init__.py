@@ -1,4 +1,4 @@
-"""Who is asking: Supabase access tokens, checked against published keys, and their users."""
+"""Authentication: verifies Supabase access tokens and API keys, and finds their users."""
 
 from msaas.auth.authenticator import (
     ApiKeyGrant,
@@ -6,8 +6,8 @@ from msaas.auth.authenticator import (
     Authenticator,
     Identity,
     PrincipalStore,
+    RequireUser,
     UserPrincipal,
-    current_user,
 )
 from msaas.auth.claims import TokenClaims
 from msaas.auth.errors import JwksUnavailable, TokenExpired, Unauthenticated
@@ -20,10 +20,10 @@ __all__ = [
     "Identity",
     "JwksUnavailable",
     "PrincipalStore",
+    "RequireUser",
     "TokenClaims",
     "TokenExpired",
     "TokenVerifier",
     "Unauthenticated",
     "UserPrincipal",
-    "current_user",
 ]

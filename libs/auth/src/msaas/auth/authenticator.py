@@ -1,6 +1,7 @@
-"""From the Authorization header to the user that the request is for."""
+"""Finds the user of a request by its Authorization header."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 from uuid import UUID
@@ -17,12 +18,12 @@ from msaas.web.asgi import Scope, find_header
 
 PRINCIPAL_TTL_SECONDS: Final = 5.0
 MAX_CACHED_ENTRIES: Final = 10_000
-_SCOPE_KEY: Final = "checked_user"
+_SCOPE_KEY: Final = "identity"
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyGrant:
-    """The API key that a request came with, what it may do, and how often if that is its own."""
+    """The API key of a request: its scopes, and its own rate limit if it has one."""
 
     id: UUID
     scopes: frozenset[str]
@@ -31,9 +32,9 @@ class ApiKeyGrant:
 
 @dataclass(frozen=True, slots=True)
 class UserPrincipal:
-    """The user as our own row has it, which wins over what the token claims.
+    """The user as stored in the database, which overrides the claims of the token.
 
-    `key` is None for a session, which may do all that its user may.
+    `api_key` is None for a session, which may do everything that its user may do.
     """
 
     id: UUID
@@ -45,7 +46,7 @@ class UserPrincipal:
 
 
 class Identity(NamedTuple):
-    """Whom a credential is for, and its end: for connections that outlive a request."""
+    """The user of a credential, and when the credential expires."""
 
     user: UserPrincipal
     expires_at: float
@@ -53,19 +54,19 @@ class Identity(NamedTuple):
 
 class PrincipalStore(Protocol):
     async def get_principal(self, claims: TokenClaims) -> UserPrincipal:
-        """Answer the user's row, made on first sight; Unauthenticated if erased or banned."""
+        """Return the user, created at first sight; raise Unauthenticated if erased or banned."""
         ...
 
 
 class ApiKeyStore(Protocol):
-    """Knows API keys, which come in the place of a token."""
+    """Verifies API keys, which a client may send instead of a token."""
 
     def is_api_key(self, credential: str) -> bool:
-        """Tell by its look alone whether it is meant as a key."""
+        """Tell by the format alone whether a credential is an API key."""
         ...
 
     async def get_principal(self, key: str) -> tuple[UserPrincipal, float]:
-        """Answer whose key it is and until when it may be relied on, or Unauthenticated."""
+        """Return the owner of the key and when the key expires, or raise Unauthenticated."""
         ...
 
 
@@ -75,7 +76,7 @@ class _CachedPrincipal(NamedTuple):
 
 
 class Authenticator:
-    """Asks the store about a user every few seconds rather than for each request."""
+    """Caches users for a few seconds, so that the store is not read for each request."""
 
     def __init__(
         self,
@@ -103,7 +104,7 @@ class Authenticator:
         return Identity(await self._load_principal(claims), claims.expires_at)
 
     async def authenticate_scope(self, scope: Scope) -> Identity:
-        """Check a request's credential once, however many ask."""
+        """Verify the credential of a request once, however many callers need it."""
         if _SCOPE_KEY not in scope:
             scope[_SCOPE_KEY] = await self._authenticate_scope(scope)
         identity: Identity | Unauthenticated = scope[_SCOPE_KEY]
@@ -116,7 +117,7 @@ class Authenticator:
         return self._api_keys is not None and self._api_keys.is_api_key(credential)
 
     def invalidate(self, user_id: UUID) -> None:
-        """Ask the store again: the user's row has changed."""
+        """Read the store again: the user has changed."""
         self._principals.pop(user_id, None)
         self._invalidations += 1
 
@@ -124,16 +125,16 @@ class Authenticator:
         header = find_header(scope["headers"], b"authorization")
         try:
             identity = await self.authenticate(None if header is None else header.decode("latin-1"))
-        except Unauthenticated as refused:
-            return refused
-        # For the log line of the request.
+        except Unauthenticated as error:
+            return error
+        # The access log reads it.
         scope.setdefault("state", {})["user_id"] = identity.user.id
         return identity
 
     async def _load_principal(self, claims: TokenClaims) -> UserPrincipal:
         before = self._invalidations
         principal = await self._store.get_principal(claims)
-        if self._invalidations == before:  # else the row may have been read before it changed
+        if self._invalidations == before:  # otherwise this may be the old row
             expires_at = self._clock.monotonic() + PRINCIPAL_TTL_SECONDS
             self._principals[claims.subject] = _CachedPrincipal(principal, expires_at)
             self._principals.move_to_end(claims.subject)
@@ -142,18 +143,18 @@ class Authenticator:
         return principal
 
 
-class CurrentUser(SecurityBase):
+class RequireUser(SecurityBase):
     """For `Depends`: the user of this request, or a 401; OpenAPI shows the bearer scheme."""
 
     model = HTTPBearer(bearerFormat="JWT")
     scheme_name = "accessToken"
 
+    def __init__(self, get_authenticator: Callable[[Scope], Authenticator]) -> None:
+        self._get_authenticator = get_authenticator
+
     async def __call__(self, request: Request) -> UserPrincipal:
-        authenticator: Authenticator = request.state.authenticator
+        authenticator = self._get_authenticator(request.scope)
         return (await authenticator.authenticate_scope(request.scope)).user
-
-
-current_user: Final = CurrentUser()
 
 
 def _bearer(authorization: str | None) -> str:

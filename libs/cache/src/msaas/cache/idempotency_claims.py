@@ -4,6 +4,7 @@ from typing import Final, NamedTuple
 from uuid import uuid4
 
 from msaas.cache.redis_store import RedisStore, Script
+from msaas.kernel import to_milliseconds
 
 _CLAIM: Final = Script("""
 local mark, answer = unpack(redis.call('HMGET', KEYS[1], 'mark', 'answer'))
@@ -59,7 +60,9 @@ class IdempotencyClaims:
     ) -> IdempotencyClaim | InProgress | Completed | FingerprintMismatch:
         """Take the key for what `mark` stands for, unless it is taken."""
         token = uuid4().hex
-        found = await self._store.run_script(_CLAIM, [key], fingerprint, token, _ms(ttl_seconds))
+        found = await self._store.run_script(
+            _CLAIM, [key], fingerprint, token, to_milliseconds(ttl_seconds)
+        )
         match found:
             case [b"mine"]:
                 return IdempotencyClaim(key, token)
@@ -74,14 +77,10 @@ class IdempotencyClaims:
         """Keep the answer for those who repeat; False when the claim is no longer ours."""
         return bool(
             await self._store.run_script(
-                _COMPLETE, [claim.key], claim.token, response, _ms(ttl_seconds)
+                _COMPLETE, [claim.key], claim.token, response, to_milliseconds(ttl_seconds)
             )
         )
 
     async def release(self, claim: IdempotencyClaim) -> bool:
         """Let the same key be tried again at once."""
         return bool(await self._store.run_script(_RELEASE, [claim.key], claim.token))
-
-
-def _ms(seconds: float) -> int:
-    return max(1, round(seconds * 1000))

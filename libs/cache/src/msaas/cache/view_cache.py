@@ -8,7 +8,7 @@ from typing import Final
 
 from msaas.cache.redis_store import RedisStore
 from msaas.contracts import cache_key
-from msaas.kernel import DependencyUnavailable, Overloaded
+from msaas.kernel import DependencyUnavailable, Overloaded, to_milliseconds
 from msaas.telemetry import Metrics
 
 _UNAVAILABLE: Final = (DependencyUnavailable, Overloaded)
@@ -70,7 +70,7 @@ class RedisViewCache:
         seconds = self._ttl_seconds if body else self._empty_ttl_seconds
         spread = random.uniform(1 - _JITTER, 1)  # noqa: S311  # spreading, not secrecy
         await self._store.execute_command(
-            "SET", self._key(entry), body, "PX", _ms(seconds * spread)
+            "SET", self._key(entry), body, "PX", to_milliseconds(seconds * spread)
         )
 
     def _key(self, entry: str) -> str:
@@ -78,7 +78,3 @@ class RedisViewCache:
 
     def _count(self, outcome: str) -> None:
         self._reads.labels(self._name, outcome).inc()
-
-
-def _ms(seconds: float) -> int:
-    return max(1, round(seconds * 1000))

@@ -1,16 +1,16 @@
-"""Typed feature flags: what there is to switch, and for whom it is on."""
+"""Typed feature flags: the catalogue, their rollout, and whether one is on for a user."""
 
 from msaas.flags.catalogue import FLAGS, Flag, parse_requested_flags, read_defaults
 from msaas.flags.errors import FeatureFlagDisabled, FlagsUnavailable, UnknownFlag
 from msaas.flags.feature_flags import FeatureFlags, FlagContext, Overrides
-from msaas.flags.rollout import BUCKETS, EVERYBODY, NOBODY, Rollout, rollout_bucket
+from msaas.flags.rollout import ALL_USERS, BUCKETS, NO_USERS, Rollout, rollout_bucket
 from msaas.flags.scope import FlagScope, ScopeKind
 
 __all__ = [
+    "ALL_USERS",
     "BUCKETS",
-    "EVERYBODY",
     "FLAGS",
-    "NOBODY",
+    "NO_USERS",
     "FeatureFlagDisabled",
     "FeatureFlags",
     "Flag",

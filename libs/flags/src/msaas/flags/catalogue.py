@@ -1,4 +1,4 @@
-"""Every flag there is, declared once; the environment gives its default."""
+"""The catalogue of feature flags; the environment can set their defaults."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _BOOLEANS: Final = {"true": True, "1": True, "on": True, "false": False, "0": Fa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flag:
-    """A `dark` one is on for insiders only where their request asks for it by X-Feature-Flag."""
+    """With `dark`, it is on only for requests of internal users that name it in X-Feature-Flag."""
 
     name: str
     summary: str
@@ -32,7 +32,7 @@ _DECLARED: Final = (
     ),
     Flag(
         name="FF_BILLING_ENFORCEMENT_ENABLED",
-        summary="Refuses jobs over the limit; off, they are only metered.",
+        summary="Refuse jobs over the limit. When off, they are only metered.",
     ),
 )
 _TASK_FLAGS: Final = {
@@ -48,21 +48,21 @@ FLAGS: Final[Mapping[str, Flag]] = MappingProxyType(
 
 def read_defaults(environ: Mapping[str, str]) -> dict[str, bool]:
     """Return every flag's default; a misspelt FF_* variable is an error that names it."""
-    given = {name: word for name, word in environ.items() if name.startswith(PREFIX) and word}
+    given = {name: value for name, value in environ.items() if name.startswith(PREFIX) and value}
     problems = {name: "is unknown: is it misspelt?" for name in given if name not in FLAGS}
     problems |= {
         name: "is not valid: true or false"
-        for name, word in given.items()
-        if word.lower() not in _BOOLEANS
+        for name, value in given.items()
+        if value.lower() not in _BOOLEANS
     }
     if problems:
         raise SettingsInvalid(problems)
     return {flag.name: flag.default for flag in FLAGS.values()} | {
-        name: _BOOLEANS[word.lower()] for name, word in given.items()
+        name: _BOOLEANS[value.lower()] for name, value in given.items()
     }
 
 
 def parse_requested_flags(header: str | None) -> frozenset[str]:
-    """Read X-Feature-Flag: the dark flags that it names; whatever else it says is not heard."""
-    named = {word.strip() for word in (header or "").split(",")}
+    """Return the dark flags named in an X-Feature-Flag header; other names are ignored."""
+    named = {name.strip() for name in (header or "").split(",")}
     return frozenset(name for name in named if name in FLAGS and FLAGS[name].dark)

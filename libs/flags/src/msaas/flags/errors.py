@@ -1,10 +1,10 @@
-"""Why something is switched off, or why nobody can tell.
+"""The errors of feature flags.
 
 MsaasError
-├── FeatureFlagDisabled   off for whoever asks; says which flag
-├── UnknownFlag           no flag has this name
+├── FeatureFlagDisabled    the flag is off for this user
+├── UnknownFlag            no flag has this name
 └── DependencyUnavailable
-    └── FlagsUnknown      what operators have switched was never read: nothing is guessed
+    └── FlagsUnavailable   the overrides have not been read yet
 """
 
 from typing import ClassVar

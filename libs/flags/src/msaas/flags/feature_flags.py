@@ -1,4 +1,4 @@
-"""Whether a flag is on for somebody: decided in the process, from what was read last."""
+"""Decides in memory whether a flag is on for a user, from the overrides read last."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,18 +6,18 @@ from typing import Final
 from uuid import UUID
 
 from msaas.flags.catalogue import FLAGS, Flag
-from msaas.flags.errors import FeatureFlagDisabled, FlagsUnavailable, UnknownFlag
-from msaas.flags.rollout import EVERYBODY, NOBODY, Rollout
+from msaas.flags.errors import FlagsUnavailable, UnknownFlag
+from msaas.flags.rollout import ALL_USERS, NO_USERS, Rollout
 
 Overrides = Mapping[tuple[str, str], Rollout]
-"""By the names of flag and scope."""
+"""Rollouts by flag name and scope."""
 
 _OPERATOR: Final = "operator"
 
 
 @dataclass(frozen=True, slots=True)
 class FlagContext:
-    """Who asks; `asked` are the dark flags that the request names."""
+    """The user of a request, and the dark flags that the request names."""
 
     user_id: UUID
     plan: str
@@ -26,10 +26,10 @@ class FlagContext:
 
 
 class FeatureFlags:
-    """Off for everybody wins over all else; then the user's, the plan's, the global override.
+    """A global "off" wins; then the user's, the plan's and the global override apply, in order.
 
-    Before the first reading nothing is known, and nothing is guessed: what on-call has switched
-    off must not come back with a restart.
+    Until the overrides are read, every query raises FlagsUnavailable: a restart must not enable a
+    flag that an operator has disabled.
     """
 
     def __init__(self, defaults: Mapping[str, bool]) -> None:
@@ -47,10 +47,6 @@ class FeatureFlags:
         if self._overrides is None:
             raise FlagsUnavailable(target="flags")
 
-    def require_enabled(self, name: str, context: FlagContext) -> None:
-        if not self.is_enabled(name, context):
-            raise FeatureFlagDisabled(flag=name)
-
     def is_enabled(self, name: str, context: FlagContext) -> bool:
         if (flag := FLAGS.get(name)) is None:
             raise UnknownFlag
@@ -64,7 +60,7 @@ class FeatureFlags:
             return not user_override.is_off
         plan_override = self._overrides.get((name, f"plan:{context.plan}"))
         rollout = (
-            plan_override or global_override or (EVERYBODY if self._defaults[name] else NOBODY)
+            plan_override or global_override or (ALL_USERS if self._defaults[name] else NO_USERS)
         )
         if rollout.includes(name, context.user_id):
             return True

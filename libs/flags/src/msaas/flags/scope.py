@@ -1,4 +1,4 @@
-"""Whom an override is for, as text that can be stored: everybody, a plan, or one user."""
+"""The scope of an override, which can be stored as text: global, a plan, or a user."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,7 +24,7 @@ class FlagScope:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raise ValueError for what is no scope; what is one has a single spelling."""
+        """Raise ValueError for text that is not the canonical form of a scope."""
         kind, _, target = text.partition(":")
         match ScopeKind(kind):
             case ScopeKind.GLOBAL:

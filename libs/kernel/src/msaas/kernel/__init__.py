@@ -1,7 +1,7 @@
 """Ids, clock, errors, retry policy and circuit breaker that every unit builds on."""
 
 from msaas.kernel.breaker import Breaker, BreakerPolicy, CircuitState
-from msaas.kernel.clock import Clock, SystemClock
+from msaas.kernel.clock import Clock, SystemClock, to_milliseconds
 from msaas.kernel.errors import (
     CircuitOpen,
     CommandTimeout,
@@ -32,4 +32,5 @@ __all__ = [
     "Wait",
     "derive_id",
     "new_id",
+    "to_milliseconds",
 ]

@@ -1,4 +1,4 @@
-"""Tells time, so that whoever waits or measures can be given another time by a test."""
+"""A clock that a test can replace, and the unit that Redis counts time in."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ from typing import Protocol
 
 class Clock(Protocol):
     def now(self) -> datetime:
-        """Tell the time of day, aware and in UTC."""
+        """Return the time of day, aware and in UTC."""
         ...
 
     def monotonic(self) -> float: ...
@@ -25,3 +25,8 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+def to_milliseconds(seconds: float) -> int:
+    """Round to whole milliseconds, at least one: Redis refuses an expiry of zero."""
+    return max(1, round(seconds * 1000))

@@ -1,11 +1,11 @@
-"""Work, logs and replies on Redis Streams: nothing lost, everything once in effect."""
+"""Work topics, logs and replies on Redis Streams: no message is lost, each takes effect once."""
 
 from msaas.messaging.batch_consumer import BatchConsumer, BatchHandler
 from msaas.messaging.command_client import CommandClient
 from msaas.messaging.log_tailer import LogTailer
 from msaas.messaging.loop import ConsumerContext, ConsumerTimings
 from msaas.messaging.messenger import Messenger
-from msaas.messaging.work_consumer import AbandonReason, WorkConsumer, WorkHandler
+from msaas.messaging.work_consumer import AbandonReason, WorkConsumer
 from msaas.streams import (
     BrokerFull,
     BrokerUnavailable,
@@ -35,5 +35,4 @@ __all__ = [
     "TopicAccessDenied",
     "TopicFull",
     "WorkConsumer",
-    "WorkHandler",
 ]

@@ -1,4 +1,4 @@
-"""Asking an owner to do something, and awaiting its word that it is committed."""
+"""Sends commands to their owner and waits for the reply that they are committed."""
 
 import asyncio
 from dataclasses import replace
@@ -13,7 +13,7 @@ MAX_SENDS_PER_CALL = 3
 
 
 class CommandClient(BrokerLoop):
-    """One reply stream for the process; answers are matched on the command's own id."""
+    """One reply stream per process; replies are matched by the id of the command."""
 
     def __init__(self, context: ConsumerContext) -> None:
         super().__init__(context)
@@ -31,9 +31,9 @@ class CommandClient(BrokerLoop):
         correlation_id: str,
         traceparent: str | None = None,
     ) -> Reply:
-        """Send, and send again under the same id, until answered or until `ttl` seconds are over.
+        """Send, and resend under the same id, until a reply arrives or `ttl` seconds have passed.
 
-        The owner drops a command whose time is over, so no answer means that nothing more happens.
+        The owner drops an expired command: after CommandTimeout it is not executed any more.
         """
         outgoing = OutgoingMessage(
             message=command,
@@ -62,13 +62,14 @@ class CommandClient(BrokerLoop):
             if reply_future.done() or (remaining := deadline - clock.monotonic()) <= 0:
                 break
             try:
-                attempt = replace(outgoing, ttl_ms=max(1, int(remaining * 1000)))
-                await self._context.publisher.send(attempt)
+                await self._context.publisher.send(
+                    replace(outgoing, ttl_ms=int(remaining * 1000) or 1)
+                )
                 sent = True
             except (DependencyUnavailable, Overloaded):
                 if not sent:
                     raise
-            # A slow send arrived late, and its time on the wire began only then.
+            # After a slow send the ttl of the entry starts late.
             expires_at = max(expires_at, clock.monotonic() + remaining)
             await asyncio.wait({reply_future}, timeout=min(remaining, ttl / MAX_SENDS_PER_CALL))
         await asyncio.wait({reply_future}, timeout=max(0.0, expires_at - clock.monotonic()))
@@ -77,7 +78,7 @@ class CommandClient(BrokerLoop):
         return reply_future.result()
 
     async def step(self) -> None:
-        positions = self._positions  # a new epoch puts others in their place
+        positions = self._positions  # a new epoch replaces the dict
         found = await self._broker.tail(positions, 500, self._timings.block_timeout)
         for raw in found.get(self._reply_key, ()):
             positions[self._reply_key] = raw.entry_id
@@ -87,10 +88,10 @@ class CommandClient(BrokerLoop):
                 self._log.error("reply_unreadable", reason=error.reason)
                 continue
             if isinstance(reply, Reply):
-                reply_future = self._pending_calls.get(reply.command_id)
-                if reply_future is not None and not reply_future.done():
-                    reply_future.set_result(reply)
+                call = self._pending_calls.get(reply.command_id)
+                if call is not None and not call.done():
+                    call.set_result(reply)
 
     async def on_new_epoch(self, _epoch: str) -> None:
-        """Read from the first entry of what may be another wire; an answer counts once anyhow."""
+        """Read again from the first entry; a second reply to a command is ignored."""
         self._positions = {self._reply_key: "0-0"}

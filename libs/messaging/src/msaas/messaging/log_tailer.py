@@ -1,4 +1,4 @@
-"""Following log topics from their end, with a signal when something may have been missed."""
+"""Follows log topics from their end, and reports when entries may have been missed."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
@@ -15,23 +15,21 @@ MAX_READ_COUNT = 500
 
 
 class LogTailer(BrokerLoop):
-    """Reads without a group: every process sees every entry, and asks the record after a gap."""
+    """Reads without a group: every process sees every entry, and resyncs after a gap."""
 
     def __init__(
         self,
         context: ConsumerContext,
         topics: Sequence[str],
-        *,
         on_entries: EntriesListener,
         on_resync: ResyncListener,
-        on_start: StartListener = lambda _: None,
+        on_start: StartListener,
     ) -> None:
         super().__init__(context)
         granted = [context.get_readable_topic(name, TopicKind.LOG) for name in topics]
         self._topics = {topic.key(context.environment): topic for topic in granted}
         self._retention = min(topic.retention or timedelta.max for topic in granted).total_seconds()
-        self._on_entries, self._on_resync = on_entries, on_resync
-        self._on_start = on_start
+        self._on_entries, self._on_resync, self._on_start = on_entries, on_resync, on_start
         self._epoch = ""
         self.positions: dict[str, str] = {}
         self._caught_up_at = context.clock.monotonic()
@@ -41,11 +39,11 @@ class LogTailer(BrokerLoop):
             self.positions = {key: await self._broker.last_id(key) for key in self._topics}
             self._caught_up_at = self._context.clock.monotonic()
             self._on_start(self.positions)
-        positions = self.positions  # a new epoch puts others in their place
+        positions = self.positions  # a new epoch replaces the dict
         found = await self._broker.tail(positions, MAX_READ_COUNT, self._timings.block_timeout)
         now = self._context.clock.monotonic()
         if found and now - self._caught_up_at > self._retention:
-            # What came right after the last complete look may be trimmed by now.
+            # Entries written right after the last complete read may be trimmed by now.
             await self._on_resync()
             self._caught_up_at = now
         for key, entries in found.items():
@@ -56,7 +54,7 @@ class LogTailer(BrokerLoop):
             self._caught_up_at = now
 
     async def on_new_epoch(self, epoch: str) -> None:
-        """Start again from the first entry of a wire that is not the one we followed."""
+        """Start again from the first entry when Redis was flushed or replaced."""
         if self._epoch and self._epoch != epoch:
             self.positions = dict.fromkeys(self._topics, "0-0")
             await self._on_resync()

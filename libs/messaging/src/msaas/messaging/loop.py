@@ -1,4 +1,4 @@
-"""A loop that outlives every failure of its steps and ends when it is asked to."""
+"""A loop that survives every failure of its steps and ends when drained."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -33,7 +33,7 @@ class ConsumerTimings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumerContext:
-    """Where one process stands on the wire: all that its loops share."""
+    """What all loops of one process share."""
 
     broker: Broker
     publisher: StreamPublisher
@@ -52,7 +52,7 @@ class ConsumerContext:
 
 
 class DeliveryReleased(Exception):
-    """Draining while something outside is down: what is in hand goes back to the others."""
+    """Raised while draining during an outage: entries in flight go back to other consumers."""
 
 
 class BrokerLoop(ABC):
@@ -66,7 +66,7 @@ class BrokerLoop(ABC):
         self._stopping = asyncio.Event()
 
     def drain(self) -> None:
-        """Ask the loop to begin nothing new and to end what it has."""
+        """Start nothing new and finish what is in flight."""
         self._stopping.set()
 
     async def run(self) -> None:
@@ -75,7 +75,7 @@ class BrokerLoop(ABC):
             try:
                 await self.step()
                 failures = 0
-            except Exception as error:  # noqa: BLE001  # the one broad catch of this runtime
+            except Exception as error:  # noqa: BLE001  # the loop survives any failure of a step
                 failures += 1
                 await self._recover(error, failures)
 
@@ -90,7 +90,7 @@ class BrokerLoop(ABC):
         await self._wait_or_drain(self._timings.retry.delay(failures))
 
     async def _retry_until_available(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Wait out a failure of something outside: it is never the message's fault."""
+        """Retry while a dependency is unavailable; this never counts against the message."""
         attempt = 0
         while True:
             try:

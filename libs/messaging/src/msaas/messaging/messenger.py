@@ -1,4 +1,4 @@
-"""The one thing a service builds: its connection, its grants and its loops, run and drained."""
+"""Builds, runs and drains everything that one process does with the broker."""
 
 import asyncio
 import os
@@ -6,24 +6,25 @@ import socket
 import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from msaas.contracts import cancel_key
-from msaas.kernel import Clock, SystemClock
+from msaas.kernel import Clock, PeriodicTask, SystemClock
 from msaas.messaging.batch_consumer import BatchConsumer, BatchHandler
 from msaas.messaging.command_client import CommandClient
+from msaas.messaging.epoch_watcher import EpochListener, EpochWatcher
 from msaas.messaging.log_tailer import EntriesListener, LogTailer, ResyncListener, StartListener
 from msaas.messaging.loop import BrokerLoop, ConsumerContext, ConsumerTimings
 from msaas.messaging.message_metrics import MessageMetrics
 from msaas.messaging.topic_consumer import TopicConsumer
-from msaas.messaging.watchers import EpochListener, EpochWatcher, TopicWatcher
 from msaas.messaging.work_consumer import WorkConsumer, WorkHandler
 from msaas.streams import Broker, StreamPublisher
-from msaas.telemetry import Metrics
+from msaas.telemetry import Metrics, log_task_failure
 
 
 class Messenger:
-    """Asking for a topic that the registry does not grant raises at once, so at start."""
+    """Consuming from a topic that the registry does not grant raises at once, so at start."""
 
     def __init__(
         self,
@@ -32,12 +33,11 @@ class Messenger:
         environment: str,
         *,
         metrics: Metrics,
-        produces: Sequence[str] = (),
         timings: ConsumerTimings | None = None,
         clock: Clock | None = None,
     ) -> None:
         clock = clock or SystemClock()
-        self.publisher = StreamPublisher(broker, process, environment, produces, clock=clock)
+        self.publisher = StreamPublisher(broker, process, environment, clock=clock)
         self.context = ConsumerContext(
             broker=broker,
             publisher=self.publisher,
@@ -56,7 +56,7 @@ class Messenger:
     def consume_batches(
         self, topic: str, handler: BatchHandler, max_size: int = 200, linger: float = 0
     ) -> None:
-        """Handle in micro-batches; `linger` seconds let more come together in one."""
+        """Handle in micro-batches; a batch waits `linger` seconds for more messages."""
         self._consumers.append(BatchConsumer(self.context, topic, handler, max_size, linger))
 
     def consume_work(self, topic: str, handler: WorkHandler, *, concurrency: int) -> None:
@@ -69,9 +69,7 @@ class Messenger:
         on_resync: ResyncListener,
         on_start: StartListener = lambda _: None,
     ) -> LogTailer:
-        tailer = LogTailer(
-            self.context, topics, on_entries=on_entries, on_resync=on_resync, on_start=on_start
-        )
+        tailer = LogTailer(self.context, topics, on_entries, on_resync, on_start)
         self._loops.append(tailer)
         self._epoch_listeners.append(tailer.on_new_epoch)
         return tailer
@@ -86,15 +84,15 @@ class Messenger:
         self._epoch_listeners.append(listener)
 
     async def find_entries(self, topic: str, entry_ids: Sequence[str]) -> frozenset[str]:
-        """Tell which entries of a topic of one's own still wait or run."""
+        """Return those entries of a topic of this process that still wait or run."""
         return await self.context.broker.find(self.publisher.get_stream_key(topic), entry_ids)
 
     async def withdraw(self, topic: str, entry_ids: Sequence[str]) -> None:
-        """Take entries back that nobody shall run any more."""
+        """Delete entries that no worker shall run any more."""
         await self.context.broker.delete(self.publisher.get_stream_key(topic), entry_ids)
 
     async def mark_cancelled(self, job_ids: Iterable[UUID], ttl: timedelta) -> None:
-        """Leave a word for workers that have not picked these jobs up yet."""
+        """Mark jobs for workers that have not read them yet."""
         keys = [cancel_key(self.context.environment, job_id) for job_id in job_ids]
         await self.context.broker.set_markers(keys, ttl)
 
@@ -106,18 +104,26 @@ class Messenger:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Run all loops until drained; consumers end first, then what serves them."""
-        topics = [runner.topic for runner in self._consumers]
-        epoch_watcher = EpochWatcher(self.context, self._epoch_listeners)
-        serving = (*self._loops, epoch_watcher, TopicWatcher(self.context, topics))
+        """Run all loops until drained; consumers end first, then the loops that serve them."""
+        timings, watcher = self.context.timings, EpochWatcher(self.context, self._epoch_listeners)
+        periodic = partial(PeriodicTask, report_failure=log_task_failure, backoff=timings.retry)
+        serving = [
+            *self._loops,
+            periodic("epoch watcher", watcher.step, period=timings.epoch_interval),
+            periodic("topic gauges", self._update_gauges, period=timings.gauge_interval),
+        ]
         async with asyncio.TaskGroup() as group:
             for loop in serving:
                 group.create_task(loop.run(), name=type(loop).__name__)
-            consuming = [group.create_task(runner.run()) for runner in self._consumers]
+            consuming = [group.create_task(consumer.run()) for consumer in self._consumers]
             await self._stopping.wait()
-            for runner in self._consumers:
-                runner.drain()
+            for consumer in self._consumers:
+                consumer.drain()
             await asyncio.gather(*consuming)
             for loop in serving:
                 loop.drain()
         await self.publisher.close()
+
+    async def _update_gauges(self) -> None:
+        for consumer in self._consumers:
+            await consumer.update_gauges()

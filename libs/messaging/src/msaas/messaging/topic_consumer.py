@@ -1,9 +1,10 @@
-"""What every consumer of a work topic does: read, sort out, keep hold, settle, hand back."""
+"""What every consumer of a work topic does: read, filter, extend leases, acknowledge, release."""
 
 import asyncio
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Literal
 
 from msaas.contracts import DecodeError, TopicKind, build_dead_letter, decode, is_reply_key
@@ -30,17 +31,14 @@ class TopicConsumer(BrokerLoop):
         super().__init__(context, topic=topic)
         self.topic = context.get_readable_topic(topic, TopicKind.WORK)
         key = self.topic.key(context.environment, context.process)
-        self._consumer = StreamConsumer(
-            key, self.topic.group(context.process), context.consumer_name
-        )
+        group = self.topic.group(context.process)
+        self._consumer = StreamConsumer(key, group, context.consumer_name)
         self._in_flight: dict[str, Delivery] = {}
         self._group_ensured = False
         self._next_reclaim_at = 0.0
 
     async def run(self) -> None:
-        heartbeats = asyncio.create_task(
-            self._extend_leases(), name=f"heartbeat {self._consumer.key}"
-        )
+        heartbeats = asyncio.create_task(self._extend_leases(), name=f"leases {self.topic.name}")
         try:
             await super().run()
             await self._finish_in_flight()
@@ -57,14 +55,14 @@ class TopicConsumer(BrokerLoop):
                 self._group_ensured = True
             await self._consume_once()
         except GroupMissing:
-            # Flushed or replaced: a new group starts at 0, so nothing written since is missed.
+            # Redis was flushed or replaced: a new group starts at 0 and misses no new entry.
             self._log.warning("consumer_group_missing", key=self._consumer.key)
             self._group_ensured = False
             raise
 
     async def _recover(self, error: Exception, failures: int) -> None:
         if is_dependency_failure(error):
-            # Nobody could beat while the wire was away: silence says nothing for a while.
+            # No consumer could extend its leases during the outage, so none is dead yet.
             self._next_reclaim_at = self._context.clock.monotonic() + self._timings.reclaim_after
         await super()._recover(error, failures)
 
@@ -72,10 +70,10 @@ class TopicConsumer(BrokerLoop):
     async def _consume_once(self) -> None: ...
 
     async def _finish_in_flight(self) -> None:
-        """End what is in hand once reading has stopped."""
+        """Finish entries in flight once reading has stopped."""
 
     def _on_leases_lost(self, entry_ids: Iterable[str]) -> None:
-        """Give up entries that a peer has taken over."""
+        """Stop work on entries that another consumer has reclaimed."""
 
     async def _read(self, count: int, block: float | None = None) -> list[Delivery]:
         block = self._timings.block_timeout if block is None else block
@@ -83,7 +81,7 @@ class TopicConsumer(BrokerLoop):
         return await self._filter_deliverable(found)
 
     async def _reclaim(self) -> list[Delivery]:
-        """Take over from silent consumers; looks three times in the idle time, or while many."""
+        """Take entries over from dead consumers; checked three times per `reclaim_after`."""
         now, in_flight = self._context.clock.monotonic(), frozenset(self._in_flight)
         if now < self._next_reclaim_at:
             return []
@@ -94,7 +92,7 @@ class TopicConsumer(BrokerLoop):
         return await self._filter_deliverable(found)
 
     async def _filter_deliverable(self, entries: Sequence[RawEntry]) -> list[Delivery]:
-        """Keep what can be handled; quarantine, dead-letter or drop the rest."""
+        """Return the entries that can be handled; dead-letter or drop the rest."""
         readable: list[Delivery] = []
         for raw in entries:
             try:
@@ -111,18 +109,16 @@ class TopicConsumer(BrokerLoop):
         return await self._drop_expired(readable)
 
     async def _drop_expired(self, deliveries: list[Delivery]) -> list[Delivery]:
-        """Leave commands unexecuted whose sender no longer waits, by the wire's own clock.
+        """Drop commands whose sender no longer waits, by Redis's clock.
 
-        One that was delivered before may be committed and unpublished: only its handler can tell.
+        A command that was delivered before may be committed already, so its handler decides.
         """
         fresh = [delivery for delivery in deliveries if delivery.raw.delivery_count == 1]
         limits = {d.entry_id: d.entry.ttl_ms for d in fresh if d.entry.ttl_ms is not None}
         if not limits:
             return deliveries
         now_ms = await self._retry_until_available(self._broker.now_ms)
-        expired = {
-            id_ for id_, ttl_ms in limits.items() if entry_timestamp_ms(id_) + ttl_ms <= now_ms
-        }
+        expired = {id_ for id_, ttl in limits.items() if entry_timestamp_ms(id_) + ttl <= now_ms}
         if expired:
             await self.ack_and_publish([], list(expired), "expired")
         return [delivery for delivery in deliveries if delivery.entry_id not in expired]
@@ -130,16 +126,15 @@ class TopicConsumer(BrokerLoop):
     async def ack_and_publish(
         self, outgoing: Sequence[OutgoingMessage], entry_ids: Sequence[str], outcome: str
     ) -> None:
-        """Publish and acknowledge in one transaction, however long the wire is away."""
-        await self._retry_until_available(
-            lambda: self._context.publisher.commit(outgoing, self._consumer, entry_ids)
-        )
+        """Publish and acknowledge in one transaction; waits while Redis is unavailable."""
+        commit = partial(self._context.publisher.commit, outgoing, self._consumer, entry_ids)
+        await self._retry_until_available(commit)
         self._context.metrics.count(self.topic.name, outcome, len(entry_ids))
 
     async def _dead_letter(
         self, raw: RawEntry, error: str, kind: Literal["poison", "transient"]
     ) -> None:
-        """Move an entry to its dead letters in the transaction that acknowledges it."""
+        """Move an entry to the dead letter stream in the transaction that acknowledges it."""
         fields = build_dead_letter(
             self.topic,
             raw.fields,
@@ -151,10 +146,8 @@ class TopicConsumer(BrokerLoop):
         )
         key_for = self.topic.poison_key if kind == "poison" else self.topic.dead_letter_key
         write = Write(key_for(self._context.environment, self._context.process), fields)
-        publisher = self._context.publisher
-        await self._retry_until_available(
-            lambda: publisher.append([write], self._consumer, [raw.entry_id])
-        )
+        append = partial(self._context.publisher.append, [write], self._consumer, [raw.entry_id])
+        await self._retry_until_available(append)
         self._log.error("message_dead_lettered", entry_id=raw.entry_id, kind=kind, reason=error)
         self._context.metrics.count(self.topic.name, kind)
 
@@ -163,14 +156,21 @@ class TopicConsumer(BrokerLoop):
             await self._broker.release(self._consumer, [delivery.raw for delivery in deliveries])
         self._context.metrics.count(self.topic.name, "released", len(deliveries))
 
+    async def update_gauges(self) -> None:
+        """Measure depth, lag, pending entries and dead letters of the topic."""
+        if self._group_ensured:
+            address = (self._context.environment, self._context.process)
+            group = self._consumer.group
+            stats = await self._broker.stats(self._consumer.key, group)
+            dead = await self._broker.depth(self.topic.dead_letter_key(*address))
+            dead += await self._broker.depth(self.topic.poison_key(*address))
+            self._context.metrics.set_topic_gauges(self.topic.name, group, stats, dead)
+
     async def _extend_leases(self) -> None:
+        interval = self._timings.heartbeat_interval
         while True:
-            await self._context.clock.sleep(self._timings.heartbeat_interval)
+            await self._context.clock.sleep(interval)
             if in_flight := list(self._in_flight):
                 with suppress(BrokerUnavailable):
-                    owned = await self._broker.extend_leases(
-                        self._consumer, in_flight, self._timings.heartbeat_interval
-                    )
-                    self._on_leases_lost(
-                        entry_id for entry_id in in_flight if entry_id not in owned
-                    )
+                    owned = await self._broker.extend_leases(self._consumer, in_flight, interval)
+                    self._on_leases_lost(set(in_flight) - owned)

@@ -1,4 +1,4 @@
-"""The work runner: long work, one task for each entry, as many as there are free slots."""
+"""The work consumer: long work, one task for each entry, up to a fixed concurrency."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -12,25 +12,25 @@ from msaas.telemetry import bind, span
 
 
 class AbandonReason(StrEnum):
-    RECLAIMED = "reclaimed"  # its consumer fell silent: who knows how far it came
-    DRAINED = "drained"  # this process has to go
-    FAILED = "failed"  # the worker raised
+    RECLAIMED = "reclaimed"  # its consumer died; how far it came is unknown
+    DRAINED = "drained"  # this process shuts down
+    FAILED = "failed"  # the handler raised
 
 
 class WorkHandler(Protocol):
     async def run(self, delivery: Delivery) -> Sequence[OutgoingMessage]:
-        """Do the work; what is returned is published as the entry is acknowledged."""
+        """Do the work; the returned messages are published as the entry is acknowledged."""
         ...
 
     def on_abandoned(
         self, delivery: Delivery, reason: AbandonReason, error: Exception | None = None
     ) -> Sequence[OutgoingMessage]:
-        """Say what is to be published about work that was not finished."""
+        """Return the messages to publish about work that was not finished."""
         ...
 
 
 class WorkConsumer(TopicConsumer):
-    """Never runs an entry that somebody else may have begun: that is for its owner to decide."""
+    """Never runs an entry that another consumer may have begun; its owner decides what follows."""
 
     def __init__(
         self, context: ConsumerContext, topic: str, handler: WorkHandler, *, concurrency: int
@@ -46,10 +46,8 @@ class WorkConsumer(TopicConsumer):
             await self._publish_abandoned(delivery, AbandonReason.RECLAIMED)
         free_slots = self._concurrency - len(self._tasks)
         if not free_slots:
-            first = asyncio.FIRST_COMPLETED
-            await asyncio.wait(
-                self._tasks.values(), timeout=self._timings.block_timeout, return_when=first
-            )
+            timeout, first = self._timings.block_timeout, asyncio.FIRST_COMPLETED
+            await asyncio.wait(self._tasks.values(), timeout=timeout, return_when=first)
             return
         for delivery in await self._read(free_slots):
             self._start_task(delivery)
@@ -72,16 +70,15 @@ class WorkConsumer(TopicConsumer):
     def _start_task(self, delivery: Delivery) -> None:
         entry_id = delivery.entry_id
         self._in_flight[entry_id] = delivery
-        self._tasks[entry_id] = asyncio.create_task(
-            self._run_task(delivery), name=f"work {entry_id}"
-        )
+        task = asyncio.create_task(self._run_task(delivery), name=f"work {entry_id}")
+        self._tasks[entry_id] = task
 
     async def _run_task(self, delivery: Delivery) -> None:
         try:
             await self._process(delivery)
         except DeliveryReleased:
             await self.release([delivery])
-        except Exception as error:  # noqa: BLE001  # left to its idle time, and then to a report
+        except Exception as error:  # noqa: BLE001  # the entry is reclaimed later
             self._log.error("work_report_failed", entry_id=delivery.entry_id, exc_info=error)
         finally:
             del self._in_flight[delivery.entry_id]
@@ -96,7 +93,7 @@ class WorkConsumer(TopicConsumer):
                 await self._publish_abandoned(delivery, AbandonReason.DRAINED)
         except DeliveryReleased:
             raise
-        except Exception as error:  # noqa: BLE001  # a worker's failure is its entry's outcome
+        except Exception as error:  # noqa: BLE001  # a failure is the outcome of the work
             self._log.error("work_failed", entry_id=delivery.entry_id, exc_info=error)
             await self._publish_abandoned(delivery, AbandonReason.FAILED, error)
 

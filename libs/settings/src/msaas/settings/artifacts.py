@@ -1,4 +1,4 @@
-"""Declares where the files of jobs are kept, for the processes that sign links to them."""
+"""The settings of the artifact store."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from msaas.settings.service_settings import ServiceSettings
 
 
 class ArtifactSettings(ServiceSettings):
-    """Without `ARTIFACTS_URL` no files are kept.
+    """Without `ARTIFACTS_URL` no files are stored.
 
-    A bucket (`s3://bucket/prefix`) takes a key pair, and an endpoint where it is not Amazon's; a
-    folder (`file:///folder`) takes the address of the door before it and the key of its links.
+    A bucket (`s3://bucket/prefix`) needs a key pair, and an endpoint unless it is Amazon's; a
+    folder (`file:///folder`) needs the URL of its file server and the key that signs links.
     """
 
     artifacts_url: str | None = Field(
@@ -28,7 +28,7 @@ class ArtifactSettings(ServiceSettings):
 
     @property
     def artifact_store_options(self) -> dict[str, Any] | None:
-        """The fields of the place, by name."""
+        """Return the arguments of the artifact store by name."""
         if self.artifacts_url is None:
             return None
         return {

@@ -1,4 +1,4 @@
-"""Names where a process runs, which decides how strict its settings are."""
+"""The environments of a process, which decide how strict its settings are."""
 
 from enum import StrEnum
 
@@ -11,5 +11,5 @@ class Environment(StrEnum):
 
     @property
     def is_local(self) -> bool:
-        """Tell whether stand-ins and default secrets are in order here."""
+        """Return whether local services and default secrets are allowed."""
         return self in {Environment.LOCAL, Environment.TEST}

@@ -1,4 +1,4 @@
-"""Finds values that are fine on a developer's machine and nowhere else."""
+"""Finds values that are only acceptable on a developer's machine."""
 
 from ipaddress import ip_address
 from typing import Final
@@ -9,14 +9,14 @@ _LOCAL_SECRETS: Final = frozenset(
     | {"redis", "secret", "test"}
 )
 _LOCAL_NAMES: Final = ("localhost", "localhost.localdomain", "host.docker.internal")
-_UNIX_SOCKET_HOSTS: Final = frozenset({"", "unix"})  # a socket in a folder of this machine
+_UNIX_SOCKET_HOSTS: Final = frozenset({"", "unix"})  # a socket on this machine
 _ENCRYPTED_SCHEMES: Final = {"http": "https://", "ws": "wss://", "redis": "rediss://"}
 _POSTGRES_SCHEMES: Final = frozenset({"postgres", "postgresql", "postgresql+asyncpg"})
 _ENCRYPTED_SSL_MODES: Final = frozenset({"require", "verify-ca", "verify-full"})
 
 
 def find_default_secret(value: str) -> str | None:
-    """Say what is wrong with a secret, or with the password inside a URL."""
+    """Return the fault of a secret, or of the password in a URL."""
     secret = (_parse_url(value).password if "://" in value else value) or ""
     if unquote(secret).lower() in _LOCAL_SECRETS:
         return "contains a well-known password"
@@ -24,7 +24,7 @@ def find_default_secret(value: str) -> str | None:
 
 
 def find_insecure_url(value: str) -> str | None:
-    """Say what keeps a URL from being used between machines."""
+    """Return why a URL must not be used between machines, or None."""
     if "://" not in value:
         return None
     url = _parse_url(value)
@@ -40,7 +40,7 @@ def find_insecure_url(value: str) -> str | None:
 def _parse_url(value: str) -> SplitResult:
     try:
         return urlsplit(value)
-    except ValueError:  # brackets that do not match; where it points to is anyone's guess
+    except ValueError:  # the brackets do not match
         return SplitResult("", "", "", "", "")
 
 
@@ -48,8 +48,8 @@ def _list_hosts(url: SplitResult) -> list[str]:
     """List the hosts without their ports: libpq takes several, separated by commas."""
     netlocs = url.netloc.lower().rpartition("@")[2].split(",")
     return [
-        place[1:].partition("]")[0] if place.startswith("[") else place.partition(":")[0]
-        for place in netlocs
+        netloc[1:].partition("]")[0] if netloc.startswith("[") else netloc.partition(":")[0]
+        for netloc in netlocs
     ]
 
 

@@ -1,4 +1,4 @@
-"""Reads a process's settings once, and names every variable that is wrong, never its value."""
+"""Reads the settings of a process; errors name each invalid variable but not its value."""
 
 from collections.abc import Iterator, Mapping
 from typing import ClassVar, Final, TypeVar, get_args
@@ -14,13 +14,13 @@ from msaas.settings.service_settings import LocalDefault, ServiceSettings
 
 Settings = TypeVar("Settings", bound=ServiceSettings)
 
-# A validator's own words may repeat the value that it refuses.
+# The message of a validator may contain the refused value.
 _ERRORS_QUOTING_VALUES: Final = frozenset({"value_error", "assertion_error"})
-_ENVIRONMENTS: Final = {str(place) for place in Environment}
+_ENVIRONMENTS: Final = {str(environment) for environment in Environment}
 
 
 class SettingsInvalid(MsaasError):
-    """Maps, in `problems`, each variable to what is wrong; the message says it to the operator."""
+    """The settings are invalid; `problems` maps each variable to its fault."""
 
     code: ClassVar[str] = "settings_invalid"
 
@@ -73,7 +73,7 @@ def _describe_error(error_type: str, message: str) -> str:
 def _find_unknown(
     settings_class: type[ServiceSettings], values: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
-    """Find variables with our prefix that no field reads: they are misspelt."""
+    """Find variables with the prefix of the service that no field reads."""
     prefix = settings_class.model_config.get("env_prefix", "").upper()
     for name in values:
         if prefix and name.startswith(prefix) and name not in settings_class.variables():

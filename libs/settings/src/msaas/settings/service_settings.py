@@ -1,4 +1,4 @@
-"""Declares the settings that every process shares, and the groups that some of them share."""
+"""The settings that all processes share, and groups that some of them share."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -13,7 +13,7 @@ from msaas.settings.environment import Environment
 
 @dataclass(frozen=True, slots=True)
 class LocalDefault:
-    """Marks a secret: what it is in local mode when nobody gives it. Elsewhere it must be given."""
+    """The default of a secret in local mode; in other environments the variable is required."""
 
     value: str
 
@@ -39,9 +39,9 @@ def _starts_with(*schemes: str) -> BeforeValidator:
 
 
 class ServiceSettings(BaseSettings):
-    """The base of each service's one Settings class, which names its `env_prefix`.
+    """The base class of a service's settings, which must set `env_prefix`.
 
-    Nothing is read when an object is made: `load` reads.
+    Creating an object reads no variables; `load_settings` does.
     """
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
@@ -58,7 +58,7 @@ class ServiceSettings(BaseSettings):
     prometheus_enabled: bool = Field(default=True, validation_alias="PROMETHEUS_ENABLED")
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$")] = "INFO"
     internal_port: int = Field(default=9000, ge=0, le=65_535)
-    # Variables whose URL may be local or unencrypted in production: a sidecar, a private network.
+    # Variables whose URL may be local or unencrypted in production (a sidecar, a private network).
     insecure_urls_allowed: CommaList = ()
 
     @classmethod
@@ -88,7 +88,7 @@ class ServiceSettings(BaseSettings):
         }
 
     def __repr_args__(self) -> list[tuple[str | None, object]]:
-        # A URL may carry a password or a token even where nobody expects one.
+        # Any URL may contain a password or a token.
         shown = dict(super().__repr_args__())
         return [(n, "…" if isinstance(v, str) and "://" in v else v) for n, v in shown.items()]
 

@@ -1,4 +1,4 @@
-"""One exchange with the message wire at a time: what may be appended, taken and settled."""
+"""One round trip to Redis Streams at a time: append, read, acknowledge."""
 
 from msaas.streams.broker import (
     Broker,

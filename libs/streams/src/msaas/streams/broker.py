@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 @dataclass(frozen=True, slots=True)
 class StreamConsumer:
-    """One consumer's place at one stream."""
+    """One consumer of one group of one stream."""
 
     key: str
     group: str
@@ -22,7 +22,7 @@ class RawEntry(NamedTuple):
 
 
 class Write(NamedTuple):
-    """One entry to append; `window` trims what is older, `expires` lets the key die with it."""
+    """One entry to append; `retention` trims older ones, `expires` lets the key expire with it."""
 
     key: str
     fields: Mapping[bytes, bytes]
@@ -60,11 +60,11 @@ class Broker(Protocol):
         ...
 
     async def ensure_group(self, consumer: StreamConsumer) -> None:
-        """Make stream and group where missing, from the first entry on."""
+        """Create stream and group where missing; the group starts at the first entry."""
         ...
 
     async def read(self, consumer: StreamConsumer, count: int, block: float) -> list[RawEntry]:
-        """Take entries that nobody has taken yet."""
+        """Read entries that were delivered to no consumer yet."""
         ...
 
     async def reclaim(
@@ -74,21 +74,21 @@ class Broker(Protocol):
         count: int,
         skip: frozenset[str] = frozenset(),
     ) -> list[RawEntry]:
-        """Take over entries whose consumer has been silent for `min_idle` seconds."""
+        """Claim entries whose lease was not extended for `min_idle` seconds."""
         ...
 
     async def extend_leases(
         self, consumer: StreamConsumer, entry_ids: Sequence[str], heartbeat_interval: float
     ) -> frozenset[str]:
-        """Keep entries from being reclaimed; answers those that are still ours."""
+        """Keep entries from being reclaimed; return those that this consumer still owns."""
         ...
 
     async def release(self, consumer: StreamConsumer, entries: Sequence[RawEntry]) -> None:
-        """Give entries up for reclaiming at once, as if this delivery had not been."""
+        """Make entries reclaimable at once, without counting this delivery."""
         ...
 
     async def remove_consumer(self, consumer: StreamConsumer) -> None:
-        """Strike this consumer from its group, unless something is pending for it."""
+        """Remove this consumer from its group, unless it has pending entries."""
         ...
 
     async def tail(
@@ -96,7 +96,7 @@ class Broker(Protocol):
     ) -> dict[str, list[RawEntry]]: ...
 
     async def peek(self, key: str, count: int) -> list[RawEntry]:
-        """Look at the oldest entries of a stream that no group reads."""
+        """Return the oldest entries of a stream that no group reads."""
         ...
 
     async def last_id(self, key: str) -> str: ...
@@ -106,23 +106,23 @@ class Broker(Protocol):
     async def stats(self, key: str, group: str) -> StreamStats: ...
 
     async def now_ms(self) -> int:
-        """Read the wire's own clock, which stamps entry ids."""
+        """Return the time of the clock that stamps entry ids."""
         ...
 
     async def find(self, key: str, entry_ids: Sequence[str]) -> frozenset[str]:
-        """Tell which of these entries are still on the stream."""
+        """Return those of these entries that are still on the stream."""
         ...
 
     async def delete(self, key: str, entry_ids: Sequence[str]) -> None: ...
 
     async def set_markers(self, keys: Sequence[str], ttl: timedelta) -> None:
-        """Set keys that say no more than that they are there, until the ttl is over."""
+        """Set keys without content that expire after `ttl`."""
         ...
 
     async def find_markers(self, keys: Sequence[str]) -> frozenset[str]: ...
 
     async def epoch(self, key: str, initial: str) -> str:
-        """Read the wire's identity, which changes when its data may have been lost."""
+        """Return the identity of the data, which changes when data may have been lost."""
         ...
 
 

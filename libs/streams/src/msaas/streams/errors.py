@@ -1,14 +1,14 @@
-"""What can go wrong on the wire, each error saying who has to wait and who has to stop.
+"""The errors of the broker.
 
 MsaasError
 ├── DependencyUnavailable
-│   └── WireUnavailable    Redis does not answer: stop reading, try again
-│       └── GroupMissing   the stream or its group is gone: make it again
+│   └── BrokerUnavailable   Redis does not answer: stop reading, retry
+│       └── GroupMissing    the stream or its group is gone: create it again
 ├── Overloaded
-│   ├── TopicFull          a bounded topic refuses outside commands
-│   └── WireFull           Redis is at maxmemory
-├── CommandRefused         the owner answered no
-└── GrantRefused           the registry does not give this process that topic
+│   ├── TopicFull           a bounded topic refuses commands from outside
+│   └── BrokerFull          Redis is at maxmemory
+├── CommandRefused          the owner refused the command
+└── TopicAccessDenied       the registry does not grant this topic to this process
 """
 
 from msaas.contracts import ReplyProblem
@@ -32,7 +32,7 @@ class BrokerFull(Overloaded):
 
 
 class CommandRefused(MsaasError):
-    """The owner's refusal; `problem` carries its code, words and context."""
+    """The owner refused; `problem` carries code, message and context."""
 
     code = "conflict"
     kind = ErrorKind.CONFLICT
@@ -48,5 +48,5 @@ class TopicAccessDenied(MsaasError):
 
 
 def is_dependency_failure(error: BaseException) -> bool:
-    """Whether a failure is the fault of something outside, and so never of the message."""
+    """Return whether a dependency failed, which never counts against the message."""
     return isinstance(error, MsaasError) and error.kind is ErrorKind.UNAVAILABLE

@@ -1,4 +1,4 @@
-"""Commits that batch themselves: whatever is asked for during one round trip goes into the next."""
+"""Batches commits: all that are requested during one round trip go into the next transaction."""
 
 import asyncio
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ class _PendingCommit:
 
 
 class GroupCommit:
-    """Each caller's part stays atomic, and all share one transaction with the wire."""
+    """Callers share one transaction with Redis; the part of each stays atomic."""
 
     def __init__(self, broker: Broker, clock: Clock) -> None:
         self._broker = broker
@@ -39,7 +39,7 @@ class GroupCommit:
         consumer: StreamConsumer | None = None,
         acked_ids: Sequence[str] = (),
     ) -> Sequence[str]:
-        """Answer with the ids of these writes once they are on the wire."""
+        """Return the ids of these writes once Redis has them."""
         future: asyncio.Future[Sequence[str]] = asyncio.get_running_loop().create_future()
         self._pending.append(_PendingCommit(writes, consumer, acked_ids, future))
         if self._flush_task is None:
@@ -47,7 +47,7 @@ class GroupCommit:
         return await future
 
     async def depth(self, key: str, bound: int) -> int:
-        """Recall the depth that our own writes reported; only a full stream is asked again."""
+        """Return the depth that the last write reported; only a full stream is measured again."""
         depth, seen_at = self._depths.get(key, (0, 0.0))
         if depth >= bound and self._clock.monotonic() - seen_at > DEPTH_TTL_SECONDS:
             depth = await self._broker.depth(key)
@@ -55,9 +55,9 @@ class GroupCommit:
         return depth
 
     async def close(self) -> None:
-        """Wait for what is under way."""
+        """Wait for the commit in progress."""
         if self._flush_task is not None:
-            await asyncio.wait({self._flush_task})  # whose end does not depend on who waits for it
+            await asyncio.wait({self._flush_task})  # a caller that gives up does not cancel it
 
     async def _flush(self) -> None:
         try:
@@ -65,11 +65,11 @@ class GroupCommit:
                 await self._commit(batch)
         finally:
             self._flush_task = None
-            while self._pending:  # only where the flush itself was ended
+            while self._pending:  # only when the flush was cancelled
                 self._pending.pop().future.cancel()
 
     def _next_batch(self) -> list[_PendingCommit]:
-        """Take from the front as many as one transaction holds: one source, a bounded size."""
+        """Take the oldest commits that fit into one transaction: one consumer, a bounded size."""
         batch: list[_PendingCommit] = []
         size, consumer = 0, None
         while self._pending and size < MAX_COMMIT_SIZE:
@@ -88,7 +88,7 @@ class GroupCommit:
             result = await self._broker.commit(
                 [w for p in batch for w in p.writes], consumer, acked_ids
             )
-        except BaseException as error:  # whatever it is, no caller waits for ever
+        except BaseException as error:  # no caller may wait for ever
             await self._fail(batch, error)
             if isinstance(error, asyncio.CancelledError | KeyboardInterrupt | SystemExit):
                 raise
@@ -103,7 +103,7 @@ class GroupCommit:
                 part.future.set_result(ids)
 
     async def _fail(self, batch: Sequence[_PendingCommit], error: BaseException) -> None:
-        """Where the wire refused rather than fell silent, let each part fail on its own account."""
+        """Retry each part alone where Redis refused the batch; fail all where it did not answer."""
         try:
             if len(batch) > 1 and isinstance(error, MsaasError) and "reply" in error.context:
                 for part in batch:

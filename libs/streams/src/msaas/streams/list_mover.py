@@ -1,15 +1,15 @@
-"""Moves what was pushed onto a list to a stream, for producers that know nothing of streams."""
+"""Moves entries from a list to a stream, for producers that do not use streams."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from msaas.streams.redis_broker import RedisBroker
 
-# Takes nothing off the list that is not on the stream already: an append can be refused.
+# Pops an entry only after its append: Redis can refuse the append.
 _MOVE: Final = """
-local room, size, moved = ARGV[1] - redis.call('XLEN', KEYS[2]), tonumber(ARGV[2]), 0
+local free, size, moved = ARGV[1] - redis.call('XLEN', KEYS[2]), tonumber(ARGV[2]), 0
 for at = 3, #ARGV, size do
-  local body = moved < room and redis.call('LINDEX', KEYS[1], -1)
+  local body = moved < free and redis.call('LINDEX', KEYS[1], -1)
   if not body then break end
   redis.call('XADD', KEYS[2], '*', 'data', body, unpack(ARGV, at, at + size - 1))
   redis.call('RPOP', KEYS[1])
@@ -26,14 +26,11 @@ class ListMover:
     async def move(
         self, list_key: str, stream_key: str, headers: Sequence[Mapping[bytes, bytes]], bound: int
     ) -> int:
-        """Move the oldest, each under the next head; answer how many.
+        """Move the oldest entries, each with the next headers; return how many.
 
-        One step for the server: none is lost or there twice, and a full stream gets none.
+        Redis runs it as one step: no entry is lost or duplicated, and a full stream gets none.
         """
-        parts = [part for head in headers for pair in head.items() for part in pair]
+        parts = [part for fields in headers for pair in fields.items() for part in pair]
         size = len(parts) // len(headers)
-        return int(
-            await self._broker.execute_command(
-                "EVAL", _MOVE, 2, list_key, stream_key, bound, size, *parts
-            )
-        )
+        arguments = (list_key, stream_key, bound, size, *parts)
+        return int(await self._broker.execute_command("EVAL", _MOVE, 2, *arguments))

@@ -1,6 +1,6 @@
-"""A message on its way, and a message as it arrived, with the ways to answer it."""
+"""A message to publish, and a message as it was delivered, with the ways to answer it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from msaas.contracts import Entry, Message, Reply, ReplyProblem
@@ -10,7 +10,7 @@ from msaas.streams.broker import RawEntry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingMessage:
-    """Goes to a topic, or to the reply stream of whoever asked."""
+    """A message for a topic, or for the reply stream of the caller."""
 
     message: Message
     topic: str | None = None
@@ -23,7 +23,7 @@ class OutgoingMessage:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message as it reached a handler."""
+    """A message as a handler receives it."""
 
     raw: RawEntry
     entry: Entry[Message]
@@ -36,19 +36,18 @@ class Delivery:
     def message(self) -> Message:
         return self.entry.message
 
-    def emit(self, topic: str, message: Message, *, id: UUID | None = None) -> OutgoingMessage:  # noqa: A002  # the wire's word
+    def emit(self, topic: str, message: Message, *, id: UUID | None = None) -> OutgoingMessage:  # noqa: A002  # the header's name
         """Build a message that this one caused."""
-        correlation_id, traceparent = self.entry.correlation_id, self.entry.traceparent
         return OutgoingMessage(
             message=message,
             topic=topic,
             id=id,
-            correlation_id=correlation_id,
-            traceparent=traceparent,
+            correlation_id=self.entry.correlation_id,
+            traceparent=self.entry.traceparent,
         )
 
     def reply_success(self, **data: object) -> list[OutgoingMessage]:
-        """Answer yes; nothing where nobody waits."""
+        """Answer that the command is committed; empty where no reply was requested."""
         return self._reply(Reply(command_id=self.entry.id, ok=True, data=dict(data)))
 
     def reply_error(self, error: MsaasError) -> list[OutgoingMessage]:
@@ -61,15 +60,6 @@ class Delivery:
         return self._reply(Reply(command_id=self.entry.id, ok=False, problem=problem))
 
     def _reply(self, reply: Reply) -> list[OutgoingMessage]:
-        reply_to, correlation_id = self.entry.reply_to, self.entry.correlation_id
-        if reply_to is None:
+        if self.entry.reply_to is None:
             return []
-        traceparent = self.entry.traceparent
-        return [
-            OutgoingMessage(
-                message=reply,
-                reply_to=reply_to,
-                correlation_id=correlation_id,
-                traceparent=traceparent,
-            )
-        ]
+        return [replace(self.emit("", reply), topic=None, reply_to=self.entry.reply_to)]

@@ -1,10 +1,10 @@
-"""What leaves a process: only to granted topics, and to no full one against its rule."""
+"""Publishes messages to the topics that the registry grants to a process, unless one is full."""
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from msaas.contracts import Message, OnFull, Topic, TopicKind, encode, get_topic, is_reply_key
+from msaas.contracts import TOPICS, Message, OnFull, Topic, TopicKind, encode, is_reply_key
 from msaas.kernel import Clock, SystemClock, new_id
 from msaas.streams.broker import Broker, StreamConsumer, Write
 from msaas.streams.errors import BrokerFull, TopicAccessDenied, TopicFull
@@ -18,27 +18,25 @@ MAX_BACKLOG = 10_000
 
 
 class StreamPublisher:
-    """All callers share the round trips; each waits until its own entries are on the wire."""
+    """Callers share round trips; each waits until its own entries are in Redis."""
 
     def __init__(
-        self,
-        broker: Broker,
-        process: str,
-        environment: str,
-        topics: Iterable[str] = (),
-        *,
-        clock: Clock | None = None,
+        self, broker: Broker, process: str, environment: str, *, clock: Clock | None = None
     ) -> None:
         self._clock = clock or SystemClock()
         self._commits = GroupCommit(broker, self._clock)
         self._environment = environment
-        self._routes: dict[str, tuple[Topic, Sequence[str]]] = {}
-        for topic in map(get_topic, topics):
-            if topic.kind is TopicKind.REPLY or process not in topic.producers:
-                raise TopicAccessDenied(
-                    f"The registry does not let {process} produce to {topic.name}."
-                )
-            self._routes[topic.name] = (topic, topic.keys(environment))
+        self._process = process
+        self._routes = {
+            topic.name: (topic, topic.keys(environment))
+            for topic in TOPICS.values()
+            if process in topic.producers and topic.kind is not TopicKind.REPLY
+        }
+
+    def require_topics(self, *names: str) -> None:
+        """Raise TopicAccessDenied, at start, for a topic that this process may not produce to."""
+        for name in names:
+            self._get_route(name)
 
     async def publish(
         self,
@@ -46,20 +44,15 @@ class StreamPublisher:
         message: Message,
         *,
         correlation_id: str,
-        id: UUID | None = None,  # noqa: A002  # the header's own word
+        id: UUID | None = None,  # noqa: A002  # the header's name
         traceparent: str | None = None,
     ) -> str | None:
-        """Answer the entry's id, or None where a full topic lets this kind of message go."""
+        """Return the entry's id, or None where a full topic drops this kind of message."""
         parent = traceparent or current_traceparent()
-        return await self.send(
-            OutgoingMessage(
-                message=message,
-                topic=topic,
-                id=id,
-                correlation_id=correlation_id,
-                traceparent=parent,
-            )
+        outgoing = OutgoingMessage(
+            message=message, topic=topic, id=id, correlation_id=correlation_id, traceparent=parent
         )
+        return await self.send(outgoing)
 
     async def send(self, outgoing: OutgoingMessage) -> str | None:
         if self._commits.backlog >= MAX_BACKLOG:
@@ -73,24 +66,19 @@ class StreamPublisher:
         consumer: StreamConsumer | None = None,
         acked_ids: Sequence[str] = (),
     ) -> Sequence[str]:
-        """Append what the topics admit and acknowledge `done`, all or nothing.
+        """Append what the topics admit and acknowledge `acked_ids`, all or nothing.
 
-        Without memory the wire takes no facts, beats or replies, but lets consumers make room.
+        When Redis is out of memory, facts, heartbeats and replies are dropped, so that consumers
+        can still acknowledge and free memory.
         """
-        admitted = [one for one in outgoing if await self._admits(one)]
+        admitted = [message for message in outgoing if await self._admits(message)]
         try:
-            return await self.append(
-                [w for o in admitted for w in self._encode_writes(o)], consumer, acked_ids
-            )
+            return await self.append(self._encode_all(admitted), consumer, acked_ids)
         except BrokerFull:
-            required = [
-                one for one in admitted if one.topic and one.message.on_full not in DROPPABLE
-            ]
+            required = [m for m in admitted if m.topic and m.message.on_full not in DROPPABLE]
             if len(required) == len(admitted):
                 raise
-            return await self.append(
-                [w for one in required for w in self._encode_writes(one)], consumer, acked_ids
-            )
+            return await self.append(self._encode_all(required), consumer, acked_ids)
 
     async def append(
         self,
@@ -101,16 +89,16 @@ class StreamPublisher:
         return await self._commits.commit(writes, consumer, acked_ids)
 
     def get_stream_key(self, name: str) -> str:
-        """Name the one stream of a topic that a single service consumes."""
+        """Return the key of a topic that a single service consumes."""
         _, (key,) = self._get_route(name)
         return key
 
     async def close(self) -> None:
-        """Wait for what is under way."""
+        """Wait for the commit in progress."""
         await self._commits.close()
 
     async def _admits(self, outgoing: OutgoingMessage) -> bool:
-        """Tell whether there is room; a full topic refuses commands and lets go of the rest."""
+        """Return whether there is room; a full topic refuses commands and drops the rest."""
         on_full = outgoing.message.on_full
         if outgoing.topic is None or on_full is OnFull.ADMIT:
             return True
@@ -121,6 +109,9 @@ class StreamPublisher:
                     raise TopicFull(topic=topic.name, retry_after=1)
                 return False
         return True
+
+    def _encode_all(self, messages: Iterable[OutgoingMessage]) -> list[Write]:
+        return [write for message in messages for write in self._encode_writes(message)]
 
     def _encode_writes(self, outgoing: OutgoingMessage) -> list[Write]:
         fields = encode(
@@ -138,13 +129,11 @@ class StreamPublisher:
             return [Write(str(outgoing.reply_to), fields, REPLY_RETENTION, expires=True)]
         topic, keys = self._get_route(outgoing.topic)
         if type(outgoing.message) not in topic.messages:
-            raise TopicAccessDenied(
-                f"{topic.name} does not carry {type(outgoing.message).__name__}."
-            )
+            raise TopicAccessDenied(f"{topic.name} carries no {type(outgoing.message).__name__}.")
         bounded = topic.bound is not None
         return [Write(key, fields, retention=topic.retention, bounded=bounded) for key in keys]
 
     def _get_route(self, name: str) -> tuple[Topic, Sequence[str]]:
         if name not in self._routes:
-            raise TopicAccessDenied(f"This process did not ask to produce to {name}.")
+            raise TopicAccessDenied(f"The registry does not let {self._process} produce to {name}.")
         return self._routes[name]

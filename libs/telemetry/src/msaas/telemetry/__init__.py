@@ -1,4 +1,4 @@
-"""Logs, traces and metrics in one shape for every process."""
+"""Logs, traces and metrics for every process, with secrets redacted."""
 
 from msaas.telemetry.circuit_breakers import circuit_state_listener, read_circuit_states
 from msaas.telemetry.logs import bind, configure_logging, get_logger

@@ -1,4 +1,4 @@
-"""Shows circuit breakers as metrics."""
+"""Exports the states of circuit breakers as metrics."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -10,7 +10,7 @@ _GAUGE_VALUES: Final = {CircuitState.CLOSED: 0, CircuitState.HALF_OPEN: 1, Circu
 
 
 def circuit_state_listener(metrics: Metrics) -> Callable[[str, CircuitState], None]:
-    """Give what a Breaker takes as its `on_change`."""
+    """Return the `on_change` callback of a circuit breaker."""
     state = metrics.gauge("circuit_state", "0 closed, 1 half-open, 2 open.", ("target",))
     opened = metrics.counter("circuit_opened_total", "Times a circuit opened.", ("target",))
 
@@ -22,7 +22,7 @@ def circuit_state_listener(metrics: Metrics) -> Callable[[str, CircuitState], No
 
 
 def read_circuit_states(metrics: Metrics) -> Mapping[str, CircuitState]:
-    """Tell the state of each breaker of this process by its target, as the gauge shows it."""
+    """Return the state of each circuit breaker of this process by target, from the gauge."""
     states = {float(level): state for state, level in _GAUGE_VALUES.items()}
     return {
         sample.labels["target"]: states[sample.value]

@@ -1,4 +1,4 @@
-"""Puts OpenTelemetry's own instrumentation into libraries, where tracing is on."""
+"""Loads OpenTelemetry's instrumentation of libraries."""
 
 from typing import Literal, TypeAlias
 
@@ -8,7 +8,7 @@ Library: TypeAlias = Literal["fastapi", "asyncpg", "redis", "httpx", "sqlalchemy
 
 
 def get_instrumentor(library: Library) -> BaseInstrumentor:
-    """Import late: each of these imports the library that it is for."""
+    """Import late, because each instrumentor imports its library."""
     match library:
         case "fastapi":
             from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor

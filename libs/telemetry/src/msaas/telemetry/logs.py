@@ -1,4 +1,4 @@
-"""Writes one JSON object a line, from structlog and from the standard library alike."""
+"""Writes each log event of structlog and the standard library as a line of JSON."""
 
 import logging
 import sys
@@ -21,7 +21,7 @@ from msaas.telemetry.tracing import current_trace_ids
 
 _MAX_LINE: Final = 32_000
 _OPTIONS: Final = orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z | orjson.OPT_PASSTHROUGH_DATACLASS
-# They say at INFO, for every call, what a span says better.
+# They log every call at INFO, which spans already record.
 _NOISY_LOGGERS: Final = ("httpx", "httpcore", "urllib3")
 _UVICORN_LOGGERS: Final = ("uvicorn", "uvicorn.access", "uvicorn.error")
 
@@ -29,7 +29,7 @@ _UVICORN_LOGGERS: Final = ("uvicorn", "uvicorn.access", "uvicorn.error")
 def configure_logging(
     service: str, environment: str, *, level: str = "INFO", stream: BinaryIO | None = None
 ) -> None:
-    """Send every line of this process, and its last traceback, to `stream` or stdout."""
+    """Send every log line of this process, and an uncaught exception, to `stream` or stdout."""
     renderer = _JsonRenderer({"service": service, "environment": environment})
     sink = structlog.BytesLogger(cast("BinaryIO", _SafeStream(stream or sys.stdout.buffer)))
     structlog.configure(
@@ -47,12 +47,12 @@ def get_logger() -> FilteringBoundLogger:
 
 
 def bind(**fields: object) -> AbstractContextManager[None]:
-    """Add fields to every line written inside, in this task and those that it starts."""
+    """Add fields to every line of the block, also in the tasks that it starts."""
     return bound_contextvars(**fields)
 
 
 class _JsonRenderer:
-    """Renders an event; the last processor, for structlog and for the bridge."""
+    """Renders an event as JSON, for structlog and the standard library."""
 
     def __init__(self, base_fields: Mapping[str, str]) -> None:
         self._base_fields = base_fields
@@ -69,14 +69,14 @@ class _JsonRenderer:
             if "exc_info" in event:
                 fields = dict(self._render_exception(logger, method, fields))
             return _encode(head | {name: fields[name] for name in fields if name not in head})
-        except Exception as error:  # noqa: BLE001  # whatever was given, logging it does not fail
+        except Exception as error:  # noqa: BLE001  # logging must not fail, whatever the fields
             return _encode(head | {"event": "line_not_rendered", "error": type(error).__name__})
 
 
 def _encode(line: Mapping[str, object]) -> bytes:
     try:
         encoded = orjson.dumps(line, default=to_plain, option=_OPTIONS)
-    except TypeError:  # too deep, too large a number, half a surrogate pair, an odd key
+    except TypeError:  # nesting, large numbers, lone surrogates, keys
         encoded = b""
     if encoded and len(encoded) <= _MAX_LINE and not may_contain_secret(encoded):
         return encoded
@@ -84,7 +84,7 @@ def _encode(line: Mapping[str, object]) -> bytes:
 
 
 class _StdlibHandler(logging.Handler):
-    """Gives records of the standard library the shape of ours."""
+    """Converts records of the standard library to log events."""
 
     def __init__(self, renderer: _JsonRenderer, sink: structlog.BytesLogger) -> None:
         super().__init__()
@@ -105,12 +105,12 @@ class _StdlibHandler(logging.Handler):
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
-    except Exception:  # noqa: BLE001  # a library whose arguments do not fit its format
+    except Exception:  # noqa: BLE001  # the arguments do not fit the format
         return str(record.msg)
 
 
 class _SafeStream:
-    """A stream whose reader may go away without taking the process with it."""
+    """A stream that ignores write errors, for example when its reader is gone."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream

@@ -1,4 +1,4 @@
-"""Counts and measures under names that hold to one rule, each series stamped with its origin."""
+"""Creates metrics with checked names; every series is labelled with service and environment."""
 
 import copy
 import re
@@ -26,11 +26,11 @@ _ALLOWED_NAMES: Final = re.compile(
 
 
 class InvalidMetric(ValueError):
-    """A metric was asked for under a name or with labels that ADR-0003 does not allow."""
+    """The name or labels of a metric violate ADR-0003."""
 
 
 class Metrics:
-    """The registry of one process; asking twice for a name gives the same metric."""
+    """The metrics of one process; the same name returns the same metric."""
 
     content_type: Final = CONTENT_TYPE_LATEST
 
@@ -75,9 +75,9 @@ class Metrics:
         make: Callable[[], MetricType],
     ) -> MetricType:
         if not _ALLOWED_NAMES.fullmatch(name):
-            raise InvalidMetric(f"metric {name} belongs to none of the families")
+            raise InvalidMetric(f"metric {name} has an unknown prefix")
         if reserved := self.registry.const_labels.keys() & set(labels):
-            raise InvalidMetric(f"metric {name}: the registry stamps {sorted(reserved)}")
+            raise InvalidMetric(f"metric {name}: the registry sets {sorted(reserved)}")
         if name not in self._metrics:
             metric = make()
             self.registry.register(metric)
@@ -95,10 +95,10 @@ class _LabelledRegistry(CollectorRegistry):
 
     def collect(self) -> Iterable[Metric]:
         for metric in super().collect():
-            stamped = copy.copy(metric)
-            stamped.samples = [
+            labelled = copy.copy(metric)
+            labelled.samples = [
                 sample._replace(labels={**sample.labels, **self.const_labels})
                 for sample in metric.samples
                 if not sample.name.endswith("_created")
             ]
-            yield stamped
+            yield labelled

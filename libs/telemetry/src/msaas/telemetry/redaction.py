@@ -1,4 +1,4 @@
-"""Takes secrets and personal data out of what is about to leave the process."""
+"""Removes secrets and personal data from data that leaves the process."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date, time
@@ -21,8 +21,8 @@ _MAX_DEPTH: Final = 8
 _MAX_ITEMS: Final = 200
 _MAX_TEXT: Final = 4_000
 _MAX_TOTAL: Final = 32_000
-_OVERLAP: Final = 512  # a secret that straddles the cut is masked before the cut is made
-_MAX_INTEGER_BITS: Final = 63  # bits that every reader of JSON can hold
+_OVERLAP: Final = 512  # a secret across the limit is masked before truncation
+_MAX_INTEGER_BITS: Final = 63  # the range of integers in JSON parsers
 _UNREDACTED_TYPES: Final = (bool, float, UUID, date, time, type(None))
 
 
@@ -33,12 +33,12 @@ def redact_text(text: str) -> str:
 
 
 def redact(value: object) -> object:
-    """Make plain data of anything, bounded in depth and length, with nothing secret in it."""
+    """Convert any value to plain data, limited in depth and length, without secrets."""
     return _Redactor().value(value, 0)
 
 
 def to_plain(value: object) -> object:
-    """Give for a foreign object what JSON can hold."""
+    """Convert an object to a type that JSON supports."""
     match value:
         case Enum():
             return value.value
@@ -57,12 +57,12 @@ def _safe_repr(value: object) -> str:
         if isinstance(value, BaseException):
             return f"{type(value).__name__}: {value}"
         return repr(value)
-    except Exception:  # noqa: BLE001  # a line must not fail on somebody's __repr__
+    except Exception:  # noqa: BLE001  # a __repr__ may fail; the log line must not
         return f"<unprintable {type(value).__name__}>"
 
 
 class _Redactor:
-    """One pass over a value; `left` is how much may still be written."""
+    """One pass over a value; `budget` is the remaining output size."""
 
     def __init__(self) -> None:
         self.budget = _MAX_TOTAL
@@ -106,7 +106,7 @@ class _Redactor:
         redacted = [self.value(item, depth) for item in islice(items, _MAX_ITEMS)]
         match redacted:
             case [str() as name, value] if is_secret_name(name, value):
-                return [name, REDACTED]  # a header, as ASGI and the standard library write it
+                return [name, REDACTED]  # a header as a pair, as in ASGI
             case _:
                 return redacted
 

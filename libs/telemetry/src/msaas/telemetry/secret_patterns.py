@@ -1,12 +1,12 @@
-"""Recognises secrets and personal data: by the shape of a text, and by the name of a field."""
+"""Recognises secrets and personal data by the form of a text or the name of a field."""
 
 import re
 from typing import Final
 
 REDACTED: Final = "[redacted]"
 
-# A lower-cased line without any of these holds nothing that is looked for below. Sorted by a letter
-# that is rare in our lines, and looking back from there, they cost a tenth of a list of words.
+# A lower-case line without a match contains no secret. Each alternative starts with a letter that
+# is rare in log lines and looks behind from there, which is ten times as fast as a list of words.
 _HINTS: Final = re.compile(
     rb"[@?%]"
     rb"|b(?:earer|(?<=sb)_)"
@@ -32,12 +32,12 @@ _SENSITIVE_NAMES: Final = (
 _SECRET_NAME: Final = re.compile(
     rf"{_SENSITIVE_NAMES}|tokens|e[-_]?mail|query[-_]?(?:string|params)", re.IGNORECASE
 )
-# Under these a number is the secret itself; under the others it counts or measures something.
+# A number in these fields is a secret; in other fields it is a count or a measurement.
 _SECRET_NUMBER_NAME: Final = re.compile(
     r"passw|pwd|card[-_ ]?num|(?:^|[_-])(?:otp|cvc|cvv2?|pin|pan)(?:[_-]|$)", re.IGNORECASE
 )
 
-# A quote behind any number of backslashes does not end a value: better too much than too little.
+# An escaped quote does not end a value: masking too much is safer than too little.
 _QUOTED_VALUE: Final = r""""(?:[^"\\]|\\+.)*+"?|'(?:[^'\\]|\\+.)*+'?|\\+["'](?:(?!\\+["']).)*+"""
 _NAMED_SECRET: Final = (
     rf"""(?i:((?:{_SENSITIVE_NAMES})[\w-]{{0,40}}(?:["'\\]*\s{{0,3}}[:=]|["']\s{{0,3}},)\s{{0,3}}))"""
@@ -46,7 +46,7 @@ _NAMED_SECRET: Final = (
 _SECRET_PATTERNS: Final = tuple(
     (re.compile(pattern, re.DOTALL), replacement)
     for pattern, replacement in (
-        # keys and tokens that say by their first letters what they are
+        # keys and tokens with a known prefix
         (r"eyJ[\w-]{8,}(?:\.[\w-]*)*", REDACTED),
         (r"(?i:(?<![a-z])[srp]k_(?:live|test)_\w{4,}|whsec_[\w+/=]{4,})", REDACTED),
         (r"(?<![A-Za-z])(?:sk-[\w-]{16,}|gh[pousr]_\w{16,}|github_pat_\w+)", REDACTED),
@@ -56,23 +56,23 @@ _SECRET_PATTERNS: Final = tuple(
         (r"-----BEGIN[ A-Z]*PRIVATE KEY-----.*?(?:-----END[ A-Z]*-----|\Z)", REDACTED),
         (r"(?i:\b(bearer)\s+)[^\s\"',;]+", rf"\1 {REDACTED}"),
         (r"\b((?i:basic))\s+(?=\S*(?:[a-z][A-Z]|[0-9=]))[\w+/=-]{8,}", rf"\1 {REDACTED}"),
-        # the user part of an address, and what stands behind the question mark
+        # credentials and query strings of URLs
         (r"""://[^\s"'<>/?#@:]{0,200}:[^\s"'<>]{0,500}@""", f"://{REDACTED}@"),
         (r"""://[^\s"'<>/?#@:]{1,500}@""", f"://{REDACTED}@"),
         (r"""(/[^\s?"'<>/]*)\?[^\s"'<>]+""", rf"\1?{REDACTED}"),
         (r"""\?(?=[^\s"'<>=&?]{1,100}=)[^\s"'<>]+""", f"?{REDACTED}"),
-        # a header to the end of its line, then any `name: value`, `name=value`, `"name", "value"`
+        # a header up to the end of its line, and any `name: value`, `name=value`, `"name", "value"`
         (
             r"""(?i:((?:authorization|cookie)\s{0,3}[:=]\s{0,3})(?!b?["'\\{\[(]))[^\r\n"']++""",
             rf"\1{REDACTED}",
         ),
         (_NAMED_SECRET, rf"\1{REDACTED}"),
-        # a person's address, written plainly and as in a URL
+        # an e-mail address, also URL-encoded
         (r"(?<![\w.+%-])[\w.+%-]++@(?=[^\W\d_])[\w-]+(?:\.[\w-]+)*", REDACTED),
         (r"(?<![\w.+-])[\w.+-]++%40[\w-]+(?:\.[\w-]+)*", REDACTED),
     )
 )
-# A UUID is matched first so that its digits are not taken for a card's.
+# A UUID is matched first so that its digits do not match as a card number.
 _UUID_OR_CARD: Final = re.compile(
     r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
     r"|(?<![\w.])[2-6](?:[ -]?[0-9]){12,18}(?!\w)"
@@ -81,7 +81,7 @@ _MAX_CARD_DIGITS: Final = 19
 
 
 def may_contain_secret(line: bytes) -> bool:
-    """Tell quickly whether a line may hold a secret; most lines do not."""
+    """Return quickly whether a line may contain a secret; most lines do not."""
     return bool(_HINTS.search(line.lower()) or _LONG_NUMBER.search(line))
 
 
@@ -92,7 +92,7 @@ def mask_secrets(text: str) -> str:
 
 
 def is_secret_name(name: str, value: object) -> bool:
-    """Tell by a field's name whether such a value is to be hidden."""
+    """Return whether a field's name marks its value as a secret."""
     if value is None or isinstance(value, bool):
         return False
     if _SECRET_NUMBER_NAME.search(name):
@@ -101,7 +101,7 @@ def is_secret_name(name: str, value: object) -> bool:
 
 
 def is_card_number(digits: str) -> bool:
-    """Tell by issuer, length and check digit; a time in milliseconds begins with a 1."""
+    """Check the issuer, length and check digit; times in milliseconds begin with 1."""
     min_digits = 13 if digits[0] == "4" else 14
     if digits[0] not in "23456" or not min_digits <= len(digits) <= _MAX_CARD_DIGITS:
         return False

@@ -1,4 +1,4 @@
-"""Takes secrets out of spans on their way to the collector, off the path that made them."""
+"""Redacts spans during export, outside the code that creates them."""
 
 from collections.abc import Mapping, Sequence
 from typing import cast

@@ -1,4 +1,4 @@
-"""Logs a failed step of a periodic task, with a traceback where the error is unexpected."""
+"""Logs a failed run of a periodic task, with a traceback if the error is unexpected."""
 
 from msaas.kernel import MsaasError
 from msaas.telemetry.logs import get_logger

@@ -1,4 +1,4 @@
-"""Makes spans by hand at named seams, and carries traces in and out as W3C traceparents."""
+"""Creates spans, and passes traces between processes as W3C traceparents."""
 
 import re
 from collections.abc import Generator, Mapping, Sequence
@@ -20,7 +20,7 @@ from msaas.telemetry.span_export import RedactingExporter
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 _SAMPLED: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f][13579bdf]")
 _LIMITS: Final = SpanLimits(max_attribute_length=4_096, max_attributes=64, max_links=128)
-_EXPORT_SECONDS: Final = 2.0  # all tries of one batch together; also what a shutdown may wait
+_EXPORT_SECONDS: Final = 2.0  # for all attempts of a batch; also limits a shutdown
 _NO_SPAN: Final = nullcontext()
 
 
@@ -36,7 +36,7 @@ _tracing: _Tracing | None = None
 def configure_tracing(
     service: str, environment: str, *, endpoint: str | None, sample_ratio: float
 ) -> None:
-    """Send spans to an OTLP/HTTP collector; without an endpoint tracing stays off."""
+    """Send spans to an OTLP/HTTP collector; without an endpoint tracing is off."""
     shutdown_tracing()
     if endpoint:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -50,8 +50,8 @@ def configure_tracing(
 def start_tracing(
     service: str, environment: str, *, exporter: SpanExporter, sample_ratio: float
 ) -> None:
-    """Send spans to any exporter: a test's, in memory."""
-    global _tracing  # noqa: PLW0603  # one process has one tracing, on or off
+    """Send spans to any exporter, for example one in memory."""
+    global _tracing  # noqa: PLW0603  # tracing is on or off for the whole process
     shutdown_tracing()
     resource = Resource.create(
         {"service.name": service, "deployment.environment.name": environment}
@@ -67,7 +67,7 @@ def start_tracing(
 
 
 def shutdown_tracing() -> None:
-    """Send what is left and switch tracing off."""
+    """Export the remaining spans and turn tracing off."""
     global _tracing
     tracing, _tracing = _tracing, None
     if tracing:
@@ -77,18 +77,18 @@ def shutdown_tracing() -> None:
 
 
 def instrument(*libraries: Library) -> None:
-    """Have a library make spans of its own calls; where tracing is off, it stays untouched."""
+    """Create spans for the calls of libraries; do nothing if tracing is off."""
     if _tracing is None:
         return
     for library in libraries:
         instrumentor = get_instrumentor(library)
-        # Their own check refuses SQLAlchemy 2.1, on which they work: a test of ours shows it.
+        # The check would refuse SQLAlchemy 2.1, which works (covered by a test).
         instrumentor.instrument(tracer_provider=_tracing.provider, skip_dep_check=True)
         _tracing.instrumentors.append(instrumentor)
 
 
 def is_sampled(traceparent: str | None) -> bool:
-    """Tell from the text alone whether a trace is kept."""
+    """Return whether a traceparent marks its trace as sampled."""
     return traceparent is not None and _SAMPLED.fullmatch(traceparent) is not None
 
 
@@ -99,7 +99,7 @@ def span(
     links: Sequence[str] = (),
     **attributes: str | bool | float,
 ) -> AbstractContextManager[object]:
-    """Measure what happens inside, as part of the given trace or else of the current one."""
+    """Record the block as a span of the given trace, or else of the current one."""
     if _tracing is None:
         return _NO_SPAN
     parent = _extract(traceparent) if traceparent else None
@@ -114,7 +114,7 @@ def span(
 
 
 def current_traceparent() -> str | None:
-    """Name the current span so that whoever gets this text can go on from it."""
+    """Return the traceparent of the current span, with which another process can continue."""
     if _tracing is None:
         return None
     carrier: dict[str, str] = {}
@@ -123,7 +123,7 @@ def current_traceparent() -> str | None:
 
 
 def current_trace_ids() -> Mapping[str, str]:
-    """Give a log line the ids of the span in which it is written."""
+    """Return the ids of the current span, for log lines."""
     if _tracing is None:
         return {}
     context = trace.get_current_span().get_span_context()
@@ -137,7 +137,7 @@ def current_trace_ids() -> Mapping[str, str]:
 
 @contextmanager
 def _attached(parent: Context) -> Generator[None]:
-    """Hand on an unsampled trace without a span of our own."""
+    """Attach an unsampled trace without creating a span."""
     token = attach(parent)
     try:
         yield

@@ -1,7 +1,6 @@
-"""Keeps the tests of one fleet in one worker, and those apart that load the whole machine.
+"""Assigns tests to workers; tests of one fleet share a worker, tests that load the machine too.
 
-All others go where there is room. By path: the marks of xdist's own groups do not reach the
-controller with this pytest.
+Groups are chosen by path: the marks of xdist's own groups do not reach the controller.
 """
 
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from typing import Final
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 GROUPS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -23,7 +23,27 @@ GROUPS: Final[Mapping[str, str]] = MappingProxyType(
 
 
 class GroupedScheduling(LoadScopeScheduling):
-    """Gives the largest group out first, since it takes longest."""
+    """Assigns the largest group first, since it takes longest.
+
+    A test that ends its worker is reported once; the tests that were waiting run in another worker.
+    """
+
+    def schedule(self) -> None:
+        super().schedule()
+        for node in self.nodes:  # a new worker starts its first test once it knows the second
+            self._reschedule(node)
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        workload = self.assigned_work.pop(node)
+        pending = [(unit, name) for unit in workload.values() for name in unit if not unit[name]]
+        if not pending:
+            return None
+        unit, crashed = pending[0]
+        unit[crashed] = True  # xdist would run it again, and end the next worker too
+        self.workqueue.update({scope: u for scope, u in workload.items() if not all(u.values())})
+        for other in self.assigned_work:
+            self._reschedule(other)
+        return crashed
 
     def _split_scope(self, nodeid: str) -> str:
         groups = (group for path, group in GROUPS.items() if nodeid.startswith(path))

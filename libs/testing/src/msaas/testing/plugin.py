@@ -13,10 +13,12 @@ from msaas.embedded import PostgresServer, RedisServer
 from msaas.testing.clock import FakeClock
 from msaas.testing.databases import fresh_database
 from msaas.testing.failed_tests import FailedTests
+from msaas.testing.process_state import restored_process_state
 from msaas.testing.redis_leaks import RedisLeaks
 from msaas.testing.shared_servers import FAST_POSTGRES, SharedServers, read_given_urls
 from msaas.testing.sockets import block_sockets
 from msaas.testing.task_leaks import fail_on_leaked_tasks
+from msaas.testing.timeouts import WorkerTimeouts
 
 _SERVERS = pytest.StashKey[SharedServers]()
 _WORKER_INPUT_KEY = "msaas_servers"
@@ -36,7 +38,9 @@ def pytest_configure(config: pytest.Config) -> None:
     given: dict[str, Any] = getattr(config, "workerinput", {})
     config.stash[_SERVERS] = SharedServers(given.get(_WORKER_INPUT_KEY) or read_given_urls())
     failed_to: Path | None = config.getoption("failed_to")
-    if failed_to and not given:
+    if given:
+        config.pluginmanager.register(WorkerTimeouts())
+    elif failed_to:
         config.pluginmanager.register(FailedTests(failed_to))
 
 
@@ -76,7 +80,7 @@ def postgres_url(servers: SharedServers) -> str:
 
 @pytest.fixture
 def environment(request: pytest.FixtureRequest, redis_url: str) -> Iterator[str]:
-    """Return a key-prefix environment of the test's own; what is left in it fails the test."""
+    """Return a key prefix of this test alone; keys left under it fail the test."""
     name = f"t{uuid4().hex[:16]}"
     yield name
     leaks = RedisLeaks(redis_url, name)
@@ -135,6 +139,18 @@ def world_readable_folder(servers: SharedServers) -> Path:
 @pytest.fixture
 def fake_clock() -> FakeClock:
     return FakeClock()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _modules_restore_the_process() -> Iterator[None]:
+    with restored_process_state():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _tests_restore_the_process() -> Iterator[None]:
+    with restored_process_state():
+        yield
 
 
 @pytest.fixture(autouse=True)

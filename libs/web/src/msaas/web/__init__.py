@@ -1,12 +1,12 @@
 """One application factory: problems, health, metrics and graceful shutdown for every process."""
 
-from msaas.web.app import BODY_LIMIT, REQUEST_TIMEOUT, create_app, from_state
+from msaas.web.app import BODY_LIMIT, REQUEST_TIMEOUT, create_app
 from msaas.web.asgi import get_route_template
 from msaas.web.client_address import ClientAddressResolver
 from msaas.web.health import Health
 from msaas.web.hijacked_connection import HijackedConnection, get_hijacked_connection
 from msaas.web.internal import create_internal_app
-from msaas.web.middleware import Cors, Deprecation
+from msaas.web.middleware import BufferedBody, Cors, Deprecation, get_body
 from msaas.web.problem_pages import router as problem_pages
 from msaas.web.problems import (
     Malformed,
@@ -18,10 +18,12 @@ from msaas.web.problems import (
 )
 from msaas.web.process import run, run_process, serve
 from msaas.web.server import PortTaken, StartupFailed
+from msaas.web.state import build_scope_state, get_correlation_id, get_state, read_state
 
 __all__ = [
     "BODY_LIMIT",
     "REQUEST_TIMEOUT",
+    "BufferedBody",
     "ClientAddressResolver",
     "Cors",
     "Deprecation",
@@ -32,15 +34,19 @@ __all__ = [
     "PortTaken",
     "StartupFailed",
     "UnsupportedMediaType",
+    "build_scope_state",
     "create_app",
     "create_internal_app",
     "describe_error",
-    "from_state",
+    "get_body",
+    "get_correlation_id",
     "get_hijacked_connection",
     "get_route_template",
+    "get_state",
     "problem_for",
     "problem_pages",
     "problem_response",
+    "read_state",
     "run",
     "run_process",
     "serve",

@@ -1,11 +1,9 @@
-"""The factory of every HTTP application: FastAPI inside, our layers around it."""
+"""The factory of every HTTP application: FastAPI inside shared middleware."""
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
-from fastapi import APIRouter, FastAPI, Request
-from fastapi.params import Depends
+from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
 from msaas.telemetry import Metrics
@@ -22,11 +20,10 @@ from msaas.web.middleware import (
     SecurityHeaders,
 )
 from msaas.web.problems import EXCEPTION_HANDLERS
+from msaas.web.state import Lifespan, publish_state
 
 BODY_LIMIT: Final = 1024 * 1024
 REQUEST_TIMEOUT: Final = 15.0
-
-Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, Any]]]
 
 
 def create_app(
@@ -39,26 +36,24 @@ def create_app(
     body_limit: int = BODY_LIMIT,
     before_body: Iterable[Middleware] = (),
     after_body: Iterable[Middleware] = (),
-    dependencies: Sequence[Depends] = (),
     deprecations: Mapping[tuple[str, str], Deprecation] | None = None,
     hosts: Sequence[str] = (),
     cors: Iterable[Middleware] = (),
 ) -> FastAPI:
-    """Make an application; what `lifespan` yields is the state that `from_state` reads.
+    """Create an application; `read_state` reads the object that `lifespan` yields.
 
-    A service's own layers go around the reading of the body, or within it; `dependencies` hold for
-    every route, before its own; `deprecations` are by method and path template.
+    `before_body` middleware runs before the body is read, `after_body` afterwards. `deprecations`
+    are by method and path template.
     """
     app = FastAPI(
         title=title,
-        lifespan=lifespan,
-        dependencies=dependencies,
-        # A redirect would repeat the Host header that the client chose.
+        lifespan=publish_state(lifespan) if lifespan else None,
+        # A redirect would repeat the Host header of the client.
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        # Spans and metrics are ours: FastAPI's own cost on every request, sampled or not.
+        # The middleware below makes spans and metrics; FastAPI's own would cost every request.
         telemetry={"tracing": False, "metrics": False, "logs": False},
         exception_handlers=EXCEPTION_HANDLERS,
         middleware=[
@@ -79,12 +74,3 @@ def create_app(
     for router in routers:
         app.include_router(router)
     return app
-
-
-def from_state(name: str) -> Callable[[Request], Coroutine[Any, Any, Any]]:
-    """For `Depends`: hand the endpoint what the composition root put into the lifespan state."""
-
-    async def read(request: Request) -> Any:  # a plain function would be sent to a thread
-        return getattr(request.state, name)
-
-    return read

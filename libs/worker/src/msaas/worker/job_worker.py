@@ -71,6 +71,7 @@ class JobWorker:
         tasks: Mapping[str, Task] = TASKS,
         uploader: ArtifactUploader | None = None,
     ) -> None:
+        messenger.publisher.require_topics(RESULTS_TOPIC)
         self._cancellation_checker = CancellationChecker(messenger)
         self._actions = actions
         self._tasks = tasks

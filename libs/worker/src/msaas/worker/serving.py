@@ -10,7 +10,6 @@ from msaas.messaging import ConsumerTimings, Messenger, RedisBroker
 from msaas.settings import RedisSettings
 from msaas.telemetry import Metrics, configure_logging, configure_tracing, shutdown_tracing
 from msaas.web import Health, create_internal_app, run_process
-from msaas.worker.active_runs import RESULTS_TOPIC
 from msaas.worker.artifact_uploads import HttpArtifactUploader
 from msaas.worker.job_worker import JobWorker
 from msaas.worker.run_context import Action
@@ -54,9 +53,7 @@ async def serve_worker(
     environment = str(settings.environment)
     broker = RedisBroker(settings.redis_url.get_secret_value())
     kind, slots, metrics, timings = process.kind, process.slots, process.metrics, process.timings
-    messenger = Messenger(
-        broker, kind, environment, metrics=metrics, produces=[RESULTS_TOPIC], timings=timings
-    )
+    messenger = Messenger(broker, kind, environment, metrics=metrics, timings=timings)
     name = f"{kind}@{socket.gethostname()}:{os.getpid()}"
     uploader = HttpArtifactUploader()
     JobWorker(

@@ -1,11 +1,11 @@
-"""Puts together who may do what: keys, flags, and the trail of those who change them."""
+"""Builds access control: API keys, feature flags, and the audit trail of their changes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from msaas.flags import FeatureFlags
-from msaas.gateway.adapters.postgres.api_keys import PostgresKeyRepository, PostgresKeyViews
+from msaas.gateway.adapters.postgres.api_keys import PostgresKeyRepository
 from msaas.gateway.adapters.postgres.audit_outbox import PostgresAuditOutbox
 from msaas.gateway.adapters.postgres.flags import PostgresFlagRepository
 from msaas.gateway.application.api_key_streams import ApiKeyStreams
@@ -14,11 +14,11 @@ from msaas.gateway.application.audit import AuditEntry, Auditor
 from msaas.gateway.application.features import Features
 from msaas.gateway.application.manage_flags import ManageFlags
 from msaas.gateway.application.manage_keys import ManageKeys
-from msaas.gateway.entrypoints.periodic_tasks import PeriodicTask
 from msaas.gateway.settings import Settings
+from msaas.kernel import PeriodicTask
 from msaas.messaging import Messenger
 from msaas.postgres import Database
-from msaas.telemetry import Metrics
+from msaas.telemetry import Metrics, log_task_failure
 
 AUDIT_TOPIC: Final = "audit.events"
 FLAG_REFRESH_SECONDS: Final = 2.0
@@ -29,17 +29,17 @@ AUDIT_PUBLISH_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class AccessControl:
-    """Who may do what: keys, flags, and the trail of those who change them."""
-
-    keys: ApiKeyVerifier
+    key_verifier: ApiKeyVerifier
+    key_streams: ApiKeyStreams
+    manage_keys: ManageKeys
     features: Features
+    manage_flags: ManageFlags
+    auditor: Auditor
     periodic_tasks: Sequence[PeriodicTask]
-    state: Mapping[str, Any]
 
 
 def assemble_access_control(
     users: Database,
-    reads: Database,
     messenger: Messenger,
     settings: Settings,
     metrics: Metrics,
@@ -50,14 +50,14 @@ def assemble_access_control(
     outbox = PostgresAuditOutbox(users)
     flag_store = PostgresFlagRepository(users)
     peppers = settings.api_key_peppers.get_secret_value().encode().replace(b" ", b"").split(b",")
-    keys = ApiKeyVerifier(store, peppers, metrics=metrics)
+    verifier = ApiKeyVerifier(store, peppers, metrics=metrics)
     key_streams = ApiKeyStreams(store)
     features = Features(FeatureFlags(flag_defaults), flag_store, metrics)
 
-    async def publish(act: AuditEntry) -> bool:
-        record, correlation_id = act
+    async def publish(entry: AuditEntry) -> bool:
+        event, correlation_id = entry
         sent = await messenger.publisher.publish(
-            AUDIT_TOPIC, record, id=record.audit_id, correlation_id=correlation_id
+            AUDIT_TOPIC, event, id=event.audit_id, correlation_id=correlation_id
         )
         return sent is not None
 
@@ -66,22 +66,26 @@ def assemble_access_control(
 
     messenger.on_epoch(outbox.requeue_for_epoch)
     return AccessControl(
-        keys=keys,
+        key_verifier=verifier,
+        key_streams=key_streams,
+        manage_keys=ManageKeys(store, peppers[0], verifier.forget),
         features=features,
+        manage_flags=ManageFlags(flag_store, features.refresh),
+        auditor=Auditor(outbox),
         periodic_tasks=[
-            PeriodicTask("flags", features.refresh, FLAG_REFRESH_SECONDS),
-            PeriodicTask(
-                "key last used", keys.flush_last_used, KEY_USE_FLUSH_SECONDS, run_on_stop=True
+            create_task("flags", features.refresh, FLAG_REFRESH_SECONDS),
+            create_task(
+                "key last used", verifier.flush_last_used, KEY_USE_FLUSH_SECONDS, last_step=True
             ),
-            PeriodicTask("api key streams", key_streams.end_inactive, STREAM_CHECK_SECONDS),
-            PeriodicTask("audit", publish_audit_entries, AUDIT_PUBLISH_SECONDS),
+            create_task("api key streams", key_streams.end_inactive, STREAM_CHECK_SECONDS),
+            create_task("audit", publish_audit_entries, AUDIT_PUBLISH_SECONDS),
         ],
-        state={
-            "api_keys": ManageKeys(store, peppers[0], keys.forget),
-            "key_views": PostgresKeyViews(reads),
-            "held_streams": key_streams,
-            "features": features,
-            "switch_flags": ManageFlags(flag_store, features.refresh),
-            "auditor": Auditor(outbox),
-        },
+    )
+
+
+def create_task(
+    name: str, step: Callable[[], Awaitable[None]], period: float, *, last_step: bool = False
+) -> PeriodicTask:
+    return PeriodicTask(
+        name, step, period=period, report_failure=log_task_failure, last_step=last_step
     )

@@ -1,4 +1,4 @@
-"""Puts the gateway together: here and in `access` alone ports and adapters are known by name."""
+"""The composition root: with `access_control` the only module that names adapters."""
 
 import asyncio
 import time
@@ -7,20 +7,24 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Final
 
-from fastapi import FastAPI
-from fastapi.params import Depends
+from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
 from msaas.artifacts import StoreLocation, open_store
 from msaas.auth import Authenticator, TokenVerifier
 from msaas.cache import IdempotencyClaims, RateLimiter, RedisStore, RedisViewCache
-from msaas.gateway.access_control import AUDIT_TOPIC, assemble_access_control
+from msaas.gateway.access_control import (
+    AUDIT_TOPIC,
+    assemble_access_control,
+    create_task,
+)
 from msaas.gateway.adapters.broker_commands import COMMAND_TIMEOUT_SECONDS, BrokerCommandSender
 from msaas.gateway.adapters.broker_commands import COMMANDS_TOPIC as COMMANDS
 from msaas.gateway.adapters.broker_topic_stats import BrokerTopicStats
+from msaas.gateway.adapters.postgres.api_keys import PostgresKeyViews
 from msaas.gateway.adapters.postgres.job_views import PostgresJobViews
 from msaas.gateway.adapters.postgres.pauses import PostgresPauses
 from msaas.gateway.adapters.postgres.summary_views import PostgresSummaryViews
@@ -47,19 +51,17 @@ from msaas.gateway.entrypoints.http import (
 )
 from msaas.gateway.entrypoints.http.callers import CallerResolver
 from msaas.gateway.entrypoints.http.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
-from msaas.gateway.entrypoints.http.deprecations import DEPRECATIONS
-from msaas.gateway.entrypoints.http.guards import RouteGuard
+from msaas.gateway.entrypoints.http.dependencies import GatewayState
 from msaas.gateway.entrypoints.http.idempotency import IdempotencyMiddleware
 from msaas.gateway.entrypoints.http.job_metrics import JobMetrics
 from msaas.gateway.entrypoints.http.rate_limits import RateLimitMiddleware
-from msaas.gateway.entrypoints.periodic_tasks import PeriodicTask
+from msaas.gateway.entrypoints.http.route_rules import RouteRule, RouteRules, guard
 from msaas.gateway.entrypoints.topics.billing_events import TOPIC as BILLING
 from msaas.gateway.entrypoints.topics.billing_events import BillingEventHandler
-from msaas.gateway.entrypoints.topics.cache_version_updates import CacheVersionUpdater
 from msaas.gateway.entrypoints.topics.job_events import TOPIC as EVENTS
 from msaas.gateway.entrypoints.topics.job_events import JobEventHandler
 from msaas.gateway.settings import Settings
-from msaas.kernel import SystemClock
+from msaas.kernel import PeriodicTask, SystemClock
 from msaas.messaging import Messenger, RedisBroker
 from msaas.postgres import Database, PostgresConfig
 from msaas.sealing import PublicKey, Sealer
@@ -84,24 +86,25 @@ from msaas.web import (
 
 SERVICE = "gateway"
 SUMMARY_POOL_SIZE = 4
-# How many seconds a summary is kept, as long as no event changes it.
+# How long a summary is cached as long as no event changes it.
 SUMMARY_TTL_SECONDS, DAILY_SUMMARY_TTL_SECONDS, REPLICA_SUMMARY_TTL_SECONDS = 60.0, 3600.0, 10.0
-# The stream comes before the jobs: its path looks like a job's.
+# The stream comes before the jobs: `/jobs/stream` matches `/jobs/{job_id}` too.
 ROUTERS = (
     *(account.router, job_stream.router, jobs.router, artifacts.router, summaries.router),
     *(api_keys.router, flags.router, dead_letters.router, fleet.router),
 )
-# For people, and no part of the API that the document describes.
-PAGES = (problem_pages, docs_pages.router)
-GUARDS = (Depends(RouteGuard()),)
+# Pages for people; the OpenAPI document does not describe them.
+PAGES: Final = APIRouter(dependencies=[guard(RouteRule(is_public=True, rate_limit=None))])
+PAGES.include_router(problem_pages)
+PAGES.include_router(docs_pages.router)
 CLOSED_ACCOUNTS_CHECK_SECONDS = 10.0
-# How long a request may hold its Idempotency-Key after its command is over, whatever became of it.
+# How long a request may hold its Idempotency-Key after its command has timed out.
 _CLAIM_MARGIN_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gateway:
-    """All that lives as long as the process."""
+    """Everything that lives as long as the process."""
 
     users: Database
     reads: Database
@@ -109,34 +112,33 @@ class Gateway:
     messenger: Messenger
     verifier: TokenVerifier
     event_hub: JobEventHub
-    event_handler: JobEventHandler
     summaries: Database
     health: Health
     callers: CallerResolver
     rate_limiter: RequestRateLimiter
     idempotent_requests: IdempotentRequests
     periodic_tasks: Sequence[PeriodicTask]
-    state: Mapping[str, Any]
+    state: GatewayState
 
     @asynccontextmanager
-    async def running(self) -> AsyncGenerator[Mapping[str, Any]]:
+    async def running(self) -> AsyncGenerator[GatewayState]:
         async with self.users, self.reads, self.summaries, asyncio.TaskGroup() as group:
             group.create_task(self.messenger.run())
             ending = group.create_task(self._end_streams())
-            for beat in self.periodic_tasks:
-                group.create_task(beat.run(), name=beat.name)
+            for task in self.periodic_tasks:
+                group.create_task(task.run(), name=task.name)
             try:
                 yield self.state
             finally:
                 ending.cancel()
-                for beat in self.periodic_tasks:
-                    beat.stop()
+                for task in self.periodic_tasks:
+                    task.drain()
                 self.messenger.drain()
         await self.verifier.close()
         await self.broker.close()
 
     async def _end_streams(self) -> None:
-        """Hold no process that has to go: a stream would last as long as its token."""
+        """End all streams at shutdown: a stream would last as long as its token."""
         await self.health.draining.wait()
         self.event_hub.end_all()
 
@@ -149,9 +151,8 @@ def assemble(
     summaries = open_summaries_database(settings, metrics)
     broker = RedisBroker(settings.redis_url.get_secret_value())
     environment = str(settings.environment)
-    messenger = Messenger(
-        broker, SERVICE, environment, metrics=metrics, produces=[COMMANDS, AUDIT_TOPIC]
-    )
+    messenger = Messenger(broker, SERVICE, environment, metrics=metrics)
+    messenger.publisher.require_topics(COMMANDS, AUDIT_TOPIC)
     verifier = TokenVerifier(
         settings.jwks_url, settings.issuer, settings.supabase_jwt_audience, metrics=metrics
     )
@@ -167,56 +168,59 @@ def assemble(
     open_streams.set_function(lambda: event_hub.open_count)
     tasks = metrics.gauge("msaas_process_tasks", "Tasks of the process's event loop.")
     tasks.set_function(lambda: len(asyncio.all_tasks()))
-    event_handler = JobEventHandler(event_hub, metrics)
     cache_versions = CacheVersions()
-    event_log_handler = CacheVersionUpdater(event_handler, cache_versions)
-    messenger.tail_log(
-        [EVENTS], event_log_handler.handle, event_log_handler.reset, event_log_handler.start_at
-    )
+    event_handler = JobEventHandler(event_hub, cache_versions, metrics)
+    messenger.tail_log([EVENTS], event_handler.handle, event_handler.reset, event_handler.start_at)
     store = PostgresUsers(users)
     access = assemble_access_control(
-        users, reads, messenger, settings, metrics, flag_defaults=flag_defaults
+        users, messenger, settings, metrics, flag_defaults=flag_defaults
     )
-    authenticator = Authenticator(verifier, store, api_keys=access.keys)
+    authenticator = Authenticator(verifier, store, api_keys=access.key_verifier)
     messenger.consume_batches(
         BILLING, BillingEventHandler(store.set_plans, authenticator.invalidate)
     )
     commands = BrokerCommandSender(messenger.create_command_client())
-    sealer = Sealer(PublicKey.parse(settings.sealing_key))
     fingerprint_key = settings.fingerprint_key.get_secret_value().encode()
     redis_store = RedisStore(broker, on_change=circuit_state_listener(metrics))
-    checks = {
-        "users": users.ping,
-        "reads": reads.ping,
-        "wire": broker.now_ms,
-        "jwks": verifier.ping,
-    }
-    checks |= {"flags": access.features.ping}
-    health = Health(checks)
-    views = PostgresJobViews(reads)
+    health = Health(
+        {
+            "users": users.ping,
+            "reads": reads.ping,
+            "redis": broker.now_ms,
+            "jwks": verifier.ping,
+            "flags": access.features.ping,
+        }
+    )
 
     async def check_streams() -> None:
         event_hub.tick(time.monotonic())
 
     artifact_settings = settings.artifact_store_options
     files = open_store(StoreLocation(**artifact_settings)) if artifact_settings else None
-    state = {
-        "authenticator": authenticator,
-        "job_views": views,
-        "show_files": ReadJobFiles(views, files, SystemClock()),
-        "commands": commands,
-        "submit_jobs": JobSubmission(commands, fingerprint_key, sealer, access.features),
-        "job_metrics": JobMetrics(metrics),
-        "read_summary": assemble_read_summary(
+    views = PostgresJobViews(reads)
+    sealer = Sealer(PublicKey.parse(settings.sealing_key))
+    state = GatewayState(
+        authenticator=authenticator,
+        features=access.features,
+        health=health,
+        job_views=views,
+        job_files=ReadJobFiles(views, files, SystemClock()),
+        job_submission=JobSubmission(commands, fingerprint_key, sealer, access.features),
+        job_metrics=JobMetrics(metrics),
+        commands=commands,
+        event_hub=event_hub,
+        read_summary=assemble_read_summary(
             settings, summaries, redis_store, cache_versions, metrics
         ),
-        "live_jobs": event_hub,
-        "health": health,
-        "measure_topics": BrokerTopicStats(broker, environment).list_topic_stats,
-        "read_circuits": partial(read_circuit_states, metrics),
-        "read_holds": PostgresPauses(reads).list_pauses,
-        **access.state,
-    }
+        manage_keys=access.manage_keys,
+        key_views=PostgresKeyViews(reads),
+        key_streams=access.key_streams,
+        manage_flags=access.manage_flags,
+        auditor=access.auditor,
+        list_topic_stats=BrokerTopicStats(broker, environment).list_topic_stats,
+        list_pauses=PostgresPauses(reads).list_pauses,
+        read_circuits=partial(read_circuit_states, metrics),
+    )
     return Gateway(
         users=users,
         reads=reads,
@@ -224,7 +228,6 @@ def assemble(
         messenger=messenger,
         verifier=verifier,
         event_hub=event_hub,
-        event_handler=event_handler,
         summaries=summaries,
         health=health,
         callers=CallerResolver(authenticator),
@@ -239,8 +242,8 @@ def assemble(
         ),
         periodic_tasks=[
             *access.periodic_tasks,
-            PeriodicTask("streams", check_streams, 1.0),
-            PeriodicTask(
+            create_task("streams", check_streams, 1.0),
+            create_task(
                 "closed accounts",
                 EndClosedAccountStreams(event_hub, store.find_closed_accounts),
                 CLOSED_ACCOUNTS_CHECK_SECONDS,
@@ -251,7 +254,7 @@ def assemble(
 
 
 def open_summaries_database(settings: Settings, metrics: Metrics) -> Database:
-    """Read sums over a pool of their own, so that they keep nobody's job waiting."""
+    """Use a separate pool, so that summaries do not delay other reads."""
     url = settings.summaries_database_url or settings.read_database_url
     setting = PostgresConfig(url.get_secret_value(), max_size=SUMMARY_POOL_SIZE)
     return Database(setting, metrics)
@@ -264,7 +267,7 @@ def assemble_read_summary(
     cache_versions: CacheVersions,
     metrics: Metrics,
 ) -> ReadSummary:
-    # A replica may be read before it has what an event told of: that must not be kept for long.
+    # A replica may lag behind an event: what was read from it is cached for a short time only.
     max_seconds = (
         REPLICA_SUMMARY_TTL_SECONDS
         if settings.summaries_database_url
@@ -286,26 +289,32 @@ def assemble_read_summary(
 
 
 def create_gateway_app(gateway: Gateway, settings: Settings, metrics: Metrics) -> ASGIApp:
-    def lifespan(_app: FastAPI) -> AbstractAsyncContextManager[Mapping[str, Any]]:
+    def lifespan(_app: FastAPI) -> AbstractAsyncContextManager[GatewayState]:
         return gateway.running()
 
+    routers = (*ROUTERS, PAGES)
+    rules = RouteRules(routers)
     addresses = ClientAddressResolver(settings.trusted_proxies)
     limits = Middleware(
-        RateLimitMiddleware, gateway.rate_limiter, gateway.callers, addresses, metrics
+        RateLimitMiddleware,
+        rules,
+        gateway.rate_limiter,
+        gateway.callers,
+        addresses,
+        metrics=metrics,
     )
     idempotency = Middleware(
-        IdempotencyMiddleware, gateway.idempotent_requests, gateway.callers, metrics
+        IdempotencyMiddleware, rules, gateway.idempotent_requests, gateway.callers, metrics
     )
     cors = [Middleware(Cors, settings.cors_origins, ALLOWED_HEADERS, EXPOSED_HEADERS)]
     return create_app(
         title=SERVICE,
         metrics=metrics,
-        routers=(*ROUTERS, *PAGES),
+        routers=routers,
         lifespan=lifespan,
         before_body=[limits],
         after_body=[idempotency],
-        dependencies=GUARDS,
-        deprecations=DEPRECATIONS,
+        deprecations=rules.deprecations,
         hosts=settings.allowed_hosts,
         cors=cors if settings.cors_origins else (),
     )

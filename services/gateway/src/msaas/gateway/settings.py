@@ -1,4 +1,4 @@
-"""What the gateway takes from the environment."""
+"""The settings of the gateway, read from the environment."""
 
 import re
 from ipaddress import ip_network
@@ -16,26 +16,26 @@ from msaas.settings import (
     RedisSettings,
 )
 
-# The public half of the default that jobs has; in production both have to be given.
+# The public half of the local default of the jobs service; production requires both.
 LOCAL_SEALING_KEY = "db5d7787:v-UvuN-RVGiSUc888FuNQW7Mf3XKgCYqg4cHBTjlJjM"
 
 
-def _networks(given: tuple[str, ...]) -> tuple[str, ...]:
-    for one in given:
-        ip_network(one)
-    return given
+def _networks(networks: tuple[str, ...]) -> tuple[str, ...]:
+    for network in networks:
+        ip_network(network)
+    return networks
 
 
 def _matching(pattern: str, what: str) -> AfterValidator:
-    def check(given: tuple[str, ...]) -> tuple[str, ...]:
-        if all(re.fullmatch(pattern, one) for one in given):
-            return given
+    def check(items: tuple[str, ...]) -> tuple[str, ...]:
+        if all(re.fullmatch(pattern, item) for item in items):
+            return items
         raise PydanticCustomError("form", "must list {what}", {"what": what})
 
     return AfterValidator(check)
 
 
-# An origin as a browser sends it: a wildcard or a path in it would never match, or always.
+# An origin as a browser sends it, without a wildcard or a path.
 _Origins = Annotated[
     CommaList, _matching(r"https?://[a-z0-9.-]+(:\d{1,5})?", "origins like https://app.example.com")
 ]
@@ -45,13 +45,13 @@ _Hosts = Annotated[
 
 
 class Settings(PostgresSettings, RedisSettings, ArtifactSettings):
-    """`database_url` is the login that keeps users, `read_database_url` the one that reads.
+    """`database_url` is the login that writes users, `read_database_url` the one that reads views.
 
-    `summaries_database_url` is a replica that sums are read from, with the same login.
-    `allowed_hosts` are the names that the gateway answers to, all where none is given.
-    `api_key_peppers`: a comma between them; the first makes hashes, all of them find keys.
+    `summaries_database_url` is a read replica for summaries, with the read login.
+    `allowed_hosts` are the accepted Host names; empty accepts all.
+    `api_key_peppers` are separated by commas; the first hashes new keys, all find existing keys.
     `sealing_key` is the public half of the first of `JOBS_SEALING_KEYS`; `trusted_proxies` are the
-    networks whose word about a client's address is taken.
+    networks whose X-Forwarded-For is believed.
     """
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="GATEWAY_")

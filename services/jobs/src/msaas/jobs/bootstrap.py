@@ -60,10 +60,6 @@ SERVICE = "jobs"
 # Start and end of a short run, and what other runs report meanwhile, share one transaction.
 RESULTS_LINGER = 0.015
 DEAD_LETTERS_INTERVAL = 2.0
-PRODUCES = (
-    *("jobs.browser", "jobs.commands", "jobs.control", "jobs.events", "jobs.generic"),
-    *("jobs.results", "usage.events"),
-)
 
 
 class BackgroundLoop(Protocol):
@@ -104,9 +100,7 @@ def assemble(
     timings: ConsumerTimings | None = None,
     upload_links: UploadLinks | None = None,
 ) -> Service:
-    messenger = Messenger(
-        broker, SERVICE, environment, metrics=metrics, produces=PRODUCES, timings=timings
-    )
+    messenger = Messenger(broker, SERVICE, environment, metrics=metrics, timings=timings)
     workers = BrokerWorkerQueue(messenger)
     dispatch_store = PostgresDispatch(database, window=dispatch_window)
     dispatcher = Dispatcher(

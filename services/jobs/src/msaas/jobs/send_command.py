@@ -10,7 +10,7 @@ TOPIC = "jobs.commands"
 
 async def send_command(settings: OperatorSettings, command: Message) -> None:
     broker = RedisBroker(settings.redis_url.get_secret_value())
-    publisher = StreamPublisher(broker, "jobs", str(settings.environment), [TOPIC])
+    publisher = StreamPublisher(broker, "jobs", str(settings.environment))
     try:
         await publisher.publish(TOPIC, command, correlation_id=str(new_id()))
     finally:

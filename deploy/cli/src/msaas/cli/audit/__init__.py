@@ -1,4 +1,4 @@
-"""Proves from the record that what was charged is what was completed, and heals nothing."""
+"""Verifies in the database that completed jobs were charged once; it changes nothing."""
 
 from msaas.cli.audit.checks import CHECKS, AuditCheck
 from msaas.cli.audit.report import CONSISTENT, format_results, format_violation, has_violations

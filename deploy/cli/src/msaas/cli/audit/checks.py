@@ -1,8 +1,8 @@
-"""What the books have to hold, each as one statement over all of them.
+"""The invariants of the usage ledger, each as one SQL query over all of it.
 
-A statement returns whatever it looks at as (subject_id, period_start, job_id, problem); `problem`
-is NULL where all is well. An erased user's jobs are gone and the events stay: without a user, an
-event has nothing but its chain and its counter to agree with.
+A query returns every row that it examines as (subject_id, period_start, job_id, problem);
+`problem` is NULL where the invariant holds. An erased user's jobs are deleted and the events stay,
+so the events of an erased user are compared with their chain and their counter only.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ completed AS (
   FROM jobs.jobs j JOIN jobs.subjects s USING (user_id)
   WHERE j.status = 'COMPLETED' AND j.billable GROUP BY 1, 2
 ),
-beside AS (
+compared AS (
   SELECT
     subject_id, period_start, coalesce(jobs_used, 0) AS used,
     coalesce(completions, 0) AS completions, coalesce(corrections, 0) AS corrections,
@@ -37,28 +37,28 @@ SELECT subject_id, period_start, NULL::uuid AS job_id,
     THEN format('counter %s, events %s, corrections %s, completed jobs %s',
       used, completions, corrections, completed)
   END AS problem
-FROM beside
+FROM compared
 """
 
 _RESERVED_COUNTS: Final = """
-WITH held AS (
-  SELECT s.subject_id, j.usage_period AS period_start, count(*) AS held
+WITH reservations AS (
+  SELECT s.subject_id, j.usage_period AS period_start, count(*) AS jobs_with_reservation
   FROM jobs.jobs j JOIN jobs.subjects s USING (user_id) WHERE j.reserved GROUP BY 1, 2
 )
 SELECT subject_id, period_start, NULL::uuid AS job_id,
-  CASE WHEN coalesce(c.jobs_reserved, 0) <> coalesce(held, 0)
+  CASE WHEN coalesce(c.jobs_reserved, 0) <> coalesce(jobs_with_reservation, 0)
     THEN format('counter has %s reserved, jobs have %s',
-      coalesce(c.jobs_reserved, 0), coalesce(held, 0))
+      coalesce(c.jobs_reserved, 0), coalesce(jobs_with_reservation, 0))
   END AS problem
-FROM jobs.usage_counters c FULL JOIN held USING (subject_id, period_start)
+FROM jobs.usage_counters c FULL JOIN reservations USING (subject_id, period_start)
 """
 
 _LIVE_JOBS: Final = """
 SELECT s.subject_id, j.usage_period AS period_start, j.id AS job_id,
   CASE
-    WHEN s.subject_id IS NULL AND (j.reserved OR j.billable) THEN 'counted for nobody'
+    WHEN s.subject_id IS NULL AND (j.reserved OR j.billable) THEN 'counted for no subject'
     WHEN j.billable AND NOT j.reserved THEN 'live and billable without a reservation'
-    WHEN j.reserved AND NOT j.billable THEN 'reserved, but costs nothing'
+    WHEN j.reserved AND NOT j.billable THEN 'reserved, but not billable'
   END AS problem
 FROM jobs.jobs j LEFT JOIN jobs.subjects s USING (user_id)
 WHERE j.status IN ('PENDING', 'RUNNING')
@@ -67,8 +67,8 @@ WHERE j.status IN ('PENDING', 'RUNNING')
 _ENDED_JOBS: Final = """
 SELECT s.subject_id, j.usage_period AS period_start, j.id AS job_id,
   CASE
-    WHEN j.reserved THEN 'ended with its reservation'
-    WHEN j.finished_at IS NULL THEN 'ended at no time'
+    WHEN j.reserved THEN 'ended, but still reserved'
+    WHEN j.finished_at IS NULL THEN 'ended without finished_at'
     WHEN j.lease_until IS NOT NULL AND j.status = 'COMPLETED' THEN 'ended with a lease'
   END AS problem
 FROM jobs.jobs j LEFT JOIN jobs.subjects s USING (user_id)
@@ -93,12 +93,12 @@ _CHARGES: Final = """
 SELECT e.subject_id, e.period_start, e.job_id,
   CASE
     WHEN s.user_id IS NULL THEN NULL
-    WHEN j.id IS NULL THEN 'charged for a job that is not there'
-    WHEN j.user_id <> s.user_id THEN 'charged to somebody else'
-    WHEN NOT j.billable THEN 'charged for what costs nothing'
+    WHEN j.id IS NULL THEN 'charged for a job that does not exist'
+    WHEN j.user_id <> s.user_id THEN 'charged to another user'
+    WHEN NOT j.billable THEN 'charged, but not billable'
     WHEN j.status <> 'COMPLETED' THEN format('charged for a job that is %s', j.status)
     WHEN j.usage_period <> e.period_start THEN 'charged to another period than it was reserved in'
-    WHEN e.quantity <> 1 THEN format('charged %s times over', e.quantity)
+    WHEN e.quantity <> 1 THEN format('charged %s times', e.quantity)
   END AS problem
 FROM jobs.usage_events e
 LEFT JOIN jobs.subjects s USING (subject_id) LEFT JOIN jobs.jobs j ON j.id = e.job_id
@@ -107,18 +107,18 @@ WHERE e.kind = 'job_completed'
 
 _CHAIN_LINKS: Final = r"""
 WITH linked AS (
-  SELECT *, row_number() OVER chain AS place,
+  SELECT *, row_number() OVER chain AS position,
     lag(hash, 1, decode(repeat('00', 32), 'hex')) OVER chain AS hash_before
   FROM jobs.usage_events WINDOW chain AS (PARTITION BY subject_id ORDER BY seq)
 )
 SELECT subject_id, period_start, job_id,
   CASE
-    WHEN seq <> place THEN format('link %s is at position %s', seq, place)
+    WHEN seq <> position THEN format('link %s is at position %s', seq, position)
     WHEN prev_hash IS DISTINCT FROM hash_before
-      THEN format('link %s does not name the one before it', seq)
+      THEN format('link %s does not refer to the previous link', seq)
     WHEN hash IS DISTINCT FROM jobs.usage_hash(
       subject_id, seq, job_id, quantity, occurred_at, prev_hash
-    ) THEN format('link %s does not hash to its hash', seq)
+    ) THEN format('the hash of link %s does not match its content', seq)
   END AS problem
 FROM linked
 """
@@ -130,11 +130,11 @@ WITH last AS (
 )
 SELECT subject_id, s.period_start, NULL::uuid AS job_id,
   CASE
-    WHEN s.last_seq IS NULL THEN 'a chain of nobody'
+    WHEN s.last_seq IS NULL THEN 'a chain without a subject'
     WHEN s.last_seq <> coalesce(last.seq, 0)
-      THEN format('last link is %s, head says %s', coalesce(last.seq, 0), s.last_seq)
+      THEN format('last link is %s, head is %s', coalesce(last.seq, 0), s.last_seq)
     WHEN s.head <> coalesce(last.hash, decode(repeat('00', 32), 'hex'))
-      THEN 'the head is not the last link''s hash'
+      THEN 'the head is not the hash of the last link'
   END AS problem
 FROM jobs.subjects s FULL JOIN last USING (subject_id)
 """
@@ -142,7 +142,7 @@ FROM jobs.subjects s FULL JOIN last USING (subject_id)
 
 @dataclass(frozen=True, slots=True)
 class AuditCheck:
-    """`things` is what the count in the table counts."""
+    """`unit` names what the table counts."""
 
     invariant: str
     unit: str
@@ -152,10 +152,10 @@ class AuditCheck:
 CHECKS: Final = (
     AuditCheck("counter = events = completed jobs", "periods", _COUNTERS),
     AuditCheck("a counter equals the reservations of its jobs", "periods", _RESERVED_COUNTS),
-    AuditCheck("a live billable job has its reservation", "live jobs", _LIVE_JOBS),
+    AuditCheck("a live billable job has a reservation", "live jobs", _LIVE_JOBS),
     AuditCheck("an ended job is settled", "ended jobs", _ENDED_JOBS),
     AuditCheck("a completed job is charged once", "completed jobs", _COMPLETED_JOBS),
     AuditCheck("nothing else is charged", "charges", _CHARGES),
-    AuditCheck("each link of a chain follows the one before", "links", _CHAIN_LINKS),
+    AuditCheck("each link of a chain follows the previous one", "links", _CHAIN_LINKS),
     AuditCheck("a chain ends at its subject's head", "subjects", _CHAIN_HEADS),
 )

@@ -1,4 +1,4 @@
-"""`./msaas audit`: the checks as a table, each violation by name, and an exit code that says so."""
+"""`./msaas audit`: a table of the checks, the violations, and an exit code."""
 
 import asyncio
 import os

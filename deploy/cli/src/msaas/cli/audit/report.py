@@ -1,4 +1,4 @@
-"""What an audit has found, said for a person: a table, and each violation by name."""
+"""Formats the results of an audit: a table, and a line for each violation."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -10,17 +10,18 @@ MAX_IDS: Final = 20
 
 
 def has_violations(results: Iterable[AuditResult]) -> bool:
-    return any(one.violations for one in results)
+    return any(result.violations for result in results)
 
 
 def format_results(results: Sequence[AuditResult]) -> Iterator[str]:
-    for one in results:
-        mark = "✗" if one.violations else "✓"
-        found = f"{len(one.violations)} violations" if one.violations else ""
-        looked_at = f"{one.count:>9,} {one.check.unit:<15}"
-        yield f"{mark} {one.check.invariant:<44}{looked_at}{found}".rstrip()
-    for one in results:
-        yield from (f"  {one.check.invariant}: {format_violation(each)}" for each in one.violations)
+    for result in results:
+        mark = "✗" if result.violations else "✓"
+        found = f"{len(result.violations)} violations" if result.violations else ""
+        examined = f"{result.count:>9,} {result.check.unit:<15}"
+        yield f"{mark} {result.check.invariant:<46}{examined}{found}".rstrip()
+    for result in results:
+        for violation in result.violations:
+            yield f"  {result.check.invariant}: {format_violation(violation)}"
     yield "✗ the ledger is inconsistent" if has_violations(results) else f"✓ {CONSISTENT}"
 
 

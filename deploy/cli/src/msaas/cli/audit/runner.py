@@ -1,4 +1,4 @@
-"""Looks at the whole record as it stood at one moment, and changes nothing."""
+"""Runs the checks on one snapshot of the database, in a read-only transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,33 +9,33 @@ import asyncpg
 
 from msaas.cli.audit.checks import CHECKS, AuditCheck
 
-# Sound rows fall into one group; those of one subject and period that share a problem into another.
+# Valid rows form one group; rows of one subject and period with the same problem form another.
 _GROUP_PROBLEMS = """
-WITH looked_at AS ({statement})
+WITH examined AS ({query})
 SELECT
   problem, CASE WHEN problem IS NOT NULL THEN subject_id END AS subject_id,
   CASE WHEN problem IS NOT NULL THEN period_start END AS period_start, count(*) AS count,
   array_agg(job_id ORDER BY job_id) FILTER (WHERE problem IS NOT NULL AND job_id IS NOT NULL)
     AS job_ids
-FROM looked_at GROUP BY 1, 2, 3 ORDER BY 2, 3, 1
+FROM examined GROUP BY 1, 2, 3 ORDER BY 2, 3, 1
 """
 
-# Row-level security hides rows without a word; these are the roles whose policies hide none.
+# Row-level security hides rows silently; the policies of these roles show every row.
 _CAN_READ_ALL_ROWS = """
 SELECT rolsuper OR rolbypassrls OR EXISTS (
-  SELECT FROM pg_roles keeper WHERE keeper.rolname IN ('svc_jobs', 'msaas_backfill')
-    AND pg_has_role(keeper.oid, 'USAGE')
+  SELECT FROM pg_roles reader WHERE reader.rolname IN ('svc_jobs', 'msaas_backfill')
+    AND pg_has_role(reader.oid, 'USAGE')
 ) FROM pg_roles WHERE rolname = current_user
 """
 
 
 class RowsHidden(Exception):
-    """An audit of a part would pass for one of the whole."""
+    """The login does not see every row, so an audit would be incomplete."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """Names by ids alone: whoever reads this may not know whom they stand for."""
+    """What is wrong with one subject and period; it holds ids and no personal data."""
 
     subject_id: UUID | None
     period_start: datetime | None
@@ -51,7 +51,7 @@ class AuditResult:
 
 
 async def audit(connection: asyncpg.Connection) -> Sequence[AuditResult]:
-    """Make every check on one snapshot of the record."""
+    """Run every check on one snapshot."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         if not await connection.fetchval(_CAN_READ_ALL_ROWS):
             raise RowsHidden("This login does not see every row: use svc_jobs or msaas_backfill.")
@@ -67,7 +67,7 @@ async def audit_url(url: str) -> Sequence[AuditResult]:
 
 
 async def _run_check(connection: asyncpg.Connection, check: AuditCheck) -> AuditResult:
-    groups = await connection.fetch(_GROUP_PROBLEMS.format(statement=check.query))
+    groups = await connection.fetch(_GROUP_PROBLEMS.format(query=check.query))
     violations = [
         Violation(
             subject_id=group["subject_id"],

@@ -1,4 +1,4 @@
-"""Takes a loaded fleet apart on purpose, and proves that nothing was lost, nothing done twice."""
+"""Injects faults into a loaded fleet and verifies that no job was lost or charged twice."""
 
 from msaas.dev.chaos.clients import sign_in_new_user
 from msaas.dev.chaos.faults import SCENARIOS, Scenario

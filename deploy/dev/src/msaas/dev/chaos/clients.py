@@ -1,4 +1,4 @@
-"""Users who submit as good clients do: under a key, and again until they are answered."""
+"""Clients that submit under an idempotency key and retry until the job is accepted."""
 
 import asyncio
 import time
@@ -18,12 +18,12 @@ _RETRY = RetryPolicy(base=0.1, cap=1.0, attempts=None)
 
 
 class SubmissionRefused(Exception):
-    """An answer that trying again would not change."""
+    """A response that a retry would not change."""
 
 
 @dataclass
 class SubmissionStats:
-    """What the clients were told: the id under each key, and what it took to be told."""
+    """The accepted job under each key, the number of retries and the slowest acceptance."""
 
     job_ids: dict[str, str] = field(default_factory=dict[str, str])
     retries: int = 0
@@ -35,7 +35,7 @@ class SubmittingClient:
         self.api = api
 
     async def submit(self, key: str, delay_ms: int, stats: SubmissionStats) -> None:
-        """Go on until acknowledged: to ask again under the same key makes no second job."""
+        """Retry until the job is accepted; a retry under the same key creates no second job."""
         began, attempt = time.monotonic(), 1
         while (job_id := await self._submit_once(key, delay_ms)) is None:
             await asyncio.sleep(_RETRY.delay(attempt))
@@ -46,23 +46,23 @@ class SubmittingClient:
 
     async def _submit_once(self, key: str, delay_ms: int) -> str | None:
         params = {"message": key, "delay_ms": delay_ms}
-        body = {"task_type": "echo", "params": params}
+        request = {"task_type": "echo", "params": params}
         headers = {"idempotency-key": key}
         try:
-            answer = await self.api.request("POST", "/jobs", json=body, headers=headers)
-            said: dict[str, Any] = answer.json()
+            answer = await self.api.request("POST", "/jobs", json=request, headers=headers)
+            body: dict[str, Any] = answer.json()
         except (httpx.TransportError, ValueError):
             return None
         if answer.is_success:
-            return str(said["id"])
-        if said.get("retryable"):
+            return str(body["id"])
+        if body.get("retryable"):
             return None
-        raise SubmissionRefused(f"{answer.status_code} {said.get('code')}: {said.get('detail')}")
+        raise SubmissionRefused(f"{answer.status_code} {body.get('code')}: {body.get('detail')}")
 
 
 @asynccontextmanager
 async def sign_in_new_user(fleet: IsolatedFleet, plan: str) -> AsyncGenerator[ApiClient]:
-    """Be a new user, signed in."""
+    """Create a user and yield a client that is signed in as them."""
     running = fleet.running
     email = await fleet.make_user(plan)
     async with ApiClient(running.gateway_url, running.supabase_url, running.anon_key) as api:

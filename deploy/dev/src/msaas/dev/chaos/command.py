@@ -1,4 +1,4 @@
-"""`./msaas chaos`: scenario by scenario, a line of figures each, and the audit at the end."""
+"""`./msaas chaos`: runs the scenarios, prints a line for each, then audits the fleet."""
 
 import asyncio
 import sys
@@ -22,43 +22,45 @@ def run(argv: list[str]) -> int:
     parser = ArgumentParser("msaas chaos", description=__doc__)
     parser.add_argument("--short", action="store_true", help="each scenario once, with less load")
     parser.add_argument(
-        "words", nargs="*", metavar="SCENARIO", help="only scenarios whose name contains a word"
+        "names", nargs="*", metavar="SCENARIO", help="only scenarios whose name contains this text"
     )
     options = parser.parse_args(argv)
-    chosen = select_scenarios(options.words, short=options.short)
+    chosen = select_scenarios(options.names, short=options.short)
     if not chosen:
         names = ", ".join(scenario.name for scenario in SCENARIOS)
-        parser.error(f"no such scenario; there are: {names}")
+        parser.error(f"no such scenario; available: {names}")
     try:
         with start_fleet() as fleet:
-            is_sound = asyncio.run(run_scenarios(fleet, chosen, SHORT if options.short else LONG))
+            is_consistent = asyncio.run(
+                run_scenarios(fleet, chosen, SHORT if options.short else LONG)
+            )
     except LocalError as error:
         print(f"✗ {error}", file=sys.stderr)
         return 1
-    return 0 if is_sound else 1
+    return 0 if is_consistent else 1
 
 
-def select_scenarios(words: Sequence[str], *, short: bool) -> list[Scenario]:
-    """Take those whose name holds one of the words; without words, all that are meant."""
-    if words:
-        return [one for one in SCENARIOS if any(word in one.name for word in words)]
-    return [one for one in SCENARIOS if one.is_short or not short]
+def select_scenarios(names: Sequence[str], *, short: bool) -> list[Scenario]:
+    """Return the scenarios whose name contains one of `names`; without names, all of the run."""
+    if names:
+        return [scenario for scenario in SCENARIOS if any(map(scenario.name.__contains__, names))]
+    return [scenario for scenario in SCENARIOS if scenario.is_short or not short]
 
 
 async def run_scenarios(
     fleet: IsolatedFleet, scenarios: Sequence[Scenario], profile: LoadProfile
 ) -> bool:
-    """Play them one after the other on one fleet; tell whether nothing was wrong with any."""
-    is_sound = True
+    """Run the scenarios one by one on one fleet; return whether none had a problem."""
+    is_consistent = True
     print(_TABLE_HEADER, flush=True)
     async with open_clients(fleet) as clients:
         for scenario in scenarios:
             result = await run_scenario(fleet, clients, scenario, profile)
             print(format_result(result), flush=True)
-            is_sound = is_sound and not result.problems
+            is_consistent = is_consistent and not result.problems
     examined = await audit_url(fleet.url("postgres"))
     print(*format_results(examined), sep="\n")
-    return is_sound and not has_violations(examined)
+    return is_consistent and not has_violations(examined)
 
 
 def format_result(result: ScenarioResult) -> str:

@@ -1,4 +1,4 @@
-"""What is done to a fleet under load, each as data: a name, a blow, and what it may cost."""
+"""The scenarios: each is a fault, the part that it restarts, and whether jobs may run again."""
 
 import asyncio
 import signal
@@ -10,17 +10,14 @@ from typing import Final
 from msaas.dev.chaos.isolated_fleet import IsolatedFleet
 
 PAUSE: Final = 15.0
-"""Longer than a run's lease, so that what is paused is taken for lost."""
+"""Longer than the lease of a run, so that a paused worker is treated as lost."""
 
 Fault = Callable[[IsolatedFleet], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`ends` names the part whose process is another one after the blow.
-
-    `runs_again`: whether a run that had begun may begin once more.
-    """
+    """`restarts` names the part that has a new process after the fault."""
 
     name: str
     fault: Fault
@@ -29,9 +26,9 @@ class Scenario:
     is_short: bool = True
 
 
-def _send_signal(wanted: signal.Signals, part: str) -> Fault:
+def _send_signal(sent: signal.Signals, part: str) -> Fault:
     async def send(fleet: IsolatedFleet) -> None:
-        fleet.send(part, wanted)
+        fleet.send(part, sent)
 
     return send
 

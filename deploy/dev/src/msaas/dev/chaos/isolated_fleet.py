@@ -1,4 +1,4 @@
-"""A fleet of its own, away from the one that may run here, and the ways to disturb it."""
+"""A fleet in a temporary folder, and the faults that can be injected into it."""
 
 import asyncio
 import os
@@ -30,21 +30,21 @@ _UNFINISHED = "SELECT count(*) FROM jobs.jobs WHERE finished_at IS NULL"
 
 
 class IsolatedFleet:
-    """One running fleet and what may be done to it."""
+    """One running fleet that tests may disturb."""
 
     def __init__(self, home: Home) -> None:
         self.home = home
-        # Every user is somebody new, and all come from one address.
-        generous = {
+        # Every scenario creates users, and all of them sign in from one address.
+        high_limits = {
             "IDENTITY_SIGN_INS_PER_MINUTE": "1000",
             "GATEWAY_RATE_LIMITS_ENFORCED": "false",
         }
-        self.environment = {**os.environ, "MSAAS_HOME": str(home.path), **generous}
+        self.environment = {**os.environ, "MSAAS_HOME": str(home.path), **high_limits}
 
     def start(self) -> None:
         up = self.local("up", "--detach")
         if up.returncode:
-            raise ServerNotStarted(f"The fleet did not come up.\n{up.stdout}{up.stderr}")
+            raise ServerNotStarted(f"The fleet did not start.\n{up.stdout}{up.stderr}")
 
     def local(self, *words: str) -> subprocess.CompletedProcess[str]:
         return self.run(*module_command("msaas.local"), *words)
@@ -80,22 +80,22 @@ class IsolatedFleet:
             part.ready and (part.process is None or part.process.alive) for part in parts
         )
 
-    def send(self, name: str, wanted: signal.Signals) -> None:
-        """Reach the process and whatever it has started."""
+    def send(self, name: str, sent: signal.Signals) -> None:
+        """Send a signal to the process of a part and to its children."""
         process = self.part(name).process
         if process is None:
             return
         with suppress(psutil.NoSuchProcess):
-            first = psutil.Process(process.pid)
-            for member in (first, *first.children(recursive=True)):
-                with suppress(psutil.NoSuchProcess):  # its parent took it along
-                    member.send_signal(wanted)
+            parent = psutil.Process(process.pid)
+            for member in (parent, *parent.children(recursive=True)):
+                with suppress(psutil.NoSuchProcess):  # it ended with its parent
+                    member.send_signal(sent)
 
     def kill(self, name: str) -> None:
         self.send(name, signal.SIGKILL)
 
     async def flush_redis(self) -> None:
-        """Say it in Redis's own words: no client of ours can, and none should."""
+        """Send FLUSHALL over a plain connection: the broker's client offers no such command."""
         url = urlsplit(self.url("redis"))
         reader, writer = await asyncio.open_connection(url.hostname, url.port)
         password = unquote(url.password or "")
@@ -113,7 +113,7 @@ class IsolatedFleet:
             await connection.close()
 
     async def has_settled(self) -> bool:
-        """Tell whether every accepted job has come to its end."""
+        """Return whether every accepted job has finished."""
         try:
             [[unfinished]] = await self.fetch(_UNFINISHED)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
@@ -129,7 +129,7 @@ class IsolatedFleet:
 
 @contextmanager
 def start_fleet() -> Generator[IsolatedFleet]:
-    """Bring a fleet up in a folder that goes with it."""
+    """Start a fleet in a temporary folder, and stop it at the end."""
     with tempfile.TemporaryDirectory(prefix="msaas-fleet-") as folder:
         Path(folder).chmod(0o711)
         fleet = IsolatedFleet(Home(Path(folder) / "home"))

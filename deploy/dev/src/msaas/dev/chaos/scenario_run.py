@@ -1,4 +1,4 @@
-"""One round: load, a blow in the middle of it, and what the record says when all is quiet again."""
+"""Runs one scenario: load, faults during it, and a comparison with the database at the end."""
 
 import asyncio
 import time
@@ -25,7 +25,7 @@ FROM jobs.jobs j WHERE j.idempotency_key LIKE $1 || '%'
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadProfile:
-    """How long a round is; `at_once` submissions of each user are on their way."""
+    """The size of a run; each user has `concurrency` submissions in flight."""
 
     jobs: int
     faults: int
@@ -40,7 +40,7 @@ LONG: Final = LoadProfile(jobs=4_000, faults=3, timeout=600.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioResult:
-    """What the clients saw of it, and what is wrong with what is left."""
+    """The figures of a run, and the problems that it found."""
 
     name: str
     stats: SubmissionStats
@@ -52,7 +52,7 @@ class ScenarioResult:
 
 @dataclass
 class _ScenarioRun:
-    """A round under way."""
+    """A scenario in progress."""
 
     fleet: IsolatedFleet
     clients: Sequence[SubmittingClient]
@@ -93,14 +93,14 @@ class _ScenarioRun:
         return self.fleet.part(self.scenario.restarts).process if self.scenario.restarts else None
 
     async def resubmit(self) -> list[str]:
-        """Ask some of it again: whoever lost the answer is told of the same job."""
-        again = SubmissionStats()
+        """Submit some jobs again under the same keys; each response has to name the same job."""
+        repeated = SubmissionStats()
         for number in range(0, self.profile.jobs, self.profile.jobs // _RESUBMITTED or 1):
             client = self.clients[number % len(self.clients)]
-            await client.submit(self._key(number), self.profile.delay_ms, again)
+            await client.submit(self._key(number), self.profile.delay_ms, repeated)
         return [
             f"job {self.stats.job_ids[key]} became {job_id} when it was submitted again"
-            for key, job_id in again.job_ids.items()
+            for key, job_id in repeated.job_ids.items()
             if self.stats.job_ids[key] != job_id
         ]
 
@@ -114,17 +114,17 @@ async def run_scenario(
     scenario: Scenario,
     profile: LoadProfile,
 ) -> ScenarioResult:
-    """Play one scenario to its end, which is bounded: what is open by then is a problem."""
+    """Run one scenario; a job that is open at the timeout is a problem."""
     scenario_run = _ScenarioRun(fleet, clients, scenario, profile)
     problems: list[str] = []
     try:
         async with asyncio.timeout(profile.timeout):
             await scenario_run.run_to_completion()
-            settled_at = time.monotonic()
+            finished_at = time.monotonic()
             problems += await scenario_run.resubmit()
     except TimeoutError:
-        settled_at = time.monotonic()
-        problems.append(f"it did not end within {profile.timeout:.0f} s")
+        finished_at = time.monotonic()
+        problems.append(f"jobs were still open after {profile.timeout:.0f} s")
     stored = await fleet.fetch(_SELECT_JOBS, scenario_run.prefix)
     rerun = sum(row["runs"] > 1 for row in stored)
     if rerun and not scenario.may_rerun_jobs:
@@ -132,20 +132,20 @@ async def run_scenario(
     problems += compare_with_database(
         scenario_run.stats.job_ids.values(), {row["id"]: row["status"] for row in stored}
     )
-    for examined in await audit_url(fleet.url("postgres")):
-        problems += map(format_violation, examined.violations)
+    for result in await audit_url(fleet.url("postgres")):
+        problems += map(format_violation, result.violations)
     return ScenarioResult(
         name=scenario.name,
         stats=scenario_run.stats,
         completed=sum(row["status"] == "COMPLETED" for row in stored),
         rerun=rerun,
-        recovery_seconds=settled_at - scenario_run.fault_at,
+        recovery_seconds=finished_at - scenario_run.fault_at,
         problems=problems,
     )
 
 
 def compare_with_database(acknowledged: Iterable[str], stored: Mapping[str, str]) -> Iterator[str]:
-    """Hold what the clients were told against what the record holds, job by job."""
+    """Compare the jobs that the clients know with those in the database."""
     acknowledged = list(acknowledged)
     for job_id in acknowledged:
         if job_id not in stored:

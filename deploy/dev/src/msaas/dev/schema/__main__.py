@@ -1,4 +1,4 @@
-"""`python -m msaas.dev.schema [--check]`: writes the two documents, or names those that drifted."""
+"""`python -m msaas.dev.schema [--check]`: writes the two documents, or lists those that drifted."""
 
 import argparse
 import asyncio
@@ -17,7 +17,7 @@ from msaas.testing.shared_servers import SharedServers, read_given_urls
 
 
 async def render(server: str) -> dict[Path, str]:
-    """Migrate a database of its own on that server and describe what came of it."""
+    """Migrate a new database on that server and describe it."""
     async with fresh_database(server) as url:
         await asyncio.to_thread(migrate, url)
         connection = await asyncpg.connect(url)

@@ -1,4 +1,4 @@
-"""Finds what would let one tenant see another's rows, in the catalogue of a living database."""
+"""Finds schema objects that would let one tenant read another's rows."""
 
 from collections.abc import Iterable
 

@@ -1,7 +1,8 @@
-"""Which endpoint and which consumer reaches the database as whom, told from the code itself."""
+"""Which endpoint and which consumer uses which database login, read from the code."""
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, cast
 
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
@@ -10,24 +11,26 @@ from msaas.contracts import TOPICS
 from msaas.gateway.bootstrap import ROUTERS
 
 _USER_ROW = "`svc_gateway`: the user's own row in `identity.users`"
-# What an endpoint asks of the state that the composition root made; a new name needs its line here.
+# The parts of `GatewayState` that endpoints depend on; a new part needs its line here.
 DATABASE_ACCESS: Mapping[str, str | None] = {
     "job_views": "`svc_gateway_read` as `authenticated` with the user's claims: `api_v1`",
-    "show_files": "`svc_gateway_read` as above; the artifact store, which is no database",
+    "job_files": "`svc_gateway_read` as above; the artifact store, which is no database",
     "read_summary": "`svc_gateway_read` as `authenticated` with the user's claims: `api_v1`",
-    "submit_jobs": "`svc_jobs`, by the command SubmitJob",
+    "job_submission": "`svc_jobs`, by the command SubmitJob",
     "commands": "`svc_jobs`, by a command",
-    "live_jobs": None,  # memory
+    "event_hub": None,  # memory
     "health": None,
+    "authenticator": None,
+    "key_streams": None,  # memory
     "job_metrics": None,
-    "api_keys": "`svc_gateway`: the user's own keys in `identity.api_keys`",
+    "manage_keys": "`svc_gateway`: the user's own keys in `identity.api_keys`",
     "key_views": "`svc_gateway_read` as `authenticated` with the user's claims: `api_v1`",
     "features": None,  # memory
-    "switch_flags": "`svc_gateway`: `identity.flags`",
+    "manage_flags": "`svc_gateway`: `identity.flags`",
     "auditor": "`svc_gateway`: `identity.audit_outbox`",
-    "measure_topics": None,  # numbers of the broker
+    "list_topic_stats": None,  # numbers of the broker
     "read_circuits": None,  # memory
-    "read_holds": "`svc_gateway_read` as `authenticated` with the user's claims: `api_v1`",
+    "list_pauses": "`svc_gateway_read` as `authenticated` with the user's claims: `api_v1`",
 }
 LOGINS: Mapping[str, str] = {
     "gateway": "none for this topic",
@@ -76,13 +79,14 @@ def _routes() -> Iterator[APIRoute]:
 def _describe_access(route: APIRoute) -> Iterable[str]:
     yield _USER_ROW
     for name in sorted(_find_state_names(route.dependant)):
-        if said := DATABASE_ACCESS[name]:
-            yield said
+        if access := DATABASE_ACCESS[name]:
+            yield access
 
 
 def _find_state_names(dependant: Dependant) -> Iterator[str]:
-    """Find the names that `from_state` was given, through all that an endpoint depends on."""
-    for one in dependant.dependencies:
-        if one.call is not None and getattr(one.call, "__module__", "") == "msaas.web.app":
-            yield inspect.getclosurevars(one.call).nonlocals["name"]
-        yield from _find_state_names(one)
+    """Find the parts of `GatewayState` that an endpoint depends on, directly or not."""
+    for dependency in dependant.dependencies:
+        if getattr(dependency.call, "__qualname__", "").startswith("part.<locals>"):
+            get_part = inspect.getclosurevars(cast("Any", dependency.call)).nonlocals["get_part"]
+            yield from get_part.__code__.co_names
+        yield from _find_state_names(dependency)

@@ -1,4 +1,4 @@
-"""Writes docs/data-model.md from the models: classes, states, and what each column holds."""
+"""Writes docs/data-model.md from the models: classes, states and columns."""
 
 from collections.abc import Iterable, Iterator
 
@@ -26,7 +26,7 @@ marked «root» is an aggregate: it has its own `version` and is changed as a wh
 
 
 class UnclassifiedColumn(ValueError):
-    """A column whose model does not say what class of data it holds."""
+    """A column whose model names no class of data."""
 
 
 def render_data_model(owners: Iterable[SchemaOwner]) -> str:

@@ -1,3 +1,3 @@
-"""Who the users of one machine are, told in Supabase's words."""
+"""A Supabase-compatible auth server for one machine."""
 
 __all__ = ()

@@ -1,4 +1,4 @@
-"""`python -m msaas.identity serve | rotate-keys | seed-user`: the auth server and its two tools."""
+"""`python -m msaas.identity serve | rotate-keys | seed-user`: the auth server and two commands."""
 
 import argparse
 import asyncio
@@ -17,32 +17,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        options.act(options)
+        options.action(options)
     except MsaasError as error:
         parser.exit(2, f"{error}\n")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m msaas.identity", description=__doc__)
-    acts = parser.add_subparsers(required=True)
-    acts.add_parser("serve", help="serve /auth/v1").set_defaults(act=_serve)
-    rotate = acts.add_parser("rotate-keys", help="sign with the next key from now on")
+    subcommands = parser.add_subparsers(required=True)
+    subcommands.add_parser("serve", help="serve /auth/v1").set_defaults(action=_serve)
+    rotate = subcommands.add_parser("rotate-keys", help="sign new tokens with the next key")
     rotate.add_argument(
         "--at-once",
         action="store_true",
-        help="even if the next key is so new that a client may not know it yet",
+        help="even if clients may not have fetched the next key yet",
     )
-    rotate.set_defaults(act=_rotate)
-    seed = acts.add_parser(
-        "seed-user", help="make or change a user; the password is read, never an argument"
+    rotate.set_defaults(action=_rotate)
+    seed = subcommands.add_parser(
+        "seed-user", help="create or change a user; the password is never an argument"
     )
     seed.add_argument("--email", required=True)
     seed.add_argument(
-        "--password-env", metavar="NAME", help="the variable that holds it; else a line of stdin"
+        "--password-env",
+        metavar="NAME",
+        help="the variable with the password (default: a line of stdin)",
     )
     seed.add_argument("--plan", choices=[str(plan) for plan in Plan])
     seed.add_argument("--role", choices=ROLES)
-    seed.set_defaults(act=_seed)
+    seed.set_defaults(action=_seed)
     return parser
 
 

@@ -1,9 +1,8 @@
-"""Puts the server together: the one module that knows ports and adapters by name."""
+"""The composition root: connects the use cases with their adapters."""
 
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -70,17 +69,17 @@ def build_service(
 
 def build_app(settings: Settings, database: Database, metrics: Metrics, clock: Clock) -> ASGIApp:
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncGenerator[Mapping[str, Any]]:
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[IdentityService]:
         passwords = Argon2Passwords()
         await prepare_database(database, clock)
-        yield {"identity_service": build_service(settings, database, passwords, metrics, clock)}
+        yield build_service(settings, database, passwords, metrics, clock)
         passwords.close()
 
     app = create_app(
         title=SERVICE, metrics=metrics, routers=[public_router, router], lifespan=lifespan
     )
     install_error_handlers(app)
-    # Any page may ask: what counts is the token, and no cookie is read.
+    # Every origin is allowed: requests are authorized by a token, and no cookie is read.
     return CORSMiddleware(
         app,
         allow_origins=["*"],
@@ -121,7 +120,7 @@ async def serve(settings: Settings) -> None:
 
 
 def configure_command_logging(settings: Settings) -> None:
-    """For a command: what it prints is for whoever typed it, its log goes elsewhere."""
+    """Send a command's log to stderr, so that stdout has its output only."""
     environment = str(settings.environment)
     configure_logging(SERVICE, environment, level=settings.log_level, stream=sys.stderr.buffer)
 

@@ -1,4 +1,4 @@
-"""What the server takes from the environment."""
+"""The settings, read from the environment."""
 
 from typing import Annotated, ClassVar
 
@@ -10,7 +10,7 @@ from msaas.settings import Environment, LocalDefault, PostgresSettings
 
 
 class Settings(PostgresSettings):
-    """`public_url` is what the clients' SUPABASE_URL says."""
+    """`public_url` is the SUPABASE_URL of the clients."""
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="IDENTITY_")
 

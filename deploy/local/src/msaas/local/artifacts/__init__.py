@@ -1,3 +1,3 @@
-"""The door before the local folder of files, in the place of a bucket."""
+"""The file server before the local artifact folder; it stands in for a bucket."""
 
 __all__: list[str] = []

@@ -1,4 +1,4 @@
-"""`python -m msaas.local.artifacts --folder FOLDER`: serves whoever brings a signed link."""
+"""`python -m msaas.local.artifacts --folder FOLDER`: serves signed links to a folder."""
 
 import argparse
 import os
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.exit(2, f"{missing.args[0]} is missing\n")
     chosen.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file_server = FileServer(chosen.folder, LinkSigner(key, url))
-    # Its access log would hold the links, and whoever has one may use it.
+    # An access log would contain the links, and a link grants access.
     uvicorn.run(
         file_server,
         host=chosen.host,

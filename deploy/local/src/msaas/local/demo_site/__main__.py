@@ -1,4 +1,4 @@
-"""`python -m msaas.local.demo_site --port 8010`: serves the site until it is told to end."""
+"""`python -m msaas.local.demo_site --port 8010`: serves the demo site until a signal."""
 
 import argparse
 import signal

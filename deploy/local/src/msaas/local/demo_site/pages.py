@@ -1,4 +1,4 @@
-"""What the pages say: always the same, and nothing that is loaded from elsewhere."""
+"""The content of the pages: always the same, with no external resources."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -163,5 +163,5 @@ def _page(title: str, body: str) -> str:
 """
 
 
-def _current(is_current: bool) -> str:  # noqa: FBT001  # one flag, one word
+def _current(is_current: bool) -> str:  # noqa: FBT001  # the only argument
     return ' aria-current="page"' if is_current else ""

@@ -54,7 +54,7 @@ class _DemoSiteHandler(BaseHTTPRequestHandler):
             self._send(_html(pages.not_found(), HTTPStatus.NOT_FOUND))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base's name
-        """Say nothing: the terminal belongs to the launcher."""
+        """Log nothing: the terminal belongs to the launcher."""
 
     def _send(self, given: PageResponse) -> None:
         self.send_response(given.status)

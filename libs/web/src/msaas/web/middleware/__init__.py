@@ -1,7 +1,7 @@
-"""Pure ASGI layers, outermost first: each wraps `receive` or `send` and costs microseconds."""
+"""Pure ASGI middleware; each one wraps `receive` or `send` and costs microseconds."""
 
 from msaas.web.middleware.access_log import AccessLog
-from msaas.web.middleware.body_validation import BodyValidation
+from msaas.web.middleware.body_validation import BodyValidation, BufferedBody, get_body
 from msaas.web.middleware.compression import Compression
 from msaas.web.middleware.correlation_id import CorrelationId
 from msaas.web.middleware.cors import Cors
@@ -14,6 +14,7 @@ from msaas.web.middleware.security_headers import SecurityHeaders
 __all__ = [
     "AccessLog",
     "BodyValidation",
+    "BufferedBody",
     "Compression",
     "CorrelationId",
     "Cors",
@@ -23,4 +24,5 @@ __all__ = [
     "RequestTargetValidation",
     "RequestTimeout",
     "SecurityHeaders",
+    "get_body",
 ]

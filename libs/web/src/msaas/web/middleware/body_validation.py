@@ -1,23 +1,37 @@
-"""Lets no body in that is too large, and no JSON that something behind could not hold."""
+"""Reads each request's body once, and refuses large bodies and JSON that cannot be stored."""
 
 import re
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import orjson
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from msaas.contracts import UnsafeText, refuse_unsafe_json
 from msaas.web.asgi import ASGIApp, Message, Receive, Scope, Send, find_header, is_json
 from msaas.web.problems import Malformed, PayloadTooLarge, UnsupportedMediaType
 
+_BODY_KEY: Final = "body"
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _LONG_RUN: Final = re.compile(rb"\d{19}")
 _LONG_INTEGER: Final = re.compile(rb"(?<![\d.eE+])-?\d{19,}(?![\d.eE])")
 _INT64: Final = 2**63
 
 
+class BufferedBody(NamedTuple):
+    """The bytes of a body, and its JSON; None for an empty body or another media type."""
+
+    raw: bytes
+    json: Any
+
+
+def get_body(scope: Scope) -> BufferedBody:
+    """Return the body that `BodyValidation` read; nothing behind it reads `receive` for it."""
+    return scope["state"][_BODY_KEY]
+
+
 class BodyValidation:
+    """Buffers the body for the middleware behind it and for the endpoint."""
+
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self._app = app
         self._max_bytes = max_bytes
@@ -27,12 +41,10 @@ class BodyValidation:
             await self._app(scope, receive, send)
             return
         self._check_headers(scope)
-        if is_json(scope):
-            body = await self._read(receive)
-            validate_json(body)
-            await self._app(scope, _replay(body, receive), send)
-        else:
-            await self._app(scope, self._limited_receive(receive), send)
+        raw = await self._read(receive)
+        parsed = parse_json(raw) if is_json(scope) else None
+        scope.setdefault("state", {})[_BODY_KEY] = BufferedBody(raw, parsed)
+        await self._app(scope, _replay(raw, receive), send)
 
     def _check_headers(self, scope: Scope) -> None:
         if "\0" in scope["path"] or b"%00" in scope["query_string"]:
@@ -43,7 +55,7 @@ class BodyValidation:
         if len(length) > 18 or int(length) > self._max_bytes:  # noqa: PLR2004 - beyond 64 bits
             raise PayloadTooLarge
         if (find_header(scope["headers"], b"content-encoding") or b"identity") != b"identity":
-            raise UnsupportedMediaType("A compressed body is not read.")
+            raise UnsupportedMediaType("Compressed bodies are not supported.")
 
     async def _read(self, receive: Receive) -> bytes:
         chunks: list[bytes] = []
@@ -60,35 +72,27 @@ class BodyValidation:
             if not message.get("more_body"):
                 return b"".join(chunks)
 
-    def _limited_receive(self, receive: Receive) -> Receive:
-        size = 0
 
-        async def count() -> Message:
-            nonlocal size
-            message = await receive()
-            size += len(message.get("body", b""))
-            if size > self._max_bytes:
-                raise HTTPException(413)  # the only error that FastAPI lets out of reading a body
-            return message
-
-        return count
-
-
-def validate_json(body: bytes) -> None:
-    """Refuse what is no JSON, and what is but breaks others: NUL, deep nesting, huge numbers."""
+def parse_json(body: bytes) -> Any:
+    """Refuse invalid JSON, NUL, deep nesting and integers beyond 64 bits."""
     if not body:
-        return
+        return None
     try:
-        orjson.loads(body)
+        parsed = orjson.loads(body)
         refuse_unsafe_json(body)
     except orjson.JSONDecodeError as error:
         raise Malformed(f"The body is not JSON: {error}.") from None
     except UnsafeText as error:
         raise Malformed(f"The body cannot be stored: {error}.") from None
     if _LONG_RUN.search(body):
-        for number in _LONG_INTEGER.findall(_STRING.sub(b'""', body)):
-            if len(number) > 20 or not -_INT64 <= int(number) < _INT64:  # noqa: PLR2004 - sign and 19 digits
-                raise Malformed("The body holds an integer beyond 64 bits.")
+        _check_integers(body)
+    return parsed
+
+
+def _check_integers(body: bytes) -> None:
+    for number in _LONG_INTEGER.findall(_STRING.sub(b'""', body)):
+        if len(number) > 20 or not -_INT64 <= int(number) < _INT64:  # noqa: PLR2004 - sign and 19 digits
+            raise Malformed("The body contains an integer beyond 64 bits.")
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -1,1 +1,1 @@
-"""What stands behind the ports of the service."""
+"""The adapters behind the ports."""

@@ -1,4 +1,4 @@
-"""Carries commands to the service that owns the jobs, and its refusals back as errors."""
+"""Sends commands to the jobs service and turns its refusals into errors."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -53,5 +53,5 @@ def _build_error(problem: ReplyProblem) -> MsaasError:
 
 def _get_error_type(problem: ReplyProblem) -> type[MsaasError]:
     if problem.retryable:
-        return Overloaded  # rows were locked, say: the same again may well be accepted
+        return Overloaded  # rows were locked, for example
     return _ERRORS_BY_CODE.get(problem.code, UnknownRefusal)

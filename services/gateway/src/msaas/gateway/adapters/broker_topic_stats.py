@@ -1,4 +1,4 @@
-"""How full the work topics are, by numbers alone: the registry grants the gateway no entry."""
+"""Statistics of the work topics; the gateway has no permission to read their entries."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ class BrokerTopicStats:
         self._environment = environment
 
     async def list_topic_stats(self) -> Sequence[dict[str, Any]]:
-        """Look at one stream after another: this is for people, and must not hold others up."""
+        """Read one stream after another, so that other commands are not delayed."""
         return [
             await self._read_stats(topic, consumer)
             for topic in TOPICS.values()
@@ -28,7 +28,7 @@ class BrokerTopicStats:
         try:
             stats = await self._broker.stats(topic.key(*key_parts), topic.group(consumer))
         except GroupMissing:
-            stats = StreamStats(depth, depth, 0, 0.0)  # nobody has begun to read it
+            stats = StreamStats(depth, depth, 0, 0.0)  # no consumer has started yet
         return {
             "topic": topic.name,
             "consumer": consumer,

@@ -1,1 +1,1 @@
-"""What can be asked of the gateway, one module for each use."""
+"""The use cases of the gateway, and the ports that they need."""

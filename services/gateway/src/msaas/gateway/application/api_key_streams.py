@@ -1,4 +1,4 @@
-"""Streams that were opened by API key: ended once the key is no longer good."""
+"""Ends the streams that were opened with an API key once the key is revoked or expired."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -8,7 +8,7 @@ from uuid import UUID
 from msaas.gateway.application.key_ports import KeyLookup
 from msaas.kernel import Clock, MsaasError, SystemClock
 
-# As long may nobody answer before streams that nobody can vouch for are ended.
+# How long streams stay open while their keys cannot be checked.
 MAX_UNVERIFIED_SECONDS: Final = 60.0
 
 EndStream = Callable[[], None]
@@ -35,7 +35,7 @@ class ApiKeyStreams:
         return unregister
 
     async def end_inactive(self) -> None:
-        """End the streams of keys that have died; of all, where that cannot be told for long."""
+        """End the streams of inactive keys; of all keys once the checks have failed for too long."""
         key_ids = list(self._end_callbacks)
         try:
             inactive = await self._keys.find_inactive(key_ids) if key_ids else ()

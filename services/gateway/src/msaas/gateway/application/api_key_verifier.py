@@ -1,4 +1,4 @@
-"""Keys that were seen a moment ago: known without a look-up, and forgotten within seconds."""
+"""Verifies API keys; a verified key is cached for a few seconds."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from msaas.telemetry import Metrics
 CACHE_TTL_SECONDS: Final = 5.0
 MAX_CACHED_KEYS: Final = 10_000
 MAX_CACHED_REFUSALS: Final = 1_000
-# A stream by a key without an end is opened anew now and then.
+# A client with a key that does not expire has to reconnect its stream this often.
 MAX_STREAM_SECONDS: Final = 3_600.0
 
 
@@ -28,9 +28,10 @@ class _CachedKey(NamedTuple):
 
 
 class ApiKeyVerifier:
-    """Asks the record about a key every few seconds: so long may a revoked one still be good.
+    """Reads a key from the database every few seconds; a revoked key works for that long.
 
-    Where the record does not answer nobody is let in. The first pepper makes hashes, all find them.
+    While the database is unavailable, every uncached key is refused. The first pepper hashes new
+    keys; all peppers find existing ones.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class ApiKeyVerifier:
         self._peppers = peppers
         self._clock = clock or SystemClock()
         self._cached: OrderedDict[bytes, _CachedKey] = OrderedDict()
-        # Apart from the good ones, so that no flood of bad ones can push those out.
+        # Separate from valid keys, so that many invalid ones do not evict them.
         self._refused: OrderedDict[bytes, float] = OrderedDict()
         self._last_used: dict[UUID, datetime] = {}
         self._changes = 0
@@ -70,18 +71,18 @@ class ApiKeyVerifier:
         return holder.principal, end if holder.expires_at else end + MAX_STREAM_SECONDS
 
     def forget(self, key_id: UUID) -> None:
-        """Ask again at once: the key has changed."""
+        """Drop the key from the cache: it has changed."""
         self._changes += 1
-        gone = [
+        digests = [
             digest
-            for digest, known in self._cached.items()
-            if known.holder.principal.api_key and known.holder.principal.api_key.id == key_id
+            for digest, cached in self._cached.items()
+            if cached.holder.principal.api_key and cached.holder.principal.api_key.id == key_id
         ]
-        for digest in gone:
+        for digest in digests:
             del self._cached[digest]
 
     async def flush_last_used(self) -> None:
-        """Write down which keys were used since the last time; what fails is written the next."""
+        """Store which keys were used since the last call; a failed write is repeated next time."""
         used, self._last_used = self._last_used, {}
         try:
             if used:
@@ -95,8 +96,8 @@ class ApiKeyVerifier:
             raise Unauthenticated
         digest = hash_key(self._peppers[0], key)
         now = self._clock.monotonic()
-        if (known := self._cached.get(digest)) is not None and now < known.cached_until:
-            return self._ensure_not_expired(known.holder)
+        if (cached := self._cached.get(digest)) is not None and now < cached.cached_until:
+            return self._ensure_not_expired(cached.holder)
         if self._refused.get(digest, now) > now:
             raise Unauthenticated
         return await self._look_up(digest, key)
@@ -114,7 +115,7 @@ class ApiKeyVerifier:
         if holder is None:
             _put_bounded(self._refused, digest, until, MAX_CACHED_REFUSALS)
             raise Unauthenticated
-        if self._changes == before:  # else it may have been read before it changed
+        if self._changes == before:  # otherwise this may be the old key
             _put_bounded(self._cached, digest, _CachedKey(holder, until), MAX_CACHED_KEYS)
         return self._ensure_not_expired(holder)
 

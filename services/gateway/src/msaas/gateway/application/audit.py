@@ -1,4 +1,4 @@
-"""What is told about an act that somebody may have to answer for."""
+"""The audit trail: who changed what, by which request."""
 
 from typing import Any, NamedTuple, Protocol
 
@@ -8,7 +8,7 @@ from msaas.kernel import Clock, SystemClock, new_id
 
 
 class Actor(NamedTuple):
-    """Who acts, and the request that they act by."""
+    """The user of an action, and the request that causes it."""
 
     user: UserPrincipal
     correlation_id: str
@@ -21,7 +21,7 @@ class AuditEntry(NamedTuple):
 
 class AuditTrail(Protocol):
     async def append(self, entry: AuditEntry) -> None:
-        """Keep it until whoever writes the audit log has been told."""
+        """Store the entry until it has been published."""
         ...
 
 
@@ -29,8 +29,8 @@ def build_audit_entry(
     actor: Actor, action: str, target: tuple[str, object], clock: Clock, **details: Any
 ) -> AuditEntry:
     """`target` is a kind and an id or a name."""
-    user, (kind, what) = actor.user, target
-    record = AuditRecorded(
+    user, (kind, name) = actor.user, target
+    event = AuditRecorded(
         audit_id=new_id(),
         occurred_at=clock.now(),
         action=action,
@@ -38,14 +38,14 @@ def build_audit_entry(
         actor_id=user.id,
         via_key=user.api_key.id if user.api_key else None,
         target_kind=kind,
-        target=str(what),
+        target=str(name),
         details=details,
     )
-    return AuditEntry(record, actor.correlation_id)
+    return AuditEntry(event, actor.correlation_id)
 
 
 class Auditor:
-    """Keeps an act before it is handed on to whoever carries it out."""
+    """Records an action before its command is sent."""
 
     def __init__(self, trail: AuditTrail, clock: Clock | None = None) -> None:
         self._trail = trail

@@ -1,4 +1,4 @@
-"""When anything last happened to each user's jobs, as far as this process has followed the log."""
+"""The version of each user's rows: the position of the last event about them."""
 
 from collections import OrderedDict
 from typing import Final
@@ -6,14 +6,14 @@ from uuid import UUID
 
 from msaas.gateway.domain.replay_buffer import StreamPosition
 
-# Twice as long as any view is kept: by then nothing is left under an older mark.
+# Twice the longest cache lifetime: entries of older versions have expired by then.
 VERSION_RETENTION_MS: Final = 2 * 3600 * 1000
 
 
 class CacheVersions:
-    """Marks what a view of a user's rows was made of: a change gives it another mark.
+    """Versions for cache keys: a change of a user's rows changes the user's version.
 
-    A view that is kept under its mark needs no invalidation: nobody asks for it after the change.
+    Cached views need no invalidation: no reader uses the old version after the change.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class CacheVersions:
         return len(self._positions)
 
     def start_at(self, position: str) -> None:
-        """Start at the end of the log: what was kept before that may be older than a change."""
+        """Start at the end of the log: cached views may be older than earlier changes."""
         self._floor = self._last = max(self._last, StreamPosition.parse(position))
 
     def record_change(self, user_id: UUID, position: StreamPosition) -> None:
@@ -35,12 +35,12 @@ class CacheVersions:
         self._evict(before_ms=position.ms - VERSION_RETENTION_MS)
 
     def reset(self) -> None:
-        """Something may have been missed: every mark is another one from here on."""
+        """Change every version: events may have been missed."""
         self._positions.clear()
         self._floor = self._last = self._last.next
 
     def find_version(self, user_id: UUID) -> str | None:
-        """Return None as long as nothing is known of anybody."""
+        """Return None until the log is being read."""
         if self._floor is None:
             return None
         return str(self._positions.get(user_id, self._floor))

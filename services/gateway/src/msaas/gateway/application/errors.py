@@ -1,22 +1,22 @@
-"""What a request can run into.
+"""The errors of requests.
 
 MsaasError
-├── JobNotFound            no such job, or somebody else's
-├── NoResultYet            the job has not ended well
-├── FileNotFound           the job has left no file of that name
-├── QuotaExceeded          the period's jobs are used or reserved
-├── PlanForbidden          in the catalogue, not in the plan
-├── IdempotencyMismatch    the key was used for something else
-├── IdempotencyInProgress  the same request is being carried out
-├── IdempotencyKeyRequired a change of billing came without one
-├── AnswerNotKept          it was done, and its answer held a secret
-├── RateLimited            as often as the category allows
-├── NotAllowed             the account may not do this now
-├── NotPossible            the job is in a state that rules it out
-├── NotUnderstood          the owner knows less than the gateway, or more
-├── RefusalUnknown         the owner refused in words that the contract does not have
-├── TooManyStreams         this user has enough of them open
-└── NoMoreStreams          this process has
+├── JobNotFound             the job does not exist, or belongs to another user
+├── ResultNotAvailable      the job has not completed
+├── FileNotFound            the job has no file of that name
+├── QuotaExceeded           all jobs of the period are used or reserved
+├── PlanForbidden           the plan does not include the task type or operation
+├── IdempotencyMismatch     the key was used for another request
+├── IdempotencyInProgress   the same request is being executed
+├── IdempotencyKeyRequired  the operation needs an Idempotency-Key
+├── ResponseNotStored       the request was executed, and its response had a secret
+├── RateLimited             the limit of the category is reached
+├── NotAllowed              the account or the API key may not do this
+├── CommandConflict         the state of the job rules the command out
+├── CommandInvalid          the command's handler refuses its content
+├── UnknownRefusal          the handler's error code is not in the contract
+├── UserStreamLimitReached  the user has too many open streams
+└── StreamCapacityReached   the process has too many open streams
 """
 
 from typing import ClassVar
@@ -27,7 +27,7 @@ from msaas.kernel import ErrorKind, MsaasError, Overloaded
 class JobNotFound(MsaasError):
     code: ClassVar[str] = "not_found"
     kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
-    default_message: ClassVar[str] = "There is no such job."
+    default_message: ClassVar[str] = "Job not found."
 
 
 class ResultNotAvailable(MsaasError):
@@ -39,7 +39,7 @@ class ResultNotAvailable(MsaasError):
 class FileNotFound(MsaasError):
     code: ClassVar[str] = "not_found"
     kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
-    default_message: ClassVar[str] = "The job has no such file."
+    default_message: ClassVar[str] = "File not found."
 
 
 class QuotaExceeded(MsaasError):
@@ -65,13 +65,13 @@ class IdempotencyInProgress(MsaasError):
     code: ClassVar[str] = "idempotency_in_progress"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
     retryable: ClassVar[bool] = True
-    default_message: ClassVar[str] = "The same request is being carried out, try again shortly."
+    default_message: ClassVar[str] = "The same request is in progress. Try again shortly."
 
 
 class IdempotencyKeyRequired(MsaasError):
     code: ClassVar[str] = "idempotency_key_required"
     kind: ClassVar[ErrorKind] = ErrorKind.INVALID
-    default_message: ClassVar[str] = "This operation needs an Idempotency-Key."
+    default_message: ClassVar[str] = "This operation requires an Idempotency-Key."
 
 
 class ResponseNotStored(MsaasError):
@@ -86,7 +86,7 @@ class RateLimited(MsaasError):
     code: ClassVar[str] = "rate_limited"
     kind: ClassVar[ErrorKind] = ErrorKind.RATE_LIMITED
     retryable: ClassVar[bool] = True
-    default_message: ClassVar[str] = "The rate limit of this category is reached."
+    default_message: ClassVar[str] = "The rate limit is reached."
 
 
 class NotAllowed(MsaasError):
@@ -105,7 +105,7 @@ class CommandInvalid(MsaasError):
 
 
 class UnknownRefusal(MsaasError):
-    """Our fault, whatever it says."""
+    """An internal error: the gateway and the handler disagree on the contract."""
 
 
 class UserStreamLimitReached(MsaasError):
@@ -116,4 +116,4 @@ class UserStreamLimitReached(MsaasError):
 
 
 class StreamCapacityReached(Overloaded):
-    default_message: ClassVar[str] = "No more live streams can be opened right now."
+    default_message: ClassVar[str] = "No more live streams can be opened now."

@@ -1,4 +1,4 @@
-"""Which features are on for whom: read again every moment, decided in memory, refused in words."""
+"""Feature flags with their overrides, which are read from the database every few seconds."""
 
 from collections.abc import Iterable
 from typing import Final, Protocol
@@ -11,7 +11,7 @@ _NO_VERSION: Final = ""
 
 class FlagLookup(Protocol):
     async def get_version(self) -> str:
-        """Return a text that is another one after every change, and never empty."""
+        """Return a text that differs after every change, and is never empty."""
         ...
 
     async def load_overrides(self) -> Overrides: ...
@@ -28,14 +28,14 @@ class Features:
         )
 
     async def refresh(self) -> None:
-        """Read the overrides, if there are news; the last ones hold while nobody answers."""
+        """Read the overrides if they changed; if the database is unavailable, keep the old ones."""
         version = await self._flags.get_version()
         if version != self._version:
             self.switches.set_overrides(await self._flags.load_overrides())
             self._version = version
 
     async def ping(self) -> None:
-        """Raise where what is switched on was never read."""
+        """Raise if the overrides were never read."""
         self.switches.ensure_loaded()
 
     def find_refusal(

@@ -1,4 +1,4 @@
-"""Carrying a request out once, however often it comes under the same Idempotency-Key."""
+"""Executes a request once, however often it arrives with the same Idempotency-Key."""
 
 import hashlib
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ MAX_RESPONSE_BYTES: Final = 64 * 1024
 
 
 class IdempotentRequests:
-    """`claim_seconds` is how long a request may be under way: its command's time and some more."""
+    """`claim_seconds` is longer than a request takes: its command's timeout and a margin."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class IdempotentRequests:
     async def begin(
         self, user_id: UUID, key: str, request: Mapping[str, Any]
     ) -> IdempotencyClaim | bytes:
-        """Answer a claim to whoever is first, and what was answered to whoever repeats."""
+        """Return a claim to the first request, and the stored response to a repeat."""
         claim_key = self._build_claim_key(user_id, key)
         request_fingerprint = fingerprint(self._fingerprint_key, request)
         match await self._claims.claim(claim_key, request_fingerprint, self._claim_seconds):
@@ -49,8 +49,8 @@ class IdempotentRequests:
                 return claim
             case Completed(response=b""):
                 raise ResponseNotStored
-            case Completed(response=answer):
-                return answer
+            case Completed(response=stored):
+                return stored
             case InProgress(seconds=seconds):
                 raise IdempotencyInProgress(retry_after=min(seconds, 1.0))
             case _:
@@ -59,12 +59,12 @@ class IdempotentRequests:
     async def finish(
         self, claim: IdempotencyClaim, status: int, response: bytes, policy: ReplayPolicy
     ) -> None:
-        """Keep the answer or let the key go; if that fails, the claim ends by itself."""
+        """Store the response or release the key; if that fails, the claim expires."""
         if len(response) > MAX_RESPONSE_BYTES:
             policy = ReplayPolicy.NONE
         try:
             match decide_claim_outcome(status, policy):
-                case ClaimOutcome.SETTLED:
+                case ClaimOutcome.COMPLETED:
                     stored = response if policy is ReplayPolicy.FULL else b""
                     await self._claims.complete(claim, stored, RESPONSE_TTL_SECONDS)
                 case ClaimOutcome.RELEASED:

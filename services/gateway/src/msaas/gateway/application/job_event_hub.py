@@ -1,4 +1,4 @@
-"""Passes what happens to jobs on to whoever watches: one ring a user, one queue a connection."""
+"""Passes job events to live streams: one replay buffer per user, any number of connections."""
 
 import math
 import random
@@ -17,14 +17,14 @@ from msaas.gateway.application.stream_connection import (
 )
 from msaas.gateway.domain.replay_buffer import RETENTION_MS, Frame, ReplayBuffer, StreamPosition
 
-# All who are sent away at once come back no faster than a process can let them in.
+# Disconnected clients reconnect no faster than a process can accept them.
 _RECONNECTS_PER_SECOND = 200
 _RETRY_RANGE_MS = (1_000, 4_000)
 _SWEEP_INTERVAL_MS = 60_000
 
 
 class JobEventHub:
-    """The process's one view of the event log."""
+    """The streams of one process; it sees every event of the log."""
 
     def __init__(
         self,
@@ -47,11 +47,11 @@ class JobEventHub:
 
     @property
     def cursor(self) -> str:
-        """The place up to which everything is known here; take it before reading the record."""
+        """The last position that this process has seen; take it before reading the database."""
         return str(self._last)
 
     def start_at(self, position: str) -> None:
-        """Start at the end of the log: nothing before that is known, to early readers neither."""
+        """Start at the end of the log; streams that opened before have to resync."""
         self._floor = self._last = StreamPosition.parse(position)
         self.has_started = True
         for connection in self._list_connections():
@@ -73,9 +73,9 @@ class JobEventHub:
             self._sweep(frame.position.ms)
 
     def reset(self) -> None:
-        """Something may have been missed: every reader has to look at the record.
+        """Make every client resync, disconnected ones too: events may have been missed.
 
-        Those who are away too, at the very last place as well: the floor is beyond it.
+        The floor is beyond the last position, so that no client can resume from it.
         """
         self._buffers.clear()
         self._floor = self._last = self._last.next
@@ -91,17 +91,17 @@ class JobEventHub:
         return list(self._connections)
 
     def end_account(self, user_id: UUID) -> None:
-        """Show nothing more to an account that is closed."""
+        """End the streams of an account that is closed."""
         for connection in self._connections.get(user_id, ()):
             connection.end(EndReason.ACCOUNT_CLOSED)
 
     def tick(self, now: float) -> None:
-        """Look after every connection; call it once a second."""
+        """Send heartbeats and end expired or stalled connections; call it once a second."""
         for connection in self._list_connections():
             connection.tick(now)
 
     def retry_ms(self) -> int:
-        """Say when to come back, spread the wider the more there are to come."""
+        """Return when to reconnect: a random time, later the more clients there are."""
         earliest, latest = _RETRY_RANGE_MS
         latest = max(latest, earliest + self.open_count * 1000 // _RECONNECTS_PER_SECOND)
         return random.randint(earliest, latest)  # noqa: S311  # spreading, not secrecy
@@ -109,7 +109,7 @@ class JobEventHub:
     def open(
         self, user_id: UUID, last_event_id: str | None, *, ends_at: float = math.inf
     ) -> tuple[StreamConnection, str]:
-        """Return the connection and where it starts; what it has missed is already in it."""
+        """Return the connection and its start position; missed frames are already in it."""
         if self.open_count >= self._per_process:
             raise StreamCapacityReached(retry_after=math.ceil(self.retry_ms() / 1000))
         if len(self._connections.get(user_id, ())) >= self._per_user:
@@ -121,7 +121,7 @@ class JobEventHub:
             self._on_resync()
             start = self._last
             initial_data = resync_frame(str(start))
-        # Those who came together do not beat together.
+        # A random offset spreads the heartbeats of clients that connected together.
         idle_seconds = random.randrange(HEARTBEAT_AFTER_SECONDS)  # noqa: S311  # spreading, not secrecy
         connection = StreamConnection(
             start, initial_data, ends_at=ends_at, idle_seconds=idle_seconds
@@ -154,19 +154,20 @@ class JobEventHub:
         return retry_frame(self.retry_ms())
 
     def _list_connections(self) -> list[StreamConnection]:
-        return [one for connections in self._connections.values() for one in connections]
+        return [
+            connection for connections in self._connections.values() for connection in connections
+        ]
 
     def _sweep(self, now_ms: int) -> None:
-        """Forget users of whom nothing was heard for as long as a ring reaches back."""
+        """Drop the buffers of users without an event within the retention time."""
         self._last_sweep_ms = now_ms
         oldest_ms = now_ms - RETENTION_MS
         self._floor = max(self._floor, StreamPosition(oldest_ms, 0))
-        for user_id in [
-            one for one, ring in self._buffers.items() if ring.is_idle_since(oldest_ms)
-        ]:
+        idle = [user for user, buffer in self._buffers.items() if buffer.is_idle_since(oldest_ms)]
+        for user_id in idle:
             del self._buffers[user_id]
 
 
 def delay_seconds(position: StreamPosition) -> float:
-    """How long ago an entry was written, by clocks that may differ a little."""
+    """Return the age of an entry; the clocks of Redis and this process may differ a little."""
     return max(0.0, time.time() - position.ms / 1000)

@@ -1,4 +1,4 @@
-"""What API keys need of the record."""
+"""The ports of API keys."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class KeyHolder(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HashedKey:
-    """A key as it is kept: what cannot be told from it is the key."""
+    """A key as it is stored: the text of the key cannot be computed from it."""
 
     id: UUID
     user_id: UUID
@@ -36,18 +36,18 @@ class KeyAttributes:
 
 class KeyLookup(Protocol):
     async def find_holder(self, hashes: Sequence[bytes]) -> KeyHolder | None:
-        """Return None for a key that is nobody's, revoked or expired, or whose user is shut out."""
+        """Return None for an unknown, revoked or expired key, and for a closed account."""
         ...
 
     async def mark_used(self, used: Mapping[UUID, datetime]) -> None: ...
 
     async def find_inactive(self, key_ids: Collection[UUID]) -> Collection[UUID]:
-        """Name those that `find_holder` would no longer find."""
+        """Return the keys that `find_holder` would no longer find."""
         ...
 
 
 class KeyRepository(Protocol):
-    """Every change is kept together with its audit record, or not at all."""
+    """Stores every change and its audit entry in one transaction."""
 
     async def add(
         self, key: HashedKey, attributes: KeyAttributes, audit_entry: AuditEntry

@@ -1,4 +1,4 @@
-"""Operators' word on a flag: until when the environment's default holds, and for whom."""
+"""Operators override feature flags for a plan, a user or all users."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
@@ -10,14 +10,14 @@ from msaas.kernel import Clock, SystemClock
 
 
 class FlagRepository(Protocol):
-    """Every change is kept together with its audit record, or not at all."""
+    """Stores every change and its audit entry in one transaction."""
 
     async def set(
         self, name: str, scope: FlagScope, rollout: Rollout, audit_entry: AuditEntry
     ) -> None: ...
 
     async def unset(self, name: str, scope: FlagScope, audit_entry: AuditEntry) -> None:
-        """Change and tell nothing where nothing was set."""
+        """Store no audit entry if there was no override."""
         ...
 
     async def list_overrides(self) -> Sequence[Row]: ...

@@ -1,4 +1,4 @@
-"""Making, turning over and revoking API keys; a key's text leaves here once and is not kept."""
+"""Creates, rotates and revokes API keys; the text of a key is returned once and not stored."""
 
 import secrets
 from collections.abc import Callable
@@ -20,13 +20,13 @@ MAX_KEYS = 20
 class KeyNotFound(MsaasError):
     code: ClassVar[str] = "not_found"
     kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
-    default_message: ClassVar[str] = "There is no such API key."
+    default_message: ClassVar[str] = "API key not found."
 
 
 class TooManyKeys(MsaasError):
     code: ClassVar[str] = "conflict"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
-    default_message: ClassVar[str] = f"{MAX_KEYS} API keys are live: revoke one first."
+    default_message: ClassVar[str] = f"The limit of {MAX_KEYS} active API keys is reached. Revoke one first."
 
 
 class KeyNotActive(MsaasError):
@@ -39,7 +39,7 @@ class KeyAlreadyShown(MsaasError):
     code: ClassVar[str] = "conflict"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
     default_message: ClassVar[str] = (
-        "This request was already processed, and a key is shown only once."
+        "The request was already processed. A key is shown only once."
     )
 
 
@@ -67,7 +67,7 @@ class ManageKeys:
         if Scope.OPS in attributes.scopes and actor.user.role != "operator":
             raise NotAllowed("The ops scope requires the operator role.")
         new_key, key = self._generate_key(actor, "create", idempotency_key)
-        details = {"name": attributes.name, "scopes": [str(one) for one in attributes.scopes]}
+        details = {"name": attributes.name, "scopes": [str(scope) for scope in attributes.scopes]}
         audit_entry = build_audit_entry(
             actor, "api_key.created", ("api_key", new_key.id), self._clock, **details
         )
@@ -76,7 +76,7 @@ class ManageKeys:
     async def rotate(
         self, actor: Actor, key_id: UUID, grace: timedelta, idempotency_key: str | None
     ) -> CreatedKey:
-        """Make another on the same terms; the old one lives on for `grace`."""
+        """Create a key with the same attributes; the old key stays valid for `grace`."""
         new_key, key = self._generate_key(actor, f"rotate:{key_id}", idempotency_key)
         details = {"replaced_by": str(new_key.id), "grace_seconds": int(grace.total_seconds())}
         audit_entry = build_audit_entry(
@@ -95,7 +95,7 @@ class ManageKeys:
     def _generate_key(
         self, actor: Actor, operation: str, idempotency_key: str | None
     ) -> tuple[HashedKey, str]:
-        """Derive the id from the Idempotency-Key, so that a repeat is recognised by it."""
+        """Derive the id from the Idempotency-Key, so that a repeat has the same id."""
         key_id = (
             derive_id(actor.user.id, f"api_key:{operation}:{idempotency_key}")
             if idempotency_key

@@ -1,4 +1,4 @@
-"""What the use cases need of the world."""
+"""The ports of the use cases."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class JobHistory(NamedTuple):
 
 
 class JobViews(Protocol):
-    """What a user may see, read as that user."""
+    """Reads with the permissions of the user."""
 
     async def find_job(self, user_id: UUID, job_id: UUID) -> Row | None: ...
 
@@ -36,7 +36,7 @@ class JobViews(Protocol):
     async def find_result(self, user_id: UUID, job_id: UUID) -> Row | None: ...
 
     async def find_deciding_run(self, user_id: UUID, job_id: UUID) -> Row | None:
-        """Return which run decided the job, if any has by now."""
+        """Return the run that decided the job, or None if none has yet."""
         ...
 
     async def list_jobs(
@@ -44,17 +44,17 @@ class JobViews(Protocol):
     ) -> Sequence[Row]: ...
 
     async def list_attempts(self, user_id: UUID, job_id: UUID) -> Sequence[Row] | None:
-        """Return None where there is no such job."""
+        """Return None if the job does not exist."""
         ...
 
     async def find_history(self, user_id: UUID, job_id: UUID) -> JobHistory | None:
-        """Read all of it in one transaction, so that its parts fit together."""
+        """Read everything in one transaction, so that its parts agree."""
         ...
 
     async def find_account(self, user_id: UUID) -> Row | None: ...
 
     async def find_usage(self, user_id: UUID) -> Row | None:
-        """Return the present period's counter."""
+        """Return the usage of the current period."""
         ...
 
 
@@ -73,7 +73,7 @@ class StoredFile(Protocol):
 
 
 class ArtifactFiles(Protocol):
-    """What runs have left behind, and links to it."""
+    """The files that runs produced, and links to them."""
 
     async def list_run_artifacts(self, job_id: UUID, fence: UUID) -> Sequence[StoredFile]: ...
 
@@ -82,28 +82,28 @@ class ArtifactFiles(Protocol):
 
 class CommandSender(Protocol):
     async def send(self, command: Message, correlation_id: str) -> Mapping[str, Any]:
-        """Return the owner's answer once it is committed; its refusal is raised."""
+        """Return the reply once the command is committed; raise its refusal."""
         ...
 
     def parse_refusal(self, problem: Mapping[str, Any]) -> MsaasError:
-        """Read the refusal of one item among many."""
+        """Return the error of one refused item of a batch."""
         ...
 
 
 class Sink(Protocol):
-    """Where one reader's frames go; nothing here waits for the reader."""
+    """The output of one stream; no method waits for the client."""
 
     @property
     def write_buffer_size(self) -> int:
-        """Count the bytes that the reader has left to us."""
+        """The number of bytes that the client has not received yet."""
         ...
 
     def write(self, data: bytes) -> None: ...
 
     def close(self) -> None:
-        """End once everything is read."""
+        """Close after the client has received everything."""
         ...
 
     def abort(self) -> None:
-        """End now."""
+        """Close at once."""
         ...

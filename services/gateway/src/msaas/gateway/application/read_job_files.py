@@ -1,4 +1,4 @@
-"""The files that a job has left behind: those of the run that decided it, and of no other."""
+"""Lists the files of a job: those of the run that decided it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ LINK_LIFETIME: Final = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedFile:
-    """A file, and where it can be had until `expires_at`."""
+    """A file and its download link, which works until `expires_at`."""
 
     name: str
     content_type: str
@@ -26,7 +26,7 @@ class SignedFile:
 
 
 class ReadJobFiles:
-    """Without a place for files there are none."""
+    """Finds no files if no artifact store is configured."""
 
     def __init__(self, views: JobViews, files: ArtifactFiles | None, clock: Clock) -> None:
         self._views = views
@@ -36,22 +36,22 @@ class ReadJobFiles:
     async def list(
         self, user_id: UUID, job_id: UUID, only: str | None = None
     ) -> Sequence[SignedFile]:
-        """List them all, or the one of that name."""
+        """Return all files, or the one named `only`."""
         fence = await self._find_deciding_run(user_id, job_id)
         if self._files is None or fence is None:
             return []
-        found = await self._files.list_run_artifacts(job_id, fence)
+        stored_files = await self._files.list_run_artifacts(job_id, fence)
         return [
-            await self._sign(self._files, job_id, fence, one)
-            for one in found
-            if only in {None, one.name}
+            await self._sign(self._files, job_id, fence, file)
+            for file in stored_files
+            if only in {None, file.name}
         ]
 
     async def get(self, user_id: UUID, job_id: UUID, name: str) -> SignedFile:
-        found = await self.list(user_id, job_id, only=name)
-        if not found:
+        files = await self.list(user_id, job_id, only=name)
+        if not files:
             raise FileNotFound
-        return found[0]
+        return files[0]
 
     async def _find_deciding_run(self, user_id: UUID, job_id: UUID) -> UUID | None:
         row = await self._views.find_deciding_run(user_id, job_id)

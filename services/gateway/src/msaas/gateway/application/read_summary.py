@@ -1,4 +1,4 @@
-"""Reads a summary of a user's own rows, from what is kept of it as long as nothing has changed."""
+"""Reads a summary of a user's own rows, from the cache as long as the rows have not changed."""
 
 from typing import Final
 from uuid import UUID
@@ -7,12 +7,12 @@ from msaas.gateway.application.cache_versions import CacheVersions
 from msaas.gateway.application.summary_ports import Summary, SummaryViews, ViewCache
 from msaas.kernel import Clock, SystemClock
 
-# These change by an event only; the others also as time goes by.
+# These change by events only; the others also change with time.
 DAILY_SUMMARIES: Final = frozenset({Summary.USAGE_TREND})
 
 
 class ReadSummary:
-    """Nothing but sums, times, states and ids is read here, so nothing secret is kept."""
+    """Summaries contain counts, times, states and ids, so that the cache holds no secret."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class ReadSummary:
         self._clock = clock or SystemClock()
 
     async def __call__(self, user_id: UUID, summary: Summary, days: int = 0) -> bytes | None:
-        # The mark is taken before the read: what changes meanwhile has another one.
+        # Taken before the read: a change during the read has another version.
         version = self._cache_versions.find_version(user_id)
 
         async def load() -> bytes | None:

@@ -1,4 +1,4 @@
-"""Counting a request against the limits of its category."""
+"""Counts a request against the limits of its category."""
 
 from typing import NamedTuple
 from uuid import UUID
@@ -16,7 +16,7 @@ class Caller(NamedTuple):
 
 
 class RequestRateLimiter:
-    """Where limits are not enforced, requests are counted and told what is left, and let in."""
+    """Counts every request; limits that are not `enforced` refuse none."""
 
     def __init__(self, limiter: RateLimiter, *, enforced: bool) -> None:
         self._limiter = limiter
@@ -25,7 +25,7 @@ class RequestRateLimiter:
     async def __call__(
         self, category: RateLimitCategory, caller: Caller | None, address: str
     ) -> RateLimitDecision | None:
-        """Answer None where there is nobody to count, or no way to."""
+        """Return None if there is no caller to count, or Redis is unavailable."""
         rule = RATE_LIMIT_RULES[category]
         buckets = _buckets(category, rule, caller, address)
         if not buckets:
@@ -41,7 +41,7 @@ class RequestRateLimiter:
 def _buckets(
     category: RateLimitCategory, rule: RateLimitRule, caller: Caller | None, address: str
 ) -> tuple[Bucket, ...]:
-    """Count no stranger's request against an address that others share: it gets 401 anyway."""
+    """Unauthenticated requests of user categories are not counted: the route answers 401."""
     if not rule.by_user:
         return (Bucket(_limit(category, rule), address),)
     if caller is None:

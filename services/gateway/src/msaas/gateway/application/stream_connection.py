@@ -1,4 +1,4 @@
-"""One open stream: what goes out to its reader, and how long it may go on."""
+"""One open stream: its frames, its heartbeats and its end."""
 
 import math
 from enum import StrEnum
@@ -8,14 +8,14 @@ from msaas.gateway.application.ports import Sink
 from msaas.gateway.domain.replay_buffer import Frame, StreamPosition
 
 MAX_UNREAD_BYTES = 64 * 1024
-# In seconds, counted by whoever attends to all connections: none has a timer of its own.
+# In calls of `tick`, one per second: connections have no timers of their own.
 HEARTBEAT_AFTER_SECONDS = 15
 STALL_TIMEOUT_SECONDS = 20
 
 
 class EndReason(StrEnum):
     CLIENT_LEFT = "left"
-    TOKEN_EXPIRED = "token_ended"  # noqa: S105  # no password
+    TOKEN_EXPIRED = "token_ended"  # noqa: S105  # not a password
     KEY_REVOKED = "key_ended"
     LAGGED = "lagged"
     STALLED = "stalled"
@@ -25,7 +25,7 @@ class EndReason(StrEnum):
 
 
 class StreamConnection:
-    """Holds its frames until the head of the answer is out; from then on it keeps none."""
+    """Buffers frames until the response has started, then writes them to the sink."""
 
     __slots__ = (
         "_after",
@@ -76,7 +76,7 @@ class StreamConnection:
             self._send(frame.data)
 
     def end(self, reason: EndReason, final_data: bytes = b"") -> None:
-        """Say nothing more than this, and close; the first reason is the one that counts."""
+        """Send `final_data` and close; the first reason is kept."""
         if self.has_ended:
             return
         self.end_reason = reason
@@ -86,7 +86,7 @@ class StreamConnection:
             self._sink.close()
 
     def tick(self, now: float) -> None:
-        """Once a second: beat where it was silent, end what is over, cut off who takes nothing."""
+        """Once a second: send a heartbeat when idle, end an expired token, abort a stalled client."""
         if self._sink is None:
             return
         if now >= self._ends_at:

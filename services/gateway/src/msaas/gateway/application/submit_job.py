@@ -1,4 +1,4 @@
-"""Handing a job on to its owner, under an id that a repeat finds again."""
+"""Submits jobs to the jobs service; a repeat with the same Idempotency-Key finds the first job."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from msaas.sealing import Sealer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSubmissionRequest:
-    """A job as it was asked for, with parameters that the catalogue has approved."""
+    """A job as requested, with parameters that are valid for its task."""
 
     task: Task
     params: Mapping[str, Any]
@@ -71,24 +71,24 @@ class JobSubmission:
     async def batch(
         self, subject: FlagContext, requests: Sequence[JobSubmissionRequest], correlation_id: str
     ) -> Sequence[SubmittedJob | MsaasError]:
-        """Answer for each request, in their order; what plan or flag rules out is not even sent."""
-        refused = [self._find_refusal(subject, one) for one in requests]
+        """Return an outcome per request, in order; jobs that plan or flag refuse are not sent."""
+        refusals = [self._find_refusal(subject, request) for request in requests]
         items = [
-            self._build_item(one, n)
-            for n, (one, refusal) in enumerate(zip(requests, refused, strict=True))
+            self._build_item(request, n)
+            for n, (request, refusal) in enumerate(zip(requests, refusals, strict=True))
             if refusal is None
         ]
         if not items:
-            return [one for one in refused if one]
+            return [refusal for refusal in refusals if refusal]
         command = SubmitJobs(
             user_id=subject.user_id,
             plan=Plan(subject.plan),
             source=requests[0].source,
             jobs=tuple(items),
         )
-        answer = await self._send(command, correlation_id)
-        answered = iter(answer["items"])
-        return [refusal or self._parse_outcome(next(answered)) for refusal in refused]
+        reply = await self._send(command, correlation_id)
+        replied = iter(reply["items"])
+        return [refusal or self._parse_outcome(next(replied)) for refusal in refusals]
 
     def _find_refusal(
         self, subject: FlagContext, request: JobSubmissionRequest
@@ -101,7 +101,7 @@ class JobSubmission:
         try:
             return await self._commands.send(command, correlation_id)
         except JobNotFound:
-            # What a submission cannot find is its user, whose row has just gone.
+            # A submission names no job: the user has just been erased.
             raise NotAllowed("Account not found.") from None
 
     def _parse_outcome(self, item: Mapping[str, Any]) -> SubmittedJob | MsaasError:
@@ -146,5 +146,5 @@ class JobSubmission:
         )
 
 
-def _parse_submitted(answer: Mapping[str, Any]) -> SubmittedJob:
-    return SubmittedJob(UUID(answer["job_id"]), answer["status"], answer["replayed"])
+def _parse_submitted(reply: Mapping[str, Any]) -> SubmittedJob:
+    return SubmittedJob(UUID(reply["job_id"]), reply["status"], reply["replayed"])

@@ -1,4 +1,4 @@
-"""What summaries need of the world: one read of the record each, and somewhere to keep it."""
+"""The ports of summaries: the database and the cache."""
 
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
@@ -17,14 +17,14 @@ class Summary(StrEnum):
 
 class SummaryViews(Protocol):
     async def find(self, user_id: UUID, summary: Summary, days: int) -> bytes | None:
-        """Read one summary as JSON, as that user; None where there is nothing to sum up.
+        """Read one summary as JSON with the user's permissions; None if there are no rows.
 
-        `days` is 0 where a summary is of the present period.
+        `days` is 0 for a summary of the current period.
         """
         ...
 
 
 class ViewCache(Protocol):
     async def get(self, entry: str, load: Callable[[], Awaitable[bytes | None]]) -> bytes | None:
-        """Answer what is kept under this name, or load it once for all who ask; keep None too."""
+        """Return the cached value, or load it once for concurrent callers; None is cached too."""
         ...

@@ -1,1 +1,1 @@
-"""Pure decisions: places in lists and streams, what a reader missed, sameness of requests."""
+"""Pure decisions: positions in lists and streams, replay, request fingerprints."""

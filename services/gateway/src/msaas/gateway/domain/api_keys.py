@@ -1,6 +1,6 @@
-"""What an API key looks like: found by scanners, checked without a look-up, shown once.
+"""The format of API keys: secret scanners find it, and a checksum needs no database.
 
-`msaas_key_`, 43 digits to the base of 62 (256 random bits), 6 more that check all before them.
+`msaas_key_`, 43 base-62 digits (256 random bits), and 6 digits of checksum.
 """
 
 import hmac
@@ -25,7 +25,7 @@ def build_key(entropy: bytes) -> str:
 
 
 def is_well_formed(text: str) -> bool:
-    """Tell a key from a misspelt or made-up one; whether it is anybody's is not said."""
+    """Check the format and the checksum; the key may still be unknown."""
     if len(text) != _LENGTH or not text.startswith(PREFIX):
         return False
     if not _ALPHABET.issuperset(text[len(PREFIX) :]):
@@ -39,7 +39,7 @@ def display_prefix(key: str) -> str:
 
 
 def hash_key(pepper: bytes, key: str) -> bytes:
-    """Return what is stored. Fast on purpose: nobody guesses 256 random bits."""
+    """Return the stored hash. It is fast: 256 random bits cannot be guessed."""
     return hmac.digest(pepper, key.encode(), "sha256")
 
 

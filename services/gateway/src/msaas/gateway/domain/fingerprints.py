@@ -1,4 +1,4 @@
-"""Whether two requests ask for the same thing, without keeping what they asked for."""
+"""Compares requests without storing their content."""
 
 import hashlib
 import hmac
@@ -8,6 +8,6 @@ from typing import Any
 
 
 def fingerprint(key: bytes, request: Mapping[str, Any]) -> str:
-    """HMAC over the request in one canonical spelling."""
+    """Return the HMAC of the request as canonical JSON."""
     canonical = json.dumps(request, sort_keys=True, separators=(",", ":"), default=str)
     return hmac.new(key, canonical.encode(), hashlib.sha256).hexdigest()

@@ -1,4 +1,4 @@
-"""When a period's jobs will be used up, if the user goes on as lately."""
+"""Forecasts when a period's quota is used up at the recent rate."""
 
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -9,7 +9,7 @@ _DAY: Final = timedelta(days=1)
 
 
 class QuotaUsage(NamedTuple):
-    """What is used of a period, and how much of it lately: `used_lately` since `lately_from`."""
+    """The usage of a period; `used_lately` jobs of it since `lately_from`."""
 
     used: int
     reserved: int
@@ -20,7 +20,7 @@ class QuotaUsage(NamedTuple):
 
 
 class Forecast(NamedTuple):
-    """`exhausted_at` None is not before the period's end; `expected` is of the whole period."""
+    """`expected` is for the whole period; `exhausted_at` None means the quota lasts."""
 
     per_day: float
     expected: int
@@ -28,7 +28,7 @@ class Forecast(NamedTuple):
 
 
 def forecast(usage: QuotaUsage, now: datetime) -> Forecast:
-    # A young period is taken for a day at least: one job in its first minute is no trend.
+    # At least one day: one job in the first minute of a period is not a rate.
     window = max(now - usage.lately_from, _MIN_WINDOW)
     per_day = usage.used_lately / (window / _DAY)
     remaining_time = max(usage.resets_at - now, timedelta())

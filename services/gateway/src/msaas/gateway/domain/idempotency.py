@@ -1,21 +1,15 @@
-"""What an Idempotency-Key is, which requests need one, and what is kept of their answers."""
+"""What an Idempotency-Key is, and what is stored of the response to a request that has one."""
 
 import re
 from enum import Enum, auto
 from typing import Final
 
-from msaas.gateway.domain.rate_limit_rules import API_PREFIX
-
 _KEY_PATTERN: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _UNSAFE_METHODS: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_WEBHOOKS_PATH: Final = "/api/v1/billing/webhooks"
-_BILLING_PATH: Final = "/api/v1/billing"
-# Keys and signing secrets are shown once, and never from a store.
-_SECRET_PATHS: Final = tuple(f"{API_PREFIX}{part}" for part in ("api-keys", "webhook-endpoints"))
 
 
 class ReplayPolicy(Enum):
-    """What is kept of an answer: all of it, only that there was one, or nothing."""
+    """What is stored of a response: all of it, that there was one, or nothing."""
 
     FULL = auto()
     MARKER_ONLY = auto()
@@ -23,9 +17,9 @@ class ReplayPolicy(Enum):
 
 
 class ClaimOutcome(Enum):
-    """What becomes of a claim: settled, free at once, or left until its time is over."""
+    """What happens to a claim: completed, released at once, or left until it expires."""
 
-    SETTLED = auto()
+    COMPLETED = auto()
     RELEASED = auto()
     LEFT_TO_EXPIRE = auto()
 
@@ -34,33 +28,20 @@ def is_valid_key(text: str) -> bool:
     return _KEY_PATTERN.fullmatch(text) is not None
 
 
-def supports_idempotency(method: str, path: str) -> bool:
-    """Tell whether a key means anything here; whoever sends webhooks repeats by their own ids."""
-    return (
-        method in _UNSAFE_METHODS
-        and path.startswith(API_PREFIX)
-        and not path.startswith(_WEBHOOKS_PATH)
-    )
-
-
-def requires_key(path: str) -> bool:
-    return path.startswith(_BILLING_PATH)
-
-
-def get_replay_policy(path: str) -> ReplayPolicy:
-    return ReplayPolicy.MARKER_ONLY if path.startswith(_SECRET_PATHS) else ReplayPolicy.FULL
+def changes_state(method: str) -> bool:
+    return method in _UNSAFE_METHODS
 
 
 def decide_claim_outcome(status: int, policy: ReplayPolicy) -> ClaimOutcome:
-    """Keep what was done. What was refused made nothing: the same key may try again.
+    """Complete the claim of a success; release that of a refusal, which changed nothing.
 
-    After a crash nobody knows, so nobody repeats before the command's time is over.
+    After a crash the effect is unknown: the claim expires after the command's deadline.
     """
     if status >= 500 and status not in _NOT_EXECUTED_STATUSES:  # noqa: PLR2004 - HTTP's own number
         return ClaimOutcome.LEFT_TO_EXPIRE
     done = 200 <= status < 300 and policy is not ReplayPolicy.NONE  # noqa: PLR2004 - HTTP's own numbers
-    return ClaimOutcome.SETTLED if done else ClaimOutcome.RELEASED
+    return ClaimOutcome.COMPLETED if done else ClaimOutcome.RELEASED
 
 
-# Not begun, or past the moment up to which its owner would have begun it.
+# The command was not sent, or is past the deadline up to which its handler starts it.
 _NOT_EXECUTED_STATUSES: Final = frozenset({503, 504})

@@ -1,4 +1,4 @@
-"""Why a job still waits, and when it should start: from the user's own rows and public figures."""
+"""Estimates why a job waits and when it starts, from the user's rows and public statistics."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -7,14 +7,14 @@ from msaas.contracts import PLANS, Plan
 
 
 class QueuePosition(NamedTuple):
-    """Where a job stands; `slots` is an override of the plan's, the medians are in milliseconds."""
+    """The inputs; `slots` overrides the plan's slots, the medians are in milliseconds."""
 
     position: int
     run_at: datetime
     now: datetime
     plan: Plan
     slots: int | None
-    held: int
+    slots_in_use: int
     is_paused: bool
     paused_until: datetime | None
     is_full: bool
@@ -29,14 +29,14 @@ class QueueEstimate(NamedTuple):
 
 
 def estimate_start(position: QueuePosition) -> QueueEstimate:
-    """Name what is in the way for longest first: time, a pause, the plan, then everybody's room."""
+    """Name the first reason of: scheduled time, pause, slots of the plan, full topic."""
     slots = PLANS[position.plan].slots if position.slots is None else position.slots
     usual_start = max(position.now, position.run_at + _milliseconds(position.median_wait or 0))
     if position.run_at > position.now:
         reason, start = "scheduled", usual_start
     elif position.is_paused:
         reason, start = "paused", position.paused_until
-    elif position.position > slots - position.held:
+    elif position.position > slots - position.slots_in_use:
         reason, start = "plan_concurrency", _estimate_by_slots(position, slots)
     elif position.is_full:
         reason, start = "topic_window", None if position.median_wait is None else usual_start
@@ -46,7 +46,7 @@ def estimate_start(position: QueuePosition) -> QueueEstimate:
 
 
 def _estimate_by_slots(position: QueuePosition, slots: int) -> datetime | None:
-    """Let each slot take a job as long as the job before it takes."""
+    """Assume that every job before this one takes the median time."""
     if slots <= 0 or position.median_run is None:
         return None
     turns = -(-position.position // slots)

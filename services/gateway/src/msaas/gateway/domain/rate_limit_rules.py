@@ -1,4 +1,4 @@
-"""Which limit a request falls under, who is counted, and what holds while nobody can count."""
+"""The rate limit categories: how many requests, per user or address, and open or closed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,6 @@ from typing import Final
 from msaas.contracts import PLANS, Plan
 
 API_PREFIX: Final = "/api/v1/"
-_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class RateLimitCategory(StrEnum):
@@ -21,9 +20,9 @@ class RateLimitCategory(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimitRule:
-    """`most` None is what the user's plan allows; who is both by user and address is counted twice.
+    """`max_requests` None is the limit of the user's plan.
 
-    Where the count is out of reach, an open category lets everybody in, a closed one nobody.
+    While Redis is unavailable, a `fail_open` category accepts every request and others none.
     """
 
     max_requests: int | None
@@ -36,39 +35,14 @@ class RateLimitRule:
         return self.max_requests or PLANS[Plan(plan)].requests_per_minute
 
 
-# Signing in is the embedded identity's, which counts in its own memory.
+# The identity service counts sign-ins itself.
 RATE_LIMIT_RULES: Final[Mapping[RateLimitCategory, RateLimitRule]] = MappingProxyType(
     {
         RateLimitCategory.STANDARD: RateLimitRule(max_requests=None, by_user=True, fail_open=True),
         RateLimitCategory.CRITICAL: RateLimitRule(max_requests=30, by_user=True, by_address=True),
         RateLimitCategory.REPORTS: RateLimitRule(max_requests=10, seconds=3600, by_user=True),
-        # What a signature does not vouch for is refused all the same.
         RateLimitCategory.WEBHOOKS: RateLimitRule(
             max_requests=500, by_address=True, fail_open=True
         ),
     }
 )
-_WEBHOOKS_PATH: Final = "/api/v1/billing/webhooks"
-_REPORTS_PATH: Final = "/api/v1/privacy/export"
-_CRITICAL_PATHS: Final = tuple(
-    f"{API_PREFIX}{part}" for part in ("api-keys", "billing", "ops", "privacy")
-)
-
-
-def find_category(method: str, path: str) -> RateLimitCategory | None:
-    """Answer None for what no layer counts.
-
-    That is what lies outside the API, and webhooks: a good signature exempts them, so that their
-    route counts those without.
-    """
-    if not path.startswith(API_PREFIX) or path.startswith(_WEBHOOKS_PATH):
-        return None
-    if method in _SAFE_METHODS:
-        return RateLimitCategory.STANDARD
-    if path.startswith(_REPORTS_PATH):
-        return RateLimitCategory.REPORTS
-    return (
-        RateLimitCategory.CRITICAL
-        if path.startswith(_CRITICAL_PATHS)
-        else RateLimitCategory.STANDARD
-    )

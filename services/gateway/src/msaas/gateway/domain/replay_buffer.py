@@ -1,4 +1,4 @@
-"""What a reader that comes back has missed: the last minutes of each user's frames."""
+"""The replay buffer: the last minutes of a user's frames, for clients that reconnect."""
 
 from collections import OrderedDict, deque
 from collections.abc import Sequence
@@ -34,14 +34,14 @@ class Frame(NamedTuple):
 
 
 class SeenVersions(NamedTuple):
-    """The newest versions of a job that were shown: of its status, and of anything."""
+    """The newest versions of a job in the buffer: of its status, and of any frame."""
 
     status: int = 0
     latest: int = 0
 
 
 class ReplayBuffer:
-    """One user's frames. Below its floor it cannot tell what there was."""
+    """The frames of one user; frames below the floor have been dropped."""
 
     def __init__(self, floor: StreamPosition) -> None:
         self._frames: deque[Frame] = deque()
@@ -49,9 +49,9 @@ class ReplayBuffer:
         self.floor = floor
 
     def add(self, frame: Frame, job_id: UUID, version: int, *, is_progress: bool = False) -> bool:
-        """Take a frame in unless a newer one, or this one, of its job was here before.
+        """Add a frame, unless a frame of the same or a newer version was added before.
 
-        Progress tells no status, so one that overtakes a status does not make that one old.
+        A progress frame has no status, so that it does not supersede an older status frame.
         """
         seen = self._seen.get(job_id, SeenVersions())
         if version <= (seen.latest if is_progress else seen.status):
@@ -64,7 +64,7 @@ class ReplayBuffer:
         return True
 
     def after(self, position: StreamPosition) -> Sequence[Frame] | None:
-        """Return what came after a place, or None where that can no longer be said."""
+        """Return the frames after a position, or None if some have been dropped."""
         if position < self.floor:
             return None
         return [frame for frame in self._frames if frame.position > position]

@@ -1,4 +1,4 @@
-"""A job's story in order, told from what the record keeps of it."""
+"""The timeline of a job, built from its rows."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -20,15 +20,15 @@ class TimelineEvent(NamedTuple):
 def build_timeline(
     job: Row, attempts: Sequence[Row], charges: Sequence[Row]
 ) -> list[TimelineEvent]:
-    """Sort by time; what happened at one moment stays in the order in which it has to happen."""
+    """Sort by time; events of the same time keep their causal order."""
     events = [
         *_submission_events(job),
-        *(one for attempt in attempts for one in _attempt_events(attempt)),
+        *(event for attempt in attempts for event in _attempt_events(attempt)),
         *_retry_events(job, attempts),
         *_final_events(job),
         *(_charge_event(row) for row in charges),
     ]
-    return sorted(events, key=lambda one: one.at)
+    return sorted(events, key=lambda event: event.at)
 
 
 def _submission_events(job: Row) -> Iterator[TimelineEvent]:
@@ -56,7 +56,7 @@ def _wait_details(row: Row) -> dict[str, Any]:
 
 
 def _step_events(row: Row) -> Iterator[TimelineEvent]:
-    """Place what the worker measured at the end of its run, which is when it told of it."""
+    """Place the measured steps at the end of the run, when the worker reports them."""
     at = row["finished_at"]
     timings: dict[str, int] = row["timings_ms"] or {}
     for name, took_ms in timings.items():
@@ -64,13 +64,13 @@ def _step_events(row: Row) -> Iterator[TimelineEvent]:
 
 
 def _network_events(row: Row) -> Iterator[TimelineEvent]:
-    """Say whom the run asked for, how many bytes went to and fro, and what was refused."""
-    if places := row["network"]:
-        yield TimelineEvent(row["finished_at"], "network", row["attempt"], {"places": places})
+    """List the hosts that the run contacted, with bytes and refused requests."""
+    if hosts := row["network"]:
+        yield TimelineEvent(row["finished_at"], "network", row["attempt"], {"places": hosts})
 
 
 def _retry_events(job: Row, attempts: Sequence[Row]) -> Iterator[TimelineEvent]:
-    """Say when it is tried again, while that is still to come."""
+    """Add the next attempt while it is in the future."""
     if attempts and job["status"] == "PENDING" and attempts[-1]["finished_at"]:
         last = attempts[-1]
         yield TimelineEvent(

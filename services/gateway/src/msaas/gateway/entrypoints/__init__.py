@@ -1,1 +1,1 @@
-"""What comes in from outside: requests and the event log."""
+"""The entry points: HTTP requests and topics."""

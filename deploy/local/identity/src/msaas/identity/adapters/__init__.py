@@ -1,1 +1,1 @@
-"""What stands behind the ports: Postgres, argon2, signed tokens."""
+"""The adapters: Postgres, argon2, signed tokens."""

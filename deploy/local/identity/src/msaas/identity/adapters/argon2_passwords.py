@@ -1,4 +1,4 @@
-"""Password hashing with argon2id, a few at a time and beside the event loop."""
+"""Password hashing with argon2id, in a few threads beside the event loop."""
 
 import asyncio
 import secrets
@@ -8,7 +8,7 @@ from typing import Final
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
-# What OWASP asks at least: 19 MiB and some 20 ms for each try.
+# OWASP's minimum: 19 MiB and about 20 ms for each attempt.
 _PASSES: Final = 2
 _MEMORY_KIB: Final = 19 * 1024
 _MAX_THREADS: Final = 2
@@ -18,7 +18,7 @@ class Argon2Passwords:
     def __init__(self) -> None:
         self._hasher = PasswordHasher(_PASSES, _MEMORY_KIB, parallelism=1)
         self._threads = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="argon2")
-        # Costs as much as a user's, and no password fits.
+        # Verifying against it costs as much as a real hash, and no password matches.
         self._dummy_hash = self._hasher.hash(secrets.token_urlsafe(32))
 
     async def hash(self, password: str) -> str:

@@ -31,7 +31,7 @@ def public_jwk(key: SigningKey) -> dict[str, Any]:
 
 
 class Es256Tokens:
-    """Asks for the keys each time, so that a rotation is seen at once."""
+    """Reads the keys for each token, so that a rotation takes effect at once."""
 
     def __init__(self, keys: SigningKeys, issuer: str, clock: Clock) -> None:
         self._keys = keys

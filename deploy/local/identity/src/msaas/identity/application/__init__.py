@@ -1,1 +1,1 @@
-"""What the server does: one file for each act, and the ports it needs."""
+"""The use cases, one module for each, and the ports that they need."""

@@ -1,4 +1,4 @@
-"""Knowing who asks by an access token, as long as its session goes on."""
+"""Identifies the user of an access token whose session has not ended."""
 
 from dataclasses import dataclass
 from uuid import UUID

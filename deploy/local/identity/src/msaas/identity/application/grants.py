@@ -1,4 +1,4 @@
-"""What a client holds once it is let in: an access token, a refresh token, its user."""
+"""The response to a sign-in: an access token, a refresh token and the user."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class SessionGrants:
     clock: Clock
 
     async def open(self, user: User) -> SessionGrant:
-        """Begin a session, with the first token of its family."""
+        """Begin a session with the first token of its family."""
         session = Session(
             id=new_id(),
             user_id=user.id,

@@ -1,4 +1,4 @@
-"""What the use cases need of the world."""
+"""The ports that the use cases need."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ class UserAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserChange:
-    """None leaves a thing as it is; a None inside `user_metadata` removes that entry."""
+    """None leaves a field unchanged; a None inside `user_metadata` removes that entry."""
 
     email: str | None = None
     password_hash: str | None = field(default=None, repr=False)
@@ -29,7 +29,7 @@ class UserChange:
 
 @dataclass(frozen=True, slots=True)
 class PresentedToken:
-    """A refresh token that somebody shows: whose it is, and which in the row of rotations."""
+    """The session of a presented refresh token, and the token's generation in it."""
 
     session: Session
     generation: int
@@ -50,8 +50,10 @@ class Accounts(Protocol):
 
     async def find_by_email(self, email: str) -> UserAccount | None: ...
 
-    async def change(self, user_id: UUID, change: UserChange, *, keep: UUID | None = None) -> User:
-        """Raise EmailExists; a new password ends every session but `keep`."""
+    async def change(
+        self, user_id: UUID, change: UserChange, *, keep_session: UUID | None = None
+    ) -> User:
+        """Raise EmailExists; a new password ends every session but `keep_session`."""
         ...
 
 
@@ -63,7 +65,7 @@ class Sessions(Protocol):
     async def find_by_refresh_token(self, token: bytes) -> PresentedToken | None: ...
 
     async def rotate(self, session: Session, child: bytes) -> bool:
-        """Say no when the session has moved on, or ended, since it was read."""
+        """Return False when the session was rotated or ended since it was read."""
         ...
 
     async def revoke(self, session_id: UUID) -> None: ...
@@ -75,7 +77,7 @@ class Passwords(Protocol):
     async def hash(self, password: str) -> str: ...
 
     async def verify(self, stored: str | None, password: str) -> bool:
-        """Without a stored hash say no, after as much work as with one."""
+        """Return False without a stored hash, after as much work as with one."""
         ...
 
 
@@ -85,7 +87,7 @@ class SigningKeys(Protocol):
     async def change(
         self, change: Callable[[Sequence[SigningKey]], Sequence[SigningKey]]
     ) -> Sequence[SigningKey]:
-        """Put what `change` makes of the keys in their place, one caller at a time."""
+        """Replace the keys with the result of `change`, one caller at a time."""
         ...
 
 
@@ -93,5 +95,5 @@ class Tokens(Protocol):
     async def sign(self, claims: Mapping[str, Any]) -> str: ...
 
     async def verify(self, token: str) -> Mapping[str, Any]:
-        """Raise BadJwt unless it is one of ours and not over."""
+        """Raise BadJwt unless this server signed the token and it has not expired."""
         ...

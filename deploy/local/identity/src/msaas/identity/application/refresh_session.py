@@ -1,4 +1,4 @@
-"""Trading a refresh token for its child and a new access token."""
+"""Exchanges a refresh token for its child and a new access token."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -33,7 +33,7 @@ class RefreshSession:
         match session.check_refresh(presented.generation):
             case RefreshDecision.ROTATE:
                 if not await self.sessions.rotate(session, hash_token(child)):
-                    return await self(token)  # somebody was faster: judge what is so now
+                    return await self(token)  # a concurrent refresh was faster: decide again
             case RefreshDecision.REPEAT:
                 pass
             case RefreshDecision.REVOKE:

@@ -1,4 +1,4 @@
-"""Turning the signing keys, so that no token that is good becomes bad."""
+"""Rotates the signing keys without invalidating tokens."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class RotateKeys:
     clock: Clock
 
     async def ensure_keys(self) -> None:
-        """Make the first two keys where there are none."""
+        """Create the first two keys where there are none."""
         now = self.clock.now()
 
         def begin(keys: Sequence[SigningKey]) -> Sequence[SigningKey]:

@@ -1,4 +1,4 @@
-"""Making a user from the command line, the one place that sets a plan or a role."""
+"""Creates or changes a user from the command line; only this sets a plan or a role."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from msaas.kernel import Clock, new_id
 
 @dataclass(frozen=True, slots=True)
 class SeedUser:
-    """Safe to repeat: what is so already stays, sessions too."""
+    """Safe to repeat: an unchanged password keeps its sessions."""
 
     accounts: Accounts
     passwords: Passwords

@@ -1,4 +1,4 @@
-"""Coming back with a password; nobody learns from the time it takes whether an address is known."""
+"""Signs in with a password; the time taken does not reveal whether an address is known."""
 
 from dataclasses import dataclass, replace
 
@@ -21,7 +21,7 @@ class SignIn:
         if not await self.passwords.verify(stored, password) or account is None:
             raise InvalidCredentials
         now = self.clock.now()
-        # Only who knows the password learns that it is of no use.
+        # A ban is reported only after the password was verified.
         if account.user.is_banned(now):
             raise UserBanned
         return await self.grants.open(replace(account.user, last_sign_in_at=now))

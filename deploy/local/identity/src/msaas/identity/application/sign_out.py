@@ -1,4 +1,4 @@
-"""Ending sessions: this one, the others, or all of them."""
+"""Ends sessions: this one, the others, or all of them."""
 
 from dataclasses import dataclass
 

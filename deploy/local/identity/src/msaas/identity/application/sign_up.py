@@ -1,4 +1,4 @@
-"""Becoming a user, confirmed at once and signed in."""
+"""Creates a user, confirmed at once and signed in."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Changing one's own address, password or metadata."""
+"""Changes the signed-in user's address, password or metadata."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class UpdateUser:
             user_metadata=data,
         )
         return await self.accounts.change(
-            authenticated.user.id, change, keep=authenticated.session.id
+            authenticated.user.id, change, keep_session=authenticated.session.id
         )
 
     async def _hash(self, authenticated: AuthenticatedSession, password: str) -> str:

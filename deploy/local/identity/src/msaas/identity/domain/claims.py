@@ -1,4 +1,4 @@
-"""What an access token says about its user."""
+"""The claims of an access token."""
 
 from datetime import datetime, timedelta
 from typing import Any, Final

@@ -1,22 +1,22 @@
-"""What a request can run into, under the codes that Supabase's clients know.
+"""The errors of the API, under the codes of Supabase Auth.
 
 MsaasError
-└── Refused
-    ├── ValidationFailed             the request makes no sense
-    ├── InvalidCredentials           no such user, or another password: never said which
-    ├── UserBanned                   … for now
+└── AuthError
+    ├── ValidationFailed             the request is malformed
+    ├── InvalidCredentials           unknown user or wrong password: never says which
+    ├── UserBanned                   the user is banned
     ├── UserAlreadyExists            at sign-up
     ├── EmailExists                  at a change of address
     ├── WeakPassword                 context: reasons
-    ├── SamePassword                 a change that changes nothing
+    ├── SamePassword                 the new password equals the old one
     ├── AnonymousProviderDisabled    a sign-up without an address
-    ├── PhoneProviderDisabled        a sign-up with a number instead
+    ├── PhoneProviderDisabled        a sign-up with a phone number
     ├── NoAuthorization              a key or a token is missing, or the key is wrong
-    ├── BadJwt                       the access token is not one of ours, or is over
-    ├── SessionNotFound              it is, but its session has ended
-    ├── RefreshTokenNotFound         nobody has this token
-    ├── RefreshTokenAlreadyUsed      somebody had it twice
-    └── OverRequestRateLimit         too many tries from one address; context: retry_after
+    ├── BadJwt                       the access token is invalid or expired
+    ├── SessionNotFound              the token is valid, but its session has ended
+    ├── RefreshTokenNotFound         the token is unknown
+    ├── RefreshTokenAlreadyUsed      the token was used before
+    └── OverRequestRateLimit         too many requests from one address; context: retry_after
 """
 
 from typing import ClassVar

@@ -1,7 +1,7 @@
-"""A session and its refresh tokens: one is active, its parent may come again, older ones may not.
+"""A session and its refresh tokens: one is active, its parent may be repeated, older ones not.
 
-Each token is made from the one before it, so that the active token can be given once more to
-whoever shows its parent, while only digests are stored.
+Each token is derived from its parent. A client that presents the parent again receives the active
+token again, although only digests are stored.
 """
 
 import hashlib
@@ -14,15 +14,15 @@ from uuid import UUID
 
 
 class RefreshDecision(Enum):
-    ROTATE = auto()  # the active token: its child takes its place
-    REPEAT = auto()  # the parent of the active one: the answer that held it was lost
-    REVOKE = auto()  # an older one: two hold this family, and one of them is a thief
+    ROTATE = auto()  # the active token: its child becomes active
+    REPEAT = auto()  # the parent of the active one: the response with its child was lost
+    REVOKE = auto()  # an older one: two clients have this family, and one of them stole it
     REFUSE = auto()  # the family has been revoked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """`generation` counts the rotations: it is the number of the active token."""
+    """`generation` is the number of rotations, and so the number of the active token."""
 
     id: UUID
     user_id: UUID
@@ -43,8 +43,8 @@ class Session:
                 return RefreshDecision.REVOKE
 
     def derive_child_token(self, token: str) -> str:
-        made = hmac.digest(self.secret, token.encode(), "sha256")
-        return urlsafe_b64encode(made).rstrip(b"=").decode()
+        derived = hmac.digest(self.secret, token.encode(), "sha256")
+        return urlsafe_b64encode(derived).rstrip(b"=").decode()
 
 
 def hash_token(token: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Which key signs: each is known to everybody before it does, and until its last token is over."""
+"""Signing keys: each is published before it signs and until its last token expires."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 from msaas.identity.domain.claims import TOKEN_LIFETIME
 from msaas.kernel import ErrorKind, MsaasError
 
-# Clients keep the published keys for ten minutes.
+# Clients cache the published keys for ten minutes.
 PROPAGATION_TIME: Final = timedelta(minutes=10)
 _LEEWAY: Final = timedelta(minutes=5)
 
@@ -27,7 +27,7 @@ class KeyUse(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningKey:
-    """`jwk` is the private key as JSON; `since` is when its use began."""
+    """`jwk` is the private key as JSON; `since` is when its current use began."""
 
     kid: str
     use: KeyUse
@@ -41,7 +41,7 @@ class SigningKey:
 def rotate_signing_keys(
     keys: Sequence[SigningKey], fresh: SigningKey, now: datetime, *, at_once: bool = False
 ) -> list[SigningKey]:
-    """Move every key one place on; `at_once` signs with a key that a client may not know yet."""
+    """Move every key to its next use; `at_once` allows a key that clients may not know yet."""
     standby = next(key for key in keys if key.use is KeyUse.STANDBY)
     if not at_once and now - standby.since < PROPAGATION_TIME:
         wait = (standby.since + PROPAGATION_TIME - now).total_seconds()

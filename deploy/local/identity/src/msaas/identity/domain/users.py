@@ -1,4 +1,4 @@
-"""A user, and what an address and a password must be like."""
+"""A user, and the rules for addresses and passwords."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ MAX_PASSWORD_LENGTH: Final = 256
 MAX_EMAIL_LENGTH: Final = 254
 PROVIDER: Final = "email"
 
-# What HTML takes for an address: ASCII only, so that no two letters look the same.
+# HTML's rule for an address: ASCII only, so that no two characters look the same.
 _EMAIL: Final = re.compile(
     r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
     r"(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*"
@@ -23,7 +23,7 @@ _EMAIL: Final = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """`app_metadata` is the operator's word, `user_metadata` the user's own: it decides nothing."""
+    """The operator sets `app_metadata`; the user sets `user_metadata`, which grants nothing."""
 
     id: UUID
     email: str = field(repr=False)
@@ -39,7 +39,7 @@ class User:
 
 
 def build_app_metadata(**given: str | None) -> dict[str, Any]:
-    """State how a user signs in, and of what the operator says whatever is said."""
+    """Return the provider of the sign-in and what the operator has set."""
     named = {name: value for name, value in given.items() if value is not None}
     return {"provider": PROVIDER, "providers": [PROVIDER], **named}
 

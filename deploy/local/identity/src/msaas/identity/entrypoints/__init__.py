@@ -1,1 +1,1 @@
-"""Where requests come in."""
+"""The entry points of requests."""

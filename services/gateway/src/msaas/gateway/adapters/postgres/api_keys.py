@@ -1,4 +1,4 @@
-"""API keys in the record: found by hash, changed under the lock of their user's row."""
+"""API keys in the database: found by hash, changed under the lock of their user's row."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -28,15 +28,15 @@ WHERE k.hash = ANY($1::bytea[]) AND k.revoked_at IS NULL
   AND coalesce(u.banned_at, u.erased_at, u.deleted_at) IS NULL
 """
 _FIND_INACTIVE: Final = """
-SELECT held.id FROM unnest($1::uuid[]) AS held (id)
+SELECT given.id FROM unnest($1::uuid[]) AS given (id)
 WHERE NOT EXISTS (
   SELECT FROM identity.api_keys k JOIN identity.users u ON u.id = k.user_id
-  WHERE k.id = held.id AND k.revoked_at IS NULL
+  WHERE k.id = given.id AND k.revoked_at IS NULL
     AND (k.expires_at IS NULL OR k.expires_at > now())
     AND coalesce(u.banned_at, u.erased_at, u.deleted_at) IS NULL
 )
 """
-# Locked in order: several processes may have seen the same keys.
+# Locked in order: several processes may update the same keys.
 _MARK_USED: Final = """
 WITH given AS (
   SELECT * FROM unnest($1::uuid[], $2::timestamptz[]) AS g (id, at)
@@ -47,7 +47,7 @@ locked AS MATERIALIZED (
 )
 UPDATE identity.api_keys k SET last_used_at = locked.at FROM locked WHERE k.id = locked.id
 """
-# Whoever changes keys of a user holds this row: they are counted and changed one after another.
+# Changes of a user's keys lock this row, so that they are counted and applied in sequence.
 _LOCK_USER: Final = """
 SELECT true FROM identity.users
 WHERE id = $1 AND coalesce(banned_at, erased_at, deleted_at) IS NULL FOR NO KEY UPDATE
@@ -66,8 +66,8 @@ INSERT INTO identity.api_keys
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $2)
 ON CONFLICT (id) DO NOTHING
 RETURNING {_COLUMNS}
-"""  # noqa: S608  # columns of ours
-# A key that had an end is replaced by one that lives as long, counted from now.
+"""  # noqa: S608  # constant columns
+# The new key of one that expires has the same lifetime, counted from now.
 _SELECT_ROTATED: Final = """
 SELECT name, scopes, requests_per_minute, now() + (expires_at - created_at) AS expires_at,
   revoked_at IS NULL AND replaced_by IS NULL AND (expires_at IS NULL OR expires_at > now())
@@ -89,15 +89,15 @@ WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL
 _SELECT: Final = f"""
 SELECT {_COLUMNS}
 FROM identity.api_keys WHERE id = $1 AND user_id = $2
-"""  # noqa: S608  # columns of ours
+"""  # noqa: S608  # constant columns
 _LIST: Final = f"""
 SELECT {_COLUMNS}
 FROM api_v1.api_keys ORDER BY revoked_at IS NULL DESC, created_at DESC, id LIMIT 100
-"""  # noqa: S608  # columns of ours
+"""  # noqa: S608  # constant columns
 
 
 class PostgresKeyRepository:
-    """Implements KeyLookup and KeyRecord."""
+    """Implements KeyLookup and KeyRepository."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -150,7 +150,7 @@ class PostgresKeyRepository:
         return row
 
     async def revoke(self, user_id: UUID, key_id: UUID, audit_entry: AuditEntry) -> Row:
-        """Keep the first moment, and tell of it once, however often it is asked for."""
+        """Revoke once: a repeat changes nothing and stores no audit entry."""
         async with self._database.transaction() as connection:
             await _lock_user(connection, user_id)
             if await connection.execute(_REVOKE, key_id, user_id) == "UPDATE 1":
@@ -162,7 +162,7 @@ class PostgresKeyRepository:
 
 
 class PostgresKeyViews:
-    """Reads a user's keys as that user."""
+    """Reads a user's keys with the permissions of that user."""
 
     def __init__(self, reads: Database) -> None:
         self._reads = reads
@@ -174,7 +174,7 @@ class PostgresKeyViews:
 
 async def _lock_user(connection: DatabaseConnection, user_id: UUID) -> None:
     if not await connection.fetchval(_LOCK_USER, user_id):
-        raise Unauthenticated  # shut out between the check and the change
+        raise Unauthenticated  # closed between the check and the change
 
 
 async def _insert(

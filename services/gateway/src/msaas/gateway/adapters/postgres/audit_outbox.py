@@ -1,4 +1,4 @@
-"""Audit records: kept in the transaction of what they tell of, handed on, kept for another week."""
+"""The outbox of audit events: stored with their change, published, deleted after a week."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -24,21 +24,21 @@ _TRY_LOCK: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('identity.
 _LOCK: Final = _TRY_LOCK.replace("pg_try_", "pg_")
 # One statement, so that a crash leaves either both or neither.
 _REQUEUE: Final = """
-WITH served AS (
-  INSERT INTO identity.wire_epoch (epoch) VALUES ($1)
-  ON CONFLICT (only_row) DO UPDATE SET epoch = excluded.epoch, served_at = now()
-  WHERE wire_epoch.epoch <> excluded.epoch
+WITH new_epoch AS (
+  INSERT INTO identity.broker_epoch (epoch) VALUES ($1)
+  ON CONFLICT (only_row) DO UPDATE SET epoch = excluded.epoch, handled_at = now()
+  WHERE broker_epoch.epoch <> excluded.epoch
   RETURNING true
 )
 UPDATE identity.audit_outbox SET sent_at = NULL
-WHERE sent_at IS NOT NULL AND EXISTS (SELECT FROM served)
+WHERE sent_at IS NOT NULL AND EXISTS (SELECT FROM new_epoch)
 """
 
 
 async def insert_audit_entry(connection: DatabaseConnection, entry: AuditEntry) -> None:
-    """Keep it in the caller's transaction."""
-    record, correlation_id = entry
-    await connection.execute(_INSERT, record.audit_id, record.model_dump_json(), correlation_id)
+    """Insert the entry in the caller's transaction."""
+    event, correlation_id = entry
+    await connection.execute(_INSERT, event.audit_id, event.model_dump_json(), correlation_id)
 
 
 class PostgresAuditOutbox:
@@ -50,19 +50,19 @@ class PostgresAuditOutbox:
             await insert_audit_entry(connection, entry)
 
     async def publish_unsent(self, publish: Publish) -> None:
-        """Publish what waits; one process at a time, though twice would do no harm."""
+        """Publish unsent entries; one process at a time, although consumers accept duplicates."""
         async with self._database.transaction() as connection:
             if not await connection.fetchval(_TRY_LOCK):
                 return
             rows = await connection.fetch(_SELECT_UNSENT)
             entries = [_read(row["body"], row["correlation_id"]) for row in rows]
-            sent = [act.event.audit_id for act in entries if await publish(act)]
+            sent = [entry.event.audit_id for entry in entries if await publish(entry)]
             await self._mark_sent(connection, sent)
 
     async def requeue_for_epoch(self, epoch: str) -> None:
-        """Once for each wire that may have lost what was on it.
+        """Publish everything again, once for each epoch: Redis may have lost entries.
 
-        Waits for what is being handed on just now: it would be marked as sent afterwards.
+        Waits for a running `publish_unsent`, which would mark its entries as sent afterwards.
         """
         async with self._database.transaction(lock_timeout=5) as connection:
             await connection.execute(_LOCK)

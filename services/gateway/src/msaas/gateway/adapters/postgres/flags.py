@@ -1,11 +1,11 @@
-"""Overrides of flags in the record: the last word, which outlives the wire and every process."""
+"""Overrides of feature flags in the database."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import orjson
 
-from msaas.flags import NOBODY, FlagScope, Overrides, Rollout
+from msaas.flags import NO_USERS, FlagScope, Overrides, Rollout
 from msaas.gateway.adapters.postgres.audit_outbox import insert_audit_entry
 from msaas.gateway.application.audit import AuditEntry
 from msaas.gateway.application.ports import Row
@@ -13,7 +13,7 @@ from msaas.kernel import new_id
 from msaas.postgres import Database
 from msaas.telemetry import get_logger
 
-# A version moves with every change of a row, so that no change hides behind another.
+# Row versions increase with every change, so that two changes never have the same hash.
 _GET_VERSION: Final = """
 SELECT 'm' || md5(coalesce(string_agg(id::text || version::text, ',' ORDER BY id), ''))
 FROM identity.flags
@@ -31,7 +31,7 @@ _UNSET: Final = "DELETE FROM identity.flags WHERE name = $1 AND scope = $2"
 
 
 class PostgresFlagRepository:
-    """Implements FlagLookup and FlagRecord."""
+    """Implements FlagLookup and FlagRepository."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -67,13 +67,13 @@ class PostgresFlagRepository:
 
 
 def _parse_rollout(row: Mapping[str, Any]) -> Rollout:
-    """Take what cannot be read for switched off."""
+    """Treat an unreadable override as switched off."""
     try:
         value = orjson.loads(row["value"])
         return Rollout(int(value["percent"]), bool(value["internal"]))
     except (ValueError, TypeError, KeyError):
         get_logger().error("flag_unreadable", flag=row["name"])
-        return NOBODY
+        return NO_USERS
 
 
 def _with_rollout(row: dict[str, Any]) -> Row:

@@ -1,4 +1,4 @@
-"""Reads the published views as the user who asks, so that the database decides what there is."""
+"""Reads the views of jobs with the permissions of the user; the database filters the rows."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -15,7 +15,7 @@ id, task_type, status, priority, attempts, max_attempts, source, run_at, deadlin
 updated_at, started_at, finished_at, cancel_requested_at IS NOT NULL AS cancel_requested, progress,
 last_error, failure_reason, correlation_id, version
 """
-_JOB = f"SELECT {_SUMMARY}, payload AS params FROM api_v1.jobs WHERE id = $1"  # noqa: S608  # our own words
+_JOB = f"SELECT {_SUMMARY}, payload AS params FROM api_v1.jobs WHERE id = $1"  # noqa: S608  # constant text
 _PROGRESS = "SELECT status, progress, updated_at FROM api_v1.jobs WHERE id = $1"
 _DECIDING_RUN = "SELECT decided_by FROM api_v1.jobs WHERE id = $1"
 _RESULT = """
@@ -27,11 +27,11 @@ attempt, dispatched_at, started_at, finished_at, outcome, reason, error, timings
 waited_for
 """
 _OF_JOB = "FROM api_v1.job_attempts WHERE job_id = $1 ORDER BY dispatched_at, attempt"
-_ATTEMPTS = f"SELECT {_ATTEMPT} {_OF_JOB}"  # our own words
-_ATTEMPTS_WITH_NETWORK = f"SELECT {_ATTEMPT}, network {_OF_JOB}"  # our own words
+_ATTEMPTS = f"SELECT {_ATTEMPT} {_OF_JOB}"  # constant text
+_ATTEMPTS_WITH_NETWORK = f"SELECT {_ATTEMPT}, network {_OF_JOB}"  # constant text
 _HISTORY = f"""
 SELECT {_SUMMARY}, cancel_requested_at FROM api_v1.jobs WHERE id = $1
-"""  # noqa: S608  # our own words
+"""  # noqa: S608  # constant text
 _CHARGES = """
 SELECT seq, quantity, period_start, occurred_at FROM api_v1.charges WHERE job_id = $1 ORDER BY seq
 """
@@ -105,13 +105,13 @@ class PostgresJobViews:
 
 
 def _parse_json_column(row: Row, column: str) -> Row:
-    """Read one column of JSON, which Postgres hands out as text."""
+    """Parse one JSON column, which Postgres returns as text."""
     text = row[column]
     return {**row, column: None if text is None else orjson.loads(text)}
 
 
 def build_list_query(job_filter: JobFilter, before: PageCursor | None) -> tuple[str, list[object]]:
-    """Build one statement for each combination of filters, so that each has a plan of its own."""
+    """Build one statement per combination of filters, so that each has its own query plan."""
     conditions: list[str] = []
     values: list[object] = []
     for condition, value in (

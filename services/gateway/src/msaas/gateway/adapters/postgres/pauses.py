@@ -1,4 +1,4 @@
-"""Which tasks are held back, as the service that hands them out publishes it."""
+"""Reads which task types are paused, as the jobs service publishes it."""
 
 from collections.abc import Sequence
 from typing import Final

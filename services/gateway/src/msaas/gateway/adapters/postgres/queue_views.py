@@ -1,4 +1,4 @@
-"""Where the jobs of a user stand in that user's own queue, in the transaction that reads them."""
+"""Reads queue positions in the transaction that reads the jobs."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -24,7 +24,7 @@ WHERE q.id = ANY($1::uuid[])
 
 
 async def add_queue_positions(connection: DatabaseConnection, rows: Sequence[Row]) -> Sequence[Row]:
-    """Give each row its `place`, or None: whoever has nothing waiting is not asked about."""
+    """Add `queue_position` to each row: None for a job that is not pending."""
     waiting = [row["id"] for row in rows if row["status"] == JobStatus.PENDING]
     found = await connection.fetch(_QUEUE_POSITIONS, waiting) if waiting else []
     positions = {row["id"]: _parse_position(dict(row)) for row in found}
@@ -38,7 +38,7 @@ def _parse_position(row: Row) -> QueuePosition:
         now=row["now"],
         plan=Plan(row["plan"]),
         slots=row["slots"],
-        held=row["held"],
+        slots_in_use=row["held"],
         is_paused=row["is_paused"],
         paused_until=row["paused_until"],
         is_full=row["is_full"],

@@ -1,4 +1,4 @@
-"""Sums up a user's rows in one statement a summary, as that user, in the words of the answer."""
+"""Computes each summary in one statement, with the permissions of the user."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -8,13 +8,13 @@ from msaas.gateway.application.summary_ports import Summary
 from msaas.gateway.domain.forecasts import RECENT_WINDOW
 from msaas.postgres import Database
 
-# Whole days in UTC, today included: the one parameter is their number.
+# Whole days in UTC, today included; the parameter is the number of days.
 _SINCE = "(date_trunc('day', now(), 'UTC') - make_interval(days => $1::int - 1))"
 _DAYS = f"""
 SELECT day::date AS day FROM generate_series(
   {_SINCE} AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC', interval '1 day'
 ) AS day
-"""  # noqa: S608 - our own words
+"""  # noqa: S608 - constant text
 _PRESENT = """
 SELECT * FROM api_v1.usage WHERE now() >= period_start AND now() < period_end
 ORDER BY period_start DESC LIMIT 1
@@ -39,7 +39,7 @@ SELECT json_build_object(
   'earlier', (SELECT coalesce(json_agg(earlier), '[]') FROM earlier)
 )
 WHERE EXISTS (SELECT FROM api_v1.usage)
-"""  # noqa: S608 - our own words
+"""  # noqa: S608 - constant text
 _USAGE_TREND = f"""
 WITH charged AS (
   SELECT {_DAY_OF_CHARGE} AS day, sum(quantity)::bigint AS jobs FROM api_v1.charges
@@ -50,7 +50,7 @@ WITH charged AS (
 )
 SELECT json_build_object('total', sum(jobs)::bigint, 'by_day', json_agg(days)) FROM days
 HAVING sum(jobs) > 0
-"""  # noqa: S608 - our own words
+"""  # noqa: S608 - constant text
 _RECENT = f"FROM api_v1.jobs WHERE created_at >= {_SINCE}"
 _COUNTS = """
 sum(n)::bigint AS jobs,
@@ -85,7 +85,7 @@ SELECT json_build_object(
   'by_day', (SELECT json_agg(days) FROM days),
   'recent_failures', (SELECT coalesce(json_agg(failures), '[]') FROM failures)
 ) WHERE EXISTS (SELECT FROM grouped)
-"""  # noqa: S608 - our own words
+"""  # noqa: S608 - constant text
 _RATES = """
 coalesce(sum(n) FILTER (WHERE status = 'COMPLETED'), 0)::bigint AS completed,
 coalesce(sum(n) FILTER (WHERE status = 'FAILED'), 0)::bigint AS failed,
@@ -115,7 +115,7 @@ SELECT json_build_object(
   'by_day', (SELECT json_agg(days) FROM days),
   'reasons', (SELECT coalesce(json_agg(reasons), '[]') FROM reasons)
 ) WHERE EXISTS (SELECT FROM grouped)
-"""  # noqa: S608 - our own words
+"""  # noqa: S608 - constant text
 _PERCENTILES = "ARRAY[0.5, 0.95, 0.99]"
 _LATENCY = f"""
 WITH took AS (
@@ -130,19 +130,19 @@ WITH took AS (
     percentile_cont({_PERCENTILES}) WITHIN GROUP (ORDER BY run) AS run,
     percentile_cont({_PERCENTILES}) WITHIN GROUP (ORDER BY whole) AS whole
   FROM took GROUP BY GROUPING SETS ((), (task_type))
-), told AS (
+), times AS (
   SELECT task_type, jobs, is_total, json_build_object(
     'task_type', task_type, 'jobs', jobs,
     'wait_seconds', json_build_object('p50', wait[1], 'p95', wait[2], 'p99', wait[3]),
     'run_seconds', json_build_object('p50', run[1], 'p95', run[2], 'p99', run[3]),
     'end_to_end_seconds', json_build_object('p50', whole[1], 'p95', whole[2], 'p99', whole[3])
-  ) AS told FROM spread WHERE jobs > 0
+  ) AS item FROM spread WHERE jobs > 0
 )
 SELECT json_build_object(
-  'total', (SELECT told FROM told WHERE is_total),
-  'by_task', (SELECT json_agg(told ORDER BY jobs DESC, task_type) FROM told WHERE NOT is_total)
-) WHERE EXISTS (SELECT FROM told)
-"""  # noqa: S608 - our own words
+  'total', (SELECT item FROM times WHERE is_total),
+  'by_task', (SELECT json_agg(item ORDER BY jobs DESC, task_type) FROM times WHERE NOT is_total)
+) WHERE EXISTS (SELECT FROM times)
+"""  # noqa: S608 - constant text
 _QUOTA = f"""
 WITH present AS ({_PRESENT}), lately AS (
   SELECT greatest(period_start, now() - make_interval(days => {RECENT_WINDOW.days})) AS since
@@ -156,7 +156,7 @@ SELECT json_build_object(
     WHERE occurred_at >= since AND kind = 'job_completed' AND c.period_start = present.period_start
   )
 ) FROM present, lately
-"""  # noqa: S608 - our own words
+"""  # noqa: S608 - constant text
 _STATEMENTS: Final[Mapping[Summary, str]] = {
     Summary.USAGE: _USAGE,
     Summary.USAGE_TREND: _USAGE_TREND,

@@ -1,6 +1,6 @@
-"""The tables of schema `identity`: users, their API keys, the flags.
+"""The tables of schema `identity`: users, API keys, feature flags, the audit outbox.
 
-`info` says what class of data a column holds: docs/data-model.md explains and lists them.
+`info` has the data class of each column; docs/data-model.md lists them.
 """
 
 from typing import Any
@@ -35,7 +35,7 @@ NOW = text("now()")
 
 metadata = MetaData(
     schema="identity",
-    # Postgres's own names, so that a script may leave them unsaid.
+    # The default names of Postgres, so that migrations need not spell them.
     naming_convention={
         "pk": "%(table_name)s_pkey",
         "fk": "%(table_name)s_%(column_0_name)s_fkey",
@@ -49,7 +49,7 @@ def required_column(name: str, kind: Any, *parts: SchemaItem, **options: Any) ->
 
 
 def aggregate_columns() -> tuple[Column[Any], ...]:
-    """Return what every aggregate has; a trigger moves `updated_at` and `version`."""
+    """Return the columns of every aggregate; a trigger sets `updated_at` and `version`."""
     return (
         required_column("created_at", TIMESTAMPTZ, server_default=NOW, info=INTERNAL),
         required_column("updated_at", TIMESTAMPTZ, server_default=NOW, info=INTERNAL),
@@ -136,10 +136,10 @@ audit_outbox = Table(
 )
 
 broker_epoch = Table(
-    "wire_epoch",
+    "broker_epoch",
     metadata,
     Column("only_row", Boolean, primary_key=True, server_default=text("true"), info=INTERNAL),
     required_column("epoch", Text, info=INTERNAL),
-    required_column("served_at", TIMESTAMPTZ, server_default=NOW, info=INTERNAL),
-    CheckConstraint("only_row", name="wire_epoch_is_one_row"),
+    required_column("handled_at", TIMESTAMPTZ, server_default=NOW, info=INTERNAL),
+    CheckConstraint("only_row", name="broker_epoch_is_one_row"),
 )

@@ -1,4 +1,4 @@
-"""Users as our own rows have them, made when a valid token is seen for the first time."""
+"""The users table; a user is created when a valid token is seen for the first time."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -8,19 +8,19 @@ from msaas.auth import TokenClaims, Unauthenticated, UserPrincipal
 from msaas.contracts import SubscriptionChanged
 from msaas.postgres import Database
 
-# Seen again after a while, so that a busy user does not cost a write for each request.
+# `last_seen_at` changes every few minutes, so that most requests write nothing.
 _FIND = """
 SELECT id, email, plan, stripe_customer_id, role,
-  coalesce(banned_at, erased_at, deleted_at) IS NOT NULL AS is_shut,
-  last_seen_at IS NULL OR last_seen_at < now() - interval '5 minutes' AS is_news
+  coalesce(banned_at, erased_at, deleted_at) IS NOT NULL AS is_closed,
+  last_seen_at IS NULL OR last_seen_at < now() - interval '5 minutes' AS is_stale
 FROM identity.users WHERE id = $1
 """
-# Looked at again under the row's lock: of many requests at once, one writes.
+# The condition is checked again under the row's lock: of concurrent requests, one writes.
 _TOUCH = """
 UPDATE identity.users SET last_seen_at = now()
 WHERE id = $1 AND (last_seen_at IS NULL OR last_seen_at < now() - interval '5 minutes')
 """
-# An e-mail belongs to one living user: who brings it again under a new id goes without.
+# An e-mail belongs to one active user: another user with the same e-mail is stored without it.
 _PROVISION = """
 INSERT INTO identity.users (id, email, display_name, plan, role, last_seen_at)
 SELECT $1::uuid,
@@ -32,7 +32,7 @@ SELECT $1::uuid,
 ON CONFLICT DO NOTHING
 """
 
-# Locked in order, and looked at again under the lock: plans only ever become newer.
+# Locked in order; only a newer plan version is stored.
 _SET_PLANS = """
 WITH given AS (
   SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[]) AS g (id, plan, plan_version)
@@ -54,7 +54,7 @@ WHERE u.id IS NULL OR coalesce(u.banned_at, u.erased_at, u.deleted_at) IS NOT NU
 
 
 class PostgresUsers:
-    """Implements PrincipalStore; a row that is there wins over what the token says."""
+    """Implements PrincipalStore; an existing row overrides the claims of the token."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -64,21 +64,21 @@ class PostgresUsers:
         if row is None:
             await self._provision(claims)
             row = await self._find(claims)
-        if row is None or row["is_shut"]:
+        if row is None or row["is_closed"]:
             raise Unauthenticated
         return UserPrincipal(
             row["id"], row["email"], row["plan"], row["stripe_customer_id"], row["role"]
         )
 
     async def set_plans(self, changes: Mapping[UUID, SubscriptionChanged]) -> Sequence[UUID]:
-        """Return whose plan was set; who is gone, or has newer news, is left out."""
-        rows = [(user_id, one.plan, one.version) for user_id, one in changes.items()]
+        """Return the users whose plan changed; erased users and older versions are skipped."""
+        rows = [(user_id, change.plan, change.version) for user_id, change in changes.items()]
         async with self._database.transaction() as connection:
             changed = await connection.fetch(_SET_PLANS, *zip(*rows, strict=True))
         return [row["id"] for row in changed]
 
     async def find_closed_accounts(self, user_ids: Collection[UUID]) -> Collection[UUID]:
-        """Return those who may not be let in any more."""
+        """Return the users that are banned, erased or deleted."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(_FIND_CLOSED, user_ids)
         return [row["id"] for row in rows]
@@ -86,7 +86,7 @@ class PostgresUsers:
     async def _find(self, claims: TokenClaims) -> Any:
         async with self._database.connection() as connection:
             row = await connection.fetchrow(_FIND, claims.subject)
-            if row and row["is_news"] and not row["is_shut"]:
+            if row and row["is_stale"] and not row["is_closed"]:
                 await connection.execute(_TOUCH, claims.subject)
         return row
 
@@ -96,5 +96,5 @@ class PostgresUsers:
         values = (claims.subject, claims.email, claims.user_name, plan, role)
         async with self._database.connection() as connection:
             await connection.execute(_PROVISION, *values)
-            # A second user who brought the same e-mail in the same moment goes without it too.
+            # A concurrent insert may have taken the e-mail: the user is stored without it.
             await connection.execute(_PROVISION, claims.subject, None, *values[2:])

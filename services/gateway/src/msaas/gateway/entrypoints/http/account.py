@@ -1,23 +1,21 @@
-"""Who I am, and what can be asked for."""
+"""The account of the caller, and the task types that a job may have."""
 
 import hashlib
 from functools import cache
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
-from msaas.auth import Unauthenticated, UserPrincipal, current_user
-from msaas.contracts import TASKS
-from msaas.gateway.application.ports import JobViews
+from msaas.auth import Unauthenticated
+from msaas.contracts import TASKS, Scope
+from msaas.gateway.entrypoints.http.dependencies import CurrentUser, JobViewsDep
 from msaas.gateway.entrypoints.http.models import Me, TaskType, TaskTypes, Usage, to_model
-from msaas.web import from_state
+from msaas.gateway.entrypoints.http.route_rules import RouteRule, guard
 
 router = APIRouter(prefix="/api/v1")
-CurrentUser = Annotated[UserPrincipal, Depends(current_user)]
-JobViewsDep = Annotated[JobViews, Depends(from_state("job_views"))]
+_READS_ACCOUNT = guard(RouteRule(scope=Scope.ACCOUNT_READ))
 
 
-@router.get("/me")
+@router.get("/me", dependencies=[_READS_ACCOUNT])
 async def read_me(user: CurrentUser, views: JobViewsDep) -> Me:
     account = await views.find_account(user.id)
     if account is None:
@@ -26,8 +24,8 @@ async def read_me(user: CurrentUser, views: JobViewsDep) -> Me:
     return Me(**account, usage=to_model(Usage, usage) if usage else None)
 
 
-@router.get("/task-types", response_model=TaskTypes)
-async def list_task_types(user: CurrentUser, request: Request) -> Response:  # noqa: ARG001  # signed in
+@router.get("/task-types", response_model=TaskTypes, dependencies=[_READS_ACCOUNT])
+async def list_task_types(request: Request) -> Response:
     body, tag = _build_task_types()
     headers = {"etag": tag, "cache-control": "private, max-age=300"}
     if request.headers.get("if-none-match") == tag:
@@ -37,7 +35,7 @@ async def list_task_types(user: CurrentUser, request: Request) -> Response:  # n
 
 @cache
 def _build_task_types() -> tuple[bytes, str]:
-    """Show the public tasks; they change only with the program."""
+    """Build the list of public tasks once; it changes only with a release."""
     items = [
         TaskType(
             task_type=task.task_type,

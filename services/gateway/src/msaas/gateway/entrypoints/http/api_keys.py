@@ -1,16 +1,21 @@
-"""API keys: made, listed, turned over and revoked by their signed-in user."""
+"""API keys: a signed-in user creates, lists, rotates and revokes them."""
 
 from datetime import timedelta
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Response
 
-from msaas.auth import UserPrincipal, current_user
-from msaas.gateway.application.audit import Actor
-from msaas.gateway.application.key_ports import KeyAttributes, KeyViews
-from msaas.gateway.application.manage_keys import CreatedKey, ManageKeys
-from msaas.gateway.entrypoints.http.job_requests import idempotency_key
+from msaas.gateway.application.key_ports import KeyAttributes
+from msaas.gateway.application.manage_keys import CreatedKey
+from msaas.gateway.domain.idempotency import ReplayPolicy
+from msaas.gateway.domain.rate_limit_rules import RateLimitCategory
+from msaas.gateway.entrypoints.http.dependencies import (
+    CurrentActor,
+    CurrentUser,
+    IdempotencyKey,
+    KeyViewsDep,
+    ManageKeysDep,
+)
 from msaas.gateway.entrypoints.http.key_models import (
     Key,
     KeyRequest,
@@ -18,56 +23,52 @@ from msaas.gateway.entrypoints.http.key_models import (
     NewKey,
     RotateRequest,
 )
-from msaas.web import from_state
-
-CurrentUser = Annotated[UserPrincipal, Depends(current_user)]
-ManageKeysDep = Annotated[ManageKeys, Depends(from_state("api_keys"))]
-KeyViewsDep = Annotated[KeyViews, Depends(from_state("key_views"))]
+from msaas.gateway.entrypoints.http.route_rules import RouteRule, guard
 
 router = APIRouter(prefix="/api/v1/api-keys")
+# No scope: an API key can neither create keys nor list the other keys of its user.
+_READS_KEYS = guard(RouteRule())
+# A new key is shown once, so no response is stored.
+_WRITES_KEYS = guard(
+    RouteRule(rate_limit=RateLimitCategory.CRITICAL, replay=ReplayPolicy.MARKER_ONLY)
+)
 
 
-@router.get("")
+@router.get("", dependencies=[_READS_KEYS])
 async def list_keys(user: CurrentUser, views: KeyViewsDep) -> Keys:
     return Keys(items=[Key.model_validate(dict(row)) for row in await views.list_keys(user.id)])
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, dependencies=[_WRITES_KEYS])
 async def create_key(
-    body: KeyRequest, user: CurrentUser, request: Request, response: Response, manage: ManageKeysDep
+    body: KeyRequest,
+    actor: CurrentActor,
+    idempotency_key: IdempotencyKey,
+    response: Response,
+    manage: ManageKeysDep,
 ) -> NewKey:
     attributes = KeyAttributes(**dict(body))
-    return _build_response(
-        await manage.create(_actor(user, request), attributes, idempotency_key(request)), response
-    )
+    return _build_response(await manage.create(actor, attributes, idempotency_key), response)
 
 
-@router.post("/{key_id}/rotate", status_code=201)
+@router.post("/{key_id}/rotate", status_code=201, dependencies=[_WRITES_KEYS])
 async def rotate_key(
     key_id: UUID,
     body: RotateRequest,
-    user: CurrentUser,
-    request: Request,
+    actor: CurrentActor,
+    idempotency_key: IdempotencyKey,
     response: Response,
     *,
     manage: ManageKeysDep,
 ) -> NewKey:
     grace = timedelta(seconds=body.grace_seconds)
-    return _build_response(
-        await manage.rotate(_actor(user, request), key_id, grace, idempotency_key(request)),
-        response,
-    )
+    created = await manage.rotate(actor, key_id, grace, idempotency_key)
+    return _build_response(created, response)
 
 
-@router.post("/{key_id}/revoke")
-async def revoke_key(
-    key_id: UUID, user: CurrentUser, request: Request, manage: ManageKeysDep
-) -> Key:
-    return Key.model_validate(await manage.revoke(_actor(user, request), key_id))
-
-
-def _actor(user: UserPrincipal, request: Request) -> Actor:
-    return Actor(user, request.state.correlation_id)
+@router.post("/{key_id}/revoke", dependencies=[_WRITES_KEYS])
+async def revoke_key(key_id: UUID, actor: CurrentActor, manage: ManageKeysDep) -> Key:
+    return Key.model_validate(await manage.revoke(actor, key_id))
 
 
 def _build_response(created: CreatedKey, response: Response) -> NewKey:

@@ -1,27 +1,24 @@
-"""The files that a job has left behind."""
+"""The files that a job produced."""
 
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Response
-from pydantic import BaseModel, ConfigDict
+from fastapi import APIRouter, Path, Response
 
-from msaas.auth import UserPrincipal, current_user
-from msaas.gateway.application.read_job_files import ReadJobFiles
-from msaas.web import from_state
+from msaas.contracts import Scope
+from msaas.gateway.entrypoints.http.dependencies import CurrentUser, JobFilesDep
+from msaas.gateway.entrypoints.http.models import ResponseModel
+from msaas.gateway.entrypoints.http.route_rules import RouteRule, guard
 
-CurrentUser = Annotated[UserPrincipal, Depends(current_user)]
-ReadJobFilesDep = Annotated[ReadJobFiles, Depends(from_state("show_files"))]
 FileName = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 
 router = APIRouter(prefix="/api/v1/jobs")
+_READS_JOBS = guard(RouteRule(scope=Scope.JOBS_READ))
 
 
-class JobFile(BaseModel):
-    """`url` is good for whoever has it, until `expires_at`."""
-
-    model_config = ConfigDict(frozen=True, from_attributes=True)
+class JobFile(ResponseModel):
+    """`url` needs no token and works until `expires_at`."""
 
     name: str
     content_type: str
@@ -31,25 +28,24 @@ class JobFile(BaseModel):
     expires_at: datetime
 
 
-class JobFiles(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class JobFiles(ResponseModel):
     items: list[JobFile]
 
 
-@router.get("/{job_id}/artifacts")
+@router.get("/{job_id}/artifacts", dependencies=[_READS_JOBS])
 async def list_artifacts(
-    job_id: UUID, user: CurrentUser, job_files: ReadJobFilesDep, response: Response
+    job_id: UUID, user: CurrentUser, job_files: JobFilesDep, response: Response
 ) -> JobFiles:
     response.headers["cache-control"] = "no-store"
-    found = await job_files.list(user.id, job_id)
-    return JobFiles(items=[JobFile.model_validate(one) for one in found])
+    files = await job_files.list(user.id, job_id)
+    items = [JobFile.model_validate(file, from_attributes=True) for file in files]
+    return JobFiles(items=items)
 
 
-@router.get("/{job_id}/artifacts/{name}", status_code=302)
+@router.get("/{job_id}/artifacts/{name}", status_code=302, dependencies=[_READS_JOBS])
 async def read_artifact(
-    job_id: UUID, name: FileName, user: CurrentUser, job_files: ReadJobFilesDep
+    job_id: UUID, name: FileName, user: CurrentUser, job_files: JobFilesDep
 ) -> Response:
-    found = await job_files.get(user.id, job_id, name)
-    headers = {"location": found.url, "cache-control": "no-store"}
+    file = await job_files.get(user.id, job_id, name)
+    headers = {"location": file.url, "cache-control": "no-store"}
     return Response(status_code=302, headers=headers)

@@ -1,4 +1,4 @@
-"""Who a request is from, for the layers around the routes."""
+"""The caller of a request, for the middleware around the routes."""
 
 from msaas.auth import Authenticator, Unauthenticated
 from msaas.gateway.application.request_rate_limiter import Caller
@@ -6,7 +6,7 @@ from msaas.web.asgi import Scope
 
 
 class CallerResolver:
-    """Whoever is not let in is nobody here, and is told so by the route."""
+    """Returns None for a caller without a valid credential; the route refuses that request."""
 
     def __init__(self, authenticator: Authenticator) -> None:
         self._authenticator = authenticator

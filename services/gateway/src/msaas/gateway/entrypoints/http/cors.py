@@ -1,4 +1,4 @@
-"""Which headers the pages of other origins may send, and which they may read."""
+"""The headers that pages of other origins may send and read."""
 
 from typing import Final
 

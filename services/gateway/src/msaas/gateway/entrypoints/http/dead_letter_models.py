@@ -1,12 +1,13 @@
-"""The shapes of dead letters, as operators ask for them and are told of them."""
+"""Request and response models of dead letters."""
 
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from msaas.contracts import LetterClass, LetterState
+from msaas.gateway.entrypoints.http.models import RequestModel, ResponseModel
 
 DeadLetterIds = Annotated[
     list[Annotated[UUID, Field(strict=False)]], Field(min_length=1, max_length=100)
@@ -14,9 +15,7 @@ DeadLetterIds = Annotated[
 Reason = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
 
 
-class ReplayRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
-
+class ReplayRequest(RequestModel):
     ids: DeadLetterIds
 
 
@@ -24,10 +23,8 @@ class ResolveRequest(ReplayRequest):
     reason: Reason
 
 
-class LetterSummary(BaseModel):
-    """A message that died, or a job that failed (`class` says so)."""
-
-    model_config = ConfigDict(frozen=True)
+class LetterSummary(ResponseModel):
+    """`class` tells a message that could not be handled from a job that failed."""
 
     id: UUID
     letter_class: Annotated[LetterClass, Field(alias="class")]
@@ -48,12 +45,12 @@ class Letter(LetterSummary):
     body: dict[str, Any]
 
 
-class LetterPage(BaseModel):
+class LetterPage(ResponseModel):
     items: list[LetterSummary]
     next_cursor: str | None
 
 
-class LetterOutcome(BaseModel):
+class LetterOutcome(ResponseModel):
     id: UUID
     ok: bool
     outcome: str | None = None
@@ -61,5 +58,5 @@ class LetterOutcome(BaseModel):
     problem: dict[str, Any] | None = None
 
 
-class LetterOutcomes(BaseModel):
+class LetterOutcomes(ResponseModel):
     items: list[LetterOutcome]

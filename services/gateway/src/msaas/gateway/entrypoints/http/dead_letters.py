@@ -1,11 +1,10 @@
-"""Dead letters, for operators alone: their owner is asked, so that no user's rows are opened."""
+"""Dead letters, for operators: the jobs service owns them and answers commands about them."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import APIRouter, Query
 
 from msaas.contracts import (
     LetterClass,
@@ -13,11 +12,12 @@ from msaas.contracts import (
     ListDeadLetters,
     ReplayDeadLetters,
     ResolveDeadLetters,
+    Scope,
     ShowDeadLetter,
 )
-from msaas.gateway.application.audit import Actor, Auditor
 from msaas.gateway.application.ports import CommandSender
 from msaas.gateway.domain.page_cursor import PageCursor
+from msaas.gateway.domain.rate_limit_rules import RateLimitCategory
 from msaas.gateway.entrypoints.http.dead_letter_models import (
     Letter,
     LetterOutcome,
@@ -27,113 +27,99 @@ from msaas.gateway.entrypoints.http.dead_letter_models import (
     ReplayRequest,
     ResolveRequest,
 )
-from msaas.gateway.entrypoints.http.job_requests import idempotency_key
-from msaas.gateway.entrypoints.http.operators import Operator
+from msaas.gateway.entrypoints.http.dependencies import (
+    AuditorDep,
+    CommandsDep,
+    CorrelationId,
+    CurrentActor,
+    Cursor,
+    IdempotencyKey,
+    PageSize,
+)
+from msaas.gateway.entrypoints.http.route_rules import RouteRule, guard
 from msaas.kernel import derive_id, new_id
-from msaas.web import describe_error, from_state
+from msaas.web import describe_error
 
 router = APIRouter(prefix="/api/v1/ops/dead-letters")
+_OPERATOR_READS = guard(RouteRule(scope=Scope.OPS, operators_only=True))
+_OPERATOR_WRITES = guard(
+    RouteRule(scope=Scope.OPS, operators_only=True, rate_limit=RateLimitCategory.CRITICAL)
+)
 
 
-CommandsDep = Annotated[CommandSender, Depends(from_state("commands"))]
-AuditorDep = Annotated[Auditor, Depends(from_state("auditor"))]
-
-
-@router.get("")
+@router.get("", dependencies=[_OPERATOR_READS])
 async def list_dead_letters(
-    operator: Operator,  # noqa: ARG001  # whoever it is
-    request: Request,
+    correlation_id: CorrelationId,
     commands: CommandsDep,
+    before: Cursor,
     *,
     state: LetterState = LetterState.OPEN,
     letter_class: Annotated[LetterClass | None, Query(alias="class")] = None,
     topic: Annotated[str | None, Query(max_length=64, pattern=r"^[a-z][a-z0-9_.]*$")] = None,
-    cursor: Annotated[str | None, Query(max_length=64)] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    limit: PageSize = 20,
 ) -> LetterPage:
-    before = _read_cursor(cursor)
     command = ListDeadLetters(
         state=state,
         letter_class=letter_class,
         topic=topic,
         before_at=before.created_at if before else None,
-        before_id=before.job_id if before else None,
+        before_id=before.id if before else None,
         limit=limit,
     )
-    answer = await commands.send(command, request.state.correlation_id)
-    items = [LetterSummary.model_validate(one) for one in answer["items"]]
+    reply = await commands.send(command, correlation_id)
+    items = [LetterSummary.model_validate(item) for item in reply["items"]]
     last = PageCursor(items[-1].died_at, items[-1].id) if len(items) == limit else None
     return LetterPage(items=items, next_cursor=last.encode() if last else None)
 
 
-def _read_cursor(text: str | None) -> PageCursor | None:
-    cursor = PageCursor.decode(text) if text is not None else None
-    if text is not None and cursor is None:
-        error = {"type": "cursor", "loc": ("query", "cursor"), "msg": "Invalid cursor."}
-        raise RequestValidationError([error])
-    return cursor
-
-
-@router.get("/{letter_id}")
+@router.get("/{letter_id}", dependencies=[_OPERATOR_READS])
 async def read_dead_letter(
-    letter_id: UUID,
-    operator: Operator,  # noqa: ARG001  # whoever it is
-    request: Request,
-    commands: CommandsDep,
+    letter_id: UUID, correlation_id: CorrelationId, commands: CommandsDep
 ) -> Letter:
-    command = ShowDeadLetter(letter_id=letter_id)
-    answer = await commands.send(command, request.state.correlation_id)
-    return Letter.model_validate(answer)
+    reply = await commands.send(ShowDeadLetter(letter_id=letter_id), correlation_id)
+    return Letter.model_validate(reply)
 
 
-@router.post("/replay", status_code=202)
+@router.post("/replay", status_code=202, dependencies=[_OPERATOR_WRITES])
 async def replay_dead_letters(
     body: ReplayRequest,
-    operator: Operator,
-    request: Request,
+    operator: CurrentActor,
+    idempotency_key: IdempotencyKey,
     commands: CommandsDep,
-    audit: AuditorDep,
+    auditor: AuditorDep,
 ) -> LetterOutcomes:
-    key = idempotency_key(request)
+    operator_id = operator.user.id
     command = ReplayDeadLetters(
-        replay_id=derive_id(operator.id, key) if key else new_id(),
+        replay_id=derive_id(operator_id, idempotency_key) if idempotency_key else new_id(),
         letters=tuple(body.ids),
-        asked_by=operator.id,
+        asked_by=operator_id,
     )
-    await audit.record(
-        Actor(operator, request.state.correlation_id),
-        "dead_letters.replay_asked",
-        ("replay", command.replay_id),
-        **_letter_details(body),
-    )
-    answer = await commands.send(command, request.state.correlation_id)
-    return _build_outcomes(answer, commands)
+    target = ("replay", command.replay_id)
+    await auditor.record(operator, "dead_letters.replay_asked", target, **_letter_details(body))
+    reply = await commands.send(command, operator.correlation_id)
+    return _build_outcomes(reply, commands)
 
 
-@router.post("/resolve", status_code=202)
+@router.post("/resolve", status_code=202, dependencies=[_OPERATOR_WRITES])
 async def resolve_dead_letters(
-    body: ResolveRequest,
-    operator: Operator,
-    request: Request,
-    commands: CommandsDep,
-    audit: AuditorDep,
+    body: ResolveRequest, operator: CurrentActor, commands: CommandsDep, auditor: AuditorDep
 ) -> LetterOutcomes:
-    command = ResolveDeadLetters(letters=tuple(body.ids), reason=body.reason, asked_by=operator.id)
+    command = ResolveDeadLetters(
+        letters=tuple(body.ids), reason=body.reason, asked_by=operator.user.id
+    )
     target = ("dead_letters", "resolved")
     details = {"reason": body.reason, **_letter_details(body)}
-    actor = Actor(operator, request.state.correlation_id)
-    await audit.record(actor, "dead_letters.resolve_asked", target, **details)
-    answer = await commands.send(command, request.state.correlation_id)
-    return _build_outcomes(answer, commands)
+    await auditor.record(operator, "dead_letters.resolve_asked", target, **details)
+    reply = await commands.send(command, operator.correlation_id)
+    return _build_outcomes(reply, commands)
 
 
 def _letter_details(body: ReplayRequest) -> dict[str, list[str]]:
-    return {"letters": [str(one) for one in body.ids]}
+    return {"letters": [str(letter_id) for letter_id in body.ids]}
 
 
-def _build_outcomes(answer: Mapping[str, Any], commands: CommandSender) -> LetterOutcomes:
-    items = [_build_outcome(one, commands) for one in answer["items"]]
-    return LetterOutcomes(items=items)
+def _build_outcomes(reply: Mapping[str, Any], commands: CommandSender) -> LetterOutcomes:
+    return LetterOutcomes(items=[_build_outcome(item, commands) for item in reply["items"]])
 
 
 def _build_outcome(item: Mapping[str, Any], commands: CommandSender) -> LetterOutcome:

@@ -1,4 +1,4 @@
-"""The API's reference to click through: Scalar and the OpenAPI document, all from this host."""
+"""The API reference: Scalar and the OpenAPI document, all served from this host."""
 
 import gzip
 from functools import cache
@@ -13,7 +13,7 @@ _FOLDER: Final = files("msaas.gateway.entrypoints.http").joinpath("docs")
 _SCRIPT: Final = "scalar-1.46.4.js"
 _CACHE_ONE_HOUR: Final = "public, max-age=3600"
 _CACHE_FOREVER: Final = "public, max-age=31536000, immutable"
-# Scalar writes styles of its own into the page; it may talk to nobody but this host.
+# Scalar writes inline styles into the page; it may connect to this host only.
 _CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; img-src 'self' data:; "
     "font-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -44,7 +44,7 @@ async def read_start_script() -> Response:
 
 @router.get(f"/{_SCRIPT}")
 async def read_script(request: Request) -> Response:
-    """Send it as it is kept; who reads no gzip is rare enough to have it opened each time."""
+    """Send the stored gzip file, decompressed for the rare client that does not accept gzip."""
     headers = {"cache-control": _CACHE_FOREVER, "vary": "accept-encoding"}
     packed = _read(f"{_SCRIPT}.gz")
     if "gzip" not in request.headers.get("accept-encoding", ""):

@@ -1,41 +1,37 @@
-"""The shapes of flags, as operators switch them and as users are told of them."""
+"""Request and response models of feature flags."""
 
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from msaas.flags import FlagScope
 from msaas.gateway.entrypoints.http.dead_letter_models import Reason
-from msaas.gateway.entrypoints.http.models import IntegralNumber
+from msaas.gateway.entrypoints.http.models import IntegralNumber, RequestModel, ResponseModel
 
 
 def _validate_scope(text: str) -> str:
     try:
         FlagScope.parse(text)
     except ValueError:
-        words = "Must be global, plan:<PLAN> or user:<id>"
-        raise PydanticCustomError("flag_scope", words) from None
+        message = "Must be global, plan:<PLAN> or user:<id>"
+        raise PydanticCustomError("flag_scope", message) from None
     return text
 
 
 ScopeText = Annotated[str, Field(max_length=64), AfterValidator(_validate_scope)]
 
 
-class FlagSetting(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
-
+class FlagSetting(RequestModel):
     scope: ScopeText = "global"
     percent: Annotated[IntegralNumber, Field(ge=0, le=100)]
     internal: bool = False
     reason: Reason
 
 
-class FlagOverride(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class FlagOverride(ResponseModel):
     scope: str
     percent: int
     internal: bool
@@ -43,10 +39,8 @@ class FlagOverride(BaseModel):
     updated_at: datetime
 
 
-class FlagState(BaseModel):
-    """`default` is the environment's word, which holds where no override does."""
-
-    model_config = ConfigDict(frozen=True)
+class FlagState(ResponseModel):
+    """`default` comes from the environment and applies without an override."""
 
     name: str
     summary: str
@@ -55,11 +49,11 @@ class FlagState(BaseModel):
     overrides: list[FlagOverride]
 
 
-class FlagStates(BaseModel):
+class FlagStates(ResponseModel):
     items: list[FlagState]
 
 
-class OwnFlags(BaseModel):
-    """What is on for whoever asks."""
+class OwnFlags(ResponseModel):
+    """The flags as they are for the caller."""
 
     flags: dict[str, bool]

@@ -1,14 +1,18 @@
-"""Flags: what is on for me, and for operators what is on for whom."""
+"""Feature flags: their values for the caller, and for operators their overrides."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 
-from msaas.auth import UserPrincipal, current_user
+from msaas.contracts import Scope
 from msaas.flags import FLAGS, FlagScope, Rollout
-from msaas.gateway.application.audit import Actor
-from msaas.gateway.application.features import Features
-from msaas.gateway.application.manage_flags import ManageFlags
+from msaas.gateway.domain.rate_limit_rules import RateLimitCategory
+from msaas.gateway.entrypoints.http.dependencies import (
+    CurrentActor,
+    CurrentFlagContext,
+    FeaturesDep,
+    ManageFlagsDep,
+)
 from msaas.gateway.entrypoints.http.flag_models import (
     FlagOverride,
     FlagSetting,
@@ -17,31 +21,25 @@ from msaas.gateway.entrypoints.http.flag_models import (
     OwnFlags,
     ScopeText,
 )
-from msaas.gateway.entrypoints.http.guards import build_flag_subject
-from msaas.gateway.entrypoints.http.operators import Operator
-from msaas.web import from_state
-
-CurrentUser = Annotated[UserPrincipal, Depends(current_user)]
-ManageFlagsDep = Annotated[ManageFlags, Depends(from_state("switch_flags"))]
-FeaturesDep = Annotated[Features, Depends(from_state("features"))]
+from msaas.gateway.entrypoints.http.route_rules import RouteRule, guard
 
 router = APIRouter(prefix="/api/v1")
+_READS_ACCOUNT = guard(RouteRule(scope=Scope.ACCOUNT_READ))
+_OPERATOR_READS = guard(RouteRule(scope=Scope.OPS, operators_only=True))
+_OPERATOR_WRITES = guard(
+    RouteRule(scope=Scope.OPS, operators_only=True, rate_limit=RateLimitCategory.CRITICAL)
+)
 
 
-@router.get("/flags")
-async def read_flags(user: CurrentUser, request: Request, features: FeaturesDep) -> OwnFlags:
-    subject = build_flag_subject(user, request)
+@router.get("/flags", dependencies=[_READS_ACCOUNT])
+async def read_flags(context: CurrentFlagContext, features: FeaturesDep) -> OwnFlags:
     return OwnFlags(
-        flags={name: features.switches.is_enabled(name, subject) for name in sorted(FLAGS)}
+        flags={name: features.switches.is_enabled(name, context) for name in sorted(FLAGS)}
     )
 
 
-@router.get("/ops/flags")
-async def list_flags(
-    operator: Operator,  # noqa: ARG001  # whoever it is
-    manage_flags: ManageFlagsDep,
-    features: FeaturesDep,
-) -> FlagStates:
+@router.get("/ops/flags", dependencies=[_OPERATOR_READS])
+async def list_flags(manage_flags: ManageFlagsDep, features: FeaturesDep) -> FlagStates:
     rows = await manage_flags.list_overrides()
     items = [
         FlagState(
@@ -53,31 +51,27 @@ async def list_flags(
                 FlagOverride.model_validate(row) for row in rows if row["name"] == flag.name
             ],
         )
-        for flag in sorted(FLAGS.values(), key=lambda one: one.name)
+        for flag in sorted(FLAGS.values(), key=lambda flag: flag.name)
     ]
     return FlagStates(items=items)
 
 
-@router.put("/ops/flags/{name}", status_code=204)
+@router.put("/ops/flags/{name}", status_code=204, dependencies=[_OPERATOR_WRITES])
 async def set_flag(
-    name: str, body: FlagSetting, operator: Operator, request: Request, manage_flags: ManageFlagsDep
+    name: str, body: FlagSetting, actor: CurrentActor, manage_flags: ManageFlagsDep
 ) -> Response:
     rollout = Rollout(body.percent, body.internal)
-    actor = Actor(operator, request.state.correlation_id)
     await manage_flags.set(actor, name, FlagScope.parse(body.scope), rollout, body.reason)
     return Response(status_code=204)
 
 
-@router.delete("/ops/flags/{name}", status_code=204)
+@router.delete("/ops/flags/{name}", status_code=204, dependencies=[_OPERATOR_WRITES])
 async def unset_flag(
     name: str,
-    operator: Operator,
-    request: Request,
+    actor: CurrentActor,
     manage_flags: ManageFlagsDep,
     scope: Annotated[ScopeText, Query()] = "global",
 ) -> Response:
-    """Let what lies below have the word again: the plan's override, all users', the default."""
-    await manage_flags.unset(
-        Actor(operator, request.state.correlation_id), name, FlagScope.parse(scope)
-    )
+    """Remove an override, so that the next one applies: plan, all users, default."""
+    await manage_flags.unset(actor, name, FlagScope.parse(scope))
     return Response(status_code=204)

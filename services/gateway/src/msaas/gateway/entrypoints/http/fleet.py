@@ -1,30 +1,26 @@
-"""How the fleet is, for operators: how full its topics are, what is failing and held back."""
+"""The state of the fleet, for operators: its topics, circuit breakers and pauses."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
-from uuid import UUID
+from typing import Literal
 
-from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict
+from fastapi import APIRouter
 
-from msaas.gateway.application.ports import Row
-from msaas.gateway.entrypoints.http.operators import Operator
+from msaas.contracts import Scope
+from msaas.gateway.entrypoints.http.dependencies import (
+    CurrentUser,
+    ListPausesDep,
+    ListTopicStatsDep,
+    ReadCircuitsDep,
+)
+from msaas.gateway.entrypoints.http.models import ResponseModel
+from msaas.gateway.entrypoints.http.route_rules import RouteRule, guard
 from msaas.kernel import CircuitState
-from msaas.web import from_state
-
-ListTopicStats = Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
-ListPauses = Callable[[UUID], Awaitable[Sequence[Row]]]
-ReadCircuits = Callable[[], Mapping[str, CircuitState]]
 
 router = APIRouter(prefix="/api/v1/ops")
+_OPERATOR_READS = guard(RouteRule(scope=Scope.OPS, operators_only=True))
 
 
-class _ResponseModel(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class TopicState(_ResponseModel):
+class TopicState(ResponseModel):
     topic: str
     consumer: str
     depth: int
@@ -36,19 +32,19 @@ class TopicState(_ResponseModel):
     poison: int
 
 
-class TopicStates(_ResponseModel):
+class TopicStates(ResponseModel):
     items: list[TopicState]
 
 
-class Circuit(_ResponseModel):
-    """A breaker of the process that answers."""
+class Circuit(ResponseModel):
+    """A circuit breaker of the process that serves the request."""
 
     target: str
     state: CircuitState
 
 
-class TaskPause(_ResponseModel):
-    """Jobs of this task wait, since what their workers need is failing or somebody said so."""
+class TaskPause(ResponseModel):
+    """Jobs of this task wait because of a flag or an open circuit breaker."""
 
     task_type: str
     reason: Literal["flag", "circuit"]
@@ -56,27 +52,23 @@ class TaskPause(_ResponseModel):
     until: datetime | None
 
 
-class Circuits(_ResponseModel):
+class Circuits(ResponseModel):
     circuits: list[Circuit]
     holds: list[TaskPause]
 
 
-@router.get("/topics")
-async def list_topics(
-    operator: Operator,  # noqa: ARG001  # whoever it is
-    list_topic_stats: Annotated[ListTopicStats, Depends(from_state("measure_topics"))],
-) -> TopicStates:
-    return TopicStates(items=[TopicState.model_validate(one) for one in await list_topic_stats()])
+@router.get("/topics", dependencies=[_OPERATOR_READS])
+async def list_topics(list_topic_stats: ListTopicStatsDep) -> TopicStates:
+    stats = await list_topic_stats()
+    return TopicStates(items=[TopicState.model_validate(topic) for topic in stats])
 
 
-@router.get("/circuits")
+@router.get("/circuits", dependencies=[_OPERATOR_READS])
 async def list_circuits(
-    operator: Operator,
-    read_circuits: Annotated[ReadCircuits, Depends(from_state("read_circuits"))],
-    list_pauses: Annotated[ListPauses, Depends(from_state("read_holds"))],
+    operator: CurrentUser, read_circuits: ReadCircuitsDep, list_pauses: ListPausesDep
 ) -> Circuits:
     circuits = [
         Circuit(target=target, state=state) for target, state in sorted(read_circuits().items())
     ]
-    holds = [TaskPause.model_validate(row) for row in await list_pauses(operator.id)]
-    return Circuits(circuits=circuits, holds=holds)
+    pauses = [TaskPause.model_validate(row) for row in await list_pauses(operator.id)]
+    return Circuits(circuits=circuits, holds=pauses)

@@ -1,32 +1,25 @@
-"""The layer that lets a request with an Idempotency-Key be repeated, and done once."""
+"""The middleware that executes a request with an Idempotency-Key once and replays its response."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
 from fastapi import Request
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.routing import Match
 
 from msaas.cache import IdempotencyClaim
-from msaas.gateway.application.errors import IdempotencyKeyRequired, IdempotencyMismatch
+from msaas.gateway.application.errors import IdempotencyKeyRequired
 from msaas.gateway.application.idempotent_requests import IdempotentRequests
-from msaas.gateway.domain.idempotency import (
-    ReplayPolicy,
-    get_replay_policy,
-    is_valid_key,
-    requires_key,
-    supports_idempotency,
-)
+from msaas.gateway.domain.idempotency import ReplayPolicy, changes_state, is_valid_key
 from msaas.gateway.entrypoints.http.callers import CallerResolver
+from msaas.gateway.entrypoints.http.route_rules import RouteRule, RouteRules
 from msaas.telemetry import Metrics
-from msaas.web import problem_for, problem_response
+from msaas.web import get_body, problem_for, problem_response
 from msaas.web.asgi import ASGIApp, Message, Receive, Scope, Send, find_header, is_json
 
 HEADER: Final = b"idempotency-key"
 _STATE_KEY: Final = "replay_policy"
-# What an answer says of itself; all else is said of the request that it is given to.
+# The stored headers; all others belong to the request that is answered.
 _STORED_HEADERS: Final = (b"content-type", b"etag", b"location")
 _INVALID_KEY_ERROR: Final[Mapping[str, str]] = {
     "in": "header",
@@ -37,21 +30,23 @@ _INVALID_KEY_ERROR: Final[Mapping[str, str]] = {
 
 
 def set_replay_policy(request: Request, policy: ReplayPolicy) -> None:
-    """For a route that knows more about its answer than its path does."""
+    """Override the policy of the route for this request."""
     request.scope["state"][_STATE_KEY] = policy
 
 
 class IdempotencyMiddleware:
-    """Stands behind the reading of the body, which has been found good."""
+    """Runs behind `BodyValidation`, so that the body is known and valid."""
 
     def __init__(
         self,
         app: ASGIApp,
+        rules: RouteRules,
         idempotent_requests: IdempotentRequests,
         callers: CallerResolver,
         metrics: Metrics,
     ) -> None:
         self._app = app
+        self._rules = rules
         self._idempotent_requests = idempotent_requests
         self._callers = callers
         self._replays = metrics.counter(
@@ -63,96 +58,60 @@ class IdempotencyMiddleware:
         await app(scope, receive, send)
 
     async def _select_app(self, scope: Scope) -> ASGIApp:
-        path: str = scope["path"]
-        if not supports_idempotency(scope["method"], path) or not (
-            caller := await self._callers.find(scope)
-        ):
+        rule = self._rules.find(scope) if changes_state(scope["method"]) else None
+        if rule is None or rule.is_public or not (caller := await self._callers.find(scope)):
             return self._app
         header = find_header(scope["headers"], HEADER)
         if header is None:
-            required = requires_key(path)
+            required = rule.requires_idempotency_key
             return problem_for(IdempotencyKeyRequired(), scope) if required else self._app
         key = header.decode("latin-1")
         if not is_valid_key(key):
             return problem_response(scope, "validation_failed", errors=[_INVALID_KEY_ERROR])
+        started = await self._idempotent_requests.begin(
+            caller.user_id, key, _describe_request(scope)
+        )
+        if isinstance(started, bytes):
+            self._replays.inc()
+            return _restore_response(started)
+        return self._with_claim(started, rule)
 
-        async def once(scope: Scope, receive: Receive, send: Send) -> None:
-            body = await _read_body(receive)
-            try:
-                begun = await self._idempotent_requests.begin(
-                    caller.user_id, key, _describe_request(scope, body)
+    def _with_claim(self, claim: IdempotencyClaim, rule: RouteRule) -> ASGIApp:
+        """Complete the claim before the response is sent: the client may repeat at once."""
+
+        async def execute(scope: Scope, receive: Receive, send: Send) -> None:
+            start: Message = {}
+            chunks: list[bytes] = []
+
+            async def finish(message: Message) -> None:
+                nonlocal start
+                if message["type"] == "http.response.start":
+                    start = message
+                    return
+                chunks.append(message.get("body", b""))
+                if message.get("more_body"):
+                    return
+                body = b"".join(chunks)
+                policy = scope["state"].get(_STATE_KEY, rule.replay)
+                await self._idempotent_requests.finish(
+                    claim, start["status"], _serialize_response(start, body), policy
                 )
-            except IdempotencyMismatch:
-                if _is_routed(scope):
-                    raise
-                await self._app(scope, _with_body(body, receive), send)  # to be told so
-                return
-            if isinstance(begun, bytes):
-                self._replays.inc()
-                await _restore_response(begun)(scope, receive, send)
-            else:
-                await self._execute(begun, body, (scope, receive, send))
+                await send(start)
+                await send({"type": "http.response.body", "body": body})
 
-        return once
+            await self._app(scope, receive, finish)
 
-    async def _execute(
-        self, claim: IdempotencyClaim, body: bytes, call: tuple[Scope, Receive, Send]
-    ) -> None:
-        """Settle the claim before the answer leaves: whoever has it may repeat at once."""
-        scope, receive, send = call
-        start: Message = {}
-        chunks: list[bytes] = []
-
-        async def hold(message: Message) -> None:
-            nonlocal start
-            if message["type"] == "http.response.start":
-                start = message
-                return
-            chunks.append(message.get("body", b""))
-            if message.get("more_body"):
-                return
-            whole = b"".join(chunks)
-            keeping = scope["state"].get(_STATE_KEY) or get_replay_policy(scope["path"])
-            await self._idempotent_requests.finish(
-                claim, start["status"], _serialize_response(start, whole), keeping
-            )
-            await send(start)
-            await send({"type": "http.response.body", "body": whole})
-
-        await self._app(scope, _with_body(body, receive), hold)
+        return execute
 
 
-def _is_routed(scope: Scope) -> bool:
-    return any(route.matches(scope)[0] is Match.FULL for route in scope["app"].routes)
-
-
-async def _read_body(receive: Receive) -> bytes:
-    chunks: list[bytes] = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        chunks.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(chunks)
-
-
-def _with_body(body: bytes, receive: Receive) -> Receive:
-    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def give() -> Message:
-        return messages.pop() if messages else await receive()
-
-    return give
-
-
-def _describe_request(scope: Scope, body: bytes) -> Mapping[str, Any]:
-    """Compare JSON by what it says: a client may spell the same request differently."""
+def _describe_request(scope: Scope) -> Mapping[str, Any]:
+    """Describe JSON by its content: a client may format the same request differently."""
+    body = get_body(scope)
     return {
         "method": scope["method"],
         "path": scope["path"],
         "query": scope["query_string"].decode("latin-1"),
-        "body": orjson.loads(body) if body and is_json(scope) else body.hex(),
+        "body": body.json if body.raw and is_json(scope) else body.raw.hex(),
     }
 
 
@@ -165,7 +124,7 @@ def _serialize_response(start: Message, body: bytes) -> bytes:
     return orjson.dumps([start["status"], headers]) + b"\n" + body
 
 
-def _restore_response(answer: bytes) -> Response:
-    head, _, body = answer.partition(b"\n")
+def _restore_response(response: bytes) -> Response:
+    head, _, body = response.partition(b"\n")
     status, headers = orjson.loads(head)
     return Response(body, status, {**dict(headers), "idempotent-replayed": "true"})

@@ -1,4 +1,4 @@
-"""Counts what was submitted, and what a quota refused."""
+"""Counts submitted jobs, and jobs that a quota refused."""
 
 from collections.abc import Generator
 from contextlib import contextmanager

@@ -1,50 +1,63 @@
-"""From a request's body to a job that the catalogue approves, or errors that name the field."""
+"""Turns a request's body into a job of the task catalogue, or into errors that name the field."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from pydantic_core import to_json
 
 from msaas.contracts import TASKS, Source, Task
-from msaas.gateway.application import submit_job
+from msaas.gateway.application.submit_job import JobSubmissionRequest
+from msaas.gateway.entrypoints.http.dependencies import IdempotencyKey
 from msaas.gateway.entrypoints.http.models import JobRequest
 
 
-def parse_job_request(
-    body: JobRequest, request: Request, *loc: str | int
-) -> submit_job.JobSubmissionRequest:
-    """`place` is where the job stands in the body, for the errors that name its fields."""
-    task = TASKS.get(body.task_type)
-    if task is None or not task.public:
-        errors = [_field_error("task_type", "unknown_task_type", "No such task type")]
-    else:
-        errors, params = _validate_params(task, body.params)
-        errors += _check_times(body)
-        if not errors:
-            return _build_request(task, params, body, request)
-    raise RequestValidationError([{**one, "loc": ("body", *loc, *one["loc"])} for one in errors])
+class JobRequestParser:
+    """Checks jobs against the catalogue; all jobs of a request share source and key."""
+
+    def __init__(self, source: Source, idempotency_key: str | None) -> None:
+        self._source = source
+        self._idempotency_key = idempotency_key
+
+    def parse(self, body: JobRequest, *loc: str | int) -> JobSubmissionRequest:
+        """`loc` is the position of the job in the body, for the errors that name its fields."""
+        task = TASKS.get(body.task_type)
+        if task is None or not task.public:
+            errors = [_field_error("task_type", "unknown_task_type", "No such task type")]
+        else:
+            errors, params = _validate_params(task, body.params)
+            errors += _check_times(body)
+            if not errors:
+                return self._build(task, params, body)
+        raise RequestValidationError(
+            [{**error, "loc": ("body", *loc, *error["loc"])} for error in errors]
+        )
+
+    def _build(self, task: Task, params: dict[str, Any], body: JobRequest) -> JobSubmissionRequest:
+        return JobSubmissionRequest(
+            task=task,
+            params=params,
+            priority=body.priority,
+            run_at=body.run_at,
+            deadline_at=body.deadline_at,
+            source=self._source,
+            idempotency_key=self._idempotency_key,
+        )
 
 
-def _build_request(
-    task: Task, params: dict[str, Any], body: JobRequest, request: Request
-) -> submit_job.JobSubmissionRequest:
-    return submit_job.JobSubmissionRequest(
-        task=task,
-        params=params,
-        priority=body.priority,
-        run_at=body.run_at,
-        deadline_at=body.deadline_at,
-        source=_source(request),
-        idempotency_key=idempotency_key(request),
-    )
+async def create_parser(request: Request, idempotency_key: IdempotencyKey) -> JobRequestParser:
+    is_dashboard = request.headers.get("x-client") == "dashboard"
+    return JobRequestParser(Source.DASHBOARD if is_dashboard else Source.API, idempotency_key)
+
+
+JobRequestParserDep = Annotated[JobRequestParser, Depends(create_parser)]
 
 
 def _validate_params(
     task: Task, params: dict[str, Any]
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Take the fields that the task has, as given; a misspelt one is told rather than dropped."""
+    """Return the errors, and the parameters as given; an unknown parameter is an error."""
     errors = [
         _field_error("params", "extra_forbidden", "This task has no such parameter", name)
         for name in params
@@ -52,11 +65,11 @@ def _validate_params(
     ]
     try:
         validated = task.params.model_validate_json(to_json(params))
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
+    except ValidationError as invalid:
+        details = invalid.errors(include_url=False, include_context=False, include_input=False)
         param_errors = [
-            {"type": one["type"], "loc": ("params", *one["loc"]), "msg": one["msg"]}
-            for one in found
+            {"type": error["type"], "loc": ("params", *error["loc"]), "msg": error["msg"]}
+            for error in details
         ]
         return errors + param_errors, {}
     return errors, validated.model_dump(mode="json", exclude_unset=True)
@@ -67,15 +80,6 @@ def _check_times(body: JobRequest) -> list[dict[str, Any]]:
         message = "The deadline is before the job may start"
         return [_field_error("deadline_at", "deadline_too_early", message)]
     return []
-
-
-def _source(request: Request) -> Source:
-    return Source.DASHBOARD if request.headers.get("x-client") == "dashboard" else Source.API
-
-
-def idempotency_key(request: Request) -> str | None:
-    """Take it as it is: a layer around the routes has refused what is none."""
-    return request.headers.get("idempotency-key")
 
 
 def _field_error(field: str, kind: str, message: str, *path: str) -> dict[str, Any]:

@@ -1,21 +1,26 @@
-"""The live stream: server-sent events, written by hand, resumable by Last-Event-ID."""
+"""The live stream of jobs: server-sent events, resumable by Last-Event-ID."""
 
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.types import Receive, Scope, Send
 
-from msaas.auth import Authenticator
+from msaas.contracts import Scope as ApiKeyScope
 from msaas.contracts import hello_frame, is_cursor
-from msaas.gateway.application.api_key_streams import ApiKeyStreams
 from msaas.gateway.application.errors import StreamCapacityReached
-from msaas.gateway.application.job_event_hub import JobEventHub
 from msaas.gateway.application.stream_connection import EndReason, StreamConnection
-from msaas.web import Health, from_state, get_hijacked_connection
+from msaas.gateway.entrypoints.http.dependencies import (
+    AuthenticatorDep,
+    EventHubDep,
+    HealthDep,
+    KeyStreamsDep,
+)
+from msaas.gateway.entrypoints.http.route_rules import RouteRule, guard
+from msaas.web import get_hijacked_connection
 
 _BUFFER_BYTES: Final = 32 * 1024
 _SILENCE_TIMEOUT_SECONDS: Final = 30.0
@@ -28,13 +33,14 @@ _HEADERS: Final = [
 router = APIRouter(prefix="/api/v1/jobs")
 
 
-@router.get("/stream")
+@router.get("/stream", dependencies=[guard(RouteRule(scope=ApiKeyScope.JOBS_READ))])
 async def stream_jobs(
     request: Request,
-    event_hub: Annotated[JobEventHub, Depends(from_state("live_jobs"))],
-    health: Annotated[Health, Depends(from_state("health"))],
+    authenticator: AuthenticatorDep,
+    event_hub: EventHubDep,
+    key_streams: KeyStreamsDep,
+    health: HealthDep,
 ) -> Response:
-    authenticator: Authenticator = request.state.authenticator
     user, expires_at = await authenticator.authenticate_scope(request.scope)
     if health.draining.is_set():
         raise StreamCapacityReached(retry_after=1)
@@ -42,22 +48,20 @@ async def stream_jobs(
     connection, start = event_hub.open(user.id, _last_event_id(request), ends_at=ends_at)
     on_close: list[Callable[[], None]] = [partial(event_hub.close, user.id, connection)]
     if user.api_key is not None:
-        key_streams: ApiKeyStreams = request.state.held_streams
-        on_close.append(
-            key_streams.register(user.api_key.id, partial(connection.end, EndReason.KEY_REVOKED))
-        )
+        end = partial(connection.end, EndReason.KEY_REVOKED)
+        on_close.append(key_streams.register(user.api_key.id, end))
     return EventStream(connection, hello_frame(start, event_hub.retry_ms()), on_close)
 
 
 def _last_event_id(request: Request) -> str | None:
-    """Take it from the header, or from the query where a browser cannot set one."""
+    """Read the header, or the query parameter: a browser cannot set the header."""
     given = {
         ("header", "Last-Event-ID"): request.headers.get("last-event-id"),
         ("query", "last_event_id"): request.query_params.get("last_event_id"),
     }
     errors = [
-        {"type": "cursor", "loc": place, "msg": "Invalid event ID."}
-        for place, text in given.items()
+        {"type": "cursor", "loc": loc, "msg": "Invalid event ID."}
+        for loc, text in given.items()
         if text and not is_cursor(text)
     ]
     if errors:
@@ -66,7 +70,7 @@ def _last_event_id(request: Request) -> str | None:
 
 
 class EventStream(Response):
-    """Sends the head, hands the connection over, and is done: frames need no task of ours."""
+    """Sends the head and hijacks the connection: an open stream needs no task."""
 
     def __init__(
         self, connection: StreamConnection, hello: bytes, on_close: Iterable[Callable[[], None]]
@@ -78,18 +82,18 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         try:
-            peer = get_hijacked_connection(scope)
+            hijacked = get_hijacked_connection(scope)
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         except BaseException:
             self._close()
             raise
-        peer.hijack(
+        hijacked.hijack(
             self._close,
             send_buffer_bytes=_BUFFER_BYTES,
             user_timeout_seconds=_SILENCE_TIMEOUT_SECONDS,
         )
-        self._connection.start(peer, self._hello)
+        self._connection.start(hijacked, self._hello)
 
     def _close(self) -> None:
-        for act in self._on_close:
-            act()
+        for on_close in self._on_close:
+            on_close()

@@ -1,14 +1,19 @@
-"""The shapes of API keys, as users ask for them and are told of them."""
+"""Request and response models of API keys."""
 
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from msaas.contracts import PLANS, Scope
-from msaas.gateway.entrypoints.http.models import IntegralNumber, Moment
+from msaas.gateway.entrypoints.http.models import (
+    IntegralNumber,
+    Moment,
+    RequestModel,
+    ResponseModel,
+)
 
 MAX_GRACE_SECONDS = 7 * 24 * 3600
 MAX_REQUESTS_PER_MINUTE = max(plan.requests_per_minute for plan in PLANS.values())
@@ -26,11 +31,7 @@ def _require_future(value: datetime) -> datetime:
     return value
 
 
-class _RequestModel(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
-
-
-class KeyRequest(_RequestModel):
+class KeyRequest(RequestModel):
     name: Annotated[
         str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")
     ]
@@ -45,14 +46,12 @@ class KeyRequest(_RequestModel):
     ) = None
 
 
-class RotateRequest(_RequestModel):
+class RotateRequest(RequestModel):
     grace_seconds: Annotated[IntegralNumber, Field(ge=0, le=MAX_GRACE_SECONDS)] = 0
 
 
-class Key(BaseModel):
-    """A key without what makes it one."""
-
-    model_config = ConfigDict(frozen=True)
+class Key(ResponseModel):
+    """A key without its secret text."""
 
     id: UUID
     name: str
@@ -70,5 +69,5 @@ class NewKey(Key):
     key: str
 
 
-class Keys(BaseModel):
+class Keys(ResponseModel):
     items: list[Key]

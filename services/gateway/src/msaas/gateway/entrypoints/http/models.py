@@ -1,4 +1,4 @@
-"""The shapes of requests and answers; contracts/openapi/gateway.v1.yaml says the same in words."""
+"""Request and response models; contracts/openapi/gateway.v1.yaml documents them."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -21,19 +21,19 @@ from msaas.sealing import is_sealed
 
 
 def _parse_json(value: object) -> object:
-    """Postgres hands JSON out as text."""
+    """Parse JSON, which Postgres returns as text."""
     return orjson.loads(value) if isinstance(value, str) else value
 
 
 def _require_rfc3339(value: object) -> object:
-    """Take no bare number for a moment, which pydantic would count from 1970."""
+    """Refuse numbers, which pydantic would read as seconds since 1970."""
     if isinstance(value, str) and value[4:5] == "-":
         return value
     raise PydanticCustomError("date_time", "Must be a date and time as RFC 3339 writes them")
 
 
 def _require_supported_year(value: datetime) -> datetime:
-    """Refuse what Postgres could not hold once its time zone is taken away."""
+    """Refuse years that Postgres cannot store in every time zone."""
     if value.year in _SUPPORTED_YEARS:
         return value
     raise PydanticCustomError("date_time_range", "Must be in the years 1970 to 2999")
@@ -49,7 +49,7 @@ Moment = Annotated[
 
 
 def _coerce_integral(value: object) -> object:
-    """To JSON 5.0 is as whole as 5."""
+    """Accept 5.0 as 5: JSON does not tell them apart."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -58,11 +58,11 @@ ParsedJson = Annotated[dict[str, Any], BeforeValidator(_parse_json)]
 
 
 def _mask_secrets(value: object) -> object:
-    """Say that there is a secret, and nothing of it."""
+    """Replace each sealed secret by a placeholder."""
     if not isinstance(value, dict):
         return value
-    given = cast("dict[str, object]", value)
-    return {name: "[sealed]" if is_sealed(one) else one for name, one in given.items()}
+    params = cast("dict[str, object]", value)
+    return {name: "[sealed]" if is_sealed(param) else param for name, param in params.items()}
 
 
 MaskedParams = Annotated[
@@ -72,13 +72,17 @@ ParsedTimings = Annotated[dict[str, int], BeforeValidator(_parse_json)]
 ParsedProgress = Annotated[Progress, BeforeValidator(_parse_json)]
 
 
-class _ResponseModel(BaseModel):
+class RequestModel(BaseModel):
+    """Refuses unknown fields and converted types; its errors do not show the input."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class ResponseModel(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class JobRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
-
+class JobRequest(RequestModel):
     task_type: Annotated[str, Field(min_length=1, max_length=64)]
     params: dict[str, Any]
     priority: Annotated[IntegralNumber, Field(ge=0, le=9)] = 5
@@ -86,19 +90,17 @@ class JobRequest(BaseModel):
     deadline_at: Moment | None = None
 
 
-class JobRequests(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
-
+class JobRequests(RequestModel):
     jobs: Annotated[list[JobRequest], Field(min_length=1, max_length=100)]
 
 
-class JobAccepted(_ResponseModel):
+class JobAccepted(ResponseModel):
     id: UUID
     status: JobStatus
 
 
-class JobOutcome(_ResponseModel):
-    """One job of a batch: `job` where it was accepted, `problem` where it was not."""
+class JobOutcome(ResponseModel):
+    """One job of a batch: `job` if it was accepted, otherwise `problem`."""
 
     ok: bool
     job: JobAccepted | None = None
@@ -106,17 +108,17 @@ class JobOutcome(_ResponseModel):
     problem: dict[str, Any] | None = None
 
 
-class JobOutcomes(_ResponseModel):
+class JobOutcomes(ResponseModel):
     items: list[JobOutcome]
 
 
-class Queue(_ResponseModel):
+class Queue(ResponseModel):
     reason: str | None
     position: int
     estimated_start_at: datetime | None
 
 
-class JobSummary(_ResponseModel):
+class JobSummary(ResponseModel):
     id: UUID
     task_type: str
     status: JobStatus
@@ -143,22 +145,22 @@ class Job(JobSummary):
     params: MaskedParams | None
 
 
-class JobPage(_ResponseModel):
-    """`stream_cursor` is from before the page was read: connect with it, and nothing is missed."""
+class JobPage(ResponseModel):
+    """`stream_cursor` is older than the page: a stream that starts there misses no event."""
 
     items: list[JobSummary]
     next_cursor: str | None
     stream_cursor: str
 
 
-class JobState(_ResponseModel):
+class JobState(ResponseModel):
     status: JobStatus
     progress: ParsedProgress | None
     updated_at: datetime
 
 
-class JobResult(_ResponseModel):
-    """A result that is too large for an answer is the file that `result_ref` names."""
+class JobResult(ResponseModel):
+    """`result_ref` names the file of a result that is too large for a response."""
 
     id: UUID
     task_type: str
@@ -167,7 +169,7 @@ class JobResult(_ResponseModel):
     finished_at: datetime
 
 
-class Attempt(_ResponseModel):
+class Attempt(ResponseModel):
     attempt: int
     dispatched_at: datetime
     started_at: datetime | None
@@ -180,22 +182,22 @@ class Attempt(_ResponseModel):
     waited_for: str | None
 
 
-class Attempts(_ResponseModel):
+class Attempts(ResponseModel):
     items: list[Attempt]
 
 
-class Happening(_ResponseModel):
+class Happening(ResponseModel):
     at: datetime
     kind: str
     attempt: int | None
     details: dict[str, Any]
 
 
-class Timeline(_ResponseModel):
+class Timeline(ResponseModel):
     items: list[Happening]
 
 
-class Usage(_ResponseModel):
+class Usage(ResponseModel):
     plan: Plan
     period_start: datetime
     period_end: datetime
@@ -204,7 +206,7 @@ class Usage(_ResponseModel):
     jobs_limit: int | None
 
 
-class Me(_ResponseModel):
+class Me(ResponseModel):
     id: UUID
     email: str | None
     display_name: str | None
@@ -215,7 +217,7 @@ class Me(_ResponseModel):
     usage: Usage | None
 
 
-class TaskType(_ResponseModel):
+class TaskType(ResponseModel):
     task_type: str
     summary: str
     plans: list[Plan]
@@ -226,7 +228,7 @@ class TaskType(_ResponseModel):
     result_schema: dict[str, Any]
 
 
-class TaskTypes(_ResponseModel):
+class TaskTypes(ResponseModel):
     items: list[TaskType]
 
 

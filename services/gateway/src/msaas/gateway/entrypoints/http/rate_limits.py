@@ -1,27 +1,31 @@
-"""The layer that counts requests, tells what is left, and refuses what is too many."""
+"""The middleware that counts requests and refuses those beyond their limit."""
 
 from msaas.cache import RateLimitDecision
 from msaas.gateway.application.errors import RateLimited
 from msaas.gateway.application.request_rate_limiter import RequestRateLimiter
-from msaas.gateway.domain.rate_limit_rules import find_category
+from msaas.gateway.domain.rate_limit_rules import API_PREFIX, RateLimitCategory
 from msaas.gateway.entrypoints.http.callers import CallerResolver
+from msaas.gateway.entrypoints.http.route_rules import RouteRules
 from msaas.telemetry import Metrics
 from msaas.web import ClientAddressResolver, problem_for
 from msaas.web.asgi import ASGIApp, Message, Receive, Scope, Send
 
 
 class RateLimitMiddleware:
-    """Stands before the body is read: who is refused sends us nothing more to look at."""
+    """Runs before the body is read, so that a refused request costs little."""
 
     def __init__(
         self,
         app: ASGIApp,
+        rules: RouteRules,
         limiter: RequestRateLimiter,
         callers: CallerResolver,
         addresses: ClientAddressResolver,
+        *,
         metrics: Metrics,
     ) -> None:
         self._app = app
+        self._rules = rules
         self._limiter = limiter
         self._callers = callers
         self._addresses = addresses
@@ -30,36 +34,41 @@ class RateLimitMiddleware:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_http = scope["type"] == "http"
-        category = find_category(scope["method"], scope["path"]) if is_http else None
+        category = self._find_category(scope) if scope["type"] == "http" else None
         if category is None:
             await self._app(scope, receive, send)
             return
         caller = await self._callers.find(scope)
-        verdict = await self._limiter(category, caller, self._addresses.resolve(scope))
-        if verdict is None:
+        decision = await self._limiter(category, caller, self._addresses.resolve(scope))
+        if decision is None:
             await self._app(scope, receive, send)
             return
         app: ASGIApp = self._app
-        if not verdict.allowed:
+        if not decision.allowed:
             self._limited.labels(category).inc()
             if self._limiter.enforced:
-                app = problem_for(RateLimited(retry_after=verdict.retry_after), scope)
-        await app(scope, receive, _with_headers(send, verdict))
+                app = problem_for(RateLimited(retry_after=decision.retry_after), scope)
+        await app(scope, receive, _with_headers(send, decision))
+
+    def _find_category(self, scope: Scope) -> RateLimitCategory | None:
+        if rule := self._rules.find(scope):
+            return rule.rate_limit
+        is_api: bool = scope["path"].startswith(API_PREFIX)
+        return RateLimitCategory.STANDARD if is_api else None
 
 
-def _with_headers(send: Send, verdict: RateLimitDecision) -> Send:
-    limit = verdict.limit
-    stamps = [
+def _with_headers(send: Send, decision: RateLimitDecision) -> Send:
+    limit = decision.limit
+    headers = [
         (b"ratelimit-policy", b"%d;w=%d" % (limit.max_requests, limit.seconds)),
         (b"ratelimit-limit", b"%d" % limit.max_requests),
-        (b"ratelimit-remaining", b"%d" % verdict.remaining),
-        (b"ratelimit-reset", b"%d" % verdict.reset_after),
+        (b"ratelimit-remaining", b"%d" % decision.remaining),
+        (b"ratelimit-reset", b"%d" % decision.reset_after),
     ]
 
-    async def stamp(message: Message) -> None:
+    async def add(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), *stamps]
+            message["headers"] = [*message.get("headers", ()), *headers]
         await send(message)
 
-    return stamp
+    return add

@@ -1,16 +1,17 @@
-"""Usage and summaries of a user's own jobs, for a dashboard's charts."""
+"""Usage and summaries of the caller's jobs, for the charts of a dashboard."""
 
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
 import orjson
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from msaas.auth import UserPrincipal, current_user
-from msaas.gateway.application.read_summary import ReadSummary
+from msaas.contracts import Scope
 from msaas.gateway.application.summary_ports import Summary
 from msaas.gateway.domain.forecasts import QuotaUsage, forecast
+from msaas.gateway.entrypoints.http.dependencies import CurrentUser, ReadSummaryDep
+from msaas.gateway.entrypoints.http.route_rules import RouteRule, guard
 from msaas.gateway.entrypoints.http.summary_models import (
     JobsOverview,
     Latency,
@@ -20,55 +21,54 @@ from msaas.gateway.entrypoints.http.summary_models import (
     UsageReport,
     UsageTrend,
 )
-from msaas.web import from_state
 
-CurrentUser = Annotated[UserPrincipal, Depends(current_user)]
-ReadSummaryDep = Annotated[ReadSummary, Depends(from_state("read_summary"))]
 DayCount = Annotated[int, Query(ge=1, le=90)]
 Model = TypeVar("Model", bound=BaseModel)
 
 router = APIRouter(prefix="/api/v1")
+_READS_ACCOUNT = guard(RouteRule(scope=Scope.ACCOUNT_READ))
+_READS_JOBS = guard(RouteRule(scope=Scope.JOBS_READ))
 
 
-@router.get("/usage")
+@router.get("/usage", dependencies=[_READS_ACCOUNT])
 async def read_usage(user: CurrentUser, read: ReadSummaryDep) -> UsageReport:
-    found = await read(user.id, Summary.USAGE)
-    return UsageReport() if found is None else UsageReport.model_validate_json(found)
+    summary = await read(user.id, Summary.USAGE)
+    return UsageReport() if summary is None else UsageReport.model_validate_json(summary)
 
 
-@router.get("/summaries/usage-trend")
+@router.get("/summaries/usage-trend", dependencies=[_READS_ACCOUNT])
 async def read_usage_trend(
     user: CurrentUser, read: ReadSummaryDep, days: DayCount = 30
 ) -> UsageTrend:
     return _build_response(UsageTrend, days, await read(user.id, Summary.USAGE_TREND, days))
 
 
-@router.get("/summaries/jobs-overview")
+@router.get("/summaries/jobs-overview", dependencies=[_READS_JOBS])
 async def read_jobs_overview(
     user: CurrentUser, read: ReadSummaryDep, days: DayCount = 30
 ) -> JobsOverview:
     return _build_response(JobsOverview, days, await read(user.id, Summary.JOBS_OVERVIEW, days))
 
 
-@router.get("/summaries/success-rate")
+@router.get("/summaries/success-rate", dependencies=[_READS_JOBS])
 async def read_success_rate(
     user: CurrentUser, read: ReadSummaryDep, days: DayCount = 30
 ) -> SuccessRate:
     return _build_response(SuccessRate, days, await read(user.id, Summary.SUCCESS_RATE, days))
 
 
-@router.get("/summaries/latency")
+@router.get("/summaries/latency", dependencies=[_READS_JOBS])
 async def read_latency(user: CurrentUser, read: ReadSummaryDep, days: DayCount = 7) -> Latency:
     return _build_response(Latency, days, await read(user.id, Summary.LATENCY, days))
 
 
-@router.get("/summaries/quota-forecast")
+@router.get("/summaries/quota-forecast", dependencies=[_READS_ACCOUNT])
 async def read_quota_forecast(user: CurrentUser, read: ReadSummaryDep) -> QuotaForecast:
-    """Look ahead from now, whenever its figures were read."""
-    found = await read(user.id, Summary.QUOTA)
-    if found is None:
+    """Forecast from now; the figures may come from the cache."""
+    summary = await read(user.id, Summary.QUOTA)
+    if summary is None:
         return QuotaForecast(forecast=None)
-    usage = _parse_quota_usage(found)
+    usage = _parse_quota_usage(summary)
     outlook = forecast(usage, datetime.now(UTC))
     return QuotaForecast(
         forecast=QuotaOutlook(
@@ -83,12 +83,12 @@ async def read_quota_forecast(user: CurrentUser, read: ReadSummaryDep) -> QuotaF
     )
 
 
-def _build_response(model: type[Model], days: int, found: bytes | None) -> Model:
-    """Tell of nothing too, in the same words."""
-    return model.model_validate({"days": days} | (orjson.loads(found) if found else {}))
+def _build_response(model: type[Model], days: int, summary: bytes | None) -> Model:
+    """Return the empty response where there is nothing to sum up."""
+    return model.model_validate({"days": days} | (orjson.loads(summary) if summary else {}))
 
 
-def _parse_quota_usage(found: bytes) -> QuotaUsage:
-    values = orjson.loads(found)
+def _parse_quota_usage(summary: bytes) -> QuotaUsage:
+    values = orjson.loads(summary)
     moments = {name: datetime.fromisoformat(values[name]) for name in ("resets_at", "lately_from")}
     return QuotaUsage(**(values | moments))

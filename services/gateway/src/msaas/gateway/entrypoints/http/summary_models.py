@@ -1,23 +1,18 @@
-"""The shapes of what is summed up: usage, jobs, times."""
+"""Response models of summaries: usage, jobs, times."""
 
 from datetime import date, datetime
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
-
 from msaas.contracts import Plan
+from msaas.gateway.entrypoints.http.models import ResponseModel
 
 
-class _ResponseModel(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class DayOfUsage(_ResponseModel):
+class DayOfUsage(ResponseModel):
     day: date
     jobs: int
 
 
-class EarlierPeriod(_ResponseModel):
+class EarlierPeriod(ResponseModel):
     plan: Plan
     period_start: datetime
     period_end: datetime
@@ -25,7 +20,7 @@ class EarlierPeriod(_ResponseModel):
     jobs_limit: int | None
 
 
-class PresentPeriod(_ResponseModel):
+class PresentPeriod(ResponseModel):
     plan: Plan
     period_start: datetime
     resets_at: datetime
@@ -35,20 +30,20 @@ class PresentPeriod(_ResponseModel):
     by_day: list[DayOfUsage]
 
 
-class UsageReport(_ResponseModel):
+class UsageReport(ResponseModel):
     """`current` is None before the first job of a period."""
 
     current: PresentPeriod | None = None
-    earlier: list[EarlierPeriod] = []
+    earlier: tuple[EarlierPeriod, ...] = ()
 
 
-class UsageTrend(_ResponseModel):
+class UsageTrend(ResponseModel):
     days: int
     total: int = 0
-    by_day: list[DayOfUsage] = []
+    by_day: tuple[DayOfUsage, ...] = ()
 
 
-class Counts(_ResponseModel):
+class Counts(ResponseModel):
     jobs: int = 0
     pending: int = 0
     running: int = 0
@@ -65,7 +60,7 @@ class CountsOfDay(Counts):
     day: date
 
 
-class RecentFailure(_ResponseModel):
+class RecentFailure(ResponseModel):
     id: UUID
     task_type: str
     failure_reason: str | None
@@ -73,16 +68,16 @@ class RecentFailure(_ResponseModel):
     finished_at: datetime
 
 
-class JobsOverview(_ResponseModel):
+class JobsOverview(ResponseModel):
     days: int
     total: Counts = Counts()
-    by_task: list[CountsOfTask] = []
-    by_day: list[CountsOfDay] = []
-    recent_failures: list[RecentFailure] = []
+    by_task: tuple[CountsOfTask, ...] = ()
+    by_day: tuple[CountsOfDay, ...] = ()
+    recent_failures: tuple[RecentFailure, ...] = ()
 
 
-class Rate(_ResponseModel):
-    """`rate` is of those that ended well or badly; None where there are none."""
+class Rate(ResponseModel):
+    """`rate` is completed / (completed + failed); None where no job ended."""
 
     completed: int = 0
     failed: int = 0
@@ -97,27 +92,27 @@ class RateOfDay(Rate):
     day: date
 
 
-class FailureCount(_ResponseModel):
+class FailureCount(ResponseModel):
     reason: str | None
     jobs: int
 
 
-class SuccessRate(_ResponseModel):
+class SuccessRate(ResponseModel):
     days: int
     total: Rate = Rate()
-    by_task: list[RateOfTask] = []
-    by_day: list[RateOfDay] = []
-    reasons: list[FailureCount] = []
+    by_task: tuple[RateOfTask, ...] = ()
+    by_day: tuple[RateOfDay, ...] = ()
+    reasons: tuple[FailureCount, ...] = ()
 
 
-class Spread(_ResponseModel):
+class Spread(ResponseModel):
     p50: float
     p95: float
     p99: float
 
 
-class Times(_ResponseModel):
-    """Of completed jobs: from due to started, from started to finished, and both together."""
+class Times(ResponseModel):
+    """Times of completed jobs: due to started, started to finished, due to finished."""
 
     task_type: str | None
     jobs: int
@@ -126,14 +121,14 @@ class Times(_ResponseModel):
     end_to_end_seconds: Spread
 
 
-class Latency(_ResponseModel):
+class Latency(ResponseModel):
     days: int
     total: Times | None = None
-    by_task: list[Times] = []
+    by_task: tuple[Times, ...] = ()
 
 
-class QuotaOutlook(_ResponseModel):
-    """`exhausted_at` is None where the period ends before its jobs do."""
+class QuotaOutlook(ResponseModel):
+    """`exhausted_at` is None where the quota lasts until the end of the period."""
 
     jobs_used: int
     jobs_reserved: int
@@ -144,7 +139,7 @@ class QuotaOutlook(_ResponseModel):
     exhausted_at: datetime | None
 
 
-class QuotaForecast(_ResponseModel):
+class QuotaForecast(ResponseModel):
     """None before the first job of a period."""
 
     forecast: QuotaOutlook | None

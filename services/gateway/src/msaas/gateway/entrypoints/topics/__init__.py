@@ -1,1 +1,1 @@
-"""The topics that the gateway follows."""
+"""The topics that the gateway consumes."""

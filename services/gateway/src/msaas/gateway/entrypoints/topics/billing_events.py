@@ -1,4 +1,4 @@
-"""The topic billing.events: which plan a user has, as far as the API has to know."""
+"""The topic billing.events: the plans of users."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
@@ -13,7 +13,7 @@ SetPlans = Callable[[Mapping[UUID, SubscriptionChanged]], Awaitable[Sequence[UUI
 
 
 class BillingEventHandler:
-    """Keeps users' plans; what else billing tells is for those who count."""
+    """Stores the newest plan of each user; other billing events are ignored."""
 
     def __init__(self, set_plans: SetPlans, on_change: Callable[[UUID], None]) -> None:
         self._set_plans = set_plans
@@ -25,7 +25,9 @@ class BillingEventHandler:
             match delivery.message:
                 case SubscriptionChanged() as change:
                     newest_change = newest.get(change.user_id, change)
-                    newest[change.user_id] = max(newest_change, change, key=lambda one: one.version)
+                    newest[change.user_id] = max(
+                        newest_change, change, key=lambda event: event.version
+                    )
                 case _:
                     continue
         for user_id in await self._set_plans(newest) if newest else ():

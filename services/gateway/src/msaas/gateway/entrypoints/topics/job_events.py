@@ -1,4 +1,4 @@
-"""The log jobs.events: what becomes of jobs and accounts, as frames for whoever watches."""
+"""The topic jobs.events: changes of jobs and accounts, as frames for live streams."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,6 +10,7 @@ from msaas.contracts import (
     job_frame,
     progress_frame,
 )
+from msaas.gateway.application.cache_versions import CacheVersions
 from msaas.gateway.application.job_event_hub import JobEventHub, delay_seconds
 from msaas.gateway.domain.replay_buffer import Frame, StreamPosition
 from msaas.messaging import Delivery
@@ -19,40 +20,51 @@ TOPIC = "jobs.events"
 
 
 class JobEventHandler:
-    def __init__(self, event_hub: JobEventHub, metrics: Metrics) -> None:
+    """Changes a user's cache version before the user's streams show the event."""
+
+    def __init__(
+        self, event_hub: JobEventHub, cache_versions: CacheVersions, metrics: Metrics
+    ) -> None:
         self._event_hub = event_hub
+        self._cache_versions = cache_versions
         self._delay = metrics.histogram(
             "msaas_sse_event_delay_seconds", "From an event's entry to its frame."
         )
 
     def start_at(self, positions: Mapping[str, str]) -> None:
         (position,) = positions.values()
+        self._cache_versions.start_at(position)
         self._event_hub.start_at(position)
 
     async def handle(self, _topic: Topic, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
+            position = StreamPosition.parse(delivery.entry_id)
             match delivery.message:
                 case JobChanged() as event:
-                    self._publish_job(delivery.entry_id, event)
+                    self._publish_job(position, event)
                 case AccountChanged() as event:
-                    self._publish_account(delivery.entry_id, event)
+                    self._publish_account(position, event)
                 case other:
                     raise TypeError(f"{TOPIC} does not carry {other.type_name()}")
         self._delay.observe(delay_seconds(StreamPosition.parse(deliveries[-1].entry_id)))
 
     async def reset(self) -> None:
+        self._cache_versions.reset()
         self._event_hub.reset()
 
-    def _publish_job(self, cursor: str, event: JobChanged) -> None:
-        frame = Frame(StreamPosition.parse(cursor), _build_frame(cursor, event))
+    def _publish_job(self, position: StreamPosition, event: JobChanged) -> None:
         is_progress = event.progress is not None
+        if not is_progress:  # summaries do not show progress
+            self._cache_versions.record_change(event.user_id, position)
+        frame = Frame(position, _build_frame(str(position), event))
         self._event_hub.publish(
             event.user_id, frame, event.frame.id, event.version, is_progress=is_progress
         )
 
-    def _publish_account(self, cursor: str, event: AccountChanged) -> None:
-        """Let the user's id stand for the account, which is versioned like a job."""
-        frame = Frame(StreamPosition.parse(cursor), account_frame(cursor, event.account))
+    def _publish_account(self, position: StreamPosition, event: AccountChanged) -> None:
+        """Publish under the user's id: an account has versions like a job."""
+        self._cache_versions.record_change(event.user_id, position)
+        frame = Frame(position, account_frame(str(position), event.account))
         self._event_hub.publish(event.user_id, frame, event.user_id, event.version)
 
 

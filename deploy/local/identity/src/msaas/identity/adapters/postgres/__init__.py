@@ -1,1 +1,1 @@
-"""The record: users, sessions and keys."""
+"""Users, sessions and keys in Postgres."""

@@ -11,7 +11,7 @@ from msaas.identity.domain.errors import EmailExists, UserAlreadyExists, Validat
 from msaas.identity.domain.users import User
 from msaas.postgres import Database
 
-# A ban for ever is infinity there, which Python's time does not know.
+# A permanent ban is infinity in Postgres, which Python's datetime lacks.
 _COLUMNS: Final = """
     id, email, password_hash, app_metadata, user_metadata, last_sign_in_at, created_at, updated_at,
     CASE banned_until WHEN 'infinity' THEN '9999-12-31Z' ELSE banned_until END AS banned_until
@@ -30,7 +30,7 @@ UPDATE auth.users SET
     updated_at = now()
 WHERE id = $1
 RETURNING {_COLUMNS}
-"""  # noqa: S608 - our own words only
+"""  # noqa: S608 - constants only
 
 
 class PostgresAccounts:
@@ -57,7 +57,9 @@ class PostgresAccounts:
     async def find_by_email(self, email: str) -> UserAccount | None:
         return await self._find("email", email)
 
-    async def change(self, user_id: UUID, change: UserChange, *, keep: UUID | None = None) -> User:
+    async def change(
+        self, user_id: UUID, change: UserChange, *, keep_session: UUID | None = None
+    ) -> User:
         removed = [name for name, value in change.user_metadata.items() if value is None]
         app_metadata = None if change.app_metadata is None else _json(change.app_metadata)
         values = (
@@ -73,7 +75,7 @@ class PostgresAccounts:
                 if change.password_hash:
                     await connection.execute(
                         "DELETE FROM auth.sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2",
-                        *(user_id, keep),
+                        *(user_id, keep_session),
                     )
         except UniqueViolationError as error:
             raise EmailExists from error

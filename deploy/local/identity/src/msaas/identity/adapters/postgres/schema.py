@@ -1,10 +1,10 @@
-"""The tables of the identity's own database, made where they are missing."""
+"""The tables of the identity database, created where they are missing."""
 
 from typing import Final
 
 from msaas.postgres import Database
 
-# A token must stay under the 8 KiB that the fleet reads, and it carries the user's metadata.
+# A token contains the user's metadata and must stay below the gateway's limit of 8 KiB.
 MAX_METADATA_BYTES: Final = 4096
 
 _SCHEMA: Final = f"""

@@ -22,7 +22,7 @@ class PostgresSigningKeys:
         self, change: Callable[[Sequence[SigningKey]], Sequence[SigningKey]]
     ) -> Sequence[SigningKey]:
         async with self._database.transaction(lock_timeout=None) as connection:
-            # Readers go on: they see the keys from before until the commit.
+            # Readers do not wait: they see the old keys until the commit.
             await connection.execute("LOCK TABLE auth.signing_keys IN EXCLUSIVE MODE")
             before = await _read(connection)
             keys = change(before)

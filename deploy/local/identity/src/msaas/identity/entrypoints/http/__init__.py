@@ -1,1 +1,1 @@
-"""The HTTP surface that Supabase's clients know."""
+"""The HTTP API of Supabase Auth."""

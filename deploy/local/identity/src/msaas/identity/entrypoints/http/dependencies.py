@@ -1,4 +1,4 @@
-"""What a request passes before it is heard: the project's key, the limit, the access token."""
+"""The checks before a request: the project's key, the rate limit, the access token."""
 
 import hmac
 from collections.abc import Awaitable, Callable, Generator, Sequence
@@ -17,12 +17,12 @@ from msaas.identity.application.update_user import UpdateUser
 from msaas.identity.domain.errors import AuthError, NoAuthorization
 from msaas.identity.entrypoints.http.throttle import Throttle
 from msaas.telemetry import Metrics
-from msaas.web import from_state
+from msaas.web import read_state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityService:
-    """Everything that the routes hand requests to."""
+    """The use cases that the routes call, and the state of the application."""
 
     anon_key: bytes = field(repr=False)
     throttle: Throttle
@@ -46,19 +46,19 @@ class IdentityService:
             raise
         finally:
             self.metrics.counter(
-                "msaas_identity_grants_total", "Sessions asked for.", ("grant", "outcome")
+                "msaas_identity_grants_total", "Requests for a session.", ("grant", "outcome")
             ).labels(grant=grant, outcome=outcome).inc()
 
     def check_rate_limit(self, request: Request) -> None:
-        """By the address that the connection comes from: a header can say anything."""
+        """Limit by the connection's address, because a client can forge headers."""
         self.throttle.take(request.client.host if request.client else "unknown")
 
 
-IdentityServiceDep = Annotated[IdentityService, Depends(from_state("identity_service"))]
+IdentityServiceDep = Annotated[IdentityService, Depends(read_state(IdentityService))]
 
 
 def require_api_key(request: Request, service: IdentityServiceDep) -> None:
-    """Stand where Supabase's own gateway stands."""
+    """Check the project's key, as Supabase's API gateway does."""
     given = request.headers.get("apikey")
     if not given:
         raise NoAuthorization("No API key found in request")

@@ -1,4 +1,4 @@
-"""Refusals in the two shapes that Supabase's clients read, by the version they ask for."""
+"""Errors in the two formats of Supabase's clients, chosen by the requested version."""
 
 import re
 from collections.abc import Mapping
@@ -31,23 +31,24 @@ def install_error_handlers(app: FastAPI) -> None:
 
 
 async def _on_auth_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, AuthError)  # noqa: S101 - registered for nothing else
+    assert isinstance(error, AuthError)  # noqa: S101 - the only registered type
     return _build_response(request, error)
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
-    """Name the fields, never what stood in them."""
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
-    places = {".".join(str(part) for part in one["loc"][1:]) for one in error.errors()}
-    named = ", ".join(sorted(places - {""})) or "the body"
+    """Name the invalid fields, never their values."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - the only registered type
+    locations = [detail["loc"][1:] for detail in error.errors()]
+    fields = {".".join(map(str, location)) for location in locations}
+    named = ", ".join(sorted(fields - {""})) or "the body"
     return _build_response(request, ValidationFailed(f"The request is not valid: {named}"))
 
 
 def _build_response(request: Request, error: AuthError) -> Response:
     status = _STATUS[error.kind]
-    asked = request.headers.get(VERSION_HEADER, "")
+    version = request.headers.get(VERSION_HEADER, "")
     headers: dict[str, str] = {}
-    if _DATE.fullmatch(asked) and asked >= _VERSION:
+    if _DATE.fullmatch(version) and version >= _VERSION:
         headers[VERSION_HEADER] = _VERSION
         body: dict[str, Any] = {"code": error.code, "message": error.safe_message}
     else:

@@ -1,4 +1,4 @@
-"""How often one address may try: a bucket of tries for each, and no more buckets than fit."""
+"""Rate limits of each client address: token buckets, in bounded memory."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from msaas.identity.domain.errors import OverRequestRateLimit
 from msaas.kernel import Clock
 
 MAX_ADDRESSES: Final = 10_000
-_NETWORK_BITS: Final = 64  # what one customer of a provider has at least
+_NETWORK_BITS: Final = 64  # the smallest network that a provider assigns to a customer
 
 
 @dataclass(slots=True)
@@ -26,7 +26,7 @@ class Throttle:
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     def take(self, address: str) -> None:
-        """Take one try, or raise OverRequestRateLimit."""
+        """Take one token, or raise OverRequestRateLimit."""
         now = self._clock.monotonic()
         bucket = self._bucket(_origin(address), now)
         filled = bucket.tokens + (now - bucket.updated_at) * self._per_second
@@ -44,7 +44,7 @@ class Throttle:
 
 
 def _origin(address: str) -> str:
-    """Count an IPv6 network as one address: whoever has one address there has them all."""
+    """Count an IPv6 network as one address: a client can use every address in it."""
     try:
         parsed = ip_address(address)
     except ValueError:
