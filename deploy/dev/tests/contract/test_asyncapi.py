@@ -40,7 +40,7 @@ def test_every_topic_is_sent_by_its_producers_and_received_by_its_consumers(
 
 
 def test_every_message_of_the_registry_has_its_schema(document: dict[str, Any]) -> None:
-    messages = {one.type_name() for topic in TOPICS.values() for one in topic.messages}
+    messages = {message.type_name() for topic in TOPICS.values() for message in topic.messages}
     assert messages <= document["components"]["schemas"].keys()
 
 

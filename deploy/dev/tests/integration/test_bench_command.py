@@ -60,11 +60,11 @@ def test_the_messaging_benchmark_prints_every_row_and_ends_as_its_gate_says(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     code = main(["bench", "messaging", "--jobs", "200", "--rounds", "1"])
-    said = capfd.readouterr().out
+    output = capfd.readouterr().out
     for row in ROWS:
-        assert re.search(rf"^{re.escape(row)}.*\d", said, re.MULTILINE), row
-    assert "arq" in said
-    assert code == (1 if "MISSED" in said else 0)
+        assert re.search(rf"^{re.escape(row)}.*\d", output, re.MULTILINE), row
+    assert "arq" in output
+    assert code == (1 if "MISSED" in output else 0)
 
 
 @pytest.mark.timeout(400)
@@ -73,21 +73,21 @@ def test_the_benchmark_of_jobs_prints_every_row_and_ends_as_its_goals_say(
 ) -> None:
     short = "--jobs 200 --rounds 1 --soak 200 --samples 5 --seconds 0.5"
     code = main(["bench", "jobs", *short.split()])
-    said = capfd.readouterr().out
+    output = capfd.readouterr().out
     for row in JOBS_ROWS:
-        assert re.search(rf"^{re.escape(row)}.*\w", said, re.MULTILINE), said
-    for rival in ("arq", "taskiq-redis", "celery", "dramatiq"):
-        assert re.search(rf"^{rival} ", said, re.MULTILINE), said
-    assert code == (1 if "MISSED" in said else 0)
+        assert re.search(rf"^{re.escape(row)}.*\w", output, re.MULTILINE), output
+    for baseline in ("arq", "taskiq-redis", "celery", "dramatiq"):
+        assert re.search(rf"^{baseline} ", output, re.MULTILINE), output
+    assert code == (1 if "MISSED" in output else 0)
 
 
 @pytest.mark.timeout(600)
 def test_a_soak_of_the_browser_leaves_nothing_behind(capfd: pytest.CaptureFixture[str]) -> None:
     code = main(["bench", "browser", "--soak", "--jobs", "200"])
-    said = capfd.readouterr().out
+    output = capfd.readouterr().out
     for row in ("contexts", "processes", "temporary files", "sockets"):
-        assert re.search(rf"^{row}.*\d", said, re.MULTILINE), said
-    assert "soak: nothing leaked" in said, said
+        assert re.search(rf"^{row}.*\d", output, re.MULTILINE), output
+    assert "soak: nothing leaked" in output, output
     assert code == 0
 
 
@@ -103,7 +103,7 @@ def test_a_benchmark_of_the_edge_prints_every_row_and_ends_as_its_goals_say(
     capfd: pytest.CaptureFixture[str], words: str, rows: tuple[str, ...]
 ) -> None:
     code = main(["bench", *words.split()])
-    said = capfd.readouterr().out
+    output = capfd.readouterr().out
     for row in rows:
-        assert re.search(rf"^{re.escape(row)}.*\w", said, re.MULTILINE), said
-    assert code == (0 if "goals missed: none" in said else 1)
+        assert re.search(rf"^{re.escape(row)}.*\w", output, re.MULTILINE), output
+    assert code == (0 if "goals missed: none" in output else 1)

@@ -1,4 +1,4 @@
-"""`./msaas` makes its environment, heals it, and names what a machine lacks; all of it offline."""
+"""`./msaas` makes its environment, repairs it, and names what a machine lacks; all offline."""
 
 import ast
 import os
@@ -24,16 +24,16 @@ Run = subprocess.CompletedProcess[str]
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
     """Build a repository with one unit, nothing to download, and the real script."""
-    house = tmp_path / "a house"
-    code = house / "deploy" / "cli" / "src" / "msaas" / "cli"
+    folder = tmp_path / "a workspace"
+    code = folder / "deploy" / "cli" / "src" / "msaas" / "cli"
     code.mkdir(parents=True)
-    shutil.copy(ROOT / "msaas", house)
-    shutil.copy(ROOT / "deploy" / "cli" / "pyproject.toml", house / "deploy" / "cli")
-    (house / "pyproject.toml").write_text(WORKSPACE)
-    (house / "requirements.lock").write_text("# nothing\n")
+    shutil.copy(ROOT / "msaas", folder)
+    shutil.copy(ROOT / "deploy" / "cli" / "pyproject.toml", folder / "deploy" / "cli")
+    (folder / "pyproject.toml").write_text(WORKSPACE)
+    (folder / "requirements.lock").write_text("# nothing\n")
     (code / "__init__.py").touch()
     (code / "__main__.py").write_text(PRINT_ARGUMENTS)
-    return house
+    return folder
 
 
 def run_script(script: Path, *words: str, cwd: Path | None = None, **variables: str) -> Run:
@@ -49,14 +49,14 @@ def run_script(script: Path, *words: str, cwd: Path | None = None, **variables: 
     )
 
 
-def test_the_first_start_says_what_it_does_and_runs_the_verb(workspace: Path) -> None:
+def test_the_first_start_prints_its_steps_and_runs_the_command(workspace: Path) -> None:
     first = run_script(workspace / "msaas", "up", "--wipe")
     assert first.stdout == "verb up --wipe\n"
     for word in ("making .venv", "installing 0 packages", "linking 1 units", "done in"):
         assert word in first.stderr
 
 
-def test_the_second_start_is_silent_whatever_the_folder_or_the_name(
+def test_the_second_start_is_silent_in_any_folder_and_under_any_name(
     workspace: Path, tmp_path: Path
 ) -> None:
     run_script(workspace / "msaas", "up")
@@ -75,36 +75,38 @@ def test_a_changed_lock_is_installed_into_the_same_environment(workspace: Path) 
     assert "making .venv" not in again.stderr
 
 
-def move_workspace(house: Path) -> Path:
-    return house.rename(house.with_name("moved"))
+def move_workspace(folder: Path) -> Path:
+    return folder.rename(folder.with_name("moved"))
 
 
-def remove_stamp(house: Path) -> Path:
-    (house / ".venv" / "msaas-stamp").unlink()
-    return house
+def remove_stamp(folder: Path) -> Path:
+    (folder / ".venv" / "msaas-stamp").unlink()
+    return folder
 
 
-def remove_python(house: Path) -> Path:
-    (house / ".venv" / "bin" / "python").unlink()
-    return house
+def remove_python(folder: Path) -> Path:
+    (folder / ".venv" / "bin" / "python").unlink()
+    return folder
 
 
-@pytest.mark.parametrize("harm", [move_workspace, remove_stamp, remove_python])
-def test_a_broken_environment_is_made_anew(workspace: Path, harm: Callable[[Path], Path]) -> None:
+@pytest.mark.parametrize("damage", [move_workspace, remove_stamp, remove_python])
+def test_a_broken_environment_is_rebuilt(workspace: Path, damage: Callable[[Path], Path]) -> None:
     run_script(workspace / "msaas")
-    healed = run_script(harm(workspace) / "msaas", "status")
-    assert "making .venv" in healed.stderr
-    assert healed.stdout == "verb status\n"
+    repaired = run_script(damage(workspace) / "msaas", "status")
+    assert "making .venv" in repaired.stderr
+    assert repaired.stdout == "verb status\n"
 
 
-def test_two_first_starts_at_once_install_once(workspace: Path) -> None:
+def test_two_concurrent_first_starts_install_once(workspace: Path) -> None:
     with ThreadPoolExecutor() as pool:
         both = list(pool.map(run_script, [workspace / "msaas"] * 2, ("up", "status")))
     assert sorted(run.stdout for run in both) == ["verb status\n", "verb up\n"]
     assert sum("making .venv" in run.stderr for run in both) == 1
 
 
-def test_a_failed_step_shows_what_the_tool_said_and_the_next_start_goes_on(workspace: Path) -> None:
+def test_a_failed_step_prints_the_tools_output_and_the_next_start_continues(
+    workspace: Path,
+) -> None:
     (workspace / "requirements.lock").write_text("no-such-thing==1 --hash=sha256:" + "0" * 64)
     failed = run_script(workspace / "msaas")
     assert failed.returncode == 1
@@ -114,7 +116,7 @@ def test_a_failed_step_shows_what_the_tool_said_and_the_next_start_goes_on(works
     assert run_script(workspace / "msaas", "status").stdout == "verb status\n"
 
 
-def test_a_machine_without_pip_is_told_what_to_install(workspace: Path, tmp_path: Path) -> None:
+def test_without_pip_the_error_names_what_to_install(workspace: Path, tmp_path: Path) -> None:
     (workspace / "requirements.lock").write_text("uv==0.13.8 \\\n    --hash=sha256:00\n")
     for name in ("pip", "ensurepip"):
         (tmp_path / f"{name}.py").write_text("raise ImportError")
@@ -124,7 +126,7 @@ def test_a_machine_without_pip_is_told_what_to_install(workspace: Path, tmp_path
     assert "-venv" in refused.stderr
 
 
-def test_a_folder_of_another_user_is_named_with_the_way_out(
+def test_a_folder_of_another_user_is_named_with_the_remedy(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (workspace / ".venv").mkdir()
@@ -142,13 +144,13 @@ def test_a_folder_of_another_user_is_named_with_the_way_out(
     assert "chown" in capsys.readouterr().err
 
 
-def pretend_to_be_old(house: Path) -> list[str]:
-    script = house / "msaas"
+def pretend_to_be_old(folder: Path) -> list[str]:
+    script = folder / "msaas"
     lines = "import sys, runpy; sys.version_info = (3, 6, 15); sys.version = '3.6.15 (old)'; "
     return ["-c", lines + f"sys.argv = [{str(script)!r}, 'status']; runpy.run_path(sys.argv[0])"]
 
 
-def test_an_old_python_is_told_so(workspace: Path, tmp_path: Path) -> None:
+def test_an_old_python_is_refused_with_its_version(workspace: Path, tmp_path: Path) -> None:
     refused = subprocess.run(
         [sys.executable, *pretend_to_be_old(workspace)],
         env={"PATH": str(tmp_path)},
@@ -161,7 +163,7 @@ def test_an_old_python_is_told_so(workspace: Path, tmp_path: Path) -> None:
     assert "is 3.6.15" in refused.stderr
 
 
-def test_an_old_python_gives_way_to_a_newer_one_on_path_but_not_to_an_empty_shim(
+def test_an_old_python_starts_a_newer_one_on_path_but_no_empty_shim(
     workspace: Path, tmp_path: Path
 ) -> None:
     for name, body in {"python3.11": "exit 127", "python3.13": 'echo "newer $2"'}.items():
@@ -178,7 +180,7 @@ def test_an_old_python_gives_way_to_a_newer_one_on_path_but_not_to_an_empty_shim
     assert handed_over.stdout.splitlines()[-1] == "newer status"
 
 
-def test_old_interpreters_can_read_the_script() -> None:
+def test_old_interpreters_can_parse_the_script() -> None:
     assert ast.parse((ROOT / "msaas").read_text(), feature_version=(3, 7))
 
 

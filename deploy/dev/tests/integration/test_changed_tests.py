@@ -8,11 +8,11 @@ from msaas.dev.changed_tests import (
     SMOKE_TESTS,
     ReachableTests,
     find_default_ref,
-    list_changed_files,
     list_imports,
     to_module,
 )
 from msaas.dev.checks import Tree
+from msaas.dev.checks.records import list_changes
 from msaas.dev.workspace import ROOT
 
 MakeRepository = Callable[[dict[str, str]], Tree]
@@ -74,7 +74,7 @@ def test_changed_files_come_from_git(
     tree = make_repository({"a.py": "", "b.py": ""})
     commit()
     make_repository({"a.py": "changed", "new.py": ""})
-    assert list_changed_files(tree, find_default_ref(tree)) == {"a.py", "new.py"}
+    assert list_changes(tree, find_default_ref(tree)) == {"a.py", "new.py"}
 
 
 def test_module_names_and_imports_are_read_from_files() -> None:

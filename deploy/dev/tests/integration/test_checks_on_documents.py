@@ -141,7 +141,7 @@ def test_a_number_is_given_once(make_repository: MakeRepository) -> None:
 @pytest.mark.parametrize(
     ("rows", "complaint"),
     [
-        ("| 0003 | reserved for x |\n", "not 1 to 2 in order"),
+        ("| 0003 | reserved: x |\n", "not 1 to 2 in order"),
         ("| 0002 | [x](ADR-0002-gone.md) |\n", "0002 links to ADR-0002-gone.md"),
         ("| 0002 | [x](ADR-0001-layers.md) |\n", "0002 links to ADR-0001-layers.md"),
         ("| 0002 | reserved |\n", "0002 has neither a decision nor"),
@@ -156,7 +156,7 @@ def test_what_is_wrong_in_the_index_is_named(
 
 
 def test_a_reserved_number_that_says_for_what_passes(make_repository: MakeRepository) -> None:
-    index = INDEX + "| 0002 | reserved for load testing |\n"
+    index = INDEX + "| 0002 | reserved: load testing |\n"
     tree = make_repository(adrs() | {"docs/adrs/README.md": index})
     assert not list(decisions.find_problems(tree, CHECK_NAMES))
 

@@ -1,4 +1,4 @@
-"""Each check that reads files is shown a planted violation and a tree where it is content."""
+"""Each check that reads files finds a planted violation and passes a tree without one."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ MakeRepository = Callable[[dict[str, str]], Tree]
         ("a.py", '"""Title"""\n', "does not open with a sentence"),
     ],
 )
-def test_a_long_or_wordless_module_is_named(
+def test_a_long_or_undocumented_module_is_reported(
     make_repository: MakeRepository, name: str, text: str, complaint: str
 ) -> None:
     (problem,) = modules.find_problems(make_repository({name: text}))
@@ -27,19 +27,21 @@ def test_a_long_or_wordless_module_is_named(
     assert complaint in problem
 
 
-def test_a_library_that_outgrows_its_budget_is_named_as_is_its_long_module(
+def test_a_library_over_its_budget_is_reported_with_its_long_module(
     make_repository: MakeRepository,
 ) -> None:
     folder = "libs/messaging/src/msaas/messaging"
-    said = '"""Says it."""\n'
+    docstring = '"""Says it."""\n'
     long, *others = (f"{folder}/{name}.py" for name in "abcd")
-    tree = make_repository({long: said + "\n" * 250} | dict.fromkeys(others, said + "\n" * 219))
+    tree = make_repository(
+        {long: docstring + "\n" * 250} | dict.fromkeys(others, docstring + "\n" * 219)
+    )
     in_module, in_all = modules.find_problems(tree)
     assert in_module.startswith(f"{long}: 251 lines, at most 250")
     assert in_all.startswith("libs/messaging/src/: 911 lines in all, at most 900")
 
 
-def test_a_module_of_the_allowed_length_that_opens_well_passes(
+def test_a_module_of_the_allowed_length_with_a_docstring_passes(
     make_repository: MakeRepository,
 ) -> None:
     tree = make_repository({"a.py": '"""Says it."""\n' + "\n" * 399, "tests/test_a.ts": "\n" * 400})
@@ -65,16 +67,16 @@ def test_what_must_not_be_committed_is_found(
     assert complaint in problem
 
 
-def test_a_lock_that_names_its_sources_is_not_committed(make_repository: MakeRepository) -> None:
+def test_a_lock_file_that_names_its_sources_is_refused(make_repository: MakeRepository) -> None:
     assert list(leaks.find_problems(make_repository({"uv.lock": ""})))
 
 
-def test_plain_words_and_urls_are_no_leak(make_repository: MakeRepository) -> None:
+def test_ordinary_text_and_urls_are_no_leak(make_repository: MakeRepository) -> None:
     text = "PyPI, GET https://example.com/home/x, `api/work/1`, ~/root/x"
     assert not list(leaks.find_problems(make_repository({"a.md": text})))
 
 
-def test_what_git_ignores_is_not_looked_at(make_repository: MakeRepository) -> None:
+def test_files_that_git_ignores_are_not_checked(make_repository: MakeRepository) -> None:
     tree = make_repository({".gitignore": "uv.lock\n", "uv.lock": "", "kept": ""})
     assert tree.files == (".gitignore", "kept")
 
@@ -99,7 +101,7 @@ def test_a_metric_against_the_naming_rules_is_found(
     assert complaint in problem
 
 
-def test_metrics_in_the_house_style_and_other_calls_pass(make_repository: MakeRepository) -> None:
+def test_well_named_metrics_and_other_calls_pass(make_repository: MakeRepository) -> None:
     code = """
 metrics.counter("msaas_messages_total", "x", labels=("topic", "outcome"))
 metrics.histogram("http_server_request_duration_seconds", "x", ("route",))

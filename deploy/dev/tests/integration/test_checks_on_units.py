@@ -1,4 +1,4 @@
-"""The rooms of a unit, what it declares, and the locks made from that."""
+"""The layout of a unit, its declared dependencies, and the lock files made from them."""
 
 from collections.abc import Callable
 
@@ -40,7 +40,7 @@ def workspace_files(**changes: str | None) -> dict[str, str]:
     return {name: text for name, text in files.items() if text is not None}
 
 
-def test_a_whole_unit_passes(make_repository: MakeRepository) -> None:
+def test_a_complete_unit_passes(make_repository: MakeRepository) -> None:
     assert not list(units.find_problems(make_repository(workspace_files())))
 
 
@@ -57,7 +57,7 @@ def test_a_whole_unit_passes(make_repository: MakeRepository) -> None:
         ({"libs/cache/src/msaas/__init__.py": ""}, "a namespace that every unit shares"),
     ],
 )
-def test_a_missing_or_wrong_room_is_named(
+def test_a_missing_or_wrong_file_is_reported(
     make_repository: MakeRepository, changes: dict[str, str | None], complaint: str
 ) -> None:
     (problem,) = units.find_problems(make_repository(workspace_files(**changes)))
@@ -103,10 +103,10 @@ def test_declared_and_imported_units_agree(make_repository: MakeRepository) -> N
     assert not list(dependencies.find_problems(tree))
 
 
-def test_a_unit_can_excuse_what_it_finds_by_name(make_repository: MakeRepository) -> None:
-    excuse = '[tool.deptry.per_rule_ignores]\nDEP002 = ["pyyaml"]\n'
+def test_a_unit_can_exempt_a_package_that_it_finds_by_name(make_repository: MakeRepository) -> None:
+    exemption = '[tool.deptry.per_rule_ignores]\nDEP002 = ["pyyaml"]\n'
     tree = make_repository(
-        workspace_files(**{"libs/cache/pyproject.toml": unit("pyyaml") + excuse})
+        workspace_files(**{"libs/cache/pyproject.toml": unit("pyyaml") + exemption})
     )
     assert not list(dependencies.find_problems(tree))
 

@@ -37,7 +37,11 @@ def run_shell(repository: Path, commands: str) -> None:
     """Run commands on the sources of the copy, in the environment of this test."""
     sources = [str(path) for pattern in SOURCES for path in sorted(repository.glob(pattern))]
     command = commands.replace("./msaas", f"{sys.executable} -m msaas.cli")
-    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(sources)}
+    variables = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sources),
+        "PYTEST_ADDOPTS": "-n0",  # one test needs no workers
+    }
     done = subprocess.run(
         ["sh", "-ec", command],
         cwd=repository,
@@ -50,6 +54,7 @@ def run_shell(repository: Path, commands: str) -> None:
     assert done.returncode == 0, f"{commands}\n{done.stdout}"
 
 
+@pytest.mark.timeout(600)
 def test_a_first_change_works_as_printed(repository: Path) -> None:
     steps = STEP.findall(DOCUMENT)
     assert len(steps) > 5

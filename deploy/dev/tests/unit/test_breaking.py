@@ -1,4 +1,4 @@
-"""Planted breaks are told, with whom they hit; additions are not."""
+"""Planted breaking changes are reported with the consumers they affect; additions are not."""
 
 import copy
 import json
@@ -32,7 +32,7 @@ JsonPath = tuple[str | int, ...]
 def list_changes(
     new: dict[str, str], old: dict[str, str] = FILES, today: date = TODAY
 ) -> list[str]:
-    return [str(one) for one in compare_contracts(old, new, today)]
+    return [str(change) for change in compare_contracts(old, new, today)]
 
 
 def change(path: str, json_path: JsonPath, value: object) -> dict[str, str]:
@@ -100,10 +100,12 @@ BREAKS: list[tuple[JsonPath, object, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("place", "value", "told"), BREAKS)
-def test_a_break_of_the_api_is_told(place: JsonPath, value: object, told: str) -> None:
+@pytest.mark.parametrize(("place", "value", "expected"), BREAKS)
+def test_a_breaking_change_of_the_api_is_reported(
+    place: JsonPath, value: object, expected: str
+) -> None:
     found = list_changes(change(API, place, value))
-    assert any(one.startswith(told) for one in found), found
+    assert any(change.startswith(expected) for change in found), found
 
 
 def test_those_who_rely_on_it_are_named() -> None:
@@ -157,8 +159,10 @@ def test_a_message_breaks_by_what_it_takes_and_by_what_it_tells() -> None:
     assert list_changes(gone) == ["SubmitJob: it is gone  (relied on by jobs)"]
 
 
-def test_a_task_may_take_more_and_tell_more_but_not_less() -> None:
-    params, result = (f"contracts/schemas/v1/task.echo.{one}.json" for one in ("params", "result"))
+def test_a_task_may_accept_and_return_more_but_not_less() -> None:
+    params, result = (
+        f"contracts/schemas/v1/task.echo.{part}.json" for part in ("params", "result")
+    )
     assert list_changes(change(params, ("required",), [])) == []
     assert list_changes(change(result, ("required",), [])) != []
 

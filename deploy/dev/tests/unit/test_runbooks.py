@@ -1,4 +1,4 @@
-"""Runbooks speak of what exists: sections, commands, metrics, log events, settings, topics."""
+"""Runbooks name only what exists: sections, commands, metrics, log events, settings, topics."""
 
 import ast
 import re
@@ -36,7 +36,7 @@ def list_code_strings() -> frozenset[str]:
     """Gather every text of the services and libraries: names of metrics, events and columns."""
     words: set[str] = set()
     folders = ("contracts", "libs/*", "services/*")
-    for path in (one for folder in folders for one in ROOT.glob(f"{folder}/src/**/*.py")):
+    for path in (path for folder in folders for path in ROOT.glob(f"{folder}/src/**/*.py")):
         tree = ast.parse(path.read_text())
         words |= {
             node.value
@@ -71,13 +71,13 @@ def is_metric_prefix(name: str, known: frozenset[str]) -> bool:
 
 
 @each_runbook
-def test_it_has_the_sections_that_one_looks_for(path: Path) -> None:
+def test_it_has_the_expected_sections(path: Path) -> None:
     titles = re.findall(r"^## (.+)$", path.read_text(), re.MULTILINE)
     assert titles == SECTIONS
 
 
 @each_runbook
-def test_every_metric_event_and_field_in_it_is_one_of_the_code(path: Path) -> None:
+def test_every_metric_event_and_field_in_it_exists_in_the_code(path: Path) -> None:
     text = path.read_text()
     spans = [span for span in SPAN.findall(text) if SNAKE.fullmatch(span)]
     # What a page calls a thing (`lost_worker`) and what the logs are searched for alike.
@@ -95,7 +95,7 @@ def expand(pattern: str) -> list[str]:
 
 
 @each_runbook
-def test_every_setting_in_it_is_one_of_a_process(path: Path) -> None:
+def test_every_setting_in_it_belongs_to_a_process(path: Path) -> None:
     settings = {f"JOBS_{name.upper()}" for name in JobsSettings.model_fields}
     settings |= {f"BROWSER_WORKER_{name.upper()}" for name in BrowserSettings.model_fields}
     flags = {flag for task in TASKS.values() for flag in task.flags}

@@ -1,4 +1,4 @@
-"""The catalogue of topics as an AsyncAPI 3 document, drawn by FastStream from the registry."""
+"""Renders the topics of the registry as an AsyncAPI 3 document, with FastStream."""
 
 import argparse
 import sys
@@ -24,7 +24,7 @@ HEADERS_SCHEMA = {
 
 
 def build_broker() -> RedisBroker:
-    """Declare each granted use of each topic; nothing is connected."""
+    """Declare each granted use of each topic, without connecting."""
     broker = RedisBroker(specification_url="redis://localhost:6379")
     for topic in TOPICS.values():
         payload = cast("Any", Union)[topic.messages]

@@ -28,13 +28,6 @@ class Selection:
     everything: bool = False
 
 
-def list_changed_files(tree: Tree, ref: str) -> set[str]:
-    """List the files that differ between the working tree and a commit; new and deleted too."""
-    changed = tree.git("diff", "--name-only", "--no-renames", ref).splitlines()
-    untracked = tree.git("ls-files", "--others", "--exclude-standard").splitlines()
-    return {*changed, *untracked}
-
-
 def find_default_ref(tree: Tree) -> str:
     """Return the merge base with main, or HEAD where there is no such branch."""
     branches = tree.git("branch", "--list", "--format=%(refname:short)", "main")

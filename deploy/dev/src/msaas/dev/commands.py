@@ -7,17 +7,32 @@ from msaas.cli import CliCommand
 COMMANDS: Mapping[str, CliCommand] = {
     "test": CliCommand(
         "msaas.dev.run_tests:run",
-        "[PYTEST ARGUMENT ...]",
+        "[--changed [REF]] [--retry-flaky] [PYTEST ARGUMENT ...]",
         "run the tests in parallel",
         "Without arguments: every test, with coverage and its floor. Arguments go to pytest\n"
-        "(paths are relative to the current folder) and switch the coverage floor off. Up to\n"
-        "three that fail in a whole run are retried alone; those that pass are listed as flaky.",
+        "(paths are relative to the current folder) and switch the coverage floor off.\n"
+        "--changed runs the tests that the change since REF can reach (since main without REF).\n"
+        "--retry-flaky retries up to three failed tests alone; those that pass are named.",
     ),
     "check": CliCommand(
         "msaas.dev.checks.run:run",
         "[NAME ...]",
         "run the checks: all, or those named",
         "Checks run in parallel; the output of failed ones is printed at the end.",
+    ),
+    "new": CliCommand(
+        "msaas.dev.new:run",
+        "task | endpoint | message | service NAME",
+        "write the files of a new task, endpoint, message or service",
+        "Writes working files from templates, adds their lines to existing files, regenerates\n"
+        "what depends on them, and prints what to edit next. --topic names a message's topic.",
+    ),
+    "record": CliCommand(
+        "msaas.dev.record:run",
+        "KEY",
+        "list the files of an Implementation Record from git",
+        "Writes the section `Files Modified` of docs/records/*-KEY.md: what changed since the\n"
+        "commit that last changed another record. Without such a file, one is begun.",
     ),
     "contracts": CliCommand(
         "msaas.dev.generate:run",

@@ -1,4 +1,4 @@
-"""`./msaas contracts`: everything that is generated from the contracts and committed."""
+"""`./msaas contracts`: regenerates every committed file that is generated."""
 
 import subprocess
 

@@ -1,6 +1,6 @@
-"""`./msaas lock`: hash-pinned lock files, free of host names, that say what they were made from.
+"""`./msaas lock`: hash-pinned lock files without host names, stamped with a hash of their inputs.
 
-A later lock is held to the versions of those before it.
+A later lock is constrained to the versions of those before it.
 """
 
 import hashlib
@@ -63,7 +63,7 @@ def compile_command(root: Path, lock: Lock, argv: list[str]) -> list[str]:
 
 
 def fingerprint(root: Path, lock: Lock) -> str:
-    """Hash what the resolver reads, and nothing else that stands in those files."""
+    """Hash what the resolver reads, and nothing else of those files."""
     top = read_toml(root / "pyproject.toml")
     inputs = {
         "group": top["dependency-groups"].get(lock.group, []),

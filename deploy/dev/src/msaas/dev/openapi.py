@@ -1,4 +1,4 @@
-"""Puts the API's document into the gateway's package, as the JSON that `/docs` shows."""
+"""Converts the API's document to the JSON that the gateway's `/docs` shows."""
 
 import argparse
 import json

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from msaas.dev.changed_tests import ReachableTests, find_default_ref, list_changed_files
+from msaas.dev.changed_tests import ReachableTests, find_default_ref
 from msaas.dev.checks import Tree
+from msaas.dev.checks.records import list_changes
 from msaas.dev.workspace import ROOT, module_command
 from msaas.embedded import MissingProgram
 from msaas.local.chromium import ensure_chromium
@@ -47,7 +48,7 @@ def run_everything(*, retry_flaky: bool) -> int:
 def run_changed(tree: Tree, ref: str, arguments: list[str]) -> int:
     """Run the tests that the difference between the working tree and a commit can reach."""
     ref = ref or find_default_ref(tree)
-    selection = ReachableTests(tree).select(list_changed_files(tree, ref))
+    selection = ReachableTests(tree).select(list_changes(tree, ref))
     if selection.everything:
         print(f"msaas: the change since {ref} can reach every test", flush=True)
         return _run(pytest_command(arguments, ROOT))

@@ -1,4 +1,4 @@
-"""Where the repository and the programs of its environment stand."""
+"""Paths of the repository and of the programs in its environment."""
 
 import sys
 from pathlib import Path
@@ -7,10 +7,10 @@ ROOT = Path(__file__).resolve().parents[5]
 
 
 def tool_path(name: str) -> str:
-    """Name a program that is installed beside the interpreter that runs this."""
+    """Return the path of a program that is installed beside this interpreter."""
     return str(Path(sys.executable).with_name(name))
 
 
 def module_command(name: str) -> list[str]:
-    """Begin a command that runs a module, whatever lies in the current folder."""
+    """Return a command that runs a module and ignores the current folder."""
     return [sys.executable, "-P", "-m", name]

@@ -73,7 +73,7 @@ def _compare_messages(old: ContractFiles, new: ContractFiles) -> Iterator[Breaki
             continue
         was, now = json.loads(old[path]), json.loads(new[path])
         words = compare_schemas(SchemaNode(was, was), SchemaNode(now, now), _direction_of(name))
-        yield from (BreakingChange(name, one, consumers) for one in dict.fromkeys(words))
+        yield from (BreakingChange(name, change, consumers) for change in dict.fromkeys(words))
 
 
 def _direction_of(name: str) -> DataFlow:

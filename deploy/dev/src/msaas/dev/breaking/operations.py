@@ -1,4 +1,4 @@
-"""Two OpenAPI documents of one API: what clients of the old one would trip over."""
+"""Compares two OpenAPI documents of one API: what would break clients of the old one."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,7 +30,10 @@ class Operation:
     @property
     def parameters(self) -> dict[tuple[str, str], Any]:
         listed = [*self.path_item.get("parameters", ()), *self.definition.get("parameters", ())]
-        return {(one["in"], one["name"]): one for one in map(self.resolve, listed)}
+        return {
+            (parameter["in"], parameter["name"]): parameter
+            for parameter in map(self.resolve, listed)
+        }
 
     @property
     def security(self) -> list[Any]:
@@ -42,7 +45,10 @@ class Operation:
 
     @property
     def responses(self) -> dict[str, Any]:
-        return {status: self.resolve(one) for status, one in self.definition["responses"].items()}
+        return {
+            status: self.resolve(response)
+            for status, response in self.definition["responses"].items()
+        }
 
     def schema(self, part: Mapping[str, Any]) -> SchemaNode:
         return SchemaNode(part.get("schema", {}), self.document)
@@ -75,9 +81,9 @@ def _compare(was: Operation, now: Operation) -> Iterator[str]:
         yield f"its name is {now.name}"
     if now.security and not was.security:
         yield "it asks for credentials"
-    for one in was.security:
-        if now.security and one not in now.security:
-            yield f"{', '.join(one)} no longer grants access"
+    for requirement in was.security:
+        if now.security and requirement not in now.security:
+            yield f"{', '.join(requirement)} no longer grants access"
     yield from _compare_parameters(was, now)
     yield from _compare_bodies(was, now)
     yield from _compare_responses(was, now)

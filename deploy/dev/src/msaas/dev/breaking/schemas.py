@@ -1,4 +1,4 @@
-"""Two JSON Schemas of one thing: what a change would break for those who write or read it."""
+"""Compares two JSON Schemas: what a change would break for readers or writers."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class SchemaNode:
             schema = resolve_pointer(self.root, schema["$ref"])
         if "allOf" not in schema:
             return self.with_schema(schema)
-        parts = [schema, *(self.with_schema(one).resolved().schema for one in schema["allOf"])]
+        parts = [schema, *(self.with_schema(part).resolved().schema for part in schema["allOf"])]
         return self.with_schema(
             {name: value for part in parts for name, value in part.items() if name != "allOf"}
             | {
@@ -43,54 +43,60 @@ class SchemaNode:
         )
 
     def variants(self) -> list["SchemaNode"]:
-        """Each a schema of at most one type."""
+        """Return schemas of at most one type each."""
         here = self.resolved()
         options = here.schema.get("anyOf") or here.schema.get("oneOf")
         if options:
-            return [one for option in options for one in self.with_schema(option).variants()]
+            return [
+                variant for option in options for variant in self.with_schema(option).variants()
+            ]
         types = here.schema.get("type")
         if not isinstance(types, list):
             return [here]
         return [
-            here.with_schema(_narrow_to_type(here.schema, one)) for one in cast("list[str]", types)
+            here.with_schema(_narrow_to_type(here.schema, name))
+            for name in cast("list[str]", types)
         ]
 
 
 def resolve_pointer(root: Mapping[str, Any], reference: str) -> Any:
-    place: Any = root
+    value: Any = root
     for part in reference.removeprefix("#/").split("/"):
-        place = place[part]
-    return place
+        value = value[part]
+    return value
 
 
 def _narrow_to_type(schema: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     if name == "null":
         return {"type": "null"}
-    enum = [one for one in schema.get("enum", ()) if one is not None]
+    enum = [value for value in schema.get("enum", ()) if value is not None]
     return {**schema, "type": name} | ({"enum": enum} if enum else {})
 
 
 def compare_schemas(
     old: SchemaNode, new: SchemaNode, flow: DataFlow, path: str = "", depth: int = 12
 ) -> Iterator[str]:
-    """Name each break; deeper than `depth` a shape is one that holds itself."""
+    """List the breaks, down to `depth`: a schema may contain itself."""
     if depth == 0:
         return
     olds, news = old.variants(), new.variants()
     if DataFlow.INPUT in flow:
-        for one in olds:
+        for variant in olds:
             yield from _best_match(
-                [_find_narrowing(one, other, path, depth) for other in _same_type(one, news)]
+                [
+                    _find_narrowing(variant, other, path, depth)
+                    for other in _same_type(variant, news)
+                ]
             )
     if DataFlow.OUTPUT in flow:
-        for one in news:
+        for variant in news:
             yield from _best_match(
-                [_find_widening(other, one, path, depth) for other in _same_type(one, olds)]
+                [_find_widening(other, variant, path, depth) for other in _same_type(variant, olds)]
             )
 
 
-def _same_type(one: SchemaNode, others: Sequence[SchemaNode]) -> Sequence[SchemaNode]:
-    same = [other for other in others if other.schema.get("type") == one.schema.get("type")]
+def _same_type(schema: SchemaNode, others: Sequence[SchemaNode]) -> Sequence[SchemaNode]:
+    same = [other for other in others if other.schema.get("type") == schema.schema.get("type")]
     return same or others
 
 
@@ -145,7 +151,9 @@ def _compare_enums(
     if "enum" not in has:
         yield f"{path}: what is none of {allows['enum']} {problem}"
         return
-    yield from (f"{path}: {one!r} {problem}" for one in has["enum"] if one not in allows["enum"])
+    yield from (
+        f"{path}: {value!r} {problem}" for value in has["enum"] if value not in allows["enum"]
+    )
 
 
 def _compare_bounds(was: Mapping[str, Any], now: Mapping[str, Any], path: str) -> Iterator[str]:

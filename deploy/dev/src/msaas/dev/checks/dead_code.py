@@ -1,4 +1,4 @@
-"""Finds functions, classes and methods that nothing uses, by vulture.
+"""Finds functions, classes and methods that nothing uses, with vulture.
 
 A field of a model looks unused to it, since the framework reads it; unused local names are ruff's.
 """

@@ -14,7 +14,7 @@ MAX_LINES = 80
 CHECK = re.compile(r"`\./msaas check ([\w-]+)`")
 ROW = re.compile(r"^\| (\d{4}) \| (.*) \|$", re.MULTILINE)
 LINK = re.compile(r"\]\((.+)\)")
-RESERVED = re.compile(r"reserved for \w.*")
+RESERVED = re.compile(r"reserved: \w.*|not assigned")
 TEST = re.compile(r"`([\w./-]+\.\w+)(?:::(\w+))?`")
 
 
@@ -45,7 +45,7 @@ def find_index_problems(tree: Tree, index: str) -> Iterator[str]:
         if link and (f"{FOLDER}{link[1]}" not in tree.files or number not in link[1]):
             yield f"{INDEX}: {number} links to {link[1]}"
         elif not link and not RESERVED.fullmatch(title.strip()):
-            yield f"{INDEX}: {number} has neither a decision nor `reserved for ...`"
+            yield f"{INDEX}: {number} has neither a decision nor `reserved: ...`"
 
 
 def find_problems_of(tree: Tree, path: str, check_names: Collection[str]) -> Iterator[str]:

@@ -1,6 +1,6 @@
-"""Has every unit declare what it imports and nothing else.
+"""Requires every unit to declare what it imports and nothing else.
 
-Others' packages are deptry's business; our own share one namespace, which it cannot look into.
+deptry checks third-party packages; it cannot analyse the namespace that the units share.
 """
 
 import ast
@@ -14,8 +14,8 @@ from msaas.dev.checks.tree import Tree
 from msaas.dev.lock import projects, read_toml
 from msaas.dev.workspace import tool_path
 
-# A module of ours named in a string: how the table of verbs and uvicorn point at code.
-TARGET = re.compile(r"msaas\.\w+(?:\.\w+)*(?::\w+)?")
+# A function of a module named in a string: how the tables of commands and uvicorn refer to code.
+TARGET = re.compile(r"msaas\.\w+(?:\.\w+)*:\w+")
 
 
 def find_problems(tree: Tree) -> Iterator[str]:
@@ -43,7 +43,7 @@ def run_deptry(unit: Path) -> Iterator[str]:
 
 
 def ignored_rules(settings: Mapping[str, Any]) -> Mapping[str, list[str]]:
-    """Read what a unit excuses: a part that is found by name, say, and never imported."""
+    """Return what a unit exempts, such as a package that is found by name and not imported."""
     return settings.get("tool", {}).get("deptry", {}).get("per_rule_ignores", {})
 
 

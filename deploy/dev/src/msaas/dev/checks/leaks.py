@@ -1,4 +1,4 @@
-"""Keeps out what must never be committed: registry hosts, paths of one machine, private keys."""
+"""Refuses what must not be committed: registry hosts, paths of one machine, private keys."""
 
 import re
 from collections.abc import Iterator

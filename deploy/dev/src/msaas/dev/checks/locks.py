@@ -1,4 +1,4 @@
-"""Keeps the lock files true to what the units ask for, without asking a registry."""
+"""Compares the lock files with what the units require, without a registry."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Holds the names and labels of metrics where the code declares them (ADR-0003)."""
+"""Checks the names and labels of metrics where the code declares them (ADR-0003)."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""Keeps modules small, and has each open with a sentence that says what it is for."""
+"""Limits the size of modules, and requires that each opens with a sentence on its purpose."""
 
 import ast
 from collections import Counter
@@ -9,8 +9,8 @@ from msaas.dev.checks.tree import Tree
 MAX_LINES = 400
 MAX_TEST_LINES = 500
 SOURCES = (".py", ".ts", ".tsx", "msaas")
-GENERATED = ("schema.d.ts",)
-# The heart of the fleet is to be read in one sitting: lines in all, lines of its longest module.
+GENERATED = ("schema.d.ts", "src/msaas/contracts/__init__.py")
+# Lines in all, and lines of the longest module, of the libraries that every service relies on.
 BUDGETS = {"libs/messaging/src/": (900, 250), "libs/streams/src/": (900, 250)}
 
 
@@ -29,7 +29,7 @@ def find_problems(tree: Tree) -> Iterator[str]:
 def find_over_budget(tree: Tree) -> Iterator[str]:
     spent = Counter[str]()
     for name in tree.select(".py"):
-        folder = next((one for one in BUDGETS if name.startswith(one)), "")
+        folder = next((prefix for prefix in BUDGETS if name.startswith(prefix)), "")
         lines = tree.text(name).count("\n")
         spent[folder] += lines
         if folder and lines > BUDGETS[folder][1]:

@@ -1,4 +1,4 @@
-"""Holds the Implementation Records: names, headings, and that they leave no file out."""
+"""Checks the Implementation Records: names, headings, and file lists that agree with git."""
 
 import re
 from collections.abc import Iterator
@@ -18,6 +18,7 @@ HEADINGS = (
     "Operational Considerations",
 )
 ALIGNED_WITH = ("ADR-0001", "ADR-0003", "ADR-0005", "ADR-0006", "ADR-0007", "ADR-0008")
+SINCE = re.compile(r"^Since commit `([0-9a-f]{7,40})`:$", re.MULTILINE)
 LISTED = re.compile(r"^[-*] `([^`]+)`( \(removed\))?", re.MULTILINE)
 
 
@@ -79,12 +80,26 @@ def find_unlisted_files(tree: Tree, records: list[str]) -> Iterator[str]:
 
 
 def find_unlisted_changes(tree: Tree, records: list[str]) -> Iterator[str]:
-    """Hold the newest record to all that changed since an older one was last touched."""
-    *older, newest = sorted(records) or [""]
-    base = tree.git("log", "-1", "--format=%H", "--", *older).strip() if older else ""
-    if not base:
+    """Compare the newest record with git, if it names its first commit and the clone has it."""
+    newest = find_newest(tree, records)
+    files = section(tree.text(newest), "Files Modified") if newest else ""
+    since = SINCE.search(files)
+    if since is None or not tree.has_commit(since[1]):
         return
-    paths = listed_paths(tree, [newest])
-    for name in tree.git("diff", "--name-only", "--no-renames", base).splitlines():
-        if not any(covers(path, name) for path in paths):
-            yield f"{name}: changed, but {newest} does not list it"
+    listed, changed = {path for path, _ in LISTED.findall(files)}, list_changes(tree, since[1])
+    yield from (f"{name}: changed, but {newest} does not list it" for name in changed - listed)
+    yield from (f"{name}: listed by {newest}, but not changed" for name in listed - changed)
+
+
+def list_changes(tree: Tree, since: str) -> set[str]:
+    """List what differs between a commit and the working tree, with new and deleted files."""
+    changed = tree.git("diff", "--name-only", "--no-renames", since).splitlines()
+    return {*changed, *tree.git("ls-files", "--others", "--exclude-standard").splitlines()}
+
+
+def find_newest(tree: Tree, records: list[str]) -> str:
+    """Return the record that no commit has yet, else the one that was added last."""
+    log = tree.git("log", "-M", "--diff-filter=A", "--format=", "--name-only", "--", FOLDER)
+    committed = set(tree.git("ls-tree", "-r", "--name-only", "HEAD", FOLDER).splitlines())
+    fresh = [name for name in sorted(records, reverse=True) if name not in committed]
+    return next((name for name in (*fresh, *log.split()) if name in records), "")

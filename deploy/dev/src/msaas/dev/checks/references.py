@@ -1,4 +1,4 @@
-"""Keeps prose true: what a document links to, names as a path, or tells to type must exist."""
+"""Checks that links, paths and commands in documents exist."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from msaas.dev.checks.tree import Tree
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 SPAN = re.compile(r"`([^`\n]+)`")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-REMOVED = re.compile(r"^[-*] `[^`]+` \(removed\)$", re.MULTILINE)  # as records list what is gone
+REMOVED = re.compile(r"^[-*] `[^`]+` \(removed\)$", re.MULTILINE)  # how records list deleted files
 COMMAND = re.compile(r"\./msaas[ \t]+([a-z][\w-]*)")
 PATH = re.compile(r"(?:\./)?[\w.-]+(?:/[\w.*-]+)*/?")
 UNIT_FOLDERS = ("src", "tests")
@@ -41,7 +41,7 @@ def find_problems(tree: Tree) -> Iterator[str]:
 
 
 def is_path(tree: Tree, span: str) -> bool:
-    """Tell a path by its first folder, which is one of the repository's own or of every unit's."""
+    """Recognise a path by its first folder: one of the repository or of every unit."""
     first, slash, _ = span.removeprefix("./").partition("/")
     known = first in {*UNIT_FOLDERS, "services", "frontend"} or first in tree.folders
     return bool(slash) and known and bool(PATH.fullmatch(span.partition("::")[0]))

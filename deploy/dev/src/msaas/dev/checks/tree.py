@@ -1,4 +1,4 @@
-"""The files a check looks at: what git tracks or would track, read once."""
+"""The files that a check reads: what git tracks or would track, listed once."""
 
 import subprocess
 from collections.abc import Iterable
@@ -12,16 +12,22 @@ class Tree:
     root: Path
 
     def git(self, *words: str) -> str:
-        """Ask git, also where the folder belongs to another user."""
+        """Run git, also where the folder belongs to another user."""
         command = ["git", "-c", f"safe.directory={self.root}", "-C", str(self.root), *words]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    def has_commit(self, ref: str) -> bool:
+        """Tell whether a commit is in this clone, which may be a shallow one."""
+        command = ["git", "-c", f"safe.directory={self.root}", "-C", str(self.root)]
+        probe = [*command, "rev-parse", "--quiet", "--verify", f"{ref}^{{commit}}"]
+        return not subprocess.run(probe, capture_output=True, check=False).returncode
 
     @cached_property
     def files(self) -> tuple[str, ...]:
         listed = self.git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
-        return tuple(sorted(name for name in set(listed.split("\0")) if self.holds(name)))
+        return tuple(sorted(name for name in set(listed.split("\0")) if self.is_file(name)))
 
-    def holds(self, name: str) -> bool:
+    def is_file(self, name: str) -> bool:
         return bool(name) and (self.root / name).is_file()
 
     @cached_property
@@ -34,5 +40,5 @@ class Tree:
         return (name for name in self.files if name.endswith(endings))
 
     def text(self, name: str) -> str:
-        """Return a file's words; those of a binary file are of no interest to any rule."""
+        """Return the text of a file; bytes that are no text are replaced."""
         return (self.root / name).read_bytes().decode(errors="replace")

@@ -1,4 +1,4 @@
-"""Gives every unit of the workspace the same rooms."""
+"""Requires the same layout of every unit of the workspace."""
 
 import ast
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ def find_problems(tree: Tree) -> Iterator[str]:
     for project in projects(tree.root):
         yield from find_problems_of(tree, project.parent)
     yield from (
-        f"{name}: msaas is a namespace that every unit shares, so nobody owns this file"
+        f"{name}: msaas is a namespace that every unit shares, so no unit owns this file"
         for name in tree.select("src/msaas/__init__.py")
     )
     yield from (
@@ -55,7 +55,10 @@ def find_problems_of_tests(tree: Tree, unit: str) -> Iterator[str]:
 
 def declares_public_api(text: str) -> bool:
     return any(
-        isinstance(statement, ast.Assign)
-        and any(isinstance(name, ast.Name) and name.id == "__all__" for name in statement.targets)
+        isinstance(target, ast.Name) and target.id == "__all__"
         for statement in ast.parse(text).body
+        if isinstance(statement, ast.Assign | ast.AnnAssign)
+        for target in (
+            statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        )
     )
