@@ -1,7 +1,7 @@
 """`./msaas new KIND NAME`: writes the files of a task, endpoint, message or service from templates.
 
 A template is a file whose path and text hold `$snake`, `$kebab`, `$Pascal`, `$UPPER`, `$title`,
-`$port` or `$topic`. `insert.toml` beside them lists the lines for existing files, and the generators to run.
+`$port` or `$topic`. `insert.toml` lists the lines for existing files, and the generators to run.
 """
 
 import argparse
