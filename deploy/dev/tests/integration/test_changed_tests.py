@@ -13,10 +13,12 @@ from msaas.dev.changed_tests import (
 )
 from msaas.dev.checks import Tree
 from msaas.dev.checks.records import list_changes
+from msaas.dev.run_tests import run_changed
 from msaas.dev.workspace import ROOT
 
 MakeRepository = Callable[[dict[str, str]], Tree]
 ACTION = "services/browser-worker/src/msaas/browser_worker/actions/markdown.py"
+WORKSPACE = "[tool.uv.workspace]\nmembers = []\n"
 LIBRARY = "libs/sealing/src/msaas/sealing/__init__.py"
 
 
@@ -81,3 +83,19 @@ def test_module_names_and_imports_are_read_from_files() -> None:
     assert to_module("libs/cache/src/msaas/cache/__init__.py") == "msaas.cache"
     text = "import msaas.web\nfrom msaas.kernel import clock\nimport os\n"
     assert set(list_imports(text, "msaas")) == {"msaas.web", "msaas.kernel", "msaas.kernel.clock"}
+
+
+def test_a_change_that_reaches_no_test_passes(
+    make_repository: MakeRepository,
+    commit: Callable[[], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tree = make_repository({"notes.txt": ""})
+    commit()
+    make_repository({"notes.txt": "changed", "pyproject.toml": ""})
+    assert ReachableTests(tree).select(list_changes(tree, "HEAD")).everything
+    (tree.root / "pyproject.toml").write_text(WORKSPACE)
+    commit()
+    make_repository({"notes.txt": "changed again"})
+    assert run_changed(tree, "HEAD", []) == 0
+    assert "0 test modules" in capsys.readouterr().out

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from msaas.dev.checks import Tree, decisions, records, references
+from msaas.dev.record import write_record
 
 MakeRepository = Callable[[dict[str, str]], Tree]
 MakeRecord = Callable[..., str]
@@ -51,16 +52,46 @@ def test_no_record_at_all_is_a_failure(make_repository: MakeRepository) -> None:
     assert "holds no record" in complaints(make_repository({}))
 
 
-def test_a_later_change_is_listed_by_the_newest_record(
+def test_the_newest_record_lists_what_git_lists(
     make_repository: MakeRepository, record: MakeRecord, commit: Callable[[], None]
 ) -> None:
-    make_repository({FIRST: record("`**`"), "a.py": "", "b.py": ""})
+    template = record().replace("# Ground", "# Name")
+    first = {FIRST: record("`**`"), "docs/records/TEMPLATE.md": template, "a.py": "", "b.py": ""}
+    tree = make_repository(first)
     commit()
-    second = "docs/records/2026-02-03-second.md"
-    make_repository({"a.py": "changed", "b.py": "changed", second: record("`a.py`", EVERYTHING)})
+    since = tree.git("rev-parse", "HEAD").strip()
+    make_repository({"a.py": "changed", "new.py": ""})
+    path = write_record(tree, "second", since)
+    assert path.endswith("-second.md")
+    assert records.LISTED.findall(tree.text(path)) == [("a.py", ""), (path, ""), ("new.py", "")]
+    assert not complaints(make_repository({}))
+    make_repository({"b.py": "changed"})
+    assert complaints(make_repository({})) == f"b.py: changed, but {path} does not list it"
+    assert write_record(make_repository({}), "second", since) == path
     commit()
-    tree = make_repository({})
-    assert complaints(tree) == f"b.py: changed, but {second} does not list it"
+    assert not complaints(make_repository({}))
+    make_repository({"a.py": ""})
+    assert complaints(make_repository({})) == f"a.py: listed by {path}, but not changed"
+
+
+def test_a_record_of_a_commit_that_the_clone_lacks_is_not_compared(
+    make_repository: MakeRepository, record: MakeRecord, commit: Callable[[], None]
+) -> None:
+    make_repository({FIRST: record("`**`"), "a.py": ""})
+    commit()
+    listed = record("`**`").replace("- `**`", "Since commit `0123456789ab`:\n\n- `a.py`")
+    tree = make_repository({"docs/records/2026-02-03-second.md": listed})
+    assert not complaints(tree)
+
+
+def test_records_are_ordered_by_commit_and_not_by_name(
+    make_repository: MakeRepository, record: MakeRecord, commit: Callable[[], None]
+) -> None:
+    names = [f"docs/records/2026-01-02-{key}.md" for key in ("zebra", "apple")]
+    for name in names:
+        make_repository({name: record("`**`")})
+        commit()
+    assert records.find_newest(make_repository({}), names) == names[1]
 
 
 DECISION = """# ADR-0001: Layers

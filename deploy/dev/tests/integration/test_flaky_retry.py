@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from msaas.dev.run_tests import MAX_RETRIED, retry_alone
-from msaas.dev.workspace import module_command
+from msaas.dev.workspace import ROOT, module_command
 
 ONCE = """
 from pathlib import Path
@@ -56,3 +56,7 @@ def test_many_failed_tests_are_not_retried(
 ) -> None:
     assert retry_alone(failed * MAX_RETRIED) == 1
     assert "retrying them" not in capfd.readouterr().out
+
+
+def test_only_ci_asks_for_the_retry() -> None:
+    assert "./msaas test --retry-flaky" in (ROOT / ".ci" / "run").read_text()

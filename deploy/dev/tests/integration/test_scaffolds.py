@@ -23,6 +23,8 @@ from msaas.dev.new import (
 )
 from msaas.dev.workspace import ROOT, module_command, tool_path
 
+# A copy of the repository is made once, and many programs run in it.
+pytestmark = pytest.mark.timeout(600)
 NAMES = {
     "task": "read_heading",
     "endpoint": "my-plan",

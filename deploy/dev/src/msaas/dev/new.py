@@ -1,7 +1,7 @@
 """`./msaas new KIND NAME`: writes the files of a task, endpoint, message or service from templates.
 
 A template is a file whose path and text hold `$snake`, `$kebab`, `$Pascal`, `$UPPER`, `$title`,
-`$port` or `$topic`. `insert.toml` beside them lists the lines that go into existing files.
+`$port` or `$topic`. `insert.toml` lists the lines for existing files, and the generators to run.
 """
 
 import argparse
@@ -13,7 +13,6 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from msaas.dev.generate import GENERATORS
 from msaas.dev.lock import LOCKS, projects, read_toml, write_header
 from msaas.dev.workspace import ROOT, module_command, tool_path
 
@@ -80,7 +79,8 @@ def scaffold(root: Path, kind: str, variables: Mapping[str, str]) -> list[str]:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text, encoding="utf-8")
     written = [*texts, *inserted]
-    finish(root, [path for path in written if path.endswith(".py")])
+    generators = read_toml(folder / INSERTIONS)["generators"]
+    finish(root, [path for path in written if path.endswith(".py")], generators)
     return written
 
 
@@ -120,14 +120,13 @@ def insert(text: str, insertion: Mapping[str, Any], variables: Mapping[str, str]
     return f"{text[:position]}{fill('text')}{text[position:]}"
 
 
-def finish(root: Path, modules: list[str]) -> None:
+def finish(root: Path, modules: list[str], generators: list[str]) -> None:
     """Sort imports, format, generate, and stamp the locks of a unit that needs nothing new."""
     ruff = [tool_path("ruff"), "check", "--quiet", "--select=I", "--fix", *modules]
     subprocess.run(ruff, cwd=root, check=True)
     subprocess.run([tool_path("ruff"), "format", "--quiet", *modules], cwd=root, check=True)
-    for generator in GENERATORS:
-        if generator != "msaas.dev.schema":  # it reads migrations, and no scaffold writes one
-            subprocess.run(module_command(generator), cwd=root, check=True)
+    for generator in generators:
+        subprocess.run(module_command(generator), cwd=root, check=True)
     if needs_only_locked_packages(root):
         for lock in LOCKS:
             write_header(root, lock)

@@ -16,6 +16,8 @@ GROUPS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "deploy/e2e/": "one fleet",
         "deploy/dev/tests/integration/test_bench_command.py": "heavy",
+        "deploy/dev/tests/integration/test_changed_tests.py": "import graph",
+        "deploy/dev/tests/integration/test_scaffolds.py": "copy of the repository",
         "services/gateway/tests/contract/test_gateway_fuzz.py": "heavy",
         "services/gateway/tests/integration/test_stream_load.py": "heavy",
     }

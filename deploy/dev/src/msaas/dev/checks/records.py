@@ -99,6 +99,8 @@ def list_changes(tree: Tree, since: str) -> set[str]:
 
 def find_newest(tree: Tree, records: list[str]) -> str:
     """Return the record that no commit has yet, else the one that was added last."""
+    if not tree.has_commit("HEAD"):
+        return max(records, default="")
     log = tree.git("log", "-M", "--diff-filter=A", "--format=", "--name-only", "--", FOLDER)
     committed = set(tree.git("ls-tree", "-r", "--name-only", "HEAD", FOLDER).splitlines())
     fresh = [name for name in sorted(records, reverse=True) if name not in committed]
