@@ -29,7 +29,7 @@ async def send_interaction(
 
         async def play_(request: Mapping[str, Any]) -> httpx.Response:
             user_id = users[role := request.get("as", "user")]
-            claims = {"app_metadata": {"role": role, "plan": "ENTERPRISE"}}
+            claims: dict[str, Any] = {"app_metadata": {"role": role, "plan": "ENTERPRISE"}}
             http.headers["authorization"] = f"Bearer {issuer.token(user_id, **claims)}"
             await http.get("/me")
             thing = str(await create_job(user_id, request.get("given", "COMPLETED")))

@@ -111,7 +111,7 @@ class RequestSender:
         self._http = http
         self._cursor = cursor
 
-    async def ask(
+    async def request(
         self,
         operation: Operation,
         authorization: str | None,

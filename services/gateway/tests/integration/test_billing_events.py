@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -75,7 +75,7 @@ async def test_an_open_stream_shows_the_account_and_nothing_older(
     shown = list[dict[str, Any]]()
     async with (
         user.http.stream("GET", "/api/v1/jobs/stream", headers=user.headers) as answer,
-        aclosing(answer.aiter_lines()) as lines,
+        aclosing(cast("AsyncGenerator[str]", answer.aiter_lines())) as lines,
         asyncio.timeout(10),
     ):
         for version in (2, 1, 3):

@@ -80,7 +80,7 @@ async def test_an_owner_of_another_version_refuses_a_job_and_the_user_learns_why
 ) -> None:
     user = await sign_in()
     fake_jobs.refusal = FakeRefusal(code)
-    fake_jobs.refusal.retryable = status == 503
+    vars(fake_jobs.refusal)["retryable"] = status == 503
     answer = await user.submit()
     assert (answer.status_code, answer.json()["code"]) == (status, said)
     assert ("retry-after" in answer.headers) == (status == 503)

@@ -117,9 +117,9 @@ async def test_what_is_not_served_is_said_to_be_so_under_a_used_key_too(
 ) -> None:
     user = await sign_in()
     assert (await submit(user)).status_code == 202
-    asked = {"headers": user.headers | KEYED, "json": BODY}
-    assert (await user.http.put("/api/v1/jobs", **asked)).status_code == 405
-    assert (await user.http.post("/api/v1/nothing", **asked)).status_code == 404
+    request: dict[str, Any] = {"headers": user.headers | KEYED, "json": BODY}
+    assert (await user.http.put("/api/v1/jobs", **request)).status_code == 405
+    assert (await user.http.post("/api/v1/nothing", **request)).status_code == 404
 
 
 async def test_after_redis_has_lost_everything_the_owners_row_answers(

@@ -113,7 +113,7 @@ async def test_a_place_that_is_too_far_back_is_answered_with_a_resync(
     before = gateway.gateway.event_hub.cursor
     await fake_jobs.publish_change(uuid4(), uuid4())
     await wait_until(lambda: gateway.gateway.event_hub.cursor != before)
-    await gateway.gateway.event_handler.reset()
+    gateway.gateway.event_hub.reset()
     async with stream(user, "5-0") as frames:
         assert (await frames.next())["event"] == "hello"
         resync = await frames.next()
@@ -183,7 +183,7 @@ async def test_a_gap_in_the_log_sends_everybody_to_the_record(
     user = await sign_in()
     async with stream(user) as frames:
         await frames.next()
-        await gateway.gateway.event_handler.reset()
+        gateway.gateway.event_hub.reset()
         assert (await frames.next())["event"] == "resync"
         with pytest.raises(EOFError):
             await frames.next()
@@ -197,8 +197,8 @@ async def test_the_stream_of_an_account_that_is_shut_ends(
         await shut.next()
         await frames.next()
         await rows.execute("UPDATE identity.users SET banned_at = now() WHERE id = $1", banned.id)
-        [look] = [beat for beat in gateway.gateway.periodic_tasks if beat.name == "closed accounts"]
-        await look.action()
+        tasks = {task.name: task for task in gateway.gateway.periodic_tasks}
+        tasks["closed accounts"].wake()
         with pytest.raises(EOFError):
             await shut.next()
         assert gateway.gateway.event_hub.connected_users == [stays.id]

@@ -16,6 +16,7 @@ from services.gateway.tests.conftest import (
 )
 
 from msaas.contracts import TOPICS, AuditRecorded, TopicKind, decode, get_topic
+from msaas.flags import FlagContext
 from msaas.gateway.adapters.postgres.audit_outbox import PostgresAuditOutbox
 from msaas.gateway.settings import Settings
 from msaas.messaging import RedisBroker
@@ -77,7 +78,8 @@ async def test_what_is_switched_off_is_refused_at_once_and_everywhere(
     assert (await user.request("GET", "/flags")).json()["flags"][BROWSER] is False
     features = there.state.features
     await features.refresh()
-    assert features.switches._overrides == gateway.gateway.state.features.switches._overrides
+    subject = FlagContext(user.id, "PRO", "user", frozenset())
+    assert not features.switches.is_enabled(BROWSER, subject)
     assert (await operator.request("DELETE", f"/ops/flags/{BROWSER}")).status_code == 204
     assert (await user.submit(**PAGE)).status_code == 202
 

@@ -19,7 +19,11 @@ SUBJECT = (
     " VALUES ($1, $2, 'FREE', '2026-01-01Z', '2036-01-01Z')"
 )
 PAUSE = "INSERT INTO jobs.pauses (task_type, reason) VALUES ('echo', 'flag')"
-RUNNING = {"status": "RUNNING", "dispatched_at": datetime.now(UTC), "fence": uuid4()}
+RUNNING: dict[str, Any] = {
+    "status": "RUNNING",
+    "dispatched_at": datetime.now(UTC),
+    "fence": uuid4(),
+}
 
 
 @pytest_asyncio.fixture

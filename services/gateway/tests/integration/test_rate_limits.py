@@ -44,13 +44,13 @@ async def sign_in_from(
             token = issuer.token(uuid4(), **claims)
             headers = {"authorization": f"Bearer {token}", "x-forwarded-for": address}
 
-            async def ask(method: str, path: str, **more: Any) -> httpx.Response:
+            async def request(method: str, path: str, **more: Any) -> httpx.Response:
                 given = headers | more.pop("headers", {})
                 answer = await http.request(method, path, headers=given, **more)
                 spec.check(answer)
                 return answer
 
-            return ask
+            return request
 
         yield be_
 
@@ -134,7 +134,7 @@ async def test_without_enforcement_all_are_counted_and_let_in(
     user = await sign_in()
     answers = await asyncio.gather(*(user.request("GET", "/task-types") for _ in range(160)))
     assert {answer.status_code for answer in answers} == {200}
-    assert read_metric("msaas_rate_limited_total", category="standard") > 0
+    assert (read_metric("msaas_rate_limited_total", category="standard") or 0) > 0
 
 
 async def test_without_redis_reads_go_on_and_what_is_critical_waits(

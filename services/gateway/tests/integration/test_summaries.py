@@ -52,7 +52,7 @@ class Member:
     """A user with a period, jobs and charges."""
 
     def __init__(self, user: ApiUser, fake_jobs: FakeJobsService, rows: asyncpg.Connection) -> None:
-        self.user, self.owner, self.rows = user, fake_jobs, rows
+        self.user, self.fake_jobs, self.rows = user, fake_jobs, rows
         self.period = (NOW - 10 * DAY, NOW + 20 * DAY)
 
     async def start_period(self, used: int = 40, reserved: int = 1) -> None:
@@ -230,11 +230,11 @@ async def test_nothing_that_a_user_gave_or_got_is_kept(
     for path in PATHS:
         await member.read(path)
     broker = gateway.gateway.broker
-    keys = await broker.run("KEYS", f"msaas:{environment}:cache:*")
+    keys = await broker.execute_command("KEYS", f"msaas:{environment}:cache:*")
     assert len(keys) == len(PATHS)
     for key in keys:
-        assert secret.encode() not in (await broker.run("GET", key) or b"")
-        assert 0 < await broker.run("PTTL", key) <= 3_600_000
+        assert secret.encode() not in (await broker.execute_command("GET", key) or b"")
+        assert 0 < await broker.execute_command("PTTL", key) <= 3_600_000
 
 
 async def test_a_replica_is_read_where_there_is_one_and_nothing_is_kept_long(
@@ -245,5 +245,5 @@ async def test_a_replica_is_read_where_there_is_one_and_nothing_is_kept_long(
     user = await sign_in()
     answer = await user.http.get(f"{url}/api/v1/summaries/usage-trend", headers=user.headers)
     assert answer.status_code == 200
-    for key in await gateway.broker.run("KEYS", f"msaas:{environment}:cache:*"):
-        assert await gateway.broker.run("PTTL", key) <= 10_000
+    for key in await gateway.broker.execute_command("KEYS", f"msaas:{environment}:cache:*"):
+        assert await gateway.broker.execute_command("PTTL", key) <= 10_000

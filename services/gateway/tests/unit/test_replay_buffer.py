@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from services.gateway.tests.unit.conftest import OpenStream
+from services.gateway.tests.unit.conftest import OpenStream, StartConnection
 
 from msaas.gateway.application.errors import StreamCapacityReached, UserStreamLimitReached
 from msaas.gateway.application.job_event_hub import JobEventHub
@@ -73,11 +73,14 @@ def test_before_its_beginning_a_process_knows_nothing(open_stream: OpenStream) -
     assert start == "1000-0"
 
 
-def test_a_stream_goes_on_where_it_was_without_a_gap(open_stream: OpenStream) -> None:
+def test_a_stream_resumes_without_a_gap(
+    open_stream: OpenStream, start_connection: StartConnection
+) -> None:
     hub, user = create_hub(), uuid4()
-    first, _ = open_stream(hub, user, None)
+    first, _ = hub.open(user, None)
+    sink = start_connection(first)
     hub.publish(user, frame(1001), JOB, 1)
-    assert first.take() == b"1001-0;"
+    assert sink.take() == b"1001-0;"
     hub.close(user, first)
     hub.publish(user, frame(1002), JOB, 2)
     second, _ = open_stream(hub, user, "1001-0")
