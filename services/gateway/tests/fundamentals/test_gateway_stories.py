@@ -81,9 +81,10 @@ async def test_a_live_stream_shows_the_changes_of_a_users_jobs(
     async with user.http.stream("GET", "/api/v1/jobs/stream", headers=user.headers) as response:
         await wait_until(lambda: event_hub.connected_users == [user.id])
         await fake_jobs.publish_change(user.id, job_id, "RUNNING")
-        async for line in response.aiter_lines():
-            if line.startswith("data: ") and str(job_id) in line:
-                break
+        lines = response.aiter_lines()
+        line = await anext(lines)
+        while not (line.startswith("data: ") and str(job_id) in line):
+            line = await anext(lines)
     assert json.loads(line.removeprefix("data: "))["status"] == "RUNNING"
 
 

@@ -1,7 +1,7 @@
 """Every route has a rule, and a rule allows exactly the callers that it names."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -90,12 +90,12 @@ def build(overrides: Overrides) -> Any:
     switches.set_overrides(overrides)
     app = create_app(title="t", metrics=metrics, routers=[router])
     # The other parts are not read here.
-    unused = dict.fromkeys(GatewayState.__dataclass_fields__, cast("Any", None))
-    parts = {
+    parts: dict[str, Any] = dict.fromkeys(GatewayState.__dataclass_fields__)
+    parts |= {
         "authenticator": FakeAuthenticator(WHO),
         "features": Features(switches, NoFlags(), metrics),
     }
-    state = build_scope_state(GatewayState(**unused | parts))
+    state = build_scope_state(GatewayState(**parts))
 
     async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
         await app({**scope, "state": dict(state)}, receive, send)
