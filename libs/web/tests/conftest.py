@@ -1,4 +1,4 @@
-"""One application that does everything wrong on request, in process and behind a real server."""
+"""An application with routes that fail in every way, in process and behind a real server."""
 
 import asyncio
 import socket
@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 
 from msaas.kernel import DependencyUnavailable, ErrorKind, MsaasError, Overloaded
 from msaas.telemetry import Metrics, get_logger
-from msaas.web import create_app, from_state
+from msaas.web import create_app, read_state
 from msaas.web.server import HttpServer, bind_socket
 
 BODY_LIMIT = 2_000
@@ -32,16 +32,21 @@ class Car(BaseModel):
     engine: Engine
 
 
+@dataclass(frozen=True)
+class Settings:
+    answer: int
+
+
 class QuotaExceeded(MsaasError):
     code: ClassVar[str] = "quota_exceeded"
     kind: ClassVar[ErrorKind] = ErrorKind.PAYMENT_REQUIRED
     default_message: ClassVar[str] = "All jobs of this period are used."
 
 
-class Unheard(MsaasError):
-    """An error whose code the problem table does not know."""
+class UnknownCode(MsaasError):
+    """An error whose code is not in the problem table."""
 
-    code: ClassVar[str] = "cars_unheard_of"
+    code: ClassVar[str] = "cars_unknown_code"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
 
 
@@ -51,12 +56,12 @@ class Bug(MsaasError):
 
 ERRORS: Mapping[str, Exception] = {
     "quota": QuotaExceeded(),
-    "unheard": Unheard("No such car."),
+    "unknown-code": UnknownCode("No such car."),
     "bug": Bug(),
     "dependency": DependencyUnavailable(target="postgres"),
     "overloaded": Overloaded(retry_after=2.5),
     "crash": RuntimeError("planted-secret"),
-    "exit": SystemExit(3),  # pyright: ignore[reportAssignmentType] - an end that must not happen
+    "exit": SystemExit(3),  # pyright: ignore[reportAssignmentType] - must not end the process
     "timeout": TimeoutError(),  # of something that the endpoint calls, not the request's own
     "teapot": HTTPException(418),
     "gateway": HTTPException(502, detail="planted-secret"),
@@ -106,12 +111,12 @@ async def answer_half() -> StreamingResponse:
 
 
 @router.get("/slow")
-async def wait_for_ever() -> None:
+async def wait_forever() -> None:
     await asyncio.Event().wait()
 
 
 @router.get("/large")
-async def send_much() -> dict[str, str]:
+async def send_large() -> dict[str, str]:
     return {"text": "a" * 5_000}
 
 
@@ -126,17 +131,17 @@ async def stream() -> StreamingResponse:
 
 
 @router.get("/answer")
-async def read_state(answer: Annotated[int, Depends(from_state("answer"))]) -> int:
-    return answer
+async def read_answer(settings: Annotated[Settings, Depends(read_state(Settings))]) -> int:
+    return settings.answer
 
 
 @asynccontextmanager
-async def lifespan(_app: FastAPI) -> AsyncGenerator[Mapping[str, Any]]:
-    yield {"answer": 42}
+async def lifespan(_app: FastAPI) -> AsyncGenerator[Settings]:
+    yield Settings(answer=42)
 
 
 @pytest.fixture(autouse=True)
-def _logs_go_nowhere() -> Iterator[None]:
+def _discard_logs() -> Iterator[None]:
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory(), processors=[])
     yield
     structlog.reset_defaults()
@@ -170,7 +175,7 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @dataclass(frozen=True)
-class Live:
+class LiveServer:
     client: httpx.AsyncClient
     address: tuple[str, int]
 
@@ -187,7 +192,7 @@ class Live:
 
 
 @pytest.fixture
-async def live(app: FastAPI) -> AsyncIterator[Live]:
+async def live(app: FastAPI) -> AsyncIterator[LiveServer]:
     """Call the application over a real socket."""
     started = asyncio.Event()
     with bind_socket("127.0.0.1", 0) as listener:
@@ -197,7 +202,7 @@ async def live(app: FastAPI) -> AsyncIterator[Live]:
         address = socket_address(listener)
         base_url = f"http://{address[0]}:{address[1]}/api/v1"
         async with httpx.AsyncClient(base_url=base_url) as client:
-            yield Live(client, address)
+            yield LiveServer(client, address)
         server.should_exit = True
         await serving
 

@@ -1,13 +1,13 @@
-"""A gateway on real servers: tokens that it believes, an owner that answers, rows to look at."""
+"""A gateway on real servers, with a token issuer and a jobs service that tests control."""
 
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
@@ -49,8 +49,13 @@ KEY = ECKey.generate_key("P-256", {"kid": "test"})
 LOGINS = ("svc_gateway", "svc_gateway_read")
 
 
+class RunningGateway(NamedTuple):
+    gateway: Gateway
+    url: str
+
+
 class FakeIssuer:
-    """Stands in for the place where tokens come from."""
+    """Issues access tokens and publishes their key, as Supabase does."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -71,7 +76,7 @@ class FakeIssuer:
 
 
 class OpenApiChecker:
-    """Holds every answer to what the document says of it."""
+    """Checks every response against the OpenAPI document."""
 
     def __init__(self) -> None:
         self.seen: set[tuple[str, str, str]] = set()
@@ -102,15 +107,15 @@ class OpenApiChecker:
 
     def _resolve(self, found: Any) -> Any:
         while "$ref" in found:
-            place = DOCUMENT
+            target = DOCUMENT
             for part in found["$ref"].removeprefix("#/").split("/"):
-                place = place[part]
-            found = place
+                target = target[part]
+            found = target
         return found
 
 
 class FakeJobsService:
-    """Plays the jobs service on the real wire: refuses as told, else accepts and keeps a row."""
+    """A jobs service on the real Redis: refuses with `refusal` if set, otherwise inserts a row."""
 
     def __init__(self, messenger: Messenger, rows: asyncpg.Connection) -> None:
         self.commands: list[Any] = []
@@ -123,7 +128,7 @@ class FakeJobsService:
         messenger.consume_batches("jobs.commands", self._handle)
 
     async def _handle(self, batch: Sequence[Delivery]) -> list[OutgoingMessage]:
-        return [one for delivery in batch for one in await self._answer(delivery)]
+        return [reply for delivery in batch for reply in await self._answer(delivery)]
 
     async def _answer(self, delivery: Delivery) -> list[OutgoingMessage]:
         command = delivery.message
@@ -139,7 +144,7 @@ class FakeJobsService:
                 return delivery.reply_success(job_id=command.job_id, status="PENDING")
             case SubmitJobs():
                 return delivery.reply_success(
-                    items=[self._decide_item(one) for one in command.jobs]
+                    items=[self._decide_item(item) for item in command.jobs]
                 )
             case _:
                 return await self._accept_submission(delivery, cast("SubmitJob", command))
@@ -148,15 +153,15 @@ class FakeJobsService:
         self, delivery: Delivery, submitted: SubmitJob
     ) -> list[OutgoingMessage]:
         if (same := submitted.idempotency) is not None:
-            place = (submitted.user_id, same.key, same.fingerprint)
-            first = self.job_ids_by_key.setdefault(place, submitted.job_id)
+            key = (submitted.user_id, same.key, same.fingerprint)
+            first = self.job_ids_by_key.setdefault(key, submitted.job_id)
             if first != submitted.job_id:
                 return delivery.reply_success(job_id=first, status="PENDING", replayed=True)
         await self.insert_job(submitted.user_id, submitted.job_id, params=submitted.payload)
         return delivery.reply_success(job_id=submitted.job_id, status="PENDING", replayed=False)
 
     def _decide_item(self, item: JobItem) -> dict[str, object]:
-        """Refuse what a message `refuse me` asks for, as for want of quota."""
+        """Refuse a job with the message `refuse me` because of the quota."""
         if item.payload.get("message") != "refuse me":
             return {"ok": True, "job_id": item.job_id, "status": "PENDING", "replayed": False}
         used = {"limit": 100, "used": 99, "reserved": 1, "resets_at": "2030-01-01T00:00:00Z"}
@@ -178,7 +183,7 @@ class FakeJobsService:
     async def publish_change(
         self, user_id: UUID, job_id: UUID, status: str = "RUNNING", percent: int | None = None
     ) -> None:
-        """Announce a change, as the service does after each commit."""
+        """Publish a change, as the service does after each commit."""
         self.version += 1
         now = datetime.now(UTC)
         frame = JobFrame(id=job_id, status=JobStatus(status), attempts=0, updated_at=now)
@@ -197,23 +202,45 @@ class FakeJobsService:
 
 
 class FakeRefusal(MsaasError):
-    """Any refusal an owner can think of."""
+    """A refusal with any code and context."""
 
     kind = ErrorKind.CONFLICT
 
     def __init__(self, code: str, **context: object) -> None:
         super().__init__("No.", **context)
-        self.code = code  # pyright: ignore[reportAttributeAccessIssue]  # each test names its own
+        self.code = code  # pyright: ignore[reportAttributeAccessIssue]  # each test sets its own
 
 
-@pytest.fixture
-def refusal() -> type[FakeRefusal]:
-    return FakeRefusal
+class ApiUser:
+    """A signed-in user; every response is checked against the document."""
+
+    def __init__(
+        self, http: httpx.AsyncClient, spec: OpenApiChecker, user_id: UUID, token: str
+    ) -> None:
+        self.http = http
+        self.spec = spec
+        self.id = user_id
+        self.headers = {"authorization": f"Bearer {token}"}
+
+    async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        headers = self.headers | options.pop("headers", {})
+        answer = await self.http.request(method, f"/api/v1{path}", headers=headers, **options)
+        self.spec.check(answer)
+        return answer
+
+    async def submit(self, **body: Any) -> httpx.Response:
+        job = {"task_type": "echo", "params": {"message": "hello"}} | body
+        return await self.request("POST", "/jobs", json=job)
+
+
+SignIn = Callable[..., Awaitable[ApiUser]]
+OpenGateway = Callable[[Settings], Awaitable[RunningGateway]]
+ReadMetric = Callable[..., float | None]
 
 
 @pytest.fixture(scope="session")
 def logins(postgres_url: str, template: str) -> dict[str, str]:
-    """Set the logins' passwords, which the migrations leave to whoever deploys."""
+    """Set the passwords of the logins, which migrations do not set."""
 
     async def set_passwords() -> None:
         admin = await asyncpg.connect(postgres_url)
@@ -279,7 +306,7 @@ def metrics(environment: str) -> Metrics:
 
 
 @pytest.fixture
-def read_metric(metrics: Metrics, environment: str) -> Callable[..., float | None]:
+def read_metric(metrics: Metrics, environment: str) -> ReadMetric:
     def read(name: str, **labels: str) -> float | None:
         stamp = {"service": "gateway", "environment": environment}
         return metrics.registry.get_sample_value(name, labels | stamp)
@@ -290,11 +317,11 @@ def read_metric(metrics: Metrics, environment: str) -> Callable[..., float | Non
 @pytest_asyncio.fixture
 async def open_gateway(
     environment: str, metrics: Metrics, schema_url: str
-) -> AsyncIterator[Callable[[Settings], Any]]:
-    """Return a way to serve gateways until the test is over: the gateway and its address."""
+) -> AsyncIterator[OpenGateway]:
+    """Return a function that serves gateways until the test ends."""
     async with AsyncExitStack() as stack:
 
-        async def open_(settings: Settings) -> tuple[Gateway, str]:
+        async def open_(settings: Settings) -> RunningGateway:
             return await stack.enter_async_context(serving(settings, environment, metrics))
 
         yield open_
@@ -303,8 +330,8 @@ async def open_gateway(
 @asynccontextmanager
 async def serving(
     settings: Settings, environment: str, metrics: Metrics
-) -> AsyncGenerator[tuple[Gateway, str]]:
-    # Keys of a test stay apart from those of others by the name of its environment.
+) -> AsyncGenerator[RunningGateway]:
+    # Each test has its own environment, and so its own keys in Redis.
     named = settings.model_copy(update={"environment": environment})
     gateway = assemble(named, metrics)
     app = create_gateway_app(gateway, named, metrics)
@@ -323,7 +350,7 @@ async def serving(
     port = server.servers[0].sockets[0].getsockname()[1]
     await wait_until(lambda: gateway.event_hub.has_started)
     try:
-        yield gateway, f"http://127.0.0.1:{port}"
+        yield RunningGateway(gateway, f"http://127.0.0.1:{port}")
     finally:
         gateway.health.drain()
         server.should_exit = True
@@ -331,12 +358,12 @@ async def serving(
 
 
 @pytest_asyncio.fixture
-async def gateway(open_gateway: Any, gateway_settings: Settings) -> tuple[Gateway, str]:
+async def gateway(open_gateway: OpenGateway, gateway_settings: Settings) -> RunningGateway:
     return await open_gateway(gateway_settings)
 
 
 @pytest_asyncio.fixture
-async def owner(
+async def fake_jobs(
     redis_url: str, environment: str, rows: asyncpg.Connection
 ) -> AsyncIterator[FakeJobsService]:
     broker = RedisBroker(redis_url, command_timeout=GENEROUS_TIMEOUT)
@@ -347,34 +374,12 @@ async def owner(
         metrics=Metrics("jobs", environment),
         timings=ConsumerTimings(block_timeout=0.05),
     )
-    owner = FakeJobsService(messenger, rows)
+    fake_jobs = FakeJobsService(messenger, rows)
     running = asyncio.create_task(messenger.run())
-    yield owner
+    yield fake_jobs
     messenger.drain()
     await running
     await broker.close()
-
-
-class ApiUser:
-    """Somebody with a token; every answer is held to the document."""
-
-    def __init__(
-        self, http: httpx.AsyncClient, spec: OpenApiChecker, user_id: UUID, token: str
-    ) -> None:
-        self.http = http
-        self.spec = spec
-        self.id = user_id
-        self.headers = {"authorization": f"Bearer {token}"}
-
-    async def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
-        headers = self.headers | options.pop("headers", {})
-        answer = await self.http.request(method, f"/api/v1{path}", headers=headers, **options)
-        self.spec.check(answer)
-        return answer
-
-    async def submit(self, **body: Any) -> httpx.Response:
-        request = {"task_type": "echo", "params": {"message": "hello"}} | body
-        return await self.ask("POST", "/jobs", json=request)
 
 
 @pytest.fixture
@@ -384,16 +389,16 @@ def spec() -> OpenApiChecker:
 
 @pytest_asyncio.fixture
 async def sign_in(
-    gateway: tuple[Gateway, str], issuer: FakeIssuer, spec: OpenApiChecker
-) -> AsyncIterator[Callable[..., Any]]:
-    """Return a way to be somebody new."""
+    gateway: RunningGateway, issuer: FakeIssuer, spec: OpenApiChecker
+) -> AsyncIterator[SignIn]:
+    """Return a function that signs a new user in."""
     _, url = gateway
     async with httpx.AsyncClient(base_url=url, timeout=10) as http:
 
         async def sign_in_(seconds: float = 3600, **claims: Any) -> ApiUser:
             user_id = uuid4()
             user = ApiUser(http, spec, user_id, issuer.token(user_id, seconds, **claims))
-            assert (await user.ask("GET", "/me")).status_code == 200
+            assert (await user.request("GET", "/me")).status_code == 200
             return user
 
         yield sign_in_

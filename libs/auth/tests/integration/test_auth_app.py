@@ -1,9 +1,9 @@
-"""A request from its bearer token to its user, through the whole application over real sockets."""
+"""A request with a bearer token, through a whole application over real sockets."""
 
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 from uuid import uuid4
@@ -18,25 +18,26 @@ from structlog.testing import capture_logs
 
 from msaas.auth import (
     Authenticator,
+    RequireUser,
     TokenClaims,
     TokenVerifier,
     Unauthenticated,
     UserPrincipal,
-    current_user,
 )
 from msaas.telemetry import Metrics
-from msaas.web import create_app
+from msaas.web import create_app, get_state
 
 KEY = ECKey.generate_key("P-256", {"kid": "one"})
 FOREIGN = ECKey.generate_key("P-256", {"kid": "one"})
 PUBLISHED = json.dumps({"keys": [KEY.as_dict(private=False)]}).encode()
 ISSUER = "https://project.example.com/auth/v1"
 USER, ERASED = uuid4(), uuid4()
+require_user = RequireUser(lambda scope: get_state(scope, Authenticator))
 
 
 def sign(key: ECKey = KEY, **changes: Any) -> str:
     now = int(time.time())
-    said = {
+    claims = {
         "iss": ISSUER,
         "aud": "authenticated",
         "sub": str(USER),
@@ -45,10 +46,10 @@ def sign(key: ECKey = KEY, **changes: Any) -> str:
         "iat": now,
         "exp": now + 3600,
     }
-    return jwt.encode({"alg": "ES256", "kid": key.kid}, said | changes, key)
+    return jwt.encode({"alg": "ES256", "kid": key.kid}, claims | changes, key)
 
 
-class Store:
+class FakeUsers:
     async def get_principal(self, claims: TokenClaims) -> UserPrincipal:
         if claims.subject == ERASED:
             raise Unauthenticated
@@ -80,39 +81,39 @@ async def key_server() -> AsyncIterator[KeyServer]:
 
 @pytest.fixture
 def app(metrics: Metrics, key_server: KeyServer) -> FastAPI:
-    """Take the place of the application that `live` serves."""
+    """Build the application that `client` calls."""
     router = APIRouter(prefix="/api/v1")
 
     @router.get("/me")
-    async def read_me(user: Annotated[UserPrincipal, Depends(current_user)]) -> dict[str, str]:
+    async def read_me(user: Annotated[UserPrincipal, Depends(require_user)]) -> dict[str, str]:
         return {"id": str(user.id), "plan": user.plan, "role": user.role}
 
     @router.get("/open")
     async def read_open() -> None: ...
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncGenerator[Mapping[str, Any]]:
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[Authenticator]:
         verifier = TokenVerifier(key_server.url, ISSUER, "authenticated", metrics=metrics)
-        yield {"authenticator": Authenticator(verifier, Store())}
+        yield Authenticator(verifier, FakeUsers())
         await verifier.close()
 
     return create_app(title="auth tests", metrics=metrics, routers=[router], lifespan=lifespan)
 
 
-async def ask(live: Any, authorization: str | None) -> httpx.Response:
+async def get_me(client: httpx.AsyncClient, authorization: str | None) -> httpx.Response:
     headers = {} if authorization is None else {"authorization": authorization}
-    return await live.client.get("/me", headers=headers)
+    return await client.get("/me", headers=headers)
 
 
-async def test_a_good_token_is_its_user(live: Any) -> None:
+async def test_a_valid_token_identifies_its_user(client: httpx.AsyncClient) -> None:
     for _ in range(2):
-        answer = await ask(live, f"Bearer {sign()}")
+        answer = await get_me(client, f"Bearer {sign()}")
         assert answer.status_code == 200
         assert answer.json() == {"id": str(USER), "plan": "PRO", "role": "user"}
 
 
-async def test_every_refusal_looks_the_same(live: Any) -> None:
-    expected = await ask(live, None)
+async def test_every_refusal_has_the_same_response(client: httpx.AsyncClient) -> None:
+    expected = await get_me(client, None)
     assert expected.json()["code"] == "unauthenticated"
     for authorization in (
         "Basic YW5uOnNlY3JldA==",
@@ -124,7 +125,7 @@ async def test_every_refusal_looks_the_same(live: Any) -> None:
         f"Bearer {sign(role='anon')}",
         f"Bearer {sign(user_metadata='x' * 8192)}",
     ):
-        answer = await ask(live, authorization)
+        answer = await get_me(client, authorization)
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == "Bearer"
         assert answer.headers["content-type"] == "application/problem+json"
@@ -133,28 +134,30 @@ async def test_every_refusal_looks_the_same(live: Any) -> None:
         assert answer.headers.keys() == expected.headers.keys()
 
 
-async def test_an_expired_token_is_told_to_refresh(live: Any) -> None:
-    answer = await ask(live, f"Bearer {sign(exp=int(time.time()) - 1)}")
+async def test_an_expired_token_has_its_own_code(client: httpx.AsyncClient) -> None:
+    answer = await get_me(client, f"Bearer {sign(exp=int(time.time()) - 1)}")
     assert (answer.status_code, answer.json()["code"]) == (401, "token_expired")
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
-async def test_without_keys_nobody_is_refused_and_nobody_let_in(
-    live: Any, key_server: KeyServer
+async def test_without_published_keys_the_response_is_503(
+    client: httpx.AsyncClient, key_server: KeyServer
 ) -> None:
     key_server.is_well = False
-    answer = await ask(live, f"Bearer {sign()}")
+    answer = await get_me(client, f"Bearer {sign()}")
     assert (answer.status_code, answer.json()["code"]) == (503, "dependency_unavailable")
     assert answer.headers["retry-after"] == "1"
     assert "jwks" not in answer.text
-    assert (await live.client.get("/open")).status_code == 200
+    assert (await client.get("/open")).status_code == 200
 
 
-async def test_the_line_of_a_request_names_its_user_and_nothing_of_the_token(live: Any) -> None:
+async def test_the_access_log_has_the_user_and_no_part_of_the_token(
+    client: httpx.AsyncClient,
+) -> None:
     token = sign()
     with capture_logs() as logs:
-        await ask(live, f"Bearer {token}")
-        await live.client.get("/open")
+        await get_me(client, f"Bearer {token}")
+        await client.get("/open")
     mine, open_to_all = (line for line in logs if line["event"] == "request_served")
     assert mine["user_id"] == str(USER)
     assert "user_id" not in open_to_all

@@ -1,8 +1,8 @@
-"""What a service needs to know of msaas.web, one idea at a time."""
+"""A tutorial of msaas.web, one idea per test."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import httpx
 from fastapi import APIRouter, Depends, FastAPI
@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from msaas.kernel import ErrorKind, MsaasError
 from msaas.telemetry import Metrics
-from msaas.web import Health, create_app, create_internal_app, from_state
+from msaas.web import Health, create_app, create_internal_app, read_state
+from msaas.web.asgi import Receive, Scope, Send
 
 
 class Cat(BaseModel):
@@ -34,13 +35,13 @@ router = APIRouter(prefix="/cats")
 
 
 @router.get("/{name}")
-async def read_cat(name: str, cats: Annotated[Cats, Depends(from_state("cats"))]) -> Cat:
+async def read_cat(name: str, cats: Annotated[Cats, Depends(read_state(Cats))]) -> Cat:
     return cats.get(name)
 
 
 @asynccontextmanager
-async def bootstrap(_app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
-    yield {"cats": Cats()}
+async def bootstrap(_app: FastAPI) -> AsyncGenerator[Cats]:
+    yield Cats()
 
 
 def make_app() -> FastAPI:
@@ -49,11 +50,11 @@ def make_app() -> FastAPI:
     )
 
 
-async def ask(path: str, **headers: str) -> httpx.Response:
+async def get(path: str, **headers: str) -> httpx.Response:
     app = make_app()
     async with app.router.lifespan_context(app) as state:
 
-        async def with_state(scope: Any, receive: Any, send: Any) -> None:
+        async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
             await app({**scope, "state": dict(state or {})}, receive, send)
 
         transport = httpx.ASGITransport(with_state)
@@ -61,24 +62,24 @@ async def ask(path: str, **headers: str) -> httpx.Response:
             return await client.get(path, headers=headers)
 
 
-async def test_an_endpoint_is_given_what_the_composition_root_made() -> None:
-    assert (await ask("/cats/tom")).json() == {"name": "tom"}
+async def test_an_endpoint_reads_the_state_that_the_lifespan_yields() -> None:
+    assert (await get("/cats/tom")).json() == {"name": "tom"}
 
 
 async def test_an_error_of_the_domain_becomes_a_problem_by_its_kind() -> None:
-    answer = await ask("/cats/jerry")
+    answer = await get("/cats/jerry")
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["detail"] == "There is no such cat."
 
 
 async def test_one_id_follows_a_request() -> None:
-    answer = await ask("/cats/jerry", **{"x-correlation-id": "click-1"})
+    answer = await get("/cats/jerry", **{"x-correlation-id": "click-1"})
     assert answer.headers["x-correlation-id"] == "click-1"
     assert answer.json()["correlation_id"] == "click-1"
 
 
-async def test_readiness_is_what_the_checks_say() -> None:
+async def test_a_process_is_ready_when_all_its_checks_pass() -> None:
     async def ping() -> None:
         raise ConnectionError
 

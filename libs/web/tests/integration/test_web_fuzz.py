@@ -3,12 +3,12 @@
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import httpx
 import orjson
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from libs.web.tests.conftest import LiveServer
 
 from msaas.contracts import PROBLEMS
 
@@ -84,7 +84,7 @@ async def test_json_is_taken_whole_or_refused(client: httpx.AsyncClient, body: b
 @settings(fuzz, max_examples=50)
 @given(sent=LINES)
 @example(sent=b"GET / HTTP/1.1\r\n\r\nGET /\r\n\r\n")
-async def test_no_bytes_on_the_socket_upset_the_server(live: Any, sent: bytes) -> None:
+async def test_no_bytes_on_the_socket_upset_the_server(live: LiveServer, sent: bytes) -> None:
     for head, body in split_answers(await live.send_bytes(sent, and_close=True)):
         assert head.startswith(b"HTTP/1.1 ")
         if b"application/problem+json" in head:

@@ -40,7 +40,7 @@ def read_problem(answer: httpx.Response) -> dict[str, Any]:
     ("name", "status", "code", "retryable"),
     [
         ("quota", 402, "quota_exceeded", False),
-        ("unheard", 409, "conflict", False),
+        ("unknown-code", 409, "conflict", False),
         ("bug", 500, "internal", False),
         ("dependency", 503, "dependency_unavailable", True),
         ("overloaded", 503, "overloaded", True),

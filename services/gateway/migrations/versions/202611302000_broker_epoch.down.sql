@@ -8,3 +8,5 @@ ALTER TABLE identity.broker_epoch RENAME CONSTRAINT broker_epoch_pkey TO wire_ep
 ALTER TABLE identity.broker_epoch RENAME COLUMN handled_at TO served_at;
 
 ALTER TABLE identity.broker_epoch RENAME TO wire_epoch;
+
+RESET ROLE;

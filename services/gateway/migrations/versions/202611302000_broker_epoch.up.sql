@@ -9,3 +9,5 @@ ALTER TABLE identity.broker_epoch RENAME CONSTRAINT wire_epoch_pkey TO broker_ep
 
 ALTER TABLE identity.broker_epoch
   RENAME CONSTRAINT wire_epoch_is_one_row TO broker_epoch_is_one_row;
+
+RESET ROLE;

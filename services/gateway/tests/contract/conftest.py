@@ -1,7 +1,7 @@
-"""The gateway with the real owner of jobs behind it: what is whose is decided there too."""
+"""The gateway with the real jobs service, and the operations of the OpenAPI document."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import httpx
 import pytest
 import pytest_asyncio
 import yaml
+from services.gateway.tests.conftest import FakeIssuer, RunningGateway
 
 from msaas.jobs.bootstrap import assemble, read_keys
 from msaas.jobs.settings import LOCAL_SEALING_KEY
@@ -36,7 +37,7 @@ TIMINGS = ConsumerTimings(
 
 @pytest.fixture(scope="session")
 def jobs_login(postgres_url: str, template: str) -> str:
-    """Set the login's password, which the migrations leave to whoever deploys."""
+    """Set the password of the login, which migrations do not set."""
 
     async def set_password() -> None:
         admin = await asyncpg.connect(postgres_url)
@@ -77,7 +78,7 @@ async def jobs_service(
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of the document, with all that a request for it needs."""
+    """One operation of the document, with everything that a request needs."""
 
     id: str
     method: str
@@ -91,10 +92,10 @@ class Operation:
 
 def resolve(found: Any) -> Any:
     while "$ref" in found:
-        place = DOCUMENT
+        target = DOCUMENT
         for part in found["$ref"].removeprefix("#/").split("/"):
-            place = place[part]
-        found = place
+            target = target[part]
+        found = target
     return found
 
 
@@ -108,8 +109,8 @@ def operations() -> dict[str, Operation]:
             path=path,
             responses={s: resolve(answer) for s, answer in operation["responses"].items()},
             parameters=tuple(
-                resolve(one)["name"]
-                for one in [*item.get("parameters", ()), *operation.get("parameters", ())]
+                resolve(parameter)["name"]
+                for parameter in [*item.get("parameters", ()), *operation.get("parameters", ())]
             ),
             example=_example_of(operation),
             is_public=operation.get("security", DOCUMENT["security"]) == [],
@@ -126,29 +127,32 @@ def _example_of(operation: Any) -> Any:
     return body.get("example")
 
 
+CreateJob = Callable[..., Awaitable[UUID]]
+
+
 @pytest_asyncio.fixture
 async def create_job(
-    gateway: Any, jobs_service: None, issuer: Any, rows: asyncpg.Connection
-) -> AsyncIterator[Callable[..., Any]]:
-    """Return a way to have a job that no dispatcher touches: submitted, and ended in the record."""
+    gateway: RunningGateway, jobs_service: None, issuer: FakeIssuer, rows: asyncpg.Connection
+) -> AsyncIterator[CreateJob]:
+    """Return a function that submits a job for 2099 and sets its status in the database."""
     async with httpx.AsyncClient(base_url=gateway[1], timeout=20) as http:
 
-        async def plant(user_id: UUID, status: str, words: str = "hello") -> UUID:
+        async def create(user_id: UUID, status: str, message: str = "hello") -> UUID:
             answer = await http.post(
                 "/api/v1/jobs",
                 headers={"authorization": f"Bearer {issuer.token(user_id)}"},
                 json={
                     "task_type": "echo",
-                    "params": {"message": words},
+                    "params": {"message": message},
                     "run_at": "2099-01-01T00:00:00Z",
                 },
             )
             job_id = UUID(answer.json()["id"])
             if status != "PENDING":
-                await rows.execute(_FINISH_JOB, job_id, status, words)
+                await rows.execute(_FINISH_JOB, job_id, status, message)
             return job_id
 
-        yield plant
+        yield create
 
 
 _FINISH_JOB = """

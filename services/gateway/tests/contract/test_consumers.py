@@ -10,6 +10,8 @@ import httpx
 import pytest
 import pytest_asyncio
 from jsonschema import Draft202012Validator, FormatChecker
+from services.gateway.tests.conftest import FakeIssuer, RunningGateway
+from services.gateway.tests.contract.conftest import CreateJob, Operation
 
 CONSUMERS = Path(__file__).parents[4] / "contracts/consumers/v1"
 FILES = sorted(CONSUMERS.glob("*/*.json"))
@@ -19,15 +21,15 @@ SendInteraction = Callable[[Mapping[str, Any]], Awaitable[httpx.Response]]
 
 @pytest_asyncio.fixture
 async def send_interaction(
-    gateway: Any, jobs_service: None, issuer: Any, create_job: Any
+    gateway: RunningGateway, jobs_service: None, issuer: FakeIssuer, create_job: CreateJob
 ) -> AsyncIterator[SendInteraction]:
     """Return a way to send what a consumer sends, with what it takes for given."""
     users = {"user": uuid4(), "operator": uuid4()}
-    async with httpx.AsyncClient(base_url=f"{gateway[1]}/api/v1", timeout=20) as http:
+    async with httpx.AsyncClient(base_url=f"{gateway.url}/api/v1", timeout=20) as http:
 
         async def play_(request: Mapping[str, Any]) -> httpx.Response:
             user_id = users[role := request.get("as", "user")]
-            claims = {"app_metadata": {"role": role, "plan": "ENTERPRISE"}}
+            claims: dict[str, Any] = {"app_metadata": {"role": role, "plan": "ENTERPRISE"}}
             http.headers["authorization"] = f"Bearer {issuer.token(user_id, **claims)}"
             await http.get("/me")
             thing = str(await create_job(user_id, request.get("given", "COMPLETED")))
@@ -48,7 +50,9 @@ async def send_interaction(
         yield play_
 
 
-def test_every_operation_of_a_consumer_is_in_the_document(operations: Mapping[str, Any]) -> None:
+def test_every_operation_of_a_consumer_is_in_the_document(
+    operations: Mapping[str, Operation],
+) -> None:
     for path in FILES:
         told = json.loads(path.read_text())
         operation = operations[told["operation"]]

@@ -1,4 +1,4 @@
-"""What is going says so: in the document, in the program, and in each of its answers."""
+"""Deprecated operations are marked in the document, at the route and in every response."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -9,38 +9,42 @@ from uuid import uuid4
 
 import httpx
 import yaml
+from services.gateway.tests.conftest import FakeIssuer, RunningGateway
+from services.gateway.tests.contract.conftest import CreateJob, Operation
 
-from msaas.gateway.entrypoints.http.deprecations import DEPRECATIONS
+from msaas.gateway.bootstrap import ROUTERS
+from msaas.gateway.entrypoints.http.route_rules import RouteRules
 
 DOCUMENT: Any = yaml.safe_load(
     (Path(__file__).parents[4] / "contracts/openapi/gateway.v1.yaml").read_text()
 )
 
 
-def test_the_document_and_the_program_tell_the_same_of_what_is_going(
-    operations: Mapping[str, Any],
+def test_the_document_and_the_routes_have_the_same_deprecations(
+    operations: Mapping[str, Operation],
 ) -> None:
     documented = {
-        (one.method, f"/api/v1{one.path}"): (
-            said["x-deprecated-since"],
-            said["x-sunset"],
-            f"/api/v1{operations[said['x-successor']].path}",
+        (operation.method, f"/api/v1{operation.path}"): (
+            item["x-deprecated-since"],
+            item["x-sunset"],
+            f"/api/v1{operations[item['x-successor']].path}",
         )
-        for one in operations.values()
-        if one.is_deprecated and (said := DOCUMENT["paths"][one.path][one.method.lower()])
+        for operation in operations.values()
+        if operation.is_deprecated
+        and (item := DOCUMENT["paths"][operation.path][operation.method.lower()])
     }
     assert documented == {
-        operation: (str(going.since), str(going.sunset), going.successor)
-        for operation, going in DEPRECATIONS.items()
+        operation: (str(deprecation.since), str(deprecation.sunset), deprecation.successor)
+        for operation, deprecation in RouteRules(ROUTERS).deprecations.items()
     }
 
 
-async def test_every_answer_of_it_says_so_refusals_too(
-    gateway: Any, issuer: Any, create_job: Any
+async def test_every_response_has_the_headers_refusals_too(
+    gateway: RunningGateway, issuer: FakeIssuer, create_job: CreateJob
 ) -> None:
     user_id = uuid4()
     signed_in = {"authorization": f"Bearer {issuer.token(user_id)}"}
-    async with httpx.AsyncClient(base_url=f"{gateway[1]}/api/v1") as http:
+    async with httpx.AsyncClient(base_url=f"{gateway.url}/api/v1") as http:
         await http.get("/me", headers=signed_in)
         job_id = await create_job(user_id, "COMPLETED")
         answers = [

@@ -4,11 +4,12 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+from services.gateway.tests.conftest import FakeIssuer, RunningGateway
+from services.gateway.tests.contract.conftest import CreateJob
 
 HERE = Path(__file__).parents[4] / "contracts/openapi"
 # `./msaas fuzz` asks for more than CI, and for other ones each time.
@@ -31,9 +32,13 @@ letters = {{ values = {letters} }}
 
 @pytest.mark.timeout(170)
 async def test_schemathesis_finds_nothing(
-    gateway: Any, jobs_service: None, issuer: Any, create_job: Any, tmp_path: Path
+    gateway: RunningGateway,
+    jobs_service: None,
+    issuer: FakeIssuer,
+    create_job: CreateJob,
+    tmp_path: Path,
 ) -> None:
-    url = f"{gateway[1]}/api/v1"
+    url = f"{gateway.url}/api/v1"
     user_id = uuid4()
     token = issuer.token(user_id, app_metadata={"role": "operator", "plan": "ENTERPRISE"})
     authorization = f"Bearer {token}"

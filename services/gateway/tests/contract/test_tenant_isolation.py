@@ -11,6 +11,8 @@ import asyncpg
 import httpx
 import pytest
 import pytest_asyncio
+from services.gateway.tests.conftest import FakeIssuer, RunningGateway
+from services.gateway.tests.contract.conftest import CreateJob, Operation
 
 from msaas.gateway.domain.api_keys import ENTROPY_BYTES, build_key
 
@@ -109,8 +111,11 @@ class RequestSender:
         self._http = http
         self._cursor = cursor
 
-    async def ask(
-        self, operation: Any, authorization: str | None, things: Mapping[str, UUID] | None = None
+    async def request(
+        self,
+        operation: Operation,
+        authorization: str | None,
+        things: Mapping[str, UUID] | None = None,
     ) -> CapturedResponse:
         path = operation.path.format_map({"name": NAME} | dict(things or {}))
         headers = {"authorization": authorization} if authorization else {}
@@ -135,17 +140,23 @@ class RequestSender:
 
 @pytest_asyncio.fixture
 async def ann(
-    gateway: Any, jobs_service: None, issuer: Any, create_job: Any, operations: Any
+    gateway: RunningGateway,
+    jobs_service: None,
+    issuer: FakeIssuer,
+    create_job: CreateJob,
+    operations: Mapping[str, Operation],
 ) -> AsyncIterator[Ann]:
     user_id = uuid4()
     authorization = f"Bearer {issuer.token(user_id)}"
-    async with httpx.AsyncClient(base_url=gateway[1]) as http:
+    async with httpx.AsyncClient(base_url=gateway.url) as http:
         asking = RequestSender(http, "")
-        cursor = json.loads((await asking.ask(operations["listJobs"], authorization)).text)
-        assert (await asking.ask(operations["submitJob"], authorization)).status == 202
+        cursor = json.loads((await asking.request(operations["listJobs"], authorization)).text)
+        assert (await asking.request(operations["submitJob"], authorization)).status == 202
         keys = [await make_key(http, authorization, name) for name in ("live", "revoked")]
         revoked = {"key_id": UUID(keys[1]["id"])}
-        assert (await asking.ask(operations["revokeApiKey"], authorization, revoked)).status == 200
+        assert (
+            await asking.request(operations["revokeApiKey"], authorization, revoked)
+        ).status == 200
     jobs = [await create_job(user_id, one, SECRET) for one in ("PENDING", "COMPLETED", "FAILED")]
     things = {
         "job_id": tuple(jobs),
@@ -164,13 +175,13 @@ async def make_key(http: httpx.AsyncClient, authorization: str, name: str) -> di
 
 
 @pytest_asyncio.fixture
-async def request_sender(gateway: Any, ann: Ann) -> AsyncIterator[RequestSender]:
-    async with httpx.AsyncClient(base_url=gateway[1], timeout=20) as http:
+async def request_sender(gateway: RunningGateway, ann: Ann) -> AsyncIterator[RequestSender]:
+    async with httpx.AsyncClient(base_url=gateway.url, timeout=20) as http:
         yield RequestSender(http, ann.cursor)
 
 
 @pytest.fixture
-def refused(issuer: Any, ann: Ann) -> Mapping[str, str | None]:
+def refused(issuer: FakeIssuer, ann: Ann) -> Mapping[str, str | None]:
     """Credentials that are none, each in Ann's name where it has one."""
     stranger = type(issuer)("http://elsewhere.test")
     return {
@@ -188,20 +199,20 @@ def refused(issuer: Any, ann: Ann) -> Mapping[str, str | None]:
     }
 
 
-def test_every_operation_has_a_case(operations: Mapping[str, Any]) -> None:
+def test_every_operation_has_a_case(operations: Mapping[str, Operation]) -> None:
     assert CASES.keys() == operations.keys()
 
 
 async def test_what_is_no_credential_opens_nothing(
     request_sender: RequestSender,
     ann: Ann,
-    operations: Mapping[str, Any],
+    operations: Mapping[str, Operation],
     refused: Mapping[str, str | None],
 ) -> None:
     things = {name: kind[0] for name, kind in ann.things.items()}
     for operation in operations.values():
         for name, authorization in refused.items():
-            said = await request_sender.ask(operation, authorization, things)
+            said = await request_sender.request(operation, authorization, things)
             if operation.is_public:
                 assert said.status < 400, (operation.id, name)
                 assert_nothing_of(ann, said)
@@ -215,8 +226,8 @@ async def test_what_is_no_credential_opens_nothing(
 async def test_another_user_finds_nothing_of_hers(
     request_sender: RequestSender,
     ann: Ann,
-    issuer: Any,
-    operations: Mapping[str, Any],
+    issuer: FakeIssuer,
+    operations: Mapping[str, Operation],
     rows: asyncpg.Connection,
 ) -> None:
     before = await read_all(rows, ann)
@@ -233,12 +244,14 @@ async def test_another_user_finds_nothing_of_hers(
 
 
 async def test_an_operator_reads_of_her_dead_letter_nothing_that_she_gave(
-    request_sender: RequestSender, ann: Ann, issuer: Any, operations: Mapping[str, Any]
+    request_sender: RequestSender, ann: Ann, issuer: FakeIssuer, operations: Mapping[str, Operation]
 ) -> None:
     operator = f"Bearer {issuer.token(uuid4(), app_metadata={'role': 'operator'})}"
     [letter] = ann.things["letter_id"]
-    listed = await request_sender.ask(operations["listDeadLetters"], operator)
-    read = await request_sender.ask(operations["readDeadLetter"], operator, {"letter_id": letter})
+    listed = await request_sender.request(operations["listDeadLetters"], operator)
+    read = await request_sender.request(
+        operations["readDeadLetter"], operator, {"letter_id": letter}
+    )
     for said in (listed, read):
         assert said.status == 200
         assert str(letter) in said.text
@@ -246,7 +259,7 @@ async def test_an_operator_reads_of_her_dead_letter_nothing_that_she_gave(
 
 
 async def test_an_operator_is_no_other_users_equal(
-    request_sender: RequestSender, ann: Ann, issuer: Any, operations: Mapping[str, Any]
+    request_sender: RequestSender, ann: Ann, issuer: FakeIssuer, operations: Mapping[str, Operation]
 ) -> None:
     operator = f"Bearer {issuer.token(uuid4(), app_metadata={'role': 'operator'})}"
     for name, case in CASES.items():
@@ -255,56 +268,60 @@ async def test_an_operator_is_no_other_users_equal(
 
 
 async def test_ann_herself_finds_all_of_it(
-    request_sender: RequestSender, ann: Ann, operations: Mapping[str, Any]
+    request_sender: RequestSender, ann: Ann, operations: Mapping[str, Operation]
 ) -> None:
     """Else the others' finding nothing would prove nothing."""
     _, completed, _ = ann.things["job_id"]
     for name in ("readJob", "readJobResult"):
-        said = await request_sender.ask(operations[name], ann.authorization, {"job_id": completed})
+        said = await request_sender.request(
+            operations[name], ann.authorization, {"job_id": completed}
+        )
         assert SECRET in said.text
-    listed = await request_sender.ask(operations["listJobs"], ann.authorization)
+    listed = await request_sender.request(operations["listJobs"], ann.authorization)
     assert all(str(one) in listed.text for one in ann.things["job_id"])
-    followed = await request_sender.ask(operations["followJobs"], ann.authorization)
+    followed = await request_sender.request(operations["followJobs"], ann.authorization)
     assert "event: job" in followed.text
-    repeated = await request_sender.ask(operations["submitJob"], ann.authorization)
+    repeated = await request_sender.request(operations["submitJob"], ann.authorization)
     assert repeated.headers["idempotent-replayed"] == "true"
     live, _ = ann.things["key_id"]
-    listed = await request_sender.ask(operations["listApiKeys"], ann.authorization)
+    listed = await request_sender.request(operations["listApiKeys"], ann.authorization)
     assert str(live) in listed.text
-    rotated = await request_sender.ask(
+    rotated = await request_sender.request(
         operations["rotateApiKey"], ann.authorization, {"key_id": live}
     )
     assert rotated.status == 201
     pending, _, failed = ann.things["job_id"]
     for name, job_id in (("cancelJob", pending), ("retryJob", failed)):
-        said = await request_sender.ask(operations[name], ann.authorization, {"job_id": job_id})
+        said = await request_sender.request(operations[name], ann.authorization, {"job_id": job_id})
         assert said.status == 202, (name, said.text)
 
 
-async def assert_own(asking: RequestSender, operation: Any, authorization: str, ann: Ann) -> None:
-    said = await asking.ask(operation, authorization)
+async def assert_own(
+    asking: RequestSender, operation: Operation, authorization: str, ann: Ann
+) -> None:
+    said = await asking.request(operation, authorization)
     assert 200 <= said.status < 300, (operation.id, said.text)
     assert "idempotent-replayed" not in said.headers
     assert_nothing_of(ann, said)
 
 
 async def assert_not_found(
-    asking: RequestSender, operation: Any, authorization: str, ann: Ann
+    asking: RequestSender, operation: Operation, authorization: str, ann: Ann
 ) -> None:
     """Hers and one that never was are answered alike, so that nobody learns which ids exist."""
     nothing = {name: uuid4() for name in ann.things}
-    unknown = await asking.ask(operation, authorization, nothing)
+    unknown = await asking.request(operation, authorization, nothing)
     [place] = (name for name in ann.things if f"{{{name}}}" in operation.path)
     for thing in ann.things[place]:
-        said = await asking.ask(operation, authorization, {place: thing})
+        said = await asking.request(operation, authorization, {place: thing})
         assert (said.status, said.problem) == (404, unknown.problem), operation.id
 
 
 async def assert_forbidden(
-    asking: RequestSender, operation: Any, authorization: str, ann: Ann
+    asking: RequestSender, operation: Operation, authorization: str, ann: Ann
 ) -> None:
     things = {name: kind[0] for name, kind in ann.things.items()}
-    said = await asking.ask(operation, authorization, things)
+    said = await asking.request(operation, authorization, things)
     assert (said.status, said.problem["code"]) == (403, "forbidden"), operation.id
     assert not any(mark in json.dumps(said.problem) for mark in ann.marks)
 

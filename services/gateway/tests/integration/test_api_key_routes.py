@@ -1,4 +1,4 @@
-"""API keys over HTTP: shown once, good for their scopes, turned over once, dead within seconds."""
+"""API keys over HTTP: shown once, limited to their scopes, rotated once, revoked within seconds."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,55 +8,64 @@ from uuid import UUID, uuid4
 import asyncpg
 import httpx
 import pytest
+from services.gateway.tests.conftest import (
+    ApiUser,
+    FakeJobsService,
+    OpenGateway,
+    RunningGateway,
+    SignIn,
+)
 
 from msaas.contracts import Scope
 from msaas.gateway.application import api_key_verifier
 from msaas.gateway.application.manage_keys import MAX_KEYS
-from msaas.gateway.bootstrap import Gateway
-from msaas.gateway.entrypoints.http.guards import ROUTE_RULES
+from msaas.gateway.bootstrap import ROUTERS
+from msaas.gateway.entrypoints.http.route_rules import RouteRules
 from msaas.gateway.settings import Settings
 from msaas.testing import wait_until
 
-ALL = [str(one) for one in Scope if one is not Scope.OPS]
+ALL = [str(scope) for scope in Scope if scope is not Scope.OPS]
 
 
-async def make(user: Any, *scopes: str, **fields: Any) -> dict[str, Any]:
+async def make(user: ApiUser, *scopes: str, **fields: Any) -> dict[str, Any]:
     body = {"name": "a key", "scopes": list(scopes) or ALL} | fields
-    answer = await user.ask("POST", "/api-keys", json=body)
+    answer = await user.request("POST", "/api-keys", json=body)
     assert answer.status_code == 201, answer.text
     return answer.json()
 
 
-async def with_key(user: Any, key: str, method: str, path: str, **options: Any) -> httpx.Response:
-    return await user.ask(method, path, headers={"authorization": f"Bearer {key}"}, **options)
+async def with_key(
+    user: ApiUser, key: str, method: str, path: str, **options: Any
+) -> httpx.Response:
+    return await user.request(method, path, headers={"authorization": f"Bearer {key}"}, **options)
 
 
 async def test_a_key_is_shown_once_and_works_like_a_session(
-    sign_in: Any, owner: Any, rows: asyncpg.Connection, gateway: tuple[Gateway, str]
+    sign_in: SignIn, fake_jobs: FakeJobsService, rows: asyncpg.Connection, gateway: RunningGateway
 ) -> None:
     user = await sign_in()
-    made = await user.ask("POST", "/api-keys", json={"name": "ci", "scopes": ALL})
+    made = await user.request("POST", "/api-keys", json={"name": "ci", "scopes": ALL})
     assert made.headers["cache-control"] == "no-store"
     key = made.json()["key"]
     assert (await with_key(user, key, "GET", "/me")).json()["id"] == str(user.id)
     body = {"task_type": "echo", "params": {"message": "hello"}}
     assert (await with_key(user, key, "POST", "/jobs", json=body)).status_code == 202
-    [listed] = (await user.ask("GET", "/api-keys")).json()["items"]
+    [listed] = (await user.request("GET", "/api-keys")).json()["items"]
     assert "key" not in listed
     assert key.startswith(listed["prefix"])
     kept = await rows.fetchrow("SELECT * FROM identity.api_keys")
     assert kept is not None
     assert key not in repr(tuple(kept))
-    await gateway[0].state["held_streams"].end_inactive()
+    await gateway.gateway.state.key_streams.end_inactive()
     stranger = await sign_in()
-    assert (await stranger.ask("GET", "/api-keys")).json()["items"] == []
+    assert (await stranger.request("GET", "/api-keys")).json()["items"] == []
 
 
-async def test_every_route_is_closed_to_a_key_without_its_scope(sign_in: Any) -> None:
+async def test_every_route_is_closed_to_a_key_without_its_scope(sign_in: SignIn) -> None:
     user = await sign_in(app_metadata={"role": "operator"})
     keys = {scope: (await make(user, scope))["key"] for scope in Scope}
     wrong: list[str] = []
-    for (method, path), rule in ROUTE_RULES.items():
+    for (method, path), rule in RouteRules(ROUTERS).by_operation.items():
         address = path.removeprefix("/api/v1")
         for word in ("job_id", "key_id", "letter_id"):
             address = address.replace(f"{{{word}}}", str(uuid4()))
@@ -69,10 +78,10 @@ async def test_every_route_is_closed_to_a_key_without_its_scope(sign_in: Any) ->
     assert wrong == []
 
 
-async def test_a_key_that_is_no_operators_gets_no_scope_of_theirs(sign_in: Any) -> None:
+async def test_a_key_that_is_no_operators_gets_no_scope_of_theirs(sign_in: SignIn) -> None:
     user = await sign_in()
     body = {"name": "a key", "scopes": ["ops"]}
-    answer = await user.ask("POST", "/api-keys", json=body)
+    answer = await user.request("POST", "/api-keys", json=body)
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
 
@@ -89,41 +98,41 @@ async def test_a_key_that_is_no_operators_gets_no_scope_of_theirs(sign_in: Any) 
         {"name": "x", "scopes": ALL, "hash": "mine"},
     ],
 )
-async def test_a_key_that_makes_no_sense_is_not_made(sign_in: Any, body: Any) -> None:
+async def test_a_key_that_makes_no_sense_is_not_made(sign_in: SignIn, body: Any) -> None:
     user = await sign_in()
-    assert (await user.ask("POST", "/api-keys", json=body)).status_code in {400, 422}
+    assert (await user.request("POST", "/api-keys", json=body)).status_code in {400, 422}
 
 
-async def test_a_repeat_makes_no_second_key_and_shows_none(sign_in: Any) -> None:
+async def test_a_repeat_makes_no_second_key_and_shows_none(sign_in: SignIn) -> None:
     user = await sign_in()
     body, headers = {"name": "ci", "scopes": ALL}, {"idempotency-key": "once"}
     answers = await asyncio.gather(
-        *(user.ask("POST", "/api-keys", json=body, headers=headers) for _ in range(4))
+        *(user.request("POST", "/api-keys", json=body, headers=headers) for _ in range(4))
     )
     assert sorted(one.status_code for one in answers) == [201, 409, 409, 409]
-    assert len((await user.ask("GET", "/api-keys")).json()["items"]) == 1
+    assert len((await user.request("GET", "/api-keys")).json()["items"]) == 1
 
 
-async def test_only_so_many_keys_live_at_once(sign_in: Any) -> None:
+async def test_only_so_many_keys_live_at_once(sign_in: SignIn) -> None:
     user = await sign_in()
     made = [await make(user) for _ in range(MAX_KEYS)]
     body = {"name": "one more", "scopes": ALL}
-    assert (await user.ask("POST", "/api-keys", json=body)).status_code == 409
-    await user.ask("POST", f"/api-keys/{made[0]['id']}/revoke")
+    assert (await user.request("POST", "/api-keys", json=body)).status_code == 409
+    await user.request("POST", f"/api-keys/{made[0]['id']}/revoke")
     await make(user)
 
 
-async def test_of_many_who_turn_a_key_over_at_once_one_does(sign_in: Any) -> None:
+async def test_of_many_who_turn_a_key_over_at_once_one_does(sign_in: SignIn) -> None:
     user = await sign_in()
     old = await make(user, "jobs:read", expires_at="2100-01-01T00:00:00Z")
     path = f"/api-keys/{old['id']}/rotate"
     answers = await asyncio.gather(
-        *(user.ask("POST", path, json={"grace_seconds": 600}) for _ in range(6))
+        *(user.request("POST", path, json={"grace_seconds": 600}) for _ in range(6))
     )
     [made] = [one.json() for one in answers if one.status_code == 201]
     assert {one.status_code for one in answers} <= {201, 409, 503}
     assert (made["scopes"], made["expires_at"] is None) == (["jobs:read"], False)
-    listed = {one["id"]: one for one in (await user.ask("GET", "/api-keys")).json()["items"]}
+    listed = {one["id"]: one for one in (await user.request("GET", "/api-keys")).json()["items"]}
     assert listed[old["id"]]["replaced_by"] == made["id"]
     assert listed[old["id"]]["expires_at"] < made["expires_at"]
     for key in (old["key"], made["key"]):
@@ -131,22 +140,22 @@ async def test_of_many_who_turn_a_key_over_at_once_one_does(sign_in: Any) -> Non
 
 
 async def test_without_grace_the_old_key_dies_and_a_dead_key_is_not_turned_over(
-    sign_in: Any,
+    sign_in: SignIn,
 ) -> None:
     user, stranger = await sign_in(), await sign_in()
     old = await make(user)
     path = f"/api-keys/{old['id']}"
     for act in ("rotate", "revoke"):
-        assert (await stranger.ask("POST", f"{path}/{act}", json={})).status_code == 404
-    new = (await user.ask("POST", f"{path}/rotate", json={})).json()
+        assert (await stranger.request("POST", f"{path}/{act}", json={})).status_code == 404
+    new = (await user.request("POST", f"{path}/rotate", json={})).json()
     assert (await with_key(user, old["key"], "GET", "/me")).status_code == 401
     assert (await with_key(user, new["key"], "GET", "/me")).status_code == 200
-    assert (await user.ask("POST", f"{path}/rotate", json={})).status_code == 409
+    assert (await user.request("POST", f"{path}/rotate", json={})).status_code == 409
 
 
 async def test_a_revoked_key_is_dead_in_every_process_and_its_streams_end(
-    sign_in: Any,
-    open_gateway: Any,
+    sign_in: SignIn,
+    open_gateway: OpenGateway,
     gateway_settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -161,8 +170,8 @@ async def test_a_revoked_key_is_dead_in_every_process_and_its_streams_end(
             lines = stream.aiter_lines()
             assert (await anext(lines)).startswith("retry:")
             path = f"/api-keys/{made['id']}/revoke"
-            first = (await user.ask("POST", path)).json()
-            assert (await user.ask("POST", path)).json() == first
+            first = (await user.request("POST", path)).json()
+            assert (await user.request("POST", path)).json() == first
             assert (await with_key(user, made["key"], "GET", "/me")).status_code == 401
 
             async def is_refused() -> bool:
@@ -174,20 +183,23 @@ async def test_a_revoked_key_is_dead_in_every_process_and_its_streams_end(
         assert other.event_hub.open_count == 0
 
 
-async def test_when_a_key_was_used_is_written_by_and_by(
-    sign_in: Any, gateway: tuple[Gateway, str]
+async def test_the_last_use_of_a_key_is_stored_later(
+    sign_in: SignIn, gateway: RunningGateway
 ) -> None:
     user = await sign_in()
     made = await make(user)
     await with_key(user, made["key"], "GET", "/me")
-    beat = next(one for one in gateway[0].periodic_tasks if one.name == "key last used")
-    await beat.action()
-    [listed] = (await user.ask("GET", "/api-keys")).json()["items"]
-    assert listed["last_used_at"] is not None
+    next(task for task in gateway.gateway.periodic_tasks if task.name == "key last used").wake()
+
+    async def is_written() -> bool:
+        [listed] = (await user.request("GET", "/api-keys")).json()["items"]
+        return listed["last_used_at"] is not None
+
+    await wait_until(is_written)
 
 
-async def test_who_is_shut_out_is_so_by_key_too(
-    sign_in: Any, rows: asyncpg.Connection, read_metric: Callable[..., float | None]
+async def test_a_closed_account_is_refused_by_key_too(
+    sign_in: SignIn, rows: asyncpg.Connection, read_metric: Callable[..., float | None]
 ) -> None:
     user = await sign_in()
     made = await make(user)
@@ -198,13 +210,13 @@ async def test_who_is_shut_out_is_so_by_key_too(
 
 
 async def test_each_change_is_told_to_the_audit_log_once(
-    sign_in: Any, rows: asyncpg.Connection
+    sign_in: SignIn, rows: asyncpg.Connection
 ) -> None:
     user = await sign_in()
     made = await make(user)
-    new = (await user.ask("POST", f"/api-keys/{made['id']}/rotate", json={})).json()
+    new = (await user.request("POST", f"/api-keys/{made['id']}/rotate", json={})).json()
     for _ in range(2):
-        await user.ask("POST", f"/api-keys/{new['id']}/revoke")
+        await user.request("POST", f"/api-keys/{new['id']}/revoke")
     kept = await rows.fetch(
         "SELECT body::text, correlation_id FROM identity.audit_outbox ORDER BY id"
     )

@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 import pytest_asyncio
+from services.gateway.tests.conftest import FakeJobsService, SignIn
 
 from msaas.artifacts import ArtifactStore, FileServer, LinkSigner, StoreLocation, open_store
 from msaas.gateway.settings import Settings
@@ -36,47 +36,49 @@ async def files(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def test_only_the_files_of_the_run_that_counts_are_shown(
-    owner: Any, sign_in: Any, store: ArtifactStore, files: httpx.AsyncClient
+    fake_jobs: FakeJobsService, sign_in: SignIn, store: ArtifactStore, files: httpx.AsyncClient
 ) -> None:
     user, now = await sign_in(), datetime.now(UTC)
     won, lost = uuid4(), uuid4()
-    job = await owner.insert_job(
+    job = await fake_jobs.insert_job(
         user.id, status="COMPLETED", finished_at=now, decided_by=won, result_ref="result.json"
     )
     await store.put(f"{job}/{won}/result.json", b'{"text": "long"}')
     await store.put(f"{job}/{lost}/page.pdf", b"%PDF-")
-    [shown] = (await user.ask("GET", f"/jobs/{job}/artifacts")).json()["items"]
+    [shown] = (await user.request("GET", f"/jobs/{job}/artifacts")).json()["items"]
     assert (shown["name"], shown["content_type"]) == ("result.json", "application/json")
     assert shown["size"] == 16
     assert (await files.get(shown["url"])).json() == {"text": "long"}
-    sent_on = await user.ask("GET", f"/jobs/{job}/artifacts/result.json")
+    sent_on = await user.request("GET", f"/jobs/{job}/artifacts/result.json")
     assert sent_on.status_code == 302
     assert (await files.get(sent_on.headers["location"])).json() == {"text": "long"}
-    assert (await user.ask("GET", f"/jobs/{job}/artifacts/page.pdf")).status_code == 404
-    result = (await user.ask("GET", f"/jobs/{job}/result")).json()
+    assert (await user.request("GET", f"/jobs/{job}/artifacts/page.pdf")).status_code == 404
+    result = (await user.request("GET", f"/jobs/{job}/result")).json()
     assert (result["result"], result["result_ref"]) == (None, "result.json")
 
 
-async def test_a_job_that_goes_on_has_no_files_yet(owner: Any, sign_in: Any) -> None:
+async def test_a_job_that_goes_on_has_no_files_yet(
+    fake_jobs: FakeJobsService, sign_in: SignIn
+) -> None:
     user = await sign_in()
-    job = await owner.insert_job(user.id)
-    assert (await user.ask("GET", f"/jobs/{job}/artifacts")).json() == {"items": []}
+    job = await fake_jobs.insert_job(user.id)
+    assert (await user.request("GET", f"/jobs/{job}/artifacts")).json() == {"items": []}
 
 
 @pytest.mark.parametrize("tail", ["", "/page.pdf"])
 async def test_somebody_elses_files_are_as_unknown_as_their_job(
-    owner: Any, sign_in: Any, store: ArtifactStore, tail: str
+    fake_jobs: FakeJobsService, sign_in: SignIn, store: ArtifactStore, tail: str
 ) -> None:
     mine, stranger = await sign_in(), await sign_in()
     now, run = datetime.now(UTC), uuid4()
-    job = await owner.insert_job(mine.id, status="COMPLETED", finished_at=now, decided_by=run)
+    job = await fake_jobs.insert_job(mine.id, status="COMPLETED", finished_at=now, decided_by=run)
     await store.put(f"{job}/{run}/page.pdf", b"%PDF-")
-    assert (await mine.ask("GET", f"/jobs/{job}/artifacts{tail}")).status_code in {200, 302}
-    assert (await stranger.ask("GET", f"/jobs/{job}/artifacts{tail}")).status_code == 404
+    assert (await mine.request("GET", f"/jobs/{job}/artifacts{tail}")).status_code in {200, 302}
+    assert (await stranger.request("GET", f"/jobs/{job}/artifacts{tail}")).status_code == 404
 
 
-async def test_a_name_that_is_none_is_refused(owner: Any, sign_in: Any) -> None:
+async def test_a_name_that_is_none_is_refused(fake_jobs: FakeJobsService, sign_in: SignIn) -> None:
     user = await sign_in()
-    job = await owner.insert_job(user.id)
-    answer = await user.ask("GET", f"/jobs/{job}/artifacts/.hidden")
+    job = await fake_jobs.insert_job(user.id)
+    answer = await user.request("GET", f"/jobs/{job}/artifacts/.hidden")
     assert answer.status_code == 422

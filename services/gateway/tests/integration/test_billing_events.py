@@ -2,14 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest_asyncio
+from services.gateway.tests.conftest import FakeJobsService, SignIn
 
 from msaas.contracts import AccountChanged, AccountFrame, Plan, SubscriptionChanged
 from msaas.messaging import ConsumerTimings, Messenger, RedisBroker
@@ -33,9 +34,9 @@ def changed(user_id: UUID, plan: Plan, version: int) -> SubscriptionChanged:
 
 @pytest_asyncio.fixture
 async def billing(redis_url: str, environment: str) -> AsyncIterator[Messenger]:
-    wire = RedisBroker(redis_url, command_timeout=GENEROUS_TIMEOUT)
+    broker = RedisBroker(redis_url, command_timeout=GENEROUS_TIMEOUT)
     messenger = Messenger(
-        wire,
+        broker,
         "billing",
         environment,
         metrics=Metrics("billing", environment),
@@ -45,11 +46,11 @@ async def billing(redis_url: str, environment: str) -> AsyncIterator[Messenger]:
     yield messenger
     messenger.drain()
     await running
-    await wire.close()
+    await broker.close()
 
 
 async def test_the_newest_plan_stands_and_the_next_request_knows_it(
-    billing: Messenger, sign_in: Any, rows: asyncpg.Connection
+    billing: Messenger, sign_in: SignIn, rows: asyncpg.Connection
 ) -> None:
     user = await sign_in()
     for plan, version in ((Plan.ENTERPRISE, 3), (Plan.PRO, 2), (Plan.ENTERPRISE, 3)):
@@ -59,23 +60,25 @@ async def test_the_newest_plan_stands_and_the_next_request_knows_it(
     await billing.publisher.publish("billing.events", gone, correlation_id="c")
 
     async def has_plan() -> bool:
-        return (await user.ask("GET", "/me")).json()["plan"] == "ENTERPRISE"
+        return (await user.request("GET", "/me")).json()["plan"] == "ENTERPRISE"
 
     await wait_until(has_plan)
     sql = "SELECT plan_version FROM identity.users WHERE id = $1"
     assert await rows.fetchval(sql, user.id) == 3
 
 
-async def test_an_open_stream_shows_the_account_and_nothing_older(owner: Any, sign_in: Any) -> None:
+async def test_an_open_stream_shows_the_account_and_nothing_older(
+    fake_jobs: FakeJobsService, sign_in: SignIn
+) -> None:
     user = await sign_in()
     shown = list[dict[str, Any]]()
     async with (
         user.http.stream("GET", "/api/v1/jobs/stream", headers=user.headers) as answer,
-        aclosing(answer.aiter_lines()) as lines,
+        aclosing(cast("AsyncGenerator[str]", answer.aiter_lines())) as lines,
         asyncio.timeout(10),
     ):
         for version in (2, 1, 3):
-            await owner.publish(account(user.id, version))
+            await fake_jobs.publish(account(user.id, version))
         async for line in lines:
             if line.startswith("data: ") and "jobs_used" in line:
                 shown.append(json.loads(line.removeprefix("data: ")))

@@ -1,4 +1,4 @@
-"""Dead letters by HTTP: for operators alone, held to the document, answered by their owner."""
+"""Dead letters by HTTP: for operators alone, held to the document, answered by their fake_jobs."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
+from services.gateway.tests.conftest import ApiUser, SignIn
 
 from msaas.contracts import (
     ListDeadLetters,
@@ -85,10 +86,10 @@ class FakeDeadLetterService:
 async def dead_letter_service(
     redis_url: str, environment: str
 ) -> AsyncIterator[FakeDeadLetterService]:
-    wire = RedisBroker(redis_url, command_timeout=GENEROUS_TIMEOUT)
+    broker = RedisBroker(redis_url, command_timeout=GENEROUS_TIMEOUT)
     metrics = Metrics("jobs", environment)
     messenger = Messenger(
-        wire, "jobs", environment, metrics=metrics, timings=ConsumerTimings(block_timeout=0.05)
+        broker, "jobs", environment, metrics=metrics, timings=ConsumerTimings(block_timeout=0.05)
     )
     keeper = FakeDeadLetterService()
     messenger.consume_batches("jobs.commands", keeper.handle)
@@ -96,34 +97,34 @@ async def dead_letter_service(
     yield keeper
     messenger.drain()
     await running
-    await wire.close()
+    await broker.close()
 
 
 @pytest_asyncio.fixture
-async def operator(sign_in: Any) -> Any:
+async def operator(sign_in: SignIn) -> Any:
     return await sign_in(app_metadata={"role": "operator"})
 
 
 @pytest.mark.parametrize(("method", "path", "body"), ROUTES)
 async def test_nobody_but_an_operator_gets_through(
-    dead_letter_service: FakeDeadLetterService, sign_in: Any, method: str, path: str, body: Any
+    dead_letter_service: FakeDeadLetterService, sign_in: SignIn, method: str, path: str, body: Any
 ) -> None:
     for claims in ({}, {"user_metadata": {"role": "operator"}}):
         user = await sign_in(**claims)
-        answer = await user.ask(method, path, json=body)
+        answer = await user.request(method, path, json=body)
         assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
     user.headers = {}
-    assert (await user.ask(method, path, json=body)).status_code == 401
+    assert (await user.request(method, path, json=body)).status_code == 401
     assert dead_letter_service.commands == []
 
 
 async def test_letters_are_listed_page_by_page(
-    dead_letter_service: FakeDeadLetterService, operator: Any
+    dead_letter_service: FakeDeadLetterService, operator: ApiUser
 ) -> None:
     query = {"limit": 1, "class": "transient", "topic": "jobs.results", "state": "open"}
-    page = (await operator.ask("GET", "/ops/dead-letters", params=query)).json()
+    page = (await operator.request("GET", "/ops/dead-letters", params=query)).json()
     assert [one["id"] for one in page["items"]] == [str(DEAD_LETTER["id"])]
-    await operator.ask("GET", "/ops/dead-letters", params={"cursor": page["next_cursor"]})
+    await operator.request("GET", "/ops/dead-letters", params={"cursor": page["next_cursor"]})
     first, second = dead_letter_service.commands
     assert isinstance(first, ListDeadLetters)
     assert isinstance(second, ListDeadLetters)
@@ -137,19 +138,19 @@ async def test_letters_are_listed_page_by_page(
     "query", [{"cursor": "nonsense"}, {"class": "lively"}, {"limit": 101}, {"topic": "Not one"}]
 )
 async def test_a_query_that_makes_no_sense_is_refused(
-    dead_letter_service: FakeDeadLetterService, operator: Any, query: dict[str, Any]
+    dead_letter_service: FakeDeadLetterService, operator: ApiUser, query: dict[str, Any]
 ) -> None:
-    answer = await operator.ask("GET", "/ops/dead-letters", params=query)
+    answer = await operator.request("GET", "/ops/dead-letters", params=query)
     assert answer.status_code == 422
     assert dead_letter_service.commands == []
 
 
 async def test_one_letter_is_shown(
-    dead_letter_service: FakeDeadLetterService, operator: Any
+    dead_letter_service: FakeDeadLetterService, operator: ApiUser
 ) -> None:
-    letter = (await operator.ask("GET", f"/ops/dead-letters/{DEAD_LETTER['id']}")).json()
+    letter = (await operator.request("GET", f"/ops/dead-letters/{DEAD_LETTER['id']}")).json()
     assert (letter["class"], letter["body"]) == ("transient", {"type": "JobSucceeded"})
-    missing = await operator.ask("GET", f"/ops/dead-letters/{uuid4()}")
+    missing = await operator.request("GET", f"/ops/dead-letters/{uuid4()}")
     assert (missing.status_code, missing.json()["detail"]) == (
         404,
         "There is no such dead letter.",
@@ -158,10 +159,10 @@ async def test_one_letter_is_shown(
 
 
 async def test_each_letter_of_a_replay_has_its_own_outcome(
-    dead_letter_service: FakeDeadLetterService, operator: Any
+    dead_letter_service: FakeDeadLetterService, operator: ApiUser
 ) -> None:
     body = {"ids": [str(DEAD_LETTER["id"]), str(uuid4())]}
-    answer = await operator.ask("POST", "/ops/dead-letters/replay", json=body)
+    answer = await operator.request("POST", "/ops/dead-letters/replay", json=body)
     assert answer.status_code == 202
     first, second = answer.json()["items"]
     assert (first["ok"], first["outcome"], first["because"]) == (True, "waiting", "rate")
@@ -172,13 +173,13 @@ async def test_each_letter_of_a_replay_has_its_own_outcome(
 
 
 async def test_one_key_is_one_replay(
-    dead_letter_service: FakeDeadLetterService, operator: Any, sign_in: Any
+    dead_letter_service: FakeDeadLetterService, operator: ApiUser, sign_in: SignIn
 ) -> None:
     other = await sign_in(app_metadata={"role": "operator"})
     body = {"ids": [str(DEAD_LETTER["id"])]}
     for who, key in ((operator, "k"), (operator, "k"), (operator, "l"), (other, "k")):
         headers = {"idempotency-key": key}
-        await who.ask("POST", "/ops/dead-letters/replay", json=body, headers=headers)
+        await who.request("POST", "/ops/dead-letters/replay", json=body, headers=headers)
     ids = [
         one.replay_id for one in dead_letter_service.commands if isinstance(one, ReplayDeadLetters)
     ]
@@ -186,10 +187,12 @@ async def test_one_key_is_one_replay(
 
 
 async def test_who_resolved_and_why_is_handed_on(
-    dead_letter_service: FakeDeadLetterService, operator: Any
+    dead_letter_service: FakeDeadLetterService, operator: ApiUser
 ) -> None:
     body = {"ids": [str(DEAD_LETTER["id"])], "reason": "Seen to."}
-    assert (await operator.ask("POST", "/ops/dead-letters/resolve", json=body)).status_code == 202
+    assert (
+        await operator.request("POST", "/ops/dead-letters/resolve", json=body)
+    ).status_code == 202
     [command] = dead_letter_service.commands
     assert isinstance(command, ResolveDeadLetters)
     assert (command.reason, command.asked_by) == ("Seen to.", operator.id)
@@ -206,8 +209,8 @@ async def test_who_resolved_and_why_is_handed_on(
     ],
 )
 async def test_a_resolution_needs_letters_and_a_reason(
-    dead_letter_service: FakeDeadLetterService, operator: Any, body: Any
+    dead_letter_service: FakeDeadLetterService, operator: ApiUser, body: Any
 ) -> None:
-    answer = await operator.ask("POST", "/ops/dead-letters/resolve", json=body)
+    answer = await operator.request("POST", "/ops/dead-letters/resolve", json=body)
     assert answer.status_code == 422
     assert dead_letter_service.commands == []

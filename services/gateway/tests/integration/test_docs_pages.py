@@ -2,17 +2,18 @@
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any
 
 import httpx
 import pytest_asyncio
+from services.gateway.tests.conftest import FakeJobsService, OpenGateway, RunningGateway, SignIn
 
 from msaas.dev.openapi import main as drawn
+from msaas.gateway.settings import Settings
 
 
 @pytest_asyncio.fixture
-async def http(gateway: Any) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=gateway[1]) as client:
+async def http(gateway: RunningGateway) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=gateway.url) as client:
         yield client
 
 
@@ -50,18 +51,20 @@ async def test_a_problems_type_leads_to_its_page(http: httpx.AsyncClient) -> Non
     assert problem["code"] in page.text
 
 
-async def test_addresses_that_are_told_hold_behind_any_proxy(owner: Any, sign_in: Any) -> None:
+async def test_addresses_that_are_told_hold_behind_any_proxy(
+    fake_jobs: FakeJobsService, sign_in: SignIn
+) -> None:
     user = await sign_in()
     behind = {"host": "api.example.com", "x-forwarded-proto": "https"}
     body = {"task_type": "echo", "params": {"message": "hello"}}
-    answer = await user.ask("POST", "/jobs", headers=behind, json=body)
+    answer = await user.request("POST", "/jobs", headers=behind, json=body)
     location = answer.headers["location"]
     assert location == f"/api/v1/jobs/{answer.json()['id']}"
     assert "127.0.0.1" not in json.dumps(dict(answer.headers))
 
 
 async def test_a_gateway_answers_to_its_own_names_alone(
-    open_gateway: Any, gateway_settings: Any
+    open_gateway: OpenGateway, gateway_settings: Settings
 ) -> None:
     names = {"allowed_hosts": ("api.example.com",)}
     _, url = await open_gateway(gateway_settings.model_copy(update=names))

@@ -12,6 +12,13 @@ import pytest_asyncio
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from services.gateway.tests.conftest import (
+    ApiUser,
+    FakeJobsService,
+    ReadMetric,
+    RunningGateway,
+    SignIn,
+)
 
 from msaas.contracts import PROBLEMS
 
@@ -78,7 +85,7 @@ def check(answer: httpx.Response) -> None:
 
 
 @pytest_asyncio.fixture
-async def somebody(sign_in: Any, owner: Any) -> Any:
+async def somebody(sign_in: SignIn, fake_jobs: FakeJobsService) -> Any:
     return await sign_in()
 
 
@@ -94,7 +101,7 @@ async def somebody(sign_in: Any, owner: Any) -> Any:
     is_an_id=st.booleans(),
 )
 async def test_no_input_brings_out_what_is_inside(
-    somebody: Any, operation: Operation, value: str, body: object, *, is_an_id: bool
+    somebody: ApiUser, operation: Operation, value: str, body: object, *, is_an_id: bool
 ) -> None:
     method, path, queries = operation
     place = str(uuid4()) if is_an_id else "planted-secret"
@@ -109,15 +116,18 @@ async def test_no_input_brings_out_what_is_inside(
 
 
 async def test_a_panic_is_a_problem_that_is_counted_and_the_process_lives_on(
-    gateway: Any, sign_in: Any, read_metric: Any, monkeypatch: pytest.MonkeyPatch
+    gateway: RunningGateway,
+    sign_in: SignIn,
+    read_metric: ReadMetric,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     user = await sign_in()
     with monkeypatch.context() as broken:
-        broken.setattr(gateway[0].state["job_views"], "list_jobs", break_down, raising=True)
-        answer = await user.ask("GET", "/jobs")
+        broken.setattr(gateway.gateway.state.job_views, "list_jobs", break_down, raising=True)
+        answer = await user.request("GET", "/jobs")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
     assert "planted-secret" not in answer.text
     assert not INSIDE.search(answer.text)
     counted = read_metric("msaas_http_unhandled_errors_total", route="/api/v1/jobs")
     assert counted == 1
-    assert (await user.ask("GET", "/jobs")).status_code == 200
+    assert (await user.request("GET", "/jobs")).status_code == 200

@@ -9,17 +9,30 @@ from uuid import uuid4
 import httpx
 import pytest
 from pydantic import SecretStr
+from services.gateway.tests.conftest import (
+    FakeIssuer,
+    FakeJobsService,
+    FakeRefusal,
+    OpenApiChecker,
+    OpenGateway,
+    ReadMetric,
+    RunningGateway,
+    SignIn,
+)
 
+from msaas.gateway.settings import Settings
 from msaas.testing import FaultProxy, wait_until
 
 ORIGIN = "http://app.test"
 
 
-async def test_the_same_key_again_is_answered_with_the_first_job(owner: Any, sign_in: Any) -> None:
+async def test_the_same_key_again_is_answered_with_the_first_job(
+    fake_jobs: FakeJobsService, sign_in: SignIn
+) -> None:
     user = await sign_in()
     body = {"task_type": "echo", "params": {"message": "hello"}}
     asked = [
-        await user.ask("POST", "/jobs", json=body, headers={"idempotency-key": "k"})
+        await user.request("POST", "/jobs", json=body, headers={"idempotency-key": "k"})
         for _ in range(2)
     ]
     assert [answer.status_code for answer in asked] == [202, 202]
@@ -40,16 +53,16 @@ async def test_the_same_key_again_is_answered_with_the_first_job(owner: Any, sig
     ],
 )
 async def test_a_moment_that_cannot_be_kept_is_refused(
-    owner: Any, sign_in: Any, moment: object
+    fake_jobs: FakeJobsService, sign_in: SignIn, moment: object
 ) -> None:
     user = await sign_in()
     for field in ("run_at", "deadline_at"):
         answer = await user.submit(**{field: moment})
         assert answer.status_code == 422
         assert [error["pointer"] for error in answer.json()["errors"]] == [f"/{field}"]
-    answer = await user.ask("GET", "/jobs", params={"created_after": moment})
+    answer = await user.request("GET", "/jobs", params={"created_after": moment})
     assert answer.status_code == 422
-    assert owner.commands == []
+    assert fake_jobs.commands == []
 
 
 @pytest.mark.parametrize(
@@ -63,11 +76,11 @@ async def test_a_moment_that_cannot_be_kept_is_refused(
     ],
 )
 async def test_an_owner_of_another_version_refuses_a_job_and_the_user_learns_why(
-    owner: Any, sign_in: Any, refusal: Any, code: str, status: int, said: str
+    fake_jobs: FakeJobsService, sign_in: SignIn, code: str, status: int, said: str
 ) -> None:
     user = await sign_in()
-    owner.refusal = refusal(code)
-    owner.refusal.retryable = status == 503
+    fake_jobs.refusal = FakeRefusal(code)
+    vars(fake_jobs.refusal)["retryable"] = status == 503
     answer = await user.submit()
     assert (answer.status_code, answer.json()["code"]) == (status, said)
     assert ("retry-after" in answer.headers) == (status == 503)
@@ -84,11 +97,11 @@ async def test_an_owner_of_another_version_refuses_a_job_and_the_user_learns_why
     ],
 )
 async def test_what_no_route_looks_at_is_refused_all_the_same(
-    sign_in: Any, method: str, path: str, options: dict[str, Any], status: int
+    sign_in: SignIn, method: str, path: str, options: dict[str, Any], status: int
 ) -> None:
     user = await sign_in()
     headers = {f"content-{name}": value for name, value in options.items() if name != "content"}
-    answer = await user.ask(
+    answer = await user.request(
         method,
         path.replace("{id}", str(uuid4())),
         content=options.get("content"),
@@ -98,13 +111,13 @@ async def test_what_no_route_looks_at_is_refused_all_the_same(
 
 
 async def test_cancelling_an_unknown_job_is_answered_as_reading_one(
-    owner: Any, sign_in: Any, refusal: Any
+    fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()
-    owner.refusal = refusal("not_found")
+    fake_jobs.refusal = FakeRefusal("not_found")
     bodies = [
-        (await user.ask("POST", f"/jobs/{uuid4()}/cancel")).json(),
-        (await user.ask("GET", f"/jobs/{uuid4()}")).json(),
+        (await user.request("POST", f"/jobs/{uuid4()}/cancel")).json(),
+        (await user.request("GET", f"/jobs/{uuid4()}")).json(),
     ]
     for body in bodies:
         for name in ("instance", "correlation_id", "detail"):  # its detail is the owner's
@@ -113,7 +126,7 @@ async def test_cancelling_an_unknown_job_is_answered_as_reading_one(
 
 
 async def test_a_browser_of_another_origin_may_say_all_that_the_document_asks_for(
-    open_gateway: Any, gateway_settings: Any
+    open_gateway: OpenGateway, gateway_settings: Settings
 ) -> None:
     settings = gateway_settings.model_copy(update={"cors_origins": (ORIGIN,)})
     _, url = await open_gateway(settings)
@@ -128,7 +141,7 @@ async def test_a_browser_of_another_origin_may_say_all_that_the_document_asks_fo
 
 
 async def test_without_postgres_every_read_is_a_503_and_comes_back(
-    open_gateway: Any, gateway_settings: Any, issuer: Any, spec: Any
+    open_gateway: OpenGateway, gateway_settings: Settings, issuer: FakeIssuer, spec: OpenApiChecker
 ) -> None:
     names = ("database_url", "read_database_url")
     urls = {name: getattr(gateway_settings, name).get_secret_value() for name in names}
@@ -152,9 +165,9 @@ async def test_without_postgres_every_read_is_a_503_and_comes_back(
 
 
 async def test_a_reader_that_sleeps_is_told_to_look_and_let_go(
-    owner: Any, sign_in: Any, gateway: Any, read_metric: Any
+    fake_jobs: FakeJobsService, sign_in: SignIn, gateway: RunningGateway, read_metric: ReadMetric
 ) -> None:
-    user, url = await sign_in(), str(gateway[1])
+    user, url = await sign_in(), str(gateway.url)
     host, _, port = urlsplit(url).netloc.partition(":")
     with socket.socket() as reader:
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -163,7 +176,7 @@ async def test_a_reader_that_sleeps_is_told_to_look_and_let_go(
         reader.sendall("\r\n".join([*lines, "", ""]).encode())
         await wait_until(lambda: read_metric("msaas_sse_connections") == 1)
         while read_metric("msaas_sse_resyncs_total") == 0:
-            await asyncio.gather(*(owner.publish_change(user.id, uuid4()) for _ in range(500)))
+            await asyncio.gather(*(fake_jobs.publish_change(user.id, uuid4()) for _ in range(500)))
         reader.settimeout(20)
         data = await asyncio.to_thread(_read_all, reader)
     *_, last, _end = data.split(b"\n\n")
@@ -183,12 +196,12 @@ def _read_all(reader: socket.socket) -> bytes:
 
 
 async def test_submissions_and_refusals_are_counted(
-    owner: Any, sign_in: Any, refusal: Any, read_metric: Any
+    fake_jobs: FakeJobsService, sign_in: SignIn, read_metric: ReadMetric
 ) -> None:
     user = await sign_in()
     await user.submit()
     said = {"limit": 1, "used": 1, "reserved": 0, "upgrade_url": "/billing"}
-    owner.refusal = refusal("quota_exceeded", **said, resets_at="2030-01-01T00:00:00Z")
+    fake_jobs.refusal = FakeRefusal("quota_exceeded", **said, resets_at="2030-01-01T00:00:00Z")
     assert (await user.submit()).status_code == 402
     assert read_metric("msaas_jobs_submitted_total", task_type="echo", plan="FREE") == 1
     assert read_metric("msaas_quota_rejections_total", plan="FREE") == 1

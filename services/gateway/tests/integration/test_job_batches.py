@@ -6,17 +6,20 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from services.gateway.tests.conftest import FakeJobsService, FakeRefusal, SignIn
 
 ECHO: dict[str, Any] = {"task_type": "echo", "params": {"message": "hello"}}
 REFUSED: dict[str, Any] = {"task_type": "echo", "params": {"message": "refuse me"}}
 
 
-async def test_each_job_of_a_batch_is_told_what_became_of_it(owner: Any, sign_in: Any) -> None:
+async def test_each_job_of_a_batch_is_told_what_became_of_it(
+    fake_jobs: FakeJobsService, sign_in: SignIn
+) -> None:
     user = await sign_in()
-    answer = await user.ask("POST", "/jobs/batch", json={"jobs": [ECHO, REFUSED, ECHO]})
+    answer = await user.request("POST", "/jobs/batch", json={"jobs": [ECHO, REFUSED, ECHO]})
     assert answer.status_code == 202
     first, second, third = answer.json()["items"]
-    [command] = owner.commands
+    [command] = fake_jobs.commands
     assert [one["ok"] for one in (first, second, third)] == [True, False, True]
     assert [one["job"]["id"] for one in (first, third)] == [
         str(command.jobs[0].job_id),
@@ -26,11 +29,13 @@ async def test_each_job_of_a_batch_is_told_what_became_of_it(owner: Any, sign_in
     assert (second["problem"]["status"], second["problem"]["limit"]) == (402, 100)
 
 
-async def test_one_key_covers_a_batch_item_by_item(owner: Any, sign_in: Any) -> None:
+async def test_one_key_covers_a_batch_item_by_item(
+    fake_jobs: FakeJobsService, sign_in: SignIn
+) -> None:
     user = await sign_in()
     headers = {"idempotency-key": "k"}
-    await user.ask("POST", "/jobs/batch", json={"jobs": [ECHO, ECHO]}, headers=headers)
-    [command] = owner.commands
+    await user.request("POST", "/jobs/batch", json={"jobs": [ECHO, ECHO]}, headers=headers)
+    [command] = fake_jobs.commands
     assert [(one.idempotency.key, one.idempotency.item) for one in command.jobs] == [
         ("k", 0),
         ("k", 1),
@@ -48,21 +53,23 @@ FAULTY: list[tuple[list[Any], str]] = [
 
 @pytest.mark.parametrize(("jobs", "place"), FAULTY)
 async def test_what_is_wrong_with_a_batch_is_named_by_its_place(
-    owner: Any, sign_in: Any, jobs: list[Any], place: str
+    fake_jobs: FakeJobsService, sign_in: SignIn, jobs: list[Any], place: str
 ) -> None:
     user = await sign_in()
-    answer = await user.ask("POST", "/jobs/batch", json={"jobs": jobs})
+    answer = await user.request("POST", "/jobs/batch", json={"jobs": jobs})
     assert answer.status_code == 422
     assert place in [error["pointer"] for error in answer.json()["errors"]]
-    assert owner.commands == []
+    assert fake_jobs.commands == []
 
 
-async def test_a_failed_job_is_begun_anew_by_its_owner(owner: Any, sign_in: Any) -> None:
+async def test_a_failed_job_is_begun_anew_by_its_owner(
+    fake_jobs: FakeJobsService, sign_in: SignIn
+) -> None:
     user = await sign_in()
-    job_id = await owner.insert_job(user.id, status="FAILED", finished_at=datetime.now(UTC))
-    answers = [await user.ask("POST", f"/jobs/{job_id}/retry") for _ in range(2)]
+    job_id = await fake_jobs.insert_job(user.id, status="FAILED", finished_at=datetime.now(UTC))
+    answers = [await user.request("POST", f"/jobs/{job_id}/retry") for _ in range(2)]
     assert [one.json() for one in answers] == [{"id": str(job_id), "status": "PENDING"}] * 2
-    first, second = owner.commands
+    first, second = fake_jobs.commands
     assert first.retry_id != second.retry_id
 
 
@@ -70,23 +77,23 @@ async def test_a_failed_job_is_begun_anew_by_its_owner(owner: Any, sign_in: Any)
     ("code", "status"), [("quota_exceeded", 402), ("conflict", 409), ("not_found", 404)]
 )
 async def test_a_retry_that_the_owner_refuses_becomes_its_problem(
-    owner: Any, sign_in: Any, refusal: Any, code: str, status: int
+    fake_jobs: FakeJobsService, sign_in: SignIn, code: str, status: int
 ) -> None:
     user = await sign_in()
     used = {"limit": 1, "used": 1, "reserved": 0, "resets_at": "2030-01-01T00:00:00Z"}
-    owner.refusal = refusal(code, **used, upgrade_url="/billing")
-    answer = await user.ask("POST", f"/jobs/{uuid4()}/retry")
+    fake_jobs.refusal = FakeRefusal(code, **used, upgrade_url="/billing")
+    answer = await user.request("POST", f"/jobs/{uuid4()}/retry")
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
 async def test_a_timeline_tells_a_job_from_its_submission_to_its_charge(
-    owner: Any, sign_in: Any, rows: asyncpg.Connection
+    fake_jobs: FakeJobsService, sign_in: SignIn, rows: asyncpg.Connection
 ) -> None:
     user = await sign_in()
-    job_id = await owner.insert_job(user.id, status="COMPLETED", finished_at=datetime.now(UTC))
+    job_id = await fake_jobs.insert_job(user.id, status="COMPLETED", finished_at=datetime.now(UTC))
     await rows.execute(RUN, job_id)
     await rows.execute(CHARGE, job_id, user.id)
-    told = (await user.ask("GET", f"/jobs/{job_id}/timeline")).json()["items"]
+    told = (await user.request("GET", f"/jobs/{job_id}/timeline")).json()["items"]
     kinds = [one["kind"] for one in told]
     assert set(kinds) == {
         *("submitted", "dispatched", "started", "step", "attempt_ended", "completed", "charged")
@@ -96,10 +103,12 @@ async def test_a_timeline_tells_a_job_from_its_submission_to_its_charge(
     assert charge["details"]["quantity"] == 1
 
 
-async def test_the_story_of_somebody_elses_job_is_not_told(owner: Any, sign_in: Any) -> None:
+async def test_the_story_of_somebody_elses_job_is_not_told(
+    fake_jobs: FakeJobsService, sign_in: SignIn
+) -> None:
     user, other = await sign_in(), await sign_in()
-    job_id = await owner.insert_job(other.id)
-    assert (await user.ask("GET", f"/jobs/{job_id}/timeline")).status_code == 404
+    job_id = await fake_jobs.insert_job(other.id)
+    assert (await user.request("GET", f"/jobs/{job_id}/timeline")).status_code == 404
 
 
 RUN = """

@@ -6,8 +6,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
+from services.gateway.tests.conftest import (
+    FakeIssuer,
+    FakeJobsService,
+    FakeRefusal,
+    OpenApiChecker,
+    OpenGateway,
+    RunningGateway,
+    SignIn,
+)
 
+from msaas.gateway.settings import Settings
 from msaas.sealing import PrivateKey, Unsealer, is_sealed
 from msaas.testing import FaultProxy, wait_until
 
@@ -17,7 +28,7 @@ ROUTES = [("GET", ""), ("GET", "/status"), ("GET", "/result"), ("GET", "/attempt
 
 
 async def test_a_job_is_handed_to_its_owner_and_can_be_read_at_once(
-    owner: Any, sign_in: Any
+    fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()
     answer = await user.submit(priority=2)
@@ -25,46 +36,48 @@ async def test_a_job_is_handed_to_its_owner_and_can_be_read_at_once(
     job_id = answer.json()["id"]
     assert answer.headers["location"] == f"/api/v1/jobs/{job_id}"
     assert "idempotent-replayed" not in answer.headers
-    [command] = owner.commands
+    [command] = fake_jobs.commands
     assert str(command.job_id) == job_id
     assert (command.user_id, command.priority, command.source) == (user.id, 2, "api")
     assert command.payload == {"message": "hello"}
-    job = (await user.ask("GET", f"/jobs/{job_id}")).json()
+    job = (await user.request("GET", f"/jobs/{job_id}")).json()
     assert (job["status"], job["params"]) == ("PENDING", {"message": "hello"})
-    state = (await user.ask("GET", f"/jobs/{job_id}/status")).json()
+    state = (await user.request("GET", f"/jobs/{job_id}/status")).json()
     assert (state["status"], state["progress"]) == ("PENDING", None)
-    assert (await user.ask("GET", f"/jobs/{job_id}/attempts")).json() == {"items": []}
-    cancelled = await user.ask("POST", f"/jobs/{job_id}/cancel")
+    assert (await user.request("GET", f"/jobs/{job_id}/attempts")).json() == {"items": []}
+    cancelled = await user.request("POST", f"/jobs/{job_id}/cancel")
     assert (cancelled.status_code, cancelled.json()["status"]) == (202, "CANCELLED")
 
 
 async def test_a_secret_leaves_the_gateway_sealed_and_is_never_shown(
-    owner: Any, sign_in: Any
+    fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()
     params = {"message": "hello", "secret": "hunter2"}
     answer = await user.submit(params=params)
-    [command] = owner.commands
+    [command] = fake_jobs.commands
     assert is_sealed(command.payload["secret"])
     opener = Unsealer([PrivateKey.parse(LOCAL_PRIVATE_KEY)])
     place = (str(command.job_id), "secret")
     assert opener.unseal(command.payload["secret"], *place) == "hunter2"
-    shown = (await user.ask("GET", f"/jobs/{answer.json()['id']}")).json()
+    shown = (await user.request("GET", f"/jobs/{answer.json()['id']}")).json()
     assert shown["params"] == {"message": "hello", "secret": "[sealed]"}
 
 
-async def test_the_same_secret_is_the_same_request(owner: Any, sign_in: Any) -> None:
+async def test_the_same_secret_is_the_same_request(
+    fake_jobs: FakeJobsService, sign_in: SignIn
+) -> None:
     user = await sign_in()
     headers = {"idempotency-key": "k"}
     body = {"task_type": "echo", "params": {"message": "hello", "secret": "hunter2"}}
-    first = await user.ask("POST", "/jobs", json=body, headers=headers)
-    again = await user.ask("POST", "/jobs", json=body, headers=headers)
+    first = await user.request("POST", "/jobs", json=body, headers=headers)
+    again = await user.request("POST", "/jobs", json=body, headers=headers)
     assert first.json() == again.json()
     assert again.headers["idempotent-replayed"] == "true"
 
 
 async def test_the_same_request_has_the_same_fingerprint_and_no_other(
-    owner: Any, sign_in: Any
+    fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()
     bodies: list[dict[str, Any]] = [
@@ -78,12 +91,12 @@ async def test_the_same_request_has_the_same_fingerprint_and_no_other(
     for number, body in enumerate(bodies):
         request = {"task_type": "echo", "params": {"message": "hello"}} | body
         headers = {"idempotency-key": f"k{number}", "x-client": "dashboard"}
-        await user.ask("POST", "/jobs", json=request, headers=headers)
-    prints = [command.idempotency.fingerprint for command in owner.commands]
+        await user.request("POST", "/jobs", json=request, headers=headers)
+    prints = [command.idempotency.fingerprint for command in fake_jobs.commands]
     assert prints[0] == prints[1]
     assert len(set(prints)) == len(bodies) - 1
-    assert owner.commands[-1].idempotency.key == f"k{len(bodies) - 1}"
-    assert {command.source for command in owner.commands} == {"dashboard"}
+    assert fake_jobs.commands[-1].idempotency.key == f"k{len(bodies) - 1}"
+    assert {command.source for command in fake_jobs.commands} == {"dashboard"}
 
 
 @pytest.mark.parametrize(
@@ -112,7 +125,7 @@ async def test_the_same_request_has_the_same_fingerprint_and_no_other(
     ],
 )
 async def test_what_is_wrong_with_a_request_is_named_by_its_place(
-    owner: Any, sign_in: Any, body: dict[str, Any], pointer: str
+    fake_jobs: FakeJobsService, sign_in: SignIn, body: dict[str, Any], pointer: str
 ) -> None:
     user = await sign_in()
     answer = await user.submit(**body)
@@ -121,7 +134,7 @@ async def test_what_is_wrong_with_a_request_is_named_by_its_place(
     assert problem["code"] == "validation_failed"
     assert pointer in {error["pointer"] for error in problem["errors"]}
     assert "passwd" not in answer.text
-    assert owner.commands == []
+    assert fake_jobs.commands == []
 
 
 @pytest.mark.parametrize(
@@ -140,13 +153,13 @@ async def test_what_is_wrong_with_a_request_is_named_by_its_place(
     ],
 )
 async def test_a_body_that_cannot_be_kept_is_refused(
-    owner: Any, sign_in: Any, body: bytes, headers: dict[str, str], status: int
+    fake_jobs: FakeJobsService, sign_in: SignIn, body: bytes, headers: dict[str, str], status: int
 ) -> None:
     user = await sign_in()
     given = {"content-type": "application/json"} | headers
-    answer = await user.ask("POST", "/jobs", content=body, headers=given)
+    answer = await user.request("POST", "/jobs", content=body, headers=given)
     assert answer.status_code == status
-    assert owner.commands == []
+    assert fake_jobs.commands == []
 
 
 @pytest.mark.parametrize(
@@ -154,22 +167,22 @@ async def test_a_body_that_cannot_be_kept_is_refused(
     [("forbidden", 403), ("not_found", 404), ("conflict", 409), ("idempotency_mismatch", 422)],
 )
 async def test_what_the_owner_refuses_becomes_its_problem(
-    owner: Any, sign_in: Any, refusal: Any, code: str, status: int
+    fake_jobs: FakeJobsService, sign_in: SignIn, code: str, status: int
 ) -> None:
     user = await sign_in()
-    owner.refusal = refusal(code)
+    fake_jobs.refusal = FakeRefusal(code)
     path = "/jobs" if code in {"forbidden", "idempotency_mismatch"} else f"/jobs/{uuid4()}/cancel"
     body = {"task_type": "echo", "params": {"message": ""}} if path == "/jobs" else None
-    answer = await user.ask("POST", path, json=body)
+    answer = await user.request("POST", path, json=body)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
 async def test_a_full_period_says_what_is_used_and_when_it_is_over(
-    owner: Any, sign_in: Any, refusal: Any
+    fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()
     when = datetime(2030, 1, 1, tzinfo=UTC)
-    owner.refusal = refusal(
+    fake_jobs.refusal = FakeRefusal(
         "quota_exceeded", limit=100, used=90, reserved=10, resets_at=when, upgrade_url="/billing"
     )
     answer = await user.submit()
@@ -179,19 +192,21 @@ async def test_a_full_period_says_what_is_used_and_when_it_is_over(
     assert problem["upgrade_url"] == "/billing"
 
 
-async def test_a_list_is_read_page_by_page_and_each_job_once(owner: Any, sign_in: Any) -> None:
+async def test_a_list_is_read_page_by_page_and_each_job_once(
+    fake_jobs: FakeJobsService, sign_in: SignIn
+) -> None:
     user, other = await sign_in(), await sign_in()
-    await owner.insert_job(other.id)
+    await fake_jobs.insert_job(other.id)
     when = datetime(2026, 1, 1, tzinfo=UTC)
     kept = [
-        await owner.insert_job(user.id, created_at=when + timedelta(hours=n // 3))
+        await fake_jobs.insert_job(user.id, created_at=when + timedelta(hours=n // 3))
         for n in range(11)
     ]
     seen: list[str] = []
     cursor: str | None = None
     while True:
         query = {"limit": 4} | ({"cursor": cursor} if cursor else {})
-        page = (await user.ask("GET", "/jobs", params=query)).json()
+        page = (await user.request("GET", "/jobs", params=query)).json()
         seen += [job["id"] for job in page["items"]]
         cursor = page["next_cursor"]
         if cursor is None:
@@ -200,46 +215,50 @@ async def test_a_list_is_read_page_by_page_and_each_job_once(owner: Any, sign_in
     assert len(seen) == len(kept)
 
 
-async def test_a_list_shows_only_what_was_asked_for(owner: Any, sign_in: Any) -> None:
+async def test_a_list_shows_only_what_was_asked_for(
+    fake_jobs: FakeJobsService, sign_in: SignIn
+) -> None:
     user = await sign_in()
     when = datetime(2026, 1, 1, tzinfo=UTC)
-    failed = await owner.insert_job(user.id, status="FAILED", finished_at=when, created_at=when)
-    other = await owner.insert_job(user.id, task_type="navigate_and_extract_text")
+    failed = await fake_jobs.insert_job(user.id, status="FAILED", finished_at=when, created_at=when)
+    other = await fake_jobs.insert_job(user.id, task_type="navigate_and_extract_text")
     for query, expected in (
         ({"status": "FAILED"}, failed),
         ({"task_type": "navigate_and_extract_text"}, other),
         ({"created_after": "2026-01-02T00:00:00Z"}, other),
     ):
-        page = (await user.ask("GET", "/jobs", params=query)).json()
+        page = (await user.request("GET", "/jobs", params=query)).json()
         assert [job["id"] for job in page["items"]] == [str(expected)]
     for wrong in ({"limit": 0}, {"status": "DONE"}, {"cursor": "nonsense"}, {"cursor": "AAAA"}):
-        assert (await user.ask("GET", "/jobs", params=wrong)).status_code == 422
+        assert (await user.request("GET", "/jobs", params=wrong)).status_code == 422
 
 
-async def test_a_result_is_there_when_the_job_has_ended_well(owner: Any, sign_in: Any) -> None:
+async def test_a_result_is_there_when_the_job_has_ended_well(
+    fake_jobs: FakeJobsService, sign_in: SignIn
+) -> None:
     user = await sign_in()
     now = datetime.now(UTC)
-    done = await owner.insert_job(
+    done = await fake_jobs.insert_job(
         user.id, status="COMPLETED", finished_at=now, result=json.dumps({"message": "hello"})
     )
-    answer = await user.ask("GET", f"/jobs/{done}/result")
+    answer = await user.request("GET", f"/jobs/{done}/result")
     assert answer.json()["result"] == {"message": "hello"}
-    failed = await owner.insert_job(
+    failed = await fake_jobs.insert_job(
         user.id, status="FAILED", finished_at=now, last_error="No such page."
     )
-    answer = await user.ask("GET", f"/jobs/{failed}/result")
+    answer = await user.request("GET", f"/jobs/{failed}/result")
     assert (answer.status_code, "No such page." in answer.text) == (409, True)
-    waiting = await owner.insert_job(user.id)
-    assert (await user.ask("GET", f"/jobs/{waiting}/result")).status_code == 409
+    waiting = await fake_jobs.insert_job(user.id)
+    assert (await user.request("GET", f"/jobs/{waiting}/result")).status_code == 409
 
 
 @pytest.mark.parametrize(("method", "tail"), ROUTES)
 async def test_somebody_elses_job_is_as_unknown_as_one_that_never_was(
-    owner: Any, sign_in: Any, method: str, tail: str
+    fake_jobs: FakeJobsService, sign_in: SignIn, method: str, tail: str
 ) -> None:
     mine, stranger = await sign_in(), await sign_in()
-    job_id = await owner.insert_job(mine.id)
-    answers = [await stranger.ask(method, f"/jobs/{one}{tail}") for one in (job_id, uuid4())]
+    job_id = await fake_jobs.insert_job(mine.id)
+    answers = [await stranger.request(method, f"/jobs/{one}{tail}") for one in (job_id, uuid4())]
     bodies = [answer.json() for answer in answers]
     for body in bodies:
         assert body.pop("instance")
@@ -249,24 +268,29 @@ async def test_somebody_elses_job_is_as_unknown_as_one_that_never_was(
 
 
 @pytest.mark.parametrize(("method", "tail"), [*ROUTES, ("POST", "/cancel")])
-async def test_without_a_token_nothing_is_told(sign_in: Any, method: str, tail: str) -> None:
+async def test_without_a_token_nothing_is_told(sign_in: SignIn, method: str, tail: str) -> None:
     user = await sign_in()
     user.headers = {}
-    answer = await user.ask(method, f"/jobs/{uuid4()}{tail}")
+    answer = await user.request(method, f"/jobs/{uuid4()}{tail}")
     assert answer.status_code == 401
 
 
 async def test_an_owner_that_does_not_answer_is_a_timeout_to_be_repeated(
-    owner: Any, sign_in: Any
+    fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()
-    owner.silent = True
+    fake_jobs.silent = True
     answer = await user.submit()
     assert (answer.status_code, answer.json()["retryable"]) == (504, True)
 
 
 async def test_without_redis_submitting_waits_and_reading_goes_on(
-    owner: Any, open_gateway: Any, gateway_settings: Any, issuer: Any, spec: Any, redis_url: str
+    fake_jobs: FakeJobsService,
+    open_gateway: OpenGateway,
+    gateway_settings: Settings,
+    issuer: FakeIssuer,
+    spec: OpenApiChecker,
+    redis_url: str,
 ) -> None:
     import httpx
     from pydantic import SecretStr
@@ -294,52 +318,56 @@ async def test_without_redis_submitting_waits_and_reading_goes_on(
             await wait_until(accepted)
 
 
-async def test_the_catalogue_is_sent_once(sign_in: Any) -> None:
+async def test_the_catalogue_is_sent_once(sign_in: SignIn) -> None:
     user = await sign_in()
-    first = await user.ask("GET", "/task-types")
+    first = await user.request("GET", "/task-types")
     names = {task["task_type"] for task in first.json()["items"]}
     assert names >= {"echo", "navigate_and_extract_text"}
-    again = await user.ask("GET", "/task-types", headers={"if-none-match": first.headers["etag"]})
+    again = await user.request(
+        "GET", "/task-types", headers={"if-none-match": first.headers["etag"]}
+    )
     assert (again.status_code, again.content) == (304, b"")
 
 
 async def test_a_user_is_made_on_first_sight_and_our_row_wins(
-    rows: Any, sign_in: Any, gateway: Any
+    rows: asyncpg.Connection, sign_in: SignIn, gateway: RunningGateway
 ) -> None:
     user = await sign_in(app_metadata={"plan": "PRO"}, user_metadata={"name": "Ann"})
-    me = (await user.ask("GET", "/me")).json()
+    me = (await user.request("GET", "/me")).json()
     assert (me["plan"], me["display_name"], me["role"], me["usage"]) == ("PRO", "Ann", "user", None)
     await rows.execute("UPDATE identity.users SET plan = 'FREE' WHERE id = $1", user.id)
-    assert (await user.ask("GET", "/me")).json()["plan"] == "FREE"
+    assert (await user.request("GET", "/me")).json()["plan"] == "FREE"
 
 
-async def test_an_email_that_is_taken_stays_with_its_first_user(rows: Any, sign_in: Any) -> None:
+async def test_an_email_that_is_taken_stays_with_its_first_user(
+    rows: asyncpg.Connection, sign_in: SignIn
+) -> None:
     first, second = await sign_in(email="ann@example.com"), await sign_in(email="ann@example.com")
-    mails = [(await user.ask("GET", "/me")).json()["email"] for user in (first, second)]
+    mails = [(await user.request("GET", "/me")).json()["email"] for user in (first, second)]
     assert mails == ["ann@example.com", None]
 
 
 @pytest.mark.parametrize("column", ["erased_at", "banned_at"])
 async def test_an_erased_or_banned_user_is_not_let_in_again(
-    rows: Any, sign_in: Any, gateway: Any, column: str
+    rows: asyncpg.Connection, sign_in: SignIn, gateway: RunningGateway, column: str
 ) -> None:
     user = await sign_in()
     await rows.execute(
         f"UPDATE identity.users SET {column} = now(), email = NULL WHERE id = $1", user.id
     )
-    gateway[0].state["authenticator"].invalidate(user.id)
-    assert (await user.ask("GET", "/me")).status_code == 401
+    gateway.gateway.state.authenticator.invalidate(user.id)
+    assert (await user.request("GET", "/me")).status_code == 401
     assert await rows.fetchval("SELECT count(*) FROM identity.users WHERE id = $1", user.id) == 1
 
 
 async def test_many_first_requests_at_once_make_one_user(
-    rows: Any, gateway: Any, issuer: Any
+    rows: asyncpg.Connection, gateway: RunningGateway, issuer: FakeIssuer
 ) -> None:
     import httpx
 
     user_id = uuid4()
     headers = {"authorization": f"Bearer {issuer.token(user_id)}"}
-    async with httpx.AsyncClient(base_url=gateway[1], headers=headers) as http:
+    async with httpx.AsyncClient(base_url=gateway.url, headers=headers) as http:
         answers = await asyncio.gather(*(http.get("/api/v1/me") for _ in range(20)))
     assert {answer.status_code for answer in answers} == {200}
     assert await rows.fetchval("SELECT count(*) FROM identity.users") == 1

@@ -5,11 +5,18 @@ import random
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import httpx
 import pytest
+from services.gateway.tests.conftest import (
+    ApiUser,
+    FakeIssuer,
+    FakeJobsService,
+    RunningGateway,
+    SignIn,
+)
 
 from msaas.testing import wait_until
 
@@ -41,13 +48,15 @@ class FrameReader:
 
 
 @asynccontextmanager
-async def stream(user: Any, cursor: str | None = None) -> AsyncGenerator[FrameReader]:
+async def stream(user: ApiUser, cursor: str | None = None) -> AsyncGenerator[FrameReader]:
     headers = user.headers | ({"last-event-id": cursor} if cursor else {})
     async with user.http.stream("GET", "/api/v1/jobs/stream", headers=headers) as answer:
         yield FrameReader(answer)
 
 
-async def test_a_stream_says_hello_and_then_what_happens(owner: Any, sign_in: Any) -> None:
+async def test_a_stream_says_hello_and_then_what_happens(
+    fake_jobs: FakeJobsService, sign_in: SignIn
+) -> None:
     user = await sign_in()
     async with stream(user) as frames:
         headers = frames.answer.headers
@@ -60,23 +69,25 @@ async def test_a_stream_says_hello_and_then_what_happens(owner: Any, sign_in: An
         assert (hello["event"], hello["id"] in hello["data"]) == ("hello", True)
         assert 1_000 <= int(hello["retry"]) <= 4_000
         job_id = uuid4()
-        await owner.publish_change(uuid4(), job_id)
-        await owner.publish_change(user.id, job_id)
-        await owner.publish_change(user.id, job_id, percent=40)
+        await fake_jobs.publish_change(uuid4(), job_id)
+        await fake_jobs.publish_change(user.id, job_id)
+        await fake_jobs.publish_change(user.id, job_id, percent=40)
         job, progress = await frames.next(), await frames.next()
         assert (job["event"], str(job_id) in job["data"]) == ("job", True)
         assert (progress["event"], '"percent":40' in progress["data"]) == ("progress", True)
 
 
-async def test_a_reader_that_comes_and_goes_sees_everything_once(owner: Any, sign_in: Any) -> None:
+async def test_a_reader_that_comes_and_goes_sees_everything_once(
+    fake_jobs: FakeJobsService, sign_in: SignIn
+) -> None:
     user = await sign_in()
-    cursor = (await user.ask("GET", "/jobs")).json()["stream_cursor"]
+    cursor = (await user.request("GET", "/jobs")).json()["stream_cursor"]
     jobs = [uuid4() for _ in range(150)]
     rng = random.Random(11)  # noqa: S311  # when to leave, the same in each run
 
     async def write() -> None:
         for job_id in jobs:
-            await owner.publish_change(user.id, job_id)
+            await fake_jobs.publish_change(user.id, job_id)
             await asyncio.sleep(0)
 
     writing = asyncio.create_task(write())
@@ -96,30 +107,30 @@ async def test_a_reader_that_comes_and_goes_sees_everything_once(owner: Any, sig
 
 
 async def test_a_place_that_is_too_far_back_is_answered_with_a_resync(
-    owner: Any, sign_in: Any, gateway: Any
+    fake_jobs: FakeJobsService, sign_in: SignIn, gateway: RunningGateway
 ) -> None:
     user = await sign_in()
-    before = gateway[0].event_hub.cursor
-    await owner.publish_change(uuid4(), uuid4())
-    await wait_until(lambda: gateway[0].event_hub.cursor != before)
-    await gateway[0].event_handler.reset()
+    before = gateway.gateway.event_hub.cursor
+    await fake_jobs.publish_change(uuid4(), uuid4())
+    await wait_until(lambda: gateway.gateway.event_hub.cursor != before)
+    gateway.gateway.event_hub.reset()
     async with stream(user, "5-0") as frames:
         assert (await frames.next())["event"] == "hello"
         resync = await frames.next()
         assert resync["event"] == "resync"
-        await owner.publish_change(user.id, uuid4())
+        await fake_jobs.publish_change(user.id, uuid4())
         assert (await frames.next())["event"] == "job"
 
 
-async def test_a_place_can_be_said_in_the_address_and_nonsense_is_refused(sign_in: Any) -> None:
+async def test_a_place_can_be_said_in_the_address_and_nonsense_is_refused(sign_in: SignIn) -> None:
     user = await sign_in()
-    answer = await user.ask("GET", "/jobs/stream", params={"last_event_id": "nonsense"})
+    answer = await user.request("GET", "/jobs/stream", params={"last_event_id": "nonsense"})
     assert answer.status_code == 422
-    answer = await user.ask("GET", "/jobs/stream", headers={"last-event-id": "-"})
+    answer = await user.request("GET", "/jobs/stream", headers={"last-event-id": "-"})
     assert answer.status_code == 422
 
 
-async def test_a_stream_ends_with_its_token(sign_in: Any, issuer: Any) -> None:
+async def test_a_stream_ends_with_its_token(sign_in: SignIn, issuer: FakeIssuer) -> None:
     user = await sign_in(seconds=3)
     began = time.time()
     async with stream(user) as frames:
@@ -127,70 +138,76 @@ async def test_a_stream_ends_with_its_token(sign_in: Any, issuer: Any) -> None:
         with pytest.raises(EOFError):
             await frames.skip_heartbeats()
     assert time.time() - began < 10
-    answer = await user.ask("GET", "/jobs/stream")
+    answer = await user.request("GET", "/jobs/stream")
     assert answer.json()["code"] == "token_expired"
 
 
-async def test_streams_are_capped_and_freed(sign_in: Any, gateway: Any) -> None:
+async def test_streams_are_capped_and_freed(sign_in: SignIn, gateway: RunningGateway) -> None:
     user, other = await sign_in(), await sign_in()
     async with stream(user) as one, stream(user) as two, stream(user) as three:
         for frames in (one, two, three):
             await frames.next()
-        answer = await user.ask("GET", "/jobs/stream")
+        answer = await user.request("GET", "/jobs/stream")
         assert (answer.status_code, answer.headers["retry-after"]) == (429, "5")
         async with stream(other) as four, stream(other) as five:
             await four.next()
             await five.next()
             stranger = await sign_in()
-            answer = await stranger.ask("GET", "/jobs/stream")
+            answer = await stranger.request("GET", "/jobs/stream")
             assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
-    await wait_until(lambda: gateway[0].event_hub.open_count == 0)
+    await wait_until(lambda: gateway.gateway.event_hub.open_count == 0)
     async with stream(user) as frames:
         assert (await frames.next())["event"] == "hello"
 
 
-async def test_a_process_that_drains_lets_its_readers_go(sign_in: Any, gateway: Any) -> None:
+async def test_a_process_that_drains_lets_its_readers_go(
+    sign_in: SignIn, gateway: RunningGateway
+) -> None:
     user = await sign_in()
     async with stream(user) as frames:
         await frames.next()
-        gateway[0].health.drain()
+        gateway.gateway.health.drain()
         with pytest.raises(EOFError):
             await frames.next()
 
 
-async def test_without_a_token_there_is_no_stream(sign_in: Any) -> None:
+async def test_without_a_token_there_is_no_stream(sign_in: SignIn) -> None:
     user = await sign_in()
     user.headers = {}
-    assert (await user.ask("GET", "/jobs/stream")).status_code == 401
+    assert (await user.request("GET", "/jobs/stream")).status_code == 401
 
 
-async def test_a_gap_in_the_log_sends_everybody_to_the_record(sign_in: Any, gateway: Any) -> None:
+async def test_a_gap_in_the_log_sends_everybody_to_the_record(
+    sign_in: SignIn, gateway: RunningGateway
+) -> None:
     user = await sign_in()
     async with stream(user) as frames:
         await frames.next()
-        await gateway[0].event_handler.reset()
+        gateway.gateway.event_hub.reset()
         assert (await frames.next())["event"] == "resync"
         with pytest.raises(EOFError):
             await frames.next()
 
 
 async def test_the_stream_of_an_account_that_is_shut_ends(
-    sign_in: Any, gateway: Any, rows: Any
+    sign_in: SignIn, gateway: RunningGateway, rows: asyncpg.Connection
 ) -> None:
     banned, stays = await sign_in(), await sign_in()
     async with stream(banned) as shut, stream(stays) as frames:
         await shut.next()
         await frames.next()
         await rows.execute("UPDATE identity.users SET banned_at = now() WHERE id = $1", banned.id)
-        [look] = [beat for beat in gateway[0].periodic_tasks if beat.name == "closed accounts"]
-        await look.action()
+        tasks = {task.name: task for task in gateway.gateway.periodic_tasks}
+        tasks["closed accounts"].wake()
         with pytest.raises(EOFError):
             await shut.next()
-        assert gateway[0].event_hub.connected_users == [stays.id]
+        assert gateway.gateway.event_hub.connected_users == [stays.id]
 
 
-async def test_a_process_that_drains_takes_no_new_reader(sign_in: Any, gateway: Any) -> None:
+async def test_a_process_that_drains_takes_no_new_reader(
+    sign_in: SignIn, gateway: RunningGateway
+) -> None:
     user = await sign_in()
-    gateway[0].health.drain()
-    answer = await user.ask("GET", "/jobs/stream")
+    gateway.gateway.health.drain()
+    answer = await user.request("GET", "/jobs/stream")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")

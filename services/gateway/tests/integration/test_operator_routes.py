@@ -7,10 +7,17 @@ from uuid import uuid4
 import asyncpg
 import pytest
 import pytest_asyncio
+from services.gateway.tests.conftest import (
+    ApiUser,
+    FakeJobsService,
+    OpenGateway,
+    RunningGateway,
+    SignIn,
+)
 
 from msaas.contracts import TOPICS, AuditRecorded, TopicKind, decode, get_topic
+from msaas.flags import FlagContext
 from msaas.gateway.adapters.postgres.audit_outbox import PostgresAuditOutbox
-from msaas.gateway.bootstrap import Gateway
 from msaas.gateway.settings import Settings
 from msaas.messaging import RedisBroker
 from msaas.testing import wait_until
@@ -31,55 +38,56 @@ ROUTES = [
 
 
 @pytest_asyncio.fixture
-async def operator(sign_in: Any) -> Any:
+async def operator(sign_in: SignIn) -> Any:
     return await sign_in(app_metadata={"role": "operator"})
 
 
 @pytest_asyncio.fixture
 async def broker(redis_url: str) -> AsyncIterator[RedisBroker]:
-    wire = RedisBroker(redis_url, command_timeout=5)
-    yield wire
-    await wire.close()
+    broker = RedisBroker(redis_url, command_timeout=5)
+    yield broker
+    await broker.close()
 
 
-async def test_nobody_but_an_operator_gets_through(sign_in: Any) -> None:
+async def test_nobody_but_an_operator_gets_through(sign_in: SignIn) -> None:
     user = await sign_in(user_metadata={"role": "operator"})
     for method, path, body in ROUTES:
-        answer = await user.ask(method, path, json=body)
+        answer = await user.request(method, path, json=body)
         assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
 
 async def test_what_is_switched_off_is_refused_at_once_and_everywhere(
-    operator: Any,
-    sign_in: Any,
-    owner: Any,
-    open_gateway: Any,
+    operator: ApiUser,
+    sign_in: SignIn,
+    fake_jobs: FakeJobsService,
+    open_gateway: OpenGateway,
     gateway_settings: Settings,
-    gateway: tuple[Gateway, str],
+    gateway: RunningGateway,
 ) -> None:
     user = await sign_in()
     there, _ = await open_gateway(gateway_settings)
     assert (await user.submit(**PAGE)).status_code == 202
-    assert (await operator.ask("PUT", f"/ops/flags/{BROWSER}", json=OFF)).status_code == 204
+    assert (await operator.request("PUT", f"/ops/flags/{BROWSER}", json=OFF)).status_code == 204
     refused = await user.submit(**PAGE)
     assert (refused.status_code, refused.json()["code"]) == (403, "feature_flag_disabled")
     assert refused.json()["flag"] == BROWSER
-    batch = await user.ask("POST", "/jobs/batch", json={"jobs": [PAGE]})
+    batch = await user.request("POST", "/jobs/batch", json={"jobs": [PAGE]})
     assert batch.json()["items"][0]["problem"]["code"] == "feature_flag_disabled"
     own = {"scope": f"user:{user.id}", "percent": 100, "reason": "Try it."}
-    await operator.ask("PUT", f"/ops/flags/{BROWSER}", json=own)
-    assert (await user.ask("GET", "/flags")).json()["flags"][BROWSER] is False
-    features = there.state["features"]
+    await operator.request("PUT", f"/ops/flags/{BROWSER}", json=own)
+    assert (await user.request("GET", "/flags")).json()["flags"][BROWSER] is False
+    features = there.state.features
     await features.refresh()
-    assert features.switches._overrides == gateway[0].state["features"].switches._overrides
-    assert (await operator.ask("DELETE", f"/ops/flags/{BROWSER}")).status_code == 204
+    subject = FlagContext(user.id, "PRO", "user", frozenset())
+    assert not features.switches.is_enabled(BROWSER, subject)
+    assert (await operator.request("DELETE", f"/ops/flags/{BROWSER}")).status_code == 204
     assert (await user.submit(**PAGE)).status_code == 202
 
 
-async def test_flags_are_listed_with_what_overrides_them(operator: Any) -> None:
+async def test_flags_are_listed_with_what_overrides_them(operator: ApiUser) -> None:
     body = {"scope": "plan:PRO", "percent": 10, "internal": True, "reason": "A tenth."}
-    await operator.ask("PUT", f"/ops/flags/{BROWSER}", json=body)
-    items = (await operator.ask("GET", "/ops/flags")).json()["items"]
+    await operator.request("PUT", f"/ops/flags/{BROWSER}", json=body)
+    items = (await operator.request("GET", "/ops/flags")).json()["items"]
     flag = next(one for one in items if one["name"] == BROWSER)
     [override] = flag["overrides"]
     assert (override["scope"], override["percent"], override["internal"]) == ("plan:PRO", 10, True)
@@ -97,19 +105,19 @@ async def test_flags_are_listed_with_what_overrides_them(operator: Any) -> None:
     ],
 )
 async def test_a_setting_that_makes_no_sense_is_refused(
-    operator: Any, rows: asyncpg.Connection, name: str, change: Any, status: int
+    operator: ApiUser, rows: asyncpg.Connection, name: str, change: Any, status: int
 ) -> None:
-    answer = await operator.ask("PUT", f"/ops/flags/{name}", json=OFF | change)
+    answer = await operator.request("PUT", f"/ops/flags/{name}", json=OFF | change)
     assert answer.status_code == status
     assert await rows.fetchval("SELECT count(*) FROM identity.audit_outbox") == 0
 
 
 async def test_topics_show_what_waits_and_circuits_what_fails(
-    operator: Any, broker: RedisBroker, environment: str, rows: asyncpg.Connection
+    operator: ApiUser, broker: RedisBroker, environment: str, rows: asyncpg.Connection
 ) -> None:
     topic = get_topic("jobs.browser")
     await broker.execute_command("XADD", topic.key(environment), "*", "a", "b")
-    items = (await operator.ask("GET", "/ops/topics")).json()["items"]
+    items = (await operator.request("GET", "/ops/topics")).json()["items"]
     shown = {(one["topic"], one["consumer"]): one for one in items}
     works = [one for one in TOPICS.values() if one.kind is TopicKind.WORK]
     assert shown.keys() == {(one.name, consumer) for one in works for consumer in one.consumers}
@@ -119,22 +127,22 @@ async def test_topics_show_what_waits_and_circuits_what_fails(
         "INSERT INTO jobs.pauses (task_type, reason, until)"
         " VALUES ('echo', 'circuit', now() + interval '1 minute')"
     )
-    found = (await operator.ask("GET", "/ops/circuits")).json()
+    found = (await operator.request("GET", "/ops/circuits")).json()
     closed = [{"target": one, "state": "closed"} for one in ("cache", "jwks")]
     assert found["circuits"] == closed
     assert [(one["task_type"], one["reason"]) for one in found["holds"]] == [("echo", "circuit")]
 
 
 async def test_what_was_done_reaches_the_audit_topic_again_after_the_wire_was_lost(
-    operator: Any,
-    gateway: tuple[Gateway, str],
+    operator: ApiUser,
+    gateway: RunningGateway,
     broker: RedisBroker,
     environment: str,
     rows: asyncpg.Connection,
 ) -> None:
-    await operator.ask("PUT", f"/ops/flags/{BROWSER}", json=OFF)
+    await operator.request("PUT", f"/ops/flags/{BROWSER}", json=OFF)
     for _ in range(2):  # the second changes nothing, and is not told
-        await operator.ask("DELETE", f"/ops/flags/{BROWSER}")
+        await operator.request("DELETE", f"/ops/flags/{BROWSER}")
     topic = get_topic("audit.events")
 
     async def told() -> list[AuditRecorded]:
@@ -151,8 +159,8 @@ async def test_what_was_done_reaches_the_audit_topic_again_after_the_wire_was_lo
     assert first[0].details["reason"] == "It does harm."
     assert (first[0].actor_kind, first[0].actor_id) == ("operator", operator.id)
     await broker.execute_command("DEL", topic.key(environment))
-    outbox = PostgresAuditOutbox(gateway[0].users)
+    outbox = PostgresAuditOutbox(gateway.gateway.users)
     for _ in range(2):
-        await outbox.requeue_for_epoch("another wire")
+        await outbox.requeue_for_epoch("another epoch")
     await wait_until(both_are_told)
     assert {one.audit_id for one in await told()} == {one.audit_id for one in first}

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest_asyncio
+from services.gateway.tests.conftest import ApiUser, FakeJobsService, SignIn
 
 STATS = (
     "INSERT INTO jobs.queue_stats"
@@ -18,23 +19,27 @@ SUBJECT = (
     " VALUES ($1, $2, 'FREE', '2026-01-01Z', '2036-01-01Z')"
 )
 PAUSE = "INSERT INTO jobs.pauses (task_type, reason) VALUES ('echo', 'flag')"
-RUNNING = {"status": "RUNNING", "dispatched_at": datetime.now(UTC), "fence": uuid4()}
+RUNNING: dict[str, Any] = {
+    "status": "RUNNING",
+    "dispatched_at": datetime.now(UTC),
+    "fence": uuid4(),
+}
 
 
 @pytest_asyncio.fixture
-async def queue(sign_in: Any, owner: Any, rows: asyncpg.Connection) -> Any:
+async def queue(sign_in: SignIn, fake_jobs: FakeJobsService, rows: asyncpg.Connection) -> Any:
     """Sign in a FREE user with jobs to add, and ask what is said of one of them."""
 
     class Queue:
-        def __init__(self, user: Any) -> None:
+        def __init__(self, user: ApiUser) -> None:
             self.user = user
 
         async def add(self, **fields: Any) -> UUID:
-            return await owner.insert_job(self.user.id, **fields)
+            return await fake_jobs.insert_job(self.user.id, **fields)
 
         async def read(self, job: UUID) -> Any:
-            answer = (await self.user.ask("GET", f"/jobs/{job}")).json()["queue"]
-            listed = (await self.user.ask("GET", "/jobs")).json()["items"]
+            answer = (await self.user.request("GET", f"/jobs/{job}")).json()["queue"]
+            listed = (await self.user.request("GET", "/jobs")).json()["items"]
             [same] = [one["queue"] for one in listed if one["id"] == str(job)]
             for one in (answer, same):
                 if one is not None:
@@ -58,7 +63,7 @@ async def test_a_job_waits_for_a_slot_of_the_plan_behind_those_before_it(queue: 
     late, soon = await queue.add(), await queue.add(priority=1)
     assert await queue.read(soon) == ("plan_concurrency", 1)
     assert await queue.read(late) == ("plan_concurrency", 2)
-    answer = (await queue.user.ask("GET", f"/jobs/{late}")).json()["queue"]
+    answer = (await queue.user.request("GET", f"/jobs/{late}")).json()["queue"]
     start = datetime.fromisoformat(answer["estimated_start_at"])
     assert timedelta(0) < start - datetime.now(UTC) <= timedelta(seconds=60)
 
@@ -85,12 +90,12 @@ async def test_who_does_not_wait_for_a_turn_has_nothing_to_explain(queue: Any) -
 
 
 async def test_the_queue_of_another_counts_for_nobody_else(
-    queue: Any, sign_in: Any, owner: Any
+    queue: Any, sign_in: SignIn, fake_jobs: FakeJobsService
 ) -> None:
     other = await sign_in()
     for _ in range(5):
-        await owner.insert_job(other.id, priority=0)
-        await owner.insert_job(other.id, **RUNNING)
+        await fake_jobs.insert_job(other.id, priority=0)
+        await fake_jobs.insert_job(other.id, **RUNNING)
     assert await queue.read(await queue.add()) == (None, 1)
 
 
@@ -104,9 +109,9 @@ async def test_attempts_and_the_timeline_say_what_a_run_waited_for(
         " ($1, gen_random_uuid(), 1, NULL, 12)",
         job,
     )
-    attempts = (await queue.user.ask("GET", f"/jobs/{job}/attempts")).json()["items"]
+    attempts = (await queue.user.request("GET", f"/jobs/{job}/attempts")).json()["items"]
     told = sorted((one["attempt"], one["waited_for"], one["waited_ms"]) for one in attempts)
     assert told == [(0, "plan_concurrency", 5210), (1, None, 12)]
-    items = (await queue.user.ask("GET", f"/jobs/{job}/timeline")).json()["items"]
+    items = (await queue.user.request("GET", f"/jobs/{job}/timeline")).json()["items"]
     waits = [one["details"] for one in items if one["kind"] == "dispatched"]
     assert waits == [{"waited_for": "plan_concurrency", "waited_ms": 5210}, {}]

@@ -10,7 +10,15 @@ import httpx
 import pytest
 import pytest_asyncio
 from pydantic import SecretStr
+from services.gateway.tests.conftest import (
+    FakeIssuer,
+    OpenApiChecker,
+    OpenGateway,
+    ReadMetric,
+    SignIn,
+)
 
+from msaas.gateway.settings import Settings
 from msaas.testing import FaultProxy, wait_until
 
 REPLAY = ("POST", "/ops/dead-letters/replay")
@@ -19,14 +27,14 @@ Client = Callable[..., Any]
 
 
 @pytest.fixture
-def enforced_settings(gateway_settings: Any) -> Any:
+def enforced_settings(gateway_settings: Settings) -> Any:
     changes = {"rate_limits_enforced": True, "trusted_proxies": ("127.0.0.1/32",)}
     return gateway_settings.model_copy(update=changes)
 
 
 @pytest_asyncio.fixture
 async def sign_in_from(
-    open_gateway: Any, enforced_settings: Any, issuer: Any, spec: Any
+    open_gateway: OpenGateway, enforced_settings: Settings, issuer: FakeIssuer, spec: OpenApiChecker
 ) -> AsyncIterator[Client]:
     """Return a way to ask as somebody, from an address of one's choice behind the proxy."""
     _, url = await open_gateway(enforced_settings)
@@ -36,13 +44,13 @@ async def sign_in_from(
             token = issuer.token(uuid4(), **claims)
             headers = {"authorization": f"Bearer {token}", "x-forwarded-for": address}
 
-            async def ask(method: str, path: str, **more: Any) -> httpx.Response:
+            async def request(method: str, path: str, **more: Any) -> httpx.Response:
                 given = headers | more.pop("headers", {})
                 answer = await http.request(method, path, headers=given, **more)
                 spec.check(answer)
                 return answer
 
-            return ask
+            return request
 
         yield be_
 
@@ -93,7 +101,7 @@ async def test_a_key_may_have_less_than_its_user_and_takes_nothing_from_the_othe
 
 
 async def test_what_is_critical_is_counted_by_user_and_by_address(
-    sign_in_from: Client, read_metric: Any
+    sign_in_from: Client, read_metric: ReadMetric
 ) -> None:
     ann, bob, far = sign_in_from("1.2.3.4"), sign_in_from("1.2.3.4"), sign_in_from("1.2.3.5")
     statuses = [(await ann(*REPLAY)).status_code for _ in range(20)]
@@ -111,7 +119,7 @@ async def test_an_address_that_a_client_wrote_itself_helps_nobody(sign_in_from: 
 
 
 async def test_strangers_are_told_who_they_are_not_and_take_nothing_from_their_neighbours(
-    sign_in_from: Client, enforced_settings: Any, open_gateway: Any
+    sign_in_from: Client, enforced_settings: Settings, open_gateway: OpenGateway
 ) -> None:
     _, url = await open_gateway(enforced_settings)
     async with httpx.AsyncClient(base_url=f"{url}/api/v1") as http:
@@ -121,16 +129,16 @@ async def test_strangers_are_told_who_they_are_not_and_take_nothing_from_their_n
 
 
 async def test_without_enforcement_all_are_counted_and_let_in(
-    sign_in: Any, read_metric: Any
+    sign_in: SignIn, read_metric: ReadMetric
 ) -> None:
     user = await sign_in()
-    answers = await asyncio.gather(*(user.ask("GET", "/task-types") for _ in range(160)))
+    answers = await asyncio.gather(*(user.request("GET", "/task-types") for _ in range(160)))
     assert {answer.status_code for answer in answers} == {200}
-    assert read_metric("msaas_rate_limited_total", category="standard") > 0
+    assert (read_metric("msaas_rate_limited_total", category="standard") or 0) > 0
 
 
 async def test_without_redis_reads_go_on_and_what_is_critical_waits(
-    open_gateway: Any, enforced_settings: Any, issuer: Any, spec: Any
+    open_gateway: OpenGateway, enforced_settings: Settings, issuer: FakeIssuer, spec: OpenApiChecker
 ) -> None:
     async with FaultProxy(enforced_settings.redis_url.get_secret_value()) as proxy:
         through = SecretStr(proxy.url_for(enforced_settings.redis_url.get_secret_value()))

@@ -16,6 +16,7 @@ import httpx
 import psutil
 import pytest
 import pytest_asyncio
+from services.gateway.tests.conftest import FakeIssuer
 
 from msaas.contracts import JobChanged, JobFrame, JobStatus
 from msaas.embedded import find_free_port
@@ -142,7 +143,7 @@ async def run_gateway(
 
 
 class EventPublisher:
-    """Tells the wire of jobs, as their owner does."""
+    """Publishes job events, as the jobs service does."""
 
     def __init__(self, publisher: StreamPublisher) -> None:
         self._publisher = publisher
@@ -187,7 +188,7 @@ def last_position(reader: Reader) -> str:
 
 
 async def test_two_thousand_streams_come_go_and_come_back_and_nothing_stays(
-    gateway_settings: Settings, own_redis: str, issuer: Any, event_publisher: EventPublisher
+    gateway_settings: Settings, own_redis: str, issuer: FakeIssuer, event_publisher: EventPublisher
 ) -> None:
     users = [uuid4() for _ in range(20)]
     tokens = [issuer.token(user) for user in users] * 100
@@ -220,7 +221,7 @@ async def test_two_thousand_streams_come_go_and_come_back_and_nothing_stays(
 
 
 async def test_readers_that_do_not_read_are_cut_off_and_hold_up_nobody(
-    gateway_settings: Settings, own_redis: str, issuer: Any, event_publisher: EventPublisher
+    gateway_settings: Settings, own_redis: str, issuer: FakeIssuer, event_publisher: EventPublisher
 ) -> None:
     user = uuid4()
     caps = {"GATEWAY_STREAMS_PER_USER": "30"}
@@ -245,7 +246,7 @@ async def test_readers_that_do_not_read_are_cut_off_and_hold_up_nobody(
 
 
 async def test_each_of_several_processes_shows_the_same_and_goes_on_where_another_was(
-    gateway_settings: Settings, own_redis: str, issuer: Any, event_publisher: EventPublisher
+    gateway_settings: Settings, own_redis: str, issuer: FakeIssuer, event_publisher: EventPublisher
 ) -> None:
     user = uuid4()
     token = issuer.token(user)
@@ -267,7 +268,7 @@ async def test_each_of_several_processes_shows_the_same_and_goes_on_where_anothe
 
 
 async def test_a_process_that_ends_sends_its_readers_away_with_a_time_to_come_back(
-    gateway_settings: Settings, own_redis: str, issuer: Any
+    gateway_settings: Settings, own_redis: str, issuer: FakeIssuer
 ) -> None:
     caps = {"GATEWAY_STREAMS_PER_USER": "300", "GATEWAY_STREAMS_PER_PROCESS": "300"}
     async with run_gateway(gateway_settings, own_redis, **caps) as gateway:
@@ -282,7 +283,7 @@ async def test_a_process_that_ends_sends_its_readers_away_with_a_time_to_come_ba
 
 
 async def test_a_reader_that_goes_on_sending_is_let_go(
-    gateway_settings: Settings, own_redis: str, issuer: Any
+    gateway_settings: Settings, own_redis: str, issuer: FakeIssuer
 ) -> None:
     async with run_gateway(gateway_settings, own_redis) as gateway:
         loop = asyncio.get_running_loop()

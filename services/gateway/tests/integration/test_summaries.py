@@ -8,7 +8,16 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 import pytest_asyncio
+from services.gateway.tests.conftest import (
+    ApiUser,
+    FakeJobsService,
+    OpenGateway,
+    ReadMetric,
+    RunningGateway,
+    SignIn,
+)
 
+from msaas.gateway.settings import Settings
 from msaas.testing import wait_until
 
 NOW = datetime.now(UTC)
@@ -42,8 +51,8 @@ FROM jobs.subjects WHERE user_id = $1
 class Member:
     """A user with a period, jobs and charges."""
 
-    def __init__(self, user: Any, owner: Any, rows: asyncpg.Connection) -> None:
-        self.user, self.owner, self.rows = user, owner, rows
+    def __init__(self, user: ApiUser, fake_jobs: FakeJobsService, rows: asyncpg.Connection) -> None:
+        self.user, self.fake_jobs, self.rows = user, fake_jobs, rows
         self.period = (NOW - 10 * DAY, NOW + 20 * DAY)
 
     async def start_period(self, used: int = 40, reserved: int = 1) -> None:
@@ -62,21 +71,21 @@ class Member:
         fields = {"status": status, "created_at": NOW, "run_at": NOW} | fields
         if ended:
             fields = {"finished_at": fields["created_at"] + timedelta(seconds=4)} | fields
-        return await self.owner.insert_job(self.user.id, **fields)
+        return await self.fake_jobs.insert_job(self.user.id, **fields)
 
     async def read(self, path: str, **query: Any) -> Any:
-        answer = await self.user.ask("GET", path, params=query)
+        answer = await self.user.request("GET", path, params=query)
         assert answer.status_code == 200
         return answer.json()
 
 
 @pytest_asyncio.fixture
-async def member(sign_in: Any, owner: Any, rows: asyncpg.Connection) -> Member:
-    return Member(await sign_in(), owner, rows)
+async def member(sign_in: SignIn, fake_jobs: FakeJobsService, rows: asyncpg.Connection) -> Member:
+    return Member(await sign_in(), fake_jobs, rows)
 
 
 async def test_who_has_done_nothing_is_told_so_and_it_is_remembered(
-    member: Member, read_metric: Any
+    member: Member, read_metric: ReadMetric
 ) -> None:
     for _ in range(2):
         assert await member.read("/usage") == {"current": None, "earlier": []}
@@ -143,14 +152,14 @@ async def test_jobs_are_counted_by_status_task_and_day(member: Member) -> None:
     assert [one["jobs"] for one in latency["by_task"]] == [2]
 
 
-async def test_nobody_sums_up_what_is_anothers(member: Member, sign_in: Any) -> None:
+async def test_nobody_sums_up_what_is_anothers(member: Member, sign_in: SignIn) -> None:
     await member.start_period()
     await member.insert_job("COMPLETED", started_at=NOW)
     await member.charge(NOW)
     for path in PATHS:
         await member.read(path)
     other = await sign_in()
-    answers = [(await other.ask("GET", path)).json() for path in PATHS]
+    answers = [(await other.request("GET", path)).json() for path in PATHS]
     assert answers[0] == {"current": None, "earlier": []}
     assert answers[2]["total"]["jobs"] == 0
 
@@ -158,7 +167,7 @@ async def test_nobody_sums_up_what_is_anothers(member: Member, sign_in: Any) -> 
 @pytest.mark.parametrize("days", ["0", "91", "-1", "x"])
 async def test_days_out_of_range_are_refused(member: Member, days: str) -> None:
     for path in PATHS[1:5]:
-        answer = await member.user.ask("GET", path, params={"days": days})
+        answer = await member.user.request("GET", path, params={"days": days})
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/days")
 
 
@@ -167,10 +176,10 @@ async def test_what_is_kept_is_shown_until_an_event_and_not_after_it(member: Mem
     assert (await member.read(PATHS[2]))["total"]["pending"] == 1
     await member.rows.execute("DELETE FROM jobs.jobs WHERE id = $1", job)
     assert (await member.read(PATHS[2]))["total"]["pending"] == 1
-    await member.owner.publish_change(uuid4(), job)  # somebody else's event
-    await member.owner.publish_change(member.user.id, job, percent=50)  # changes no sum
+    await member.fake_jobs.publish_change(uuid4(), job)  # somebody else's event
+    await member.fake_jobs.publish_change(member.user.id, job, percent=50)  # changes no sum
     assert (await member.read(PATHS[2]))["total"]["pending"] == 1
-    await member.owner.publish_change(member.user.id, job)
+    await member.fake_jobs.publish_change(member.user.id, job)
 
     async def is_new() -> bool:
         return (await member.read(PATHS[2]))["total"]["pending"] == 0
@@ -179,7 +188,7 @@ async def test_what_is_kept_is_shown_until_an_event_and_not_after_it(member: Mem
 
 
 async def test_another_gateway_shows_no_older_sum_after_the_event_either(
-    member: Member, open_gateway: Any, gateway_settings: Any, rows: asyncpg.Connection
+    member: Member, open_gateway: OpenGateway, gateway_settings: Settings, rows: asyncpg.Connection
 ) -> None:
     _, url = await open_gateway(gateway_settings)
     address = f"{url}/api/v1/summaries/jobs-overview"
@@ -191,7 +200,7 @@ async def test_another_gateway_shows_no_older_sum_after_the_event_either(
     assert await read_there() == (await member.read(PATHS[2]))["total"]["pending"] == 0
     job = await member.insert_job("PENDING")
     assert await read_there() == (await member.read(PATHS[2]))["total"]["pending"] == 0
-    await member.owner.publish_change(member.user.id, job)
+    await member.fake_jobs.publish_change(member.user.id, job)
 
     async def both_know() -> bool:
         return await read_there() == (await member.read(PATHS[2]))["total"]["pending"] == 1
@@ -199,7 +208,7 @@ async def test_another_gateway_shows_no_older_sum_after_the_event_either(
     await wait_until(both_know)
 
 
-async def test_many_at_once_are_one_read(member: Member, read_metric: Any) -> None:
+async def test_many_at_once_are_one_read(member: Member, read_metric: ReadMetric) -> None:
     await member.insert_job("COMPLETED", started_at=NOW)
     answers = await asyncio.gather(*(member.read(PATHS[4]) for _ in range(20)))
     assert {answer["total"]["jobs"] for answer in answers} == {1}
@@ -212,7 +221,7 @@ async def test_many_at_once_are_one_read(member: Member, read_metric: Any) -> No
 
 
 async def test_nothing_that_a_user_gave_or_got_is_kept(
-    member: Member, gateway: Any, environment: str
+    member: Member, gateway: RunningGateway, environment: str
 ) -> None:
     await member.start_period()
     secret = "planted-secret"
@@ -220,21 +229,21 @@ async def test_nothing_that_a_user_gave_or_got_is_kept(
     await member.insert_job("FAILED", failure_reason="timeout", **fields)
     for path in PATHS:
         await member.read(path)
-    wire = gateway[0].broker
-    keys = await wire.run("KEYS", f"msaas:{environment}:cache:*")
+    broker = gateway.gateway.broker
+    keys = await broker.execute_command("KEYS", f"msaas:{environment}:cache:*")
     assert len(keys) == len(PATHS)
     for key in keys:
-        assert secret.encode() not in (await wire.run("GET", key) or b"")
-        assert 0 < await wire.run("PTTL", key) <= 3_600_000
+        assert secret.encode() not in (await broker.execute_command("GET", key) or b"")
+        assert 0 < await broker.execute_command("PTTL", key) <= 3_600_000
 
 
 async def test_a_replica_is_read_where_there_is_one_and_nothing_is_kept_long(
-    open_gateway: Any, gateway_settings: Any, sign_in: Any, environment: str
+    open_gateway: OpenGateway, gateway_settings: Settings, sign_in: SignIn, environment: str
 ) -> None:
     replica = {"summaries_database_url": gateway_settings.read_database_url}
     gateway, url = await open_gateway(gateway_settings.model_copy(update=replica))
     user = await sign_in()
     answer = await user.http.get(f"{url}/api/v1/summaries/usage-trend", headers=user.headers)
     assert answer.status_code == 200
-    for key in await gateway.broker.run("KEYS", f"msaas:{environment}:cache:*"):
-        assert await gateway.broker.run("PTTL", key) <= 10_000
+    for key in await gateway.broker.execute_command("KEYS", f"msaas:{environment}:cache:*"):
+        assert await gateway.broker.execute_command("PTTL", key) <= 10_000

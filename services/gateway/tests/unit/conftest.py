@@ -1,7 +1,6 @@
-"""Readers of the live stream without a network."""
+"""Live streams without a network."""
 
 from collections.abc import Callable
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -11,7 +10,7 @@ from msaas.gateway.application.stream_connection import StreamConnection
 
 
 class RecordingSink:
-    """Keeps what a reader is shown; `write_buffer_size` is what it leaves to us."""
+    """Records the data of a stream; `write_buffer_size` is what its client has not received."""
 
     def __init__(self) -> None:
         self.data = b""
@@ -25,28 +24,32 @@ class RecordingSink:
         self.ends.append("closed")
 
     def abort(self) -> None:
-        self.ends.append("cut")
+        self.ends.append("aborted")
 
     def take(self) -> bytes:
         taken, self.data = self.data, b""
         return taken
 
 
-@pytest.fixture
-def start_connection() -> Callable[[StreamConnection], RecordingSink]:
-    """Return a way to begin a connection, as if its head were out."""
-
-    def begin(connection: StreamConnection) -> RecordingSink:
-        shown = RecordingSink()
-        connection.start(shown, b"")
-        return shown
-
-    return begin
+StartConnection = Callable[[StreamConnection], RecordingSink]
+OpenStream = Callable[..., tuple[RecordingSink, str]]
 
 
 @pytest.fixture
-def open_stream(start_connection: Any) -> Callable[..., tuple[RecordingSink, str]]:
-    """Return a way to open a stream of a hub: what it shows, and where it starts."""
+def start_connection() -> StartConnection:
+    """Return a function that starts a connection, as after the head of its response."""
+
+    def start(connection: StreamConnection) -> RecordingSink:
+        sink = RecordingSink()
+        connection.start(sink, b"")
+        return sink
+
+    return start
+
+
+@pytest.fixture
+def open_stream(start_connection: StartConnection) -> OpenStream:
+    """Return a function that opens a stream: its sink, and its start position."""
 
     def open_(
         hub: JobEventHub, user_id: UUID, last: str | None = None

@@ -1,11 +1,11 @@
 """The edges of what a process knows: nobody is left without a word about what they missed."""
 
-from typing import Any
 from uuid import uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from services.gateway.tests.unit.conftest import OpenStream
 
 from msaas.gateway.application.job_event_hub import JobEventHub
 from msaas.gateway.application.stream_connection import MAX_UNREAD_BYTES
@@ -29,7 +29,7 @@ def hub(resyncs: list[None]) -> JobEventHub:
 
 
 def test_a_reader_who_comes_before_the_tail_has_begun_is_told_to_look(
-    hub: JobEventHub, open_stream: Any
+    hub: JobEventHub, open_stream: OpenStream
 ) -> None:
     """A process that was just deployed: its readers are back before it knows where the log is."""
     user = uuid4()
@@ -42,7 +42,7 @@ def test_a_reader_who_comes_before_the_tail_has_begun_is_told_to_look(
 
 
 def test_what_happens_in_the_millisecond_of_a_resync_is_shown(
-    hub: JobEventHub, open_stream: Any
+    hub: JobEventHub, open_stream: OpenStream
 ) -> None:
     user = uuid4()
     hub.start_at("1000-0")
@@ -52,7 +52,7 @@ def test_what_happens_in_the_millisecond_of_a_resync_is_shown(
 
 
 def test_after_a_gap_whoever_was_away_at_the_last_place_is_told_to_look(
-    hub: JobEventHub, open_stream: Any
+    hub: JobEventHub, open_stream: OpenStream
 ) -> None:
     user = uuid4()
     hub.start_at("1000-0")
@@ -66,7 +66,7 @@ def test_after_a_gap_whoever_was_away_at_the_last_place_is_told_to_look(
 
 
 def test_nothing_comes_after_the_last_word(
-    hub: JobEventHub, resyncs: list[None], open_stream: Any
+    hub: JobEventHub, resyncs: list[None], open_stream: OpenStream
 ) -> None:
     user = uuid4()
     hub.start_at("1000-0")

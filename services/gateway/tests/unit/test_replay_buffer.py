@@ -1,12 +1,12 @@
 """Rings and pages: what a reader has missed, and where a list goes on."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from services.gateway.tests.unit.conftest import OpenStream, StartConnection
 
 from msaas.gateway.application.errors import StreamCapacityReached, UserStreamLimitReached
 from msaas.gateway.application.job_event_hub import JobEventHub
@@ -66,18 +66,21 @@ def create_hub(per_user: int = 2, per_process: int = 3) -> JobEventHub:
     return made
 
 
-def test_before_its_beginning_a_process_knows_nothing(open_stream: Any) -> None:
+def test_before_its_beginning_a_process_knows_nothing(open_stream: OpenStream) -> None:
     hub, user = create_hub(), uuid4()
     connection, start = open_stream(hub, user, "999-0")
     assert b"event: resync" in connection.take()
     assert start == "1000-0"
 
 
-def test_a_stream_goes_on_where_it_was_without_a_gap(open_stream: Any) -> None:
+def test_a_stream_resumes_without_a_gap(
+    open_stream: OpenStream, start_connection: StartConnection
+) -> None:
     hub, user = create_hub(), uuid4()
-    first, _ = open_stream(hub, user, None)
+    first, _ = hub.open(user, None)
+    sink = start_connection(first)
     hub.publish(user, frame(1001), JOB, 1)
-    assert first.take() == b"1001-0;"
+    assert sink.take() == b"1001-0;"
     hub.close(user, first)
     hub.publish(user, frame(1002), JOB, 2)
     second, _ = open_stream(hub, user, "1001-0")
@@ -85,7 +88,7 @@ def test_a_stream_goes_on_where_it_was_without_a_gap(open_stream: Any) -> None:
     assert second.take() == b"1002-0;1003-0;"
 
 
-def test_a_reader_that_is_ahead_of_this_process_sees_nothing_twice(open_stream: Any) -> None:
+def test_a_reader_that_is_ahead_of_this_process_sees_nothing_twice(open_stream: OpenStream) -> None:
     hub, user = create_hub(), uuid4()
     connection, _ = open_stream(hub, user, "1005-0")
     for ms in (1004, 1005, 1006):
@@ -93,14 +96,14 @@ def test_a_reader_that_is_ahead_of_this_process_sees_nothing_twice(open_stream: 
     assert connection.take() == b"1006-0;"
 
 
-def test_somebody_elses_jobs_are_not_shown(open_stream: Any) -> None:
+def test_somebody_elses_jobs_are_not_shown(open_stream: OpenStream) -> None:
     hub, mine, theirs = create_hub(), uuid4(), uuid4()
     connection, _ = open_stream(hub, mine, None)
     hub.publish(theirs, frame(1001), JOB, 1)
     assert connection.take() == b""
 
 
-def test_a_slow_reader_is_told_to_look_and_let_go(open_stream: Any) -> None:
+def test_a_slow_reader_is_told_to_look_and_let_go(open_stream: OpenStream) -> None:
     hub, user = create_hub(), uuid4()
     connection, _ = open_stream(hub, user, None)
     connection.write_buffer_size = MAX_UNREAD_BYTES + 1
@@ -109,7 +112,7 @@ def test_a_slow_reader_is_told_to_look_and_let_go(open_stream: Any) -> None:
     assert b"event: resync" in connection.take()
 
 
-def test_after_a_gap_everybody_is_told_to_look(open_stream: Any) -> None:
+def test_after_a_gap_everybody_is_told_to_look(open_stream: OpenStream) -> None:
     hub, user = create_hub(), uuid4()
     connection, _ = open_stream(hub, user, None)
     hub.publish(user, frame(1001), JOB, 1)
@@ -133,7 +136,7 @@ def test_streams_are_capped_for_a_user_and_for_the_process() -> None:
     hub.open(uuid4(), None)
 
 
-def test_users_who_went_away_are_forgotten(open_stream: Any) -> None:
+def test_users_who_went_away_are_forgotten(open_stream: OpenStream) -> None:
     hub, user, other = create_hub(), uuid4(), uuid4()
     hub.publish(user, frame(1001), JOB, 1)
     hub.publish(other, frame(1001 + 2 * RETENTION_MS), JOB, 1)

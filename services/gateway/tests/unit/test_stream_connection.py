@@ -1,12 +1,12 @@
 """What a connection may hold, how long it may be silent, and each way in which it ends."""
 
 from collections.abc import Collection
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from services.gateway.tests.unit.conftest import OpenStream, StartConnection
 
 from msaas.contracts import HEARTBEAT
 from msaas.gateway.application.end_closed_account_streams import EndClosedAccountStreams
@@ -67,7 +67,9 @@ class CountingSink:
     def abort(self) -> None: ...
 
 
-def test_a_silent_stream_beats_and_one_that_speaks_does_not(start_connection: Any) -> None:
+def test_a_silent_stream_beats_and_one_that_speaks_does_not(
+    start_connection: StartConnection,
+) -> None:
     connection = StreamConnection(StreamPosition(1, 0))
     shown = start_connection(connection)
     beats: list[int] = []
@@ -81,7 +83,7 @@ def test_a_silent_stream_beats_and_one_that_speaks_does_not(start_connection: An
 
 
 def test_before_the_head_is_out_frames_wait_and_then_come_in_their_order(
-    start_connection: Any,
+    start_connection: StartConnection,
 ) -> None:
     connection = StreamConnection(StreamPosition(1, 0), b"first;")
     connection.push(Frame(StreamPosition(2, 0), b"second;"))
@@ -91,7 +93,7 @@ def test_before_the_head_is_out_frames_wait_and_then_come_in_their_order(
     assert (shown.data, shown.ends) == (b"first;second;bye", ["closed"])
 
 
-def test_a_reader_that_takes_nothing_is_cut_off(start_connection: Any) -> None:
+def test_a_reader_that_takes_nothing_is_cut_off(start_connection: StartConnection) -> None:
     connection = StreamConnection(StreamPosition(1, 0))
     shown = start_connection(connection)
     for _ in range(3):
@@ -104,11 +106,11 @@ def test_a_reader_that_takes_nothing_is_cut_off(start_connection: Any) -> None:
     shown.write_buffer_size = 1
     for second in range(STALL_TIMEOUT_SECONDS):
         connection.tick(second)
-    assert (connection.end_reason, shown.ends) == (EndReason.STALLED, ["cut"])
+    assert (connection.end_reason, shown.ends) == (EndReason.STALLED, ["aborted"])
 
 
 def test_a_reader_that_lags_and_does_not_take_its_last_word_is_cut_off_too(
-    start_connection: Any,
+    start_connection: StartConnection,
 ) -> None:
     connection = StreamConnection(StreamPosition(1, 0))
     shown = start_connection(connection)
@@ -116,10 +118,12 @@ def test_a_reader_that_lags_and_does_not_take_its_last_word_is_cut_off_too(
     connection.end(EndReason.LAGGED, b"look")
     for second in range(STALL_TIMEOUT_SECONDS):
         connection.tick(second)
-    assert (connection.end_reason, shown.ends) == (EndReason.LAGGED, ["closed", "cut"])
+    assert (connection.end_reason, shown.ends) == (EndReason.LAGGED, ["closed", "aborted"])
 
 
-def test_a_stream_ends_with_its_token_and_the_first_reason_counts(start_connection: Any) -> None:
+def test_a_stream_ends_with_its_token_and_the_first_reason_counts(
+    start_connection: StartConnection,
+) -> None:
     connection = StreamConnection(StreamPosition(1, 0), ends_at=5.0)
     shown = start_connection(connection)
     connection.tick(4.9)
@@ -131,7 +135,7 @@ def test_a_stream_ends_with_its_token_and_the_first_reason_counts(start_connecti
     assert shown.data == b""
 
 
-def test_streams_opened_at_once_do_not_beat_at_once(open_stream: Any) -> None:
+def test_streams_opened_at_once_do_not_beat_at_once(open_stream: OpenStream) -> None:
     hub, user = create_hub(), uuid4()
     opened = [open_stream(hub, user)[0] for _ in range(150)]
     beating: list[int] = []
@@ -150,7 +154,9 @@ def test_the_more_are_sent_away_the_wider_they_come_back() -> None:
     assert sum(one > 4_000 for one in times) > 300
 
 
-def test_when_a_process_drains_each_reader_is_told_when_to_come_back(start_connection: Any) -> None:
+def test_when_a_process_drains_each_reader_is_told_when_to_come_back(
+    start_connection: StartConnection,
+) -> None:
     ends: list[EndReason] = []
     hub, user = create_hub(ends=ends), uuid4()
     connection, _ = hub.open(user, None)

@@ -1,4 +1,4 @@
-"""What a token says, once its signature is known to be good."""
+"""The claims of a token with a valid signature."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from msaas.contracts import Plan
 LEEWAY: Final = 30.0
 MAX_EMAIL_LENGTH: Final = 320
 MAX_NAME_LENGTH: Final = 200
-_YEAR_10000: Final = 253_402_300_800  # where the calendars of Python and Postgres part
+_YEAR_10000: Final = 253_402_300_800  # the last year of Python's calendar
 _PLANS: Final = frozenset(Plan)
 
 
 @dataclass(frozen=True, slots=True)
 class TokenClaims:
-    """`app_plan` and `app_role` are the issuer's word; the user's own metadata decides nothing."""
+    """`app_plan` and `app_role` are set by the issuer; the user's own metadata is not used."""
 
     subject: UUID
     email: str | None
@@ -31,7 +31,7 @@ class TokenClaims:
 def read_claims(
     claims: Mapping[str, Any], *, issuer: str, audience: str, now: float
 ) -> TokenClaims:
-    """Refuse whatever is not a present session of this project; that it is over is said last."""
+    """Refuse a token of another project or of no session; check the expiry last."""
     expires_at = int(_time(claims.get("exp")))
     if not (
         claims.get("iss") == issuer
@@ -88,7 +88,7 @@ def _object(value: object) -> dict[str, Any]:
 
 
 def _text(value: object, max_length: int) -> str | None:
-    """Take text that Postgres can hold; anything else says nothing."""
+    """Return text that Postgres can store, otherwise None."""
     if isinstance(value, str) and 0 < len(value) <= max_length and value.isprintable():
         return value
     return None

@@ -1,10 +1,10 @@
-"""Why somebody is not let in; the words are the same whatever was wrong with the token.
+"""The errors of authentication; a 401 does not tell what was wrong with the token.
 
 MsaasError
-├── Unauthenticated        no token, or one that is not good
-│   └── TokenExpired       it was good once
+├── Unauthenticated        no credential, or an invalid one
+│   └── TokenExpired       the token was valid before
 └── DependencyUnavailable
-    └── KeysUnavailable    nobody can be checked: the published keys are out of reach for too long
+    └── JwksUnavailable    the published keys could not be fetched for too long
 """
 
 from typing import ClassVar
@@ -24,4 +24,4 @@ class TokenExpired(Unauthenticated):
 
 
 class JwksUnavailable(DependencyUnavailable):
-    default_message: ClassVar[str] = "Authentication is unavailable, try again shortly."
+    default_message: ClassVar[str] = "Authentication is unavailable. Try again shortly."

@@ -1,4 +1,4 @@
-"""Published keys, read with suspicion: a set that lies in one key is believed in none."""
+"""Parses published keys; a set with one invalid key is refused as a whole."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ _PUBLIC_FIELDS: Final = {"ES256": ("kty", "crv", "x", "y"), "RS256": ("kty", "n"
 
 
 class InvalidJwks(DependencyUnavailable):
-    """The document is no honest set of public keys."""
+    """The document is not a valid set of public keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerificationKey:
-    """A public key with the one algorithm that it is good for."""
+    """A public key and its algorithm."""
 
     kid: str
     algorithm: str
@@ -36,7 +36,7 @@ class VerificationKey:
 
 
 def parse_jwks(body: bytes) -> dict[str, VerificationKey]:
-    """Return the signing keys by id; honest keys of a kind that is not ours are passed over."""
+    """Return the signing keys by id; valid keys of unsupported types are skipped."""
     keys: dict[str, VerificationKey] = {}
     kids: set[str] = set()
     for fields in _list_keys(body):
@@ -74,7 +74,7 @@ def _get_kid(fields: Mapping[str, Any]) -> str:
 
 
 def _find_algorithm(fields: Mapping[str, Any]) -> str | None:
-    """Tell by its kind what a key is good for; what it calls itself must agree."""
+    """Derive the algorithm from the type of the key; its declared algorithm must agree."""
     kind = fields.get("kty")
     if kind == "oct" or _SECRET_FIELDS & fields.keys():
         raise InvalidJwks("a key that must never be published")

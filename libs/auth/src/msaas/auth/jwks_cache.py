@@ -1,4 +1,4 @@
-"""Keeps the published keys at hand: a request with a known key never waits for them."""
+"""Caches the published keys; a request with a known key does not wait for them."""
 
 import asyncio
 import random
@@ -24,14 +24,14 @@ REFRESH_SECONDS: Final = (240.0, 300.0)
 STALE_SECONDS: Final = 3600.0
 REFETCH_COOLDOWN: Final = 10.0
 _RETRY_SECONDS: Final = (1.0, 2.0)
-# What fails at once is asked again; what takes its whole time is not, for somebody may wait.
+# A fetch that fails at once is retried; one that times out is not: a request may be waiting.
 _RETRY: Final = RetryPolicy(base=0.2, attempts=3, budget=2.0)
 
 Fetch = Callable[[], Awaitable[bytes]]
 
 
 class JwksCache:
-    """Fresh for 5 minutes, renewed in the background, good for an hour while nobody answers."""
+    """Keys are refreshed in the background every 5 minutes, and valid for an hour if that fails."""
 
     def __init__(self, fetch: Fetch, *, metrics: Metrics, clock: Clock) -> None:
         self._fetch = fetch
@@ -48,7 +48,7 @@ class JwksCache:
         self._fetch_task: asyncio.Task[None] | None = None
 
     async def find(self, kid: str) -> VerificationKey | None:
-        """Answer None for a key that is not published; KeysUnavailable if nobody can tell."""
+        """Return None for a key that is not published; raise JwksUnavailable if that is unknown."""
         await self.ensure_available()
         if kid not in self._keys:
             await self._refetch()
@@ -57,7 +57,7 @@ class JwksCache:
         return self._keys.get(kid)
 
     async def ensure_available(self) -> None:
-        """Raise KeysUnavailable unless there are keys to check with."""
+        """Raise JwksUnavailable unless there are valid keys."""
         self._refresh_when_due()
         if not self._is_usable():
             await self._wait_for_fetch()
@@ -65,7 +65,7 @@ class JwksCache:
                 raise JwksUnavailable(target=BREAKER_TARGET)
 
     def is_current(self, key: VerificationKey) -> bool:
-        """Tell at no cost whether what was verified with this key may still be believed."""
+        """Tell whether a token that was verified with this key is still valid."""
         self._refresh_when_due()
         return self._is_usable() and self._keys.get(key.kid) is key
 
@@ -82,7 +82,7 @@ class JwksCache:
             self._start_fetch()
 
     async def _refetch(self) -> None:
-        """Ask whether the keys were rotated, at most once in a while, whoever comes with what."""
+        """Fetch the keys again, in case they were rotated; at most once per interval."""
         cooled_down = self._clock.monotonic() - self._attempted_at >= REFETCH_COOLDOWN
         if cooled_down and not self._is_fetching():
             self._start_fetch()
@@ -93,11 +93,11 @@ class JwksCache:
 
     def _start_fetch(self) -> None:
         self._attempted_at = self._clock.monotonic()
-        # In a context of its own: it is for all requests, and part of none.
+        # In a separate context: the fetch serves all requests and belongs to no trace.
         self._fetch_task = asyncio.create_task(self._refresh(), name="jwks", context=Context())
 
     async def _wait_for_fetch(self) -> None:
-        """Wait for the one fetch that all share; a caller that leaves does not end it."""
+        """Wait for the shared fetch; a cancelled caller does not cancel it."""
         if self._fetch_task is not None:
             await asyncio.wait({self._fetch_task})
 
@@ -109,7 +109,7 @@ class JwksCache:
                 found = parse_jwks(body)
         except CircuitOpen:
             self._schedule_retry()
-        except Exception as error:  # noqa: BLE001  # whatever went wrong, the keys at hand stay
+        except Exception as error:  # noqa: BLE001  # the present keys stay
             self._schedule_retry()
             reason = error.safe_message if isinstance(error, MsaasError) else type(error).__name__
             get_logger().warning("jwks_fetch_failed", reason=reason)
@@ -130,7 +130,7 @@ class JwksCache:
         self._keys = {kid: self._reuse_known_key(key) for kid, key in found.items()}
 
     def _reuse_known_key(self, found: VerificationKey) -> VerificationKey:
-        """Keep the object of a key that stays, so that what it has verified stays believed."""
+        """Keep the object of an unchanged key, so that its verified tokens stay cached."""
         known = self._keys.get(found.kid)
         return known if known and known.thumbprint == found.thumbprint else found
 

@@ -1,4 +1,4 @@
-"""Reads the published keys from their address: bounded in time and size, and from nowhere else."""
+"""Fetches the published keys, bounded in time and size, without redirects."""
 
 import asyncio
 from typing import Final
@@ -15,7 +15,7 @@ BREAKER_TARGET: Final = "jwks"
 class JwksClient:
     def __init__(self, url: str) -> None:
         self._url = url
-        # Identity: a small compressed answer could be a large one.
+        # No compression: a small compressed response could be large.
         headers = {"accept": "application/json", "accept-encoding": "identity"}
         self._client = httpx.AsyncClient(headers=headers, follow_redirects=False, trust_env=False)
 
@@ -25,7 +25,7 @@ class JwksClient:
                 asyncio.timeout(FETCH_TIMEOUT),
                 self._client.stream("GET", self._url) as response,
             ):
-                if response.status_code != 200:  # noqa: PLR2004  # HTTP's own number
+                if response.status_code != 200:  # noqa: PLR2004  # 200 OK
                     raise DependencyUnavailable(
                         f"status {response.status_code}", target=BREAKER_TARGET
                     )

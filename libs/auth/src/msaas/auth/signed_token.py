@@ -1,4 +1,4 @@
-"""Takes a token apart and checks its signature; nothing in it is believed before."""
+"""Parses a token and checks its signature before its claims are read."""
 
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -11,7 +11,7 @@ from msaas.auth.errors import Unauthenticated
 from msaas.auth.jwks import VerificationKey
 
 _ALGORITHMS: Final = ("ES256", "RS256")
-# A header that brings or names a key of its own asks to be believed on its own word.
+# These headers let a token name its own key or extensions.
 _FORBIDDEN_HEADERS: Final = frozenset(
     {"jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "crit", "b64"}
 )
@@ -44,7 +44,7 @@ def read_token(token: bytes) -> SignedToken:
 
 
 def verify_signature(token: SignedToken, key: VerificationKey) -> dict[str, Any]:
-    """Answer the claims, which somebody with this key has signed."""
+    """Return the claims if the signature is valid."""
     if token.algorithm != key.algorithm:
         raise Unauthenticated
     try:

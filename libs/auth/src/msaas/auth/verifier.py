@@ -1,4 +1,4 @@
-"""Checks an access token, and remembers those that were good until they end."""
+"""Verifies access tokens; valid ones are cached until they expire."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -37,7 +37,7 @@ class _ResultMetrics(NamedTuple):
 
 
 class TokenVerifier:
-    """Exact issuer and audience, ES256 and RS256 only, keys from one address only."""
+    """Requires the exact issuer and audience, ES256 or RS256, and keys from one URL."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class TokenVerifier:
         self._series = _make_series(metrics)
 
     async def verify(self, token: str) -> TokenClaims:
-        """Answer what the token claims, or raise Unauthenticated, TokenExpired, KeysUnavailable."""
+        """Return the claims, or raise Unauthenticated, TokenExpired or JwksUnavailable."""
         started = perf_counter()
         try:
             claims = await self._verify(token)
@@ -69,7 +69,7 @@ class TokenVerifier:
         return claims
 
     async def ping(self) -> None:
-        """Raise where nobody could be let in."""
+        """Raise if no token could be verified."""
         await self._keys.ensure_available()
 
     async def close(self) -> None:
@@ -122,7 +122,7 @@ class TokenVerifier:
 
 
 def _make_series(metrics: Metrics) -> dict[str, _ResultMetrics]:
-    """Find each series once: looking it up costs more than counting."""
+    """Find each series once: the lookup costs more than the increment."""
     duration = metrics.histogram(
         "msaas_jwt_validation_duration_seconds", "One check of a token.", ("result",), _BUCKETS
     )

@@ -1,4 +1,4 @@
-"""The few words of ASGI that the middleware shares."""
+"""ASGI helpers of the middleware."""
 
 from collections.abc import Iterable
 from typing import Final

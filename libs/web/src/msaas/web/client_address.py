@@ -1,4 +1,4 @@
-"""From whom a request came, where only the proxies that are ours are believed about it."""
+"""Finds the client's address; only trusted proxies are believed about it."""
 
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -6,20 +6,20 @@ from typing import Final
 
 from msaas.web.asgi import Scope
 
-_IPV6_PREFIX_BITS: Final = 64  # what one customer of a provider has at least
+_IPV6_PREFIX_BITS: Final = 64  # the smallest network of one customer
 _UNKNOWN: Final = "unknown"  # a Unix socket has no address
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
 
 
 class ClientAddressResolver:
-    """Reads X-Forwarded-For from the right, as far as each hop was written by a proxy of ours."""
+    """Reads X-Forwarded-For from the right, as far as trusted proxies wrote it."""
 
     def __init__(self, trusted_proxies: Iterable[str] = ()) -> None:
-        self._trusted: tuple[IPNetwork, ...] = tuple(ip_network(one) for one in trusted_proxies)
+        self._trusted: tuple[IPNetwork, ...] = tuple(map(ip_network, trusted_proxies))
 
     def resolve(self, scope: Scope) -> str:
-        """Name the client's address, or the /64 of one in IPv6: whoever has one has them all."""
+        """Return the client's address; of IPv6 the /64 network, which one customer owns."""
         peer = scope.get("client")
         nearest = _parse(peer[0]) if peer else None
         if nearest is None:
@@ -29,7 +29,7 @@ class ClientAddressResolver:
                 break
             previous = _parse(hop)
             if previous is None:
-                break  # a proxy of ours passed on what is no address: nothing behind it is known
+                break  # a trusted proxy passed on an invalid address
             nearest = previous
         return _client_prefix(nearest)
 

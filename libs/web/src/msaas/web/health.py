@@ -1,4 +1,4 @@
-"""Says whether a process lives and whether it should be given work."""
+"""The readiness of a process: the results of its health checks."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -22,10 +22,9 @@ class HealthReport:
 
 
 class Health:
-    """Runs the checks at once, each within its time; an answer serves every probe of a second.
+    """Runs the checks concurrently, each with a timeout; a report is cached for a second.
 
-    A check fails by raising. `draining` is set when the process begins to stop: an event stream
-    waits for it beside its events.
+    A check fails by raising. `draining` is set when the process begins to stop.
     """
 
     def __init__(
@@ -48,11 +47,11 @@ class Health:
         self._log = get_logger()
 
     def start(self) -> None:
-        """Call when the process is able to work: until then it is not ready."""
+        """Make the process ready; call it when startup is complete."""
         self._started = True
 
     def drain(self) -> None:
-        """Not ready any more, and never again."""
+        """Make the process unready for good."""
         self.draining.set()
 
     async def report(self) -> HealthReport:
@@ -84,7 +83,7 @@ class Health:
                 await check()
         except TimeoutError:
             state: HealthState = "timeout"
-        except Exception as error:  # noqa: BLE001 - whatever a check raises, it says "not ready"
+        except Exception as error:  # noqa: BLE001 - any error means "not ready"
             self._log.warning("health_check_failed", check=name, error=type(error).__name__)
             state = "failed"
         else:

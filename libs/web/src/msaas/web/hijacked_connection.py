@@ -1,4 +1,4 @@
-"""The client at the far end of an answer that lasts: once taken over, it needs no task."""
+"""The connection of a long-lived response: once hijacked, it needs no task."""
 
 import asyncio
 import socket
@@ -8,12 +8,12 @@ from typing import Any, Final
 from msaas.web.asgi import Scope
 
 EXTENSION: Final = "connection.hijacked"
-# Of the kernel; macOS has none, and ends such a connection by its own, longer patience.
+# Linux only; macOS has a longer timeout of its own.
 _USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)
 
 
 class HijackedConnection:
-    """One connection of our server, beside the words of ASGI."""
+    """A connection of the HTTP server, which ASGI does not expose."""
 
     __slots__ = ("_finish_cycle", "_on_disconnect", "_transport")
 
@@ -28,7 +28,7 @@ class HijackedConnection:
 
     @property
     def write_buffer_size(self) -> int:
-        """Count the bytes that the kernel has not taken from us yet."""
+        """The number of bytes that the kernel has not accepted yet."""
         return self._transport.get_write_buffer_size()
 
     def hijack(
@@ -38,10 +38,10 @@ class HijackedConnection:
         send_buffer_bytes: int,
         user_timeout_seconds: float,
     ) -> None:
-        """Have the connection to oneself once the head of a chunked answer is out.
+        """Take the connection over after the head of a chunked response has been sent.
 
-        The application may return: its answer lasts until `close`, `cut` or the client's leaving,
-        and `on_lost` hears of each. The kernel buffers little, and notices a dead network.
+        The application may return: the response lasts until `close`, `abort` or a disconnect of
+        the client, and each calls `on_disconnect`.
         """
         self._finish_cycle()
         self._on_disconnect = on_disconnect
@@ -58,21 +58,21 @@ class HijackedConnection:
         self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
 
     def close(self) -> None:
-        """End the answer in good order: what is unread still goes out."""
+        """End the response; buffered data is still sent."""
         self._transport.write(b"0\r\n\r\n")
         self._transport.close()
 
     def abort(self) -> None:
-        """Close at once: a good order would wait for a client that does not read."""
+        """Close at once, without waiting for a client that does not read."""
         self._transport.abort()
 
     def connection_lost(self) -> None:
-        """For the server: the connection is gone."""
+        """Call `on_disconnect`; the server calls this when the connection is closed."""
         on_disconnect, self._on_disconnect = self._on_disconnect, None
         if on_disconnect is not None:
             on_disconnect()
 
 
 def get_hijacked_connection(scope: Scope) -> HijackedConnection:
-    """Raise under a server that is not ours."""
+    """Raise KeyError under a server other than `HttpServer`."""
     return scope["extensions"][EXTENSION]

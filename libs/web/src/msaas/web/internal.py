@@ -1,4 +1,4 @@
-"""The internal port of every process: liveness, readiness, metrics; never open to the world."""
+"""The internal port of every process: liveness, readiness, metrics; not for public networks."""
 
 import orjson
 from starlette.applications import Starlette

@@ -1,4 +1,4 @@
-"""What each problem means, for people: `/problems` and `/problems/{code}`, without a script."""
+"""Pages that explain each problem: `/problems` and `/problems/{code}`."""
 
 import base64
 import hashlib
@@ -73,9 +73,9 @@ async def read_problem(code: str, request: Request) -> Response:
 def _render_list(language: str) -> str:
     texts = _TRANSLATIONS[language]
     rows = "".join(
-        f'<tr><td>{one.status}</td><td><a href="/problems/{one.code}"><code>{one.code}</code></a>'
-        f"</td><td>{escape(one.title)}</td></tr>"
-        for one in sorted(_problems(language), key=lambda one: (one.status, one.code))
+        f'<tr><td>{kind.status}</td><td><a href="/problems/{kind.code}"><code>{kind.code}</code>'
+        f"</a></td><td>{escape(kind.title)}</td></tr>"
+        for kind in sorted(_problems(language), key=lambda kind: (kind.status, kind.code))
     )
     heads = "".join(f'<th scope="col">{texts[name]}</th>' for name in ("status", "code", "meaning"))
     body = f"<p>{texts['intro']}</p><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody>"
@@ -126,7 +126,7 @@ def _page(language: str, html: str) -> Response:
 
 @cache
 def _content_security_policy() -> str:
-    """Allow the one style that is in the page, by its hash, and nothing else at all."""
+    """Allow only the inline style of the page, by its hash."""
     digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
     return (
         f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; "

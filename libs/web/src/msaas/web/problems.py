@@ -1,4 +1,4 @@
-"""Every error as one RFC 9457 problem: what happened, whether to try again, and what to do."""
+"""Errors as RFC 9457 problems."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -58,7 +58,7 @@ class UnsupportedMediaType(MsaasError):
 
 
 def problem_for(error: BaseException, scope: Scope) -> Response:
-    """Answer an error of ours; of any other say nothing but that it is our fault."""
+    """Describe an MsaasError; any other error is a 500 without details."""
     if not isinstance(error, MsaasError) or error.kind is ErrorKind.INTERNAL:
         return problem_response(scope, "internal")
     code = error.code if error.code in PROBLEMS else _CODE_BY_KIND[error.kind]
@@ -73,7 +73,7 @@ def problem_for(error: BaseException, scope: Scope) -> Response:
 
 
 def describe_error(error: MsaasError) -> dict[str, object]:
-    """Tell of an error as one item among others: what a problem of its own says of the error."""
+    """Describe an error as one item of a batch, with the members of a problem."""
     code = error.code if error.code in PROBLEMS else _CODE_BY_KIND[error.kind]
     kind = get_problem(code)
     return {
@@ -136,7 +136,7 @@ def _retry_after(error: MsaasError, status: int) -> dict[str, str]:
 
 
 async def _on_http_exception(request: Request, error: HTTPException) -> Response:
-    """Answer what the framework refuses by itself: unknown paths and methods above all."""
+    """Describe what the framework refuses: unknown paths and methods above all."""
     status = error.status_code
     if status < 400:  # noqa: PLR2004 - HTTP's own number; a redirect raised as an exception
         return Response(status_code=status, headers=error.headers)
@@ -150,7 +150,7 @@ async def _on_http_exception(request: Request, error: HTTPException) -> Response
 
 
 def _methods_of(request: Request) -> list[str]:
-    """All methods of a path: the framework names those of the first route that has it."""
+    """Return all methods of a path; the framework names those of the first route only."""
     path = request.scope["path"]
     matching = [
         route
@@ -163,23 +163,23 @@ def _methods_of(request: Request) -> list[str]:
 
 async def _on_validation_error(request: Request, error: RequestValidationError) -> Response:
     problems = cast("Sequence[dict[str, Any]]", error.errors())
-    if any(one["type"] == "json_invalid" for one in problems):
+    if any(problem["type"] == "json_invalid" for problem in problems):
         return problem_for(Malformed("The body is not well-formed JSON."), request.scope)
-    in_path = any(one["loc"][0] == "path" for one in problems)
-    # A literal path knows fewer methods than the pattern that took it for a parameter.
+    in_path = any(problem["loc"][0] == "path" for problem in problems)
+    # The path is literal, and the pattern that matched it has more methods.
     if in_path and request.method not in (methods := _methods_of(request)):
         headers = {"allow": ", ".join(methods)}
         return problem_response(request.scope, "method_not_allowed", headers=headers)
-    in_body = any(one["loc"][0] == "body" for one in problems)
-    # A body that does not call itself JSON reaches the model as bytes.
+    in_body = any(problem["loc"][0] == "body" for problem in problems)
+    # A body of another media type reaches the model as bytes.
     if in_body and isinstance(error.body, bytes) and not is_json(request.scope):
         return problem_for(UnsupportedMediaType(), request.scope)
-    errors = [_describe_field_error(one) for one in problems[:_MAX_ERRORS]]
+    errors = [_describe_field_error(problem) for problem in problems[:_MAX_ERRORS]]
     return problem_response(request.scope, "validation_failed", errors=errors)
 
 
 def _describe_field_error(error: Mapping[str, Any]) -> dict[str, str]:
-    """Where and why, never what: the value may be a secret."""
+    """Describe field and reason without the value, which may be a secret."""
     location, *path = error["loc"]
     pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
     return {"in": str(location), "pointer": pointer, "code": error["type"], "detail": error["msg"]}
@@ -187,7 +187,7 @@ def _describe_field_error(error: Mapping[str, Any]) -> dict[str, str]:
 
 async def _on_msaas_error(request: Request, error: MsaasError) -> Response:
     if error.kind is ErrorKind.INTERNAL:
-        raise error  # for Recovery, which logs and counts it
+        raise error  # `Recovery` logs and counts it
     return problem_for(error, request.scope)
 
 

@@ -1,4 +1,4 @@
-"""Runs a process from its first socket to its last: internal port, work, signals, drain."""
+"""Runs a process: internal port, work, signals, drain."""
 
 import asyncio
 import contextlib
@@ -23,18 +23,18 @@ _LIFESPAN_SHUTDOWN_SECONDS: Final = 5.0  # for the lifespan's end, after the las
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    # What was imported lives as long as the process: a collection need not look at it again.
+    # Imported objects live as long as the process; the collector need not scan them.
     gc.freeze()
     _raise_open_files_limit()
     uvloop.run(main)
 
 
 def _raise_open_files_limit() -> None:
-    """Raise the usual soft limit of 1,024: streams alone may be more connections than that."""
+    """Raise the soft limit of 1,024: streams may need more connections."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _OPEN_FILES_LIMIT if hard == resource.RLIM_INFINITY else min(_OPEN_FILES_LIMIT, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    limit = _OPEN_FILES_LIMIT if hard == resource.RLIM_INFINITY else min(_OPEN_FILES_LIMIT, hard)
+    if soft != resource.RLIM_INFINITY and soft < limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 async def serve(
@@ -46,7 +46,7 @@ async def serve(
     health: Health,
     drain_seconds: float = 20.0,
 ) -> None:
-    """Serve HTTP until SIGTERM; then turn unready, accept nothing, finish what is in flight."""
+    """Serve HTTP until SIGTERM; then become unready and finish the requests in flight."""
     listener = bind_socket(*address)
 
     async def work(stop: asyncio.Event) -> None:
@@ -71,7 +71,7 @@ async def run_process(
     health: Health,
     drain_seconds: float = 20.0,
 ) -> None:
-    """Run `work`, which calls `health.start` when able and returns soon after `stop` is set.
+    """Run `work`, which calls `health.start` when ready and returns soon after `stop` is set.
 
     A second signal, or the end of the drain time, cancels it.
     """

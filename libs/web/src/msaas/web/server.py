@@ -1,4 +1,4 @@
-"""uvicorn as this fleet runs it: quiet, on a socket bound beforehand, told by us when to stop."""
+"""uvicorn on a bound socket, without signal handlers or its own logs."""
 
 import asyncio
 import contextlib
@@ -15,13 +15,13 @@ from msaas.web.hijacked_connection import EXTENSION, HijackedConnection
 from msaas.web.problems import problem_response
 
 _MAX_HEAD_BYTES: Final = 64 * 1024
-# Longer than proxies keep theirs (60 s mostly): who closes first must be the one who asks, or a
-# request meets a connection that is just being closed.
+# Longer than that of proxies (mostly 60 s): if the server closes first, a request may arrive on a
+# connection that is closing.
 _KEEP_ALIVE_SECONDS: Final = 75
 
 
 class PortTaken(RuntimeError):
-    """Somebody else listens there already."""
+    """Another process listens on the port."""
 
 
 class StartupFailed(RuntimeError):
@@ -29,7 +29,7 @@ class StartupFailed(RuntimeError):
 
 
 def bind_socket(host: str, port: int) -> socket.socket:
-    """Bind before anything else starts, so that a taken port is the first thing to be known."""
+    """Bind before anything else starts, so that a taken port fails first."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
@@ -38,7 +38,7 @@ def bind_socket(host: str, port: int) -> socket.socket:
 
 
 class HttpServer(uvicorn.Server):
-    """Leaves signals to whoever runs it, and raises where uvicorn would end the process."""
+    """Installs no signal handlers, and raises where uvicorn would exit the process."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class HttpServer(uvicorn.Server):
 
 
 class ProblemHttpProtocol(HttpToolsProtocol):
-    """Answers what is no HTTP with a problem too, and reads no endless or slow head."""
+    """Responds to invalid HTTP with a problem, and refuses large or slow heads."""
 
     head_timeout: ClassVar[float] = 10.0
     _head_size = 0
@@ -144,10 +144,10 @@ class ProblemHttpProtocol(HttpToolsProtocol):
             self._head_timer = None
 
     def _finish_cycle(self) -> None:
-        """Let uvicorn take the answer for given; what follows is the peer's."""
+        """Make uvicorn consider the response complete; the application writes the rest."""
         self.cycle.response_complete = True
 
     def _count_head_bytes(self, part: bytes) -> None:
         self._head_size += len(part)
         if self._head_size > _MAX_HEAD_BYTES:
-            raise ValueError("the head of the request is too large")  # the parser makes it a 400
+            raise ValueError("the head of the request is too large")  # the parser responds with 400

@@ -1,4 +1,4 @@
-"""Measures and logs every request under its route's template, never under its address."""
+"""Measures and logs every request under the template of its route."""
 
 from time import perf_counter
 from typing import Final
@@ -15,7 +15,7 @@ from msaas.web.asgi import (
 )
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_CLIENT_CLOSED_REQUEST: Final = 499  # nothing was answered, since nobody was left to read it
+_CLIENT_CLOSED_REQUEST: Final = 499  # the client disconnected before the response
 
 
 class AccessLog:
@@ -24,7 +24,7 @@ class AccessLog:
         self._log = get_logger()
         self._duration = metrics.histogram(
             "http_server_request_duration_seconds",
-            "Time to the end of the answer; for an event stream, to its start.",
+            "Time to the end of the response; for an event stream, to its start.",
             labels=("method", "route", "status"),
         )
 

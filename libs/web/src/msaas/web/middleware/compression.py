@@ -1,4 +1,4 @@
-"""Compresses JSON that comes in one piece; streams, and events above all, pass untouched."""
+"""Compresses JSON responses of one chunk; streams are not compressed."""
 
 import gzip
 from collections.abc import Callable, Mapping

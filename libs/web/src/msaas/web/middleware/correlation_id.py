@@ -1,4 +1,4 @@
-"""Gives every request one id, in its logs, its answer and everything that it causes."""
+"""Gives every request a correlation id, in its logs, its response and its messages."""
 
 import re
 from typing import Final
@@ -12,7 +12,7 @@ _ACCEPTED: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 
 class CorrelationId:
-    """Takes the caller's `X-Correlation-ID` when it is harmless to log, else makes one."""
+    """Uses the client's `X-Correlation-ID` if it is safe to log, otherwise creates one."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

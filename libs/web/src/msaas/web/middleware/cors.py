@@ -1,4 +1,4 @@
-"""Lets pages of named origins call the API; to every other origin it says nothing at all."""
+"""CORS for the configured origins; other origins receive no headers."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,7 +10,7 @@ _MAX_AGE: Final = b"600"
 
 
 class Cors:
-    """No wildcard and no credentials: who calls brings a token, never a cookie."""
+    """Without wildcards and credentials: clients send a token, not a cookie."""
 
     def __init__(
         self,
@@ -42,7 +42,10 @@ class Cors:
         await self._app(scope, receive, add)
 
     def _headers(self, allowed: bytes | None) -> list[tuple[bytes, bytes]]:
-        vary = (b"vary", b"origin")  # also for whoever names none: caches must not mix the two up
+        vary = (
+            b"vary",
+            b"origin",
+        )  # without an Origin too, so that caches keep the responses apart
         if allowed is None:
             return [vary]
         return [

@@ -1,4 +1,4 @@
-"""Says of an operation that it is going: since when, until when, and what to use instead."""
+"""The headers of deprecated operations: since when, until when, and the successor."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from msaas.web.asgi import ASGIApp, Message, Receive, Scope, Send, get_route_tem
 
 @dataclass(frozen=True, slots=True)
 class Deprecation:
-    """`successor` is the path of what takes the operation's place."""
+    """`successor` is the path of the operation to use instead."""
 
     since: date
     sunset: date
@@ -18,7 +18,7 @@ class Deprecation:
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """Write it as RFC 9745 and RFC 8594 do."""
+        """The headers of RFC 9745 and RFC 8594."""
         headers = {
             b"deprecation": f"@{int(_midnight(self.since).timestamp())}",
             b"sunset": format_datetime(_midnight(self.sunset), usegmt=True),
@@ -28,11 +28,13 @@ class Deprecation:
 
 
 class Deprecations:
-    """Adds the headers to every answer of an operation that is named, to refusals too."""
+    """Adds the headers to every response of a deprecated operation, to refusals too."""
 
     def __init__(self, app: ASGIApp, deprecations: Mapping[tuple[str, str], Deprecation]) -> None:
         self._app = app
-        self._headers = {operation: one.headers for operation, one in deprecations.items()}
+        self._headers = {
+            operation: deprecation.headers for operation, deprecation in deprecations.items()
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

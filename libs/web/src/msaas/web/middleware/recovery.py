@@ -1,4 +1,4 @@
-"""Where a request's unexpected error ends: answered, logged, counted; the process goes on."""
+"""Turns an unexpected error into a problem, and logs and counts it."""
 
 from starlette.requests import ClientDisconnect
 
@@ -31,12 +31,12 @@ class Recovery:
             await self._app(scope, receive, watch)
         except ClientDisconnect:
             return
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the process outlives any request
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - an error must not end the process
             self._report(scope, error, started=started)
             if not started:
                 await problem_for(error, scope)(scope, receive, send)
-            # Otherwise the answer stays unfinished, which makes the server cut the connection: the
-            # client must not take half an answer for a whole one.
+            # Otherwise the response stays incomplete and the server closes the connection, so that
+            # the client sees the failure.
 
     def _report(self, scope: Scope, error: BaseException, *, started: bool) -> None:
         expected = isinstance(error, MsaasError) and error.kind is not ErrorKind.INTERNAL

@@ -1,4 +1,4 @@
-"""Lets in only requests whose address everybody before us has read in the same way as we do."""
+"""Refuses requests whose host or path a proxy may interpret differently."""
 
 import re
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ from msaas.web.problems import Malformed
 
 _MAX_HEADERS: Final = 100
 _HOST: Final = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,255})(:[0-9]{1,5})?")
-# What a proxy may decode, resolve or merge, and we do not: the two would differ on the route.
+# Proxies may decode, resolve or merge these: proxy and server could see different routes.
 _AMBIGUOUS: Final = re.compile(rb"%2f|%5c|\\|//|%[01][0-9a-f]|%7f|[\x00-\x20\x7f]")
 _DOTS: Final = frozenset({b".", b".."})
 
 
 class RequestTargetValidation:
-    """Takes every well-formed name without `hosts`; `*.example.com` stands for its subdomains."""
+    """Accepts every host if `hosts` is empty; `*.example.com` matches its subdomains."""
 
     def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
         self._app = app
@@ -46,7 +46,7 @@ class RequestTargetValidation:
 def validate_path(path: bytes) -> None:
     lowered = path.lower()
     if _AMBIGUOUS.search(lowered):
-        raise Malformed("The path holds characters that it must not hold.")
+        raise Malformed("The path contains invalid characters.")
     if b"." in lowered or b"%2e" in lowered:
         segments = lowered.replace(b"%2e", b".").split(b"/")
         if not _DOTS.isdisjoint(segments):

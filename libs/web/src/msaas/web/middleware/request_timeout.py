@@ -1,4 +1,4 @@
-"""Ends a request that takes too long; an event stream may last."""
+"""Ends a request that takes too long; an event stream has no timeout."""
 
 import asyncio
 

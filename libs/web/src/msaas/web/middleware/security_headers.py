@@ -1,4 +1,4 @@
-"""Headers that keep a browser from reading more into an API's answer than it says."""
+"""Security headers for browsers."""
 
 from typing import Final
 
@@ -18,7 +18,7 @@ HEADERS: Final = (
 
 
 class SecurityHeaders:
-    """Adds each header that the answer does not set itself."""
+    """Adds each header that the response does not set itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -35,7 +35,7 @@ class ApiKeyStreams:
         return unregister
 
     async def end_inactive(self) -> None:
-        """End the streams of inactive keys; of all keys once the checks have failed for too long."""
+        """End the streams of inactive keys; end all if the checks fail for too long."""
         key_ids = list(self._end_callbacks)
         try:
             inactive = await self._keys.find_inactive(key_ids) if key_ids else ()

@@ -26,7 +26,9 @@ class KeyNotFound(MsaasError):
 class TooManyKeys(MsaasError):
     code: ClassVar[str] = "conflict"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
-    default_message: ClassVar[str] = f"The limit of {MAX_KEYS} active API keys is reached. Revoke one first."
+    default_message: ClassVar[str] = (
+        f"The limit of {MAX_KEYS} active API keys is reached. Revoke one first."
+    )
 
 
 class KeyNotActive(MsaasError):
@@ -38,9 +40,7 @@ class KeyNotActive(MsaasError):
 class KeyAlreadyShown(MsaasError):
     code: ClassVar[str] = "conflict"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
-    default_message: ClassVar[str] = (
-        "The request was already processed. A key is shown only once."
-    )
+    default_message: ClassVar[str] = "The request was already processed. A key is shown only once."
 
 
 class CreatedKey(NamedTuple):

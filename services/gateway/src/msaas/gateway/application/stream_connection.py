@@ -86,7 +86,7 @@ class StreamConnection:
             self._sink.close()
 
     def tick(self, now: float) -> None:
-        """Once a second: send a heartbeat when idle, end an expired token, abort a stalled client."""
+        """Send a heartbeat when idle, end an expired token, abort a stalled client."""
         if self._sink is None:
             return
         if now >= self._ends_at:

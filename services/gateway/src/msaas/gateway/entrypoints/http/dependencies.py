@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from fastapi import Depends, Header, Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
 
 from msaas.auth import Authenticator, RequireUser, UserPrincipal
@@ -71,6 +71,11 @@ def part(
     return read
 
 
+async def read_idempotency_key(request: Request) -> str | None:
+    """Return the header as it is: `IdempotencyMiddleware` has refused an invalid one."""
+    return request.headers.get("idempotency-key")
+
+
 async def read_correlation_id(request: Request) -> str:
     return get_correlation_id(request.scope)
 
@@ -78,7 +83,7 @@ async def read_correlation_id(request: Request) -> str:
 current_user = RequireUser(lambda scope: get_state(scope, GatewayState).authenticator)
 CurrentUser = Annotated[UserPrincipal, Depends(current_user)]
 CorrelationId = Annotated[str, Depends(read_correlation_id)]
-IdempotencyKey = Annotated[str | None, Header(alias="idempotency-key")]
+IdempotencyKey = Annotated[str | None, Depends(read_idempotency_key)]
 
 
 async def read_actor(user: CurrentUser, correlation_id: CorrelationId) -> Actor:

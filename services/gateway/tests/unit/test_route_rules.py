@@ -1,4 +1,4 @@
-"""Every route has its rule, and a rule lets through exactly whom it names."""
+"""Every route has a rule, and a rule allows exactly the callers that it names."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,29 +6,43 @@ from uuid import UUID
 
 import httpx
 import pytest
-from fastapi import APIRouter, FastAPI
-from fastapi.params import Depends
-from fastapi.routing import APIRoute
+from fastapi import APIRouter
 from starlette.types import Receive, Scope, Send
 
 from msaas.auth import ApiKeyGrant, Identity, UserPrincipal
-from msaas.contracts import TASKS, Plan
+from msaas.contracts import TASKS, Plan, Task
 from msaas.contracts import Scope as KeyScope
 from msaas.flags import FLAGS, FeatureFlags, Overrides, Rollout
 from msaas.gateway.application.features import Features
-from msaas.gateway.bootstrap import ROUTERS
-from msaas.gateway.entrypoints.http.guards import ROUTE_RULES, RouteGuard, RouteRule
+from msaas.gateway.bootstrap import PAGES, ROUTERS
+from msaas.gateway.domain.idempotency import ReplayPolicy
+from msaas.gateway.domain.rate_limit_rules import RateLimitCategory
+from msaas.gateway.entrypoints.http.dependencies import GatewayState
+from msaas.gateway.entrypoints.http.route_rules import (
+    RouteRule,
+    RouteRules,
+    RuleMissing,
+    guard,
+)
 from msaas.telemetry import Metrics
-from msaas.web import create_app
+from msaas.web import build_scope_state, create_app
 
 DARK = "FF_AGENTS_ENABLED"
 ANN = UUID(int=1)
 OPEN: Overrides = {(DARK, "global"): Rollout(0, internal=True)}
-SESSION_ONLY = {path for (_, path), rule in ROUTE_RULES.items() if rule.scope is None}
+API_RULES = RouteRules(ROUTERS).by_operation
+RULES = {
+    "/read": RouteRule(scope=KeyScope.JOBS_READ),
+    "/session": RouteRule(),
+    "/paid": RouteRule(scope=KeyScope.JOBS_READ, plans=frozenset({Plan.PRO})),
+    "/dark": RouteRule(flag=DARK),
+    "/operators": RouteRule(scope=KeyScope.OPS, operators_only=True),
+    "/page": RouteRule(is_public=True),
+}
 
 
 class FakeAuthenticator:
-    """Plays the authenticator: a credential says what its bearer is."""
+    """An authenticator whose credentials are the names of users."""
 
     def __init__(self, users: Mapping[str, UserPrincipal]) -> None:
         self._users = users
@@ -63,30 +77,25 @@ WHO = {
 }
 
 
+async def answer() -> dict[str, bool]:
+    return {"ok": True}
+
+
 def build(overrides: Overrides) -> Any:
     router = APIRouter()
-
-    async def answer() -> dict[str, bool]:
-        return {"ok": True}
-
-    for path in ("/read", "/session", "/paid", "/dark", "/page"):
-        router.add_api_route(path, answer)
-    rules = {
-        ("GET", "/read"): RouteRule(scope=KeyScope.JOBS_READ),
-        ("GET", "/session"): RouteRule(),
-        ("GET", "/paid"): RouteRule(scope=KeyScope.JOBS_READ, plans=frozenset({Plan.PRO})),
-        ("GET", "/dark"): RouteRule(flag=DARK),
-    }
+    for path, rule in RULES.items():
+        router.add_api_route(path, answer, dependencies=[guard(rule)])
     metrics = Metrics("gateway", "test")
     switches = FeatureFlags({})
     switches.set_overrides(overrides)
-    app: FastAPI = create_app(
-        title="t", metrics=metrics, routers=[router], dependencies=[Depends(RouteGuard(rules))]
-    )
-    state = {
+    app = create_app(title="t", metrics=metrics, routers=[router])
+    # The other parts are not read here.
+    parts: dict[str, Any] = dict.fromkeys(GatewayState.__dataclass_fields__)
+    parts |= {
         "authenticator": FakeAuthenticator(WHO),
         "features": Features(switches, NoFlags(), metrics),
     }
+    state = build_scope_state(GatewayState(**parts))
 
     async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
         await app({**scope, "state": dict(state)}, receive, send)
@@ -95,7 +104,7 @@ def build(overrides: Overrides) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("who", "path", "asked", "answer"),
+    ("who", "path", "requested", "outcome"),
     [
         ("session", "/read", "", "ok"),
         ("key read", "/read", "", "ok"),
@@ -109,47 +118,66 @@ def build(overrides: Overrides) -> Any:
         ("session", "/dark", DARK, "feature_flag_disabled"),
         ("operator", "/dark", "", "feature_flag_disabled"),
         ("operator", "/dark", DARK, "ok"),
+        ("operator", "/operators", "", "ok"),
+        ("session", "/operators", "", "forbidden"),
+        ("key read", "/operators", "", "forbidden"),
         ("", "/page", "", "ok"),
         ("session", "/page", "", "ok"),
         ("key read", "/page", "", "forbidden"),
     ],
 )
-async def test_a_rule_lets_through_whom_it_names(
-    who: str, path: str, asked: str, answer: str
+async def test_a_rule_allows_the_callers_that_it_names(
+    who: str, path: str, requested: str, outcome: str
 ) -> None:
     transport = httpx.ASGITransport(app=build(OPEN))
-    headers = {"authorization": who, "x-feature-flag": asked}
+    headers = {"authorization": who, "x-feature-flag": requested}
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
         body = (await http.get(path, headers=headers)).json()
-    assert body.get("code", "ok") == answer
+    assert body.get("code", "ok") == outcome
     assert body.get("flag") in {None, DARK}
 
 
-def test_every_route_has_a_rule_and_every_rule_a_route() -> None:
-    routes = {
-        (method, route.path)
-        for router in ROUTERS
-        for route in router.routes
-        if isinstance(route, APIRoute)
-        for method in route.methods or ()
-    }
-    assert routes == ROUTE_RULES.keys()
+def test_an_application_with_a_route_without_a_rule_does_not_start() -> None:
+    RouteRules([*ROUTERS, PAGES])
+    router = APIRouter()
+    router.add_api_route("/read", answer)
+    with pytest.raises(RuleMissing, match="/read declares 0 rules"):
+        RouteRules([router])
 
 
-def test_the_table_by_kinds_of_route() -> None:
-    """What reads, what writes, what only a session may, what only operators may."""
-    for (method, path), rule in ROUTE_RULES.items():
+def test_only_pages_are_public() -> None:
+    assert not any(rule.is_public for rule in API_RULES.values())
+    assert all(rule.is_public for rule in RouteRules([PAGES]).by_operation.values())
+
+
+def test_scopes_follow_the_kind_of_route() -> None:
+    for (method, path), rule in API_RULES.items():
         expected = None if "/api-keys" in path else KeyScope.ACCOUNT_READ
         if "/ops/" in path:
             expected = KeyScope.OPS
         elif "/jobs" in path or path.endswith(("success-rate", "latency")):
             expected = KeyScope.JOBS_READ if method == "GET" else KeyScope.JOBS_WRITE
         assert rule.scope == expected, path
+        assert rule.operators_only == ("/ops/" in path), path
         assert rule.flag is None or rule.flag in FLAGS
-    assert len(SESSION_ONLY) == 3
+    assert len({path for (_, path), rule in API_RULES.items() if rule.scope is None}) == 3
 
 
-@pytest.mark.parametrize("task", [one for one in TASKS.values() if one.topic != "jobs.generic"])
-def test_each_task_that_does_something_outside_has_a_switch(task: Any) -> None:
+def test_changes_of_keys_and_by_operators_have_the_critical_limit() -> None:
+    for (method, path), rule in API_RULES.items():
+        critical = method != "GET" and ("/api-keys" in path or "/ops/" in path)
+        expected = RateLimitCategory.CRITICAL if critical else RateLimitCategory.STANDARD
+        assert rule.rate_limit == expected, path
+
+
+def test_no_response_with_an_api_key_is_stored() -> None:
+    for (method, path), rule in API_RULES.items():
+        if method != "GET":
+            marker_only = rule.replay is ReplayPolicy.MARKER_ONLY
+            assert marker_only == ("/api-keys" in path), path
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS.values() if task.topic != "jobs.generic"])
+def test_each_task_with_an_external_effect_has_a_flag(task: Task) -> None:
     assert task.flags
     assert set(task.flags) <= FLAGS.keys()
