@@ -61,9 +61,9 @@ class JobDatabase:
         async with self.database.transaction() as connection:
             rows = await connection.fetch("select seq, job_id from persist($1)", list(causes))
         return [
-            one
+            outgoing
             for seq, job_id in rows
-            for one in (
+            for outgoing in (
                 causes[job_id].emit("usage.events", build_usage_recorded(seq=seq, job_id=job_id)),
                 *causes[job_id].reply_success(seq=seq),
             )

@@ -89,10 +89,10 @@ class Fleet:
 
     async def _submit(self, batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         return [
-            one
+            outgoing
             for delivery in batch
             if isinstance(delivery.message, SubmitJob)
-            for one in (
+            for outgoing in (
                 delivery.emit("jobs.generic", build_job_envelope(job_id=delivery.message.job_id)),
                 *delivery.reply_success(),
             )
@@ -101,10 +101,10 @@ class Fleet:
     async def _finish(self, batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         self.lost += [d.message.reason for d in batch if isinstance(d.message, JobLost)]
         return [
-            one
+            outgoing
             for delivery in batch
             if isinstance(delivery.message, JobSucceeded)
-            for one in (
+            for outgoing in (
                 delivery.emit("jobs.events", completed(delivery.message.job_id)),
                 delivery.emit("usage.events", build_usage_recorded(job_id=delivery.message.job_id)),
             )

@@ -78,7 +78,7 @@ def metrics() -> Metrics:
 
 @pytest.fixture
 def make_messenger(clock: Clock, metrics: Metrics) -> Callable[..., Messenger]:
-    """Return what makes a process of a kind that produces to topics."""
+    """Return a factory of messengers, one for each process."""
 
     def make(broker: Broker, process: str) -> Messenger:
         return Messenger(broker, process, ENV, metrics=metrics, clock=clock)

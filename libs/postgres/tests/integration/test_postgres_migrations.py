@@ -86,8 +86,8 @@ async def test_two_replicas_migrating_at_once_both_succeed(
     chain = make_chain(tmp_path, "alpha", database_url)
     program = (
         "import sys; from pathlib import Path\n"
-        "from msaas.postgres import Migrations, PostgresSetting\n"
-        "Migrations('alpha', Path(sys.argv[1]), PostgresSetting(sys.argv[2])).upgrade()"
+        "from msaas.postgres import Migrations, PostgresConfig\n"
+        "Migrations('alpha', Path(sys.argv[1]), PostgresConfig(sys.argv[2])).upgrade()"
     )
     arguments = [sys.executable, "-c", program, str(chain.scripts), database_url]
     replicas = [await asyncio.create_subprocess_exec(*arguments) for _ in range(2)]

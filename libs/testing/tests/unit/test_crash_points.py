@@ -57,10 +57,10 @@ def test_a_method_that_does_not_exist_is_refused_at_once() -> None:
         with_crash(Ledger(), "wirte")
 
 
-def test_a_process_ends_as_by_kill() -> None:
+def test_a_process_ends_without_cleaning_up() -> None:
     program = (
-        "from msaas.testing import ends_process\n"
-        "try:\n    ends_process([], 'append', 'before').append(1)\n"
+        "from msaas.testing import with_process_exit\n"
+        "try:\n    with_process_exit([], 'append', 'before').append(1)\n"
         "finally:\n    print('cleaned up')"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)

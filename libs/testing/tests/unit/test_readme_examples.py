@@ -16,7 +16,7 @@ def test_examples_parse_and_import(unit: str) -> None:
     examples = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert examples
     for example in examples:
-        imports = [
+        imports: list[ast.stmt] = [
             node
             for node in ast.parse(example).body
             if isinstance(node, ast.Import | ast.ImportFrom)
