@@ -15,10 +15,10 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +32,7 @@ from msaas.cli.api_client import ApiClient
 from msaas.dev.chaos import sign_in_new_user
 from msaas.dev.chaos.isolated_fleet import IsolatedFleet
 from msaas.jobs.adapters.postgres.results import PostgresResults
+from msaas.jobs.adapters.postgres.store import PostgresStore
 from msaas.jobs.application.persist_results import PersistResults
 from msaas.jobs.domain.reports import RunKey, RunReport, RunSuccess
 from msaas.jobs.domain.settlement import SettlementRules
@@ -70,6 +71,12 @@ class ResourceUsage:
 class NoPendingEntries:
     async def withdraw(self, topic: str, entry_ids: Sequence[str]) -> None:
         raise AssertionError(f"nothing of {topic} lies on the wire: {entry_ids}")
+
+    async def find_entries(self, topic: str, entry_ids: Sequence[str]) -> frozenset[str]:
+        raise AssertionError(f"no entry of {topic} is looked up: {entry_ids}")
+
+    async def mark_cancelled(self, job_ids: Iterable[UUID], ttl: timedelta) -> None:
+        raise AssertionError(f"no job is marked: {job_ids} {ttl}")
 
 
 def find_baselines() -> dict[str, float]:
@@ -112,7 +119,7 @@ async def persist(fixture: JobsFixture, count: int, batch: int) -> float:
     with fixture.suspended(*OURS):
         reports = [build_report(run) for run in await fixture.fill_dispatched(count)]
         async with Database(setting, metrics) as database:
-            store, broker = PostgresResults(database), NoPendingEntries()
+            store, broker = PostgresStore(database, PostgresResults), NoPendingEntries()
             settle = PersistResults(
                 store, broker, metrics, rules, on_slot_freed=lambda: None, on_woken=lambda: None
             )

@@ -7,11 +7,12 @@ from typing import Any
 
 import asyncpg
 import pytest_asyncio
+from services.jobs.tests.support import OpenBroker, ReadTopic, StartService
 
 from msaas.contracts import SubscriptionChanged, UsageNoted, UsageReported, get_topic
 from msaas.jobs.bootstrap import PRODUCES, SERVICE
 from msaas.jobs.entrypoints.topics import billing
-from msaas.messaging import Messenger, RedisBroker
+from msaas.messaging import Messenger
 from msaas.telemetry import Metrics
 from msaas.testing import wait_until
 
@@ -23,9 +24,7 @@ VALUES ($1, $2, '2026-01-01Z', '2026-02-01Z')
 
 
 @pytest_asyncio.fixture
-async def publish(
-    environment: str, open_broker: Callable[..., RedisBroker]
-) -> AsyncIterator[Callable[..., Any]]:
+async def publish(environment: str, open_broker: OpenBroker) -> AsyncIterator[Callable[..., Any]]:
     messenger = Messenger(
         open_broker(),
         "billing",
@@ -45,7 +44,7 @@ async def publish(
 
 
 async def test_the_committed_samples_are_applied_and_one_of_nobody_holds_up_none(
-    publish: Any, start_service: Any, rows: asyncpg.Connection, read_topic: Any
+    publish: Any, start_service: StartService, rows: asyncpg.Connection, read_topic: ReadTopic
 ) -> None:
     change = SubscriptionChanged.model_validate_json(
         (SAMPLES / "SubscriptionChanged.json").read_bytes()

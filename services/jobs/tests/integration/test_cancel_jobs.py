@@ -1,20 +1,31 @@
 """Cancelling: at once where nobody runs the job, by asking its worker where somebody does."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from services.jobs.tests.support import (
+    AddUser,
+    BuildJob,
+    FakeWorkerQueue,
+    Gateway,
+    ReadEnvelopes,
+    ReadTopic,
+    RunCommands,
+    RunTick,
+    StartService,
+)
 
-from msaas.contracts import CancelJob, JobStatus, Plan, SubmitJob
+from msaas.contracts import CancelJob, JobStatus, Plan
 from msaas.jobs.application.command_batch import CommandOutcome
 from msaas.jobs.application.process_commands import ProcessedCommands
 from msaas.kernel import MsaasError
 from msaas.testing import wait_until
 
-Settle = Callable[..., Awaitable[ProcessedCommands]]
-Submit = Callable[..., SubmitJob]
+AddJob = Callable[[], Awaitable[CancelJob]]
+AddJobTree = Callable[..., Awaitable[list[UUID]]]
+
 JOB = "SELECT * FROM jobs.jobs WHERE id = $1"
 RUN = (
     "UPDATE jobs.jobs SET status = 'RUNNING', started_at = now(), lease_until = now() WHERE id = $1"
@@ -29,7 +40,7 @@ RESERVED = "SELECT jobs_reserved FROM jobs.usage_counters ORDER BY period_start"
 
 @pytest.fixture
 def add_job(
-    run_commands: Settle, submit_job: Submit, user: UUID
+    run_commands: RunCommands, submit_job: BuildJob, user: UUID
 ) -> Callable[[], Awaitable[CancelJob]]:
     """Take a job in, and return the command that cancels it."""
 
@@ -47,7 +58,7 @@ def outcome_of(settled: ProcessedCommands) -> str | dict[str, object]:
 
 
 async def test_a_waiting_job_is_cancelled_in_that_transaction_and_gives_its_reservation_back(
-    run_commands: Settle, add_job: Any, rows: asyncpg.Connection
+    run_commands: RunCommands, add_job: AddJob, rows: asyncpg.Connection
 ) -> None:
     command, _other = await add_job(), await add_job()
     settled = await run_commands(command)
@@ -67,7 +78,11 @@ async def test_a_waiting_job_is_cancelled_in_that_transaction_and_gives_its_rese
 
 
 async def test_a_job_on_its_way_is_cancelled_and_its_entry_taken_back(
-    run_commands: Settle, add_job: Any, run_tick: Any, workers: Any, rows: asyncpg.Connection
+    run_commands: RunCommands,
+    add_job: AddJob,
+    run_tick: RunTick,
+    workers: FakeWorkerQueue,
+    rows: asyncpg.Connection,
 ) -> None:
     command = await add_job()
     await run_tick()
@@ -79,7 +94,7 @@ async def test_a_job_on_its_way_is_cancelled_and_its_entry_taken_back(
 
 
 async def test_a_job_that_waits_for_others_is_cancelled_at_once(
-    run_commands: Settle, add_job: Any, run_tick: Any, rows: asyncpg.Connection
+    run_commands: RunCommands, add_job: AddJob, run_tick: RunTick, rows: asyncpg.Connection
 ) -> None:
     command = await add_job()
     await run_tick()
@@ -92,7 +107,11 @@ async def test_a_job_that_waits_for_others_is_cancelled_at_once(
 
 
 async def test_a_running_job_is_marked_and_its_worker_asked_to_stop(
-    run_commands: Settle, add_job: Any, run_tick: Any, workers: Any, rows: asyncpg.Connection
+    run_commands: RunCommands,
+    add_job: AddJob,
+    run_tick: RunTick,
+    workers: FakeWorkerQueue,
+    rows: asyncpg.Connection,
 ) -> None:
     command = await add_job()
     await run_tick()
@@ -116,10 +135,10 @@ async def test_a_running_job_is_marked_and_its_worker_asked_to_stop(
 @pytest.mark.parametrize("running", [True, False])
 async def test_cancelling_again_says_the_same_and_tells_the_worker_again(
     running: bool,  # noqa: FBT001  # a parameter of the test
-    run_commands: Settle,
-    add_job: Any,
-    run_tick: Any,
-    workers: Any,
+    run_commands: RunCommands,
+    add_job: AddJob,
+    run_tick: RunTick,
+    workers: FakeWorkerQueue,
     rows: asyncpg.Connection,
 ) -> None:
     command = await add_job()
@@ -139,7 +158,7 @@ async def test_cancelling_again_says_the_same_and_tells_the_worker_again(
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED"])
 async def test_what_has_ended_cannot_be_cancelled(
-    status: str, run_commands: Settle, add_job: Any, rows: asyncpg.Connection
+    status: str, run_commands: RunCommands, add_job: AddJob, rows: asyncpg.Connection
 ) -> None:
     command = await add_job()
     await rows.execute(END.format(status), command.job_id)
@@ -148,7 +167,11 @@ async def test_what_has_ended_cannot_be_cancelled(
 
 
 async def test_anothers_job_is_as_unknown_as_none(
-    run_commands: Settle, add_job: Any, add_user: Any, submit_job: Submit, rows: asyncpg.Connection
+    run_commands: RunCommands,
+    add_job: AddJob,
+    add_user: AddUser,
+    submit_job: BuildJob,
+    rows: asyncpg.Connection,
 ) -> None:
     command, stranger = await add_job(), await add_user()
     await run_commands(submit_job(stranger))
@@ -162,7 +185,7 @@ async def test_anothers_job_is_as_unknown_as_none(
 
 
 async def test_a_reservation_goes_back_to_the_period_that_it_was_made_in(
-    run_commands: Settle, add_job: Any, rows: asyncpg.Connection
+    run_commands: RunCommands, add_job: AddJob, rows: asyncpg.Connection
 ) -> None:
     command = await add_job()
     await rows.execute("UPDATE jobs.jobs SET usage_period = usage_period - interval '70 days'")
@@ -178,12 +201,12 @@ async def test_a_reservation_goes_back_to_the_period_that_it_was_made_in(
 
 
 async def test_a_cancel_over_the_wire_withdraws_the_entry_marks_the_job_and_tells_everybody(
-    gateway: Any,
-    start_service: Any,
+    gateway: Gateway,
+    start_service: StartService,
     user: UUID,
     rows: asyncpg.Connection,
-    read_topic: Any,
-    read_envelopes: Any,
+    read_topic: ReadTopic,
+    read_envelopes: ReadEnvelopes,
 ) -> None:
     running = await start_service()
     unread, _ = [(await gateway.submit(user)).data["job_id"] for _ in range(2)]
@@ -204,7 +227,7 @@ async def test_a_cancel_over_the_wire_withdraws_the_entry_marks_the_job_and_tell
 
 @pytest.fixture
 def add_job_tree(
-    run_commands: Settle, submit_job: Submit, user: UUID
+    run_commands: RunCommands, submit_job: BuildJob, user: UUID
 ) -> Callable[[], Awaitable[list[UUID]]]:
     """Take in a parent, its child and its grandchild."""
 
@@ -221,10 +244,10 @@ def add_job_tree(
 
 
 async def test_a_parents_children_end_with_it_each_as_it_stands(
-    run_commands: Settle,
-    add_job_tree: Any,
-    run_tick: Any,
-    workers: Any,
+    run_commands: RunCommands,
+    add_job_tree: AddJobTree,
+    run_tick: RunTick,
+    workers: FakeWorkerQueue,
     user: UUID,
     rows: asyncpg.Connection,
 ) -> None:
@@ -243,7 +266,11 @@ async def test_a_parents_children_end_with_it_each_as_it_stands(
 
 
 async def test_a_child_that_has_ended_is_left_as_it_is(
-    run_commands: Settle, add_job_tree: Any, workers: Any, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands,
+    add_job_tree: AddJobTree,
+    workers: FakeWorkerQueue,
+    user: UUID,
+    rows: asyncpg.Connection,
 ) -> None:
     parent, child, _ = await add_job_tree()
     await rows.execute(END.format("COMPLETED"), child)
@@ -253,7 +280,7 @@ async def test_a_child_that_has_ended_is_left_as_it_is(
 
 
 async def test_a_parent_that_has_ended_gets_no_more_children(
-    run_commands: Settle, add_job_tree: Any, submit_job: Submit, user: UUID
+    run_commands: RunCommands, add_job_tree: AddJobTree, submit_job: BuildJob, user: UUID
 ) -> None:
     parent, *_ = await add_job_tree()
     late = submit_job(user, parent_job_id=parent)

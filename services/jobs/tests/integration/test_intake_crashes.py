@@ -11,6 +11,15 @@ from uuid import UUID
 import asyncpg
 import pytest
 import pytest_asyncio
+from services.jobs.tests.support import (
+    AddUser,
+    BuildJob,
+    Gateway,
+    ReadEnvelopes,
+    ReadTopic,
+    RunCommands,
+    StartService,
+)
 
 from msaas.contracts import JobChanged
 from msaas.streams import BrokerUnavailable
@@ -51,20 +60,20 @@ async def start_dying(
 @pytest.mark.parametrize(
     "crash",
     [
-        "wire.read.after",  # taken, nothing done
+        "broker.read.after",  # taken, nothing done
         "intake.store.after",  # written, not committed
-        "wire.commit.before",  # committed, not published
-        "wire.commit.after",  # published
+        "broker.commit.before",  # committed, not published
+        "broker.commit.after",  # published
     ],
 )
 async def test_a_submit_survives_the_end_of_its_process(
     crash: str,
-    gateway: Any,
+    gateway: Gateway,
     start_dying: StartDying,
-    start_service: Any,
-    add_user: Any,
+    start_service: StartService,
+    add_user: AddUser,
     rows: asyncpg.Connection,
-    read_topic: Any,
+    read_topic: ReadTopic,
 ) -> None:
     users: list[UUID] = [await add_user() for _ in range(5)]
     asked = [asyncio.create_task(gateway.submit(user)) for user in users]
@@ -88,19 +97,19 @@ async def test_a_submit_survives_the_end_of_its_process(
 @pytest.mark.parametrize(
     ("crash", "envelopes"),
     [
-        ("wire.commit.before", 0),  # committed, not published
-        ("wire.commit.after", 1),  # published, and the record does not know where
+        ("broker.commit.before", 0),  # committed, not published
+        ("broker.commit.after", 1),  # published, and the record does not know where
     ],
 )
 async def test_a_dispatch_that_ends_half_way_leaves_what_the_sweeper_heals(
     crash: str,
     envelopes: int,
-    run_commands: Any,
-    submit_job: Any,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
     start_dying: StartDying,
     user: UUID,
     rows: asyncpg.Connection,
-    read_envelopes: Any,
+    read_envelopes: ReadEnvelopes,
 ) -> None:
     await run_commands(submit_job(user))
     program = await start_dying(crash)
@@ -115,7 +124,7 @@ async def test_a_dispatch_that_ends_half_way_leaves_what_the_sweeper_heals(
 
 
 async def test_a_wire_that_fails_after_the_commit_is_tried_again_until_all_is_told(
-    gateway: Any, start_service: Any, user: UUID, rows: asyncpg.Connection
+    gateway: Gateway, start_service: StartService, user: UUID, rows: asyncpg.Connection
 ) -> None:
     """A cancel commits, the wire falls silent, the handler runs again on what it has committed."""
     running = await start_service()
@@ -125,15 +134,15 @@ async def test_a_wire_that_fails_after_the_commit_is_tried_again_until_all_is_to
         return await rows.fetchval("SELECT entry_id FROM jobs.jobs") is not None
 
     await wait_until(is_noted)
-    wire = running.service.messenger.station.wire
-    mark, failures = wire.mark, iter([True, True])
+    broker = running.service.messenger.context.broker
+    mark, failures = broker.mark, iter([True, True])
 
     async def fails_twice(*args: Any) -> None:
         if next(failures, False):
             raise BrokerUnavailable(target="test")
         await mark(*args)
 
-    wire.mark = fails_twice
+    broker.mark = fails_twice
     reply = await gateway.cancel(user, job_id)
     assert reply.data["status"] == "CANCELLED"
     assert await running.service.messenger.find_cancelled([job_id]) == {job_id}

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from services.jobs.tests.support import Gateway, OpenBroker, StartService
 
 from msaas.contracts import decode, get_topic
 from msaas.telemetry import shutdown_tracing, start_tracing
@@ -29,11 +30,11 @@ async def test_a_sampled_submit_is_followed_to_its_dispatch_and_an_unsampled_one
     flag: str,
     names: frozenset[str],
     spans: InMemorySpanExporter,
-    gateway: Any,
-    start_service: Any,
+    gateway: Gateway,
+    start_service: StartService,
     user: UUID,
     environment: str,
-    open_broker: Any,
+    open_broker: OpenBroker,
 ) -> None:
     running = await start_service()
     await gateway.submit(user, traceparent=f"00-{TRACE}-00f067aa0ba902b7-{flag}")

@@ -11,6 +11,7 @@ from uuid import UUID
 import httpx
 import pytest
 import pytest_asyncio
+from services.jobs.tests.support import BuildJob
 
 from msaas.contracts import SubmitJob
 from msaas.embedded import find_free_port
@@ -51,7 +52,7 @@ async def test_it_gets_ready_settles_a_command_shows_its_metrics_and_drains(
     process: tuple[asyncio.subprocess.Process, str],
     port: int,
     user: UUID,
-    submit_job: Callable[..., SubmitJob],
+    submit_job: BuildJob,
 ) -> None:
     program, redis_url = process
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:

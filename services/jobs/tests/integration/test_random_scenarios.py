@@ -6,17 +6,18 @@ months pass while the test does not wait.
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
 import pytest_asyncio
+from services.jobs.tests.support import AddUser, BuildJob, OpenDatabase, with_crashing_commit
 
 from msaas.cli.audit import audit, format_violation
 from msaas.contracts import (
@@ -34,7 +35,6 @@ from msaas.contracts import (
     Message,
     Plan,
     RetryJob,
-    SubmitJob,
     SubscriptionChanged,
     UsageReconciled,
     UsageRecorded,
@@ -45,6 +45,7 @@ from msaas.jobs.adapters.postgres.dispatch import PostgresDispatch
 from msaas.jobs.adapters.postgres.intake import PostgresIntake
 from msaas.jobs.adapters.postgres.leases import PostgresLeases
 from msaas.jobs.adapters.postgres.results import PostgresResults
+from msaas.jobs.adapters.postgres.store import PostgresStore
 from msaas.jobs.application.apply_billing import ApplyBilling
 from msaas.jobs.application.billing_ports import BillingEvent
 from msaas.jobs.application.command_batch import CommandContext
@@ -61,8 +62,7 @@ from msaas.kernel import MsaasError, new_id
 from msaas.messaging import OutgoingMessage
 from msaas.postgres import Database, TransactionConflict
 from msaas.telemetry import Metrics
-from msaas.testing import Crash, FakeClock, with_crash
-from msaas.testing.crash_points import When
+from msaas.testing import Crash, FakeClock
 
 MONTH = timedelta(days=32)
 CLOCK = """
@@ -149,20 +149,15 @@ class Replica:
         self._opener = read_keys(LOCAL_SEALING_KEY)
 
     async def settle(self, orders: Sequence[CommandContext], crash: str) -> Any:
-        record: Any = PostgresIntake(self.database)
-        record = _CrashBeforeCommit(record) if crash == "before" else record
-        use_case = ProcessCommands(record, self.broker, self.metrics, request_dispatch=lambda: None)
-        settled = await use_case(orders)
-        if crash == "after":
-            raise Crash
-        return settled
+        store = with_crashing_commit(PostgresStore(self.database, PostgresIntake), crash)
+        use_case = ProcessCommands(store, self.broker, self.metrics, request_dispatch=lambda: None)
+        return await use_case(orders)
 
     async def persist(self, messages: Sequence[Message], crash: str) -> list[OutgoingMessage]:
-        record: Any = PostgresResults(self.database)
-        record = with_crash(record, "settle", cast("When", crash)) if crash else record
+        store = with_crashing_commit(PostgresStore(self.database, PostgresResults), crash)
         rules = SettlementRules(once=frozenset(), jitter=lambda: 0.5)
         hooks: dict[str, Any] = {"on_slot_freed": lambda: None, "on_woken": lambda: None}
-        use_case = PersistResults(record, self.broker, self.metrics, rules, **hooks)
+        use_case = PersistResults(store, self.broker, self.metrics, rules, **hooks)
         reports = [read_report(message) for message in messages]
         return await use_case(reports, {report.run.job_id: None for report in reports})
 
@@ -172,22 +167,11 @@ class Replica:
 
     async def bill(self, facts: Sequence[Any]) -> list[OutgoingMessage]:
         use_case = ApplyBilling(
-            PostgresBilling(self.database), self.metrics, request_dispatch=lambda: None
+            PostgresStore(self.database, PostgresBilling),
+            self.metrics,
+            request_dispatch=lambda: None,
         )
         return await use_case([BillingEvent(message=one, correlation_id="test") for one in facts])
-
-
-class _CrashBeforeCommit:
-    """Writes everything and ends before the commit."""
-
-    def __init__(self, record: Any) -> None:
-        self._record = record
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[Any]:
-        async with self._record.transaction() as transaction:
-            yield transaction
-            raise Crash
 
 
 @dataclass
@@ -198,7 +182,7 @@ class Simulation:
     replicas: Sequence[Replica]
     broker: FakeBroker
     users: Sequence[UUID]
-    submit_job: Callable[..., SubmitJob]
+    submit_job: BuildJob
     clock: FakeClock = field(default_factory=FakeClock)
     jobs: list[tuple[UUID, UUID]] = field(default_factory=list[tuple[UUID, UUID]])
     billing_events: list[SubscriptionChanged | UsageReconciled] = field(default_factory=list[Any])
@@ -259,9 +243,10 @@ class Simulation:
         """Hold that nobody who is given a slot has more of them than the plan allows."""
         self.broker.room = room
         tick = await self.replicas[replica].dispatch()
-        for one in tick.picked:
-            held = await self.rows.fetchval(HELD, one.user_id)
-            assert held <= PLANS[one.plan].slots, (one.plan, held)
+        for job in tick.picked:
+            meta = job.envelope.meta
+            used = await self.rows.fetchval(HELD, meta.user_id)
+            assert used <= PLANS[meta.plan].slots, (meta.plan, used)
 
     async def report(self, which: int, what: int, *, again: bool) -> None:
         """Be the worker that has this envelope, or one whose envelope was given to another."""
@@ -471,7 +456,7 @@ class RandomScenario:
 
 @pytest_asyncio.fixture
 async def simulation(
-    rows: asyncpg.Connection, open_database: Any, add_user: Any, submit_job: Any
+    rows: asyncpg.Connection, open_database: OpenDatabase, add_user: AddUser, submit_job: BuildJob
 ) -> Simulation:
     await rows.execute(CLOCK)
     await rows.execute("SET search_path = clock, pg_catalog, public")

@@ -1,12 +1,20 @@
 """A new epoch of the wire: what is still true is told again, once for all processes."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import pytest
+from services.jobs.tests.support import (
+    FakeWorkerQueue,
+    Given,
+    OpenBroker,
+    ReadCharges,
+    ReadTopic,
+    ResultsHarness,
+    StartService,
+)
 
 from msaas.contracts import (
     CancelRequested,
@@ -16,7 +24,9 @@ from msaas.contracts import (
     UsageRecorded,
 )
 from msaas.jobs.adapters.postgres.billing import PostgresBilling
-from msaas.jobs.adapters.postgres.republish import ADVISORY_LOCK, PostgresRepublishStore
+from msaas.jobs.adapters.postgres.republish import ADVISORY_LOCK, PostgresRepublish
+from msaas.jobs.adapters.postgres.store import PostgresStore
+from msaas.jobs.adapters.worker_queue import BrokerWorkerQueue
 from msaas.jobs.application import republish_events
 from msaas.jobs.application.apply_billing import ApplyBilling
 from msaas.jobs.application.billing_ports import BillingEvent
@@ -30,7 +40,7 @@ from msaas.testing import wait_until
 
 
 @pytest.fixture
-def messenger(environment: str, open_broker: Callable[..., Any]) -> Messenger:
+def messenger(environment: str, open_broker: OpenBroker) -> Messenger:
     return Messenger(
         open_broker(), "jobs", environment, metrics=Metrics("jobs", "test"), produces=PRODUCES
     )
@@ -38,11 +48,16 @@ def messenger(environment: str, open_broker: Callable[..., Any]) -> Messenger:
 
 @pytest.fixture
 def republish(database: Database, messenger: Messenger) -> RepublishEvents:
-    return RepublishEvents(PostgresRepublishStore(database), messenger, messenger.publisher)
+    store = PostgresStore(database, PostgresRepublish)
+    return RepublishEvents(store, BrokerWorkerQueue(messenger), messenger.publisher)
 
 
 async def test_usage_is_told_again_just_as_it_was_told(
-    given: Any, results: Any, republish: RepublishEvents, read_topic: Any, charges: Any
+    given: Given,
+    results: ResultsHarness,
+    republish: RepublishEvents,
+    read_topic: ReadTopic,
+    charges: ReadCharges,
 ) -> None:
     runs = [*await given.runs(3), *await given.runs(2, plan="FREE")]
     told = charges(await results.persist(*[run.succeeded() for run in runs]))
@@ -52,7 +67,11 @@ async def test_usage_is_told_again_just_as_it_was_told(
 
 
 async def test_links_that_charge_nothing_are_told_again_too_so_that_there_is_no_gap(
-    given: Any, results: Any, database: Database, republish: RepublishEvents, read_topic: Any
+    given: Given,
+    results: ResultsHarness,
+    database: Database,
+    republish: RepublishEvents,
+    read_topic: ReadTopic,
 ) -> None:
     [run] = await given.runs(plan="FREE")
     now = datetime.now(UTC)
@@ -66,7 +85,9 @@ async def test_links_that_charge_nothing_are_told_again_too_so_that_there_is_no_
         period_end=now + timedelta(days=30),
     )
     apply = ApplyBilling(
-        PostgresBilling(database), Metrics("jobs", "test"), request_dispatch=lambda: None
+        PostgresStore(database, PostgresBilling),
+        Metrics("jobs", "test"),
+        request_dispatch=lambda: None,
     )
     await apply([BillingEvent(message=change, correlation_id="c")])
     await results.persist(run.succeeded())
@@ -77,7 +98,11 @@ async def test_links_that_charge_nothing_are_told_again_too_so_that_there_is_no_
 
 
 async def test_an_epoch_is_served_once_and_the_next_one_again(
-    given: Any, results: Any, republish: RepublishEvents, read_topic: Any, rows: asyncpg.Connection
+    given: Given,
+    results: ResultsHarness,
+    republish: RepublishEvents,
+    read_topic: ReadTopic,
+    rows: asyncpg.Connection,
 ) -> None:
     run = await given.run()
     await results.persist(run.succeeded())
@@ -86,23 +111,31 @@ async def test_an_epoch_is_served_once_and_the_next_one_again(
     assert len(await read_topic("usage.events")) == 1
     await republish("second")
     assert len(await read_topic("usage.events")) == 2
-    assert await rows.fetchval("SELECT epoch FROM jobs.wire_epoch") == "second"
+    assert await rows.fetchval("SELECT epoch FROM jobs.broker_epoch") == "second"
 
 
 async def test_a_day_later_it_is_done_anyway(
-    given: Any, results: Any, republish: RepublishEvents, read_topic: Any, rows: asyncpg.Connection
+    given: Given,
+    results: ResultsHarness,
+    republish: RepublishEvents,
+    read_topic: ReadTopic,
+    rows: asyncpg.Connection,
 ) -> None:
     run = await given.run()
     await results.persist(run.succeeded())
     await republish("first")
-    await rows.execute("UPDATE jobs.wire_epoch SET served_at = now() - interval '25 hours'")
+    await rows.execute("UPDATE jobs.broker_epoch SET republished_at = now() - interval '25 hours'")
     await republish("first")
     await republish("first")
     assert len(await read_topic("usage.events")) == 2
 
 
 async def test_only_the_present_and_the_previous_period_are_told(
-    given: Any, results: Any, republish: RepublishEvents, read_topic: Any, rows: asyncpg.Connection
+    given: Given,
+    results: ResultsHarness,
+    republish: RepublishEvents,
+    read_topic: ReadTopic,
+    rows: asyncpg.Connection,
 ) -> None:
     runs = await given.runs(3)
     await rows.execute("DELETE FROM jobs.usage_counters")
@@ -126,7 +159,11 @@ async def test_only_the_present_and_the_previous_period_are_told(
 
 
 async def test_open_cancels_are_marked_and_told_and_dispatch_is_not(
-    given: Any, results: Any, republish: RepublishEvents, read_topic: Any, messenger: Messenger
+    given: Given,
+    results: ResultsHarness,
+    republish: RepublishEvents,
+    read_topic: ReadTopic,
+    messenger: Messenger,
 ) -> None:
     stopping, running, done, _pending = [await given.run() for _ in range(4)]
     await results.persist(stopping.started(), running.started(), done.started())
@@ -142,33 +179,41 @@ async def test_open_cancels_are_marked_and_told_and_dispatch_is_not(
 
 
 async def test_it_goes_page_by_page(
-    given: Any,
-    results: Any,
+    given: Given,
+    results: ResultsHarness,
     republish: RepublishEvents,
-    read_topic: Any,
+    read_topic: ReadTopic,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     runs = [*await given.runs(5), *await given.runs(6)]
     await results.persist(*[run.succeeded() for run in runs])
-    monkeypatch.setattr(republish_events, "PAGE", 4)
+    monkeypatch.setattr(republish_events, "PAGE_SIZE", 4)
     await republish("first")
     assert len({one.hash for one in await read_topic("usage.events")}) == 11
 
 
 async def test_a_full_topic_ends_it_without_an_error(
-    given: Any, results: Any, database: Database, messenger: Messenger, rows: asyncpg.Connection
+    given: Given,
+    results: ResultsHarness,
+    database: Database,
+    workers: FakeWorkerQueue,
+    rows: asyncpg.Connection,
 ) -> None:
     class Full:
         async def publish(self, *_: Any, **__: Any) -> None:
             return None
 
     await results.persist((await given.run()).succeeded())
-    await RepublishEvents(PostgresRepublishStore(database), messenger, Full())("first")
-    assert await rows.fetchval("SELECT epoch FROM jobs.wire_epoch") == "first"
+    await RepublishEvents(PostgresStore(database, PostgresRepublish), workers, Full())("first")
+    assert await rows.fetchval("SELECT epoch FROM jobs.broker_epoch") == "first"
 
 
 async def test_an_epoch_counts_as_served_only_when_all_is_told(
-    given: Any, results: Any, database: Database, messenger: Messenger, rows: asyncpg.Connection
+    given: Given,
+    results: ResultsHarness,
+    database: Database,
+    workers: FakeWorkerQueue,
+    rows: asyncpg.Connection,
 ) -> None:
     class Away:
         async def publish(self, *_: Any, **__: Any) -> None:
@@ -176,8 +221,8 @@ async def test_an_epoch_counts_as_served_only_when_all_is_told(
 
     await results.persist((await given.run()).succeeded())
     with pytest.raises(ConnectionError):
-        await RepublishEvents(PostgresRepublishStore(database), messenger, Away())("first")
-    assert await rows.fetchval("SELECT count(*) FROM jobs.wire_epoch") == 0
+        await RepublishEvents(PostgresStore(database, PostgresRepublish), workers, Away())("first")
+    assert await rows.fetchval("SELECT count(*) FROM jobs.broker_epoch") == 0
 
 
 async def test_while_another_process_is_at_it_this_one_is_told_again_later(
@@ -188,11 +233,11 @@ async def test_while_another_process_is_at_it_this_one_is_told_again_later(
         await republish("first")
     await rows.execute("SELECT pg_advisory_unlock($1)", ADVISORY_LOCK)
     await republish("first")
-    assert await rows.fetchval("SELECT epoch FROM jobs.wire_epoch") == "first"
+    assert await rows.fetchval("SELECT epoch FROM jobs.broker_epoch") == "first"
 
 
 async def test_a_service_that_starts_on_an_empty_wire_tells_all(
-    given: Any, results: Any, start_service: Any, read_topic: Any
+    given: Given, results: ResultsHarness, start_service: StartService, read_topic: ReadTopic
 ) -> None:
     runs = await given.runs(3)
     await results.persist(*[run.succeeded() for run in runs])

@@ -1,10 +1,17 @@
 """Where a run may put its files, and whose files are the job's in the end."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 from uuid import UUID
 
 import pytest
+from services.jobs.tests.support import (
+    BuildJob,
+    FakeWorkerQueue,
+    Given,
+    ResultsHarness,
+    RunCommands,
+    RunTick,
+)
 
 from msaas.contracts import LossReason
 
@@ -19,7 +26,11 @@ class Links:
 
 
 async def test_an_envelope_has_a_link_for_each_file_that_its_run_may_keep(
-    run_commands: Any, submit_job: Any, run_tick: Any, workers: Any, user: UUID
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
+    workers: FakeWorkerQueue,
+    user: UUID,
 ) -> None:
     page = {"task_type": "render_pdf", "payload": {"url": "https://example.com"}}
     await run_commands(submit_job(user, **page), submit_job(user))
@@ -35,7 +46,7 @@ async def test_an_envelope_has_a_link_for_each_file_that_its_run_may_keep(
 
 
 async def test_the_run_that_ends_a_job_is_the_one_whose_files_count(
-    given: Any, results: Any
+    given: Given, results: ResultsHarness
 ) -> None:
     first = await given.run()
     await results.persist(first.started())
@@ -50,7 +61,7 @@ async def test_the_run_that_ends_a_job_is_the_one_whose_files_count(
 
 @pytest.mark.parametrize("retryable", [True, False])
 async def test_a_failure_keeps_its_files_when_it_is_the_last(
-    given: Any, results: Any, *, retryable: bool
+    given: Given, results: ResultsHarness, *, retryable: bool
 ) -> None:
     run = await given.run()
     await results.persist(run.failed(retryable=retryable))
@@ -58,7 +69,7 @@ async def test_a_failure_keeps_its_files_when_it_is_the_last(
     assert (await given.job(run))["decided_by"] == expected
 
 
-async def test_a_loss_leaves_nothing_that_counts(given: Any, results: Any) -> None:
+async def test_a_loss_leaves_nothing_that_counts(given: Given, results: ResultsHarness) -> None:
     run = await given.run()
     await results.persist(run.started())
     await results.persist(run.lost(LossReason.RECLAIMED))

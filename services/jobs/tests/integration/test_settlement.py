@@ -7,6 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
+from services.jobs.tests.support import (
+    Given,
+    GivenRun,
+    MakeResults,
+    OpenDatabase,
+    ReadCharges,
+    ResultsHarness,
+)
 
 from msaas.contracts import USAGE_GENESIS, usage_hash
 from msaas.jobs.adapters.postgres import results_sql as sql
@@ -24,7 +32,7 @@ SELECT bool_and(
 FROM jobs.usage_events e
 LEFT JOIN jobs.usage_events p ON p.subject_id = e.subject_id AND p.seq = e.seq - 1
 """
-OTHER_WAY = r"Seq Scan on jobs\b|jobs_(by|to|on|one)"
+OTHER_WAY = r"Seq Scan on jobs\b|jobs_(by|to|dispatched|one)"
 DRIFTED = """
 SELECT count(*) FROM jobs.usage_counters c
 LEFT JOIN LATERAL (
@@ -39,7 +47,7 @@ WHERE c.jobs_used <> used.events OR c.jobs_reserved <> open.held
 """
 
 
-async def make_runs(given: Any, users: int, jobs: int) -> list[Any]:
+async def make_runs(given: Given, users: int, jobs: int) -> list[Any]:
     made = [run for _ in range(users) for run in await given.runs(jobs)]
     random.Random(7).shuffle(made)  # noqa: S311  # the same order every time
     return made
@@ -72,7 +80,7 @@ async def check_chain(rows: asyncpg.Connection, count: int) -> None:
 
 
 async def test_the_chain_is_whole_after_200_completions_in_random_batches(
-    given: Any, results: Any, rows: asyncpg.Connection, charges: Any
+    given: Given, results: ResultsHarness, rows: asyncpg.Connection, charges: ReadCharges
 ) -> None:
     runs = await make_runs(given, users=4, jobs=50)
     told: list[Any] = []
@@ -91,7 +99,7 @@ async def test_the_chain_is_whole_after_200_completions_in_random_batches(
 
 
 async def test_several_jobs_of_one_subject_in_one_batch_follow_each_other(
-    given: Any, results: Any, rows: asyncpg.Connection, charges: Any
+    given: Given, results: ResultsHarness, rows: asyncpg.Connection, charges: ReadCharges
 ) -> None:
     runs = await given.runs(20)
     facts = charges(await results.persist(*[run.succeeded() for run in runs]))
@@ -100,7 +108,11 @@ async def test_several_jobs_of_one_subject_in_one_batch_follow_each_other(
 
 
 async def test_two_replicas_with_the_same_users_neither_deadlock_nor_charge_twice(
-    given: Any, make_results: Any, rows: asyncpg.Connection, open_database: Any, charges: Any
+    given: Given,
+    make_results: MakeResults,
+    rows: asyncpg.Connection,
+    open_database: OpenDatabase,
+    charges: ReadCharges,
 ) -> None:
     """Both hear of every job, in different order, as after a reclaimed batch."""
     runs = await make_runs(given, users=5, jobs=40)
@@ -125,7 +137,7 @@ async def test_two_replicas_with_the_same_users_neither_deadlock_nor_charge_twic
 
 
 async def test_a_row_that_another_holds_is_waited_for_more_than_once(
-    given: Any, results: Any, rows: asyncpg.Connection
+    given: Given, results: ResultsHarness, rows: asyncpg.Connection
 ) -> None:
     run = await given.run()
 
@@ -145,7 +157,7 @@ async def test_a_row_that_another_holds_is_waited_for_more_than_once(
 
 
 async def test_the_write_goes_by_primary_key_at_a_size_that_matters(
-    given: Any, rows: asyncpg.Connection
+    given: Given, rows: asyncpg.Connection
 ) -> None:
     runs = await given.runs(2_000)
     await rows.execute(
@@ -177,7 +189,7 @@ async def test_the_write_goes_by_primary_key_at_a_size_that_matters(
             assert not [scan for scan in scans if re.search(OTHER_WAY, scan)]
 
 
-async def read_state(rows: asyncpg.Connection, run: Any) -> Any:
+async def read_state(rows: asyncpg.Connection, run: GivenRun) -> Any:
     [job] = await rows.fetch(sql.LOCK_JOBS, [run.job], [])
     [attempt] = await rows.fetch(sql.FIND_RUNS, [run.job])
     rules = SettlementRules(once=frozenset(), jitter=lambda: 1.0)
@@ -201,7 +213,7 @@ async def list_scans(rows: asyncpg.Connection, statement: str, values: list[Any]
 
 
 async def test_beats_touch_no_index(
-    given: Any, make_results: Any, rows: asyncpg.Connection, open_database: Any
+    given: Given, make_results: MakeResults, rows: asyncpg.Connection, open_database: OpenDatabase
 ) -> None:
     database = await open_database(max_size=1)
     results = make_results(database)

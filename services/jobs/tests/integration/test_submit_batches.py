@@ -1,16 +1,14 @@
 """Many jobs in one command: one transaction, and a word for each."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+from services.jobs.tests.support import RunCommands
 
 from msaas.contracts import Idempotency, JobItem, Plan, Source, SubmitJobs
 from msaas.jobs.application.command_batch import CommandOutcome
 from msaas.jobs.application.process_commands import ProcessedCommands
-
-Settle = Callable[..., Awaitable[ProcessedCommands]]
 
 
 def build_batch(user: UUID, count: int = 3) -> SubmitJobs:
@@ -28,7 +26,7 @@ def items_of(settled: ProcessedCommands) -> list[dict[str, Any]]:
 
 
 async def test_all_jobs_of_a_batch_are_taken_in_by_one_transaction(
-    run_commands: Settle, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands, user: UUID, rows: asyncpg.Connection
 ) -> None:
     batch = build_batch(user, 100)
     settled = await run_commands(batch)
@@ -39,7 +37,7 @@ async def test_all_jobs_of_a_batch_are_taken_in_by_one_transaction(
 
 
 async def test_what_is_refused_stops_no_other_and_says_why(
-    run_commands: Settle, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands, user: UUID, rows: asyncpg.Connection
 ) -> None:
     batch = build_batch(user)
     first, second, third = batch.jobs
@@ -52,7 +50,7 @@ async def test_what_is_refused_stops_no_other_and_says_why(
 
 
 async def test_a_batch_over_the_limit_is_taken_in_as_far_as_the_limit_goes(
-    run_commands: Settle, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands, user: UUID, rows: asyncpg.Connection
 ) -> None:
     await run_commands(build_batch(user, 98))
     told = items_of(await run_commands(build_batch(user, 5)))
@@ -62,7 +60,7 @@ async def test_a_batch_over_the_limit_is_taken_in_as_far_as_the_limit_goes(
 
 
 async def test_a_repeated_batch_inserts_nothing_and_is_answered_alike(
-    run_commands: Settle, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands, user: UUID, rows: asyncpg.Connection
 ) -> None:
     batch = build_batch(user)
     assert items_of(await run_commands(batch)) == items_of(await run_commands(batch))
@@ -70,7 +68,7 @@ async def test_a_repeated_batch_inserts_nothing_and_is_answered_alike(
 
 
 async def test_a_key_stands_for_each_item_by_itself(
-    run_commands: Settle, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands, user: UUID, rows: asyncpg.Connection
 ) -> None:
     def keyed() -> SubmitJobs:
         batch = build_batch(user)

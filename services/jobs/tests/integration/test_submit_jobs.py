@@ -8,15 +8,22 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from services.jobs.tests.support import (
+    AddUser,
+    BuildJob,
+    Gateway,
+    ReadTopic,
+    RunCommands,
+    StartService,
+    code_of,
+)
 
-from msaas.contracts import CancelJob, Idempotency, JobStatus, Plan, SubmitJob
+from msaas.contracts import CancelJob, Idempotency, JobStatus, Plan
 from msaas.jobs.application.command_batch import CommandOutcome
 from msaas.jobs.application.process_commands import ProcessedCommands
 from msaas.kernel import MsaasError
 from msaas.testing import wait_until
 
-Settle = Callable[..., Awaitable[ProcessedCommands]]
-Submit = Callable[..., SubmitJob]
 KEY = Idempotency(key="order-1", fingerprint="ab" * 32)
 WAITING = (
     "SELECT EXISTS (SELECT FROM pg_stat_activity"
@@ -48,7 +55,7 @@ async def count_jobs(rows: asyncpg.Connection) -> int:
 
 
 async def test_a_job_is_committed_before_its_submitter_is_told(
-    gateway: Any, start_service: Any, user: UUID, rows: asyncpg.Connection
+    gateway: Gateway, start_service: StartService, user: UUID, rows: asyncpg.Connection
 ) -> None:
     await start_service()
     job_id = uuid4()
@@ -65,8 +72,8 @@ async def test_a_job_is_committed_before_its_submitter_is_told(
 
 
 async def test_each_new_job_is_announced(
-    gateway: Any,
-    start_service: Any,
+    gateway: Gateway,
+    start_service: StartService,
     user: UUID,
     read_topic: Callable[[str], Awaitable[Sequence[Any]]],
 ) -> None:
@@ -80,7 +87,7 @@ async def test_each_new_job_is_announced(
 
 
 async def test_a_hundred_parallel_submits_with_one_key_are_one_job(
-    gateway: Any, start_service: Any, user: UUID, rows: asyncpg.Connection
+    gateway: Gateway, start_service: StartService, user: UUID, rows: asyncpg.Connection
 ) -> None:
     await start_service()
     await start_service()
@@ -93,7 +100,7 @@ async def test_a_hundred_parallel_submits_with_one_key_are_one_job(
 
 
 async def test_a_hundred_parallel_submits_without_a_key_are_a_hundred_jobs(
-    gateway: Any, start_service: Any, user: UUID, rows: asyncpg.Connection
+    gateway: Gateway, start_service: StartService, user: UUID, rows: asyncpg.Connection
 ) -> None:
     await start_service()
     await start_service()
@@ -103,7 +110,7 @@ async def test_a_hundred_parallel_submits_without_a_key_are_a_hundred_jobs(
 
 
 async def test_a_limit_holds_to_the_job_under_concurrency(
-    gateway: Any, start_service: Any, add_user: Any, rows: asyncpg.Connection
+    gateway: Gateway, start_service: StartService, add_user: AddUser, rows: asyncpg.Connection
 ) -> None:
     """Two replicas, overlapping users, batches in any order: no deadlock, no job too many."""
     for _ in range(2):
@@ -112,8 +119,8 @@ async def test_a_limit_holds_to_the_job_under_concurrency(
     replies = await asyncio.gather(
         *(gateway.submit(users[number % 3]) for number in range(3 * 120))
     )
-    refused = [reply.problem for reply in replies if not reply.ok]
-    assert {problem.code for problem in refused} == {"quota_exceeded"}
+    refused = [reply for reply in replies if not reply.ok]
+    assert {code_of(reply) for reply in refused} == {"quota_exceeded"}
     assert len(refused) == 60
     for one in users:
         [counter] = await read_counters(rows, one)
@@ -122,7 +129,7 @@ async def test_a_limit_holds_to_the_job_under_concurrency(
 
 
 async def test_a_refusal_for_want_of_quota_says_what_there_is_and_when_it_ends(
-    run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands, submit_job: BuildJob, user: UUID, rows: asyncpg.Connection
 ) -> None:
     await run_commands(submit_job(user))
     await rows.execute("UPDATE jobs.usage_counters SET jobs_used = 98")
@@ -136,7 +143,7 @@ async def test_a_refusal_for_want_of_quota_says_what_there_is_and_when_it_ends(
 
 
 async def test_commands_of_one_user_take_effect_in_their_order(
-    run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands, submit_job: BuildJob, user: UUID, rows: asyncpg.Connection
 ) -> None:
     await run_commands(submit_job(user))
     await rows.execute("UPDATE jobs.usage_counters SET jobs_used = 98")
@@ -152,7 +159,7 @@ async def test_commands_of_one_user_take_effect_in_their_order(
 
 
 async def test_enterprise_has_no_limit_and_an_override_wins_over_the_plan(
-    run_commands: Settle, submit_job: Submit, add_user: Any, rows: asyncpg.Connection
+    run_commands: RunCommands, submit_job: BuildJob, add_user: AddUser, rows: asyncpg.Connection
 ) -> None:
     big, small = await add_user(), await add_user()
     await run_commands(submit_job(big, plan=Plan.ENTERPRISE), submit_job(small))
@@ -165,7 +172,7 @@ async def test_enterprise_has_no_limit_and_an_override_wins_over_the_plan(
 
 
 async def test_the_subject_is_minted_with_the_plan_of_the_first_submit_and_keeps_its_own(
-    run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands, submit_job: BuildJob, user: UUID, rows: asyncpg.Connection
 ) -> None:
     await run_commands(submit_job(user, plan=Plan.PRO), submit_job(user, plan=Plan.FREE))
     await run_commands(submit_job(user, plan=Plan.FREE))
@@ -178,7 +185,7 @@ async def test_the_subject_is_minted_with_the_plan_of_the_first_submit_and_keeps
 
 
 async def test_each_job_holds_a_reservation_in_the_present_period(
-    run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands, submit_job: BuildJob, user: UUID, rows: asyncpg.Connection
 ) -> None:
     command = submit_job(user)
     await run_commands(command)
@@ -190,7 +197,7 @@ async def test_each_job_holds_a_reservation_in_the_present_period(
 
 
 async def test_past_the_end_of_a_period_the_next_one_opens_beside_it(
-    run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands, submit_job: BuildJob, user: UUID, rows: asyncpg.Connection
 ) -> None:
     await run_commands(submit_job(user, plan=Plan.PRO))
     for table in ("subjects", "usage_counters"):
@@ -212,7 +219,7 @@ async def test_past_the_end_of_a_period_the_next_one_opens_beside_it(
 
 
 async def test_a_key_answers_with_its_first_job_also_within_one_batch(
-    run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands, submit_job: BuildJob, user: UUID, rows: asyncpg.Connection
 ) -> None:
     first = submit_job(user, idempotency=KEY)
     settled = await run_commands(first, submit_job(user, idempotency=KEY))
@@ -230,7 +237,7 @@ async def test_a_key_answers_with_its_first_job_also_within_one_batch(
 
 
 async def test_a_key_is_refused_for_another_body_and_free_for_another_user_or_item(
-    run_commands: Settle, submit_job: Submit, add_user: Any
+    run_commands: RunCommands, submit_job: BuildJob, add_user: AddUser
 ) -> None:
     one, other = await add_user(), await add_user()
     await run_commands(submit_job(one, idempotency=KEY))
@@ -243,7 +250,7 @@ async def test_a_key_is_refused_for_another_body_and_free_for_another_user_or_it
 
 
 async def test_a_redelivered_command_is_answered_as_before_and_changes_nothing(
-    run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands, submit_job: BuildJob, user: UUID, rows: asyncpg.Connection
 ) -> None:
     command = submit_job(user)
     before = await run_commands(command, command)
@@ -256,7 +263,7 @@ async def test_a_redelivered_command_is_answered_as_before_and_changes_nothing(
 
 
 async def test_nobody_gets_a_job_under_an_id_that_is_anothers(
-    run_commands: Settle, submit_job: Submit, add_user: Any
+    run_commands: RunCommands, submit_job: BuildJob, add_user: AddUser
 ) -> None:
     command = submit_job(await add_user())
     await run_commands(command)
@@ -265,7 +272,7 @@ async def test_nobody_gets_a_job_under_an_id_that_is_anothers(
 
 
 async def test_users_who_are_erased_or_unknown_are_refused_and_nobody_else(
-    run_commands: Settle, submit_job: Submit, add_user: Any, rows: asyncpg.Connection
+    run_commands: RunCommands, submit_job: BuildJob, add_user: AddUser, rows: asyncpg.Connection
 ) -> None:
     erasing, fine = await add_user(), await add_user()
     job = submit_job(erasing)
@@ -282,7 +289,7 @@ async def test_users_who_are_erased_or_unknown_are_refused_and_nobody_else(
 
 
 async def test_an_unknown_task_or_parent_is_refused(
-    run_commands: Settle, submit_job: Submit, add_user: Any
+    run_commands: RunCommands, submit_job: BuildJob, add_user: AddUser
 ) -> None:
     user, other = await add_user(), await add_user()
     parent, foreign = submit_job(user), submit_job(other)
@@ -297,11 +304,11 @@ async def test_an_unknown_task_or_parent_is_refused(
 
 
 async def test_a_locked_user_is_told_to_try_again_and_holds_up_nobody_else(
-    gateway: Any,
-    start_service: Any,
-    run_commands: Settle,
-    submit_job: Submit,
-    add_user: Any,
+    gateway: Gateway,
+    start_service: StartService,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    add_user: AddUser,
     rows: asyncpg.Connection,
 ) -> None:
     users = [await add_user() for _ in range(4)]
@@ -311,14 +318,15 @@ async def test_a_locked_user_is_told_to_try_again_and_holds_up_nobody_else(
         await rows.execute("SELECT FROM jobs.subjects WHERE user_id = $1 FOR UPDATE", users[1])
         locked, *others = await asyncio.gather(*(gateway.submit(one) for one in users[1:]))
     assert all(reply.ok for reply in others)
+    assert locked.problem is not None
     assert (locked.problem.code, locked.problem.retryable) == ("conflict", True)
 
 
 async def test_a_user_who_is_locked_for_a_moment_is_told_nothing_of_it(
-    gateway: Any,
-    start_service: Any,
-    run_commands: Settle,
-    submit_job: Submit,
+    gateway: Gateway,
+    start_service: StartService,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
     user: UUID,
     rows: asyncpg.Connection,
     schema_url: str,
@@ -345,11 +353,11 @@ async def has_given_up(watch: asyncpg.Connection) -> bool:
 
 
 async def test_data_that_the_record_refuses_fails_alone(
-    gateway: Any,
-    start_service: Any,
-    submit_job: Submit,
+    gateway: Gateway,
+    start_service: StartService,
+    submit_job: BuildJob,
     user: UUID,
-    read_topic: Any,
+    read_topic: ReadTopic,
     rows: asyncpg.Connection,
 ) -> None:
     """The contract leaves nothing for the record to refuse, so the record is made stricter."""
@@ -370,7 +378,11 @@ async def test_data_that_the_record_refuses_fails_alone(
 
 @pytest.mark.parametrize("count", [1, 200])
 async def test_a_batch_of_any_size_is_one_transaction(
-    count: int, run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+    count: int,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    user: UUID,
+    rows: asyncpg.Connection,
 ) -> None:
     await run_commands(*(submit_job(user, plan=Plan.PRO) for _ in range(count)))
     assert await rows.fetchval("SELECT count(DISTINCT xmin::text) FROM jobs.jobs") == 1

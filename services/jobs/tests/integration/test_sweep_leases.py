@@ -1,15 +1,28 @@
 """The sweeper: what it finds in the record and on the wire, and that it only ever says so."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
 import pytest_asyncio
+from services.jobs.tests.support import (
+    Gateway,
+    Given,
+    GivenRun,
+    OpenBroker,
+    ReadEnvelopes,
+    ReadTopic,
+    ResultsHarness,
+    RunTick,
+    StartService,
+)
 
 from msaas.contracts import JobLost, LossReason
 from msaas.jobs.adapters.postgres.leases import OVERDUE, PostgresLeases
+from msaas.jobs.adapters.worker_queue import BrokerWorkerQueue
 from msaas.jobs.application.sweep_leases import RECHECK_INTERVAL, SweepLeasesTask
 from msaas.jobs.bootstrap import PRODUCES
 from msaas.kernel import RetryPolicy
@@ -17,6 +30,9 @@ from msaas.messaging import ConsumerTimings, Messenger
 from msaas.postgres import Database
 from msaas.telemetry import Metrics
 from msaas.testing import FakeClock, build_job_envelope, build_job_started, wait_until
+
+ReadLosses = Callable[[], Awaitable[list[JobLost]]]
+PublishEnvelope = Callable[[GivenRun], Awaitable[str]]
 
 TIMINGS = ConsumerTimings(
     block_timeout=0.05,
@@ -32,7 +48,7 @@ AGES = {
 
 
 @pytest.fixture
-def messenger(environment: str, open_broker: Callable[..., Any]) -> Messenger:
+def messenger(environment: str, open_broker: OpenBroker) -> Messenger:
     return Messenger(
         open_broker(),
         "jobs",
@@ -51,12 +67,14 @@ def clock() -> FakeClock:
 @pytest.fixture
 def sweep(database: Database, messenger: Messenger, clock: FakeClock) -> SweepLeasesTask:
     metrics = Metrics("jobs", "test")
-    return SweepLeasesTask(PostgresLeases(database), messenger, messenger.publisher, metrics, clock)
+    workers = BrokerWorkerQueue(messenger)
+    leases = PostgresLeases(database)
+    return SweepLeasesTask(leases, workers, messenger.publisher, metrics, clock)
 
 
 @pytest_asyncio.fixture
-async def publish_envelope(messenger: Messenger, rows: asyncpg.Connection) -> Any:
-    async def put(run: Any) -> str:
+async def publish_envelope(messenger: Messenger, rows: asyncpg.Connection) -> PublishEnvelope:
+    async def put(run: GivenRun) -> str:
         envelope = build_job_envelope(**run.key)
         entry_id = await messenger.publisher.publish("jobs.generic", envelope, correlation_id="c")
         await rows.execute("UPDATE jobs.jobs SET entry_id = $2 WHERE id = $1", run.job, entry_id)
@@ -66,15 +84,19 @@ async def publish_envelope(messenger: Messenger, rows: asyncpg.Connection) -> An
 
 
 @pytest_asyncio.fixture
-async def read_losses(read_topic: Any) -> AsyncIterator[Any]:
+async def read_losses(read_topic: ReadTopic) -> ReadLosses:
     async def list_losses() -> list[JobLost]:
-        return [one for one in await read_topic("jobs.results") if isinstance(one, JobLost)]
+        return [m for m in await read_topic("jobs.results") if isinstance(m, JobLost)]
 
-    yield list_losses
+    return list_losses
 
 
 async def test_an_ended_lease_is_reported_with_its_time_and_nothing_changes(
-    given: Any, results: Any, rows: asyncpg.Connection, sweep: SweepLeasesTask, read_losses: Any
+    given: Given,
+    results: ResultsHarness,
+    rows: asyncpg.Connection,
+    sweep: SweepLeasesTask,
+    read_losses: ReadLosses,
 ) -> None:
     run = await given.run()
     await results.persist(run.started())
@@ -90,11 +112,11 @@ async def test_an_ended_lease_is_reported_with_its_time_and_nothing_changes(
 
 
 async def test_a_lease_is_reported_once_while_the_word_is_unread(
-    given: Any,
-    results: Any,
+    given: Given,
+    results: ResultsHarness,
     rows: asyncpg.Connection,
     sweep: SweepLeasesTask,
-    read_losses: Any,
+    read_losses: ReadLosses,
     messenger: Messenger,
 ) -> None:
     run = await given.run()
@@ -110,19 +132,19 @@ async def test_a_lease_is_reported_once_while_the_word_is_unread(
 
 
 async def test_the_word_queues_behind_unread_beats_and_finished_work(
-    given: Any,
-    results: Any,
+    given: Given,
+    results: ResultsHarness,
     rows: asyncpg.Connection,
     sweep: SweepLeasesTask,
     messenger: Messenger,
-    read_topic: Any,
+    read_topic: ReadTopic,
 ) -> None:
     """The service was away: its own clock says that the leases ended, the topic knows better."""
     beating, done = await given.run(), await given.run()
     await results.persist(beating.started(), done.started())
     for run in (beating, done):
         await rows.execute(AGES["lease"], run.job)
-    for word in (beating.beat(), done.succeeded()):
+    for word in (beating.heartbeat(), done.succeeded()):
         await messenger.publisher.publish("jobs.results", word, correlation_id="c")
     await sweep()
     unread = await read_topic("jobs.results")
@@ -135,7 +157,7 @@ async def test_the_word_queues_behind_unread_beats_and_finished_work(
 
 
 async def test_a_cancel_that_nobody_answers_ends_after_ten_seconds(
-    given: Any, results: Any, sweep: SweepLeasesTask, read_losses: Any
+    given: Given, results: ResultsHarness, sweep: SweepLeasesTask, read_losses: ReadLosses
 ) -> None:
     run = await given.run()
     await results.persist(run.started())
@@ -153,12 +175,12 @@ async def test_a_cancel_that_nobody_answers_ends_after_ten_seconds(
 
 
 async def test_18_jobs_behind_2_slow_ones_are_not_taken_for_lost(
-    given: Any,
-    results: Any,
+    given: Given,
+    results: ResultsHarness,
     rows: asyncpg.Connection,
     sweep: SweepLeasesTask,
-    read_losses: Any,
-    publish_envelope: Any,
+    read_losses: ReadLosses,
+    publish_envelope: PublishEnvelope,
     clock: FakeClock,
 ) -> None:
     runs = await given.runs(20)
@@ -173,15 +195,15 @@ async def test_18_jobs_behind_2_slow_ones_are_not_taken_for_lost(
 
 
 async def test_a_missing_entry_is_picked_again_and_no_loss_is_counted(
-    given: Any,
-    results: Any,
+    given: Given,
+    results: ResultsHarness,
     rows: asyncpg.Connection,
     sweep: SweepLeasesTask,
-    read_losses: Any,
-    publish_envelope: Any,
+    read_losses: ReadLosses,
+    publish_envelope: PublishEnvelope,
     messenger: Messenger,
     clock: FakeClock,
-    run_tick: Any,
+    run_tick: RunTick,
 ) -> None:
     run = await given.run()
     entry_id = await publish_envelope(run)
@@ -195,16 +217,16 @@ async def test_a_missing_entry_is_picked_again_and_no_loss_is_counted(
     await results.persist(loss)
     job = await given.job(run)
     assert (job["status"], job["losses"], job["attempts"], job["fence"]) == ("PENDING", 0, 0, None)
-    assert [one.job_id for one in (await run_tick()).picked] == [run.job]
+    assert [job.envelope.job_id for job in (await run_tick()).picked] == [run.job]
     assert (await given.job(run))["fence"] not in {None, run.fence}
 
 
 async def test_an_entry_that_was_there_is_looked_for_again_after_a_while(
-    given: Any,
+    given: Given,
     rows: asyncpg.Connection,
     sweep: SweepLeasesTask,
-    read_losses: Any,
-    publish_envelope: Any,
+    read_losses: ReadLosses,
+    publish_envelope: PublishEnvelope,
     messenger: Messenger,
     clock: FakeClock,
 ) -> None:
@@ -221,7 +243,7 @@ async def test_an_entry_that_was_there_is_looked_for_again_after_a_while(
 
 
 async def test_a_pick_whose_entry_nobody_wrote_down_is_picked_again(
-    given: Any, rows: asyncpg.Connection, sweep: SweepLeasesTask, read_losses: Any
+    given: Given, rows: asyncpg.Connection, sweep: SweepLeasesTask, read_losses: ReadLosses
 ) -> None:
     run = await given.run()
     await rows.execute("UPDATE jobs.jobs SET entry_id = NULL")
@@ -231,7 +253,11 @@ async def test_a_pick_whose_entry_nobody_wrote_down_is_picked_again(
 
 
 async def test_what_has_ended_or_waits_is_left_alone(
-    given: Any, results: Any, rows: asyncpg.Connection, sweep: SweepLeasesTask, read_losses: Any
+    given: Given,
+    results: ResultsHarness,
+    rows: asyncpg.Connection,
+    sweep: SweepLeasesTask,
+    read_losses: ReadLosses,
 ) -> None:
     done, waiting = await given.run(), await given.run()
     await results.persist(done.succeeded(), waiting.started())
@@ -244,7 +270,7 @@ async def test_what_has_ended_or_waits_is_left_alone(
 
 
 async def test_the_sweep_reads_only_what_is_on_its_way(
-    given: Any, rows: asyncpg.Connection
+    given: Given, rows: asyncpg.Connection
 ) -> None:
     run = await given.run()
     await rows.execute(
@@ -256,17 +282,17 @@ async def test_the_sweep_reads_only_what_is_on_its_way(
     await rows.execute("ANALYZE jobs.jobs")
     ten = timedelta(seconds=10)
     plan = await rows.fetch(f"EXPLAIN {OVERDUE}", ten, ten, 100)
-    assert any("jobs_on_their_way" in line[0] for line in plan)
+    assert any("jobs_dispatched" in line[0] for line in plan)
 
 
 async def test_an_ended_lease_brings_the_job_back_on_the_wire(
-    start_service: Any,
-    gateway: Any,
-    user: Any,
+    start_service: StartService,
+    gateway: Gateway,
+    user: UUID,
     rows: asyncpg.Connection,
     sweep: SweepLeasesTask,
     messenger: Messenger,
-    read_envelopes: Any,
+    read_envelopes: ReadEnvelopes,
 ) -> None:
     """A worker is killed: the job restarts under another fence, and its user sees PENDING."""
     await start_service()

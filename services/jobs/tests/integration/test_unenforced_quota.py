@@ -6,9 +6,11 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from services.jobs.tests.support import FakeWorkerQueue
 
 from msaas.contracts import Plan
 from msaas.jobs.adapters.postgres.intake import PostgresIntake
+from msaas.jobs.adapters.postgres.store import PostgresStore
 from msaas.jobs.application.command_batch import CommandContext, CommandOutcome
 from msaas.jobs.application.process_commands import ProcessCommands
 from msaas.jobs.settings import Settings
@@ -25,14 +27,14 @@ ENVIRON = {
 
 async def test_what_is_over_the_limit_is_metered_and_never_refused(
     database: Database,
-    workers: Any,
+    workers: FakeWorkerQueue,
     submit_job: Callable[..., Any],
     user: UUID,
     rows: asyncpg.Connection,
 ) -> None:
     metrics = Metrics("jobs", "test")
     settle = ProcessCommands(
-        PostgresIntake(database),
+        PostgresStore(database, PostgresIntake),
         workers,
         metrics,
         request_dispatch=lambda: None,

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from services.jobs.tests.support import BuildJob, RunCommands, RunTick
 
 from msaas.contracts import PauseTask, Plan, ResumeTask
 from msaas.jobs.adapters.postgres.dispatch import PostgresDispatch
@@ -38,9 +39,9 @@ def read_wait(rows: asyncpg.Connection) -> ReadWait:
 
 
 async def test_who_did_not_wait_has_nothing_to_explain(
-    run_commands: Any,
-    submit_job: Any,
-    run_tick: Any,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
     user: UUID,
     read_wait: ReadWait,
     rows: asyncpg.Connection,
@@ -54,8 +55,8 @@ async def test_who_did_not_wait_has_nothing_to_explain(
 
 @pytest.mark.parametrize("at_once", [1, 2])
 async def test_a_job_that_waited_for_a_slot_of_its_plan_says_so(
-    run_commands: Any,
-    submit_job: Any,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
     database: Database,
     user: UUID,
     read_wait: ReadWait,
@@ -67,7 +68,7 @@ async def test_a_job_that_waited_for_a_slot_of_its_plan_says_so(
     first = (await record.pick()).picked
     await record.pick()
     for one in first[:at_once]:
-        await rows.execute(END, one.job_id)
+        await rows.execute(END, one.envelope.job_id)
     await rows.execute(AGE)
     [late] = (await record.pick()).picked
     waited_for, waited_ms = await read_wait(late)
@@ -76,9 +77,9 @@ async def test_a_job_that_waited_for_a_slot_of_its_plan_says_so(
 
 
 async def test_a_job_that_waited_for_room_says_so(
-    run_commands: Any,
-    submit_job: Any,
-    run_tick: Any,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
     user: UUID,
     read_wait: ReadWait,
     rows: asyncpg.Connection,
@@ -87,7 +88,8 @@ async def test_a_job_that_waited_for_room_says_so(
     [first] = (await run_tick(window=1)).picked
     assert (await run_tick(window=1)).picked == []
     await rows.execute(
-        "UPDATE jobs.jobs SET status = 'RUNNING', lease_until = now() WHERE id = $1", first.job_id
+        "UPDATE jobs.jobs SET status = 'RUNNING', lease_until = now() WHERE id = $1",
+        first.envelope.job_id,
     )
     await rows.execute(AGE)
     [late] = (await run_tick(window=1)).picked
@@ -95,9 +97,9 @@ async def test_a_job_that_waited_for_room_says_so(
 
 
 async def test_a_job_that_was_scheduled_says_so(
-    run_commands: Any,
-    submit_job: Any,
-    run_tick: Any,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
     user: UUID,
     read_wait: ReadWait,
     rows: asyncpg.Connection,
@@ -109,12 +111,12 @@ async def test_a_job_that_was_scheduled_says_so(
 
 
 async def test_a_job_that_waited_for_the_end_of_a_pause_says_so(
-    run_commands: Any,
-    submit_job: Any,
-    run_tick: Any,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
     user: UUID,
     read_wait: ReadWait,
-    rows: Any,
+    rows: asyncpg.Connection,
     database: Database,
 ) -> None:
     set_pauses = SetPauses(PostgresPauses(database), request_dispatch=lambda: None)
@@ -128,7 +130,11 @@ async def test_a_job_that_waited_for_the_end_of_a_pause_says_so(
 
 
 async def test_a_second_run_is_not_blamed_for_the_first(
-    run_commands: Any, submit_job: Any, run_tick: Any, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
+    user: UUID,
+    rows: asyncpg.Connection,
 ) -> None:
     await run_commands(submit_job(user, plan=Plan.PRO))
     [first] = (await run_tick()).picked
@@ -137,14 +143,14 @@ async def test_a_second_run_is_not_blamed_for_the_first(
     await rows.execute("UPDATE jobs.jobs SET dispatched_at = NULL, fence = NULL")
     [again] = (await run_tick()).picked
     sql = "SELECT waited_for FROM jobs.job_attempts WHERE fence = $1"
-    assert await rows.fetchval(sql, again.fence) is None
-    assert first.fence != again.fence
+    assert await rows.fetchval(sql, again.envelope.fence) is None
+    assert first.envelope.fence != again.envelope.fence
 
 
 async def test_the_queue_is_measured_once_a_second_for_all_processes(
-    run_commands: Any,
-    submit_job: Any,
-    run_tick: Any,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
     user: UUID,
     rows: asyncpg.Connection,
     database: Database,

@@ -85,7 +85,7 @@ def test_poison_and_expired_commands_wait_for_an_operator() -> None:
 
 def test_the_timer_replays_only_what_is_wanted() -> None:
     assert not check_replay(build_dead_letter(letter_class=LetterClass.POISON), requested=False)
-    assert check_replay(build_dead_letter(is_wanted=True), requested=False)
+    assert check_replay(build_dead_letter(is_scheduled=True), requested=False)
     assert check_replay(build_dead_letter(letter_class=LetterClass.POISON), requested=True)
 
 
@@ -93,7 +93,7 @@ def test_nobody_replays_what_is_resolved_or_was_replayed_three_times() -> None:
     with pytest.raises(DeadLetterResolved):
         check_replay(build_dead_letter(state=LetterState.RESOLVED), requested=True)
     with pytest.raises(ReplaysExhausted):
-        check_replay(build_dead_letter(replays=MAX_REPLAYS, is_wanted=True), requested=False)
+        check_replay(build_dead_letter(replays=MAX_REPLAYS, is_scheduled=True), requested=False)
 
 
 def test_a_replay_waits_for_its_target_and_for_room_in_the_minute() -> None:

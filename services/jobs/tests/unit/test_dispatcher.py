@@ -44,10 +44,10 @@ def ticks() -> Ticks:
 @pytest_asyncio.fixture
 async def dispatcher(ticks: Ticks) -> AsyncIterator[Dispatcher]:
     made = Dispatcher(ticks, period=NEVER)
-    running = asyncio.create_task(made.run())
+    running = asyncio.create_task(made.task.run())
     await wait_until(ticks.reached(1))
     yield made
-    made.drain()
+    made.task.drain()
     await running
 
 
@@ -99,9 +99,9 @@ async def test_it_outlives_whatever_a_tick_runs_into(
 
 async def test_without_a_nudge_it_looks_by_itself(ticks: Ticks) -> None:
     dispatcher = Dispatcher(ticks, period=0.001)
-    running = asyncio.create_task(dispatcher.run())
+    running = asyncio.create_task(dispatcher.task.run())
     await wait_until(lambda: ticks.count > 3)
-    dispatcher.drain()
+    dispatcher.task.drain()
     await running
     assert ticks.count > 3
 
@@ -109,9 +109,9 @@ async def test_without_a_nudge_it_looks_by_itself(ticks: Ticks) -> None:
 async def test_a_drain_lets_the_tick_under_way_end(ticks: Ticks) -> None:
     ticks.go_on.clear()
     dispatcher = Dispatcher(ticks, period=NEVER)
-    running = asyncio.create_task(dispatcher.run())
+    running = asyncio.create_task(dispatcher.task.run())
     await wait_until(ticks.reached(1))
-    dispatcher.drain()
+    dispatcher.task.drain()
     assert not running.done()
     ticks.go_on.set()
     await running

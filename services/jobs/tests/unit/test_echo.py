@@ -56,5 +56,5 @@ async def test_a_cancelled_wait_ends_at_its_next_step(fake_clock: FakeClock) -> 
 
 async def test_parameters_of_another_task_are_an_error_of_ours(fake_clock: FakeClock) -> None:
     params = NavigateAndExtractTextParams(url="http://a.test/")
-    with pytest.raises(TypeError, match="another task"):
+    with pytest.raises(TypeError, match="echo needs EchoParams"):
         await Echo().run(EchoHarness(params, fake_clock).run)

@@ -116,7 +116,7 @@ class PeriodStateMachine(RuleBasedStateMachine):
         self.changes.append(change)
         self._apply(change)
 
-    @precondition(lambda self: self.told)
+    @precondition(lambda self: self.changes)
     @rule(which=st.integers(0, 99))
     def apply_again(self, which: int) -> None:
         """Deliver one once more, whatever came in between: it is not newer than what is known."""

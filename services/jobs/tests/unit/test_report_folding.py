@@ -7,8 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msaas.contracts import LossReason
-from msaas.jobs.domain.backoff import BASE, CAP, retry_delay
-from msaas.jobs.domain.folding import fold, merge
 from msaas.jobs.domain.reports import (
     DEFAULT_LEASE,
     RunFailure,
@@ -16,7 +14,10 @@ from msaas.jobs.domain.reports import (
     RunLoss,
     RunReport,
     RunSuccess,
+    fold,
+    merge,
 )
+from msaas.jobs.domain.settlement import RETRY_BASE, RETRY_CAP, retry_delay
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RUN = RunKey(UUID(int=1), UUID(int=2))
@@ -66,4 +67,4 @@ def test_each_run_is_folded_by_itself() -> None:
 @given(st.integers(1, 1_000), st.floats(0, 1))
 def test_a_retry_waits_up_to_a_step_that_doubles(failures: int, draw: float) -> None:
     wait = retry_delay(failures, draw)
-    assert timedelta(0) <= wait <= min(CAP, BASE * 2 ** min(failures - 1, 16))
+    assert timedelta(0) <= wait <= min(RETRY_CAP, RETRY_BASE * 2 ** min(failures - 1, 16))

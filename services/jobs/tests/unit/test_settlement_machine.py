@@ -17,11 +17,10 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from services.jobs.tests.scenario import JobScenario
 
 from msaas.contracts import JobStatus, LossReason
-from msaas.jobs.domain.folding import fold
-from msaas.jobs.domain.losses import MAX_LOSSES
-from msaas.jobs.domain.reports import RunReport
+from msaas.jobs.domain.reports import MAX_LOSSES, RunReport, fold
 from msaas.jobs.domain.settlement import SettlementRules, Transition, decide
 
 PROFILE = settings(
@@ -34,7 +33,7 @@ PROFILE = settings(
 
 
 class JobStateMachine(RuleBasedStateMachine):
-    def __init__(self, scenario: Any) -> None:
+    def __init__(self, scenario: JobScenario) -> None:
         super().__init__()
         self.scenario = scenario
         self.reports: list[RunReport] = []
@@ -72,13 +71,13 @@ class JobStateMachine(RuleBasedStateMachine):
         )
         self.reports.append(choices[what](fence))
 
-    @precondition(lambda self: self.said)
+    @precondition(lambda self: self.reports)
     @rule(picks=st.lists(st.integers(0, 99), min_size=1, max_size=6))
     def apply_some(self, picks: list[int]) -> None:
         """Hear some of what was said, in any order, any of it again."""
         self.settle(self.reports[pick % len(self.reports)] for pick in picks)
 
-    @precondition(lambda self: self.story.job.fence is None)
+    @precondition(lambda self: self.scenario.job.fence is None)
     @rule()
     def dispatch(self) -> None:
         if self.scenario.job.is_finished:
@@ -90,7 +89,7 @@ class JobStateMachine(RuleBasedStateMachine):
         self.begun_again |= self.once and begun
         self.scenario.hand_out_again(UUID(int=1_000 + len(self.scenario.runs)))
 
-    @precondition(lambda self: self.story.job.waiting_for is not None)
+    @precondition(lambda self: self.scenario.job.waiting_for is not None)
     @rule()
     def wake(self) -> None:
         """Be whoever ends what it waited for."""
@@ -167,12 +166,14 @@ class JobStateMachine(RuleBasedStateMachine):
                 self.dispatch()
             self.settle([self.scenario.success(self.scenario.job.fence)])
         assert self.scenario.job.is_finished
-        repeated = self.settle([*self.reports, self.scenario.beat(), self.scenario.success()])
+        repeated = self.settle([*self.reports, self.scenario.heartbeat(), self.scenario.success()])
         assert repeated.after == repeated.job
         self.only_a_completed_job_is_charged_and_once()
 
 
-def test_a_job_ends_once_and_is_charged_at_most_once(make_scenario: Callable[[], Any]) -> None:
+def test_a_job_ends_once_and_is_charged_at_most_once(
+    make_scenario: Callable[[], JobScenario],
+) -> None:
     class ThisLife(JobStateMachine):
         def __init__(self) -> None:
             super().__init__(make_scenario())
