@@ -115,9 +115,9 @@ async def open_broker(redis_url: str) -> AsyncIterator[OpenBroker]:
     async with AsyncExitStack() as stack:
 
         def open_(url: str = redis_url) -> RedisBroker:
-            wire = RedisBroker(url, command_timeout=GENEROUS_TIMEOUT)
-            stack.push_async_callback(wire.close)
-            return wire
+            broker = RedisBroker(url, command_timeout=GENEROUS_TIMEOUT)
+            stack.push_async_callback(broker.close)
+            return broker
 
         yield open_
 
@@ -186,12 +186,12 @@ async def gateway(environment: str, open_broker: OpenBroker) -> AsyncIterator[Ga
 @pytest.fixture
 def read_topic(environment: str, open_broker: OpenBroker) -> ReadTopic:
     """Read every message that lies on a topic with one stream."""
-    wire = open_broker()
+    broker = open_broker()
 
     async def read(name: str) -> list[Any]:
         topic = get_topic(name)
         [key] = topic.keys(environment)
-        found = await wire.tail({key: "0-0"}, 1_000, 0)
+        found = await broker.tail({key: "0-0"}, 1_000, 0)
         return [decode(topic, raw.fields).message for raw in found.get(key, ())]
 
     return read
@@ -214,7 +214,7 @@ def workers() -> FakeWorkerQueue:
 
 @pytest.fixture
 def run_commands(database: Database, workers: FakeWorkerQueue) -> RunCommands:
-    """Settle commands as one batch, without a wire."""
+    """Settle commands as one batch, without a broker."""
     use_case = ProcessCommands(
         PostgresStore(database, PostgresIntake),
         workers,
@@ -224,7 +224,7 @@ def run_commands(database: Database, workers: FakeWorkerQueue) -> RunCommands:
 
     async def settle_(*commands: SubmitJob | CancelJob) -> ProcessedCommands:
         return await use_case(
-            [CommandContext(command=one, correlation_id="test") for one in commands]
+            [CommandContext(command=command, correlation_id="test") for command in commands]
         )
 
     return settle_
@@ -232,15 +232,15 @@ def run_commands(database: Database, workers: FakeWorkerQueue) -> RunCommands:
 
 @pytest.fixture
 def run_tick(database: Database, workers: FakeWorkerQueue) -> RunTick:
-    """Dispatch once, without a wire."""
+    """Dispatch once, without a broker."""
 
     async def tick_(
         window: int = 200, links: UploadLinks | None = None, **options: Any
     ) -> TickResult:
-        record = PostgresDispatch(database, window=window, **options)
+        store = PostgresDispatch(database, window=window, **options)
         opener = read_keys(LOCAL_SEALING_KEY)
         metrics = Metrics("jobs", "test")
-        return await DispatchJobs(record, workers, opener, metrics, upload_links=links)()
+        return await DispatchJobs(store, workers, opener, metrics, upload_links=links)()
 
     return tick_
 

@@ -196,8 +196,12 @@ class GivenRun:
 
     def succeeded(self, **fields: Any) -> JobSucceeded:
         at = datetime.now(UTC)
-        said: dict[str, Any] = {"result": {"message": "hello"}, "started_at": at, "finished_at": at}
-        return JobSucceeded(**self.key, **said | fields)
+        fields_: dict[str, Any] = {
+            "result": {"message": "hello"},
+            "started_at": at,
+            "finished_at": at,
+        }
+        return JobSucceeded(**self.key, **fields_ | fields)
 
     def failed(
         self, reason: str = "timeout", *, retryable: bool = True, begun: bool = True
@@ -214,15 +218,15 @@ class GivenRun:
 
     def waiting(self, *child_ids: UUID, until: datetime | None = None) -> JobWaiting:
         at = datetime.now(UTC)
-        said: dict[str, Any] = {"child_ids": child_ids, "until": until}
-        return JobWaiting(**self.key, **said, started_at=at, finished_at=at)
+        fields_: dict[str, Any] = {"child_ids": child_ids, "until": until}
+        return JobWaiting(**self.key, **fields_, started_at=at, finished_at=at)
 
     def lost(self, reason: LossReason, lease_until: datetime | None = None) -> JobLost:
         return JobLost(**self.key, reason=reason, lease_until=lease_until)
 
 
 class Given:
-    """Puts users and jobs into the record as intake and dispatch leave them."""
+    """Puts users and jobs into the database as intake and dispatch leave them."""
 
     def __init__(self, rows: asyncpg.Connection) -> None:
         self._rows = rows

@@ -1,4 +1,4 @@
-"""The service applies the committed samples of what billing tells, over the real wire."""
+"""The service applies the committed samples of what billing tells, over the real broker."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -64,7 +64,7 @@ async def test_the_committed_samples_are_applied_and_one_of_nobody_holds_up_none
 
     await wait_until(are_noted)
     noted: list[UsageNoted] = await read_topic("usage.events")
-    assert {one.kind for one in noted} == {"plan_changed", "stripe_usage_reported"}
+    assert {entry.kind for entry in noted} == {"plan_changed", "stripe_usage_reported"}
     stored = await rows.fetchrow("SELECT plan, next_plan, plan_version FROM jobs.subjects")
     assert stored is not None
     assert tuple(stored.values()) == ("PRO", "FREE", 3)

@@ -36,7 +36,7 @@ async def test_a_plan_has_so_many_jobs_a_period_and_a_job_counts_from_the_moment
     assert await rows.fetchval("SELECT jobs_reserved FROM jobs.usage_counters") == 100
 
 
-async def test_a_plan_has_so_many_slots_and_the_rest_waits_in_the_record(
+async def test_a_plan_has_so_many_slots_and_the_rest_waits_in_the_database(
     run_commands: RunCommands,
     submit_job: BuildJob,
     run_tick: RunTick,
@@ -48,7 +48,7 @@ async def test_a_plan_has_so_many_slots_and_the_rest_waits_in_the_record(
     assert await rows.fetchval("SELECT count(*) FROM jobs.jobs WHERE dispatched_at IS NULL") == 3
 
 
-async def test_a_job_that_nobody_has_begun_is_cancelled_at_once_and_its_place_is_free_again(
+async def test_a_job_that_no_worker_has_begun_is_cancelled_at_once_and_its_place_is_free_again(
     gateway: Gateway,
     start_service: StartService,
     user: UUID,
@@ -62,7 +62,7 @@ async def test_a_job_that_nobody_has_begun_is_cancelled_at_once_and_its_place_is
     assert cancelled.data["status"] == JobStatus.CANCELLED
     assert await rows.fetchval("SELECT jobs_reserved FROM jobs.usage_counters") == 0
 
-    async def is_off_the_wire() -> bool:
+    async def is_off_redis() -> bool:
         return not await read_envelopes()
 
-    await wait_until(is_off_the_wire)
+    await wait_until(is_off_redis)

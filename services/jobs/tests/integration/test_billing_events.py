@@ -1,4 +1,4 @@
-"""What billing tells, in the record: plans and periods, reports and corrections, each once."""
+"""What billing tells, in the database: plans and periods, reports and corrections, each once."""
 
 import asyncio
 import random
@@ -85,7 +85,7 @@ def apply_events(database: Database) -> ApplyEvents:
     )
 
     async def tell_(*facts: Any) -> list[OutgoingMessage]:
-        return await apply([BillingEvent(message=one, correlation_id="test") for one in facts])
+        return await apply([BillingEvent(message=event, correlation_id="test") for event in facts])
 
     return tell_
 
@@ -105,19 +105,23 @@ def pass_time(rows: asyncpg.Connection) -> PassTime:
 def change(user: UUID, plan: Plan, version: int = 1, **fields: Any) -> SubscriptionChanged:
     now = datetime.now(UTC)
     period: dict[str, Any] = {"period_start": now - DAY / 24, "period_end": now + 30 * DAY}
-    said: dict[str, Any] = {"status": "active", "jobs_limit": LIMITS[plan]}
-    said |= period if plan is not Plan.FREE else {}
-    return SubscriptionChanged(user_id=user, plan=plan, version=version, **said | fields)
+    fields_: dict[str, Any] = {"status": "active", "jobs_limit": LIMITS[plan]}
+    fields_ |= period if plan is not Plan.FREE else {}
+    return SubscriptionChanged(user_id=user, plan=plan, version=version, **fields_ | fields)
 
 
 def pick(outgoing: Sequence[OutgoingMessage], kind: type[Message]) -> list[Any]:
-    return [one.message for one in outgoing if isinstance(one.message, kind)]
-
-
-def codes(settled: Any) -> list[str]:
     return [
-        one.code if isinstance(one, MsaasError) else str(one.reply["status"])
-        for one in settled.outcomes
+        outgoing_message.message
+        for outgoing_message in outgoing
+        if isinstance(outgoing_message.message, kind)
+    ]
+
+
+def codes(processed: Any) -> list[str]:
+    return [
+        outcome.code if isinstance(outcome, MsaasError) else str(outcome.reply["status"])
+        for outcome in processed.outcomes
     ]
 
 
@@ -153,7 +157,7 @@ async def test_an_upgrade_is_in_force_at_once_and_the_month_of_free_is_closed(
     assert (noted.kind, noted.quantity) == ("plan_changed", 0)
 
 
-async def test_a_fact_told_again_changes_nothing_and_says_the_same(
+async def test_a_fact_published_again_changes_nothing_and_says_the_same(
     apply_events: ApplyEvents, user: UUID, rows: asyncpg.Connection
 ) -> None:
     fact = change(user, Plan.PRO, stripe_event_id="evt_1")
@@ -216,12 +220,15 @@ async def test_a_job_of_the_first_month_that_ends_in_the_second_counts_in_the_fi
     assert charge.plan is Plan.FREE  # it is not to be reported: it was had on FREE
     assert (await counters(rows, user))[0][1:3] == (1, 1)
     await results.persist(third.succeeded())
-    assert [one[:3] for one in await counters(rows, user)] == [("FREE", 2, 0), ("PRO", 0, 0)]
+    assert [counter[:3] for counter in await counters(rows, user)] == [
+        ("FREE", 2, 0),
+        ("PRO", 0, 0),
+    ]
     assert await rows.fetchval(CHAIN, user)
     assert await rows.fetchval(DRIFTED) == 0
 
 
-async def test_past_its_end_a_period_goes_on_provisionally_until_the_renewal_is_told(
+async def test_past_its_end_a_period_goes_on_provisionally_until_the_renewal_is_published(
     apply_events: ApplyEvents,
     run_commands: RunCommands,
     submit_job: BuildJob,
@@ -299,11 +306,11 @@ async def test_reports_and_corrections_are_noted_once_and_only_corrections_count
             await apply_events(wrong)
 
 
-async def test_what_is_told_of_nobody_is_let_go_and_nothing_else_with_it(
+async def test_what_is_published_of_nobody_is_dropped_and_nothing_else_with_it(
     apply_events: ApplyEvents, user: UUID, rows: asyncpg.Connection
 ) -> None:
     told = await apply_events(change(uuid4(), Plan.PRO), change(user, Plan.PRO))
-    assert [one.user_id for one in pick(told, AccountChanged)] == [user]
+    assert [message.user_id for message in pick(told, AccountChanged)] == [user]
     assert await rows.fetchval("SELECT count(*) FROM jobs.subjects") == 1
 
 
@@ -323,7 +330,7 @@ async def test_of_a_hundred_submits_at_once_with_one_job_left_one_is_accepted(
     assert {code_of(reply) for reply in replies if not reply.ok} == {"quota_exceeded"}
 
 
-async def test_plans_that_change_under_load_leave_every_job_counted_once_and_nobody_stuck(
+async def test_plans_that_change_under_load_leave_every_job_counted_once_and_none_stuck(
     gateway: Gateway,
     start_service: StartService,
     apply_events: ApplyEvents,

@@ -52,19 +52,19 @@ def add_job(
     return add
 
 
-def outcome_of(settled: ProcessedCommands) -> str | dict[str, object]:
-    [verdict] = settled.outcomes
-    return verdict.code if isinstance(verdict, MsaasError) else verdict.reply
+def outcome_of(processed: ProcessedCommands) -> str | dict[str, object]:
+    [transition] = processed.outcomes
+    return transition.code if isinstance(transition, MsaasError) else transition.reply
 
 
-async def test_a_waiting_job_is_cancelled_in_that_transaction_and_gives_its_reservation_back(
+async def test_a_waiting_job_is_cancelled_in_that_transaction_and_releases_its_reservation(
     run_commands: RunCommands, add_job: AddJob, rows: asyncpg.Connection
 ) -> None:
     command, _other = await add_job(), await add_job()
-    settled = await run_commands(command)
+    processed = await run_commands(command)
     row = await rows.fetchrow(JOB, command.job_id)
     assert row is not None
-    assert outcome_of(settled) == {"job_id": command.job_id, "status": "CANCELLED"}
+    assert outcome_of(processed) == {"job_id": command.job_id, "status": "CANCELLED"}
     assert (row["status"], row["failure_reason"], row["reserved"]) == (
         "CANCELLED",
         "cancelled",
@@ -72,12 +72,12 @@ async def test_a_waiting_job_is_cancelled_in_that_transaction_and_gives_its_rese
     )
     assert row["finished_at"] is not None
     assert await rows.fetchval(RESERVED) == 1
-    assert [(one.id, one.status, one.version) for one in settled.snapshots] == [
-        (command.job_id, JobStatus.CANCELLED, row["version"])
-    ]
+    assert [
+        (snapshot.id, snapshot.status, snapshot.version) for snapshot in processed.snapshots
+    ] == [(command.job_id, JobStatus.CANCELLED, row["version"])]
 
 
-async def test_a_job_on_its_way_is_cancelled_and_its_entry_taken_back(
+async def test_a_job_on_its_way_is_cancelled_and_its_entry_withdrawn(
     run_commands: RunCommands,
     add_job: AddJob,
     run_tick: RunTick,
@@ -86,8 +86,8 @@ async def test_a_job_on_its_way_is_cancelled_and_its_entry_taken_back(
 ) -> None:
     command = await add_job()
     await run_tick()
-    settled = await run_commands(command)
-    assert outcome_of(settled) == {"job_id": command.job_id, "status": "CANCELLED"}
+    processed = await run_commands(command)
+    assert outcome_of(processed) == {"job_id": command.job_id, "status": "CANCELLED"}
     assert workers.withdrawn == [("jobs.generic", ["1-0"])]
     assert workers.marked == {command.job_id}
     assert await rows.fetchval("SELECT outcome FROM jobs.job_attempts") == "cancelled"
@@ -99,10 +99,10 @@ async def test_a_job_that_waits_for_others_is_cancelled_at_once(
     command = await add_job()
     await run_tick()
     await rows.execute(WAIT, command.job_id)
-    settled = await run_commands(command)
+    processed = await run_commands(command)
     row = await rows.fetchrow(JOB, command.job_id)
     assert row is not None
-    assert outcome_of(settled) == {"job_id": command.job_id, "status": "CANCELLED"}
+    assert outcome_of(processed) == {"job_id": command.job_id, "status": "CANCELLED"}
     assert (row["status"], row["waiting_for"], row["wake_at"]) == ("CANCELLED", None, None)
 
 
@@ -116,10 +116,10 @@ async def test_a_running_job_is_marked_and_its_worker_asked_to_stop(
     command = await add_job()
     await run_tick()
     await rows.execute(RUN, command.job_id)
-    settled = await run_commands(command)
+    processed = await run_commands(command)
     row = await rows.fetchrow(JOB, command.job_id)
     assert row is not None
-    assert outcome_of(settled) == {
+    assert outcome_of(processed) == {
         "job_id": command.job_id,
         "status": "RUNNING",
         "cancel_requested": True,
@@ -128,8 +128,8 @@ async def test_a_running_job_is_marked_and_its_worker_asked_to_stop(
     assert row["reserved"]
     assert workers.marked == {command.job_id}
     assert workers.withdrawn == []
-    assert isinstance(settled.outcomes[0], CommandOutcome)
-    assert settled.outcomes[0].stop_job_ids == (command.job_id,)
+    assert isinstance(processed.outcomes[0], CommandOutcome)
+    assert processed.outcomes[0].stop_job_ids == (command.job_id,)
 
 
 @pytest.mark.parametrize("running", [True, False])
@@ -152,7 +152,9 @@ async def test_cancelling_again_says_the_same_and_tells_the_worker_again(
     assert outcome_of(again) == outcome_of(first)
     assert await rows.fetchrow(JOB, command.job_id) == before
     assert workers.marked == {command.job_id}
-    assert [one.version for one in again.snapshots] == [one.version for one in first.snapshots]
+    assert [snapshot.version for snapshot in again.snapshots] == [
+        snapshot.version for snapshot in first.snapshots
+    ]
     assert await rows.fetchval(RESERVED) == int(running)
 
 
@@ -173,11 +175,11 @@ async def test_anothers_job_is_as_unknown_as_none(
     submit_job: BuildJob,
     rows: asyncpg.Connection,
 ) -> None:
-    command, stranger = await add_job(), await add_user()
-    await run_commands(submit_job(stranger))
+    command, unknown = await add_job(), await add_user()
+    await run_commands(submit_job(unknown))
     for job_id, user in [
-        (command.job_id, stranger),
-        (uuid4(), stranger),
+        (command.job_id, unknown),
+        (uuid4(), unknown),
         (command.job_id, uuid4()),
     ]:
         assert outcome_of(await run_commands(CancelJob(job_id=job_id, user_id=user))) == "not_found"
@@ -211,18 +213,20 @@ async def test_a_cancel_over_the_wire_withdraws_the_entry_marks_the_job_and_tell
     running = await start_service()
     unread, _ = [(await gateway.submit(user)).data["job_id"] for _ in range(2)]
 
-    async def are_on_the_wire() -> bool:
+    async def are_on_redis() -> bool:
         return await rows.fetchval("SELECT count(entry_id) FROM jobs.jobs") == 2
 
-    await wait_until(are_on_the_wire)
+    await wait_until(are_on_redis)
     reply = await gateway.cancel(user, UUID(unread))
     assert reply.data == {"job_id": unread, "status": "CANCELLED"}
-    assert unread not in {str(one.job_id) for one in await read_envelopes()}
+    assert unread not in {str(envelope.job_id) for envelope in await read_envelopes()}
     marked = await running.service.messenger.find_cancelled([UUID(unread)])
     assert marked == {UUID(unread)}
-    assert [str(one.job_id) for one in await read_topic("jobs.control")] == [unread]
-    events = [one for one in await read_topic("jobs.events") if str(one.frame.id) == unread]
-    assert [one.frame.status for one in events] == [JobStatus.PENDING, JobStatus.CANCELLED]
+    assert [str(message.job_id) for message in await read_topic("jobs.control")] == [unread]
+    events = [
+        message for message in await read_topic("jobs.events") if str(message.frame.id) == unread
+    ]
+    assert [event.frame.status for event in events] == [JobStatus.PENDING, JobStatus.CANCELLED]
 
 
 @pytest.fixture
@@ -254,14 +258,14 @@ async def test_a_parents_children_end_with_it_each_as_it_stands(
     parent, child, grandchild = await add_job_tree()
     await run_tick()
     await rows.execute(RUN, child)
-    settled = await run_commands(CancelJob(job_id=parent, user_id=user))
+    processed = await run_commands(CancelJob(job_id=parent, user_id=user))
     found = await rows.fetch("SELECT id, status FROM jobs.jobs")
     status = {row["id"]: row["status"] for row in found}
     assert status == {parent: "CANCELLED", child: "RUNNING", grandchild: "CANCELLED"}
     assert await rows.fetchval("SELECT cancel_requested_at FROM jobs.jobs WHERE id = $1", child)
-    [verdict] = settled.outcomes
-    assert isinstance(verdict, CommandOutcome)
-    assert set(verdict.stop_job_ids) == workers.marked == {parent, child, grandchild}
+    [transition] = processed.outcomes
+    assert isinstance(transition, CommandOutcome)
+    assert set(transition.stop_job_ids) == workers.marked == {parent, child, grandchild}
     assert await rows.fetchval(RESERVED) == 1
 
 

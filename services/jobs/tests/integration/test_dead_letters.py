@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 import pytest_asyncio
+from msaas.jobs.application.dead_dead_letters_tasks import CountDeadLettersTask, DueReplaysTask
 from services.jobs.tests.support import (
     BuildJob,
     FakeWorkerQueue,
@@ -41,7 +42,6 @@ from msaas.jobs.adapters.postgres.dead_letters import PostgresDeadLetters
 from msaas.jobs.adapters.postgres.intake import PostgresIntake
 from msaas.jobs.adapters.postgres.store import PostgresStore
 from msaas.jobs.application.collect_dead_letters import CollectDeadLettersTask
-from msaas.jobs.application.dead_letters_tasks import CountDeadLettersTask, DueReplaysTask
 from msaas.jobs.application.process_commands import ProcessCommands
 from msaas.jobs.application.replay_dead_letters import DeadLetterReplayer, DeadLetterResolver
 from msaas.jobs.bootstrap import PRODUCES
@@ -192,7 +192,7 @@ async def collect_one(harness: DeadLetterHarness, rows: asyncpg.Connection, **ho
     )
 
 
-async def test_a_dead_letter_is_kept_with_what_it_tells_and_leaves_the_wire(
+async def test_a_dead_letter_is_kept_with_what_it_tells_and_leaves_redis(
     harness: DeadLetterHarness, rows: asyncpg.Connection
 ) -> None:
     message_id = new_id()
@@ -210,7 +210,7 @@ async def test_a_dead_letter_is_kept_with_what_it_tells_and_leaves_the_wire(
     assert await harness.count_left() == 0
 
 
-async def test_each_class_is_kept_from_each_grave(
+async def test_each_class_is_kept_from_each_dead_letter_stream(
     harness: DeadLetterHarness, rows: asyncpg.Connection
 ) -> None:
     await harness.add(build_heartbeat())
@@ -229,7 +229,7 @@ async def test_each_class_is_kept_from_each_grave(
 
 @pytest.mark.parametrize("method", ["begin_collection", "remove"])
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_whoever_ends_half_way_leaves_one_letter(
+async def test_a_process_that_ends_half_way_leaves_one_dead_letter(
     harness: DeadLetterHarness, rows: asyncpg.Connection, method: str, when: When
 ) -> None:
     for _ in range(3):
@@ -247,7 +247,7 @@ async def test_whoever_ends_half_way_leaves_one_letter(
     assert await harness.count_left() == 0
 
 
-async def test_two_replicas_at_once_keep_each_letter_once(
+async def test_two_replicas_at_once_keep_each_dead_letter_once(
     open_harness: OpenHarness, rows: asyncpg.Connection
 ) -> None:
     first, second = await open_harness(), await open_harness()
@@ -257,7 +257,7 @@ async def test_two_replicas_at_once_keep_each_letter_once(
     assert await rows.fetchval("SELECT count(*) FROM jobs.message_dead_letters") == 40
 
 
-async def test_a_transient_letter_is_replayed_by_the_timer_under_its_own_id(
+async def test_a_transient_dead_letter_is_replayed_by_the_timer_under_its_own_id(
     harness: DeadLetterHarness, rows: asyncpg.Connection, read_topic: ReadTopic
 ) -> None:
     message_id, message = new_id(), build_heartbeat()
@@ -319,13 +319,13 @@ async def test_two_replicas_replay_no_more_than_fifty_a_minute_together(
     letters = [row["id"] for row in await rows.fetch(DEAD_LETTERS)]
     answers = await asyncio.gather(
         *(
-            desk.replay(*letters[n : n + 20])
-            for n, desk in zip(range(0, 120, 20), [first, second] * 3, strict=True)
+            replica.replay(*letters[n : n + 20])
+            for n, replica in zip(range(0, 120, 20), [first, second] * 3, strict=True)
         )
     )
     assert sum(len(outgoing) for _, outgoing in answers) == 50
-    waiting = [one for items, _ in answers for one in items if one["outcome"] == "waiting"]
-    assert {one["because"] for one in waiting} == {"rate"}
+    waiting = [item for items, _ in answers for item in items if item["outcome"] == "waiting"]
+    assert {item["because"] for item in waiting} == {"rate"}
     assert len(waiting) == 70
     assert await first.store.list_due([]) == []
     await rows.execute(
@@ -337,7 +337,7 @@ async def test_two_replicas_replay_no_more_than_fifty_a_minute_together(
     assert len(outgoing) == 50
 
 
-async def test_while_its_target_is_held_a_letter_waits_and_nothing_is_lost(
+async def test_while_its_target_is_held_a_dead_letter_waits_and_nothing_is_lost(
     harness: DeadLetterHarness, rows: asyncpg.Connection, read_topic: ReadTopic
 ) -> None:
     letter = await collect_one(harness, rows, error="CircuitOpen")
@@ -351,8 +351,8 @@ async def test_while_its_target_is_held_a_letter_waits_and_nothing_is_lost(
     [said] = await read_topic("jobs.commands")
     _, outgoing = await harness.replay(*said.letters, by=None)
     assert len(outgoing) == 1
-    asker = "SELECT requested_by FROM jobs.dead_letter_replays WHERE replayed_at IS NOT NULL"
-    assert await rows.fetchval(asker) == OPERATOR
+    requester = "SELECT requested_by FROM jobs.dead_letter_replays WHERE replayed_at IS NOT NULL"
+    assert await rows.fetchval(requester) == OPERATOR
 
 
 async def test_poison_stays_until_an_operator_asks_and_then_only_if_it_can_be_read(
@@ -366,7 +366,7 @@ async def test_poison_stays_until_an_operator_asks_and_then_only_if_it_can_be_re
     assert await read_topic("jobs.commands") == []
     assert await harness.replay(unreadable, readable, by=None) == ([], [])
     items, [sent] = await harness.replay(unreadable, readable)
-    assert [one["ok"] for one in items] == [False, True]
+    assert [item["ok"] for item in items] == [False, True]
     assert isinstance(sent.message, JobHeartbeat)
 
 
@@ -403,7 +403,7 @@ async def test_an_envelope_is_replayed_by_putting_its_job_back(
         deliveries=6,
         at=datetime.now(UTC),
     )
-    key = topic.dead_letter_key(harness.messenger.context.environment, "jobs-worker")
+    key = topic.dead_dead_letter_key(harness.messenger.context.environment, "jobs-worker")
     await harness.messenger.context.broker.commit([Write(key, letter)])
     await harness.collect()
     [due] = await harness.store.list_due([])
@@ -432,15 +432,15 @@ async def test_an_envelope_that_no_worker_can_read_counts_as_a_lost_run(
     assert await rows.fetchval("SELECT resolved_at FROM jobs.message_dead_letters") is None
 
 
-async def test_a_letter_is_resolved_once_with_the_first_reason(
+async def test_a_dead_letter_is_resolved_once_with_the_first_reason(
     harness: DeadLetterHarness, rows: asyncpg.Connection, read_metric: ReadMetric
 ) -> None:
-    letter, stranger = await collect_one(harness, rows), uuid4()
+    letter, unknown = await collect_one(harness, rows), uuid4()
     resolve = DeadLetterResolver(harness.store, harness.metrics)
     for reason in ("Seen to.", "Seen to again."):
-        command = ResolveDeadLetters(letters=(letter, stranger), reason=reason, asked_by=OPERATOR)
+        command = ResolveDeadLetters(letters=(letter, unknown), reason=reason, asked_by=OPERATOR)
         items = await resolve(command)
-        assert [one["ok"] for one in items] == [True, False]
+        assert [its_item["ok"] for its_item in items] == [True, False]
     [row] = await rows.fetch(DEAD_LETTERS)
     assert (row["reason"], row["resolved_by"]) == ("Seen to.", OPERATOR)
     assert await harness.store.list_due([]) == []
@@ -479,7 +479,7 @@ async def list_ids(harness: DeadLetterHarness, **wanted: Any) -> Sequence[UUID]:
     return [row["id"] for row in await harness.store.list_dead_letters(ListDeadLetters(**wanted))]
 
 
-async def test_letters_are_listed_newest_first_by_pages_and_by_what_they_are(
+async def test_dead_letters_are_listed_newest_first_by_pages_and_by_what_they_are(
     harness: DeadLetterHarness, rows: asyncpg.Connection
 ) -> None:
     kept = [await collect_one(harness, rows, error=error) for error in ("KeyError", "TimeoutError")]
@@ -500,10 +500,10 @@ async def test_a_topic_that_is_nearly_full_gets_no_replays(
     """The handler would wait for room that only it can make."""
     letter = await collect_one(harness, rows, message=submit_job(uuid4()), topic="jobs.commands")
     [key] = get_topic("jobs.commands").keys(harness.messenger.context.environment)
-    wire = harness.messenger.context.broker
-    filled = (await wire.commit([Write(key, {b"x": b"y"})] * 9_000)).entry_ids
+    broker = harness.messenger.context.broker
+    filled = (await broker.commit([Write(key, {b"x": b"y"})] * 9_000)).entry_ids
     [item], outgoing = await harness.replay(letter)
     assert (item["outcome"], item["because"], outgoing) == ("waiting", "topic_full", [])
-    await wire.delete(key, filled)
+    await broker.delete(key, filled)
     [item], _ = await harness.replay(letter)
     assert item["outcome"] == "replayed"

@@ -1,4 +1,4 @@
-"""Dispatch: who is picked, what a pick leaves in the record, and what becomes of its envelope."""
+"""Dispatch: who is picked, what a pick leaves in the database, and what becomes of its envelope."""
 
 import asyncio
 from collections import Counter
@@ -126,7 +126,7 @@ async def test_an_override_gives_a_user_other_slots_and_an_erasing_one_has_none(
     rows: asyncpg.Connection,
 ) -> None:
     more, gone = await add_user(), await add_user()
-    await run_commands(*(submit_job(one) for one in (more, gone) for _ in range(5)))
+    await run_commands(*(submit_job(item) for item in (more, gone) for _ in range(5)))
     await rows.execute(
         "UPDATE jobs.subjects SET overrides = '{\"slots\": 3}' WHERE user_id = $1", more
     )
@@ -214,10 +214,10 @@ async def test_users_beyond_one_tick_have_their_turn_in_the_next(
 ) -> None:
     users = [await add_user() for _ in range(5)]
     await run_commands(*map(submit_job, users))
-    record = PostgresDispatch(database, window=200, max_users=2)
-    ticks = [await record.pick() for _ in range(3)]
-    assert [len(one.picked) for one in ticks] == [2, 2, 1]
-    assert [one.has_more for one in ticks] == [True, True, False]
+    store = PostgresDispatch(database, window=200, max_users=2)
+    ticks = [await store.pick() for _ in range(3)]
+    assert [len(tick.picked) for tick in ticks] == [2, 2, 1]
+    assert [tick.has_more for tick in ticks] == [True, True, False]
 
 
 async def test_one_tick_at_a_time_in_the_whole_fleet(
@@ -244,13 +244,13 @@ async def test_two_replicas_dispatch_each_job_once(
     for _ in range(2):
         await start_service()
     users = [await add_user() for _ in range(20)]
-    await asyncio.gather(*(gateway.submit(one) for one in users * 2))
+    await asyncio.gather(*(gateway.submit(user) for user in users * 2))
 
     async def are_all_noted() -> bool:
         return await rows.fetchval("SELECT count(entry_id) FROM jobs.jobs") == 40
 
     await wait_until(are_all_noted)
-    assert len({one.job_id for one in await read_envelopes()}) == 40
+    assert len({envelope.job_id for envelope in await read_envelopes()}) == 40
     assert await rows.fetchval("SELECT count(*) FROM jobs.job_attempts") == 40
 
 
@@ -284,7 +284,7 @@ async def test_nothing_is_picked_while_the_wire_is_away(
     assert await rows.fetchval("SELECT count(dispatched_at) FROM jobs.jobs") == 0
 
 
-async def test_an_envelope_that_a_full_topic_lets_go_is_left_to_the_sweeper(
+async def test_an_envelope_that_a_full_topic_drops_is_left_to_the_sweeper(
     run_commands: RunCommands,
     submit_job: BuildJob,
     run_tick: RunTick,
@@ -300,7 +300,7 @@ async def test_an_envelope_that_a_full_topic_lets_go_is_left_to_the_sweeper(
     assert [state["entry_id"] for state in states] == ["1-0", None]
 
 
-async def test_an_entry_whose_job_was_cancelled_in_the_meantime_is_taken_back(
+async def test_an_entry_whose_job_was_cancelled_in_the_meantime_is_withdrawn(
     run_commands: RunCommands,
     submit_job: BuildJob,
     run_tick: RunTick,

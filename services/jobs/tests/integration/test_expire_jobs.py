@@ -42,20 +42,20 @@ def add_overdue(
     return add
 
 
-async def test_a_job_that_waits_fails_and_gives_its_reservation_back(
+async def test_a_job_that_waits_fails_and_releases_its_reservation(
     run_commands: RunCommands, add_overdue: AddOverdue, rows: asyncpg.Connection
 ) -> None:
     command = await add_overdue()
-    settled = await run_commands(command)
+    processed = await run_commands(command)
     row = await rows.fetchrow(JOB, command.job_id)
     assert row is not None
     assert (row["status"], row["failure_reason"], row["reserved"]) == ("FAILED", "timeout", False)
     assert row["last_error"] == "The job's deadline has passed."
     assert await rows.fetchval("SELECT jobs_reserved FROM jobs.usage_counters") == 0
-    assert [one.id for one in settled.snapshots] == [command.job_id]
+    assert [snapshot.id for snapshot in processed.snapshots] == [command.job_id]
 
 
-async def test_an_envelope_that_nobody_has_read_is_taken_back(
+async def test_an_envelope_that_nobody_has_read_is_withdrawn(
     run_commands: RunCommands,
     add_overdue: AddOverdue,
     run_tick: RunTick,
@@ -76,8 +76,8 @@ async def test_who_runs_it_watches_the_deadline_without_us(
     command = await add_overdue()
     await run_tick()
     await rows.execute("UPDATE jobs.jobs SET status = 'RUNNING', started_at = now()")
-    settled = await run_commands(command)
-    assert settled.snapshots == []
+    processed = await run_commands(command)
+    assert processed.snapshots == []
     assert await rows.fetchval("SELECT status FROM jobs.jobs") == "RUNNING"
 
 

@@ -80,7 +80,7 @@ async def test_a_failed_job_is_listed_and_shown_without_what_its_user_gave(
     assert code_of(await gateway.call(ShowDeadLetter(letter_id=uuid4()))) == "not_found"
 
 
-async def test_it_is_begun_anew_and_is_a_letter_no_more(
+async def test_it_is_retried_and_is_a_dead_letter_no_more(
     gateway: Gateway, start_service: StartService, fail_job: FailJob, rows: asyncpg.Connection
 ) -> None:
     job = await fail_job()
@@ -118,7 +118,7 @@ async def test_over_its_users_quota_it_stays_failed_and_no_replay_is_counted(
     assert await rows.fetchval("SELECT count(*) FROM jobs.dead_letter_replays") == 0
 
 
-async def test_it_is_begun_anew_three_times_at_most(
+async def test_it_is_retried_three_times_at_most(
     gateway: Gateway, start_service: StartService, fail_job: FailJob, rows: asyncpg.Connection
 ) -> None:
     job = await fail_job()
@@ -147,7 +147,7 @@ async def test_a_closed_failure_opens_again_when_the_job_fails_again(
     assert (listed["id"], listed["state"]) == (str(job), "open")
 
 
-async def test_a_letter_goes_its_way_by_itself_and_a_batch_of_commands_is_settled_beside_it(
+async def test_a_dead_letter_goes_its_way_by_itself_and_a_batch_of_commands_is_settled_beside_it(
     gateway: Gateway,
     start_service: StartService,
     environment: str,
@@ -175,8 +175,8 @@ async def test_a_letter_goes_its_way_by_itself_and_a_batch_of_commands_is_settle
         deliveries=5,
         at=(await rows.fetchval("SELECT now()")),
     )
-    wire = gateway.messenger.context.broker
-    await wire.commit([Write(topic.dead_letter_key(environment, "jobs"), letter)])
+    broker = gateway.messenger.context.broker
+    await broker.commit([Write(topic.dead_dead_letter_key(environment, "jobs"), letter)])
     await start_service()
 
     async def is_due() -> bool:

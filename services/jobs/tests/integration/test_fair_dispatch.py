@@ -73,10 +73,10 @@ async def test_nobody_starves_and_nobody_is_over_the_plan_whatever_ends_when(
     for plan in Plan:
         for user in await add_users(plan, *(draw.choice([1, 5, 60]) for _ in range(4))):
             plans[user] = plan
-    record = PostgresDispatch(database, window=6)
+    store = PostgresDispatch(database, window=6)
     begun: Counter[UUID] = Counter()
     for _ in range(60):
-        picked = (await record.pick()).picked
+        picked = (await store.pick()).picked
         begun.update(job.envelope.meta.user_id for job in picked)
         for row in await rows.fetch(HELD):
             assert row["held"] <= PLANS[plans[row["user_id"]]].slots
@@ -92,10 +92,10 @@ async def test_behind_ten_thousand_jobs_of_another_a_job_is_picked_in_the_next_t
     database: Database, add_users: AddUsers
 ) -> None:
     await add_users(Plan.ENTERPRISE, 10_000)
-    record = PostgresDispatch(database, window=200)
-    assert len((await record.pick()).picked) == PLANS[Plan.ENTERPRISE].slots
+    store = PostgresDispatch(database, window=200)
+    assert len((await store.pick()).picked) == PLANS[Plan.ENTERPRISE].slots
     [calm] = await add_users(Plan.FREE, 1)
-    assert [job.envelope.meta.user_id for job in (await record.pick()).picked] == [calm]
+    assert [job.envelope.meta.user_id for job in (await store.pick()).picked] == [calm]
 
 
 async def test_ten_thousand_jobs_that_came_first_leave_half_of_the_room(
@@ -130,10 +130,10 @@ async def test_two_dispatchers_with_the_same_users_pick_each_job_once(
     async def pick_all(record: PostgresDispatch) -> list[UUID]:
         picked: list[UUID] = []
         while len(await rows_left(rows)):
-            picked += [job.envelope.job_id for job in (await record.pick()).picked]
+            picked += [job.envelope.job_id for job in (await store.pick()).picked]
         return picked
 
-    picked = [one for many in await asyncio.gather(*map(pick_all, replicas)) for one in many]
+    picked = [item for many in await asyncio.gather(*map(pick_all, replicas)) for item in many]
     assert len(picked) == len(set(picked)) == 300
     deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
     assert await rows.fetchval(deadlocks) == 0

@@ -38,11 +38,11 @@ async def test_a_sampled_submit_is_followed_to_its_dispatch_and_an_unsampled_one
 ) -> None:
     running = await start_service()
     await gateway.submit(user, traceparent=f"00-{TRACE}-00f067aa0ba902b7-{flag}")
-    wire, topic = open_broker(), get_topic("jobs.generic")
+    broker, topic = open_broker(), get_topic("jobs.generic")
     [key] = topic.keys(environment)
 
     async def envelopes() -> Any:
-        return (await wire.tail({key: "0-0"}, 10, 0)).get(key)
+        return (await broker.tail({key: "0-0"}, 10, 0)).get(key)
 
     [raw] = await wait_until(envelopes)
     await running.end()

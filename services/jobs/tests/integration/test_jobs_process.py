@@ -75,9 +75,9 @@ async def test_it_gets_ready_settles_a_command_shows_its_metrics_and_drains(
 
 
 async def ask(redis_url: str, command: SubmitJob) -> Any:
-    wire = RedisBroker(redis_url)
+    broker = RedisBroker(redis_url)
     gateway = Messenger(
-        wire, "gateway", "test", metrics=Metrics("gateway", "test"), produces=["jobs.commands"]
+        broker, "gateway", "test", metrics=Metrics("gateway", "test"), produces=["jobs.commands"]
     )
     client = gateway.create_command_client()
     running = asyncio.create_task(gateway.run())
@@ -86,7 +86,7 @@ async def ask(redis_url: str, command: SubmitJob) -> Any:
     finally:
         gateway.drain()
         await running
-        await wire.close()
+        await broker.close()
 
 
 def test_each_kind_of_process_asks_for_what_it_needs_and_no_more() -> None:

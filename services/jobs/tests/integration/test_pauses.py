@@ -67,7 +67,7 @@ async def test_a_paused_type_waits_and_holds_up_no_other_of_the_same_user(
     assert len((await run_tick()).picked) == 19
 
 
-async def test_a_pause_and_its_end_may_be_told_again(
+async def test_a_pause_and_its_end_may_be_published_again(
     apply_pauses: ApplyPauses, rows: asyncpg.Connection
 ) -> None:
     pauses = "SELECT reason, since, until FROM jobs.pauses ORDER BY reason"
@@ -160,7 +160,7 @@ async def test_a_service_is_paused_by_a_command_and_goes_on_at_once(
     assert str(envelope.job_id) == reply.data["job_id"]
 
 
-async def test_a_pause_outlives_the_wire(
+async def test_a_pause_outlives_redis(
     start_service: StartService,
     run_commands: RunCommands,
     submit_job: BuildJob,
@@ -169,7 +169,7 @@ async def test_a_pause_outlives_the_wire(
     run_tick: RunTick,
     rows: asyncpg.Connection,
 ) -> None:
-    """It is in the record: a fleet that begins on an empty wire keeps to it."""
+    """It is in the database: a fleet that begins on an empty broker keeps to it."""
     await apply_pauses(PauseTask(task_type="echo"))
     await run_commands(submit_job(user))
     running = await start_service()

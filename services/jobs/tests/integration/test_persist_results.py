@@ -1,4 +1,4 @@
-"""Results: what each word of a worker leaves in the record, and what is told about it."""
+"""Results: what each word of a worker leaves in the database, and what is told about it."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ from msaas.kernel import derive_id
 
 
 def states(changed: list[Any]) -> list[str]:
-    return [one.frame.status for one in changed]
+    return [change.frame.status for change in changed]
 
 
 async def test_started_opens_a_lease_and_the_user_sees_running(
@@ -36,7 +36,7 @@ async def test_started_opens_a_lease_and_the_user_sees_running(
     assert states(pick_messages(out)) == [JobStatus.RUNNING]
 
 
-async def test_a_beat_extends_the_lease_and_is_no_news(
+async def test_a_heartbeat_extends_the_lease_and_is_no_news(
     given: Given, results: ResultsHarness
 ) -> None:
     run = await given.run()
@@ -46,7 +46,7 @@ async def test_a_beat_extends_the_lease_and_is_no_news(
     assert (await given.job(run))["lease_until"] > before
 
 
-async def test_progress_is_told_as_progress(
+async def test_progress_is_published_as_progress(
     given: Given, results: ResultsHarness, pick_messages: PickMessages
 ) -> None:
     run = await given.run()
@@ -65,14 +65,14 @@ async def test_what_a_run_asked_of_the_network_is_kept(
 ) -> None:
     run = await given.run()
     place = VisitedPlace(host="10.0.0.1", port=80, refusals=1, refusal="blocked")
-    verdict = run.succeeded() if outcome == "succeeded" else run.failed()
-    await results.persist(verdict.model_copy(update={"network": (place,)}))
+    transition = run.succeeded() if outcome == "succeeded" else run.failed()
+    await results.persist(transition.model_copy(update={"network": (place,)}))
     attempt = await given.attempt(run)
     assert attempt["outcome"] == outcome
     assert orjson.loads(attempt["network"]) == [place.model_dump(mode="json")]
 
 
-async def test_success_implies_start_and_beats_lost(
+async def test_success_implies_start_and_heartbeats_lost(
     given: Given, results: ResultsHarness, pick_messages: PickMessages, charges: ReadCharges
 ) -> None:
     run = await given.run()
@@ -108,7 +108,7 @@ async def test_a_large_result_is_named_by_its_reference(
     assert (job["result"], job["result_ref"]) == (None, "result.json")
 
 
-async def test_a_result_over_the_limit_is_a_failure_that_says_so(
+async def test_a_result_over_the_limit_is_a_failure_that_reports_it(
     given: Given, results: ResultsHarness
 ) -> None:
     run = await given.run()
@@ -126,7 +126,7 @@ async def test_a_result_of_64_kib_that_grows_as_jsonb_is_stored(
     assert (await given.job(run))["status"] == "COMPLETED"
 
 
-async def test_many_words_of_one_run_are_folded_to_one_row(
+async def test_many_reports_of_one_run_are_folded_to_one_row(
     given: Given, results: ResultsHarness, pick_messages: PickMessages
 ) -> None:
     run = await given.run()
@@ -143,7 +143,7 @@ async def test_many_words_of_one_run_are_folded_to_one_row(
     assert len(pick_messages(out)) == 1
 
 
-async def test_a_fence_that_nobody_handed_out_is_dropped_and_alerted(
+async def test_a_fence_that_was_never_dispatched_is_dropped_and_alerted(
     given: Given, results: ResultsHarness, pick_messages: PickMessages
 ) -> None:
     run, other = await given.run(), await given.run()
@@ -156,7 +156,7 @@ async def test_a_fence_that_nobody_handed_out_is_dropped_and_alerted(
     assert 'environment="test",service="jobs"} 2.0' in results.metrics.render().decode()
 
 
-async def test_a_success_of_an_older_run_is_accepted_and_the_other_run_told_to_stop(
+async def test_a_success_of_an_older_run_is_accepted_and_the_other_run_asked_to_stop(
     given: Given, results: ResultsHarness, pick_messages: PickMessages, charges: ReadCharges
 ) -> None:
     run = await given.run()
@@ -210,7 +210,7 @@ async def test_a_retryable_failure_goes_back_to_pending_with_backoff(
     assert (job["dispatched_at"], job["entry_id"], job["lease_until"]) == (None, None, None)
     assert timedelta(seconds=1) <= job["run_at"] - before < timedelta(seconds=5)
     assert await given.counted(run) == (0, 1)
-    assert [(one.frame.status, one.frame.last_error) for one in pick_messages(out)] == [
+    assert [(message.frame.status, message.frame.last_error) for message in pick_messages(out)] == [
         (JobStatus.PENDING, "too slow")
     ]
 
@@ -272,7 +272,7 @@ async def test_a_job_has_its_own_cap_on_losses(given: Given, results: ResultsHar
     assert (job["status"], job["failure_reason"], job["losses"]) == ("FAILED", "lost_worker", 6)
 
 
-async def test_word_of_an_ended_lease_is_dropped_if_the_lease_was_renewed(
+async def test_the_report_of_an_ended_lease_is_dropped_if_the_lease_was_renewed(
     given: Given, results: ResultsHarness
 ) -> None:
     run = await given.run()
@@ -317,7 +317,7 @@ async def test_a_success_that_commits_before_the_cancel_wins_and_is_charged(
     assert await given.counted(run) == (1, 0)
 
 
-async def test_who_runs_a_cancelled_job_is_told_to_stop(
+async def test_who_runs_a_cancelled_job_is_published_to_stop(
     given: Given, results: ResultsHarness, rows: asyncpg.Connection, pick_messages: PickMessages
 ) -> None:
     """It was cancelled as it waited for a worker, and one had begun without a word yet."""
@@ -340,8 +340,8 @@ async def test_what_comes_again_is_answered_with_the_row_as_it_is(
     assert await given.job(run) == row
     assert charges(again) == charges(first)
     assert pick_messages(again) == pick_messages(first)
-    assert [one.id for one in again] == [one.id for one in first]
-    assert derive_id(run.job, row["version"]) in {one.id for one in again}
+    assert [message.id for message in again] == [item.id for item in first]
+    assert derive_id(run.job, row["version"]) in {message.id for message in again}
     assert await given.counted(run) == (1, 0)
 
 

@@ -1,6 +1,6 @@
 """Storms over the real record: whatever is sent, lost, told twice or out of order, the books hold.
 
-Time is the record's own: a `now` of the test's stands before Postgres's, so that leases end and
+Time is the database's own: a `now` of the test's stands before Postgres's, so that leases end and
 months pass while the test does not wait.
 """
 
@@ -162,8 +162,8 @@ class Replica:
         return await use_case(reports, {report.run.job_id: None for report in reports})
 
     async def dispatch(self) -> Any:
-        record = PostgresDispatch(self.database, window=200)
-        return await DispatchJobs(record, self.broker, self._opener, self.metrics)()
+        store = PostgresDispatch(self.database, window=200)
+        return await DispatchJobs(store, self.broker, self._opener, self.metrics)()
 
     async def bill(self, facts: Sequence[Any]) -> list[OutgoingMessage]:
         use_case = ApplyBilling(
@@ -171,7 +171,9 @@ class Replica:
             self.metrics,
             request_dispatch=lambda: None,
         )
-        return await use_case([BillingEvent(message=one, correlation_id="test") for one in facts])
+        return await use_case(
+            [BillingEvent(message=event, correlation_id="test") for event in facts]
+        )
 
 
 @dataclass
@@ -193,11 +195,11 @@ class Simulation:
 
     def __post_init__(self) -> None:
         leases = PostgresLeases(self.replicas[0].database)
-        wire, metrics = self.replicas[0].broker, self.replicas[0].metrics
+        broker, metrics = self.replicas[0].broker, self.replicas[0].metrics
         self._timers = [
-            SweepLeasesTask(leases, wire, wire, metrics, self.clock),
-            DueJobsTask(leases.list_past_deadline, DeadlinePassed, wire, self.clock),
-            DueJobsTask(leases.list_due_to_wake, WakeJob, wire, self.clock),
+            SweepLeasesTask(leases, broker, broker, metrics, self.clock),
+            DueJobsTask(leases.list_past_deadline, DeadlinePassed, broker, self.clock),
+            DueJobsTask(leases.list_due_to_wake, WakeJob, broker, self.clock),
         ]
 
     async def now(self) -> datetime:
@@ -229,7 +231,9 @@ class Simulation:
         with suppress(Crash, TransactionConflict):
             await self.replicas[replica].settle(orders, crash)
             _remove(self.broker.commands, chosen)
-        self.retried |= {one.command.job_id for one in orders if isinstance(one.command, RetryJob)}
+        self.retried |= {
+            order.command.job_id for order in orders if isinstance(order.command, RetryJob)
+        }
 
     async def persist(self, picks: Sequence[int], replica: int, crash: str = "") -> None:
         chosen = _pick(self.broker.results, picks)
@@ -309,10 +313,12 @@ class Simulation:
 
     def _note(self, outgoing: Sequence[OutgoingMessage]) -> None:
         """Hold a charge that is told again to be the same charge."""
-        for one in outgoing:
-            if isinstance(one.message, UsageRecorded):
-                fact = self.charges.setdefault(one.message.job_id, one.message)
-                assert fact == one.message
+        for outgoing_message in outgoing:
+            if isinstance(outgoing_message.message, UsageRecorded):
+                fact = self.charges.setdefault(
+                    outgoing_message.message.job_id, outgoing_message.message
+                )
+                assert fact == outgoing_message.message
 
     async def check_states(self) -> None:
         """Hold ends to be ends, except for a failure that is retried, and time to go forward."""
@@ -325,7 +331,7 @@ class Simulation:
 
     async def check_ledger(self) -> None:
         examined = await audit(self.rows)
-        assert [format_violation(each) for one in examined for each in one.violations] == []
+        assert [format_violation(each) for check in examined for each in check.violations] == []
 
     async def run_to_completion(self) -> None:
         """Let all that is under way come to its end: work that nobody disturbs is done."""
@@ -460,13 +466,13 @@ async def simulation(
 ) -> Simulation:
     await rows.execute(CLOCK)
     await rows.execute("SET search_path = clock, pg_catalog, public")
-    wire = FakeBroker()
-    replicas = [Replica(await open_database(), wire) for _ in range(2)]
-    return Simulation(rows, replicas, wire, [await add_user() for _ in Plan], submit_job)
+    broker = FakeBroker()
+    replicas = [Replica(await open_database(), broker) for _ in range(2)]
+    return Simulation(rows, replicas, broker, [await add_user() for _ in Plan], submit_job)
 
 
 @pytest.mark.parametrize("seed", range(8))
-async def test_after_any_storm_every_job_has_ended_and_the_books_are_in_order(
+async def test_after_any_random_scenario_every_job_has_ended_and_the_ledgers_are_consistent(
     simulation: Simulation, seed: int
 ) -> None:
     await RandomScenario(simulation, seed).run(steps=400)

@@ -1,4 +1,4 @@
-"""A new epoch of the wire: what is still true is told again, once for all processes."""
+"""A new epoch of Redis: what is still true is told again, once for all processes."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -52,7 +52,7 @@ def republish(database: Database, messenger: Messenger) -> RepublishEvents:
     return RepublishEvents(store, BrokerWorkerQueue(messenger), messenger.publisher)
 
 
-async def test_usage_is_told_again_just_as_it_was_told(
+async def test_usage_is_published_again_just_as_it_was_published(
     given: Given,
     results: ResultsHarness,
     republish: RepublishEvents,
@@ -63,10 +63,10 @@ async def test_usage_is_told_again_just_as_it_was_told(
     told = charges(await results.persist(*[run.succeeded() for run in runs]))
     await republish("first")
     again: list[UsageRecorded] = await read_topic("usage.events")
-    assert sorted(again, key=lambda one: one.hash) == sorted(told, key=lambda one: one.hash)
+    assert sorted(again, key=lambda item: item.hash) == sorted(told, key=lambda item: item.hash)
 
 
-async def test_links_that_charge_nothing_are_told_again_too_so_that_there_is_no_gap(
+async def test_links_that_charge_nothing_are_published_again_too_so_that_there_is_no_gap(
     given: Given,
     results: ResultsHarness,
     database: Database,
@@ -92,8 +92,11 @@ async def test_links_that_charge_nothing_are_told_again_too_so_that_there_is_no_
     await apply([BillingEvent(message=change, correlation_id="c")])
     await results.persist(run.succeeded())
     await republish("first")
-    told = sorted(await read_topic("usage.events"), key=lambda one: one.seq)
-    assert [(type(one), one.seq) for one in told] == [(UsageNoted, 1), (UsageRecorded, 2)]
+    told = sorted(await read_topic("usage.events"), key=lambda item: item.seq)
+    assert [(type(message), message.seq) for message in told] == [
+        (UsageNoted, 1),
+        (UsageRecorded, 2),
+    ]
     assert told[1].prev_hash == told[0].hash
 
 
@@ -130,7 +133,7 @@ async def test_a_day_later_it_is_done_anyway(
     assert len(await read_topic("usage.events")) == 2
 
 
-async def test_only_the_present_and_the_previous_period_are_told(
+async def test_only_the_present_and_the_previous_period_are_published(
     given: Given,
     results: ResultsHarness,
     republish: RepublishEvents,
@@ -154,7 +157,7 @@ async def test_only_the_present_and_the_previous_period_are_told(
     await rows.execute("UPDATE jobs.subjects SET period_start = '2025-01-01Z'")
     await results.persist(*[run.succeeded() for run in runs])
     await republish("first")
-    told = {one.period_start.year for one in await read_topic("usage.events")}
+    told = {message.period_start.year for message in await read_topic("usage.events")}
     assert told == {2024, 2025}
 
 
@@ -172,8 +175,8 @@ async def test_open_cancels_are_marked_and_told_and_dispatch_is_not(
     await results.persist(done.succeeded())
     await republish("first")
     told: list[CancelRequested] = await read_topic("jobs.control")
-    assert [(one.job_id, one.fence) for one in told] == [(stopping.job, stopping.fence)]
-    jobs = [one.job for one in (stopping, running, done)]
+    assert [(message.job_id, message.fence) for message in told] == [(stopping.job, stopping.fence)]
+    jobs = [item.job for item in (stopping, running, done)]
     assert await messenger.find_cancelled(jobs) == {stopping.job}
     assert await read_topic("jobs.generic") == []
 
@@ -189,7 +192,7 @@ async def test_it_goes_page_by_page(
     await results.persist(*[run.succeeded() for run in runs])
     monkeypatch.setattr(republish_events, "PAGE_SIZE", 4)
     await republish("first")
-    assert len({one.hash for one in await read_topic("usage.events")}) == 11
+    assert len({message.hash for message in await read_topic("usage.events")}) == 11
 
 
 async def test_a_full_topic_ends_it_without_an_error(
@@ -208,7 +211,7 @@ async def test_a_full_topic_ends_it_without_an_error(
     assert await rows.fetchval("SELECT epoch FROM jobs.broker_epoch") == "first"
 
 
-async def test_an_epoch_counts_as_served_only_when_all_is_told(
+async def test_an_epoch_counts_as_served_only_when_all_is_published(
     given: Given,
     results: ResultsHarness,
     database: Database,
@@ -225,7 +228,7 @@ async def test_an_epoch_counts_as_served_only_when_all_is_told(
     assert await rows.fetchval("SELECT count(*) FROM jobs.broker_epoch") == 0
 
 
-async def test_while_another_process_is_at_it_this_one_is_told_again_later(
+async def test_while_another_process_is_at_it_this_one_is_published_again_later(
     republish: RepublishEvents, rows: asyncpg.Connection
 ) -> None:
     await rows.execute("SELECT pg_advisory_lock($1)", ADVISORY_LOCK)
@@ -243,8 +246,10 @@ async def test_a_service_that_starts_on_an_empty_wire_tells_all(
     await results.persist(*[run.succeeded() for run in runs])
     await asyncio.gather(start_service(), start_service())
 
-    async def is_told() -> bool:
-        return {one.job_id for one in await read_topic("usage.events")} == {r.job for r in runs}
+    async def is_published() -> bool:
+        return {message.job_id for message in await read_topic("usage.events")} == {
+            r.job for r in runs
+        }
 
-    await wait_until(is_told)
+    await wait_until(is_published)
     assert len(await read_topic("usage.events")) == 3

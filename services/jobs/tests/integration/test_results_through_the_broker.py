@@ -1,4 +1,4 @@
-"""Results by way of the wire: told in order, once in effect, whenever the process ends."""
+"""Results by way of Redis: told in order, once in effect, whenever the process ends."""
 
 import asyncio
 import os
@@ -114,10 +114,12 @@ async def test_a_result_survives_the_end_of_its_process(
     assert await count_charges(rows) == 5
     jobs = {run.job for run in runs}
     told = await read_topic("jobs.events")
-    assert {one.frame.id for one in told if one.frame.status is JobStatus.COMPLETED} == jobs
+    assert {
+        message.frame.id for message in told if message.frame.status is JobStatus.COMPLETED
+    } == jobs
     charged = await read_topic("usage.events")
-    assert {one.job_id for one in charged} == jobs
-    assert len({one.hash for one in charged}) == 5
+    assert {its_charged.job_id for its_charged in charged} == jobs
+    assert len({its_charged.hash for its_charged in charged}) == 5
 
 
 async def test_a_wire_that_fails_after_the_commit_is_tried_again_and_charges_once(
@@ -126,6 +128,7 @@ async def test_a_wire_that_fails_after_the_commit_is_tried_again_and_charges_onc
     start_service: StartService,
     all_consumed: Callable[[], Awaitable[None]],
     rows: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run = await given.run()
     again = await given.next_run(run)
@@ -138,7 +141,7 @@ async def test_a_wire_that_fails_after_the_commit_is_tried_again_and_charges_onc
             raise BrokerUnavailable(target="test")
         await delete(*args)
 
-    broker.delete = fails_twice
+    monkeypatch.setattr(broker, "delete", fails_twice)
     await publish(run.succeeded())
     await all_consumed()
     assert await count_charges(rows) == 1
@@ -161,7 +164,7 @@ async def test_a_user_sees_each_change_of_a_job_and_is_charged_for_it(
     [envelope] = await wait_until(read_envelopes)
     await publish(build_job_succeeded(envelope))
     await all_consumed()
-    seen = [(one.version, one.frame.status) for one in await read_topic("jobs.events")]
+    seen = [(message.version, message.frame.status) for message in await read_topic("jobs.events")]
     assert [status for _, status in seen] == ["PENDING", "COMPLETED"]
     assert seen == sorted(seen)
     [fact] = await read_topic("usage.events")
@@ -223,6 +226,10 @@ async def test_persisting_is_a_span_of_the_trace_that_is_kept(
         await all_consumed()
     finally:
         shutdown_tracing()
-    [persisted] = [one for one in exporter.get_finished_spans() if one.name == "jobs.persist"]
+    [persisted] = [
+        finished_span
+        for finished_span in exporter.get_finished_spans()
+        if finished_span.name == "jobs.persist"
+    ]
     assert persisted.context is not None
     assert format(persisted.context.trace_id, "032x") == "a" * 32

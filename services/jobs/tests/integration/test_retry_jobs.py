@@ -44,9 +44,10 @@ def fail_job(
     return fail
 
 
-def codes(settled: ProcessedCommands) -> list[object]:
+def codes(processed: ProcessedCommands) -> list[object]:
     return [
-        one.code if isinstance(one, MsaasError) else one.reply["status"] for one in settled.outcomes
+        outcome.code if isinstance(outcome, MsaasError) else outcome.reply["status"]
+        for outcome in processed.outcomes
     ]
 
 
@@ -54,8 +55,8 @@ async def test_a_failed_job_begins_anew_with_all_its_attempts_and_a_new_reservat
     run_commands: RunCommands, fail_job: FailJob, rows: asyncpg.Connection
 ) -> None:
     command = await fail_job()
-    settled = await run_commands(command)
-    assert codes(settled) == ["PENDING"]
+    processed = await run_commands(command)
+    assert codes(processed) == ["PENDING"]
     row = await rows.fetchrow(JOB, command.job_id)
     assert row is not None
     assert (row["status"], row["attempts"], row["losses"], row["reserved"]) == (
@@ -67,7 +68,7 @@ async def test_a_failed_job_begins_anew_with_all_its_attempts_and_a_new_reservat
     emptied = "fence", "entry_id", "dispatched_at", "started_at", "finished_at", "failure_reason"
     assert [row[name] for name in (*emptied, "last_error")] == [None] * 7
     assert await rows.fetchval("SELECT jobs_reserved FROM jobs.usage_counters") == 1
-    assert [one.version for one in settled.snapshots] == [row["version"]]
+    assert [snapshot.version for snapshot in processed.snapshots] == [row["version"]]
 
 
 async def test_it_is_dispatched_again(

@@ -35,7 +35,7 @@ async def test_an_envelope_has_a_link_for_each_file_that_its_run_may_keep(
     page = {"task_type": "render_pdf", "payload": {"url": "https://example.com"}}
     await run_commands(submit_job(user, **page), submit_job(user))
     await run_tick(links=Links())
-    by_task = {one.task_type: one for one in workers.sent}
+    by_task = {sent.task_type: sent for sent in workers.sent}
     envelope = by_task["render_pdf"]
     folder = f"http://files.test/{envelope.job_id}/{envelope.fence}"
     assert envelope.meta.uploads == {

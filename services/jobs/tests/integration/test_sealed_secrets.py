@@ -56,11 +56,11 @@ async def test_a_worker_gets_the_secret_and_the_record_does_not(
 async def test_a_seal_that_does_not_open_fails_its_job_and_stops_no_other(
     run_commands: RunCommands, submit_secret: BuildJob, run_tick: RunTick, workers: FakeWorkerQueue
 ) -> None:
-    stranger = Sealer(PrivateKey.generate().public)
-    bad, moved, good = submit_secret(stranger), submit_secret(field="other"), submit_secret()
+    unknown = Sealer(PrivateKey.generate().public)
+    bad, moved, good = submit_secret(unknown), submit_secret(field="other"), submit_secret()
     await run_commands(bad, moved, good)
     await run_tick()
-    assert [one.job_id for one in workers.sent] == [good.job_id]
+    assert [sent.job_id for sent in workers.sent] == [good.job_id]
     assert workers.undeliverable.keys() == {bad.job_id, moved.job_id}
     assert SECRET not in str(workers.undeliverable)
 

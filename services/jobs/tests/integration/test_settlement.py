@@ -1,4 +1,4 @@
-"""Money and rows in quantity: chain, counters, two replicas, plans, and what a beat costs."""
+"""Money and rows in quantity: chain, counters, two replicas, plans, and what a heartbeat costs."""
 
 import asyncio
 import random
@@ -86,13 +86,13 @@ async def test_the_chain_is_whole_after_200_completions_in_random_batches(
     told: list[Any] = []
     for batch in cut(runs, 40):
         failed, done = batch[::10], [run for n, run in enumerate(batch) if n % 10]
-        words = [run.succeeded() for run in done]
-        words += [run.failed(retryable=False) for run in failed]
-        told += charges(await results.persist(*words))
+        messages = [run.succeeded() for run in done]
+        messages += [run.failed(retryable=False) for run in failed]
+        told += charges(await results.persist(*messages))
     completed = await rows.fetchval("SELECT count(*) FROM jobs.jobs WHERE status = 'COMPLETED'")
     assert 150 < completed < 200
     await check_chain(rows, completed)
-    assert {(one.subject_id, one.seq, one.hash) for one in told} == {
+    assert {(message.subject_id, message.seq, message.hash) for message in told} == {
         (row["subject_id"], row["seq"], row["hash"].hex())
         for row in await rows.fetch("SELECT subject_id, seq, hash FROM jobs.usage_events")
     }
@@ -118,7 +118,7 @@ async def test_two_replicas_with_the_same_users_neither_deadlock_nor_charge_twic
     runs = await make_runs(given, users=5, jobs=40)
     replicas = [make_results(await open_database()) for _ in range(2)]
 
-    async def hear_all(number: int) -> list[Any]:
+    async def persist_all(number: int) -> list[Any]:
         mine = list(runs)
         random.Random(number).shuffle(mine)  # noqa: S311  # each its own order
         told: list[Any] = []
@@ -129,7 +129,7 @@ async def test_two_replicas_with_the_same_users_neither_deadlock_nor_charge_twic
             told += charges(out)
         return told
 
-    await asyncio.gather(hear_all(0), hear_all(1))
+    await asyncio.gather(persist_all(0), persist_all(1))
     await check_chain(rows, 200)
     await rows.execute("SELECT pg_stat_force_next_flush()")
     database = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
@@ -149,10 +149,10 @@ async def test_a_row_that_another_holds_is_waited_for_more_than_once(
 
     async with rows.transaction():
         await rows.execute("SELECT FROM jobs.jobs WHERE id = $1 FOR UPDATE", run.job)
-        hearing = asyncio.create_task(results.persist(run.succeeded()))
+        persisting = asyncio.create_task(results.persist(run.succeeded()))
         await wait_until(is_waiting)
         await wait_until(has_given_up)
-    await hearing
+    await persisting
     assert await given.counted(run) == (1, 0)
 
 
@@ -173,11 +173,11 @@ async def test_the_write_goes_by_primary_key_at_a_size_that_matters(
         runs[0].user,
     )
     await rows.execute("ANALYZE jobs.jobs, jobs.job_attempts")
-    verdicts = [await read_state(rows, run) for run in runs[:200]]
+    transitions = [await read_state(rows, run) for run in runs[:200]]
     ids = [run.job for run in runs[:200]]
     statements: list[tuple[str, list[Any]]] = [
-        (sql.UPDATE_STATES, list(zip(*map(state_row, verdicts), strict=True))),
-        (sql.RENEW_LEASES, list(zip(*map(lease_row, verdicts), strict=True))),
+        (sql.UPDATE_STATES, list(zip(*map(state_row, transitions), strict=True))),
+        (sql.RENEW_LEASES, list(zip(*map(lease_row, transitions), strict=True))),
         (sql.LOCK_JOBS, [ids, ids]),
     ]
     # What is kept prepared is planned without its values after a while.
@@ -212,7 +212,7 @@ async def list_scans(rows: asyncpg.Connection, statement: str, values: list[Any]
     return [line[0].strip() for line in lines if " Scan " in line[0]]
 
 
-async def test_beats_touch_no_index(
+async def test_heartbeats_touch_no_index(
     given: Given, make_results: MakeResults, rows: asyncpg.Connection, open_database: OpenDatabase
 ) -> None:
     database = await open_database(max_size=1)

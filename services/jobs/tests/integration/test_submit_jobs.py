@@ -32,15 +32,15 @@ WAITING = (
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 
 
-def codes(settled: ProcessedCommands) -> list[str]:
+def codes(processed: ProcessedCommands) -> list[str]:
     return [
-        verdict.code if isinstance(verdict, MsaasError) else str(verdict.reply["status"])
-        for verdict in settled.outcomes
+        transition.code if isinstance(transition, MsaasError) else str(transition.reply["status"])
+        for transition in processed.outcomes
     ]
 
 
-def answers(settled: ProcessedCommands) -> list[dict[str, object]]:
-    return [one.reply for one in settled.outcomes if isinstance(one, CommandOutcome)]
+def answers(processed: ProcessedCommands) -> list[dict[str, object]]:
+    return [outcome.reply for outcome in processed.outcomes if isinstance(outcome, CommandOutcome)]
 
 
 async def read_counters(rows: asyncpg.Connection, user: UUID) -> list[asyncpg.Record]:
@@ -54,7 +54,7 @@ async def count_jobs(rows: asyncpg.Connection) -> int:
     return await rows.fetchval("SELECT count(*) FROM jobs.jobs")
 
 
-async def test_a_job_is_committed_before_its_submitter_is_told(
+async def test_a_job_is_committed_before_its_submitter_is_published(
     gateway: Gateway, start_service: StartService, user: UUID, rows: asyncpg.Connection
 ) -> None:
     await start_service()
@@ -80,10 +80,10 @@ async def test_each_new_job_is_announced(
     await start_service()
     replies = await asyncio.gather(*(gateway.submit(user) for _ in range(2)))
     events = await read_topic("jobs.events")
-    assert {str(event.frame.id) for event in events} == {one.data["job_id"] for one in replies}
-    assert {(one.frame.status, one.version, one.user_id) for one in events} == {
-        (JobStatus.PENDING, 1, user)
-    }
+    assert {str(event.frame.id) for event in events} == {reply.data["job_id"] for reply in replies}
+    assert {
+        (its_event.frame.status, its_event.version, its_event.user_id) for its_event in events
+    } == {(JobStatus.PENDING, 1, user)}
 
 
 async def test_a_hundred_parallel_submits_with_one_key_are_one_job(
@@ -122,8 +122,8 @@ async def test_a_limit_holds_to_the_job_under_concurrency(
     refused = [reply for reply in replies if not reply.ok]
     assert {code_of(reply) for reply in refused} == {"quota_exceeded"}
     assert len(refused) == 60
-    for one in users:
-        [counter] = await read_counters(rows, one)
+    for user in users:
+        [counter] = await read_counters(rows, user)
         assert (counter["jobs_reserved"], counter["jobs_used"]) == (100, 0)
     assert await rows.fetchval(DEADLOCKS) == 0
 
@@ -133,9 +133,9 @@ async def test_a_refusal_for_want_of_quota_says_what_there_is_and_when_it_ends(
 ) -> None:
     await run_commands(submit_job(user))
     await rows.execute("UPDATE jobs.usage_counters SET jobs_used = 98")
-    settled = await run_commands(submit_job(user), submit_job(user))
-    assert codes(settled) == ["PENDING", "quota_exceeded"]
-    [_, refusal] = settled.outcomes
+    processed = await run_commands(submit_job(user), submit_job(user))
+    assert codes(processed) == ["PENDING", "quota_exceeded"]
+    [_, refusal] = processed.outcomes
     assert isinstance(refusal, MsaasError)
     month = datetime.now(UTC).month % 12 + 1
     assert datetime.fromisoformat(str(refusal.context.pop("resets_at"))).month == month
@@ -149,9 +149,13 @@ async def test_commands_of_one_user_take_effect_in_their_order(
     await rows.execute("UPDATE jobs.usage_counters SET jobs_used = 98")
     first, second, third = (submit_job(user) for _ in range(3))
     cancel = CancelJob(job_id=first.job_id, user_id=user)
-    settled = await run_commands(cancel, first, second, cancel, third)
-    assert codes(settled) == ["not_found", "PENDING", "quota_exceeded", "CANCELLED", "PENDING"]
-    assert [(one.status, one.version) for one in settled.snapshots if one.id == first.job_id] == [
+    processed = await run_commands(cancel, first, second, cancel, third)
+    assert codes(processed) == ["not_found", "PENDING", "quota_exceeded", "CANCELLED", "PENDING"]
+    assert [
+        (snapshot.status, snapshot.version)
+        for snapshot in processed.snapshots
+        if snapshot.id == first.job_id
+    ] == [
         (JobStatus.PENDING, 1),
         (JobStatus.CANCELLED, 2),
     ]
@@ -167,8 +171,8 @@ async def test_enterprise_has_no_limit_and_an_override_wins_over_the_plan(
     await rows.execute("DELETE FROM jobs.usage_counters WHERE user_id = $1", small)
     one = "UPDATE jobs.subjects SET overrides = '{\"jobs_per_period\": 1}' WHERE user_id = $1"
     await rows.execute(one, small)
-    settled = await run_commands(submit_job(big), submit_job(small), submit_job(small))
-    assert codes(settled) == ["PENDING", "PENDING", "quota_exceeded"]
+    processed = await run_commands(submit_job(big), submit_job(small), submit_job(small))
+    assert codes(processed) == ["PENDING", "PENDING", "quota_exceeded"]
 
 
 async def test_the_subject_is_minted_with_the_plan_of_the_first_submit_and_keeps_its_own(
@@ -222,13 +226,13 @@ async def test_a_key_answers_with_its_first_job_also_within_one_batch(
     run_commands: RunCommands, submit_job: BuildJob, user: UUID, rows: asyncpg.Connection
 ) -> None:
     first = submit_job(user, idempotency=KEY)
-    settled = await run_commands(first, submit_job(user, idempotency=KEY))
+    processed = await run_commands(first, submit_job(user, idempotency=KEY))
     await rows.execute(
         "UPDATE jobs.jobs SET status = 'COMPLETED', finished_at = now(), reserved = false"
     )
     later = await run_commands(submit_job(user, idempotency=KEY))
-    said = [*answers(settled), *answers(later)]
-    assert [(one["job_id"], one["status"], one["replayed"]) for one in said] == [
+    said = [*answers(processed), *answers(later)]
+    assert [(report["job_id"], report["status"], report["replayed"]) for report in said] == [
         (first.job_id, "PENDING", False),
         (first.job_id, "PENDING", True),
         (first.job_id, "COMPLETED", True),
@@ -241,12 +245,12 @@ async def test_a_key_is_refused_for_another_body_and_free_for_another_user_or_it
 ) -> None:
     one, other = await add_user(), await add_user()
     await run_commands(submit_job(one, idempotency=KEY))
-    settled = await run_commands(
+    processed = await run_commands(
         submit_job(one, idempotency=KEY.model_copy(update={"fingerprint": "cd" * 32})),
         submit_job(one, idempotency=KEY.model_copy(update={"item": 1})),
         submit_job(other, idempotency=KEY),
     )
-    assert codes(settled) == ["idempotency_mismatch", "PENDING", "PENDING"]
+    assert codes(processed) == ["idempotency_mismatch", "PENDING", "PENDING"]
 
 
 async def test_a_redelivered_command_is_answered_as_before_and_changes_nothing(
@@ -257,7 +261,9 @@ async def test_a_redelivered_command_is_answered_as_before_and_changes_nothing(
     await rows.execute("UPDATE jobs.jobs SET status = 'RUNNING'")
     after = await run_commands(command)
     assert answers(after) * 2 == answers(before)
-    assert [(one.status, one.version) for one in after.snapshots] == [(JobStatus.RUNNING, 2)]
+    assert [(snapshot.status, snapshot.version) for snapshot in after.snapshots] == [
+        (JobStatus.RUNNING, 2)
+    ]
     assert await count_jobs(rows) == 1
     assert (await read_counters(rows, user))[0]["jobs_reserved"] == 1
 
@@ -267,8 +273,8 @@ async def test_nobody_gets_a_job_under_an_id_that_is_anothers(
 ) -> None:
     command = submit_job(await add_user())
     await run_commands(command)
-    settled = await run_commands(submit_job(await add_user(), job_id=command.job_id))
-    assert codes(settled) == ["conflict"]
+    processed = await run_commands(submit_job(await add_user(), job_id=command.job_id))
+    assert codes(processed) == ["conflict"]
 
 
 async def test_users_who_are_erased_or_unknown_are_refused_and_nobody_else(
@@ -278,14 +284,14 @@ async def test_users_who_are_erased_or_unknown_are_refused_and_nobody_else(
     job = submit_job(erasing)
     await run_commands(job)
     await rows.execute("UPDATE jobs.subjects SET erasing_at = now()")
-    settled = await run_commands(
+    processed = await run_commands(
         submit_job(uuid4()),
         submit_job(erasing),
         CancelJob(job_id=job.job_id, user_id=erasing),
         submit_job(fine),
         submit_job(uuid4()),
     )
-    assert codes(settled) == ["not_found", "forbidden", "forbidden", "PENDING", "not_found"]
+    assert codes(processed) == ["not_found", "forbidden", "forbidden", "PENDING", "not_found"]
 
 
 async def test_an_unknown_task_or_parent_is_refused(
@@ -293,17 +299,17 @@ async def test_an_unknown_task_or_parent_is_refused(
 ) -> None:
     user, other = await add_user(), await add_user()
     parent, foreign = submit_job(user), submit_job(other)
-    settled = await run_commands(
+    processed = await run_commands(
         parent,
         foreign,
         submit_job(user, task_type="conjure"),
         submit_job(user, parent_job_id=parent.job_id),
         submit_job(user, parent_job_id=foreign.job_id),
     )
-    assert codes(settled) == ["PENDING", "PENDING", "validation_failed", "PENDING", "not_found"]
+    assert codes(processed) == ["PENDING", "PENDING", "validation_failed", "PENDING", "not_found"]
 
 
-async def test_a_locked_user_is_told_to_try_again_and_holds_up_nobody_else(
+async def test_a_locked_user_is_published_to_try_again_and_holds_up_nobody_else(
     gateway: Gateway,
     start_service: StartService,
     run_commands: RunCommands,
@@ -316,13 +322,13 @@ async def test_a_locked_user_is_told_to_try_again_and_holds_up_nobody_else(
     await start_service()
     async with rows.transaction():
         await rows.execute("SELECT FROM jobs.subjects WHERE user_id = $1 FOR UPDATE", users[1])
-        locked, *others = await asyncio.gather(*(gateway.submit(one) for one in users[1:]))
+        locked, *others = await asyncio.gather(*(gateway.submit(user) for user in users[1:]))
     assert all(reply.ok for reply in others)
     assert locked.problem is not None
     assert (locked.problem.code, locked.problem.retryable) == ("conflict", True)
 
 
-async def test_a_user_who_is_locked_for_a_moment_is_told_nothing_of_it(
+async def test_a_user_who_is_locked_for_a_moment_is_published_nothing_of_it(
     gateway: Gateway,
     start_service: StartService,
     run_commands: RunCommands,
@@ -360,7 +366,7 @@ async def test_data_that_the_record_refuses_fails_alone(
     read_topic: ReadTopic,
     rows: asyncpg.Connection,
 ) -> None:
-    """The contract leaves nothing for the record to refuse, so the record is made stricter."""
+    """The contract leaves nothing for the database to refuse, so the database is made stricter."""
     await rows.execute("ALTER TABLE jobs.jobs ADD CHECK (priority <> 7)")
     bad = submit_job(user, priority=7)
     publish = gateway.messenger.publisher.publish

@@ -1,4 +1,4 @@
-"""The sweeper: what it finds in the record and on the wire, and that it only ever says so."""
+"""The sweeper: what it finds in the database and on Redis, and that it only ever says so."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -111,7 +111,7 @@ async def test_an_ended_lease_is_reported_with_its_time_and_nothing_changes(
     assert await given.job(run) == before
 
 
-async def test_a_lease_is_reported_once_while_the_word_is_unread(
+async def test_a_lease_is_reported_once_while_its_report_is_unread(
     given: Given,
     results: ResultsHarness,
     rows: asyncpg.Connection,
@@ -125,13 +125,13 @@ async def test_a_lease_is_reported_once_while_the_word_is_unread(
     for _ in range(3):
         await sweep()
     assert len(await read_losses()) == 1
-    wire, key = messenger.context.broker, messenger.publisher.get_stream_key("jobs.results")
-    await wire.delete(key, [await wire.last_id(key)])
+    broker, key = messenger.context.broker, messenger.publisher.get_stream_key("jobs.results")
+    await broker.delete(key, [await broker.last_id(key)])
     await sweep()
     assert len(await read_losses()) == 1, "it was taken without effect: it is said again"
 
 
-async def test_the_word_queues_behind_unread_beats_and_finished_work(
+async def test_a_loss_queues_behind_unread_heartbeats_and_finished_work(
     given: Given,
     results: ResultsHarness,
     rows: asyncpg.Connection,
@@ -140,23 +140,23 @@ async def test_the_word_queues_behind_unread_beats_and_finished_work(
     read_topic: ReadTopic,
 ) -> None:
     """The service was away: its own clock says that the leases ended, the topic knows better."""
-    beating, done = await given.run(), await given.run()
-    await results.persist(beating.started(), done.started())
-    for run in (beating, done):
+    running, done = await given.run(), await given.run()
+    await results.persist(running.started(), done.started())
+    for run in (running, done):
         await rows.execute(AGES["lease"], run.job)
-    for word in (beating.heartbeat(), done.succeeded()):
+    for word in (running.heartbeat(), done.succeeded()):
         await messenger.publisher.publish("jobs.results", word, correlation_id="c")
     await sweep()
     unread = await read_topic("jobs.results")
-    assert [type(one).__name__ for one in unread][2:] == ["JobLost", "JobLost"]
+    assert [type(message).__name__ for message in unread][2:] == ["JobLost", "JobLost"]
     for word in unread:
         await results.persist(word)
-    assert (await given.job(beating))["status"] == "RUNNING"
+    assert (await given.job(running))["status"] == "RUNNING"
     assert (await given.job(done))["status"] == "COMPLETED"
     assert await rows.fetchval("SELECT sum(losses) FROM jobs.jobs") == 0
 
 
-async def test_a_cancel_that_nobody_answers_ends_after_ten_seconds(
+async def test_a_cancel_that_is_not_answered_ends_after_ten_seconds(
     given: Given, results: ResultsHarness, sweep: SweepLeasesTask, read_losses: ReadLosses
 ) -> None:
     run = await given.run()
@@ -242,14 +242,14 @@ async def test_an_entry_that_was_there_is_looked_for_again_after_a_while(
     assert len(await read_losses()) == 1
 
 
-async def test_a_pick_whose_entry_nobody_wrote_down_is_picked_again(
+async def test_a_pick_whose_entry_was_not_recorded_is_picked_again(
     given: Given, rows: asyncpg.Connection, sweep: SweepLeasesTask, read_losses: ReadLosses
 ) -> None:
     run = await given.run()
     await rows.execute("UPDATE jobs.jobs SET entry_id = NULL")
     await rows.execute(AGES["wait"], run.job)
     await sweep()
-    assert [one.reason for one in await read_losses()] == [LossReason.STALE]
+    assert [loss.reason for loss in await read_losses()] == [LossReason.STALE]
 
 
 async def test_what_has_ended_or_waits_is_left_alone(
@@ -285,7 +285,7 @@ async def test_the_sweep_reads_only_what_is_on_its_way(
     assert any("jobs_dispatched" in line[0] for line in plan)
 
 
-async def test_an_ended_lease_brings_the_job_back_on_the_wire(
+async def test_an_ended_lease_brings_the_job_back_on_redis(
     start_service: StartService,
     gateway: Gateway,
     user: UUID,
@@ -309,7 +309,11 @@ async def test_an_ended_lease_brings_the_job_back_on_the_wire(
     await sweep()
 
     async def next_one() -> Any:
-        return [one for one in await read_envelopes() if one.fence != envelope.fence]
+        return [
+            its_envelope
+            for its_envelope in await read_envelopes()
+            if its_envelope.fence != envelope.fence
+        ]
 
     [again] = await wait_until(next_one)
     assert again.job_id == envelope.job_id

@@ -41,8 +41,8 @@ async def test_what_is_over_the_limit_is_metered_and_never_refused(
         enforces_quota=False,
     )
     jobs = [submit_job(user, plan=Plan.FREE) for _ in range(103)]
-    settled = await settle([CommandContext(command=one, correlation_id="test") for one in jobs])
-    assert all(isinstance(verdict, CommandOutcome) for verdict in settled.outcomes)
+    processed = await settle([CommandContext(command=job, correlation_id="test") for job in jobs])
+    assert all(isinstance(transition, CommandOutcome) for transition in processed.outcomes)
     counted = await rows.fetchrow("SELECT jobs_reserved, jobs_limit FROM jobs.usage_counters")
     assert counted is not None
     assert tuple(counted.values()) == (103, 100)

@@ -54,7 +54,7 @@ async def test_who_did_not_wait_has_nothing_to_explain(
 
 
 @pytest.mark.parametrize("at_once", [1, 2])
-async def test_a_job_that_waited_for_a_slot_of_its_plan_says_so(
+async def test_a_job_that_waited_for_a_slot_of_its_plan_reports_it(
     run_commands: RunCommands,
     submit_job: BuildJob,
     database: Database,
@@ -63,20 +63,20 @@ async def test_a_job_that_waited_for_a_slot_of_its_plan_says_so(
     rows: asyncpg.Connection,
     at_once: int,
 ) -> None:
-    record = PostgresDispatch(database, window=200)
+    store = PostgresDispatch(database, window=200)
     await run_commands(*(submit_job(user) for _ in range(3)))
-    first = (await record.pick()).picked
-    await record.pick()
-    for one in first[:at_once]:
-        await rows.execute(END, one.envelope.job_id)
+    first = (await store.pick()).picked
+    await store.pick()
+    for item in first[:at_once]:
+        await rows.execute(END, item.envelope.job_id)
     await rows.execute(AGE)
-    [late] = (await record.pick()).picked
+    [late] = (await store.pick()).picked
     waited_for, waited_ms = await read_wait(late)
     assert waited_for == "plan_concurrency"
     assert waited_ms >= 60_000
 
 
-async def test_a_job_that_waited_for_room_says_so(
+async def test_a_job_that_waited_for_room_reports_it(
     run_commands: RunCommands,
     submit_job: BuildJob,
     run_tick: RunTick,
@@ -96,7 +96,7 @@ async def test_a_job_that_waited_for_room_says_so(
     assert (await read_wait(late))[0] == "topic_window"
 
 
-async def test_a_job_that_was_scheduled_says_so(
+async def test_a_job_that_was_scheduled_reports_it(
     run_commands: RunCommands,
     submit_job: BuildJob,
     run_tick: RunTick,
@@ -110,7 +110,7 @@ async def test_a_job_that_was_scheduled_says_so(
     assert (await read_wait(one))[0] == "scheduled"
 
 
-async def test_a_job_that_waited_for_the_end_of_a_pause_says_so(
+async def test_a_job_that_waited_for_the_end_of_a_pause_reports_it(
     run_commands: RunCommands,
     submit_job: BuildJob,
     run_tick: RunTick,

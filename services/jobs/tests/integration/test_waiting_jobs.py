@@ -74,7 +74,7 @@ async def test_a_parent_wakes_when_the_last_child_has_ended_however_it_ended(
 ) -> None:
     parent = await given.run()
     children = [await given.child(parent) for _ in range(2)]
-    await results.persist(parent.started(), parent.waiting(*(one.job for one in children)))
+    await results.persist(parent.started(), parent.waiting(*(child.job for child in children)))
     await end(children[0])
     assert not await is_woken(parent)
     await end(children[1])
@@ -135,12 +135,12 @@ async def test_children_that_end_at_once_in_two_processes_wake_their_parent_once
     for _ in range(10):
         parent = await given.run()
         children = [await given.child(parent) for _ in range(2)]
-        await replicas[0].persist(parent.waiting(*(one.job for one in children)))
+        await replicas[0].persist(parent.waiting(*(its_child.job for its_child in children)))
         await asyncio.gather(
             *(one.persist(child.succeeded()) for one, child in zip(replicas, children, strict=True))
         )
         assert await is_woken(parent)
-    assert sum(one.woken for one in replicas) == 10
+    assert sum(replica.woken for replica in replicas) == 10
     assert await rows.fetchval("SELECT count(*) FROM jobs.jobs WHERE waiting_for <> '{}'") == 0
 
 
@@ -217,10 +217,10 @@ async def test_a_woken_entry_that_is_lost_is_found_by_the_sweeper_and_picked_aga
     [lost] = await PostgresLeases(database).list_overdue(
         start_timeout=seconds, cancel_timeout=seconds
     )
-    assert (lost.run.envelope.fence, lost.reason) == (woken.envelope.fence, "entry")
+    assert (lost.run.fence, lost.reason) == (woken.envelope.fence, "entry")
     run = type(parent)(parent.user, parent.job, woken.envelope.fence)
     await results.persist(run.lost(LossReason.STALE))
-    assert [one.job_id for one in (await run_tick()).picked] == [parent.job]
+    assert [job.envelope.job_id for job in (await run_tick()).picked] == [parent.job]
     assert (await given.job(parent))["losses"] == 0
 
 
@@ -240,7 +240,9 @@ async def test_a_time_that_has_passed_wakes_and_one_that_has_not_does_not(
     assert not await is_woken(parent)
     assert await PostgresLeases(database).list_due_to_wake() == []
     await rows.execute("UPDATE jobs.jobs SET wake_at = now() WHERE waiting_for IS NOT NULL")
-    assert [one.job_id for one in await PostgresLeases(database).list_due_to_wake()] == [parent.job]
+    assert [due_job.job_id for due_job in await PostgresLeases(database).list_due_to_wake()] == [
+        parent.job
+    ]
     await run_commands(wake)
     assert await is_woken(parent)
     await run_commands(wake)
@@ -277,7 +279,7 @@ async def test_a_wait_outlives_a_wire_that_lost_all_and_ends_when_its_time_comes
     rows: asyncpg.Connection,
     read_envelopes: ReadEnvelopes,
 ) -> None:
-    """Nothing of it was ever on the wire: a fleet that begins on an empty one knows of it."""
+    """Nothing of it was ever on Redis: a fleet that begins on an empty one knows of it."""
     parent: GivenRun = await given.run()
     child = await given.child(parent, begun=False)
     await results.persist(parent.started(), parent.waiting(child.job))
@@ -287,10 +289,10 @@ async def test_a_wait_outlives_a_wire_that_lost_all_and_ends_when_its_time_comes
     assert envelope.job_id == child.job
     await results.persist(type(parent)(parent.user, child.job, envelope.fence).succeeded())
 
-    async def is_handed_out() -> bool:
-        return parent.job in {one.job_id for one in await read_envelopes()}
+    async def is_dispatched() -> bool:
+        return parent.job in {envelope.job_id for envelope in await read_envelopes()}
 
-    await wait_until(is_handed_out)
+    await wait_until(is_dispatched)
     sql = "SELECT count(*) FROM jobs.job_attempts WHERE job_id = $1"
     assert await rows.fetchval(sql, parent.job) == 2
 

@@ -5,10 +5,11 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msaas.jobs.application.dead_dead_letters_ports import DeadLetterStream
+from msaas.jobs.domain.dead_dead_letters_bodies import pack, redact, unpack
 
 from msaas.contracts import LetterClass, LetterState
 from msaas.jobs.application.collect_dead_letters import read_entry
-from msaas.jobs.application.dead_letters_ports import DeadLetterStream
 from msaas.jobs.domain.dead_letters import (
     CAP,
     MAX_REPLAYS,
@@ -19,7 +20,6 @@ from msaas.jobs.domain.dead_letters import (
     find_block_reason,
     find_replay_delay,
 )
-from msaas.jobs.domain.dead_letters_bodies import pack, redact, unpack
 from msaas.jobs.domain.errors import DeadLetterResolved, ReplaysExhausted
 
 COMMANDS = DeadLetterStream(
@@ -56,7 +56,7 @@ def build_dead_letter(**fields: object) -> DeadLetter:
         (None, "", LetterClass.POISON),
     ],
 )
-def test_a_class_is_told_by_kind_and_error(
+def test_a_class_is_published_by_kind_and_error(
     kind: str | None, error: str, expected: LetterClass
 ) -> None:
     assert classify(kind, error, quarantined=False) is expected
@@ -89,7 +89,7 @@ def test_the_timer_replays_only_what_is_wanted() -> None:
     assert check_replay(build_dead_letter(letter_class=LetterClass.POISON), requested=True)
 
 
-def test_nobody_replays_what_is_resolved_or_was_replayed_three_times() -> None:
+def test_no_dead_letter_is_replayed_that_is_resolved_or_was_replayed_three_times() -> None:
     with pytest.raises(DeadLetterResolved):
         check_replay(build_dead_letter(state=LetterState.RESOLVED), requested=True)
     with pytest.raises(ReplaysExhausted):
@@ -127,7 +127,7 @@ def test_an_envelope_names_its_run() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"job_id": 1, "fence": "x"}', b"\xff"])
-def test_an_envelope_that_names_no_run_is_a_letter_all_the_same(data: bytes) -> None:
+def test_an_envelope_that_names_no_run_is_a_dead_letter_all_the_same(data: bytes) -> None:
     assert read_entry(BROWSER, "1-1", {b"data": data}).run is None
 
 

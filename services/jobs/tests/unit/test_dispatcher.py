@@ -51,7 +51,9 @@ async def dispatcher(ticks: Ticks) -> AsyncIterator[Dispatcher]:
     await running
 
 
-async def test_a_nudge_is_followed_by_a_tick_at_once(ticks: Ticks, dispatcher: Dispatcher) -> None:
+async def test_a_request_is_followed_by_a_tick_at_once(
+    ticks: Ticks, dispatcher: Dispatcher
+) -> None:
     dispatcher.request_dispatch()
     await wait_until(ticks.reached(2))
     dispatcher.request_dispatch()
@@ -59,7 +61,7 @@ async def test_a_nudge_is_followed_by_a_tick_at_once(ticks: Ticks, dispatcher: D
     assert ticks.count == 3
 
 
-async def test_nudges_during_a_tick_are_one(ticks: Ticks, dispatcher: Dispatcher) -> None:
+async def test_requests_during_a_tick_are_one(ticks: Ticks, dispatcher: Dispatcher) -> None:
     ticks.go_on.clear()
     dispatcher.request_dispatch()
     await wait_until(ticks.reached(2))
@@ -97,7 +99,7 @@ async def test_it_outlives_whatever_a_tick_runs_into(
     assert not ticks.next
 
 
-async def test_without_a_nudge_it_looks_by_itself(ticks: Ticks) -> None:
+async def test_without_a_request_it_ticks_periodically(ticks: Ticks) -> None:
     dispatcher = Dispatcher(ticks, period=0.001)
     running = asyncio.create_task(dispatcher.task.run())
     await wait_until(lambda: ticks.count > 3)

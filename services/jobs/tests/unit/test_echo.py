@@ -32,7 +32,7 @@ class EchoHarness:
         return self._is_cancelled
 
 
-async def test_it_says_back_what_it_was_told(fake_clock: FakeClock) -> None:
+async def test_it_says_back_what_it_was_published(fake_clock: FakeClock) -> None:
     rig = EchoHarness(EchoParams(message="hello"), fake_clock)
     assert (await Echo().run(rig.run)).message == "hello"
     assert (rig.progress, rig.checks) == ([], 0)

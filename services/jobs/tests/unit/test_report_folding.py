@@ -51,7 +51,7 @@ def test_it_does_not_matter_where_a_batch_is_cut(
 
 def test_the_last_progress_counts() -> None:
     half, most = ({"percent": percent, "message": None} for percent in (50, 90))
-    reports = [RunReport(run=RUN, progress=one) for one in (half, most)]
+    reports = [RunReport(run=RUN, progress=item) for item in (half, most)]
     assert fold([*reports, HEARTBEAT])[RUN].progress == most
 
 

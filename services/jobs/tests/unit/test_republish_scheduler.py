@@ -1,4 +1,4 @@
-"""Who remembers the wire's epoch: told, told again when it failed, and once in a while."""
+"""Who remembers Redis's epoch: told, told again when it failed, and once in a while."""
 
 import asyncio
 
@@ -23,7 +23,7 @@ class FakeRepublish:
         self.served.append(epoch)
 
 
-async def test_an_epoch_that_could_not_be_served_is_told_again() -> None:
+async def test_an_epoch_that_could_not_be_served_is_published_again() -> None:
     facts = FakeRepublish()
     keeper = RepublishScheduler(facts)
     facts.failures = 1

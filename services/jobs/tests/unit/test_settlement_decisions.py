@@ -22,10 +22,10 @@ def test_a_start_opens_the_lease(scenario: JobScenario) -> None:
     assert after.lease_until == scenario.now + timedelta(seconds=10)
 
 
-def test_a_beat_implies_a_start_that_was_lost(scenario: JobScenario) -> None:
-    verdict = scenario.apply_reports(scenario.heartbeat())
-    assert verdict.after.status is RUNNING
-    assert verdict.runs[0].started_at == scenario.now
+def test_a_heartbeat_implies_a_start_that_was_lost(scenario: JobScenario) -> None:
+    transition = scenario.apply_reports(scenario.heartbeat())
+    assert transition.after.status is RUNNING
+    assert transition.runs[0].started_at == scenario.now
 
 
 def test_a_lease_is_never_shortened(scenario: JobScenario) -> None:
@@ -42,23 +42,23 @@ def test_a_lease_is_never_shortened(scenario: JobScenario) -> None:
 
 
 def test_a_success_implies_the_start_and_is_charged(scenario: JobScenario) -> None:
-    verdict = scenario.apply_reports(scenario.success())
-    assert verdict.is_charged
-    assert (verdict.after.status, verdict.after.started_at) == (COMPLETED, scenario.now)
-    assert not verdict.after.reserved
-    assert verdict.runs[0].outcome == "succeeded"
+    transition = scenario.apply_reports(scenario.success())
+    assert transition.is_charged
+    assert (transition.after.status, transition.after.started_at) == (COMPLETED, scenario.now)
+    assert not transition.after.reserved
+    assert transition.runs[0].outcome == "succeeded"
 
 
 def test_what_is_not_billable_is_not_charged(scenario: JobScenario) -> None:
     scenario.job = replace(scenario.job, billable=False)
-    verdict = scenario.apply_reports(scenario.success())
-    assert verdict.ends
-    assert not verdict.is_charged
+    transition = scenario.apply_reports(scenario.success())
+    assert transition.ends
+    assert not transition.is_charged
 
 
-def test_a_run_that_nobody_handed_out_says_nothing(scenario: JobScenario) -> None:
-    verdict = scenario.apply_reports(scenario.success(UNKNOWN_FENCE))
-    assert (verdict.after, verdict.unknown_fences) == (verdict.job, 1)
+def test_a_run_that_was_never_dispatched_says_nothing(scenario: JobScenario) -> None:
+    transition = scenario.apply_reports(scenario.success(UNKNOWN_FENCE))
+    assert (transition.after, transition.unknown_fences) == (transition.job, 1)
 
 
 def test_a_failure_goes_back_with_jitter_and_counts_as_an_attempt(scenario: JobScenario) -> None:
@@ -100,9 +100,9 @@ def test_a_loss_or_failure_of_a_job_that_is_being_cancelled_cancels_it(
 
 
 def test_a_run_that_says_cancelled_cancels(scenario: JobScenario) -> None:
-    verdict = scenario.apply_reports(scenario.failure(reason="cancelled"))
-    assert verdict.after.status is CANCELLED
-    assert verdict.runs[0].outcome == "cancelled"
+    transition = scenario.apply_reports(scenario.failure(reason="cancelled"))
+    assert transition.after.status is CANCELLED
+    assert transition.runs[0].outcome == "cancelled"
 
 
 def test_a_failure_while_cancelling_is_no_retry(scenario: JobScenario) -> None:
@@ -126,11 +126,11 @@ def test_a_success_wins_over_a_cancel_that_is_still_open(scenario: JobScenario) 
 def test_a_lost_run_goes_back_and_only_a_dead_worker_counts(
     scenario: JobScenario, reason: LossReason, losses: int
 ) -> None:
-    verdict = scenario.apply_reports(scenario.loss(reason))
-    after = verdict.after
+    transition = scenario.apply_reports(scenario.loss(reason))
+    after = transition.after
     assert (after.status, after.losses, after.attempts, after.fence) == (PENDING, losses, 0, None)
-    assert after.run_at == verdict.job.run_at
-    assert (verdict.runs[0].outcome, verdict.runs[0].reason) == ("lost", reason)
+    assert after.run_at == transition.job.run_at
+    assert (transition.runs[0].outcome, transition.runs[0].reason) == ("lost", reason)
 
 
 def test_an_ended_lease_is_lost_and_a_renewed_one_is_not(scenario: JobScenario) -> None:
@@ -138,20 +138,20 @@ def test_an_ended_lease_is_lost_and_a_renewed_one_is_not(scenario: JobScenario) 
     ended = scenario.job.lease_until
     scenario.apply_reports(scenario.heartbeat(), at=scenario.now + timedelta(seconds=5))
     stale_word = scenario.loss(LossReason.LEASE_EXPIRED, lease_until=ended)
-    verdict = scenario.apply_reports(stale_word)
-    assert (verdict.after, verdict.runs) == (verdict.job, ())
+    transition = scenario.apply_reports(stale_word)
+    assert (transition.after, transition.runs) == (transition.job, ())
     word = scenario.loss(LossReason.LEASE_EXPIRED, lease_until=scenario.job.lease_until)
     after = scenario.apply_reports(word).after
     assert (after.status, after.losses) == (PENDING, 1)
 
 
-def test_a_beat_in_the_same_batch_renews(scenario: JobScenario) -> None:
+def test_a_heartbeat_in_the_same_batch_renews(scenario: JobScenario) -> None:
     scenario.apply_reports(scenario.start())
     loss = scenario.loss(LossReason.LEASE_EXPIRED, lease_until=scenario.job.lease_until)
-    verdict = scenario.apply_reports(
+    transition = scenario.apply_reports(
         merge(loss, scenario.heartbeat()), at=scenario.now + timedelta(seconds=11)
     )
-    assert verdict.after.status is RUNNING
+    assert transition.after.status is RUNNING
 
 
 def test_a_missing_entry_says_nothing_of_a_run_that_has_begun(scenario: JobScenario) -> None:
@@ -183,28 +183,28 @@ def test_a_task_marked_once_that_had_not_begun_is_run(scenario: JobScenario) -> 
     assert scenario.apply_reports(scenario.loss(LossReason.RECLAIMED)).after.status is PENDING
 
 
-def test_late_word_of_a_start_ends_a_task_marked_once(scenario: JobScenario) -> None:
-    """Two of us read at once, and the loss was settled before the start."""
+def test_a_late_report_of_a_start_ends_a_task_marked_once(scenario: JobScenario) -> None:
+    """Two of us read at once, and the loss was processed before the start."""
     scenario.once = frozenset({"echo"})
     scenario.apply_reports(scenario.loss(LossReason.RECLAIMED))
     again = scenario.hand_out_again()
-    verdict = scenario.apply_reports(scenario.start())
-    assert verdict.after.status is FAILED
-    assert again in verdict.fences_to_stop
+    transition = scenario.apply_reports(scenario.start())
+    assert transition.after.status is FAILED
+    assert again in transition.fences_to_stop
 
 
 def test_a_success_of_an_older_run_counts_and_stops_the_present_one(scenario: JobScenario) -> None:
     scenario.apply_reports(scenario.loss(LossReason.RECLAIMED))
     present = scenario.hand_out_again()
     scenario.apply_reports(scenario.start(present))
-    verdict = scenario.apply_reports(scenario.success())
-    assert (verdict.after.status, verdict.fences_to_stop) == (COMPLETED, {present})
-    assert verdict.after.entry_id == "2-0"
-    assert verdict.is_charged
+    transition = scenario.apply_reports(scenario.success())
+    assert (transition.after.status, transition.fences_to_stop) == (COMPLETED, {present})
+    assert transition.after.entry_id == "2-0"
+    assert transition.is_charged
     assert scenario.runs[scenario.fence].outcome == "succeeded"
 
 
-def test_the_same_is_told_again_when_the_word_comes_again(scenario: JobScenario) -> None:
+def test_the_same_is_published_again_when_the_report_comes_again(scenario: JobScenario) -> None:
     scenario.apply_reports(scenario.loss(LossReason.RECLAIMED))
     present = scenario.hand_out_again()
     first = scenario.apply_reports(scenario.success())
@@ -220,28 +220,28 @@ def test_a_failure_or_loss_of_an_older_run_is_only_noted(scenario: JobScenario) 
     scenario.runs[older] = replace(scenario.runs[older], outcome=None, finished_at=None)
     present = scenario.hand_out_again()
     scenario.apply_reports(scenario.start(present))
-    verdict = scenario.apply_reports(scenario.failure(older))
-    assert (verdict.after, verdict.fences_to_stop) == (verdict.job, frozenset())
-    assert [(run.fence, run.outcome) for run in verdict.runs] == [(older, "failed")]
+    transition = scenario.apply_reports(scenario.failure(older))
+    assert (transition.after, transition.fences_to_stop) == (transition.job, frozenset())
+    assert [(run.fence, run.outcome) for run in transition.runs] == [(older, "failed")]
     assert scenario.apply_reports(scenario.loss(LossReason.RECLAIMED, older)).runs == ()
 
 
-def test_a_run_that_goes_on_after_the_end_is_told_to_stop(scenario: JobScenario) -> None:
+def test_a_run_that_goes_on_after_the_end_is_published_to_stop(scenario: JobScenario) -> None:
     scenario.job = replace(scenario.job, status=CANCELLED, finished_at=scenario.now, reserved=False)
-    verdict = scenario.apply_reports(scenario.heartbeat())
-    assert (verdict.after, verdict.fences_to_stop) == (verdict.job, {scenario.fence})
+    transition = scenario.apply_reports(scenario.heartbeat())
+    assert (transition.after, transition.fences_to_stop) == (transition.job, {scenario.fence})
 
 
 def test_the_present_run_goes_before_an_older_one(scenario: JobScenario) -> None:
     older = scenario.fence
     scenario.apply_reports(scenario.loss(LossReason.STALE))
     present = scenario.hand_out_again()
-    verdict = scenario.apply_reports(
+    transition = scenario.apply_reports(
         scenario.success(older, after=1), scenario.success(present, after=2)
     )
-    assert verdict.success is not None
-    assert verdict.success.finished_at == scenario.now + timedelta(seconds=2)
-    assert verdict.fences_to_stop == frozenset()
+    assert transition.success is not None
+    assert transition.success.finished_at == scenario.now + timedelta(seconds=2)
+    assert transition.fences_to_stop == frozenset()
 
 
 def test_no_other_clock_is_trusted_beyond_our_own_two_times(scenario: JobScenario) -> None:
@@ -258,16 +258,16 @@ def test_a_job_that_waits_has_no_run_and_holds_no_slot_but_is_seen_running(
     scenario: JobScenario,
 ) -> None:
     scenario.apply_reports(scenario.start())
-    verdict = scenario.apply_reports(scenario.wait())
-    job = verdict.after
+    transition = scenario.apply_reports(scenario.wait())
+    job = transition.after
     assert (job.status, job.fence, job.dispatched_at, job.lease_until) == ("RUNNING",) + (None,) * 3
     assert (job.waiting_for, job.wake_at) == ((UUID(int=77),), scenario.now + MAX_WAIT)
-    assert verdict.frees_slot
-    assert verdict.starts_waiting
+    assert transition.frees_slot
+    assert transition.starts_waiting
     assert scenario.runs[scenario.fence].outcome == "waiting"
 
 
-def test_word_that_comes_after_a_run_has_waited_changes_nothing(scenario: JobScenario) -> None:
+def test_a_report_that_comes_after_a_run_has_waited_changes_nothing(scenario: JobScenario) -> None:
     scenario.once = frozenset({"echo"})
     scenario.apply_reports(scenario.start(), scenario.wait())
     waiting = scenario.job

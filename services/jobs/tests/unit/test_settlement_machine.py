@@ -55,19 +55,19 @@ class JobStateMachine(RuleBasedStateMachine):
         """Somebody says something of one of the runs; it may be true or not."""
         fences = list(self.scenario.runs)
         fence = fences[which % len(fences)]
-        story = self.scenario
-        ended = story.job.lease_until or self.now
+        scenario = self.scenario
+        ended = scenario.job.lease_until or self.now
         choices: tuple[Callable[[UUID], RunReport], ...] = (
-            story.start,
-            story.heartbeat,
-            story.success,
-            story.failure,
-            partial(story.failure, retryable=False),
-            partial(story.failure, reason="cancelled"),
-            partial(story.loss, LossReason.RECLAIMED),
-            partial(story.loss, LossReason.LEASE_EXPIRED, lease_until=ended),
-            partial(story.loss, LossReason.STALE),
-            story.wait,
+            scenario.start,
+            scenario.heartbeat,
+            scenario.success,
+            scenario.failure,
+            partial(scenario.failure, retryable=False),
+            partial(scenario.failure, reason="cancelled"),
+            partial(scenario.loss, LossReason.RECLAIMED),
+            partial(scenario.loss, LossReason.LEASE_EXPIRED, lease_until=ended),
+            partial(scenario.loss, LossReason.STALE),
+            scenario.wait,
         )
         self.reports.append(choices[what](fence))
 
@@ -115,11 +115,11 @@ class JobStateMachine(RuleBasedStateMachine):
     def settle(self, reports: Iterable[RunReport]) -> Transition:
         folded = {run.fence: report for run, report in fold(reports).items()}
         rules = SettlementRules(once=frozenset({"echo"} if self.once else ()), jitter=lambda: 0.5)
-        verdict = decide(self.scenario.job, self.scenario.runs, folded, self.now, rules)
-        self.scenario.job = verdict.after
-        self.scenario.runs |= {run.fence: run for run in verdict.runs}
-        self.charges += verdict.is_charged
-        return verdict
+        transition = decide(self.scenario.job, self.scenario.runs, folded, self.now, rules)
+        self.scenario.job = transition.after
+        self.scenario.runs |= {run.fence: run for run in transition.runs}
+        self.charges += transition.is_charged
+        return transition
 
     @invariant()
     def an_end_is_an_end(self) -> None:
@@ -152,7 +152,7 @@ class JobStateMachine(RuleBasedStateMachine):
             assert job.dispatched_at is None
 
     @invariant()
-    def what_begins_only_once_is_never_handed_out_after_it_began(self) -> None:
+    def what_begins_only_once_is_never_dispatched_after_it_began(self) -> None:
         assert not self.begun_again
 
     def teardown(self) -> None:

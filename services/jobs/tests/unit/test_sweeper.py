@@ -44,7 +44,7 @@ def harness() -> Harness:
     return Harness()
 
 
-async def test_it_waits_one_full_lease_before_it_judges(harness: Harness) -> None:
+async def test_it_waits_one_full_lease_before_it_reports(harness: Harness) -> None:
     assert await harness.pass_time(9) == 0
     assert await harness.pass_time(5) == 5
 
@@ -71,7 +71,7 @@ async def test_a_sweep_that_fails_on_its_data_is_tried_at_the_next_second(harnes
     assert await harness.pass_time(2) == 2
 
 
-async def test_a_sweep_that_loses_the_wire_keeps_quiet_too(harness: Harness) -> None:
+async def test_a_sweep_that_loses_the_wire_starts_a_quiet_period(harness: Harness) -> None:
     await harness.pass_time(10)
     harness.error = DependencyUnavailable(target="wire")
     assert await harness.pass_time(1) == 1
