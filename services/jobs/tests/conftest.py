@@ -63,7 +63,7 @@ TIMINGS = ConsumerTimings(
 
 @pytest.fixture(scope="session")
 def login(postgres_url: str, template: str) -> str:
-    """Set the login's password, which the migrations leave to whoever deploys."""
+    """Set the login's password, which the migrations do not set."""
 
     async def set_password() -> None:
         admin = await asyncpg.connect(postgres_url)

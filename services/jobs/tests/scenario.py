@@ -25,7 +25,7 @@ NEXT = UUID(int=11)
 
 
 class JobScenario:
-    """One job that was handed out under the fence `PRESENT`, and what is said of its runs."""
+    """One job that was dispatched with the fence `PRESENT`, and reports of its runs."""
 
     now = NOW
     fence = PRESENT
@@ -67,8 +67,8 @@ class JobScenario:
         self.runs |= {run.fence: run for run in transition.runs}
         return transition
 
-    def report(self, fence: UUID | None = PRESENT, **said: Any) -> RunReport:
-        return RunReport(run=RunKey(JOB, fence or PRESENT), **said)
+    def report(self, fence: UUID | None = PRESENT, **fields: Any) -> RunReport:
+        return RunReport(run=RunKey(JOB, fence or PRESENT), **fields)
 
     def start(self, fence: UUID | None = PRESENT) -> RunReport:
         return self.report(fence, worker="w", started_at=NOW, lease=DEFAULT_LEASE)

@@ -175,7 +175,7 @@ class FakeWorkerQueue:
 
 @dataclass(frozen=True)
 class GivenRun:
-    """A run that was handed out, and the words in which a worker speaks of it."""
+    """A run that was dispatched, and the messages by which a worker reports on it."""
 
     user: UUID
     job: UUID
@@ -196,12 +196,12 @@ class GivenRun:
 
     def succeeded(self, **fields: Any) -> JobSucceeded:
         at = datetime.now(UTC)
-        fields_: dict[str, Any] = {
+        values: dict[str, Any] = {
             "result": {"message": "hello"},
             "started_at": at,
             "finished_at": at,
         }
-        return JobSucceeded(**self.key, **fields_ | fields)
+        return JobSucceeded(**self.key, **values | fields)
 
     def failed(
         self, reason: str = "timeout", *, retryable: bool = True, begun: bool = True
@@ -218,8 +218,8 @@ class GivenRun:
 
     def waiting(self, *child_ids: UUID, until: datetime | None = None) -> JobWaiting:
         at = datetime.now(UTC)
-        fields_: dict[str, Any] = {"child_ids": child_ids, "until": until}
-        return JobWaiting(**self.key, **fields_, started_at=at, finished_at=at)
+        values: dict[str, Any] = {"child_ids": child_ids, "until": until}
+        return JobWaiting(**self.key, **values, started_at=at, finished_at=at)
 
     def lost(self, reason: LossReason, lease_until: datetime | None = None) -> JobLost:
         return JobLost(**self.key, reason=reason, lease_until=lease_until)
@@ -301,7 +301,7 @@ class Given:
 
 
 class ResultsHarness:
-    """Persists what it is told as one batch."""
+    """Persists messages as one batch."""
 
     def __init__(self, database: Database, once: frozenset[str]) -> None:
         self.metrics = Metrics("jobs", "test")

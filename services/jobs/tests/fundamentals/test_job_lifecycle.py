@@ -1,4 +1,4 @@
-"""The first half of a job's life, one idea each: asked for, counted, sent to work, called off."""
+"""The first half of a job's life, one idea each: submitted, counted, dispatched, cancelled."""
 
 from uuid import UUID
 

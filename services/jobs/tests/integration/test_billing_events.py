@@ -1,4 +1,4 @@
-"""What billing tells, in the database: plans and periods, reports and corrections, each once."""
+"""Billing events in the database: plans and periods, reports and corrections, each once."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""Cancelling: at once where nobody runs the job, by asking its worker where somebody does."""
+"""Cancelling: at once if no run has the job, otherwise by asking its worker."""
 
 from collections.abc import Awaitable, Callable
 from uuid import UUID, uuid4

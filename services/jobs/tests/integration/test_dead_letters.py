@@ -1,4 +1,4 @@
-"""Dead letters of messages: kept once, replayed within limits, held, quarantined, resolved."""
+"""Dead letters of messages: stored once, replayed within limits, paused, quarantined, resolved."""
 
 import asyncio
 import time

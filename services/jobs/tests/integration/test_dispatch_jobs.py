@@ -1,4 +1,4 @@
-"""Dispatch: who is picked, what a pick leaves in the database, and what becomes of its envelope."""
+"""Dispatch: what is picked, what a pick stores, and what happens to its envelope."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""A failed job is a dead letter: shown with the others, begun anew within the quota, closed."""
+"""A failed job is a dead letter: listed with the others, retried within the quota, resolved."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""The pick among many: bounded for everybody, never over a plan, safe when there are two of us."""
+"""The pick among many jobs: bounded, within the plans, safe with two replicas."""
 
 import asyncio
 import os
@@ -68,7 +68,7 @@ async def test_nobody_starves_and_nobody_is_over_the_plan_whatever_ends_when(
     database: Database, add_users: AddUsers, rows: asyncpg.Connection, seed: int
 ) -> None:
     """With room for few, everybody who waits begins within as many picks as weights allow."""
-    draw = random.Random(seed)  # noqa: S311  # repeatable, and nobody is to be kept from guessing
+    draw = random.Random(seed)  # noqa: S311  # repeatable
     plans: dict[UUID, Plan] = {}
     for plan in Plan:
         for user in await add_users(plan, *(draw.choice([1, 5, 60]) for _ in range(4))):
@@ -127,7 +127,7 @@ async def test_two_dispatchers_with_the_same_users_pick_each_job_once(
     await add_users(Plan.PRO, *([15] * 20))
     replicas = [PostgresDispatch(await open_database(), window=2_000) for _ in range(2)]
 
-    async def pick_all(record: PostgresDispatch) -> list[UUID]:
+    async def pick_all(store: PostgresDispatch) -> list[UUID]:
         picked: list[UUID] = []
         while len(await rows_left(rows)):
             picked += [job.envelope.job_id for job in (await store.pick()).picked]

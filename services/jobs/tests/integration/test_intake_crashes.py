@@ -1,4 +1,4 @@
-"""The process ends at each point of a command's way: the job is there once, reserved once, told."""
+"""A process that ends anywhere in the handling of a command: one job, reserved once, published."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""What is pushed onto the intake's list becomes a job, a failed job, or a dead letter; once."""
+"""What is pushed onto the intake list becomes a job, a failed job, or a dead letter, once."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Who may do what with jobs and usage: one row a question, asked in a plain session."""
+"""Which role may do what with jobs and usage."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias

@@ -1,4 +1,4 @@
-"""Task types that rest: on an operator's word until another, on a worker's news for a while."""
+"""Paused task types: by an operator until resumed, by an open circuit for a while."""
 
 import os
 from collections.abc import Awaitable, Callable

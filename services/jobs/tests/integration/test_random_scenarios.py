@@ -1,7 +1,7 @@
-"""Storms over the real record: whatever is sent, lost, told twice or out of order, the books hold.
+"""Random scenarios over a real database: the ledgers stay consistent whatever is lost or repeated.
 
-Time is the database's own: a `now` of the test's stands before Postgres's, so that leases end and
-months pass while the test does not wait.
+Time is the database's own: a `now` of the test precedes Postgres's on the search path, so that
+leases end and months pass while the test does not wait.
 """
 
 import asyncio
@@ -210,7 +210,7 @@ class Simulation:
         await self.clock.advance(min(time, timedelta(minutes=5)).total_seconds())
 
     async def run_timers(self) -> None:
-        """Be the timers, which only append."""
+        """Run the timers, which only append messages."""
         for timer in self._timers:
             await timer()
 
@@ -225,7 +225,7 @@ class Simulation:
         self.ask(command)
 
     async def deliver(self, picks: Sequence[int], replica: int, crash: str = "") -> None:
-        """Hand over some commands, in any order; whoever dies is asked again."""
+        """Deliver some commands in any order; those of a crashed replica are delivered again."""
         chosen = _pick(self.broker.commands, picks)
         orders = [self.broker.commands[entry_id] for entry_id in chosen]
         with suppress(Crash, TransactionConflict):
@@ -244,7 +244,7 @@ class Simulation:
             self._note(outgoing)
 
     async def dispatch(self, replica: int, *, room: bool = True) -> None:
-        """Hold that nobody who is given a slot has more of them than the plan allows."""
+        """Assert that no user has more slots than the plan allows."""
         self.broker.room = room
         tick = await self.replicas[replica].dispatch()
         for job in tick.picked:
@@ -312,7 +312,7 @@ class Simulation:
             )
 
     def _note(self, outgoing: Sequence[OutgoingMessage]) -> None:
-        """Hold a charge that is told again to be the same charge."""
+        """Assert that a repeated charge is the same charge."""
         for outgoing_message in outgoing:
             if isinstance(outgoing_message.message, UsageRecorded):
                 fact = self.charges.setdefault(
@@ -321,7 +321,7 @@ class Simulation:
                 assert fact == outgoing_message.message
 
     async def check_states(self) -> None:
-        """Hold ends to be ends, except for a failure that is retried, and time to go forward."""
+        """Assert that a finished job stays finished unless it is retried."""
         for row in await self.rows.fetch(JOBS, self.users):
             status, updated_at = self.seen.get(row["id"], ("PENDING", row["updated_at"]))
             assert status not in ENDED or row["status"] == status
@@ -334,7 +334,7 @@ class Simulation:
         assert [format_violation(each) for check in examined for each in check.violations] == []
 
     async def run_to_completion(self) -> None:
-        """Let all that is under way come to its end: work that nobody disturbs is done."""
+        """Let all jobs end: undisturbed work completes."""
         for _ in range(40):
             everything = range(max(len(self.broker.commands), len(self.broker.results), 1))
             await self.deliver(everything, 0)

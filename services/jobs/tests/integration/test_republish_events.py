@@ -1,4 +1,4 @@
-"""A new epoch of Redis: what is still true is told again, once for all processes."""
+"""A new epoch of Redis: what is still true is published again, by one process."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Results by way of Redis: told in order, once in effect, whenever the process ends."""
+"""Results through Redis: in order, applied once, whenever the process ends."""
 
 import asyncio
 import os
@@ -200,7 +200,7 @@ async def test_jobs_away_for_a_while_runs_no_finished_job_again(
     all_consumed: Callable[[], Awaitable[None]],
     rows: asyncpg.Connection,
 ) -> None:
-    """All leases ended long ago; what the workers said in the meantime is heard first."""
+    """All leases ended long ago; what the workers reported meanwhile is read first."""
     runs = await given.runs(20)
     await publish(*[run.started() for run in runs], *[run.succeeded() for run in runs])
     await publish(*[run.lost(LossReason.RECLAIMED) for run in runs])

@@ -17,7 +17,7 @@ from msaas.contracts import LossReason
 
 
 class Links:
-    """Signs by saying what was asked for."""
+    """Returns a link that names what was requested."""
 
     async def sign_uploads(
         self, job_id: UUID, fence: UUID, names: Sequence[str], seconds: float

@@ -1,4 +1,4 @@
-"""Money and rows in quantity: chain, counters, two replicas, plans, and what a heartbeat costs."""
+"""Usage in quantity: chain, counters, two replicas, query plans, the cost of a heartbeat."""
 
 import asyncio
 import random
@@ -114,7 +114,7 @@ async def test_two_replicas_with_the_same_users_neither_deadlock_nor_charge_twic
     open_database: OpenDatabase,
     charges: ReadCharges,
 ) -> None:
-    """Both hear of every job, in different order, as after a reclaimed batch."""
+    """Both read the reports of every job, in different order, as after a reclaimed batch."""
     runs = await make_runs(given, users=5, jobs=40)
     replicas = [make_results(await open_database()) for _ in range(2)]
 

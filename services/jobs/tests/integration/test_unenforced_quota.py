@@ -1,4 +1,4 @@
-"""A limit that is switched off: what is over it is taken in, counted, and told to the operator."""
+"""A quota that is not enforced: jobs over it are accepted, counted and logged."""
 
 from collections.abc import Callable
 from typing import Any

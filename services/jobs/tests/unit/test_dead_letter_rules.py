@@ -1,4 +1,4 @@
-"""What a dead letter is worth, and what of it may be seen."""
+"""The class of a dead letter, its replays, and what of it may be shown."""
 
 from uuid import UUID, uuid4
 

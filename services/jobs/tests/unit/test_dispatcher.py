@@ -1,4 +1,4 @@
-"""The dispatcher's loop, on ticks that the test answers."""
+"""The dispatcher, on ticks with results that the test gives."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""The timer speaks of a passed deadline once, and again only when nothing has come of it."""
+"""The timer reports a passed deadline once, and again only if the job is still overdue."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from msaas.testing import FakeClock
 
 
 class Harness:
-    """A record with overdue jobs, and a topic that may be full."""
+    """A store with overdue jobs, and a topic that may be full."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()

@@ -1,4 +1,4 @@
-"""Echo says back what it was told, and can be watched and cancelled while it waits."""
+"""Echo returns its message, and can be watched and cancelled while it waits."""
 
 import pytest
 

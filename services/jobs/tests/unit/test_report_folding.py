@@ -1,4 +1,4 @@
-"""Folding: what arrives twice or in another order says the same."""
+"""Merged reports: neither repeats nor their order matter."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -36,10 +36,10 @@ REPORTS = st.sampled_from([START, HEARTBEAT, DONE, FAILED, LOST, STALE])
 
 
 @given(st.lists(REPORTS, min_size=1, max_size=8), st.randoms(use_true_random=False))
-def test_order_and_repetition_change_nothing(said: list[RunReport], rng: object) -> None:
-    again = [*said, *said]
+def test_order_and_repetition_change_nothing(reports: list[RunReport], rng: object) -> None:
+    again = [*reports, *reports]
     getattr(rng, "shuffle")(again)  # noqa: B009  # hypothesis gives a Random without a type
-    assert fold(again) == fold(said)
+    assert fold(again) == fold(reports)
 
 
 @given(REPORTS, REPORTS, REPORTS)

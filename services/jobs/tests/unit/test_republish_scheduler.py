@@ -1,4 +1,4 @@
-"""Who remembers Redis's epoch: told, told again when it failed, and once in a while."""
+"""Republishing: in each new epoch, again after a failure, and periodically."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What becomes of a job by what is said of its runs, one rule at a time."""
+"""How reports of its runs change a job, one rule at a time."""
 
 from dataclasses import replace
 from datetime import timedelta

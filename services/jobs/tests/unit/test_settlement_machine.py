@@ -1,4 +1,4 @@
-"""Whatever is said of the runs of a job, in whatever order and how often: one end, one charge."""
+"""Reports of a job's runs in any order and number give one end and at most one charge."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -52,7 +52,7 @@ class JobStateMachine(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 99), what=st.integers(0, 9))
     def report(self, which: int, what: int) -> None:
-        """Somebody says something of one of the runs; it may be true or not."""
+        """Add a report of one of the runs, which may be true or not."""
         fences = list(self.scenario.runs)
         fence = fences[which % len(fences)]
         scenario = self.scenario
@@ -74,7 +74,7 @@ class JobStateMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.reports)
     @rule(picks=st.lists(st.integers(0, 99), min_size=1, max_size=6))
     def apply_some(self, picks: list[int]) -> None:
-        """Hear some of what was said, in any order, any of it again."""
+        """Apply some of the reports, in any order, also again."""
         self.settle(self.reports[pick % len(self.reports)] for pick in picks)
 
     @precondition(lambda self: self.scenario.job.fence is None)
@@ -92,12 +92,12 @@ class JobStateMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.scenario.job.waiting_for is not None)
     @rule()
     def wake(self) -> None:
-        """Be whoever ends what it waited for."""
+        """End what the job waited for."""
         self.scenario.job = replace(self.scenario.job, waiting_for=None, wake_at=self.now)
 
     @rule()
     def cancel(self) -> None:
-        """Be intake: at once where nobody runs it, else by asking."""
+        """Cancel as intake does: at once if no run has the job, otherwise by a request."""
         job = self.scenario.job
         if job.is_finished:
             return
@@ -156,7 +156,7 @@ class JobStateMachine(RuleBasedStateMachine):
         assert not self.begun_again
 
     def teardown(self) -> None:
-        """All that was said is heard at last, and then whoever runs it is done."""
+        """Apply all reports, then let the present run succeed."""
         if self.reports:
             self.settle(self.reports)
         if not self.scenario.job.is_finished:

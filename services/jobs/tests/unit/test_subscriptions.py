@@ -1,4 +1,4 @@
-"""What a subscription does to plan and period: up at once, down when what was paid for is over."""
+"""How a subscription changes plan and period."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

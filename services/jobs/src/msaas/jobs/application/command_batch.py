@@ -201,7 +201,7 @@ class CommandBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandOutcome:
-    """The reply to the sender, and the jobs whose runs are told to stop."""
+    """The reply to the sender, and the jobs whose runs are asked to stop."""
 
     reply: dict[str, object]
     stop_job_ids: tuple[UUID, ...] = ()
