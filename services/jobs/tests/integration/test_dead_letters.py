@@ -11,7 +11,6 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 import pytest_asyncio
-from msaas.jobs.application.dead_dead_letters_tasks import CountDeadLettersTask, DueReplaysTask
 from services.jobs.tests.support import (
     BuildJob,
     FakeWorkerQueue,
@@ -42,6 +41,7 @@ from msaas.jobs.adapters.postgres.dead_letters import PostgresDeadLetters
 from msaas.jobs.adapters.postgres.intake import PostgresIntake
 from msaas.jobs.adapters.postgres.store import PostgresStore
 from msaas.jobs.application.collect_dead_letters import CollectDeadLettersTask
+from msaas.jobs.application.dead_letters_tasks import CountDeadLettersTask, DueReplaysTask
 from msaas.jobs.application.process_commands import ProcessCommands
 from msaas.jobs.application.replay_dead_letters import DeadLetterReplayer, DeadLetterResolver
 from msaas.jobs.bootstrap import PRODUCES
@@ -403,7 +403,7 @@ async def test_an_envelope_is_replayed_by_putting_its_job_back(
         deliveries=6,
         at=datetime.now(UTC),
     )
-    key = topic.dead_dead_letter_key(harness.messenger.context.environment, "jobs-worker")
+    key = topic.dead_letter_key(harness.messenger.context.environment, "jobs-worker")
     await harness.messenger.context.broker.commit([Write(key, letter)])
     await harness.collect()
     [due] = await harness.store.list_due([])

@@ -176,7 +176,7 @@ async def test_a_dead_letter_goes_its_way_by_itself_and_a_batch_of_commands_is_s
         at=(await rows.fetchval("SELECT now()")),
     )
     broker = gateway.messenger.context.broker
-    await broker.commit([Write(topic.dead_dead_letter_key(environment, "jobs"), letter)])
+    await broker.commit([Write(topic.dead_letter_key(environment, "jobs"), letter)])
     await start_service()
 
     async def is_due() -> bool:

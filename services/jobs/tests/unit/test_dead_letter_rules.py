@@ -5,11 +5,10 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msaas.jobs.application.dead_dead_letters_ports import DeadLetterStream
-from msaas.jobs.domain.dead_dead_letters_bodies import pack, redact, unpack
 
 from msaas.contracts import LetterClass, LetterState
 from msaas.jobs.application.collect_dead_letters import read_entry
+from msaas.jobs.application.dead_letters_ports import DeadLetterStream
 from msaas.jobs.domain.dead_letters import (
     CAP,
     MAX_REPLAYS,
@@ -20,6 +19,7 @@ from msaas.jobs.domain.dead_letters import (
     find_block_reason,
     find_replay_delay,
 )
+from msaas.jobs.domain.dead_letters_bodies import pack, redact, unpack
 from msaas.jobs.domain.errors import DeadLetterResolved, ReplaysExhausted
 
 COMMANDS = DeadLetterStream(
