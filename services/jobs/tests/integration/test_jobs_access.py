@@ -98,8 +98,8 @@ QUESTIONS = [
 ]
 
 
-async def test_every_question_about_jobs_has_its_answer(attempt: Attempt) -> None:
-    answers = [(who, sql, await attempt(who, sql)) for who, sql, _ in QUESTIONS]
+async def test_every_question_about_jobs_has_its_answer(execute_as: Attempt) -> None:
+    answers = [(who, sql, await execute_as(who, sql)) for who, sql, _ in QUESTIONS]
     assert answers == QUESTIONS
 
 
@@ -108,17 +108,17 @@ async def test_every_question_about_jobs_has_its_answer(attempt: Attempt) -> Non
     ("claims", "answer"), [(None, 0), ("", 0), ("{}", 0), ("x", "InvalidTextRepresentation")]
 )
 async def test_without_a_user_in_the_claims_nothing_is_seen(
-    attempt: Attempt, view: str, claims: str | None, answer: int | str
+    execute_as: Attempt, view: str, claims: str | None, answer: int | str
 ) -> None:
-    assert await attempt("authenticated", f"SELECT FROM api_v1.{view}", claims) == answer
+    assert await execute_as("authenticated", f"SELECT FROM api_v1.{view}", claims) == answer
 
 
 async def test_a_deleted_job_is_gone_with_its_attempts(
-    attempt: Attempt, seeded: asyncpg.Connection, ids: Mapping[str, str]
+    execute_as: Attempt, seeded: asyncpg.Connection, ids: Mapping[str, str]
 ) -> None:
     await seeded.execute("UPDATE jobs.jobs SET deleted_at = now() WHERE id = $1", ids["job_a"])
-    assert [await attempt("A", f"SELECT FROM api_v1.{view}") for view in VIEWS] == [0, 0, 1]
-    assert [await attempt("B", f"SELECT FROM api_v1.{view}") for view in VIEWS] == [1, 1, 1]
+    assert [await execute_as("A", f"SELECT FROM api_v1.{view}") for view in VIEWS] == [0, 0, 1]
+    assert [await execute_as("B", f"SELECT FROM api_v1.{view}") for view in VIEWS] == [1, 1, 1]
 
 
 async def test_the_policy_asks_for_the_user_once_and_uses_the_index(
