@@ -52,11 +52,11 @@ async def test_the_run_that_ends_a_job_is_the_one_whose_files_count(
     await results.persist(first.started())
     second = await given.next_run(first)
     await results.persist(second.started())
-    assert (await given.job(first))["decided_by"] is None
+    assert (await given.job(first))["decided_by_fence"] is None
     await results.persist(first.succeeded())
-    assert (await given.job(first))["decided_by"] == first.fence
+    assert (await given.job(first))["decided_by_fence"] == first.fence
     await results.persist(second.succeeded())
-    assert (await given.job(first))["decided_by"] == first.fence
+    assert (await given.job(first))["decided_by_fence"] == first.fence
 
 
 @pytest.mark.parametrize("retryable", [True, False])
@@ -66,11 +66,11 @@ async def test_a_failure_keeps_its_files_when_it_is_the_last(
     run = await given.run()
     await results.persist(run.failed(retryable=retryable))
     expected = None if retryable else run.fence
-    assert (await given.job(run))["decided_by"] == expected
+    assert (await given.job(run))["decided_by_fence"] == expected
 
 
 async def test_a_loss_leaves_nothing_that_counts(given: Given, results: ResultsHarness) -> None:
     run = await given.run()
     await results.persist(run.started())
     await results.persist(run.lost(LossReason.RECLAIMED))
-    assert (await given.job(run))["decided_by"] is None
+    assert (await given.job(run))["decided_by_fence"] is None
