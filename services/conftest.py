@@ -77,7 +77,7 @@ async def schema_url(postgres_url: str, template: str) -> AsyncIterator[str]:
 
 @pytest.fixture(scope="session")
 def seeded_url(postgres_url: str, template: str) -> Iterator[str]:
-    """Give a worker a database with two users, in which nobody commits."""
+    """Give a test process a database with two users, in which no test commits."""
     url = asyncio.run(copy_database(postgres_url, template))
     asyncio.run(seed(url))
     yield url
@@ -101,7 +101,7 @@ def ids() -> Mapping[str, str]:
 
 @pytest.fixture
 def execute_as(seeded: asyncpg.Connection) -> ExecuteAs:
-    """Try a statement as somebody: how many rows it met, or the name of the refusal.
+    """Try a statement as a role: return the number of rows, or the name of the error.
 
     `who` is a role, or A or B: a user as the gateway's reading login presents them.
     """
@@ -154,7 +154,7 @@ async def drop_database(server: str, url: str) -> None:
 
 
 async def seed(url: str) -> None:
-    """Plant users a and b, with one row in every table that is about a user."""
+    """Insert users a and b, with one row in every table that is about a user."""
     async with connect(url) as admin:
         for who in "ab":
             own = {thing: IDS[f"{thing}_{who}"] for thing in ENTITIES}

@@ -14,10 +14,10 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from itertools import cycle, islice
 from urllib.parse import urlsplit
@@ -31,6 +31,7 @@ from jobs_fixtures import ALL_BUT_SERVERS, JOBS_PARTS, PARTS, DrainResult, JobsF
 from msaas.dev.chaos import sign_in_new_user
 from msaas.dev.chaos.isolated_fleet import IsolatedFleet
 from msaas.jobs.adapters.postgres.results import PostgresResults
+from msaas.jobs.adapters.postgres.store import PostgresStore
 from msaas.jobs.application.persist_results import PersistResults
 from msaas.jobs.domain.reports import RunKey, RunReport, RunSuccess
 from msaas.jobs.domain.settlement import SettlementRules
@@ -72,6 +73,12 @@ class ResourceUsage:
 class NoPendingEntries:
     async def withdraw(self, topic: str, entry_ids: Sequence[str]) -> None:
         raise AssertionError(f"{topic} has no pending entries: {entry_ids}")
+
+    async def find_entries(self, topic: str, entry_ids: Sequence[str]) -> frozenset[str]:
+        raise AssertionError(f"no entry of {topic} is looked up: {entry_ids}")
+
+    async def mark_cancelled(self, job_ids: Iterable[UUID], ttl: timedelta) -> None:
+        raise AssertionError(f"no job is marked: {job_ids} {ttl}")
 
 
 def find_baselines() -> dict[str, float]:
@@ -118,8 +125,8 @@ async def persist(fixture: JobsFixture, count: int, batch: int) -> float:
     with fixture.suspended(*JOBS_PARTS):
         reports = [build_report(run) for run in await fixture.fill_dispatched(count)]
         async with Database(setting, metrics) as database:
-            store, broker = PostgresResults(database), NoPendingEntries()
-            persist_results = PersistResults(
+            store, broker = PostgresStore(database, PostgresResults), NoPendingEntries()
+            settle = PersistResults(
                 store, broker, metrics, rules, on_slot_freed=lambda: None, on_woken=lambda: None
             )
             began = time.perf_counter()

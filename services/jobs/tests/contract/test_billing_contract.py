@@ -1,4 +1,4 @@
-"""The service applies the committed samples of what billing tells, over the real wire."""
+"""The service applies the committed samples of what billing tells, over the real broker."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -7,11 +7,12 @@ from typing import Any
 
 import asyncpg
 import pytest_asyncio
+from services.jobs.tests.support import OpenBroker, ReadTopic, StartService
 
 from msaas.contracts import SubscriptionChanged, UsageNoted, UsageReported, get_topic
 from msaas.jobs.bootstrap import SERVICE
 from msaas.jobs.entrypoints.topics import billing
-from msaas.messaging import Messenger, RedisBroker
+from msaas.messaging import Messenger
 from msaas.telemetry import Metrics
 from msaas.testing import wait_until
 
@@ -23,9 +24,7 @@ VALUES ($1, $2, '2026-01-01Z', '2026-02-01Z')
 
 
 @pytest_asyncio.fixture
-async def publish(
-    environment: str, open_broker: Callable[..., RedisBroker]
-) -> AsyncIterator[Callable[..., Any]]:
+async def publish(environment: str, open_broker: OpenBroker) -> AsyncIterator[Callable[..., Any]]:
     messenger = Messenger(
         open_broker(),
         "billing",
@@ -44,7 +43,7 @@ async def publish(
 
 
 async def test_the_committed_samples_are_applied_and_one_of_nobody_holds_up_none(
-    publish: Any, start_service: Any, rows: asyncpg.Connection, read_topic: Any
+    publish: Any, start_service: StartService, rows: asyncpg.Connection, read_topic: ReadTopic
 ) -> None:
     change = SubscriptionChanged.model_validate_json(
         (SAMPLES / "SubscriptionChanged.json").read_bytes()
@@ -64,7 +63,7 @@ async def test_the_committed_samples_are_applied_and_one_of_nobody_holds_up_none
 
     await wait_until(are_noted)
     noted: list[UsageNoted] = await read_topic("usage.events")
-    assert {one.kind for one in noted} == {"plan_changed", "stripe_usage_reported"}
+    assert {entry.kind for entry in noted} == {"plan_changed", "stripe_usage_reported"}
     stored = await rows.fetchrow("SELECT plan, next_plan, plan_version FROM jobs.subjects")
     assert stored is not None
     assert tuple(stored.values()) == ("PRO", "FREE", 3)

@@ -3,9 +3,10 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from uuid import UUID
 
 import asyncpg
+from services.jobs.tests.support import BuildJob, RunCommands
 
 from msaas.contracts import CancelJob, JobChanged, SubmitJob, decode, get_topic
 from msaas.jobs.bootstrap import SERVICE
@@ -27,7 +28,7 @@ def entry_of(name: str) -> dict[bytes, bytes]:
 
 
 async def test_the_committed_samples_are_settled(
-    run_commands: Any, rows: asyncpg.Connection
+    run_commands: RunCommands, rows: asyncpg.Connection
 ) -> None:
     topic = get_topic(commands.TOPIC)
     batch = [decode(topic, entry_of(name)).message for name in ("SubmitJob", "CancelJob")]
@@ -36,8 +37,8 @@ async def test_the_committed_samples_are_settled(
     assert isinstance(cancel, CancelJob)
     sql = "INSERT INTO identity.users (id, email) VALUES ($1, 'sample@example.com')"
     await rows.execute(sql, submit.user_id)
-    settled = await run_commands(submit, cancel)
-    assert [one.reply["status"] for one in settled.outcomes] == ["PENDING", "CANCELLED"]
+    processed = await run_commands(submit, cancel)
+    assert [outcome.reply["status"] for outcome in processed.outcomes] == ["PENDING", "CANCELLED"]
     stored = await rows.fetchval("SELECT payload FROM jobs.jobs")
     assert json.loads(stored) == json.loads((SAMPLES / "SubmitJob.json").read_text())["payload"]
 
@@ -47,10 +48,10 @@ async def test_it_asks_for_no_topic_that_the_registry_does_not_grant() -> None:
 
 
 async def test_what_it_announces_reads_as_the_contract_says(
-    run_commands: Any, submit_job: Any, user: Any
+    run_commands: RunCommands, submit_job: BuildJob, user: UUID
 ) -> None:
-    settled = await run_commands(submit_job(user))
-    [outgoing] = [one.changed() for one in settled.snapshots]
+    processed = await run_commands(submit_job(user))
+    [outgoing] = [snapshot.to_event() for snapshot in processed.snapshots]
     read = JobChanged.model_validate_json(outgoing.message.model_dump_json())
     assert read == outgoing.message
     assert JobChanged in get_topic(outgoing.topic).messages

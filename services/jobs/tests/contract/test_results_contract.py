@@ -1,6 +1,6 @@
 """The handler of results accepts the committed samples, and what it says holds to the contract."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,12 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from services.jobs.tests.support import FakeWorkerQueue
 
 from msaas.contracts import JobStatus, decode, encode, get_topic
 from msaas.jobs.adapters.postgres.pauses import PostgresPauses
 from msaas.jobs.adapters.postgres.results import PostgresResults
+from msaas.jobs.adapters.postgres.store import PostgresStore
 from msaas.jobs.application.persist_results import PersistResults
 from msaas.jobs.application.set_pauses import SetPauses
 from msaas.jobs.bootstrap import SERVICE
@@ -59,17 +61,11 @@ OUTCOMES: Mapping[str, JobStatus] = {
 }
 
 
-class FakeEntryWithdrawer:
-    async def withdraw(self, topic: str, entry_ids: Sequence[str]) -> None:
-        assert topic
-        assert entry_ids
-
-
 @pytest.fixture
-def handler(database: Database) -> results.ResultsHandler:
+def handler(database: Database, workers: FakeWorkerQueue) -> results.ResultsHandler:
     persist = PersistResults(
-        PostgresResults(database),
-        FakeEntryWithdrawer(),
+        PostgresStore(database, PostgresResults),
+        workers,
         Metrics("jobs", "test"),
         SettlementRules(once=frozenset(), jitter=lambda: 1.0),
         on_slot_freed=lambda: None,

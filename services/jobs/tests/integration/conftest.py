@@ -1,218 +1,21 @@
-"""Jobs that were handed out, and what is reported of them, without a wire."""
+"""Dispatched jobs, and the reports of their runs, without Redis."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
 from typing import Any
-from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-
-from msaas.contracts import (
-    JobChanged,
-    JobFailed,
-    JobHeartbeat,
-    JobLost,
-    JobProgressed,
-    JobStarted,
-    JobSucceeded,
-    JobWaiting,
-    LossReason,
-    Message,
-    Progress,
-    UsageRecorded,
+from services.jobs.tests.support import (
+    Given,
+    MakeResults,
+    PickMessages,
+    ReadCharges,
+    ResultsHarness,
 )
-from msaas.jobs.adapters.postgres.results import PostgresResults
-from msaas.jobs.application.persist_results import PersistResults
-from msaas.jobs.domain.settlement import SettlementRules
-from msaas.jobs.entrypoints.topics.results import read_report
-from msaas.kernel import new_id
+
+from msaas.contracts import JobChanged, Message, UsageRecorded
 from msaas.messaging import OutgoingMessage
 from msaas.postgres import Database
-from msaas.telemetry import Metrics
-
-PERIOD = datetime(2026, 1, 1, tzinfo=UTC)
-SUBJECT = """
-INSERT INTO jobs.subjects (subject_id, user_id, plan, period_start, period_end)
-VALUES ($1, $2, $3, $4::timestamptz, $4::timestamptz + interval '10 years')
-"""
-COUNTER = """
-INSERT INTO jobs.usage_counters
-  (id, user_id, subject_id, plan, period_start, period_end, jobs_reserved)
-VALUES ($1, $2, $3, $4, $5::timestamptz, $5::timestamptz + interval '10 years', $6)
-"""
-JOBS = """
-WITH made AS (
-  INSERT INTO jobs.jobs (
-    id, user_id, task_type, payload, max_attempts, correlation_id, source, billable,
-    usage_period, reserved, dispatched_at, entry_id, fence
-  )
-  SELECT id, $2, 'echo', '{}', 3, 'c', 'api', true, $4, true, now(), '1-1', fence
-  FROM unnest($1::uuid[], $3::uuid[]) AS u (id, fence)
-)
-INSERT INTO jobs.job_attempts (job_id, fence, attempt)
-SELECT id, fence, 0 FROM unnest($1::uuid[], $3::uuid[]) AS u (id, fence)
-"""
-
-
-@dataclass(frozen=True)
-class GivenRun:
-    """A run that was handed out, and the words in which a worker speaks of it."""
-
-    user: UUID
-    job: UUID
-    fence: UUID
-
-    @property
-    def key(self) -> dict[str, Any]:
-        return {"job_id": self.job, "fence": self.fence}
-
-    def started(self, at: datetime | None = None) -> JobStarted:
-        return JobStarted(**self.key, worker="w-1", started_at=at or datetime.now(UTC))
-
-    def heartbeat(self) -> JobHeartbeat:
-        return JobHeartbeat(**self.key)
-
-    def progressed(self, percent: int) -> JobProgressed:
-        return JobProgressed(**self.key, progress=Progress(percent=percent))
-
-    def succeeded(self, **fields: Any) -> JobSucceeded:
-        at = datetime.now(UTC)
-        said: dict[str, Any] = {"result": {"message": "hello"}, "started_at": at, "finished_at": at}
-        return JobSucceeded(**self.key, **said | fields)
-
-    def failed(
-        self, reason: str = "timeout", *, retryable: bool = True, begun: bool = True
-    ) -> JobFailed:
-        at = datetime.now(UTC)
-        return JobFailed(
-            **self.key,
-            failure_reason=reason,
-            last_error="too slow",
-            retryable=retryable,
-            started_at=at if begun else None,
-            finished_at=at,
-        )
-
-    def waiting(self, *child_ids: UUID, until: datetime | None = None) -> JobWaiting:
-        at = datetime.now(UTC)
-        said: dict[str, Any] = {"child_ids": child_ids, "until": until}
-        return JobWaiting(**self.key, **said, started_at=at, finished_at=at)
-
-    def lost(self, reason: LossReason, lease_until: datetime | None = None) -> JobLost:
-        return JobLost(**self.key, reason=reason, lease_until=lease_until)
-
-
-class Given:
-    """Puts users and jobs into the record as intake and dispatch leave them."""
-
-    def __init__(self, rows: asyncpg.Connection) -> None:
-        self._rows = rows
-
-    async def runs(self, count: int = 1, *, plan: str = "PRO") -> list[GivenRun]:
-        """Make a user with that many jobs under way."""
-        user, subject = uuid4(), uuid4()
-        jobs, fences = [new_id() for _ in range(count)], [uuid4() for _ in range(count)]
-        email = f"{user}@example.com"
-        async with self._rows.transaction():
-            sql = "INSERT INTO identity.users (id, email) VALUES ($1, $2)"
-            await self._rows.execute(sql, user, email)
-            await self._rows.execute(SUBJECT, subject, user, plan, PERIOD)
-            await self._rows.execute(COUNTER, uuid4(), user, subject, plan, PERIOD, count)
-            await self._rows.execute(JOBS, jobs, user, fences, PERIOD)
-        return [GivenRun(user, *pair) for pair in zip(jobs, fences, strict=True)]
-
-    async def child(self, parent: GivenRun, *, begun: bool = True) -> GivenRun:
-        """Make a job of the same user under it, handed out or not."""
-        run = GivenRun(parent.user, new_id(), uuid4())
-        await self._rows.execute(JOBS, [run.job], run.user, [run.fence], PERIOD)
-        await self._rows.execute(
-            "UPDATE jobs.usage_counters SET jobs_reserved = jobs_reserved + 1 WHERE user_id = $1",
-            run.user,
-        )
-        sql = "UPDATE jobs.jobs SET parent_job_id = $2 WHERE id = $1"
-        await self._rows.execute(sql, run.job, parent.job)
-        if not begun:
-            sql = "UPDATE jobs.jobs SET dispatched_at = NULL, fence = NULL WHERE id = $1"
-            await self._rows.execute(sql, run.job)
-        return run
-
-    async def run(self) -> GivenRun:
-        [run] = await self.runs()
-        return run
-
-    async def next_run(self, run: GivenRun) -> GivenRun:
-        """Hand the job out once more, whatever became of it."""
-        fence = uuid4()
-        await self._rows.execute(
-            "UPDATE jobs.jobs SET fence = $2, dispatched_at = now(), entry_id = '2-2'"
-            " WHERE id = $1",
-            *(run.job, fence),
-        )
-        sql = "INSERT INTO jobs.job_attempts (job_id, fence, attempt) VALUES ($1, $2, 1)"
-        await self._rows.execute(sql, run.job, fence)
-        return GivenRun(run.user, run.job, fence)
-
-    async def ask_to_stop(self, run: GivenRun, ago: timedelta = timedelta(0)) -> None:
-        sql = "UPDATE jobs.jobs SET cancel_requested_at = now() - $2::interval WHERE id = $1"
-        await self._rows.execute(sql, run.job, ago)
-
-    async def job(self, run: GivenRun) -> asyncpg.Record:
-        row = await self._rows.fetchrow("SELECT * FROM jobs.jobs WHERE id = $1", run.job)
-        assert row is not None
-        return row
-
-    async def attempt(self, run: GivenRun) -> asyncpg.Record:
-        row = await self._rows.fetchrow(
-            "SELECT * FROM jobs.job_attempts WHERE fence = $1", run.fence
-        )
-        assert row is not None
-        return row
-
-    async def counted(self, run: GivenRun) -> tuple[int, int]:
-        """Tell how many jobs of the user are used, and how many reserved."""
-        row = await self._rows.fetchrow(
-            "SELECT jobs_used, jobs_reserved FROM jobs.usage_counters WHERE user_id = $1", run.user
-        )
-        assert row is not None
-        return row["jobs_used"], row["jobs_reserved"]
-
-
-class FakeEntryWithdrawer:
-    def __init__(self) -> None:
-        self.withdrawn: list[tuple[str, list[str]]] = []
-
-    async def withdraw(self, topic: str, entry_ids: Sequence[str]) -> None:
-        self.withdrawn.append((topic, list(entry_ids)))
-
-
-class ResultsHarness:
-    """Persists what it is told as one batch."""
-
-    def __init__(self, database: Database, once: frozenset[str]) -> None:
-        self.metrics = Metrics("jobs", "test")
-        self.broker = FakeEntryWithdrawer()
-        self.freed_slots = 0
-        self.woken = 0
-        self._persist = PersistResults(
-            PostgresResults(database),
-            self.broker,
-            self.metrics,
-            SettlementRules(once=once, jitter=lambda: 1.0),
-            on_slot_freed=self._on_slot_freed,
-            on_woken=self._notice_woken,
-        )
-
-    async def persist(self, *messages: Message) -> list[OutgoingMessage]:
-        reports = [read_report(message) for message in messages]
-        return await self._persist(reports, {report.run.job_id: None for report in reports})
-
-    def _on_slot_freed(self) -> None:
-        self.freed_slots += 1
-
-    def _notice_woken(self) -> None:
-        self.woken += 1
 
 
 @pytest.fixture
@@ -221,7 +24,7 @@ def given(rows: asyncpg.Connection) -> Given:
 
 
 @pytest.fixture
-def make_results(database: Database) -> Callable[..., ResultsHarness]:
+def make_results(database: Database) -> MakeResults:
     def make(database: Database = database, *, once: Sequence[str] = ()) -> ResultsHarness:
         return ResultsHarness(database, frozenset(once))
 
@@ -229,22 +32,22 @@ def make_results(database: Database) -> Callable[..., ResultsHarness]:
 
 
 @pytest.fixture
-def results(make_results: Callable[..., ResultsHarness]) -> ResultsHarness:
+def results(make_results: MakeResults) -> ResultsHarness:
     return make_results()
 
 
 @pytest.fixture
-def pick_messages() -> Callable[..., list[Any]]:
+def pick_messages() -> PickMessages:
     """Take the messages of a kind out of what is to be published."""
 
     def pick(outgoing: Sequence[OutgoingMessage], kind: type[Message] = JobChanged) -> list[Any]:
-        return [one.message for one in outgoing if isinstance(one.message, kind)]
+        return [o.message for o in outgoing if isinstance(o.message, kind)]
 
     return pick
 
 
 @pytest.fixture
-def charges(pick_messages: Callable[..., list[Any]]) -> Callable[..., list[UsageRecorded]]:
+def charges(pick_messages: PickMessages) -> ReadCharges:
     def charges_(outgoing: Sequence[OutgoingMessage]) -> list[UsageRecorded]:
         return pick_messages(outgoing, UsageRecorded)
 

@@ -1,14 +1,27 @@
-"""What billing tells, in the record: plans and periods, reports and corrections, each once."""
+"""Billing events in the database: plans and periods, reports and corrections, each once."""
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from services.jobs.tests.support import (
+    AddUser,
+    BuildJob,
+    Gateway,
+    Given,
+    ReadCharges,
+    ResultsHarness,
+    RunCommands,
+    RunTick,
+    StartService,
+    code_of,
+)
 
 from msaas.contracts import (
     AccountChanged,
@@ -20,6 +33,7 @@ from msaas.contracts import (
     UsageReported,
 )
 from msaas.jobs.adapters.postgres.billing import PostgresBilling
+from msaas.jobs.adapters.postgres.store import PostgresStore
 from msaas.jobs.application.apply_billing import ApplyBilling
 from msaas.jobs.application.billing_ports import BillingEvent
 from msaas.jobs.domain.errors import CorrectionTooLarge, PeriodNotFound, SubjectNotFound
@@ -27,6 +41,8 @@ from msaas.kernel import MsaasError, RetryPolicy
 from msaas.messaging import OutgoingMessage
 from msaas.postgres import Database, TransactionConflict
 from msaas.telemetry import Metrics
+
+PassTime = Callable[[UUID, timedelta], Awaitable[None]]
 
 DAY = timedelta(days=1)
 LIMITS = {Plan.FREE: 100, Plan.PRO: 10_000, Plan.ENTERPRISE: None}
@@ -63,17 +79,19 @@ ApplyEvents = Callable[..., Awaitable[list[OutgoingMessage]]]
 @pytest.fixture
 def apply_events(database: Database) -> ApplyEvents:
     apply = ApplyBilling(
-        PostgresBilling(database), Metrics("jobs", "test"), request_dispatch=lambda: None
+        PostgresStore(database, PostgresBilling),
+        Metrics("jobs", "test"),
+        request_dispatch=lambda: None,
     )
 
     async def tell_(*facts: Any) -> list[OutgoingMessage]:
-        return await apply([BillingEvent(message=one, correlation_id="test") for one in facts])
+        return await apply([BillingEvent(message=event, correlation_id="test") for event in facts])
 
     return tell_
 
 
 @pytest.fixture
-def pass_time(rows: asyncpg.Connection) -> Callable[[UUID, timedelta], Awaitable[None]]:
+def pass_time(rows: asyncpg.Connection) -> PassTime:
     """Let time pass for one user, whose periods lie that much further back."""
 
     async def pass_(user: UUID, time: timedelta) -> None:
@@ -87,19 +105,23 @@ def pass_time(rows: asyncpg.Connection) -> Callable[[UUID, timedelta], Awaitable
 def change(user: UUID, plan: Plan, version: int = 1, **fields: Any) -> SubscriptionChanged:
     now = datetime.now(UTC)
     period: dict[str, Any] = {"period_start": now - DAY / 24, "period_end": now + 30 * DAY}
-    said: dict[str, Any] = {"status": "active", "jobs_limit": LIMITS[plan]}
-    said |= period if plan is not Plan.FREE else {}
-    return SubscriptionChanged(user_id=user, plan=plan, version=version, **said | fields)
+    fields_: dict[str, Any] = {"status": "active", "jobs_limit": LIMITS[plan]}
+    fields_ |= period if plan is not Plan.FREE else {}
+    return SubscriptionChanged(user_id=user, plan=plan, version=version, **fields_ | fields)
 
 
 def pick(outgoing: Sequence[OutgoingMessage], kind: type[Message]) -> list[Any]:
-    return [one.message for one in outgoing if isinstance(one.message, kind)]
-
-
-def codes(settled: Any) -> list[str]:
     return [
-        one.code if isinstance(one, MsaasError) else str(one.reply["status"])
-        for one in settled.outcomes
+        outgoing_message.message
+        for outgoing_message in outgoing
+        if isinstance(outgoing_message.message, kind)
+    ]
+
+
+def codes(processed: Any) -> list[str]:
+    return [
+        outcome.code if isinstance(outcome, MsaasError) else str(outcome.reply["status"])
+        for outcome in processed.outcomes
     ]
 
 
@@ -119,8 +141,8 @@ async def find_subject(rows: asyncpg.Connection, user: UUID) -> UUID:
 
 async def test_an_upgrade_is_in_force_at_once_and_the_month_of_free_is_closed(
     apply_events: ApplyEvents,
-    run_commands: Any,
-    submit_job: Any,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
     user: UUID,
     rows: asyncpg.Connection,
 ) -> None:
@@ -135,7 +157,7 @@ async def test_an_upgrade_is_in_force_at_once_and_the_month_of_free_is_closed(
     assert (noted.kind, noted.quantity) == ("plan_changed", 0)
 
 
-async def test_a_fact_told_again_changes_nothing_and_says_the_same(
+async def test_a_fact_published_again_changes_nothing_and_says_the_same(
     apply_events: ApplyEvents, user: UUID, rows: asyncpg.Connection
 ) -> None:
     fact = change(user, Plan.PRO, stripe_event_id="evt_1")
@@ -163,11 +185,11 @@ async def test_in_whatever_order_plans_are_told_the_newest_stands(
 
 async def test_a_downgrade_waits_for_the_end_of_the_period_and_holds_from_then_on(
     apply_events: ApplyEvents,
-    run_commands: Any,
-    submit_job: Any,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
     user: UUID,
     rows: asyncpg.Connection,
-    pass_time: Any,
+    pass_time: PassTime,
 ) -> None:
     await apply_events(change(user, Plan.PRO))
     told = await apply_events(change(user, Plan.FREE, 2, status="canceled"))
@@ -184,10 +206,10 @@ async def test_a_downgrade_waits_for_the_end_of_the_period_and_holds_from_then_o
 
 async def test_a_job_of_the_first_month_that_ends_in_the_second_counts_in_the_first(
     apply_events: ApplyEvents,
-    given: Any,
-    results: Any,
+    given: Given,
+    results: ResultsHarness,
     rows: asyncpg.Connection,
-    charges: Any,
+    charges: ReadCharges,
 ) -> None:
     runs = await given.runs(3, plan="FREE")
     user = runs[0].user
@@ -198,18 +220,21 @@ async def test_a_job_of_the_first_month_that_ends_in_the_second_counts_in_the_fi
     assert charge.plan is Plan.FREE  # it is not to be reported: it was had on FREE
     assert (await counters(rows, user))[0][1:3] == (1, 1)
     await results.persist(third.succeeded())
-    assert [one[:3] for one in await counters(rows, user)] == [("FREE", 2, 0), ("PRO", 0, 0)]
+    assert [counter[:3] for counter in await counters(rows, user)] == [
+        ("FREE", 2, 0),
+        ("PRO", 0, 0),
+    ]
     assert await rows.fetchval(CHAIN, user)
     assert await rows.fetchval(DRIFTED) == 0
 
 
-async def test_past_its_end_a_period_goes_on_provisionally_until_the_renewal_is_told(
+async def test_past_its_end_a_period_goes_on_provisionally_until_the_renewal_is_published(
     apply_events: ApplyEvents,
-    run_commands: Any,
-    submit_job: Any,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
     user: UUID,
     rows: asyncpg.Connection,
-    pass_time: Any,
+    pass_time: PassTime,
 ) -> None:
     await apply_events(change(user, Plan.PRO))
     await pass_time(user, 31 * DAY)
@@ -224,8 +249,8 @@ async def test_past_its_end_a_period_goes_on_provisionally_until_the_renewal_is_
 
 async def test_enterprise_is_metered_without_a_limit(
     apply_events: ApplyEvents,
-    run_commands: Any,
-    submit_job: Any,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
     user: UUID,
     rows: asyncpg.Connection,
 ) -> None:
@@ -236,7 +261,7 @@ async def test_enterprise_is_metered_without_a_limit(
 
 
 async def test_reports_and_corrections_are_noted_once_and_only_corrections_count(
-    apply_events: ApplyEvents, given: Any, results: Any, rows: asyncpg.Connection
+    apply_events: ApplyEvents, given: Given, results: ResultsHarness, rows: asyncpg.Connection
 ) -> None:
     [first, second] = await given.runs(2)
     await results.persist(first.succeeded(), second.succeeded())
@@ -281,17 +306,17 @@ async def test_reports_and_corrections_are_noted_once_and_only_corrections_count
             await apply_events(wrong)
 
 
-async def test_what_is_told_of_nobody_is_let_go_and_nothing_else_with_it(
+async def test_what_is_published_of_nobody_is_dropped_and_nothing_else_with_it(
     apply_events: ApplyEvents, user: UUID, rows: asyncpg.Connection
 ) -> None:
     told = await apply_events(change(uuid4(), Plan.PRO), change(user, Plan.PRO))
-    assert [one.user_id for one in pick(told, AccountChanged)] == [user]
+    assert [message.user_id for message in pick(told, AccountChanged)] == [user]
     assert await rows.fetchval("SELECT count(*) FROM jobs.subjects") == 1
 
 
 async def test_of_a_hundred_submits_at_once_with_one_job_left_one_is_accepted(
-    gateway: Any,
-    start_service: Any,
+    gateway: Gateway,
+    start_service: StartService,
     apply_events: ApplyEvents,
     user: UUID,
     rows: asyncpg.Connection,
@@ -302,14 +327,14 @@ async def test_of_a_hundred_submits_at_once_with_one_job_left_one_is_accepted(
     await start_service()
     replies = await asyncio.gather(*(gateway.submit(user) for _ in range(100)))
     assert sum(reply.ok for reply in replies) == 1
-    assert {reply.problem.code for reply in replies if not reply.ok} == {"quota_exceeded"}
+    assert {code_of(reply) for reply in replies if not reply.ok} == {"quota_exceeded"}
 
 
-async def test_plans_that_change_under_load_leave_every_job_counted_once_and_nobody_stuck(
-    gateway: Any,
-    start_service: Any,
+async def test_plans_that_change_under_load_leave_every_job_counted_once_and_none_stuck(
+    gateway: Gateway,
+    start_service: StartService,
     apply_events: ApplyEvents,
-    add_user: Any,
+    add_user: AddUser,
     rows: asyncpg.Connection,
 ) -> None:
     users = [await add_user() for _ in range(3)]
@@ -323,15 +348,16 @@ async def test_plans_that_change_under_load_leave_every_job_counted_once_and_nob
     await start_service()
     await start_service()
     patience = RetryPolicy(base=0.01, cap=0.05, attempts=100)
-    replies, *_ = await asyncio.gather(
-        asyncio.gather(*(gateway.submit(users[n % 3]) for n in range(150))),
+    applied = asyncio.gather(
         *(
-            patience.run(lambda fact=fact: apply_events(fact), retry_on=(TransactionConflict,))
-            for fact in facts
-        ),
+            patience.run(partial(apply_events, event), retry_on=(TransactionConflict,))
+            for event in facts
+        )
     )
+    replies = await asyncio.gather(*(gateway.submit(users[n % 3]) for n in range(150)))
+    await applied
     accepted = sum(reply.ok for reply in replies)
-    assert {reply.problem.code for reply in replies if not reply.ok} <= {"conflict"}
+    assert {code_of(reply) for reply in replies if not reply.ok} <= {"conflict"}
     assert await rows.fetchval("SELECT sum(jobs_reserved) FROM jobs.usage_counters") == accepted
     assert await rows.fetchval(DRIFTED) == 0
     assert all([await rows.fetchval(CHAIN, user) for user in users])
@@ -340,11 +366,11 @@ async def test_plans_that_change_under_load_leave_every_job_counted_once_and_nob
 
 async def test_the_waiting_user_gets_the_slots_of_the_plan_that_has_come_into_force(
     apply_events: ApplyEvents,
-    run_commands: Any,
-    submit_job: Any,
-    run_tick: Any,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
     user: UUID,
-    pass_time: Any,
+    pass_time: PassTime,
 ) -> None:
     await apply_events(change(user, Plan.PRO, next_plan=Plan.FREE))
     await run_commands(*[submit_job(user) for _ in range(30)])

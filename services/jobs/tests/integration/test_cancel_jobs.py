@@ -1,20 +1,31 @@
-"""Cancelling: at once where nobody runs the job, by asking its worker where somebody does."""
+"""Cancelling: at once if no run has the job, otherwise by asking its worker."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from services.jobs.tests.support import (
+    AddUser,
+    BuildJob,
+    FakeWorkerQueue,
+    Gateway,
+    ReadEnvelopes,
+    ReadTopic,
+    RunCommands,
+    RunTick,
+    StartService,
+)
 
-from msaas.contracts import CancelJob, JobStatus, Plan, SubmitJob
+from msaas.contracts import CancelJob, JobStatus, Plan
 from msaas.jobs.application.command_batch import CommandOutcome
 from msaas.jobs.application.process_commands import ProcessedCommands
 from msaas.kernel import MsaasError
 from msaas.testing import wait_until
 
-Settle = Callable[..., Awaitable[ProcessedCommands]]
-Submit = Callable[..., SubmitJob]
+AddJob = Callable[[], Awaitable[CancelJob]]
+AddJobTree = Callable[..., Awaitable[list[UUID]]]
+
 JOB = "SELECT * FROM jobs.jobs WHERE id = $1"
 RUN = (
     "UPDATE jobs.jobs SET status = 'RUNNING', started_at = now(), lease_until = now() WHERE id = $1"
@@ -29,7 +40,7 @@ RESERVED = "SELECT jobs_reserved FROM jobs.usage_counters ORDER BY period_start"
 
 @pytest.fixture
 def add_job(
-    run_commands: Settle, submit_job: Submit, user: UUID
+    run_commands: RunCommands, submit_job: BuildJob, user: UUID
 ) -> Callable[[], Awaitable[CancelJob]]:
     """Take a job in, and return the command that cancels it."""
 
@@ -41,19 +52,19 @@ def add_job(
     return add
 
 
-def outcome_of(settled: ProcessedCommands) -> str | dict[str, object]:
-    [verdict] = settled.outcomes
-    return verdict.code if isinstance(verdict, MsaasError) else verdict.reply
+def outcome_of(processed: ProcessedCommands) -> str | dict[str, object]:
+    [transition] = processed.outcomes
+    return transition.code if isinstance(transition, MsaasError) else transition.reply
 
 
-async def test_a_waiting_job_is_cancelled_in_that_transaction_and_gives_its_reservation_back(
-    run_commands: Settle, add_job: Any, rows: asyncpg.Connection
+async def test_a_waiting_job_is_cancelled_in_that_transaction_and_releases_its_reservation(
+    run_commands: RunCommands, add_job: AddJob, rows: asyncpg.Connection
 ) -> None:
     command, _other = await add_job(), await add_job()
-    settled = await run_commands(command)
+    processed = await run_commands(command)
     row = await rows.fetchrow(JOB, command.job_id)
     assert row is not None
-    assert outcome_of(settled) == {"job_id": command.job_id, "status": "CANCELLED"}
+    assert outcome_of(processed) == {"job_id": command.job_id, "status": "CANCELLED"}
     assert (row["status"], row["failure_reason"], row["reserved"]) == (
         "CANCELLED",
         "cancelled",
@@ -61,46 +72,54 @@ async def test_a_waiting_job_is_cancelled_in_that_transaction_and_gives_its_rese
     )
     assert row["finished_at"] is not None
     assert await rows.fetchval(RESERVED) == 1
-    assert [(one.id, one.status, one.version) for one in settled.snapshots] == [
-        (command.job_id, JobStatus.CANCELLED, row["version"])
-    ]
+    assert [
+        (snapshot.id, snapshot.status, snapshot.version) for snapshot in processed.snapshots
+    ] == [(command.job_id, JobStatus.CANCELLED, row["version"])]
 
 
-async def test_a_job_on_its_way_is_cancelled_and_its_entry_taken_back(
-    run_commands: Settle, add_job: Any, run_tick: Any, workers: Any, rows: asyncpg.Connection
+async def test_a_job_on_its_way_is_cancelled_and_its_entry_withdrawn(
+    run_commands: RunCommands,
+    add_job: AddJob,
+    run_tick: RunTick,
+    workers: FakeWorkerQueue,
+    rows: asyncpg.Connection,
 ) -> None:
     command = await add_job()
     await run_tick()
-    settled = await run_commands(command)
-    assert outcome_of(settled) == {"job_id": command.job_id, "status": "CANCELLED"}
+    processed = await run_commands(command)
+    assert outcome_of(processed) == {"job_id": command.job_id, "status": "CANCELLED"}
     assert workers.withdrawn == [("jobs.generic", ["1-0"])]
     assert workers.marked == {command.job_id}
     assert await rows.fetchval("SELECT outcome FROM jobs.job_attempts") == "cancelled"
 
 
 async def test_a_job_that_waits_for_others_is_cancelled_at_once(
-    run_commands: Settle, add_job: Any, run_tick: Any, rows: asyncpg.Connection
+    run_commands: RunCommands, add_job: AddJob, run_tick: RunTick, rows: asyncpg.Connection
 ) -> None:
     command = await add_job()
     await run_tick()
     await rows.execute(WAIT, command.job_id)
-    settled = await run_commands(command)
+    processed = await run_commands(command)
     row = await rows.fetchrow(JOB, command.job_id)
     assert row is not None
-    assert outcome_of(settled) == {"job_id": command.job_id, "status": "CANCELLED"}
+    assert outcome_of(processed) == {"job_id": command.job_id, "status": "CANCELLED"}
     assert (row["status"], row["waiting_for"], row["wake_at"]) == ("CANCELLED", None, None)
 
 
 async def test_a_running_job_is_marked_and_its_worker_asked_to_stop(
-    run_commands: Settle, add_job: Any, run_tick: Any, workers: Any, rows: asyncpg.Connection
+    run_commands: RunCommands,
+    add_job: AddJob,
+    run_tick: RunTick,
+    workers: FakeWorkerQueue,
+    rows: asyncpg.Connection,
 ) -> None:
     command = await add_job()
     await run_tick()
     await rows.execute(RUN, command.job_id)
-    settled = await run_commands(command)
+    processed = await run_commands(command)
     row = await rows.fetchrow(JOB, command.job_id)
     assert row is not None
-    assert outcome_of(settled) == {
+    assert outcome_of(processed) == {
         "job_id": command.job_id,
         "status": "RUNNING",
         "cancel_requested": True,
@@ -109,17 +128,17 @@ async def test_a_running_job_is_marked_and_its_worker_asked_to_stop(
     assert row["reserved"]
     assert workers.marked == {command.job_id}
     assert workers.withdrawn == []
-    assert isinstance(settled.outcomes[0], CommandOutcome)
-    assert settled.outcomes[0].stop_job_ids == (command.job_id,)
+    assert isinstance(processed.outcomes[0], CommandOutcome)
+    assert processed.outcomes[0].stop_job_ids == (command.job_id,)
 
 
 @pytest.mark.parametrize("running", [True, False])
 async def test_cancelling_again_says_the_same_and_tells_the_worker_again(
     running: bool,  # noqa: FBT001  # a parameter of the test
-    run_commands: Settle,
-    add_job: Any,
-    run_tick: Any,
-    workers: Any,
+    run_commands: RunCommands,
+    add_job: AddJob,
+    run_tick: RunTick,
+    workers: FakeWorkerQueue,
     rows: asyncpg.Connection,
 ) -> None:
     command = await add_job()
@@ -133,13 +152,15 @@ async def test_cancelling_again_says_the_same_and_tells_the_worker_again(
     assert outcome_of(again) == outcome_of(first)
     assert await rows.fetchrow(JOB, command.job_id) == before
     assert workers.marked == {command.job_id}
-    assert [one.version for one in again.snapshots] == [one.version for one in first.snapshots]
+    assert [snapshot.version for snapshot in again.snapshots] == [
+        snapshot.version for snapshot in first.snapshots
+    ]
     assert await rows.fetchval(RESERVED) == int(running)
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED"])
 async def test_what_has_ended_cannot_be_cancelled(
-    status: str, run_commands: Settle, add_job: Any, rows: asyncpg.Connection
+    status: str, run_commands: RunCommands, add_job: AddJob, rows: asyncpg.Connection
 ) -> None:
     command = await add_job()
     await rows.execute(END.format(status), command.job_id)
@@ -148,13 +169,17 @@ async def test_what_has_ended_cannot_be_cancelled(
 
 
 async def test_anothers_job_is_as_unknown_as_none(
-    run_commands: Settle, add_job: Any, add_user: Any, submit_job: Submit, rows: asyncpg.Connection
+    run_commands: RunCommands,
+    add_job: AddJob,
+    add_user: AddUser,
+    submit_job: BuildJob,
+    rows: asyncpg.Connection,
 ) -> None:
-    command, stranger = await add_job(), await add_user()
-    await run_commands(submit_job(stranger))
+    command, unknown = await add_job(), await add_user()
+    await run_commands(submit_job(unknown))
     for job_id, user in [
-        (command.job_id, stranger),
-        (uuid4(), stranger),
+        (command.job_id, unknown),
+        (uuid4(), unknown),
         (command.job_id, uuid4()),
     ]:
         assert outcome_of(await run_commands(CancelJob(job_id=job_id, user_id=user))) == "not_found"
@@ -162,7 +187,7 @@ async def test_anothers_job_is_as_unknown_as_none(
 
 
 async def test_a_reservation_goes_back_to_the_period_that_it_was_made_in(
-    run_commands: Settle, add_job: Any, rows: asyncpg.Connection
+    run_commands: RunCommands, add_job: AddJob, rows: asyncpg.Connection
 ) -> None:
     command = await add_job()
     await rows.execute("UPDATE jobs.jobs SET usage_period = usage_period - interval '70 days'")
@@ -178,33 +203,35 @@ async def test_a_reservation_goes_back_to_the_period_that_it_was_made_in(
 
 
 async def test_a_cancel_over_the_wire_withdraws_the_entry_marks_the_job_and_tells_everybody(
-    gateway: Any,
-    start_service: Any,
+    gateway: Gateway,
+    start_service: StartService,
     user: UUID,
     rows: asyncpg.Connection,
-    read_topic: Any,
-    read_envelopes: Any,
+    read_topic: ReadTopic,
+    read_envelopes: ReadEnvelopes,
 ) -> None:
     running = await start_service()
     unread, _ = [(await gateway.submit(user)).data["job_id"] for _ in range(2)]
 
-    async def are_on_the_wire() -> bool:
+    async def are_on_redis() -> bool:
         return await rows.fetchval("SELECT count(entry_id) FROM jobs.jobs") == 2
 
-    await wait_until(are_on_the_wire)
+    await wait_until(are_on_redis)
     reply = await gateway.cancel(user, UUID(unread))
     assert reply.data == {"job_id": unread, "status": "CANCELLED"}
-    assert unread not in {str(one.job_id) for one in await read_envelopes()}
+    assert unread not in {str(envelope.job_id) for envelope in await read_envelopes()}
     marked = await running.service.messenger.find_cancelled([UUID(unread)])
     assert marked == {UUID(unread)}
-    assert [str(one.job_id) for one in await read_topic("jobs.control")] == [unread]
-    events = [one for one in await read_topic("jobs.events") if str(one.frame.id) == unread]
-    assert [one.frame.status for one in events] == [JobStatus.PENDING, JobStatus.CANCELLED]
+    assert [str(message.job_id) for message in await read_topic("jobs.control")] == [unread]
+    events = [
+        message for message in await read_topic("jobs.events") if str(message.frame.id) == unread
+    ]
+    assert [event.frame.status for event in events] == [JobStatus.PENDING, JobStatus.CANCELLED]
 
 
 @pytest.fixture
 def add_job_tree(
-    run_commands: Settle, submit_job: Submit, user: UUID
+    run_commands: RunCommands, submit_job: BuildJob, user: UUID
 ) -> Callable[[], Awaitable[list[UUID]]]:
     """Take in a parent, its child and its grandchild."""
 
@@ -221,29 +248,33 @@ def add_job_tree(
 
 
 async def test_a_parents_children_end_with_it_each_as_it_stands(
-    run_commands: Settle,
-    add_job_tree: Any,
-    run_tick: Any,
-    workers: Any,
+    run_commands: RunCommands,
+    add_job_tree: AddJobTree,
+    run_tick: RunTick,
+    workers: FakeWorkerQueue,
     user: UUID,
     rows: asyncpg.Connection,
 ) -> None:
     parent, child, grandchild = await add_job_tree()
     await run_tick()
     await rows.execute(RUN, child)
-    settled = await run_commands(CancelJob(job_id=parent, user_id=user))
+    processed = await run_commands(CancelJob(job_id=parent, user_id=user))
     found = await rows.fetch("SELECT id, status FROM jobs.jobs")
     status = {row["id"]: row["status"] for row in found}
     assert status == {parent: "CANCELLED", child: "RUNNING", grandchild: "CANCELLED"}
     assert await rows.fetchval("SELECT cancel_requested_at FROM jobs.jobs WHERE id = $1", child)
-    [verdict] = settled.outcomes
-    assert isinstance(verdict, CommandOutcome)
-    assert set(verdict.stop_job_ids) == workers.marked == {parent, child, grandchild}
+    [transition] = processed.outcomes
+    assert isinstance(transition, CommandOutcome)
+    assert set(transition.stop_job_ids) == workers.marked == {parent, child, grandchild}
     assert await rows.fetchval(RESERVED) == 1
 
 
 async def test_a_child_that_has_ended_is_left_as_it_is(
-    run_commands: Settle, add_job_tree: Any, workers: Any, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands,
+    add_job_tree: AddJobTree,
+    workers: FakeWorkerQueue,
+    user: UUID,
+    rows: asyncpg.Connection,
 ) -> None:
     parent, child, _ = await add_job_tree()
     await rows.execute(END.format("COMPLETED"), child)
@@ -253,7 +284,7 @@ async def test_a_child_that_has_ended_is_left_as_it_is(
 
 
 async def test_a_parent_that_has_ended_gets_no_more_children(
-    run_commands: Settle, add_job_tree: Any, submit_job: Submit, user: UUID
+    run_commands: RunCommands, add_job_tree: AddJobTree, submit_job: BuildJob, user: UUID
 ) -> None:
     parent, *_ = await add_job_tree()
     late = submit_job(user, parent_job_id=parent)

@@ -1,4 +1,4 @@
-"""Dead letters of messages: kept once, replayed within limits, held, quarantined, resolved."""
+"""Dead letters of messages: stored once, replayed within limits, paused, quarantined, resolved."""
 
 import asyncio
 import time
@@ -11,6 +11,16 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 import pytest_asyncio
+from services.jobs.tests.support import (
+    BuildJob,
+    FakeWorkerQueue,
+    Given,
+    OpenBroker,
+    OpenDatabase,
+    ReadTopic,
+    ResultsHarness,
+    with_crashing_commit,
+)
 
 from msaas.contracts import (
     JobHeartbeat,
@@ -22,7 +32,6 @@ from msaas.contracts import (
     Message,
     ReplayDeadLetters,
     ResolveDeadLetters,
-    SubmitJob,
     build_dead_letter,
     encode,
     get_topic,
@@ -30,17 +39,20 @@ from msaas.contracts import (
 from msaas.jobs.adapters.dead_letter_streams import BrokerDeadLetterStreams
 from msaas.jobs.adapters.postgres.dead_letters import PostgresDeadLetters
 from msaas.jobs.adapters.postgres.intake import PostgresIntake
+from msaas.jobs.adapters.postgres.store import PostgresStore
 from msaas.jobs.application.collect_dead_letters import CollectDeadLettersTask
 from msaas.jobs.application.dead_letters_tasks import CountDeadLettersTask, DueReplaysTask
 from msaas.jobs.application.process_commands import ProcessCommands
-from msaas.jobs.application.replay_dead_letters import DeadLetterReplayer
-from msaas.jobs.application.resolve_dead_letters import DeadLetterResolver
+from msaas.jobs.application.replay_dead_letters import DeadLetterReplayer, DeadLetterResolver
 from msaas.kernel import new_id
-from msaas.messaging import Messenger, OutgoingMessage, RedisBroker
+from msaas.messaging import Messenger, OutgoingMessage
 from msaas.postgres import Database
 from msaas.streams import Write
 from msaas.telemetry import Metrics
 from msaas.testing import Crash, FakeClock, with_crash
+from msaas.testing.crash_points import When
+
+ReadMetric = Callable[[Metrics, str], float | None]
 
 OPERATOR = uuid4()
 DEAD_LETTERS = "SELECT * FROM jobs.message_dead_letters ORDER BY created_at, id"
@@ -55,7 +67,7 @@ class DeadLetterHarness:
     messenger: Messenger
     metrics: Metrics
     clock: FakeClock
-    settle: Any
+    process_commands: ProcessCommands
     jitter: float = 0.0
     added: int = 0
     paused: frozenset[str] = frozenset()
@@ -98,7 +110,11 @@ class DeadLetterHarness:
         await self.messenger.context.broker.commit([Write(key, letter)])
         return entry_id
 
-    async def collect(self, streams: Any = None, store: Any = None) -> None:
+    async def collect(
+        self,
+        streams: BrokerDeadLetterStreams | None = None,
+        store: PostgresDeadLetters | None = None,
+    ) -> None:
         await CollectDeadLettersTask(
             store or self.store,
             streams or self.streams,
@@ -116,12 +132,14 @@ class DeadLetterHarness:
     async def replay(
         self, *letters: UUID, by: UUID | None = OPERATOR, replay_id: UUID | None = None
     ) -> tuple[list[dict[str, Any]], list[OutgoingMessage]]:
-        use_case = DeadLetterReplayer(self.store, self, self.streams, self.settle, self.metrics)
+        use_case = DeadLetterReplayer(
+            self.store, self, self.streams, self.process_commands, self.metrics
+        )
         command = ReplayDeadLetters(replay_id=replay_id or new_id(), letters=letters, asked_by=by)
         return await use_case(command)
 
     async def count_left(self) -> int:
-        found = [await self.streams.peek(grave) for grave in self.streams.list_streams()]
+        found = [await self.streams.peek(stream) for stream in self.streams.list_streams()]
         return sum(map(len, found))
 
 
@@ -130,17 +148,19 @@ OpenHarness = Callable[..., Awaitable[DeadLetterHarness]]
 
 @pytest_asyncio.fixture
 async def open_harness(
-    open_database: Any,
-    open_broker: Callable[..., RedisBroker],
+    open_database: OpenDatabase,
+    open_broker: OpenBroker,
     environment: str,
-    workers: Any,
+    workers: FakeWorkerQueue,
 ) -> OpenHarness:
     async def open_() -> DeadLetterHarness:
         database: Database = await open_database()
         metrics = Metrics("jobs", "test")
-        messenger = Messenger(open_broker(), "jobs", environment, metrics=metrics)
-        settle = ProcessCommands(
-            PostgresIntake(database), workers, metrics, request_dispatch=lambda: None
+        messenger = Messenger(
+            open_broker(), "jobs", environment, metrics=metrics
+        )
+        process_commands = ProcessCommands(
+            PostgresStore(database, PostgresIntake), workers, metrics, request_dispatch=lambda: None
         )
         return DeadLetterHarness(
             store=PostgresDeadLetters(database),
@@ -148,7 +168,7 @@ async def open_harness(
             messenger=messenger,
             metrics=metrics,
             clock=FakeClock(),
-            settle=settle,
+            process_commands=process_commands,
         )
 
     return open_
@@ -171,7 +191,7 @@ async def collect_one(harness: DeadLetterHarness, rows: asyncpg.Connection, **ho
     )
 
 
-async def test_a_dead_letter_is_kept_with_what_it_tells_and_leaves_the_wire(
+async def test_a_dead_letter_is_kept_with_what_it_tells_and_leaves_redis(
     harness: DeadLetterHarness, rows: asyncpg.Connection
 ) -> None:
     message_id = new_id()
@@ -189,7 +209,7 @@ async def test_a_dead_letter_is_kept_with_what_it_tells_and_leaves_the_wire(
     assert await harness.count_left() == 0
 
 
-async def test_each_class_is_kept_from_each_grave(
+async def test_each_class_is_kept_from_each_dead_letter_stream(
     harness: DeadLetterHarness, rows: asyncpg.Connection
 ) -> None:
     await harness.add(build_heartbeat())
@@ -206,27 +226,27 @@ async def test_each_class_is_kept_from_each_grave(
     ]
 
 
-@pytest.mark.parametrize("method", ["add", "remove"])
+@pytest.mark.parametrize("method", ["begin_collection", "remove"])
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_whoever_ends_half_way_leaves_one_letter(
-    harness: DeadLetterHarness, rows: asyncpg.Connection, method: str, when: Any
+async def test_a_process_that_ends_half_way_leaves_one_dead_letter(
+    harness: DeadLetterHarness, rows: asyncpg.Connection, method: str, when: When
 ) -> None:
     for _ in range(3):
         await harness.add(build_heartbeat())
-    dying: Any = {
-        "store" if method == "add" else "streams": with_crash(
-            harness.store if method == "add" else harness.streams, method, when
-        )
-    }
+    store, streams = harness.store, harness.streams
+    if method == "remove":
+        streams = with_crash(streams, method, when)
+    else:
+        store = with_crashing_commit(store, when, method)
     with pytest.raises(Crash):
-        await harness.collect(**dying)
+        await harness.collect(streams, store)
     await harness.collect()
     assert await rows.fetchval("SELECT count(*) FROM jobs.message_dead_letters") == 3
     assert await rows.fetchval("SELECT count(*) FROM jobs.dead_letter_replays") == 3
     assert await harness.count_left() == 0
 
 
-async def test_two_replicas_at_once_keep_each_letter_once(
+async def test_two_replicas_at_once_keep_each_dead_letter_once(
     open_harness: OpenHarness, rows: asyncpg.Connection
 ) -> None:
     first, second = await open_harness(), await open_harness()
@@ -236,8 +256,8 @@ async def test_two_replicas_at_once_keep_each_letter_once(
     assert await rows.fetchval("SELECT count(*) FROM jobs.message_dead_letters") == 40
 
 
-async def test_a_transient_letter_is_replayed_by_the_timer_under_its_own_id(
-    harness: DeadLetterHarness, rows: asyncpg.Connection, read_topic: Any
+async def test_a_transient_dead_letter_is_replayed_by_the_timer_under_its_own_id(
+    harness: DeadLetterHarness, rows: asyncpg.Connection, read_topic: ReadTopic
 ) -> None:
     message_id, message = new_id(), build_heartbeat()
     letter = await collect_one(harness, rows, message=message, message_id=message_id)
@@ -252,7 +272,7 @@ async def test_a_transient_letter_is_replayed_by_the_timer_under_its_own_id(
 
 
 async def test_it_waits_its_time_first(
-    harness: DeadLetterHarness, rows: asyncpg.Connection, read_topic: Any
+    harness: DeadLetterHarness, rows: asyncpg.Connection, read_topic: ReadTopic
 ) -> None:
     harness.jitter = 1.0
     await collect_one(harness, rows)
@@ -272,7 +292,7 @@ async def test_a_command_that_comes_again_sends_again_and_counts_once(
 
 
 async def test_a_message_is_replayed_three_times_and_then_stays(
-    harness: DeadLetterHarness, rows: asyncpg.Connection, read_topic: Any
+    harness: DeadLetterHarness, rows: asyncpg.Connection, read_topic: ReadTopic
 ) -> None:
     message_id, message = new_id(), build_heartbeat()
     for _ in range(3):
@@ -298,13 +318,13 @@ async def test_two_replicas_replay_no_more_than_fifty_a_minute_together(
     letters = [row["id"] for row in await rows.fetch(DEAD_LETTERS)]
     answers = await asyncio.gather(
         *(
-            desk.replay(*letters[n : n + 20])
-            for n, desk in zip(range(0, 120, 20), [first, second] * 3, strict=True)
+            replica.replay(*letters[n : n + 20])
+            for n, replica in zip(range(0, 120, 20), [first, second] * 3, strict=True)
         )
     )
     assert sum(len(outgoing) for _, outgoing in answers) == 50
-    waiting = [one for items, _ in answers for one in items if one["outcome"] == "waiting"]
-    assert {one["because"] for one in waiting} == {"rate"}
+    waiting = [item for items, _ in answers for item in items if item["outcome"] == "waiting"]
+    assert {item["because"] for item in waiting} == {"rate"}
     assert len(waiting) == 70
     assert await first.store.list_due([]) == []
     await rows.execute(
@@ -316,8 +336,8 @@ async def test_two_replicas_replay_no_more_than_fifty_a_minute_together(
     assert len(outgoing) == 50
 
 
-async def test_while_its_target_is_held_a_letter_waits_and_nothing_is_lost(
-    harness: DeadLetterHarness, rows: asyncpg.Connection, read_topic: Any
+async def test_while_its_target_is_held_a_dead_letter_waits_and_nothing_is_lost(
+    harness: DeadLetterHarness, rows: asyncpg.Connection, read_topic: ReadTopic
 ) -> None:
     letter = await collect_one(harness, rows, error="CircuitOpen")
     harness.paused = frozenset({"jobs.results"})
@@ -330,12 +350,12 @@ async def test_while_its_target_is_held_a_letter_waits_and_nothing_is_lost(
     [said] = await read_topic("jobs.commands")
     _, outgoing = await harness.replay(*said.letters, by=None)
     assert len(outgoing) == 1
-    asker = "SELECT asked_by FROM jobs.dead_letter_replays WHERE replayed_at IS NOT NULL"
-    assert await rows.fetchval(asker) == OPERATOR
+    requester = "SELECT requested_by FROM jobs.dead_letter_replays WHERE replayed_at IS NOT NULL"
+    assert await rows.fetchval(requester) == OPERATOR
 
 
 async def test_poison_stays_until_an_operator_asks_and_then_only_if_it_can_be_read(
-    harness: DeadLetterHarness, rows: asyncpg.Connection, read_topic: Any
+    harness: DeadLetterHarness, rows: asyncpg.Connection, read_topic: ReadTopic
 ) -> None:
     await harness.add(kind="poison")
     await harness.collect()
@@ -345,12 +365,12 @@ async def test_poison_stays_until_an_operator_asks_and_then_only_if_it_can_be_re
     assert await read_topic("jobs.commands") == []
     assert await harness.replay(unreadable, readable, by=None) == ([], [])
     items, [sent] = await harness.replay(unreadable, readable)
-    assert [one["ok"] for one in items] == [False, True]
+    assert [item["ok"] for item in items] == [False, True]
     assert isinstance(sent.message, JobHeartbeat)
 
 
 async def test_a_command_whose_sender_was_told_that_nothing_happens_waits_for_an_operator(
-    harness: DeadLetterHarness, rows: asyncpg.Connection, submit_job: Callable[..., SubmitJob]
+    harness: DeadLetterHarness, rows: asyncpg.Connection, submit_job: BuildJob
 ) -> None:
     command, message_id = submit_job(uuid4()), new_id()
     letter = await collect_one(
@@ -368,7 +388,7 @@ async def test_a_command_whose_sender_was_told_that_nothing_happens_waits_for_an
 
 
 async def test_an_envelope_is_replayed_by_putting_its_job_back(
-    harness: DeadLetterHarness, rows: asyncpg.Connection, given: Any, results: Any
+    harness: DeadLetterHarness, rows: asyncpg.Connection, given: Given, results: ResultsHarness
 ) -> None:
     run = await given.run()
     body = b'{"job_id": "%s", "fence": "%s"}' % (str(run.job).encode(), str(run.fence).encode())
@@ -395,7 +415,7 @@ async def test_an_envelope_is_replayed_by_putting_its_job_back(
 
 
 async def test_an_envelope_that_no_worker_can_read_counts_as_a_lost_run(
-    harness: DeadLetterHarness, rows: asyncpg.Connection, given: Any, read_topic: Any
+    harness: DeadLetterHarness, rows: asyncpg.Connection, given: Given, read_topic: ReadTopic
 ) -> None:
     run = await given.run()
     body = b'{"job_id": "%s", "fence": "%s"}' % (str(run.job).encode(), str(run.fence).encode())
@@ -411,15 +431,15 @@ async def test_an_envelope_that_no_worker_can_read_counts_as_a_lost_run(
     assert await rows.fetchval("SELECT resolved_at FROM jobs.message_dead_letters") is None
 
 
-async def test_a_letter_is_resolved_once_with_the_first_reason(
-    harness: DeadLetterHarness, rows: asyncpg.Connection, read_metric: Any
+async def test_a_dead_letter_is_resolved_once_with_the_first_reason(
+    harness: DeadLetterHarness, rows: asyncpg.Connection, read_metric: ReadMetric
 ) -> None:
-    letter, stranger = await collect_one(harness, rows), uuid4()
+    letter, unknown = await collect_one(harness, rows), uuid4()
     resolve = DeadLetterResolver(harness.store, harness.metrics)
     for reason in ("Seen to.", "Seen to again."):
-        command = ResolveDeadLetters(letters=(letter, stranger), reason=reason, asked_by=OPERATOR)
+        command = ResolveDeadLetters(letters=(letter, unknown), reason=reason, asked_by=OPERATOR)
         items = await resolve(command)
-        assert [one["ok"] for one in items] == [True, False]
+        assert [its_item["ok"] for its_item in items] == [True, False]
     [row] = await rows.fetch(DEAD_LETTERS)
     assert (row["reason"], row["resolved_by"]) == ("Seen to.", OPERATOR)
     assert await harness.store.list_due([]) == []
@@ -429,7 +449,7 @@ async def test_a_letter_is_resolved_once_with_the_first_reason(
 
 
 async def test_what_is_kept_open_and_replayed_is_counted(
-    harness: DeadLetterHarness, rows: asyncpg.Connection, read_metric: Any
+    harness: DeadLetterHarness, rows: asyncpg.Connection, read_metric: ReadMetric
 ) -> None:
     count = CountDeadLettersTask(harness.store, harness.metrics)
     letter = await collect_one(harness, rows)
@@ -443,7 +463,7 @@ async def test_what_is_kept_open_and_replayed_is_counted(
 
 
 @pytest.fixture
-def read_metric() -> Callable[[Metrics, str], float | None]:
+def read_metric() -> ReadMetric:
     """Read what a metric says of transient letters of the results."""
 
     def read(metrics: Metrics, name: str) -> float | None:
@@ -458,7 +478,7 @@ async def list_ids(harness: DeadLetterHarness, **wanted: Any) -> Sequence[UUID]:
     return [row["id"] for row in await harness.store.list_dead_letters(ListDeadLetters(**wanted))]
 
 
-async def test_letters_are_listed_newest_first_by_pages_and_by_what_they_are(
+async def test_dead_letters_are_listed_newest_first_by_pages_and_by_what_they_are(
     harness: DeadLetterHarness, rows: asyncpg.Connection
 ) -> None:
     kept = [await collect_one(harness, rows, error=error) for error in ("KeyError", "TimeoutError")]
@@ -474,15 +494,15 @@ async def test_letters_are_listed_newest_first_by_pages_and_by_what_they_are(
 
 
 async def test_a_topic_that_is_nearly_full_gets_no_replays(
-    harness: DeadLetterHarness, rows: asyncpg.Connection, submit_job: Callable[..., SubmitJob]
+    harness: DeadLetterHarness, rows: asyncpg.Connection, submit_job: BuildJob
 ) -> None:
     """The handler would wait for room that only it can make."""
     letter = await collect_one(harness, rows, message=submit_job(uuid4()), topic="jobs.commands")
     [key] = get_topic("jobs.commands").keys(harness.messenger.context.environment)
-    wire = harness.messenger.context.broker
-    filled = (await wire.commit([Write(key, {b"x": b"y"})] * 9_000)).entry_ids
+    broker = harness.messenger.context.broker
+    filled = (await broker.commit([Write(key, {b"x": b"y"})] * 9_000)).entry_ids
     [item], outgoing = await harness.replay(letter)
     assert (item["outcome"], item["because"], outgoing) == ("waiting", "topic_full", [])
-    await wire.delete(key, filled)
+    await broker.delete(key, filled)
     [item], _ = await harness.replay(letter)
     assert item["outcome"] == "replayed"

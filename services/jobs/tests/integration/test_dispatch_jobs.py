@@ -1,40 +1,45 @@
-"""Dispatch: who is picked, what a pick leaves in the record, and what becomes of its envelope."""
+"""Dispatch: what is picked, what a pick stores, and what happens to its envelope."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
+from services.jobs.tests.support import (
+    AddUser,
+    BuildJob,
+    FakeWorkerQueue,
+    Gateway,
+    ReadEnvelopes,
+    RunCommands,
+    RunTick,
+    StartService,
+)
 
-from msaas.contracts import CancelJob, Plan, SubmitJob, get_task
+from msaas.contracts import CancelJob, Plan, get_task
 from msaas.jobs.adapters.postgres.dispatch import ADVISORY_LOCK, PostgresDispatch
 from msaas.jobs.application.ports import TickResult
-from msaas.jobs.application.process_commands import ProcessedCommands
 from msaas.postgres import Database
 from msaas.streams import BrokerUnavailable
 from msaas.testing import wait_until
 
-Settle = Callable[..., Awaitable[ProcessedCommands]]
-Submit = Callable[..., SubmitJob]
-TickOnce = Callable[..., Awaitable[TickResult]]
 BROWSE = "navigate_and_extract_text"
 PAGE = {"url": "https://example.com"}
 
 
 def picked_by_user(tick: TickResult) -> Counter[UUID]:
-    return Counter(one.user_id for one in tick.picked)
+    return Counter(job.envelope.meta.user_id for job in tick.picked)
 
 
 async def test_a_tick_follows_a_submit_and_leaves_the_entry_on_the_row(
-    gateway: Any,
-    start_service: Any,
+    gateway: Gateway,
+    start_service: StartService,
     user: UUID,
     rows: asyncpg.Connection,
-    read_envelopes: Any,
+    read_envelopes: ReadEnvelopes,
 ) -> None:
     running = await start_service()
     reply = await gateway.submit(user)
@@ -50,9 +55,9 @@ async def test_a_tick_follows_a_submit_and_leaves_the_entry_on_the_row(
 
 
 async def test_each_pick_writes_a_new_fence_and_an_attempt(
-    run_commands: Settle,
-    submit_job: Submit,
-    run_tick: TickOnce,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
     user: UUID,
     rows: asyncpg.Connection,
 ) -> None:
@@ -68,14 +73,18 @@ async def test_each_pick_writes_a_new_fence_and_an_attempt(
 
 
 async def test_an_envelope_says_all_that_a_worker_needs(
-    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, workers: Any, user: UUID
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
+    workers: FakeWorkerQueue,
+    user: UUID,
 ) -> None:
     deadline = datetime(2100, 1, 1, tzinfo=UTC)
     command = submit_job(user, plan=Plan.PRO, deadline_ts=deadline)
     await run_commands(command)
     [pick] = (await run_tick()).picked
     [envelope] = workers.sent
-    assert (envelope.job_id, envelope.fence) == (command.job_id, pick.fence)
+    assert (envelope.job_id, envelope.fence) == (command.job_id, pick.envelope.fence)
     assert (envelope.task_type, envelope.payload) == (command.task_type, command.payload)
     assert (envelope.attempts, envelope.max_attempts) == (0, get_task("echo").max_attempts)
     meta = envelope.meta
@@ -86,9 +95,9 @@ async def test_an_envelope_says_all_that_a_worker_needs(
 
 
 async def test_a_user_holds_as_many_slots_as_the_plan_has_and_each_is_a_row(
-    run_commands: Settle,
-    submit_job: Submit,
-    run_tick: TickOnce,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
     user: UUID,
     rows: asyncpg.Connection,
 ) -> None:
@@ -96,7 +105,7 @@ async def test_a_user_holds_as_many_slots_as_the_plan_has_and_each_is_a_row(
     first = (await run_tick()).picked
     assert len(first) == 2
     assert (await run_tick()).picked == []
-    ended, waiting = (one.job_id for one in first)
+    ended, waiting = (job.envelope.job_id for job in first)
     await rows.execute(
         "UPDATE jobs.jobs SET status = 'FAILED', finished_at = now(), reserved = false"
         " WHERE id = $1",
@@ -110,14 +119,14 @@ async def test_a_user_holds_as_many_slots_as_the_plan_has_and_each_is_a_row(
 
 
 async def test_an_override_gives_a_user_other_slots_and_an_erasing_one_has_none(
-    run_commands: Settle,
-    submit_job: Submit,
-    run_tick: TickOnce,
-    add_user: Any,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
+    add_user: AddUser,
     rows: asyncpg.Connection,
 ) -> None:
     more, gone = await add_user(), await add_user()
-    await run_commands(*(submit_job(one) for one in (more, gone) for _ in range(5)))
+    await run_commands(*(submit_job(item) for item in (more, gone) for _ in range(5)))
     await rows.execute(
         "UPDATE jobs.subjects SET overrides = '{\"slots\": 3}' WHERE user_id = $1", more
     )
@@ -126,16 +135,16 @@ async def test_an_override_gives_a_user_other_slots_and_an_erasing_one_has_none(
 
 
 async def test_only_what_is_due_is_picked(
-    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, user: UUID
+    run_commands: RunCommands, submit_job: BuildJob, run_tick: RunTick, user: UUID
 ) -> None:
     later = submit_job(user, priority=0, run_at=datetime.now(UTC) + timedelta(hours=1))
     now = submit_job(user)
     await run_commands(later, now)
-    assert [one.job_id for one in (await run_tick()).picked] == [now.job_id]
+    assert [job.envelope.job_id for job in (await run_tick()).picked] == [now.job_id]
 
 
 async def test_within_a_user_priority_goes_first_and_then_time(
-    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, user: UUID
+    run_commands: RunCommands, submit_job: BuildJob, run_tick: RunTick, user: UUID
 ) -> None:
     past = datetime.now(UTC) - timedelta(hours=1)
     plain, older, urgent = (
@@ -144,11 +153,14 @@ async def test_within_a_user_priority_goes_first_and_then_time(
         submit_job(user, priority=1),
     )
     await run_commands(plain, older, urgent)
-    assert {one.job_id for one in (await run_tick()).picked} == {urgent.job_id, older.job_id}
+    assert {job.envelope.job_id for job in (await run_tick()).picked} == {
+        urgent.job_id,
+        older.job_id,
+    }
 
 
 async def test_a_flood_of_one_user_does_not_keep_another_waiting(
-    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, add_user: Any
+    run_commands: RunCommands, submit_job: BuildJob, run_tick: RunTick, add_user: AddUser
 ) -> None:
     flood, calm = await add_user(), await add_user()
     await run_commands(*(submit_job(flood, plan=Plan.PRO) for _ in range(50)))
@@ -157,7 +169,7 @@ async def test_a_flood_of_one_user_does_not_keep_another_waiting(
 
 
 async def test_room_that_is_short_is_shared_by_the_weight_of_plans(
-    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, add_user: Any
+    run_commands: RunCommands, submit_job: BuildJob, run_tick: RunTick, add_user: AddUser
 ) -> None:
     users = {plan: await add_user() for plan in Plan}
     await run_commands(*(submit_job(users[plan], plan=plan) for plan in Plan for _ in range(30)))
@@ -166,9 +178,9 @@ async def test_room_that_is_short_is_shared_by_the_weight_of_plans(
 
 
 async def test_a_topic_holds_no_more_unread_envelopes_than_its_window(
-    run_commands: Settle,
-    submit_job: Submit,
-    run_tick: TickOnce,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
     user: UUID,
     rows: asyncpg.Connection,
 ) -> None:
@@ -183,35 +195,35 @@ async def test_a_topic_holds_no_more_unread_envelopes_than_its_window(
 
 
 async def test_a_full_topic_does_not_hold_up_the_others_of_the_same_user(
-    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, user: UUID
+    run_commands: RunCommands, submit_job: BuildJob, run_tick: RunTick, user: UUID
 ) -> None:
     page: dict[str, Any] = {"task_type": BROWSE, "payload": PAGE, "priority": 1}
     echo = submit_job(user, plan=Plan.PRO)
     await run_commands(*(submit_job(user, plan=Plan.PRO, **page) for _ in range(30)), echo)
-    assert Counter(one.task_type for one in (await run_tick(window=3)).picked) == {
+    assert Counter(job.envelope.task_type for job in (await run_tick(window=3)).picked) == {
         page["task_type"]: 3
     }
-    assert [one.job_id for one in (await run_tick(window=3)).picked] == [echo.job_id]
+    assert [job.envelope.job_id for job in (await run_tick(window=3)).picked] == [echo.job_id]
 
 
 async def test_users_beyond_one_tick_have_their_turn_in_the_next(
-    run_commands: Settle,
-    submit_job: Submit,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
     database: Database,
-    add_user: Any,
+    add_user: AddUser,
 ) -> None:
     users = [await add_user() for _ in range(5)]
     await run_commands(*map(submit_job, users))
-    record = PostgresDispatch(database, window=200, max_users=2)
-    ticks = [await record.pick() for _ in range(3)]
-    assert [len(one.picked) for one in ticks] == [2, 2, 1]
-    assert [one.has_more for one in ticks] == [True, True, False]
+    store = PostgresDispatch(database, window=200, max_users=2)
+    ticks = [await store.pick() for _ in range(3)]
+    assert [len(tick.picked) for tick in ticks] == [2, 2, 1]
+    assert [tick.has_more for tick in ticks] == [True, True, False]
 
 
 async def test_one_tick_at_a_time_in_the_whole_fleet(
-    run_commands: Settle,
-    submit_job: Submit,
-    run_tick: TickOnce,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
     user: UUID,
     rows: asyncpg.Connection,
 ) -> None:
@@ -223,25 +235,29 @@ async def test_one_tick_at_a_time_in_the_whole_fleet(
 
 
 async def test_two_replicas_dispatch_each_job_once(
-    gateway: Any, start_service: Any, add_user: Any, rows: asyncpg.Connection, read_envelopes: Any
+    gateway: Gateway,
+    start_service: StartService,
+    add_user: AddUser,
+    rows: asyncpg.Connection,
+    read_envelopes: ReadEnvelopes,
 ) -> None:
     for _ in range(2):
         await start_service()
     users = [await add_user() for _ in range(20)]
-    await asyncio.gather(*(gateway.submit(one) for one in users * 2))
+    await asyncio.gather(*(gateway.submit(user) for user in users * 2))
 
     async def are_all_noted() -> bool:
         return await rows.fetchval("SELECT count(entry_id) FROM jobs.jobs") == 40
 
     await wait_until(are_all_noted)
-    assert len({one.job_id for one in await read_envelopes()}) == 40
+    assert len({envelope.job_id for envelope in await read_envelopes()}) == 40
     assert await rows.fetchval("SELECT count(*) FROM jobs.job_attempts") == 40
 
 
 async def test_a_job_that_another_transaction_holds_is_left_for_the_next_tick(
-    run_commands: Settle,
-    submit_job: Submit,
-    run_tick: TickOnce,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
     user: UUID,
     rows: asyncpg.Connection,
 ) -> None:
@@ -249,17 +265,17 @@ async def test_a_job_that_another_transaction_holds_is_left_for_the_next_tick(
     await run_commands(held, free)
     async with rows.transaction():
         await rows.execute("SELECT FROM jobs.jobs WHERE id = $1 FOR UPDATE", held.job_id)
-        assert [one.job_id for one in (await run_tick()).picked] == [free.job_id]
-    assert [one.job_id for one in (await run_tick()).picked] == [held.job_id]
+        assert [job.envelope.job_id for job in (await run_tick()).picked] == [free.job_id]
+    assert [job.envelope.job_id for job in (await run_tick()).picked] == [held.job_id]
 
 
 async def test_nothing_is_picked_while_the_wire_is_away(
-    run_commands: Settle,
-    submit_job: Submit,
-    run_tick: TickOnce,
-    workers: Any,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
+    workers: FakeWorkerQueue,
     user: UUID,
-    rows: Any,
+    rows: asyncpg.Connection,
 ) -> None:
     await run_commands(submit_job(user))
     workers.is_away = True
@@ -268,13 +284,13 @@ async def test_nothing_is_picked_while_the_wire_is_away(
     assert await rows.fetchval("SELECT count(dispatched_at) FROM jobs.jobs") == 0
 
 
-async def test_an_envelope_that_a_full_topic_lets_go_is_left_to_the_sweeper(
-    run_commands: Settle,
-    submit_job: Submit,
-    run_tick: TickOnce,
-    workers: Any,
+async def test_an_envelope_that_a_full_topic_drops_is_left_to_the_sweeper(
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
+    workers: FakeWorkerQueue,
     user: UUID,
-    rows: Any,
+    rows: asyncpg.Connection,
 ) -> None:
     await run_commands(submit_job(user), submit_job(user))
     workers.capacity = 1
@@ -284,8 +300,13 @@ async def test_an_envelope_that_a_full_topic_lets_go_is_left_to_the_sweeper(
     assert [state["entry_id"] for state in states] == ["1-0", None]
 
 
-async def test_an_entry_whose_job_was_cancelled_in_the_meantime_is_taken_back(
-    run_commands: Settle, submit_job: Submit, run_tick: TickOnce, workers: Any, user: UUID
+async def test_an_entry_whose_job_was_cancelled_in_the_meantime_is_withdrawn(
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
+    workers: FakeWorkerQueue,
+    user: UUID,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     command = submit_job(user)
     await run_commands(command)
@@ -295,6 +316,6 @@ async def test_an_entry_whose_job_was_cancelled_in_the_meantime_is_taken_back(
         await run_commands(CancelJob(job_id=command.job_id, user_id=user))
         return await send(*args)
 
-    workers.send = cancelled_first
+    monkeypatch.setattr(workers, "send", cancelled_first)
     await run_tick()
     assert workers.withdrawn == [("jobs.generic", ["1-0"])]

@@ -2,25 +2,31 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
+from services.jobs.tests.support import (
+    BuildJob,
+    FakeWorkerQueue,
+    Gateway,
+    RunCommands,
+    RunTick,
+    StartService,
+)
 
-from msaas.contracts import DeadlinePassed, Plan, SubmitJob
-from msaas.jobs.application.process_commands import ProcessedCommands
+from msaas.contracts import DeadlinePassed, Plan
 from msaas.testing import wait_until
 
-Settle = Callable[..., Awaitable[ProcessedCommands]]
-Submit = Callable[..., SubmitJob]
+AddOverdue = Callable[..., Awaitable[DeadlinePassed]]
+
 JOB = "SELECT * FROM jobs.jobs WHERE id = $1"
 
 
 @pytest.fixture
 def add_overdue(
-    run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
-) -> Callable[..., Awaitable[DeadlinePassed]]:
+    run_commands: RunCommands, submit_job: BuildJob, user: UUID, rows: asyncpg.Connection
+) -> AddOverdue:
     """Take a job in whose deadline is over, or is not."""
 
     async def add(seconds_left: float = -1) -> DeadlinePassed:
@@ -36,21 +42,25 @@ def add_overdue(
     return add
 
 
-async def test_a_job_that_waits_fails_and_gives_its_reservation_back(
-    run_commands: Settle, add_overdue: Any, rows: asyncpg.Connection
+async def test_a_job_that_waits_fails_and_releases_its_reservation(
+    run_commands: RunCommands, add_overdue: AddOverdue, rows: asyncpg.Connection
 ) -> None:
     command = await add_overdue()
-    settled = await run_commands(command)
+    processed = await run_commands(command)
     row = await rows.fetchrow(JOB, command.job_id)
     assert row is not None
     assert (row["status"], row["failure_reason"], row["reserved"]) == ("FAILED", "timeout", False)
     assert row["last_error"] == "The job's deadline has passed."
     assert await rows.fetchval("SELECT jobs_reserved FROM jobs.usage_counters") == 0
-    assert [one.id for one in settled.snapshots] == [command.job_id]
+    assert [snapshot.id for snapshot in processed.snapshots] == [command.job_id]
 
 
-async def test_an_envelope_that_nobody_has_read_is_taken_back(
-    run_commands: Settle, add_overdue: Any, run_tick: Any, workers: Any, rows: asyncpg.Connection
+async def test_an_envelope_that_nobody_has_read_is_withdrawn(
+    run_commands: RunCommands,
+    add_overdue: AddOverdue,
+    run_tick: RunTick,
+    workers: FakeWorkerQueue,
+    rows: asyncpg.Connection,
 ) -> None:
     command = await add_overdue()
     await run_tick()
@@ -61,18 +71,18 @@ async def test_an_envelope_that_nobody_has_read_is_taken_back(
 
 
 async def test_who_runs_it_watches_the_deadline_without_us(
-    run_commands: Settle, add_overdue: Any, run_tick: Any, rows: asyncpg.Connection
+    run_commands: RunCommands, add_overdue: AddOverdue, run_tick: RunTick, rows: asyncpg.Connection
 ) -> None:
     command = await add_overdue()
     await run_tick()
     await rows.execute("UPDATE jobs.jobs SET status = 'RUNNING', started_at = now()")
-    settled = await run_commands(command)
-    assert settled.snapshots == []
+    processed = await run_commands(command)
+    assert processed.snapshots == []
     assert await rows.fetchval("SELECT status FROM jobs.jobs") == "RUNNING"
 
 
 async def test_word_of_a_deadline_that_has_moved_changes_nothing(
-    run_commands: Settle, add_overdue: Any, rows: asyncpg.Connection
+    run_commands: RunCommands, add_overdue: AddOverdue, rows: asyncpg.Connection
 ) -> None:
     command = await add_overdue(seconds_left=60)
     await run_commands(command, command)
@@ -80,7 +90,7 @@ async def test_word_of_a_deadline_that_has_moved_changes_nothing(
 
 
 async def test_it_ends_once(
-    run_commands: Settle, add_overdue: Any, rows: asyncpg.Connection
+    run_commands: RunCommands, add_overdue: AddOverdue, rows: asyncpg.Connection
 ) -> None:
     command = await add_overdue()
     await run_commands(command, command)
@@ -90,7 +100,7 @@ async def test_it_ends_once(
 
 
 async def test_a_deadline_that_passes_while_a_job_waits_is_found(
-    start_service: Any, gateway: Any, user: UUID, rows: asyncpg.Connection
+    start_service: StartService, gateway: Gateway, user: UUID, rows: asyncpg.Connection
 ) -> None:
     await start_service()
     now = datetime.now(UTC)

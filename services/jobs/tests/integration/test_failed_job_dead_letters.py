@@ -1,21 +1,21 @@
-"""A failed job is a dead letter: shown with the others, begun anew within the quota, closed."""
+"""A failed job is a dead letter: listed with the others, retried within the quota, resolved."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from services.jobs.tests.support import BuildJob, Gateway, RunCommands, StartService, code_of
 
 from msaas.contracts import (
     ListDeadLetters,
+    Message,
     Plan,
     ReplayDeadLetters,
     Reply,
     ResolveDeadLetters,
     ShowDeadLetter,
-    SubmitJob,
     build_dead_letter,
     get_topic,
 )
@@ -41,7 +41,7 @@ FailJob = Callable[[], Awaitable[UUID]]
 
 @pytest.fixture
 def fail_job(
-    run_commands: Any, submit_job: Callable[..., SubmitJob], user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands, submit_job: BuildJob, user: UUID, rows: asyncpg.Connection
 ) -> FailJob:
     async def fail() -> UUID:
         command = submit_job(user, plan=Plan.FREE, payload={"message": SECRET})
@@ -56,14 +56,14 @@ def replay(*letters: UUID) -> ReplayDeadLetters:
     return ReplayDeadLetters(replay_id=new_id(), letters=letters, asked_by=OPERATOR)
 
 
-async def answer(gateway: Any, command: Any) -> Reply:
+async def answer(gateway: Gateway, command: Message) -> Reply:
     reply = await gateway.call(command)
     assert reply.ok
     return reply
 
 
 async def test_a_failed_job_is_listed_and_shown_without_what_its_user_gave(
-    gateway: Any, start_service: Any, fail_job: FailJob
+    gateway: Gateway, start_service: StartService, fail_job: FailJob
 ) -> None:
     job = await fail_job()
     await start_service()
@@ -77,11 +77,11 @@ async def test_a_failed_job_is_listed_and_shown_without_what_its_user_gave(
     assert SECRET not in str(shown)
     none = (await answer(gateway, ListDeadLetters(topic="jobs.browser"))).data["items"]
     assert none == []
-    assert (await gateway.call(ShowDeadLetter(letter_id=uuid4()))).problem.code == "not_found"
+    assert code_of(await gateway.call(ShowDeadLetter(letter_id=uuid4()))) == "not_found"
 
 
-async def test_it_is_begun_anew_and_is_a_letter_no_more(
-    gateway: Any, start_service: Any, fail_job: FailJob, rows: asyncpg.Connection
+async def test_it_is_retried_and_is_a_dead_letter_no_more(
+    gateway: Gateway, start_service: StartService, fail_job: FailJob, rows: asyncpg.Connection
 ) -> None:
     job = await fail_job()
     await start_service()
@@ -96,7 +96,7 @@ async def test_it_is_begun_anew_and_is_a_letter_no_more(
 
 
 async def test_the_same_command_twice_begins_it_once(
-    gateway: Any, start_service: Any, fail_job: FailJob, rows: asyncpg.Connection
+    gateway: Gateway, start_service: StartService, fail_job: FailJob, rows: asyncpg.Connection
 ) -> None:
     command = replay(await fail_job())
     await start_service()
@@ -107,7 +107,7 @@ async def test_the_same_command_twice_begins_it_once(
 
 
 async def test_over_its_users_quota_it_stays_failed_and_no_replay_is_counted(
-    gateway: Any, start_service: Any, fail_job: FailJob, rows: asyncpg.Connection
+    gateway: Gateway, start_service: StartService, fail_job: FailJob, rows: asyncpg.Connection
 ) -> None:
     job = await fail_job()
     await rows.execute("UPDATE jobs.usage_counters SET jobs_used = jobs_limit")
@@ -118,8 +118,8 @@ async def test_over_its_users_quota_it_stays_failed_and_no_replay_is_counted(
     assert await rows.fetchval("SELECT count(*) FROM jobs.dead_letter_replays") == 0
 
 
-async def test_it_is_begun_anew_three_times_at_most(
-    gateway: Any, start_service: Any, fail_job: FailJob, rows: asyncpg.Connection
+async def test_it_is_retried_three_times_at_most(
+    gateway: Gateway, start_service: StartService, fail_job: FailJob, rows: asyncpg.Connection
 ) -> None:
     job = await fail_job()
     await start_service()
@@ -132,7 +132,7 @@ async def test_it_is_begun_anew_three_times_at_most(
 
 
 async def test_a_closed_failure_opens_again_when_the_job_fails_again(
-    gateway: Any, start_service: Any, fail_job: FailJob, rows: asyncpg.Connection
+    gateway: Gateway, start_service: StartService, fail_job: FailJob, rows: asyncpg.Connection
 ) -> None:
     job = await fail_job()
     await start_service()
@@ -147,9 +147,9 @@ async def test_a_closed_failure_opens_again_when_the_job_fails_again(
     assert (listed["id"], listed["state"]) == (str(job), "open")
 
 
-async def test_a_letter_goes_its_way_by_itself_and_a_batch_of_commands_is_settled_beside_it(
-    gateway: Any,
-    start_service: Any,
+async def test_a_dead_letter_goes_its_way_by_itself_and_a_batch_of_commands_is_settled_beside_it(
+    gateway: Gateway,
+    start_service: StartService,
     environment: str,
     user: UUID,
     rows: asyncpg.Connection,
@@ -175,8 +175,8 @@ async def test_a_letter_goes_its_way_by_itself_and_a_batch_of_commands_is_settle
         deliveries=5,
         at=(await rows.fetchval("SELECT now()")),
     )
-    wire = gateway.messenger.station.wire
-    await wire.commit([Write(topic.dead_letter_key(environment, "jobs"), letter)])
+    broker = gateway.messenger.context.broker
+    await broker.commit([Write(topic.dead_letter_key(environment, "jobs"), letter)])
     await start_service()
 
     async def is_due() -> bool:
@@ -199,7 +199,7 @@ async def rows_have(rows: asyncpg.Connection, job: UUID) -> bool:
 
 
 async def test_an_account_that_stays_locked_refuses_its_job_for_now(
-    gateway: Any, start_service: Any, fail_job: FailJob, rows: asyncpg.Connection
+    gateway: Gateway, start_service: StartService, fail_job: FailJob, rows: asyncpg.Connection
 ) -> None:
     job = await fail_job()
     await start_service()

@@ -1,4 +1,4 @@
-"""The pick among many: bounded for everybody, never over a plan, safe when there are two of us."""
+"""The pick among many jobs: bounded, within the plans, safe with two replicas."""
 
 import asyncio
 import os
@@ -6,17 +6,21 @@ import random
 import re
 import sys
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
+from services.jobs.tests.support import AddUser, OpenDatabase
 
 from msaas.contracts import PLANS, Plan
 from msaas.jobs.adapters.postgres import dispatch_sql as sql
 from msaas.jobs.adapters.postgres.dispatch import EXPLAINED_WAIT, MAX_PICKED, PostgresDispatch
 from msaas.postgres import Database
+
+AddUsers = Callable[..., Awaitable[list[UUID]]]
 
 FILL = """
 INSERT INTO jobs.jobs
@@ -41,7 +45,7 @@ BROWSE = "navigate_and_extract_text"
 
 
 @pytest.fixture
-def add_users(add_user: Any, rows: asyncpg.Connection) -> Any:
+def add_users(add_user: AddUser, rows: asyncpg.Connection) -> AddUsers:
     """Make users of a plan, each with that many jobs that are due."""
 
     async def add(plan: Plan, *backlogs: int, task_type: str = "echo") -> list[UUID]:
@@ -61,22 +65,22 @@ def add_users(add_user: Any, rows: asyncpg.Connection) -> Any:
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_nobody_starves_and_nobody_is_over_the_plan_whatever_ends_when(
-    database: Database, add_users: Any, rows: asyncpg.Connection, seed: int
+    database: Database, add_users: AddUsers, rows: asyncpg.Connection, seed: int
 ) -> None:
     """With room for few, everybody who waits begins within as many picks as weights allow."""
-    draw = random.Random(seed)  # noqa: S311  # repeatable, and nobody is to be kept from guessing
+    draw = random.Random(seed)  # noqa: S311  # repeatable
     plans: dict[UUID, Plan] = {}
     for plan in Plan:
         for user in await add_users(plan, *(draw.choice([1, 5, 60]) for _ in range(4))):
             plans[user] = plan
-    record = PostgresDispatch(database, window=6)
+    store = PostgresDispatch(database, window=6)
     begun: Counter[UUID] = Counter()
     for _ in range(60):
-        picked = (await record.pick()).picked
-        begun.update(one.user_id for one in picked)
+        picked = (await store.pick()).picked
+        begun.update(job.envelope.meta.user_id for job in picked)
         for row in await rows.fetch(HELD):
             assert row["held"] <= PLANS[plans[row["user_id"]]].slots
-        running = [one.job_id for one in picked if draw.random() < 0.8]
+        running = [job.envelope.job_id for job in picked if draw.random() < 0.8]
         await rows.execute("UPDATE jobs.jobs SET lease_until = now() WHERE fence IS NOT NULL")
         await rows.execute(END, running)
         if begun.keys() == plans.keys():
@@ -85,30 +89,32 @@ async def test_nobody_starves_and_nobody_is_over_the_plan_whatever_ends_when(
 
 
 async def test_behind_ten_thousand_jobs_of_another_a_job_is_picked_in_the_next_tick(
-    database: Database, add_users: Any
+    database: Database, add_users: AddUsers
 ) -> None:
     await add_users(Plan.ENTERPRISE, 10_000)
-    record = PostgresDispatch(database, window=200)
-    assert len((await record.pick()).picked) == PLANS[Plan.ENTERPRISE].slots
+    store = PostgresDispatch(database, window=200)
+    assert len((await store.pick()).picked) == PLANS[Plan.ENTERPRISE].slots
     [calm] = await add_users(Plan.FREE, 1)
-    assert [one.user_id for one in (await record.pick()).picked] == [calm]
+    assert [job.envelope.meta.user_id for job in (await store.pick()).picked] == [calm]
 
 
 async def test_ten_thousand_jobs_that_came_first_leave_half_of_the_room(
-    database: Database, add_users: Any
+    database: Database, add_users: AddUsers
 ) -> None:
     [flood] = await add_users(Plan.PRO, 10_000)
     [calm] = await add_users(Plan.PRO, 1)
     picked = (await PostgresDispatch(database, window=2).pick()).picked
-    assert Counter(one.user_id for one in picked) == {flood: 1, calm: 1}
+    assert Counter(job.envelope.meta.user_id for job in picked) == {flood: 1, calm: 1}
 
 
 async def test_of_a_user_what_was_woken_goes_first_and_then_priority(
-    database: Database, add_users: Any, rows: asyncpg.Connection
+    database: Database, add_users: AddUsers, rows: asyncpg.Connection
 ) -> None:
     [user] = await add_users(Plan.PRO, 40)
     await rows.execute(WOKEN, user, 5)
-    picked = {one.job_id for one in (await PostgresDispatch(database, window=12).pick()).picked}
+    picked = {
+        job.envelope.job_id for job in (await PostgresDispatch(database, window=12).pick()).picked
+    }
     order = await rows.fetch(
         "SELECT id FROM jobs.jobs ORDER BY status DESC, priority, run_at, id LIMIT 12"
     )
@@ -116,18 +122,18 @@ async def test_of_a_user_what_was_woken_goes_first_and_then_priority(
 
 
 async def test_two_dispatchers_with_the_same_users_pick_each_job_once(
-    open_database: Any, add_users: Any, rows: asyncpg.Connection
+    open_database: OpenDatabase, add_users: AddUsers, rows: asyncpg.Connection
 ) -> None:
     await add_users(Plan.PRO, *([15] * 20))
     replicas = [PostgresDispatch(await open_database(), window=2_000) for _ in range(2)]
 
-    async def pick_all(record: PostgresDispatch) -> list[UUID]:
+    async def pick_all(store: PostgresDispatch) -> list[UUID]:
         picked: list[UUID] = []
         while len(await rows_left(rows)):
-            picked += [one.job_id for one in (await record.pick()).picked]
+            picked += [job.envelope.job_id for job in (await store.pick()).picked]
         return picked
 
-    picked = [one for many in await asyncio.gather(*map(pick_all, replicas)) for one in many]
+    picked = [item for many in await asyncio.gather(*map(pick_all, replicas)) for item in many]
     assert len(picked) == len(set(picked)) == 300
     deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
     assert await rows.fetchval(deadlocks) == 0
@@ -143,7 +149,7 @@ async def rows_left(rows: asyncpg.Connection) -> list[Any]:
 
 
 async def test_one_that_is_killed_with_its_picks_leaves_them_to_the_next(
-    database: Database, jobs_url: str, add_users: Any, rows: asyncpg.Connection
+    database: Database, jobs_url: str, add_users: AddUsers, rows: asyncpg.Connection
 ) -> None:
     await add_users(Plan.PRO, *([5] * 10))
     program = Path(__file__).parents[1] / "programs/crashing_dispatch.py"
@@ -159,7 +165,7 @@ async def test_one_that_is_killed_with_its_picks_leaves_them_to_the_next(
 
 
 async def test_a_pick_costs_by_users_and_kinds_and_not_by_what_waits(
-    add_users: Any, rows: asyncpg.Connection
+    add_users: AddUsers, rows: asyncpg.Connection
 ) -> None:
     await add_users(Plan.FREE, *([3] * 100))
     [user] = await add_users(Plan.PRO, 20_000)
@@ -178,7 +184,7 @@ async def test_a_pick_costs_by_users_and_kinds_and_not_by_what_waits(
         ]
         for statement, values in statements:
             plan = await explain(rows, statement, values)
-            assert "jobs_by_turn" in plan, plan
+            assert "jobs_by_dispatch_order" in plan, plan
             assert "Seq Scan on jobs" not in plan, plan
             read = [int(n) for n in re.findall(r"on jobs\b.*?actual rows=(\d+)", plan)]
             assert max(read) <= 200, plan

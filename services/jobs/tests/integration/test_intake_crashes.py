@@ -1,4 +1,4 @@
-"""The process ends at each point of a command's way: the job is there once, reserved once, told."""
+"""A process that ends anywhere in the handling of a command: one job, reserved once, published."""
 
 import asyncio
 import os
@@ -11,6 +11,15 @@ from uuid import UUID
 import asyncpg
 import pytest
 import pytest_asyncio
+from services.jobs.tests.support import (
+    AddUser,
+    BuildJob,
+    Gateway,
+    ReadEnvelopes,
+    ReadTopic,
+    RunCommands,
+    StartService,
+)
 
 from msaas.contracts import JobChanged
 from msaas.streams import BrokerUnavailable
@@ -51,28 +60,28 @@ async def start_dying(
 @pytest.mark.parametrize(
     "crash",
     [
-        "wire.read.after",  # taken, nothing done
+        "broker.read.after",  # taken, nothing done
         "intake.store.after",  # written, not committed
-        "wire.commit.before",  # committed, not published
-        "wire.commit.after",  # published
+        "broker.commit.before",  # committed, not published
+        "broker.commit.after",  # published
     ],
 )
 async def test_a_submit_survives_the_end_of_its_process(
     crash: str,
-    gateway: Any,
+    gateway: Gateway,
     start_dying: StartDying,
-    start_service: Any,
-    add_user: Any,
+    start_service: StartService,
+    add_user: AddUser,
     rows: asyncpg.Connection,
-    read_topic: Any,
+    read_topic: ReadTopic,
 ) -> None:
     users: list[UUID] = [await add_user() for _ in range(5)]
     asked = [asyncio.create_task(gateway.submit(user)) for user in users]
 
-    async def are_on_the_wire() -> bool:
+    async def are_on_redis() -> bool:
         return len(await read_topic("jobs.commands")) == len(users)
 
-    await wait_until(are_on_the_wire)
+    await wait_until(are_on_redis)
     program = await start_dying(crash)
     assert await program.wait() == KILLED
     await start_service()
@@ -80,27 +89,27 @@ async def test_a_submit_survives_the_end_of_its_process(
     assert all(reply.ok and not reply.data["replayed"] for reply in replies)
     assert await rows.fetchval("SELECT count(*) FROM jobs.jobs") == 5
     assert await rows.fetchval("SELECT sum(jobs_reserved) FROM jobs.usage_counters") == 5
-    announced = {one.frame.id for one in await read_topic("jobs.events")}
+    announced = {message.frame.id for message in await read_topic("jobs.events")}
     assert {str(job_id) for job_id in announced} == {reply.data["job_id"] for reply in replies}
-    assert all(isinstance(one, JobChanged) for one in await read_topic("jobs.events"))
+    assert all(isinstance(message, JobChanged) for message in await read_topic("jobs.events"))
 
 
 @pytest.mark.parametrize(
     ("crash", "envelopes"),
     [
-        ("wire.commit.before", 0),  # committed, not published
-        ("wire.commit.after", 1),  # published, and the record does not know where
+        ("broker.commit.before", 0),  # committed, not published
+        ("broker.commit.after", 1),  # published, and the database does not know where
     ],
 )
 async def test_a_dispatch_that_ends_half_way_leaves_what_the_sweeper_heals(
     crash: str,
     envelopes: int,
-    run_commands: Any,
-    submit_job: Any,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
     start_dying: StartDying,
     user: UUID,
     rows: asyncpg.Connection,
-    read_envelopes: Any,
+    read_envelopes: ReadEnvelopes,
 ) -> None:
     await run_commands(submit_job(user))
     program = await start_dying(crash)
@@ -111,13 +120,17 @@ async def test_a_dispatch_that_ends_half_way_leaves_what_the_sweeper_heals(
     assert row is not None
     assert (row["status"], row["lease_until"], row["attempt"]) == ("PENDING", None, 0)
     assert row["entry_id"] is None
-    assert [one.fence for one in await read_envelopes()] == [row["fence"]] * envelopes
+    assert [envelope.fence for envelope in await read_envelopes()] == [row["fence"]] * envelopes
 
 
-async def test_a_wire_that_fails_after_the_commit_is_tried_again_until_all_is_told(
-    gateway: Any, start_service: Any, user: UUID, rows: asyncpg.Connection
+async def test_a_wire_that_fails_after_the_commit_is_tried_again_until_all_is_published(
+    gateway: Gateway,
+    start_service: StartService,
+    user: UUID,
+    rows: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A cancel commits, the wire falls silent, the handler runs again on what it has committed."""
+    """A cancel commits, Redis falls silent, the handler runs again on what it has committed."""
     running = await start_service()
     job_id = UUID((await gateway.submit(user)).data["job_id"])
 
@@ -125,15 +138,15 @@ async def test_a_wire_that_fails_after_the_commit_is_tried_again_until_all_is_to
         return await rows.fetchval("SELECT entry_id FROM jobs.jobs") is not None
 
     await wait_until(is_noted)
-    wire = running.service.messenger.station.wire
-    mark, failures = wire.mark, iter([True, True])
+    broker = running.service.messenger.context.broker
+    set_markers, failures = broker.set_markers, iter([True, True])
 
     async def fails_twice(*args: Any) -> None:
         if next(failures, False):
             raise BrokerUnavailable(target="test")
-        await mark(*args)
+        await set_markers(*args)
 
-    wire.mark = fails_twice
+    monkeypatch.setattr(broker, "set_markers", fails_twice)
     reply = await gateway.cancel(user, job_id)
     assert reply.data["status"] == "CANCELLED"
     assert await running.service.messenger.find_cancelled([job_id]) == {job_id}

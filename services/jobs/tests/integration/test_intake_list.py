@@ -1,38 +1,41 @@
-"""What is pushed onto the intake's list becomes a job, a failed job, or a dead letter; once."""
+"""What is pushed onto the intake list becomes a job, a failed job, or a dead letter, once."""
 
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 import pytest_asyncio
 import redis.asyncio
+from services.jobs.tests.support import OpenBroker, StartService
 
 from msaas.contracts import get_topic, queue_key
-from msaas.jobs.entrypoints.intake_list import IntakeListConsumer
-from msaas.kernel import SystemClock
-from msaas.streams import ListMover
+from msaas.jobs.entrypoints.intake_list import PERIOD, MoveIntakeTask
+from msaas.kernel import PeriodicTask, SystemClock
+from msaas.streams import ListMover, RedisBroker
+from msaas.telemetry import log_task_failure
 from msaas.testing import wait_until
 
-# redis-py leaves much of its own surface untyped.
-_Redis: Any = redis.asyncio.Redis
+RedisClient: TypeAlias = Any  # redis-py leaves much of its own surface untyped
+
+_Redis: RedisClient = redis.asyncio.Redis
 Push = Callable[..., Awaitable[UUID]]
 COMMANDS = get_topic("jobs.commands")
 
 
 @pytest_asyncio.fixture
-async def client(redis_url: str, environment: str) -> AsyncIterator[Any]:
+async def client(redis_url: str, environment: str) -> AsyncIterator[RedisClient]:
     async with _Redis.from_url(redis_url, decode_responses=True) as opened:
         yield opened
         await opened.delete(queue_key(environment, "jobs.generic"))
 
 
 @pytest.fixture
-def push(client: Any, environment: str, user: UUID) -> Push:
+def push(client: RedisClient, environment: str, user: UUID) -> Push:
     """Push an envelope as an old producer writes it, with all that only we decide."""
 
     async def push_(body: str | None = None, **fields: Any) -> UUID:
@@ -52,7 +55,11 @@ def push(client: Any, environment: str, user: UUID) -> Push:
 
 
 async def test_a_pushed_envelope_becomes_a_job_without_what_only_we_decide(
-    start_service: Any, push: Push, user: UUID, rows: asyncpg.Connection, client: Any
+    start_service: StartService,
+    push: Push,
+    user: UUID,
+    rows: asyncpg.Connection,
+    client: RedisClient,
 ) -> None:
     await start_service()
     job_id = await push()
@@ -63,7 +70,7 @@ async def test_a_pushed_envelope_becomes_a_job_without_what_only_we_decide(
 
 
 async def test_over_the_limit_it_is_kept_as_a_failed_job_that_says_why(
-    start_service: Any, push: Push, rows: asyncpg.Connection
+    start_service: StartService, push: Push, rows: asyncpg.Connection
 ) -> None:
     await start_service()
     first = await push()
@@ -87,7 +94,7 @@ async def test_over_the_limit_it_is_kept_as_a_failed_job_that_says_why(
     ],
 )
 async def test_what_the_catalogue_refuses_is_kept_as_a_failed_job(
-    start_service: Any, push: Push, rows: asyncpg.Connection, fields: dict[str, Any]
+    start_service: StartService, push: Push, rows: asyncpg.Connection, fields: dict[str, Any]
 ) -> None:
     await start_service()
     job_id = await push(**fields)
@@ -97,7 +104,7 @@ async def test_what_the_catalogue_refuses_is_kept_as_a_failed_job(
 
 @pytest.mark.parametrize("body", ["no json", "[]", '{"job_id": 1}', '{"text": "\\ud800"}'])
 async def test_what_is_no_envelope_is_quarantined(
-    start_service: Any, push: Push, client: Any, environment: str, body: str
+    start_service: StartService, push: Push, client: RedisClient, environment: str, body: str
 ) -> None:
     await start_service()
     await push(body)
@@ -107,7 +114,11 @@ async def test_what_is_no_envelope_is_quarantined(
 
 
 async def test_a_user_who_does_not_exist_makes_a_dead_letter_and_stops_nobody(
-    start_service: Any, push: Push, client: Any, environment: str, rows: asyncpg.Connection
+    start_service: StartService,
+    push: Push,
+    client: RedisClient,
+    environment: str,
+    rows: asyncpg.Connection,
 ) -> None:
     await start_service()
     await push(meta={"user_id": str(uuid4())})
@@ -117,7 +128,11 @@ async def test_a_user_who_does_not_exist_makes_a_dead_letter_and_stops_nobody(
 
 
 async def test_the_same_envelope_twice_is_one_job(
-    start_service: Any, push: Push, rows: asyncpg.Connection, client: Any, environment: str
+    start_service: StartService,
+    push: Push,
+    rows: asyncpg.Connection,
+    client: RedisClient,
+    environment: str,
 ) -> None:
     job_id = uuid4()
     for _ in range(3):
@@ -130,7 +145,7 @@ async def test_the_same_envelope_twice_is_one_job(
 
 
 async def test_two_replicas_move_a_long_list_once_and_in_its_order(
-    open_broker: Any, push: Push, client: Any, environment: str
+    open_broker: OpenBroker, push: Push, client: RedisClient, environment: str
 ) -> None:
     pushed = [str(await push()) for _ in range(250)]
     async with moving(open_broker(), environment), moving(open_broker(), environment):
@@ -142,7 +157,7 @@ async def test_two_replicas_move_a_long_list_once_and_in_its_order(
 
 
 async def test_a_full_topic_leaves_the_list_as_it_is(
-    open_broker: Any, push: Push, client: Any, environment: str
+    open_broker: OpenBroker, push: Push, client: RedisClient, environment: str
 ) -> None:
     for _ in range(3):
         await push()
@@ -153,8 +168,9 @@ async def test_a_full_topic_leaves_the_list_as_it_is(
 
 
 @asynccontextmanager
-async def moving(wire: Any, environment: str) -> AsyncGenerator[None]:
-    intake = IntakeListConsumer(ListMover(wire), environment, SystemClock())
+async def moving(broker: RedisBroker, environment: str) -> AsyncGenerator[None]:
+    move = MoveIntakeTask(ListMover(broker), environment, SystemClock())
+    intake = PeriodicTask("intake", move, period=PERIOD, report_failure=log_task_failure)
     running = asyncio.create_task(intake.run())
     yield
     intake.drain()
@@ -172,9 +188,9 @@ async def find_failed(rows: asyncpg.Connection, push: Push) -> Any:
     return row if row["status"] == "FAILED" else None
 
 
-async def is_moved(client: Any, environment: str) -> bool:
+async def is_moved(client: RedisClient, environment: str) -> bool:
     return not await client.llen(queue_key(environment, "jobs.generic"))
 
 
-async def is_empty(client: Any, environment: str) -> bool:
+async def is_empty(client: RedisClient, environment: str) -> bool:
     return await is_moved(client, environment) and not await client.xlen(COMMANDS.key(environment))

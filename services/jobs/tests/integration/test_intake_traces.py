@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from services.jobs.tests.support import Gateway, OpenBroker, StartService
 
 from msaas.contracts import decode, get_topic
 from msaas.telemetry import shutdown_tracing, start_tracing
@@ -29,19 +30,19 @@ async def test_a_sampled_submit_is_followed_to_its_dispatch_and_an_unsampled_one
     flag: str,
     names: frozenset[str],
     spans: InMemorySpanExporter,
-    gateway: Any,
-    start_service: Any,
+    gateway: Gateway,
+    start_service: StartService,
     user: UUID,
     environment: str,
-    open_broker: Any,
+    open_broker: OpenBroker,
 ) -> None:
     running = await start_service()
     await gateway.submit(user, traceparent=f"00-{TRACE}-00f067aa0ba902b7-{flag}")
-    wire, topic = open_broker(), get_topic("jobs.generic")
+    broker, topic = open_broker(), get_topic("jobs.generic")
     [key] = topic.keys(environment)
 
     async def envelopes() -> Any:
-        return (await wire.tail({key: "0-0"}, 10, 0)).get(key)
+        return (await broker.tail({key: "0-0"}, 10, 0)).get(key)
 
     [raw] = await wait_until(envelopes)
     await running.end()

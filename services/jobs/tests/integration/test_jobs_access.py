@@ -1,4 +1,4 @@
-"""Who may do what with jobs and usage: one row a question, asked in a plain session."""
+"""Which role may do what with jobs and usage."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
@@ -80,8 +80,8 @@ QUESTIONS = [
     ("svc_jobs", "ALTER TABLE jobs.usage_events DISABLE TRIGGER keep", DENIED),
     ("svc_jobs", "INSERT INTO jobs.queue_stats VALUES ('echo', 1, 0)", 1),
     ("svc_jobs", "SELECT FROM jobs.message_dead_letters", 0),
-    ("svc_jobs", "INSERT INTO jobs.wire_epoch (epoch) VALUES ('e') RETURNING *", 1),
-    ("svc_jobs", "DELETE FROM jobs.wire_epoch", DENIED),
+    ("svc_jobs", "INSERT INTO jobs.broker_epoch (epoch) VALUES ('e') RETURNING *", 1),
+    ("svc_jobs", "DELETE FROM jobs.broker_epoch", DENIED),
     ("svc_jobs", "SELECT FROM api_v1.jobs", DENIED),
     ("svc_jobs", "SELECT FROM identity.users", DENIED),
     ("svc_jobs", "SET ROLE authenticated", DENIED),
@@ -98,8 +98,8 @@ QUESTIONS = [
 ]
 
 
-async def test_every_question_about_jobs_has_its_answer(attempt: Attempt) -> None:
-    answers = [(who, sql, await attempt(who, sql)) for who, sql, _ in QUESTIONS]
+async def test_every_question_about_jobs_has_its_answer(execute_as: Attempt) -> None:
+    answers = [(who, sql, await execute_as(who, sql)) for who, sql, _ in QUESTIONS]
     assert answers == QUESTIONS
 
 
@@ -108,17 +108,17 @@ async def test_every_question_about_jobs_has_its_answer(attempt: Attempt) -> Non
     ("claims", "answer"), [(None, 0), ("", 0), ("{}", 0), ("x", "InvalidTextRepresentation")]
 )
 async def test_without_a_user_in_the_claims_nothing_is_seen(
-    attempt: Attempt, view: str, claims: str | None, answer: int | str
+    execute_as: Attempt, view: str, claims: str | None, answer: int | str
 ) -> None:
-    assert await attempt("authenticated", f"SELECT FROM api_v1.{view}", claims) == answer
+    assert await execute_as("authenticated", f"SELECT FROM api_v1.{view}", claims) == answer
 
 
 async def test_a_deleted_job_is_gone_with_its_attempts(
-    attempt: Attempt, seeded: asyncpg.Connection, ids: Mapping[str, str]
+    execute_as: Attempt, seeded: asyncpg.Connection, ids: Mapping[str, str]
 ) -> None:
     await seeded.execute("UPDATE jobs.jobs SET deleted_at = now() WHERE id = $1", ids["job_a"])
-    assert [await attempt("A", f"SELECT FROM api_v1.{view}") for view in VIEWS] == [0, 0, 1]
-    assert [await attempt("B", f"SELECT FROM api_v1.{view}") for view in VIEWS] == [1, 1, 1]
+    assert [await execute_as("A", f"SELECT FROM api_v1.{view}") for view in VIEWS] == [0, 0, 1]
+    assert [await execute_as("B", f"SELECT FROM api_v1.{view}") for view in VIEWS] == [1, 1, 1]
 
 
 async def test_the_policy_asks_for_the_user_once_and_uses_the_index(

@@ -11,6 +11,7 @@ from uuid import UUID
 import httpx
 import pytest
 import pytest_asyncio
+from services.jobs.tests.support import BuildJob
 
 from msaas.contracts import SubmitJob
 from msaas.embedded import find_free_port
@@ -51,7 +52,7 @@ async def test_it_gets_ready_settles_a_command_shows_its_metrics_and_drains(
     process: tuple[asyncio.subprocess.Process, str],
     port: int,
     user: UUID,
-    submit_job: Callable[..., SubmitJob],
+    submit_job: BuildJob,
 ) -> None:
     program, redis_url = process
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
@@ -74,8 +75,10 @@ async def test_it_gets_ready_settles_a_command_shows_its_metrics_and_drains(
 
 
 async def ask(redis_url: str, command: SubmitJob) -> Any:
-    wire = RedisBroker(redis_url)
-    gateway = Messenger(wire, "gateway", "test", metrics=Metrics("gateway", "test"))
+    broker = RedisBroker(redis_url)
+    gateway = Messenger(
+        broker, "gateway", "test", metrics=Metrics("gateway", "test")
+    )
     client = gateway.create_command_client()
     running = asyncio.create_task(gateway.run())
     try:
@@ -83,7 +86,7 @@ async def ask(redis_url: str, command: SubmitJob) -> Any:
     finally:
         gateway.drain()
         await running
-        await wire.close()
+        await broker.close()
 
 
 def test_each_kind_of_process_asks_for_what_it_needs_and_no_more() -> None:

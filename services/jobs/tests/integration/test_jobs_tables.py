@@ -24,14 +24,14 @@ REFUSALS = [
     ("UPDATE jobs.jobs SET source = 'cron'", "jobs_source_known"),
     ("UPDATE jobs.jobs SET priority = 10", "jobs_priority_in_range"),
     ("UPDATE jobs.jobs SET losses = -1", "jobs_attempts_count"),
-    ("UPDATE jobs.jobs SET status = 'COMPLETED'", "jobs_end_has_its_time"),
-    ("UPDATE jobs.jobs SET finished_at = now()", "jobs_end_has_its_time"),
-    (f"UPDATE jobs.jobs SET {RESERVED}, {FAILED}", "jobs_end_settles"),
+    ("UPDATE jobs.jobs SET status = 'COMPLETED'", "jobs_finished_at_matches_status"),
+    ("UPDATE jobs.jobs SET finished_at = now()", "jobs_finished_at_matches_status"),
+    (f"UPDATE jobs.jobs SET {RESERVED}, {FAILED}", "jobs_reserved_only_unfinished"),
     ("UPDATE jobs.jobs SET reserved = true", "jobs_reserved_in_a_period"),
-    ("UPDATE jobs.jobs SET payload = NULL", "jobs_keep_their_payload"),
+    ("UPDATE jobs.jobs SET payload = NULL", "jobs_unfinished_have_payload"),
     ("UPDATE jobs.jobs SET result = '1', result_ref = 'r'", "jobs_one_result"),
     ("UPDATE jobs.jobs SET fence = gen_random_uuid()", "jobs_fence_is_dispatched"),
-    ("UPDATE jobs.jobs SET idempotency_key = 'k'", "jobs_idempotency_is_whole"),
+    ("UPDATE jobs.jobs SET idempotency_key = 'k'", "jobs_idempotency_complete"),
     (f"UPDATE jobs.jobs SET {WITH_KEY}, user_id = '{{user_a}}'", "jobs_one_per_idempotency_key"),
     (
         "UPDATE jobs.jobs SET schedule_id = '{job_a}', run_at = '2026-01-01Z'",
@@ -47,7 +47,10 @@ REFUSALS = [
         "usage_counters_period_has_length",
     ),
     (NEXT_PERIOD.format(start="2026-01-31T23:59:59Z"), "usage_counters_no_overlap"),
-    ("INSERT INTO jobs.wire_epoch (only_row, epoch) VALUES (false, '')", "wire_epoch_is_one_row"),
+    (
+        "INSERT INTO jobs.broker_epoch (only_row, epoch) VALUES (false, '')",
+        "broker_epoch_is_one_row",
+    ),
 ]
 
 

@@ -1,4 +1,4 @@
-"""Task types that rest: on an operator's word until another, on a worker's news for a while."""
+"""Paused task types: by an operator until resumed, by an open circuit for a while."""
 
 import os
 from collections.abc import Awaitable, Callable
@@ -8,6 +8,14 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from services.jobs.tests.support import (
+    BuildJob,
+    Gateway,
+    ReadEnvelopes,
+    RunCommands,
+    RunTick,
+    StartService,
+)
 
 from msaas.contracts import CircuitOpened, PauseTask, Plan, ResumeTask
 from msaas.jobs.__main__ import main
@@ -43,19 +51,23 @@ def opened(seconds: float = 30) -> CircuitOpened:
 
 
 async def test_a_paused_type_waits_and_holds_up_no_other_of_the_same_user(
-    apply_pauses: ApplyPauses, run_commands: Any, submit_job: Any, run_tick: Any, user: UUID
+    apply_pauses: ApplyPauses,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
+    user: UUID,
 ) -> None:
     await run_commands(*(submit_job(user, plan=Plan.PRO, priority=0, **BROWSE) for _ in range(300)))
     echo = submit_job(user, plan=Plan.PRO)
     await run_commands(echo)
     await apply_pauses(PauseTask(task_type=BROWSE["task_type"]))
-    assert [one.job_id for one in (await run_tick()).picked] == [echo.job_id]
+    assert [job.envelope.job_id for job in (await run_tick()).picked] == [echo.job_id]
     assert (await run_tick()).picked == []
     await apply_pauses(ResumeTask(task_type=BROWSE["task_type"]))
     assert len((await run_tick()).picked) == 19
 
 
-async def test_a_pause_and_its_end_may_be_told_again(
+async def test_a_pause_and_its_end_may_be_published_again(
     apply_pauses: ApplyPauses, rows: asyncpg.Connection
 ) -> None:
     pauses = "SELECT reason, since, until FROM jobs.pauses ORDER BY reason"
@@ -75,9 +87,9 @@ async def test_a_pause_and_its_end_may_be_told_again(
 
 async def test_an_open_circuit_is_a_pause_that_ends_by_itself(
     apply_pauses: ApplyPauses,
-    run_commands: Any,
-    submit_job: Any,
-    run_tick: Any,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
     user: UUID,
     rows: asyncpg.Connection,
 ) -> None:
@@ -106,9 +118,9 @@ async def test_no_worker_pauses_a_task_for_long_and_none_shortens_the_news_of_an
 
 async def test_a_circuit_does_not_end_what_an_operator_began(
     apply_pauses: ApplyPauses,
-    run_commands: Any,
-    submit_job: Any,
-    run_tick: Any,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
     user: UUID,
     rows: asyncpg.Connection,
 ) -> None:
@@ -131,7 +143,11 @@ async def test_what_rests_holds_the_replays_of_its_topic(
 
 
 async def test_a_service_is_paused_by_a_command_and_goes_on_at_once(
-    gateway: Any, start_service: Any, user: UUID, read_envelopes: Any, rows: Any
+    gateway: Gateway,
+    start_service: StartService,
+    user: UUID,
+    read_envelopes: ReadEnvelopes,
+    rows: asyncpg.Connection,
 ) -> None:
     await start_service()
     await gateway.call(PauseTask(task_type="echo"))
@@ -144,16 +160,16 @@ async def test_a_service_is_paused_by_a_command_and_goes_on_at_once(
     assert str(envelope.job_id) == reply.data["job_id"]
 
 
-async def test_a_pause_outlives_the_wire(
-    start_service: Any,
-    run_commands: Any,
-    submit_job: Any,
+async def test_a_pause_outlives_redis(
+    start_service: StartService,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
     apply_pauses: ApplyPauses,
     user: UUID,
-    run_tick: Any,
-    rows: Any,
+    run_tick: RunTick,
+    rows: asyncpg.Connection,
 ) -> None:
-    """It is in the record: a fleet that begins on an empty wire keeps to it."""
+    """It is in the database: a fleet that begins on an empty broker keeps to it."""
     await apply_pauses(PauseTask(task_type="echo"))
     await run_commands(submit_job(user))
     running = await start_service()
@@ -169,7 +185,7 @@ async def test_a_pause_outlives_the_wire(
 
 
 async def test_an_operator_says_it_with_the_services_own_image(
-    start_service: Any, environment: str, redis_url: str, rows: asyncpg.Connection
+    start_service: StartService, environment: str, redis_url: str, rows: asyncpg.Connection
 ) -> None:
     await start_service()
     given = os.environ | {"ENVIRONMENT": "test", "REDIS_URL": redis_url}

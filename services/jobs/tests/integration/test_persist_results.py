@@ -1,22 +1,30 @@
-"""Results: what each word of a worker leaves in the record, and what is told about it."""
+"""Results: what each report changes in the database, and what is published about it."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import orjson
 import pytest
+from services.jobs.tests.support import (
+    Given,
+    MakeResults,
+    PickMessages,
+    ReadCharges,
+    ResultsHarness,
+)
 
 from msaas.contracts import CancelRequested, JobStatus, LossReason, VisitedPlace
 from msaas.kernel import derive_id
 
 
 def states(changed: list[Any]) -> list[str]:
-    return [one.frame.status for one in changed]
+    return [change.frame.status for change in changed]
 
 
 async def test_started_opens_a_lease_and_the_user_sees_running(
-    given: Any, results: Any, pick_messages: Any
+    given: Given, results: ResultsHarness, pick_messages: PickMessages
 ) -> None:
     run = await given.run()
     before = datetime.now(UTC)
@@ -28,7 +36,9 @@ async def test_started_opens_a_lease_and_the_user_sees_running(
     assert states(pick_messages(out)) == [JobStatus.RUNNING]
 
 
-async def test_a_beat_extends_the_lease_and_is_no_news(given: Any, results: Any) -> None:
+async def test_a_heartbeat_extends_the_lease_and_is_no_news(
+    given: Given, results: ResultsHarness
+) -> None:
     run = await given.run()
     await results.persist(run.started())
     before = (await given.job(run))["lease_until"]
@@ -36,7 +46,9 @@ async def test_a_beat_extends_the_lease_and_is_no_news(given: Any, results: Any)
     assert (await given.job(run))["lease_until"] > before
 
 
-async def test_progress_is_told_as_progress(given: Any, results: Any, pick_messages: Any) -> None:
+async def test_progress_is_published_as_progress(
+    given: Given, results: ResultsHarness, pick_messages: PickMessages
+) -> None:
     run = await given.run()
     await results.persist(run.started())
     out = await results.persist(run.progressed(30), run.heartbeat(), run.progressed(70))
@@ -49,19 +61,19 @@ async def test_progress_is_told_as_progress(given: Any, results: Any, pick_messa
 
 @pytest.mark.parametrize("outcome", ["succeeded", "failed"])
 async def test_what_a_run_asked_of_the_network_is_kept(
-    given: Any, results: Any, outcome: str
+    given: Given, results: ResultsHarness, outcome: str
 ) -> None:
     run = await given.run()
     place = VisitedPlace(host="10.0.0.1", port=80, refusals=1, refusal="blocked")
-    verdict = run.succeeded() if outcome == "succeeded" else run.failed()
-    await results.persist(verdict.model_copy(update={"network": (place,)}))
+    transition = run.succeeded() if outcome == "succeeded" else run.failed()
+    await results.persist(transition.model_copy(update={"network": (place,)}))
     attempt = await given.attempt(run)
     assert attempt["outcome"] == outcome
     assert orjson.loads(attempt["network"]) == [place.model_dump(mode="json")]
 
 
-async def test_success_implies_start_and_beats_lost(
-    given: Any, results: Any, pick_messages: Any, charges: Any
+async def test_success_implies_start_and_heartbeats_lost(
+    given: Given, results: ResultsHarness, pick_messages: PickMessages, charges: ReadCharges
 ) -> None:
     run = await given.run()
     out = await results.persist(run.succeeded(timings_ms={"goto": 12}))
@@ -76,7 +88,7 @@ async def test_success_implies_start_and_beats_lost(
 
 
 async def test_usage_event_counter_and_reservation_are_one_transaction(
-    given: Any, results: Any, rows: Any
+    given: Given, results: ResultsHarness, rows: asyncpg.Connection
 ) -> None:
     run = await given.run()
     await rows.execute("ALTER TABLE jobs.usage_counters ADD CHECK (jobs_used = 0)")
@@ -87,14 +99,18 @@ async def test_usage_event_counter_and_reservation_are_one_transaction(
     assert await given.counted(run) == (0, 1)
 
 
-async def test_a_large_result_is_named_by_its_reference(given: Any, results: Any) -> None:
+async def test_a_large_result_is_named_by_its_reference(
+    given: Given, results: ResultsHarness
+) -> None:
     run = await given.run()
     await results.persist(run.succeeded(result=None, result_ref="result.json"))
     job = await given.job(run)
     assert (job["result"], job["result_ref"]) == (None, "result.json")
 
 
-async def test_a_result_over_the_limit_is_a_failure_that_says_so(given: Any, results: Any) -> None:
+async def test_a_result_over_the_limit_is_a_failure_that_reports_it(
+    given: Given, results: ResultsHarness
+) -> None:
     run = await given.run()
     await results.persist(run.succeeded(result={"text": "x" * 64 * 1024}))
     job = await given.job(run)
@@ -102,14 +118,16 @@ async def test_a_result_over_the_limit_is_a_failure_that_says_so(given: Any, res
     assert await given.counted(run) == (0, 0)
 
 
-async def test_a_result_of_64_kib_that_grows_as_jsonb_is_stored(given: Any, results: Any) -> None:
+async def test_a_result_of_64_kib_that_grows_as_jsonb_is_stored(
+    given: Given, results: ResultsHarness
+) -> None:
     run = await given.run()
     await results.persist(run.succeeded(result={str(n): 1 for n in range(6_000)}))
     assert (await given.job(run))["status"] == "COMPLETED"
 
 
-async def test_many_words_of_one_run_are_folded_to_one_row(
-    given: Any, results: Any, pick_messages: Any
+async def test_many_reports_of_one_run_are_folded_to_one_row(
+    given: Given, results: ResultsHarness, pick_messages: PickMessages
 ) -> None:
     run = await given.run()
     out = await results.persist(
@@ -125,21 +143,21 @@ async def test_many_words_of_one_run_are_folded_to_one_row(
     assert len(pick_messages(out)) == 1
 
 
-async def test_a_fence_that_nobody_handed_out_is_dropped_and_alerted(
-    given: Any, results: Any
+async def test_a_fence_that_was_never_dispatched_is_dropped_and_alerted(
+    given: Given, results: ResultsHarness, pick_messages: PickMessages
 ) -> None:
     run, other = await given.run(), await given.run()
     strange = replace(run, fence=other.fence).succeeded()
     nowhere = replace(run, job=other.fence).succeeded()
     out = await results.persist(strange, nowhere)
     assert (await given.job(run))["status"] == "PENDING"
-    assert [one.message.frame.status for one in out] == ["PENDING"]
+    assert states(pick_messages(out)) == ["PENDING"]
     assert b"msaas_result_fences_unknown_total{" in results.metrics.render()
     assert 'environment="test",service="jobs"} 2.0' in results.metrics.render().decode()
 
 
-async def test_a_success_of_an_older_run_is_accepted_and_the_other_run_told_to_stop(
-    given: Any, results: Any, pick_messages: Any, charges: Any
+async def test_a_success_of_an_older_run_is_accepted_and_the_other_run_asked_to_stop(
+    given: Given, results: ResultsHarness, pick_messages: PickMessages, charges: ReadCharges
 ) -> None:
     run = await given.run()
     await results.persist(run.started(), run.lost(LossReason.RECLAIMED))
@@ -150,7 +168,7 @@ async def test_a_success_of_an_older_run_is_accepted_and_the_other_run_told_to_s
     assert (await given.attempt(run))["outcome"] == "succeeded"
     [stop] = pick_messages(out, CancelRequested)
     assert (stop.job_id, stop.fence) == (run.job, again.fence)
-    assert results.broker.withdrawn == [("jobs.generic", ["2-2"])]
+    assert results.workers.withdrawn == [("jobs.generic", ["2-2"])]
     assert len(charges(out)) == 1
     out = await results.persist(again.failed("cancelled"))
     assert (await given.attempt(again))["outcome"] == "cancelled"
@@ -158,7 +176,7 @@ async def test_a_success_of_an_older_run_is_accepted_and_the_other_run_told_to_s
 
 
 async def test_a_success_after_the_end_changes_nothing(
-    given: Any, results: Any, charges: Any
+    given: Given, results: ResultsHarness, charges: ReadCharges
 ) -> None:
     run = await given.run()
     await results.persist(run.failed(retryable=False))
@@ -169,7 +187,9 @@ async def test_a_success_after_the_end_changes_nothing(
     assert await given.counted(run) == (0, 0)
 
 
-async def test_a_failure_of_an_older_run_updates_its_attempt_only(given: Any, results: Any) -> None:
+async def test_a_failure_of_an_older_run_updates_its_attempt_only(
+    given: Given, results: ResultsHarness
+) -> None:
     run = await given.run()
     again = await given.next_run(run)
     before = await given.job(run)
@@ -180,7 +200,7 @@ async def test_a_failure_of_an_older_run_updates_its_attempt_only(given: Any, re
 
 
 async def test_a_retryable_failure_goes_back_to_pending_with_backoff(
-    given: Any, results: Any, pick_messages: Any
+    given: Given, results: ResultsHarness, pick_messages: PickMessages
 ) -> None:
     run = await given.run()
     before = datetime.now(UTC)
@@ -190,12 +210,14 @@ async def test_a_retryable_failure_goes_back_to_pending_with_backoff(
     assert (job["dispatched_at"], job["entry_id"], job["lease_until"]) == (None, None, None)
     assert timedelta(seconds=1) <= job["run_at"] - before < timedelta(seconds=5)
     assert await given.counted(run) == (0, 1)
-    assert [(one.frame.status, one.frame.last_error) for one in pick_messages(out)] == [
+    assert [(message.frame.status, message.frame.last_error) for message in pick_messages(out)] == [
         (JobStatus.PENDING, "too slow")
     ]
 
 
-async def test_out_of_budget_the_failed_row_is_the_dead_letter(given: Any, results: Any) -> None:
+async def test_out_of_budget_the_failed_row_is_the_dead_letter(
+    given: Given, results: ResultsHarness
+) -> None:
     run = await given.run()
     for _ in range(2):
         await results.persist(run.failed())
@@ -207,7 +229,7 @@ async def test_out_of_budget_the_failed_row_is_the_dead_letter(given: Any, resul
     assert job["payload"] is not None
 
 
-async def test_what_cannot_be_retried_fails_at_once(given: Any, results: Any) -> None:
+async def test_what_cannot_be_retried_fails_at_once(given: Given, results: ResultsHarness) -> None:
     run = await given.run()
     await results.persist(run.failed("invalid_payload", retryable=False, begun=False))
     assert (await given.job(run))["failure_reason"] == "invalid_payload"
@@ -218,7 +240,7 @@ async def test_what_cannot_be_retried_fails_at_once(given: Any, results: Any) ->
     [(LossReason.STALE, 0), (LossReason.DRAINED, 0), (LossReason.RECLAIMED, 1)],
 )
 async def test_a_lost_run_goes_back_to_pending(
-    given: Any, results: Any, reason: LossReason, losses: int
+    given: Given, results: ResultsHarness, reason: LossReason, losses: int
 ) -> None:
     run = await given.run()
     await results.persist(run.lost(reason))
@@ -230,7 +252,7 @@ async def test_a_lost_run_goes_back_to_pending(
 
 
 async def test_a_task_marked_once_that_was_lost_after_started_fails(
-    given: Any, make_results: Any
+    given: Given, make_results: MakeResults
 ) -> None:
     run, results = await given.run(), make_results(once=["echo"])
     await results.persist(run.started())
@@ -239,7 +261,7 @@ async def test_a_task_marked_once_that_was_lost_after_started_fails(
     assert await given.counted(run) == (0, 0)
 
 
-async def test_a_job_has_its_own_cap_on_losses(given: Any, results: Any) -> None:
+async def test_a_job_has_its_own_cap_on_losses(given: Given, results: ResultsHarness) -> None:
     run = await given.run()
     for _ in range(5):
         await results.persist(run.lost(LossReason.RECLAIMED))
@@ -250,8 +272,8 @@ async def test_a_job_has_its_own_cap_on_losses(given: Any, results: Any) -> None
     assert (job["status"], job["failure_reason"], job["losses"]) == ("FAILED", "lost_worker", 6)
 
 
-async def test_word_of_an_ended_lease_is_dropped_if_the_lease_was_renewed(
-    given: Any, results: Any
+async def test_the_report_of_an_ended_lease_is_dropped_if_the_lease_was_renewed(
+    given: Given, results: ResultsHarness
 ) -> None:
     run = await given.run()
     await results.persist(run.started())
@@ -267,7 +289,7 @@ async def test_word_of_an_ended_lease_is_dropped_if_the_lease_was_renewed(
 
 @pytest.mark.parametrize("how", ["report", "failure", "loss"])
 async def test_a_running_job_is_cancelled_on_report_or_loss(
-    given: Any, results: Any, how: str
+    given: Given, results: ResultsHarness, how: str
 ) -> None:
     run = await given.run()
     await results.persist(run.started())
@@ -284,7 +306,7 @@ async def test_a_running_job_is_cancelled_on_report_or_loss(
 
 
 async def test_a_success_that_commits_before_the_cancel_wins_and_is_charged(
-    given: Any, results: Any, charges: Any
+    given: Given, results: ResultsHarness, charges: ReadCharges
 ) -> None:
     run = await given.run()
     await results.persist(run.started())
@@ -295,10 +317,10 @@ async def test_a_success_that_commits_before_the_cancel_wins_and_is_charged(
     assert await given.counted(run) == (1, 0)
 
 
-async def test_who_runs_a_cancelled_job_is_told_to_stop(
-    given: Any, results: Any, rows: Any, pick_messages: Any
+async def test_who_runs_a_cancelled_job_is_published_to_stop(
+    given: Given, results: ResultsHarness, rows: asyncpg.Connection, pick_messages: PickMessages
 ) -> None:
-    """It was cancelled as it waited for a worker, and one had begun without a word yet."""
+    """It was cancelled while it waited for a worker, and one had begun without a report yet."""
     run = await given.run()
     await rows.execute(
         "UPDATE jobs.jobs SET status = 'CANCELLED', finished_at = now(), reserved = false"
@@ -309,7 +331,7 @@ async def test_who_runs_a_cancelled_job_is_told_to_stop(
 
 
 async def test_what_comes_again_is_answered_with_the_row_as_it_is(
-    given: Any, results: Any, charges: Any, pick_messages: Any
+    given: Given, results: ResultsHarness, charges: ReadCharges, pick_messages: PickMessages
 ) -> None:
     run = await given.run()
     first = await results.persist(run.started(), run.succeeded())
@@ -318,12 +340,12 @@ async def test_what_comes_again_is_answered_with_the_row_as_it_is(
     assert await given.job(run) == row
     assert charges(again) == charges(first)
     assert pick_messages(again) == pick_messages(first)
-    assert [one.id for one in again] == [one.id for one in first]
-    assert derive_id(run.job, row["version"]) in {one.id for one in again}
+    assert [message.id for message in again] == [item.id for item in first]
+    assert derive_id(run.job, row["version"]) in {message.id for message in again}
     assert await given.counted(run) == (1, 0)
 
 
-async def test_each_kind_of_end_is_counted(given: Any, results: Any) -> None:
+async def test_each_kind_of_end_is_counted(given: Given, results: ResultsHarness) -> None:
     done, failed, _ = await given.runs(3)
     await results.persist(done.succeeded(), failed.failed("timeout", retryable=False))
     shown = results.metrics.render().decode()

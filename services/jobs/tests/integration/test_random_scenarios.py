@@ -1,22 +1,23 @@
-"""Storms over the real record: whatever is sent, lost, told twice or out of order, the books hold.
+"""Random scenarios over a real database: the ledgers stay consistent whatever is lost or repeated.
 
-Time is the record's own: a `now` of the test's stands before Postgres's, so that leases end and
-months pass while the test does not wait.
+Time is the database's own: a `now` of the test precedes Postgres's on the search path, so that
+leases end and months pass while the test does not wait.
 """
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
 import pytest_asyncio
+from services.jobs.tests.support import AddUser, BuildJob, OpenDatabase, with_crashing_commit
 
 from msaas.cli.audit import audit, format_violation
 from msaas.contracts import (
@@ -34,7 +35,6 @@ from msaas.contracts import (
     Message,
     Plan,
     RetryJob,
-    SubmitJob,
     SubscriptionChanged,
     UsageReconciled,
     UsageRecorded,
@@ -45,6 +45,7 @@ from msaas.jobs.adapters.postgres.dispatch import PostgresDispatch
 from msaas.jobs.adapters.postgres.intake import PostgresIntake
 from msaas.jobs.adapters.postgres.leases import PostgresLeases
 from msaas.jobs.adapters.postgres.results import PostgresResults
+from msaas.jobs.adapters.postgres.store import PostgresStore
 from msaas.jobs.application.apply_billing import ApplyBilling
 from msaas.jobs.application.billing_ports import BillingEvent
 from msaas.jobs.application.command_batch import CommandContext
@@ -61,8 +62,7 @@ from msaas.kernel import MsaasError, new_id
 from msaas.messaging import OutgoingMessage
 from msaas.postgres import Database, TransactionConflict
 from msaas.telemetry import Metrics
-from msaas.testing import Crash, FakeClock, with_crash
-from msaas.testing.crash_points import When
+from msaas.testing import Crash, FakeClock
 
 MONTH = timedelta(days=32)
 CLOCK = """
@@ -149,45 +149,31 @@ class Replica:
         self._opener = read_keys(LOCAL_SEALING_KEY)
 
     async def settle(self, orders: Sequence[CommandContext], crash: str) -> Any:
-        record: Any = PostgresIntake(self.database)
-        record = _CrashBeforeCommit(record) if crash == "before" else record
-        use_case = ProcessCommands(record, self.broker, self.metrics, request_dispatch=lambda: None)
-        settled = await use_case(orders)
-        if crash == "after":
-            raise Crash
-        return settled
+        store = with_crashing_commit(PostgresStore(self.database, PostgresIntake), crash)
+        use_case = ProcessCommands(store, self.broker, self.metrics, request_dispatch=lambda: None)
+        return await use_case(orders)
 
     async def persist(self, messages: Sequence[Message], crash: str) -> list[OutgoingMessage]:
-        record: Any = PostgresResults(self.database)
-        record = with_crash(record, "settle", cast("When", crash)) if crash else record
+        store = with_crashing_commit(PostgresStore(self.database, PostgresResults), crash)
         rules = SettlementRules(once=frozenset(), jitter=lambda: 0.5)
         hooks: dict[str, Any] = {"on_slot_freed": lambda: None, "on_woken": lambda: None}
-        use_case = PersistResults(record, self.broker, self.metrics, rules, **hooks)
+        use_case = PersistResults(store, self.broker, self.metrics, rules, **hooks)
         reports = [read_report(message) for message in messages]
         return await use_case(reports, {report.run.job_id: None for report in reports})
 
     async def dispatch(self) -> Any:
-        record = PostgresDispatch(self.database, window=200)
-        return await DispatchJobs(record, self.broker, self._opener, self.metrics)()
+        store = PostgresDispatch(self.database, window=200)
+        return await DispatchJobs(store, self.broker, self._opener, self.metrics)()
 
     async def bill(self, facts: Sequence[Any]) -> list[OutgoingMessage]:
         use_case = ApplyBilling(
-            PostgresBilling(self.database), self.metrics, request_dispatch=lambda: None
+            PostgresStore(self.database, PostgresBilling),
+            self.metrics,
+            request_dispatch=lambda: None,
         )
-        return await use_case([BillingEvent(message=one, correlation_id="test") for one in facts])
-
-
-class _CrashBeforeCommit:
-    """Writes everything and ends before the commit."""
-
-    def __init__(self, record: Any) -> None:
-        self._record = record
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[Any]:
-        async with self._record.transaction() as transaction:
-            yield transaction
-            raise Crash
+        return await use_case(
+            [BillingEvent(message=event, correlation_id="test") for event in facts]
+        )
 
 
 @dataclass
@@ -198,7 +184,7 @@ class Simulation:
     replicas: Sequence[Replica]
     broker: FakeBroker
     users: Sequence[UUID]
-    submit_job: Callable[..., SubmitJob]
+    submit_job: BuildJob
     clock: FakeClock = field(default_factory=FakeClock)
     jobs: list[tuple[UUID, UUID]] = field(default_factory=list[tuple[UUID, UUID]])
     billing_events: list[SubscriptionChanged | UsageReconciled] = field(default_factory=list[Any])
@@ -209,11 +195,11 @@ class Simulation:
 
     def __post_init__(self) -> None:
         leases = PostgresLeases(self.replicas[0].database)
-        wire, metrics = self.replicas[0].broker, self.replicas[0].metrics
+        broker, metrics = self.replicas[0].broker, self.replicas[0].metrics
         self._timers = [
-            SweepLeasesTask(leases, wire, wire, metrics, self.clock),
-            DueJobsTask(leases.list_past_deadline, DeadlinePassed, wire, self.clock),
-            DueJobsTask(leases.list_due_to_wake, WakeJob, wire, self.clock),
+            SweepLeasesTask(leases, broker, broker, metrics, self.clock),
+            DueJobsTask(leases.list_past_deadline, DeadlinePassed, broker, self.clock),
+            DueJobsTask(leases.list_due_to_wake, WakeJob, broker, self.clock),
         ]
 
     async def now(self) -> datetime:
@@ -224,7 +210,7 @@ class Simulation:
         await self.clock.advance(min(time, timedelta(minutes=5)).total_seconds())
 
     async def run_timers(self) -> None:
-        """Be the timers, which only append."""
+        """Run the timers, which only append messages."""
         for timer in self._timers:
             await timer()
 
@@ -239,13 +225,15 @@ class Simulation:
         self.ask(command)
 
     async def deliver(self, picks: Sequence[int], replica: int, crash: str = "") -> None:
-        """Hand over some commands, in any order; whoever dies is asked again."""
+        """Deliver some commands in any order; those of a crashed replica are delivered again."""
         chosen = _pick(self.broker.commands, picks)
         orders = [self.broker.commands[entry_id] for entry_id in chosen]
         with suppress(Crash, TransactionConflict):
             await self.replicas[replica].settle(orders, crash)
             _remove(self.broker.commands, chosen)
-        self.retried |= {one.command.job_id for one in orders if isinstance(one.command, RetryJob)}
+        self.retried |= {
+            order.command.job_id for order in orders if isinstance(order.command, RetryJob)
+        }
 
     async def persist(self, picks: Sequence[int], replica: int, crash: str = "") -> None:
         chosen = _pick(self.broker.results, picks)
@@ -256,12 +244,13 @@ class Simulation:
             self._note(outgoing)
 
     async def dispatch(self, replica: int, *, room: bool = True) -> None:
-        """Hold that nobody who is given a slot has more of them than the plan allows."""
+        """Assert that no user has more slots than the plan allows."""
         self.broker.room = room
         tick = await self.replicas[replica].dispatch()
-        for one in tick.picked:
-            held = await self.rows.fetchval(HELD, one.user_id)
-            assert held <= PLANS[one.plan].slots, (one.plan, held)
+        for job in tick.picked:
+            meta = job.envelope.meta
+            used = await self.rows.fetchval(HELD, meta.user_id)
+            assert used <= PLANS[meta.plan].slots, (meta.plan, used)
 
     async def report(self, which: int, what: int, *, again: bool) -> None:
         """Be the worker that has this envelope, or one whose envelope was given to another."""
@@ -323,14 +312,16 @@ class Simulation:
             )
 
     def _note(self, outgoing: Sequence[OutgoingMessage]) -> None:
-        """Hold a charge that is told again to be the same charge."""
-        for one in outgoing:
-            if isinstance(one.message, UsageRecorded):
-                fact = self.charges.setdefault(one.message.job_id, one.message)
-                assert fact == one.message
+        """Assert that a repeated charge is the same charge."""
+        for outgoing_message in outgoing:
+            if isinstance(outgoing_message.message, UsageRecorded):
+                fact = self.charges.setdefault(
+                    outgoing_message.message.job_id, outgoing_message.message
+                )
+                assert fact == outgoing_message.message
 
     async def check_states(self) -> None:
-        """Hold ends to be ends, except for a failure that is retried, and time to go forward."""
+        """Assert that a finished job stays finished unless it is retried."""
         for row in await self.rows.fetch(JOBS, self.users):
             status, updated_at = self.seen.get(row["id"], ("PENDING", row["updated_at"]))
             assert status not in ENDED or row["status"] == status
@@ -340,10 +331,10 @@ class Simulation:
 
     async def check_ledger(self) -> None:
         examined = await audit(self.rows)
-        assert [format_violation(each) for one in examined for each in one.violations] == []
+        assert [format_violation(each) for check in examined for each in check.violations] == []
 
     async def run_to_completion(self) -> None:
-        """Let all that is under way come to its end: work that nobody disturbs is done."""
+        """Let all jobs end: undisturbed work completes."""
         for _ in range(40):
             everything = range(max(len(self.broker.commands), len(self.broker.results), 1))
             await self.deliver(everything, 0)
@@ -471,17 +462,17 @@ class RandomScenario:
 
 @pytest_asyncio.fixture
 async def simulation(
-    rows: asyncpg.Connection, open_database: Any, add_user: Any, submit_job: Any
+    rows: asyncpg.Connection, open_database: OpenDatabase, add_user: AddUser, submit_job: BuildJob
 ) -> Simulation:
     await rows.execute(CLOCK)
     await rows.execute("SET search_path = clock, pg_catalog, public")
-    wire = FakeBroker()
-    replicas = [Replica(await open_database(), wire) for _ in range(2)]
-    return Simulation(rows, replicas, wire, [await add_user() for _ in Plan], submit_job)
+    broker = FakeBroker()
+    replicas = [Replica(await open_database(), broker) for _ in range(2)]
+    return Simulation(rows, replicas, broker, [await add_user() for _ in Plan], submit_job)
 
 
 @pytest.mark.parametrize("seed", range(8))
-async def test_after_any_storm_every_job_has_ended_and_the_books_are_in_order(
+async def test_after_any_random_scenario_every_job_has_ended_and_the_ledgers_are_consistent(
     simulation: Simulation, seed: int
 ) -> None:
     await RandomScenario(simulation, seed).run(steps=400)

@@ -1,12 +1,20 @@
-"""A new epoch of the wire: what is still true is told again, once for all processes."""
+"""A new epoch of Redis: what is still true is published again, by one process."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import pytest
+from services.jobs.tests.support import (
+    FakeWorkerQueue,
+    Given,
+    OpenBroker,
+    ReadCharges,
+    ReadTopic,
+    ResultsHarness,
+    StartService,
+)
 
 from msaas.contracts import (
     CancelRequested,
@@ -16,7 +24,9 @@ from msaas.contracts import (
     UsageRecorded,
 )
 from msaas.jobs.adapters.postgres.billing import PostgresBilling
-from msaas.jobs.adapters.postgres.republish import ADVISORY_LOCK, PostgresRepublishStore
+from msaas.jobs.adapters.postgres.republish import ADVISORY_LOCK, PostgresRepublish
+from msaas.jobs.adapters.postgres.store import PostgresStore
+from msaas.jobs.adapters.worker_queue import BrokerWorkerQueue
 from msaas.jobs.application import republish_events
 from msaas.jobs.application.apply_billing import ApplyBilling
 from msaas.jobs.application.billing_ports import BillingEvent
@@ -29,27 +39,38 @@ from msaas.testing import wait_until
 
 
 @pytest.fixture
-def messenger(environment: str, open_broker: Callable[..., Any]) -> Messenger:
-    return Messenger(open_broker(), "jobs", environment, metrics=Metrics("jobs", "test"))
+def messenger(environment: str, open_broker: OpenBroker) -> Messenger:
+    return Messenger(
+        open_broker(), "jobs", environment, metrics=Metrics("jobs", "test")
+    )
 
 
 @pytest.fixture
 def republish(database: Database, messenger: Messenger) -> RepublishEvents:
-    return RepublishEvents(PostgresRepublishStore(database), messenger, messenger.publisher)
+    store = PostgresStore(database, PostgresRepublish)
+    return RepublishEvents(store, BrokerWorkerQueue(messenger), messenger.publisher)
 
 
-async def test_usage_is_told_again_just_as_it_was_told(
-    given: Any, results: Any, republish: RepublishEvents, read_topic: Any, charges: Any
+async def test_usage_is_published_again_just_as_it_was_published(
+    given: Given,
+    results: ResultsHarness,
+    republish: RepublishEvents,
+    read_topic: ReadTopic,
+    charges: ReadCharges,
 ) -> None:
     runs = [*await given.runs(3), *await given.runs(2, plan="FREE")]
     told = charges(await results.persist(*[run.succeeded() for run in runs]))
     await republish("first")
     again: list[UsageRecorded] = await read_topic("usage.events")
-    assert sorted(again, key=lambda one: one.hash) == sorted(told, key=lambda one: one.hash)
+    assert sorted(again, key=lambda item: item.hash) == sorted(told, key=lambda item: item.hash)
 
 
-async def test_links_that_charge_nothing_are_told_again_too_so_that_there_is_no_gap(
-    given: Any, results: Any, database: Database, republish: RepublishEvents, read_topic: Any
+async def test_links_that_charge_nothing_are_published_again_too_so_that_there_is_no_gap(
+    given: Given,
+    results: ResultsHarness,
+    database: Database,
+    republish: RepublishEvents,
+    read_topic: ReadTopic,
 ) -> None:
     [run] = await given.runs(plan="FREE")
     now = datetime.now(UTC)
@@ -63,18 +84,27 @@ async def test_links_that_charge_nothing_are_told_again_too_so_that_there_is_no_
         period_end=now + timedelta(days=30),
     )
     apply = ApplyBilling(
-        PostgresBilling(database), Metrics("jobs", "test"), request_dispatch=lambda: None
+        PostgresStore(database, PostgresBilling),
+        Metrics("jobs", "test"),
+        request_dispatch=lambda: None,
     )
     await apply([BillingEvent(message=change, correlation_id="c")])
     await results.persist(run.succeeded())
     await republish("first")
-    told = sorted(await read_topic("usage.events"), key=lambda one: one.seq)
-    assert [(type(one), one.seq) for one in told] == [(UsageNoted, 1), (UsageRecorded, 2)]
+    told = sorted(await read_topic("usage.events"), key=lambda item: item.seq)
+    assert [(type(message), message.seq) for message in told] == [
+        (UsageNoted, 1),
+        (UsageRecorded, 2),
+    ]
     assert told[1].prev_hash == told[0].hash
 
 
 async def test_an_epoch_is_served_once_and_the_next_one_again(
-    given: Any, results: Any, republish: RepublishEvents, read_topic: Any, rows: asyncpg.Connection
+    given: Given,
+    results: ResultsHarness,
+    republish: RepublishEvents,
+    read_topic: ReadTopic,
+    rows: asyncpg.Connection,
 ) -> None:
     run = await given.run()
     await results.persist(run.succeeded())
@@ -83,23 +113,31 @@ async def test_an_epoch_is_served_once_and_the_next_one_again(
     assert len(await read_topic("usage.events")) == 1
     await republish("second")
     assert len(await read_topic("usage.events")) == 2
-    assert await rows.fetchval("SELECT epoch FROM jobs.wire_epoch") == "second"
+    assert await rows.fetchval("SELECT epoch FROM jobs.broker_epoch") == "second"
 
 
 async def test_a_day_later_it_is_done_anyway(
-    given: Any, results: Any, republish: RepublishEvents, read_topic: Any, rows: asyncpg.Connection
+    given: Given,
+    results: ResultsHarness,
+    republish: RepublishEvents,
+    read_topic: ReadTopic,
+    rows: asyncpg.Connection,
 ) -> None:
     run = await given.run()
     await results.persist(run.succeeded())
     await republish("first")
-    await rows.execute("UPDATE jobs.wire_epoch SET served_at = now() - interval '25 hours'")
+    await rows.execute("UPDATE jobs.broker_epoch SET republished_at = now() - interval '25 hours'")
     await republish("first")
     await republish("first")
     assert len(await read_topic("usage.events")) == 2
 
 
-async def test_only_the_present_and_the_previous_period_are_told(
-    given: Any, results: Any, republish: RepublishEvents, read_topic: Any, rows: asyncpg.Connection
+async def test_only_the_present_and_the_previous_period_are_published(
+    given: Given,
+    results: ResultsHarness,
+    republish: RepublishEvents,
+    read_topic: ReadTopic,
+    rows: asyncpg.Connection,
 ) -> None:
     runs = await given.runs(3)
     await rows.execute("DELETE FROM jobs.usage_counters")
@@ -118,12 +156,16 @@ async def test_only_the_present_and_the_previous_period_are_told(
     await rows.execute("UPDATE jobs.subjects SET period_start = '2025-01-01Z'")
     await results.persist(*[run.succeeded() for run in runs])
     await republish("first")
-    told = {one.period_start.year for one in await read_topic("usage.events")}
+    told = {message.period_start.year for message in await read_topic("usage.events")}
     assert told == {2024, 2025}
 
 
 async def test_open_cancels_are_marked_and_told_and_dispatch_is_not(
-    given: Any, results: Any, republish: RepublishEvents, read_topic: Any, messenger: Messenger
+    given: Given,
+    results: ResultsHarness,
+    republish: RepublishEvents,
+    read_topic: ReadTopic,
+    messenger: Messenger,
 ) -> None:
     stopping, running, done, _pending = [await given.run() for _ in range(4)]
     await results.persist(stopping.started(), running.started(), done.started())
@@ -132,40 +174,48 @@ async def test_open_cancels_are_marked_and_told_and_dispatch_is_not(
     await results.persist(done.succeeded())
     await republish("first")
     told: list[CancelRequested] = await read_topic("jobs.control")
-    assert [(one.job_id, one.fence) for one in told] == [(stopping.job, stopping.fence)]
-    jobs = [one.job for one in (stopping, running, done)]
+    assert [(message.job_id, message.fence) for message in told] == [(stopping.job, stopping.fence)]
+    jobs = [item.job for item in (stopping, running, done)]
     assert await messenger.find_cancelled(jobs) == {stopping.job}
     assert await read_topic("jobs.generic") == []
 
 
 async def test_it_goes_page_by_page(
-    given: Any,
-    results: Any,
+    given: Given,
+    results: ResultsHarness,
     republish: RepublishEvents,
-    read_topic: Any,
+    read_topic: ReadTopic,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     runs = [*await given.runs(5), *await given.runs(6)]
     await results.persist(*[run.succeeded() for run in runs])
-    monkeypatch.setattr(republish_events, "PAGE", 4)
+    monkeypatch.setattr(republish_events, "PAGE_SIZE", 4)
     await republish("first")
-    assert len({one.hash for one in await read_topic("usage.events")}) == 11
+    assert len({message.hash for message in await read_topic("usage.events")}) == 11
 
 
 async def test_a_full_topic_ends_it_without_an_error(
-    given: Any, results: Any, database: Database, messenger: Messenger, rows: asyncpg.Connection
+    given: Given,
+    results: ResultsHarness,
+    database: Database,
+    workers: FakeWorkerQueue,
+    rows: asyncpg.Connection,
 ) -> None:
     class Full:
         async def publish(self, *_: Any, **__: Any) -> None:
             return None
 
     await results.persist((await given.run()).succeeded())
-    await RepublishEvents(PostgresRepublishStore(database), messenger, Full())("first")
-    assert await rows.fetchval("SELECT epoch FROM jobs.wire_epoch") == "first"
+    await RepublishEvents(PostgresStore(database, PostgresRepublish), workers, Full())("first")
+    assert await rows.fetchval("SELECT epoch FROM jobs.broker_epoch") == "first"
 
 
-async def test_an_epoch_counts_as_served_only_when_all_is_told(
-    given: Any, results: Any, database: Database, messenger: Messenger, rows: asyncpg.Connection
+async def test_an_epoch_counts_as_served_only_when_all_is_published(
+    given: Given,
+    results: ResultsHarness,
+    database: Database,
+    workers: FakeWorkerQueue,
+    rows: asyncpg.Connection,
 ) -> None:
     class Away:
         async def publish(self, *_: Any, **__: Any) -> None:
@@ -173,11 +223,11 @@ async def test_an_epoch_counts_as_served_only_when_all_is_told(
 
     await results.persist((await given.run()).succeeded())
     with pytest.raises(ConnectionError):
-        await RepublishEvents(PostgresRepublishStore(database), messenger, Away())("first")
-    assert await rows.fetchval("SELECT count(*) FROM jobs.wire_epoch") == 0
+        await RepublishEvents(PostgresStore(database, PostgresRepublish), workers, Away())("first")
+    assert await rows.fetchval("SELECT count(*) FROM jobs.broker_epoch") == 0
 
 
-async def test_while_another_process_is_at_it_this_one_is_told_again_later(
+async def test_while_another_process_is_at_it_this_one_is_published_again_later(
     republish: RepublishEvents, rows: asyncpg.Connection
 ) -> None:
     await rows.execute("SELECT pg_advisory_lock($1)", ADVISORY_LOCK)
@@ -185,18 +235,20 @@ async def test_while_another_process_is_at_it_this_one_is_told_again_later(
         await republish("first")
     await rows.execute("SELECT pg_advisory_unlock($1)", ADVISORY_LOCK)
     await republish("first")
-    assert await rows.fetchval("SELECT epoch FROM jobs.wire_epoch") == "first"
+    assert await rows.fetchval("SELECT epoch FROM jobs.broker_epoch") == "first"
 
 
 async def test_a_service_that_starts_on_an_empty_wire_tells_all(
-    given: Any, results: Any, start_service: Any, read_topic: Any
+    given: Given, results: ResultsHarness, start_service: StartService, read_topic: ReadTopic
 ) -> None:
     runs = await given.runs(3)
     await results.persist(*[run.succeeded() for run in runs])
     await asyncio.gather(start_service(), start_service())
 
-    async def is_told() -> bool:
-        return {one.job_id for one in await read_topic("usage.events")} == {r.job for r in runs}
+    async def is_published() -> bool:
+        return {message.job_id for message in await read_topic("usage.events")} == {
+            r.job for r in runs
+        }
 
-    await wait_until(is_told)
+    await wait_until(is_published)
     assert len(await read_topic("usage.events")) == 3

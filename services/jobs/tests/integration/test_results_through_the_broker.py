@@ -1,4 +1,4 @@
-"""Results by way of the wire: told in order, once in effect, whenever the process ends."""
+"""Results through Redis: in order, applied once, whenever the process ends."""
 
 import asyncio
 import os
@@ -12,11 +12,21 @@ import asyncpg
 import pytest
 import pytest_asyncio
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from services.jobs.tests.support import (
+    Gateway,
+    Given,
+    OpenBroker,
+    ReadEnvelopes,
+    ReadTopic,
+    StartService,
+)
 
 from msaas.contracts import JobStatus, LossReason, Message
 from msaas.messaging import BrokerUnavailable, Messenger
 from msaas.telemetry import Metrics, shutdown_tracing, start_tracing
 from msaas.testing import build_job_succeeded, wait_until
+
+StartDying = Callable[[str], Awaitable[int]]
 
 PROGRAM = Path(__file__).parents[1] / "programs" / "crashing_results.py"
 TRACE = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
@@ -24,8 +34,10 @@ Publish = Callable[..., Awaitable[None]]
 
 
 @pytest.fixture
-def publish(environment: str, open_broker: Any) -> Publish:
-    messenger = Messenger(open_broker(), "jobs", environment, metrics=Metrics("jobs", "test"))
+def publish(environment: str, open_broker: OpenBroker) -> Publish:
+    messenger = Messenger(
+        open_broker(), "jobs", environment, metrics=Metrics("jobs", "test")
+    )
 
     async def say_(*messages: Message, traceparent: str | None = None) -> None:
         for message in messages:
@@ -37,7 +49,7 @@ def publish(environment: str, open_broker: Any) -> Publish:
 
 
 @pytest.fixture
-def all_consumed(read_topic: Any) -> Callable[[], Awaitable[None]]:
+def all_consumed(read_topic: ReadTopic) -> Callable[[], Awaitable[None]]:
     async def wait() -> None:
         async def is_empty() -> bool:
             return not await read_topic("jobs.results")
@@ -50,7 +62,7 @@ def all_consumed(read_topic: Any) -> Callable[[], Awaitable[None]]:
 @pytest_asyncio.fixture
 async def start_dying(
     environment: str, redis_url: str, jobs_url: str, tmp_path: Path
-) -> AsyncIterator[Callable[[str], Awaitable[int]]]:
+) -> AsyncIterator[StartDying]:
     started: list[asyncio.subprocess.Process] = []
 
     async def start(crash: str) -> int:
@@ -84,13 +96,13 @@ async def count_charges(rows: asyncpg.Connection) -> int:
 @pytest.mark.parametrize("crash", ["before commit", "after commit", "after publish"])
 async def test_a_result_survives_the_end_of_its_process(
     crash: str,
-    given: Any,
+    given: Given,
     publish: Publish,
-    start_dying: Any,
-    start_service: Any,
-    all_consumed: Any,
+    start_dying: StartDying,
+    start_service: StartService,
+    all_consumed: Callable[[], Awaitable[None]],
     rows: asyncpg.Connection,
-    read_topic: Any,
+    read_topic: ReadTopic,
 ) -> None:
     runs = await given.runs(5)
     await publish(*[run.succeeded() for run in runs])
@@ -101,27 +113,34 @@ async def test_a_result_survives_the_end_of_its_process(
     assert await count_charges(rows) == 5
     jobs = {run.job for run in runs}
     told = await read_topic("jobs.events")
-    assert {one.frame.id for one in told if one.frame.status is JobStatus.COMPLETED} == jobs
+    assert {
+        message.frame.id for message in told if message.frame.status is JobStatus.COMPLETED
+    } == jobs
     charged = await read_topic("usage.events")
-    assert {one.job_id for one in charged} == jobs
-    assert len({one.hash for one in charged}) == 5
+    assert {its_charged.job_id for its_charged in charged} == jobs
+    assert len({its_charged.hash for its_charged in charged}) == 5
 
 
 async def test_a_wire_that_fails_after_the_commit_is_tried_again_and_charges_once(
-    given: Any, publish: Publish, start_service: Any, all_consumed: Any, rows: asyncpg.Connection
+    given: Given,
+    publish: Publish,
+    start_service: StartService,
+    all_consumed: Callable[[], Awaitable[None]],
+    rows: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run = await given.run()
     again = await given.next_run(run)
     running = await start_service()
-    wire = running.service.messenger.station.wire
-    delete, failures = wire.delete, iter([True, True])
+    broker = running.service.messenger.context.broker
+    delete, failures = broker.delete, iter([True, True])
 
     async def fails_twice(*args: Any) -> None:
         if next(failures, False):
             raise BrokerUnavailable(target="test")
         await delete(*args)
 
-    wire.delete = fails_twice
+    monkeypatch.setattr(broker, "delete", fails_twice)
     await publish(run.succeeded())
     await all_consumed()
     assert await count_charges(rows) == 1
@@ -129,14 +148,14 @@ async def test_a_wire_that_fails_after_the_commit_is_tried_again_and_charges_onc
 
 
 async def test_a_user_sees_each_change_of_a_job_and_is_charged_for_it(
-    gateway: Any,
-    start_service: Any,
+    gateway: Gateway,
+    start_service: StartService,
     user: UUID,
-    read_envelopes: Any,
+    read_envelopes: ReadEnvelopes,
     publish: Publish,
-    given: Any,
-    all_consumed: Any,
-    read_topic: Any,
+    given: Given,
+    all_consumed: Callable[[], Awaitable[None]],
+    read_topic: ReadTopic,
     rows: asyncpg.Connection,
 ) -> None:
     await start_service()
@@ -144,7 +163,7 @@ async def test_a_user_sees_each_change_of_a_job_and_is_charged_for_it(
     [envelope] = await wait_until(read_envelopes)
     await publish(build_job_succeeded(envelope))
     await all_consumed()
-    seen = [(one.version, one.frame.status) for one in await read_topic("jobs.events")]
+    seen = [(message.version, message.frame.status) for message in await read_topic("jobs.events")]
     assert [status for _, status in seen] == ["PENDING", "COMPLETED"]
     assert seen == sorted(seen)
     [fact] = await read_topic("usage.events")
@@ -153,7 +172,11 @@ async def test_a_user_sees_each_change_of_a_job_and_is_charged_for_it(
 
 
 async def test_a_slot_that_comes_free_is_given_out_at_once(
-    gateway: Any, start_service: Any, user: UUID, read_envelopes: Any, publish: Publish
+    gateway: Gateway,
+    start_service: StartService,
+    user: UUID,
+    read_envelopes: ReadEnvelopes,
+    publish: Publish,
 ) -> None:
     """FREE has two slots: the third job is picked when one of the two is done."""
     await start_service()
@@ -170,9 +193,13 @@ async def test_a_slot_that_comes_free_is_given_out_at_once(
 
 
 async def test_jobs_away_for_a_while_runs_no_finished_job_again(
-    given: Any, publish: Publish, start_service: Any, all_consumed: Any, rows: asyncpg.Connection
+    given: Given,
+    publish: Publish,
+    start_service: StartService,
+    all_consumed: Callable[[], Awaitable[None]],
+    rows: asyncpg.Connection,
 ) -> None:
-    """All leases ended long ago; what the workers said in the meantime is heard first."""
+    """All leases ended long ago; what the workers reported meanwhile is read first."""
     runs = await given.runs(20)
     await publish(*[run.started() for run in runs], *[run.succeeded() for run in runs])
     await publish(*[run.lost(LossReason.RECLAIMED) for run in runs])
@@ -183,7 +210,10 @@ async def test_jobs_away_for_a_while_runs_no_finished_job_again(
 
 
 async def test_persisting_is_a_span_of_the_trace_that_is_kept(
-    given: Any, publish: Publish, start_service: Any, all_consumed: Any
+    given: Given,
+    publish: Publish,
+    start_service: StartService,
+    all_consumed: Callable[[], Awaitable[None]],
 ) -> None:
     exporter = InMemorySpanExporter()
     start_tracing("jobs", "test", exporter=exporter, sample_ratio=0.0)
@@ -195,6 +225,10 @@ async def test_persisting_is_a_span_of_the_trace_that_is_kept(
         await all_consumed()
     finally:
         shutdown_tracing()
-    [persisted] = [one for one in exporter.get_finished_spans() if one.name == "jobs.persist"]
+    [persisted] = [
+        finished_span
+        for finished_span in exporter.get_finished_spans()
+        if finished_span.name == "jobs.persist"
+    ]
     assert persisted.context is not None
     assert format(persisted.context.trace_id, "032x") == "a" * 32

@@ -7,13 +7,14 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from services.jobs.tests.support import AddUser, BuildJob, RunCommands, RunTick
 
-from msaas.contracts import Plan, RetryJob, SubmitJob
+from msaas.contracts import Plan, RetryJob
 from msaas.jobs.application.process_commands import ProcessedCommands
 from msaas.kernel import MsaasError
 
-Settle = Callable[..., Awaitable[ProcessedCommands]]
-Submit = Callable[..., SubmitJob]
+FailJob = Callable[..., Awaitable[RetryJob]]
+
 JOB = "SELECT * FROM jobs.jobs WHERE id = $1"
 FAIL = """
 WITH failed AS (
@@ -30,8 +31,8 @@ COUNTER = "SELECT jobs_used, jobs_reserved, jobs_limit FROM jobs.usage_counters"
 
 @pytest.fixture
 def fail_job(
-    run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
-) -> Callable[..., Awaitable[RetryJob]]:
+    run_commands: RunCommands, submit_job: BuildJob, user: UUID, rows: asyncpg.Connection
+) -> FailJob:
     """Take a job in, fail it, and return the command that begins it anew."""
 
     async def fail(**fields: Any) -> RetryJob:
@@ -43,18 +44,19 @@ def fail_job(
     return fail
 
 
-def codes(settled: ProcessedCommands) -> list[object]:
+def codes(processed: ProcessedCommands) -> list[object]:
     return [
-        one.code if isinstance(one, MsaasError) else one.reply["status"] for one in settled.outcomes
+        outcome.code if isinstance(outcome, MsaasError) else outcome.reply["status"]
+        for outcome in processed.outcomes
     ]
 
 
 async def test_a_failed_job_begins_anew_with_all_its_attempts_and_a_new_reservation(
-    run_commands: Settle, fail_job: Any, rows: asyncpg.Connection
+    run_commands: RunCommands, fail_job: FailJob, rows: asyncpg.Connection
 ) -> None:
     command = await fail_job()
-    settled = await run_commands(command)
-    assert codes(settled) == ["PENDING"]
+    processed = await run_commands(command)
+    assert codes(processed) == ["PENDING"]
     row = await rows.fetchrow(JOB, command.job_id)
     assert row is not None
     assert (row["status"], row["attempts"], row["losses"], row["reserved"]) == (
@@ -66,18 +68,20 @@ async def test_a_failed_job_begins_anew_with_all_its_attempts_and_a_new_reservat
     emptied = "fence", "entry_id", "dispatched_at", "started_at", "finished_at", "failure_reason"
     assert [row[name] for name in (*emptied, "last_error")] == [None] * 7
     assert await rows.fetchval("SELECT jobs_reserved FROM jobs.usage_counters") == 1
-    assert [one.version for one in settled.snapshots] == [row["version"]]
+    assert [snapshot.version for snapshot in processed.snapshots] == [row["version"]]
 
 
-async def test_it_is_dispatched_again(run_commands: Settle, fail_job: Any, run_tick: Any) -> None:
+async def test_it_is_dispatched_again(
+    run_commands: RunCommands, fail_job: FailJob, run_tick: RunTick
+) -> None:
     command = await fail_job()
     await run_commands(command)
     [picked] = (await run_tick()).picked
-    assert (picked.job_id, picked.attempts) == (command.job_id, 0)
+    assert (picked.envelope.job_id, picked.envelope.attempts) == (command.job_id, 0)
 
 
 async def test_the_same_request_begins_it_once_even_when_it_has_failed_again_meanwhile(
-    run_commands: Settle, fail_job: Any, rows: asyncpg.Connection
+    run_commands: RunCommands, fail_job: FailJob, rows: asyncpg.Connection
 ) -> None:
     command = await fail_job()
     assert codes(await run_commands(command, command)) == ["PENDING", "PENDING"]
@@ -89,7 +93,7 @@ async def test_the_same_request_begins_it_once_even_when_it_has_failed_again_mea
 
 @pytest.mark.parametrize("status", ["PENDING", "COMPLETED", "CANCELLED"])
 async def test_only_a_failed_job_can_be_retried(
-    run_commands: Settle, fail_job: Any, rows: asyncpg.Connection, status: str
+    run_commands: RunCommands, fail_job: FailJob, rows: asyncpg.Connection, status: str
 ) -> None:
     command = await fail_job()
     finished = None if status == "PENDING" else datetime.now(UTC)
@@ -103,7 +107,7 @@ async def test_only_a_failed_job_can_be_retried(
 
 
 async def test_over_the_limit_it_is_refused_and_stays_failed(
-    run_commands: Settle, fail_job: Any, rows: asyncpg.Connection
+    run_commands: RunCommands, fail_job: FailJob, rows: asyncpg.Connection
 ) -> None:
     command = await fail_job()
     await rows.execute("UPDATE jobs.usage_counters SET jobs_used = jobs_limit")
@@ -114,7 +118,7 @@ async def test_over_the_limit_it_is_refused_and_stays_failed(
 
 
 async def test_of_two_retries_with_one_job_left_one_is_accepted(
-    run_commands: Settle, fail_job: Any, rows: asyncpg.Connection
+    run_commands: RunCommands, fail_job: FailJob, rows: asyncpg.Connection
 ) -> None:
     first, second = await fail_job(), await fail_job()
     await rows.execute("UPDATE jobs.usage_counters SET jobs_used = jobs_limit - 1")
@@ -125,7 +129,7 @@ async def test_of_two_retries_with_one_job_left_one_is_accepted(
 
 
 async def test_a_job_whose_deadline_or_parameters_are_gone_is_refused(
-    run_commands: Settle, fail_job: Any, rows: asyncpg.Connection
+    run_commands: RunCommands, fail_job: FailJob, rows: asyncpg.Connection
 ) -> None:
     late, bare = await fail_job(), await fail_job()
     past = datetime.now(UTC) - timedelta(seconds=1)
@@ -135,7 +139,7 @@ async def test_a_job_whose_deadline_or_parameters_are_gone_is_refused(
 
 
 async def test_another_users_job_does_not_exist(
-    run_commands: Settle, fail_job: Any, add_user: Any
+    run_commands: RunCommands, fail_job: FailJob, add_user: AddUser
 ) -> None:
     command = await fail_job()
     foreign = command.model_copy(update={"user_id": await add_user()})

@@ -1,16 +1,23 @@
 """Where a run may put its files, and whose files are the job's in the end."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 from uuid import UUID
 
 import pytest
+from services.jobs.tests.support import (
+    BuildJob,
+    FakeWorkerQueue,
+    Given,
+    ResultsHarness,
+    RunCommands,
+    RunTick,
+)
 
 from msaas.contracts import LossReason
 
 
 class Links:
-    """Signs by saying what was asked for."""
+    """Returns a link that names what was requested."""
 
     async def sign_uploads(
         self, job_id: UUID, fence: UUID, names: Sequence[str], seconds: float
@@ -19,12 +26,16 @@ class Links:
 
 
 async def test_an_envelope_has_a_link_for_each_file_that_its_run_may_keep(
-    run_commands: Any, submit_job: Any, run_tick: Any, workers: Any, user: UUID
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
+    workers: FakeWorkerQueue,
+    user: UUID,
 ) -> None:
     page = {"task_type": "render_pdf", "payload": {"url": "https://example.com"}}
     await run_commands(submit_job(user, **page), submit_job(user))
     await run_tick(links=Links())
-    by_task = {one.task_type: one for one in workers.sent}
+    by_task = {sent.task_type: sent for sent in workers.sent}
     envelope = by_task["render_pdf"]
     folder = f"http://files.test/{envelope.job_id}/{envelope.fence}"
     assert envelope.meta.uploads == {
@@ -35,31 +46,31 @@ async def test_an_envelope_has_a_link_for_each_file_that_its_run_may_keep(
 
 
 async def test_the_run_that_ends_a_job_is_the_one_whose_files_count(
-    given: Any, results: Any
+    given: Given, results: ResultsHarness
 ) -> None:
     first = await given.run()
     await results.persist(first.started())
     second = await given.next_run(first)
     await results.persist(second.started())
-    assert (await given.job(first))["decided_by"] is None
+    assert (await given.job(first))["decided_by_fence"] is None
     await results.persist(first.succeeded())
-    assert (await given.job(first))["decided_by"] == first.fence
+    assert (await given.job(first))["decided_by_fence"] == first.fence
     await results.persist(second.succeeded())
-    assert (await given.job(first))["decided_by"] == first.fence
+    assert (await given.job(first))["decided_by_fence"] == first.fence
 
 
 @pytest.mark.parametrize("retryable", [True, False])
 async def test_a_failure_keeps_its_files_when_it_is_the_last(
-    given: Any, results: Any, *, retryable: bool
+    given: Given, results: ResultsHarness, *, retryable: bool
 ) -> None:
     run = await given.run()
     await results.persist(run.failed(retryable=retryable))
     expected = None if retryable else run.fence
-    assert (await given.job(run))["decided_by"] == expected
+    assert (await given.job(run))["decided_by_fence"] == expected
 
 
-async def test_a_loss_leaves_nothing_that_counts(given: Any, results: Any) -> None:
+async def test_a_loss_leaves_nothing_that_counts(given: Given, results: ResultsHarness) -> None:
     run = await given.run()
     await results.persist(run.started())
     await results.persist(run.lost(LossReason.RECLAIMED))
-    assert (await given.job(run))["decided_by"] is None
+    assert (await given.job(run))["decided_by_fence"] is None

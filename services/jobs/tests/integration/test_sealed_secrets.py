@@ -6,6 +6,14 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from services.jobs.tests.support import (
+    BuildJob,
+    FakeWorkerQueue,
+    Gateway,
+    RunCommands,
+    RunTick,
+    StartService,
+)
 
 from msaas.contracts import JobEnvelope, Plan, SubmitJob
 from msaas.jobs.settings import LOCAL_SEALING_KEY
@@ -15,11 +23,10 @@ from msaas.testing import wait_until
 
 SEALER = Sealer(PrivateKey.parse(LOCAL_SEALING_KEY).public)
 SECRET = "hunter2-planted"  # what must not be found
-Submit = Callable[..., SubmitJob]
 
 
 @pytest.fixture
-def submit_secret(submit_job: Submit, user: UUID) -> Callable[..., SubmitJob]:
+def submit_secret(submit_job: BuildJob, user: UUID) -> Callable[..., SubmitJob]:
     """Seal as the gateway does: for one job and one field."""
 
     def build(sealer: Sealer = SEALER, field: str = "secret") -> SubmitJob:
@@ -33,7 +40,11 @@ def submit_secret(submit_job: Submit, user: UUID) -> Callable[..., SubmitJob]:
 
 
 async def test_a_worker_gets_the_secret_and_the_record_does_not(
-    run_commands: Any, submit_secret: Any, run_tick: Any, workers: Any, rows: asyncpg.Connection
+    run_commands: RunCommands,
+    submit_secret: BuildJob,
+    run_tick: RunTick,
+    workers: FakeWorkerQueue,
+    rows: asyncpg.Connection,
 ) -> None:
     await run_commands(submit_secret())
     await run_tick()
@@ -43,19 +54,19 @@ async def test_a_worker_gets_the_secret_and_the_record_does_not(
 
 
 async def test_a_seal_that_does_not_open_fails_its_job_and_stops_no_other(
-    run_commands: Any, submit_secret: Any, run_tick: Any, workers: Any
+    run_commands: RunCommands, submit_secret: BuildJob, run_tick: RunTick, workers: FakeWorkerQueue
 ) -> None:
-    stranger = Sealer(PrivateKey.generate().public)
-    bad, moved, good = submit_secret(stranger), submit_secret(field="other"), submit_secret()
+    unknown = Sealer(PrivateKey.generate().public)
+    bad, moved, good = submit_secret(unknown), submit_secret(field="other"), submit_secret()
     await run_commands(bad, moved, good)
     await run_tick()
-    assert [one.job_id for one in workers.sent] == [good.job_id]
+    assert [sent.job_id for sent in workers.sent] == [good.job_id]
     assert workers.undeliverable.keys() == {bad.job_id, moved.job_id}
     assert SECRET not in str(workers.undeliverable)
 
 
 async def test_such_a_job_ends_as_failed_for_good(
-    start_service: Any, gateway: Any, submit_secret: Any, rows: asyncpg.Connection
+    start_service: StartService, gateway: Gateway, submit_secret: BuildJob, rows: asyncpg.Connection
 ) -> None:
     await start_service()
     bad = submit_secret(Sealer(PrivateKey.generate().public))
@@ -69,9 +80,9 @@ async def test_such_a_job_ends_as_failed_for_good(
 
 
 async def test_nothing_on_the_wire_but_the_envelope_shows_it(
-    start_service: Any,
-    gateway: Any,
-    submit_secret: Any,
+    start_service: StartService,
+    gateway: Gateway,
+    submit_secret: BuildJob,
     read_topic: Callable[[str], Awaitable[Sequence[Any]]],
     read_envelopes: Callable[[], Awaitable[Sequence[JobEnvelope]]],
 ) -> None:

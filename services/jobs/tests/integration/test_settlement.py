@@ -1,4 +1,4 @@
-"""Money and rows in quantity: chain, counters, two replicas, plans, and what a beat costs."""
+"""Usage in quantity: chain, counters, two replicas, query plans, the cost of a heartbeat."""
 
 import asyncio
 import random
@@ -7,6 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
+from services.jobs.tests.support import (
+    Given,
+    GivenRun,
+    MakeResults,
+    OpenDatabase,
+    ReadCharges,
+    ResultsHarness,
+)
 
 from msaas.contracts import USAGE_GENESIS, usage_hash
 from msaas.jobs.adapters.postgres import results_sql as sql
@@ -24,7 +32,7 @@ SELECT bool_and(
 FROM jobs.usage_events e
 LEFT JOIN jobs.usage_events p ON p.subject_id = e.subject_id AND p.seq = e.seq - 1
 """
-OTHER_WAY = r"Seq Scan on jobs\b|jobs_(by|to|on|one)"
+OTHER_WAY = r"Seq Scan on jobs\b|jobs_(by|to|dispatched|one)"
 DRIFTED = """
 SELECT count(*) FROM jobs.usage_counters c
 LEFT JOIN LATERAL (
@@ -39,7 +47,7 @@ WHERE c.jobs_used <> used.events OR c.jobs_reserved <> open.held
 """
 
 
-async def make_runs(given: Any, users: int, jobs: int) -> list[Any]:
+async def make_runs(given: Given, users: int, jobs: int) -> list[Any]:
     made = [run for _ in range(users) for run in await given.runs(jobs)]
     random.Random(7).shuffle(made)  # noqa: S311  # the same order every time
     return made
@@ -72,26 +80,26 @@ async def check_chain(rows: asyncpg.Connection, count: int) -> None:
 
 
 async def test_the_chain_is_whole_after_200_completions_in_random_batches(
-    given: Any, results: Any, rows: asyncpg.Connection, charges: Any
+    given: Given, results: ResultsHarness, rows: asyncpg.Connection, charges: ReadCharges
 ) -> None:
     runs = await make_runs(given, users=4, jobs=50)
     told: list[Any] = []
     for batch in cut(runs, 40):
         failed, done = batch[::10], [run for n, run in enumerate(batch) if n % 10]
-        words = [run.succeeded() for run in done]
-        words += [run.failed(retryable=False) for run in failed]
-        told += charges(await results.persist(*words))
+        messages = [run.succeeded() for run in done]
+        messages += [run.failed(retryable=False) for run in failed]
+        told += charges(await results.persist(*messages))
     completed = await rows.fetchval("SELECT count(*) FROM jobs.jobs WHERE status = 'COMPLETED'")
     assert 150 < completed < 200
     await check_chain(rows, completed)
-    assert {(one.subject_id, one.seq, one.hash) for one in told} == {
+    assert {(message.subject_id, message.seq, message.hash) for message in told} == {
         (row["subject_id"], row["seq"], row["hash"].hex())
         for row in await rows.fetch("SELECT subject_id, seq, hash FROM jobs.usage_events")
     }
 
 
 async def test_several_jobs_of_one_subject_in_one_batch_follow_each_other(
-    given: Any, results: Any, rows: asyncpg.Connection, charges: Any
+    given: Given, results: ResultsHarness, rows: asyncpg.Connection, charges: ReadCharges
 ) -> None:
     runs = await given.runs(20)
     facts = charges(await results.persist(*[run.succeeded() for run in runs]))
@@ -100,13 +108,17 @@ async def test_several_jobs_of_one_subject_in_one_batch_follow_each_other(
 
 
 async def test_two_replicas_with_the_same_users_neither_deadlock_nor_charge_twice(
-    given: Any, make_results: Any, rows: asyncpg.Connection, open_database: Any, charges: Any
+    given: Given,
+    make_results: MakeResults,
+    rows: asyncpg.Connection,
+    open_database: OpenDatabase,
+    charges: ReadCharges,
 ) -> None:
-    """Both hear of every job, in different order, as after a reclaimed batch."""
+    """Both read the reports of every job, in different order, as after a reclaimed batch."""
     runs = await make_runs(given, users=5, jobs=40)
     replicas = [make_results(await open_database()) for _ in range(2)]
 
-    async def hear_all(number: int) -> list[Any]:
+    async def persist_all(number: int) -> list[Any]:
         mine = list(runs)
         random.Random(number).shuffle(mine)  # noqa: S311  # each its own order
         told: list[Any] = []
@@ -117,7 +129,7 @@ async def test_two_replicas_with_the_same_users_neither_deadlock_nor_charge_twic
             told += charges(out)
         return told
 
-    await asyncio.gather(hear_all(0), hear_all(1))
+    await asyncio.gather(persist_all(0), persist_all(1))
     await check_chain(rows, 200)
     await rows.execute("SELECT pg_stat_force_next_flush()")
     database = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
@@ -125,7 +137,7 @@ async def test_two_replicas_with_the_same_users_neither_deadlock_nor_charge_twic
 
 
 async def test_a_row_that_another_holds_is_waited_for_more_than_once(
-    given: Any, results: Any, rows: asyncpg.Connection
+    given: Given, results: ResultsHarness, rows: asyncpg.Connection
 ) -> None:
     run = await given.run()
 
@@ -137,15 +149,15 @@ async def test_a_row_that_another_holds_is_waited_for_more_than_once(
 
     async with rows.transaction():
         await rows.execute("SELECT FROM jobs.jobs WHERE id = $1 FOR UPDATE", run.job)
-        hearing = asyncio.create_task(results.persist(run.succeeded()))
+        persisting = asyncio.create_task(results.persist(run.succeeded()))
         await wait_until(is_waiting)
         await wait_until(has_given_up)
-    await hearing
+    await persisting
     assert await given.counted(run) == (1, 0)
 
 
 async def test_the_write_goes_by_primary_key_at_a_size_that_matters(
-    given: Any, rows: asyncpg.Connection
+    given: Given, rows: asyncpg.Connection
 ) -> None:
     runs = await given.runs(2_000)
     await rows.execute(
@@ -161,11 +173,11 @@ async def test_the_write_goes_by_primary_key_at_a_size_that_matters(
         runs[0].user,
     )
     await rows.execute("ANALYZE jobs.jobs, jobs.job_attempts")
-    verdicts = [await read_state(rows, run) for run in runs[:200]]
+    transitions = [await read_state(rows, run) for run in runs[:200]]
     ids = [run.job for run in runs[:200]]
     statements: list[tuple[str, list[Any]]] = [
-        (sql.UPDATE_STATES, list(zip(*map(state_row, verdicts), strict=True))),
-        (sql.RENEW_LEASES, list(zip(*map(lease_row, verdicts), strict=True))),
+        (sql.UPDATE_STATES, list(zip(*map(state_row, transitions), strict=True))),
+        (sql.RENEW_LEASES, list(zip(*map(lease_row, transitions), strict=True))),
         (sql.LOCK_JOBS, [ids, ids]),
     ]
     # What is kept prepared is planned without its values after a while.
@@ -177,7 +189,7 @@ async def test_the_write_goes_by_primary_key_at_a_size_that_matters(
             assert not [scan for scan in scans if re.search(OTHER_WAY, scan)]
 
 
-async def read_state(rows: asyncpg.Connection, run: Any) -> Any:
+async def read_state(rows: asyncpg.Connection, run: GivenRun) -> Any:
     [job] = await rows.fetch(sql.LOCK_JOBS, [run.job], [])
     [attempt] = await rows.fetch(sql.FIND_RUNS, [run.job])
     rules = SettlementRules(once=frozenset(), jitter=lambda: 1.0)
@@ -200,8 +212,8 @@ async def list_scans(rows: asyncpg.Connection, statement: str, values: list[Any]
     return [line[0].strip() for line in lines if " Scan " in line[0]]
 
 
-async def test_beats_touch_no_index(
-    given: Any, make_results: Any, rows: asyncpg.Connection, open_database: Any
+async def test_heartbeats_touch_no_index(
+    given: Given, make_results: MakeResults, rows: asyncpg.Connection, open_database: OpenDatabase
 ) -> None:
     database = await open_database(max_size=1)
     results = make_results(database)

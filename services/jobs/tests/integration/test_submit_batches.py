@@ -1,16 +1,14 @@
-"""Many jobs in one command: one transaction, and a word for each."""
+"""Many jobs in one command: one transaction, and an answer for each."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+from services.jobs.tests.support import RunCommands
 
 from msaas.contracts import Idempotency, JobItem, Plan, Source, SubmitJobs
 from msaas.jobs.application.command_batch import CommandOutcome
 from msaas.jobs.application.process_commands import ProcessedCommands
-
-Settle = Callable[..., Awaitable[ProcessedCommands]]
 
 
 def build_batch(user: UUID, count: int = 3) -> SubmitJobs:
@@ -21,38 +19,38 @@ def build_batch(user: UUID, count: int = 3) -> SubmitJobs:
     return SubmitJobs(user_id=user, plan=Plan.FREE, source=Source.API, jobs=tuple(items))
 
 
-def items_of(settled: ProcessedCommands) -> list[dict[str, Any]]:
-    [verdict] = settled.outcomes
-    assert isinstance(verdict, CommandOutcome)
-    return [dict(item) for item in verdict.reply["items"]]  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType, reportUnknownArgumentType]  # what is answered is anything
+def items_of(processed: ProcessedCommands) -> list[dict[str, Any]]:
+    [transition] = processed.outcomes
+    assert isinstance(transition, CommandOutcome)
+    return [dict(item) for item in transition.reply["items"]]  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType, reportUnknownArgumentType]  # what is answered is anything
 
 
 async def test_all_jobs_of_a_batch_are_taken_in_by_one_transaction(
-    run_commands: Settle, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands, user: UUID, rows: asyncpg.Connection
 ) -> None:
     batch = build_batch(user, 100)
-    settled = await run_commands(batch)
-    assert [item["job_id"] for item in items_of(settled)] == [one.job_id for one in batch.jobs]
-    assert all(item["ok"] for item in items_of(settled))
+    processed = await run_commands(batch)
+    assert [item["job_id"] for item in items_of(processed)] == [job.job_id for job in batch.jobs]
+    assert all(item["ok"] for item in items_of(processed))
     assert await rows.fetchval("SELECT count(DISTINCT xmin::text) FROM jobs.jobs") == 1
-    assert len(settled.snapshots) == 100
+    assert len(processed.snapshots) == 100
 
 
 async def test_what_is_refused_stops_no_other_and_says_why(
-    run_commands: Settle, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands, user: UUID, rows: asyncpg.Connection
 ) -> None:
     batch = build_batch(user)
     first, second, third = batch.jobs
     odd = second.model_copy(update={"task_type": "juggle"})
-    settled = await run_commands(batch.model_copy(update={"jobs": (first, odd, third)}))
-    told = items_of(settled)
+    processed = await run_commands(batch.model_copy(update={"jobs": (first, odd, third)}))
+    told = items_of(processed)
     assert [item["ok"] for item in told] == [True, False, True]
     assert told[1]["problem"]["code"] == "validation_failed"
     assert await rows.fetchval("SELECT count(*) FROM jobs.jobs") == 2
 
 
 async def test_a_batch_over_the_limit_is_taken_in_as_far_as_the_limit_goes(
-    run_commands: Settle, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands, user: UUID, rows: asyncpg.Connection
 ) -> None:
     await run_commands(build_batch(user, 98))
     told = items_of(await run_commands(build_batch(user, 5)))
@@ -62,7 +60,7 @@ async def test_a_batch_over_the_limit_is_taken_in_as_far_as_the_limit_goes(
 
 
 async def test_a_repeated_batch_inserts_nothing_and_is_answered_alike(
-    run_commands: Settle, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands, user: UUID, rows: asyncpg.Connection
 ) -> None:
     batch = build_batch(user)
     assert items_of(await run_commands(batch)) == items_of(await run_commands(batch))
@@ -70,7 +68,7 @@ async def test_a_repeated_batch_inserts_nothing_and_is_answered_alike(
 
 
 async def test_a_key_stands_for_each_item_by_itself(
-    run_commands: Settle, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands, user: UUID, rows: asyncpg.Connection
 ) -> None:
     def keyed() -> SubmitJobs:
         batch = build_batch(user)
@@ -83,6 +81,6 @@ async def test_a_key_stands_for_each_item_by_itself(
         return batch.model_copy(update={"jobs": items})
 
     first, second = items_of(await run_commands(keyed())), items_of(await run_commands(keyed()))
-    assert [one["job_id"] for one in first] == [one["job_id"] for one in second]
-    assert [one["replayed"] for one in second] == [True] * 3
+    assert [item["job_id"] for item in first] == [its_second["job_id"] for its_second in second]
+    assert [its_second["replayed"] for its_second in second] == [True] * 3
     assert await rows.fetchval("SELECT count(*) FROM jobs.jobs") == 3

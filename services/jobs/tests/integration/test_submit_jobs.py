@@ -8,15 +8,22 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from services.jobs.tests.support import (
+    AddUser,
+    BuildJob,
+    Gateway,
+    ReadTopic,
+    RunCommands,
+    StartService,
+    code_of,
+)
 
-from msaas.contracts import CancelJob, Idempotency, JobStatus, Plan, SubmitJob
+from msaas.contracts import CancelJob, Idempotency, JobStatus, Plan
 from msaas.jobs.application.command_batch import CommandOutcome
 from msaas.jobs.application.process_commands import ProcessedCommands
 from msaas.kernel import MsaasError
 from msaas.testing import wait_until
 
-Settle = Callable[..., Awaitable[ProcessedCommands]]
-Submit = Callable[..., SubmitJob]
 KEY = Idempotency(key="order-1", fingerprint="ab" * 32)
 WAITING = (
     "SELECT EXISTS (SELECT FROM pg_stat_activity"
@@ -25,15 +32,15 @@ WAITING = (
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 
 
-def codes(settled: ProcessedCommands) -> list[str]:
+def codes(processed: ProcessedCommands) -> list[str]:
     return [
-        verdict.code if isinstance(verdict, MsaasError) else str(verdict.reply["status"])
-        for verdict in settled.outcomes
+        transition.code if isinstance(transition, MsaasError) else str(transition.reply["status"])
+        for transition in processed.outcomes
     ]
 
 
-def answers(settled: ProcessedCommands) -> list[dict[str, object]]:
-    return [one.reply for one in settled.outcomes if isinstance(one, CommandOutcome)]
+def answers(processed: ProcessedCommands) -> list[dict[str, object]]:
+    return [outcome.reply for outcome in processed.outcomes if isinstance(outcome, CommandOutcome)]
 
 
 async def read_counters(rows: asyncpg.Connection, user: UUID) -> list[asyncpg.Record]:
@@ -47,8 +54,8 @@ async def count_jobs(rows: asyncpg.Connection) -> int:
     return await rows.fetchval("SELECT count(*) FROM jobs.jobs")
 
 
-async def test_a_job_is_committed_before_its_submitter_is_told(
-    gateway: Any, start_service: Any, user: UUID, rows: asyncpg.Connection
+async def test_a_job_is_committed_before_its_submitter_is_published(
+    gateway: Gateway, start_service: StartService, user: UUID, rows: asyncpg.Connection
 ) -> None:
     await start_service()
     job_id = uuid4()
@@ -65,22 +72,22 @@ async def test_a_job_is_committed_before_its_submitter_is_told(
 
 
 async def test_each_new_job_is_announced(
-    gateway: Any,
-    start_service: Any,
+    gateway: Gateway,
+    start_service: StartService,
     user: UUID,
     read_topic: Callable[[str], Awaitable[Sequence[Any]]],
 ) -> None:
     await start_service()
     replies = await asyncio.gather(*(gateway.submit(user) for _ in range(2)))
     events = await read_topic("jobs.events")
-    assert {str(event.frame.id) for event in events} == {one.data["job_id"] for one in replies}
-    assert {(one.frame.status, one.version, one.user_id) for one in events} == {
-        (JobStatus.PENDING, 1, user)
-    }
+    assert {str(event.frame.id) for event in events} == {reply.data["job_id"] for reply in replies}
+    assert {
+        (its_event.frame.status, its_event.version, its_event.user_id) for its_event in events
+    } == {(JobStatus.PENDING, 1, user)}
 
 
 async def test_a_hundred_parallel_submits_with_one_key_are_one_job(
-    gateway: Any, start_service: Any, user: UUID, rows: asyncpg.Connection
+    gateway: Gateway, start_service: StartService, user: UUID, rows: asyncpg.Connection
 ) -> None:
     await start_service()
     await start_service()
@@ -93,7 +100,7 @@ async def test_a_hundred_parallel_submits_with_one_key_are_one_job(
 
 
 async def test_a_hundred_parallel_submits_without_a_key_are_a_hundred_jobs(
-    gateway: Any, start_service: Any, user: UUID, rows: asyncpg.Connection
+    gateway: Gateway, start_service: StartService, user: UUID, rows: asyncpg.Connection
 ) -> None:
     await start_service()
     await start_service()
@@ -103,7 +110,7 @@ async def test_a_hundred_parallel_submits_without_a_key_are_a_hundred_jobs(
 
 
 async def test_a_limit_holds_to_the_job_under_concurrency(
-    gateway: Any, start_service: Any, add_user: Any, rows: asyncpg.Connection
+    gateway: Gateway, start_service: StartService, add_user: AddUser, rows: asyncpg.Connection
 ) -> None:
     """Two replicas, overlapping users, batches in any order: no deadlock, no job too many."""
     for _ in range(2):
@@ -112,23 +119,23 @@ async def test_a_limit_holds_to_the_job_under_concurrency(
     replies = await asyncio.gather(
         *(gateway.submit(users[number % 3]) for number in range(3 * 120))
     )
-    refused = [reply.problem for reply in replies if not reply.ok]
-    assert {problem.code for problem in refused} == {"quota_exceeded"}
+    refused = [reply for reply in replies if not reply.ok]
+    assert {code_of(reply) for reply in refused} == {"quota_exceeded"}
     assert len(refused) == 60
-    for one in users:
-        [counter] = await read_counters(rows, one)
+    for user in users:
+        [counter] = await read_counters(rows, user)
         assert (counter["jobs_reserved"], counter["jobs_used"]) == (100, 0)
     assert await rows.fetchval(DEADLOCKS) == 0
 
 
 async def test_a_refusal_for_want_of_quota_says_what_there_is_and_when_it_ends(
-    run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands, submit_job: BuildJob, user: UUID, rows: asyncpg.Connection
 ) -> None:
     await run_commands(submit_job(user))
     await rows.execute("UPDATE jobs.usage_counters SET jobs_used = 98")
-    settled = await run_commands(submit_job(user), submit_job(user))
-    assert codes(settled) == ["PENDING", "quota_exceeded"]
-    [_, refusal] = settled.outcomes
+    processed = await run_commands(submit_job(user), submit_job(user))
+    assert codes(processed) == ["PENDING", "quota_exceeded"]
+    [_, refusal] = processed.outcomes
     assert isinstance(refusal, MsaasError)
     month = datetime.now(UTC).month % 12 + 1
     assert datetime.fromisoformat(str(refusal.context.pop("resets_at"))).month == month
@@ -136,15 +143,19 @@ async def test_a_refusal_for_want_of_quota_says_what_there_is_and_when_it_ends(
 
 
 async def test_commands_of_one_user_take_effect_in_their_order(
-    run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands, submit_job: BuildJob, user: UUID, rows: asyncpg.Connection
 ) -> None:
     await run_commands(submit_job(user))
     await rows.execute("UPDATE jobs.usage_counters SET jobs_used = 98")
     first, second, third = (submit_job(user) for _ in range(3))
     cancel = CancelJob(job_id=first.job_id, user_id=user)
-    settled = await run_commands(cancel, first, second, cancel, third)
-    assert codes(settled) == ["not_found", "PENDING", "quota_exceeded", "CANCELLED", "PENDING"]
-    assert [(one.status, one.version) for one in settled.snapshots if one.id == first.job_id] == [
+    processed = await run_commands(cancel, first, second, cancel, third)
+    assert codes(processed) == ["not_found", "PENDING", "quota_exceeded", "CANCELLED", "PENDING"]
+    assert [
+        (snapshot.status, snapshot.version)
+        for snapshot in processed.snapshots
+        if snapshot.id == first.job_id
+    ] == [
         (JobStatus.PENDING, 1),
         (JobStatus.CANCELLED, 2),
     ]
@@ -152,7 +163,7 @@ async def test_commands_of_one_user_take_effect_in_their_order(
 
 
 async def test_enterprise_has_no_limit_and_an_override_wins_over_the_plan(
-    run_commands: Settle, submit_job: Submit, add_user: Any, rows: asyncpg.Connection
+    run_commands: RunCommands, submit_job: BuildJob, add_user: AddUser, rows: asyncpg.Connection
 ) -> None:
     big, small = await add_user(), await add_user()
     await run_commands(submit_job(big, plan=Plan.ENTERPRISE), submit_job(small))
@@ -160,12 +171,12 @@ async def test_enterprise_has_no_limit_and_an_override_wins_over_the_plan(
     await rows.execute("DELETE FROM jobs.usage_counters WHERE user_id = $1", small)
     one = "UPDATE jobs.subjects SET overrides = '{\"jobs_per_period\": 1}' WHERE user_id = $1"
     await rows.execute(one, small)
-    settled = await run_commands(submit_job(big), submit_job(small), submit_job(small))
-    assert codes(settled) == ["PENDING", "PENDING", "quota_exceeded"]
+    processed = await run_commands(submit_job(big), submit_job(small), submit_job(small))
+    assert codes(processed) == ["PENDING", "PENDING", "quota_exceeded"]
 
 
 async def test_the_subject_is_minted_with_the_plan_of_the_first_submit_and_keeps_its_own(
-    run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands, submit_job: BuildJob, user: UUID, rows: asyncpg.Connection
 ) -> None:
     await run_commands(submit_job(user, plan=Plan.PRO), submit_job(user, plan=Plan.FREE))
     await run_commands(submit_job(user, plan=Plan.FREE))
@@ -178,7 +189,7 @@ async def test_the_subject_is_minted_with_the_plan_of_the_first_submit_and_keeps
 
 
 async def test_each_job_holds_a_reservation_in_the_present_period(
-    run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands, submit_job: BuildJob, user: UUID, rows: asyncpg.Connection
 ) -> None:
     command = submit_job(user)
     await run_commands(command)
@@ -190,7 +201,7 @@ async def test_each_job_holds_a_reservation_in_the_present_period(
 
 
 async def test_past_the_end_of_a_period_the_next_one_opens_beside_it(
-    run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands, submit_job: BuildJob, user: UUID, rows: asyncpg.Connection
 ) -> None:
     await run_commands(submit_job(user, plan=Plan.PRO))
     for table in ("subjects", "usage_counters"):
@@ -212,16 +223,16 @@ async def test_past_the_end_of_a_period_the_next_one_opens_beside_it(
 
 
 async def test_a_key_answers_with_its_first_job_also_within_one_batch(
-    run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands, submit_job: BuildJob, user: UUID, rows: asyncpg.Connection
 ) -> None:
     first = submit_job(user, idempotency=KEY)
-    settled = await run_commands(first, submit_job(user, idempotency=KEY))
+    processed = await run_commands(first, submit_job(user, idempotency=KEY))
     await rows.execute(
         "UPDATE jobs.jobs SET status = 'COMPLETED', finished_at = now(), reserved = false"
     )
     later = await run_commands(submit_job(user, idempotency=KEY))
-    said = [*answers(settled), *answers(later)]
-    assert [(one["job_id"], one["status"], one["replayed"]) for one in said] == [
+    said = [*answers(processed), *answers(later)]
+    assert [(report["job_id"], report["status"], report["replayed"]) for report in said] == [
         (first.job_id, "PENDING", False),
         (first.job_id, "PENDING", True),
         (first.job_id, "COMPLETED", True),
@@ -230,78 +241,80 @@ async def test_a_key_answers_with_its_first_job_also_within_one_batch(
 
 
 async def test_a_key_is_refused_for_another_body_and_free_for_another_user_or_item(
-    run_commands: Settle, submit_job: Submit, add_user: Any
+    run_commands: RunCommands, submit_job: BuildJob, add_user: AddUser
 ) -> None:
     one, other = await add_user(), await add_user()
     await run_commands(submit_job(one, idempotency=KEY))
-    settled = await run_commands(
+    processed = await run_commands(
         submit_job(one, idempotency=KEY.model_copy(update={"fingerprint": "cd" * 32})),
         submit_job(one, idempotency=KEY.model_copy(update={"item": 1})),
         submit_job(other, idempotency=KEY),
     )
-    assert codes(settled) == ["idempotency_mismatch", "PENDING", "PENDING"]
+    assert codes(processed) == ["idempotency_mismatch", "PENDING", "PENDING"]
 
 
 async def test_a_redelivered_command_is_answered_as_before_and_changes_nothing(
-    run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands, submit_job: BuildJob, user: UUID, rows: asyncpg.Connection
 ) -> None:
     command = submit_job(user)
     before = await run_commands(command, command)
     await rows.execute("UPDATE jobs.jobs SET status = 'RUNNING'")
     after = await run_commands(command)
     assert answers(after) * 2 == answers(before)
-    assert [(one.status, one.version) for one in after.snapshots] == [(JobStatus.RUNNING, 2)]
+    assert [(snapshot.status, snapshot.version) for snapshot in after.snapshots] == [
+        (JobStatus.RUNNING, 2)
+    ]
     assert await count_jobs(rows) == 1
     assert (await read_counters(rows, user))[0]["jobs_reserved"] == 1
 
 
 async def test_nobody_gets_a_job_under_an_id_that_is_anothers(
-    run_commands: Settle, submit_job: Submit, add_user: Any
+    run_commands: RunCommands, submit_job: BuildJob, add_user: AddUser
 ) -> None:
     command = submit_job(await add_user())
     await run_commands(command)
-    settled = await run_commands(submit_job(await add_user(), job_id=command.job_id))
-    assert codes(settled) == ["conflict"]
+    processed = await run_commands(submit_job(await add_user(), job_id=command.job_id))
+    assert codes(processed) == ["conflict"]
 
 
 async def test_users_who_are_erased_or_unknown_are_refused_and_nobody_else(
-    run_commands: Settle, submit_job: Submit, add_user: Any, rows: asyncpg.Connection
+    run_commands: RunCommands, submit_job: BuildJob, add_user: AddUser, rows: asyncpg.Connection
 ) -> None:
     erasing, fine = await add_user(), await add_user()
     job = submit_job(erasing)
     await run_commands(job)
     await rows.execute("UPDATE jobs.subjects SET erasing_at = now()")
-    settled = await run_commands(
+    processed = await run_commands(
         submit_job(uuid4()),
         submit_job(erasing),
         CancelJob(job_id=job.job_id, user_id=erasing),
         submit_job(fine),
         submit_job(uuid4()),
     )
-    assert codes(settled) == ["not_found", "forbidden", "forbidden", "PENDING", "not_found"]
+    assert codes(processed) == ["not_found", "forbidden", "forbidden", "PENDING", "not_found"]
 
 
 async def test_an_unknown_task_or_parent_is_refused(
-    run_commands: Settle, submit_job: Submit, add_user: Any
+    run_commands: RunCommands, submit_job: BuildJob, add_user: AddUser
 ) -> None:
     user, other = await add_user(), await add_user()
     parent, foreign = submit_job(user), submit_job(other)
-    settled = await run_commands(
+    processed = await run_commands(
         parent,
         foreign,
         submit_job(user, task_type="conjure"),
         submit_job(user, parent_job_id=parent.job_id),
         submit_job(user, parent_job_id=foreign.job_id),
     )
-    assert codes(settled) == ["PENDING", "PENDING", "validation_failed", "PENDING", "not_found"]
+    assert codes(processed) == ["PENDING", "PENDING", "validation_failed", "PENDING", "not_found"]
 
 
-async def test_a_locked_user_is_told_to_try_again_and_holds_up_nobody_else(
-    gateway: Any,
-    start_service: Any,
-    run_commands: Settle,
-    submit_job: Submit,
-    add_user: Any,
+async def test_a_locked_user_is_published_to_try_again_and_holds_up_nobody_else(
+    gateway: Gateway,
+    start_service: StartService,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    add_user: AddUser,
     rows: asyncpg.Connection,
 ) -> None:
     users = [await add_user() for _ in range(4)]
@@ -309,16 +322,17 @@ async def test_a_locked_user_is_told_to_try_again_and_holds_up_nobody_else(
     await start_service()
     async with rows.transaction():
         await rows.execute("SELECT FROM jobs.subjects WHERE user_id = $1 FOR UPDATE", users[1])
-        locked, *others = await asyncio.gather(*(gateway.submit(one) for one in users[1:]))
+        locked, *others = await asyncio.gather(*(gateway.submit(user) for user in users[1:]))
     assert all(reply.ok for reply in others)
+    assert locked.problem is not None
     assert (locked.problem.code, locked.problem.retryable) == ("conflict", True)
 
 
-async def test_a_user_who_is_locked_for_a_moment_is_told_nothing_of_it(
-    gateway: Any,
-    start_service: Any,
-    run_commands: Settle,
-    submit_job: Submit,
+async def test_a_user_who_is_locked_for_a_moment_is_published_nothing_of_it(
+    gateway: Gateway,
+    start_service: StartService,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
     user: UUID,
     rows: asyncpg.Connection,
     schema_url: str,
@@ -345,14 +359,14 @@ async def has_given_up(watch: asyncpg.Connection) -> bool:
 
 
 async def test_data_that_the_record_refuses_fails_alone(
-    gateway: Any,
-    start_service: Any,
-    submit_job: Submit,
+    gateway: Gateway,
+    start_service: StartService,
+    submit_job: BuildJob,
     user: UUID,
-    read_topic: Any,
+    read_topic: ReadTopic,
     rows: asyncpg.Connection,
 ) -> None:
-    """The contract leaves nothing for the record to refuse, so the record is made stricter."""
+    """The contract leaves nothing for the database to refuse, so the database is made stricter."""
     await rows.execute("ALTER TABLE jobs.jobs ADD CHECK (priority <> 7)")
     bad = submit_job(user, priority=7)
     publish = gateway.messenger.publisher.publish
@@ -370,7 +384,11 @@ async def test_data_that_the_record_refuses_fails_alone(
 
 @pytest.mark.parametrize("count", [1, 200])
 async def test_a_batch_of_any_size_is_one_transaction(
-    count: int, run_commands: Settle, submit_job: Submit, user: UUID, rows: asyncpg.Connection
+    count: int,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    user: UUID,
+    rows: asyncpg.Connection,
 ) -> None:
     await run_commands(*(submit_job(user, plan=Plan.PRO) for _ in range(count)))
     assert await rows.fetchval("SELECT count(DISTINCT xmin::text) FROM jobs.jobs") == 1

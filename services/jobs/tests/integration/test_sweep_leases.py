@@ -1,21 +1,37 @@
-"""The sweeper: what it finds in the record and on the wire, and that it only ever says so."""
+"""The sweeper: what it finds in the database and on Redis, and that it only ever says so."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
 import pytest_asyncio
+from services.jobs.tests.support import (
+    Gateway,
+    Given,
+    GivenRun,
+    OpenBroker,
+    ReadEnvelopes,
+    ReadTopic,
+    ResultsHarness,
+    RunTick,
+    StartService,
+)
 
 from msaas.contracts import JobLost, LossReason
 from msaas.jobs.adapters.postgres.leases import OVERDUE, PostgresLeases
+from msaas.jobs.adapters.worker_queue import BrokerWorkerQueue
 from msaas.jobs.application.sweep_leases import RECHECK_INTERVAL, SweepLeasesTask
 from msaas.kernel import RetryPolicy
 from msaas.messaging import ConsumerTimings, Messenger
 from msaas.postgres import Database
 from msaas.telemetry import Metrics
 from msaas.testing import FakeClock, build_job_envelope, build_job_started, wait_until
+
+ReadLosses = Callable[[], Awaitable[list[JobLost]]]
+PublishEnvelope = Callable[[GivenRun], Awaitable[str]]
 
 TIMINGS = ConsumerTimings(
     block_timeout=0.05,
@@ -31,7 +47,7 @@ AGES = {
 
 
 @pytest.fixture
-def messenger(environment: str, open_broker: Callable[..., Any]) -> Messenger:
+def messenger(environment: str, open_broker: OpenBroker) -> Messenger:
     return Messenger(
         open_broker(),
         "jobs",
@@ -49,12 +65,14 @@ def clock() -> FakeClock:
 @pytest.fixture
 def sweep(database: Database, messenger: Messenger, clock: FakeClock) -> SweepLeasesTask:
     metrics = Metrics("jobs", "test")
-    return SweepLeasesTask(PostgresLeases(database), messenger, messenger.publisher, metrics, clock)
+    workers = BrokerWorkerQueue(messenger)
+    leases = PostgresLeases(database)
+    return SweepLeasesTask(leases, workers, messenger.publisher, metrics, clock)
 
 
 @pytest_asyncio.fixture
-async def publish_envelope(messenger: Messenger, rows: asyncpg.Connection) -> Any:
-    async def put(run: Any) -> str:
+async def publish_envelope(messenger: Messenger, rows: asyncpg.Connection) -> PublishEnvelope:
+    async def put(run: GivenRun) -> str:
         envelope = build_job_envelope(**run.key)
         entry_id = await messenger.publisher.publish("jobs.generic", envelope, correlation_id="c")
         await rows.execute("UPDATE jobs.jobs SET entry_id = $2 WHERE id = $1", run.job, entry_id)
@@ -64,15 +82,19 @@ async def publish_envelope(messenger: Messenger, rows: asyncpg.Connection) -> An
 
 
 @pytest_asyncio.fixture
-async def read_losses(read_topic: Any) -> AsyncIterator[Any]:
+async def read_losses(read_topic: ReadTopic) -> ReadLosses:
     async def list_losses() -> list[JobLost]:
-        return [one for one in await read_topic("jobs.results") if isinstance(one, JobLost)]
+        return [m for m in await read_topic("jobs.results") if isinstance(m, JobLost)]
 
-    yield list_losses
+    return list_losses
 
 
 async def test_an_ended_lease_is_reported_with_its_time_and_nothing_changes(
-    given: Any, results: Any, rows: asyncpg.Connection, sweep: SweepLeasesTask, read_losses: Any
+    given: Given,
+    results: ResultsHarness,
+    rows: asyncpg.Connection,
+    sweep: SweepLeasesTask,
+    read_losses: ReadLosses,
 ) -> None:
     run = await given.run()
     await results.persist(run.started())
@@ -87,12 +109,12 @@ async def test_an_ended_lease_is_reported_with_its_time_and_nothing_changes(
     assert await given.job(run) == before
 
 
-async def test_a_lease_is_reported_once_while_the_word_is_unread(
-    given: Any,
-    results: Any,
+async def test_a_lease_is_reported_once_while_its_report_is_unread(
+    given: Given,
+    results: ResultsHarness,
     rows: asyncpg.Connection,
     sweep: SweepLeasesTask,
-    read_losses: Any,
+    read_losses: ReadLosses,
     messenger: Messenger,
 ) -> None:
     run = await given.run()
@@ -101,39 +123,39 @@ async def test_a_lease_is_reported_once_while_the_word_is_unread(
     for _ in range(3):
         await sweep()
     assert len(await read_losses()) == 1
-    wire, key = messenger.context.broker, messenger.publisher.get_stream_key("jobs.results")
-    await wire.delete(key, [await wire.last_id(key)])
+    broker, key = messenger.context.broker, messenger.publisher.get_stream_key("jobs.results")
+    await broker.delete(key, [await broker.last_id(key)])
     await sweep()
     assert len(await read_losses()) == 1, "it was taken without effect: it is said again"
 
 
-async def test_the_word_queues_behind_unread_beats_and_finished_work(
-    given: Any,
-    results: Any,
+async def test_a_loss_queues_behind_unread_heartbeats_and_finished_work(
+    given: Given,
+    results: ResultsHarness,
     rows: asyncpg.Connection,
     sweep: SweepLeasesTask,
     messenger: Messenger,
-    read_topic: Any,
+    read_topic: ReadTopic,
 ) -> None:
     """The service was away: its own clock says that the leases ended, the topic knows better."""
-    beating, done = await given.run(), await given.run()
-    await results.persist(beating.started(), done.started())
-    for run in (beating, done):
+    running, done = await given.run(), await given.run()
+    await results.persist(running.started(), done.started())
+    for run in (running, done):
         await rows.execute(AGES["lease"], run.job)
-    for word in (beating.beat(), done.succeeded()):
+    for word in (running.heartbeat(), done.succeeded()):
         await messenger.publisher.publish("jobs.results", word, correlation_id="c")
     await sweep()
     unread = await read_topic("jobs.results")
-    assert [type(one).__name__ for one in unread][2:] == ["JobLost", "JobLost"]
+    assert [type(message).__name__ for message in unread][2:] == ["JobLost", "JobLost"]
     for word in unread:
         await results.persist(word)
-    assert (await given.job(beating))["status"] == "RUNNING"
+    assert (await given.job(running))["status"] == "RUNNING"
     assert (await given.job(done))["status"] == "COMPLETED"
     assert await rows.fetchval("SELECT sum(losses) FROM jobs.jobs") == 0
 
 
-async def test_a_cancel_that_nobody_answers_ends_after_ten_seconds(
-    given: Any, results: Any, sweep: SweepLeasesTask, read_losses: Any
+async def test_a_cancel_that_is_not_answered_ends_after_ten_seconds(
+    given: Given, results: ResultsHarness, sweep: SweepLeasesTask, read_losses: ReadLosses
 ) -> None:
     run = await given.run()
     await results.persist(run.started())
@@ -151,12 +173,12 @@ async def test_a_cancel_that_nobody_answers_ends_after_ten_seconds(
 
 
 async def test_18_jobs_behind_2_slow_ones_are_not_taken_for_lost(
-    given: Any,
-    results: Any,
+    given: Given,
+    results: ResultsHarness,
     rows: asyncpg.Connection,
     sweep: SweepLeasesTask,
-    read_losses: Any,
-    publish_envelope: Any,
+    read_losses: ReadLosses,
+    publish_envelope: PublishEnvelope,
     clock: FakeClock,
 ) -> None:
     runs = await given.runs(20)
@@ -171,15 +193,15 @@ async def test_18_jobs_behind_2_slow_ones_are_not_taken_for_lost(
 
 
 async def test_a_missing_entry_is_picked_again_and_no_loss_is_counted(
-    given: Any,
-    results: Any,
+    given: Given,
+    results: ResultsHarness,
     rows: asyncpg.Connection,
     sweep: SweepLeasesTask,
-    read_losses: Any,
-    publish_envelope: Any,
+    read_losses: ReadLosses,
+    publish_envelope: PublishEnvelope,
     messenger: Messenger,
     clock: FakeClock,
-    run_tick: Any,
+    run_tick: RunTick,
 ) -> None:
     run = await given.run()
     entry_id = await publish_envelope(run)
@@ -193,16 +215,16 @@ async def test_a_missing_entry_is_picked_again_and_no_loss_is_counted(
     await results.persist(loss)
     job = await given.job(run)
     assert (job["status"], job["losses"], job["attempts"], job["fence"]) == ("PENDING", 0, 0, None)
-    assert [one.job_id for one in (await run_tick()).picked] == [run.job]
+    assert [job.envelope.job_id for job in (await run_tick()).picked] == [run.job]
     assert (await given.job(run))["fence"] not in {None, run.fence}
 
 
 async def test_an_entry_that_was_there_is_looked_for_again_after_a_while(
-    given: Any,
+    given: Given,
     rows: asyncpg.Connection,
     sweep: SweepLeasesTask,
-    read_losses: Any,
-    publish_envelope: Any,
+    read_losses: ReadLosses,
+    publish_envelope: PublishEnvelope,
     messenger: Messenger,
     clock: FakeClock,
 ) -> None:
@@ -218,18 +240,22 @@ async def test_an_entry_that_was_there_is_looked_for_again_after_a_while(
     assert len(await read_losses()) == 1
 
 
-async def test_a_pick_whose_entry_nobody_wrote_down_is_picked_again(
-    given: Any, rows: asyncpg.Connection, sweep: SweepLeasesTask, read_losses: Any
+async def test_a_pick_whose_entry_was_not_recorded_is_picked_again(
+    given: Given, rows: asyncpg.Connection, sweep: SweepLeasesTask, read_losses: ReadLosses
 ) -> None:
     run = await given.run()
     await rows.execute("UPDATE jobs.jobs SET entry_id = NULL")
     await rows.execute(AGES["wait"], run.job)
     await sweep()
-    assert [one.reason for one in await read_losses()] == [LossReason.STALE]
+    assert [loss.reason for loss in await read_losses()] == [LossReason.STALE]
 
 
 async def test_what_has_ended_or_waits_is_left_alone(
-    given: Any, results: Any, rows: asyncpg.Connection, sweep: SweepLeasesTask, read_losses: Any
+    given: Given,
+    results: ResultsHarness,
+    rows: asyncpg.Connection,
+    sweep: SweepLeasesTask,
+    read_losses: ReadLosses,
 ) -> None:
     done, waiting = await given.run(), await given.run()
     await results.persist(done.succeeded(), waiting.started())
@@ -242,7 +268,7 @@ async def test_what_has_ended_or_waits_is_left_alone(
 
 
 async def test_the_sweep_reads_only_what_is_on_its_way(
-    given: Any, rows: asyncpg.Connection
+    given: Given, rows: asyncpg.Connection
 ) -> None:
     run = await given.run()
     await rows.execute(
@@ -254,17 +280,17 @@ async def test_the_sweep_reads_only_what_is_on_its_way(
     await rows.execute("ANALYZE jobs.jobs")
     ten = timedelta(seconds=10)
     plan = await rows.fetch(f"EXPLAIN {OVERDUE}", ten, ten, 100)
-    assert any("jobs_on_their_way" in line[0] for line in plan)
+    assert any("jobs_dispatched" in line[0] for line in plan)
 
 
-async def test_an_ended_lease_brings_the_job_back_on_the_wire(
-    start_service: Any,
-    gateway: Any,
-    user: Any,
+async def test_an_ended_lease_brings_the_job_back_on_redis(
+    start_service: StartService,
+    gateway: Gateway,
+    user: UUID,
     rows: asyncpg.Connection,
     sweep: SweepLeasesTask,
     messenger: Messenger,
-    read_envelopes: Any,
+    read_envelopes: ReadEnvelopes,
 ) -> None:
     """A worker is killed: the job restarts under another fence, and its user sees PENDING."""
     await start_service()
@@ -281,7 +307,11 @@ async def test_an_ended_lease_brings_the_job_back_on_the_wire(
     await sweep()
 
     async def next_one() -> Any:
-        return [one for one in await read_envelopes() if one.fence != envelope.fence]
+        return [
+            its_envelope
+            for its_envelope in await read_envelopes()
+            if its_envelope.fence != envelope.fence
+        ]
 
     [again] = await wait_until(next_one)
     assert again.job_id == envelope.job_id

@@ -1,4 +1,4 @@
-"""A limit that is switched off: what is over it is taken in, counted, and told to the operator."""
+"""A quota that is not enforced: jobs over it are accepted, counted and logged."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,9 +6,11 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from services.jobs.tests.support import FakeWorkerQueue
 
 from msaas.contracts import Plan
 from msaas.jobs.adapters.postgres.intake import PostgresIntake
+from msaas.jobs.adapters.postgres.store import PostgresStore
 from msaas.jobs.application.command_batch import CommandContext, CommandOutcome
 from msaas.jobs.application.process_commands import ProcessCommands
 from msaas.jobs.settings import Settings
@@ -25,22 +27,22 @@ ENVIRON = {
 
 async def test_what_is_over_the_limit_is_metered_and_never_refused(
     database: Database,
-    workers: Any,
+    workers: FakeWorkerQueue,
     submit_job: Callable[..., Any],
     user: UUID,
     rows: asyncpg.Connection,
 ) -> None:
     metrics = Metrics("jobs", "test")
     settle = ProcessCommands(
-        PostgresIntake(database),
+        PostgresStore(database, PostgresIntake),
         workers,
         metrics,
         request_dispatch=lambda: None,
         enforces_quota=False,
     )
     jobs = [submit_job(user, plan=Plan.FREE) for _ in range(103)]
-    settled = await settle([CommandContext(command=one, correlation_id="test") for one in jobs])
-    assert all(isinstance(verdict, CommandOutcome) for verdict in settled.outcomes)
+    processed = await settle([CommandContext(command=job, correlation_id="test") for job in jobs])
+    assert all(isinstance(transition, CommandOutcome) for transition in processed.outcomes)
     counted = await rows.fetchrow("SELECT jobs_reserved, jobs_limit FROM jobs.usage_counters")
     assert counted is not None
     assert tuple(counted.values()) == (103, 100)

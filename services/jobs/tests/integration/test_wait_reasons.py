@@ -6,6 +6,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from services.jobs.tests.support import BuildJob, RunCommands, RunTick
 
 from msaas.contracts import PauseTask, Plan, ResumeTask
 from msaas.jobs.adapters.postgres.dispatch import PostgresDispatch
@@ -38,9 +39,9 @@ def read_wait(rows: asyncpg.Connection) -> ReadWait:
 
 
 async def test_who_did_not_wait_has_nothing_to_explain(
-    run_commands: Any,
-    submit_job: Any,
-    run_tick: Any,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
     user: UUID,
     read_wait: ReadWait,
     rows: asyncpg.Connection,
@@ -53,32 +54,32 @@ async def test_who_did_not_wait_has_nothing_to_explain(
 
 
 @pytest.mark.parametrize("at_once", [1, 2])
-async def test_a_job_that_waited_for_a_slot_of_its_plan_says_so(
-    run_commands: Any,
-    submit_job: Any,
+async def test_a_job_that_waited_for_a_slot_of_its_plan_reports_it(
+    run_commands: RunCommands,
+    submit_job: BuildJob,
     database: Database,
     user: UUID,
     read_wait: ReadWait,
     rows: asyncpg.Connection,
     at_once: int,
 ) -> None:
-    record = PostgresDispatch(database, window=200)
+    store = PostgresDispatch(database, window=200)
     await run_commands(*(submit_job(user) for _ in range(3)))
-    first = (await record.pick()).picked
-    await record.pick()
-    for one in first[:at_once]:
-        await rows.execute(END, one.job_id)
+    first = (await store.pick()).picked
+    await store.pick()
+    for item in first[:at_once]:
+        await rows.execute(END, item.envelope.job_id)
     await rows.execute(AGE)
-    [late] = (await record.pick()).picked
+    [late] = (await store.pick()).picked
     waited_for, waited_ms = await read_wait(late)
     assert waited_for == "plan_concurrency"
     assert waited_ms >= 60_000
 
 
-async def test_a_job_that_waited_for_room_says_so(
-    run_commands: Any,
-    submit_job: Any,
-    run_tick: Any,
+async def test_a_job_that_waited_for_room_reports_it(
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
     user: UUID,
     read_wait: ReadWait,
     rows: asyncpg.Connection,
@@ -87,17 +88,18 @@ async def test_a_job_that_waited_for_room_says_so(
     [first] = (await run_tick(window=1)).picked
     assert (await run_tick(window=1)).picked == []
     await rows.execute(
-        "UPDATE jobs.jobs SET status = 'RUNNING', lease_until = now() WHERE id = $1", first.job_id
+        "UPDATE jobs.jobs SET status = 'RUNNING', lease_until = now() WHERE id = $1",
+        first.envelope.job_id,
     )
     await rows.execute(AGE)
     [late] = (await run_tick(window=1)).picked
     assert (await read_wait(late))[0] == "topic_window"
 
 
-async def test_a_job_that_was_scheduled_says_so(
-    run_commands: Any,
-    submit_job: Any,
-    run_tick: Any,
+async def test_a_job_that_was_scheduled_reports_it(
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
     user: UUID,
     read_wait: ReadWait,
     rows: asyncpg.Connection,
@@ -108,13 +110,13 @@ async def test_a_job_that_was_scheduled_says_so(
     assert (await read_wait(one))[0] == "scheduled"
 
 
-async def test_a_job_that_waited_for_the_end_of_a_pause_says_so(
-    run_commands: Any,
-    submit_job: Any,
-    run_tick: Any,
+async def test_a_job_that_waited_for_the_end_of_a_pause_reports_it(
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
     user: UUID,
     read_wait: ReadWait,
-    rows: Any,
+    rows: asyncpg.Connection,
     database: Database,
 ) -> None:
     set_pauses = SetPauses(PostgresPauses(database), request_dispatch=lambda: None)
@@ -128,7 +130,11 @@ async def test_a_job_that_waited_for_the_end_of_a_pause_says_so(
 
 
 async def test_a_second_run_is_not_blamed_for_the_first(
-    run_commands: Any, submit_job: Any, run_tick: Any, user: UUID, rows: asyncpg.Connection
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
+    user: UUID,
+    rows: asyncpg.Connection,
 ) -> None:
     await run_commands(submit_job(user, plan=Plan.PRO))
     [first] = (await run_tick()).picked
@@ -137,14 +143,14 @@ async def test_a_second_run_is_not_blamed_for_the_first(
     await rows.execute("UPDATE jobs.jobs SET dispatched_at = NULL, fence = NULL")
     [again] = (await run_tick()).picked
     sql = "SELECT waited_for FROM jobs.job_attempts WHERE fence = $1"
-    assert await rows.fetchval(sql, again.fence) is None
-    assert first.fence != again.fence
+    assert await rows.fetchval(sql, again.envelope.fence) is None
+    assert first.envelope.fence != again.envelope.fence
 
 
 async def test_the_queue_is_measured_once_a_second_for_all_processes(
-    run_commands: Any,
-    submit_job: Any,
-    run_tick: Any,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
+    run_tick: RunTick,
     user: UUID,
     rows: asyncpg.Connection,
     database: Database,

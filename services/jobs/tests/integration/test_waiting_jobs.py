@@ -8,6 +8,19 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from services.jobs.tests.support import (
+    BuildJob,
+    Given,
+    GivenRun,
+    MakeResults,
+    OpenDatabase,
+    ReadCharges,
+    ReadEnvelopes,
+    ResultsHarness,
+    RunCommands,
+    RunTick,
+    StartService,
+)
 
 from msaas.contracts import CancelJob, DeadlinePassed, LossReason, WakeJob
 from msaas.jobs.adapters.postgres.leases import PostgresLeases
@@ -21,7 +34,7 @@ Ends = Callable[[Any], Awaitable[Any]]
 
 @pytest.fixture
 def is_woken(rows: asyncpg.Connection) -> Callable[[Any], Awaitable[bool]]:
-    async def is_woken_(run: Any) -> bool:
+    async def is_woken_(run: GivenRun) -> bool:
         sql = f"SELECT {DUE} AND status = 'RUNNING' FROM jobs.jobs WHERE id = $1"
         return await rows.fetchval(sql, run.job)
 
@@ -29,10 +42,15 @@ def is_woken(rows: asyncpg.Connection) -> Callable[[Any], Awaitable[bool]]:
 
 
 @pytest.fixture(params=["succeeded", "failed", "cancelled", "overdue"])
-def end(request: pytest.FixtureRequest, results: Any, run_commands: Any, rows: Any) -> Ends:
+def end(
+    request: pytest.FixtureRequest,
+    results: ResultsHarness,
+    run_commands: RunCommands,
+    rows: asyncpg.Connection,
+) -> Ends:
     """End a child in each way that there is."""
 
-    async def end_(child: Any) -> None:
+    async def end_(child: GivenRun) -> None:
         match request.param:
             case "succeeded":
                 await results.persist(child.succeeded())
@@ -49,11 +67,14 @@ def end(request: pytest.FixtureRequest, results: Any, run_commands: Any, rows: A
 
 
 async def test_a_parent_wakes_when_the_last_child_has_ended_however_it_ended(
-    given: Any, results: Any, is_woken: Any, end: Ends
+    given: Given,
+    results: ResultsHarness,
+    is_woken: Callable[[GivenRun], Awaitable[bool]],
+    end: Ends,
 ) -> None:
     parent = await given.run()
     children = [await given.child(parent) for _ in range(2)]
-    await results.persist(parent.started(), parent.waiting(*(one.job for one in children)))
+    await results.persist(parent.started(), parent.waiting(*(child.job for child in children)))
     await end(children[0])
     assert not await is_woken(parent)
     await end(children[1])
@@ -61,7 +82,10 @@ async def test_a_parent_wakes_when_the_last_child_has_ended_however_it_ended(
 
 
 async def test_a_parent_whose_children_have_ended_before_does_not_sleep(
-    given: Any, results: Any, is_woken: Any, end: Ends
+    given: Given,
+    results: ResultsHarness,
+    is_woken: Callable[[GivenRun], Awaitable[bool]],
+    end: Ends,
 ) -> None:
     parent = await given.run()
     child = await given.child(parent)
@@ -73,7 +97,7 @@ async def test_a_parent_whose_children_have_ended_before_does_not_sleep(
 
 
 async def test_a_child_that_ends_in_the_same_batch_wakes_its_parent(
-    given: Any, results: Any, is_woken: Any
+    given: Given, results: ResultsHarness, is_woken: Callable[[GivenRun], Awaitable[bool]]
 ) -> None:
     parent = await given.run()
     child = await given.child(parent)
@@ -83,7 +107,7 @@ async def test_a_child_that_ends_in_the_same_batch_wakes_its_parent(
 
 
 async def test_nobody_sleeps_for_a_child_that_never_was(
-    given: Any, results: Any, is_woken: Any
+    given: Given, results: ResultsHarness, is_woken: Callable[[GivenRun], Awaitable[bool]]
 ) -> None:
     parent, other = await given.run(), await given.run()
     await results.persist(parent.waiting(uuid4(), other.job))
@@ -91,7 +115,7 @@ async def test_nobody_sleeps_for_a_child_that_never_was(
 
 
 async def test_a_child_that_will_be_tried_again_has_not_ended(
-    given: Any, results: Any, is_woken: Any
+    given: Given, results: ResultsHarness, is_woken: Callable[[GivenRun], Awaitable[bool]]
 ) -> None:
     parent = await given.run()
     child = await given.child(parent)
@@ -101,23 +125,30 @@ async def test_a_child_that_will_be_tried_again_has_not_ended(
 
 
 async def test_children_that_end_at_once_in_two_processes_wake_their_parent_once(
-    given: Any, make_results: Any, open_database: Any, is_woken: Any, rows: Any
+    given: Given,
+    make_results: MakeResults,
+    open_database: OpenDatabase,
+    is_woken: Callable[[GivenRun], Awaitable[bool]],
+    rows: asyncpg.Connection,
 ) -> None:
     replicas = [make_results(await open_database()) for _ in range(2)]
     for _ in range(10):
         parent = await given.run()
         children = [await given.child(parent) for _ in range(2)]
-        await replicas[0].persist(parent.waiting(*(one.job for one in children)))
+        await replicas[0].persist(parent.waiting(*(its_child.job for its_child in children)))
         await asyncio.gather(
             *(one.persist(child.succeeded()) for one, child in zip(replicas, children, strict=True))
         )
         assert await is_woken(parent)
-    assert sum(one.woken for one in replicas) == 10
+    assert sum(replica.woken for replica in replicas) == 10
     assert await rows.fetchval("SELECT count(*) FROM jobs.jobs WHERE waiting_for <> '{}'") == 0
 
 
 async def test_a_wait_that_begins_while_the_child_ends_is_never_missed(
-    given: Any, make_results: Any, open_database: Any, is_woken: Any
+    given: Given,
+    make_results: MakeResults,
+    open_database: OpenDatabase,
+    is_woken: Callable[[GivenRun], Awaitable[bool]],
 ) -> None:
     first, second = [make_results(await open_database()) for _ in range(2)]
     for _ in range(10):
@@ -130,7 +161,11 @@ async def test_a_wait_that_begins_while_the_child_ends_is_never_missed(
 
 
 async def test_a_waiting_parent_lends_its_slot_and_goes_before_what_is_new(
-    given: Any, results: Any, run_tick: Any, run_commands: Any, submit_job: Any
+    given: Given,
+    results: ResultsHarness,
+    run_tick: RunTick,
+    run_commands: RunCommands,
+    submit_job: BuildJob,
 ) -> None:
     parent, other = await given.runs(2, plan="FREE")
     child = await given.child(parent, begun=False)
@@ -139,25 +174,25 @@ async def test_a_waiting_parent_lends_its_slot_and_goes_before_what_is_new(
     assert (await run_tick()).picked == []
     await results.persist(parent.waiting(child.job))
     [lent] = (await run_tick()).picked
-    assert lent.job_id == new.job_id
+    assert lent.envelope.job_id == new.job_id
     await results.persist(other.succeeded())
     [run] = (await run_tick()).picked
-    assert run.job_id == child.job
+    assert run.envelope.job_id == child.job
     await run_commands(submit_job(parent.user, priority=0))
     await run_commands(CancelJob(job_id=child.job, user_id=parent.user))
     [woken] = (await run_tick()).picked
-    assert (woken.job_id, woken.attempts) == (parent.job, 0)
+    assert (woken.envelope.job_id, woken.envelope.attempts) == (parent.job, 0)
 
 
 async def test_a_woken_run_that_ends_completes_the_job_and_is_charged_once(
-    given: Any, results: Any, run_tick: Any, charges: Any
+    given: Given, results: ResultsHarness, run_tick: RunTick, charges: ReadCharges
 ) -> None:
     parent = await given.run()
     child = await given.child(parent)
     await results.persist(parent.started(), parent.waiting(child.job))
     await results.persist(child.succeeded())
     [woken] = (await run_tick()).picked
-    again = type(parent)(parent.user, parent.job, woken.fence)
+    again = type(parent)(parent.user, parent.job, woken.envelope.fence)
     assert (await given.job(parent))["status"] == "RUNNING"
     await results.persist(again.started())
     told = await results.persist(again.succeeded())
@@ -168,7 +203,11 @@ async def test_a_woken_run_that_ends_completes_the_job_and_is_charged_once(
 
 
 async def test_a_woken_entry_that_is_lost_is_found_by_the_sweeper_and_picked_again(
-    given: Any, results: Any, run_tick: Any, database: Database, rows: Any
+    given: Given,
+    results: ResultsHarness,
+    run_tick: RunTick,
+    database: Database,
+    rows: asyncpg.Connection,
 ) -> None:
     parent = await given.run()
     await results.persist(parent.started(), parent.waiting(uuid4()))
@@ -178,15 +217,20 @@ async def test_a_woken_entry_that_is_lost_is_found_by_the_sweeper_and_picked_aga
     [lost] = await PostgresLeases(database).list_overdue(
         start_timeout=seconds, cancel_timeout=seconds
     )
-    assert (lost.run.fence, lost.reason) == (woken.fence, "entry")
-    run = type(parent)(parent.user, parent.job, woken.fence)
+    assert (lost.run.fence, lost.reason) == (woken.envelope.fence, "entry")
+    run = type(parent)(parent.user, parent.job, woken.envelope.fence)
     await results.persist(run.lost(LossReason.STALE))
-    assert [one.job_id for one in (await run_tick()).picked] == [parent.job]
+    assert [job.envelope.job_id for job in (await run_tick()).picked] == [parent.job]
     assert (await given.job(parent))["losses"] == 0
 
 
 async def test_a_time_that_has_passed_wakes_and_one_that_has_not_does_not(
-    given: Any, results: Any, run_commands: Any, is_woken: Any, rows: Any, database: Database
+    given: Given,
+    results: ResultsHarness,
+    run_commands: RunCommands,
+    is_woken: Callable[[GivenRun], Awaitable[bool]],
+    rows: asyncpg.Connection,
+    database: Database,
 ) -> None:
     parent = await given.run()
     child = await given.child(parent)
@@ -196,7 +240,9 @@ async def test_a_time_that_has_passed_wakes_and_one_that_has_not_does_not(
     assert not await is_woken(parent)
     assert await PostgresLeases(database).list_due_to_wake() == []
     await rows.execute("UPDATE jobs.jobs SET wake_at = now() WHERE waiting_for IS NOT NULL")
-    assert [one.job_id for one in await PostgresLeases(database).list_due_to_wake()] == [parent.job]
+    assert [due_job.job_id for due_job in await PostgresLeases(database).list_due_to_wake()] == [
+        parent.job
+    ]
     await run_commands(wake)
     assert await is_woken(parent)
     await run_commands(wake)
@@ -204,7 +250,7 @@ async def test_a_time_that_has_passed_wakes_and_one_that_has_not_does_not(
 
 
 async def test_a_wait_for_a_time_alone_is_not_ended_by_a_child(
-    given: Any, results: Any, is_woken: Any
+    given: Given, results: ResultsHarness, is_woken: Callable[[GivenRun], Awaitable[bool]]
 ) -> None:
     parent = await given.run()
     child = await given.child(parent)
@@ -214,7 +260,7 @@ async def test_a_wait_for_a_time_alone_is_not_ended_by_a_child(
 
 
 async def test_a_waiting_parent_that_is_cancelled_takes_its_children_along(
-    given: Any, results: Any, run_commands: Any, rows: Any
+    given: Given, results: ResultsHarness, run_commands: RunCommands, rows: asyncpg.Connection
 ) -> None:
     parent = await given.run()
     child = await given.child(parent, begun=False)
@@ -226,15 +272,15 @@ async def test_a_waiting_parent_that_is_cancelled_takes_its_children_along(
 
 
 async def test_a_wait_outlives_a_wire_that_lost_all_and_ends_when_its_time_comes(
-    start_service: Any,
-    given: Any,
-    results: Any,
-    run_tick: Any,
+    start_service: StartService,
+    given: Given,
+    results: ResultsHarness,
+    run_tick: RunTick,
     rows: asyncpg.Connection,
-    read_envelopes: Any,
+    read_envelopes: ReadEnvelopes,
 ) -> None:
-    """Nothing of it was ever on the wire: a fleet that begins on an empty one knows of it."""
-    parent: Any = await given.run()
+    """Nothing of it was ever on Redis: a fleet that begins on an empty one knows of it."""
+    parent: GivenRun = await given.run()
     child = await given.child(parent, begun=False)
     await results.persist(parent.started(), parent.waiting(child.job))
     await start_service()
@@ -243,15 +289,15 @@ async def test_a_wait_outlives_a_wire_that_lost_all_and_ends_when_its_time_comes
     assert envelope.job_id == child.job
     await results.persist(type(parent)(parent.user, child.job, envelope.fence).succeeded())
 
-    async def is_handed_out() -> bool:
-        return parent.job in {one.job_id for one in await read_envelopes()}
+    async def is_dispatched() -> bool:
+        return parent.job in {envelope.job_id for envelope in await read_envelopes()}
 
-    await wait_until(is_handed_out)
+    await wait_until(is_dispatched)
     sql = "SELECT count(*) FROM jobs.job_attempts WHERE job_id = $1"
     assert await rows.fetchval(sql, parent.job) == 2
 
 
-async def test_a_wait_for_nothing_cannot_be_said(given: Any) -> None:
+async def test_a_wait_for_nothing_cannot_be_said(given: Given) -> None:
     run = await given.run()
     with pytest.raises(ValueError, match="child_ids or until"):
         run.waiting()

@@ -1,4 +1,4 @@
-"""The generic worker as it is deployed: a process with a wire and nothing else."""
+"""The generic worker as it is deployed: a process with a broker and nothing else."""
 
 import asyncio
 import os
@@ -56,15 +56,15 @@ def port() -> int:
 
 @pytest_asyncio.fixture
 async def owner(broker_url: str) -> AsyncIterator[Owner]:
-    wire = RedisBroker(broker_url)
+    broker = RedisBroker(broker_url)
     metrics = Metrics("jobs", "test")
-    messenger = Messenger(wire, "jobs", "test", metrics=metrics)
+    messenger = Messenger(broker, "jobs", "test", metrics=metrics)
     owner = Owner(messenger)
     running = asyncio.create_task(messenger.run())
     yield owner
     messenger.drain()
     await running
-    await wire.close()
+    await broker.close()
 
 
 @pytest_asyncio.fixture

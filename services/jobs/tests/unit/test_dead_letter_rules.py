@@ -1,4 +1,4 @@
-"""What a dead letter is worth, and what of it may be seen."""
+"""The class of a dead letter, its replays, and what of it may be shown."""
 
 from uuid import UUID, uuid4
 
@@ -56,7 +56,7 @@ def build_dead_letter(**fields: object) -> DeadLetter:
         (None, "", LetterClass.POISON),
     ],
 )
-def test_a_class_is_told_by_kind_and_error(
+def test_a_class_is_published_by_kind_and_error(
     kind: str | None, error: str, expected: LetterClass
 ) -> None:
     assert classify(kind, error, quarantined=False) is expected
@@ -85,15 +85,15 @@ def test_poison_and_expired_commands_wait_for_an_operator() -> None:
 
 def test_the_timer_replays_only_what_is_wanted() -> None:
     assert not check_replay(build_dead_letter(letter_class=LetterClass.POISON), requested=False)
-    assert check_replay(build_dead_letter(is_wanted=True), requested=False)
+    assert check_replay(build_dead_letter(is_scheduled=True), requested=False)
     assert check_replay(build_dead_letter(letter_class=LetterClass.POISON), requested=True)
 
 
-def test_nobody_replays_what_is_resolved_or_was_replayed_three_times() -> None:
+def test_no_dead_letter_is_replayed_that_is_resolved_or_was_replayed_three_times() -> None:
     with pytest.raises(DeadLetterResolved):
         check_replay(build_dead_letter(state=LetterState.RESOLVED), requested=True)
     with pytest.raises(ReplaysExhausted):
-        check_replay(build_dead_letter(replays=MAX_REPLAYS, is_wanted=True), requested=False)
+        check_replay(build_dead_letter(replays=MAX_REPLAYS, is_scheduled=True), requested=False)
 
 
 def test_a_replay_waits_for_its_target_and_for_room_in_the_minute() -> None:
@@ -127,7 +127,7 @@ def test_an_envelope_names_its_run() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"job_id": 1, "fence": "x"}', b"\xff"])
-def test_an_envelope_that_names_no_run_is_a_letter_all_the_same(data: bytes) -> None:
+def test_an_envelope_that_names_no_run_is_a_dead_letter_all_the_same(data: bytes) -> None:
     assert read_entry(BROWSER, "1-1", {b"data": data}).run is None
 
 

@@ -1,4 +1,4 @@
-"""The dispatcher's loop, on ticks that the test answers."""
+"""The dispatcher, on ticks with results that the test gives."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -44,14 +44,16 @@ def ticks() -> Ticks:
 @pytest_asyncio.fixture
 async def dispatcher(ticks: Ticks) -> AsyncIterator[Dispatcher]:
     made = Dispatcher(ticks, period=NEVER)
-    running = asyncio.create_task(made.run())
+    running = asyncio.create_task(made.task.run())
     await wait_until(ticks.reached(1))
     yield made
-    made.drain()
+    made.task.drain()
     await running
 
 
-async def test_a_nudge_is_followed_by_a_tick_at_once(ticks: Ticks, dispatcher: Dispatcher) -> None:
+async def test_a_request_is_followed_by_a_tick_at_once(
+    ticks: Ticks, dispatcher: Dispatcher
+) -> None:
     dispatcher.request_dispatch()
     await wait_until(ticks.reached(2))
     dispatcher.request_dispatch()
@@ -59,7 +61,7 @@ async def test_a_nudge_is_followed_by_a_tick_at_once(ticks: Ticks, dispatcher: D
     assert ticks.count == 3
 
 
-async def test_nudges_during_a_tick_are_one(ticks: Ticks, dispatcher: Dispatcher) -> None:
+async def test_requests_during_a_tick_are_one(ticks: Ticks, dispatcher: Dispatcher) -> None:
     ticks.go_on.clear()
     dispatcher.request_dispatch()
     await wait_until(ticks.reached(2))
@@ -97,11 +99,11 @@ async def test_it_outlives_whatever_a_tick_runs_into(
     assert not ticks.next
 
 
-async def test_without_a_nudge_it_looks_by_itself(ticks: Ticks) -> None:
+async def test_without_a_request_it_ticks_periodically(ticks: Ticks) -> None:
     dispatcher = Dispatcher(ticks, period=0.001)
-    running = asyncio.create_task(dispatcher.run())
+    running = asyncio.create_task(dispatcher.task.run())
     await wait_until(lambda: ticks.count > 3)
-    dispatcher.drain()
+    dispatcher.task.drain()
     await running
     assert ticks.count > 3
 
@@ -109,9 +111,9 @@ async def test_without_a_nudge_it_looks_by_itself(ticks: Ticks) -> None:
 async def test_a_drain_lets_the_tick_under_way_end(ticks: Ticks) -> None:
     ticks.go_on.clear()
     dispatcher = Dispatcher(ticks, period=NEVER)
-    running = asyncio.create_task(dispatcher.run())
+    running = asyncio.create_task(dispatcher.task.run())
     await wait_until(ticks.reached(1))
-    dispatcher.drain()
+    dispatcher.task.drain()
     assert not running.done()
     ticks.go_on.set()
     await running

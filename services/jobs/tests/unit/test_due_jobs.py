@@ -1,4 +1,4 @@
-"""The timer speaks of a passed deadline once, and again only when nothing has come of it."""
+"""The timer reports a passed deadline once, and again only if the job is still overdue."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from msaas.testing import FakeClock
 
 
 class Harness:
-    """A record with overdue jobs, and a topic that may be full."""
+    """A store with overdue jobs, and a topic that may be full."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
@@ -44,14 +44,14 @@ def harness() -> Harness:
     return Harness()
 
 
-async def test_each_passed_deadline_is_told_once(harness: Harness) -> None:
+async def test_each_passed_deadline_is_published_once(harness: Harness) -> None:
     jobs = [harness.add(), harness.add()]
     for _ in range(3):
         await harness.task()
     assert harness.reported == jobs
 
 
-async def test_it_is_told_again_when_nothing_has_come_of_it(harness: Harness) -> None:
+async def test_it_is_published_again_when_nothing_has_come_of_it(harness: Harness) -> None:
     job = harness.add()
     await harness.task()
     await harness.clock.advance(REPEAT_AFTER)
@@ -59,7 +59,7 @@ async def test_it_is_told_again_when_nothing_has_come_of_it(harness: Harness) ->
     assert harness.reported == [job, job]
 
 
-async def test_what_a_full_topic_let_go_is_told_at_the_next_look(harness: Harness) -> None:
+async def test_what_a_full_topic_dropped_is_published_at_the_next_look(harness: Harness) -> None:
     job = harness.add()
     harness.is_full = True
     await harness.task()

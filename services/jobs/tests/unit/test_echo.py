@@ -1,4 +1,4 @@
-"""Echo says back what it was told, and can be watched and cancelled while it waits."""
+"""Echo returns its message, and can be watched and cancelled while it waits."""
 
 import pytest
 
@@ -32,7 +32,7 @@ class EchoHarness:
         return self._is_cancelled
 
 
-async def test_it_says_back_what_it_was_told(fake_clock: FakeClock) -> None:
+async def test_it_says_back_what_it_was_published(fake_clock: FakeClock) -> None:
     rig = EchoHarness(EchoParams(message="hello"), fake_clock)
     assert (await Echo().run(rig.run)).message == "hello"
     assert (rig.progress, rig.checks) == ([], 0)
@@ -56,5 +56,5 @@ async def test_a_cancelled_wait_ends_at_its_next_step(fake_clock: FakeClock) -> 
 
 async def test_parameters_of_another_task_are_an_error_of_ours(fake_clock: FakeClock) -> None:
     params = NavigateAndExtractTextParams(url="http://a.test/")
-    with pytest.raises(TypeError, match="another task"):
+    with pytest.raises(TypeError, match="echo needs EchoParams"):
         await Echo().run(EchoHarness(params, fake_clock).run)

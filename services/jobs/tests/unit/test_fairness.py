@@ -1,4 +1,4 @@
-"""Whose turn it is: slots by plan, room by topic, and nobody for ever behind somebody."""
+"""Fair dispatch: slots by plan, capacity by topic, and no user behind another for ever."""
 
 from uuid import UUID
 

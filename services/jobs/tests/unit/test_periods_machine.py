@@ -37,7 +37,7 @@ STATUSES = ("active", "past_due", "unpaid", "canceled")
 
 
 class PeriodStateMachine(RuleBasedStateMachine):
-    """One user; the counters are written as the record writes them."""
+    """One user; the counters are written as the database writes them."""
 
     @initialize(plan=st.sampled_from(Plan))
     def begin(self, plan: Plan) -> None:
@@ -116,7 +116,7 @@ class PeriodStateMachine(RuleBasedStateMachine):
         self.changes.append(change)
         self._apply(change)
 
-    @precondition(lambda self: self.told)
+    @precondition(lambda self: self.changes)
     @rule(which=st.integers(0, 99))
     def apply_again(self, which: int) -> None:
         """Deliver one once more, whatever came in between: it is not newer than what is known."""
@@ -126,8 +126,8 @@ class PeriodStateMachine(RuleBasedStateMachine):
 
     @invariant()
     def periods_never_overlap(self) -> None:
-        periods = sorted(one.period for one in self.counters.values())
-        assert all(one.start < one.end for one in periods)
+        periods = sorted(counter.period for counter in self.counters.values())
+        assert all(period.start < period.end for period in periods)
         assert all(one.end <= later.start for one, later in pairwise(periods))
 
     @invariant()

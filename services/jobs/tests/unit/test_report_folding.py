@@ -1,4 +1,4 @@
-"""Folding: what arrives twice or in another order says the same."""
+"""Merged reports: neither repeats nor their order matter."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -7,8 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msaas.contracts import LossReason
-from msaas.jobs.domain.backoff import BASE, CAP, retry_delay
-from msaas.jobs.domain.folding import fold, merge
 from msaas.jobs.domain.reports import (
     DEFAULT_LEASE,
     RunFailure,
@@ -16,7 +14,10 @@ from msaas.jobs.domain.reports import (
     RunLoss,
     RunReport,
     RunSuccess,
+    fold,
+    merge,
 )
+from msaas.jobs.domain.settlement import RETRY_BASE, RETRY_CAP, retry_delay
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RUN = RunKey(UUID(int=1), UUID(int=2))
@@ -35,10 +36,10 @@ REPORTS = st.sampled_from([START, HEARTBEAT, DONE, FAILED, LOST, STALE])
 
 
 @given(st.lists(REPORTS, min_size=1, max_size=8), st.randoms(use_true_random=False))
-def test_order_and_repetition_change_nothing(said: list[RunReport], rng: object) -> None:
-    again = [*said, *said]
+def test_order_and_repetition_change_nothing(reports: list[RunReport], rng: object) -> None:
+    again = [*reports, *reports]
     getattr(rng, "shuffle")(again)  # noqa: B009  # hypothesis gives a Random without a type
-    assert fold(again) == fold(said)
+    assert fold(again) == fold(reports)
 
 
 @given(REPORTS, REPORTS, REPORTS)
@@ -50,7 +51,7 @@ def test_it_does_not_matter_where_a_batch_is_cut(
 
 def test_the_last_progress_counts() -> None:
     half, most = ({"percent": percent, "message": None} for percent in (50, 90))
-    reports = [RunReport(run=RUN, progress=one) for one in (half, most)]
+    reports = [RunReport(run=RUN, progress=item) for item in (half, most)]
     assert fold([*reports, HEARTBEAT])[RUN].progress == most
 
 
@@ -66,4 +67,4 @@ def test_each_run_is_folded_by_itself() -> None:
 @given(st.integers(1, 1_000), st.floats(0, 1))
 def test_a_retry_waits_up_to_a_step_that_doubles(failures: int, draw: float) -> None:
     wait = retry_delay(failures, draw)
-    assert timedelta(0) <= wait <= min(CAP, BASE * 2 ** min(failures - 1, 16))
+    assert timedelta(0) <= wait <= min(RETRY_CAP, RETRY_BASE * 2 ** min(failures - 1, 16))

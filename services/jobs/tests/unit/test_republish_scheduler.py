@@ -1,4 +1,4 @@
-"""Who remembers the wire's epoch: told, told again when it failed, and once in a while."""
+"""Republishing: in each new epoch, again after a failure, and periodically."""
 
 import asyncio
 
@@ -23,7 +23,7 @@ class FakeRepublish:
         self.served.append(epoch)
 
 
-async def test_an_epoch_that_could_not_be_served_is_told_again() -> None:
+async def test_an_epoch_that_could_not_be_served_is_published_again() -> None:
     facts = FakeRepublish()
     keeper = RepublishScheduler(facts)
     facts.failures = 1
@@ -36,11 +36,11 @@ async def test_an_epoch_that_could_not_be_served_is_told_again() -> None:
 async def test_it_asks_again_once_in_a_while_and_outlives_a_failure() -> None:
     facts = FakeRepublish()
     keeper = RepublishScheduler(facts, period=0.01, jitter=AT_ONCE)
-    running = asyncio.create_task(keeper.run())
+    running = asyncio.create_task(keeper.task.run())
     await keeper.notice_epoch("first")
     await wait_until(lambda: len(facts.served) > 2)
     facts.failures, seen = 2, len(facts.served)
     await wait_until(lambda: len(facts.served) > seen + 1)
-    keeper.drain()
+    keeper.task.drain()
     await running
     assert set(facts.served) == {"first"}

@@ -1,4 +1,4 @@
-"""Whatever is said of the runs of a job, in whatever order and how often: one end, one charge."""
+"""Reports of a job's runs in any order and number give one end and at most one charge."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -17,11 +17,10 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from services.jobs.tests.scenario import JobScenario
 
 from msaas.contracts import JobStatus, LossReason
-from msaas.jobs.domain.folding import fold
-from msaas.jobs.domain.losses import MAX_LOSSES
-from msaas.jobs.domain.reports import RunReport
+from msaas.jobs.domain.reports import MAX_LOSSES, RunReport, fold
 from msaas.jobs.domain.settlement import SettlementRules, Transition, decide
 
 PROFILE = settings(
@@ -34,7 +33,7 @@ PROFILE = settings(
 
 
 class JobStateMachine(RuleBasedStateMachine):
-    def __init__(self, scenario: Any) -> None:
+    def __init__(self, scenario: JobScenario) -> None:
         super().__init__()
         self.scenario = scenario
         self.reports: list[RunReport] = []
@@ -53,32 +52,32 @@ class JobStateMachine(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 99), what=st.integers(0, 9))
     def report(self, which: int, what: int) -> None:
-        """Somebody says something of one of the runs; it may be true or not."""
+        """Add a report of one of the runs, which may be true or not."""
         fences = list(self.scenario.runs)
         fence = fences[which % len(fences)]
-        story = self.scenario
-        ended = story.job.lease_until or self.now
+        scenario = self.scenario
+        ended = scenario.job.lease_until or self.now
         choices: tuple[Callable[[UUID], RunReport], ...] = (
-            story.start,
-            story.heartbeat,
-            story.success,
-            story.failure,
-            partial(story.failure, retryable=False),
-            partial(story.failure, reason="cancelled"),
-            partial(story.loss, LossReason.RECLAIMED),
-            partial(story.loss, LossReason.LEASE_EXPIRED, lease_until=ended),
-            partial(story.loss, LossReason.STALE),
-            story.wait,
+            scenario.start,
+            scenario.heartbeat,
+            scenario.success,
+            scenario.failure,
+            partial(scenario.failure, retryable=False),
+            partial(scenario.failure, reason="cancelled"),
+            partial(scenario.loss, LossReason.RECLAIMED),
+            partial(scenario.loss, LossReason.LEASE_EXPIRED, lease_until=ended),
+            partial(scenario.loss, LossReason.STALE),
+            scenario.wait,
         )
         self.reports.append(choices[what](fence))
 
-    @precondition(lambda self: self.said)
+    @precondition(lambda self: self.reports)
     @rule(picks=st.lists(st.integers(0, 99), min_size=1, max_size=6))
     def apply_some(self, picks: list[int]) -> None:
-        """Hear some of what was said, in any order, any of it again."""
+        """Apply some of the reports, in any order, also again."""
         self.settle(self.reports[pick % len(self.reports)] for pick in picks)
 
-    @precondition(lambda self: self.story.job.fence is None)
+    @precondition(lambda self: self.scenario.job.fence is None)
     @rule()
     def dispatch(self) -> None:
         if self.scenario.job.is_finished:
@@ -90,15 +89,15 @@ class JobStateMachine(RuleBasedStateMachine):
         self.begun_again |= self.once and begun
         self.scenario.hand_out_again(UUID(int=1_000 + len(self.scenario.runs)))
 
-    @precondition(lambda self: self.story.job.waiting_for is not None)
+    @precondition(lambda self: self.scenario.job.waiting_for is not None)
     @rule()
     def wake(self) -> None:
-        """Be whoever ends what it waited for."""
+        """End what the job waited for."""
         self.scenario.job = replace(self.scenario.job, waiting_for=None, wake_at=self.now)
 
     @rule()
     def cancel(self) -> None:
-        """Be intake: at once where nobody runs it, else by asking."""
+        """Cancel as intake does: at once if no run has the job, otherwise by a request."""
         job = self.scenario.job
         if job.is_finished:
             return
@@ -116,11 +115,11 @@ class JobStateMachine(RuleBasedStateMachine):
     def settle(self, reports: Iterable[RunReport]) -> Transition:
         folded = {run.fence: report for run, report in fold(reports).items()}
         rules = SettlementRules(once=frozenset({"echo"} if self.once else ()), jitter=lambda: 0.5)
-        verdict = decide(self.scenario.job, self.scenario.runs, folded, self.now, rules)
-        self.scenario.job = verdict.after
-        self.scenario.runs |= {run.fence: run for run in verdict.runs}
-        self.charges += verdict.is_charged
-        return verdict
+        transition = decide(self.scenario.job, self.scenario.runs, folded, self.now, rules)
+        self.scenario.job = transition.after
+        self.scenario.runs |= {run.fence: run for run in transition.runs}
+        self.charges += transition.is_charged
+        return transition
 
     @invariant()
     def an_end_is_an_end(self) -> None:
@@ -153,11 +152,11 @@ class JobStateMachine(RuleBasedStateMachine):
             assert job.dispatched_at is None
 
     @invariant()
-    def what_begins_only_once_is_never_handed_out_after_it_began(self) -> None:
+    def what_begins_only_once_is_never_dispatched_after_it_began(self) -> None:
         assert not self.begun_again
 
     def teardown(self) -> None:
-        """All that was said is heard at last, and then whoever runs it is done."""
+        """Apply all reports, then let the present run succeed."""
         if self.reports:
             self.settle(self.reports)
         if not self.scenario.job.is_finished:
@@ -167,12 +166,14 @@ class JobStateMachine(RuleBasedStateMachine):
                 self.dispatch()
             self.settle([self.scenario.success(self.scenario.job.fence)])
         assert self.scenario.job.is_finished
-        repeated = self.settle([*self.reports, self.scenario.beat(), self.scenario.success()])
+        repeated = self.settle([*self.reports, self.scenario.heartbeat(), self.scenario.success()])
         assert repeated.after == repeated.job
         self.only_a_completed_job_is_charged_and_once()
 
 
-def test_a_job_ends_once_and_is_charged_at_most_once(make_scenario: Callable[[], Any]) -> None:
+def test_a_job_ends_once_and_is_charged_at_most_once(
+    make_scenario: Callable[[], JobScenario],
+) -> None:
     class ThisLife(JobStateMachine):
         def __init__(self) -> None:
             super().__init__(make_scenario())

@@ -1,4 +1,4 @@
-"""What a subscription does to plan and period: up at once, down when what was paid for is over."""
+"""How a subscription changes plan and period."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -30,13 +30,13 @@ PRO_USER = replace(FREE_USER, plan=Plan.PRO, period=PAID, paid_until=PAID.end)
 
 def change(plan: Plan, period: Period | None = PAID, **fields: Any) -> SubscriptionChanged:
     start, end = period or (None, None)
-    said: dict[str, Any] = {
+    fields_: dict[str, Any] = {
         "user_id": UUID(int=2),
         "version": 2,
         "status": "active",
         "jobs_limit": {Plan.FREE: 100, Plan.PRO: 10_000, Plan.ENTERPRISE: None}[plan],
     }
-    return SubscriptionChanged(plan=plan, period_start=start, period_end=end, **said | fields)
+    return SubscriptionChanged(plan=plan, period_start=start, period_end=end, **fields_ | fields)
 
 
 def to_free(**fields: Any) -> SubscriptionChanged:
@@ -95,7 +95,7 @@ def test_a_cancellation_is_taken_back_by_news_that_the_plan_goes_on() -> None:
 
 
 @pytest.mark.parametrize("status", ["unpaid", "incomplete_expired"])
-def test_what_nobody_paid_for_ends_at_once(status: str) -> None:
+def test_what_was_not_paid_ends_at_once(status: str) -> None:
     applied = apply_subscription_change(PRO_USER, change(Plan.FREE, None, status=status), day(20))
     assert applied.closed_period == Period(day(10), day(20))
     assert applied.subject.plan is Plan.FREE
@@ -120,7 +120,7 @@ def test_a_provisional_period_keeps_its_start_and_takes_the_end_that_was_paid() 
     assert again.subject.period == after.subject.period
 
 
-def test_a_provisional_period_that_nobody_paid_for_goes_on_as_free() -> None:
+def test_a_provisional_period_that_was_not_paid_goes_on_as_free() -> None:
     provisional = PRO_USER.roll_over(day(10, 2, 1))
     assert provisional.plan is Plan.PRO
     after = apply_subscription_change(provisional, to_free(), day(10, 2, 2))
@@ -128,7 +128,7 @@ def test_a_provisional_period_that_nobody_paid_for_goes_on_as_free() -> None:
     assert (after.subject.plan, after.subject.period) == (Plan.FREE, Period(day(10, 2), day(1, 3)))
 
 
-def test_free_never_spans_two_months_however_late_it_is_told() -> None:
+def test_free_never_spans_two_months_however_late_it_is_published() -> None:
     provisional = PRO_USER.roll_over(day(10, 2))
     after = apply_subscription_change(provisional, to_free(), day(3, 3))
     assert after.closed_period == Period(day(10, 2), day(1, 3))

@@ -1,11 +1,13 @@
-"""The sweeper's loop: silence counts only where speaking was possible."""
+"""The quiet period: no lease expires until one lease period after Redis returns."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
-from msaas.jobs.entrypoints.sweeper import Sweeper
-from msaas.kernel import DependencyUnavailable
+from msaas.jobs.entrypoints.sweeper import QuietPeriod
+from msaas.kernel import DependencyUnavailable, PeriodicTask
+from msaas.telemetry import log_task_failure
 from msaas.testing import FakeClock, wait_until
 
 
@@ -15,7 +17,8 @@ class Harness:
         self.sweeps = 0
         self.is_away = False
         self.error: Exception | None = None
-        self.sweeper = Sweeper([self.sweep], self.ping, self.clock, period=0.01)
+        self.quiet_period = QuietPeriod(self.ping, self.clock)
+        self.step = self.quiet_period.guard(self.sweep)
 
     async def sweep(self) -> None:
         self.sweeps += 1
@@ -27,11 +30,12 @@ class Harness:
             raise DependencyUnavailable(target="wire")
 
     async def pass_time(self, seconds: float) -> int:
-        """Step once a second; answer how many sweeps there were."""
+        """Step once a second, and return how many sweeps there were."""
         before = self.sweeps
         for _ in range(round(seconds)):
             await self.clock.advance(1)
-            await self.sweeper.step()
+            with suppress(DependencyUnavailable, ValueError):
+                await self.step()
         return self.sweeps - before
 
 
@@ -40,7 +44,7 @@ def harness() -> Harness:
     return Harness()
 
 
-async def test_it_waits_one_full_lease_before_it_judges(harness: Harness) -> None:
+async def test_it_waits_one_full_lease_before_it_reports(harness: Harness) -> None:
     assert await harness.pass_time(9) == 0
     assert await harness.pass_time(5) == 5
 
@@ -56,7 +60,7 @@ async def test_it_waits_again_after_the_wire_was_away(harness: Harness) -> None:
 
 async def test_it_waits_again_after_a_new_epoch(harness: Harness) -> None:
     await harness.pass_time(20)
-    await harness.sweeper.notice_epoch("next")
+    await harness.quiet_period.notice_epoch("next")
     assert await harness.pass_time(9) == 0
     assert await harness.pass_time(1) == 1
 
@@ -67,7 +71,7 @@ async def test_a_sweep_that_fails_on_its_data_is_tried_at_the_next_second(harnes
     assert await harness.pass_time(2) == 2
 
 
-async def test_a_sweep_that_loses_the_wire_keeps_quiet_too(harness: Harness) -> None:
+async def test_a_sweep_that_loses_the_wire_starts_a_quiet_period(harness: Harness) -> None:
     await harness.pass_time(10)
     harness.error = DependencyUnavailable(target="wire")
     assert await harness.pass_time(1) == 1
@@ -76,25 +80,21 @@ async def test_a_sweep_that_loses_the_wire_keeps_quiet_too(harness: Harness) -> 
 
 
 async def test_it_runs_until_it_is_drained(harness: Harness) -> None:
-    running = asyncio.create_task(harness.sweeper.run())
+    task = PeriodicTask("sweep", harness.step, period=0.01, report_failure=log_task_failure)
+    running = asyncio.create_task(task.run())
     await harness.clock.advance(11)
     await wait_until(lambda: harness.sweeps > 2)
-    harness.sweeper.drain()
+    task.drain()
     await running
 
 
-async def test_a_look_that_fails_on_its_data_keeps_no_other_from_looking() -> None:
-    clock, seen = FakeClock(), list[str]()
-
-    async def fails() -> None:
+async def test_a_sweep_that_fails_on_its_data_starts_no_quiet_period_for_the_others(
+    harness: Harness,
+) -> None:
+    async def fail() -> None:
         raise ValueError("odd")
 
-    async def looks() -> None:
-        seen.append("looked")
-
-    async def ping() -> None: ...
-
-    sweeper = Sweeper([fails, looks], ping, clock)
-    await clock.advance(10)
-    await sweeper.step()
-    assert seen == ["looked"]
+    await harness.pass_time(10)
+    with pytest.raises(ValueError, match="odd"):
+        await harness.quiet_period.guard(fail)()
+    assert await harness.pass_time(1) == 1

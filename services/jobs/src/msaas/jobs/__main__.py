@@ -1,4 +1,4 @@
-"""`python -m msaas.jobs serve | worker`: an operator's words besides."""
+"""`python -m msaas.jobs serve | worker | pause | resume`."""
 
 import argparse
 import os
@@ -35,7 +35,7 @@ async def _do(kind: str, task_type: str) -> None:
 
 
 async def _send_command(kind: str, task_type: str) -> None:
-    """Say it on the topic of commands: whichever process serves that does it."""
+    """Publish the command: any process that serves handles it."""
     from msaas.jobs.send_command import send_command
     from msaas.jobs.settings import OperatorSettings
 
@@ -51,7 +51,7 @@ async def _serve() -> None:
 
 
 async def _work() -> None:
-    """Import no database: a worker has none."""
+    """Import no database driver: a worker has no database."""
     from msaas.jobs.settings import WorkerSettings
     from msaas.jobs.worker import serve
 

@@ -1,10 +1,9 @@
-"""Puts the service together: the one module that knows ports and adapters by name."""
+"""Assembles the service: the only module that names ports and adapters."""
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from msaas.artifacts import StoreLocation, open_store
 from msaas.contracts import TASKS, DeadlinePassed, WakeJob
@@ -16,8 +15,9 @@ from msaas.jobs.adapters.postgres.intake import PostgresIntake
 from msaas.jobs.adapters.postgres.leases import PostgresLeases
 from msaas.jobs.adapters.postgres.pauses import PostgresPauses
 from msaas.jobs.adapters.postgres.queue_stats import PostgresQueueStats
-from msaas.jobs.adapters.postgres.republish import PostgresRepublishStore
+from msaas.jobs.adapters.postgres.republish import PostgresRepublish
 from msaas.jobs.adapters.postgres.results import PostgresResults
+from msaas.jobs.adapters.postgres.store import PostgresStore
 from msaas.jobs.adapters.worker_queue import BrokerWorkerQueue
 from msaas.jobs.application.apply_billing import ApplyBilling
 from msaas.jobs.application.collect_dead_letters import CollectDeadLettersTask
@@ -27,22 +27,20 @@ from msaas.jobs.application.dispatch_jobs import DispatchJobs
 from msaas.jobs.application.due_jobs import DueJobsTask
 from msaas.jobs.application.measure_queue import MeasureQueueTask
 from msaas.jobs.application.persist_results import PersistResults
-from msaas.jobs.application.ports import UploadLinks
+from msaas.jobs.application.ports import UploadLinks, WorkerQueue
 from msaas.jobs.application.process_commands import ProcessCommands
-from msaas.jobs.application.replay_dead_letters import DeadLetterReplayer
+from msaas.jobs.application.replay_dead_letters import DeadLetterReplayer, DeadLetterResolver
 from msaas.jobs.application.republish_events import RepublishEvents
-from msaas.jobs.application.resolve_dead_letters import DeadLetterResolver
 from msaas.jobs.application.set_pauses import SetPauses
 from msaas.jobs.application.sweep_leases import SweepLeasesTask
 from msaas.jobs.domain.settlement import SettlementRules
+from msaas.jobs.entrypoints import intake_list
 from msaas.jobs.entrypoints.dispatcher import Dispatcher
-from msaas.jobs.entrypoints.intake_list import IntakeListConsumer
-from msaas.jobs.entrypoints.periodic_task import PeriodicTask
 from msaas.jobs.entrypoints.republish_scheduler import RepublishScheduler
-from msaas.jobs.entrypoints.sweeper import Sweeper
+from msaas.jobs.entrypoints.sweeper import QuietPeriod
 from msaas.jobs.entrypoints.topics import billing, commands, dead_letters, results
 from msaas.jobs.settings import Settings
-from msaas.kernel import SystemClock
+from msaas.kernel import PeriodicTask, RetryPolicy, SystemClock, Wait
 from msaas.messaging import ConsumerTimings, Messenger, RedisBroker
 from msaas.postgres import Database, PostgresConfig
 from msaas.sealing import PrivateKey, Unsealer
@@ -52,40 +50,36 @@ from msaas.telemetry import (
     configure_logging,
     configure_tracing,
     instrument,
+    log_task_failure,
     shutdown_tracing,
 )
 from msaas.web import Health, create_internal_app, run_process
 
 SERVICE = "jobs"
-# Start and end of a short run, and what other runs report meanwhile, share one transaction.
+# The start and the end of a short run, and reports of other runs meanwhile, share a transaction.
 RESULTS_LINGER = 0.015
-DEAD_LETTERS_INTERVAL = 2.0
-
-
-class BackgroundLoop(Protocol):
-    """Runs beside the consumers until it is drained."""
-
-    async def run(self) -> None: ...
-
-    def drain(self) -> None: ...
+DEAD_LETTERS_PERIOD = 2.0
+SWEEP_PERIOD = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """Consumers and timers of one process."""
+    """The consumers and periodic tasks of one process."""
 
     messenger: Messenger
     dispatcher: Dispatcher
-    loops: Sequence[BackgroundLoop]
+    tasks: Sequence[PeriodicTask]
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop`: first nothing new is begun, then what was begun is ended."""
+        """Run until `stop`, then begin nothing new and end what has begun."""
         async with asyncio.TaskGroup() as group:
-            for loop in (self.messenger, *self.loops):
-                group.create_task(loop.run(), name=type(loop).__name__)
+            group.create_task(self.messenger.run(), name="messenger")
+            for task in self.tasks:
+                group.create_task(task.run(), name=task.name)
             await stop.wait()
-            for loop in (*self.loops, self.messenger):
-                loop.drain()
+            for task in self.tasks:
+                task.drain()
+            self.messenger.drain()
 
 
 def assemble(
@@ -107,7 +101,7 @@ def assemble(
         DispatchJobs(dispatch_store, workers, opener, metrics, upload_links=upload_links)
     )
     process_commands = ProcessCommands(
-        PostgresIntake(database),
+        PostgresStore(database, PostgresIntake),
         workers,
         metrics,
         request_dispatch=dispatcher.request_dispatch,
@@ -115,82 +109,103 @@ def assemble(
     )
     pauses = PostgresPauses(database)
     set_pauses = SetPauses(pauses, request_dispatch=dispatcher.request_dispatch)
-    handler, dead_letter_tasks = _build_dead_letter_tasks(
+    handle_dead_letters, dead_letter_tasks = _build_dead_letters(
         messenger, database, metrics, process_commands, pauses
     )
-    router = dead_letters.CommandsRouter(
-        commands.CommandsHandler(process_commands, set_pauses), handler
-    )
-    messenger.consume_batches(commands.TOPIC, router)
+    handle_commands = commands.CommandsHandler(process_commands, set_pauses, handle_dead_letters)
+    messenger.consume_batches(commands.TOPIC, handle_commands)
     apply_billing = ApplyBilling(
-        PostgresBilling(database), metrics, request_dispatch=dispatcher.request_dispatch
+        PostgresStore(database, PostgresBilling),
+        metrics,
+        request_dispatch=dispatcher.request_dispatch,
     )
     messenger.consume_batches(billing.TOPIC, billing.BillingHandler(apply_billing))
-    intake = IntakeListConsumer(ListMover(broker), environment, SystemClock())
-    recovery = _build_recovery_loops(messenger, database, metrics, dispatcher, set_pauses)
-    stats = MeasureQueueTask(
-        PostgresQueueStats(database, window=dispatch_window), metrics, SystemClock()
+    persist_results = _build_persist_results(database, metrics, dispatcher, workers)
+    messenger.consume_batches(
+        results.TOPIC, results.ResultsHandler(persist_results, set_pauses), linger=RESULTS_LINGER
     )
-    measurer = PeriodicTask([stats])
-    loops = [dispatcher, intake, measurer, *recovery, dead_letter_tasks]
-    return Service(messenger=messenger, dispatcher=dispatcher, loops=loops)
+    move_intake = intake_list.MoveIntakeTask(ListMover(broker), environment, SystemClock())
+    stats = PostgresQueueStats(database, window=dispatch_window)
+    tasks = [
+        dispatcher.task,
+        _periodic("move intake", move_intake, intake_list.PERIOD, intake_list.BACKOFF),
+        _periodic("measure queue", MeasureQueueTask(stats, metrics, SystemClock()), 1.0),
+        *_build_recovery_tasks(messenger, database, metrics, workers),
+        *dead_letter_tasks,
+    ]
+    return Service(messenger=messenger, dispatcher=dispatcher, tasks=tasks)
 
 
-def _build_dead_letter_tasks(
+def _periodic(
+    name: str,
+    step: Callable[[], Awaitable[Wait | None]],
+    period: float,
+    backoff: RetryPolicy | None = None,
+) -> PeriodicTask:
+    return PeriodicTask(name, step, period=period, report_failure=log_task_failure, backoff=backoff)
+
+
+def _build_dead_letters(
     messenger: Messenger,
     database: Database,
     metrics: Metrics,
     process_commands: ProcessCommands,
     pauses: Pauses,
-) -> tuple[dead_letters.DeadLettersHandler, BackgroundLoop]:
-    """Keep what dies on our topics, and let it be replayed within limits."""
+) -> tuple[dead_letters.DeadLettersHandler, Sequence[PeriodicTask]]:
     store, streams = PostgresDeadLetters(database), BrokerDeadLetterStreams(messenger, SERVICE)
     replay = DeadLetterReplayer(store, pauses, streams, process_commands, metrics)
-    collect = CollectDeadLettersTask(store, streams, messenger.publisher, metrics)
-    watch = DueReplaysTask(store, pauses, messenger.publisher, SystemClock())
-    tasks = PeriodicTask(
-        [collect, watch, CountDeadLettersTask(store, metrics)], period=DEAD_LETTERS_INTERVAL
-    )
-    return dead_letters.DeadLettersHandler(store, replay, DeadLetterResolver(store, metrics)), tasks
+    resolve = DeadLetterResolver(store, metrics)
+    publisher, clock = messenger.publisher, SystemClock()
+    collect = CollectDeadLettersTask(store, streams, publisher, metrics)
+    request_due = DueReplaysTask(store, pauses, publisher, clock)
+    return dead_letters.DeadLettersHandler(store, replay, resolve), [
+        _periodic("collect dead letters", collect, DEAD_LETTERS_PERIOD),
+        _periodic("request due replays", request_due, DEAD_LETTERS_PERIOD),
+        _periodic("count dead letters", CountDeadLettersTask(store, metrics), DEAD_LETTERS_PERIOD),
+    ]
 
 
-def _build_recovery_loops(
-    messenger: Messenger,
-    database: Database,
-    metrics: Metrics,
-    dispatcher: Dispatcher,
-    set_pauses: SetPauses,
-) -> Sequence[BackgroundLoop]:
-    """Settle what workers report, and look for what nobody reports."""
+def _build_persist_results(
+    database: Database, metrics: Metrics, dispatcher: Dispatcher, workers: WorkerQueue
+) -> PersistResults:
     once = frozenset(task.task_type for task in TASKS.values() if task.once)
-    # Spreads retries; nobody gains by guessing it.
+    # Jitter spreads retries; guessing it gains nothing.
     rules = SettlementRules(once=once, jitter=random.random)
-    persist = PersistResults(
-        PostgresResults(database),
-        messenger,
+    return PersistResults(
+        PostgresStore(database, PostgresResults),
+        workers,
         metrics,
         rules,
         on_slot_freed=dispatcher.notify_slot_freed,
         on_woken=dispatcher.request_dispatch,
     )
-    handler = results.ResultsHandler(persist, set_pauses)
-    messenger.consume_batches(results.TOPIC, handler, linger=RESULTS_LINGER)
-    publisher, clock = messenger.publisher, SystemClock()
-    leases = PostgresLeases(database)
-    sweep = SweepLeasesTask(leases, messenger, publisher, metrics, clock)
-    deadlines = DueJobsTask(leases.list_past_deadline, DeadlinePassed, publisher, clock)
-    waits = DueJobsTask(leases.list_due_to_wake, WakeJob, publisher, clock)
-    sweeper = Sweeper([sweep, deadlines, waits], messenger.context.broker.now_ms, clock)
-    republisher = RepublishScheduler(
-        RepublishEvents(PostgresRepublishStore(database), messenger, publisher)
-    )
-    messenger.on_epoch(sweeper.notice_epoch)
-    messenger.on_epoch(republisher.notice_epoch)
-    return [sweeper, republisher]
+
+
+def _build_recovery_tasks(
+    messenger: Messenger, database: Database, metrics: Metrics, workers: WorkerQueue
+) -> Sequence[PeriodicTask]:
+    """Report lost runs and due jobs, and republish what Redis may have lost."""
+    publisher, clock, leases = messenger.publisher, SystemClock(), PostgresLeases(database)
+    quiet_period = QuietPeriod(workers.ping, clock)
+    republish = RepublishEvents(PostgresStore(database, PostgresRepublish), workers, publisher)
+    scheduler = RepublishScheduler(republish)
+    messenger.on_epoch(quiet_period.notice_epoch)
+    messenger.on_epoch(scheduler.notice_epoch)
+    sweeps = {
+        "sweep leases": SweepLeasesTask(leases, workers, publisher, metrics, clock),
+        "report passed deadlines": DueJobsTask(
+            leases.list_past_deadline, DeadlinePassed, publisher, clock
+        ),
+        "wake due jobs": DueJobsTask(leases.list_due_to_wake, WakeJob, publisher, clock),
+    }
+    return [
+        *(_periodic(name, quiet_period.guard(task), SWEEP_PERIOD) for name, task in sweeps.items()),
+        scheduler.task,
+    ]
 
 
 def read_keys(text: str) -> Unsealer:
-    return Unsealer([PrivateKey.parse(one.strip()) for one in text.split(",")])
+    return Unsealer([PrivateKey.parse(key.strip()) for key in text.split(",")])
 
 
 async def serve(settings: Settings) -> None:
@@ -205,9 +220,9 @@ async def serve(settings: Settings) -> None:
     instrument("asyncpg", "redis")
     metrics = Metrics(SERVICE, environment)
     broker = RedisBroker(settings.redis_url.get_secret_value())
-    setting = PostgresConfig(settings.database_url.get_secret_value())
+    config = PostgresConfig(settings.database_url.get_secret_value())
     try:
-        async with Database(setting, metrics) as database:
+        async with Database(config, metrics) as database:
             service = assemble(
                 database,
                 broker,
@@ -216,8 +231,8 @@ async def serve(settings: Settings) -> None:
                 opener=read_keys(settings.sealing_keys.get_secret_value()),
                 dispatch_window=settings.dispatch_window,
                 enforces_quota=settings.billing_enforcement_enabled,
-                upload_links=open_store(StoreLocation(**place))
-                if (place := settings.artifact_store_options)
+                upload_links=open_store(StoreLocation(**location))
+                if (location := settings.artifact_store_options)
                 else None,
             )
             await _run(

@@ -1,4 +1,4 @@
-"""Puts a command of an operator on the wire, with the service's own rights there."""
+"""Publishes a command of an operator, with the Redis rights of the service."""
 
 from msaas.contracts import Message
 from msaas.jobs.settings import OperatorSettings

@@ -1,4 +1,4 @@
-"""What the two kinds of process take from the environment."""
+"""The settings of the two kinds of process."""
 
 from typing import Annotated, ClassVar, Final
 
@@ -7,13 +7,13 @@ from pydantic_settings import SettingsConfigDict
 
 from msaas.settings import ArtifactSettings, LocalDefault, PostgresSettings, RedisSettings
 
-# The other half is the gateway's default; in production both have to be given.
+# The public key is the gateway's default; in production both have to be set.
 LOCAL_SEALING_KEY: Final = "db5d7787:YGDJDhWeErmU7OW1ZrSMvWeMPPgYZgZUkdv0RnT8zlM"
 _CONFIG: Final = SettingsConfigDict(env_prefix="JOBS_")
 
 
 class _SharedSettings(RedisSettings):
-    """What either kind may find in its environment, also where only the other uses it.
+    """Settings that both kinds accept, also where only the other uses them.
 
     `dispatch_window`: how many envelopes of a topic may wait for a worker.
     """
@@ -24,7 +24,7 @@ class _SharedSettings(RedisSettings):
 
 
 class Settings(_SharedSettings, PostgresSettings, ArtifactSettings):
-    """`sealing_keys`: private keys, a comma between them, the present one first."""
+    """`sealing_keys`: private keys separated by commas, the current one first."""
 
     model_config: ClassVar[SettingsConfigDict] = _CONFIG
 
@@ -36,11 +36,11 @@ class Settings(_SharedSettings, PostgresSettings, ArtifactSettings):
 
 
 class OperatorSettings(RedisSettings):
-    """An operator's word needs the wire and nothing else."""
+    """A command of an operator needs Redis and nothing else."""
 
 
 class WorkerSettings(_SharedSettings):
-    """No database: a worker's one credential is the wire's."""
+    """A worker has no database: its only credential is that of Redis."""
 
     model_config: ClassVar[SettingsConfigDict] = _CONFIG
 

@@ -1,1 +1,1 @@
-"""What stands behind the ports of the service."""
+"""The implementations of the ports."""

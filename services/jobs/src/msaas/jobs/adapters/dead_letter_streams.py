@@ -1,4 +1,4 @@
-"""The streams of dead letters on the wire, and how full the topics are that replays go to."""
+"""The dead letter streams in Redis, and how full the topics are that replays go to."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -9,11 +9,11 @@ from msaas.messaging import Messenger
 
 PAGE_SIZE: Final = 100
 FULL_RATIO: Final = 0.9
-"""Of a bound: what is left is for those who have not been heard even once."""
+"""The part of a topic's bound that replays may fill; the rest is for new messages."""
 
 
 class BrokerDeadLetterStreams:
-    """Whose dead letters are ours is in the registry."""
+    """The registry of topics names the owner of each stream."""
 
     def __init__(self, messenger: Messenger, owner: str) -> None:
         context = messenger.context

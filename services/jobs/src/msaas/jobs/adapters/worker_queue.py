@@ -1,4 +1,4 @@
-"""The way to the workers: their topics, and the marks that they look at before they begin."""
+"""The way to the workers: entries on topics, and the marks of cancelled jobs."""
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -28,18 +28,21 @@ class BrokerWorkerQueue:
 
     async def report_undeliverable(self, job: DispatchedJob, error: str) -> None:
         failure = JobFailed(
-            job_id=job.job_id,
-            fence=job.fence,
+            job_id=job.envelope.job_id,
+            fence=job.envelope.fence,
             failure_reason="invalid_payload",
             last_error=error,
             retryable=False,
             finished_at=job.dispatched_at,
         )
-        publisher, cause = self._messenger.publisher, job.correlation_id
+        publisher, cause = self._messenger.publisher, job.envelope.meta.correlation_id
         await publisher.publish("jobs.results", failure, correlation_id=cause)
 
     async def withdraw(self, topic: str, entry_ids: Sequence[str]) -> None:
         await self._messenger.withdraw(topic, entry_ids)
+
+    async def find_entries(self, topic: str, entry_ids: Sequence[str]) -> frozenset[str]:
+        return await self._messenger.find_entries(topic, entry_ids)
 
     async def mark_cancelled(self, job_ids: Iterable[UUID], ttl: timedelta) -> None:
         await self._messenger.mark_cancelled(job_ids, ttl)

@@ -1,1 +1,1 @@
-"""What the service does: one file for each act, and the ports it needs."""
+"""The use cases, one file each, and the ports that they need."""

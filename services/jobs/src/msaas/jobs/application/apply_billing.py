@@ -1,4 +1,4 @@
-"""Applying what billing tells: plans and periods, reports and corrections, each once."""
+"""Applies billing events: plans and periods, reports and corrections, each once."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -7,16 +7,14 @@ from uuid import UUID
 
 from msaas.contracts import SubscriptionChanged, UsageReconciled, UsageReported
 from msaas.jobs.application.billing_ports import (
-    AccountSnapshot,
     BillingEvent,
     BillingLockRequest,
     BillingStore,
     LedgerBatch,
 )
-from msaas.jobs.application.usage_messages import build_usage_noted
+from msaas.jobs.application.events import AccountSnapshot, build_usage_noted
 from msaas.jobs.domain.errors import SubjectNotFound
-from msaas.jobs.domain.ledger_entries import LedgerEntry, LedgerEntryKind
-from msaas.jobs.domain.ledgers import Ledger
+from msaas.jobs.domain.ledgers import Ledger, LedgerEntry, LedgerEntryKind
 from msaas.jobs.domain.subjects import BillingSubject
 from msaas.messaging import OutgoingMessage
 from msaas.telemetry import Metrics, get_logger
@@ -29,12 +27,12 @@ _ENTRY_KINDS: Final = {
 
 class BillingOutcome(StrEnum):
     APPLIED = "applied"
-    ALREADY_APPLIED = "known"  # it came before, or something newer did
-    USER_GONE = "nobody"  # its user has gone
+    ALREADY_APPLIED = "known"  # it was applied before, or a newer change was
+    USER_GONE = "nobody"  # its user was erased
 
 
 class ApplyBilling:
-    """Whoever tells a fact again is told the present state, and changes nothing."""
+    """A repeated event changes nothing, and the present state is published again."""
 
     def __init__(
         self, store: BillingStore, metrics: Metrics, *, request_dispatch: Callable[[], None]
@@ -47,12 +45,12 @@ class ApplyBilling:
         )
 
     async def __call__(self, events: Sequence[BillingEvent]) -> list[OutgoingMessage]:
-        async with self._store.transaction() as transaction:
+        async with self._store.begin() as transaction:
             ledgers = await transaction.lock(_build_lock_request(events))
-            outcomes = [_apply_event(ledgers, fact) for fact in events]
+            outcomes = [_apply_event(ledgers, event) for event in events]
             accounts = await transaction.store(ledgers)
-        for fact, outcome in zip(events, outcomes, strict=True):
-            self._log_outcome(fact, outcome)
+        for event, outcome in zip(events, outcomes, strict=True):
+            self._log_outcome(event, outcome)
         if accounts:
             self._request_dispatch()  # a higher plan has more slots
         return list(_build_messages(events, ledgers, accounts))
@@ -70,15 +68,17 @@ class ApplyBilling:
 
 
 def _build_lock_request(events: Sequence[BillingEvent]) -> BillingLockRequest:
-    changes = [one.message for one in events if isinstance(one.message, SubscriptionChanged)]
-    usage = [one.message for one in events if not isinstance(one.message, SubscriptionChanged)]
+    messages = [event.message for event in events]
+    usage = [message for message in messages if not isinstance(message, SubscriptionChanged)]
     return BillingLockRequest(
-        users={one.user_id for one in changes},
-        subjects={one.subject_id for one in usage},
+        users={change.user_id for change in messages if isinstance(change, SubscriptionChanged)},
+        subjects={message.subject_id for message in usage},
         periods={
-            (one.subject_id, one.period_start) for one in usage if isinstance(one, UsageReconciled)
+            (message.subject_id, message.period_start)
+            for message in usage
+            if isinstance(message, UsageReconciled)
         },
-        keys={fact.key for fact in events},
+        keys={event.key for event in events},
     )
 
 
@@ -158,11 +158,11 @@ def _record_usage(
 def _build_messages(
     events: Sequence[BillingEvent], ledgers: LedgerBatch, accounts: Mapping[UUID, AccountSnapshot]
 ) -> Iterator[OutgoingMessage]:
-    """Tell what is, whether it changed or was told before; of each account once."""
-    unannounced = dict(accounts)
-    for fact in {fact.key: fact for fact in events}.values():
-        ledger = _find_ledger(ledgers, fact)
-        if ledger and (account := unannounced.pop(ledger.id, None)):
-            yield account.to_event(fact.correlation_id, fact.traceparent)
-        if note := ledgers.entries_by_key.get(fact.key):
-            yield build_usage_noted(note, fact.correlation_id, fact.traceparent)
+    """Publish the present state, whether it changed or not; each account once."""
+    unpublished = dict(accounts)
+    for event in {event.key: event for event in events}.values():
+        ledger = _find_ledger(ledgers, event)
+        if ledger and (account := unpublished.pop(ledger.id, None)):
+            yield account.to_event(event.correlation_id, event.traceparent)
+        if entry := ledgers.entries_by_key.get(event.key):
+            yield build_usage_noted(entry, event.correlation_id, event.traceparent)

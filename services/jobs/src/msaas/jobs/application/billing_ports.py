@@ -1,28 +1,20 @@
-"""What applying billing's facts needs of the record, and what it holds meanwhile."""
+"""Billing events, and what applying them locks and changes in the database."""
 
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
 from uuid import UUID
 
-from msaas.contracts import (
-    AccountChanged,
-    AccountFrame,
-    SubscriptionChanged,
-    UsageReconciled,
-    UsageReported,
-)
-from msaas.jobs.domain.ledger_entries import LedgerEntry, LinkedEntry
-from msaas.jobs.domain.ledgers import Ledger
+from msaas.contracts import SubscriptionChanged, UsageReconciled, UsageReported
+from msaas.jobs.application.events import AccountSnapshot
+from msaas.jobs.application.transactions import Store
+from msaas.jobs.domain.ledgers import Ledger, LedgerEntry, LinkedEntry
 from msaas.kernel import derive_id
-from msaas.messaging import OutgoingMessage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BillingEvent:
-    """What billing told, and in whose trace; `key` is its own for ever."""
+    """A message of billing with its correlation and trace; `key` identifies it for ever."""
 
     message: SubscriptionChanged | UsageReported | UsageReconciled
     correlation_id: str
@@ -38,9 +30,9 @@ class BillingEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BillingLockRequest:
-    """What facts need to have locked: users, minted where missing, subjects, and some periods.
+    """The users (created where missing), subjects and periods that a batch of events locks.
 
-    `keys` are looked up among all that was noted before.
+    `keys` are looked up among the entries of earlier events.
     """
 
     users: set[UUID]
@@ -51,7 +43,7 @@ class BillingLockRequest:
 
 @dataclass(slots=True, kw_only=True)
 class LedgerBatch:
-    """`noted` has what was in the record before and what joins it; `remarks` is what joins it."""
+    """The locked ledgers; `entries_by_key` holds the stored entries and `new_entries` too."""
 
     now: datetime
     by_subject: Mapping[UUID, Ledger]
@@ -68,38 +60,5 @@ class LedgerBatch:
         self.new_entries.append((entry, linked))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountSnapshot:
-    """A user's plan and quota as the record has them."""
-
-    user_id: UUID
-    version: int
-    account: AccountFrame
-
-    def to_event(self, correlation_id: str, traceparent: str | None = None) -> OutgoingMessage:
-        """Announce it under an id of its version: whoever publishes it again says the same."""
-        return OutgoingMessage(
-            message=AccountChanged(
-                user_id=self.user_id, version=self.version, account=self.account
-            ),
-            topic="jobs.events",
-            id=derive_id(self.user_id, self.version),
-            correlation_id=correlation_id,
-            traceparent=traceparent,
-        )
-
-
-class BillingTransaction(Protocol):
-    async def lock(self, request: BillingLockRequest) -> LedgerBatch:
-        """Mint and lock subjects, sorted by id."""
-        ...
-
-    async def store(self, ledgers: LedgerBatch) -> Mapping[UUID, AccountSnapshot]:
-        """Write what changed; answer the account of each subject that was touched."""
-        ...
-
-
-class BillingStore(Protocol):
-    def transaction(self) -> AbstractAsyncContextManager[BillingTransaction]:
-        """Commit where the context ends well."""
-        ...
+BillingStore = Store[BillingLockRequest, LedgerBatch, LedgerBatch, Mapping[UUID, AccountSnapshot]]
+"""Storing returns the account of each affected subject."""

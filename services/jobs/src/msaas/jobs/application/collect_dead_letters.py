@@ -1,21 +1,23 @@
-"""Takes dead letters off the wire into the record: kept, then told, and only then removed."""
+"""Moves dead letters from Redis into the database: stored, then reported, then removed."""
 
 import json
 import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final, cast
 from uuid import UUID
 
 from msaas.contracts import JobEnvelope, JobLost, LetterClass, LossReason, get_topic
 from msaas.jobs.application.dead_letters_ports import (
+    AddedDeadLetter,
     DeadLetterStore,
     DeadLetterStream,
     DeadLetterStreams,
     NewDeadLetter,
+    ScheduledReplay,
 )
-from msaas.jobs.application.results_ports import Publisher
+from msaas.jobs.application.ports import Publisher
 from msaas.jobs.domain.dead_letters import classify, find_replay_delay
 from msaas.jobs.domain.dead_letters_bodies import pack
 from msaas.jobs.domain.reports import RunKey
@@ -29,7 +31,7 @@ _TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
 
 
 class CollectDeadLettersTask:
-    """An entry that is met again, because somebody ended half-way, is the same letter."""
+    """An entry that is read again, because a process ended half-way, is stored once."""
 
     def __init__(
         self,
@@ -50,8 +52,8 @@ class CollectDeadLettersTask:
         )
 
     async def __call__(self) -> None:
-        for grave in self._streams.list_streams():
-            while await self._drain(grave):
+        for stream in self._streams.list_streams():
+            while await self._drain(stream):
                 pass
 
     async def _drain(self, stream: DeadLetterStream) -> bool:
@@ -59,7 +61,8 @@ class CollectDeadLettersTask:
         if not found:
             return False
         entries = [read_entry(stream, entry_id, fields) for entry_id, fields in found]
-        for topic, letter_class in await self._store.add(entries, self._find_replay_delay):
+        for added in await self._store_entries(entries):
+            topic, letter_class = added.topic, added.letter_class
             self._collected.labels(topic, letter_class).inc()
             self._log.warning("dead_letter_collected", topic=topic, letter_class=letter_class)
         for entry in entries:
@@ -69,7 +72,7 @@ class CollectDeadLettersTask:
         return True
 
     async def _report(self, entry: NewDeadLetter, run: RunKey) -> None:
-        """Count the run as lost: a job that no worker can read must not be handed out for ever."""
+        """Count the run as lost: a job that no worker can read must not be dispatched for ever."""
         await self._publisher.publish(
             RESULTS_TOPIC,
             JobLost(job_id=run.job_id, fence=run.fence, reason=LossReason.RECLAIMED),
@@ -77,23 +80,36 @@ class CollectDeadLettersTask:
             id=derive_id(run.fence, entry.entry_id),
         )
 
-    def _find_replay_delay(
-        self, letter_class: LetterClass, replays: int, *, has_expired: bool
-    ) -> timedelta | None:
-        return find_replay_delay(letter_class, replays, self._jitter(), has_expired=has_expired)
+    async def _store_entries(self, entries: Sequence[NewDeadLetter]) -> Sequence[AddedDeadLetter]:
+        expired = {entry.id for entry in entries if entry.has_expired}
+        async with self._store.begin_collection() as transaction:
+            added = await transaction.lock(entries)
+            scheduled = [
+                ScheduledReplay(dead_letter.id, dead_letter.topic, delay)
+                for dead_letter in added
+                if (delay := self._find_delay(dead_letter, has_expired=dead_letter.id in expired))
+                is not None
+            ]
+            await transaction.store(scheduled)
+        return added
+
+    def _find_delay(self, added: AddedDeadLetter, *, has_expired: bool) -> timedelta | None:
+        return find_replay_delay(
+            added.letter_class, added.replay_count, self._jitter(), has_expired=has_expired
+        )
 
 
 def read_entry(
     stream: DeadLetterStream, entry_id: str, fields: Mapping[bytes, bytes]
 ) -> NewDeadLetter:
-    """Trust nothing of it: whatever it says is used only where it has the right form."""
+    """Use a field only if it has the right form: any program may have written the entry."""
     body = pack(fields)
     original = body.get("dlq_entry_id", "")
     error = body.get("dlq_error") or "No error was recorded."
     return NewDeadLetter(
         id=new_id(),
         topic=stream.topic,
-        # An entry that names no other is known by its own place, which no stream gives twice.
+        # An entry without an original id is identified by its own, which is unique in its stream.
         entry_id=original if _ENTRY_ID.fullmatch(original) else f"{entry_id}@{stream.key}",
         letter_class=classify(body.get("dlq_kind"), error, quarantined=stream.quarantined),
         error=error[:500],
@@ -107,7 +123,7 @@ def read_entry(
 
 
 def find_run(topic: str, body: Mapping[str, str]) -> RunKey | None:
-    """Find the run whose envelope it was."""
+    """Find the run of a JobEnvelope."""
     if JobEnvelope not in get_topic(topic).messages:
         return None
     try:

@@ -1,22 +1,25 @@
-"""What a batch of commands touches, locked in the record and changed in memory, in their order."""
+"""A batch of commands: what they request, the rows they lock, and the changes made in memory."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from uuid import UUID
 
 from msaas.contracts import (
     CancelJob,
     DeadlinePassed,
+    Idempotency,
     JobStatus,
     Plan,
     PushedJob,
     RetryJob,
+    Source,
     SubmitJob,
     SubmitJobs,
-    Task,
     WakeJob,
 )
-from msaas.jobs.application.snapshots import JobSnapshot
+from msaas.jobs.application.events import JobSnapshot
 from msaas.jobs.domain.accounts import Account
 from msaas.jobs.domain.errors import UserBeingErased, UserNotFound
 
@@ -27,19 +30,82 @@ Command = SubmitJob | SubmitJobs | PushedJob | CancelJob | RetryJob | DeadlinePa
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobRequest:
+    """A job that a command submits, from the command to its row.
+
+    The names are those of the row: `deadline_at` is `deadline_ts` in the messages.
+    """
+
+    job_id: UUID
+    user_id: UUID
+    task_type: str
+    payload: dict[str, object]
+    plan: Plan
+    source: Source
+    priority: int
+    run_at: datetime | None
+    deadline_at: datetime | None
+    parent_job_id: UUID | None
+    idempotency: Idempotency | None
+    correlation_id: str
+    traceparent: str | None
+
+    @property
+    def key(self) -> IdempotencyKey | None:
+        given = self.idempotency
+        return None if given is None else (self.user_id, given.key, given.item)
+
+
+@dataclass(frozen=True, kw_only=True)
 class CommandContext:
-    """A command with what came along with it."""
+    """A command and the correlation and trace of its entry."""
 
     command: Command
     correlation_id: str
     traceparent: str | None = None
 
+    @cached_property
+    def requests(self) -> Sequence[JobRequest]:
+        """The jobs that the command submits; none if it changes a job."""
+        match self.command:
+            case SubmitJob() as command:
+                return (self._build_request(command),)
+            case SubmitJobs() as command:
+                return tuple(map(self._build_request, command.split()))
+            case PushedJob() as command:
+                return (self._build_request(command.as_submission()),)
+            case _:
+                return ()
+
+    @property
+    def job_ids(self) -> Sequence[UUID]:
+        if isinstance(self.command, SubmitJobs):
+            return [item.job_id for item in self.command.jobs]
+        return [self.command.job_id]
+
+    def _build_request(self, job: SubmitJob) -> JobRequest:
+        return JobRequest(
+            job_id=job.job_id,
+            user_id=job.user_id,
+            task_type=job.task_type,
+            payload=job.payload,
+            plan=job.plan,
+            source=job.source,
+            priority=job.priority,
+            run_at=job.run_at,
+            deadline_at=job.deadline_ts,
+            parent_job_id=job.parent_job_id,
+            idempotency=job.idempotency,
+            correlation_id=self.correlation_id,
+            traceparent=self.traceparent,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockRequest:
-    """What a batch needs to have locked: users to mint where missing, jobs to look up.
+    """The rows that a batch locks: users, created where missing, and the jobs that it looks up.
 
-    `to_change` are jobs of their users, which are locked together with all that descends from them.
+    Jobs `to_change` are given with their user and are locked with all their descendants.
     """
 
     plans: dict[UUID, Plan]
@@ -51,13 +117,15 @@ class LockRequest:
 
 @dataclass(slots=True, kw_only=True)
 class LockedJob:
-    """A job of the batch; `snapshot` is None until the record has it."""
+    """A job of the batch, locked or about to be inserted; only a stored one has a `snapshot`."""
 
     id: UUID
     user_id: UUID
     task_type: str
     status: JobStatus = JobStatus.PENDING
     created_at: datetime
+    max_attempts: int = 1
+    billable: bool = False
     fence: UUID | None = None
     entry_id: str | None = None
     usage_period: datetime | None = None
@@ -66,8 +134,10 @@ class LockedJob:
     cancel_requested: bool = False
     deadline_at: datetime | None = None
     has_payload: bool = True
-    last_retry: UUID | None = None
+    last_retry_id: UUID | None = None
     parent_id: UUID | None = None
+    failure_reason: str | None = None
+    last_error: str | None = None
     snapshot: JobSnapshot | None = None
 
     @property
@@ -75,35 +145,20 @@ class LockedJob:
         return self.status not in {JobStatus.PENDING, JobStatus.RUNNING}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewJob:
-    context: CommandContext
-    command: SubmitJob
-    task: Task
-    plan: Plan
-    usage_period: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RejectedJob:
-    """Whoever pushed it hears no answer, so that the job itself has to say why it is not done."""
-
-    context: CommandContext
-    command: SubmitJob
-    reason: str
-    error_message: str
-
-
 @dataclass(slots=True, kw_only=True)
 class CommandBatch:
-    """`woken` counts, once it is stored, the jobs that no longer wait."""
+    """What the batch locked and what it changes; `woken_count` is known once it is stored."""
 
     now: datetime
     accounts: dict[UUID, Account]
     jobs: dict[UUID, LockedJob]
     keys: dict[IdempotencyKey, LockedJob]
-    submitted: list[NewJob] = field(default_factory=list[NewJob])
-    rejected: list[RejectedJob] = field(default_factory=list[RejectedJob])
+    submitted: list[tuple[LockedJob, JobRequest]] = field(
+        default_factory=list[tuple[LockedJob, JobRequest]]
+    )
+    rejected: list[tuple[LockedJob, JobRequest]] = field(
+        default_factory=list[tuple[LockedJob, JobRequest]]
+    )
     cancelled: list[LockedJob] = field(default_factory=list[LockedJob])
     expired: list[LockedJob] = field(default_factory=list[LockedJob])
     retried: list[LockedJob] = field(default_factory=list[LockedJob])
@@ -113,8 +168,14 @@ class CommandBatch:
     woken_count: int = 0
     to_republish: dict[UUID, LockedJob] = field(default_factory=dict[UUID, LockedJob])
 
+    @property
+    def frees_or_needs_slots(self) -> bool:
+        """Whether dispatch has a reason to run at once."""
+        changed = self.submitted or self.retried or self.cancelled or self.expired
+        return bool(changed or self.woken_count)
+
     def get_account(self, user_id: UUID) -> Account:
-        """Find the account of a user who may give commands."""
+        """Return the account of a user who may send commands."""
         account = self.accounts.get(user_id)
         if account is None:
             raise UserNotFound
@@ -126,22 +187,21 @@ class CommandBatch:
         return [child for child in self.jobs.values() if child.parent_id == job.id]
 
     def finish(self, job: LockedJob, status: JobStatus) -> None:
-        """Give back what was set aside for a job that will not be done."""
+        """End a job that will not run, and release its reservation."""
         job.status = status
         if job.reserved and job.usage_period:
             self.accounts[job.user_id].release(job.usage_period)
             job.reserved = False
 
     def republish(self, job: LockedJob) -> None:
-        """Have a job's present snapshot published again, where it was in the record before."""
+        """Publish the present snapshot of a job again, unless this batch inserts the job."""
         if job.snapshot is not None:
             self.to_republish[job.id] = job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandOutcome:
-    """What the asker is told."""
+    """The reply to the sender, and the jobs whose runs are asked to stop."""
 
     reply: dict[str, object]
     stop_job_ids: tuple[UUID, ...] = ()
-    """The jobs whose runs are told to end."""

@@ -1,17 +1,17 @@
-"""Looks for replays whose time has come, and says so; and for how many letters are open."""
+"""Requests the scheduled replays that are due, and counts the open dead letters."""
 
 from typing import Final
 from uuid import UUID
 
 from msaas.contracts import ReplayDeadLetters
 from msaas.jobs.application.dead_letters_ports import DeadLetterStore, Pauses
-from msaas.jobs.application.results_ports import Publisher
+from msaas.jobs.application.ports import Publisher
 from msaas.kernel import Clock, new_id
 from msaas.telemetry import Metrics, get_logger
 
 TOPIC: Final = "jobs.commands"
 REPEAT_AFTER: Final = 30.0
-"""Seconds until a replay is said to be due once more: word of it may have gone with the wire."""
+"""Seconds until a replay is requested again: Redis may have lost the first request."""
 
 
 class DueReplaysTask:

@@ -1,12 +1,11 @@
-"""One tick of dispatch: pick fairly, commit, and only then put the envelopes on the wire."""
+"""One tick of dispatch: pick jobs fairly, commit, and only then send their envelopes."""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
-from msaas.contracts import JobEnvelope, JobMeta, get_task
-from msaas.jobs.application.open_secrets import open_secrets
+from msaas.contracts import JobEnvelope, get_task
 from msaas.jobs.application.ports import (
     DispatchedJob,
     DispatchStore,
@@ -14,7 +13,7 @@ from msaas.jobs.application.ports import (
     UploadLinks,
     WorkerQueue,
 )
-from msaas.sealing import InvalidSeal, UnknownSealingKey, Unsealer
+from msaas.sealing import InvalidSeal, UnknownSealingKey, Unsealer, is_sealed
 from msaas.telemetry import Metrics, current_traceparent, get_logger, span
 
 _WAIT_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800)
@@ -43,7 +42,7 @@ class DispatchJobs:
         )
 
     async def __call__(self) -> TickResult:
-        """Pick nothing while the wire is away: it would hold slots and go nowhere."""
+        """Pick nothing while Redis is away: the jobs would hold slots and not be sent."""
         await self._workers.ping()
         tick = await self._store.pick()
         if tick.picked:
@@ -51,18 +50,18 @@ class DispatchJobs:
         return tick
 
     async def _deliver(self, picked: Sequence[DispatchedJob]) -> None:
-        """Leave what does not get through to the sweeper, which finds no entry and picks it again.
+        """Leave envelopes that were not sent to the sweeper, which finds no entry for their jobs.
 
-        To undo the pick instead would be to pick the same jobs at every tick of a full topic, each
-        time with another attempt; the slots that they hold until the sweep are the pause.
+        Undoing the pick instead would pick the same jobs at every tick of a full topic, each time
+        with another attempt; the slots that they hold until the sweep limit the rate.
         """
-        for one in picked:
-            wait = (one.dispatched_at - one.run_at).total_seconds()
-            self._queue_wait.labels(one.task_type).observe(max(0.0, wait))
+        for job in picked:
+            wait = (job.dispatched_at - job.run_at).total_seconds()
+            self._queue_wait.labels(job.envelope.task_type).observe(max(0.0, wait))
         answers = await asyncio.gather(*map(self._send, picked), return_exceptions=True)
         sent = [
-            (one, answer)
-            for one, answer in zip(picked, answers, strict=True)
+            (job, answer)
+            for job, answer in zip(picked, answers, strict=True)
             if answer and isinstance(answer, str)
         ]
         if sent:
@@ -75,61 +74,51 @@ class DispatchJobs:
                 raise failure
 
     async def _send(self, job: DispatchedJob) -> str | None:
-        with span("jobs.dispatch", traceparent=job.traceparent, task_type=job.task_type):
+        task_type = job.envelope.task_type
+        with span("jobs.dispatch", traceparent=job.traceparent, task_type=task_type):
             traceparent = current_traceparent() or job.traceparent
             try:
-                payload = open_secrets(self._opener, job)
+                envelope = await self._complete(job.envelope)
             except (InvalidSeal, UnknownSealingKey) as error:
-                self._log.error("secret_unseal_failed", job_id=str(job.job_id), **error.context)
+                job_id = str(job.envelope.job_id)
+                self._log.error("secret_unseal_failed", job_id=job_id, **error.context)
                 await self._workers.report_undeliverable(job, error.safe_message)
                 return ""
-            envelope = _build_envelope(job, payload, await self._sign_uploads(job))
-            return await self._workers.send(_topic_of(job), envelope, traceparent)
+            return await self._workers.send(get_task(task_type).topic, envelope, traceparent)
 
-    async def _sign_uploads(self, job: DispatchedJob) -> Mapping[str, str]:
-        """Sign for as long as the envelope lives."""
-        task = get_task(job.task_type)
+    async def _complete(self, envelope: JobEnvelope) -> JobEnvelope:
+        """Unseal the secrets and sign the upload links, which only the worker may see."""
+        payload, uploads = self._unseal(envelope), await self._sign_uploads(envelope)
+        if payload == envelope.payload and not uploads:
+            return envelope
+        meta = envelope.meta.model_copy(update={"uploads": dict(uploads)})
+        return JobEnvelope.model_validate({**dict(envelope), "payload": payload, "meta": meta})
+
+    def _unseal(self, envelope: JobEnvelope) -> dict[str, object]:
+        """Open the sealed fields; a seal is bound to its job and its field."""
+        return {
+            name: self._opener.unseal(value, str(envelope.job_id), name)
+            if is_sealed(value)
+            else value
+            for name, value in envelope.payload.items()
+        }
+
+    async def _sign_uploads(self, envelope: JobEnvelope) -> Mapping[str, str]:
+        """Sign links that last as long as the envelope is valid."""
+        task = get_task(envelope.task_type)
         if self._upload_links is None or not task.uploads:
             return {}
         seconds = task.valid_for.total_seconds()
-        return await self._upload_links.sign_uploads(job.job_id, job.fence, task.uploads, seconds)
+        return await self._upload_links.sign_uploads(
+            envelope.job_id, envelope.fence, task.uploads, seconds
+        )
 
     async def _record_entries(self, sent: Sequence[tuple[DispatchedJob, str]]) -> None:
-        """Keep the entries' ids; take back what was cancelled or picked anew in the meantime."""
-        current = await self._store.record_entries(
-            [(one.job_id, one.fence, entry_id) for one, entry_id in sent]
-        )
+        """Store the entry ids; withdraw what was cancelled or picked again in the meantime."""
+        current = await self._store.record_entries([(*job.key, entry_id) for job, entry_id in sent])
         outdated: dict[str, list[str]] = defaultdict(list)
-        for one, entry_id in sent:
-            if one.job_id not in current:
-                outdated[_topic_of(one)].append(entry_id)
+        for job, entry_id in sent:
+            if job.envelope.job_id not in current:
+                outdated[get_task(job.envelope.task_type).topic].append(entry_id)
         for topic, entry_ids in outdated.items():
             await self._workers.withdraw(topic, entry_ids)
-
-
-def _topic_of(job: DispatchedJob) -> str:
-    return get_task(job.task_type).topic
-
-
-def _build_envelope(
-    job: DispatchedJob, payload: dict[str, Any], uploads: Mapping[str, str]
-) -> JobEnvelope:
-    return JobEnvelope(
-        job_id=job.job_id,
-        task_type=job.task_type,
-        attempts=job.attempts,
-        max_attempts=job.max_attempts,
-        fence=job.fence,
-        payload=payload,
-        meta=JobMeta(
-            correlation_id=job.correlation_id,
-            user_id=job.user_id,
-            enqueue_ts=job.created_at,
-            source=job.source,
-            plan=job.plan,
-            deadline_ts=job.deadline_at,
-            valid_until=job.dispatched_at + get_task(job.task_type).valid_for,
-            parent_job_id=job.parent_job_id,
-            uploads=dict(uploads),
-        ),
-    )

@@ -1,4 +1,4 @@
-"""Writes down what the queue is like, as often as that is cheap."""
+"""Measures the queue for each task type, as often as that is cheap."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -9,11 +9,11 @@ from msaas.telemetry import Metrics
 
 INTERVAL: Final = timedelta(seconds=1)
 _MAX_LOAD_DIVISOR: Final = 20
-"""Of a connection's time at most one part in so many goes into measuring."""
+"""Measuring takes at most one part in so many of a connection's time."""
 
 
 class QueueMeasurement(NamedTuple):
-    """What is known of one task type; the medians are of the recent past."""
+    """The queue of one task type; the medians are of the recent past."""
 
     task_type: str
     waiting: int
@@ -28,7 +28,7 @@ class QueueStats(Protocol):
 
 
 class MeasureQueueTask:
-    """A backlog that takes long to count is counted less often."""
+    """Counts a backlog less often if counting it takes long."""
 
     def __init__(self, stats: QueueStats, metrics: Metrics, clock: Clock) -> None:
         self._stats = stats
@@ -45,5 +45,5 @@ class MeasureQueueTask:
         measured = await self._stats.measure(INTERVAL) or ()
         now = self._clock.monotonic()
         self._not_before = now + _MAX_LOAD_DIVISOR * (now - began)
-        for one in measured:
-            self._waiting.labels(one.task_type).set(one.waiting)
+        for measurement in measured:
+            self._waiting.labels(measurement.task_type).set(measurement.waiting)

@@ -1,4 +1,4 @@
-"""Settles a micro-batch of results: folded first, then one decision and one row for each job."""
+"""Persists a batch of reports: merges them by run, decides once for each job, writes once."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -6,18 +6,18 @@ from typing import Final
 from uuid import UUID
 
 from msaas.contracts import CancelRequested, JobStatus, get_task
+from msaas.jobs.application.events import JobSnapshot, build_usage_recorded
+from msaas.jobs.application.ports import EntryQueue
 from msaas.jobs.application.results_ports import (
-    EntryWithdrawer,
     LockedState,
     ResultStore,
     Settlement,
     SettlementResult,
 )
-from msaas.jobs.application.usage_messages import build_usage_recorded
+from msaas.jobs.application.transactions import retry_on_conflict
 from msaas.jobs.domain.charging import UsageCharge, charge
-from msaas.jobs.domain.folding import fold
 from msaas.jobs.domain.job import Job
-from msaas.jobs.domain.reports import RunKey, RunReport
+from msaas.jobs.domain.reports import RunKey, RunReport, fold
 from msaas.jobs.domain.settlement import SettlementRules, Transition, decide
 from msaas.messaging import OutgoingMessage
 from msaas.telemetry import Metrics, get_logger, is_sampled, span
@@ -30,7 +30,7 @@ class PersistResults:
     def __init__(
         self,
         store: ResultStore,
-        broker: EntryWithdrawer,
+        entries: EntryQueue,
         metrics: Metrics,
         rules: SettlementRules,
         *,
@@ -38,7 +38,7 @@ class PersistResults:
         on_woken: Callable[[], None],
     ) -> None:
         self._store = store
-        self._broker = broker
+        self._entries = entries
         self._rules = rules
         self._on_slot_freed = on_slot_freed
         self._on_woken = on_woken
@@ -58,7 +58,7 @@ class PersistResults:
         self._lost = metrics.counter("msaas_runs_lost_total", "Runs that were lost.", ("reason",))
 
     async def __call__(self, reports: Sequence[RunReport], traces: Traces) -> list[OutgoingMessage]:
-        """Commit, then tell; whoever calls again is told the same, and changes nothing."""
+        """Return what to publish; reports that were persisted before give the same messages."""
         folded = fold(reports)
         sampled = [trace for trace in traces.values() if trace and is_sampled(trace)]
         if not sampled:
@@ -69,14 +69,23 @@ class PersistResults:
     async def _persist(
         self, folded: Mapping[RunKey, RunReport], traces: Traces
     ) -> list[OutgoingMessage]:
-        result = await self._store.settle(folded, lambda present: self._decide(folded, present))
-        self._count(folded, result)
-        if any(verdict.frees_slot for verdict in result.transitions):
+        settlement, result = await retry_on_conflict(lambda: self._settle(folded), attempts=4)
+        transitions = settlement.transitions
+        self._count(folded, transitions, result.snapshots)
+        if any(transition.frees_slot for transition in transitions):
             self._on_slot_freed()
         if result.woken_count:
             self._on_woken()
-        await self._withdraw(result.transitions)
-        return list(_build_messages(folded, result, traces))
+        await self._withdraw(transitions)
+        return list(_build_messages(folded, transitions, result, traces))
+
+    async def _settle(
+        self, folded: Mapping[RunKey, RunReport]
+    ) -> tuple[Settlement, SettlementResult]:
+        async with self._store.begin() as transaction:
+            state = await transaction.lock(folded)
+            settlement = self._decide(folded, state)
+            return settlement, await transaction.store(settlement)
 
     def _decide(self, folded: Mapping[RunKey, RunReport], state: LockedState) -> Settlement:
         by_job: dict[UUID, dict[UUID, RunReport]] = defaultdict(dict)
@@ -87,25 +96,30 @@ class PersistResults:
             for id_, job in state.jobs.items()
         ]
         charged: dict[UUID, list[Job]] = defaultdict(list)
-        for verdict in transitions:
-            if verdict.is_charged:
-                charged[verdict.job.user_id].append(verdict.job)
+        for transition in transitions:
+            if transition.is_charged:
+                charged[transition.job.user_id].append(transition.job)
         charges: list[UsageCharge] = []
         for user_id, jobs in charged.items():
             charges += charge(state.ledger_heads[user_id], jobs, state.now)
         return Settlement(transitions=transitions, charges=charges)
 
     async def _withdraw(self, transitions: Iterable[Transition]) -> None:
-        """Take back what lies on the wire for a job that needs no run any more."""
+        """Withdraw the entries of jobs that need no run any more."""
         entries: dict[str, list[str]] = defaultdict(list)
-        for verdict in transitions:
-            if verdict.after.entry_id and verdict.after.fence in verdict.fences_to_stop:
-                entries[get_task(verdict.job.task_type).topic].append(verdict.after.entry_id)
+        for transition in transitions:
+            if transition.after.entry_id and transition.after.fence in transition.fences_to_stop:
+                entries[get_task(transition.job.task_type).topic].append(transition.after.entry_id)
         for topic, entry_ids in entries.items():
-            await self._broker.withdraw(topic, entry_ids)
+            await self._entries.withdraw(topic, entry_ids)
 
-    def _count(self, folded: Mapping[RunKey, RunReport], result: SettlementResult) -> None:
-        ended = [verdict.after for verdict in result.transitions if verdict.ends]
+    def _count(
+        self,
+        folded: Mapping[RunKey, RunReport],
+        transitions: Sequence[Transition],
+        snapshots: Mapping[UUID, JobSnapshot],
+    ) -> None:
+        ended = [transition.after for transition in transitions if transition.ends]
         kinds = Counter((job.status, job.failure_reason or "") for job in ended)
         for labels, count in kinds.items():
             self._finished.labels(*labels).inc(count)
@@ -113,17 +127,19 @@ class PersistResults:
             if job.finished_at and job.status is JobStatus.COMPLETED:
                 took = (job.finished_at - job.created_at).total_seconds()
                 self._end_to_end.labels(job.task_type).observe(max(0.0, took))
-        self._count_losses(result.transitions)
-        missing = [run for run in folded if run.job_id not in result.snapshots]
-        unknown = len(missing) + sum(verdict.unknown_fences for verdict in result.transitions)
+        self._count_losses(transitions)
+        unknown = [run.job_id for run in folded if run.job_id not in snapshots]
+        for transition in transitions:
+            unknown += [transition.job.id] * transition.unknown_fences
         if unknown:
-            self._unknown.inc(unknown)
-            jobs = [str(one.job.id) for one in result.transitions if one.unknown_fences]
-            jobs += [str(run.job_id) for run in missing]
-            self._log.error("result_fence_unknown", count=unknown, job_ids=jobs[:20])
+            self._unknown.inc(len(unknown))
+            job_ids = [str(job_id) for job_id in dict.fromkeys(unknown)]
+            self._log.error("result_fence_unknown", count=len(unknown), job_ids=job_ids[:20])
 
     def _count_losses(self, transitions: Iterable[Transition]) -> None:
-        lost = [run for one in transitions for run in one.runs if run.outcome == "lost"]
+        lost = [
+            run for transition in transitions for run in transition.runs if run.outcome == "lost"
+        ]
         for run in lost:
             self._lost.labels(run.reason).inc()
         if lost:
@@ -132,23 +148,26 @@ class PersistResults:
 
 
 def _build_messages(
-    folded: Mapping[RunKey, RunReport], result: SettlementResult, traces: Traces
+    folded: Mapping[RunKey, RunReport],
+    transitions: Sequence[Transition],
+    result: SettlementResult,
+    traces: Traces,
 ) -> Iterable[OutgoingMessage]:
-    """Answer all but mere beats with the job as it is, whether it changed or not."""
+    """Publish every job as it is, unless its runs only sent heartbeats."""
     reported = {run.job_id for run, report in folded.items() if not report.is_heartbeat}
     snapshots = result.snapshots
-    for verdict in result.transitions:
-        id_ = verdict.job.id
-        trace, known = traces.get(id_), snapshots[id_]
-        if id_ in reported or verdict.changes_state or known.progress:
-            yield known.to_event(trace)
-        for fence in sorted(verdict.fences_to_stop):
+    for transition in transitions:
+        id_ = transition.job.id
+        trace, snapshot = traces.get(id_), snapshots[id_]
+        if id_ in reported or transition.changes_state or snapshot.progress:
+            yield snapshot.to_event(trace)
+        for fence in sorted(transition.fences_to_stop):
             yield OutgoingMessage(
                 message=CancelRequested(job_id=id_, fence=fence),
                 topic="jobs.control",
-                correlation_id=known.correlation_id,
+                correlation_id=snapshot.correlation_id,
                 traceparent=trace,
             )
-    for fact in result.charges:
-        known, trace = snapshots[fact.job_id], traces.get(fact.job_id)
-        yield build_usage_recorded(fact, known.correlation_id, trace)
+    for charged in result.charges:
+        snapshot, trace = snapshots[charged.job_id], traces.get(charged.job_id)
+        yield build_usage_recorded(charged, snapshot.correlation_id, trace)

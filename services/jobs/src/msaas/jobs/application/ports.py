@@ -1,60 +1,38 @@
-"""What the use cases need from outside: the record, and the wire to the workers."""
+"""What the use cases need of the outside: the stores of intake and dispatch, and the broker."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
-from msaas.contracts import JobEnvelope, Plan, Source
+from msaas.contracts import JobEnvelope, Message
 from msaas.jobs.application.command_batch import CommandBatch, LockRequest
-from msaas.jobs.application.snapshots import JobSnapshot
+from msaas.jobs.application.events import JobSnapshot
+from msaas.jobs.application.transactions import Store
 
-
-class IntakeTransaction(Protocol):
-    async def lock(self, request: LockRequest) -> CommandBatch:
-        """Mint and lock subjects, then jobs, each sorted by id."""
-        ...
-
-    async def store(self, batch: CommandBatch) -> Sequence[JobSnapshot]:
-        """Write what changed; answer a snapshot of each new or changed row."""
-        ...
-
-
-class IntakeStore(Protocol):
-    def transaction(self) -> AbstractAsyncContextManager[IntakeTransaction]:
-        """Commit where the context ends well."""
-        ...
+IntakeStore = Store[LockRequest, CommandBatch, CommandBatch, Sequence[JobSnapshot]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchedJob:
-    """A job that was picked: it has a fence now, and holds a slot of its user."""
+    """An envelope to send, its secrets still sealed; its job has a fence and holds a slot."""
 
-    job_id: UUID
-    user_id: UUID
-    task_type: str
-    attempts: int
-    max_attempts: int
-    fence: UUID
-    payload: dict[str, Any]
-    correlation_id: str
+    envelope: JobEnvelope
     traceparent: str | None
-    source: Source
-    plan: Plan
-    created_at: datetime
     run_at: datetime
     dispatched_at: datetime
-    deadline_at: datetime | None
-    parent_job_id: UUID | None
+
+    @property
+    def key(self) -> tuple[UUID, UUID]:
+        return self.envelope.job_id, self.envelope.fence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TickResult:
     """`is_busy`: another process was dispatching; `has_more`: there may be more to pick now.
 
-    `leaves_waiting`: somebody may wait for a slot or for room, so that news of one is worth a tick.
+    `leaves_waiting`: a job may wait for a slot or for capacity.
     """
 
     picked: Sequence[DispatchedJob] = ()
@@ -67,35 +45,55 @@ class DispatchStore(Protocol):
     async def pick(self) -> TickResult: ...
 
     async def record_entries(self, entries: Sequence[tuple[UUID, UUID, str]]) -> frozenset[UUID]:
-        """Note (job, fence, entry id) where the fence still stands; answer those jobs."""
+        """Write (job, fence, entry id) where the fence is still current; return those jobs."""
         ...
 
 
 class UploadLinks(Protocol):
-    """Signs for the files that a run may leave behind."""
+    """Signs links for the files that a run may upload."""
 
     async def sign_uploads(
         self, job_id: UUID, fence: UUID, names: Sequence[str], seconds: float
     ) -> Mapping[str, str]: ...
 
 
-class WorkerQueue(Protocol):
-    """The way to whoever runs jobs."""
+class Publisher(Protocol):
+    async def publish(
+        self,
+        topic: str,
+        message: Message,
+        *,
+        correlation_id: str,
+        id: UUID | None = None,  # noqa: A002  # the header's own name
+        traceparent: str | None = None,
+    ) -> str | None:
+        """Return the entry's id, or None where a full topic drops the message."""
+        ...
+
+
+class EntryQueue(Protocol):
+    """The entries that are on topics, and the marks of cancelled jobs."""
+
+    async def withdraw(self, topic: str, entry_ids: Sequence[str]) -> None: ...
+
+    async def find_entries(self, topic: str, entry_ids: Sequence[str]) -> frozenset[str]: ...
+
+    async def mark_cancelled(self, job_ids: Iterable[UUID], ttl: timedelta) -> None: ...
+
+
+class WorkerQueue(EntryQueue, Protocol):
+    """The way to the workers."""
 
     async def ping(self) -> None:
-        """Raise where the wire does not answer."""
+        """Raise where Redis does not answer."""
         ...
 
     async def send(
         self, topic: str, envelope: JobEnvelope, traceparent: str | None = None
     ) -> str | None:
-        """Answer the entry's id, or None where a full topic lets it go."""
+        """Return the entry's id, or None where a full topic drops the envelope."""
         ...
 
     async def report_undeliverable(self, job: DispatchedJob, error: str) -> None:
-        """Report a run as failed for good, in place of the worker that it cannot be sent to."""
+        """Report the run as failed for good, because its envelope cannot be built."""
         ...
-
-    async def withdraw(self, topic: str, entry_ids: Sequence[str]) -> None: ...
-
-    async def mark_cancelled(self, job_ids: Iterable[UUID], ttl: timedelta) -> None: ...

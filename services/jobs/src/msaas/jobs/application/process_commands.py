@@ -1,4 +1,4 @@
-"""Settling a batch of commands in one transaction, and telling the workers afterwards."""
+"""Processes a batch of commands in one transaction, and revokes runs on workers afterwards."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -11,25 +11,19 @@ from msaas.contracts import (
     JobStatus,
     PushedJob,
     RetryJob,
-    SubmitJob,
     SubmitJobs,
     WakeJob,
 )
-from msaas.jobs.application.accept_pushed_jobs import accept_pushed
-from msaas.jobs.application.cancel_jobs import cancel, revoke_on_workers
+from msaas.jobs.application.change_jobs import cancel, expire, retry, revoke_on_workers, wake
 from msaas.jobs.application.command_batch import (
-    Command,
     CommandBatch,
     CommandContext,
     CommandOutcome,
     LockRequest,
 )
-from msaas.jobs.application.expire_jobs import expire
+from msaas.jobs.application.events import JobSnapshot
 from msaas.jobs.application.ports import IntakeStore, WorkerQueue
-from msaas.jobs.application.retry_jobs import retry
-from msaas.jobs.application.snapshots import JobSnapshot
-from msaas.jobs.application.submit_jobs import find_idempotency_key, submit, submit_all
-from msaas.jobs.application.wake_jobs import wake
+from msaas.jobs.application.submit_jobs import accept_pushed, submit, submit_all
 from msaas.jobs.domain.errors import QuotaExceeded
 from msaas.kernel import MsaasError
 from msaas.telemetry import Metrics, get_logger
@@ -37,7 +31,7 @@ from msaas.telemetry import Metrics, get_logger
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessedCommands:
-    """A verdict for each order, in their order, and the snapshots that are to be announced."""
+    """An outcome for each command, in their order, and the snapshots to publish."""
 
     outcomes: Sequence[CommandOutcome | MsaasError]
     snapshots: Sequence[JobSnapshot]
@@ -74,50 +68,49 @@ class ProcessCommands:
         )
 
     async def __call__(self, contexts: Sequence[CommandContext]) -> ProcessedCommands:
-        """Repeat at will: what is committed already is answered again and changes nothing."""
-        async with self._store.transaction() as transaction:
+        """Process the commands; those processed before get the same answer and change nothing."""
+        async with self._store.begin() as transaction:
             batch = await transaction.lock(_build_lock_request(contexts))
             for account in batch.accounts.values():
                 account.is_enforced = self._enforces_quota
-            outcomes = [_process(batch, order) for order in contexts]
+            outcomes = [_process(batch, context) for context in contexts]
             snapshots = await transaction.store(batch)
-        self._count(batch, contexts, outcomes)
+        self._count(batch)
+        self._count_rejections(batch, contexts, outcomes)
         self._log_overruns(batch)
-        if (
-            batch.submitted
-            or batch.retried
-            or batch.cancelled
-            or batch.expired
-            or batch.woken_count
-        ):
+        if batch.frees_or_needs_slots:
             self._request_dispatch()
         await revoke_on_workers(self._workers, batch.revoked.values())
         changed = {snapshot.id for snapshot in snapshots}
         again = (job.snapshot for id_, job in batch.to_republish.items() if id_ not in changed)
         return ProcessedCommands(outcomes=outcomes, snapshots=[*snapshots, *filter(None, again)])
 
-    def _count(
+    def _count(self, batch: CommandBatch) -> None:
+        accepted = Counter(
+            (job.task_type, batch.accounts[job.user_id].subject.plan) for job, _ in batch.submitted
+        )
+        for labels, count in accepted.items():
+            self._submitted.labels(*labels).inc(count)
+        if batch.cancelled:
+            self._finished.labels(JobStatus.CANCELLED, "cancelled").inc(len(batch.cancelled))
+        for job, _ in batch.rejected:
+            self._finished.labels(JobStatus.FAILED, job.failure_reason).inc()
+        if batch.expired:
+            self._finished.labels(JobStatus.FAILED, "timeout").inc(len(batch.expired))
+
+    def _count_rejections(
         self,
         batch: CommandBatch,
         contexts: Sequence[CommandContext],
         outcomes: Sequence[CommandOutcome | MsaasError],
     ) -> None:
-        taken = Counter((new.task.task_type, new.plan) for new in batch.submitted)
-        for labels, count in taken.items():
-            self._submitted.labels(*labels).inc(count)
-        if batch.cancelled:
-            self._finished.labels(JobStatus.CANCELLED, "cancelled").inc(len(batch.cancelled))
-        for refused in batch.rejected:
-            self._finished.labels(JobStatus.FAILED, refused.reason).inc()
-        if batch.expired:
-            self._finished.labels(JobStatus.FAILED, "timeout").inc(len(batch.expired))
-        for order, verdict in zip(contexts, outcomes, strict=True):
-            if isinstance(verdict, QuotaExceeded):
-                plan = batch.accounts[order.command.user_id].subject.plan
+        for context, outcome in zip(contexts, outcomes, strict=True):
+            if isinstance(outcome, QuotaExceeded):
+                plan = batch.accounts[context.command.user_id].subject.plan
                 self._rejected.labels(plan).inc()
 
     def _log_overruns(self, batch: CommandBatch) -> None:
-        """Tell what a limit lets through that is not enforced: it counts like any other job."""
+        """Log the jobs over a quota that is not enforced; they count like any other job."""
         for user_id, account in batch.accounts.items():
             if account.overrun:
                 plan = account.subject.plan
@@ -127,61 +120,45 @@ class ProcessCommands:
 
 
 def _build_lock_request(contexts: Sequence[CommandContext]) -> LockRequest:
-    submits = [one for order in contexts for one in list_submissions(order.command)]
-    parents = {one.parent_job_id for one in submits if one.parent_job_id}
+    requests = [request for context in contexts for request in context.requests]
+    parents = {request.parent_job_id for request in requests if request.parent_job_id}
     return LockRequest(
-        plans={one.user_id: one.plan for one in reversed(submits)},
-        users={order.command.user_id for order in contexts},
-        jobs={one.job_id for one in submits} | parents,
-        keys={key for one in submits if (key := find_idempotency_key(one))},
+        plans={request.user_id: request.plan for request in reversed(requests)},
+        users={context.command.user_id for context in contexts},
+        jobs={request.job_id for request in requests} | parents,
+        keys={request.key for request in requests if request.key},
         to_change={
-            (order.command.job_id, order.command.user_id)
-            for order in contexts
-            if isinstance(order.command, CancelJob | RetryJob | DeadlinePassed | WakeJob)
+            (context.command.job_id, context.command.user_id)
+            for context in contexts
+            if isinstance(context.command, CancelJob | RetryJob | DeadlinePassed | WakeJob)
         },
     )
 
 
-def list_submissions(command: Command) -> Sequence[SubmitJob]:
-    match command:
-        case SubmitJob():
-            return (command,)
-        case SubmitJobs():
-            return command.split()
-        case PushedJob():
-            return (command.as_submission(),)
-        case _:
-            return ()
-
-
 def _process(batch: CommandBatch, context: CommandContext) -> CommandOutcome | MsaasError:
     try:
-        return (
-            _process_submission(batch, context)
-            if list_submissions(context.command)
-            else _process_change(batch, context)
-        )
+        return _submit(batch, context) if context.requests else _change(batch, context)
     except MsaasError as refusal:
         return refusal
 
 
-def _process_submission(batch: CommandBatch, context: CommandContext) -> CommandOutcome:
+def _submit(batch: CommandBatch, context: CommandContext) -> CommandOutcome:
     match context.command:
-        case SubmitJobs() as command:
-            return submit_all(batch, context, command.split())
-        case PushedJob() as command:
-            return accept_pushed(batch, context, command)
-        case command:
-            return submit(batch, context, cast("SubmitJob", command))
+        case SubmitJobs():
+            return submit_all(batch, context.requests)
+        case PushedJob():
+            return accept_pushed(batch, context.requests[0])
+        case _:
+            return submit(batch, context.requests[0])
 
 
-def _process_change(batch: CommandBatch, context: CommandContext) -> CommandOutcome:
+def _change(batch: CommandBatch, context: CommandContext) -> CommandOutcome:
     match context.command:
         case CancelJob() as command:
             return cancel(batch, command)
         case RetryJob() as command:
             return retry(batch, command)
-        case DeadlinePassed() as word:
-            return expire(batch, word)
-        case word:
-            return wake(batch, cast("WakeJob", word))
+        case DeadlinePassed() as command:
+            return expire(batch, command)
+        case command:
+            return wake(batch, cast("WakeJob", command))

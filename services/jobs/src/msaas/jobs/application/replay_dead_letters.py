@@ -1,8 +1,6 @@
-"""Replays dead letters: what was committed is sent, under the message's own id, and no faster."""
+"""Replays and resolves dead letters: a replay keeps the message's id and a limit per minute."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
 from uuid import UUID
 
 from msaas.contracts import (
@@ -10,6 +8,7 @@ from msaas.contracts import (
     JobLost,
     LossReason,
     ReplayDeadLetters,
+    ResolveDeadLetters,
     RetryJob,
     decode,
     get_topic,
@@ -17,45 +16,25 @@ from msaas.contracts import (
 from msaas.jobs.application.collect_dead_letters import RESULTS_TOPIC, find_run
 from msaas.jobs.application.command_batch import CommandContext
 from msaas.jobs.application.dead_letters_ports import (
+    DeadLetterRow,
     DeadLetterStore,
     JobDeadLetter,
     MessageDeadLetter,
     Pauses,
     ReplayContext,
+    ReplayPlan,
     TopicCapacity,
 )
 from msaas.jobs.application.process_commands import ProcessedCommands
+from msaas.jobs.application.transactions import retry_on_conflict
 from msaas.jobs.domain.dead_letters import BlockReason, DeadLetter, check_replay, find_block_reason
 from msaas.jobs.domain.dead_letters_bodies import unpack
-from msaas.jobs.domain.errors import DeadLetterNotFound, DeadLetterUnreadable
-from msaas.kernel import ErrorKind, MsaasError, RetryPolicy, derive_id
+from msaas.jobs.domain.errors import DeadLetterNotFound, DeadLetterUnreadable, describe_error
+from msaas.kernel import ErrorKind, MsaasError, derive_id
 from msaas.messaging import OutgoingMessage
 from msaas.telemetry import Metrics, get_logger
 
-LOCK_RETRY: Final = RetryPolicy(base=0.05, cap=0.1, attempts=3)
-
 CommandProcessor = Callable[[Sequence[CommandContext]], Awaitable[ProcessedCommands]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplayPlan:
-    """What becomes of each letter that was asked for."""
-
-    replayed: dict[UUID, DeadLetter] = field(default_factory=dict[UUID, DeadLetter])
-    waiting: dict[UUID, tuple[DeadLetter, BlockReason]] = field(
-        default_factory=dict[UUID, tuple[DeadLetter, BlockReason]]
-    )
-    rejected: dict[UUID, MsaasError] = field(default_factory=dict[UUID, MsaasError])
-
-    def describe_item(self, letter_id: UUID) -> dict[str, Any] | None:
-        """Say it as the asker is told; None where there was nothing to do."""
-        if refusal := self.rejected.get(letter_id):
-            return {"id": letter_id, "ok": False, "problem": describe_error(refusal)}
-        if letter_id in self.replayed:
-            return {"id": letter_id, "ok": True, "outcome": "replayed"}
-        if found := self.waiting.get(letter_id):
-            return {"id": letter_id, "ok": True, "outcome": "waiting", "because": found[1]}
-        return None
 
 
 class DeadLetterReplayer:
@@ -78,143 +57,151 @@ class DeadLetterReplayer:
 
     async def __call__(
         self, command: ReplayDeadLetters
-    ) -> tuple[list[dict[str, Any]], list[OutgoingMessage]]:
-        """Repeat at will: what this command has replayed is sent again, and counted once."""
+    ) -> tuple[list[DeadLetterRow], list[OutgoingMessage]]:
+        """Return the reply's items and what to publish; a repeated command counts once."""
         blocked = await self._find_blocked()
-        async with self._store.replay_transaction() as transaction:
-            context = await transaction.lock(command.replay_id, command.letters)
+        async with self._store.begin_replay() as transaction:
+            context = await transaction.lock(command)
             plan = _plan_replay(command, context, blocked)
-            fresh = [
-                one for id_, one in plan.replayed.items() if id_ not in context.already_replayed
-            ]
-            await transaction.store(
-                command.replay_id,
-                command.asked_by,
-                replayed=fresh,
-                waiting=[letter for letter, _ in plan.waiting.values()],
-                refused=list(plan.rejected),
-            )
+            await transaction.store(plan)
         outgoing = [
-            _build_replay_message(one, command.replay_id)
-            for one in plan.replayed.values()
-            if isinstance(one, MessageDeadLetter)
+            _build_replay_message(dead_letter, command.replay_id)
+            for dead_letter in plan.replayed.values()
+            if isinstance(dead_letter, MessageDeadLetter)
         ]
-        outgoing += await self._retry_jobs(command, plan)
-        self._count([one for one in fresh if one.id in plan.replayed])
-        items = [plan.describe_item(letter_id) for letter_id in dict.fromkeys(command.letters)]
-        return [one for one in items if one is not None], outgoing
+        outgoing += await self._retry_jobs(plan)
+        self._count(plan.list_newly_replayed())
+        return plan.describe_items(), outgoing
 
     async def _find_blocked(self) -> dict[str, BlockReason]:
         full = await self._capacity.find_full(["jobs.commands", RESULTS_TOPIC])
         blocked = dict.fromkeys(full, BlockReason.TOPIC_FULL)
         return blocked | dict.fromkeys(await self._pauses.find_paused(), BlockReason.PAUSED)
 
-    async def _retry_jobs(
-        self, command: ReplayDeadLetters, plan: ReplayPlan
-    ) -> list[OutgoingMessage]:
-        """Replay jobs as their users' retry would: within the quota, or not at all."""
-        jobs = [one for one in plan.replayed.values() if isinstance(one, JobDeadLetter)]
+    async def _retry_jobs(self, plan: ReplayPlan) -> list[OutgoingMessage]:
+        """Replay failed jobs as their users would retry them: within the quota, or not at all."""
+        jobs = [job for job in plan.replayed.values() if isinstance(job, JobDeadLetter)]
         if not jobs:
             return []
-        processed = await self._process_with_retry(
-            [_build_retry(one, command.replay_id) for one in jobs]
-        )
-        for job, verdict in zip(jobs, processed.outcomes, strict=True):
-            if isinstance(verdict, MsaasError):
-                plan.rejected[job.id] = verdict
+        replay_id = plan.command.replay_id
+        processed = await self._process([_build_retry(job, replay_id) for job in jobs])
+        for job, outcome in zip(jobs, processed.outcomes, strict=True):
+            if isinstance(outcome, MsaasError):
+                plan.rejected[job.id] = outcome
                 del plan.replayed[job.id]
-        if refused := [one.id for one in jobs if one.id in plan.rejected]:
-            await self._store.undo_replay(command.replay_id, refused)
+        if refused := [job.id for job in jobs if job.id in plan.rejected]:
+            await self._store.undo_replay(replay_id, refused)
         return [snapshot.to_event() for snapshot in processed.snapshots]
 
-    async def _process_with_retry(self, contexts: Sequence[CommandContext]) -> ProcessedCommands:
-        """Let jobs whose accounts stay locked keep back no message that is replayed with them."""
+    async def _process(self, contexts: Sequence[CommandContext]) -> ProcessedCommands:
+        """Refuse jobs whose accounts stay locked, so that the messages beside them are replayed."""
         try:
-            return await LOCK_RETRY.run(
-                lambda: self._process_commands(contexts), retry_on=(MsaasError,)
-            )
+            return await retry_on_conflict(lambda: self._process_commands(contexts))
         except MsaasError as refusal:
             if refusal.kind is ErrorKind.UNAVAILABLE:
                 raise
             return ProcessedCommands(outcomes=[refusal] * len(contexts), snapshots=[])
 
     def _count(self, replayed: Sequence[DeadLetter]) -> None:
-        for one in replayed:
-            self._replayed.labels(one.topic, one.letter_class).inc()
+        for dead_letter in replayed:
+            topic, letter_class = dead_letter.topic, dead_letter.letter_class
+            self._replayed.labels(topic, letter_class).inc()
             self._log.info(
                 "dead_letter_replayed",
-                letter_id=str(one.id),
-                topic=one.topic,
-                letter_class=one.letter_class,
+                dead_letter_id=str(dead_letter.id),
+                topic=topic,
+                letter_class=letter_class,
             )
 
 
-def describe_error(refusal: MsaasError) -> dict[str, Any]:
-    return {
-        "code": refusal.code,
-        "detail": refusal.safe_message,
-        "retryable": refusal.retryable,
-        "context": dict(refusal.context),
-    }
+class DeadLetterResolver:
+    def __init__(self, store: DeadLetterStore, metrics: Metrics) -> None:
+        self._store = store
+        self._log = get_logger()
+        self._resolved = metrics.counter(
+            "msaas_dead_letters_resolved_total",
+            "Dead letters resolved by an operator.",
+            ("topic", "class"),
+        )
+
+    async def __call__(self, command: ResolveDeadLetters) -> list[DeadLetterRow]:
+        """Resolve what is open; what is resolved keeps its first reason."""
+        done = await self._store.resolve(command.letters, command.reason, command.asked_by)
+        for labels in done.newly_resolved:
+            self._resolved.labels(*labels).inc()
+        if count := len(done.newly_resolved):
+            self._log.info("dead_letters_resolved", count=count, user_id=str(command.asked_by))
+        unknown = describe_error(DeadLetterNotFound())
+        return [
+            {"id": id_, "ok": True, "outcome": "resolved"}
+            if id_ in done.known
+            else {"id": id_, "ok": False, "problem": unknown}
+            for id_ in dict.fromkeys(command.letters)
+        ]
 
 
 def _plan_replay(
     command: ReplayDeadLetters, context: ReplayContext, blocked: Mapping[str, BlockReason]
 ) -> ReplayPlan:
-    plan = ReplayPlan()
+    plan = ReplayPlan(command=command, already_replayed=context.already_replayed)
     budget = context.budget
-    for letter_id in dict.fromkeys(command.letters):
+    for dead_letter_id in dict.fromkeys(command.letters):
         try:
-            letter = _get_dead_letter(context, letter_id)
-            if letter_id in context.already_replayed:
-                plan.replayed[letter_id] = letter
-            elif check_replay(letter, requested=command.asked_by is not None):
-                _check_readable(letter)
-                if reason := find_block_reason(letter, blocked, budget):
-                    plan.waiting[letter_id] = (letter, reason)
+            dead_letter = _get_dead_letter(context, dead_letter_id)
+            if dead_letter_id in context.already_replayed:
+                plan.replayed[dead_letter_id] = dead_letter
+            elif check_replay(dead_letter, requested=command.asked_by is not None):
+                _check_readable(dead_letter)
+                if reason := find_block_reason(dead_letter, blocked, budget):
+                    plan.waiting[dead_letter_id] = (dead_letter, reason)
                 else:
-                    plan.replayed[letter_id] = letter
+                    plan.replayed[dead_letter_id] = dead_letter
                     budget -= 1
         except MsaasError as refusal:
-            plan.rejected[letter_id] = refusal
+            plan.rejected[dead_letter_id] = refusal
     return plan
 
 
-def _get_dead_letter(context: ReplayContext, letter_id: UUID) -> MessageDeadLetter | JobDeadLetter:
-    letter = context.dead_letters.get(letter_id)
-    if letter is None or (
-        isinstance(letter, JobDeadLetter)
-        and not letter.has_failed
-        and letter_id not in context.already_replayed
+def _get_dead_letter(
+    context: ReplayContext, dead_letter_id: UUID
+) -> MessageDeadLetter | JobDeadLetter:
+    dead_letter = context.dead_letters.get(dead_letter_id)
+    if dead_letter is None or (
+        isinstance(dead_letter, JobDeadLetter)
+        and not dead_letter.has_failed
+        and dead_letter_id not in context.already_replayed
     ):
         raise DeadLetterNotFound
-    return letter
+    return dead_letter
 
 
-def _check_readable(letter: MessageDeadLetter | JobDeadLetter) -> None:
-    if isinstance(letter, MessageDeadLetter) and find_run(letter.topic, letter.body) is None:
+def _check_readable(dead_letter: MessageDeadLetter | JobDeadLetter) -> None:
+    if (
+        isinstance(dead_letter, MessageDeadLetter)
+        and find_run(dead_letter.topic, dead_letter.body) is None
+    ):
         try:
-            decode(get_topic(letter.topic), unpack(letter.body))
+            decode(get_topic(dead_letter.topic), unpack(dead_letter.body))
         except DecodeError as error:
             raise DeadLetterUnreadable(
                 f"The dead letter still cannot be decoded: {error.reason}."
             ) from None
 
 
-def _build_replay_message(letter: MessageDeadLetter, replay_id: UUID) -> OutgoingMessage:
-    """Put an envelope's job back instead of the envelope, of which only the run is known."""
-    if run := find_run(letter.topic, letter.body):
+def _build_replay_message(dead_letter: MessageDeadLetter, replay_id: UUID) -> OutgoingMessage:
+    """For an envelope, report its run as lost instead, so that the job is dispatched again."""
+    if run := find_run(dead_letter.topic, dead_letter.body):
         lost = JobLost(job_id=run.job_id, fence=run.fence, reason=LossReason.RECLAIMED)
         return OutgoingMessage(
             message=lost,
             topic=RESULTS_TOPIC,
-            id=derive_id(letter.id, str(replay_id)),
+            id=derive_id(dead_letter.id, str(replay_id)),
             correlation_id=str(run.job_id),
         )
-    entry = decode(get_topic(letter.topic), unpack(letter.body))
-    return OutgoingMessage(  # whoever asked does not wait any more: no answer, no expiry
+    entry = decode(get_topic(dead_letter.topic), unpack(dead_letter.body))
+    return OutgoingMessage(  # the sender no longer waits: no reply, no expiry
         message=entry.message,
-        topic=letter.topic,
+        topic=dead_letter.topic,
         id=entry.id,
         correlation_id=entry.correlation_id,
         traceparent=entry.traceparent,

@@ -1,6 +1,6 @@
-"""What persisting, sweeping and republishing need of the record and of the wire."""
+"""What persisting, sweeping and republishing need of the database."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -8,11 +8,11 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from msaas.contracts import Message
-from msaas.jobs.application.snapshots import JobSnapshot
+from msaas.jobs.application.events import JobSnapshot
+from msaas.jobs.application.transactions import Store
 from msaas.jobs.domain.charging import LedgerHead, UsageCharge
 from msaas.jobs.domain.job import Job, Run
-from msaas.jobs.domain.ledger_entries import LinkedEntry
+from msaas.jobs.domain.ledgers import LinkedEntry
 from msaas.jobs.domain.reports import RunKey, RunReport
 from msaas.jobs.domain.settlement import Transition
 from msaas.kernel import Overloaded
@@ -20,7 +20,7 @@ from msaas.kernel import Overloaded
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedState:
-    """The rows that reports are about, locked; `subjects` by user, where a job may end."""
+    """The locked rows that the reports are about; `ledger_heads` by user, where a job may end."""
 
     now: datetime
     jobs: Mapping[UUID, Job]
@@ -30,41 +30,29 @@ class LockedState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    transitions: Sequence[Transition]
-    charges: Sequence[UsageCharge]
+    transitions: Sequence[Transition] = ()
+    charges: Sequence[UsageCharge] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettlementResult:
-    """`snapshots` are of every job as it is now; `facts` also those of earlier completions.
+    """`snapshots` are of every job as it is now; `charges` include those of earlier completions.
 
-    `woken` counts the jobs that no longer wait, and have a run to come.
+    `woken_count` counts the jobs that no longer wait and will run again.
     """
 
-    transitions: Sequence[Transition] = ()
     snapshots: Mapping[UUID, JobSnapshot] = field(default_factory=dict[UUID, JobSnapshot])
     charges: Sequence[UsageCharge] = ()
     woken_count: int = 0
 
 
-class ResultStore(Protocol):
-    async def settle(
-        self,
-        reports: Mapping[RunKey, RunReport],
-        decide: Callable[[LockedState], Settlement],
-    ) -> SettlementResult:
-        """Lock, decide and apply in one transaction; `decide` may be asked again."""
-        ...
-
-
-class EntryWithdrawer(Protocol):
-    async def withdraw(self, topic: str, entry_ids: Sequence[str]) -> None: ...
+ResultStore = Store[Mapping[RunKey, RunReport], LockedState, Settlement, SettlementResult]
 
 
 class OverdueReason(StrEnum):
-    LEASE = "lease"  # it ended, and nobody renewed it
-    CANCEL = "cancel"  # the run was asked to stop, and has not said that it did
-    ENTRY = "entry"  # handed out, and nobody has begun
+    LEASE = "lease"  # it ended and was not renewed
+    CANCEL = "cancel"  # the run was asked to stop and has not reported that it did
+    ENTRY = "entry"  # dispatched, and no worker has begun it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,31 +73,11 @@ class LeaseStore(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueJob:
-    """It waits, and its time has come."""
+    """A waiting job whose time has come."""
 
     job_id: UUID
     user_id: UUID
     correlation_id: str
-
-
-class EntryLookup(Protocol):
-    async def find_entries(self, topic: str, entry_ids: Sequence[str]) -> frozenset[str]: ...
-
-
-class Publisher(Protocol):
-    async def publish(
-        self,
-        topic: str,
-        message: Message,
-        *,
-        correlation_id: str,
-        id: UUID | None = None,  # noqa: A002  # the header's own word
-        traceparent: str | None = None,
-    ) -> str | None: ...
-
-
-class CancelMarker(Protocol):
-    async def mark_cancelled(self, job_ids: Sequence[UUID], ttl: timedelta) -> None: ...
 
 
 class RepublishInProgress(Overloaded):
@@ -118,7 +86,7 @@ class RepublishInProgress(Overloaded):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastRepublish:
-    """The wire epoch that was last published to, and how long ago."""
+    """The broker epoch of the last republication, and how long ago it was."""
 
     epoch: str
     age: timedelta
@@ -137,9 +105,9 @@ class UsageToRepublish:
 
 
 class RepublishTransaction(Protocol):
-    """One process at a time: what is still true and may be missing on the wire."""
-
-    async def find_last(self) -> LastRepublish | None: ...
+    async def lock(self) -> LastRepublish | None:
+        """Keep other processes from republishing; raise RepublishInProgress if one does."""
+        ...
 
     async def list_usage(
         self, after: tuple[UUID, int], limit: int
@@ -147,10 +115,8 @@ class RepublishTransaction(Protocol):
 
     async def list_open_cancels(self) -> Sequence[OpenCancel]: ...
 
-    async def commit(self, epoch: str) -> None: ...
+    async def store(self, epoch: str) -> None: ...
 
 
 class RepublishStore(Protocol):
-    def transaction(self) -> AbstractAsyncContextManager[RepublishTransaction]:
-        """Raise RepublishUnderWay while another process is at it."""
-        ...
+    def begin(self) -> AbstractAsyncContextManager[RepublishTransaction]: ...

@@ -1,4 +1,4 @@
-"""Keeps a task type waiting, or lets it go on: on an operator's word, or a worker's news."""
+"""Pauses and resumes task types: by an operator's command, or because a circuit opened."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ from msaas.telemetry import get_logger
 
 
 class TaskPause(NamedTuple):
-    """Without `until` it lasts until somebody ends it."""
+    """Without `until` it lasts until an operator resumes the task type."""
 
     task_type: str
     reason: PauseReason
@@ -19,7 +19,7 @@ class TaskPause(NamedTuple):
 
 class PauseStore(Protocol):
     async def pause(self, pause: TaskPause) -> None:
-        """Begin it, or go on with it: whoever asks again changes nothing."""
+        """Begin or prolong the pause; a repeated command changes nothing."""
         ...
 
     async def resume(self, task_type: str) -> None: ...
@@ -35,18 +35,20 @@ class SetPauses:
         self._log = get_logger()
 
     async def __call__(self, commands: Sequence[PauseCommand]) -> None:
-        """One after the other: a pause and its end may come together."""
-        for word in commands:
-            match word:
+        """Apply the commands in their order: a batch may hold a pause and its end."""
+        for command in commands:
+            match command:
                 case PauseTask():
-                    await self._pause(TaskPause(word.task_type, PauseReason.FLAG, word.note))
+                    await self._pause(TaskPause(command.task_type, PauseReason.FLAG, command.note))
                 case CircuitOpened():
-                    pause = TaskPause(word.task_type, PauseReason.CIRCUIT, word.target, word.until)
+                    pause = TaskPause(
+                        command.task_type, PauseReason.CIRCUIT, command.target, command.until
+                    )
                     await self._pause(pause)
                 case ResumeTask():
-                    await self._store.resume(word.task_type)
+                    await self._store.resume(command.task_type)
                     self._request_dispatch()
-                    self._log.warning("task_resumed", task_type=word.task_type)
+                    self._log.warning("task_resumed", task_type=command.task_type)
 
     async def _pause(self, pause: TaskPause) -> None:
         await self._store.pause(pause)

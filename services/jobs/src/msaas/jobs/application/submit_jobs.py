@@ -1,82 +1,123 @@
-"""Taking a job in: once for each id and each idempotency key, and never over the limit."""
+"""Accepts jobs: each once for its id and its idempotency key, and within the quota.
 
-from collections.abc import Sequence
+Jobs pushed onto the intake list are validated here: no gateway has seen them, and no sender waits.
+"""
 
-from msaas.contracts import TASKS, JobStatus, Plan, SubmitJob, Task
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+import orjson
+from pydantic import ValidationError
+
+from msaas.contracts import TASKS, JobStatus, Plan, Task
 from msaas.jobs.application.command_batch import (
     CommandBatch,
-    CommandContext,
     CommandOutcome,
-    IdempotencyKey,
+    JobRequest,
     LockedJob,
-    NewJob,
 )
 from msaas.jobs.domain.errors import (
     IdempotencyMismatch,
     JobIdTaken,
     JobNotFound,
     ParentEnded,
+    PayloadInvalid,
     PlanForbidden,
+    QuotaExceeded,
     TaskTypeNotFound,
+    describe_error,
 )
 from msaas.kernel import MsaasError
+from msaas.sealing import is_sealed
 
-FIRST_VERSION = 1
+FIRST_VERSION: Final = 1
+_REJECTION_REASONS: Final[Mapping[type[MsaasError], str]] = MappingProxyType(
+    {
+        QuotaExceeded: "quota_exceeded",
+        PlanForbidden: "plan_forbidden",
+        TaskTypeNotFound: "invalid_payload",
+        PayloadInvalid: "invalid_payload",
+    }
+)
 
 
-def submit(batch: CommandBatch, context: CommandContext, command: SubmitJob) -> CommandOutcome:
-    if known := batch.jobs.get(command.job_id):
-        return _build_duplicate_outcome(batch, known, command)
-    account = batch.get_account(command.user_id)
-    if first := _find_by_idempotency_key(batch, command):
+def submit(batch: CommandBatch, request: JobRequest) -> CommandOutcome:
+    if known := batch.jobs.get(request.job_id):
+        return _build_duplicate_outcome(batch, known, request)
+    account = batch.get_account(request.user_id)
+    if first := _find_by_idempotency_key(batch, request):
         return _build_outcome(first, replayed=True)
-    task = get_task_in_plan(command.task_type, account.subject.plan)
-    _check_parent(batch, command)
-    period = account.reserve() if task.billable else None
-    new = NewJob(
-        context=context,
-        command=command,
-        task=task,
-        plan=account.subject.plan,
-        usage_period=period,
-    )
-    return _build_outcome(_add_job(batch, new))
+    task = get_task_in_plan(request.task_type, account.subject.plan)
+    _check_parent(batch, request)
+    job = _build_job(batch, request)
+    job.max_attempts, job.billable = task.max_attempts, task.billable
+    job.usage_period = account.reserve() if task.billable else None
+    job.reserved = job.usage_period is not None
+    batch.submitted.append((job, request))
+    batch.jobs[job.id] = job
+    if request.key:
+        batch.keys[request.key] = job
+    return _build_outcome(job)
 
 
-def submit_all(
-    batch: CommandBatch, context: CommandContext, commands: Sequence[SubmitJob]
-) -> CommandOutcome:
-    """Judge each by itself: what is refused stops no other."""
-    return CommandOutcome(
-        reply={"items": [_submit_item(batch, context, command) for command in commands]}
-    )
+def submit_all(batch: CommandBatch, requests: Sequence[JobRequest]) -> CommandOutcome:
+    """Decide on each job by itself: a refused one does not stop the others."""
+    return CommandOutcome(reply={"items": [_submit_item(batch, request) for request in requests]})
 
 
-def _submit_item(
-    batch: CommandBatch, context: CommandContext, command: SubmitJob
-) -> dict[str, object]:
+def _submit_item(batch: CommandBatch, request: JobRequest) -> dict[str, object]:
     try:
-        return {"ok": True, **submit(batch, context, command).reply}
+        return {"ok": True, **submit(batch, request).reply}
     except MsaasError as refusal:
-        problem = {
-            "code": refusal.code,
-            "detail": refusal.safe_message,
-            "retryable": refusal.retryable,
-            "context": dict(refusal.context),
-        }
-        return {"ok": False, "job_id": command.job_id, "problem": problem}
+        return {"ok": False, "job_id": request.job_id, "problem": describe_error(refusal)}
 
 
-def find_idempotency_key(command: SubmitJob) -> IdempotencyKey | None:
-    given = command.idempotency
-    return None if given is None else (command.user_id, given.key, given.item)
+def accept_pushed(batch: CommandBatch, request: JobRequest) -> CommandOutcome:
+    """Store a job that a user would be refused as a failed one; raise any other error."""
+    if request.job_id in batch.jobs:
+        return submit(batch, request)
+    try:
+        _check_payload(request)
+        return submit(batch, request)
+    except tuple(_REJECTION_REASONS) as refusal:
+        return _reject(batch, request, refusal)
+
+
+def _reject(batch: CommandBatch, request: JobRequest, refusal: MsaasError) -> CommandOutcome:
+    batch.get_account(request.user_id)
+    job = _build_job(batch, request)
+    job.status = JobStatus.FAILED
+    job.failure_reason = _REJECTION_REASONS[type(refusal)]
+    job.last_error = refusal.safe_message
+    batch.rejected.append((job, request))
+    batch.jobs[job.id] = job
+    return CommandOutcome(reply={"job_id": job.id, "status": job.status})
+
+
+def _check_payload(request: JobRequest) -> None:
+    task = TASKS.get(request.task_type)
+    if task is None or not task.public:
+        raise TaskTypeNotFound
+    payload = request.payload
+    secrets = {name for name in task.secrets if name in payload}
+    # A producer has to seal its secrets itself: a plain one would be stored.
+    wrong = payload.keys() - task.params.model_fields.keys()
+    wrong |= {name for name in secrets if not is_sealed(payload[name])}
+    try:
+        plain = {name: value for name, value in payload.items() if name not in secrets}
+        task.params.model_validate_json(orjson.dumps(plain))
+    except ValidationError as error:
+        wrong |= {str(detail["loc"][0]) for detail in error.errors() if detail["loc"]} - secrets
+    if wrong:
+        raise PayloadInvalid(f"Invalid payload fields: {', '.join(sorted(wrong))}.")
 
 
 def _build_duplicate_outcome(
-    batch: CommandBatch, job: LockedJob, command: SubmitJob
+    batch: CommandBatch, job: LockedJob, request: JobRequest
 ) -> CommandOutcome:
-    """Answer a command that came before as it was answered then."""
-    if job.user_id != command.user_id:
+    """Answer a redelivered command as it was answered the first time."""
+    if job.user_id != request.user_id:
         raise JobIdTaken
     batch.republish(job)
     return CommandOutcome(
@@ -90,10 +131,9 @@ def _build_duplicate_outcome(
     )
 
 
-def _find_by_idempotency_key(batch: CommandBatch, command: SubmitJob) -> LockedJob | None:
-    key = find_idempotency_key(command)
-    first = batch.keys.get(key) if key else None
-    if first and command.idempotency and first.fingerprint != command.idempotency.fingerprint:
+def _find_by_idempotency_key(batch: CommandBatch, request: JobRequest) -> LockedJob | None:
+    first = batch.keys.get(request.key) if request.key else None
+    if first and request.idempotency and first.fingerprint != request.idempotency.fingerprint:
         raise IdempotencyMismatch
     return first
 
@@ -107,33 +147,25 @@ def get_task_in_plan(task_type: str, plan: Plan) -> Task:
     return task
 
 
-def _check_parent(batch: CommandBatch, command: SubmitJob) -> None:
-    if command.parent_job_id is None:
+def _check_parent(batch: CommandBatch, request: JobRequest) -> None:
+    if request.parent_job_id is None:
         return
-    parent = batch.jobs.get(command.parent_job_id)
-    if parent is None or parent.user_id != command.user_id:
+    parent = batch.jobs.get(request.parent_job_id)
+    if parent is None or parent.user_id != request.user_id:
         raise JobNotFound("There is no such parent job.")
     if parent.is_finished or parent.cancel_requested:
         raise ParentEnded
 
 
-def _add_job(batch: CommandBatch, new: NewJob) -> LockedJob:
-    command = new.command
-    job = LockedJob(
-        id=command.job_id,
-        user_id=command.user_id,
-        task_type=command.task_type,
+def _build_job(batch: CommandBatch, request: JobRequest) -> LockedJob:
+    return LockedJob(
+        id=request.job_id,
+        user_id=request.user_id,
+        task_type=request.task_type,
         created_at=batch.now,
-        usage_period=new.usage_period,
-        reserved=new.usage_period is not None,
-        fingerprint=command.idempotency and command.idempotency.fingerprint,
-        parent_id=command.parent_job_id,
+        fingerprint=request.idempotency and request.idempotency.fingerprint,
+        parent_id=request.parent_job_id,
     )
-    batch.submitted.append(new)
-    batch.jobs[job.id] = job
-    if key := find_idempotency_key(command):
-        batch.keys[key] = job
-    return job
 
 
 def _build_outcome(job: LockedJob, *, replayed: bool = False) -> CommandOutcome:

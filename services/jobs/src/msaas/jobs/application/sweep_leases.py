@@ -1,4 +1,4 @@
-"""Looks for runs whose time is over, and says so; what follows is for the results' handler."""
+"""Finds runs whose time is over and reports them as lost; the results' handler decides."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -7,13 +7,8 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from msaas.contracts import JobLost, LossReason, get_task
-from msaas.jobs.application.results_ports import (
-    EntryLookup,
-    LeaseStore,
-    OverdueReason,
-    OverdueRun,
-    Publisher,
-)
+from msaas.jobs.application.ports import EntryQueue, Publisher
+from msaas.jobs.application.results_ports import LeaseStore, OverdueReason, OverdueRun
 from msaas.kernel import Clock
 from msaas.telemetry import Metrics, get_logger
 
@@ -21,31 +16,31 @@ TOPIC: Final = "jobs.results"
 START_TIMEOUT: Final = timedelta(seconds=10)
 CANCEL_TIMEOUT: Final = timedelta(seconds=10)
 RECHECK_INTERVAL: Final = 5.0
-"""Seconds until an entry that was there is looked for again."""
+"""Seconds until an entry that was found is looked up again."""
 
 _PAGE_SIZE: Final = 500
 
 
 class LossKey(NamedTuple):
-    """What can be said of a run once: that this lease of it ended, or that it is no more."""
+    """A loss that is reported once: that this lease of the run ended, or that the run is gone."""
 
     fence: UUID
     lease_until: datetime | None
 
 
 class SweepLeasesTask:
-    """Says each loss once: again only when the last word of it is off the wire without effect."""
+    """Reports each loss once, and again only after the last report was read without effect."""
 
     def __init__(
         self,
         store: LeaseStore,
-        broker: EntryLookup,
+        entries: EntryQueue,
         publisher: Publisher,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
         self._store = store
-        self._broker = broker
+        self._entries = entries
         self._publisher = publisher
         self._clock = clock
         self._log = get_logger()
@@ -59,49 +54,49 @@ class SweepLeasesTask:
         overdue = await self._store.list_overdue(
             start_timeout=START_TIMEOUT, cancel_timeout=CANCEL_TIMEOUT
         )
-        self._forget(overdue)
-        handed_out = [one for one in overdue if one.reason is OverdueReason.ENTRY]
-        ended = [one for one in overdue if one.reason is not OverdueReason.ENTRY]
-        lost = await self._find_unreported([*ended, *await self._find_missing(handed_out)])
-        for one in lost:
-            await self._report(one)
+        self._forget_others(overdue)
+        dispatched = [run for run in overdue if run.reason is OverdueReason.ENTRY]
+        ended = [run for run in overdue if run.reason is not OverdueReason.ENTRY]
+        lost = [*ended, *await self._find_missing(dispatched)]
+        for run in await self._find_unreported(lost):
+            await self._report(run)
 
-    def _forget(self, overdue: Iterable[OverdueRun]) -> None:
-        """Remember nothing of runs that are no longer overdue."""
-        fences = {one.run.fence for one in overdue}
+    def _forget_others(self, overdue: Iterable[OverdueRun]) -> None:
+        """Forget runs that are no longer overdue."""
+        fences = {run.run.fence for run in overdue}
         self._outstanding = {
-            word: entry_id for word, entry_id in self._outstanding.items() if word.fence in fences
+            key: entry_id for key, entry_id in self._outstanding.items() if key.fence in fences
         }
         self._checked_at = {f: at for f, at in self._checked_at.items() if f in fences}
 
-    async def _find_missing(self, handed_out: Sequence[OverdueRun]) -> list[OverdueRun]:
-        """Of those that nobody has begun, find the ones that no worker can come by any more."""
+    async def _find_missing(self, dispatched: Sequence[OverdueRun]) -> list[OverdueRun]:
+        """Of the runs that no worker has begun, find those whose entry is gone."""
         now = self._clock.monotonic()
-        missing = [one for one in handed_out if one.entry_id is None]
+        missing = [run for run in dispatched if run.entry_id is None]
         by_topic: dict[str, list[OverdueRun]] = defaultdict(list)
-        for one in handed_out:
-            last = self._checked_at.get(one.run.fence)
-            if one.entry_id and (last is None or now - last >= RECHECK_INTERVAL):
-                by_topic[get_task(one.task_type).topic].append(one)
-        for topic, some in by_topic.items():
-            found = await self._find_existing(topic, [str(one.entry_id) for one in some])
-            missing += [one for one in some if one.entry_id not in found]
-            self._checked_at |= {one.run.fence: now for one in some if one.entry_id in found}
+        for run in dispatched:
+            last = self._checked_at.get(run.run.fence)
+            if run.entry_id and (last is None or now - last >= RECHECK_INTERVAL):
+                by_topic[get_task(run.task_type).topic].append(run)
+        for topic, runs in by_topic.items():
+            found = await self._find_existing(topic, [str(run.entry_id) for run in runs])
+            missing += [run for run in runs if run.entry_id not in found]
+            self._checked_at |= {run.run.fence: now for run in runs if run.entry_id in found}
         return missing
 
     async def _find_unreported(self, lost: Sequence[OverdueRun]) -> list[OverdueRun]:
-        reported = {_loss_key_of(one) for one in lost} & self._outstanding.keys()
-        unread = await self._find_existing(TOPIC, [self._outstanding[word] for word in reported])
-        return [one for one in lost if self._outstanding.get(_loss_key_of(one)) not in unread]
+        reported = {_loss_key_of(run) for run in lost} & self._outstanding.keys()
+        unread = await self._find_existing(TOPIC, [self._outstanding[key] for key in reported])
+        return [run for run in lost if self._outstanding.get(_loss_key_of(run)) not in unread]
 
     async def _find_existing(self, topic: str, entry_ids: Sequence[str]) -> frozenset[str]:
         found: set[str] = set()
         for start in range(0, len(entry_ids), _PAGE_SIZE):
-            found |= await self._broker.find_entries(topic, entry_ids[start : start + _PAGE_SIZE])
+            found |= await self._entries.find_entries(topic, entry_ids[start : start + _PAGE_SIZE])
         return frozenset(found)
 
     async def _report(self, overdue_run: OverdueRun) -> None:
-        """Behind all that workers have said so far, so that it is judged after all of it."""
+        """Publish behind all that workers have reported, so that it is decided after all of it."""
         key = _loss_key_of(overdue_run)
         reason = LossReason.STALE if key.lease_until is None else LossReason.LEASE_EXPIRED
         loss = JobLost(
@@ -117,7 +112,9 @@ class SweepLeasesTask:
             return
         self._outstanding[key] = entry_id
         self._reported_total.labels(overdue_run.reason).inc()
-        self._log.info("loss_reported", job_id=str(overdue_run.run.job_id), why=overdue_run.reason)
+        self._log.info(
+            "loss_reported", job_id=str(overdue_run.run.job_id), reason=overdue_run.reason
+        )
 
 
 def _loss_key_of(overdue_run: OverdueRun) -> LossKey:

@@ -1,4 +1,4 @@
-"""A user's account while a batch is judged: plan, period, quota and what changes in them."""
+"""A user's account while a batch of commands is applied: plan, period and quota."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from msaas.jobs.domain.subjects import BillingSubject, UsageCounter
 
 @dataclass(slots=True, kw_only=True)
 class Account:
-    """`reserved` says by how much the reservations of each period change, by its start.
+    """`reservation_changes` are by the start of their period.
 
-    Where the limit is not enforced, `overrun` counts the jobs beyond it.
+    If the limit is not enforced, `overrun` counts the jobs beyond it.
     """
 
     subject: BillingSubject
@@ -28,19 +28,19 @@ class Account:
 
     @classmethod
     def open(cls, subject: BillingSubject, counters: Sequence[UsageCounter], now: datetime) -> Self:
-        """Go on with the period that is counted, or open the next one where it is over."""
+        """Continue the current period, or open the next one if it is over."""
         subject = subject.roll_over(now)
-        present = next((one for one in counters if now < one.period.end), None)
+        present = next((counter for counter in counters if now < counter.period.end), None)
         if present is None:
             quota = Quota(limit=subject.find_limit(counters))
             return cls(subject=subject, period=subject.period, quota=quota, is_new=True)
-        # An override holds from when it is granted, not from the next period.
+        # An override applies at once, not from the next period.
         limit = subject.overrides.get("jobs_per_period", present.quota.limit)
         quota = replace(present.quota, limit=limit)
         return cls(subject=subject, period=present.period, quota=quota)
 
     def reserve(self) -> datetime:
-        """Set a job aside and name the period that it counts in."""
+        """Reserve one job and return the start of the period that it counts in."""
         if self.quota.is_full and not self.is_enforced:
             self.overrun += 1
             self.quota = self.quota.overdraw()
@@ -50,7 +50,7 @@ class Account:
         return self.period.start
 
     def release(self, period_start: datetime) -> None:
-        """Give a reservation back to the period that it was made in, which may be over."""
+        """Release a reservation in the period in which it was made, which may be over."""
         if period_start == self.period.start:
             self.quota = self.quota.release()
         self.reservation_changes[period_start] -= 1

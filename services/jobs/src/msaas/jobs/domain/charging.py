@@ -1,4 +1,4 @@
-"""Turns completed jobs into facts of usage, each linked to the one before it."""
+"""Turns completed jobs into charges, each linked to the one before it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,9 +14,9 @@ QUANTITY: Final = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerHead:
-    """Whom we count for, and where the chain of their usage ends.
+    """The end of a subject's chain of usage.
 
-    `earlier_plans` are those of past periods, by their start, where a job is settled in one.
+    `earlier_plans` are the plans of past periods in which jobs of the batch were reserved.
     """
 
     subject_id: UUID
@@ -45,7 +45,7 @@ class UsageCharge:
 
 
 def charge(ledger_head: LedgerHead, jobs: Iterable[Job], at: datetime) -> Sequence[UsageCharge]:
-    """Charge each job to the period in which its place was reserved."""
+    """Charge each job to the period in which it was reserved."""
     charges: list[UsageCharge] = []
     seq, head = ledger_head.last_seq, ledger_head.head
     for job in jobs:

@@ -1,4 +1,4 @@
-"""What a dead letter is: its class by what it tells, and whether and when it may be replayed."""
+"""The class of a dead letter, and whether and when it may be replayed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,37 +8,34 @@ from typing import Final
 from uuid import UUID
 
 from msaas.contracts import LetterClass, LetterState
-from msaas.jobs.domain.errors import (
-    DeadLetterResolved,
-    ReplaysExhausted,
-)
+from msaas.jobs.domain.errors import DeadLetterResolved, ReplaysExhausted
 
 MAX_REPLAYS: Final = 3
 REPLAYS_PER_MINUTE: Final = 50
 BASE: Final = timedelta(seconds=30)
 CAP: Final = timedelta(minutes=10)
 
-# What a handler raised where something that it needs was not there, by the name that was noted.
+# Errors of a handler whose dependency was unavailable, by class name.
 _DOWNSTREAM_ERRORS: Final = frozenset(
     {
         *("CircuitOpen", "CommandTimeout", "ConnectionError", "ConnectionRefusedError"),
         *("ConnectionResetError", "DatabaseUnavailable", "DependencyUnavailable", "OSError"),
-        *("TimeoutError", "WireUnavailable"),
+        *("TimeoutError", "BrokerUnavailable"),
     }
 )
 
 
 class BlockReason(StrEnum):
-    """Why a replay that is wanted has not been done yet."""
+    """Why a requested replay has not been done yet."""
 
-    PAUSED = "paused"  # whoever would handle it is held: its breaker is open, or an operator did
+    PAUSED = "paused"  # a breaker is open, or an operator paused the task type
     TOPIC_FULL = "topic_full"
-    RATE_LIMITED = "rate"  # as many as a minute may have were replayed
+    RATE_LIMITED = "rate"  # the limit of replays a minute is used up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """As far as it decides of a replay; a job is a letter while it has failed."""
+    """What decides about a replay; a failed job is a dead letter too."""
 
     id: UUID
     letter_class: LetterClass
@@ -49,7 +46,7 @@ class DeadLetter:
 
 
 def classify(kind: str | None, error: str, *, quarantined: bool) -> LetterClass:
-    """Take for poison what does not say what it is: it was not buried by us."""
+    """Treat an entry without a known kind as poison: another program wrote it."""
     if quarantined or kind not in set(LetterClass) - {LetterClass.JOB}:
         return LetterClass.POISON
     if kind == LetterClass.TRANSIENT and error in _DOWNSTREAM_ERRORS:
@@ -60,29 +57,29 @@ def classify(kind: str | None, error: str, *, quarantined: bool) -> LetterClass:
 def find_replay_delay(
     letter_class: LetterClass, replays: int, jitter: float, *, has_expired: bool
 ) -> timedelta | None:
-    """Say how long until it is replayed by itself, or None where only an operator may.
+    """Return how long until it is replayed automatically, or None if only an operator may.
 
-    `has_expired`: a command whose sender was told that nothing more would happen.
+    `has_expired`: a command whose sender was told that it had expired.
     """
     if letter_class is LetterClass.POISON or has_expired or replays >= MAX_REPLAYS:
         return None
     return min(CAP, BASE * 2**replays) * jitter
 
 
-def check_replay(letter: DeadLetter, *, requested: bool) -> bool:
-    """Tell whether to go on; raise what an operator should know, pass over what a timer should."""
-    if not requested and not letter.is_scheduled:
+def check_replay(dead_letter: DeadLetter, *, requested: bool) -> bool:
+    """Return False for what the timer should skip; raise what an operator should know."""
+    if not requested and not dead_letter.is_scheduled:
         return False
-    if letter.state is LetterState.RESOLVED:
+    if dead_letter.state is LetterState.RESOLVED:
         raise DeadLetterResolved
-    if letter.replays >= MAX_REPLAYS:
-        raise ReplaysExhausted(replays=letter.replays)
+    if dead_letter.replays >= MAX_REPLAYS:
+        raise ReplaysExhausted(replays=dead_letter.replays)
     return True
 
 
 def find_block_reason(
-    letter: DeadLetter, blocked: Mapping[str, BlockReason], budget: int
+    dead_letter: DeadLetter, blocked: Mapping[str, BlockReason], budget: int
 ) -> BlockReason | None:
-    if letter.topic in blocked:
-        return blocked[letter.topic]
+    if dead_letter.topic in blocked:
+        return blocked[dead_letter.topic]
     return None if budget > 0 else BlockReason.RATE_LIMITED

@@ -9,7 +9,7 @@ _BINARY: Final = "base64:"
 _MAX_LENGTH: Final = 500
 _HEADERS: Final = frozenset({"id", "type", "v", "correlation_id", "ts"})
 _DLQ_PREFIX: Final = "dlq_"
-# Of a message's own fields those without content of a user's; a new field is withheld until named.
+# The fields of messages that hold no user's content; any other field is withheld.
 _SAFE_FIELDS: Final = frozenset(
     {
         *("deadline_ts", "failure_reason", "finished_at", "job_id", "lease_ms", "lease_until"),
@@ -28,7 +28,7 @@ def unpack(body: Mapping[str, str]) -> dict[bytes, bytes]:
 
 
 def redact(body: Mapping[str, str]) -> dict[str, Any]:
-    """Name every field, and tell the content of those that hold none of a user's."""
+    """Show the names of all fields, and the values of those that hold no user's content."""
     shown: dict[str, Any] = {}
     for name, value in body.items():
         is_open = name in _HEADERS or name.startswith(_DLQ_PREFIX)

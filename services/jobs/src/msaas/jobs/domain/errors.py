@@ -1,26 +1,26 @@
-"""What a command can run into.
+"""The errors of commands and billing events.
 
 MsaasError
-├── QuotaExceeded         the period's jobs are used or reserved
-├── IdempotencyMismatch   the key was used for something else
-├── UserErasing           the user is about to be forgotten
-├── UserUnknown           no such user here
-├── JobUnknown            no such job of this user
+├── QuotaExceeded         the jobs of the period are used or reserved
+├── IdempotencyMismatch   the key was used for another request
+├── UserBeingErased       the user's account is being erased
+├── UserNotFound          no such user
+├── JobNotFound           no such job of this user
 ├── JobFinished           too late to cancel
-├── JobNotFailed          nothing to begin anew
+├── JobNotFailed          only a failed job can be retried
 ├── ParentEnded           too late for another child
-├── PayloadGone           what it was to do has been dropped
-├── DeadlineOver          it would be too late
-├── LetterUnknown         no such dead letter
-├── LetterResolved        an operator has closed it
-├── LetterUnreadable      this release can read it no better
-├── ReplaysExhausted      it died as often as it was replayed
-├── JobTaken              the id belongs to somebody else's job
-├── SubjectUnknown        nobody is counted for under this id
-├── PeriodUnknown         nothing was counted in this period
+├── PayloadGone           the payload was deleted
+├── DeadlineExpired       the deadline has passed
+├── DeadLetterNotFound    no such dead letter
+├── DeadLetterResolved    an operator has resolved it
+├── DeadLetterUnreadable  it still cannot be decoded
+├── ReplaysExhausted      it was replayed as often as allowed
+├── JobIdTaken            the id belongs to another user's job
+├── SubjectNotFound       no such billing subject
+├── PeriodNotFound        nothing was counted in this period
 ├── CorrectionTooLarge    less than nothing would be used
-├── TaskTypeUnknown       not in the catalogue
-├── ParamsInvalid         not what the task takes
+├── TaskTypeNotFound      not in the catalogue
+├── PayloadInvalid        not what the task accepts
 └── PlanForbidden         in the catalogue, not in the plan
 """
 
@@ -152,3 +152,13 @@ class CorrectionTooLarge(MsaasError):
     code: ClassVar[str] = "conflict"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
     default_message: ClassVar[str] = "The correction exceeds the recorded usage."
+
+
+def describe_error(error: MsaasError) -> dict[str, object]:
+    """Return the problem of one item of a reply."""
+    return {
+        "code": error.code,
+        "detail": error.safe_message,
+        "retryable": error.retryable,
+        "context": dict(error.context),
+    }

@@ -1,4 +1,4 @@
-"""Whose turn it is when there is not enough for all: slots by plan, turns by what one holds."""
+"""Fair dispatch: slots by plan, and an order by the slots that a user already holds."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from uuid import UUID
 from msaas.contracts import PLANS, Plan
 
 PLAN_WEIGHTS: Mapping[Plan, int] = MappingProxyType({Plan.FREE: 1, Plan.PRO: 4, Plan.ENTERPRISE: 8})
-"""How many slots a user has been given, at the same turn, to each one of a FREE user's."""
+"""How many slots a plan gets for each slot of a FREE user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class WaitingUser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotShare:
-    """How many jobs a user may begin now: the n-th comes at `(held + n) / weight`, least first."""
+    """How many jobs a user may begin now: the n-th has rank `(used + n) / weight`, lowest first."""
 
     user_id: UUID
     plan: Plan
@@ -37,9 +37,9 @@ class SlotShare:
 def find_slot_shares(
     waiting: Iterable[WaitingUser], used_slots: Mapping[UUID, int]
 ) -> list[SlotShare]:
-    """Leave out who holds all that the plan gives."""
-    turns = [_share_of(user, used_slots.get(user.user_id, 0)) for user in waiting]
-    return [turn for turn in turns if turn.free_slots > 0]
+    """Leave out users who hold all slots of their plan."""
+    shares = [_share_of(user, used_slots.get(user.user_id, 0)) for user in waiting]
+    return [share for share in shares if share.free_slots > 0]
 
 
 def _share_of(user: WaitingUser, used_slots: int) -> SlotShare:
@@ -52,9 +52,9 @@ def _share_of(user: WaitingUser, used_slots: int) -> SlotShare:
 def find_topic_capacity(
     topics: Mapping[str, str], unread: Mapping[str, int], window: int
 ) -> dict[str, int]:
-    """How many more envelopes each topic takes; both mappings are by task type."""
-    rooms = dict.fromkeys(topics.values(), window)
+    """Return how many more envelopes each topic takes; both mappings are by task type."""
+    capacity = dict.fromkeys(topics.values(), window)
     for task_type, count in unread.items():
         if topic := topics.get(task_type):
-            rooms[topic] -= count
-    return rooms
+            capacity[topic] -= count
+    return capacity

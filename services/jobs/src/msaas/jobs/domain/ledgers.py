@@ -1,20 +1,55 @@
-"""A subject's counters and chain while what billing tells of it is applied."""
+"""A subject's counters and chain of usage while billing events are applied to them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
-from msaas.contracts import SubscriptionChanged, UsageReconciled
+from msaas.contracts import SubscriptionChanged, UsageReconciled, usage_hash
 from msaas.jobs.domain.errors import CorrectionTooLarge, PeriodNotFound
-from msaas.jobs.domain.ledger_entries import LedgerEntry, LinkedEntry, link_entry
 from msaas.jobs.domain.quota import Quota
 from msaas.jobs.domain.subjects import BillingSubject, UsageCounter
 from msaas.jobs.domain.subscriptions import apply_subscription_change
 
+NO_JOB: Final = UUID(int=0)
+
+
+class LedgerEntryKind(StrEnum):
+    PLAN_CHANGED = "plan_changed"
+    USAGE_REPORTED = "stripe_usage_reported"
+    ADJUSTED = "reconciliation_adjustment"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """An entry that charges nothing, such as a plan change; there is one for each `key`."""
+
+    kind: LedgerEntryKind
+    key: str
+    quantity: int = 0
+    period_start: datetime
+    details: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkedEntry:
+    """An entry at its position in the chain."""
+
+    subject_id: UUID
+    seq: int
+    kind: LedgerEntryKind
+    quantity: int
+    period_start: datetime
+    occurred_at: datetime
+    prev_hash: str
+    hash: str
+
 
 @dataclass(slots=True, kw_only=True)
 class Ledger:
-    """`counters` by the start of their period; `corrected` has those compared, and by how much."""
+    """`counters` and `corrections` are by the start of their period."""
 
     subject: BillingSubject
     counters: dict[datetime, UsageCounter]
@@ -28,7 +63,7 @@ class Ledger:
         return self.subject.subject_id
 
     def apply(self, change: SubscriptionChanged, now: datetime) -> bool:
-        """Return whether the change was news."""
+        """Return whether the change is newer than what is known."""
         applied = apply_subscription_change(self.subject, change, now)
         if applied.subject is self.subject:
             return False
@@ -51,7 +86,17 @@ class Ledger:
         self.corrections[reconciliation.period_start] = so_far + reconciliation.quantity
 
     def append(self, entry: LedgerEntry, at: datetime) -> LinkedEntry:
-        linked = link_entry(self.id, self.last_seq + 1, self.head, entry, at)
+        seq = self.last_seq + 1
+        linked = LinkedEntry(
+            subject_id=self.id,
+            seq=seq,
+            kind=entry.kind,
+            quantity=entry.quantity,
+            period_start=entry.period_start,
+            occurred_at=at,
+            prev_hash=self.head,
+            hash=usage_hash(self.id, seq, NO_JOB, entry.quantity, at, self.head),
+        )
         self.last_seq, self.head = linked.seq, linked.hash
         return linked
 

@@ -1,4 +1,4 @@
-"""When a period of quota begins and ends."""
+"""When a quota period begins and ends."""
 
 from calendar import monthrange
 from datetime import UTC, datetime
@@ -13,10 +13,10 @@ class Period(NamedTuple):
 
 
 def open_period(plan: Plan, now: datetime, after: datetime | None = None) -> Period:
-    """Find the period that holds `now`, none of it before `after`, where the last one ended.
+    """Find the period that contains `now` and begins no earlier than `after`, the last one's end.
 
-    FREE counts by the calendar in UTC. Elsewhere the month is provisional: the subscription
-    corrects it, and until then it follows the last one without a gap.
+    FREE counts by calendar month in UTC. For other plans the month is provisional: it follows the
+    last period without a gap until the subscription corrects it.
     """
     if plan is Plan.FREE:
         month = first_of_month(now)
@@ -33,7 +33,7 @@ def first_of_month(now: datetime) -> datetime:
 
 
 def _months_later(anchor: datetime, months: int) -> datetime:
-    """Keep the day of the month where that month has it, else take its last."""
+    """Keep the day of the month if that month has it, else take its last day."""
     years, month = divmod(anchor.month - 1 + months, 12)
     year, month = anchor.year + years, month + 1
     return anchor.replace(year=year, month=month, day=min(anchor.day, monthrange(year, month)[1]))

@@ -13,7 +13,7 @@ UPGRADE_URL = "/billing"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
-    """`limit` None is without a hard limit."""
+    """`limit` None means that there is no hard limit."""
 
     limit: int | None
     used: int = 0
@@ -24,7 +24,7 @@ class Quota:
         return self.limit is not None and self.used + self.reserved >= self.limit
 
     def reserve(self, resets_at: datetime) -> Self:
-        """Set one job aside; it counts against the limit from now on, not from when it is done."""
+        """Reserve one job; it counts against the limit from now on, not from its completion."""
         if self.is_full:
             raise QuotaExceeded(
                 limit=self.limit,
@@ -36,7 +36,7 @@ class Quota:
         return self.overdraw()
 
     def overdraw(self) -> Self:
-        """Set one job aside whatever the limit says."""
+        """Reserve one job regardless of the limit."""
         return replace(self, reserved=self.reserved + 1)
 
     def release(self) -> Self:
@@ -44,5 +44,5 @@ class Quota:
 
 
 def resolve_limit(plan: Plan, grants: Mapping[str, int | None]) -> int | None:
-    """Let what was granted to this one user win; None there lifts the limit."""
+    """Prefer the limit granted to this user; None there removes the limit."""
     return grants.get("jobs_per_period", PLANS[plan].jobs_per_period)

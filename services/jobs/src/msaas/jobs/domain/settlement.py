@@ -1,4 +1,4 @@
-"""What becomes of a job by what is reported of its runs."""
+"""Decides how the reports of its runs change a job."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -7,29 +7,33 @@ from typing import Final
 from uuid import UUID
 
 from msaas.contracts import JobStatus
-from msaas.jobs.domain.backoff import retry_delay
-from msaas.jobs.domain.job import Job, Run
-from msaas.jobs.domain.losses import COUNTED_REASONS, MAX_LOSSES, find_loss
+from msaas.jobs.domain.job import WAITING, Job, Run, update_run
 from msaas.jobs.domain.reports import (
+    COUNTED_REASONS,
     DEFAULT_LEASE,
+    MAX_LOSSES,
     RunFailure,
     RunLoss,
     RunReport,
     RunSuccess,
     RunWait,
+    find_loss,
 )
-from msaas.jobs.domain.run_updates import WAITING, update_run
 
-CANCELLED = "cancelled"
-LOST_WORKER = "lost_worker"
-LOST_WORKER_MESSAGE = "The worker was lost."
+CANCELLED: Final = "cancelled"
+LOST_WORKER: Final = "lost_worker"
+LOST_WORKER_MESSAGE: Final = "The worker was lost."
 MAX_WAIT: Final = timedelta(days=30)
-"""Whom nothing wakes before is woken then, and may wait again."""
+"""A job that nothing wakes before is woken after this time, and may wait again."""
+
+RETRY_BASE: Final = timedelta(seconds=1)
+RETRY_CAP: Final = timedelta(minutes=1)
+_LAST_DOUBLING: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettlementRules:
-    """`once` names the tasks that never run again; `draw` spreads retries, between 0 and 1."""
+    """`once`: the tasks that never run again; `jitter` returns a factor between 0 and 1."""
 
     once: frozenset[str]
     jitter: Callable[[], float]
@@ -37,7 +41,10 @@ class SettlementRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """`runs` are the rows that change, `stop` the runs that nobody waits for any more."""
+    """`runs` are the rows that change; `fences_to_stop` are runs that are no longer needed.
+
+    `decided_by_fence` is the run whose report ended the job: its uploads are the job's files.
+    """
 
     job: Job
     after: Job
@@ -45,8 +52,7 @@ class Transition:
     runs: tuple[Run, ...] = ()
     fences_to_stop: frozenset[UUID] = frozenset()
     unknown_fences: int = 0
-    decided_by: UUID | None = None
-    """The run whose report ended the job: what it uploaded is what the job has left."""
+    decided_by_fence: UUID | None = None
 
     @property
     def ends(self) -> bool:
@@ -78,7 +84,7 @@ def decide(
     now: datetime,
     rules: SettlementRules,
 ) -> Transition:
-    """Hear only fences that were handed out, and leave a job that has ended as it is."""
+    """Ignore fences that were never dispatched, and leave a finished job as it is."""
     known_reports = {fence: report for fence, report in reports.items() if fence in runs}
     winner = None if job.is_finished else _find_winner(job, known_reports)
     after = (
@@ -97,26 +103,21 @@ def decide(
         runs=tuple(run for fence, run in updated_runs.items() if run != runs[fence]),
         fences_to_stop=_find_runs_to_stop(job, after, {**runs, **updated_runs}, known_reports),
         unknown_fences=len(reports) - len(known_reports),
-        decided_by=_find_decider(after, winner),
+        decided_by_fence=_find_deciding_fence(after, winner),
     )
 
 
 def _find_winner(job: Job, known_reports: Mapping[UUID, RunReport]) -> RunReport | None:
-    """Prefer the present run to older ones, and of those the one that was done first."""
-    done = [(fence, report) for fence, report in known_reports.items() if report.success]
-    if not done:
-        return None
-    return min(
-        done,
-        key=lambda one: (
-            one[0] != job.fence,
-            one[1].success and one[1].success.finished_at,
-            one[0],
-        ),
-    )[1]
+    """Prefer the present run to older ones, and among those the one that finished first."""
+    done = [
+        (fence != job.fence, report.success.finished_at, fence, report)
+        for fence, report in known_reports.items()
+        if report.success
+    ]
+    return min(done, key=lambda candidate: candidate[:3])[3] if done else None
 
 
-def _find_decider(after: Job, winner: RunReport | None) -> UUID | None:
+def _find_deciding_fence(after: Job, winner: RunReport | None) -> UUID | None:
     if winner is not None:
         return winner.run.fence
     return after.fence if after.is_finished else None
@@ -157,11 +158,11 @@ def _apply_reports(
 def _has_begun_before(
     job: Job, runs: Mapping[UUID, Run], known_reports: Mapping[UUID, RunReport]
 ) -> bool:
-    """Word of a start can come after word of the loss, when two of us read at once."""
-    given_up = [
+    """Find a start that was read after the loss of its run, by another replica."""
+    lost = [
         fence for fence in known_reports if fence != job.fence and runs[fence].outcome != WAITING
     ]
-    return any(known_reports[fence].started_at for fence in given_up)
+    return any(known_reports[fence].started_at for fence in lost)
 
 
 def _complete(job: Job, winner: RunReport, now: datetime) -> Job:
@@ -172,7 +173,7 @@ def _complete(job: Job, winner: RunReport, now: datetime) -> Job:
 
 
 def _apply_heartbeat(job: Job, report: RunReport, now: datetime) -> Job:
-    """Any sign of life implies the start; a lease only ever grows."""
+    """Any heartbeat implies the start; a lease is never shortened."""
     if report.lease is None and report.started_at is None:
         return job
     lease_until = now + (report.lease or DEFAULT_LEASE)
@@ -228,7 +229,7 @@ def _is_exhausted(job: Job, rules: SettlementRules) -> bool:
 
 
 def _release_run(job: Job) -> Job:
-    """Have it picked again as what it was before its pick: one that is new, or that was woken."""
+    """Return the job to its state before the pick: new, or woken."""
     return replace(job, dispatched_at=None, entry_id=None, fence=None)
 
 
@@ -244,7 +245,7 @@ def _requeue(job: Job, run_at: datetime) -> Job:
 
 
 def _finish(job: Job, status: JobStatus, reason: str | None, now: datetime) -> Job:
-    """Leave fence and entry in place: by them a repeated report finds what is to be stopped."""
+    """Keep fence and entry: a repeated report finds by them which run to stop."""
     return replace(
         job,
         status=status,
@@ -258,17 +259,23 @@ def _finish(job: Job, status: JobStatus, reason: str | None, now: datetime) -> J
 
 
 def _clamp_start(job: Job, reported: datetime | None, now: datetime) -> datetime:
-    """Trust no other host's clock further than our own two times."""
+    """Limit the time of another host to the time between the job's creation and now."""
     return min(max(reported or now, job.created_at), now)
 
 
 def _find_runs_to_stop(
     job: Job, after: Job, runs: Mapping[UUID, Run], known_reports: Mapping[UUID, RunReport]
 ) -> frozenset[UUID]:
-    """Find who still runs for a job that has ended; when its end is told again, all of them."""
+    """Find the runs that still go on for a finished job; when its end is reported again, all."""
     if not after.is_finished:
         return frozenset()
     alive = {fence for fence, report in known_reports.items() if report.is_alive}
     if job.is_finished and len(alive) == len(known_reports):
         return frozenset(alive)
     return frozenset(alive | {fence for fence, run in runs.items() if run.finished_at is None})
+
+
+def retry_delay(failures: int, jitter: float) -> timedelta:
+    """Return how long a failed job waits: a step that doubles, times the jitter."""
+    step = RETRY_BASE * 2 ** min(failures - 1, _LAST_DOUBLING)
+    return min(RETRY_CAP, step) * jitter

@@ -1,4 +1,4 @@
-"""Whom we count for: the plan they have, what follows it, and the period that counts now."""
+"""Billing subjects: the plan, the plan that follows it, and the current period."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ Grants: TypeAlias = Mapping[str, int | None]
 
 
 class UsageCounter(NamedTuple):
-    """A counter: a period, its plan, and what was used in it."""
+    """A period, its plan, and the quota used in it."""
 
     plan: Plan
     period: Period
@@ -23,9 +23,9 @@ class UsageCounter(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BillingSubject:
-    """`terms` are what the subscription grants, `overrides` what we grant this one user.
+    """`terms` are granted by the subscription, `overrides` by an operator.
 
-    `paid_until` is how far the subscription is known to reach: a period beyond it is provisional.
+    `paid_until` is the known end of the subscription: a period beyond it is provisional.
     """
 
     subject_id: UUID
@@ -43,7 +43,7 @@ class BillingSubject:
         return self.paid_until is not None and now < self.paid_until
 
     def roll_over(self, now: datetime) -> Self:
-        """Go on to the period that holds `now`, with the plan that was to follow."""
+        """Advance to the period that contains `now`, with the next plan if there is one."""
         if now < self.period.end:
             return self
         if self.paid_until is not None and now < self.paid_until:
@@ -58,14 +58,14 @@ class BillingSubject:
         )
 
     def find_limit(self, counters: Iterable[UsageCounter]) -> int | None:
-        """Give FREE once a calendar month, also to whoever left it and came back meanwhile."""
+        """Grant FREE once a calendar month, also if the user left the plan and came back."""
         limit = resolve_limit(self.plan, {**self.terms, **self.overrides})
         if self.plan is not Plan.FREE or limit is None:
             return limit
         month = first_of_month(self.period.start)
         spent = sum(
-            one.quota.used + one.quota.reserved
-            for one in counters
-            if one.plan is Plan.FREE and month <= one.period.start < self.period.start
+            counter.quota.used + counter.quota.reserved
+            for counter in counters
+            if counter.plan is Plan.FREE and month <= counter.period.start < self.period.start
         )
         return max(0, limit - spent)

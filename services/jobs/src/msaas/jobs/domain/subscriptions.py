@@ -1,4 +1,4 @@
-"""What a subscription does to plan and period: up at once, down when what was paid for is over."""
+"""How a subscription changes plan and period: upgrades at once, downgrades at the period's end."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,12 +12,12 @@ from msaas.jobs.domain.subjects import BillingSubject
 
 PLAN_RANK: Final[Mapping[Plan, int]] = MappingProxyType({plan: at for at, plan in enumerate(Plan)})
 UNPAID_STATUSES: Final = frozenset({"incomplete_expired", "unpaid"})
-"""Subscriptions that nobody has paid for: what they gave ends at once."""
+"""Statuses of subscriptions that were not paid: their plan ends at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanChange:
-    """`closed` is the period that ended early, as it is now."""
+    """`closed_period` is the period that ended early, with its new end."""
 
     subject: BillingSubject
     closed_period: Period | None = None
@@ -26,7 +26,7 @@ class PlanChange:
 def apply_subscription_change(
     subject: BillingSubject, change: SubscriptionChanged, now: datetime
 ) -> PlanChange:
-    """Leave the subject as it is where the change is not newer than what is known."""
+    """Leave the subject as it is if the change is not newer than what is known."""
     if change.version <= subject.plan_version:
         return PlanChange(subject=subject)
     subject = replace(subject.roll_over(now), plan_version=change.version)
@@ -61,13 +61,13 @@ def _is_deferred(subject: BillingSubject, change: SubscriptionChanged, now: date
 def _find_early_end(
     subject: BillingSubject, change: SubscriptionChanged, now: datetime
 ) -> datetime | None:
-    """Find where the present period ends early and the next begins; None keeps the present one.
+    """Find where the current period ends early and the next begins; None keeps the current one.
 
-    Jobs name their period by its start, so that a period which goes on keeps it. A provisional one
-    goes on as what it turns out to be, unless it turns out to be more.
+    Jobs refer to their period by its start, so a period that continues keeps its start. A
+    provisional period becomes the paid one, unless the paid plan is higher.
     """
-    wanted = change.period_start or first_of_month(now)
-    begins = wanted if subject.period.start < wanted <= now else None
+    start = change.period_start or first_of_month(now)
+    begins = start if subject.period.start < start <= now else None
     rank = PLAN_RANK[change.plan] - PLAN_RANK[subject.plan]
     if rank == 0:
         is_another = subject.is_paid(now) and change.period_end != subject.paid_until
@@ -81,7 +81,7 @@ def _find_early_end(
 def _find_period_end(
     subject: BillingSubject, change: SubscriptionChanged, start: datetime, now: datetime
 ) -> datetime:
-    """Believe the subscription, except where its period is over already, or is yet to come."""
+    """Use the subscription's period, unless it is over already or has yet to begin."""
     if change.period_start is None or change.period_end is None:
         return open_period(Plan.FREE, now).end
     if change.period_end <= now:

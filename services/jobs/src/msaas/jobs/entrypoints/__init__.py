@@ -1,1 +1,1 @@
-"""Where work comes in: topics, timers."""
+"""Where work enters: topics and periodic tasks."""

@@ -1,45 +1,37 @@
-"""The sweeper's loop: every second, but not before everybody had time to be heard again."""
+"""Guards the sweeper's tasks: they run only once the workers could report again."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 from msaas.jobs.domain.reports import DEFAULT_LEASE
-from msaas.jobs.entrypoints.periodic_task import PERIOD, Check, PeriodicTask
-from msaas.kernel import Clock
+from msaas.kernel import Clock, DependencyUnavailable
+
+Task = Callable[[], Awaitable[None]]
 
 
-class Sweeper(PeriodicTask):
-    """Silence counts only where speaking was possible: one lease long after the wire was away."""
+class QuietPeriod:
+    """No lease expires until one lease period after Redis returns, or after the start."""
 
-    def __init__(
-        self,
-        checks: Sequence[Check],
-        ping: Callable[[], Awaitable[object]],
-        clock: Clock,
-        *,
-        period: float = PERIOD,
-    ) -> None:
-        super().__init__(checks, period=period)
+    def __init__(self, ping: Callable[[], Awaitable[object]], clock: Clock) -> None:
         self._ping = ping
         self._clock = clock
-        self._start_grace_period()
+        self._restart()
 
     async def notice_epoch(self, _epoch: str) -> None:
-        self._start_grace_period()
+        self._restart()
 
-    async def run(self) -> None:
-        self._start_grace_period()
-        await super().run()
+    def guard(self, task: Task) -> Task:
+        """Run the task only while Redis answers and the quiet period is over."""
 
-    async def step(self) -> None:
-        if not await self._run_check(self._ping_broker):
-            self._start_grace_period()
-        elif self._clock.monotonic() >= self._grace_until:
-            for look in self._checks:
-                if not await self._run_check(look):
-                    self._start_grace_period()
+        async def run() -> None:
+            try:
+                await self._ping()
+                if self._clock.monotonic() >= self._ends_at:
+                    await task()
+            except DependencyUnavailable:
+                self._restart()
+                raise
 
-    async def _ping_broker(self) -> None:
-        await self._ping()
+        return run
 
-    def _start_grace_period(self) -> None:
-        self._grace_until = self._clock.monotonic() + DEFAULT_LEASE.total_seconds()
+    def _restart(self) -> None:
+        self._ends_at = self._clock.monotonic() + DEFAULT_LEASE.total_seconds()

@@ -1,4 +1,4 @@
-"""Says back what it was told, after a while: the whole loop without a browser."""
+"""Returns its message after a delay: a whole job without a browser."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ _STEP = 1.0
 
 
 class Echo:
-    """A long wait goes in steps, so that it can be cancelled and watched as real work can."""
+    """Waits in steps, so that a long wait can be cancelled and reports its progress."""
 
     async def run(self, run: RunContext) -> EchoResult:
         params = run.params

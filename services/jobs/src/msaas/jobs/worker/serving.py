@@ -1,4 +1,4 @@
-"""Puts the generic worker together."""
+"""Assembles the generic worker."""
 
 from msaas.jobs.settings import WorkerSettings
 from msaas.jobs.worker.echo import Echo

@@ -1,1 +1,1 @@
-"""The record: tables and the statements on them."""
+"""The database: tables and the statements on them."""

@@ -1,37 +1,28 @@
-"""The record as billing's facts change it: subjects locked in order, then one write a set."""
+"""The transaction of billing events: subjects locked in order, then one statement a table."""
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
+import orjson
+
 from msaas.contracts import AccountFrame, Plan
 from msaas.jobs.adapters.postgres import billing_sql as sql
-from msaas.jobs.adapters.postgres.billing_rows import (
-    Row,
-    entry_row,
-    period_row,
-    read_entry,
-    subject_row,
+from msaas.jobs.adapters.postgres.accounts import (
+    create_missing_accounts,
+    read_counters,
+    read_subject,
 )
-from msaas.jobs.adapters.postgres.missing_accounts import create_missing_accounts
-from msaas.jobs.adapters.postgres.subject_rows import read_counters, read_subject
-from msaas.jobs.application.billing_ports import AccountSnapshot, BillingLockRequest, LedgerBatch
-from msaas.jobs.domain.ledgers import Ledger
-from msaas.postgres import Database, DatabaseConnection
+from msaas.jobs.adapters.postgres.rows import Row, fetch_rows, read_entry
+from msaas.jobs.application.billing_ports import BillingLockRequest, LedgerBatch
+from msaas.jobs.application.events import AccountSnapshot
+from msaas.jobs.domain.ledgers import Ledger, LedgerEntry, LinkedEntry
+from msaas.jobs.domain.subjects import BillingSubject, UsageCounter
+from msaas.kernel import new_id
+from msaas.postgres import DatabaseConnection
 
 
 class PostgresBilling:
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator["PostgresBillingTransaction"]:
-        async with self._database.transaction() as connection:
-            yield PostgresBillingTransaction(connection)
-
-
-class PostgresBillingTransaction:
     def __init__(self, connection: DatabaseConnection) -> None:
         self._connection = connection
 
@@ -42,13 +33,13 @@ class PostgresBillingTransaction:
         periods = zip(*request.periods, strict=True) if request.periods else ((), ())
         ids = [row["subject_id"] for row in rows]
         counters = read_counters(await fetch(sql.FIND_COUNTERS, ids, *periods))
-        notes = await fetch(sql.FIND_ENTRIES, list(request.keys))
-        # Later than what anybody did who held these rows before.
+        entries = await fetch(sql.FIND_ENTRIES, list(request.keys))
+        # Later than any transaction that held these rows before.
         now: datetime = await self._connection.fetchval("SELECT clock_timestamp()")
         ledgers = [
             Ledger(
                 subject=read_subject(row),
-                counters={one.period.start: one for one in counters.get(row["subject_id"], ())},
+                counters={c.period.start: c for c in counters.get(row["subject_id"], ())},
                 last_seq=row["last_seq"],
                 head=row["head"].hex(),
             )
@@ -56,33 +47,39 @@ class PostgresBillingTransaction:
         ]
         return LedgerBatch(
             now=now,
-            by_subject={one.id: one for one in ledgers},
-            by_user={one.subject.user_id: one for one in ledgers},
-            entries_by_key={row["stripe_event_id"]: read_entry(row) for row in notes},
+            by_subject={ledger.id: ledger for ledger in ledgers},
+            by_user={ledger.subject.user_id: ledger for ledger in ledgers},
+            entries_by_key={row["stripe_event_id"]: read_entry(row) for row in entries},
         )
 
     async def store(self, ledgers: LedgerBatch) -> Mapping[UUID, AccountSnapshot]:
-        changed = [one for one in ledgers.by_subject.values() if one.changed_periods]
-        await self._execute(sql.CHANGE_SUBJECTS, (subject_row(one.subject) for one in changed))
+        changed = [ledger for ledger in ledgers.by_subject.values() if ledger.changed_periods]
+        subjects = (_subject_row(ledger.subject) for ledger in changed)
+        await fetch_rows(self._connection, sql.CHANGE_SUBJECTS, subjects)
         await self._move_periods(changed)
         corrections = (
-            (one.id, start, quantity)
-            for one in ledgers.by_subject.values()
-            for start, quantity in one.corrections.items()
+            (ledger.id, start, quantity)
+            for ledger in ledgers.by_subject.values()
+            for start, quantity in ledger.corrections.items()
         )
-        await self._execute(sql.CORRECT_COUNTERS, corrections)
+        await fetch_rows(self._connection, sql.CORRECT_COUNTERS, corrections)
         entries = (
-            entry_row(ledgers.by_subject[note.subject_id], remark, note)
-            for remark, note in ledgers.new_entries
+            _entry_row(ledgers.by_subject[linked.subject_id], entry, linked)
+            for entry, linked in ledgers.new_entries
         )
-        await self._execute(sql.INSERT_ENTRIES, entries)
+        await fetch_rows(self._connection, sql.INSERT_ENTRIES, entries)
         return await self._find_accounts(ledgers.affected)
 
     async def _move_periods(self, changed: Iterable[Ledger]) -> None:
-        moved = [(one, one.counters[start]) for one in changed for start in one.changed_periods]
-        ends = [(one.id, *counter.period) for one, counter in moved]
-        await self._execute(sql.CLOSE_PERIODS, ends)
-        await self._execute(sql.OPEN_PERIODS, (period_row(*pair) for pair in moved))
+        moved = [
+            (ledger, ledger.counters[start])
+            for ledger in changed
+            for start in ledger.changed_periods
+        ]
+        ends = [(ledger.id, *counter.period) for ledger, counter in moved]
+        await fetch_rows(self._connection, sql.CLOSE_PERIODS, ends)
+        opened = (_period_row(ledger, counter) for ledger, counter in moved)
+        await fetch_rows(self._connection, sql.OPEN_PERIODS, opened)
 
     async def _find_accounts(self, affected: Iterable[UUID]) -> Mapping[UUID, AccountSnapshot]:
         rows = await self._connection.fetch(sql.FIND_ACCOUNTS, list(affected))
@@ -102,6 +99,42 @@ class PostgresBillingTransaction:
             for row in rows
         }
 
-    async def _execute(self, statement: str, rows: Iterable[Row]) -> None:
-        if columns := list(zip(*rows, strict=True)):
-            await self._connection.execute(statement, *columns)
+
+def _subject_row(subject: BillingSubject) -> Row:
+    return (
+        subject.subject_id,
+        subject.plan,
+        subject.plan_version,
+        subject.next_plan,
+        orjson.dumps(dict(subject.terms)).decode(),
+        *subject.period,
+        subject.paid_until,
+    )
+
+
+def _period_row(ledger: Ledger, counter: UsageCounter) -> Row:
+    subject = ledger.subject
+    return (
+        new_id(),
+        subject.user_id,
+        subject.subject_id,
+        counter.plan,
+        *counter.period,
+        counter.quota.limit,
+    )
+
+
+def _entry_row(ledger: Ledger, entry: LedgerEntry, linked: LinkedEntry) -> Row:
+    return (
+        linked.subject_id,
+        linked.seq,
+        ledger.subject.user_id,
+        linked.kind,
+        linked.quantity,
+        linked.period_start,
+        entry.key,
+        linked.occurred_at,
+        bytes.fromhex(linked.prev_hash),
+        bytes.fromhex(linked.hash),
+        orjson.dumps(dict(entry.details)).decode(),
+    )

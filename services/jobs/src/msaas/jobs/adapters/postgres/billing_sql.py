@@ -1,8 +1,8 @@
-"""The statements that apply billing's facts, each once for the whole batch."""
+"""The statements that apply billing events, each once for the whole batch."""
 
 from typing import Final
 
-from msaas.jobs.adapters.postgres.subject_rows import COUNTER, SUBJECT
+from msaas.jobs.adapters.postgres.accounts import COUNTER, SUBJECT
 
 LOCK_SUBJECTS: Final = f"""
 SELECT {SUBJECT}, last_seq, head FROM jobs.subjects
@@ -10,7 +10,7 @@ WHERE user_id = ANY($1::uuid[]) OR subject_id = ANY($2::uuid[])
 ORDER BY subject_id FOR NO KEY UPDATE
 """  # noqa: S608  # columns of ours
 
-# Those of this month and later, and those that are to be corrected.
+# The counters of this month and later, and those to correct.
 FIND_COUNTERS: Final = f"""
 SELECT {COUNTER} FROM jobs.usage_counters
 WHERE subject_id = ANY($1::uuid[]) AND period_end > date_trunc('month', now(), 'UTC')
@@ -39,7 +39,7 @@ FROM unnest(
 WHERE s.subject_id = u.subject_id
 """
 
-# Before any period grows or opens: for no moment may two of them overlap.
+# Before any period grows or opens: two periods may not overlap at any moment.
 CLOSE_PERIODS: Final = """
 UPDATE jobs.usage_counters c SET period_end = u.period_end
 FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[])

@@ -1,6 +1,6 @@
-"""The words in which the tables of schema `jobs` are written.
+"""Column types and defaults of the tables of schema `jobs`.
 
-`info` says what class of data a column holds: docs/data-model.md explains and lists them.
+`info` is the class of data that a column holds: docs/data-model.md explains and lists them.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ PLAN_KNOWN = "plan IN ('FREE', 'PRO', 'ENTERPRISE')"
 
 metadata = MetaData(
     schema="jobs",
-    # Postgres's own names, so that a script may leave them unsaid.
+    # The names that Postgres gives by default, so that a script need not name them.
     naming_convention={
         "pk": "%(table_name)s_pkey",
         "fk": "%(table_name)s_%(column_0_name)s_fkey",
@@ -34,7 +34,7 @@ def required(name: str, kind: Any, *parts: SchemaItem, **options: Any) -> Column
 
 
 def audit_columns() -> tuple[Column[Any], ...]:
-    """Return what every aggregate has; a trigger moves `updated_at` and `version`."""
+    """Return the columns of every aggregate; a trigger sets `updated_at` and `version`."""
     return (
         required("created_at", INSTANT, server_default=NOW, info=INTERNAL),
         required("updated_at", INSTANT, server_default=NOW, info=INTERNAL),

@@ -1,4 +1,4 @@
-"""Rows of dead letters as what the use cases work with, and as what an operator is shown."""
+"""Rows of dead letters as values of the use cases, and as an operator sees them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -6,7 +6,8 @@ from typing import Any, Final
 import orjson
 from asyncpg import Record
 
-from msaas.contracts import TASKS, LetterClass, LetterState
+from msaas.contracts import LetterClass, LetterState
+from msaas.jobs.adapters.postgres.rows import TOPIC_OF
 from msaas.jobs.application.dead_letters_ports import (
     DeadLetterRow,
     JobDeadLetter,
@@ -50,7 +51,7 @@ def read_message(row: Record) -> MessageDeadLetter:
         topic=row["topic"],
         state=LetterState(row["state"]),
         replays=row["replay_count"],
-        is_scheduled=row["wanted"],
+        is_scheduled=row["is_scheduled"],
         body=_body(row),
     )
 
@@ -62,7 +63,7 @@ def read_job(row: Record) -> JobDeadLetter:
         topic=topic_of(row["task_type"]),
         state=LetterState.RESOLVED if row["resolved"] else LetterState.OPEN,
         replays=row["replays"],
-        is_scheduled=row["wanted"],
+        is_scheduled=row["is_scheduled"],
         user_id=row["user_id"],
         correlation_id=row["correlation_id"],
         has_failed=row["failed"],
@@ -70,13 +71,12 @@ def read_job(row: Record) -> JobDeadLetter:
 
 
 def topic_of(task_type: str) -> str:
-    """Name the topic of a task, also of one that the catalogue has no more."""
-    task = TASKS.get(task_type)
-    return task.topic if task else "jobs.generic"
+    """Return the topic of a task type, also of one that is no longer in the catalogue."""
+    return TOPIC_OF.get(task_type, "jobs.generic")
 
 
 def read_summary(row: Record) -> DeadLetterRow:
-    """Show the same of either kind of letter."""
+    """Show the same fields of messages and jobs."""
     shown = {name: row[name] for name in _SUMMARY_COLUMNS}
     return {**shown, "topic": shown["topic"] or topic_of(row["name"])}
 

@@ -5,7 +5,7 @@ from typing import Final
 ADVISORY_LOCK: Final = 0x6D73_6A6F_626C_6574
 """One replay at a time for all processes; the number is this service's own."""
 
-# Who died before under the same id has been replayed as often as that one was.
+# A message that died before under the same id keeps its number of replays.
 INSERT_DEAD_LETTERS: Final = """
 INSERT INTO jobs.message_dead_letters
   (id, topic, entry_id, body, class, error, message_id, message_type, correlation_id, replay_count)
@@ -22,12 +22,12 @@ RETURNING id, topic, class, replay_count
 """
 
 SCHEDULE_REPLAYS: Final = """
-INSERT INTO jobs.dead_letter_replays (id, letter_id, topic, asked_by, due_at)
-SELECT id, letter_id, topic, asked_by, now() + wait
+INSERT INTO jobs.dead_letter_replays (id, dead_letter_id, topic, requested_by, due_at)
+SELECT id, dead_letter_id, topic, requested_by, now() + delay
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::interval[])
-  AS given (id, letter_id, topic, asked_by, wait)
-ON CONFLICT (letter_id) WHERE replayed_at IS NULL DO UPDATE SET
-  asked_by = coalesce(dead_letter_replays.asked_by, excluded.asked_by),
+  AS given (id, dead_letter_id, topic, requested_by, delay)
+ON CONFLICT (dead_letter_id) WHERE replayed_at IS NULL DO UPDATE SET
+  requested_by = coalesce(dead_letter_replays.requested_by, excluded.requested_by),
   due_at = least(dead_letter_replays.due_at, excluded.due_at)
 """
 
@@ -37,7 +37,8 @@ WHERE replayed_at > clock_timestamp() - interval '1 minute'
 """
 
 FIND_ALREADY_REPLAYED: Final = """
-SELECT letter_id FROM jobs.dead_letter_replays WHERE replay_id = $1 AND letter_id = ANY($2::uuid[])
+SELECT dead_letter_id FROM jobs.dead_letter_replays
+WHERE replay_id = $1 AND dead_letter_id = ANY($2::uuid[])
 """
 
 _STATE: Final = """CASE
@@ -46,36 +47,37 @@ END"""
 
 LOCK_MESSAGES: Final = f"""
 SELECT l.id, l.class, l.topic, l.replay_count, l.body, {_STATE} AS state, EXISTS (
-  SELECT FROM jobs.dead_letter_replays w WHERE w.letter_id = l.id AND w.replayed_at IS NULL
-) AS wanted
+  SELECT FROM jobs.dead_letter_replays p WHERE p.dead_letter_id = l.id AND p.replayed_at IS NULL
+) AS is_scheduled
 FROM jobs.message_dead_letters l WHERE l.id = ANY($1::uuid[]) ORDER BY l.id FOR UPDATE
-"""  # noqa: S608  # our own words
+"""  # noqa: S608  # text of ours
 
-# The settlement of the retry locks them, in the order that all keep to.
+# The retry locks them later, in the order of all locks.
 FIND_JOBS: Final = """
 SELECT j.id, j.user_id, j.task_type, j.correlation_id, j.status = 'FAILED' AS failed,
   r.job_id IS NOT NULL AS resolved,
   (SELECT count(*) FROM jobs.dead_letter_replays d
-   WHERE d.letter_id = j.id AND d.replayed_at IS NOT NULL) AS replays,
+   WHERE d.dead_letter_id = j.id AND d.replayed_at IS NOT NULL) AS replays,
   EXISTS (
-    SELECT FROM jobs.dead_letter_replays w WHERE w.letter_id = j.id AND w.replayed_at IS NULL
-  ) AS wanted
+    SELECT FROM jobs.dead_letter_replays p WHERE p.dead_letter_id = j.id AND p.replayed_at IS NULL
+  ) AS is_scheduled
 FROM jobs.jobs j
 LEFT JOIN jobs.failed_job_resolutions r ON r.job_id = j.id AND r.failed_at = j.finished_at
 WHERE j.id = ANY($1::uuid[]) AND j.deleted_at IS NULL
 """
 
 UNSCHEDULE_REPLAYS: Final = """
-DELETE FROM jobs.dead_letter_replays WHERE letter_id = ANY($1::uuid[]) AND replayed_at IS NULL
-RETURNING letter_id, asked_by
+DELETE FROM jobs.dead_letter_replays
+WHERE dead_letter_id = ANY($1::uuid[]) AND replayed_at IS NULL
+RETURNING dead_letter_id, requested_by
 """
 
 INSERT_REPLAYS: Final = """
 INSERT INTO jobs.dead_letter_replays
-  (id, letter_id, topic, due_at, replay_id, replayed_at, asked_by)
-SELECT id, letter_id, topic, clock_timestamp(), $5, clock_timestamp(), asked_by
+  (id, dead_letter_id, topic, due_at, replay_id, replayed_at, requested_by)
+SELECT id, dead_letter_id, topic, clock_timestamp(), $5, clock_timestamp(), requested_by
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[])
-  AS given (id, letter_id, topic, asked_by)
+  AS given (id, dead_letter_id, topic, requested_by)
 """
 
 MARK_REPLAYED: Final = """
@@ -85,7 +87,7 @@ WHERE id = ANY($1::uuid[])
 """
 
 UNDO_REPLAYS: Final = """
-DELETE FROM jobs.dead_letter_replays WHERE replay_id = $1 AND letter_id = ANY($2::uuid[])
+DELETE FROM jobs.dead_letter_replays WHERE replay_id = $1 AND dead_letter_id = ANY($2::uuid[])
 """
 
 RESOLVE_MESSAGES: Final = """
@@ -110,7 +112,7 @@ SELECT id FROM jobs.jobs WHERE id = ANY($1::uuid[]) AND status = 'FAILED' AND de
 """
 
 LIST_DUE: Final = """
-SELECT letter_id FROM jobs.dead_letter_replays
+SELECT dead_letter_id FROM jobs.dead_letter_replays
 WHERE replayed_at IS NULL AND due_at <= now() AND topic <> ALL($1::text[])
 ORDER BY due_at LIMIT greatest(0, $2 - (
   SELECT count(*) FROM jobs.dead_letter_replays
@@ -119,31 +121,31 @@ ORDER BY due_at LIMIT greatest(0, $2 - (
 """
 
 COUNT_OPEN: Final = """
-SELECT topic, class, count(*) AS letters FROM jobs.message_dead_letters
+SELECT topic, class, count(*) AS count FROM jobs.message_dead_letters
 WHERE resolved_at IS NULL GROUP BY topic, class
 """
 
-_SCHEDULED: Final = "dead_letter_replays w ON w.replayed_at IS NULL AND w.letter_id ="
+_SCHEDULED: Final = "dead_letter_replays p ON p.replayed_at IS NULL AND p.dead_letter_id ="
 _MESSAGE: Final = f"""
 SELECT l.id, l.class, l.topic, coalesce(l.message_type, 'unreadable') AS name, l.error,
   l.correlation_id, l.created_at AS died_at, l.replay_count, {_STATE} AS state, l.resolved_at,
-  l.resolved_by, l.reason, w.due_at AS replay_due_at, l.body
+  l.resolved_by, l.reason, p.due_at AS replay_due_at, l.body
 FROM jobs.message_dead_letters l LEFT JOIN jobs.{_SCHEDULED} l.id
-"""  # noqa: S608  # our own words
+"""  # noqa: S608  # text of ours
 
 _JOB: Final = f"""
 SELECT j.id, 'job' AS class, NULL AS topic, j.task_type AS name,
   coalesce(j.failure_reason, 'failed') AS error, j.correlation_id, j.finished_at AS died_at,
   (SELECT count(*) FROM jobs.dead_letter_replays d
-   WHERE d.letter_id = j.id AND d.replayed_at IS NOT NULL) AS replay_count,
+   WHERE d.dead_letter_id = j.id AND d.replayed_at IS NOT NULL) AS replay_count,
   CASE WHEN r.job_id IS NULL THEN 'open' ELSE 'resolved' END AS state, r.resolved_at,
-  r.resolved_by, r.reason, w.due_at AS replay_due_at, j.attempts, j.max_attempts, j.losses,
+  r.resolved_by, r.reason, p.due_at AS replay_due_at, j.attempts, j.max_attempts, j.losses,
   j.last_error, j.source, j.started_at, j.created_at, j.user_id
 FROM jobs.jobs j
 LEFT JOIN jobs.failed_job_resolutions r ON r.job_id = j.id AND r.failed_at = j.finished_at
 LEFT JOIN jobs.{_SCHEDULED} j.id
 WHERE j.status = 'FAILED' AND j.deleted_at IS NULL
-"""  # noqa: S608  # our own words
+"""  # noqa: S608  # text of ours
 
 LIST_MESSAGES: Final = f"""
 {_MESSAGE} WHERE {_STATE} = $1 AND ($2::text IS NULL OR l.class = $2)

@@ -1,4 +1,4 @@
-"""The tables of dead letters: those of messages, what was replayed of them, what was closed."""
+"""The tables of dead letters: messages, replays, and resolutions of failed jobs."""
 
 from sqlalchemy import (
     CheckConstraint,
@@ -61,25 +61,26 @@ dead_letter_replays = Table(
     "dead_letter_replays",
     metadata,
     Column("id", Uuid, primary_key=True, info=INTERNAL),
-    required("letter_id", Uuid, info=INTERNAL),
+    required("dead_letter_id", Uuid, info=INTERNAL),
     required("topic", Text, info=INTERNAL),
     required("due_at", INSTANT, info=INTERNAL),
-    Column("asked_by", Uuid, info=PERSONAL),
+    Column("requested_by", Uuid, info=PERSONAL),
     Column("replay_id", Uuid, info=INTERNAL),
     Column("replayed_at", INSTANT, info=INTERNAL),
     required("created_at", INSTANT, server_default=NOW, info=INTERNAL),
     CheckConstraint(
-        "(replay_id IS NULL) = (replayed_at IS NULL)", name="dead_letter_replays_done_by_a_command"
+        "(replay_id IS NULL) = (replayed_at IS NULL)",
+        name="dead_letter_replays_replayed_by_command",
     ),
     Index(
-        "dead_letter_replays_one_wanted",
-        "letter_id",
+        "dead_letter_replays_one_pending",
+        "dead_letter_id",
         unique=True,
         postgresql_where=text("replayed_at IS NULL"),
     ),
     Index("dead_letter_replays_due", "due_at", postgresql_where=text("replayed_at IS NULL")),
     Index("dead_letter_replays_done", "replayed_at"),
-    Index("dead_letter_replays_by_letter", "letter_id"),
+    Index("dead_letter_replays_by_letter", "dead_letter_id"),
 )
 
 failed_job_resolutions = Table(

@@ -1,4 +1,4 @@
-"""The record as dispatch needs it: a fair pick in one transaction, and where the envelopes lie."""
+"""The store of dispatch: a fair pick in one transaction, and the entry ids of the envelopes."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -9,8 +9,9 @@ from uuid import UUID
 import orjson
 from asyncpg import Record
 
-from msaas.contracts import TASKS, Plan, Source
+from msaas.contracts import JobEnvelope, JobMeta, Plan, Source, get_task
 from msaas.jobs.adapters.postgres import dispatch_sql as sql
+from msaas.jobs.adapters.postgres.rows import ACTIVE_PAUSES, TOPIC_OF
 from msaas.jobs.application.ports import DispatchedJob, TickResult
 from msaas.jobs.domain.fairness import SlotShare, WaitingUser, find_slot_shares, find_topic_capacity
 from msaas.kernel import RetryPolicy
@@ -24,13 +25,11 @@ RECORD_RETRY: Final = RetryPolicy(base=0.05, cap=0.5, attempts=8, budget=5.0)
 MAX_PICKED: Final = 200
 MAX_USERS: Final = 200
 EXPLAINED_WAIT: Final = timedelta(seconds=1)
-"""From when on a wait is explained."""
-
-TOPIC_OF: Final = {task.task_type: task.topic for task in TASKS.values()}
+"""A wait that is at least this long is explained in its attempt."""
 
 
 class PostgresDispatch:
-    """`window` bounds the envelopes of a topic that wait for a worker, `most_users` one tick."""
+    """`window` limits the unread envelopes of a topic, `max_users` the users of one tick."""
 
     def __init__(self, database: Database, *, window: int, max_users: int = MAX_USERS) -> None:
         self._database = database
@@ -40,7 +39,7 @@ class PostgresDispatch:
         self._at_limit: set[UUID] = set()
 
     async def pick(self) -> TickResult:
-        """Pick among the next users; they take turns, so that none is always behind the last."""
+        """Pick for the next page of users; pages take turns, so that no user is always last."""
         async with self._database.transaction() as connection:
             if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", ADVISORY_LOCK):
                 return TickResult(is_busy=True)
@@ -55,12 +54,12 @@ class PostgresDispatch:
     async def _pick(
         self, connection: DatabaseConnection, users: Sequence[Record]
     ) -> tuple[list[Record], bool]:
-        """Return the picks, and whether somebody may have been left for want of a slot or room."""
+        """Return the picked rows, and whether a job may have been left for lack of a slot."""
         slots = await connection.fetch(sql.USED_SLOTS)
-        used_slots = {row["user_id"]: row["held"] for row in slots if row["user_id"]}
+        used_slots = {row["user_id"]: row["used"] for row in slots if row["user_id"]}
         unread = {row["task_type"]: row["unread"] for row in slots if row["task_type"]}
         capacity = find_topic_capacity(TOPIC_OF, unread, self._window)
-        paused = {row["task_type"] for row in await connection.fetch(sql.PAUSED)}
+        paused = {row["task_type"] for row in await connection.fetch(ACTIVE_PAUSES)}
         kinds = [
             (kind, topic, capacity[topic])
             for kind, topic in TOPIC_OF.items()
@@ -68,19 +67,19 @@ class PostgresDispatch:
         ]
         eligible = [_read_waiting_user(user) for user in users if _may_run(user)]
         shares = find_slot_shares(eligible, used_slots)
-        at_limit = {user.user_id for user in eligible} - {turn.user_id for turn in shares}
+        at_limit = {user.user_id for user in eligible} - {share.user_id for share in shares}
         if not (kinds and shares):
             self._remember_at_limit(users, at_limit)
             return [], True
         rows = await connection.fetch(
             sql.PICK,
             *zip(*kinds, strict=True),
-            *zip(*(self._columns(turn) for turn in shares), strict=True),
+            *zip(*(self._columns(share) for share in shares), strict=True),
             MAX_PICKED,
             EXPLAINED_WAIT,
         )
         taken = Counter(row["user_id"] for row in rows)
-        at_limit |= {turn.user_id for turn in shares if taken[turn.user_id] >= turn.free_slots}
+        at_limit |= {share.user_id for share in shares if taken[share.user_id] >= share.free_slots}
         self._remember_at_limit(users, at_limit)
         return rows, bool(at_limit) or len(rows) >= min(capacity.values())
 
@@ -89,13 +88,15 @@ class PostgresDispatch:
         return share.user_id, share.plan, share.used_slots, share.free_slots, share.weight, was_full
 
     def _remember_at_limit(self, users: Sequence[Record], at_limit: Collection[UUID]) -> None:
-        """Know at the next tick who had no slot to spare; whoever is not on the page is kept."""
+        """Keep for the next tick which users had no free slot; other pages are kept too."""
         starts_over = self._cursor == NIL_USER and len(users) < self._max_users
-        others = set[UUID]() if starts_over else self._at_limit - {one["user_id"] for one in users}
+        others = (
+            set[UUID]() if starts_over else self._at_limit - {user["user_id"] for user in users}
+        )
         self._at_limit = others | set(at_limit)
 
     async def record_entries(self, entries: Sequence[tuple[UUID, UUID, str]]) -> frozenset[UUID]:
-        """Try hard: an entry that nobody knows of would be taken for lost, and run twice."""
+        """Retry: an entry that is not recorded counts as missing, and its job would run twice."""
 
         async def record() -> frozenset[UUID]:
             async with self._database.transaction() as connection:
@@ -115,21 +116,28 @@ def _read_waiting_user(user: Record) -> WaitingUser:
 
 
 def _read(row: Record) -> DispatchedJob:
-    return DispatchedJob(
+    """Build the envelope from the row; its times have other names in the message."""
+    envelope = JobEnvelope(
         job_id=row["id"],
-        user_id=row["user_id"],
         task_type=row["task_type"],
         attempts=row["attempts"],
         max_attempts=row["max_attempts"],
         fence=row["fence"],
         payload=orjson.loads(row["payload"]),
-        correlation_id=row["correlation_id"],
+        meta=JobMeta(
+            correlation_id=row["correlation_id"],
+            user_id=row["user_id"],
+            enqueue_ts=row["created_at"],
+            source=Source(row["source"]),
+            plan=Plan(row["plan"]),
+            deadline_ts=row["deadline_at"],
+            valid_until=row["dispatched_at"] + get_task(row["task_type"]).valid_for,
+            parent_job_id=row["parent_job_id"],
+        ),
+    )
+    return DispatchedJob(
+        envelope=envelope,
         traceparent=row["traceparent"],
-        source=Source(row["source"]),
-        plan=Plan(row["plan"]),
-        created_at=row["created_at"],
         run_at=row["run_at"],
         dispatched_at=row["dispatched_at"],
-        deadline_at=row["deadline_at"],
-        parent_job_id=row["parent_job_id"],
     )

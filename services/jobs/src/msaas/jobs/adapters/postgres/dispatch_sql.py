@@ -1,12 +1,12 @@
-"""The statements of dispatch: who waits, who is next, and where the envelope went."""
+"""The statements of dispatch: the users with due jobs, the fair pick, and the entry ids."""
 
 from typing import Final
 
-# What waits for its turn: a job that is new, or that was woken. The condition is that of the index.
+# New and woken jobs that wait for dispatch. The condition is that of the index.
 _DUE: Final = "finished_at IS NULL AND dispatched_at IS NULL AND waiting_for IS NULL"
 
-# Steps from user to user through the index: what it costs depends on users, not on jobs. The order
-# asks for more than is needed, so that no other index will do.
+# Steps from user to user through the index: the cost depends on users, not on jobs. The order names
+# more columns than are needed, so that the planner uses no other index.
 WAITING_USERS: Final = f"""
 WITH RECURSIVE waiting (user_id) AS (
   (
@@ -29,36 +29,36 @@ SELECT
     ELSE coalesce(s.next_plan, s.plan) END AS plan
 FROM page LEFT JOIN jobs.subjects s USING (user_id)
 ORDER BY page.user_id
-"""  # noqa: S608  # words of ours
+"""  # noqa: S608  # text of ours
 
-# A slot is a row: dispatched, and neither finished nor waiting. Counted, so that it cannot drift.
+# A slot is a row that is dispatched and neither finished nor waiting. Counted, so it cannot drift.
 USED_SLOTS: Final = """
 SELECT
-  user_id, task_type, count(*) AS held, count(*) FILTER (WHERE lease_until IS NULL) AS unread
+  user_id, task_type, count(*) AS used, count(*) FILTER (WHERE lease_until IS NULL) AS unread
 FROM jobs.jobs
 WHERE finished_at IS NULL AND dispatched_at IS NOT NULL AND fence IS NOT NULL
 GROUP BY GROUPING SETS ((user_id), (task_type))
 """
 
-PAUSED: Final = "SELECT DISTINCT task_type FROM jobs.pauses WHERE until IS NULL OR until > now()"
-
-# Each user's next jobs of each kind that may run now, by one step into the index: a kind that is
-# paused or has no room costs nothing, however much of it waits. What was woken goes first.
+# Each user's next jobs of each task type that may run now, by one step into the index: a type that
+# is paused or has no capacity costs nothing, however many jobs wait. Woken jobs go first.
 PICK: Final = f"""
 WITH
-kinds AS (SELECT * FROM unnest($1::text[], $2::text[], $3::int[]) AS k (task_type, topic, room)),
-turns AS (
+task_types AS (
+  SELECT * FROM unnest($1::text[], $2::text[], $3::int[]) AS k (task_type, topic, capacity)
+),
+shares AS (
   SELECT * FROM unnest($4::uuid[], $5::text[], $6::int[], $7::int[], $8::int[], $9::boolean[])
-    AS t (user_id, plan, held, free, weight, was_full)
+    AS s (user_id, plan, used, free, weight, was_full)
 ),
 due AS MATERIALIZED (
-  SELECT t.*, k.topic, k.room, j.*
-  FROM turns t CROSS JOIN kinds k CROSS JOIN LATERAL (
+  SELECT s.*, k.topic, k.capacity, j.*
+  FROM shares s CROSS JOIN task_types k CROSS JOIN LATERAL (
     SELECT id, status, priority, run_at
     FROM jobs.jobs
-    WHERE user_id = t.user_id AND task_type = k.task_type AND {_DUE} AND run_at <= now()
+    WHERE user_id = s.user_id AND task_type = k.task_type AND {_DUE} AND run_at <= now()
     ORDER BY status DESC, priority, run_at, id
-    LIMIT least(t.free, $10::int)
+    LIMIT least(s.free, $10::int)
   ) AS j
 ),
 next_of_each AS (
@@ -67,13 +67,13 @@ next_of_each AS (
   ) AS nth
   FROM due
 ),
-in_turn AS (
-  SELECT *, row_number() OVER (PARTITION BY topic ORDER BY turn, run_at, id) AS place
-  FROM (SELECT *, (held + nth)::float8 / weight AS turn FROM next_of_each WHERE nth <= free) AS n
+ranked AS (
+  SELECT *, row_number() OVER (PARTITION BY topic ORDER BY rank, run_at, id) AS position
+  FROM (SELECT *, (used + nth)::float8 / weight AS rank FROM next_of_each WHERE nth <= free) AS n
 ),
 chosen AS (
-  SELECT id, plan, free, was_full FROM in_turn WHERE place <= room
-  ORDER BY turn, run_at, id LIMIT $10
+  SELECT id, plan, free, was_full FROM ranked WHERE position <= capacity
+  ORDER BY rank, run_at, id LIMIT $10
 ),
 picked AS MATERIALIZED (
   SELECT locked.id, plan, free, was_full FROM chosen
@@ -115,15 +115,15 @@ SELECT
   id, user_id, task_type, attempts, max_attempts, fence, payload, correlation_id, traceparent,
   source, plan, created_at, run_at, dispatched_at, deadline_at, parent_job_id
 FROM dispatched
-"""  # noqa: S608  # words of ours
+"""  # noqa: S608  # text of ours
 
 RECORD_ENTRIES: Final = """
 WITH given AS (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS g (id, fence, entry_id)),
-standing AS MATERIALIZED (
+valid AS MATERIALIZED (
   SELECT j.id, given.entry_id FROM given JOIN jobs.jobs j USING (id)
   WHERE j.fence = given.fence AND j.finished_at IS NULL
   ORDER BY j.id FOR NO KEY UPDATE OF j
 )
-UPDATE jobs.jobs j SET entry_id = standing.entry_id
-FROM standing WHERE j.id = standing.id RETURNING j.id
+UPDATE jobs.jobs j SET entry_id = valid.entry_id
+FROM valid WHERE j.id = valid.id RETURNING j.id
 """

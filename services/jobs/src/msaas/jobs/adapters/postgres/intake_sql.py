@@ -2,27 +2,13 @@
 
 from typing import Final
 
-from msaas.jobs.adapters.postgres.snapshot_rows import SNAPSHOT
-from msaas.jobs.adapters.postgres.subject_rows import COUNTER, SUBJECT
+from msaas.jobs.adapters.postgres.accounts import COUNTER, SUBJECT
+from msaas.jobs.adapters.postgres.rows import CHANGED, SNAPSHOT
 
 _JOB: Final = f"""
   {SNAPSHOT}, created_at, fence, entry_id, reserved, usage_period, cancel_requested_at,
   idempotency_key, idempotency_item, idempotency_fingerprint, deadline_at,
-  payload IS NOT NULL AS has_payload, last_retry, parent_job_id
-"""
-
-_CHANGED: Final = ", ".join(f"j.{column}" for column in SNAPSHOT.split(", "))
-
-CREATE_SUBJECTS: Final = """
-INSERT INTO jobs.subjects (subject_id, user_id, plan, period_start, period_end)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[])
-ON CONFLICT (user_id) DO NOTHING
-"""
-
-FIND_MISSING: Final = """
-SELECT user_id, now() FROM unnest($1::uuid[]) AS given (user_id)
-WHERE NOT EXISTS (SELECT FROM jobs.subjects s WHERE s.user_id = given.user_id)
-ORDER BY user_id
+  payload IS NOT NULL AS has_payload, last_retry_id, parent_job_id
 """
 
 LOCK_SUBJECTS: Final = f"""
@@ -30,16 +16,16 @@ SELECT {SUBJECT} FROM jobs.subjects WHERE user_id = ANY($1::uuid[])
 ORDER BY subject_id FOR NO KEY UPDATE
 """  # noqa: S608  # columns of ours
 
-# Periods do not overlap, so the first that is not over is the present one; those of this month that
-# are over tell what FREE has used of it.
+# Periods do not overlap, so the first that is not over is the current one; those of this month that
+# are over count towards the monthly limit of FREE.
 FIND_COUNTERS: Final = f"""
 SELECT {COUNTER} FROM jobs.usage_counters
 WHERE subject_id = ANY($1::uuid[]) AND period_end > date_trunc('month', now(), 'UTC')
 ORDER BY period_start
 """  # noqa: S608  # columns of ours
 
-# Whoever adds a child holds the same subject, so that none is missed. The parents come along, since
-# one of them may wait for what ends here.
+# Every transaction that adds a child locks the same subject, so that none is missed. Parents are
+# locked too, since one of them may wait for a job that ends here.
 LOCK_JOBS: Final = f"""
 WITH RECURSIVE family (id) AS (
   SELECT id FROM jobs.jobs
@@ -79,42 +65,26 @@ FROM opened o
 WHERE s.subject_id = o.subject_id AND s.period_start <> o.period_start
 """
 
+# A rejected job is inserted as a failed one.
 INSERT_JOBS: Final = f"""
 INSERT INTO jobs.jobs (
-  id, user_id, task_type, priority, payload, max_attempts, run_at, deadline_at, correlation_id,
-  traceparent, idempotency_key, idempotency_item, idempotency_fingerprint, source, parent_job_id,
-  billable, usage_period, reserved, created_by
-)
-SELECT
-  id, user_id, task_type, priority, payload, max_attempts, coalesce(run_at, now()), deadline_at,
-  correlation_id, traceparent, key, item, fingerprint, source, parent, billable, usage_period,
-  usage_period IS NOT NULL, user_id
-FROM unnest(
-  $1::uuid[], $2::uuid[], $3::text[], $4::smallint[], $5::jsonb[], $6::smallint[],
-  $7::timestamptz[], $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::smallint[],
-  $13::bytea[], $14::text[], $15::uuid[], $16::boolean[], $17::timestamptz[]
-) AS given (
-  id, user_id, task_type, priority, payload, max_attempts, run_at, deadline_at, correlation_id,
-  traceparent, key, item, fingerprint, source, parent, billable, usage_period
-)
-ON CONFLICT (id) DO NOTHING
-RETURNING {SNAPSHOT}
-"""  # noqa: S608  # columns of ours
-
-INSERT_REJECTED: Final = f"""
-INSERT INTO jobs.jobs (
   id, user_id, task_type, status, finished_at, failure_reason, last_error, priority, payload,
-  max_attempts, correlation_id, traceparent, source, parent_job_id, billable, created_by
+  max_attempts, run_at, deadline_at, correlation_id, traceparent, idempotency_key,
+  idempotency_item, idempotency_fingerprint, source, parent_job_id, billable, usage_period,
+  reserved, created_by
 )
 SELECT
-  id, user_id, task_type, 'FAILED', now(), reason, words, priority, payload, 1, correlation_id,
-  traceparent, source, parent, false, user_id
+  id, user_id, task_type, CASE WHEN reason IS NULL THEN 'PENDING' ELSE 'FAILED' END,
+  CASE WHEN reason IS NOT NULL THEN now() END, reason, error, priority, payload, max_attempts,
+  coalesce(run_at, now()), deadline_at, correlation_id, traceparent, key, item, fingerprint, source,
+  parent, billable, usage_period, usage_period IS NOT NULL, user_id
 FROM unnest(
   $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::jsonb[],
-  $8::text[], $9::text[], $10::text[], $11::uuid[]
+  $8::smallint[], $9::timestamptz[], $10::timestamptz[], $11::text[], $12::text[], $13::text[],
+  $14::smallint[], $15::bytea[], $16::text[], $17::uuid[], $18::boolean[], $19::timestamptz[]
 ) AS given (
-  id, user_id, task_type, reason, words, priority, payload, correlation_id, traceparent, source,
-  parent
+  id, user_id, task_type, reason, error, priority, payload, max_attempts, run_at, deadline_at,
+  correlation_id, traceparent, key, item, fingerprint, source, parent, billable, usage_period
 )
 ON CONFLICT (id) DO NOTHING
 RETURNING {SNAPSHOT}
@@ -139,9 +109,9 @@ UPDATE jobs.jobs j SET
   status = 'PENDING', attempts = 0, losses = 0, run_at = now(), dispatched_at = NULL,
   entry_id = NULL, fence = NULL, started_at = NULL, finished_at = NULL, last_error = NULL,
   failure_reason = NULL, usage_period = u.period, reserved = u.period IS NOT NULL,
-  last_retry = u.retry
-FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[]) AS u (job_id, period, retry)
-WHERE j.id = u.job_id RETURNING {_CHANGED}
+  last_retry_id = u.retry_id
+FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[]) AS u (job_id, period, retry_id)
+WHERE j.id = u.job_id RETURNING {CHANGED}
 """  # noqa: S608  # columns of ours
 
 EXPIRE: Final = f"""

@@ -1,4 +1,4 @@
-"""The runs and jobs whose time is over, as the record knows them."""
+"""The runs and jobs whose time is over."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -13,22 +13,22 @@ from msaas.postgres import Database
 MAX_OVERDUE: Final = 5_000
 MAX_DUE: Final = 500
 
-# Reads what is on its way and nothing else: the condition is that of the index. Envelopes that only
-# wait come last, so that they never hide a run that has ended.
+# Reads dispatched jobs and nothing else: the condition is that of the index. Unread envelopes come
+# last, so that they never hide a run whose lease has ended.
 OVERDUE: Final = """
-SELECT id, fence, task_type, correlation_id, entry_id, lease_until, why
+SELECT id, fence, task_type, correlation_id, entry_id, lease_until, reason
 FROM jobs.jobs CROSS JOIN LATERAL (SELECT CASE
   WHEN status = 'RUNNING' AND cancel_requested_at < now() - $2::interval THEN 'cancel'
   WHEN lease_until IS NULL AND dispatched_at < now() - $1::interval THEN 'entry'
   WHEN status = 'RUNNING' AND lease_until < now() THEN 'lease'
-END AS why) AS judged
+END AS reason) AS checked
 WHERE finished_at IS NULL AND (status = 'RUNNING' OR dispatched_at IS NOT NULL)
-  AND fence IS NOT NULL AND why IS NOT NULL
-ORDER BY why = 'entry' LIMIT $3
+  AND fence IS NOT NULL AND reason IS NOT NULL
+ORDER BY reason = 'entry' LIMIT $3
 """
 
 
-# A run under way is left to its worker, which watches the deadline itself.
+# A run that has begun is left to its worker, which watches the deadline itself.
 PAST_DEADLINE: Final = """
 SELECT id, user_id, correlation_id FROM jobs.jobs
 WHERE finished_at IS NULL AND deadline_at < now() AND (status = 'PENDING' OR fence IS NULL)
@@ -36,7 +36,7 @@ ORDER BY deadline_at LIMIT $1
 """
 
 
-# The earliest first, by the index of those who wait.
+# The earliest first, by the index of waiting jobs.
 DUE_TO_WAKE: Final = """
 SELECT id, user_id, correlation_id FROM jobs.jobs
 WHERE finished_at IS NULL AND waiting_for IS NOT NULL AND wake_at <= now()
@@ -75,7 +75,7 @@ def _read(row: Record) -> OverdueRun:
         run=RunKey(row["id"], row["fence"]),
         task_type=row["task_type"],
         correlation_id=row["correlation_id"],
-        reason=OverdueReason(row["why"]),
+        reason=OverdueReason(row["reason"]),
         entry_id=row["entry_id"],
         lease_until=row["lease_until"],
     )

@@ -1,13 +1,13 @@
-"""Which task types rest, why and until when."""
+"""Which task types are paused, why and until when."""
 
 from typing import Final
 
-from msaas.contracts import TASKS
+from msaas.jobs.adapters.postgres.rows import ACTIVE_PAUSES, TOPIC_OF
 from msaas.jobs.application.set_pauses import TaskPause
 from msaas.postgres import Database
 
-# One that is in force goes on; one that is over begins anew. What is over stays, so that a wait can
-# be explained by it. No end that is told from outside is believed to be far off.
+# An active pause goes on; one that is over begins again. A pause that is over is kept to explain
+# waits. An end given from outside is limited to five minutes.
 PAUSE: Final = """
 INSERT INTO jobs.pauses AS p (task_type, reason, note, until)
 SELECT $1::text, $2::text, $3::text,
@@ -23,8 +23,6 @@ RESUME: Final = """
 UPDATE jobs.pauses SET until = now() WHERE task_type = $1 AND (until IS NULL OR until > now())
 """
 
-FIND_ACTIVE: Final = "SELECT task_type FROM jobs.pauses WHERE until IS NULL OR until > now()"
-
 
 class PostgresPauses:
     def __init__(self, database: Database) -> None:
@@ -39,7 +37,7 @@ class PostgresPauses:
             await connection.execute(RESUME, task_type)
 
     async def find_paused(self) -> frozenset[str]:
-        """Name the topics of task types that rest."""
+        """Return the topics of the paused task types."""
         async with self._database.transaction() as connection:
-            rows = await connection.fetch(FIND_ACTIVE)
-        return frozenset(TASKS[row["task_type"]].topic for row in rows if row["task_type"] in TASKS)
+            rows = await connection.fetch(ACTIVE_PAUSES)
+        return frozenset(TOPIC_OF[row["task_type"]] for row in rows if row["task_type"] in TOPIC_OF)

@@ -1,4 +1,4 @@
-"""What the queue is like, by task type: figures that say nothing of anybody."""
+"""Figures of the queue by task type, which reveal nothing of any user."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -6,7 +6,7 @@ from typing import Final
 
 from asyncpg import Record
 
-from msaas.contracts import TASKS
+from msaas.jobs.adapters.postgres.rows import TOPIC_OF
 from msaas.jobs.application.measure_queue import QueueMeasurement
 from msaas.jobs.domain.fairness import find_topic_capacity
 from msaas.postgres import Database
@@ -14,29 +14,28 @@ from msaas.postgres import Database
 ADVISORY_LOCK: Final = 0x6D73_6A6F_6273_7173
 """One measurement at a time for all processes; the number is this service's own."""
 
-TOPIC_OF: Final = {task.task_type: task.topic for task in TASKS.values()}
 SAMPLE_SIZE: Final = 500
 
 IS_RECENT: Final = """
 SELECT EXISTS (SELECT FROM jobs.queue_stats WHERE measured_at > clock_timestamp() - $1::interval)
 """
 
-# The medians are of the newest runs; where there are none, the last ones known are the best guess.
+# The medians are of the newest runs; if there are none, the last known medians stay.
 MEASURE: Final = """
 WITH waiting AS (
   SELECT task_type, count(*) AS waiting FROM jobs.jobs
   WHERE finished_at IS NULL AND dispatched_at IS NULL AND waiting_for IS NULL AND run_at <= now()
   GROUP BY task_type
 ),
-on_their_way AS (
+dispatched AS (
   SELECT task_type, count(lease_until) AS running, count(*) - count(lease_until) AS unread
   FROM jobs.jobs
   WHERE finished_at IS NULL AND dispatched_at IS NOT NULL AND fence IS NOT NULL
   GROUP BY task_type
 ),
 recent AS (
-  SELECT j.task_type, a.waited_ms, extract(epoch FROM a.finished_at - a.started_at) * 1000 AS ran,
-    a.outcome
+  SELECT j.task_type, a.waited_ms, a.outcome,
+    extract(epoch FROM a.finished_at - a.started_at) * 1000 AS run_ms
   FROM (
     SELECT * FROM jobs.job_attempts
     WHERE dispatched_at > now() - interval '15 min' ORDER BY dispatched_at DESC LIMIT $2
@@ -46,14 +45,14 @@ recent AS (
 medians AS (
   SELECT task_type,
     percentile_cont(0.5) WITHIN GROUP (ORDER BY waited_ms) AS median_wait,
-    percentile_cont(0.5) WITHIN GROUP (ORDER BY ran) FILTER (WHERE outcome = 'succeeded')
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY run_ms) FILTER (WHERE outcome = 'succeeded')
       AS median_run
   FROM recent GROUP BY task_type
 )
 SELECT task_type, coalesce(waiting, 0) AS waiting, coalesce(running, 0) AS running,
   coalesce(unread, 0) AS unread, median_wait::bigint, median_run::bigint
-FROM unnest($1::text[]) AS kinds (task_type)
-LEFT JOIN waiting USING (task_type) LEFT JOIN on_their_way USING (task_type)
+FROM unnest($1::text[]) AS task_types (task_type)
+LEFT JOIN waiting USING (task_type) LEFT JOIN dispatched USING (task_type)
 LEFT JOIN medians USING (task_type)
 """
 
@@ -71,14 +70,14 @@ ON CONFLICT (task_type) DO UPDATE SET
 
 
 class PostgresQueueStats:
-    """`window` is that of dispatch: it says when a topic is full."""
+    """`window` is that of dispatch: it decides when a topic is full."""
 
     def __init__(self, database: Database, *, window: int) -> None:
         self._database = database
         self._window = window
 
     async def measure(self, interval: timedelta) -> Sequence[QueueMeasurement] | None:
-        """Return None where another process has just measured, or is at it."""
+        """Return None if another process measures now or has just done so."""
         async with self._database.transaction() as connection:
             if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", ADVISORY_LOCK):
                 return None

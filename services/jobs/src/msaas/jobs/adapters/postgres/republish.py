@@ -1,13 +1,10 @@
-"""What is still true and may be missing on the wire, read by one process at a time."""
+"""What Redis may have lost and is still true, read by one process at a time."""
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
-from datetime import timedelta
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from msaas.jobs.adapters.postgres.billing_rows import read_entry
-from msaas.jobs.adapters.postgres.usage_rows import read_charge
+from msaas.jobs.adapters.postgres.rows import read_charge, read_entry
 from msaas.jobs.application.results_ports import (
     LastRepublish,
     OpenCancel,
@@ -15,14 +12,14 @@ from msaas.jobs.application.results_ports import (
     UsageToRepublish,
 )
 from msaas.jobs.domain.reports import RunKey
-from msaas.postgres import Database, DatabaseConnection
+from msaas.postgres import DatabaseConnection
 
 ADVISORY_LOCK: Final = 0x6D73_6A6F_6273_6570
 """One republication at a time for all processes; the number is this service's own."""
 
-FIND_LAST: Final = "SELECT epoch, clock_timestamp() - served_at AS age FROM jobs.wire_epoch"
+FIND_LAST: Final = "SELECT epoch, clock_timestamp() - republished_at AS age FROM jobs.broker_epoch"
 
-# Of each subject the present period and the one before it.
+# The entries of each subject's current period and the one before it.
 LIST_USAGE: Final = """
 SELECT
   e.subject_id, e.seq, e.user_id, e.kind, e.quantity, e.job_id, e.period_start, e.occurred_at,
@@ -45,39 +42,26 @@ WHERE finished_at IS NULL AND (status = 'RUNNING' OR dispatched_at IS NOT NULL)
 """
 
 SAVE_EPOCH: Final = """
-INSERT INTO jobs.wire_epoch (epoch) VALUES ($1)
-ON CONFLICT (only_row) DO UPDATE SET epoch = excluded.epoch, served_at = clock_timestamp()
+INSERT INTO jobs.broker_epoch (epoch) VALUES ($1)
+ON CONFLICT (only_row) DO UPDATE SET epoch = excluded.epoch, republished_at = clock_timestamp()
 """
 
 
-class PostgresRepublishStore:
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator["PostgresRepublishTransaction"]:
-        async with self._database.transaction() as connection:
-            if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", ADVISORY_LOCK):
-                raise RepublishInProgress(retry_after=1)
-            yield PostgresRepublishTransaction(connection)
-
-
-class PostgresRepublishTransaction:
+class PostgresRepublish:
     def __init__(self, connection: DatabaseConnection) -> None:
         self._connection = connection
 
-    async def find_last(self) -> LastRepublish | None:
+    async def lock(self) -> LastRepublish | None:
+        fetchval = self._connection.fetchval
+        if not await fetchval("SELECT pg_try_advisory_xact_lock($1)", ADVISORY_LOCK):
+            raise RepublishInProgress(retry_after=1)
         row = await self._connection.fetchrow(FIND_LAST)
-        age: timedelta
-        if row is None:
-            return None
-        epoch, age = row["epoch"], row["age"]
-        return LastRepublish(epoch=epoch, age=age)
+        return LastRepublish(epoch=row["epoch"], age=row["age"]) if row else None
 
     async def list_usage(self, after: tuple[UUID, int], limit: int) -> Sequence[UsageToRepublish]:
         rows = await self._connection.fetch(LIST_USAGE, *after, limit)
         return [
-            # Who has been forgotten has left no correlation either.
+            # The job of an erased user is gone, and its correlation id with it.
             UsageToRepublish(
                 entry=read_charge(row) if row["kind"] == "job_completed" else read_entry(row),
                 correlation_id=row["correlation_id"] or str(row["job_id"] or row["subject_id"]),
@@ -92,5 +76,5 @@ class PostgresRepublishTransaction:
             for row in rows
         ]
 
-    async def commit(self, epoch: str) -> None:
+    async def store(self, epoch: str) -> None:
         await self._connection.execute(SAVE_EPOCH, epoch)

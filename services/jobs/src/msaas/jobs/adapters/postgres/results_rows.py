@@ -1,4 +1,4 @@
-"""Rows of jobs and their runs as the domain sees them, and verdicts as columns to write."""
+"""Rows of jobs and runs as values of the domain, and transitions as rows to write."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,11 +9,10 @@ import orjson
 from asyncpg import Record
 
 from msaas.contracts import JobStatus, Plan
+from msaas.jobs.adapters.postgres.rows import Row
 from msaas.jobs.domain.charging import LedgerHead, UsageCharge
 from msaas.jobs.domain.job import Job, Run
 from msaas.jobs.domain.settlement import Transition
-
-Row = tuple[object, ...]
 
 
 def read_job(row: Record) -> Job:
@@ -90,7 +89,7 @@ def state_row(transition: Transition) -> Row:
         success.result_ref if success else None,
         _array(job.waiting_for),
         job.wake_at,
-        transition.decided_by,
+        transition.decided_by_fence,
     )
 
 
@@ -132,18 +131,18 @@ def charge_row(charge: UsageCharge) -> Row:
 def counter_rows(
     transitions: Sequence[Transition], charges: Sequence[UsageCharge]
 ) -> Sequence[Row]:
-    """Sum up by period: what was used, and what no longer waits to be used."""
-    used: Counter[Row] = Counter((fact.user_id, fact.period_start) for fact in charges)
+    """Sum up by user and period: the charges, and the reservations to release."""
+    used: Counter[Row] = Counter((charge.user_id, charge.period_start) for charge in charges)
     released: Counter[Row] = Counter(
-        (verdict.job.user_id, verdict.job.usage_period)
-        for verdict in transitions
-        if verdict.ends and verdict.job.reserved
+        (transition.job.user_id, transition.job.usage_period)
+        for transition in transitions
+        if transition.ends and transition.job.reserved
     )
-    return [(*place, used[place], released[place]) for place in used.keys() | released.keys()]
+    return [(*period, used[period], released[period]) for period in used.keys() | released.keys()]
 
 
 def _array(ids: Iterable[UUID] | None) -> str | None:
-    """Write it as Postgres reads it: an array of arrays would have to be of one length each."""
+    """Write the array as text: the arrays of an array of arrays would need one length."""
     return None if ids is None else f"{{{','.join(map(str, ids))}}}"
 
 

@@ -1,19 +1,17 @@
-"""The statements that settle a batch of results, each once for the whole batch."""
+"""The statements that persist a batch of results, each once for the whole batch."""
 
 from typing import Final
 
-from msaas.jobs.adapters.postgres.snapshot_rows import SNAPSHOT
+from msaas.jobs.adapters.postgres.rows import CHANGED, SNAPSHOT
 
-_CHANGED: Final = ", ".join(f"j.{column}" for column in SNAPSHOT.split(", "))
-
-# Only of users whose job may end: whoever has a chain to lengthen holds its head.
+# Only of users whose job may end: appending to a chain requires the lock of its head.
 LOCK_SUBJECTS: Final = """
 SELECT subject_id, user_id, plan, period_start, last_seq, head FROM jobs.subjects
 WHERE user_id IN (SELECT user_id FROM jobs.jobs WHERE id = ANY($1::uuid[]))
 ORDER BY subject_id FOR NO KEY UPDATE
 """
 
-# With those that may be waiting for one of $2, whose runs have ended.
+# With the parents that may wait for a job of $2, whose runs have ended.
 LOCK_JOBS: Final = f"""
 SELECT
   {SNAPSHOT}, max_attempts, losses, run_at, deadline_at, created_at, dispatched_at, entry_id, fence,
@@ -35,8 +33,8 @@ SELECT job_id, fence, worker, started_at, finished_at, outcome, reason, error
 FROM jobs.job_attempts WHERE job_id = ANY($1::uuid[])
 """
 
-# Guarded on the end and on nothing else: with the status in here the planner would rather scan an
-# index on it.
+# Guarded on finished_at alone: with the status in the condition the planner would scan an index on
+# it.
 UPDATE_STATES: Final = f"""
 UPDATE jobs.jobs j SET
   status = u.status, attempts = u.attempts, losses = u.losses, run_at = u.run_at,
@@ -46,7 +44,7 @@ UPDATE jobs.jobs j SET
   waiting_for = u.waiting_for::uuid[], wake_at = u.wake_at,
   last_error = u.last_error, failure_reason = u.failure_reason,
   reserved = u.reserved, result = u.result, result_ref = u.result_ref,
-  decided_by = u.decided_by
+  decided_by_fence = u.decided_by_fence
 FROM unnest(
   $1::uuid[], $2::text[], $3::smallint[], $4::smallint[], $5::timestamptz[], $6::timestamptz[],
   $7::text[], $8::uuid[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[],
@@ -55,10 +53,10 @@ FROM unnest(
 ) AS u (
   job_id, status, attempts, losses, run_at, dispatched_at, entry_id, fence, lease_until,
   started_at, finished_at, progress, last_error, failure_reason, reserved, result, result_ref,
-  waiting_for, wake_at, decided_by
+  waiting_for, wake_at, decided_by_fence
 )
 WHERE j.id = u.job_id AND j.finished_at IS NULL
-RETURNING {_CHANGED}
+RETURNING {CHANGED}
 """  # noqa: S608  # columns of ours
 
 # Touches no column of any index.
@@ -67,7 +65,7 @@ UPDATE jobs.jobs j SET
   lease_until = u.lease_until, progress = coalesce(u.progress, j.progress)
 FROM unnest($1::uuid[], $2::timestamptz[], $3::jsonb[]) AS u (job_id, lease_until, progress)
 WHERE j.id = u.job_id AND j.finished_at IS NULL
-RETURNING {_CHANGED}
+RETURNING {CHANGED}
 """  # noqa: S608  # columns of ours
 
 UPDATE_RUNS: Final = """

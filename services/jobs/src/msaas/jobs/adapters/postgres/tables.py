@@ -1,4 +1,4 @@
-"""The tables of schema `jobs`: jobs, their attempts, and the wire's bookkeeping."""
+"""The tables of schema `jobs`: jobs, their attempts, and what dispatch and republishing keep."""
 
 from sqlalchemy import (
     ARRAY,
@@ -38,6 +38,7 @@ from msaas.jobs.adapters.postgres.dead_letters_tables import (
 from msaas.jobs.adapters.postgres.usage_tables import subjects, usage_counters, usage_events, users
 
 __all__ = [
+    "broker_epoch",
     "dead_letter_replays",
     "failed_job_resolutions",
     "job_attempts",
@@ -49,7 +50,6 @@ __all__ = [
     "subjects",
     "usage_counters",
     "usage_events",
-    "wire_epoch",
 ]
 
 jobs = Table(
@@ -93,8 +93,8 @@ jobs = Table(
     required("reserved", Boolean, server_default=text("false"), info=INTERNAL),
     Column("deleted_at", INSTANT, info=INTERNAL),
     *audit_columns(),
-    Column("last_retry", Uuid, info=INTERNAL),
-    Column("decided_by", Uuid, info=INTERNAL),
+    Column("last_retry_id", Uuid, info=INTERNAL),
+    Column("decided_by_fence", Uuid, info=INTERNAL),
     CheckConstraint(
         "status IN ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED')",
         name="jobs_status_known",
@@ -108,41 +108,41 @@ jobs = Table(
     ),
     CheckConstraint(
         "(finished_at IS NOT NULL) = (status IN ('COMPLETED', 'FAILED', 'CANCELLED'))",
-        name="jobs_end_has_its_time",
+        name="jobs_finished_at_matches_status",
     ),
-    CheckConstraint("NOT reserved OR finished_at IS NULL", name="jobs_end_settles"),
+    CheckConstraint("NOT reserved OR finished_at IS NULL", name="jobs_reserved_only_unfinished"),
     CheckConstraint("NOT reserved OR usage_period IS NOT NULL", name="jobs_reserved_in_a_period"),
     CheckConstraint(
-        "payload IS NOT NULL OR finished_at IS NOT NULL", name="jobs_keep_their_payload"
+        "payload IS NOT NULL OR finished_at IS NOT NULL", name="jobs_unfinished_have_payload"
     ),
     CheckConstraint("num_nonnulls(result, result_ref) <= 1", name="jobs_one_result"),
-    # The largest result of 64 KiB takes six times as much as jsonb, whose size is free to measure.
+    # 64 KiB of JSON take up to six times as much as jsonb, whose size costs nothing to measure.
     CheckConstraint("pg_column_size(result) <= 8 * 65536", name="jobs_result_is_small"),
     CheckConstraint("fence IS NULL OR dispatched_at IS NOT NULL", name="jobs_fence_is_dispatched"),
     CheckConstraint(
         "num_nulls(idempotency_key, idempotency_item, idempotency_fingerprint) IN (0, 3)",
-        name="jobs_idempotency_is_whole",
+        name="jobs_idempotency_complete",
     ),
     Index("jobs_by_user", "user_id", text("created_at DESC"), "id"),
     Index("jobs_by_user_and_status", "user_id", "status"),
     Index("jobs_by_correlation", "correlation_id"),
     Index("jobs_by_parent", "parent_job_id"),
-    # Of a user and a kind first what was woken: RUNNING comes behind PENDING in the alphabet.
+    # Woken jobs of a user and a task type come first: RUNNING sorts after PENDING.
     Index(
-        "jobs_by_turn",
+        "jobs_by_dispatch_order",
         *("user_id", "task_type", text("status DESC"), "priority", "run_at", "id"),
         postgresql_where=text(
             "finished_at IS NULL AND dispatched_at IS NULL AND waiting_for IS NULL"
         ),
     ),
     Index(
-        "jobs_by_waking",
+        "jobs_by_wake_at",
         "wake_at",
         postgresql_where=text("finished_at IS NULL AND waiting_for IS NOT NULL"),
     ),
-    # No column that a heartbeat writes, so that heartbeats touch no index at all.
+    # No column that a heartbeat writes, so that heartbeats touch no index.
     Index(
-        "jobs_on_their_way",
+        "jobs_dispatched",
         "id",
         postgresql_where=text(
             "finished_at IS NULL AND (status = 'RUNNING' OR dispatched_at IS NOT NULL)"
@@ -236,11 +236,11 @@ pauses = Table(
     CheckConstraint("reason IN ('flag', 'circuit')", name="pauses_reason_known"),
 )
 
-wire_epoch = Table(
-    "wire_epoch",
+broker_epoch = Table(
+    "broker_epoch",
     metadata,
     Column("only_row", Boolean, primary_key=True, server_default=text("true"), info=INTERNAL),
     required("epoch", Text, info=INTERNAL),
-    required("served_at", INSTANT, server_default=NOW, info=INTERNAL),
-    CheckConstraint("only_row", name="wire_epoch_is_one_row"),
+    required("republished_at", INSTANT, server_default=NOW, info=INTERNAL),
+    CheckConstraint("only_row", name="broker_epoch_is_one_row"),
 )

@@ -1,4 +1,4 @@
-"""Quota and metering: whom we count for, how much, and the chain that proves it."""
+"""Quota and metering: subjects, counters, and the chain of usage events."""
 
 from sqlalchemy import (
     BigInteger,
@@ -28,7 +28,7 @@ from msaas.jobs.adapters.postgres.columns import (
 
 GENESIS = text(r"'\x" + "00" * 32 + "'::bytea")
 
-# The gateway's table, known here only as far as foreign keys point at it.
+# The gateway's table, declared here only for foreign keys.
 users = Table("users", MetaData(schema="identity"), Column("id", Uuid, primary_key=True))
 
 subjects = Table(

@@ -1,4 +1,4 @@
-"""The topic billing.events: what a user pays for, and what came of the usage that was told."""
+"""The topic billing.events: subscriptions, and reports and corrections of usage."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final

@@ -1,77 +1,90 @@
-"""The topic jobs.commands: parse, settle, answer, announce."""
+"""The topic jobs.commands: pauses, commands about jobs, and commands about dead letters."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import cast
-from uuid import UUID
 
-from msaas.contracts import CancelRequested, PauseTask, PushedJob, ResumeTask, SubmitJobs
+from msaas.contracts import CancelRequested, PauseTask, PushedJob, ResumeTask
 from msaas.jobs.application.command_batch import Command, CommandContext, CommandOutcome
 from msaas.jobs.application.process_commands import ProcessCommands, ProcessedCommands
 from msaas.jobs.application.set_pauses import SetPauses
-from msaas.kernel import MsaasError, RetryPolicy
-from msaas.messaging import Delivery, OutgoingMessage
+from msaas.jobs.application.transactions import retry_on_conflict
+from msaas.jobs.entrypoints.topics import dead_letters
+from msaas.kernel import MsaasError
+from msaas.messaging import BatchHandler, Delivery, OutgoingMessage
 from msaas.postgres import TransactionConflict
 from msaas.telemetry import get_logger, is_sampled, span
 
 TOPIC = "jobs.commands"
-# Each try waits for its locks as long as a lock may be waited for.
-LOCK_RETRY = RetryPolicy(base=0.05, cap=0.1, attempts=3)
 
 
 class CommandsHandler:
-    def __init__(self, process_commands: ProcessCommands, set_pauses: SetPauses) -> None:
+    """Handles the commands of a batch by kind; each kind may be handled again."""
+
+    def __init__(
+        self,
+        process_commands: ProcessCommands,
+        set_pauses: SetPauses,
+        handle_dead_letters: BatchHandler,
+    ) -> None:
         self._process_commands = process_commands
         self._set_pauses = set_pauses
+        self._handle_dead_letters = handle_dead_letters
         self._log = get_logger()
 
     async def __call__(self, batch: Sequence[Delivery]) -> Sequence[OutgoingMessage]:
-        """Users' commands are one transaction; an operator's come before them, and are few."""
-        operators = [one for one in batch if isinstance(one.message, PauseTask | ResumeTask)]
-        if not operators:
-            return await self._handle(batch)
-        await self._set_pauses([cast("PauseTask | ResumeTask", one.message) for one in operators])
-        answers = [answer for one in operators for answer in one.reply_success()]
-        users = [one for one in batch if one not in operators]
-        return [*answers, *(await self._handle(users) if users else ())]
+        about_dead_letters = [d for d in batch if isinstance(d.message, dead_letters.COMMANDS)]
+        about_jobs = [
+            delivery
+            for delivery in batch
+            if not isinstance(delivery.message, (PauseTask, ResumeTask, *dead_letters.COMMANDS))
+        ]
+        outgoing = await self._handle_pauses(batch)
+        if about_jobs:
+            outgoing += await self._handle_jobs(about_jobs)
+        if about_dead_letters:
+            outgoing += await self._handle_dead_letters(about_dead_letters)
+        return outgoing
 
-    async def _handle(self, batch: Sequence[Delivery]) -> Sequence[OutgoingMessage]:
+    async def _handle_pauses(self, batch: Sequence[Delivery]) -> list[OutgoingMessage]:
+        outgoing: list[OutgoingMessage] = []
+        for delivery in batch:
+            if isinstance(delivery.message, PauseTask | ResumeTask):
+                await self._set_pauses([delivery.message])
+                outgoing += delivery.reply_success()
+        return outgoing
+
+    async def _handle_jobs(self, batch: Sequence[Delivery]) -> Sequence[OutgoingMessage]:
+        contexts = [_read_context(delivery) for delivery in batch]
         try:
             with _enqueue_span(batch):
-                processed = await self._process_with_retry(
-                    [_read_context(delivery) for delivery in batch]
-                )
+                processed = await self._process(contexts)
         except TransactionConflict as refusal:
             if len(batch) > 1 or batch[0].entry.reply_to is None:
-                raise  # the runner splits the batch and goes on with its halves
+                raise  # the consumer splits the batch and continues with its halves
             return batch[0].reply_error(refusal)
-        return list(self._build_messages(batch, processed))
+        return list(self._build_messages(batch, contexts, processed))
 
-    async def _process_with_retry(self, contexts: Sequence[CommandContext]) -> ProcessedCommands:
-        """Give one that stands alone another chance before its sender is bothered with it."""
+    async def _process(self, contexts: Sequence[CommandContext]) -> ProcessedCommands:
+        """Retry a command that is alone; a larger batch is split instead."""
         if len(contexts) > 1:
             return await self._process_commands(contexts)
-        return await LOCK_RETRY.run(
-            lambda: self._process_commands(contexts), retry_on=(TransactionConflict,)
-        )
+        return await retry_on_conflict(lambda: self._process_commands(contexts))
 
     def _build_messages(
-        self, batch: Sequence[Delivery], processed: ProcessedCommands
+        self,
+        batch: Sequence[Delivery],
+        contexts: Sequence[CommandContext],
+        processed: ProcessedCommands,
     ) -> Iterator[OutgoingMessage]:
-        for delivery, verdict in zip(batch, processed.outcomes, strict=True):
-            yield from self._answer(delivery, verdict)
-        traces = {
-            job_id: one.entry.traceparent
-            for one in batch
-            for job_id in _jobs_of(_read_context(one))
-        }
+        for delivery, context, outcome in zip(batch, contexts, processed.outcomes, strict=True):
+            yield from self._reply(delivery, context, outcome)
+        traces = {job_id: context.traceparent for context in contexts for job_id in context.job_ids}
         for snapshot in processed.snapshots:
             yield snapshot.to_event(traces.get(snapshot.id))
 
-    def _answer(
-        self, delivery: Delivery, outcome: CommandOutcome | MsaasError
+    def _reply(
+        self, delivery: Delivery, context: CommandContext, outcome: CommandOutcome | MsaasError
     ) -> Iterator[OutgoingMessage]:
-        context = _read_context(delivery)
         log = self._log.bind(
             correlation_id=context.correlation_id,
             command=delivery.message.type_name(),
@@ -80,7 +93,7 @@ class CommandsHandler:
         )
         if isinstance(outcome, MsaasError):
             if isinstance(context.command, PushedJob):
-                raise outcome  # nobody waits for an answer: by itself it becomes a dead letter
+                raise outcome  # no sender waits for a reply: it becomes a dead letter
             log.info("command_refused", code=outcome.code)
             yield from delivery.reply_error(outcome)
             return
@@ -102,28 +115,20 @@ def _read_context(delivery: Delivery) -> CommandContext:
 
 
 def _correlation_of(delivery: Delivery) -> str:
-    """Prefer what a pushed job carries inside: a list has no room for headers."""
+    """Prefer the id inside a pushed job: an entry of a list has no headers."""
     pushed = delivery.message
     own = pushed.meta.correlation_id if isinstance(pushed, PushedJob) else None
     return own or delivery.entry.correlation_id
 
 
 def _describe_jobs(context: CommandContext) -> dict[str, object]:
-    jobs = _jobs_of(context)
-    return {"job_id": str(jobs[0])} if len(jobs) == 1 else {"jobs": len(jobs)}
-
-
-def _jobs_of(context: CommandContext) -> Sequence[UUID]:
-    match context.command:
-        case SubmitJobs() as command:
-            return [one.job_id for one in command.jobs]
-        case command:
-            return [command.job_id]
+    job_ids = context.job_ids
+    return {"job_id": str(job_ids[0])} if len(job_ids) == 1 else {"jobs": len(job_ids)}
 
 
 def _enqueue_span(batch: Sequence[Delivery]) -> AbstractContextManager[object]:
-    """Measure a batch in which somebody's trace is kept; the others come along as links."""
-    traces = [one.entry.traceparent for one in batch if is_sampled(one.entry.traceparent)]
+    """Measure a batch that holds a sampled trace; the other traces become links."""
+    traces = [d.entry.traceparent for d in batch if is_sampled(d.entry.traceparent)]
     if not traces:
         return nullcontext()
     links = [trace for trace in traces[1:] if trace]

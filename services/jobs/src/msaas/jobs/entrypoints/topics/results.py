@@ -1,4 +1,4 @@
-"""jobs.results: what workers, peers and the sweeper report, as the domain knows it."""
+"""The topic jobs.results: messages of workers, peers and the sweeper as reports of runs."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
@@ -44,15 +44,15 @@ class ResultsHandler:
         self._set_pauses = set_pauses
 
     async def __call__(self, batch: Sequence[Delivery]) -> Sequence[OutgoingMessage]:
-        """Whoever fails says so each time: of what is told of one task type the last counts."""
+        """Apply the last CircuitOpened of each task type, then persist the reports."""
         circuits = {
-            one.message.task_type: one.message
-            for one in batch
-            if isinstance(one.message, CircuitOpened)
+            delivery.message.task_type: delivery.message
+            for delivery in batch
+            if isinstance(delivery.message, CircuitOpened)
         }
         if circuits:
             await self._set_pauses(list(circuits.values()))
-            batch = [one for one in batch if not isinstance(one.message, CircuitOpened)]
+            batch = [d for d in batch if not isinstance(d.message, CircuitOpened)]
         return await self._handle(batch) if batch else []
 
     async def _handle(self, batch: Sequence[Delivery]) -> Sequence[OutgoingMessage]:
@@ -153,5 +153,5 @@ def _read_failure(message: JobFailed) -> RunReport:
 
 
 def _read_network(message: JobSucceeded | JobFailed) -> str | None:
-    entries = [place.model_dump(mode="json") for place in message.network]
+    entries = [visited.model_dump(mode="json") for visited in message.network]
     return orjson.dumps(entries).decode() if entries else None
