@@ -87,7 +87,7 @@ async def open_fixture(
     launch = ChromiumLauncher(chromium=chromium, sandbox=os.geteuid() != 0)
     make_engine = partial(Engine, slots=slots, recycle_after=RECYCLE_AFTER, metrics=metrics)
     engine = make_engine(launch)
-    image_engine = make_engine(replace(launch, pictures=True), is_warm=False)
+    image_engine = make_engine(replace(launch, load_images=True), is_warm=False)
     async with egress_guard as egress, engine, image_engine, egress.open_proxy() as proxy:
         actions = make_actions(engine, egress, metrics, image_engine=image_engine)
         yield BrowserFixture(engine, launch, actions, site, proxy.url)

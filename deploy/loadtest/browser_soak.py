@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import psutil
+from hostile_site import HostileSite
 
 from msaas.browser_worker.browser.instance import ChromiumLauncher
 from msaas.browser_worker.egress.policy import EgressPolicy
@@ -27,7 +28,6 @@ from msaas.contracts import NavigateAndExtractTextParams, Progress
 from msaas.kernel import SystemClock
 from msaas.local.chromium import ensure_chromium
 from msaas.local.demo_site import DemoSite
-from msaas.local.hostile_site import HostileSite
 from msaas.telemetry import Metrics
 from msaas.testing import build_job_envelope
 from msaas.worker import Action, ActionFailed, RunContext

@@ -40,6 +40,11 @@ def cancel_key(env: str, job_id: UUID | str) -> str:
     return f"msaas:{env}:cancel:{job_id}"
 
 
+def feature_key(env: str, name: str, scope: str) -> str:
+    """Name the published state of a feature flag for one scope."""
+    return f"msaas:{env}:feature:{name}:{scope}"
+
+
 def rate_limit_key(env: str, category: str, owner: str) -> str:
     """Name what one holder (a user, an address) has used up of one category's limit."""
     return f"msaas:{env}:ratelimit:{category}:{owner}"

@@ -1,16 +1,18 @@
 """How to give the fleet a new kind of work: an action, and one way to say how it went."""
 
 import asyncio
-from datetime import timedelta
-from typing import Any
+
+from worker_support import OpenWorker, ScriptedAction
 
 from msaas.contracts import CancelRequested, EchoParams, EchoResult
-from msaas.testing import wait_until
+from msaas.testing import FakeJobsService, wait_until
 from msaas.worker import ActionFailed, RunContext
 
 
 class Shout:
-    """An action is a class with `run`; it gets decoded parameters and answers with a model."""
+    """An action has a task type and `run`, which takes decoded parameters and returns a model."""
+
+    task_type = "echo"
 
     async def run(self, run: RunContext) -> EchoResult:
         assert isinstance(run.params, EchoParams)
@@ -22,7 +24,7 @@ class Shout:
 
 
 async def test_an_action_answers_with_the_result_of_its_job(
-    jobs_service: Any, open_worker: Any
+    jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
     open_worker(Shout())
     envelope = await jobs_service.send(payload={"message": "hello"})
@@ -30,7 +32,7 @@ async def test_an_action_answers_with_the_result_of_its_job(
 
 
 async def test_an_action_says_in_the_users_words_what_went_wrong(
-    jobs_service: Any, open_worker: Any
+    jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
     open_worker(Shout())
     verdict = await jobs_service.wait_for_outcome(await jobs_service.send(payload={"message": ""}))
@@ -42,23 +44,23 @@ async def test_an_action_says_in_the_users_words_what_went_wrong(
 
 
 async def test_an_action_needs_no_code_to_be_cancelled(
-    jobs_service: Any, open_worker: Any, scripted_action: Any
+    jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
     async def work(_run: RunContext) -> None:
         await asyncio.Event().wait()
 
-    action = scripted_action(work)
+    action = ScriptedAction(work)
     open_worker(action)
     envelope = await jobs_service.send()
     await action.started.wait()
-    await jobs_service.messenger.mark_cancelled([envelope.job_id], timedelta(seconds=60))
+    await jobs_service.mark_cancelled(envelope)
     request = CancelRequested(job_id=envelope.job_id)
     await jobs_service.messenger.publisher.publish("jobs.control", request, correlation_id="tour")
     assert (await jobs_service.wait_for_outcome(envelope)).failure_reason == "cancelled"
 
 
 async def test_an_action_can_say_how_far_it_is(
-    jobs_service: Any, open_worker: Any, scripted_action: Any
+    jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
     heard = asyncio.Event()
 
@@ -67,7 +69,7 @@ async def test_an_action_can_say_how_far_it_is(
         await heard.wait()
         return {"message": "done"}
 
-    open_worker(scripted_action(work))
+    open_worker(ScriptedAction(work))
     envelope = await jobs_service.send()
     await wait_until(lambda: "JobProgressed" in jobs_service.list_message_types(envelope))
     heard.set()

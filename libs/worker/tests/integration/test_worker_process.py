@@ -10,9 +10,10 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from worker_support import OpenWorker, ScriptedAction
 
 from msaas.embedded import find_free_port
-from msaas.testing import wait_until
+from msaas.testing import FakeJobsService, wait_until
 
 PROGRAM = Path(__file__).parents[1] / "programs" / "worker_process.py"
 Process = asyncio.subprocess.Process
@@ -74,14 +75,14 @@ async def get_internal(
 
 
 async def test_a_job_of_a_killed_process_is_reported_by_a_peer_and_not_run_again(
-    jobs_service: Any, open_worker: Any, scripted_action: Any, start_process: Any
+    jobs_service: FakeJobsService, open_worker: OpenWorker, start_process: Any
 ) -> None:
     process = await start_process()
     begun = await jobs_service.send(payload={"message": NEVER})
     await wait_until(lambda: jobs_service.list_message_types(begun) == ["JobStarted"])
     process.kill()
     await process.wait()
-    action = scripted_action()
+    action = ScriptedAction()
     open_worker(action)
     verdict = await jobs_service.wait_for_outcome(begun)
     assert (type(verdict).__name__, verdict.reason) == ("JobLost", "reclaimed")
@@ -92,7 +93,7 @@ async def test_a_job_of_a_killed_process_is_reported_by_a_peer_and_not_run_again
 
 
 async def test_a_process_shows_its_health_and_metrics_and_ends_when_asked(
-    jobs_service: Any, start_process: Any, get_internal: Any, tmp_path: Path
+    jobs_service: FakeJobsService, start_process: Any, get_internal: Any, tmp_path: Path
 ) -> None:
     there = tmp_path / "there"
     process = await start_process()
@@ -127,7 +128,7 @@ async def test_a_process_is_not_ready_while_a_check_of_its_own_fails(
 
 
 async def test_a_process_that_is_asked_to_end_hands_back_what_does_not_end(
-    jobs_service: Any, start_process: Any
+    jobs_service: FakeJobsService, start_process: Any
 ) -> None:
     process = await start_process(DRAIN="0.2")
     envelope = await jobs_service.send(payload={"message": NEVER})

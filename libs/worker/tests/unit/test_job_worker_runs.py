@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from worker_support import Act, OpenHarness
 
 from msaas.contracts import TASKS, VisitedPlace, get_task
 from msaas.kernel import DependencyUnavailable
@@ -17,7 +18,6 @@ from msaas.telemetry import shutdown_tracing, start_tracing
 from msaas.testing import FakeClock, wait_until
 from msaas.worker import ActionFailed, RunContext
 
-OpenBench = Callable[..., Any]
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 HELLO = {"message": "hello"}
 
@@ -49,7 +49,7 @@ def spans() -> Iterator[InMemorySpanExporter]:
 
 
 async def test_every_run_sends_a_heartbeat_every_three_seconds_until_it_ends(
-    open_harness: OpenBench, wait_at_gate: Any, gate: asyncio.Event, fake_clock: FakeClock
+    open_harness: OpenHarness, wait_at_gate: Act, gate: asyncio.Event, fake_clock: FakeClock
 ) -> None:
     harness = open_harness(wait_at_gate)
     runs = [asyncio.create_task(harness.run(harness.deliver())) for _ in range(3)]
@@ -65,7 +65,7 @@ async def test_every_run_sends_a_heartbeat_every_three_seconds_until_it_ends(
 
 
 async def test_an_unavailable_broker_ends_no_run(
-    open_harness: OpenBench, wait_at_gate: Any, gate: asyncio.Event, fake_clock: FakeClock
+    open_harness: OpenHarness, wait_at_gate: Act, gate: asyncio.Event, fake_clock: FakeClock
 ) -> None:
     harness = open_harness(wait_at_gate)
     run = asyncio.create_task(harness.run(harness.deliver()))
@@ -80,7 +80,7 @@ async def test_an_unavailable_broker_ends_no_run(
 
 
 async def test_a_cancellation_missed_by_the_broadcast_is_found_at_the_next_heartbeat(
-    open_harness: OpenBench, wait_at_gate: Any, fake_clock: FakeClock
+    open_harness: OpenHarness, wait_at_gate: Act, fake_clock: FakeClock
 ) -> None:
     harness = open_harness(wait_at_gate)
     delivery = harness.deliver()
@@ -92,7 +92,7 @@ async def test_a_cancellation_missed_by_the_broadcast_is_found_at_the_next_heart
 
 
 async def test_after_a_gap_in_the_broadcast_the_marks_are_looked_for_at_once(
-    open_harness: OpenBench, wait_at_gate: Any, fake_clock: FakeClock
+    open_harness: OpenHarness, wait_at_gate: Act, fake_clock: FakeClock
 ) -> None:
     harness = open_harness(wait_at_gate)
     delivery = harness.deliver()
@@ -110,7 +110,7 @@ async def test_after_a_gap_in_the_broadcast_the_marks_are_looked_for_at_once(
 
 
 async def test_a_start_that_cannot_be_reported_releases_the_job_uncounted(
-    open_harness: OpenBench, fake_clock: FakeClock
+    open_harness: OpenHarness, fake_clock: FakeClock
 ) -> None:
     harness = open_harness(hello)
     harness.broker.fail_with(DependencyUnavailable(target="redis"))
@@ -119,13 +119,13 @@ async def test_a_start_that_cannot_be_reported_releases_the_job_uncounted(
     await fake_clock.advance(15)
     with pytest.raises(DependencyUnavailable) as raised:
         await run
-    [outgoing] = harness.worker.give_up(delivery, AbandonReason.FAILED, raised.value)
+    [outgoing] = harness.worker.on_abandoned(delivery, AbandonReason.FAILED, raised.value)
     assert outgoing.message.reason == "drained"
 
 
 @pytest.mark.parametrize("away", [0.2, 3])
 async def test_a_start_is_reported_as_soon_as_the_broker_is_back(
-    open_harness: OpenBench, fake_clock: FakeClock, away: float
+    open_harness: OpenHarness, fake_clock: FakeClock, away: float
 ) -> None:
     harness = open_harness(hello)
     harness.broker.fail_with(DependencyUnavailable(target="redis"))
@@ -146,17 +146,17 @@ async def test_a_start_is_reported_as_soon_as_the_broker_is_back(
     ],
 )
 async def test_what_is_given_up_says_why(
-    open_harness: OpenBench, why: AbandonReason, name: str, reason: str
+    open_harness: OpenHarness, why: AbandonReason, name: str, reason: str
 ) -> None:
     harness = open_harness(hello)
-    [outgoing] = harness.worker.give_up(harness.deliver(), why, ValueError("hunter2"))
+    [outgoing] = harness.worker.on_abandoned(harness.deliver(), why, ValueError("hunter2"))
     message = outgoing.message
     said = message.reason if name == "JobLost" else message.failure_reason
     assert (type(message).__name__, said, outgoing.topic) == (name, reason, "jobs.results")
     assert "hunter2" not in message.model_dump_json()
 
 
-async def test_a_task_has_its_time_and_may_be_tried_again(open_harness: OpenBench) -> None:
+async def test_a_task_has_its_time_and_may_be_tried_again(open_harness: OpenHarness) -> None:
     async def forever(_run: RunContext) -> None:
         await asyncio.Event().wait()
 
@@ -168,7 +168,7 @@ async def test_a_task_has_its_time_and_may_be_tried_again(open_harness: OpenBenc
 
 
 async def test_one_envelope_that_comes_twice_runs_once(
-    open_harness: OpenBench, wait_at_gate: Any, gate: asyncio.Event, fake_clock: FakeClock
+    open_harness: OpenHarness, wait_at_gate: Act, gate: asyncio.Event, fake_clock: FakeClock
 ) -> None:
     harness = open_harness(wait_at_gate)
     delivery = harness.deliver()
@@ -181,7 +181,7 @@ async def test_one_envelope_that_comes_twice_runs_once(
 
 
 async def test_a_clean_up_that_fails_does_not_hide_that_the_run_was_cancelled(
-    open_harness: OpenBench, fake_clock: FakeClock
+    open_harness: OpenHarness, fake_clock: FakeClock
 ) -> None:
     async def stumble(_run: RunContext) -> None:
         try:
@@ -205,7 +205,7 @@ async def test_a_clean_up_that_fails_does_not_hide_that_the_run_was_cancelled(
 
 
 async def test_a_cancellation_within_the_action_is_a_failure_of_the_action(
-    open_harness: OpenBench,
+    open_harness: OpenHarness,
 ) -> None:
     async def await_what_is_cancelled(_run: RunContext) -> None:
         part = asyncio.get_running_loop().create_future()
@@ -217,7 +217,7 @@ async def test_a_cancellation_within_the_action_is_a_failure_of_the_action(
     assert (verdict.failure_reason, verdict.retryable) == ("internal", True)
 
 
-async def test_a_result_that_no_entry_may_carry_is_refused(open_harness: OpenBench) -> None:
+async def test_a_result_that_no_entry_may_carry_is_refused(open_harness: OpenHarness) -> None:
     async def long_text(_run: RunContext) -> dict[str, str]:
         url = "http://a.test/"
         return {"url": url, "final_url": url, "text": "x" * 70_000}
@@ -231,7 +231,7 @@ async def test_a_result_that_no_entry_may_carry_is_refused(open_harness: OpenBen
 
 @pytest.mark.parametrize("fails", [True, False])
 async def test_timings_of_an_action_come_with_its_verdict(
-    open_harness: OpenBench, *, fails: bool
+    open_harness: OpenHarness, *, fails: bool
 ) -> None:
     async def measured(run: RunContext) -> dict[str, str]:
         run.timings["goto"] = 12
@@ -245,7 +245,7 @@ async def test_timings_of_an_action_come_with_its_verdict(
 
 @pytest.mark.parametrize("fails", [True, False])
 async def test_what_an_action_asked_of_the_network_comes_with_its_verdict(
-    open_harness: OpenBench, *, fails: bool
+    open_harness: OpenHarness, *, fails: bool
 ) -> None:
     place = VisitedPlace(host="example.com", port=443, connections=1, received=12, sent=3)
 
@@ -260,7 +260,7 @@ async def test_what_an_action_asked_of_the_network_comes_with_its_verdict(
 
 
 async def test_an_action_is_told_the_time_that_ends_first(
-    open_harness: OpenBench, fake_clock: FakeClock
+    open_harness: OpenHarness, fake_clock: FakeClock
 ) -> None:
     left: list[float] = []
 
@@ -276,7 +276,7 @@ async def test_an_action_is_told_the_time_that_ends_first(
 
 
 async def test_runs_are_counted_and_traced(
-    open_harness: OpenBench, spans: InMemorySpanExporter
+    open_harness: OpenHarness, spans: InMemorySpanExporter
 ) -> None:
     harness = open_harness(hello)
     await harness.run(harness.deliver(traceparent=f"00-{TRACE}-00f067aa0ba902b7-01"))
@@ -292,7 +292,7 @@ async def test_runs_are_counted_and_traced(
 
 
 async def test_a_run_of_another_job_is_not_meant(
-    open_harness: OpenBench, wait_at_gate: Any, gate: asyncio.Event, fake_clock: FakeClock
+    open_harness: OpenHarness, wait_at_gate: Act, gate: asyncio.Event, fake_clock: FakeClock
 ) -> None:
     harness = open_harness(wait_at_gate)
     run = asyncio.create_task(harness.run(harness.deliver()))

@@ -1,21 +1,18 @@
 """A run that ends before its job does, and one that finds what all need out of order."""
 
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 from uuid import uuid4
 
 import pytest
+from worker_support import OpenHarness, get_envelope
 
 from msaas.kernel import CircuitOpen
 from msaas.testing import FakeClock
 from msaas.worker import RunContext, WaitForChildren
 
-OpenBench = Callable[..., Any]
-
 
 async def test_a_run_that_waits_says_for_whom_and_until_when(
-    open_harness: OpenBench, fake_clock: FakeClock
+    open_harness: OpenHarness, fake_clock: FakeClock
 ) -> None:
     children, until = (uuid4(), uuid4()), fake_clock.now() + timedelta(hours=1)
 
@@ -25,9 +22,10 @@ async def test_a_run_that_waits_says_for_whom_and_until_when(
 
     harness = open_harness(wait)
     delivery = harness.deliver()
+    envelope = get_envelope(delivery)
     verdict = await harness.run(delivery)
     assert verdict.type_name() == "JobWaiting"
-    assert (verdict.job_id, verdict.fence) == (delivery.message.job_id, delivery.message.fence)
+    assert (verdict.job_id, verdict.fence) == (envelope.job_id, envelope.fence)
     assert (verdict.child_ids, verdict.until, verdict.timings_ms) == (children, until, {"plan": 7})
     assert verdict.started_at is not None
     assert await harness.list_published_types() == ["JobStarted"]
@@ -37,7 +35,7 @@ async def test_a_run_that_waits_says_for_whom_and_until_when(
     "wait", [WaitForChildren(), WaitForChildren(children=tuple(uuid4() for _ in range(101)))]
 )
 async def test_a_wait_that_no_message_can_carry_is_a_failure_of_the_action(
-    open_harness: OpenBench, wait: WaitForChildren
+    open_harness: OpenHarness, wait: WaitForChildren
 ) -> None:
     async def answer(_run: RunContext) -> WaitForChildren:
         return wait
@@ -47,7 +45,7 @@ async def test_a_wait_that_no_message_can_carry_is_a_failure_of_the_action(
 
 
 async def test_an_open_circuit_fails_the_run_for_now_and_is_news_for_the_fleet(
-    open_harness: OpenBench, fake_clock: FakeClock
+    open_harness: OpenHarness, fake_clock: FakeClock
 ) -> None:
     async def call(_run: RunContext) -> None:
         raise CircuitOpen(target="llm", retry_after=12.5)
@@ -59,7 +57,7 @@ async def test_an_open_circuit_fails_the_run_for_now_and_is_news_for_the_fleet(
     assert news.until == fake_clock.now() + timedelta(seconds=12.5)
 
 
-async def test_a_circuit_that_names_no_time_is_no_news(open_harness: OpenBench) -> None:
+async def test_a_circuit_that_names_no_time_is_no_news(open_harness: OpenHarness) -> None:
     async def call(_run: RunContext) -> None:
         raise CircuitOpen(target="llm")
 

@@ -1,14 +1,13 @@
 """Crawling a site: its rules, its map, its limits, and what is kept when something goes wrong."""
 
-from typing import Any
-
 import pytest
+from browser_worker_support import BrowserHarness, FakeWebServer
 
 from msaas.local.demo_site import DemoSite
 from msaas.worker import ActionFailed
 
 
-async def test_a_site_is_read_nearest_pages_first(harness: Any, site: DemoSite) -> None:
+async def test_a_site_is_read_nearest_pages_first(harness: BrowserHarness, site: DemoSite) -> None:
     result = await harness.run_task("crawl_site", f"{site.url}/article", max_pages=4, max_depth=1)
     read = [one.url.removeprefix(site.url) for one in result.pages]
     assert read == ["/article", "/", "/list", "/form"]
@@ -18,7 +17,9 @@ async def test_a_site_is_read_nearest_pages_first(harness: Any, site: DemoSite) 
     assert harness.progress[0].message == "1 of at most 4 pages"
 
 
-async def test_what_the_site_forbids_is_left_alone(harness: Any, web: Any) -> None:
+async def test_what_the_site_forbids_is_left_alone(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
     web.add_page("/robots.txt", "User-agent: *\nDisallow: /private\nDisallow: /*?sort=")
     web.add_page("/", '<a href="/private/a">a</a><a href="/b?sort=1">b</a><a href="/c">c</a>')
     web.add_page("/c", "<p>see</p>")
@@ -31,7 +32,9 @@ async def test_what_the_site_forbids_is_left_alone(harness: Any, web: Any) -> No
     assert (failed.value.reason, failed.value.may_retry) == ("robots_disallowed", False)
 
 
-async def test_the_map_names_pages_that_nobody_links_to(harness: Any, web: Any) -> None:
+async def test_the_map_names_pages_that_nobody_links_to(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
     web.add_page("/robots.txt", f"Sitemap: {web.url}/map.xml\nSitemap: http://elsewhere.test/x.xml")
     web.add_page(
         "/map.xml",
@@ -47,7 +50,9 @@ async def test_the_map_names_pages_that_nobody_links_to(harness: Any, web: Any) 
     assert len((await harness.run_task("crawl_site", f"{web.url}/", sitemap=False)).pages) == 1
 
 
-async def test_a_page_that_fails_stops_no_other(harness: Any, web: Any) -> None:
+async def test_a_page_that_fails_stops_no_other(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
     web.add_page("/", '<a href="/file">f</a><a href="/gone">g</a><a href="/good">h</a>')
     web.add_page("/file", "x", content_disposition="attachment")
     web.add_page("/good", "<p>good</p>")
@@ -61,7 +66,9 @@ async def test_a_page_that_fails_stops_no_other(harness: Any, web: Any) -> None:
     ]
 
 
-async def test_what_was_read_until_the_time_was_up_is_kept(harness: Any, web: Any) -> None:
+async def test_what_was_read_until_the_time_was_up_is_kept(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
     links = "".join(f'<a href="/{number}">x</a>' for number in range(50))
     web.add_page("/", links + "<p>first</p>")
     web.add_page("/robots.txt", "User-agent: *\nCrawl-delay: 1")
@@ -71,7 +78,9 @@ async def test_what_was_read_until_the_time_was_up_is_kept(harness: Any, web: An
     assert result.left >= 45
 
 
-async def test_limits_hold_and_what_is_left_is_counted(harness: Any, web: Any) -> None:
+async def test_limits_hold_and_what_is_left_is_counted(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
     links = "".join(f'<a href="/{name}">x</a>' for name in ("in/a", "in/b", "in/old", "out/a"))
     for path in ("/", "/in/a", "/in/b", "/in/old", "/out/a"):
         web.add_page(path, links)
@@ -83,7 +92,9 @@ async def test_limits_hold_and_what_is_left_is_counted(harness: Any, web: Any) -
     assert (len(some.pages), some.stopped, some.left) == (2, "max_pages", 3)
 
 
-async def test_a_first_page_that_fails_is_the_jobs_failure(harness: Any, web: Any) -> None:
+async def test_a_first_page_that_fails_is_the_jobs_failure(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
     web.close()
     with pytest.raises(ActionFailed) as failed:
         await harness.run_task("crawl_site", f"{web.url}/")

@@ -8,6 +8,8 @@ from typing import Any
 
 import psutil
 import pytest
+from browser_worker_support import BrowserHarness, FakeWebServer, StartHarness
+from hostile_site import HostileSite
 from playwright.async_api import Error as PlaywrightError
 
 from msaas.browser_worker.browser.instance import proxy_options
@@ -18,7 +20,6 @@ from msaas.browser_worker.egress.traffic import TrafficLog
 from msaas.browser_worker.failures import host_and_port
 from msaas.browser_worker.limits import Limits
 from msaas.local.demo_site import DemoSite
-from msaas.local.hostile_site import HostileSite
 from msaas.telemetry import Metrics
 from msaas.testing import wait_until
 from msaas.worker import ActionFailed
@@ -48,11 +49,13 @@ def hostile_site() -> Iterator[HostileSite]:
         yield hostile
 
 
-def port_of(web: Any) -> str:
+def port_of(web: FakeWebServer) -> str:
     return web.address.partition(":")[2]
 
 
-async def test_a_private_address_is_not_visited(harness: Any, private_server: Any) -> None:
+async def test_a_private_address_is_not_visited(
+    harness: BrowserHarness, private_server: FakeWebServer
+) -> None:
     assert await get_failure(harness.visit(f"{private_server.url}/")) == ("address_blocked", False)
     assert private_server.requests == []
     assert harness.get_metric("jobs_browser_blocked_requests_total", reason="blocked") >= 1
@@ -65,7 +68,9 @@ async def test_a_private_address_is_not_visited(harness: Any, private_server: An
         *("[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0.0.0.0"),  # noqa: S104  # not bound
     ],
 )
-async def test_however_it_is_written(harness: Any, private_server: Any, host: str) -> None:
+async def test_however_it_is_written(
+    harness: BrowserHarness, private_server: FakeWebServer, host: str
+) -> None:
     reason, may_retry = await get_failure(
         harness.visit(f"http://{host}:{port_of(private_server)}/")
     )
@@ -73,20 +78,22 @@ async def test_however_it_is_written(harness: Any, private_server: Any, host: st
     assert private_server.requests == []
 
 
-async def test_metadata_is_not_visited(harness: Any) -> None:
+async def test_metadata_is_not_visited(harness: BrowserHarness) -> None:
     url = "http://169.254.169.254/latest/meta-data/"
     assert await get_failure(harness.visit(url)) == ("address_blocked", False)
 
 
 async def test_a_redirect_leads_there_as_little(
-    harness: Any, web: Any, private_server: Any
+    harness: BrowserHarness, web: FakeWebServer, private_server: FakeWebServer
 ) -> None:
     url = web.add_page("/away", "", status=302, location=f"{private_server.url}/")
     assert await get_failure(harness.visit(url)) == ("address_blocked", False)
     assert private_server.requests == []
 
 
-async def test_nor_does_a_script_or_a_refresh(harness: Any, web: Any, private_server: Any) -> None:
+async def test_nor_does_a_script_or_a_refresh(
+    harness: BrowserHarness, web: FakeWebServer, private_server: FakeWebServer
+) -> None:
     script = web.add_page("/s", f"<script>location = '{private_server.url}/'</script>")
     refresh = web.add_page(
         "/r", f'<meta http-equiv=refresh content="0;url={private_server.url}/"><p>x</p>'
@@ -100,7 +107,7 @@ async def test_nor_does_a_script_or_a_refresh(harness: Any, web: Any, private_se
 
 
 async def test_where_such_a_page_ends_is_not_taken_for_a_page(
-    harness: Any, web: Any, private_server: Any
+    harness: BrowserHarness, web: FakeWebServer, private_server: FakeWebServer
 ) -> None:
     script = f"<p>x</p><script>setTimeout(() => location = '{private_server.url}/', 50)</script>"
     visit = harness.visit(web.add_page("/later", script), wait_until="networkidle")
@@ -109,7 +116,7 @@ async def test_where_such_a_page_ends_is_not_taken_for_a_page(
 
 
 async def test_what_a_page_loads_is_refused_while_the_page_is_read(
-    harness: Any, web: Any, private_server: Any
+    harness: BrowserHarness, web: FakeWebServer, private_server: FakeWebServer
 ) -> None:
     origin = private_server.url
     page = f"""<p>text</p><script src="{origin}/a.js"></script>
@@ -126,7 +133,9 @@ async def test_what_a_page_loads_is_refused_while_the_page_is_read(
     assert private_server.requests == []
 
 
-async def test_webrtc_does_not_bypass_the_proxy(harness: Any, web: Any) -> None:
+async def test_webrtc_does_not_bypass_the_proxy(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
     """Nobody at the address hears of it, and the page learns no address of ours."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stun:
         stun.bind(("127.0.0.1", 0))
@@ -149,7 +158,7 @@ async def test_webrtc_does_not_bypass_the_proxy(harness: Any, web: Any) -> None:
 
 
 async def test_a_name_that_changes_its_mind_gains_nothing(
-    start_harness: Any, web: Any, private_server: Any
+    start_harness: StartHarness, web: FakeWebServer, private_server: FakeWebServer
 ) -> None:
     """The second answer of the name server is the private one: it is checked like the first."""
     harness = await start_harness(
@@ -161,7 +170,9 @@ async def test_a_name_that_changes_its_mind_gains_nothing(
     assert private_server.requests == []
 
 
-async def test_a_name_that_the_operator_allows_may_be_private(start_harness: Any, web: Any) -> None:
+async def test_a_name_that_the_operator_allows_may_be_private(
+    start_harness: StartHarness, web: FakeWebServer
+) -> None:
     web.add_page("/", "<h1>inside</h1>")
     place = f"inside.test:{port_of(web)}"
     harness = await start_harness(lookup=fixed_lookup(["127.0.0.1"]), allowed=(place,))
@@ -176,7 +187,7 @@ async def test_a_name_that_the_operator_allows_may_be_private(start_harness: Any
     ],
 )
 async def test_a_name_that_is_none_is_not_looked_up_again(
-    start_harness: Any, code: int, expected: tuple[str, bool]
+    start_harness: StartHarness, code: int, expected: tuple[str, bool]
 ) -> None:
     async def lookup(_host: str) -> Sequence[str]:
         raise socket.gaierror(code, "no")
@@ -186,7 +197,9 @@ async def test_a_name_that_is_none_is_not_looked_up_again(
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "chrome://version", "view-source:http://a"])
-async def test_a_page_cannot_lead_out_of_the_web(harness: Any, web: Any, url: str) -> None:
+async def test_a_page_cannot_lead_out_of_the_web(
+    harness: BrowserHarness, web: FakeWebServer, url: str
+) -> None:
     frame = f'<p>here</p><iframe src="{url}"></iframe>'
     result = await harness.visit(web.add_page("/frame", frame), wait_until="domcontentloaded")
     assert result.text.startswith("here")
@@ -197,17 +210,17 @@ async def test_a_page_cannot_lead_out_of_the_web(harness: Any, web: Any, url: st
     assert reason in {"selector_not_found", "address_blocked"}  # it stayed, or it lost its page
 
 
-def sockets_of(harness: Any) -> list[Any]:
+def sockets_of(harness: BrowserHarness) -> list[Any]:
     """List the network sockets of all the browser's processes."""
     found: list[Any] = []
-    for process in list_process_group(harness.engine._instance.pid):
+    for process in list_process_group(harness.browser_pid):
         with suppress(psutil.Error):
             found.extend(process.net_connections(kind="inet"))
     return found
 
 
 async def test_the_browser_connects_to_its_proxy_only(
-    start_harness: Any, hostile_site: HostileSite
+    start_harness: StartHarness, hostile_site: HostileSite
 ) -> None:
     """Neither the forbidden place nor a name server hears of it, over TCP or UDP."""
     harness = await start_harness(allowed=(hostile_site.address,))
@@ -250,7 +263,9 @@ async def test_the_browser_connects_to_its_proxy_only(
     assert harness.get_metric("jobs_browser_blocked_requests_total", reason="blocked") > 0
 
 
-async def test_a_page_without_a_proxy_reaches_nothing(harness: Any, web: Any) -> None:
+async def test_a_page_without_a_proxy_reaches_nothing(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
     web.add_page("/", "<h1>here</h1>")
     async with harness.engine.open_page() as page:
         with pytest.raises(PlaywrightError, match="ERR_PROXY_CONNECTION_FAILED"):
@@ -258,7 +273,7 @@ async def test_a_page_without_a_proxy_reaches_nothing(harness: Any, web: Any) ->
     assert web.requests == []
 
 
-async def test_a_proxy_closes_with_its_page(harness: Any, web: Any) -> None:
+async def test_a_proxy_closes_with_its_page(harness: BrowserHarness, web: FakeWebServer) -> None:
     async with harness.egress.open_proxy() as proxy:
         port = int(proxy.url.rpartition(":")[2])
     with pytest.raises(ConnectionRefusedError):
@@ -266,7 +281,7 @@ async def test_a_proxy_closes_with_its_page(harness: Any, web: Any) -> None:
 
 
 async def test_what_a_job_asked_of_the_network_is_counted(
-    harness: Any, web: Any, private_server: Any
+    harness: BrowserHarness, web: FakeWebServer, private_server: FakeWebServer
 ) -> None:
     web.pages["/big.js"] = 200, {"content-type": "text/javascript"}, b"//" + b"x" * 100_000
     page = (
@@ -323,7 +338,7 @@ def test_old_endpoints_are_evicted() -> None:
 
 
 async def test_the_proxy_relays_large_bodies_both_ways(
-    harness: Any, web: Any, site: DemoSite
+    harness: BrowserHarness, web: FakeWebServer, site: DemoSite
 ) -> None:
     web.pages["/big.js"] = 200, {"content-type": "text/javascript"}, b"//" + b"x" * 3_000_000
     page = web.add_page("/big", f'<p>{"y" * 1_000_000}</p><script src="/big.js"></script>')

@@ -4,10 +4,10 @@ import asyncio
 import os
 import signal
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
+from browser_worker_support import BrowserHarness, FakeWebServer, StartHarness
 
 from msaas.browser_worker.browser.instance import BrowserUnavailable, ChromiumLauncher
 from msaas.browser_worker.engine import Engine
@@ -31,7 +31,9 @@ def _is_browser(process: psutil.Process) -> bool:
     return any("chrom" in word or "run-driver" in word for word in words)
 
 
-async def test_nothing_is_left_of_one_job_for_the_next(harness: Any, web: Any) -> None:
+async def test_nothing_is_left_of_one_job_for_the_next(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
     store = """<p id=f></p><script>
       document.getElementById("f").textContent = document.cookie + (localStorage.a ?? "nothing");
       document.cookie = "a=1"; localStorage.a = "kept";
@@ -43,11 +45,11 @@ async def test_nothing_is_left_of_one_job_for_the_next(harness: Any, web: Any) -
 
 
 async def test_a_browser_that_is_killed_fails_its_jobs_and_no_others(
-    harness: Any, site: DemoSite
+    harness: BrowserHarness, site: DemoSite
 ) -> None:
     slow = [asyncio.create_task(harness.visit(f"{site.url}/slow?ms=20000")) for _ in range(2)]
     await wait_until(lambda: harness.get_metric("jobs_browser_contexts") == 2)
-    os.killpg(harness.engine._instance.pid, signal.SIGKILL)
+    os.killpg(harness.browser_pid, signal.SIGKILL)
     for task in slow:
         with pytest.raises(ActionFailed) as failed:
             await task
@@ -58,7 +60,7 @@ async def test_a_browser_that_is_killed_fails_its_jobs_and_no_others(
 
 
 async def test_a_driver_that_is_killed_is_replaced_with_its_browser(
-    harness: Any, site: DemoSite
+    harness: BrowserHarness, site: DemoSite
 ) -> None:
     [driver] = [one for one in browsers() if "run-driver" in one.cmdline()]
     slow = asyncio.create_task(harness.visit(f"{site.url}/slow?ms=20000"))
@@ -71,7 +73,7 @@ async def test_a_driver_that_is_killed_is_replaced_with_its_browser(
 
 
 async def test_a_job_that_waits_for_a_context_is_in_hand(
-    start_harness: Any, site: DemoSite
+    start_harness: StartHarness, site: DemoSite
 ) -> None:
     harness = await start_harness(slots=1)
     slow = [asyncio.create_task(harness.visit(f"{site.url}/slow?ms=300")) for _ in range(2)]
@@ -82,7 +84,7 @@ async def test_a_job_that_waits_for_a_context_is_in_hand(
 
 
 async def test_a_page_is_ready_for_one_plain_job_and_for_no_other(
-    harness: Any, site: DemoSite
+    harness: BrowserHarness, site: DemoSite
 ) -> None:
     await harness.visit(f"{site.url}/")
     await wait_until(lambda: len(harness.list_page_processes()) == 1)
@@ -97,7 +99,7 @@ async def test_a_page_is_ready_for_one_plain_job_and_for_no_other(
     assert ready not in harness.list_page_processes()
 
 
-async def test_recycling_stops_nobody(start_harness: Any, site: DemoSite) -> None:
+async def test_recycling_stops_nobody(start_harness: StartHarness, site: DemoSite) -> None:
     harness = await start_harness(slots=2, recycle_after=3)
     slow = asyncio.create_task(harness.visit(f"{site.url}/slow?ms=3000"))
     await wait_until(lambda: harness.get_metric("jobs_browser_contexts") == 1)
@@ -109,12 +111,12 @@ async def test_recycling_stops_nobody(start_harness: Any, site: DemoSite) -> Non
 
 
 async def test_a_browser_that_hangs_is_killed_in_the_end(
-    start_harness: Any, site: DemoSite, monkeypatch: pytest.MonkeyPatch
+    start_harness: StartHarness, site: DemoSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("msaas.browser_worker.browser.instance.CLOSE_SECONDS", 0.5)
     monkeypatch.setattr("msaas.browser_worker.browser.instance.OPEN_SECONDS", 0.5)
     harness = await start_harness()
-    hung = harness.engine._instance.pid
+    hung = harness.browser_pid
     os.killpg(hung, signal.SIGSTOP)
     with pytest.raises(ActionFailed) as failed:
         await harness.visit(f"{site.url}/")
@@ -131,15 +133,17 @@ async def test_a_browser_that_cannot_start_is_said_to_be_unavailable(tmp_path: P
 
 
 async def test_the_browser_is_told_nothing_of_our_environment(
-    start_harness: Any, monkeypatch: pytest.MonkeyPatch
+    start_harness: StartHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://:hunter2@127.0.0.1")
     harness = await start_harness()
-    environment = psutil.Process(harness.engine._instance.pid).environ()
+    environment = psutil.Process(harness.browser_pid).environ()
     assert "hunter2" not in str(environment)
 
 
-async def test_cancelling_a_visit_closes_its_context(harness: Any, site: DemoSite) -> None:
+async def test_cancelling_a_visit_closes_its_context(
+    harness: BrowserHarness, site: DemoSite
+) -> None:
     visit = asyncio.create_task(harness.visit(f"{site.url}/slow?ms=20000"))
     await wait_until(lambda: harness.get_metric("jobs_browser_contexts") == 1)
     visit.cancel()
@@ -156,7 +160,9 @@ async def test_cancelling_a_visit_closes_its_context(harness: Any, site: DemoSit
     )
 
 
-async def test_a_page_that_is_cancelled_at_any_moment_leaves_no_context(harness: Any) -> None:
+async def test_a_page_that_is_cancelled_at_any_moment_leaves_no_context(
+    harness: BrowserHarness,
+) -> None:
     async def hold() -> None:
         async with harness.engine.open_page():
             await asyncio.Event().wait()
@@ -173,7 +179,9 @@ async def test_a_page_that_is_cancelled_at_any_moment_leaves_no_context(harness:
     assert left["browserContextIds"] == []
 
 
-async def test_a_cancelled_job_takes_no_further_step(harness: Any, web: Any) -> None:
+async def test_a_cancelled_job_takes_no_further_step(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
     url = web.add_page("/", "<p>here</p>")
     with pytest.raises(RunCancelled):
         await harness.visit(url, is_cancelled=lambda: bool(web.requests))

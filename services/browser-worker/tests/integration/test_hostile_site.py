@@ -9,14 +9,15 @@ from typing import Any
 
 import psutil
 import pytest
+from browser_worker_support import BrowserHarness, StartHarness
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from hostile_site import HostileSite
 
 from msaas.browser_worker.limits import MEGABYTE, Limits
 from msaas.local.demo_site import DemoSite
-from msaas.local.hostile_site import HostileSite
 from msaas.testing import wait_until
 from msaas.worker import ActionFailed
 
@@ -38,13 +39,13 @@ def hostile_site() -> Iterator[HostileSite]:
         yield hostile
 
 
-async def outcome(harness: Any, url: str, **params: Any) -> tuple[str, bool]:
+async def outcome(harness: BrowserHarness, url: str, **params: Any) -> tuple[str, bool]:
     with pytest.raises(ActionFailed) as failed:
         await harness.visit(url, **{"timeout_ms": PATIENCE_MS, **params})
     return failed.value.reason, failed.value.may_retry
 
 
-async def is_unharmed(harness: Any, site: DemoSite) -> None:
+async def is_unharmed(harness: BrowserHarness, site: DemoSite) -> None:
     """See the next job served, and nothing left of the one before."""
     assert (await harness.visit(f"{site.url}/article", selector="h2")).text == "Colour"
     assert harness.get_metric("jobs_browser_contexts") == 0
@@ -77,7 +78,7 @@ async def is_unharmed(harness: Any, site: DemoSite) -> None:
     ],
 )
 async def test_a_page_that_means_harm_fails_for_a_reason(
-    start_harness: Any,
+    start_harness: StartHarness,
     hostile_site: HostileSite,
     site: DemoSite,
     path: str,
@@ -90,7 +91,7 @@ async def test_a_page_that_means_harm_fails_for_a_reason(
 
 
 async def test_a_file_without_end_is_no_page_or_too_much_of_one(
-    start_harness: Any, hostile_site: HostileSite, site: DemoSite
+    start_harness: StartHarness, hostile_site: HostileSite, site: DemoSite
 ) -> None:
     """Which of the two is noticed first, is the machine's to say."""
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
@@ -103,7 +104,7 @@ async def test_a_file_without_end_is_no_page_or_too_much_of_one(
 
 @pytest.mark.parametrize(("path", "expected"), [("/grow", TOO_LARGE), ("/hoard", TOO_LARGE)])
 async def test_a_page_that_grows_is_ended(
-    start_harness: Any,
+    start_harness: StartHarness,
     hostile_site: HostileSite,
     site: DemoSite,
     path: str,
@@ -116,7 +117,7 @@ async def test_a_page_that_grows_is_ended(
 
 
 async def test_a_page_that_refreshes_to_the_metadata_is_blocked(
-    start_harness: Any, hostile_site: HostileSite, site: DemoSite
+    start_harness: StartHarness, hostile_site: HostileSite, site: DemoSite
 ) -> None:
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
     visit = outcome(harness, f"{hostile_site.url}/metadata", wait_until="networkidle")
@@ -140,7 +141,12 @@ async def test_a_page_that_refreshes_to_the_metadata_is_blocked(
     ],
 )
 async def test_a_page_that_is_merely_odd_is_read(
-    start_harness: Any, hostile_site: HostileSite, site: DemoSite, path: str, status: int, text: str
+    start_harness: StartHarness,
+    hostile_site: HostileSite,
+    site: DemoSite,
+    path: str,
+    status: int,
+    text: str,
 ) -> None:
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
     result = await harness.visit(f"{hostile_site.url}{path}", timeout_ms=PATIENCE_MS)
@@ -150,7 +156,7 @@ async def test_a_page_that_is_merely_odd_is_read(
 
 @pytest.mark.parametrize("path", ["/utf16-as-utf8", "/unclosed", "/rewrites", "/nonsense-kind"])
 async def test_what_is_hard_to_read_comes_to_an_end(
-    start_harness: Any, hostile_site: HostileSite, site: DemoSite, path: str
+    start_harness: StartHarness, hostile_site: HostileSite, site: DemoSite, path: str
 ) -> None:
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
     visit = asyncio.ensure_future(harness.visit(f"{hostile_site.url}{path}", timeout_ms=TIMEOUT_MS))
@@ -164,7 +170,7 @@ async def test_what_is_hard_to_read_comes_to_an_end(
 
 
 async def test_a_page_that_ends_its_own_process_fails_alone(
-    start_harness: Any, hostile_site: HostileSite, site: DemoSite
+    start_harness: StartHarness, hostile_site: HostileSite, site: DemoSite
 ) -> None:
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
     visit = asyncio.create_task(outcome(harness, f"{hostile_site.url}/drip"))
@@ -178,7 +184,7 @@ async def test_a_page_that_ends_its_own_process_fails_alone(
 
 
 async def test_a_hung_page_is_killed_with_its_visit(
-    start_harness: Any, hostile_site: HostileSite, site: DemoSite
+    start_harness: StartHarness, hostile_site: HostileSite, site: DemoSite
 ) -> None:
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
     assert (
@@ -191,7 +197,7 @@ async def test_a_hung_page_is_killed_with_its_visit(
 
 
 async def test_a_service_worker_does_not_stay(
-    start_harness: Any, hostile_site: HostileSite, site: DemoSite
+    start_harness: StartHarness, hostile_site: HostileSite, site: DemoSite
 ) -> None:
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
     for _ in range(2):
@@ -204,7 +210,7 @@ async def test_a_service_worker_does_not_stay(
 
 
 async def test_nothing_that_a_page_stores_is_there_for_the_next(
-    start_harness: Any, hostile_site: HostileSite
+    start_harness: StartHarness, hostile_site: HostileSite
 ) -> None:
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
     for _ in range(2):
@@ -219,7 +225,7 @@ async def test_nothing_that_a_page_stores_is_there_for_the_next(
 
 
 async def test_a_page_with_too_many_connections_gets_no_more(
-    start_harness: Any, hostile_site: HostileSite, site: DemoSite
+    start_harness: StartHarness, hostile_site: HostileSite, site: DemoSite
 ) -> None:
     async def lookup(_host: str) -> Sequence[str]:
         return ["127.0.0.1"]
@@ -235,7 +241,7 @@ async def test_a_page_with_too_many_connections_gets_no_more(
 
 
 async def test_a_page_that_leads_to_another_scheme_is_blocked(
-    start_harness: Any, hostile_site: HostileSite, site: DemoSite
+    start_harness: StartHarness, hostile_site: HostileSite, site: DemoSite
 ) -> None:
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
     assert (
@@ -245,7 +251,7 @@ async def test_a_page_that_leads_to_another_scheme_is_blocked(
 
 
 async def test_a_certificate_of_nobody_is_not_accepted(
-    start_harness: Any, site: DemoSite, tmp_path: Path
+    start_harness: StartHarness, site: DemoSite, tmp_path: Path
 ) -> None:
     with HostileSite() as hostile:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -280,7 +286,7 @@ def certify_oneself(folder: Path) -> Path:
 
 
 async def test_random_scenarios_do_not_affect_other_pages(
-    start_harness: Any, hostile_site: HostileSite, site: DemoSite
+    start_harness: StartHarness, hostile_site: HostileSite, site: DemoSite
 ) -> None:
     harness = await start_harness(slots=3, allowed=(hostile_site.address,), limits=LIMITS)
     storms = [outcome(harness, f"{hostile_site.url}{path}") for path in ("/popups", "/alerts")]
@@ -294,7 +300,7 @@ async def test_random_scenarios_do_not_affect_other_pages(
 
 
 async def test_a_page_of_many_names_has_few_of_them_looked_up_at_once(
-    start_harness: Any, site: DemoSite, hostile_site: HostileSite
+    start_harness: StartHarness, site: DemoSite, hostile_site: HostileSite
 ) -> None:
     asking, most = 0, 0
 

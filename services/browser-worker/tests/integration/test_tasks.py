@@ -4,12 +4,15 @@ import json
 from typing import Any
 
 import pytest
+from browser_worker_support import BrowserHarness, FakeWebServer
 
 from msaas.local.demo_site import DemoSite
 from msaas.worker import ActionFailed
 
 
-async def test_markdown_keeps_headings_links_and_tables(harness: Any, site: DemoSite) -> None:
+async def test_markdown_keeps_headings_links_and_tables(
+    harness: BrowserHarness, site: DemoSite
+) -> None:
     result = await harness.run_task("extract_markdown", f"{site.url}/article")
     assert "## Colour" in result.markdown
     assert "| No." in result.markdown
@@ -19,7 +22,9 @@ async def test_markdown_keeps_headings_links_and_tables(harness: Any, site: Demo
     assert (result.status, result.truncated, result.artifact) == (200, False, None)
 
 
-async def test_markdown_of_the_whole_page_or_of_one_element(harness: Any, site: DemoSite) -> None:
+async def test_markdown_of_the_whole_page_or_of_one_element(
+    harness: BrowserHarness, site: DemoSite
+) -> None:
     whole = await harness.run_task("extract_markdown", f"{site.url}/article", whole_page=True)
     assert f"[Home]({site.url}/)" in whole.markdown
     assert "A made-up almanac" in whole.markdown
@@ -27,7 +32,9 @@ async def test_markdown_of_the_whole_page_or_of_one_element(harness: Any, site: 
     assert part.markdown == "## Colour"
 
 
-async def test_markdown_that_is_too_long_is_cut_and_kept_as_a_file(harness: Any, web: Any) -> None:
+async def test_markdown_that_is_too_long_is_cut_and_kept_as_a_file(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
     url = web.add_page("/long", "<main>" + "<p>many words of it</p>" * 6_000 + "</main>")
     result = await harness.run_task("extract_markdown", url)
     assert result.truncated
@@ -36,7 +43,9 @@ async def test_markdown_that_is_too_long_is_cut_and_kept_as_a_file(harness: Any,
     assert harness.saved["page.md"].decode().startswith(result.markdown)
 
 
-async def test_fields_come_as_the_types_that_were_asked_for(harness: Any, site: DemoSite) -> None:
+async def test_fields_come_as_the_types_that_were_asked_for(
+    harness: BrowserHarness, site: DemoSite
+) -> None:
     fields: dict[str, Any] = {
         "heading": {"selector": "h1"},
         "pages": {"selector": ".pages a:not([rel])", "many": True, "type": "integer"},
@@ -78,14 +87,16 @@ async def test_fields_come_as_the_types_that_were_asked_for(harness: Any, site: 
     ],
 )
 async def test_a_field_that_fails_is_named(
-    harness: Any, site: DemoSite, field: dict[str, Any], reason: str, words: str
+    harness: BrowserHarness, site: DemoSite, field: dict[str, Any], reason: str, words: str
 ) -> None:
     with pytest.raises(ActionFailed, match=words) as failed:
         await harness.run_task("extract_structured", f"{site.url}/article", fields={"x": field})
     assert (failed.value.reason, failed.value.may_retry) == (reason, False)
 
 
-async def test_links_are_whole_and_each_counts_once(harness: Any, web: Any, site: DemoSite) -> None:
+async def test_links_are_whole_and_each_counts_once(
+    harness: BrowserHarness, web: FakeWebServer, site: DemoSite
+) -> None:
     page = f"""<a href="/a">One</a><a href="/a#more">again</a><a href="b?x=1"></a>
       <a href="{site.url}/" rel="nofollow ugc">Elsewhere</a><a href="mailto:a@b.c">write</a>
       <a href="javascript:void 0">run</a><a href="http://[">bad</a>"""
@@ -102,7 +113,9 @@ async def test_links_are_whole_and_each_counts_once(harness: Any, web: Any, site
     assert (len(some.links), some.total, some.truncated) == (1, 3, True)
 
 
-async def test_a_picture_shows_pictures_and_fits_its_format(harness: Any, site: DemoSite) -> None:
+async def test_a_picture_shows_pictures_and_fits_its_format(
+    harness: BrowserHarness, site: DemoSite
+) -> None:
     result = await harness.run_task("capture_screenshot", f"{site.url}/article")
     assert (result.width, result.height) == (1280, 720)
     assert harness.saved["screenshot.png"].startswith(b"\x89PNG")
@@ -119,7 +132,7 @@ async def test_a_picture_shows_pictures_and_fits_its_format(harness: Any, site: 
 
 
 async def test_what_is_looked_at_has_its_pictures_unless_they_are_blocked(
-    harness: Any, web: Any
+    harness: BrowserHarness, web: FakeWebServer
 ) -> None:
     url = web.add_page("/seen", '<img src="/picture.png"><script src="/script.js"></script>')
     await harness.run_task("capture_screenshot", url)
@@ -132,13 +145,13 @@ async def test_what_is_looked_at_has_its_pictures_unless_they_are_blocked(
     assert "/picture.png" in web.requests
 
 
-async def test_a_page_that_is_too_high_is_cut(harness: Any, web: Any) -> None:
+async def test_a_page_that_is_too_high_is_cut(harness: BrowserHarness, web: FakeWebServer) -> None:
     url = web.add_page("/high", '<div style="height: 40000px; width: 10px">x</div>')
     result = await harness.run_task("capture_screenshot", url, full_page=True)
     assert (result.height, result.truncated) == (16_000, True)
 
 
-async def test_a_page_as_it_prints(harness: Any, site: DemoSite) -> None:
+async def test_a_page_as_it_prints(harness: BrowserHarness, site: DemoSite) -> None:
     result = await harness.run_task(
         "render_pdf", f"{site.url}/list", paper="A5", landscape=True, margin_mm=5.0, pages="1"
     )
@@ -148,7 +161,7 @@ async def test_a_page_as_it_prints(harness: Any, site: DemoSite) -> None:
 
 
 async def test_steps_work_on_the_page_and_bring_home_what_they_read(
-    harness: Any, site: DemoSite
+    harness: BrowserHarness, site: DemoSite
 ) -> None:
     steps: list[dict[str, Any]] = [
         {"do": "fill", "selector": "[name=light]", "secret": "light"},
@@ -190,7 +203,7 @@ async def test_steps_work_on_the_page_and_bring_home_what_they_read(
     ],
 )
 async def test_a_step_that_fails_says_which_and_why_with_a_picture(
-    harness: Any, site: DemoSite, step: dict[str, Any], reason: str, words: str
+    harness: BrowserHarness, site: DemoSite, step: dict[str, Any], reason: str, words: str
 ) -> None:
     steps = [{"do": "scroll"}, step, {"do": "scroll"}]
     with pytest.raises(ActionFailed, match=words) as failed:
@@ -201,7 +214,7 @@ async def test_a_step_that_fails_says_which_and_why_with_a_picture(
     assert "step_03" not in harness.run.timings
 
 
-async def test_options_reach_the_page(harness: Any, web: Any) -> None:
+async def test_options_reach_the_page(harness: BrowserHarness, web: FakeWebServer) -> None:
     told: dict[str, str] = {}
 
     def echo(headers: dict[str, str]) -> bytes:

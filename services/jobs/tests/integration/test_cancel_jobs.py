@@ -12,6 +12,7 @@ from msaas.jobs.application.command_batch import CommandOutcome
 from msaas.jobs.application.process_commands import ProcessedCommands
 from msaas.kernel import MsaasError
 from msaas.testing import wait_until
+from msaas.worker import find_cancelled
 
 Settle = Callable[..., Awaitable[ProcessedCommands]]
 Submit = Callable[..., SubmitJob]
@@ -195,7 +196,7 @@ async def test_a_cancel_over_the_wire_withdraws_the_entry_marks_the_job_and_tell
     reply = await gateway.cancel(user, UUID(unread))
     assert reply.data == {"job_id": unread, "status": "CANCELLED"}
     assert unread not in {str(one.job_id) for one in await read_envelopes()}
-    marked = await running.service.messenger.find_cancelled([UUID(unread)])
+    marked = await find_cancelled(running.service.messenger, [UUID(unread)])
     assert marked == {UUID(unread)}
     assert [str(one.job_id) for one in await read_topic("jobs.control")] == [unread]
     events = [one for one in await read_topic("jobs.events") if str(one.frame.id) == unread]

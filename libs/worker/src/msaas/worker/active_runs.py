@@ -19,6 +19,7 @@ from msaas.contracts import (
 from msaas.kernel import Clock, DependencyUnavailable, Overloaded
 from msaas.messaging import Delivery, Messenger
 from msaas.telemetry import get_logger
+from msaas.worker.cancellation import find_cancelled
 from msaas.worker.heartbeat_loop import HeartbeatLoop
 
 RESULTS_TOPIC = "jobs.results"
@@ -100,7 +101,7 @@ class ActiveRuns:
         if not self._runs:
             return
         job_ids = {one.envelope.job_id for one in self._runs.values()}
-        cancelled = await self._messenger.find_cancelled(job_ids)
+        cancelled = await find_cancelled(self._messenger, job_ids)
         for current in self._runs.values():
             if current.envelope.job_id in cancelled:
                 current.cancel()

@@ -1,10 +1,10 @@
 """Runs jobs as the fleet expects it: started, beating, cancellable, and reported exactly once."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from msaas.contracts import (
     TASKS,
@@ -31,6 +31,7 @@ from msaas.worker.outcomes import (
     CANCELLED,
     DEADLINE_EXCEEDED,
     DEPENDENCY_UNAVAILABLE,
+    FEATURE_DISABLED,
     INTERNAL_ERROR,
     TIMED_OUT,
     UNKNOWN_TASK,
@@ -55,6 +56,10 @@ _DURATION_BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.2, 0.35, 0.6, 1.2, 2.5, 5.0, 10.0
 _TIMER_TOLERANCE = timedelta(milliseconds=50)  # by which a timer may be early
 
 
+class TaskFlags(Protocol):
+    def find_disabled(self, names: Collection[str]) -> str | None: ...
+
+
 class JobWorker:
     """Registers itself for one topic of envelopes and for the fleet's cancellations."""
 
@@ -62,7 +67,7 @@ class JobWorker:
         self,
         messenger: Messenger,
         topic: str,
-        actions: Mapping[str, Action],
+        actions: Iterable[Action],
         *,
         slots: int,
         name: str,
@@ -70,11 +75,13 @@ class JobWorker:
         clock: Clock | None = None,
         tasks: Mapping[str, Task] = TASKS,
         uploader: ArtifactUploader | None = None,
+        flags: TaskFlags | None = None,
     ) -> None:
         self._cancellation_checker = CancellationChecker(messenger)
-        self._actions = actions
+        self._actions = {action.task_type: action for action in actions}
         self._tasks = tasks
         self._uploader = uploader
+        self._flags = flags
         self._name = name
         self._clock = clock or SystemClock()
         self._active_runs = ActiveRuns(messenger, self._clock)
@@ -124,6 +131,9 @@ class JobWorker:
         task, action = self._tasks.get(envelope.task_type), self._actions.get(envelope.task_type)
         if task is None or action is None:
             return build_job_failed(envelope, UNKNOWN_TASK, self._clock.now())
+        if flag := self._flags and self._flags.find_disabled(task.flags):
+            self._log.warning("job_run_refused", flag=flag)
+            return build_job_failed(envelope, FEATURE_DISABLED, self._clock.now())
         if self._clock.now() + task.timeout > envelope.meta.valid_until:
             return build_job_lost(envelope, LossReason.STALE)
         try:

@@ -35,6 +35,9 @@ class RunFailure(NamedTuple):
 CANCELLED = RunFailure("cancelled", "The job was cancelled.", may_retry=False)
 INTERNAL_ERROR = RunFailure("internal", "The job failed unexpectedly.", may_retry=True)
 UNKNOWN_TASK = RunFailure("unknown_task", "Unknown task type.", may_retry=False)
+FEATURE_DISABLED = RunFailure(
+    "feature_flag_disabled", "This task is currently disabled.", may_retry=False
+)
 TIMED_OUT = RunFailure("timeout", "The job timed out.", may_retry=True)
 DEPENDENCY_UNAVAILABLE = RunFailure(
     "dependency_unavailable", CircuitOpen.default_message, may_retry=True

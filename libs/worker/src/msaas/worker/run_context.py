@@ -122,4 +122,7 @@ class Action(Protocol):
     type rests until the circuit may close. What is one process's own it waits for itself.
     """
 
+    @property
+    def task_type(self) -> str: ...
+
     async def run(self, run: RunContext) -> ValueObject | dict[str, Any] | WaitForChildren: ...

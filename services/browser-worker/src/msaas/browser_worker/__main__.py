@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from msaas.browser_worker.browser.chromium import ChromiumNotFound
 from msaas.browser_worker.config import Settings
+from msaas.flags import read_defaults
 from msaas.settings import SettingsInvalid, load_settings
 from msaas.web import run
 
@@ -17,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from msaas.browser_worker.run import serve
 
     try:
-        run(serve(load_settings(Settings, os.environ)))
+        run(serve(load_settings(Settings, os.environ), read_defaults(os.environ)))
     except (SettingsInvalid, ChromiumNotFound) as refused:
         parser.exit(2, f"{refused}\n")
 

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from msaas.flags import FeatureFlags
+from msaas.cache import RedisStore
+from msaas.flags import FeatureFlags, summarise_overrides
+from msaas.gateway.adapters.flag_publisher import FlagPublisher
 from msaas.gateway.adapters.postgres.api_keys import PostgresKeyRepository, PostgresKeyViews
 from msaas.gateway.adapters.postgres.audit_outbox import PostgresAuditOutbox
 from msaas.gateway.adapters.postgres.flags import PostgresFlagRepository
@@ -44,6 +46,7 @@ def assemble_access_control(
     settings: Settings,
     metrics: Metrics,
     *,
+    redis_store: RedisStore,
     flag_defaults: Mapping[str, bool],
 ) -> AccessControl:
     store = PostgresKeyRepository(users)
@@ -53,6 +56,7 @@ def assemble_access_control(
     keys = ApiKeyVerifier(store, peppers, metrics=metrics)
     key_streams = ApiKeyStreams(store)
     features = Features(FeatureFlags(flag_defaults), flag_store, metrics)
+    flag_publisher = FlagPublisher(redis_store, str(settings.environment))
 
     async def publish(act: AuditEntry) -> bool:
         record, correlation_id = act
@@ -60,6 +64,10 @@ def assemble_access_control(
             AUDIT_TOPIC, record, id=record.audit_id, correlation_id=correlation_id
         )
         return sent is not None
+
+    async def refresh_flags() -> None:
+        await features.refresh()
+        await flag_publisher.publish(summarise_overrides(features.switches.overrides))
 
     async def publish_audit_entries() -> None:
         await outbox.publish_unsent(publish)
@@ -69,7 +77,7 @@ def assemble_access_control(
         keys=keys,
         features=features,
         periodic_tasks=[
-            PeriodicTask("flags", features.refresh, FLAG_REFRESH_SECONDS),
+            PeriodicTask("flags", refresh_flags, FLAG_REFRESH_SECONDS),
             PeriodicTask(
                 "key last used", keys.flush_last_used, KEY_USE_FLUSH_SECONDS, run_on_stop=True
             ),

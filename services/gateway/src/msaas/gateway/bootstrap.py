@@ -174,8 +174,15 @@ def assemble(
         [EVENTS], event_log_handler.handle, event_log_handler.reset, event_log_handler.start_at
     )
     store = PostgresUsers(users)
+    redis_store = RedisStore(broker, on_change=circuit_state_listener(metrics))
     access = assemble_access_control(
-        users, reads, messenger, settings, metrics, flag_defaults=flag_defaults
+        users,
+        reads,
+        messenger,
+        settings,
+        metrics,
+        redis_store=redis_store,
+        flag_defaults=flag_defaults,
     )
     authenticator = Authenticator(verifier, store, api_keys=access.keys)
     messenger.consume_batches(
@@ -184,7 +191,6 @@ def assemble(
     commands = BrokerCommandSender(messenger.create_command_client())
     sealer = Sealer(PublicKey.parse(settings.sealing_key))
     fingerprint_key = settings.fingerprint_key.get_secret_value().encode()
-    redis_store = RedisStore(broker, on_change=circuit_state_listener(metrics))
     checks = {
         "users": users.ping,
         "reads": reads.ping,

@@ -98,6 +98,7 @@ class BrowserAction(ABC):
     fetches pictures and fonts, unless the job blocks both.
     """
 
+    task_type: ClassVar[str]
     needs_images: ClassVar[bool] = False
 
     def __init__(

@@ -28,6 +28,8 @@ _FATAL_REASONS: Final = frozenset({"page_crashed", "page_failed", "browser_unava
 
 
 class CrawlSiteAction(BrowserAction):
+    task_type = "crawl_site"
+
     async def visit(self, visit: Visit) -> CrawlSiteResult:
         params = visit.get_params(CrawlSiteParams)
         return await _Crawl(visit, params).run()

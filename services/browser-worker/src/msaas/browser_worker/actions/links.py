@@ -26,6 +26,8 @@ READ_PAGE_LINKS: Final = f"most => ({READ_LINKS})(document, most)"
 
 
 class ExtractLinksAction(BrowserAction):
+    task_type = "extract_links"
+
     async def visit(self, visit: Visit) -> ExtractLinksResult:
         params = visit.get_params(ExtractLinksParams)
         session = PageSession(visit, params)

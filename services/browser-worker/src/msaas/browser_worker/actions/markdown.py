@@ -50,6 +50,8 @@ READ_PAGE_HTML: Final = f"given => ({READ_HTML})(document.body ?? document.docum
 
 
 class ExtractMarkdownAction(BrowserAction):
+    task_type = "extract_markdown"
+
     async def visit(self, visit: Visit) -> ExtractMarkdownResult:
         params = visit.get_params(ExtractMarkdownParams)
         session = PageSession(visit, params)

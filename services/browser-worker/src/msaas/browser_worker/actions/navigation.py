@@ -24,6 +24,8 @@ READ_PAGE_TEXT: Final = (
 
 
 class NavigateAndExtractTextAction(BrowserAction):
+    task_type = "navigate_and_extract_text"
+
     async def visit(self, visit: Visit) -> NavigateAndExtractTextResult:
         params = visit.get_params(NavigateAndExtractTextParams)
         session = PageSession(visit, params)

@@ -28,6 +28,7 @@ _READ_PAGE_SIZE: Final = """() => [
 
 
 class CaptureScreenshotAction(BrowserAction):
+    task_type = "capture_screenshot"
     needs_images = True
 
     async def visit(self, visit: Visit) -> CaptureScreenshotResult:
@@ -82,6 +83,7 @@ async def take_full_page_screenshot(page: Page, options: dict[str, Any]) -> tupl
 
 
 class RenderPdfAction(BrowserAction):
+    task_type = "render_pdf"
     needs_images = True
 
     async def visit(self, visit: Visit) -> RenderPdfResult:

@@ -22,6 +22,7 @@ _SCREENSHOT_SECONDS: Final = 5.0
 class RunStepsAction(BrowserAction):
     """A job that fails leaves a picture of where, and in its timeline every step until then."""
 
+    task_type = "run_steps"
     needs_images = True
 
     async def visit(self, visit: Visit) -> RunStepsResult:

@@ -55,6 +55,8 @@ READ_FIELDS: Final = """([fields, most, longest]) => {
 
 
 class ExtractStructuredAction(BrowserAction):
+    task_type = "extract_structured"
+
     async def visit(self, visit: Visit) -> ExtractStructuredResult:
         params = visit.get_params(ExtractStructuredParams)
         session = PageSession(visit, params)

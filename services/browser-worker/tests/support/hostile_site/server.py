@@ -4,8 +4,8 @@ import re
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qsl, urlsplit
 
-from msaas.local.hostile_site import pages
-from msaas.local.hostile_site.bodies import BODIES, HostileResponse, complete_response
+from hostile_site import pages
+from hostile_site.bodies import BODIES, HostileResponse, complete_response
 from msaas.local.sites import LocalSite
 
 

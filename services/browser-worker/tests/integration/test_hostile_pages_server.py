@@ -6,10 +6,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hostile_site import HostileSite
+from hostile_site.bodies import compression_bomb, endless_body, huge_body
 
 from msaas.local import services
-from msaas.local.hostile_site import HostileSite
-from msaas.local.hostile_site.bodies import compression_bomb, endless_body, huge_body
 
 
 @pytest.fixture
