@@ -35,8 +35,8 @@ async def test_an_action_says_in_the_users_words_what_went_wrong(
     jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
     open_worker(Shout())
-    verdict = await jobs_service.wait_for_outcome(await jobs_service.send(payload={"message": ""}))
-    assert (verdict.failure_reason, verdict.last_error, verdict.retryable) == (
+    outcome = await jobs_service.wait_for_outcome(await jobs_service.send(payload={"message": ""}))
+    assert (outcome.failure_reason, outcome.last_error, outcome.retryable) == (
         "nothing_to_shout",
         "There is nothing to shout.",
         False,

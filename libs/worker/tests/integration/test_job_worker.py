@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from worker_support import OpenWorker, ScriptedAction
 
-from msaas.contracts import CancelRequested
+from msaas.contracts import CancelRequested, JobProgressed
 from msaas.testing import FakeJobsService, wait_until
 from msaas.worker import ActionFailed, RunContext
 
@@ -22,11 +22,11 @@ async def test_a_job_is_started_and_its_result_takes_the_entrys_place(
 ) -> None:
     open_worker(ScriptedAction())
     envelope = await jobs_service.send()
-    verdict = await jobs_service.wait_for_outcome(envelope)
+    outcome = await jobs_service.wait_for_outcome(envelope)
     assert jobs_service.list_message_types(envelope) == ["JobStarted", "JobSucceeded"]
-    assert verdict.result == {"message": "hello"}
-    assert verdict.fence == envelope.fence
-    assert verdict.started_at <= verdict.finished_at
+    assert outcome.result == {"message": "hello"}
+    assert outcome.fence == envelope.fence
+    assert outcome.started_at <= outcome.finished_at
     broker, publisher = jobs_service.messenger.context.broker, jobs_service.messenger.publisher
 
     async def gone() -> bool:
@@ -46,10 +46,10 @@ async def test_fifty_runs_share_a_process(
 
     open_worker(ScriptedAction(meet), slots=50)
     envelopes = await asyncio.gather(*(jobs_service.send() for _ in range(50)))
-    verdicts = await asyncio.gather(
+    outcomes = await asyncio.gather(
         *(jobs_service.wait_for_outcome(envelope) for envelope in envelopes)
     )
-    assert {type(one).__name__ for one in verdicts} == {"JobSucceeded"}
+    assert {type(one).__name__ for one in outcomes} == {"JobSucceeded"}
 
 
 async def test_a_job_that_was_cancelled_before_pick_up_does_not_begin(
@@ -59,8 +59,8 @@ async def test_a_job_that_was_cancelled_before_pick_up_does_not_begin(
     await jobs_service.mark_cancelled(envelope)
     action = ScriptedAction()
     open_worker(action)
-    verdict = await jobs_service.wait_for_outcome(envelope)
-    assert (verdict.failure_reason, verdict.retryable) == ("cancelled", False)
+    outcome = await jobs_service.wait_for_outcome(envelope)
+    assert (outcome.failure_reason, outcome.retryable) == ("cancelled", False)
     assert action.run_count == 0
     assert jobs_service.list_message_types(envelope) == ["JobFailed"]
 
@@ -77,8 +77,8 @@ async def test_a_broadcast_ends_the_run_that_it_means_and_no_other(
     for fence in fences:
         request = CancelRequested(job_id=envelope.job_id, fence=fence)
         await jobs_service.messenger.publisher.publish("jobs.control", request, correlation_id="c")
-    verdict = await jobs_service.wait_for_outcome(envelope)
-    assert (verdict.failure_reason, verdict.retryable) == ("cancelled", False)
+    outcome = await jobs_service.wait_for_outcome(envelope)
+    assert (outcome.failure_reason, outcome.retryable) == ("cancelled", False)
     assert "JobFailed" not in jobs_service.list_message_types(other)
 
 
@@ -105,10 +105,10 @@ async def test_time_ends_a_run_for_good_only_where_it_was_the_jobs_own_deadline(
 ) -> None:
     open_worker(ScriptedAction(forever))
     soon = datetime.now(UTC) + timedelta(seconds=1)
-    verdict = await jobs_service.wait_for_outcome(
+    outcome = await jobs_service.wait_for_outcome(
         await jobs_service.send(meta={"deadline_ts": soon})
     )
-    assert (verdict.failure_reason, verdict.retryable) == ("timeout", False)
+    assert (outcome.failure_reason, outcome.retryable) == ("timeout", False)
     past = datetime.now(UTC) - timedelta(seconds=1)
     late = await jobs_service.send(meta={"deadline_ts": past})
     assert (await jobs_service.wait_for_outcome(late)).failure_reason == "timeout"
@@ -122,8 +122,8 @@ async def test_an_action_that_runs_into_a_timeout_of_its_own_may_be_tried_again(
         raise TimeoutError
 
     open_worker(ScriptedAction(late))
-    verdict = await jobs_service.wait_for_outcome(await jobs_service.send())
-    assert (verdict.failure_reason, verdict.retryable) == ("timeout", True)
+    outcome = await jobs_service.wait_for_outcome(await jobs_service.send())
+    assert (outcome.failure_reason, outcome.retryable) == ("timeout", True)
 
 
 async def test_an_envelope_that_is_too_old_is_given_back(
@@ -132,10 +132,10 @@ async def test_an_envelope_that_is_too_old_is_given_back(
     action = ScriptedAction()
     open_worker(action)
     soon = datetime.now(UTC) + timedelta(seconds=30)
-    verdict = await jobs_service.wait_for_outcome(
+    outcome = await jobs_service.wait_for_outcome(
         await jobs_service.send(meta={"valid_until": soon})
     )
-    assert (type(verdict).__name__, verdict.reason) == ("JobLost", "stale")
+    assert (type(outcome).__name__, outcome.reason) == ("JobLost", "stale")
     assert action.run_count == 0
 
 
@@ -152,8 +152,8 @@ async def test_what_cannot_be_run_fails_for_good(
     jobs_service: FakeJobsService, open_worker: OpenWorker, fields: dict[str, Any], reason: str
 ) -> None:
     open_worker(ScriptedAction())
-    verdict = await jobs_service.wait_for_outcome(await jobs_service.send(**fields))
-    assert (verdict.failure_reason, verdict.retryable) == (reason, False)
+    outcome = await jobs_service.wait_for_outcome(await jobs_service.send(**fields))
+    assert (outcome.failure_reason, outcome.retryable) == (reason, False)
 
 
 async def test_an_action_says_why_it_failed_and_whether_to_try_again(
@@ -163,9 +163,9 @@ async def test_an_action_says_why_it_failed_and_whether_to_try_again(
         raise ActionFailed("navigation_failed", "No such page.", retryable=True)
 
     open_worker(ScriptedAction(fail))
-    verdict = await jobs_service.wait_for_outcome(await jobs_service.send())
-    assert (verdict.failure_reason, verdict.last_error) == ("navigation_failed", "No such page.")
-    assert verdict.retryable
+    outcome = await jobs_service.wait_for_outcome(await jobs_service.send())
+    assert (outcome.failure_reason, outcome.last_error) == ("navigation_failed", "No such page.")
+    assert outcome.retryable
 
 
 async def test_an_unexpected_failure_tells_nothing_of_its_words(
@@ -175,9 +175,9 @@ async def test_an_unexpected_failure_tells_nothing_of_its_words(
         raise RuntimeError("password=hunter2")
 
     open_worker(ScriptedAction(explode))
-    verdict = await jobs_service.wait_for_outcome(await jobs_service.send())
-    assert (verdict.failure_reason, verdict.retryable) == ("internal", True)
-    assert "hunter2" not in verdict.model_dump_json()
+    outcome = await jobs_service.wait_for_outcome(await jobs_service.send())
+    assert (outcome.failure_reason, outcome.retryable) == ("internal", True)
+    assert "hunter2" not in outcome.model_dump_json()
 
 
 @pytest.mark.parametrize(
@@ -202,8 +202,8 @@ async def test_a_worker_that_drains_hands_its_runs_back_uncounted(
     await action.started.wait()
     messenger.drain()
     await running
-    verdict = await jobs_service.wait_for_outcome(envelope)
-    assert (type(verdict).__name__, verdict.reason) == ("JobLost", "drained")
+    outcome = await jobs_service.wait_for_outcome(envelope)
+    assert (type(outcome).__name__, outcome.reason) == ("JobLost", "drained")
 
 
 async def test_progress_of_one_moment_is_told_once_and_the_last_word_wins(
@@ -222,5 +222,5 @@ async def test_progress_of_one_moment_is_told_once_and_the_last_word_wins(
     await wait_until(lambda: "JobProgressed" in jobs_service.list_message_types(envelope))
     heard.set()
     await jobs_service.wait_for_outcome(envelope)
-    [told] = [one for one in jobs_service.received if type(one).__name__ == "JobProgressed"]
-    assert told.progress.percent == 99
+    [message] = [found for found in jobs_service.received if isinstance(found, JobProgressed)]
+    assert message.progress.percent == 99

@@ -84,9 +84,9 @@ async def test_a_job_of_a_killed_process_is_reported_by_a_peer_and_not_run_again
     await process.wait()
     action = ScriptedAction()
     open_worker(action)
-    verdict = await jobs_service.wait_for_outcome(begun)
-    assert (type(verdict).__name__, verdict.reason) == ("JobLost", "reclaimed")
-    assert verdict.fence == begun.fence
+    outcome = await jobs_service.wait_for_outcome(begun)
+    assert (type(outcome).__name__, outcome.reason) == ("JobLost", "reclaimed")
+    assert outcome.fence == begun.fence
     unread = await jobs_service.send()
     assert (await jobs_service.wait_for_outcome(unread)).result == {"message": "hello"}
     assert action.run_count == 1
@@ -135,5 +135,5 @@ async def test_a_process_that_is_asked_to_end_hands_back_what_does_not_end(
     await wait_until(lambda: jobs_service.list_message_types(envelope) == ["JobStarted"])
     process.terminate()
     assert await process.wait() == 0
-    verdict = await jobs_service.wait_for_outcome(envelope)
-    assert (type(verdict).__name__, verdict.reason) == ("JobLost", "drained")
+    outcome = await jobs_service.wait_for_outcome(envelope)
+    assert (type(outcome).__name__, outcome.reason) == ("JobLost", "drained")

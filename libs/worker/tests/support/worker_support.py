@@ -1,7 +1,7 @@
 """What the tests of the worker share: actions, harnesses and the types of the fixtures."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Protocol
 from uuid import uuid4
@@ -17,7 +17,7 @@ from msaas.contracts import (
     encode,
     get_topic,
 )
-from msaas.messaging import ConsumerTimings, Delivery, Messenger
+from msaas.messaging import AbandonReason, ConsumerTimings, Delivery, Messenger
 from msaas.streams import RawEntry
 from msaas.telemetry import Metrics
 from msaas.testing import (
@@ -71,7 +71,7 @@ class DisabledFlags:
     def __init__(self) -> None:
         self.are_disabled = False
 
-    def find_disabled(self, names: Sequence[str]) -> str | None:
+    def find_disabled(self, names: Collection[str]) -> str | None:
         return next(iter(names), None) if self.are_disabled else None
 
 
@@ -118,8 +118,17 @@ class WorkerHarness:
 
     async def run(self, delivery: Delivery) -> Any:
         """Return the outcome alone."""
-        [outgoing] = await self.worker.run(delivery)
-        return outgoing.message
+        [outcome] = await self.run_and_list(delivery)
+        return outcome
+
+    async def run_and_list(self, delivery: Delivery) -> list[Any]:
+        return [outgoing.message for outgoing in await self.worker.run(delivery)]
+
+    def abandon(
+        self, delivery: Delivery, reason: AbandonReason, error: Exception
+    ) -> tuple[Any, str]:
+        [outgoing] = self.worker.on_abandoned(delivery, reason, error)
+        return outgoing.message, outgoing.topic
 
     async def mark_cancelled(self, delivery: Delivery) -> None:
         await mark_cancelled(self.jobs_messenger, get_envelope(delivery).job_id)

@@ -119,8 +119,8 @@ async def test_a_start_that_cannot_be_reported_releases_the_job_uncounted(
     await fake_clock.advance(15)
     with pytest.raises(DependencyUnavailable) as raised:
         await run
-    [outgoing] = harness.worker.on_abandoned(delivery, AbandonReason.FAILED, raised.value)
-    assert outgoing.message.reason == "drained"
+    outcome, _ = harness.abandon(delivery, AbandonReason.FAILED, raised.value)
+    assert outcome.reason == "drained"
 
 
 @pytest.mark.parametrize("away", [0.2, 3])
@@ -145,15 +145,14 @@ async def test_a_start_is_reported_as_soon_as_the_broker_is_back(
         (AbandonReason.FAILED, "JobFailed", "internal"),
     ],
 )
-async def test_what_is_given_up_says_why(
+async def test_an_abandoned_delivery_is_reported_with_its_reason(
     open_harness: OpenHarness, why: AbandonReason, name: str, reason: str
 ) -> None:
     harness = open_harness(hello)
-    [outgoing] = harness.worker.on_abandoned(harness.deliver(), why, ValueError("hunter2"))
-    message = outgoing.message
-    said = message.reason if name == "JobLost" else message.failure_reason
-    assert (type(message).__name__, said, outgoing.topic) == (name, reason, "jobs.results")
-    assert "hunter2" not in message.model_dump_json()
+    outcome, topic = harness.abandon(harness.deliver(), why, ValueError("hunter2"))
+    reported = outcome.reason if name == "JobLost" else outcome.failure_reason
+    assert (type(outcome).__name__, reported, topic) == (name, reason, "jobs.results")
+    assert "hunter2" not in outcome.model_dump_json()
 
 
 async def test_a_task_has_its_time_and_may_be_tried_again(open_harness: OpenHarness) -> None:
@@ -162,9 +161,9 @@ async def test_a_task_has_its_time_and_may_be_tried_again(open_harness: OpenHarn
 
     short = replace(get_task("echo"), timeout=timedelta(milliseconds=10))
     harness = open_harness(forever, tasks={"echo": short})
-    verdict = await harness.run(harness.deliver())
-    assert (verdict.failure_reason, verdict.retryable) == ("timeout", True)
-    assert verdict.started_at is not None
+    outcome = await harness.run(harness.deliver())
+    assert (outcome.failure_reason, outcome.retryable) == ("timeout", True)
+    assert outcome.started_at is not None
 
 
 async def test_one_envelope_that_comes_twice_runs_once(
@@ -213,8 +212,8 @@ async def test_a_cancellation_within_the_action_is_a_failure_of_the_action(
         await part
 
     harness = open_harness(await_what_is_cancelled)
-    verdict = await harness.run(harness.deliver())
-    assert (verdict.failure_reason, verdict.retryable) == ("internal", True)
+    outcome = await harness.run(harness.deliver())
+    assert (outcome.failure_reason, outcome.retryable) == ("internal", True)
 
 
 async def test_a_result_that_no_entry_may_carry_is_refused(open_harness: OpenHarness) -> None:
@@ -225,8 +224,8 @@ async def test_a_result_that_no_entry_may_carry_is_refused(open_harness: OpenHar
     task_type = "navigate_and_extract_text"
     harness = open_harness(long_text, task_type)
     delivery = harness.deliver(task_type=task_type, payload={"url": "http://a.test/"})
-    verdict = await harness.run(delivery)
-    assert (verdict.failure_reason, verdict.retryable) == ("result_too_large", False)
+    outcome = await harness.run(delivery)
+    assert (outcome.failure_reason, outcome.retryable) == ("result_too_large", False)
 
 
 @pytest.mark.parametrize("fails", [True, False])

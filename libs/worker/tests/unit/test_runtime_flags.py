@@ -88,7 +88,10 @@ async def test_a_job_of_a_disabled_task_fails_without_being_started(
         return {"url": "http://a.test/", "final_url": "http://a.test/", "text": ""}
 
     harness = open_harness(answer, "navigate_and_extract_text")
-    fields = {"task_type": "navigate_and_extract_text", "payload": {"url": "http://a.test/"}}
+    fields: dict[str, Any] = {
+        "task_type": "navigate_and_extract_text",
+        "payload": {"url": "http://a.test/"},
+    }
     assert (await harness.run(harness.deliver(**fields))).type_name() == "JobSucceeded"
     harness.flags.are_disabled = True
     outcome = await harness.run(harness.deliver(**fields))

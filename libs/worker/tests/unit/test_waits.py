@@ -23,11 +23,11 @@ async def test_a_run_that_waits_says_for_whom_and_until_when(
     harness = open_harness(wait)
     delivery = harness.deliver()
     envelope = get_envelope(delivery)
-    verdict = await harness.run(delivery)
-    assert verdict.type_name() == "JobWaiting"
-    assert (verdict.job_id, verdict.fence) == (envelope.job_id, envelope.fence)
-    assert (verdict.child_ids, verdict.until, verdict.timings_ms) == (children, until, {"plan": 7})
-    assert verdict.started_at is not None
+    outcome = await harness.run(delivery)
+    assert outcome.type_name() == "JobWaiting"
+    assert (outcome.job_id, outcome.fence) == (envelope.job_id, envelope.fence)
+    assert (outcome.child_ids, outcome.until, outcome.timings_ms) == (children, until, {"plan": 7})
+    assert outcome.started_at is not None
     assert await harness.list_published_types() == ["JobStarted"]
 
 
@@ -40,8 +40,8 @@ async def test_a_wait_that_no_message_can_carry_is_a_failure_of_the_action(
     async def answer(_run: RunContext) -> WaitForChildren:
         return wait
 
-    verdict = await open_harness(answer).run(open_harness(answer).deliver())
-    assert (verdict.failure_reason, verdict.retryable) == ("internal", True)
+    outcome = await open_harness(answer).run(open_harness(answer).deliver())
+    assert (outcome.failure_reason, outcome.retryable) == ("internal", True)
 
 
 async def test_an_open_circuit_fails_the_run_for_now_and_is_news_for_the_fleet(
@@ -51,8 +51,8 @@ async def test_an_open_circuit_fails_the_run_for_now_and_is_news_for_the_fleet(
         raise CircuitOpen(target="llm", retry_after=12.5)
 
     harness = open_harness(call)
-    news, verdict = [one.message for one in await harness.worker.run(harness.deliver())]
-    assert (verdict.failure_reason, verdict.retryable) == ("dependency_unavailable", True)
+    news, outcome = await harness.run_and_list(harness.deliver())
+    assert (outcome.failure_reason, outcome.retryable) == ("dependency_unavailable", True)
     assert (news.task_type, news.target) == ("echo", "llm")
     assert news.until == fake_clock.now() + timedelta(seconds=12.5)
 
@@ -61,5 +61,5 @@ async def test_a_circuit_that_names_no_time_is_no_news(open_harness: OpenHarness
     async def call(_run: RunContext) -> None:
         raise CircuitOpen(target="llm")
 
-    verdict = await open_harness(call).run(open_harness(call).deliver())
-    assert verdict.failure_reason == "dependency_unavailable"
+    outcome = await open_harness(call).run(open_harness(call).deliver())
+    assert outcome.failure_reason == "dependency_unavailable"

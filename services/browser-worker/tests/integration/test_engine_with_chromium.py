@@ -92,7 +92,7 @@ async def test_a_page_is_ready_for_one_plain_job_and_for_no_other(
     await harness.visit(f"{site.url}/", locale="de-DE")
     await wait_until(lambda: harness.list_page_processes() == {ready})
     plain = asyncio.create_task(harness.visit(f"{site.url}/slow?ms=500"))
-    await wait_until(lambda: harness.run and "open" in harness.run.timings)
+    await wait_until(lambda: harness.last_run and "open" in harness.last_run.timings)
     assert harness.list_page_processes() == {ready}
     assert (await plain).status == 200
     await wait_until(lambda: len(harness.list_page_processes()) == 1)
@@ -151,7 +151,7 @@ async def test_cancelling_a_visit_closes_its_context(
         await visit
     assert harness.get_metric("jobs_browser_contexts") == 0
     # A machine under load may take longer than closing is given; then the browser is replaced.
-    await wait_until(lambda: harness.engine._instance._browser.contexts == [])
+    await wait_until(lambda: harness.browser.contexts == [])
     assert (
         harness.get_metric(
             "jobs_browser_total", task_type=harness.run.envelope.task_type, outcome="ended"
@@ -173,7 +173,7 @@ async def test_a_page_that_is_cancelled_at_any_moment_leaves_no_context(
         page.cancel()
         with pytest.raises(asyncio.CancelledError):
             await page
-    browser = harness.engine._instance._browser
+    browser = harness.browser
     session = await browser.new_browser_cdp_session()
     left = await session.send("Target.getBrowserContexts")
     assert left["browserContextIds"] == []

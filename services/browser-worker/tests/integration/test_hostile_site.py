@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 import pytest
-from browser_worker_support import BrowserHarness, StartHarness
+from browser_worker_support import TASK, BrowserHarness, StartHarness
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -41,7 +41,7 @@ def hostile_site() -> Iterator[HostileSite]:
 
 async def outcome(harness: BrowserHarness, url: str, **params: Any) -> tuple[str, bool]:
     with pytest.raises(ActionFailed) as failed:
-        await harness.visit(url, **{"timeout_ms": PATIENCE_MS, **params})
+        await harness.run_task(TASK, url, **{"timeout_ms": PATIENCE_MS, **params})
     return failed.value.reason, failed.value.may_retry
 
 

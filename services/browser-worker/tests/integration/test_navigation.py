@@ -1,7 +1,9 @@
 """What a visit brings home, with a real browser."""
 
+from typing import Any
+
 import pytest
-from browser_worker_support import BrowserHarness, FakeWebServer
+from browser_worker_support import TASK, BrowserHarness, FakeWebServer
 
 from msaas.contracts import MAX_INLINE_RESULT
 from msaas.local.demo_site import DemoSite
@@ -46,8 +48,9 @@ async def test_what_a_script_brings_later_can_be_waited_for(
 async def test_what_is_not_there_is_not_found(
     harness: BrowserHarness, site: DemoSite, parameter: str
 ) -> None:
+    params: dict[str, Any] = {"timeout_ms": 1500, parameter: "#nowhere"}
     with pytest.raises(ActionFailed) as failed:
-        await harness.visit(f"{site.url}/article", timeout_ms=1500, **{parameter: "#nowhere"})
+        await harness.run_task(TASK, f"{site.url}/article", **params)
     assert (failed.value.reason, failed.value.may_retry) == ("selector_not_found", False)
     assert parameter in failed.value.safe_message
 

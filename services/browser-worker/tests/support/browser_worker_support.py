@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
 
 import psutil
+from playwright.async_api import Browser
 
 from msaas.browser_worker.browser.memory_watchdog import list_process_group
 from msaas.browser_worker.egress.proxy import EgressProxyFactory, Lookup
@@ -80,7 +81,7 @@ class BrowserHarness:
     egress: EgressProxyFactory
     metrics: Metrics
     image_engine: Engine | None = None
-    run: RunContext | None = None
+    last_run: RunContext | None = None
     checks: list[str] = field(default_factory=list[str])
     saved: dict[str, bytes] = field(default_factory=dict[str, bytes])
     progress: list[Progress] = field(default_factory=list[Progress])
@@ -125,7 +126,7 @@ class BrowserHarness:
 
         task = get_task(task_type)
         links = dict.fromkeys(task.uploads, "http://store.test/")
-        self.run = RunContext(
+        run = self.last_run = RunContext(
             build_job_envelope(task_type=task_type, meta=build_job_meta(uploads=links)),
             task.params.model_validate_json(json.dumps({"url": url, **params})),
             clock=SystemClock(),
@@ -138,10 +139,20 @@ class BrowserHarness:
             self.engine, self.egress, self.metrics, image_engine=self.image_engine
         )
         try:
-            result = await actions[task_type].run(self.run)
+            result = await actions[task_type].run(run)
         finally:
-            self.run.stop_reporting()
+            run.stop_reporting()
         return task.result.model_validate(result)
+
+    @property
+    def run(self) -> RunContext:
+        assert self.last_run is not None
+        return self.last_run
+
+    @property
+    def browser(self) -> Browser:
+        engine: Any = self.engine
+        return engine._instance._browser
 
     @property
     def browser_pid(self) -> int:

@@ -17,6 +17,7 @@ from msaas.contracts import (
 )
 from msaas.jobs.adapters.postgres.billing import PostgresBilling
 from msaas.jobs.adapters.postgres.republish import ADVISORY_LOCK, PostgresRepublishStore
+from msaas.jobs.adapters.worker_queue import BrokerWorkerQueue
 from msaas.jobs.application import republish_events
 from msaas.jobs.application.apply_billing import ApplyBilling
 from msaas.jobs.application.billing_ports import BillingEvent
@@ -39,7 +40,9 @@ def messenger(environment: str, open_broker: Callable[..., Any]) -> Messenger:
 
 @pytest.fixture
 def republish(database: Database, messenger: Messenger) -> RepublishEvents:
-    return RepublishEvents(PostgresRepublishStore(database), messenger, messenger.publisher)
+    return RepublishEvents(
+        PostgresRepublishStore(database), BrokerWorkerQueue(messenger), messenger.publisher
+    )
 
 
 async def test_usage_is_told_again_just_as_it_was_told(
@@ -164,7 +167,8 @@ async def test_a_full_topic_ends_it_without_an_error(
             return None
 
     await results.persist((await given.run()).succeeded())
-    await RepublishEvents(PostgresRepublishStore(database), messenger, Full())("first")
+    workers = BrokerWorkerQueue(messenger)
+    await RepublishEvents(PostgresRepublishStore(database), workers, Full())("first")
     assert await rows.fetchval("SELECT epoch FROM jobs.wire_epoch") == "first"
 
 
@@ -177,7 +181,9 @@ async def test_an_epoch_counts_as_served_only_when_all_is_told(
 
     await results.persist((await given.run()).succeeded())
     with pytest.raises(ConnectionError):
-        await RepublishEvents(PostgresRepublishStore(database), messenger, Away())("first")
+        await RepublishEvents(
+            PostgresRepublishStore(database), BrokerWorkerQueue(messenger), Away()
+        )("first")
     assert await rows.fetchval("SELECT count(*) FROM jobs.wire_epoch") == 0
 
 

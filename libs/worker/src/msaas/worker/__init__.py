@@ -1,4 +1,4 @@
-"""The worker's side of a job's life: lease, beats, progress, cancellation, result."""
+"""Runs jobs on a worker: leases, heartbeats, progress, cancellation and results."""
 
 from msaas.worker.artifact_uploads import HttpArtifactUploader
 from msaas.worker.cancellation import find_cancelled

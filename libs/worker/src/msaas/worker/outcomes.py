@@ -1,4 +1,4 @@
-"""From what came of a run to the message that says so."""
+"""Builds the message that reports how a run ended."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -57,7 +57,7 @@ def decode_params(task: Task, envelope: JobEnvelope) -> ValueObject:
 async def build_result_fields(
     task: Task, run: RunContext, result: ValueObject | dict[str, Any]
 ) -> dict[str, Any]:
-    """Say what came of it, or where it is kept when it is more than a message may carry."""
+    """Return the result, or the name of its file where it is too large for a message."""
     fields = task.result.model_validate(result).model_dump(mode="json")
     if len(content := to_json(fields)) <= MAX_INLINE_RESULT:
         return {"result": fields}

@@ -1,4 +1,4 @@
-"""Runs a worker process: the wire, one topic of envelopes, health and metrics, and a clean end."""
+"""Runs a worker process: Redis, one topic of envelopes, health, metrics and a clean shutdown."""
 
 import asyncio
 import os
@@ -27,13 +27,13 @@ from msaas.worker.runtime_flags import FLAG_REFRESH_SECONDS, RuntimeFlags
 
 ReadinessCheck = Callable[[], Awaitable[object]]
 
-# After the time in which runs may end: to cancel what is late, and to report it as handed back.
+# Time after draining, to cancel runs that are late and to report them as lost.
 _SHUTDOWN_GRACE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerProcess:
-    """What tells one kind of worker from another."""
+    """The properties of one kind of worker."""
 
     kind: str
     topic: str
@@ -45,7 +45,7 @@ class WorkerProcess:
 
 
 def prepare_worker(kind: str, settings: RedisSettings) -> Metrics:
-    """Set up what is seen of the process; to be called before anything is logged."""
+    """Set up logs, traces and metrics; called before anything is logged."""
     environment = str(settings.environment)
     configure_logging(kind, environment, level=settings.log_level)
     configure_tracing(

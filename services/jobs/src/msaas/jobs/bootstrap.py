@@ -188,7 +188,7 @@ def _build_recovery_loops(
     waits = DueJobsTask(leases.list_due_to_wake, WakeJob, publisher, clock)
     sweeper = Sweeper([sweep, deadlines, waits], messenger.context.broker.now_ms, clock)
     republisher = RepublishScheduler(
-        RepublishEvents(PostgresRepublishStore(database), messenger, publisher)
+        RepublishEvents(PostgresRepublishStore(database), BrokerWorkerQueue(messenger), publisher)
     )
     messenger.on_epoch(sweeper.notice_epoch)
     messenger.on_epoch(republisher.notice_epoch)

@@ -62,16 +62,16 @@ def get_blocked_resources(params: PageParams | None, *, needs_images: bool) -> f
 async def configure_page(page: Page, params: PageParams, intercepted: AbstractSet[str]) -> None:
     """Give the page its cookies and its time, and block what the engine does not by itself.
 
-    A time zone that nobody knows is the job's failure here; in a context it would be the
+    An unknown time zone is the job's failure here; in a context it would be the
     browser's.
     """
     if params.cookies:
         host = urlsplit(params.url).hostname or ""
-        await page.context.add_cookies([_build_cookie(one, host) for one in params.cookies])
+        await page.context.add_cookies([_build_cookie(cookie, host) for cookie in params.cookies])
     if params.timezone:
         session = await page.context.new_cdp_session(page)
         await session.send("Emulation.setTimezoneOverride", {"timezoneId": params.timezone})  # pyright: ignore[reportUnknownMemberType]  # a dict of anything
-    if kinds := {kind for one in intercepted for kind in _RESOURCE_TYPES[one]}:
+    if kinds := {kind for resource in intercepted for kind in _RESOURCE_TYPES[resource]}:
 
         async def handle_route(route: Route) -> None:
             with suppress(PlaywrightError):  # the page may be gone by now

@@ -49,7 +49,7 @@ class ExtractLinksAction(BrowserAction):
 
 
 def build_links(raw: Iterable[Sequence[Any]], page_url: str) -> list[Link]:
-    """Count each address once, whatever its fragment; the first that has words gives the words."""
+    """Count each address once, without its fragment, with the first text that is not empty."""
     links: dict[str, Link] = {}
     page_origin = parse_origin(page_url)
     for href, link_text, nofollow in raw:

@@ -81,8 +81,8 @@ def _convert(html: str) -> str:
     try:
         content = html_to_markdown.convert(html, options).content
     except html_to_markdown.ConversionError as error:
-        words = "The page cannot be written as Markdown."
-        raise ActionFailed("page_failed", words, retryable=False) from error
+        message = "The page cannot be converted to Markdown."
+        raise ActionFailed("page_failed", message, retryable=False) from error
     return _EMPTY_LINES.sub("\n\n", content or "")
 
 
@@ -92,7 +92,7 @@ _EMPTY_LINES: Final = re.compile(r"\n{3,}")
 async def _attach_markdown(
     visit: Visit, result: ExtractMarkdownResult, markdown: str
 ) -> ExtractMarkdownResult:
-    """Cut what is too long for a result, and keep all of it as a file where there is a place."""
+    """Cut text that is too long for a result; store all of it where there is a link."""
     truncated_markdown = truncate_to_result(markdown, len(result.model_dump_json().encode()))
     if truncated_markdown == markdown:
         return result.model_copy(update={"markdown": markdown})

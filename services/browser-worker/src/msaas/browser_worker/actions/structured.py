@@ -45,12 +45,12 @@ READ_FIELDS: Final = """([fields, most, longest]) => {
     const nodes = list(document, field.selector, field.many ? most : 1);
     return nodes.map(node => field.fields ? inside(node, field.fields) : text(node, field));
   };
-  const told = {};
+  const found = {};
   for (const [name, field] of Object.entries(fields)) {
-    try { told[name] = read(field); }
-    catch (error) { told[name] = error instanceof DOMException ? "selector" : "page"; }
+    try { found[name] = read(field); }
+    catch (error) { found[name] = error instanceof DOMException ? "selector" : "page"; }
   }
-  return [String(document.title).slice(0, 1000), document.baseURI, told];
+  return [String(document.title).slice(0, 1000), document.baseURI, found];
 }"""
 
 
@@ -79,7 +79,7 @@ def build_field(name: str, field: StructuredField, found: object, base: str) -> 
     if not isinstance(found, list):
         raise ActionFailed("page_failed", f"Field {name}: it cannot be read.", retryable=True)
     matches = cast("list[object]", found)
-    values = [_build_match(name, field, one, base) for one in matches]
+    values = [_build_match(name, field, match, base) for match in matches]
     if field.many:
         return values or _get_default(name, field, [])
     return values[0] if values else _get_default(name, field)

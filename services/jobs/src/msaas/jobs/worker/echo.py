@@ -1,7 +1,6 @@
 """Says back what it was told, after a while: the whole loop without a browser."""
 
 import asyncio
-from typing import ClassVar
 
 from msaas.contracts import EchoParams, EchoResult
 from msaas.worker import RunContext
@@ -12,7 +11,7 @@ _STEP = 1.0
 class Echo:
     """A long wait goes in steps, so that it can be cancelled and watched as real work can."""
 
-    task_type: ClassVar[str] = "echo"
+    task_type = "echo"
 
     async def run(self, run: RunContext) -> EchoResult:
         params = run.params
