@@ -6,6 +6,7 @@ browser's own word, processes, files in the temporary folder, sockets of the wor
 
 import asyncio
 import os
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -16,7 +17,6 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import psutil
-from hostile_site import HostileSite
 
 from msaas.browser_worker.browser.instance import ChromiumLauncher
 from msaas.browser_worker.egress.policy import EgressPolicy
@@ -28,6 +28,7 @@ from msaas.contracts import NavigateAndExtractTextParams, Progress
 from msaas.kernel import SystemClock
 from msaas.local.chromium import ensure_chromium
 from msaas.local.demo_site import DemoSite
+from msaas.local.sites import LocalSite
 from msaas.telemetry import Metrics
 from msaas.testing import build_job_envelope
 from msaas.worker import Action, ActionFailed, RunContext
@@ -68,11 +69,19 @@ class VisitResult:
     seconds: float
 
 
+def open_hostile_site() -> LocalSite:
+    """Import the site from the browser worker's tests, which are no installed package."""
+    sys.path.append(str(Path(__file__).parents[2] / "services/browser-worker/tests/support"))
+    from hostile_site import HostileSite
+
+    return HostileSite()
+
+
 @asynccontextmanager
 async def open_environment() -> AsyncGenerator[SoakEnvironment]:
     metrics = Metrics("soak", "bench")
     async with AsyncExitStack() as stack:
-        demo, hostile = stack.enter_context(DemoSite()), stack.enter_context(HostileSite())
+        demo, hostile = stack.enter_context(DemoSite()), stack.enter_context(open_hostile_site())
         egress_guard = EgressProxyFactory(
             EgressPolicy((demo.address, hostile.address)), metrics, limits=LIMITS
         )

@@ -63,7 +63,7 @@ class SeaweedServer(EmbeddedServer):
         connection = HTTPConnection(LOOPBACK, self.port, timeout=1)
         try:
             connection.request("GET", "/")
-            return connection.getresponse().status == 403  # as it says to a stranger
+            return connection.getresponse().status == 403  # as it says to a other
         except OSError:
             return False
         finally:

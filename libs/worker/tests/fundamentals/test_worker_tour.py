@@ -23,7 +23,7 @@ class Shout:
         return EchoResult(message=run.params.message.upper())
 
 
-async def test_an_action_answers_with_the_result_of_its_job(
+async def test_an_action_returns_the_result_of_its_job(
     jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
     open_worker(Shout())
@@ -31,7 +31,7 @@ async def test_an_action_answers_with_the_result_of_its_job(
     assert (await jobs_service.wait_for_outcome(envelope)).result == {"message": "HELLO"}
 
 
-async def test_an_action_says_in_the_users_words_what_went_wrong(
+async def test_an_action_fails_with_a_message_for_the_user(
     jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
     open_worker(Shout())
@@ -59,20 +59,20 @@ async def test_an_action_needs_no_code_to_be_cancelled(
     assert (await jobs_service.wait_for_outcome(envelope)).failure_reason == "cancelled"
 
 
-async def test_an_action_can_say_how_far_it_is(
+async def test_an_action_can_report_progress(
     jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
-    heard = asyncio.Event()
+    received = asyncio.Event()
 
     async def work(run: RunContext) -> dict[str, str]:
         await run.report_progress(30, "page 3 of 10")
-        await heard.wait()
+        await received.wait()
         return {"message": "done"}
 
     open_worker(ScriptedAction(work))
     envelope = await jobs_service.send()
     await wait_until(lambda: "JobProgressed" in jobs_service.list_message_types(envelope))
-    heard.set()
+    received.set()
     await jobs_service.wait_for_outcome(envelope)
     assert jobs_service.list_message_types(envelope) == [
         "JobStarted",

@@ -17,7 +17,7 @@ async def forever(_run: RunContext) -> None:
     await asyncio.Event().wait()
 
 
-async def test_a_job_is_started_and_its_result_takes_the_entrys_place(
+async def test_a_finished_job_leaves_no_entry_on_its_topic(
     jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
     open_worker(ScriptedAction())
@@ -49,7 +49,7 @@ async def test_fifty_runs_share_a_process(
     outcomes = await asyncio.gather(
         *(jobs_service.wait_for_outcome(envelope) for envelope in envelopes)
     )
-    assert {type(one).__name__ for one in outcomes} == {"JobSucceeded"}
+    assert {type(message).__name__ for message in outcomes} == {"JobSucceeded"}
 
 
 async def test_a_job_that_was_cancelled_before_pick_up_does_not_begin(
@@ -66,7 +66,7 @@ async def test_a_job_that_was_cancelled_before_pick_up_does_not_begin(
 
 
 @pytest.mark.parametrize("names_the_fence", [True, False])
-async def test_a_broadcast_ends_the_run_that_it_means_and_no_other(
+async def test_a_cancellation_ends_its_own_run_only(
     jobs_service: FakeJobsService, open_worker: OpenWorker, *, names_the_fence: bool
 ) -> None:
     action = ScriptedAction(forever)
@@ -82,7 +82,7 @@ async def test_a_broadcast_ends_the_run_that_it_means_and_no_other(
     assert "JobFailed" not in jobs_service.list_message_types(other)
 
 
-async def test_between_steps_a_run_sees_that_its_job_was_cancelled(
+async def test_a_run_finds_a_cancellation_between_steps(
     jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
     marked = asyncio.Event()
@@ -100,7 +100,7 @@ async def test_between_steps_a_run_sees_that_its_job_was_cancelled(
     assert (await jobs_service.wait_for_outcome(envelope)).failure_reason == "cancelled"
 
 
-async def test_time_ends_a_run_for_good_only_where_it_was_the_jobs_own_deadline(
+async def test_only_the_jobs_own_deadline_fails_it_permanently(
     jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
     open_worker(ScriptedAction(forever))
@@ -115,7 +115,7 @@ async def test_time_ends_a_run_for_good_only_where_it_was_the_jobs_own_deadline(
     assert jobs_service.list_message_types(late) == ["JobFailed"]
 
 
-async def test_an_action_that_runs_into_a_timeout_of_its_own_may_be_tried_again(
+async def test_a_timeout_inside_the_action_is_retryable(
     jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
     async def late(_run: RunContext) -> None:
@@ -126,7 +126,7 @@ async def test_an_action_that_runs_into_a_timeout_of_its_own_may_be_tried_again(
     assert (outcome.failure_reason, outcome.retryable) == ("timeout", True)
 
 
-async def test_an_envelope_that_is_too_old_is_given_back(
+async def test_an_envelope_that_is_too_old_is_reported_as_lost(
     jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
     action = ScriptedAction()
@@ -148,7 +148,7 @@ async def test_an_envelope_that_is_too_old_is_given_back(
         ({"task_type": "navigate_and_extract_text"}, "unknown_task"),
     ],
 )
-async def test_what_cannot_be_run_fails_for_good(
+async def test_an_unknown_task_or_invalid_payload_fails_permanently(
     jobs_service: FakeJobsService, open_worker: OpenWorker, fields: dict[str, Any], reason: str
 ) -> None:
     open_worker(ScriptedAction())
@@ -156,7 +156,7 @@ async def test_what_cannot_be_run_fails_for_good(
     assert (outcome.failure_reason, outcome.retryable) == (reason, False)
 
 
-async def test_an_action_says_why_it_failed_and_whether_to_try_again(
+async def test_an_action_reports_its_failure_and_whether_to_retry(
     jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
     async def fail(_run: RunContext) -> None:
@@ -168,7 +168,7 @@ async def test_an_action_says_why_it_failed_and_whether_to_try_again(
     assert outcome.retryable
 
 
-async def test_an_unexpected_failure_tells_nothing_of_its_words(
+async def test_an_unexpected_error_does_not_disclose_its_message(
     jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
     async def explode(_run: RunContext) -> None:
@@ -183,7 +183,7 @@ async def test_an_unexpected_failure_tells_nothing_of_its_words(
 @pytest.mark.parametrize(
     ("result", "reason"), [({"message": "x" * 10_001}, "internal"), ({}, "internal")]
 )
-async def test_a_result_that_breaks_its_own_model_is_a_failure(
+async def test_an_invalid_result_is_a_failure(
     jobs_service: FakeJobsService, open_worker: OpenWorker, result: dict[str, Any], reason: str
 ) -> None:
     async def answer(_run: RunContext) -> dict[str, Any]:
@@ -193,7 +193,7 @@ async def test_a_result_that_breaks_its_own_model_is_a_failure(
     assert (await jobs_service.wait_for_outcome(await jobs_service.send())).failure_reason == reason
 
 
-async def test_a_worker_that_drains_hands_its_runs_back_uncounted(
+async def test_a_draining_worker_reports_its_runs_as_lost(
     jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
     action = ScriptedAction(forever)
@@ -206,21 +206,21 @@ async def test_a_worker_that_drains_hands_its_runs_back_uncounted(
     assert (type(outcome).__name__, outcome.reason) == ("JobLost", "drained")
 
 
-async def test_progress_of_one_moment_is_told_once_and_the_last_word_wins(
+async def test_of_many_progress_reports_only_the_last_is_sent(
     jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
-    heard = asyncio.Event()
+    received = asyncio.Event()
 
     async def chatter(run: RunContext) -> dict[str, str]:
         for percent in range(100):
             await run.report_progress(percent, "…")
-        await heard.wait()
+        await received.wait()
         return {"message": "done"}
 
     open_worker(ScriptedAction(chatter))
     envelope = await jobs_service.send()
     await wait_until(lambda: "JobProgressed" in jobs_service.list_message_types(envelope))
-    heard.set()
+    received.set()
     await jobs_service.wait_for_outcome(envelope)
     [message] = [found for found in jobs_service.received if isinstance(found, JobProgressed)]
     assert message.progress.percent == 99

@@ -1,4 +1,4 @@
-"""A process of its own: its health, its end when asked, and what is left when it is killed."""
+"""A process of its own: its health, its end when requests, and what is left when it is killed."""
 
 import asyncio
 import os
@@ -92,7 +92,7 @@ async def test_a_job_of_a_killed_process_is_reported_by_a_peer_and_not_run_again
     assert action.run_count == 1
 
 
-async def test_a_process_shows_its_health_and_metrics_and_ends_when_asked(
+async def test_a_process_reports_its_health_and_ends_on_sigterm(
     jobs_service: FakeJobsService, start_process: Any, get_internal: Any, tmp_path: Path
 ) -> None:
     there = tmp_path / "there"
@@ -103,7 +103,7 @@ async def test_a_process_shows_its_health_and_metrics_and_ends_when_asked(
         return response is not None and response.is_success
 
     await wait_until(is_ready)
-    assert (await get_internal("/health/ready")).json()["checks"] == {"wire": "ok"}
+    assert (await get_internal("/health/ready")).json()["checks"] == {"broker": "ok"}
     assert (await get_internal("/health/live")).is_success
     envelope = await jobs_service.send(payload={"message": str(there)})
     await wait_until(lambda: jobs_service.list_message_types(envelope) == ["JobStarted"])
@@ -127,7 +127,7 @@ async def test_a_process_is_not_ready_while_a_check_of_its_own_fails(
     assert (await get_internal("/health/ready")).status_code == 503
 
 
-async def test_a_process_that_is_asked_to_end_hands_back_what_does_not_end(
+async def test_a_terminated_process_reports_unfinished_runs_as_lost(
     jobs_service: FakeJobsService, start_process: Any
 ) -> None:
     process = await start_process(DRAIN="0.2")

@@ -64,7 +64,7 @@ async def test_checks_during_a_lookup_share_the_next(harness: CancellationHarnes
     assert harness.broker.lookups == 2
 
 
-async def test_a_mark_set_before_the_check_is_seen(harness: CancellationHarness) -> None:
+async def test_a_marker_set_before_the_check_is_found(harness: CancellationHarness) -> None:
     job = uuid4()
     early = await harness.start_check(job)
     await mark_cancelled(harness.jobs_messenger, job)

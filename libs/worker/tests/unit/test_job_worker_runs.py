@@ -54,14 +54,14 @@ async def test_every_run_sends_a_heartbeat_every_three_seconds_until_it_ends(
     harness = open_harness(wait_at_gate)
     runs = [asyncio.create_task(harness.run(harness.deliver())) for _ in range(3)]
     await fake_clock.advance(9)
-    told = await harness.list_published()
-    beats = [one.fence for one in told if type(one).__name__ == "JobHeartbeat"]
-    starts = [one.fence for one in told if type(one).__name__ == "JobStarted"]
-    assert sorted(beats) == sorted(3 * starts)
+    reported = await harness.list_published()
+    heartbeats = [message.fence for message in reported if type(message).__name__ == "JobHeartbeat"]
+    starts = [message.fence for message in reported if type(message).__name__ == "JobStarted"]
+    assert sorted(heartbeats) == sorted(3 * starts)
     gate.set()
     assert [(await run).result for run in runs] == [HELLO] * 3
     await fake_clock.advance(9)
-    assert len(await harness.list_published()) == len(told)
+    assert len(await harness.list_published()) == len(reported)
 
 
 async def test_an_unavailable_broker_ends_no_run(
@@ -91,7 +91,7 @@ async def test_a_cancellation_missed_by_the_broadcast_is_found_at_the_next_heart
     assert (await run).failure_reason == "cancelled"
 
 
-async def test_after_a_gap_in_the_broadcast_the_marks_are_looked_for_at_once(
+async def test_after_a_gap_in_the_broadcast_markers_are_looked_up_at_once(
     open_harness: OpenHarness, wait_at_gate: Act, fake_clock: FakeClock
 ) -> None:
     harness = open_harness(wait_at_gate)
@@ -155,7 +155,7 @@ async def test_an_abandoned_delivery_is_reported_with_its_reason(
     assert "hunter2" not in outcome.model_dump_json()
 
 
-async def test_a_task_has_its_time_and_may_be_tried_again(open_harness: OpenHarness) -> None:
+async def test_a_task_that_times_out_is_retryable(open_harness: OpenHarness) -> None:
     async def forever(_run: RunContext) -> None:
         await asyncio.Event().wait()
 
@@ -166,7 +166,7 @@ async def test_a_task_has_its_time_and_may_be_tried_again(open_harness: OpenHarn
     assert outcome.started_at is not None
 
 
-async def test_one_envelope_that_comes_twice_runs_once(
+async def test_an_envelope_delivered_twice_runs_once(
     open_harness: OpenHarness, wait_at_gate: Act, gate: asyncio.Event, fake_clock: FakeClock
 ) -> None:
     harness = open_harness(wait_at_gate)
@@ -179,7 +179,7 @@ async def test_one_envelope_that_comes_twice_runs_once(
     assert (await harness.list_published_types()).count("JobStarted") == 1
 
 
-async def test_a_clean_up_that_fails_does_not_hide_that_the_run_was_cancelled(
+async def test_an_error_during_clean_up_does_not_hide_a_cancellation(
     open_harness: OpenHarness, fake_clock: FakeClock
 ) -> None:
     async def stumble(_run: RunContext) -> None:
@@ -216,7 +216,9 @@ async def test_a_cancellation_within_the_action_is_a_failure_of_the_action(
     assert (outcome.failure_reason, outcome.retryable) == ("internal", True)
 
 
-async def test_a_result_that_no_entry_may_carry_is_refused(open_harness: OpenHarness) -> None:
+async def test_a_result_that_is_too_large_for_a_message_is_refused(
+    open_harness: OpenHarness,
+) -> None:
     async def long_text(_run: RunContext) -> dict[str, str]:
         url = "http://a.test/"
         return {"url": url, "final_url": url, "text": "x" * 70_000}
@@ -229,7 +231,7 @@ async def test_a_result_that_no_entry_may_carry_is_refused(open_harness: OpenHar
 
 
 @pytest.mark.parametrize("fails", [True, False])
-async def test_timings_of_an_action_come_with_its_verdict(
+async def test_timings_of_an_action_are_reported_with_its_outcome(
     open_harness: OpenHarness, *, fails: bool
 ) -> None:
     async def measured(run: RunContext) -> dict[str, str]:
@@ -243,7 +245,7 @@ async def test_timings_of_an_action_come_with_its_verdict(
 
 
 @pytest.mark.parametrize("fails", [True, False])
-async def test_what_an_action_asked_of_the_network_comes_with_its_verdict(
+async def test_network_traffic_of_an_action_is_reported_with_its_outcome(
     open_harness: OpenHarness, *, fails: bool
 ) -> None:
     place = VisitedPlace(host="example.com", port=443, connections=1, received=12, sent=3)
@@ -258,7 +260,7 @@ async def test_what_an_action_asked_of_the_network_comes_with_its_verdict(
     assert (await harness.run(harness.deliver())).network == (place,)
 
 
-async def test_an_action_is_told_the_time_that_ends_first(
+async def test_an_action_knows_the_earliest_of_its_deadlines(
     open_harness: OpenHarness, fake_clock: FakeClock
 ) -> None:
     left: list[float] = []
@@ -290,7 +292,7 @@ async def test_runs_are_counted_and_traced(
     assert f"{span.context.trace_id:032x}" == TRACE
 
 
-async def test_a_run_of_another_job_is_not_meant(
+async def test_a_marker_of_another_job_cancels_nothing(
     open_harness: OpenHarness, wait_at_gate: Act, gate: asyncio.Event, fake_clock: FakeClock
 ) -> None:
     harness = open_harness(wait_at_gate)

@@ -11,7 +11,7 @@ from msaas.testing import FakeClock
 from msaas.worker import RunContext, WaitForChildren
 
 
-async def test_a_run_that_waits_says_for_whom_and_until_when(
+async def test_a_waiting_run_reports_its_children_and_time(
     open_harness: OpenHarness, fake_clock: FakeClock
 ) -> None:
     children, until = (uuid4(), uuid4()), fake_clock.now() + timedelta(hours=1)
@@ -34,7 +34,7 @@ async def test_a_run_that_waits_says_for_whom_and_until_when(
 @pytest.mark.parametrize(
     "wait", [WaitForChildren(), WaitForChildren(children=tuple(uuid4() for _ in range(101)))]
 )
-async def test_a_wait_that_no_message_can_carry_is_a_failure_of_the_action(
+async def test_an_invalid_wait_is_a_failure_of_the_action(
     open_harness: OpenHarness, wait: WaitForChildren
 ) -> None:
     async def answer(_run: RunContext) -> WaitForChildren:
@@ -44,7 +44,7 @@ async def test_a_wait_that_no_message_can_carry_is_a_failure_of_the_action(
     assert (outcome.failure_reason, outcome.retryable) == ("internal", True)
 
 
-async def test_an_open_circuit_fails_the_run_for_now_and_is_news_for_the_fleet(
+async def test_an_open_circuit_fails_the_run_and_is_reported_to_the_fleet(
     open_harness: OpenHarness, fake_clock: FakeClock
 ) -> None:
     async def call(_run: RunContext) -> None:
@@ -57,7 +57,7 @@ async def test_an_open_circuit_fails_the_run_for_now_and_is_news_for_the_fleet(
     assert news.until == fake_clock.now() + timedelta(seconds=12.5)
 
 
-async def test_a_circuit_that_names_no_time_is_no_news(open_harness: OpenHarness) -> None:
+async def test_an_open_circuit_without_a_time_is_not_reported(open_harness: OpenHarness) -> None:
     async def call(_run: RunContext) -> None:
         raise CircuitOpen(target="llm")
 

@@ -78,7 +78,7 @@ async def artifact_harness(
         assert await program.wait() in {0, -15}
 
 
-async def test_files_and_large_results_are_where_the_report_says(
+async def test_files_and_large_results_are_stored_as_reported(
     artifact_harness: ArtifactHarness,
 ) -> None:
     envelope, outcome = await artifact_harness.run("render_pdf", "/article")
@@ -102,7 +102,7 @@ async def test_files_and_large_results_are_where_the_report_says(
     assert len(stored) > 64 * 1024
 
 
-async def test_a_failing_step_leaves_its_picture(artifact_harness: ArtifactHarness) -> None:
+async def test_a_failing_step_stores_a_screenshot(artifact_harness: ArtifactHarness) -> None:
     steps = [{"do": "click", "selector": "#nowhere"}]
     envelope, outcome = await artifact_harness.run(
         "run_steps", "/form", steps=steps, step_timeout_ms=500

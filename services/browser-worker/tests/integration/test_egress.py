@@ -1,4 +1,4 @@
-"""What a page can reach: the real browser against the guard."""
+"""What a page can reach: the real browser against the policy."""
 
 import asyncio
 import socket
@@ -68,7 +68,7 @@ async def test_a_private_address_is_not_visited(
         *("[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0.0.0.0"),  # noqa: S104  # not bound
     ],
 )
-async def test_however_it_is_written(
+async def test_other_spellings_of_a_private_address_are_not_visited(
     harness: BrowserHarness, private_server: FakeWebServer, host: str
 ) -> None:
     reason, may_retry = await get_failure(
@@ -83,7 +83,7 @@ async def test_metadata_is_not_visited(harness: BrowserHarness) -> None:
     assert await get_failure(harness.visit(url)) == ("address_blocked", False)
 
 
-async def test_a_redirect_leads_there_as_little(
+async def test_a_redirect_to_a_private_address_is_blocked(
     harness: BrowserHarness, web: FakeWebServer, private_server: FakeWebServer
 ) -> None:
     url = web.add_page("/away", "", status=302, location=f"{private_server.url}/")
@@ -91,7 +91,7 @@ async def test_a_redirect_leads_there_as_little(
     assert private_server.requests == []
 
 
-async def test_nor_does_a_script_or_a_refresh(
+async def test_a_script_or_a_refresh_to_a_private_address_is_blocked(
     harness: BrowserHarness, web: FakeWebServer, private_server: FakeWebServer
 ) -> None:
     script = web.add_page("/s", f"<script>location = '{private_server.url}/'</script>")
@@ -106,7 +106,7 @@ async def test_nor_does_a_script_or_a_refresh(
     assert private_server.requests == []
 
 
-async def test_where_such_a_page_ends_is_not_taken_for_a_page(
+async def test_the_error_page_of_a_blocked_navigation_is_not_a_result(
     harness: BrowserHarness, web: FakeWebServer, private_server: FakeWebServer
 ) -> None:
     script = f"<p>x</p><script>setTimeout(() => location = '{private_server.url}/', 50)</script>"
@@ -115,7 +115,7 @@ async def test_where_such_a_page_ends_is_not_taken_for_a_page(
     assert private_server.requests == []
 
 
-async def test_what_a_page_loads_is_refused_while_the_page_is_read(
+async def test_a_blocked_resource_does_not_fail_the_page(
     harness: BrowserHarness, web: FakeWebServer, private_server: FakeWebServer
 ) -> None:
     origin = private_server.url
@@ -157,7 +157,7 @@ async def test_webrtc_does_not_bypass_the_proxy(
             stun.recv(100)
 
 
-async def test_a_name_that_changes_its_mind_gains_nothing(
+async def test_dns_rebinding_has_no_effect(
     start_harness: StartHarness, web: FakeWebServer, private_server: FakeWebServer
 ) -> None:
     """The second answer of the name server is the private one: it is checked like the first."""
@@ -186,7 +186,7 @@ async def test_a_name_that_the_operator_allows_may_be_private(
         (socket.EAI_AGAIN, ("navigation_failed", True)),
     ],
 )
-async def test_a_name_that_is_none_is_not_looked_up_again(
+async def test_an_unknown_host_fails_permanently(
     start_harness: StartHarness, code: int, expected: tuple[str, bool]
 ) -> None:
     async def lookup(_host: str) -> Sequence[str]:
@@ -197,7 +197,7 @@ async def test_a_name_that_is_none_is_not_looked_up_again(
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "chrome://version", "view-source:http://a"])
-async def test_a_page_cannot_lead_out_of_the_web(
+async def test_a_page_cannot_navigate_to_other_schemes(
     harness: BrowserHarness, web: FakeWebServer, url: str
 ) -> None:
     frame = f'<p>here</p><iframe src="{url}"></iframe>'
@@ -230,8 +230,16 @@ async def test_the_browser_connects_to_its_proxy_only(
     async def watch_sockets() -> None:
         while not done.is_set():
             found = await asyncio.to_thread(sockets_of, harness)
-            seen.update((one.raddr.ip, one.raddr.port) for one in found if one.raddr)
-            datagrams = [one for one in found if one.type is socket.SOCK_DGRAM and one.raddr]
+            seen.update(
+                (connection.raddr.ip, connection.raddr.port)
+                for connection in found
+                if connection.raddr
+            )
+            datagrams = [
+                connection
+                for connection in found
+                if connection.type is socket.SOCK_DGRAM and connection.raddr
+            ]
             assert datagrams == []
             await asyncio.sleep(0.02)
 
@@ -280,7 +288,7 @@ async def test_a_proxy_closes_with_its_page(harness: BrowserHarness, web: FakeWe
         await asyncio.open_connection("127.0.0.1", port)
 
 
-async def test_what_a_job_asked_of_the_network_is_counted(
+async def test_traffic_of_a_job_is_counted(
     harness: BrowserHarness, web: FakeWebServer, private_server: FakeWebServer
 ) -> None:
     web.pages["/big.js"] = 200, {"content-type": "text/javascript"}, b"//" + b"x" * 100_000
@@ -294,11 +302,11 @@ async def test_what_a_job_asked_of_the_network_is_counted(
     ):
         await opened.goto(url)
     host, port = host_and_port(web.url)
-    places = dict(proxy.traffic.list_endpoints())
-    assert places[host, port].received > 100_000
-    assert places[host, port].sent > 0
-    assert places[host, int(port_of(private_server))].refusals >= 1
-    assert proxy.traffic.received == places[host, port].received
+    endpoints = dict(proxy.traffic.list_endpoints())
+    assert endpoints[host, port].received > 100_000
+    assert endpoints[host, port].sent > 0
+    assert endpoints[host, int(port_of(private_server))].refusals >= 1
+    assert proxy.traffic.received == endpoints[host, port].received
     assert (
         harness.get_metric("jobs_browser_bytes_total", direction="received")
         == proxy.traffic.received
@@ -324,9 +332,9 @@ async def test_invalid_socks_requests_are_dropped(said: bytes) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(proxy.url.split(":")[2]))
         writer.write(said)
         writer.write_eof()
-        heard = await reader.read()
+        received = await reader.read()
         writer.close()
-    assert heard in {b"", b"\x05\x00", b"\x05\x00" + b"\x05\x02" + bytes(8)}
+    assert received in {b"", b"\x05\x00", b"\x05\x00" + b"\x05\x02" + bytes(8)}
 
 
 def test_old_endpoints_are_evicted() -> None:

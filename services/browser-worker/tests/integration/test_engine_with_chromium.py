@@ -20,7 +20,9 @@ from msaas.worker.run_context import RunCancelled
 
 def browsers() -> list[psutil.Process]:
     """List every process that we have started, be it a driver, a browser or a renderer."""
-    return [one for one in psutil.Process().children(recursive=True) if _is_browser(one)]
+    return [
+        process for process in psutil.Process().children(recursive=True) if _is_browser(process)
+    ]
 
 
 def _is_browser(process: psutil.Process) -> bool:
@@ -62,7 +64,7 @@ async def test_a_browser_that_is_killed_fails_its_jobs_and_no_others(
 async def test_a_driver_that_is_killed_is_replaced_with_its_browser(
     harness: BrowserHarness, site: DemoSite
 ) -> None:
-    [driver] = [one for one in browsers() if "run-driver" in one.cmdline()]
+    [driver] = [process for process in browsers() if "run-driver" in process.cmdline()]
     slow = asyncio.create_task(harness.visit(f"{site.url}/slow?ms=20000"))
     await wait_until(lambda: harness.get_metric("jobs_browser_contexts") == 1)
     driver.kill()
@@ -72,14 +74,14 @@ async def test_a_driver_that_is_killed_is_replaced_with_its_browser(
     assert (await harness.visit(f"{site.url}/")).status == 200
 
 
-async def test_a_job_that_waits_for_a_context_is_in_hand(
+async def test_a_job_that_waits_for_a_context_is_pending(
     start_harness: StartHarness, site: DemoSite
 ) -> None:
     harness = await start_harness(slots=1)
     slow = [asyncio.create_task(harness.visit(f"{site.url}/slow?ms=300")) for _ in range(2)]
     await wait_until(lambda: harness.get_metric("jobs_browser_pending_messages") == 2)
     assert harness.get_metric("jobs_browser_contexts") in {0, 1}
-    assert [(await one).status for one in slow] == [200, 200]
+    assert [(await task).status for task in slow] == [200, 200]
     assert harness.get_metric("jobs_browser_pending_messages") == 0
 
 
@@ -99,7 +101,7 @@ async def test_a_page_is_ready_for_one_plain_job_and_for_no_other(
     assert ready not in harness.list_page_processes()
 
 
-async def test_recycling_stops_nobody(start_harness: StartHarness, site: DemoSite) -> None:
+async def test_recycling_interrupts_no_job(start_harness: StartHarness, site: DemoSite) -> None:
     harness = await start_harness(slots=2, recycle_after=3)
     slow = asyncio.create_task(harness.visit(f"{site.url}/slow?ms=3000"))
     await wait_until(lambda: harness.get_metric("jobs_browser_contexts") == 1)
@@ -126,13 +128,13 @@ async def test_a_browser_that_hangs_is_killed_in_the_end(
     assert harness.get_metric("jobs_browser_recycles_total", reason="worn") == 1
 
 
-async def test_a_browser_that_cannot_start_is_said_to_be_unavailable(tmp_path: Path) -> None:
+async def test_a_browser_that_cannot_start_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(BrowserUnavailable):
         await ChromiumLauncher(chromium=tmp_path / "none")()
     await wait_until(lambda: not browsers())
 
 
-async def test_the_browser_is_told_nothing_of_our_environment(
+async def test_the_browser_does_not_inherit_the_environment(
     start_harness: StartHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://:hunter2@127.0.0.1")

@@ -77,7 +77,7 @@ async def is_unharmed(harness: BrowserHarness, site: DemoSite) -> None:
         ("/away?to=data:text/html,x", NAVIGATION_FAILED),
     ],
 )
-async def test_a_page_that_means_harm_fails_for_a_reason(
+async def test_a_hostile_page_fails_with_a_reason(
     start_harness: StartHarness,
     hostile_site: HostileSite,
     site: DemoSite,
@@ -90,7 +90,7 @@ async def test_a_page_that_means_harm_fails_for_a_reason(
     await is_unharmed(harness, site)
 
 
-async def test_a_file_without_end_is_no_page_or_too_much_of_one(
+async def test_an_endless_file_is_refused_or_too_large(
     start_harness: StartHarness, hostile_site: HostileSite, site: DemoSite
 ) -> None:
     """Which of the two is noticed first, is the machine's to say."""
@@ -140,7 +140,7 @@ async def test_a_page_that_refreshes_to_the_metadata_is_blocked(
         ("/image", 200, ""),
     ],
 )
-async def test_a_page_that_is_merely_odd_is_read(
+async def test_an_unusual_page_is_read(
     start_harness: StartHarness,
     hostile_site: HostileSite,
     site: DemoSite,
@@ -155,7 +155,7 @@ async def test_a_page_that_is_merely_odd_is_read(
 
 
 @pytest.mark.parametrize("path", ["/utf16-as-utf8", "/unclosed", "/rewrites", "/nonsense-kind"])
-async def test_what_is_hard_to_read_comes_to_an_end(
+async def test_a_page_that_is_hard_to_read_ends_in_time(
     start_harness: StartHarness, hostile_site: HostileSite, site: DemoSite, path: str
 ) -> None:
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
@@ -175,7 +175,7 @@ async def test_a_page_that_ends_its_own_process_fails_alone(
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
     visit = asyncio.create_task(outcome(harness, f"{hostile_site.url}/drip"))
     await wait_until(lambda: harness.run and "open" in harness.run.timings)
-    page = min(harness.list_page_processes(), key=lambda one: psutil.Process(one).create_time())
+    page = min(harness.list_page_processes(), key=lambda pid: psutil.Process(pid).create_time())
     neighbour = asyncio.create_task(harness.visit(f"{site.url}/slow?ms=1500"))
     psutil.Process(page).kill()  # as a fault in the engine would
     assert await visit == ("page_crashed", True)
@@ -209,7 +209,7 @@ async def test_a_service_worker_does_not_stay(
     await is_unharmed(harness, site)
 
 
-async def test_nothing_that_a_page_stores_is_there_for_the_next(
+async def test_data_that_a_page_stores_is_not_there_for_the_next(
     start_harness: StartHarness, hostile_site: HostileSite
 ) -> None:
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
@@ -250,7 +250,7 @@ async def test_a_page_that_leads_to_another_scheme_is_blocked(
     await is_unharmed(harness, site)
 
 
-async def test_a_certificate_of_nobody_is_not_accepted(
+async def test_a_self_signed_certificate_is_not_accepted(
     start_harness: StartHarness, site: DemoSite, tmp_path: Path
 ) -> None:
     with HostileSite() as hostile:
@@ -289,33 +289,33 @@ async def test_random_scenarios_do_not_affect_other_pages(
     start_harness: StartHarness, hostile_site: HostileSite, site: DemoSite
 ) -> None:
     harness = await start_harness(slots=3, allowed=(hostile_site.address,), limits=LIMITS)
-    storms = [outcome(harness, f"{hostile_site.url}{path}") for path in ("/popups", "/alerts")]
+    floods = [outcome(harness, f"{hostile_site.url}{path}") for path in ("/popups", "/alerts")]
     calm = [
         harness.visit(f"{site.url}/article", selector="h2", timeout_ms=20_000) for _ in range(3)
     ]
-    stormy, served = await asyncio.gather(asyncio.gather(*storms), asyncio.gather(*calm))
-    assert stormy == [ABUSIVE, ABUSIVE]
-    assert {one.text for one in served} == {"Colour"}
+    flooded, served = await asyncio.gather(asyncio.gather(*floods), asyncio.gather(*calm))
+    assert flooded == [ABUSIVE, ABUSIVE]
+    assert {result.text for result in served} == {"Colour"}
     await is_unharmed(harness, site)
 
 
 async def test_a_page_of_many_names_has_few_of_them_looked_up_at_once(
     start_harness: StartHarness, site: DemoSite, hostile_site: HostileSite
 ) -> None:
-    asking, most = 0, 0
+    lookups, most = 0, 0
 
     async def never(_host: str) -> list[str]:
-        nonlocal asking, most
-        asking += 1
-        most = max(most, asking)
+        nonlocal lookups, most
+        lookups += 1
+        most = max(most, lookups)
         try:
             await asyncio.sleep(60)
         finally:
-            asking -= 1
+            lookups -= 1
         return []
 
     harness = await start_harness(allowed=(hostile_site.address,), lookup=never)
     await harness.visit(f"{hostile_site.url}/many")
     await is_unharmed(harness, site)
     assert 1 <= most <= 8
-    assert asking == 0
+    assert lookups == 0

@@ -33,7 +33,7 @@ async def test_the_text_of_one_element(harness: BrowserHarness, site: DemoSite) 
     assert result.text == "Five lights to begin with"
 
 
-async def test_what_a_script_brings_later_can_be_waited_for(
+async def test_an_element_added_later_can_be_waited_for(
     harness: BrowserHarness, site: DemoSite
 ) -> None:
     result = await harness.visit(f"{site.url}/late", wait_for_selector="#late", selector="#late")
@@ -45,7 +45,7 @@ async def test_what_a_script_brings_later_can_be_waited_for(
 
 
 @pytest.mark.parametrize("parameter", ["selector", "wait_for_selector"])
-async def test_what_is_not_there_is_not_found(
+async def test_a_missing_element_is_not_found(
     harness: BrowserHarness, site: DemoSite, parameter: str
 ) -> None:
     params: dict[str, Any] = {"timeout_ms": 1500, parameter: "#nowhere"}
@@ -55,7 +55,7 @@ async def test_what_is_not_there_is_not_found(
     assert parameter in failed.value.safe_message
 
 
-async def test_a_selector_that_is_none_is_the_callers_fault(
+async def test_an_invalid_selector_is_an_invalid_payload(
     harness: BrowserHarness, site: DemoSite
 ) -> None:
     with pytest.raises(ActionFailed) as failed:
@@ -63,9 +63,7 @@ async def test_a_selector_that_is_none_is_the_callers_fault(
     assert (failed.value.reason, failed.value.may_retry) == ("invalid_payload", False)
 
 
-async def test_a_page_that_takes_too_long_may_be_tried_again(
-    harness: BrowserHarness, site: DemoSite
-) -> None:
+async def test_a_slow_page_is_retryable(harness: BrowserHarness, site: DemoSite) -> None:
     with pytest.raises(ActionFailed) as failed:
         await harness.visit(f"{site.url}/slow?ms=20000", timeout_ms=500)
     assert (failed.value.reason, failed.value.may_retry) == ("timeout", True)
@@ -84,7 +82,7 @@ async def test_an_endless_script_ends_with_its_visit(
     assert (await harness.visit(f"{site.url}/")).status == 200
 
 
-async def test_an_error_page_is_a_page(harness: BrowserHarness, site: DemoSite) -> None:
+async def test_an_http_error_page_is_a_result(harness: BrowserHarness, site: DemoSite) -> None:
     result = await harness.visit(f"{site.url}/nowhere", selector="#missing")
     assert (result.status, result.text) == (404, "The almanac has no page of that name.")
 
@@ -94,7 +92,7 @@ async def test_a_redirect_shows_in_the_final_url(harness: BrowserHarness, site: 
     assert (result.url, result.final_url) == (f"{site.url}/redirect", f"{site.url}/article")
 
 
-async def test_a_page_that_leads_on_is_read_where_it_arrives(
+async def test_a_page_that_navigates_is_read_at_its_final_url(
     harness: BrowserHarness, web: FakeWebServer, site: DemoSite
 ) -> None:
     url = web.add_page("/on", f"<p>wait</p><script>location = '{site.url}/article'</script>")
@@ -104,7 +102,7 @@ async def test_a_page_that_leads_on_is_read_where_it_arrives(
 
 
 @pytest.mark.parametrize("letter", ["a", "\\n", "\U0001f600", "\x01"])
-async def test_a_long_text_is_cut_to_what_a_result_may_hold(
+async def test_a_long_text_is_cut_to_the_size_of_a_result(
     harness: BrowserHarness, web: FakeWebServer, letter: str
 ) -> None:
     page = f"""<body><pre></pre><script>
@@ -116,7 +114,7 @@ async def test_a_long_text_is_cut_to_what_a_result_may_hold(
     assert MAX_INLINE_RESULT - 64 < size <= MAX_INLINE_RESULT
 
 
-async def test_nul_and_half_characters_become_storable(
+async def test_nul_and_lone_surrogates_are_normalised(
     harness: BrowserHarness, web: FakeWebServer
 ) -> None:
     script = r'document.body.textContent = "a\u0000b\ud800c"; document.title = "t\u0000\udfff"'
@@ -127,7 +125,7 @@ async def test_nul_and_half_characters_become_storable(
     assert result.model_dump_json()
 
 
-async def test_what_a_page_says_of_itself_may_be_no_text(
+async def test_a_page_may_return_values_that_are_not_text(
     harness: BrowserHarness, web: FakeWebServer
 ) -> None:
     page = """<form name=title></form><body><p>x</p><script>
@@ -157,14 +155,16 @@ async def test_a_download_is_refused(harness: BrowserHarness, web: FakeWebServer
     assert (failed.value.reason, failed.value.may_retry) == ("download_refused", False)
 
 
-async def test_nobody_answers(harness: BrowserHarness, web: FakeWebServer) -> None:
+async def test_an_unreachable_server_is_retryable(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
     web.close()
     with pytest.raises(ActionFailed) as failed:
         await harness.visit(f"{web.url}/")
     assert (failed.value.reason, failed.value.may_retry) == ("navigation_failed", True)
 
 
-async def test_dialogs_and_popups_hold_nobody_up(
+async def test_dialogs_and_popups_do_not_delay_the_visit(
     harness: BrowserHarness, web: FakeWebServer
 ) -> None:
     page = """<p>done</p><script>

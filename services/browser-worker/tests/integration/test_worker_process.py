@@ -65,7 +65,7 @@ async def send_visit(jobs_service: FakeJobsService, url: str, **params: str) -> 
     return await jobs_service.send(task_type="navigate_and_extract_text", payload=payload)
 
 
-async def test_an_envelope_goes_in_and_its_result_comes_out(
+async def test_a_job_is_run_and_its_result_reported(
     worker: asyncio.subprocess.Process, jobs_service: FakeJobsService, site: DemoSite, port: int
 ) -> None:
     envelope = await send_visit(jobs_service, f"{site.url}/article", selector="h1")
@@ -88,7 +88,7 @@ async def test_an_envelope_goes_in_and_its_result_comes_out(
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         health = (await client.get("/health/ready")).json()
         metrics = (await client.get("/metrics")).text
-    assert health == {"status": "ok", "checks": {"wire": "ok", "browser": "ok"}}
+    assert health == {"status": "ok", "checks": {"broker": "ok", "browser": "ok"}}
     for line in (
         'jobs_browser_total{environment="test",outcome="succeeded",service="browser-worker"',
         'jobs_browser_total{environment="test",outcome="address_blocked"',
@@ -102,7 +102,7 @@ async def test_an_envelope_goes_in_and_its_result_comes_out(
     assert await worker.wait() == 0
 
 
-async def test_a_browser_killed_under_a_job_costs_that_run_and_no_other(
+async def test_a_killed_browser_fails_its_own_job_only(
     worker: asyncio.subprocess.Process, jobs_service: FakeJobsService, site: DemoSite
 ) -> None:
     slow = await send_visit(jobs_service, f"{site.url}/slow?ms=30000")
@@ -134,7 +134,7 @@ async def test_a_task_that_the_gateway_switches_off_fails_at_once(
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-async def test_however_it_ends_no_browser_is_left(
+async def test_no_browser_is_left_when_the_process_ends(
     worker: asyncio.subprocess.Process,
     jobs_service: FakeJobsService,
     site: DemoSite,
@@ -158,7 +158,7 @@ def list_browsers(worker: int) -> list[psutil.Process]:
     ]
 
 
-async def test_settings_that_are_wrong_are_named_and_end_the_process() -> None:
+async def test_invalid_settings_are_named_and_end_the_process() -> None:
     program = await start_program(
         {"ENVIRONMENT": "test", "REDIS_URL": ""}, "msaas.browser_worker", "serve", stderr=-1
     )
@@ -167,7 +167,7 @@ async def test_settings_that_are_wrong_are_named_and_end_the_process() -> None:
     assert b"REDIS_URL is missing" in output
 
 
-async def test_a_machine_without_the_browser_is_told_what_to_do() -> None:
+async def test_a_missing_browser_is_reported_at_start() -> None:
     given = BASE | {"BROWSER_WORKER_CHROMIUM": "/nowhere"}
     program = await start_program(given, "msaas.browser_worker", "serve", stderr=-1)
     _, output = await program.communicate()

@@ -87,7 +87,7 @@ async def serve_worker(
         uploader=uploader,
         flags=flags,
     )
-    health = Health({"wire": broker.now_ms, **process.checks})
+    health = Health({"broker": broker.now_ms, **process.checks})
 
     async def work(stop: asyncio.Event) -> None:
         with suppress(*DEPENDENCY_ERRORS):

@@ -18,10 +18,10 @@ from playwright.async_api import Browser, Page, Playwright, async_playwright
 from playwright.async_api import Error as PlaywrightError
 
 from msaas.browser_worker.browser.chromium import CHROMIUM_FLAGS, NO_IMAGES_FLAGS
-from msaas.browser_worker.browser.memory_watchdog import MemoryWatchdog
+from msaas.browser_worker.browser.memory_watchdog import POLL_INTERVAL, MemoryWatchdog
 from msaas.browser_worker.limits import Limits
-from msaas.kernel import DependencyUnavailable
-from msaas.telemetry import get_logger
+from msaas.kernel import DependencyUnavailable, PeriodicTask
+from msaas.telemetry import get_logger, log_task_failure
 
 # Nothing listens there: requests that belong to no job reach nothing.
 UNREACHABLE_PROXY: Final = "socks5://127.0.0.1:1"
@@ -91,9 +91,13 @@ class ChromiumInstance:
         self._open_pages = 0
         self._prewarmed: _PrewarmedPage | None = None
         self._memory_watchdog = MemoryWatchdog(self.pid, max_memory)
-        self._watchdog_task = asyncio.create_task(
-            self._memory_watchdog.run(lambda: self._open_pages > 0)
+        watchdog = PeriodicTask(
+            "memory-watchdog",
+            self._check_memory,
+            period=POLL_INTERVAL,
+            report_failure=log_task_failure,
         )
+        self._watchdog_task = asyncio.create_task(watchdog.run(), name=watchdog.name)
         self._ended = asyncio.Event()
         self._closing = False
         browser.on("disconnected", lambda _: self._on_disconnected())
@@ -226,6 +230,10 @@ class ChromiumInstance:
             return None
         opening, self._prewarmed = self._prewarmed.opening, None
         return None if _has_failed(opening) else opening
+
+    async def _check_memory(self) -> None:
+        if self._open_pages:
+            self._memory_watchdog.check()
 
     def _on_disconnected(self) -> None:
         self._ended.set()

@@ -1,9 +1,8 @@
 """Kills the processes of pages that use more memory than allowed."""
 
-import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
@@ -28,12 +27,6 @@ class MemoryWatchdog:
     def was_killed_for_memory(self) -> bool:
         """Return whether a page was killed in the last few seconds."""
         return time.monotonic() - self._last_kill_at < _KILL_REPORT_SECONDS
-
-    async def run(self, is_busy: Callable[[], bool]) -> None:
-        while True:
-            await asyncio.sleep(POLL_INTERVAL)
-            if is_busy():
-                self.check()
 
     def check(self) -> None:
         for process in list_process_group(self._process_group):
