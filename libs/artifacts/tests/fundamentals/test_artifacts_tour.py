@@ -1,4 +1,4 @@
-"""A file's life: a link in, a link out, and the end with its job."""
+"""The life of a file: upload link, download link, deletion with its job."""
 
 from pathlib import Path
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""A bucket that checks every signature: whoever has a link gets what the link is for."""
+"""A bucket that verifies signatures: a link grants exactly one request."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ PDF = {"content-type": "application/pdf"}
 @pytest_asyncio.fixture
 async def store(bucket_location: StoreLocation) -> ArtifactStore:
     store = open_store(bucket_location)
-    await store.put("made/first.png", b"")  # with the first file comes the bucket
+    await store.put("made/first.png", b"")  # the first file creates the bucket
     return store
 
 
@@ -55,7 +55,7 @@ async def test_uploaded_files_are_listed_and_downloaded(
 async def test_what_the_file_server_would_refuse_is_not_listed(
     store: ArtifactStore, http: httpx.AsyncClient
 ) -> None:
-    """A bucket takes whatever a link's holder sends."""
+    """A bucket accepts any content for a signed link."""
     job, fence = run()
     links = await store.sign_uploads(job, fence, ["large.pdf", "page.html"], 60)
     large = bytes(MAX_ARTIFACT + 1)
@@ -73,7 +73,7 @@ async def test_a_bucket_link_is_for_one_method_one_file_and_a_time(
     await store.put(f"{job}/{fence}/page.pdf", b"%PDF-1")
     short = await store.sign_download(job, fence, "page.pdf", 1)
     assert (await http.get(short)).status_code == 200
-    await asyncio.sleep(2.1)  # the link's time is counted in seconds, by the bucket
+    await asyncio.sleep(2.1)  # the bucket counts whole seconds
     bare = put.partition("?")[0]
     for method, link in (
         ("GET", short),

@@ -1,4 +1,4 @@
-"""A folder behind its file_server: what goes in by a link comes out by a link."""
+"""A folder behind the file server: uploads and downloads through signed links."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

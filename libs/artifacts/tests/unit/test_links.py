@@ -1,4 +1,4 @@
-"""Who may do what with which file, and until when."""
+"""Signed links: method, file and expiry."""
 
 from urllib.parse import urlsplit
 
@@ -34,13 +34,13 @@ def test_no_other_query_is_accepted(query: str) -> None:
 
 
 @given(st.integers(0, 63), st.sampled_from("0123456789abcdef"), st.integers(0, 10**12))
-def test_a_changed_link_is_invalid(place: int, digit: str, expires: int) -> None:
+def test_a_changed_link_is_invalid(index: int, digit: str, expires: int) -> None:
     signer = LinkSigner("secret", "http://files.test", lambda: 1_000.0)
     query = query_of(signer.sign("GET", KEY, 60))
-    head, _, mark = query.partition("&signature=")
-    changed = mark[:place] + digit + mark[place + 1 :]
-    assert signer.verify("GET", KEY, f"{head}&signature={changed}") is (changed == mark)
-    later = f"expires={expires}&signature={mark}"
+    head, _, signature = query.partition("&signature=")
+    changed = signature[:index] + digit + signature[index + 1 :]
+    assert signer.verify("GET", KEY, f"{head}&signature={changed}") is (changed == signature)
+    later = f"expires={expires}&signature={signature}"
     assert signer.verify("GET", KEY, later) is (expires == 1_060)
 
 

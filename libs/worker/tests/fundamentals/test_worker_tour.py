@@ -1,4 +1,4 @@
-"""How to give the fleet a new kind of work: an action, and one way to say how it went."""
+"""How to implement a task: an action, its result, its failures and its progress."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ class Shout:
         if not run.params.message:
             raise ActionFailed("nothing_to_shout", "There is nothing to shout.", retryable=False)
         await run.raise_if_cancelled()
-        await run.report_progress(50, "drawing breath")
+        await run.report_progress(50, "half done")
         return EchoResult(message=run.params.message.upper())
 
 

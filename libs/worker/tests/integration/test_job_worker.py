@@ -1,4 +1,4 @@
-"""Every way in which a run can begin and end, on a real wire."""
+"""Every way in which a run can start and end, on a real Redis."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""A process of its own: its health, its end when requests, and what is left when it is killed."""
+"""A worker process: its health, its end on SIGTERM, and its jobs after SIGKILL."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ NEVER = "/nowhere"
 
 @pytest.fixture
 def redis_url(private_redis: Callable[..., Any]) -> str:
-    """Return a server of the test's own: a process knows no environment but the real ones."""
+    """Return a private server: a process accepts only real environment names."""
     return private_redis(aof=False).url
 
 
@@ -62,7 +62,7 @@ async def start_process(
 async def get_internal(
     port: int,
 ) -> AsyncIterator[Callable[[str], Awaitable[httpx.Response | None]]]:
-    """Return a way to ask the internal port, which answers None as long as there is nobody."""
+    """Return a function that requests the internal port; None while nothing listens there."""
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
 
         async def look_(path: str) -> httpx.Response | None:

@@ -1,4 +1,4 @@
-"""A worker process whose echo answers when the file is there that the job names."""
+"""A worker process whose action finishes when the file that the job names exists."""
 
 import asyncio
 import os

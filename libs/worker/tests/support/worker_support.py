@@ -66,7 +66,7 @@ StartMessenger = Callable[[Messenger], asyncio.Task[None]]
 
 
 class DisabledFlags:
-    """Flags of which all or none is switched off."""
+    """Flags that are all on or all off."""
 
     def __init__(self) -> None:
         self.are_disabled = False
@@ -76,7 +76,7 @@ class DisabledFlags:
 
 
 class WorkerHarness:
-    """One JobWorker on a broker in memory, which is given deliveries by hand."""
+    """One JobWorker on a broker in memory, which the test gives deliveries."""
 
     def __init__(
         self, actions: Sequence[Action], clock: FakeClock, tasks: Mapping[str, Task] = TASKS
@@ -126,7 +126,7 @@ class WorkerHarness:
 
     def abandon(
         self, delivery: Delivery, reason: AbandonReason, error: Exception
-    ) -> tuple[Any, str]:
+    ) -> tuple[Any, str | None]:
         [outgoing] = self.worker.on_abandoned(delivery, reason, error)
         return outgoing.message, outgoing.topic
 

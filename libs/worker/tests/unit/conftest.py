@@ -1,4 +1,4 @@
-"""A worker on a broker in memory, in a time that the test moves."""
+"""A worker on a broker in memory, on a fake clock."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ class FunctionAction:
 
 @pytest.fixture
 def open_harness(fake_clock: FakeClock) -> OpenHarness:
-    """Return what sets up a worker whose one action is `act`."""
+    """Return a function that creates a worker with one action."""
 
     def open_(
         act: Act, task_type: str = "echo", tasks: Mapping[str, Task] = TASKS

@@ -1,4 +1,4 @@
-"""Keeping a file where a link leads."""
+"""Uploads of files through signed links."""
 
 from collections.abc import Callable
 
@@ -61,7 +61,7 @@ async def test_a_failed_upload_is_retried_and_a_refused_one_is_not(
 
 async def test_an_unreachable_store_is_retryable() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError("nobody there", request=request)
+        raise httpx.ConnectError("unreachable", request=request)
 
     with pytest.raises(ActionFailed) as failed:
         await uploads(answer)(envelope(), "page.pdf", b"x", "application/pdf")
@@ -76,7 +76,7 @@ async def test_a_file_without_a_link_or_too_large_is_not_uploaded(
     name: str, size: int, reason: str
 ) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
-        raise AssertionError("nobody is to be requests")
+        raise AssertionError("no request is expected")
 
     with pytest.raises(ActionFailed) as failed:
         await uploads(answer)(envelope(), name, b"x" * size, "application/pdf")

@@ -1,4 +1,4 @@
-"""Leases, cancellations and ends of runs, in a time that the test moves."""
+"""Leases, cancellations and outcomes of runs, on a fake clock."""
 
 import asyncio
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What goes into a run and what comes out of it is held to the catalogue."""
+"""Parameters and results of a run are validated by the catalogue."""
 
 import json
 from typing import Any
@@ -27,7 +27,7 @@ payloads = st.dictionaries(st.sampled_from(["message", "delay_ms", "other"]), pl
 
 
 def run_of(stored: dict[str, bytes] | None = None) -> RunContext:
-    """Return a run that has a place for large results where `stored` is given."""
+    """Return a run that can store large results where `stored` is given."""
 
     async def send_progress(_progress: Progress) -> None: ...
 

@@ -1,4 +1,4 @@
-"""What an action can say and ask, whatever the wire is doing."""
+"""Progress and cancellation of a run, also while Redis is unavailable."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from msaas.worker import RunCancelled, RunContext
 
 
 class FakeReporter:
-    """Hears progress and knows of a cancellation, unless it is away."""
+    """Records progress and reports a cancellation, or fails."""
 
     def __init__(self) -> None:
         self.progress: list[int | None] = []

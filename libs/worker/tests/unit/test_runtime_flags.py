@@ -1,4 +1,4 @@
-"""A worker acts on the flags that the gateway publishes, and on the last it knows of."""
+"""A worker acts on the flags that the gateway publishes, and keeps their last known states."""
 
 from typing import Any
 

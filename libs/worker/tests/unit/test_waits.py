@@ -1,4 +1,4 @@
-"""A run that ends before its job does, and one that finds what all need out of order."""
+"""A run that waits for children, and a run that finds a circuit open."""
 
 from datetime import timedelta
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""A tour: the way out, the engine, a page, a visit."""
+"""A tutorial: the egress policy, the egress proxy, and a visit."""
 
 from pathlib import Path
 
@@ -34,8 +34,8 @@ async def test_the_browser_connects_through_its_egress_proxy_only(
         engine.open_page(proxy_options(proxy.url)) as page,
     ):
         await page.evaluate(f"fetch('{site.url}').catch(() => 0)")
-        [(place, traffic)] = proxy.traffic.list_endpoints()
-    assert place == ("127.0.0.1", int(site.address.split(":")[1]))
+        [(endpoint, traffic)] = proxy.traffic.list_endpoints()
+    assert endpoint == ("127.0.0.1", int(site.address.split(":")[1]))
     assert (traffic.connections, traffic.refusal) == (0, Refusal.PORT)
 
 

@@ -94,7 +94,7 @@ async def test_files_and_large_results_are_stored_as_reported(
         )
         assert (await http.get(link)).content == content
 
-    # The same page so many times over is more than a message may carry.
+    # The same page fifty times is too large for a message.
     fields = {f"field_{number}": {"selector": "body", "type": "html"} for number in range(50)}
     envelope, outcome = await artifact_harness.run("extract_structured", "/list", fields=fields)
     assert (outcome.result, outcome.result_ref) == (None, "result.json")

@@ -1,4 +1,4 @@
-"""Crawling a site: its rules, its map, its limits, and what is kept when something goes wrong."""
+"""Crawling a site: robots.txt, sitemap, limits, and partial results after a failure."""
 
 import pytest
 from browser_worker_support import BrowserHarness, FakeWebServer

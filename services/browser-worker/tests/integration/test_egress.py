@@ -1,4 +1,4 @@
-"""What a page can reach: the real browser against the policy."""
+"""What a page can reach, with a real browser."""
 
 import asyncio
 import socket
@@ -28,7 +28,7 @@ Lookup = Callable[[str], Awaitable[Sequence[str]]]
 
 
 def fixed_lookup(*names: Sequence[str]) -> Lookup:
-    """Return a name server that gives these answers in turn, the last of them for ever."""
+    """Return a name server that gives these answers in turn, then the last one."""
     left = list(names)
 
     async def lookup(_host: str) -> Sequence[str]:
@@ -136,7 +136,7 @@ async def test_a_blocked_resource_does_not_fail_the_page(
 async def test_webrtc_does_not_bypass_the_proxy(
     harness: BrowserHarness, web: FakeWebServer
 ) -> None:
-    """Nobody at the address hears of it, and the page learns no address of ours."""
+    """The address receives nothing, and the page learns no local address."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stun:
         stun.bind(("127.0.0.1", 0))
         stun.setblocking(False)  # noqa: FBT003  # the socket's own signature
@@ -160,7 +160,7 @@ async def test_webrtc_does_not_bypass_the_proxy(
 async def test_dns_rebinding_has_no_effect(
     start_harness: StartHarness, web: FakeWebServer, private_server: FakeWebServer
 ) -> None:
-    """The second answer of the name server is the private one: it is checked like the first."""
+    """The name server's second answer is a private address: it is checked like the first."""
     harness = await start_harness(
         lookup=fixed_lookup(["93.184.215.14", "127.0.0.1"], ["127.0.0.1"])
     )
@@ -207,7 +207,7 @@ async def test_a_page_cannot_navigate_to_other_schemes(
     script = f'<p>here</p><script>location = "{url}"</script>'
     visit = harness.visit(web.add_page("/out", script), wait_for_selector="#never", timeout_ms=1500)
     reason, _ = await get_failure(visit)
-    assert reason in {"selector_not_found", "address_blocked"}  # it stayed, or it lost its page
+    assert reason in {"selector_not_found", "address_blocked"}  # the page stayed, or was blocked
 
 
 def sockets_of(harness: BrowserHarness) -> list[Any]:
@@ -222,7 +222,7 @@ def sockets_of(harness: BrowserHarness) -> list[Any]:
 async def test_the_browser_connects_to_its_proxy_only(
     start_harness: StartHarness, hostile_site: HostileSite
 ) -> None:
-    """Neither the forbidden place nor a name server hears of it, over TCP or UDP."""
+    """Neither the denied endpoint nor a name server receives anything, over TCP or UDP."""
     harness = await start_harness(allowed=(hostile_site.address,))
     done = asyncio.Event()
     seen: set[tuple[str, int]] = set()
@@ -267,7 +267,7 @@ async def test_the_browser_connects_to_its_proxy_only(
     assert {host for host, _ in seen} == {"127.0.0.1"}
     assert port not in {at for _, at in seen}
     assert int(hostile_site.address.split(":")[1]) not in {at for _, at in seen}
-    assert len(seen) <= 3  # the doors of three visits
+    assert len(seen) <= 3  # the egress proxies of three visits
     assert harness.get_metric("jobs_browser_blocked_requests_total", reason="blocked") > 0
 
 
@@ -314,7 +314,7 @@ async def test_traffic_of_a_job_is_counted(
 
 
 @pytest.mark.parametrize(
-    "said",
+    "request_bytes",
     [
         *(
             b"",
@@ -326,11 +326,11 @@ async def test_traffic_of_a_job_is_counted(
         *(b"\x05\x01\x00\x05\x01\x00\x09", b"\x05\x01\x00\x05\x01\x00\x03\x02\xff\xff\x00\x50"),
     ],
 )
-async def test_invalid_socks_requests_are_dropped(said: bytes) -> None:
+async def test_invalid_socks_requests_are_dropped(request_bytes: bytes) -> None:
     metrics = Metrics("test", "test")
     async with EgressProxyFactory(EgressPolicy(), metrics).open_proxy() as proxy:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(proxy.url.split(":")[2]))
-        writer.write(said)
+        writer.write(request_bytes)
         writer.write_eof()
         received = await reader.read()
         writer.close()

@@ -1,9 +1,10 @@
-"""A real browser through crashes, recycling and its end."""
+"""A real browser: crashes, recycling and shutdown."""
 
 import asyncio
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -19,7 +20,7 @@ from msaas.worker.run_context import RunCancelled
 
 
 def browsers() -> list[psutil.Process]:
-    """List every process that we have started, be it a driver, a browser or a renderer."""
+    """List all driver, browser and renderer processes."""
     return [
         process for process in psutil.Process().children(recursive=True) if _is_browser(process)
     ]
@@ -152,7 +153,7 @@ async def test_cancelling_a_visit_closes_its_context(
     with pytest.raises(asyncio.CancelledError):
         await visit
     assert harness.get_metric("jobs_browser_contexts") == 0
-    # A machine under load may take longer than closing is given; then the browser is replaced.
+    # On a loaded machine closing may time out; then the browser is replaced.
     await wait_until(lambda: harness.browser.contexts == [])
     assert (
         harness.get_metric(
@@ -175,8 +176,7 @@ async def test_a_page_that_is_cancelled_at_any_moment_leaves_no_context(
         page.cancel()
         with pytest.raises(asyncio.CancelledError):
             await page
-    browser = harness.browser
-    session = await browser.new_browser_cdp_session()
+    session: Any = await harness.browser.new_browser_cdp_session()
     left = await session.send("Target.getBrowserContexts")
     assert left["browserContextIds"] == []
 

@@ -1,4 +1,4 @@
-"""The site that does harm does it as it says, and no fleet knows of it."""
+"""The hostile site responds as documented, and no fleet serves it."""
 
 import zlib
 from collections.abc import Iterator

@@ -1,11 +1,10 @@
-"""Pages that mean harm: each ends in its time, for a reason, and the next job does not notice."""
+"""Hostile pages: each visit ends in time, with a reason, and does not affect the next job."""
 
 import asyncio
 import ssl
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -23,7 +22,7 @@ from msaas.worker import ActionFailed
 
 LIMITS = Limits(received=8 * MEGABYTE, nodes=100_000, memory=300 * MEGABYTE)
 TIMEOUT_MS = 3_000
-# For what ends long before, but not on a machine that is busy with something else.
+# For visits that end much earlier, except on a loaded machine.
 PATIENCE_MS = 25_000
 TOO_LARGE = ("page_too_large", False)
 ABUSIVE = ("page_abusive", False)
@@ -39,14 +38,27 @@ def hostile_site() -> Iterator[HostileSite]:
         yield hostile
 
 
-async def outcome(harness: BrowserHarness, url: str, **params: Any) -> tuple[str, bool]:
+async def outcome(
+    harness: BrowserHarness,
+    url: str,
+    *,
+    timeout_ms: int = PATIENCE_MS,
+    wait_until: str = "load",
+    wait_for_selector: str | None = None,
+) -> tuple[str, bool]:
     with pytest.raises(ActionFailed) as failed:
-        await harness.run_task(TASK, url, **{"timeout_ms": PATIENCE_MS, **params})
+        await harness.run_task(
+            TASK,
+            url,
+            timeout_ms=timeout_ms,
+            wait_until=wait_until,
+            wait_for_selector=wait_for_selector,
+        )
     return failed.value.reason, failed.value.may_retry
 
 
 async def is_unharmed(harness: BrowserHarness, site: DemoSite) -> None:
-    """See the next job served, and nothing left of the one before."""
+    """Assert that the next job succeeds and that nothing is left of the previous one."""
     assert (await harness.visit(f"{site.url}/article", selector="h2")).text == "Colour"
     assert harness.get_metric("jobs_browser_contexts") == 0
     assert harness.get_metric("circuit_state", target="playwright") == 0
@@ -93,7 +105,7 @@ async def test_a_hostile_page_fails_with_a_reason(
 async def test_an_endless_file_is_refused_or_too_large(
     start_harness: StartHarness, hostile_site: HostileSite, site: DemoSite
 ) -> None:
-    """Which of the two is noticed first, is the machine's to say."""
+    """Which limit is exceeded first depends on the machine."""
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
     assert await outcome(harness, f"{hostile_site.url}/endless-file") in {
         DOWNLOAD_REFUSED,
@@ -177,7 +189,7 @@ async def test_a_page_that_ends_its_own_process_fails_alone(
     await wait_until(lambda: harness.run and "open" in harness.run.timings)
     page = min(harness.list_page_processes(), key=lambda pid: psutil.Process(pid).create_time())
     neighbour = asyncio.create_task(harness.visit(f"{site.url}/slow?ms=1500"))
-    psutil.Process(page).kill()  # as a fault in the engine would
+    psutil.Process(page).kill()  # like a crash of the engine
     assert await visit == ("page_crashed", True)
     assert (await neighbour).status == 200
     await is_unharmed(harness, site)
@@ -263,7 +275,7 @@ async def test_a_self_signed_certificate_is_not_accepted(
 
 
 def certify_oneself(folder: Path) -> Path:
-    """Write a key and a certificate that nobody else vouches for, in one file."""
+    """Write a key and a self-signed certificate into one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
@@ -280,7 +292,7 @@ def certify_oneself(folder: Path) -> Path:
     plain = serialization.NoEncryption()
     kind = serialization.PrivateFormat.PKCS8
     pem = serialization.Encoding.PEM
-    file = folder / "nobody.pem"
+    file = folder / "self-signed.pem"
     file.write_bytes(key.private_bytes(pem, kind, plain) + made.public_bytes(pem))
     return file
 

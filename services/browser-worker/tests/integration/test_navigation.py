@@ -1,4 +1,4 @@
-"""What a visit brings home, with a real browser."""
+"""Results and failures of visits, with a real browser."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The examples of the README run as they stand, on the demo site."""
+"""The examples of the README run unchanged, on the demo site."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Each task with a real browser, on the demo site and on pages of its own."""
+"""Each task with a real browser, on the demo site and on the test's own pages."""
 
 import json
 from typing import Any

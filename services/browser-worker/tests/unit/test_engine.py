@@ -1,4 +1,4 @@
-"""When a browser is replaced, and what becomes of the pages that are open meanwhile."""
+"""When a browser is replaced, and what happens to its open pages."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -20,7 +20,7 @@ from msaas.testing import FakeClock, wait_until
 
 
 class FakeBrowserInstance:
-    """A browser that opens nothing and ends when it is reported to."""
+    """A browser that opens nothing and ends on request."""
 
     def __init__(self) -> None:
         self.on_end: Callable[[], None] = lambda: None
@@ -58,7 +58,7 @@ class FakeBrowserInstance:
 
 
 class EngineHarness:
-    """Makes an engine and keeps the lives that it has launched."""
+    """Creates an engine and records the instances that it launched."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
@@ -157,7 +157,7 @@ async def test_an_old_or_large_browser_is_replaced(engine_harness: EngineHarness
         assert engine_harness.get_metric("jobs_browser_recycles_total", reason="age") == 1
         engine_harness.instances[1].memory_bytes = 3 * 2**30
         await open_and_close_page(engine)
-        assert len(engine_harness.instances) == 2  # it is looked at now and then
+        assert len(engine_harness.instances) == 2  # memory is measured at intervals
         await engine_harness.clock.advance(30)
         await open_and_close_page(engine)
         assert engine_harness.get_metric("jobs_browser_recycles_total", reason="memory") == 1
@@ -252,7 +252,7 @@ async def test_a_failed_launch_fails_one_job_only(
     engine_harness: EngineHarness,
 ) -> None:
     async with engine_harness.create_engine() as engine:
-        engine_harness.launch_failures = 6  # three for whoever warms up, three for the job
+        engine_harness.launch_failures = 6  # three at the start, three for the job
         engine_harness.instances[0].crash()
         lookups = asyncio.create_task(open_and_close_page(engine))
         while not lookups.done():

@@ -1,4 +1,4 @@
-"""What a user is reported about a failure, and whether it is tried again."""
+"""The failure that is reported to the user, and whether it is retried."""
 
 import pytest
 from playwright.async_api import Error
@@ -57,7 +57,7 @@ def test_an_unavailable_browser_is_retryable() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "place"),
+    ("url", "endpoint"),
     [
         ("http://e.com/a", ("e.com", 80)),
         ("https://E.com", ("e.com", 443)),
@@ -65,5 +65,7 @@ def test_an_unavailable_browser_is_retryable() -> None:
         ("about:blank", ("", 0)),
     ],
 )
-def test_host_and_port_are_those_that_the_proxy_is_given(url: str, place: tuple[str, int]) -> None:
-    assert host_and_port(url) == place
+def test_host_and_port_are_those_that_the_proxy_is_given(
+    url: str, endpoint: tuple[str, int]
+) -> None:
+    assert host_and_port(url) == endpoint

@@ -1,4 +1,4 @@
-"""Values out of a page's words, and pages out of a site's addresses."""
+"""Values from the text of a page, and the frontier of a crawl."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""Where the browser is looked for, and in which order."""
+"""Where the browser is searched for, and in which order."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +12,11 @@ InstallBrowser = Callable[..., Path]
 
 @pytest.fixture
 def install_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InstallBrowser:
-    """Return a way to put a program somewhere under a machine that has nothing else."""
+    """Return a function that creates a program on an otherwise empty machine."""
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
 
-    def put(place: str, code: int = 0) -> Path:
-        program = tmp_path / place
+    def put(path: str, code: int = 0) -> Path:
+        program = tmp_path / path
         program.parent.mkdir(parents=True, exist_ok=True)
         program.write_text(f"#!/bin/sh\nexit {code}\n")
         program.chmod(0o755)

@@ -1,4 +1,4 @@
-"""A page that leads on while it is read."""
+"""A page that navigates while it is read."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -22,7 +22,7 @@ PROXIES = EgressProxyFactory(EgressPolicy(), Metrics("test", "test"))
 
 
 class NavigatingPage:
-    """Leads on so many times before it can be read."""
+    """Navigates a number of times before it can be read."""
 
     url = URL
 
@@ -34,7 +34,7 @@ class NavigatingPage:
         assert event == "requestfailed"
 
     async def goto(self, _url: str, **_options: Any) -> None:
-        """Answer as a navigation does that has no response of its own."""
+        """Return nothing, like a navigation without a response."""
 
     async def evaluate(self, _script: str, _most: int) -> list[Any]:
         if self.navigations_left:

@@ -1,4 +1,4 @@
-"""A name that nobody answers for holds up nobody else."""
+"""A name that is not answered does not delay others."""
 
 import asyncio
 import socket
@@ -15,7 +15,7 @@ FOUND = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
 
 
 class FakeGetaddrinfo:
-    """Answers at once, never, or that there is no such name."""
+    """Answers at once, never, or that the name does not exist."""
 
     def __init__(self) -> None:
         self.hosts: list[str] = []
@@ -73,6 +73,6 @@ async def test_a_cancelled_lookup_keeps_its_slot_until_its_thread_ends(
 
 async def test_lookup_errors_are_raised(getaddrinfo: FakeGetaddrinfo) -> None:
     lookups = Resolver(max_concurrent=1)
-    for _ in range(2):  # the first has given its room back
+    for _ in range(2):  # the first has released its slot
         with pytest.raises(socket.gaierror):
             await lookups.resolve("unknown.test")

@@ -1,4 +1,4 @@
-"""What a job requests of the network, in bounds."""
+"""The traffic of a job, within limits."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,8 +19,8 @@ def test_the_sums_include_endpoints_that_were_evicted(
 ) -> None:
     traffic = TrafficLog(Limits(tracked_endpoints=10))
     for host, size, is_sent in requests:
-        place = traffic.record_connection(f"h{host}.test", 80)
-        traffic.record_bytes(place, "sent" if is_sent else "received", size)
+        endpoint = traffic.record_connection(f"h{host}.test", 80)
+        traffic.record_bytes(endpoint, "sent" if is_sent else "received", size)
     assert traffic.received + traffic.sent == sum(size for _, size, _ in requests)
     assert len(traffic.list_endpoints()) <= 10
 
@@ -39,10 +39,10 @@ def test_traffic_over_the_limit_in_either_direction_is_detected() -> None:
     ways: tuple[TrafficDirection, ...] = ("received", "sent")
     for direction in ways:
         traffic = TrafficLog(Limits(received=10, sent=10))
-        place = traffic.record_connection("a.test", 80)
-        traffic.record_bytes(place, direction, 10)
+        endpoint = traffic.record_connection("a.test", 80)
+        traffic.record_bytes(endpoint, direction, 10)
         assert not traffic.is_over_limit
-        traffic.record_bytes(place, direction, 1)
+        traffic.record_bytes(endpoint, direction, 1)
         assert traffic.is_over_limit
 
 

@@ -1,4 +1,4 @@
-"""A site that does its visitors harm, for tests and the soak alone: no part of any fleet."""
+"""A site with hostile pages, for tests and the soak only."""
 
 from hostile_site.server import HostileSite
 

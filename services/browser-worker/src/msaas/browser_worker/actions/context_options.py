@@ -14,7 +14,7 @@ from msaas.browser_worker.browser.instance import ContextOptions
 from msaas.contracts import Cookie, PageParams
 
 ENGINE_BLOCKED_RESOURCES: Final = frozenset({"image", "font"})
-"""What a browser without pictures leaves out by itself, with no round trip a request."""
+"""Resources that a browser without images blocks in the engine, without a round trip."""
 
 _CHROME: Final = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0"
 _DEVICES: Final[Mapping[str, ContextOptions]] = MappingProxyType(
@@ -60,7 +60,7 @@ def get_blocked_resources(params: PageParams | None, *, needs_images: bool) -> f
 
 
 async def configure_page(page: Page, params: PageParams, intercepted: AbstractSet[str]) -> None:
-    """Give the page its cookies and its time, and block what the engine does not by itself.
+    """Set the cookies and the time zone of a page, and block what the engine does not block.
 
     An unknown time zone is the job's failure here; in a context it would be the
     browser's.

@@ -16,7 +16,7 @@ USER_AGENT: Final = "msaas"
 MAX_KNOWN_URLS: Final = 5_000
 MAX_CRAWL_DELAY: Final = 5.0
 _SITEMAP_LOCATION: Final = re.compile(r"<loc>\s*([^<\s]{1,2048})\s*</loc>", re.IGNORECASE)
-# What a page leads to that is no page.
+# Links with these extensions are not pages.
 _NON_PAGE_EXTENSION: Final = re.compile(
     r"\.(?:avi|bmp|css|csv|docx?|exe|gif|gz|ico|iso|jpe?g|js|json|mp3|mp4|pdf|png|pptx?|rar|rss|svg"
     r"|tar|tgz|webp|woff2?|xlsx?|xml|zip)$",
@@ -100,9 +100,9 @@ class CrawlFrontier:
 
 
 def _normalise_url(url: str) -> str:
-    """Write an address the one way in which it counts as known."""
+    """Return the canonical form of an address."""
     bare = urldefrag(normalise_text(url)).url
-    return f"{bare}/" if bare.count("/") == 2 else bare  # noqa: PLR2004  # those of http://
+    return f"{bare}/" if bare.count("/") == 2 else bare  # noqa: PLR2004  # the two slashes of http://
 
 
 def read_sitemap(text: str) -> list[str]:

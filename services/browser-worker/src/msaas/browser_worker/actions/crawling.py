@@ -23,7 +23,7 @@ _MIN_PAGE_MS: Final = 500
 _MAX_METADATA_FILE: Final = 1_000_000
 _MAX_SITEMAPS: Final = 5
 _OK: Final = 200
-# The page or the browser is gone; the pages that were read before are kept.
+# The page or the browser is gone; the pages that were read before are returned.
 _FATAL_REASONS: Final = frozenset({"page_crashed", "page_failed", "browser_unavailable"})
 
 

@@ -1,4 +1,4 @@
-"""Opens a page and returns where it leads to."""
+"""Opens a page and returns its links."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final

@@ -19,8 +19,8 @@ from msaas.worker import ActionFailed
 MAX_HTML: Final = 2_000_000
 MAX_MARKDOWN: Final = 200_000
 MARKDOWN_FILE: Final = "page.md"
-# Works on a copy: addresses are made whole, and what is neither read nor seen is left out. The main
-# matter is what the page says it is, or else the one article that holds most of its text.
+# Works on a copy: URLs become absolute, and invisible elements are removed. The main content is the
+# page's `main` element, or else the article that has most of the text.
 READ_HTML: Final = """(element, [most, whole]) => {
   const SILENT = "script,style,noscript,template,link,meta,iframe,object,svg,canvas," +
     "[hidden],[aria-hidden=true]";

@@ -16,7 +16,7 @@ from msaas.contracts import (
 )
 
 MAX_HEIGHT: Final = 16_000
-"""In pixels of the screen; Chromium draws no picture higher than about that."""
+"""In device pixels; Chromium captures no higher images."""
 
 _MAX_WIDTH: Final = 4_000
 _JPEG_SIZES: Final = {0xC0, 0xC1, 0xC2}

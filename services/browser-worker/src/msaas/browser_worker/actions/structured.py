@@ -16,9 +16,8 @@ from msaas.worker import ActionFailed
 
 MAX_MATCHES: Final = 1_000
 MAX_TEXT: Final = 20_000
-# All fields are read by one call, so that they are of one moment of the page. For each field comes
-# a list of its matches, each a text or null or, with fields of its own, an object of these; or one
-# word that says what is at fault.
+# All fields are read in one call, so that they are consistent. Each field gives a list of matches,
+# each a text, null or, with inner fields, an object of these; or a string that names the error.
 READ_FIELDS: Final = """([fields, most, longest]) => {
   const isPath = selector => /^[(.]*\\//.test(selector);
   const list = (root, selector, most) => {
