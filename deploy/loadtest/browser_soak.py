@@ -72,7 +72,7 @@ class VisitResult:
 def open_hostile_site() -> LocalSite:
     """Import the site from the browser worker's tests, which are no installed package."""
     sys.path.append(str(Path(__file__).parents[2] / "services/browser-worker/tests/support"))
-    from hostile_site import HostileSite
+    from hostile_site.server import HostileSite
 
     return HostileSite()
 

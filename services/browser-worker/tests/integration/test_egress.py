@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 from browser_worker_support import BrowserHarness, FakeWebServer, StartHarness
-from hostile_site import HostileSite
+from hostile_site.server import HostileSite
 from playwright.async_api import Error as PlaywrightError
 
 from msaas.browser_worker.browser.instance import proxy_options

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from hostile_site import HostileSite
 from hostile_site.bodies import compression_bomb, endless_body, huge_body
+from hostile_site.server import HostileSite
 
 from msaas.local import services
 

@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from hostile_site import HostileSite
+from hostile_site.server import HostileSite
 
 from msaas.browser_worker.limits import MEGABYTE, Limits
 from msaas.local.demo_site import DemoSite

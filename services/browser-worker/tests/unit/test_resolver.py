@@ -47,11 +47,11 @@ async def cancel_all(lookups: list[asyncio.Task[Any]]) -> None:
 async def test_unanswered_lookups_do_not_block_the_loops_threads(
     getaddrinfo: FakeGetaddrinfo,
 ) -> None:
-    lookups = Resolver()
-    lookups = [asyncio.create_task(lookups.resolve("silent.test")) for _ in range(60)]
+    resolver = Resolver()
+    lookups = [asyncio.create_task(resolver.resolve("silent.test")) for _ in range(60)]
     await wait_until(lambda: len(getaddrinfo.hosts) == 60)
     async with asyncio.timeout(5):
-        assert await lookups.resolve("quick.test") == ["192.0.2.1"]
+        assert await resolver.resolve("quick.test") == ["192.0.2.1"]
         assert await asyncio.get_running_loop().run_in_executor(None, lambda: "free") == "free"
     await cancel_all(lookups)
 
@@ -59,11 +59,11 @@ async def test_unanswered_lookups_do_not_block_the_loops_threads(
 async def test_a_cancelled_lookup_keeps_its_slot_until_its_thread_ends(
     getaddrinfo: FakeGetaddrinfo,
 ) -> None:
-    lookups = Resolver(max_concurrent=2)
-    lookups = [asyncio.create_task(lookups.resolve("silent.test")) for _ in range(2)]
+    resolver = Resolver(max_concurrent=2)
+    lookups = [asyncio.create_task(resolver.resolve("silent.test")) for _ in range(2)]
     await wait_until(lambda: len(getaddrinfo.hosts) == 2)
     await cancel_all(lookups)
-    third = asyncio.create_task(lookups.resolve("quick.test"))
+    third = asyncio.create_task(resolver.resolve("quick.test"))
     answered, _ = await asyncio.wait({third}, timeout=0.2)
     assert not answered
     getaddrinfo.released.set()
@@ -72,7 +72,7 @@ async def test_a_cancelled_lookup_keeps_its_slot_until_its_thread_ends(
 
 
 async def test_lookup_errors_are_raised(getaddrinfo: FakeGetaddrinfo) -> None:
-    lookups = Resolver(max_concurrent=1)
+    resolver = Resolver(max_concurrent=1)
     for _ in range(2):  # the first has released its slot
         with pytest.raises(socket.gaierror):
-            await lookups.resolve("unknown.test")
+            await resolver.resolve("unknown.test")
