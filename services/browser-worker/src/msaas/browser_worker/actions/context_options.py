@@ -95,5 +95,10 @@ _RESOURCE_TYPES: Final[Mapping[str, AbstractSet[str]]] = MappingProxyType(
 )
 
 
-def _build_cookie(one: Cookie, host: str) -> Any:
-    return {"name": one.name, "value": one.value, "domain": one.domain or host, "path": one.path}
+def _build_cookie(cookie: Cookie, host: str) -> Any:
+    return {
+        "name": cookie.name,
+        "value": cookie.value,
+        "domain": cookie.domain or host,
+        "path": cookie.path,
+    }
