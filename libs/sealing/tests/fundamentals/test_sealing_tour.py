@@ -1,4 +1,4 @@
-"""How a secret travels: sealed by whoever receives it, readable only by the owner of the key."""
+"""How a secret travels: sealed with a public key, readable only by the owner of the private key."""
 
 import json
 
