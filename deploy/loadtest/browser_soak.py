@@ -6,6 +6,7 @@ of the warm, idle engine before it.
 
 import asyncio
 import os
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -27,7 +28,7 @@ from msaas.contracts import NavigateAndExtractTextParams, Progress
 from msaas.kernel import SystemClock
 from msaas.local.chromium import ensure_chromium
 from msaas.local.demo_site import DemoSite
-from msaas.local.hostile_site import HostileSite
+from msaas.local.sites import LocalSite
 from msaas.telemetry import Metrics
 from msaas.testing import build_job_envelope
 from msaas.worker import Action, ActionFailed, RunContext
@@ -68,12 +69,20 @@ class VisitResult:
     seconds: float
 
 
+def open_hostile_site() -> LocalSite:
+    """Import the site from the browser worker's tests, which are no installed package."""
+    sys.path.append(str(Path(__file__).parents[2] / "services/browser-worker/tests/support"))
+    from hostile_site.server import HostileSite
+
+    return HostileSite()
+
+
 @asynccontextmanager
 async def open_environment() -> AsyncGenerator[SoakEnvironment]:
     metrics = Metrics("soak", "bench")
     async with AsyncExitStack() as stack:
-        demo, hostile = stack.enter_context(DemoSite()), stack.enter_context(HostileSite())
-        factory = EgressProxyFactory(
+        demo, hostile = stack.enter_context(DemoSite()), stack.enter_context(open_hostile_site())
+        egress_guard = EgressProxyFactory(
             EgressPolicy((demo.address, hostile.address)), metrics, limits=LIMITS
         )
         egress = await stack.enter_async_context(factory)

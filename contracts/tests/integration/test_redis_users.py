@@ -21,6 +21,7 @@ CONTROL, EVENTS, USAGE = (
 AUDIT = f"{STREAM}:audit.events.v1"
 REPLY, OTHERS_REPLY = f"msaas:{ENV}:reply:gateway-h-1-2", f"msaas:{ENV}:reply:jobs-h-1-2"
 EPOCH, CANCEL = f"msaas:{ENV}:epoch", f"msaas:{ENV}:cancel:j1"
+FEATURE = f"msaas:{ENV}:feature:FF_X:global"
 QUEUE = f"msaas:{ENV}:queue:jobs.generic"
 LIMIT, CLAIM = f"msaas:{ENV}:ratelimit:standard:u1", f"msaas:{ENV}:idempotency:u1:k1"
 VIEW, TAG = f"msaas:{ENV}:cache:usage:u1", f"msaas:{ENV}:cache:tag:usage:u1"
@@ -151,7 +152,7 @@ ALLOWED = {
         *(f"GET {LIMIT}", f"SET {LIMIT} 1 PX 5"),
         *(f"HMGET {CLAIM} mark answer", f"HSET {CLAIM} mark x", f"HDEL {CLAIM} owner"),
         *(f"HGET {CLAIM} owner", f"PEXPIRE {CLAIM} 5", f"PTTL {CLAIM}", f"DEL {CLAIM}"),
-        *(f"MGET {VIEW} {TAG}", f"SET {VIEW} x PX 5"),
+        *(f"MGET {VIEW} {TAG}", f"SET {VIEW} x PX 5", f"SET {FEATURE} off EX 5"),
         *append_commands(AUDIT),
         *(f"XINFO GROUPS {BROWSER}", f"XPENDING {USAGE} billing", f"XLEN {RESULTS}.dlq"),
     ],
@@ -179,6 +180,7 @@ ALLOWED = {
         *tail_commands(CONTROL),
         f"GET {CANCEL}",
         f"EXISTS {CANCEL}",
+        f"MGET {FEATURE}",
     ],
     "browser-worker": [
         *consumer_commands(BROWSER, "browser-workers"),
@@ -186,6 +188,7 @@ ALLOWED = {
         *tail_commands(CONTROL),
         f"GET {CANCEL}",
         f"EXISTS {CANCEL}",
+        f"MGET {FEATURE}",
     ],
     "billing": [
         *consumer_commands(USAGE, "billing"),
@@ -235,7 +238,7 @@ DENIED = {
         f"XDEL {RESULTS} 1-1",
         f"XREADGROUP GROUP jobs me STREAMS {RESULTS} >",
         f"SET {CANCEL} 1",
-        f"DEL {CANCEL}",
+        *(f"DEL {CANCEL}", f"SET {FEATURE} on"),
         f"XRANGE {GENERIC}.dlq - +",
         f"XADD {REPLY} * a b",
         f"XGROUP SETID {GENERIC} jobs 0",
@@ -247,6 +250,7 @@ DENIED = {
         f"XRANGE {RESULTS} - +",
         f"XDEL {RESULTS} 1-1",
         f"SET {CANCEL} 1",
+        *(f"SET {FEATURE} on", f"MGET {VIEW}"),
         f"XRANGE {BROWSER}.dlq - +",
         f"XADD {REPLY} * a b",
         f"XREAD STREAMS {EVENTS} 0",

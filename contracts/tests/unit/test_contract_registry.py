@@ -14,6 +14,7 @@ from msaas.contracts import (
     UnknownTopic,
     cancel_key,
     epoch_key,
+    feature_key,
     get_topic,
     is_reply_key,
     reply_key,
@@ -73,6 +74,7 @@ def test_keys_carry_environment_topic_and_version() -> None:
     assert browser.poison_key("prod", "browser-worker") == f"{dead}.poison"
     assert epoch_key("prod") == "msaas:prod:epoch"
     assert cancel_key("prod", "j1") == "msaas:prod:cancel:j1"
+    assert feature_key("prod", "FF_X", "global") == "msaas:prod:feature:FF_X:global"
 
 
 def test_a_work_topic_with_several_consumers_has_a_stream_for_each() -> None:

@@ -1,18 +1,16 @@
-"""A fleet of one worker and of an owner who sends envelopes and collects what is reported."""
+"""A worker and a fake jobs service on a real Redis."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
-from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest_asyncio
+from worker_support import OpenMessenger, OpenWorker, StartMessenger
 
-from msaas.contracts import EchoParams, EchoResult, JobEnvelope, Message
-from msaas.messaging import ConsumerTimings, Delivery, Messenger, OutgoingMessage, RedisBroker
+from msaas.messaging import ConsumerTimings, Messenger, RedisBroker
 from msaas.telemetry import Metrics
-from msaas.testing import GENEROUS_TIMEOUT, build_job_envelope, build_job_meta, wait_until
-from msaas.worker import Action, JobWorker, RunContext
+from msaas.testing import GENEROUS_TIMEOUT, FakeJobsService
+from msaas.worker import Action, JobWorker
 
 TIMINGS = ConsumerTimings(
     block_timeout=0.05,
@@ -23,61 +21,9 @@ TIMINGS = ConsumerTimings(
 )
 
 
-class ScriptedAction:
-    """An action that does as the test says, and lets it know that it has begun."""
-
-    def __init__(self, act: Callable[[RunContext], Any] | None = None) -> None:
-        self._act = act
-        self.started = asyncio.Event()
-        self.run_count = 0
-
-    async def run(self, run: RunContext) -> Any:
-        self.run_count += 1
-        self.started.set()
-        if self._act is not None:
-            return await self._act(run)
-        assert isinstance(run.params, EchoParams)
-        return EchoResult(message=run.params.message)
-
-
-class FakeJobsService:
-    """Plays the part of the jobs service on a real wire."""
-
-    def __init__(self, messenger: Messenger, metrics: Metrics) -> None:
-        self.messenger = messenger
-        self.metrics = metrics
-        self.received: list[Message] = []
-        messenger.consume_batches("jobs.results", self._on_results)
-
-    async def _on_results(self, batch: Sequence[Delivery]) -> list[OutgoingMessage]:
-        self.received += [delivery.message for delivery in batch]
-        return []
-
-    async def send(self, **fields: Any) -> JobEnvelope:
-        meta = {"valid_until": datetime.now(UTC) + timedelta(minutes=9), **fields.pop("meta", {})}
-        fields = {"payload": {"message": "hello"}, **fields}
-        envelope = build_job_envelope(**fields, meta=build_job_meta(**meta))
-        await self.messenger.publisher.publish("jobs.generic", envelope, correlation_id="test")
-        return envelope
-
-    def list_message_types(self, envelope: JobEnvelope) -> list[str]:
-        return [type(one).__name__ for one in self._list_messages(envelope)]
-
-    async def wait_for_outcome(self, envelope: JobEnvelope) -> Any:
-        """Wait for how the run ended."""
-        ends = {"JobSucceeded", "JobFailed", "JobLost"}
-        await wait_until(lambda: ends & set(self.list_message_types(envelope)))
-        [end] = [one for one in self._list_messages(envelope) if type(one).__name__ in ends]
-        return end
-
-    def _list_messages(self, envelope: JobEnvelope) -> list[Any]:
-        received: list[Any] = list(self.received)
-        return [one for one in received if one.job_id == envelope.job_id]
-
-
 @pytest_asyncio.fixture
-async def open_messenger(redis_url: str, environment: str) -> AsyncIterator[Callable[..., Any]]:
-    """Return a way to run messengers until the test, or the test's patience, is over."""
+async def open_messenger(redis_url: str, environment: str) -> AsyncIterator[OpenMessenger]:
+    """Return a function that creates messengers, whose connections close with the test."""
     async with AsyncExitStack() as stack:
 
         def open_(process: str) -> tuple[Messenger, Metrics]:
@@ -91,7 +37,7 @@ async def open_messenger(redis_url: str, environment: str) -> AsyncIterator[Call
 
 
 @pytest_asyncio.fixture
-async def start_messenger() -> AsyncIterator[Callable[[Messenger], Any]]:
+async def start_messenger() -> AsyncIterator[StartMessenger]:
     running: list[tuple[Messenger, asyncio.Task[None]]] = []
 
     def start_(messenger: Messenger) -> asyncio.Task[None]:
@@ -108,29 +54,19 @@ async def start_messenger() -> AsyncIterator[Callable[[Messenger], Any]]:
 
 @pytest_asyncio.fixture
 async def jobs_service(
-    open_messenger: Callable[..., Any], start_messenger: Callable[[Messenger], Any]
+    open_messenger: OpenMessenger, start_messenger: StartMessenger
 ) -> FakeJobsService:
-    messenger, metrics = open_messenger("jobs")
-    owner = FakeJobsService(messenger, metrics)
+    messenger, _ = open_messenger("jobs")
+    service = FakeJobsService(messenger, "jobs.generic")
     start_messenger(messenger)
-    return owner
+    return service
 
 
 @pytest_asyncio.fixture
-async def open_worker(
-    open_messenger: Callable[..., Any], start_messenger: Callable[[Messenger], Any]
-) -> Callable[..., tuple[Messenger, asyncio.Task[None]]]:
-    def open_(
-        actions: Mapping[str, Action] | Action, slots: int = 10
-    ) -> tuple[Messenger, asyncio.Task[None]]:
+async def open_worker(open_messenger: OpenMessenger, start_messenger: StartMessenger) -> OpenWorker:
+    def open_(action: Action, slots: int = 10) -> tuple[Messenger, asyncio.Task[None]]:
         messenger, metrics = open_messenger("jobs-worker")
-        chosen = actions if isinstance(actions, Mapping) else {"echo": actions}
-        JobWorker(messenger, "jobs.generic", chosen, slots=slots, name="w", metrics=metrics)
+        JobWorker(messenger, "jobs.generic", [action], slots=slots, name="w", metrics=metrics)
         return messenger, start_messenger(messenger)
 
     return open_
-
-
-@pytest_asyncio.fixture
-async def scripted_action() -> Callable[..., ScriptedAction]:
-    return ScriptedAction

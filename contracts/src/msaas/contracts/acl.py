@@ -13,6 +13,7 @@ from msaas.contracts.keys import (
     cache_key,
     cancel_key,
     epoch_key,
+    feature_key,
     idempotency_key,
     queue_key,
     rate_limit_key,
@@ -111,6 +112,7 @@ def _topic_grants(topic: Topic, process: str, env: str) -> list[tuple[Iterable[s
         granted += _dlq_owner_grants(topic, env)
     if JobEnvelope in topic.messages:
         granted += _cancel_grants(topic, process, env)
+        granted += _flag_grants(topic, process, env)
     if topic.name == "jobs.commands" and process == topic.owner:
         granted += _intake_grants(topic, env)
     if process == EDGE and topic.kind is TopicKind.WORK:
@@ -126,6 +128,7 @@ def _edge_grants(env: str) -> list[tuple[Iterable[str], str]]:
         ((*scripts, "get", "set"), limits),
         ((*scripts, "del", "hdel", "hget", "hmget", "hset", "pexpire", "pttl"), claims),
         (("mget", "set"), cache_key(env, "*", "*")),
+        (("set",), feature_key(env, "*", "*")),
     ]
 
 
@@ -195,3 +198,8 @@ def _cancel_grants(topic: Topic, process: str, env: str) -> list[tuple[Iterable[
     writes = [(("del", "exists", "get", "set"), key)] if process in topic.producers else []
     reads = [(("exists", "get"), key)] if process in topic.consumers else []
     return [*writes, *reads]
+
+
+def _flag_grants(topic: Topic, process: str, env: str) -> list[tuple[Iterable[str], str]]:
+    """Let workers read the states of feature flags that the gateway publishes."""
+    return [(("mget",), feature_key(env, "*", "*"))] if process in topic.consumers else []

@@ -37,6 +37,11 @@ def cancel_key(env: str, job_id: UUID | str) -> str:
     return f"msaas:{env}:cancel:{job_id}"
 
 
+def feature_key(env: str, name: str, scope: str) -> str:
+    """Name the published state of a feature flag for one scope."""
+    return f"msaas:{env}:feature:{name}:{scope}"
+
+
 def rate_limit_key(env: str, category: str, owner: str) -> str:
     """Name the counter of one owner (a user, an address) in one category of limits."""
     return f"msaas:{env}:ratelimit:{category}:{owner}"

@@ -1,4 +1,4 @@
-"""A file's life: a link in, a link out, and the end with its job."""
+"""The life of a file: upload link, download link, deletion with its job."""
 
 from pathlib import Path
 from uuid import uuid4
@@ -8,12 +8,12 @@ import httpx
 from msaas.artifacts import FileServer, LinkSigner, StoreLocation, open_store
 
 
-async def test_a_file_comes_and_goes_with_its_job(tmp_path: Path) -> None:
+async def test_a_file_is_stored_and_deleted_with_its_job(tmp_path: Path) -> None:
     base = "http://files.test"
     store = open_store(StoreLocation(url=tmp_path.as_uri(), link_url=base, link_key="secret"))
-    door = FileServer(tmp_path, LinkSigner("secret", base))
+    file_server = FileServer(tmp_path, LinkSigner("secret", base))
     job, fence = uuid4(), uuid4()
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(door)) as worker:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(file_server)) as worker:
         [link] = (await store.sign_uploads(job, fence, ["page.md"], 600)).values()
         await worker.put(link, content=b"# Hello", headers={"content-type": "text/markdown"})
         url = await store.sign_download(job, fence, "page.md", 300)

@@ -1,4 +1,4 @@
-"""A real bucket for these tests: one that refuses whoever cannot sign."""
+"""A real bucket, which refuses unsigned requests."""
 
 import json
 import signal
@@ -56,14 +56,14 @@ class SeaweedServer(EmbeddedServer):
 
     def stop(self, timeout: float = 10.0) -> None:
         super().stop(timeout)
-        for part, (_, grpc) in self._ports.items():  # which it puts nowhere else, and leaves there
+        for part, (_, grpc) in self._ports.items():  # SeaweedFS does not remove them
             Path(f"/tmp/seaweedfs-{part}-grpc-{grpc}.sock").unlink(missing_ok=True)  # noqa: S108
 
     def _is_serving(self, pid: int) -> bool:
         connection = HTTPConnection(LOOPBACK, self.port, timeout=1)
         try:
             connection.request("GET", "/")
-            return connection.getresponse().status == 403  # as it says to a stranger
+            return connection.getresponse().status == 403  # for an unsigned request
         except OSError:
             return False
         finally:

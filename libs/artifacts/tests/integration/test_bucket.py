@@ -1,4 +1,4 @@
-"""A bucket that checks every signature: whoever has a link gets what the link is for."""
+"""A bucket that verifies signatures: a link grants exactly one request."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ PDF = {"content-type": "application/pdf"}
 @pytest_asyncio.fixture
 async def store(bucket_location: StoreLocation) -> ArtifactStore:
     store = open_store(bucket_location)
-    await store.put("made/first.png", b"")  # with the first file comes the bucket
+    await store.put("made/first.png", b"")  # the first file creates the bucket
     return store
 
 
@@ -38,7 +38,7 @@ def run() -> tuple[UUID, UUID]:
     return uuid4(), uuid4()
 
 
-async def test_what_a_run_puts_by_its_links_is_listed_and_handed_out(
+async def test_uploaded_files_are_listed_and_downloaded(
     store: ArtifactStore, http: httpx.AsyncClient
 ) -> None:
     job, fence = run()
@@ -55,7 +55,7 @@ async def test_what_a_run_puts_by_its_links_is_listed_and_handed_out(
 async def test_what_the_file_server_would_refuse_is_not_listed(
     store: ArtifactStore, http: httpx.AsyncClient
 ) -> None:
-    """A bucket takes whatever a link's holder sends."""
+    """A bucket accepts any content for a signed link."""
     job, fence = run()
     links = await store.sign_uploads(job, fence, ["large.pdf", "page.html"], 60)
     large = bytes(MAX_ARTIFACT + 1)
@@ -65,7 +65,7 @@ async def test_what_the_file_server_would_refuse_is_not_listed(
     assert await store.delete_job(job) == 2
 
 
-async def test_a_link_is_for_one_verb_one_file_and_its_time(
+async def test_a_bucket_link_is_for_one_method_one_file_and_a_time(
     store: ArtifactStore, http: httpx.AsyncClient
 ) -> None:
     job, fence = run()
@@ -73,7 +73,7 @@ async def test_a_link_is_for_one_verb_one_file_and_its_time(
     await store.put(f"{job}/{fence}/page.pdf", b"%PDF-1")
     short = await store.sign_download(job, fence, "page.pdf", 1)
     assert (await http.get(short)).status_code == 200
-    await asyncio.sleep(2.1)  # the link's time is counted in seconds, by the bucket
+    await asyncio.sleep(2.1)  # the bucket counts whole seconds
     bare = put.partition("?")[0]
     for method, link in (
         ("GET", short),
@@ -89,7 +89,7 @@ async def test_a_link_is_for_one_verb_one_file_and_its_time(
     assert await store.get(f"{job}/{fence}/page.pdf") == b"%PDF-1"
 
 
-async def test_with_a_job_goes_whatever_its_runs_have_left(store: ArtifactStore) -> None:
+async def test_deleting_a_job_deletes_the_files_of_all_its_runs(store: ArtifactStore) -> None:
     job, first = run()
     other, second = run()
     for key in (f"{job}/{first}/a.png", f"{job}/{second}/b.png", f"{other}/{first}/c.png"):
@@ -97,17 +97,17 @@ async def test_with_a_job_goes_whatever_its_runs_have_left(store: ArtifactStore)
     assert await store.delete_job(job) == 2
     assert await store.delete_job(job) == 0
     assert await store.list_run_artifacts(job, first) == []
-    assert [one.name for one in await store.list_run_artifacts(other, first)] == ["c.png"]
+    assert [artifact.name for artifact in await store.list_run_artifacts(other, first)] == ["c.png"]
     with pytest.raises(ArtifactNotFound):
         await store.get(f"{job}/{first}/a.png")
 
 
-async def test_a_bucket_that_does_not_know_us_is_named_without_our_keys(
+async def test_a_rejected_credential_is_reported_without_the_key(
     bucket_location: StoreLocation, store: ArtifactStore
 ) -> None:
-    stranger = open_store(replace(bucket_location, secret="not the fleet's"))
+    other = open_store(replace(bucket_location, secret="not the fleet's"))
     with pytest.raises(ArtifactsUnavailable) as caught:
-        await stranger.put("made/second.png", b"x")
+        await other.put("made/second.png", b"x")
     assert "fleet" not in str(caught.value)
     with pytest.raises(ArtifactNotFound):
         await store.get("made/second.png")

@@ -1,4 +1,4 @@
-"""A folder behind its door: what goes in by a link comes out by a link."""
+"""A folder behind the file server: uploads and downloads through signed links."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -30,8 +30,8 @@ def store(tmp_path: Path) -> ArtifactStore:
 
 @pytest_asyncio.fixture
 async def http(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    door = FileServer(tmp_path, LinkSigner("secret", BASE), max_bytes=1_000)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(door)) as client:
+    file_server = FileServer(tmp_path, LinkSigner("secret", BASE), max_bytes=1_000)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(file_server)) as client:
         yield client
 
 
@@ -39,7 +39,7 @@ def run() -> tuple[UUID, UUID]:
     return uuid4(), uuid4()
 
 
-async def test_what_a_run_puts_is_listed_and_handed_out(
+async def test_uploaded_files_are_listed_and_served(
     store: ArtifactStore, http: httpx.AsyncClient
 ) -> None:
     job, fence = run()
@@ -77,7 +77,7 @@ async def test_the_file_server_refuses_what_was_not_signed(
     assert await store.list_run_artifacts(job, fence) == []
 
 
-async def test_with_a_job_goes_whatever_its_runs_have_left(store: ArtifactStore) -> None:
+async def test_deleting_a_job_deletes_the_files_of_all_its_runs(store: ArtifactStore) -> None:
     job, other = uuid4(), uuid4()
     for key in (f"{job}/{uuid4()}/page.md", f"{job}/{uuid4()}/page.pdf", f"{other}/a/page.md"):
         await store.put(key, b"x")
@@ -98,7 +98,7 @@ async def test_a_bucket_signs_its_own_links() -> None:
     assert "X-Amz-Expires=60" in link
 
 
-async def test_what_cannot_be_is_said(tmp_path: Path) -> None:
+async def test_invalid_locations_are_reported(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedStore):
         open_store(StoreLocation(url="ftp://bucket"))
     unsigned = open_store(StoreLocation(url=tmp_path.as_uri()))

@@ -1,4 +1,4 @@
-"""Who may do what with which file, and until when."""
+"""Signed links: method, file and expiry."""
 
 from urllib.parse import urlsplit
 
@@ -14,7 +14,7 @@ def query_of(link: str) -> str:
     return urlsplit(link).query
 
 
-def test_a_link_is_for_one_verb_one_file_and_one_time() -> None:
+def test_a_link_is_for_one_method_one_file_and_one_time() -> None:
     now = [1_000.0]
     signer = LinkSigner("secret", "http://files.test/files/", lambda: now[0])
     link = signer.sign("PUT", KEY, 60)
@@ -34,17 +34,17 @@ def test_no_other_query_is_accepted(query: str) -> None:
 
 
 @given(st.integers(0, 63), st.sampled_from("0123456789abcdef"), st.integers(0, 10**12))
-def test_a_link_that_was_changed_is_no_link(place: int, digit: str, expires: int) -> None:
+def test_a_changed_link_is_invalid(index: int, digit: str, expires: int) -> None:
     signer = LinkSigner("secret", "http://files.test", lambda: 1_000.0)
     query = query_of(signer.sign("GET", KEY, 60))
-    head, _, mark = query.partition("&signature=")
-    changed = mark[:place] + digit + mark[place + 1 :]
-    assert signer.verify("GET", KEY, f"{head}&signature={changed}") is (changed == mark)
-    later = f"expires={expires}&signature={mark}"
+    head, _, signature = query.partition("&signature=")
+    changed = signature[:index] + digit + signature[index + 1 :]
+    assert signer.verify("GET", KEY, f"{head}&signature={changed}") is (changed == signature)
+    later = f"expires={expires}&signature={signature}"
     assert signer.verify("GET", KEY, later) is (expires == 1_060)
 
 
-def test_only_what_no_browser_runs_is_kept() -> None:
+def test_only_kinds_that_browsers_do_not_execute_are_stored() -> None:
     assert find_content_type("a/b/page.pdf") == "application/pdf"
     assert find_content_type("result.json") == "application/json"
     for name in ("page.html", "page.svg", "page.js", "page", "png", ".", "a.PNG.exe"):

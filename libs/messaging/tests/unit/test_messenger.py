@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 
@@ -73,35 +71,6 @@ async def test_only_who_produces_to_a_topic_looks_into_it_or_takes_back(
         await other.find_entries("jobs.generic", ["1-1"])
     with pytest.raises(TopicAccessDenied):
         await other.withdraw("jobs.generic", ["1-1"])
-
-
-async def test_a_mark_reaches_every_process_of_the_environment_until_its_time_is_over(
-    owner: Messenger, broker: MemoryBroker, make_messenger: MakeMessenger, metrics: Metrics
-) -> None:
-    worker = make_messenger(broker, "jobs-worker")
-    elsewhere = Messenger(broker, "jobs-worker", "other", metrics=metrics)
-    one, two, other = uuid4(), uuid4(), uuid4()
-    await owner.mark_cancelled([one, two], timedelta(seconds=60))
-    await asyncio.sleep(59)
-    assert await worker.find_cancelled([one, other]) == {one}
-    assert await worker.find_cancelled([one, two, other]) == {one, two}
-    assert await elsewhere.find_cancelled([one, two]) == frozenset()
-    await asyncio.sleep(2)
-    assert await worker.find_cancelled([one, two]) == frozenset()
-
-
-async def test_a_job_that_is_marked_again_stays_marked_for_longer(owner: Messenger) -> None:
-    job_id = uuid4()
-    await owner.mark_cancelled(iter([job_id]), timedelta(seconds=10))
-    await asyncio.sleep(8)
-    await owner.mark_cancelled([job_id], timedelta(seconds=10))
-    await asyncio.sleep(8)
-    assert await owner.find_cancelled(iter([job_id])) == {job_id}
-
-
-async def test_to_mark_or_ask_about_nothing_is_nothing(owner: Messenger) -> None:
-    await owner.mark_cancelled([], timedelta(seconds=1))
-    assert await owner.find_cancelled([]) == frozenset()
 
 
 async def test_a_whole_fleet_runs_asks_answers_follows_and_ends_when_drained(

@@ -1,4 +1,4 @@
-"""What is sealed comes back to its owner, at its place, unchanged; and to nobody else."""
+"""A sealed value unseals unchanged with its key and in its context, and in no other way."""
 
 import json
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from msaas.sealing import (
 )
 
 KEY, OTHER = PrivateKey.generate(), PrivateKey.generate()
-SEALER, OPENER = Sealer(KEY.public), Unsealer([KEY])
+SEALER, UNSEALER = Sealer(KEY.public), Unsealer([KEY])
 CONTEXT = ("job-1", "password")
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
@@ -31,38 +31,38 @@ values: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@given(value=values, place=st.lists(texts, max_size=3))
+@given(value=values, context=st.lists(texts, max_size=3))
 def test_a_value_comes_back_as_it_was(value: Any, context: list[str]) -> None:
     sealed = SEALER.seal(value, *context)
     assert is_sealed(json.loads(json.dumps(sealed)))
-    assert OPENER.unseal(sealed, *context) == value
+    assert UNSEALER.unseal(sealed, *context) == value
 
 
-@given(place=st.lists(texts, max_size=3), other=st.lists(texts, max_size=3))
+@given(context=st.lists(texts, max_size=3), other=st.lists(texts, max_size=3))
 def test_it_opens_with_its_own_context_only(context: list[str], other: list[str]) -> None:
     sealed = SEALER.seal("hunter2", *context)
     if context == other:
-        assert OPENER.unseal(sealed, *other) == "hunter2"
+        assert UNSEALER.unseal(sealed, *other) == "hunter2"
     else:
         with pytest.raises(InvalidSeal):
-            OPENER.unseal(sealed, *other)
+            UNSEALER.unseal(sealed, *other)
 
 
 @given(at=st.integers(0, 10**6), change=st.integers(1, 63))
-def test_whatever_is_changed_about_it_is_noticed(at: int, change: int) -> None:
+def test_any_changed_character_is_detected(at: int, change: int) -> None:
     head, _, body = SEALER.seal("hunter2", *CONTEXT)[SEALED_KEY].rpartition(".")
-    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-    at %= len(body.rstrip("=")) - 1  # the last letter has bits that say nothing
-    turned = letters[(letters.index(body[at]) + change) % 64]
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    at %= len(body.rstrip("=")) - 1  # the last character has unused bits
+    replaced = alphabet[(alphabet.index(body[at]) + change) % 64]
     with pytest.raises(InvalidSeal):
-        OPENER.unseal({SEALED_KEY: f"{head}.{body[:at]}{turned}{body[at + 1 :]}"}, *CONTEXT)
+        UNSEALER.unseal({SEALED_KEY: f"{head}.{body[:at]}{replaced}{body[at + 1 :]}"}, *CONTEXT)
 
 
-def test_the_same_value_never_looks_the_same() -> None:
+def test_the_same_value_is_sealed_differently_each_time() -> None:
     assert SEALER.seal("hunter2", *CONTEXT) != SEALER.seal("hunter2", *CONTEXT)
 
 
-def test_a_key_that_was_turned_over_still_opens_what_was_sealed_for_it() -> None:
+def test_an_earlier_key_still_unseals_its_values() -> None:
     sealed = SEALER.seal("hunter2", *CONTEXT)
     assert Unsealer([OTHER, KEY]).unseal(sealed, *CONTEXT) == "hunter2"
     with pytest.raises(UnknownSealingKey):
@@ -72,29 +72,29 @@ def test_a_key_that_was_turned_over_still_opens_what_was_sealed_for_it() -> None
 @pytest.mark.parametrize(
     "text", ["", "v1", "v1.x", "v1.x.***", "v1.x.AAAA", "v9." + "A" * 60, "...."]
 )
-def test_what_is_no_seal_is_refused(text: str) -> None:
+def test_an_invalid_seal_is_refused(text: str) -> None:
     with pytest.raises((InvalidSeal, UnknownSealingKey)):
-        OPENER.unseal({SEALED_KEY: text}, *CONTEXT)
+        UNSEALER.unseal({SEALED_KEY: text}, *CONTEXT)
 
 
 @pytest.mark.parametrize(
     "value",
     [None, "x", {}, {SEALED_KEY: 1}, {SEALED_KEY: "x", "more": 1}, [SEALED_KEY], {"sealed": "x"}],
 )
-def test_only_a_seal_looks_like_one(value: Any) -> None:
+def test_other_values_are_not_taken_for_sealed_ones(value: Any) -> None:
     assert not is_sealed(value)
 
 
 @pytest.mark.parametrize("parse", [PrivateKey.parse, type(KEY.public).parse])
 @pytest.mark.parametrize("text", ["", "x", "00000000:AAAA", "id:***", f"00000000:{'A' * 43}"])
-def test_what_is_no_key_is_refused(parse: Callable[[str], Any], text: str) -> None:
+def test_an_invalid_key_is_refused(parse: Callable[[str], Any], text: str) -> None:
     with pytest.raises(InvalidSealingKey):
         parse(text)
 
 
-def test_keys_are_written_and_read_and_do_not_show_themselves() -> None:
-    written = KEY.export()
-    assert PrivateKey.parse(written) == KEY
+def test_keys_are_exported_and_parsed_and_their_secret_is_not_printed() -> None:
+    exported = KEY.export()
+    assert PrivateKey.parse(exported) == KEY
     assert type(KEY.public).parse(str(KEY.public)) == KEY.public
-    assert written.partition(":")[0] == KEY.public.id
-    assert written.partition(":")[2] not in f"{KEY} {KEY!r} {[KEY]}"
+    assert exported.partition(":")[0] == KEY.public.id
+    assert exported.partition(":")[2] not in f"{KEY} {KEY!r} {[KEY]}"

@@ -1,40 +1,42 @@
-"""How to give the fleet a new kind of work: an action, and one way to say how it went."""
+"""How to implement a task: an action, its result, its failures and its progress."""
 
 import asyncio
-from datetime import timedelta
-from typing import Any
+
+from worker_support import OpenWorker, ScriptedAction
 
 from msaas.contracts import CancelRequested, EchoParams, EchoResult
-from msaas.testing import wait_until
+from msaas.testing import FakeJobsService, wait_until
 from msaas.worker import ActionFailed, RunContext
 
 
 class Shout:
-    """An action is a class with `run`; it gets decoded parameters and answers with a model."""
+    """An action has a task type and `run`, which takes decoded parameters and returns a model."""
+
+    task_type = "echo"
 
     async def run(self, run: RunContext) -> EchoResult:
         assert isinstance(run.params, EchoParams)
         if not run.params.message:
             raise ActionFailed("nothing_to_shout", "There is nothing to shout.", retryable=False)
         await run.raise_if_cancelled()
-        await run.report_progress(50, "drawing breath")
+        await run.report_progress(50, "half done")
         return EchoResult(message=run.params.message.upper())
 
 
-async def test_an_action_answers_with_the_result_of_its_job(
-    jobs_service: Any, open_worker: Any
+async def test_an_action_returns_the_result_of_its_job(
+    jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
     open_worker(Shout())
     envelope = await jobs_service.send(payload={"message": "hello"})
     assert (await jobs_service.wait_for_outcome(envelope)).result == {"message": "HELLO"}
 
 
-async def test_an_action_says_in_the_users_words_what_went_wrong(
-    jobs_service: Any, open_worker: Any
+async def test_an_action_fails_with_a_message_for_the_user(
+    jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
     open_worker(Shout())
-    verdict = await jobs_service.wait_for_outcome(await jobs_service.send(payload={"message": ""}))
-    assert (verdict.failure_reason, verdict.last_error, verdict.retryable) == (
+    outcome = await jobs_service.wait_for_outcome(await jobs_service.send(payload={"message": ""}))
+    assert (outcome.failure_reason, outcome.last_error, outcome.retryable) == (
         "nothing_to_shout",
         "There is nothing to shout.",
         False,
@@ -42,35 +44,35 @@ async def test_an_action_says_in_the_users_words_what_went_wrong(
 
 
 async def test_an_action_needs_no_code_to_be_cancelled(
-    jobs_service: Any, open_worker: Any, scripted_action: Any
+    jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
     async def work(_run: RunContext) -> None:
         await asyncio.Event().wait()
 
-    action = scripted_action(work)
+    action = ScriptedAction(work)
     open_worker(action)
     envelope = await jobs_service.send()
     await action.started.wait()
-    await jobs_service.messenger.mark_cancelled([envelope.job_id], timedelta(seconds=60))
+    await jobs_service.mark_cancelled(envelope)
     request = CancelRequested(job_id=envelope.job_id)
     await jobs_service.messenger.publisher.publish("jobs.control", request, correlation_id="tour")
     assert (await jobs_service.wait_for_outcome(envelope)).failure_reason == "cancelled"
 
 
-async def test_an_action_can_say_how_far_it_is(
-    jobs_service: Any, open_worker: Any, scripted_action: Any
+async def test_an_action_can_report_progress(
+    jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
-    heard = asyncio.Event()
+    received = asyncio.Event()
 
     async def work(run: RunContext) -> dict[str, str]:
         await run.report_progress(30, "page 3 of 10")
-        await heard.wait()
+        await received.wait()
         return {"message": "done"}
 
-    open_worker(scripted_action(work))
+    open_worker(ScriptedAction(work))
     envelope = await jobs_service.send()
     await wait_until(lambda: "JobProgressed" in jobs_service.list_message_types(envelope))
-    heard.set()
+    received.set()
     await jobs_service.wait_for_outcome(envelope)
     assert jobs_service.list_message_types(envelope) == [
         "JobStarted",

@@ -1,4 +1,4 @@
-"""Every way in which a run can begin and end, on a real wire."""
+"""Every way in which a run can start and end, on a real Redis."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -6,9 +6,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from worker_support import OpenWorker, ScriptedAction
 
-from msaas.contracts import CancelRequested
-from msaas.testing import wait_until
+from msaas.contracts import CancelRequested, JobProgressed
+from msaas.testing import FakeJobsService, wait_until
 from msaas.worker import ActionFailed, RunContext
 
 
@@ -16,27 +17,26 @@ async def forever(_run: RunContext) -> None:
     await asyncio.Event().wait()
 
 
-async def test_a_job_is_started_and_its_result_takes_the_entrys_place(
-    jobs_service: Any, open_worker: Any, scripted_action: Any
+async def test_a_finished_job_leaves_no_entry_on_its_topic(
+    jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
-    open_worker(scripted_action())
+    open_worker(ScriptedAction())
     envelope = await jobs_service.send()
-    verdict = await jobs_service.wait_for_outcome(envelope)
+    outcome = await jobs_service.wait_for_outcome(envelope)
     assert jobs_service.list_message_types(envelope) == ["JobStarted", "JobSucceeded"]
-    assert verdict.result == {"message": "hello"}
-    assert verdict.fence == envelope.fence
-    assert verdict.started_at <= verdict.finished_at
-    key = "jobs.generic"
-    wire, publisher = jobs_service.messenger.station.wire, jobs_service.messenger.publisher
+    assert outcome.result == {"message": "hello"}
+    assert outcome.fence == envelope.fence
+    assert outcome.started_at <= outcome.finished_at
+    broker, publisher = jobs_service.messenger.context.broker, jobs_service.messenger.publisher
 
     async def gone() -> bool:
-        return await wire.depth(publisher.get_key(key)) == 0
+        return await broker.depth(publisher.get_stream_key("jobs.generic")) == 0
 
     await wait_until(gone)
 
 
 async def test_fifty_runs_share_a_process(
-    jobs_service: Any, open_worker: Any, scripted_action: Any
+    jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
     together = asyncio.Barrier(50)
 
@@ -44,32 +44,32 @@ async def test_fifty_runs_share_a_process(
         await together.wait()
         return {"message": "met"}
 
-    open_worker(scripted_action(meet), slots=50)
+    open_worker(ScriptedAction(meet), slots=50)
     envelopes = await asyncio.gather(*(jobs_service.send() for _ in range(50)))
-    verdicts = await asyncio.gather(
+    outcomes = await asyncio.gather(
         *(jobs_service.wait_for_outcome(envelope) for envelope in envelopes)
     )
-    assert {type(one).__name__ for one in verdicts} == {"JobSucceeded"}
+    assert {type(message).__name__ for message in outcomes} == {"JobSucceeded"}
 
 
 async def test_a_job_that_was_cancelled_before_pick_up_does_not_begin(
-    jobs_service: Any, open_worker: Any, scripted_action: Any
+    jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
     envelope = await jobs_service.send()
-    await jobs_service.messenger.mark_cancelled([envelope.job_id], timedelta(seconds=60))
-    action = scripted_action()
+    await jobs_service.mark_cancelled(envelope)
+    action = ScriptedAction()
     open_worker(action)
-    verdict = await jobs_service.wait_for_outcome(envelope)
-    assert (verdict.failure_reason, verdict.retryable) == ("cancelled", False)
+    outcome = await jobs_service.wait_for_outcome(envelope)
+    assert (outcome.failure_reason, outcome.retryable) == ("cancelled", False)
     assert action.run_count == 0
     assert jobs_service.list_message_types(envelope) == ["JobFailed"]
 
 
 @pytest.mark.parametrize("names_the_fence", [True, False])
-async def test_a_broadcast_ends_the_run_that_it_means_and_no_other(
-    jobs_service: Any, open_worker: Any, scripted_action: Any, *, names_the_fence: bool
+async def test_a_cancellation_ends_its_own_run_only(
+    jobs_service: FakeJobsService, open_worker: OpenWorker, *, names_the_fence: bool
 ) -> None:
-    action = scripted_action(forever)
+    action = ScriptedAction(forever)
     open_worker(action)
     envelope, other = await jobs_service.send(), await jobs_service.send()
     await wait_until(lambda: action.run_count == 2)
@@ -77,13 +77,13 @@ async def test_a_broadcast_ends_the_run_that_it_means_and_no_other(
     for fence in fences:
         request = CancelRequested(job_id=envelope.job_id, fence=fence)
         await jobs_service.messenger.publisher.publish("jobs.control", request, correlation_id="c")
-    verdict = await jobs_service.wait_for_outcome(envelope)
-    assert (verdict.failure_reason, verdict.retryable) == ("cancelled", False)
+    outcome = await jobs_service.wait_for_outcome(envelope)
+    assert (outcome.failure_reason, outcome.retryable) == ("cancelled", False)
     assert "JobFailed" not in jobs_service.list_message_types(other)
 
 
-async def test_between_steps_a_run_sees_that_its_job_was_cancelled(
-    jobs_service: Any, open_worker: Any, scripted_action: Any
+async def test_a_run_finds_a_cancellation_between_steps(
+    jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
     marked = asyncio.Event()
 
@@ -91,51 +91,51 @@ async def test_between_steps_a_run_sees_that_its_job_was_cancelled(
         await marked.wait()
         await run.raise_if_cancelled()
 
-    action = scripted_action(step)
+    action = ScriptedAction(step)
     open_worker(action)
     envelope = await jobs_service.send()
     await action.started.wait()
-    await jobs_service.messenger.mark_cancelled([envelope.job_id], timedelta(seconds=60))
+    await jobs_service.mark_cancelled(envelope)
     marked.set()
     assert (await jobs_service.wait_for_outcome(envelope)).failure_reason == "cancelled"
 
 
-async def test_time_ends_a_run_for_good_only_where_it_was_the_jobs_own_deadline(
-    jobs_service: Any, open_worker: Any, scripted_action: Any
+async def test_only_the_jobs_own_deadline_fails_it_permanently(
+    jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
-    open_worker(scripted_action(forever))
+    open_worker(ScriptedAction(forever))
     soon = datetime.now(UTC) + timedelta(seconds=1)
-    verdict = await jobs_service.wait_for_outcome(
+    outcome = await jobs_service.wait_for_outcome(
         await jobs_service.send(meta={"deadline_ts": soon})
     )
-    assert (verdict.failure_reason, verdict.retryable) == ("timeout", False)
+    assert (outcome.failure_reason, outcome.retryable) == ("timeout", False)
     past = datetime.now(UTC) - timedelta(seconds=1)
     late = await jobs_service.send(meta={"deadline_ts": past})
     assert (await jobs_service.wait_for_outcome(late)).failure_reason == "timeout"
     assert jobs_service.list_message_types(late) == ["JobFailed"]
 
 
-async def test_an_action_that_runs_into_a_timeout_of_its_own_may_be_tried_again(
-    jobs_service: Any, open_worker: Any, scripted_action: Any
+async def test_a_timeout_inside_the_action_is_retryable(
+    jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
     async def late(_run: RunContext) -> None:
         raise TimeoutError
 
-    open_worker(scripted_action(late))
-    verdict = await jobs_service.wait_for_outcome(await jobs_service.send())
-    assert (verdict.failure_reason, verdict.retryable) == ("timeout", True)
+    open_worker(ScriptedAction(late))
+    outcome = await jobs_service.wait_for_outcome(await jobs_service.send())
+    assert (outcome.failure_reason, outcome.retryable) == ("timeout", True)
 
 
-async def test_an_envelope_that_is_too_old_is_given_back(
-    jobs_service: Any, open_worker: Any, scripted_action: Any
+async def test_an_envelope_that_is_too_old_is_reported_as_lost(
+    jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
-    action = scripted_action()
+    action = ScriptedAction()
     open_worker(action)
     soon = datetime.now(UTC) + timedelta(seconds=30)
-    verdict = await jobs_service.wait_for_outcome(
+    outcome = await jobs_service.wait_for_outcome(
         await jobs_service.send(meta={"valid_until": soon})
     )
-    assert (type(verdict).__name__, verdict.reason) == ("JobLost", "stale")
+    assert (type(outcome).__name__, outcome.reason) == ("JobLost", "stale")
     assert action.run_count == 0
 
 
@@ -148,79 +148,79 @@ async def test_an_envelope_that_is_too_old_is_given_back(
         ({"task_type": "navigate_and_extract_text"}, "unknown_task"),
     ],
 )
-async def test_what_cannot_be_run_fails_for_good(
-    jobs_service: Any, open_worker: Any, scripted_action: Any, fields: dict[str, Any], reason: str
+async def test_an_unknown_task_or_invalid_payload_fails_permanently(
+    jobs_service: FakeJobsService, open_worker: OpenWorker, fields: dict[str, Any], reason: str
 ) -> None:
-    open_worker(scripted_action())
-    verdict = await jobs_service.wait_for_outcome(await jobs_service.send(**fields))
-    assert (verdict.failure_reason, verdict.retryable) == (reason, False)
+    open_worker(ScriptedAction())
+    outcome = await jobs_service.wait_for_outcome(await jobs_service.send(**fields))
+    assert (outcome.failure_reason, outcome.retryable) == (reason, False)
 
 
-async def test_an_action_says_why_it_failed_and_whether_to_try_again(
-    jobs_service: Any, open_worker: Any, scripted_action: Any
+async def test_an_action_reports_its_failure_and_whether_to_retry(
+    jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
     async def fail(_run: RunContext) -> None:
         raise ActionFailed("navigation_failed", "No such page.", retryable=True)
 
-    open_worker(scripted_action(fail))
-    verdict = await jobs_service.wait_for_outcome(await jobs_service.send())
-    assert (verdict.failure_reason, verdict.last_error) == ("navigation_failed", "No such page.")
-    assert verdict.retryable
+    open_worker(ScriptedAction(fail))
+    outcome = await jobs_service.wait_for_outcome(await jobs_service.send())
+    assert (outcome.failure_reason, outcome.last_error) == ("navigation_failed", "No such page.")
+    assert outcome.retryable
 
 
-async def test_an_unexpected_failure_tells_nothing_of_its_words(
-    jobs_service: Any, open_worker: Any, scripted_action: Any
+async def test_an_unexpected_error_does_not_disclose_its_message(
+    jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
     async def explode(_run: RunContext) -> None:
         raise RuntimeError("password=hunter2")
 
-    open_worker(scripted_action(explode))
-    verdict = await jobs_service.wait_for_outcome(await jobs_service.send())
-    assert (verdict.failure_reason, verdict.retryable) == ("internal", True)
-    assert "hunter2" not in verdict.model_dump_json()
+    open_worker(ScriptedAction(explode))
+    outcome = await jobs_service.wait_for_outcome(await jobs_service.send())
+    assert (outcome.failure_reason, outcome.retryable) == ("internal", True)
+    assert "hunter2" not in outcome.model_dump_json()
 
 
 @pytest.mark.parametrize(
     ("result", "reason"), [({"message": "x" * 10_001}, "internal"), ({}, "internal")]
 )
-async def test_a_result_that_breaks_its_own_model_is_a_failure(
-    jobs_service: Any, open_worker: Any, scripted_action: Any, result: dict[str, Any], reason: str
+async def test_an_invalid_result_is_a_failure(
+    jobs_service: FakeJobsService, open_worker: OpenWorker, result: dict[str, Any], reason: str
 ) -> None:
     async def answer(_run: RunContext) -> dict[str, Any]:
         return result
 
-    open_worker(scripted_action(answer))
+    open_worker(ScriptedAction(answer))
     assert (await jobs_service.wait_for_outcome(await jobs_service.send())).failure_reason == reason
 
 
-async def test_a_worker_that_drains_hands_its_runs_back_uncounted(
-    jobs_service: Any, open_worker: Any, scripted_action: Any
+async def test_a_draining_worker_reports_its_runs_as_lost(
+    jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
-    action = scripted_action(forever)
+    action = ScriptedAction(forever)
     messenger, running = open_worker(action)
     envelope = await jobs_service.send()
     await action.started.wait()
     messenger.drain()
     await running
-    verdict = await jobs_service.wait_for_outcome(envelope)
-    assert (type(verdict).__name__, verdict.reason) == ("JobLost", "drained")
+    outcome = await jobs_service.wait_for_outcome(envelope)
+    assert (type(outcome).__name__, outcome.reason) == ("JobLost", "drained")
 
 
-async def test_progress_of_one_moment_is_told_once_and_the_last_word_wins(
-    jobs_service: Any, open_worker: Any, scripted_action: Any
+async def test_of_many_progress_reports_only_the_last_is_sent(
+    jobs_service: FakeJobsService, open_worker: OpenWorker
 ) -> None:
-    heard = asyncio.Event()
+    received = asyncio.Event()
 
     async def chatter(run: RunContext) -> dict[str, str]:
         for percent in range(100):
             await run.report_progress(percent, "…")
-        await heard.wait()
+        await received.wait()
         return {"message": "done"}
 
-    open_worker(scripted_action(chatter))
+    open_worker(ScriptedAction(chatter))
     envelope = await jobs_service.send()
     await wait_until(lambda: "JobProgressed" in jobs_service.list_message_types(envelope))
-    heard.set()
+    received.set()
     await jobs_service.wait_for_outcome(envelope)
-    [told] = [one for one in jobs_service.received if type(one).__name__ == "JobProgressed"]
-    assert told.progress.percent == 99
+    [message] = [found for found in jobs_service.received if isinstance(found, JobProgressed)]
+    assert message.progress.percent == 99

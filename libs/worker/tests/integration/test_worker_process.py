@@ -1,4 +1,4 @@
-"""A process of its own: its health, its end when asked, and what is left when it is killed."""
+"""A worker process: its health, its end on SIGTERM, and its jobs after SIGKILL."""
 
 import asyncio
 import os
@@ -10,9 +10,10 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from worker_support import OpenWorker, ScriptedAction
 
 from msaas.embedded import find_free_port
-from msaas.testing import wait_until
+from msaas.testing import FakeJobsService, wait_until
 
 PROGRAM = Path(__file__).parents[1] / "programs" / "worker_process.py"
 Process = asyncio.subprocess.Process
@@ -21,7 +22,7 @@ NEVER = "/nowhere"
 
 @pytest.fixture
 def redis_url(private_redis: Callable[..., Any]) -> str:
-    """Return a server of the test's own: a process knows no environment but the real ones."""
+    """Return a private server: a process accepts only real environment names."""
     return private_redis(aof=False).url
 
 
@@ -61,7 +62,7 @@ async def start_process(
 async def get_internal(
     port: int,
 ) -> AsyncIterator[Callable[[str], Awaitable[httpx.Response | None]]]:
-    """Return a way to ask the internal port, which answers None as long as there is nobody."""
+    """Return a function that requests the internal port; None while nothing listens there."""
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
 
         async def look_(path: str) -> httpx.Response | None:
@@ -74,25 +75,25 @@ async def get_internal(
 
 
 async def test_a_job_of_a_killed_process_is_reported_by_a_peer_and_not_run_again(
-    jobs_service: Any, open_worker: Any, scripted_action: Any, start_process: Any
+    jobs_service: FakeJobsService, open_worker: OpenWorker, start_process: Any
 ) -> None:
     process = await start_process()
     begun = await jobs_service.send(payload={"message": NEVER})
     await wait_until(lambda: jobs_service.list_message_types(begun) == ["JobStarted"])
     process.kill()
     await process.wait()
-    action = scripted_action()
+    action = ScriptedAction()
     open_worker(action)
-    verdict = await jobs_service.wait_for_outcome(begun)
-    assert (type(verdict).__name__, verdict.reason) == ("JobLost", "reclaimed")
-    assert verdict.fence == begun.fence
+    outcome = await jobs_service.wait_for_outcome(begun)
+    assert (type(outcome).__name__, outcome.reason) == ("JobLost", "reclaimed")
+    assert outcome.fence == begun.fence
     unread = await jobs_service.send()
     assert (await jobs_service.wait_for_outcome(unread)).result == {"message": "hello"}
     assert action.run_count == 1
 
 
-async def test_a_process_shows_its_health_and_metrics_and_ends_when_asked(
-    jobs_service: Any, start_process: Any, get_internal: Any, tmp_path: Path
+async def test_a_process_reports_its_health_and_ends_on_sigterm(
+    jobs_service: FakeJobsService, start_process: Any, get_internal: Any, tmp_path: Path
 ) -> None:
     there = tmp_path / "there"
     process = await start_process()
@@ -102,7 +103,7 @@ async def test_a_process_shows_its_health_and_metrics_and_ends_when_asked(
         return response is not None and response.is_success
 
     await wait_until(is_ready)
-    assert (await get_internal("/health/ready")).json()["checks"] == {"wire": "ok"}
+    assert (await get_internal("/health/ready")).json()["checks"] == {"broker": "ok"}
     assert (await get_internal("/health/live")).is_success
     envelope = await jobs_service.send(payload={"message": str(there)})
     await wait_until(lambda: jobs_service.list_message_types(envelope) == ["JobStarted"])
@@ -126,13 +127,13 @@ async def test_a_process_is_not_ready_while_a_check_of_its_own_fails(
     assert (await get_internal("/health/ready")).status_code == 503
 
 
-async def test_a_process_that_is_asked_to_end_hands_back_what_does_not_end(
-    jobs_service: Any, start_process: Any
+async def test_a_terminated_process_reports_unfinished_runs_as_lost(
+    jobs_service: FakeJobsService, start_process: Any
 ) -> None:
     process = await start_process(DRAIN="0.2")
     envelope = await jobs_service.send(payload={"message": NEVER})
     await wait_until(lambda: jobs_service.list_message_types(envelope) == ["JobStarted"])
     process.terminate()
     assert await process.wait() == 0
-    verdict = await jobs_service.wait_for_outcome(envelope)
-    assert (type(verdict).__name__, verdict.reason) == ("JobLost", "drained")
+    outcome = await jobs_service.wait_for_outcome(envelope)
+    assert (type(outcome).__name__, outcome.reason) == ("JobLost", "drained")

@@ -1,10 +1,11 @@
-"""A worker process whose echo answers when the file is there that the job names."""
+"""A worker process whose action finishes when the file that the job names exists."""
 
 import asyncio
 import os
 from pathlib import Path
 
 from msaas.contracts import EchoParams, EchoResult
+from msaas.flags import read_defaults
 from msaas.messaging import ConsumerTimings
 from msaas.settings import RedisSettings, load_settings
 from msaas.testing import wait_until
@@ -12,6 +13,8 @@ from msaas.worker import RunContext, WorkerProcess, prepare_worker, serve_worker
 
 
 class WaitForFile:
+    task_type = "echo"
+
     async def run(self, run: RunContext) -> EchoResult:
         if not isinstance(run.params, EchoParams):
             raise TypeError(run.params)
@@ -30,7 +33,7 @@ async def main() -> None:
         timings=ConsumerTimings(drain_timeout=float(os.environ.get("DRAIN", "20"))),
         checks={"folder": asyncio.Event().wait} if "STUCK" in os.environ else {},
     )
-    await serve_worker(process, settings, {"echo": WaitForFile()})
+    await serve_worker(process, settings, [WaitForFile()], read_defaults({}))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Keeping a file where a link leads."""
+"""Uploads of files through signed links."""
 
 from collections.abc import Callable
 
@@ -20,42 +20,48 @@ def uploads(answer: Callable[[httpx.Request], httpx.Response]) -> HttpArtifactUp
     return HttpArtifactUploader(httpx.AsyncClient(transport=httpx.MockTransport(answer)))
 
 
-async def test_a_file_is_put_and_described() -> None:
-    asked: list[httpx.Request] = []
+async def test_an_uploaded_file_is_described() -> None:
+    requests: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request)
+        requests.append(request)
         return httpx.Response(200)
 
-    kept = await uploads(answer)(envelope(), "page.pdf", b"%PDF-", "application/pdf")
-    assert (kept.name, kept.content_type, kept.size) == ("page.pdf", "application/pdf", 5)
-    assert len(kept.sha256) == 64
-    assert [(one.method, str(one.url), one.content) for one in asked] == [("PUT", LINK, b"%PDF-")]
-    assert asked[0].headers["content-type"] == "application/pdf"
+    uploaded = await uploads(answer)(envelope(), "page.pdf", b"%PDF-", "application/pdf")
+    assert (uploaded.name, uploaded.content_type, uploaded.size) == (
+        "page.pdf",
+        "application/pdf",
+        5,
+    )
+    assert len(uploaded.sha256) == 64
+    assert [(request.method, str(request.url), request.content) for request in requests] == [
+        ("PUT", LINK, b"%PDF-")
+    ]
+    assert requests[0].headers["content-type"] == "application/pdf"
 
 
 @pytest.mark.parametrize(
     ("status", "calls", "may_retry"), [(503, 3, True), (403, 1, True), (413, 1, True)]
 )
-async def test_a_store_that_fails_is_asked_again_and_one_that_refuses_is_not(
+async def test_a_failed_upload_is_retried_and_a_refused_one_is_not(
     status: int, calls: int, *, may_retry: bool
 ) -> None:
-    asked: list[httpx.Request] = []
+    requests: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request)
+        requests.append(request)
         return httpx.Response(status)
 
     with pytest.raises(ActionFailed) as failed:
         await uploads(answer)(envelope(), "page.pdf", b"x", "application/pdf")
     assert (failed.value.reason, failed.value.may_retry) == ("artifacts_unavailable", may_retry)
     assert "signature" not in failed.value.safe_message
-    assert len(asked) == calls
+    assert len(requests) == calls
 
 
-async def test_a_store_that_does_not_answer_may_the_next_time() -> None:
+async def test_an_unreachable_store_is_retryable() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError("nobody there", request=request)
+        raise httpx.ConnectError("unreachable", request=request)
 
     with pytest.raises(ActionFailed) as failed:
         await uploads(answer)(envelope(), "page.pdf", b"x", "application/pdf")
@@ -66,9 +72,11 @@ async def test_a_store_that_does_not_answer_may_the_next_time() -> None:
     ("name", "size", "reason"),
     [("page.md", 1, "artifacts_unavailable"), ("page.pdf", MAX_ARTIFACT + 1, "artifact_too_large")],
 )
-async def test_what_has_no_place_is_not_even_tried(name: str, size: int, reason: str) -> None:
+async def test_a_file_without_a_link_or_too_large_is_not_uploaded(
+    name: str, size: int, reason: str
+) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
-        raise AssertionError("nobody is to be asked")
+        raise AssertionError("no request is expected")
 
     with pytest.raises(ActionFailed) as failed:
         await uploads(answer)(envelope(), name, b"x" * size, "application/pdf")

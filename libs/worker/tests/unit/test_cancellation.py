@@ -1,8 +1,7 @@
-"""Runs that begin at once look for their cancellation together, and none by an old answer."""
+"""Runs that start together share a lookup of cancellation markers, and none gets a stale answer."""
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,12 +9,12 @@ import pytest
 from msaas.messaging import Messenger
 from msaas.streams import BrokerUnavailable
 from msaas.telemetry import Metrics
-from msaas.testing import FakeClock, MemoryBroker
-from msaas.worker.cancellation import CancellationChecker
+from msaas.testing import FakeClock, MemoryBroker, mark_cancelled
+from msaas.worker.cancellation import CancellationChecker, find_cancelled
 
 
 class SlowBroker(MemoryBroker):
-    """Answers a look when told to, with what was marked when the look began."""
+    """Answers a lookup when permitted, with the markers that were set when it began."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock)
@@ -43,11 +42,11 @@ class CancellationHarness:
         return Messenger(self.broker, process, "test", metrics=metrics)
 
     async def start_check(self, job_id: UUID) -> "asyncio.Task[bool]":
-        """Ask, and come back when the wire has been asked as far as it will be for now."""
-        asking = asyncio.create_task(self.checker(job_id))
+        """Start a check and let it reach the broker."""
+        check = asyncio.create_task(self.checker(job_id))
         for _ in range(5):
             await asyncio.sleep(0)
-        return asking
+        return check
 
 
 @pytest.fixture
@@ -57,22 +56,38 @@ def harness(fake_clock: FakeClock) -> CancellationHarness:
 
 async def test_checks_during_a_lookup_share_the_next(harness: CancellationHarness) -> None:
     jobs = [uuid4() for _ in range(50)]
-    await harness.jobs_messenger.mark_cancelled(jobs[::2], timedelta(seconds=60))
-    asking = [await harness.start_check(job) for job in jobs]
+    await mark_cancelled(harness.jobs_messenger, *jobs[::2])
+    checks = [await harness.start_check(job) for job in jobs]
     for _ in range(2):
         harness.broker.permits.release()
-    assert await asyncio.gather(*asking) == [True, False] * 25
+    assert await asyncio.gather(*checks) == [True, False] * 25
     assert harness.broker.lookups == 2
 
 
-async def test_a_mark_set_before_the_check_is_seen(harness: CancellationHarness) -> None:
+async def test_a_marker_set_before_the_check_is_found(harness: CancellationHarness) -> None:
     job = uuid4()
     early = await harness.start_check(job)
-    await harness.jobs_messenger.mark_cancelled([job], timedelta(seconds=60))
+    await mark_cancelled(harness.jobs_messenger, job)
     late = await harness.start_check(job)
     for _ in range(2):
         harness.broker.permits.release()
     assert [await early, await late] == [False, True]
+
+
+async def test_markers_are_found_by_every_process_of_the_environment_until_they_expire(
+    fake_clock: FakeClock,
+) -> None:
+    broker, metrics = MemoryBroker(fake_clock), Metrics("test", "test")
+    worker = Messenger(broker, "jobs-worker", "test", metrics=metrics)
+    elsewhere = Messenger(broker, "jobs-worker", "other", metrics=metrics)
+    cancelled, other = uuid4(), uuid4()
+    await mark_cancelled(Messenger(broker, "jobs", "test", metrics=metrics), cancelled)
+    await fake_clock.advance(59)
+    assert await find_cancelled(worker, [cancelled, other]) == {cancelled}
+    assert await find_cancelled(elsewhere, [cancelled]) == frozenset()
+    assert await find_cancelled(worker, []) == frozenset()
+    await fake_clock.advance(2)
+    assert await find_cancelled(worker, [cancelled]) == frozenset()
 
 
 async def test_an_unavailable_broker_fails_only_the_waiting_checks(

@@ -1,4 +1,4 @@
-"""One task beats for all runs, and rests when there are none."""
+"""One task sends the heartbeats of all runs, and none while there are no runs."""
 
 from msaas.testing import FakeClock
 from msaas.worker.heartbeat_loop import HEARTBEAT_INTERVAL, HeartbeatLoop

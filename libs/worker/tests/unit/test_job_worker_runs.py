@@ -1,4 +1,4 @@
-"""Leases, cancellations and ends of runs, in a time that the test moves."""
+"""Leases, cancellations and outcomes of runs, on a fake clock."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from worker_support import Act, OpenHarness
 
 from msaas.contracts import TASKS, VisitedPlace, get_task
 from msaas.kernel import DependencyUnavailable
@@ -17,7 +18,6 @@ from msaas.telemetry import shutdown_tracing, start_tracing
 from msaas.testing import FakeClock, wait_until
 from msaas.worker import ActionFailed, RunContext
 
-OpenBench = Callable[..., Any]
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 HELLO = {"message": "hello"}
 
@@ -49,23 +49,23 @@ def spans() -> Iterator[InMemorySpanExporter]:
 
 
 async def test_every_run_sends_a_heartbeat_every_three_seconds_until_it_ends(
-    open_harness: OpenBench, wait_at_gate: Any, gate: asyncio.Event, fake_clock: FakeClock
+    open_harness: OpenHarness, wait_at_gate: Act, gate: asyncio.Event, fake_clock: FakeClock
 ) -> None:
     harness = open_harness(wait_at_gate)
     runs = [asyncio.create_task(harness.run(harness.deliver())) for _ in range(3)]
     await fake_clock.advance(9)
-    told = await harness.list_published()
-    beats = [one.fence for one in told if type(one).__name__ == "JobHeartbeat"]
-    starts = [one.fence for one in told if type(one).__name__ == "JobStarted"]
-    assert sorted(beats) == sorted(3 * starts)
+    reported = await harness.list_published()
+    heartbeats = [message.fence for message in reported if type(message).__name__ == "JobHeartbeat"]
+    starts = [message.fence for message in reported if type(message).__name__ == "JobStarted"]
+    assert sorted(heartbeats) == sorted(3 * starts)
     gate.set()
     assert [(await run).result for run in runs] == [HELLO] * 3
     await fake_clock.advance(9)
-    assert len(await harness.list_published()) == len(told)
+    assert len(await harness.list_published()) == len(reported)
 
 
 async def test_an_unavailable_broker_ends_no_run(
-    open_harness: OpenBench, wait_at_gate: Any, gate: asyncio.Event, fake_clock: FakeClock
+    open_harness: OpenHarness, wait_at_gate: Act, gate: asyncio.Event, fake_clock: FakeClock
 ) -> None:
     harness = open_harness(wait_at_gate)
     run = asyncio.create_task(harness.run(harness.deliver()))
@@ -80,7 +80,7 @@ async def test_an_unavailable_broker_ends_no_run(
 
 
 async def test_a_cancellation_missed_by_the_broadcast_is_found_at_the_next_heartbeat(
-    open_harness: OpenBench, wait_at_gate: Any, fake_clock: FakeClock
+    open_harness: OpenHarness, wait_at_gate: Act, fake_clock: FakeClock
 ) -> None:
     harness = open_harness(wait_at_gate)
     delivery = harness.deliver()
@@ -91,8 +91,8 @@ async def test_a_cancellation_missed_by_the_broadcast_is_found_at_the_next_heart
     assert (await run).failure_reason == "cancelled"
 
 
-async def test_after_a_gap_in_the_broadcast_the_marks_are_looked_for_at_once(
-    open_harness: OpenBench, wait_at_gate: Any, fake_clock: FakeClock
+async def test_after_a_gap_in_the_broadcast_markers_are_looked_up_at_once(
+    open_harness: OpenHarness, wait_at_gate: Act, fake_clock: FakeClock
 ) -> None:
     harness = open_harness(wait_at_gate)
     delivery = harness.deliver()
@@ -110,7 +110,7 @@ async def test_after_a_gap_in_the_broadcast_the_marks_are_looked_for_at_once(
 
 
 async def test_a_start_that_cannot_be_reported_releases_the_job_uncounted(
-    open_harness: OpenBench, fake_clock: FakeClock
+    open_harness: OpenHarness, fake_clock: FakeClock
 ) -> None:
     harness = open_harness(hello)
     harness.broker.fail_with(DependencyUnavailable(target="redis"))
@@ -119,13 +119,13 @@ async def test_a_start_that_cannot_be_reported_releases_the_job_uncounted(
     await fake_clock.advance(15)
     with pytest.raises(DependencyUnavailable) as raised:
         await run
-    [outgoing] = harness.worker.give_up(delivery, AbandonReason.FAILED, raised.value)
-    assert outgoing.message.reason == "drained"
+    outcome, _ = harness.abandon(delivery, AbandonReason.FAILED, raised.value)
+    assert outcome.reason == "drained"
 
 
 @pytest.mark.parametrize("away", [0.2, 3])
 async def test_a_start_is_reported_as_soon_as_the_broker_is_back(
-    open_harness: OpenBench, fake_clock: FakeClock, away: float
+    open_harness: OpenHarness, fake_clock: FakeClock, away: float
 ) -> None:
     harness = open_harness(hello)
     harness.broker.fail_with(DependencyUnavailable(target="redis"))
@@ -145,30 +145,29 @@ async def test_a_start_is_reported_as_soon_as_the_broker_is_back(
         (AbandonReason.FAILED, "JobFailed", "internal"),
     ],
 )
-async def test_what_is_given_up_says_why(
-    open_harness: OpenBench, why: AbandonReason, name: str, reason: str
+async def test_an_abandoned_delivery_is_reported_with_its_reason(
+    open_harness: OpenHarness, why: AbandonReason, name: str, reason: str
 ) -> None:
     harness = open_harness(hello)
-    [outgoing] = harness.worker.give_up(harness.deliver(), why, ValueError("hunter2"))
-    message = outgoing.message
-    said = message.reason if name == "JobLost" else message.failure_reason
-    assert (type(message).__name__, said, outgoing.topic) == (name, reason, "jobs.results")
-    assert "hunter2" not in message.model_dump_json()
+    outcome, topic = harness.abandon(harness.deliver(), why, ValueError("hunter2"))
+    reported = outcome.reason if name == "JobLost" else outcome.failure_reason
+    assert (type(outcome).__name__, reported, topic) == (name, reason, "jobs.results")
+    assert "hunter2" not in outcome.model_dump_json()
 
 
-async def test_a_task_has_its_time_and_may_be_tried_again(open_harness: OpenBench) -> None:
+async def test_a_task_that_times_out_is_retryable(open_harness: OpenHarness) -> None:
     async def forever(_run: RunContext) -> None:
         await asyncio.Event().wait()
 
     short = replace(get_task("echo"), timeout=timedelta(milliseconds=10))
     harness = open_harness(forever, tasks={"echo": short})
-    verdict = await harness.run(harness.deliver())
-    assert (verdict.failure_reason, verdict.retryable) == ("timeout", True)
-    assert verdict.started_at is not None
+    outcome = await harness.run(harness.deliver())
+    assert (outcome.failure_reason, outcome.retryable) == ("timeout", True)
+    assert outcome.started_at is not None
 
 
-async def test_one_envelope_that_comes_twice_runs_once(
-    open_harness: OpenBench, wait_at_gate: Any, gate: asyncio.Event, fake_clock: FakeClock
+async def test_an_envelope_delivered_twice_runs_once(
+    open_harness: OpenHarness, wait_at_gate: Act, gate: asyncio.Event, fake_clock: FakeClock
 ) -> None:
     harness = open_harness(wait_at_gate)
     delivery = harness.deliver()
@@ -180,8 +179,8 @@ async def test_one_envelope_that_comes_twice_runs_once(
     assert (await harness.list_published_types()).count("JobStarted") == 1
 
 
-async def test_a_clean_up_that_fails_does_not_hide_that_the_run_was_cancelled(
-    open_harness: OpenBench, fake_clock: FakeClock
+async def test_an_error_during_clean_up_does_not_hide_a_cancellation(
+    open_harness: OpenHarness, fake_clock: FakeClock
 ) -> None:
     async def stumble(_run: RunContext) -> None:
         try:
@@ -205,7 +204,7 @@ async def test_a_clean_up_that_fails_does_not_hide_that_the_run_was_cancelled(
 
 
 async def test_a_cancellation_within_the_action_is_a_failure_of_the_action(
-    open_harness: OpenBench,
+    open_harness: OpenHarness,
 ) -> None:
     async def await_what_is_cancelled(_run: RunContext) -> None:
         part = asyncio.get_running_loop().create_future()
@@ -213,11 +212,13 @@ async def test_a_cancellation_within_the_action_is_a_failure_of_the_action(
         await part
 
     harness = open_harness(await_what_is_cancelled)
-    verdict = await harness.run(harness.deliver())
-    assert (verdict.failure_reason, verdict.retryable) == ("internal", True)
+    outcome = await harness.run(harness.deliver())
+    assert (outcome.failure_reason, outcome.retryable) == ("internal", True)
 
 
-async def test_a_result_that_no_entry_may_carry_is_refused(open_harness: OpenBench) -> None:
+async def test_a_result_that_is_too_large_for_a_message_is_refused(
+    open_harness: OpenHarness,
+) -> None:
     async def long_text(_run: RunContext) -> dict[str, str]:
         url = "http://a.test/"
         return {"url": url, "final_url": url, "text": "x" * 70_000}
@@ -225,13 +226,13 @@ async def test_a_result_that_no_entry_may_carry_is_refused(open_harness: OpenBen
     task_type = "navigate_and_extract_text"
     harness = open_harness(long_text, task_type)
     delivery = harness.deliver(task_type=task_type, payload={"url": "http://a.test/"})
-    verdict = await harness.run(delivery)
-    assert (verdict.failure_reason, verdict.retryable) == ("result_too_large", False)
+    outcome = await harness.run(delivery)
+    assert (outcome.failure_reason, outcome.retryable) == ("result_too_large", False)
 
 
 @pytest.mark.parametrize("fails", [True, False])
-async def test_timings_of_an_action_come_with_its_verdict(
-    open_harness: OpenBench, *, fails: bool
+async def test_timings_of_an_action_are_reported_with_its_outcome(
+    open_harness: OpenHarness, *, fails: bool
 ) -> None:
     async def measured(run: RunContext) -> dict[str, str]:
         run.timings["goto"] = 12
@@ -244,8 +245,8 @@ async def test_timings_of_an_action_come_with_its_verdict(
 
 
 @pytest.mark.parametrize("fails", [True, False])
-async def test_what_an_action_asked_of_the_network_comes_with_its_verdict(
-    open_harness: OpenBench, *, fails: bool
+async def test_network_traffic_of_an_action_is_reported_with_its_outcome(
+    open_harness: OpenHarness, *, fails: bool
 ) -> None:
     place = VisitedPlace(host="example.com", port=443, connections=1, received=12, sent=3)
 
@@ -259,8 +260,8 @@ async def test_what_an_action_asked_of_the_network_comes_with_its_verdict(
     assert (await harness.run(harness.deliver())).network == (place,)
 
 
-async def test_an_action_is_told_the_time_that_ends_first(
-    open_harness: OpenBench, fake_clock: FakeClock
+async def test_an_action_knows_the_earliest_of_its_deadlines(
+    open_harness: OpenHarness, fake_clock: FakeClock
 ) -> None:
     left: list[float] = []
 
@@ -276,7 +277,7 @@ async def test_an_action_is_told_the_time_that_ends_first(
 
 
 async def test_runs_are_counted_and_traced(
-    open_harness: OpenBench, spans: InMemorySpanExporter
+    open_harness: OpenHarness, spans: InMemorySpanExporter
 ) -> None:
     harness = open_harness(hello)
     await harness.run(harness.deliver(traceparent=f"00-{TRACE}-00f067aa0ba902b7-01"))
@@ -291,8 +292,8 @@ async def test_runs_are_counted_and_traced(
     assert f"{span.context.trace_id:032x}" == TRACE
 
 
-async def test_a_run_of_another_job_is_not_meant(
-    open_harness: OpenBench, wait_at_gate: Any, gate: asyncio.Event, fake_clock: FakeClock
+async def test_a_marker_of_another_job_cancels_nothing(
+    open_harness: OpenHarness, wait_at_gate: Act, gate: asyncio.Event, fake_clock: FakeClock
 ) -> None:
     harness = open_harness(wait_at_gate)
     run = asyncio.create_task(harness.run(harness.deliver()))

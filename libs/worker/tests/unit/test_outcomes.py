@@ -1,4 +1,4 @@
-"""What goes into a run and what comes out of it is held to the catalogue."""
+"""Parameters and results of a run are validated by the catalogue."""
 
 import json
 from typing import Any
@@ -26,29 +26,29 @@ plain = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text("
 payloads = st.dictionaries(st.sampled_from(["message", "delay_ms", "other"]), plain)
 
 
-def run_of(kept: dict[str, bytes] | None = None) -> RunContext:
-    """Return a run that has a place for large results where `kept` is given."""
+def run_of(stored: dict[str, bytes] | None = None) -> RunContext:
+    """Return a run that can store large results where `stored` is given."""
 
-    async def tell(_progress: Progress) -> None: ...
+    async def send_progress(_progress: Progress) -> None: ...
 
     async def is_cancelled() -> bool:
         return False
 
-    async def keep(name: str, content: bytes, content_type: str) -> Artifact:
-        assert kept is not None
-        kept[name] = content
+    async def save_artifact(name: str, content: bytes, content_type: str) -> Artifact:
+        assert stored is not None
+        stored[name] = content
         size = len(content)
         return Artifact(name=name, content_type=content_type, size=size, sha256="0" * 64)
 
-    uploads = {} if kept is None else {"result.json": "http://store.test/"}
+    uploads = {} if stored is None else {"result.json": "http://store.test/"}
     return RunContext(
         build_job_envelope(meta=build_job_meta(uploads=uploads)),
         EchoParams(message="x"),
         clock=FakeClock(),
         timeout=1,
-        send_progress=tell,
+        send_progress=send_progress,
         is_cancelled=is_cancelled,
-        save_artifact=keep,
+        save_artifact=save_artifact,
     )
 
 
@@ -60,7 +60,7 @@ def decode(payload: dict[str, Any]) -> ValueObject | RunFailure:
 
 
 @given(payloads)
-def test_any_payload_is_decoded_or_is_invalid_for_good(payload: dict[str, Any]) -> None:
+def test_any_payload_is_decoded_or_fails_permanently(payload: dict[str, Any]) -> None:
     found = decode(payload)
     if isinstance(found, RunFailure):
         assert (found.reason, found.may_retry) == ("invalid_payload", False)
@@ -81,26 +81,26 @@ async def test_a_result_may_be_the_model_or_its_fields(result: Any) -> None:
 
 
 @pytest.mark.parametrize("size", [60_000, 66_000])
-async def test_a_result_over_64_kib_is_kept_as_a_file(size: int) -> None:
+async def test_a_result_over_64_kib_is_stored_as_a_file(size: int) -> None:
     task, result = get_task("navigate_and_extract_text"), PAGE | {"text": "x" * size}
-    kept: dict[str, bytes] = {}
-    settled = await build_result_fields(task, run_of(kept), result)
+    stored: dict[str, bytes] = {}
+    fields = await build_result_fields(task, run_of(stored), result)
     if size < 64 * 1024:
-        assert settled["result"]["text"] == "x" * size
-        assert kept == {}
+        assert fields["result"]["text"] == "x" * size
+        assert stored == {}
     else:
-        assert settled == {"result_ref": "result.json"}
-        assert json.loads(kept["result.json"])["text"] == "x" * size
+        assert fields == {"result_ref": "result.json"}
+        assert json.loads(stored["result.json"])["text"] == "x" * size
 
 
-async def test_a_result_that_nobody_can_keep_is_too_large() -> None:
+async def test_a_large_result_without_a_link_is_too_large() -> None:
     task, result = get_task("navigate_and_extract_text"), PAGE | {"text": "x" * 66_000}
     with pytest.raises(ActionFailed) as raised:
         await build_result_fields(task, run_of(), result)
     assert (raised.value.reason, raised.value.may_retry) == ("result_too_large", False)
 
 
-def test_a_failure_keeps_the_words_that_are_meant_for_the_user() -> None:
+def test_a_failure_has_the_message_for_the_user() -> None:
     envelope = build_job_envelope()
     error = ActionFailed("navigation_failed", "No such page.", retryable=True)
     message = build_job_failed(envelope, RunFailure.from_error(error), envelope.meta.enqueue_ts)

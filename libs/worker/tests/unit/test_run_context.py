@@ -1,4 +1,4 @@
-"""What an action can say and ask, whatever the wire is doing."""
+"""Progress and cancellation of a run, also while Redis is unavailable."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from msaas.worker import RunCancelled, RunContext
 
 
 class FakeReporter:
-    """Hears progress and knows of a cancellation, unless it is away."""
+    """Records progress and reports a cancellation, or fails."""
 
     def __init__(self) -> None:
         self.progress: list[int | None] = []
@@ -52,7 +52,7 @@ def make_run(reporter: FakeReporter, fake_clock: FakeClock) -> Callable[..., Run
     return make_run_
 
 
-async def test_time_runs_out_and_not_further(
+async def test_seconds_left_stop_at_zero(
     make_run: Callable[..., RunContext], fake_clock: FakeClock
 ) -> None:
     run = make_run(seconds=5)
@@ -62,7 +62,7 @@ async def test_time_runs_out_and_not_further(
     assert run.seconds_left() == 0
 
 
-async def test_of_all_that_is_said_within_a_second_the_last_is_heard(
+async def test_of_several_reports_within_a_second_the_last_is_sent(
     make_run: Callable[..., RunContext], reporter: FakeReporter, fake_clock: FakeClock
 ) -> None:
     run = make_run()
@@ -83,7 +83,7 @@ async def test_of_all_that_is_said_within_a_second_the_last_is_heard(
     run.stop_reporting()
 
 
-async def test_nothing_is_said_after_the_end(
+async def test_no_progress_is_sent_after_the_end(
     make_run: Callable[..., RunContext], reporter: FakeReporter, fake_clock: FakeClock
 ) -> None:
     run = make_run()
@@ -95,7 +95,7 @@ async def test_nothing_is_said_after_the_end(
     assert reporter.progress == [1]
 
 
-async def test_a_marked_run_ends_at_its_next_step(
+async def test_a_cancelled_run_ends_at_its_next_step(
     make_run: Callable[..., RunContext], reporter: FakeReporter
 ) -> None:
     run = make_run()
@@ -106,7 +106,7 @@ async def test_a_marked_run_ends_at_its_next_step(
 
 
 @pytest.mark.parametrize("failure", [DependencyUnavailable(target="redis"), Overloaded()])
-async def test_a_wire_that_is_away_disturbs_no_work(
+async def test_an_unavailable_broker_does_not_disturb_the_action(
     make_run: Callable[..., RunContext], reporter: FakeReporter, fake_clock: FakeClock, failure: Any
 ) -> None:
     run, reporter.failure = make_run(), failure

@@ -1,21 +1,18 @@
-"""A run that ends before its job does, and one that finds what all need out of order."""
+"""A run that waits for children, and a run that finds a circuit open."""
 
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 from uuid import uuid4
 
 import pytest
+from worker_support import OpenHarness, get_envelope
 
 from msaas.kernel import CircuitOpen
 from msaas.testing import FakeClock
 from msaas.worker import RunContext, WaitForChildren
 
-OpenBench = Callable[..., Any]
 
-
-async def test_a_run_that_waits_says_for_whom_and_until_when(
-    open_harness: OpenBench, fake_clock: FakeClock
+async def test_a_waiting_run_reports_its_children_and_time(
+    open_harness: OpenHarness, fake_clock: FakeClock
 ) -> None:
     children, until = (uuid4(), uuid4()), fake_clock.now() + timedelta(hours=1)
 
@@ -25,43 +22,44 @@ async def test_a_run_that_waits_says_for_whom_and_until_when(
 
     harness = open_harness(wait)
     delivery = harness.deliver()
-    verdict = await harness.run(delivery)
-    assert verdict.type_name() == "JobWaiting"
-    assert (verdict.job_id, verdict.fence) == (delivery.message.job_id, delivery.message.fence)
-    assert (verdict.child_ids, verdict.until, verdict.timings_ms) == (children, until, {"plan": 7})
-    assert verdict.started_at is not None
+    envelope = get_envelope(delivery)
+    outcome = await harness.run(delivery)
+    assert outcome.type_name() == "JobWaiting"
+    assert (outcome.job_id, outcome.fence) == (envelope.job_id, envelope.fence)
+    assert (outcome.child_ids, outcome.until, outcome.timings_ms) == (children, until, {"plan": 7})
+    assert outcome.started_at is not None
     assert await harness.list_published_types() == ["JobStarted"]
 
 
 @pytest.mark.parametrize(
     "wait", [WaitForChildren(), WaitForChildren(children=tuple(uuid4() for _ in range(101)))]
 )
-async def test_a_wait_that_no_message_can_carry_is_a_failure_of_the_action(
-    open_harness: OpenBench, wait: WaitForChildren
+async def test_an_invalid_wait_is_a_failure_of_the_action(
+    open_harness: OpenHarness, wait: WaitForChildren
 ) -> None:
     async def answer(_run: RunContext) -> WaitForChildren:
         return wait
 
-    verdict = await open_harness(answer).run(open_harness(answer).deliver())
-    assert (verdict.failure_reason, verdict.retryable) == ("internal", True)
+    outcome = await open_harness(answer).run(open_harness(answer).deliver())
+    assert (outcome.failure_reason, outcome.retryable) == ("internal", True)
 
 
-async def test_an_open_circuit_fails_the_run_for_now_and_is_news_for_the_fleet(
-    open_harness: OpenBench, fake_clock: FakeClock
+async def test_an_open_circuit_fails_the_run_and_is_reported_to_the_fleet(
+    open_harness: OpenHarness, fake_clock: FakeClock
 ) -> None:
     async def call(_run: RunContext) -> None:
         raise CircuitOpen(target="llm", retry_after=12.5)
 
     harness = open_harness(call)
-    news, verdict = [one.message for one in await harness.worker.run(harness.deliver())]
-    assert (verdict.failure_reason, verdict.retryable) == ("dependency_unavailable", True)
+    news, outcome = await harness.run_and_list(harness.deliver())
+    assert (outcome.failure_reason, outcome.retryable) == ("dependency_unavailable", True)
     assert (news.task_type, news.target) == ("echo", "llm")
     assert news.until == fake_clock.now() + timedelta(seconds=12.5)
 
 
-async def test_a_circuit_that_names_no_time_is_no_news(open_harness: OpenBench) -> None:
+async def test_an_open_circuit_without_a_time_is_not_reported(open_harness: OpenHarness) -> None:
     async def call(_run: RunContext) -> None:
         raise CircuitOpen(target="llm")
 
-    verdict = await open_harness(call).run(open_harness(call).deliver())
-    assert verdict.failure_reason == "dependency_unavailable"
+    outcome = await open_harness(call).run(open_harness(call).deliver())
+    assert outcome.failure_reason == "dependency_unavailable"

@@ -1,4 +1,4 @@
-"""The worker takes and gives what the catalogue promises."""
+"""The worker implements every task of its topic, with the samples of the contracts."""
 
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ def read(kind: str) -> bytes:
 
 
 async def never() -> Any:
-    raise AssertionError("nothing is to be launched")
+    raise AssertionError("no browser is expected")
 
 
 def test_every_task_of_its_topic_has_an_action() -> None:

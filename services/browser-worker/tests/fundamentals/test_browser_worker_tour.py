@@ -1,4 +1,4 @@
-"""A tour: the way out, the engine, a page, a visit."""
+"""A tutorial: the egress policy, the egress proxy, and a visit."""
 
 from pathlib import Path
 
@@ -15,39 +15,41 @@ from msaas.testing import build_job_envelope
 from msaas.worker import RunContext
 
 
-def test_the_guard_knows_the_internet_and_what_the_operator_named() -> None:
-    guard = EgressPolicy(("demo-site:8010",))
-    assert guard.find_refusal("example.com", 443, ["93.184.215.14"]) is None
-    assert guard.find_refusal("demo-site", 8010, ["10.0.0.7"]) is None
-    assert guard.find_refusal("dashboard", 80, ["10.0.0.8"]) is Refusal.BLOCKED
-    assert guard.find_refusal("example.com", 6379, ["93.184.215.14"]) is Refusal.PORT
+def test_the_policy_allows_public_addresses_and_hosts_of_the_operator() -> None:
+    policy = EgressPolicy(("demo-site:8010",))
+    assert policy.find_refusal("example.com", 443, ["93.184.215.14"]) is None
+    assert policy.find_refusal("demo-site", 8010, ["10.0.0.7"]) is None
+    assert policy.find_refusal("dashboard", 80, ["10.0.0.8"]) is Refusal.BLOCKED
+    assert policy.find_refusal("example.com", 6379, ["93.184.215.14"]) is Refusal.PORT
 
 
-async def test_the_browser_has_one_way_out(chromium_path: Path, site: DemoSite) -> None:
+async def test_the_browser_connects_through_its_egress_proxy_only(
+    chromium_path: Path, site: DemoSite
+) -> None:
     metrics = Metrics("tour", "test")
     launch = ChromiumLauncher(chromium=chromium_path, sandbox=False)
     async with (
         Engine(launch, slots=1, recycle_after=500, metrics=metrics) as engine,
-        EgressProxyFactory(EgressPolicy(), metrics).open_proxy() as door,
-        engine.open_page(proxy_options(door.url)) as page,
+        EgressProxyFactory(EgressPolicy(), metrics).open_proxy() as proxy,
+        engine.open_page(proxy_options(proxy.url)) as page,
     ):
         await page.evaluate(f"fetch('{site.url}').catch(() => 0)")
-        [(place, traffic)] = door.traffic.list_endpoints()
-    assert place == ("127.0.0.1", int(site.address.split(":")[1]))
+        [(endpoint, traffic)] = proxy.traffic.list_endpoints()
+    assert endpoint == ("127.0.0.1", int(site.address.split(":")[1]))
     assert (traffic.connections, traffic.refusal) == (0, Refusal.PORT)
 
 
 async def test_a_visit_is_one_run_of_a_job(chromium_path: Path, site: DemoSite) -> None:
-    async def tell(_progress: Progress) -> None: ...
+    async def send_progress(_progress: Progress) -> None: ...
 
     async def is_cancelled() -> bool:
         return False
 
     metrics = Metrics("tour", "test")
-    way_out = EgressProxyFactory(EgressPolicy((site.address,)), metrics)
+    proxies = EgressProxyFactory(EgressPolicy((site.address,)), metrics)
     launch = ChromiumLauncher(chromium=chromium_path, sandbox=False)
     async with (
-        way_out as egress,
+        proxies as egress,
         Engine(launch, slots=1, recycle_after=500, metrics=metrics) as engine,
     ):
         task = "navigate_and_extract_text"
@@ -56,7 +58,7 @@ async def test_a_visit_is_one_run_of_a_job(chromium_path: Path, site: DemoSite) 
             NavigateAndExtractTextParams(url=f"{site.url}/article", selector="h1"),
             clock=SystemClock(),
             timeout=30,
-            send_progress=tell,
+            send_progress=send_progress,
             is_cancelled=is_cancelled,
         )
         result = await make_actions(engine, egress, metrics)[task].run(run)

@@ -1,29 +1,30 @@
-"""Crawling a site: its rules, its map, its limits, and what is kept when something goes wrong."""
-
-from typing import Any
+"""Crawling a site: robots.txt, sitemap, limits, and partial results after a failure."""
 
 import pytest
+from browser_worker_support import BrowserHarness, FakeWebServer
 
 from msaas.local.demo_site import DemoSite
 from msaas.worker import ActionFailed
 
 
-async def test_a_site_is_read_nearest_pages_first(harness: Any, site: DemoSite) -> None:
+async def test_a_site_is_read_nearest_pages_first(harness: BrowserHarness, site: DemoSite) -> None:
     result = await harness.run_task("crawl_site", f"{site.url}/article", max_pages=4, max_depth=1)
-    read = [one.url.removeprefix(site.url) for one in result.pages]
+    read = [page.url.removeprefix(site.url) for page in result.pages]
     assert read == ["/article", "/", "/list", "/form"]
-    assert [one.depth for one in result.pages] == [0, 1, 1, 1]
+    assert [page.depth for page in result.pages] == [0, 1, 1, 1]
     assert "White carries furthest." in result.pages[0].content
     assert (result.stopped, result.left) == ("complete", 0)
     assert harness.progress[0].message == "1 of at most 4 pages"
 
 
-async def test_what_the_site_forbids_is_left_alone(harness: Any, web: Any) -> None:
+async def test_disallowed_pages_are_not_requested(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
     web.add_page("/robots.txt", "User-agent: *\nDisallow: /private\nDisallow: /*?sort=")
     web.add_page("/", '<a href="/private/a">a</a><a href="/b?sort=1">b</a><a href="/c">c</a>')
     web.add_page("/c", "<p>see</p>")
     result = await harness.run_task("crawl_site", f"{web.url}/", content="none")
-    assert [one.url for one in result.pages] == [f"{web.url}/", f"{web.url}/c"]
+    assert [page.url for page in result.pages] == [f"{web.url}/", f"{web.url}/c"]
     assert result.disallowed == 2
     assert not {"/private/a", "/b?sort=1"} & set(web.requests)
     with pytest.raises(ActionFailed) as failed:
@@ -31,7 +32,9 @@ async def test_what_the_site_forbids_is_left_alone(harness: Any, web: Any) -> No
     assert (failed.value.reason, failed.value.may_retry) == ("robots_disallowed", False)
 
 
-async def test_the_map_names_pages_that_nobody_links_to(harness: Any, web: Any) -> None:
+async def test_pages_of_the_sitemap_are_read_without_links_to_them(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
     web.add_page("/robots.txt", f"Sitemap: {web.url}/map.xml\nSitemap: http://elsewhere.test/x.xml")
     web.add_page(
         "/map.xml",
@@ -42,18 +45,22 @@ async def test_the_map_names_pages_that_nobody_links_to(harness: Any, web: Any) 
     web.add_page("/lone?a=1&b=2", "<h1>Alone</h1>")
     web.add_page("/", "<p>home</p>")
     result = await harness.run_task("crawl_site", f"{web.url}/", content="markdown")
-    assert [one.url for one in result.pages] == [f"{web.url}/", f"{web.url}/lone?a=1&b=2"]
+    assert [page.url for page in result.pages] == [f"{web.url}/", f"{web.url}/lone?a=1&b=2"]
     assert result.pages[1].content == "# Alone"
     assert len((await harness.run_task("crawl_site", f"{web.url}/", sitemap=False)).pages) == 1
 
 
-async def test_a_page_that_fails_stops_no_other(harness: Any, web: Any) -> None:
+async def test_a_page_that_fails_stops_no_other(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
     web.add_page("/", '<a href="/file">f</a><a href="/gone">g</a><a href="/good">h</a>')
     web.add_page("/file", "x", content_disposition="attachment")
     web.add_page("/good", "<p>good</p>")
     result = await harness.run_task("crawl_site", f"{web.url}/")
-    told = [(one.url.removeprefix(web.url), one.status, one.failure_reason) for one in result.pages]
-    assert told == [
+    reported = [
+        (page.url.removeprefix(web.url), page.status, page.failure_reason) for page in result.pages
+    ]
+    assert reported == [
         ("/", 200, None),
         ("/file", None, "download_refused"),
         ("/gone", 404, None),
@@ -61,7 +68,9 @@ async def test_a_page_that_fails_stops_no_other(harness: Any, web: Any) -> None:
     ]
 
 
-async def test_what_was_read_until_the_time_was_up_is_kept(harness: Any, web: Any) -> None:
+async def test_pages_read_before_the_timeout_are_returned(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
     links = "".join(f'<a href="/{number}">x</a>' for number in range(50))
     web.add_page("/", links + "<p>first</p>")
     web.add_page("/robots.txt", "User-agent: *\nCrawl-delay: 1")
@@ -71,19 +80,23 @@ async def test_what_was_read_until_the_time_was_up_is_kept(harness: Any, web: An
     assert result.left >= 45
 
 
-async def test_limits_hold_and_what_is_left_is_counted(harness: Any, web: Any) -> None:
+async def test_limits_apply_and_remaining_pages_are_counted(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
     links = "".join(f'<a href="/{name}">x</a>' for name in ("in/a", "in/b", "in/old", "out/a"))
     for path in ("/", "/in/a", "/in/b", "/in/old", "/out/a"):
         web.add_page(path, links)
     crawl = await harness.run_task(
         "crawl_site", f"{web.url}/", include=["/in/"], exclude=["/in/old"]
     )
-    assert [one.url.removeprefix(web.url) for one in crawl.pages] == ["/", "/in/a", "/in/b"]
+    assert [page.url.removeprefix(web.url) for page in crawl.pages] == ["/", "/in/a", "/in/b"]
     some = await harness.run_task("crawl_site", f"{web.url}/", max_pages=2)
     assert (len(some.pages), some.stopped, some.left) == (2, "max_pages", 3)
 
 
-async def test_a_first_page_that_fails_is_the_jobs_failure(harness: Any, web: Any) -> None:
+async def test_a_first_page_that_fails_is_the_jobs_failure(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
     web.close()
     with pytest.raises(ActionFailed) as failed:
         await harness.run_task("crawl_site", f"{web.url}/")

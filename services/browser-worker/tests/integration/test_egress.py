@@ -1,4 +1,4 @@
-"""What a page can reach: the real browser against the guard."""
+"""What a page can reach, with a real browser."""
 
 import asyncio
 import socket
@@ -8,6 +8,8 @@ from typing import Any
 
 import psutil
 import pytest
+from browser_worker_support import BrowserHarness, FakeWebServer, StartHarness
+from hostile_site.server import HostileSite
 from playwright.async_api import Error as PlaywrightError
 
 from msaas.browser_worker.browser.instance import proxy_options
@@ -18,7 +20,6 @@ from msaas.browser_worker.egress.traffic import TrafficLog
 from msaas.browser_worker.failures import host_and_port
 from msaas.browser_worker.limits import Limits
 from msaas.local.demo_site import DemoSite
-from msaas.local.hostile_site import HostileSite
 from msaas.telemetry import Metrics
 from msaas.testing import wait_until
 from msaas.worker import ActionFailed
@@ -27,7 +28,7 @@ Lookup = Callable[[str], Awaitable[Sequence[str]]]
 
 
 def fixed_lookup(*names: Sequence[str]) -> Lookup:
-    """Return a name server that gives these answers in turn, the last of them for ever."""
+    """Return a name server that gives these answers in turn, then the last one."""
     left = list(names)
 
     async def lookup(_host: str) -> Sequence[str]:
@@ -48,11 +49,13 @@ def hostile_site() -> Iterator[HostileSite]:
         yield hostile
 
 
-def port_of(web: Any) -> str:
+def port_of(web: FakeWebServer) -> str:
     return web.address.partition(":")[2]
 
 
-async def test_a_private_address_is_not_visited(harness: Any, private_server: Any) -> None:
+async def test_a_private_address_is_not_visited(
+    harness: BrowserHarness, private_server: FakeWebServer
+) -> None:
     assert await get_failure(harness.visit(f"{private_server.url}/")) == ("address_blocked", False)
     assert private_server.requests == []
     assert harness.get_metric("jobs_browser_blocked_requests_total", reason="blocked") >= 1
@@ -65,7 +68,9 @@ async def test_a_private_address_is_not_visited(harness: Any, private_server: An
         *("[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0.0.0.0"),  # noqa: S104  # not bound
     ],
 )
-async def test_however_it_is_written(harness: Any, private_server: Any, host: str) -> None:
+async def test_other_spellings_of_a_private_address_are_not_visited(
+    harness: BrowserHarness, private_server: FakeWebServer, host: str
+) -> None:
     reason, may_retry = await get_failure(
         harness.visit(f"http://{host}:{port_of(private_server)}/")
     )
@@ -73,20 +78,22 @@ async def test_however_it_is_written(harness: Any, private_server: Any, host: st
     assert private_server.requests == []
 
 
-async def test_metadata_is_not_visited(harness: Any) -> None:
+async def test_metadata_is_not_visited(harness: BrowserHarness) -> None:
     url = "http://169.254.169.254/latest/meta-data/"
     assert await get_failure(harness.visit(url)) == ("address_blocked", False)
 
 
-async def test_a_redirect_leads_there_as_little(
-    harness: Any, web: Any, private_server: Any
+async def test_a_redirect_to_a_private_address_is_blocked(
+    harness: BrowserHarness, web: FakeWebServer, private_server: FakeWebServer
 ) -> None:
     url = web.add_page("/away", "", status=302, location=f"{private_server.url}/")
     assert await get_failure(harness.visit(url)) == ("address_blocked", False)
     assert private_server.requests == []
 
 
-async def test_nor_does_a_script_or_a_refresh(harness: Any, web: Any, private_server: Any) -> None:
+async def test_a_script_or_a_refresh_to_a_private_address_is_blocked(
+    harness: BrowserHarness, web: FakeWebServer, private_server: FakeWebServer
+) -> None:
     script = web.add_page("/s", f"<script>location = '{private_server.url}/'</script>")
     refresh = web.add_page(
         "/r", f'<meta http-equiv=refresh content="0;url={private_server.url}/"><p>x</p>'
@@ -99,8 +106,8 @@ async def test_nor_does_a_script_or_a_refresh(harness: Any, web: Any, private_se
     assert private_server.requests == []
 
 
-async def test_where_such_a_page_ends_is_not_taken_for_a_page(
-    harness: Any, web: Any, private_server: Any
+async def test_the_error_page_of_a_blocked_navigation_is_not_a_result(
+    harness: BrowserHarness, web: FakeWebServer, private_server: FakeWebServer
 ) -> None:
     script = f"<p>x</p><script>setTimeout(() => location = '{private_server.url}/', 50)</script>"
     visit = harness.visit(web.add_page("/later", script), wait_until="networkidle")
@@ -108,8 +115,8 @@ async def test_where_such_a_page_ends_is_not_taken_for_a_page(
     assert private_server.requests == []
 
 
-async def test_what_a_page_loads_is_refused_while_the_page_is_read(
-    harness: Any, web: Any, private_server: Any
+async def test_a_blocked_resource_does_not_fail_the_page(
+    harness: BrowserHarness, web: FakeWebServer, private_server: FakeWebServer
 ) -> None:
     origin = private_server.url
     page = f"""<p>text</p><script src="{origin}/a.js"></script>
@@ -126,8 +133,10 @@ async def test_what_a_page_loads_is_refused_while_the_page_is_read(
     assert private_server.requests == []
 
 
-async def test_webrtc_does_not_bypass_the_proxy(harness: Any, web: Any) -> None:
-    """Nobody at the address hears of it, and the page learns no address of ours."""
+async def test_webrtc_does_not_bypass_the_proxy(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
+    """The address receives nothing, and the page learns no local address."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stun:
         stun.bind(("127.0.0.1", 0))
         stun.setblocking(False)  # noqa: FBT003  # the socket's own signature
@@ -148,10 +157,10 @@ async def test_webrtc_does_not_bypass_the_proxy(harness: Any, web: Any) -> None:
             stun.recv(100)
 
 
-async def test_a_name_that_changes_its_mind_gains_nothing(
-    start_harness: Any, web: Any, private_server: Any
+async def test_dns_rebinding_has_no_effect(
+    start_harness: StartHarness, web: FakeWebServer, private_server: FakeWebServer
 ) -> None:
-    """The second answer of the name server is the private one: it is checked like the first."""
+    """The name server's second answer is a private address: it is checked like the first."""
     harness = await start_harness(
         lookup=fixed_lookup(["93.184.215.14", "127.0.0.1"], ["127.0.0.1"])
     )
@@ -161,7 +170,9 @@ async def test_a_name_that_changes_its_mind_gains_nothing(
     assert private_server.requests == []
 
 
-async def test_a_name_that_the_operator_allows_may_be_private(start_harness: Any, web: Any) -> None:
+async def test_a_name_that_the_operator_allows_may_be_private(
+    start_harness: StartHarness, web: FakeWebServer
+) -> None:
     web.add_page("/", "<h1>inside</h1>")
     place = f"inside.test:{port_of(web)}"
     harness = await start_harness(lookup=fixed_lookup(["127.0.0.1"]), allowed=(place,))
@@ -175,8 +186,8 @@ async def test_a_name_that_the_operator_allows_may_be_private(start_harness: Any
         (socket.EAI_AGAIN, ("navigation_failed", True)),
     ],
 )
-async def test_a_name_that_is_none_is_not_looked_up_again(
-    start_harness: Any, code: int, expected: tuple[str, bool]
+async def test_an_unknown_host_fails_permanently(
+    start_harness: StartHarness, code: int, expected: tuple[str, bool]
 ) -> None:
     async def lookup(_host: str) -> Sequence[str]:
         raise socket.gaierror(code, "no")
@@ -186,7 +197,9 @@ async def test_a_name_that_is_none_is_not_looked_up_again(
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "chrome://version", "view-source:http://a"])
-async def test_a_page_cannot_lead_out_of_the_web(harness: Any, web: Any, url: str) -> None:
+async def test_a_page_cannot_navigate_to_other_schemes(
+    harness: BrowserHarness, web: FakeWebServer, url: str
+) -> None:
     frame = f'<p>here</p><iframe src="{url}"></iframe>'
     result = await harness.visit(web.add_page("/frame", frame), wait_until="domcontentloaded")
     assert result.text.startswith("here")
@@ -194,22 +207,22 @@ async def test_a_page_cannot_lead_out_of_the_web(harness: Any, web: Any, url: st
     script = f'<p>here</p><script>location = "{url}"</script>'
     visit = harness.visit(web.add_page("/out", script), wait_for_selector="#never", timeout_ms=1500)
     reason, _ = await get_failure(visit)
-    assert reason in {"selector_not_found", "address_blocked"}  # it stayed, or it lost its page
+    assert reason in {"selector_not_found", "address_blocked"}  # the page stayed, or was blocked
 
 
-def sockets_of(harness: Any) -> list[Any]:
+def sockets_of(harness: BrowserHarness) -> list[Any]:
     """List the network sockets of all the browser's processes."""
     found: list[Any] = []
-    for process in list_process_group(harness.engine._instance.pid):
+    for process in list_process_group(harness.browser_pid):
         with suppress(psutil.Error):
             found.extend(process.net_connections(kind="inet"))
     return found
 
 
 async def test_the_browser_connects_to_its_proxy_only(
-    start_harness: Any, hostile_site: HostileSite
+    start_harness: StartHarness, hostile_site: HostileSite
 ) -> None:
-    """Neither the forbidden place nor a name server hears of it, over TCP or UDP."""
+    """Neither the denied endpoint nor a name server receives anything, over TCP or UDP."""
     harness = await start_harness(allowed=(hostile_site.address,))
     done = asyncio.Event()
     seen: set[tuple[str, int]] = set()
@@ -217,8 +230,16 @@ async def test_the_browser_connects_to_its_proxy_only(
     async def watch_sockets() -> None:
         while not done.is_set():
             found = await asyncio.to_thread(sockets_of, harness)
-            seen.update((one.raddr.ip, one.raddr.port) for one in found if one.raddr)
-            datagrams = [one for one in found if one.type is socket.SOCK_DGRAM and one.raddr]
+            seen.update(
+                (connection.raddr.ip, connection.raddr.port)
+                for connection in found
+                if connection.raddr
+            )
+            datagrams = [
+                connection
+                for connection in found
+                if connection.type is socket.SOCK_DGRAM and connection.raddr
+            ]
             assert datagrams == []
             await asyncio.sleep(0.02)
 
@@ -246,11 +267,13 @@ async def test_the_browser_connects_to_its_proxy_only(
     assert {host for host, _ in seen} == {"127.0.0.1"}
     assert port not in {at for _, at in seen}
     assert int(hostile_site.address.split(":")[1]) not in {at for _, at in seen}
-    assert len(seen) <= 3  # the doors of three visits
+    assert len(seen) <= 3  # the egress proxies of three visits
     assert harness.get_metric("jobs_browser_blocked_requests_total", reason="blocked") > 0
 
 
-async def test_a_page_without_a_proxy_reaches_nothing(harness: Any, web: Any) -> None:
+async def test_a_page_without_a_proxy_reaches_nothing(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
     web.add_page("/", "<h1>here</h1>")
     async with harness.engine.open_page() as page:
         with pytest.raises(PlaywrightError, match="ERR_PROXY_CONNECTION_FAILED"):
@@ -258,15 +281,15 @@ async def test_a_page_without_a_proxy_reaches_nothing(harness: Any, web: Any) ->
     assert web.requests == []
 
 
-async def test_a_proxy_closes_with_its_page(harness: Any, web: Any) -> None:
+async def test_a_proxy_closes_with_its_page(harness: BrowserHarness, web: FakeWebServer) -> None:
     async with harness.egress.open_proxy() as proxy:
         port = int(proxy.url.rpartition(":")[2])
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)
 
 
-async def test_what_a_job_asked_of_the_network_is_counted(
-    harness: Any, web: Any, private_server: Any
+async def test_traffic_of_a_job_is_counted(
+    harness: BrowserHarness, web: FakeWebServer, private_server: FakeWebServer
 ) -> None:
     web.pages["/big.js"] = 200, {"content-type": "text/javascript"}, b"//" + b"x" * 100_000
     page = (
@@ -279,11 +302,11 @@ async def test_what_a_job_asked_of_the_network_is_counted(
     ):
         await opened.goto(url)
     host, port = host_and_port(web.url)
-    places = dict(proxy.traffic.list_endpoints())
-    assert places[host, port].received > 100_000
-    assert places[host, port].sent > 0
-    assert places[host, int(port_of(private_server))].refusals >= 1
-    assert proxy.traffic.received == places[host, port].received
+    endpoints = dict(proxy.traffic.list_endpoints())
+    assert endpoints[host, port].received > 100_000
+    assert endpoints[host, port].sent > 0
+    assert endpoints[host, int(port_of(private_server))].refusals >= 1
+    assert proxy.traffic.received == endpoints[host, port].received
     assert (
         harness.get_metric("jobs_browser_bytes_total", direction="received")
         == proxy.traffic.received
@@ -291,7 +314,7 @@ async def test_what_a_job_asked_of_the_network_is_counted(
 
 
 @pytest.mark.parametrize(
-    "said",
+    "request_bytes",
     [
         *(
             b"",
@@ -303,15 +326,15 @@ async def test_what_a_job_asked_of_the_network_is_counted(
         *(b"\x05\x01\x00\x05\x01\x00\x09", b"\x05\x01\x00\x05\x01\x00\x03\x02\xff\xff\x00\x50"),
     ],
 )
-async def test_invalid_socks_requests_are_dropped(said: bytes) -> None:
+async def test_invalid_socks_requests_are_dropped(request_bytes: bytes) -> None:
     metrics = Metrics("test", "test")
     async with EgressProxyFactory(EgressPolicy(), metrics).open_proxy() as proxy:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(proxy.url.split(":")[2]))
-        writer.write(said)
+        writer.write(request_bytes)
         writer.write_eof()
-        heard = await reader.read()
+        received = await reader.read()
         writer.close()
-    assert heard in {b"", b"\x05\x00", b"\x05\x00" + b"\x05\x02" + bytes(8)}
+    assert received in {b"", b"\x05\x00", b"\x05\x00" + b"\x05\x02" + bytes(8)}
 
 
 def test_old_endpoints_are_evicted() -> None:
@@ -323,7 +346,7 @@ def test_old_endpoints_are_evicted() -> None:
 
 
 async def test_the_proxy_relays_large_bodies_both_ways(
-    harness: Any, web: Any, site: DemoSite
+    harness: BrowserHarness, web: FakeWebServer, site: DemoSite
 ) -> None:
     web.pages["/big.js"] = 200, {"content-type": "text/javascript"}, b"//" + b"x" * 3_000_000
     page = web.add_page("/big", f'<p>{"y" * 1_000_000}</p><script src="/big.js"></script>')

@@ -1,4 +1,4 @@
-"""A real browser through crashes, recycling and its end."""
+"""A real browser: crashes, recycling and shutdown."""
 
 import asyncio
 import os
@@ -8,6 +8,7 @@ from typing import Any
 
 import psutil
 import pytest
+from browser_worker_support import BrowserHarness, FakeWebServer, StartHarness
 
 from msaas.browser_worker.browser.instance import BrowserUnavailable, ChromiumLauncher
 from msaas.browser_worker.engine import Engine
@@ -19,8 +20,10 @@ from msaas.worker.run_context import RunCancelled
 
 
 def browsers() -> list[psutil.Process]:
-    """List every process that we have started, be it a driver, a browser or a renderer."""
-    return [one for one in psutil.Process().children(recursive=True) if _is_browser(one)]
+    """List all driver, browser and renderer processes."""
+    return [
+        process for process in psutil.Process().children(recursive=True) if _is_browser(process)
+    ]
 
 
 def _is_browser(process: psutil.Process) -> bool:
@@ -31,7 +34,9 @@ def _is_browser(process: psutil.Process) -> bool:
     return any("chrom" in word or "run-driver" in word for word in words)
 
 
-async def test_nothing_is_left_of_one_job_for_the_next(harness: Any, web: Any) -> None:
+async def test_nothing_is_left_of_one_job_for_the_next(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
     store = """<p id=f></p><script>
       document.getElementById("f").textContent = document.cookie + (localStorage.a ?? "nothing");
       document.cookie = "a=1"; localStorage.a = "kept";
@@ -43,11 +48,11 @@ async def test_nothing_is_left_of_one_job_for_the_next(harness: Any, web: Any) -
 
 
 async def test_a_browser_that_is_killed_fails_its_jobs_and_no_others(
-    harness: Any, site: DemoSite
+    harness: BrowserHarness, site: DemoSite
 ) -> None:
     slow = [asyncio.create_task(harness.visit(f"{site.url}/slow?ms=20000")) for _ in range(2)]
     await wait_until(lambda: harness.get_metric("jobs_browser_contexts") == 2)
-    os.killpg(harness.engine._instance.pid, signal.SIGKILL)
+    os.killpg(harness.browser_pid, signal.SIGKILL)
     for task in slow:
         with pytest.raises(ActionFailed) as failed:
             await task
@@ -58,9 +63,9 @@ async def test_a_browser_that_is_killed_fails_its_jobs_and_no_others(
 
 
 async def test_a_driver_that_is_killed_is_replaced_with_its_browser(
-    harness: Any, site: DemoSite
+    harness: BrowserHarness, site: DemoSite
 ) -> None:
-    [driver] = [one for one in browsers() if "run-driver" in one.cmdline()]
+    [driver] = [process for process in browsers() if "run-driver" in process.cmdline()]
     slow = asyncio.create_task(harness.visit(f"{site.url}/slow?ms=20000"))
     await wait_until(lambda: harness.get_metric("jobs_browser_contexts") == 1)
     driver.kill()
@@ -70,19 +75,19 @@ async def test_a_driver_that_is_killed_is_replaced_with_its_browser(
     assert (await harness.visit(f"{site.url}/")).status == 200
 
 
-async def test_a_job_that_waits_for_a_context_is_in_hand(
-    start_harness: Any, site: DemoSite
+async def test_a_job_that_waits_for_a_context_is_pending(
+    start_harness: StartHarness, site: DemoSite
 ) -> None:
     harness = await start_harness(slots=1)
     slow = [asyncio.create_task(harness.visit(f"{site.url}/slow?ms=300")) for _ in range(2)]
     await wait_until(lambda: harness.get_metric("jobs_browser_pending_messages") == 2)
     assert harness.get_metric("jobs_browser_contexts") in {0, 1}
-    assert [(await one).status for one in slow] == [200, 200]
+    assert [(await task).status for task in slow] == [200, 200]
     assert harness.get_metric("jobs_browser_pending_messages") == 0
 
 
 async def test_a_page_is_ready_for_one_plain_job_and_for_no_other(
-    harness: Any, site: DemoSite
+    harness: BrowserHarness, site: DemoSite
 ) -> None:
     await harness.visit(f"{site.url}/")
     await wait_until(lambda: len(harness.list_page_processes()) == 1)
@@ -90,14 +95,14 @@ async def test_a_page_is_ready_for_one_plain_job_and_for_no_other(
     await harness.visit(f"{site.url}/", locale="de-DE")
     await wait_until(lambda: harness.list_page_processes() == {ready})
     plain = asyncio.create_task(harness.visit(f"{site.url}/slow?ms=500"))
-    await wait_until(lambda: harness.run and "open" in harness.run.timings)
+    await wait_until(lambda: harness.last_run and "open" in harness.last_run.timings)
     assert harness.list_page_processes() == {ready}
     assert (await plain).status == 200
     await wait_until(lambda: len(harness.list_page_processes()) == 1)
     assert ready not in harness.list_page_processes()
 
 
-async def test_recycling_stops_nobody(start_harness: Any, site: DemoSite) -> None:
+async def test_recycling_interrupts_no_job(start_harness: StartHarness, site: DemoSite) -> None:
     harness = await start_harness(slots=2, recycle_after=3)
     slow = asyncio.create_task(harness.visit(f"{site.url}/slow?ms=3000"))
     await wait_until(lambda: harness.get_metric("jobs_browser_contexts") == 1)
@@ -109,12 +114,12 @@ async def test_recycling_stops_nobody(start_harness: Any, site: DemoSite) -> Non
 
 
 async def test_a_browser_that_hangs_is_killed_in_the_end(
-    start_harness: Any, site: DemoSite, monkeypatch: pytest.MonkeyPatch
+    start_harness: StartHarness, site: DemoSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("msaas.browser_worker.browser.instance.CLOSE_SECONDS", 0.5)
     monkeypatch.setattr("msaas.browser_worker.browser.instance.OPEN_SECONDS", 0.5)
     harness = await start_harness()
-    hung = harness.engine._instance.pid
+    hung = harness.browser_pid
     os.killpg(hung, signal.SIGSTOP)
     with pytest.raises(ActionFailed) as failed:
         await harness.visit(f"{site.url}/")
@@ -124,30 +129,32 @@ async def test_a_browser_that_hangs_is_killed_in_the_end(
     assert harness.get_metric("jobs_browser_recycles_total", reason="worn") == 1
 
 
-async def test_a_browser_that_cannot_start_is_said_to_be_unavailable(tmp_path: Path) -> None:
+async def test_a_browser_that_cannot_start_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(BrowserUnavailable):
         await ChromiumLauncher(chromium=tmp_path / "none")()
     await wait_until(lambda: not browsers())
 
 
-async def test_the_browser_is_told_nothing_of_our_environment(
-    start_harness: Any, monkeypatch: pytest.MonkeyPatch
+async def test_the_browser_does_not_inherit_the_environment(
+    start_harness: StartHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://:hunter2@127.0.0.1")
     harness = await start_harness()
-    environment = psutil.Process(harness.engine._instance.pid).environ()
+    environment = psutil.Process(harness.browser_pid).environ()
     assert "hunter2" not in str(environment)
 
 
-async def test_cancelling_a_visit_closes_its_context(harness: Any, site: DemoSite) -> None:
+async def test_cancelling_a_visit_closes_its_context(
+    harness: BrowserHarness, site: DemoSite
+) -> None:
     visit = asyncio.create_task(harness.visit(f"{site.url}/slow?ms=20000"))
     await wait_until(lambda: harness.get_metric("jobs_browser_contexts") == 1)
     visit.cancel()
     with pytest.raises(asyncio.CancelledError):
         await visit
     assert harness.get_metric("jobs_browser_contexts") == 0
-    # A machine under load may take longer than closing is given; then the browser is replaced.
-    await wait_until(lambda: harness.engine._instance._browser.contexts == [])
+    # On a loaded machine closing may time out; then the browser is replaced.
+    await wait_until(lambda: harness.browser.contexts == [])
     assert (
         harness.get_metric(
             "jobs_browser_total", task_type=harness.run.envelope.task_type, outcome="ended"
@@ -156,7 +163,9 @@ async def test_cancelling_a_visit_closes_its_context(harness: Any, site: DemoSit
     )
 
 
-async def test_a_page_that_is_cancelled_at_any_moment_leaves_no_context(harness: Any) -> None:
+async def test_a_page_that_is_cancelled_at_any_moment_leaves_no_context(
+    harness: BrowserHarness,
+) -> None:
     async def hold() -> None:
         async with harness.engine.open_page():
             await asyncio.Event().wait()
@@ -167,13 +176,14 @@ async def test_a_page_that_is_cancelled_at_any_moment_leaves_no_context(harness:
         page.cancel()
         with pytest.raises(asyncio.CancelledError):
             await page
-    browser = harness.engine._instance._browser
-    session = await browser.new_browser_cdp_session()
+    session: Any = await harness.browser.new_browser_cdp_session()
     left = await session.send("Target.getBrowserContexts")
     assert left["browserContextIds"] == []
 
 
-async def test_a_cancelled_job_takes_no_further_step(harness: Any, web: Any) -> None:
+async def test_a_cancelled_job_takes_no_further_step(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
     url = web.add_page("/", "<p>here</p>")
     with pytest.raises(RunCancelled):
         await harness.visit(url, is_cancelled=lambda: bool(web.requests))

@@ -1,28 +1,28 @@
-"""Pages that mean harm: each ends in its time, for a reason, and the next job does not notice."""
+"""Hostile pages: each visit ends in time, with a reason, and does not affect the next job."""
 
 import asyncio
 import ssl
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
+from browser_worker_support import TASK, BrowserHarness, StartHarness
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from hostile_site.server import HostileSite
 
 from msaas.browser_worker.limits import MEGABYTE, Limits
 from msaas.local.demo_site import DemoSite
-from msaas.local.hostile_site import HostileSite
 from msaas.testing import wait_until
 from msaas.worker import ActionFailed
 
 LIMITS = Limits(received=8 * MEGABYTE, nodes=100_000, memory=300 * MEGABYTE)
 TIMEOUT_MS = 3_000
-# For what ends long before, but not on a machine that is busy with something else.
+# For visits that end much earlier, except on a loaded machine.
 PATIENCE_MS = 25_000
 TOO_LARGE = ("page_too_large", False)
 ABUSIVE = ("page_abusive", False)
@@ -38,14 +38,27 @@ def hostile_site() -> Iterator[HostileSite]:
         yield hostile
 
 
-async def outcome(harness: Any, url: str, **params: Any) -> tuple[str, bool]:
+async def outcome(
+    harness: BrowserHarness,
+    url: str,
+    *,
+    timeout_ms: int = PATIENCE_MS,
+    wait_until: str = "load",
+    wait_for_selector: str | None = None,
+) -> tuple[str, bool]:
     with pytest.raises(ActionFailed) as failed:
-        await harness.visit(url, **{"timeout_ms": PATIENCE_MS, **params})
+        await harness.run_task(
+            TASK,
+            url,
+            timeout_ms=timeout_ms,
+            wait_until=wait_until,
+            wait_for_selector=wait_for_selector,
+        )
     return failed.value.reason, failed.value.may_retry
 
 
-async def is_unharmed(harness: Any, site: DemoSite) -> None:
-    """See the next job served, and nothing left of the one before."""
+async def is_unharmed(harness: BrowserHarness, site: DemoSite) -> None:
+    """Assert that the next job succeeds and that nothing is left of the previous one."""
     assert (await harness.visit(f"{site.url}/article", selector="h2")).text == "Colour"
     assert harness.get_metric("jobs_browser_contexts") == 0
     assert harness.get_metric("circuit_state", target="playwright") == 0
@@ -76,8 +89,8 @@ async def is_unharmed(harness: Any, site: DemoSite) -> None:
         ("/away?to=data:text/html,x", NAVIGATION_FAILED),
     ],
 )
-async def test_a_page_that_means_harm_fails_for_a_reason(
-    start_harness: Any,
+async def test_a_hostile_page_fails_with_a_reason(
+    start_harness: StartHarness,
     hostile_site: HostileSite,
     site: DemoSite,
     path: str,
@@ -89,10 +102,10 @@ async def test_a_page_that_means_harm_fails_for_a_reason(
     await is_unharmed(harness, site)
 
 
-async def test_a_file_without_end_is_no_page_or_too_much_of_one(
-    start_harness: Any, hostile_site: HostileSite, site: DemoSite
+async def test_an_endless_file_is_refused_or_too_large(
+    start_harness: StartHarness, hostile_site: HostileSite, site: DemoSite
 ) -> None:
-    """Which of the two is noticed first, is the machine's to say."""
+    """Which limit is exceeded first depends on the machine."""
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
     assert await outcome(harness, f"{hostile_site.url}/endless-file") in {
         DOWNLOAD_REFUSED,
@@ -103,7 +116,7 @@ async def test_a_file_without_end_is_no_page_or_too_much_of_one(
 
 @pytest.mark.parametrize(("path", "expected"), [("/grow", TOO_LARGE), ("/hoard", TOO_LARGE)])
 async def test_a_page_that_grows_is_ended(
-    start_harness: Any,
+    start_harness: StartHarness,
     hostile_site: HostileSite,
     site: DemoSite,
     path: str,
@@ -116,7 +129,7 @@ async def test_a_page_that_grows_is_ended(
 
 
 async def test_a_page_that_refreshes_to_the_metadata_is_blocked(
-    start_harness: Any, hostile_site: HostileSite, site: DemoSite
+    start_harness: StartHarness, hostile_site: HostileSite, site: DemoSite
 ) -> None:
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
     visit = outcome(harness, f"{hostile_site.url}/metadata", wait_until="networkidle")
@@ -139,8 +152,13 @@ async def test_a_page_that_refreshes_to_the_metadata_is_blocked(
         ("/image", 200, ""),
     ],
 )
-async def test_a_page_that_is_merely_odd_is_read(
-    start_harness: Any, hostile_site: HostileSite, site: DemoSite, path: str, status: int, text: str
+async def test_an_unusual_page_is_read(
+    start_harness: StartHarness,
+    hostile_site: HostileSite,
+    site: DemoSite,
+    path: str,
+    status: int,
+    text: str,
 ) -> None:
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
     result = await harness.visit(f"{hostile_site.url}{path}", timeout_ms=PATIENCE_MS)
@@ -149,8 +167,8 @@ async def test_a_page_that_is_merely_odd_is_read(
 
 
 @pytest.mark.parametrize("path", ["/utf16-as-utf8", "/unclosed", "/rewrites", "/nonsense-kind"])
-async def test_what_is_hard_to_read_comes_to_an_end(
-    start_harness: Any, hostile_site: HostileSite, site: DemoSite, path: str
+async def test_a_page_that_is_hard_to_read_ends_in_time(
+    start_harness: StartHarness, hostile_site: HostileSite, site: DemoSite, path: str
 ) -> None:
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
     visit = asyncio.ensure_future(harness.visit(f"{hostile_site.url}{path}", timeout_ms=TIMEOUT_MS))
@@ -164,21 +182,21 @@ async def test_what_is_hard_to_read_comes_to_an_end(
 
 
 async def test_a_page_that_ends_its_own_process_fails_alone(
-    start_harness: Any, hostile_site: HostileSite, site: DemoSite
+    start_harness: StartHarness, hostile_site: HostileSite, site: DemoSite
 ) -> None:
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
     visit = asyncio.create_task(outcome(harness, f"{hostile_site.url}/drip"))
     await wait_until(lambda: harness.run and "open" in harness.run.timings)
-    page = min(harness.list_page_processes(), key=lambda one: psutil.Process(one).create_time())
+    page = min(harness.list_page_processes(), key=lambda pid: psutil.Process(pid).create_time())
     neighbour = asyncio.create_task(harness.visit(f"{site.url}/slow?ms=1500"))
-    psutil.Process(page).kill()  # as a fault in the engine would
+    psutil.Process(page).kill()  # like a crash of the engine
     assert await visit == ("page_crashed", True)
     assert (await neighbour).status == 200
     await is_unharmed(harness, site)
 
 
 async def test_a_hung_page_is_killed_with_its_visit(
-    start_harness: Any, hostile_site: HostileSite, site: DemoSite
+    start_harness: StartHarness, hostile_site: HostileSite, site: DemoSite
 ) -> None:
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
     assert (
@@ -191,7 +209,7 @@ async def test_a_hung_page_is_killed_with_its_visit(
 
 
 async def test_a_service_worker_does_not_stay(
-    start_harness: Any, hostile_site: HostileSite, site: DemoSite
+    start_harness: StartHarness, hostile_site: HostileSite, site: DemoSite
 ) -> None:
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
     for _ in range(2):
@@ -203,8 +221,8 @@ async def test_a_service_worker_does_not_stay(
     await is_unharmed(harness, site)
 
 
-async def test_nothing_that_a_page_stores_is_there_for_the_next(
-    start_harness: Any, hostile_site: HostileSite
+async def test_data_that_a_page_stores_is_not_there_for_the_next(
+    start_harness: StartHarness, hostile_site: HostileSite
 ) -> None:
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
     for _ in range(2):
@@ -219,7 +237,7 @@ async def test_nothing_that_a_page_stores_is_there_for_the_next(
 
 
 async def test_a_page_with_too_many_connections_gets_no_more(
-    start_harness: Any, hostile_site: HostileSite, site: DemoSite
+    start_harness: StartHarness, hostile_site: HostileSite, site: DemoSite
 ) -> None:
     async def lookup(_host: str) -> Sequence[str]:
         return ["127.0.0.1"]
@@ -235,7 +253,7 @@ async def test_a_page_with_too_many_connections_gets_no_more(
 
 
 async def test_a_page_that_leads_to_another_scheme_is_blocked(
-    start_harness: Any, hostile_site: HostileSite, site: DemoSite
+    start_harness: StartHarness, hostile_site: HostileSite, site: DemoSite
 ) -> None:
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
     assert (
@@ -244,8 +262,8 @@ async def test_a_page_that_leads_to_another_scheme_is_blocked(
     await is_unharmed(harness, site)
 
 
-async def test_a_certificate_of_nobody_is_not_accepted(
-    start_harness: Any, site: DemoSite, tmp_path: Path
+async def test_a_self_signed_certificate_is_not_accepted(
+    start_harness: StartHarness, site: DemoSite, tmp_path: Path
 ) -> None:
     with HostileSite() as hostile:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -257,7 +275,7 @@ async def test_a_certificate_of_nobody_is_not_accepted(
 
 
 def certify_oneself(folder: Path) -> Path:
-    """Write a key and a certificate that nobody else vouches for, in one file."""
+    """Write a key and a self-signed certificate into one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
@@ -274,42 +292,42 @@ def certify_oneself(folder: Path) -> Path:
     plain = serialization.NoEncryption()
     kind = serialization.PrivateFormat.PKCS8
     pem = serialization.Encoding.PEM
-    file = folder / "nobody.pem"
+    file = folder / "self-signed.pem"
     file.write_bytes(key.private_bytes(pem, kind, plain) + made.public_bytes(pem))
     return file
 
 
 async def test_random_scenarios_do_not_affect_other_pages(
-    start_harness: Any, hostile_site: HostileSite, site: DemoSite
+    start_harness: StartHarness, hostile_site: HostileSite, site: DemoSite
 ) -> None:
     harness = await start_harness(slots=3, allowed=(hostile_site.address,), limits=LIMITS)
-    storms = [outcome(harness, f"{hostile_site.url}{path}") for path in ("/popups", "/alerts")]
+    floods = [outcome(harness, f"{hostile_site.url}{path}") for path in ("/popups", "/alerts")]
     calm = [
         harness.visit(f"{site.url}/article", selector="h2", timeout_ms=20_000) for _ in range(3)
     ]
-    stormy, served = await asyncio.gather(asyncio.gather(*storms), asyncio.gather(*calm))
-    assert stormy == [ABUSIVE, ABUSIVE]
-    assert {one.text for one in served} == {"Colour"}
+    flooded, served = await asyncio.gather(asyncio.gather(*floods), asyncio.gather(*calm))
+    assert flooded == [ABUSIVE, ABUSIVE]
+    assert {result.text for result in served} == {"Colour"}
     await is_unharmed(harness, site)
 
 
 async def test_a_page_of_many_names_has_few_of_them_looked_up_at_once(
-    start_harness: Any, site: DemoSite, hostile_site: HostileSite
+    start_harness: StartHarness, site: DemoSite, hostile_site: HostileSite
 ) -> None:
-    asking, most = 0, 0
+    lookups, most = 0, 0
 
     async def never(_host: str) -> list[str]:
-        nonlocal asking, most
-        asking += 1
-        most = max(most, asking)
+        nonlocal lookups, most
+        lookups += 1
+        most = max(most, lookups)
         try:
             await asyncio.sleep(60)
         finally:
-            asking -= 1
+            lookups -= 1
         return []
 
     harness = await start_harness(allowed=(hostile_site.address,), lookup=never)
     await harness.visit(f"{hostile_site.url}/many")
     await is_unharmed(harness, site)
     assert 1 <= most <= 8
-    assert asking == 0
+    assert lookups == 0

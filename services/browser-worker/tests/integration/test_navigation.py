@@ -1,15 +1,16 @@
-"""What a visit brings home, with a real browser."""
+"""Results and failures of visits, with a real browser."""
 
 from typing import Any
 
 import pytest
+from browser_worker_support import TASK, BrowserHarness, FakeWebServer
 
 from msaas.contracts import MAX_INLINE_RESULT
 from msaas.local.demo_site import DemoSite
 from msaas.worker import ActionFailed
 
 
-async def test_the_text_of_a_page(harness: Any, site: DemoSite) -> None:
+async def test_the_text_of_a_page(harness: BrowserHarness, site: DemoSite) -> None:
     result = await harness.visit(f"{site.url}/article")
     assert (result.url, result.final_url) == (f"{site.url}/article", f"{site.url}/article")
     assert (result.status, result.truncated) == (200, False)
@@ -25,14 +26,16 @@ async def test_the_text_of_a_page(harness: Any, site: DemoSite) -> None:
     )
 
 
-async def test_the_text_of_one_element(harness: Any, site: DemoSite) -> None:
+async def test_the_text_of_one_element(harness: BrowserHarness, site: DemoSite) -> None:
     result = await harness.visit(f"{site.url}/article", selector="article h2")
     assert result.text == "Colour"
     result = await harness.visit(f"{site.url}/article", selector="//h3")
     assert result.text == "Five lights to begin with"
 
 
-async def test_what_a_script_brings_later_can_be_waited_for(harness: Any, site: DemoSite) -> None:
+async def test_an_element_added_later_can_be_waited_for(
+    harness: BrowserHarness, site: DemoSite
+) -> None:
     result = await harness.visit(f"{site.url}/late", wait_for_selector="#late", selector="#late")
     assert result.text == "The post has arrived: all lights are lit."
     assert "wait" in result.timings
@@ -42,20 +45,25 @@ async def test_what_a_script_brings_later_can_be_waited_for(harness: Any, site: 
 
 
 @pytest.mark.parametrize("parameter", ["selector", "wait_for_selector"])
-async def test_what_is_not_there_is_not_found(harness: Any, site: DemoSite, parameter: str) -> None:
+async def test_a_missing_element_is_not_found(
+    harness: BrowserHarness, site: DemoSite, parameter: str
+) -> None:
+    params: dict[str, Any] = {"timeout_ms": 1500, parameter: "#nowhere"}
     with pytest.raises(ActionFailed) as failed:
-        await harness.visit(f"{site.url}/article", timeout_ms=1500, **{parameter: "#nowhere"})
+        await harness.run_task(TASK, f"{site.url}/article", **params)
     assert (failed.value.reason, failed.value.may_retry) == ("selector_not_found", False)
     assert parameter in failed.value.safe_message
 
 
-async def test_a_selector_that_is_none_is_the_callers_fault(harness: Any, site: DemoSite) -> None:
+async def test_an_invalid_selector_is_an_invalid_payload(
+    harness: BrowserHarness, site: DemoSite
+) -> None:
     with pytest.raises(ActionFailed) as failed:
         await harness.visit(f"{site.url}/article", selector="[[[")
     assert (failed.value.reason, failed.value.may_retry) == ("invalid_payload", False)
 
 
-async def test_a_page_that_takes_too_long_may_be_tried_again(harness: Any, site: DemoSite) -> None:
+async def test_a_slow_page_is_retryable(harness: BrowserHarness, site: DemoSite) -> None:
     with pytest.raises(ActionFailed) as failed:
         await harness.visit(f"{site.url}/slow?ms=20000", timeout_ms=500)
     assert (failed.value.reason, failed.value.may_retry) == ("timeout", True)
@@ -65,7 +73,7 @@ async def test_a_page_that_takes_too_long_may_be_tried_again(harness: Any, site:
 
 
 async def test_an_endless_script_ends_with_its_visit(
-    harness: Any, web: Any, site: DemoSite
+    harness: BrowserHarness, web: FakeWebServer, site: DemoSite
 ) -> None:
     loop = web.add_page("/loop", "<p>a</p><script>setTimeout(() => { for (;;) {} }, 0)</script>")
     with pytest.raises(ActionFailed) as failed:
@@ -74,18 +82,18 @@ async def test_an_endless_script_ends_with_its_visit(
     assert (await harness.visit(f"{site.url}/")).status == 200
 
 
-async def test_an_error_page_is_a_page(harness: Any, site: DemoSite) -> None:
+async def test_an_http_error_page_is_a_result(harness: BrowserHarness, site: DemoSite) -> None:
     result = await harness.visit(f"{site.url}/nowhere", selector="#missing")
     assert (result.status, result.text) == (404, "The almanac has no page of that name.")
 
 
-async def test_a_redirect_shows_in_the_final_url(harness: Any, site: DemoSite) -> None:
+async def test_a_redirect_shows_in_the_final_url(harness: BrowserHarness, site: DemoSite) -> None:
     result = await harness.visit(f"{site.url}/redirect")
     assert (result.url, result.final_url) == (f"{site.url}/redirect", f"{site.url}/article")
 
 
-async def test_a_page_that_leads_on_is_read_where_it_arrives(
-    harness: Any, web: Any, site: DemoSite
+async def test_a_page_that_navigates_is_read_at_its_final_url(
+    harness: BrowserHarness, web: FakeWebServer, site: DemoSite
 ) -> None:
     url = web.add_page("/on", f"<p>wait</p><script>location = '{site.url}/article'</script>")
     result = await harness.visit(url, wait_for_selector="#article")
@@ -94,8 +102,8 @@ async def test_a_page_that_leads_on_is_read_where_it_arrives(
 
 
 @pytest.mark.parametrize("letter", ["a", "\\n", "\U0001f600", "\x01"])
-async def test_a_long_text_is_cut_to_what_a_result_may_hold(
-    harness: Any, web: Any, letter: str
+async def test_a_long_text_is_cut_to_the_size_of_a_result(
+    harness: BrowserHarness, web: FakeWebServer, letter: str
 ) -> None:
     page = f"""<body><pre></pre><script>
       document.querySelector("pre").textContent = "{letter}".repeat(300000);
@@ -106,7 +114,9 @@ async def test_a_long_text_is_cut_to_what_a_result_may_hold(
     assert MAX_INLINE_RESULT - 64 < size <= MAX_INLINE_RESULT
 
 
-async def test_nul_and_half_characters_become_storable(harness: Any, web: Any) -> None:
+async def test_nul_and_lone_surrogates_are_normalised(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
     script = r'document.body.textContent = "a\u0000b\ud800c"; document.title = "t\u0000\udfff"'
     result = await harness.visit(web.add_page("/odd", f"<body><script>{script}</script></body>"))
     assert result.text == "a\ufffdb\ufffdc"
@@ -115,7 +125,9 @@ async def test_nul_and_half_characters_become_storable(harness: Any, web: Any) -
     assert result.model_dump_json()
 
 
-async def test_what_a_page_says_of_itself_may_be_no_text(harness: Any, web: Any) -> None:
+async def test_a_page_may_return_values_that_are_not_text(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
     page = """<form name=title></form><body><p>x</p><script>
       Object.defineProperty(document.body, "innerText", {get: () => 7});
     </script>"""
@@ -124,7 +136,9 @@ async def test_what_a_page_says_of_itself_may_be_no_text(harness: Any, web: Any)
     assert result.title
 
 
-async def test_pictures_and_fonts_are_not_fetched(harness: Any, web: Any) -> None:
+async def test_pictures_and_fonts_are_not_fetched(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
     page = """
       <style>@font-face { font-family: f; src: url(/font.woff2) } p { font-family: f }</style>
       <p>text</p><img src="/picture.png"><div style="background: url(/back.png)">b</div>
@@ -134,21 +148,25 @@ async def test_pictures_and_fonts_are_not_fetched(harness: Any, web: Any) -> Non
     assert set(web.requests) - {"/favicon.ico"} == {"/media", "/script.js"}
 
 
-async def test_a_download_is_refused(harness: Any, web: Any) -> None:
+async def test_a_download_is_refused(harness: BrowserHarness, web: FakeWebServer) -> None:
     url = web.add_page("/file", "x", content_disposition='attachment; filename="a.bin"')
     with pytest.raises(ActionFailed) as failed:
         await harness.visit(url)
     assert (failed.value.reason, failed.value.may_retry) == ("download_refused", False)
 
 
-async def test_nobody_answers(harness: Any, web: Any) -> None:
+async def test_an_unreachable_server_is_retryable(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
     web.close()
     with pytest.raises(ActionFailed) as failed:
         await harness.visit(f"{web.url}/")
     assert (failed.value.reason, failed.value.may_retry) == ("navigation_failed", True)
 
 
-async def test_dialogs_and_popups_hold_nobody_up(harness: Any, web: Any) -> None:
+async def test_dialogs_and_popups_do_not_delay_the_visit(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
     page = """<p>done</p><script>
       alert(1); confirm(2); prompt(3);
       for (let i = 0; i < 5; i++) open("/pop");
@@ -157,7 +175,9 @@ async def test_dialogs_and_popups_hold_nobody_up(harness: Any, web: Any) -> None
     assert (await harness.visit(web.add_page("/noisy", page), selector="p")).text == "done"
 
 
-async def test_a_page_that_crashes_its_process_fails_alone(harness: Any, site: DemoSite) -> None:
+async def test_a_page_that_crashes_its_process_fails_alone(
+    harness: BrowserHarness, site: DemoSite
+) -> None:
     async with harness.engine.open_page() as page:
         with pytest.raises(Exception, match="crash"):
             await page.goto("chrome://crash")

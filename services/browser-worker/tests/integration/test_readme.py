@@ -1,11 +1,11 @@
-"""The examples of the README run as they stand, on the demo site."""
+"""The examples of the README run unchanged, on the demo site."""
 
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
+from browser_worker_support import BrowserHarness
 
 from msaas.contracts import TASKS
 from msaas.local.demo_site import DemoSite
@@ -19,7 +19,9 @@ def test_every_task_of_the_browser_has_an_example() -> None:
 
 
 @pytest.mark.parametrize("task_type", EXAMPLES)
-async def test_an_example_does_what_it_says(harness: Any, site: DemoSite, task_type: str) -> None:
+async def test_an_example_does_what_it_says(
+    harness: BrowserHarness, site: DemoSite, task_type: str
+) -> None:
     params = json.loads(EXAMPLES[task_type].replace("http://127.0.0.1:8010", site.url))
     result = await harness.run_task(task_type, params.pop("url"), **params)
     assert TASKS[task_type].result.model_validate(result) == result

@@ -1,15 +1,18 @@
-"""Each task with a real browser, on the demo site and on pages of its own."""
+"""Each task with a real browser, on the demo site and on the test's own pages."""
 
 import json
 from typing import Any
 
 import pytest
+from browser_worker_support import BrowserHarness, FakeWebServer
 
 from msaas.local.demo_site import DemoSite
 from msaas.worker import ActionFailed
 
 
-async def test_markdown_keeps_headings_links_and_tables(harness: Any, site: DemoSite) -> None:
+async def test_markdown_keeps_headings_links_and_tables(
+    harness: BrowserHarness, site: DemoSite
+) -> None:
     result = await harness.run_task("extract_markdown", f"{site.url}/article")
     assert "## Colour" in result.markdown
     assert "| No." in result.markdown
@@ -19,7 +22,9 @@ async def test_markdown_keeps_headings_links_and_tables(harness: Any, site: Demo
     assert (result.status, result.truncated, result.artifact) == (200, False, None)
 
 
-async def test_markdown_of_the_whole_page_or_of_one_element(harness: Any, site: DemoSite) -> None:
+async def test_markdown_of_the_whole_page_or_of_one_element(
+    harness: BrowserHarness, site: DemoSite
+) -> None:
     whole = await harness.run_task("extract_markdown", f"{site.url}/article", whole_page=True)
     assert f"[Home]({site.url}/)" in whole.markdown
     assert "A made-up almanac" in whole.markdown
@@ -27,7 +32,9 @@ async def test_markdown_of_the_whole_page_or_of_one_element(harness: Any, site: 
     assert part.markdown == "## Colour"
 
 
-async def test_markdown_that_is_too_long_is_cut_and_kept_as_a_file(harness: Any, web: Any) -> None:
+async def test_markdown_that_is_too_long_is_cut_and_stored_as_a_file(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
     url = web.add_page("/long", "<main>" + "<p>many words of it</p>" * 6_000 + "</main>")
     result = await harness.run_task("extract_markdown", url)
     assert result.truncated
@@ -36,7 +43,7 @@ async def test_markdown_that_is_too_long_is_cut_and_kept_as_a_file(harness: Any,
     assert harness.saved["page.md"].decode().startswith(result.markdown)
 
 
-async def test_fields_come_as_the_types_that_were_asked_for(harness: Any, site: DemoSite) -> None:
+async def test_fields_have_the_requested_types(harness: BrowserHarness, site: DemoSite) -> None:
     fields: dict[str, Any] = {
         "heading": {"selector": "h1"},
         "pages": {"selector": ".pages a:not([rel])", "many": True, "type": "integer"},
@@ -78,31 +85,35 @@ async def test_fields_come_as_the_types_that_were_asked_for(harness: Any, site: 
     ],
 )
 async def test_a_field_that_fails_is_named(
-    harness: Any, site: DemoSite, field: dict[str, Any], reason: str, words: str
+    harness: BrowserHarness, site: DemoSite, field: dict[str, Any], reason: str, words: str
 ) -> None:
     with pytest.raises(ActionFailed, match=words) as failed:
         await harness.run_task("extract_structured", f"{site.url}/article", fields={"x": field})
     assert (failed.value.reason, failed.value.may_retry) == (reason, False)
 
 
-async def test_links_are_whole_and_each_counts_once(harness: Any, web: Any, site: DemoSite) -> None:
+async def test_links_are_absolute_and_counted_once(
+    harness: BrowserHarness, web: FakeWebServer, site: DemoSite
+) -> None:
     page = f"""<a href="/a">One</a><a href="/a#more">again</a><a href="b?x=1"></a>
       <a href="{site.url}/" rel="nofollow ugc">Elsewhere</a><a href="mailto:a@b.c">write</a>
       <a href="javascript:void 0">run</a><a href="http://[">bad</a>"""
     url = web.add_page("/dir/page", page)
     links = (await harness.run_task("extract_links", url)).links
-    assert [(one.url, one.text, one.in_origin, one.nofollow) for one in links] == [
+    assert [(link.url, link.text, link.in_origin, link.nofollow) for link in links] == [
         (f"{web.url}/a", "One", True, False),
         (f"{web.url}/dir/b?x=1", "", True, False),
         (f"{site.url}/", "Elsewhere", False, True),
     ]
     outside = await harness.run_task("extract_links", url, only="out_of_origin")
-    assert [one.text for one in outside.links] == ["Elsewhere"]
+    assert [link.text for link in outside.links] == ["Elsewhere"]
     some = await harness.run_task("extract_links", url, limit=1)
     assert (len(some.links), some.total, some.truncated) == (1, 3, True)
 
 
-async def test_a_picture_shows_pictures_and_fits_its_format(harness: Any, site: DemoSite) -> None:
+async def test_a_screenshot_shows_images_in_the_requested_format(
+    harness: BrowserHarness, site: DemoSite
+) -> None:
     result = await harness.run_task("capture_screenshot", f"{site.url}/article")
     assert (result.width, result.height) == (1280, 720)
     assert harness.saved["screenshot.png"].startswith(b"\x89PNG")
@@ -118,8 +129,8 @@ async def test_a_picture_shows_pictures_and_fits_its_format(harness: Any, site: 
     assert part.height < 100
 
 
-async def test_what_is_looked_at_has_its_pictures_unless_they_are_blocked(
-    harness: Any, web: Any
+async def test_screenshots_have_images_unless_they_are_blocked(
+    harness: BrowserHarness, web: FakeWebServer
 ) -> None:
     url = web.add_page("/seen", '<img src="/picture.png"><script src="/script.js"></script>')
     await harness.run_task("capture_screenshot", url)
@@ -132,13 +143,13 @@ async def test_what_is_looked_at_has_its_pictures_unless_they_are_blocked(
     assert "/picture.png" in web.requests
 
 
-async def test_a_page_that_is_too_high_is_cut(harness: Any, web: Any) -> None:
+async def test_a_page_that_is_too_high_is_cut(harness: BrowserHarness, web: FakeWebServer) -> None:
     url = web.add_page("/high", '<div style="height: 40000px; width: 10px">x</div>')
     result = await harness.run_task("capture_screenshot", url, full_page=True)
     assert (result.height, result.truncated) == (16_000, True)
 
 
-async def test_a_page_as_it_prints(harness: Any, site: DemoSite) -> None:
+async def test_a_page_is_rendered_as_a_pdf(harness: BrowserHarness, site: DemoSite) -> None:
     result = await harness.run_task(
         "render_pdf", f"{site.url}/list", paper="A5", landscape=True, margin_mm=5.0, pages="1"
     )
@@ -147,8 +158,8 @@ async def test_a_page_as_it_prints(harness: Any, site: DemoSite) -> None:
     assert {"open", "goto", "print", "upload"} <= set(harness.run.timings)
 
 
-async def test_steps_work_on_the_page_and_bring_home_what_they_read(
-    harness: Any, site: DemoSite
+async def test_steps_act_on_the_page_and_return_what_they_extract(
+    harness: BrowserHarness, site: DemoSite
 ) -> None:
     steps: list[dict[str, Any]] = [
         {"do": "fill", "selector": "[name=light]", "secret": "light"},
@@ -169,9 +180,9 @@ async def test_steps_work_on_the_page_and_bring_home_what_they_read(
     assert "Gannet Rock" in result.extracted["report"]
     assert "two flashes" in result.extracted["report"]
     assert result.final_url == f"{site.url}/article"
-    assert [one.number for one in result.steps] == list(range(1, 12))
+    assert [step.number for step in result.steps] == list(range(1, 12))
     assert {f"step_{number:02}" for number in range(1, 12)} <= set(harness.run.timings)
-    assert [one.name for one in result.artifacts] == ["screenshot-1.png"]
+    assert [artifact.name for artifact in result.artifacts] == ["screenshot-1.png"]
 
 
 @pytest.mark.parametrize(
@@ -189,8 +200,8 @@ async def test_steps_work_on_the_page_and_bring_home_what_they_read(
         ({"do": "goto", "url": "http://127.0.0.1:1/"}, "navigation_failed", r"Step 2 \(goto\)"),
     ],
 )
-async def test_a_step_that_fails_says_which_and_why_with_a_picture(
-    harness: Any, site: DemoSite, step: dict[str, Any], reason: str, words: str
+async def test_a_failing_step_is_named_with_its_reason_and_a_screenshot(
+    harness: BrowserHarness, site: DemoSite, step: dict[str, Any], reason: str, words: str
 ) -> None:
     steps = [{"do": "scroll"}, step, {"do": "scroll"}]
     with pytest.raises(ActionFailed, match=words) as failed:
@@ -201,11 +212,11 @@ async def test_a_step_that_fails_says_which_and_why_with_a_picture(
     assert "step_03" not in harness.run.timings
 
 
-async def test_options_reach_the_page(harness: Any, web: Any) -> None:
-    told: dict[str, str] = {}
+async def test_options_reach_the_page(harness: BrowserHarness, web: FakeWebServer) -> None:
+    reported: dict[str, str] = {}
 
     def echo(headers: dict[str, str]) -> bytes:
-        told.update({name.lower(): value for name, value in headers.items()})
+        reported.update({name.lower(): value for name, value in headers.items()})
         return b"""<p id=p>plain</p><script>p.textContent = JSON.stringify([
           navigator.language, navigator.userAgent, innerWidth, document.cookie,
           Intl.DateTimeFormat().resolvedOptions().timeZone])</script>"""
@@ -223,8 +234,12 @@ async def test_options_reach_the_page(harness: Any, web: Any) -> None:
     )
     told_by_page = json.loads(result.text)
     assert told_by_page == ["de-DE", "Almanac/1.0", 900, "seen=yes", "Asia/Tokyo"]
-    assert (told["dnt"], told["user-agent"], told["cookie"]) == ("1", "Almanac/1.0", "seen=yes")
-    assert told["referer"] == "http://from.test/"
+    assert (reported["dnt"], reported["user-agent"], reported["cookie"]) == (
+        "1",
+        "Almanac/1.0",
+        "seen=yes",
+    )
+    assert reported["referer"] == "http://from.test/"
     without = await harness.visit(f"{web.url}/me", selector="p", javascript=False)
     assert without.text == "plain"
     with pytest.raises(ActionFailed, match="time zone") as failed:

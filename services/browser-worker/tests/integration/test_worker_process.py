@@ -1,60 +1,27 @@
-"""The whole worker as a process: envelopes in over a real Redis, reports out."""
+"""The worker as a process on a real Redis."""
 
 import asyncio
 import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
 import pytest
 import pytest_asyncio
+from browser_worker_support import open_jobs_service, start_program
 
 from msaas.browser_worker.config import Settings
-from msaas.contracts import JobEnvelope
-from msaas.embedded import find_free_port
+from msaas.contracts import JobEnvelope, feature_key
+from msaas.embedded import RedisServer, find_free_port
 from msaas.local.demo_site import DemoSite
-from msaas.messaging import Delivery, Messenger, OutgoingMessage, RedisBroker
+from msaas.messaging import RedisBroker
 from msaas.settings import SettingsInvalid, load_settings
-from msaas.telemetry import Metrics
-from msaas.testing import build_job_envelope, build_job_meta, wait_until
+from msaas.testing import FakeJobsService, wait_until
 
-OUTCOME_TYPES = {"JobSucceeded", "JobFailed", "JobLost"}
-
-
-class FakeJobsService:
-    """Plays the part of the jobs service: sends envelopes, and collects what is reported."""
-
-    def __init__(self, broker: RedisBroker) -> None:
-        self.messenger = Messenger(broker, "jobs", "test", metrics=Metrics("jobs", "test"))
-        self.received: list[Any] = []
-        self.messenger.consume_batches("jobs.results", self._on_results)
-
-    async def _on_results(self, batch: Sequence[Delivery]) -> list[OutgoingMessage]:
-        self.received += [delivery.message for delivery in batch]
-        return []
-
-    async def send(self, url: str, **params: Any) -> JobEnvelope:
-        envelope = build_job_envelope(
-            task_type="navigate_and_extract_text",
-            payload={"url": url, **params},
-            meta=build_job_meta(valid_until=datetime.now(UTC) + timedelta(minutes=9)),
-        )
-        await self.messenger.publisher.publish("jobs.browser", envelope, correlation_id="test")
-        return envelope
-
-    def list_message_types(self, envelope: JobEnvelope) -> list[str]:
-        return [type(one).__name__ for one in self.received if one.job_id == envelope.job_id]
-
-    async def wait_for_outcome(self, envelope: JobEnvelope) -> Any:
-        await wait_until(lambda: OUTCOME_TYPES & set(self.list_message_types(envelope)), timeout=60)
-        ours = [one for one in self.received if one.job_id == envelope.job_id]
-        return next(one for one in ours if type(one).__name__ in OUTCOME_TYPES)
+BASE = {"ENVIRONMENT": "test", "REDIS_URL": "redis://127.0.0.1"}
 
 
 @pytest.fixture
@@ -63,19 +30,14 @@ def port() -> int:
 
 
 @pytest.fixture
-def redis(private_redis: Callable[..., Any]) -> str:
+def redis(private_redis: Callable[..., RedisServer]) -> str:
     return private_redis(aof=False).url
 
 
 @pytest_asyncio.fixture
 async def jobs_service(redis: str) -> AsyncIterator[FakeJobsService]:
-    broker = RedisBroker(redis)
-    owner = FakeJobsService(broker)
-    running = asyncio.create_task(owner.messenger.run())
-    yield owner
-    owner.messenger.drain()
-    await running
-    await broker.close()
+    async with open_jobs_service(redis) as service:
+        yield service
 
 
 @pytest_asyncio.fixture
@@ -91,33 +53,33 @@ async def worker(
         "BROWSER_WORKER_CONCURRENCY": "2",
     }
     with (tmp_path / "worker.log").open("wb") as log:
-        program = await start("serve", given, stdout=log)
+        program = await start_program(given, "msaas.browser_worker", "serve", stdout=log)
     yield program
     if program.returncode is None:
         program.kill()
         await program.wait()
 
 
-async def start(kind: str, given: dict[str, str], **streams: Any) -> asyncio.subprocess.Process:
-    words = [sys.executable, "-m", "msaas.browser_worker", kind]
-    return await asyncio.create_subprocess_exec(*words, env=os.environ | given, **streams)
+async def send_visit(jobs_service: FakeJobsService, url: str, **params: str) -> JobEnvelope:
+    payload = {"url": url, **params}
+    return await jobs_service.send(task_type="navigate_and_extract_text", payload=payload)
 
 
-async def test_an_envelope_goes_in_and_its_result_comes_out(
+async def test_a_job_is_run_and_its_result_reported(
     worker: asyncio.subprocess.Process, jobs_service: FakeJobsService, site: DemoSite, port: int
 ) -> None:
-    envelope = await jobs_service.send(f"{site.url}/article", selector="h1")
-    verdict = await jobs_service.wait_for_outcome(envelope)
+    envelope = await send_visit(jobs_service, f"{site.url}/article", selector="h1")
+    outcome = await jobs_service.wait_for_outcome(envelope)
     assert jobs_service.list_message_types(envelope) == ["JobStarted", "JobSucceeded"]
-    assert verdict.result["text"] == "How a light is read"
-    assert verdict.result["status"] == 200
-    assert set(verdict.timings_ms) == {"open", "goto", "extract"}
-    [visited] = verdict.network
+    assert outcome.result["text"] == "How a light is read"
+    assert outcome.result["status"] == 200
+    assert set(outcome.timings_ms) == {"open", "goto", "extract"}
+    [visited] = outcome.network
     assert f"{visited.host}:{visited.port}" == site.address
     assert min(visited.connections, visited.received, visited.sent) > 0
 
     blocked = await jobs_service.wait_for_outcome(
-        await jobs_service.send(f"http://127.0.0.1:{port}/metrics")
+        await send_visit(jobs_service, f"http://127.0.0.1:{port}/metrics")
     )
     assert (blocked.failure_reason, blocked.retryable) == ("address_blocked", False)
     [place] = blocked.network
@@ -126,7 +88,7 @@ async def test_an_envelope_goes_in_and_its_result_comes_out(
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         health = (await client.get("/health/ready")).json()
         metrics = (await client.get("/metrics")).text
-    assert health == {"status": "ok", "checks": {"wire": "ok", "browser": "ok"}}
+    assert health == {"status": "ok", "checks": {"broker": "ok", "browser": "ok"}}
     for line in (
         'jobs_browser_total{environment="test",outcome="succeeded",service="browser-worker"',
         'jobs_browser_total{environment="test",outcome="address_blocked"',
@@ -140,65 +102,85 @@ async def test_an_envelope_goes_in_and_its_result_comes_out(
     assert await worker.wait() == 0
 
 
-async def test_a_browser_killed_under_a_job_costs_that_run_and_no_other(
+async def test_a_killed_browser_fails_its_own_job_only(
     worker: asyncio.subprocess.Process, jobs_service: FakeJobsService, site: DemoSite
 ) -> None:
-    slow = await jobs_service.send(f"{site.url}/slow?ms=30000")
+    slow = await send_visit(jobs_service, f"{site.url}/slow?ms=30000")
     await wait_until(lambda: jobs_service.list_message_types(slow) == ["JobStarted"])
     for process in list_browsers(worker.pid):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-    verdict = await jobs_service.wait_for_outcome(slow)
-    assert (verdict.failure_reason, verdict.retryable) == ("browser_unavailable", True)
-    following = await jobs_service.wait_for_outcome(await jobs_service.send(f"{site.url}/"))
+    outcome = await jobs_service.wait_for_outcome(slow)
+    assert (outcome.failure_reason, outcome.retryable) == ("browser_unavailable", True)
+    following = await jobs_service.wait_for_outcome(await send_visit(jobs_service, f"{site.url}/"))
     assert following.result["status"] == 200
 
 
+async def test_a_task_that_the_gateway_switches_off_fails_at_once(
+    worker: asyncio.subprocess.Process, jobs_service: FakeJobsService, redis: str, site: DemoSite
+) -> None:
+    await jobs_service.wait_for_outcome(await send_visit(jobs_service, f"{site.url}/"))
+    name = "FF_BROWSER_TASK_NAVIGATE_AND_EXTRACT_TEXT_ENABLED"
+    broker = RedisBroker(redis)
+    await broker.execute_command("SET", feature_key("test", name, "global"), "off", "EX", 60)
+    await broker.close()
+
+    async def is_refused() -> bool:
+        envelope = await send_visit(jobs_service, f"{site.url}/")
+        outcome = await jobs_service.wait_for_outcome(envelope)
+        return getattr(outcome, "failure_reason", None) == "feature_flag_disabled"
+
+    await wait_until(is_refused)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-async def test_however_it_ends_no_browser_is_left(
+async def test_no_browser_is_left_when_the_process_ends(
     worker: asyncio.subprocess.Process,
     jobs_service: FakeJobsService,
     site: DemoSite,
     number: signal.Signals,
 ) -> None:
-    await jobs_service.wait_for_outcome(await jobs_service.send(f"{site.url}/"))
+    await jobs_service.wait_for_outcome(await send_visit(jobs_service, f"{site.url}/"))
     started = psutil.Process(worker.pid).children(recursive=True)
     assert len(started) > 2
     worker.send_signal(number)
     await worker.wait()
-    await wait_until(lambda: not any(one.is_running() for one in started))
+    await wait_until(lambda: not any(process.is_running() for process in started))
 
 
 def list_browsers(worker: int) -> list[psutil.Process]:
     """List the leaders of the groups that are browsers."""
     children = psutil.Process(worker).children(recursive=True)
     return [
-        one for one in children if os.getpgid(one.pid) == one.pid and "chrom" in str(one.cmdline())
+        process
+        for process in children
+        if os.getpgid(process.pid) == process.pid and "chrom" in str(process.cmdline())
     ]
 
 
-async def test_settings_that_are_wrong_are_named_and_end_the_process() -> None:
-    program = await start("serve", {"ENVIRONMENT": "test", "REDIS_URL": ""}, stderr=-1)
-    _, said = await program.communicate()
+async def test_invalid_settings_are_named_and_end_the_process() -> None:
+    program = await start_program(
+        {"ENVIRONMENT": "test", "REDIS_URL": ""}, "msaas.browser_worker", "serve", stderr=-1
+    )
+    _, output = await program.communicate()
     assert program.returncode == 2
-    assert b"REDIS_URL is missing" in said
+    assert b"REDIS_URL is missing" in output
 
 
-async def test_a_machine_without_the_browser_is_told_what_to_do() -> None:
-    given = {"ENVIRONMENT": "test", "REDIS_URL": "redis://127.0.0.1"}
-    program = await start("serve", given | {"BROWSER_WORKER_CHROMIUM": "/nowhere"}, stderr=-1)
-    _, said = await program.communicate()
+async def test_a_missing_browser_is_reported_at_start() -> None:
+    given = BASE | {"BROWSER_WORKER_CHROMIUM": "/nowhere"}
+    program = await start_program(given, "msaas.browser_worker", "serve", stderr=-1)
+    _, output = await program.communicate()
     assert program.returncode == 2
-    assert b"BROWSER_WORKER_CHROMIUM names no browser that runs" in said
+    assert b"BROWSER_WORKER_CHROMIUM names no browser that runs" in output
 
 
 def test_the_process_needs_the_broker_and_nothing_else() -> None:
-    settings = load_settings(Settings, {"ENVIRONMENT": "test", "REDIS_URL": "redis://127.0.0.1"})
+    settings = load_settings(Settings, BASE)
     assert (settings.internal_port, settings.recycle_after) == (9003, 200)
     assert settings.concurrency == (os.cpu_count() or 1)
     given = {"BROWSER_WORKER_ALLOWED_HOSTS": "127.0.0.1:8010, demo-site"}
-    base = {"ENVIRONMENT": "test", "REDIS_URL": "redis://127.0.0.1"}
-    assert load_settings(Settings, base | given).allowed_hosts == ("127.0.0.1:8010", "demo-site")
+    assert load_settings(Settings, BASE | given).allowed_hosts == ("127.0.0.1:8010", "demo-site")
     with pytest.raises(SettingsInvalid, match="BROWSER_WORKER_CONCURRENCY"):
-        load_settings(Settings, base | {"BROWSER_WORKER_CONCURRENCY": "0"})
+        load_settings(Settings, BASE | {"BROWSER_WORKER_CONCURRENCY": "0"})
     assert not hasattr(settings, "database_url")

@@ -33,12 +33,12 @@ NON_PUBLIC = [
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_the_internet_may_be_reached(address: str) -> None:
+def test_public_addresses_are_allowed(address: str) -> None:
     assert is_public(address)
 
 
 @pytest.mark.parametrize("address", NON_PUBLIC)
-def test_everything_else_may_not(address: str) -> None:
+def test_other_addresses_are_blocked(address: str) -> None:
     assert not is_public(address)
 
 
@@ -69,14 +69,12 @@ def test_no_form_of_an_ipv4_address_bypasses_the_policy(address: IPv4Address) ->
         ("::1", 9001, False),
     ],
 )
-def test_places_named_by_the_operator_may_be_visited(
-    host: str, port: int, *, allowed: bool
-) -> None:
-    guard = EgressPolicy(("127.0.0.1:8010", "demo-site", "[::1]:9000"))
-    assert (guard.find_refusal(host, port, ["127.0.0.1"]) is None) is allowed
+def test_hosts_of_the_operator_are_allowed(host: str, port: int, *, allowed: bool) -> None:
+    policy = EgressPolicy(("127.0.0.1:8010", "demo-site", "[::1]:9000"))
+    assert (policy.find_refusal(host, port, ["127.0.0.1"]) is None) is allowed
 
 
-def test_one_private_address_among_many_is_one_too_many() -> None:
+def test_one_private_address_among_many_blocks_the_host() -> None:
     assert EgressPolicy().find_refusal("e.com", 443, ["93.184.215.14", "1.1.1.1"]) is None
     assert (
         EgressPolicy().find_refusal("e.com", 443, ["93.184.215.14", "10.0.0.1"]) is Refusal.BLOCKED
@@ -104,15 +102,15 @@ def test_only_known_ports_are_reached(port: int, refusal: Refusal | None) -> Non
         ("ours.example", "1.2.3.4", Refusal.BLOCKED),
     ],
 )
-def test_what_is_denied_stays_so_whatever_is_allowed(
+def test_a_denied_host_stays_denied_when_it_is_allowed(
     host: str, address: str, refusal: Refusal | None
 ) -> None:
-    guard = EgressPolicy(
+    policy = EgressPolicy(
         ("inside", "10.2.0.0/16", "metadata.google.internal"),
         denied=(".evil.example", "93.184.215.0/24", "10.1.0.6:443"),
         own_addresses=("1.2.3.4",),
     )
-    assert guard.find_refusal(host, 443, [address]) is refusal
+    assert policy.find_refusal(host, 443, [address]) is refusal
 
 
 async def test_the_broker_is_denied_by_name_and_by_address() -> None:
@@ -125,16 +123,16 @@ async def test_the_broker_is_denied_by_name_and_by_address() -> None:
     assert set(broker_endpoints) == {"redis.internal:6380", "10.0.0.9:6380", "[fd00::9]:6380"}
     assert await resolve_broker_endpoints("redis://nowhere", lookup) == ["nowhere:6379"]
     assert await resolve_broker_endpoints("unix:///run/redis.sock", lookup) == []
-    guard = EgressPolicy(("10.0.0.9", "redis.internal"), denied=broker_endpoints)
-    assert guard.find_refusal("10.0.0.9", 6380, ["10.0.0.9"]) is Refusal.DENIED
-    assert guard.find_refusal("redis.internal", 6380, ["1.1.1.1"]) is Refusal.DENIED
-    assert guard.find_refusal("10.0.0.9", 80, ["10.0.0.9"]) is None
+    policy = EgressPolicy(("10.0.0.9", "redis.internal"), denied=broker_endpoints)
+    assert policy.find_refusal("10.0.0.9", 6380, ["10.0.0.9"]) is Refusal.DENIED
+    assert policy.find_refusal("redis.internal", 6380, ["1.1.1.1"]) is Refusal.DENIED
+    assert policy.find_refusal("10.0.0.9", 80, ["10.0.0.9"]) is None
 
 
 def test_the_machines_own_addresses_are_known() -> None:
     assert "127.0.0.1" in list_own_addresses()
 
 
-def test_an_allowance_that_names_no_host_is_refused() -> None:
+def test_a_pattern_without_a_host_is_refused() -> None:
     with pytest.raises(ValueError, match="names no host"):
         EgressPolicy((":80",))

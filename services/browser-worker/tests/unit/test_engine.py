@@ -1,4 +1,4 @@
-"""When a browser is replaced, and what becomes of the pages that are open meanwhile."""
+"""When a browser is replaced, and what happens to its open pages."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -20,7 +20,7 @@ from msaas.testing import FakeClock, wait_until
 
 
 class FakeBrowserInstance:
-    """A browser that opens nothing and ends when it is told to."""
+    """A browser that opens nothing and ends on request."""
 
     def __init__(self) -> None:
         self.on_end: Callable[[], None] = lambda: None
@@ -58,7 +58,7 @@ class FakeBrowserInstance:
 
 
 class EngineHarness:
-    """Makes an engine and keeps the lives that it has launched."""
+    """Creates an engine and records the instances that it launched."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
@@ -98,7 +98,7 @@ async def crash_once(engine: Engine) -> None:
         raise Error("Target page, context or browser has been closed")
 
 
-async def test_it_is_warm_from_the_start(engine_harness: EngineHarness) -> None:
+async def test_the_browser_is_launched_at_the_start(engine_harness: EngineHarness) -> None:
     async with engine_harness.create_engine() as engine:
         await engine.ping()
         for _ in range(3):
@@ -109,7 +109,7 @@ async def test_it_is_warm_from_the_start(engine_harness: EngineHarness) -> None:
     assert engine_harness.instances[0].is_closed
 
 
-async def test_a_page_is_made_ready_in_the_present_browser_and_in_none_that_is_done(
+async def test_a_page_is_prewarmed_only_in_the_current_browser(
     engine_harness: EngineHarness,
 ) -> None:
     async def find_options() -> ContextOptions:
@@ -125,7 +125,7 @@ async def test_a_page_is_made_ready_in_the_present_browser_and_in_none_that_is_d
     assert len(engine_harness.instances[0].prewarmed) == 1
 
 
-async def test_a_browser_that_has_had_its_jobs_closes_after_the_last_of_them(
+async def test_a_replaced_browser_closes_after_its_last_job(
     engine_harness: EngineHarness,
 ) -> None:
     async with engine_harness.create_engine(recycle_after=2) as engine:
@@ -140,7 +140,9 @@ async def test_a_browser_that_has_had_its_jobs_closes_after_the_last_of_them(
         assert not engine_harness.instances[1].is_closed
 
 
-async def test_what_would_not_close_is_replaced(engine_harness: EngineHarness) -> None:
+async def test_a_browser_whose_page_does_not_close_is_replaced(
+    engine_harness: EngineHarness,
+) -> None:
     async with engine_harness.create_engine() as engine:
         engine_harness.instances[0].is_unhealthy = True
         async with engine.open_page() as page:
@@ -148,20 +150,20 @@ async def test_what_would_not_close_is_replaced(engine_harness: EngineHarness) -
         assert engine_harness.get_metric("jobs_browser_recycles_total", reason="worn") == 1
 
 
-async def test_one_that_has_grown_old_or_large_is_replaced(engine_harness: EngineHarness) -> None:
+async def test_an_old_or_large_browser_is_replaced(engine_harness: EngineHarness) -> None:
     async with engine_harness.create_engine() as engine:
         await engine_harness.clock.advance(6 * 3_600)
         await open_and_close_page(engine)
         assert engine_harness.get_metric("jobs_browser_recycles_total", reason="age") == 1
         engine_harness.instances[1].memory_bytes = 3 * 2**30
         await open_and_close_page(engine)
-        assert len(engine_harness.instances) == 2  # it is looked at now and then
+        assert len(engine_harness.instances) == 2  # memory is measured at intervals
         await engine_harness.clock.advance(30)
         await open_and_close_page(engine)
         assert engine_harness.get_metric("jobs_browser_recycles_total", reason="memory") == 1
 
 
-async def test_a_browser_that_ended_is_replaced_before_anybody_asks(
+async def test_a_browser_that_ended_is_replaced_before_the_next_job(
     engine_harness: EngineHarness,
 ) -> None:
     async with engine_harness.create_engine() as engine:
@@ -174,7 +176,7 @@ async def test_a_browser_that_ended_is_replaced_before_anybody_asks(
         await wait_until(lambda: engine_harness.instances[0].is_closed)
 
 
-async def test_a_launch_that_fails_is_tried_again(engine_harness: EngineHarness) -> None:
+async def test_a_failed_launch_is_retried(engine_harness: EngineHarness) -> None:
     engine_harness.launch_failures = 2
     entering = asyncio.create_task(engine_harness.create_engine().__aenter__())
     while not entering.done():
@@ -183,7 +185,7 @@ async def test_a_launch_that_fails_is_tried_again(engine_harness: EngineHarness)
         await engine.ping()
 
 
-async def test_the_circuit_opens_on_crashes_and_holds_work_back_until_one_goes_well(
+async def test_the_circuit_opens_on_crashes_and_closes_after_a_success(
     engine_harness: EngineHarness,
 ) -> None:
     async with engine_harness.create_engine() as engine:
@@ -206,7 +208,7 @@ async def open_and_close_page(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError("ours"), Error("net::ERR_ABORTED")])
-async def test_what_goes_wrong_on_a_page_says_nothing_against_the_browser(
+async def test_errors_of_a_page_do_not_count_against_the_browser(
     engine_harness: EngineHarness, error: Exception
 ) -> None:
     async with engine_harness.create_engine() as engine:
@@ -230,7 +232,7 @@ async def test_no_more_pages_are_open_than_there_are_slots(engine_harness: Engin
         assert engine_harness.instances[0].opened_pages == 2
 
 
-async def test_a_job_that_gives_up_during_a_launch_leaves_the_launch_to_the_next(
+async def test_a_job_cancelled_during_a_launch_does_not_cancel_the_launch(
     engine_harness: EngineHarness,
 ) -> None:
     async with engine_harness.create_engine() as engine:
@@ -246,15 +248,15 @@ async def test_a_job_that_gives_up_during_a_launch_leaves_the_launch_to_the_next
         assert len(engine_harness.instances) == 2
 
 
-async def test_a_browser_that_cannot_be_had_fails_the_job_and_not_the_next(
+async def test_a_failed_launch_fails_one_job_only(
     engine_harness: EngineHarness,
 ) -> None:
     async with engine_harness.create_engine() as engine:
-        engine_harness.launch_failures = 6  # three for whoever warms up, three for the job
+        engine_harness.launch_failures = 6  # three at the start, three for the job
         engine_harness.instances[0].crash()
-        asking = asyncio.create_task(open_and_close_page(engine))
-        while not asking.done():
+        lookups = asyncio.create_task(open_and_close_page(engine))
+        while not lookups.done():
             await engine_harness.clock.advance(1)
-        assert isinstance(asking.exception(), BrowserUnavailable)
+        assert isinstance(lookups.exception(), BrowserUnavailable)
         await open_and_close_page(engine)
         assert engine_harness.get_metric("circuit_state", target="playwright") == 0

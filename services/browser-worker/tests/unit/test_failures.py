@@ -1,4 +1,4 @@
-"""What a user is told about a failure, and whether it is tried again."""
+"""The failure that is reported to the user, and whether it is retried."""
 
 import pytest
 from playwright.async_api import Error
@@ -47,17 +47,17 @@ def test_each_failure_has_a_reason(
     assert "http" not in explained.safe_message
 
 
-def test_a_page_that_led_nowhere_says_why() -> None:
+def test_an_error_page_is_explained_by_its_refusal() -> None:
     assert build_error_page_failure(Refusal.BLOCKED).reason == "address_blocked"
     assert build_error_page_failure(None).may_retry
 
 
-def test_a_browser_that_is_gone_is_no_fault_of_the_job() -> None:
+def test_an_unavailable_browser_is_retryable() -> None:
     assert build_browser_unavailable().may_retry
 
 
 @pytest.mark.parametrize(
-    ("url", "place"),
+    ("url", "endpoint"),
     [
         ("http://e.com/a", ("e.com", 80)),
         ("https://E.com", ("e.com", 443)),
@@ -65,5 +65,7 @@ def test_a_browser_that_is_gone_is_no_fault_of_the_job() -> None:
         ("about:blank", ("", 0)),
     ],
 )
-def test_a_place_is_named_as_the_proxy_is_asked_for_it(url: str, place: tuple[str, int]) -> None:
-    assert host_and_port(url) == place
+def test_host_and_port_are_those_that_the_proxy_is_given(
+    url: str, endpoint: tuple[str, int]
+) -> None:
+    assert host_and_port(url) == endpoint

@@ -1,4 +1,4 @@
-"""Values out of a page's words, and pages out of a site's addresses."""
+"""Values from the text of a page, and the frontier of a crawl."""
 
 import struct
 
@@ -44,13 +44,13 @@ def test_a_value_is_read_as_its_type(text: str, kind: str, value: object) -> Non
         ("http://[", "url"),
     ],
 )
-def test_what_is_not_of_its_type_is_told(text: str, kind: str) -> None:
+def test_a_value_of_another_type_is_reported(text: str, kind: str) -> None:
     with pytest.raises(FieldTypeMismatch, match=kind):
         parse_value(text, kind, BASE)
 
 
 @given(st.text(max_size=100), st.sampled_from(["text", "number", "integer", "boolean", "url"]))
-def test_whatever_a_page_says_there_is_a_value_or_a_reason(text: str, kind: str) -> None:
+def test_any_text_gives_a_value_or_a_reason(text: str, kind: str) -> None:
     try:
         value = parse_value(text, kind, BASE)
     except FieldTypeMismatch as wrong:
@@ -59,7 +59,7 @@ def test_whatever_a_page_says_there_is_a_value_or_a_reason(text: str, kind: str)
 
 
 @given(st.integers(-(10**12), 10**12))
-def test_a_number_comes_back_however_its_thousands_are_parted(number: int) -> None:
+def test_numbers_are_read_with_any_thousands_separator(number: int) -> None:
     for text in (f"{number}", f"{number:,}", f"{number:,}".replace(",", "\u202f")):
         assert parse_value(text, "integer", BASE) == number
 
@@ -68,7 +68,7 @@ paths = st.text("abc/", max_size=6)
 
 
 @given(st.lists(st.lists(paths, max_size=5), max_size=6), st.integers(0, 3))
-def test_each_page_is_given_out_once_and_none_deeper_than_allowed(
+def test_each_page_is_returned_once_and_none_deeper_than_allowed(
     found: list[list[str]], most: int
 ) -> None:
     params = CrawlSiteParams(url="http://site.test/", max_depth=most)
@@ -101,11 +101,11 @@ def test_only_pages_of_the_origin_are_followed() -> None:
 
 
 @given(st.text(max_size=300))
-def test_a_map_that_is_none_names_nothing_that_breaks(text: str) -> None:
+def test_an_invalid_sitemap_is_harmless(text: str) -> None:
     assert all(isinstance(url, str) for url in read_sitemap(text))
 
 
-def test_links_keep_words_and_origin() -> None:
+def test_links_have_their_text_and_origin() -> None:
     raw = [["http://site.test/x#1", " ", False], ["http://site.test/x", "Some\n words", True]]
     [link] = build_links(raw, BASE)
     assert (link.url, link.text, link.in_origin) == ("http://site.test/x", "Some words", True)
@@ -113,12 +113,12 @@ def test_links_keep_words_and_origin() -> None:
     assert parse_origin("data:text/html,x") is None
 
 
-def test_the_size_of_a_picture_is_where_its_format_keeps_it() -> None:
+def test_the_size_of_an_image_is_read_from_its_header() -> None:
     png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 640, 480)
     assert read_image_size(png) == (640, 480)
     jpeg = (
         b"\xff\xd8\xff\xe0\x00\x04ab\xff\xc0\x00\x11\x08" + struct.pack(">HH", 480, 640) + b"\0" * 9
     )
     assert read_image_size(jpeg) == (640, 480)
-    with pytest.raises(ValueError, match="no picture"):
+    with pytest.raises(ValueError, match="not a PNG or JPEG image"):
         read_image_size(b"")

@@ -1,4 +1,4 @@
-"""Where the browser is looked for, and in which order."""
+"""Where the browser is searched for, and in which order."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +12,11 @@ InstallBrowser = Callable[..., Path]
 
 @pytest.fixture
 def install_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InstallBrowser:
-    """Return a way to put a program somewhere under a machine that has nothing else."""
+    """Return a function that creates a program on an otherwise empty machine."""
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
 
-    def put(place: str, code: int = 0) -> Path:
-        program = tmp_path / place
+    def put(path: str, code: int = 0) -> Path:
+        program = tmp_path / path
         program.parent.mkdir(parents=True, exist_ok=True)
         program.write_text(f"#!/bin/sh\nexit {code}\n")
         program.chmod(0o755)
@@ -28,13 +28,15 @@ def install_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InstallB
 OWN = ".cache/ms-playwright/chromium_headless_shell-{}/linux/chrome-headless-shell"
 
 
-def test_the_named_one_comes_first(install_browser: InstallBrowser, tmp_path: Path) -> None:
+def test_the_configured_browser_comes_first(
+    install_browser: InstallBrowser, tmp_path: Path
+) -> None:
     named = install_browser("mine")
     install_browser(OWN.format(1200))
     assert find_chromium(str(named), home=tmp_path) == named
 
 
-def test_then_playwrights_own_newest_then_the_machines(
+def test_playwrights_newest_browser_comes_before_those_on_path(
     install_browser: InstallBrowser, tmp_path: Path
 ) -> None:
     full = install_browser("bin/chromium")
@@ -48,7 +50,7 @@ def test_then_playwrights_own_newest_then_the_machines(
     assert find_chromium(home=tmp_path) == newest
 
 
-def test_one_that_does_not_run_is_passed_over(
+def test_a_browser_that_does_not_run_is_skipped(
     install_browser: InstallBrowser, tmp_path: Path
 ) -> None:
     install_browser(OWN.format(1200), code=127)
@@ -56,7 +58,7 @@ def test_one_that_does_not_run_is_passed_over(
     assert find_chromium(home=tmp_path) == shell
 
 
-def test_a_machine_that_has_none_is_told_how_to_get_one(
+def test_without_a_browser_the_error_names_ways_to_install_one(
     install_browser: InstallBrowser, tmp_path: Path
 ) -> None:
     install_browser("bin/unrelated")

@@ -1,4 +1,4 @@
-"""A page that leads on while it is read."""
+"""A page that navigates while it is read."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -22,7 +22,7 @@ PROXIES = EgressProxyFactory(EgressPolicy(), Metrics("test", "test"))
 
 
 class NavigatingPage:
-    """Leads on so many times before it can be read."""
+    """Navigates a number of times before it can be read."""
 
     url = URL
 
@@ -34,7 +34,7 @@ class NavigatingPage:
         assert event == "requestfailed"
 
     async def goto(self, _url: str, **_options: Any) -> None:
-        """Answer as a navigation does that has no response of its own."""
+        """Return nothing, like a navigation without a response."""
 
     async def evaluate(self, _script: str, _most: int) -> list[Any]:
         if self.navigations_left:
@@ -47,7 +47,7 @@ class NavigatingPage:
 
 
 def visit(page: NavigatingPage, params: ValueObject) -> Visit:
-    async def tell(_progress: Progress) -> None: ...
+    async def send_progress(_progress: Progress) -> None: ...
 
     async def is_cancelled() -> bool:
         return False
@@ -57,7 +57,7 @@ def visit(page: NavigatingPage, params: ValueObject) -> Visit:
         params,
         clock=SystemClock(),
         timeout=30,
-        send_progress=tell,
+        send_progress=send_progress,
         is_cancelled=is_cancelled,
     )
     return Visit(cast("Page", page), run, EgressProxy(PROXIES))
@@ -73,20 +73,22 @@ def action() -> NavigateAndExtractTextAction:
     return NavigateAndExtractTextAction(engine, PROXIES, metrics)
 
 
-async def test_it_is_read_where_it_comes_to_rest(action: NavigateAndExtractTextAction) -> None:
+async def test_a_page_that_navigates_is_read_again(action: NavigateAndExtractTextAction) -> None:
     page = NavigatingPage(2)
     result = await action.visit(visit(page, NavigateAndExtractTextParams(url=URL)))
     assert (result.text, result.status, page.loads) == ("text", None, 2)
 
 
-async def test_one_that_never_rests_is_given_up(action: NavigateAndExtractTextAction) -> None:
+async def test_a_page_that_never_stops_navigating_fails(
+    action: NavigateAndExtractTextAction,
+) -> None:
     page = NavigatingPage(100)
     with pytest.raises(Error, match="destroyed"):
         await action.visit(visit(page, NavigateAndExtractTextParams(url=URL)))
     assert page.loads == 2
 
 
-async def test_another_tasks_parameters_are_a_mistake_of_ours(
+async def test_parameters_of_another_task_are_an_error(
     action: NavigateAndExtractTextAction,
 ) -> None:
     with pytest.raises(TypeError, match="another task"):

@@ -1,4 +1,4 @@
-"""Options that all browser tasks share: whatever is given is refused, or understood."""
+"""Options that all browser tasks share: they are refused, or become a context."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ wild = st.fixed_dictionaries(
 @given(wild, st.booleans())
 def test_options_are_refused_or_become_a_context(
     given_: dict[str, Any],
-    needs_pictures: bool,  # noqa: FBT001  # drawn
+    needs_images: bool,  # noqa: FBT001  # generated
 ) -> None:
     try:
         sent = to_json({"url": "http://a.test/", **given_})
@@ -51,11 +51,11 @@ def test_options_are_refused_or_become_a_context(
     options = build_context_options(params)
     assert options.keys() <= KNOWN
     assert {"cookie", "host"}.isdisjoint(options.get("extra_http_headers", {}))
-    blocked = get_blocked_resources(params, needs_images=needs_pictures)
+    blocked = get_blocked_resources(params, needs_images=needs_images)
     if params.block_resources is not None:
         assert blocked == set(params.block_resources)
     else:
-        assert blocked == (frozenset() if needs_pictures else ENGINE_BLOCKED_RESOURCES)
+        assert blocked == (frozenset() if needs_images else ENGINE_BLOCKED_RESOURCES)
 
 
 def test_every_task_of_the_browser_takes_the_shared_options() -> None:

@@ -1,4 +1,4 @@
-"""A name that nobody answers for holds up nobody else."""
+"""A name that is not answered does not delay others."""
 
 import asyncio
 import socket
@@ -15,7 +15,7 @@ FOUND = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
 
 
 class FakeGetaddrinfo:
-    """Answers at once, never, or that there is no such name."""
+    """Answers at once, never, or that the name does not exist."""
 
     def __init__(self) -> None:
         self.hosts: list[str] = []
@@ -38,32 +38,32 @@ def getaddrinfo(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGetaddrinfo]:
     names.released.set()
 
 
-async def cancel_all(asking: list[asyncio.Task[Any]]) -> None:
-    for one in asking:
-        one.cancel()
-    await asyncio.gather(*asking, return_exceptions=True)
+async def cancel_all(lookups: list[asyncio.Task[Any]]) -> None:
+    for task in lookups:
+        task.cancel()
+    await asyncio.gather(*lookups, return_exceptions=True)
 
 
-async def test_many_that_are_not_answered_leave_the_loop_its_threads(
+async def test_unanswered_lookups_do_not_block_the_loops_threads(
     getaddrinfo: FakeGetaddrinfo,
 ) -> None:
-    lookups = Resolver()
-    asking = [asyncio.create_task(lookups.resolve("silent.test")) for _ in range(60)]
+    resolver = Resolver()
+    lookups = [asyncio.create_task(resolver.resolve("silent.test")) for _ in range(60)]
     await wait_until(lambda: len(getaddrinfo.hosts) == 60)
     async with asyncio.timeout(5):
-        assert await lookups.resolve("quick.test") == ["192.0.2.1"]
+        assert await resolver.resolve("quick.test") == ["192.0.2.1"]
         assert await asyncio.get_running_loop().run_in_executor(None, lambda: "free") == "free"
-    await cancel_all(asking)
+    await cancel_all(lookups)
 
 
 async def test_a_cancelled_lookup_keeps_its_slot_until_its_thread_ends(
     getaddrinfo: FakeGetaddrinfo,
 ) -> None:
-    lookups = Resolver(max_concurrent=2)
-    asking = [asyncio.create_task(lookups.resolve("silent.test")) for _ in range(2)]
+    resolver = Resolver(max_concurrent=2)
+    lookups = [asyncio.create_task(resolver.resolve("silent.test")) for _ in range(2)]
     await wait_until(lambda: len(getaddrinfo.hosts) == 2)
-    await cancel_all(asking)
-    third = asyncio.create_task(lookups.resolve("quick.test"))
+    await cancel_all(lookups)
+    third = asyncio.create_task(resolver.resolve("quick.test"))
     answered, _ = await asyncio.wait({third}, timeout=0.2)
     assert not answered
     getaddrinfo.released.set()
@@ -71,8 +71,8 @@ async def test_a_cancelled_lookup_keeps_its_slot_until_its_thread_ends(
     assert getaddrinfo.hosts[-1] == "quick.test"
 
 
-async def test_what_goes_wrong_is_raised(getaddrinfo: FakeGetaddrinfo) -> None:
-    lookups = Resolver(max_concurrent=1)
-    for _ in range(2):  # the first has given its room back
+async def test_lookup_errors_are_raised(getaddrinfo: FakeGetaddrinfo) -> None:
+    resolver = Resolver(max_concurrent=1)
+    for _ in range(2):  # the first has released its slot
         with pytest.raises(socket.gaierror):
-            await lookups.resolve("unknown.test")
+            await resolver.resolve("unknown.test")

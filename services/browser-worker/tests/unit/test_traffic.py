@@ -1,4 +1,4 @@
-"""What a job asked of the network, in bounds."""
+"""The traffic of a job, within limits."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,14 +14,14 @@ REQUESTS = st.lists(
 
 
 @given(REQUESTS)
-def test_the_sum_holds_even_where_places_are_forgotten(
-    asked: list[tuple[int, int, bool]],
+def test_the_sums_include_endpoints_that_were_evicted(
+    requests: list[tuple[int, int, bool]],
 ) -> None:
     traffic = TrafficLog(Limits(tracked_endpoints=10))
-    for host, size, is_sent in asked:
-        place = traffic.record_connection(f"h{host}.test", 80)
-        traffic.record_bytes(place, "sent" if is_sent else "received", size)
-    assert traffic.received + traffic.sent == sum(size for _, size, _ in asked)
+    for host, size, is_sent in requests:
+        endpoint = traffic.record_connection(f"h{host}.test", 80)
+        traffic.record_bytes(endpoint, "sent" if is_sent else "received", size)
+    assert traffic.received + traffic.sent == sum(size for _, size, _ in requests)
     assert len(traffic.list_endpoints()) <= 10
 
 
@@ -30,23 +30,23 @@ def test_refused_endpoints_are_listed_first_within_the_maximum() -> None:
     for number in range(100):
         traffic.record_connection(f"h{number}.test", 443)
     traffic.record_refusal("Inside.Test.", 80, Refusal.BLOCKED)
-    told = traffic.list_visited_places()
-    assert len(told) == MAX_VISITED_HOSTS
-    assert told[0] == VisitedPlace(host="inside.test", port=80, refusals=1, refusal="blocked")
+    reported = traffic.list_visited_places()
+    assert len(reported) == MAX_VISITED_HOSTS
+    assert reported[0] == VisitedPlace(host="inside.test", port=80, refusals=1, refusal="blocked")
 
 
-def test_too_much_either_way_is_spent() -> None:
+def test_traffic_over_the_limit_in_either_direction_is_detected() -> None:
     ways: tuple[TrafficDirection, ...] = ("received", "sent")
     for direction in ways:
         traffic = TrafficLog(Limits(received=10, sent=10))
-        place = traffic.record_connection("a.test", 80)
-        traffic.record_bytes(place, direction, 10)
+        endpoint = traffic.record_connection("a.test", 80)
+        traffic.record_bytes(endpoint, direction, 10)
         assert not traffic.is_over_limit
-        traffic.record_bytes(place, direction, 1)
+        traffic.record_bytes(endpoint, direction, 1)
         assert traffic.is_over_limit
 
 
-def test_a_place_that_was_reached_after_all_is_no_longer_refused() -> None:
+def test_an_endpoint_that_was_reached_later_is_not_refused() -> None:
     traffic = TrafficLog(Limits())
     traffic.record_refusal("a.test", 80, Refusal.UNREACHABLE)
     assert traffic.find_refusal("a.test", 80) is Refusal.UNREACHABLE

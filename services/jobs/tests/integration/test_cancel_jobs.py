@@ -22,6 +22,7 @@ from msaas.jobs.application.command_batch import CommandOutcome
 from msaas.jobs.application.process_commands import ProcessedCommands
 from msaas.kernel import MsaasError
 from msaas.testing import wait_until
+from msaas.worker import find_cancelled
 
 AddJob = Callable[[], Awaitable[CancelJob]]
 AddJobTree = Callable[..., Awaitable[list[UUID]]]
@@ -219,8 +220,8 @@ async def test_a_cancel_over_the_wire_withdraws_the_entry_marks_the_job_and_tell
     await wait_until(are_on_redis)
     reply = await gateway.cancel(user, UUID(unread))
     assert reply.data == {"job_id": unread, "status": "CANCELLED"}
-    assert unread not in {str(envelope.job_id) for envelope in await read_envelopes()}
-    marked = await running.service.messenger.find_cancelled([UUID(unread)])
+    assert unread not in {str(one.job_id) for one in await read_envelopes()}
+    marked = await find_cancelled(running.service.messenger, [UUID(unread)])
     assert marked == {UUID(unread)}
     assert [str(message.job_id) for message in await read_topic("jobs.control")] == [unread]
     events = [

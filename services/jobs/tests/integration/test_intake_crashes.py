@@ -24,6 +24,7 @@ from services.jobs.tests.support import (
 from msaas.contracts import JobChanged
 from msaas.streams import BrokerUnavailable
 from msaas.testing import wait_until
+from msaas.worker import find_cancelled
 
 PROGRAM = Path(__file__).parents[1] / "programs" / "crashing_service.py"
 KILLED = 137
@@ -149,5 +150,5 @@ async def test_a_wire_that_fails_after_the_commit_is_tried_again_until_all_is_pu
     monkeypatch.setattr(broker, "set_markers", fails_twice)
     reply = await gateway.cancel(user, job_id)
     assert reply.data["status"] == "CANCELLED"
-    assert await running.service.messenger.find_cancelled([job_id]) == {job_id}
+    assert await find_cancelled(running.service.messenger, [job_id]) == {job_id}
     assert await rows.fetchval("SELECT jobs_reserved FROM jobs.usage_counters") == 0

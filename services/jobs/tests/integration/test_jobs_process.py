@@ -69,7 +69,7 @@ async def test_it_gets_ready_settles_a_command_shows_its_metrics_and_drains(
         checks = (await client.get("/health/ready")).json()["checks"]
     assert reply.data["status"] == "PENDING"
     assert 'msaas_jobs_submitted_total{environment="test",plan="FREE"' in metrics
-    assert checks == {"db": "ok", "wire": "ok"}
+    assert checks == {"db": "ok", "redis": "ok"}
     program.terminate()
     assert await program.wait() == 0
 

@@ -36,6 +36,7 @@ from msaas.messaging import Messenger
 from msaas.postgres import Database
 from msaas.telemetry import Metrics
 from msaas.testing import wait_until
+from msaas.worker import find_cancelled
 
 
 @pytest.fixture
@@ -176,7 +177,7 @@ async def test_open_cancels_are_marked_and_told_and_dispatch_is_not(
     told: list[CancelRequested] = await read_topic("jobs.control")
     assert [(message.job_id, message.fence) for message in told] == [(stopping.job, stopping.fence)]
     jobs = [item.job for item in (stopping, running, done)]
-    assert await messenger.find_cancelled(jobs) == {stopping.job}
+    assert await find_cancelled(messenger, jobs) == {stopping.job}
     assert await read_topic("jobs.generic") == []
 
 

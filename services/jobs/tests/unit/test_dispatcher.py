@@ -89,7 +89,7 @@ async def test_it_comes_back_after_another_replica_had_its_tick(
     assert not ticks.next
 
 
-@pytest.mark.parametrize("error", [DependencyUnavailable(target="wire"), ValueError("a bug")])
+@pytest.mark.parametrize("error", [DependencyUnavailable(target="redis"), ValueError("a bug")])
 async def test_it_outlives_whatever_a_tick_runs_into(
     error: Exception, ticks: Ticks, dispatcher: Dispatcher
 ) -> None:

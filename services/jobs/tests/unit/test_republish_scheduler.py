@@ -19,7 +19,7 @@ class FakeRepublish:
     async def __call__(self, epoch: str) -> None:
         if self.failures:
             self.failures -= 1
-            raise DependencyUnavailable(target="wire")
+            raise DependencyUnavailable(target="redis")
         self.served.append(epoch)
 
 

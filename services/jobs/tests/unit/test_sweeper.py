@@ -27,7 +27,7 @@ class Harness:
 
     async def ping(self) -> None:
         if self.is_away:
-            raise DependencyUnavailable(target="wire")
+            raise DependencyUnavailable(target="redis")
 
     async def pass_time(self, seconds: float) -> int:
         """Step once a second, and return how many sweeps there were."""
@@ -73,7 +73,7 @@ async def test_a_sweep_that_fails_on_its_data_is_tried_at_the_next_second(harnes
 
 async def test_a_sweep_that_loses_the_wire_starts_a_quiet_period(harness: Harness) -> None:
     await harness.pass_time(10)
-    harness.error = DependencyUnavailable(target="wire")
+    harness.error = DependencyUnavailable(target="redis")
     assert await harness.pass_time(1) == 1
     harness.error = None
     assert await harness.pass_time(9) == 0

@@ -1,4 +1,4 @@
-"""Files that jobs leave behind: kept by job and run, handed out by signed links."""
+"""Files that jobs produce: stored by job and run, downloaded through signed links."""
 
 from msaas.artifacts.content_types import find_content_type
 from msaas.artifacts.errors import ArtifactNotFound, ArtifactsUnavailable, UnsupportedStore

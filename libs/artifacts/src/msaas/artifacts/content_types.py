@@ -1,4 +1,4 @@
-"""Which files are kept at all: what a name's ending promises."""
+"""The kinds of files that are stored, by the extension of their name."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -13,5 +13,5 @@ _CONTENT_TYPES: Final[Mapping[str, str]] = {
 
 
 def find_content_type(name: str) -> str | None:
-    """Nothing that a browser would run: no HTML, no SVG, no script."""
+    """Return the content type, or None; no kind that a browser would execute is stored."""
     return _CONTENT_TYPES.get(name.rpartition(".")[2])

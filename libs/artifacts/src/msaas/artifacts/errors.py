@@ -1,8 +1,8 @@
-"""What can go wrong with files.
+"""Errors of the artifact store.
 
 MsaasError
-├── ArtifactNotFound          nothing of that name was kept
-├── StoreUnknown              the address names no store that we have
+├── ArtifactNotFound          there is no file of that name
+├── UnsupportedStore          the URL is neither file:// nor s3://
 └── DependencyUnavailable
     └── ArtifactsUnavailable  the store does not answer
 """

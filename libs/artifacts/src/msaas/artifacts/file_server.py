@@ -1,4 +1,4 @@
-"""Serves a folder to whoever brings a link that we signed: the local stand-in for a bucket."""
+"""Serves a folder through signed links: the local replacement for a bucket."""
 
 import re
 import secrets
@@ -16,7 +16,7 @@ from msaas.artifacts.links import LinkSigner
 from msaas.contracts import MAX_ARTIFACT
 
 _KEY_PATTERN: Final = re.compile(r"[0-9a-f-]{36}/[0-9a-f-]{36}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-# What is stored was made from other people's pages: it is shown, and never run.
+# Stored files come from foreign pages: browsers display them and execute nothing.
 _SECURITY_HEADERS: Final = {
     "content-security-policy": "default-src 'none'; sandbox",
     "x-content-type-options": "nosniff",
@@ -26,7 +26,7 @@ _SECURITY_HEADERS: Final = {
 
 
 class FileServer:
-    """An ASGI application: GET and PUT of one file, within its kind, its size and its time."""
+    """An ASGI application: GET and PUT of one file, limited by content type, size and expiry."""
 
     def __init__(self, folder: Path, signer: LinkSigner, max_bytes: int = MAX_ARTIFACT) -> None:
         self._folder = folder
@@ -76,7 +76,7 @@ class FileServer:
         return bytes(data)
 
     def _write(self, key: str, data: bytes) -> None:
-        """Put a whole file in place, or none."""
+        """Write the file atomically."""
         path = self._folder / key
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{secrets.token_hex(8)}")

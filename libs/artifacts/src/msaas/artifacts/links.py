@@ -1,4 +1,4 @@
-"""Links to one file for one verb and for a while, where the store cannot sign by itself."""
+"""Signed links to one file, for one method and a limited time."""
 
 import hashlib
 import hmac
@@ -10,7 +10,7 @@ _MAX_EXPIRES_LENGTH = 32
 
 
 class LinkSigner:
-    """Whoever has the key can tell a link of ours; nobody else can make one."""
+    """Signs and verifies links with one key."""
 
     def __init__(self, key: str, base_url: str, clock: Callable[[], float] = time.time) -> None:
         self._key = hashlib.sha256(key.encode()).digest()
@@ -36,7 +36,7 @@ class LinkSigner:
 
     @property
     def base_path(self) -> str:
-        """What stands before the file's own path."""
+        """Return the prefix of the URL path before the file's key."""
         return f"{urlsplit(self._base_url).path}/"
 
     def _sign(self, method: str, key: str, expires: int) -> str:

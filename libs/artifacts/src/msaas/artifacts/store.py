@@ -1,4 +1,4 @@
-"""Where files are kept: a bucket that signs its own links, or a folder behind our own door."""
+"""Stores files in a bucket, which signs its own links, or in a folder behind the file server."""
 
 import asyncio
 from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -25,10 +25,10 @@ Method: TypeAlias = Literal["GET", "PUT"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreLocation:
-    """Where the store is, and what it takes to sign for it.
+    """The URL of the store and the credentials to sign its links.
 
-    `url` is `file:///folder`, with `link_url` and `link_key` for the door before it, or
-    `s3://bucket/prefix`, with a key pair and, for R2 and its kind, an `endpoint`.
+    `url` is `file:///folder`, with the `link_url` and `link_key` of its file server, or
+    `s3://bucket/prefix`, with a key pair and, outside AWS, an `endpoint`.
     """
 
     url: str
@@ -49,7 +49,7 @@ class StoredArtifact:
 
 
 class ArtifactStore:
-    """Keeps what a run leaves behind under `job/fence/name`."""
+    """Stores the files of a run under `job/fence/name`."""
 
     def __init__(self, store: LocalStore | S3Store, signer: LinkSigner | None = None) -> None:
         self._store = store
@@ -73,24 +73,24 @@ class ArtifactStore:
                 return bytes(await result.bytes_async())
 
     async def list_run_artifacts(self, job_id: UUID, fence: UUID) -> Sequence[StoredArtifact]:
-        """List what one run has left, by name; what we would not have taken does not count."""
+        """List the files of one run by name, without those of an unknown kind or too large."""
         folder = f"{job_id}/{fence}/"
         return sorted(
             (
-                StoredArtifact(name, kind, one["size"], one["last_modified"])
-                for one in await self._list(folder)
-                if (kind := find_content_type(name := one["path"].rpartition("/")[2]))
-                and one["size"] <= MAX_ARTIFACT
+                StoredArtifact(name, kind, entry["size"], entry["last_modified"])
+                for entry in await self._list(folder)
+                if (kind := find_content_type(name := entry["path"].rpartition("/")[2]))
+                and entry["size"] <= MAX_ARTIFACT
             ),
-            key=lambda one: one.name,
+            key=lambda artifact: artifact.name,
         )
 
     async def delete_job(self, job_id: UUID) -> int:
-        """Delete whatever any run of a job has left; say how many files that were."""
+        """Delete the files of all runs of a job; return their number."""
         return await self.delete_prefix(f"{job_id}/")
 
     async def delete_prefix(self, prefix: str) -> int:
-        paths = [one["path"] for one in await self._list(prefix)]
+        paths = [entry["path"] for entry in await self._list(prefix)]
         if paths:
             with _translate_errors():
                 async with asyncio.timeout(TIMEOUT):
@@ -98,7 +98,7 @@ class ArtifactStore:
         return len(paths)
 
     async def sign(self, method: Method, keys: Iterable[str], seconds: float) -> Sequence[str]:
-        """Make a link for each key, good for one verb and for so many seconds."""
+        """Return a link for each key, valid for one method and that many seconds."""
         if self._signer:
             return [self._signer.sign(method, key, seconds) for key in keys]
         if not isinstance(self._store, S3Store):
@@ -121,12 +121,12 @@ class ArtifactStore:
         with _translate_errors():
             async with asyncio.timeout(TIMEOUT):
                 listing = obstore.list(self._store, prefix)  # pyright: ignore[reportUnknownMemberType]  # an overload speaks of pyarrow
-                return [dict(one) async for chunk in listing for one in chunk]
+                return [dict(entry) async for chunk in listing for entry in chunk]
 
 
 @contextmanager
 def _translate_errors() -> Generator[None]:
-    """Say what went wrong in our own words: the store's may hold keys and addresses."""
+    """Replace the store's errors, whose messages may contain keys and addresses."""
     try:
         yield
     except FileNotFoundError:

@@ -3,6 +3,7 @@
 from msaas.flags.catalogue import FLAGS, Flag, parse_requested_flags, read_defaults
 from msaas.flags.errors import FeatureFlagDisabled, FlagsUnavailable, UnknownFlag
 from msaas.flags.feature_flags import FeatureFlags, FlagContext, Overrides
+from msaas.flags.published_flags import FlagState, PublishedFlags, summarise_overrides
 from msaas.flags.rollout import ALL_USERS, BUCKETS, NO_USERS, Rollout, rollout_bucket
 from msaas.flags.scope import FlagScope, ScopeKind
 
@@ -16,12 +17,15 @@ __all__ = [
     "Flag",
     "FlagContext",
     "FlagScope",
+    "FlagState",
     "FlagsUnavailable",
     "Overrides",
+    "PublishedFlags",
     "Rollout",
     "ScopeKind",
     "UnknownFlag",
     "parse_requested_flags",
     "read_defaults",
     "rollout_bucket",
+    "summarise_overrides",
 ]

@@ -40,6 +40,13 @@ class FeatureFlags:
     def defaults(self) -> Mapping[str, bool]:
         return self._defaults
 
+    @property
+    def overrides(self) -> Overrides:
+        """Raise FlagsUnavailable before they have been read once."""
+        if self._overrides is None:
+            raise FlagsUnavailable(target="flags")
+        return self._overrides
+
     def set_overrides(self, overrides: Overrides) -> None:
         self._overrides = overrides
 
@@ -50,15 +57,14 @@ class FeatureFlags:
     def is_enabled(self, name: str, context: FlagContext) -> bool:
         if (flag := FLAGS.get(name)) is None:
             raise UnknownFlag
-        if self._overrides is None:
-            raise FlagsUnavailable(target="flags")
-        global_override = self._overrides.get((name, "global"))
+        overrides = self.overrides
+        global_override = overrides.get((name, "global"))
         if global_override is not None and global_override.is_off:
             return False
-        user_override = self._overrides.get((name, f"user:{context.user_id}"))
+        user_override = overrides.get((name, f"user:{context.user_id}"))
         if user_override is not None and (user_override.is_off or not flag.dark):
             return not user_override.is_off
-        plan_override = self._overrides.get((name, f"plan:{context.plan}"))
+        plan_override = overrides.get((name, f"plan:{context.plan}"))
         rollout = (
             plan_override or global_override or (ALL_USERS if self._defaults[name] else NO_USERS)
         )

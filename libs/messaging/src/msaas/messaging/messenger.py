@@ -4,12 +4,9 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from collections.abc import Sequence
 from functools import partial
-from uuid import UUID
 
-from msaas.contracts import cancel_key
 from msaas.kernel import Clock, PeriodicTask, SystemClock
 from msaas.messaging.batch_consumer import BatchConsumer, BatchHandler
 from msaas.messaging.command_client import CommandClient
@@ -90,15 +87,6 @@ class Messenger:
     async def withdraw(self, topic: str, entry_ids: Sequence[str]) -> None:
         """Delete entries that no worker shall run any more."""
         await self.context.broker.delete(self.publisher.get_stream_key(topic), entry_ids)
-
-    async def mark_cancelled(self, job_ids: Iterable[UUID], ttl: timedelta) -> None:
-        """Mark jobs for workers that have not read them yet."""
-        keys = [cancel_key(self.context.environment, job_id) for job_id in job_ids]
-        await self.context.broker.set_markers(keys, ttl)
-
-    async def find_cancelled(self, job_ids: Iterable[UUID]) -> frozenset[UUID]:
-        keys = {cancel_key(self.context.environment, job_id): job_id for job_id in job_ids}
-        return frozenset(keys[key] for key in await self.context.broker.find_markers(list(keys)))
 
     def drain(self) -> None:
         self._stopping.set()

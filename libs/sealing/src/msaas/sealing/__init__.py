@@ -1,4 +1,4 @@
-"""Values that only their owner can read, bound to the one place where they belong."""
+"""Values that only the owner of a private key can read, each bound to one context."""
 
 from msaas.sealing.errors import InvalidSeal, InvalidSealingKey, UnknownSealingKey
 from msaas.sealing.keys import PrivateKey, PublicKey

@@ -1,9 +1,9 @@
-"""What can be wrong with a key or a seal; none of it says what was inside.
+"""Errors of keys and sealed values; none of them contains the value.
 
 MsaasError
-├── KeyMalformed      the setting holds no key
-├── SealUnreadable    sealed for a key that is not here, or no longer
-└── SealBroken        not what was sealed, or not sealed for this place
+├── InvalidSealingKey  the setting is not a key
+├── UnknownSealingKey  sealed for a key that the unsealer does not have
+└── InvalidSeal        changed, or sealed for another context
 """
 
 from typing import ClassVar

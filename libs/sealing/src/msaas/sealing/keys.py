@@ -15,7 +15,7 @@ _SIZE = 32
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """Given to whoever seals."""
+    """The key that seals values."""
 
     raw: bytes
 
@@ -37,7 +37,7 @@ class PublicKey:
 
 @dataclass(frozen=True, slots=True)
 class PrivateKey:
-    """Kept by the owner alone; it has the id of its public half."""
+    """The key that unseals values; it has the id of its public key."""
 
     raw: bytes
 
@@ -56,7 +56,7 @@ class PrivateKey:
         return PublicKey(key.public_key().public_bytes_raw())
 
     def export(self) -> str:
-        """Write it out, for the one setting that holds it."""
+        """Return the secret text for the owner's setting."""
         return f"{self.public.id}:{_encode(self.raw)}"
 
     def __repr__(self) -> str:

@@ -1,7 +1,7 @@
-"""Sealing a value for the holder of a private key, who opens it at the place that it is bound to.
+"""Seals values with a public key; the private key unseals them in the context they are bound to.
 
 An ephemeral X25519 key and HKDF-SHA256 give each seal an AES-256-GCM key of its own; key id,
-ephemeral key and place are authenticated with the value.
+ephemeral key and context are authenticated with the value.
 """
 
 import base64
@@ -22,7 +22,7 @@ from msaas.sealing.keys import PrivateKey, PublicKey
 SEALED_KEY: Final = "$sealed"
 _VERSION: Final = "v1"
 _KEY_SIZE: Final = 32
-# Each key is used for one value, so that it needs no nonce of its own.
+# Each key encrypts one value, so a constant nonce is safe.
 _ZERO_NONCE: Final = bytes(12)
 
 
@@ -38,7 +38,7 @@ class Sealer:
         self._key = key
 
     def seal(self, value: Any, *context: str) -> dict[str, str]:
-        """Return what may be kept and passed on in the value's place."""
+        """Return a sealed value that can be stored and passed on instead."""
         ephemeral_key = X25519PrivateKey.generate()
         ephemeral_public = ephemeral_key.public_key().public_bytes_raw()
         header = f"{_VERSION}.{self._key.id}"
@@ -53,7 +53,7 @@ class Sealer:
 
 
 class Unsealer:
-    """Knows the present key and those before it, which have values waiting."""
+    """Has the current key and earlier ones, for which sealed values may still exist."""
 
     def __init__(self, keys: Sequence[PrivateKey]) -> None:
         self._keys = {key.public.id: key for key in keys}
@@ -94,5 +94,5 @@ def _derive_cipher(shared: bytes, info: bytes) -> AESGCM:
 
 
 def _build_associated_data(header: str, ephemeral: bytes, context: Sequence[str]) -> bytes:
-    """Write the parts down so that no two lists of them read alike."""
+    """Encode the parts without ambiguity: different lists give different bytes."""
     return ephemeral + orjson.dumps([header, *context])

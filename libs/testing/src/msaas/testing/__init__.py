@@ -10,6 +10,7 @@ from msaas.testing.builders import (
 )
 from msaas.testing.clock import FakeClock
 from msaas.testing.crash_points import Crash, with_crash, with_process_exit
+from msaas.testing.fake_jobs_service import FakeJobsService, mark_cancelled
 from msaas.testing.fault_proxy import FaultProxy
 from msaas.testing.memory_broker import MemoryBroker
 from msaas.testing.redis_faults import cut_aof_tail
@@ -20,6 +21,7 @@ __all__ = [
     "GENEROUS_TIMEOUT",
     "Crash",
     "FakeClock",
+    "FakeJobsService",
     "FaultProxy",
     "MemoryBroker",
     "SocketBlocked",
@@ -30,6 +32,7 @@ __all__ = [
     "build_submit_job",
     "build_usage_recorded",
     "cut_aof_tail",
+    "mark_cancelled",
     "wait_until",
     "with_crash",
     "with_process_exit",

@@ -1,6 +1,7 @@
-"""The worker's side of a job's life: lease, beats, progress, cancellation, result."""
+"""Runs jobs on a worker: leases, heartbeats, progress, cancellation and results."""
 
 from msaas.worker.artifact_uploads import HttpArtifactUploader
+from msaas.worker.cancellation import find_cancelled
 from msaas.worker.job_worker import JobWorker
 from msaas.worker.run_context import Action, ActionFailed, RunCancelled, RunContext, WaitForChildren
 from msaas.worker.serving import WorkerProcess, prepare_worker, serve_worker
@@ -14,6 +15,7 @@ __all__ = [
     "RunContext",
     "WaitForChildren",
     "WorkerProcess",
+    "find_cancelled",
     "prepare_worker",
     "serve_worker",
 ]

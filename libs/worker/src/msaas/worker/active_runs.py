@@ -1,4 +1,4 @@
-"""The runs of a process that are under way: their leases, and whoever wants one of them to end."""
+"""The active runs of a process: their heartbeats and their cancellation."""
 
 import asyncio
 from collections.abc import Generator, Sequence
@@ -19,6 +19,7 @@ from msaas.contracts import (
 from msaas.kernel import Clock, DependencyUnavailable, Overloaded
 from msaas.messaging import Delivery, Messenger
 from msaas.telemetry import get_logger
+from msaas.worker.cancellation import find_cancelled
 from msaas.worker.heartbeat_loop import HeartbeatLoop
 
 RESULTS_TOPIC = "jobs.results"
@@ -28,7 +29,7 @@ DEPENDENCY_ERRORS = (DependencyUnavailable, Overloaded)
 
 @dataclass(slots=True, eq=False)
 class ActiveRun:
-    """A run that is under way, and whether somebody wants it to end."""
+    """One active run, and whether it was cancelled."""
 
     delivery: Delivery
     envelope: JobEnvelope
@@ -58,7 +59,7 @@ class ActiveRuns:
 
     @contextmanager
     def track(self, delivery: Delivery, envelope: JobEnvelope) -> Generator[ActiveRun]:
-        """Let a cancellation reach the run from before its mark is looked for until its verdict."""
+        """Make the run cancellable, from before its marker is looked up until its outcome."""
         task = cast("asyncio.Task[object]", asyncio.current_task())
         current = self._runs[envelope.fence] = ActiveRun(delivery, envelope, task)
         try:
@@ -67,19 +68,21 @@ class ActiveRuns:
         finally:
             del self._runs[envelope.fence]
             if current.is_cancelled:
-                task.uncancel()  # that was meant for the run, and the report is still to come
+                task.uncancel()  # only the run was cancelled; its outcome is still to be reported
 
     async def publish(self, current: ActiveRun, message: Message) -> None:
-        """Return once the message is on the wire."""
+        """Return once the message is published."""
         await self._messenger.publisher.send(current.delivery.emit(RESULTS_TOPIC, message))
 
     async def _send_heartbeats(self) -> None:
-        """Keep all leases, and find what the broadcast may have failed to tell."""
-        heartbeats = [self._send_heartbeat(one) for one in self._runs.values() if one.started_at]
+        """Send all heartbeats, and find cancellations that the broadcast missed."""
+        heartbeats = [
+            self._send_heartbeat(current) for current in self._runs.values() if current.started_at
+        ]
         for error in await asyncio.gather(
             self._cancel_marked_runs(), *heartbeats, return_exceptions=True
         ):
-            # A wire that is away takes no beats; the run goes on, for its result is worth having.
+            # The run continues while Redis is unavailable: a late result is accepted.
             if isinstance(error, Exception) and not isinstance(error, DEPENDENCY_ERRORS):
                 self._log.error("job_heartbeat_failed", exc_info=error)
 
@@ -96,11 +99,11 @@ class ActiveRuns:
                     current.cancel()
 
     async def _cancel_marked_runs(self) -> None:
-        """End what is marked: after a gap in the broadcast the marks tell what was said."""
+        """Cancel the runs whose jobs are marked; needed after a gap in the broadcast."""
         if not self._runs:
             return
-        job_ids = {one.envelope.job_id for one in self._runs.values()}
-        cancelled = await self._messenger.find_cancelled(job_ids)
+        job_ids = {current.envelope.job_id for current in self._runs.values()}
+        cancelled = await find_cancelled(self._messenger, job_ids)
         for current in self._runs.values():
             if current.envelope.job_id in cancelled:
                 current.cancel()

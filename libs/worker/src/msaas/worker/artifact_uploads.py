@@ -1,4 +1,4 @@
-"""Puts files under the names that an envelope has links for: a worker has no other credential."""
+"""Uploads files to the signed links of an envelope: a worker has no other credential."""
 
 import hashlib
 from typing import Final, Protocol
@@ -9,7 +9,7 @@ from msaas.contracts import MAX_ARTIFACT, Artifact, JobEnvelope
 from msaas.kernel import RetryPolicy, SystemClock
 from msaas.worker.run_context import ActionFailed
 
-# Other people's stores take their time, and the work that is to be kept is done.
+# Longer than other HTTP timeouts: an upload is larger than other requests.
 TIMEOUT: Final = 30.0
 _RETRY: Final = RetryPolicy(attempts=3, budget=60.0)
 _SERVER_ERROR: Final = 500
@@ -20,16 +20,16 @@ class ArtifactUploader(Protocol):
     async def __call__(
         self, envelope: JobEnvelope, name: str, content: bytes, content_type: str
     ) -> Artifact:
-        """Return once the file is kept; raises ActionFailed where it cannot be."""
+        """Return once the file is stored; raises ActionFailed where it cannot be."""
         ...
 
 
 class _UploadRetryable(Exception):
-    """The store did not take it, and may the next time."""
+    """The upload failed and may succeed when retried."""
 
 
 class HttpArtifactUploader:
-    """Links are never logged: whoever has one may write."""
+    """Links are never logged: they grant write access."""
 
     def __init__(self, client: httpx.AsyncClient | None = None) -> None:
         self._client = client or httpx.AsyncClient(timeout=TIMEOUT, trust_env=False)

@@ -1,4 +1,4 @@
-"""Keeps the leases of a process: one task beats for all runs that are under way."""
+"""Extends the leases of a process: one task sends heartbeats for all active runs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
@@ -10,7 +10,7 @@ HEARTBEAT_INTERVAL = 3.0
 
 
 class HeartbeatLoop:
-    """Beats while anything runs, and rests otherwise."""
+    """Sends heartbeats while at least one run is active."""
 
     def __init__(self, send_heartbeats: Callable[[], Awaitable[None]], clock: Clock) -> None:
         self._send_heartbeats = send_heartbeats

@@ -1,10 +1,10 @@
-"""Runs jobs as the fleet expects it: started, beating, cancellable, and reported exactly once."""
+"""Runs jobs: reports their start, heartbeats and outcome, and cancels them on request."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from msaas.contracts import (
     TASKS,
@@ -31,6 +31,7 @@ from msaas.worker.outcomes import (
     CANCELLED,
     DEADLINE_EXCEEDED,
     DEPENDENCY_UNAVAILABLE,
+    FEATURE_DISABLED,
     INTERNAL_ERROR,
     TIMED_OUT,
     UNKNOWN_TASK,
@@ -49,20 +50,24 @@ from msaas.worker.run_context import (
     reject_artifact,
 )
 
-# Reporting the start outlasts a wire that restarts; longer than that, the job is handed on.
+# Longer than a restart of Redis; after that the job is released to another worker.
 _START_RETRY = RetryPolicy(attempts=None, budget=10.0)
 _DURATION_BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.2, 0.35, 0.6, 1.2, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
-_TIMER_TOLERANCE = timedelta(milliseconds=50)  # by which a timer may be early
+_TIMER_TOLERANCE = timedelta(milliseconds=50)  # a timer may fire early by this much
+
+
+class TaskFlags(Protocol):
+    def find_disabled(self, names: Collection[str]) -> str | None: ...
 
 
 class JobWorker:
-    """Registers itself for one topic of envelopes and for the fleet's cancellations."""
+    """Consumes one topic of envelopes and the broadcast of cancellations."""
 
     def __init__(
         self,
         messenger: Messenger,
         topic: str,
-        actions: Mapping[str, Action],
+        actions: Iterable[Action],
         *,
         slots: int,
         name: str,
@@ -70,12 +75,14 @@ class JobWorker:
         clock: Clock | None = None,
         tasks: Mapping[str, Task] = TASKS,
         uploader: ArtifactUploader | None = None,
+        flags: TaskFlags | None = None,
     ) -> None:
         messenger.publisher.require_topics(RESULTS_TOPIC)
         self._cancellation_checker = CancellationChecker(messenger)
-        self._actions = actions
+        self._actions = {action.task_type: action for action in actions}
         self._tasks = tasks
         self._uploader = uploader
+        self._flags = flags
         self._name = name
         self._clock = clock or SystemClock()
         self._active_runs = ActiveRuns(messenger, self._clock)
@@ -96,19 +103,19 @@ class JobWorker:
             span("jobs.process", traceparent=delivery.entry.traceparent, **log_fields),
         ):
             if envelope.fence in self._active_runs:
-                # Dispatched twice because the wire fell silent after the first: one run reports.
+                # Dispatched twice because Redis failed after the first: the first run reports.
                 self._log.warning("job_run_duplicated")
                 return []
             with self._active_runs.track(delivery, envelope) as current:
                 outcome = await self._execute(current)
             self._log.info("job_run_finished", **_build_log_fields(outcome))
             extra_messages = [current.extra_message] if current.extra_message else []
-            return [delivery.emit(RESULTS_TOPIC, one) for one in (*extra_messages, outcome)]
+            return [delivery.emit(RESULTS_TOPIC, message) for message in (*extra_messages, outcome)]
 
     def on_abandoned(
         self, delivery: Delivery, reason: AbandonReason, error: Exception | None = None
     ) -> Sequence[OutgoingMessage]:
-        """Leave the decision to the job's owner, who knows whether it had begun."""
+        """Report the run as lost: the jobs service knows whether it had started and decides."""
         envelope = cast("JobEnvelope", delivery.message)
         if reason is AbandonReason.FAILED and not isinstance(error, DEPENDENCY_ERRORS):
             return [
@@ -125,11 +132,14 @@ class JobWorker:
         task, action = self._tasks.get(envelope.task_type), self._actions.get(envelope.task_type)
         if task is None or action is None:
             return build_job_failed(envelope, UNKNOWN_TASK, self._clock.now())
+        if flag := self._flags and self._flags.find_disabled(task.flags):
+            self._log.warning("job_run_refused", flag=flag)
+            return build_job_failed(envelope, FEATURE_DISABLED, self._clock.now())
         if self._clock.now() + task.timeout > envelope.meta.valid_until:
             return build_job_lost(envelope, LossReason.STALE)
         try:
             return await self._run_action(current, task, action)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # an action's own business
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # an action may raise anything
             failure = self._classify_error(current, error)
         outcome = build_job_failed(
             envelope, failure, self._clock.now(), current.started_at, current.timings
@@ -168,13 +178,15 @@ class JobWorker:
         return JobSucceeded(**result_fields, network=tuple(context.network), **outcome_fields)
 
     def _classify_error(self, current: ActiveRun, error: BaseException) -> RunFailure:
-        """Say why there is no result; a run that is not to be reported as failed goes on falling.
+        """Return the failure to report; an error that is not a failure of the job is raised again.
 
-        Who was cancelled may end with any error, from whatever its clean-up ran into.
+        A cancelled run may end with any error, because its clean-up may fail.
         """
         if current.is_cancelled or isinstance(error, RunCancelled):
             return CANCELLED
-        if current.task.cancelling():  # this process has to go, or a peer has taken the entry over
+        if (
+            current.task.cancelling()
+        ):  # the process is draining, or another worker has claimed the entry
             raise asyncio.CancelledError from error
         if isinstance(error, ActionFailed):
             return RunFailure.from_error(error)
@@ -191,7 +203,7 @@ class JobWorker:
         return INTERNAL_ERROR
 
     def _build_circuit_opened(self, current: ActiveRun, error: CircuitOpen) -> CircuitOpened | None:
-        """Have the task type rest for as long as the breaker does."""
+        """Pause dispatch of the task type for as long as the circuit is open."""
         target, seconds = error.context.get("target"), error.context.get("retry_after")
         if not (isinstance(target, str) and isinstance(seconds, float)):
             return None
@@ -221,7 +233,7 @@ class JobWorker:
         )
 
     async def _report_started(self, current: ActiveRun) -> datetime:
-        """Return once the start is on the wire: a task marked once must be known to have begun."""
+        """Return once the start is published: the start of a `once` task must be known."""
         job_id, fence = current.envelope.job_id, current.envelope.fence
         now = self._clock.now()
         started = JobStarted(job_id=job_id, fence=fence, worker=self._name, started_at=now)

@@ -1,4 +1,4 @@
-"""From what came of a run to the message that says so."""
+"""Builds the message that reports how a run ended."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -35,6 +35,9 @@ class RunFailure(NamedTuple):
 CANCELLED = RunFailure("cancelled", "The job was cancelled.", may_retry=False)
 INTERNAL_ERROR = RunFailure("internal", "The job failed unexpectedly.", may_retry=True)
 UNKNOWN_TASK = RunFailure("unknown_task", "Unknown task type.", may_retry=False)
+FEATURE_DISABLED = RunFailure(
+    "feature_flag_disabled", "This task is currently disabled.", may_retry=False
+)
 TIMED_OUT = RunFailure("timeout", "The job timed out.", may_retry=True)
 DEPENDENCY_UNAVAILABLE = RunFailure(
     "dependency_unavailable", CircuitOpen.default_message, may_retry=True
@@ -54,7 +57,7 @@ def decode_params(task: Task, envelope: JobEnvelope) -> ValueObject:
 async def build_result_fields(
     task: Task, run: RunContext, result: ValueObject | dict[str, Any]
 ) -> dict[str, Any]:
-    """Say what came of it, or where it is kept when it is more than a message may carry."""
+    """Return the result, or the name of its file where it is too large for a message."""
     fields = task.result.model_validate(result).model_dump(mode="json")
     if len(content := to_json(fields)) <= MAX_INLINE_RESULT:
         return {"result": fields}

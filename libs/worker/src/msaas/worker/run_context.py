@@ -28,10 +28,10 @@ class ActionFailed(MsaasError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitForChildren:
-    """What an action answers to go on later, in another run: when all these children have ended.
+    """An action returns it to continue in another run, when all these children have ended.
 
-    What it has done so far it keeps itself, under the job's id, before it answers so. At `until` it
-    goes on in any case; a child that was never submitted counts as one that has ended.
+    The action stores its own state under the job's id first. The job continues at `until` in any
+    case; a child that was never submitted counts as ended.
     """
 
     children: tuple[UUID, ...] = ()
@@ -44,13 +44,13 @@ async def reject_artifact(_name: str, _content: bytes, _content_type: str) -> Ar
 
 
 class RunCancelled(Exception):
-    """Somebody wants this run to end; raised between steps."""
+    """The job was cancelled; raised between steps."""
 
 
 class RunContext:
-    """What an action is given: its parameters, its time, and ways to be heard.
+    """The parameters of a run, the time that is left, and the ways to report progress.
 
-    Nothing here fails or waits because the wire is away: the work is worth finishing all the same.
+    Nothing here fails or waits because Redis is unavailable, except `save_artifact`.
     """
 
     def __init__(
@@ -77,11 +77,11 @@ class RunContext:
         self._progress_task: asyncio.Task[None] | None = None
 
     def seconds_left(self) -> float:
-        """How long until the task's time, the job's deadline or the envelope's life is over."""
+        """Return the time until the task's timeout, the job's deadline or the envelope's expiry."""
         return max(0.0, self._deadline - self._clock.monotonic())
 
     async def report_progress(self, percent: int | None = None, message: str | None = None) -> None:
-        """Say how far the run has come; of all that is said within a second the last is heard."""
+        """Report progress; of several reports within a second only the last is sent."""
         self._pending_progress = Progress(percent=percent, message=message)
         if self._progress_task is None:
             self._progress_task = asyncio.create_task(
@@ -89,9 +89,9 @@ class RunContext:
             )
 
     async def save_artifact(self, name: str, content: bytes, content_type: str) -> Artifact:
-        """Keep a file under one of the names that the catalogue gives the task.
+        """Upload a file under one of the names that the catalogue gives the task.
 
-        Here the action does wait and fail: what was to be kept is what the work is for.
+        The action waits for the upload and fails with it.
         """
         return await self._save_artifact(name, content, content_type)
 
@@ -102,7 +102,7 @@ class RunContext:
                 raise RunCancelled
 
     def stop_reporting(self) -> None:
-        """Say nothing more: whatever comes now is the verdict."""
+        """Send no more progress: the outcome follows."""
         if self._progress_task is not None:
             self._progress_task.cancel()
 
@@ -116,10 +116,13 @@ class RunContext:
 
 
 class Action(Protocol):
-    """The work of one task type; answers with the catalogue's result, as a model or its fields.
+    """The work of one task type; it returns the catalogue's result, as a model or its fields.
 
-    A CircuitOpen that it lets out is news of something that all workers of its kind call: the task
-    type rests until the circuit may close. What is one process's own it waits for itself.
+    A CircuitOpen that it raises concerns a dependency of all workers: dispatch of the task type
+    pauses until the circuit may close. An action handles circuits of its own process itself.
     """
+
+    @property
+    def task_type(self) -> str: ...
 
     async def run(self, run: RunContext) -> ValueObject | dict[str, Any] | WaitForChildren: ...

@@ -1,28 +1,39 @@
-"""Runs a worker process: the wire, one topic of envelopes, health and metrics, and a clean end."""
+"""Runs a worker process: Redis, one topic of envelopes, health, metrics and a clean shutdown."""
 
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from msaas.contracts import get_task
+from msaas.kernel import PeriodicTask
 from msaas.messaging import ConsumerTimings, Messenger, RedisBroker
 from msaas.settings import RedisSettings
-from msaas.telemetry import Metrics, configure_logging, configure_tracing, shutdown_tracing
+from msaas.telemetry import (
+    Metrics,
+    configure_logging,
+    configure_tracing,
+    log_task_failure,
+    shutdown_tracing,
+)
 from msaas.web import Health, create_internal_app, run_process
+from msaas.worker.active_runs import DEPENDENCY_ERRORS, RESULTS_TOPIC
 from msaas.worker.artifact_uploads import HttpArtifactUploader
 from msaas.worker.job_worker import JobWorker
 from msaas.worker.run_context import Action
+from msaas.worker.runtime_flags import FLAG_REFRESH_SECONDS, RuntimeFlags
 
 ReadinessCheck = Callable[[], Awaitable[object]]
 
-# After the time in which runs may end: to cancel what is late, and to report it as handed back.
+# Time after draining, to cancel runs that are late and to report them as lost.
 _SHUTDOWN_GRACE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerProcess:
-    """What tells one kind of worker from another."""
+    """The properties of one kind of worker."""
 
     kind: str
     topic: str
@@ -34,7 +45,7 @@ class WorkerProcess:
 
 
 def prepare_worker(kind: str, settings: RedisSettings) -> Metrics:
-    """Set up what is seen of the process; to be called before anything is logged."""
+    """Set up logs, traces and metrics; called before anything is logged."""
     environment = str(settings.environment)
     configure_logging(kind, environment, level=settings.log_level)
     configure_tracing(
@@ -47,15 +58,23 @@ def prepare_worker(kind: str, settings: RedisSettings) -> Metrics:
 
 
 async def serve_worker(
-    process: WorkerProcess, settings: RedisSettings, actions: Mapping[str, Action]
+    process: WorkerProcess,
+    settings: RedisSettings,
+    actions: Collection[Action],
+    flag_defaults: Mapping[str, bool],
 ) -> None:
-    """Work until SIGTERM; then read nothing more, end what runs or hand it back."""
+    """Work until SIGTERM; then read nothing more, and finish or release what runs."""
     environment = str(settings.environment)
     broker = RedisBroker(settings.redis_url.get_secret_value())
     kind, slots, metrics, timings = process.kind, process.slots, process.metrics, process.timings
     messenger = Messenger(broker, kind, environment, metrics=metrics, timings=timings)
     name = f"{kind}@{socket.gethostname()}:{os.getpid()}"
     uploader = HttpArtifactUploader()
+    flag_names = {name for action in actions for name in get_task(action.task_type).flags}
+    flags = RuntimeFlags(broker, environment, flag_defaults, flag_names)
+    flag_task = PeriodicTask(
+        "flags", flags.refresh, period=FLAG_REFRESH_SECONDS, report_failure=log_task_failure
+    )
     JobWorker(
         messenger,
         process.topic,
@@ -64,15 +83,20 @@ async def serve_worker(
         name=name,
         metrics=metrics,
         uploader=uploader,
+        flags=flags,
     )
-    health = Health({"wire": broker.now_ms, **process.checks})
+    health = Health({"broker": broker.now_ms, **process.checks})
 
     async def work(stop: asyncio.Event) -> None:
+        with suppress(*DEPENDENCY_ERRORS):
+            await flags.refresh()
         async with asyncio.TaskGroup() as group:
+            group.create_task(flag_task.run())
             group.create_task(messenger.run())
             health.start()
             await stop.wait()
             messenger.drain()
+            flag_task.drain()
 
     try:
         await run_process(

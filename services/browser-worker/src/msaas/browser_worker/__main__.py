@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from msaas.browser_worker.browser.chromium import ChromiumNotFound, find_chromium
 from msaas.browser_worker.config import Settings
+from msaas.flags import read_defaults
 from msaas.settings import SettingsInvalid, load_settings
 from msaas.web import run
 
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _serve() -> None:
     from msaas.browser_worker.run import serve
 
-    run(serve(load_settings(Settings, os.environ)))
+    run(serve(load_settings(Settings, os.environ), read_defaults(os.environ)))
 
 
 if __name__ == "__main__":

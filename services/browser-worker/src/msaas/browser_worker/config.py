@@ -1,7 +1,7 @@
-"""What the process takes from the environment."""
+"""The settings of the process, read from the environment."""
 
 import os
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field
 from pydantic_settings import SettingsConfigDict
@@ -16,21 +16,16 @@ def _split(value: object) -> object:
     return value.split(",") if isinstance(value, str) else value
 
 
-def _task_flag(name: str) -> Any:
-    return Field(default=True, validation_alias=f"FF_BROWSER_TASK_{name}_ENABLED")
-
-
 class Settings(RedisSettings):
-    """No database and no secret but the wire's.
+    """The worker has no database and no secret except the URL of Redis.
 
-    `concurrency` is how many jobs run at once. `chromium` names the browser, which is looked for
-    where it is not named. `sandbox` is Chromium's own; unset, it is on unless root runs this.
-    `allowed_hosts` are the private places that may be visited all the same, `denied_hosts` those
-    that never are: host, host:port, .domain with all below it, or network/bits. `ports` are those
-    of all other places. `max_received_mb` is what a job may load, `max_memory_mb` what the process
-    of a page may hold. After `recycle_after` jobs browser and driver are replaced, and sooner where
-    they are older than `recycle_hours` or hold more than `recycle_megabytes`. Flags switch tasks
-    off.
+    `concurrency` is the number of jobs that run at once. `chromium` is the path of the browser,
+    found automatically where it is not set. `sandbox` is Chromium's own; unset, it is on unless the
+    process runs as root. `allowed_hosts` are private hosts that may be visited, `denied_hosts` are
+    hosts that never may: host, host:port, .domain with all its subdomains, or network/bits. `ports`
+    are the allowed ports of all other hosts. `max_received_mb` limits what a job may load,
+    `max_memory_mb` the process of a page. Browser and driver are replaced after `recycle_after`
+    jobs, after `recycle_hours`, or when they use more than `recycle_megabytes`.
     """
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="BROWSER_WORKER_")
@@ -48,19 +43,3 @@ class Settings(RedisSettings):
     recycle_after: int = Field(default=200, ge=1)
     recycle_hours: float = Field(default=6.0, gt=0)
     recycle_megabytes: int = Field(default=2_048, ge=128)
-    all_tasks: bool = Field(default=True, validation_alias="FF_BROWSER_WORKER_ENABLED")
-    navigate_and_extract_text: bool = _task_flag("NAVIGATE_AND_EXTRACT_TEXT")
-    extract_markdown: bool = _task_flag("EXTRACT_MARKDOWN")
-    extract_structured: bool = _task_flag("EXTRACT_STRUCTURED")
-    extract_links: bool = _task_flag("EXTRACT_LINKS")
-    capture_screenshot: bool = _task_flag("CAPTURE_SCREENSHOT")
-    render_pdf: bool = _task_flag("RENDER_PDF")
-    run_steps: bool = _task_flag("RUN_STEPS")
-    crawl_site: bool = _task_flag("CRAWL_SITE")
-
-    def list_disabled_flags(self) -> frozenset[str]:
-        return frozenset(
-            str(field.validation_alias)
-            for name, field in type(self).model_fields.items()
-            if str(field.validation_alias).startswith("FF_") and not getattr(self, name)
-        )

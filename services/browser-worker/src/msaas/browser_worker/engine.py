@@ -1,4 +1,4 @@
-"""Keeps a browser warm, bounds how many pages are open, and replaces what is worn or broken."""
+"""Keeps a browser running, limits how many pages are open, and replaces old or broken browsers."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
@@ -22,18 +22,18 @@ BREAKER: Final = BreakerPolicy(consecutive_failures=5, open_seconds=30.0)
 RELAUNCH_RETRY: Final = RetryPolicy(base=0.3, cap=3.0, attempts=3)
 MEASURE_INTERVAL: Final = 30.0
 _DISCONNECT_EVENT_SECONDS: Final = 1.0
-_REPLACE_TASK: Final = "change"
+_REPLACE_TASK: Final = "replace"
 
 
 class RecyclePolicy(NamedTuple):
-    """How old a browser may become, and how much it may hold, before another takes its place."""
+    """The age and the memory at which a browser is replaced."""
 
     max_age_seconds: float = 6 * 3_600.0
     max_memory_bytes: int = 2 * 2**30
 
 
 class BrowserInstance(Protocol):
-    """A browser from its launch to its end; `opened` counts the pages it has had."""
+    """A browser from its launch to its end."""
 
     on_end: Callable[[], None]
     opened_pages: int
@@ -51,7 +51,7 @@ class BrowserInstance(Protocol):
     def was_killed_for_memory(self) -> bool: ...
 
     def measure_memory(self) -> int:
-        """Return how many bytes it holds, with all of its processes."""
+        """Return the bytes that all of its processes use."""
         ...
 
     async def wait_ended(self, seconds: float) -> bool: ...
@@ -66,8 +66,8 @@ def make_breaker(metrics: Metrics, clock: Clock) -> Breaker:
 class Engine:
     """An async context manager; `open_page` waits for a free slot.
 
-    It is warm from its start, or where it `is_warm` not, from the first job that asks for a page.
-    Two engines may share a breaker: what ails one browser mostly ails the other.
+    The browser is launched at the start, or with the first page where `is_warm` is false. Two
+    engines may share a breaker: what breaks one browser usually breaks the other.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Engine:
         self._open_pages: dict[BrowserInstance, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
-        self._contexts = metrics.gauge("jobs_browser_contexts", "Contexts that are open now.")
+        self._contexts = metrics.gauge("jobs_browser_contexts", "Open browser contexts.")
         self._recycles = metrics.counter(
             "jobs_browser_recycles_total", "Browsers that were replaced.", ("reason",)
         )
@@ -118,10 +118,10 @@ class Engine:
             if task.get_name() == _REPLACE_TASK:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(life.close() for life in tuple(self._open_pages)))
+        await asyncio.gather(*(instance.close() for instance in tuple(self._open_pages)))
 
     async def ping(self) -> None:
-        """Raise unless a browser is there to be used."""
+        """Raise BrowserUnavailable unless a browser is running."""
         if self._instance is None or not self._instance.is_alive:
             raise BrowserUnavailable
 
@@ -129,7 +129,7 @@ class Engine:
     async def open_page(self, options: ContextOptions = DEFAULT_CONTEXT) -> AsyncGenerator[Page]:
         """Open a page in a fresh context; raises BrowserUnavailable where the browser fails.
 
-        The page reaches the world through the proxy of `options`; without one it reaches nothing.
+        The page connects through the proxy of `options`; without one it reaches nothing.
         """
         failure: Exception | None = None
         async with self._slots:
@@ -138,7 +138,7 @@ class Engine:
                 page, instance = await self._open_in_instance(stack, options)
                 try:
                     yield page
-                except Exception as error:  # raised again where it does not count
+                except Exception as error:  # raised again outside of the breaker
                     if await _is_disconnect(instance, error):
                         raise BrowserUnavailable from error
                     failure = error
@@ -146,13 +146,13 @@ class Engine:
                 raise failure
 
     def prewarm_page(self, find_options: Callable[[], Awaitable[ContextOptions]]) -> None:
-        """Have a page opened meanwhile for a job that will ask with these options."""
+        """Open a page in the background for the next job with these options."""
         if not self._closing:
-            self._spawn("make ready", self._prewarm_page(find_options))
+            self._spawn("prewarm", self._prewarm_page(find_options))
 
     def was_killed_for_memory(self) -> bool:
-        """Say whether a page's process was ended just now, because it held too much memory."""
-        return any(life.was_killed_for_memory() for life in self._open_pages)
+        """Return whether a page was just killed because of its memory."""
+        return any(instance.was_killed_for_memory() for instance in self._open_pages)
 
     async def _open_in_instance(
         self, stack: AsyncExitStack, options: ContextOptions
@@ -163,7 +163,7 @@ class Engine:
         return await stack.enter_async_context(instance.open_page(options)), instance
 
     async def _wait_for_breaker(self, stack: AsyncExitStack) -> None:
-        """Wait while the circuit is open: a slot that is taken reads no more work meanwhile."""
+        """Wait while the circuit is open; the worker takes no more jobs than it has slots."""
         while True:
             try:
                 await stack.enter_async_context(self._breaker)
@@ -174,7 +174,7 @@ class Engine:
                 return
 
     async def _acquire_instance(self) -> BrowserInstance:
-        """Return a browser that is fit; a job that is cancelled meanwhile leaves no half of one."""
+        """Return a usable browser; cancelling the call does not interrupt a replacement."""
         while (instance := self._instance) is None or self._find_recycle_reason(instance):
             await asyncio.shield(self._spawn(_REPLACE_TASK, self._replace_instance()))
         self._open_pages[instance] += 1
@@ -186,7 +186,7 @@ class Engine:
         self._close_if_idle(instance)
 
     async def _replace_instance(self) -> None:
-        """Put a new browser in the place of one that is gone or has had enough."""
+        """Replace a browser that has ended or is due for recycling."""
         async with self._replace_lock:
             previous = self._instance
             reason = self._find_recycle_reason(previous) if previous else "start"
@@ -210,7 +210,7 @@ class Engine:
             await instance.prewarm_page(await find_options())
 
     def _find_recycle_reason(self, instance: BrowserInstance) -> str | None:
-        """Say why a browser has to be replaced, if it has."""
+        """Return why a browser has to be replaced, or None."""
         if not instance.is_alive:
             return "ended"
         if instance.is_unhealthy:
@@ -222,19 +222,19 @@ class Engine:
         return "memory" if self._exceeds_memory(instance) else None
 
     def _exceeds_memory(self, instance: BrowserInstance) -> bool:
-        """Look now and then: what a look costs is more than a job should pay each time."""
+        """Measure at intervals: a measurement is too expensive for every job."""
         now = self._clock.monotonic()
         if now - self._measured_at >= MEASURE_INTERVAL:
             self._measured_at, self._memory_bytes = now, instance.measure_memory()
         return self._memory_bytes >= self._recycle_policy.max_memory_bytes
 
     def _schedule_replacement(self) -> None:
-        """Have a new browser ready before the next job asks."""
+        """Launch a new browser before the next job needs it."""
         if not self._closing:
             self._spawn(_REPLACE_TASK, self._replace_instance())
 
     def _close_if_idle(self, instance: BrowserInstance) -> None:
-        """Close a browser that was replaced, as soon as the last of its jobs is done."""
+        """Close a replaced browser as soon as its last job has ended."""
         if instance is not self._instance and not self._open_pages.get(instance, 1):
             del self._open_pages[instance]
             self._spawn("close", instance.close())
@@ -252,7 +252,7 @@ class Engine:
 
 
 async def _is_disconnect(instance: BrowserInstance, error: Exception) -> bool:
-    """Say whether a page failed because its browser has ended; that news comes a moment later."""
+    """Return whether a page failed because its browser has ended."""
     if not isinstance(error, PlaywrightError):
         return False
     return await instance.wait_ended(

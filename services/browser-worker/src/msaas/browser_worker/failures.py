@@ -1,4 +1,4 @@
-"""From what Playwright and the network say to a reason that a user can act on."""
+"""Maps errors of Playwright and of the network to failure reasons for users."""
 
 import re
 from enum import StrEnum
@@ -13,7 +13,7 @@ from msaas.worker import ActionFailed
 
 _NET_ERROR: Final = re.compile(r"net::(ERR_[A-Z0-9_]+)")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-# They say the same the next time: the address, the certificate or the answer itself is at fault.
+# A retry gives the same error: the URL, the certificate or the response is at fault.
 _PERMANENT_NET_ERRORS: Final = (
     *("ERR_NAME_NOT_RESOLVED", "ERR_INVALID_", "ERR_UNKNOWN_URL_SCHEME", "ERR_DISALLOWED_"),
     *("ERR_UNSAFE_", "ERR_TOO_MANY_REDIRECTS", "ERR_CERT_", "ERR_SSL_", "ERR_BLOCKED_BY_"),
@@ -28,7 +28,7 @@ class _FailureText(NamedTuple):
 
 
 class ExceededLimit(StrEnum):
-    """What a page may not have more of, or not at all."""
+    """The limits that a page can exceed."""
 
     BYTES = "bytes"
     MEMORY = "memory"
@@ -78,7 +78,7 @@ _TEXT_BY_REFUSAL: Final = {
         "navigation_failed", "The page's server cannot be reached.", retryable=True
     ),
 }
-# Looked for in this order in what Playwright says.
+# Searched for in this order in Playwright's message.
 _TEXT_BY_PHRASE: Final = {
     "Download is starting": _FailureText(
         "download_refused", "The address leads to a download, not to a page.", retryable=False
@@ -98,13 +98,11 @@ def build_failure(error: PlaywrightError, refusal: Refusal | None = None) -> Act
         return ActionFailed("timeout", "The page took too long.", retryable=True)
     if net := _NET_ERROR.search(error.message):
         return build_network_failure(net.group(1), refusal)
-    return next(
-        _build(words) for phrase, words in _TEXT_BY_PHRASE.items() if phrase in error.message
-    )
+    return next(_build(text) for phrase, text in _TEXT_BY_PHRASE.items() if phrase in error.message)
 
 
 def build_error_page_failure(refusal: Refusal | None) -> ActionFailed:
-    """Explain a page that opened, and then led somewhere that did not."""
+    """Explain a page that opened and then navigated to a URL that did not."""
     return _build(_TEXT_BY_REFUSAL[refusal or Refusal.UNREACHABLE])
 
 
@@ -113,7 +111,7 @@ def build_limit_failure(limit: ExceededLimit) -> ActionFailed:
 
 
 def build_crash_failure(*, was_killed_for_memory: bool) -> ActionFailed:
-    """Explain a page whose process has ended, by itself or because it held too much memory."""
+    """Explain a page whose process crashed or was killed for its memory."""
     return build_limit_failure(ExceededLimit.MEMORY) if was_killed_for_memory else _build(_CRASHED)
 
 
@@ -135,6 +133,6 @@ def _build(text: _FailureText) -> ActionFailed:
 
 
 def host_and_port(url: str) -> tuple[str, int]:
-    """Name host and port as the proxy was asked for them."""
+    """Return host and port as the browser requests them from the proxy."""
     parts = urlsplit(url)
     return parts.hostname or "", parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)

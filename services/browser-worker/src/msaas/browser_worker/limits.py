@@ -1,4 +1,4 @@
-"""How much of the machine and of the network one visit may have."""
+"""The limits of one visit: bytes, memory, connections, page behaviour."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,11 +8,10 @@ MEGABYTE: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """`received` and `sent` are bytes on the wire, of all connections of a job together.
+    """`received` and `sent` are bytes of all connections of a job together.
 
-    `memory` is what the processes of a page may hold each: it is what a compressed bomb, an endless
-    document and a greedy script have in common. `nodes` counts the elements, texts and attributes
-    of a page with all its frames.
+    `memory` limits each process of a page, and so stops compression bombs and endless documents.
+    `nodes` counts the elements, texts and attributes of a page with all its frames.
     """
 
     received: int = 64 * MEGABYTE

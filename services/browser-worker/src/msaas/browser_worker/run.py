@@ -1,20 +1,11 @@
-"""Puts the worker together: the way out, the engine, the actions, and the fleet's job worker."""
+"""Assembles the worker: egress proxies, browser engines, actions and the job worker."""
 
 import os
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from types import MappingProxyType
-from typing import Final
 
-from msaas.browser_worker.actions.base import BrowserAction
-from msaas.browser_worker.actions.crawling import CrawlSiteAction
-from msaas.browser_worker.actions.links import ExtractLinksAction
-from msaas.browser_worker.actions.markdown import ExtractMarkdownAction
-from msaas.browser_worker.actions.navigation import NavigateAndExtractTextAction
-from msaas.browser_worker.actions.rendering import CaptureScreenshotAction, RenderPdfAction
-from msaas.browser_worker.actions.steps import RunStepsAction
-from msaas.browser_worker.actions.structured import ExtractStructuredAction
+from msaas.browser_worker.action_registry import find_action_types
 from msaas.browser_worker.browser.chromium import find_chromium
 from msaas.browser_worker.browser.instance import ChromiumLauncher
 from msaas.browser_worker.config import Settings
@@ -27,7 +18,6 @@ from msaas.browser_worker.egress.policy import EgressPolicy
 from msaas.browser_worker.egress.proxy import EgressProxyFactory
 from msaas.browser_worker.egress.resolver import Resolver
 from msaas.browser_worker.engine import Engine, RecyclePolicy, make_breaker
-from msaas.browser_worker.flags import FlaggedAction, StaticFlags
 from msaas.browser_worker.limits import MEGABYTE, Limits
 from msaas.kernel import SystemClock
 from msaas.telemetry import Metrics
@@ -35,21 +25,9 @@ from msaas.worker import Action, WorkerProcess, prepare_worker, serve_worker
 
 KIND = "browser-worker"
 TOPIC = "jobs.browser"
-ACTIONS: Final[Mapping[str, type[BrowserAction]]] = MappingProxyType(
-    {
-        "navigate_and_extract_text": NavigateAndExtractTextAction,
-        "extract_markdown": ExtractMarkdownAction,
-        "extract_structured": ExtractStructuredAction,
-        "extract_links": ExtractLinksAction,
-        "capture_screenshot": CaptureScreenshotAction,
-        "render_pdf": RenderPdfAction,
-        "run_steps": RunStepsAction,
-        "crawl_site": CrawlSiteAction,
-    }
-)
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, flag_defaults: Mapping[str, bool]) -> None:
     chromium = find_chromium(settings.chromium)
     sandbox = os.geteuid() != 0 if settings.sandbox is None else settings.sandbox
     metrics = prepare_worker(KIND, settings)
@@ -66,7 +44,7 @@ async def serve(settings: Settings) -> None:
         metrics=metrics,
         breaker=make_breaker(metrics, SystemClock()),
     )
-    image_engine = make_engine(replace(launcher, pictures=True), is_warm=False)
+    image_engine = make_engine(replace(launcher, load_images=True), is_warm=False)
     async with (
         EgressProxyFactory(egress_policy, metrics, limits=limits) as proxies,
         make_engine(launcher) as engine,
@@ -81,9 +59,7 @@ async def serve(settings: Settings) -> None:
             checks={"browser": engine.ping},
         )
         actions = make_actions(engine, proxies, metrics, image_engine=image_engine)
-        flags = StaticFlags(settings.list_disabled_flags())
-        flagged = {name: FlaggedAction(one, name, flags) for name, one in actions.items()}
-        await serve_worker(process, settings, flagged)
+        await serve_worker(process, settings, actions.values(), flag_defaults)
 
 
 def make_limits(settings: Settings) -> Limits:
@@ -93,7 +69,7 @@ def make_limits(settings: Settings) -> Limits:
 
 
 async def make_egress_policy(settings: Settings) -> EgressPolicy:
-    """Forbid the fleet's own doors, whatever the operator allows beside them."""
+    """Deny the fleet's own endpoints, whatever else the operator allows."""
     own_addresses = list_own_addresses()
     broker_endpoints = await resolve_broker_endpoints(
         settings.redis_url.get_secret_value(), Resolver().resolve
@@ -116,8 +92,8 @@ def make_actions(
     *,
     image_engine: Engine | None = None,
 ) -> Mapping[str, Action]:
-    """`pictured` is the browser for what is looked at; without one, the pages have no pictures."""
+    """Create every action; without `image_engine` no page loads images."""
     return {
-        name: kind(engine, proxies, metrics, image_pages=image_engine)
-        for name, kind in ACTIONS.items()
+        task_type: action_type(engine, proxies, metrics, image_pages=image_engine)
+        for task_type, action_type in find_action_types().items()
     }

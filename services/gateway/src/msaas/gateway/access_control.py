@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from msaas.flags import FeatureFlags
+from msaas.cache import RedisStore
+from msaas.flags import FeatureFlags, summarise_overrides
+from msaas.gateway.adapters.flag_publisher import FlagPublisher
 from msaas.gateway.adapters.postgres.api_keys import PostgresKeyRepository
 from msaas.gateway.adapters.postgres.audit_outbox import PostgresAuditOutbox
 from msaas.gateway.adapters.postgres.flags import PostgresFlagRepository
@@ -44,6 +46,7 @@ def assemble_access_control(
     settings: Settings,
     metrics: Metrics,
     *,
+    redis_store: RedisStore,
     flag_defaults: Mapping[str, bool],
 ) -> AccessControl:
     store = PostgresKeyRepository(users)
@@ -53,6 +56,7 @@ def assemble_access_control(
     verifier = ApiKeyVerifier(store, peppers, metrics=metrics)
     key_streams = ApiKeyStreams(store)
     features = Features(FeatureFlags(flag_defaults), flag_store, metrics)
+    flag_publisher = FlagPublisher(redis_store, str(settings.environment))
 
     async def publish(entry: AuditEntry) -> bool:
         event, correlation_id = entry
@@ -60,6 +64,10 @@ def assemble_access_control(
             AUDIT_TOPIC, event, id=event.audit_id, correlation_id=correlation_id
         )
         return sent is not None
+
+    async def refresh_flags() -> None:
+        await features.refresh()
+        await flag_publisher.publish(summarise_overrides(features.switches.overrides))
 
     async def publish_audit_entries() -> None:
         await outbox.publish_unsent(publish)
@@ -73,7 +81,7 @@ def assemble_access_control(
         manage_flags=ManageFlags(flag_store, features.refresh),
         auditor=Auditor(outbox),
         periodic_tasks=[
-            create_task("flags", features.refresh, FLAG_REFRESH_SECONDS),
+            create_task("flags", refresh_flags, FLAG_REFRESH_SECONDS),
             create_task(
                 "key last used", verifier.flush_last_used, KEY_USE_FLUSH_SECONDS, last_step=True
             ),

@@ -172,8 +172,14 @@ def assemble(
     event_handler = JobEventHandler(event_hub, cache_versions, metrics)
     messenger.tail_log([EVENTS], event_handler.handle, event_handler.reset, event_handler.start_at)
     store = PostgresUsers(users)
+    redis_store = RedisStore(broker, on_change=circuit_state_listener(metrics))
     access = assemble_access_control(
-        users, messenger, settings, metrics, flag_defaults=flag_defaults
+        users,
+        messenger,
+        settings,
+        metrics,
+        redis_store=redis_store,
+        flag_defaults=flag_defaults,
     )
     authenticator = Authenticator(verifier, store, api_keys=access.key_verifier)
     messenger.consume_batches(
@@ -181,7 +187,6 @@ def assemble(
     )
     commands = BrokerCommandSender(messenger.create_command_client())
     fingerprint_key = settings.fingerprint_key.get_secret_value().encode()
-    redis_store = RedisStore(broker, on_change=circuit_state_listener(metrics))
     health = Health(
         {
             "users": users.ping,

@@ -52,10 +52,11 @@ async def _serve() -> None:
 
 async def _work() -> None:
     """Import no database driver: a worker has no database."""
+    from msaas.flags import read_defaults
     from msaas.jobs.settings import WorkerSettings
     from msaas.jobs.worker import serve
 
-    await serve(load_settings(WorkerSettings, os.environ))
+    await serve(load_settings(WorkerSettings, os.environ), read_defaults(os.environ))
 
 
 if __name__ == "__main__":

@@ -236,7 +236,7 @@ async def serve(settings: Settings) -> None:
                 else None,
             )
             await _run(
-                service, Health({"db": database.ping, "wire": broker.now_ms}), metrics, settings
+                service, Health({"db": database.ping, "redis": broker.now_ms}), metrics, settings
             )
     finally:
         await broker.close()

@@ -1,1 +1,1 @@
-"""What a browser can be asked to do, one class a task type."""
+"""The tasks of the browser worker, one class for each task type."""

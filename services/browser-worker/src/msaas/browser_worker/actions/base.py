@@ -1,4 +1,4 @@
-"""What all browser actions share: a page of their own, timed steps, and reasons for failures."""
+"""The base of all browser actions: a page of its own, timed steps, and failure reasons."""
 
 import time
 from abc import ABC, abstractmethod
@@ -36,7 +36,7 @@ _DURATION_BUCKETS: Final = (0.05, 0.1, 0.2, 0.35, 0.5, 0.8, 1.2, 2.0, 5.0, 10.0,
 
 
 class PageProvider(Protocol):
-    """Where an action gets its page from."""
+    """Opens pages for actions."""
 
     def open_page(
         self, options: ContextOptions = DEFAULT_CONTEXT
@@ -48,7 +48,7 @@ class PageProvider(Protocol):
 
 
 class ProxyProvider(Protocol):
-    """Where an action gets its page's way out from."""
+    """Opens an egress proxy for an action's page."""
 
     def open_proxy(
         self, *, use_prepared: bool = False
@@ -58,7 +58,7 @@ class ProxyProvider(Protocol):
 
 
 class Visit:
-    """One run and its page, and where that page was last refused."""
+    """One run with its page, and the URL whose navigation failed last."""
 
     def __init__(self, page: Page, run: RunContext, proxy: EgressProxy) -> None:
         self.page = page
@@ -74,15 +74,15 @@ class Visit:
 
     @asynccontextmanager
     async def step(self, name: str) -> AsyncGenerator[None]:
-        """Begin a step, unless the job was cancelled; its time goes into the result."""
-        # The broadcast reaches this run too, so a wire that is away need not end it.
+        """Start a step, unless the job was cancelled, and record its duration."""
+        # The broadcast reaches this run too, so an outage of Redis does not end it.
         with suppress(DependencyUnavailable):
             await self.run.raise_if_cancelled()
         with span(f"jobs.browser.{name}"), _record_timing(self.run, name):
             yield
 
     def find_refusal(self) -> Refusal | None:
-        """Tell why the proxy refused the page that was to be opened last."""
+        """Return why the proxy refused the last navigation, if it did."""
         failed_url = self._failed_url
         return self._traffic.find_refusal(*host_and_port(failed_url)) if failed_url else None
 
@@ -94,10 +94,11 @@ class Visit:
 class BrowserAction(ABC):
     """Runs `visit` with a page in a fresh context.
 
-    `needs_pictures` is for what is looked at: its pages come from `pictured`, a browser that
-    fetches pictures and fonts, unless the job blocks both.
+    Where `needs_images`, the page comes from `image_pages`, a browser that loads images and fonts,
+    unless the job blocks both.
     """
 
+    task_type: str
     needs_images: ClassVar[bool] = False
 
     def __init__(
@@ -118,7 +119,7 @@ class BrowserAction(ABC):
             "jobs_browser_total", "Visits by how they ended.", ("task_type", "outcome")
         )
         self._pending = metrics.gauge(
-            "jobs_browser_pending_messages", "Jobs taken from the topic and not answered yet."
+            "jobs_browser_pending_messages", "Jobs that are running or wait for a page."
         )
 
     @abstractmethod
@@ -168,7 +169,10 @@ class BrowserAction(ABC):
 
     @contextmanager
     def _record_metrics(self, task_type: str) -> Generator[None]:
-        started, outcome = time.monotonic(), "ended"  # by a cancellation, or with its process
+        started, outcome = (
+            time.monotonic(),
+            "ended",
+        )  # by a cancellation, or by the end of the process
         try:
             with self._pending.track_inprogress():
                 yield

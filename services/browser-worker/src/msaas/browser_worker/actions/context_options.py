@@ -14,7 +14,7 @@ from msaas.browser_worker.browser.instance import ContextOptions
 from msaas.contracts import Cookie, PageParams
 
 ENGINE_BLOCKED_RESOURCES: Final = frozenset({"image", "font"})
-"""What a browser without pictures leaves out by itself, with no round trip a request."""
+"""Resources that a browser without images blocks in the engine, without a round trip."""
 
 _CHROME: Final = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0"
 _DEVICES: Final[Mapping[str, ContextOptions]] = MappingProxyType(
@@ -60,18 +60,18 @@ def get_blocked_resources(params: PageParams | None, *, needs_images: bool) -> f
 
 
 async def configure_page(page: Page, params: PageParams, intercepted: AbstractSet[str]) -> None:
-    """Give the page its cookies and its time, and block what the engine does not by itself.
+    """Set the cookies and the time zone of a page, and block what the engine does not block.
 
-    A time zone that nobody knows is the job's failure here; in a context it would be the
+    An unknown time zone is the job's failure here; in a context it would be the
     browser's.
     """
     if params.cookies:
         host = urlsplit(params.url).hostname or ""
-        await page.context.add_cookies([_build_cookie(one, host) for one in params.cookies])
+        await page.context.add_cookies([_build_cookie(cookie, host) for cookie in params.cookies])
     if params.timezone:
         session = await page.context.new_cdp_session(page)
         await session.send("Emulation.setTimezoneOverride", {"timezoneId": params.timezone})  # pyright: ignore[reportUnknownMemberType]  # a dict of anything
-    if kinds := {kind for one in intercepted for kind in _RESOURCE_TYPES[one]}:
+    if kinds := {kind for resource in intercepted for kind in _RESOURCE_TYPES[resource]}:
 
         async def handle_route(route: Route) -> None:
             with suppress(PlaywrightError):  # the page may be gone by now
@@ -95,5 +95,10 @@ _RESOURCE_TYPES: Final[Mapping[str, AbstractSet[str]]] = MappingProxyType(
 )
 
 
-def _build_cookie(one: Cookie, host: str) -> Any:
-    return {"name": one.name, "value": one.value, "domain": one.domain or host, "path": one.path}
+def _build_cookie(cookie: Cookie, host: str) -> Any:
+    return {
+        "name": cookie.name,
+        "value": cookie.value,
+        "domain": cookie.domain or host,
+        "path": cookie.path,
+    }

@@ -16,7 +16,7 @@ USER_AGENT: Final = "msaas"
 MAX_KNOWN_URLS: Final = 5_000
 MAX_CRAWL_DELAY: Final = 5.0
 _SITEMAP_LOCATION: Final = re.compile(r"<loc>\s*([^<\s]{1,2048})\s*</loc>", re.IGNORECASE)
-# What a page leads to that is no page.
+# Links with these extensions are not pages.
 _NON_PAGE_EXTENSION: Final = re.compile(
     r"\.(?:avi|bmp|css|csv|docx?|exe|gif|gz|ico|iso|jpe?g|js|json|mp3|mp4|pdf|png|pptx?|rar|rss|svg"
     r"|tar|tgz|webp|woff2?|xlsx?|xml|zip)$",
@@ -45,16 +45,16 @@ class CrawlFrontier:
 
     @property
     def delay(self) -> float:
-        """How many seconds the site wants between two pages; nobody waits for ever."""
+        """Return the seconds between two pages that the site requests, within a maximum."""
         return min(float(self._robots.crawl_delay(USER_AGENT) or 0.0), MAX_CRAWL_DELAY)
 
     @property
     def sitemaps(self) -> list[str]:
-        """Name the site's maps: of its own origin, for nobody else speaks for it."""
+        """List the site's sitemaps of its own origin."""
         return [url for url in self._robots.sitemaps if parse_origin(url) == self._origin]
 
     def add_start_url(self) -> bool:
-        """Start with the page that was asked for, unless the site forbids even that."""
+        """Start with the requested page, unless the site disallows it."""
         return self._add(self._params.url, 0)
 
     def add(self, urls: Iterable[str], depth: int) -> None:
@@ -73,7 +73,7 @@ class CrawlFrontier:
         self._queue.appendleft(target)
 
     def record_redirect(self, url: str) -> bool:
-        """Say whether a page that led on has led to one that nobody has read yet."""
+        """Return whether a redirect led to a page that was not read yet."""
         normalised = _normalise_url(url)
         is_new = normalised not in self._known_urls and parse_origin(normalised) == self._origin
         self._known_urls.add(normalised)
@@ -100,11 +100,11 @@ class CrawlFrontier:
 
 
 def _normalise_url(url: str) -> str:
-    """Write an address the one way in which it counts as known."""
+    """Return the canonical form of an address."""
     bare = urldefrag(normalise_text(url)).url
-    return f"{bare}/" if bare.count("/") == 2 else bare  # noqa: PLR2004  # those of http://
+    return f"{bare}/" if bare.count("/") == 2 else bare  # noqa: PLR2004  # the two slashes of http://
 
 
 def read_sitemap(text: str) -> list[str]:
-    """Find the addresses without a parser that a stranger's XML could exhaust."""
+    """Find the addresses by pattern: a hostile XML could exhaust a parser."""
     return [unescape(url) for url in _SITEMAP_LOCATION.findall(text)][:MAX_KNOWN_URLS]

@@ -23,11 +23,13 @@ _MIN_PAGE_MS: Final = 500
 _MAX_METADATA_FILE: Final = 1_000_000
 _MAX_SITEMAPS: Final = 5
 _OK: Final = 200
-# With them the page, or the browser, is gone; what was read until then is kept.
+# The page or the browser is gone; the pages that were read before are returned.
 _FATAL_REASONS: Final = frozenset({"page_crashed", "page_failed", "browser_unavailable"})
 
 
 class CrawlSiteAction(BrowserAction):
+    task_type = "crawl_site"
+
     async def visit(self, visit: Visit) -> CrawlSiteResult:
         params = visit.get_params(CrawlSiteParams)
         return await _Crawl(visit, params).run()
@@ -72,7 +74,7 @@ class _Crawl:
             self._frontier.add(read_sitemap(await self._read_metadata_file(url)), 1)
 
     async def _read_metadata_file(self, url: str) -> str:
-        """Read what a site says to crawlers, through the same door; it may as well say nothing."""
+        """Read the site's robots.txt, through the same egress proxy; it may be missing."""
         try:
             response = await self._session.page.goto(url, timeout=self._page_timeout_ms())
             if response is None or response.status != _OK:
@@ -84,7 +86,7 @@ class _Crawl:
         return body[:_MAX_METADATA_FILE].decode(errors="replace")
 
     async def _read_pages(self) -> Any:
-        """Answer why it ended, in the contract's words."""
+        """Return why the crawl ended, as the contract names it."""
         while (target := self._frontier.pop()) is not None:
             if len(self._pages) >= self._params.max_pages:
                 self._frontier.push_front(target)
@@ -127,7 +129,7 @@ class _Crawl:
             return None
         content, truncated = await self._read_content()
         links = build_links(raw, page.url)
-        self._frontier.add((one.url for one in links if not one.nofollow), target.depth + 1)
+        self._frontier.add((link.url for link in links if not link.nofollow), target.depth + 1)
         return CrawledPage(
             url=page.url,
             depth=target.depth,

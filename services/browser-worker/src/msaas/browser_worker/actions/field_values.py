@@ -1,4 +1,4 @@
-"""From what a page says to a value of the type that was asked for."""
+"""Converts the text of a page to a value of the requested type."""
 
 import math
 import re
@@ -12,8 +12,8 @@ from msaas.contracts import normalise_text
 MAX_INT: Final = 2**63 - 1
 _NUMBER: Final = re.compile(r"[-+\u2212]?\d[\d.,'\u00a0\u202f ]*")
 _THOUSANDS_SEPARATOR: Final = re.compile(r"[,'\u00a0\u202f ](?=\d{3}(?!\d))")
-_TRUE_WORDS: Final = frozenset({"true", "yes", "on", "1", "y", "checked", "selected"})
-_FALSE_WORDS: Final = frozenset({"false", "no", "off", "0", "n", ""})
+_TRUE_VALUES: Final = frozenset({"true", "yes", "on", "1", "y", "checked", "selected"})
+_FALSE_VALUES: Final = frozenset({"false", "no", "off", "0", "n", ""})
 
 FieldScalar = str | int | float | bool
 
@@ -59,10 +59,10 @@ def _parse_integer(text: str, base: str) -> int:
 
 
 def _parse_boolean(text: str, _base: str) -> bool:
-    word = text.strip().lower()
-    if word not in _TRUE_WORDS | _FALSE_WORDS:
+    value = text.strip().lower()
+    if value not in _TRUE_VALUES | _FALSE_VALUES:
         raise FieldTypeMismatch("boolean")
-    return word in _TRUE_WORDS
+    return value in _TRUE_VALUES
 
 
 def _parse_url(text: str, base: str) -> str:

@@ -1,4 +1,4 @@
-"""Opens a page and returns where it leads to."""
+"""Opens a page and returns its links."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -26,6 +26,8 @@ READ_PAGE_LINKS: Final = f"most => ({READ_LINKS})(document, most)"
 
 
 class ExtractLinksAction(BrowserAction):
+    task_type = "extract_links"
+
     async def visit(self, visit: Visit) -> ExtractLinksResult:
         params = visit.get_params(ExtractLinksParams)
         session = PageSession(visit, params)
@@ -47,7 +49,7 @@ class ExtractLinksAction(BrowserAction):
 
 
 def build_links(raw: Iterable[Sequence[Any]], page_url: str) -> list[Link]:
-    """Count each address once, whatever its fragment; the first that has words gives the words."""
+    """Count each address once, without its fragment, with the first text that is not empty."""
     links: dict[str, Link] = {}
     page_origin = parse_origin(page_url)
     for href, link_text, nofollow in raw:

@@ -19,8 +19,8 @@ from msaas.worker import ActionFailed
 MAX_HTML: Final = 2_000_000
 MAX_MARKDOWN: Final = 200_000
 MARKDOWN_FILE: Final = "page.md"
-# Works on a copy: addresses are made whole, and what is neither read nor seen is left out. The main
-# matter is what the page says it is, or else the one article that holds most of its text.
+# Works on a copy: URLs become absolute, and invisible elements are removed. The main content is the
+# page's `main` element, or else the article that has most of the text.
 READ_HTML: Final = """(element, [most, whole]) => {
   const SILENT = "script,style,noscript,template,link,meta,iframe,object,svg,canvas," +
     "[hidden],[aria-hidden=true]";
@@ -50,6 +50,8 @@ READ_PAGE_HTML: Final = f"given => ({READ_HTML})(document.body ?? document.docum
 
 
 class ExtractMarkdownAction(BrowserAction):
+    task_type = "extract_markdown"
+
     async def visit(self, visit: Visit) -> ExtractMarkdownResult:
         params = visit.get_params(ExtractMarkdownParams)
         session = PageSession(visit, params)
@@ -79,8 +81,8 @@ def _convert(html: str) -> str:
     try:
         content = html_to_markdown.convert(html, options).content
     except html_to_markdown.ConversionError as error:
-        words = "The page cannot be written as Markdown."
-        raise ActionFailed("page_failed", words, retryable=False) from error
+        message = "The page cannot be converted to Markdown."
+        raise ActionFailed("page_failed", message, retryable=False) from error
     return _EMPTY_LINES.sub("\n\n", content or "")
 
 
@@ -90,7 +92,7 @@ _EMPTY_LINES: Final = re.compile(r"\n{3,}")
 async def _attach_markdown(
     visit: Visit, result: ExtractMarkdownResult, markdown: str
 ) -> ExtractMarkdownResult:
-    """Cut what is too long for a result, and keep all of it as a file where there is a place."""
+    """Cut text that is too long for a result; store all of it where there is a link."""
     truncated_markdown = truncate_to_result(markdown, len(result.model_dump_json().encode()))
     if truncated_markdown == markdown:
         return result.model_copy(update={"markdown": markdown})

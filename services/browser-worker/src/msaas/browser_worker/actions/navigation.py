@@ -12,18 +12,20 @@ from msaas.contracts import (
     normalise_text,
 )
 
-# What a page says of itself is cut before it is sent: it may be huge, and need not even be text.
+# The text is cut before it leaves the page: it may be huge, and need not be a string.
 READ_TEXT: Final = """(element, most) => {
   const text = String(element.innerText ?? element.textContent ?? "");
   return [String(document.title).slice(0, 1000), text.slice(0, most), text.length > most];
 }"""
-# A picture that is not shown has a document of nothing at all.
+# The document of an image may have no elements.
 READ_PAGE_TEXT: Final = (
     f"most => ({READ_TEXT})(document.body ?? document.documentElement ?? {{}}, most)"
 )
 
 
 class NavigateAndExtractTextAction(BrowserAction):
+    task_type = "navigate_and_extract_text"
+
     async def visit(self, visit: Visit) -> NavigateAndExtractTextResult:
         params = visit.get_params(NavigateAndExtractTextParams)
         session = PageSession(visit, params)
@@ -39,7 +41,7 @@ class NavigateAndExtractTextAction(BrowserAction):
 
 
 def fit_text(result: NavigateAndExtractTextResult, text: str) -> NavigateAndExtractTextResult:
-    """Put in as much of the text as a result may hold."""
+    """Add as much of the text as fits into a result."""
     truncated_text = truncate_to_result(text, len(result.model_dump_json().encode()))
     truncated = result.truncated or len(truncated_text) < len(text)
     return result.model_copy(update={"text": truncated_text, "truncated": truncated})

@@ -1,4 +1,4 @@
-"""The steps that every visit begins with: open the page, wait for it, read it where it rests."""
+"""The first steps of every visit: open the page, wait for it, and read it."""
 
 import asyncio
 from typing import Any, Final, TypedDict
@@ -13,9 +13,9 @@ from msaas.contracts import PageParams
 from msaas.worker import ActionFailed
 
 DEFAULT_TIMEOUT_MS: Final = 30_000
-# Kept back from the run's own time, to say what went wrong before it is over.
+# Reserved at the end of the run's time, to report a failure.
 _REPORTING_SECONDS: Final = 0.5
-# A page that leads on while it is read is read again where it arrives.
+# A page that navigates while it is read is read again.
 _MAX_READS: Final = 3
 _CONTEXT_DESTROYED: Final = "Execution context was destroyed"
 _ERROR_PAGE_SCHEME: Final = "chrome-error:"
@@ -23,7 +23,7 @@ _READ_TITLE: Final = "() => String(document.title).slice(0, 1000)"
 
 
 class PageMetadata(TypedDict):
-    """What every result says of its page."""
+    """The fields that every result has."""
 
     url: str
     final_url: str
@@ -33,7 +33,7 @@ class PageMetadata(TypedDict):
 
 
 class PageSession:
-    """One page within one stretch of time."""
+    """One page with one deadline for all steps."""
 
     def __init__(
         self, visit: Visit, params: PageParams, default_ms: int = DEFAULT_TIMEOUT_MS
@@ -59,7 +59,7 @@ class PageSession:
         return self.response
 
     async def evaluate(self, script: str, argument: object, selector: str | None = None) -> Any:
-        """Read where the page has come to rest: while it leads on there is nothing to read.
+        """Evaluate a script, again where the page navigates meanwhile.
 
         `script` is a function of the element that `selector` names and of the argument, or of the
         argument alone where it reads the whole page.
@@ -67,7 +67,7 @@ class PageSession:
         attempts = 1
         while True:
             try:
-                # A script of the page's own has no time limit unless it is given one.
+                # Playwright applies no time limit to scripts.
                 async with asyncio.timeout(self.remaining_ms() / 1000):
                     result = await self._evaluate_once(script, argument, selector)
             except TimeoutError:
@@ -98,7 +98,7 @@ class PageSession:
         }
 
     def remaining_ms(self) -> float:
-        """Never nothing, which Playwright takes for no limit at all."""
+        """Return at least 1: Playwright takes 0 for no limit."""
         return max(1.0, (self._deadline - asyncio.get_running_loop().time()) * 1000)
 
     async def _wait_for_selector(self, selector: str) -> None:

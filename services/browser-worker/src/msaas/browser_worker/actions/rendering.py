@@ -1,4 +1,4 @@
-"""Opens a page and keeps a picture of it, or how it prints."""
+"""Opens a page and stores a screenshot or a PDF of it."""
 
 import asyncio
 import struct
@@ -16,7 +16,7 @@ from msaas.contracts import (
 )
 
 MAX_HEIGHT: Final = 16_000
-"""In pixels of the screen; Chromium draws no picture higher than about that."""
+"""In device pixels; Chromium captures no higher images."""
 
 _MAX_WIDTH: Final = 4_000
 _JPEG_SIZES: Final = {0xC0, 0xC1, 0xC2}
@@ -28,6 +28,7 @@ _READ_PAGE_SIZE: Final = """() => [
 
 
 class CaptureScreenshotAction(BrowserAction):
+    task_type = "capture_screenshot"
     needs_images = True
 
     async def visit(self, visit: Visit) -> CaptureScreenshotResult:
@@ -72,7 +73,7 @@ async def _take_screenshot(
 
 
 async def take_full_page_screenshot(page: Page, options: dict[str, Any]) -> tuple[bytes, bool]:
-    """Draw as much of the page as goes into a picture; say whether that was less than all."""
+    """Capture as much of the page as fits into an image; return whether it was cut."""
     width, height, ratio = await page.evaluate(_READ_PAGE_SIZE)
     max_height = max(1, int(MAX_HEIGHT / max(1.0, float(ratio))))
     if int(height) <= max_height:
@@ -82,6 +83,7 @@ async def take_full_page_screenshot(page: Page, options: dict[str, Any]) -> tupl
 
 
 class RenderPdfAction(BrowserAction):
+    task_type = "render_pdf"
     needs_images = True
 
     async def visit(self, visit: Visit) -> RenderPdfResult:
@@ -114,7 +116,7 @@ async def _render_pdf(page: Page, params: RenderPdfParams) -> bytes:
 
 
 def read_image_size(image: bytes) -> tuple[int, int]:
-    """Read width and height where PNG and JPEG keep them."""
+    """Read width and height from the header of a PNG or JPEG."""
     if image.startswith(b"\x89PNG"):
         return struct.unpack(">II", image[16:24])
     offset = 2

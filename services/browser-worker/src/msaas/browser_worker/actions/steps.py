@@ -20,8 +20,9 @@ _SCREENSHOT_SECONDS: Final = 5.0
 
 
 class RunStepsAction(BrowserAction):
-    """A job that fails leaves a picture of where, and in its timeline every step until then."""
+    """A job that fails stores a screenshot, and its timeline has every step up to the failure."""
 
+    task_type = "run_steps"
     needs_images = True
 
     async def visit(self, visit: Visit) -> RunStepsResult:
@@ -97,7 +98,7 @@ async def _is_selector_missing(context: StepContext, step: Step) -> bool:
 
 
 async def _save_failure_screenshot(context: StepContext) -> None:
-    """Try to: the failure is told in any case."""
+    """Try to store a screenshot; the failure is reported in any case."""
     run = context.session.visit.run
     if FAILURE_SCREENSHOT not in run.envelope.meta.uploads:
         return

@@ -16,9 +16,8 @@ from msaas.worker import ActionFailed
 
 MAX_MATCHES: Final = 1_000
 MAX_TEXT: Final = 20_000
-# All fields are read by one call, so that they are of one moment of the page. For each field comes
-# a list of its matches, each a text or null or, with fields of its own, an object of these; or one
-# word that says what is at fault.
+# All fields are read in one call, so that they are consistent. Each field gives a list of matches,
+# each a text, null or, with inner fields, an object of these; or a string that names the error.
 READ_FIELDS: Final = """([fields, most, longest]) => {
   const isPath = selector => /^[(.]*\\//.test(selector);
   const list = (root, selector, most) => {
@@ -45,16 +44,18 @@ READ_FIELDS: Final = """([fields, most, longest]) => {
     const nodes = list(document, field.selector, field.many ? most : 1);
     return nodes.map(node => field.fields ? inside(node, field.fields) : text(node, field));
   };
-  const told = {};
+  const found = {};
   for (const [name, field] of Object.entries(fields)) {
-    try { told[name] = read(field); }
-    catch (error) { told[name] = error instanceof DOMException ? "selector" : "page"; }
+    try { found[name] = read(field); }
+    catch (error) { found[name] = error instanceof DOMException ? "selector" : "page"; }
   }
-  return [String(document.title).slice(0, 1000), document.baseURI, told];
+  return [String(document.title).slice(0, 1000), document.baseURI, found];
 }"""
 
 
 class ExtractStructuredAction(BrowserAction):
+    task_type = "extract_structured"
+
     async def visit(self, visit: Visit) -> ExtractStructuredResult:
         params = visit.get_params(ExtractStructuredParams)
         session = PageSession(visit, params)
@@ -77,7 +78,7 @@ def build_field(name: str, field: StructuredField, found: object, base: str) -> 
     if not isinstance(found, list):
         raise ActionFailed("page_failed", f"Field {name}: it cannot be read.", retryable=True)
     matches = cast("list[object]", found)
-    values = [_build_match(name, field, one, base) for one in matches]
+    values = [_build_match(name, field, match, base) for match in matches]
     if field.many:
         return values or _get_default(name, field, [])
     return values[0] if values else _get_default(name, field)

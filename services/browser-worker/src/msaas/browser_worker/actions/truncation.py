@@ -1,4 +1,4 @@
-"""Cuts text to what a result may hold."""
+"""Cuts text to the size of a result."""
 
 from bisect import bisect_right
 from typing import Final
@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 
 from msaas.contracts import MAX_INLINE_RESULT
 
-# For the word that says whether it was cut.
+# For the field that says whether it was cut.
 _RESERVED_BYTES: Final = 16
 _JSON: Final = TypeAdapter(str)
 

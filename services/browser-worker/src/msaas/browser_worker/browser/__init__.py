@@ -1,1 +1,1 @@
-"""One Chromium: started, watched, recycled, ended."""
+"""One Chromium process: launch, pages, limits and shutdown."""

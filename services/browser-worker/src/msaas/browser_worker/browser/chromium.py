@@ -1,4 +1,4 @@
-"""Finds the browser, and says how it is started."""
+"""Finds the browser and lists its command-line flags."""
 
 import re
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 from msaas.kernel import DependencyUnavailable
 
 EXECUTABLE_NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-# Where `playwright install` puts browsers, unless it was told otherwise.
+# The default folders of `playwright install`.
 PLAYWRIGHT_FOLDERS = (".cache/ms-playwright", "Library/Caches/ms-playwright")
 _PLAYWRIGHT_EXECUTABLES = (
     *("chrome-headless-shell", "headless_shell"),
@@ -38,7 +38,7 @@ class ChromiumNotFound(DependencyUnavailable):
 
 
 def find_chromium(configured: str | None = None, *, home: Path | None = None) -> Path:
-    """Return the named browser, or Playwright's own, or one that the machine has; it does run."""
+    """Return the configured browser, Playwright's own, or one on PATH; it is known to run."""
     if configured:
         if not _is_runnable(Path(configured)):
             raise ChromiumNotFound(
@@ -64,16 +64,16 @@ def _candidates(home: Path) -> Iterator[Path]:
 
 
 def _list_playwright_browsers(folder: Path) -> Sequence[Path]:
-    """List its browsers, the slimmer kind and the newest revision first."""
+    """List its browsers, headless shells and the newest revision first."""
     folders = sorted(folder.glob("chromium*-*"), key=_rank)
     candidates = [
-        one for place in folders for name in _PLAYWRIGHT_EXECUTABLES for one in place.rglob(name)
+        path for found in folders for name in _PLAYWRIGHT_EXECUTABLES for path in found.rglob(name)
     ]
-    return [one for one in candidates if one.is_file()]
+    return [path for path in candidates if path.is_file()]
 
 
 def _is_runnable(browser: Path) -> bool:
-    """One that was downloaded may lack libraries of the system's."""
+    """Return whether it starts: a downloaded browser may lack system libraries."""
     try:
         completed = subprocess.run(  # noqa: S603  # a browser that the operator has or named
             [browser, "--version"], capture_output=True, timeout=20, check=False

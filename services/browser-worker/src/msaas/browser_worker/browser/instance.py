@@ -1,4 +1,4 @@
-"""One life of a browser: its driver, its process group, its contexts, and a certain end."""
+"""One browser instance: its driver, its process group, its contexts and its shutdown."""
 
 import asyncio
 import os
@@ -18,29 +18,29 @@ from playwright.async_api import Browser, Page, Playwright, async_playwright
 from playwright.async_api import Error as PlaywrightError
 
 from msaas.browser_worker.browser.chromium import CHROMIUM_FLAGS, NO_IMAGES_FLAGS
-from msaas.browser_worker.browser.memory_watchdog import MemoryWatchdog
+from msaas.browser_worker.browser.memory_watchdog import POLL_INTERVAL, MemoryWatchdog
 from msaas.browser_worker.limits import Limits
-from msaas.kernel import DependencyUnavailable
-from msaas.telemetry import get_logger
+from msaas.kernel import DependencyUnavailable, PeriodicTask
+from msaas.telemetry import get_logger, log_task_failure
 
-# Where nobody listens: what belongs to no job has nothing to look for in the world.
+# Nothing listens there: requests that belong to no job reach nothing.
 UNREACHABLE_PROXY: Final = "socks5://127.0.0.1:1"
 LAUNCH_SECONDS: Final = 30.0
 CLOSE_SECONDS: Final = 5.0
 OPEN_PAGE_SECONDS: Final = 15.0
-# A worker's environment holds the address of the wire: the browser is given one of its own.
+# The worker's environment contains the URL of Redis: the browser gets a separate one.
 _ENVIRONMENT: Final = {"PATH": os.defpath, "LANG": "C.UTF-8"}
 _PROFILE_FLAG: Final = "--user-data-dir="
 
 
 ContextOptions = Mapping[str, Any]
-"""What a context is made with, in Playwright's words."""
+"""Playwright's options for a new context."""
 
 DEFAULT_CONTEXT: Final[ContextOptions] = MappingProxyType({})
 
 
 def proxy_options(proxy: str) -> ContextOptions:
-    """Have a context reach the world by this door and no other."""
+    """Make a context connect through this egress proxy only."""
     return {"proxy": {"server": proxy}}
 
 
@@ -52,7 +52,7 @@ class BrowserUnavailable(DependencyUnavailable):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChromiumLauncher:
-    """How a browser is started."""
+    """The options of a browser launch."""
 
     chromium: Path
     sandbox: bool = True
@@ -65,14 +65,14 @@ class ChromiumLauncher:
 
 @dataclass(frozen=True, slots=True)
 class _PrewarmedPage:
-    """A page that is open before anybody asked, for just these options."""
+    """A page that was opened in advance, for exactly these options."""
 
     options: ContextOptions
     opening: asyncio.Task[Page]
 
 
 class ChromiumInstance:
-    """A Chromium with a Playwright driver of its own; both end together."""
+    """A Chromium with its own Playwright driver; both end together."""
 
     def __init__(
         self,
@@ -91,9 +91,13 @@ class ChromiumInstance:
         self._open_pages = 0
         self._prewarmed: _PrewarmedPage | None = None
         self._memory_watchdog = MemoryWatchdog(self.pid, max_memory)
-        self._watchdog_task = asyncio.create_task(
-            self._memory_watchdog.run(lambda: self._open_pages > 0)
+        watchdog = PeriodicTask(
+            "memory-watchdog",
+            self._check_memory,
+            period=POLL_INTERVAL,
+            report_failure=log_task_failure,
         )
+        self._watchdog_task = asyncio.create_task(watchdog.run(), name=watchdog.name)
         self._ended = asyncio.Event()
         self._closing = False
         browser.on("disconnected", lambda _: self._on_disconnected())
@@ -122,7 +126,7 @@ class ChromiumInstance:
             return cls(playwright, browser, _find_processes(marker), launcher.max_memory)
         except BaseException as error:
             if playwright is not None:
-                await _finish_in_time(playwright.stop())  # its browser goes with it
+                await _finish_in_time(playwright.stop())  # its browser ends with it
             if not isinstance(error, PlaywrightError | TimeoutError | OSError):
                 raise
             get_logger().warning("browser_launch_failed", error=_first_line(error))
@@ -138,7 +142,7 @@ class ChromiumInstance:
         return self._processes[0].pid
 
     def measure_memory(self) -> int:
-        """Count what several processes share once for each: a bound from above."""
+        """Return an upper bound: shared memory counts once for each process."""
         processes = set(self._processes)
         for process in self._processes:
             with suppress(psutil.NoSuchProcess):
@@ -147,14 +151,14 @@ class ChromiumInstance:
 
     @asynccontextmanager
     async def open_page(self, options: ContextOptions = DEFAULT_CONTEXT) -> AsyncGenerator[Page]:
-        """Open a page in a context that nobody had before and nobody will have again."""
+        """Open a page in a context that is used once."""
         self.opened_pages += 1
         self._open_pages += 1
         opening = self._take_prewarmed(options) or asyncio.create_task(self._open_new_page(options))
         try:
             try:
                 async with asyncio.timeout(OPEN_PAGE_SECONDS):
-                    # Whoever gives up meanwhile would leave a context that nobody can close.
+                    # Shielded: a cancelled call would leave a context that cannot be closed.
                     page = await asyncio.shield(opening)
             except (PlaywrightError, TimeoutError) as error:
                 self.is_unhealthy = True
@@ -166,7 +170,7 @@ class ChromiumInstance:
                 self.is_unhealthy = True
 
     async def prewarm_page(self, options: ContextOptions) -> None:
-        """Open a page for whoever is the next to ask with just these options."""
+        """Open a page in advance for the next call with exactly these options."""
         old = self._prewarmed
         if old is not None and old.options == options and not _has_failed(old.opening):
             return
@@ -175,21 +179,23 @@ class ChromiumInstance:
             await _finish_in_time(_close_page(old.opening))
         if self.is_alive and not self._closing:
             opening = asyncio.create_task(self._open_new_page(options))
-            opening.add_done_callback(_has_failed)  # looked at, if nobody ever asks for it
+            opening.add_done_callback(
+                _has_failed
+            )  # retrieves the error of a page that is never used
             self._prewarmed = _PrewarmedPage(options, opening)
 
     def was_killed_for_memory(self) -> bool:
         return self._memory_watchdog.was_killed_for_memory()
 
     async def wait_ended(self, seconds: float) -> bool:
-        """Wait a moment for news of the end, which come after those of its pages."""
+        """Wait for the disconnect event, which follows the errors of the pages."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._ended.wait()
         return self._ended.is_set()
 
     async def close(self) -> None:
-        """Close politely, then see to it that no process is left."""
+        """Close the browser, then kill what is left of its processes."""
         self._closing = True
         self._watchdog_task.cancel()
         leader, *drivers = self._processes
@@ -201,7 +207,7 @@ class ChromiumInstance:
         for driver in drivers:
             with suppress(psutil.NoSuchProcess):
                 driver.kill()
-        if self._profile is not None:  # who is killed leaves it behind
+        if self._profile is not None:  # a killed browser leaves it behind
             await asyncio.to_thread(shutil.rmtree, self._profile, ignore_errors=True)
         self._ended.set()
         if not closed_in_time:
@@ -224,6 +230,10 @@ class ChromiumInstance:
             return None
         opening, self._prewarmed = self._prewarmed.opening, None
         return None if _has_failed(opening) else opening
+
+    async def _check_memory(self) -> None:
+        if self._open_pages:
+            self._memory_watchdog.check()
 
     def _on_disconnected(self) -> None:
         self._ended.set()
@@ -249,7 +259,7 @@ def _has_failed(opening: asyncio.Task[Page]) -> bool:
 
 
 async def _finish_in_time(call: Coroutine[Any, Any, object]) -> bool:
-    """Say whether a call that ends something came to its own end in time."""
+    """Return whether a closing call finished in time."""
     try:
         async with asyncio.timeout(CLOSE_SECONDS):
             await call
@@ -267,7 +277,7 @@ def _kill_group(leader: psutil.Process) -> None:
 
 
 def _find_processes(marker: str) -> list[psutil.Process]:
-    """Return the leader of the group that carries the mark, and the driver that started it."""
+    """Return the group leader whose arguments contain the marker, and its driver."""
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             if marker in process.cmdline() and os.getpgid(process.pid) == process.pid:
@@ -278,9 +288,9 @@ def _find_processes(marker: str) -> list[psutil.Process]:
 def _find_profile(leader: psutil.Process) -> Path | None:
     """Find the folder that the driver made for the browser."""
     with suppress(psutil.NoSuchProcess):
-        for word in leader.cmdline():
-            if word.startswith(_PROFILE_FLAG):
-                return Path(word.removeprefix(_PROFILE_FLAG))
+        for argument in leader.cmdline():
+            if argument.startswith(_PROFILE_FLAG):
+                return Path(argument.removeprefix(_PROFILE_FLAG))
     return None
 
 

@@ -1,9 +1,8 @@
-"""Ends the processes of pages that hold more memory than one may, whatever the page is doing."""
+"""Kills the processes of pages that use more memory than allowed."""
 
-import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
@@ -12,13 +11,13 @@ import psutil
 from msaas.telemetry import get_logger
 
 POLL_INTERVAL: Final = 0.5
-# By then the page has heard that its process is gone.
+# Longer than it takes the page to report that its process has crashed.
 _KILL_REPORT_SECONDS: Final = 5.0
 _RENDERER_FLAG: Final = "--type=renderer"
 
 
 class MemoryWatchdog:
-    """Looks at one browser's process group, by the system's word and not by the browser's."""
+    """Checks the process group of one browser, as the operating system reports it."""
 
     def __init__(self, process_group: int, max_memory: int) -> None:
         self._process_group = process_group
@@ -26,14 +25,8 @@ class MemoryWatchdog:
         self._last_kill_at = -_KILL_REPORT_SECONDS
 
     def was_killed_for_memory(self) -> bool:
-        """Say whether a page was ended just now."""
+        """Return whether a page was killed in the last few seconds."""
         return time.monotonic() - self._last_kill_at < _KILL_REPORT_SECONDS
-
-    async def run(self, is_busy: Callable[[], bool]) -> None:
-        while True:
-            await asyncio.sleep(POLL_INTERVAL)
-            if is_busy():
-                self.check()
 
     def check(self) -> None:
         for process in list_process_group(self._process_group):
@@ -46,7 +39,7 @@ class MemoryWatchdog:
 
 
 def list_process_group(group: int) -> Iterator[psutil.Process]:
-    """List a process group; asking for the children of a process would read all processes."""
+    """List a process group; `psutil` would read every process to find children."""
     for pid in psutil.pids():
         with suppress(ProcessLookupError, PermissionError, psutil.Error):
             if os.getpgid(pid) == group:

@@ -1,4 +1,4 @@
-"""Sees to it that one visit stays within its limits, and ends it where it does not."""
+"""Enforces the limits of one visit, and ends it where it exceeds them."""
 
 import asyncio
 from collections import Counter
@@ -24,15 +24,15 @@ NODE_POLL_INTERVAL: Final = 0.25
 _CRASH_EVENT_SECONDS: Final = 0.3
 _ABORTED: Final = "ERR_ABORTED"
 _COUNT_NODES: Final = "Memory.getDOMCounters"
-# Where a page may lead its own window; and where it arrives when it tried another place.
+# Schemes that a page may navigate to, and the URL that Chromium shows instead of others.
 _ALLOWED_SCHEMES: Final = frozenset({"http", "https", "about", "blob", "chrome-error", ""})
 _BLOCKED_URL: Final = "about:blank#blocked"
-# The answer began and was not what it said: for the load of such a page one would wait in vain.
+# The response broke off or was malformed: its load event never fires.
 _BROKEN_RESPONSE_ERRORS: Final = ("ERR_CONTENT_", "ERR_INCOMPLETE_")
 
 
 class PageMonitor:
-    """`was_slain` tells of a page that has crashed whether it did so because it was too large."""
+    """`was_killed_for_memory` says whether a crashed page used too much memory."""
 
     def __init__(
         self, page: Page, proxy: EgressProxy, was_killed_for_memory: Callable[[], bool]
@@ -49,7 +49,7 @@ class PageMonitor:
 
     @asynccontextmanager
     async def enforce_limits(self) -> AsyncGenerator[None]:
-        """Fail with what was exceeded, in the place of whatever came of it."""
+        """Raise the failure of an exceeded limit instead of the error that followed from it."""
         try:
             async with self._timeout:
                 self._listen()
@@ -89,7 +89,7 @@ class PageMonitor:
         )
 
     async def _poll_node_count(self) -> None:
-        """Count what the page holds, by the engine's own word; most pages are gone before."""
+        """Count the nodes of the page; most pages close before the first count."""
         with suppress(PlaywrightError):  # it ends with its page
             await asyncio.sleep(NODE_POLL_INTERVAL)
             session = await self._page.context.new_cdp_session(self._page)
@@ -106,7 +106,7 @@ class PageMonitor:
 
     def _close_dialog(self, dialog: Dialog) -> None:
         self._count(ExceededLimit.DIALOGS, self._proxy.limits.dialogs)
-        # The one kind that asks whether to leave the page; all others are answered with no.
+        # A beforeunload dialog asks whether to leave the page; all others are dismissed.
         is_leaving = dialog.type == "beforeunload"
         self._spawn(dialog.accept() if is_leaving else dialog.dismiss())
 
@@ -135,7 +135,7 @@ class PageMonitor:
             self._fail(build_limit_failure(limit))
 
     def _fail(self, failure: ActionFailed) -> None:
-        """End the visit where it stands; the first reason is the one that counts."""
+        """End the visit; the first reason is the one that counts."""
         if self._failure is None and not self._is_closed:
             self._failure = failure
             self._failure_event.set()
@@ -149,6 +149,6 @@ class PageMonitor:
 
 
 async def _ignore_playwright_errors(work: Coroutine[Any, Any, None]) -> None:
-    """Let what is closed already be closed."""
+    """Ignore errors of a page that is already closed."""
     with suppress(PlaywrightError):
         await work

@@ -1,4 +1,4 @@
-"""Names places of the network, as an operator writes them down."""
+"""Patterns of hosts, ports, domains and networks, as an operator writes them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A host, and its port where only that one is meant."""
+    """A host, with a port or for all ports."""
 
     host: str
     port: int | None = None
@@ -31,7 +31,7 @@ class Endpoint:
 
 
 class HostPatterns:
-    """A list of `host`, `host:port`, `.domain` with all that is below it, and `network/bits`."""
+    """A list of `host`, `host:port`, `.domain` with its subdomains, and `network/bits`."""
 
     def __init__(self, patterns: Iterable[str]) -> None:
         endpoints: set[Endpoint] = set()
@@ -45,7 +45,7 @@ class HostPatterns:
         self._networks = tuple(networks)
 
     def matches_host(self, host: str, port: int) -> bool:
-        """Say whether the host is named itself, or a domain above it."""
+        """Return whether the host or a parent domain is listed."""
         return any(
             Endpoint(name, endpoint_port) in self._endpoints
             for name in _iter_host_and_domains(normalise_host(host))
@@ -56,7 +56,7 @@ class HostPatterns:
         return any(self._matches_address(address, port) for address in addresses)
 
     def networks_contain_all(self, addresses: Sequence[str]) -> bool:
-        """Say whether all lie in the networks: what is named by host is meant under that name."""
+        """Return whether all addresses lie in the listed networks; listed hosts do not count."""
         return bool(addresses) and all(map(self._is_in_networks, addresses))
 
     def _matches_address(self, address: str, port: int) -> bool:
@@ -68,7 +68,7 @@ class HostPatterns:
 
 
 def normalise_host(host: str) -> str:
-    """Write a host in one way: addresses in their shortest form."""
+    """Return the canonical form of a host; addresses in their shortest form."""
     bare = host.lower().rstrip(".").removeprefix("[").removesuffix("]")
     address = parse_address(bare)
     return bare if address is None else str(address)

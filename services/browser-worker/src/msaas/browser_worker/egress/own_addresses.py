@@ -1,4 +1,4 @@
-"""What of the network is the fleet's own: no page has business there, public or not."""
+"""The fleet's own addresses, which pages may not reach even where they are public."""
 
 import socket
 from collections.abc import Sequence
@@ -15,16 +15,16 @@ _REDIS_PORT = 6379
 def list_own_addresses() -> Sequence[str]:
     """List the addresses of this machine's interfaces."""
     families = {socket.AF_INET, socket.AF_INET6}
-    found = (one for each in psutil.net_if_addrs().values() for one in each)
-    return [one.address.partition("%")[0] for one in found if one.family in families]
+    interfaces = (address for addresses in psutil.net_if_addrs().values() for address in addresses)
+    return [found.address.partition("%")[0] for found in interfaces if found.family in families]
 
 
 async def resolve_broker_endpoints(redis_url: str, lookup: Lookup) -> Sequence[str]:
-    """Name the wire by its host and by its addresses, for the list of what is denied."""
+    """Return the endpoints of Redis, by host name and by address."""
     parts = urlsplit(redis_url)
     host, port = parts.hostname, parts.port or _REDIS_PORT
     if host is None:
-        return []  # a socket in the file system, which no page can name
+        return []  # a Unix socket, which no page can reach
     names = {host}
     with suppress(OSError):
         names.update(await lookup(host))

@@ -8,24 +8,23 @@ from typing import Final
 from msaas.browser_worker.egress.host_patterns import HostPatterns
 
 DEFAULT_PORTS: Final = frozenset({80, 443, 8080, 8443})
-# Every block that is set apart from the internet at large: spelt out, because what the standard
-# library calls global differs between its versions.
+# Every special-purpose block, spelt out because `is_global` differs between Python versions.
 _IPV4_SPECIAL_NETWORKS: Final = tuple(
     IPv4Network(block)
     for block in (
         *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
         *("172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16"),
         *("198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3"),
-        # Public by its number, but it answers from inside its cloud, with the machine's secrets.
+        # A public address that serves machine secrets inside its cloud (Azure).
         "168.63.129.16/32",
     )
 )
 _GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
-# Inside the global range, yet they stand for something else, some of them for an IPv4 address.
+# Inside the global range, but special-purpose; some embed an IPv4 address.
 _IPV6_SPECIAL_NETWORKS: Final = tuple(
     IPv6Network(block) for block in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
 )
-# Where clouds keep a machine's credentials: refused by name too, wherever the name leads.
+# Cloud metadata services, which serve credentials: refused by name, whatever the address.
 _METADATA_HOSTS: Final = HostPatterns(
     (
         *(".metadata.google.internal", "metadata.goog", "metadata", "metadata.azure.internal"),
@@ -35,20 +34,20 @@ _METADATA_HOSTS: Final = HostPatterns(
 
 
 class Refusal(StrEnum):
-    """Why a place was not connected to."""
+    """Why a connection was refused."""
 
-    BLOCKED = "blocked"  # no address of the internet at large, or one of the fleet's own
-    DENIED = "denied"  # the operator, or the fleet itself, forbids it by name
-    PORT = "port"  # pages have no business at that port
-    LIMIT_EXCEEDED = "spent"  # the job has had its share of the network
-    UNKNOWN_HOST = "unknown_host"  # there is no such name
-    UNREACHABLE = "unreachable"  # nobody answers there now
+    BLOCKED = "blocked"  # not a public address, or one of the fleet's own
+    DENIED = "denied"  # denied by the operator or by the fleet itself
+    PORT = "port"  # the port is not allowed
+    LIMIT_EXCEEDED = "spent"  # the job has used up its traffic
+    UNKNOWN_HOST = "unknown_host"  # the name does not exist
+    UNREACHABLE = "unreachable"  # nothing answers there now
 
 
 class EgressPolicy:
-    """Lets pages reach public addresses at known ports, and of the others only what is named to it.
+    """Allows public addresses at allowed ports, and other hosts only where the operator lists them.
 
-    What is denied stays so whatever is allowed. `own` are addresses of the fleet's, public or not.
+    A denied host stays denied whatever is allowed. `own_addresses` are the fleet's, public or not.
     """
 
     def __init__(
@@ -65,10 +64,10 @@ class EgressPolicy:
         self._ports = frozenset(ports)
 
     def find_refusal(self, host: str, port: int, addresses: Sequence[str]) -> Refusal | None:
-        """Say why a host that has these addresses may not be reached, if it may not."""
+        """Return why a host with these addresses may not be reached, or None."""
         if any(
-            places.matches_host(host, port) or places.matches_any(addresses, port)
-            for places in (_METADATA_HOSTS, self._denied)
+            patterns.matches_host(host, port) or patterns.matches_any(addresses, port)
+            for patterns in (_METADATA_HOSTS, self._denied)
         ):
             return Refusal.DENIED
         if self._allowed.matches_host(host, port) or self._allowed.networks_contain_all(addresses):
@@ -84,7 +83,7 @@ class EgressPolicy:
 
 
 def is_public(address: str) -> bool:
-    """Say whether an address belongs to the internet at large; in doubt it does not."""
+    """Return whether an address is public; an unknown kind is not."""
     try:
         parsed = ip_address(address)
     except ValueError:
@@ -95,7 +94,7 @@ def is_public(address: str) -> bool:
 
 
 def _is_public_ipv6(address: IPv6Address) -> bool:
-    """Only global unicast will do: mapped, translated and tunnelled forms all lie elsewhere."""
+    """Only global unicast is public: mapped, translated and tunnelled forms lie elsewhere."""
     return (
         address.scope_id is None
         and address in _GLOBAL_UNICAST

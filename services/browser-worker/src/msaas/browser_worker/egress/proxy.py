@@ -1,9 +1,8 @@
-"""The browser's one way out: SOCKS5 doors on loopback that resolve, check and pin addresses.
+"""Egress proxies: SOCKS5 servers on loopback that resolve, check and pin addresses.
 
-Each job has a door of its own, open for as long as its page is. Chromium asks there for every
-connection of every page, frame, worker and redirect, by host name; it never resolves a name itself.
-What the guard refuses is not connected to, and what was looked up is what is connected to, so that
-a second answer of a name server changes nothing.
+Each job has its own egress proxy, which is open as long as its page. Chromium connects through it
+for every page, frame, worker and redirect, by host name; it never resolves a name itself. The proxy
+connects to exactly the addresses that the policy has checked, so DNS rebinding has no effect.
 """
 
 import asyncio
@@ -48,7 +47,7 @@ class EgressRefused(Exception):
 
 
 class EgressProxyFactory:
-    """Opens doors, all behind one guard; an async context manager where a door is kept ahead."""
+    """Opens egress proxies with one policy; an async context manager where one is prepared."""
 
     def __init__(
         self,
@@ -64,11 +63,11 @@ class EgressProxyFactory:
         self._prepare_lock = asyncio.Lock()
         self._refusals_total = metrics.counter(
             "jobs_browser_blocked_requests_total",
-            "Connections that pages asked for and did not get.",
+            "Connections of pages that were refused.",
             ("reason",),
         )
         self._bytes_total = metrics.counter(
-            "jobs_browser_bytes_total", "Bytes between pages and the world.", ("direction",)
+            "jobs_browser_bytes_total", "Bytes between pages and the network.", ("direction",)
         )
 
     async def __aenter__(self) -> Self:
@@ -80,9 +79,9 @@ class EgressProxyFactory:
 
     @asynccontextmanager
     async def open_proxy(self, *, use_prepared: bool = False) -> AsyncGenerator["EgressProxy"]:
-        """Open a way out for one job; when it closes, so does whatever still goes through it.
+        """Open an egress proxy for one job; closing it closes all of its connections.
 
-        With `ahead` it is the one that was last told of, if nobody has had it.
+        With `use_prepared` it is the prepared proxy, if there is one.
         """
         proxy, self._prepared = (self._prepared, None) if use_prepared else (None, self._prepared)
         proxy = proxy or await EgressProxy(self).open()
@@ -92,7 +91,7 @@ class EgressProxyFactory:
             await proxy.close()
 
     async def prepare_proxy(self) -> str:
-        """Tell where the door of a later job will be; it is nobody's way out until then."""
+        """Open the egress proxy of a later job and return its URL."""
         async with self._prepare_lock:
             if self._prepared is None:
                 self._prepared = await EgressProxy(self).open()
@@ -101,7 +100,7 @@ class EgressProxyFactory:
     async def connect(
         self, host: str, port: int, lookup_slots: asyncio.Semaphore
     ) -> tuple[StreamReader, StreamWriter]:
-        """Connect to the very address that was checked."""
+        """Connect to an address that was checked."""
         is_address = parse_address(host) is not None
         addresses = [host] if is_address else await self._resolve(host, lookup_slots)
         if refusal := self._policy.find_refusal(host, port, addresses):
@@ -132,7 +131,7 @@ class EgressProxyFactory:
 
 
 class EgressProxy:
-    """One job's way out: `traffic` went through it, `on_spent` hears that it was too much."""
+    """The egress proxy of one job; it calls `on_limit_exceeded` beyond the traffic limits."""
 
     def __init__(self, factory: EgressProxyFactory) -> None:
         self.url = ""
@@ -141,7 +140,7 @@ class EgressProxy:
         self.on_limit_exceeded: Callable[[], None] = lambda: None
         self._factory = factory
         self._connections: set[asyncio.Task[None]] = set()
-        # One page's many names leave room for its neighbours'.
+        # A page with many host names does not delay the lookups of others.
         self._lookup_slots = asyncio.Semaphore(_MAX_CONCURRENT_LOOKUPS)
         self._server: asyncio.Server | None = None
 
@@ -151,12 +150,12 @@ class EgressProxy:
         return self
 
     async def handle_connection(self, reader: StreamReader, writer: StreamWriter) -> None:
-        """Run inside the task that the server made for a connection, which ends with us."""
+        """Run inside the task that the server created for the connection."""
         task = asyncio.current_task()
         if task is not None:
             self._connections.add(task)
             task.add_done_callback(self._connections.discard)
-        # A client that hangs up, says nonsense or takes too long gets no other answer than the end.
+        # A client that disconnects, violates the protocol or is too slow is disconnected.
         with suppress(OSError, EOFError, ValueError, TimeoutError, asyncio.CancelledError):
             await self._serve(reader, writer)
         writer.close()
@@ -209,8 +208,8 @@ class EgressProxy:
 
 
 async def _relay(*directions: Awaitable[None]) -> None:
-    """Carry bytes both ways until either side ends: a browser never closes only its half."""
-    tasks = [asyncio.ensure_future(way) for way in directions]
+    """Copy bytes both ways until either side ends: a browser never half-closes."""
+    tasks = [asyncio.ensure_future(direction) for direction in directions]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -1,7 +1,7 @@
-"""Looks names up in threads of their own.
+"""Resolves host names in threads of its own.
 
-A name that nobody answers for holds its thread until the system gives up, long after its page has
-gone. The loop's own few threads are for everything else: doors and pages would wait behind it.
+A name without an answer blocks its thread until the system's timeout, long after its page was
+closed. In the event loop's small thread pool it would delay everything else.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ class Resolver:
         self._slots = asyncio.Semaphore(max_concurrent)
 
     async def resolve(self, host: str) -> Sequence[str]:
-        """Return its addresses; raises what `getaddrinfo` raises."""
+        """Return the host's addresses; raises the errors of `getaddrinfo`."""
         await self._slots.acquire()
         loop = asyncio.get_running_loop()
         future: _AddressesFuture = loop.create_future()
-        # A daemon: the end of the process does not wait for it either.
+        # A daemon: the process does not wait for it at exit.
         Thread(
             target=self._resolve_in_thread, args=(loop, host, future), daemon=True, name="lookup"
         ).start()
@@ -44,7 +44,7 @@ class Resolver:
 
     def _set_result(self, future: _AddressesFuture, result: Sequence[str] | Exception) -> None:
         self._slots.release()
-        if future.done():  # whoever asked has given up
+        if future.done():  # the caller was cancelled
             return
         if isinstance(result, Exception):
             future.set_exception(result)

@@ -15,7 +15,7 @@ _IPV4, _NAME, _IPV6 = 1, 3, 4
 
 
 async def read_request(reader: StreamReader, writer: StreamWriter) -> tuple[str, int]:
-    """Greet, and read whereto."""
+    """Answer the greeting and return the requested host and port."""
     version, methods = await reader.readexactly(2)
     await reader.readexactly(methods)
     if version != _VERSION:

@@ -1,4 +1,4 @@
-"""What one job asked of the network: which places, how many bytes, and what it did not get."""
+"""The traffic of one job: endpoints, bytes and refusals."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class EndpointTraffic:
 
 
 class TrafficLog:
-    """Grows by a bounded number of places; those that are not listed any more still count."""
+    """Lists a limited number of endpoints; the bytes of all of them count."""
 
     def __init__(self, limits: Limits) -> None:
         self.received = 0
@@ -40,11 +40,11 @@ class TrafficLog:
         return tuple(self._endpoints.items())
 
     def list_visited_places(self) -> Sequence[VisitedPlace]:
-        """Tell of as many places as a verdict may name, those first that were refused."""
-        endpoints = sorted(self._endpoints.items(), key=lambda one: not one[1].refusals)
+        """Return as many endpoints as a message may carry, refused ones first."""
+        endpoints = sorted(self._endpoints.items(), key=lambda endpoint: not endpoint[1].refusals)
         return [
-            VisitedPlace(host=normalise_text(host), port=port, **asdict(place))
-            for (host, port), place in endpoints[:MAX_VISITED_HOSTS]
+            VisitedPlace(host=normalise_text(host), port=port, **asdict(traffic))
+            for (host, port), traffic in endpoints[:MAX_VISITED_HOSTS]
         ]
 
     def record_refusal(self, host: str, port: int, refusal: Refusal) -> None:
@@ -69,7 +69,7 @@ class TrafficLog:
             self.received += size
 
     def find_refusal(self, host: str, port: int) -> Refusal | None:
-        """Tell why that place was refused when it was last asked for."""
+        """Return why the last connection to that endpoint was refused, if it was."""
         endpoint = self._endpoints.get((normalise_host(host), port))
         return endpoint and endpoint.refusal
 

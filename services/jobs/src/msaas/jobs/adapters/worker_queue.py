@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from msaas.contracts import JobEnvelope, JobFailed
+from msaas.contracts import JobEnvelope, JobFailed, cancel_key
 from msaas.jobs.application.ports import DispatchedJob
 from msaas.messaging import Messenger
 
@@ -45,4 +45,6 @@ class BrokerWorkerQueue:
         return await self._messenger.find_entries(topic, entry_ids)
 
     async def mark_cancelled(self, job_ids: Iterable[UUID], ttl: timedelta) -> None:
-        await self._messenger.mark_cancelled(job_ids, ttl)
+        context = self._messenger.context
+        keys = [cancel_key(context.environment, job_id) for job_id in job_ids]
+        await context.broker.set_markers(keys, ttl)

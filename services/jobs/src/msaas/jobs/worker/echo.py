@@ -11,6 +11,8 @@ _STEP = 1.0
 class Echo:
     """Waits in steps, so that a long wait can be cancelled and reports its progress."""
 
+    task_type = "echo"
+
     async def run(self, run: RunContext) -> EchoResult:
         params = run.params
         if not isinstance(params, EchoParams):

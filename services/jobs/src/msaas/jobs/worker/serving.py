@@ -1,5 +1,7 @@
 """Assembles the generic worker."""
 
+from collections.abc import Mapping
+
 from msaas.jobs.settings import WorkerSettings
 from msaas.jobs.worker.echo import Echo
 from msaas.worker import WorkerProcess, prepare_worker, serve_worker
@@ -7,7 +9,7 @@ from msaas.worker import WorkerProcess, prepare_worker, serve_worker
 KIND = "jobs-worker"
 
 
-async def serve(settings: WorkerSettings) -> None:
+async def serve(settings: WorkerSettings, flag_defaults: Mapping[str, bool]) -> None:
     process = WorkerProcess(
         kind=KIND,
         topic="jobs.generic",
@@ -15,4 +17,4 @@ async def serve(settings: WorkerSettings) -> None:
         internal_address=(settings.internal_host, settings.internal_port),
         metrics=prepare_worker(KIND, settings),
     )
-    await serve_worker(process, settings, {"echo": Echo()})
+    await serve_worker(process, settings, [Echo()], flag_defaults)

@@ -4,8 +4,8 @@ import re
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qsl, urlsplit
 
-from msaas.local.hostile_site import pages
-from msaas.local.hostile_site.bodies import BODIES, HostileResponse, complete_response
+from hostile_site import pages
+from hostile_site.bodies import BODIES, HostileResponse, complete_response
 from msaas.local.sites import LocalSite
 
 
@@ -18,10 +18,10 @@ class _HostileHandler(BaseHTTPRequestHandler):
         try:
             self._send(response)
         except (OSError, ValueError):
-            self.close_connection = True  # the visitor has hung up
+            self.close_connection = True  # the client has disconnected
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base's name
-        """Say nothing."""
+        """Log nothing."""
 
     def _send(self, response: HostileResponse) -> None:
         self.send_response(response.status)
@@ -62,5 +62,5 @@ def build_response(path: str, query: dict[str, str]) -> HostileResponse:
 
 
 def _redirect(left: int) -> HostileResponse:
-    """Lead on so many times; from 999 there is no end, as far as a visitor goes."""
+    """Redirect that many times; from 999 it is more than any client follows."""
     return complete_response("", status=302, location=f"/redirects/{left}" if left > 0 else "/")

@@ -1,4 +1,4 @@
-"""Pages whose scripts misbehave; what misbehaves on the wire is in `bodies`."""
+"""Pages whose scripts are hostile; hostile responses are in `bodies`."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -95,7 +95,7 @@ SERVICE_WORKER: Final = """
 
 
 def build_probe_page(host: str, port: str) -> str:
-    """Try every way that a page has to a place that is none of its business."""
+    """Try every way in which a page can connect to another host."""
     address = f"{host}:{port}"
     return f"""<p id=said>trying</p>
       <img src="http://{address}/image"><script src="http://{address}/script.js"></script>

@@ -1,4 +1,4 @@
-"""Answers that misbehave on the wire: too slow, too long, too large, or not what they say."""
+"""Hostile responses: too slow, endless, too large, or with false headers."""
 
 import time
 import zlib
@@ -13,7 +13,7 @@ _MAX_SECONDS: Final = 120
 
 @dataclass(frozen=True, slots=True)
 class HostileResponse:
-    """A body in pieces; it ends when the visitor hangs up, if not before."""
+    """A body in chunks; it ends at the latest when the client disconnects."""
 
     body: Iterator[bytes]
     content_type: str = HTML
@@ -32,7 +32,7 @@ def complete_response(
 
 
 def slow_body() -> Iterator[bytes]:
-    """Send a byte now and then, so that no read ever takes too long."""
+    """Send a byte at intervals, so that no single read times out."""
     for _ in range(_MAX_SECONDS * 5):
         time.sleep(0.2)
         yield b" "
@@ -56,7 +56,7 @@ def huge_body() -> Iterator[bytes]:
 
 
 def compression_bomb() -> Iterator[bytes]:
-    """Compress ten gigabytes to a few megabytes: one block, which stands for itself, many times."""
+    """Compress ten gigabytes to a few megabytes, by repeating one compressed block."""
     compressor = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
     yield compressor.compress(b"<body>") + compressor.flush(zlib.Z_FULL_FLUSH)
     block = compressor.compress(b"<p>x</p>" * (_MEGABYTE // 8)) + compressor.flush(

@@ -1,0 +1,48 @@
+"""From the overrides of operators to one published state for each flag."""
+
+import pytest
+
+from msaas.flags import (
+    EVERYBODY,
+    FLAGS,
+    NOBODY,
+    FlagState,
+    Overrides,
+    PublishedFlags,
+    Rollout,
+    summarise_overrides,
+)
+
+AGENTS = "FF_AGENTS_ENABLED"
+BROWSER = "FF_BROWSER_WORKER_ENABLED"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "state"),
+    [
+        ({}, FlagState.DEFAULT),
+        ({(AGENTS, "global"): NOBODY}, FlagState.OFF),
+        ({(AGENTS, "global"): Rollout(1)}, FlagState.ON),
+        ({(AGENTS, "global"): Rollout(0, internal=True)}, FlagState.ON),
+        ({(AGENTS, "plan:PRO"): EVERYBODY}, FlagState.ON),
+        ({(AGENTS, "plan:PRO"): NOBODY}, FlagState.DEFAULT),
+        ({(AGENTS, "global"): NOBODY, (AGENTS, "plan:PRO"): EVERYBODY}, FlagState.OFF),
+    ],
+)
+def test_off_for_everybody_is_final_and_any_other_override_leaves_the_decision_to_the_gateway(
+    overrides: Overrides, state: FlagState
+) -> None:
+    states = summarise_overrides(overrides)
+    assert states[AGENTS] is state
+    assert states[BROWSER] is FlagState.DEFAULT
+    assert set(states) == set(FLAGS)
+
+
+def test_a_published_state_wins_over_the_default_and_is_kept() -> None:
+    flags = PublishedFlags({AGENTS: False, BROWSER: True})
+    assert flags.find_disabled([BROWSER, AGENTS]) == AGENTS
+    flags.update({AGENTS: FlagState.ON, BROWSER: FlagState.OFF})
+    flags.update({})
+    assert flags.find_disabled([AGENTS, BROWSER]) == BROWSER
+    flags.update({BROWSER: FlagState.DEFAULT})
+    assert flags.find_disabled([AGENTS, BROWSER]) is None
