@@ -82,7 +82,7 @@ async def open_environment() -> AsyncGenerator[SoakEnvironment]:
     metrics = Metrics("soak", "bench")
     async with AsyncExitStack() as stack:
         demo, hostile = stack.enter_context(DemoSite()), stack.enter_context(open_hostile_site())
-        egress_guard = EgressProxyFactory(
+        factory = EgressProxyFactory(
             EgressPolicy((demo.address, hostile.address)), metrics, limits=LIMITS
         )
         egress = await stack.enter_async_context(factory)

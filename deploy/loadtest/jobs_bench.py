@@ -126,7 +126,7 @@ async def persist(fixture: JobsFixture, count: int, batch: int) -> float:
         reports = [build_report(run) for run in await fixture.fill_dispatched(count)]
         async with Database(setting, metrics) as database:
             store, broker = PostgresStore(database, PostgresResults), NoPendingEntries()
-            settle = PersistResults(
+            persist_results = PersistResults(
                 store, broker, metrics, rules, on_slot_freed=lambda: None, on_woken=lambda: None
             )
             began = time.perf_counter()

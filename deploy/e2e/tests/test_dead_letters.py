@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import redis.asyncio
 
-from msaas.cli.api_client import ApiClient
 from msaas.contracts import build_dead_letter, get_topic
 from msaas.dev.chaos import IsolatedFleet
 from msaas.dev.workspace import module_command
 from msaas.kernel import new_id
+from msaas.local.api_client import ApiClient
 from msaas.testing import wait_until
 
 # redis-py leaves much of its own surface untyped.

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from msaas.cli.api_client import ApiClient
 from msaas.dev.chaos import SCENARIOS, SHORT, IsolatedFleet
 from msaas.dev.chaos.command import run_scenarios
+from msaas.local.api_client import ApiClient
 from msaas.testing import wait_until
 
 SignIn = Callable[..., Awaitable[ApiClient]]

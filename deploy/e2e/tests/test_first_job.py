@@ -9,10 +9,10 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from msaas.cli.api_client import ApiClient
 from msaas.dev.chaos import IsolatedFleet
 from msaas.dev.workspace import module_command
 from msaas.kernel import new_id
+from msaas.local.api_client import ApiClient
 from msaas.testing import wait_until
 
 SignIn = Callable[..., Awaitable[ApiClient]]

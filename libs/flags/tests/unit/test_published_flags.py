@@ -3,9 +3,9 @@
 import pytest
 
 from msaas.flags import (
-    EVERYBODY,
+    ALL_USERS,
     FLAGS,
-    NOBODY,
+    NO_USERS,
     FlagState,
     Overrides,
     PublishedFlags,
@@ -21,12 +21,12 @@ BROWSER = "FF_BROWSER_WORKER_ENABLED"
     ("overrides", "state"),
     [
         ({}, FlagState.DEFAULT),
-        ({(AGENTS, "global"): NOBODY}, FlagState.OFF),
+        ({(AGENTS, "global"): NO_USERS}, FlagState.OFF),
         ({(AGENTS, "global"): Rollout(1)}, FlagState.ON),
         ({(AGENTS, "global"): Rollout(0, internal=True)}, FlagState.ON),
-        ({(AGENTS, "plan:PRO"): EVERYBODY}, FlagState.ON),
-        ({(AGENTS, "plan:PRO"): NOBODY}, FlagState.DEFAULT),
-        ({(AGENTS, "global"): NOBODY, (AGENTS, "plan:PRO"): EVERYBODY}, FlagState.OFF),
+        ({(AGENTS, "plan:PRO"): ALL_USERS}, FlagState.ON),
+        ({(AGENTS, "plan:PRO"): NO_USERS}, FlagState.DEFAULT),
+        ({(AGENTS, "global"): NO_USERS, (AGENTS, "plan:PRO"): ALL_USERS}, FlagState.OFF),
     ],
 )
 def test_off_for_everybody_is_final_and_any_other_override_leaves_the_decision_to_the_gateway(

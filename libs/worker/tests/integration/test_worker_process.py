@@ -103,7 +103,7 @@ async def test_a_process_reports_its_health_and_ends_on_sigterm(
         return response is not None and response.is_success
 
     await wait_until(is_ready)
-    assert (await get_internal("/health/ready")).json()["checks"] == {"broker": "ok"}
+    assert (await get_internal("/health/ready")).json()["checks"] == {"redis": "ok"}
     assert (await get_internal("/health/live")).is_success
     envelope = await jobs_service.send(payload={"message": str(there)})
     await wait_until(lambda: jobs_service.list_message_types(envelope) == ["JobStarted"])

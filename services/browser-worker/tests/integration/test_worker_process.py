@@ -88,7 +88,7 @@ async def test_a_job_is_run_and_its_result_reported(
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         health = (await client.get("/health/ready")).json()
         metrics = (await client.get("/metrics")).text
-    assert health == {"status": "ok", "checks": {"broker": "ok", "browser": "ok"}}
+    assert health == {"status": "ok", "checks": {"redis": "ok", "browser": "ok"}}
     for line in (
         'jobs_browser_total{environment="test",outcome="succeeded",service="browser-worker"',
         'jobs_browser_total{environment="test",outcome="address_blocked"',

@@ -156,9 +156,7 @@ async def open_harness(
     async def open_() -> DeadLetterHarness:
         database: Database = await open_database()
         metrics = Metrics("jobs", "test")
-        messenger = Messenger(
-            open_broker(), "jobs", environment, metrics=metrics
-        )
+        messenger = Messenger(open_broker(), "jobs", environment, metrics=metrics)
         process_commands = ProcessCommands(
             PostgresStore(database, PostgresIntake), workers, metrics, request_dispatch=lambda: None
         )

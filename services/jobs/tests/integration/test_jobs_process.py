@@ -76,9 +76,7 @@ async def test_it_gets_ready_settles_a_command_shows_its_metrics_and_drains(
 
 async def ask(redis_url: str, command: SubmitJob) -> Any:
     broker = RedisBroker(redis_url)
-    gateway = Messenger(
-        broker, "gateway", "test", metrics=Metrics("gateway", "test")
-    )
+    gateway = Messenger(broker, "gateway", "test", metrics=Metrics("gateway", "test"))
     client = gateway.create_command_client()
     running = asyncio.create_task(gateway.run())
     try:

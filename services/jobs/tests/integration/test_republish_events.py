@@ -41,9 +41,7 @@ from msaas.worker import find_cancelled
 
 @pytest.fixture
 def messenger(environment: str, open_broker: OpenBroker) -> Messenger:
-    return Messenger(
-        open_broker(), "jobs", environment, metrics=Metrics("jobs", "test")
-    )
+    return Messenger(open_broker(), "jobs", environment, metrics=Metrics("jobs", "test"))
 
 
 @pytest.fixture

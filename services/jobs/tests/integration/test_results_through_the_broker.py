@@ -35,9 +35,7 @@ Publish = Callable[..., Awaitable[None]]
 
 @pytest.fixture
 def publish(environment: str, open_broker: OpenBroker) -> Publish:
-    messenger = Messenger(
-        open_broker(), "jobs", environment, metrics=Metrics("jobs", "test")
-    )
+    messenger = Messenger(open_broker(), "jobs", environment, metrics=Metrics("jobs", "test"))
 
     async def say_(*messages: Message, traceparent: str | None = None) -> None:
         for message in messages:

@@ -92,7 +92,7 @@ async def test_it_echoes_shows_its_health_and_metrics_and_drains(
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         ready = await client.get("/health/ready")
         metrics = (await client.get("/metrics")).text
-    assert (ready.status_code, ready.json()["checks"]) == (200, {"broker": "ok"})
+    assert (ready.status_code, ready.json()["checks"]) == (200, {"redis": "ok"})
     count = 'msaas_job_processing_duration_seconds_count{environment="test",service="jobs-worker"'
     assert f'{count},task_type="echo"}} 1.0' in metrics
     worker.terminate()

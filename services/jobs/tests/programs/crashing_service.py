@@ -48,9 +48,7 @@ async def main(redis_url: str, database_url: str, environment: str, crash: str) 
 async def intake_alone(
     database: Database, broker: RedisBroker, environment: str, metrics: Metrics
 ) -> None:
-    messenger = Messenger(
-        broker, "jobs", environment, metrics=metrics, timings=TIMINGS
-    )
+    messenger = Messenger(broker, "jobs", environment, metrics=metrics, timings=TIMINGS)
     process_commands = ProcessCommands(
         PostgresStore(database, begin_crashing),
         BrokerWorkerQueue(messenger),

@@ -19,7 +19,7 @@ from msaas.telemetry import (
     shutdown_tracing,
 )
 from msaas.web import Health, create_internal_app, run_process
-from msaas.worker.active_runs import DEPENDENCY_ERRORS, RESULTS_TOPIC
+from msaas.worker.active_runs import DEPENDENCY_ERRORS
 from msaas.worker.artifact_uploads import HttpArtifactUploader
 from msaas.worker.job_worker import JobWorker
 from msaas.worker.run_context import Action
@@ -85,7 +85,7 @@ async def serve_worker(
         uploader=uploader,
         flags=flags,
     )
-    health = Health({"broker": broker.now_ms, **process.checks})
+    health = Health({"redis": broker.now_ms, **process.checks})
 
     async def work(stop: asyncio.Event) -> None:
         with suppress(*DEPENDENCY_ERRORS):

@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from hostile_site import pages
 from hostile_site.bodies import BODIES, HostileResponse, complete_response
+
 from msaas.local.sites import LocalSite
 
 
