@@ -55,7 +55,7 @@ class ScriptedAction:
 
 
 class OpenMessenger(Protocol):
-    def __call__(self, process: str, *produces: str) -> tuple[Messenger, Metrics]: ...
+    def __call__(self, process: str) -> tuple[Messenger, Metrics]: ...
 
 
 class OpenWorker(Protocol):
