@@ -149,7 +149,7 @@ def test_what_is_past_its_sunset_may_go() -> None:
     assert list_changes(without, today=date(2027, 6, 1)) == []
 
 
-def test_a_message_breaks_by_what_it_takes_and_by_what_it_tells() -> None:
+def test_a_change_of_what_a_message_accepts_or_contains_breaks_it() -> None:
     plans = ("$defs", "Plan", "enum")
     assert "is no longer accepted" in " ".join(list_changes(change(SUBMITTED, plans, ["FREE"])))
     assert "was not returned before" in " ".join(

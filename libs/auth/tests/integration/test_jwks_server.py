@@ -170,7 +170,7 @@ async def test_anything_but_a_small_answer_in_time_is_no_answer(
     assert set(server.asked) == {"/keys"}
 
 
-async def test_nobody_listening_is_no_answer(server: KeyServer, fetch: JwksClient) -> None:
+async def test_a_refused_connection_counts_as_no_answer(server: KeyServer, fetch: JwksClient) -> None:
     await server.stop()
     with pytest.raises(DependencyUnavailable) as raised:
         await fetch()
@@ -214,7 +214,7 @@ async def test_a_lie_is_refused_and_the_old_keys_stay(
     assert await ends(verifier.verify(sign(fake_clock, NEW)), fake_clock)
 
 
-async def test_an_hour_without_keys_lets_nobody_in_until_they_are_back(
+async def test_after_an_hour_without_keys_all_tokens_are_refused_until_keys_return(
     server: KeyServer, verifier: TokenVerifier, fake_clock: FakeClock
 ) -> None:
     token = sign(fake_clock)

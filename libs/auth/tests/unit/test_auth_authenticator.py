@@ -48,7 +48,7 @@ def authenticator(store: Store, fake_clock: FakeClock) -> Authenticator:
     return Authenticator(cast("TokenVerifier", cast("Any", Verifier())), store, clock=fake_clock)
 
 
-async def test_the_store_is_asked_once_in_a_while(
+async def test_a_user_is_loaded_from_the_store_once_per_interval(
     authenticator: Authenticator, store: Store, fake_clock: FakeClock
 ) -> None:
     for _ in range(20):
@@ -60,7 +60,7 @@ async def test_the_store_is_asked_once_in_a_while(
     assert store.asked == [ANN, ANN]
 
 
-async def test_the_end_of_the_token_is_told_whether_the_user_is_remembered_or_not(
+async def test_the_expiry_of_the_token_is_returned_for_cached_and_uncached_users(
     authenticator: Authenticator,
 ) -> None:
     for _ in range(2):
@@ -68,7 +68,7 @@ async def test_the_end_of_the_token_is_told_whether_the_user_is_remembered_or_no
         assert (user.id, expires_at) == (ANN, 4_102_444_800)
 
 
-async def test_a_user_who_changed_is_asked_for_again(
+async def test_a_changed_user_is_loaded_again(
     authenticator: Authenticator, store: Store
 ) -> None:
     await authenticator.authenticate(f"Bearer {ANN}")
@@ -82,7 +82,7 @@ async def test_a_user_who_changed_is_asked_for_again(
     assert await authenticator.authenticate(f"Bearer {ANN}")
 
 
-async def test_a_row_that_was_read_before_it_changed_is_not_remembered(
+async def test_a_row_that_changed_while_it_was_read_is_not_cached(
     authenticator: Authenticator, store: Store
 ) -> None:
     store.gate.clear()
@@ -95,7 +95,7 @@ async def test_a_row_that_was_read_before_it_changed_is_not_remembered(
     assert (await authenticator.authenticate(f"Bearer {ANN}")).user.plan == "PRO"
 
 
-async def test_only_so_many_users_are_remembered(
+async def test_the_cache_of_users_is_bounded(
     authenticator: Authenticator, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(authenticator_module, "MAX_CACHED_ENTRIES", 2)
@@ -115,7 +115,7 @@ async def test_another_header_is_no_token(
     assert store.asked == []
 
 
-async def test_a_request_is_checked_once_however_many_ask(
+async def test_a_request_is_authenticated_once_for_all_dependencies(
     authenticator: Authenticator, store: Store
 ) -> None:
     def asked_by(user: UUID) -> dict[str, Any]:

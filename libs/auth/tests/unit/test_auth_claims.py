@@ -33,7 +33,7 @@ def read(**changes: Any) -> TokenClaims:
     return read_claims(said, issuer=ISSUER, audience="authenticated", now=NOW)
 
 
-def test_what_a_session_says_is_read() -> None:
+def test_the_claims_of_a_session_are_read() -> None:
     assert read() == TokenClaims(
         subject=SUBJECT,
         email="ann@example.com",
@@ -51,7 +51,7 @@ def test_the_users_own_words_decide_nothing() -> None:
 
 
 @pytest.mark.parametrize("odd", ["", "a\0b", "\ud800", "x" * 999, 7, [], {}, None, True])
-def test_odd_words_say_nothing(odd: object) -> None:
+def test_claims_of_unexpected_types_are_ignored(odd: object) -> None:
     found = read(
         email=odd,
         session_id=odd,
@@ -80,7 +80,7 @@ def test_a_plan_that_is_not_sold_is_no_plan() -> None:
         {"sub": str(SUBJECT).upper()},
     ],
 )
-def test_a_session_may_say_it_in_other_ways(changes: dict[str, Any]) -> None:
+def test_a_session_may_have_equivalent_claims(changes: dict[str, Any]) -> None:
     assert read(**changes).subject == SUBJECT
 
 
@@ -129,7 +129,7 @@ def test_anything_else_is_refused_and_not_as_expired(changes: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize("end", [NOW, NOW - 1, NOW - 1e6, 0])
-def test_a_session_that_is_over_says_so(end: float) -> None:
+def test_an_expired_session_is_reported_as_expired(end: float) -> None:
     with pytest.raises(TokenExpired):
         read(exp=end)
 

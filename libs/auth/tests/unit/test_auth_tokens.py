@@ -119,7 +119,7 @@ def spans() -> Iterator[Callable[[], list[str]]]:
 
 
 @pytest.mark.parametrize("key", [EC, RSA], ids=["ES256", "RS256"])
-async def test_a_good_token_says_who_asks(verifier: TokenVerifier, key: ECKey | RSAKey) -> None:
+async def test_a_valid_token_identifies_its_user(verifier: TokenVerifier, key: ECKey | RSAKey) -> None:
     found = await verifier.verify(sign(key=key))
     assert (found.subject, found.expires_at) == (SUBJECT, NOW + 3600)
 
@@ -186,7 +186,7 @@ async def test_a_bad_token_learns_nothing_and_leaves_nothing(
     assert BAD[bad][:200] not in told or not BAD[bad]
 
 
-async def test_a_bad_token_stays_bad_and_is_not_remembered(
+async def test_an_invalid_token_stays_invalid_and_is_not_cached(
     verifier: TokenVerifier, publisher: Publisher, fake_clock: FakeClock
 ) -> None:
     early = sign(CLAIMS | {"nbf": NOW + 60})
@@ -198,7 +198,7 @@ async def test_a_bad_token_stays_bad_and_is_not_remembered(
     assert publisher.asked == 1
 
 
-async def test_a_token_ends_on_time_whether_it_is_remembered_or_not(
+async def test_cached_and_uncached_tokens_expire_on_time(
     verifier: TokenVerifier, fake_clock: FakeClock
 ) -> None:
     remembered, new = sign(), sign(CLAIMS | {"session_id": "other"})
@@ -210,7 +210,7 @@ async def test_a_token_ends_on_time_whether_it_is_remembered_or_not(
             await verifier.verify(token)
 
 
-async def test_a_remembered_token_dies_with_its_key(
+async def test_a_cached_token_is_refused_without_its_key(
     verifier: TokenVerifier, publisher: Publisher, fake_clock: FakeClock
 ) -> None:
     by_ec, by_rsa = sign(), sign(key=RSA)
@@ -225,7 +225,7 @@ async def test_a_remembered_token_dies_with_its_key(
         await verifier.verify(by_ec)
 
 
-async def test_a_remembered_token_is_not_believed_once_the_keys_are_too_old(
+async def test_a_cached_token_is_refused_when_the_keys_are_too_old(
     verifier: TokenVerifier, publisher: Publisher, fake_clock: FakeClock
 ) -> None:
     token = sign(CLAIMS | {"exp": NOW + 9000})
@@ -243,7 +243,7 @@ async def test_a_remembered_token_is_not_believed_once_the_keys_are_too_old(
         await verifier.ping()
 
 
-async def test_a_ping_says_that_tokens_can_be_checked_and_uses_up_no_cool_down(
+async def test_a_ping_checks_the_keys_and_uses_up_no_cool_down(
     verifier: TokenVerifier, publisher: Publisher, fake_clock: FakeClock
 ) -> None:
     publisher.keys = [RSA]
@@ -256,7 +256,7 @@ async def test_a_ping_says_that_tokens_can_be_checked_and_uses_up_no_cool_down(
     assert publisher.asked == 2
 
 
-async def test_only_a_token_that_is_not_remembered_makes_a_span(
+async def test_only_an_uncached_token_makes_a_span(
     verifier: TokenVerifier, spans: Callable[[], list[str]]
 ) -> None:
     for _ in range(5):
@@ -264,7 +264,7 @@ async def test_only_a_token_that_is_not_remembered_makes_a_span(
     assert spans() == ["auth.verify"]
 
 
-async def test_the_token_that_was_not_used_for_longest_is_forgotten_first(
+async def test_the_least_recently_used_token_is_evicted_first(
     verifier: TokenVerifier, spans: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verifier_module, "MAX_CACHED_ENTRIES", 2)
@@ -348,7 +348,7 @@ async def test_no_text_is_a_token(verifier: TokenVerifier, token: str) -> None:
 
 @shared_by_examples
 @given(data=st.data())
-async def test_no_letter_of_a_token_can_be_another(
+async def test_a_token_with_any_character_changed_is_refused(
     verifier: TokenVerifier, data: st.DataObject
 ) -> None:
     token = sign()

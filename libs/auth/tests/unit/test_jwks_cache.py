@@ -72,7 +72,7 @@ async def test_a_hundred_who_come_at_once_share_one_fetch(
     assert publisher.asked == 1
 
 
-async def test_whoever_leaves_does_not_end_the_fetch_for_others(
+async def test_a_cancelled_caller_does_not_cancel_the_fetch_for_others(
     keys: JwksCache, publisher: Publisher
 ) -> None:
     publisher.gate.clear()
@@ -85,7 +85,7 @@ async def test_whoever_leaves_does_not_end_the_fetch_for_others(
     assert (leaving.cancelled(), publisher.asked) == (True, 1)
 
 
-async def test_a_known_key_is_at_hand_while_its_renewal_hangs(
+async def test_a_known_key_is_usable_while_its_renewal_hangs(
     keys: JwksCache, publisher: Publisher, fake_clock: FakeClock
 ) -> None:
     first = await keys.find("one")
@@ -99,7 +99,7 @@ async def test_a_known_key_is_at_hand_while_its_renewal_hangs(
     assert publisher.asked == 2
 
 
-async def test_keys_are_not_asked_for_while_they_are_fresh(
+async def test_fresh_keys_are_not_fetched_again(
     keys: JwksCache, publisher: Publisher, fake_clock: FakeClock
 ) -> None:
     await keys.find("one")
@@ -108,7 +108,7 @@ async def test_keys_are_not_asked_for_while_they_are_fresh(
     assert publisher.asked == 1
 
 
-async def test_what_an_honest_renewal_leaves_stays_believed(
+async def test_keys_that_a_renewal_returns_stay_valid(
     keys: JwksCache, publisher: Publisher, fake_clock: FakeClock
 ) -> None:
     first = await keys.find("one")
@@ -120,7 +120,7 @@ async def test_what_an_honest_renewal_leaves_stays_believed(
     assert publisher.asked == 2
 
 
-async def test_stale_keys_serve_for_an_hour_and_then_nobody_is_let_in(
+async def test_stale_keys_are_used_for_an_hour_and_then_all_tokens_are_refused(
     keys: JwksCache, publisher: Publisher, fake_clock: FakeClock
 ) -> None:
     key = await keys.find("one")
@@ -143,7 +143,7 @@ async def test_stale_keys_serve_for_an_hour_and_then_nobody_is_let_in(
 
 
 @pytest.mark.parametrize("failure", [DependencyUnavailable(target="jwks"), RuntimeError("a bug")])
-async def test_an_outage_is_not_made_worse_by_asking(
+async def test_requests_cause_no_extra_fetches_during_an_outage(
     keys: JwksCache, publisher: Publisher, fake_clock: FakeClock, failure: Exception
 ) -> None:
     publisher.failure = failure
@@ -176,7 +176,7 @@ async def test_the_circuit_opens_on_a_dead_address_and_closes_on_a_live_one(
     assert level() == 0
 
 
-async def test_a_failed_fetch_is_told_without_what_was_answered(
+async def test_a_failed_fetch_is_logged_without_the_response(
     keys: JwksCache, publisher: Publisher
 ) -> None:
     publisher.body = b'{"keys": [{"kty": "oct", "kid": "s", "k": "planted-secret"}]}'
@@ -199,7 +199,7 @@ async def test_a_rotated_key_is_found_by_all_who_come_with_it_at_once(
     assert publisher.asked == 2
 
 
-async def test_unknown_keys_are_asked_for_once_in_a_cool_down(
+async def test_unknown_keys_cause_one_fetch_per_cool_down(
     keys: JwksCache, publisher: Publisher, fake_clock: FakeClock
 ) -> None:
     await keys.find("one")
@@ -210,7 +210,7 @@ async def test_unknown_keys_are_asked_for_once_in_a_cool_down(
         assert publisher.asked == 1 + round_
 
 
-async def test_nobody_can_tell_whether_a_key_is_unknown_while_asking_fails(
+async def test_an_unknown_key_is_unavailable_rather_than_refused_while_the_fetch_fails(
     keys: JwksCache, publisher: Publisher, fake_clock: FakeClock
 ) -> None:
     known = await keys.find("one")
@@ -223,7 +223,7 @@ async def test_nobody_can_tell_whether_a_key_is_unknown_while_asking_fails(
     assert await keys.find("one") is known
 
 
-async def test_a_key_that_left_the_set_is_not_believed_any_more(
+async def test_a_key_that_was_removed_from_the_set_is_refused(
     keys: JwksCache, publisher: Publisher, fake_clock: FakeClock
 ) -> None:
     one = await keys.find("one")

@@ -16,7 +16,7 @@ from msaas.contracts import idempotency_key
 from msaas.telemetry import Metrics
 
 
-async def test_a_bucket_says_what_is_left_and_when_to_come_back(
+async def test_a_bucket_reports_the_remaining_count_and_the_retry_delay(
     store: RedisStore, environment: str
 ) -> None:
     limiter = RateLimiter(store, environment)

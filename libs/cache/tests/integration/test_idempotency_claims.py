@@ -39,7 +39,7 @@ async def test_fifty_who_come_at_once_get_one_claim(claims: IdempotencyClaims, k
     assert Counter(type(answer) for answer in found) == {IdempotencyClaim: 1, InProgress: 49}
 
 
-async def test_whoever_repeats_gets_the_answer_that_was_kept(
+async def test_a_repeated_request_gets_the_stored_response(
     claims: IdempotencyClaims, key: str
 ) -> None:
     claim = await claims.claim(key, "same", LONG)
@@ -65,7 +65,7 @@ async def test_a_claim_whose_holder_died_ends_by_itself(
     assert await claims.complete(heir, b"in time", LONG)
 
 
-async def test_a_script_that_the_server_has_forgotten_is_sent_again(
+async def test_a_script_that_the_server_no_longer_has_is_sent_again(
     claims: IdempotencyClaims, broker: RedisBroker, key: str
 ) -> None:
     assert isinstance(await claims.claim(key, "same", LONG), IdempotencyClaim)
@@ -147,7 +147,7 @@ class ClaimsMachine(RuleBasedStateMachine):
         self.run(self.broker.close())
 
 
-def test_whatever_is_claimed_settled_and_lost_each_key_has_one_holder(
+def test_each_key_has_one_holder_under_any_sequence_of_claims_and_losses(
     redis_url: str, environment: str
 ) -> None:
     with asyncio.Runner() as runner:

@@ -25,7 +25,7 @@ def limiter(store: RedisStore, environment: str) -> RateLimiter:
     return RateLimiter(store, environment)
 
 
-async def test_as_many_as_the_limit_says_are_admitted_and_each_is_told_what_is_left(
+async def test_requests_up_to_the_limit_are_admitted_with_the_remaining_count(
     limiter: RateLimiter,
 ) -> None:
     decisions = [await limiter.take(Bucket(FEW, "ann")) for _ in range(4)]
@@ -52,7 +52,7 @@ async def test_a_refusal_by_one_bucket_draws_on_none(limiter: RateLimiter) -> No
     assert (await limiter.take(both[1])).remaining == 1
 
 
-async def test_however_many_ask_at_once_no_more_than_the_limit_get_in(limiter: RateLimiter) -> None:
+async def test_concurrent_requests_never_exceed_the_limit(limiter: RateLimiter) -> None:
     decisions = await asyncio.gather(*(limiter.take(Bucket(MANY, "ann")) for _ in range(50)))
     assert Counter(decision.allowed for decision in decisions) == {True: 5, False: 45}
 
@@ -135,5 +135,5 @@ def test_whatever_is_drawn_and_comes_back_the_limiter_agrees_with_a_count(
 
 
 @given(most=st.integers(1, 100_000), seconds=st.integers(1, 86_400))
-def test_a_limit_never_lets_back_more_than_it_says(most: int, seconds: int) -> None:
+def test_a_limit_never_refills_beyond_its_size(most: int, seconds: int) -> None:
     assert RateLimit("any", most, seconds).interval_us * most >= seconds * 1_000_000

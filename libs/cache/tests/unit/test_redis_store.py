@@ -22,7 +22,7 @@ class FailingRedis:
         return b"PONG"
 
 
-async def test_a_server_that_keeps_failing_is_not_asked_for_a_while(fake_clock: FakeClock) -> None:
+async def test_a_server_that_keeps_failing_is_not_called_for_a_while(fake_clock: FakeClock) -> None:
     server = FailingRedis()
     store = RedisStore(server, clock=fake_clock)
     for _ in range(20):

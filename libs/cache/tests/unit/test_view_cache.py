@@ -73,7 +73,7 @@ async def test_a_view_is_loaded_once_and_kept_for_a_time_that_is_spread(
     assert all(48_000 <= ms <= 60_000 for ms in redis.ms.values())
 
 
-async def test_all_who_ask_at_once_share_one_load(views: RedisViewCache) -> None:
+async def test_concurrent_callers_share_one_load(views: RedisViewCache) -> None:
     source = CountingLoader()
     source.open.clear()
     asking = [asyncio.create_task(views.get("ann", source)) for _ in range(20)]
@@ -105,7 +105,7 @@ async def test_without_redis_views_are_loaded_and_not_kept(
     assert redis.values == {}
 
 
-async def test_a_load_that_fails_is_told_to_all_and_not_kept(
+async def test_a_failed_load_is_raised_to_all_callers_and_not_cached(
     views: RedisViewCache, redis: FakeRedis
 ) -> None:
     async def fail() -> bytes | None:

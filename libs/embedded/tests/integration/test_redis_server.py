@@ -103,7 +103,7 @@ def test_a_server_that_was_not_started_has_no_pid(world_readable_folder: Path) -
         assert server.pid
 
 
-def test_a_port_is_free_until_somebody_listens_there() -> None:
+def test_a_port_is_free_until_a_process_listens_on_it() -> None:
     port = find_free_port()
     assert is_free(port)
     with socket.create_server(("127.0.0.1", port)):

@@ -98,7 +98,7 @@ async def test_a_full_redis_refuses_producers_while_consumers_empty_it(
     assert await wait_until(lambda: has_jobs(job_database, sent))
 
 
-async def test_what_a_full_redis_says_is_overloaded_and_may_be_tried_again(
+async def test_the_error_of_a_full_redis_is_retryable(
     full_redis: FullRedis, open_broker: OpenBroker, submit: Submit
 ) -> None:
     await full_redis.limit(-1000)
@@ -148,7 +148,7 @@ def filler(open_client: OpenClient, environment: str) -> Filler:
     return Filler(open_client(), environment)
 
 
-async def test_a_full_topic_refuses_commands_until_there_is_room(
+async def test_a_full_topic_refuses_commands_until_there_is_capacity(
     filler: Filler, open_messenger: OpenMessenger
 ) -> None:
     publisher = open_messenger("gateway").publisher
@@ -197,7 +197,7 @@ async def test_a_full_topic_drops_facts_and_heartbeats_but_never_of_results(
     assert (entry_id is not None, await filler.depth(name) - before) == (is_kept, int(is_kept))
 
 
-async def test_a_command_that_took_the_last_place_is_waited_for_all_its_time(
+async def test_a_command_that_used_the_last_capacity_is_waited_for_until_its_timeout(
     filler: Filler, open_messenger: OpenMessenger, start: Start
 ) -> None:
     gateway = open_messenger("gateway")

@@ -43,7 +43,7 @@ def find_sample(metrics: Metrics, name: str, **labels: str) -> float | None:
     return metrics.registry.get_sample_value(name, labels)
 
 
-async def test_gauges_tell_depth_lag_what_is_in_hand_since_when_and_the_dead(
+async def test_gauges_report_depth_lag_pending_entries_their_age_and_dead_letters(
     submit: Submit,
     open_messenger: OpenMessenger,
     open_broker: OpenBroker,

@@ -166,7 +166,7 @@ async def test_a_batch_whose_consumer_is_killed_in_its_middle_is_done_by_another
     assert {fact.job_id for fact in await read_stream("usage.events")} == jobs
 
 
-async def test_a_consumer_asked_to_end_finishes_its_batch_and_leaves_the_rest(
+async def test_a_draining_consumer_finishes_its_batch_and_leaves_the_rest(
     submit: Submit,
     start_program: StartProgram,
     job_database: JobDatabase,
@@ -237,7 +237,7 @@ async def test_a_worker_that_dies_around_its_result_leaves_one_outcome(
     assert peer.ran == []
 
 
-async def test_a_worker_asked_to_end_reports_what_it_cannot_finish_and_takes_nothing_more(
+async def test_a_draining_worker_reports_unfinished_jobs_and_accepts_no_more(
     start_program: StartProgram,
     dispatch: Callable[..., Awaitable[JobEnvelope]],
     generic: Stream,

@@ -130,7 +130,7 @@ async def test_whatever_happens_to_redis_each_job_is_committed_and_billed_once(
     assert await job_database.list_jobs() == wanted
 
 
-async def test_facts_that_nobody_had_read_are_published_again_by_their_owner(
+async def test_unread_facts_are_published_again_by_their_owner(
     server: RedisServer, fleet: Fleet, job_database: JobDatabase, start: Start
 ) -> None:
     start(fleet.gateway, fleet.jobs)
@@ -146,7 +146,7 @@ async def test_facts_that_nobody_had_read_are_published_again_by_their_owner(
     assert await wait_until(all_are_billed)
 
 
-async def test_a_log_reader_is_told_to_read_the_database_again_after_a_loss(
+async def test_a_log_reader_is_notified_to_read_the_database_again_after_data_loss(
     server: RedisServer, open_messenger: OpenMessenger, start: Start
 ) -> None:
     jobs = open_messenger("jobs", url=server.url)

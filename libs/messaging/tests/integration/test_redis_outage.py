@@ -176,7 +176,7 @@ async def test_a_call_ends_in_time_when_the_answer_cannot_reach_us(
     await proxy.restore()
 
 
-async def test_a_command_that_nobody_answers_times_out_and_is_never_run(
+async def test_an_unanswered_command_times_out_and_is_never_run(
     open_messenger: OpenMessenger,
     jobs: Messenger,
     job_database: JobDatabase,

@@ -79,7 +79,7 @@ async def test_a_log_that_does_not_exist_yet_is_shown_from_its_first_entry(log: 
     assert log.listener.seen == [first]
 
 
-async def test_a_gap_longer_than_the_retention_is_told_before_what_is_left(log: Log) -> None:
+async def test_a_gap_longer_than_the_retention_is_reported_before_the_remaining_entries(log: Log) -> None:
     await log.tailer.step()
     await log.write()
     await asyncio.sleep(RETENTION + 1)
@@ -108,7 +108,7 @@ async def test_a_silent_log_is_no_gap(log: Log) -> None:
     assert log.listener.seen == [fresh]
 
 
-async def test_a_resync_that_fails_is_asked_for_again(log: Log) -> None:
+async def test_a_failed_resync_is_requested_again(log: Log) -> None:
     await log.tailer.step()
     await asyncio.sleep(RETENTION + 1)
     kept = await log.write()
@@ -153,7 +153,7 @@ async def test_an_epoch_whose_resync_failed_is_not_taken_as_known(log: Log) -> N
     assert log.listener.seen == ["resync"]
 
 
-async def test_an_epoch_that_ends_during_a_look_starts_over_all_the_same(log: Log) -> None:
+async def test_an_epoch_that_ends_during_a_poll_restarts_the_tailer(log: Log) -> None:
     await log.tailer.on_new_epoch("one")
     await log.tailer.step()
     looking = asyncio.create_task(log.tailer.step())

@@ -73,7 +73,7 @@ async def test_only_who_produces_to_a_topic_looks_into_it_or_takes_back(
         await other.withdraw("jobs.generic", ["1-1"])
 
 
-async def test_a_whole_fleet_runs_asks_answers_follows_and_ends_when_drained(
+async def test_a_whole_fleet_sends_commands_replies_follows_logs_and_ends_when_drained(
     broker: MemoryBroker, make_messenger: MakeMessenger, metrics: Metrics
 ) -> None:
     owner, gateway = (

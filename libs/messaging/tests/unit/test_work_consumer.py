@@ -259,7 +259,7 @@ async def test_a_peer_that_could_not_send_heartbeats_while_the_broker_was_away_k
     assert await harness.list_reports() == ["reclaimed"]
 
 
-async def test_work_that_ends_while_draining_is_settled_and_nothing_new_begun(
+async def test_work_that_ends_while_draining_is_acknowledged_and_none_is_started(
     harness: WorkHarness, running: Running
 ) -> None:
     await harness.put(seconds=15)
@@ -280,7 +280,7 @@ async def test_work_that_is_late_when_drained_is_cancelled_and_reported(
 
 
 @pytest.mark.parametrize("end", ["succeeds", "fails", "is late"])
-async def test_what_cannot_be_settled_on_a_drain_is_released_as_if_never_delivered(
+async def test_entries_that_cannot_be_acknowledged_on_a_drain_are_released_as_if_never_delivered(
     harness: WorkHarness, running: Running, end: str
 ) -> None:
     await harness.put(seconds=HOURS if end == "is late" else 5)

@@ -47,7 +47,7 @@ async def read_state(database: Database) -> dict[str, object]:
     return {**row, "claims": row["claims"] or None}
 
 
-async def test_a_user_reads_own_rows_and_nobody_elses(notes: Database) -> None:
+async def test_a_user_reads_only_own_rows(notes: Database) -> None:
     async with notes.read_as(ALICE) as connection:
         assert len(await connection.fetch("SELECT body FROM notes")) == 2
     async with notes.read_as(str(BOB)) as connection:
@@ -178,7 +178,7 @@ async def test_a_locked_row_is_contended_after_the_lock_timeout(notes: Database)
                 await waiter.execute(lock)
 
 
-async def test_an_exhausted_pool_says_so_in_time_and_recovers(
+async def test_an_exhausted_pool_is_reported_in_time_and_recovers(
     notes_url: str, open_database: Opener, metrics: Metrics
 ) -> None:
     database = await open_database(notes_url, max_size=1, acquire_timeout=0.05)
@@ -238,7 +238,7 @@ async def test_closing_waits_a_moment_and_then_cuts(notes_url: str, open_databas
         await hold_on()
 
 
-async def test_a_database_that_was_not_opened_says_so(metrics: Metrics) -> None:
+async def test_a_database_that_was_not_opened_raises(metrics: Metrics) -> None:
     database = Database(PostgresConfig("postgresql://h/app"), metrics)
     with pytest.raises(RuntimeError, match="not open"):
         await database.ping()

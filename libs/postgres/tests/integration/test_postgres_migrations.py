@@ -108,7 +108,7 @@ async def test_waiting_for_another_migrator_ends(tmp_path: Path, database_url: s
     assert await list_tables(database_url) == set()
 
 
-async def test_a_migration_gives_up_on_a_locked_table_and_changes_nothing(
+async def test_a_migration_fails_on_a_locked_table_and_changes_nothing(
     tmp_path: Path, database_url: str
 ) -> None:
     chain = make_chain(tmp_path, "alpha", database_url)

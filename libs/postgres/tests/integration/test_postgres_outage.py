@@ -49,7 +49,7 @@ async def test_a_server_killed_in_mid_query_is_unavailable_and_then_back(
         assert await connection.fetchval("SELECT 42") == 42
 
 
-async def test_a_session_ended_by_an_admin_is_replaced_without_a_word(
+async def test_a_session_ended_by_an_admin_is_replaced_silently(
     notes_url: str, open_database: Opener
 ) -> None:
     database = await open_database(notes_url, max_size=1)

@@ -118,7 +118,7 @@ async def test_a_broker_that_fell_silent_fails_all_and_is_not_written_to_twice(
     assert len(await group.commit([write(9)])) == 1
 
 
-async def test_an_error_of_no_known_kind_leaves_nobody_waiting(
+async def test_an_unexpected_error_leaves_no_caller_waiting(
     broker: GatedBroker, group: GroupCommit
 ) -> None:
     broker.fault = ZeroDivisionError("a bug")
@@ -201,7 +201,7 @@ async def test_closing_waits_for_what_is_under_way(broker: GatedBroker, group: G
     await group.close()
 
 
-async def test_a_flush_that_is_ended_leaves_nobody_waiting(
+async def test_a_cancelled_flush_leaves_no_caller_waiting(
     broker: GatedBroker, group: GroupCommit
 ) -> None:
     broker.fault = REFUSED

@@ -39,7 +39,7 @@ def request(peer: str | None, *forwarded: str) -> dict[str, Any]:
         (None, ("1.2.3.4",), "unknown"),
     ],
 )
-def test_the_client_is_the_last_hop_that_a_proxy_of_ours_vouches_for(
+def test_the_client_is_the_last_hop_before_a_trusted_proxy(
     peer: str | None, forwarded: tuple[str, ...], client: str
 ) -> None:
     assert OURS.resolve(request(peer, *forwarded)) == client

@@ -53,7 +53,7 @@ async def test_a_page_allows_its_own_style_and_nothing_else(api: httpx.AsyncClie
     )
 
 
-async def test_pages_and_problems_speak_german_to_those_who_ask(api: httpx.AsyncClient) -> None:
+async def test_pages_and_problems_are_in_german_on_request(api: httpx.AsyncClient) -> None:
     german = {"accept-language": "de-CH, en;q=0.5"}
     page = await api.get("/problems/overloaded", headers=german)
     assert 'lang="de"' in page.text

@@ -87,7 +87,7 @@ async def test_a_hanging_check_is_given_up(
     assert answer.json()["checks"] == {"db": "timeout", "redis": "ok"}
 
 
-async def test_many_probes_ask_once_a_second(
+async def test_many_probes_run_a_check_once_a_second(
     internal: httpx.AsyncClient, health: Health, database: Dependency, fake_clock: FakeClock
 ) -> None:
     health.start()

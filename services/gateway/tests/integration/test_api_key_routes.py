@@ -209,7 +209,7 @@ async def test_a_closed_account_is_refused_by_key_too(
     assert read_metric(name, result="unauthenticated") == 1
 
 
-async def test_each_change_is_told_to_the_audit_log_once(
+async def test_each_change_is_published_to_the_audit_log_once(
     sign_in: SignIn, rows: asyncpg.Connection
 ) -> None:
     user = await sign_in()

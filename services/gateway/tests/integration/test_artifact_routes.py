@@ -66,7 +66,7 @@ async def test_a_job_that_goes_on_has_no_files_yet(
 
 
 @pytest.mark.parametrize("tail", ["", "/page.pdf"])
-async def test_somebody_elses_files_are_as_unknown_as_their_job(
+async def test_another_users_files_are_not_found(
     fake_jobs: FakeJobsService, sign_in: SignIn, store: ArtifactStore, tail: str
 ) -> None:
     mine, stranger = await sign_in(), await sign_in()

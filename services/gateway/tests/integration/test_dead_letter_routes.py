@@ -106,7 +106,7 @@ async def operator(sign_in: SignIn) -> Any:
 
 
 @pytest.mark.parametrize(("method", "path", "body"), ROUTES)
-async def test_nobody_but_an_operator_gets_through(
+async def test_only_operators_are_allowed(
     dead_letter_service: FakeDeadLetterService, sign_in: SignIn, method: str, path: str, body: Any
 ) -> None:
     for claims in ({}, {"user_metadata": {"role": "operator"}}):
@@ -118,7 +118,7 @@ async def test_nobody_but_an_operator_gets_through(
     assert dead_letter_service.commands == []
 
 
-async def test_letters_are_listed_page_by_page(
+async def test_dead_letters_are_listed_page_by_page(
     dead_letter_service: FakeDeadLetterService, operator: ApiUser
 ) -> None:
     query = {"limit": 1, "class": "transient", "topic": "jobs.results", "state": "open"}
@@ -145,7 +145,7 @@ async def test_a_query_that_makes_no_sense_is_refused(
     assert dead_letter_service.commands == []
 
 
-async def test_one_letter_is_shown(
+async def test_one_dead_letter_is_shown(
     dead_letter_service: FakeDeadLetterService, operator: ApiUser
 ) -> None:
     letter = (await operator.request("GET", f"/ops/dead-letters/{DEAD_LETTER['id']}")).json()
@@ -158,7 +158,7 @@ async def test_one_letter_is_shown(
     assert len(dead_letter_service.commands) == 2
 
 
-async def test_each_letter_of_a_replay_has_its_own_outcome(
+async def test_each_dead_letter_of_a_replay_has_its_own_outcome(
     dead_letter_service: FakeDeadLetterService, operator: ApiUser
 ) -> None:
     body = {"ids": [str(DEAD_LETTER["id"]), str(uuid4())]}
@@ -186,7 +186,7 @@ async def test_one_key_is_one_replay(
     assert len(set(ids)) == len(ids) == 3
 
 
-async def test_who_resolved_and_why_is_handed_on(
+async def test_the_operator_and_the_reason_are_passed_to_the_owner(
     dead_letter_service: FakeDeadLetterService, operator: ApiUser
 ) -> None:
     body = {"ids": [str(DEAD_LETTER["id"])], "reason": "Seen to."}
@@ -208,7 +208,7 @@ async def test_who_resolved_and_why_is_handed_on(
         {"ids": ["no id"], "reason": "x"},
     ],
 )
-async def test_a_resolution_needs_letters_and_a_reason(
+async def test_a_resolution_needs_dead_letters_and_a_reason(
     dead_letter_service: FakeDeadLetterService, operator: ApiUser, body: Any
 ) -> None:
     answer = await operator.request("POST", "/ops/dead-letters/resolve", json=body)

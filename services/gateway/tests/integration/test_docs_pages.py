@@ -51,7 +51,7 @@ async def test_a_problems_type_leads_to_its_page(http: httpx.AsyncClient) -> Non
     assert problem["code"] in page.text
 
 
-async def test_addresses_that_are_told_hold_behind_any_proxy(
+async def test_published_addresses_are_valid_behind_any_proxy(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()

@@ -125,7 +125,7 @@ async def test_cancelling_an_unknown_job_is_answered_as_reading_one(
     assert bodies[0] == bodies[1]
 
 
-async def test_a_browser_of_another_origin_may_say_all_that_the_document_asks_for(
+async def test_another_origin_may_send_every_header_of_the_document(
     open_gateway: OpenGateway, gateway_settings: Settings
 ) -> None:
     settings = gateway_settings.model_copy(update={"cors_origins": (ORIGIN,)})
@@ -164,7 +164,7 @@ async def test_without_postgres_every_read_is_a_503_and_comes_back(
             await wait_until(reads)
 
 
-async def test_a_reader_that_sleeps_is_told_to_look_and_let_go(
+async def test_a_stalled_reader_gets_a_resync_and_is_disconnected(
     fake_jobs: FakeJobsService, sign_in: SignIn, gateway: RunningGateway, read_metric: ReadMetric
 ) -> None:
     user, url = await sign_in(), str(gateway.url)

@@ -87,7 +87,7 @@ async def test_a_repeat_is_answered_as_before_without_the_owner(
     assert len(fake_jobs.commands) == 1
 
 
-async def test_the_same_said_with_other_spaces_is_the_same(
+async def test_the_same_body_with_other_whitespace_is_the_same_request(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()
@@ -112,7 +112,7 @@ async def test_a_key_means_one_request_of_one_user(
     assert (await submit(other)).json()["id"] != job_id
 
 
-async def test_what_is_not_served_is_said_to_be_so_under_a_used_key_too(
+async def test_an_unknown_task_is_refused_under_a_used_key_too(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()
@@ -134,7 +134,7 @@ async def test_after_redis_has_lost_everything_the_owners_row_answers(
     assert len(fake_jobs.commands) == 2
 
 
-async def test_what_was_refused_may_be_asked_again(
+async def test_a_refused_request_may_be_repeated(
     fake_jobs: FakeJobsService, sign_in: SignIn, list_claims: ClaimReader
 ) -> None:
     user = await sign_in()
@@ -145,7 +145,7 @@ async def test_what_was_refused_may_be_asked_again(
     assert (await submit(user)).status_code == 202
 
 
-async def test_a_batch_that_was_refused_in_part_is_asked_again_in_whole(
+async def test_a_partly_refused_batch_is_repeated_in_whole(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()
@@ -166,7 +166,7 @@ async def test_a_key_that_is_none_is_named(fake_jobs: FakeJobsService, sign_in: 
     assert fake_jobs.commands == []
 
 
-async def test_nothing_that_was_sent_lies_in_redis(
+async def test_request_bodies_are_not_stored_in_redis(
     fake_jobs: FakeJobsService, sign_in: SignIn, list_claims: ClaimReader
 ) -> None:
     user = await sign_in()
@@ -213,7 +213,7 @@ async def test_a_gateway_that_dies_half_way_keeps_its_key_no_longer_than_its_com
             assert not (await asking).is_success
 
 
-async def test_a_command_that_nobody_answered_may_be_repeated_at_once(
+async def test_an_unanswered_command_may_be_repeated_at_once(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in(seconds=3600)

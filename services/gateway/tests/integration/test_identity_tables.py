@@ -33,7 +33,7 @@ async def test_what_must_not_be_is_refused_by_name(
     assert refusal.value.constraint_name == constraint
 
 
-async def test_an_email_is_free_again_once_its_user_has_gone(
+async def test_an_email_is_free_again_after_its_user_is_deleted(
     seeded: asyncpg.Connection, ids: Mapping[str, str]
 ) -> None:
     await seeded.execute(

@@ -12,7 +12,7 @@ ECHO: dict[str, Any] = {"task_type": "echo", "params": {"message": "hello"}}
 REFUSED: dict[str, Any] = {"task_type": "echo", "params": {"message": "refuse me"}}
 
 
-async def test_each_job_of_a_batch_is_told_what_became_of_it(
+async def test_each_job_of_a_batch_has_its_own_outcome(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()
@@ -52,7 +52,7 @@ FAULTY: list[tuple[list[Any], str]] = [
 
 
 @pytest.mark.parametrize(("jobs", "place"), FAULTY)
-async def test_what_is_wrong_with_a_batch_is_named_by_its_place(
+async def test_the_faults_of_a_batch_are_named_by_their_pointers(
     fake_jobs: FakeJobsService, sign_in: SignIn, jobs: list[Any], place: str
 ) -> None:
     user = await sign_in()
@@ -86,7 +86,7 @@ async def test_a_retry_that_the_owner_refuses_becomes_its_problem(
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
-async def test_a_timeline_tells_a_job_from_its_submission_to_its_charge(
+async def test_a_timeline_shows_a_job_from_its_submission_to_its_charge(
     fake_jobs: FakeJobsService, sign_in: SignIn, rows: asyncpg.Connection
 ) -> None:
     user = await sign_in()
@@ -103,7 +103,7 @@ async def test_a_timeline_tells_a_job_from_its_submission_to_its_charge(
     assert charge["details"]["quantity"] == 1
 
 
-async def test_the_story_of_somebody_elses_job_is_not_told(
+async def test_the_timeline_of_another_users_job_is_not_found(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user, other = await sign_in(), await sign_in()

@@ -27,7 +27,7 @@ LOCAL_PRIVATE_KEY = "db5d7787:YGDJDhWeErmU7OW1ZrSMvWeMPPgYZgZUkdv0RnT8zlM"
 ROUTES = [("GET", ""), ("GET", "/status"), ("GET", "/result"), ("GET", "/attempts")]
 
 
-async def test_a_job_is_handed_to_its_owner_and_can_be_read_at_once(
+async def test_a_job_is_sent_to_its_owner_and_can_be_read_at_once(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()
@@ -124,7 +124,7 @@ async def test_the_same_request_has_the_same_fingerprint_and_no_other(
         ),
     ],
 )
-async def test_what_is_wrong_with_a_request_is_named_by_its_place(
+async def test_the_faults_of_a_request_are_named_by_their_pointers(
     fake_jobs: FakeJobsService, sign_in: SignIn, body: dict[str, Any], pointer: str
 ) -> None:
     user = await sign_in()
@@ -177,7 +177,7 @@ async def test_what_the_owner_refuses_becomes_its_problem(
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
-async def test_a_full_period_says_what_is_used_and_when_it_is_over(
+async def test_an_exhausted_quota_reports_its_use_and_its_reset(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()
@@ -215,7 +215,7 @@ async def test_a_list_is_read_page_by_page_and_each_job_once(
     assert len(seen) == len(kept)
 
 
-async def test_a_list_shows_only_what_was_asked_for(
+async def test_a_list_shows_only_jobs_that_match_the_filters(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()
@@ -253,7 +253,7 @@ async def test_a_result_is_there_when_the_job_has_ended_well(
 
 
 @pytest.mark.parametrize(("method", "tail"), ROUTES)
-async def test_somebody_elses_job_is_as_unknown_as_one_that_never_was(
+async def test_another_users_job_is_indistinguishable_from_a_missing_one(
     fake_jobs: FakeJobsService, sign_in: SignIn, method: str, tail: str
 ) -> None:
     mine, stranger = await sign_in(), await sign_in()
@@ -268,7 +268,7 @@ async def test_somebody_elses_job_is_as_unknown_as_one_that_never_was(
 
 
 @pytest.mark.parametrize(("method", "tail"), [*ROUTES, ("POST", "/cancel")])
-async def test_without_a_token_nothing_is_told(sign_in: SignIn, method: str, tail: str) -> None:
+async def test_a_request_without_a_token_is_refused(sign_in: SignIn, method: str, tail: str) -> None:
     user = await sign_in()
     user.headers = {}
     answer = await user.request(method, f"/jobs/{uuid4()}{tail}")
@@ -348,7 +348,7 @@ async def test_an_email_that_is_taken_stays_with_its_first_user(
 
 
 @pytest.mark.parametrize("column", ["erased_at", "banned_at"])
-async def test_an_erased_or_banned_user_is_not_let_in_again(
+async def test_an_erased_or_banned_user_is_refused(
     rows: asyncpg.Connection, sign_in: SignIn, gateway: RunningGateway, column: str
 ) -> None:
     user = await sign_in()

@@ -54,7 +54,7 @@ async def stream(user: ApiUser, cursor: str | None = None) -> AsyncGenerator[Fra
         yield FrameReader(answer)
 
 
-async def test_a_stream_says_hello_and_then_what_happens(
+async def test_a_stream_begins_with_hello_and_continues_with_events(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()
@@ -106,7 +106,7 @@ async def test_a_reader_that_comes_and_goes_sees_everything_once(
     assert len(set(seen)) == len(jobs)
 
 
-async def test_a_place_that_is_too_far_back_is_answered_with_a_resync(
+async def test_a_position_that_is_too_old_is_answered_with_a_resync(
     fake_jobs: FakeJobsService, sign_in: SignIn, gateway: RunningGateway
 ) -> None:
     user = await sign_in()
@@ -122,7 +122,7 @@ async def test_a_place_that_is_too_far_back_is_answered_with_a_resync(
         assert (await frames.next())["event"] == "job"
 
 
-async def test_a_place_can_be_said_in_the_address_and_nonsense_is_refused(sign_in: SignIn) -> None:
+async def test_a_position_can_be_given_in_the_query_and_an_invalid_one_is_refused(sign_in: SignIn) -> None:
     user = await sign_in()
     answer = await user.request("GET", "/jobs/stream", params={"last_event_id": "nonsense"})
     assert answer.status_code == 422
@@ -160,7 +160,7 @@ async def test_streams_are_capped_and_freed(sign_in: SignIn, gateway: RunningGat
         assert (await frames.next())["event"] == "hello"
 
 
-async def test_a_process_that_drains_lets_its_readers_go(
+async def test_a_draining_process_closes_its_streams(
     sign_in: SignIn, gateway: RunningGateway
 ) -> None:
     user = await sign_in()
@@ -177,7 +177,7 @@ async def test_without_a_token_there_is_no_stream(sign_in: SignIn) -> None:
     assert (await user.request("GET", "/jobs/stream")).status_code == 401
 
 
-async def test_a_gap_in_the_log_sends_everybody_to_the_record(
+async def test_a_gap_in_the_log_sends_every_reader_a_resync(
     sign_in: SignIn, gateway: RunningGateway
 ) -> None:
     user = await sign_in()

@@ -49,7 +49,7 @@ async def broker(redis_url: str) -> AsyncIterator[RedisBroker]:
     await broker.close()
 
 
-async def test_nobody_but_an_operator_gets_through(sign_in: SignIn) -> None:
+async def test_only_operators_are_allowed(sign_in: SignIn) -> None:
     user = await sign_in(user_metadata={"role": "operator"})
     for method, path, body in ROUTES:
         answer = await user.request(method, path, json=body)
@@ -133,7 +133,7 @@ async def test_topics_show_what_waits_and_circuits_what_fails(
     assert [(one["task_type"], one["reason"]) for one in found["holds"]] == [("echo", "circuit")]
 
 
-async def test_what_was_done_reaches_the_audit_topic_again_after_the_wire_was_lost(
+async def test_audit_entries_are_published_again_after_redis_was_lost(
     operator: ApiUser,
     gateway: RunningGateway,
     broker: RedisBroker,

@@ -68,7 +68,7 @@ async def test_a_job_waits_for_a_slot_of_the_plan_behind_those_before_it(queue: 
     assert timedelta(0) < start - datetime.now(UTC) <= timedelta(seconds=60)
 
 
-async def test_a_job_waits_for_room_its_time_or_the_end_of_a_pause(
+async def test_a_job_waits_for_a_slot_its_time_or_the_end_of_a_pause(
     queue: Any, rows: asyncpg.Connection
 ) -> None:
     job = await queue.add()
@@ -89,7 +89,7 @@ async def test_who_does_not_wait_for_a_turn_has_nothing_to_explain(queue: Any) -
     assert await queue.read(await queue.add(**waiting)) is None
 
 
-async def test_the_queue_of_another_counts_for_nobody_else(
+async def test_the_queue_of_another_user_does_not_count(
     queue: Any, sign_in: SignIn, fake_jobs: FakeJobsService
 ) -> None:
     other = await sign_in()
@@ -99,7 +99,7 @@ async def test_the_queue_of_another_counts_for_nobody_else(
     assert await queue.read(await queue.add()) == (None, 1)
 
 
-async def test_attempts_and_the_timeline_say_what_a_run_waited_for(
+async def test_attempts_and_the_timeline_show_why_a_run_waited(
     queue: Any, rows: asyncpg.Connection
 ) -> None:
     job = await queue.add(**RUNNING)

@@ -55,7 +55,7 @@ async def sign_in_from(
         yield be_
 
 
-async def test_every_answer_tells_what_is_left_and_the_one_too_many_when_to_come_back(
+async def test_every_response_has_the_remaining_count_and_a_refusal_has_retry_after(
     sign_in_from: Client,
 ) -> None:
     ask = sign_in_from()
@@ -77,7 +77,7 @@ async def test_every_answer_tells_what_is_left_and_the_one_too_many_when_to_come
     assert (await sign_in_from()("GET", "/task-types")).status_code == 200
 
 
-async def test_a_plan_says_how_much_and_no_answer_is_left_out(sign_in_from: Client) -> None:
+async def test_the_plan_sets_the_limit_and_every_response_counts(sign_in_from: Client) -> None:
     ask = sign_in_from(app_metadata={"plan": "PRO"})
     found = await ask("GET", f"/jobs/{uuid4()}")
     assert (found.status_code, found.headers["ratelimit-limit"]) == (404, "600")
@@ -112,13 +112,13 @@ async def test_what_is_critical_is_counted_by_user_and_by_address(
     assert read_metric("msaas_rate_limited_total", category="critical") == 2
 
 
-async def test_an_address_that_a_client_wrote_itself_helps_nobody(sign_in_from: Client) -> None:
+async def test_a_forwarded_address_from_the_client_does_not_evade_the_limit(sign_in_from: Client) -> None:
     forged = [sign_in_from(f"6.6.6.{n}, 1.2.3.4") for n in range(32)]
     statuses = [(await ask(*REPLAY)).status_code for ask in forged]
     assert statuses.count(429) == 2
 
 
-async def test_strangers_are_told_who_they_are_not_and_take_nothing_from_their_neighbours(
+async def test_unauthenticated_requests_are_refused_and_do_not_use_up_the_limit_of_others(
     sign_in_from: Client, enforced_settings: Settings, open_gateway: OpenGateway
 ) -> None:
     _, url = await open_gateway(enforced_settings)
@@ -128,7 +128,7 @@ async def test_strangers_are_told_who_they_are_not_and_take_nothing_from_their_n
     assert (await sign_in_from()(*REPLAY)).headers["ratelimit-remaining"] == "29"
 
 
-async def test_without_enforcement_all_are_counted_and_let_in(
+async def test_without_enforcement_requests_are_counted_and_admitted(
     sign_in: SignIn, read_metric: ReadMetric
 ) -> None:
     user = await sign_in()

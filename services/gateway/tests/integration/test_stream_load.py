@@ -220,7 +220,7 @@ async def test_two_thousand_streams_come_go_and_come_back_and_nothing_stays(
         assert await gateway.read_metric("msaas_sse_ended_total", 'reason="left"') == 4_000
 
 
-async def test_readers_that_do_not_read_are_cut_off_and_hold_up_nobody(
+async def test_readers_that_do_not_read_are_disconnected_and_delay_no_other(
     gateway_settings: Settings, own_redis: str, issuer: FakeIssuer, event_publisher: EventPublisher
 ) -> None:
     user = uuid4()
@@ -282,7 +282,7 @@ async def test_a_process_that_ends_sends_its_readers_away_with_a_time_to_come_ba
         assert all(bytes(one.said).endswith(b"\r\n0\r\n\r\n") for one in readers)
 
 
-async def test_a_reader_that_goes_on_sending_is_let_go(
+async def test_a_reader_that_keeps_sending_is_disconnected(
     gateway_settings: Settings, own_redis: str, issuer: FakeIssuer
 ) -> None:
     async with run_gateway(gateway_settings, own_redis) as gateway:

@@ -84,7 +84,7 @@ async def member(sign_in: SignIn, fake_jobs: FakeJobsService, rows: asyncpg.Conn
     return Member(await sign_in(), fake_jobs, rows)
 
 
-async def test_who_has_done_nothing_is_told_so_and_it_is_remembered(
+async def test_an_empty_summary_is_returned_and_cached(
     member: Member, read_metric: ReadMetric
 ) -> None:
     for _ in range(2):
@@ -152,7 +152,7 @@ async def test_jobs_are_counted_by_status_task_and_day(member: Member) -> None:
     assert [one["jobs"] for one in latency["by_task"]] == [2]
 
 
-async def test_nobody_sums_up_what_is_anothers(member: Member, sign_in: SignIn) -> None:
+async def test_a_summary_does_not_include_other_users(member: Member, sign_in: SignIn) -> None:
     await member.start_period()
     await member.insert_job("COMPLETED", started_at=NOW)
     await member.charge(NOW)

@@ -93,7 +93,7 @@ async def test_a_revoked_key_is_refused_when_the_memory_ends_and_at_once_where_i
         await verifier.get_principal(OTHER)
 
 
-async def test_what_was_read_before_a_change_is_not_remembered(
+async def test_a_key_that_changed_while_it_was_read_is_not_cached(
     key_lookup: FakeKeyLookup, verifier: ApiKeyVerifier
 ) -> None:
     key_id = key_lookup.put(KEY)
@@ -111,7 +111,7 @@ async def test_what_was_read_before_a_change_is_not_remembered(
         await verifier.get_principal(KEY)
 
 
-async def test_nobody_is_let_in_while_the_record_does_not_answer(
+async def test_all_keys_are_refused_while_the_database_is_unavailable(
     key_lookup: FakeKeyLookup, verifier: ApiKeyVerifier, fake_clock: FakeClock
 ) -> None:
     key_lookup.put(KEY)
@@ -133,7 +133,7 @@ async def test_an_older_pepper_still_finds_its_keys(
     assert user.api_key.id == key_id
 
 
-async def test_a_misspelt_key_costs_no_look_up_and_a_refused_one_costs_one(
+async def test_a_malformed_key_causes_no_lookup_and_a_refused_one_causes_one(
     key_lookup: FakeKeyLookup, verifier: ApiKeyVerifier
 ) -> None:
     for key in (KEY[:-1] + ("0" if KEY[-1] != "0" else "1"), KEY, KEY, KEY):
@@ -155,7 +155,7 @@ async def test_a_flood_of_bad_keys_pushes_no_good_one_out(
     assert key_lookup.lookups == asked
 
 
-async def test_a_key_ends_at_its_moment_though_it_is_remembered(
+async def test_a_cached_key_expires_on_time(
     key_lookup: FakeKeyLookup, verifier: ApiKeyVerifier, fake_clock: FakeClock
 ) -> None:
     end = fake_clock.now() + timedelta(seconds=2)
@@ -197,7 +197,7 @@ async def test_streams_end_with_their_key_and_no_other(
     assert ended == ["bad"]
 
 
-async def test_streams_that_nobody_can_vouch_for_are_ended_after_a_while(
+async def test_streams_whose_keys_cannot_be_checked_are_closed_after_a_while(
     key_lookup: FakeKeyLookup, fake_clock: FakeClock
 ) -> None:
     held, ended = ApiKeyStreams(key_lookup, clock=fake_clock), list[str]()

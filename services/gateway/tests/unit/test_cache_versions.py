@@ -26,7 +26,7 @@ def test_a_change_concerns_its_own_user_alone() -> None:
     assert (changes.find_version(ann), changes.find_version(bob)) == ("7-0", "5-0")
 
 
-def test_after_a_gap_every_mark_is_new() -> None:
+def test_after_a_gap_every_cache_version_is_new() -> None:
     changes, ann, bob = CacheVersions(), *USERS[:2]
     changes.start_at("5-0")
     changes.record_change(ann, StreamPosition(7, 0))
@@ -35,7 +35,7 @@ def test_after_a_gap_every_mark_is_new() -> None:
     assert not before & {changes.find_version(ann), changes.find_version(bob)}
 
 
-def test_users_of_whom_nothing_was_heard_are_forgotten() -> None:
+def test_the_versions_of_inactive_users_are_removed() -> None:
     changes = CacheVersions()
     changes.start_at("1-0")
     for number in range(1000):

@@ -28,7 +28,7 @@ def hub(resyncs: list[None]) -> JobEventHub:
     return JobEventHub(per_user=5, per_process=5, on_resync=lambda: resyncs.append(None))
 
 
-def test_a_reader_who_comes_before_the_tail_has_begun_is_told_to_look(
+def test_a_reader_that_connects_before_the_tailer_has_started_gets_a_resync(
     hub: JobEventHub, open_stream: OpenStream
 ) -> None:
     """A process that was just deployed: its readers are back before it knows where the log is."""
@@ -51,7 +51,7 @@ def test_what_happens_in_the_millisecond_of_a_resync_is_shown(
     assert connection.take().endswith(b"1000-1;")
 
 
-def test_after_a_gap_whoever_was_away_at_the_last_place_is_told_to_look(
+def test_after_a_gap_a_reader_that_reconnects_at_the_last_position_gets_a_resync(
     hub: JobEventHub, open_stream: OpenStream
 ) -> None:
     user = uuid4()
@@ -65,7 +65,7 @@ def test_after_a_gap_whoever_was_away_at_the_last_place_is_told_to_look(
     assert has_looked.take() == b"1002-0;"
 
 
-def test_nothing_comes_after_the_last_word(
+def test_no_frame_follows_a_final_status(
     hub: JobEventHub, resyncs: list[None], open_stream: OpenStream
 ) -> None:
     user = uuid4()

@@ -67,7 +67,7 @@ class CountingSink:
     def abort(self) -> None: ...
 
 
-def test_a_silent_stream_beats_and_one_that_speaks_does_not(
+def test_an_idle_stream_sends_heartbeats_and_an_active_one_does_not(
     start_connection: StartConnection,
 ) -> None:
     connection = StreamConnection(StreamPosition(1, 0))
@@ -109,7 +109,7 @@ def test_a_reader_that_takes_nothing_is_cut_off(start_connection: StartConnectio
     assert (connection.end_reason, shown.ends) == (EndReason.STALLED, ["aborted"])
 
 
-def test_a_reader_that_lags_and_does_not_take_its_last_word_is_cut_off_too(
+def test_a_lagging_reader_that_does_not_read_its_resync_is_disconnected_too(
     start_connection: StartConnection,
 ) -> None:
     connection = StreamConnection(StreamPosition(1, 0))
@@ -135,7 +135,7 @@ def test_a_stream_ends_with_its_token_and_the_first_reason_counts(
     assert shown.data == b""
 
 
-def test_streams_opened_at_once_do_not_beat_at_once(open_stream: OpenStream) -> None:
+def test_streams_opened_together_do_not_send_heartbeats_together(open_stream: OpenStream) -> None:
     hub, user = create_hub(), uuid4()
     opened = [open_stream(hub, user)[0] for _ in range(150)]
     beating: list[int] = []
@@ -154,7 +154,7 @@ def test_the_more_are_sent_away_the_wider_they_come_back() -> None:
     assert sum(one > 4_000 for one in times) > 300
 
 
-def test_when_a_process_drains_each_reader_is_told_when_to_come_back(
+def test_a_draining_process_sends_each_reader_a_reconnect_delay(
     start_connection: StartConnection,
 ) -> None:
     ends: list[EndReason] = []
@@ -184,7 +184,7 @@ async def test_the_streams_of_a_closed_account_end_and_no_others() -> None:
     assert set(asked[0]) == {gone, stays}
 
 
-async def test_while_nobody_can_be_asked_every_stream_goes_on() -> None:
+async def test_every_stream_continues_while_the_database_is_unavailable() -> None:
     async def find_shut(user_ids: Collection[UUID]) -> Collection[UUID]:
         raise DependencyUnavailable(target="postgres")
 

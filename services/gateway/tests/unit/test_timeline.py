@@ -59,12 +59,12 @@ def test_a_job_that_waits_has_only_been_submitted() -> None:
     ]
 
 
-def test_a_job_for_later_says_when() -> None:
+def test_a_scheduled_job_shows_its_time() -> None:
     told = build_timeline(job(run_at=at(60)), [], [])
     assert told[1] == TimelineEvent(NOON, "scheduled", None, {"run_at": at(60)})
 
 
-def test_a_job_that_failed_twice_and_then_succeeded_is_told_whole() -> None:
+def test_the_timeline_of_a_job_that_failed_twice_and_then_succeeded_is_complete() -> None:
     failed = {"outcome": "failed", "reason": "timeout", "error": "Too slow."}
     attempts = [
         attempt(0, 1, started_at=at(2), finished_at=at(3), **failed),
@@ -80,7 +80,7 @@ def test_a_job_that_failed_twice_and_then_succeeded_is_told_whole() -> None:
     assert told[3].details == {"outcome": "failed", "reason": "timeout", "error": "Too slow."}
 
 
-def test_steps_are_told_by_name_and_length() -> None:
+def test_steps_have_a_name_and_a_duration() -> None:
     done = attempt(
         0, 1, started_at=at(2), finished_at=at(3), outcome="succeeded", timings_ms={"goto": 12}
     )
@@ -88,28 +88,28 @@ def test_steps_are_told_by_name_and_length() -> None:
     assert steps == [{"name": "goto", "took_ms": 12}]
 
 
-def test_whom_a_run_asked_for_is_told_at_its_end() -> None:
+def test_the_hosts_that_a_run_requested_are_listed_at_its_end() -> None:
     places = [{"host": "10.0.0.1", "port": 80, "refusals": 1, "refusal": "blocked"}]
     done = attempt(0, 1, started_at=at(2), finished_at=at(3), outcome="failed", network=places)
     [told] = [one for one in build_timeline(job(), [done], []) if one.kind == "network"]
     assert told == TimelineEvent(at(3), "network", 0, {"places": places})
 
 
-def test_a_retry_to_come_says_when() -> None:
+def test_a_scheduled_retry_shows_its_time() -> None:
     failed = attempt(0, 1, started_at=at(2), finished_at=at(3), outcome="failed")
     told = build_timeline(job(attempts=1, run_at=at(10)), [failed], [])
     assert told[-1] == TimelineEvent(at(3), "retrying", 0, {"run_at": at(10)})
 
 
 @pytest.mark.parametrize("status", ["FAILED", "CANCELLED"])
-def test_an_end_says_why(status: str) -> None:
+def test_a_final_event_shows_its_reason(status: str) -> None:
     ended = job(status=status, finished_at=at(5), cancel_requested_at=at(4), last_error="No.")
     told = build_timeline(ended, [], [])
     assert kinds(told) == ["submitted", "cancel_requested", status.lower()]
     assert told[-1].details == {"last_error": "No."}
 
 
-def test_how_far_a_run_has_come_is_told_while_it_runs() -> None:
+def test_the_progress_of_a_run_is_shown_while_it_runs() -> None:
     running = job(status="RUNNING", progress={"percent": 40}, updated_at=at(9))
     assert build_timeline(running, [], [])[-1] == TimelineEvent(
         at(9), "progressed", None, {"percent": 40}
@@ -127,7 +127,7 @@ some_attempts = st.builds(lost, seconds, seconds, seconds)
 
 
 @given(attempts=st.lists(some_attempts, max_size=5), ends=seconds)
-def test_whatever_the_record_has_is_told_in_the_order_of_time(
+def test_events_are_in_the_order_of_time(
     attempts: list[Mapping[str, Any]], ends: int
 ) -> None:
     told = build_timeline(job(status="FAILED", finished_at=at(ends)), attempts, [])

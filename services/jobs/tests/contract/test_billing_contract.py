@@ -42,7 +42,7 @@ async def publish(environment: str, open_broker: OpenBroker) -> AsyncIterator[Ca
     await running
 
 
-async def test_the_committed_samples_are_applied_and_one_of_nobody_holds_up_none(
+async def test_the_committed_samples_are_applied_and_one_without_a_user_blocks_no_other(
     publish: Any, start_service: StartService, rows: asyncpg.Connection, read_topic: ReadTopic
 ) -> None:
     change = SubscriptionChanged.model_validate_json(

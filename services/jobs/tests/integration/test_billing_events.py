@@ -157,7 +157,7 @@ async def test_an_upgrade_is_in_force_at_once_and_the_month_of_free_is_closed(
     assert (noted.kind, noted.quantity) == ("plan_changed", 0)
 
 
-async def test_a_fact_published_again_changes_nothing_and_says_the_same(
+async def test_a_repeated_event_changes_nothing_and_publishes_the_same_state(
     apply_events: ApplyEvents, user: UUID, rows: asyncpg.Connection
 ) -> None:
     fact = change(user, Plan.PRO, stripe_event_id="evt_1")
@@ -167,7 +167,7 @@ async def test_a_fact_published_again_changes_nothing_and_says_the_same(
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_in_whatever_order_plans_are_told_the_newest_stands(
+async def test_the_newest_plan_wins_in_any_order_of_delivery(
     seed: int, apply_events: ApplyEvents, user: UUID, rows: asyncpg.Connection
 ) -> None:
     plans = [Plan.PRO, Plan.ENTERPRISE, Plan.PRO, Plan.ENTERPRISE]
@@ -306,7 +306,7 @@ async def test_reports_and_corrections_are_noted_once_and_only_corrections_count
             await apply_events(wrong)
 
 
-async def test_what_is_published_of_nobody_is_dropped_and_nothing_else_with_it(
+async def test_an_event_of_an_unknown_user_is_dropped_alone(
     apply_events: ApplyEvents, user: UUID, rows: asyncpg.Connection
 ) -> None:
     told = await apply_events(change(uuid4(), Plan.PRO), change(user, Plan.PRO))

@@ -107,7 +107,7 @@ async def test_a_job_that_waits_for_others_is_cancelled_at_once(
     assert (row["status"], row["waiting_for"], row["wake_at"]) == ("CANCELLED", None, None)
 
 
-async def test_a_running_job_is_marked_and_its_worker_asked_to_stop(
+async def test_a_running_job_is_marked_and_its_worker_is_requested_to_stop(
     run_commands: RunCommands,
     add_job: AddJob,
     run_tick: RunTick,
@@ -134,7 +134,7 @@ async def test_a_running_job_is_marked_and_its_worker_asked_to_stop(
 
 
 @pytest.mark.parametrize("running", [True, False])
-async def test_cancelling_again_says_the_same_and_tells_the_worker_again(
+async def test_cancelling_again_replies_the_same_and_notifies_the_worker_again(
     running: bool,  # noqa: FBT001  # a parameter of the test
     run_commands: RunCommands,
     add_job: AddJob,
@@ -203,7 +203,7 @@ async def test_a_reservation_goes_back_to_the_period_that_it_was_made_in(
     assert [row["jobs_reserved"] for row in await rows.fetch(RESERVED)] == [0, 1]
 
 
-async def test_a_cancel_over_the_wire_withdraws_the_entry_marks_the_job_and_tells_everybody(
+async def test_a_cancel_command_withdraws_the_entry_marks_the_job_and_publishes_the_change(
     gateway: Gateway,
     start_service: StartService,
     user: UUID,

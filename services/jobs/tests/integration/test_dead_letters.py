@@ -189,7 +189,7 @@ async def collect_one(harness: DeadLetterHarness, rows: asyncpg.Connection, **ho
     )
 
 
-async def test_a_dead_letter_is_kept_with_what_it_tells_and_leaves_redis(
+async def test_a_dead_letter_is_stored_with_its_details_and_removed_from_redis(
     harness: DeadLetterHarness, rows: asyncpg.Connection
 ) -> None:
     message_id = new_id()
@@ -352,7 +352,7 @@ async def test_while_its_target_is_held_a_dead_letter_waits_and_nothing_is_lost(
     assert await rows.fetchval(requester) == OPERATOR
 
 
-async def test_poison_stays_until_an_operator_asks_and_then_only_if_it_can_be_read(
+async def test_poison_is_replayed_only_by_an_operator_and_only_if_it_can_be_decoded(
     harness: DeadLetterHarness, rows: asyncpg.Connection, read_topic: ReadTopic
 ) -> None:
     await harness.add(kind="poison")
@@ -367,7 +367,7 @@ async def test_poison_stays_until_an_operator_asks_and_then_only_if_it_can_be_re
     assert isinstance(sent.message, JobHeartbeat)
 
 
-async def test_a_command_whose_sender_was_told_that_nothing_happens_waits_for_an_operator(
+async def test_an_expired_command_waits_for_an_operator(
     harness: DeadLetterHarness, rows: asyncpg.Connection, submit_job: BuildJob
 ) -> None:
     command, message_id = submit_job(uuid4()), new_id()

@@ -72,7 +72,7 @@ async def test_each_pick_writes_a_new_fence_and_an_attempt(
     assert (row["status"], row["attempt"], row["outcome"]) == ("PENDING", 0, None)
 
 
-async def test_an_envelope_says_all_that_a_worker_needs(
+async def test_an_envelope_contains_all_that_a_worker_needs(
     run_commands: RunCommands,
     submit_job: BuildJob,
     run_tick: RunTick,
@@ -269,7 +269,7 @@ async def test_a_job_that_another_transaction_holds_is_left_for_the_next_tick(
     assert [job.envelope.job_id for job in (await run_tick()).picked] == [held.job_id]
 
 
-async def test_nothing_is_picked_while_the_wire_is_away(
+async def test_no_job_is_selected_while_redis_is_unavailable(
     run_commands: RunCommands,
     submit_job: BuildJob,
     run_tick: RunTick,

@@ -55,7 +55,7 @@ async def test_a_job_that_waits_fails_and_releases_its_reservation(
     assert [snapshot.id for snapshot in processed.snapshots] == [command.job_id]
 
 
-async def test_an_envelope_that_nobody_has_read_is_withdrawn(
+async def test_an_unread_envelope_is_withdrawn(
     run_commands: RunCommands,
     add_overdue: AddOverdue,
     run_tick: RunTick,

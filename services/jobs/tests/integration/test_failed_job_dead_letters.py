@@ -147,7 +147,7 @@ async def test_a_closed_failure_opens_again_when_the_job_fails_again(
     assert (listed["id"], listed["state"]) == (str(job), "open")
 
 
-async def test_a_dead_letter_goes_its_way_by_itself_and_a_batch_of_commands_is_settled_beside_it(
+async def test_a_dead_letter_is_replayed_by_the_timer_while_a_batch_of_commands_is_handled(
     gateway: Gateway,
     start_service: StartService,
     environment: str,

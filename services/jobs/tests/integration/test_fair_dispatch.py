@@ -64,7 +64,7 @@ def add_users(add_user: AddUser, rows: asyncpg.Connection) -> AddUsers:
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_nobody_starves_and_nobody_is_over_the_plan_whatever_ends_when(
+async def test_no_user_starves_and_none_exceeds_the_plan_in_any_order_of_ends(
     database: Database, add_users: AddUsers, rows: asyncpg.Connection, seed: int
 ) -> None:
     """With room for few, everybody who waits begins within as many picks as weights allow."""
@@ -98,7 +98,7 @@ async def test_behind_ten_thousand_jobs_of_another_a_job_is_picked_in_the_next_t
     assert [job.envelope.meta.user_id for job in (await store.pick()).picked] == [calm]
 
 
-async def test_ten_thousand_jobs_that_came_first_leave_half_of_the_room(
+async def test_ten_thousand_earlier_jobs_leave_half_of_the_capacity(
     database: Database, add_users: AddUsers
 ) -> None:
     [flood] = await add_users(Plan.PRO, 10_000)

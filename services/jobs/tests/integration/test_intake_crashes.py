@@ -124,7 +124,7 @@ async def test_a_dispatch_that_ends_half_way_leaves_what_the_sweeper_heals(
     assert [envelope.fence for envelope in await read_envelopes()] == [row["fence"]] * envelopes
 
 
-async def test_a_wire_that_fails_after_the_commit_is_tried_again_until_all_is_published(
+async def test_a_broker_that_fails_after_the_commit_is_retried_until_all_is_published(
     gateway: Gateway,
     start_service: StartService,
     user: UUID,

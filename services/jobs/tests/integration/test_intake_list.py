@@ -69,7 +69,7 @@ async def test_a_pushed_envelope_becomes_a_job_without_what_only_we_decide(
     assert row["reserved"]
 
 
-async def test_over_the_limit_it_is_kept_as_a_failed_job_that_says_why(
+async def test_a_job_over_the_limit_is_stored_as_failed_with_the_reason(
     start_service: StartService, push: Push, rows: asyncpg.Connection
 ) -> None:
     await start_service()
@@ -113,7 +113,7 @@ async def test_what_is_no_envelope_is_quarantined(
     assert await client.llen(queue_key(environment, "jobs.generic")) == 0
 
 
-async def test_a_user_who_does_not_exist_makes_a_dead_letter_and_stops_nobody(
+async def test_a_missing_user_causes_a_dead_letter_and_blocks_no_other(
     start_service: StartService,
     push: Push,
     client: RedisClient,

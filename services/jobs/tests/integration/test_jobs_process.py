@@ -48,7 +48,7 @@ async def process(
         await program.wait()
 
 
-async def test_it_gets_ready_settles_a_command_shows_its_metrics_and_drains(
+async def test_it_gets_ready_handles_a_command_shows_its_metrics_and_drains(
     process: tuple[asyncio.subprocess.Process, str],
     port: int,
     user: UUID,

@@ -184,7 +184,7 @@ async def test_a_pause_outlives_redis(
     assert len((await run_tick()).picked) == 1
 
 
-async def test_an_operator_says_it_with_the_services_own_image(
+async def test_an_operator_pauses_with_the_services_own_image(
     start_service: StartService, environment: str, redis_url: str, rows: asyncpg.Connection
 ) -> None:
     await start_service()

@@ -60,7 +60,7 @@ async def test_progress_is_published_as_progress(
 
 
 @pytest.mark.parametrize("outcome", ["succeeded", "failed"])
-async def test_what_a_run_asked_of_the_network_is_kept(
+async def test_the_hosts_that_a_run_requested_are_stored(
     given: Given, results: ResultsHarness, outcome: str
 ) -> None:
     run = await given.run()
@@ -156,7 +156,7 @@ async def test_a_fence_that_was_never_dispatched_is_dropped_and_alerted(
     assert 'environment="test",service="jobs"} 2.0' in results.metrics.render().decode()
 
 
-async def test_a_success_of_an_older_run_is_accepted_and_the_other_run_asked_to_stop(
+async def test_a_success_of_an_older_run_is_accepted_and_the_other_run_is_cancelled(
     given: Given, results: ResultsHarness, pick_messages: PickMessages, charges: ReadCharges
 ) -> None:
     run = await given.run()

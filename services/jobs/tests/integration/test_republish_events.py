@@ -159,7 +159,7 @@ async def test_only_the_present_and_the_previous_period_are_published(
     assert told == {2024, 2025}
 
 
-async def test_open_cancels_are_marked_and_told_and_dispatch_is_not(
+async def test_open_cancels_are_marked_and_published_and_dispatch_is_not(
     given: Given,
     results: ResultsHarness,
     republish: RepublishEvents,
@@ -237,7 +237,7 @@ async def test_while_another_process_is_at_it_this_one_is_published_again_later(
     assert await rows.fetchval("SELECT epoch FROM jobs.broker_epoch") == "first"
 
 
-async def test_a_service_that_starts_on_an_empty_wire_tells_all(
+async def test_a_service_that_starts_on_an_empty_broker_publishes_all_open_facts(
     given: Given, results: ResultsHarness, start_service: StartService, read_topic: ReadTopic
 ) -> None:
     runs = await given.runs(3)

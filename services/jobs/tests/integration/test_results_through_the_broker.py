@@ -119,7 +119,7 @@ async def test_a_result_survives_the_end_of_its_process(
     assert len({its_charged.hash for its_charged in charged}) == 5
 
 
-async def test_a_wire_that_fails_after_the_commit_is_tried_again_and_charges_once(
+async def test_a_broker_that_fails_after_the_commit_is_retried_and_charges_once(
     given: Given,
     publish: Publish,
     start_service: StartService,

@@ -128,7 +128,7 @@ async def test_a_limit_holds_to_the_job_under_concurrency(
     assert await rows.fetchval(DEADLOCKS) == 0
 
 
-async def test_a_refusal_for_want_of_quota_says_what_there_is_and_when_it_ends(
+async def test_a_quota_refusal_reports_the_limit_and_its_reset(
     run_commands: RunCommands, submit_job: BuildJob, user: UUID, rows: asyncpg.Connection
 ) -> None:
     await run_commands(submit_job(user))
@@ -268,7 +268,7 @@ async def test_a_redelivered_command_is_answered_as_before_and_changes_nothing(
     assert (await read_counters(rows, user))[0]["jobs_reserved"] == 1
 
 
-async def test_nobody_gets_a_job_under_an_id_that_is_anothers(
+async def test_an_id_of_another_users_job_is_refused(
     run_commands: RunCommands, submit_job: BuildJob, add_user: AddUser
 ) -> None:
     command = submit_job(await add_user())
@@ -277,7 +277,7 @@ async def test_nobody_gets_a_job_under_an_id_that_is_anothers(
     assert codes(processed) == ["conflict"]
 
 
-async def test_users_who_are_erased_or_unknown_are_refused_and_nobody_else(
+async def test_only_erased_and_unknown_users_are_refused(
     run_commands: RunCommands, submit_job: BuildJob, add_user: AddUser, rows: asyncpg.Connection
 ) -> None:
     erasing, fine = await add_user(), await add_user()
@@ -309,7 +309,7 @@ async def test_an_unknown_task_or_parent_is_refused(
     assert codes(processed) == ["PENDING", "PENDING", "validation_failed", "PENDING", "not_found"]
 
 
-async def test_a_locked_user_is_published_to_try_again_and_holds_up_nobody_else(
+async def test_a_command_of_a_locked_user_is_retried_and_blocks_no_other(
     gateway: Gateway,
     start_service: StartService,
     run_commands: RunCommands,
@@ -358,7 +358,7 @@ async def has_given_up(watch: asyncpg.Connection) -> bool:
     return not await is_waiting(watch)
 
 
-async def test_data_that_the_record_refuses_fails_alone(
+async def test_data_that_the_database_refuses_fails_alone(
     gateway: Gateway,
     start_service: StartService,
     submit_job: BuildJob,

@@ -76,7 +76,7 @@ async def test_a_job_that_waited_for_a_slot_of_its_plan_reports_it(
     assert waited_ms >= 60_000
 
 
-async def test_a_job_that_waited_for_room_reports_it(
+async def test_a_job_that_waited_for_capacity_reports_it(
     run_commands: RunCommands,
     submit_job: BuildJob,
     run_tick: RunTick,

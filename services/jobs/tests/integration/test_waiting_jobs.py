@@ -81,7 +81,7 @@ async def test_a_parent_wakes_when_the_last_child_has_ended_however_it_ended(
     assert await is_woken(parent)
 
 
-async def test_a_parent_whose_children_have_ended_before_does_not_sleep(
+async def test_a_parent_whose_children_have_ended_does_not_wait(
     given: Given,
     results: ResultsHarness,
     is_woken: Callable[[GivenRun], Awaitable[bool]],
@@ -106,7 +106,7 @@ async def test_a_child_that_ends_in_the_same_batch_wakes_its_parent(
     assert results.woken == 1
 
 
-async def test_nobody_sleeps_for_a_child_that_never_was(
+async def test_a_wait_for_a_missing_child_is_refused(
     given: Given, results: ResultsHarness, is_woken: Callable[[GivenRun], Awaitable[bool]]
 ) -> None:
     parent, other = await given.run(), await given.run()
@@ -271,7 +271,7 @@ async def test_a_waiting_parent_that_is_cancelled_takes_its_children_along(
     assert await given.counted(child) == (0, 0)
 
 
-async def test_a_wait_outlives_a_wire_that_lost_all_and_ends_when_its_time_comes(
+async def test_a_wait_survives_the_loss_of_redis_and_ends_on_time(
     start_service: StartService,
     given: Given,
     results: ResultsHarness,
@@ -297,7 +297,7 @@ async def test_a_wait_outlives_a_wire_that_lost_all_and_ends_when_its_time_comes
     assert await rows.fetchval(sql, parent.job) == 2
 
 
-async def test_a_wait_for_nothing_cannot_be_said(given: Given) -> None:
+async def test_a_wait_without_children_is_invalid(given: Given) -> None:
     run = await given.run()
     with pytest.raises(ValueError, match="child_ids or until"):
         run.waiting()

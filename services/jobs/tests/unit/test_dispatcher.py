@@ -108,7 +108,7 @@ async def test_without_a_request_it_ticks_periodically(ticks: Ticks) -> None:
     assert ticks.count > 3
 
 
-async def test_a_drain_lets_the_tick_under_way_end(ticks: Ticks) -> None:
+async def test_a_drain_waits_for_the_running_tick(ticks: Ticks) -> None:
     ticks.go_on.clear()
     dispatcher = Dispatcher(ticks, period=NEVER)
     running = asyncio.create_task(dispatcher.task.run())

@@ -50,7 +50,7 @@ def test_before_a_users_next_turn_another_has_had_few(
     st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 300)),
     st.integers(1, 200),
 )
-def test_a_topics_room_is_what_its_window_leaves(
+def test_the_capacity_of_a_topic_is_what_its_window_leaves(
     topics: dict[str, str], unread: dict[str, int], window: int
 ) -> None:
     rooms = find_topic_capacity(topics, unread, window)

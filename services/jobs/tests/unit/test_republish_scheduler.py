@@ -33,7 +33,7 @@ async def test_an_epoch_that_could_not_be_served_is_published_again() -> None:
     assert facts.served == ["first"]
 
 
-async def test_it_asks_again_once_in_a_while_and_outlives_a_failure() -> None:
+async def test_it_requests_again_periodically_and_survives_a_failure() -> None:
     facts = FakeRepublish()
     keeper = RepublishScheduler(facts, period=0.01, jitter=AT_ONCE)
     running = asyncio.create_task(keeper.task.run())

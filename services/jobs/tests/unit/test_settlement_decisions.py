@@ -56,7 +56,7 @@ def test_what_is_not_billable_is_not_charged(scenario: JobScenario) -> None:
     assert not transition.is_charged
 
 
-def test_a_run_that_was_never_dispatched_says_nothing(scenario: JobScenario) -> None:
+def test_a_result_of_a_run_that_was_never_dispatched_is_ignored(scenario: JobScenario) -> None:
     transition = scenario.apply_reports(scenario.success(UNKNOWN_FENCE))
     assert (transition.after, transition.unknown_fences) == (transition.job, 1)
 
@@ -99,7 +99,7 @@ def test_a_loss_or_failure_of_a_job_that_is_being_cancelled_cancels_it(
     assert (after.status, after.failure_reason, after.reserved) == (CANCELLED, "cancelled", False)
 
 
-def test_a_run_that_says_cancelled_cancels(scenario: JobScenario) -> None:
+def test_a_result_of_cancelled_cancels_the_job(scenario: JobScenario) -> None:
     transition = scenario.apply_reports(scenario.failure(reason="cancelled"))
     assert transition.after.status is CANCELLED
     assert transition.runs[0].outcome == "cancelled"
@@ -154,7 +154,7 @@ def test_a_heartbeat_in_the_same_batch_renews(scenario: JobScenario) -> None:
     assert transition.after.status is RUNNING
 
 
-def test_a_missing_entry_says_nothing_of_a_run_that_has_begun(scenario: JobScenario) -> None:
+def test_a_missing_entry_proves_nothing_about_a_started_run(scenario: JobScenario) -> None:
     scenario.apply_reports(scenario.start())
     assert scenario.apply_reports(scenario.loss(LossReason.STALE)).after.status is RUNNING
 
