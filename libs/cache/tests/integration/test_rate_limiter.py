@@ -135,5 +135,5 @@ def test_whatever_is_drawn_and_comes_back_the_limiter_agrees_with_a_count(
 
 
 @given(most=st.integers(1, 100_000), seconds=st.integers(1, 86_400))
-def test_a_limit_never_refills_beyond_its_size(most: int, seconds: int) -> None:
+def test_a_limit_never_refills_faster_than_its_rate(most: int, seconds: int) -> None:
     assert RateLimit("any", most, seconds).interval_us * most >= seconds * 1_000_000

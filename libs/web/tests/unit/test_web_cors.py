@@ -22,7 +22,7 @@ async def api(metrics: Metrics) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def test_an_allowed_origin_gets_the_allowed_headers_and_methods(api: httpx.AsyncClient) -> None:
+async def test_an_allowed_origin_gets_the_allowed_and_exposed_headers(api: httpx.AsyncClient) -> None:
     asked = await api.options("/x", headers=PREFLIGHT | {"origin": OURS})
     assert asked.status_code == 200
     assert asked.headers["access-control-allow-origin"] == OURS

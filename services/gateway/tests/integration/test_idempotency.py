@@ -112,7 +112,7 @@ async def test_a_key_means_one_request_of_one_user(
     assert (await submit(other)).json()["id"] != job_id
 
 
-async def test_an_unknown_task_is_refused_under_a_used_key_too(
+async def test_unknown_paths_and_methods_are_refused_under_a_used_key_too(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()

@@ -124,7 +124,7 @@ async def test_without_a_user_in_the_claims_nothing_is_seen(
 
 
 @pytest.mark.parametrize("end", ["deleted_at = now()", "erased_at = now(), email = NULL"])
-async def test_a_deleted_user_is_visible_to_no_service(
+async def test_a_deleted_user_is_visible_to_no_user(
     attempt: Attempt, seeded: asyncpg.Connection, ids: Mapping[str, str], end: str
 ) -> None:
     await seeded.execute(f"UPDATE identity.users SET {end} WHERE id = $1", ids["user_a"])

@@ -77,7 +77,7 @@ async def test_every_response_has_the_remaining_count_and_a_refusal_has_retry_af
     assert (await sign_in_from()("GET", "/task-types")).status_code == 200
 
 
-async def test_the_plan_sets_the_limit_and_every_response_counts(sign_in_from: Client) -> None:
+async def test_every_response_has_the_limit_of_the_plan(sign_in_from: Client) -> None:
     ask = sign_in_from(app_metadata={"plan": "PRO"})
     found = await ask("GET", f"/jobs/{uuid4()}")
     assert (found.status_code, found.headers["ratelimit-limit"]) == (404, "600")

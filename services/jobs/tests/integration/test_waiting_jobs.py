@@ -106,7 +106,7 @@ async def test_a_child_that_ends_in_the_same_batch_wakes_its_parent(
     assert results.woken == 1
 
 
-async def test_a_wait_for_a_missing_child_is_refused(
+async def test_a_wait_for_a_missing_child_ends_at_once(
     given: Given, results: ResultsHarness, is_woken: Callable[[GivenRun], Awaitable[bool]]
 ) -> None:
     parent, other = await given.run(), await given.run()

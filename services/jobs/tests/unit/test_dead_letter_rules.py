@@ -83,7 +83,7 @@ def test_poison_and_expired_commands_wait_for_an_operator() -> None:
     assert find_replay_delay(LetterClass.TRANSIENT, 0, 0.5, has_expired=True) is None
 
 
-def test_the_timer_replays_only_classes_with_a_schedule() -> None:
+def test_the_timer_replays_only_scheduled_dead_letters() -> None:
     assert not check_replay(build_dead_letter(letter_class=LetterClass.POISON), requested=False)
     assert check_replay(build_dead_letter(is_scheduled=True), requested=False)
     assert check_replay(build_dead_letter(letter_class=LetterClass.POISON), requested=True)
