@@ -69,7 +69,7 @@ class KeyServer:
     """Answers as told; `/moved` is where it redirects to, and it is honest there."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.requested_paths: list[str] = []
         self.answer = answer(publish(public(OLD)))
         self._open: set[asyncio.Task[None]] = set()
 
@@ -89,7 +89,7 @@ class KeyServer:
             self._open.add(task)
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
-                self.asked.append(head.split()[1].decode())
+                self.requested_paths.append(head.split()[1].decode())
                 await self.answer(writer)
                 await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
@@ -121,7 +121,7 @@ async def verifier(server: KeyServer, fake_clock: FakeClock) -> AsyncIterator[To
 
 def sign(clock: FakeClock, key: ECKey = OLD) -> str:
     now = int(clock.now().timestamp())
-    said = {
+    claims = {
         "iss": ISSUER,
         "aud": "authenticated",
         "sub": "0192f0c1-2f6e-7cc3-98c4-dc0c0c07398f",
@@ -129,7 +129,7 @@ def sign(clock: FakeClock, key: ECKey = OLD) -> str:
         "iat": now,
         "exp": now + 7200,
     }
-    return jwt.encode({"alg": "ES256", "kid": key.kid}, said, key)
+    return jwt.encode({"alg": "ES256", "kid": key.kid}, claims, key)
 
 
 async def ends(asking: Awaitable[object], clock: FakeClock) -> object:
@@ -167,10 +167,12 @@ async def test_anything_but_a_small_answer_in_time_is_no_answer(
     server.answer = WRONG[wrong]
     with pytest.raises(DependencyUnavailable):
         await fetch()
-    assert set(server.asked) == {"/keys"}
+    assert set(server.requested_paths) == {"/keys"}
 
 
-async def test_a_refused_connection_counts_as_no_answer(server: KeyServer, fetch: JwksClient) -> None:
+async def test_a_refused_connection_counts_as_no_answer(
+    server: KeyServer, fetch: JwksClient
+) -> None:
     await server.stop()
     with pytest.raises(DependencyUnavailable) as raised:
         await fetch()
@@ -208,7 +210,7 @@ async def test_a_lie_is_refused_and_the_old_keys_stay(
             await ends(verifier.verify(sign(fake_clock, NEW)), fake_clock)
     assert "jwks_fetch_failed" in {line["event"] for line in logs}
     assert await verifier.verify(sign(fake_clock))
-    assert set(server.asked) == {"/keys"}
+    assert set(server.requested_paths) == {"/keys"}
     server.answer = answer(publish(public(OLD), public(NEW)))
     await fake_clock.advance(60)
     assert await ends(verifier.verify(sign(fake_clock, NEW)), fake_clock)
@@ -242,8 +244,10 @@ async def test_keys_are_rotated_without_an_outage(
         server.answer = answer(publish(*map(public, published)))
         await fake_clock.advance(300)
         await verifier.ping()
-        asked = len(server.asked) + 1
-        await wait_until(lambda asked=asked: len(server.asked) == asked)
+        expected_count = len(server.requested_paths) + 1
+        await wait_until(
+            lambda expected_count=expected_count: len(server.requested_paths) == expected_count
+        )
 
     async def is_gone() -> bool:
         try:
@@ -261,7 +265,7 @@ async def test_a_verifier_that_is_closed_amid_a_fetch_leaves_nothing_behind(
 ) -> None:
     server.answer = hang
     asking = asyncio.create_task(verifier.verify(sign(fake_clock)))
-    await wait_until(lambda: server.asked)
+    await wait_until(lambda: server.requested_paths)
     await verifier.close()
     with pytest.raises(JwksUnavailable):
         await asking

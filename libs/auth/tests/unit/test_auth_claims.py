@@ -29,8 +29,8 @@ GOOD: dict[str, Any] = {
 
 
 def read(**changes: Any) -> TokenClaims:
-    said = {name: value for name, value in (GOOD | changes).items() if value is not ...}
-    return read_claims(said, issuer=ISSUER, audience="authenticated", now=NOW)
+    claims = {name: value for name, value in (GOOD | changes).items() if value is not ...}
+    return read_claims(claims, issuer=ISSUER, audience="authenticated", now=NOW)
 
 
 def test_the_claims_of_a_session_are_read() -> None:
@@ -143,17 +143,17 @@ names = st.sampled_from(
 
 @given(st.dictionaries(names, odd | near, max_size=4))
 def test_claims_of_any_shape_are_refused_or_hold(changes: dict[str, Any]) -> None:
-    said = GOOD | changes
+    claims = GOOD | changes
     try:
         found = read(**changes)
     except TokenExpired:
-        assert said["exp"] < NOW + 1
+        assert claims["exp"] < NOW + 1
         return
     except Unauthenticated:
         return
-    assert (said["iss"], said["role"]) == (ISSUER, "authenticated")
-    assert found.subject == UUID(said["sub"])
-    assert NOW < found.expires_at <= said["exp"]
-    assert said["iat"] <= NOW + LEEWAY
-    assert said.get("nbf", 0) <= NOW + LEEWAY
-    assert not said["is_anonymous"]
+    assert (claims["iss"], claims["role"]) == (ISSUER, "authenticated")
+    assert found.subject == UUID(claims["sub"])
+    assert NOW < found.expires_at <= claims["exp"]
+    assert claims["iat"] <= NOW + LEEWAY
+    assert claims.get("nbf", 0) <= NOW + LEEWAY
+    assert not claims["is_anonymous"]

@@ -49,10 +49,10 @@ def encode(value: object) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def sign(said: object = CLAIMS, key: ECKey | RSAKey = EC, **header: Any) -> str:
+def sign(payload: object = CLAIMS, key: ECKey | RSAKey = EC, **header: Any) -> str:
     """Sign whatever it is, under whatever header; `...` leaves a field out."""
     algorithm = "ES256" if isinstance(key, ECKey) else "RS256"
-    signed = join({"alg": algorithm, "kid": key.kid, "typ": "JWT"} | header, said)
+    signed = join({"alg": algorithm, "kid": key.kid, "typ": "JWT"} | header, payload)
     return f"{signed}.{encode(JWSRegistry.algorithms[algorithm].sign(signed.encode(), key))}"
 
 
@@ -62,18 +62,18 @@ def sign_with_public_key(algorithm: str) -> str:
     return f"{signed}.{encode(hmac.digest(EC.as_pem(private=False), signed.encode(), 'sha256'))}"
 
 
-def join(header: dict[str, Any], said: object) -> str:
+def join(header: dict[str, Any], payload: object) -> str:
     present = {name: value for name, value in header.items() if value is not ...}
-    return f"{encode(present)}.{encode(said)}"
+    return f"{encode(present)}.{encode(payload)}"
 
 
 class Publisher:
     def __init__(self) -> None:
         self.keys: list[ECKey | RSAKey] = [EC, RSA]
-        self.asked = 0
+        self.fetches = 0
 
     async def fetch(self) -> bytes:
-        self.asked += 1
+        self.fetches += 1
         if not self.keys:
             raise DependencyUnavailable(target="jwks")
         return json.dumps({"keys": [key.as_dict(private=False) for key in self.keys]}).encode()
@@ -119,7 +119,9 @@ def spans() -> Iterator[Callable[[], list[str]]]:
 
 
 @pytest.mark.parametrize("key", [EC, RSA], ids=["ES256", "RS256"])
-async def test_a_valid_token_identifies_its_user(verifier: TokenVerifier, key: ECKey | RSAKey) -> None:
+async def test_a_valid_token_identifies_its_user(
+    verifier: TokenVerifier, key: ECKey | RSAKey
+) -> None:
     found = await verifier.verify(sign(key=key))
     assert (found.subject, found.expires_at) == (SUBJECT, NOW + 3600)
 
@@ -181,9 +183,9 @@ async def test_a_bad_token_learns_nothing_and_leaves_nothing(
     error = raised.value
     assert type(error) is Unauthenticated
     assert (str(error), error.context) == (Unauthenticated.default_message, {})
-    told = "".join(traceback.format_exception(error)) + str(logs) + caplog.text
-    assert SECRET not in told
-    assert BAD[bad][:200] not in told or not BAD[bad]
+    output = "".join(traceback.format_exception(error)) + str(logs) + caplog.text
+    assert SECRET not in output
+    assert BAD[bad][:200] not in output or not BAD[bad]
 
 
 async def test_an_invalid_token_stays_invalid_and_is_not_cached(
@@ -195,7 +197,7 @@ async def test_an_invalid_token_stays_invalid_and_is_not_cached(
             await verifier.verify(early)
     await fake_clock.advance(60)
     assert await verifier.verify(early)
-    assert publisher.asked == 1
+    assert publisher.fetches == 1
 
 
 async def test_cached_and_uncached_tokens_expire_on_time(
@@ -253,7 +255,7 @@ async def test_a_ping_checks_the_keys_and_uses_up_no_cool_down(
         await verifier.ping()
     publisher.keys = [EC, RSA]
     assert await verifier.verify(sign())
-    assert publisher.asked == 2
+    assert publisher.fetches == 2
 
 
 async def test_only_an_uncached_token_makes_a_span(
@@ -288,8 +290,8 @@ async def test_checks_are_counted_by_what_came_of_them(
         }
 
     token = sign()
-    for one in (token, token, BAD["jku"], sign(CLAIMS | {"exp": NOW - 9})):
-        await asyncio.gather(verifier.verify(one), return_exceptions=True)
+    for credentials in (token, token, BAD["jku"], sign(CLAIMS | {"exp": NOW - 9})):
+        await asyncio.gather(verifier.verify(credentials), return_exceptions=True)
     publisher.keys = []
     await fake_clock.advance(3601)
     asking = asyncio.gather(verifier.verify(token), return_exceptions=True)
@@ -334,9 +336,9 @@ async def test_a_well_signed_token_under_any_header_is_plain_or_refused(
         await verifier.verify(sign(**header))
     except Unauthenticated:
         return
-    said = {"alg": "ES256", "kid": "ec"} | header
-    assert (said["alg"], said["kid"]) == ("ES256", "ec")
-    assert not said.keys() & {"jku", "jwk", "x5u", "x5c", "x5t", "crit", "b64"}
+    claimed_header = {"alg": "ES256", "kid": "ec"} | header
+    assert (claimed_header["alg"], claimed_header["kid"]) == ("ES256", "ec")
+    assert not claimed_header.keys() & {"jku", "jwk", "x5u", "x5c", "x5t", "crit", "b64"}
 
 
 @shared_by_examples
@@ -352,8 +354,8 @@ async def test_a_token_with_any_character_changed_is_refused(
     verifier: TokenVerifier, data: st.DataObject
 ) -> None:
     token = sign()
-    place = data.draw(st.integers(0, len(token) - 1))
-    letters = st.characters(min_codepoint=33, max_codepoint=126)
-    letter = data.draw(letters.filter(lambda one: one != token[place]))
+    position = data.draw(st.integers(0, len(token) - 1))
+    characters = st.characters(min_codepoint=33, max_codepoint=126)
+    character = data.draw(characters.filter(lambda one: one != token[position]))
     with pytest.raises(Unauthenticated):
-        await verifier.verify(token[:place] + letter + token[place + 1 :])
+        await verifier.verify(token[:position] + character + token[position + 1 :])

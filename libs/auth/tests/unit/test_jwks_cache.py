@@ -24,7 +24,7 @@ class Publisher:
     """What stands behind the address: counts who asks, and answers or fails as told."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.fetches = 0
         self.failure: Exception | None = None
         self.gate = asyncio.Event()
         self.gate.set()
@@ -34,7 +34,7 @@ class Publisher:
         self.body = json.dumps({"keys": [key.as_dict(private=False) for key in keys]}).encode()
 
     async def fetch(self) -> bytes:
-        self.asked += 1
+        self.fetches += 1
         await self.gate.wait()
         if self.failure:
             raise self.failure
@@ -69,7 +69,7 @@ async def test_a_hundred_who_come_at_once_share_one_fetch(
 ) -> None:
     found = await asyncio.gather(*(keys.find("one") for _ in range(100)))
     assert {key.algorithm for key in found if key} == {"ES256"}
-    assert publisher.asked == 1
+    assert publisher.fetches == 1
 
 
 async def test_a_cancelled_caller_does_not_cancel_the_fetch_for_others(
@@ -82,7 +82,7 @@ async def test_a_cancelled_caller_does_not_cancel_the_fetch_for_others(
     await asyncio.sleep(0)
     publisher.gate.set()
     assert await staying
-    assert (leaving.cancelled(), publisher.asked) == (True, 1)
+    assert (leaving.cancelled(), publisher.fetches) == (True, 1)
 
 
 async def test_a_known_key_is_usable_while_its_renewal_hangs(
@@ -96,7 +96,7 @@ async def test_a_known_key_is_usable_while_its_renewal_hangs(
         assert await keys.find("one") is first
         assert keys.is_current(first)
         await asyncio.sleep(0)
-    assert publisher.asked == 2
+    assert publisher.fetches == 2
 
 
 async def test_fresh_keys_are_not_fetched_again(
@@ -105,7 +105,7 @@ async def test_fresh_keys_are_not_fetched_again(
     await keys.find("one")
     await fake_clock.advance(REFRESH_SECONDS[0] - 1)
     await keys.find("one")
-    assert publisher.asked == 1
+    assert publisher.fetches == 1
 
 
 async def test_keys_that_a_renewal_returns_stay_valid(
@@ -117,7 +117,7 @@ async def test_keys_that_a_renewal_returns_stay_valid(
     assert keys.is_current(first)
     await outlast_retries(fake_clock)
     assert keys.is_current(first)
-    assert publisher.asked == 2
+    assert publisher.fetches == 2
 
 
 async def test_stale_keys_are_used_for_an_hour_and_then_all_tokens_are_refused(
@@ -153,7 +153,7 @@ async def test_requests_cause_no_extra_fetches_during_an_outage(
         with pytest.raises(JwksUnavailable):
             await asking
     # Five rounds of three, then one probe of three in each of the 20 half minutes.
-    assert publisher.asked <= 15 + 20 * 3
+    assert publisher.fetches <= 15 + 20 * 3
 
 
 async def test_the_circuit_opens_on_a_dead_address_and_closes_on_a_live_one(
@@ -196,7 +196,7 @@ async def test_a_rotated_key_is_found_by_all_who_come_with_it_at_once(
     found = await asyncio.gather(*(keys.find("two") for _ in range(100)))
     assert {key.algorithm for key in found if key} == {"RS256"}
     assert None not in found
-    assert publisher.asked == 2
+    assert publisher.fetches == 2
 
 
 async def test_unknown_keys_cause_one_fetch_per_cool_down(
@@ -207,7 +207,7 @@ async def test_unknown_keys_cause_one_fetch_per_cool_down(
         await fake_clock.advance(REFETCH_COOLDOWN)
         found = await asyncio.gather(*(keys.find(f"unknown-{n}") for n in range(200)))
         assert set(found) == {None}
-        assert publisher.asked == 1 + round_
+        assert publisher.fetches == 1 + round_
 
 
 async def test_an_unknown_key_is_unavailable_rather_than_refused_while_the_fetch_fails(

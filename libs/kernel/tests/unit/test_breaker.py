@@ -199,7 +199,9 @@ async def test_nested_breakers_and_tasks_do_not_take_each_others_calls(
     assert (outer.state, inner.state) == (CLOSED, OPEN)
 
 
-async def test_every_state_change_is_reported_including_the_first_state(fake_clock: FakeClock) -> None:
+async def test_every_state_change_is_reported_including_the_first_state(
+    fake_clock: FakeClock,
+) -> None:
     states: list[tuple[str, CircuitState]] = []
     breaker = Breaker(
         "jwks",

@@ -36,8 +36,8 @@ async def is_empty(jobs: Messenger) -> bool:
     return await jobs.context.broker.depth(key) == 0
 
 
-async def has_jobs(job_database: JobDatabase, wanted: set[UUID]) -> bool:
-    return await job_database.list_jobs() == wanted
+async def has_jobs(job_database: JobDatabase, expected: set[UUID]) -> bool:
+    return await job_database.list_jobs() == expected
 
 
 class FullRedis:

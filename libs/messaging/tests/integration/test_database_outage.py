@@ -87,8 +87,8 @@ async def proxied_job_database(
     return await open_job_database(proxy.url)
 
 
-async def has_jobs(job_database: JobDatabase, wanted: set[UUID]) -> bool:
-    return await job_database.list_jobs() == wanted
+async def has_jobs(job_database: JobDatabase, expected: set[UUID]) -> bool:
+    return await job_database.list_jobs() == expected
 
 
 async def tried_often(counted: CountingHandler, since: int = 0) -> bool:
@@ -111,11 +111,11 @@ async def test_postgres_down_at_the_start_and_again_in_the_middle_costs_no_deliv
     counted = CountingHandler(job_database)
     jobs = open_messenger("jobs", max_deliveries=DELIVERIES)
     jobs.consume_batches("jobs.commands", counted.submit, max_size=COUNT)
-    wanted: set[UUID] = set()
+    expected: set[UUID] = set()
     for end in (server.stop, server.kill):
         await asyncio.to_thread(end)
         tries = counted.tries
-        wanted |= await submit(open_broker(), 3 * COUNT)
+        expected |= await submit(open_broker(), 3 * COUNT)
         if end == server.stop:
             start(jobs)
         await wait_until(lambda since=tries: tried_often(counted, since))
@@ -123,7 +123,7 @@ async def test_postgres_down_at_the_start_and_again_in_the_middle_costs_no_deliv
         assert await commands.count_unread() == 2 * COUNT
         await asyncio.to_thread(server.start)
         await wait_until(commands.is_empty)
-        assert await job_database.list_jobs() == wanted
+        assert await job_database.list_jobs() == expected
     assert not await commands.has_dead_letters()
 
 
@@ -174,7 +174,7 @@ async def test_what_waits_for_postgres_is_released_on_drain_at_no_cost(
     counted = CountingHandler(proxied_job_database)
     leaving = open_messenger("jobs")
     leaving.consume_batches("jobs.commands", counted.submit, max_size=COUNT)
-    wanted = await submit(open_broker(), COUNT)
+    expected = await submit(open_broker(), COUNT)
     running = asyncio.create_task(leaving.run())
     await wait_until(lambda: counted.tries)
     leaving.drain()
@@ -184,4 +184,4 @@ async def test_what_waits_for_postgres_is_released_on_drain_at_no_cost(
     heir.consume_batches("jobs.commands", job_database.submit, max_size=COUNT)
     start(heir)
     await wait_until(commands.is_empty)
-    assert await job_database.list_jobs() == wanted
+    assert await job_database.list_jobs() == expected

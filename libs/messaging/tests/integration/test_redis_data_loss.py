@@ -113,35 +113,35 @@ async def test_whatever_happens_to_redis_each_job_is_committed_and_billed_once(
     start: Start,
 ) -> None:
     start(fleet.gateway, fleet.jobs, fleet.billing)
-    wanted = {uuid4() for _ in range(JOBS)}
+    job_ids = {uuid4() for _ in range(JOBS)}
 
     async def a_third_is_billed() -> bool:
         return len(await job_database.list_billed()) >= JOBS / 3
 
     async def all_are_billed() -> bool:
-        return await job_database.list_billed() == wanted
+        return await job_database.list_billed() == job_ids
 
     async with asyncio.TaskGroup() as gateway:
-        for job_id in wanted:
+        for job_id in job_ids:
             gateway.create_task(fleet.submit_until_done(job_id))
         await wait_until(a_third_is_billed)
         await asyncio.to_thread(happens, server)
     await wait_until(all_are_billed)
-    assert await job_database.list_jobs() == wanted
+    assert await job_database.list_jobs() == job_ids
 
 
 async def test_unread_facts_are_published_again_by_their_owner(
     server: RedisServer, fleet: Fleet, job_database: JobDatabase, start: Start
 ) -> None:
     start(fleet.gateway, fleet.jobs)
-    wanted = {uuid4() for _ in range(20)}
-    await asyncio.gather(*(fleet.submit_until_done(job_id) for job_id in wanted))
+    job_ids = {uuid4() for _ in range(20)}
+    await asyncio.gather(*(fleet.submit_until_done(job_id) for job_id in job_ids))
     assert await job_database.list_billed() == set()
     await asyncio.to_thread(is_flushed, server)
     start(fleet.billing)
 
     async def all_are_billed() -> bool:
-        return await job_database.list_billed() == wanted
+        return await job_database.list_billed() == job_ids
 
     assert await wait_until(all_are_billed)
 

@@ -41,8 +41,8 @@ def jobs(open_messenger: OpenMessenger, job_database: JobDatabase, proxy: FaultP
     return messenger
 
 
-async def has_jobs(job_database: JobDatabase, wanted: set[UUID]) -> bool:
-    return await job_database.list_jobs() == wanted
+async def has_jobs(job_database: JobDatabase, expected: set[UUID]) -> bool:
+    return await job_database.list_jobs() == expected
 
 
 async def is_idle(jobs: Messenger, broker: RedisBroker, depth: int = 0) -> bool:
@@ -61,8 +61,8 @@ async def test_a_slow_redis_makes_slow_work(
 ) -> None:
     proxy.delay(0.05)
     start(jobs)
-    wanted = await submit(open_broker(), 30)
-    await wait_until(lambda: has_jobs(job_database, wanted))
+    expected = await submit(open_broker(), 30)
+    await wait_until(lambda: has_jobs(job_database, expected))
     assert await wait_until(lambda: is_idle(jobs, open_broker()))
 
 
@@ -104,8 +104,8 @@ async def test_a_process_drains_though_redis_is_away(
     open_broker: OpenBroker,
 ) -> None:
     running = asyncio.create_task(jobs.run())
-    wanted = await submit(open_broker(), 10)
-    await wait_until(lambda: has_jobs(job_database, wanted))
+    expected = await submit(open_broker(), 10)
+    await wait_until(lambda: has_jobs(job_database, expected))
     if fault == "cut":
         await proxy.cut()
     else:
@@ -150,13 +150,13 @@ async def test_a_commit_whose_answer_was_lost_is_repeated_and_doubles_no_effect(
     lost: list[int] = []
     jobs = open_messenger("jobs", url=proxy.url)
     jobs.consume_batches("jobs.commands", commit_without_an_answer)
-    wanted = await submit(broker, 10)
+    expected = await submit(broker, 10)
     start(jobs)
     await wait_until(lambda: published(10))
     await proxy.restore()
     await wait_until(lambda: published(20))
-    assert await job_database.list_jobs() == wanted
-    assert {fact.job_id for fact in await read_stream("usage.events")} == wanted
+    assert await job_database.list_jobs() == expected
+    assert {fact.job_id for fact in await read_stream("usage.events")} == expected
     assert await wait_until(lambda: is_idle(jobs, broker))
 
 

@@ -79,7 +79,9 @@ async def test_a_log_that_does_not_exist_yet_is_shown_from_its_first_entry(log: 
     assert log.listener.seen == [first]
 
 
-async def test_a_gap_longer_than_the_retention_is_reported_before_the_remaining_entries(log: Log) -> None:
+async def test_a_gap_longer_than_the_retention_is_reported_before_the_remaining_entries(
+    log: Log,
+) -> None:
     await log.tailer.step()
     await log.write()
     await asyncio.sleep(RETENTION + 1)

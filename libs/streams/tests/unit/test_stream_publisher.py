@@ -215,7 +215,9 @@ async def test_without_memory_an_answer_is_dropped_and_its_command_acknowledged(
     assert (await broker.length(COMMANDS), await broker.length(REPLIES)) == (0, 0)
 
 
-async def test_a_reply_is_published_to_the_requester(broker: LimitedBroker, open_for: OpenPublisher) -> None:
+async def test_a_reply_is_published_to_the_requester(
+    broker: LimitedBroker, open_for: OpenPublisher
+) -> None:
     delivery = await send_command(broker, open_for)
     refused = delivery.reply_error(Overloaded(retry_after=3))
     await open_for("jobs").commit(

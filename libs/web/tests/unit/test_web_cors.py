@@ -22,12 +22,14 @@ async def api(metrics: Metrics) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def test_an_allowed_origin_gets_the_allowed_and_exposed_headers(api: httpx.AsyncClient) -> None:
-    asked = await api.options("/x", headers=PREFLIGHT | {"origin": OURS})
-    assert asked.status_code == 200
-    assert asked.headers["access-control-allow-origin"] == OURS
-    assert asked.headers["access-control-allow-headers"] == "authorization, content-type"
-    assert "x-correlation-id" in asked.headers
+async def test_an_allowed_origin_gets_the_allowed_and_exposed_headers(
+    api: httpx.AsyncClient,
+) -> None:
+    preflight = await api.options("/x", headers=PREFLIGHT | {"origin": OURS})
+    assert preflight.status_code == 200
+    assert preflight.headers["access-control-allow-origin"] == OURS
+    assert preflight.headers["access-control-allow-headers"] == "authorization, content-type"
+    assert "x-correlation-id" in preflight.headers
     answer = await api.get("/x", headers={"origin": OURS})
     assert answer.json()["code"] == "not_found"
     assert answer.headers["access-control-allow-origin"] == OURS

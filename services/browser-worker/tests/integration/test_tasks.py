@@ -232,8 +232,8 @@ async def test_options_reach_the_page(harness: BrowserHarness, web: FakeWebServe
         headers={"referer": "http://from.test/", "dnt": "1"},
         cookies=[{"name": "seen", "value": "yes"}],
     )
-    told_by_page = json.loads(result.text)
-    assert told_by_page == ["de-DE", "Almanac/1.0", 900, "seen=yes", "Asia/Tokyo"]
+    observed = json.loads(result.text)
+    assert observed == ["de-DE", "Almanac/1.0", 900, "seen=yes", "Asia/Tokyo"]
     assert (reported["dnt"], reported["user-agent"], reported["cookie"]) == (
         "1",
         "Almanac/1.0",

@@ -58,6 +58,6 @@ async def test_schemathesis_finds_nothing(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said = (await process.communicate())[0].decode()
-    assert process.returncode == 0, said
-    print(said)  # noqa: T201  # for whoever runs the verb
+    output = (await process.communicate())[0].decode()
+    assert process.returncode == 0, output
+    print(output)  # noqa: T201  # for whoever runs the verb

@@ -20,8 +20,8 @@ async def linter(tmp_path: Path) -> Path:
     folder = tmp_path / "spectral"
     shutil.copytree(OPENAPI / "spectral", folder, ignore=shutil.ignore_patterns("node_modules"))
     options = ("--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts")
-    code, said = await run(NPM, "ci", *options, folder=folder)
-    assert code == 0, said
+    code, output = await run(NPM, "ci", *options, folder=folder)
+    assert code == 0, output
     return folder
 
 
@@ -34,17 +34,17 @@ async def run(*words: str | Path, folder: Path) -> tuple[int | None, str]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await process.communicate()
-    return process.returncode, said.decode()
+    output, _ = await process.communicate()
+    return process.returncode, output.decode()
 
 
 async def test_spectral_finds_nothing_and_would_find_a_fault(linter: Path) -> None:
     document = (OPENAPI / "gateway.v1.yaml").read_text()
     lint = (CLI, "lint", "--fail-severity=warn", "--ruleset=rules.yaml")
-    code, said = await run(*lint, OPENAPI / "gateway.v1.yaml", folder=linter)
-    assert code == 0, said
+    code, output = await run(*lint, OPENAPI / "gateway.v1.yaml", folder=linter)
+    assert code == 0, output
     planted = linter / "planted.yaml"
     planted.write_text(document.replace("operationId: readMe", "operationId: read_me"))
-    code, said = await run(*lint, planted, folder=linter)
+    code, output = await run(*lint, planted, folder=linter)
     assert code == 1
-    assert "operation-name-is-one-word" in said
+    assert "operation-name-is-one-word" in output

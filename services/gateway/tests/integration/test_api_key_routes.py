@@ -57,8 +57,8 @@ async def test_a_key_is_shown_once_and_works_like_a_session(
     assert kept is not None
     assert key not in repr(tuple(kept))
     await gateway.gateway.state.key_streams.end_inactive()
-    stranger = await sign_in()
-    assert (await stranger.request("GET", "/api-keys")).json()["items"] == []
+    other_user = await sign_in()
+    assert (await other_user.request("GET", "/api-keys")).json()["items"] == []
 
 
 async def test_every_route_is_closed_to_a_key_without_its_scope(sign_in: SignIn) -> None:
@@ -109,7 +109,7 @@ async def test_a_repeat_makes_no_second_key_and_shows_none(sign_in: SignIn) -> N
     answers = await asyncio.gather(
         *(user.request("POST", "/api-keys", json=body, headers=headers) for _ in range(4))
     )
-    assert sorted(one.status_code for one in answers) == [201, 409, 409, 409]
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
     assert len((await user.request("GET", "/api-keys")).json()["items"]) == 1
 
 
@@ -129,10 +129,10 @@ async def test_of_many_who_turn_a_key_over_at_once_one_does(sign_in: SignIn) -> 
     answers = await asyncio.gather(
         *(user.request("POST", path, json={"grace_seconds": 600}) for _ in range(6))
     )
-    [made] = [one.json() for one in answers if one.status_code == 201]
-    assert {one.status_code for one in answers} <= {201, 409, 503}
+    [made] = [answer.json() for answer in answers if answer.status_code == 201]
+    assert {answer.status_code for answer in answers} <= {201, 409, 503}
     assert (made["scopes"], made["expires_at"] is None) == (["jobs:read"], False)
-    listed = {one["id"]: one for one in (await user.request("GET", "/api-keys")).json()["items"]}
+    listed = {key["id"]: key for key in (await user.request("GET", "/api-keys")).json()["items"]}
     assert listed[old["id"]]["replaced_by"] == made["id"]
     assert listed[old["id"]]["expires_at"] < made["expires_at"]
     for key in (old["key"], made["key"]):
@@ -142,11 +142,11 @@ async def test_of_many_who_turn_a_key_over_at_once_one_does(sign_in: SignIn) -> 
 async def test_without_grace_the_old_key_dies_and_a_dead_key_is_not_turned_over(
     sign_in: SignIn,
 ) -> None:
-    user, stranger = await sign_in(), await sign_in()
+    user, other_user = await sign_in(), await sign_in()
     old = await make(user)
     path = f"/api-keys/{old['id']}"
     for act in ("rotate", "revoke"):
-        assert (await stranger.request("POST", f"{path}/{act}", json={})).status_code == 404
+        assert (await other_user.request("POST", f"{path}/{act}", json={})).status_code == 404
     new = (await user.request("POST", f"{path}/rotate", json={})).json()
     assert (await with_key(user, old["key"], "GET", "/me")).status_code == 401
     assert (await with_key(user, new["key"], "GET", "/me")).status_code == 200
@@ -221,10 +221,10 @@ async def test_each_change_is_published_to_the_audit_log_once(
         "SELECT body::text, correlation_id FROM identity.audit_outbox ORDER BY id"
     )
     acts = [row["body"] for row in kept]
-    told = [
+    published = [
         next(word for word in ("created", "rotated", "revoked") if f"api_key.{word}" in act)
         for act in acts
     ]
-    assert told == ["created", "rotated", "revoked"]
+    assert published == ["created", "rotated", "revoked"]
     assert all(str(user.id) in act and made["key"] not in act for act in acts)
     assert all(UUID(row["correlation_id"]) for row in kept)

@@ -84,7 +84,7 @@ async def test_an_open_stream_shows_the_account_and_nothing_older(
                 shown.append(json.loads(line.removeprefix("data: ")))
             if len(shown) == 2:
                 break
-    assert [one["jobs_used"] for one in shown] == [2, 3]
+    assert [summary["jobs_used"] for summary in shown] == [2, 3]
 
 
 def account(user_id: UUID, version: int) -> AccountChanged:

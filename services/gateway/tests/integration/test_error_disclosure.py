@@ -62,7 +62,9 @@ def list_operations() -> list[Operation]:
         for method, operation in item.items():
             if method != "parameters":
                 named = [*shared, *operation.get("parameters", [])]
-                queries = [one["name"] for one in named if one.get("in") == "query"]
+                queries = [
+                    parameter["name"] for parameter in named if parameter.get("in") == "query"
+                ]
                 found.append(Operation(method, path, queries))
     return found
 
@@ -78,14 +80,14 @@ def check(answer: httpx.Response) -> None:
         assert problem["code"] in PROBLEMS
         assert problem["human_readable_cause"]
         assert problem["suggested_action"]
-        told = answer.text.replace(problem["instance"], "")
-        assert not INSIDE.search(told), told
-        for one in problem["errors"]:
-            assert one["pointer"] == "" or one["pointer"].startswith("/")
+        disclosed = answer.text.replace(problem["instance"], "")
+        assert not INSIDE.search(disclosed), disclosed
+        for error in problem["errors"]:
+            assert error["pointer"] == "" or error["pointer"].startswith("/")
 
 
 @pytest_asyncio.fixture
-async def somebody(sign_in: SignIn, fake_jobs: FakeJobsService) -> Any:
+async def user(sign_in: SignIn, fake_jobs: FakeJobsService) -> Any:
     return await sign_in()
 
 
@@ -101,15 +103,15 @@ async def somebody(sign_in: SignIn, fake_jobs: FakeJobsService) -> Any:
     is_an_id=st.booleans(),
 )
 async def test_no_input_brings_out_what_is_inside(
-    somebody: ApiUser, operation: Operation, value: str, body: object, *, is_an_id: bool
+    user: ApiUser, operation: Operation, value: str, body: object, *, is_an_id: bool
 ) -> None:
     method, path, queries = operation
     place = str(uuid4()) if is_an_id else "planted-secret"
-    answer = await somebody.http.request(
+    answer = await user.http.request(
         method,
         "/api/v1" + re.sub(r"\{\w+\}", place, path),
         params=dict.fromkeys(queries, value),
-        headers=somebody.headers | {"content-type": "application/json"},
+        headers=user.headers | {"content-type": "application/json"},
         content=json.dumps(body).encode() if method == "post" else b"",
     )
     check(answer)

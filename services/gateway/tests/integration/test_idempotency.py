@@ -150,11 +150,13 @@ async def test_a_partly_refused_batch_is_repeated_in_whole(
 ) -> None:
     user = await sign_in()
     refused = {"task_type": "echo", "params": {"message": "refuse me"}}
-    for jobs, asked in (([BODY, refused], 2), ([BODY, BODY], 3)):
+    for jobs, expected_calls in (([BODY, refused], 2), ([BODY, BODY], 3)):
         for _ in range(2):
-            headers = {"idempotency-key": f"batch of {len(jobs)} {asked}".replace(" ", "-")}
+            headers = {
+                "idempotency-key": f"batch of {len(jobs)} {expected_calls}".replace(" ", "-")
+            }
             await user.request("POST", "/jobs/batch", json={"jobs": jobs}, headers=headers)
-        assert len(fake_jobs.commands) == asked
+        assert len(fake_jobs.commands) == expected_calls
 
 
 async def test_a_key_that_is_none_is_named(fake_jobs: FakeJobsService, sign_in: SignIn) -> None:

@@ -256,9 +256,12 @@ async def test_a_result_is_there_when_the_job_has_ended_well(
 async def test_another_users_job_is_indistinguishable_from_a_missing_one(
     fake_jobs: FakeJobsService, sign_in: SignIn, method: str, tail: str
 ) -> None:
-    mine, stranger = await sign_in(), await sign_in()
+    mine, other_user = await sign_in(), await sign_in()
     job_id = await fake_jobs.insert_job(mine.id)
-    answers = [await stranger.request(method, f"/jobs/{one}{tail}") for one in (job_id, uuid4())]
+    answers = [
+        await other_user.request(method, f"/jobs/{requested_id}{tail}")
+        for requested_id in (job_id, uuid4())
+    ]
     bodies = [answer.json() for answer in answers]
     for body in bodies:
         assert body.pop("instance")
@@ -268,7 +271,9 @@ async def test_another_users_job_is_indistinguishable_from_a_missing_one(
 
 
 @pytest.mark.parametrize(("method", "tail"), [*ROUTES, ("POST", "/cancel")])
-async def test_a_request_without_a_token_is_refused(sign_in: SignIn, method: str, tail: str) -> None:
+async def test_a_request_without_a_token_is_refused(
+    sign_in: SignIn, method: str, tail: str
+) -> None:
     user = await sign_in()
     user.headers = {}
     answer = await user.request(method, f"/jobs/{uuid4()}{tail}")

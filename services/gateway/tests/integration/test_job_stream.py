@@ -122,7 +122,9 @@ async def test_a_position_that_is_too_old_is_answered_with_a_resync(
         assert (await frames.next())["event"] == "job"
 
 
-async def test_a_position_can_be_given_in_the_query_and_an_invalid_one_is_refused(sign_in: SignIn) -> None:
+async def test_a_position_can_be_given_in_the_query_and_an_invalid_one_is_refused(
+    sign_in: SignIn,
+) -> None:
     user = await sign_in()
     answer = await user.request("GET", "/jobs/stream", params={"last_event_id": "nonsense"})
     assert answer.status_code == 422
@@ -152,8 +154,8 @@ async def test_streams_are_capped_and_freed(sign_in: SignIn, gateway: RunningGat
         async with stream(other) as four, stream(other) as five:
             await four.next()
             await five.next()
-            stranger = await sign_in()
-            answer = await stranger.request("GET", "/jobs/stream")
+            other_user = await sign_in()
+            answer = await other_user.request("GET", "/jobs/stream")
             assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
     await wait_until(lambda: gateway.gateway.event_hub.open_count == 0)
     async with stream(user) as frames:

@@ -40,10 +40,10 @@ async def queue(sign_in: SignIn, fake_jobs: FakeJobsService, rows: asyncpg.Conne
         async def read(self, job: UUID) -> Any:
             answer = (await self.user.request("GET", f"/jobs/{job}")).json()["queue"]
             listed = (await self.user.request("GET", "/jobs")).json()["items"]
-            [same] = [one["queue"] for one in listed if one["id"] == str(job)]
-            for one in (answer, same):
-                if one is not None:
-                    one.pop("estimated_start_at")
+            [same] = [item["queue"] for item in listed if item["id"] == str(job)]
+            for estimate in (answer, same):
+                if estimate is not None:
+                    estimate.pop("estimated_start_at")
             assert same == answer
             return None if answer is None else (answer["reason"], answer["position"])
 
@@ -110,8 +110,10 @@ async def test_attempts_and_the_timeline_show_why_a_run_waited(
         job,
     )
     attempts = (await queue.user.request("GET", f"/jobs/{job}/attempts")).json()["items"]
-    told = sorted((one["attempt"], one["waited_for"], one["waited_ms"]) for one in attempts)
-    assert told == [(0, "plan_concurrency", 5210), (1, None, 12)]
+    waits = sorted(
+        (attempt["attempt"], attempt["waited_for"], attempt["waited_ms"]) for attempt in attempts
+    )
+    assert waits == [(0, "plan_concurrency", 5210), (1, None, 12)]
     items = (await queue.user.request("GET", f"/jobs/{job}/timeline")).json()["items"]
-    waits = [one["details"] for one in items if one["kind"] == "dispatched"]
+    waits = [event["details"] for event in items if event["kind"] == "dispatched"]
     assert waits == [{"waited_for": "plan_concurrency", "waited_ms": 5210}, {}]

@@ -61,8 +61,8 @@ async def test_every_response_has_the_remaining_count_and_a_refusal_has_retry_af
     ask = sign_in_from()
     answers = [await ask("GET", "/task-types") for _ in range(3)]
     assert [answer.headers["ratelimit-remaining"] for answer in answers] == ["119", "118", "117"]
-    told = {name: answers[-1].headers[name] for name in POLICY}
-    assert told == {
+    limits = {name: answers[-1].headers[name] for name in POLICY}
+    assert limits == {
         "ratelimit-policy": "120;w=60",
         "ratelimit-limit": "120",
         "ratelimit-remaining": "117",
@@ -92,7 +92,7 @@ async def test_a_key_may_have_less_than_its_user_and_takes_nothing_from_the_othe
     assert made.json()["requests_per_minute"] == 2
     by_key = {"authorization": f"Bearer {made.json()['key']}"}
     answers = [await ask("GET", "/task-types", headers=by_key) for _ in range(3)]
-    assert [one.status_code for one in answers] == [200, 200, 429]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert answers[0].headers["ratelimit-policy"] == "2;w=60"
     session = await ask("GET", "/task-types")
     assert (session.status_code, session.headers["ratelimit-limit"]) == (200, "120")
@@ -112,7 +112,9 @@ async def test_what_is_critical_is_counted_by_user_and_by_address(
     assert read_metric("msaas_rate_limited_total", category="critical") == 2
 
 
-async def test_a_forwarded_address_from_the_client_does_not_evade_the_limit(sign_in_from: Client) -> None:
+async def test_a_forwarded_address_from_the_client_does_not_evade_the_limit(
+    sign_in_from: Client,
+) -> None:
     forged = [sign_in_from(f"6.6.6.{n}, 1.2.3.4") for n in range(32)]
     statuses = [(await ask(*REPLAY)).status_code for ask in forged]
     assert statuses.count(429) == 2

@@ -33,7 +33,7 @@ class Reader(asyncio.Protocol):
     """One stream on a bare connection: keeps what came, and reads on unless told not to."""
 
     def __init__(self) -> None:
-        self.said = bytearray()
+        self.received = bytearray()
         self.closed = asyncio.get_running_loop().create_future()
         self.transport: asyncio.Transport
 
@@ -42,17 +42,17 @@ class Reader(asyncio.Protocol):
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        self.said += data
+        self.received += data
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed.set_result(exc)
 
     @property
     def status(self) -> int:
-        return int(self.said[9:12] or 0)
+        return int(self.received[9:12] or 0)
 
     def count(self, event: str) -> int:
-        return self.said.count(f"event: {event}\n".encode())
+        return self.received.count(f"event: {event}\n".encode())
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ class GatewayProcess:
         await loop.sock_connect(made, (LOOPBACK, self.port))
         _, reader = await loop.create_connection(Reader, sock=made)
         self.readers.append(reader)
-        place = f"last-event-id: {last}\r\n" if last else ""
-        head = f"GET /api/v1/jobs/stream HTTP/1.1\r\nhost: {LOOPBACK}\r\n{place}"
+        header = f"last-event-id: {last}\r\n" if last else ""
+        head = f"GET /api/v1/jobs/stream HTTP/1.1\r\nhost: {LOOPBACK}\r\n{header}"
         reader.transport.write(f"{head}authorization: Bearer {token}\r\n\r\n".encode())
         return reader
 
@@ -97,7 +97,9 @@ class GatewayProcess:
     def sockets(self) -> int:
         """Count the connections that the process has accepted and not let go."""
         found = self.process.net_connections("tcp")
-        return sum(one.laddr.port == self.port and one.raddr != () for one in found)
+        return sum(
+            connection.laddr.port == self.port and connection.raddr != () for connection in found
+        )
 
     async def is_ready(self) -> bool:
         try:
@@ -180,11 +182,11 @@ async def event_publisher(own_redis: str) -> AsyncIterator[EventPublisher]:
 
 
 def jobs_in(reader: Reader) -> list[bytes]:
-    return re.findall(rb'event: job\ndata: {"id":"([^"]+)"', bytes(reader.said))
+    return re.findall(rb'event: job\ndata: {"id":"([^"]+)"', bytes(reader.received))
 
 
 def last_position(reader: Reader) -> str:
-    return re.findall(rb"id: (\d+-\d+)\n", bytes(reader.said))[-1].decode()
+    return re.findall(rb"id: (\d+-\d+)\n", bytes(reader.received))[-1].decode()
 
 
 async def test_two_thousand_streams_come_go_and_come_back_and_nothing_stays(
@@ -196,24 +198,24 @@ async def test_two_thousand_streams_come_go_and_come_back_and_nothing_stays(
     async with run_gateway(gateway_settings, own_redis, **caps) as gateway:
         tasks_before = await gateway.read_metric("msaas_process_tasks")
         readers = await gateway.read_all(tokens)
-        await wait_until(lambda: all(one.count("hello") for one in readers), timeout=90)
+        await wait_until(lambda: all(reader.count("hello") for reader in readers), timeout=90)
         refused = await gateway.read(tokens[0])
         await wait_until(lambda: refused.status)
         assert refused.status == 503
         await event_publisher.publish_many(users[0], 3)
         theirs = readers[::20]
-        await wait_until(lambda: all(one.count("job") == 3 for one in theirs))
-        assert sum(one.count("job") for one in readers) == 300
+        await wait_until(lambda: all(reader.count("job") == 3 for reader in theirs))
+        assert sum(reader.count("job") for reader in readers) == 300
         # All go at once, something happens, and all are back at once, where they were.
-        place = last_position(theirs[0])
-        for one in readers:
-            one.transport.abort()
+        position = last_position(theirs[0])
+        for reader in readers:
+            reader.transport.abort()
         await event_publisher.publish_many(users[0], 2)
-        back = await gateway.read_all(tokens, last=place)
-        await wait_until(lambda: all(one.count("hello") for one in back), timeout=90)
-        assert [one.count("job") for one in back] == [2, *[0] * 19] * 100
-        for one in (*back, refused):
-            one.transport.abort()
+        back = await gateway.read_all(tokens, last=position)
+        await wait_until(lambda: all(reader.count("hello") for reader in back), timeout=90)
+        assert [reader.count("job") for reader in back] == [2, *[0] * 19] * 100
+        for reader in (*back, refused):
+            reader.transport.abort()
         await wait_until(lambda: gateway.sockets() == 0)
         assert await gateway.open_count() == 0
         assert await gateway.read_metric("msaas_process_tasks") <= tasks_before
@@ -228,12 +230,12 @@ async def test_readers_that_do_not_read_are_disconnected_and_delay_no_other(
     async with run_gateway(gateway_settings, own_redis, **caps) as gateway:
         good = await gateway.read(issuer.token(user))
         slow = [await gateway.read(issuer.token(user), window=4_096) for _ in range(20)]
-        await wait_until(lambda: all(one.count("hello") for one in (good, *slow)))
-        for one in slow:
-            one.transport.pause_reading()
-        for told in range(50, 1_501, 50):
+        await wait_until(lambda: all(reader.count("hello") for reader in (good, *slow)))
+        for reader in slow:
+            reader.transport.pause_reading()
+        for published in range(50, 1_501, 50):
             await event_publisher.publish_many(user, 50, why="x" * 400)
-            await wait_until(lambda told=told: good.count("job") == told)
+            await wait_until(lambda published=published: good.count("job") == published)
         ended = "msaas_sse_ended_total"
 
         async def all_cut() -> bool:
@@ -259,10 +261,10 @@ async def test_each_of_several_processes_shows_the_same_and_goes_on_where_anothe
         await event_publisher.publish_many(user, 40)
         await wait_until(lambda: here.count("job") == there.count("job") == 40)
         assert jobs_in(here) == jobs_in(there)
-        place = last_position(here)
+        position = last_position(here)
         here.transport.abort()
         await event_publisher.publish_many(user, 7)
-        moved = await other.read(token, last=place)
+        moved = await other.read(token, last=position)
         await wait_until(lambda: moved.count("job") == 7 and there.count("job") == 47)
         assert jobs_in(moved) == jobs_in(there)[40:]
 
@@ -273,13 +275,13 @@ async def test_a_process_that_ends_sends_its_readers_away_with_a_time_to_come_ba
     caps = {"GATEWAY_STREAMS_PER_USER": "300", "GATEWAY_STREAMS_PER_PROCESS": "300"}
     async with run_gateway(gateway_settings, own_redis, **caps) as gateway:
         readers = await gateway.read_all([issuer.token(uuid4())] * 300)
-        await wait_until(lambda: all(one.count("hello") for one in readers))
+        await wait_until(lambda: all(reader.count("hello") for reader in readers))
         gateway.process.terminate()
-        await asyncio.gather(*(one.closed for one in readers))
-        times = [re.findall(rb"retry: (\d+)", bytes(one.said)) for one in readers]
-        assert {len(told) for told in times} == {2}
-        assert len({told[-1] for told in times}) > 100
-        assert all(bytes(one.said).endswith(b"\r\n0\r\n\r\n") for one in readers)
+        await asyncio.gather(*(reader.closed for reader in readers))
+        times = [re.findall(rb"retry: (\d+)", bytes(reader.received)) for reader in readers]
+        assert {len(delays) for delays in times} == {2}
+        assert len({delays[-1] for delays in times}) > 100
+        assert all(bytes(reader.received).endswith(b"\r\n0\r\n\r\n") for reader in readers)
 
 
 async def test_a_reader_that_keeps_sending_is_disconnected(

@@ -105,9 +105,9 @@ async def test_usage_is_of_this_period_by_day_and_of_earlier_ones(member: Member
     current = report["current"]
     assert (current["jobs_used"], current["jobs_reserved"], current["jobs_limit"]) == (40, 1, 100)
     assert datetime.fromisoformat(current["resets_at"]) == member.period[1]
-    by_day = {one["day"]: one["jobs"] for one in current["by_day"]}
+    by_day = {row["day"]: row["jobs"] for row in current["by_day"]}
     assert by_day == {str((NOW - 2 * DAY).date()): 2, str((NOW - DAY).date()): 1}
-    assert [one["jobs_used"] for one in report["earlier"]] == [12]
+    assert [period["jobs_used"] for period in report["earlier"]] == [12]
 
 
 async def test_the_trend_has_every_day_and_the_forecast_an_end(member: Member) -> None:
@@ -117,7 +117,7 @@ async def test_the_trend_has_every_day_and_the_forecast_an_end(member: Member) -
     trend = await member.read("/summaries/usage-trend", days=5)
     assert trend["total"] == 4
     today = datetime.now(UTC).date()
-    assert [one["day"] for one in trend["by_day"]] == [
+    assert [row["day"] for row in trend["by_day"]] == [
         str(today - back * DAY) for back in (4, 3, 2, 1, 0)
     ]
     outlook = (await member.read("/summaries/quota-forecast"))["forecast"]
@@ -135,21 +135,21 @@ async def test_jobs_are_counted_by_status_task_and_day(member: Member) -> None:
     overview = await member.read("/summaries/jobs-overview", days=2)
     total = {"jobs": 5, "pending": 1, "running": 0, "completed": 2, "failed": 1, "cancelled": 1}
     assert overview["total"] == total
-    assert [(one["task_type"], one["jobs"]) for one in overview["by_task"]] == [
+    assert [(row["task_type"], row["jobs"]) for row in overview["by_task"]] == [
         ("echo", 4),
         ("other", 1),
     ]
-    assert [one["jobs"] for one in overview["by_day"]] == [1, 4]
+    assert [row["jobs"] for row in overview["by_day"]] == [1, 4]
     [failure] = overview["recent_failures"]
     assert (failure["id"], failure["failure_reason"]) == (str(failed), "timeout")
     rate = await member.read("/summaries/success-rate", days=2)
     assert rate["total"] == {"completed": 2, "failed": 1, "rate": 0.6667}
     assert rate["reasons"] == [{"reason": "timeout", "jobs": 1}]
-    assert [one["rate"] for one in rate["by_day"]] == [0.0, 1.0]
+    assert [row["rate"] for row in rate["by_day"]] == [0.0, 1.0]
     latency = await member.read("/summaries/latency", days=2)
     assert latency["total"]["wait_seconds"]["p50"] == pytest.approx(2)
     assert latency["total"]["run_seconds"]["p50"] == pytest.approx(2)
-    assert [one["jobs"] for one in latency["by_task"]] == [2]
+    assert [row["jobs"] for row in latency["by_task"]] == [2]
 
 
 async def test_a_summary_does_not_include_other_users(member: Member, sign_in: SignIn) -> None:

@@ -29,8 +29,8 @@ def test_no_two_keys_are_alike(one: bytes, other: bytes) -> None:
 
 
 @given(keys, st.integers(10, 58), st.sampled_from(DIGITS))
-def test_one_wrong_character_is_detected(key: str, place: int, letter: str) -> None:
-    changed = key[:place] + letter + key[place + 1 :]
+def test_one_wrong_character_is_detected(key: str, position: int, character: str) -> None:
+    changed = key[:position] + character + key[position + 1 :]
     assert is_well_formed(changed) == (changed == key)
 
 

@@ -40,7 +40,9 @@ class FakeKeyLookup:
         self.lookups += 1
         if self.failure:
             raise self.failure
-        return next((self.holders[one] for one in hashes if one in self.holders), None)
+        return next(
+            (self.holders[key_hash] for key_hash in hashes if key_hash in self.holders), None
+        )
 
     async def mark_used(self, used: Mapping[UUID, datetime]) -> None:
         if self.failure:
@@ -50,7 +52,7 @@ class FakeKeyLookup:
     async def find_inactive(self, key_ids: Collection[UUID]) -> Collection[UUID]:
         if self.failure:
             raise self.failure
-        return [one for one in key_ids if one in self.inactive]
+        return [key_id for key_id in key_ids if key_id in self.inactive]
 
 
 @pytest.fixture
@@ -150,9 +152,9 @@ async def test_a_flood_of_bad_keys_pushes_no_good_one_out(
     for number in range(api_key_verifier.MAX_CACHED_REFUSALS + 10):
         with pytest.raises(Unauthenticated):
             await verifier.get_principal(build_key(number.to_bytes(32)))
-    asked = key_lookup.lookups
+    lookups = key_lookup.lookups
     await verifier.get_principal(KEY)
-    assert key_lookup.lookups == asked
+    assert key_lookup.lookups == lookups
 
 
 async def test_a_cached_key_expires_on_time(

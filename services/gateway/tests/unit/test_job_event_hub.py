@@ -80,22 +80,22 @@ def test_no_frame_follows_a_final_status(
 
 
 def test_progress_that_overtakes_a_status_does_not_hide_it() -> None:
-    ring = ReplayBuffer(StreamPosition(0, 0))
-    assert ring.add(frame(1), JOB, 3, is_progress=True)
-    assert ring.add(frame(2), JOB, 2)
-    assert not ring.add(frame(3), JOB, 2)
-    assert not ring.add(frame(4), JOB, 3, is_progress=True)
+    buffer = ReplayBuffer(StreamPosition(0, 0))
+    assert buffer.add(frame(1), JOB, 3, is_progress=True)
+    assert buffer.add(frame(2), JOB, 2)
+    assert not buffer.add(frame(3), JOB, 2)
+    assert not buffer.add(frame(4), JOB, 3, is_progress=True)
 
 
 @given(st.permutations(list(enumerate([False, False, True, True, False], start=1))))
 def test_however_frames_arrive_the_last_status_is_shown_last(
     arrived: list[tuple[int, bool]],
 ) -> None:
-    ring = ReplayBuffer(StreamPosition(0, 0))
+    buffer = ReplayBuffer(StreamPosition(0, 0))
     shown = [
         (version, is_progress)
         for ms, (version, is_progress) in enumerate(arrived, start=1)
-        if ring.add(frame(ms), JOB, version, is_progress=is_progress)
+        if buffer.add(frame(ms), JOB, version, is_progress=is_progress)
     ]
     statuses = [version for version, is_progress in shown if not is_progress]
     assert statuses == sorted(statuses)

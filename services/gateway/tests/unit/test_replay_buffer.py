@@ -30,32 +30,32 @@ def frame(ms: int, number: int = 0) -> Frame:
 
 @given(st.lists(st.integers(1, 10**6), unique=True, max_size=60), st.integers(0, 10**6))
 def test_a_reader_gets_all_frames_after_its_position_or_a_resync(
-    times: list[int], place: int
+    times: list[int], position: int
 ) -> None:
-    ring, written = ReplayBuffer(StreamPosition(0, 0)), sorted(times)
+    buffer, written = ReplayBuffer(StreamPosition(0, 0)), sorted(times)
     for version, ms in enumerate(written, start=1):
-        ring.add(frame(ms), JOB, version)
-    missed = ring.after(StreamPosition(place, 0))
-    after = [ms for ms in written if ms > place]
+        buffer.add(frame(ms), JOB, version)
+    missed = buffer.after(StreamPosition(position, 0))
+    after = [ms for ms in written if ms > position]
     if missed is None:
-        assert place < max(written) - RETENTION_MS
+        assert position < max(written) - RETENTION_MS
     else:
-        assert [one.position.ms for one in missed] == after
+        assert [frame_.position.ms for frame_ in missed] == after
 
 
 @given(st.lists(st.integers(1, 5), max_size=30))
 def test_a_job_never_goes_back(versions: list[int]) -> None:
-    ring = ReplayBuffer(StreamPosition(0, 0))
-    taken = [v for ms, v in enumerate(versions, start=1) if ring.add(frame(ms), JOB, v)]
+    buffer = ReplayBuffer(StreamPosition(0, 0))
+    taken = [v for ms, v in enumerate(versions, start=1) if buffer.add(frame(ms), JOB, v)]
     assert taken == sorted(set(taken))
 
 
 def test_a_replay_buffer_is_bounded_and_reports_what_it_has_dropped() -> None:
-    ring = ReplayBuffer(StreamPosition(0, 0))
+    buffer = ReplayBuffer(StreamPosition(0, 0))
     for number in range(MAX_FRAMES + 10):
-        ring.add(frame(1, number), JOB, number + 1)
-    assert ring.after(StreamPosition(1, 8)) is None
-    missed = ring.after(StreamPosition(1, 9))
+        buffer.add(frame(1, number), JOB, number + 1)
+    assert buffer.after(StreamPosition(1, 8)) is None
+    missed = buffer.after(StreamPosition(1, 9))
     assert missed is not None
     assert len(missed) == MAX_FRAMES
 

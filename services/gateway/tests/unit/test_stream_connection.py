@@ -72,14 +72,14 @@ def test_an_idle_stream_sends_heartbeats_and_an_active_one_does_not(
 ) -> None:
     connection = StreamConnection(StreamPosition(1, 0))
     shown = start_connection(connection)
-    beats: list[int] = []
+    heartbeats: list[int] = []
     for second in range(1, 3 * HEARTBEAT_AFTER_SECONDS):
         connection.tick(second)
         if second < HEARTBEAT_AFTER_SECONDS:
             connection.push(frame(second + 1))
         if shown.take() == HEARTBEAT:
-            beats.append(second)
-    assert beats == [2 * HEARTBEAT_AFTER_SECONDS - 1, 3 * HEARTBEAT_AFTER_SECONDS - 1]
+            heartbeats.append(second)
+    assert heartbeats == [2 * HEARTBEAT_AFTER_SECONDS - 1, 3 * HEARTBEAT_AFTER_SECONDS - 1]
 
 
 def test_before_the_head_is_out_frames_wait_and_then_come_in_their_order(
@@ -138,12 +138,12 @@ def test_a_stream_ends_with_its_token_and_the_first_reason_counts(
 def test_streams_opened_together_do_not_send_heartbeats_together(open_stream: OpenStream) -> None:
     hub, user = create_hub(), uuid4()
     opened = [open_stream(hub, user)[0] for _ in range(150)]
-    beating: list[int] = []
+    heartbeat_counts: list[int] = []
     for second in range(HEARTBEAT_AFTER_SECONDS):
         hub.tick(second)
-        beating.append(sum(one.take() == HEARTBEAT for one in opened))
-    assert max(beating) < 60
-    assert sum(beating) >= 150
+        heartbeat_counts.append(sum(connection.take() == HEARTBEAT for connection in opened))
+    assert max(heartbeat_counts) < 60
+    assert sum(heartbeat_counts) >= 150
 
 
 def test_the_more_are_sent_away_the_wider_they_come_back() -> None:
@@ -151,7 +151,7 @@ def test_the_more_are_sent_away_the_wider_they_come_back() -> None:
     crowd = create_hub(4_000)
     times = [crowd.retry_ms() for _ in range(500)]
     assert max(times) <= 21_000
-    assert sum(one > 4_000 for one in times) > 300
+    assert sum(delay > 4_000 for delay in times) > 300
 
 
 def test_a_draining_process_sends_each_reader_a_reconnect_delay(
@@ -169,19 +169,19 @@ def test_a_draining_process_sends_each_reader_a_reconnect_delay(
 
 async def test_the_streams_of_a_closed_account_end_and_no_others() -> None:
     hub, gone, stays = create_hub(), uuid4(), uuid4()
-    asked: list[Collection[UUID]] = []
+    requested: list[Collection[UUID]] = []
 
     async def find_shut(user_ids: Collection[UUID]) -> Collection[UUID]:
-        asked.append(user_ids)
+        requested.append(user_ids)
         return [gone]
 
     end_shut = EndClosedAccountStreams(hub, find_shut)
     await end_shut()
-    assert asked == []
+    assert requested == []
     ours, theirs = hub.open(stays, None)[0], hub.open(gone, None)[0]
     await end_shut()
     assert (ours.end_reason, theirs.end_reason) == (None, EndReason.ACCOUNT_CLOSED)
-    assert set(asked[0]) == {gone, stays}
+    assert set(requested[0]) == {gone, stays}
 
 
 async def test_every_stream_continues_while_the_database_is_unavailable() -> None:

@@ -52,10 +52,10 @@ async def test_the_committed_samples_are_applied_and_one_without_a_user_blocks_n
     sql = "INSERT INTO identity.users (id, email) VALUES ($1, 'sample@example.com')"
     await rows.execute(sql, change.user_id)
     await rows.execute(SUBJECT, report.subject_id, change.user_id)
-    nobody = report.model_copy(
-        update={"subject_id": change.user_id, "stripe_event_id": "report-of-nobody"}
+    orphan = report.model_copy(
+        update={"subject_id": change.user_id, "stripe_event_id": "report-without-user"}
     )
-    await publish(change, nobody, report, change)
+    await publish(change, orphan, report, change)
     await start_service()
 
     async def are_noted() -> bool:

@@ -100,9 +100,9 @@ async def test_the_committed_samples_are_settled(
     word: Any = delivery.message
     job: UUID = getattr(word, "job_id", new_id())
     await rows.execute(JOB, job, getattr(word, "fence", new_id()))
-    told = await handler([delivery])
+    outgoing_messages = await handler([delivery])
     assert await rows.fetchval("SELECT status FROM jobs.jobs") == status
-    for outgoing in told:
+    for outgoing in outgoing_messages:
         check_round_trip(outgoing)
 
 

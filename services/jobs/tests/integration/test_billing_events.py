@@ -84,10 +84,10 @@ def apply_events(database: Database) -> ApplyEvents:
         request_dispatch=lambda: None,
     )
 
-    async def tell_(*facts: Any) -> list[OutgoingMessage]:
+    async def apply_messages(*facts: Any) -> list[OutgoingMessage]:
         return await apply([BillingEvent(message=event, correlation_id="test") for event in facts])
 
-    return tell_
+    return apply_messages
 
 
 @pytest.fixture
@@ -148,12 +148,12 @@ async def test_an_upgrade_is_in_force_at_once_and_the_month_of_free_is_closed(
 ) -> None:
     jobs = [submit_job(user, plan=Plan.FREE) for _ in range(101)]
     assert codes(await run_commands(*jobs)).count("quota_exceeded") == 1
-    told = await apply_events(change(user, Plan.PRO))
+    published = await apply_events(change(user, Plan.PRO))
     assert codes(await run_commands(jobs[-1])) == ["PENDING"]
     assert await counters(rows, user) == [("FREE", 0, 100, 100), ("PRO", 0, 1, 10_000)]
-    [account] = pick(told, AccountChanged)
+    [account] = pick(published, AccountChanged)
     assert (account.account.plan, account.account.jobs_limit) == (Plan.PRO, 10_000)
-    [noted] = pick(told, UsageNoted)
+    [noted] = pick(published, UsageNoted)
     assert (noted.kind, noted.quantity) == ("plan_changed", 0)
 
 
@@ -192,8 +192,8 @@ async def test_a_downgrade_waits_for_the_end_of_the_period_and_holds_from_then_o
     pass_time: PassTime,
 ) -> None:
     await apply_events(change(user, Plan.PRO))
-    told = await apply_events(change(user, Plan.FREE, 2, status="canceled"))
-    assert pick(told, AccountChanged)[0].account.plan is Plan.PRO
+    published = await apply_events(change(user, Plan.FREE, 2, status="canceled"))
+    assert pick(published, AccountChanged)[0].account.plan is Plan.PRO
     assert codes(await run_commands(*[submit_job(user) for _ in range(101)])) == ["PENDING"] * 101
     await pass_time(user, 30 * DAY + DAY / 24)
     again = await run_commands(*[submit_job(user) for _ in range(101)])
@@ -285,9 +285,9 @@ async def test_reports_and_corrections_are_noted_once_and_only_corrections_count
         reconciled_at=now,
         reason="One job was the system's own.",
     )
-    told = await apply_events(reported, corrected, reported)
+    published = await apply_events(reported, corrected, reported)
     again = await apply_events(corrected, reported)
-    assert again == [told[0], told[2], told[1]]
+    assert again == [published[0], published[2], published[1]]
     assert await given.counted(first) == (1, 0)
     kinds = await rows.fetch("SELECT kind, quantity FROM jobs.usage_events ORDER BY seq")
     assert [tuple(row.values()) for row in kinds][2:] == [
@@ -309,8 +309,8 @@ async def test_reports_and_corrections_are_noted_once_and_only_corrections_count
 async def test_an_event_of_an_unknown_user_is_dropped_alone(
     apply_events: ApplyEvents, user: UUID, rows: asyncpg.Connection
 ) -> None:
-    told = await apply_events(change(uuid4(), Plan.PRO), change(user, Plan.PRO))
-    assert [message.user_id for message in pick(told, AccountChanged)] == [user]
+    published = await apply_events(change(uuid4(), Plan.PRO), change(user, Plan.PRO))
+    assert [message.user_id for message in pick(published, AccountChanged)] == [user]
     assert await rows.fetchval("SELECT count(*) FROM jobs.subjects") == 1
 
 

@@ -220,7 +220,7 @@ async def test_a_cancel_command_withdraws_the_entry_marks_the_job_and_publishes_
     await wait_until(are_on_redis)
     reply = await gateway.cancel(user, UUID(unread))
     assert reply.data == {"job_id": unread, "status": "CANCELLED"}
-    assert unread not in {str(one.job_id) for one in await read_envelopes()}
+    assert unread not in {str(envelope.job_id) for envelope in await read_envelopes()}
     marked = await find_cancelled(running.service.messenger, [UUID(unread)])
     assert marked == {UUID(unread)}
     assert [str(message.job_id) for message in await read_topic("jobs.control")] == [unread]

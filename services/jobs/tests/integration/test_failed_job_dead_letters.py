@@ -166,7 +166,7 @@ async def test_a_dead_letter_is_replayed_by_the_timer_while_a_batch_of_commands_
         b"data": command.model_dump_json().encode(),
     }
     at = command.job_id
-    letter = build_dead_letter(
+    dead_letter = build_dead_letter(
         topic,
         fields,
         entry_id="1-1",
@@ -176,7 +176,7 @@ async def test_a_dead_letter_is_replayed_by_the_timer_while_a_batch_of_commands_
         at=(await rows.fetchval("SELECT now()")),
     )
     broker = gateway.messenger.context.broker
-    await broker.commit([Write(topic.dead_letter_key(environment, "jobs"), letter)])
+    await broker.commit([Write(topic.dead_letter_key(environment, "jobs"), dead_letter)])
     await start_service()
 
     async def is_due() -> bool:
@@ -186,9 +186,9 @@ async def test_a_dead_letter_is_replayed_by_the_timer_while_a_batch_of_commands_
         )
 
     await wait_until(is_due)
-    asked = [asyncio.create_task(gateway.submit(user)) for _ in range(3)]
+    submissions = [asyncio.create_task(gateway.submit(user)) for _ in range(3)]
     await wait_until(lambda: rows_have(rows, at))
-    assert all(reply.ok for reply in await asyncio.gather(*asked))
+    assert all(reply.ok for reply in await asyncio.gather(*submissions))
     state = await rows.fetchrow("SELECT replay_count, reason FROM jobs.message_dead_letters")
     assert state is not None
     assert tuple(state) == (1, None)

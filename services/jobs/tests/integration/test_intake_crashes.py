@@ -77,7 +77,7 @@ async def test_a_submit_survives_the_end_of_its_process(
     read_topic: ReadTopic,
 ) -> None:
     users: list[UUID] = [await add_user() for _ in range(5)]
-    asked = [asyncio.create_task(gateway.submit(user)) for user in users]
+    submissions = [asyncio.create_task(gateway.submit(user)) for user in users]
 
     async def are_on_redis() -> bool:
         return len(await read_topic("jobs.commands")) == len(users)
@@ -86,7 +86,7 @@ async def test_a_submit_survives_the_end_of_its_process(
     program = await start_dying(crash)
     assert await program.wait() == KILLED
     await start_service()
-    replies = await asyncio.gather(*asked)
+    replies = await asyncio.gather(*submissions)
     assert all(reply.ok and not reply.data["replayed"] for reply in replies)
     assert await rows.fetchval("SELECT count(*) FROM jobs.jobs") == 5
     assert await rows.fetchval("SELECT sum(jobs_reserved) FROM jobs.usage_counters") == 5

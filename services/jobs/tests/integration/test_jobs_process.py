@@ -108,6 +108,6 @@ async def test_settings_that_are_wrong_are_named_and_end_the_process() -> None:
         env={"PATH": os.environ["PATH"], "ENVIRONMENT": "test"},
         stderr=asyncio.subprocess.PIPE,
     )
-    _, said = await program.communicate()
+    _, error_output = await program.communicate()
     assert program.returncode == 2
-    assert b"DATABASE_URL is missing" in said
+    assert b"DATABASE_URL is missing" in error_output

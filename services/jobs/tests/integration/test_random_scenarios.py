@@ -261,7 +261,7 @@ class Simulation:
         key: dict[str, Any] = {"job_id": run.job_id, "fence": run.fence}
         ended: dict[str, Any] = {**key, "started_at": at, "finished_at": at}
         failed = partial(JobFailed, **ended, failure_reason="timeout", last_error="too slow")
-        said: tuple[Callable[[], Message], ...] = (
+        builders: tuple[Callable[[], Message], ...] = (
             lambda: JobSucceeded(**ended, result={"message": "hello"}),
             lambda: failed(retryable=True),
             lambda: failed(retryable=False),
@@ -270,8 +270,8 @@ class Simulation:
             lambda: JobHeartbeat(**key),
         )
         self.broker.add(self.broker.results, JobStarted(**key, worker="w", started_at=at))
-        self.broker.add(self.broker.results, said[what]())
-        if not again and what < len(said) - 1:
+        self.broker.add(self.broker.results, builders[what]())
+        if not again and what < len(builders) - 1:
             del self.broker.envelopes[entry_id]
 
     async def bill(self, picks: Sequence[int], replica: int) -> None:

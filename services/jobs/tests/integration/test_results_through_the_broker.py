@@ -110,9 +110,9 @@ async def test_a_result_survives_the_end_of_its_process(
     assert {(await given.job(run))["status"] for run in runs} == {"COMPLETED"}
     assert await count_charges(rows) == 5
     jobs = {run.job for run in runs}
-    told = await read_topic("jobs.events")
+    events = await read_topic("jobs.events")
     assert {
-        message.frame.id for message in told if message.frame.status is JobStatus.COMPLETED
+        message.frame.id for message in events if message.frame.status is JobStatus.COMPLETED
     } == jobs
     charged = await read_topic("usage.events")
     assert {its_charged.job_id for its_charged in charged} == jobs

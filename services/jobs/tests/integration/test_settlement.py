@@ -83,16 +83,16 @@ async def test_the_chain_is_whole_after_200_completions_in_random_batches(
     given: Given, results: ResultsHarness, rows: asyncpg.Connection, charges: ReadCharges
 ) -> None:
     runs = await make_runs(given, users=4, jobs=50)
-    told: list[Any] = []
+    charged: list[Any] = []
     for batch in cut(runs, 40):
         failed, done = batch[::10], [run for n, run in enumerate(batch) if n % 10]
         messages = [run.succeeded() for run in done]
         messages += [run.failed(retryable=False) for run in failed]
-        told += charges(await results.persist(*messages))
+        charged += charges(await results.persist(*messages))
     completed = await rows.fetchval("SELECT count(*) FROM jobs.jobs WHERE status = 'COMPLETED'")
     assert 150 < completed < 200
     await check_chain(rows, completed)
-    assert {(message.subject_id, message.seq, message.hash) for message in told} == {
+    assert {(message.subject_id, message.seq, message.hash) for message in charged} == {
         (row["subject_id"], row["seq"], row["hash"].hex())
         for row in await rows.fetch("SELECT subject_id, seq, hash FROM jobs.usage_events")
     }
@@ -121,13 +121,13 @@ async def test_two_replicas_with_the_same_users_neither_deadlock_nor_charge_twic
     async def persist_all(number: int) -> list[Any]:
         mine = list(runs)
         random.Random(number).shuffle(mine)  # noqa: S311  # each its own order
-        told: list[Any] = []
+        charged: list[Any] = []
         for batch in cut(mine, 30):
             out = await replicas[number].persist(
                 *[run.started() for run in batch], *[run.succeeded() for run in batch]
             )
-            told += charges(out)
-        return told
+            charged += charges(out)
+        return charged
 
     await asyncio.gather(persist_all(0), persist_all(1))
     await check_chain(rows, 200)

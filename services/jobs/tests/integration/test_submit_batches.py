@@ -43,9 +43,9 @@ async def test_a_refused_job_blocks_no_other_and_has_a_reason(
     first, second, third = batch.jobs
     odd = second.model_copy(update={"task_type": "juggle"})
     processed = await run_commands(batch.model_copy(update={"jobs": (first, odd, third)}))
-    told = items_of(processed)
-    assert [item["ok"] for item in told] == [True, False, True]
-    assert told[1]["problem"]["code"] == "validation_failed"
+    items = items_of(processed)
+    assert [item["ok"] for item in items] == [True, False, True]
+    assert items[1]["problem"]["code"] == "validation_failed"
     assert await rows.fetchval("SELECT count(*) FROM jobs.jobs") == 2
 
 
@@ -53,9 +53,9 @@ async def test_a_batch_over_the_limit_is_accepted_up_to_the_limit(
     run_commands: RunCommands, user: UUID, rows: asyncpg.Connection
 ) -> None:
     await run_commands(build_batch(user, 98))
-    told = items_of(await run_commands(build_batch(user, 5)))
-    assert [item["ok"] for item in told] == [True, True, False, False, False]
-    assert told[2]["problem"]["context"]["limit"] == 100
+    items = items_of(await run_commands(build_batch(user, 5)))
+    assert [item["ok"] for item in items] == [True, True, False, False, False]
+    assert items[2]["problem"]["context"]["limit"] == 100
     assert await rows.fetchval("SELECT jobs_reserved FROM jobs.usage_counters") == 100
 
 

@@ -231,8 +231,8 @@ async def test_a_key_answers_with_its_first_job_also_within_one_batch(
         "UPDATE jobs.jobs SET status = 'COMPLETED', finished_at = now(), reserved = false"
     )
     later = await run_commands(submit_job(user, idempotency=KEY))
-    said = [*answers(processed), *answers(later)]
-    assert [(report["job_id"], report["status"], report["replayed"]) for report in said] == [
+    reports = [*answers(processed), *answers(later)]
+    assert [(report["job_id"], report["status"], report["replayed"]) for report in reports] == [
         (first.job_id, "PENDING", False),
         (first.job_id, "PENDING", True),
         (first.job_id, "COMPLETED", True),
@@ -341,12 +341,12 @@ async def test_a_user_who_is_locked_for_a_moment_is_published_nothing_of_it(
     await start_service()
     async with rows.transaction():
         await rows.execute("SELECT FROM jobs.subjects FOR UPDATE")
-        asked = asyncio.create_task(gateway.submit(user))
+        submission = asyncio.create_task(gateway.submit(user))
         watch = await asyncpg.connect(schema_url)
         await wait_until(lambda: is_waiting(watch))
         await wait_until(lambda: has_given_up(watch))
         await watch.close()
-    assert (await asked).ok
+    assert (await submission).ok
 
 
 async def is_waiting(watch: asyncpg.Connection) -> bool:
@@ -370,10 +370,10 @@ async def test_data_that_the_database_refuses_fails_alone(
     await rows.execute("ALTER TABLE jobs.jobs ADD CHECK (priority <> 7)")
     bad = submit_job(user, priority=7)
     publish = gateway.messenger.publisher.publish
-    asked = [asyncio.create_task(gateway.submit(user)) for _ in range(5)]
+    submissions = [asyncio.create_task(gateway.submit(user)) for _ in range(5)]
     await publish("jobs.commands", bad, correlation_id="test")
     await start_service()
-    assert all(reply.ok for reply in await asyncio.gather(*asked))
+    assert all(reply.ok for reply in await asyncio.gather(*submissions))
 
     async def is_given_up() -> bool:
         return not await read_topic("jobs.commands")

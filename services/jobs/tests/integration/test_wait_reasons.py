@@ -167,8 +167,8 @@ async def test_the_queue_is_measured_once_a_second_for_all_processes(
     assert await PostgresQueueStats(database, window=2).measure(INTERVAL) is None
     row = await rows.fetchrow("SELECT * FROM jobs.queue_stats WHERE task_type = 'echo'")
     assert row is not None
-    told = ("waiting", "running", "median_wait_ms", "median_run_ms", "is_full")
-    assert tuple(row[name] for name in told) == (3, 0, 1500, 4000, True)
+    columns = ("waiting", "running", "median_wait_ms", "median_run_ms", "is_full")
+    assert tuple(row[name] for name in columns) == (3, 0, 1500, 4000, True)
     await rows.execute("DELETE FROM jobs.job_attempts")
     await rows.execute("UPDATE jobs.queue_stats SET measured_at = now() - interval '2 s'")
     await stats.measure(INTERVAL)
@@ -179,11 +179,11 @@ async def test_the_queue_is_measured_once_a_second_for_all_processes(
 
 async def test_what_takes_long_to_measure_is_measured_less_often(fake_clock: FakeClock) -> None:
     class Slow:
-        asked = 0
+        calls = 0
 
         async def measure(self, interval: Any) -> None:
             assert interval == INTERVAL
-            self.asked += 1
+            self.calls += 1
             await fake_clock.advance(0.5)
 
     stats = Slow()
@@ -191,4 +191,4 @@ async def test_what_takes_long_to_measure_is_measured_less_often(fake_clock: Fak
     for seconds in (0, 1, 8.9, 0.2):
         await fake_clock.advance(seconds)
         await measure()
-    assert stats.asked == 2
+    assert stats.calls == 2

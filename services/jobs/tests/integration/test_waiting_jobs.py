@@ -195,8 +195,8 @@ async def test_a_woken_run_that_ends_completes_the_job_and_is_charged_once(
     again = type(parent)(parent.user, parent.job, woken.envelope.fence)
     assert (await given.job(parent))["status"] == "RUNNING"
     await results.persist(again.started())
-    told = await results.persist(again.succeeded())
-    assert len(charges(told)) == 1
+    published = await results.persist(again.succeeded())
+    assert len(charges(published)) == 1
     job = await given.job(parent)
     assert (job["status"], job["waiting_for"]) == ("COMPLETED", None)
     assert await given.counted(parent) == (2, 0)

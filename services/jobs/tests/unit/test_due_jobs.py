@@ -59,7 +59,9 @@ async def test_it_is_published_again_when_nothing_has_come_of_it(harness: Harnes
     assert harness.reported == [job, job]
 
 
-async def test_a_report_dropped_by_a_full_topic_is_published_at_the_next_poll(harness: Harness) -> None:
+async def test_a_report_dropped_by_a_full_topic_is_published_at_the_next_poll(
+    harness: Harness,
+) -> None:
     job = harness.add()
     harness.is_full = True
     await harness.task()

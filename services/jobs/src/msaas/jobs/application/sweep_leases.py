@@ -45,7 +45,7 @@ class SweepLeasesTask:
         self._clock = clock
         self._log = get_logger()
         self._reported_total = metrics.counter(
-            "msaas_losses_reported_total", "Losses that the sweeper reported.", ("why",)
+            "msaas_losses_reported_total", "Losses that the sweeper reported.", ("reason",)
         )
         self._outstanding: dict[LossKey, str] = {}
         self._checked_at: dict[UUID, float] = {}
