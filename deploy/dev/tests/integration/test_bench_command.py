@@ -1,4 +1,4 @@
-"""A benchmark prints its whole table; what the figures are is for a quiet machine to say."""
+"""Each benchmark prints its whole table; the figures themselves are not checked."""
 
 import re
 

@@ -36,7 +36,7 @@ def list_changes(
 
 
 def change(path: str, json_path: JsonPath, value: object) -> dict[str, str]:
-    """Set, or take away, what is at a place of a file; a list takes a new item at its end."""
+    """Set or delete the value at a path in a file; a list gets a new item at its end."""
     content: Any = yaml.load(FILES[path], yaml.CSafeLoader)
     inside = content
     for part in json_path[:-1]:
@@ -118,7 +118,7 @@ def test_those_who_rely_on_it_are_named() -> None:
 
 
 def add_freely(document: Any) -> None:
-    """Add all that a version may add."""
+    """Make every kind of addition that a version may have."""
     document["paths"]["/new"] = copy.deepcopy(document["paths"]["/me"])
     document["paths"]["/new"]["get"]["operationId"] = "readNew"
     document["security"].append({"apiKey": []})

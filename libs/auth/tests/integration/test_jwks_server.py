@@ -1,4 +1,4 @@
-"""Keys from a real server that is slow, moved, broken or lying."""
+"""Keys from a real server that is slow, moved, broken or malicious."""
 
 import asyncio
 import gzip
@@ -51,7 +51,7 @@ async def drip(writer: asyncio.StreamWriter) -> None:
     while True:
         writer.write(b" ")
         await writer.drain()
-        await asyncio.sleep(0.05)  # an answer that never quite ends
+        await asyncio.sleep(0.05)  # a response that takes very long to end
 
 
 async def pour(writer: asyncio.StreamWriter) -> None:
@@ -66,7 +66,7 @@ async def hang_up(writer: asyncio.StreamWriter) -> None:
 
 
 class KeyServer:
-    """Answers as told; `/moved` is where it redirects to, and it is honest there."""
+    """Returns the configured response; `/moved`, its redirect target, returns valid keys."""
 
     def __init__(self) -> None:
         self.requested_paths: list[str] = []
@@ -133,7 +133,7 @@ def sign(clock: FakeClock, key: ECKey = OLD) -> str:
 
 
 async def ends(asking: Awaitable[object], clock: FakeClock) -> object:
-    """Let the clock of the retries go on while the network takes its real time."""
+    """Advance the clock of the retries while the network takes real time."""
     task = asyncio.ensure_future(asking)
 
     async def is_done() -> bool:
@@ -236,7 +236,7 @@ async def test_keys_are_rotated_without_an_outage(
     server: KeyServer, verifier: TokenVerifier, fake_clock: FakeClock
 ) -> None:
     old, new = sign(fake_clock), sign(fake_clock, NEW)
-    server.answer = answer(publish(public(OLD), public(NEW)))  # the new one stands by
+    server.answer = answer(publish(public(OLD), public(NEW)))  # published before it is used
     await verifier.verify(old)
     for published in ([NEW, OLD], [NEW]):
         assert await verifier.verify(new)

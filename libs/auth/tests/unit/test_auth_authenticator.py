@@ -1,4 +1,4 @@
-"""The user behind a token: asked for rarely, and again as soon as something changed."""
+"""The user behind a token is cached, and loaded again after a change."""
 
 import asyncio
 from typing import Any, cast
@@ -15,7 +15,7 @@ ANN, BOB, CID = (UUID(int=number, version=4) for number in (1, 2, 3))
 
 
 class Verifier:
-    """Believes a token that is nothing but a user's id."""
+    """Accepts as a token the text of a user's id."""
 
     async def verify(self, token: str) -> TokenClaims:
         return TokenClaims(UUID(token), None, None, 4_102_444_800, None, None, None)

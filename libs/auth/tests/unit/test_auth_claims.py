@@ -1,4 +1,4 @@
-"""What a token may say, and what is believed of it."""
+"""Which claims of a token are accepted, and how they are read."""
 
 from typing import Any
 from uuid import UUID, uuid4

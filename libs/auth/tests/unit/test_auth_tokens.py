@@ -1,4 +1,4 @@
-"""Tokens at the door: who is let in, and who learns nothing but that they are not."""
+"""Which tokens are accepted, and that a refusal discloses nothing else."""
 
 import asyncio
 import base64
@@ -50,14 +50,14 @@ def encode(value: object) -> str:
 
 
 def sign(payload: object = CLAIMS, key: ECKey | RSAKey = EC, **header: Any) -> str:
-    """Sign whatever it is, under whatever header; `...` leaves a field out."""
+    """Sign any payload under any header; `...` omits a field."""
     algorithm = "ES256" if isinstance(key, ECKey) else "RS256"
     signed = join({"alg": algorithm, "kid": key.kid, "typ": "JWT"} | header, payload)
     return f"{signed}.{encode(JWSRegistry.algorithms[algorithm].sign(signed.encode(), key))}"
 
 
 def sign_with_public_key(algorithm: str) -> str:
-    """Use as a shared secret what everybody can read."""
+    """Use the public key as a shared secret."""
     signed = join({"alg": algorithm, "kid": "ec"}, CLAIMS)
     return f"{signed}.{encode(hmac.digest(EC.as_pem(private=False), signed.encode(), 'sha256'))}"
 

@@ -1,4 +1,4 @@
-"""Published keys over time: fresh, stale, failing, rotating, and never a storm."""
+"""Published keys over time: fresh, stale, failing and rotating, with bounded fetches."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ TTL = REFRESH_SECONDS[1]
 
 
 class Publisher:
-    """What stands behind the address: counts who asks, and answers or fails as told."""
+    """A fake publisher of keys that counts fetches, and responds or fails as configured."""
 
     def __init__(self) -> None:
         self.fetches = 0
@@ -152,7 +152,7 @@ async def test_requests_cause_no_extra_fetches_during_an_outage(
         await fake_clock.advance(1)
         with pytest.raises(JwksUnavailable):
             await asking
-    # Five rounds of three, then one probe of three in each of the 20 half minutes.
+    # Five tries of three calls, then one probe of three in each of the 20 half minutes.
     assert publisher.fetches <= 15 + 20 * 3
 
 

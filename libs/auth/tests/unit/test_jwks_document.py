@@ -1,4 +1,4 @@
-"""A published key set is honest in every key, or it is not believed at all."""
+"""A published key set is accepted only if every key in it is valid."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Claims on real Redis: one request at a time under a key, held to a model in plain Python."""
+"""Claims on real Redis, compared with a model: one request at a time under a key."""
 
 import asyncio
 from collections import Counter
@@ -80,7 +80,7 @@ class HeldClaim(NamedTuple):
 
 
 class ClaimsMachine(RuleBasedStateMachine):
-    """Requests under two keys; what their holders still believe may be long over."""
+    """Requests under two keys; the claims of their holders may have expired."""
 
     def __init__(self, runner: asyncio.Runner, redis_url: str, environment: str) -> None:
         super().__init__()
@@ -134,7 +134,7 @@ class ClaimsMachine(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from("xy"))
     def forget(self, name: str) -> None:
-        """Lose the key: its time is over, or Redis has lost everything."""
+        """Delete the key: it has expired, or Redis has lost its data."""
         self.run(self.broker.execute_command("DEL", self.keys[name]))
         self.held.pop(self.keys[name], None)
 

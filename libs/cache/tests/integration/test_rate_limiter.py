@@ -1,4 +1,4 @@
-"""Limits on real Redis, held to a model that counts in whole draws of plain Python."""
+"""Rate limits on real Redis, compared with a model that counts whole requests."""
 
 import asyncio
 from collections import Counter
@@ -66,7 +66,7 @@ async def test_a_bucket_that_is_full_again_is_no_key(
 
 
 class LimiterMachine(RuleBasedStateMachine):
-    """Two holders of two limits; time passes by moving what Redis keeps into the past."""
+    """Two users of two limits; time passes by moving the stored times into the past."""
 
     def __init__(self, runner: asyncio.Runner, redis_url: str, environment: str) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class LimiterMachine(RuleBasedStateMachine):
         self.broker = RedisBroker(redis_url, command_timeout=GENEROUS_TIMEOUT)
         self.environment = environment
         self.limiter = RateLimiter(RedisStore(self.broker), environment)
-        # Hours are long beside a test: what comes back by itself while it runs is not one draw.
+        # The period is hours long, so that no request is refilled while the test runs.
         self.used: dict[tuple[RateLimit, str], int] = {}
         self.run(self.forget())
 
@@ -110,7 +110,7 @@ class LimiterMachine(RuleBasedStateMachine):
         draws=st.integers(1, 6),
     )
     def pass_time(self, limit: RateLimit, holder: str, draws: int) -> None:
-        """Let so many draws come back."""
+        """Let time pass until so many requests are refilled."""
         self.used[limit, holder] = max(0, self.used.get((limit, holder), 0) - draws)
         self.run(self.age(self.key(limit, holder), draws * limit.interval_us))
 

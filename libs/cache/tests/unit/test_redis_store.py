@@ -1,4 +1,4 @@
-"""While Redis fails it is left alone, and one exchange finds out whether it is back."""
+"""While Redis fails it is not called, and one probe finds out whether it has recovered."""
 
 from typing import Any
 

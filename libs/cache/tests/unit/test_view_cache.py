@@ -1,4 +1,4 @@
-"""A cache of views: shared loads, nothing that is kept, and Redis that is away."""
+"""The cache of views: shared loads, expiry, and Redis that is unavailable."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ from msaas.telemetry import Metrics
 
 
 class FakeRedis:
-    """As much of Redis as a cache of views needs, with the time that each key was given."""
+    """The part of Redis that a cache of views needs; it stores the TTL of each key."""
 
     def __init__(self) -> None:
         self.values: dict[str, bytes] = {}
@@ -34,7 +34,7 @@ class FakeRedis:
 
 
 class CountingLoader:
-    """Counts its calls, and answers when the test lets it."""
+    """Counts its calls, and returns when the test allows it."""
 
     def __init__(self, answer: bytes | None = b"view") -> None:
         self.answer = answer

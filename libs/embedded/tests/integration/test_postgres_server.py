@@ -1,4 +1,4 @@
-"""Postgres as the launcher runs it: as an ordinary user, behind a password, whole after a kill."""
+"""Postgres as the launcher runs it: as an ordinary user, with a password, intact after a kill."""
 
 import pwd
 import shutil

@@ -139,7 +139,7 @@ def test_it_ends_with_the_process_that_started_it(world_readable_folder: Path) -
     command = [sys.executable, "-c", program, str(world_readable_folder / "redis")]
     done = subprocess.run(command, capture_output=True, check=False, timeout=60)
     assert done.returncode == -signal.SIGKILL
-    # The log proves it; another process may take the port at once.
+    # The log is checked because another process may take the port at once.
     log = world_readable_folder / "redis" / "server.log"
     while "bye bye" not in log.read_text():
         pass

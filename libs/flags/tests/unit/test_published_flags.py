@@ -1,4 +1,4 @@
-"""From the overrides of operators to one published state for each flag."""
+"""The overrides of operators become one published state for each flag."""
 
 import pytest
 

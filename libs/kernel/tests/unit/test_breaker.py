@@ -1,4 +1,4 @@
-"""Holds when a breaker opens, what it lets through, and how it closes."""
+"""When a breaker opens, which calls it admits, and how it closes."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Holds what an error carries, wherever it travels."""
+"""The fields of an error, and that they survive pickling and chaining."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""Entries that cannot be read, and handlers that cannot take them: the others never suffer."""
+"""Entries that cannot be read or handled do not affect other entries."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -52,7 +52,7 @@ class DeadLetterStreams:
         return await self._list(self._poison)
 
     async def is_empty(self) -> bool:
-        """Tell whether every command has come to some end."""
+        """Return whether every command has been stored or dead-lettered."""
         return await self._broker.depth(self.key) == 0
 
     async def _list(self, key: str) -> list[Mapping[bytes, bytes]]:

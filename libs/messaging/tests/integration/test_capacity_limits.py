@@ -1,4 +1,4 @@
-"""Redis is out of memory, or a topic is full: producers are refused, consumers empty it."""
+"""Redis is out of memory, or a topic is full: producers are refused, consumers continue."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -41,7 +41,7 @@ async def has_jobs(job_database: JobDatabase, expected: set[UUID]) -> bool:
 
 
 class FullRedis:
-    """A Redis of its own whose memory a test fills up."""
+    """Start a separate Redis whose memory the test fills."""
 
     def __init__(self, server: RedisServer, open_client: Callable[..., Any]) -> None:
         self.url = server.url
@@ -88,7 +88,7 @@ async def test_a_full_redis_refuses_producers_while_consumers_empty_it(
     jobs.consume_batches("jobs.commands", submit_when_let, max_size=20)
     start(jobs)
     await publish()
-    await wait_until(lambda: waiting)  # so the group is there
+    await wait_until(lambda: waiting)  # this creates the group
     await full_redis.limit(1_000_000)
     await wait_until(refused)
     emptying.set()
@@ -162,7 +162,7 @@ async def test_a_full_topic_refuses_commands_until_there_is_capacity(
             return None
 
     await filler.fill("jobs.commands")
-    await publish()  # a producer learns a topic's depth from its own first write
+    await publish()  # a producer learns the depth of a topic from its own first write
     with pytest.raises(TopicFull) as refusal:
         await publisher.publish("jobs.commands", build_submit_job(), correlation_id="test")
     assert refusal.value.code == "overloaded"

@@ -1,4 +1,4 @@
-"""Postgres is away: reading stops, no delivery is counted, and work goes on when it is back."""
+"""Postgres is unavailable: reading stops, no delivery is counted, and work continues afterwards."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -33,7 +33,7 @@ OpenJobDatabase = Callable[[str], Awaitable[JobDatabase]]
 
 
 class CountingHandler:
-    """Counts how often the database was tried."""
+    """Counts the attempts to use the database."""
 
     def __init__(self, job_database: JobDatabase) -> None:
         self._job_database = job_database
@@ -45,7 +45,7 @@ class CountingHandler:
 
 
 class Commands:
-    """What Redis knows about the commands in flight."""
+    """Read the pending commands from Redis."""
 
     def __init__(self, client: Any, environment: str) -> None:
         self._client = client
@@ -83,7 +83,7 @@ async def proxy(database_url: str) -> AsyncIterator[FaultProxy]:
 async def proxied_job_database(
     job_database: JobDatabase, open_job_database: OpenJobDatabase, proxy: FaultProxy
 ) -> JobDatabase:
-    """Open the same record behind the proxy."""
+    """Open the same database through the proxy."""
     return await open_job_database(proxy.url)
 
 
@@ -104,7 +104,7 @@ async def test_postgres_down_at_the_start_and_again_in_the_middle_costs_no_deliv
     commands: Commands,
     open_broker: OpenBroker,
 ) -> None:
-    # What it has committed must outlive its own end, not the machine's.
+    # Commits must survive the end of the server process, but not of the machine.
     server = private_postgres(config={"fsync": "off", "synchronous_commit": "on"})
     job_database = await open_job_database(server.url)
     await job_database.create_schema()

@@ -1,4 +1,4 @@
-"""What operators see of Redis, and that a drained process leaves nothing of itself behind."""
+"""The metrics of Redis and its topics, and that a drained process leaves nothing in Redis."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Real consumers, ended by kill -9 or SIGTERM wherever they are: nothing is lost or done twice."""
+"""Real consumers, ended by kill -9 or SIGTERM at any point: nothing is lost or done twice."""
 
 import asyncio
 import signal
@@ -35,7 +35,7 @@ class JobDatabase(Protocol):
 
 
 class PeerHandler:
-    """A worker that notes what it ran, and reports what it may not run."""
+    """A worker that records what it ran, and reports jobs that it must not run."""
 
     def __init__(self) -> None:
         self.ran: list[UUID] = []
@@ -59,7 +59,7 @@ def envelope_of(delivery: Delivery) -> JobEnvelope:
 
 
 class Stream:
-    """What can be seen of a topic with one consumer."""
+    """The entries and pending entries of a topic with one consumer."""
 
     def __init__(self, broker: RedisBroker, environment: str, name: str) -> None:
         self._broker = broker
@@ -70,7 +70,7 @@ class Stream:
         return await self._broker.stats(self.key, self.group)
 
     async def in_hand(self) -> int:
-        """Count what consumers hold; none as long as there is no group."""
+        """Count pending entries; zero while there is no group."""
         with suppress(GroupMissing):
             return (await self.read_all()).pending
         return 0
@@ -93,7 +93,7 @@ def generic(environment: str, open_broker: OpenBroker) -> Stream:
 def take_over(
     open_messenger: OpenMessenger, start: Start, job_database: JobDatabase
 ) -> Callable[[], None]:
-    """Return a way to have a second consumer of commands."""
+    """Return a function that starts a second consumer of commands."""
 
     def take_over_() -> None:
         messenger = open_messenger("jobs")

@@ -1,4 +1,4 @@
-"""Redis is slow, silent, cut off or swallows answers: every wait ends, and work goes on after."""
+"""Redis is slow, silent, unreachable or loses replies: every wait ends, and work continues."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -18,7 +18,7 @@ OpenBroker = Callable[..., RedisBroker]
 ReadStream = Callable[..., Awaitable[list[Any]]]
 Start = Callable[..., None]
 Submit = Callable[..., Awaitable[set[UUID]]]
-# Far beyond every timeout: a call that still waits then hangs.
+# Far above every timeout: a call that still waits hangs.
 NO_TIMEOUT = 15.0
 
 
@@ -93,7 +93,7 @@ async def test_reading_goes_on_when_redis_is_back(
     assert await wait_until(lambda: is_idle(jobs, broker))
 
 
-@pytest.mark.leaves("pending")  # what could not be released waits for the next consumer
+@pytest.mark.leaves("pending")  # entries that could not be released wait for the next consumer
 @pytest.mark.parametrize("fault", ["cut", "blackhole"])
 async def test_a_process_drains_though_redis_is_away(
     fault: str,
@@ -139,7 +139,7 @@ async def test_a_commit_whose_answer_was_lost_is_repeated_and_doubles_no_effect(
         outgoing = await job_database.submit(batch)
         if not lost:
             lost.append(len(batch))
-            # The commit finds an open connection: the greeting of a new one would be lost too.
+            # The commit uses an open connection, since the greeting of a new one would be lost too.
             await asyncio.gather(*(jobs.context.broker.now_ms() for _ in range(8)))
             proxy.drop_replies()
         return outgoing
@@ -166,7 +166,7 @@ async def test_a_call_ends_in_time_when_the_answer_cannot_reach_us(
     gateway = open_messenger("gateway", url=proxy.url)
     client = gateway.create_command_client()
     start(gateway)
-    await client.step()  # its connections are made by now
+    await client.step()  # its connections are open by now
     call = client.call("jobs.commands", build_submit_job(), ttl=0.6, correlation_id="test")
     waiting = asyncio.create_task(call)
     proxy.drop_replies()

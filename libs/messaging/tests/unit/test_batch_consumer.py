@@ -25,7 +25,7 @@ Counted = Callable[[str, str], float]
 
 
 class Owner:
-    """Handles commands: hangs on some, raises on some, takes its time over all."""
+    """Handles commands: hangs on some, raises on some, and is slow on all."""
 
     def __init__(self) -> None:
         self.calls: list[list[UUID]] = []

@@ -1,4 +1,4 @@
-"""What the listener of a log receives, and when it has to resync from the database."""
+"""What the listener of a log receives, and when it resyncs from the database."""
 
 import asyncio
 from collections.abc import Callable, Sequence

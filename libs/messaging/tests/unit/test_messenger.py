@@ -1,4 +1,4 @@
-"""A process on Redis: what an owner can look up and take back, and how all of it ends."""
+"""A process on the broker: what an owner can look up and withdraw, and how its parts end."""
 
 import asyncio
 from collections.abc import Callable, Sequence

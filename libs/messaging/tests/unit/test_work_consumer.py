@@ -1,4 +1,4 @@
-"""Long work: up to `concurrency` at once, and every end of it is reported to its owner."""
+"""Long work: up to `concurrency` at once, and every end is reported to its owner."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ Running = Callable[[BrokerLoop], AbstractAsyncContextManager[asyncio.Task[None]]
 
 
 class RecordingHandler:
-    """Works as long as the envelope says, fails on demand, and reports every end."""
+    """Works for as long as the envelope specifies, fails on demand, and reports every end."""
 
     def __init__(self) -> None:
         self.begun: list[UUID] = []
@@ -81,7 +81,7 @@ class RecordingHandler:
 
 
 class FlakyBroker(MemoryBroker):
-    """Commits nothing while it refuses, and does all else."""
+    """A broker that refuses commits while `refuses` is set."""
 
     refuses = False
 
@@ -117,7 +117,7 @@ class WorkHarness:
         await self._owner.withdraw("jobs.generic", [raw.entry_id for raw in found[JOBS]])
 
     async def list_reports(self) -> list[str]:
-        """Return the reports that the owner received, in a word each."""
+        """Return the reports that the owner received, by their kinds."""
         found = await self.broker.tail({RESULTS: "0-0"}, 1000, 0)
         messages = [decode(get_topic("jobs.results"), raw.fields) for raw in found.get(RESULTS, [])]
         return [str(getattr(message.message, "reason", message.type)) for message in messages]

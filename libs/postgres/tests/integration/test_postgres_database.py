@@ -40,7 +40,7 @@ async def notes(database: Database) -> Database:
 
 
 async def read_state(database: Database) -> dict[str, object]:
-    """Read what a later user of the (only) connection would find."""
+    """Read the settings that the next user of the only connection gets."""
     async with database.connection() as connection:
         row = await connection.fetchrow(STATE)
     assert row is not None
@@ -211,7 +211,7 @@ async def test_a_slow_query_is_logged_with_its_text_and_without_its_values(
         async with database.connection() as connection:
             await connection.fetch(sql, "planted-secret")
     slow = [entry for entry in logs if entry["event"] == "slow_query"]
-    # On a machine that stands still, what gives the session back is slow too.
+    # A slow machine also returns the session late.
     assert sql in [entry["sql"] for entry in slow]
     assert "planted-secret" not in str(logs)
     assert series(metrics, "db_slow_queries_total") == len(slow)
@@ -246,6 +246,6 @@ async def test_a_database_that_was_not_opened_raises(metrics: Metrics) -> None:
 
 
 def series(metrics: Metrics, name: str) -> float:
-    """Read the one series of a metric that has no labels of its own."""
+    """Read the only series of a metric without labels."""
     samples = (line for line in metrics.render().decode().splitlines() if line.startswith(name))
     return float(next(samples).split()[-1])

@@ -1,4 +1,4 @@
-"""Two owners' chains in one database: up, down, up again; one migrator at a time."""
+"""The migrations of two owners in one database: up, down, up again; one migrator at a time."""
 
 import asyncio
 import sys

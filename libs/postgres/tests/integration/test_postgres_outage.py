@@ -37,7 +37,7 @@ async def test_a_server_killed_in_mid_query_is_unavailable_and_then_back(
     running = asyncio.Event()
     query = asyncio.create_task(sleep_in(database, running))
     await running.wait()
-    await database.ping()  # leaves an idle connection behind, to be found dead later
+    await database.ping()  # leaves an idle connection in the pool, which is found dead later
     server.kill()
     with pytest.raises(DatabaseUnavailable):
         await query

@@ -23,7 +23,7 @@ def key() -> PrivateKey:
 def test_a_value_is_sealed_with_the_public_key_and_unsealed_with_the_private_key(
     key: PrivateKey,
 ) -> None:
-    public = PublicKey.parse(str(key.public))  # all that the sealing service is configured with
+    public = PublicKey.parse(str(key.public))  # the whole configuration of the sealing service
     sealed = Sealer(public).seal("hunter2", "job-1", "password")
     assert is_sealed(sealed)
     assert "hunter2" not in str(sealed)

@@ -14,7 +14,7 @@ from msaas.messaging import RedisBroker
 from msaas.streams import Broker, GroupMissing, RawEntry, StreamConsumer, Write
 from msaas.testing import MemoryBroker, wait_until
 
-# Entries that were read and left alone are what many of these tests are about.
+# Many of these tests leave pending entries on purpose.
 pytestmark = pytest.mark.leaves("pending")
 
 HOUR = 3600.0
@@ -47,7 +47,7 @@ class BrokerStream:
         return await self.broker.read(self.first_consumer, count, 0)
 
     async def reclaim(self, min_idle: float = 0) -> list[RawEntry]:
-        """Take over for the other consumer what has been idle for a moment at least."""
+        """Claim for the other consumer all entries that have been idle for a moment."""
         return await self.broker.reclaim(self.second_consumer, min_idle or MOMENT, 10)
 
     async def everything(self) -> list[RawEntry]:

@@ -1,4 +1,4 @@
-"""Commits that share a round trip, and none of which pays for another's fault."""
+"""Commits share a round trip, and a failed commit does not affect the others."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ SILENT = BrokerUnavailable(target="redis")
 
 
 class GatedBroker(MemoryBroker):
-    """Lets commits through one by one once its gate is shut, and notes what each held."""
+    """Lets commits through one by one while its gate is shut, and records each."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock)
@@ -59,7 +59,7 @@ def start(group: GroupCommit, n: int, key: str = KEY) -> asyncio.Task[Sequence[s
 
 
 async def turn() -> None:
-    """Let all that can go on do so."""
+    """Let all tasks run that can."""
     for _ in range(20):
         await asyncio.sleep(0)
 
@@ -208,7 +208,7 @@ async def test_a_cancelled_flush_leaves_no_caller_waiting(
     broker.shut()
     tasks = [start(group, n, BAD) for n in range(3)]
     await turn()
-    broker.gate.release()  # all are refused together, so each is tried alone
+    broker.gate.release()  # all are refused together, so each is retried alone
     await turn()
     [flushing] = [task for task in asyncio.all_tasks() if task.get_name() == "group-commit"]
     tasks.append(start(group, 4))

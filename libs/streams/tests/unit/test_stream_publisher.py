@@ -1,4 +1,4 @@
-"""What a process may publish: free space, memory, grants and reply streams."""
+"""What a process may publish: capacity, memory, grants and reply streams."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ OpenPublisher = Callable[..., StreamPublisher]
 
 
 class LimitedBroker(MemoryBroker):
-    """Reports a depth that the test sets, counts depth reads, and has memory or none."""
+    """A broker whose depth and memory the test sets; it counts reads of the depth."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock)
@@ -104,7 +104,7 @@ async def send_command(
 async def fill(
     publisher: StreamPublisher, broker: LimitedBroker, message: Message, topic: str
 ) -> None:
-    """Let the publisher learn from a write of its own that the topic is full."""
+    """Let the publisher learn from its own write that the topic is full."""
     broker.depth_shown = get_topic(topic).bound
     await publisher.publish(topic, message, correlation_id="c")
 

@@ -1,4 +1,4 @@
-"""One server pair serves the whole run; each test has its own corner of it."""
+"""One pair of servers serves the whole run; each test has its own database and key prefix."""
 
 import tempfile
 from pathlib import Path

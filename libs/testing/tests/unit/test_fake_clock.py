@@ -1,4 +1,4 @@
-"""Time stands still until it is moved, and wakes sleepers in order."""
+"""The clock advances only when the test advances it, and wakes sleepers in order."""
 
 import asyncio
 from datetime import timedelta

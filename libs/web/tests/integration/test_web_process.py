@@ -1,4 +1,4 @@
-"""A process from start to end: ports, readiness, signals, drain."""
+"""A server process from start to end: ports, readiness, signals, drain."""
 
 import asyncio
 import os
@@ -57,7 +57,7 @@ run(main())
 
 
 class Process:
-    """This process, with an internal port of its own."""
+    """This process, with its own internal port."""
 
     def __init__(self, metrics: Metrics) -> None:
         self.metrics = metrics

@@ -1,4 +1,4 @@
-"""Who a request came from, behind proxies of ours and proxies that anybody could play."""
+"""The client address of a request behind trusted and untrusted proxies."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a problem means can be read by people, in their language, without a script."""
+"""The pages that explain problem types, in two languages and without a script."""
 
 import re
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ from msaas.web import create_app, problem_pages
 
 
 class Page:
-    """The few facts about a page that these tests ask for."""
+    """The parts of a page that these tests check."""
 
     def __init__(self, html: str) -> None:
         self.tags: list[str] = re.findall(r"<(\w+)", html)

@@ -1,4 +1,4 @@
-"""Pages of named origins may call; to those of others the API is silent."""
+"""Pages of allowed origins may call the API; others get no CORS headers."""
 
 from collections.abc import AsyncIterator
 

@@ -12,7 +12,7 @@ from msaas.web import Health, create_internal_app
 
 
 class Dependency:
-    """Answers, fails or hangs, and counts how often it was asked."""
+    """Succeeds, fails or hangs, and counts its calls."""
 
     def __init__(self) -> None:
         self.calls = 0

@@ -1,4 +1,4 @@
-"""Every error, whoever raises it, is one complete problem."""
+"""Every error is returned as one complete problem."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What each consumer expects of the gateway (contracts/consumers) is played against a real one."""
+"""The interactions of each consumer (contracts/consumers), played against a real gateway."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -23,7 +23,7 @@ SendInteraction = Callable[[Mapping[str, Any]], Awaitable[httpx.Response]]
 async def send_interaction(
     gateway: RunningGateway, jobs_service: None, issuer: FakeIssuer, create_job: CreateJob
 ) -> AsyncIterator[SendInteraction]:
-    """Return a way to send what a consumer sends, with what it takes for given."""
+    """Return a function that sends a consumer's request, with the data that it presumes."""
     users = {"user": uuid4(), "operator": uuid4()}
     async with httpx.AsyncClient(base_url=f"{gateway.url}/api/v1", timeout=20) as http:
 

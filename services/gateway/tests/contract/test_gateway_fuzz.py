@@ -1,4 +1,4 @@
-"""Schemathesis finds nothing: what the document allows is taken, and the rest is refused."""
+"""Schemathesis finds no fault: requests that the document allows are accepted, others refused."""
 
 import asyncio
 import os
@@ -12,13 +12,13 @@ from services.gateway.tests.conftest import FakeIssuer, RunningGateway
 from services.gateway.tests.contract.conftest import CreateJob
 
 HERE = Path(__file__).parents[4] / "contracts/openapi"
-# `./msaas fuzz` asks for more than CI, and for other ones each time.
+# `./msaas fuzz` generates more examples than CI, and other ones each time.
 EXAMPLES = os.environ.get("FUZZ_EXAMPLES")
 IN_CI = ("--max-examples", "10", "--generation-deterministic")
 
 
 def name_things(jobs: list[str], letters: list[str]) -> str:
-    """Have most requests be about something that is there."""
+    """Let most requests name a job that exists."""
     return f"""
 [dictionaries]
 jobs = {{ values = {jobs} }}

@@ -1,4 +1,4 @@
-"""Spectral finds nothing in the document, by its own rules and by those of the house."""
+"""Spectral finds no fault in the document, by its own rules and by those of the project."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ CLI = "node_modules/@stoplight/spectral-cli/dist/index.js"
 
 @pytest.fixture
 async def linter(tmp_path: Path) -> Path:
-    """Install what the lock names in a folder of its own."""
+    """Install the locked packages in a separate folder."""
     folder = tmp_path / "spectral"
     shutil.copytree(OPENAPI / "spectral", folder, ignore=shutil.ignore_patterns("node_modules"))
     options = ("--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts")

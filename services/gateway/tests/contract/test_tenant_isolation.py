@@ -1,4 +1,4 @@
-"""Nobody gets at what is another's: every operation of the document, with every credential."""
+"""No user reads or changes another's data: every operation, with every kind of credential."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -21,14 +21,14 @@ KEY = "a-key-of-ann"
 
 
 class Case(Enum):
-    """Whose business an operation is."""
+    """Whose data an operation is about."""
 
-    OWN = auto()  # of whoever asks: it works, and shows nothing of others
-    OWNED = auto()  # about one thing of Ann's: for others it is not there
-    OPERATORS = auto()  # refused to everybody else
+    OWN = auto()  # about the caller: it succeeds, and shows no data of others
+    OWNED = auto()  # about one object of Ann's: for others it does not exist
+    OPERATORS = auto()  # refused to all other callers
 
 
-# An operation that is new needs its case here; the first test says so.
+# A new operation needs its case here; the first test checks that.
 CASES: Mapping[str, Case] = {
     "readMe": Case.OWN,
     "listTaskTypes": Case.OWN,
@@ -67,9 +67,9 @@ CASES: Mapping[str, Case] = {
     "listTopics": Case.OPERATORS,
     "listCircuits": Case.OPERATORS,
 }
-# Of a flag, and as good as any for a file.
+# A flag's name, and a valid file name.
 NAME = "FF_AGENTS_ENABLED"
-# What each thing that is said to be Ann's is kept in.
+# The tables that contain the objects of Ann.
 TABLES = ("jobs.jobs", "jobs.subjects", "jobs.usage_counters", "identity.api_keys")
 
 
@@ -81,7 +81,7 @@ class CapturedResponse:
 
     @property
     def problem(self) -> dict[str, Any]:
-        """What is said of the fault, whichever request it was."""
+        """The problem without the fields that differ between requests."""
         assert self.headers["content-type"] == "application/problem+json"
         problem = json.loads(self.text)
         return {name: problem[name] for name in problem.keys() - {"instance", "correlation_id"}}
@@ -89,7 +89,7 @@ class CapturedResponse:
 
 @dataclass(frozen=True)
 class Ann:
-    """Somebody who has something: `things` fill the places in paths, by their names."""
+    """A user with data: `things` fill path parameters, by their names."""
 
     id: UUID
     authorization: str
@@ -99,13 +99,13 @@ class Ann:
 
     @property
     def marks(self) -> list[str]:
-        """What must not be in an answer to anybody else."""
+        """The texts that no response to another user may contain."""
         things = [str(value) for kind in self.things.values() for value in kind]
         return [SECRET, str(self.id), self.id.hex, *things]
 
 
 class RequestSender:
-    """One gateway, asked whatever the document knows."""
+    """Sends any operation of the document to one gateway."""
 
     def __init__(self, http: httpx.AsyncClient, cursor: str) -> None:
         self._http = http
@@ -132,7 +132,7 @@ class RequestSender:
         return CapturedResponse(answer.status_code, answer.headers, text)
 
     async def _read(self, answer: httpx.Response) -> str:
-        """Of a stream, what was missed comes in one piece with the greeting."""
+        """Read of a stream the greeting and the missed events, which arrive together."""
         if answer.headers["content-type"].startswith("text/event-stream"):
             return await anext(answer.aiter_text())
         return (await answer.aread()).decode()
@@ -186,7 +186,7 @@ async def request_sender(gateway: RunningGateway, ann: Ann) -> AsyncIterator[Req
 
 @pytest.fixture
 def refused(issuer: FakeIssuer, ann: Ann) -> Mapping[str, str | None]:
-    """Credentials that are none, each in Ann's name where it has one."""
+    """Invalid credentials, each in Ann's name where it has one."""
     other_issuer = type(issuer)("http://elsewhere.test")
     return {
         "nobody": None,
@@ -274,7 +274,7 @@ async def test_an_operator_is_no_other_users_equal(
 async def test_ann_herself_finds_all_of_it(
     request_sender: RequestSender, ann: Ann, operations: Mapping[str, Operation]
 ) -> None:
-    """Else the others' finding nothing would prove nothing."""
+    """Without this, the other tests would also pass on an empty database."""
     _, completed, _ = ann.things["job_id"]
     for name in ("readJob", "readJobResult"):
         response = await request_sender.request(
@@ -314,7 +314,7 @@ async def assert_own(
 async def assert_not_found(
     request_sender: RequestSender, operation: Operation, authorization: str, ann: Ann
 ) -> None:
-    """Hers and one that never was are answered alike, so that nobody learns which ids exist."""
+    """Hers and an unknown id get the same response, so that no caller learns which ids exist."""
     nothing = {name: uuid4() for name in ann.things}
     unknown = await request_sender.request(operation, authorization, nothing)
     [parameter] = (name for name in ann.things if f"{{{name}}}" in operation.path)

@@ -1,4 +1,4 @@
-"""The files of a job: those of the run that decided it, by links that end."""
+"""The files of a job: those of the run that decided it, by links that expire."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime

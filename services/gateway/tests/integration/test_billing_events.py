@@ -1,4 +1,4 @@
-"""A plan that changes: the user's row has it, the next request knows it, open streams show it."""
+"""A changed plan reaches the user's row, the next request and open streams."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Dead letters by HTTP: for operators alone, held to the document, answered by their fake_jobs."""
+"""The routes of dead letters: for operators only, checked against the document."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -56,7 +56,7 @@ class DeadLetterNotFound(MsaasError):
 
 
 class FakeDeadLetterService:
-    """Plays the owner of dead letters: knows one of them."""
+    """A fake owner of dead letters that has one of them."""
 
     def __init__(self) -> None:
         self.commands: list[Message] = []

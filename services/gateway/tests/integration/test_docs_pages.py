@@ -1,4 +1,4 @@
-"""What the gateway shows to people: its reference, and what each problem means."""
+"""The pages of the gateway: its reference, and what each problem means."""
 
 import json
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Whatever is sent and whatever breaks, an answer tells nothing of what is inside."""
+"""No error response discloses internals, whatever was sent and whatever failed."""
 
 import json
 import re
@@ -48,7 +48,7 @@ class Operation(NamedTuple):
 
 
 async def break_down(*_: object) -> None:
-    """Fail in the middle of whatever is asked, with something that nobody may read."""
+    """Raise an error with a secret text within any request."""
     raise RuntimeError("planted-secret at 10.0.0.1")
 
 
@@ -57,7 +57,7 @@ def list_operations() -> list[Operation]:
     found: list[Operation] = []
     for path, item in spec["paths"].items():
         if path == "/jobs/stream":
-            continue  # it does not end by itself
+            continue  # a stream: it does not end by itself
         shared = item.get("parameters", [])
         for method, operation in item.items():
             if method != "parameters":

@@ -1,4 +1,4 @@
-"""What is rare: other origins, odd moments, an older owner, no database, a reader that sleeps."""
+"""Rare cases: other origins, odd times, an older owner, no database, a stalled reader."""
 
 import asyncio
 import socket
@@ -120,7 +120,7 @@ async def test_cancelling_an_unknown_job_is_answered_as_reading_one(
         (await user.request("GET", f"/jobs/{uuid4()}")).json(),
     ]
     for body in bodies:
-        for name in ("instance", "correlation_id", "detail"):  # its detail is the owner's
+        for name in ("instance", "correlation_id", "detail"):  # the detail comes from the owner
             body.pop(name)
     assert bodies[0] == bodies[1]
 

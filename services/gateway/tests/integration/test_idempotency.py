@@ -1,4 +1,4 @@
-"""Repeats under one Idempotency-Key: done once, answered as before, whatever is lost on the way."""
+"""Repeats under one Idempotency-Key: executed once, with the same response after any loss."""
 
 import asyncio
 from collections import Counter
@@ -191,7 +191,7 @@ async def test_a_gateway_that_dies_half_way_keeps_its_key_no_longer_than_its_com
     gateway_settings: Settings,
     list_claims: ClaimReader,
 ) -> None:
-    """To others a gateway whose Redis is cut off is as good as dead: it settles nothing."""
+    """A gateway that is cut off from Redis cannot complete its claims."""
     user = await sign_in()
     url = gateway_settings.redis_url.get_secret_value()
     fake_jobs.silent = True
@@ -253,7 +253,7 @@ class FakeCallerResolver:
 
 
 class CountingRoute:
-    """Answers every POST with what a test has told it to, and counts."""
+    """Returns to every POST the response that a test sets, and counts calls."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -275,7 +275,7 @@ def route() -> CountingRoute:
 async def http(
     route: CountingRoute, redis_url: str, environment: str, metrics: Metrics
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """Serve one route behind the layer alone."""
+    """Serve one route behind the middleware alone."""
     broker = RedisBroker(redis_url)
     idempotent_requests = IdempotentRequests(
         IdempotencyClaims(RedisStore(broker)), environment, b"key", claim_seconds=10

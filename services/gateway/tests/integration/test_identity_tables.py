@@ -1,4 +1,4 @@
-"""What the schema of identity promises, read from the catalogue and tried on rows."""
+"""The constraints of the schema identity, read from the catalogue and tried on rows."""
 
 from collections.abc import Mapping
 

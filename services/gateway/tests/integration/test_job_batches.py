@@ -1,4 +1,4 @@
-"""Many jobs at once, a failed one anew, and the story of one, on real servers."""
+"""Batches of jobs, retries and timelines, on real servers."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""The routes of jobs, on real servers, held to the document."""
+"""The routes of jobs, on real servers, checked against the document."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ from msaas.gateway.settings import Settings
 from msaas.sealing import PrivateKey, Unsealer, is_sealed
 from msaas.testing import FaultProxy, wait_until
 
-# The other half of what the gateway seals with when nobody gives it a key.
+# The private half of the gateway's default sealing key.
 LOCAL_PRIVATE_KEY = "db5d7787:YGDJDhWeErmU7OW1ZrSMvWeMPPgYZgZUkdv0RnT8zlM"
 ROUTES = [("GET", ""), ("GET", "/status"), ("GET", "/result"), ("GET", "/attempts")]
 

@@ -1,4 +1,4 @@
-"""The live stream over a real server: nothing lost, nothing twice, and an end to everything."""
+"""The live stream over a real server: no event is lost or repeated, and every stream ends."""
 
 import asyncio
 import random

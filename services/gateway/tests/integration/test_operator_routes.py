@@ -1,4 +1,4 @@
-"""What operators see and switch, held to the document; and what is told about it."""
+"""What operators see and switch, checked against the document and the audit topic."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -145,7 +145,7 @@ async def test_audit_entries_are_published_again_after_redis_was_lost(
     rows: asyncpg.Connection,
 ) -> None:
     await operator.request("PUT", f"/ops/flags/{BROWSER}", json=OFF)
-    for _ in range(2):  # the second changes nothing, and is not told
+    for _ in range(2):  # the second changes nothing and is not published
         await operator.request("DELETE", f"/ops/flags/{BROWSER}")
     topic = get_topic("audit.events")
 

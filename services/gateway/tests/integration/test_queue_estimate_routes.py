@@ -1,4 +1,4 @@
-"""A waiting job explains itself, from rows of its own user and figures that are for all."""
+"""Queue estimates of waiting jobs, from the user's own rows and shared statistics."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,7 +28,7 @@ RUNNING: dict[str, Any] = {
 
 @pytest_asyncio.fixture
 async def queue(sign_in: SignIn, fake_jobs: FakeJobsService, rows: asyncpg.Connection) -> Any:
-    """Sign in a FREE user with jobs to add, and ask what is said of one of them."""
+    """Sign in a FREE user, add jobs, and read the queue estimate of one."""
 
     class Queue:
         def __init__(self, user: ApiUser) -> None:

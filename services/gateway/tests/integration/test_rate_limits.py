@@ -1,4 +1,4 @@
-"""Limits at the door: who is counted, what is told, and what holds while Redis is away."""
+"""Rate limits of requests: who is counted, the headers, and limits while Redis is unavailable."""
 
 import asyncio
 from collections import Counter
@@ -36,7 +36,7 @@ def enforced_settings(gateway_settings: Settings) -> Any:
 async def sign_in_from(
     open_gateway: OpenGateway, enforced_settings: Settings, issuer: FakeIssuer, spec: OpenApiChecker
 ) -> AsyncIterator[Client]:
-    """Return a way to ask as somebody, from an address of one's choice behind the proxy."""
+    """Return a function that sends requests as a user, from a given address behind the proxy."""
     _, url = await open_gateway(enforced_settings)
     async with httpx.AsyncClient(base_url=f"{url}/api/v1", timeout=20) as http:
 

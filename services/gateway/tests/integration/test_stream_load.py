@@ -1,4 +1,4 @@
-"""Real gateway processes before readers in thousands, slow ones, and such as never read."""
+"""Real gateway processes with thousands of readers, slow readers, and readers that never read."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ LOOPBACK = "127.0.0.1"
 
 
 class Reader(asyncio.Protocol):
-    """One stream on a bare connection: keeps what came, and reads on unless told not to."""
+    """One stream on a bare connection: stores what it receives, and reads on unless paused."""
 
     def __init__(self) -> None:
         self.received = bytearray()
@@ -63,7 +63,7 @@ class GatewayProcess:
     readers: list[Reader]
 
     async def read(self, token: str, *, last: str = "", window: int = 0) -> Reader:
-        """Ask for the stream; a small `window` lets few bytes be on their way to us."""
+        """Request the stream; a small `window` limits the bytes in flight."""
         made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         if window:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
@@ -95,7 +95,7 @@ class GatewayProcess:
         return await self.read_metric("msaas_sse_connections")
 
     def sockets(self) -> int:
-        """Count the connections that the process has accepted and not let go."""
+        """Count the connections that the process has open."""
         found = self.process.net_connections("tcp")
         return sum(
             connection.laddr.port == self.port and connection.raddr != () for connection in found
@@ -114,7 +114,7 @@ class GatewayProcess:
 async def run_gateway(
     settings: Settings, redis_url: str, **more: str
 ) -> AsyncGenerator[GatewayProcess]:
-    """Run a process on the settings of a test, with a Redis in which it may leave its keys."""
+    """Run a process with the settings of a test, on a Redis whose keys are not checked."""
     port, internal_port = find_free_port(), find_free_port()
     environment = {
         **os.environ,
@@ -206,7 +206,7 @@ async def test_two_thousand_streams_come_go_and_come_back_and_nothing_stays(
         theirs = readers[::20]
         await wait_until(lambda: all(reader.count("job") == 3 for reader in theirs))
         assert sum(reader.count("job") for reader in readers) == 300
-        # All go at once, something happens, and all are back at once, where they were.
+        # All disconnect at once, an event is published, and all reconnect at their last position.
         position = last_position(theirs[0])
         for reader in readers:
             reader.transport.abort()

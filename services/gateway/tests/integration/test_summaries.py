@@ -1,4 +1,4 @@
-"""Usage and summaries: right sums of one's own rows, kept as long as nothing changes."""
+"""Usage and summaries: correct sums of the user's own rows, cached until one changes."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -176,7 +176,7 @@ async def test_what_is_kept_is_shown_until_an_event_and_not_after_it(member: Mem
     assert (await member.read(PATHS[2]))["total"]["pending"] == 1
     await member.rows.execute("DELETE FROM jobs.jobs WHERE id = $1", job)
     assert (await member.read(PATHS[2]))["total"]["pending"] == 1
-    await member.fake_jobs.publish_change(uuid4(), job)  # somebody else's event
+    await member.fake_jobs.publish_change(uuid4(), job)  # an event of another user
     await member.fake_jobs.publish_change(member.user.id, job, percent=50)  # changes no sum
     assert (await member.read(PATHS[2]))["total"]["pending"] == 1
     await member.fake_jobs.publish_change(member.user.id, job)

@@ -1,4 +1,4 @@
-"""A key's text: its own checksum, its own look, and nothing of it in what is stored or logged."""
+"""The format of a key: its checksum, its prefix, and that no part of it is stored or logged."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What is remembered of a key, for how long, and what an attacker cannot do to that memory."""
+"""What is cached of a key, for how long, and how attacks on the cache are bounded."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ KEY, OTHER = build_key(b"k" * 32), build_key(b"o" * 32)
 
 
 class FakeKeyLookup:
-    """Plays the record: keys by their hash, and how often it was asked."""
+    """A fake database of keys by their hash that counts lookups."""
 
     def __init__(self) -> None:
         self.holders: dict[bytes, KeyHolder] = {}

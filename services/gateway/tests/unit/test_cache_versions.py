@@ -1,4 +1,4 @@
-"""A view is kept under a mark, and every change of its user gives it another one."""
+"""A view is cached under a version, and every change of its user increases the version."""
 
 from uuid import UUID, uuid4
 
@@ -45,7 +45,7 @@ def test_the_versions_of_inactive_users_are_removed() -> None:
 
 
 class CachedViews(RuleBasedStateMachine):
-    """Keeps views as the cache does, and never shows one that is older than a change."""
+    """A model of the cache that never returns a view older than a change."""
 
     @initialize()
     def begin(self) -> None:

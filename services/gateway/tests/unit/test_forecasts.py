@@ -1,4 +1,4 @@
-"""Whether a period's jobs last, told from what was used lately."""
+"""The forecast whether a period's jobs last, from recent use."""
 
 from datetime import UTC, datetime, timedelta
 

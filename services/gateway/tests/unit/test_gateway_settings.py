@@ -1,4 +1,4 @@
-"""What the gateway takes from the environment is narrow, and none of it opens the database."""
+"""The gateway's settings are few, and none gives access to the owner's login."""
 
 from typing import Any
 

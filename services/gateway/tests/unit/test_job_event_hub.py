@@ -1,4 +1,4 @@
-"""The edges of what a process knows: nobody is left without a word about what they missed."""
+"""Edge cases of the event hub: every reader that has missed something gets a resync."""
 
 from uuid import uuid4
 
@@ -31,7 +31,7 @@ def hub(resyncs: list[None]) -> JobEventHub:
 def test_a_reader_that_connects_before_the_tailer_has_started_gets_a_resync(
     hub: JobEventHub, open_stream: OpenStream
 ) -> None:
-    """A process that was just deployed: its readers are back before it knows where the log is."""
+    """After a deployment readers reconnect before the process knows the position of the log."""
     user = uuid4()
     back, _ = open_stream(hub, user, "900-0")
     listed, _ = open_stream(hub, user, hub.cursor)

@@ -1,4 +1,4 @@
-"""Rings and pages: what a reader has missed, and where a list goes on."""
+"""Replay buffers and page cursors: which frames a reader has missed, and where a list continues."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4

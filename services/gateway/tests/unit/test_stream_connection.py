@@ -1,4 +1,4 @@
-"""What a connection may hold, how long it may be silent, and each way in which it ends."""
+"""The limits of a connection: its buffer, its idle time, and each way in which it ends."""
 
 from collections.abc import Collection
 from uuid import UUID, uuid4
@@ -39,7 +39,7 @@ def create_hub(count: int = 0, ends: list[EndReason] | None = None) -> JobEventH
 def test_whatever_comes_little_more_than_the_bound_is_left_to_us(
     steps: list[tuple[int, int]],
 ) -> None:
-    """The reader takes some of it between frames; who is over the bound hears one last word."""
+    """The reader reads some bytes between frames; one over the limit gets a final frame."""
     hub, user, reader = create_hub(), uuid4(), CountingSink()
     connection, _ = hub.open(user, None)
     connection.start(reader, b"hello")
@@ -54,7 +54,7 @@ def test_whatever_comes_little_more_than_the_bound_is_left_to_us(
 
 
 class CountingSink:
-    """Takes nothing by itself."""
+    """Reads nothing by itself."""
 
     def __init__(self) -> None:
         self.write_buffer_size = 0

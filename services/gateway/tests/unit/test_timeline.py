@@ -1,4 +1,4 @@
-"""A job's story is told in order, from whatever the record has of it."""
+"""A job's timeline is in order, from whatever rows the database has."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta

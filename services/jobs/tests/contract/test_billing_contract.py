@@ -1,4 +1,4 @@
-"""The service applies the committed samples of what billing tells, over the real broker."""
+"""The service applies the committed samples of billing events, over the real broker."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""The service accepts the committed samples of what it consumes, and emits what it claims."""
+"""The service accepts the committed samples of its commands, and publishes what it declares."""
 
 import json
 from datetime import UTC, datetime

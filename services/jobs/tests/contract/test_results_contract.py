@@ -1,4 +1,4 @@
-"""The handler of results accepts the committed samples, and what it says holds to the contract."""
+"""The handler of results accepts the committed samples, and its messages match the contract."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

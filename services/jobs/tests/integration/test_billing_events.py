@@ -92,7 +92,7 @@ def apply_events(database: Database) -> ApplyEvents:
 
 @pytest.fixture
 def pass_time(rows: asyncpg.Connection) -> PassTime:
-    """Let time pass for one user, whose periods lie that much further back."""
+    """Let time pass for one user by moving the user's periods back."""
 
     async def pass_(user: UUID, time: timedelta) -> None:
         async with rows.transaction():
@@ -217,7 +217,7 @@ async def test_a_job_of_the_first_month_that_ends_in_the_second_counts_in_the_fi
     await apply_events(change(user, Plan.PRO))
     first, second, third = runs
     [charge] = charges(await results.persist(first.succeeded(), second.failed(retryable=False)))
-    assert charge.plan is Plan.FREE  # it is not to be reported: it was had on FREE
+    assert charge.plan is Plan.FREE  # usage on FREE, which is not reported
     assert (await counters(rows, user))[0][1:3] == (1, 1)
     await results.persist(third.succeeded())
     assert [counter[:3] for counter in await counters(rows, user)] == [

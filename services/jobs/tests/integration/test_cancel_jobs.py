@@ -1,4 +1,4 @@
-"""Cancelling: at once if no run has the job, otherwise by asking its worker."""
+"""Cancelling: at once if no run has begun, otherwise by a request to its worker."""
 
 from collections.abc import Awaitable, Callable
 from uuid import UUID, uuid4
@@ -43,7 +43,7 @@ RESERVED = "SELECT jobs_reserved FROM jobs.usage_counters ORDER BY period_start"
 def add_job(
     run_commands: RunCommands, submit_job: BuildJob, user: UUID
 ) -> Callable[[], Awaitable[CancelJob]]:
-    """Take a job in, and return the command that cancels it."""
+    """Accept a job, and return the command that cancels it."""
 
     async def add() -> CancelJob:
         command = submit_job(user, plan=Plan.PRO)
@@ -234,7 +234,7 @@ async def test_a_cancel_command_withdraws_the_entry_marks_the_job_and_publishes_
 def add_job_tree(
     run_commands: RunCommands, submit_job: BuildJob, user: UUID
 ) -> Callable[[], Awaitable[list[UUID]]]:
-    """Take in a parent, its child and its grandchild."""
+    """Accept a parent, its child and its grandchild."""
 
     async def add() -> list[UUID]:
         family: list[UUID] = []

@@ -373,7 +373,7 @@ async def test_what_is_kept_open_and_replayed_is_counted(
 
 @pytest.fixture
 def read_metric() -> ReadMetric:
-    """Read what a metric says of transient letters of the results."""
+    """Read the value of a metric for transient dead letters of the results topic."""
 
     def read(metrics: Metrics, name: str) -> float | None:
         labels = {"topic": "jobs.results", "class": "transient"}
@@ -405,7 +405,7 @@ async def test_dead_letters_are_listed_newest_first_by_pages_and_by_what_they_ar
 async def test_a_topic_that_is_nearly_full_gets_no_replays(
     harness: DeadLetterHarness, rows: asyncpg.Connection, submit_job: BuildJob
 ) -> None:
-    """The handler would wait for room that only it can make."""
+    """The handler would wait for capacity that only it can free."""
     dead_letter_id = await collect_one(
         harness, rows, message=submit_job(uuid4()), topic="jobs.commands"
     )

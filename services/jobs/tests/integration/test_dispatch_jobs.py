@@ -1,4 +1,4 @@
-"""Dispatch: what is picked, what a pick stores, and what happens to its envelope."""
+"""Dispatch: which jobs are selected, what is stored, and what happens to their envelopes."""
 
 import asyncio
 from collections import Counter

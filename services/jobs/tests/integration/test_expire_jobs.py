@@ -1,4 +1,4 @@
-"""A deadline that passes before a job's turn ends the job, by a message and not by the timer."""
+"""A deadline that passes before dispatch ends the job, by a message and not by the timer."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ JOB = "SELECT * FROM jobs.jobs WHERE id = $1"
 def add_overdue(
     run_commands: RunCommands, submit_job: BuildJob, user: UUID, rows: asyncpg.Connection
 ) -> AddOverdue:
-    """Take a job in whose deadline is over, or is not."""
+    """Accept a job whose deadline has passed, or has not."""
 
     async def add(seconds_left: float = -1) -> DeadlinePassed:
         command = submit_job(user, plan=Plan.PRO)

@@ -154,7 +154,7 @@ async def test_a_dead_letter_is_replayed_by_the_timer_while_a_batch_of_commands_
     user: UUID,
     rows: asyncpg.Connection,
 ) -> None:
-    """Bury a submission without a sender; the loops keep it, and replay it when it is due."""
+    """Dead-letter a submission without a sender; the service stores it and replays it when due."""
     topic = get_topic("jobs.commands")
     command = build_submit_job(user_id=user, plan=Plan.FREE, payload={"message": SECRET})
     fields = {
@@ -180,7 +180,7 @@ async def test_a_dead_letter_is_replayed_by_the_timer_while_a_batch_of_commands_
     await start_service()
 
     async def is_due() -> bool:
-        # The wait is drawn; the test does not sit it out.
+        # The delay is random; the test does not wait for it.
         return bool(
             await rows.fetchval("UPDATE jobs.dead_letter_replays SET due_at = now() RETURNING true")
         )

@@ -1,4 +1,4 @@
-"""The pick among many jobs: bounded, within the plans, safe with two replicas."""
+"""The selection among many jobs: bounded, within the plans, safe with two replicas."""
 
 import asyncio
 import os
@@ -46,7 +46,7 @@ BROWSE = "navigate_and_extract_text"
 
 @pytest.fixture
 def add_users(add_user: AddUser, rows: asyncpg.Connection) -> AddUsers:
-    """Make users of a plan, each with that many jobs that are due."""
+    """Create users of a plan, each with that many due jobs."""
 
     async def add(plan: Plan, *backlogs: int, task_type: str = "echo") -> list[UUID]:
         users = [await add_user() for _ in backlogs]
@@ -67,7 +67,7 @@ def add_users(add_user: AddUser, rows: asyncpg.Connection) -> AddUsers:
 async def test_no_user_starves_and_none_exceeds_the_plan_in_any_order_of_ends(
     database: Database, add_users: AddUsers, rows: asyncpg.Connection, seed: int
 ) -> None:
-    """With room for few, everybody who waits begins within as many picks as weights allow."""
+    """With little capacity, every waiting user gets a job within the ticks that weights allow."""
     draw = random.Random(seed)  # noqa: S311  # repeatable
     plans: dict[UUID, Plan] = {}
     for plan in Plan:
@@ -158,7 +158,7 @@ async def test_one_that_is_killed_with_its_picks_leaves_them_to_the_next(
     )
     assert await killed.wait() == 137
     tick = await PostgresDispatch(database, window=200).pick()
-    while tick.is_busy:  # until the server has noticed that the other one is gone
+    while tick.is_busy:  # until the server has noticed that the other session has ended
         tick = await PostgresDispatch(database, window=200).pick()
     assert len(tick.picked) == 50
     assert await rows.fetchval("SELECT count(*) FROM jobs.job_attempts") == 50

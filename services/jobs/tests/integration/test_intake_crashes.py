@@ -1,4 +1,4 @@
-"""A process that ends anywhere in the handling of a command: one job, reserved once, published."""
+"""A process that ends at any point of a command: one job, reserved once, published."""
 
 import asyncio
 import os
@@ -61,7 +61,7 @@ async def start_dying(
 @pytest.mark.parametrize(
     "crash",
     [
-        "broker.read.after",  # taken, nothing done
+        "broker.read.after",  # read, nothing done
         "intake.store.after",  # written, not committed
         "broker.commit.before",  # committed, not published
         "broker.commit.after",  # published
@@ -99,7 +99,7 @@ async def test_a_submit_survives_the_end_of_its_process(
     ("crash", "envelopes"),
     [
         ("broker.commit.before", 0),  # committed, not published
-        ("broker.commit.after", 1),  # published, and the database does not know where
+        ("broker.commit.after", 1),  # published, and the database has not recorded it
     ],
 )
 async def test_a_dispatch_that_ends_half_way_leaves_what_the_sweeper_heals(
@@ -131,7 +131,7 @@ async def test_a_broker_that_fails_after_the_commit_is_retried_until_all_is_publ
     rows: asyncpg.Connection,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A cancel commits, Redis falls silent, the handler runs again on what it has committed."""
+    """A cancel commits, Redis stops responding, and the handler runs again on its own commit."""
     running = await start_service()
     job_id = UUID((await gateway.submit(user)).data["job_id"])
 

@@ -1,4 +1,4 @@
-"""What is pushed onto the intake list becomes a job, a failed job, or a dead letter, once."""
+"""Each entry of the intake list becomes one job, one failed job, or one dead letter."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ async def client(redis_url: str, environment: str) -> AsyncIterator[RedisClient]
 
 @pytest.fixture
 def push(client: RedisClient, environment: str, user: UUID) -> Push:
-    """Push an envelope as an old producer writes it, with all that only we decide."""
+    """Push an envelope as an old producer writes it, with fields that the service sets itself."""
 
     async def push_(body: str | None = None, **fields: Any) -> UUID:
         job_id = uuid4()
@@ -182,7 +182,7 @@ async def find(rows: asyncpg.Connection, job_id: UUID) -> Any:
 
 
 async def find_failed(rows: asyncpg.Connection, push: Push) -> Any:
-    """Push until one is refused: a submission under way may still have had room."""
+    """Push until one is refused: a submission in progress may still have had capacity."""
     job_id = await push()
     row = await wait_until(lambda: find(rows, job_id))
     return row if row["status"] == "FAILED" else None

@@ -1,4 +1,4 @@
-"""The process: started from its environment, ready when it can work, drained when asked."""
+"""The process: started from its environment, ready when it can work, drained on SIGTERM."""
 
 import asyncio
 import os

@@ -169,7 +169,7 @@ async def test_a_pause_outlives_redis(
     run_tick: RunTick,
     rows: asyncpg.Connection,
 ) -> None:
-    """It is in the database: a fleet that begins on an empty broker keeps to it."""
+    """Pauses are in the database: a fleet that starts on an empty broker still obeys them."""
     await apply_pauses(PauseTask(task_type="echo"))
     await run_commands(submit_job(user))
     running = await start_service()

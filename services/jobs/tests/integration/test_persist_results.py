@@ -320,7 +320,7 @@ async def test_a_success_that_commits_before_the_cancel_wins_and_is_charged(
 async def test_who_runs_a_cancelled_job_is_published_to_stop(
     given: Given, results: ResultsHarness, rows: asyncpg.Connection, pick_messages: PickMessages
 ) -> None:
-    """It was cancelled while it waited for a worker, and one had begun without a report yet."""
+    """The job was cancelled while it waited, and a run had begun without a report yet."""
     run = await given.run()
     await rows.execute(
         "UPDATE jobs.jobs SET status = 'CANCELLED', finished_at = now(), reserved = false"

@@ -92,7 +92,7 @@ DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_data
 
 
 class FakeBroker:
-    """What lies on topics: envelopes, results and commands, each until it is taken off."""
+    """The entries of the topics: envelopes, results and commands, each until it is removed."""
 
     def __init__(self) -> None:
         self.room = True
@@ -139,7 +139,7 @@ class FakeBroker:
 
 @dataclass
 class Replica:
-    """The use cases of one process over a pool of its own; `crash` ends it at the next commit."""
+    """The use cases of one process with its own pool; `crash` ends it at the next commit."""
 
     database: Database
     broker: Any
@@ -178,7 +178,7 @@ class Replica:
 
 @dataclass
 class Simulation:
-    """Users, two replicas, what is under way between them, and what has been seen."""
+    """Users, two replicas, the messages between them, and the observed facts."""
 
     rows: asyncpg.Connection
     replicas: Sequence[Replica]
@@ -253,7 +253,7 @@ class Simulation:
             assert used <= PLANS[meta.plan].slots, (meta.plan, used)
 
     async def report(self, which: int, what: int, *, again: bool) -> None:
-        """Be the worker that has this envelope, or one whose envelope was given to another."""
+        """Report as the worker of this envelope, or as one whose envelope was reclaimed."""
         if not (entry_ids := list(self.broker.envelopes)):
             return
         entry_id = entry_ids[which % len(entry_ids)]
@@ -367,7 +367,7 @@ def _remove(queue: dict[str, Any], entry_ids: Sequence[str]) -> None:
 
 
 class RandomScenario:
-    """Draws what happens next; `likely` weighs what is drawn."""
+    """Draws the next steps; `likely` weights them."""
 
     def __init__(self, world: Simulation, seed: int) -> None:
         self._world = world
@@ -394,7 +394,7 @@ class RandomScenario:
             await self._world.check_states()
 
     async def submit(self) -> None:
-        """Ask for a job; a key that was used before asks for the same one again."""
+        """Submit a job; a key that was used before submits the same one again."""
         draw = self._draw
         await self._world.submit(draw.choice(self._world.users), draw.randrange(30))
 

@@ -1,4 +1,4 @@
-"""A new epoch of Redis: what is still true is published again, by one process."""
+"""In a new epoch of Redis, one process publishes all open facts again."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

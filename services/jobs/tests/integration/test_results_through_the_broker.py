@@ -176,7 +176,7 @@ async def test_a_slot_that_comes_free_is_given_out_at_once(
     read_envelopes: ReadEnvelopes,
     publish: Publish,
 ) -> None:
-    """FREE has two slots: the third job is picked when one of the two is done."""
+    """FREE has two slots: the third job is selected when one of the two has ended."""
     await start_service()
     for _ in range(3):
         await gateway.submit(user)

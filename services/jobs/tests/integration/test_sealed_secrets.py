@@ -1,4 +1,4 @@
-"""A secret reaches its worker, and is nowhere to be read on its way."""
+"""A secret reaches its worker, and is readable nowhere on the way."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ from msaas.sealing import PrivateKey, Sealer
 from msaas.testing import wait_until
 
 SEALER = Sealer(PrivateKey.parse(LOCAL_SEALING_KEY).public)
-SECRET = "hunter2-planted"  # what must not be found
+SECRET = "hunter2-planted"  # the secret text that no store may contain
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Usage in quantity: chain, counters, two replicas, query plans, the cost of a heartbeat."""
+"""Settlement of many jobs: chain, counters, two replicas, query plans, the cost of a heartbeat."""
 
 import asyncio
 import random
@@ -54,7 +54,7 @@ async def make_runs(given: Given, users: int, jobs: int) -> list[Any]:
 
 
 def cut(runs: Sequence[Any], most: int) -> list[Sequence[Any]]:
-    """Cut into batches of changing size."""
+    """Cut into batches of varying size."""
     rng = random.Random(11)  # noqa: S311  # the same cuts every time
     at, batches = 0, list[Sequence[Any]]()
     while at < len(runs):
@@ -180,7 +180,7 @@ async def test_the_write_goes_by_primary_key_at_a_size_that_matters(
         (sql.RENEW_LEASES, list(zip(*map(lease_row, transitions), strict=True))),
         (sql.LOCK_JOBS, [ids, ids]),
     ]
-    # What is kept prepared is planned without its values after a while.
+    # After some executions Postgres plans a prepared statement without its values.
     for mode in ("force_custom_plan", "force_generic_plan"):
         await rows.execute(f"SET plan_cache_mode = {mode}")
         for statement, values in statements:
@@ -219,7 +219,7 @@ async def test_heartbeats_touch_no_index(
     results = make_results(database)
     runs = await given.runs(200)
     await results.persist(*[run.started() for run in runs])
-    # With room on every page, only a changed index can ask for new index entries.
+    # With free space on every page, only a changed index needs new index entries.
     await rows.execute("ALTER TABLE jobs.jobs SET (fillfactor = 10)")
     await rows.execute("VACUUM FULL jobs.jobs")
     before = await count_updates(database, rows)
@@ -231,7 +231,7 @@ async def test_heartbeats_touch_no_index(
 
 
 async def count_updates(database: Database, rows: asyncpg.Connection) -> tuple[int, int]:
-    """Have the service's one session hand in what it counted."""
+    """Flush the statistics of the service's one session."""
     async with database.connection() as connection:
         await connection.execute("SELECT pg_stat_force_next_flush()")
     row = await rows.fetchrow(

@@ -1,4 +1,4 @@
-"""Many jobs in one command: one transaction, and an answer for each."""
+"""Many jobs in one command: one transaction, and one outcome for each."""
 
 from typing import Any
 from uuid import UUID, uuid4

@@ -1,4 +1,4 @@
-"""Intake: what is accepted is committed, once for each id and key, and never over the limit."""
+"""Intake: accepted jobs are committed once for each id and key, and never over the limit."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -354,7 +354,7 @@ async def is_waiting(watch: asyncpg.Connection) -> bool:
 
 
 async def has_given_up(watch: asyncpg.Connection) -> bool:
-    """See that a wait has ended in a refusal; another may have begun since."""
+    """Check that a wait was refused; another wait may have begun since."""
     return not await is_waiting(watch)
 
 
@@ -366,7 +366,7 @@ async def test_data_that_the_database_refuses_fails_alone(
     read_topic: ReadTopic,
     rows: asyncpg.Connection,
 ) -> None:
-    """The contract leaves nothing for the database to refuse, so the database is made stricter."""
+    """The contract allows nothing that the database refuses, so the test adds a constraint."""
     await rows.execute("ALTER TABLE jobs.jobs ADD CHECK (priority <> 7)")
     bad = submit_job(user, priority=7)
     publish = gateway.messenger.publisher.publish

@@ -1,4 +1,4 @@
-"""What kept a job is written down with its dispatch, and what the queue is like beside it."""
+"""Why a job waited is stored with its dispatch, and the statistics of the queue beside it."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""A job that waits for its children, or for a time: asleep at no cost, and never for ever."""
+"""A job that waits for its children or for a time holds no slot, and every wait ends."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -279,7 +279,7 @@ async def test_a_wait_survives_the_loss_of_redis_and_ends_on_time(
     rows: asyncpg.Connection,
     read_envelopes: ReadEnvelopes,
 ) -> None:
-    """Nothing of it was ever on Redis: a fleet that begins on an empty one knows of it."""
+    """A fleet that starts on an empty broker finds the wait in the database."""
     parent: GivenRun = await given.run()
     child = await given.child(parent, begun=False)
     await results.persist(parent.started(), parent.waiting(child.job))

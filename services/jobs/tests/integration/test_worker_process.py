@@ -24,7 +24,7 @@ print(sorted({"asyncpg", "sqlalchemy", "alembic", "msaas.postgres"} & sys.module
 
 
 class Owner:
-    """Sends envelopes and hears what is reported."""
+    """Publishes envelopes and receives the reports."""
 
     def __init__(self, messenger: Messenger) -> None:
         self._messenger = messenger

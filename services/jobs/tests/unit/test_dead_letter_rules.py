@@ -1,4 +1,4 @@
-"""The class of a dead letter, its replays, and what of it may be shown."""
+"""The class of a dead letter, its replays, and which part of it may be shown."""
 
 from uuid import UUID, uuid4
 

@@ -1,4 +1,4 @@
-"""The dispatcher, on ticks with results that the test gives."""
+"""The dispatcher, with results of ticks that the test sets."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -16,7 +16,7 @@ IDLE = TickResult()
 
 
 class Ticks:
-    """What the next ticks come to; afterwards there is nothing to do."""
+    """The results of the next ticks; afterwards there is nothing to do."""
 
     def __init__(self) -> None:
         self.next: list[TickResult | Exception] = []

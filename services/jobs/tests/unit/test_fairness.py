@@ -38,7 +38,7 @@ def test_a_turn_is_for_who_has_a_slot_to_spare_and_for_no_more_than_that(
 def test_before_a_users_next_turn_another_has_had_few(
     held: int, more: int, mine: Plan, other: Plan
 ) -> None:
-    """However much one holds, between two of mine another comes weight for weight, and no more."""
+    """Between two jobs of one user, other users get jobs by their weights, and no more."""
     now, then = held / PLAN_WEIGHTS[mine], (held + 1) / PLAN_WEIGHTS[mine]
     turns = [(n + more) / PLAN_WEIGHTS[other] for n in range(1_000)]
     between = [turn for turn in turns if now < turn <= then]

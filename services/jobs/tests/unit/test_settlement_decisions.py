@@ -184,7 +184,7 @@ def test_a_task_marked_once_that_had_not_begun_is_run(scenario: JobScenario) -> 
 
 
 def test_a_late_report_of_a_start_ends_a_task_marked_once(scenario: JobScenario) -> None:
-    """Two of us read at once, and the loss was processed before the start."""
+    """Two replicas read at once, and the loss was processed before the start."""
     scenario.once = frozenset({"echo"})
     scenario.apply_reports(scenario.loss(LossReason.RECLAIMED))
     again = scenario.hand_out_again()
