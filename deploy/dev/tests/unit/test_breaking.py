@@ -108,7 +108,7 @@ def test_a_breaking_change_of_the_api_is_reported(
     assert any(change.startswith(expected) for change in found), found
 
 
-def test_those_who_rely_on_it_are_named() -> None:
+def test_consumers_that_rely_on_it_are_named() -> None:
     assert list_changes(change(API, ("paths", "/me"), REMOVED)) == [
         "readMe: GET /me is gone  (relied on by cli, dashboard)"
     ]

@@ -64,7 +64,7 @@ async def outlast_retries(clock: FakeClock) -> None:
     await clock.advance(1)
 
 
-async def test_a_hundred_who_come_at_once_share_one_fetch(
+async def test_a_hundred_concurrent_callers_share_one_fetch(
     keys: JwksCache, publisher: Publisher
 ) -> None:
     found = await asyncio.gather(*(keys.find("one") for _ in range(100)))
@@ -187,7 +187,7 @@ async def test_a_failed_fetch_is_logged_without_the_response(
     assert "planted-secret" not in str(logs)
 
 
-async def test_a_rotated_key_is_found_by_all_who_come_with_it_at_once(
+async def test_a_rotated_key_is_found_by_all_concurrent_callers(
     keys: JwksCache, publisher: Publisher, fake_clock: FakeClock
 ) -> None:
     await keys.find("one")

@@ -108,7 +108,7 @@ changes = st.dictionaries(st.sampled_from(["kty", "crv", "x", "y", "kid", "alg",
 
 
 @given(st.binary(max_size=200) | odd.map(lambda value: json.dumps(value).encode()))
-def test_whatever_is_published_is_read_or_refused(body: bytes) -> None:
+def test_any_published_document_is_read_or_refused(body: bytes) -> None:
     try:
         keys = parse_jwks(body)
     except InvalidJwks:

@@ -34,7 +34,7 @@ def key(environment: str) -> str:
     return idempotency_key(environment, "ann", "k")
 
 
-async def test_fifty_who_come_at_once_get_one_claim(claims: IdempotencyClaims, key: str) -> None:
+async def test_fifty_concurrent_requests_get_one_claim(claims: IdempotencyClaims, key: str) -> None:
     found = await asyncio.gather(*(claims.claim(key, "same", LONG) for _ in range(50)))
     assert Counter(type(answer) for answer in found) == {IdempotencyClaim: 1, InProgress: 49}
 

@@ -124,7 +124,7 @@ class LimiterMachine(RuleBasedStateMachine):
         self.run(self.broker.close())
 
 
-def test_whatever_is_drawn_and_comes_back_the_limiter_agrees_with_a_count(
+def test_the_limiter_agrees_with_a_count_under_any_sequence(
     redis_url: str, environment: str
 ) -> None:
     with asyncio.Runner() as runner:

@@ -63,7 +63,7 @@ def views(redis: FakeRedis) -> RedisViewCache:
     return RedisViewCache(RedisStore(redis), "test", "usage", ttl_seconds=60, metrics=metrics)
 
 
-async def test_a_view_is_loaded_once_and_kept_for_a_time_that_is_spread(
+async def test_a_view_is_loaded_once_and_cached_with_a_random_ttl(
     views: RedisViewCache, redis: FakeRedis
 ) -> None:
     source = CountingLoader()
@@ -86,7 +86,7 @@ async def test_concurrent_callers_share_one_load(views: RedisViewCache) -> None:
     assert source.loads == 1
 
 
-async def test_that_there_is_nothing_is_kept_too_for_a_shorter_while(
+async def test_an_empty_result_is_cached_for_a_shorter_time(
     views: RedisViewCache, redis: FakeRedis
 ) -> None:
     source = CountingLoader(None)

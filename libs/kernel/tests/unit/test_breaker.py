@@ -44,7 +44,7 @@ async def test_it_opens_on_the_fifth_failure_in_a_row(fake_clock: FakeClock) -> 
     assert breaker.state is OPEN
 
 
-async def test_a_success_begins_the_count_anew(fake_clock: FakeClock) -> None:
+async def test_a_success_resets_the_count(fake_clock: FakeClock) -> None:
     breaker = Breaker("stripe", BreakerPolicy(), fake_clock)
     await fail(breaker, 4)
     await call(breaker)

@@ -127,7 +127,7 @@ async def test_postgres_down_at_the_start_and_again_in_the_middle_costs_no_deliv
     assert not await commands.has_dead_letters()
 
 
-async def test_peers_leave_alone_what_waits_for_postgres(
+async def test_peers_do_not_claim_entries_that_wait_for_postgres(
     proxied_job_database: JobDatabase,
     job_database: JobDatabase,
     proxy: FaultProxy,

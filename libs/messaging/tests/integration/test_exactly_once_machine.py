@@ -490,11 +490,11 @@ def try_it(harness: BrokerHarness, examples: int, steps: int) -> None:
     )
 
 
-def test_each_effect_is_there_once_whatever_happens_in_memory(
+def test_each_effect_happens_once_under_any_faults_in_memory(
     memory_harness: BrokerHarness,
 ) -> None:
     try_it(memory_harness, examples=300, steps=30)
 
 
-def test_each_effect_is_there_once_whatever_happens_on_redis(redis_harness: BrokerHarness) -> None:
+def test_each_effect_happens_once_under_any_faults_on_redis(redis_harness: BrokerHarness) -> None:
     try_it(redis_harness, examples=15, steps=25)

@@ -125,7 +125,7 @@ def dispatch(environment: str, open_messenger: OpenMessenger) -> Callable[..., A
         "broker.commit.after",
     ],
 )
-async def test_a_consumer_that_dies_at_any_point_loses_nothing_and_doubles_nothing(
+async def test_a_consumer_that_dies_at_any_point_loses_and_repeats_nothing(
     crash: str,
     submit: Submit,
     start_program: StartProgram,

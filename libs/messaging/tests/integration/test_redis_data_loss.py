@@ -105,7 +105,7 @@ def is_flushed(server: RedisServer) -> None:
     "happens",
     [restarts, is_killed, is_flushed, is_replaced_by_an_empty_one, loses_the_tail_of_its_file],
 )
-async def test_whatever_happens_to_redis_each_job_is_committed_and_billed_once(
+async def test_each_job_is_committed_and_billed_once_under_any_loss_of_redis(
     happens: Callable[[RedisServer], None],
     server: RedisServer,
     fleet: Fleet,

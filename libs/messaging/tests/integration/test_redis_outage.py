@@ -95,7 +95,7 @@ async def test_reading_goes_on_when_redis_is_back(
 
 @pytest.mark.leaves("pending")  # entries that could not be released wait for the next consumer
 @pytest.mark.parametrize("fault", ["cut", "blackhole"])
-async def test_a_process_drains_though_redis_is_away(
+async def test_a_process_drains_without_redis(
     fault: str,
     jobs: Messenger,
     proxy: FaultProxy,
@@ -160,7 +160,7 @@ async def test_a_commit_whose_answer_was_lost_is_repeated_and_doubles_no_effect(
     assert await wait_until(lambda: is_idle(jobs, broker))
 
 
-async def test_a_call_ends_in_time_when_the_answer_cannot_reach_us(
+async def test_a_call_ends_in_time_when_the_reply_is_lost(
     open_messenger: OpenMessenger, proxy: FaultProxy, start: Start
 ) -> None:
     gateway = open_messenger("gateway", url=proxy.url)

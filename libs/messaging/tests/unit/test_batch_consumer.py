@@ -226,7 +226,7 @@ async def test_a_failing_dependency_holds_the_batch_and_counts_as_no_delivery(
     assert (harness.owner.handled, await harness.list_dead_letters()) == ([job_id], [])
 
 
-async def test_a_drain_while_a_dependency_is_away_releases_what_was_not_handled(
+async def test_a_drain_without_a_dependency_releases_unhandled_entries(
     harness: BatchHarness, running: Running, counted: Counted
 ) -> None:
     for _ in range(3):

@@ -194,7 +194,7 @@ async def test_entries_on_which_the_listener_failed_are_shown_again(log: Log) ->
     assert log.listener.seen == [job_id]
 
 
-async def test_a_broker_that_was_away_costs_no_entry(log: Log, broker: MemoryBroker) -> None:
+async def test_an_outage_of_the_broker_loses_no_entry(log: Log, broker: MemoryBroker) -> None:
     await log.tailer.step()
     one = await log.write()
     broker.fail_with(BrokerUnavailable(target="redis"))

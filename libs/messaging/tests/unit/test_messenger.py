@@ -63,7 +63,7 @@ async def test_work_withdrawn_while_it_ran_is_no_more_taken_over(
     assert await broker.reclaim(StreamConsumer(JOBS, "jobs", "peer"), 0, 10) == []
 
 
-async def test_only_who_produces_to_a_topic_looks_into_it_or_takes_back(
+async def test_only_producers_of_a_topic_inspect_or_withdraw_its_entries(
     broker: MemoryBroker, make_messenger: MakeMessenger
 ) -> None:
     other = make_messenger(broker, "gateway")

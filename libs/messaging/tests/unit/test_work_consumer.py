@@ -176,7 +176,7 @@ async def test_a_worker_that_raises_is_reported_and_the_loop_goes_on(
     assert await harness.left() == 0
 
 
-async def test_a_worker_without_words_for_its_failure_keeps_no_slot_and_stops_no_loop(
+async def test_a_worker_that_cannot_report_a_failure_frees_its_slot_and_stops_no_loop(
     harness: WorkHarness, running: Running
 ) -> None:
     faults: list[object] = []
@@ -241,7 +241,7 @@ async def test_what_a_silent_peer_may_have_begun_is_reported_and_never_run(
     assert await harness.left() == 0
 
 
-async def test_a_peer_that_could_not_send_heartbeats_while_the_broker_was_away_keeps_its_work(
+async def test_a_peer_that_could_not_send_heartbeats_during_an_outage_keeps_its_entries(
     harness: WorkHarness, running: Running
 ) -> None:
     await harness.put(seconds=1)

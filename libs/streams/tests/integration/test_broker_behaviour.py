@@ -174,7 +174,7 @@ async def test_extending_returns_only_entries_that_are_still_owned(stream: Broke
     assert held == {second}
 
 
-async def test_holding_keeps_an_entry_from_being_taken_over(stream: BrokerStream) -> None:
+async def test_extending_a_lease_prevents_a_claim(stream: BrokerStream) -> None:
     await stream.broker.ensure_group(stream.first_consumer)
     [entry_id] = await stream.write("held")
     [entry] = await stream.take()
@@ -220,7 +220,7 @@ async def test_no_entry_is_owned_after_a_flush(stream: BrokerStream) -> None:
     )
 
 
-async def test_what_is_released_is_free_at_once_and_its_delivery_refunded(
+async def test_a_released_entry_is_claimable_at_once_and_its_delivery_is_not_counted(
     stream: BrokerStream,
 ) -> None:
     await stream.broker.ensure_group(stream.first_consumer)
@@ -280,7 +280,7 @@ async def test_a_window_trims_what_is_older(stream: BrokerStream) -> None:
     assert bodies(await stream.everything())[-1] == b"newest"
 
 
-async def test_leaving_keeps_what_is_pending(stream: BrokerStream) -> None:
+async def test_leaving_a_group_keeps_pending_entries(stream: BrokerStream) -> None:
     await stream.broker.ensure_group(stream.first_consumer)
     await stream.write("in flight")
     [entry] = await stream.take()
@@ -290,7 +290,7 @@ async def test_leaving_keeps_what_is_pending(stream: BrokerStream) -> None:
     assert bodies(await stream.reclaim(min_idle=HOUR)) == [b"in flight"]
 
 
-async def test_following_gives_what_comes_after_each_position(stream: BrokerStream) -> None:
+async def test_following_returns_the_entries_after_each_position(stream: BrokerStream) -> None:
     first, second = await stream.write("one", "two")
     other = f"{stream.key}.other"
     await stream.broker.commit([Write(other, {b"body": b"other"})])

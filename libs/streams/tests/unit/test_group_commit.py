@@ -69,7 +69,7 @@ async def read(broker: GatedBroker, key: str = KEY) -> dict[str, bytes]:
     return {raw.entry_id: raw.fields[b"n"] for raw in found.get(key, [])}
 
 
-async def test_who_commits_at_once_shares_one_commit_and_gets_its_own_ids(
+async def test_concurrent_commits_share_one_exchange_and_get_their_own_ids(
     broker: GatedBroker, group: GroupCommit
 ) -> None:
     parts = [[write(n * 10 + place) for place in range(n)] for n in range(5)]
@@ -80,7 +80,7 @@ async def test_who_commits_at_once_shares_one_commit_and_gets_its_own_ids(
         assert [there[id_] for id_ in entry_ids] == [write.fields[b"n"] for write in part]
 
 
-async def test_who_comes_during_a_round_trip_shares_the_next(
+async def test_commits_during_a_round_trip_share_the_next_one(
     broker: GatedBroker, group: GroupCommit
 ) -> None:
     broker.shut()
@@ -127,7 +127,7 @@ async def test_an_unexpected_error_leaves_no_caller_waiting(
 
 
 @pytest.mark.parametrize("state", ["waiting", "under way"])
-async def test_a_caller_that_is_cancelled_takes_no_others_answer_away(
+async def test_a_cancelled_caller_does_not_affect_the_results_of_others(
     broker: GatedBroker, group: GroupCommit, state: str
 ) -> None:
     broker.shut()
@@ -160,7 +160,7 @@ async def test_a_crowd_is_split_in_order_into_commits_of_bounded_size(
     assert written == [b"%d" % n for n in range(2 * MAX_COMMIT_SIZE)]
 
 
-async def test_a_part_larger_than_a_commit_stays_whole(
+async def test_a_commit_larger_than_the_limit_is_not_split(
     broker: GatedBroker, group: GroupCommit
 ) -> None:
     large = group.commit([write(n) for n in range(MAX_COMMIT_SIZE + 100)])

@@ -54,7 +54,7 @@ class Collector:
 
     @property
     def spans(self) -> dict[str, bytes]:
-        """Each span by its name, as it was on the wire."""
+        """Map each span's name to the span as it was exported."""
         return {
             made.name: made.SerializeToString()
             for path, body in self.bodies

@@ -89,7 +89,7 @@ async def test_a_problem_answers_head_with_its_type(client: httpx.AsyncClient) -
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_invalid_fields_are_pointed_at_and_their_values_kept_out(
+async def test_invalid_fields_are_named_by_pointers_without_their_values(
     client: httpx.AsyncClient,
 ) -> None:
     answer = await client.post("/cars", json={"name": "planted-secret", "engine": {"power": "x"}})

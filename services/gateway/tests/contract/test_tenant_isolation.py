@@ -227,7 +227,7 @@ async def test_what_is_no_credential_opens_nothing(
             assert response.problem["code"] == code, (operation.id, name)
 
 
-async def test_another_user_finds_nothing_of_hers(
+async def test_another_user_reads_and_changes_none_of_her_data(
     request_sender: RequestSender,
     ann: Ann,
     issuer: FakeIssuer,

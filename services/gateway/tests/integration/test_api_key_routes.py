@@ -122,7 +122,7 @@ async def test_only_so_many_keys_live_at_once(sign_in: SignIn) -> None:
     await make(user)
 
 
-async def test_of_many_who_turn_a_key_over_at_once_one_does(sign_in: SignIn) -> None:
+async def test_one_of_many_concurrent_rotations_succeeds(sign_in: SignIn) -> None:
     user = await sign_in()
     old = await make(user, "jobs:read", expires_at="2100-01-01T00:00:00Z")
     path = f"/api-keys/{old['id']}/rotate"
@@ -139,7 +139,7 @@ async def test_of_many_who_turn_a_key_over_at_once_one_does(sign_in: SignIn) -> 
         assert (await with_key(user, key, "GET", "/jobs")).status_code == 200
 
 
-async def test_without_grace_the_old_key_dies_and_a_dead_key_is_not_turned_over(
+async def test_without_grace_the_old_key_is_revoked_and_a_revoked_key_is_not_rotated(
     sign_in: SignIn,
 ) -> None:
     user, other_user = await sign_in(), await sign_in()

@@ -57,9 +57,7 @@ async def test_only_the_files_of_the_run_that_counts_are_shown(
     assert (result["result"], result["result_ref"]) == (None, "result.json")
 
 
-async def test_a_job_that_goes_on_has_no_files_yet(
-    fake_jobs: FakeJobsService, sign_in: SignIn
-) -> None:
+async def test_a_running_job_has_no_files_yet(fake_jobs: FakeJobsService, sign_in: SignIn) -> None:
     user = await sign_in()
     job = await fake_jobs.insert_job(user.id)
     assert (await user.request("GET", f"/jobs/{job}/artifacts")).json() == {"items": []}

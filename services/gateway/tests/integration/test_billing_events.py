@@ -49,7 +49,7 @@ async def billing(redis_url: str, environment: str) -> AsyncIterator[Messenger]:
     await broker.close()
 
 
-async def test_the_newest_plan_stands_and_the_next_request_knows_it(
+async def test_the_newest_plan_applies_from_the_next_request(
     billing: Messenger, sign_in: SignIn, rows: asyncpg.Connection
 ) -> None:
     user = await sign_in()

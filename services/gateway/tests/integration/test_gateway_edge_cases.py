@@ -52,7 +52,7 @@ async def test_the_same_key_again_is_answered_with_the_first_job(
         1_700_000_000,
     ],
 )
-async def test_a_moment_that_cannot_be_kept_is_refused(
+async def test_a_time_that_cannot_be_stored_is_refused(
     fake_jobs: FakeJobsService, sign_in: SignIn, moment: object
 ) -> None:
     user = await sign_in()

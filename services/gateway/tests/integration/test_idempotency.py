@@ -184,7 +184,7 @@ async def test_request_bodies_are_not_stored_in_redis(
 
 
 @pytest.mark.timeout(90)
-async def test_a_gateway_that_dies_half_way_keeps_its_key_no_longer_than_its_command(
+async def test_the_claim_of_a_dead_gateway_expires_with_its_command(
     fake_jobs: FakeJobsService,
     sign_in: SignIn,
     open_gateway: OpenGateway,
@@ -330,7 +330,7 @@ async def test_after_a_crash_a_repeat_waits_until_the_claim_has_expired(
     assert (await http.post("/things", headers=KEYED)).status_code == 201
 
 
-async def test_an_answer_too_large_to_keep_is_given_all_the_same(
+async def test_a_response_too_large_to_store_is_still_returned(
     http: httpx.AsyncClient, route: CountingRoute, list_claims: ClaimReader
 ) -> None:
     route.answer = b'"' + b"x" * MAX_RESPONSE_BYTES + b'"'

@@ -25,7 +25,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("sql", "constraint"), REFUSALS)
-async def test_what_must_not_be_is_refused_by_name(
+async def test_invalid_rows_are_refused_by_named_constraints(
     seeded: asyncpg.Connection, sql: str, constraint: str
 ) -> None:
     with pytest.raises(asyncpg.IntegrityConstraintViolationError) as refusal:
@@ -45,7 +45,9 @@ async def test_an_email_is_free_again_after_its_user_is_deleted(
     assert changed == "UPDATE 1"
 
 
-async def test_keys_go_with_their_user(seeded: asyncpg.Connection, ids: Mapping[str, str]) -> None:
+async def test_keys_are_deleted_with_their_user(
+    seeded: asyncpg.Connection, ids: Mapping[str, str]
+) -> None:
     await seeded.execute("DELETE FROM identity.users WHERE id = $1", ids["user_a"])
     left = await seeded.fetch("SELECT user_id::text AS owner FROM identity.api_keys")
     assert [row["owner"] for row in left] == [ids["user_b"]]

@@ -62,7 +62,7 @@ async def test_the_faults_of_a_batch_are_named_by_their_pointers(
     assert fake_jobs.commands == []
 
 
-async def test_a_failed_job_is_begun_anew_by_its_owner(
+async def test_a_failed_job_is_retried_by_its_owner(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()

@@ -152,7 +152,7 @@ async def test_the_faults_of_a_request_are_named_by_their_pointers(
         (b'{"task_type": "echo", "params": {"message": ""}}', {"idempotency-key": "a b"}, 422),
     ],
 )
-async def test_a_body_that_cannot_be_kept_is_refused(
+async def test_a_body_that_cannot_be_stored_is_refused(
     fake_jobs: FakeJobsService, sign_in: SignIn, body: bytes, headers: dict[str, str], status: int
 ) -> None:
     user = await sign_in()
@@ -233,7 +233,7 @@ async def test_a_list_shows_only_jobs_that_match_the_filters(
         assert (await user.request("GET", "/jobs", params=wrong)).status_code == 422
 
 
-async def test_a_result_is_there_when_the_job_has_ended_well(
+async def test_a_result_is_available_when_the_job_has_completed(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()

@@ -77,7 +77,7 @@ async def test_a_stream_begins_with_hello_and_continues_with_events(
         assert (progress["event"], '"percent":40' in progress["data"]) == ("progress", True)
 
 
-async def test_a_reader_that_comes_and_goes_sees_everything_once(
+async def test_a_reader_that_reconnects_sees_every_event_once(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()
@@ -191,7 +191,7 @@ async def test_a_gap_in_the_log_sends_every_reader_a_resync(
             await frames.next()
 
 
-async def test_the_stream_of_an_account_that_is_shut_ends(
+async def test_the_stream_of_a_closed_account_ends(
     sign_in: SignIn, gateway: RunningGateway, rows: asyncpg.Connection
 ) -> None:
     banned, stays = await sign_in(), await sign_in()

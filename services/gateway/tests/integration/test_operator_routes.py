@@ -56,7 +56,7 @@ async def test_only_operators_are_allowed(sign_in: SignIn) -> None:
         assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
 
-async def test_what_is_switched_off_is_refused_at_once_and_everywhere(
+async def test_a_disabled_task_is_refused_at_once_by_every_process(
     operator: ApiUser,
     sign_in: SignIn,
     fake_jobs: FakeJobsService,

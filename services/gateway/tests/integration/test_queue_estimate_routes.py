@@ -53,7 +53,7 @@ async def queue(sign_in: SignIn, fake_jobs: FakeJobsService, rows: asyncpg.Conne
     return Queue(user)
 
 
-async def test_a_job_in_nobodys_way_is_first_and_has_no_reason_to_wait(queue: Any) -> None:
+async def test_a_job_alone_in_the_queue_is_first_and_has_no_reason_to_wait(queue: Any) -> None:
     assert await queue.read(await queue.add()) == (None, 1)
 
 
@@ -82,7 +82,7 @@ async def test_a_job_waits_for_a_slot_its_time_or_the_end_of_a_pause(
     assert await queue.read(job) == ("topic_window", 1)
 
 
-async def test_who_does_not_wait_for_a_turn_has_nothing_to_explain(queue: Any) -> None:
+async def test_a_job_that_is_not_queued_has_no_queue_estimate(queue: Any) -> None:
     assert await queue.read(await queue.add(**RUNNING)) is None
     assert await queue.read(await queue.add(**RUNNING | {"status": "PENDING"})) is None
     waiting = {"status": "RUNNING", "waiting_for": [uuid4()], "wake_at": datetime.now(UTC)}

@@ -139,7 +139,7 @@ async def test_without_enforcement_requests_are_counted_and_admitted(
     assert (read_metric("msaas_rate_limited_total", category="standard") or 0) > 0
 
 
-async def test_without_redis_reads_go_on_and_what_is_critical_waits(
+async def test_without_redis_reads_are_admitted_and_critical_requests_are_refused(
     open_gateway: OpenGateway, enforced_settings: Settings, issuer: FakeIssuer, spec: OpenApiChecker
 ) -> None:
     async with FaultProxy(enforced_settings.redis_url.get_secret_value()) as proxy:

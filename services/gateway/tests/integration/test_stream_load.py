@@ -189,7 +189,7 @@ def last_position(reader: Reader) -> str:
     return re.findall(rb"id: (\d+-\d+)\n", bytes(reader.received))[-1].decode()
 
 
-async def test_two_thousand_streams_come_go_and_come_back_and_nothing_stays(
+async def test_two_thousand_streams_reconnect_and_leave_nothing_behind(
     gateway_settings: Settings, own_redis: str, issuer: FakeIssuer, event_publisher: EventPublisher
 ) -> None:
     users = [uuid4() for _ in range(20)]
@@ -247,7 +247,7 @@ async def test_readers_that_do_not_read_are_disconnected_and_delay_no_other(
         assert (await gateway.open_count(), good.count("resync")) == (1, 0)
 
 
-async def test_each_of_several_processes_shows_the_same_and_goes_on_where_another_was(
+async def test_every_process_shows_the_same_events_and_continues_from_any_position(
     gateway_settings: Settings, own_redis: str, issuer: FakeIssuer, event_publisher: EventPublisher
 ) -> None:
     user = uuid4()
@@ -269,7 +269,7 @@ async def test_each_of_several_processes_shows_the_same_and_goes_on_where_anothe
         assert jobs_in(moved) == jobs_in(there)[40:]
 
 
-async def test_a_process_that_ends_sends_its_readers_away_with_a_time_to_come_back(
+async def test_an_ending_process_gives_its_readers_a_reconnect_delay(
     gateway_settings: Settings, own_redis: str, issuer: FakeIssuer
 ) -> None:
     caps = {"GATEWAY_STREAMS_PER_USER": "300", "GATEWAY_STREAMS_PER_PROCESS": "300"}

@@ -171,7 +171,7 @@ async def test_days_out_of_range_are_refused(member: Member, days: str) -> None:
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/days")
 
 
-async def test_what_is_kept_is_shown_until_an_event_and_not_after_it(member: Member) -> None:
+async def test_a_cached_summary_is_returned_until_an_event(member: Member) -> None:
     job = await member.insert_job("PENDING")
     assert (await member.read(PATHS[2]))["total"]["pending"] == 1
     await member.rows.execute("DELETE FROM jobs.jobs WHERE id = $1", job)
@@ -208,7 +208,7 @@ async def test_another_gateway_shows_no_older_sum_after_the_event_either(
     await wait_until(both_know)
 
 
-async def test_many_at_once_are_one_read(member: Member, read_metric: ReadMetric) -> None:
+async def test_concurrent_requests_share_one_query(member: Member, read_metric: ReadMetric) -> None:
     await member.insert_job("COMPLETED", started_at=NOW)
     answers = await asyncio.gather(*(member.read(PATHS[4]) for _ in range(20)))
     assert {answer["total"]["jobs"] for answer in answers} == {1}
@@ -237,7 +237,7 @@ async def test_nothing_that_a_user_gave_or_got_is_kept(
         assert 0 < await broker.execute_command("PTTL", key) <= 3_600_000
 
 
-async def test_a_replica_is_read_where_there_is_one_and_nothing_is_kept_long(
+async def test_a_replica_is_read_if_there_is_one_and_cached_briefly(
     open_gateway: OpenGateway, gateway_settings: Settings, sign_in: SignIn, environment: str
 ) -> None:
     replica = {"summaries_database_url": gateway_settings.read_database_url}

@@ -77,7 +77,7 @@ async def test_a_key_is_looked_up_once_in_five_seconds(
     assert key_lookup.lookups == 2
 
 
-async def test_a_revoked_key_is_refused_when_the_memory_ends_and_at_once_where_it_was_revoked(
+async def test_a_revoked_key_is_refused_at_once_by_its_process_and_elsewhere_after_the_cache_ttl(
     key_lookup: FakeKeyLookup, verifier: ApiKeyVerifier, fake_clock: FakeClock
 ) -> None:
     key_id = key_lookup.put(KEY)
@@ -168,7 +168,7 @@ async def test_a_cached_key_expires_on_time(
         await verifier.get_principal(KEY)
 
 
-async def test_use_is_written_together_and_kept_when_it_cannot_be(
+async def test_the_last_uses_are_written_in_one_batch_and_retried(
     key_lookup: FakeKeyLookup, verifier: ApiKeyVerifier, fake_clock: FakeClock
 ) -> None:
     ids = {key_lookup.put(KEY), key_lookup.put(OTHER)}

@@ -19,7 +19,7 @@ def test_before_the_log_is_followed_nothing_may_be_kept() -> None:
     assert changes.find_version(uuid4()) == "5-0"
 
 
-def test_a_change_concerns_its_own_user_alone() -> None:
+def test_a_change_affects_only_its_user() -> None:
     changes, ann, bob = CacheVersions(), *USERS[:2]
     changes.start_at("5-0")
     changes.record_change(ann, StreamPosition(7, 0))

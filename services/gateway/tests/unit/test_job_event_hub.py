@@ -88,7 +88,7 @@ def test_progress_that_overtakes_a_status_does_not_hide_it() -> None:
 
 
 @given(st.permutations(list(enumerate([False, False, True, True, False], start=1))))
-def test_however_frames_arrive_the_last_status_is_shown_last(
+def test_the_last_status_is_shown_last_in_any_order_of_frames(
     arrived: list[tuple[int, bool]],
 ) -> None:
     buffer = ReplayBuffer(StreamPosition(0, 0))

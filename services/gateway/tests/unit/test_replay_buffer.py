@@ -148,7 +148,7 @@ def test_the_buffers_of_disconnected_users_are_removed(open_stream: OpenStream) 
     st.datetimes(datetime(1990, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001  # hypothesis adds the zone
     st.uuids(),
 )
-def test_a_page_goes_on_where_it_ended(when: datetime, job_id: UUID) -> None:
+def test_a_page_cursor_survives_encoding(when: datetime, job_id: UUID) -> None:
     cursor = PageCursor(when, job_id)
     assert PageCursor.decode(cursor.encode()) == cursor
 

@@ -36,7 +36,7 @@ def create_hub(count: int = 0, ends: list[EndReason] | None = None) -> JobEventH
 
 
 @given(st.lists(st.tuples(st.integers(1, 40_000), st.integers(0, 60_000)), max_size=200))
-def test_whatever_comes_little_more_than_the_bound_is_left_to_us(
+def test_a_connection_buffers_little_more_than_the_limit(
     steps: list[tuple[int, int]],
 ) -> None:
     """The reader reads some bytes between frames; one over the limit gets a final frame."""
@@ -146,7 +146,7 @@ def test_streams_opened_together_do_not_send_heartbeats_together(open_stream: Op
     assert sum(heartbeat_counts) >= 150
 
 
-def test_the_more_are_sent_away_the_wider_they_come_back() -> None:
+def test_reconnect_delays_spread_with_the_number_of_readers() -> None:
     assert all(1_000 <= create_hub(10).retry_ms() <= 4_000 for _ in range(50))
     crowd = create_hub(4_000)
     times = [crowd.retry_ms() for _ in range(500)]

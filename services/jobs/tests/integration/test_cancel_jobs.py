@@ -169,7 +169,7 @@ async def test_what_has_ended_cannot_be_cancelled(
     assert await rows.fetchval("SELECT status FROM jobs.jobs") == status
 
 
-async def test_anothers_job_is_as_unknown_as_none(
+async def test_another_users_job_is_not_found(
     run_commands: RunCommands,
     add_job: AddJob,
     add_user: AddUser,

@@ -135,7 +135,7 @@ async def test_each_class_is_kept_from_each_dead_letter_stream(
 
 @pytest.mark.parametrize("method", ["begin_collection", "remove"])
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_a_process_that_ends_half_way_leaves_one_dead_letter(
+async def test_a_process_that_crashes_at_any_point_leaves_one_dead_letter(
     harness: DeadLetterHarness, rows: asyncpg.Connection, method: str, when: When
 ) -> None:
     for _ in range(3):
@@ -189,7 +189,7 @@ async def test_it_waits_its_time_first(
     assert wait == timedelta(seconds=30)
 
 
-async def test_a_command_that_comes_again_sends_again_and_counts_once(
+async def test_a_repeated_command_publishes_again_and_counts_once(
     harness: DeadLetterHarness, rows: asyncpg.Connection
 ) -> None:
     dead_letter_id, replay_id = await collect_one(harness, rows), new_id()
@@ -357,7 +357,7 @@ async def test_a_dead_letter_is_resolved_once_with_the_first_reason(
     assert read_metric(harness.metrics, "msaas_dead_letters_resolved_total") == 1
 
 
-async def test_what_is_kept_open_and_replayed_is_counted(
+async def test_collected_open_and_replayed_dead_letters_are_counted(
     harness: DeadLetterHarness, rows: asyncpg.Connection, read_metric: ReadMetric
 ) -> None:
     count = CountDeadLettersTask(harness.store, harness.metrics)

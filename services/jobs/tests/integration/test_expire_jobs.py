@@ -70,7 +70,7 @@ async def test_an_unread_envelope_is_withdrawn(
     assert await rows.fetchval("SELECT outcome FROM jobs.job_attempts") == "cancelled"
 
 
-async def test_who_runs_it_watches_the_deadline_without_us(
+async def test_a_worker_enforces_the_deadline_of_a_running_job(
     run_commands: RunCommands, add_overdue: AddOverdue, run_tick: RunTick, rows: asyncpg.Connection
 ) -> None:
     command = await add_overdue()

@@ -164,7 +164,7 @@ async def test_one_that_is_killed_with_its_picks_leaves_them_to_the_next(
     assert await rows.fetchval("SELECT count(*) FROM jobs.job_attempts") == 50
 
 
-async def test_a_pick_costs_by_users_and_kinds_and_not_by_what_waits(
+async def test_the_cost_of_a_pick_depends_on_users_and_types_and_not_on_waiting_jobs(
     add_users: AddUsers, rows: asyncpg.Connection
 ) -> None:
     await add_users(Plan.FREE, *([3] * 100))

@@ -102,7 +102,7 @@ async def test_a_submit_survives_the_end_of_its_process(
         ("broker.commit.after", 1),  # published, and the database has not recorded it
     ],
 )
-async def test_a_dispatch_that_ends_half_way_leaves_what_the_sweeper_heals(
+async def test_a_dispatch_that_crashes_is_repaired_by_the_sweeper(
     crash: str,
     envelopes: int,
     run_commands: RunCommands,

@@ -93,7 +93,7 @@ async def test_a_job_over_the_limit_is_stored_as_failed_with_the_reason(
         {"payload": {"message": "x", "secret": "not sealed"}},
     ],
 )
-async def test_what_the_catalogue_refuses_is_kept_as_a_failed_job(
+async def test_an_invalid_payload_is_stored_as_a_failed_job(
     start_service: StartService, push: Push, rows: asyncpg.Connection, fields: dict[str, Any]
 ) -> None:
     await start_service()

@@ -317,7 +317,7 @@ async def test_a_success_that_commits_before_the_cancel_wins_and_is_charged(
     assert await given.counted(run) == (1, 0)
 
 
-async def test_who_runs_a_cancelled_job_is_published_to_stop(
+async def test_the_worker_of_a_cancelled_job_is_requested_to_stop(
     given: Given, results: ResultsHarness, rows: asyncpg.Connection, pick_messages: PickMessages
 ) -> None:
     """The job was cancelled while it waited, and a run had begun without a report yet."""
@@ -330,7 +330,7 @@ async def test_who_runs_a_cancelled_job_is_published_to_stop(
     assert stop.fence == run.fence
 
 
-async def test_what_comes_again_is_answered_with_the_row_as_it_is(
+async def test_a_repeated_report_is_answered_with_the_current_row(
     given: Given, results: ResultsHarness, charges: ReadCharges, pick_messages: PickMessages
 ) -> None:
     run = await given.run()

@@ -190,7 +190,7 @@ async def test_a_slot_that_comes_free_is_given_out_at_once(
     await wait_until(lambda: envelopes(3))
 
 
-async def test_jobs_away_for_a_while_runs_no_finished_job_again(
+async def test_after_an_outage_of_the_service_no_finished_job_runs_again(
     given: Given,
     publish: Publish,
     start_service: StartService,

@@ -136,7 +136,7 @@ async def test_two_replicas_with_the_same_users_neither_deadlock_nor_charge_twic
     assert await rows.fetchval(database) == 0
 
 
-async def test_a_row_that_another_holds_is_waited_for_more_than_once(
+async def test_a_locked_row_is_waited_for_more_than_once(
     given: Given, results: ResultsHarness, rows: asyncpg.Connection
 ) -> None:
     run = await given.run()

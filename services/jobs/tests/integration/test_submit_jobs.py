@@ -175,7 +175,7 @@ async def test_enterprise_has_no_limit_and_an_override_wins_over_the_plan(
     assert codes(processed) == ["PENDING", "PENDING", "quota_exceeded"]
 
 
-async def test_the_subject_is_minted_with_the_plan_of_the_first_submit_and_keeps_its_own(
+async def test_the_subject_is_created_with_the_plan_of_the_first_submit_and_keeps_it(
     run_commands: RunCommands, submit_job: BuildJob, user: UUID, rows: asyncpg.Connection
 ) -> None:
     await run_commands(submit_job(user, plan=Plan.PRO), submit_job(user, plan=Plan.FREE))
@@ -328,7 +328,7 @@ async def test_a_command_of_a_locked_user_is_retried_and_blocks_no_other(
     assert (locked.problem.code, locked.problem.retryable) == ("conflict", True)
 
 
-async def test_a_user_who_is_locked_for_a_moment_is_published_nothing_of_it(
+async def test_a_user_who_is_locked_briefly_gets_no_error(
     gateway: Gateway,
     start_service: StartService,
     run_commands: RunCommands,

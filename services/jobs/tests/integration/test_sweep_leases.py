@@ -250,7 +250,7 @@ async def test_a_pick_whose_entry_was_not_recorded_is_picked_again(
     assert [loss.reason for loss in await read_losses()] == [LossReason.STALE]
 
 
-async def test_what_has_ended_or_waits_is_left_alone(
+async def test_ended_and_waiting_jobs_are_not_swept(
     given: Given,
     results: ResultsHarness,
     rows: asyncpg.Connection,

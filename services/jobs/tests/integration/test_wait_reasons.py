@@ -38,7 +38,7 @@ def read_wait(rows: asyncpg.Connection) -> ReadWait:
     return read
 
 
-async def test_who_did_not_wait_has_nothing_to_explain(
+async def test_a_job_that_did_not_wait_has_no_wait_reason(
     run_commands: RunCommands,
     submit_job: BuildJob,
     run_tick: RunTick,
@@ -129,7 +129,7 @@ async def test_a_job_that_waited_for_the_end_of_a_pause_reports_it(
     assert (await read_wait(one))[0] == "paused"
 
 
-async def test_a_second_run_is_not_blamed_for_the_first(
+async def test_the_wait_of_the_second_run_excludes_the_first(
     run_commands: RunCommands,
     submit_job: BuildJob,
     run_tick: RunTick,

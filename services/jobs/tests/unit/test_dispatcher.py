@@ -90,7 +90,7 @@ async def test_it_comes_back_after_another_replica_had_its_tick(
 
 
 @pytest.mark.parametrize("error", [DependencyUnavailable(target="redis"), ValueError("a bug")])
-async def test_it_outlives_whatever_a_tick_runs_into(
+async def test_it_survives_any_error_of_a_tick(
     error: Exception, ticks: Ticks, dispatcher: Dispatcher
 ) -> None:
     ticks.next = [error, error]

@@ -23,7 +23,7 @@ HELD = st.dictionaries(st.integers(1, 20).map(lambda number: UUID(int=number)), 
 
 
 @given(st.lists(USERS, unique_by=lambda user: user.user_id), HELD)
-def test_a_turn_is_for_who_has_a_slot_to_spare_and_for_no_more_than_that(
+def test_users_get_no_more_jobs_than_their_free_slots(
     waiting: list[WaitingUser], held: dict[UUID, int]
 ) -> None:
     turns = {turn.user_id: turn for turn in find_slot_shares(waiting, held)}
@@ -35,7 +35,7 @@ def test_a_turn_is_for_who_has_a_slot_to_spare_and_for_no_more_than_that(
 
 
 @given(st.integers(1, 500), st.integers(0, 8), st.sampled_from(Plan), st.sampled_from(Plan))
-def test_before_a_users_next_turn_another_has_had_few(
+def test_between_two_jobs_of_a_user_others_get_few(
     held: int, more: int, mine: Plan, other: Plan
 ) -> None:
     """Between two jobs of one user, other users get jobs by their weights, and no more."""

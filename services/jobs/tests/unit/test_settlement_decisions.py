@@ -226,7 +226,7 @@ def test_a_failure_or_loss_of_an_older_run_is_only_noted(scenario: JobScenario) 
     assert scenario.apply_reports(scenario.loss(LossReason.RECLAIMED, older)).runs == ()
 
 
-def test_a_run_that_goes_on_after_the_end_is_published_to_stop(scenario: JobScenario) -> None:
+def test_a_run_that_continues_after_the_end_is_requested_to_stop(scenario: JobScenario) -> None:
     scenario.job = replace(scenario.job, status=CANCELLED, finished_at=scenario.now, reserved=False)
     transition = scenario.apply_reports(scenario.heartbeat())
     assert (transition.after, transition.fences_to_stop) == (transition.job, {scenario.fence})

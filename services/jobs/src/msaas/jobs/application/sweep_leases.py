@@ -62,7 +62,7 @@ class SweepLeasesTask:
             await self._report(run)
 
     def _forget_others(self, overdue: Iterable[OverdueRun]) -> None:
-        """Forget runs that are no longer overdue."""
+        """Remove runs that are no longer overdue."""
         fences = {run.run.fence for run in overdue}
         self._outstanding = {
             key: entry_id for key, entry_id in self._outstanding.items() if key.fence in fences
