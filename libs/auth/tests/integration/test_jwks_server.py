@@ -132,9 +132,9 @@ def sign(clock: FakeClock, key: ECKey = OLD) -> str:
     return jwt.encode({"alg": "ES256", "kid": key.kid}, claims, key)
 
 
-async def ends(asking: Awaitable[object], clock: FakeClock) -> object:
+async def ends(call: Awaitable[object], clock: FakeClock) -> object:
     """Advance the clock of the retries while the network takes real time."""
-    task = asyncio.ensure_future(asking)
+    task = asyncio.ensure_future(call)
 
     async def is_done() -> bool:
         await clock.advance(0.1)
@@ -264,8 +264,8 @@ async def test_a_verifier_that_is_closed_amid_a_fetch_leaves_nothing_behind(
     server: KeyServer, verifier: TokenVerifier, fake_clock: FakeClock
 ) -> None:
     server.answer = hang
-    asking = asyncio.create_task(verifier.verify(sign(fake_clock)))
+    call = asyncio.create_task(verifier.verify(sign(fake_clock)))
     await wait_until(lambda: server.requested_paths)
     await verifier.close()
     with pytest.raises(JwksUnavailable):
-        await asking
+        await call

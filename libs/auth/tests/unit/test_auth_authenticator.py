@@ -84,12 +84,12 @@ async def test_a_row_that_changed_while_it_was_read_is_not_cached(
     authenticator: Authenticator, store: Store
 ) -> None:
     store.gate.clear()
-    asking = asyncio.create_task(authenticator.authenticate(f"Bearer {ANN}"))
+    task = asyncio.create_task(authenticator.authenticate(f"Bearer {ANN}"))
     await asyncio.sleep(0)
     store.plan = "PRO"
     authenticator.invalidate(ANN)
     store.gate.set()
-    assert (await asking).user.plan == "FREE"
+    assert (await task).user.plan == "FREE"
     assert (await authenticator.authenticate(f"Bearer {ANN}")).user.plan == "PRO"
 
 

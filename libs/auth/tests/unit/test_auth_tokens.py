@@ -236,10 +236,10 @@ async def test_a_cached_token_is_refused_when_the_keys_are_too_old(
     await fake_clock.advance(3599)
     await verifier.verify(token)
     await fake_clock.advance(10)
-    asking = asyncio.create_task(verifier.verify(token))
+    verification = asyncio.create_task(verifier.verify(token))
     await fake_clock.advance(1)
     with pytest.raises(JwksUnavailable) as raised:
-        await asking
+        await verification
     assert raised.value.context == {"target": "jwks"}
     with pytest.raises(JwksUnavailable):
         await verifier.ping()
@@ -294,9 +294,9 @@ async def test_checks_are_counted_by_what_came_of_them(
         await asyncio.gather(verifier.verify(credentials), return_exceptions=True)
     publisher.keys = []
     await fake_clock.advance(3601)
-    asking = asyncio.gather(verifier.verify(token), return_exceptions=True)
+    verification = asyncio.gather(verifier.verify(token), return_exceptions=True)
     await fake_clock.advance(1)
-    await asking
+    await verification
     expected = {"valid": 2, "invalid": 1, "expired": 1, "unavailable": 1}
     assert counts("msaas_jwt_validation_total") == expected
     assert counts("msaas_jwt_validation_duration_seconds_count") == expected

@@ -132,10 +132,10 @@ async def test_stale_keys_are_used_for_an_hour_and_then_all_tokens_are_refused(
         assert keys.is_current(key)
     await fake_clock.advance(61)
     assert not keys.is_current(key)
-    asking = asyncio.create_task(keys.find("one"))
+    call = asyncio.create_task(keys.find("one"))
     await outlast_retries(fake_clock)
     with pytest.raises(JwksUnavailable) as raised:
-        await asking
+        await call
     assert raised.value.context == {"target": "jwks"}
     publisher.failure = None
     await fake_clock.advance(60)
@@ -148,10 +148,10 @@ async def test_requests_cause_no_extra_fetches_during_an_outage(
 ) -> None:
     publisher.failure = failure
     for _ in range(600):
-        asking = asyncio.create_task(keys.find("one"))
+        call = asyncio.create_task(keys.find("one"))
         await fake_clock.advance(1)
         with pytest.raises(JwksUnavailable):
-            await asking
+            await call
     # Five tries of three calls, then one probe of three in each of the 20 half minutes.
     assert publisher.fetches <= 15 + 20 * 3
 
@@ -166,10 +166,10 @@ async def test_the_circuit_opens_on_a_dead_address_and_closes_on_a_live_one(
 
     publisher.failure = DependencyUnavailable(target="jwks")
     while level() != 2:
-        asking = asyncio.create_task(keys.ensure_available())
+        call = asyncio.create_task(keys.ensure_available())
         await fake_clock.advance(1)
         with pytest.raises(JwksUnavailable):
-            await asking
+            await call
     publisher.failure = None
     await fake_clock.advance(33)
     await keys.ensure_available()
@@ -216,10 +216,10 @@ async def test_an_unknown_key_is_unavailable_rather_than_refused_while_the_fetch
     known = await keys.find("one")
     await fake_clock.advance(REFETCH_COOLDOWN)
     publisher.failure = DependencyUnavailable(target="jwks")
-    asking = asyncio.create_task(keys.find("unknown"))
+    call = asyncio.create_task(keys.find("unknown"))
     await outlast_retries(fake_clock)
     with pytest.raises(JwksUnavailable):
-        await asking
+        await call
     assert await keys.find("one") is known
 
 

@@ -43,10 +43,10 @@ async def test_a_request_under_a_key_is_carried_out_by_one_and_answered_to_all(
     store: RedisStore, environment: str
 ) -> None:
     claims, key = IdempotencyClaims(store), idempotency_key(environment, "ann", "k")
-    ours = await claims.claim(key, "pay 5", ttl_seconds=10)
-    assert isinstance(ours, IdempotencyClaim)
+    claim = await claims.claim(key, "pay 5", ttl_seconds=10)
+    assert isinstance(claim, IdempotencyClaim)
     assert isinstance(await claims.claim(key, "pay 5", ttl_seconds=10), InProgress)
-    await claims.complete(ours, b"paid", ttl_seconds=60)
+    await claims.complete(claim, b"paid", ttl_seconds=60)
     assert await claims.claim(key, "pay 5", ttl_seconds=10) == Completed(b"paid")
     assert await claims.claim(key, "pay 500", ttl_seconds=10) == FingerprintMismatch()
 

@@ -117,9 +117,9 @@ class ClaimsMachine(RuleBasedStateMachine):
         if not self.believed:
             return
         claim = data.draw(st.sampled_from(self.believed))
-        ours = self.is_held(claim)
-        assert self.run(self.claims.complete(claim, answer, LONG)) == ours
-        if ours:
+        was_held = self.is_held(claim)
+        assert self.run(self.claims.complete(claim, answer, LONG)) == was_held
+        if was_held:
             self.held[claim.key] = self.held[claim.key]._replace(claim=None, answer=answer)
 
     @rule(data=st.data())
@@ -127,9 +127,9 @@ class ClaimsMachine(RuleBasedStateMachine):
         if not self.believed:
             return
         claim = data.draw(st.sampled_from(self.believed))
-        ours = self.is_held(claim)
-        assert self.run(self.claims.release(claim)) == ours
-        if ours:
+        was_held = self.is_held(claim)
+        assert self.run(self.claims.release(claim)) == was_held
+        if was_held:
             del self.held[claim.key]
 
     @rule(name=st.sampled_from("xy"))

@@ -17,10 +17,10 @@ class FakeRedis:
     def __init__(self) -> None:
         self.values: dict[str, bytes] = {}
         self.ms: dict[str, int] = {}
-        self.away = False
+        self.is_unavailable = False
 
     async def execute_command(self, *command: str | int | bytes) -> Any:
-        if self.away:
+        if self.is_unavailable:
             raise DependencyUnavailable(target="redis")
         match command:
             case ("GET", str(key)):
@@ -76,11 +76,11 @@ async def test_a_view_is_loaded_once_and_cached_with_a_random_ttl(
 async def test_concurrent_callers_share_one_load(views: RedisViewCache) -> None:
     source = CountingLoader()
     source.open.clear()
-    asking = [asyncio.create_task(views.get("ann", source)) for _ in range(20)]
+    tasks = [asyncio.create_task(views.get("ann", source)) for _ in range(20)]
     await asyncio.sleep(0)
-    asking[0].cancel()
+    tasks[0].cancel()
     source.open.set()
-    answers = await asyncio.gather(*asking, return_exceptions=True)
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
     assert isinstance(answers[0], asyncio.CancelledError)
     assert answers[1:] == [b"view"] * 19
     assert source.loads == 1
@@ -99,7 +99,7 @@ async def test_without_redis_views_are_loaded_and_not_kept(
     views: RedisViewCache, redis: FakeRedis
 ) -> None:
     source = CountingLoader()
-    redis.away = True
+    redis.is_unavailable = True
     assert [await views.get("ann", source) for _ in range(10)] == [b"view"] * 10
     assert source.loads == 10
     assert redis.values == {}

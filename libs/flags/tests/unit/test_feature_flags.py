@@ -99,9 +99,9 @@ def test_a_larger_percentage_keeps_the_users_of_a_smaller_one(
 
 @given(names, users)
 def test_a_bucket_is_always_the_same_and_within_bounds(name: str, user: UUID) -> None:
-    place = rollout_bucket(name, user)
-    assert place == rollout_bucket(name, UUID(str(user)))
-    assert 0 <= place < BUCKETS
+    bucket = rollout_bucket(name, user)
+    assert bucket == rollout_bucket(name, UUID(str(user)))
+    assert 0 <= bucket < BUCKETS
     assert ALL_USERS.includes(name, user)
     assert not NO_USERS.includes(name, user)
 

@@ -131,8 +131,8 @@ class Filler:
         topic = get_topic(name)
         return topic.key(self._environment, topic.consumers[0])
 
-    async def fill(self, name: str, *, room: int = 0) -> None:
-        count = (get_topic(name).bound or 0) - room
+    async def fill(self, name: str, *, free: int = 0) -> None:
+        count = (get_topic(name).bound or 0) - free
         script = "for _ = 1, ARGV[1] do redis.call('XADD', KEYS[1], '*', 'a', 'b') end"
         await self._client.eval(script, 1, self.key(name), count)
 
@@ -203,6 +203,6 @@ async def test_a_command_that_used_the_last_capacity_is_waited_for_until_its_tim
     gateway = open_messenger("gateway")
     client = gateway.create_command_client()
     start(gateway)
-    await filler.fill("jobs.commands", room=1)
+    await filler.fill("jobs.commands", free=1)
     with pytest.raises(CommandTimeout):
         await client.call("jobs.commands", build_submit_job(), ttl=0.3, correlation_id="test")

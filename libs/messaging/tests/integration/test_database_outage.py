@@ -138,13 +138,13 @@ async def test_peers_do_not_claim_entries_that_wait_for_postgres(
     open_broker: OpenBroker,
 ) -> None:
     counted = CountingHandler(proxied_job_database)
-    away = open_messenger(
+    disconnected = open_messenger(
         "jobs", max_deliveries=DELIVERIES, reclaim_after=0.3, heartbeat_interval=0.05
     )
-    away.consume_batches("jobs.commands", counted.submit, max_size=COUNT)
+    disconnected.consume_batches("jobs.commands", counted.submit, max_size=COUNT)
     await proxy.cut()
     first = await submit(open_broker(), COUNT)
-    start(away)
+    start(disconnected)
     await wait_until(lambda: counted.tries)
     peer = open_messenger(
         "jobs", max_deliveries=DELIVERIES, reclaim_after=0.3, heartbeat_interval=0.05

@@ -167,7 +167,7 @@ class ExactlyOnce(RuleBasedStateMachine):
         self.gateway = self.make_context("gateway", harness.broker)
         self.publisher = self.make_context("jobs", harness.broker)
         self.commands: dict[UUID, OutgoingMessage] = {}
-        self.swept_away: set[UUID] = set()
+        self.lost_commands: set[UUID] = set()
         self.flushed = False
         self.replies: set[UUID] = set()
 
@@ -280,12 +280,12 @@ class ExactlyOnce(RuleBasedStateMachine):
         self.processes[which] = self.start(name)
 
     @rule(which=SOME_PROCESS, place=st.sampled_from(["before", "after"]))
-    def stall(self, which: int, place: str) -> None:
+    def stall(self, which: int, point: str) -> None:
         """Hold a process up within its handler: others may think that it is dead."""
         process = self.processes[which]
         if process.stalled is not None or not self.may_hurt():
             return
-        process.gate = self.database.gates[place] = asyncio.Event()
+        process.gate = self.database.gates[point] = asyncio.Event()
         self.database.stalled.clear()
 
         async def begin() -> None:
@@ -323,15 +323,15 @@ class ExactlyOnce(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1.0, IDLE + 1]))
     def pass_time(self, seconds: float) -> None:
-        self.look_for_replies()
+        self.read_replies()
         self.harness.run(self.harness.pass_time(seconds))
 
     @rule(replaced=st.booleans())
     def lose_broker_data(self, replaced: bool) -> None:  # noqa: FBT001  # drawn
-        self.look_for_replies()
+        self.read_replies()
         lost = self.harness.replace() if replaced else self.harness.flush()
         self.harness.run(lost)
-        self.swept_away |= set(self.commands)
+        self.lost_commands |= set(self.commands)
         self.flushed = True
 
     # What must be true
@@ -357,7 +357,7 @@ class ExactlyOnce(RuleBasedStateMachine):
         for which in range(len(PROCESSES)):
             self.resume(which)
         # A caller whose command was lost with Redis had no answer, and so sends it again.
-        unanswered = [self.commands[id_] for id_ in self.swept_away - self.replies]
+        unanswered = [self.commands[id_] for id_ in self.lost_commands - self.replies]
         again = [command for command in unanswered if job_of(command) not in self.database.usage]
         self.harness.run(self.gateway.publisher.commit(again))
         self.settle()
@@ -366,7 +366,7 @@ class ExactlyOnce(RuleBasedStateMachine):
             self.settle()
             self.pass_time(IDLE + 1)
         self.settle()
-        self.look_for_replies()
+        self.read_replies()
 
     def settle(self) -> None:
         for which in (*range(len(PROCESSES)), *range(len(PROCESSES))):
@@ -412,7 +412,7 @@ class ExactlyOnce(RuleBasedStateMachine):
         }
         assert (set() if self.flushed else certain) <= self.replies <= with_reply
 
-    def look_for_replies(self) -> None:
+    def read_replies(self) -> None:
         found = self.harness.run(self.harness.broker.tail({REPLIES: "0-0"}, 10_000, 0))
         topic = get_topic("replies")
         for raw in found.get(REPLIES, []):

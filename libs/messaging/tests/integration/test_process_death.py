@@ -69,7 +69,7 @@ class Stream:
     async def read_all(self) -> StreamStats:
         return await self._broker.stats(self.key, self.group)
 
-    async def in_hand(self) -> int:
+    async def count_pending(self) -> int:
         """Count pending entries; zero while there is no group."""
         with suppress(GroupMissing):
             return (await self.read_all()).pending
@@ -90,17 +90,17 @@ def generic(environment: str, open_broker: OpenBroker) -> Stream:
 
 
 @pytest.fixture
-def take_over(
+def start_second_consumer(
     open_messenger: OpenMessenger, start: Start, job_database: JobDatabase
 ) -> Callable[[], None]:
     """Return a function that starts a second consumer of commands."""
 
-    def take_over_() -> None:
+    def start_another() -> None:
         messenger = open_messenger("jobs")
         messenger.consume_batches("jobs.commands", job_database.submit)
         start(messenger)
 
-    return take_over_
+    return start_another
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ async def test_a_consumer_that_dies_at_any_point_loses_and_repeats_nothing(
     crash: str,
     submit: Submit,
     start_program: StartProgram,
-    take_over: Callable[[], None],
+    start_second_consumer: Callable[[], None],
     job_database: JobDatabase,
     commands: Stream,
     read_stream: ReadStream,
@@ -138,7 +138,7 @@ async def test_a_consumer_that_dies_at_any_point_loses_and_repeats_nothing(
     jobs = await submit(open_broker(), 20)
     program = await start_program("batch_consumer.py", crash)
     assert await program.wait() == KILLED
-    take_over()
+    start_second_consumer()
     await wait_until(commands.is_empty)
     assert await job_database.list_jobs() == jobs
     assert {fact.job_id for fact in await read_stream("usage.events")} == jobs
@@ -147,7 +147,7 @@ async def test_a_consumer_that_dies_at_any_point_loses_and_repeats_nothing(
 async def test_a_batch_whose_consumer_is_killed_in_its_middle_is_done_by_another(
     submit: Submit,
     start_program: StartProgram,
-    take_over: Callable[[], None],
+    start_second_consumer: Callable[[], None],
     job_database: JobDatabase,
     commands: Stream,
     read_stream: ReadStream,
@@ -157,10 +157,10 @@ async def test_a_batch_whose_consumer_is_killed_in_its_middle_is_done_by_another
     async with job_database.database.transaction() as holder:
         await holder.execute("lock table jobs in exclusive mode")
         program = await start_program("batch_consumer.py")
-        await wait_until(commands.in_hand)
+        await wait_until(commands.count_pending)
         program.kill()
         await program.wait()
-    take_over()
+    start_second_consumer()
     await wait_until(commands.is_empty)
     assert await job_database.list_jobs() == jobs
     assert {fact.job_id for fact in await read_stream("usage.events")} == jobs
@@ -178,7 +178,7 @@ async def test_a_draining_consumer_finishes_its_batch_and_leaves_the_rest(
     async with job_database.database.transaction() as holder:
         await holder.execute("lock table jobs in exclusive mode")
         program = await start_program("batch_consumer.py")
-        await wait_until(commands.in_hand)
+        await wait_until(commands.count_pending)
         program.send_signal(signal.SIGTERM)
     assert await program.wait() == 0
     done, stats = await job_database.list_jobs(), await commands.read_all()

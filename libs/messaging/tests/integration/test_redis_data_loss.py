@@ -43,7 +43,7 @@ class Fleet:
         self.jobs = open_messenger("jobs", url=url)
         self.billing = open_messenger("billing", url=url)
         self._client = self.gateway.create_command_client()
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._in_flight = asyncio.Semaphore(AT_ONCE)
         self._job_database = job_database
         self.jobs.consume_batches("jobs.commands", job_database.submit, max_size=10)
         self.jobs.on_epoch(self._publish_again)
@@ -57,7 +57,7 @@ class Fleet:
                 "jobs.commands", command, ttl=2, correlation_id=str(job_id)
             )
 
-        async with self._room:
+        async with self._in_flight:
             await UNTIL_ANSWERED.run(call, retry_on=(BrokerUnavailable, CommandTimeout))
 
     async def _publish_again(self, _: str) -> None:

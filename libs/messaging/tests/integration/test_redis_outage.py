@@ -84,12 +84,12 @@ async def test_reading_goes_on_when_redis_is_back(
         await proxy.cut()
     else:
         proxy.blackhole()
-    while_away = await submit(broker, 10)
+    during_outage = await submit(broker, 10)
     with pytest.raises(BrokerUnavailable):
         await wait_until(jobs.context.broker.now_ms, timeout=NO_TIMEOUT)
     assert await job_database.list_jobs() == before
     await proxy.restore()
-    assert await wait_until(lambda: has_jobs(job_database, before | while_away))
+    assert await wait_until(lambda: has_jobs(job_database, before | during_outage))
     assert await wait_until(lambda: is_idle(jobs, broker))
 
 

@@ -40,7 +40,7 @@ class Answer(NamedTuple):
 
 
 class LossyBroker(MemoryBroker):
-    """Loses commands, or the word that they have arrived."""
+    """Loses commands, or the replies to them."""
 
     def __init__(self, clock: Clock, outcomes: Sequence[Send]) -> None:
         super().__init__(clock)

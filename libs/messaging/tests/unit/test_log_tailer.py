@@ -158,11 +158,11 @@ async def test_an_epoch_whose_resync_failed_is_not_taken_as_known(log: Log) -> N
 async def test_an_epoch_that_ends_during_a_poll_restarts_the_tailer(log: Log) -> None:
     await log.tailer.on_new_epoch("one")
     await log.tailer.step()
-    looking = asyncio.create_task(log.tailer.step())
+    polling = asyncio.create_task(log.tailer.step())
     await asyncio.sleep(0.5)
     await log.tailer.on_new_epoch("two")
     await log.write()
-    await looking
+    await polling
     assert log.tailer.positions == {KEY: "0-0"}
 
 

@@ -44,13 +44,13 @@ async def test_an_owner_finds_what_waits_and_what_runs_but_not_what_is_done(
 
 
 async def test_what_is_withdrawn_reaches_no_worker(owner: Messenger, broker: MemoryBroker) -> None:
-    kept, taken_back = await put(owner, 2)
-    await owner.withdraw("jobs.generic", [taken_back])
-    await owner.withdraw("jobs.generic", [taken_back, "1-1"])
+    kept, withdrawn = await put(owner, 2)
+    await owner.withdraw("jobs.generic", [withdrawn])
+    await owner.withdraw("jobs.generic", [withdrawn, "1-1"])
     await owner.withdraw("jobs.generic", [])
     await broker.ensure_group(WORKER)
     assert [raw.entry_id for raw in await broker.read(WORKER, 10, 0)] == [kept]
-    assert await owner.find_entries("jobs.generic", [kept, taken_back]) == {kept}
+    assert await owner.find_entries("jobs.generic", [kept, withdrawn]) == {kept}
 
 
 async def test_work_withdrawn_while_it_ran_is_no_more_taken_over(

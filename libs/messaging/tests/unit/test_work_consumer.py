@@ -41,7 +41,7 @@ class RecordingHandler:
         self.cancelled: list[UUID] = []
         self.failures: list[Exception] = []
         self.at_work = self.most_at_work = 0
-        self.speechless = False
+        self.report_fails = False
 
     async def run(self, delivery: Delivery) -> Sequence[OutgoingMessage]:
         envelope = cast("JobEnvelope", delivery.message)
@@ -62,8 +62,8 @@ class RecordingHandler:
     def on_abandoned(
         self, delivery: Delivery, reason: AbandonReason, error: Exception | None = None
     ) -> Sequence[OutgoingMessage]:
-        if self.speechless:
-            raise LookupError("no words")
+        if self.report_fails:
+            raise LookupError("no report")
         envelope = cast("JobEnvelope", delivery.message)
         job_id, fence = envelope.job_id, envelope.fence
         if reason is not AbandonReason.FAILED:
@@ -182,12 +182,12 @@ async def test_a_worker_that_cannot_report_a_failure_frees_its_slot_and_stops_no
     faults: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
     harness.handler.failures.append(ValueError("bad"))
-    harness.handler.speechless = True
+    harness.handler.report_fails = True
     async with running(harness.consumer(concurrency=1)):
         await harness.put(seconds=1)
         await harness.put(seconds=1)
         await wait_until(lambda: harness.done(1))
-        harness.handler.speechless = False
+        harness.handler.report_fails = False
         await wait_until(lambda: harness.done(2))
     assert await harness.list_reports() == ["JobSucceeded", "reclaimed"]
     assert faults == []

@@ -37,9 +37,9 @@ def make_chain(folder: Path, owner: str, url: str) -> Migrations:
     previous = None
     for number, (table, more) in enumerate([("one", "pass"), ("two", CONCURRENTLY)], start=1):
         revision = f"{owner}_{number}"
-        words = {"owner": owner, "table": table}
+        values = {"owner": owner, "table": table}
         text = REVISION.format(
-            revision=revision, previous=previous, more=more.format(**words), **words
+            revision=revision, previous=previous, more=more.format(**values), **values
         )
         (scripts / "versions" / f"{revision}.py").write_text(text)
         previous = revision

@@ -71,13 +71,13 @@ async def test_silence_is_unavailable_where_a_slow_statement_is_a_timeout(
             proxy.url, command_timeout=0.1, acquire_timeout=0.1, connect_timeout=0.1
         )
 
-        async def ask_into_the_silence() -> None:
+        async def query_without_answer() -> None:
             async with database.transaction() as connection:
                 proxy.blackhole()
                 await connection.fetchval("SELECT 1")
 
         with pytest.raises(DatabaseUnavailable, match="cannot be reached"):
-            await ask_into_the_silence()
+            await query_without_answer()
         await proxy.restore()
         await wait_until(lambda: is_up(database))
 

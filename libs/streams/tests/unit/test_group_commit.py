@@ -24,7 +24,7 @@ class GatedBroker(MemoryBroker):
         self.gate = asyncio.Semaphore(1000)
         self.fault: Exception | None = None
 
-    def shut(self) -> None:
+    def close_gate(self) -> None:
         self.gate = asyncio.Semaphore(0)
 
     async def commit(
@@ -72,7 +72,7 @@ async def read(broker: GatedBroker, key: str = KEY) -> dict[str, bytes]:
 async def test_concurrent_commits_share_one_exchange_and_get_their_own_ids(
     broker: GatedBroker, group: GroupCommit
 ) -> None:
-    parts = [[write(n * 10 + place) for place in range(n)] for n in range(5)]
+    parts = [[write(n * 10 + number) for number in range(n)] for n in range(5)]
     answers = await asyncio.gather(*(group.commit(part) for part in parts))
     assert len(broker.commits) == 1
     there = await read(broker)
@@ -83,7 +83,7 @@ async def test_concurrent_commits_share_one_exchange_and_get_their_own_ids(
 async def test_commits_during_a_round_trip_share_the_next_one(
     broker: GatedBroker, group: GroupCommit
 ) -> None:
-    broker.shut()
+    broker.close_gate()
     first = start(group, 0)
     await turn()
     later = [start(group, n) for n in range(1, 4)]
@@ -130,7 +130,7 @@ async def test_an_unexpected_error_leaves_no_caller_waiting(
 async def test_a_cancelled_caller_does_not_affect_the_results_of_others(
     broker: GatedBroker, group: GroupCommit, state: str
 ) -> None:
-    broker.shut()
+    broker.close_gate()
     tasks = [start(group, 0)]
     await turn()
     tasks += [start(group, n) for n in (1, 2, 3)]
@@ -188,7 +188,7 @@ async def test_what_two_sources_acknowledge_is_never_mixed(
 
 
 async def test_closing_waits_for_what_is_under_way(broker: GatedBroker, group: GroupCommit) -> None:
-    broker.shut()
+    broker.close_gate()
     task = start(group, 1)
     await turn()
     closing = asyncio.create_task(group.close())
@@ -205,7 +205,7 @@ async def test_a_cancelled_flush_leaves_no_caller_waiting(
     broker: GatedBroker, group: GroupCommit
 ) -> None:
     broker.fault = REFUSED
-    broker.shut()
+    broker.close_gate()
     tasks = [start(group, n, BAD) for n in range(3)]
     await turn()
     broker.gate.release()  # all are refused together, so each is retried alone
@@ -223,7 +223,7 @@ async def test_a_cancelled_flush_leaves_no_caller_waiting(
 async def test_a_close_that_is_cancelled_ends_no_commit(
     broker: GatedBroker, group: GroupCommit
 ) -> None:
-    broker.shut()
+    broker.close_gate()
     task = start(group, 1)
     await turn()
     closing = asyncio.create_task(group.close())

@@ -174,9 +174,9 @@ async def test_a_name_that_the_operator_allows_may_be_private(
     start_harness: StartHarness, web: FakeWebServer
 ) -> None:
     web.add_page("/", "<h1>inside</h1>")
-    place = f"inside.test:{port_of(web)}"
-    harness = await start_harness(lookup=fixed_lookup(["127.0.0.1"]), allowed=(place,))
-    assert (await harness.visit(f"http://{place}/")).text == "inside"
+    endpoint = f"inside.test:{port_of(web)}"
+    harness = await start_harness(lookup=fixed_lookup(["127.0.0.1"]), allowed=(endpoint,))
+    assert (await harness.visit(f"http://{endpoint}/")).text == "inside"
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_every_operation_of_a_consumer_is_in_the_document(
         assert (request["method"], request["path"]) == (operation.method, operation.path)
         assert str(interaction["answer"]["status"]) in operation.responses
         assert interaction["deprecated"] == operation.is_deprecated, (
-            "a consumer's word is frozen with it"
+            "the interactions of a deprecated operation are frozen"
         )
         assert ("sunset_date" in interaction) == operation.is_deprecated
 

@@ -17,12 +17,12 @@ EXAMPLES = os.environ.get("FUZZ_EXAMPLES")
 IN_CI = ("--max-examples", "10", "--generation-deterministic")
 
 
-def name_things(jobs: list[str], letters: list[str]) -> str:
+def build_parameter_config(jobs: list[str], dead_letters: list[str]) -> str:
     """Let most requests name a job that exists."""
     return f"""
 [dictionaries]
 jobs = {{ values = {jobs} }}
-letters = {{ values = {letters} }}
+letters = {{ values = {dead_letters} }}
 
 [parameters]
 "path.job_id" = {{ dictionary = "jobs", probability = 0.8 }}
@@ -47,7 +47,9 @@ async def test_schemathesis_finds_nothing(
     statuses = ("PENDING", "COMPLETED", "FAILED", "CANCELLED")
     jobs = [str(await create_job(user_id, status)) for status in statuses]
     config = tmp_path / "schemathesis.toml"
-    config.write_text((HERE / "schemathesis.toml").read_text() + name_things(jobs, jobs[2:3]))
+    config.write_text(
+        (HERE / "schemathesis.toml").read_text() + build_parameter_config(jobs, jobs[2:3])
+    )
     process = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).with_name("schemathesis")),
         *("--config-file", str(config)),

@@ -25,10 +25,10 @@ async def linter(tmp_path: Path) -> Path:
     return folder
 
 
-async def run(*words: str | Path, folder: Path) -> tuple[int | None, str]:
+async def run(*arguments: str | Path, folder: Path) -> tuple[int | None, str]:
     process = await asyncio.create_subprocess_exec(
         NODE / "bin/node",
-        *words,
+        *arguments,
         cwd=folder,
         env={**os.environ, "PATH": f"{NODE / 'bin'}{os.pathsep}{os.environ['PATH']}"},
         stdout=asyncio.subprocess.PIPE,

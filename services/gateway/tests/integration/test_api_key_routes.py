@@ -67,8 +67,8 @@ async def test_every_route_is_closed_to_a_key_without_its_scope(sign_in: SignIn)
     wrong: list[str] = []
     for (method, path), rule in RouteRules(ROUTERS).by_operation.items():
         address = path.removeprefix("/api/v1")
-        for word in ("job_id", "key_id", "letter_id"):
-            address = address.replace(f"{{{word}}}", str(uuid4()))
+        for parameter in ("job_id", "key_id", "letter_id"):
+            address = address.replace(f"{{{parameter}}}", str(uuid4()))
         address = address.replace("{name}", "FF_AGENTS_ENABLED")
         for scope, key in keys.items():
             if scope != rule.scope:
@@ -222,7 +222,7 @@ async def test_each_change_is_published_to_the_audit_log_once(
     )
     acts = [row["body"] for row in kept]
     published = [
-        next(word for word in ("created", "rotated", "revoked") if f"api_key.{word}" in act)
+        next(name for name in ("created", "rotated", "revoked") if f"api_key.{name}" in act)
         for act in acts
     ]
     assert published == ["created", "rotated", "revoked"]

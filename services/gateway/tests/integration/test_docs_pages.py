@@ -45,8 +45,8 @@ async def test_the_script_is_readable_with_and_without_compression(
 
 async def test_a_problems_type_leads_to_its_page(http: httpx.AsyncClient) -> None:
     problem = (await http.get("/api/v1/me")).json()
-    place = httpx.URL(f"{http.base_url}/api/v1/me").join(problem["type"])
-    page = await http.get(place)
+    url = httpx.URL(f"{http.base_url}/api/v1/me").join(problem["type"])
+    page = await http.get(url)
     assert page.headers["content-type"].startswith("text/html")
     assert problem["code"] in page.text
 

@@ -106,10 +106,10 @@ async def test_no_input_brings_out_what_is_inside(
     user: ApiUser, operation: Operation, value: str, body: object, *, is_an_id: bool
 ) -> None:
     method, path, queries = operation
-    place = str(uuid4()) if is_an_id else "planted-secret"
+    segment = str(uuid4()) if is_an_id else "planted-secret"
     answer = await user.http.request(
         method,
-        "/api/v1" + re.sub(r"\{\w+\}", place, path),
+        "/api/v1" + re.sub(r"\{\w+\}", segment, path),
         params=dict.fromkeys(queries, value),
         headers=user.headers | {"content-type": "application/json"},
         content=json.dumps(body).encode() if method == "post" else b"",

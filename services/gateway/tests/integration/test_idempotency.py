@@ -175,11 +175,11 @@ async def test_request_bodies_are_not_stored_in_redis(
     secret = {"message": "a private matter", "secret": "hunter2"}
     assert (await submit(user, {"idempotency-key": "private-key"}, params=secret)).is_success
     [key] = await list_claims()
-    kept = key + b"".join(
+    stored = key + b"".join(
         part for pair in (await list_claims.client.hgetall(key)).items() for part in pair
     )
-    for word in (b"private", b"hunter2", b"echo", user.headers["authorization"].encode()):
-        assert word not in kept
+    for text in (b"private", b"hunter2", b"echo", user.headers["authorization"].encode()):
+        assert text not in stored
     assert 23 * 3600 < await list_claims.client.ttl(key) <= 24 * 3600
 
 
@@ -200,7 +200,7 @@ async def test_the_claim_of_a_dead_gateway_expires_with_its_command(
         _, dying = await open_gateway(gateway_settings.model_copy(update=through))
         async with httpx.AsyncClient(base_url=dying, timeout=30) as http:
             headers = user.headers | KEYED
-            asking = asyncio.create_task(http.post("/api/v1/jobs", json=BODY, headers=headers))
+            request = asyncio.create_task(http.post("/api/v1/jobs", json=BODY, headers=headers))
             await wait_until(lambda: fake_jobs.commands)
             await proxy.cut()
             [key] = await list_claims()
@@ -212,7 +212,7 @@ async def test_the_claim_of_a_dead_gateway_expires_with_its_command(
                 return (await submit(user)).status_code == 202
 
             await wait_until(is_free, timeout=60)
-            assert not (await asking).is_success
+            assert not (await request).is_success
 
 
 async def test_an_unanswered_command_may_be_repeated_at_once(

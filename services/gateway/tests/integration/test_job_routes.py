@@ -58,8 +58,8 @@ async def test_a_secret_leaves_the_gateway_sealed_and_is_never_shown(
     [command] = fake_jobs.commands
     assert is_sealed(command.payload["secret"])
     opener = Unsealer([PrivateKey.parse(LOCAL_PRIVATE_KEY)])
-    place = (str(command.job_id), "secret")
-    assert opener.unseal(command.payload["secret"], *place) == "hunter2"
+    field = (str(command.job_id), "secret")
+    assert opener.unseal(command.payload["secret"], *field) == "hunter2"
     shown = (await user.request("GET", f"/jobs/{answer.json()['id']}")).json()
     assert shown["params"] == {"message": "hello", "secret": "[sealed]"}
 

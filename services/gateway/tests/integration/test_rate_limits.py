@@ -58,8 +58,8 @@ async def sign_in_from(
 async def test_every_response_has_the_remaining_count_and_a_refusal_has_retry_after(
     sign_in_from: Client,
 ) -> None:
-    ask = sign_in_from()
-    answers = [await ask("GET", "/task-types") for _ in range(3)]
+    request = sign_in_from()
+    answers = [await request("GET", "/task-types") for _ in range(3)]
     assert [answer.headers["ratelimit-remaining"] for answer in answers] == ["119", "118", "117"]
     limits = {name: answers[-1].headers[name] for name in POLICY}
     assert limits == {
@@ -68,7 +68,7 @@ async def test_every_response_has_the_remaining_count_and_a_refusal_has_retry_af
         "ratelimit-remaining": "117",
         "ratelimit-reset": "2",
     }
-    flood = await asyncio.gather(*(ask("GET", "/task-types") for _ in range(160)))
+    flood = await asyncio.gather(*(request("GET", "/task-types") for _ in range(160)))
     refused = [answer for answer in flood if answer.status_code == 429]
     assert refused
     assert refused[0].json()["code"] == "rate_limited"
@@ -78,25 +78,25 @@ async def test_every_response_has_the_remaining_count_and_a_refusal_has_retry_af
 
 
 async def test_every_response_has_the_limit_of_the_plan(sign_in_from: Client) -> None:
-    ask = sign_in_from(app_metadata={"plan": "PRO"})
-    found = await ask("GET", f"/jobs/{uuid4()}")
+    request = sign_in_from(app_metadata={"plan": "PRO"})
+    found = await request("GET", f"/jobs/{uuid4()}")
     assert (found.status_code, found.headers["ratelimit-limit"]) == (404, "600")
 
 
 async def test_a_key_may_have_less_than_its_user_and_takes_nothing_from_the_others(
     sign_in_from: Client,
 ) -> None:
-    ask = sign_in_from()
+    request = sign_in_from()
     terms = {"name": "a script", "scopes": ["account:read"], "requests_per_minute": 2}
-    made = await ask("POST", "/api-keys", json=terms)
+    made = await request("POST", "/api-keys", json=terms)
     assert made.json()["requests_per_minute"] == 2
     by_key = {"authorization": f"Bearer {made.json()['key']}"}
-    answers = [await ask("GET", "/task-types", headers=by_key) for _ in range(3)]
+    answers = [await request("GET", "/task-types", headers=by_key) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert answers[0].headers["ratelimit-policy"] == "2;w=60"
-    session = await ask("GET", "/task-types")
+    session = await request("GET", "/task-types")
     assert (session.status_code, session.headers["ratelimit-limit"]) == (200, "120")
-    turned = await ask("POST", f"/api-keys/{made.json()['id']}/rotate", json={})
+    turned = await request("POST", f"/api-keys/{made.json()['id']}/rotate", json={})
     assert turned.json()["requests_per_minute"] == 2
 
 
@@ -116,7 +116,7 @@ async def test_a_forwarded_address_from_the_client_does_not_evade_the_limit(
     sign_in_from: Client,
 ) -> None:
     forged = [sign_in_from(f"6.6.6.{n}, 1.2.3.4") for n in range(32)]
-    statuses = [(await ask(*REPLAY)).status_code for ask in forged]
+    statuses = [(await request(*REPLAY)).status_code for request in forged]
     assert statuses.count(429) == 2
 
 

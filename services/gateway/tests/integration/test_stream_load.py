@@ -67,7 +67,7 @@ class GatewayProcess:
         made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         if window:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
-        made.setblocking(False)  # noqa: FBT003  # the socket's own word
+        made.setblocking(False)  # noqa: FBT003  # the socket's API
         loop = asyncio.get_running_loop()
         await loop.sock_connect(made, (LOOPBACK, self.port))
         _, reader = await loop.create_connection(Reader, sock=made)

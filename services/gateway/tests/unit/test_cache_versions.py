@@ -73,11 +73,11 @@ class CachedViews(RuleBasedStateMachine):
 
     @rule(user=st.sampled_from(USERS))
     def read(self, user: UUID) -> None:
-        place = (user, str(self.changes.find_version(user)))
-        until, seen = self.kept.get(place, (0, 0))
+        key = (user, str(self.changes.find_version(user)))
+        until, seen = self.kept.get(key, (0, 0))
         if self.now >= until:
             until, seen = self.now + TTL_MS, self.truth[user]
-            self.kept[place] = until, seen
+            self.kept[key] = until, seen
         assert seen == self.truth[user]
 
     @invariant()

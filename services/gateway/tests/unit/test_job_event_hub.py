@@ -58,8 +58,8 @@ def test_after_a_gap_a_reader_that_reconnects_at_the_last_position_gets_a_resync
     hub.start_at("1000-0")
     hub.publish(user, frame(1001), JOB, 1)
     hub.reset()
-    away, _ = open_stream(hub, user, "1001-0")
-    assert b"event: resync" in away.take()
+    reconnected, _ = open_stream(hub, user, "1001-0")
+    assert b"event: resync" in reconnected.take()
     has_looked, _ = open_stream(hub, user, hub.cursor)
     hub.publish(user, frame(1002), JOB, 2)
     assert has_looked.take() == b"1002-0;"

@@ -171,24 +171,24 @@ async def test_the_streams_of_a_closed_account_end_and_no_others() -> None:
     hub, gone, stays = create_hub(), uuid4(), uuid4()
     requested: list[Collection[UUID]] = []
 
-    async def find_shut(user_ids: Collection[UUID]) -> Collection[UUID]:
+    async def find_closed_accounts(user_ids: Collection[UUID]) -> Collection[UUID]:
         requested.append(user_ids)
         return [gone]
 
-    end_shut = EndClosedAccountStreams(hub, find_shut)
-    await end_shut()
+    end_closed = EndClosedAccountStreams(hub, find_closed_accounts)
+    await end_closed()
     assert requested == []
     ours, theirs = hub.open(stays, None)[0], hub.open(gone, None)[0]
-    await end_shut()
+    await end_closed()
     assert (ours.end_reason, theirs.end_reason) == (None, EndReason.ACCOUNT_CLOSED)
     assert set(requested[0]) == {gone, stays}
 
 
 async def test_every_stream_continues_while_the_database_is_unavailable() -> None:
-    async def find_shut(user_ids: Collection[UUID]) -> Collection[UUID]:
+    async def find_closed_accounts(user_ids: Collection[UUID]) -> Collection[UUID]:
         raise DependencyUnavailable(target="postgres")
 
     hub = create_hub(3)
     with pytest.raises(DependencyUnavailable):
-        await EndClosedAccountStreams(hub, find_shut)()
+        await EndClosedAccountStreams(hub, find_closed_accounts)()
     assert hub.open_count == 3

@@ -58,12 +58,12 @@ async def test_the_committed_samples_are_applied_and_one_without_a_user_blocks_n
     await publish(change, orphan, report, change)
     await start_service()
 
-    async def are_noted() -> bool:
+    async def are_published() -> bool:
         return len(await read_topic("usage.events")) >= 2
 
-    await wait_until(are_noted)
-    noted: list[UsageNoted] = await read_topic("usage.events")
-    assert {entry.kind for entry in noted} == {"plan_changed", "stripe_usage_reported"}
+    await wait_until(are_published)
+    entries: list[UsageNoted] = await read_topic("usage.events")
+    assert {entry.kind for entry in entries} == {"plan_changed", "stripe_usage_reported"}
     stored = await rows.fetchrow("SELECT plan, next_plan, plan_version FROM jobs.subjects")
     assert stored is not None
     assert tuple(stored.values()) == ("PRO", "FREE", 3)

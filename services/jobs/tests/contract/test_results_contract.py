@@ -97,9 +97,9 @@ async def test_the_committed_samples_are_settled(
     name: str, status: JobStatus, handler: results.ResultsHandler, rows: asyncpg.Connection
 ) -> None:
     delivery = deliver(name)
-    word: Any = delivery.message
-    job: UUID = getattr(word, "job_id", new_id())
-    await rows.execute(JOB, job, getattr(word, "fence", new_id()))
+    message: Any = delivery.message
+    job: UUID = getattr(message, "job_id", new_id())
+    await rows.execute(JOB, job, getattr(message, "fence", new_id()))
     outgoing_messages = await handler([delivery])
     assert await rows.fetchval("SELECT status FROM jobs.jobs") == status
     for outgoing in outgoing_messages:

@@ -153,8 +153,8 @@ async def test_an_upgrade_is_in_force_at_once_and_the_month_of_free_is_closed(
     assert await counters(rows, user) == [("FREE", 0, 100, 100), ("PRO", 0, 1, 10_000)]
     [account] = pick(published, AccountChanged)
     assert (account.account.plan, account.account.jobs_limit) == (Plan.PRO, 10_000)
-    [noted] = pick(published, UsageNoted)
-    assert (noted.kind, noted.quantity) == ("plan_changed", 0)
+    [entry] = pick(published, UsageNoted)
+    assert (entry.kind, entry.quantity) == ("plan_changed", 0)
 
 
 async def test_a_repeated_event_changes_nothing_and_publishes_the_same_state(

@@ -246,10 +246,10 @@ async def test_two_replicas_dispatch_each_job_once(
     users = [await add_user() for _ in range(20)]
     await asyncio.gather(*(gateway.submit(user) for user in users * 2))
 
-    async def are_all_noted() -> bool:
+    async def are_all_stored() -> bool:
         return await rows.fetchval("SELECT count(entry_id) FROM jobs.jobs") == 40
 
-    await wait_until(are_all_noted)
+    await wait_until(are_all_stored)
     assert len({envelope.job_id for envelope in await read_envelopes()}) == 40
     assert await rows.fetchval("SELECT count(*) FROM jobs.job_attempts") == 40
 
@@ -278,7 +278,7 @@ async def test_no_job_is_selected_while_redis_is_unavailable(
     rows: asyncpg.Connection,
 ) -> None:
     await run_commands(submit_job(user))
-    workers.is_away = True
+    workers.is_unavailable = True
     with pytest.raises(BrokerUnavailable):
         await run_tick()
     assert await rows.fetchval("SELECT count(dispatched_at) FROM jobs.jobs") == 0

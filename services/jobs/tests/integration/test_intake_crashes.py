@@ -135,10 +135,10 @@ async def test_a_broker_that_fails_after_the_commit_is_retried_until_all_is_publ
     running = await start_service()
     job_id = UUID((await gateway.submit(user)).data["job_id"])
 
-    async def is_noted() -> bool:
+    async def is_stored() -> bool:
         return await rows.fetchval("SELECT entry_id FROM jobs.jobs") is not None
 
-    await wait_until(is_noted)
+    await wait_until(is_stored)
     broker = running.service.messenger.context.broker
     set_markers, failures = broker.set_markers, iter([True, True])
 

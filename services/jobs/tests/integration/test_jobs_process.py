@@ -64,7 +64,7 @@ async def test_it_gets_ready_handles_a_command_shows_its_metrics_and_drains(
                 return False
 
         await wait_until(is_ready)
-        reply = await ask(redis_url, submit_job(user))
+        reply = await send_command(redis_url, submit_job(user))
         metrics = (await client.get("/metrics")).text
         checks = (await client.get("/health/ready")).json()["checks"]
     assert reply.data["status"] == "PENDING"
@@ -74,7 +74,7 @@ async def test_it_gets_ready_handles_a_command_shows_its_metrics_and_drains(
     assert await program.wait() == 0
 
 
-async def ask(redis_url: str, command: SubmitJob) -> Any:
+async def send_command(redis_url: str, command: SubmitJob) -> Any:
     broker = RedisBroker(redis_url)
     gateway = Messenger(broker, "gateway", "test", metrics=Metrics("gateway", "test"))
     client = gateway.create_command_client()

@@ -39,10 +39,10 @@ ApplyPauses = Callable[..., Awaitable[None]]
 def apply_pauses(database: Database) -> ApplyPauses:
     set_pauses = SetPauses(PostgresPauses(database), request_dispatch=lambda: None)
 
-    async def say_(*words: PauseTask | ResumeTask | CircuitOpened) -> None:
-        await set_pauses(words)
+    async def apply(*commands: PauseTask | ResumeTask | CircuitOpened) -> None:
+        await set_pauses(commands)
 
-    return say_
+    return apply
 
 
 def opened(seconds: float = 30) -> CircuitOpened:
@@ -193,8 +193,8 @@ async def test_an_operator_pauses_with_the_services_own_image(
     settings = load_settings(OperatorSettings, given).model_copy(
         update={"environment": environment}
     )
-    for word, left in ((PauseTask, 1), (ResumeTask, 0)):
-        await send_command(settings, word(task_type="echo"))
+    for command, left in ((PauseTask, 1), (ResumeTask, 0)):
+        await send_command(settings, command(task_type="echo"))
 
         async def is_done(left: int = left) -> bool:
             sql = "SELECT count(*) FILTER (WHERE until IS NULL), count(*) FROM jobs.pauses"

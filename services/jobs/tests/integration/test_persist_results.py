@@ -64,12 +64,12 @@ async def test_the_hosts_that_a_run_requested_are_stored(
     given: Given, results: ResultsHarness, outcome: str
 ) -> None:
     run = await given.run()
-    place = VisitedPlace(host="10.0.0.1", port=80, refusals=1, refusal="blocked")
+    host = VisitedPlace(host="10.0.0.1", port=80, refusals=1, refusal="blocked")
     transition = run.succeeded() if outcome == "succeeded" else run.failed()
-    await results.persist(transition.model_copy(update={"network": (place,)}))
+    await results.persist(transition.model_copy(update={"network": (host,)}))
     attempt = await given.attempt(run)
     assert attempt["outcome"] == outcome
-    assert orjson.loads(attempt["network"]) == [place.model_dump(mode="json")]
+    assert orjson.loads(attempt["network"]) == [host.model_dump(mode="json")]
 
 
 async def test_success_implies_start_and_heartbeats_lost(
@@ -293,13 +293,13 @@ async def test_a_running_job_is_cancelled_on_report_or_loss(
 ) -> None:
     run = await given.run()
     await results.persist(run.started())
-    await given.ask_to_stop(run)
-    words = {
+    await given.request_cancel(run)
+    reports = {
         "report": run.failed("cancelled", retryable=False),
         "failure": run.failed(),
         "loss": run.lost(LossReason.STALE),
     }
-    await results.persist(words[how])
+    await results.persist(reports[how])
     job = await given.job(run)
     assert (job["status"], job["failure_reason"]) == ("CANCELLED", "cancelled")
     assert await given.counted(run) == (0, 0)
@@ -310,7 +310,7 @@ async def test_a_success_that_commits_before_the_cancel_wins_and_is_charged(
 ) -> None:
     run = await given.run()
     await results.persist(run.started())
-    await given.ask_to_stop(run)
+    await given.request_cancel(run)
     assert len(charges(await results.persist(run.succeeded()))) == 1
     await results.persist(run.failed("cancelled"))
     assert (await given.job(run))["status"] == "COMPLETED"

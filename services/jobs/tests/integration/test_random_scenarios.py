@@ -95,7 +95,7 @@ class FakeBroker:
     """The entries of the topics: envelopes, results and commands, each until it is removed."""
 
     def __init__(self) -> None:
-        self.room = True
+        self.has_capacity = True
         self.count = 0
         self.envelopes: dict[str, JobEnvelope] = {}
         self.results: dict[str, Message] = {}
@@ -113,7 +113,7 @@ class FakeBroker:
     async def ping(self) -> None: ...
 
     async def send(self, _topic: str, envelope: JobEnvelope, _trace: str | None = None) -> Any:
-        return self.add(self.envelopes, envelope) if self.room else None
+        return self.add(self.envelopes, envelope) if self.has_capacity else None
 
     async def report_undeliverable(self, *_: object) -> None:
         raise AssertionError("nothing here is sealed")
@@ -214,7 +214,7 @@ class Simulation:
         for timer in self._timers:
             await timer()
 
-    def ask(self, command: Any) -> None:
+    def send_command(self, command: Any) -> None:
         self.broker.add(
             self.broker.commands, CommandContext(command=command, correlation_id="test")
         )
@@ -222,7 +222,7 @@ class Simulation:
     async def submit(self, user: UUID, key: int) -> None:
         command = self.submit_job(user, idempotency_key=f"{user}-{key}", priority=key % 10)
         self.jobs.append((user, command.job_id))
-        self.ask(command)
+        self.send_command(command)
 
     async def deliver(self, picks: Sequence[int], replica: int, crash: str = "") -> None:
         """Deliver some commands in any order; those of a crashed replica are delivered again."""
@@ -243,9 +243,9 @@ class Simulation:
             _remove(self.broker.results, chosen)
             self._note(outgoing)
 
-    async def dispatch(self, replica: int, *, room: bool = True) -> None:
+    async def dispatch(self, replica: int, *, has_capacity: bool = True) -> None:
         """Assert that no user has more slots than the plan allows."""
-        self.broker.room = room
+        self.broker.has_capacity = has_capacity
         tick = await self.replicas[replica].dispatch()
         for job in tick.picked:
             meta = job.envelope.meta
@@ -403,13 +403,13 @@ class RandomScenario:
             user, job = self._draw.choice(self._world.jobs)
             cancel = CancelJob(job_id=job, user_id=user)
             retry = RetryJob(job_id=job, user_id=user, retry_id=new_id())
-            self._world.ask(self._draw.choice([cancel, retry]))
+            self._world.send_command(self._draw.choice([cancel, retry]))
 
     async def deliver(self) -> None:
         await self._world.deliver(self._some(), self._replica(), self._crash())
 
     async def dispatch(self) -> None:
-        await self._world.dispatch(self._replica(), room=self._draw.random() < 0.8)
+        await self._world.dispatch(self._replica(), has_capacity=self._draw.random() < 0.8)
 
     async def work(self) -> None:
         what = self._draw.choices(range(6), (10, 3, 1, 2, 2, 2))[0]

@@ -171,7 +171,7 @@ async def test_open_cancels_are_marked_and_published_and_dispatch_is_not(
     stopping, running, done, _pending = [await given.run() for _ in range(4)]
     await results.persist(stopping.started(), running.started(), done.started())
     for run in (stopping, done):
-        await given.ask_to_stop(run)
+        await given.request_cancel(run)
     await results.persist(done.succeeded())
     await republish("first")
     requests: list[CancelRequested] = await read_topic("jobs.control")

@@ -37,13 +37,13 @@ Publish = Callable[..., Awaitable[None]]
 def publish(environment: str, open_broker: OpenBroker) -> Publish:
     messenger = Messenger(open_broker(), "jobs", environment, metrics=Metrics("jobs", "test"))
 
-    async def say_(*messages: Message, traceparent: str | None = None) -> None:
+    async def publish_(*messages: Message, traceparent: str | None = None) -> None:
         for message in messages:
             await messenger.publisher.publish(
                 "jobs.results", message, correlation_id="c", traceparent=traceparent
             )
 
-    return say_
+    return publish_
 
 
 @pytest.fixture

@@ -144,14 +144,14 @@ async def test_a_locked_row_is_waited_for_more_than_once(
     async def is_waiting() -> bool:
         return await rows.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
 
-    async def has_given_up() -> bool:
+    async def has_timed_out() -> bool:
         return not await is_waiting()
 
     async with rows.transaction():
         await rows.execute("SELECT FROM jobs.jobs WHERE id = $1 FOR UPDATE", run.job)
         persisting = asyncio.create_task(results.persist(run.succeeded()))
         await wait_until(is_waiting)
-        await wait_until(has_given_up)
+        await wait_until(has_timed_out)
     await persisting
     assert await given.counted(run) == (1, 0)
 

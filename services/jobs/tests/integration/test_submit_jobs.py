@@ -344,7 +344,7 @@ async def test_a_user_who_is_locked_briefly_gets_no_error(
         submission = asyncio.create_task(gateway.submit(user))
         watch = await asyncpg.connect(schema_url)
         await wait_until(lambda: is_waiting(watch))
-        await wait_until(lambda: has_given_up(watch))
+        await wait_until(lambda: has_timed_out(watch))
         await watch.close()
     assert (await submission).ok
 
@@ -353,7 +353,7 @@ async def is_waiting(watch: asyncpg.Connection) -> bool:
     return await watch.fetchval(WAITING)
 
 
-async def has_given_up(watch: asyncpg.Connection) -> bool:
+async def has_timed_out(watch: asyncpg.Connection) -> bool:
     """Check that a wait was refused; another wait may have begun since."""
     return not await is_waiting(watch)
 
@@ -375,10 +375,10 @@ async def test_data_that_the_database_refuses_fails_alone(
     await start_service()
     assert all(reply.ok for reply in await asyncio.gather(*submissions))
 
-    async def is_given_up() -> bool:
+    async def is_dead_lettered() -> bool:
         return not await read_topic("jobs.commands")
 
-    await wait_until(is_given_up)
+    await wait_until(is_dead_lettered)
     assert await count_jobs(rows) == 5
 
 

@@ -53,8 +53,8 @@ def test_between_two_jobs_of_a_user_others_get_few(
 def test_the_capacity_of_a_topic_is_what_its_window_leaves(
     topics: dict[str, str], unread: dict[str, int], window: int
 ) -> None:
-    rooms = find_topic_capacity(topics, unread, window)
-    assert rooms.keys() == set(topics.values())
-    for topic, room in rooms.items():
+    capacities = find_topic_capacity(topics, unread, window)
+    assert capacities.keys() == set(topics.values())
+    for topic, capacity in capacities.items():
         there = sum(count for kind, count in unread.items() if topics.get(kind) == topic)
-        assert room == window - there
+        assert capacity == window - there

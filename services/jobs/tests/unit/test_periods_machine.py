@@ -78,7 +78,7 @@ class PeriodStateMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.under_way)
     @rule(which=st.integers(0, 99), completed=st.booleans())
     def settle(self, which: int, *, completed: bool) -> None:
-        """End a job in the period in which its place was set aside, however long ago."""
+        """End a job in the period of its reservation, however long ago."""
         start = self.under_way.pop(which % len(self.under_way))
         counter = self.counters[start]
         self.ended[start] += completed

@@ -58,8 +58,8 @@ def test_never_more_than_the_limit_and_never_refused_below_it(
 ) -> None:
     quota = Quota(limit=limit, used=used)
     for is_submit in steps:
-        room = limit is None or quota.used + quota.reserved < limit
-        if is_submit and room:
+        has_capacity = limit is None or quota.used + quota.reserved < limit
+        if is_submit and has_capacity:
             quota = quota.reserve(END)
         elif is_submit:
             with pytest.raises(QuotaExceeded):
