@@ -113,7 +113,7 @@ class Running:
 
 
 class Gateway:
-    """Asks as the gateway does, and tells what it was answered."""
+    """Sends commands as the gateway does, and returns the replies."""
 
     def __init__(self, messenger: Messenger, client: CommandClient) -> None:
         self.messenger = messenger
@@ -264,7 +264,7 @@ class Given:
         return run
 
     async def next_run(self, run: GivenRun) -> GivenRun:
-        """Hand the job out once more, whatever became of it."""
+        """Dispatch the job again, whatever its state."""
         fence = uuid4()
         await self._rows.execute(
             "UPDATE jobs.jobs SET fence = $2, dispatched_at = now(), entry_id = '2-2'"
@@ -292,7 +292,7 @@ class Given:
         return row
 
     async def counted(self, run: GivenRun) -> tuple[int, int]:
-        """Tell how many jobs of the user are used, and how many reserved."""
+        """Return how many jobs of the user are used, and how many reserved."""
         row = await self._rows.fetchrow(
             "SELECT jobs_used, jobs_reserved FROM jobs.usage_counters WHERE user_id = $1", run.user
         )

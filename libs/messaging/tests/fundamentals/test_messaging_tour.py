@@ -148,7 +148,7 @@ async def test_delivered_twice_is_done_once_where_the_handler_has_a_natural_key(
     build: Build,
 ) -> None:
     gateway, jobs = build("gateway"), build("jobs")
-    rows: dict[UUID, SubmitJob] = {}  # stands for a table with the job's id as its key
+    rows: dict[UUID, SubmitJob] = {}  # in place of a table with the job's id as its key
     delivered: list[str] = []
 
     async def handle(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
@@ -217,7 +217,7 @@ async def test_every_reader_of_a_log_sees_every_entry(build: Build) -> None:
             mine.extend(delivery.message for delivery in batch)
 
         async def resync() -> None:
-            """Where entries may have been missed, the database still knows."""
+            """Read the database again where entries may have been missed."""
 
         tailers.append(worker.tail_log(["jobs.control"], note, resync))
     cancel = CancelRequested(job_id=build_submit_job().job_id)

@@ -88,7 +88,7 @@ POISON = {"hopeless": PermanentError, "stubborn": ValueError}
 
 
 class FakeDatabase:
-    """Stands for Postgres: whatever is here is committed, under the key that makes it unique."""
+    """A fake Postgres: all its rows are committed, under a unique key."""
 
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
@@ -217,7 +217,7 @@ class ExactlyOnce(RuleBasedStateMachine):
 
     @rule(shuffled=st.randoms(use_true_random=False))
     def notice_the_epoch(self, shuffled: Any) -> None:
-        """Let the owner publish again, in any order, what billing has not confirmed."""
+        """Let the owner publish unconfirmed facts again, in any order."""
 
         async def publish_again(epoch: str) -> None:
             if self.database.epoch == epoch:
@@ -265,7 +265,7 @@ class ExactlyOnce(RuleBasedStateMachine):
         when=st.sampled_from(["before", "after"]),
     )
     def crash(self, which: int, where: str, when: Any) -> None:
-        """End one process at one point, and start another in its place."""
+        """End one process at one point, and start another instead."""
         if self.processes[which].stalled is not None or not self.may_hurt():
             return
         dead = asyncio.Event()
@@ -309,7 +309,7 @@ class ExactlyOnce(RuleBasedStateMachine):
 
     @rule(which=SOME_PROCESS, down=st.booleans())
     def drain(self, which: int, down: bool) -> None:  # noqa: FBT001  # drawn
-        """Deploy: what a down record keeps from being handled is released, uncounted."""
+        """Deploy: entries that wait for the database are released, uncounted."""
         self.resume(which)
         runner = self.processes[which].consumer
         runner.drain()
@@ -431,7 +431,7 @@ class ExactlyOnce(RuleBasedStateMachine):
 
 
 class CrashingProxy:
-    """Tells when a crash point was met, in whichever task of the process it was."""
+    """Reports when a crash point was reached, in any task of the process."""
 
     def __init__(self, target: object, dead: asyncio.Event) -> None:
         self._target = target
@@ -449,7 +449,7 @@ class CrashingProxy:
 
 
 async def live_until(dead: asyncio.Event, runner: BatchConsumer) -> None:
-    """Take two steps, unless the process dies on the way; then nothing of it goes on."""
+    """Take two steps, unless the process crashes; then it takes no more steps."""
     others = asyncio.all_tasks()
 
     async def live() -> None:

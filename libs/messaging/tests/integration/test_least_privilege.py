@@ -223,7 +223,7 @@ async def test_faults_are_dealt_with_under_the_same_rights(
 
 
 async def is_gone(admin: Any, key: StreamConsumer) -> bool:
-    """Tell whether every consumer has left the group."""
+    """Return whether every consumer has left the group."""
     return await admin.xinfo_consumers(key.key, key.group) == []
 
 

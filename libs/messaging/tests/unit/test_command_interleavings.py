@@ -99,7 +99,7 @@ class Owner:
 async def receive_reply(
     client: CommandClient, command: SubmitJob, call: Call
 ) -> tuple[Outcome, float]:
-    """Tell how a call ended, and when its time was over."""
+    """Return how a call ended, and when its timeout was."""
     await asyncio.sleep(call.starts)
     ends = asyncio.get_running_loop().time() + call.ttl
     try:

@@ -1,4 +1,4 @@
-"""A batch that lingers takes in what comes within a moment, and loses nothing by it."""
+"""A batch that lingers includes entries that arrive within the window, and loses none."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

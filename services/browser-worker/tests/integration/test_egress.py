@@ -136,7 +136,7 @@ async def test_a_blocked_resource_does_not_fail_the_page(
 async def test_webrtc_does_not_bypass_the_proxy(
     harness: BrowserHarness, web: FakeWebServer
 ) -> None:
-    """The address receives nothing, and the page learns no local address."""
+    """The address receives nothing, and the page gets no local address."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stun:
         stun.bind(("127.0.0.1", 0))
         stun.setblocking(False)  # noqa: FBT003  # the socket's own signature

@@ -1,4 +1,4 @@
-"""Why a job waits and when it should start, from where it stands."""
+"""Why a job waits and when it should start, from its position in the queue."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -375,10 +375,10 @@ async def test_data_that_the_database_refuses_fails_alone(
     await start_service()
     assert all(reply.ok for reply in await asyncio.gather(*submissions))
 
-    async def is_dead_lettered() -> bool:
+    async def is_consumed() -> bool:
         return not await read_topic("jobs.commands")
 
-    await wait_until(is_dead_lettered)
+    await wait_until(is_consumed)
     assert await count_jobs(rows) == 5
 
 

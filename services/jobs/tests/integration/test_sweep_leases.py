@@ -1,4 +1,4 @@
-"""The sweeper: what it finds in the database and on Redis, and that it only ever says so."""
+"""The sweeper: what it finds in the database and on Redis, and that it only reports it."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
