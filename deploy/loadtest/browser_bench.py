@@ -76,10 +76,10 @@ async def open_candidates(
         yield jobs
 
 
-async def compare(jobs: Mapping[str, BenchmarkJob], rounds: int) -> Durations:
+async def compare(jobs: Mapping[str, BenchmarkJob], repetitions: int) -> Durations:
     """Run the jobs in turn, with a pause so that cleanup does not slow the next one."""
     times: Durations = {name: [] for name in jobs}
-    for number in range(-2, rounds):  # the first two warm up caches
+    for number in range(-2, repetitions):  # the first two warm up caches
         for name, job in jobs.items():
             await asyncio.sleep(PAUSE)
             began = time.perf_counter()
@@ -89,16 +89,16 @@ async def compare(jobs: Mapping[str, BenchmarkJob], rounds: int) -> Durations:
     return times
 
 
-async def measure_baselines(full: Path | None, rounds: int) -> Durations:
+async def measure_baselines(full: Path | None, repetitions: int) -> Durations:
     with DemoSite() as site:
         async with open_candidates(site, full) as jobs:
-            return await compare(jobs, rounds)
+            return await compare(jobs, repetitions)
 
 
-async def measure_tasks(rounds: int) -> Durations:
+async def measure_tasks(repetitions: int) -> Durations:
     with DemoSite() as site:
         async with open_fixture(site, ensure_chromium(print)) as fixture:
-            return await compare({name: _job(fixture, name) for name in TASKS}, rounds)
+            return await compare({name: _job(fixture, name) for name in TASKS}, repetitions)
 
 
 def _job(fixture: BrowserFixture, task_type: str) -> BenchmarkJob:
@@ -174,22 +174,26 @@ def check_goals(medians: Mapping[str, float], growth: tuple[float, float, float]
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--repetitions", type=int, default=30)
     parser.add_argument("--jobs", type=int, help="default: 300 for the memory, 1,000 for a soak")
     parser.add_argument("--full-chromium", type=Path, default=shutil.which("chromium"))
-    parser.add_argument("--short", action="store_true", help="5 rounds, 30 jobs")
+    parser.add_argument("--short", action="store_true", help="5 repetitions, 30 jobs")
     parser.add_argument("--soak", action="store_true", help="run mixed jobs and look for leaks")
     chosen = parser.parse_args()
     configure_logging("bench", "bench", level="CRITICAL" if chosen.soak else "ERROR")
     if chosen.soak:
         with own_temporary_folder():
             return 0 if uvloop.run(soak(chosen.jobs or 1_000)) else 1
-    rounds, jobs = (5, chosen.jobs or 30) if chosen.short else (chosen.rounds, chosen.jobs or 300)
+    repetitions, jobs = (
+        (5, chosen.jobs or 30) if chosen.short else (chosen.repetitions, chosen.jobs or 300)
+    )
     full = Path(chosen.full_chromium) if chosen.full_chromium else None
-    medians = show_times("text, one at a time", uvloop.run(measure_baselines(full, rounds)), WARM)
-    show_times("each task, one at a time", uvloop.run(measure_tasks(rounds)), TEXT)
+    medians = show_times(
+        "text, one at a time", uvloop.run(measure_baselines(full, repetitions)), WARM
+    )
+    show_times("each task, one at a time", uvloop.run(measure_tasks(repetitions)), TEXT)
     for slots in (1, 2, 4):
-        times, rate = uvloop.run(measure_concurrently(3 * rounds, slots))
+        times, rate = uvloop.run(measure_concurrently(3 * repetitions, slots))
         show_times(f"text, {slots} at once: {rate:.1f} jobs/s", {TEXT: times}, TEXT)
     return 0 if check_goals(medians, uvloop.run(measure_growth(jobs))) else 1
 

@@ -91,10 +91,10 @@ def find_baselines() -> dict[str, float]:
     return installed
 
 
-async def compare_drains(fixture: JobsFixture, table: Table, jobs: int, rounds: int) -> None:
+async def compare_drains(fixture: JobsFixture, table: Table, jobs: int, repetitions: int) -> None:
     baselines = find_baselines()
     results: dict[str, list[DrainResult]] = {name: [] for name in (DURABLE, *baselines)}
-    for _ in range(rounds):
+    for _ in range(repetitions):
         results[DURABLE].append(await fixture.drain(jobs))
         with fixture.suspended(*ALL_BUT_SERVERS):
             for name, share in baselines.items():
@@ -141,10 +141,10 @@ def build_report(run: RunKey) -> RunReport:
     return RunReport(run=run, worker="bench", started_at=now, success=success)
 
 
-async def compare_batches(fixture: JobsFixture, table: Table, jobs: int, rounds: int) -> None:
+async def compare_batches(fixture: JobsFixture, table: Table, jobs: int, repetitions: int) -> None:
     batched: list[float] = []
     single: list[float] = []
-    for _ in range(rounds):
+    for _ in range(repetitions):
         batched.append(await persist(fixture, jobs // 2, BATCH))
         single.append(await persist(fixture, max(50, jobs // 20), 1))
     batch_rate, single_rate = statistics.median(batched), statistics.median(single)
@@ -282,15 +282,16 @@ async def measure(fleet: IsolatedFleet, options: argparse.Namespace) -> list[str
     table = Table()
     cores = options.cores or sorted(os.sched_getaffinity(0))
     print(
-        f"all processes on cores {', '.join(map(str, cores))}; {options.rounds} rounds", flush=True
+        f"all processes on cores {', '.join(map(str, cores))}; {options.repetitions} repetitions",
+        flush=True,
     )
     async with open_fixture(fleet, cores) as fixture, AsyncExitStack() as stack:
         users = [
             await stack.enter_async_context(sign_in_new_user(fleet, "ENTERPRISE")) for _ in range(4)
         ]
         await fixture.until_idle()
-        await compare_drains(fixture, table, options.jobs, options.rounds)
-        await compare_batches(fixture, table, options.jobs, options.rounds)
+        await compare_drains(fixture, table, options.jobs, options.repetitions)
+        await compare_batches(fixture, table, options.jobs, options.repetitions)
         await measure_submits(fixture, table, users, options.seconds)
         await measure_latency(table, users[0], options.samples)
         await measure_flood(fixture, table, users[1], options.jobs, min(20, options.samples))
@@ -303,7 +304,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--jobs", type=int, default=10_000, help="jobs of each drain and of the flood"
     )
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument(
         "--soak", type=int, default=100_000, help="jobs between the two measurements"
     )

@@ -299,7 +299,7 @@ JOB_SHARE = {"arq": 0.05}
 """The share of the jobs that arq drains."""
 
 
-def measure(count: int, rounds: int) -> tuple[dict[str, float], list[float], list[float]]:
+def measure(count: int, repetitions: int) -> tuple[dict[str, float], list[float], list[float]]:
     benchmarks = {
         name: benchmark
         for name, benchmark in BENCHMARKS.items()
@@ -310,7 +310,7 @@ def measure(count: int, rounds: int) -> tuple[dict[str, float], list[float], lis
         server = RedisServer(Path(folder))
         server.start()
         try:
-            for _ in range(rounds):
+            for _ in range(repetitions):
                 for name, benchmark in benchmarks.items():
                     asyncio.run(flush(server.url))
                     amount = max(200, round(count * JOB_SHARE.get(name, 1)))
@@ -365,13 +365,13 @@ def show(
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=20_000, help="entries for each measurement")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--short", action="store_true", help="2,000 jobs, 1 round")
     chosen = parser.parse_args()
     configure_logging("bench", ENVIRONMENT, level="ERROR")
     gc.freeze()  # as every process of the fleet does after its start
-    count, rounds = (2_000, 1) if chosen.short else (chosen.jobs, chosen.rounds)
-    return 0 if show(*measure(count, rounds)) else 1
+    count, repetitions = (2_000, 1) if chosen.short else (chosen.jobs, chosen.repetitions)
+    return 0 if show(*measure(count, repetitions)) else 1
 
 
 if __name__ == "__main__":

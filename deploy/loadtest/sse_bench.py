@@ -112,7 +112,7 @@ async def compare(
 ) -> None:
     seconds: dict[str, list[float]] = {}
     cpu: dict[str, list[float]] = {}
-    for _ in range(options.rounds):
+    for _ in range(options.repetitions):
         for group in groups:
             others = [other.server.process for other in groups if other is not group]
             with suspended(others):
@@ -214,7 +214,7 @@ async def closing(group: ListenerGroup) -> AsyncGenerator[None]:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="msaas bench sse", description=__doc__)
     parser.add_argument("--listeners", type=int, default=1_000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--rate", type=float, default=100, help="events a second")
     parser.add_argument("--seconds", type=float, default=5, help="of each round and kind of user")
     parser.add_argument("--churn", type=int, default=50_000, help="connections to open and close")

@@ -36,9 +36,9 @@ class RespConnection:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=5)
         self._replies = self._socket.makefile("rb")
 
-    def send(self, *words: str) -> str:
-        parts = "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)
-        self._socket.sendall(f"*{len(words)}\r\n{parts}".encode())
+    def send(self, *arguments: str) -> str:
+        parts = "".join(f"${len(argument.encode())}\r\n{argument}\r\n" for argument in arguments)
+        self._socket.sendall(f"*{len(arguments)}\r\n{parts}".encode())
         return self._read()
 
     def close(self) -> None:
@@ -285,10 +285,10 @@ def test_the_tables_cover_every_user() -> None:
 def test_users_can_run_exactly_the_commands_they_need(
     connect: Callable[[str], SendCommand],
 ) -> None:
-    ask = connect("admin")
+    execute = connect("admin")
 
     def may(user: str, command: str) -> bool:
-        answer = ask("ACL", "DRYRUN", user, *command.split())
+        answer = execute("ACL", "DRYRUN", user, *command.split())
         assert answer == "+OK" or " has no permissions to " in answer, (command, answer)
         return answer == "+OK"
 

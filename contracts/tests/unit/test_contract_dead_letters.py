@@ -64,12 +64,12 @@ def test_an_envelope_keeps_only_header_job_id_and_fence(
 def test_redaction_depends_on_the_message_type(
     read_sample: Callable[[str], bytes], header: dict[str, Any]
 ) -> None:
-    asked = encode(SubmitJob.model_validate_json(read_sample("SubmitJob")), **header)
+    submitted = encode(SubmitJob.model_validate_json(read_sample("SubmitJob")), **header)
     pushed = encode(PushedJob.model_validate_json(read_sample("PushedJob")), **header)
-    assert build("jobs.commands", asked)[b"data"] == asked[b"data"]
+    assert build("jobs.commands", submitted)[b"data"] == submitted[b"data"]
     [kept] = json.loads(build("jobs.commands", pushed)[b"data"])
     assert kept == "job_id"
-    unknown = {**asked, b"type": b"SubmitJobV9"}
+    unknown = {**submitted, b"type": b"SubmitJobV9"}
     assert list(json.loads(build("jobs.commands", unknown)[b"data"])) == ["job_id"]
 
 

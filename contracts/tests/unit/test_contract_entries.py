@@ -64,9 +64,9 @@ def with_result(entry: dict[bytes, bytes], result: bytes) -> dict[bytes, bytes]:
 
 
 def test_the_fields_are_these_bytes(entry: dict[bytes, bytes], header: dict[str, Any]) -> None:
-    beat = decode(RESULTS, entry).message
+    heartbeat = decode(RESULTS, entry).message
     trace = entry[b"traceparent"].decode()
-    assert encode(beat, **header, traceparent=trace) == entry
+    assert encode(heartbeat, **header, traceparent=trace) == entry
 
 
 def test_a_command_has_a_reply_stream_and_a_ttl(header: dict[str, Any]) -> None:
@@ -286,9 +286,9 @@ def test_a_large_message_is_refused(header: dict[str, Any]) -> None:
 def test_an_undecodable_header_is_not_encoded(
     header: dict[str, Any], spoilt: dict[str, Any]
 ) -> None:
-    beat = JobHeartbeat(job_id=uuid4(), fence=uuid4())
+    heartbeat = JobHeartbeat(job_id=uuid4(), fence=uuid4())
     with pytest.raises(EncodeError):
-        encode(beat, **{**header, **spoilt})
+        encode(heartbeat, **{**header, **spoilt})
 
 
 def test_an_optional_field_may_be_absent(

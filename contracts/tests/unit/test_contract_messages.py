@@ -94,9 +94,9 @@ def test_a_message_accepts_only_typed_values() -> None:
 
 
 def test_a_message_is_frozen() -> None:
-    beat = JobHeartbeat(job_id=uuid4(), fence=uuid4())
+    heartbeat = JobHeartbeat(job_id=uuid4(), fence=uuid4())
     with pytest.raises(ValidationError):
-        beat.lease_ms = 20_000
+        heartbeat.lease_ms = 20_000
 
 
 def test_an_error_contains_no_content() -> None:

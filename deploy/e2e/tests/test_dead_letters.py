@@ -43,7 +43,7 @@ def add_dead_letter(fleet: IsolatedFleet) -> AddDeadLetter:
             b"reply_to": b"hunter2",
             b"ttl_ms": b"1",
         }
-        letter = build_dead_letter(
+        dead_letter = build_dead_letter(
             topic,
             fields,
             entry_id=f"{new_id().int >> 80}-0",
@@ -54,7 +54,7 @@ def add_dead_letter(fleet: IsolatedFleet) -> AddDeadLetter:
         )
         key = (topic.poison_key if poison else topic.dead_letter_key)("local", "jobs")
         async with _Redis.from_url(fleet.url("redis")) as client:
-            await client.xadd(key, letter)
+            await client.xadd(key, dead_letter)
 
     return add
 

@@ -31,8 +31,8 @@ def test_up_prints_addresses_and_credentials(fleet: IsolatedFleet) -> None:
 def test_the_demo_shows_a_job_from_submission_to_result(fleet: IsolatedFleet) -> None:
     shown = fleet.run(*module_command("msaas.cli"), "demo")
     assert shown.returncode == 0, shown.stdout + shown.stderr
-    last_words = [line.split()[-1] for line in shown.stdout.splitlines() if " s  " in line]
-    seen = [word for word in last_words if word in {"PENDING", "RUNNING", "COMPLETED"}]
+    last_columns = [line.split()[-1] for line in shown.stdout.splitlines() if " s  " in line]
+    seen = [column for column in last_columns if column in {"PENDING", "RUNNING", "COMPLETED"}]
     assert seen == ["PENDING", "RUNNING", "COMPLETED"]
     assert '"text"' in shown.stdout
 

@@ -87,7 +87,7 @@ class BrokerHarness:
         await self._pass_a_moment()
 
     async def _pass_a_moment(self) -> None:
-        """No server forgets all and takes a new entry within one millisecond, under one id."""
+        """Advance the clock, so that the new server does not reuse an entry id."""
         await self.clock.advance(0.001)
 
     def end(self) -> None:

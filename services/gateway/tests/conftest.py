@@ -97,11 +97,11 @@ class OpenApiChecker:
         validator.validate(answer.json())
 
     def _find(self, method: str, path: str) -> tuple[str, Any]:
-        wanted = path.removeprefix("/api/v1").split("/")
+        segments = path.removeprefix("/api/v1").split("/")
         for template, item in DOCUMENT["paths"].items():
             parts = template.split("/")
-            same = [p == w or p.startswith("{") for p, w in zip(parts, wanted, strict=False)]
-            if len(parts) == len(wanted) and all(same) and method in item:
+            same = [p == w or p.startswith("{") for p, w in zip(parts, segments, strict=False)]
+            if len(parts) == len(segments) and all(same) and method in item:
                 return template, item[method]
         raise AssertionError(f"{method} {path} is not in the document")
 

@@ -1,4 +1,4 @@
-"""The service as tests meet it: users, a gateway that asks, workers that read, rows to look at."""
+"""Fixtures of the service: users, a gateway, worker queues, and sessions that read rows."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -87,7 +87,7 @@ def jobs_url(schema_url: str, login: str) -> str:
 
 @pytest_asyncio.fixture
 async def rows(schema_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """Open a superuser's session, to prepare and to look."""
+    """Open a superuser's session, to prepare and read rows."""
     connection = await asyncpg.connect(schema_url)
     yield connection
     await connection.close()

@@ -102,7 +102,7 @@ class JobScenario:
             fence, losses=frozenset({RunLoss(reason=reason, lease_until=lease_until)})
         )
 
-    def hand_out_again(self, fence: UUID = NEXT) -> UUID:
+    def dispatch_again(self, fence: UUID = NEXT) -> UUID:
         """Be dispatch: another fence, after the present run was given up."""
         self.job = replace(self.job, fence=fence, dispatched_at=NOW, entry_id="2-0")
         self.runs[fence] = Run(fence=fence)

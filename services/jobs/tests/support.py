@@ -1,4 +1,4 @@
-"""The types of the fixtures: what tests of the service ask for by name."""
+"""The types of the fixtures of the service's tests."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
@@ -113,7 +113,7 @@ class Running:
 
 
 class Gateway:
-    """Asks as the gateway does, and tells what it was answered."""
+    """Sends commands as the gateway does, and returns the replies."""
 
     def __init__(self, messenger: Messenger, client: CommandClient) -> None:
         self.messenger = messenger
@@ -137,18 +137,18 @@ class Gateway:
 
 
 class FakeWorkerQueue:
-    """Where envelopes go: `room` says how many more get an entry."""
+    """Where envelopes go: `room` is how many more get an entry."""
 
     def __init__(self) -> None:
         self.capacity = 1_000
-        self.is_away = False
+        self.is_unavailable = False
         self.sent: list[JobEnvelope] = []
         self.withdrawn: list[tuple[str, Sequence[str]]] = []
         self.undeliverable: dict[UUID, str] = {}
         self.marked: set[UUID] = set()
 
     async def ping(self) -> None:
-        if self.is_away:
+        if self.is_unavailable:
             raise BrokerUnavailable(target="test")
 
     async def send(
@@ -264,7 +264,7 @@ class Given:
         return run
 
     async def next_run(self, run: GivenRun) -> GivenRun:
-        """Hand the job out once more, whatever became of it."""
+        """Dispatch the job again, whatever its state."""
         fence = uuid4()
         await self._rows.execute(
             "UPDATE jobs.jobs SET fence = $2, dispatched_at = now(), entry_id = '2-2'"
@@ -275,7 +275,7 @@ class Given:
         await self._rows.execute(sql, run.job, fence)
         return GivenRun(run.user, run.job, fence)
 
-    async def ask_to_stop(self, run: GivenRun, ago: timedelta = timedelta(0)) -> None:
+    async def request_cancel(self, run: GivenRun, ago: timedelta = timedelta(0)) -> None:
         sql = "UPDATE jobs.jobs SET cancel_requested_at = now() - $2::interval WHERE id = $1"
         await self._rows.execute(sql, run.job, ago)
 
@@ -292,7 +292,7 @@ class Given:
         return row
 
     async def counted(self, run: GivenRun) -> tuple[int, int]:
-        """Tell how many jobs of the user are used, and how many reserved."""
+        """Return how many jobs of the user are used, and how many reserved."""
         row = await self._rows.fetchrow(
             "SELECT jobs_used, jobs_reserved FROM jobs.usage_counters WHERE user_id = $1", run.user
         )

@@ -13,7 +13,7 @@ Output = pytest.CaptureFixture[str]
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give each story a data folder of its own."""
+    """Give each story its own data folder."""
     monkeypatch.setenv("MSAAS_HOME", str(tmp_path))
     monkeypatch.delenv("DATABASE_URL", raising=False)
     return tmp_path

@@ -1,4 +1,4 @@
-"""The AsyncAPI document says what the registry says."""
+"""The AsyncAPI document matches the registry."""
 
 import re
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The table of ADR-0007 says what the code does."""
+"""The table of ADR-0007 matches the code."""
 
 import re
 

@@ -221,7 +221,7 @@ def test_a_reference_to_nothing_is_found(make_repository: MakeRepository, text: 
         "- `docs/gone.md` (removed)",
     ],
 )
-def test_references_to_what_is_there_and_words_that_are_none_pass(
+def test_existing_references_and_text_without_references_pass(
     make_repository: MakeRepository, text: str
 ) -> None:
     assert not list(references.find_problems(make_repository({"docs/a.md": text, "src/b.py": ""})))

@@ -59,7 +59,7 @@ def test_a_module_of_the_allowed_length_with_a_docstring_passes(
         (("-----BEGIN RSA PRI", "VATE KEY-----"), "private key"),
     ],
 )
-def test_what_must_not_be_committed_is_found(
+def test_forbidden_files_are_found(
     make_repository: MakeRepository, words: tuple[str, ...], complaint: str
 ) -> None:
     (problem,) = leaks.find_problems(make_repository({"a.txt": "first\n" + "".join(words)}))

@@ -1,4 +1,4 @@
-"""Every service's chain: up, down and up again, equal to its models, safe to run beside work."""
+"""The migrations of every service: up, down and up again, equal to its models, safe under load."""
 
 import asyncio
 import re
@@ -89,7 +89,7 @@ def fetch(database_url: str) -> Fetch:
 
 @pytest.fixture
 def on_sync(database_url: str) -> OnSync[Any]:
-    """Run what wants SQLAlchemy's plain connection, and commit."""
+    """Run a function on SQLAlchemy's synchronous connection, and commit."""
 
     async def run(work: Callable[[Connection], Any]) -> Any:
         engine = create_engine(PostgresConfig(database_url))

@@ -36,7 +36,7 @@ def list_changes(
 
 
 def change(path: str, json_path: JsonPath, value: object) -> dict[str, str]:
-    """Set, or take away, what is at a place of a file; a list takes a new item at its end."""
+    """Set or delete the value at a path in a file; a list gets a new item at its end."""
     content: Any = yaml.load(FILES[path], yaml.CSafeLoader)
     inside = content
     for part in json_path[:-1]:
@@ -108,7 +108,7 @@ def test_a_breaking_change_of_the_api_is_reported(
     assert any(change.startswith(expected) for change in found), found
 
 
-def test_those_who_rely_on_it_are_named() -> None:
+def test_consumers_that_rely_on_it_are_named() -> None:
     assert list_changes(change(API, ("paths", "/me"), REMOVED)) == [
         "readMe: GET /me is gone  (relied on by cli, dashboard)"
     ]
@@ -118,7 +118,7 @@ def test_those_who_rely_on_it_are_named() -> None:
 
 
 def add_freely(document: Any) -> None:
-    """Add all that a version may add."""
+    """Make every kind of addition that a version may have."""
     document["paths"]["/new"] = copy.deepcopy(document["paths"]["/me"])
     document["paths"]["/new"]["get"]["operationId"] = "readNew"
     document["security"].append({"apiKey": []})
@@ -149,7 +149,7 @@ def test_what_is_past_its_sunset_may_go() -> None:
     assert list_changes(without, today=date(2027, 6, 1)) == []
 
 
-def test_a_message_breaks_by_what_it_takes_and_by_what_it_tells() -> None:
+def test_a_change_of_what_a_message_accepts_or_contains_breaks_it() -> None:
     plans = ("$defs", "Plan", "enum")
     assert "is no longer accepted" in " ".join(list_changes(change(SUBMITTED, plans, ["FREE"])))
     assert "was not returned before" in " ".join(

@@ -66,7 +66,7 @@ def strip_series_suffix(name: str) -> str:
 
 
 def is_metric_prefix(name: str, known: frozenset[str]) -> bool:
-    """Tell a metric that is named by how it begins, as the verb takes it."""
+    """Return whether a prefix names a metric, as the command accepts it."""
     return name.startswith("msaas_") and any(word.startswith(f"{name}_") for word in known)
 
 
@@ -88,7 +88,7 @@ def test_every_metric_event_and_field_in_it_exists_in_the_code(path: Path) -> No
 
 
 def expand(pattern: str) -> list[str]:
-    """Read `a_(b|c)|d` as its words."""
+    """Expand `a_(b|c)|d` into names."""
     if found := re.fullmatch(r"(\w+)\(([\w|]+)\)", pattern):
         return [found[1] + end for end in found[2].split("|")]
     return pattern.split("|")

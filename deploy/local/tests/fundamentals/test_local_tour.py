@@ -1,4 +1,4 @@
-"""A tour of the launcher: servers, and the supervisor that keeps parts running."""
+"""A tour of the launcher: servers, and the supervisor that restarts parts."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""The life of a file: upload link, download link, deletion with its job."""
+"""The lifecycle of a file: upload link, download link, deletion with its job."""
 
 from pathlib import Path
 from uuid import uuid4

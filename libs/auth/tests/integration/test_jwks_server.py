@@ -1,4 +1,4 @@
-"""Keys from a real server that is slow, moved, broken or lying."""
+"""Keys from a real server that is slow, moved, broken or malicious."""
 
 import asyncio
 import gzip
@@ -51,7 +51,7 @@ async def drip(writer: asyncio.StreamWriter) -> None:
     while True:
         writer.write(b" ")
         await writer.drain()
-        await asyncio.sleep(0.05)  # an answer that never quite ends
+        await asyncio.sleep(0.05)  # a response that takes very long to end
 
 
 async def pour(writer: asyncio.StreamWriter) -> None:
@@ -66,10 +66,10 @@ async def hang_up(writer: asyncio.StreamWriter) -> None:
 
 
 class KeyServer:
-    """Answers as told; `/moved` is where it redirects to, and it is honest there."""
+    """Returns the configured response; `/moved`, its redirect target, returns valid keys."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.requested_paths: list[str] = []
         self.answer = answer(publish(public(OLD)))
         self._open: set[asyncio.Task[None]] = set()
 
@@ -89,7 +89,7 @@ class KeyServer:
             self._open.add(task)
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
-                self.asked.append(head.split()[1].decode())
+                self.requested_paths.append(head.split()[1].decode())
                 await self.answer(writer)
                 await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
@@ -121,7 +121,7 @@ async def verifier(server: KeyServer, fake_clock: FakeClock) -> AsyncIterator[To
 
 def sign(clock: FakeClock, key: ECKey = OLD) -> str:
     now = int(clock.now().timestamp())
-    said = {
+    claims = {
         "iss": ISSUER,
         "aud": "authenticated",
         "sub": "0192f0c1-2f6e-7cc3-98c4-dc0c0c07398f",
@@ -129,12 +129,12 @@ def sign(clock: FakeClock, key: ECKey = OLD) -> str:
         "iat": now,
         "exp": now + 7200,
     }
-    return jwt.encode({"alg": "ES256", "kid": key.kid}, said, key)
+    return jwt.encode({"alg": "ES256", "kid": key.kid}, claims, key)
 
 
-async def ends(asking: Awaitable[object], clock: FakeClock) -> object:
-    """Let the clock of the retries go on while the network takes its real time."""
-    task = asyncio.ensure_future(asking)
+async def ends(call: Awaitable[object], clock: FakeClock) -> object:
+    """Advance the clock of the retries while the network takes real time."""
+    task = asyncio.ensure_future(call)
 
     async def is_done() -> bool:
         await clock.advance(0.1)
@@ -167,10 +167,12 @@ async def test_anything_but_a_small_answer_in_time_is_no_answer(
     server.answer = WRONG[wrong]
     with pytest.raises(DependencyUnavailable):
         await fetch()
-    assert set(server.asked) == {"/keys"}
+    assert set(server.requested_paths) == {"/keys"}
 
 
-async def test_nobody_listening_is_no_answer(server: KeyServer, fetch: JwksClient) -> None:
+async def test_a_refused_connection_counts_as_no_answer(
+    server: KeyServer, fetch: JwksClient
+) -> None:
     await server.stop()
     with pytest.raises(DependencyUnavailable) as raised:
         await fetch()
@@ -208,13 +210,13 @@ async def test_a_lie_is_refused_and_the_old_keys_stay(
             await ends(verifier.verify(sign(fake_clock, NEW)), fake_clock)
     assert "jwks_fetch_failed" in {line["event"] for line in logs}
     assert await verifier.verify(sign(fake_clock))
-    assert set(server.asked) == {"/keys"}
+    assert set(server.requested_paths) == {"/keys"}
     server.answer = answer(publish(public(OLD), public(NEW)))
     await fake_clock.advance(60)
     assert await ends(verifier.verify(sign(fake_clock, NEW)), fake_clock)
 
 
-async def test_an_hour_without_keys_lets_nobody_in_until_they_are_back(
+async def test_after_an_hour_without_keys_all_tokens_are_refused_until_keys_return(
     server: KeyServer, verifier: TokenVerifier, fake_clock: FakeClock
 ) -> None:
     token = sign(fake_clock)
@@ -234,7 +236,7 @@ async def test_keys_are_rotated_without_an_outage(
     server: KeyServer, verifier: TokenVerifier, fake_clock: FakeClock
 ) -> None:
     old, new = sign(fake_clock), sign(fake_clock, NEW)
-    server.answer = answer(publish(public(OLD), public(NEW)))  # the new one stands by
+    server.answer = answer(publish(public(OLD), public(NEW)))  # published before it is used
     await verifier.verify(old)
     for published in ([NEW, OLD], [NEW]):
         assert await verifier.verify(new)
@@ -242,8 +244,10 @@ async def test_keys_are_rotated_without_an_outage(
         server.answer = answer(publish(*map(public, published)))
         await fake_clock.advance(300)
         await verifier.ping()
-        asked = len(server.asked) + 1
-        await wait_until(lambda asked=asked: len(server.asked) == asked)
+        expected_count = len(server.requested_paths) + 1
+        await wait_until(
+            lambda expected_count=expected_count: len(server.requested_paths) == expected_count
+        )
 
     async def is_gone() -> bool:
         try:
@@ -260,8 +264,8 @@ async def test_a_verifier_that_is_closed_amid_a_fetch_leaves_nothing_behind(
     server: KeyServer, verifier: TokenVerifier, fake_clock: FakeClock
 ) -> None:
     server.answer = hang
-    asking = asyncio.create_task(verifier.verify(sign(fake_clock)))
-    await wait_until(lambda: server.asked)
+    call = asyncio.create_task(verifier.verify(sign(fake_clock)))
+    await wait_until(lambda: server.requested_paths)
     await verifier.close()
     with pytest.raises(JwksUnavailable):
-        await asking
+        await call

@@ -1,4 +1,4 @@
-"""The user behind a token: asked for rarely, and again as soon as something changed."""
+"""The user behind a token is cached, and loaded again after a change."""
 
 import asyncio
 from typing import Any, cast
@@ -15,7 +15,7 @@ ANN, BOB, CID = (UUID(int=number, version=4) for number in (1, 2, 3))
 
 
 class Verifier:
-    """Believes a token that is nothing but a user's id."""
+    """Accepts as a token the text of a user's id."""
 
     async def verify(self, token: str) -> TokenClaims:
         return TokenClaims(UUID(token), None, None, 4_102_444_800, None, None, None)
@@ -24,13 +24,13 @@ class Verifier:
 class Store:
     def __init__(self) -> None:
         self.plan = "FREE"
-        self.asked: list[UUID] = []
+        self.loaded: list[UUID] = []
         self.banned: set[UUID] = set()
         self.gate = asyncio.Event()
         self.gate.set()
 
     async def get_principal(self, claims: TokenClaims) -> UserPrincipal:
-        self.asked.append(claims.subject)
+        self.loaded.append(claims.subject)
         plan = self.plan
         await self.gate.wait()
         if claims.subject in self.banned:
@@ -48,19 +48,19 @@ def authenticator(store: Store, fake_clock: FakeClock) -> Authenticator:
     return Authenticator(cast("TokenVerifier", cast("Any", Verifier())), store, clock=fake_clock)
 
 
-async def test_the_store_is_asked_once_in_a_while(
+async def test_a_user_is_loaded_from_the_store_once_per_interval(
     authenticator: Authenticator, store: Store, fake_clock: FakeClock
 ) -> None:
     for _ in range(20):
         assert (await authenticator.authenticate(f"Bearer {ANN}")).user.plan == "FREE"
-    assert store.asked == [ANN]
+    assert store.loaded == [ANN]
     store.plan = "PRO"
     await fake_clock.advance(PRINCIPAL_TTL_SECONDS)
     assert (await authenticator.authenticate(f"Bearer {ANN}")).user.plan == "PRO"
-    assert store.asked == [ANN, ANN]
+    assert store.loaded == [ANN, ANN]
 
 
-async def test_the_end_of_the_token_is_told_whether_the_user_is_remembered_or_not(
+async def test_the_expiry_of_the_token_is_returned_for_cached_and_uncached_users(
     authenticator: Authenticator,
 ) -> None:
     for _ in range(2):
@@ -68,9 +68,7 @@ async def test_the_end_of_the_token_is_told_whether_the_user_is_remembered_or_no
         assert (user.id, expires_at) == (ANN, 4_102_444_800)
 
 
-async def test_a_user_who_changed_is_asked_for_again(
-    authenticator: Authenticator, store: Store
-) -> None:
+async def test_a_changed_user_is_loaded_again(authenticator: Authenticator, store: Store) -> None:
     await authenticator.authenticate(f"Bearer {ANN}")
     store.banned.add(ANN)
     await authenticator.authenticate(f"Bearer {ANN}")
@@ -82,26 +80,26 @@ async def test_a_user_who_changed_is_asked_for_again(
     assert await authenticator.authenticate(f"Bearer {ANN}")
 
 
-async def test_a_row_that_was_read_before_it_changed_is_not_remembered(
+async def test_a_row_that_changed_while_it_was_read_is_not_cached(
     authenticator: Authenticator, store: Store
 ) -> None:
     store.gate.clear()
-    asking = asyncio.create_task(authenticator.authenticate(f"Bearer {ANN}"))
+    task = asyncio.create_task(authenticator.authenticate(f"Bearer {ANN}"))
     await asyncio.sleep(0)
     store.plan = "PRO"
     authenticator.invalidate(ANN)
     store.gate.set()
-    assert (await asking).user.plan == "FREE"
+    assert (await task).user.plan == "FREE"
     assert (await authenticator.authenticate(f"Bearer {ANN}")).user.plan == "PRO"
 
 
-async def test_only_so_many_users_are_remembered(
+async def test_the_cache_of_users_is_bounded(
     authenticator: Authenticator, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(authenticator_module, "MAX_CACHED_ENTRIES", 2)
     for user in (ANN, BOB, CID, CID, BOB, ANN):
         await authenticator.authenticate(f"Bearer {user}")
-    assert store.asked == [ANN, BOB, CID, ANN]
+    assert store.loaded == [ANN, BOB, CID, ANN]
 
 
 @pytest.mark.parametrize(
@@ -112,21 +110,21 @@ async def test_another_header_is_no_token(
 ) -> None:
     with pytest.raises(Unauthenticated):
         await authenticator.authenticate(authorization)
-    assert store.asked == []
+    assert store.loaded == []
 
 
-async def test_a_request_is_checked_once_however_many_ask(
+async def test_a_request_is_authenticated_once_for_all_dependencies(
     authenticator: Authenticator, store: Store
 ) -> None:
-    def asked_by(user: UUID) -> dict[str, Any]:
+    def request_of(user: UUID) -> dict[str, Any]:
         return {"type": "http", "headers": [(b"authorization", f"Bearer {user}".encode())]}
 
     store.banned.add(BOB)
-    refused, let_in = asked_by(BOB), asked_by(ANN)
+    refused, accepted = request_of(BOB), request_of(ANN)
     for _ in range(2):
         with pytest.raises(Unauthenticated):
             await authenticator.authenticate_scope(refused)
-        assert (await authenticator.authenticate_scope(let_in)).user.id == ANN
-    assert store.asked == [BOB, ANN]
-    assert let_in["state"]["user_id"] == ANN
+        assert (await authenticator.authenticate_scope(accepted)).user.id == ANN
+    assert store.loaded == [BOB, ANN]
+    assert accepted["state"]["user_id"] == ANN
     assert "state" not in refused

@@ -1,4 +1,4 @@
-"""What a token may say, and what is believed of it."""
+"""Which claims of a token are accepted, and how they are read."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -29,11 +29,11 @@ GOOD: dict[str, Any] = {
 
 
 def read(**changes: Any) -> TokenClaims:
-    said = {name: value for name, value in (GOOD | changes).items() if value is not ...}
-    return read_claims(said, issuer=ISSUER, audience="authenticated", now=NOW)
+    claims = {name: value for name, value in (GOOD | changes).items() if value is not ...}
+    return read_claims(claims, issuer=ISSUER, audience="authenticated", now=NOW)
 
 
-def test_what_a_session_says_is_read() -> None:
+def test_the_claims_of_a_session_are_read() -> None:
     assert read() == TokenClaims(
         subject=SUBJECT,
         email="ann@example.com",
@@ -51,7 +51,7 @@ def test_the_users_own_words_decide_nothing() -> None:
 
 
 @pytest.mark.parametrize("odd", ["", "a\0b", "\ud800", "x" * 999, 7, [], {}, None, True])
-def test_odd_words_say_nothing(odd: object) -> None:
+def test_claims_of_unexpected_types_are_ignored(odd: object) -> None:
     found = read(
         email=odd,
         session_id=odd,
@@ -80,7 +80,7 @@ def test_a_plan_that_is_not_sold_is_no_plan() -> None:
         {"sub": str(SUBJECT).upper()},
     ],
 )
-def test_a_session_may_say_it_in_other_ways(changes: dict[str, Any]) -> None:
+def test_a_session_may_have_equivalent_claims(changes: dict[str, Any]) -> None:
     assert read(**changes).subject == SUBJECT
 
 
@@ -129,7 +129,7 @@ def test_anything_else_is_refused_and_not_as_expired(changes: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize("end", [NOW, NOW - 1, NOW - 1e6, 0])
-def test_a_session_that_is_over_says_so(end: float) -> None:
+def test_an_expired_session_is_reported_as_expired(end: float) -> None:
     with pytest.raises(TokenExpired):
         read(exp=end)
 
@@ -143,17 +143,17 @@ names = st.sampled_from(
 
 @given(st.dictionaries(names, odd | near, max_size=4))
 def test_claims_of_any_shape_are_refused_or_hold(changes: dict[str, Any]) -> None:
-    said = GOOD | changes
+    claims = GOOD | changes
     try:
         found = read(**changes)
     except TokenExpired:
-        assert said["exp"] < NOW + 1
+        assert claims["exp"] < NOW + 1
         return
     except Unauthenticated:
         return
-    assert (said["iss"], said["role"]) == (ISSUER, "authenticated")
-    assert found.subject == UUID(said["sub"])
-    assert NOW < found.expires_at <= said["exp"]
-    assert said["iat"] <= NOW + LEEWAY
-    assert said.get("nbf", 0) <= NOW + LEEWAY
-    assert not said["is_anonymous"]
+    assert (claims["iss"], claims["role"]) == (ISSUER, "authenticated")
+    assert found.subject == UUID(claims["sub"])
+    assert NOW < found.expires_at <= claims["exp"]
+    assert claims["iat"] <= NOW + LEEWAY
+    assert claims.get("nbf", 0) <= NOW + LEEWAY
+    assert not claims["is_anonymous"]

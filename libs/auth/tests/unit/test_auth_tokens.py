@@ -1,4 +1,4 @@
-"""Tokens at the door: who is let in, and who learns nothing but that they are not."""
+"""Which tokens are accepted, and that a refusal discloses nothing else."""
 
 import asyncio
 import base64
@@ -49,31 +49,31 @@ def encode(value: object) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def sign(said: object = CLAIMS, key: ECKey | RSAKey = EC, **header: Any) -> str:
-    """Sign whatever it is, under whatever header; `...` leaves a field out."""
+def sign(payload: object = CLAIMS, key: ECKey | RSAKey = EC, **header: Any) -> str:
+    """Sign any payload under any header; `...` omits a field."""
     algorithm = "ES256" if isinstance(key, ECKey) else "RS256"
-    signed = join({"alg": algorithm, "kid": key.kid, "typ": "JWT"} | header, said)
+    signed = join({"alg": algorithm, "kid": key.kid, "typ": "JWT"} | header, payload)
     return f"{signed}.{encode(JWSRegistry.algorithms[algorithm].sign(signed.encode(), key))}"
 
 
 def sign_with_public_key(algorithm: str) -> str:
-    """Use as a shared secret what everybody can read."""
+    """Use the public key as a shared secret."""
     signed = join({"alg": algorithm, "kid": "ec"}, CLAIMS)
     return f"{signed}.{encode(hmac.digest(EC.as_pem(private=False), signed.encode(), 'sha256'))}"
 
 
-def join(header: dict[str, Any], said: object) -> str:
+def join(header: dict[str, Any], payload: object) -> str:
     present = {name: value for name, value in header.items() if value is not ...}
-    return f"{encode(present)}.{encode(said)}"
+    return f"{encode(present)}.{encode(payload)}"
 
 
 class Publisher:
     def __init__(self) -> None:
         self.keys: list[ECKey | RSAKey] = [EC, RSA]
-        self.asked = 0
+        self.fetches = 0
 
     async def fetch(self) -> bytes:
-        self.asked += 1
+        self.fetches += 1
         if not self.keys:
             raise DependencyUnavailable(target="jwks")
         return json.dumps({"keys": [key.as_dict(private=False) for key in self.keys]}).encode()
@@ -119,7 +119,9 @@ def spans() -> Iterator[Callable[[], list[str]]]:
 
 
 @pytest.mark.parametrize("key", [EC, RSA], ids=["ES256", "RS256"])
-async def test_a_good_token_says_who_asks(verifier: TokenVerifier, key: ECKey | RSAKey) -> None:
+async def test_a_valid_token_identifies_its_user(
+    verifier: TokenVerifier, key: ECKey | RSAKey
+) -> None:
     found = await verifier.verify(sign(key=key))
     assert (found.subject, found.expires_at) == (SUBJECT, NOW + 3600)
 
@@ -181,12 +183,12 @@ async def test_a_bad_token_learns_nothing_and_leaves_nothing(
     error = raised.value
     assert type(error) is Unauthenticated
     assert (str(error), error.context) == (Unauthenticated.default_message, {})
-    told = "".join(traceback.format_exception(error)) + str(logs) + caplog.text
-    assert SECRET not in told
-    assert BAD[bad][:200] not in told or not BAD[bad]
+    output = "".join(traceback.format_exception(error)) + str(logs) + caplog.text
+    assert SECRET not in output
+    assert BAD[bad][:200] not in output or not BAD[bad]
 
 
-async def test_a_bad_token_stays_bad_and_is_not_remembered(
+async def test_an_invalid_token_stays_invalid_and_is_not_cached(
     verifier: TokenVerifier, publisher: Publisher, fake_clock: FakeClock
 ) -> None:
     early = sign(CLAIMS | {"nbf": NOW + 60})
@@ -195,10 +197,10 @@ async def test_a_bad_token_stays_bad_and_is_not_remembered(
             await verifier.verify(early)
     await fake_clock.advance(60)
     assert await verifier.verify(early)
-    assert publisher.asked == 1
+    assert publisher.fetches == 1
 
 
-async def test_a_token_ends_on_time_whether_it_is_remembered_or_not(
+async def test_cached_and_uncached_tokens_expire_on_time(
     verifier: TokenVerifier, fake_clock: FakeClock
 ) -> None:
     remembered, new = sign(), sign(CLAIMS | {"session_id": "other"})
@@ -210,7 +212,7 @@ async def test_a_token_ends_on_time_whether_it_is_remembered_or_not(
             await verifier.verify(token)
 
 
-async def test_a_remembered_token_dies_with_its_key(
+async def test_a_cached_token_is_refused_without_its_key(
     verifier: TokenVerifier, publisher: Publisher, fake_clock: FakeClock
 ) -> None:
     by_ec, by_rsa = sign(), sign(key=RSA)
@@ -225,7 +227,7 @@ async def test_a_remembered_token_dies_with_its_key(
         await verifier.verify(by_ec)
 
 
-async def test_a_remembered_token_is_not_believed_once_the_keys_are_too_old(
+async def test_a_cached_token_is_refused_when_the_keys_are_too_old(
     verifier: TokenVerifier, publisher: Publisher, fake_clock: FakeClock
 ) -> None:
     token = sign(CLAIMS | {"exp": NOW + 9000})
@@ -234,16 +236,16 @@ async def test_a_remembered_token_is_not_believed_once_the_keys_are_too_old(
     await fake_clock.advance(3599)
     await verifier.verify(token)
     await fake_clock.advance(10)
-    asking = asyncio.create_task(verifier.verify(token))
+    verification = asyncio.create_task(verifier.verify(token))
     await fake_clock.advance(1)
     with pytest.raises(JwksUnavailable) as raised:
-        await asking
+        await verification
     assert raised.value.context == {"target": "jwks"}
     with pytest.raises(JwksUnavailable):
         await verifier.ping()
 
 
-async def test_a_ping_says_that_tokens_can_be_checked_and_uses_up_no_cool_down(
+async def test_a_ping_checks_the_keys_and_uses_up_no_cool_down(
     verifier: TokenVerifier, publisher: Publisher, fake_clock: FakeClock
 ) -> None:
     publisher.keys = [RSA]
@@ -253,10 +255,10 @@ async def test_a_ping_says_that_tokens_can_be_checked_and_uses_up_no_cool_down(
         await verifier.ping()
     publisher.keys = [EC, RSA]
     assert await verifier.verify(sign())
-    assert publisher.asked == 2
+    assert publisher.fetches == 2
 
 
-async def test_only_a_token_that_is_not_remembered_makes_a_span(
+async def test_only_an_uncached_token_makes_a_span(
     verifier: TokenVerifier, spans: Callable[[], list[str]]
 ) -> None:
     for _ in range(5):
@@ -264,7 +266,7 @@ async def test_only_a_token_that_is_not_remembered_makes_a_span(
     assert spans() == ["auth.verify"]
 
 
-async def test_the_token_that_was_not_used_for_longest_is_forgotten_first(
+async def test_the_least_recently_used_token_is_evicted_first(
     verifier: TokenVerifier, spans: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verifier_module, "MAX_CACHED_ENTRIES", 2)
@@ -288,13 +290,13 @@ async def test_checks_are_counted_by_what_came_of_them(
         }
 
     token = sign()
-    for one in (token, token, BAD["jku"], sign(CLAIMS | {"exp": NOW - 9})):
-        await asyncio.gather(verifier.verify(one), return_exceptions=True)
+    for credentials in (token, token, BAD["jku"], sign(CLAIMS | {"exp": NOW - 9})):
+        await asyncio.gather(verifier.verify(credentials), return_exceptions=True)
     publisher.keys = []
     await fake_clock.advance(3601)
-    asking = asyncio.gather(verifier.verify(token), return_exceptions=True)
+    verification = asyncio.gather(verifier.verify(token), return_exceptions=True)
     await fake_clock.advance(1)
-    await asking
+    await verification
     expected = {"valid": 2, "invalid": 1, "expired": 1, "unavailable": 1}
     assert counts("msaas_jwt_validation_total") == expected
     assert counts("msaas_jwt_validation_duration_seconds_count") == expected
@@ -334,9 +336,9 @@ async def test_a_well_signed_token_under_any_header_is_plain_or_refused(
         await verifier.verify(sign(**header))
     except Unauthenticated:
         return
-    said = {"alg": "ES256", "kid": "ec"} | header
-    assert (said["alg"], said["kid"]) == ("ES256", "ec")
-    assert not said.keys() & {"jku", "jwk", "x5u", "x5c", "x5t", "crit", "b64"}
+    claimed_header = {"alg": "ES256", "kid": "ec"} | header
+    assert (claimed_header["alg"], claimed_header["kid"]) == ("ES256", "ec")
+    assert not claimed_header.keys() & {"jku", "jwk", "x5u", "x5c", "x5t", "crit", "b64"}
 
 
 @shared_by_examples
@@ -348,12 +350,12 @@ async def test_no_text_is_a_token(verifier: TokenVerifier, token: str) -> None:
 
 @shared_by_examples
 @given(data=st.data())
-async def test_no_letter_of_a_token_can_be_another(
+async def test_a_token_with_any_character_changed_is_refused(
     verifier: TokenVerifier, data: st.DataObject
 ) -> None:
     token = sign()
-    place = data.draw(st.integers(0, len(token) - 1))
-    letters = st.characters(min_codepoint=33, max_codepoint=126)
-    letter = data.draw(letters.filter(lambda one: one != token[place]))
+    position = data.draw(st.integers(0, len(token) - 1))
+    characters = st.characters(min_codepoint=33, max_codepoint=126)
+    character = data.draw(characters.filter(lambda one: one != token[position]))
     with pytest.raises(Unauthenticated):
-        await verifier.verify(token[:place] + letter + token[place + 1 :])
+        await verifier.verify(token[:position] + character + token[position + 1 :])

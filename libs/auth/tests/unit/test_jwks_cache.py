@@ -1,4 +1,4 @@
-"""Published keys over time: fresh, stale, failing, rotating, and never a storm."""
+"""Published keys over time: fresh, stale, failing and rotating, with bounded fetches."""
 
 import asyncio
 import json
@@ -21,10 +21,10 @@ TTL = REFRESH_SECONDS[1]
 
 
 class Publisher:
-    """What stands behind the address: counts who asks, and answers or fails as told."""
+    """A fake publisher of keys that counts fetches, and responds or fails as configured."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.fetches = 0
         self.failure: Exception | None = None
         self.gate = asyncio.Event()
         self.gate.set()
@@ -34,7 +34,7 @@ class Publisher:
         self.body = json.dumps({"keys": [key.as_dict(private=False) for key in keys]}).encode()
 
     async def fetch(self) -> bytes:
-        self.asked += 1
+        self.fetches += 1
         await self.gate.wait()
         if self.failure:
             raise self.failure
@@ -64,15 +64,15 @@ async def outlast_retries(clock: FakeClock) -> None:
     await clock.advance(1)
 
 
-async def test_a_hundred_who_come_at_once_share_one_fetch(
+async def test_a_hundred_concurrent_callers_share_one_fetch(
     keys: JwksCache, publisher: Publisher
 ) -> None:
     found = await asyncio.gather(*(keys.find("one") for _ in range(100)))
     assert {key.algorithm for key in found if key} == {"ES256"}
-    assert publisher.asked == 1
+    assert publisher.fetches == 1
 
 
-async def test_whoever_leaves_does_not_end_the_fetch_for_others(
+async def test_a_cancelled_caller_does_not_cancel_the_fetch_for_others(
     keys: JwksCache, publisher: Publisher
 ) -> None:
     publisher.gate.clear()
@@ -82,10 +82,10 @@ async def test_whoever_leaves_does_not_end_the_fetch_for_others(
     await asyncio.sleep(0)
     publisher.gate.set()
     assert await staying
-    assert (leaving.cancelled(), publisher.asked) == (True, 1)
+    assert (leaving.cancelled(), publisher.fetches) == (True, 1)
 
 
-async def test_a_known_key_is_at_hand_while_its_renewal_hangs(
+async def test_a_known_key_is_usable_while_its_renewal_hangs(
     keys: JwksCache, publisher: Publisher, fake_clock: FakeClock
 ) -> None:
     first = await keys.find("one")
@@ -96,19 +96,19 @@ async def test_a_known_key_is_at_hand_while_its_renewal_hangs(
         assert await keys.find("one") is first
         assert keys.is_current(first)
         await asyncio.sleep(0)
-    assert publisher.asked == 2
+    assert publisher.fetches == 2
 
 
-async def test_keys_are_not_asked_for_while_they_are_fresh(
+async def test_fresh_keys_are_not_fetched_again(
     keys: JwksCache, publisher: Publisher, fake_clock: FakeClock
 ) -> None:
     await keys.find("one")
     await fake_clock.advance(REFRESH_SECONDS[0] - 1)
     await keys.find("one")
-    assert publisher.asked == 1
+    assert publisher.fetches == 1
 
 
-async def test_what_an_honest_renewal_leaves_stays_believed(
+async def test_keys_that_a_renewal_returns_stay_valid(
     keys: JwksCache, publisher: Publisher, fake_clock: FakeClock
 ) -> None:
     first = await keys.find("one")
@@ -117,10 +117,10 @@ async def test_what_an_honest_renewal_leaves_stays_believed(
     assert keys.is_current(first)
     await outlast_retries(fake_clock)
     assert keys.is_current(first)
-    assert publisher.asked == 2
+    assert publisher.fetches == 2
 
 
-async def test_stale_keys_serve_for_an_hour_and_then_nobody_is_let_in(
+async def test_stale_keys_are_used_for_an_hour_and_then_all_tokens_are_refused(
     keys: JwksCache, publisher: Publisher, fake_clock: FakeClock
 ) -> None:
     key = await keys.find("one")
@@ -132,10 +132,10 @@ async def test_stale_keys_serve_for_an_hour_and_then_nobody_is_let_in(
         assert keys.is_current(key)
     await fake_clock.advance(61)
     assert not keys.is_current(key)
-    asking = asyncio.create_task(keys.find("one"))
+    call = asyncio.create_task(keys.find("one"))
     await outlast_retries(fake_clock)
     with pytest.raises(JwksUnavailable) as raised:
-        await asking
+        await call
     assert raised.value.context == {"target": "jwks"}
     publisher.failure = None
     await fake_clock.advance(60)
@@ -143,17 +143,17 @@ async def test_stale_keys_serve_for_an_hour_and_then_nobody_is_let_in(
 
 
 @pytest.mark.parametrize("failure", [DependencyUnavailable(target="jwks"), RuntimeError("a bug")])
-async def test_an_outage_is_not_made_worse_by_asking(
+async def test_requests_cause_no_extra_fetches_during_an_outage(
     keys: JwksCache, publisher: Publisher, fake_clock: FakeClock, failure: Exception
 ) -> None:
     publisher.failure = failure
     for _ in range(600):
-        asking = asyncio.create_task(keys.find("one"))
+        call = asyncio.create_task(keys.find("one"))
         await fake_clock.advance(1)
         with pytest.raises(JwksUnavailable):
-            await asking
-    # Five rounds of three, then one probe of three in each of the 20 half minutes.
-    assert publisher.asked <= 15 + 20 * 3
+            await call
+    # Five tries of three calls, then one probe of three in each of the 20 half minutes.
+    assert publisher.fetches <= 15 + 20 * 3
 
 
 async def test_the_circuit_opens_on_a_dead_address_and_closes_on_a_live_one(
@@ -166,17 +166,17 @@ async def test_the_circuit_opens_on_a_dead_address_and_closes_on_a_live_one(
 
     publisher.failure = DependencyUnavailable(target="jwks")
     while level() != 2:
-        asking = asyncio.create_task(keys.ensure_available())
+        call = asyncio.create_task(keys.ensure_available())
         await fake_clock.advance(1)
         with pytest.raises(JwksUnavailable):
-            await asking
+            await call
     publisher.failure = None
     await fake_clock.advance(33)
     await keys.ensure_available()
     assert level() == 0
 
 
-async def test_a_failed_fetch_is_told_without_what_was_answered(
+async def test_a_failed_fetch_is_logged_without_the_response(
     keys: JwksCache, publisher: Publisher
 ) -> None:
     publisher.body = b'{"keys": [{"kty": "oct", "kid": "s", "k": "planted-secret"}]}'
@@ -187,7 +187,7 @@ async def test_a_failed_fetch_is_told_without_what_was_answered(
     assert "planted-secret" not in str(logs)
 
 
-async def test_a_rotated_key_is_found_by_all_who_come_with_it_at_once(
+async def test_a_rotated_key_is_found_by_all_concurrent_callers(
     keys: JwksCache, publisher: Publisher, fake_clock: FakeClock
 ) -> None:
     await keys.find("one")
@@ -196,10 +196,10 @@ async def test_a_rotated_key_is_found_by_all_who_come_with_it_at_once(
     found = await asyncio.gather(*(keys.find("two") for _ in range(100)))
     assert {key.algorithm for key in found if key} == {"RS256"}
     assert None not in found
-    assert publisher.asked == 2
+    assert publisher.fetches == 2
 
 
-async def test_unknown_keys_are_asked_for_once_in_a_cool_down(
+async def test_unknown_keys_cause_one_fetch_per_cool_down(
     keys: JwksCache, publisher: Publisher, fake_clock: FakeClock
 ) -> None:
     await keys.find("one")
@@ -207,23 +207,23 @@ async def test_unknown_keys_are_asked_for_once_in_a_cool_down(
         await fake_clock.advance(REFETCH_COOLDOWN)
         found = await asyncio.gather(*(keys.find(f"unknown-{n}") for n in range(200)))
         assert set(found) == {None}
-        assert publisher.asked == 1 + round_
+        assert publisher.fetches == 1 + round_
 
 
-async def test_nobody_can_tell_whether_a_key_is_unknown_while_asking_fails(
+async def test_an_unknown_key_is_unavailable_rather_than_refused_while_the_fetch_fails(
     keys: JwksCache, publisher: Publisher, fake_clock: FakeClock
 ) -> None:
     known = await keys.find("one")
     await fake_clock.advance(REFETCH_COOLDOWN)
     publisher.failure = DependencyUnavailable(target="jwks")
-    asking = asyncio.create_task(keys.find("unknown"))
+    call = asyncio.create_task(keys.find("unknown"))
     await outlast_retries(fake_clock)
     with pytest.raises(JwksUnavailable):
-        await asking
+        await call
     assert await keys.find("one") is known
 
 
-async def test_a_key_that_left_the_set_is_not_believed_any_more(
+async def test_a_key_that_was_removed_from_the_set_is_refused(
     keys: JwksCache, publisher: Publisher, fake_clock: FakeClock
 ) -> None:
     one = await keys.find("one")

@@ -1,4 +1,4 @@
-"""A published key set is honest in every key, or it is not believed at all."""
+"""A published key set is accepted only if every key in it is valid."""
 
 import json
 from typing import Any
@@ -32,7 +32,7 @@ def test_keys_are_good_for_the_one_algorithm_of_their_kind(*, named: bool) -> No
     assert {kid: key.algorithm for kid, key in keys.items()} == {"ec": "ES256", "rsa": "RS256"}
 
 
-def test_the_same_key_has_the_same_thumbprint_whatever_is_said_about_it() -> None:
+def test_the_thumbprint_of_a_key_does_not_depend_on_its_metadata() -> None:
     (plain,) = parse_jwks(publish(PUBLIC_EC)).values()
     (described,) = parse_jwks(publish({**PUBLIC_EC, "use": "sig", "x-note": 1})).values()
     (other,) = parse_jwks(
@@ -108,7 +108,7 @@ changes = st.dictionaries(st.sampled_from(["kty", "crv", "x", "y", "kid", "alg",
 
 
 @given(st.binary(max_size=200) | odd.map(lambda value: json.dumps(value).encode()))
-def test_whatever_is_published_is_read_or_refused(body: bytes) -> None:
+def test_any_published_document_is_read_or_refused(body: bytes) -> None:
     try:
         keys = parse_jwks(body)
     except InvalidJwks:

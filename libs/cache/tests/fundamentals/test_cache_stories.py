@@ -16,7 +16,7 @@ from msaas.contracts import idempotency_key
 from msaas.telemetry import Metrics
 
 
-async def test_a_bucket_says_what_is_left_and_when_to_come_back(
+async def test_a_bucket_reports_the_remaining_count_and_the_retry_delay(
     store: RedisStore, environment: str
 ) -> None:
     limiter = RateLimiter(store, environment)
@@ -43,10 +43,10 @@ async def test_a_request_under_a_key_is_carried_out_by_one_and_answered_to_all(
     store: RedisStore, environment: str
 ) -> None:
     claims, key = IdempotencyClaims(store), idempotency_key(environment, "ann", "k")
-    ours = await claims.claim(key, "pay 5", ttl_seconds=10)
-    assert isinstance(ours, IdempotencyClaim)
+    claim = await claims.claim(key, "pay 5", ttl_seconds=10)
+    assert isinstance(claim, IdempotencyClaim)
     assert isinstance(await claims.claim(key, "pay 5", ttl_seconds=10), InProgress)
-    await claims.complete(ours, b"paid", ttl_seconds=60)
+    await claims.complete(claim, b"paid", ttl_seconds=60)
     assert await claims.claim(key, "pay 5", ttl_seconds=10) == Completed(b"paid")
     assert await claims.claim(key, "pay 500", ttl_seconds=10) == FingerprintMismatch()
 

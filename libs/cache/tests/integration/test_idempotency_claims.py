@@ -1,4 +1,4 @@
-"""Claims on real Redis: one request at a time under a key, held to a model in plain Python."""
+"""Claims on real Redis, compared with a model: one request at a time under a key."""
 
 import asyncio
 from collections import Counter
@@ -34,12 +34,12 @@ def key(environment: str) -> str:
     return idempotency_key(environment, "ann", "k")
 
 
-async def test_fifty_who_come_at_once_get_one_claim(claims: IdempotencyClaims, key: str) -> None:
+async def test_fifty_concurrent_requests_get_one_claim(claims: IdempotencyClaims, key: str) -> None:
     found = await asyncio.gather(*(claims.claim(key, "same", LONG) for _ in range(50)))
     assert Counter(type(answer) for answer in found) == {IdempotencyClaim: 1, InProgress: 49}
 
 
-async def test_whoever_repeats_gets_the_answer_that_was_kept(
+async def test_a_repeated_request_gets_the_stored_response(
     claims: IdempotencyClaims, key: str
 ) -> None:
     claim = await claims.claim(key, "same", LONG)
@@ -65,7 +65,7 @@ async def test_a_claim_whose_holder_died_ends_by_itself(
     assert await claims.complete(heir, b"in time", LONG)
 
 
-async def test_a_script_that_the_server_has_forgotten_is_sent_again(
+async def test_a_script_that_the_server_no_longer_has_is_sent_again(
     claims: IdempotencyClaims, broker: RedisBroker, key: str
 ) -> None:
     assert isinstance(await claims.claim(key, "same", LONG), IdempotencyClaim)
@@ -80,7 +80,7 @@ class HeldClaim(NamedTuple):
 
 
 class ClaimsMachine(RuleBasedStateMachine):
-    """Requests under two keys; what their holders still believe may be long over."""
+    """Requests under two keys; the claims of their holders may have expired."""
 
     def __init__(self, runner: asyncio.Runner, redis_url: str, environment: str) -> None:
         super().__init__()
@@ -117,9 +117,9 @@ class ClaimsMachine(RuleBasedStateMachine):
         if not self.believed:
             return
         claim = data.draw(st.sampled_from(self.believed))
-        ours = self.is_held(claim)
-        assert self.run(self.claims.complete(claim, answer, LONG)) == ours
-        if ours:
+        was_held = self.is_held(claim)
+        assert self.run(self.claims.complete(claim, answer, LONG)) == was_held
+        if was_held:
             self.held[claim.key] = self.held[claim.key]._replace(claim=None, answer=answer)
 
     @rule(data=st.data())
@@ -127,14 +127,14 @@ class ClaimsMachine(RuleBasedStateMachine):
         if not self.believed:
             return
         claim = data.draw(st.sampled_from(self.believed))
-        ours = self.is_held(claim)
-        assert self.run(self.claims.release(claim)) == ours
-        if ours:
+        was_held = self.is_held(claim)
+        assert self.run(self.claims.release(claim)) == was_held
+        if was_held:
             del self.held[claim.key]
 
     @rule(name=st.sampled_from("xy"))
     def forget(self, name: str) -> None:
-        """Lose the key: its time is over, or Redis has lost everything."""
+        """Delete the key: it has expired, or Redis has lost its data."""
         self.run(self.broker.execute_command("DEL", self.keys[name]))
         self.held.pop(self.keys[name], None)
 
@@ -147,7 +147,7 @@ class ClaimsMachine(RuleBasedStateMachine):
         self.run(self.broker.close())
 
 
-def test_whatever_is_claimed_settled_and_lost_each_key_has_one_holder(
+def test_each_key_has_one_holder_under_any_sequence_of_claims_and_losses(
     redis_url: str, environment: str
 ) -> None:
     with asyncio.Runner() as runner:

@@ -1,4 +1,4 @@
-"""Limits on real Redis, held to a model that counts in whole draws of plain Python."""
+"""Rate limits on real Redis, compared with a model that counts whole requests."""
 
 import asyncio
 from collections import Counter
@@ -25,7 +25,7 @@ def limiter(store: RedisStore, environment: str) -> RateLimiter:
     return RateLimiter(store, environment)
 
 
-async def test_as_many_as_the_limit_says_are_admitted_and_each_is_told_what_is_left(
+async def test_requests_up_to_the_limit_are_admitted_with_the_remaining_count(
     limiter: RateLimiter,
 ) -> None:
     decisions = [await limiter.take(Bucket(FEW, "ann")) for _ in range(4)]
@@ -52,7 +52,7 @@ async def test_a_refusal_by_one_bucket_draws_on_none(limiter: RateLimiter) -> No
     assert (await limiter.take(both[1])).remaining == 1
 
 
-async def test_however_many_ask_at_once_no_more_than_the_limit_get_in(limiter: RateLimiter) -> None:
+async def test_concurrent_requests_never_exceed_the_limit(limiter: RateLimiter) -> None:
     decisions = await asyncio.gather(*(limiter.take(Bucket(MANY, "ann")) for _ in range(50)))
     assert Counter(decision.allowed for decision in decisions) == {True: 5, False: 45}
 
@@ -66,7 +66,7 @@ async def test_a_bucket_that_is_full_again_is_no_key(
 
 
 class LimiterMachine(RuleBasedStateMachine):
-    """Two holders of two limits; time passes by moving what Redis keeps into the past."""
+    """Two users of two limits; time passes by moving the stored times into the past."""
 
     def __init__(self, runner: asyncio.Runner, redis_url: str, environment: str) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class LimiterMachine(RuleBasedStateMachine):
         self.broker = RedisBroker(redis_url, command_timeout=GENEROUS_TIMEOUT)
         self.environment = environment
         self.limiter = RateLimiter(RedisStore(self.broker), environment)
-        # Hours are long beside a test: what comes back by itself while it runs is not one draw.
+        # The period is hours long, so that no request is refilled while the test runs.
         self.used: dict[tuple[RateLimit, str], int] = {}
         self.run(self.forget())
 
@@ -110,7 +110,7 @@ class LimiterMachine(RuleBasedStateMachine):
         draws=st.integers(1, 6),
     )
     def pass_time(self, limit: RateLimit, holder: str, draws: int) -> None:
-        """Let so many draws come back."""
+        """Let time pass until so many requests are refilled."""
         self.used[limit, holder] = max(0, self.used.get((limit, holder), 0) - draws)
         self.run(self.age(self.key(limit, holder), draws * limit.interval_us))
 
@@ -124,7 +124,7 @@ class LimiterMachine(RuleBasedStateMachine):
         self.run(self.broker.close())
 
 
-def test_whatever_is_drawn_and_comes_back_the_limiter_agrees_with_a_count(
+def test_the_limiter_agrees_with_a_count_under_any_sequence(
     redis_url: str, environment: str
 ) -> None:
     with asyncio.Runner() as runner:
@@ -135,5 +135,5 @@ def test_whatever_is_drawn_and_comes_back_the_limiter_agrees_with_a_count(
 
 
 @given(most=st.integers(1, 100_000), seconds=st.integers(1, 86_400))
-def test_a_limit_never_lets_back_more_than_it_says(most: int, seconds: int) -> None:
+def test_a_limit_never_refills_faster_than_its_rate(most: int, seconds: int) -> None:
     assert RateLimit("any", most, seconds).interval_us * most >= seconds * 1_000_000

@@ -1,4 +1,4 @@
-"""A cache of views: shared loads, nothing that is kept, and Redis that is away."""
+"""The cache of views: shared loads, expiry, and Redis that is unavailable."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,15 +12,15 @@ from msaas.telemetry import Metrics
 
 
 class FakeRedis:
-    """As much of Redis as a cache of views needs, with the time that each key was given."""
+    """The part of Redis that a cache of views needs; it stores the TTL of each key."""
 
     def __init__(self) -> None:
         self.values: dict[str, bytes] = {}
         self.ms: dict[str, int] = {}
-        self.away = False
+        self.is_unavailable = False
 
     async def execute_command(self, *command: str | int | bytes) -> Any:
-        if self.away:
+        if self.is_unavailable:
             raise DependencyUnavailable(target="redis")
         match command:
             case ("GET", str(key)):
@@ -34,7 +34,7 @@ class FakeRedis:
 
 
 class CountingLoader:
-    """Counts its calls, and answers when the test lets it."""
+    """Counts its calls, and returns when the test allows it."""
 
     def __init__(self, answer: bytes | None = b"view") -> None:
         self.answer = answer
@@ -63,7 +63,7 @@ def views(redis: FakeRedis) -> RedisViewCache:
     return RedisViewCache(RedisStore(redis), "test", "usage", ttl_seconds=60, metrics=metrics)
 
 
-async def test_a_view_is_loaded_once_and_kept_for_a_time_that_is_spread(
+async def test_a_view_is_loaded_once_and_cached_with_a_random_ttl(
     views: RedisViewCache, redis: FakeRedis
 ) -> None:
     source = CountingLoader()
@@ -73,20 +73,20 @@ async def test_a_view_is_loaded_once_and_kept_for_a_time_that_is_spread(
     assert all(48_000 <= ms <= 60_000 for ms in redis.ms.values())
 
 
-async def test_all_who_ask_at_once_share_one_load(views: RedisViewCache) -> None:
+async def test_concurrent_callers_share_one_load(views: RedisViewCache) -> None:
     source = CountingLoader()
     source.open.clear()
-    asking = [asyncio.create_task(views.get("ann", source)) for _ in range(20)]
+    tasks = [asyncio.create_task(views.get("ann", source)) for _ in range(20)]
     await asyncio.sleep(0)
-    asking[0].cancel()
+    tasks[0].cancel()
     source.open.set()
-    answers = await asyncio.gather(*asking, return_exceptions=True)
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
     assert isinstance(answers[0], asyncio.CancelledError)
     assert answers[1:] == [b"view"] * 19
     assert source.loads == 1
 
 
-async def test_that_there_is_nothing_is_kept_too_for_a_shorter_while(
+async def test_an_empty_result_is_cached_for_a_shorter_time(
     views: RedisViewCache, redis: FakeRedis
 ) -> None:
     source = CountingLoader(None)
@@ -99,13 +99,13 @@ async def test_without_redis_views_are_loaded_and_not_kept(
     views: RedisViewCache, redis: FakeRedis
 ) -> None:
     source = CountingLoader()
-    redis.away = True
+    redis.is_unavailable = True
     assert [await views.get("ann", source) for _ in range(10)] == [b"view"] * 10
     assert source.loads == 10
     assert redis.values == {}
 
 
-async def test_a_load_that_fails_is_told_to_all_and_not_kept(
+async def test_a_failed_load_is_raised_to_all_callers_and_not_cached(
     views: RedisViewCache, redis: FakeRedis
 ) -> None:
     async def fail() -> bytes | None:

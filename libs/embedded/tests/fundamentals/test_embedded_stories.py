@@ -58,7 +58,7 @@ def test_a_killed_server_is_not_running_and_frees_its_port(tmp_path: Path) -> No
     assert is_free(server.port)
 
 
-def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
+def test_a_server_that_cannot_start_reports_the_reason(tmp_path: Path) -> None:
     server = RedisServer(tmp_path / "redis", config={"maxmemory": "not-a-number"})
     with pytest.raises(ServerNotStarted, match="maxmemory"):
         server.start()

@@ -1,4 +1,4 @@
-"""Postgres as the launcher runs it: as an ordinary user, behind a password, whole after a kill."""
+"""Postgres as the launcher runs it: as an ordinary user, with a password, intact after a kill."""
 
 import pwd
 import shutil
@@ -83,7 +83,7 @@ def test_half_a_cluster_never_stays(
     assert not broken.exists()
 
 
-def test_a_setting_that_postgres_refuses_is_told(world_readable_folder: Path) -> None:
+def test_a_setting_that_postgres_refuses_is_reported(world_readable_folder: Path) -> None:
     server = PostgresServer(
         world_readable_folder / "pg", config={"fsync": "off", "max_connections": "none"}
     )
@@ -131,6 +131,6 @@ def test_binaries_that_its_user_cannot_reach_are_copied(
 
 
 @pytest.mark.parametrize("major", [15, 18])
-def test_locales_are_asked_for_as_the_version_understands(major: int) -> None:
+def test_the_locale_option_matches_the_postgres_version(major: int) -> None:
     options = PostgresInstall(Path(), major).locale_options
     assert ("--locale-provider=builtin" in options) == (major >= 17)

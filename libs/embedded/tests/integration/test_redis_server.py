@@ -103,7 +103,7 @@ def test_a_server_that_was_not_started_has_no_pid(world_readable_folder: Path) -
         assert server.pid
 
 
-def test_a_port_is_free_until_somebody_listens_there() -> None:
+def test_a_port_is_free_until_a_process_listens_on_it() -> None:
     port = find_free_port()
     assert is_free(port)
     with socket.create_server(("127.0.0.1", port)):
@@ -139,7 +139,7 @@ def test_it_ends_with_the_process_that_started_it(world_readable_folder: Path) -
     command = [sys.executable, "-c", program, str(world_readable_folder / "redis")]
     done = subprocess.run(command, capture_output=True, check=False, timeout=60)
     assert done.returncode == -signal.SIGKILL
-    # The log proves it; another process may take the port at once.
+    # The log is checked because another process may take the port at once.
     log = world_readable_folder / "redis" / "server.log"
     while "bye bye" not in log.read_text():
         pass

@@ -57,7 +57,7 @@ def test_the_most_specific_override_decides_unless_the_global_one_is_off(
 
 
 @pytest.mark.parametrize(
-    ("overrides", "role", "unasked", "asked"),
+    ("overrides", "role", "unrequested", "requested"),
     [
         ({}, "operator", False, False),
         ({"global": INSIDERS}, "operator", False, True),
@@ -69,12 +69,12 @@ def test_the_most_specific_override_decides_unless_the_global_one_is_off(
     ],
 )
 def test_a_dark_flag_is_on_for_internal_users_who_request_it(
-    overrides: dict[str, Rollout], role: str, *, unasked: bool, asked: bool
+    overrides: dict[str, Rollout], role: str, *, unrequested: bool, requested: bool
 ) -> None:
     flags = FeatureFlags({})
     flags.set_overrides({(DARK, scope): rollout for scope, rollout in overrides.items()})
-    assert flags.is_enabled(DARK, FlagContext(ANN, "PRO", role)) is unasked
-    assert flags.is_enabled(DARK, FlagContext(ANN, "PRO", role, frozenset({DARK}))) is asked
+    assert flags.is_enabled(DARK, FlagContext(ANN, "PRO", role)) is unrequested
+    assert flags.is_enabled(DARK, FlagContext(ANN, "PRO", role, frozenset({DARK}))) is requested
 
 
 def test_flags_are_unavailable_before_the_first_read() -> None:
@@ -99,9 +99,9 @@ def test_a_larger_percentage_keeps_the_users_of_a_smaller_one(
 
 @given(names, users)
 def test_a_bucket_is_always_the_same_and_within_bounds(name: str, user: UUID) -> None:
-    place = rollout_bucket(name, user)
-    assert place == rollout_bucket(name, UUID(str(user)))
-    assert 0 <= place < BUCKETS
+    bucket = rollout_bucket(name, user)
+    assert bucket == rollout_bucket(name, UUID(str(user)))
+    assert 0 <= bucket < BUCKETS
     assert ALL_USERS.includes(name, user)
     assert not NO_USERS.includes(name, user)
 

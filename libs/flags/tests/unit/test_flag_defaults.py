@@ -33,7 +33,7 @@ def test_an_invalid_variable_is_reported(environ: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "asked"),
+    ("header", "requested"),
     [
         (None, set[str]()),
         ("", set[str]()),
@@ -43,5 +43,5 @@ def test_an_invalid_variable_is_reported(environ: dict[str, str]) -> None:
         ("ff_agents_enabled", set[str]()),
     ],
 )
-def test_only_dark_flags_can_be_requested(header: str | None, asked: set[str]) -> None:
-    assert parse_requested_flags(header) == asked
+def test_only_dark_flags_can_be_requested(header: str | None, requested: set[str]) -> None:
+    assert parse_requested_flags(header) == requested

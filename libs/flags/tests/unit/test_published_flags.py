@@ -1,4 +1,4 @@
-"""From the overrides of operators to one published state for each flag."""
+"""The overrides of operators become one published state for each flag."""
 
 import pytest
 
@@ -29,7 +29,7 @@ BROWSER = "FF_BROWSER_WORKER_ENABLED"
         ({(AGENTS, "global"): NO_USERS, (AGENTS, "plan:PRO"): ALL_USERS}, FlagState.OFF),
     ],
 )
-def test_off_for_everybody_is_final_and_any_other_override_leaves_the_decision_to_the_gateway(
+def test_off_for_all_users_is_final_and_any_other_override_leaves_the_decision_to_the_gateway(
     overrides: Overrides, state: FlagState
 ) -> None:
     states = summarise_overrides(overrides)

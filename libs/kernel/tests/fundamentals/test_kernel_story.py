@@ -50,7 +50,7 @@ async def test_a_call_is_repeated_while_repeating_can_help() -> None:
     assert await policy.run(fetch, retry_on=(DependencyUnavailable,)) == "keys"
 
 
-async def test_a_target_that_keeps_failing_is_left_alone() -> None:
+async def test_a_target_that_keeps_failing_is_not_called() -> None:
     breaker = Breaker("stripe", BreakerPolicy(consecutive_failures=2), SystemClock())
     for _ in range(2):
         with pytest.raises(TimeoutError):

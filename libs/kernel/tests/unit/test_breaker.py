@@ -1,4 +1,4 @@
-"""Holds when a breaker opens, what it lets through, and how it closes."""
+"""When a breaker opens, which calls it admits, and how it closes."""
 
 import asyncio
 
@@ -44,7 +44,7 @@ async def test_it_opens_on_the_fifth_failure_in_a_row(fake_clock: FakeClock) -> 
     assert breaker.state is OPEN
 
 
-async def test_a_success_begins_the_count_anew(fake_clock: FakeClock) -> None:
+async def test_a_success_resets_the_count(fake_clock: FakeClock) -> None:
     breaker = Breaker("stripe", BreakerPolicy(), fake_clock)
     await fail(breaker, 4)
     await call(breaker)
@@ -52,7 +52,7 @@ async def test_a_success_begins_the_count_anew(fake_clock: FakeClock) -> None:
     assert breaker.state is CLOSED
 
 
-async def test_while_open_it_says_whom_it_protects_and_when_to_come_back(
+async def test_an_open_circuit_reports_its_name_and_the_retry_delay(
     fake_clock: FakeClock,
 ) -> None:
     breaker = await opened(fake_clock)
@@ -133,7 +133,7 @@ async def test_a_probe_that_never_ends_is_replaced_and_then_ignored(fake_clock: 
     assert breaker.state is CLOSED
 
 
-async def test_a_call_begun_before_the_circuit_opened_tells_nothing_about_the_probe(
+async def test_a_call_begun_before_the_circuit_opened_does_not_count_as_the_probe(
     fake_clock: FakeClock,
 ) -> None:
     breaker = Breaker("stripe", BreakerPolicy(), fake_clock)
@@ -163,7 +163,7 @@ async def test_it_opens_on_a_share_of_failures(fake_clock: FakeClock) -> None:
     assert breaker.state is OPEN
 
 
-async def test_what_lies_behind_the_window_is_forgotten(fake_clock: FakeClock) -> None:
+async def test_results_older_than_the_window_do_not_count(fake_clock: FakeClock) -> None:
     policy = BreakerPolicy(failure_ratio=0.5, window=10, min_calls=6)
     breaker = Breaker("openai", policy, fake_clock)
     await fail(breaker, 4)
@@ -199,7 +199,9 @@ async def test_nested_breakers_and_tasks_do_not_take_each_others_calls(
     assert (outer.state, inner.state) == (CLOSED, OPEN)
 
 
-async def test_every_change_is_told_from_the_first_state_on(fake_clock: FakeClock) -> None:
+async def test_every_state_change_is_reported_including_the_first_state(
+    fake_clock: FakeClock,
+) -> None:
     states: list[tuple[str, CircuitState]] = []
     breaker = Breaker(
         "jwks",

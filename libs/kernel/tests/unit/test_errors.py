@@ -1,4 +1,4 @@
-"""Holds what an error carries, wherever it travels."""
+"""The fields of an error, and that they survive pickling and chaining."""
 
 import pickle
 
@@ -14,7 +14,7 @@ from msaas.kernel import (
 )
 
 
-def test_an_error_speaks_its_default_unless_it_is_told_better() -> None:
+def test_an_error_has_its_default_message_unless_one_is_given() -> None:
     assert str(MsaasError()) == MsaasError.default_message
     assert MsaasError("The page is gone.").safe_message == "The page is gone."
 
@@ -34,7 +34,7 @@ def test_context_is_kept_apart_from_the_message() -> None:
         (CommandTimeout, "command_timeout", ErrorKind.TIMEOUT),
     ],
 )
-def test_what_may_pass_says_that_trying_again_can_help(
+def test_transient_errors_are_retryable(
     error: type[MsaasError], code: str, kind: ErrorKind
 ) -> None:
     assert (error.code, error.kind, error.retryable) == (code, kind, True)

@@ -1,4 +1,4 @@
-"""A periodic task keeps its rhythm, can be woken, outlives failures and drains."""
+"""A periodic task runs at its interval, can be woken, survives failures and drains."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

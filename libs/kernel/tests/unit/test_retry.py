@@ -13,7 +13,7 @@ from msaas.kernel import DependencyUnavailable, MsaasError, RetryPolicy
 
 
 class SkippingClock:
-    """Passes over every sleep, and remembers how long each would have been."""
+    """Skips every sleep, and records its length."""
 
     def __init__(self) -> None:
         self.slept: list[float] = []

@@ -148,7 +148,7 @@ async def test_delivered_twice_is_done_once_where_the_handler_has_a_natural_key(
     build: Build,
 ) -> None:
     gateway, jobs = build("gateway"), build("jobs")
-    rows: dict[UUID, SubmitJob] = {}  # stands for a table with the job's id as its key
+    rows: dict[UUID, SubmitJob] = {}  # in place of a table with the job's id as its key
     delivered: list[str] = []
 
     async def handle(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
@@ -178,9 +178,11 @@ async def test_work_of_a_worker_that_died_is_reported_and_not_run_again(
     topic, envelope = get_topic("jobs.generic"), build_job_envelope()
     await jobs.publisher.publish("jobs.generic", envelope, correlation_id="tour")
 
-    place = StreamConsumer(topic.key(environment), topic.group("jobs-worker"), "a-worker-that-dies")
-    await broker.ensure_group(place)
-    await broker.read(place, 1, 0)  # it reads the entry and dies
+    consumer = StreamConsumer(
+        topic.key(environment), topic.group("jobs-worker"), "a-worker-that-dies"
+    )
+    await broker.ensure_group(consumer)
+    await broker.read(consumer, 1, 0)  # it reads the entry and dies
 
     peer.consume_work("jobs.generic", runs, concurrency=1)
     async with running(peer):
@@ -214,10 +216,10 @@ async def test_every_reader_of_a_log_sees_every_entry(build: Build) -> None:
         async def note(_: Topic, batch: Sequence[Delivery], mine: list[object] = mine) -> None:
             mine.extend(delivery.message for delivery in batch)
 
-        async def read_the_record_again() -> None:
-            """Where entries may have been missed, the database still knows."""
+        async def resync() -> None:
+            """Read the database again where entries may have been missed."""
 
-        tailers.append(worker.tail_log(["jobs.control"], note, read_the_record_again))
+        tailers.append(worker.tail_log(["jobs.control"], note, resync))
     cancel = CancelRequested(job_id=build_submit_job().job_id)
     async with running(*workers):
         await wait_until(lambda: all(tailer.positions for tailer in tailers))

@@ -46,7 +46,7 @@ _Redis: Any = redis.asyncio.Redis
 
 
 class JobDatabase:
-    """What the owners keep: one row for each effect, under its natural key."""
+    """The owners' tables: one row for each effect, under its natural key."""
 
     def __init__(self, database: Database) -> None:
         self.database = database

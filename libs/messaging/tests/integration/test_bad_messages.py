@@ -1,4 +1,4 @@
-"""Entries that cannot be read, and handlers that cannot take them: the others never suffer."""
+"""Entries that cannot be read or handled do not affect other entries."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -52,7 +52,7 @@ class DeadLetterStreams:
         return await self._list(self._poison)
 
     async def is_empty(self) -> bool:
-        """Tell whether every command has come to some end."""
+        """Return whether every command has been stored or dead-lettered."""
         return await self._broker.depth(self.key) == 0
 
     async def _list(self, key: str) -> list[Mapping[bytes, bytes]]:
@@ -99,12 +99,12 @@ async def test_what_cannot_be_read_is_quarantined_with_the_reason_and_the_rest_i
         "reply_to names no reply stream": {**READABLE, b"reply_to": b"msaas:prod:epoch"},
         "ttl_ms is malformed": {**READABLE, b"ttl_ms": b"-1"},
     }
-    wanted = await submit(broker, 5)
+    expected = await submit(broker, 5)
     await broker.commit([Write(dead_letters.key, fields) for fields in unreadable.values()])
-    wanted |= await submit(broker, 5)
+    expected |= await submit(broker, 5)
     consume(job_database.submit)
     await wait_until(dead_letters.is_empty)
-    assert await job_database.list_jobs() == wanted
+    assert await job_database.list_jobs() == expected
     poisoned = await dead_letters.list_poison()
     assert [fields[b"dlq_error"].decode() for fields in poisoned] == list(unreadable)
     assert {fields[b"dlq_kind"] for fields in poisoned} == {b"poison"}
@@ -128,16 +128,16 @@ async def test_a_row_that_the_database_refuses_is_found_among_ninety_nine_good_o
 ) -> None:
     gateway = open_messenger("gateway")
     poison = build_submit_job()
-    wanted = await submit(open_broker(), 60)
+    expected = await submit(open_broker(), 60)
     await gateway.publisher.publish("jobs.commands", poison, correlation_id="test")
-    wanted |= await submit(open_broker(), 39)
+    expected |= await submit(open_broker(), 39)
     async with job_database.database.connection() as connection:
         await connection.execute(
             f"alter table jobs add constraint refused check (job_id <> '{poison.job_id}')"
         )
     consume(job_database.submit, max_deliveries=2, reclaim_after=0.3)
     await wait_until(dead_letters.is_empty)
-    assert await job_database.list_jobs() == wanted
+    assert await job_database.list_jobs() == expected
     [dead] = await dead_letters.list_dead()
     assert SubmitJob.model_validate_json(dead[b"data"]).job_id == poison.job_id
     assert dead[b"dlq_error"] == b"CheckViolationError"
@@ -154,9 +154,9 @@ async def test_a_handler_that_hangs_is_cut_short_and_what_made_it_hang_is_set_as
 ) -> None:
     gateway = open_messenger("gateway")
     trap = build_submit_job()
-    wanted = await submit(open_broker(), 4)
+    expected = await submit(open_broker(), 4)
     await gateway.publisher.publish("jobs.commands", trap, correlation_id="test")
-    wanted |= await submit(open_broker(), 4)
+    expected |= await submit(open_broker(), 4)
 
     async def hang_on_the_trap(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
         if any(d.message == trap for d in batch):
@@ -165,7 +165,7 @@ async def test_a_handler_that_hangs_is_cut_short_and_what_made_it_hang_is_set_as
 
     consume(hang_on_the_trap, max_deliveries=2, reclaim_after=0.3, handler_timeout=0.4)
     await wait_until(dead_letters.is_empty)
-    assert wanted <= await job_database.list_jobs()
+    assert expected <= await job_database.list_jobs()
     [dead] = await dead_letters.list_dead()
     assert (dead[b"dlq_error"], dead[b"dlq_kind"]) == (b"TimeoutError", b"transient")
 
@@ -186,10 +186,10 @@ async def test_a_handler_that_raises_once_is_given_the_entry_again(
         assert all(d.raw.delivery_count == 2 for d in batch)
         return await job_database.submit(batch)
 
-    wanted = await submit(open_broker(), 1)
+    expected = await submit(open_broker(), 1)
     consume(raise_once, reclaim_after=0.3)
     await wait_until(dead_letters.is_empty)
-    assert await job_database.list_jobs() == wanted
+    assert await job_database.list_jobs() == expected
 
 
 async def test_a_permanent_error_is_set_aside_at_once(

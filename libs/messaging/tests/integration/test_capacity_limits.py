@@ -1,4 +1,4 @@
-"""Redis is out of memory, or a topic is full: producers are refused, consumers empty it."""
+"""Redis is out of memory, or a topic is full: producers are refused, consumers continue."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -36,12 +36,12 @@ async def is_empty(jobs: Messenger) -> bool:
     return await jobs.context.broker.depth(key) == 0
 
 
-async def has_jobs(job_database: JobDatabase, wanted: set[UUID]) -> bool:
-    return await job_database.list_jobs() == wanted
+async def has_jobs(job_database: JobDatabase, expected: set[UUID]) -> bool:
+    return await job_database.list_jobs() == expected
 
 
 class FullRedis:
-    """A Redis of its own whose memory a test fills up."""
+    """Start a separate Redis whose memory the test fills."""
 
     def __init__(self, server: RedisServer, open_client: Callable[..., Any]) -> None:
         self.url = server.url
@@ -88,7 +88,7 @@ async def test_a_full_redis_refuses_producers_while_consumers_empty_it(
     jobs.consume_batches("jobs.commands", submit_when_let, max_size=20)
     start(jobs)
     await publish()
-    await wait_until(lambda: waiting)  # so the group is there
+    await wait_until(lambda: waiting)  # this creates the group
     await full_redis.limit(1_000_000)
     await wait_until(refused)
     emptying.set()
@@ -98,7 +98,7 @@ async def test_a_full_redis_refuses_producers_while_consumers_empty_it(
     assert await wait_until(lambda: has_jobs(job_database, sent))
 
 
-async def test_what_a_full_redis_says_is_overloaded_and_may_be_tried_again(
+async def test_the_error_of_a_full_redis_is_retryable(
     full_redis: FullRedis, open_broker: OpenBroker, submit: Submit
 ) -> None:
     await full_redis.limit(-1000)
@@ -131,8 +131,8 @@ class Filler:
         topic = get_topic(name)
         return topic.key(self._environment, topic.consumers[0])
 
-    async def fill(self, name: str, *, room: int = 0) -> None:
-        count = (get_topic(name).bound or 0) - room
+    async def fill(self, name: str, *, free: int = 0) -> None:
+        count = (get_topic(name).bound or 0) - free
         script = "for _ = 1, ARGV[1] do redis.call('XADD', KEYS[1], '*', 'a', 'b') end"
         await self._client.eval(script, 1, self.key(name), count)
 
@@ -148,7 +148,7 @@ def filler(open_client: OpenClient, environment: str) -> Filler:
     return Filler(open_client(), environment)
 
 
-async def test_a_full_topic_refuses_commands_until_there_is_room(
+async def test_a_full_topic_refuses_commands_until_there_is_capacity(
     filler: Filler, open_messenger: OpenMessenger
 ) -> None:
     publisher = open_messenger("gateway").publisher
@@ -162,7 +162,7 @@ async def test_a_full_topic_refuses_commands_until_there_is_room(
             return None
 
     await filler.fill("jobs.commands")
-    await publish()  # a producer learns a topic's depth from its own first write
+    await publish()  # a producer learns the depth of a topic from its own first write
     with pytest.raises(TopicFull) as refusal:
         await publisher.publish("jobs.commands", build_submit_job(), correlation_id="test")
     assert refusal.value.code == "overloaded"
@@ -197,12 +197,12 @@ async def test_a_full_topic_drops_facts_and_heartbeats_but_never_of_results(
     assert (entry_id is not None, await filler.depth(name) - before) == (is_kept, int(is_kept))
 
 
-async def test_a_command_that_took_the_last_place_is_waited_for_all_its_time(
+async def test_a_command_that_used_the_last_capacity_is_waited_for_until_its_timeout(
     filler: Filler, open_messenger: OpenMessenger, start: Start
 ) -> None:
     gateway = open_messenger("gateway")
     client = gateway.create_command_client()
     start(gateway)
-    await filler.fill("jobs.commands", room=1)
+    await filler.fill("jobs.commands", free=1)
     with pytest.raises(CommandTimeout):
         await client.call("jobs.commands", build_submit_job(), ttl=0.3, correlation_id="test")

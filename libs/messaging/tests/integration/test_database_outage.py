@@ -1,4 +1,4 @@
-"""Postgres is away: reading stops, no delivery is counted, and work goes on when it is back."""
+"""Postgres is unavailable: reading stops, no delivery is counted, and work continues afterwards."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -33,7 +33,7 @@ OpenJobDatabase = Callable[[str], Awaitable[JobDatabase]]
 
 
 class CountingHandler:
-    """Counts how often the database was tried."""
+    """Counts the attempts to use the database."""
 
     def __init__(self, job_database: JobDatabase) -> None:
         self._job_database = job_database
@@ -45,7 +45,7 @@ class CountingHandler:
 
 
 class Commands:
-    """What Redis knows about the commands in flight."""
+    """Read the pending commands from Redis."""
 
     def __init__(self, client: Any, environment: str) -> None:
         self._client = client
@@ -83,12 +83,12 @@ async def proxy(database_url: str) -> AsyncIterator[FaultProxy]:
 async def proxied_job_database(
     job_database: JobDatabase, open_job_database: OpenJobDatabase, proxy: FaultProxy
 ) -> JobDatabase:
-    """Open the same record behind the proxy."""
+    """Open the same database through the proxy."""
     return await open_job_database(proxy.url)
 
 
-async def has_jobs(job_database: JobDatabase, wanted: set[UUID]) -> bool:
-    return await job_database.list_jobs() == wanted
+async def has_jobs(job_database: JobDatabase, expected: set[UUID]) -> bool:
+    return await job_database.list_jobs() == expected
 
 
 async def tried_often(counted: CountingHandler, since: int = 0) -> bool:
@@ -104,18 +104,18 @@ async def test_postgres_down_at_the_start_and_again_in_the_middle_costs_no_deliv
     commands: Commands,
     open_broker: OpenBroker,
 ) -> None:
-    # What it has committed must outlive its own end, not the machine's.
+    # Commits must survive the end of the server process, but not of the machine.
     server = private_postgres(config={"fsync": "off", "synchronous_commit": "on"})
     job_database = await open_job_database(server.url)
     await job_database.create_schema()
     counted = CountingHandler(job_database)
     jobs = open_messenger("jobs", max_deliveries=DELIVERIES)
     jobs.consume_batches("jobs.commands", counted.submit, max_size=COUNT)
-    wanted: set[UUID] = set()
+    expected: set[UUID] = set()
     for end in (server.stop, server.kill):
         await asyncio.to_thread(end)
         tries = counted.tries
-        wanted |= await submit(open_broker(), 3 * COUNT)
+        expected |= await submit(open_broker(), 3 * COUNT)
         if end == server.stop:
             start(jobs)
         await wait_until(lambda since=tries: tried_often(counted, since))
@@ -123,11 +123,11 @@ async def test_postgres_down_at_the_start_and_again_in_the_middle_costs_no_deliv
         assert await commands.count_unread() == 2 * COUNT
         await asyncio.to_thread(server.start)
         await wait_until(commands.is_empty)
-        assert await job_database.list_jobs() == wanted
+        assert await job_database.list_jobs() == expected
     assert not await commands.has_dead_letters()
 
 
-async def test_peers_leave_alone_what_waits_for_postgres(
+async def test_peers_do_not_claim_entries_that_wait_for_postgres(
     proxied_job_database: JobDatabase,
     job_database: JobDatabase,
     proxy: FaultProxy,
@@ -138,13 +138,13 @@ async def test_peers_leave_alone_what_waits_for_postgres(
     open_broker: OpenBroker,
 ) -> None:
     counted = CountingHandler(proxied_job_database)
-    away = open_messenger(
+    disconnected = open_messenger(
         "jobs", max_deliveries=DELIVERIES, reclaim_after=0.3, heartbeat_interval=0.05
     )
-    away.consume_batches("jobs.commands", counted.submit, max_size=COUNT)
+    disconnected.consume_batches("jobs.commands", counted.submit, max_size=COUNT)
     await proxy.cut()
     first = await submit(open_broker(), COUNT)
-    start(away)
+    start(disconnected)
     await wait_until(lambda: counted.tries)
     peer = open_messenger(
         "jobs", max_deliveries=DELIVERIES, reclaim_after=0.3, heartbeat_interval=0.05
@@ -174,7 +174,7 @@ async def test_what_waits_for_postgres_is_released_on_drain_at_no_cost(
     counted = CountingHandler(proxied_job_database)
     leaving = open_messenger("jobs")
     leaving.consume_batches("jobs.commands", counted.submit, max_size=COUNT)
-    wanted = await submit(open_broker(), COUNT)
+    expected = await submit(open_broker(), COUNT)
     running = asyncio.create_task(leaving.run())
     await wait_until(lambda: counted.tries)
     leaving.drain()
@@ -184,4 +184,4 @@ async def test_what_waits_for_postgres_is_released_on_drain_at_no_cost(
     heir.consume_batches("jobs.commands", job_database.submit, max_size=COUNT)
     start(heir)
     await wait_until(commands.is_empty)
-    assert await job_database.list_jobs() == wanted
+    assert await job_database.list_jobs() == expected

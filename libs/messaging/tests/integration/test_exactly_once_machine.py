@@ -88,7 +88,7 @@ POISON = {"hopeless": PermanentError, "stubborn": ValueError}
 
 
 class FakeDatabase:
-    """Stands for Postgres: whatever is here is committed, under the key that makes it unique."""
+    """A fake Postgres: all its rows are committed, under a unique key."""
 
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
@@ -167,7 +167,7 @@ class ExactlyOnce(RuleBasedStateMachine):
         self.gateway = self.make_context("gateway", harness.broker)
         self.publisher = self.make_context("jobs", harness.broker)
         self.commands: dict[UUID, OutgoingMessage] = {}
-        self.swept_away: set[UUID] = set()
+        self.lost_commands: set[UUID] = set()
         self.flushed = False
         self.replies: set[UUID] = set()
 
@@ -217,7 +217,7 @@ class ExactlyOnce(RuleBasedStateMachine):
 
     @rule(shuffled=st.randoms(use_true_random=False))
     def notice_the_epoch(self, shuffled: Any) -> None:
-        """Let the owner publish again, in any order, what billing has not confirmed."""
+        """Let the owner publish unconfirmed facts again, in any order."""
 
         async def publish_again(epoch: str) -> None:
             if self.database.epoch == epoch:
@@ -265,7 +265,7 @@ class ExactlyOnce(RuleBasedStateMachine):
         when=st.sampled_from(["before", "after"]),
     )
     def crash(self, which: int, where: str, when: Any) -> None:
-        """End one process at one point, and start another in its place."""
+        """End one process at one point, and start another instead."""
         if self.processes[which].stalled is not None or not self.may_hurt():
             return
         dead = asyncio.Event()
@@ -280,12 +280,12 @@ class ExactlyOnce(RuleBasedStateMachine):
         self.processes[which] = self.start(name)
 
     @rule(which=SOME_PROCESS, place=st.sampled_from(["before", "after"]))
-    def stall(self, which: int, place: str) -> None:
+    def stall(self, which: int, point: str) -> None:
         """Hold a process up within its handler: others may think that it is dead."""
         process = self.processes[which]
         if process.stalled is not None or not self.may_hurt():
             return
-        process.gate = self.database.gates[place] = asyncio.Event()
+        process.gate = self.database.gates[point] = asyncio.Event()
         self.database.stalled.clear()
 
         async def begin() -> None:
@@ -309,7 +309,7 @@ class ExactlyOnce(RuleBasedStateMachine):
 
     @rule(which=SOME_PROCESS, down=st.booleans())
     def drain(self, which: int, down: bool) -> None:  # noqa: FBT001  # drawn
-        """Deploy: what a down record keeps from being handled is released, uncounted."""
+        """Deploy: entries that wait for the database are released, uncounted."""
         self.resume(which)
         runner = self.processes[which].consumer
         runner.drain()
@@ -323,15 +323,15 @@ class ExactlyOnce(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1.0, IDLE + 1]))
     def pass_time(self, seconds: float) -> None:
-        self.look_for_replies()
+        self.read_replies()
         self.harness.run(self.harness.pass_time(seconds))
 
     @rule(replaced=st.booleans())
     def lose_broker_data(self, replaced: bool) -> None:  # noqa: FBT001  # drawn
-        self.look_for_replies()
+        self.read_replies()
         lost = self.harness.replace() if replaced else self.harness.flush()
         self.harness.run(lost)
-        self.swept_away |= set(self.commands)
+        self.lost_commands |= set(self.commands)
         self.flushed = True
 
     # What must be true
@@ -357,7 +357,7 @@ class ExactlyOnce(RuleBasedStateMachine):
         for which in range(len(PROCESSES)):
             self.resume(which)
         # A caller whose command was lost with Redis had no answer, and so sends it again.
-        unanswered = [self.commands[id_] for id_ in self.swept_away - self.replies]
+        unanswered = [self.commands[id_] for id_ in self.lost_commands - self.replies]
         again = [command for command in unanswered if job_of(command) not in self.database.usage]
         self.harness.run(self.gateway.publisher.commit(again))
         self.settle()
@@ -366,7 +366,7 @@ class ExactlyOnce(RuleBasedStateMachine):
             self.settle()
             self.pass_time(IDLE + 1)
         self.settle()
-        self.look_for_replies()
+        self.read_replies()
 
     def settle(self) -> None:
         for which in (*range(len(PROCESSES)), *range(len(PROCESSES))):
@@ -412,7 +412,7 @@ class ExactlyOnce(RuleBasedStateMachine):
         }
         assert (set() if self.flushed else certain) <= self.replies <= with_reply
 
-    def look_for_replies(self) -> None:
+    def read_replies(self) -> None:
         found = self.harness.run(self.harness.broker.tail({REPLIES: "0-0"}, 10_000, 0))
         topic = get_topic("replies")
         for raw in found.get(REPLIES, []):
@@ -431,7 +431,7 @@ class ExactlyOnce(RuleBasedStateMachine):
 
 
 class CrashingProxy:
-    """Tells when a crash point was met, in whichever task of the process it was."""
+    """Reports when a crash point was reached, in any task of the process."""
 
     def __init__(self, target: object, dead: asyncio.Event) -> None:
         self._target = target
@@ -449,7 +449,7 @@ class CrashingProxy:
 
 
 async def live_until(dead: asyncio.Event, runner: BatchConsumer) -> None:
-    """Take two steps, unless the process dies on the way; then nothing of it goes on."""
+    """Take two steps, unless the process crashes; then it takes no more steps."""
     others = asyncio.all_tasks()
 
     async def live() -> None:
@@ -490,11 +490,11 @@ def try_it(harness: BrokerHarness, examples: int, steps: int) -> None:
     )
 
 
-def test_each_effect_is_there_once_whatever_happens_in_memory(
+def test_each_effect_happens_once_under_any_faults_in_memory(
     memory_harness: BrokerHarness,
 ) -> None:
     try_it(memory_harness, examples=300, steps=30)
 
 
-def test_each_effect_is_there_once_whatever_happens_on_redis(redis_harness: BrokerHarness) -> None:
+def test_each_effect_happens_once_under_any_faults_on_redis(redis_harness: BrokerHarness) -> None:
     try_it(redis_harness, examples=15, steps=25)

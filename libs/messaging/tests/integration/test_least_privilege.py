@@ -174,9 +174,7 @@ def shows_all_gauges(metrics: Metrics, topic: str) -> bool:
     )
 
 
-async def test_a_job_goes_all_its_way_and_nothing_that_is_done_for_it_is_denied(
-    fleet: Fleet, admin: Any
-) -> None:
+async def test_the_grants_suffice_for_a_whole_job(fleet: Fleet, admin: Any) -> None:
     job = build_submit_job()
     reply = await fleet.calls.call("jobs.commands", job, ttl=5, correlation_id="test")
     assert reply.ok
@@ -225,7 +223,7 @@ async def test_faults_are_dealt_with_under_the_same_rights(
 
 
 async def is_gone(admin: Any, key: StreamConsumer) -> bool:
-    """Tell whether every consumer has left the group."""
+    """Return whether every consumer has left the group."""
     return await admin.xinfo_consumers(key.key, key.group) == []
 
 

@@ -1,4 +1,4 @@
-"""What operators see of Redis, and that a drained process leaves nothing of itself behind."""
+"""The metrics of Redis and its topics, and that a drained process leaves nothing in Redis."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -43,7 +43,7 @@ def find_sample(metrics: Metrics, name: str, **labels: str) -> float | None:
     return metrics.registry.get_sample_value(name, labels)
 
 
-async def test_gauges_tell_depth_lag_what_is_in_hand_since_when_and_the_dead(
+async def test_gauges_report_depth_lag_pending_entries_their_age_and_dead_letters(
     submit: Submit,
     open_messenger: OpenMessenger,
     open_broker: OpenBroker,
@@ -113,8 +113,8 @@ async def test_messages_are_counted_by_what_became_of_them(
             if sample.name == "msaas_messages_total"
         }
 
-    wanted = {"handled": 5, "poison": 1, "failed": 2, "transient": 2}
-    assert await wait_until(lambda: counts() == wanted)
+    expected = {"handled": 5, "poison": 1, "failed": 2, "transient": 2}
+    assert await wait_until(lambda: counts() == expected)
 
 
 async def test_a_batch_has_a_span_where_a_trace_is_sampled_and_none_where_not(
@@ -137,7 +137,7 @@ async def test_a_batch_has_a_span_where_a_trace_is_sampled_and_none_where_not(
         await gateway.publisher.publish(
             "jobs.commands", build_submit_job(), correlation_id="test", traceparent=each
         )
-        await wait_until(lambda wanted=number: len(handled) == wanted)
+        await wait_until(lambda expected=number: len(handled) == expected)
     jobs.drain()
     shutdown_tracing()
     [made] = spans.get_finished_spans()

@@ -1,4 +1,4 @@
-"""Real consumers, ended by kill -9 or SIGTERM wherever they are: nothing is lost or done twice."""
+"""Real consumers, ended by kill -9 or SIGTERM at any point: nothing is lost or done twice."""
 
 import asyncio
 import signal
@@ -35,7 +35,7 @@ class JobDatabase(Protocol):
 
 
 class PeerHandler:
-    """A worker that notes what it ran, and reports what it may not run."""
+    """A worker that records what it ran, and reports jobs that it must not run."""
 
     def __init__(self) -> None:
         self.ran: list[UUID] = []
@@ -59,7 +59,7 @@ def envelope_of(delivery: Delivery) -> JobEnvelope:
 
 
 class Stream:
-    """What can be seen of a topic with one consumer."""
+    """The entries and pending entries of a topic with one consumer."""
 
     def __init__(self, broker: RedisBroker, environment: str, name: str) -> None:
         self._broker = broker
@@ -69,8 +69,8 @@ class Stream:
     async def read_all(self) -> StreamStats:
         return await self._broker.stats(self.key, self.group)
 
-    async def in_hand(self) -> int:
-        """Count what consumers hold; none as long as there is no group."""
+    async def count_pending(self) -> int:
+        """Count pending entries; zero while there is no group."""
         with suppress(GroupMissing):
             return (await self.read_all()).pending
         return 0
@@ -90,17 +90,17 @@ def generic(environment: str, open_broker: OpenBroker) -> Stream:
 
 
 @pytest.fixture
-def take_over(
+def start_second_consumer(
     open_messenger: OpenMessenger, start: Start, job_database: JobDatabase
 ) -> Callable[[], None]:
-    """Return a way to have a second consumer of commands."""
+    """Return a function that starts a second consumer of commands."""
 
-    def take_over_() -> None:
+    def start_another() -> None:
         messenger = open_messenger("jobs")
         messenger.consume_batches("jobs.commands", job_database.submit)
         start(messenger)
 
-    return take_over_
+    return start_another
 
 
 @pytest.fixture
@@ -125,11 +125,11 @@ def dispatch(environment: str, open_messenger: OpenMessenger) -> Callable[..., A
         "broker.commit.after",
     ],
 )
-async def test_a_consumer_that_dies_at_any_point_loses_nothing_and_doubles_nothing(
+async def test_a_consumer_that_dies_at_any_point_loses_and_repeats_nothing(
     crash: str,
     submit: Submit,
     start_program: StartProgram,
-    take_over: Callable[[], None],
+    start_second_consumer: Callable[[], None],
     job_database: JobDatabase,
     commands: Stream,
     read_stream: ReadStream,
@@ -138,7 +138,7 @@ async def test_a_consumer_that_dies_at_any_point_loses_nothing_and_doubles_nothi
     jobs = await submit(open_broker(), 20)
     program = await start_program("batch_consumer.py", crash)
     assert await program.wait() == KILLED
-    take_over()
+    start_second_consumer()
     await wait_until(commands.is_empty)
     assert await job_database.list_jobs() == jobs
     assert {fact.job_id for fact in await read_stream("usage.events")} == jobs
@@ -147,7 +147,7 @@ async def test_a_consumer_that_dies_at_any_point_loses_nothing_and_doubles_nothi
 async def test_a_batch_whose_consumer_is_killed_in_its_middle_is_done_by_another(
     submit: Submit,
     start_program: StartProgram,
-    take_over: Callable[[], None],
+    start_second_consumer: Callable[[], None],
     job_database: JobDatabase,
     commands: Stream,
     read_stream: ReadStream,
@@ -157,16 +157,16 @@ async def test_a_batch_whose_consumer_is_killed_in_its_middle_is_done_by_another
     async with job_database.database.transaction() as holder:
         await holder.execute("lock table jobs in exclusive mode")
         program = await start_program("batch_consumer.py")
-        await wait_until(commands.in_hand)
+        await wait_until(commands.count_pending)
         program.kill()
         await program.wait()
-    take_over()
+    start_second_consumer()
     await wait_until(commands.is_empty)
     assert await job_database.list_jobs() == jobs
     assert {fact.job_id for fact in await read_stream("usage.events")} == jobs
 
 
-async def test_a_consumer_asked_to_end_finishes_its_batch_and_leaves_the_rest(
+async def test_a_draining_consumer_finishes_its_batch_and_leaves_the_rest(
     submit: Submit,
     start_program: StartProgram,
     job_database: JobDatabase,
@@ -178,7 +178,7 @@ async def test_a_consumer_asked_to_end_finishes_its_batch_and_leaves_the_rest(
     async with job_database.database.transaction() as holder:
         await holder.execute("lock table jobs in exclusive mode")
         program = await start_program("batch_consumer.py")
-        await wait_until(commands.in_hand)
+        await wait_until(commands.count_pending)
         program.send_signal(signal.SIGTERM)
     assert await program.wait() == 0
     done, stats = await job_database.list_jobs(), await commands.read_all()
@@ -237,7 +237,7 @@ async def test_a_worker_that_dies_around_its_result_leaves_one_outcome(
     assert peer.ran == []
 
 
-async def test_a_worker_asked_to_end_reports_what_it_cannot_finish_and_takes_nothing_more(
+async def test_a_draining_worker_reports_unfinished_jobs_and_accepts_no_more(
     start_program: StartProgram,
     dispatch: Callable[..., Awaitable[JobEnvelope]],
     generic: Stream,

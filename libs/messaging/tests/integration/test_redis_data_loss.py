@@ -43,7 +43,7 @@ class Fleet:
         self.jobs = open_messenger("jobs", url=url)
         self.billing = open_messenger("billing", url=url)
         self._client = self.gateway.create_command_client()
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._in_flight = asyncio.Semaphore(AT_ONCE)
         self._job_database = job_database
         self.jobs.consume_batches("jobs.commands", job_database.submit, max_size=10)
         self.jobs.on_epoch(self._publish_again)
@@ -57,7 +57,7 @@ class Fleet:
                 "jobs.commands", command, ttl=2, correlation_id=str(job_id)
             )
 
-        async with self._room:
+        async with self._in_flight:
             await UNTIL_ANSWERED.run(call, retry_on=(BrokerUnavailable, CommandTimeout))
 
     async def _publish_again(self, _: str) -> None:
@@ -105,7 +105,7 @@ def is_flushed(server: RedisServer) -> None:
     "happens",
     [restarts, is_killed, is_flushed, is_replaced_by_an_empty_one, loses_the_tail_of_its_file],
 )
-async def test_whatever_happens_to_redis_each_job_is_committed_and_billed_once(
+async def test_each_job_is_committed_and_billed_once_under_any_loss_of_redis(
     happens: Callable[[RedisServer], None],
     server: RedisServer,
     fleet: Fleet,
@@ -113,40 +113,40 @@ async def test_whatever_happens_to_redis_each_job_is_committed_and_billed_once(
     start: Start,
 ) -> None:
     start(fleet.gateway, fleet.jobs, fleet.billing)
-    wanted = {uuid4() for _ in range(JOBS)}
+    job_ids = {uuid4() for _ in range(JOBS)}
 
     async def a_third_is_billed() -> bool:
         return len(await job_database.list_billed()) >= JOBS / 3
 
     async def all_are_billed() -> bool:
-        return await job_database.list_billed() == wanted
+        return await job_database.list_billed() == job_ids
 
     async with asyncio.TaskGroup() as gateway:
-        for job_id in wanted:
+        for job_id in job_ids:
             gateway.create_task(fleet.submit_until_done(job_id))
         await wait_until(a_third_is_billed)
         await asyncio.to_thread(happens, server)
     await wait_until(all_are_billed)
-    assert await job_database.list_jobs() == wanted
+    assert await job_database.list_jobs() == job_ids
 
 
-async def test_facts_that_nobody_had_read_are_published_again_by_their_owner(
+async def test_unread_facts_are_published_again_by_their_owner(
     server: RedisServer, fleet: Fleet, job_database: JobDatabase, start: Start
 ) -> None:
     start(fleet.gateway, fleet.jobs)
-    wanted = {uuid4() for _ in range(20)}
-    await asyncio.gather(*(fleet.submit_until_done(job_id) for job_id in wanted))
+    job_ids = {uuid4() for _ in range(20)}
+    await asyncio.gather(*(fleet.submit_until_done(job_id) for job_id in job_ids))
     assert await job_database.list_billed() == set()
     await asyncio.to_thread(is_flushed, server)
     start(fleet.billing)
 
     async def all_are_billed() -> bool:
-        return await job_database.list_billed() == wanted
+        return await job_database.list_billed() == job_ids
 
     assert await wait_until(all_are_billed)
 
 
-async def test_a_log_reader_is_told_to_read_the_database_again_after_a_loss(
+async def test_a_log_reader_is_notified_to_read_the_database_again_after_data_loss(
     server: RedisServer, open_messenger: OpenMessenger, start: Start
 ) -> None:
     jobs = open_messenger("jobs", url=server.url)

@@ -1,4 +1,4 @@
-"""Redis is slow, silent, cut off or swallows answers: every wait ends, and work goes on after."""
+"""Redis is slow, silent, unreachable or loses replies: every wait ends, and work continues."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -18,7 +18,7 @@ OpenBroker = Callable[..., RedisBroker]
 ReadStream = Callable[..., Awaitable[list[Any]]]
 Start = Callable[..., None]
 Submit = Callable[..., Awaitable[set[UUID]]]
-# Far beyond every timeout: a call that still waits then hangs.
+# Far above every timeout: a call that still waits hangs.
 NO_TIMEOUT = 15.0
 
 
@@ -41,8 +41,8 @@ def jobs(open_messenger: OpenMessenger, job_database: JobDatabase, proxy: FaultP
     return messenger
 
 
-async def has_jobs(job_database: JobDatabase, wanted: set[UUID]) -> bool:
-    return await job_database.list_jobs() == wanted
+async def has_jobs(job_database: JobDatabase, expected: set[UUID]) -> bool:
+    return await job_database.list_jobs() == expected
 
 
 async def is_idle(jobs: Messenger, broker: RedisBroker, depth: int = 0) -> bool:
@@ -61,8 +61,8 @@ async def test_a_slow_redis_makes_slow_work(
 ) -> None:
     proxy.delay(0.05)
     start(jobs)
-    wanted = await submit(open_broker(), 30)
-    await wait_until(lambda: has_jobs(job_database, wanted))
+    expected = await submit(open_broker(), 30)
+    await wait_until(lambda: has_jobs(job_database, expected))
     assert await wait_until(lambda: is_idle(jobs, open_broker()))
 
 
@@ -84,18 +84,18 @@ async def test_reading_goes_on_when_redis_is_back(
         await proxy.cut()
     else:
         proxy.blackhole()
-    while_away = await submit(broker, 10)
+    during_outage = await submit(broker, 10)
     with pytest.raises(BrokerUnavailable):
         await wait_until(jobs.context.broker.now_ms, timeout=NO_TIMEOUT)
     assert await job_database.list_jobs() == before
     await proxy.restore()
-    assert await wait_until(lambda: has_jobs(job_database, before | while_away))
+    assert await wait_until(lambda: has_jobs(job_database, before | during_outage))
     assert await wait_until(lambda: is_idle(jobs, broker))
 
 
-@pytest.mark.leaves("pending")  # what could not be released waits for the next consumer
+@pytest.mark.leaves("pending")  # entries that could not be released wait for the next consumer
 @pytest.mark.parametrize("fault", ["cut", "blackhole"])
-async def test_a_process_drains_though_redis_is_away(
+async def test_a_process_drains_without_redis(
     fault: str,
     jobs: Messenger,
     proxy: FaultProxy,
@@ -104,8 +104,8 @@ async def test_a_process_drains_though_redis_is_away(
     open_broker: OpenBroker,
 ) -> None:
     running = asyncio.create_task(jobs.run())
-    wanted = await submit(open_broker(), 10)
-    await wait_until(lambda: has_jobs(job_database, wanted))
+    expected = await submit(open_broker(), 10)
+    await wait_until(lambda: has_jobs(job_database, expected))
     if fault == "cut":
         await proxy.cut()
     else:
@@ -139,7 +139,7 @@ async def test_a_commit_whose_answer_was_lost_is_repeated_and_doubles_no_effect(
         outgoing = await job_database.submit(batch)
         if not lost:
             lost.append(len(batch))
-            # The commit finds an open connection: the greeting of a new one would be lost too.
+            # The commit uses an open connection, since the greeting of a new one would be lost too.
             await asyncio.gather(*(jobs.context.broker.now_ms() for _ in range(8)))
             proxy.drop_replies()
         return outgoing
@@ -150,23 +150,23 @@ async def test_a_commit_whose_answer_was_lost_is_repeated_and_doubles_no_effect(
     lost: list[int] = []
     jobs = open_messenger("jobs", url=proxy.url)
     jobs.consume_batches("jobs.commands", commit_without_an_answer)
-    wanted = await submit(broker, 10)
+    expected = await submit(broker, 10)
     start(jobs)
     await wait_until(lambda: published(10))
     await proxy.restore()
     await wait_until(lambda: published(20))
-    assert await job_database.list_jobs() == wanted
-    assert {fact.job_id for fact in await read_stream("usage.events")} == wanted
+    assert await job_database.list_jobs() == expected
+    assert {fact.job_id for fact in await read_stream("usage.events")} == expected
     assert await wait_until(lambda: is_idle(jobs, broker))
 
 
-async def test_a_call_ends_in_time_when_the_answer_cannot_reach_us(
+async def test_a_call_ends_in_time_when_the_reply_is_lost(
     open_messenger: OpenMessenger, proxy: FaultProxy, start: Start
 ) -> None:
     gateway = open_messenger("gateway", url=proxy.url)
     client = gateway.create_command_client()
     start(gateway)
-    await client.step()  # its connections are made by now
+    await client.step()  # its connections are open by now
     call = client.call("jobs.commands", build_submit_job(), ttl=0.6, correlation_id="test")
     waiting = asyncio.create_task(call)
     proxy.drop_replies()
@@ -176,7 +176,7 @@ async def test_a_call_ends_in_time_when_the_answer_cannot_reach_us(
     await proxy.restore()
 
 
-async def test_a_command_that_nobody_answers_times_out_and_is_never_run(
+async def test_an_unanswered_command_times_out_and_is_never_run(
     open_messenger: OpenMessenger,
     jobs: Messenger,
     job_database: JobDatabase,

@@ -1,4 +1,4 @@
-"""Keeps a row for each submitted job and publishes its usage; a test kills it, or has it die."""
+"""Stores a row for each submitted job and publishes its usage; a test kills or crashes it."""
 
 import asyncio
 import os

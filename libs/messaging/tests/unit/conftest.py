@@ -98,7 +98,7 @@ def counted(metrics: Metrics) -> Callable[[str, str], float]:
 
 @pytest.fixture
 def running() -> Callable[[BrokerLoop], AbstractAsyncContextManager[asyncio.Task[None]]]:
-    """Return what keeps a loop running for the time of a block, and then drains it."""
+    """Return a context manager that runs a loop for the time of a block, and then drains it."""
 
     @asynccontextmanager
     async def running(loop: BrokerLoop) -> AsyncGenerator[asyncio.Task[None]]:

@@ -25,7 +25,7 @@ Counted = Callable[[str, str], float]
 
 
 class Owner:
-    """Handles commands: hangs on some, raises on some, takes its time over all."""
+    """Handles commands: hangs on some, raises on some, and is slow on all."""
 
     def __init__(self) -> None:
         self.calls: list[list[UUID]] = []
@@ -135,7 +135,7 @@ async def test_what_was_delivered_too_often_by_crashes_is_not_tried_again(
     assert harness.owner.calls == []
 
 
-async def test_a_dead_letter_carries_all_that_the_message_said(harness: BatchHarness) -> None:
+async def test_a_dead_letter_contains_all_fields_of_the_message(harness: BatchHarness) -> None:
     await harness.send()
     await harness.broker.ensure_group(PEER)
     [raw] = await harness.broker.read(PEER, 1, 0)
@@ -161,7 +161,7 @@ async def test_a_command_whose_sender_waits_no_more_is_dropped_unexecuted(
     assert await harness.list_dead_letters() == []
 
 
-async def test_a_batch_of_nothing_but_expired_commands_calls_nobody(harness: BatchHarness) -> None:
+async def test_a_batch_of_expired_commands_does_not_call_the_handler(harness: BatchHarness) -> None:
     for _ in range(3):
         await harness.send(ttl_ms=1)
     await asyncio.sleep(1)
@@ -169,7 +169,7 @@ async def test_a_batch_of_nothing_but_expired_commands_calls_nobody(harness: Bat
     assert (harness.owner.calls, await harness.empty()) == ([], True)
 
 
-async def test_an_expired_command_that_somebody_may_have_executed_is_the_handlers_to_judge(
+async def test_an_expired_command_that_may_have_been_executed_is_passed_to_the_handler(
     harness: BatchHarness,
 ) -> None:
     command = await harness.send(ttl_ms=1000)
@@ -180,7 +180,7 @@ async def test_an_expired_command_that_somebody_may_have_executed_is_the_handler
     assert harness.owner.handled == [command]
 
 
-async def test_entries_in_hand_are_held_for_as_long_as_their_handler_takes(
+async def test_the_leases_of_pending_entries_are_extended_while_their_handler_runs(
     harness: BatchHarness, running: Running
 ) -> None:
     jobs = [await harness.send() for _ in range(3)]
@@ -194,7 +194,7 @@ async def test_entries_in_hand_are_held_for_as_long_as_their_handler_takes(
     assert harness.owner.calls == [jobs]
 
 
-async def test_no_lease_is_extended_once_its_runner_is_gone(harness: BatchHarness) -> None:
+async def test_no_lease_is_extended_after_its_runner_has_ended(harness: BatchHarness) -> None:
     await harness.send()
     harness.owner.seconds = 25
     task = asyncio.create_task(harness.consumer().run())
@@ -226,7 +226,7 @@ async def test_a_failing_dependency_holds_the_batch_and_counts_as_no_delivery(
     assert (harness.owner.handled, await harness.list_dead_letters()) == ([job_id], [])
 
 
-async def test_a_drain_while_a_dependency_is_away_releases_what_was_not_handled(
+async def test_a_drain_without_a_dependency_releases_unhandled_entries(
     harness: BatchHarness, running: Running, counted: Counted
 ) -> None:
     for _ in range(3):

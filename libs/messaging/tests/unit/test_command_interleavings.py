@@ -40,7 +40,7 @@ class Answer(NamedTuple):
 
 
 class LossyBroker(MemoryBroker):
-    """Loses commands, or the word that they have arrived."""
+    """Loses commands, or the replies to them."""
 
     def __init__(self, clock: Clock, outcomes: Sequence[Send]) -> None:
         super().__init__(clock)
@@ -99,7 +99,7 @@ class Owner:
 async def receive_reply(
     client: CommandClient, command: SubmitJob, call: Call
 ) -> tuple[Outcome, float]:
-    """Tell how a call ended, and when its time was over."""
+    """Return how a call ended, and when its timeout was."""
     await asyncio.sleep(call.starts)
     ends = asyncio.get_running_loop().time() + call.ttl
     try:

@@ -1,4 +1,4 @@
-"""Outcomes of messages: handled, dead-lettered, or kept through an outage."""
+"""Outcomes of messages: handled, dead-lettered, or pending through an outage."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""A batch that lingers takes in what comes within a moment, and loses nothing by it."""
+"""A batch that lingers includes entries that arrive within the window, and loses none."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -32,7 +32,7 @@ def messenger(broker: MemoryBroker, clock: FakeClock, process: str) -> Messenger
     return Messenger(broker, process, ENV, metrics=metrics, clock=clock)
 
 
-async def test_what_comes_within_a_moment_shares_the_batch(fake_clock: FakeClock) -> None:
+async def test_entries_within_the_batch_window_share_a_batch(fake_clock: FakeClock) -> None:
     broker = BurstyBroker(fake_clock)
     publisher = messenger(broker, fake_clock, "gateway").publisher
     sizes: list[int] = []
@@ -52,7 +52,9 @@ async def test_what_comes_within_a_moment_shares_the_batch(fake_clock: FakeClock
     assert sizes == [2]
 
 
-async def test_what_was_read_is_handled_though_the_broker_goes_away(fake_clock: FakeClock) -> None:
+async def test_entries_that_were_read_are_handled_when_the_broker_fails(
+    fake_clock: FakeClock,
+) -> None:
     broker = BurstyBroker(fake_clock)
     publisher = messenger(broker, fake_clock, "gateway").publisher
     await publisher.publish("jobs.commands", build_submit_job(), correlation_id="c")

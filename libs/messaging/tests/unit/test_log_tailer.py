@@ -1,4 +1,4 @@
-"""What the listener of a log receives, and when it has to resync from the database."""
+"""What the listener of a log receives, and when it resyncs from the database."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -79,7 +79,9 @@ async def test_a_log_that_does_not_exist_yet_is_shown_from_its_first_entry(log: 
     assert log.listener.seen == [first]
 
 
-async def test_a_gap_longer_than_the_retention_is_told_before_what_is_left(log: Log) -> None:
+async def test_a_gap_longer_than_the_retention_is_reported_before_the_remaining_entries(
+    log: Log,
+) -> None:
     await log.tailer.step()
     await log.write()
     await asyncio.sleep(RETENTION + 1)
@@ -108,7 +110,7 @@ async def test_a_silent_log_is_no_gap(log: Log) -> None:
     assert log.listener.seen == [fresh]
 
 
-async def test_a_resync_that_fails_is_asked_for_again(log: Log) -> None:
+async def test_a_failed_resync_is_requested_again(log: Log) -> None:
     await log.tailer.step()
     await asyncio.sleep(RETENTION + 1)
     kept = await log.write()
@@ -153,14 +155,14 @@ async def test_an_epoch_whose_resync_failed_is_not_taken_as_known(log: Log) -> N
     assert log.listener.seen == ["resync"]
 
 
-async def test_an_epoch_that_ends_during_a_look_starts_over_all_the_same(log: Log) -> None:
+async def test_an_epoch_that_ends_during_a_poll_restarts_the_tailer(log: Log) -> None:
     await log.tailer.on_new_epoch("one")
     await log.tailer.step()
-    looking = asyncio.create_task(log.tailer.step())
+    polling = asyncio.create_task(log.tailer.step())
     await asyncio.sleep(0.5)
     await log.tailer.on_new_epoch("two")
     await log.write()
-    await looking
+    await polling
     assert log.tailer.positions == {KEY: "0-0"}
 
 
@@ -192,7 +194,7 @@ async def test_entries_on_which_the_listener_failed_are_shown_again(log: Log) ->
     assert log.listener.seen == [job_id]
 
 
-async def test_a_broker_that_was_away_costs_no_entry(log: Log, broker: MemoryBroker) -> None:
+async def test_an_outage_of_the_broker_loses_no_entry(log: Log, broker: MemoryBroker) -> None:
     await log.tailer.step()
     one = await log.write()
     broker.fail_with(BrokerUnavailable(target="redis"))

@@ -1,4 +1,4 @@
-"""A process on Redis: what an owner can look up and take back, and how all of it ends."""
+"""A process on the broker: what an owner can look up and withdraw, and how its parts end."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -44,13 +44,13 @@ async def test_an_owner_finds_what_waits_and_what_runs_but_not_what_is_done(
 
 
 async def test_what_is_withdrawn_reaches_no_worker(owner: Messenger, broker: MemoryBroker) -> None:
-    kept, taken_back = await put(owner, 2)
-    await owner.withdraw("jobs.generic", [taken_back])
-    await owner.withdraw("jobs.generic", [taken_back, "1-1"])
+    kept, withdrawn = await put(owner, 2)
+    await owner.withdraw("jobs.generic", [withdrawn])
+    await owner.withdraw("jobs.generic", [withdrawn, "1-1"])
     await owner.withdraw("jobs.generic", [])
     await broker.ensure_group(WORKER)
     assert [raw.entry_id for raw in await broker.read(WORKER, 10, 0)] == [kept]
-    assert await owner.find_entries("jobs.generic", [kept, taken_back]) == {kept}
+    assert await owner.find_entries("jobs.generic", [kept, withdrawn]) == {kept}
 
 
 async def test_work_withdrawn_while_it_ran_is_no_more_taken_over(
@@ -63,7 +63,7 @@ async def test_work_withdrawn_while_it_ran_is_no_more_taken_over(
     assert await broker.reclaim(StreamConsumer(JOBS, "jobs", "peer"), 0, 10) == []
 
 
-async def test_only_who_produces_to_a_topic_looks_into_it_or_takes_back(
+async def test_only_producers_of_a_topic_inspect_or_withdraw_its_entries(
     broker: MemoryBroker, make_messenger: MakeMessenger
 ) -> None:
     other = make_messenger(broker, "gateway")
@@ -73,7 +73,7 @@ async def test_only_who_produces_to_a_topic_looks_into_it_or_takes_back(
         await other.withdraw("jobs.generic", ["1-1"])
 
 
-async def test_a_whole_fleet_runs_asks_answers_follows_and_ends_when_drained(
+async def test_a_whole_fleet_sends_commands_replies_follows_logs_and_ends_when_drained(
     broker: MemoryBroker, make_messenger: MakeMessenger, metrics: Metrics
 ) -> None:
     owner, gateway = (

@@ -1,4 +1,4 @@
-"""Long work: up to `concurrency` at once, and every end of it is reported to its owner."""
+"""Long work: up to `concurrency` at once, and every end is reported to its owner."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -34,14 +34,14 @@ Running = Callable[[BrokerLoop], AbstractAsyncContextManager[asyncio.Task[None]]
 
 
 class RecordingHandler:
-    """Works as long as the envelope says, fails on demand, and reports every end."""
+    """Works for as long as the envelope specifies, fails on demand, and reports every end."""
 
     def __init__(self) -> None:
         self.begun: list[UUID] = []
         self.cancelled: list[UUID] = []
         self.failures: list[Exception] = []
         self.at_work = self.most_at_work = 0
-        self.speechless = False
+        self.report_fails = False
 
     async def run(self, delivery: Delivery) -> Sequence[OutgoingMessage]:
         envelope = cast("JobEnvelope", delivery.message)
@@ -62,8 +62,8 @@ class RecordingHandler:
     def on_abandoned(
         self, delivery: Delivery, reason: AbandonReason, error: Exception | None = None
     ) -> Sequence[OutgoingMessage]:
-        if self.speechless:
-            raise LookupError("no words")
+        if self.report_fails:
+            raise LookupError("no report")
         envelope = cast("JobEnvelope", delivery.message)
         job_id, fence = envelope.job_id, envelope.fence
         if reason is not AbandonReason.FAILED:
@@ -81,7 +81,7 @@ class RecordingHandler:
 
 
 class FlakyBroker(MemoryBroker):
-    """Commits nothing while it refuses, and does all else."""
+    """A broker that refuses commits while `refuses` is set."""
 
     refuses = False
 
@@ -117,7 +117,7 @@ class WorkHarness:
         await self._owner.withdraw("jobs.generic", [raw.entry_id for raw in found[JOBS]])
 
     async def list_reports(self) -> list[str]:
-        """Return the reports that the owner received, in a word each."""
+        """Return the reports that the owner received, by their kinds."""
         found = await self.broker.tail({RESULTS: "0-0"}, 1000, 0)
         messages = [decode(get_topic("jobs.results"), raw.fields) for raw in found.get(RESULTS, [])]
         return [str(getattr(message.message, "reason", message.type)) for message in messages]
@@ -176,18 +176,18 @@ async def test_a_worker_that_raises_is_reported_and_the_loop_goes_on(
     assert await harness.left() == 0
 
 
-async def test_a_worker_without_words_for_its_failure_keeps_no_slot_and_stops_no_loop(
+async def test_a_worker_that_cannot_report_a_failure_frees_its_slot_and_stops_no_loop(
     harness: WorkHarness, running: Running
 ) -> None:
     faults: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
     harness.handler.failures.append(ValueError("bad"))
-    harness.handler.speechless = True
+    harness.handler.report_fails = True
     async with running(harness.consumer(concurrency=1)):
         await harness.put(seconds=1)
         await harness.put(seconds=1)
         await wait_until(lambda: harness.done(1))
-        harness.handler.speechless = False
+        harness.handler.report_fails = False
         await wait_until(lambda: harness.done(2))
     assert await harness.list_reports() == ["JobSucceeded", "reclaimed"]
     assert faults == []
@@ -241,7 +241,7 @@ async def test_what_a_silent_peer_may_have_begun_is_reported_and_never_run(
     assert await harness.left() == 0
 
 
-async def test_a_peer_that_could_not_send_heartbeats_while_the_broker_was_away_keeps_its_work(
+async def test_a_peer_that_could_not_send_heartbeats_during_an_outage_keeps_its_entries(
     harness: WorkHarness, running: Running
 ) -> None:
     await harness.put(seconds=1)
@@ -259,7 +259,7 @@ async def test_a_peer_that_could_not_send_heartbeats_while_the_broker_was_away_k
     assert await harness.list_reports() == ["reclaimed"]
 
 
-async def test_work_that_ends_while_draining_is_settled_and_nothing_new_begun(
+async def test_work_that_ends_while_draining_is_acknowledged_and_none_is_started(
     harness: WorkHarness, running: Running
 ) -> None:
     await harness.put(seconds=15)
@@ -280,7 +280,7 @@ async def test_work_that_is_late_when_drained_is_cancelled_and_reported(
 
 
 @pytest.mark.parametrize("end", ["succeeds", "fails", "is late"])
-async def test_what_cannot_be_settled_on_a_drain_is_released_as_if_never_delivered(
+async def test_entries_that_cannot_be_acknowledged_on_a_drain_are_released_as_if_never_delivered(
     harness: WorkHarness, running: Running, end: str
 ) -> None:
     await harness.put(seconds=HOURS if end == "is late" else 5)

@@ -1,4 +1,4 @@
-"""What a service needs to know of msaas.postgres, one idea at a time."""
+"""How a service uses msaas.postgres, one idea at a time."""
 
 from uuid import uuid4
 

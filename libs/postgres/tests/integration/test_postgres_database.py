@@ -40,14 +40,14 @@ async def notes(database: Database) -> Database:
 
 
 async def read_state(database: Database) -> dict[str, object]:
-    """Read what a later user of the (only) connection would find."""
+    """Read the settings that the next user of the only connection gets."""
     async with database.connection() as connection:
         row = await connection.fetchrow(STATE)
     assert row is not None
     return {**row, "claims": row["claims"] or None}
 
 
-async def test_a_user_reads_own_rows_and_nobody_elses(notes: Database) -> None:
+async def test_a_user_reads_only_own_rows(notes: Database) -> None:
     async with notes.read_as(ALICE) as connection:
         assert len(await connection.fetch("SELECT body FROM notes")) == 2
     async with notes.read_as(str(BOB)) as connection:
@@ -178,7 +178,7 @@ async def test_a_locked_row_is_contended_after_the_lock_timeout(notes: Database)
                 await waiter.execute(lock)
 
 
-async def test_an_exhausted_pool_says_so_in_time_and_recovers(
+async def test_an_exhausted_pool_is_reported_in_time_and_recovers(
     notes_url: str, open_database: Opener, metrics: Metrics
 ) -> None:
     database = await open_database(notes_url, max_size=1, acquire_timeout=0.05)
@@ -211,7 +211,7 @@ async def test_a_slow_query_is_logged_with_its_text_and_without_its_values(
         async with database.connection() as connection:
             await connection.fetch(sql, "planted-secret")
     slow = [entry for entry in logs if entry["event"] == "slow_query"]
-    # On a machine that stands still, what gives the session back is slow too.
+    # A slow machine also returns the session late.
     assert sql in [entry["sql"] for entry in slow]
     assert "planted-secret" not in str(logs)
     assert series(metrics, "db_slow_queries_total") == len(slow)
@@ -238,7 +238,7 @@ async def test_closing_waits_a_moment_and_then_cuts(notes_url: str, open_databas
         await hold_on()
 
 
-async def test_a_database_that_was_not_opened_says_so(metrics: Metrics) -> None:
+async def test_a_database_that_was_not_opened_raises(metrics: Metrics) -> None:
     database = Database(PostgresConfig("postgresql://h/app"), metrics)
     with pytest.raises(RuntimeError, match="not open"):
         await database.ping()
@@ -246,6 +246,6 @@ async def test_a_database_that_was_not_opened_says_so(metrics: Metrics) -> None:
 
 
 def series(metrics: Metrics, name: str) -> float:
-    """Read the one series of a metric that has no labels of its own."""
+    """Read the only series of a metric without labels."""
     samples = (line for line in metrics.render().decode().splitlines() if line.startswith(name))
     return float(next(samples).split()[-1])

@@ -1,4 +1,4 @@
-"""Two owners' chains in one database: up, down, up again; one migrator at a time."""
+"""The migrations of two owners in one database: up, down, up again; one migrator at a time."""
 
 import asyncio
 import sys
@@ -37,9 +37,9 @@ def make_chain(folder: Path, owner: str, url: str) -> Migrations:
     previous = None
     for number, (table, more) in enumerate([("one", "pass"), ("two", CONCURRENTLY)], start=1):
         revision = f"{owner}_{number}"
-        words = {"owner": owner, "table": table}
+        values = {"owner": owner, "table": table}
         text = REVISION.format(
-            revision=revision, previous=previous, more=more.format(**words), **words
+            revision=revision, previous=previous, more=more.format(**values), **values
         )
         (scripts / "versions" / f"{revision}.py").write_text(text)
         previous = revision
@@ -108,7 +108,7 @@ async def test_waiting_for_another_migrator_ends(tmp_path: Path, database_url: s
     assert await list_tables(database_url) == set()
 
 
-async def test_a_migration_gives_up_on_a_locked_table_and_changes_nothing(
+async def test_a_migration_fails_on_a_locked_table_and_changes_nothing(
     tmp_path: Path, database_url: str
 ) -> None:
     chain = make_chain(tmp_path, "alpha", database_url)

@@ -37,7 +37,7 @@ async def test_a_server_killed_in_mid_query_is_unavailable_and_then_back(
     running = asyncio.Event()
     query = asyncio.create_task(sleep_in(database, running))
     await running.wait()
-    await database.ping()  # leaves an idle connection behind, to be found dead later
+    await database.ping()  # leaves an idle connection in the pool, which is found dead later
     server.kill()
     with pytest.raises(DatabaseUnavailable):
         await query
@@ -49,7 +49,7 @@ async def test_a_server_killed_in_mid_query_is_unavailable_and_then_back(
         assert await connection.fetchval("SELECT 42") == 42
 
 
-async def test_a_session_ended_by_an_admin_is_replaced_without_a_word(
+async def test_a_session_ended_by_an_admin_is_replaced_silently(
     notes_url: str, open_database: Opener
 ) -> None:
     database = await open_database(notes_url, max_size=1)
@@ -71,13 +71,13 @@ async def test_silence_is_unavailable_where_a_slow_statement_is_a_timeout(
             proxy.url, command_timeout=0.1, acquire_timeout=0.1, connect_timeout=0.1
         )
 
-        async def ask_into_the_silence() -> None:
+        async def query_without_answer() -> None:
             async with database.transaction() as connection:
                 proxy.blackhole()
                 await connection.fetchval("SELECT 1")
 
         with pytest.raises(DatabaseUnavailable, match="cannot be reached"):
-            await ask_into_the_silence()
+            await query_without_answer()
         await proxy.restore()
         await wait_until(lambda: is_up(database))
 

@@ -1,4 +1,4 @@
-"""Errors of the driver and of the network, in our words."""
+"""Errors of the driver and of the network become errors of the project."""
 
 import asyncpg
 import pytest
@@ -8,7 +8,7 @@ from msaas.postgres import DatabaseUnavailable, PoolExhausted, TransactionConfli
 
 
 @pytest.mark.parametrize(
-    ("theirs", "ours"),
+    ("driver_error", "expected"),
     [
         (ConnectionRefusedError(), DatabaseUnavailable),
         (asyncpg.ConnectionDoesNotExistError(), DatabaseUnavailable),
@@ -23,18 +23,18 @@ from msaas.postgres import DatabaseUnavailable, PoolExhausted, TransactionConfli
     ],
 )
 def test_an_error_that_may_pass_is_typed_and_retryable(
-    theirs: Exception, ours: type[MsaasError]
+    driver_error: Exception, expected: type[MsaasError]
 ) -> None:
-    typed = translate_error(theirs)
-    assert type(typed) is ours
-    assert ours.retryable
+    typed = translate_error(driver_error)
+    assert type(typed) is expected
+    assert expected.retryable
 
 
 @pytest.mark.parametrize(
-    "theirs", [asyncpg.UniqueViolationError(), asyncpg.UndefinedTableError(), ValueError()]
+    "driver_error", [asyncpg.UniqueViolationError(), asyncpg.UndefinedTableError(), ValueError()]
 )
-def test_an_error_with_a_meaning_of_its_own_passes(theirs: Exception) -> None:
-    assert translate_error(theirs) is None
+def test_an_error_with_a_meaning_of_its_own_passes(driver_error: Exception) -> None:
+    assert translate_error(driver_error) is None
 
 
 def test_misuse_of_the_driver_is_an_outage_only_on_a_closed_connection() -> None:

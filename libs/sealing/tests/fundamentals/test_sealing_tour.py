@@ -23,14 +23,14 @@ def key() -> PrivateKey:
 def test_a_value_is_sealed_with_the_public_key_and_unsealed_with_the_private_key(
     key: PrivateKey,
 ) -> None:
-    public = PublicKey.parse(str(key.public))  # all that the sealing service is configured with
+    public = PublicKey.parse(str(key.public))  # the whole configuration of the sealing service
     sealed = Sealer(public).seal("hunter2", "job-1", "password")
     assert is_sealed(sealed)
     assert "hunter2" not in str(sealed)
     assert Unsealer([key]).unseal(sealed, "job-1", "password") == "hunter2"
 
 
-def test_a_sealed_value_is_json_and_takes_the_place_of_the_secret(key: PrivateKey) -> None:
+def test_a_sealed_value_is_json_and_replaces_the_secret(key: PrivateKey) -> None:
     params = {"url": "http://a.test/", "password": Sealer(key.public).seal("hunter2", "job-1")}
     stored = json.loads(json.dumps(params))
     assert [name for name, value in stored.items() if is_sealed(value)] == ["password"]

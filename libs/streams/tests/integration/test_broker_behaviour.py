@@ -14,7 +14,7 @@ from msaas.messaging import RedisBroker
 from msaas.streams import Broker, GroupMissing, RawEntry, StreamConsumer, Write
 from msaas.testing import MemoryBroker, wait_until
 
-# Entries that were read and left alone are what many of these tests are about.
+# Many of these tests leave pending entries on purpose.
 pytestmark = pytest.mark.leaves("pending")
 
 HOUR = 3600.0
@@ -47,7 +47,7 @@ class BrokerStream:
         return await self.broker.read(self.first_consumer, count, 0)
 
     async def reclaim(self, min_idle: float = 0) -> list[RawEntry]:
-        """Take over for the other consumer what has been idle for a moment at least."""
+        """Claim for the other consumer all entries that have been idle for a moment."""
         return await self.broker.reclaim(self.second_consumer, min_idle or MOMENT, 10)
 
     async def everything(self) -> list[RawEntry]:
@@ -109,12 +109,12 @@ async def test_each_entry_is_read_by_one_consumer_and_no_more_than_markers_for(
     assert bodies(others) == [b"three"]
 
 
-async def test_a_blocked_read_ends_empty_handed_when_its_time_is_over(stream: BrokerStream) -> None:
+async def test_a_blocked_read_returns_nothing_at_its_timeout(stream: BrokerStream) -> None:
     await stream.broker.ensure_group(stream.first_consumer)
     assert await stream.broker.read(stream.first_consumer, 10, block=0.01) == []
 
 
-async def test_nobody_takes_over_an_entry_that_was_in_hand_a_moment_ago(
+async def test_a_recently_delivered_entry_is_not_claimed(
     stream: BrokerStream,
 ) -> None:
     await stream.broker.ensure_group(stream.first_consumer)
@@ -153,7 +153,7 @@ async def test_taking_over_takes_no_more_than_markers_for(stream: BrokerStream) 
     assert [entry.entry_id for entry in found] == written[:2]
 
 
-async def test_what_was_deleted_in_hand_is_not_taken_over(stream: BrokerStream) -> None:
+async def test_a_deleted_pending_entry_is_not_claimed(stream: BrokerStream) -> None:
     await stream.broker.ensure_group(stream.first_consumer)
     gone, kept = await stream.write("gone", "kept")
     await stream.take()
@@ -162,7 +162,7 @@ async def test_what_was_deleted_in_hand_is_not_taken_over(stream: BrokerStream) 
     assert bodies(await stream.reclaim(min_idle=HOUR)) == [b"kept"]
 
 
-async def test_holding_answers_only_what_is_still_ours(stream: BrokerStream) -> None:
+async def test_extending_returns_only_entries_that_are_still_owned(stream: BrokerStream) -> None:
     await stream.broker.ensure_group(stream.first_consumer)
     first, second = await stream.write("one", "two")
     await stream.take()
@@ -174,7 +174,7 @@ async def test_holding_answers_only_what_is_still_ours(stream: BrokerStream) -> 
     assert held == {second}
 
 
-async def test_holding_keeps_an_entry_from_being_taken_over(stream: BrokerStream) -> None:
+async def test_extending_a_lease_prevents_a_claim(stream: BrokerStream) -> None:
     await stream.broker.ensure_group(stream.first_consumer)
     [entry_id] = await stream.write("held")
     [entry] = await stream.take()
@@ -185,7 +185,7 @@ async def test_holding_keeps_an_entry_from_being_taken_over(stream: BrokerStream
     assert await stream.reclaim(min_idle=HOUR) == []
 
 
-async def test_an_entry_that_was_deleted_in_hand_is_ours_for_one_more_heartbeat_and_then_gone(
+async def test_a_deleted_pending_entry_is_owned_for_one_more_heartbeat(
     stream: BrokerStream,
 ) -> None:
     await stream.broker.ensure_group(stream.first_consumer)
@@ -209,7 +209,7 @@ async def test_holding_is_no_delivery(stream: BrokerStream) -> None:
     assert entry.delivery_count == 2
 
 
-async def test_nothing_is_ours_any_more_after_a_flush(stream: BrokerStream) -> None:
+async def test_no_entry_is_owned_after_a_flush(stream: BrokerStream) -> None:
     await stream.broker.ensure_group(stream.first_consumer)
     [entry_id] = await stream.write("flushed")
     await stream.take()
@@ -220,7 +220,7 @@ async def test_nothing_is_ours_any_more_after_a_flush(stream: BrokerStream) -> N
     )
 
 
-async def test_what_is_released_is_free_at_once_and_its_delivery_refunded(
+async def test_a_released_entry_is_claimable_at_once_and_its_delivery_is_not_counted(
     stream: BrokerStream,
 ) -> None:
     await stream.broker.ensure_group(stream.first_consumer)
@@ -280,7 +280,7 @@ async def test_a_window_trims_what_is_older(stream: BrokerStream) -> None:
     assert bodies(await stream.everything())[-1] == b"newest"
 
 
-async def test_leaving_keeps_what_is_pending(stream: BrokerStream) -> None:
+async def test_leaving_a_group_keeps_pending_entries(stream: BrokerStream) -> None:
     await stream.broker.ensure_group(stream.first_consumer)
     await stream.write("in flight")
     [entry] = await stream.take()
@@ -290,7 +290,7 @@ async def test_leaving_keeps_what_is_pending(stream: BrokerStream) -> None:
     assert bodies(await stream.reclaim(min_idle=HOUR)) == [b"in flight"]
 
 
-async def test_following_gives_what_comes_after_each_position(stream: BrokerStream) -> None:
+async def test_following_returns_the_entries_after_each_position(stream: BrokerStream) -> None:
     first, second = await stream.write("one", "two")
     other = f"{stream.key}.other"
     await stream.broker.commit([Write(other, {b"body": b"other"})])
@@ -315,7 +315,7 @@ async def test_depth_counts_what_lies_on_a_stream(stream: BrokerStream) -> None:
     assert await stream.broker.depth(stream.key) == 2
 
 
-async def test_stats_tell_depth_lag_and_what_is_in_hand(stream: BrokerStream) -> None:
+async def test_stats_report_depth_lag_and_pending_entries(stream: BrokerStream) -> None:
     await stream.broker.ensure_group(stream.first_consumer)
     await stream.write("one", "two", "three")
     await stream.take(count=1)
@@ -324,7 +324,7 @@ async def test_stats_tell_depth_lag_and_what_is_in_hand(stream: BrokerStream) ->
     assert 0 <= stats.oldest_pending_seconds < HOUR
 
 
-async def test_nothing_in_hand_has_no_age(stream: BrokerStream) -> None:
+async def test_without_pending_entries_there_is_no_age(stream: BrokerStream) -> None:
     await stream.broker.ensure_group(stream.first_consumer)
     assert (await stream.broker.stats(stream.key, "group")).oldest_pending_seconds == 0
 
@@ -346,7 +346,7 @@ async def test_of_entries_markers_for_those_that_were_taken_off_are_not_found(
     assert await stream.broker.find(f"{stream.key}.never", ids) == frozenset()
 
 
-async def test_a_mark_is_there_until_its_time_is_over(stream: BrokerStream) -> None:
+async def test_a_marker_exists_until_it_expires(stream: BrokerStream) -> None:
     prefix = stream.key.replace(":stream:test.v1", ":cancel:")
     await stream.broker.set_markers([f"{prefix}1", f"{prefix}2"], timedelta(milliseconds=200))
     markers = [f"{prefix}{number}" for number in (1, 2, 3)]

@@ -1,4 +1,4 @@
-"""Commits that share a round trip, and none of which pays for another's fault."""
+"""Commits share a round trip, and a failed commit does not affect the others."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ SILENT = BrokerUnavailable(target="redis")
 
 
 class GatedBroker(MemoryBroker):
-    """Lets commits through one by one once its gate is shut, and notes what each held."""
+    """Lets commits through one by one while its gate is shut, and records each."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock)
@@ -24,7 +24,7 @@ class GatedBroker(MemoryBroker):
         self.gate = asyncio.Semaphore(1000)
         self.fault: Exception | None = None
 
-    def shut(self) -> None:
+    def close_gate(self) -> None:
         self.gate = asyncio.Semaphore(0)
 
     async def commit(
@@ -59,7 +59,7 @@ def start(group: GroupCommit, n: int, key: str = KEY) -> asyncio.Task[Sequence[s
 
 
 async def turn() -> None:
-    """Let all that can go on do so."""
+    """Let all tasks run that can."""
     for _ in range(20):
         await asyncio.sleep(0)
 
@@ -69,10 +69,10 @@ async def read(broker: GatedBroker, key: str = KEY) -> dict[str, bytes]:
     return {raw.entry_id: raw.fields[b"n"] for raw in found.get(key, [])}
 
 
-async def test_who_commits_at_once_shares_one_commit_and_gets_its_own_ids(
+async def test_concurrent_commits_share_one_exchange_and_get_their_own_ids(
     broker: GatedBroker, group: GroupCommit
 ) -> None:
-    parts = [[write(n * 10 + place) for place in range(n)] for n in range(5)]
+    parts = [[write(n * 10 + number) for number in range(n)] for n in range(5)]
     answers = await asyncio.gather(*(group.commit(part) for part in parts))
     assert len(broker.commits) == 1
     there = await read(broker)
@@ -80,10 +80,10 @@ async def test_who_commits_at_once_shares_one_commit_and_gets_its_own_ids(
         assert [there[id_] for id_ in entry_ids] == [write.fields[b"n"] for write in part]
 
 
-async def test_who_comes_during_a_round_trip_shares_the_next(
+async def test_commits_during_a_round_trip_share_the_next_one(
     broker: GatedBroker, group: GroupCommit
 ) -> None:
-    broker.shut()
+    broker.close_gate()
     first = start(group, 0)
     await turn()
     later = [start(group, n) for n in range(1, 4)]
@@ -118,7 +118,7 @@ async def test_a_broker_that_fell_silent_fails_all_and_is_not_written_to_twice(
     assert len(await group.commit([write(9)])) == 1
 
 
-async def test_an_error_of_no_known_kind_leaves_nobody_waiting(
+async def test_an_unexpected_error_leaves_no_caller_waiting(
     broker: GatedBroker, group: GroupCommit
 ) -> None:
     broker.fault = ZeroDivisionError("a bug")
@@ -127,10 +127,10 @@ async def test_an_error_of_no_known_kind_leaves_nobody_waiting(
 
 
 @pytest.mark.parametrize("state", ["waiting", "under way"])
-async def test_a_caller_that_is_cancelled_takes_no_others_answer_away(
+async def test_a_cancelled_caller_does_not_affect_the_results_of_others(
     broker: GatedBroker, group: GroupCommit, state: str
 ) -> None:
-    broker.shut()
+    broker.close_gate()
     tasks = [start(group, 0)]
     await turn()
     tasks += [start(group, n) for n in (1, 2, 3)]
@@ -160,7 +160,7 @@ async def test_a_crowd_is_split_in_order_into_commits_of_bounded_size(
     assert written == [b"%d" % n for n in range(2 * MAX_COMMIT_SIZE)]
 
 
-async def test_a_part_larger_than_a_commit_stays_whole(
+async def test_a_commit_larger_than_the_limit_is_not_split(
     broker: GatedBroker, group: GroupCommit
 ) -> None:
     large = group.commit([write(n) for n in range(MAX_COMMIT_SIZE + 100)])
@@ -188,7 +188,7 @@ async def test_what_two_sources_acknowledge_is_never_mixed(
 
 
 async def test_closing_waits_for_what_is_under_way(broker: GatedBroker, group: GroupCommit) -> None:
-    broker.shut()
+    broker.close_gate()
     task = start(group, 1)
     await turn()
     closing = asyncio.create_task(group.close())
@@ -201,14 +201,14 @@ async def test_closing_waits_for_what_is_under_way(broker: GatedBroker, group: G
     await group.close()
 
 
-async def test_a_flush_that_is_ended_leaves_nobody_waiting(
+async def test_a_cancelled_flush_leaves_no_caller_waiting(
     broker: GatedBroker, group: GroupCommit
 ) -> None:
     broker.fault = REFUSED
-    broker.shut()
+    broker.close_gate()
     tasks = [start(group, n, BAD) for n in range(3)]
     await turn()
-    broker.gate.release()  # all are refused together, so each is tried alone
+    broker.gate.release()  # all are refused together, so each is retried alone
     await turn()
     [flushing] = [task for task in asyncio.all_tasks() if task.get_name() == "group-commit"]
     tasks.append(start(group, 4))
@@ -223,7 +223,7 @@ async def test_a_flush_that_is_ended_leaves_nobody_waiting(
 async def test_a_close_that_is_cancelled_ends_no_commit(
     broker: GatedBroker, group: GroupCommit
 ) -> None:
-    broker.shut()
+    broker.close_gate()
     task = start(group, 1)
     await turn()
     closing = asyncio.create_task(group.close())

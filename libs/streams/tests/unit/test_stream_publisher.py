@@ -1,4 +1,4 @@
-"""What a process may publish: free space, memory, grants and reply streams."""
+"""What a process may publish: capacity, memory, grants and reply streams."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ OpenPublisher = Callable[..., StreamPublisher]
 
 
 class LimitedBroker(MemoryBroker):
-    """Reports a depth that the test sets, counts depth reads, and has memory or none."""
+    """A broker whose depth and memory the test sets; it counts reads of the depth."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock)
@@ -104,7 +104,7 @@ async def send_command(
 async def fill(
     publisher: StreamPublisher, broker: LimitedBroker, message: Message, topic: str
 ) -> None:
-    """Let the publisher learn from a write of its own that the topic is full."""
+    """Let the publisher learn from its own write that the topic is full."""
     broker.depth_shown = get_topic(topic).bound
     await publisher.publish(topic, message, correlation_id="c")
 
@@ -144,7 +144,7 @@ async def test_a_full_topic_drops_heartbeats_and_admits_the_end_of_a_run(
     assert (len(entry_ids), await broker.length(RESULTS)) == (1, 3)
 
 
-async def test_a_topic_with_one_place_left_is_not_full(
+async def test_a_topic_with_capacity_for_one_entry_is_not_full(
     broker: LimitedBroker, open_for: OpenPublisher
 ) -> None:
     publisher = open_for("gateway")
@@ -154,7 +154,7 @@ async def test_a_topic_with_one_place_left_is_not_full(
     assert broker.depth_reads == 0
 
 
-async def test_a_full_topic_is_asked_again_after_a_quarter_of_a_second_and_not_before(
+async def test_a_full_topic_is_checked_again_after_a_quarter_of_a_second_and_not_before(
     broker: LimitedBroker, open_for: OpenPublisher, fake_clock: FakeClock
 ) -> None:
     publisher = open_for("gateway")
@@ -172,7 +172,7 @@ async def test_a_full_topic_is_asked_again_after_a_quarter_of_a_second_and_not_b
     assert broker.depth_reads == 1
 
 
-async def test_a_topic_that_stays_full_is_asked_four_times_a_second(
+async def test_a_topic_that_stays_full_is_checked_four_times_a_second(
     broker: LimitedBroker, open_for: OpenPublisher, fake_clock: FakeClock
 ) -> None:
     publisher = open_for("gateway")
@@ -215,7 +215,9 @@ async def test_without_memory_an_answer_is_dropped_and_its_command_acknowledged(
     assert (await broker.length(COMMANDS), await broker.length(REPLIES)) == (0, 0)
 
 
-async def test_an_answer_goes_to_who_asked(broker: LimitedBroker, open_for: OpenPublisher) -> None:
+async def test_a_reply_is_published_to_the_requester(
+    broker: LimitedBroker, open_for: OpenPublisher
+) -> None:
     delivery = await send_command(broker, open_for)
     refused = delivery.reply_error(Overloaded(retry_after=3))
     await open_for("jobs").commit(

@@ -17,7 +17,7 @@ SAMPLED: Final = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 class Collector:
-    """An OTLP/HTTP collector that keeps what it is sent, and also answers plain GETs."""
+    """An OTLP/HTTP collector that stores what it receives, and also answers plain GETs."""
 
     def __init__(self) -> None:
         self.bodies: list[tuple[str, bytes]] = []
@@ -54,7 +54,7 @@ class Collector:
 
     @property
     def spans(self) -> dict[str, bytes]:
-        """Each span by its name, as it was on the wire."""
+        """Map each span's name to the span as it was exported."""
         return {
             made.name: made.SerializeToString()
             for path, body in self.bodies

@@ -137,7 +137,7 @@ def test_a_line_written_inside_a_span_carries_its_ids(tracing: StartTracing, lin
     assert "trace_id" not in outside
 
 
-def ask_a_database() -> None:
+def query_database() -> None:
     engine = sqlalchemy.create_engine("sqlite://")
     with engine.connect() as connection:
         connection.execute(sqlalchemy.text("select :secret"), {"secret": "PLANTED"})
@@ -159,7 +159,7 @@ def test_an_instrumented_library_creates_spans_without_values(tracing: StartTrac
     exporter = tracing(1.0)
     instrument("sqlalchemy")
     with span("jobs.persist"):
-        ask_a_database()
+        query_database()
     spans = finished(exporter)
     select = spans["select"]
     assert select.parent == spans["jobs.persist"].context
@@ -170,7 +170,7 @@ def test_calls_in_an_unsampled_trace_create_no_spans(tracing: StartTracing) -> N
     exporter = tracing(1.0)
     instrument("sqlalchemy")
     with span("jobs.persist", traceparent=UNSAMPLED):
-        ask_a_database()
+        query_database()
     assert finished(exporter) == {}
 
 

@@ -1,4 +1,4 @@
-"""One server pair serves the whole run; each test has its own corner of it."""
+"""One pair of servers serves the whole run; each test has its own database and key prefix."""
 
 import tempfile
 from pathlib import Path
@@ -27,7 +27,7 @@ async def test_redis_answers_at_the_shared_address(redis_url: str, environment: 
         assert await client.set(f"msaas:{environment}:x", 1, ex=10)
 
 
-def test_servers_find_an_open_place_when_the_temporary_folder_is_closed(
+def test_servers_find_an_accessible_folder_when_the_temporary_folder_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tmp_path.chmod(0o700)

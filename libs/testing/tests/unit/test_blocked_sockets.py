@@ -1,4 +1,4 @@
-"""A unit test that uses the network fails with a message that says where it belongs."""
+"""A unit test that uses the network fails with a message that names the right folder."""
 
 import asyncio
 import socket

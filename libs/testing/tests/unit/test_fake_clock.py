@@ -1,4 +1,4 @@
-"""Time stands still until it is moved, and wakes sleepers in order."""
+"""The clock advances only when the test advances it, and wakes sleepers in order."""
 
 import asyncio
 from datetime import timedelta
@@ -10,7 +10,7 @@ from msaas.kernel import Clock, RetryPolicy
 from msaas.testing import FakeClock
 
 
-async def test_nobody_wakes_before_the_clock_moves(fake_clock: FakeClock) -> None:
+async def test_no_sleeper_wakes_before_the_clock_advances(fake_clock: FakeClock) -> None:
     sleeper = asyncio.create_task(fake_clock.sleep(1))
     await fake_clock.advance(0.9)
     assert not sleeper.done()
@@ -59,7 +59,7 @@ async def test_now_moves_with_the_clock(fake_clock: FakeClock) -> None:
     assert fake_clock.now().tzinfo is not None
 
 
-async def test_a_cancelled_sleeper_holds_nobody_up(fake_clock: FakeClock) -> None:
+async def test_a_cancelled_sleeper_does_not_block_others(fake_clock: FakeClock) -> None:
     cancelled = asyncio.create_task(fake_clock.sleep(1))
     other = asyncio.create_task(fake_clock.sleep(2))
     await asyncio.sleep(0)

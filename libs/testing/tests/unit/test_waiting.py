@@ -19,7 +19,7 @@ async def test_an_async_condition_is_awaited() -> None:
     assert await wait_until(condition) == "here"
 
 
-async def test_what_never_comes_fails_the_test_with_the_given_words() -> None:
+async def test_a_wait_that_times_out_fails_with_the_given_message() -> None:
     with pytest.raises(AssertionError, match="no job was done"):
         await wait_until(lambda: False, timeout=0, message="no job was done")
 

@@ -1,4 +1,4 @@
-"""Whatever bytes come in, what goes out is an answer of ours or a problem, and life goes on."""
+"""For any input bytes the server returns a valid response or a problem, and keeps serving."""
 
 import json
 import re
@@ -44,13 +44,13 @@ def is_sound(answer: httpx.Response) -> bool:
     return typed and (not answer.content or answer.json()["code"] in PROBLEMS)
 
 
-def split_answers(said: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Several may come over one connection."""
-    while said:
-        head, _, said = said.partition(b"\r\n\r\n")
+def split_answers(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Split the responses that came over one connection."""
+    while data:
+        head, _, data = data.partition(b"\r\n\r\n")
         length = int((LENGTH.findall(head) or [0])[0])
-        yield head, said[:length]
-        said = said[length:]
+        yield head, data[:length]
+        data = data[length:]
 
 
 @fuzz

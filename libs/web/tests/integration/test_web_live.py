@@ -62,7 +62,7 @@ async def test_events_arrive_one_by_one_and_uncompressed(live: LiveServer) -> No
     assert len(chunks) == 3
 
 
-async def test_json_is_compressed_over_the_wire(live: LiveServer) -> None:
+async def test_json_is_compressed_over_the_network(live: LiveServer) -> None:
     answer = await live.client.get("/large", headers={"accept-encoding": "gzip"})
     assert answer.headers["content-encoding"] == "gzip"
     assert answer.json() == {"text": "a" * 5_000}

@@ -1,4 +1,4 @@
-"""A process from start to end: ports, readiness, signals, drain."""
+"""A server process from start to end: ports, readiness, signals, drain."""
 
 import asyncio
 import os
@@ -57,7 +57,7 @@ run(main())
 
 
 class Process:
-    """This process, with an internal port of its own."""
+    """This process, with its own internal port."""
 
     def __init__(self, metrics: Metrics) -> None:
         self.metrics = metrics
@@ -135,7 +135,7 @@ async def test_sigterm_finishes_what_is_in_flight_and_takes_nothing_new() -> Non
     assert output.endswith(b"closed\n")
 
 
-async def test_a_worker_is_told_to_stop_and_its_internal_port_serves_to_the_end(
+async def test_the_internal_port_of_a_stopping_worker_serves_to_the_end(
     process: Process,
 ) -> None:
     seen: list[str] = []

@@ -1,4 +1,4 @@
-"""Who a request came from, behind proxies of ours and proxies that anybody could play."""
+"""The client address of a request behind trusted and untrusted proxies."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def request(peer: str | None, *forwarded: str) -> dict[str, Any]:
         (None, ("1.2.3.4",), "unknown"),
     ],
 )
-def test_the_client_is_the_last_hop_that_a_proxy_of_ours_vouches_for(
+def test_the_client_is_the_last_hop_before_a_trusted_proxy(
     peer: str | None, forwarded: tuple[str, ...], client: str
 ) -> None:
     assert OURS.resolve(request(peer, *forwarded)) == client
@@ -51,7 +51,7 @@ def test_a_proxy_that_is_not_an_address_is_refused_at_start() -> None:
 
 
 @given(forged=st.lists(st.text(st.characters(max_codepoint=255, exclude_characters=","))))
-def test_what_a_client_writes_itself_never_changes_who_it_is(forged: list[str]) -> None:
+def test_headers_from_the_client_never_change_its_address(forged: list[str]) -> None:
     forwarded = ", ".join([*forged, "1.2.3.4"])
     assert OURS.resolve(request("10.0.0.1", forwarded)) == "1.2.3.4"
     assert OURS.resolve(request("203.0.113.9", forwarded)) == "203.0.113.9"

@@ -1,4 +1,4 @@
-"""What a problem means can be read by people, in their language, without a script."""
+"""The pages that explain problem types, in two languages and without a script."""
 
 import re
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ from msaas.web import create_app, problem_pages
 
 
 class Page:
-    """The few facts about a page that these tests ask for."""
+    """The parts of a page that these tests check."""
 
     def __init__(self, html: str) -> None:
         self.tags: list[str] = re.findall(r"<(\w+)", html)
@@ -53,7 +53,7 @@ async def test_a_page_allows_its_own_style_and_nothing_else(api: httpx.AsyncClie
     )
 
 
-async def test_pages_and_problems_speak_german_to_those_who_ask(api: httpx.AsyncClient) -> None:
+async def test_pages_and_problems_are_in_german_on_request(api: httpx.AsyncClient) -> None:
     german = {"accept-language": "de-CH, en;q=0.5"}
     page = await api.get("/problems/overloaded", headers=german)
     assert 'lang="de"' in page.text

@@ -1,4 +1,4 @@
-"""Only what everybody reads alike gets in: one host, a plain path, a head of some length."""
+"""Only unambiguous requests are accepted: one host, a plain path, headers of limited length."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""What the server is told that no single request can show."""
+"""Settings of the server that no single request can show."""
 
 from msaas.web.server import HttpServer
 

@@ -12,15 +12,15 @@ from msaas.web import Health, create_internal_app
 
 
 class Dependency:
-    """Answers, fails or hangs, and counts how often it was asked."""
+    """Succeeds, fails or hangs, and counts its calls."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.calls = 0
         self.error: Exception | None = None
         self.hangs = False
 
     async def __call__(self) -> None:
-        self.asked += 1
+        self.calls += 1
         if self.hangs:
             await asyncio.Event().wait()
         if self.error is not None:
@@ -87,15 +87,15 @@ async def test_a_hanging_check_is_given_up(
     assert answer.json()["checks"] == {"db": "timeout", "redis": "ok"}
 
 
-async def test_many_probes_ask_once_a_second(
+async def test_many_probes_run_a_check_once_a_second(
     internal: httpx.AsyncClient, health: Health, database: Dependency, fake_clock: FakeClock
 ) -> None:
     health.start()
     await asyncio.gather(*(internal.get("/health/ready") for _ in range(20)))
-    assert database.asked == 1
+    assert database.calls == 1
     await fake_clock.advance(1.0)
     await internal.get("/health/ready")
-    assert database.asked == 2
+    assert database.calls == 2
 
 
 async def test_metrics_are_exposed(internal: httpx.AsyncClient, metrics: Metrics) -> None:

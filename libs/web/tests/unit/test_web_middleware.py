@@ -1,4 +1,4 @@
-"""What the layers add to every answer, and what they keep out."""
+"""What the middleware adds to every response, and which requests it refuses."""
 
 import re
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Every error, whoever raises it, is one complete problem."""
+"""Every error is returned as one complete problem."""
 
 from typing import Any
 
@@ -89,13 +89,13 @@ async def test_a_problem_answers_head_with_its_type(client: httpx.AsyncClient) -
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_invalid_fields_are_pointed_at_and_their_values_kept_out(
+async def test_invalid_fields_are_named_by_pointers_without_their_values(
     client: httpx.AsyncClient,
 ) -> None:
     answer = await client.post("/cars", json={"name": "planted-secret", "engine": {"power": "x"}})
     problem = read_problem(answer)
     assert (answer.status_code, problem["code"]) == (422, "validation_failed")
-    assert [(one["in"], one["pointer"]) for one in problem["errors"]] == [
+    assert [(error["in"], error["pointer"]) for error in problem["errors"]] == [
         ("body", "/name"),
         ("body", "/engine/power"),
     ]
@@ -104,7 +104,7 @@ async def test_invalid_fields_are_pointed_at_and_their_values_kept_out(
 
 async def test_an_invalid_path_parameter_is_pointed_at(client: httpx.AsyncClient) -> None:
     problem = read_problem(await client.get("/cars/red"))
-    assert [(one["in"], one["pointer"]) for one in problem["errors"]] == [("path", "/number")]
+    assert [(error["in"], error["pointer"]) for error in problem["errors"]] == [("path", "/number")]
 
 
 async def test_a_missing_body_is_invalid(client: httpx.AsyncClient) -> None:

@@ -65,13 +65,13 @@ async def get_internal(
     """Return a function that requests the internal port; None while nothing listens there."""
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
 
-        async def look_(path: str) -> httpx.Response | None:
+        async def fetch(path: str) -> httpx.Response | None:
             try:
                 return await client.get(path)
             except httpx.TransportError:
                 return None
 
-        yield look_
+        yield fetch
 
 
 async def test_a_job_of_a_killed_process_is_reported_by_a_peer_and_not_run_again(

@@ -123,14 +123,14 @@ async def test_a_start_that_cannot_be_reported_releases_the_job_uncounted(
     assert outcome.reason == "drained"
 
 
-@pytest.mark.parametrize("away", [0.2, 3])
+@pytest.mark.parametrize("outage", [0.2, 3])
 async def test_a_start_is_reported_as_soon_as_the_broker_is_back(
-    open_harness: OpenHarness, fake_clock: FakeClock, away: float
+    open_harness: OpenHarness, fake_clock: FakeClock, outage: float
 ) -> None:
     harness = open_harness(hello)
     harness.broker.fail_with(DependencyUnavailable(target="redis"))
     run = asyncio.create_task(harness.run(harness.deliver()))
-    await fake_clock.advance(away)
+    await fake_clock.advance(outage)
     harness.broker.fail_with(None)
     await fake_clock.advance(5)
     assert (await run).result == HELLO
@@ -248,16 +248,16 @@ async def test_timings_of_an_action_are_reported_with_its_outcome(
 async def test_network_traffic_of_an_action_is_reported_with_its_outcome(
     open_harness: OpenHarness, *, fails: bool
 ) -> None:
-    place = VisitedPlace(host="example.com", port=443, connections=1, received=12, sent=3)
+    host = VisitedPlace(host="example.com", port=443, connections=1, received=12, sent=3)
 
     async def visited(run: RunContext) -> dict[str, str]:
-        run.network.append(place)
+        run.network.append(host)
         if fails:
             raise ActionFailed("navigation_failed", "No such page.", retryable=True)
         return HELLO
 
     harness = open_harness(visited)
-    assert (await harness.run(harness.deliver())).network == (place,)
+    assert (await harness.run(harness.deliver())).network == (host,)
 
 
 async def test_an_action_knows_the_earliest_of_its_deadlines(
@@ -265,11 +265,11 @@ async def test_an_action_knows_the_earliest_of_its_deadlines(
 ) -> None:
     left: list[float] = []
 
-    async def look(run: RunContext) -> dict[str, str]:
+    async def execute(run: RunContext) -> dict[str, str]:
         left.append(run.seconds_left())
         return HELLO
 
-    harness, timeout = open_harness(look), TASKS["echo"].timeout.total_seconds()
+    harness, timeout = open_harness(execute), TASKS["echo"].timeout.total_seconds()
     soon = fake_clock.now() + timedelta(seconds=5)
     await harness.run(harness.deliver())
     await harness.run(harness.deliver(meta={"deadline_ts": soon}))

@@ -1,4 +1,4 @@
-"""A worker acts on the flags that the gateway publishes, and keeps their last known states."""
+"""A worker obeys the flags that the gateway publishes, and remembers their last states."""
 
 from typing import Any
 

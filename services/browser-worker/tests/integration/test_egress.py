@@ -136,7 +136,7 @@ async def test_a_blocked_resource_does_not_fail_the_page(
 async def test_webrtc_does_not_bypass_the_proxy(
     harness: BrowserHarness, web: FakeWebServer
 ) -> None:
-    """The address receives nothing, and the page learns no local address."""
+    """The address receives nothing, and the page gets no local address."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stun:
         stun.bind(("127.0.0.1", 0))
         stun.setblocking(False)  # noqa: FBT003  # the socket's own signature
@@ -174,9 +174,9 @@ async def test_a_name_that_the_operator_allows_may_be_private(
     start_harness: StartHarness, web: FakeWebServer
 ) -> None:
     web.add_page("/", "<h1>inside</h1>")
-    place = f"inside.test:{port_of(web)}"
-    harness = await start_harness(lookup=fixed_lookup(["127.0.0.1"]), allowed=(place,))
-    assert (await harness.visit(f"http://{place}/")).text == "inside"
+    endpoint = f"inside.test:{port_of(web)}"
+    harness = await start_harness(lookup=fixed_lookup(["127.0.0.1"]), allowed=(endpoint,))
+    assert (await harness.visit(f"http://{endpoint}/")).text == "inside"
 
 
 @pytest.mark.parametrize(

@@ -28,10 +28,10 @@ def browsers() -> list[psutil.Process]:
 
 def _is_browser(process: psutil.Process) -> bool:
     try:
-        words = process.cmdline()
+        arguments = process.cmdline()
     except psutil.Error:
         return False
-    return any("chrom" in word or "run-driver" in word for word in words)
+    return any("chrom" in argument or "run-driver" in argument for argument in arguments)
 
 
 async def test_nothing_is_left_of_one_job_for_the_next(

@@ -101,12 +101,12 @@ async def test_a_page_that_navigates_is_read_at_its_final_url(
     assert "Occulting" in result.text or "occulting" in result.text
 
 
-@pytest.mark.parametrize("letter", ["a", "\\n", "\U0001f600", "\x01"])
+@pytest.mark.parametrize("character", ["a", "\\n", "\U0001f600", "\x01"])
 async def test_a_long_text_is_cut_to_the_size_of_a_result(
-    harness: BrowserHarness, web: FakeWebServer, letter: str
+    harness: BrowserHarness, web: FakeWebServer, character: str
 ) -> None:
     page = f"""<body><pre></pre><script>
-      document.querySelector("pre").textContent = "{letter}".repeat(300000);
+      document.querySelector("pre").textContent = "{character}".repeat(300000);
     </script>"""
     result = await harness.visit(web.add_page("/long", page), selector="pre")
     assert result.truncated

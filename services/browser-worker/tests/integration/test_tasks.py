@@ -71,7 +71,7 @@ async def test_fields_have_the_requested_types(harness: BrowserHarness, site: De
 
 
 @pytest.mark.parametrize(
-    ("field", "reason", "words"),
+    ("field", "reason", "message"),
     [
         ({"selector": "#nowhere"}, "field_not_found", "Field x: nothing on the page matches."),
         ({"selector": "h1", "type": "number"}, "field_invalid", "Field x: what is there is no nu"),
@@ -85,9 +85,9 @@ async def test_fields_have_the_requested_types(harness: BrowserHarness, site: De
     ],
 )
 async def test_a_field_that_fails_is_named(
-    harness: BrowserHarness, site: DemoSite, field: dict[str, Any], reason: str, words: str
+    harness: BrowserHarness, site: DemoSite, field: dict[str, Any], reason: str, message: str
 ) -> None:
-    with pytest.raises(ActionFailed, match=words) as failed:
+    with pytest.raises(ActionFailed, match=message) as failed:
         await harness.run_task("extract_structured", f"{site.url}/article", fields={"x": field})
     assert (failed.value.reason, failed.value.may_retry) == (reason, False)
 
@@ -186,7 +186,7 @@ async def test_steps_act_on_the_page_and_return_what_they_extract(
 
 
 @pytest.mark.parametrize(
-    ("step", "reason", "words"),
+    ("step", "reason", "message"),
     [
         ({"do": "click", "selector": "#no"}, "selector_not_found", r"Step 2 \(click\): Nothing on"),
         ({"do": "click", "selector": "[[["}, "invalid_payload", r"Step 2 \(click\): A selector"),
@@ -201,10 +201,10 @@ async def test_steps_act_on_the_page_and_return_what_they_extract(
     ],
 )
 async def test_a_failing_step_is_named_with_its_reason_and_a_screenshot(
-    harness: BrowserHarness, site: DemoSite, step: dict[str, Any], reason: str, words: str
+    harness: BrowserHarness, site: DemoSite, step: dict[str, Any], reason: str, message: str
 ) -> None:
     steps = [{"do": "scroll"}, step, {"do": "scroll"}]
-    with pytest.raises(ActionFailed, match=words) as failed:
+    with pytest.raises(ActionFailed, match=message) as failed:
         await harness.run_task("run_steps", f"{site.url}/form", steps=steps, step_timeout_ms=700)
     assert failed.value.reason == reason
     assert harness.saved["failure.png"].startswith(b"\x89PNG")
@@ -232,8 +232,8 @@ async def test_options_reach_the_page(harness: BrowserHarness, web: FakeWebServe
         headers={"referer": "http://from.test/", "dnt": "1"},
         cookies=[{"name": "seen", "value": "yes"}],
     )
-    told_by_page = json.loads(result.text)
-    assert told_by_page == ["de-DE", "Almanac/1.0", 900, "seen=yes", "Asia/Tokyo"]
+    observed = json.loads(result.text)
+    assert observed == ["de-DE", "Almanac/1.0", 900, "seen=yes", "Asia/Tokyo"]
     assert (reported["dnt"], reported["user-agent"], reported["cookie"]) == (
         "1",
         "Almanac/1.0",

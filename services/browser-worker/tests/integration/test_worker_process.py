@@ -82,8 +82,8 @@ async def test_a_job_is_run_and_its_result_reported(
         await send_visit(jobs_service, f"http://127.0.0.1:{port}/metrics")
     )
     assert (blocked.failure_reason, blocked.retryable) == ("address_blocked", False)
-    [place] = blocked.network
-    assert (place.port, place.connections, place.refusal) == (port, 0, "denied")
+    [host] = blocked.network
+    assert (host.port, host.connections, host.refusal) == (port, 0, "denied")
 
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         health = (await client.get("/health/ready")).json()

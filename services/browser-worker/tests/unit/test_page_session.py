@@ -30,7 +30,7 @@ class NavigatingPage:
         self.navigations_left = times
         self.loads = 0
 
-    def on(self, event: str, _heard: Callable[[Any], None]) -> None:
+    def on(self, event: str, _listener: Callable[[Any], None]) -> None:
         assert event == "requestfailed"
 
     async def goto(self, _url: str, **_options: Any) -> None:

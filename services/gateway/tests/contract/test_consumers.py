@@ -1,4 +1,4 @@
-"""What each consumer expects of the gateway (contracts/consumers) is played against a real one."""
+"""The interactions of each consumer (contracts/consumers), played against a real gateway."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -23,7 +23,7 @@ SendInteraction = Callable[[Mapping[str, Any]], Awaitable[httpx.Response]]
 async def send_interaction(
     gateway: RunningGateway, jobs_service: None, issuer: FakeIssuer, create_job: CreateJob
 ) -> AsyncIterator[SendInteraction]:
-    """Return a way to send what a consumer sends, with what it takes for given."""
+    """Return a function that sends a consumer's request, with the data that it presumes."""
     users = {"user": uuid4(), "operator": uuid4()}
     async with httpx.AsyncClient(base_url=f"{gateway.url}/api/v1", timeout=20) as http:
 
@@ -34,14 +34,14 @@ async def send_interaction(
             await http.get("/me")
             thing = str(await create_job(user_id, request.get("given", "COMPLETED")))
             body = json.dumps(request.get("body")).replace("{letter_id}", thing)
-            asked = http.build_request(
+            prepared = http.build_request(
                 request["method"],
                 request["path"].format(job_id=thing, letter_id=thing),
                 params=request.get("query"),
                 headers=request.get("headers"),
                 json=json.loads(body),
             )
-            answer = await http.send(asked, stream=True)
+            answer = await http.send(prepared, stream=True)
             if answer.headers["content-type"].startswith("application/json"):
                 await answer.aread()
             await answer.aclose()
@@ -54,14 +54,16 @@ def test_every_operation_of_a_consumer_is_in_the_document(
     operations: Mapping[str, Operation],
 ) -> None:
     for path in FILES:
-        told = json.loads(path.read_text())
-        operation = operations[told["operation"]]
-        assert path.stem == told["operation"]
-        request = told["request"]
+        interaction = json.loads(path.read_text())
+        operation = operations[interaction["operation"]]
+        assert path.stem == interaction["operation"]
+        request = interaction["request"]
         assert (request["method"], request["path"]) == (operation.method, operation.path)
-        assert str(told["answer"]["status"]) in operation.responses
-        assert told["deprecated"] == operation.is_deprecated, "a consumer's word is frozen with it"
-        assert ("sunset_date" in told) == operation.is_deprecated
+        assert str(interaction["answer"]["status"]) in operation.responses
+        assert interaction["deprecated"] == operation.is_deprecated, (
+            "the interactions of a deprecated operation are frozen"
+        )
+        assert ("sunset_date" in interaction) == operation.is_deprecated
 
 
 @pytest.mark.parametrize("consumer", sorted({path.parent.name for path in FILES}))
@@ -69,9 +71,9 @@ async def test_the_gateway_answers_as_a_consumer_expects(
     send_interaction: SendInteraction, consumer: str
 ) -> None:
     for path in sorted((CONSUMERS / consumer).glob("*.json")):
-        told = json.loads(path.read_text())
-        expected = told["answer"]
-        answer = await send_interaction(told["request"])
+        interaction = json.loads(path.read_text())
+        expected = interaction["answer"]
+        answer = await send_interaction(interaction["request"])
         assert answer.status_code == expected["status"], path.name
         assert set(expected.get("headers", ())) <= answer.headers.keys(), path.name
         if "body" in expected:

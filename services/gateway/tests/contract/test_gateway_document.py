@@ -10,7 +10,7 @@ from openapi_spec_validator import validate
 
 from msaas.gateway.bootstrap import ROUTERS
 
-# Bad heads, no credential, no scope, too many requests, faults, parts that are away.
+# Bad headers, no credential, no scope, too many requests, faults, unavailable dependencies.
 ANYWHERE = {"400", "401", "403", "429", "500", "503", "504"}
 SPEC: Any = yaml.safe_load(
     (Path(__file__).parents[4] / "contracts/openapi/gateway.v1.yaml").read_text()

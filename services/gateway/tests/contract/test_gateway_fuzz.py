@@ -1,4 +1,4 @@
-"""Schemathesis finds nothing: what the document allows is taken, and the rest is refused."""
+"""Schemathesis finds no fault: requests that the document allows are accepted, others refused."""
 
 import asyncio
 import os
@@ -12,17 +12,17 @@ from services.gateway.tests.conftest import FakeIssuer, RunningGateway
 from services.gateway.tests.contract.conftest import CreateJob
 
 HERE = Path(__file__).parents[4] / "contracts/openapi"
-# `./msaas fuzz` asks for more than CI, and for other ones each time.
+# `./msaas fuzz` generates more examples than CI, and other ones each time.
 EXAMPLES = os.environ.get("FUZZ_EXAMPLES")
 IN_CI = ("--max-examples", "10", "--generation-deterministic")
 
 
-def name_things(jobs: list[str], letters: list[str]) -> str:
-    """Have most requests be about something that is there."""
+def build_parameter_config(jobs: list[str], dead_letters: list[str]) -> str:
+    """Let most requests name a job that exists."""
     return f"""
 [dictionaries]
 jobs = {{ values = {jobs} }}
-letters = {{ values = {letters} }}
+letters = {{ values = {dead_letters} }}
 
 [parameters]
 "path.job_id" = {{ dictionary = "jobs", probability = 0.8 }}
@@ -47,7 +47,9 @@ async def test_schemathesis_finds_nothing(
     statuses = ("PENDING", "COMPLETED", "FAILED", "CANCELLED")
     jobs = [str(await create_job(user_id, status)) for status in statuses]
     config = tmp_path / "schemathesis.toml"
-    config.write_text((HERE / "schemathesis.toml").read_text() + name_things(jobs, jobs[2:3]))
+    config.write_text(
+        (HERE / "schemathesis.toml").read_text() + build_parameter_config(jobs, jobs[2:3])
+    )
     process = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).with_name("schemathesis")),
         *("--config-file", str(config)),
@@ -58,6 +60,6 @@ async def test_schemathesis_finds_nothing(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said = (await process.communicate())[0].decode()
-    assert process.returncode == 0, said
-    print(said)  # noqa: T201  # for whoever runs the verb
+    output = (await process.communicate())[0].decode()
+    assert process.returncode == 0, output
+    print(output)  # noqa: T201  # for whoever runs the verb

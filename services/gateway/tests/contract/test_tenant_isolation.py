@@ -1,4 +1,4 @@
-"""Nobody gets at what is another's: every operation of the document, with every credential."""
+"""No user reads or changes another's data: every operation, with every kind of credential."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -21,14 +21,14 @@ KEY = "a-key-of-ann"
 
 
 class Case(Enum):
-    """Whose business an operation is."""
+    """Whose data an operation is about."""
 
-    OWN = auto()  # of whoever asks: it works, and shows nothing of others
-    OWNED = auto()  # about one thing of Ann's: for others it is not there
-    OPERATORS = auto()  # refused to everybody else
+    OWN = auto()  # about the caller: it succeeds, and shows no data of others
+    OWNED = auto()  # about one object of Ann's: for others it does not exist
+    OPERATORS = auto()  # refused to all other callers
 
 
-# An operation that is new needs its case here; the first test says so.
+# A new operation needs its case here; the first test checks that.
 CASES: Mapping[str, Case] = {
     "readMe": Case.OWN,
     "listTaskTypes": Case.OWN,
@@ -67,9 +67,9 @@ CASES: Mapping[str, Case] = {
     "listTopics": Case.OPERATORS,
     "listCircuits": Case.OPERATORS,
 }
-# Of a flag, and as good as any for a file.
+# A flag's name, and a valid file name.
 NAME = "FF_AGENTS_ENABLED"
-# What each thing that is said to be Ann's is kept in.
+# The tables that contain the objects of Ann.
 TABLES = ("jobs.jobs", "jobs.subjects", "jobs.usage_counters", "identity.api_keys")
 
 
@@ -81,15 +81,15 @@ class CapturedResponse:
 
     @property
     def problem(self) -> dict[str, Any]:
-        """What is said of the fault, whichever request it was."""
+        """The problem without the fields that differ between requests."""
         assert self.headers["content-type"] == "application/problem+json"
-        said = json.loads(self.text)
-        return {name: said[name] for name in said.keys() - {"instance", "correlation_id"}}
+        problem = json.loads(self.text)
+        return {name: problem[name] for name in problem.keys() - {"instance", "correlation_id"}}
 
 
 @dataclass(frozen=True)
 class Ann:
-    """Somebody who has something: `things` fill the places in paths, by their names."""
+    """A user with data: `things` fill path parameters, by their names."""
 
     id: UUID
     authorization: str
@@ -99,13 +99,13 @@ class Ann:
 
     @property
     def marks(self) -> list[str]:
-        """What must not be in an answer to anybody else."""
-        things = [str(one) for kind in self.things.values() for one in kind]
+        """The texts that no response to another user may contain."""
+        things = [str(value) for kind in self.things.values() for value in kind]
         return [SECRET, str(self.id), self.id.hex, *things]
 
 
 class RequestSender:
-    """One gateway, asked whatever the document knows."""
+    """Sends any operation of the document to one gateway."""
 
     def __init__(self, http: httpx.AsyncClient, cursor: str) -> None:
         self._http = http
@@ -123,16 +123,16 @@ class RequestSender:
             headers["idempotency-key"] = f"{KEY}-for-{operation.id}"
         if "Last-Event-ID" in operation.parameters:
             headers["last-event-id"] = self._cursor
-        asked = self._http.stream(
+        stream = self._http.stream(
             operation.method, f"/api/v1{path}", headers=headers, json=operation.example
         )
-        async with asked as answer:
+        async with stream as answer:
             text = await self._read(answer)
         assert str(answer.status_code) in operation.responses, (operation.id, answer.status_code)
         return CapturedResponse(answer.status_code, answer.headers, text)
 
     async def _read(self, answer: httpx.Response) -> str:
-        """Of a stream, what was missed comes in one piece with the greeting."""
+        """Read of a stream the greeting and the missed events, which arrive together."""
         if answer.headers["content-type"].startswith("text/event-stream"):
             return await anext(answer.aiter_text())
         return (await answer.aread()).decode()
@@ -149,19 +149,23 @@ async def ann(
     user_id = uuid4()
     authorization = f"Bearer {issuer.token(user_id)}"
     async with httpx.AsyncClient(base_url=gateway.url) as http:
-        asking = RequestSender(http, "")
-        cursor = json.loads((await asking.request(operations["listJobs"], authorization)).text)
-        assert (await asking.request(operations["submitJob"], authorization)).status == 202
+        request_sender = RequestSender(http, "")
+        cursor = json.loads(
+            (await request_sender.request(operations["listJobs"], authorization)).text
+        )
+        assert (await request_sender.request(operations["submitJob"], authorization)).status == 202
         keys = [await make_key(http, authorization, name) for name in ("live", "revoked")]
         revoked = {"key_id": UUID(keys[1]["id"])}
         assert (
-            await asking.request(operations["revokeApiKey"], authorization, revoked)
+            await request_sender.request(operations["revokeApiKey"], authorization, revoked)
         ).status == 200
-    jobs = [await create_job(user_id, one, SECRET) for one in ("PENDING", "COMPLETED", "FAILED")]
+    jobs = [
+        await create_job(user_id, status, SECRET) for status in ("PENDING", "COMPLETED", "FAILED")
+    ]
     things = {
         "job_id": tuple(jobs),
         "letter_id": (jobs[2],),
-        "key_id": tuple(UUID(one["id"]) for one in keys),
+        "key_id": tuple(UUID(key["id"]) for key in keys),
     }
     yield Ann(user_id, authorization, things, cursor["stream_cursor"], keys[1]["key"])
 
@@ -182,14 +186,14 @@ async def request_sender(gateway: RunningGateway, ann: Ann) -> AsyncIterator[Req
 
 @pytest.fixture
 def refused(issuer: FakeIssuer, ann: Ann) -> Mapping[str, str | None]:
-    """Credentials that are none, each in Ann's name where it has one."""
-    stranger = type(issuer)("http://elsewhere.test")
+    """Invalid credentials, each in Ann's name where it has one."""
+    other_issuer = type(issuer)("http://elsewhere.test")
     return {
         "nobody": None,
         "no token": "Bearer",
         "another scheme": "Basic YW5uOmFubg==",
         "expired": f"Bearer {issuer.token(ann.id, -120)}",
-        "another issuer": f"Bearer {stranger.token(ann.id)}",
+        "another issuer": f"Bearer {other_issuer.token(ann.id)}",
         "another audience": f"Bearer {issuer.token(ann.id, aud='elsewhere')}",
         "anonymous": f"Bearer {issuer.token(ann.id, is_anonymous=True)}",
         "service role": f"Bearer {issuer.token(ann.id, role='service_role')}",
@@ -212,18 +216,18 @@ async def test_what_is_no_credential_opens_nothing(
     things = {name: kind[0] for name, kind in ann.things.items()}
     for operation in operations.values():
         for name, authorization in refused.items():
-            said = await request_sender.request(operation, authorization, things)
+            response = await request_sender.request(operation, authorization, things)
             if operation.is_public:
-                assert said.status < 400, (operation.id, name)
-                assert_nothing_of(ann, said)
+                assert response.status < 400, (operation.id, name)
+                assert_nothing_of(ann, response)
                 continue
-            assert said.status == 401, (operation.id, name)
-            assert said.headers["www-authenticate"] == "Bearer"
+            assert response.status == 401, (operation.id, name)
+            assert response.headers["www-authenticate"] == "Bearer"
             code = "token_expired" if name == "expired" else "unauthenticated"
-            assert said.problem["code"] == code, (operation.id, name)
+            assert response.problem["code"] == code, (operation.id, name)
 
 
-async def test_another_user_finds_nothing_of_hers(
+async def test_another_user_reads_and_changes_none_of_her_data(
     request_sender: RequestSender,
     ann: Ann,
     issuer: FakeIssuer,
@@ -247,15 +251,15 @@ async def test_an_operator_reads_of_her_dead_letter_nothing_that_she_gave(
     request_sender: RequestSender, ann: Ann, issuer: FakeIssuer, operations: Mapping[str, Operation]
 ) -> None:
     operator = f"Bearer {issuer.token(uuid4(), app_metadata={'role': 'operator'})}"
-    [letter] = ann.things["letter_id"]
+    [dead_letter_id] = ann.things["letter_id"]
     listed = await request_sender.request(operations["listDeadLetters"], operator)
     read = await request_sender.request(
-        operations["readDeadLetter"], operator, {"letter_id": letter}
+        operations["readDeadLetter"], operator, {"letter_id": dead_letter_id}
     )
-    for said in (listed, read):
-        assert said.status == 200
-        assert str(letter) in said.text
-        assert SECRET not in said.text
+    for response in (listed, read):
+        assert response.status == 200
+        assert str(dead_letter_id) in response.text
+        assert SECRET not in response.text
 
 
 async def test_an_operator_is_no_other_users_equal(
@@ -270,15 +274,15 @@ async def test_an_operator_is_no_other_users_equal(
 async def test_ann_herself_finds_all_of_it(
     request_sender: RequestSender, ann: Ann, operations: Mapping[str, Operation]
 ) -> None:
-    """Else the others' finding nothing would prove nothing."""
+    """Without this, the other tests would also pass on an empty database."""
     _, completed, _ = ann.things["job_id"]
     for name in ("readJob", "readJobResult"):
-        said = await request_sender.request(
+        response = await request_sender.request(
             operations[name], ann.authorization, {"job_id": completed}
         )
-        assert SECRET in said.text
+        assert SECRET in response.text
     listed = await request_sender.request(operations["listJobs"], ann.authorization)
-    assert all(str(one) in listed.text for one in ann.things["job_id"])
+    assert all(str(job_id) in listed.text for job_id in ann.things["job_id"])
     followed = await request_sender.request(operations["followJobs"], ann.authorization)
     assert "event: job" in followed.text
     repeated = await request_sender.request(operations["submitJob"], ann.authorization)
@@ -292,42 +296,44 @@ async def test_ann_herself_finds_all_of_it(
     assert rotated.status == 201
     pending, _, failed = ann.things["job_id"]
     for name, job_id in (("cancelJob", pending), ("retryJob", failed)):
-        said = await request_sender.request(operations[name], ann.authorization, {"job_id": job_id})
-        assert said.status == 202, (name, said.text)
+        response = await request_sender.request(
+            operations[name], ann.authorization, {"job_id": job_id}
+        )
+        assert response.status == 202, (name, response.text)
 
 
 async def assert_own(
-    asking: RequestSender, operation: Operation, authorization: str, ann: Ann
+    request_sender: RequestSender, operation: Operation, authorization: str, ann: Ann
 ) -> None:
-    said = await asking.request(operation, authorization)
-    assert 200 <= said.status < 300, (operation.id, said.text)
-    assert "idempotent-replayed" not in said.headers
-    assert_nothing_of(ann, said)
+    response = await request_sender.request(operation, authorization)
+    assert 200 <= response.status < 300, (operation.id, response.text)
+    assert "idempotent-replayed" not in response.headers
+    assert_nothing_of(ann, response)
 
 
 async def assert_not_found(
-    asking: RequestSender, operation: Operation, authorization: str, ann: Ann
+    request_sender: RequestSender, operation: Operation, authorization: str, ann: Ann
 ) -> None:
-    """Hers and one that never was are answered alike, so that nobody learns which ids exist."""
+    """Hers and an unknown id get the same response, so that no caller learns which ids exist."""
     nothing = {name: uuid4() for name in ann.things}
-    unknown = await asking.request(operation, authorization, nothing)
-    [place] = (name for name in ann.things if f"{{{name}}}" in operation.path)
-    for thing in ann.things[place]:
-        said = await asking.request(operation, authorization, {place: thing})
-        assert (said.status, said.problem) == (404, unknown.problem), operation.id
+    unknown = await request_sender.request(operation, authorization, nothing)
+    [parameter] = (name for name in ann.things if f"{{{name}}}" in operation.path)
+    for thing in ann.things[parameter]:
+        response = await request_sender.request(operation, authorization, {parameter: thing})
+        assert (response.status, response.problem) == (404, unknown.problem), operation.id
 
 
 async def assert_forbidden(
-    asking: RequestSender, operation: Operation, authorization: str, ann: Ann
+    request_sender: RequestSender, operation: Operation, authorization: str, ann: Ann
 ) -> None:
     things = {name: kind[0] for name, kind in ann.things.items()}
-    said = await asking.request(operation, authorization, things)
-    assert (said.status, said.problem["code"]) == (403, "forbidden"), operation.id
-    assert not any(mark in json.dumps(said.problem) for mark in ann.marks)
+    response = await request_sender.request(operation, authorization, things)
+    assert (response.status, response.problem["code"]) == (403, "forbidden"), operation.id
+    assert not any(mark in json.dumps(response.problem) for mark in ann.marks)
 
 
-def assert_nothing_of(ann: Ann, said: CapturedResponse) -> None:
-    assert not [mark for mark in ann.marks if mark in said.text]
+def assert_nothing_of(ann: Ann, response: CapturedResponse) -> None:
+    assert not [mark for mark in ann.marks if mark in response.text]
 
 
 async def read_all(rows: asyncpg.Connection, ann: Ann) -> dict[str, list[str]]:

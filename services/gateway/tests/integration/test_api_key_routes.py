@@ -57,8 +57,8 @@ async def test_a_key_is_shown_once_and_works_like_a_session(
     assert kept is not None
     assert key not in repr(tuple(kept))
     await gateway.gateway.state.key_streams.end_inactive()
-    stranger = await sign_in()
-    assert (await stranger.request("GET", "/api-keys")).json()["items"] == []
+    other_user = await sign_in()
+    assert (await other_user.request("GET", "/api-keys")).json()["items"] == []
 
 
 async def test_every_route_is_closed_to_a_key_without_its_scope(sign_in: SignIn) -> None:
@@ -67,8 +67,8 @@ async def test_every_route_is_closed_to_a_key_without_its_scope(sign_in: SignIn)
     wrong: list[str] = []
     for (method, path), rule in RouteRules(ROUTERS).by_operation.items():
         address = path.removeprefix("/api/v1")
-        for word in ("job_id", "key_id", "letter_id"):
-            address = address.replace(f"{{{word}}}", str(uuid4()))
+        for parameter in ("job_id", "key_id", "letter_id"):
+            address = address.replace(f"{{{parameter}}}", str(uuid4()))
         address = address.replace("{name}", "FF_AGENTS_ENABLED")
         for scope, key in keys.items():
             if scope != rule.scope:
@@ -109,7 +109,7 @@ async def test_a_repeat_makes_no_second_key_and_shows_none(sign_in: SignIn) -> N
     answers = await asyncio.gather(
         *(user.request("POST", "/api-keys", json=body, headers=headers) for _ in range(4))
     )
-    assert sorted(one.status_code for one in answers) == [201, 409, 409, 409]
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
     assert len((await user.request("GET", "/api-keys")).json()["items"]) == 1
 
 
@@ -122,31 +122,31 @@ async def test_only_so_many_keys_live_at_once(sign_in: SignIn) -> None:
     await make(user)
 
 
-async def test_of_many_who_turn_a_key_over_at_once_one_does(sign_in: SignIn) -> None:
+async def test_one_of_many_concurrent_rotations_succeeds(sign_in: SignIn) -> None:
     user = await sign_in()
     old = await make(user, "jobs:read", expires_at="2100-01-01T00:00:00Z")
     path = f"/api-keys/{old['id']}/rotate"
     answers = await asyncio.gather(
         *(user.request("POST", path, json={"grace_seconds": 600}) for _ in range(6))
     )
-    [made] = [one.json() for one in answers if one.status_code == 201]
-    assert {one.status_code for one in answers} <= {201, 409, 503}
+    [made] = [answer.json() for answer in answers if answer.status_code == 201]
+    assert {answer.status_code for answer in answers} <= {201, 409, 503}
     assert (made["scopes"], made["expires_at"] is None) == (["jobs:read"], False)
-    listed = {one["id"]: one for one in (await user.request("GET", "/api-keys")).json()["items"]}
+    listed = {key["id"]: key for key in (await user.request("GET", "/api-keys")).json()["items"]}
     assert listed[old["id"]]["replaced_by"] == made["id"]
     assert listed[old["id"]]["expires_at"] < made["expires_at"]
     for key in (old["key"], made["key"]):
         assert (await with_key(user, key, "GET", "/jobs")).status_code == 200
 
 
-async def test_without_grace_the_old_key_dies_and_a_dead_key_is_not_turned_over(
+async def test_without_grace_the_old_key_is_revoked_and_a_revoked_key_is_not_rotated(
     sign_in: SignIn,
 ) -> None:
-    user, stranger = await sign_in(), await sign_in()
+    user, other_user = await sign_in(), await sign_in()
     old = await make(user)
     path = f"/api-keys/{old['id']}"
     for act in ("rotate", "revoke"):
-        assert (await stranger.request("POST", f"{path}/{act}", json={})).status_code == 404
+        assert (await other_user.request("POST", f"{path}/{act}", json={})).status_code == 404
     new = (await user.request("POST", f"{path}/rotate", json={})).json()
     assert (await with_key(user, old["key"], "GET", "/me")).status_code == 401
     assert (await with_key(user, new["key"], "GET", "/me")).status_code == 200
@@ -209,7 +209,7 @@ async def test_a_closed_account_is_refused_by_key_too(
     assert read_metric(name, result="unauthenticated") == 1
 
 
-async def test_each_change_is_told_to_the_audit_log_once(
+async def test_each_change_is_published_to_the_audit_log_once(
     sign_in: SignIn, rows: asyncpg.Connection
 ) -> None:
     user = await sign_in()
@@ -221,10 +221,10 @@ async def test_each_change_is_told_to_the_audit_log_once(
         "SELECT body::text, correlation_id FROM identity.audit_outbox ORDER BY id"
     )
     acts = [row["body"] for row in kept]
-    told = [
-        next(word for word in ("created", "rotated", "revoked") if f"api_key.{word}" in act)
+    published = [
+        next(name for name in ("created", "rotated", "revoked") if f"api_key.{name}" in act)
         for act in acts
     ]
-    assert told == ["created", "rotated", "revoked"]
+    assert published == ["created", "rotated", "revoked"]
     assert all(str(user.id) in act and made["key"] not in act for act in acts)
     assert all(UUID(row["correlation_id"]) for row in kept)

@@ -1,4 +1,4 @@
-"""The files of a job: those of the run that decided it, by links that end."""
+"""The files of a job: those of the run that decided it, by links that expire."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -30,8 +30,8 @@ def gateway_settings(gateway_settings: Settings, tmp_path: Path) -> Settings:
 
 @pytest_asyncio.fixture
 async def files(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    door = FileServer(tmp_path, LinkSigner("links", BASE))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(door)) as client:
+    file_server = FileServer(tmp_path, LinkSigner("links", BASE))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(file_server)) as client:
         yield client
 
 
@@ -57,24 +57,22 @@ async def test_only_the_files_of_the_run_that_counts_are_shown(
     assert (result["result"], result["result_ref"]) == (None, "result.json")
 
 
-async def test_a_job_that_goes_on_has_no_files_yet(
-    fake_jobs: FakeJobsService, sign_in: SignIn
-) -> None:
+async def test_a_running_job_has_no_files_yet(fake_jobs: FakeJobsService, sign_in: SignIn) -> None:
     user = await sign_in()
     job = await fake_jobs.insert_job(user.id)
     assert (await user.request("GET", f"/jobs/{job}/artifacts")).json() == {"items": []}
 
 
 @pytest.mark.parametrize("tail", ["", "/page.pdf"])
-async def test_somebody_elses_files_are_as_unknown_as_their_job(
+async def test_another_users_files_are_not_found(
     fake_jobs: FakeJobsService, sign_in: SignIn, store: ArtifactStore, tail: str
 ) -> None:
-    mine, stranger = await sign_in(), await sign_in()
+    mine, other_user = await sign_in(), await sign_in()
     now, run = datetime.now(UTC), uuid4()
     job = await fake_jobs.insert_job(mine.id, status="COMPLETED", finished_at=now, decided_by=run)
     await store.put(f"{job}/{run}/page.pdf", b"%PDF-")
     assert (await mine.request("GET", f"/jobs/{job}/artifacts{tail}")).status_code in {200, 302}
-    assert (await stranger.request("GET", f"/jobs/{job}/artifacts{tail}")).status_code == 404
+    assert (await other_user.request("GET", f"/jobs/{job}/artifacts{tail}")).status_code == 404
 
 
 async def test_a_name_that_is_none_is_refused(fake_jobs: FakeJobsService, sign_in: SignIn) -> None:

@@ -1,4 +1,4 @@
-"""A plan that changes: the user's row has it, the next request knows it, open streams show it."""
+"""A changed plan reaches the user's row, the next request and open streams."""
 
 import asyncio
 import json
@@ -49,7 +49,7 @@ async def billing(redis_url: str, environment: str) -> AsyncIterator[Messenger]:
     await broker.close()
 
 
-async def test_the_newest_plan_stands_and_the_next_request_knows_it(
+async def test_the_newest_plan_applies_from_the_next_request(
     billing: Messenger, sign_in: SignIn, rows: asyncpg.Connection
 ) -> None:
     user = await sign_in()
@@ -84,7 +84,7 @@ async def test_an_open_stream_shows_the_account_and_nothing_older(
                 shown.append(json.loads(line.removeprefix("data: ")))
             if len(shown) == 2:
                 break
-    assert [one["jobs_used"] for one in shown] == [2, 3]
+    assert [summary["jobs_used"] for summary in shown] == [2, 3]
 
 
 def account(user_id: UUID, version: int) -> AccountChanged:

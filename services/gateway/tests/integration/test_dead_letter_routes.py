@@ -1,4 +1,4 @@
-"""Dead letters by HTTP: for operators alone, held to the document, answered by their fake_jobs."""
+"""The routes of dead letters: for operators only, checked against the document."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -56,14 +56,14 @@ class DeadLetterNotFound(MsaasError):
 
 
 class FakeDeadLetterService:
-    """Plays the owner of dead letters: knows one of them."""
+    """A fake owner of dead letters that has one of them."""
 
     def __init__(self) -> None:
         self.commands: list[Message] = []
 
     async def handle(self, batch: Sequence[Delivery]) -> list[OutgoingMessage]:
-        self.commands += [one.message for one in batch]
-        return [answer for one in batch for answer in self._answer(one)]
+        self.commands += [delivery.message for delivery in batch]
+        return [answer for delivery in batch for answer in self._answer(delivery)]
 
     def _answer(self, delivery: Delivery) -> list[OutgoingMessage]:
         match delivery.message:
@@ -72,7 +72,9 @@ class FakeDeadLetterService:
             case ShowDeadLetter(letter_id=letter_id) if letter_id == DEAD_LETTER["id"]:
                 return delivery.reply_success(**DEAD_LETTER, body={"type": "JobSucceeded"})
             case ReplayDeadLetters() | ResolveDeadLetters() as command:
-                return delivery.reply_success(items=[self._decide(one) for one in command.letters])
+                return delivery.reply_success(
+                    items=[self._decide(dead_letter_id) for dead_letter_id in command.letters]
+                )
             case _:
                 return delivery.reply_error(DeadLetterNotFound("There is no such dead letter."))
 
@@ -91,10 +93,10 @@ async def dead_letter_service(
     messenger = Messenger(
         broker, "jobs", environment, metrics=metrics, timings=ConsumerTimings(block_timeout=0.05)
     )
-    keeper = FakeDeadLetterService()
-    messenger.consume_batches("jobs.commands", keeper.handle)
+    service = FakeDeadLetterService()
+    messenger.consume_batches("jobs.commands", service.handle)
     running = asyncio.create_task(messenger.run())
-    yield keeper
+    yield service
     messenger.drain()
     await running
     await broker.close()
@@ -106,7 +108,7 @@ async def operator(sign_in: SignIn) -> Any:
 
 
 @pytest.mark.parametrize(("method", "path", "body"), ROUTES)
-async def test_nobody_but_an_operator_gets_through(
+async def test_only_operators_are_allowed(
     dead_letter_service: FakeDeadLetterService, sign_in: SignIn, method: str, path: str, body: Any
 ) -> None:
     for claims in ({}, {"user_metadata": {"role": "operator"}}):
@@ -118,12 +120,12 @@ async def test_nobody_but_an_operator_gets_through(
     assert dead_letter_service.commands == []
 
 
-async def test_letters_are_listed_page_by_page(
+async def test_dead_letters_are_listed_page_by_page(
     dead_letter_service: FakeDeadLetterService, operator: ApiUser
 ) -> None:
     query = {"limit": 1, "class": "transient", "topic": "jobs.results", "state": "open"}
     page = (await operator.request("GET", "/ops/dead-letters", params=query)).json()
-    assert [one["id"] for one in page["items"]] == [str(DEAD_LETTER["id"])]
+    assert [item["id"] for item in page["items"]] == [str(DEAD_LETTER["id"])]
     await operator.request("GET", "/ops/dead-letters", params={"cursor": page["next_cursor"]})
     first, second = dead_letter_service.commands
     assert isinstance(first, ListDeadLetters)
@@ -145,11 +147,11 @@ async def test_a_query_that_makes_no_sense_is_refused(
     assert dead_letter_service.commands == []
 
 
-async def test_one_letter_is_shown(
+async def test_one_dead_letter_is_shown(
     dead_letter_service: FakeDeadLetterService, operator: ApiUser
 ) -> None:
-    letter = (await operator.request("GET", f"/ops/dead-letters/{DEAD_LETTER['id']}")).json()
-    assert (letter["class"], letter["body"]) == ("transient", {"type": "JobSucceeded"})
+    dead_letter = (await operator.request("GET", f"/ops/dead-letters/{DEAD_LETTER['id']}")).json()
+    assert (dead_letter["class"], dead_letter["body"]) == ("transient", {"type": "JobSucceeded"})
     missing = await operator.request("GET", f"/ops/dead-letters/{uuid4()}")
     assert (missing.status_code, missing.json()["detail"]) == (
         404,
@@ -158,7 +160,7 @@ async def test_one_letter_is_shown(
     assert len(dead_letter_service.commands) == 2
 
 
-async def test_each_letter_of_a_replay_has_its_own_outcome(
+async def test_each_dead_letter_of_a_replay_has_its_own_outcome(
     dead_letter_service: FakeDeadLetterService, operator: ApiUser
 ) -> None:
     body = {"ids": [str(DEAD_LETTER["id"]), str(uuid4())]}
@@ -181,12 +183,14 @@ async def test_one_key_is_one_replay(
         headers = {"idempotency-key": key}
         await who.request("POST", "/ops/dead-letters/replay", json=body, headers=headers)
     ids = [
-        one.replay_id for one in dead_letter_service.commands if isinstance(one, ReplayDeadLetters)
+        command.replay_id
+        for command in dead_letter_service.commands
+        if isinstance(command, ReplayDeadLetters)
     ]
     assert len(set(ids)) == len(ids) == 3
 
 
-async def test_who_resolved_and_why_is_handed_on(
+async def test_the_operator_and_the_reason_are_passed_to_the_owner(
     dead_letter_service: FakeDeadLetterService, operator: ApiUser
 ) -> None:
     body = {"ids": [str(DEAD_LETTER["id"])], "reason": "Seen to."}
@@ -208,7 +212,7 @@ async def test_who_resolved_and_why_is_handed_on(
         {"ids": ["no id"], "reason": "x"},
     ],
 )
-async def test_a_resolution_needs_letters_and_a_reason(
+async def test_a_resolution_needs_dead_letters_and_a_reason(
     dead_letter_service: FakeDeadLetterService, operator: ApiUser, body: Any
 ) -> None:
     answer = await operator.request("POST", "/ops/dead-letters/resolve", json=body)

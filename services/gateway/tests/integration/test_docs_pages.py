@@ -1,4 +1,4 @@
-"""What the gateway shows to people: its reference, and what each problem means."""
+"""The pages of the gateway: its reference, and what each problem means."""
 
 import json
 from collections.abc import AsyncIterator
@@ -45,13 +45,13 @@ async def test_the_script_is_readable_with_and_without_compression(
 
 async def test_a_problems_type_leads_to_its_page(http: httpx.AsyncClient) -> None:
     problem = (await http.get("/api/v1/me")).json()
-    place = httpx.URL(f"{http.base_url}/api/v1/me").join(problem["type"])
-    page = await http.get(place)
+    url = httpx.URL(f"{http.base_url}/api/v1/me").join(problem["type"])
+    page = await http.get(url)
     assert page.headers["content-type"].startswith("text/html")
     assert problem["code"] in page.text
 
 
-async def test_addresses_that_are_told_hold_behind_any_proxy(
+async def test_published_addresses_are_valid_behind_any_proxy(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()

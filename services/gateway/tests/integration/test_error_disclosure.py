@@ -1,4 +1,4 @@
-"""Whatever is sent and whatever breaks, an answer tells nothing of what is inside."""
+"""No error response discloses internals, whatever was sent and whatever failed."""
 
 import json
 import re
@@ -48,7 +48,7 @@ class Operation(NamedTuple):
 
 
 async def break_down(*_: object) -> None:
-    """Fail in the middle of whatever is asked, with something that nobody may read."""
+    """Raise an error with a secret text within any request."""
     raise RuntimeError("planted-secret at 10.0.0.1")
 
 
@@ -57,12 +57,14 @@ def list_operations() -> list[Operation]:
     found: list[Operation] = []
     for path, item in spec["paths"].items():
         if path == "/jobs/stream":
-            continue  # it does not end by itself
+            continue  # a stream: it does not end by itself
         shared = item.get("parameters", [])
         for method, operation in item.items():
             if method != "parameters":
                 named = [*shared, *operation.get("parameters", [])]
-                queries = [one["name"] for one in named if one.get("in") == "query"]
+                queries = [
+                    parameter["name"] for parameter in named if parameter.get("in") == "query"
+                ]
                 found.append(Operation(method, path, queries))
     return found
 
@@ -78,14 +80,14 @@ def check(answer: httpx.Response) -> None:
         assert problem["code"] in PROBLEMS
         assert problem["human_readable_cause"]
         assert problem["suggested_action"]
-        told = answer.text.replace(problem["instance"], "")
-        assert not INSIDE.search(told), told
-        for one in problem["errors"]:
-            assert one["pointer"] == "" or one["pointer"].startswith("/")
+        disclosed = answer.text.replace(problem["instance"], "")
+        assert not INSIDE.search(disclosed), disclosed
+        for error in problem["errors"]:
+            assert error["pointer"] == "" or error["pointer"].startswith("/")
 
 
 @pytest_asyncio.fixture
-async def somebody(sign_in: SignIn, fake_jobs: FakeJobsService) -> Any:
+async def user(sign_in: SignIn, fake_jobs: FakeJobsService) -> Any:
     return await sign_in()
 
 
@@ -101,15 +103,15 @@ async def somebody(sign_in: SignIn, fake_jobs: FakeJobsService) -> Any:
     is_an_id=st.booleans(),
 )
 async def test_no_input_brings_out_what_is_inside(
-    somebody: ApiUser, operation: Operation, value: str, body: object, *, is_an_id: bool
+    user: ApiUser, operation: Operation, value: str, body: object, *, is_an_id: bool
 ) -> None:
     method, path, queries = operation
-    place = str(uuid4()) if is_an_id else "planted-secret"
-    answer = await somebody.http.request(
+    segment = str(uuid4()) if is_an_id else "planted-secret"
+    answer = await user.http.request(
         method,
-        "/api/v1" + re.sub(r"\{\w+\}", place, path),
+        "/api/v1" + re.sub(r"\{\w+\}", segment, path),
         params=dict.fromkeys(queries, value),
-        headers=somebody.headers | {"content-type": "application/json"},
+        headers=user.headers | {"content-type": "application/json"},
         content=json.dumps(body).encode() if method == "post" else b"",
     )
     check(answer)

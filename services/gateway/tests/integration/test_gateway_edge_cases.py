@@ -1,4 +1,4 @@
-"""What is rare: other origins, odd moments, an older owner, no database, a reader that sleeps."""
+"""Rare cases: other origins, odd times, an older owner, no database, a stalled reader."""
 
 import asyncio
 import socket
@@ -31,14 +31,14 @@ async def test_the_same_key_again_is_answered_with_the_first_job(
 ) -> None:
     user = await sign_in()
     body = {"task_type": "echo", "params": {"message": "hello"}}
-    asked = [
+    answers = [
         await user.request("POST", "/jobs", json=body, headers={"idempotency-key": "k"})
         for _ in range(2)
     ]
-    assert [answer.status_code for answer in asked] == [202, 202]
-    assert asked[0].json()["id"] == asked[1].json()["id"]
-    assert asked[0].headers["location"] == asked[1].headers["location"]
-    assert [answer.headers.get("idempotent-replayed") for answer in asked] == [None, "true"]
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert answers[0].json()["id"] == answers[1].json()["id"]
+    assert answers[0].headers["location"] == answers[1].headers["location"]
+    assert [answer.headers.get("idempotent-replayed") for answer in answers] == [None, "true"]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ async def test_the_same_key_again_is_answered_with_the_first_job(
         1_700_000_000,
     ],
 )
-async def test_a_moment_that_cannot_be_kept_is_refused(
+async def test_a_time_that_cannot_be_stored_is_refused(
     fake_jobs: FakeJobsService, sign_in: SignIn, moment: object
 ) -> None:
     user = await sign_in()
@@ -76,13 +76,13 @@ async def test_a_moment_that_cannot_be_kept_is_refused(
     ],
 )
 async def test_an_owner_of_another_version_refuses_a_job_and_the_user_learns_why(
-    fake_jobs: FakeJobsService, sign_in: SignIn, code: str, status: int, said: str
+    fake_jobs: FakeJobsService, sign_in: SignIn, code: str, status: int, expected_code: str
 ) -> None:
     user = await sign_in()
     fake_jobs.refusal = FakeRefusal(code)
     vars(fake_jobs.refusal)["retryable"] = status == 503
     answer = await user.submit()
-    assert (answer.status_code, answer.json()["code"]) == (status, said)
+    assert (answer.status_code, answer.json()["code"]) == (status, expected_code)
     assert ("retry-after" in answer.headers) == (status == 503)
 
 
@@ -120,20 +120,25 @@ async def test_cancelling_an_unknown_job_is_answered_as_reading_one(
         (await user.request("GET", f"/jobs/{uuid4()}")).json(),
     ]
     for body in bodies:
-        for name in ("instance", "correlation_id", "detail"):  # its detail is the owner's
+        for name in ("instance", "correlation_id", "detail"):  # the detail comes from the owner
             body.pop(name)
     assert bodies[0] == bodies[1]
 
 
-async def test_a_browser_of_another_origin_may_say_all_that_the_document_asks_for(
+async def test_another_origin_may_send_every_header_of_the_document(
     open_gateway: OpenGateway, gateway_settings: Settings
 ) -> None:
     settings = gateway_settings.model_copy(update={"cors_origins": (ORIGIN,)})
     _, url = await open_gateway(settings)
-    said = "authorization,content-type,idempotency-key,if-none-match,last-event-id,x-client"
-    asking = {"access-control-request-method": "POST", "access-control-request-headers": said}
+    allowed_headers = (
+        "authorization,content-type,idempotency-key,if-none-match,last-event-id,x-client"
+    )
+    preflight = {
+        "access-control-request-method": "POST",
+        "access-control-request-headers": allowed_headers,
+    }
     async with httpx.AsyncClient(base_url=url, headers={"origin": ORIGIN}) as http:
-        assert (await http.options("/api/v1/jobs", headers=asking)).status_code == 200
+        assert (await http.options("/api/v1/jobs", headers=preflight)).status_code == 200
         answer = await http.get("/api/v1/jobs")
     assert answer.status_code == 401
     assert answer.headers["access-control-allow-origin"] == ORIGIN
@@ -164,7 +169,7 @@ async def test_without_postgres_every_read_is_a_503_and_comes_back(
             await wait_until(reads)
 
 
-async def test_a_reader_that_sleeps_is_told_to_look_and_let_go(
+async def test_a_stalled_reader_gets_a_resync_and_is_disconnected(
     fake_jobs: FakeJobsService, sign_in: SignIn, gateway: RunningGateway, read_metric: ReadMetric
 ) -> None:
     user, url = await sign_in(), str(gateway.url)
@@ -200,8 +205,8 @@ async def test_submissions_and_refusals_are_counted(
 ) -> None:
     user = await sign_in()
     await user.submit()
-    said = {"limit": 1, "used": 1, "reserved": 0, "upgrade_url": "/billing"}
-    fake_jobs.refusal = FakeRefusal("quota_exceeded", **said, resets_at="2030-01-01T00:00:00Z")
+    context = {"limit": 1, "used": 1, "reserved": 0, "upgrade_url": "/billing"}
+    fake_jobs.refusal = FakeRefusal("quota_exceeded", **context, resets_at="2030-01-01T00:00:00Z")
     assert (await user.submit()).status_code == 402
     assert read_metric("msaas_jobs_submitted_total", task_type="echo", plan="FREE") == 1
     assert read_metric("msaas_quota_rejections_total", plan="FREE") == 1

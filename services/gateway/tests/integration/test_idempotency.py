@@ -1,4 +1,4 @@
-"""Repeats under one Idempotency-Key: done once, answered as before, whatever is lost on the way."""
+"""Repeats under one Idempotency-Key: executed once, with the same response after any loss."""
 
 import asyncio
 from collections import Counter
@@ -87,7 +87,7 @@ async def test_a_repeat_is_answered_as_before_without_the_owner(
     assert len(fake_jobs.commands) == 1
 
 
-async def test_the_same_said_with_other_spaces_is_the_same(
+async def test_the_same_body_with_other_whitespace_is_the_same_request(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()
@@ -112,7 +112,7 @@ async def test_a_key_means_one_request_of_one_user(
     assert (await submit(other)).json()["id"] != job_id
 
 
-async def test_what_is_not_served_is_said_to_be_so_under_a_used_key_too(
+async def test_unknown_paths_and_methods_are_refused_under_a_used_key_too(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()
@@ -134,7 +134,7 @@ async def test_after_redis_has_lost_everything_the_owners_row_answers(
     assert len(fake_jobs.commands) == 2
 
 
-async def test_what_was_refused_may_be_asked_again(
+async def test_a_refused_request_may_be_repeated(
     fake_jobs: FakeJobsService, sign_in: SignIn, list_claims: ClaimReader
 ) -> None:
     user = await sign_in()
@@ -145,16 +145,18 @@ async def test_what_was_refused_may_be_asked_again(
     assert (await submit(user)).status_code == 202
 
 
-async def test_a_batch_that_was_refused_in_part_is_asked_again_in_whole(
+async def test_a_partly_refused_batch_is_repeated_in_whole(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()
     refused = {"task_type": "echo", "params": {"message": "refuse me"}}
-    for jobs, asked in (([BODY, refused], 2), ([BODY, BODY], 3)):
+    for jobs, expected_calls in (([BODY, refused], 2), ([BODY, BODY], 3)):
         for _ in range(2):
-            headers = {"idempotency-key": f"batch of {len(jobs)} {asked}".replace(" ", "-")}
+            headers = {
+                "idempotency-key": f"batch of {len(jobs)} {expected_calls}".replace(" ", "-")
+            }
             await user.request("POST", "/jobs/batch", json={"jobs": jobs}, headers=headers)
-        assert len(fake_jobs.commands) == asked
+        assert len(fake_jobs.commands) == expected_calls
 
 
 async def test_a_key_that_is_none_is_named(fake_jobs: FakeJobsService, sign_in: SignIn) -> None:
@@ -166,30 +168,30 @@ async def test_a_key_that_is_none_is_named(fake_jobs: FakeJobsService, sign_in: 
     assert fake_jobs.commands == []
 
 
-async def test_nothing_that_was_sent_lies_in_redis(
+async def test_request_bodies_are_not_stored_in_redis(
     fake_jobs: FakeJobsService, sign_in: SignIn, list_claims: ClaimReader
 ) -> None:
     user = await sign_in()
     secret = {"message": "a private matter", "secret": "hunter2"}
     assert (await submit(user, {"idempotency-key": "private-key"}, params=secret)).is_success
     [key] = await list_claims()
-    kept = key + b"".join(
+    stored = key + b"".join(
         part for pair in (await list_claims.client.hgetall(key)).items() for part in pair
     )
-    for word in (b"private", b"hunter2", b"echo", user.headers["authorization"].encode()):
-        assert word not in kept
+    for text in (b"private", b"hunter2", b"echo", user.headers["authorization"].encode()):
+        assert text not in stored
     assert 23 * 3600 < await list_claims.client.ttl(key) <= 24 * 3600
 
 
 @pytest.mark.timeout(90)
-async def test_a_gateway_that_dies_half_way_keeps_its_key_no_longer_than_its_command(
+async def test_the_claim_of_a_dead_gateway_expires_with_its_command(
     fake_jobs: FakeJobsService,
     sign_in: SignIn,
     open_gateway: OpenGateway,
     gateway_settings: Settings,
     list_claims: ClaimReader,
 ) -> None:
-    """To others a gateway whose Redis is cut off is as good as dead: it settles nothing."""
+    """A gateway that is cut off from Redis cannot complete its claims."""
     user = await sign_in()
     url = gateway_settings.redis_url.get_secret_value()
     fake_jobs.silent = True
@@ -198,7 +200,7 @@ async def test_a_gateway_that_dies_half_way_keeps_its_key_no_longer_than_its_com
         _, dying = await open_gateway(gateway_settings.model_copy(update=through))
         async with httpx.AsyncClient(base_url=dying, timeout=30) as http:
             headers = user.headers | KEYED
-            asking = asyncio.create_task(http.post("/api/v1/jobs", json=BODY, headers=headers))
+            request = asyncio.create_task(http.post("/api/v1/jobs", json=BODY, headers=headers))
             await wait_until(lambda: fake_jobs.commands)
             await proxy.cut()
             [key] = await list_claims()
@@ -210,10 +212,10 @@ async def test_a_gateway_that_dies_half_way_keeps_its_key_no_longer_than_its_com
                 return (await submit(user)).status_code == 202
 
             await wait_until(is_free, timeout=60)
-            assert not (await asking).is_success
+            assert not (await request).is_success
 
 
-async def test_a_command_that_nobody_answered_may_be_repeated_at_once(
+async def test_an_unanswered_command_may_be_repeated_at_once(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in(seconds=3600)
@@ -251,7 +253,7 @@ class FakeCallerResolver:
 
 
 class CountingRoute:
-    """Answers every POST with what a test has told it to, and counts."""
+    """Returns to every POST the response that a test sets, and counts calls."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -273,7 +275,7 @@ def route() -> CountingRoute:
 async def http(
     route: CountingRoute, redis_url: str, environment: str, metrics: Metrics
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """Serve one route behind the layer alone."""
+    """Serve one route behind the middleware alone."""
     broker = RedisBroker(redis_url)
     idempotent_requests = IdempotentRequests(
         IdempotencyClaims(RedisStore(broker)), environment, b"key", claim_seconds=10
@@ -328,7 +330,7 @@ async def test_after_a_crash_a_repeat_waits_until_the_claim_has_expired(
     assert (await http.post("/things", headers=KEYED)).status_code == 201
 
 
-async def test_an_answer_too_large_to_keep_is_given_all_the_same(
+async def test_a_response_too_large_to_store_is_still_returned(
     http: httpx.AsyncClient, route: CountingRoute, list_claims: ClaimReader
 ) -> None:
     route.answer = b'"' + b"x" * MAX_RESPONSE_BYTES + b'"'

@@ -1,4 +1,4 @@
-"""Who may do what with identity: one row a question, asked in a plain session."""
+"""Which role may do what with the schema identity: one row per case, in a plain session."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
@@ -55,7 +55,7 @@ QUESTIONS = [
     ("service_role", "SELECT FROM identity.users", DENIED),
     ("service_role", "UPDATE identity.users SET plan = 'PRO'", DENIED),
     ("service_role", "DELETE FROM identity.users", DENIED),
-    # the reading login: nothing of its own, and only one role to step into
+    # the reading login: no rights of its own, and one role to switch to
     ("svc_gateway_read", ME, DENIED),
     ("svc_gateway_read", "SELECT FROM identity.users", DENIED),
     ("svc_gateway_read", "SET ROLE authenticated; " + ME, 0),
@@ -88,7 +88,7 @@ QUESTIONS = [
     ("svc_jobs", "SELECT FROM identity.users", DENIED),
     ("svc_jobs", "UPDATE identity.users SET plan = 'PRO'", DENIED),
     ("svc_jobs", ME, DENIED),
-    # those who keep house: the owner of the tables sees no row, the backfill all
+    # maintenance: the owner of the tables sees no row, the backfill sees all
     ("msaas_owner", "SELECT FROM identity.users", 0),
     ("msaas_owner", "DELETE FROM identity.users", 0),
     ("msaas_backfill", "SELECT FROM identity.users", 2),
@@ -124,7 +124,7 @@ async def test_without_a_user_in_the_claims_nothing_is_seen(
 
 
 @pytest.mark.parametrize("end", ["deleted_at = now()", "erased_at = now(), email = NULL"])
-async def test_a_user_who_has_gone_is_seen_by_nobody(
+async def test_a_deleted_user_is_visible_to_no_user(
     attempt: Attempt, seeded: asyncpg.Connection, ids: Mapping[str, str], end: str
 ) -> None:
     await seeded.execute(f"UPDATE identity.users SET {end} WHERE id = $1", ids["user_a"])

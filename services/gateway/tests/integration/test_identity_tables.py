@@ -1,4 +1,4 @@
-"""What the schema of identity promises, read from the catalogue and tried on rows."""
+"""The constraints of the schema identity, read from the catalogue and tried on rows."""
 
 from collections.abc import Mapping
 
@@ -25,7 +25,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("sql", "constraint"), REFUSALS)
-async def test_what_must_not_be_is_refused_by_name(
+async def test_invalid_rows_are_refused_by_named_constraints(
     seeded: asyncpg.Connection, sql: str, constraint: str
 ) -> None:
     with pytest.raises(asyncpg.IntegrityConstraintViolationError) as refusal:
@@ -33,7 +33,7 @@ async def test_what_must_not_be_is_refused_by_name(
     assert refusal.value.constraint_name == constraint
 
 
-async def test_an_email_is_free_again_once_its_user_has_gone(
+async def test_an_email_is_free_again_after_its_user_is_deleted(
     seeded: asyncpg.Connection, ids: Mapping[str, str]
 ) -> None:
     await seeded.execute(
@@ -45,7 +45,9 @@ async def test_an_email_is_free_again_once_its_user_has_gone(
     assert changed == "UPDATE 1"
 
 
-async def test_keys_go_with_their_user(seeded: asyncpg.Connection, ids: Mapping[str, str]) -> None:
+async def test_keys_are_deleted_with_their_user(
+    seeded: asyncpg.Connection, ids: Mapping[str, str]
+) -> None:
     await seeded.execute("DELETE FROM identity.users WHERE id = $1", ids["user_a"])
     left = await seeded.fetch("SELECT user_id::text AS owner FROM identity.api_keys")
     assert [row["owner"] for row in left] == [ids["user_b"]]

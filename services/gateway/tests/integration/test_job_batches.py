@@ -1,4 +1,4 @@
-"""Many jobs at once, a failed one anew, and the story of one, on real servers."""
+"""Batches of jobs, retries and timelines, on real servers."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ ECHO: dict[str, Any] = {"task_type": "echo", "params": {"message": "hello"}}
 REFUSED: dict[str, Any] = {"task_type": "echo", "params": {"message": "refuse me"}}
 
 
-async def test_each_job_of_a_batch_is_told_what_became_of_it(
+async def test_each_job_of_a_batch_has_its_own_outcome(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()
@@ -20,8 +20,8 @@ async def test_each_job_of_a_batch_is_told_what_became_of_it(
     assert answer.status_code == 202
     first, second, third = answer.json()["items"]
     [command] = fake_jobs.commands
-    assert [one["ok"] for one in (first, second, third)] == [True, False, True]
-    assert [one["job"]["id"] for one in (first, third)] == [
+    assert [item["ok"] for item in (first, second, third)] == [True, False, True]
+    assert [item["job"]["id"] for item in (first, third)] == [
         str(command.jobs[0].job_id),
         str(command.jobs[2].job_id),
     ]
@@ -36,7 +36,7 @@ async def test_one_key_covers_a_batch_item_by_item(
     headers = {"idempotency-key": "k"}
     await user.request("POST", "/jobs/batch", json={"jobs": [ECHO, ECHO]}, headers=headers)
     [command] = fake_jobs.commands
-    assert [(one.idempotency.key, one.idempotency.item) for one in command.jobs] == [
+    assert [(job.idempotency.key, job.idempotency.item) for job in command.jobs] == [
         ("k", 0),
         ("k", 1),
     ]
@@ -51,24 +51,24 @@ FAULTY: list[tuple[list[Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("jobs", "place"), FAULTY)
-async def test_what_is_wrong_with_a_batch_is_named_by_its_place(
-    fake_jobs: FakeJobsService, sign_in: SignIn, jobs: list[Any], place: str
+@pytest.mark.parametrize(("jobs", "pointer"), FAULTY)
+async def test_the_faults_of_a_batch_are_named_by_their_pointers(
+    fake_jobs: FakeJobsService, sign_in: SignIn, jobs: list[Any], pointer: str
 ) -> None:
     user = await sign_in()
     answer = await user.request("POST", "/jobs/batch", json={"jobs": jobs})
     assert answer.status_code == 422
-    assert place in [error["pointer"] for error in answer.json()["errors"]]
+    assert pointer in [error["pointer"] for error in answer.json()["errors"]]
     assert fake_jobs.commands == []
 
 
-async def test_a_failed_job_is_begun_anew_by_its_owner(
+async def test_a_failed_job_is_retried_by_its_owner(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()
     job_id = await fake_jobs.insert_job(user.id, status="FAILED", finished_at=datetime.now(UTC))
     answers = [await user.request("POST", f"/jobs/{job_id}/retry") for _ in range(2)]
-    assert [one.json() for one in answers] == [{"id": str(job_id), "status": "PENDING"}] * 2
+    assert [answer.json() for answer in answers] == [{"id": str(job_id), "status": "PENDING"}] * 2
     first, second = fake_jobs.commands
     assert first.retry_id != second.retry_id
 
@@ -86,24 +86,24 @@ async def test_a_retry_that_the_owner_refuses_becomes_its_problem(
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
-async def test_a_timeline_tells_a_job_from_its_submission_to_its_charge(
+async def test_a_timeline_shows_a_job_from_its_submission_to_its_charge(
     fake_jobs: FakeJobsService, sign_in: SignIn, rows: asyncpg.Connection
 ) -> None:
     user = await sign_in()
     job_id = await fake_jobs.insert_job(user.id, status="COMPLETED", finished_at=datetime.now(UTC))
     await rows.execute(RUN, job_id)
     await rows.execute(CHARGE, job_id, user.id)
-    told = (await user.request("GET", f"/jobs/{job_id}/timeline")).json()["items"]
-    kinds = [one["kind"] for one in told]
+    events = (await user.request("GET", f"/jobs/{job_id}/timeline")).json()["items"]
+    kinds = [event["kind"] for event in events]
     assert set(kinds) == {
         *("submitted", "dispatched", "started", "step", "attempt_ended", "completed", "charged")
     }
-    assert [one["at"] for one in told] == sorted(one["at"] for one in told)
-    [charge] = [one for one in told if one["kind"] == "charged"]
+    assert [event["at"] for event in events] == sorted(event["at"] for event in events)
+    [charge] = [event for event in events if event["kind"] == "charged"]
     assert charge["details"]["quantity"] == 1
 
 
-async def test_the_story_of_somebody_elses_job_is_not_told(
+async def test_the_timeline_of_another_users_job_is_not_found(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user, other = await sign_in(), await sign_in()

@@ -1,4 +1,4 @@
-"""The routes of jobs, on real servers, held to the document."""
+"""The routes of jobs, on real servers, checked against the document."""
 
 import asyncio
 import json
@@ -22,12 +22,12 @@ from msaas.gateway.settings import Settings
 from msaas.sealing import PrivateKey, Unsealer, is_sealed
 from msaas.testing import FaultProxy, wait_until
 
-# The other half of what the gateway seals with when nobody gives it a key.
+# The private half of the gateway's default sealing key.
 LOCAL_PRIVATE_KEY = "db5d7787:YGDJDhWeErmU7OW1ZrSMvWeMPPgYZgZUkdv0RnT8zlM"
 ROUTES = [("GET", ""), ("GET", "/status"), ("GET", "/result"), ("GET", "/attempts")]
 
 
-async def test_a_job_is_handed_to_its_owner_and_can_be_read_at_once(
+async def test_a_job_is_sent_to_its_owner_and_can_be_read_at_once(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()
@@ -58,8 +58,8 @@ async def test_a_secret_leaves_the_gateway_sealed_and_is_never_shown(
     [command] = fake_jobs.commands
     assert is_sealed(command.payload["secret"])
     opener = Unsealer([PrivateKey.parse(LOCAL_PRIVATE_KEY)])
-    place = (str(command.job_id), "secret")
-    assert opener.unseal(command.payload["secret"], *place) == "hunter2"
+    field = (str(command.job_id), "secret")
+    assert opener.unseal(command.payload["secret"], *field) == "hunter2"
     shown = (await user.request("GET", f"/jobs/{answer.json()['id']}")).json()
     assert shown["params"] == {"message": "hello", "secret": "[sealed]"}
 
@@ -124,7 +124,7 @@ async def test_the_same_request_has_the_same_fingerprint_and_no_other(
         ),
     ],
 )
-async def test_what_is_wrong_with_a_request_is_named_by_its_place(
+async def test_the_faults_of_a_request_are_named_by_their_pointers(
     fake_jobs: FakeJobsService, sign_in: SignIn, body: dict[str, Any], pointer: str
 ) -> None:
     user = await sign_in()
@@ -152,7 +152,7 @@ async def test_what_is_wrong_with_a_request_is_named_by_its_place(
         (b'{"task_type": "echo", "params": {"message": ""}}', {"idempotency-key": "a b"}, 422),
     ],
 )
-async def test_a_body_that_cannot_be_kept_is_refused(
+async def test_a_body_that_cannot_be_stored_is_refused(
     fake_jobs: FakeJobsService, sign_in: SignIn, body: bytes, headers: dict[str, str], status: int
 ) -> None:
     user = await sign_in()
@@ -177,7 +177,7 @@ async def test_what_the_owner_refuses_becomes_its_problem(
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
-async def test_a_full_period_says_what_is_used_and_when_it_is_over(
+async def test_an_exhausted_quota_reports_its_use_and_its_reset(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()
@@ -215,7 +215,7 @@ async def test_a_list_is_read_page_by_page_and_each_job_once(
     assert len(seen) == len(kept)
 
 
-async def test_a_list_shows_only_what_was_asked_for(
+async def test_a_list_shows_only_jobs_that_match_the_filters(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()
@@ -233,7 +233,7 @@ async def test_a_list_shows_only_what_was_asked_for(
         assert (await user.request("GET", "/jobs", params=wrong)).status_code == 422
 
 
-async def test_a_result_is_there_when_the_job_has_ended_well(
+async def test_a_result_is_available_when_the_job_has_completed(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()
@@ -253,12 +253,15 @@ async def test_a_result_is_there_when_the_job_has_ended_well(
 
 
 @pytest.mark.parametrize(("method", "tail"), ROUTES)
-async def test_somebody_elses_job_is_as_unknown_as_one_that_never_was(
+async def test_another_users_job_is_indistinguishable_from_a_missing_one(
     fake_jobs: FakeJobsService, sign_in: SignIn, method: str, tail: str
 ) -> None:
-    mine, stranger = await sign_in(), await sign_in()
+    mine, other_user = await sign_in(), await sign_in()
     job_id = await fake_jobs.insert_job(mine.id)
-    answers = [await stranger.request(method, f"/jobs/{one}{tail}") for one in (job_id, uuid4())]
+    answers = [
+        await other_user.request(method, f"/jobs/{requested_id}{tail}")
+        for requested_id in (job_id, uuid4())
+    ]
     bodies = [answer.json() for answer in answers]
     for body in bodies:
         assert body.pop("instance")
@@ -268,7 +271,9 @@ async def test_somebody_elses_job_is_as_unknown_as_one_that_never_was(
 
 
 @pytest.mark.parametrize(("method", "tail"), [*ROUTES, ("POST", "/cancel")])
-async def test_without_a_token_nothing_is_told(sign_in: SignIn, method: str, tail: str) -> None:
+async def test_a_request_without_a_token_is_refused(
+    sign_in: SignIn, method: str, tail: str
+) -> None:
     user = await sign_in()
     user.headers = {}
     answer = await user.request(method, f"/jobs/{uuid4()}{tail}")
@@ -348,7 +353,7 @@ async def test_an_email_that_is_taken_stays_with_its_first_user(
 
 
 @pytest.mark.parametrize("column", ["erased_at", "banned_at"])
-async def test_an_erased_or_banned_user_is_not_let_in_again(
+async def test_an_erased_or_banned_user_is_refused(
     rows: asyncpg.Connection, sign_in: SignIn, gateway: RunningGateway, column: str
 ) -> None:
     user = await sign_in()

@@ -1,4 +1,4 @@
-"""The live stream over a real server: nothing lost, nothing twice, and an end to everything."""
+"""The live stream over a real server: no event is lost or repeated, and every stream ends."""
 
 import asyncio
 import random
@@ -54,7 +54,7 @@ async def stream(user: ApiUser, cursor: str | None = None) -> AsyncGenerator[Fra
         yield FrameReader(answer)
 
 
-async def test_a_stream_says_hello_and_then_what_happens(
+async def test_a_stream_begins_with_hello_and_continues_with_events(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()
@@ -77,7 +77,7 @@ async def test_a_stream_says_hello_and_then_what_happens(
         assert (progress["event"], '"percent":40' in progress["data"]) == ("progress", True)
 
 
-async def test_a_reader_that_comes_and_goes_sees_everything_once(
+async def test_a_reader_that_reconnects_sees_every_event_once(
     fake_jobs: FakeJobsService, sign_in: SignIn
 ) -> None:
     user = await sign_in()
@@ -106,7 +106,7 @@ async def test_a_reader_that_comes_and_goes_sees_everything_once(
     assert len(set(seen)) == len(jobs)
 
 
-async def test_a_place_that_is_too_far_back_is_answered_with_a_resync(
+async def test_a_position_that_is_too_old_is_answered_with_a_resync(
     fake_jobs: FakeJobsService, sign_in: SignIn, gateway: RunningGateway
 ) -> None:
     user = await sign_in()
@@ -122,7 +122,9 @@ async def test_a_place_that_is_too_far_back_is_answered_with_a_resync(
         assert (await frames.next())["event"] == "job"
 
 
-async def test_a_place_can_be_said_in_the_address_and_nonsense_is_refused(sign_in: SignIn) -> None:
+async def test_a_position_can_be_given_in_the_query_and_an_invalid_one_is_refused(
+    sign_in: SignIn,
+) -> None:
     user = await sign_in()
     answer = await user.request("GET", "/jobs/stream", params={"last_event_id": "nonsense"})
     assert answer.status_code == 422
@@ -152,15 +154,15 @@ async def test_streams_are_capped_and_freed(sign_in: SignIn, gateway: RunningGat
         async with stream(other) as four, stream(other) as five:
             await four.next()
             await five.next()
-            stranger = await sign_in()
-            answer = await stranger.request("GET", "/jobs/stream")
+            other_user = await sign_in()
+            answer = await other_user.request("GET", "/jobs/stream")
             assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
     await wait_until(lambda: gateway.gateway.event_hub.open_count == 0)
     async with stream(user) as frames:
         assert (await frames.next())["event"] == "hello"
 
 
-async def test_a_process_that_drains_lets_its_readers_go(
+async def test_a_draining_process_closes_its_streams(
     sign_in: SignIn, gateway: RunningGateway
 ) -> None:
     user = await sign_in()
@@ -177,7 +179,7 @@ async def test_without_a_token_there_is_no_stream(sign_in: SignIn) -> None:
     assert (await user.request("GET", "/jobs/stream")).status_code == 401
 
 
-async def test_a_gap_in_the_log_sends_everybody_to_the_record(
+async def test_a_gap_in_the_log_sends_every_reader_a_resync(
     sign_in: SignIn, gateway: RunningGateway
 ) -> None:
     user = await sign_in()
@@ -189,18 +191,18 @@ async def test_a_gap_in_the_log_sends_everybody_to_the_record(
             await frames.next()
 
 
-async def test_the_stream_of_an_account_that_is_shut_ends(
+async def test_the_stream_of_a_closed_account_ends(
     sign_in: SignIn, gateway: RunningGateway, rows: asyncpg.Connection
 ) -> None:
     banned, stays = await sign_in(), await sign_in()
-    async with stream(banned) as shut, stream(stays) as frames:
-        await shut.next()
+    async with stream(banned) as closed, stream(stays) as frames:
+        await closed.next()
         await frames.next()
         await rows.execute("UPDATE identity.users SET banned_at = now() WHERE id = $1", banned.id)
         tasks = {task.name: task for task in gateway.gateway.periodic_tasks}
         tasks["closed accounts"].wake()
         with pytest.raises(EOFError):
-            await shut.next()
+            await closed.next()
         assert gateway.gateway.event_hub.connected_users == [stays.id]
 
 

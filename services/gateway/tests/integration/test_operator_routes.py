@@ -1,4 +1,4 @@
-"""What operators see and switch, held to the document; and what is told about it."""
+"""What operators see and switch, checked against the document and the audit topic."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -49,14 +49,14 @@ async def broker(redis_url: str) -> AsyncIterator[RedisBroker]:
     await broker.close()
 
 
-async def test_nobody_but_an_operator_gets_through(sign_in: SignIn) -> None:
+async def test_only_operators_are_allowed(sign_in: SignIn) -> None:
     user = await sign_in(user_metadata={"role": "operator"})
     for method, path, body in ROUTES:
         answer = await user.request(method, path, json=body)
         assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
 
-async def test_what_is_switched_off_is_refused_at_once_and_everywhere(
+async def test_a_disabled_task_is_refused_at_once_by_every_process(
     operator: ApiUser,
     sign_in: SignIn,
     fake_jobs: FakeJobsService,
@@ -88,7 +88,7 @@ async def test_flags_are_listed_with_what_overrides_them(operator: ApiUser) -> N
     body = {"scope": "plan:PRO", "percent": 10, "internal": True, "reason": "A tenth."}
     await operator.request("PUT", f"/ops/flags/{BROWSER}", json=body)
     items = (await operator.request("GET", "/ops/flags")).json()["items"]
-    flag = next(one for one in items if one["name"] == BROWSER)
+    flag = next(flag for flag in items if flag["name"] == BROWSER)
     [override] = flag["overrides"]
     assert (override["scope"], override["percent"], override["internal"]) == ("plan:PRO", 10, True)
     assert override["changed_by"] == str(operator.id)
@@ -118,9 +118,11 @@ async def test_topics_show_what_waits_and_circuits_what_fails(
     topic = get_topic("jobs.browser")
     await broker.execute_command("XADD", topic.key(environment), "*", "a", "b")
     items = (await operator.request("GET", "/ops/topics")).json()["items"]
-    shown = {(one["topic"], one["consumer"]): one for one in items}
-    works = [one for one in TOPICS.values() if one.kind is TopicKind.WORK]
-    assert shown.keys() == {(one.name, consumer) for one in works for consumer in one.consumers}
+    shown = {(row["topic"], row["consumer"]): row for row in items}
+    works = [topic for topic in TOPICS.values() if topic.kind is TopicKind.WORK]
+    assert shown.keys() == {
+        (topic.name, consumer) for topic in works for consumer in topic.consumers
+    }
     waiting = shown["jobs.browser", "browser-worker"]
     assert (waiting["depth"], waiting["lag"], waiting["pending"]) == (1, 1, 0)
     await rows.execute(
@@ -128,12 +130,14 @@ async def test_topics_show_what_waits_and_circuits_what_fails(
         " VALUES ('echo', 'circuit', now() + interval '1 minute')"
     )
     found = (await operator.request("GET", "/ops/circuits")).json()
-    closed = [{"target": one, "state": "closed"} for one in ("cache", "jwks")]
+    closed = [{"target": target, "state": "closed"} for target in ("cache", "jwks")]
     assert found["circuits"] == closed
-    assert [(one["task_type"], one["reason"]) for one in found["holds"]] == [("echo", "circuit")]
+    assert [(pause["task_type"], pause["reason"]) for pause in found["holds"]] == [
+        ("echo", "circuit")
+    ]
 
 
-async def test_what_was_done_reaches_the_audit_topic_again_after_the_wire_was_lost(
+async def test_audit_entries_are_published_again_after_redis_was_lost(
     operator: ApiUser,
     gateway: RunningGateway,
     broker: RedisBroker,
@@ -141,26 +145,28 @@ async def test_what_was_done_reaches_the_audit_topic_again_after_the_wire_was_lo
     rows: asyncpg.Connection,
 ) -> None:
     await operator.request("PUT", f"/ops/flags/{BROWSER}", json=OFF)
-    for _ in range(2):  # the second changes nothing, and is not told
+    for _ in range(2):  # the second changes nothing and is not published
         await operator.request("DELETE", f"/ops/flags/{BROWSER}")
     topic = get_topic("audit.events")
 
-    async def told() -> list[AuditRecorded]:
+    async def read_audit_events() -> list[AuditRecorded]:
         entries = await broker.peek(topic.key(environment), 100)
-        messages = [decode(topic, one.fields).message for one in entries]
-        return [one for one in messages if isinstance(one, AuditRecorded)]
+        messages = [decode(topic, entry.fields).message for entry in entries]
+        return [message for message in messages if isinstance(message, AuditRecorded)]
 
-    async def both_are_told() -> bool:
-        return len(await told()) == 2
+    async def both_are_published() -> bool:
+        return len(await read_audit_events()) == 2
 
-    await wait_until(both_are_told)
-    first = await told()
-    assert [one.action for one in first] == ["flag.set", "flag.unset"]
+    await wait_until(both_are_published)
+    first = await read_audit_events()
+    assert [event.action for event in first] == ["flag.set", "flag.unset"]
     assert first[0].details["reason"] == "It does harm."
     assert (first[0].actor_kind, first[0].actor_id) == ("operator", operator.id)
     await broker.execute_command("DEL", topic.key(environment))
     outbox = PostgresAuditOutbox(gateway.gateway.users)
     for _ in range(2):
         await outbox.requeue_for_epoch("another epoch")
-    await wait_until(both_are_told)
-    assert {one.audit_id for one in await told()} == {one.audit_id for one in first}
+    await wait_until(both_are_published)
+    assert {event.audit_id for event in await read_audit_events()} == {
+        event.audit_id for event in first
+    }

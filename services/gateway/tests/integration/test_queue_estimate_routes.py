@@ -1,4 +1,4 @@
-"""A waiting job explains itself, from rows of its own user and figures that are for all."""
+"""Queue estimates of waiting jobs, from the user's own rows and shared statistics."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,7 +28,7 @@ RUNNING: dict[str, Any] = {
 
 @pytest_asyncio.fixture
 async def queue(sign_in: SignIn, fake_jobs: FakeJobsService, rows: asyncpg.Connection) -> Any:
-    """Sign in a FREE user with jobs to add, and ask what is said of one of them."""
+    """Sign in a FREE user, add jobs, and read the queue estimate of one."""
 
     class Queue:
         def __init__(self, user: ApiUser) -> None:
@@ -40,10 +40,10 @@ async def queue(sign_in: SignIn, fake_jobs: FakeJobsService, rows: asyncpg.Conne
         async def read(self, job: UUID) -> Any:
             answer = (await self.user.request("GET", f"/jobs/{job}")).json()["queue"]
             listed = (await self.user.request("GET", "/jobs")).json()["items"]
-            [same] = [one["queue"] for one in listed if one["id"] == str(job)]
-            for one in (answer, same):
-                if one is not None:
-                    one.pop("estimated_start_at")
+            [same] = [item["queue"] for item in listed if item["id"] == str(job)]
+            for estimate in (answer, same):
+                if estimate is not None:
+                    estimate.pop("estimated_start_at")
             assert same == answer
             return None if answer is None else (answer["reason"], answer["position"])
 
@@ -53,7 +53,7 @@ async def queue(sign_in: SignIn, fake_jobs: FakeJobsService, rows: asyncpg.Conne
     return Queue(user)
 
 
-async def test_a_job_in_nobodys_way_is_first_and_has_no_reason_to_wait(queue: Any) -> None:
+async def test_a_job_alone_in_the_queue_is_first_and_has_no_reason_to_wait(queue: Any) -> None:
     assert await queue.read(await queue.add()) == (None, 1)
 
 
@@ -68,7 +68,7 @@ async def test_a_job_waits_for_a_slot_of_the_plan_behind_those_before_it(queue: 
     assert timedelta(0) < start - datetime.now(UTC) <= timedelta(seconds=60)
 
 
-async def test_a_job_waits_for_room_its_time_or_the_end_of_a_pause(
+async def test_a_job_waits_for_a_slot_its_time_or_the_end_of_a_pause(
     queue: Any, rows: asyncpg.Connection
 ) -> None:
     job = await queue.add()
@@ -82,14 +82,14 @@ async def test_a_job_waits_for_room_its_time_or_the_end_of_a_pause(
     assert await queue.read(job) == ("topic_window", 1)
 
 
-async def test_who_does_not_wait_for_a_turn_has_nothing_to_explain(queue: Any) -> None:
+async def test_a_job_that_is_not_queued_has_no_queue_estimate(queue: Any) -> None:
     assert await queue.read(await queue.add(**RUNNING)) is None
     assert await queue.read(await queue.add(**RUNNING | {"status": "PENDING"})) is None
     waiting = {"status": "RUNNING", "waiting_for": [uuid4()], "wake_at": datetime.now(UTC)}
     assert await queue.read(await queue.add(**waiting)) is None
 
 
-async def test_the_queue_of_another_counts_for_nobody_else(
+async def test_the_queue_of_another_user_does_not_count(
     queue: Any, sign_in: SignIn, fake_jobs: FakeJobsService
 ) -> None:
     other = await sign_in()
@@ -99,7 +99,7 @@ async def test_the_queue_of_another_counts_for_nobody_else(
     assert await queue.read(await queue.add()) == (None, 1)
 
 
-async def test_attempts_and_the_timeline_say_what_a_run_waited_for(
+async def test_attempts_and_the_timeline_show_why_a_run_waited(
     queue: Any, rows: asyncpg.Connection
 ) -> None:
     job = await queue.add(**RUNNING)
@@ -110,8 +110,10 @@ async def test_attempts_and_the_timeline_say_what_a_run_waited_for(
         job,
     )
     attempts = (await queue.user.request("GET", f"/jobs/{job}/attempts")).json()["items"]
-    told = sorted((one["attempt"], one["waited_for"], one["waited_ms"]) for one in attempts)
-    assert told == [(0, "plan_concurrency", 5210), (1, None, 12)]
+    waits = sorted(
+        (attempt["attempt"], attempt["waited_for"], attempt["waited_ms"]) for attempt in attempts
+    )
+    assert waits == [(0, "plan_concurrency", 5210), (1, None, 12)]
     items = (await queue.user.request("GET", f"/jobs/{job}/timeline")).json()["items"]
-    waits = [one["details"] for one in items if one["kind"] == "dispatched"]
+    waits = [event["details"] for event in items if event["kind"] == "dispatched"]
     assert waits == [{"waited_for": "plan_concurrency", "waited_ms": 5210}, {}]

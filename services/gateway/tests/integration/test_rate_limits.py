@@ -1,4 +1,4 @@
-"""Limits at the door: who is counted, what is told, and what holds while Redis is away."""
+"""Rate limits of requests: who is counted, the headers, and limits while Redis is unavailable."""
 
 import asyncio
 from collections import Counter
@@ -36,7 +36,7 @@ def enforced_settings(gateway_settings: Settings) -> Any:
 async def sign_in_from(
     open_gateway: OpenGateway, enforced_settings: Settings, issuer: FakeIssuer, spec: OpenApiChecker
 ) -> AsyncIterator[Client]:
-    """Return a way to ask as somebody, from an address of one's choice behind the proxy."""
+    """Return a function that sends requests as a user, from a given address behind the proxy."""
     _, url = await open_gateway(enforced_settings)
     async with httpx.AsyncClient(base_url=f"{url}/api/v1", timeout=20) as http:
 
@@ -55,20 +55,20 @@ async def sign_in_from(
         yield be_
 
 
-async def test_every_answer_tells_what_is_left_and_the_one_too_many_when_to_come_back(
+async def test_every_response_has_the_remaining_count_and_a_refusal_has_retry_after(
     sign_in_from: Client,
 ) -> None:
-    ask = sign_in_from()
-    answers = [await ask("GET", "/task-types") for _ in range(3)]
+    request = sign_in_from()
+    answers = [await request("GET", "/task-types") for _ in range(3)]
     assert [answer.headers["ratelimit-remaining"] for answer in answers] == ["119", "118", "117"]
-    told = {name: answers[-1].headers[name] for name in POLICY}
-    assert told == {
+    limits = {name: answers[-1].headers[name] for name in POLICY}
+    assert limits == {
         "ratelimit-policy": "120;w=60",
         "ratelimit-limit": "120",
         "ratelimit-remaining": "117",
         "ratelimit-reset": "2",
     }
-    flood = await asyncio.gather(*(ask("GET", "/task-types") for _ in range(160)))
+    flood = await asyncio.gather(*(request("GET", "/task-types") for _ in range(160)))
     refused = [answer for answer in flood if answer.status_code == 429]
     assert refused
     assert refused[0].json()["code"] == "rate_limited"
@@ -77,26 +77,26 @@ async def test_every_answer_tells_what_is_left_and_the_one_too_many_when_to_come
     assert (await sign_in_from()("GET", "/task-types")).status_code == 200
 
 
-async def test_a_plan_says_how_much_and_no_answer_is_left_out(sign_in_from: Client) -> None:
-    ask = sign_in_from(app_metadata={"plan": "PRO"})
-    found = await ask("GET", f"/jobs/{uuid4()}")
+async def test_every_response_has_the_limit_of_the_plan(sign_in_from: Client) -> None:
+    request = sign_in_from(app_metadata={"plan": "PRO"})
+    found = await request("GET", f"/jobs/{uuid4()}")
     assert (found.status_code, found.headers["ratelimit-limit"]) == (404, "600")
 
 
 async def test_a_key_may_have_less_than_its_user_and_takes_nothing_from_the_others(
     sign_in_from: Client,
 ) -> None:
-    ask = sign_in_from()
+    request = sign_in_from()
     terms = {"name": "a script", "scopes": ["account:read"], "requests_per_minute": 2}
-    made = await ask("POST", "/api-keys", json=terms)
+    made = await request("POST", "/api-keys", json=terms)
     assert made.json()["requests_per_minute"] == 2
     by_key = {"authorization": f"Bearer {made.json()['key']}"}
-    answers = [await ask("GET", "/task-types", headers=by_key) for _ in range(3)]
-    assert [one.status_code for one in answers] == [200, 200, 429]
+    answers = [await request("GET", "/task-types", headers=by_key) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert answers[0].headers["ratelimit-policy"] == "2;w=60"
-    session = await ask("GET", "/task-types")
+    session = await request("GET", "/task-types")
     assert (session.status_code, session.headers["ratelimit-limit"]) == (200, "120")
-    turned = await ask("POST", f"/api-keys/{made.json()['id']}/rotate", json={})
+    turned = await request("POST", f"/api-keys/{made.json()['id']}/rotate", json={})
     assert turned.json()["requests_per_minute"] == 2
 
 
@@ -112,13 +112,15 @@ async def test_what_is_critical_is_counted_by_user_and_by_address(
     assert read_metric("msaas_rate_limited_total", category="critical") == 2
 
 
-async def test_an_address_that_a_client_wrote_itself_helps_nobody(sign_in_from: Client) -> None:
+async def test_a_forwarded_address_from_the_client_does_not_evade_the_limit(
+    sign_in_from: Client,
+) -> None:
     forged = [sign_in_from(f"6.6.6.{n}, 1.2.3.4") for n in range(32)]
-    statuses = [(await ask(*REPLAY)).status_code for ask in forged]
+    statuses = [(await request(*REPLAY)).status_code for request in forged]
     assert statuses.count(429) == 2
 
 
-async def test_strangers_are_told_who_they_are_not_and_take_nothing_from_their_neighbours(
+async def test_unauthenticated_requests_are_refused_and_do_not_use_up_the_limit_of_others(
     sign_in_from: Client, enforced_settings: Settings, open_gateway: OpenGateway
 ) -> None:
     _, url = await open_gateway(enforced_settings)
@@ -128,7 +130,7 @@ async def test_strangers_are_told_who_they_are_not_and_take_nothing_from_their_n
     assert (await sign_in_from()(*REPLAY)).headers["ratelimit-remaining"] == "29"
 
 
-async def test_without_enforcement_all_are_counted_and_let_in(
+async def test_without_enforcement_requests_are_counted_and_admitted(
     sign_in: SignIn, read_metric: ReadMetric
 ) -> None:
     user = await sign_in()
@@ -137,7 +139,7 @@ async def test_without_enforcement_all_are_counted_and_let_in(
     assert (read_metric("msaas_rate_limited_total", category="standard") or 0) > 0
 
 
-async def test_without_redis_reads_go_on_and_what_is_critical_waits(
+async def test_without_redis_reads_are_admitted_and_critical_requests_are_refused(
     open_gateway: OpenGateway, enforced_settings: Settings, issuer: FakeIssuer, spec: OpenApiChecker
 ) -> None:
     async with FaultProxy(enforced_settings.redis_url.get_secret_value()) as proxy:

@@ -1,4 +1,4 @@
-"""Real gateway processes before readers in thousands, slow ones, and such as never read."""
+"""Real gateway processes with thousands of readers, slow readers, and readers that never read."""
 
 import asyncio
 import os
@@ -30,10 +30,10 @@ LOOPBACK = "127.0.0.1"
 
 
 class Reader(asyncio.Protocol):
-    """One stream on a bare connection: keeps what came, and reads on unless told not to."""
+    """One stream on a bare connection: stores what it receives, and reads on unless paused."""
 
     def __init__(self) -> None:
-        self.said = bytearray()
+        self.received = bytearray()
         self.closed = asyncio.get_running_loop().create_future()
         self.transport: asyncio.Transport
 
@@ -42,17 +42,17 @@ class Reader(asyncio.Protocol):
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        self.said += data
+        self.received += data
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed.set_result(exc)
 
     @property
     def status(self) -> int:
-        return int(self.said[9:12] or 0)
+        return int(self.received[9:12] or 0)
 
     def count(self, event: str) -> int:
-        return self.said.count(f"event: {event}\n".encode())
+        return self.received.count(f"event: {event}\n".encode())
 
 
 @dataclass(frozen=True)
@@ -63,17 +63,17 @@ class GatewayProcess:
     readers: list[Reader]
 
     async def read(self, token: str, *, last: str = "", window: int = 0) -> Reader:
-        """Ask for the stream; a small `window` lets few bytes be on their way to us."""
+        """Request the stream; a small `window` limits the bytes in flight."""
         made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         if window:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
-        made.setblocking(False)  # noqa: FBT003  # the socket's own word
+        made.setblocking(False)  # noqa: FBT003  # the socket's API
         loop = asyncio.get_running_loop()
         await loop.sock_connect(made, (LOOPBACK, self.port))
         _, reader = await loop.create_connection(Reader, sock=made)
         self.readers.append(reader)
-        place = f"last-event-id: {last}\r\n" if last else ""
-        head = f"GET /api/v1/jobs/stream HTTP/1.1\r\nhost: {LOOPBACK}\r\n{place}"
+        header = f"last-event-id: {last}\r\n" if last else ""
+        head = f"GET /api/v1/jobs/stream HTTP/1.1\r\nhost: {LOOPBACK}\r\n{header}"
         reader.transport.write(f"{head}authorization: Bearer {token}\r\n\r\n".encode())
         return reader
 
@@ -95,9 +95,11 @@ class GatewayProcess:
         return await self.read_metric("msaas_sse_connections")
 
     def sockets(self) -> int:
-        """Count the connections that the process has accepted and not let go."""
+        """Count the connections that the process has open."""
         found = self.process.net_connections("tcp")
-        return sum(one.laddr.port == self.port and one.raddr != () for one in found)
+        return sum(
+            connection.laddr.port == self.port and connection.raddr != () for connection in found
+        )
 
     async def is_ready(self) -> bool:
         try:
@@ -112,7 +114,7 @@ class GatewayProcess:
 async def run_gateway(
     settings: Settings, redis_url: str, **more: str
 ) -> AsyncGenerator[GatewayProcess]:
-    """Run a process on the settings of a test, with a Redis in which it may leave its keys."""
+    """Run a process with the settings of a test, on a Redis whose keys are not checked."""
     port, internal_port = find_free_port(), find_free_port()
     environment = {
         **os.environ,
@@ -180,14 +182,14 @@ async def event_publisher(own_redis: str) -> AsyncIterator[EventPublisher]:
 
 
 def jobs_in(reader: Reader) -> list[bytes]:
-    return re.findall(rb'event: job\ndata: {"id":"([^"]+)"', bytes(reader.said))
+    return re.findall(rb'event: job\ndata: {"id":"([^"]+)"', bytes(reader.received))
 
 
 def last_position(reader: Reader) -> str:
-    return re.findall(rb"id: (\d+-\d+)\n", bytes(reader.said))[-1].decode()
+    return re.findall(rb"id: (\d+-\d+)\n", bytes(reader.received))[-1].decode()
 
 
-async def test_two_thousand_streams_come_go_and_come_back_and_nothing_stays(
+async def test_two_thousand_streams_reconnect_and_leave_nothing_behind(
     gateway_settings: Settings, own_redis: str, issuer: FakeIssuer, event_publisher: EventPublisher
 ) -> None:
     users = [uuid4() for _ in range(20)]
@@ -196,31 +198,31 @@ async def test_two_thousand_streams_come_go_and_come_back_and_nothing_stays(
     async with run_gateway(gateway_settings, own_redis, **caps) as gateway:
         tasks_before = await gateway.read_metric("msaas_process_tasks")
         readers = await gateway.read_all(tokens)
-        await wait_until(lambda: all(one.count("hello") for one in readers), timeout=90)
+        await wait_until(lambda: all(reader.count("hello") for reader in readers), timeout=90)
         refused = await gateway.read(tokens[0])
         await wait_until(lambda: refused.status)
         assert refused.status == 503
         await event_publisher.publish_many(users[0], 3)
         theirs = readers[::20]
-        await wait_until(lambda: all(one.count("job") == 3 for one in theirs))
-        assert sum(one.count("job") for one in readers) == 300
-        # All go at once, something happens, and all are back at once, where they were.
-        place = last_position(theirs[0])
-        for one in readers:
-            one.transport.abort()
+        await wait_until(lambda: all(reader.count("job") == 3 for reader in theirs))
+        assert sum(reader.count("job") for reader in readers) == 300
+        # All disconnect at once, an event is published, and all reconnect at their last position.
+        position = last_position(theirs[0])
+        for reader in readers:
+            reader.transport.abort()
         await event_publisher.publish_many(users[0], 2)
-        back = await gateway.read_all(tokens, last=place)
-        await wait_until(lambda: all(one.count("hello") for one in back), timeout=90)
-        assert [one.count("job") for one in back] == [2, *[0] * 19] * 100
-        for one in (*back, refused):
-            one.transport.abort()
+        back = await gateway.read_all(tokens, last=position)
+        await wait_until(lambda: all(reader.count("hello") for reader in back), timeout=90)
+        assert [reader.count("job") for reader in back] == [2, *[0] * 19] * 100
+        for reader in (*back, refused):
+            reader.transport.abort()
         await wait_until(lambda: gateway.sockets() == 0)
         assert await gateway.open_count() == 0
         assert await gateway.read_metric("msaas_process_tasks") <= tasks_before
         assert await gateway.read_metric("msaas_sse_ended_total", 'reason="left"') == 4_000
 
 
-async def test_readers_that_do_not_read_are_cut_off_and_hold_up_nobody(
+async def test_readers_that_do_not_read_are_disconnected_and_delay_no_other(
     gateway_settings: Settings, own_redis: str, issuer: FakeIssuer, event_publisher: EventPublisher
 ) -> None:
     user = uuid4()
@@ -228,12 +230,12 @@ async def test_readers_that_do_not_read_are_cut_off_and_hold_up_nobody(
     async with run_gateway(gateway_settings, own_redis, **caps) as gateway:
         good = await gateway.read(issuer.token(user))
         slow = [await gateway.read(issuer.token(user), window=4_096) for _ in range(20)]
-        await wait_until(lambda: all(one.count("hello") for one in (good, *slow)))
-        for one in slow:
-            one.transport.pause_reading()
-        for told in range(50, 1_501, 50):
+        await wait_until(lambda: all(reader.count("hello") for reader in (good, *slow)))
+        for reader in slow:
+            reader.transport.pause_reading()
+        for published in range(50, 1_501, 50):
             await event_publisher.publish_many(user, 50, why="x" * 400)
-            await wait_until(lambda told=told: good.count("job") == told)
+            await wait_until(lambda published=published: good.count("job") == published)
         ended = "msaas_sse_ended_total"
 
         async def all_cut() -> bool:
@@ -245,7 +247,7 @@ async def test_readers_that_do_not_read_are_cut_off_and_hold_up_nobody(
         assert (await gateway.open_count(), good.count("resync")) == (1, 0)
 
 
-async def test_each_of_several_processes_shows_the_same_and_goes_on_where_another_was(
+async def test_every_process_shows_the_same_events_and_continues_from_any_position(
     gateway_settings: Settings, own_redis: str, issuer: FakeIssuer, event_publisher: EventPublisher
 ) -> None:
     user = uuid4()
@@ -259,30 +261,30 @@ async def test_each_of_several_processes_shows_the_same_and_goes_on_where_anothe
         await event_publisher.publish_many(user, 40)
         await wait_until(lambda: here.count("job") == there.count("job") == 40)
         assert jobs_in(here) == jobs_in(there)
-        place = last_position(here)
+        position = last_position(here)
         here.transport.abort()
         await event_publisher.publish_many(user, 7)
-        moved = await other.read(token, last=place)
+        moved = await other.read(token, last=position)
         await wait_until(lambda: moved.count("job") == 7 and there.count("job") == 47)
         assert jobs_in(moved) == jobs_in(there)[40:]
 
 
-async def test_a_process_that_ends_sends_its_readers_away_with_a_time_to_come_back(
+async def test_an_ending_process_gives_its_readers_a_reconnect_delay(
     gateway_settings: Settings, own_redis: str, issuer: FakeIssuer
 ) -> None:
     caps = {"GATEWAY_STREAMS_PER_USER": "300", "GATEWAY_STREAMS_PER_PROCESS": "300"}
     async with run_gateway(gateway_settings, own_redis, **caps) as gateway:
         readers = await gateway.read_all([issuer.token(uuid4())] * 300)
-        await wait_until(lambda: all(one.count("hello") for one in readers))
+        await wait_until(lambda: all(reader.count("hello") for reader in readers))
         gateway.process.terminate()
-        await asyncio.gather(*(one.closed for one in readers))
-        times = [re.findall(rb"retry: (\d+)", bytes(one.said)) for one in readers]
-        assert {len(told) for told in times} == {2}
-        assert len({told[-1] for told in times}) > 100
-        assert all(bytes(one.said).endswith(b"\r\n0\r\n\r\n") for one in readers)
+        await asyncio.gather(*(reader.closed for reader in readers))
+        times = [re.findall(rb"retry: (\d+)", bytes(reader.received)) for reader in readers]
+        assert {len(delays) for delays in times} == {2}
+        assert len({delays[-1] for delays in times}) > 100
+        assert all(bytes(reader.received).endswith(b"\r\n0\r\n\r\n") for reader in readers)
 
 
-async def test_a_reader_that_goes_on_sending_is_let_go(
+async def test_a_reader_that_keeps_sending_is_disconnected(
     gateway_settings: Settings, own_redis: str, issuer: FakeIssuer
 ) -> None:
     async with run_gateway(gateway_settings, own_redis) as gateway:

@@ -1,4 +1,4 @@
-"""Usage and summaries: right sums of one's own rows, kept as long as nothing changes."""
+"""Usage and summaries: correct sums of the user's own rows, cached until one changes."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -84,7 +84,7 @@ async def member(sign_in: SignIn, fake_jobs: FakeJobsService, rows: asyncpg.Conn
     return Member(await sign_in(), fake_jobs, rows)
 
 
-async def test_who_has_done_nothing_is_told_so_and_it_is_remembered(
+async def test_an_empty_summary_is_returned_and_cached(
     member: Member, read_metric: ReadMetric
 ) -> None:
     for _ in range(2):
@@ -105,9 +105,9 @@ async def test_usage_is_of_this_period_by_day_and_of_earlier_ones(member: Member
     current = report["current"]
     assert (current["jobs_used"], current["jobs_reserved"], current["jobs_limit"]) == (40, 1, 100)
     assert datetime.fromisoformat(current["resets_at"]) == member.period[1]
-    by_day = {one["day"]: one["jobs"] for one in current["by_day"]}
+    by_day = {row["day"]: row["jobs"] for row in current["by_day"]}
     assert by_day == {str((NOW - 2 * DAY).date()): 2, str((NOW - DAY).date()): 1}
-    assert [one["jobs_used"] for one in report["earlier"]] == [12]
+    assert [period["jobs_used"] for period in report["earlier"]] == [12]
 
 
 async def test_the_trend_has_every_day_and_the_forecast_an_end(member: Member) -> None:
@@ -117,7 +117,7 @@ async def test_the_trend_has_every_day_and_the_forecast_an_end(member: Member) -
     trend = await member.read("/summaries/usage-trend", days=5)
     assert trend["total"] == 4
     today = datetime.now(UTC).date()
-    assert [one["day"] for one in trend["by_day"]] == [
+    assert [row["day"] for row in trend["by_day"]] == [
         str(today - back * DAY) for back in (4, 3, 2, 1, 0)
     ]
     outlook = (await member.read("/summaries/quota-forecast"))["forecast"]
@@ -135,24 +135,24 @@ async def test_jobs_are_counted_by_status_task_and_day(member: Member) -> None:
     overview = await member.read("/summaries/jobs-overview", days=2)
     total = {"jobs": 5, "pending": 1, "running": 0, "completed": 2, "failed": 1, "cancelled": 1}
     assert overview["total"] == total
-    assert [(one["task_type"], one["jobs"]) for one in overview["by_task"]] == [
+    assert [(row["task_type"], row["jobs"]) for row in overview["by_task"]] == [
         ("echo", 4),
         ("other", 1),
     ]
-    assert [one["jobs"] for one in overview["by_day"]] == [1, 4]
+    assert [row["jobs"] for row in overview["by_day"]] == [1, 4]
     [failure] = overview["recent_failures"]
     assert (failure["id"], failure["failure_reason"]) == (str(failed), "timeout")
     rate = await member.read("/summaries/success-rate", days=2)
     assert rate["total"] == {"completed": 2, "failed": 1, "rate": 0.6667}
     assert rate["reasons"] == [{"reason": "timeout", "jobs": 1}]
-    assert [one["rate"] for one in rate["by_day"]] == [0.0, 1.0]
+    assert [row["rate"] for row in rate["by_day"]] == [0.0, 1.0]
     latency = await member.read("/summaries/latency", days=2)
     assert latency["total"]["wait_seconds"]["p50"] == pytest.approx(2)
     assert latency["total"]["run_seconds"]["p50"] == pytest.approx(2)
-    assert [one["jobs"] for one in latency["by_task"]] == [2]
+    assert [row["jobs"] for row in latency["by_task"]] == [2]
 
 
-async def test_nobody_sums_up_what_is_anothers(member: Member, sign_in: SignIn) -> None:
+async def test_a_summary_does_not_include_other_users(member: Member, sign_in: SignIn) -> None:
     await member.start_period()
     await member.insert_job("COMPLETED", started_at=NOW)
     await member.charge(NOW)
@@ -171,12 +171,12 @@ async def test_days_out_of_range_are_refused(member: Member, days: str) -> None:
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/days")
 
 
-async def test_what_is_kept_is_shown_until_an_event_and_not_after_it(member: Member) -> None:
+async def test_a_cached_summary_is_returned_until_an_event(member: Member) -> None:
     job = await member.insert_job("PENDING")
     assert (await member.read(PATHS[2]))["total"]["pending"] == 1
     await member.rows.execute("DELETE FROM jobs.jobs WHERE id = $1", job)
     assert (await member.read(PATHS[2]))["total"]["pending"] == 1
-    await member.fake_jobs.publish_change(uuid4(), job)  # somebody else's event
+    await member.fake_jobs.publish_change(uuid4(), job)  # an event of another user
     await member.fake_jobs.publish_change(member.user.id, job, percent=50)  # changes no sum
     assert (await member.read(PATHS[2]))["total"]["pending"] == 1
     await member.fake_jobs.publish_change(member.user.id, job)
@@ -208,7 +208,7 @@ async def test_another_gateway_shows_no_older_sum_after_the_event_either(
     await wait_until(both_know)
 
 
-async def test_many_at_once_are_one_read(member: Member, read_metric: ReadMetric) -> None:
+async def test_concurrent_requests_share_one_query(member: Member, read_metric: ReadMetric) -> None:
     await member.insert_job("COMPLETED", started_at=NOW)
     answers = await asyncio.gather(*(member.read(PATHS[4]) for _ in range(20)))
     assert {answer["total"]["jobs"] for answer in answers} == {1}
@@ -237,7 +237,7 @@ async def test_nothing_that_a_user_gave_or_got_is_kept(
         assert 0 < await broker.execute_command("PTTL", key) <= 3_600_000
 
 
-async def test_a_replica_is_read_where_there_is_one_and_nothing_is_kept_long(
+async def test_a_replica_is_read_if_there_is_one_and_cached_briefly(
     open_gateway: OpenGateway, gateway_settings: Settings, sign_in: SignIn, environment: str
 ) -> None:
     replica = {"summaries_database_url": gateway_settings.read_database_url}

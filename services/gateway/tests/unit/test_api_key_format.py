@@ -1,4 +1,4 @@
-"""A key's text: its own checksum, its own look, and nothing of it in what is stored or logged."""
+"""The format of a key: its checksum, its prefix, and that no part of it is stored or logged."""
 
 import re
 
@@ -29,13 +29,13 @@ def test_no_two_keys_are_alike(one: bytes, other: bytes) -> None:
 
 
 @given(keys, st.integers(10, 58), st.sampled_from(DIGITS))
-def test_one_wrong_letter_is_noticed(key: str, place: int, letter: str) -> None:
-    changed = key[:place] + letter + key[place + 1 :]
+def test_one_wrong_character_is_detected(key: str, position: int, character: str) -> None:
+    changed = key[:position] + character + key[position + 1 :]
     assert is_well_formed(changed) == (changed == key)
 
 
 @given(st.text(max_size=70) | st.text(DIGITS, min_size=49, max_size=49).map("msaas_key_".__add__))
-def test_what_nobody_made_is_refused_without_a_fault(text: str) -> None:
+def test_arbitrary_text_is_refused_without_an_exception(text: str) -> None:
     assert is_well_formed(text) in {True, False}
     assert not is_well_formed(text + "x")
 

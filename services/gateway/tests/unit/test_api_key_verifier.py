@@ -1,4 +1,4 @@
-"""What is remembered of a key, for how long, and what an attacker cannot do to that memory."""
+"""What is cached of a key, for how long, and how attacks on the cache are bounded."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ KEY, OTHER = build_key(b"k" * 32), build_key(b"o" * 32)
 
 
 class FakeKeyLookup:
-    """Plays the record: keys by their hash, and how often it was asked."""
+    """A fake database of keys by their hash that counts lookups."""
 
     def __init__(self) -> None:
         self.holders: dict[bytes, KeyHolder] = {}
@@ -40,7 +40,9 @@ class FakeKeyLookup:
         self.lookups += 1
         if self.failure:
             raise self.failure
-        return next((self.holders[one] for one in hashes if one in self.holders), None)
+        return next(
+            (self.holders[key_hash] for key_hash in hashes if key_hash in self.holders), None
+        )
 
     async def mark_used(self, used: Mapping[UUID, datetime]) -> None:
         if self.failure:
@@ -50,7 +52,7 @@ class FakeKeyLookup:
     async def find_inactive(self, key_ids: Collection[UUID]) -> Collection[UUID]:
         if self.failure:
             raise self.failure
-        return [one for one in key_ids if one in self.inactive]
+        return [key_id for key_id in key_ids if key_id in self.inactive]
 
 
 @pytest.fixture
@@ -75,7 +77,7 @@ async def test_a_key_is_looked_up_once_in_five_seconds(
     assert key_lookup.lookups == 2
 
 
-async def test_a_revoked_key_is_refused_when_the_memory_ends_and_at_once_where_it_was_revoked(
+async def test_a_revoked_key_is_refused_at_once_by_its_process_and_elsewhere_after_the_cache_ttl(
     key_lookup: FakeKeyLookup, verifier: ApiKeyVerifier, fake_clock: FakeClock
 ) -> None:
     key_id = key_lookup.put(KEY)
@@ -93,7 +95,7 @@ async def test_a_revoked_key_is_refused_when_the_memory_ends_and_at_once_where_i
         await verifier.get_principal(OTHER)
 
 
-async def test_what_was_read_before_a_change_is_not_remembered(
+async def test_a_key_that_changed_while_it_was_read_is_not_cached(
     key_lookup: FakeKeyLookup, verifier: ApiKeyVerifier
 ) -> None:
     key_id = key_lookup.put(KEY)
@@ -111,7 +113,7 @@ async def test_what_was_read_before_a_change_is_not_remembered(
         await verifier.get_principal(KEY)
 
 
-async def test_nobody_is_let_in_while_the_record_does_not_answer(
+async def test_all_keys_are_refused_while_the_database_is_unavailable(
     key_lookup: FakeKeyLookup, verifier: ApiKeyVerifier, fake_clock: FakeClock
 ) -> None:
     key_lookup.put(KEY)
@@ -133,7 +135,7 @@ async def test_an_older_pepper_still_finds_its_keys(
     assert user.api_key.id == key_id
 
 
-async def test_a_misspelt_key_costs_no_look_up_and_a_refused_one_costs_one(
+async def test_a_malformed_key_causes_no_lookup_and_a_refused_one_causes_one(
     key_lookup: FakeKeyLookup, verifier: ApiKeyVerifier
 ) -> None:
     for key in (KEY[:-1] + ("0" if KEY[-1] != "0" else "1"), KEY, KEY, KEY):
@@ -150,12 +152,12 @@ async def test_a_flood_of_bad_keys_pushes_no_good_one_out(
     for number in range(api_key_verifier.MAX_CACHED_REFUSALS + 10):
         with pytest.raises(Unauthenticated):
             await verifier.get_principal(build_key(number.to_bytes(32)))
-    asked = key_lookup.lookups
+    lookups = key_lookup.lookups
     await verifier.get_principal(KEY)
-    assert key_lookup.lookups == asked
+    assert key_lookup.lookups == lookups
 
 
-async def test_a_key_ends_at_its_moment_though_it_is_remembered(
+async def test_a_cached_key_expires_on_time(
     key_lookup: FakeKeyLookup, verifier: ApiKeyVerifier, fake_clock: FakeClock
 ) -> None:
     end = fake_clock.now() + timedelta(seconds=2)
@@ -166,7 +168,7 @@ async def test_a_key_ends_at_its_moment_though_it_is_remembered(
         await verifier.get_principal(KEY)
 
 
-async def test_use_is_written_together_and_kept_when_it_cannot_be(
+async def test_the_last_uses_are_written_in_one_batch_and_retried(
     key_lookup: FakeKeyLookup, verifier: ApiKeyVerifier, fake_clock: FakeClock
 ) -> None:
     ids = {key_lookup.put(KEY), key_lookup.put(OTHER)}
@@ -197,7 +199,7 @@ async def test_streams_end_with_their_key_and_no_other(
     assert ended == ["bad"]
 
 
-async def test_streams_that_nobody_can_vouch_for_are_ended_after_a_while(
+async def test_streams_whose_keys_cannot_be_checked_are_closed_after_a_while(
     key_lookup: FakeKeyLookup, fake_clock: FakeClock
 ) -> None:
     held, ended = ApiKeyStreams(key_lookup, clock=fake_clock), list[str]()

@@ -1,4 +1,4 @@
-"""A view is kept under a mark, and every change of its user gives it another one."""
+"""A view is cached under a version, and every change of its user increases the version."""
 
 from uuid import UUID, uuid4
 
@@ -19,14 +19,14 @@ def test_before_the_log_is_followed_nothing_may_be_kept() -> None:
     assert changes.find_version(uuid4()) == "5-0"
 
 
-def test_a_change_concerns_its_own_user_alone() -> None:
+def test_a_change_affects_only_its_user() -> None:
     changes, ann, bob = CacheVersions(), *USERS[:2]
     changes.start_at("5-0")
     changes.record_change(ann, StreamPosition(7, 0))
     assert (changes.find_version(ann), changes.find_version(bob)) == ("7-0", "5-0")
 
 
-def test_after_a_gap_every_mark_is_new() -> None:
+def test_after_a_gap_every_cache_version_is_new() -> None:
     changes, ann, bob = CacheVersions(), *USERS[:2]
     changes.start_at("5-0")
     changes.record_change(ann, StreamPosition(7, 0))
@@ -35,7 +35,7 @@ def test_after_a_gap_every_mark_is_new() -> None:
     assert not before & {changes.find_version(ann), changes.find_version(bob)}
 
 
-def test_users_of_whom_nothing_was_heard_are_forgotten() -> None:
+def test_the_versions_of_inactive_users_are_removed() -> None:
     changes = CacheVersions()
     changes.start_at("1-0")
     for number in range(1000):
@@ -45,7 +45,7 @@ def test_users_of_whom_nothing_was_heard_are_forgotten() -> None:
 
 
 class CachedViews(RuleBasedStateMachine):
-    """Keeps views as the cache does, and never shows one that is older than a change."""
+    """A model of the cache that never returns a view older than a change."""
 
     @initialize()
     def begin(self) -> None:
@@ -73,11 +73,11 @@ class CachedViews(RuleBasedStateMachine):
 
     @rule(user=st.sampled_from(USERS))
     def read(self, user: UUID) -> None:
-        place = (user, str(self.changes.find_version(user)))
-        until, seen = self.kept.get(place, (0, 0))
+        key = (user, str(self.changes.find_version(user)))
+        until, seen = self.kept.get(key, (0, 0))
         if self.now >= until:
             until, seen = self.now + TTL_MS, self.truth[user]
-            self.kept[place] = until, seen
+            self.kept[key] = until, seen
         assert seen == self.truth[user]
 
     @invariant()

@@ -1,4 +1,4 @@
-"""Whether a period's jobs last, told from what was used lately."""
+"""The forecast whether a period's jobs last, from recent use."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -61,7 +61,7 @@ def test_one_job_in_the_first_minute_is_no_trend() -> None:
 def test_an_end_lies_between_now_and_the_reset(
     *, used: int, reserved: int, limit: int | None, lately: int, left: timedelta, seen: timedelta
 ) -> None:
-    told = forecast(
+    found = forecast(
         usage(
             used=used,
             reserved=reserved,
@@ -72,6 +72,6 @@ def test_an_end_lies_between_now_and_the_reset(
         ),
         NOW,
     )
-    assert told.expected >= used + reserved
-    if told.exhausted_at is not None:
-        assert NOW <= told.exhausted_at <= max(NOW, NOW + left) + timedelta(seconds=1)
+    assert found.expected >= used + reserved
+    if found.exhausted_at is not None:
+        assert NOW <= found.exhausted_at <= max(NOW, NOW + left) + timedelta(seconds=1)

@@ -1,4 +1,4 @@
-"""What the gateway takes from the environment is narrow, and none of it opens the database."""
+"""The gateway's settings are few, and none gives access to the owner's login."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ def test_no_setting_is_a_key_past_the_policies() -> None:
     assert not [name for name in Settings.model_fields if "service" in name or "role" in name]
 
 
-def test_limits_are_enforced_and_no_proxy_is_believed_unless_somebody_says_so() -> None:
+def test_by_default_limits_are_enforced_and_no_proxy_is_trusted() -> None:
     settings = read()
     assert (settings.rate_limits_enforced, settings.trusted_proxies) == (True, ())
 

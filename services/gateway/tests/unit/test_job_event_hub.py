@@ -1,4 +1,4 @@
-"""The edges of what a process knows: nobody is left without a word about what they missed."""
+"""Edge cases of the event hub: every reader that has missed something gets a resync."""
 
 from uuid import uuid4
 
@@ -28,10 +28,10 @@ def hub(resyncs: list[None]) -> JobEventHub:
     return JobEventHub(per_user=5, per_process=5, on_resync=lambda: resyncs.append(None))
 
 
-def test_a_reader_who_comes_before_the_tail_has_begun_is_told_to_look(
+def test_a_reader_that_connects_before_the_tailer_has_started_gets_a_resync(
     hub: JobEventHub, open_stream: OpenStream
 ) -> None:
-    """A process that was just deployed: its readers are back before it knows where the log is."""
+    """After a deployment readers reconnect before the process knows the position of the log."""
     user = uuid4()
     back, _ = open_stream(hub, user, "900-0")
     listed, _ = open_stream(hub, user, hub.cursor)
@@ -51,21 +51,21 @@ def test_what_happens_in_the_millisecond_of_a_resync_is_shown(
     assert connection.take().endswith(b"1000-1;")
 
 
-def test_after_a_gap_whoever_was_away_at_the_last_place_is_told_to_look(
+def test_after_a_gap_a_reader_that_reconnects_at_the_last_position_gets_a_resync(
     hub: JobEventHub, open_stream: OpenStream
 ) -> None:
     user = uuid4()
     hub.start_at("1000-0")
     hub.publish(user, frame(1001), JOB, 1)
     hub.reset()
-    away, _ = open_stream(hub, user, "1001-0")
-    assert b"event: resync" in away.take()
+    reconnected, _ = open_stream(hub, user, "1001-0")
+    assert b"event: resync" in reconnected.take()
     has_looked, _ = open_stream(hub, user, hub.cursor)
     hub.publish(user, frame(1002), JOB, 2)
     assert has_looked.take() == b"1002-0;"
 
 
-def test_nothing_comes_after_the_last_word(
+def test_no_frame_follows_a_final_status(
     hub: JobEventHub, resyncs: list[None], open_stream: OpenStream
 ) -> None:
     user = uuid4()
@@ -80,22 +80,22 @@ def test_nothing_comes_after_the_last_word(
 
 
 def test_progress_that_overtakes_a_status_does_not_hide_it() -> None:
-    ring = ReplayBuffer(StreamPosition(0, 0))
-    assert ring.add(frame(1), JOB, 3, is_progress=True)
-    assert ring.add(frame(2), JOB, 2)
-    assert not ring.add(frame(3), JOB, 2)
-    assert not ring.add(frame(4), JOB, 3, is_progress=True)
+    buffer = ReplayBuffer(StreamPosition(0, 0))
+    assert buffer.add(frame(1), JOB, 3, is_progress=True)
+    assert buffer.add(frame(2), JOB, 2)
+    assert not buffer.add(frame(3), JOB, 2)
+    assert not buffer.add(frame(4), JOB, 3, is_progress=True)
 
 
 @given(st.permutations(list(enumerate([False, False, True, True, False], start=1))))
-def test_however_frames_arrive_the_last_status_is_shown_last(
+def test_the_last_status_is_shown_last_in_any_order_of_frames(
     arrived: list[tuple[int, bool]],
 ) -> None:
-    ring = ReplayBuffer(StreamPosition(0, 0))
+    buffer = ReplayBuffer(StreamPosition(0, 0))
     shown = [
         (version, is_progress)
         for ms, (version, is_progress) in enumerate(arrived, start=1)
-        if ring.add(frame(ms), JOB, version, is_progress=is_progress)
+        if buffer.add(frame(ms), JOB, version, is_progress=is_progress)
     ]
     statuses = [version for version, is_progress in shown if not is_progress]
     assert statuses == sorted(statuses)

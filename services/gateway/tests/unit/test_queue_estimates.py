@@ -1,4 +1,4 @@
-"""Why a job waits and when it should start, from where it stands."""
+"""Why a job waits and when it should start, from its position in the queue."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,8 +15,8 @@ NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 def queue_position(**changes: Any) -> QueuePosition:
     """Stand first of a FREE user with both slots free, and nothing in the way."""
-    place = QueuePosition(1, NOW, NOW, Plan.FREE, None, 0, False, None, False, 1_000, 10_000)  # noqa: FBT003  # a row of a view
-    return place._replace(**changes)
+    position = QueuePosition(1, NOW, NOW, Plan.FREE, None, 0, False, None, False, 1_000, 10_000)  # noqa: FBT003  # a row of a view
+    return position._replace(**changes)
 
 
 def seconds(count: float) -> datetime:
@@ -68,8 +68,8 @@ def test_what_is_longest_in_the_way_is_the_reason(
 def test_no_job_is_promised_a_start_in_the_past_or_before_its_time(ago: int, **fields: Any) -> None:
     median = fields.pop("median")
     run_at = seconds(ago)
-    place = queue_position(run_at=run_at, median_wait=median, median_run=median, **fields)
-    found = estimate_start(place)
-    assert found.position == place.position
+    position = queue_position(run_at=run_at, median_wait=median, median_run=median, **fields)
+    found = estimate_start(position)
+    assert found.position == position.position
     assert found.estimated_start_at is None or found.estimated_start_at >= max(NOW, run_at)
     assert (found.reason == "scheduled") == (run_at > NOW)

@@ -1,4 +1,4 @@
-"""Rings and pages: what a reader has missed, and where a list goes on."""
+"""Replay buffers and page cursors: which frames a reader has missed, and where a list continues."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -29,33 +29,33 @@ def frame(ms: int, number: int = 0) -> Frame:
 
 
 @given(st.lists(st.integers(1, 10**6), unique=True, max_size=60), st.integers(0, 10**6))
-def test_a_reader_gets_all_that_came_after_its_place_or_is_told_to_look(
-    times: list[int], place: int
+def test_a_reader_gets_all_frames_after_its_position_or_a_resync(
+    times: list[int], position: int
 ) -> None:
-    ring, written = ReplayBuffer(StreamPosition(0, 0)), sorted(times)
+    buffer, written = ReplayBuffer(StreamPosition(0, 0)), sorted(times)
     for version, ms in enumerate(written, start=1):
-        ring.add(frame(ms), JOB, version)
-    missed = ring.after(StreamPosition(place, 0))
-    after = [ms for ms in written if ms > place]
+        buffer.add(frame(ms), JOB, version)
+    missed = buffer.after(StreamPosition(position, 0))
+    after = [ms for ms in written if ms > position]
     if missed is None:
-        assert place < max(written) - RETENTION_MS
+        assert position < max(written) - RETENTION_MS
     else:
-        assert [one.position.ms for one in missed] == after
+        assert [frame_.position.ms for frame_ in missed] == after
 
 
 @given(st.lists(st.integers(1, 5), max_size=30))
 def test_a_job_never_goes_back(versions: list[int]) -> None:
-    ring = ReplayBuffer(StreamPosition(0, 0))
-    taken = [v for ms, v in enumerate(versions, start=1) if ring.add(frame(ms), JOB, v)]
+    buffer = ReplayBuffer(StreamPosition(0, 0))
+    taken = [v for ms, v in enumerate(versions, start=1) if buffer.add(frame(ms), JOB, v)]
     assert taken == sorted(set(taken))
 
 
-def test_a_ring_is_bounded_and_knows_what_it_has_forgotten() -> None:
-    ring = ReplayBuffer(StreamPosition(0, 0))
+def test_a_replay_buffer_is_bounded_and_reports_what_it_has_dropped() -> None:
+    buffer = ReplayBuffer(StreamPosition(0, 0))
     for number in range(MAX_FRAMES + 10):
-        ring.add(frame(1, number), JOB, number + 1)
-    assert ring.after(StreamPosition(1, 8)) is None
-    missed = ring.after(StreamPosition(1, 9))
+        buffer.add(frame(1, number), JOB, number + 1)
+    assert buffer.after(StreamPosition(1, 8)) is None
+    missed = buffer.after(StreamPosition(1, 9))
     assert missed is not None
     assert len(missed) == MAX_FRAMES
 
@@ -96,14 +96,14 @@ def test_a_reader_that_is_ahead_of_this_process_sees_nothing_twice(open_stream: 
     assert connection.take() == b"1006-0;"
 
 
-def test_somebody_elses_jobs_are_not_shown(open_stream: OpenStream) -> None:
+def test_other_users_jobs_are_not_shown(open_stream: OpenStream) -> None:
     hub, mine, theirs = create_hub(), uuid4(), uuid4()
     connection, _ = open_stream(hub, mine, None)
     hub.publish(theirs, frame(1001), JOB, 1)
     assert connection.take() == b""
 
 
-def test_a_slow_reader_is_told_to_look_and_let_go(open_stream: OpenStream) -> None:
+def test_a_slow_reader_gets_a_resync_and_is_disconnected(open_stream: OpenStream) -> None:
     hub, user = create_hub(), uuid4()
     connection, _ = open_stream(hub, user, None)
     connection.write_buffer_size = MAX_UNREAD_BYTES + 1
@@ -112,7 +112,7 @@ def test_a_slow_reader_is_told_to_look_and_let_go(open_stream: OpenStream) -> No
     assert b"event: resync" in connection.take()
 
 
-def test_after_a_gap_everybody_is_told_to_look(open_stream: OpenStream) -> None:
+def test_after_a_gap_every_reader_gets_a_resync(open_stream: OpenStream) -> None:
     hub, user = create_hub(), uuid4()
     connection, _ = open_stream(hub, user, None)
     hub.publish(user, frame(1001), JOB, 1)
@@ -136,7 +136,7 @@ def test_streams_are_capped_for_a_user_and_for_the_process() -> None:
     hub.open(uuid4(), None)
 
 
-def test_users_who_went_away_are_forgotten(open_stream: OpenStream) -> None:
+def test_the_buffers_of_disconnected_users_are_removed(open_stream: OpenStream) -> None:
     hub, user, other = create_hub(), uuid4(), uuid4()
     hub.publish(user, frame(1001), JOB, 1)
     hub.publish(other, frame(1001 + 2 * RETENTION_MS), JOB, 1)
@@ -148,13 +148,13 @@ def test_users_who_went_away_are_forgotten(open_stream: OpenStream) -> None:
     st.datetimes(datetime(1990, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001  # hypothesis adds the zone
     st.uuids(),
 )
-def test_a_page_goes_on_where_it_ended(when: datetime, job_id: UUID) -> None:
+def test_a_page_cursor_survives_encoding(when: datetime, job_id: UUID) -> None:
     cursor = PageCursor(when, job_id)
     assert PageCursor.decode(cursor.encode()) == cursor
 
 
 @given(st.text(max_size=40))
-def test_what_was_never_handed_out_is_no_cursor(text: str) -> None:
+def test_a_cursor_that_was_never_issued_is_invalid(text: str) -> None:
     found = PageCursor.decode(text)
     assert found is None or found.encode() == text
 

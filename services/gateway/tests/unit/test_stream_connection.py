@@ -1,4 +1,4 @@
-"""What a connection may hold, how long it may be silent, and each way in which it ends."""
+"""The limits of a connection: its buffer, its idle time, and each way in which it ends."""
 
 from collections.abc import Collection
 from uuid import UUID, uuid4
@@ -36,10 +36,10 @@ def create_hub(count: int = 0, ends: list[EndReason] | None = None) -> JobEventH
 
 
 @given(st.lists(st.tuples(st.integers(1, 40_000), st.integers(0, 60_000)), max_size=200))
-def test_whatever_comes_little_more_than_the_bound_is_left_to_us(
+def test_a_connection_buffers_little_more_than_the_limit(
     steps: list[tuple[int, int]],
 ) -> None:
-    """The reader takes some of it between frames; who is over the bound hears one last word."""
+    """The reader reads some bytes between frames; one over the limit gets a final frame."""
     hub, user, reader = create_hub(), uuid4(), CountingSink()
     connection, _ = hub.open(user, None)
     connection.start(reader, b"hello")
@@ -54,7 +54,7 @@ def test_whatever_comes_little_more_than_the_bound_is_left_to_us(
 
 
 class CountingSink:
-    """Takes nothing by itself."""
+    """Reads nothing by itself."""
 
     def __init__(self) -> None:
         self.write_buffer_size = 0
@@ -67,19 +67,19 @@ class CountingSink:
     def abort(self) -> None: ...
 
 
-def test_a_silent_stream_beats_and_one_that_speaks_does_not(
+def test_an_idle_stream_sends_heartbeats_and_an_active_one_does_not(
     start_connection: StartConnection,
 ) -> None:
     connection = StreamConnection(StreamPosition(1, 0))
     shown = start_connection(connection)
-    beats: list[int] = []
+    heartbeats: list[int] = []
     for second in range(1, 3 * HEARTBEAT_AFTER_SECONDS):
         connection.tick(second)
         if second < HEARTBEAT_AFTER_SECONDS:
             connection.push(frame(second + 1))
         if shown.take() == HEARTBEAT:
-            beats.append(second)
-    assert beats == [2 * HEARTBEAT_AFTER_SECONDS - 1, 3 * HEARTBEAT_AFTER_SECONDS - 1]
+            heartbeats.append(second)
+    assert heartbeats == [2 * HEARTBEAT_AFTER_SECONDS - 1, 3 * HEARTBEAT_AFTER_SECONDS - 1]
 
 
 def test_before_the_head_is_out_frames_wait_and_then_come_in_their_order(
@@ -109,7 +109,7 @@ def test_a_reader_that_takes_nothing_is_cut_off(start_connection: StartConnectio
     assert (connection.end_reason, shown.ends) == (EndReason.STALLED, ["aborted"])
 
 
-def test_a_reader_that_lags_and_does_not_take_its_last_word_is_cut_off_too(
+def test_a_lagging_reader_that_does_not_read_its_resync_is_disconnected_too(
     start_connection: StartConnection,
 ) -> None:
     connection = StreamConnection(StreamPosition(1, 0))
@@ -135,26 +135,26 @@ def test_a_stream_ends_with_its_token_and_the_first_reason_counts(
     assert shown.data == b""
 
 
-def test_streams_opened_at_once_do_not_beat_at_once(open_stream: OpenStream) -> None:
+def test_streams_opened_together_do_not_send_heartbeats_together(open_stream: OpenStream) -> None:
     hub, user = create_hub(), uuid4()
     opened = [open_stream(hub, user)[0] for _ in range(150)]
-    beating: list[int] = []
+    heartbeat_counts: list[int] = []
     for second in range(HEARTBEAT_AFTER_SECONDS):
         hub.tick(second)
-        beating.append(sum(one.take() == HEARTBEAT for one in opened))
-    assert max(beating) < 60
-    assert sum(beating) >= 150
+        heartbeat_counts.append(sum(connection.take() == HEARTBEAT for connection in opened))
+    assert max(heartbeat_counts) < 60
+    assert sum(heartbeat_counts) >= 150
 
 
-def test_the_more_are_sent_away_the_wider_they_come_back() -> None:
+def test_reconnect_delays_spread_with_the_number_of_readers() -> None:
     assert all(1_000 <= create_hub(10).retry_ms() <= 4_000 for _ in range(50))
     crowd = create_hub(4_000)
     times = [crowd.retry_ms() for _ in range(500)]
     assert max(times) <= 21_000
-    assert sum(one > 4_000 for one in times) > 300
+    assert sum(delay > 4_000 for delay in times) > 300
 
 
-def test_when_a_process_drains_each_reader_is_told_when_to_come_back(
+def test_a_draining_process_sends_each_reader_a_reconnect_delay(
     start_connection: StartConnection,
 ) -> None:
     ends: list[EndReason] = []
@@ -169,26 +169,26 @@ def test_when_a_process_drains_each_reader_is_told_when_to_come_back(
 
 async def test_the_streams_of_a_closed_account_end_and_no_others() -> None:
     hub, gone, stays = create_hub(), uuid4(), uuid4()
-    asked: list[Collection[UUID]] = []
+    requested: list[Collection[UUID]] = []
 
-    async def find_shut(user_ids: Collection[UUID]) -> Collection[UUID]:
-        asked.append(user_ids)
+    async def find_closed_accounts(user_ids: Collection[UUID]) -> Collection[UUID]:
+        requested.append(user_ids)
         return [gone]
 
-    end_shut = EndClosedAccountStreams(hub, find_shut)
-    await end_shut()
-    assert asked == []
+    end_closed = EndClosedAccountStreams(hub, find_closed_accounts)
+    await end_closed()
+    assert requested == []
     ours, theirs = hub.open(stays, None)[0], hub.open(gone, None)[0]
-    await end_shut()
+    await end_closed()
     assert (ours.end_reason, theirs.end_reason) == (None, EndReason.ACCOUNT_CLOSED)
-    assert set(asked[0]) == {gone, stays}
+    assert set(requested[0]) == {gone, stays}
 
 
-async def test_while_nobody_can_be_asked_every_stream_goes_on() -> None:
-    async def find_shut(user_ids: Collection[UUID]) -> Collection[UUID]:
+async def test_every_stream_continues_while_the_database_is_unavailable() -> None:
+    async def find_closed_accounts(user_ids: Collection[UUID]) -> Collection[UUID]:
         raise DependencyUnavailable(target="postgres")
 
     hub = create_hub(3)
     with pytest.raises(DependencyUnavailable):
-        await EndClosedAccountStreams(hub, find_shut)()
+        await EndClosedAccountStreams(hub, find_closed_accounts)()
     assert hub.open_count == 3

@@ -1,4 +1,4 @@
-"""A job's story is told in order, from whatever the record has of it."""
+"""A job's timeline is in order, from whatever rows the database has."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -50,7 +50,7 @@ def attempt(number: int, begins: float, **fields: Any) -> dict[str, Any]:
 
 
 def kinds(events: list[TimelineEvent]) -> list[str]:
-    return [one.kind for one in events]
+    return [event.kind for event in events]
 
 
 def test_a_job_that_waits_has_only_been_submitted() -> None:
@@ -59,12 +59,12 @@ def test_a_job_that_waits_has_only_been_submitted() -> None:
     ]
 
 
-def test_a_job_for_later_says_when() -> None:
-    told = build_timeline(job(run_at=at(60)), [], [])
-    assert told[1] == TimelineEvent(NOON, "scheduled", None, {"run_at": at(60)})
+def test_a_scheduled_job_shows_its_time() -> None:
+    events = build_timeline(job(run_at=at(60)), [], [])
+    assert events[1] == TimelineEvent(NOON, "scheduled", None, {"run_at": at(60)})
 
 
-def test_a_job_that_failed_twice_and_then_succeeded_is_told_whole() -> None:
+def test_the_timeline_of_a_job_that_failed_twice_and_then_succeeded_is_complete() -> None:
     failed = {"outcome": "failed", "reason": "timeout", "error": "Too slow."}
     attempts = [
         attempt(0, 1, started_at=at(2), finished_at=at(3), **failed),
@@ -72,44 +72,46 @@ def test_a_job_that_failed_twice_and_then_succeeded_is_told_whole() -> None:
         attempt(2, 7, started_at=at(8), finished_at=at(9), outcome="succeeded"),
     ]
     charge = {"seq": 4, "quantity": 1, "period_start": NOON, "occurred_at": at(9)}
-    told = build_timeline(
+    events = build_timeline(
         job(status="COMPLETED", attempts=2, finished_at=at(9)), attempts, [charge]
     )
     run = ["dispatched", "started", "attempt_ended"]
-    assert kinds(told) == ["submitted", *run, *run, *run, "completed", "charged"]
-    assert told[3].details == {"outcome": "failed", "reason": "timeout", "error": "Too slow."}
+    assert kinds(events) == ["submitted", *run, *run, *run, "completed", "charged"]
+    assert events[3].details == {"outcome": "failed", "reason": "timeout", "error": "Too slow."}
 
 
-def test_steps_are_told_by_name_and_length() -> None:
+def test_steps_have_a_name_and_a_duration() -> None:
     done = attempt(
         0, 1, started_at=at(2), finished_at=at(3), outcome="succeeded", timings_ms={"goto": 12}
     )
-    steps = [one.details for one in build_timeline(job(), [done], []) if one.kind == "step"]
+    steps = [event.details for event in build_timeline(job(), [done], []) if event.kind == "step"]
     assert steps == [{"name": "goto", "took_ms": 12}]
 
 
-def test_whom_a_run_asked_for_is_told_at_its_end() -> None:
-    places = [{"host": "10.0.0.1", "port": 80, "refusals": 1, "refusal": "blocked"}]
-    done = attempt(0, 1, started_at=at(2), finished_at=at(3), outcome="failed", network=places)
-    [told] = [one for one in build_timeline(job(), [done], []) if one.kind == "network"]
-    assert told == TimelineEvent(at(3), "network", 0, {"places": places})
+def test_the_hosts_that_a_run_requested_are_listed_at_its_end() -> None:
+    hosts = [{"host": "10.0.0.1", "port": 80, "refusals": 1, "refusal": "blocked"}]
+    done = attempt(0, 1, started_at=at(2), finished_at=at(3), outcome="failed", network=hosts)
+    [network_event] = [
+        event for event in build_timeline(job(), [done], []) if event.kind == "network"
+    ]
+    assert network_event == TimelineEvent(at(3), "network", 0, {"places": hosts})
 
 
-def test_a_retry_to_come_says_when() -> None:
+def test_a_scheduled_retry_shows_its_time() -> None:
     failed = attempt(0, 1, started_at=at(2), finished_at=at(3), outcome="failed")
-    told = build_timeline(job(attempts=1, run_at=at(10)), [failed], [])
-    assert told[-1] == TimelineEvent(at(3), "retrying", 0, {"run_at": at(10)})
+    events = build_timeline(job(attempts=1, run_at=at(10)), [failed], [])
+    assert events[-1] == TimelineEvent(at(3), "retrying", 0, {"run_at": at(10)})
 
 
 @pytest.mark.parametrize("status", ["FAILED", "CANCELLED"])
-def test_an_end_says_why(status: str) -> None:
+def test_a_final_event_shows_its_reason(status: str) -> None:
     ended = job(status=status, finished_at=at(5), cancel_requested_at=at(4), last_error="No.")
-    told = build_timeline(ended, [], [])
-    assert kinds(told) == ["submitted", "cancel_requested", status.lower()]
-    assert told[-1].details == {"last_error": "No."}
+    events = build_timeline(ended, [], [])
+    assert kinds(events) == ["submitted", "cancel_requested", status.lower()]
+    assert events[-1].details == {"last_error": "No."}
 
 
-def test_how_far_a_run_has_come_is_told_while_it_runs() -> None:
+def test_the_progress_of_a_run_is_shown_while_it_runs() -> None:
     running = job(status="RUNNING", progress={"percent": 40}, updated_at=at(9))
     assert build_timeline(running, [], [])[-1] == TimelineEvent(
         at(9), "progressed", None, {"percent": 40}
@@ -127,9 +129,7 @@ some_attempts = st.builds(lost, seconds, seconds, seconds)
 
 
 @given(attempts=st.lists(some_attempts, max_size=5), ends=seconds)
-def test_whatever_the_record_has_is_told_in_the_order_of_time(
-    attempts: list[Mapping[str, Any]], ends: int
-) -> None:
-    told = build_timeline(job(status="FAILED", finished_at=at(ends)), attempts, [])
-    assert [one.at for one in told] == sorted(one.at for one in told)
-    assert kinds(told).count("dispatched") == len(attempts)
+def test_events_are_in_the_order_of_time(attempts: list[Mapping[str, Any]], ends: int) -> None:
+    events = build_timeline(job(status="FAILED", finished_at=at(ends)), attempts, [])
+    assert [event.at for event in events] == sorted(event.at for event in events)
+    assert kinds(events).count("dispatched") == len(attempts)

@@ -1,4 +1,4 @@
-"""The service applies the committed samples of what billing tells, over the real broker."""
+"""The service applies the committed samples of billing events, over the real broker."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -42,7 +42,7 @@ async def publish(environment: str, open_broker: OpenBroker) -> AsyncIterator[Ca
     await running
 
 
-async def test_the_committed_samples_are_applied_and_one_of_nobody_holds_up_none(
+async def test_the_committed_samples_are_applied_and_one_without_a_user_blocks_no_other(
     publish: Any, start_service: StartService, rows: asyncpg.Connection, read_topic: ReadTopic
 ) -> None:
     change = SubscriptionChanged.model_validate_json(
@@ -52,18 +52,18 @@ async def test_the_committed_samples_are_applied_and_one_of_nobody_holds_up_none
     sql = "INSERT INTO identity.users (id, email) VALUES ($1, 'sample@example.com')"
     await rows.execute(sql, change.user_id)
     await rows.execute(SUBJECT, report.subject_id, change.user_id)
-    nobody = report.model_copy(
-        update={"subject_id": change.user_id, "stripe_event_id": "report-of-nobody"}
+    orphan = report.model_copy(
+        update={"subject_id": change.user_id, "stripe_event_id": "report-without-user"}
     )
-    await publish(change, nobody, report, change)
+    await publish(change, orphan, report, change)
     await start_service()
 
-    async def are_noted() -> bool:
+    async def are_published() -> bool:
         return len(await read_topic("usage.events")) >= 2
 
-    await wait_until(are_noted)
-    noted: list[UsageNoted] = await read_topic("usage.events")
-    assert {entry.kind for entry in noted} == {"plan_changed", "stripe_usage_reported"}
+    await wait_until(are_published)
+    entries: list[UsageNoted] = await read_topic("usage.events")
+    assert {entry.kind for entry in entries} == {"plan_changed", "stripe_usage_reported"}
     stored = await rows.fetchrow("SELECT plan, next_plan, plan_version FROM jobs.subjects")
     assert stored is not None
     assert tuple(stored.values()) == ("PRO", "FREE", 3)

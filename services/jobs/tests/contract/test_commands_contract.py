@@ -1,4 +1,4 @@
-"""The service accepts the committed samples of what it consumes, and emits what it claims."""
+"""The service accepts the committed samples of its commands, and publishes what it declares."""
 
 import json
 from datetime import UTC, datetime
@@ -47,7 +47,7 @@ async def test_it_asks_for_no_topic_that_the_registry_does_not_grant() -> None:
     assert SERVICE in get_topic(commands.TOPIC).consumers
 
 
-async def test_what_it_announces_reads_as_the_contract_says(
+async def test_published_messages_match_the_contract(
     run_commands: RunCommands, submit_job: BuildJob, user: UUID
 ) -> None:
     processed = await run_commands(submit_job(user))

@@ -1,4 +1,4 @@
-"""The handler of results accepts the committed samples, and what it says holds to the contract."""
+"""The handler of results accepts the committed samples, and its messages match the contract."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -97,12 +97,12 @@ async def test_the_committed_samples_are_settled(
     name: str, status: JobStatus, handler: results.ResultsHandler, rows: asyncpg.Connection
 ) -> None:
     delivery = deliver(name)
-    word: Any = delivery.message
-    job: UUID = getattr(word, "job_id", new_id())
-    await rows.execute(JOB, job, getattr(word, "fence", new_id()))
-    told = await handler([delivery])
+    message: Any = delivery.message
+    job: UUID = getattr(message, "job_id", new_id())
+    await rows.execute(JOB, job, getattr(message, "fence", new_id()))
+    outgoing_messages = await handler([delivery])
     assert await rows.fetchval("SELECT status FROM jobs.jobs") == status
-    for outgoing in told:
+    for outgoing in outgoing_messages:
         check_round_trip(outgoing)
 
 

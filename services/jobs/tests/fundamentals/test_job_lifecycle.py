@@ -27,7 +27,7 @@ async def test_a_submit_is_answered_once_it_is_committed_and_becomes_an_envelope
     assert envelope.payload == {"message": "good morning"}
 
 
-async def test_a_plan_has_so_many_jobs_a_period_and_a_job_counts_from_the_moment_it_is_taken_in(
+async def test_a_plan_limits_the_jobs_of_a_period_and_a_job_counts_from_its_acceptance(
     run_commands: RunCommands, submit_job: BuildJob, user: UUID, rows: asyncpg.Connection
 ) -> None:
     await run_commands(*(submit_job(user) for _ in range(100)))
@@ -48,7 +48,7 @@ async def test_a_plan_has_so_many_slots_and_the_rest_waits_in_the_database(
     assert await rows.fetchval("SELECT count(*) FROM jobs.jobs WHERE dispatched_at IS NULL") == 3
 
 
-async def test_a_job_that_no_worker_has_begun_is_cancelled_at_once_and_its_place_is_free_again(
+async def test_a_job_that_no_worker_has_begun_is_cancelled_at_once_and_its_reservation_is_returned(
     gateway: Gateway,
     start_service: StartService,
     user: UUID,

@@ -84,15 +84,15 @@ def apply_events(database: Database) -> ApplyEvents:
         request_dispatch=lambda: None,
     )
 
-    async def tell_(*facts: Any) -> list[OutgoingMessage]:
+    async def apply_messages(*facts: Any) -> list[OutgoingMessage]:
         return await apply([BillingEvent(message=event, correlation_id="test") for event in facts])
 
-    return tell_
+    return apply_messages
 
 
 @pytest.fixture
 def pass_time(rows: asyncpg.Connection) -> PassTime:
-    """Let time pass for one user, whose periods lie that much further back."""
+    """Let time pass for one user by moving the user's periods back."""
 
     async def pass_(user: UUID, time: timedelta) -> None:
         async with rows.transaction():
@@ -148,16 +148,16 @@ async def test_an_upgrade_is_in_force_at_once_and_the_month_of_free_is_closed(
 ) -> None:
     jobs = [submit_job(user, plan=Plan.FREE) for _ in range(101)]
     assert codes(await run_commands(*jobs)).count("quota_exceeded") == 1
-    told = await apply_events(change(user, Plan.PRO))
+    published = await apply_events(change(user, Plan.PRO))
     assert codes(await run_commands(jobs[-1])) == ["PENDING"]
     assert await counters(rows, user) == [("FREE", 0, 100, 100), ("PRO", 0, 1, 10_000)]
-    [account] = pick(told, AccountChanged)
+    [account] = pick(published, AccountChanged)
     assert (account.account.plan, account.account.jobs_limit) == (Plan.PRO, 10_000)
-    [noted] = pick(told, UsageNoted)
-    assert (noted.kind, noted.quantity) == ("plan_changed", 0)
+    [entry] = pick(published, UsageNoted)
+    assert (entry.kind, entry.quantity) == ("plan_changed", 0)
 
 
-async def test_a_fact_published_again_changes_nothing_and_says_the_same(
+async def test_a_repeated_event_changes_nothing_and_publishes_the_same_state(
     apply_events: ApplyEvents, user: UUID, rows: asyncpg.Connection
 ) -> None:
     fact = change(user, Plan.PRO, stripe_event_id="evt_1")
@@ -167,7 +167,7 @@ async def test_a_fact_published_again_changes_nothing_and_says_the_same(
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_in_whatever_order_plans_are_told_the_newest_stands(
+async def test_the_newest_plan_wins_in_any_order_of_delivery(
     seed: int, apply_events: ApplyEvents, user: UUID, rows: asyncpg.Connection
 ) -> None:
     plans = [Plan.PRO, Plan.ENTERPRISE, Plan.PRO, Plan.ENTERPRISE]
@@ -192,8 +192,8 @@ async def test_a_downgrade_waits_for_the_end_of_the_period_and_holds_from_then_o
     pass_time: PassTime,
 ) -> None:
     await apply_events(change(user, Plan.PRO))
-    told = await apply_events(change(user, Plan.FREE, 2, status="canceled"))
-    assert pick(told, AccountChanged)[0].account.plan is Plan.PRO
+    published = await apply_events(change(user, Plan.FREE, 2, status="canceled"))
+    assert pick(published, AccountChanged)[0].account.plan is Plan.PRO
     assert codes(await run_commands(*[submit_job(user) for _ in range(101)])) == ["PENDING"] * 101
     await pass_time(user, 30 * DAY + DAY / 24)
     again = await run_commands(*[submit_job(user) for _ in range(101)])
@@ -217,7 +217,7 @@ async def test_a_job_of_the_first_month_that_ends_in_the_second_counts_in_the_fi
     await apply_events(change(user, Plan.PRO))
     first, second, third = runs
     [charge] = charges(await results.persist(first.succeeded(), second.failed(retryable=False)))
-    assert charge.plan is Plan.FREE  # it is not to be reported: it was had on FREE
+    assert charge.plan is Plan.FREE  # usage on FREE, which is not reported
     assert (await counters(rows, user))[0][1:3] == (1, 1)
     await results.persist(third.succeeded())
     assert [counter[:3] for counter in await counters(rows, user)] == [
@@ -285,9 +285,9 @@ async def test_reports_and_corrections_are_noted_once_and_only_corrections_count
         reconciled_at=now,
         reason="One job was the system's own.",
     )
-    told = await apply_events(reported, corrected, reported)
+    published = await apply_events(reported, corrected, reported)
     again = await apply_events(corrected, reported)
-    assert again == [told[0], told[2], told[1]]
+    assert again == [published[0], published[2], published[1]]
     assert await given.counted(first) == (1, 0)
     kinds = await rows.fetch("SELECT kind, quantity FROM jobs.usage_events ORDER BY seq")
     assert [tuple(row.values()) for row in kinds][2:] == [
@@ -306,11 +306,11 @@ async def test_reports_and_corrections_are_noted_once_and_only_corrections_count
             await apply_events(wrong)
 
 
-async def test_what_is_published_of_nobody_is_dropped_and_nothing_else_with_it(
+async def test_an_event_of_an_unknown_user_is_dropped_alone(
     apply_events: ApplyEvents, user: UUID, rows: asyncpg.Connection
 ) -> None:
-    told = await apply_events(change(uuid4(), Plan.PRO), change(user, Plan.PRO))
-    assert [message.user_id for message in pick(told, AccountChanged)] == [user]
+    published = await apply_events(change(uuid4(), Plan.PRO), change(user, Plan.PRO))
+    assert [message.user_id for message in pick(published, AccountChanged)] == [user]
     assert await rows.fetchval("SELECT count(*) FROM jobs.subjects") == 1
 
 

@@ -1,4 +1,4 @@
-"""Cancelling: at once if no run has the job, otherwise by asking its worker."""
+"""Cancelling: at once if no run has begun, otherwise by a request to its worker."""
 
 from collections.abc import Awaitable, Callable
 from uuid import UUID, uuid4
@@ -43,7 +43,7 @@ RESERVED = "SELECT jobs_reserved FROM jobs.usage_counters ORDER BY period_start"
 def add_job(
     run_commands: RunCommands, submit_job: BuildJob, user: UUID
 ) -> Callable[[], Awaitable[CancelJob]]:
-    """Take a job in, and return the command that cancels it."""
+    """Accept a job, and return the command that cancels it."""
 
     async def add() -> CancelJob:
         command = submit_job(user, plan=Plan.PRO)
@@ -107,7 +107,7 @@ async def test_a_job_that_waits_for_others_is_cancelled_at_once(
     assert (row["status"], row["waiting_for"], row["wake_at"]) == ("CANCELLED", None, None)
 
 
-async def test_a_running_job_is_marked_and_its_worker_asked_to_stop(
+async def test_a_running_job_is_marked_and_its_worker_is_requested_to_stop(
     run_commands: RunCommands,
     add_job: AddJob,
     run_tick: RunTick,
@@ -134,7 +134,7 @@ async def test_a_running_job_is_marked_and_its_worker_asked_to_stop(
 
 
 @pytest.mark.parametrize("running", [True, False])
-async def test_cancelling_again_says_the_same_and_tells_the_worker_again(
+async def test_cancelling_again_replies_the_same_and_notifies_the_worker_again(
     running: bool,  # noqa: FBT001  # a parameter of the test
     run_commands: RunCommands,
     add_job: AddJob,
@@ -169,7 +169,7 @@ async def test_what_has_ended_cannot_be_cancelled(
     assert await rows.fetchval("SELECT status FROM jobs.jobs") == status
 
 
-async def test_anothers_job_is_as_unknown_as_none(
+async def test_another_users_job_is_not_found(
     run_commands: RunCommands,
     add_job: AddJob,
     add_user: AddUser,
@@ -203,7 +203,7 @@ async def test_a_reservation_goes_back_to_the_period_that_it_was_made_in(
     assert [row["jobs_reserved"] for row in await rows.fetch(RESERVED)] == [0, 1]
 
 
-async def test_a_cancel_over_the_wire_withdraws_the_entry_marks_the_job_and_tells_everybody(
+async def test_a_cancel_command_withdraws_the_entry_marks_the_job_and_publishes_the_change(
     gateway: Gateway,
     start_service: StartService,
     user: UUID,
@@ -220,7 +220,7 @@ async def test_a_cancel_over_the_wire_withdraws_the_entry_marks_the_job_and_tell
     await wait_until(are_on_redis)
     reply = await gateway.cancel(user, UUID(unread))
     assert reply.data == {"job_id": unread, "status": "CANCELLED"}
-    assert unread not in {str(one.job_id) for one in await read_envelopes()}
+    assert unread not in {str(envelope.job_id) for envelope in await read_envelopes()}
     marked = await find_cancelled(running.service.messenger, [UUID(unread)])
     assert marked == {UUID(unread)}
     assert [str(message.job_id) for message in await read_topic("jobs.control")] == [unread]
@@ -234,7 +234,7 @@ async def test_a_cancel_over_the_wire_withdraws_the_entry_marks_the_job_and_tell
 def add_job_tree(
     run_commands: RunCommands, submit_job: BuildJob, user: UUID
 ) -> Callable[[], Awaitable[list[UUID]]]:
-    """Take in a parent, its child and its grandchild."""
+    """Accept a parent, its child and its grandchild."""
 
     async def add() -> list[UUID]:
         family: list[UUID] = []

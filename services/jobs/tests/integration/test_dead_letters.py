@@ -1,9 +1,7 @@
 """Dead letters of messages: stored once, replayed within limits, paused, quarantined, resolved."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,6 +9,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 import pytest_asyncio
+from services.jobs.tests.dead_letter_harness import OPERATOR, DeadLetterHarness
 from services.jobs.tests.support import (
     BuildJob,
     FakeWorkerQueue,
@@ -29,23 +28,19 @@ from msaas.contracts import (
     LetterState,
     ListDeadLetters,
     LossReason,
-    Message,
-    ReplayDeadLetters,
     ResolveDeadLetters,
     build_dead_letter,
-    encode,
     get_topic,
 )
 from msaas.jobs.adapters.dead_letter_streams import BrokerDeadLetterStreams
 from msaas.jobs.adapters.postgres.dead_letters import PostgresDeadLetters
 from msaas.jobs.adapters.postgres.intake import PostgresIntake
 from msaas.jobs.adapters.postgres.store import PostgresStore
-from msaas.jobs.application.collect_dead_letters import CollectDeadLettersTask
-from msaas.jobs.application.dead_letters_tasks import CountDeadLettersTask, DueReplaysTask
+from msaas.jobs.application.dead_letters_tasks import CountDeadLettersTask
 from msaas.jobs.application.process_commands import ProcessCommands
-from msaas.jobs.application.replay_dead_letters import DeadLetterReplayer, DeadLetterResolver
+from msaas.jobs.application.replay_dead_letters import DeadLetterResolver
 from msaas.kernel import new_id
-from msaas.messaging import Messenger, OutgoingMessage
+from msaas.messaging import Messenger
 from msaas.postgres import Database
 from msaas.streams import Write
 from msaas.telemetry import Metrics
@@ -54,93 +49,7 @@ from msaas.testing.crash_points import When
 
 ReadMetric = Callable[[Metrics, str], float | None]
 
-OPERATOR = uuid4()
 DEAD_LETTERS = "SELECT * FROM jobs.message_dead_letters ORDER BY created_at, id"
-
-
-@dataclass
-class DeadLetterHarness:
-    """One replica's way with dead letters, without its loops."""
-
-    store: PostgresDeadLetters
-    streams: BrokerDeadLetterStreams
-    messenger: Messenger
-    metrics: Metrics
-    clock: FakeClock
-    process_commands: ProcessCommands
-    jitter: float = 0.0
-    added: int = 0
-    paused: frozenset[str] = frozenset()
-
-    async def add(
-        self,
-        message: Message | None = None,
-        *,
-        topic: str = "jobs.results",
-        message_id: UUID | None = None,
-        error: str = "KeyError",
-        kind: Any = "transient",
-        **headers: Any,
-    ) -> str:
-        """Give an entry up as a consumer does; answer the id that it had."""
-        declared = get_topic(topic)
-        fields = {b"data": b"\xff no message \x00"}
-        if message is not None:
-            fields = encode(
-                message,
-                id=message_id or new_id(),
-                correlation_id="test",
-                ts=datetime.now(UTC),
-                **headers,
-            )
-        self.added += 1
-        entry_id = f"{time.time_ns()}-{self.added}"
-        letter = build_dead_letter(
-            declared,
-            fields,
-            entry_id=entry_id,
-            error=error,
-            kind=kind,
-            deliveries=5,
-            at=datetime.now(UTC),
-        )
-        [consumer] = declared.consumers
-        name = declared.poison_key if kind == "poison" else declared.dead_letter_key
-        key = name(self.messenger.context.environment, consumer)
-        await self.messenger.context.broker.commit([Write(key, letter)])
-        return entry_id
-
-    async def collect(
-        self,
-        streams: BrokerDeadLetterStreams | None = None,
-        store: PostgresDeadLetters | None = None,
-    ) -> None:
-        await CollectDeadLettersTask(
-            store or self.store,
-            streams or self.streams,
-            self.messenger.publisher,
-            self.metrics,
-            jitter=lambda: self.jitter,
-        )()
-
-    async def find_due(self) -> None:
-        await DueReplaysTask(self.store, self, self.messenger.publisher, self.clock)()
-
-    async def find_paused(self) -> frozenset[str]:
-        return self.paused
-
-    async def replay(
-        self, *letters: UUID, by: UUID | None = OPERATOR, replay_id: UUID | None = None
-    ) -> tuple[list[dict[str, Any]], list[OutgoingMessage]]:
-        use_case = DeadLetterReplayer(
-            self.store, self, self.streams, self.process_commands, self.metrics
-        )
-        command = ReplayDeadLetters(replay_id=replay_id or new_id(), letters=letters, asked_by=by)
-        return await use_case(command)
-
-    async def count_left(self) -> int:
-        found = [await self.streams.peek(stream) for stream in self.streams.list_streams()]
-        return sum(map(len, found))
 
 
 OpenHarness = Callable[..., Awaitable[DeadLetterHarness]]
@@ -189,7 +98,7 @@ async def collect_one(harness: DeadLetterHarness, rows: asyncpg.Connection, **ho
     )
 
 
-async def test_a_dead_letter_is_kept_with_what_it_tells_and_leaves_redis(
+async def test_a_dead_letter_is_stored_with_its_details_and_removed_from_redis(
     harness: DeadLetterHarness, rows: asyncpg.Connection
 ) -> None:
     message_id = new_id()
@@ -226,7 +135,7 @@ async def test_each_class_is_kept_from_each_dead_letter_stream(
 
 @pytest.mark.parametrize("method", ["begin_collection", "remove"])
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_a_process_that_ends_half_way_leaves_one_dead_letter(
+async def test_a_process_that_crashes_at_any_point_leaves_one_dead_letter(
     harness: DeadLetterHarness, rows: asyncpg.Connection, method: str, when: When
 ) -> None:
     for _ in range(3):
@@ -258,12 +167,12 @@ async def test_a_transient_dead_letter_is_replayed_by_the_timer_under_its_own_id
     harness: DeadLetterHarness, rows: asyncpg.Connection, read_topic: ReadTopic
 ) -> None:
     message_id, message = new_id(), build_heartbeat()
-    letter = await collect_one(harness, rows, message=message, message_id=message_id)
+    dead_letter_id = await collect_one(harness, rows, message=message, message_id=message_id)
     await harness.find_due()
-    [said] = await read_topic("jobs.commands")
-    assert (said.letters, said.asked_by) == ((letter,), None)
-    items, [sent] = await harness.replay(*said.letters, by=None, replay_id=said.replay_id)
-    assert items == [{"id": letter, "ok": True, "outcome": "replayed"}]
+    [request] = await read_topic("jobs.commands")
+    assert (request.letters, request.asked_by) == ((dead_letter_id,), None)
+    items, [sent] = await harness.replay(*request.letters, by=None, replay_id=request.replay_id)
+    assert items == [{"id": dead_letter_id, "ok": True, "outcome": "replayed"}]
     assert (sent.message, sent.id, sent.topic) == (message, message_id, "jobs.results")
     [row] = await rows.fetch(DEAD_LETTERS)
     assert (row["replay_count"], row["resolved_at"] is None, row["reason"]) == (1, False, None)
@@ -280,12 +189,12 @@ async def test_it_waits_its_time_first(
     assert wait == timedelta(seconds=30)
 
 
-async def test_a_command_that_comes_again_sends_again_and_counts_once(
+async def test_a_repeated_command_publishes_again_and_counts_once(
     harness: DeadLetterHarness, rows: asyncpg.Connection
 ) -> None:
-    letter, replay_id = await collect_one(harness, rows), new_id()
-    first = await harness.replay(letter, replay_id=replay_id)
-    assert await harness.replay(letter, replay_id=replay_id) == first
+    dead_letter_id, replay_id = await collect_one(harness, rows), new_id()
+    first = await harness.replay(dead_letter_id, replay_id=replay_id)
+    assert await harness.replay(dead_letter_id, replay_id=replay_id) == first
     assert await rows.fetchval("SELECT replay_count FROM jobs.message_dead_letters") == 1
 
 
@@ -294,13 +203,13 @@ async def test_a_message_is_replayed_three_times_and_then_stays(
 ) -> None:
     message_id, message = new_id(), build_heartbeat()
     for _ in range(3):
-        letter = await collect_one(harness, rows, message=message, message_id=message_id)
-        [item], outgoing = await harness.replay(letter, by=None)
+        dead_letter_id = await collect_one(harness, rows, message=message, message_id=message_id)
+        [item], outgoing = await harness.replay(dead_letter_id, by=None)
         assert (item["outcome"], len(outgoing)) == ("replayed", 1)
-    letter = await collect_one(harness, rows, message=message, message_id=message_id)
+    dead_letter_id = await collect_one(harness, rows, message=message, message_id=message_id)
     await harness.find_due()
     assert await read_topic("jobs.commands") == []
-    [item], outgoing = await harness.replay(letter)
+    [item], outgoing = await harness.replay(dead_letter_id)
     assert (item["ok"], item["problem"]["code"], outgoing) == (False, "conflict", [])
     counts = [row["replay_count"] for row in await rows.fetch(DEAD_LETTERS)]
     assert counts == [1, 2, 3, 3]
@@ -337,22 +246,22 @@ async def test_two_replicas_replay_no_more_than_fifty_a_minute_together(
 async def test_while_its_target_is_held_a_dead_letter_waits_and_nothing_is_lost(
     harness: DeadLetterHarness, rows: asyncpg.Connection, read_topic: ReadTopic
 ) -> None:
-    letter = await collect_one(harness, rows, error="CircuitOpen")
+    dead_letter_id = await collect_one(harness, rows, error="CircuitOpen")
     harness.paused = frozenset({"jobs.results"})
     await harness.find_due()
     assert await read_topic("jobs.commands") == []
-    [item], outgoing = await harness.replay(letter)
+    [item], outgoing = await harness.replay(dead_letter_id)
     assert (item["outcome"], item["because"], outgoing) == ("waiting", "paused", [])
     harness.paused = frozenset()
     await harness.find_due()
-    [said] = await read_topic("jobs.commands")
-    _, outgoing = await harness.replay(*said.letters, by=None)
+    [request] = await read_topic("jobs.commands")
+    _, outgoing = await harness.replay(*request.letters, by=None)
     assert len(outgoing) == 1
     requester = "SELECT requested_by FROM jobs.dead_letter_replays WHERE replayed_at IS NOT NULL"
     assert await rows.fetchval(requester) == OPERATOR
 
 
-async def test_poison_stays_until_an_operator_asks_and_then_only_if_it_can_be_read(
+async def test_poison_is_replayed_only_by_an_operator_and_only_if_it_can_be_decoded(
     harness: DeadLetterHarness, rows: asyncpg.Connection, read_topic: ReadTopic
 ) -> None:
     await harness.add(kind="poison")
@@ -367,11 +276,11 @@ async def test_poison_stays_until_an_operator_asks_and_then_only_if_it_can_be_re
     assert isinstance(sent.message, JobHeartbeat)
 
 
-async def test_a_command_whose_sender_was_told_that_nothing_happens_waits_for_an_operator(
+async def test_an_expired_command_waits_for_an_operator(
     harness: DeadLetterHarness, rows: asyncpg.Connection, submit_job: BuildJob
 ) -> None:
     command, message_id = submit_job(uuid4()), new_id()
-    letter = await collect_one(
+    dead_letter_id = await collect_one(
         harness,
         rows,
         message=command,
@@ -381,7 +290,7 @@ async def test_a_command_whose_sender_was_told_that_nothing_happens_waits_for_an
         reply_to="msaas:x:reply:gateway-1",
     )
     assert await rows.fetchval("SELECT count(*) FROM jobs.dead_letter_replays") == 0
-    _, [sent] = await harness.replay(letter)
+    _, [sent] = await harness.replay(dead_letter_id)
     assert (sent.message, sent.id, sent.reply_to, sent.ttl_ms) == (command, message_id, None, None)
 
 
@@ -391,7 +300,7 @@ async def test_an_envelope_is_replayed_by_putting_its_job_back(
     run = await given.run()
     body = b'{"job_id": "%s", "fence": "%s"}' % (str(run.job).encode(), str(run.fence).encode())
     topic = get_topic("jobs.generic")
-    letter = build_dead_letter(
+    fields = build_dead_letter(
         topic,
         {b"id": str(new_id()).encode(), b"type": b"JobEnvelope", b"data": body},
         entry_id="1-1",
@@ -401,7 +310,7 @@ async def test_an_envelope_is_replayed_by_putting_its_job_back(
         at=datetime.now(UTC),
     )
     key = topic.dead_letter_key(harness.messenger.context.environment, "jobs-worker")
-    await harness.messenger.context.broker.commit([Write(key, letter)])
+    await harness.messenger.context.broker.commit([Write(key, fields)])
     await harness.collect()
     [due] = await harness.store.list_due([])
     _, [sent] = await harness.replay(due, by=None)
@@ -423,38 +332,40 @@ async def test_an_envelope_that_no_worker_can_read_counts_as_a_lost_run(
     fields = {b"data": body, b"dlq_entry_id": b"5-0", b"dlq_kind": b"poison"}
     await harness.messenger.context.broker.commit([Write(key, fields)])
     await harness.collect()
-    [said] = await read_topic("jobs.results")
-    assert isinstance(said, JobLost)
-    assert said == run.lost(LossReason.RECLAIMED)
+    [lost] = await read_topic("jobs.results")
+    assert isinstance(lost, JobLost)
+    assert lost == run.lost(LossReason.RECLAIMED)
     assert await rows.fetchval("SELECT resolved_at FROM jobs.message_dead_letters") is None
 
 
 async def test_a_dead_letter_is_resolved_once_with_the_first_reason(
     harness: DeadLetterHarness, rows: asyncpg.Connection, read_metric: ReadMetric
 ) -> None:
-    letter, unknown = await collect_one(harness, rows), uuid4()
+    dead_letter_id, unknown = await collect_one(harness, rows), uuid4()
     resolve = DeadLetterResolver(harness.store, harness.metrics)
     for reason in ("Seen to.", "Seen to again."):
-        command = ResolveDeadLetters(letters=(letter, unknown), reason=reason, asked_by=OPERATOR)
+        command = ResolveDeadLetters(
+            letters=(dead_letter_id, unknown), reason=reason, asked_by=OPERATOR
+        )
         items = await resolve(command)
         assert [its_item["ok"] for its_item in items] == [True, False]
     [row] = await rows.fetch(DEAD_LETTERS)
     assert (row["reason"], row["resolved_by"]) == ("Seen to.", OPERATOR)
     assert await harness.store.list_due([]) == []
-    [item], outgoing = await harness.replay(letter)
+    [item], outgoing = await harness.replay(dead_letter_id)
     assert (item["problem"]["code"], outgoing) == ("conflict", [])
     assert read_metric(harness.metrics, "msaas_dead_letters_resolved_total") == 1
 
 
-async def test_what_is_kept_open_and_replayed_is_counted(
+async def test_collected_open_and_replayed_dead_letters_are_counted(
     harness: DeadLetterHarness, rows: asyncpg.Connection, read_metric: ReadMetric
 ) -> None:
     count = CountDeadLettersTask(harness.store, harness.metrics)
-    letter = await collect_one(harness, rows)
+    dead_letter_id = await collect_one(harness, rows)
     await count()
     assert read_metric(harness.metrics, "msaas_dead_letters_collected_total") == 1
     assert read_metric(harness.metrics, "msaas_dead_letters_open") == 1
-    await harness.replay(letter)
+    await harness.replay(dead_letter_id)
     await count()
     assert read_metric(harness.metrics, "msaas_dead_letters_open") == 0
     assert read_metric(harness.metrics, "msaas_dead_letters_replayed_total") == 1
@@ -462,7 +373,7 @@ async def test_what_is_kept_open_and_replayed_is_counted(
 
 @pytest.fixture
 def read_metric() -> ReadMetric:
-    """Read what a metric says of transient letters of the results."""
+    """Read the value of a metric for transient dead letters of the results topic."""
 
     def read(metrics: Metrics, name: str) -> float | None:
         labels = {"topic": "jobs.results", "class": "transient"}
@@ -472,8 +383,8 @@ def read_metric() -> ReadMetric:
     return read
 
 
-async def list_ids(harness: DeadLetterHarness, **wanted: Any) -> Sequence[UUID]:
-    return [row["id"] for row in await harness.store.list_dead_letters(ListDeadLetters(**wanted))]
+async def list_ids(harness: DeadLetterHarness, **filters: Any) -> Sequence[UUID]:
+    return [row["id"] for row in await harness.store.list_dead_letters(ListDeadLetters(**filters))]
 
 
 async def test_dead_letters_are_listed_newest_first_by_pages_and_by_what_they_are(
@@ -494,13 +405,15 @@ async def test_dead_letters_are_listed_newest_first_by_pages_and_by_what_they_ar
 async def test_a_topic_that_is_nearly_full_gets_no_replays(
     harness: DeadLetterHarness, rows: asyncpg.Connection, submit_job: BuildJob
 ) -> None:
-    """The handler would wait for room that only it can make."""
-    letter = await collect_one(harness, rows, message=submit_job(uuid4()), topic="jobs.commands")
+    """The handler would wait for capacity that only it can free."""
+    dead_letter_id = await collect_one(
+        harness, rows, message=submit_job(uuid4()), topic="jobs.commands"
+    )
     [key] = get_topic("jobs.commands").keys(harness.messenger.context.environment)
     broker = harness.messenger.context.broker
     filled = (await broker.commit([Write(key, {b"x": b"y"})] * 9_000)).entry_ids
-    [item], outgoing = await harness.replay(letter)
+    [item], outgoing = await harness.replay(dead_letter_id)
     assert (item["outcome"], item["because"], outgoing) == ("waiting", "topic_full", [])
     await broker.delete(key, filled)
-    [item], _ = await harness.replay(letter)
+    [item], _ = await harness.replay(dead_letter_id)
     assert item["outcome"] == "replayed"

@@ -1,4 +1,4 @@
-"""Dispatch: what is picked, what a pick stores, and what happens to its envelope."""
+"""Dispatch: which jobs are selected, what is stored, and what happens to their envelopes."""
 
 import asyncio
 from collections import Counter
@@ -72,7 +72,7 @@ async def test_each_pick_writes_a_new_fence_and_an_attempt(
     assert (row["status"], row["attempt"], row["outcome"]) == ("PENDING", 0, None)
 
 
-async def test_an_envelope_says_all_that_a_worker_needs(
+async def test_an_envelope_contains_all_that_a_worker_needs(
     run_commands: RunCommands,
     submit_job: BuildJob,
     run_tick: RunTick,
@@ -246,10 +246,10 @@ async def test_two_replicas_dispatch_each_job_once(
     users = [await add_user() for _ in range(20)]
     await asyncio.gather(*(gateway.submit(user) for user in users * 2))
 
-    async def are_all_noted() -> bool:
+    async def are_all_stored() -> bool:
         return await rows.fetchval("SELECT count(entry_id) FROM jobs.jobs") == 40
 
-    await wait_until(are_all_noted)
+    await wait_until(are_all_stored)
     assert len({envelope.job_id for envelope in await read_envelopes()}) == 40
     assert await rows.fetchval("SELECT count(*) FROM jobs.job_attempts") == 40
 
@@ -269,7 +269,7 @@ async def test_a_job_that_another_transaction_holds_is_left_for_the_next_tick(
     assert [job.envelope.job_id for job in (await run_tick()).picked] == [held.job_id]
 
 
-async def test_nothing_is_picked_while_the_wire_is_away(
+async def test_no_job_is_selected_while_redis_is_unavailable(
     run_commands: RunCommands,
     submit_job: BuildJob,
     run_tick: RunTick,
@@ -278,7 +278,7 @@ async def test_nothing_is_picked_while_the_wire_is_away(
     rows: asyncpg.Connection,
 ) -> None:
     await run_commands(submit_job(user))
-    workers.is_away = True
+    workers.is_unavailable = True
     with pytest.raises(BrokerUnavailable):
         await run_tick()
     assert await rows.fetchval("SELECT count(dispatched_at) FROM jobs.jobs") == 0

@@ -1,4 +1,4 @@
-"""A deadline that passes before a job's turn ends the job, by a message and not by the timer."""
+"""A deadline that passes before dispatch ends the job, by a message and not by the timer."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ JOB = "SELECT * FROM jobs.jobs WHERE id = $1"
 def add_overdue(
     run_commands: RunCommands, submit_job: BuildJob, user: UUID, rows: asyncpg.Connection
 ) -> AddOverdue:
-    """Take a job in whose deadline is over, or is not."""
+    """Accept a job whose deadline has passed, or has not."""
 
     async def add(seconds_left: float = -1) -> DeadlinePassed:
         command = submit_job(user, plan=Plan.PRO)
@@ -55,7 +55,7 @@ async def test_a_job_that_waits_fails_and_releases_its_reservation(
     assert [snapshot.id for snapshot in processed.snapshots] == [command.job_id]
 
 
-async def test_an_envelope_that_nobody_has_read_is_withdrawn(
+async def test_an_unread_envelope_is_withdrawn(
     run_commands: RunCommands,
     add_overdue: AddOverdue,
     run_tick: RunTick,
@@ -70,7 +70,7 @@ async def test_an_envelope_that_nobody_has_read_is_withdrawn(
     assert await rows.fetchval("SELECT outcome FROM jobs.job_attempts") == "cancelled"
 
 
-async def test_who_runs_it_watches_the_deadline_without_us(
+async def test_a_worker_enforces_the_deadline_of_a_running_job(
     run_commands: RunCommands, add_overdue: AddOverdue, run_tick: RunTick, rows: asyncpg.Connection
 ) -> None:
     command = await add_overdue()

@@ -147,14 +147,14 @@ async def test_a_closed_failure_opens_again_when_the_job_fails_again(
     assert (listed["id"], listed["state"]) == (str(job), "open")
 
 
-async def test_a_dead_letter_goes_its_way_by_itself_and_a_batch_of_commands_is_settled_beside_it(
+async def test_a_dead_letter_is_replayed_by_the_timer_while_a_batch_of_commands_is_handled(
     gateway: Gateway,
     start_service: StartService,
     environment: str,
     user: UUID,
     rows: asyncpg.Connection,
 ) -> None:
-    """Bury a submission without a sender; the loops keep it, and replay it when it is due."""
+    """Dead-letter a submission without a sender; the service stores it and replays it when due."""
     topic = get_topic("jobs.commands")
     command = build_submit_job(user_id=user, plan=Plan.FREE, payload={"message": SECRET})
     fields = {
@@ -166,7 +166,7 @@ async def test_a_dead_letter_goes_its_way_by_itself_and_a_batch_of_commands_is_s
         b"data": command.model_dump_json().encode(),
     }
     at = command.job_id
-    letter = build_dead_letter(
+    dead_letter = build_dead_letter(
         topic,
         fields,
         entry_id="1-1",
@@ -176,19 +176,19 @@ async def test_a_dead_letter_goes_its_way_by_itself_and_a_batch_of_commands_is_s
         at=(await rows.fetchval("SELECT now()")),
     )
     broker = gateway.messenger.context.broker
-    await broker.commit([Write(topic.dead_letter_key(environment, "jobs"), letter)])
+    await broker.commit([Write(topic.dead_letter_key(environment, "jobs"), dead_letter)])
     await start_service()
 
     async def is_due() -> bool:
-        # The wait is drawn; the test does not sit it out.
+        # The delay is random; the test does not wait for it.
         return bool(
             await rows.fetchval("UPDATE jobs.dead_letter_replays SET due_at = now() RETURNING true")
         )
 
     await wait_until(is_due)
-    asked = [asyncio.create_task(gateway.submit(user)) for _ in range(3)]
+    submissions = [asyncio.create_task(gateway.submit(user)) for _ in range(3)]
     await wait_until(lambda: rows_have(rows, at))
-    assert all(reply.ok for reply in await asyncio.gather(*asked))
+    assert all(reply.ok for reply in await asyncio.gather(*submissions))
     state = await rows.fetchrow("SELECT replay_count, reason FROM jobs.message_dead_letters")
     assert state is not None
     assert tuple(state) == (1, None)

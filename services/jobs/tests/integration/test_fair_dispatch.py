@@ -1,4 +1,4 @@
-"""The pick among many jobs: bounded, within the plans, safe with two replicas."""
+"""The selection among many jobs: bounded, within the plans, safe with two replicas."""
 
 import asyncio
 import os
@@ -46,7 +46,7 @@ BROWSE = "navigate_and_extract_text"
 
 @pytest.fixture
 def add_users(add_user: AddUser, rows: asyncpg.Connection) -> AddUsers:
-    """Make users of a plan, each with that many jobs that are due."""
+    """Create users of a plan, each with that many due jobs."""
 
     async def add(plan: Plan, *backlogs: int, task_type: str = "echo") -> list[UUID]:
         users = [await add_user() for _ in backlogs]
@@ -64,10 +64,10 @@ def add_users(add_user: AddUser, rows: asyncpg.Connection) -> AddUsers:
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_nobody_starves_and_nobody_is_over_the_plan_whatever_ends_when(
+async def test_no_user_starves_and_none_exceeds_the_plan_in_any_order_of_ends(
     database: Database, add_users: AddUsers, rows: asyncpg.Connection, seed: int
 ) -> None:
-    """With room for few, everybody who waits begins within as many picks as weights allow."""
+    """With little capacity, every waiting user gets a job within the ticks that weights allow."""
     draw = random.Random(seed)  # noqa: S311  # repeatable
     plans: dict[UUID, Plan] = {}
     for plan in Plan:
@@ -98,7 +98,7 @@ async def test_behind_ten_thousand_jobs_of_another_a_job_is_picked_in_the_next_t
     assert [job.envelope.meta.user_id for job in (await store.pick()).picked] == [calm]
 
 
-async def test_ten_thousand_jobs_that_came_first_leave_half_of_the_room(
+async def test_ten_thousand_earlier_jobs_leave_half_of_the_capacity(
     database: Database, add_users: AddUsers
 ) -> None:
     [flood] = await add_users(Plan.PRO, 10_000)
@@ -158,13 +158,13 @@ async def test_one_that_is_killed_with_its_picks_leaves_them_to_the_next(
     )
     assert await killed.wait() == 137
     tick = await PostgresDispatch(database, window=200).pick()
-    while tick.is_busy:  # until the server has noticed that the other one is gone
+    while tick.is_busy:  # until the server has noticed that the other session has ended
         tick = await PostgresDispatch(database, window=200).pick()
     assert len(tick.picked) == 50
     assert await rows.fetchval("SELECT count(*) FROM jobs.job_attempts") == 50
 
 
-async def test_a_pick_costs_by_users_and_kinds_and_not_by_what_waits(
+async def test_the_cost_of_a_pick_depends_on_users_and_types_and_not_on_waiting_jobs(
     add_users: AddUsers, rows: asyncpg.Connection
 ) -> None:
     await add_users(Plan.FREE, *([3] * 100))

@@ -1,4 +1,4 @@
-"""A process that ends anywhere in the handling of a command: one job, reserved once, published."""
+"""A process that ends at any point of a command: one job, reserved once, published."""
 
 import asyncio
 import os
@@ -61,7 +61,7 @@ async def start_dying(
 @pytest.mark.parametrize(
     "crash",
     [
-        "broker.read.after",  # taken, nothing done
+        "broker.read.after",  # read, nothing done
         "intake.store.after",  # written, not committed
         "broker.commit.before",  # committed, not published
         "broker.commit.after",  # published
@@ -77,7 +77,7 @@ async def test_a_submit_survives_the_end_of_its_process(
     read_topic: ReadTopic,
 ) -> None:
     users: list[UUID] = [await add_user() for _ in range(5)]
-    asked = [asyncio.create_task(gateway.submit(user)) for user in users]
+    submissions = [asyncio.create_task(gateway.submit(user)) for user in users]
 
     async def are_on_redis() -> bool:
         return len(await read_topic("jobs.commands")) == len(users)
@@ -86,7 +86,7 @@ async def test_a_submit_survives_the_end_of_its_process(
     program = await start_dying(crash)
     assert await program.wait() == KILLED
     await start_service()
-    replies = await asyncio.gather(*asked)
+    replies = await asyncio.gather(*submissions)
     assert all(reply.ok and not reply.data["replayed"] for reply in replies)
     assert await rows.fetchval("SELECT count(*) FROM jobs.jobs") == 5
     assert await rows.fetchval("SELECT sum(jobs_reserved) FROM jobs.usage_counters") == 5
@@ -99,10 +99,10 @@ async def test_a_submit_survives_the_end_of_its_process(
     ("crash", "envelopes"),
     [
         ("broker.commit.before", 0),  # committed, not published
-        ("broker.commit.after", 1),  # published, and the database does not know where
+        ("broker.commit.after", 1),  # published, and the database has not recorded it
     ],
 )
-async def test_a_dispatch_that_ends_half_way_leaves_what_the_sweeper_heals(
+async def test_a_dispatch_that_crashes_is_repaired_by_the_sweeper(
     crash: str,
     envelopes: int,
     run_commands: RunCommands,
@@ -124,21 +124,21 @@ async def test_a_dispatch_that_ends_half_way_leaves_what_the_sweeper_heals(
     assert [envelope.fence for envelope in await read_envelopes()] == [row["fence"]] * envelopes
 
 
-async def test_a_wire_that_fails_after_the_commit_is_tried_again_until_all_is_published(
+async def test_a_broker_that_fails_after_the_commit_is_retried_until_all_is_published(
     gateway: Gateway,
     start_service: StartService,
     user: UUID,
     rows: asyncpg.Connection,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A cancel commits, Redis falls silent, the handler runs again on what it has committed."""
+    """A cancel commits, Redis stops responding, and the handler runs again on its own commit."""
     running = await start_service()
     job_id = UUID((await gateway.submit(user)).data["job_id"])
 
-    async def is_noted() -> bool:
+    async def is_stored() -> bool:
         return await rows.fetchval("SELECT entry_id FROM jobs.jobs") is not None
 
-    await wait_until(is_noted)
+    await wait_until(is_stored)
     broker = running.service.messenger.context.broker
     set_markers, failures = broker.set_markers, iter([True, True])
 

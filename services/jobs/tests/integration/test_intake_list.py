@@ -1,4 +1,4 @@
-"""What is pushed onto the intake list becomes a job, a failed job, or a dead letter, once."""
+"""Each entry of the intake list becomes one job, one failed job, or one dead letter."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ async def client(redis_url: str, environment: str) -> AsyncIterator[RedisClient]
 
 @pytest.fixture
 def push(client: RedisClient, environment: str, user: UUID) -> Push:
-    """Push an envelope as an old producer writes it, with all that only we decide."""
+    """Push an envelope as an old producer writes it, with fields that the service sets itself."""
 
     async def push_(body: str | None = None, **fields: Any) -> UUID:
         job_id = uuid4()
@@ -69,7 +69,7 @@ async def test_a_pushed_envelope_becomes_a_job_without_what_only_we_decide(
     assert row["reserved"]
 
 
-async def test_over_the_limit_it_is_kept_as_a_failed_job_that_says_why(
+async def test_a_job_over_the_limit_is_stored_as_failed_with_the_reason(
     start_service: StartService, push: Push, rows: asyncpg.Connection
 ) -> None:
     await start_service()
@@ -93,7 +93,7 @@ async def test_over_the_limit_it_is_kept_as_a_failed_job_that_says_why(
         {"payload": {"message": "x", "secret": "not sealed"}},
     ],
 )
-async def test_what_the_catalogue_refuses_is_kept_as_a_failed_job(
+async def test_an_invalid_payload_is_stored_as_a_failed_job(
     start_service: StartService, push: Push, rows: asyncpg.Connection, fields: dict[str, Any]
 ) -> None:
     await start_service()
@@ -113,7 +113,7 @@ async def test_what_is_no_envelope_is_quarantined(
     assert await client.llen(queue_key(environment, "jobs.generic")) == 0
 
 
-async def test_a_user_who_does_not_exist_makes_a_dead_letter_and_stops_nobody(
+async def test_a_missing_user_causes_a_dead_letter_and_blocks_no_other(
     start_service: StartService,
     push: Push,
     client: RedisClient,
@@ -182,7 +182,7 @@ async def find(rows: asyncpg.Connection, job_id: UUID) -> Any:
 
 
 async def find_failed(rows: asyncpg.Connection, push: Push) -> Any:
-    """Push until one is refused: a submission under way may still have had room."""
+    """Push until one is refused: a submission in progress may still have had capacity."""
     job_id = await push()
     row = await wait_until(lambda: find(rows, job_id))
     return row if row["status"] == "FAILED" else None

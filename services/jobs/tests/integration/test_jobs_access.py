@@ -87,7 +87,7 @@ QUESTIONS = [
     ("svc_jobs", "SET ROLE authenticated", DENIED),
     ("svc_jobs", "SET ROLE msaas_owner", DENIED),
     ("svc_jobs", "SET ROLE msaas_backfill", DENIED),
-    # those who keep house: the owner of the tables sees no row, the backfill all
+    # maintenance: the owner of the tables sees no row, the backfill sees all
     *(("msaas_owner", f"SELECT FROM jobs.{table}", 0) for table in TABLES),
     ("msaas_owner", "UPDATE jobs.jobs SET user_id = '{user_b}'", 0),
     ("msaas_backfill", "SELECT FROM jobs.jobs", 2),

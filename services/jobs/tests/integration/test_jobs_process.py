@@ -1,4 +1,4 @@
-"""The process: started from its environment, ready when it can work, drained when asked."""
+"""The process: started from its environment, ready when it can work, drained on SIGTERM."""
 
 import asyncio
 import os
@@ -48,7 +48,7 @@ async def process(
         await program.wait()
 
 
-async def test_it_gets_ready_settles_a_command_shows_its_metrics_and_drains(
+async def test_it_gets_ready_handles_a_command_shows_its_metrics_and_drains(
     process: tuple[asyncio.subprocess.Process, str],
     port: int,
     user: UUID,
@@ -64,7 +64,7 @@ async def test_it_gets_ready_settles_a_command_shows_its_metrics_and_drains(
                 return False
 
         await wait_until(is_ready)
-        reply = await ask(redis_url, submit_job(user))
+        reply = await send_command(redis_url, submit_job(user))
         metrics = (await client.get("/metrics")).text
         checks = (await client.get("/health/ready")).json()["checks"]
     assert reply.data["status"] == "PENDING"
@@ -74,7 +74,7 @@ async def test_it_gets_ready_settles_a_command_shows_its_metrics_and_drains(
     assert await program.wait() == 0
 
 
-async def ask(redis_url: str, command: SubmitJob) -> Any:
+async def send_command(redis_url: str, command: SubmitJob) -> Any:
     broker = RedisBroker(redis_url)
     gateway = Messenger(broker, "gateway", "test", metrics=Metrics("gateway", "test"))
     client = gateway.create_command_client()
@@ -108,6 +108,6 @@ async def test_settings_that_are_wrong_are_named_and_end_the_process() -> None:
         env={"PATH": os.environ["PATH"], "ENVIRONMENT": "test"},
         stderr=asyncio.subprocess.PIPE,
     )
-    _, said = await program.communicate()
+    _, error_output = await program.communicate()
     assert program.returncode == 2
-    assert b"DATABASE_URL is missing" in said
+    assert b"DATABASE_URL is missing" in error_output

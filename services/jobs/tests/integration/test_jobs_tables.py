@@ -55,7 +55,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("sql", "constraint"), REFUSALS)
-async def test_what_must_not_be_is_refused_by_name(
+async def test_invalid_rows_are_refused_by_named_constraints(
     seeded: asyncpg.Connection, ids: Mapping[str, str], sql: str, constraint: str
 ) -> None:
     with pytest.raises(asyncpg.IntegrityConstraintViolationError) as refusal:

@@ -39,10 +39,10 @@ ApplyPauses = Callable[..., Awaitable[None]]
 def apply_pauses(database: Database) -> ApplyPauses:
     set_pauses = SetPauses(PostgresPauses(database), request_dispatch=lambda: None)
 
-    async def say_(*words: PauseTask | ResumeTask | CircuitOpened) -> None:
-        await set_pauses(words)
+    async def apply(*commands: PauseTask | ResumeTask | CircuitOpened) -> None:
+        await set_pauses(commands)
 
-    return say_
+    return apply
 
 
 def opened(seconds: float = 30) -> CircuitOpened:
@@ -169,7 +169,7 @@ async def test_a_pause_outlives_redis(
     run_tick: RunTick,
     rows: asyncpg.Connection,
 ) -> None:
-    """It is in the database: a fleet that begins on an empty broker keeps to it."""
+    """Pauses are in the database: a fleet that starts on an empty broker still obeys them."""
     await apply_pauses(PauseTask(task_type="echo"))
     await run_commands(submit_job(user))
     running = await start_service()
@@ -184,7 +184,7 @@ async def test_a_pause_outlives_redis(
     assert len((await run_tick()).picked) == 1
 
 
-async def test_an_operator_says_it_with_the_services_own_image(
+async def test_an_operator_pauses_with_the_services_own_image(
     start_service: StartService, environment: str, redis_url: str, rows: asyncpg.Connection
 ) -> None:
     await start_service()
@@ -193,8 +193,8 @@ async def test_an_operator_says_it_with_the_services_own_image(
     settings = load_settings(OperatorSettings, given).model_copy(
         update={"environment": environment}
     )
-    for word, left in ((PauseTask, 1), (ResumeTask, 0)):
-        await send_command(settings, word(task_type="echo"))
+    for command, left in ((PauseTask, 1), (ResumeTask, 0)):
+        await send_command(settings, command(task_type="echo"))
 
         async def is_done(left: int = left) -> bool:
             sql = "SELECT count(*) FILTER (WHERE until IS NULL), count(*) FROM jobs.pauses"

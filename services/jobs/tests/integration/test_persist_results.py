@@ -60,16 +60,16 @@ async def test_progress_is_published_as_progress(
 
 
 @pytest.mark.parametrize("outcome", ["succeeded", "failed"])
-async def test_what_a_run_asked_of_the_network_is_kept(
+async def test_the_hosts_that_a_run_requested_are_stored(
     given: Given, results: ResultsHarness, outcome: str
 ) -> None:
     run = await given.run()
-    place = VisitedPlace(host="10.0.0.1", port=80, refusals=1, refusal="blocked")
+    host = VisitedPlace(host="10.0.0.1", port=80, refusals=1, refusal="blocked")
     transition = run.succeeded() if outcome == "succeeded" else run.failed()
-    await results.persist(transition.model_copy(update={"network": (place,)}))
+    await results.persist(transition.model_copy(update={"network": (host,)}))
     attempt = await given.attempt(run)
     assert attempt["outcome"] == outcome
-    assert orjson.loads(attempt["network"]) == [place.model_dump(mode="json")]
+    assert orjson.loads(attempt["network"]) == [host.model_dump(mode="json")]
 
 
 async def test_success_implies_start_and_heartbeats_lost(
@@ -156,7 +156,7 @@ async def test_a_fence_that_was_never_dispatched_is_dropped_and_alerted(
     assert 'environment="test",service="jobs"} 2.0' in results.metrics.render().decode()
 
 
-async def test_a_success_of_an_older_run_is_accepted_and_the_other_run_asked_to_stop(
+async def test_a_success_of_an_older_run_is_accepted_and_the_other_run_is_cancelled(
     given: Given, results: ResultsHarness, pick_messages: PickMessages, charges: ReadCharges
 ) -> None:
     run = await given.run()
@@ -293,13 +293,13 @@ async def test_a_running_job_is_cancelled_on_report_or_loss(
 ) -> None:
     run = await given.run()
     await results.persist(run.started())
-    await given.ask_to_stop(run)
-    words = {
+    await given.request_cancel(run)
+    reports = {
         "report": run.failed("cancelled", retryable=False),
         "failure": run.failed(),
         "loss": run.lost(LossReason.STALE),
     }
-    await results.persist(words[how])
+    await results.persist(reports[how])
     job = await given.job(run)
     assert (job["status"], job["failure_reason"]) == ("CANCELLED", "cancelled")
     assert await given.counted(run) == (0, 0)
@@ -310,17 +310,17 @@ async def test_a_success_that_commits_before_the_cancel_wins_and_is_charged(
 ) -> None:
     run = await given.run()
     await results.persist(run.started())
-    await given.ask_to_stop(run)
+    await given.request_cancel(run)
     assert len(charges(await results.persist(run.succeeded()))) == 1
     await results.persist(run.failed("cancelled"))
     assert (await given.job(run))["status"] == "COMPLETED"
     assert await given.counted(run) == (1, 0)
 
 
-async def test_who_runs_a_cancelled_job_is_published_to_stop(
+async def test_the_worker_of_a_cancelled_job_is_requested_to_stop(
     given: Given, results: ResultsHarness, rows: asyncpg.Connection, pick_messages: PickMessages
 ) -> None:
-    """It was cancelled while it waited for a worker, and one had begun without a report yet."""
+    """The job was cancelled while it waited, and a run had begun without a report yet."""
     run = await given.run()
     await rows.execute(
         "UPDATE jobs.jobs SET status = 'CANCELLED', finished_at = now(), reserved = false"
@@ -330,7 +330,7 @@ async def test_who_runs_a_cancelled_job_is_published_to_stop(
     assert stop.fence == run.fence
 
 
-async def test_what_comes_again_is_answered_with_the_row_as_it_is(
+async def test_a_repeated_report_is_answered_with_the_current_row(
     given: Given, results: ResultsHarness, charges: ReadCharges, pick_messages: PickMessages
 ) -> None:
     run = await given.run()

@@ -92,10 +92,10 @@ DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_data
 
 
 class FakeBroker:
-    """What lies on topics: envelopes, results and commands, each until it is taken off."""
+    """The entries of the topics: envelopes, results and commands, each until it is removed."""
 
     def __init__(self) -> None:
-        self.room = True
+        self.has_capacity = True
         self.count = 0
         self.envelopes: dict[str, JobEnvelope] = {}
         self.results: dict[str, Message] = {}
@@ -113,7 +113,7 @@ class FakeBroker:
     async def ping(self) -> None: ...
 
     async def send(self, _topic: str, envelope: JobEnvelope, _trace: str | None = None) -> Any:
-        return self.add(self.envelopes, envelope) if self.room else None
+        return self.add(self.envelopes, envelope) if self.has_capacity else None
 
     async def report_undeliverable(self, *_: object) -> None:
         raise AssertionError("nothing here is sealed")
@@ -139,7 +139,7 @@ class FakeBroker:
 
 @dataclass
 class Replica:
-    """The use cases of one process over a pool of its own; `crash` ends it at the next commit."""
+    """The use cases of one process with its own pool; `crash` ends it at the next commit."""
 
     database: Database
     broker: Any
@@ -178,7 +178,7 @@ class Replica:
 
 @dataclass
 class Simulation:
-    """Users, two replicas, what is under way between them, and what has been seen."""
+    """Users, two replicas, the messages between them, and the observed facts."""
 
     rows: asyncpg.Connection
     replicas: Sequence[Replica]
@@ -214,7 +214,7 @@ class Simulation:
         for timer in self._timers:
             await timer()
 
-    def ask(self, command: Any) -> None:
+    def send_command(self, command: Any) -> None:
         self.broker.add(
             self.broker.commands, CommandContext(command=command, correlation_id="test")
         )
@@ -222,7 +222,7 @@ class Simulation:
     async def submit(self, user: UUID, key: int) -> None:
         command = self.submit_job(user, idempotency_key=f"{user}-{key}", priority=key % 10)
         self.jobs.append((user, command.job_id))
-        self.ask(command)
+        self.send_command(command)
 
     async def deliver(self, picks: Sequence[int], replica: int, crash: str = "") -> None:
         """Deliver some commands in any order; those of a crashed replica are delivered again."""
@@ -243,9 +243,9 @@ class Simulation:
             _remove(self.broker.results, chosen)
             self._note(outgoing)
 
-    async def dispatch(self, replica: int, *, room: bool = True) -> None:
+    async def dispatch(self, replica: int, *, has_capacity: bool = True) -> None:
         """Assert that no user has more slots than the plan allows."""
-        self.broker.room = room
+        self.broker.has_capacity = has_capacity
         tick = await self.replicas[replica].dispatch()
         for job in tick.picked:
             meta = job.envelope.meta
@@ -253,7 +253,7 @@ class Simulation:
             assert used <= PLANS[meta.plan].slots, (meta.plan, used)
 
     async def report(self, which: int, what: int, *, again: bool) -> None:
-        """Be the worker that has this envelope, or one whose envelope was given to another."""
+        """Report as the worker of this envelope, or as one whose envelope was reclaimed."""
         if not (entry_ids := list(self.broker.envelopes)):
             return
         entry_id = entry_ids[which % len(entry_ids)]
@@ -261,7 +261,7 @@ class Simulation:
         key: dict[str, Any] = {"job_id": run.job_id, "fence": run.fence}
         ended: dict[str, Any] = {**key, "started_at": at, "finished_at": at}
         failed = partial(JobFailed, **ended, failure_reason="timeout", last_error="too slow")
-        said: tuple[Callable[[], Message], ...] = (
+        builders: tuple[Callable[[], Message], ...] = (
             lambda: JobSucceeded(**ended, result={"message": "hello"}),
             lambda: failed(retryable=True),
             lambda: failed(retryable=False),
@@ -270,8 +270,8 @@ class Simulation:
             lambda: JobHeartbeat(**key),
         )
         self.broker.add(self.broker.results, JobStarted(**key, worker="w", started_at=at))
-        self.broker.add(self.broker.results, said[what]())
-        if not again and what < len(said) - 1:
+        self.broker.add(self.broker.results, builders[what]())
+        if not again and what < len(builders) - 1:
             del self.broker.envelopes[entry_id]
 
     async def bill(self, picks: Sequence[int], replica: int) -> None:
@@ -367,7 +367,7 @@ def _remove(queue: dict[str, Any], entry_ids: Sequence[str]) -> None:
 
 
 class RandomScenario:
-    """Draws what happens next; `likely` weighs what is drawn."""
+    """Draws the next steps; `likely` weights them."""
 
     def __init__(self, world: Simulation, seed: int) -> None:
         self._world = world
@@ -394,7 +394,7 @@ class RandomScenario:
             await self._world.check_states()
 
     async def submit(self) -> None:
-        """Ask for a job; a key that was used before asks for the same one again."""
+        """Submit a job; a key that was used before submits the same one again."""
         draw = self._draw
         await self._world.submit(draw.choice(self._world.users), draw.randrange(30))
 
@@ -403,13 +403,13 @@ class RandomScenario:
             user, job = self._draw.choice(self._world.jobs)
             cancel = CancelJob(job_id=job, user_id=user)
             retry = RetryJob(job_id=job, user_id=user, retry_id=new_id())
-            self._world.ask(self._draw.choice([cancel, retry]))
+            self._world.send_command(self._draw.choice([cancel, retry]))
 
     async def deliver(self) -> None:
         await self._world.deliver(self._some(), self._replica(), self._crash())
 
     async def dispatch(self) -> None:
-        await self._world.dispatch(self._replica(), room=self._draw.random() < 0.8)
+        await self._world.dispatch(self._replica(), has_capacity=self._draw.random() < 0.8)
 
     async def work(self) -> None:
         what = self._draw.choices(range(6), (10, 3, 1, 2, 2, 2))[0]

@@ -1,4 +1,4 @@
-"""A new epoch of Redis: what is still true is published again, by one process."""
+"""In a new epoch of Redis, one process publishes all open facts again."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -58,10 +58,12 @@ async def test_usage_is_published_again_just_as_it_was_published(
     charges: ReadCharges,
 ) -> None:
     runs = [*await given.runs(3), *await given.runs(2, plan="FREE")]
-    told = charges(await results.persist(*[run.succeeded() for run in runs]))
+    published = charges(await results.persist(*[run.succeeded() for run in runs]))
     await republish("first")
     again: list[UsageRecorded] = await read_topic("usage.events")
-    assert sorted(again, key=lambda item: item.hash) == sorted(told, key=lambda item: item.hash)
+    assert sorted(again, key=lambda item: item.hash) == sorted(
+        published, key=lambda item: item.hash
+    )
 
 
 async def test_links_that_charge_nothing_are_published_again_too_so_that_there_is_no_gap(
@@ -90,12 +92,12 @@ async def test_links_that_charge_nothing_are_published_again_too_so_that_there_i
     await apply([BillingEvent(message=change, correlation_id="c")])
     await results.persist(run.succeeded())
     await republish("first")
-    told = sorted(await read_topic("usage.events"), key=lambda item: item.seq)
-    assert [(type(message), message.seq) for message in told] == [
+    published = sorted(await read_topic("usage.events"), key=lambda item: item.seq)
+    assert [(type(message), message.seq) for message in published] == [
         (UsageNoted, 1),
         (UsageRecorded, 2),
     ]
-    assert told[1].prev_hash == told[0].hash
+    assert published[1].prev_hash == published[0].hash
 
 
 async def test_an_epoch_is_served_once_and_the_next_one_again(
@@ -155,11 +157,11 @@ async def test_only_the_present_and_the_previous_period_are_published(
     await rows.execute("UPDATE jobs.subjects SET period_start = '2025-01-01Z'")
     await results.persist(*[run.succeeded() for run in runs])
     await republish("first")
-    told = {message.period_start.year for message in await read_topic("usage.events")}
-    assert told == {2024, 2025}
+    years = {message.period_start.year for message in await read_topic("usage.events")}
+    assert years == {2024, 2025}
 
 
-async def test_open_cancels_are_marked_and_told_and_dispatch_is_not(
+async def test_open_cancels_are_marked_and_published_and_dispatch_is_not(
     given: Given,
     results: ResultsHarness,
     republish: RepublishEvents,
@@ -169,11 +171,13 @@ async def test_open_cancels_are_marked_and_told_and_dispatch_is_not(
     stopping, running, done, _pending = [await given.run() for _ in range(4)]
     await results.persist(stopping.started(), running.started(), done.started())
     for run in (stopping, done):
-        await given.ask_to_stop(run)
+        await given.request_cancel(run)
     await results.persist(done.succeeded())
     await republish("first")
-    told: list[CancelRequested] = await read_topic("jobs.control")
-    assert [(message.job_id, message.fence) for message in told] == [(stopping.job, stopping.fence)]
+    requests: list[CancelRequested] = await read_topic("jobs.control")
+    assert [(message.job_id, message.fence) for message in requests] == [
+        (stopping.job, stopping.fence)
+    ]
     jobs = [item.job for item in (stopping, running, done)]
     assert await find_cancelled(messenger, jobs) == {stopping.job}
     assert await read_topic("jobs.generic") == []
@@ -237,7 +241,7 @@ async def test_while_another_process_is_at_it_this_one_is_published_again_later(
     assert await rows.fetchval("SELECT epoch FROM jobs.broker_epoch") == "first"
 
 
-async def test_a_service_that_starts_on_an_empty_wire_tells_all(
+async def test_a_service_that_starts_on_an_empty_broker_publishes_all_open_facts(
     given: Given, results: ResultsHarness, start_service: StartService, read_topic: ReadTopic
 ) -> None:
     runs = await given.runs(3)

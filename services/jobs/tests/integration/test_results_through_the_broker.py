@@ -37,13 +37,13 @@ Publish = Callable[..., Awaitable[None]]
 def publish(environment: str, open_broker: OpenBroker) -> Publish:
     messenger = Messenger(open_broker(), "jobs", environment, metrics=Metrics("jobs", "test"))
 
-    async def say_(*messages: Message, traceparent: str | None = None) -> None:
+    async def publish_(*messages: Message, traceparent: str | None = None) -> None:
         for message in messages:
             await messenger.publisher.publish(
                 "jobs.results", message, correlation_id="c", traceparent=traceparent
             )
 
-    return say_
+    return publish_
 
 
 @pytest.fixture
@@ -110,16 +110,16 @@ async def test_a_result_survives_the_end_of_its_process(
     assert {(await given.job(run))["status"] for run in runs} == {"COMPLETED"}
     assert await count_charges(rows) == 5
     jobs = {run.job for run in runs}
-    told = await read_topic("jobs.events")
+    events = await read_topic("jobs.events")
     assert {
-        message.frame.id for message in told if message.frame.status is JobStatus.COMPLETED
+        message.frame.id for message in events if message.frame.status is JobStatus.COMPLETED
     } == jobs
     charged = await read_topic("usage.events")
     assert {its_charged.job_id for its_charged in charged} == jobs
     assert len({its_charged.hash for its_charged in charged}) == 5
 
 
-async def test_a_wire_that_fails_after_the_commit_is_tried_again_and_charges_once(
+async def test_a_broker_that_fails_after_the_commit_is_retried_and_charges_once(
     given: Given,
     publish: Publish,
     start_service: StartService,
@@ -176,7 +176,7 @@ async def test_a_slot_that_comes_free_is_given_out_at_once(
     read_envelopes: ReadEnvelopes,
     publish: Publish,
 ) -> None:
-    """FREE has two slots: the third job is picked when one of the two is done."""
+    """FREE has two slots: the third job is selected when one of the two has ended."""
     await start_service()
     for _ in range(3):
         await gateway.submit(user)
@@ -190,7 +190,7 @@ async def test_a_slot_that_comes_free_is_given_out_at_once(
     await wait_until(lambda: envelopes(3))
 
 
-async def test_jobs_away_for_a_while_runs_no_finished_job_again(
+async def test_after_an_outage_of_the_service_no_finished_job_runs_again(
     given: Given,
     publish: Publish,
     start_service: StartService,

@@ -1,4 +1,4 @@
-"""Beginning a failed job anew: once for each request, within the quota, and never by itself."""
+"""Retrying a failed job: once for each request, within the quota, and only on request."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -33,7 +33,7 @@ COUNTER = "SELECT jobs_used, jobs_reserved, jobs_limit FROM jobs.usage_counters"
 def fail_job(
     run_commands: RunCommands, submit_job: BuildJob, user: UUID, rows: asyncpg.Connection
 ) -> FailJob:
-    """Take a job in, fail it, and return the command that begins it anew."""
+    """Accept a job, fail it, and return the command that retries it."""
 
     async def fail(**fields: Any) -> RetryJob:
         command = submit_job(user, plan=Plan.FREE, **fields)

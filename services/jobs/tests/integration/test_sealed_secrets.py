@@ -1,4 +1,4 @@
-"""A secret reaches its worker, and is nowhere to be read on its way."""
+"""A secret reaches its worker, and is readable nowhere on the way."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ from msaas.sealing import PrivateKey, Sealer
 from msaas.testing import wait_until
 
 SEALER = Sealer(PrivateKey.parse(LOCAL_SEALING_KEY).public)
-SECRET = "hunter2-planted"  # what must not be found
+SECRET = "hunter2-planted"  # the secret text that no store may contain
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def submit_secret(submit_job: BuildJob, user: UUID) -> Callable[..., SubmitJob]:
     return build
 
 
-async def test_a_worker_gets_the_secret_and_the_record_does_not(
+async def test_a_worker_gets_the_secret_and_the_database_does_not(
     run_commands: RunCommands,
     submit_secret: BuildJob,
     run_tick: RunTick,
@@ -79,7 +79,7 @@ async def test_such_a_job_ends_as_failed_for_good(
     assert (row["failure_reason"], row["reserved"]) == ("invalid_payload", False)
 
 
-async def test_nothing_on_the_wire_but_the_envelope_shows_it(
+async def test_only_the_envelope_contains_the_sealed_secret(
     start_service: StartService,
     gateway: Gateway,
     submit_secret: BuildJob,

@@ -1,4 +1,4 @@
-"""Usage in quantity: chain, counters, two replicas, query plans, the cost of a heartbeat."""
+"""Settlement of many jobs: chain, counters, two replicas, query plans, the cost of a heartbeat."""
 
 import asyncio
 import random
@@ -54,7 +54,7 @@ async def make_runs(given: Given, users: int, jobs: int) -> list[Any]:
 
 
 def cut(runs: Sequence[Any], most: int) -> list[Sequence[Any]]:
-    """Cut into batches of changing size."""
+    """Cut into batches of varying size."""
     rng = random.Random(11)  # noqa: S311  # the same cuts every time
     at, batches = 0, list[Sequence[Any]]()
     while at < len(runs):
@@ -83,16 +83,16 @@ async def test_the_chain_is_whole_after_200_completions_in_random_batches(
     given: Given, results: ResultsHarness, rows: asyncpg.Connection, charges: ReadCharges
 ) -> None:
     runs = await make_runs(given, users=4, jobs=50)
-    told: list[Any] = []
+    charged: list[Any] = []
     for batch in cut(runs, 40):
         failed, done = batch[::10], [run for n, run in enumerate(batch) if n % 10]
         messages = [run.succeeded() for run in done]
         messages += [run.failed(retryable=False) for run in failed]
-        told += charges(await results.persist(*messages))
+        charged += charges(await results.persist(*messages))
     completed = await rows.fetchval("SELECT count(*) FROM jobs.jobs WHERE status = 'COMPLETED'")
     assert 150 < completed < 200
     await check_chain(rows, completed)
-    assert {(message.subject_id, message.seq, message.hash) for message in told} == {
+    assert {(message.subject_id, message.seq, message.hash) for message in charged} == {
         (row["subject_id"], row["seq"], row["hash"].hex())
         for row in await rows.fetch("SELECT subject_id, seq, hash FROM jobs.usage_events")
     }
@@ -121,13 +121,13 @@ async def test_two_replicas_with_the_same_users_neither_deadlock_nor_charge_twic
     async def persist_all(number: int) -> list[Any]:
         mine = list(runs)
         random.Random(number).shuffle(mine)  # noqa: S311  # each its own order
-        told: list[Any] = []
+        charged: list[Any] = []
         for batch in cut(mine, 30):
             out = await replicas[number].persist(
                 *[run.started() for run in batch], *[run.succeeded() for run in batch]
             )
-            told += charges(out)
-        return told
+            charged += charges(out)
+        return charged
 
     await asyncio.gather(persist_all(0), persist_all(1))
     await check_chain(rows, 200)
@@ -136,7 +136,7 @@ async def test_two_replicas_with_the_same_users_neither_deadlock_nor_charge_twic
     assert await rows.fetchval(database) == 0
 
 
-async def test_a_row_that_another_holds_is_waited_for_more_than_once(
+async def test_a_locked_row_is_waited_for_more_than_once(
     given: Given, results: ResultsHarness, rows: asyncpg.Connection
 ) -> None:
     run = await given.run()
@@ -144,14 +144,14 @@ async def test_a_row_that_another_holds_is_waited_for_more_than_once(
     async def is_waiting() -> bool:
         return await rows.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
 
-    async def has_given_up() -> bool:
+    async def has_timed_out() -> bool:
         return not await is_waiting()
 
     async with rows.transaction():
         await rows.execute("SELECT FROM jobs.jobs WHERE id = $1 FOR UPDATE", run.job)
         persisting = asyncio.create_task(results.persist(run.succeeded()))
         await wait_until(is_waiting)
-        await wait_until(has_given_up)
+        await wait_until(has_timed_out)
     await persisting
     assert await given.counted(run) == (1, 0)
 
@@ -180,7 +180,7 @@ async def test_the_write_goes_by_primary_key_at_a_size_that_matters(
         (sql.RENEW_LEASES, list(zip(*map(lease_row, transitions), strict=True))),
         (sql.LOCK_JOBS, [ids, ids]),
     ]
-    # What is kept prepared is planned without its values after a while.
+    # After some executions Postgres plans a prepared statement without its values.
     for mode in ("force_custom_plan", "force_generic_plan"):
         await rows.execute(f"SET plan_cache_mode = {mode}")
         for statement, values in statements:
@@ -219,7 +219,7 @@ async def test_heartbeats_touch_no_index(
     results = make_results(database)
     runs = await given.runs(200)
     await results.persist(*[run.started() for run in runs])
-    # With room on every page, only a changed index can ask for new index entries.
+    # With free space on every page, only a changed index needs new index entries.
     await rows.execute("ALTER TABLE jobs.jobs SET (fillfactor = 10)")
     await rows.execute("VACUUM FULL jobs.jobs")
     before = await count_updates(database, rows)
@@ -231,7 +231,7 @@ async def test_heartbeats_touch_no_index(
 
 
 async def count_updates(database: Database, rows: asyncpg.Connection) -> tuple[int, int]:
-    """Have the service's one session hand in what it counted."""
+    """Flush the statistics of the service's one session."""
     async with database.connection() as connection:
         await connection.execute("SELECT pg_stat_force_next_flush()")
     row = await rows.fetchrow(

@@ -1,4 +1,4 @@
-"""Many jobs in one command: one transaction, and an answer for each."""
+"""Many jobs in one command: one transaction, and one outcome for each."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -25,7 +25,7 @@ def items_of(processed: ProcessedCommands) -> list[dict[str, Any]]:
     return [dict(item) for item in transition.reply["items"]]  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType, reportUnknownArgumentType]  # what is answered is anything
 
 
-async def test_all_jobs_of_a_batch_are_taken_in_by_one_transaction(
+async def test_all_jobs_of_a_batch_are_accepted_in_one_transaction(
     run_commands: RunCommands, user: UUID, rows: asyncpg.Connection
 ) -> None:
     batch = build_batch(user, 100)
@@ -36,26 +36,26 @@ async def test_all_jobs_of_a_batch_are_taken_in_by_one_transaction(
     assert len(processed.snapshots) == 100
 
 
-async def test_what_is_refused_stops_no_other_and_says_why(
+async def test_a_refused_job_blocks_no_other_and_has_a_reason(
     run_commands: RunCommands, user: UUID, rows: asyncpg.Connection
 ) -> None:
     batch = build_batch(user)
     first, second, third = batch.jobs
     odd = second.model_copy(update={"task_type": "juggle"})
     processed = await run_commands(batch.model_copy(update={"jobs": (first, odd, third)}))
-    told = items_of(processed)
-    assert [item["ok"] for item in told] == [True, False, True]
-    assert told[1]["problem"]["code"] == "validation_failed"
+    items = items_of(processed)
+    assert [item["ok"] for item in items] == [True, False, True]
+    assert items[1]["problem"]["code"] == "validation_failed"
     assert await rows.fetchval("SELECT count(*) FROM jobs.jobs") == 2
 
 
-async def test_a_batch_over_the_limit_is_taken_in_as_far_as_the_limit_goes(
+async def test_a_batch_over_the_limit_is_accepted_up_to_the_limit(
     run_commands: RunCommands, user: UUID, rows: asyncpg.Connection
 ) -> None:
     await run_commands(build_batch(user, 98))
-    told = items_of(await run_commands(build_batch(user, 5)))
-    assert [item["ok"] for item in told] == [True, True, False, False, False]
-    assert told[2]["problem"]["context"]["limit"] == 100
+    items = items_of(await run_commands(build_batch(user, 5)))
+    assert [item["ok"] for item in items] == [True, True, False, False, False]
+    assert items[2]["problem"]["context"]["limit"] == 100
     assert await rows.fetchval("SELECT jobs_reserved FROM jobs.usage_counters") == 100
 
 

@@ -1,4 +1,4 @@
-"""Intake: what is accepted is committed, once for each id and key, and never over the limit."""
+"""Intake: accepted jobs are committed once for each id and key, and never over the limit."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -128,7 +128,7 @@ async def test_a_limit_holds_to_the_job_under_concurrency(
     assert await rows.fetchval(DEADLOCKS) == 0
 
 
-async def test_a_refusal_for_want_of_quota_says_what_there_is_and_when_it_ends(
+async def test_a_quota_refusal_reports_the_limit_and_its_reset(
     run_commands: RunCommands, submit_job: BuildJob, user: UUID, rows: asyncpg.Connection
 ) -> None:
     await run_commands(submit_job(user))
@@ -175,7 +175,7 @@ async def test_enterprise_has_no_limit_and_an_override_wins_over_the_plan(
     assert codes(processed) == ["PENDING", "PENDING", "quota_exceeded"]
 
 
-async def test_the_subject_is_minted_with_the_plan_of_the_first_submit_and_keeps_its_own(
+async def test_the_subject_is_created_with_the_plan_of_the_first_submit_and_keeps_it(
     run_commands: RunCommands, submit_job: BuildJob, user: UUID, rows: asyncpg.Connection
 ) -> None:
     await run_commands(submit_job(user, plan=Plan.PRO), submit_job(user, plan=Plan.FREE))
@@ -231,8 +231,8 @@ async def test_a_key_answers_with_its_first_job_also_within_one_batch(
         "UPDATE jobs.jobs SET status = 'COMPLETED', finished_at = now(), reserved = false"
     )
     later = await run_commands(submit_job(user, idempotency=KEY))
-    said = [*answers(processed), *answers(later)]
-    assert [(report["job_id"], report["status"], report["replayed"]) for report in said] == [
+    reports = [*answers(processed), *answers(later)]
+    assert [(report["job_id"], report["status"], report["replayed"]) for report in reports] == [
         (first.job_id, "PENDING", False),
         (first.job_id, "PENDING", True),
         (first.job_id, "COMPLETED", True),
@@ -268,7 +268,7 @@ async def test_a_redelivered_command_is_answered_as_before_and_changes_nothing(
     assert (await read_counters(rows, user))[0]["jobs_reserved"] == 1
 
 
-async def test_nobody_gets_a_job_under_an_id_that_is_anothers(
+async def test_an_id_of_another_users_job_is_refused(
     run_commands: RunCommands, submit_job: BuildJob, add_user: AddUser
 ) -> None:
     command = submit_job(await add_user())
@@ -277,7 +277,7 @@ async def test_nobody_gets_a_job_under_an_id_that_is_anothers(
     assert codes(processed) == ["conflict"]
 
 
-async def test_users_who_are_erased_or_unknown_are_refused_and_nobody_else(
+async def test_only_erased_and_unknown_users_are_refused(
     run_commands: RunCommands, submit_job: BuildJob, add_user: AddUser, rows: asyncpg.Connection
 ) -> None:
     erasing, fine = await add_user(), await add_user()
@@ -309,7 +309,7 @@ async def test_an_unknown_task_or_parent_is_refused(
     assert codes(processed) == ["PENDING", "PENDING", "validation_failed", "PENDING", "not_found"]
 
 
-async def test_a_locked_user_is_published_to_try_again_and_holds_up_nobody_else(
+async def test_a_command_of_a_locked_user_is_retried_and_blocks_no_other(
     gateway: Gateway,
     start_service: StartService,
     run_commands: RunCommands,
@@ -328,7 +328,7 @@ async def test_a_locked_user_is_published_to_try_again_and_holds_up_nobody_else(
     assert (locked.problem.code, locked.problem.retryable) == ("conflict", True)
 
 
-async def test_a_user_who_is_locked_for_a_moment_is_published_nothing_of_it(
+async def test_a_user_who_is_locked_briefly_gets_no_error(
     gateway: Gateway,
     start_service: StartService,
     run_commands: RunCommands,
@@ -341,24 +341,24 @@ async def test_a_user_who_is_locked_for_a_moment_is_published_nothing_of_it(
     await start_service()
     async with rows.transaction():
         await rows.execute("SELECT FROM jobs.subjects FOR UPDATE")
-        asked = asyncio.create_task(gateway.submit(user))
+        submission = asyncio.create_task(gateway.submit(user))
         watch = await asyncpg.connect(schema_url)
         await wait_until(lambda: is_waiting(watch))
-        await wait_until(lambda: has_given_up(watch))
+        await wait_until(lambda: has_timed_out(watch))
         await watch.close()
-    assert (await asked).ok
+    assert (await submission).ok
 
 
 async def is_waiting(watch: asyncpg.Connection) -> bool:
     return await watch.fetchval(WAITING)
 
 
-async def has_given_up(watch: asyncpg.Connection) -> bool:
-    """See that a wait has ended in a refusal; another may have begun since."""
+async def has_timed_out(watch: asyncpg.Connection) -> bool:
+    """Check that a wait was refused; another wait may have begun since."""
     return not await is_waiting(watch)
 
 
-async def test_data_that_the_record_refuses_fails_alone(
+async def test_data_that_the_database_refuses_fails_alone(
     gateway: Gateway,
     start_service: StartService,
     submit_job: BuildJob,
@@ -366,19 +366,19 @@ async def test_data_that_the_record_refuses_fails_alone(
     read_topic: ReadTopic,
     rows: asyncpg.Connection,
 ) -> None:
-    """The contract leaves nothing for the database to refuse, so the database is made stricter."""
+    """The contract allows nothing that the database refuses, so the test adds a constraint."""
     await rows.execute("ALTER TABLE jobs.jobs ADD CHECK (priority <> 7)")
     bad = submit_job(user, priority=7)
     publish = gateway.messenger.publisher.publish
-    asked = [asyncio.create_task(gateway.submit(user)) for _ in range(5)]
+    submissions = [asyncio.create_task(gateway.submit(user)) for _ in range(5)]
     await publish("jobs.commands", bad, correlation_id="test")
     await start_service()
-    assert all(reply.ok for reply in await asyncio.gather(*asked))
+    assert all(reply.ok for reply in await asyncio.gather(*submissions))
 
-    async def is_given_up() -> bool:
+    async def is_consumed() -> bool:
         return not await read_topic("jobs.commands")
 
-    await wait_until(is_given_up)
+    await wait_until(is_consumed)
     assert await count_jobs(rows) == 5
 
 

@@ -1,4 +1,4 @@
-"""The sweeper: what it finds in the database and on Redis, and that it only ever says so."""
+"""The sweeper: what it finds in the database and on Redis, and that it only reports it."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -137,18 +137,18 @@ async def test_a_loss_queues_behind_unread_heartbeats_and_finished_work(
     messenger: Messenger,
     read_topic: ReadTopic,
 ) -> None:
-    """The service was away: its own clock says that the leases ended, the topic knows better."""
+    """The service was down: the leases have ended, but the topic has heartbeats."""
     running, done = await given.run(), await given.run()
     await results.persist(running.started(), done.started())
     for run in (running, done):
         await rows.execute(AGES["lease"], run.job)
-    for word in (running.heartbeat(), done.succeeded()):
-        await messenger.publisher.publish("jobs.results", word, correlation_id="c")
+    for report in (running.heartbeat(), done.succeeded()):
+        await messenger.publisher.publish("jobs.results", report, correlation_id="c")
     await sweep()
     unread = await read_topic("jobs.results")
     assert [type(message).__name__ for message in unread][2:] == ["JobLost", "JobLost"]
-    for word in unread:
-        await results.persist(word)
+    for report in unread:
+        await results.persist(report)
     assert (await given.job(running))["status"] == "RUNNING"
     assert (await given.job(done))["status"] == "COMPLETED"
     assert await rows.fetchval("SELECT sum(losses) FROM jobs.jobs") == 0
@@ -159,10 +159,10 @@ async def test_a_cancel_that_is_not_answered_ends_after_ten_seconds(
 ) -> None:
     run = await given.run()
     await results.persist(run.started())
-    await given.ask_to_stop(run, timedelta(seconds=9))
+    await given.request_cancel(run, timedelta(seconds=9))
     await sweep()
     assert await read_losses() == []
-    await given.ask_to_stop(run, timedelta(seconds=11))
+    await given.request_cancel(run, timedelta(seconds=11))
     await sweep()
     await results.persist(run.heartbeat())
     await sweep()
@@ -250,7 +250,7 @@ async def test_a_pick_whose_entry_was_not_recorded_is_picked_again(
     assert [loss.reason for loss in await read_losses()] == [LossReason.STALE]
 
 
-async def test_what_has_ended_or_waits_is_left_alone(
+async def test_ended_and_waiting_jobs_are_not_swept(
     given: Given,
     results: ResultsHarness,
     rows: asyncpg.Connection,

@@ -175,12 +175,12 @@ async def test_of_two_writers_at_one_head_one_wins(
     schema_url: str, make_subject: Callable[[str], Awaitable[Subject]]
 ) -> None:
     first, second = await make_subject(schema_url), await make_subject(schema_url)
-    [ours], [theirs] = await first.chain(1), await second.chain(1)
+    [first_event], [second_event] = await first.chain(1), await second.chain(1)
     done = await asyncio.gather(
-        first.insert([ours]), second.insert([theirs]), return_exceptions=True
+        first.insert([first_event]), second.insert([second_event]), return_exceptions=True
     )
     assert "INSERT 0 1" in done
     assert [type(failure) for failure in done if isinstance(failure, BROKEN)] == [
         asyncpg.UniqueViolationError
     ]
-    assert await first.head() in {(1, ours.hash), (1, theirs.hash)}
+    assert await first.head() in {(1, first_event.hash), (1, second_event.hash)}

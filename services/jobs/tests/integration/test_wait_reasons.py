@@ -1,4 +1,4 @@
-"""What kept a job is written down with its dispatch, and what the queue is like beside it."""
+"""Why a job waited is stored with its dispatch, and the statistics of the queue beside it."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -38,7 +38,7 @@ def read_wait(rows: asyncpg.Connection) -> ReadWait:
     return read
 
 
-async def test_who_did_not_wait_has_nothing_to_explain(
+async def test_a_job_that_did_not_wait_has_no_wait_reason(
     run_commands: RunCommands,
     submit_job: BuildJob,
     run_tick: RunTick,
@@ -76,7 +76,7 @@ async def test_a_job_that_waited_for_a_slot_of_its_plan_reports_it(
     assert waited_ms >= 60_000
 
 
-async def test_a_job_that_waited_for_room_reports_it(
+async def test_a_job_that_waited_for_capacity_reports_it(
     run_commands: RunCommands,
     submit_job: BuildJob,
     run_tick: RunTick,
@@ -129,7 +129,7 @@ async def test_a_job_that_waited_for_the_end_of_a_pause_reports_it(
     assert (await read_wait(one))[0] == "paused"
 
 
-async def test_a_second_run_is_not_blamed_for_the_first(
+async def test_the_wait_of_the_second_run_excludes_the_first(
     run_commands: RunCommands,
     submit_job: BuildJob,
     run_tick: RunTick,
@@ -167,8 +167,8 @@ async def test_the_queue_is_measured_once_a_second_for_all_processes(
     assert await PostgresQueueStats(database, window=2).measure(INTERVAL) is None
     row = await rows.fetchrow("SELECT * FROM jobs.queue_stats WHERE task_type = 'echo'")
     assert row is not None
-    told = ("waiting", "running", "median_wait_ms", "median_run_ms", "is_full")
-    assert tuple(row[name] for name in told) == (3, 0, 1500, 4000, True)
+    columns = ("waiting", "running", "median_wait_ms", "median_run_ms", "is_full")
+    assert tuple(row[name] for name in columns) == (3, 0, 1500, 4000, True)
     await rows.execute("DELETE FROM jobs.job_attempts")
     await rows.execute("UPDATE jobs.queue_stats SET measured_at = now() - interval '2 s'")
     await stats.measure(INTERVAL)
@@ -179,11 +179,11 @@ async def test_the_queue_is_measured_once_a_second_for_all_processes(
 
 async def test_what_takes_long_to_measure_is_measured_less_often(fake_clock: FakeClock) -> None:
     class Slow:
-        asked = 0
+        calls = 0
 
         async def measure(self, interval: Any) -> None:
             assert interval == INTERVAL
-            self.asked += 1
+            self.calls += 1
             await fake_clock.advance(0.5)
 
     stats = Slow()
@@ -191,4 +191,4 @@ async def test_what_takes_long_to_measure_is_measured_less_often(fake_clock: Fak
     for seconds in (0, 1, 8.9, 0.2):
         await fake_clock.advance(seconds)
         await measure()
-    assert stats.asked == 2
+    assert stats.calls == 2

@@ -1,4 +1,4 @@
-"""A job that waits for its children, or for a time: asleep at no cost, and never for ever."""
+"""A job that waits for its children or for a time holds no slot, and every wait ends."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -81,7 +81,7 @@ async def test_a_parent_wakes_when_the_last_child_has_ended_however_it_ended(
     assert await is_woken(parent)
 
 
-async def test_a_parent_whose_children_have_ended_before_does_not_sleep(
+async def test_a_parent_whose_children_have_ended_does_not_wait(
     given: Given,
     results: ResultsHarness,
     is_woken: Callable[[GivenRun], Awaitable[bool]],
@@ -106,7 +106,7 @@ async def test_a_child_that_ends_in_the_same_batch_wakes_its_parent(
     assert results.woken == 1
 
 
-async def test_nobody_sleeps_for_a_child_that_never_was(
+async def test_a_wait_for_a_missing_child_ends_at_once(
     given: Given, results: ResultsHarness, is_woken: Callable[[GivenRun], Awaitable[bool]]
 ) -> None:
     parent, other = await given.run(), await given.run()
@@ -195,8 +195,8 @@ async def test_a_woken_run_that_ends_completes_the_job_and_is_charged_once(
     again = type(parent)(parent.user, parent.job, woken.envelope.fence)
     assert (await given.job(parent))["status"] == "RUNNING"
     await results.persist(again.started())
-    told = await results.persist(again.succeeded())
-    assert len(charges(told)) == 1
+    published = await results.persist(again.succeeded())
+    assert len(charges(published)) == 1
     job = await given.job(parent)
     assert (job["status"], job["waiting_for"]) == ("COMPLETED", None)
     assert await given.counted(parent) == (2, 0)
@@ -271,7 +271,7 @@ async def test_a_waiting_parent_that_is_cancelled_takes_its_children_along(
     assert await given.counted(child) == (0, 0)
 
 
-async def test_a_wait_outlives_a_wire_that_lost_all_and_ends_when_its_time_comes(
+async def test_a_wait_survives_the_loss_of_redis_and_ends_on_time(
     start_service: StartService,
     given: Given,
     results: ResultsHarness,
@@ -279,7 +279,7 @@ async def test_a_wait_outlives_a_wire_that_lost_all_and_ends_when_its_time_comes
     rows: asyncpg.Connection,
     read_envelopes: ReadEnvelopes,
 ) -> None:
-    """Nothing of it was ever on Redis: a fleet that begins on an empty one knows of it."""
+    """A fleet that starts on an empty broker finds the wait in the database."""
     parent: GivenRun = await given.run()
     child = await given.child(parent, begun=False)
     await results.persist(parent.started(), parent.waiting(child.job))
@@ -297,7 +297,7 @@ async def test_a_wait_outlives_a_wire_that_lost_all_and_ends_when_its_time_comes
     assert await rows.fetchval(sql, parent.job) == 2
 
 
-async def test_a_wait_for_nothing_cannot_be_said(given: Given) -> None:
+async def test_a_wait_without_children_is_invalid(given: Given) -> None:
     run = await given.run()
     with pytest.raises(ValueError, match="child_ids or until"):
         run.waiting()

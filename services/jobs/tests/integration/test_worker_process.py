@@ -24,11 +24,11 @@ print(sorted({"asyncpg", "sqlalchemy", "alembic", "msaas.postgres"} & sys.module
 
 
 class Owner:
-    """Sends envelopes and hears what is reported."""
+    """Publishes envelopes and receives the reports."""
 
     def __init__(self, messenger: Messenger) -> None:
         self._messenger = messenger
-        self.heard: list[Any] = []
+        self.received: list[Any] = []
         messenger.consume_batches("jobs.results", self._read_topics)
 
     async def send(self, **payload: Any) -> None:
@@ -37,10 +37,10 @@ class Owner:
         await self._messenger.publisher.publish("jobs.generic", envelope, correlation_id="test")
 
     def names(self) -> list[str]:
-        return [type(message).__name__ for message in self.heard]
+        return [type(message).__name__ for message in self.received]
 
     async def _read_topics(self, batch: Sequence[Delivery]) -> list[OutgoingMessage]:
-        self.heard += [delivery.message for delivery in batch]
+        self.received += [delivery.message for delivery in batch]
         return []
 
 
@@ -88,7 +88,7 @@ async def test_it_echoes_shows_its_health_and_metrics_and_drains(
 ) -> None:
     await owner.send(message="hello", delay_ms=10)
     await wait_until(lambda: owner.names() == ["JobStarted", "JobSucceeded"])
-    assert owner.heard[-1].result == {"message": "hello"}
+    assert owner.received[-1].result == {"message": "hello"}
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         ready = await client.get("/health/ready")
         metrics = (await client.get("/metrics")).text
@@ -103,5 +103,5 @@ async def test_it_never_loads_what_talks_to_a_database() -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", NO_DATABASE, stdout=asyncio.subprocess.PIPE
     )
-    said, _ = await process.communicate()
-    assert said.decode().strip() == "[]"
+    output, _ = await process.communicate()
+    assert output.decode().strip() == "[]"

@@ -1,4 +1,4 @@
-"""The class of a dead letter, its replays, and what of it may be shown."""
+"""The class of a dead letter, its replays, and which part of it may be shown."""
 
 from uuid import UUID, uuid4
 
@@ -62,7 +62,7 @@ def test_a_class_is_published_by_kind_and_error(
     assert classify(kind, error, quarantined=False) is expected
 
 
-def test_what_lies_in_quarantine_is_poison_whatever_it_says() -> None:
+def test_any_entry_in_quarantine_is_poison() -> None:
     assert classify("transient", "TimeoutError", quarantined=True) is LetterClass.POISON
 
 
@@ -83,7 +83,7 @@ def test_poison_and_expired_commands_wait_for_an_operator() -> None:
     assert find_replay_delay(LetterClass.TRANSIENT, 0, 0.5, has_expired=True) is None
 
 
-def test_the_timer_replays_only_what_is_wanted() -> None:
+def test_the_timer_replays_only_scheduled_dead_letters() -> None:
     assert not check_replay(build_dead_letter(letter_class=LetterClass.POISON), requested=False)
     assert check_replay(build_dead_letter(is_scheduled=True), requested=False)
     assert check_replay(build_dead_letter(letter_class=LetterClass.POISON), requested=True)
@@ -96,7 +96,7 @@ def test_no_dead_letter_is_replayed_that_is_resolved_or_was_replayed_three_times
         check_replay(build_dead_letter(replays=MAX_REPLAYS, is_scheduled=True), requested=False)
 
 
-def test_a_replay_waits_for_its_target_and_for_room_in_the_minute() -> None:
+def test_a_replay_waits_for_its_target_and_for_the_limit_per_minute() -> None:
     held = {"jobs.results": BlockReason.PAUSED}
     assert find_block_reason(build_dead_letter(), held, 50) is BlockReason.PAUSED
     assert find_block_reason(build_dead_letter(), {}, 0) is BlockReason.RATE_LIMITED
@@ -111,7 +111,7 @@ def test_any_fields_come_back_as_they_were(fields: dict[bytes, bytes]) -> None:
 
 
 @given(FIELDS)
-def test_anything_that_lies_in_a_grave_is_read(fields: dict[bytes, bytes]) -> None:
+def test_any_entry_of_a_dead_letter_stream_is_read(fields: dict[bytes, bytes]) -> None:
     entry = read_entry(COMMANDS, "1-1", fields)
     assert entry.letter_class is LetterClass.POISON
     assert entry.entry_id == f"1-1@{COMMANDS.key}"

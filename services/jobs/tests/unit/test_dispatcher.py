@@ -1,4 +1,4 @@
-"""The dispatcher, on ticks with results that the test gives."""
+"""The dispatcher, with results of ticks that the test sets."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -16,7 +16,7 @@ IDLE = TickResult()
 
 
 class Ticks:
-    """What the next ticks come to; afterwards there is nothing to do."""
+    """The results of the next ticks; afterwards there is nothing to do."""
 
     def __init__(self) -> None:
         self.next: list[TickResult | Exception] = []
@@ -90,7 +90,7 @@ async def test_it_comes_back_after_another_replica_had_its_tick(
 
 
 @pytest.mark.parametrize("error", [DependencyUnavailable(target="redis"), ValueError("a bug")])
-async def test_it_outlives_whatever_a_tick_runs_into(
+async def test_it_survives_any_error_of_a_tick(
     error: Exception, ticks: Ticks, dispatcher: Dispatcher
 ) -> None:
     ticks.next = [error, error]
@@ -108,7 +108,7 @@ async def test_without_a_request_it_ticks_periodically(ticks: Ticks) -> None:
     assert ticks.count > 3
 
 
-async def test_a_drain_lets_the_tick_under_way_end(ticks: Ticks) -> None:
+async def test_a_drain_waits_for_the_running_tick(ticks: Ticks) -> None:
     ticks.go_on.clear()
     dispatcher = Dispatcher(ticks, period=NEVER)
     running = asyncio.create_task(dispatcher.task.run())

@@ -59,7 +59,9 @@ async def test_it_is_published_again_when_nothing_has_come_of_it(harness: Harnes
     assert harness.reported == [job, job]
 
 
-async def test_what_a_full_topic_dropped_is_published_at_the_next_look(harness: Harness) -> None:
+async def test_a_report_dropped_by_a_full_topic_is_published_at_the_next_poll(
+    harness: Harness,
+) -> None:
     job = harness.add()
     harness.is_full = True
     await harness.task()
@@ -68,7 +70,7 @@ async def test_what_a_full_topic_dropped_is_published_at_the_next_look(harness: 
     assert harness.reported == [job]
 
 
-async def test_what_has_ended_is_forgotten_and_may_be_told_anew(harness: Harness) -> None:
+async def test_an_ended_job_is_removed_and_may_be_reported_again(harness: Harness) -> None:
     job = harness.add()
     await harness.task()
     again, harness.overdue = harness.overdue, []

@@ -32,7 +32,7 @@ class EchoHarness:
         return self._is_cancelled
 
 
-async def test_it_says_back_what_it_was_published(fake_clock: FakeClock) -> None:
+async def test_it_returns_its_message(fake_clock: FakeClock) -> None:
     rig = EchoHarness(EchoParams(message="hello"), fake_clock)
     assert (await Echo().run(rig.run)).message == "hello"
     assert (rig.progress, rig.checks) == ([], 0)
@@ -54,7 +54,7 @@ async def test_a_cancelled_wait_ends_at_its_next_step(fake_clock: FakeClock) -> 
         await Echo().run(rig.run)
 
 
-async def test_parameters_of_another_task_are_an_error_of_ours(fake_clock: FakeClock) -> None:
+async def test_parameters_of_another_task_are_an_internal_error(fake_clock: FakeClock) -> None:
     params = NavigateAndExtractTextParams(url="http://a.test/")
     with pytest.raises(TypeError, match="echo needs EchoParams"):
         await Echo().run(EchoHarness(params, fake_clock).run)

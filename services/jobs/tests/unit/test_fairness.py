@@ -23,7 +23,7 @@ HELD = st.dictionaries(st.integers(1, 20).map(lambda number: UUID(int=number)), 
 
 
 @given(st.lists(USERS, unique_by=lambda user: user.user_id), HELD)
-def test_a_turn_is_for_who_has_a_slot_to_spare_and_for_no_more_than_that(
+def test_users_get_no_more_jobs_than_their_free_slots(
     waiting: list[WaitingUser], held: dict[UUID, int]
 ) -> None:
     turns = {turn.user_id: turn for turn in find_slot_shares(waiting, held)}
@@ -35,10 +35,10 @@ def test_a_turn_is_for_who_has_a_slot_to_spare_and_for_no_more_than_that(
 
 
 @given(st.integers(1, 500), st.integers(0, 8), st.sampled_from(Plan), st.sampled_from(Plan))
-def test_before_a_users_next_turn_another_has_had_few(
+def test_between_two_jobs_of_a_user_others_get_few(
     held: int, more: int, mine: Plan, other: Plan
 ) -> None:
-    """However much one holds, between two of mine another comes weight for weight, and no more."""
+    """Between two jobs of one user, other users get jobs by their weights, and no more."""
     now, then = held / PLAN_WEIGHTS[mine], (held + 1) / PLAN_WEIGHTS[mine]
     turns = [(n + more) / PLAN_WEIGHTS[other] for n in range(1_000)]
     between = [turn for turn in turns if now < turn <= then]
@@ -50,11 +50,11 @@ def test_before_a_users_next_turn_another_has_had_few(
     st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 300)),
     st.integers(1, 200),
 )
-def test_a_topics_room_is_what_its_window_leaves(
+def test_the_capacity_of_a_topic_is_what_its_window_leaves(
     topics: dict[str, str], unread: dict[str, int], window: int
 ) -> None:
-    rooms = find_topic_capacity(topics, unread, window)
-    assert rooms.keys() == set(topics.values())
-    for topic, room in rooms.items():
+    capacities = find_topic_capacity(topics, unread, window)
+    assert capacities.keys() == set(topics.values())
+    for topic, capacity in capacities.items():
         there = sum(count for kind, count in unread.items() if topics.get(kind) == topic)
-        assert room == window - there
+        assert capacity == window - there

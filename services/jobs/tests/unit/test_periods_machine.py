@@ -1,4 +1,4 @@
-"""Whatever comes, in whatever order: no periods overlap, and each job is counted in its own."""
+"""Under any sequence of events no periods overlap, and each job is counted in its own period."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -78,7 +78,7 @@ class PeriodStateMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.under_way)
     @rule(which=st.integers(0, 99), completed=st.booleans())
     def settle(self, which: int, *, completed: bool) -> None:
-        """End a job in the period in which its place was set aside, however long ago."""
+        """End a job in the period of its reservation, however long ago."""
         start = self.under_way.pop(which % len(self.under_way))
         counter = self.counters[start]
         self.ended[start] += completed
@@ -119,7 +119,7 @@ class PeriodStateMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.changes)
     @rule(which=st.integers(0, 99))
     def apply_again(self, which: int) -> None:
-        """Deliver one once more, whatever came in between: it is not newer than what is known."""
+        """Deliver an event again after others: it is not newer than the applied ones."""
         before = self.subject, dict(self.counters)
         self._apply(self.changes[which % len(self.changes)])
         assert (self.subject, self.counters) == before
@@ -156,7 +156,7 @@ class PeriodStateMachine(RuleBasedStateMachine):
         self.subject = ledger.subject
 
     def _check_month(self) -> None:
-        """Whoever just got a job on FREE has not had more than the month gives, all in all."""
+        """Check that a user who just got a job on FREE is within the quota of the month."""
         limit = resolve_limit(self.subject.plan, self.subject.terms)
         if self.subject.plan is Plan.FREE and limit is not None:
             month = first_of_month(self.subject.period.start)

@@ -58,8 +58,8 @@ def test_never_more_than_the_limit_and_never_refused_below_it(
 ) -> None:
     quota = Quota(limit=limit, used=used)
     for is_submit in steps:
-        room = limit is None or quota.used + quota.reserved < limit
-        if is_submit and room:
+        has_capacity = limit is None or quota.used + quota.reserved < limit
+        if is_submit and has_capacity:
             quota = quota.reserve(END)
         elif is_submit:
             with pytest.raises(QuotaExceeded):
@@ -70,7 +70,7 @@ def test_never_more_than_the_limit_and_never_refused_below_it(
 
 
 @given(steps=STEPS)
-def test_an_account_writes_down_exactly_what_its_quota_went_through(steps: list[bool]) -> None:
+def test_an_account_has_a_ledger_entry_for_every_change_of_its_quota(steps: list[bool]) -> None:
     now = datetime(2026, 1, 5, tzinfo=UTC)
     subject = BillingSubject(
         subject_id=uuid4(),

@@ -25,22 +25,22 @@ class FakeRepublish:
 
 async def test_an_epoch_that_could_not_be_served_is_published_again() -> None:
     facts = FakeRepublish()
-    keeper = RepublishScheduler(facts)
+    scheduler = RepublishScheduler(facts)
     facts.failures = 1
     with pytest.raises(DependencyUnavailable):
-        await keeper.notice_epoch("first")
-    await keeper.notice_epoch("first")
+        await scheduler.notice_epoch("first")
+    await scheduler.notice_epoch("first")
     assert facts.served == ["first"]
 
 
-async def test_it_asks_again_once_in_a_while_and_outlives_a_failure() -> None:
+async def test_it_requests_again_periodically_and_survives_a_failure() -> None:
     facts = FakeRepublish()
-    keeper = RepublishScheduler(facts, period=0.01, jitter=AT_ONCE)
-    running = asyncio.create_task(keeper.task.run())
-    await keeper.notice_epoch("first")
+    scheduler = RepublishScheduler(facts, period=0.01, jitter=AT_ONCE)
+    running = asyncio.create_task(scheduler.task.run())
+    await scheduler.notice_epoch("first")
     await wait_until(lambda: len(facts.served) > 2)
     facts.failures, seen = 2, len(facts.served)
     await wait_until(lambda: len(facts.served) > seen + 1)
-    keeper.task.drain()
+    scheduler.task.drain()
     await running
     assert set(facts.served) == {"first"}

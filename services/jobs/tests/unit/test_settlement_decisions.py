@@ -56,7 +56,7 @@ def test_what_is_not_billable_is_not_charged(scenario: JobScenario) -> None:
     assert not transition.is_charged
 
 
-def test_a_run_that_was_never_dispatched_says_nothing(scenario: JobScenario) -> None:
+def test_a_result_of_a_run_that_was_never_dispatched_is_ignored(scenario: JobScenario) -> None:
     transition = scenario.apply_reports(scenario.success(UNKNOWN_FENCE))
     assert (transition.after, transition.unknown_fences) == (transition.job, 1)
 
@@ -99,7 +99,7 @@ def test_a_loss_or_failure_of_a_job_that_is_being_cancelled_cancels_it(
     assert (after.status, after.failure_reason, after.reserved) == (CANCELLED, "cancelled", False)
 
 
-def test_a_run_that_says_cancelled_cancels(scenario: JobScenario) -> None:
+def test_a_result_of_cancelled_cancels_the_job(scenario: JobScenario) -> None:
     transition = scenario.apply_reports(scenario.failure(reason="cancelled"))
     assert transition.after.status is CANCELLED
     assert transition.runs[0].outcome == "cancelled"
@@ -137,11 +137,11 @@ def test_an_ended_lease_is_lost_and_a_renewed_one_is_not(scenario: JobScenario) 
     scenario.apply_reports(scenario.start())
     ended = scenario.job.lease_until
     scenario.apply_reports(scenario.heartbeat(), at=scenario.now + timedelta(seconds=5))
-    stale_word = scenario.loss(LossReason.LEASE_EXPIRED, lease_until=ended)
-    transition = scenario.apply_reports(stale_word)
+    stale_report = scenario.loss(LossReason.LEASE_EXPIRED, lease_until=ended)
+    transition = scenario.apply_reports(stale_report)
     assert (transition.after, transition.runs) == (transition.job, ())
-    word = scenario.loss(LossReason.LEASE_EXPIRED, lease_until=scenario.job.lease_until)
-    after = scenario.apply_reports(word).after
+    report = scenario.loss(LossReason.LEASE_EXPIRED, lease_until=scenario.job.lease_until)
+    after = scenario.apply_reports(report).after
     assert (after.status, after.losses) == (PENDING, 1)
 
 
@@ -154,7 +154,7 @@ def test_a_heartbeat_in_the_same_batch_renews(scenario: JobScenario) -> None:
     assert transition.after.status is RUNNING
 
 
-def test_a_missing_entry_says_nothing_of_a_run_that_has_begun(scenario: JobScenario) -> None:
+def test_a_missing_entry_proves_nothing_about_a_started_run(scenario: JobScenario) -> None:
     scenario.apply_reports(scenario.start())
     assert scenario.apply_reports(scenario.loss(LossReason.STALE)).after.status is RUNNING
 
@@ -162,7 +162,7 @@ def test_a_missing_entry_says_nothing_of_a_run_that_has_begun(scenario: JobScena
 def test_a_job_that_loses_too_many_workers_has_failed(scenario: JobScenario) -> None:
     for _ in range(MAX_LOSSES):
         scenario.apply_reports(scenario.loss(LossReason.RECLAIMED, scenario.job.fence))
-        scenario.hand_out_again(UUID(int=100 + scenario.job.losses))
+        scenario.dispatch_again(UUID(int=100 + scenario.job.losses))
     after = scenario.apply_reports(scenario.loss(LossReason.RECLAIMED, scenario.job.fence)).after
     assert (after.status, after.failure_reason) == (FAILED, "lost_worker")
     assert (after.last_error, after.attempts) == ("The worker was lost.", 0)
@@ -184,10 +184,10 @@ def test_a_task_marked_once_that_had_not_begun_is_run(scenario: JobScenario) -> 
 
 
 def test_a_late_report_of_a_start_ends_a_task_marked_once(scenario: JobScenario) -> None:
-    """Two of us read at once, and the loss was processed before the start."""
+    """Two replicas read at once, and the loss was processed before the start."""
     scenario.once = frozenset({"echo"})
     scenario.apply_reports(scenario.loss(LossReason.RECLAIMED))
-    again = scenario.hand_out_again()
+    again = scenario.dispatch_again()
     transition = scenario.apply_reports(scenario.start())
     assert transition.after.status is FAILED
     assert again in transition.fences_to_stop
@@ -195,7 +195,7 @@ def test_a_late_report_of_a_start_ends_a_task_marked_once(scenario: JobScenario)
 
 def test_a_success_of_an_older_run_counts_and_stops_the_present_one(scenario: JobScenario) -> None:
     scenario.apply_reports(scenario.loss(LossReason.RECLAIMED))
-    present = scenario.hand_out_again()
+    present = scenario.dispatch_again()
     scenario.apply_reports(scenario.start(present))
     transition = scenario.apply_reports(scenario.success())
     assert (transition.after.status, transition.fences_to_stop) == (COMPLETED, {present})
@@ -206,7 +206,7 @@ def test_a_success_of_an_older_run_counts_and_stops_the_present_one(scenario: Jo
 
 def test_the_same_is_published_again_when_the_report_comes_again(scenario: JobScenario) -> None:
     scenario.apply_reports(scenario.loss(LossReason.RECLAIMED))
-    present = scenario.hand_out_again()
+    present = scenario.dispatch_again()
     first = scenario.apply_reports(scenario.success())
     again = scenario.apply_reports(scenario.success())
     assert (again.fences_to_stop, again.after) == (first.fences_to_stop, first.after)
@@ -218,7 +218,7 @@ def test_a_failure_or_loss_of_an_older_run_is_only_noted(scenario: JobScenario) 
     older = scenario.fence
     scenario.apply_reports(scenario.loss(LossReason.STALE))
     scenario.runs[older] = replace(scenario.runs[older], outcome=None, finished_at=None)
-    present = scenario.hand_out_again()
+    present = scenario.dispatch_again()
     scenario.apply_reports(scenario.start(present))
     transition = scenario.apply_reports(scenario.failure(older))
     assert (transition.after, transition.fences_to_stop) == (transition.job, frozenset())
@@ -226,7 +226,7 @@ def test_a_failure_or_loss_of_an_older_run_is_only_noted(scenario: JobScenario) 
     assert scenario.apply_reports(scenario.loss(LossReason.RECLAIMED, older)).runs == ()
 
 
-def test_a_run_that_goes_on_after_the_end_is_published_to_stop(scenario: JobScenario) -> None:
+def test_a_run_that_continues_after_the_end_is_requested_to_stop(scenario: JobScenario) -> None:
     scenario.job = replace(scenario.job, status=CANCELLED, finished_at=scenario.now, reserved=False)
     transition = scenario.apply_reports(scenario.heartbeat())
     assert (transition.after, transition.fences_to_stop) == (transition.job, {scenario.fence})
@@ -235,7 +235,7 @@ def test_a_run_that_goes_on_after_the_end_is_published_to_stop(scenario: JobScen
 def test_the_present_run_goes_before_an_older_one(scenario: JobScenario) -> None:
     older = scenario.fence
     scenario.apply_reports(scenario.loss(LossReason.STALE))
-    present = scenario.hand_out_again()
+    present = scenario.dispatch_again()
     transition = scenario.apply_reports(
         scenario.success(older, after=1), scenario.success(present, after=2)
     )
@@ -294,5 +294,5 @@ def test_a_woken_job_whose_entry_is_lost_is_still_a_woken_one(
     scenario.once = frozenset({"echo"} if once else ())
     scenario.apply_reports(scenario.start(), scenario.wait())
     woken = scenario.job = replace(scenario.job, waiting_for=None)
-    fence = scenario.hand_out_again()
+    fence = scenario.dispatch_again()
     assert scenario.apply_reports(scenario.loss(LossReason.STALE, fence)).after == woken

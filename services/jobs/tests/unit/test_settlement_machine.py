@@ -87,7 +87,7 @@ class JobStateMachine(RuleBasedStateMachine):
         runs = self.scenario.runs.values()
         begun = any(run.started_at for run in runs if run.outcome != "waiting")
         self.begun_again |= self.once and begun
-        self.scenario.hand_out_again(UUID(int=1_000 + len(self.scenario.runs)))
+        self.scenario.dispatch_again(UUID(int=1_000 + len(self.scenario.runs)))
 
     @precondition(lambda self: self.scenario.job.waiting_for is not None)
     @rule()

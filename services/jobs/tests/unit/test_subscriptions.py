@@ -135,7 +135,7 @@ def test_free_never_spans_two_months_however_late_it_is_published() -> None:
     assert after.subject.period == Period(day(1, 3), day(1, 4))
 
 
-def test_a_period_that_is_paid_anew_before_the_last_one_ended_has_a_counter_of_its_own() -> None:
+def test_a_period_that_is_paid_before_the_last_one_ended_has_its_own_counter() -> None:
     anew = Period(day(20), day(20, 2))
     after = apply_subscription_change(PRO_USER, change(Plan.PRO, anew), day(20) + SECOND)
     assert after.closed_period == Period(day(10), day(20))
@@ -172,7 +172,7 @@ def test_free_news_of_a_free_user_reuses_the_month() -> None:
     )
 
 
-def test_who_comes_back_to_free_within_a_month_has_what_is_left_of_it() -> None:
+def test_a_user_who_returns_to_free_within_a_month_has_the_rest_of_it() -> None:
     back = apply_subscription_change(
         PRO_USER, change(Plan.FREE, None, status="unpaid"), day(20)
     ).subject

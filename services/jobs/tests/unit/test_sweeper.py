@@ -15,7 +15,7 @@ class Harness:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.sweeps = 0
-        self.is_away = False
+        self.is_unavailable = False
         self.error: Exception | None = None
         self.quiet_period = QuietPeriod(self.ping, self.clock)
         self.step = self.quiet_period.guard(self.sweep)
@@ -26,7 +26,7 @@ class Harness:
             raise self.error
 
     async def ping(self) -> None:
-        if self.is_away:
+        if self.is_unavailable:
             raise DependencyUnavailable(target="redis")
 
     async def pass_time(self, seconds: float) -> int:
@@ -49,11 +49,11 @@ async def test_it_waits_one_full_lease_before_it_reports(harness: Harness) -> No
     assert await harness.pass_time(5) == 5
 
 
-async def test_it_waits_again_after_the_wire_was_away(harness: Harness) -> None:
+async def test_it_waits_again_after_redis_was_unavailable(harness: Harness) -> None:
     await harness.pass_time(20)
-    harness.is_away = True
+    harness.is_unavailable = True
     assert await harness.pass_time(3) == 0
-    harness.is_away = False
+    harness.is_unavailable = False
     assert await harness.pass_time(9) == 0
     assert await harness.pass_time(2) == 2
 
@@ -71,7 +71,7 @@ async def test_a_sweep_that_fails_on_its_data_is_tried_at_the_next_second(harnes
     assert await harness.pass_time(2) == 2
 
 
-async def test_a_sweep_that_loses_the_wire_starts_a_quiet_period(harness: Harness) -> None:
+async def test_a_sweep_that_loses_redis_starts_a_quiet_period(harness: Harness) -> None:
     await harness.pass_time(10)
     harness.error = DependencyUnavailable(target="redis")
     assert await harness.pass_time(1) == 1

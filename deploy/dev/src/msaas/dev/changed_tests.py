@@ -76,7 +76,7 @@ class ReachableTests:
         return known.union(*(self._graph.find_downstream_modules(module) for module in known))
 
     def _is_known_module(self, name: str) -> bool:
-        """Tell a module that exists from other files and from a module that was deleted."""
+        """Return whether a file is an existing module, and no other file or deleted module."""
         is_source = "/src/" in name and name.endswith(".py")
         return is_source and to_module(name) in self._graph.modules
 

@@ -133,7 +133,7 @@ def finish(root: Path, modules: list[str], generators: list[str]) -> None:
 
 
 def needs_only_locked_packages(root: Path) -> bool:
-    """Tell whether every requirement of a unit is another unit or in the lock already."""
+    """Return whether every requirement of a unit is another unit or in the lock already."""
     locked = set(re.findall(r"(?m)^([\w.-]+)==", (root / LOCKS[0].path).read_text()))
     required = {
         re.split(r"[^\w.-]", requirement)[0].lower()

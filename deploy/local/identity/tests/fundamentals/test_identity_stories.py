@@ -1,4 +1,4 @@
-"""The tutorial: a user's life with the auth server, one idea each."""
+"""The tutorial: a user and the auth server, one idea each."""
 
 from identity_support import Identity
 

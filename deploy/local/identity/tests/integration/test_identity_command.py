@@ -1,4 +1,4 @@
-"""The server as a process, and the two tools beside it."""
+"""The server as a process, and its two tools."""
 
 import httpx
 import pytest

@@ -152,7 +152,7 @@ async def test_a_banned_user_is_refused_everywhere(identity: Identity) -> None:
         await identity.user(session),
     ]
     assert {answer.json()["code"] for answer in answers} == {"user_banned"}
-    # Who does not know the password does not learn of the ban.
+    # A ban is not disclosed without the password.
     wrong = await identity.sign_in(password="wrong horse")
     assert wrong.json()["code"] == "invalid_credentials"
 

@@ -34,7 +34,7 @@ async def run(*arguments: str, folder: Path) -> str:
 
 @pytest.fixture
 async def driver(tmp_path: Path) -> Path:
-    """Install what the lock names beside a copy of the script."""
+    """Install the locked packages beside a copy of the script."""
     folder = tmp_path / "js"
     shutil.copytree(DRIVER, folder, ignore=shutil.ignore_patterns("node_modules"))
     options = ("--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts")

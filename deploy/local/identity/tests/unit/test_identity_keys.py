@@ -1,4 +1,4 @@
-"""Rotation against its promise: no key signs unannounced, none goes while its tokens live."""
+"""Rotation of keys: no key signs before it is published, none is removed too early."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

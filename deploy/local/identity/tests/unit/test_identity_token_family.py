@@ -88,7 +88,7 @@ class PlainTokens:
 
 @dataclass
 class Family:
-    """What the model knows of a session: its tokens in order, and how it stands."""
+    """The model of a session: its tokens in order, and its state."""
 
     session_id: UUID
     tokens: list[str] = field(default_factory=list[str])
@@ -114,7 +114,7 @@ class TokenFamilies(RuleBasedStateMachine):
         self.families: list[Family] = []
 
     def present(self, token: str) -> str | None:
-        """Return the token that comes back, or none when it is refused."""
+        """Return the new token, or None when the request is refused."""
         try:
             return asyncio.run(self.refresh(token)).refresh_token
         except (RefreshTokenAlreadyUsed, RefreshTokenNotFound):

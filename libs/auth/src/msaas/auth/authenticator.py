@@ -62,7 +62,7 @@ class ApiKeyStore(Protocol):
     """Verifies API keys, which a client may send instead of a token."""
 
     def is_api_key(self, credential: str) -> bool:
-        """Tell by the format alone whether a credential is an API key."""
+        """Return whether a credential has the format of an API key."""
         ...
 
     async def get_principal(self, key: str) -> tuple[UserPrincipal, float]:

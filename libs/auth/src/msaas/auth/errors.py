@@ -1,4 +1,4 @@
-"""The errors of authentication; a 401 does not tell what was wrong with the token.
+"""The errors of authentication; a 401 does not disclose what was wrong with the token.
 
 MsaasError
 ├── Unauthenticated        no credential, or an invalid one

@@ -61,7 +61,7 @@ def _list_keys(body: bytes) -> list[dict[str, Any]]:
     listed = cast("dict[str, object]", document).get("keys") if isinstance(document, dict) else None
     if not isinstance(listed, list) or len(cast("list[object]", listed)) > MAX_KEYS:
         raise InvalidJwks("no list of a few keys")
-    if not all(isinstance(one, dict) for one in cast("list[object]", listed)):
+    if not all(isinstance(key, dict) for key in cast("list[object]", listed)):
         raise InvalidJwks("a key is no object")
     return cast("list[dict[str, Any]]", listed)
 

@@ -65,7 +65,7 @@ class JwksCache:
                 raise JwksUnavailable(target=BREAKER_TARGET)
 
     def is_current(self, key: VerificationKey) -> bool:
-        """Tell whether a token that was verified with this key is still valid."""
+        """Return whether a token that was verified with this key is still valid."""
         self._refresh_when_due()
         return self._is_usable() and self._keys.get(key.kid) is key
 

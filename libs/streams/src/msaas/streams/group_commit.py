@@ -57,7 +57,7 @@ class GroupCommit:
     async def close(self) -> None:
         """Wait for the commit in progress."""
         if self._flush_task is not None:
-            await asyncio.wait({self._flush_task})  # a caller that gives up does not cancel it
+            await asyncio.wait({self._flush_task})  # a cancelled caller does not cancel it
 
     async def _flush(self) -> None:
         try:

@@ -98,7 +98,7 @@ class StreamPublisher:
         await self._commits.close()
 
     async def _admits(self, outgoing: OutgoingMessage) -> bool:
-        """Return whether there is room; a full topic refuses commands and drops the rest."""
+        """Return whether there is capacity; a full topic refuses commands and drops the rest."""
         on_full = outgoing.message.on_full
         if outgoing.topic is None or on_full is OnFull.ADMIT:
             return True

@@ -89,11 +89,11 @@ class RedisBroker:
             "XPENDING", *group_args, "IDLE", idle, "-", "+", count + len(skip)
         )
         deliveries = {read_text(row[0]): int(row[3]) + 1 for row in idle_entries}
-        wanted = [entry_id for entry_id in deliveries if entry_id not in skip][:count]
-        if not wanted:
+        entry_ids = [entry_id for entry_id in deliveries if entry_id not in skip][:count]
+        if not entry_ids:
             return []
         # XCLAIM checks the idle time again and so decides between two concurrent reclaims.
-        claimed = await self.execute_command("XCLAIM", *group_args, consumer.name, idle, *wanted)
+        claimed = await self.execute_command("XCLAIM", *group_args, consumer.name, idle, *entry_ids)
         return [read_entry(item, deliveries[read_text(item[0])]) for item in claimed if item]
 
     async def extend_leases(

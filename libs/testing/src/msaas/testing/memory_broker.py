@@ -133,10 +133,10 @@ class MemoryBroker:
         stream, group = self._get_group(consumer.key, consumer.group)
         now = self._clock.monotonic()
         idle = [id_ for id_, taken in group.pending.items() if now - taken.since >= min_idle]
-        wanted = [id_ for id_ in sorted(idle) if str(id_) not in skip][:count]
+        entry_ids = [id_ for id_ in sorted(idle) if str(id_) not in skip][:count]
         return [
             stream.raw(entry_id, self._claim(group, entry_id, consumer.name))
-            for entry_id in _drop_deleted(stream, group, wanted)
+            for entry_id in _drop_deleted(stream, group, entry_ids)
         ]
 
     async def extend_leases(
@@ -305,9 +305,9 @@ class MemoryBroker:
         return len(stream.entries) if stream else 0
 
 
-def _drop_deleted(stream: _Stream, group: _Group, wanted: Sequence[_Id]) -> list[_Id]:
+def _drop_deleted(stream: _Stream, group: _Group, entry_ids: Sequence[_Id]) -> list[_Id]:
     """Drop entries that were deleted while pending."""
-    gone = [entry_id for entry_id in wanted if entry_id not in stream.entries]
+    gone = [entry_id for entry_id in entry_ids if entry_id not in stream.entries]
     for entry_id in gone:
         del group.pending[entry_id]
-    return [entry_id for entry_id in wanted if entry_id in stream.entries]
+    return [entry_id for entry_id in entry_ids if entry_id in stream.entries]

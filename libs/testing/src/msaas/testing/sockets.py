@@ -1,4 +1,4 @@
-"""Keeps unit tests away from the network."""
+"""Blocks the network in unit tests."""
 
 import socket
 from collections.abc import Callable

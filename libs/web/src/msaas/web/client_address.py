@@ -1,4 +1,4 @@
-"""Finds the client's address; only trusted proxies are believed about it."""
+"""Finds the client's address; only headers of trusted proxies are used."""
 
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network

@@ -1,3 +1,3 @@
-"""The one door to the platform."""
+"""The HTTP API of the platform."""
 
 __all__ = ()

@@ -156,7 +156,7 @@ def assemble(
     verifier = TokenVerifier(
         settings.jwks_url, settings.issuer, settings.supabase_jwt_audience, metrics=metrics
     )
-    resyncs = metrics.counter("msaas_sse_resyncs_total", "Clients told to resynchronize.")
+    resyncs = metrics.counter("msaas_sse_resyncs_total", "Resync events sent to clients.")
     ended = metrics.counter("msaas_sse_ended_total", "Live streams by why they ended.", ("reason",))
     event_hub = JobEventHub(
         per_user=settings.streams_per_user,

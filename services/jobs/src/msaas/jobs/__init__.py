@@ -1,3 +1,3 @@
-"""The life of a job, from the command that submits it to the usage that is charged."""
+"""The lifecycle of a job, from the command that submits it to the usage that is charged."""
 
 __all__ = ()

@@ -11,7 +11,7 @@ _EXACT_KEYWORDS: Final = ("pattern", "format", "const")
 
 
 class DataFlow(Flag):
-    """Who relies on the shape: those who send it, those who are told it, or both."""
+    """Who relies on the schema: those who send it, those who receive it, or both."""
 
     INPUT = auto()
     OUTPUT = auto()
@@ -124,7 +124,7 @@ def _find_narrowing(old: SchemaNode, new: SchemaNode, path: str, depth: int) -> 
 
 
 def _find_widening(old: SchemaNode, new: SchemaNode, path: str, depth: int) -> Iterator[str]:
-    """Name what was not returned before and would be, or was told and would not."""
+    """List what would be returned and was not, or was returned and would not be."""
     was, now = old.schema, new.schema
     types = (was.get("type"), now.get("type"))
     if types[0] is not None and types[0] != types[1] and types != ("number", "integer"):

@@ -35,7 +35,7 @@ def find_problems(tree: Tree, check_names: Collection[str]) -> Iterator[str]:
 
 
 def find_index_problems(tree: Tree, index: str) -> Iterator[str]:
-    """Require one row per number, in order and without a gap; a reserved number says for what."""
+    """Require one row per number, in order and without a gap; a reserved number has a purpose."""
     rows = ROW.findall(index)
     numbers = [int(number) for number, _ in rows]
     if numbers != list(range(1, len(numbers) + 1)):

@@ -17,7 +17,7 @@ class Tree:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
     def has_commit(self, ref: str) -> bool:
-        """Tell whether a commit is in this clone, which may be a shallow one."""
+        """Return whether a commit is in this clone, which may be a shallow one."""
         command = ["git", "-c", f"safe.directory={self.root}", "-C", str(self.root)]
         probe = [*command, "rev-parse", "--quiet", "--verify", f"{ref}^{{commit}}"]
         return not subprocess.run(probe, capture_output=True, check=False).returncode

@@ -15,7 +15,16 @@ ROW = re.compile(r"^\| `(\w+)` \| ([^|]*) \| ([^|]*)\|$", re.MULTILINE)
 PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
 NAMING_CALLS = {"debug", "info", "warning", "error", "exception", "counter", "gauge", "histogram"}
 _FROZEN = "a field of the frozen dead-letter commands"
+_DEFINITION = "the title of a definition in the committed message schemas"
+_API_SCHEMA = "the name of a schema in the gateway's OpenAPI document"
 FIXED_NAMES: Mapping[str, str] = {
+    "Letter": _API_SCHEMA,
+    "LetterClass": _DEFINITION,
+    "LetterOutcome": _API_SCHEMA,
+    "LetterOutcomes": _API_SCHEMA,
+    "LetterPage": _API_SCHEMA,
+    "LetterState": _DEFINITION,
+    "LetterSummary": _API_SCHEMA,
     "asked_by": _FROZEN,
     "letter_class": _FROZEN,
     "letter_id": _FROZEN,

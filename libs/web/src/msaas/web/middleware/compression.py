@@ -49,12 +49,12 @@ class Compression:
 def _choose(accepted: bytes) -> bytes | None:
     """Prefer br, then gzip; what carries q=0 is refused."""
     offers = [offer.replace(b" ", b"").lower() for offer in accepted.split(b",")]
-    wanted = {
+    acceptable = {
         name
         for name, _, quality in (offer.partition(b";") for offer in offers)
         if quality.rstrip(b".0") != b"q="
     }
-    return next((coding for coding in _ENCODERS if coding in wanted), None)
+    return next((coding for coding in _ENCODERS if coding in acceptable), None)
 
 
 def _is_compressible(start: Message) -> bool:

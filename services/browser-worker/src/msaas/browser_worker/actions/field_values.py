@@ -19,7 +19,7 @@ FieldScalar = str | int | float | bool
 
 
 class FieldTypeMismatch(Exception):
-    """What is there is not of the type that is `wanted`."""
+    """A value is not of the `expected` type."""
 
     def __init__(self, expected: str) -> None:
         super().__init__(expected)

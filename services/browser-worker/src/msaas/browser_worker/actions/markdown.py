@@ -58,7 +58,7 @@ class ExtractMarkdownAction(BrowserAction):
         await session.open()
         async with visit.step("extract"):
             script = READ_HTML if params.selector else READ_PAGE_HTML
-            # What was named is wanted as it is.
+            # A selected element is converted without removing anything.
             arguments = [MAX_HTML, params.whole_page or params.selector is not None]
             title, html, truncated = await session.evaluate(script, arguments, params.selector)
         async with visit.step("convert"):

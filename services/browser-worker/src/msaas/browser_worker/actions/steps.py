@@ -27,7 +27,7 @@ class RunStepsAction(BrowserAction):
 
     async def visit(self, visit: Visit) -> RunStepsResult:
         params = visit.get_params(RunStepsParams)
-        # What is left of the task's time is for the steps, whatever one page may take.
+        # The steps may use all of the remaining time of the task.
         session = PageSession(visit, params, default_ms=round(visit.run.seconds_left() * 1000))
         context = StepContext(session, params)
         await session.open()

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 
 from msaas.contracts import MAX_INLINE_RESULT
 
-# For the field that says whether it was cut.
+# For the field that shows whether the text was cut.
 _RESERVED_BYTES: Final = 16
 _JSON: Final = TypeAdapter(str)
 

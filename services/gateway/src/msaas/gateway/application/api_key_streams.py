@@ -22,7 +22,7 @@ class ApiKeyStreams:
         self._checked_at = self._clock.monotonic()
 
     def register(self, key_id: UUID, end_stream: EndStream) -> EndStream:
-        """Return what to call when the stream has ended by itself."""
+        """Return the function to call when the stream has ended otherwise."""
         self._end_callbacks[key_id].append(end_stream)
 
         def unregister() -> None:

@@ -28,7 +28,7 @@ _ENTRY_KINDS: Final = {
 class BillingOutcome(StrEnum):
     APPLIED = "applied"
     ALREADY_APPLIED = "known"  # it was applied before, or a newer change was
-    USER_GONE = "nobody"  # its user was erased
+    USER_GONE = "no_subject"  # its user was erased
 
 
 class ApplyBilling:

@@ -42,7 +42,7 @@ class DispatchJobs:
         )
 
     async def __call__(self) -> TickResult:
-        """Pick nothing while Redis is away: the jobs would hold slots and not be sent."""
+        """Pick nothing while Redis is unavailable: the jobs would hold slots and not be sent."""
         await self._workers.ping()
         tick = await self._store.pick()
         if tick.picked:

@@ -1,4 +1,4 @@
-"""The messages that tell other services of jobs, accounts and usage.
+"""The messages that inform other services about jobs, accounts and usage.
 
 Each has an id derived from a version or a sequence number, so that a repeat is recognised.
 """

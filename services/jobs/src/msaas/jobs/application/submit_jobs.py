@@ -62,7 +62,7 @@ def submit(batch: CommandBatch, request: JobRequest) -> CommandOutcome:
 
 
 def submit_all(batch: CommandBatch, requests: Sequence[JobRequest]) -> CommandOutcome:
-    """Decide on each job by itself: a refused one does not stop the others."""
+    """Decide on each job separately: a refused one does not stop the others."""
     return CommandOutcome(reply={"items": [_submit_item(batch, request) for request in requests]})
 
 

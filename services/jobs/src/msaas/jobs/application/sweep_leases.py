@@ -45,7 +45,7 @@ class SweepLeasesTask:
         self._clock = clock
         self._log = get_logger()
         self._reported_total = metrics.counter(
-            "msaas_losses_reported_total", "Losses that the sweeper reported.", ("why",)
+            "msaas_losses_reported_total", "Losses that the sweeper reported.", ("reason",)
         )
         self._outstanding: dict[LossKey, str] = {}
         self._checked_at: dict[UUID, float] = {}
@@ -62,7 +62,7 @@ class SweepLeasesTask:
             await self._report(run)
 
     def _forget_others(self, overdue: Iterable[OverdueRun]) -> None:
-        """Forget runs that are no longer overdue."""
+        """Remove runs that are no longer overdue."""
         fences = {run.run.fence for run in overdue}
         self._outstanding = {
             key: entry_id for key, entry_id in self._outstanding.items() if key.fence in fences

@@ -59,7 +59,7 @@ def find_replay_delay(
 ) -> timedelta | None:
     """Return how long until it is replayed automatically, or None if only an operator may.
 
-    `has_expired`: a command whose sender was told that it had expired.
+    `has_expired`: a command whose sender got the reply that it had expired.
     """
     if letter_class is LetterClass.POISON or has_expired or replays >= MAX_REPLAYS:
         return None

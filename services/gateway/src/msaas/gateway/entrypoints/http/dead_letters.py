@@ -95,7 +95,7 @@ async def replay_dead_letters(
         asked_by=operator_id,
     )
     target = ("replay", command.replay_id)
-    await auditor.record(operator, "dead_letters.replay_asked", target, **_letter_details(body))
+    await auditor.record(operator, "dead_letters.replay_asked", target, **_describe_targets(body))
     reply = await commands.send(command, operator.correlation_id)
     return _build_outcomes(reply, commands)
 
@@ -108,13 +108,13 @@ async def resolve_dead_letters(
         letters=tuple(body.ids), reason=body.reason, asked_by=operator.user.id
     )
     target = ("dead_letters", "resolved")
-    details = {"reason": body.reason, **_letter_details(body)}
+    details = {"reason": body.reason, **_describe_targets(body)}
     await auditor.record(operator, "dead_letters.resolve_asked", target, **details)
     reply = await commands.send(command, operator.correlation_id)
     return _build_outcomes(reply, commands)
 
 
-def _letter_details(body: ReplayRequest) -> dict[str, list[str]]:
+def _describe_targets(body: ReplayRequest) -> dict[str, list[str]]:
     return {"letters": [str(letter_id) for letter_id in body.ids]}
 
 

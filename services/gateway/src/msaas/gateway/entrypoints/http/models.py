@@ -49,7 +49,7 @@ Moment = Annotated[
 
 
 def _coerce_integral(value: object) -> object:
-    """Accept 5.0 as 5: JSON does not tell them apart."""
+    """Accept 5.0 as 5: JSON does not distinguish them."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

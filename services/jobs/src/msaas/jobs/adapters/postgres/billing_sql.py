@@ -8,7 +8,7 @@ LOCK_SUBJECTS: Final = f"""
 SELECT {SUBJECT}, last_seq, head FROM jobs.subjects
 WHERE user_id = ANY($1::uuid[]) OR subject_id = ANY($2::uuid[])
 ORDER BY subject_id FOR NO KEY UPDATE
-"""  # noqa: S608  # columns of ours
+"""  # noqa: S608  # fixed column names
 
 # The counters of this month and later, and those to correct.
 FIND_COUNTERS: Final = f"""
@@ -18,7 +18,7 @@ UNION
 SELECT {COUNTER} FROM jobs.usage_counters
 WHERE (subject_id, period_start) IN (SELECT * FROM unnest($2::uuid[], $3::timestamptz[]))
 ORDER BY period_start
-"""  # noqa: S608  # columns of ours
+"""  # noqa: S608  # fixed column names
 
 FIND_ENTRIES: Final = """
 SELECT

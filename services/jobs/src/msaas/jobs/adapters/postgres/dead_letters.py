@@ -142,8 +142,8 @@ class _ReplayTransaction:
         )
         scheduled_by = {row["dead_letter_id"]: row["requested_by"] for row in rows}
         done = [
-            (new_id(), letter.id, letter.topic, requested_by or scheduled_by.get(letter.id))
-            for letter in replayed
+            (new_id(), item.id, item.topic, requested_by or scheduled_by.get(item.id))
+            for item in replayed
         ]
         await fetch_rows(self._connection, sql.INSERT_REPLAYS, done, plan.command.replay_id)
         marked = [(dead_letter.id,) for dead_letter in replayed]

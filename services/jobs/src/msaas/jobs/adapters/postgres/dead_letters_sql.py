@@ -50,7 +50,7 @@ SELECT l.id, l.class, l.topic, l.replay_count, l.body, {_STATE} AS state, EXISTS
   SELECT FROM jobs.dead_letter_replays p WHERE p.dead_letter_id = l.id AND p.replayed_at IS NULL
 ) AS is_scheduled
 FROM jobs.message_dead_letters l WHERE l.id = ANY($1::uuid[]) ORDER BY l.id FOR UPDATE
-"""  # noqa: S608  # text of ours
+"""  # noqa: S608  # fixed text
 
 # The retry locks them later, in the order of all locks.
 FIND_JOBS: Final = """
@@ -131,7 +131,7 @@ SELECT l.id, l.class, l.topic, coalesce(l.message_type, 'unreadable') AS name, l
   l.correlation_id, l.created_at AS died_at, l.replay_count, {_STATE} AS state, l.resolved_at,
   l.resolved_by, l.reason, p.due_at AS replay_due_at, l.body
 FROM jobs.message_dead_letters l LEFT JOIN jobs.{_SCHEDULED} l.id
-"""  # noqa: S608  # text of ours
+"""  # noqa: S608  # fixed text
 
 _JOB: Final = f"""
 SELECT j.id, 'job' AS class, NULL AS topic, j.task_type AS name,
@@ -145,7 +145,7 @@ FROM jobs.jobs j
 LEFT JOIN jobs.failed_job_resolutions r ON r.job_id = j.id AND r.failed_at = j.finished_at
 LEFT JOIN jobs.{_SCHEDULED} j.id
 WHERE j.status = 'FAILED' AND j.deleted_at IS NULL
-"""  # noqa: S608  # text of ours
+"""  # noqa: S608  # fixed text
 
 LIST_MESSAGES: Final = f"""
 {_MESSAGE} WHERE {_STATE} = $1 AND ($2::text IS NULL OR l.class = $2)

@@ -29,7 +29,7 @@ SELECT
     ELSE coalesce(s.next_plan, s.plan) END AS plan
 FROM page LEFT JOIN jobs.subjects s USING (user_id)
 ORDER BY page.user_id
-"""  # noqa: S608  # text of ours
+"""  # noqa: S608  # fixed text
 
 # A slot is a row that is dispatched and neither finished nor waiting. Counted, so it cannot drift.
 USED_SLOTS: Final = """
@@ -115,7 +115,7 @@ SELECT
   id, user_id, task_type, attempts, max_attempts, fence, payload, correlation_id, traceparent,
   source, plan, created_at, run_at, dispatched_at, deadline_at, parent_job_id
 FROM dispatched
-"""  # noqa: S608  # text of ours
+"""  # noqa: S608  # fixed text
 
 RECORD_ENTRIES: Final = """
 WITH given AS (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS g (id, fence, entry_id)),

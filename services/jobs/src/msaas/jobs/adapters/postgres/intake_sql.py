@@ -14,7 +14,7 @@ _JOB: Final = f"""
 LOCK_SUBJECTS: Final = f"""
 SELECT {SUBJECT} FROM jobs.subjects WHERE user_id = ANY($1::uuid[])
 ORDER BY subject_id FOR NO KEY UPDATE
-"""  # noqa: S608  # columns of ours
+"""  # noqa: S608  # fixed column names
 
 # Periods do not overlap, so the first that is not over is the current one; those of this month that
 # are over count towards the monthly limit of FREE.
@@ -22,7 +22,7 @@ FIND_COUNTERS: Final = f"""
 SELECT {COUNTER} FROM jobs.usage_counters
 WHERE subject_id = ANY($1::uuid[]) AND period_end > date_trunc('month', now(), 'UTC')
 ORDER BY period_start
-"""  # noqa: S608  # columns of ours
+"""  # noqa: S608  # fixed column names
 
 # Every transaction that adds a child locks the same subject, so that none is missed. Parents are
 # locked too, since one of them may wait for a job that ends here.
@@ -38,14 +38,14 @@ SELECT {_JOB} FROM jobs.jobs WHERE id IN (
   UNION
   SELECT j.parent_job_id FROM jobs.jobs j WHERE j.id IN (SELECT id FROM family)
 ) ORDER BY id FOR NO KEY UPDATE
-"""  # noqa: S608  # columns of ours
+"""  # noqa: S608  # fixed column names
 
 FIND_JOBS: Final = f"""
 SELECT {_JOB} FROM jobs.jobs WHERE id = ANY($1::uuid[])
 UNION ALL
 SELECT {_JOB} FROM unnest($2::uuid[], $3::text[], $4::smallint[]) AS k (u, key, item)
 JOIN jobs.jobs ON user_id = u AND idempotency_key = key AND idempotency_item = item
-"""  # noqa: S608  # columns of ours
+"""  # noqa: S608  # fixed column names
 
 OPEN_PERIODS: Final = """
 WITH opened AS (
@@ -88,7 +88,7 @@ FROM unnest(
 )
 ON CONFLICT (id) DO NOTHING
 RETURNING {SNAPSHOT}
-"""  # noqa: S608  # columns of ours
+"""  # noqa: S608  # fixed column names
 
 RESERVE: Final = """
 UPDATE jobs.usage_counters c SET jobs_reserved = jobs_reserved + given.change
@@ -102,7 +102,7 @@ UPDATE jobs.jobs SET
   cancel_requested_at = coalesce(cancel_requested_at, now()), lease_until = NULL,
   waiting_for = NULL, wake_at = NULL
 WHERE id = ANY($1::uuid[]) RETURNING {SNAPSHOT}
-"""  # noqa: S608  # columns of ours
+"""  # noqa: S608  # fixed column names
 
 RETRY: Final = f"""
 UPDATE jobs.jobs j SET
@@ -112,7 +112,7 @@ UPDATE jobs.jobs j SET
   last_retry_id = u.retry_id
 FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[]) AS u (job_id, period, retry_id)
 WHERE j.id = u.job_id RETURNING {CHANGED}
-"""  # noqa: S608  # columns of ours
+"""  # noqa: S608  # fixed column names
 
 EXPIRE: Final = f"""
 UPDATE jobs.jobs SET
@@ -120,7 +120,7 @@ UPDATE jobs.jobs SET
   last_error = 'The job''s deadline has passed.', lease_until = NULL, waiting_for = NULL,
   wake_at = NULL
 WHERE id = ANY($1::uuid[]) RETURNING {SNAPSHOT}
-"""  # noqa: S608  # columns of ours
+"""  # noqa: S608  # fixed column names
 
 CANCEL_ATTEMPTS: Final = """
 UPDATE jobs.job_attempts a SET outcome = 'cancelled', finished_at = now()
@@ -131,4 +131,4 @@ WHERE a.job_id = given.job_id AND a.fence = given.fence AND a.outcome IS NULL
 REQUEST_STOP: Final = f"""
 UPDATE jobs.jobs SET cancel_requested_at = now()
 WHERE id = ANY($1::uuid[]) RETURNING {SNAPSHOT}
-"""  # noqa: S608  # columns of ours
+"""  # noqa: S608  # fixed column names

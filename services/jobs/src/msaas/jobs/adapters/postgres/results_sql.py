@@ -21,7 +21,7 @@ FROM jobs.jobs WHERE id = ANY($1::uuid[] || ARRAY(
   SELECT (SELECT p.id FROM jobs.jobs p WHERE p.id = c.parent_job_id AND p.waiting_for IS NOT NULL)
   FROM jobs.jobs c WHERE c.id = ANY($2::uuid[])
 )) ORDER BY id FOR NO KEY UPDATE
-"""  # noqa: S608  # columns of ours
+"""  # noqa: S608  # fixed column names
 
 FIND_EARLIER_PLANS: Final = """
 SELECT user_id, period_start, plan FROM jobs.usage_counters
@@ -57,7 +57,7 @@ FROM unnest(
 )
 WHERE j.id = u.job_id AND j.finished_at IS NULL
 RETURNING {CHANGED}
-"""  # noqa: S608  # columns of ours
+"""  # noqa: S608  # fixed column names
 
 # Touches no column of any index.
 RENEW_LEASES: Final = f"""
@@ -66,7 +66,7 @@ UPDATE jobs.jobs j SET
 FROM unnest($1::uuid[], $2::timestamptz[], $3::jsonb[]) AS u (job_id, lease_until, progress)
 WHERE j.id = u.job_id AND j.finished_at IS NULL
 RETURNING {CHANGED}
-"""  # noqa: S608  # columns of ours
+"""  # noqa: S608  # fixed column names
 
 UPDATE_RUNS: Final = """
 UPDATE jobs.job_attempts a SET
