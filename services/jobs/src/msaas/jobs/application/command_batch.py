@@ -30,7 +30,7 @@ Command = SubmitJob | SubmitJobs | PushedJob | CancelJob | RetryJob | DeadlinePa
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobRequest:
+class RequestedJob:
     """A job that a command submits, from the command to its row.
 
     The names are those of the row: `deadline_at` is `deadline_ts` in the messages.
@@ -65,7 +65,7 @@ class CommandContext:
     traceparent: str | None = None
 
     @cached_property
-    def requests(self) -> Sequence[JobRequest]:
+    def requests(self) -> Sequence[RequestedJob]:
         """The jobs that the command submits; none if it changes a job."""
         match self.command:
             case SubmitJob() as command:
@@ -83,8 +83,8 @@ class CommandContext:
             return [item.job_id for item in self.command.jobs]
         return [self.command.job_id]
 
-    def _build_request(self, job: SubmitJob) -> JobRequest:
-        return JobRequest(
+    def _build_request(self, job: SubmitJob) -> RequestedJob:
+        return RequestedJob(
             job_id=job.job_id,
             user_id=job.user_id,
             task_type=job.task_type,
@@ -153,11 +153,11 @@ class CommandBatch:
     accounts: dict[UUID, Account]
     jobs: dict[UUID, LockedJob]
     keys: dict[IdempotencyKey, LockedJob]
-    submitted: list[tuple[LockedJob, JobRequest]] = field(
-        default_factory=list[tuple[LockedJob, JobRequest]]
+    submitted: list[tuple[LockedJob, RequestedJob]] = field(
+        default_factory=list[tuple[LockedJob, RequestedJob]]
     )
-    rejected: list[tuple[LockedJob, JobRequest]] = field(
-        default_factory=list[tuple[LockedJob, JobRequest]]
+    rejected: list[tuple[LockedJob, RequestedJob]] = field(
+        default_factory=list[tuple[LockedJob, RequestedJob]]
     )
     cancelled: list[LockedJob] = field(default_factory=list[LockedJob])
     expired: list[LockedJob] = field(default_factory=list[LockedJob])

@@ -14,8 +14,8 @@ from msaas.contracts import TASKS, JobStatus, Plan, Task
 from msaas.jobs.application.command_batch import (
     CommandBatch,
     CommandOutcome,
-    JobRequest,
     LockedJob,
+    RequestedJob,
 )
 from msaas.jobs.domain.errors import (
     IdempotencyMismatch,
@@ -42,7 +42,7 @@ _REJECTION_REASONS: Final[Mapping[type[MsaasError], str]] = MappingProxyType(
 )
 
 
-def submit(batch: CommandBatch, request: JobRequest) -> CommandOutcome:
+def submit(batch: CommandBatch, request: RequestedJob) -> CommandOutcome:
     if known := batch.jobs.get(request.job_id):
         return _build_duplicate_outcome(batch, known, request)
     account = batch.get_account(request.user_id)
@@ -61,19 +61,19 @@ def submit(batch: CommandBatch, request: JobRequest) -> CommandOutcome:
     return _build_outcome(job)
 
 
-def submit_all(batch: CommandBatch, requests: Sequence[JobRequest]) -> CommandOutcome:
+def submit_all(batch: CommandBatch, requests: Sequence[RequestedJob]) -> CommandOutcome:
     """Decide on each job separately: a refused one does not stop the others."""
     return CommandOutcome(reply={"items": [_submit_item(batch, request) for request in requests]})
 
 
-def _submit_item(batch: CommandBatch, request: JobRequest) -> dict[str, object]:
+def _submit_item(batch: CommandBatch, request: RequestedJob) -> dict[str, object]:
     try:
         return {"ok": True, **submit(batch, request).reply}
     except MsaasError as refusal:
         return {"ok": False, "job_id": request.job_id, "problem": describe_error(refusal)}
 
 
-def accept_pushed(batch: CommandBatch, request: JobRequest) -> CommandOutcome:
+def accept_pushed(batch: CommandBatch, request: RequestedJob) -> CommandOutcome:
     """Store a job that a user would be refused as a failed one; raise any other error."""
     if request.job_id in batch.jobs:
         return submit(batch, request)
@@ -84,7 +84,7 @@ def accept_pushed(batch: CommandBatch, request: JobRequest) -> CommandOutcome:
         return _reject(batch, request, refusal)
 
 
-def _reject(batch: CommandBatch, request: JobRequest, refusal: MsaasError) -> CommandOutcome:
+def _reject(batch: CommandBatch, request: RequestedJob, refusal: MsaasError) -> CommandOutcome:
     batch.get_account(request.user_id)
     job = _build_job(batch, request)
     job.status = JobStatus.FAILED
@@ -95,7 +95,7 @@ def _reject(batch: CommandBatch, request: JobRequest, refusal: MsaasError) -> Co
     return CommandOutcome(reply={"job_id": job.id, "status": job.status})
 
 
-def _check_payload(request: JobRequest) -> None:
+def _check_payload(request: RequestedJob) -> None:
     task = TASKS.get(request.task_type)
     if task is None or not task.public:
         raise TaskTypeNotFound
@@ -114,7 +114,7 @@ def _check_payload(request: JobRequest) -> None:
 
 
 def _build_duplicate_outcome(
-    batch: CommandBatch, job: LockedJob, request: JobRequest
+    batch: CommandBatch, job: LockedJob, request: RequestedJob
 ) -> CommandOutcome:
     """Answer a redelivered command as it was answered the first time."""
     if job.user_id != request.user_id:
@@ -131,7 +131,7 @@ def _build_duplicate_outcome(
     )
 
 
-def _find_by_idempotency_key(batch: CommandBatch, request: JobRequest) -> LockedJob | None:
+def _find_by_idempotency_key(batch: CommandBatch, request: RequestedJob) -> LockedJob | None:
     first = batch.keys.get(request.key) if request.key else None
     if first and request.idempotency and first.fingerprint != request.idempotency.fingerprint:
         raise IdempotencyMismatch
@@ -147,7 +147,7 @@ def get_task_in_plan(task_type: str, plan: Plan) -> Task:
     return task
 
 
-def _check_parent(batch: CommandBatch, request: JobRequest) -> None:
+def _check_parent(batch: CommandBatch, request: RequestedJob) -> None:
     if request.parent_job_id is None:
         return
     parent = batch.jobs.get(request.parent_job_id)
@@ -157,7 +157,7 @@ def _check_parent(batch: CommandBatch, request: JobRequest) -> None:
         raise ParentEnded
 
 
-def _build_job(batch: CommandBatch, request: JobRequest) -> LockedJob:
+def _build_job(batch: CommandBatch, request: RequestedJob) -> LockedJob:
     return LockedJob(
         id=request.job_id,
         user_id=request.user_id,

@@ -17,9 +17,9 @@ from msaas.jobs.adapters.postgres.rows import WAKE, Row, fetch_rows, read_snapsh
 from msaas.jobs.application.command_batch import (
     CommandBatch,
     IdempotencyKey,
-    JobRequest,
     LockedJob,
     LockRequest,
+    RequestedJob,
 )
 from msaas.jobs.application.events import JobSnapshot
 from msaas.jobs.domain.accounts import Account
@@ -130,7 +130,7 @@ def _counter_row(account: Account) -> Row:
     )
 
 
-def _job_row(job: LockedJob, request: JobRequest) -> Row:
+def _job_row(job: LockedJob, request: RequestedJob) -> Row:
     idempotency = request.idempotency if job.failure_reason is None else None
     return (
         job.id,
