@@ -1,6 +1,6 @@
 """Billing's messages: the plan a user pays for, and what was reported and corrected of usage."""
 
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
@@ -16,14 +16,12 @@ ExternalEventId = Annotated[str, Field(pattern=r"^[\x21-\x7e]+$", max_length=255
 Correction = Annotated[int, Field(ge=-(2**53), le=2**53)]
 
 
-class SubscriptionChanged(Message):
+class SubscriptionChanged(Message, on_full=OnFull.SKIP):
     """A snapshot of a user's subscription; the higher `version` is the newer one.
 
     `jobs_limit` None means no hard limit. Only a paid plan has a period. `next_plan` takes effect
     when the period ends; without it the plan stays the same.
     """
-
-    on_full: ClassVar = OnFull.SKIP
 
     user_id: UUID
     version: PositiveCount
@@ -46,13 +44,11 @@ class SubscriptionChanged(Message):
         return self
 
 
-class UsageReported(Message):
+class UsageReported(Message, on_full=OnFull.SKIP):
     """Units that Stripe has accepted, and the head of the usage chain they were reported with.
 
     `period_start` is the start of the billed period, `reported_at` the meter's timestamp.
     """
-
-    on_full: ClassVar = OnFull.SKIP
 
     subject_id: UUID
     stripe_event_id: ExternalEventId
@@ -62,13 +58,11 @@ class UsageReported(Message):
     head: Hash
 
 
-class UsageReconciled(Message):
+class UsageReconciled(Message, on_full=OnFull.SKIP):
     """Corrects a usage counter after a comparison with Stripe; a correction of 0 is published too.
 
     `period_start` is the start of the quota period that is corrected.
     """
-
-    on_full: ClassVar = OnFull.SKIP
 
     subject_id: UUID
     stripe_event_id: ExternalEventId

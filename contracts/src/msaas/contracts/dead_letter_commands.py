@@ -1,7 +1,7 @@
 """Operators' commands on dead letters: messages that could not be handled, and failed jobs."""
 
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
@@ -25,10 +25,8 @@ class LetterState(StrEnum):
     RESOLVED = "resolved"  # an operator closed it, with a reason
 
 
-class ListDeadLetters(Message):
+class ListDeadLetters(Message, on_full=OnFull.REFUSE):
     """Lists dead letters, newest first; `before_at` and `before_id` select the next page."""
-
-    on_full: ClassVar = OnFull.REFUSE
 
     state: LetterState = LetterState.OPEN
     letter_class: LetterClass | None = None
@@ -38,30 +36,24 @@ class ListDeadLetters(Message):
     limit: Annotated[int, Field(ge=1, le=100)] = 20
 
 
-class ShowDeadLetter(Message):
+class ShowDeadLetter(Message, on_full=OnFull.REFUSE):
     """Returns one dead letter without the content of a user's job."""
-
-    on_full: ClassVar = OnFull.REFUSE
 
     letter_id: UUID
 
 
-class ReplayDeadLetters(Message):
+class ReplayDeadLetters(Message, on_full=OnFull.REFUSE):
     """Sent by an operator, or by the owner's timer for those that are due (`asked_by` is None).
 
     The sender creates `replay_id`, so that a repeated command replays nothing twice.
     """
-
-    on_full: ClassVar = OnFull.REFUSE
 
     replay_id: UUID
     letters: DeadLetterIds
     asked_by: UUID | None = None
 
 
-class ResolveDeadLetters(Message):
-    on_full: ClassVar = OnFull.REFUSE
-
+class ResolveDeadLetters(Message, on_full=OnFull.REFUSE):
     letters: DeadLetterIds
     reason: Annotated[ShortText, Field(min_length=1)]
     asked_by: UUID

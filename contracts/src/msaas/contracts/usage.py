@@ -3,7 +3,7 @@
 import hashlib
 import struct
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, ClassVar
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
@@ -21,10 +21,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAYOUT = struct.Struct(">16sQ16sqq32s")
 
 
-class UsageRecorded(Message):
+class UsageRecorded(Message, on_full=OnFull.SKIP):
     """One completed billable job. The subject is a random id that identifies no person."""
-
-    on_full: ClassVar = OnFull.SKIP
 
     subject_id: UUID
     seq: PositiveCount
@@ -37,13 +35,11 @@ class UsageRecorded(Message):
     hash: Hash
 
 
-class UsageNoted(Message):
+class UsageNoted(Message, on_full=OnFull.SKIP):
     """A chain entry that charges nothing, published so that consumers see no gap in `seq`.
 
     Its hash uses the nil UUID as the job id.
     """
-
-    on_full: ClassVar = OnFull.SKIP
 
     subject_id: UUID
     seq: PositiveCount
