@@ -5,22 +5,20 @@ follow the event stream. The load stays below the rate limits. Then the cost of 
 with that of a bare FastAPI application. Exits with 1 when a goal is missed.
 """
 
-import argparse
 import json
 import random
-import statistics
 import sys
+from argparse import Namespace
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from urllib.parse import urlsplit
 
 import httpx
 import psutil
 from api_load import HttpConnection, LoadRequest, LoadResponse, LoadStats, LoadWorker, run_load
 from bare_post import compare_with_bare
-from goals import Table, measure_fleet
-from measured_processes import cpu_seconds
+from goals import Table, address_of, measure_fleet, parse_options, percentiles
+from measured_processes import cpu_seconds, list_family
 from stream_readers import Reader, build_stream_request, close_all, open_reader
 
 from msaas.dev.chaos import sign_in_new_user
@@ -86,11 +84,9 @@ class GatewayProbe:
         if gateway is None:
             raise LookupError("the gateway does not run")
         self.pid = gateway.pid
-        first = psutil.Process(self.pid)
-        family = (first, *first.children(recursive=True))
         self._ports = {
             connection.laddr.port
-            for process in family
+            for process in list_family(self.pid)
             for connection in process.net_connections("tcp")
             if connection.status == psutil.CONN_LISTEN
         }
@@ -140,11 +136,6 @@ def ignore(_job_id: str, _now: float) -> None:
     """Ignore the event: the reader counts it."""
 
 
-def address_of(fleet: IsolatedFleet) -> tuple[str, int]:
-    address = urlsplit(fleet.running.gateway_url)
-    return str(address.hostname), address.port or 80
-
-
 def build_workers(fleet: IsolatedFleet, users: Sequence[ApiClient]) -> list[LoadWorker]:
     host, port = address_of(fleet)
     virtual_users = [VirtualUser(random.Random(number)) for number in range(len(users))]  # noqa: S311  # the same mix in each run
@@ -159,7 +150,7 @@ def build_workers(fleet: IsolatedFleet, users: Sequence[ApiClient]) -> list[Load
     return workers
 
 
-async def measure(fleet: IsolatedFleet, options: argparse.Namespace) -> list[str]:
+async def measure(fleet: IsolatedFleet, options: Namespace) -> list[str]:
     async with AsyncExitStack() as stack:
         users = [
             await stack.enter_async_context(sign_in_new_user(fleet, "ENTERPRISE"))
@@ -220,12 +211,6 @@ def show_p99(table: Table, name: str, seconds: Sequence[float], errors: str = ""
     table.goal(name, *cells, goal=goal, met=p99 < MAX_P99_MS)
 
 
-def percentiles(seconds: Sequence[float]) -> tuple[float, float, float]:
-    """Return p50, p95 and p99 in milliseconds."""
-    cuts = statistics.quantiles(seconds, n=100) if len(seconds) > 1 else [*seconds] * 99
-    return cuts[49] * 1e3, cuts[94] * 1e3, cuts[98] * 1e3
-
-
 def show_rest(stats: LoadStats, table: Table, auth_ms: float) -> None:
     failed = sum(stats.errors(route, 500) for route in stats.statuses)
     goal = f"< {MAX_AUTH_MS:.0f} ms"
@@ -245,19 +230,15 @@ def show_cpu(stats: LoadStats, table: Table, cpu: dict[str, float], seconds: flo
         table.row(name, f"{spent / stats.requests * 1e6:.0f} µs", f"{spent / seconds:.1%}")
 
 
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="msaas bench edge", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=180)
-    parser.add_argument("--per-minute", type=int, default=10_000)
-    parser.add_argument("--users", type=int, default=20)
-    parser.add_argument("--listeners", type=int, default=100, help="open event streams")
-    parser.add_argument(
-        "--posts",
-        type=int,
-        default=200,
-        help="requests in a block of the comparison with bare FastAPI",
-    )
-    return measure_fleet(measure, parser.parse_args(argv))
+def main() -> int:
+    defaults = {
+        "seconds": (180.0, "length of the load"),
+        "per-minute": (10_000, "requests"),
+        "users": (20, "signed-in users"),
+        "listeners": (100, "open event streams"),
+        "posts": (200, "requests in a block of the comparison with bare FastAPI"),
+    }
+    return measure_fleet(measure, parse_options("edge", __doc__, defaults))
 
 
 if __name__ == "__main__":

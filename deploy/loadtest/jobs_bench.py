@@ -6,7 +6,6 @@ process on the same Redis. Every round measures each candidate once; the rate is
 Exits with 1 when a goal is missed.
 """
 
-import argparse
 import asyncio
 import json
 import os
@@ -14,18 +13,18 @@ import random
 import statistics
 import sys
 import time
+from argparse import Namespace
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from itertools import cycle, islice
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import asyncpg
 from api_load import HttpConnection, LoadRequest
-from goals import Table, measure_fleet
+from goals import Table, address_of, measure_fleet, parse_options, percentiles
 from jobs_fixtures import ALL_BUT_SERVERS, JOBS_PARTS, PARTS, DrainResult, JobsFixture
 
 from msaas.dev.chaos import sign_in_new_user
@@ -159,29 +158,26 @@ async def compare_batches(fixture: JobsFixture, table: Table, jobs: int, rounds:
     )
 
 
-async def submit_until(connection: HttpConnection, end: float) -> int:
-    accepted = 0
-    while time.perf_counter() < end:
-        response = await connection.send(SUBMISSION)
-        accepted += response.status == ACCEPTED
-    connection.close()
-    return accepted
-
-
 async def measure_submits(
     fixture: JobsFixture, table: Table, users: Sequence[ApiClient], seconds: float
 ) -> None:
     """Submit while the worker is suspended, to measure acceptance alone."""
-    address = urlsplit(fixture.fleet.running.gateway_url)
+    host, port = address_of(fixture.fleet)
     with fixture.suspended("jobs-worker"):
         end = time.perf_counter() + seconds
+
+        async def submit(connection: HttpConnection) -> int:
+            accepted = 0
+            while time.perf_counter() < end:
+                accepted += (await connection.send(SUBMISSION)).status == ACCEPTED
+            connection.close()
+            return accepted
+
         connections = [
-            HttpConnection(str(address.hostname), address.port or 80, user.authorization)
+            HttpConnection(host, port, user.authorization)
             for user in islice(cycle(users), CONNECTIONS)
         ]
-        accepted = sum(
-            await asyncio.gather(*(submit_until(connection, end) for connection in connections))
-        )
+        accepted = sum(await asyncio.gather(*map(submit, connections)))
     table.row("submitted through HTTP", f"{accepted / seconds:,.0f} jobs/s")
     await fixture.until_idle()
 
@@ -200,10 +196,8 @@ async def measure_latency(table: Table, api: ApiClient, count: int) -> None:
         await asyncio.sleep(0.05)
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
-    cuts = statistics.quantiles(seconds, n=100)
-    table.row(
-        "submit → COMPLETED, low load", *(f"p{p} {cuts[p - 1] * 1e3:.1f} ms" for p in (50, 99))
-    )
+    p50, _, p99 = percentiles(seconds)
+    table.row("submit → COMPLETED, low load", f"p50 {p50:.1f} ms", f"p99 {p99:.1f} ms")
 
 
 async def listen(api: ApiClient, cursor: str, ended: dict[str, asyncio.Future[float]]) -> None:
@@ -278,9 +272,11 @@ async def open_fixture(fleet: IsolatedFleet, cores: Sequence[int]) -> AsyncGener
         await rows.close()
 
 
-async def measure(fleet: IsolatedFleet, options: argparse.Namespace) -> list[str]:
+async def measure(fleet: IsolatedFleet, options: Namespace) -> list[str]:
     table = Table()
-    cores = options.cores or sorted(os.sched_getaffinity(0))
+    cores = [int(core) for core in options.cores.split(",") if core] or sorted(
+        os.sched_getaffinity(0)
+    )
     print(
         f"all processes on cores {', '.join(map(str, cores))}; {options.rounds} rounds", flush=True
     )
@@ -298,22 +294,17 @@ async def measure(fleet: IsolatedFleet, options: argparse.Namespace) -> list[str
     return table.missed
 
 
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="msaas bench jobs", description=__doc__)
-    parser.add_argument(
-        "--jobs", type=int, default=10_000, help="jobs of each drain and of the flood"
-    )
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument(
-        "--soak", type=int, default=100_000, help="jobs between the two measurements"
-    )
-    parser.add_argument("--samples", type=int, default=200, help="jobs submitted at low load")
-    parser.add_argument(
-        "--seconds", type=float, default=10, help="duration of the HTTP submissions"
-    )
-    parser.add_argument("--cores", type=int, nargs="+", help="cores to use; all by default")
+def main() -> int:
+    defaults = {
+        "jobs": (10_000, "jobs of each drain and of the flood"),
+        "rounds": (3, "measurements of each candidate"),
+        "soak": (100_000, "jobs between the two measurements"),
+        "samples": (200, "jobs submitted at low load"),
+        "seconds": (10.0, "duration of the HTTP submissions"),
+        "cores": ("", "cores to use, like 0,1; all by default"),
+    }
     configure_logging("bench", "bench", level="ERROR")
-    return measure_fleet(measure, parser.parse_args(argv))
+    return measure_fleet(measure, parse_options("jobs", __doc__, defaults))
 
 
 if __name__ == "__main__":

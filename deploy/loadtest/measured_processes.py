@@ -1,7 +1,7 @@
 """Reads the CPU of measured processes, and suspends the others."""
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -9,8 +9,19 @@ import psutil
 
 def cpu_seconds(pid: int) -> float:
     """Return the CPU of a process and its running children; in nanoseconds on Linux."""
+    return sum(map(_own_cpu, list_family(pid)))
+
+
+def list_family(pid: int | None = None) -> list[psutil.Process]:
+    """List a process, by default this one, and all its descendants."""
     process = psutil.Process(pid)
-    return sum(map(_own_cpu, (process, *process.children(recursive=True))))
+    return [process, *process.children(recursive=True)]
+
+
+def pin(processes: Iterable[psutil.Process], cores: Sequence[int]) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess, AttributeError):  # macOS cannot
+            process.cpu_affinity(list(cores))
 
 
 @contextmanager

@@ -5,7 +5,6 @@ medians and ratios. Exits with 1 when the batch runner drains less than half as 
 redis-py loop.
 """
 
-import argparse
 import asyncio
 import gc
 import json
@@ -13,14 +12,15 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID, uuid4
 
+from baselines import run_baseline
+from goals import parse_options, percentiles
 from redis.asyncio import Redis
 
 from msaas.contracts import JobEnvelope, JobSucceeded, SubmitJob, encode, get_topic
@@ -190,32 +190,8 @@ async def drain_bare(url: str, count: int) -> float:
 
 async def drain_arq(url: str, count: int) -> float:
     """Run the same trivial jobs with arq, at its best concurrency."""
-    arq: Any = import_module("arq")
-    drain = DrainCounter(count)
-
-    async def work(_context: dict[Any, Any], data: str) -> str:
-        drain.add(1)
-        return json.dumps(json.loads(data)["payload"])
-
-    pool = await arq.create_pool(arq.connections.RedisSettings.from_dsn(url))
-    body = build_job_envelope().model_dump_json()
-    for _ in range(0, count, 50):
-        await asyncio.gather(*(pool.enqueue_job("work", body) for _ in range(50)))
-    worker = arq.Worker(
-        functions=[arq.func(work, name="work")],
-        redis_pool=pool,
-        max_jobs=100,
-        poll_delay=0.01,
-        handle_signals=False,
-    )
-    gc.collect()
-    started_at = time.perf_counter()
-    running: asyncio.Task[None] = asyncio.create_task(worker.async_run())
-    await drain.done.wait()
-    seconds = time.perf_counter() - started_at
-    running.cancel()
-    await asyncio.gather(running, worker.close(), return_exceptions=True)
-    return count / seconds
+    await run_baseline("fill", "arq", url, count)
+    return count / (await run_baseline("work", "arq", url, count))["seconds"]
 
 
 async def publish_messages(url: str, count: int) -> float:
@@ -286,7 +262,7 @@ async def latencies(url: str, count: int) -> tuple[list[float], list[float]]:
     return publish_seconds, command_seconds
 
 
-Benchmark = Callable[[str, int], Awaitable[float]]
+Benchmark = Callable[[str, int], Coroutine[None, None, float]]
 BENCHMARKS: dict[str, Benchmark] = {
     "bare redis-py loop": drain_bare,
     "our batch runner": drain_batch,
@@ -313,8 +289,8 @@ def measure(count: int, rounds: int) -> tuple[dict[str, float], list[float], lis
             for _ in range(rounds):
                 for name, benchmark in benchmarks.items():
                     asyncio.run(flush(server.url))
-                    amount = max(200, round(count * JOB_SHARE.get(name, 1)))
-                    rates[name].append(asyncio.run(run_benchmark(benchmark, server.url, amount)))
+                    amount = max(200, round(count * JOB_SHARE.get(name, 1) / 50) * 50)
+                    rates[name].append(asyncio.run(benchmark(server.url, amount)))
             asyncio.run(flush(server.url))
             publish_seconds, command_seconds = asyncio.run(latencies(server.url, min(1000, count)))
         finally:
@@ -324,10 +300,6 @@ def measure(count: int, rounds: int) -> tuple[dict[str, float], list[float], lis
         publish_seconds,
         command_seconds,
     )
-
-
-async def run_benchmark(benchmark: Benchmark, url: str, count: int) -> float:
-    return await benchmark(url, count)
 
 
 async def flush(url: str) -> None:
@@ -354,7 +326,7 @@ def show(
         ("publish → handled", publish_seconds),
         ("command → reply", command_seconds),
     ):
-        p50, p99 = (statistics.quantiles(found, n=100)[at] * 1000 for at in (49, 98))
+        p50, _, p99 = percentiles(found)
         print(f"{name:28}p50 {p50:.2f} ms   p99 {p99:.2f} ms")
     is_met = batch / bare >= MIN_RATIO
     outcome = "met" if is_met else "MISSED"
@@ -363,11 +335,12 @@ def show(
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--jobs", type=int, default=20_000, help="entries for each measurement")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--short", action="store_true", help="2,000 jobs, 1 round")
-    chosen = parser.parse_args()
+    defaults = {
+        "jobs": (20_000, "entries for each measurement"),
+        "rounds": (5, "measurements of each candidate"),
+        "short": (False, "2,000 jobs, 1 round"),
+    }
+    chosen = parse_options("messaging", __doc__, defaults)
     configure_logging("bench", ENVIRONMENT, level="ERROR")
     gc.freeze()  # as every process of the fleet does after its start
     count, rounds = (2_000, 1) if chosen.short else (chosen.jobs, chosen.rounds)

@@ -5,17 +5,17 @@ a delivery is the additional cost of an event for the group, divided by its size
 are not measured are suspended. Exits with 1 when a goal is missed.
 """
 
-import argparse
 import asyncio
 import statistics
 import sys
 import time
+from argparse import Namespace
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.util import find_spec
 from uuid import UUID, uuid4
 
-from goals import Table, measure_fleet
+from goals import Table, measure_fleet, parse_options, percentiles
 from measured_processes import suspended
 from stream_fixtures import Issuer, StreamFixture, StreamServer, open_fixture
 from stream_readers import Reader, close_all, open_reader
@@ -76,39 +76,33 @@ class ListenerGroup:
             await close_all(await self.open(some))
 
 
-class BenchmarkRound:
-    """Measures one server: publishes events at a steady rate and waits for their delivery."""
-
-    def __init__(
-        self, fixture: StreamFixture, group: ListenerGroup, options: argparse.Namespace
-    ) -> None:
-        self._fixture = fixture
-        self._group = group
-        self._step = 1 / options.rate
-        self._events = round(options.seconds * options.rate)
-
-    async def run(self, users: Sequence[UUID], listeners: int) -> tuple[list[float], float]:
-        """Return the delay of each delivery, and the CPU seconds of an event."""
-        group = self._group
-        await asyncio.sleep(WARM_UP_SECONDS)  # the server catches up after its suspension
-        group.delays, group.sent = [], {}
-        expected = self._events * listeners
-        before = group.server.cpu()
-        await self._fixture.publish_events(users, self._events, self._step, group.sent)
-        deadline = time.perf_counter() + TIMEOUT_SECONDS
-        while len(group.delays) < expected:
-            await asyncio.sleep(0.01)
-            if time.perf_counter() > deadline:
-                name = group.server.name
-                raise TimeoutError(f"{name} delivered {len(group.delays):,} of {expected:,}")
-        return group.delays, (group.server.cpu() - before) / self._events
+async def run_round(
+    fixture: StreamFixture,
+    group: ListenerGroup,
+    users: Sequence[UUID],
+    expected: int,
+    options: Namespace,
+) -> tuple[list[float], float]:
+    """Publish events at a steady rate; return each delay, and the CPU seconds of an event."""
+    await asyncio.sleep(WARM_UP_SECONDS)  # the server catches up after its suspension
+    group.delays, group.sent = [], {}
+    events = round(options.seconds * options.rate)
+    before = group.server.cpu()
+    await fixture.publish_events(users, events, 1 / options.rate, group.sent)
+    deadline = time.perf_counter() + TIMEOUT_SECONDS
+    while len(group.delays) < events * expected:
+        await asyncio.sleep(0.01)
+        if time.perf_counter() > deadline:
+            delivered = f"{len(group.delays):,} of {events * expected:,}"
+            raise TimeoutError(f"{group.server.name} delivered {delivered}")
+    return group.delays, (group.server.cpu() - before) / events
 
 
 async def compare(
     fixture: StreamFixture,
     table: Table,
     groups: Sequence[ListenerGroup],
-    options: argparse.Namespace,
+    options: Namespace,
 ) -> None:
     seconds: dict[str, list[float]] = {}
     cpu: dict[str, list[float]] = {}
@@ -116,12 +110,11 @@ async def compare(
         for group in groups:
             others = [other.server.process for other in groups if other is not group]
             with suspended(others):
-                turn = BenchmarkRound(fixture, group, options)
                 for kind, users, listeners in (
                     ("alone", group.single_users, 1),
                     ("shared", group.shared_users, SHARED_BY),
                 ):
-                    delays, cpu_seconds = await turn.run(users, listeners)
+                    delays, cpu_seconds = await run_round(fixture, group, users, listeners, options)
                     key = f"{group.server.name}, {kind}"
                     seconds.setdefault(key, []).extend(delays)
                     cpu.setdefault(key, []).append(cpu_seconds)
@@ -131,9 +124,8 @@ async def compare(
 def show_events(table: Table, seconds: dict[str, list[float]], cpu: dict[str, float]) -> None:
     table.row("event → listener", "p50", "p99", "CPU an event")
     for key, found in seconds.items():
-        cuts = statistics.quantiles(found, n=100)
-        p99 = cuts[98] * 1e3
-        cells = (f"{cuts[49] * 1e3:.2f} ms", f"{p99:.2f} ms", f"{cpu[key] * 1e6:.0f} µs")
+        p50, _, p99 = percentiles(found)
+        cells = (f"{p50:.2f} ms", f"{p99:.2f} ms", f"{cpu[key] * 1e6:.0f} µs")
         if key == f"{OURS}, alone":
             table.goal(key, *cells, goal=f"< {MAX_P99_MS:.0f} ms", met=p99 < MAX_P99_MS)
         else:
@@ -179,7 +171,7 @@ async def soak(table: Table, group: ListenerGroup, count: int) -> None:
         table.goal(name, f"{first:.1f}", f"{last:.1f}", goal="flat", met=last <= slack)
 
 
-async def measure(fleet: IsolatedFleet, options: argparse.Namespace) -> list[str]:
+async def measure(fleet: IsolatedFleet, options: Namespace) -> list[str]:
     table = Table()
     async with AsyncExitStack() as stack:
         fixture = await stack.enter_async_context(open_fixture(fleet))
@@ -211,16 +203,17 @@ async def closing(group: ListenerGroup) -> AsyncGenerator[None]:
         await close_all(group.readers)
 
 
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="msaas bench sse", description=__doc__)
-    parser.add_argument("--listeners", type=int, default=1_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--rate", type=float, default=100, help="events a second")
-    parser.add_argument("--seconds", type=float, default=5, help="of each round and kind of user")
-    parser.add_argument("--churn", type=int, default=50_000, help="connections to open and close")
-    options = parser.parse_args(argv)
+def main() -> int:
+    defaults = {
+        "listeners": (1_000, f"at least {2 * SHARED_BY}"),
+        "rounds": (3, "measurements of each server"),
+        "rate": (100.0, "events a second"),
+        "seconds": (5.0, "of each round and kind of user"),
+        "churn": (50_000, "connections to open and close"),
+    }
+    options = parse_options("sse", __doc__, defaults)
     if options.listeners < 2 * SHARED_BY:
-        parser.error(f"at least {2 * SHARED_BY} listeners are needed")
+        raise SystemExit(f"at least {2 * SHARED_BY} listeners are needed")
     return measure_fleet(measure, options)
 
 

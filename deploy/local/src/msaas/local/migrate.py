@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from argparse import ArgumentParser
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,22 +9,19 @@ from pathlib import Path
 import asyncpg
 
 from msaas.contracts import DATABASE_LOGINS
-from msaas.embedded import LocalError
 from msaas.local.databases import set_password
+from msaas.local.errors import report_errors
 from msaas.local.migration_chains import SERVICES, list_migration_chains, migrate
 from msaas.local.running_fleet import get_database_url
 
 
+@report_errors
 def run(argv: list[str]) -> int:
     parser = ArgumentParser("msaas migrate", description=__doc__)
     parser.add_argument("--services", type=Path, default=SERVICES, help="the folder of services")
     options = parser.parse_args(argv)
-    try:
-        url = get_database_url(os.environ)
-        chains = list_migration_chains(options.services)
-    except LocalError as error:
-        print(f"✗ {error}", file=sys.stderr)
-        return 1
+    url = get_database_url(os.environ)
+    chains = list_migration_chains(options.services)
     migrate(url, chains)
     print(f"migrated: {', '.join(chain.service for chain in chains)}")
     variables = {login: f"{login.upper()}_PASSWORD" for login in DATABASE_LOGINS}
