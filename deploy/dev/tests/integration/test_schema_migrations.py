@@ -22,7 +22,7 @@ from msaas.dev.workspace import tool_path
 from msaas.embedded import PostgresServer
 from msaas.local.migration_chains import migrate
 from msaas.postgres import PostgresConfig, create_engine
-from msaas.testing.databases import fresh_database
+from msaas.testing.shared_servers import fresh_database
 
 STAMP = "202501010900_add_auth_billing_usage_tables"
 SCHEMAS = [API_SCHEMA, *(owner.schema for owner in SCHEMA_OWNERS)]

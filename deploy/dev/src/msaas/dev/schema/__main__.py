@@ -11,8 +11,7 @@ from msaas.dev.schema.authorization import render_authorization
 from msaas.dev.schema.data_model import render_data_model
 from msaas.dev.schema.owners import SCHEMA_OWNERS
 from msaas.local.migration_chains import migrate
-from msaas.testing.databases import fresh_database
-from msaas.testing.shared_servers import SharedServers, read_given_urls
+from msaas.testing.shared_servers import SharedServers, fresh_database, read_given_urls
 
 
 async def render(server: str) -> GeneratedFiles:
