@@ -35,8 +35,7 @@ from msaas.jobs.application.persist_results import PersistResults
 from msaas.jobs.domain.reports import RunKey, RunReport, RunSuccess
 from msaas.jobs.domain.settlement import SettlementRules
 from msaas.local.api_client import ApiClient
-from msaas.local.redis_users import url_with_credentials
-from msaas.local.secret_files import get_or_create_secret
+from msaas.local.credentials import get_or_create_secret, url_with_credentials
 from msaas.postgres import Database, PostgresConfig
 from msaas.telemetry import Metrics, configure_logging
 

@@ -18,7 +18,7 @@ from msaas.contracts import JobChanged, decode, get_topic
 from msaas.dev.chaos import IsolatedFleet
 from msaas.jobs.domain.reports import RunKey
 from msaas.kernel import new_id
-from msaas.local.redis_users import LOCAL_ENVIRONMENT
+from msaas.local.credentials import LOCAL_ENVIRONMENT
 from msaas.messaging import RedisBroker
 
 USERS = 120

@@ -24,7 +24,7 @@ from stream_readers import build_stream_request
 from msaas.contracts import JobChanged, JobFrame, JobStatus, get_topic
 from msaas.dev.chaos.isolated_fleet import IsolatedFleet
 from msaas.embedded import find_free_port
-from msaas.local.redis_users import LOCAL_ENVIRONMENT
+from msaas.local.credentials import LOCAL_ENVIRONMENT
 from msaas.streams import RedisBroker, StreamPublisher
 
 LOOPBACK = "127.0.0.1"

@@ -9,7 +9,7 @@ import pytest
 
 from msaas.cli import main
 from msaas.cli.audit import CHECKS, RowsHidden, Violation, audit
-from msaas.local.migration_chains import migrate
+from msaas.local.migrate import migrate
 
 SUBJECT = "11111111-0000-7000-8000-000000000001"
 USER = "11111111-0000-7000-8000-000000000002"

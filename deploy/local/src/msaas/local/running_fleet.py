@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from msaas.embedded import LocalError
+from msaas.local.credentials import (
+    LOCAL_ENVIRONMENT,
+    get_or_create_secret,
+    redis_secret_name,
+    url_with_credentials,
+)
 from msaas.local.home import Home, find_home
-from msaas.local.redis_users import LOCAL_ENVIRONMENT, redis_secret_name, url_with_credentials
-from msaas.local.secret_files import get_or_create_secret
 from msaas.local.services import DEMO_EMAIL, OPERATOR_EMAIL, identity_database_url
 from msaas.local.state import find_state
 

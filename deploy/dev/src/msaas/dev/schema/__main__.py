@@ -10,7 +10,7 @@ from msaas.contracts.generate import GeneratedFiles, run_generator
 from msaas.dev.schema.authorization import render_authorization
 from msaas.dev.schema.data_model import render_data_model
 from msaas.dev.schema.owners import SCHEMA_OWNERS
-from msaas.local.migration_chains import migrate
+from msaas.local.migrate import migrate
 from msaas.testing.shared_servers import SharedServers, fresh_database, read_given_urls
 
 

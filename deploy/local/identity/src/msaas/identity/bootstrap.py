@@ -11,10 +11,12 @@ from starlette.types import ASGIApp
 from msaas.contracts import Plan
 from msaas.identity.adapters.argon2_passwords import Argon2Passwords
 from msaas.identity.adapters.es256_tokens import Es256Tokens, new_signing_key
-from msaas.identity.adapters.postgres.accounts import PostgresAccounts
-from msaas.identity.adapters.postgres.schema import ensure_schema
-from msaas.identity.adapters.postgres.sessions import PostgresSessions
-from msaas.identity.adapters.postgres.signing_keys import PostgresSigningKeys
+from msaas.identity.adapters.postgres import (
+    PostgresAccounts,
+    PostgresSessions,
+    PostgresSigningKeys,
+    ensure_schema,
+)
 from msaas.identity.application.ports import Passwords
 from msaas.identity.application.rotate_keys import RotateKeys
 from msaas.identity.application.use_cases import AuthUseCases
