@@ -1,11 +1,11 @@
 """Compares a POST to the gateway with one to a bare FastAPI application."""
 
-import asyncio
+import os
 import statistics
 import sys
 
 from api_load import HttpConnection, LoadRequest
-from measured_processes import cpu_seconds
+from measured_processes import cpu_seconds, running
 
 from msaas.embedded import find_free_port
 
@@ -32,10 +32,9 @@ async def compare_with_bare(
 ) -> tuple[float, float]:
     """Return the CPU seconds of a POST to each, measured in alternating blocks."""
     port = find_free_port()
-    bare = await asyncio.create_subprocess_exec(sys.executable, "-c", APPLICATION, str(port))
+    command = (sys.executable, "-c", APPLICATION, str(port))
     connection = HttpConnection("127.0.0.1", port, "Bearer unused")
-    try:
-        await wait_until_responding(connection, request)
+    async with running(command, os.environ, port, "/") as bare:
         blocks = [
             (
                 await measure_sequentially(gateway, pid, request, count),
@@ -43,10 +42,7 @@ async def compare_with_bare(
             )
             for _ in range(BLOCKS)
         ]
-    finally:
         connection.close()
-        bare.terminate()
-        await bare.wait()
     gateway_seconds, bare_seconds = zip(*blocks[1:], strict=True)
     return statistics.median(gateway_seconds), statistics.median(bare_seconds)
 
@@ -58,14 +54,3 @@ async def measure_sequentially(
     for _ in range(count):
         await connection.send(request)
     return (cpu_seconds(pid) - before) / count
-
-
-async def wait_until_responding(connection: HttpConnection, request: LoadRequest) -> None:
-    for _ in range(200):
-        try:
-            await connection.send(request)
-        except OSError:
-            await asyncio.sleep(0.05)
-        else:
-            return
-    raise TimeoutError("the bare application did not start")

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -22,7 +23,6 @@ from browser_fixtures import (
     TASKS,
     TEXT,
     BenchmarkJob,
-    BrowserFixture,
     launch_browser,
     measure_memory,
     open_and_read,
@@ -33,8 +33,6 @@ from browser_soak import own_temporary_folder, soak
 from playwright.async_api import async_playwright
 
 from msaas.browser_worker.browser.instance import proxy_options
-from msaas.local.chromium import ensure_chromium
-from msaas.local.demo_site import DemoSite
 from msaas.telemetry import configure_logging
 
 MAX_SECONDS = 0.35
@@ -52,13 +50,11 @@ Durations = dict[str, list[float]]
 
 
 @asynccontextmanager
-async def open_candidates(
-    site: DemoSite, full: Path | None
-) -> AsyncGenerator[dict[str, BenchmarkJob]]:
+async def open_candidates(full: Path | None) -> AsyncGenerator[dict[str, BenchmarkJob]]:
     async with AsyncExitStack() as stack:
-        fixture = await stack.enter_async_context(open_fixture(site, ensure_chromium(print)))
+        fixture = await stack.enter_async_context(open_fixture())
         driver = await stack.enter_async_context(async_playwright())
-        url = site.url + ARTICLE
+        url = fixture.site.url + ARTICLE
 
         async def own_driver() -> None:
             async with async_playwright() as job_driver:
@@ -90,56 +86,48 @@ async def compare(jobs: Mapping[str, BenchmarkJob], rounds: int) -> Durations:
 
 
 async def measure_baselines(full: Path | None, rounds: int) -> Durations:
-    with DemoSite() as site:
-        async with open_candidates(site, full) as jobs:
-            return await compare(jobs, rounds)
+    async with open_candidates(full) as jobs:
+        return await compare(jobs, rounds)
 
 
 async def measure_tasks(rounds: int) -> Durations:
-    with DemoSite() as site:
-        async with open_fixture(site, ensure_chromium(print)) as fixture:
-            return await compare({name: _job(fixture, name) for name in TASKS}, rounds)
-
-
-def _job(fixture: BrowserFixture, task_type: str) -> BenchmarkJob:
-    return lambda: fixture.run_task(task_type)
+    async with open_fixture() as fixture:
+        return await compare({name: partial(fixture.run_task, name) for name in TASKS}, rounds)
 
 
 async def measure_concurrently(jobs: int, slots: int) -> tuple[list[float], float]:
     """Measure the times of concurrent jobs, and the jobs per second."""
-    with DemoSite() as site:
-        async with open_fixture(site, ensure_chromium(print), slots) as fixture:
-            gate, times = asyncio.Semaphore(slots), list[float]()
+    async with open_fixture(slots) as fixture:
+        gate, times = asyncio.Semaphore(slots), list[float]()
 
-            async def run_one() -> None:
-                async with gate:
-                    began = time.perf_counter()
-                    await fixture.run_task(TEXT)
-                    times.append(time.perf_counter() - began)
+        async def run_one() -> None:
+            async with gate:
+                began = time.perf_counter()
+                await fixture.run_task(TEXT)
+                times.append(time.perf_counter() - began)
 
-            await fixture.run_task(TEXT)
-            began = time.perf_counter()
-            await asyncio.gather(*(run_one() for _ in range(jobs)))
-            return times, jobs / (time.perf_counter() - began)
+        await fixture.run_task(TEXT)
+        began = time.perf_counter()
+        await asyncio.gather(*(run_one() for _ in range(jobs)))
+        return times, jobs / (time.perf_counter() - began)
 
 
 async def measure_growth(jobs: int) -> tuple[float, float, float]:
     """Measure the memory of a context, and of all processes after 10 % and 100 % of the jobs."""
-    with DemoSite() as site:
-        async with open_fixture(site, ensure_chromium(print), 5) as fixture:
-            for _ in range(max(1, jobs // 10)):
-                await fixture.run_task(TEXT)
-            early = measure_memory()
-            async with AsyncExitStack() as stack:
-                for _ in range(4):
-                    page = await stack.enter_async_context(
-                        fixture.engine.open_page(proxy_options(fixture.proxy))
-                    )
-                    await page.goto(site.url + ARTICLE)
-                context = (measure_memory() - early) / 4
-            for _ in range(jobs - jobs // 10):
-                await fixture.run_task(TEXT)
-            return context, early, measure_memory()
+    async with open_fixture(5) as fixture:
+        for _ in range(max(1, jobs // 10)):
+            await fixture.run_task(TEXT)
+        early = measure_memory()
+        async with AsyncExitStack() as stack:
+            for _ in range(4):
+                page = await stack.enter_async_context(
+                    fixture.engine.open_page(proxy_options(fixture.proxy))
+                )
+                await page.goto(fixture.site.url + ARTICLE)
+            context = (measure_memory() - early) / 4
+        for _ in range(jobs - jobs // 10):
+            await fixture.run_task(TEXT)
+        return context, early, measure_memory()
 
 
 def show_times(title: str, times: Durations, against: str) -> dict[str, float]:

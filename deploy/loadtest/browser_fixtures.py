@@ -23,6 +23,7 @@ from msaas.browser_worker.limits import Limits
 from msaas.browser_worker.run import make_actions
 from msaas.contracts import Artifact, Progress, get_task
 from msaas.kernel import SystemClock
+from msaas.local.chromium import ensure_chromium
 from msaas.local.demo_site import DemoSite
 from msaas.telemetry import Metrics
 from msaas.testing import build_job_envelope
@@ -86,23 +87,22 @@ class BrowserFixture:
 
 @asynccontextmanager
 async def open_fixture(
-    site: DemoSite,
-    chromium: Path,
     slots: int = 1,
     other_sites: Sequence[str] = (),
     limits: Limits = DEFAULT_LIMITS,
 ) -> AsyncGenerator[BrowserFixture]:
-    metrics = Metrics("bench", "bench")
+    metrics, site = Metrics("bench", "bench"), DemoSite()
     factory = EgressProxyFactory(EgressPolicy((site.address, *other_sites)), metrics, limits=limits)
     launch = ChromiumLauncher(
-        chromium=chromium, sandbox=os.geteuid() != 0, max_memory=limits.memory
+        chromium=ensure_chromium(print), sandbox=os.geteuid() != 0, max_memory=limits.memory
     )
     make_engine = partial(Engine, slots=slots, recycle_after=RECYCLE_AFTER, metrics=metrics)
     engine = make_engine(launch)
     image_engine = make_engine(replace(launch, load_images=True), is_warm=False)
-    async with factory as egress, engine, image_engine, egress.open_proxy() as proxy:
-        actions = make_actions(engine, egress, metrics, image_engine=image_engine)
-        yield BrowserFixture(engine, launch, actions, site, proxy.url)
+    with site:
+        async with factory as egress, engine, image_engine, egress.open_proxy() as proxy:
+            actions = make_actions(engine, egress, metrics, image_engine=image_engine)
+            yield BrowserFixture(engine, launch, actions, site, proxy.url)
 
 
 async def open_and_read(driver: Playwright, fixture: BrowserFixture, url: str) -> None:

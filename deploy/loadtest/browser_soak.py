@@ -21,8 +21,6 @@ from browser_fixtures import BrowserFixture, open_fixture
 from measured_processes import list_family
 
 from msaas.browser_worker.limits import MEGABYTE, Limits
-from msaas.local.chromium import ensure_chromium
-from msaas.local.demo_site import DemoSite
 from msaas.local.sites import LocalSite
 from msaas.worker import ActionFailed
 
@@ -143,12 +141,10 @@ def find_leaks(before: Mapping[str, int], after: Mapping[str, int]) -> Sequence[
 
 async def soak(jobs: int) -> bool:
     async with AsyncExitStack() as stack:
-        demo, hostile = stack.enter_context(DemoSite()), stack.enter_context(open_hostile_site())
-        fixture = await stack.enter_async_context(
-            open_fixture(demo, ensure_chromium(print), SLOTS, [hostile.address], LIMITS)
-        )
+        hostile = stack.enter_context(open_hostile_site())
+        fixture = await stack.enter_async_context(open_fixture(SLOTS, [hostile.address], LIMITS))
         for _ in range(3):
-            await fixture.visit(f"{demo.url}/", 30_000)
+            await fixture.visit(f"{fixture.site.url}/", 30_000)
         await asyncio.sleep(2)  # connections that are kept alive are closed
         before = await count_resources(fixture)
         began = time.monotonic()

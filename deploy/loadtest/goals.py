@@ -46,6 +46,17 @@ class Table:
         if not met:
             self.missed.append(name)
 
+    def leaks(
+        self, before: Mapping[str, float], after: Mapping[str, float], limits: Mapping[str, float]
+    ) -> None:
+        """Print resources before and after; those with a limit must stay below it."""
+        for name, first in before.items():
+            cells = (f"{first:.1f}", f"{after[name]:.1f}")
+            if name in limits:
+                self.goal(name, *cells, goal="flat", met=after[name] <= limits[name])
+            else:
+                self.row(name, *cells)
+
 
 def address_of(fleet: IsolatedFleet) -> tuple[str, int]:
     address = urlsplit(fleet.running.gateway_url)

@@ -16,7 +16,6 @@ import time
 from argparse import Namespace
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from itertools import cycle, islice
@@ -25,7 +24,7 @@ from uuid import UUID
 import asyncpg
 from api_load import HttpConnection, LoadRequest
 from goals import Table, address_of, measure_fleet, parse_options, percentiles
-from jobs_fixtures import ALL_BUT_SERVERS, JOBS_PARTS, PARTS, DrainResult, JobsFixture
+from jobs_fixtures import ALL_BUT_SERVERS, JOBS_PARTS, DrainResult, JobsFixture
 
 from msaas.dev.chaos import sign_in_new_user
 from msaas.dev.chaos.isolated_fleet import IsolatedFleet
@@ -57,15 +56,6 @@ CLIENTS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client ba
 BODY = json.dumps({"task_type": "echo", "params": {"message": "hello"}}).encode()
 ACCEPTED = 202
 SUBMISSION = LoadRequest("POST /jobs", "POST", "/jobs", BODY)
-
-
-@dataclass(frozen=True)
-class ResourceUsage:
-    """Resident memory of each part, and connections, on an idle fleet."""
-
-    rss: dict[str, float]
-    postgres: int
-    redis: int
 
 
 class NoPendingEntries:
@@ -232,12 +222,17 @@ async def measure_flood(
     await fixture.until_idle()
 
 
-async def read_usage(fixture: JobsFixture) -> ResourceUsage:
-    rss = {
-        name: sum(process.memory_info().rss for process in fixture.processes(name)[:1]) / 2**20
-        for name in PARTS
+async def read_usage(fixture: JobsFixture) -> dict[str, float]:
+    """Return MiB of resident memory, and the connections, on an idle fleet."""
+    memory = {
+        f"memory of {name}": fixture.processes(name)[0].memory_info().rss / 2**20
+        for name in (*JOBS_PARTS, "redis")
     }
-    return ResourceUsage(rss, await fixture.rows.fetchval(CLIENTS), await fixture.redis_clients())
+    return {
+        **memory,
+        "connections to postgres": await fixture.rows.fetchval(CLIENTS),
+        "connections to redis": await fixture.redis_clients(),
+    }
 
 
 async def measure_soak(fixture: JobsFixture, table: Table, jobs: int, soak: int) -> None:
@@ -248,15 +243,9 @@ async def measure_soak(fixture: JobsFixture, table: Table, jobs: int, soak: int)
         await fixture.drain(min(jobs, soak - start))
     after = await read_usage(fixture)
     table.row(f"before and after {soak:,} jobs", "before", "after")
-    for name in JOBS_PARTS:
-        cells = [f"{usage.rss[name]:.1f} MiB" for usage in (before, after)]
-        flat = after.rss[name] <= before.rss[name] * MAX_GROWTH
-        table.goal(f"memory of {name}", *cells, goal="flat", met=flat)
-    table.row("memory of redis", *(f"{usage.rss['redis']:.1f} MiB" for usage in (before, after)))
-    for name in ("postgres", "redis"):
-        first, last = getattr(before, name), getattr(after, name)
-        flat = last <= first + 2
-        table.goal(f"connections to {name}", str(first), str(last), goal="flat", met=flat)
+    memory = {f"memory of {name}": before[f"memory of {name}"] * MAX_GROWTH for name in JOBS_PARTS}
+    connections = {name: before[name] + 2 for name in before if name.startswith("connections")}
+    table.leaks(before, after, memory | connections)
 
 
 @asynccontextmanager

@@ -165,10 +165,8 @@ async def soak(table: Table, group: ListenerGroup, count: int) -> None:
     await group.churn(count)
     after = await group.server.leftover_resources()
     table.row(f"before and after {count:,} connections", "before", "after")
-    for name in before:
-        first, last = before[name], after[name]
-        slack = {"MiB": first * MAX_GROWTH, "open files": first + POOLED}.get(name, first)
-        table.goal(name, f"{first:.1f}", f"{last:.1f}", goal="flat", met=last <= slack)
+    slack = {"MiB": before["MiB"] * MAX_GROWTH, "open files": before["open files"] + POOLED}
+    table.leaks(before, after, {**before, **slack})
 
 
 async def measure(fleet: IsolatedFleet, options: Namespace) -> list[str]:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -18,7 +17,7 @@ import httpx
 import psutil
 from joserfc import jwt
 from joserfc.jwk import ECKey
-from measured_processes import cpu_seconds
+from measured_processes import cpu_seconds, running
 from stream_readers import build_stream_request
 
 from msaas.contracts import JobChanged, JobFrame, JobStatus, get_topic
@@ -186,29 +185,3 @@ async def open_fixture(fleet: IsolatedFleet) -> AsyncGenerator[StreamFixture]:
     finally:
         await publisher.close()
         await broker.close()
-
-
-@asynccontextmanager
-async def running(
-    command: Sequence[str], environment: dict[str, str], port: int, path: str
-) -> AsyncGenerator[psutil.Process]:
-    """Run a program inside the block; it is ready when it responds at `path`, unless with a 5xx."""
-    started = await asyncio.create_subprocess_exec(
-        *command, env=environment, stdout=subprocess.DEVNULL
-    )
-    try:
-        async with httpx.AsyncClient() as client, asyncio.timeout(60):
-            while not await _responds(client, f"http://{LOOPBACK}:{port}{path}"):
-                await asyncio.sleep(0.1)
-        yield psutil.Process(started.pid)
-    finally:
-        started.kill()
-        await started.wait()
-
-
-async def _responds(client: httpx.AsyncClient, url: str) -> bool:
-    try:
-        response = await client.get(url)
-    except httpx.TransportError:
-        return False
-    return not response.is_server_error
