@@ -6,7 +6,9 @@ with that of a bare FastAPI application. Exits with 1 when a goal is missed.
 """
 
 import json
+import os
 import random
+import statistics
 import sys
 from argparse import Namespace
 from collections import deque
@@ -16,13 +18,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import httpx
 import psutil
 from api_load import HttpConnection, LoadRequest, LoadResponse, LoadStats, LoadWorker, run_load
-from bare_post import compare_with_bare
 from goals import Table, address_of, measure_fleet, parse_options, percentiles
-from measured_processes import cpu_seconds, list_family
+from measured_processes import cpu_seconds, list_family, running
 from stream_readers import Reader, build_stream_request, close_all, open_reader
 
 from msaas.dev.chaos import sign_in_new_user
 from msaas.dev.chaos.isolated_fleet import IsolatedFleet
+from msaas.embedded import find_free_port
 from msaas.local.api_client import ApiClient
 
 MAX_P99_MS, TARGET_P99_MS = 50.0, 25.0
@@ -49,6 +51,22 @@ MIX = {
     ("GET", "/summaries/jobs-overview"): 2,
 }
 BODIES = {"/jobs": BODY, "/jobs/batch": BATCH}
+BLOCKS = 6
+APPLICATION = """
+import sys, uvicorn
+from fastapi import FastAPI
+from pydantic import BaseModel
+class Params(BaseModel):
+    message: str
+class Job(BaseModel):
+    task_type: str
+    params: Params
+app = FastAPI()
+@app.post("/api/v1/jobs", status_code=202)
+async def submit(job: Job) -> Job:
+    return job
+uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False)
+"""
 # Statuses that are not errors here: a job to cancel may have ended.
 ACCEPTED = 202
 EXPECTED_STATUSES = {"POST /jobs/{id}/cancel": {409}}
@@ -228,6 +246,35 @@ def show_cpu(stats: LoadStats, table: Table, cpu: dict[str, float], seconds: flo
     table.row("CPU", "a request", "of a core")
     for name, spent in cpu.items():
         table.row(name, f"{spent / stats.requests * 1e6:.0f} µs", f"{spent / seconds:.1%}")
+
+
+async def compare_with_bare(
+    gateway: HttpConnection, pid: int, request: LoadRequest, count: int
+) -> tuple[float, float]:
+    """Return the CPU seconds of a POST to each, measured in alternating blocks."""
+    port = find_free_port()
+    command = (sys.executable, "-c", APPLICATION, str(port))
+    connection = HttpConnection("127.0.0.1", port, "Bearer unused")
+    async with running(command, os.environ, port, "/") as bare:
+        blocks = [
+            (
+                await measure_sequentially(gateway, pid, request, count),
+                await measure_sequentially(connection, bare.pid, request, count),
+            )
+            for _ in range(BLOCKS)
+        ]
+        connection.close()
+    gateway_seconds, bare_seconds = zip(*blocks[1:], strict=True)
+    return statistics.median(gateway_seconds), statistics.median(bare_seconds)
+
+
+async def measure_sequentially(
+    connection: HttpConnection, pid: int, request: LoadRequest, count: int
+) -> float:
+    before = cpu_seconds(pid)
+    for _ in range(count):
+        await connection.send(request)
+    return (cpu_seconds(pid) - before) / count
 
 
 def main() -> int:

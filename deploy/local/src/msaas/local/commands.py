@@ -8,11 +8,10 @@ from dataclasses import asdict
 
 from msaas.embedded import LocalError
 from msaas.local.console import Console, mask_password
-from msaas.local.detached import start_detached, stop_launcher
 from msaas.local.errors import AlreadyRunning, report_errors
 from msaas.local.fleet import is_listening
 from msaas.local.home import find_home
-from msaas.local.launcher import run_launcher
+from msaas.local.launcher import run_launcher, start_detached, stop_launcher
 from msaas.local.part_logs import follow, list_parts, read_last_lines
 from msaas.local.state import PartState, find_state
 from msaas.local.welcome import show_addresses

@@ -18,8 +18,7 @@ from msaas.identity.adapters.postgres import (
     ensure_schema,
 )
 from msaas.identity.application.ports import Passwords
-from msaas.identity.application.rotate_keys import RotateKeys
-from msaas.identity.application.use_cases import AuthUseCases
+from msaas.identity.application.use_cases import AuthUseCases, RotateKeys
 from msaas.identity.domain.signing_keys import SigningKey
 from msaas.identity.domain.users import User
 from msaas.identity.entrypoints.http.dependencies import IdentityService

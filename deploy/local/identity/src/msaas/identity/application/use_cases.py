@@ -1,8 +1,9 @@
-"""What users do with their accounts and sessions."""
+"""What users do with their accounts and sessions, and the rotation of the signing keys."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,12 +12,12 @@ from msaas.identity.application.ports import (
     Accounts,
     Passwords,
     Sessions,
+    SigningKeys,
     SignOutScope,
     Tokens,
     UserAccount,
     UserChange,
 )
-from msaas.identity.domain.claims import build_claims
 from msaas.identity.domain.errors import (
     InvalidCredentials,
     RefreshTokenAlreadyUsed,
@@ -25,7 +26,8 @@ from msaas.identity.domain.errors import (
     SessionNotFound,
     UserBanned,
 )
-from msaas.identity.domain.sessions import RefreshDecision, Session, hash_token
+from msaas.identity.domain.sessions import RefreshDecision, Session, build_claims, hash_token
+from msaas.identity.domain.signing_keys import KeyUse, SigningKey, rotate_signing_keys
 from msaas.identity.domain.users import User, build_app_metadata, check_password, normalise_email
 from msaas.kernel import Clock, new_id
 from msaas.telemetry import get_logger
@@ -203,3 +205,30 @@ class AuthUseCases:
             refresh_token=refresh_token,
             expires_at=claims["exp"],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class RotateKeys:
+    """Rotates the signing keys without invalidating tokens."""
+
+    keys: SigningKeys
+    new_key: Callable[[KeyUse, datetime], SigningKey]
+    clock: Clock
+
+    async def ensure_keys(self) -> None:
+        """Create the first two keys where there are none."""
+        now = self.clock.now()
+
+        def begin(keys: Sequence[SigningKey]) -> Sequence[SigningKey]:
+            return keys or [self.new_key(use, now) for use in (KeyUse.CURRENT, KeyUse.STANDBY)]
+
+        await self.keys.change(begin)
+
+    async def rotate(self, *, at_once: bool = False) -> Sequence[SigningKey]:
+        now = self.clock.now()
+        fresh = self.new_key(KeyUse.STANDBY, now)
+        keys = await self.keys.change(
+            lambda keys: rotate_signing_keys(keys, fresh, now, at_once=at_once)
+        )
+        get_logger().info("signing_keys_rotated", keys={key.kid: str(key.use) for key in keys})
+        return keys

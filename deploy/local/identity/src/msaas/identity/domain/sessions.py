@@ -8,9 +8,16 @@ import hashlib
 import hmac
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, auto
+from typing import Any, Final
 from uuid import UUID
+
+from msaas.identity.domain.users import User
+
+TOKEN_LIFETIME: Final = timedelta(hours=1)
+AUDIENCE: Final = "authenticated"
+ROLE: Final = "authenticated"
 
 
 class RefreshDecision(Enum):
@@ -49,3 +56,25 @@ class Session:
 
 def hash_token(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
+
+
+def build_claims(user: User, session: Session, issuer: str, now: datetime) -> dict[str, Any]:
+    """Return the claims of an access token."""
+    issued_at = int(now.timestamp())
+    signed_in_at = int(session.created_at.timestamp())
+    return {
+        "iss": issuer,
+        "sub": str(user.id),
+        "aud": AUDIENCE,
+        "exp": issued_at + int(TOKEN_LIFETIME.total_seconds()),
+        "iat": issued_at,
+        "email": user.email,
+        "phone": "",
+        "app_metadata": dict(user.app_metadata),
+        "user_metadata": dict(user.user_metadata),
+        "role": ROLE,
+        "aal": "aal1",
+        "amr": [{"method": "password", "timestamp": signed_in_at}],
+        "session_id": str(session.id),
+        "is_anonymous": False,
+    }

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar, Final
 
-from msaas.identity.domain.claims import TOKEN_LIFETIME
+from msaas.identity.domain.sessions import TOKEN_LIFETIME
 from msaas.kernel import ErrorKind, MsaasError
 
 # Clients cache the published keys for ten minutes.
