@@ -18,7 +18,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import httpx
 import psutil
 from api_load import HttpConnection, LoadRequest, LoadResponse, LoadStats, LoadWorker, run_load
-from goals import Table, address_of, measure_fleet, parse_options, percentiles
+from goals import Table, address_of, get_pid, measure_fleet, parse_options, percentiles
 from measured_processes import cpu_seconds, list_family, running
 from stream_readers import Reader, build_stream_request, close_all, open_reader
 
@@ -98,10 +98,7 @@ class GatewayProbe:
     """Reads the metrics of the gateway."""
 
     def __init__(self, fleet: IsolatedFleet) -> None:
-        gateway = fleet.part("gateway").process
-        if gateway is None:
-            raise LookupError("the gateway does not run")
-        self.pid = gateway.pid
+        self.pid = get_pid(fleet, "gateway")
         self._ports = {
             connection.laddr.port
             for process in list_family(self.pid)
@@ -129,8 +126,7 @@ def _total(metrics: str, suffix: str) -> float:
 
 
 def cpu_by_part(fleet: IsolatedFleet) -> dict[str, float]:
-    parts = {name: fleet.part(name).process for name in PARTS}
-    return {name: cpu_seconds(process.pid) for name, process in parts.items() if process}
+    return {name: cpu_seconds(get_pid(fleet, name)) for name in PARTS}
 
 
 @asynccontextmanager

@@ -63,6 +63,13 @@ def address_of(fleet: IsolatedFleet) -> tuple[str, int]:
     return str(address.hostname), address.port or 80
 
 
+def get_pid(fleet: IsolatedFleet, name: str) -> int:
+    process = fleet.part(name).process
+    if process is None:
+        raise LookupError(f"{name} does not run")
+    return process.pid
+
+
 def measure_fleet(measure: FleetBenchmark, options: Namespace) -> int:
     """Measure a new fleet and print the missed goals; return 0 if there are none."""
     with start_fleet() as fleet:

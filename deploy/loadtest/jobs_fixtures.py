@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import psutil
 from baselines import run_baseline
+from goals import get_pid
 from measured_processes import list_family, pin, suspended
 from redis.asyncio import Redis
 
@@ -82,9 +83,7 @@ class JobsFixture:
         self.broker = RedisBroker(fleet.url("redis"), command_timeout=10)
 
     def processes(self, *names: str) -> list[psutil.Process]:
-        states = [self.fleet.part(name) for name in names]
-        pids = [state.process.pid for state in states if state.process]
-        return [process for pid in pids for process in list_family(pid)]
+        return [process for name in names for process in list_family(get_pid(self.fleet, name))]
 
     def cpu(self, *names: str) -> float:
         times = [process.cpu_times() for process in self.processes(*names)]

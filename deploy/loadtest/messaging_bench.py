@@ -109,39 +109,42 @@ async def fill(url: str, count: int) -> None:
     await broker.close()
 
 
-async def timed_run(consumer: Messenger, broker: RedisBroker, drain: DrainCounter) -> float:
+async def drain(
+    url: str, count: int, consume: Callable[[Messenger, DrainCounter], object]
+) -> float:
+    await fill(url, count)
+    broker, counter = RedisBroker(url), DrainCounter(count)
+    consumer = build_messenger(broker, "jobs-worker")
+    consume(consumer, counter)
     gc.collect()
     started_at = time.perf_counter()
     running = asyncio.create_task(consumer.run())
-    await drain.done.wait()
+    await counter.done.wait()
     while await broker.depth(STREAM):  # the last batch is handled but not yet committed
         await asyncio.sleep(0.001)  # Redis does not signal an empty stream
     seconds = time.perf_counter() - started_at
     consumer.drain()
     await running
     await broker.close()
-    return seconds
+    return count / seconds
 
 
 async def drain_batch(url: str, count: int) -> float:
-    await fill(url, count)
-    broker, drain = RedisBroker(url), DrainCounter(count)
-    consumer = build_messenger(broker, "jobs-worker")
+    def consume(consumer: Messenger, counter: DrainCounter) -> None:
+        async def handle(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
+            counter.add(len(batch))
+            return [message for delivery in batch for message in echo(delivery)]
 
-    async def handle(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
-        drain.add(len(batch))
-        return [message for delivery in batch for message in echo(delivery)]
+        consumer.consume_batches("jobs.generic", handle)
 
-    consumer.consume_batches("jobs.generic", handle)
-    return count / await timed_run(consumer, broker, drain)
+    return await drain(url, count, consume)
 
 
 async def drain_work(url: str, count: int) -> float:
-    await fill(url, count)
-    broker, drain = RedisBroker(url), DrainCounter(count)
-    consumer = build_messenger(broker, "jobs-worker")
-    consumer.consume_work("jobs.generic", EchoHandler(drain), concurrency=100)
-    return count / await timed_run(consumer, broker, drain)
+    def consume(consumer: Messenger, counter: DrainCounter) -> None:
+        consumer.consume_work("jobs.generic", EchoHandler(counter), concurrency=100)
+
+    return await drain(url, count, consume)
 
 
 def bare_result(fields: dict[bytes, bytes]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import psutil
+from goals import get_pid
 from joserfc import jwt
 from joserfc.jwk import ECKey
 from measured_processes import cpu_seconds, running
@@ -114,11 +115,8 @@ class StreamFixture:
     async def gateway(self, name: str, issuer: Issuer) -> AsyncGenerator[StreamServer]:
         """Run another gateway in the fleet, with tokens of `issuer` and a high stream limit."""
         port, internal_port = find_free_port(), find_free_port()
-        state = self._fleet.part("gateway").process
-        if state is None:
-            raise LookupError("the gateway does not run")
         environment = {
-            **psutil.Process(state.pid).environ(),
+            **psutil.Process(get_pid(self._fleet, "gateway")).environ(),
             "SUPABASE_URL": issuer.url,
             "GATEWAY_PORT": str(port),
             "GATEWAY_INTERNAL_PORT": str(internal_port),

@@ -31,6 +31,7 @@ class Message(ValueObject):
     on_full: ClassVar[OnFull]
     dead_letter_fields: ClassVar[frozenset[str] | None] = None
 
+    @classmethod
     def __init_subclass__(
         cls, *, on_full: OnFull | None = None, dead_letter_fields: frozenset[str] | None = None
     ) -> None:

@@ -6,6 +6,7 @@ from msaas.kernel import ErrorKind, MsaasError
 class AuthError(MsaasError):
     """An error whose class names its code, its kind, and the message that it has by default."""
 
+    @classmethod
     def __init_subclass__(
         cls, code: str, message: str = "", kind: ErrorKind = ErrorKind.INVALID
     ) -> None:

@@ -9,7 +9,6 @@ import hmac
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import Enum, auto
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,13 +17,6 @@ from msaas.identity.domain.users import User
 TOKEN_LIFETIME: Final = timedelta(hours=1)
 AUDIENCE: Final = "authenticated"
 ROLE: Final = "authenticated"
-
-
-class RefreshDecision(Enum):
-    ROTATE = auto()  # the active token: its child becomes active
-    REPEAT = auto()  # the parent of the active one: the response with its child was lost
-    REVOKE = auto()  # an older one: two clients have this family, and one of them stole it
-    REFUSE = auto()  # the family has been revoked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,17 +29,6 @@ class Session:
     created_at: datetime
     generation: int = 0
     revoked: bool = False
-
-    def check_refresh(self, generation: int) -> RefreshDecision:
-        if self.revoked:
-            return RefreshDecision.REFUSE
-        match self.generation - generation:
-            case 0:
-                return RefreshDecision.ROTATE
-            case 1:
-                return RefreshDecision.REPEAT
-            case _:
-                return RefreshDecision.REVOKE
 
     def derive_child_token(self, token: str) -> str:
         derived = hmac.digest(self.secret, token.encode(), "sha256")
