@@ -6,7 +6,6 @@ slows all of them. Then the text task runs 1, 2 and 4 at a time, and the memory 
 all processes over 300 jobs is measured. Exits with 1 when a goal is missed.
 """
 
-import argparse
 import asyncio
 import shutil
 import statistics
@@ -30,6 +29,7 @@ from browser_fixtures import (
     read_page,
 )
 from browser_soak import own_temporary_folder, soak
+from goals import Table, parse_options, percentiles
 from playwright.async_api import async_playwright
 
 from msaas.browser_worker.browser.instance import proxy_options
@@ -130,56 +130,59 @@ async def measure_growth(jobs: int) -> tuple[float, float, float]:
         return context, early, measure_memory()
 
 
-def show_times(title: str, times: Durations, against: str) -> dict[str, float]:
+def show_times(table: Table, title: str, times: Durations, against: str) -> dict[str, float]:
     medians = {name: statistics.median(found) for name, found in times.items()}
-    print(f"{title:32}{'median':>10}{'p95':>10}{'x':>7}")
+    table.row(title, "median", "p95", "x")
     for name, found in times.items():
-        p95 = statistics.quantiles(found, n=20)[18] if len(found) > 1 else found[0]
+        median, p95, _ = percentiles(found)
         share = medians[name] / medians[against]
-        print(f"{name:32}{medians[name] * 1000:>7.0f} ms{p95 * 1000:>7.0f} ms{share:>6.1f}x")
+        table.row(name, f"{median:.0f} ms", f"{p95:.0f} ms", f"{share:.1f} x")
     return medians
 
 
-def check_goals(medians: Mapping[str, float], growth: tuple[float, float, float]) -> bool:
+def check_goals(
+    table: Table, medians: Mapping[str, float], growth: tuple[float, float, float]
+) -> None:
     context, early, late = (size / MEGABYTE for size in growth)
-    print(f"{'memory of an open context':32}{context:>7.1f} MB")
-    print(f"{'memory of all, early and late':32}{early:>7.1f} MB{late:>7.1f} MB")
-    goals = [
-        (f"{TEXT} median, s", medians[WARM], MAX_SECONDS),
-        ("share of a browser per job", medians[WARM] / medians[OWN_BROWSER], MAX_SHARE),
-        ("growth of memory", late / early - 1, MAX_GROWTH),
-    ]
+    table.row("memory of an open context", f"{context:.1f} MB")
+    table.row("memory of all, early and late", f"{early:.1f} MB", f"{late:.1f} MB")
+    goals = {
+        "text median, s": (medians[WARM], MAX_SECONDS),
+        "share of a browser per job": (medians[WARM] / medians[OWN_BROWSER], MAX_SHARE),
+        "growth of memory": (late / early - 1, MAX_GROWTH),
+    }
     if FULL in medians:
-        share = medians[WARM] / medians[FULL]
-        goals.append(("share of full Chromium", share, MAX_SHARE_OF_FULL))
+        goals["share of full Chromium"] = (medians[WARM] / medians[FULL], MAX_SHARE_OF_FULL)
     else:
-        print(f"{FULL:32}  not installed, skipped")
-    for name, measured, limit in goals:
-        outcome = "met" if measured <= limit else "MISSED"
-        print(f"goal: {name:32}{measured:>7.2f} (≤ {limit}): {outcome}")
-    return all(measured <= limit for _, measured, limit in goals)
+        table.row(FULL, "not installed")
+    for name, (measured, limit) in goals.items():
+        table.goal(name, f"{measured:.2f}", goal=f"≤ {limit}", met=measured <= limit)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--jobs", type=int, help="default: 300 for the memory, 1,000 for a soak")
-    parser.add_argument("--full-chromium", type=Path, default=shutil.which("chromium"))
-    parser.add_argument("--short", action="store_true", help="5 rounds, 30 jobs")
-    parser.add_argument("--soak", action="store_true", help="run mixed jobs and look for leaks")
-    chosen = parser.parse_args()
+    defaults = {
+        "rounds": (30, "pages for each candidate"),
+        "jobs": (0, "default: 300 for the memory, 1,000 for a soak"),
+        "full-chromium": (shutil.which("chromium") or "", "the program of a full Chromium"),
+        "short": (False, "5 rounds, 30 jobs"),
+        "soak": (False, "run mixed jobs and look for leaks"),
+    }
+    chosen = parse_options("browser", __doc__, defaults)
     configure_logging("bench", "bench", level="CRITICAL" if chosen.soak else "ERROR")
     if chosen.soak:
         with own_temporary_folder():
             return 0 if uvloop.run(soak(chosen.jobs or 1_000)) else 1
     rounds, jobs = (5, chosen.jobs or 30) if chosen.short else (chosen.rounds, chosen.jobs or 300)
-    full = Path(chosen.full_chromium) if chosen.full_chromium else None
-    medians = show_times("text, one at a time", uvloop.run(measure_baselines(full, rounds)), WARM)
-    show_times("each task, one at a time", uvloop.run(measure_tasks(rounds)), TEXT)
+    full, table = Path(chosen.full_chromium) if chosen.full_chromium else None, Table()
+    medians = show_times(
+        table, "text, one at a time", uvloop.run(measure_baselines(full, rounds)), WARM
+    )
+    show_times(table, "each task, one at a time", uvloop.run(measure_tasks(rounds)), TEXT)
     for slots in (1, 2, 4):
         times, rate = uvloop.run(measure_concurrently(3 * rounds, slots))
-        show_times(f"text, {slots} at once: {rate:.1f} jobs/s", {TEXT: times}, TEXT)
-    return 0 if check_goals(medians, uvloop.run(measure_growth(jobs))) else 1
+        show_times(table, f"text, {slots} at once: {rate:.1f} jobs/s", {TEXT: times}, TEXT)
+    check_goals(table, medians, uvloop.run(measure_growth(jobs)))
+    return 1 if table.missed else 0
 
 
 if __name__ == "__main__":

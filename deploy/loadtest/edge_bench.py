@@ -12,8 +12,9 @@ import statistics
 import sys
 from argparse import Namespace
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from itertools import cycle, islice
 
 import httpx
 import psutil
@@ -129,21 +130,16 @@ def cpu_by_part(fleet: IsolatedFleet) -> dict[str, float]:
     return {name: cpu_seconds(get_pid(fleet, name)) for name in PARTS}
 
 
-@asynccontextmanager
 async def open_listeners(
     fleet: IsolatedFleet, users: Sequence[ApiClient], each: int
-) -> AsyncGenerator[list[Reader]]:
+) -> list[Reader]:
     """Open `each` event streams for every user."""
     host, port = address_of(fleet)
-    readers = [
+    return [
         await open_reader(host, port, build_stream_request(host, user.authorization), ignore)
         for user in users
         for _ in range(each)
     ]
-    try:
-        yield readers
-    finally:
-        await close_all(readers)
 
 
 def ignore(_job_id: str, _now: float) -> None:
@@ -152,16 +148,18 @@ def ignore(_job_id: str, _now: float) -> None:
 
 def build_workers(fleet: IsolatedFleet, users: Sequence[ApiClient]) -> list[LoadWorker]:
     host, port = address_of(fleet)
-    virtual_users = [VirtualUser(random.Random(number)) for number in range(len(users))]  # noqa: S311  # the same mix in each run
-    workers: list[LoadWorker] = []
-    for number in range(CONNECTIONS):
-        user, virtual_user = users[number % len(users)], virtual_users[number % len(users)]
-        worker = LoadWorker(
-            HttpConnection(host, port, user.authorization), virtual_user.next_request
+    pairs = [
+        (user, VirtualUser(random.Random(number)))  # noqa: S311  # the same mix in each run
+        for number, user in enumerate(users)
+    ]
+    return [
+        LoadWorker(
+            HttpConnection(host, port, user.authorization),
+            virtual_user.next_request,
+            virtual_user.on_response,
         )
-        worker.on_response = virtual_user.on_response
-        workers.append(worker)
-    return workers
+        for user, virtual_user in islice(cycle(pairs), CONNECTIONS)
+    ]
 
 
 async def measure(fleet: IsolatedFleet, options: Namespace) -> list[str]:
@@ -171,9 +169,8 @@ async def measure(fleet: IsolatedFleet, options: Namespace) -> list[str]:
             for _ in range(options.users)
         ]
         gateway, workers = GatewayProbe(fleet), build_workers(fleet, users)
-        readers = await stack.enter_async_context(
-            open_listeners(fleet, users, options.listeners // options.users)
-        )
+        readers = await open_listeners(fleet, users, options.listeners // options.users)
+        stack.push_async_callback(close_all, readers)
         await run_load(workers, options.per_minute, min(WARM_UP, options.seconds))
         auth_before, cpu_before = await gateway.auth_totals(), cpu_by_part(fleet)
         stats = await run_load(workers, options.per_minute, options.seconds)

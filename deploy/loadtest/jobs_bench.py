@@ -14,8 +14,8 @@ import statistics
 import sys
 import time
 from argparse import Namespace
-from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from itertools import cycle, islice
@@ -248,18 +248,6 @@ async def measure_soak(fixture: JobsFixture, table: Table, jobs: int, soak: int)
     table.leaks(before, after, memory | connections)
 
 
-@asynccontextmanager
-async def open_fixture(fleet: IsolatedFleet, cores: Sequence[int]) -> AsyncGenerator[JobsFixture]:
-    rows = await asyncpg.connect(fleet.url("postgres"))
-    fixture = JobsFixture(fleet, rows, cores)
-    try:
-        await fixture.create_users()
-        yield fixture
-    finally:
-        await fixture.broker.close()
-        await rows.close()
-
-
 async def measure(fleet: IsolatedFleet, options: Namespace) -> list[str]:
     table = Table()
     cores = [int(core) for core in options.cores.split(",") if core] or sorted(
@@ -268,7 +256,12 @@ async def measure(fleet: IsolatedFleet, options: Namespace) -> list[str]:
     print(
         f"all processes on cores {', '.join(map(str, cores))}; {options.rounds} rounds", flush=True
     )
-    async with open_fixture(fleet, cores) as fixture, AsyncExitStack() as stack:
+    async with AsyncExitStack() as stack:
+        rows = await asyncpg.connect(fleet.url("postgres"))
+        stack.push_async_callback(rows.close)
+        fixture = JobsFixture(fleet, rows, cores)
+        stack.push_async_callback(fixture.broker.close)
+        await fixture.create_users()
         users = [
             await stack.enter_async_context(sign_in_new_user(fleet, "ENTERPRISE")) for _ in range(4)
         ]

@@ -10,17 +10,19 @@ import statistics
 import sys
 import time
 from argparse import Namespace
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from importlib.util import find_spec
 from uuid import UUID, uuid4
 
 from goals import Table, measure_fleet, parse_options, percentiles
 from measured_processes import suspended
-from stream_fixtures import Issuer, StreamFixture, StreamServer, open_fixture
+from stream_fixtures import Issuer, StreamFixture, StreamServer
 from stream_readers import Reader, close_all, open_reader
 
 from msaas.dev.chaos.isolated_fleet import IsolatedFleet
+from msaas.local.credentials import LOCAL_ENVIRONMENT
+from msaas.streams import RedisBroker, StreamPublisher
 
 OURS, BASELINE = "gateway", "sse-starlette"
 SHARED_BY = 50
@@ -53,6 +55,9 @@ class ListenerGroup:
 
     def on_job(self, job_id: str, now: float) -> None:
         self.delays.append(now - self.sent[job_id])
+
+    async def close(self) -> None:
+        await close_all(self.readers)
 
     async def connect_all(self) -> None:
         self.readers = await self.open(self.users)
@@ -172,7 +177,11 @@ async def soak(table: Table, group: ListenerGroup, count: int) -> None:
 async def measure(fleet: IsolatedFleet, options: Namespace) -> list[str]:
     table = Table()
     async with AsyncExitStack() as stack:
-        fixture = await stack.enter_async_context(open_fixture(fleet))
+        broker = RedisBroker(fleet.url("redis"), command_timeout=10)
+        stack.push_async_callback(broker.close)
+        publisher = StreamPublisher(broker, "jobs", LOCAL_ENVIRONMENT)
+        stack.push_async_callback(publisher.close)
+        fixture = StreamFixture(fleet, publisher)
         names = [OURS, BASELINE] if find_spec("sse_starlette") else [OURS]
         if BASELINE not in names:
             print("sse-starlette is not installed: run `./msaas bench sse`")
@@ -185,20 +194,12 @@ async def measure(fleet: IsolatedFleet, options: Namespace) -> list[str]:
         ]
         groups = [ListenerGroup(server, options.listeners) for server in servers]
         for group in groups:
-            await stack.enter_async_context(closing(group))
+            stack.push_async_callback(group.close)
             await measure_connection_memory(table, group)
         await compare(fixture, table, groups, options)
         await close_all(groups[0].readers)
         await soak(table, groups[0], options.churn)
     return table.missed
-
-
-@asynccontextmanager
-async def closing(group: ListenerGroup) -> AsyncGenerator[None]:
-    try:
-        yield
-    finally:
-        await close_all(group.readers)
 
 
 def main() -> int:

@@ -25,7 +25,7 @@ from msaas.contracts import JobChanged, JobFrame, JobStatus, get_topic
 from msaas.dev.chaos.isolated_fleet import IsolatedFleet
 from msaas.embedded import find_free_port
 from msaas.local.credentials import LOCAL_ENVIRONMENT
-from msaas.streams import RedisBroker, StreamPublisher
+from msaas.streams import StreamPublisher
 
 LOOPBACK = "127.0.0.1"
 EVENTS = get_topic("jobs.events")
@@ -172,14 +172,3 @@ class StreamFixture:
         )
         sent[str(job_id)] = time.perf_counter()
         await self._publisher.publish("jobs.events", event, correlation_id="bench")
-
-
-@asynccontextmanager
-async def open_fixture(fleet: IsolatedFleet) -> AsyncGenerator[StreamFixture]:
-    broker = RedisBroker(fleet.url("redis"), command_timeout=10)
-    publisher = StreamPublisher(broker, "jobs", LOCAL_ENVIRONMENT)
-    try:
-        yield StreamFixture(fleet, publisher)
-    finally:
-        await publisher.close()
-        await broker.close()
