@@ -136,14 +136,12 @@ async def open_listeners(
     """Open `each` event streams for every user."""
     host, port = address_of(fleet)
     return [
-        await open_reader(host, port, build_stream_request(host, user.authorization), ignore)
+        await open_reader(
+            host, port, build_stream_request(host, user.authorization), lambda _job_id, _now: None
+        )
         for user in users
         for _ in range(each)
     ]
-
-
-def ignore(_job_id: str, _now: float) -> None:
-    """Ignore the event: the reader counts it."""
 
 
 def build_workers(fleet: IsolatedFleet, users: Sequence[ApiClient]) -> list[LoadWorker]:

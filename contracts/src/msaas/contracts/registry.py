@@ -5,7 +5,7 @@ from datetime import timedelta
 from types import MappingProxyType
 
 from msaas.contracts.audit import AuditRecorded
-from msaas.contracts.dead_letter_commands import (
+from msaas.contracts.dead_letters import (
     ListDeadLetters,
     ReplayDeadLetters,
     ResolveDeadLetters,

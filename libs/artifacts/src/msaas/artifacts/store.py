@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
@@ -15,12 +15,26 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store
 
 from msaas.artifacts.content_types import find_content_type
-from msaas.artifacts.errors import ArtifactNotFound, ArtifactsUnavailable, UnsupportedStore
 from msaas.artifacts.links import LinkSigner
 from msaas.contracts import MAX_ARTIFACT
+from msaas.kernel import DependencyUnavailable, ErrorKind, MsaasError
 
 TIMEOUT: Final = 10.0
 Method: TypeAlias = Literal["GET", "PUT"]
+
+
+class ArtifactNotFound(MsaasError):
+    code: ClassVar[str] = "not_found"
+    kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
+    default_message: ClassVar[str] = "Artifact not found."
+
+
+class UnsupportedStore(MsaasError):
+    default_message: ClassVar[str] = "ARTIFACTS_URL must start with file:// or s3://."
+
+
+class ArtifactsUnavailable(DependencyUnavailable):
+    default_message: ClassVar[str] = "The artifact store is not available."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
