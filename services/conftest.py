@@ -12,7 +12,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from msaas.local.migration_chains import migrate
+from msaas.local.migrate import migrate
 
 ExecuteAs: TypeAlias = Callable[..., Awaitable[int | str]]
 

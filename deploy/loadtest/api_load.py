@@ -81,13 +81,13 @@ class LoadStats:
         return sum(n for status, n in self.statuses.get(route, {}).items() if status >= min_status)
 
 
+@dataclass(frozen=True)
 class LoadWorker:
-    """A connection, and the function that chooses its next request."""
+    """A connection, the function that chooses its next request, and one that reads responses."""
 
-    def __init__(self, connection: HttpConnection, choose: Callable[[], LoadRequest]) -> None:
-        self.connection = connection
-        self.next_request = choose
-        self.on_response: Callable[[LoadRequest, LoadResponse], None] | None = None
+    connection: HttpConnection
+    next_request: Callable[[], LoadRequest]
+    on_response: Callable[[LoadRequest, LoadResponse], None]
 
 
 async def run_load(workers: Sequence[LoadWorker], per_minute: int, seconds: float) -> LoadStats:
@@ -107,8 +107,7 @@ async def run_load(workers: Sequence[LoadWorker], per_minute: int, seconds: floa
             worker.connection.close()
         else:
             stats.add(request.route, response.status, time.perf_counter() - due)
-            if worker.on_response:
-                worker.on_response(request, response)
+            worker.on_response(request, response)
         finally:
             free.put_nowait(worker)
 

@@ -7,12 +7,17 @@ keeps no result and uses its best concurrency. The clock runs from the first rea
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from importlib import import_module
 from itertools import count
 from typing import Any, NoReturn
+
+import psutil
+from measured_processes import pin
 
 CONCURRENCY = 100
 THREADS = 8
@@ -177,6 +182,23 @@ BASELINES: dict[str, type[Baseline]] = {
     "celery": Celery,
     "dramatiq": Dramatiq,
 }
+
+
+async def run_baseline(
+    command: str, name: str, url: str, job_count: int, cores: Sequence[int] = ()
+) -> dict[str, float]:
+    """Run a baseline as a process, on these cores; its last line is the report."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", __file__, command, name, url, str(job_count)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    if cores:
+        pin([psutil.Process(process.pid)], cores)
+    output, _ = await asyncio.wait_for(process.communicate(), 300)
+    if process.returncode:
+        raise RuntimeError(f"{name} failed to {command}")
+    return json.loads(output.splitlines()[-1]) if command == "work" else {}
 
 
 def main(command: str, name: str, url: str, job_count: str) -> None:

@@ -6,7 +6,6 @@ slows all of them. Then the text task runs 1, 2 and 4 at a time, and the memory 
 all processes over 300 jobs is measured. Exits with 1 when a goal is missed.
 """
 
-import argparse
 import asyncio
 import shutil
 import statistics
@@ -14,6 +13,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -22,7 +22,6 @@ from browser_fixtures import (
     TASKS,
     TEXT,
     BenchmarkJob,
-    BrowserFixture,
     launch_browser,
     measure_memory,
     open_and_read,
@@ -30,11 +29,10 @@ from browser_fixtures import (
     read_page,
 )
 from browser_soak import own_temporary_folder, soak
+from goals import Table, parse_options, percentiles
 from playwright.async_api import async_playwright
 
 from msaas.browser_worker.browser.instance import proxy_options
-from msaas.local.chromium import ensure_chromium
-from msaas.local.demo_site import DemoSite
 from msaas.telemetry import configure_logging
 
 MAX_SECONDS = 0.35
@@ -52,13 +50,11 @@ Durations = dict[str, list[float]]
 
 
 @asynccontextmanager
-async def open_candidates(
-    site: DemoSite, full: Path | None
-) -> AsyncGenerator[dict[str, BenchmarkJob]]:
+async def open_candidates(full: Path | None) -> AsyncGenerator[dict[str, BenchmarkJob]]:
     async with AsyncExitStack() as stack:
-        fixture = await stack.enter_async_context(open_fixture(site, ensure_chromium(print)))
+        fixture = await stack.enter_async_context(open_fixture())
         driver = await stack.enter_async_context(async_playwright())
-        url = site.url + ARTICLE
+        url = fixture.site.url + ARTICLE
 
         async def own_driver() -> None:
             async with async_playwright() as job_driver:
@@ -76,10 +72,10 @@ async def open_candidates(
         yield jobs
 
 
-async def compare(jobs: Mapping[str, BenchmarkJob], repetitions: int) -> Durations:
+async def compare(jobs: Mapping[str, BenchmarkJob], rounds: int) -> Durations:
     """Run the jobs in turn, with a pause so that cleanup does not slow the next one."""
     times: Durations = {name: [] for name in jobs}
-    for number in range(-2, repetitions):  # the first two warm up caches
+    for number in range(-2, rounds):  # the first two warm up caches
         for name, job in jobs.items():
             await asyncio.sleep(PAUSE)
             began = time.perf_counter()
@@ -89,113 +85,104 @@ async def compare(jobs: Mapping[str, BenchmarkJob], repetitions: int) -> Duratio
     return times
 
 
-async def measure_baselines(full: Path | None, repetitions: int) -> Durations:
-    with DemoSite() as site:
-        async with open_candidates(site, full) as jobs:
-            return await compare(jobs, repetitions)
+async def measure_baselines(full: Path | None, rounds: int) -> Durations:
+    async with open_candidates(full) as jobs:
+        return await compare(jobs, rounds)
 
 
-async def measure_tasks(repetitions: int) -> Durations:
-    with DemoSite() as site:
-        async with open_fixture(site, ensure_chromium(print)) as fixture:
-            return await compare({name: _job(fixture, name) for name in TASKS}, repetitions)
-
-
-def _job(fixture: BrowserFixture, task_type: str) -> BenchmarkJob:
-    return lambda: fixture.run_task(task_type)
+async def measure_tasks(rounds: int) -> Durations:
+    async with open_fixture() as fixture:
+        return await compare({name: partial(fixture.run_task, name) for name in TASKS}, rounds)
 
 
 async def measure_concurrently(jobs: int, slots: int) -> tuple[list[float], float]:
     """Measure the times of concurrent jobs, and the jobs per second."""
-    with DemoSite() as site:
-        async with open_fixture(site, ensure_chromium(print), slots) as fixture:
-            gate, times = asyncio.Semaphore(slots), list[float]()
+    async with open_fixture(slots) as fixture:
+        gate, times = asyncio.Semaphore(slots), list[float]()
 
-            async def run_one() -> None:
-                async with gate:
-                    began = time.perf_counter()
-                    await fixture.run_task(TEXT)
-                    times.append(time.perf_counter() - began)
+        async def run_one() -> None:
+            async with gate:
+                began = time.perf_counter()
+                await fixture.run_task(TEXT)
+                times.append(time.perf_counter() - began)
 
-            await fixture.run_task(TEXT)
-            began = time.perf_counter()
-            await asyncio.gather(*(run_one() for _ in range(jobs)))
-            return times, jobs / (time.perf_counter() - began)
+        await fixture.run_task(TEXT)
+        began = time.perf_counter()
+        await asyncio.gather(*(run_one() for _ in range(jobs)))
+        return times, jobs / (time.perf_counter() - began)
 
 
 async def measure_growth(jobs: int) -> tuple[float, float, float]:
     """Measure the memory of a context, and of all processes after 10 % and 100 % of the jobs."""
-    with DemoSite() as site:
-        async with open_fixture(site, ensure_chromium(print), 5) as fixture:
-            for _ in range(max(1, jobs // 10)):
-                await fixture.run_task(TEXT)
-            early = measure_memory()
-            async with AsyncExitStack() as stack:
-                for _ in range(4):
-                    page = await stack.enter_async_context(
-                        fixture.engine.open_page(proxy_options(fixture.proxy))
-                    )
-                    await page.goto(site.url + ARTICLE)
-                context = (measure_memory() - early) / 4
-            for _ in range(jobs - jobs // 10):
-                await fixture.run_task(TEXT)
-            return context, early, measure_memory()
+    async with open_fixture(5) as fixture:
+        for _ in range(max(1, jobs // 10)):
+            await fixture.run_task(TEXT)
+        early = measure_memory()
+        async with AsyncExitStack() as stack:
+            for _ in range(4):
+                page = await stack.enter_async_context(
+                    fixture.engine.open_page(proxy_options(fixture.proxy))
+                )
+                await page.goto(fixture.site.url + ARTICLE)
+            context = (measure_memory() - early) / 4
+        for _ in range(jobs - jobs // 10):
+            await fixture.run_task(TEXT)
+        return context, early, measure_memory()
 
 
-def show_times(title: str, times: Durations, against: str) -> dict[str, float]:
+def show_times(table: Table, title: str, times: Durations, against: str) -> dict[str, float]:
     medians = {name: statistics.median(found) for name, found in times.items()}
-    print(f"{title:32}{'median':>10}{'p95':>10}{'x':>7}")
+    table.row(title, "median", "p95", "x")
     for name, found in times.items():
-        p95 = statistics.quantiles(found, n=20)[18] if len(found) > 1 else found[0]
+        median, p95, _ = percentiles(found)
         share = medians[name] / medians[against]
-        print(f"{name:32}{medians[name] * 1000:>7.0f} ms{p95 * 1000:>7.0f} ms{share:>6.1f}x")
+        table.row(name, f"{median:.0f} ms", f"{p95:.0f} ms", f"{share:.1f} x")
     return medians
 
 
-def check_goals(medians: Mapping[str, float], growth: tuple[float, float, float]) -> bool:
+def check_goals(
+    table: Table, medians: Mapping[str, float], growth: tuple[float, float, float]
+) -> None:
     context, early, late = (size / MEGABYTE for size in growth)
-    print(f"{'memory of an open context':32}{context:>7.1f} MB")
-    print(f"{'memory of all, early and late':32}{early:>7.1f} MB{late:>7.1f} MB")
-    goals = [
-        (f"{TEXT} median, s", medians[WARM], MAX_SECONDS),
-        ("share of a browser per job", medians[WARM] / medians[OWN_BROWSER], MAX_SHARE),
-        ("growth of memory", late / early - 1, MAX_GROWTH),
-    ]
+    table.row("memory of an open context", f"{context:.1f} MB")
+    table.row("memory of all, early and late", f"{early:.1f} MB", f"{late:.1f} MB")
+    goals = {
+        "text median, s": (medians[WARM], MAX_SECONDS),
+        "share of a browser per job": (medians[WARM] / medians[OWN_BROWSER], MAX_SHARE),
+        "growth of memory": (late / early - 1, MAX_GROWTH),
+    }
     if FULL in medians:
-        share = medians[WARM] / medians[FULL]
-        goals.append(("share of full Chromium", share, MAX_SHARE_OF_FULL))
+        goals["share of full Chromium"] = (medians[WARM] / medians[FULL], MAX_SHARE_OF_FULL)
     else:
-        print(f"{FULL:32}  not installed, skipped")
-    for name, measured, limit in goals:
-        outcome = "met" if measured <= limit else "MISSED"
-        print(f"goal: {name:32}{measured:>7.2f} (≤ {limit}): {outcome}")
-    return all(measured <= limit for _, measured, limit in goals)
+        table.row(FULL, "not installed")
+    for name, (measured, limit) in goals.items():
+        table.goal(name, f"{measured:.2f}", goal=f"≤ {limit}", met=measured <= limit)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repetitions", type=int, default=30)
-    parser.add_argument("--jobs", type=int, help="default: 300 for the memory, 1,000 for a soak")
-    parser.add_argument("--full-chromium", type=Path, default=shutil.which("chromium"))
-    parser.add_argument("--short", action="store_true", help="5 repetitions, 30 jobs")
-    parser.add_argument("--soak", action="store_true", help="run mixed jobs and look for leaks")
-    chosen = parser.parse_args()
+    defaults = {
+        "rounds": (30, "pages for each candidate"),
+        "jobs": (0, "default: 300 for the memory, 1,000 for a soak"),
+        "full-chromium": (shutil.which("chromium") or "", "the program of a full Chromium"),
+        "short": (False, "5 rounds, 30 jobs"),
+        "soak": (False, "run mixed jobs and look for leaks"),
+    }
+    chosen = parse_options("browser", __doc__, defaults)
     configure_logging("bench", "bench", level="CRITICAL" if chosen.soak else "ERROR")
     if chosen.soak:
         with own_temporary_folder():
             return 0 if uvloop.run(soak(chosen.jobs or 1_000)) else 1
-    repetitions, jobs = (
-        (5, chosen.jobs or 30) if chosen.short else (chosen.repetitions, chosen.jobs or 300)
-    )
-    full = Path(chosen.full_chromium) if chosen.full_chromium else None
+    rounds, jobs = (5, chosen.jobs or 30) if chosen.short else (chosen.rounds, chosen.jobs or 300)
+    full, table = Path(chosen.full_chromium) if chosen.full_chromium else None, Table()
     medians = show_times(
-        "text, one at a time", uvloop.run(measure_baselines(full, repetitions)), WARM
+        table, "text, one at a time", uvloop.run(measure_baselines(full, rounds)), WARM
     )
-    show_times("each task, one at a time", uvloop.run(measure_tasks(repetitions)), TEXT)
+    show_times(table, "each task, one at a time", uvloop.run(measure_tasks(rounds)), TEXT)
     for slots in (1, 2, 4):
-        times, rate = uvloop.run(measure_concurrently(3 * repetitions, slots))
-        show_times(f"text, {slots} at once: {rate:.1f} jobs/s", {TEXT: times}, TEXT)
-    return 0 if check_goals(medians, uvloop.run(measure_growth(jobs))) else 1
+        times, rate = uvloop.run(measure_concurrently(3 * rounds, slots))
+        show_times(table, f"text, {slots} at once: {rate:.1f} jobs/s", {TEXT: times}, TEXT)
+    check_goals(table, medians, uvloop.run(measure_growth(jobs)))
+    return 1 if table.missed else 0
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Fixtures of the browser benchmark: engines on the demo site, and baselines."""
 
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from measured_processes import list_family
 from playwright.async_api import Browser, Playwright
 from pydantic_core import to_json
 
@@ -18,9 +19,11 @@ from msaas.browser_worker.config import Settings
 from msaas.browser_worker.egress.policy import EgressPolicy
 from msaas.browser_worker.egress.proxy import EgressProxyFactory
 from msaas.browser_worker.engine import Engine
+from msaas.browser_worker.limits import Limits
 from msaas.browser_worker.run import make_actions
 from msaas.contracts import Artifact, Progress, get_task
 from msaas.kernel import SystemClock
+from msaas.local.chromium import ensure_chromium
 from msaas.local.demo_site import DemoSite
 from msaas.telemetry import Metrics
 from msaas.testing import build_job_envelope
@@ -28,6 +31,7 @@ from msaas.worker import Action, RunContext
 
 # As in production.
 RECYCLE_AFTER: int = Settings.model_fields["recycle_after"].default
+DEFAULT_LIMITS = Limits()
 TEXT = "navigate_and_extract_text"
 ARTICLE = "/article"
 # The path and parameters of each task on the demo site.
@@ -73,6 +77,9 @@ class BrowserFixture:
     site: DemoSite
     proxy: str
 
+    async def visit(self, url: str, timeout_ms: int) -> object:
+        return await self.actions[TEXT].run(build_run(TEXT, url, {"timeout_ms": timeout_ms}))
+
     async def run_task(self, task_type: str) -> object:
         path, params = TASKS[task_type]
         return await self.actions[task_type].run(build_run(task_type, self.site.url + path, params))
@@ -80,17 +87,22 @@ class BrowserFixture:
 
 @asynccontextmanager
 async def open_fixture(
-    site: DemoSite, chromium: Path, slots: int = 1
+    slots: int = 1,
+    other_sites: Sequence[str] = (),
+    limits: Limits = DEFAULT_LIMITS,
 ) -> AsyncGenerator[BrowserFixture]:
-    metrics = Metrics("bench", "bench")
-    factory = EgressProxyFactory(EgressPolicy((site.address,)), metrics)
-    launch = ChromiumLauncher(chromium=chromium, sandbox=os.geteuid() != 0)
+    metrics, site = Metrics("bench", "bench"), DemoSite()
+    factory = EgressProxyFactory(EgressPolicy((site.address, *other_sites)), metrics, limits=limits)
+    launch = ChromiumLauncher(
+        chromium=ensure_chromium(print), sandbox=os.geteuid() != 0, max_memory=limits.memory
+    )
     make_engine = partial(Engine, slots=slots, recycle_after=RECYCLE_AFTER, metrics=metrics)
     engine = make_engine(launch)
     image_engine = make_engine(replace(launch, load_images=True), is_warm=False)
-    async with factory as egress, engine, image_engine, egress.open_proxy() as proxy:
-        actions = make_actions(engine, egress, metrics, image_engine=image_engine)
-        yield BrowserFixture(engine, launch, actions, site, proxy.url)
+    with site:
+        async with factory as egress, engine, image_engine, egress.open_proxy() as proxy:
+            actions = make_actions(engine, egress, metrics, image_engine=image_engine)
+            yield BrowserFixture(engine, launch, actions, site, proxy.url)
 
 
 async def open_and_read(driver: Playwright, fixture: BrowserFixture, url: str) -> None:
@@ -139,8 +151,7 @@ def build_run(task_type: str, url: str, params: Mapping[str, Any]) -> RunContext
 
 def measure_memory() -> int:
     """Return the unique memory of this process and all its descendants."""
-    family = [psutil.Process(), *psutil.Process().children(recursive=True)]
-    return sum(map(own_memory, family))
+    return sum(map(own_memory, list_family()))
 
 
 def own_memory(process: psutil.Process) -> int:

@@ -10,30 +10,20 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
 import psutil
+from browser_fixtures import BrowserFixture, open_fixture
+from measured_processes import list_family
 
-from msaas.browser_worker.browser.instance import ChromiumLauncher
-from msaas.browser_worker.egress.policy import EgressPolicy
-from msaas.browser_worker.egress.proxy import EgressProxyFactory
-from msaas.browser_worker.engine import Engine
 from msaas.browser_worker.limits import MEGABYTE, Limits
-from msaas.browser_worker.run import make_actions
-from msaas.contracts import NavigateAndExtractTextParams, Progress
-from msaas.kernel import SystemClock
-from msaas.local.chromium import ensure_chromium
-from msaas.local.demo_site import DemoSite
 from msaas.local.sites import LocalSite
-from msaas.telemetry import Metrics
-from msaas.testing import build_job_envelope
-from msaas.worker import Action, ActionFailed, RunContext
+from msaas.worker import ActionFailed
 
-TASK: Final = "navigate_and_extract_text"
 SLOTS: Final = 2
 HOSTILE_EVERY: Final = 10
 TIMEOUT_MS: Final = 3_000
@@ -52,17 +42,6 @@ HOSTILE_PATHS: Final = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class SoakEnvironment:
-    """The engine, its action and the sites to visit."""
-
-    engine: Engine
-    metrics: Metrics
-    action: Action
-    demo: str
-    hostile: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class VisitResult:
     is_hostile: bool
     outcome: str
@@ -77,63 +56,23 @@ def open_hostile_site() -> LocalSite:
     return HostileSite()
 
 
-@asynccontextmanager
-async def open_environment() -> AsyncGenerator[SoakEnvironment]:
-    metrics = Metrics("soak", "bench")
-    async with AsyncExitStack() as stack:
-        demo, hostile = stack.enter_context(DemoSite()), stack.enter_context(open_hostile_site())
-        factory = EgressProxyFactory(
-            EgressPolicy((demo.address, hostile.address)), metrics, limits=LIMITS
-        )
-        egress = await stack.enter_async_context(factory)
-        launch = ChromiumLauncher(
-            chromium=ensure_chromium(print), sandbox=os.geteuid() != 0, max_memory=LIMITS.memory
-        )
-        engine = Engine(launch, slots=SLOTS, recycle_after=500, metrics=metrics)
-        await stack.enter_async_context(engine)
-        action = make_actions(engine, egress, metrics)[TASK]
-        yield SoakEnvironment(
-            engine=engine, metrics=metrics, action=action, demo=demo.url, hostile=hostile.url
-        )
-
-
-async def visit(environment: SoakEnvironment, number: int) -> VisitResult:
+async def visit(fixture: BrowserFixture, hostile: LocalSite, number: int) -> VisitResult:
     is_hostile = number % HOSTILE_EVERY == 0
-    site, paths = (
-        (environment.hostile, HOSTILE_PATHS) if is_hostile else (environment.demo, NORMAL_PATHS)
-    )
+    site, paths = (hostile, HOSTILE_PATHS) if is_hostile else (fixture.site, NORMAL_PATHS)
     path = paths[number // (HOSTILE_EVERY if is_hostile else 1) % len(paths)]
     began, outcome = time.monotonic(), "succeeded"
     try:
-        await environment.action.run(
-            build_run(f"{site}{path}", TIMEOUT_MS if is_hostile else 30_000)
-        )
+        await fixture.visit(f"{site.url}{path}", TIMEOUT_MS if is_hostile else 30_000)
     except ActionFailed as failed:
         outcome = failed.reason
     return VisitResult(is_hostile=is_hostile, outcome=outcome, seconds=time.monotonic() - began)
 
 
-def build_run(url: str, timeout_ms: int) -> RunContext:
-    async def send_progress(_progress: Progress) -> None: ...
-
-    async def is_cancelled() -> bool:
-        return False
-
-    return RunContext(
-        build_job_envelope(task_type=TASK),
-        NavigateAndExtractTextParams(url=url, timeout_ms=timeout_ms),
-        clock=SystemClock(),
-        timeout=60,
-        send_progress=send_progress,
-        is_cancelled=is_cancelled,
-    )
-
-
-async def run_all(environment: SoakEnvironment, jobs: int) -> Sequence[VisitResult]:
+async def run_all(fixture: BrowserFixture, hostile: LocalSite, jobs: int) -> Sequence[VisitResult]:
     numbers = iter(range(1, jobs + 1))
 
     async def work() -> Sequence[VisitResult]:
-        return [await visit(environment, number) for number in numbers]
+        return [await visit(fixture, hostile, number) for number in numbers]
 
     return [
         result
@@ -142,13 +81,13 @@ async def run_all(environment: SoakEnvironment, jobs: int) -> Sequence[VisitResu
     ]
 
 
-async def count_resources(environment: SoakEnvironment) -> Mapping[str, int]:
+async def count_resources(fixture: BrowserFixture) -> Mapping[str, int]:
     """Count the resources that a job could leak."""
-    browser = cast("Any", environment.engine)._instance._browser  # noqa: SLF001  # only Chromium can count its contexts
+    browser = cast("Any", fixture.engine)._instance._browser  # noqa: SLF001  # only Chromium can count its contexts
     session = await browser.new_browser_cdp_session()
     contexts = await session.send("Target.getBrowserContexts")
     await session.detach()
-    family = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    family = list_family()
     return {
         "contexts": len(contexts["browserContextIds"]),
         "processes": len(family),
@@ -186,13 +125,11 @@ def count_sockets(process: psutil.Process) -> int:
     return 0
 
 
-async def wait_for_cleanup(
-    environment: SoakEnvironment, before: Mapping[str, int]
-) -> Mapping[str, int]:
+async def wait_for_cleanup(fixture: BrowserFixture, before: Mapping[str, int]) -> Mapping[str, int]:
     """Wait until nothing is leaked, or the time is up."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
-        current = await count_resources(environment)
+        current = await count_resources(fixture)
         if not find_leaks(before, current) or time.monotonic() > deadline:
             return current
         await asyncio.sleep(0.5)
@@ -203,17 +140,19 @@ def find_leaks(before: Mapping[str, int], after: Mapping[str, int]) -> Sequence[
 
 
 async def soak(jobs: int) -> bool:
-    async with open_environment() as environment:
+    async with AsyncExitStack() as stack:
+        hostile = stack.enter_context(open_hostile_site())
+        fixture = await stack.enter_async_context(open_fixture(SLOTS, [hostile.address], LIMITS))
         for _ in range(3):
-            await environment.action.run(build_run(f"{environment.demo}/", 30_000))
+            await fixture.visit(f"{fixture.site.url}/", 30_000)
         await asyncio.sleep(2)  # connections that are kept alive are closed
-        before = await count_resources(environment)
+        before = await count_resources(fixture)
         began = time.monotonic()
-        results = await run_all(environment, jobs)
+        results = await run_all(fixture, hostile, jobs)
         seconds = time.monotonic() - began
-        after = await wait_for_cleanup(environment, before)
+        after = await wait_for_cleanup(fixture, before)
     left = {
-        "processes": len(psutil.Process().children(recursive=True)),
+        "processes": len(list_family()) - 1,
         "temporary files": len(list_temporary()),
     }
     print_results(results, seconds)

@@ -5,26 +5,27 @@ follow the event stream. The load stays below the rate limits. Then the cost of 
 with that of a bare FastAPI application. Exits with 1 when a goal is missed.
 """
 
-import argparse
 import json
+import os
 import random
 import statistics
 import sys
+from argparse import Namespace
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from urllib.parse import urlsplit
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from itertools import cycle, islice
 
 import httpx
 import psutil
 from api_load import HttpConnection, LoadRequest, LoadResponse, LoadStats, LoadWorker, run_load
-from bare_post import compare_with_bare
-from goals import Table, measure_fleet
-from measured_processes import cpu_seconds
+from goals import Table, address_of, get_pid, measure_fleet, parse_options, percentiles
+from measured_processes import cpu_seconds, list_family, running
 from stream_readers import Reader, build_stream_request, close_all, open_reader
 
 from msaas.dev.chaos import sign_in_new_user
 from msaas.dev.chaos.isolated_fleet import IsolatedFleet
+from msaas.embedded import find_free_port
 from msaas.local.api_client import ApiClient
 
 MAX_P99_MS, TARGET_P99_MS = 50.0, 25.0
@@ -51,6 +52,22 @@ MIX = {
     ("GET", "/summaries/jobs-overview"): 2,
 }
 BODIES = {"/jobs": BODY, "/jobs/batch": BATCH}
+BLOCKS = 6
+APPLICATION = """
+import sys, uvicorn
+from fastapi import FastAPI
+from pydantic import BaseModel
+class Params(BaseModel):
+    message: str
+class Job(BaseModel):
+    task_type: str
+    params: Params
+app = FastAPI()
+@app.post("/api/v1/jobs", status_code=202)
+async def submit(job: Job) -> Job:
+    return job
+uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False)
+"""
 # Statuses that are not errors here: a job to cancel may have ended.
 ACCEPTED = 202
 EXPECTED_STATUSES = {"POST /jobs/{id}/cancel": {409}}
@@ -82,15 +99,10 @@ class GatewayProbe:
     """Reads the metrics of the gateway."""
 
     def __init__(self, fleet: IsolatedFleet) -> None:
-        gateway = fleet.part("gateway").process
-        if gateway is None:
-            raise LookupError("the gateway does not run")
-        self.pid = gateway.pid
-        first = psutil.Process(self.pid)
-        family = (first, *first.children(recursive=True))
+        self.pid = get_pid(fleet, "gateway")
         self._ports = {
             connection.laddr.port
-            for process in family
+            for process in list_family(self.pid)
             for connection in process.net_connections("tcp")
             if connection.status == psutil.CONN_LISTEN
         }
@@ -115,60 +127,48 @@ def _total(metrics: str, suffix: str) -> float:
 
 
 def cpu_by_part(fleet: IsolatedFleet) -> dict[str, float]:
-    parts = {name: fleet.part(name).process for name in PARTS}
-    return {name: cpu_seconds(process.pid) for name, process in parts.items() if process}
+    return {name: cpu_seconds(get_pid(fleet, name)) for name in PARTS}
 
 
-@asynccontextmanager
 async def open_listeners(
     fleet: IsolatedFleet, users: Sequence[ApiClient], each: int
-) -> AsyncGenerator[list[Reader]]:
+) -> list[Reader]:
     """Open `each` event streams for every user."""
     host, port = address_of(fleet)
-    readers = [
-        await open_reader(host, port, build_stream_request(host, user.authorization), ignore)
+    return [
+        await open_reader(
+            host, port, build_stream_request(host, user.authorization), lambda _job_id, _now: None
+        )
         for user in users
         for _ in range(each)
     ]
-    try:
-        yield readers
-    finally:
-        await close_all(readers)
-
-
-def ignore(_job_id: str, _now: float) -> None:
-    """Ignore the event: the reader counts it."""
-
-
-def address_of(fleet: IsolatedFleet) -> tuple[str, int]:
-    address = urlsplit(fleet.running.gateway_url)
-    return str(address.hostname), address.port or 80
 
 
 def build_workers(fleet: IsolatedFleet, users: Sequence[ApiClient]) -> list[LoadWorker]:
     host, port = address_of(fleet)
-    virtual_users = [VirtualUser(random.Random(number)) for number in range(len(users))]  # noqa: S311  # the same mix in each run
-    workers: list[LoadWorker] = []
-    for number in range(CONNECTIONS):
-        user, virtual_user = users[number % len(users)], virtual_users[number % len(users)]
-        worker = LoadWorker(
-            HttpConnection(host, port, user.authorization), virtual_user.next_request
+    pairs = [
+        (user, VirtualUser(random.Random(number)))  # noqa: S311  # the same mix in each run
+        for number, user in enumerate(users)
+    ]
+    return [
+        LoadWorker(
+            HttpConnection(host, port, user.authorization),
+            virtual_user.next_request,
+            virtual_user.on_response,
         )
-        worker.on_response = virtual_user.on_response
-        workers.append(worker)
-    return workers
+        for user, virtual_user in islice(cycle(pairs), CONNECTIONS)
+    ]
 
 
-async def measure(fleet: IsolatedFleet, options: argparse.Namespace) -> list[str]:
+async def measure(fleet: IsolatedFleet, options: Namespace) -> list[str]:
     async with AsyncExitStack() as stack:
         users = [
             await stack.enter_async_context(sign_in_new_user(fleet, "ENTERPRISE"))
             for _ in range(options.users)
         ]
         gateway, workers = GatewayProbe(fleet), build_workers(fleet, users)
-        readers = await stack.enter_async_context(
-            open_listeners(fleet, users, options.listeners // options.users)
-        )
+        readers = await open_listeners(fleet, users, options.listeners // options.users)
+        stack.push_async_callback(close_all, readers)
         await run_load(workers, options.per_minute, min(WARM_UP, options.seconds))
         auth_before, cpu_before = await gateway.auth_totals(), cpu_by_part(fleet)
         stats = await run_load(workers, options.per_minute, options.seconds)
@@ -220,12 +220,6 @@ def show_p99(table: Table, name: str, seconds: Sequence[float], errors: str = ""
     table.goal(name, *cells, goal=goal, met=p99 < MAX_P99_MS)
 
 
-def percentiles(seconds: Sequence[float]) -> tuple[float, float, float]:
-    """Return p50, p95 and p99 in milliseconds."""
-    cuts = statistics.quantiles(seconds, n=100) if len(seconds) > 1 else [*seconds] * 99
-    return cuts[49] * 1e3, cuts[94] * 1e3, cuts[98] * 1e3
-
-
 def show_rest(stats: LoadStats, table: Table, auth_ms: float) -> None:
     failed = sum(stats.errors(route, 500) for route in stats.statuses)
     goal = f"< {MAX_AUTH_MS:.0f} ms"
@@ -245,19 +239,44 @@ def show_cpu(stats: LoadStats, table: Table, cpu: dict[str, float], seconds: flo
         table.row(name, f"{spent / stats.requests * 1e6:.0f} µs", f"{spent / seconds:.1%}")
 
 
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="msaas bench edge", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=180)
-    parser.add_argument("--per-minute", type=int, default=10_000)
-    parser.add_argument("--users", type=int, default=20)
-    parser.add_argument("--listeners", type=int, default=100, help="open event streams")
-    parser.add_argument(
-        "--posts",
-        type=int,
-        default=200,
-        help="requests in a block of the comparison with bare FastAPI",
-    )
-    return measure_fleet(measure, parser.parse_args(argv))
+async def compare_with_bare(
+    gateway: HttpConnection, pid: int, request: LoadRequest, count: int
+) -> tuple[float, float]:
+    """Return the CPU seconds of a POST to each, measured in alternating blocks."""
+    port = find_free_port()
+    command = (sys.executable, "-c", APPLICATION, str(port))
+    connection = HttpConnection("127.0.0.1", port, "Bearer unused")
+    async with running(command, os.environ, port, "/") as bare:
+        blocks = [
+            (
+                await measure_sequentially(gateway, pid, request, count),
+                await measure_sequentially(connection, bare.pid, request, count),
+            )
+            for _ in range(BLOCKS)
+        ]
+        connection.close()
+    gateway_seconds, bare_seconds = zip(*blocks[1:], strict=True)
+    return statistics.median(gateway_seconds), statistics.median(bare_seconds)
+
+
+async def measure_sequentially(
+    connection: HttpConnection, pid: int, request: LoadRequest, count: int
+) -> float:
+    before = cpu_seconds(pid)
+    for _ in range(count):
+        await connection.send(request)
+    return (cpu_seconds(pid) - before) / count
+
+
+def main() -> int:
+    defaults = {
+        "seconds": (180.0, "length of the load"),
+        "per-minute": (10_000, "requests"),
+        "users": (20, "signed-in users"),
+        "listeners": (100, "open event streams"),
+        "posts": (200, "requests in a block of the comparison with bare FastAPI"),
+    }
+    return measure_fleet(measure, parse_options("edge", __doc__, defaults))
 
 
 if __name__ == "__main__":

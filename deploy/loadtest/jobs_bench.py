@@ -6,7 +6,6 @@ process on the same Redis. Every round measures each candidate once; the rate is
 Exits with 1 when a goal is missed.
 """
 
-import argparse
 import asyncio
 import json
 import os
@@ -14,19 +13,18 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from argparse import Namespace
+from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from itertools import cycle, islice
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import asyncpg
 from api_load import HttpConnection, LoadRequest
-from goals import Table, measure_fleet
-from jobs_fixtures import ALL_BUT_SERVERS, JOBS_PARTS, PARTS, DrainResult, JobsFixture
+from goals import Table, address_of, measure_fleet, parse_options, percentiles
+from jobs_fixtures import ALL_BUT_SERVERS, JOBS_PARTS, DrainResult, JobsFixture
 
 from msaas.dev.chaos import sign_in_new_user
 from msaas.dev.chaos.isolated_fleet import IsolatedFleet
@@ -36,8 +34,7 @@ from msaas.jobs.application.persist_results import PersistResults
 from msaas.jobs.domain.reports import RunKey, RunReport, RunSuccess
 from msaas.jobs.domain.settlement import SettlementRules
 from msaas.local.api_client import ApiClient
-from msaas.local.redis_users import url_with_credentials
-from msaas.local.secret_files import get_or_create_secret
+from msaas.local.credentials import get_or_create_secret, url_with_credentials
 from msaas.postgres import Database, PostgresConfig
 from msaas.telemetry import Metrics, configure_logging
 
@@ -61,15 +58,6 @@ ACCEPTED = 202
 SUBMISSION = LoadRequest("POST /jobs", "POST", "/jobs", BODY)
 
 
-@dataclass(frozen=True)
-class ResourceUsage:
-    """Resident memory of each part, and connections, on an idle fleet."""
-
-    rss: dict[str, float]
-    postgres: int
-    redis: int
-
-
 class NoPendingEntries:
     async def withdraw(self, topic: str, entry_ids: Sequence[str]) -> None:
         raise AssertionError(f"{topic} has no pending entries: {entry_ids}")
@@ -91,10 +79,10 @@ def find_baselines() -> dict[str, float]:
     return installed
 
 
-async def compare_drains(fixture: JobsFixture, table: Table, jobs: int, repetitions: int) -> None:
+async def compare_drains(fixture: JobsFixture, table: Table, jobs: int, rounds: int) -> None:
     baselines = find_baselines()
     results: dict[str, list[DrainResult]] = {name: [] for name in (DURABLE, *baselines)}
-    for _ in range(repetitions):
+    for _ in range(rounds):
         results[DURABLE].append(await fixture.drain(jobs))
         with fixture.suspended(*ALL_BUT_SERVERS):
             for name, share in baselines.items():
@@ -141,10 +129,10 @@ def build_report(run: RunKey) -> RunReport:
     return RunReport(run=run, worker="bench", started_at=now, success=success)
 
 
-async def compare_batches(fixture: JobsFixture, table: Table, jobs: int, repetitions: int) -> None:
+async def compare_batches(fixture: JobsFixture, table: Table, jobs: int, rounds: int) -> None:
     batched: list[float] = []
     single: list[float] = []
-    for _ in range(repetitions):
+    for _ in range(rounds):
         batched.append(await persist(fixture, jobs // 2, BATCH))
         single.append(await persist(fixture, max(50, jobs // 20), 1))
     batch_rate, single_rate = statistics.median(batched), statistics.median(single)
@@ -159,29 +147,26 @@ async def compare_batches(fixture: JobsFixture, table: Table, jobs: int, repetit
     )
 
 
-async def submit_until(connection: HttpConnection, end: float) -> int:
-    accepted = 0
-    while time.perf_counter() < end:
-        response = await connection.send(SUBMISSION)
-        accepted += response.status == ACCEPTED
-    connection.close()
-    return accepted
-
-
 async def measure_submits(
     fixture: JobsFixture, table: Table, users: Sequence[ApiClient], seconds: float
 ) -> None:
     """Submit while the worker is suspended, to measure acceptance alone."""
-    address = urlsplit(fixture.fleet.running.gateway_url)
+    host, port = address_of(fixture.fleet)
     with fixture.suspended("jobs-worker"):
         end = time.perf_counter() + seconds
+
+        async def submit(connection: HttpConnection) -> int:
+            accepted = 0
+            while time.perf_counter() < end:
+                accepted += (await connection.send(SUBMISSION)).status == ACCEPTED
+            connection.close()
+            return accepted
+
         connections = [
-            HttpConnection(str(address.hostname), address.port or 80, user.authorization)
+            HttpConnection(host, port, user.authorization)
             for user in islice(cycle(users), CONNECTIONS)
         ]
-        accepted = sum(
-            await asyncio.gather(*(submit_until(connection, end) for connection in connections))
-        )
+        accepted = sum(await asyncio.gather(*map(submit, connections)))
     table.row("submitted through HTTP", f"{accepted / seconds:,.0f} jobs/s")
     await fixture.until_idle()
 
@@ -200,10 +185,8 @@ async def measure_latency(table: Table, api: ApiClient, count: int) -> None:
         await asyncio.sleep(0.05)
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
-    cuts = statistics.quantiles(seconds, n=100)
-    table.row(
-        "submit → COMPLETED, low load", *(f"p{p} {cuts[p - 1] * 1e3:.1f} ms" for p in (50, 99))
-    )
+    p50, _, p99 = percentiles(seconds)
+    table.row("submit → COMPLETED, low load", f"p50 {p50:.1f} ms", f"p99 {p99:.1f} ms")
 
 
 async def listen(api: ApiClient, cursor: str, ended: dict[str, asyncio.Future[float]]) -> None:
@@ -239,12 +222,17 @@ async def measure_flood(
     await fixture.until_idle()
 
 
-async def read_usage(fixture: JobsFixture) -> ResourceUsage:
-    rss = {
-        name: sum(process.memory_info().rss for process in fixture.processes(name)[:1]) / 2**20
-        for name in PARTS
+async def read_usage(fixture: JobsFixture) -> dict[str, float]:
+    """Return MiB of resident memory, and the connections, on an idle fleet."""
+    memory = {
+        f"memory of {name}": fixture.processes(name)[0].memory_info().rss / 2**20
+        for name in (*JOBS_PARTS, "redis")
     }
-    return ResourceUsage(rss, await fixture.rows.fetchval(CLIENTS), await fixture.redis_clients())
+    return {
+        **memory,
+        "connections to postgres": await fixture.rows.fetchval(CLIENTS),
+        "connections to redis": await fixture.redis_clients(),
+    }
 
 
 async def measure_soak(fixture: JobsFixture, table: Table, jobs: int, soak: int) -> None:
@@ -255,43 +243,31 @@ async def measure_soak(fixture: JobsFixture, table: Table, jobs: int, soak: int)
         await fixture.drain(min(jobs, soak - start))
     after = await read_usage(fixture)
     table.row(f"before and after {soak:,} jobs", "before", "after")
-    for name in JOBS_PARTS:
-        cells = [f"{usage.rss[name]:.1f} MiB" for usage in (before, after)]
-        flat = after.rss[name] <= before.rss[name] * MAX_GROWTH
-        table.goal(f"memory of {name}", *cells, goal="flat", met=flat)
-    table.row("memory of redis", *(f"{usage.rss['redis']:.1f} MiB" for usage in (before, after)))
-    for name in ("postgres", "redis"):
-        first, last = getattr(before, name), getattr(after, name)
-        flat = last <= first + 2
-        table.goal(f"connections to {name}", str(first), str(last), goal="flat", met=flat)
+    memory = {f"memory of {name}": before[f"memory of {name}"] * MAX_GROWTH for name in JOBS_PARTS}
+    connections = {name: before[name] + 2 for name in before if name.startswith("connections")}
+    table.leaks(before, after, memory | connections)
 
 
-@asynccontextmanager
-async def open_fixture(fleet: IsolatedFleet, cores: Sequence[int]) -> AsyncGenerator[JobsFixture]:
-    rows = await asyncpg.connect(fleet.url("postgres"))
-    fixture = JobsFixture(fleet, rows, cores)
-    try:
-        await fixture.create_users()
-        yield fixture
-    finally:
-        await fixture.broker.close()
-        await rows.close()
-
-
-async def measure(fleet: IsolatedFleet, options: argparse.Namespace) -> list[str]:
+async def measure(fleet: IsolatedFleet, options: Namespace) -> list[str]:
     table = Table()
-    cores = options.cores or sorted(os.sched_getaffinity(0))
-    print(
-        f"all processes on cores {', '.join(map(str, cores))}; {options.repetitions} repetitions",
-        flush=True,
+    cores = [int(core) for core in options.cores.split(",") if core] or sorted(
+        os.sched_getaffinity(0)
     )
-    async with open_fixture(fleet, cores) as fixture, AsyncExitStack() as stack:
+    print(
+        f"all processes on cores {', '.join(map(str, cores))}; {options.rounds} rounds", flush=True
+    )
+    async with AsyncExitStack() as stack:
+        rows = await asyncpg.connect(fleet.url("postgres"))
+        stack.push_async_callback(rows.close)
+        fixture = JobsFixture(fleet, rows, cores)
+        stack.push_async_callback(fixture.broker.close)
+        await fixture.create_users()
         users = [
             await stack.enter_async_context(sign_in_new_user(fleet, "ENTERPRISE")) for _ in range(4)
         ]
         await fixture.until_idle()
-        await compare_drains(fixture, table, options.jobs, options.repetitions)
-        await compare_batches(fixture, table, options.jobs, options.repetitions)
+        await compare_drains(fixture, table, options.jobs, options.rounds)
+        await compare_batches(fixture, table, options.jobs, options.rounds)
         await measure_submits(fixture, table, users, options.seconds)
         await measure_latency(table, users[0], options.samples)
         await measure_flood(fixture, table, users[1], options.jobs, min(20, options.samples))
@@ -299,22 +275,17 @@ async def measure(fleet: IsolatedFleet, options: argparse.Namespace) -> list[str
     return table.missed
 
 
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="msaas bench jobs", description=__doc__)
-    parser.add_argument(
-        "--jobs", type=int, default=10_000, help="jobs of each drain and of the flood"
-    )
-    parser.add_argument("--repetitions", type=int, default=3)
-    parser.add_argument(
-        "--soak", type=int, default=100_000, help="jobs between the two measurements"
-    )
-    parser.add_argument("--samples", type=int, default=200, help="jobs submitted at low load")
-    parser.add_argument(
-        "--seconds", type=float, default=10, help="duration of the HTTP submissions"
-    )
-    parser.add_argument("--cores", type=int, nargs="+", help="cores to use; all by default")
+def main() -> int:
+    defaults = {
+        "jobs": (10_000, "jobs of each drain and of the flood"),
+        "rounds": (3, "measurements of each candidate"),
+        "soak": (100_000, "jobs between the two measurements"),
+        "samples": (200, "jobs submitted at low load"),
+        "seconds": (10.0, "duration of the HTTP submissions"),
+        "cores": ("", "cores to use, like 0,1; all by default"),
+    }
     configure_logging("bench", "bench", level="ERROR")
-    return measure_fleet(measure, parser.parse_args(argv))
+    return measure_fleet(measure, parse_options("jobs", __doc__, defaults))
 
 
 if __name__ == "__main__":

@@ -1,27 +1,25 @@
 """Fixtures of the jobs benchmark: a fleet on chosen cores, and baselines on the same cores."""
 
 import asyncio
-import json
-import subprocess
-import sys
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import asyncpg
 import psutil
-from measured_processes import suspended
+from baselines import run_baseline
+from goals import get_pid
+from measured_processes import list_family, pin, suspended
 from redis.asyncio import Redis
 
 from msaas.contracts import JobChanged, decode, get_topic
 from msaas.dev.chaos import IsolatedFleet
 from msaas.jobs.domain.reports import RunKey
 from msaas.kernel import new_id
-from msaas.local.redis_users import LOCAL_ENVIRONMENT
+from msaas.local.credentials import LOCAL_ENVIRONMENT
 from msaas.messaging import RedisBroker
 
 USERS = 120
@@ -31,7 +29,6 @@ NOT_MEASURED = ("gateway", "identity", "browser-worker", "demo-site")
 ALL_BUT_SERVERS = (*NOT_MEASURED, *JOBS_PARTS)
 TERMINAL_STATUSES = {"COMPLETED", "FAILED", "CANCELLED"}
 EVENTS = get_topic("jobs.events")
-BASELINES_SCRIPT = Path(__file__).with_name("baselines.py")
 
 # The rows that intake writes; with `fences`, those that dispatch writes.
 FILL = """
@@ -86,14 +83,7 @@ class JobsFixture:
         self.broker = RedisBroker(fleet.url("redis"), command_timeout=10)
 
     def processes(self, *names: str) -> list[psutil.Process]:
-        states = [self.fleet.part(name) for name in names]
-        firsts = [psutil.Process(state.process.pid) for state in states if state.process]
-        return [process for first in firsts for process in (first, *first.children(recursive=True))]
-
-    def pin(self, processes: Iterable[psutil.Process]) -> None:
-        for process in processes:
-            with suppress(psutil.NoSuchProcess, AttributeError):  # macOS cannot
-                process.cpu_affinity(list(self.cores))
+        return [process for name in names for process in list_family(get_pid(self.fleet, name))]
 
     def cpu(self, *names: str) -> float:
         times = [process.cpu_times() for process in self.processes(*names)]
@@ -132,7 +122,7 @@ class JobsFixture:
         with self.suspended(*NOT_MEASURED):
             with self.suspended(*JOBS_PARTS):
                 await self.fill(count, self.users)
-                self.pin(self.processes(*PARTS))
+                pin(self.processes(*PARTS), self.cores)
                 before = self.cpu(*PARTS)
                 started_ms = await self.broker.now_ms()
             await self.until_idle()
@@ -160,26 +150,11 @@ class JobsFixture:
         url = urlsplit(self.fleet.url("redis"))._replace(path="/1").geturl()
         async with cast("Any", Redis).from_url(url) as client:
             await client.flushdb()
-        await self._run_baseline("fill", name, url, count)
+        await run_baseline("fill", name, url, count, self.cores)
         before = self.cpu("redis")
-        report = await self._run_baseline("work", name, url, count)
+        report = await run_baseline("work", name, url, count, self.cores)
         spent = self.cpu("redis") - before + report["cpu"]
         return DrainResult(count / report["seconds"], spent / count * 1e6)
-
-    async def _run_baseline(
-        self, command: str, name: str, url: str, count: int
-    ) -> dict[str, float]:
-        """Run a baseline on the same cores; its last line is the report."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", BASELINES_SCRIPT, command, name, url, str(count)),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        self.pin([psutil.Process(process.pid)])
-        output, _ = await asyncio.wait_for(process.communicate(), 300)
-        if process.returncode:
-            raise RuntimeError(f"{name} failed to {command}")
-        return json.loads(output.splitlines()[-1]) if command == "work" else {}
 
     def suspended(self, *names: str) -> AbstractContextManager[None]:
         return suspended(self.processes(*names))

@@ -5,7 +5,6 @@ medians and ratios. Exits with 1 when the batch runner drains less than half as 
 redis-py loop.
 """
 
-import argparse
 import asyncio
 import gc
 import json
@@ -13,14 +12,15 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID, uuid4
 
+from baselines import run_baseline
+from goals import parse_options, percentiles
 from redis.asyncio import Redis
 
 from msaas.contracts import JobEnvelope, JobSucceeded, SubmitJob, encode, get_topic
@@ -109,39 +109,42 @@ async def fill(url: str, count: int) -> None:
     await broker.close()
 
 
-async def timed_run(consumer: Messenger, broker: RedisBroker, drain: DrainCounter) -> float:
+async def drain(
+    url: str, count: int, consume: Callable[[Messenger, DrainCounter], object]
+) -> float:
+    await fill(url, count)
+    broker, counter = RedisBroker(url), DrainCounter(count)
+    consumer = build_messenger(broker, "jobs-worker")
+    consume(consumer, counter)
     gc.collect()
     started_at = time.perf_counter()
     running = asyncio.create_task(consumer.run())
-    await drain.done.wait()
+    await counter.done.wait()
     while await broker.depth(STREAM):  # the last batch is handled but not yet committed
         await asyncio.sleep(0.001)  # Redis does not signal an empty stream
     seconds = time.perf_counter() - started_at
     consumer.drain()
     await running
     await broker.close()
-    return seconds
+    return count / seconds
 
 
 async def drain_batch(url: str, count: int) -> float:
-    await fill(url, count)
-    broker, drain = RedisBroker(url), DrainCounter(count)
-    consumer = build_messenger(broker, "jobs-worker")
+    def consume(consumer: Messenger, counter: DrainCounter) -> None:
+        async def handle(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
+            counter.add(len(batch))
+            return [message for delivery in batch for message in echo(delivery)]
 
-    async def handle(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
-        drain.add(len(batch))
-        return [message for delivery in batch for message in echo(delivery)]
+        consumer.consume_batches("jobs.generic", handle)
 
-    consumer.consume_batches("jobs.generic", handle)
-    return count / await timed_run(consumer, broker, drain)
+    return await drain(url, count, consume)
 
 
 async def drain_work(url: str, count: int) -> float:
-    await fill(url, count)
-    broker, drain = RedisBroker(url), DrainCounter(count)
-    consumer = build_messenger(broker, "jobs-worker")
-    consumer.consume_work("jobs.generic", EchoHandler(drain), concurrency=100)
-    return count / await timed_run(consumer, broker, drain)
+    def consume(consumer: Messenger, counter: DrainCounter) -> None:
+        consumer.consume_work("jobs.generic", EchoHandler(counter), concurrency=100)
+
+    return await drain(url, count, consume)
 
 
 def bare_result(fields: dict[bytes, bytes]) -> dict[str, Any]:
@@ -190,32 +193,8 @@ async def drain_bare(url: str, count: int) -> float:
 
 async def drain_arq(url: str, count: int) -> float:
     """Run the same trivial jobs with arq, at its best concurrency."""
-    arq: Any = import_module("arq")
-    drain = DrainCounter(count)
-
-    async def work(_context: dict[Any, Any], data: str) -> str:
-        drain.add(1)
-        return json.dumps(json.loads(data)["payload"])
-
-    pool = await arq.create_pool(arq.connections.RedisSettings.from_dsn(url))
-    body = build_job_envelope().model_dump_json()
-    for _ in range(0, count, 50):
-        await asyncio.gather(*(pool.enqueue_job("work", body) for _ in range(50)))
-    worker = arq.Worker(
-        functions=[arq.func(work, name="work")],
-        redis_pool=pool,
-        max_jobs=100,
-        poll_delay=0.01,
-        handle_signals=False,
-    )
-    gc.collect()
-    started_at = time.perf_counter()
-    running: asyncio.Task[None] = asyncio.create_task(worker.async_run())
-    await drain.done.wait()
-    seconds = time.perf_counter() - started_at
-    running.cancel()
-    await asyncio.gather(running, worker.close(), return_exceptions=True)
-    return count / seconds
+    await run_baseline("fill", "arq", url, count)
+    return count / (await run_baseline("work", "arq", url, count))["seconds"]
 
 
 async def publish_messages(url: str, count: int) -> float:
@@ -286,7 +265,7 @@ async def latencies(url: str, count: int) -> tuple[list[float], list[float]]:
     return publish_seconds, command_seconds
 
 
-Benchmark = Callable[[str, int], Awaitable[float]]
+Benchmark = Callable[[str, int], Coroutine[None, None, float]]
 BENCHMARKS: dict[str, Benchmark] = {
     "bare redis-py loop": drain_bare,
     "our batch runner": drain_batch,
@@ -299,7 +278,7 @@ JOB_SHARE = {"arq": 0.05}
 """The share of the jobs that arq drains."""
 
 
-def measure(count: int, repetitions: int) -> tuple[dict[str, float], list[float], list[float]]:
+def measure(count: int, rounds: int) -> tuple[dict[str, float], list[float], list[float]]:
     benchmarks = {
         name: benchmark
         for name, benchmark in BENCHMARKS.items()
@@ -310,11 +289,11 @@ def measure(count: int, repetitions: int) -> tuple[dict[str, float], list[float]
         server = RedisServer(Path(folder))
         server.start()
         try:
-            for _ in range(repetitions):
+            for _ in range(rounds):
                 for name, benchmark in benchmarks.items():
                     asyncio.run(flush(server.url))
-                    amount = max(200, round(count * JOB_SHARE.get(name, 1)))
-                    rates[name].append(asyncio.run(run_benchmark(benchmark, server.url, amount)))
+                    amount = max(200, round(count * JOB_SHARE.get(name, 1) / 50) * 50)
+                    rates[name].append(asyncio.run(benchmark(server.url, amount)))
             asyncio.run(flush(server.url))
             publish_seconds, command_seconds = asyncio.run(latencies(server.url, min(1000, count)))
         finally:
@@ -324,10 +303,6 @@ def measure(count: int, repetitions: int) -> tuple[dict[str, float], list[float]
         publish_seconds,
         command_seconds,
     )
-
-
-async def run_benchmark(benchmark: Benchmark, url: str, count: int) -> float:
-    return await benchmark(url, count)
 
 
 async def flush(url: str) -> None:
@@ -354,7 +329,7 @@ def show(
         ("publish → handled", publish_seconds),
         ("command → reply", command_seconds),
     ):
-        p50, p99 = (statistics.quantiles(found, n=100)[at] * 1000 for at in (49, 98))
+        p50, _, p99 = percentiles(found)
         print(f"{name:28}p50 {p50:.2f} ms   p99 {p99:.2f} ms")
     is_met = batch / bare >= MIN_RATIO
     outcome = "met" if is_met else "MISSED"
@@ -363,15 +338,16 @@ def show(
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--jobs", type=int, default=20_000, help="entries for each measurement")
-    parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--short", action="store_true", help="2,000 jobs, 1 round")
-    chosen = parser.parse_args()
+    defaults = {
+        "jobs": (20_000, "entries for each measurement"),
+        "rounds": (5, "measurements of each candidate"),
+        "short": (False, "2,000 jobs, 1 round"),
+    }
+    chosen = parse_options("messaging", __doc__, defaults)
     configure_logging("bench", ENVIRONMENT, level="ERROR")
     gc.freeze()  # as every process of the fleet does after its start
-    count, repetitions = (2_000, 1) if chosen.short else (chosen.jobs, chosen.repetitions)
-    return 0 if show(*measure(count, repetitions)) else 1
+    count, rounds = (2_000, 1) if chosen.short else (chosen.jobs, chosen.rounds)
+    return 0 if show(*measure(count, rounds)) else 1
 
 
 if __name__ == "__main__":

@@ -5,22 +5,24 @@ a delivery is the additional cost of an event for the group, divided by its size
 are not measured are suspended. Exits with 1 when a goal is missed.
 """
 
-import argparse
 import asyncio
 import statistics
 import sys
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from argparse import Namespace
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from importlib.util import find_spec
 from uuid import UUID, uuid4
 
-from goals import Table, measure_fleet
+from goals import Table, measure_fleet, parse_options, percentiles
 from measured_processes import suspended
-from stream_fixtures import Issuer, StreamFixture, StreamServer, open_fixture
+from stream_fixtures import Issuer, StreamFixture, StreamServer
 from stream_readers import Reader, close_all, open_reader
 
 from msaas.dev.chaos.isolated_fleet import IsolatedFleet
+from msaas.local.credentials import LOCAL_ENVIRONMENT
+from msaas.streams import RedisBroker, StreamPublisher
 
 OURS, BASELINE = "gateway", "sse-starlette"
 SHARED_BY = 50
@@ -54,6 +56,9 @@ class ListenerGroup:
     def on_job(self, job_id: str, now: float) -> None:
         self.delays.append(now - self.sent[job_id])
 
+    async def close(self) -> None:
+        await close_all(self.readers)
+
     async def connect_all(self) -> None:
         self.readers = await self.open(self.users)
 
@@ -76,52 +81,45 @@ class ListenerGroup:
             await close_all(await self.open(some))
 
 
-class BenchmarkRound:
-    """Measures one server: publishes events at a steady rate and waits for their delivery."""
-
-    def __init__(
-        self, fixture: StreamFixture, group: ListenerGroup, options: argparse.Namespace
-    ) -> None:
-        self._fixture = fixture
-        self._group = group
-        self._step = 1 / options.rate
-        self._events = round(options.seconds * options.rate)
-
-    async def run(self, users: Sequence[UUID], listeners: int) -> tuple[list[float], float]:
-        """Return the delay of each delivery, and the CPU seconds of an event."""
-        group = self._group
-        await asyncio.sleep(WARM_UP_SECONDS)  # the server catches up after its suspension
-        group.delays, group.sent = [], {}
-        expected = self._events * listeners
-        before = group.server.cpu()
-        await self._fixture.publish_events(users, self._events, self._step, group.sent)
-        deadline = time.perf_counter() + TIMEOUT_SECONDS
-        while len(group.delays) < expected:
-            await asyncio.sleep(0.01)
-            if time.perf_counter() > deadline:
-                name = group.server.name
-                raise TimeoutError(f"{name} delivered {len(group.delays):,} of {expected:,}")
-        return group.delays, (group.server.cpu() - before) / self._events
+async def run_round(
+    fixture: StreamFixture,
+    group: ListenerGroup,
+    users: Sequence[UUID],
+    expected: int,
+    options: Namespace,
+) -> tuple[list[float], float]:
+    """Publish events at a steady rate; return each delay, and the CPU seconds of an event."""
+    await asyncio.sleep(WARM_UP_SECONDS)  # the server catches up after its suspension
+    group.delays, group.sent = [], {}
+    events = round(options.seconds * options.rate)
+    before = group.server.cpu()
+    await fixture.publish_events(users, events, 1 / options.rate, group.sent)
+    deadline = time.perf_counter() + TIMEOUT_SECONDS
+    while len(group.delays) < events * expected:
+        await asyncio.sleep(0.01)
+        if time.perf_counter() > deadline:
+            delivered = f"{len(group.delays):,} of {events * expected:,}"
+            raise TimeoutError(f"{group.server.name} delivered {delivered}")
+    return group.delays, (group.server.cpu() - before) / events
 
 
 async def compare(
     fixture: StreamFixture,
     table: Table,
     groups: Sequence[ListenerGroup],
-    options: argparse.Namespace,
+    options: Namespace,
 ) -> None:
     seconds: dict[str, list[float]] = {}
     cpu: dict[str, list[float]] = {}
-    for _ in range(options.repetitions):
+    for _ in range(options.rounds):
         for group in groups:
             others = [other.server.process for other in groups if other is not group]
             with suspended(others):
-                turn = BenchmarkRound(fixture, group, options)
                 for kind, users, listeners in (
                     ("alone", group.single_users, 1),
                     ("shared", group.shared_users, SHARED_BY),
                 ):
-                    delays, cpu_seconds = await turn.run(users, listeners)
+                    delays, cpu_seconds = await run_round(fixture, group, users, listeners, options)
                     key = f"{group.server.name}, {kind}"
                     seconds.setdefault(key, []).extend(delays)
                     cpu.setdefault(key, []).append(cpu_seconds)
@@ -131,9 +129,8 @@ async def compare(
 def show_events(table: Table, seconds: dict[str, list[float]], cpu: dict[str, float]) -> None:
     table.row("event → listener", "p50", "p99", "CPU an event")
     for key, found in seconds.items():
-        cuts = statistics.quantiles(found, n=100)
-        p99 = cuts[98] * 1e3
-        cells = (f"{cuts[49] * 1e3:.2f} ms", f"{p99:.2f} ms", f"{cpu[key] * 1e6:.0f} µs")
+        p50, _, p99 = percentiles(found)
+        cells = (f"{p50:.2f} ms", f"{p99:.2f} ms", f"{cpu[key] * 1e6:.0f} µs")
         if key == f"{OURS}, alone":
             table.goal(key, *cells, goal=f"< {MAX_P99_MS:.0f} ms", met=p99 < MAX_P99_MS)
         else:
@@ -173,16 +170,18 @@ async def soak(table: Table, group: ListenerGroup, count: int) -> None:
     await group.churn(count)
     after = await group.server.leftover_resources()
     table.row(f"before and after {count:,} connections", "before", "after")
-    for name in before:
-        first, last = before[name], after[name]
-        slack = {"MiB": first * MAX_GROWTH, "open files": first + POOLED}.get(name, first)
-        table.goal(name, f"{first:.1f}", f"{last:.1f}", goal="flat", met=last <= slack)
+    slack = {"MiB": before["MiB"] * MAX_GROWTH, "open files": before["open files"] + POOLED}
+    table.leaks(before, after, {**before, **slack})
 
 
-async def measure(fleet: IsolatedFleet, options: argparse.Namespace) -> list[str]:
+async def measure(fleet: IsolatedFleet, options: Namespace) -> list[str]:
     table = Table()
     async with AsyncExitStack() as stack:
-        fixture = await stack.enter_async_context(open_fixture(fleet))
+        broker = RedisBroker(fleet.url("redis"), command_timeout=10)
+        stack.push_async_callback(broker.close)
+        publisher = StreamPublisher(broker, "jobs", LOCAL_ENVIRONMENT)
+        stack.push_async_callback(publisher.close)
+        fixture = StreamFixture(fleet, publisher)
         names = [OURS, BASELINE] if find_spec("sse_starlette") else [OURS]
         if BASELINE not in names:
             print("sse-starlette is not installed: run `./msaas bench sse`")
@@ -195,7 +194,7 @@ async def measure(fleet: IsolatedFleet, options: argparse.Namespace) -> list[str
         ]
         groups = [ListenerGroup(server, options.listeners) for server in servers]
         for group in groups:
-            await stack.enter_async_context(closing(group))
+            stack.push_async_callback(group.close)
             await measure_connection_memory(table, group)
         await compare(fixture, table, groups, options)
         await close_all(groups[0].readers)
@@ -203,24 +202,17 @@ async def measure(fleet: IsolatedFleet, options: argparse.Namespace) -> list[str
     return table.missed
 
 
-@asynccontextmanager
-async def closing(group: ListenerGroup) -> AsyncGenerator[None]:
-    try:
-        yield
-    finally:
-        await close_all(group.readers)
-
-
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="msaas bench sse", description=__doc__)
-    parser.add_argument("--listeners", type=int, default=1_000)
-    parser.add_argument("--repetitions", type=int, default=3)
-    parser.add_argument("--rate", type=float, default=100, help="events a second")
-    parser.add_argument("--seconds", type=float, default=5, help="of each round and kind of user")
-    parser.add_argument("--churn", type=int, default=50_000, help="connections to open and close")
-    options = parser.parse_args(argv)
+def main() -> int:
+    defaults = {
+        "listeners": (1_000, f"at least {2 * SHARED_BY}"),
+        "rounds": (3, "measurements of each server"),
+        "rate": (100.0, "events a second"),
+        "seconds": (5.0, "of each round and kind of user"),
+        "churn": (50_000, "connections to open and close"),
+    }
+    options = parse_options("sse", __doc__, defaults)
     if options.listeners < 2 * SHARED_BY:
-        parser.error(f"at least {2 * SHARED_BY} listeners are needed")
+        raise SystemExit(f"at least {2 * SHARED_BY} listeners are needed")
     return measure_fleet(measure, options)
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -16,16 +15,17 @@ from uuid import UUID, uuid4
 
 import httpx
 import psutil
+from goals import get_pid
 from joserfc import jwt
 from joserfc.jwk import ECKey
-from measured_processes import cpu_seconds
+from measured_processes import cpu_seconds, running
 from stream_readers import build_stream_request
 
 from msaas.contracts import JobChanged, JobFrame, JobStatus, get_topic
 from msaas.dev.chaos.isolated_fleet import IsolatedFleet
 from msaas.embedded import find_free_port
-from msaas.local.redis_users import LOCAL_ENVIRONMENT
-from msaas.streams import RedisBroker, StreamPublisher
+from msaas.local.credentials import LOCAL_ENVIRONMENT
+from msaas.streams import StreamPublisher
 
 LOOPBACK = "127.0.0.1"
 EVENTS = get_topic("jobs.events")
@@ -115,11 +115,8 @@ class StreamFixture:
     async def gateway(self, name: str, issuer: Issuer) -> AsyncGenerator[StreamServer]:
         """Run another gateway in the fleet, with tokens of `issuer` and a high stream limit."""
         port, internal_port = find_free_port(), find_free_port()
-        state = self._fleet.part("gateway").process
-        if state is None:
-            raise LookupError("the gateway does not run")
         environment = {
-            **psutil.Process(state.pid).environ(),
+            **psutil.Process(get_pid(self._fleet, "gateway")).environ(),
             "SUPABASE_URL": issuer.url,
             "GATEWAY_PORT": str(port),
             "GATEWAY_INTERNAL_PORT": str(internal_port),
@@ -175,40 +172,3 @@ class StreamFixture:
         )
         sent[str(job_id)] = time.perf_counter()
         await self._publisher.publish("jobs.events", event, correlation_id="bench")
-
-
-@asynccontextmanager
-async def open_fixture(fleet: IsolatedFleet) -> AsyncGenerator[StreamFixture]:
-    broker = RedisBroker(fleet.url("redis"), command_timeout=10)
-    publisher = StreamPublisher(broker, "jobs", LOCAL_ENVIRONMENT)
-    try:
-        yield StreamFixture(fleet, publisher)
-    finally:
-        await publisher.close()
-        await broker.close()
-
-
-@asynccontextmanager
-async def running(
-    command: Sequence[str], environment: dict[str, str], port: int, path: str
-) -> AsyncGenerator[psutil.Process]:
-    """Run a program inside the block; it is ready when it responds at `path`, unless with a 5xx."""
-    started = await asyncio.create_subprocess_exec(
-        *command, env=environment, stdout=subprocess.DEVNULL
-    )
-    try:
-        async with httpx.AsyncClient() as client, asyncio.timeout(60):
-            while not await _responds(client, f"http://{LOOPBACK}:{port}{path}"):
-                await asyncio.sleep(0.1)
-        yield psutil.Process(started.pid)
-    finally:
-        started.kill()
-        await started.wait()
-
-
-async def _responds(client: httpx.AsyncClient, url: str) -> bool:
-    try:
-        response = await client.get(url)
-    except httpx.TransportError:
-        return False
-    return not response.is_server_error

@@ -33,7 +33,7 @@ def test_a_topic_has_messages_an_owner_a_producer_and_a_consumer(topic: Topic) -
 
 
 def test_built_processes_have_ports_of_their_own() -> None:
-    built = [process for process in PROCESSES.values() if process.is_built]
+    built = [process for process in PROCESSES.values() if process.command]
     ports = [process.internal_port for process in built]
     ports += [process.public_port for process in built if process.public_port]
     assert None not in ports

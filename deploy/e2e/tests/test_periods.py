@@ -13,7 +13,7 @@ from msaas.contracts import Plan, SubscriptionChanged, encode, get_topic
 from msaas.dev.chaos import IsolatedFleet
 from msaas.kernel import new_id
 from msaas.local.api_client import ApiClient
-from msaas.local.redis_users import LOCAL_ENVIRONMENT
+from msaas.local.credentials import LOCAL_ENVIRONMENT
 from msaas.testing import wait_until
 
 SignIn = Callable[..., Awaitable[ApiClient]]

@@ -109,10 +109,10 @@ def _topic_grants(topic: Topic, process: str, env: str) -> list[tuple[Iterable[s
     if process in topic.consumers:
         granted += _consumer_grants(topic, process, env)
     if process == topic.dlq_owner:
-        granted += _dlq_owner_grants(topic, env)
+        dead_letter_keys = _dead_letter_keys(topic, env, topic.consumers)
+        granted += [(("xdel", "xlen", "xrange"), key) for key in dead_letter_keys]
     if JobEnvelope in topic.messages:
-        granted += _cancel_grants(topic, process, env)
-        granted += _flag_grants(topic, process, env)
+        granted += _job_grants(topic, process, env)
     if topic.name == "jobs.commands" and process == topic.owner:
         granted += _intake_grants(topic, env)
     if process == EDGE and topic.kind is TopicKind.WORK:
@@ -165,12 +165,6 @@ def _consumer_grants(topic: Topic, process: str, env: str) -> list[tuple[Iterabl
     return [(_CONSUME, topic.key(env, process)), *dead_letter_grants]
 
 
-def _dlq_owner_grants(topic: Topic, env: str) -> list[tuple[Iterable[str], str]]:
-    return [
-        (("xdel", "xlen", "xrange"), key) for key in _dead_letter_keys(topic, env, topic.consumers)
-    ]
-
-
 def _dead_letter_keys(topic: Topic, env: str, consumers: Iterable[str]) -> list[str]:
     return [
         key
@@ -192,14 +186,9 @@ def _intake_grants(topic: Topic, env: str) -> list[tuple[Iterable[str], str]]:
     return [*scripts, (("lindex", "llen", "rpop"), queue)]
 
 
-def _cancel_grants(topic: Topic, process: str, env: str) -> list[tuple[Iterable[str], str]]:
-    """Let producers of envelopes mark jobs as cancelled, and consumers read the marks."""
-    key = cancel_key(env, "*")
-    writes = [(("del", "exists", "get", "set"), key)] if process in topic.producers else []
-    reads = [(("exists", "get"), key)] if process in topic.consumers else []
+def _job_grants(topic: Topic, process: str, env: str) -> list[tuple[Iterable[str], str]]:
+    """Let producers of envelopes mark jobs as cancelled; consumers read the marks and the flags."""
+    marks, flags = cancel_key(env, "*"), feature_key(env, "*", "*")
+    writes = [(("del", "exists", "get", "set"), marks)] if process in topic.producers else []
+    reads = [(("exists", "get"), marks), (("mget",), flags)] if process in topic.consumers else []
     return [*writes, *reads]
-
-
-def _flag_grants(topic: Topic, process: str, env: str) -> list[tuple[Iterable[str], str]]:
-    """Let workers read the states of feature flags that the gateway publishes."""
-    return [(("mget",), feature_key(env, "*", "*"))] if process in topic.consumers else []

@@ -1,7 +1,7 @@
 """The message that reports an auditable action to the service that owns the audit log."""
 
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
@@ -16,13 +16,11 @@ class ActorKind(StrEnum):
     SYSTEM = "system"  # a timer or a service
 
 
-class AuditRecorded(Message):
+class AuditRecorded(Message, on_full=OnFull.SKIP):
     """One action. `audit_id` is the same in each repeat; `details` holds no secret.
 
     Skipped when the topic is full: the producer stores it and publishes it again.
     """
-
-    on_full: ClassVar = OnFull.SKIP
 
     audit_id: UUID
     occurred_at: Timestamp

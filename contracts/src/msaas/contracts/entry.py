@@ -119,12 +119,14 @@ def decode(topic: Topic, fields: Mapping[bytes, bytes]) -> Entry[Message]:
     if fields[b"v"] != b"%d" % message.v:
         raise DecodeError("v is not a known version")
     ttl = _read(_TTL, fields, b"ttl_ms")
+    traceparent = fields.get(b"traceparent", b"").decode("latin-1")
     return Entry(
         id=_read_id(fields),
         message=_read_data(message, fields[b"data"]),
         correlation_id=_read(_CORRELATION, fields, b"correlation_id") or "",
         ts=_read_ts(fields[b"ts"]),
-        traceparent=_read_traceparent(fields.get(b"traceparent")),
+        # A malformed trace must not lose the message.
+        traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else None,
         reply_to=_read(_REPLY_TO, fields, b"reply_to"),
         ttl_ms=None if ttl is None else min(int(ttl), MAX_TTL_MS),
     )
@@ -156,14 +158,6 @@ def _read_ts(value: bytes) -> datetime:
     if ts.tzinfo is None:
         raise DecodeError("ts has no time zone")
     return ts
-
-
-def _read_traceparent(value: bytes | None) -> str | None:
-    """Return None for a malformed header: a bad trace must not lose the message."""
-    if value is None:
-        return None
-    text = value.decode("latin-1")
-    return text if _TRACEPARENT.fullmatch(text) else None
 
 
 def _read_data(message: type[Message], data: bytes) -> Message:

@@ -1,7 +1,7 @@
 """The messages of a job, from the command that submits it to the frame that a browser shows."""
 
 from enum import StrEnum
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
@@ -77,13 +77,19 @@ class Idempotency(ValueObject):
     fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class SubmitJob(Message):
-    """The caller creates `job_id`, so that a repeat inserts nothing; priority 0 goes first."""
-
-    on_full: ClassVar = OnFull.REFUSE
-
+class JobMessage(Message):
     job_id: UUID
     user_id: UUID
+
+
+class RunMessage(Message):
+    job_id: UUID
+    fence: UUID
+
+
+class SubmitJob(JobMessage, on_full=OnFull.REFUSE):
+    """The caller creates `job_id`, so that a repeat inserts nothing; priority 0 goes first."""
+
     task_type: Identifier
     payload: JsonObject
     plan: Plan
@@ -107,10 +113,8 @@ class JobItem(ValueObject):
     idempotency: Idempotency | None = None
 
 
-class SubmitJobs(Message):
+class SubmitJobs(Message, on_full=OnFull.REFUSE):
     """Submitted in one transaction; each job is accepted or refused by itself."""
-
-    on_full: ClassVar = OnFull.REFUSE
 
     user_id: UUID
     plan: Plan
@@ -123,22 +127,13 @@ class SubmitJobs(Message):
         return tuple(SubmitJob.model_validate({**shared, **dict(item)}) for item in self.jobs)
 
 
-class CancelJob(Message):
+class CancelJob(JobMessage, on_full=OnFull.REFUSE):
     """Cancels a job and its children."""
 
-    on_full: ClassVar = OnFull.REFUSE
 
-    job_id: UUID
-    user_id: UUID
-
-
-class RetryJob(Message):
+class RetryJob(JobMessage, on_full=OnFull.REFUSE):
     """Retries a failed job; the caller creates `retry_id`, so that a repeat changes nothing."""
 
-    on_full: ClassVar = OnFull.REFUSE
-
-    job_id: UUID
-    user_id: UUID
     retry_id: UUID
 
 
@@ -153,14 +148,11 @@ class PushedMeta(ValueObject):
     parent_job_id: UUID | None = None
 
 
-class PushedJob(Message):
+class PushedJob(Message, on_full=OnFull.SKIP, dead_letter_fields=frozenset({"job_id"})):
     """An envelope that an external producer pushed onto the intake list.
 
     Fields that only the jobs service sets are ignored: fence, attempts, uploads.
     """
-
-    on_full: ClassVar = OnFull.SKIP
-    dead_letter_fields: ClassVar = frozenset({"job_id"})
 
     job_id: UUID
     task_type: Identifier
@@ -186,22 +178,12 @@ class PushedJob(Message):
         )
 
 
-class DeadlinePassed(Message):
+class DeadlinePassed(JobMessage, on_full=OnFull.SKIP):
     """Sent by the owner's timer; skipped when the topic is full, since the timer sends it again."""
 
-    on_full: ClassVar = OnFull.SKIP
 
-    job_id: UUID
-    user_id: UUID
-
-
-class WakeJob(Message):
+class WakeJob(JobMessage, on_full=OnFull.SKIP):
     """Sent by the owner's timer when a waiting job is due; skipped when the topic is full."""
-
-    on_full: ClassVar = OnFull.SKIP
-
-    job_id: UUID
-    user_id: UUID
 
 
 class JobMeta(ValueObject):
@@ -216,11 +198,8 @@ class JobMeta(ValueObject):
     uploads: Uploads = Field(default_factory=dict[str, str])
 
 
-class JobEnvelope(Message):
+class JobEnvelope(Message, on_full=OnFull.SKIP, dead_letter_fields=frozenset({"job_id", "fence"})):
     """What a worker receives; skipped when the topic is full, since the job is dispatched again."""
-
-    on_full: ClassVar = OnFull.SKIP
-    dead_letter_fields: ClassVar = frozenset({"job_id", "fence"})
 
     job_id: UUID
     task_type: Identifier
@@ -231,51 +210,33 @@ class JobEnvelope(Message):
     meta: JobMeta
 
 
-class CancelRequested(Message):
+class CancelRequested(Message, on_full=OnFull.SKIP):
     """Cancels one run, or any run of the job if `fence` is None."""
-
-    on_full: ClassVar = OnFull.SKIP
 
     job_id: UUID
     fence: UUID | None = None
     reason: Identifier = "cancelled"
 
 
-class JobStarted(Message):
+class JobStarted(RunMessage, on_full=OnFull.ADMIT):
     """Starts the lease. Never dropped: a task marked `once` must not start a second time."""
 
-    on_full: ClassVar = OnFull.ADMIT
-
-    job_id: UUID
-    fence: UUID
     worker: Annotated[Text, Field(max_length=200)]
     started_at: Timestamp
     lease_ms: LeaseMs = 10_000
 
 
-class JobHeartbeat(Message):
-    on_full: ClassVar = OnFull.DROP
-
-    job_id: UUID
-    fence: UUID
+class JobHeartbeat(RunMessage, on_full=OnFull.DROP):
     lease_ms: LeaseMs = 10_000
 
 
-class JobProgressed(Message):
-    on_full: ClassVar = OnFull.DROP
-
-    job_id: UUID
-    fence: UUID
+class JobProgressed(RunMessage, on_full=OnFull.DROP):
     progress: Progress
 
 
-class JobSucceeded(Message):
+class JobSucceeded(RunMessage, on_full=OnFull.ADMIT):
     """Carries its own times, because the messages before it may have been lost."""
 
-    on_full: ClassVar = OnFull.ADMIT
-
-    job_id: UUID
-    fence: UUID
     result: JsonObject | None = None
     result_ref: UploadSlot | None = None
     started_at: Timestamp
@@ -290,13 +251,9 @@ class JobSucceeded(Message):
         return self
 
 
-class JobFailed(Message):
+class JobFailed(RunMessage, on_full=OnFull.ADMIT):
     """Also ends a cancelled run, with the reason `cancelled`."""
 
-    on_full: ClassVar = OnFull.ADMIT
-
-    job_id: UUID
-    fence: UUID
     failure_reason: Identifier
     last_error: ErrorText
     retryable: bool
@@ -306,16 +263,12 @@ class JobFailed(Message):
     network: NetworkTraffic = ()
 
 
-class JobWaiting(Message):
+class JobWaiting(RunMessage, on_full=OnFull.ADMIT):
     """Ends a run whose job continues when all `child_ids` have ended, or at `until`.
 
     A child that does not exist counts as ended: submit children before waiting for them.
     """
 
-    on_full: ClassVar = OnFull.ADMIT
-
-    job_id: UUID
-    fence: UUID
     child_ids: Annotated[tuple[UUID, ...], Field(max_length=100)] = ()
     until: Timestamp | None = None
     started_at: Timestamp
@@ -329,13 +282,9 @@ class JobWaiting(Message):
         return self
 
 
-class JobLost(Message):
+class JobLost(RunMessage, on_full=OnFull.SKIP):
     """Skipped when the topic is full: the sweeper reports the same loss again."""
 
-    on_full: ClassVar = OnFull.SKIP
-
-    job_id: UUID
-    fence: UUID
     reason: LossReason
     lease_until: Timestamp | None = None
 
@@ -356,10 +305,8 @@ class JobFrame(ValueObject):
     last_error: ErrorText | None = None
 
 
-class JobChanged(Message):
+class JobChanged(Message, on_full=OnFull.SKIP):
     """A versioned snapshot of a job; with `progress` only the progress has changed."""
-
-    on_full: ClassVar = OnFull.SKIP
 
     frame: JobFrame
     user_id: UUID

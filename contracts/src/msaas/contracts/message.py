@@ -22,12 +22,22 @@ class OnFull(StrEnum):
 
 
 class Message(ValueObject):
-    """A message; `type` in its envelope is the class name."""
+    """A message; `type` in its envelope is the class name.
+
+    A dead letter keeps only `dead_letter_fields`, or all fields where that is None.
+    """
 
     v: ClassVar[int] = 1
     on_full: ClassVar[OnFull]
     dead_letter_fields: ClassVar[frozenset[str] | None] = None
-    """The only fields that a dead letter may keep; None keeps all."""
+
+    @classmethod
+    def __init_subclass__(
+        cls, *, on_full: OnFull | None = None, dead_letter_fields: frozenset[str] | None = None
+    ) -> None:
+        if on_full is not None:
+            cls.on_full = on_full
+        cls.dead_letter_fields = dead_letter_fields
 
     @classmethod
     def type_name(cls) -> str:

@@ -1,7 +1,7 @@
 """Messages that pause and resume the dispatch of a task type."""
 
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import Field
 
@@ -14,30 +14,24 @@ class PauseReason(StrEnum):
     CIRCUIT = "circuit"  # a dependency of its workers fails; ends by itself
 
 
-class PauseTask(Message):
+class PauseTask(Message, on_full=OnFull.REFUSE):
     """Stops the dispatch of jobs of the type; running jobs continue."""
-
-    on_full: ClassVar = OnFull.REFUSE
 
     task_type: Identifier
     note: ShortText | None = None
 
 
-class ResumeTask(Message):
+class ResumeTask(Message, on_full=OnFull.REFUSE):
     """Ends a pause, whatever its reason."""
-
-    on_full: ClassVar = OnFull.REFUSE
 
     task_type: Identifier
 
 
-class CircuitOpened(Message):
+class CircuitOpened(Message, on_full=OnFull.DROP):
     """Sent by a worker: its jobs of this type will fail until `until`.
 
     Dropped when the topic is full: the next failing run sends it again.
     """
-
-    on_full: ClassVar = OnFull.DROP
 
     task_type: Identifier
     target: Annotated[str, Field(min_length=1, max_length=100)]

@@ -21,10 +21,6 @@ class Process:
     internal_port: int | None = None
 
     @property
-    def is_built(self) -> bool:
-        return bool(self.command)
-
-    @property
     def internal_port_variable(self) -> str:
         return f"{self.settings_prefix}INTERNAL_PORT"
 

@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from types import MappingProxyType
 
-from msaas.contracts.accounts import AccountChanged
 from msaas.contracts.audit import AuditRecorded
-from msaas.contracts.billing import SubscriptionChanged, UsageReconciled, UsageReported
-from msaas.contracts.dead_letter_commands import (
+from msaas.contracts.dead_letters import (
     ListDeadLetters,
     ReplayDeadLetters,
     ResolveDeadLetters,
@@ -35,8 +33,15 @@ from msaas.contracts.jobs import (
 )
 from msaas.contracts.pauses import CircuitOpened, PauseTask, ResumeTask
 from msaas.contracts.reply import Reply
+from msaas.contracts.sse import AccountChanged
 from msaas.contracts.topics import Topic, TopicKind
-from msaas.contracts.usage import UsageNoted, UsageRecorded
+from msaas.contracts.usage import (
+    SubscriptionChanged,
+    UsageNoted,
+    UsageReconciled,
+    UsageRecorded,
+    UsageReported,
+)
 
 _DECLARED = (
     Topic(

@@ -1,6 +1,6 @@
 """The reply to a command, matched to it by the command's id."""
 
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
@@ -26,9 +26,7 @@ class ReplyProblem(ValueObject):
     context: ReplyData = Field(default_factory=dict[str, Any])
 
 
-class Reply(Message):
-    on_full: ClassVar = OnFull.ADMIT
-
+class Reply(Message, on_full=OnFull.ADMIT):
     command_id: UUID
     ok: bool
     data: ReplyData = Field(default_factory=dict[str, Any])

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from msaas.contracts.jobs import JobFrame, Progress
-from msaas.contracts.message import ValueObject
+from msaas.contracts.message import Message, OnFull, ValueObject
 from msaas.contracts.plans import Plan
 
 HEARTBEAT = b": beat\n\n"
@@ -72,3 +72,11 @@ def _frame(event: str, data: ValueObject, cursor: str) -> bytes:
         raise ValueError("a cursor must be the id of a stream entry")
     body = data.__pydantic_serializer__.to_json(data)
     return b"id: %b\nevent: %b\ndata: %b\n\n" % (cursor.encode(), event.encode(), body)
+
+
+class AccountChanged(Message, on_full=OnFull.SKIP):
+    """A versioned snapshot of plan and quota, published when a plan is applied."""
+
+    user_id: UUID
+    version: Annotated[int, Field(ge=1, le=2**63 - 1)]
+    account: AccountFrame

@@ -1,7 +1,5 @@
 """Renders docs/topics.md, the list of all topics."""
 
-from datetime import timedelta
-
 from msaas.contracts.registry import TOPICS
 from msaas.contracts.topics import Topic, TopicKind
 
@@ -30,17 +28,14 @@ def _row(topic: Topic) -> tuple[str, ...]:
     work = topic.kind is TopicKind.WORK
     keys = topic.keys("{env}") or (topic.key("{env}", "{process}"),)
     consumers = [f"{name} (`{topic.group(name)}`)" if work else name for name in topic.consumers]
+    window = f"{topic.retention.total_seconds():g} s" if topic.retention else "none"
     return (
         f"`{topic.name}` v{topic.version}",
         topic.kind.value,
         ", ".join(f"{message.type_name()} ({message.on_full.value})" for message in topic.messages),
         ", ".join(sorted(topic.producers)),
         ", ".join(consumers),
-        f"{topic.bound:,} entries" if topic.bound else _window(topic.retention),
+        f"{topic.bound:,} entries" if topic.bound else window,
         topic.dlq_owner or "none",
         ", ".join(f"`{key}`" for key in keys),
     )
-
-
-def _window(retention: timedelta | None) -> str:
-    return f"{retention.total_seconds():g} s" if retention else "none"

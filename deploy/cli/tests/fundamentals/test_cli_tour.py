@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from msaas.cli import CliCommand, commands, main
-from msaas.local.secret_files import get_or_create_sealing_keys
+from msaas.local.credentials import get_or_create_sealing_keys
 
 Output = pytest.CaptureFixture[str]
 

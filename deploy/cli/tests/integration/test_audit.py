@@ -9,7 +9,7 @@ import pytest
 
 from msaas.cli import main
 from msaas.cli.audit import CHECKS, RowsHidden, Violation, audit
-from msaas.local.migration_chains import migrate
+from msaas.local.migrate import migrate
 
 SUBJECT = "11111111-0000-7000-8000-000000000001"
 USER = "11111111-0000-7000-8000-000000000002"
@@ -81,7 +81,8 @@ UPDATE jobs.jobs SET usage_period = '2025-12-01Z' WHERE id = '{STRAY}';
 """
 # The constraints that prevent these violations have to be dropped before planting one.
 DROP_CONSTRAINTS = """
-ALTER TABLE jobs.jobs DROP CONSTRAINT jobs_end_settles, DROP CONSTRAINT jobs_end_has_its_time;
+ALTER TABLE jobs.jobs DROP CONSTRAINT jobs_reserved_only_unfinished,
+  DROP CONSTRAINT jobs_finished_at_matches_status;
 ALTER TABLE jobs.usage_events DISABLE TRIGGER ALL;
 DROP INDEX jobs.usage_events_one_per_job;
 """

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from msaas.dev.breaking.command import report_breaking_changes
+from msaas.dev.breaking.compare import report_breaking_changes
 from msaas.dev.checks import Tree
 
 SCHEMA = "contracts/schemas/v1/Planted.json"

@@ -119,19 +119,19 @@ def test_parameters_typed_any_have_a_limit_in_all(make_repository: MakeRepositor
     assert problem == "202 test parameters typed Any in all, at most 200"
 
 
-def test_lines_of_code_are_printed_and_have_a_ceiling(
+def test_statements_are_printed_with_lines_and_have_a_ceiling(
     make_repository: MakeRepository, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = {
-        any_parameters.BUDGETS: "[lines_of_code]\nat_most = 2\n",
-        "msaas": "1\n",
-        "libs/a/src/a.py": "1\n2\n",
-        "libs/a/tests/test_a.py": "1\n",
-        "services/a/migrations/x.py": "1\n",
+        any_parameters.BUDGETS: "[size]\nstatements = 2\nlines = 9\n",
+        "msaas": '"""A docstring."""\n\nx = 1\n',
+        "libs/a/src/a.py": "x = [\n    1,\n]\ny = 2\n",
+        "libs/a/tests/test_a.py": "x = 1\n",
+        "services/a/migrations/x.py": "x = 1\n",
     }
     (problem,) = size.find_problems(make_repository(files))
-    assert problem.startswith("3 lines of Python")
-    assert "; 2 before" in capsys.readouterr().out
+    assert problem.startswith("3 statements of Python")
+    assert "3 statements (2 before), 7 lines (9 before)" in capsys.readouterr().out
 
 
 CONTRACTS = """
@@ -169,4 +169,5 @@ def test_a_decision_without_the_markers_is_a_failure(tmp_path: Path) -> None:
     decision.parent.mkdir(parents=True)
     decision.write_text("no marker\n")
     (tmp_path / "pyproject.toml").write_text(CONTRACTS)
-    assert layers.main([str(tmp_path)]) == 1
+    with pytest.raises(SystemExit, match="lacks the markers"):
+        layers.main([str(tmp_path)])

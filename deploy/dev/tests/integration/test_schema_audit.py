@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from msaas.dev.schema import find_problems
-from msaas.local.migration_chains import migrate
+from msaas.local.migrate import migrate
 
 HOLES = {
     "CREATE TABLE jobs.notes (id uuid)": "jobs.notes: row-level security is not both",

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table
 
+from msaas.contracts.generate import list_drift
 from msaas.dev.schema import SCHEMA_OWNERS, SchemaOwner
-from msaas.dev.schema.__main__ import list_drift, render
+from msaas.dev.schema.__main__ import render
 from msaas.dev.schema.data_model import UnclassifiedColumn, render_data_model
 from msaas.dev.workspace import ROOT
 from msaas.embedded import PostgresServer
@@ -17,15 +18,16 @@ async def test_the_committed_documents_are_up_to_date(
     private_postgres: Callable[..., PostgresServer],
 ) -> None:
     # Roles belong to a server: on the shared one, other tests make some of their own.
-    drifted = list_drift(await render(private_postgres().url))
-    assert [str(path.relative_to(ROOT)) for path in drifted] == [], "python -m msaas.dev.schema"
+    drifted = list_drift(ROOT, await render(private_postgres().url))
+    assert drifted == [], "python -m msaas.dev.schema"
 
 
 def test_a_document_that_differs_or_is_missing_is_named(tmp_path: Path) -> None:
-    kept, changed, missing = (tmp_path / name for name in ("kept", "changed", "missing"))
-    kept.write_text("same")
-    changed.write_text("old")
-    assert list_drift({kept: "same", changed: "new", missing: "x"}) == [changed, missing]
+    kept, changed, missing = map(Path, ("kept", "changed", "missing"))
+    (tmp_path / kept).write_text("same")
+    (tmp_path / changed).write_text("old")
+    files = {kept: "same", changed: "new", missing: "x"}
+    assert list_drift(tmp_path, files) == [changed, missing]
 
 
 @pytest.mark.parametrize("info", [{}, {"class": "whatever"}])

@@ -20,9 +20,9 @@ from msaas.dev.schema import SCHEMA_OWNERS, SchemaOwner, find_problems
 from msaas.dev.schema.owners import API_SCHEMA
 from msaas.dev.workspace import tool_path
 from msaas.embedded import PostgresServer
-from msaas.local.migration_chains import migrate
+from msaas.local.migrate import migrate
 from msaas.postgres import PostgresConfig, create_engine
-from msaas.testing.databases import fresh_database
+from msaas.testing.shared_servers import fresh_database
 
 STAMP = "202501010900_add_auth_billing_usage_tables"
 SCHEMAS = [API_SCHEMA, *(owner.schema for owner in SCHEMA_OWNERS)]
@@ -199,7 +199,7 @@ async def test_databases_of_one_server_can_be_migrated_for_the_first_time_at_onc
     private_postgres: Callable[[], PostgresServer],
 ) -> None:
     server = private_postgres()
-    program = "import sys; from msaas.local.migration_chains import migrate; migrate(sys.argv[1])"
+    program = "import sys; from msaas.local.migrate import migrate; migrate(sys.argv[1])"
     async with AsyncExitStack() as stack:
         urls = [await stack.enter_async_context(fresh_database(server.url)) for _ in range(3)]
         migrators = [

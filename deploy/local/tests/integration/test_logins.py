@@ -14,9 +14,13 @@ import redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
 from msaas.embedded import RedisServer
+from msaas.local.credentials import (
+    get_or_create_secret,
+    redis_secret_name,
+    url_with_credentials,
+    write_users,
+)
 from msaas.local.databases import ensure_database
-from msaas.local.redis_users import redis_secret_name, url_with_credentials, write_users
-from msaas.local.secret_files import get_or_create_secret
 
 # redis-py leaves much of its own surface untyped.
 _Redis: Any = redis.Redis

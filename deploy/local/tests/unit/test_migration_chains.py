@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from msaas.embedded import LocalError
-from msaas.local.migration_chains import list_migration_chains
+from msaas.local.migrate import list_migration_chains
 
 
 def declare(services: Path, name: str, schema: str, *after: str) -> None:

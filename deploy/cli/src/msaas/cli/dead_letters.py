@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
@@ -11,6 +10,7 @@ from typing import Any, Final
 from msaas.contracts import LetterClass, LetterState
 from msaas.embedded import LocalError
 from msaas.local.api_client import ApiClient
+from msaas.local.errors import report_errors
 from msaas.local.running_fleet import RunningFleet, get_running_fleet
 
 PATH: Final = "/ops/dead-letters"
@@ -20,13 +20,10 @@ _ROW: Final = (
 )
 
 
+@report_errors
 def run(argv: list[str]) -> int:
     options = build_parser().parse_args(argv)
-    try:
-        return asyncio.run(_run_subcommand(get_running_fleet(os.environ), options))
-    except LocalError as error:
-        print(f"✗ {error}", file=sys.stderr)
-        return 1
+    return asyncio.run(_run_subcommand(get_running_fleet(os.environ), options))
 
 
 def build_parser() -> ArgumentParser:

@@ -7,23 +7,20 @@ import sys
 import time
 from argparse import ArgumentParser
 
-from msaas.embedded import LocalError
 from msaas.local.api_client import ApiClient
+from msaas.local.errors import report_errors
 from msaas.local.running_fleet import RunningFleet, get_running_fleet
 
 
+@report_errors
 def run(argv: list[str]) -> int:
     parser = ArgumentParser("msaas demo")
     parser.add_argument(
         "url", nargs="?", help="the page to read (default: a page of the demo site)"
     )
     options = parser.parse_args(argv)
-    try:
-        fleet = get_running_fleet(os.environ)
-        status = asyncio.run(run_demo(fleet, options.url or f"{fleet.site_url}/article"))
-    except LocalError as error:
-        print(f"✗ {error}", file=sys.stderr)
-        return 1
+    fleet = get_running_fleet(os.environ)
+    status = asyncio.run(run_demo(fleet, options.url or f"{fleet.site_url}/article"))
     return 0 if status == "COMPLETED" else 1
 
 

@@ -1,26 +1,23 @@
 """`./msaas metrics`: prints the metrics that a running part exposes."""
 
 import os
-import sys
 from argparse import ArgumentParser
 
 import httpx
 
 from msaas.embedded import LocalError
+from msaas.local.errors import report_errors
 from msaas.local.home import find_home
 from msaas.local.state import find_state
 
 
+@report_errors
 def run(argv: list[str]) -> int:
     parser = ArgumentParser("msaas metrics")
     parser.add_argument("part", help="jobs, jobs-worker or browser-worker")
     parser.add_argument("name", nargs="*", help="only metrics whose name begins with NAME")
     options = parser.parse_args(argv)
-    try:
-        lines = _read(options.part).splitlines()
-    except (LocalError, httpx.HTTPError) as error:
-        print(f"✗ {error}", file=sys.stderr)
-        return 1
+    lines = _read(options.part).splitlines()
     names = tuple(options.name) or ("",)
     samples = (line for line in lines if not line.startswith("#"))
     print(*(sample for sample in samples if sample.startswith(names)), sep="\n")
@@ -32,7 +29,10 @@ def _read(part: str) -> str:
     parts = {each.name: each.url for each in state.parts if each.url} if state else {}
     if part not in parts:
         raise LocalError(f"No part `{part}` is running.")
-    answer = httpx.get(f"{parts[part]}/metrics", timeout=5)
+    try:
+        answer = httpx.get(f"{parts[part]}/metrics", timeout=5)
+    except httpx.HTTPError as error:
+        raise LocalError(str(error)) from error
     if answer.is_error:
         raise LocalError(f"{part} exposes no metrics at {parts[part]}: {answer.status_code}.")
     return answer.text

@@ -4,7 +4,7 @@ import os
 from argparse import ArgumentParser
 
 from msaas.local import find_home
-from msaas.local.secret_files import rotate_sealing_key
+from msaas.local.credentials import rotate_sealing_key
 
 
 def run(argv: list[str]) -> int:

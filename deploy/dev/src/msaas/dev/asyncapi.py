@@ -1,6 +1,5 @@
 """Renders the topics of the registry as an AsyncAPI 3 document, with FastStream."""
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any, Union, cast
@@ -10,6 +9,7 @@ from faststream.redis import RedisBroker, StreamSub
 from faststream.specification import AsyncAPI
 
 from msaas.contracts import TOPICS, Topic, TopicKind, reply_key
+from msaas.contracts.generate import GeneratedFiles, run_generator
 
 DOCUMENT = Path("contracts/asyncapi.yaml")
 ENVIRONMENT = "{env}"
@@ -72,18 +72,12 @@ def render() -> str:
     return yaml.safe_dump(rendered, sort_keys=True, allow_unicode=True)
 
 
+def render_files(_root: Path) -> GeneratedFiles:
+    return {DOCUMENT: render()}
+
+
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m msaas.dev.asyncapi", description=__doc__)
-    parser.add_argument("root", nargs="?", type=Path, default=Path.cwd())
-    parser.add_argument("--check", action="store_true", help="write nothing, report drift")
-    chosen = parser.parse_args(arguments)
-    path, text = chosen.root / DOCUMENT, render()
-    if not chosen.check:
-        path.write_text(text, encoding="utf-8")
-    elif not path.is_file() or path.read_text(encoding="utf-8") != text:
-        sys.stderr.write(f"{DOCUMENT} has drifted: run ./msaas contracts\n")
-        return 1
-    return 0
+    return run_generator(render_files, __doc__, arguments)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import PurePosixPath
 
 import grimp
@@ -44,7 +44,8 @@ class ReachableTests:
         changed = set(changed)
         if changed & GLOBAL_FILES:
             return Selection(everything=True)
-        reached = self._find_reached_modules(changed)
+        modules = self._find_modules(changed)
+        reached = modules.union(*map(self._graph.find_downstream_modules, modules))
         selected = {name for name in self._tests if self._imports_of(name) & reached}
         selected = {name for name in selected if not name.startswith(HEAVY)}
         for name in changed:
@@ -62,7 +63,7 @@ class ReachableTests:
         elif name.endswith("conftest.py"):
             folder = name.removesuffix("conftest.py")
             yield from (test for test in self._tests if test.startswith(folder))
-        elif not self._is_known_module(name):
+        elif not self._find_modules([name]):
             unit = self._find_unit(name)
             yield from (test for test in self._tests if unit and test.startswith(f"{unit}/tests/"))
 
@@ -70,34 +71,23 @@ class ReachableTests:
         units = [unit for unit in self._units if name.startswith(f"{unit}/")]
         return max(units, key=len, default="")
 
-    def _find_reached_modules(self, changed: set[str]) -> set[str]:
-        modules = {to_module(name) for name in changed if "/src/" in name and name.endswith(".py")}
-        known = modules & self._graph.modules if modules else set[str]()
-        return known.union(*(self._graph.find_downstream_modules(module) for module in known))
-
-    def _is_known_module(self, name: str) -> bool:
-        """Return whether a file is an existing module, and no other file or deleted module."""
-        is_source = "/src/" in name and name.endswith(".py")
-        return is_source and to_module(name) in self._graph.modules
+    def _find_modules(self, names: Iterable[str]) -> set[str]:
+        """Find the modules among the files, without those that were deleted."""
+        sources = (name for name in names if "/src/" in name and name.endswith(".py"))
+        modules = set(map(to_module, sources))
+        return modules & self._graph.modules if modules else modules
 
     def _imports_of(self, test: str) -> set[str]:
         """Collect what a test module imports, and the conftest modules that apply to it."""
         folders = PurePosixPath(test).parents
         conftests = {str(folder / "conftest.py") for folder in folders} & set(self.tree.files)
-        return set[str]().union(*map(self._imports_of_file, [test, *conftests]))
-
-    def _imports_of_file(self, name: str) -> set[str]:
-        if name not in self._cache:
-            self._cache[name] = set(list_imports(self.tree.text(name), self.package))
-        return self._cache[name]
+        return set[str]().union(
+            *(list_imports(self.tree.text(name), self.package) for name in (test, *conftests))
+        )
 
     @cached_property
     def _graph(self) -> grimp.ImportGraph:
         return grimp.build_graph(self.package, cache_dir=None)
-
-    @cached_property
-    def _cache(self) -> dict[str, set[str]]:
-        return {}
 
     @cached_property
     def _tests(self) -> frozenset[str]:
@@ -120,8 +110,13 @@ def to_module(path: str) -> str:
     )
 
 
-def list_imports(text: str, package: str) -> Iterator[str]:
-    for node in ast.walk(ast.parse(text)):
+@cache
+def list_imports(text: str, package: str) -> frozenset[str]:
+    return frozenset(_find_imports(ast.parse(text), package))
+
+
+def _find_imports(module: ast.Module, package: str) -> Iterator[str]:
+    for node in ast.walk(module):
         match node:
             case ast.ImportFrom(module=str(name), names=aliases) if name.startswith(package):
                 yield name

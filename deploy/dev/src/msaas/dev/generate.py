@@ -2,7 +2,7 @@
 
 import subprocess
 
-from msaas.dev.breaking.command import report_breaking_changes
+from msaas.dev.breaking.compare import report_breaking_changes
 from msaas.dev.checks import Tree
 from msaas.dev.workspace import ROOT, module_command
 

@@ -1,11 +1,11 @@
 """Writes the layers that import-linter enforces into ADR-0001, from the contracts in pyproject."""
 
-import argparse
 import re
 import sys
 from pathlib import Path
 from typing import Any
 
+from msaas.contracts.generate import GeneratedFiles, run_generator
 from msaas.dev.lock import read_toml
 
 DECISION = Path("docs/adrs/ADR-0001-layering-and-classification.md")
@@ -37,21 +37,17 @@ def split_layer(layer: str) -> list[str]:
     return [unit.strip(" ()") for unit in layer.split("|")]
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m msaas.dev.layers", description=__doc__)
-    parser.add_argument("root", nargs="?", type=Path, default=Path.cwd())
-    parser.add_argument("--check", action="store_true", help="write nothing, report drift")
-    chosen = parser.parse_args(arguments)
-    path = chosen.root / DECISION
-    before = path.read_text(encoding="utf-8")
-    table = render(chosen.root)
+def render_files(root: Path) -> GeneratedFiles:
+    table = render(root)
+    before = (root / DECISION).read_text(encoding="utf-8")
     after, found = GENERATED.subn(lambda match: f"{match[1]}{table}{match[2]}", before)
-    if not found or (chosen.check and after != before):
-        sys.stderr.write(f"{DECISION} has drifted: run ./msaas contracts\n")
-        return 1
-    if not chosen.check:
-        path.write_text(after, encoding="utf-8")
-    return 0
+    if not found:
+        raise SystemExit(f"{DECISION} lacks the markers of the generated table")
+    return {DECISION: after}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    return run_generator(render_files, __doc__, arguments)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import argparse
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -70,11 +70,11 @@ def find_free_port(root: Path) -> int:
 def scaffold(root: Path, kind: str, variables: Mapping[str, str]) -> list[str]:
     """Write the files and insert the lines, then bring everything generated up to date."""
     folder = TEMPLATES / kind
-    texts = dict(render_files(folder, variables))
+    texts = render_files(folder, variables)
     for path in texts:
         if (root / path).exists():
             raise CannotScaffold(f"{path} exists")
-    inserted = dict(render_insertions(root, folder, variables))
+    inserted = render_insertions(root, folder, variables)
     for path, text in {**texts, **inserted}.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text, encoding="utf-8")
@@ -84,22 +84,24 @@ def scaffold(root: Path, kind: str, variables: Mapping[str, str]) -> list[str]:
     return written
 
 
-def render_files(folder: Path, variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for file in sorted(folder.rglob("*.tmpl")):
-        path = Template(str(file.relative_to(folder))).substitute(variables)
-        yield path.removesuffix(".tmpl"), Template(file.read_text("utf-8")).substitute(variables)
+def render_files(folder: Path, variables: Mapping[str, str]) -> dict[str, str]:
+    def fill(text: str) -> str:
+        return Template(text).substitute(variables)
+
+    return {
+        fill(str(file.relative_to(folder))).removesuffix(".tmpl"): fill(file.read_text("utf-8"))
+        for file in sorted(folder.rglob("*.tmpl"))
+    }
 
 
-def render_insertions(
-    root: Path, folder: Path, variables: Mapping[str, str]
-) -> Iterator[tuple[str, str]]:
+def render_insertions(root: Path, folder: Path, variables: Mapping[str, str]) -> dict[str, str]:
     """Return the new texts of the existing files that get lines."""
     texts: dict[str, str] = {}
     for insertion in read_toml(folder / INSERTIONS).get("insert", []):
         path: str = insertion["file"]
         before = texts[path] if path in texts else (root / path).read_text("utf-8")
         texts[path] = insert(before, insertion, variables)
-    yield from texts.items()
+    return texts
 
 
 def insert(text: str, insertion: Mapping[str, Any], variables: Mapping[str, str]) -> str:

@@ -11,8 +11,8 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
 from msaas.identity.adapters.es256_tokens import new_signing_key
-from msaas.identity.adapters.postgres.signing_keys import PostgresSigningKeys
-from msaas.identity.application.rotate_keys import RotateKeys
+from msaas.identity.adapters.postgres import PostgresSigningKeys
+from msaas.identity.application.use_cases import RotateKeys
 from msaas.postgres import Database, PostgresConfig
 from msaas.testing import FakeClock
 

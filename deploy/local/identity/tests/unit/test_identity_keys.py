@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msaas.identity.domain.claims import TOKEN_LIFETIME
+from msaas.identity.domain.sessions import TOKEN_LIFETIME
 from msaas.identity.domain.signing_keys import (
     PROPAGATION_TIME,
     KeyUse,

@@ -5,9 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from msaas.identity.application.grants import SessionGrants
-from msaas.identity.application.ports import Accounts
-from msaas.identity.application.sign_in import SignIn
+from msaas.identity.application.use_cases import AuthUseCases
 from msaas.identity.domain.errors import InvalidCredentials
 from msaas.testing import FakeClock
 
@@ -32,7 +30,14 @@ class EmptyAccounts:
 
 async def test_an_unknown_address_costs_a_hash_too(fake_clock: FakeClock) -> None:
     passwords = RecordingPasswords()
-    accounts, grants = cast("Accounts", EmptyAccounts()), cast("SessionGrants", cast("Any", None))
+    use_cases = AuthUseCases(
+        accounts=cast("Any", EmptyAccounts()),
+        sessions=cast("Any", None),
+        passwords=passwords,
+        tokens=cast("Any", None),
+        issuer="issuer",
+        clock=fake_clock,
+    )
     with pytest.raises(InvalidCredentials):
-        await SignIn(accounts, passwords, grants, fake_clock)("a@example.com", "correct horse")
+        await use_cases.sign_in("a@example.com", "correct horse")
     assert passwords.verified == [None]

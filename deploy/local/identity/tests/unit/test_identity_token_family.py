@@ -4,16 +4,15 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from msaas.identity.application.grants import SessionGrants
 from msaas.identity.application.ports import PresentedToken, SignOutScope, UserAccount, UserChange
-from msaas.identity.application.refresh_session import RefreshSession
+from msaas.identity.application.use_cases import AuthUseCases
 from msaas.identity.domain.errors import RefreshTokenAlreadyUsed, RefreshTokenNotFound
 from msaas.identity.domain.sessions import Session, hash_token
 from msaas.identity.domain.users import User
@@ -85,6 +84,9 @@ class PlainTokens:
     async def verify(self, token: str) -> Mapping[str, Any]:
         raise NotImplementedError
 
+    async def list_published(self) -> list[dict[str, Any]]:
+        raise NotImplementedError
+
 
 @dataclass
 class Family:
@@ -107,16 +109,21 @@ class TokenFamilies(RuleBasedStateMachine):
             created_at=NOW,
             updated_at=NOW,
         )
-        clock = FakeClock()
         self.sessions = MemorySessions()
-        self.grants = SessionGrants(self.sessions, PlainTokens(), "issuer", clock)
-        self.refresh = RefreshSession(MemoryAccounts(self.user), self.sessions, self.grants, clock)
+        self.use_cases = AuthUseCases(
+            accounts=MemoryAccounts(self.user),
+            sessions=self.sessions,
+            passwords=cast("Any", None),
+            tokens=PlainTokens(),
+            issuer="issuer",
+            clock=FakeClock(),
+        )
         self.families: list[Family] = []
 
     def present(self, token: str) -> str | None:
         """Return the new token, or None when the request is refused."""
         try:
-            return asyncio.run(self.refresh(token)).refresh_token
+            return asyncio.run(self.use_cases.refresh(token)).refresh_token
         except (RefreshTokenAlreadyUsed, RefreshTokenNotFound):
             return None
 
@@ -125,7 +132,7 @@ class TokenFamilies(RuleBasedStateMachine):
 
     @rule()
     def sign_in(self) -> None:
-        grant = asyncio.run(self.grants.open(self.user))
+        grant = asyncio.run(self.use_cases.open_session(self.user))
         self.families.append(Family(UUID(grant.access_token), [grant.refresh_token]))
 
     @precondition(lambda self: bool(self.families))

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
@@ -28,9 +28,6 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
         self._http = httpx.AsyncClient(base_url=f"{gateway_url}/api/v1", timeout=10)
         self._token_url = f"{supabase_url}/auth/v1/token"
         self._anon_key = anon_key
-
-    async def __aenter__(self) -> Self:
-        return self
 
     async def __aexit__(
         self,

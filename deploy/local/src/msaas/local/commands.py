@@ -1,45 +1,25 @@
 """The commands `up`, `down`, `status` and `logs`."""
 
-import functools
 import json
 import os
-import sys
 from argparse import SUPPRESS, ArgumentParser
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict
 
 from msaas.embedded import LocalError
 from msaas.local.console import Console, mask_password
-from msaas.local.detached import start_detached, stop_launcher
-from msaas.local.errors import AlreadyRunning
+from msaas.local.errors import AlreadyRunning, report_errors
 from msaas.local.fleet import is_listening
 from msaas.local.home import find_home
-from msaas.local.launcher import run_launcher
+from msaas.local.launcher import run_launcher, start_detached, stop_launcher
 from msaas.local.part_logs import follow, list_parts, read_last_lines
 from msaas.local.state import PartState, find_state
 from msaas.local.welcome import show_addresses
 
-CommandFunction = Callable[[list[str]], int]
 _EXIT_OK, _EXIT_FAILED = 0, 1
 
 
-def _report_errors(command: CommandFunction) -> CommandFunction:
-    """Print an error of the launcher as one line and return an exit code."""
-
-    @functools.wraps(command)
-    def guarded(argv: list[str]) -> int:
-        try:
-            return command(argv)
-        except (LocalError, OSError) as error:
-            Console(sys.stderr).print(f"✗ {error}")
-            return _EXIT_FAILED
-        except KeyboardInterrupt:
-            return _EXIT_OK
-
-    return guarded
-
-
-@_report_errors
+@report_errors
 def up(argv: list[str]) -> int:
     parser = ArgumentParser("msaas up", description="Start everything; Ctrl-C stops it.")
     parser.add_argument("--detach", action="store_true", help="return when everything is ready")
@@ -68,7 +48,7 @@ def up(argv: list[str]) -> int:
     return _EXIT_OK
 
 
-@_report_errors
+@report_errors
 def down(argv: list[str]) -> int:
     parser = ArgumentParser("msaas down", description="Stop what `up` started.")
     parser.add_argument("--wipe", action="store_true", help="delete the data too")
@@ -83,7 +63,7 @@ def down(argv: list[str]) -> int:
     return _EXIT_OK
 
 
-@_report_errors
+@report_errors
 def status(argv: list[str]) -> int:
     parser = ArgumentParser(
         "msaas status", description="List what is running; exit with 1 if a part is down."
@@ -102,7 +82,7 @@ def status(argv: list[str]) -> int:
     return _EXIT_OK if healthy else _EXIT_FAILED
 
 
-@_report_errors
+@report_errors
 def logs(argv: list[str]) -> int:
     parser = ArgumentParser("msaas logs", description="Show the logs of the parts.")
     parser.add_argument("part", nargs="?", help="only this part")

@@ -14,10 +14,9 @@ from msaas.embedded import (
     find_free_port,
     is_free,
 )
+from msaas.local.credentials import get_or_create_secret, write_users
 from msaas.local.home import Home
 from msaas.local.part import Part, server_part
-from msaas.local.redis_users import write_users
-from msaas.local.secret_files import get_or_create_secret
 from msaas.local.state import PartState
 
 # Not the well-known ports, which a server of the machine may use.

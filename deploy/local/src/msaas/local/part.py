@@ -8,13 +8,6 @@ from graphlib import TopologicalSorter
 from msaas.embedded import EmbeddedServer
 
 
-def _do_nothing() -> None: ...
-
-
-def _always_ready(_pid: int) -> bool:
-    return True
-
-
 @dataclass(frozen=True, kw_only=True)
 class Part:
     """Values are functions, because an address is known only once its part has started.
@@ -25,8 +18,8 @@ class Part:
     name: str
     command: Callable[[], list[str]]
     environment: Callable[[], Mapping[str, str]]
-    is_ready: Callable[[int], bool] = _always_ready
-    prepare: Callable[[], None] = _do_nothing
+    is_ready: Callable[[int], bool] = lambda _pid: True
+    prepare: Callable[[], None] = lambda: None
     url: Callable[[], str] | None = None
     depends_on: tuple[str, ...] = ()
     stop_signal: signal.Signals = signal.SIGTERM

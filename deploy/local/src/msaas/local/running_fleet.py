@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from msaas.embedded import LocalError
+from msaas.local.credentials import (
+    LOCAL_ENVIRONMENT,
+    get_or_create_secret,
+    redis_secret_name,
+    url_with_credentials,
+)
 from msaas.local.home import Home, find_home
-from msaas.local.redis_users import LOCAL_ENVIRONMENT, redis_secret_name, url_with_credentials
-from msaas.local.secret_files import get_or_create_secret
 from msaas.local.services import DEMO_EMAIL, OPERATOR_EMAIL, identity_database_url
 from msaas.local.state import find_state
 
@@ -25,10 +29,7 @@ class RunningFleet:
 
 
 def find_running_fleet(home: Home) -> RunningFleet | None:
-    state = find_state(home.state_path)
-    if state is None or not state.launcher.alive:
-        return None
-    urls = {part.name: part.url for part in state.parts if part.url}
+    urls = _list_urls(home)
     if not {"postgres", "gateway", "identity", "demo-site"} <= urls.keys():
         return None
     return RunningFleet(
@@ -53,28 +54,32 @@ def get_running_fleet(environment: Mapping[str, str]) -> RunningFleet:
 
 def get_database_url(environment: Mapping[str, str]) -> str:
     """Return DATABASE_URL, else the URL of the Postgres that runs here."""
-    if given := environment.get("DATABASE_URL"):
-        return given
-    state = find_state(find_home(environment).state_path)
-    parts = state.parts if state and state.launcher.alive else []
-    url = next((part.url for part in parts if part.name == "postgres"), None)
-    if url is None:
-        raise LocalError("Set DATABASE_URL, or start a Postgres with `./msaas up`.")
-    return url
+    return environment.get("DATABASE_URL") or _get_url(
+        environment, "postgres", "Set DATABASE_URL, or start a Postgres with `./msaas up`."
+    )
 
 
 def get_redis_environment(environment: Mapping[str, str], process: str) -> Mapping[str, str]:
     """Return nothing when REDIS_URL is set, else the settings of the local Redis as `process`."""
     if environment.get("REDIS_URL"):
         return {}
-    home = find_home(environment)
-    state = find_state(home.state_path)
-    parts = state.parts if state and state.launcher.alive else []
-    url = next((part.url for part in parts if part.name == "redis"), None)
-    if url is None:
-        raise LocalError("Set REDIS_URL, or start a Redis with `./msaas up`.")
-    password = get_or_create_secret(home.secrets, redis_secret_name(process))
+    url = _get_url(environment, "redis", "Set REDIS_URL, or start a Redis with `./msaas up`.")
+    password = get_or_create_secret(find_home(environment).secrets, redis_secret_name(process))
     return {
         "ENVIRONMENT": LOCAL_ENVIRONMENT,
         "REDIS_URL": url_with_credentials(url, process, password),
     }
+
+
+def _get_url(environment: Mapping[str, str], name: str, advice: str) -> str:
+    url = _list_urls(find_home(environment)).get(name)
+    if url is None:
+        raise LocalError(advice)
+    return url
+
+
+def _list_urls(home: Home) -> dict[str, str]:
+    """Return the URL of each running part."""
+    state = find_state(home.state_path)
+    parts = state.parts if state and state.launcher.alive else []
+    return {part.name: part.url for part in parts if part.url}

@@ -3,12 +3,12 @@
 import asyncio
 import os
 import subprocess
-import sys
 from argparse import ArgumentParser
 
 from msaas.contracts import Plan
 from msaas.embedded import LocalError
 from msaas.local.api_client import ApiClient
+from msaas.local.errors import report_errors
 from msaas.local.programs import module_command
 from msaas.local.running_fleet import RunningFleet, get_running_fleet
 
@@ -16,16 +16,13 @@ PAGES = ("/", "/article", "/list")
 _PASSWORD_VARIABLE = "MSAAS_SEED_PASSWORD"  # noqa: S105  # a variable's name
 
 
+@report_errors
 def run(argv: list[str]) -> int:
     ArgumentParser("msaas seed", description=__doc__).parse_args(argv)
-    try:
-        fleet = get_running_fleet(os.environ)
-        seed_user(fleet, fleet.email, fleet.password, "--plan", Plan.PRO)
-        seed_user(fleet, fleet.operator_email, fleet.operator_password, "--role", "operator")
-        asyncio.run(seed_jobs(fleet))
-    except LocalError as error:
-        print(f"✗ {error}", file=sys.stderr)
-        return 1
+    fleet = get_running_fleet(os.environ)
+    seed_user(fleet, fleet.email, fleet.password, "--plan", Plan.PRO)
+    seed_user(fleet, fleet.operator_email, fleet.operator_password, "--role", "operator")
+    asyncio.run(seed_jobs(fleet))
     print(f"seeded: {fleet.email} with {len(PAGES) + 1} jobs, {fleet.operator_email}")
     return 0
 

@@ -11,13 +11,18 @@ from signal import SIGTERM
 from msaas.contracts import DATABASE_LOGINS, PROCESSES, Process
 from msaas.embedded import die_with_parent_command
 from msaas.embedded.ports import LOOPBACK
+from msaas.local.credentials import (
+    LOCAL_ENVIRONMENT,
+    get_or_create_sealing_keys,
+    get_or_create_secret,
+    redis_secret_name,
+    url_with_credentials,
+)
 from msaas.local.databases import ensure_database
 from msaas.local.fleet import Fleet, choose_port, is_listening
 from msaas.local.home import Home
 from msaas.local.part import Part
 from msaas.local.programs import module_command
-from msaas.local.redis_users import LOCAL_ENVIRONMENT, redis_secret_name, url_with_credentials
-from msaas.local.secret_files import get_or_create_sealing_keys, get_or_create_secret
 from msaas.local.state import PartState
 
 DEMO_EMAIL = "demo@example.com"

@@ -73,11 +73,10 @@ class Supervisor:
         async with asyncio.TaskGroup() as group:
             ending: dict[str, asyncio.Task[None]] = {}
             for name, run in reversed(self._runs.items()):
-                dependants = [ending[other] for other in ending if self._needs(other, name)]
+                dependants = [
+                    ending[other] for other in ending if name in self._runs[other].part.depends_on
+                ]
                 ending[name] = group.create_task(self._stop(run, dependants))
-
-    def _needs(self, name: str, other: str) -> bool:
-        return other in self._runs[name].part.depends_on
 
     async def _stop(self, run: _SupervisedPart, dependants: Sequence[asyncio.Task[None]]) -> None:
         for dependant in dependants:

@@ -1,10 +1,17 @@
 """Files that jobs produce: stored by job and run, downloaded through signed links."""
 
 from msaas.artifacts.content_types import find_content_type
-from msaas.artifacts.errors import ArtifactNotFound, ArtifactsUnavailable, UnsupportedStore
 from msaas.artifacts.file_server import FileServer
 from msaas.artifacts.links import LinkSigner
-from msaas.artifacts.store import ArtifactStore, StoredArtifact, StoreLocation, open_store
+from msaas.artifacts.store import (
+    ArtifactNotFound,
+    ArtifactStore,
+    ArtifactsUnavailable,
+    StoredArtifact,
+    StoreLocation,
+    UnsupportedStore,
+    open_store,
+)
 
 __all__ = [
     "ArtifactNotFound",

@@ -1,12 +1,12 @@
 """Stores files in a bucket, which signs its own links, or in a folder behind the file server."""
 
 import asyncio
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
@@ -15,12 +15,26 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store
 
 from msaas.artifacts.content_types import find_content_type
-from msaas.artifacts.errors import ArtifactNotFound, ArtifactsUnavailable, UnsupportedStore
 from msaas.artifacts.links import LinkSigner
 from msaas.contracts import MAX_ARTIFACT
+from msaas.kernel import DependencyUnavailable, ErrorKind, MsaasError
 
 TIMEOUT: Final = 10.0
 Method: TypeAlias = Literal["GET", "PUT"]
+
+
+class ArtifactNotFound(MsaasError):
+    code: ClassVar[str] = "not_found"
+    kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
+    default_message: ClassVar[str] = "Artifact not found."
+
+
+class UnsupportedStore(MsaasError):
+    default_message: ClassVar[str] = "ARTIFACTS_URL must start with file:// or s3://."
+
+
+class ArtifactsUnavailable(DependencyUnavailable):
+    default_message: ClassVar[str] = "The artifact store is not available."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,15 +76,13 @@ class ArtifactStore:
             if content_type and isinstance(self._store, S3Store)
             else None
         )
-        with _translate_errors():
-            async with asyncio.timeout(TIMEOUT):
-                await obstore.put_async(self._store, key, data, attributes=attributes)
+        async with _request():
+            await obstore.put_async(self._store, key, data, attributes=attributes)
 
     async def get(self, key: str) -> bytes:
-        with _translate_errors():
-            async with asyncio.timeout(TIMEOUT):
-                result = await obstore.get_async(self._store, key)
-                return bytes(await result.bytes_async())
+        async with _request():
+            result = await obstore.get_async(self._store, key)
+            return bytes(await result.bytes_async())
 
     async def list_run_artifacts(self, job_id: UUID, fence: UUID) -> Sequence[StoredArtifact]:
         """List the files of one run by name, without those of an unknown kind or too large."""
@@ -92,9 +104,8 @@ class ArtifactStore:
     async def delete_prefix(self, prefix: str) -> int:
         paths = [entry["path"] for entry in await self._list(prefix)]
         if paths:
-            with _translate_errors():
-                async with asyncio.timeout(TIMEOUT):
-                    await obstore.delete_async(self._store, paths)
+            async with _request():
+                await obstore.delete_async(self._store, paths)
         return len(paths)
 
     async def sign(self, method: Method, keys: Iterable[str], seconds: float) -> Sequence[str]:
@@ -103,7 +114,7 @@ class ArtifactStore:
             return [self._signer.sign(method, key, seconds) for key in keys]
         if not isinstance(self._store, S3Store):
             raise ArtifactsUnavailable("No link signer is configured for the artifact folder.")
-        with _translate_errors():
+        async with _request():
             return await obstore.sign_async(
                 self._store, method, list(keys), timedelta(seconds=seconds)
             )
@@ -118,17 +129,17 @@ class ArtifactStore:
         return (await self.sign("GET", [f"{job_id}/{fence}/{name}"], seconds))[0]
 
     async def _list(self, prefix: str) -> Sequence[Mapping[str, Any]]:
-        with _translate_errors():
-            async with asyncio.timeout(TIMEOUT):
-                listing = obstore.list(self._store, prefix)  # pyright: ignore[reportUnknownMemberType]  # an overload speaks of pyarrow
-                return [dict(entry) async for chunk in listing for entry in chunk]
+        async with _request():
+            listing = obstore.list(self._store, prefix)  # pyright: ignore[reportUnknownMemberType]  # an overload speaks of pyarrow
+            return [dict(entry) async for chunk in listing for entry in chunk]
 
 
-@contextmanager
-def _translate_errors() -> Generator[None]:
-    """Replace the store's errors, whose messages may contain keys and addresses."""
+@asynccontextmanager
+async def _request() -> AsyncGenerator[None]:
+    """Limit a request, and replace the store's errors, which may contain keys and addresses."""
     try:
-        yield
+        async with asyncio.timeout(TIMEOUT):
+            yield
     except FileNotFoundError:
         raise ArtifactNotFound from None
     except (BaseError, OSError, TimeoutError) as error:

@@ -1,10 +1,10 @@
 """Frozen settings read once from the environment, with errors that name the variable."""
 
-from msaas.settings.artifacts import ArtifactSettings
-from msaas.settings.environment import Environment
 from msaas.settings.loading import SettingsInvalid, load_settings
 from msaas.settings.service_settings import (
+    ArtifactSettings,
     CommaList,
+    Environment,
     LocalDefault,
     PostgresSettings,
     RedisSettings,

@@ -8,9 +8,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
 
 from msaas.kernel import MsaasError
-from msaas.settings.environment import Environment
 from msaas.settings.insecure_values import find_default_secret, find_insecure_url
-from msaas.settings.service_settings import LocalDefault, ServiceSettings
+from msaas.settings.service_settings import Environment, LocalDefault, ServiceSettings
 
 Settings = TypeVar("Settings", bound=ServiceSettings)
 

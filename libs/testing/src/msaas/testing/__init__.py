@@ -12,9 +12,9 @@ from msaas.testing.clock import FakeClock
 from msaas.testing.crash_points import Crash, with_crash, with_process_exit
 from msaas.testing.fake_jobs_service import FakeJobsService, mark_cancelled
 from msaas.testing.fault_proxy import FaultProxy
+from msaas.testing.isolation import SocketBlocked
 from msaas.testing.memory_broker import MemoryBroker
 from msaas.testing.redis_faults import cut_aof_tail
-from msaas.testing.sockets import SocketBlocked
 from msaas.testing.waiting import GENEROUS_TIMEOUT, wait_until
 
 __all__ = [

@@ -3,7 +3,8 @@
 import functools
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any, Literal, NoReturn, TypeVar, cast
 
 T = TypeVar("T")
@@ -53,26 +54,22 @@ class _CrashPoint:
     def _armed(self, call: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(call)
         async def crashing_async(*args: Any, **kwargs: Any) -> Any:
-            due = self._is_due()
-            self._crash_if(due, "before")
-            result = await call(*args, **kwargs)
-            self._crash_if(due, "after")
-            return result
+            with self._crash_point():
+                return await call(*args, **kwargs)
 
         @functools.wraps(call)
         def crashing(*args: Any, **kwargs: Any) -> Any:
-            due = self._is_due()
-            self._crash_if(due, "before")
-            result = call(*args, **kwargs)
-            self._crash_if(due, "after")
-            return result
+            with self._crash_point():
+                return call(*args, **kwargs)
 
         return crashing_async if inspect.iscoroutinefunction(call) else crashing
 
-    def _is_due(self) -> bool:
+    @contextmanager
+    def _crash_point(self) -> Generator[None]:
         self._calls_left -= 1
-        return self._calls_left == 0
-
-    def _crash_if(self, due: bool, moment: When) -> None:  # noqa: FBT001 - two facts, one decision
-        if due and moment == self._when:
+        is_due = self._calls_left == 0
+        if is_due and self._when == "before":
+            self._crash()
+        yield
+        if is_due and self._when == "after":
             self._crash()

@@ -4,7 +4,6 @@ import asyncio
 import socket
 import struct
 from contextlib import suppress
-from enum import Enum, auto
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -13,19 +12,12 @@ _LOOPBACK = "127.0.0.1"
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-class _Mode(Enum):
-    PASS = auto()
-    CUT = auto()
-    BLACKHOLE = auto()
-    DROP_REPLIES = auto()
-
-
 class FaultProxy:
     """Use it as `async with FaultProxy(url) as proxy`, and give `proxy.url` to the client."""
 
     def __init__(self, target_url: str) -> None:
         self._target = urlsplit(target_url)
-        self._mode = _Mode.PASS
+        self._passes_requests = self._passes_replies = True
         self._delay = 0.0
         self._port = 0
         self._listener: asyncio.Server | None = None
@@ -59,7 +51,6 @@ class FaultProxy:
 
     async def cut(self) -> None:
         """Reset every connection and refuse new ones."""
-        self._mode = _Mode.CUT
         if self._listener:
             self._listener.close()
             self._listener = None
@@ -67,17 +58,17 @@ class FaultProxy:
 
     def blackhole(self) -> None:
         """Accept, read, and never answer."""
-        self._mode = _Mode.BLACKHOLE
+        self._passes_requests = self._passes_replies = False
 
     def drop_replies(self) -> None:
         """Forward requests and lose the answers: the server acts, the client gets no reply."""
-        self._mode = _Mode.DROP_REPLIES
+        self._passes_requests, self._passes_replies = True, False
 
     async def restore(self) -> None:
         """Forward again; connections that have lost bytes are reset."""
-        if self._mode in (_Mode.BLACKHOLE, _Mode.DROP_REPLIES):
+        if not self._passes_replies:
             await self._reset_all()
-        self._mode = _Mode.PASS
+        self._passes_requests = self._passes_replies = True
         self._delay = 0.0
         if self._listener is None:
             await self._listen()
@@ -127,13 +118,10 @@ class FaultProxy:
             while data := await source.read(_CHUNK):
                 if self._delay:
                     await asyncio.sleep(self._delay)
-                if self._forwards(reply=reply):
+                if self._passes_replies if reply else self._passes_requests:
                     sink.write(data)
                     await sink.drain()
         except ConnectionError:
             pass
         finally:
             sink.close()
-
-    def _forwards(self, *, reply: bool) -> bool:
-        return self._mode is _Mode.PASS or (self._mode is _Mode.DROP_REPLIES and not reply)

@@ -1,16 +1,18 @@
 """A broker in memory with the behaviour of Redis, on a clock that the test controls."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import functools
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from math import inf
-from typing import NamedTuple, Self, TypeVar
+from typing import Concatenate, NamedTuple, ParamSpec, Self, TypeVar
 
 from msaas.kernel import Clock
 from msaas.streams import CommitResult, GroupMissing, RawEntry, StreamConsumer, StreamStats, Write
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 _RELEASED = -inf  # idle for longer than any `min_idle`
 
@@ -70,6 +72,19 @@ class _Stream:
         return RawEntry(str(entry_id), self.entries[entry_id], delivery_count)
 
 
+def _remote(
+    call: Callable[Concatenate["MemoryBroker", P], Awaitable[T]],
+) -> Callable[Concatenate["MemoryBroker", P], Coroutine[None, None, T]]:
+    """Let a method take a round trip before it acts, as a call to a server does."""
+
+    @functools.wraps(call)
+    async def called(broker: "MemoryBroker", *args: P.args, **kwargs: P.kwargs) -> T:
+        await broker.simulate_round_trip()
+        return await call(broker, *args, **kwargs)
+
+    return called
+
+
 class MemoryBroker:
     """Implements streams.Broker; one behaviour suite runs against it and against Redis."""
 
@@ -93,13 +108,13 @@ class MemoryBroker:
         self._failure = error
         self._notify_readers()
 
+    @_remote
     async def commit(
         self,
         writes: Sequence[Write],
         consumer: StreamConsumer | None = None,
         acked_ids: Sequence[str] = (),
     ) -> CommitResult:
-        await self._simulate_round_trip()
         entry_ids = [self._append(write) for write in writes]
         if consumer is not None:
             self._ack(consumer, [_Id.parse(entry_id) for entry_id in acked_ids])
@@ -107,8 +122,8 @@ class MemoryBroker:
         self._notify_readers()
         return CommitResult(entry_ids, {key: self._depth(key) for key in bounded})
 
+    @_remote
     async def ensure_group(self, consumer: StreamConsumer) -> None:
-        await self._simulate_round_trip()
         self._get_or_create_stream(consumer.key).groups.setdefault(consumer.group, _Group())
 
     async def read(self, consumer: StreamConsumer, count: int, block: float) -> list[RawEntry]:
@@ -122,6 +137,7 @@ class MemoryBroker:
 
         return await self._poll_until(block, take)
 
+    @_remote
     async def reclaim(
         self,
         consumer: StreamConsumer,
@@ -129,7 +145,6 @@ class MemoryBroker:
         count: int,
         skip: frozenset[str] = frozenset(),
     ) -> list[RawEntry]:
-        await self._simulate_round_trip()
         stream, group = self._get_group(consumer.key, consumer.group)
         now = self._clock.monotonic()
         idle = [id_ for id_, taken in group.pending.items() if now - taken.since >= min_idle]
@@ -139,10 +154,10 @@ class MemoryBroker:
             for entry_id in _drop_deleted(stream, group, entry_ids)
         ]
 
+    @_remote
     async def extend_leases(
         self, consumer: StreamConsumer, entry_ids: Sequence[str], heartbeat_interval: float
     ) -> frozenset[str]:
-        await self._simulate_round_trip()
         try:
             stream, group = self._get_group(consumer.key, consumer.group)
         except GroupMissing:
@@ -155,16 +170,16 @@ class MemoryBroker:
         _drop_deleted(stream, group, [_Id.parse(id_) for id_ in owned])
         return frozenset(owned)
 
+    @_remote
     async def release(self, consumer: StreamConsumer, entries: Sequence[RawEntry]) -> None:
-        await self._simulate_round_trip()
         _, group = self._get_group(consumer.key, consumer.group)
         for entry in entries:
             if taken := group.pending.get(_Id.parse(entry.entry_id)):
                 taken.consumer = consumer.name
                 taken.since, taken.delivery_count = _RELEASED, entry.delivery_count - 1
 
+    @_remote
     async def remove_consumer(self, consumer: StreamConsumer) -> None:
-        await self._simulate_round_trip()
         self._get_group(consumer.key, consumer.group)  # consumers are only names here
 
     async def tail(
@@ -180,65 +195,65 @@ class MemoryBroker:
 
         return await self._poll_until(block, poll)
 
+    @_remote
     async def peek(self, key: str, count: int) -> list[RawEntry]:
-        await self._simulate_round_trip()
         stream = self._find(key)
         return [stream.raw(id_) for id_ in stream.after(_START, count)] if stream else []
 
+    @_remote
     async def last_id(self, key: str) -> str:
-        await self._simulate_round_trip()
         stream = self._find(key)
         return str(max(stream.entries, default=_START) if stream else _START)
 
+    @_remote
     async def depth(self, key: str) -> int:
-        await self._simulate_round_trip()
         return self._depth(key)
 
+    @_remote
     async def stats(self, key: str, group: str) -> StreamStats:
-        await self._simulate_round_trip()
         stream, found = self._get_group(key, group)
         oldest = min(found.pending, default=None)
         age_ms = self._now_ms() - oldest.ms if oldest else 0
         lag = len(stream.after(found.last, len(stream.entries)))
         return StreamStats(len(stream.entries), lag, len(found.pending), max(0, age_ms) / 1e3)
 
+    @_remote
     async def now_ms(self) -> int:
-        await self._simulate_round_trip()
         return self._now_ms()
 
+    @_remote
     async def find(self, key: str, entry_ids: Sequence[str]) -> frozenset[str]:
-        await self._simulate_round_trip()
         stream = self._find(key)
         kept = stream.entries if stream else {}
         return frozenset(id_ for id_ in entry_ids if _Id.parse(id_) in kept)
 
+    @_remote
     async def delete(self, key: str, entry_ids: Sequence[str]) -> None:
-        await self._simulate_round_trip()
         if stream := self._find(key):
             for entry_id in entry_ids:
                 stream.entries.pop(_Id.parse(entry_id), None)
 
+    @_remote
     async def set_markers(self, keys: Sequence[str], ttl: timedelta) -> None:
-        await self._simulate_round_trip()
         self._markers |= dict.fromkeys(keys, self._clock.monotonic() + ttl.total_seconds())
 
+    @_remote
     async def find_markers(self, keys: Sequence[str]) -> frozenset[str]:
-        await self._simulate_round_trip()
         now = self._clock.monotonic()
         return frozenset(key for key in keys if self._markers.get(key, now) > now)
 
+    @_remote
     async def epoch(self, key: str, initial: str) -> str:
-        await self._simulate_round_trip()
         return self._epochs.setdefault(key, initial)
 
-    async def _simulate_round_trip(self) -> None:
+    async def simulate_round_trip(self) -> None:
         """Let other tasks run, and raise the error set by `fail_with`."""
         await asyncio.sleep(0)
         if self._failure is not None:
             raise self._failure
 
     async def _poll_until(self, block: float, poll: Callable[[], T]) -> T:
-        await self._simulate_round_trip()
+        await self.simulate_round_trip()
         if (found := poll()) or not block:
             return found
         rest = asyncio.ensure_future(self._clock.sleep(block))
@@ -249,7 +264,7 @@ class MemoryBroker:
                     await asyncio.wait({rest, changed}, return_when=asyncio.FIRST_COMPLETED)
                 finally:
                     changed.cancel()
-                await self._simulate_round_trip()
+                await self.simulate_round_trip()
         finally:
             rest.cancel()
         return found

@@ -1,25 +1,33 @@
 """The pytest plugin: real servers, a database and a key prefix per test, leak checks."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
-from msaas.embedded import PostgresServer, RedisServer
+from msaas.embedded import EmbeddedServer, PostgresServer, RedisServer
 from msaas.testing.clock import FakeClock
-from msaas.testing.databases import fresh_database
 from msaas.testing.failed_tests import FailedTests
-from msaas.testing.process_state import restored_process_state
+from msaas.testing.isolation import (
+    block_sockets,
+    fail_on_leaked_tasks,
+    restored_process_state,
+)
 from msaas.testing.redis_leaks import RedisLeaks
-from msaas.testing.shared_servers import FAST_POSTGRES, SharedServers, read_given_urls
-from msaas.testing.sockets import block_sockets
-from msaas.testing.task_leaks import fail_on_leaked_tasks
+from msaas.testing.shared_servers import (
+    FAST_POSTGRES,
+    SharedServers,
+    fresh_database,
+    read_given_urls,
+)
 from msaas.testing.timeouts import WorkerTimeouts
 
+ServerT = TypeVar("ServerT", bound=EmbeddedServer)
 _SERVERS = pytest.StashKey[SharedServers]()
 _WORKER_INPUT_KEY = "msaas_servers"
 
@@ -100,26 +108,25 @@ async def database_url(postgres_url: str) -> AsyncIterator[str]:
 @pytest.fixture
 def private_redis(servers: SharedServers) -> Iterator[Callable[..., RedisServer]]:
     """Return a factory of started Redis servers that a test may kill, cut and restart."""
-    made: list[RedisServer] = []
-
-    def start(**options: Any) -> RedisServer:
-        made.append(RedisServer(servers.new_folder("redis"), **options))
-        made[-1].start()
-        return made[-1]
-
-    yield start
-    for server in made:
-        server.kill()
+    with _factory(RedisServer, servers) as start:
+        yield start
 
 
 @pytest.fixture
 def private_postgres(servers: SharedServers) -> Iterator[Callable[..., PostgresServer]]:
     """Return a factory of started Postgres servers that a test may kill and restart."""
-    made: list[PostgresServer] = []
+    with _factory(PostgresServer, servers, config=FAST_POSTGRES) as start:
+        yield start
 
-    def start(**options: Any) -> PostgresServer:
-        options.setdefault("config", FAST_POSTGRES)
-        made.append(PostgresServer(servers.new_folder("postgres"), **options))
+
+@contextmanager
+def _factory(
+    make: Callable[..., ServerT], servers: SharedServers, **defaults: Any
+) -> Generator[Callable[..., ServerT]]:
+    made: list[ServerT] = []
+
+    def start(**options: Any) -> ServerT:
+        made.append(make(servers.new_folder("server"), **{**defaults, **options}))
         made[-1].start(timeout=60)
         return made[-1]
 

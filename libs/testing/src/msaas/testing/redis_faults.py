@@ -1,7 +1,5 @@
 """Simulates what an operating-system crash does to Redis on disk."""
 
-from pathlib import Path
-
 from msaas.embedded import RedisServer
 
 
@@ -9,11 +7,8 @@ def cut_aof_tail(server: RedisServer, lose_bytes: int) -> None:
     """Cut the last bytes from the append-only file of a stopped or killed server."""
     if server.running:
         raise AssertionError("the server is running: kill it first")
-    tail = _newest_increment(server.folder / "appendonlydir")
+    increments = (server.folder / "appendonlydir").glob("*.incr.aof")
+    tail = max(increments, key=lambda path: int(path.name.split(".")[-3]))
     with tail.open("r+b") as file:
         size = file.seek(0, 2)
         file.truncate(max(0, size - lose_bytes))
-
-
-def _newest_increment(folder: Path) -> Path:
-    return max(folder.glob("*.incr.aof"), key=lambda path: int(path.name.split(".")[-3]))

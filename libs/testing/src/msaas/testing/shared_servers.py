@@ -1,11 +1,18 @@
-"""One Redis and one Postgres per test run, in a folder that any user can enter."""
+"""One Redis and one Postgres per test run, in a folder that any user can enter.
+
+Each test has a fresh database on that Postgres.
+"""
 
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
+
+import asyncpg
 
 from msaas.embedded import (
     EmbeddedServer,
@@ -82,3 +89,22 @@ def read_given_urls() -> dict[str, str]:
     """Return the addresses that the person running the tests has set."""
     names = {"redis": "MSAAS_TEST_REDIS_URL", "postgres": "MSAAS_TEST_DATABASE_URL"}
     return {part: os.environ[name] for part, name in names.items() if name in os.environ}
+
+
+@asynccontextmanager
+async def fresh_database(server_url: str) -> AsyncGenerator[str]:
+    """Create a database, yield its URL, and drop it together with open connections."""
+    name = f"test_{uuid4().hex}"
+    await _execute(server_url, f"create database {name}")
+    try:
+        yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
+    finally:
+        await _execute(server_url, f"drop database {name} with (force)")
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

@@ -4,14 +4,17 @@ import asyncio
 import os
 import sys
 from argparse import ArgumentParser
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 import asyncpg
 
-from msaas.cli.audit.report import format_results, has_violations
-from msaas.cli.audit.runner import RowsHidden, audit_url
+from msaas.cli.audit.runner import AuditResult, RowsHidden, Violation, audit_url
 from msaas.embedded import LocalError
 from msaas.local.running_fleet import get_database_url
 
+CONSISTENT: Final = "nothing lost, nothing twice"
+MAX_IDS: Final = 20
 _EXIT_OK, _EXIT_VIOLATIONS, _EXIT_ERROR = 0, 1, 2
 
 
@@ -24,3 +27,30 @@ def run(argv: list[str]) -> int:
         return _EXIT_ERROR
     print(*format_results(results), sep="\n")
     return _EXIT_VIOLATIONS if has_violations(results) else _EXIT_OK
+
+
+def has_violations(results: Iterable[AuditResult]) -> bool:
+    return any(result.violations for result in results)
+
+
+def format_results(results: Sequence[AuditResult]) -> Iterator[str]:
+    for result in results:
+        mark = "✗" if result.violations else "✓"
+        found = f"{len(result.violations)} violations" if result.violations else ""
+        examined = f"{result.count:>9,} {result.check.unit:<15}"
+        yield f"{mark} {result.check.invariant:<46}{examined}{found}".rstrip()
+    for result in results:
+        for violation in result.violations:
+            yield f"  {result.check.invariant}: {format_violation(violation)}"
+    yield "✗ the ledger is inconsistent" if has_violations(results) else f"✓ {CONSISTENT}"
+
+
+def format_violation(violation: Violation) -> str:
+    period = violation.period_start.date().isoformat() if violation.period_start else "-"
+    shown = " ".join(map(str, violation.job_ids[:MAX_IDS]))
+    more = len(violation.job_ids) - MAX_IDS
+    jobs = f", jobs {shown}" if shown else ""
+    tail = f" and {more} more" if more > 0 else ""
+    return (
+        f"subject {violation.subject_id or '-'}, period {period}: {violation.problem}{jobs}{tail}"
+    )

@@ -1,9 +1,14 @@
-"""Two states of `contracts/`: the API, the messages and tasks, their samples, consumers' words."""
+"""`./msaas contracts --diff REF`: what would break for those who rely on an older commit.
+
+It compares two states of `contracts/`: the API, messages, tasks, samples and consumers' words.
+"""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -12,9 +17,11 @@ import yaml
 from msaas.contracts import TOPICS
 from msaas.dev.breaking.operations import compare_operations
 from msaas.dev.breaking.schemas import DataFlow, SchemaNode, compare_schemas
+from msaas.dev.checks.tree import Tree
 
+FOLDER = "contracts"
+FOLDERS = tuple(f"{FOLDER}/{name}/" for name in ("openapi", "schemas", "samples", "consumers"))
 API: Final = "contracts/openapi/gateway.v1.yaml"
-_INPUT_AND_OUTPUT: Final = DataFlow.INPUT | DataFlow.OUTPUT
 
 ContractFiles = Mapping[str, str]
 
@@ -80,7 +87,7 @@ def _direction_of(name: str) -> DataFlow:
     """Users send a task's parameters and read its result; messages cross in both directions."""
     if name.startswith("task."):
         return DataFlow.INPUT if name.endswith(".params") else DataFlow.OUTPUT
-    return _INPUT_AND_OUTPUT
+    return DataFlow.INPUT | DataFlow.OUTPUT
 
 
 def list_message_consumers(name: str) -> tuple[str, ...]:
@@ -107,10 +114,32 @@ def _compare_consumers(
             continue
         if path not in new:
             yield BreakingChange(path, "it is gone before its sunset")
-        elif _without_sunset(json.loads(new[path]), was) != was:
+        elif was != {
+            name: value
+            for name, value in json.loads(new[path]).items()
+            if name in was or name != "sunset_date"
+        }:
             yield BreakingChange(path, "it is frozen: only a sunset_date may be added")
 
 
-def _without_sunset(now: dict[str, Any], was: dict[str, Any]) -> dict[str, Any]:
-    added = {"sunset_date"} - was.keys()
-    return {name: value for name, value in now.items() if name not in added}
+def report_breaking_changes(tree: Tree, ref: str) -> int:
+    try:
+        old = read_commit(tree, ref)
+    except subprocess.CalledProcessError:
+        print(f"msaas: no commit {ref!r} here", file=sys.stderr)
+        return 2
+    new = {name: tree.text(name) for name in tree.files if is_contract_file(name)}
+    breaks = list(compare_contracts(old, new, datetime.now(UTC).date()))
+    print(*breaks, sep="\n", end="\n" if breaks else "")
+    print(f"{len(breaks)} breaking changes since {ref}")
+    return 1 if breaks else 0
+
+
+def read_commit(tree: Tree, ref: str) -> dict[str, str]:
+    commit = tree.git("rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}").strip()
+    listed = tree.git("ls-tree", "-r", "-z", "--name-only", commit, FOLDER).split("\0")
+    return {name: tree.git("show", f"{commit}:{name}") for name in listed if is_contract_file(name)}
+
+
+def is_contract_file(name: str) -> bool:
+    return name.startswith(FOLDERS) and name.endswith((".json", ".yaml")) and "spectral" not in name

@@ -64,18 +64,14 @@ def listed_paths(tree: Tree, records: list[str]) -> dict[str, bool]:
     return paths
 
 
-def covers(path: str, name: str) -> bool:
-    """`folder/**` stands for all that is below a folder; any other glob is one of fnmatch."""
-    return fnmatchcase(name, path)
-
-
 def find_unlisted_files(tree: Tree, records: list[str]) -> Iterator[str]:
+    """Compare the lists with the tree; `folder/**` stands for all that is below a folder."""
     paths = listed_paths(tree, records)
     for name in tree.files:
-        if not any(covers(path, name) for path in paths):
+        if not any(fnmatchcase(name, path) for path in paths):
             yield f"{name}: no record lists it"
     for path, removed in paths.items():
-        if not removed and not any(covers(path, name) for name in tree.files):
+        if not removed and not any(fnmatchcase(name, path) for name in tree.files):
             yield f"{path}: a record lists it, but it is neither there nor marked (removed)"
 
 

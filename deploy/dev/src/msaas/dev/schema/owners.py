@@ -6,7 +6,7 @@ from sqlalchemy import MetaData
 
 from msaas.gateway.adapters.postgres.tables import metadata as identity
 from msaas.jobs.adapters.postgres.tables import metadata as jobs
-from msaas.local.migration_chains import list_migration_chains
+from msaas.local.migrate import list_migration_chains
 from msaas.postgres import Migrations
 
 API_SCHEMA = "api_v1"

@@ -7,8 +7,11 @@ import sys
 from collections.abc import Sequence
 
 from msaas.contracts import Plan
+from msaas.identity.bootstrap import configure_command_logging, rotate_keys, seed_user, serve
+from msaas.identity.settings import Settings
 from msaas.kernel import MsaasError
 from msaas.settings import load_settings
+from msaas.web import run
 
 ROLES = ("user", "operator")
 
@@ -17,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        options.action(options)
+        options.action(load_settings(Settings, os.environ), options)
     except MsaasError as error:
         parser.exit(2, f"{error}\n")
 
@@ -48,29 +51,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _serve(_options: argparse.Namespace) -> None:
-    from msaas.identity.bootstrap import serve
-    from msaas.identity.settings import Settings
-    from msaas.web import run
-
-    run(serve(load_settings(Settings, os.environ)))
+def _serve(settings: Settings, _options: argparse.Namespace) -> None:
+    run(serve(settings))
 
 
-def _rotate(options: argparse.Namespace) -> None:
-    from msaas.identity.bootstrap import configure_command_logging, rotate_keys
-    from msaas.identity.settings import Settings
-
-    settings = load_settings(Settings, os.environ)
+def _rotate(settings: Settings, options: argparse.Namespace) -> None:
     configure_command_logging(settings)
     keys = asyncio.run(rotate_keys(settings, at_once=options.at_once))
     print("\n".join(f"{key.use:9} {key.kid}" for key in keys))
 
 
-def _seed(options: argparse.Namespace) -> None:
-    from msaas.identity.bootstrap import configure_command_logging, seed_user
-    from msaas.identity.settings import Settings
-
-    settings = load_settings(Settings, os.environ)
+def _seed(settings: Settings, options: argparse.Namespace) -> None:
     configure_command_logging(settings)
     plan = Plan(options.plan) if options.plan else None
     seeding = seed_user(

@@ -11,20 +11,14 @@ from starlette.types import ASGIApp
 from msaas.contracts import Plan
 from msaas.identity.adapters.argon2_passwords import Argon2Passwords
 from msaas.identity.adapters.es256_tokens import Es256Tokens, new_signing_key
-from msaas.identity.adapters.postgres.accounts import PostgresAccounts
-from msaas.identity.adapters.postgres.schema import ensure_schema
-from msaas.identity.adapters.postgres.sessions import PostgresSessions
-from msaas.identity.adapters.postgres.signing_keys import PostgresSigningKeys
-from msaas.identity.application.authenticate import Authenticate
-from msaas.identity.application.grants import SessionGrants
+from msaas.identity.adapters.postgres import (
+    PostgresAccounts,
+    PostgresSessions,
+    PostgresSigningKeys,
+    ensure_schema,
+)
 from msaas.identity.application.ports import Passwords
-from msaas.identity.application.refresh_session import RefreshSession
-from msaas.identity.application.rotate_keys import RotateKeys
-from msaas.identity.application.seed_user import SeedUser
-from msaas.identity.application.sign_in import SignIn
-from msaas.identity.application.sign_out import SignOut
-from msaas.identity.application.sign_up import SignUp
-from msaas.identity.application.update_user import UpdateUser
+from msaas.identity.application.use_cases import AuthUseCases, RotateKeys
 from msaas.identity.domain.signing_keys import SigningKey
 from msaas.identity.domain.users import User
 from msaas.identity.entrypoints.http.dependencies import IdentityService
@@ -50,20 +44,24 @@ SERVICE = "identity"
 def build_service(
     settings: Settings, database: Database, passwords: Passwords, metrics: Metrics, clock: Clock
 ) -> IdentityService:
-    accounts, sessions = PostgresAccounts(database), PostgresSessions(database)
-    tokens = Es256Tokens(PostgresSigningKeys(database), settings.issuer, clock)
-    grants = SessionGrants(sessions, tokens, settings.issuer, clock)
     return IdentityService(
         anon_key=settings.anon_key.get_secret_value().encode(),
         throttle=Throttle(settings.sign_ins_per_minute, clock),
         metrics=metrics,
-        sign_up=SignUp(accounts, passwords, grants, clock),
-        sign_in=SignIn(accounts, passwords, grants, clock),
-        refresh=RefreshSession(accounts, sessions, grants, clock),
-        authenticate=Authenticate(accounts, sessions, tokens, clock),
-        update_user=UpdateUser(accounts, passwords),
-        sign_out=SignOut(sessions),
-        list_published_keys=tokens.list_published,
+        use_cases=build_use_cases(settings, database, passwords, clock),
+    )
+
+
+def build_use_cases(
+    settings: Settings, database: Database, passwords: Passwords, clock: Clock
+) -> AuthUseCases:
+    return AuthUseCases(
+        accounts=PostgresAccounts(database),
+        sessions=PostgresSessions(database),
+        passwords=passwords,
+        tokens=Es256Tokens(PostgresSigningKeys(database), settings.issuer, clock),
+        issuer=settings.issuer,
+        clock=clock,
     )
 
 
@@ -135,8 +133,8 @@ async def seed_user(
     settings: Settings, email: str, password: str, *, plan: Plan | None, role: str | None
 ) -> User:
     async with _open_prepared_database(settings) as database:
-        use_case = SeedUser(PostgresAccounts(database), Argon2Passwords(), SystemClock())
-        return await use_case(email, password, plan=plan, role=role)
+        use_cases = build_use_cases(settings, database, Argon2Passwords(), SystemClock())
+        return await use_cases.seed_user(email, password, plan=plan, role=role)
 
 
 def open_database(settings: Settings, metrics: Metrics) -> Database:

@@ -10,8 +10,8 @@ from joserfc.errors import ExpiredTokenError, JoseError
 from joserfc.jwk import ECKey, KeySet
 
 from msaas.identity.application.ports import SigningKeys
-from msaas.identity.domain.claims import AUDIENCE, ROLE
 from msaas.identity.domain.errors import BadJwt
+from msaas.identity.domain.sessions import AUDIENCE, ROLE
 from msaas.identity.domain.signing_keys import KeyUse, SigningKey
 from msaas.kernel import Clock
 

@@ -97,3 +97,7 @@ class Tokens(Protocol):
     async def verify(self, token: str) -> Mapping[str, Any]:
         """Raise BadJwt unless this server signed the token and it has not expired."""
         ...
+
+    async def list_published(self) -> list[dict[str, Any]]:
+        """List the public keys that verify tokens."""
+        ...

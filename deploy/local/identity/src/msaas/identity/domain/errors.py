@@ -1,110 +1,125 @@
-"""The errors of the API, under the codes of Supabase Auth.
-
-MsaasError
-└── AuthError
-    ├── ValidationFailed             the request is malformed
-    ├── InvalidCredentials           unknown user or wrong password: never says which
-    ├── UserBanned                   the user is banned
-    ├── UserAlreadyExists            at sign-up
-    ├── EmailExists                  at a change of address
-    ├── WeakPassword                 context: reasons
-    ├── SamePassword                 the new password equals the old one
-    ├── AnonymousProviderDisabled    a sign-up without an address
-    ├── PhoneProviderDisabled        a sign-up with a phone number
-    ├── NoAuthorization              a key or a token is missing, or the key is wrong
-    ├── BadJwt                       the access token is invalid or expired
-    ├── SessionNotFound              the token is valid, but its session has ended
-    ├── RefreshTokenNotFound         the token is unknown
-    ├── RefreshTokenAlreadyUsed      the token was used before
-    └── OverRequestRateLimit         too many requests from one address; context: retry_after
-"""
-
-from typing import ClassVar
+"""The errors of the API, under the codes of Supabase Auth: MsaasError > AuthError > all others."""
 
 from msaas.kernel import ErrorKind, MsaasError
 
 
 class AuthError(MsaasError):
-    kind: ClassVar[ErrorKind] = ErrorKind.INVALID
+    """An error whose class names its code, its kind, and the message that it has by default."""
+
+    @classmethod
+    def __init_subclass__(
+        cls, code: str, message: str = "", kind: ErrorKind = ErrorKind.INVALID
+    ) -> None:
+        cls.code, cls.default_message, cls.kind = code, message, kind
 
 
-class ValidationFailed(AuthError):
-    code: ClassVar[str] = "validation_failed"
+class ValidationFailed(AuthError, code="validation_failed"):
+    """The request is malformed."""
 
 
-class InvalidCredentials(AuthError):
-    code: ClassVar[str] = "invalid_credentials"
-    default_message: ClassVar[str] = "Invalid login credentials"
+class InvalidCredentials(
+    AuthError, code="invalid_credentials", message="Invalid login credentials"
+):
+    """The user is unknown or the password is wrong; it never says which."""
 
 
-class UserBanned(AuthError):
-    code: ClassVar[str] = "user_banned"
-    default_message: ClassVar[str] = "User is banned"
+class UserBanned(AuthError, code="user_banned", message="User is banned"):
+    """The user is banned."""
 
 
-class UserAlreadyExists(AuthError):
-    code: ClassVar[str] = "user_already_exists"
-    kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
-    default_message: ClassVar[str] = "User already registered"
+class UserAlreadyExists(
+    AuthError,
+    code="user_already_exists",
+    message="User already registered",
+    kind=ErrorKind.UNPROCESSABLE,
+):
+    """The address of a sign-up is taken."""
 
 
-class EmailExists(AuthError):
-    code: ClassVar[str] = "email_exists"
-    kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
-    default_message: ClassVar[str] = "A user with this email address has already been registered"
+class EmailExists(
+    AuthError,
+    code="email_exists",
+    message="A user with this email address has already been registered",
+    kind=ErrorKind.UNPROCESSABLE,
+):
+    """The new address of a user is taken."""
 
 
-class WeakPassword(AuthError):
-    code: ClassVar[str] = "weak_password"
-    kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
+class WeakPassword(AuthError, code="weak_password", kind=ErrorKind.UNPROCESSABLE):
+    """The password is too weak; context: reasons."""
 
 
-class SamePassword(AuthError):
-    code: ClassVar[str] = "same_password"
-    kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
-    default_message: ClassVar[str] = "New password should be different from the old password."
+class SamePassword(
+    AuthError,
+    code="same_password",
+    message="New password should be different from the old password.",
+    kind=ErrorKind.UNPROCESSABLE,
+):
+    """The new password equals the old one."""
 
 
-class AnonymousProviderDisabled(AuthError):
-    code: ClassVar[str] = "anonymous_provider_disabled"
-    kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
-    default_message: ClassVar[str] = "Anonymous sign-ins are disabled"
+class AnonymousProviderDisabled(
+    AuthError,
+    code="anonymous_provider_disabled",
+    message="Anonymous sign-ins are disabled",
+    kind=ErrorKind.UNPROCESSABLE,
+):
+    """A sign-up has no address."""
 
 
-class PhoneProviderDisabled(AuthError):
-    code: ClassVar[str] = "phone_provider_disabled"
-    default_message: ClassVar[str] = "Phone sign-ins are disabled"
+class PhoneProviderDisabled(
+    AuthError, code="phone_provider_disabled", message="Phone sign-ins are disabled"
+):
+    """A sign-up has a phone number."""
 
 
-class NoAuthorization(AuthError):
-    code: ClassVar[str] = "no_authorization"
-    kind: ClassVar[ErrorKind] = ErrorKind.UNAUTHENTICATED
-    default_message: ClassVar[str] = "This endpoint requires a valid Bearer token"
+class NoAuthorization(
+    AuthError,
+    code="no_authorization",
+    message="This endpoint requires a valid Bearer token",
+    kind=ErrorKind.UNAUTHENTICATED,
+):
+    """A key or a token is missing, or the key is wrong."""
 
 
-class BadJwt(AuthError):
-    code: ClassVar[str] = "bad_jwt"
-    kind: ClassVar[ErrorKind] = ErrorKind.FORBIDDEN
-    default_message: ClassVar[str] = "invalid JWT: unable to parse or verify signature"
+class BadJwt(
+    AuthError,
+    code="bad_jwt",
+    message="invalid JWT: unable to parse or verify signature",
+    kind=ErrorKind.FORBIDDEN,
+):
+    """The access token is invalid or expired."""
 
 
-class SessionNotFound(AuthError):
-    code: ClassVar[str] = "session_not_found"
-    kind: ClassVar[ErrorKind] = ErrorKind.FORBIDDEN
-    default_message: ClassVar[str] = "Session from session_id claim in JWT does not exist"
+class SessionNotFound(
+    AuthError,
+    code="session_not_found",
+    message="Session from session_id claim in JWT does not exist",
+    kind=ErrorKind.FORBIDDEN,
+):
+    """The token is valid, but its session has ended."""
 
 
-class RefreshTokenNotFound(AuthError):
-    code: ClassVar[str] = "refresh_token_not_found"
-    default_message: ClassVar[str] = "Invalid Refresh Token: Refresh Token Not Found"
+class RefreshTokenNotFound(
+    AuthError,
+    code="refresh_token_not_found",
+    message="Invalid Refresh Token: Refresh Token Not Found",
+):
+    """The refresh token is unknown."""
 
 
-class RefreshTokenAlreadyUsed(AuthError):
-    code: ClassVar[str] = "refresh_token_already_used"
-    default_message: ClassVar[str] = "Invalid Refresh Token: Already Used"
+class RefreshTokenAlreadyUsed(
+    AuthError,
+    code="refresh_token_already_used",
+    message="Invalid Refresh Token: Already Used",
+):
+    """The refresh token was used before."""
 
 
-class OverRequestRateLimit(AuthError):
-    code: ClassVar[str] = "over_request_rate_limit"
-    kind: ClassVar[ErrorKind] = ErrorKind.RATE_LIMITED
-    default_message: ClassVar[str] = "Request rate limit reached"
+class OverRequestRateLimit(
+    AuthError,
+    code="over_request_rate_limit",
+    message="Request rate limit reached",
+    kind=ErrorKind.RATE_LIMITED,
+):
+    """One address has sent too many requests; context: retry_after."""

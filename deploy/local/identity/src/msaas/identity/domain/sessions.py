@@ -8,16 +8,15 @@ import hashlib
 import hmac
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
-from datetime import datetime
-from enum import Enum, auto
+from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
+from msaas.identity.domain.users import User
 
-class RefreshDecision(Enum):
-    ROTATE = auto()  # the active token: its child becomes active
-    REPEAT = auto()  # the parent of the active one: the response with its child was lost
-    REVOKE = auto()  # an older one: two clients have this family, and one of them stole it
-    REFUSE = auto()  # the family has been revoked
+TOKEN_LIFETIME: Final = timedelta(hours=1)
+AUDIENCE: Final = "authenticated"
+ROLE: Final = "authenticated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,17 +30,6 @@ class Session:
     generation: int = 0
     revoked: bool = False
 
-    def check_refresh(self, generation: int) -> RefreshDecision:
-        if self.revoked:
-            return RefreshDecision.REFUSE
-        match self.generation - generation:
-            case 0:
-                return RefreshDecision.ROTATE
-            case 1:
-                return RefreshDecision.REPEAT
-            case _:
-                return RefreshDecision.REVOKE
-
     def derive_child_token(self, token: str) -> str:
         derived = hmac.digest(self.secret, token.encode(), "sha256")
         return urlsafe_b64encode(derived).rstrip(b"=").decode()
@@ -49,3 +37,25 @@ class Session:
 
 def hash_token(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
+
+
+def build_claims(user: User, session: Session, issuer: str, now: datetime) -> dict[str, Any]:
+    """Return the claims of an access token."""
+    issued_at = int(now.timestamp())
+    signed_in_at = int(session.created_at.timestamp())
+    return {
+        "iss": issuer,
+        "sub": str(user.id),
+        "aud": AUDIENCE,
+        "exp": issued_at + int(TOKEN_LIFETIME.total_seconds()),
+        "iat": issued_at,
+        "email": user.email,
+        "phone": "",
+        "app_metadata": dict(user.app_metadata),
+        "user_metadata": dict(user.user_metadata),
+        "role": ROLE,
+        "aal": "aal1",
+        "amr": [{"method": "password", "timestamp": signed_in_at}],
+        "session_id": str(session.id),
+        "is_anonymous": False,
+    }

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar, Final
 
-from msaas.identity.domain.claims import TOKEN_LIFETIME
+from msaas.identity.domain.sessions import TOKEN_LIFETIME
 from msaas.kernel import ErrorKind, MsaasError
 
 # Clients cache the published keys for ten minutes.
@@ -25,6 +25,9 @@ class KeyUse(StrEnum):
     PREVIOUS = "previous"
 
 
+_NEXT_USE: Final = {KeyUse.STANDBY: KeyUse.CURRENT, KeyUse.CURRENT: KeyUse.PREVIOUS}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningKey:
     """`jwk` is the private key as JSON; `since` is when its current use began."""
@@ -33,9 +36,6 @@ class SigningKey:
     use: KeyUse
     since: datetime
     jwk: str = field(repr=False)
-
-    def with_use(self, use: KeyUse, now: datetime) -> "SigningKey":
-        return replace(self, use=use, since=now)
 
 
 def rotate_signing_keys(
@@ -53,11 +53,7 @@ def rotate_signing_keys(
 
 def _advance_keys(keys: Sequence[SigningKey], now: datetime) -> Iterator[SigningKey]:
     for key in keys:
-        match key.use:
-            case KeyUse.STANDBY:
-                yield key.with_use(KeyUse.CURRENT, now)
-            case KeyUse.CURRENT:
-                yield key.with_use(KeyUse.PREVIOUS, now)
-            case KeyUse.PREVIOUS:
-                if now - key.since < TOKEN_LIFETIME + _LEEWAY:
-                    yield key
+        if key.use is not KeyUse.PREVIOUS:
+            yield replace(key, use=_NEXT_USE[key.use], since=now)
+        elif now - key.since < TOKEN_LIFETIME + _LEEWAY:
+            yield key

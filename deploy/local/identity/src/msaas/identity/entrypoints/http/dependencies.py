@@ -1,19 +1,14 @@
 """The checks before a request: the project's key, the rate limit, the access token."""
 
 import hmac
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Request
 
-from msaas.identity.application.authenticate import Authenticate, AuthenticatedSession
-from msaas.identity.application.refresh_session import RefreshSession
-from msaas.identity.application.sign_in import SignIn
-from msaas.identity.application.sign_out import SignOut
-from msaas.identity.application.sign_up import SignUp
-from msaas.identity.application.update_user import UpdateUser
+from msaas.identity.application.use_cases import AuthenticatedSession, AuthUseCases
 from msaas.identity.domain.errors import AuthError, NoAuthorization
 from msaas.identity.entrypoints.http.throttle import Throttle
 from msaas.telemetry import Metrics
@@ -27,13 +22,7 @@ class IdentityService:
     anon_key: bytes = field(repr=False)
     throttle: Throttle
     metrics: Metrics
-    sign_up: SignUp
-    sign_in: SignIn
-    refresh: RefreshSession
-    authenticate: Authenticate
-    update_user: UpdateUser
-    sign_out: SignOut
-    list_published_keys: Callable[[], Awaitable[Sequence[dict[str, Any]]]]
+    use_cases: AuthUseCases
 
     @contextmanager
     def count_outcome(self, grant: str) -> Generator[None]:
@@ -70,7 +59,7 @@ async def require_session(request: Request, service: IdentityServiceDep) -> Auth
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise NoAuthorization
-    return await service.authenticate(token.strip())
+    return await service.use_cases.authenticate(token.strip())
 
 
 CurrentSession = Annotated[AuthenticatedSession, Depends(require_session)]

@@ -26,22 +26,19 @@ _STATUS: Final[Mapping[ErrorKind, int]] = {
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    app.add_exception_handler(AuthError, _on_auth_error)
-    app.add_exception_handler(RequestValidationError, _on_invalid)
+    for error_type in (AuthError, RequestValidationError):
+        app.add_exception_handler(error_type, _on_error)
 
 
-async def _on_auth_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, AuthError)  # noqa: S101 - the only registered type
+async def _on_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, RequestValidationError):
+        # Name the invalid fields, never their values.
+        locations = [detail["loc"][1:] for detail in error.errors()]
+        fields = {".".join(map(str, location)) for location in locations}
+        named = ", ".join(sorted(fields - {""})) or "the body"
+        error = ValidationFailed(f"The request is not valid: {named}")
+    assert isinstance(error, AuthError)  # noqa: S101 - the only other registered type
     return _build_response(request, error)
-
-
-async def _on_invalid(request: Request, error: Exception) -> Response:
-    """Name the invalid fields, never their values."""
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - the only registered type
-    locations = [detail["loc"][1:] for detail in error.errors()]
-    fields = {".".join(map(str, location)) for location in locations}
-    named = ", ".join(sorted(fields - {""})) or "the body"
-    return _build_response(request, ValidationFailed(f"The request is not valid: {named}"))
 
 
 def _build_response(request: Request, error: AuthError) -> Response:

@@ -32,7 +32,7 @@ router = APIRouter(prefix=PREFIX, dependencies=[Depends(require_api_key)])
 
 async def list_keys(service: IdentityServiceDep, response: Response) -> dict[str, Any]:
     response.headers["cache-control"] = "public, max-age=600"
-    return {"keys": await service.list_published_keys()}
+    return {"keys": await service.use_cases.tokens.list_published()}
 
 
 public_router.add_api_route("/.well-known/jwks.json", list_keys)
@@ -64,7 +64,9 @@ async def sign_up(
             raise AnonymousProviderDisabled
         if not body.password:
             raise ValidationFailed("Signup requires a valid password")
-        return session_json(await service.sign_up(body.email, body.password, body.data or {}))
+        return session_json(
+            await service.use_cases.sign_up(body.email, body.password, body.data or {})
+        )
 
 
 @router.post("/token")
@@ -80,7 +82,7 @@ async def grant_token(
             with service.count_outcome(grant_type):
                 if not body.refresh_token:
                     raise ValidationFailed("refresh_token required")
-                return session_json(await service.refresh(body.refresh_token))
+                return session_json(await service.use_cases.refresh(body.refresh_token))
         case _:
             raise InvalidCredentials("unsupported_grant_type")
 
@@ -90,19 +92,19 @@ async def _sign_in(body: TokenBody, service: IdentityServiceDep) -> dict[str, An
         raise PhoneProviderDisabled
     if not body.email:
         raise ValidationFailed("missing email or phone")
-    return session_json(await service.sign_in(body.email, body.password))
+    return session_json(await service.use_cases.sign_in(body.email, body.password))
 
 
 @router.get("/user")
 async def get_user(authenticated: CurrentSession) -> dict[str, Any]:
-    return user_json(authenticated.user)
+    return user_json(authenticated.account.user)
 
 
 @router.put("/user")
 async def update_user(
     body: UserBody, authenticated: CurrentSession, service: IdentityServiceDep
 ) -> dict[str, Any]:
-    changed = await service.update_user(
+    changed = await service.use_cases.update_user(
         authenticated, email=body.email, password=body.password, data=body.data or {}
     )
     return user_json(changed)
@@ -114,4 +116,4 @@ async def sign_out(
 ) -> None:
     if scope not in set(SignOutScope):
         raise ValidationFailed("Unsupported logout scope")
-    await service.sign_out(authenticated, SignOutScope(scope))
+    await service.use_cases.sign_out(authenticated, SignOutScope(scope))

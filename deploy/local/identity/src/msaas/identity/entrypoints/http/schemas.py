@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field, JsonValue
 
-from msaas.identity.application.grants import SessionGrant
-from msaas.identity.domain.claims import AUDIENCE, ROLE, TOKEN_LIFETIME
+from msaas.identity.application.use_cases import SessionGrant
+from msaas.identity.domain.sessions import AUDIENCE, ROLE, TOKEN_LIFETIME
 from msaas.identity.domain.users import PROVIDER, User
 
 Metadata = dict[str, JsonValue]
