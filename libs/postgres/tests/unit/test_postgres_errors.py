@@ -15,6 +15,8 @@ from msaas.postgres import DatabaseUnavailable, PoolExhausted, TransactionConfli
         (asyncpg.AdminShutdownError(), DatabaseUnavailable),
         (asyncpg.CannotConnectNowError(), DatabaseUnavailable),
         (asyncpg.TooManyConnectionsError(), DatabaseUnavailable),
+        (asyncpg.IdleInTransactionSessionTimeoutError(), DatabaseUnavailable),
+        (asyncpg.TransactionTimeoutError(), DatabaseUnavailable),
         (TimeoutError(), CommandTimeout),
         (asyncpg.QueryCanceledError(), CommandTimeout),
         (asyncpg.SerializationError(), TransactionConflict),
