@@ -16,6 +16,8 @@ from msaas.postgres.connection import (
 from msaas.postgres.errors import (
     DRIVER_ERRORS,
     TARGET,
+    CommitUnconfirmed,
+    DatabaseReadOnly,
     DatabaseUnavailable,
     translate_connect_error,
 )
@@ -47,6 +49,7 @@ class _Begin(NamedTuple):
     statements: str
     idle_timeout: float
     time_limit: float
+    read_only: bool = False
 
     def build_sql(self, server_major: int) -> str:
         """Return one simple query, and so one round trip."""
@@ -92,7 +95,7 @@ class Database:
             "BEGIN READ ONLY; SET LOCAL ROLE authenticated; SET LOCAL request.jwt.claims = "
             f'\'{{"sub":"{subject}","role":"authenticated"}}\''
         )
-        begin = _Begin(statements, self._idle_timeout, TRANSACTION_TIMEOUT)
+        begin = _Begin(statements, self._idle_timeout, TRANSACTION_TIMEOUT, read_only=True)
         async with self._checked_out_connection(begin, _COMMIT) as connection:
             yield connection
 
@@ -126,13 +129,21 @@ class Database:
         self, begin: _Begin | None, end_sql: str
     ) -> AsyncGenerator[DatabaseConnection]:
         raw = await self._acquire(begin)
+        observe, is_committing = self._slow_queries.observe, False
         try:
-            yield DatabaseConnection(raw, self._slow_queries.observe)
-            with TimedStatement(raw, end_sql, self._slow_queries.observe):
+            read_only = begin is not None and begin.read_only
+            yield DatabaseConnection(raw, observe, read_only=read_only)
+            is_committing = begin is not None and not read_only
+            with TimedStatement(raw, end_sql, observe):
                 await raw.execute(end_sql)
         except BaseException as error:
             answered = await _rollback(raw)
-            if isinstance(error, CommandTimeout) and not answered:
+            if isinstance(error, DatabaseReadOnly):
+                # The session would stay read-only; a new one finds the primary of the moment.
+                terminate_connection(raw)
+            elif is_committing and isinstance(error, CommandTimeout | DatabaseUnavailable):
+                raise CommitUnconfirmed(target=TARGET, reason=type(error).__name__) from error
+            elif isinstance(error, CommandTimeout) and not answered:
                 # A slow statement would leave a server that answers ROLLBACK; this one is down.
                 raise DatabaseUnavailable(target=TARGET, reason="no answer") from error
             raise
