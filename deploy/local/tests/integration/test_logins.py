@@ -2,6 +2,7 @@
 
 import asyncio
 import stat
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 import redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
-from msaas.embedded import RedisServer
+from msaas.embedded import PostgresServer, RedisServer
 from msaas.local.credentials import (
     get_or_create_secret,
     redis_secret_name,
@@ -76,3 +77,22 @@ async def test_a_database_has_one_owner_whose_password_can_change(postgres_url: 
     await admin.execute(f'DROP DATABASE "{name}"')
     await admin.execute(f'DROP ROLE "{name}"')
     await admin.close()
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["correct-horse", 'first\'s $1 \\ "x"', "p\u00e4ss\u00a0w\u2168rt\u00ad", "\u0001\u00e9"],
+)
+async def test_a_password_is_set_without_ever_being_sent_to_the_server(
+    password: str, private_postgres: Callable[..., PostgresServer]
+) -> None:
+    server = private_postgres(config={"log_statement": "all", "fsync": "off"})
+    await asyncio.to_thread(ensure_database, server.url, "owned", "owner", password)
+    address = urlsplit(server.url)
+    own = await asyncpg.connect(
+        host=address.hostname, port=address.port, user="owner", password=password, database="owned"
+    )
+    await own.close()
+    log = server.log_path.read_text("utf-8")
+    assert 'ALTER ROLE "owner"' in log
+    assert password not in log

@@ -8,8 +8,14 @@ from uuid import UUID
 import pytest
 
 from msaas.contracts import SubmitJob, get_topic
-from msaas.kernel import DependencyUnavailable
-from msaas.messaging import BatchConsumer, Delivery, Messenger, OutgoingMessage
+from msaas.kernel import CommandTimeout, DependencyUnavailable, ErrorKind, MsaasError
+from msaas.messaging import (
+    BatchConsumer,
+    BatchInterrupted,
+    Delivery,
+    Messenger,
+    OutgoingMessage,
+)
 from msaas.messaging.loop import BrokerLoop
 from msaas.streams import StreamConsumer
 from msaas.testing import MemoryBroker, build_submit_job, wait_until
@@ -24,6 +30,10 @@ Running = Callable[[BrokerLoop], AbstractAsyncContextManager[asyncio.Task[None]]
 Counted = Callable[[str, str], float]
 
 
+class RowsLocked(MsaasError):
+    code, kind, retryable = "conflict", ErrorKind.CONFLICT, True
+
+
 class Owner:
     """Handles commands: hangs on some, raises on some, and is slow on all."""
 
@@ -33,11 +43,15 @@ class Owner:
         self.hangs_on: set[UUID] = set()
         self.fails_on: dict[UUID, Exception] = {}
         self.seconds = 0.0
+        self.can_handle = 1_000  # entries in one call before its statements take too long
 
     async def handle(self, batch: Sequence[Delivery]) -> Sequence[OutgoingMessage]:
         jobs = [d.message.job_id for d in batch if isinstance(d.message, SubmitJob)]
         self.calls.append(jobs)
         await asyncio.sleep(self.seconds)
+        if len(jobs) > self.can_handle:
+            await asyncio.sleep(5)
+            raise CommandTimeout(target="postgres")
         if self.hangs_on & set(jobs):
             await asyncio.Event().wait()
         for job_id in jobs:
@@ -236,3 +250,81 @@ async def test_a_drain_without_a_dependency_releases_unhandled_entries(
     again = await harness.broker.reclaim(PEER, 9999, 10)
     assert [raw.delivery_count for raw in again] == [1, 1, 1]
     assert counted(TOPIC.name, "released") == 3
+
+
+async def test_a_slow_server_is_asked_for_less_and_no_entry_pays_for_it(
+    harness: BatchHarness, running: Running
+) -> None:
+    jobs = [await harness.send() for _ in range(200)]
+    harness.owner.can_handle = 0
+    async with running(harness.consumer()):
+        await asyncio.sleep(300)
+        sizes = [len(call) for call in harness.owner.calls]
+        assert sizes[:9] == [200, 100, 50, 25, 12, 6, 3, 1, 1]
+        assert set(sizes[9:]) == {1}
+        assert len(sizes) <= 60
+        assert await harness.broker.reclaim(PEER, 10, 300) == []
+        harness.owner.can_handle = 30
+        await wait_until(harness.empty, timeout=600)
+    assert sorted(harness.owner.handled) == sorted(jobs)
+    assert await harness.list_dead_letters() == []
+
+
+async def test_an_entry_that_is_too_slow_where_others_are_not_is_a_dead_letter_at_last(
+    harness: BatchHarness, running: Running, counted: Counted
+) -> None:
+    jobs = [await harness.send() for _ in range(4)]
+    harness.owner.fails_on[jobs[1]] = CommandTimeout(target="postgres")
+
+    async def send_another() -> bool:
+        jobs.append(await harness.send())
+        await asyncio.sleep(1)
+        return bool(await harness.list_dead_letters())
+
+    async with running(harness.consumer()):
+        await wait_until(send_another, timeout=3_000)
+        await wait_until(harness.empty, timeout=600)
+    assert set(harness.owner.handled) == {*jobs} - {jobs[1]}
+    [dead_letter] = await harness.list_dead_letters()
+    assert (dead_letter[b"dlq_kind"], dead_letter[b"dlq_deliveries"]) == (b"transient", b"5")
+    assert counted(TOPIC.name, "failed") == 4
+
+
+async def test_an_entry_whose_rows_are_locked_waits_at_no_cost_while_others_are_handled(
+    harness: BatchHarness, running: Running, counted: Counted
+) -> None:
+    jobs = [await harness.send() for _ in range(20)]
+    harness.owner.fails_on[jobs[7]] = RowsLocked()
+    async with running(harness.consumer()):
+        await wait_until(lambda: len(harness.owner.handled) == 19, timeout=600)
+        jobs.append(await harness.send())
+        await wait_until(lambda: len(harness.owner.handled) == 20, timeout=600)
+        await asyncio.sleep(120)
+        harness.owner.fails_on.clear()
+        await wait_until(harness.empty, timeout=600)
+    assert sorted(harness.owner.handled) == sorted(jobs)
+    assert (counted(TOPIC.name, "failed"), await harness.list_dead_letters()) == (0, [])
+
+
+async def test_a_handler_may_end_a_part_of_a_batch_while_its_dependency_is_away(
+    harness: BatchHarness, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = await harness.send()
+    away = True
+
+    async def handle(batch: Sequence[Delivery]) -> Sequence[OutgoingMessage]:
+        if not away:
+            return await Owner.handle(harness.owner, batch)
+        repeatable = [d for d in batch if d.entry.ttl_ms is not None]
+        raise BatchInterrupted(repeatable, []) from DependencyUnavailable(target="postgres")
+
+    monkeypatch.setattr(harness.owner, "handle", handle)
+    async with running(harness.consumer()):
+        for _ in range(5):
+            await harness.send(ttl_ms=3_600_000)
+            await asyncio.sleep(10)
+        assert await harness.broker.depth(COMMANDS) == 1
+        away = False
+        await wait_until(harness.empty, timeout=600)
+    assert harness.owner.handled == [kept]
+    assert await harness.list_dead_letters() == []

@@ -175,6 +175,31 @@ async def test_a_refusal_raises_with_its_problem(
     assert refused.value.context == {"limit": 10}
 
 
+UNAVAILABLE = ReplyProblem(code="dependency_unavailable", detail="No writes now.", retryable=True)
+
+
+@pytest.mark.parametrize("second", ["accepted", "refused", "nothing"])
+async def test_a_passing_refusal_counts_once_no_copy_can_be_carried_out_any_more(
+    second: str, broker: ScriptedBroker, client: CommandClient, send: SendCommand, running: Running
+) -> None:
+    async with running(client):
+        call = send(ttl=3.0)
+        await asyncio.sleep(1.5)
+        first, copy = await broker.sent()
+        refusal = Reply(command_id=first.id, ok=False, problem=UNAVAILABLE)
+        await broker.answer(first, refusal)
+        await asyncio.sleep(0.1)
+        assert not call.done()
+        if second == "accepted":
+            await broker.answer(copy, accepting(copy))
+            assert (await call).ok
+            return
+        if second == "refused":
+            await broker.answer(copy, refusal)
+        with pytest.raises(CommandRefused, match="No writes now"):
+            await call
+
+
 async def test_a_full_topic_is_reported_at_once_and_nothing_is_sent(
     broker: ScriptedBroker, client: CommandClient, send: SendCommand, running: Running
 ) -> None:

@@ -27,6 +27,8 @@ BOB = UUID("0192a000-0000-7000-8000-00000000000b")
 STATE = """
 SELECT current_user::text AS role, current_setting('request.jwt.claims', true) AS claims,
        current_setting('lock_timeout') AS lock_timeout, current_setting('work_mem') AS work_mem,
+       current_setting('idle_in_transaction_session_timeout') AS idle_timeout,
+       current_setting('transaction_timeout') AS transaction_timeout,
        (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory') AS locks
 """
 
@@ -74,6 +76,7 @@ async def test_claims_and_role_end_with_the_transaction(
     assert await read_state(database) == before
     async with database.transaction() as connection:
         assert await connection.fetchval("SHOW lock_timeout") == "250ms"
+        assert await connection.fetchval("SHOW idle_in_transaction_session_timeout") == "5s"
     assert await read_state(database) == before
 
 
@@ -178,6 +181,37 @@ async def test_a_locked_row_is_contended_after_the_lock_timeout(notes: Database)
                 await waiter.execute(lock)
 
 
+async def test_a_transaction_that_idles_ends_with_its_session_and_frees_its_locks(
+    notes: Database, notes_url: str, open_database: Opener
+) -> None:
+    idle = await open_database(notes_url, idle_transaction_timeout=0.05)
+    lock = "SELECT 1 FROM notes WHERE body = 'a1' FOR UPDATE"
+
+    async def idle_until_another_has_the_lock() -> None:
+        async with idle.transaction() as holder:
+            await holder.execute(lock)
+            async with notes.transaction(lock_timeout=30) as waiter:
+                await waiter.execute(lock)
+            await holder.execute(lock)
+
+    with pytest.raises(DatabaseUnavailable):
+        await idle_until_another_has_the_lock()
+    await idle.ping()
+
+
+async def test_a_transaction_that_lasts_too_long_ends_with_its_session(notes: Database) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        async with notes.transaction(time_limit=0.05) as connection:
+            await connection.execute("SELECT pg_sleep(60)")
+    await notes.ping()
+
+
+async def test_the_server_probes_the_hosts_of_its_clients(database: Database) -> None:
+    async with database.connection() as connection:
+        assert await connection.fetchval("SHOW tcp_keepalives_idle") == "10"
+        assert await connection.fetchval("SHOW tcp_user_timeout") == "25000"
+
+
 async def test_an_exhausted_pool_is_reported_in_time_and_recovers(
     notes_url: str, open_database: Opener, metrics: Metrics
 ) -> None:
@@ -205,7 +239,7 @@ async def test_a_slow_statement_is_timed_out_and_the_server_is_not_blamed(
 async def test_a_slow_query_is_logged_with_its_text_and_without_its_values(
     notes_url: str, open_database: Opener, metrics: Metrics
 ) -> None:
-    database = await open_database(notes_url, slow_after=0.01)
+    database = await open_database(notes_url, slow_query_threshold=0.01)
     sql = "SELECT pg_sleep(0.05), $1::text"
     with capture_logs() as logs:
         async with database.connection() as connection:

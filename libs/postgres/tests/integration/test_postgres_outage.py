@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from msaas.embedded import PostgresServer
-from msaas.postgres import Database, DatabaseUnavailable
+from msaas.postgres import CommitUnconfirmed, Database, DatabaseReadOnly, DatabaseUnavailable
 from msaas.testing import FaultProxy, wait_until
 
 Opener: TypeAlias = Callable[..., Awaitable[Database]]
@@ -92,5 +92,56 @@ async def test_a_connection_that_went_silent_in_the_pool_is_replaced(
         with pytest.raises(DatabaseUnavailable):
             async with database.read_as(uuid4()):
                 pass
+        await proxy.restore()
+        await wait_until(lambda: is_up(database))
+
+
+@pytest.mark.parametrize("sqlstate", ["53100", "53200", "53400", "58000", "58030", "25P03"])
+async def test_a_server_in_trouble_is_unavailable_and_the_connection_works_on(
+    sqlstate: str, notes_url: str, open_database: Opener
+) -> None:
+    database = await open_database(notes_url, max_size=1)
+    with pytest.raises(DatabaseUnavailable):
+        async with database.transaction() as connection:
+            await connection.execute(f"DO $$ BEGIN RAISE SQLSTATE '{sqlstate}'; END $$")
+    await database.ping()
+
+
+async def test_a_server_that_takes_no_writes_is_unavailable_until_it_does_without_a_restart(
+    notes_url: str, open_database: Opener
+) -> None:
+    admin = await open_database(notes_url, max_size=1)
+    database = await open_database(notes_url, max_size=1)
+    name = notes_url.rpartition("/")[2]
+    write = "INSERT INTO notes (user_id, body) VALUES ($1, $2)"
+
+    async def try_to_write() -> None:
+        async with database.transaction() as connection:
+            await connection.execute(write, uuid4(), uuid4().hex)
+
+    async with admin.connection() as connection:
+        await connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    for _ in range(3):
+        with pytest.raises(DatabaseReadOnly):
+            await try_to_write()
+    async with admin.transaction() as connection:
+        await connection.execute("SET TRANSACTION READ WRITE")
+        await connection.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    await try_to_write()
+
+
+async def test_a_commit_without_an_answer_says_that_it_may_have_taken_effect(
+    notes_url: str, open_database: Opener
+) -> None:
+    async with FaultProxy(notes_url) as proxy:
+        database = await open_database(proxy.url, command_timeout=0.5)
+
+        async def commit_into_the_silence() -> None:
+            async with database.transaction() as connection:
+                await connection.execute("SELECT 1")
+                proxy.blackhole()
+
+        with pytest.raises(CommitUnconfirmed):
+            await commit_into_the_silence()
         await proxy.restore()
         await wait_until(lambda: is_up(database))

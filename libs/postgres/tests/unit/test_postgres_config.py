@@ -19,6 +19,8 @@ def test_a_pooler_is_known_from_the_dsn(dsn: str, *, behind: bool) -> None:
     postgres_config = PostgresConfig(dsn)
     assert postgres_config.behind_pooler is behind
     assert (postgres_config.connect_options["statement_cache_size"] == 0) is behind
+    # A pooler refuses the parameters that it does not know.
+    assert ("server_settings" not in postgres_config.connect_options) is behind
 
 
 def test_the_driver_sees_a_plain_dsn_with_the_other_options() -> None:

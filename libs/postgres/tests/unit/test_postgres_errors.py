@@ -4,7 +4,13 @@ import asyncpg
 import pytest
 
 from msaas.kernel import CommandTimeout, DependencyUnavailable, MsaasError, Overloaded
-from msaas.postgres import DatabaseUnavailable, PoolExhausted, TransactionConflict, translate_error
+from msaas.postgres import (
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    PoolExhausted,
+    TransactionConflict,
+    translate_error,
+)
 
 
 @pytest.mark.parametrize(
@@ -15,6 +21,12 @@ from msaas.postgres import DatabaseUnavailable, PoolExhausted, TransactionConfli
         (asyncpg.AdminShutdownError(), DatabaseUnavailable),
         (asyncpg.CannotConnectNowError(), DatabaseUnavailable),
         (asyncpg.TooManyConnectionsError(), DatabaseUnavailable),
+        (asyncpg.IdleInTransactionSessionTimeoutError(), DatabaseUnavailable),
+        (asyncpg.TransactionTimeoutError(), DatabaseUnavailable),
+        (asyncpg.DiskFullError(), DatabaseUnavailable),
+        (asyncpg.OutOfMemoryError(), DatabaseUnavailable),
+        (asyncpg.PostgresIOError(), DatabaseUnavailable),
+        (asyncpg.ReadOnlySQLTransactionError(), DatabaseReadOnly),
         (TimeoutError(), CommandTimeout),
         (asyncpg.QueryCanceledError(), CommandTimeout),
         (asyncpg.SerializationError(), TransactionConflict),

@@ -27,7 +27,7 @@ class BillingSettings(PostgresSettings, RedisSettings):
 def real(request: pytest.FixtureRequest) -> dict[str, str]:
     return {
         "ENVIRONMENT": request.param,
-        "DATABASE_URL": "postgresql://b:Xk3-9fLq@db.example.com/app?sslmode=require",
+        "DATABASE_URL": "postgresql://b:Xk3-9fLq@db.example.com/app?sslmode=verify-full",
         "REDIS_URL": "rediss://b:Xk3-9fLq@redis.example.com",
         "BILLING_SIGNING_KEY": "Xk3-9fLq",
     }
@@ -75,15 +75,22 @@ def test_an_insecure_value_is_refused(
 
 
 @pytest.mark.parametrize(
-    "query", ["", "?sslmode=disable", "?sslmode=prefer", "?ssl=require&sslmode=allow"]
+    "query",
+    [
+        *("", "?sslmode=disable", "?sslmode=prefer", "?ssl=require&sslmode=allow"),
+        *("?sslmode=require", "?sslmode=verify-ca", "?sslmode=verify-full&sslmode=require"),
+        *("?ssl=verify-full", "?sslmode=verify-full&ssl=require"),
+    ],
 )
-def test_a_database_without_encryption_is_refused(real: dict[str, str], query: str) -> None:
+def test_a_database_whose_certificate_is_not_verified_is_refused(
+    real: dict[str, str], query: str
+) -> None:
     url = f"postgresql://b:Xk3-9fLq@db.example.com/app{query}"
     assert "sslmode" in refused(real | {"DATABASE_URL": url})["DATABASE_URL"]
 
 
 def test_each_of_several_database_hosts_is_checked(real: dict[str, str]) -> None:
-    url = "postgresql://b:Xk3-9fLq@db.example.com:5432,[::1]:5432/app?sslmode=require"
+    url = "postgresql://b:Xk3-9fLq@db.example.com:5432,[::1]:5432/app?sslmode=verify-full"
     assert refused(real | {"DATABASE_URL": url}) == {"DATABASE_URL": "points to localhost"}
 
 

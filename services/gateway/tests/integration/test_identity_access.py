@@ -10,7 +10,7 @@ import pytest
 from msaas.postgres import Database, PostgresConfig
 from msaas.telemetry import Metrics
 
-Attempt: TypeAlias = Callable[..., Awaitable[int | str]]
+ExecuteAs: TypeAlias = Callable[..., Awaitable[int | str]]
 
 DENIED = "InsufficientPrivilege"
 ME = "SELECT FROM api_v1.me"
@@ -68,14 +68,26 @@ QUESTIONS = [
     ("svc_gateway", "SELECT FROM identity.users", 2),
     ("svc_gateway", NEW_USER, 1),
     ("svc_gateway", "UPDATE identity.users SET plan = 'PRO' WHERE id = '{user_a}' RETURNING id", 1),
+    ("svc_gateway", "UPDATE identity.users SET last_seen_at = now(), plan_version = 9", 2),
+    ("svc_gateway", "UPDATE identity.users SET role = 'operator' WHERE id = '{user_a}'", DENIED),
+    ("svc_gateway", "UPDATE identity.users SET email = 'b@example.com'", DENIED),
+    ("svc_gateway", "UPDATE identity.users SET banned_at = NULL", DENIED),
+    ("svc_gateway", "UPDATE identity.users SET id = gen_random_uuid()", DENIED),
+    ("svc_gateway", "SELECT FROM identity.users FOR NO KEY UPDATE", 2),
     ("svc_gateway", "DELETE FROM identity.users", DENIED),
     ("svc_gateway", "TRUNCATE identity.users CASCADE", DENIED),
     ("svc_gateway", "ALTER TABLE identity.users DISABLE ROW LEVEL SECURITY", DENIED),
     ("svc_gateway", "SELECT hash FROM identity.api_keys", 2),
     ("svc_gateway", NEW_KEY, 1),
     ("svc_gateway", "UPDATE identity.api_keys SET revoked_at = now()", 2),
+    ("svc_gateway", "UPDATE identity.api_keys SET user_id = '{user_a}'", DENIED),
+    ("svc_gateway", "UPDATE identity.api_keys SET hash = sha256('known')", DENIED),
+    ("svc_gateway", "UPDATE identity.api_keys SET scopes = ARRAY['jobs:write']", DENIED),
+    ("svc_gateway", "UPDATE identity.api_keys SET requests_per_minute = NULL", DENIED),
     ("svc_gateway", "DELETE FROM identity.api_keys WHERE user_id = '{user_b}'", 1),
     ("svc_gateway", NEW_FLAG, 1),
+    ("svc_gateway", "UPDATE identity.flags SET name = 'other'", DENIED),
+    ("svc_gateway", "UPDATE identity.audit_outbox SET body = '{{}}'", DENIED),
     ("svc_gateway", "SELECT FROM identity.flags", 0),
     ("svc_gateway", "INSERT INTO identity.broker_epoch (epoch) VALUES ('e') RETURNING *", 1),
     ("svc_gateway", "DELETE FROM identity.broker_epoch", DENIED),
@@ -111,24 +123,24 @@ CLAIMS = [
 ]
 
 
-async def test_every_question_about_identity_has_its_answer(attempt: Attempt) -> None:
-    answers = [(who, sql, await attempt(who, sql)) for who, sql, _ in QUESTIONS]
+async def test_every_question_about_identity_has_its_answer(execute_as: ExecuteAs) -> None:
+    answers = [(who, sql, await execute_as(who, sql)) for who, sql, _ in QUESTIONS]
     assert answers == QUESTIONS
 
 
 @pytest.mark.parametrize(("claims", "answer"), CLAIMS)
 async def test_without_a_user_in_the_claims_nothing_is_seen(
-    attempt: Attempt, claims: str | None, answer: int | str
+    execute_as: ExecuteAs, claims: str | None, answer: int | str
 ) -> None:
-    assert await attempt("authenticated", ME, claims) == answer
+    assert await execute_as("authenticated", ME, claims) == answer
 
 
 @pytest.mark.parametrize("end", ["deleted_at = now()", "erased_at = now(), email = NULL"])
 async def test_a_deleted_user_is_visible_to_no_user(
-    attempt: Attempt, seeded: asyncpg.Connection, ids: Mapping[str, str], end: str
+    execute_as: ExecuteAs, seeded: asyncpg.Connection, ids: Mapping[str, str], end: str
 ) -> None:
     await seeded.execute(f"UPDATE identity.users SET {end} WHERE id = $1", ids["user_a"])
-    assert (await attempt("A", ME), await attempt("B", ME)) == (0, 1)
+    assert (await execute_as("A", ME), await execute_as("B", ME)) == (0, 1)
 
 
 async def test_a_pooled_connection_carries_nothing_from_one_user_to_the_next(

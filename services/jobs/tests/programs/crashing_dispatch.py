@@ -12,10 +12,8 @@ from msaas.telemetry import Metrics
 
 class DyingDatabase(Database):
     @asynccontextmanager
-    async def transaction(
-        self, *, lock_timeout: float | None = None
-    ) -> AsyncGenerator[DatabaseConnection]:
-        async with super().transaction(lock_timeout=lock_timeout) as connection:
+    async def transaction(self, **options: float) -> AsyncGenerator[DatabaseConnection]:
+        async with super().transaction(**options) as connection:
             yield connection
             os._exit(137)
 

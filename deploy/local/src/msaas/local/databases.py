@@ -4,6 +4,8 @@ import asyncio
 
 import asyncpg
 
+from msaas.local.scram import build_verifier
+
 
 def ensure_database(admin_url: str, name: str, login: str, password: str) -> None:
     """Create the login and the database if missing, and set the password; safe to repeat."""
@@ -23,5 +25,5 @@ async def _ensure(admin_url: str, name: str, login: str, password: str) -> None:
 
 
 async def set_password(connection: asyncpg.Connection, login: str, password: str) -> None:
-    quoted = await connection.fetchval("SELECT quote_literal($1::text)", password)
-    await connection.execute(f'ALTER ROLE "{login}" PASSWORD {quoted}')
+    """Send the verifier, whose characters need no quoting: the server never sees the password."""
+    await connection.execute(f"ALTER ROLE \"{login}\" PASSWORD '{build_verifier(password)}'")

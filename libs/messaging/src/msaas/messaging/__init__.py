@@ -1,6 +1,6 @@
 """Work topics, logs and replies on Redis Streams: no message is lost, each takes effect once."""
 
-from msaas.messaging.batch_consumer import BatchConsumer, BatchHandler
+from msaas.messaging.batch_consumer import BatchConsumer, BatchHandler, BatchInterrupted
 from msaas.messaging.command_client import CommandClient
 from msaas.messaging.log_tailer import LogTailer
 from msaas.messaging.loop import ConsumerContext, ConsumerTimings
@@ -21,6 +21,7 @@ __all__ = [
     "AbandonReason",
     "BatchConsumer",
     "BatchHandler",
+    "BatchInterrupted",
     "BrokerFull",
     "BrokerUnavailable",
     "CommandClient",

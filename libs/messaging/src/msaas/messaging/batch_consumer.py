@@ -1,22 +1,35 @@
 """The batch consumer: one handler call, and so one transaction, for each micro-batch."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import nullcontext, suppress
 
-from msaas.kernel import MsaasError
+from msaas.kernel import ErrorKind, MsaasError
 from msaas.messaging.loop import ConsumerContext, DeliveryReleased
 from msaas.messaging.topic_consumer import TopicConsumer
-from msaas.streams import BrokerUnavailable, Delivery, OutgoingMessage
+from msaas.streams import BrokerUnavailable, Delivery, OutgoingMessage, is_dependency_failure
 from msaas.telemetry import is_sampled, span
 
 BatchHandler = Callable[[Sequence[Delivery]], Awaitable[Sequence[OutgoingMessage]]]
 
 
+class BatchInterrupted(Exception):
+    """Raised by a handler from the error of a dependency that failed amid a batch.
+
+    `finished` deliveries are acknowledged as `outgoing` is published; the others are tried again.
+    """
+
+    def __init__(self, finished: Sequence[Delivery], outgoing: Sequence[OutgoingMessage]) -> None:
+        super().__init__("a dependency failed amid the batch")
+        self.finished, self.outgoing = finished, outgoing
+
+
 class BatchConsumer(TopicConsumer):
     """The handler commits; then its messages are published and the batch is acknowledged at once.
 
-    A batch that fails on its data is bisected until the failing entry is alone.
+    A batch that fails on its data is bisected until the failing entry is alone. A failure of a
+    dependency is nobody's: the entries stay in hand and are tried again, in smaller calls where the
+    dependency was too slow or rows were locked.
     """
 
     def __init__(
@@ -24,44 +37,86 @@ class BatchConsumer(TopicConsumer):
     ) -> None:
         super().__init__(context, topic)
         self._handler, self._max_size, self._linger = handler, size, linger
+        self._call_size = size
+        self._failures = 0
+        self._handled_calls = 0
+        self._timed_out: dict[str, int] = {}  # entries, and the calls handled at that moment
 
     async def _consume_once(self) -> None:
-        deliveries = await self._reclaim() or await self._read_batch()
-        self._in_flight = {delivery.entry_id: delivery for delivery in deliveries}
         try:
-            if deliveries:
-                await self._handle(deliveries)
+            await self._take()
+            await self._handle_in_flight()
         except DeliveryReleased:
-            await self.release(list(self._in_flight.values()))
-        finally:
-            self._in_flight = {}
+            await self._release_in_flight()
 
-    async def _read_batch(self) -> list[Delivery]:
+    async def _finish_in_flight(self) -> None:
+        await self._release_in_flight()
+
+    async def _release_in_flight(self) -> None:
+        if self._in_flight:
+            await self.release(list(self._in_flight.values()))
+        self._forget(list(self._in_flight))
+
+    async def _take(self) -> None:
+        """Read while there is room beside the entries that wait for a dependency."""
+        room = self._max_size - len(self._in_flight)
+        if room > 0:
+            found = await self._reclaim() or await self._read_batch(room)
+            self._in_flight |= {delivery.entry_id: delivery for delivery in found}
+
+    async def _read_batch(self, room: int) -> list[Delivery]:
         """Read what there is and, after `linger`, what came since: one transaction for both."""
-        found = await self._read(self._max_size)
-        if found and self._linger and len(found) < self._max_size:
+        if self._in_flight:
+            return await self._read(room, block=0)
+        found = await self._read(room)
+        if found and self._linger and len(found) < room:
             await self._wait_or_drain(self._linger)
             with suppress(BrokerUnavailable):  # the entries read before are handled anyway
-                found += await self._read(self._max_size - len(found), block=0)
+                found += await self._read(room - len(found), block=0)
         return found
 
+    async def _handle_in_flight(self) -> None:
+        """Handle all entries in hand, or stop where a dependency fails."""
+        while self._in_flight:
+            batch = list(self._in_flight.values())[: self._call_size]
+            try:
+                await self._handle(batch)
+            except DeliveryReleased:
+                raise
+            except BatchInterrupted as interruption:
+                await self._finish(interruption.finished, interruption.outgoing)
+                await self._pause(interruption.__cause__ or interruption)
+                return
+            except Exception as error:  # noqa: BLE001  # `_handle` raises what may pass
+                await self._postpone(batch, error)
+                return
+            self._call_size = min(2 * self._call_size, self._max_size)
+
     async def _handle(self, batch: Sequence[Delivery]) -> None:
+        """Raise the failure of a dependency; any other failure ends with the entry at fault."""
         try:
-            outgoing = await self._retry_until_available(lambda: self._call_handler(batch))
-            entry_ids = [delivery.entry_id for delivery in batch]
-            await self.ack_and_publish(outgoing, entry_ids, "handled")
-        except DeliveryReleased:
+            outgoing = await self._call_handler(batch)
+            await self._finish(batch, outgoing)
+        except (DeliveryReleased, BatchInterrupted):
             raise
-        except Exception as error:  # noqa: BLE001  # a handler may raise anything
+        except Exception as error:
+            if _may_pass(error, is_alone=len(batch) == 1):
+                raise
             if len(batch) == 1:
                 await self._handle_failure(batch[0], error)
             else:
                 middle = len(batch) // 2
                 await self._handle(batch[:middle])
                 await self._handle(batch[middle:])
-            return
-        for delivery in batch:
-            del self._in_flight[delivery.entry_id]
+        else:
+            self._failures = 0
+            self._handled_calls += 1
+
+    async def _finish(self, batch: Sequence[Delivery], outgoing: Sequence[OutgoingMessage]) -> None:
+        if batch:
+            entry_ids = [delivery.entry_id for delivery in batch]
+            await self.ack_and_publish(outgoing, entry_ids, "handled")
+            self._forget(entry_ids)
 
     async def _call_handler(self, batch: Sequence[Delivery]) -> Sequence[OutgoingMessage]:
         parents = [parent for d in batch if (parent := d.entry.traceparent) and is_sampled(parent)]
@@ -72,6 +127,40 @@ class BatchConsumer(TopicConsumer):
             with self._context.metrics.time_handler(name), tracing:
                 return await self._handler(batch)
 
+    async def _postpone(self, batch: Sequence[Delivery], error: Exception) -> None:
+        """Keep the entries in hand for a later and smaller call.
+
+        An entry that is too slow alone counts as failed only where other entries were handled since
+        it was too slow before: else the dependency is slow, and not this entry.
+        """
+        if is_dependency_failure(error):
+            await self._pause(error)
+            return
+        left = [delivery for delivery in batch if delivery.entry_id in self._in_flight]
+        self._call_size = max(1, len(batch) // 2)
+        if len(left) == 1:
+            [delivery] = left
+            timed_out_at = self._timed_out.get(delivery.entry_id)
+            if _is_timeout(error) and timed_out_at not in {None, self._handled_calls}:
+                await self._handle_failure(delivery, error)
+                return
+            self._in_flight[delivery.entry_id] = self._in_flight.pop(delivery.entry_id)
+            if _is_timeout(error):
+                self._timed_out[delivery.entry_id] = self._handled_calls
+        if len(left) == 1 or _is_timeout(error):
+            await self._pause(error)
+
+    async def _pause(self, error: BaseException) -> None:
+        """Wait before the next call, or release the entries where the process shuts down."""
+        if self._stopping.is_set():
+            raise DeliveryReleased from error
+        self._failures += 1
+        name = type(error).__name__
+        self._log.warning("dependency_failed", attempt=self._failures, error=name)
+        await self._wait_or_drain(self._timings.retry.delay(self._failures))
+        if self._stopping.is_set():
+            raise DeliveryReleased from error
+
     async def _handle_failure(self, delivery: Delivery, error: Exception) -> None:
         """Dead-letter an entry that failed alone, at once or after `max_deliveries`."""
         permanent = isinstance(error, MsaasError) and not error.retryable
@@ -81,4 +170,25 @@ class BatchConsumer(TopicConsumer):
             await self._dead_letter(delivery.raw, type(error).__name__, kind)
         else:
             self._context.metrics.count(self.topic.name, "failed")
-        del self._in_flight[delivery.entry_id]
+        self._forget([delivery.entry_id])
+
+    def _forget(self, entry_ids: Iterable[str]) -> None:
+        for entry_id in entry_ids:
+            self._in_flight.pop(entry_id, None)
+            self._timed_out.pop(entry_id, None)
+
+
+def _may_pass(error: Exception, *, is_alone: bool) -> bool:
+    """Return whether the error is not the fault of the entries, or of one among many."""
+    if isinstance(error, TimeoutError):  # of the whole call
+        return not is_alone
+    return isinstance(error, MsaasError) and (
+        error.kind in {ErrorKind.UNAVAILABLE, ErrorKind.TIMEOUT}
+        or (error.kind is ErrorKind.CONFLICT and error.retryable)
+    )
+
+
+def _is_timeout(error: Exception) -> bool:
+    return isinstance(error, TimeoutError) or (
+        isinstance(error, MsaasError) and error.kind is ErrorKind.TIMEOUT
+    )

@@ -1,7 +1,7 @@
 """Sends commands to their owner and waits for the reply that they are committed."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from msaas.contracts import DecodeError, Message, Reply, decode, get_topic, reply_key
@@ -12,6 +12,27 @@ from msaas.streams import CommandRefused, OutgoingMessage
 MAX_SENDS_PER_CALL = 3
 
 
+@dataclass(slots=True)
+class _PendingCall:
+    """A call, and what its copies were answered so far."""
+
+    reply: asyncio.Future[Reply]
+    sends: int = 0
+    refusals: int = 0
+    refusal: Reply | None = None
+
+    def settle(self, reply: Reply) -> None:
+        """End the call; where another copy may still be carried out, a refusal has to wait."""
+        if self.reply.done():
+            return
+        if reply.problem is not None and reply.problem.retryable:
+            self.refusals += 1
+            self.refusal = reply
+            if self.refusals < self.sends:
+                return
+        self.reply.set_result(reply)
+
+
 class CommandClient(BrokerLoop):
     """One reply stream per process; replies are matched by the id of the command."""
 
@@ -20,7 +41,7 @@ class CommandClient(BrokerLoop):
         self._reply_key = reply_key(context.environment, context.consumer_name)
         self._reply_topic = get_topic("replies")
         self._positions = {self._reply_key: "0-0"}
-        self._pending_calls: dict[UUID, asyncio.Future[Reply]] = {}
+        self._pending_calls: dict[UUID, _PendingCall] = {}
 
     async def call(
         self,
@@ -43,9 +64,10 @@ class CommandClient(BrokerLoop):
             correlation_id=correlation_id,
             traceparent=traceparent,
         )
-        reply_future = self._pending_calls[command_id] = asyncio.get_running_loop().create_future()
+        pending = _PendingCall(asyncio.get_running_loop().create_future())
+        self._pending_calls[command_id] = pending
         try:
-            reply = await self._send_until_answered(reply_future, outgoing, ttl)
+            reply = await self._send_until_answered(pending, outgoing, ttl)
         finally:
             del self._pending_calls[command_id]
         if reply.problem is not None:
@@ -53,29 +75,30 @@ class CommandClient(BrokerLoop):
         return reply
 
     async def _send_until_answered(
-        self, reply_future: asyncio.Future[Reply], outgoing: OutgoingMessage, ttl: float
+        self, pending: _PendingCall, outgoing: OutgoingMessage, ttl: float
     ) -> Reply:
-        clock = self._context.clock
+        clock, reply_future = self._context.clock, pending.reply
         expires_at = deadline = clock.monotonic() + ttl
-        sent = False
         for _ in range(MAX_SENDS_PER_CALL):
             if reply_future.done() or (remaining := deadline - clock.monotonic()) <= 0:
                 break
+            pending.sends += 1
             try:
                 await self._context.publisher.send(
                     replace(outgoing, ttl_ms=int(remaining * 1000) or 1)
                 )
-                sent = True
             except (DependencyUnavailable, Overloaded):
-                if not sent:
+                if pending.sends == 1:
                     raise
             # After a slow send the ttl of the entry starts late.
             expires_at = max(expires_at, clock.monotonic() + remaining)
             await asyncio.wait({reply_future}, timeout=min(remaining, ttl / MAX_SENDS_PER_CALL))
         await asyncio.wait({reply_future}, timeout=max(0.0, expires_at - clock.monotonic()))
-        if not reply_future.done():
-            raise CommandTimeout
-        return reply_future.result()
+        if reply_future.done():
+            return reply_future.result()
+        if pending.refusal is not None:
+            return pending.refusal  # its copies have expired
+        raise CommandTimeout
 
     async def step(self) -> None:
         positions = self._positions  # a new epoch replaces the dict
@@ -89,8 +112,8 @@ class CommandClient(BrokerLoop):
                 continue
             if isinstance(reply, Reply):
                 call = self._pending_calls.get(reply.command_id)
-                if call is not None and not call.done():
-                    call.set_result(reply)
+                if call is not None:
+                    call.settle(reply)
 
     async def on_new_epoch(self, _epoch: str) -> None:
         """Read again from the first entry; a second reply to a command is ignored."""

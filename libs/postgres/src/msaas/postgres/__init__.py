@@ -4,6 +4,8 @@ from msaas.postgres.connection import DatabaseConnection
 from msaas.postgres.database import HOT_ROW_LOCK_TIMEOUT, Database
 from msaas.postgres.engine import create_engine
 from msaas.postgres.errors import (
+    CommitUnconfirmed,
+    DatabaseReadOnly,
     DatabaseUnavailable,
     PoolExhausted,
     TransactionConflict,
@@ -14,8 +16,10 @@ from msaas.postgres.postgres_config import PostgresConfig
 
 __all__ = [
     "HOT_ROW_LOCK_TIMEOUT",
+    "CommitUnconfirmed",
     "Database",
     "DatabaseConnection",
+    "DatabaseReadOnly",
     "DatabaseUnavailable",
     "MigrationLockHeld",
     "Migrations",

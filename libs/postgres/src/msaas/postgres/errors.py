@@ -2,7 +2,10 @@
 
 MsaasError
 ├── DependencyUnavailable
-│   ├── DatabaseUnavailable   refused, shutting down, starting, too many clients, no answer
+│   ├── DatabaseUnavailable   refused, shutting down, starting, too many clients, no answer,
+│   │   │                     disk full, out of memory, I/O error, session ended by a time limit
+│   │   ├── DatabaseReadOnly  it takes no writes now: a failover, or an operator
+│   │   └── CommitUnconfirmed COMMIT was sent and not answered: it may have taken effect
 │   └── PoolExhausted         (also Overloaded) every connection of this process is taken
 ├── CommandTimeout            the server answers, but this statement took too long
 └── TransactionConflict       deadlock, serialization failure or lock timeout: retry
@@ -30,6 +33,14 @@ class DatabaseUnavailable(DependencyUnavailable):
     default_message = "The database cannot be reached."
 
 
+class DatabaseReadOnly(DatabaseUnavailable):
+    default_message = "The database takes no writes now."
+
+
+class CommitUnconfirmed(DatabaseUnavailable):
+    """Repeating the work is safe only where a repetition changes nothing."""
+
+
 class PoolExhausted(Overloaded, DependencyUnavailable):
     default_message = "All database connections are in use."
 
@@ -46,8 +57,11 @@ _UNREACHABLE: Final = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many clients
+    asyncpg.PostgresSystemError,  # an I/O error, a file that is missing
     asyncpg.IdleSessionTimeoutError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
     OSError,
 )
 _CONFLICTS: Final = (
@@ -63,6 +77,8 @@ def translate_error(error: BaseException, *, connection_closed: bool = False) ->
         return CommandTimeout(target=TARGET)
     if isinstance(error, _CONFLICTS):
         return TransactionConflict(reason=type(error).__name__)
+    if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+        return DatabaseReadOnly(target=TARGET)
     if isinstance(error, _UNREACHABLE) or (
         connection_closed and isinstance(error, asyncpg.InterfaceError)
     ):

@@ -22,7 +22,7 @@ from msaas.postgres.engine import connect, create_engine
 from msaas.postgres.postgres_config import PostgresConfig
 
 _OWNER: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_TRY_LOCK: Final = """BEGIN; DO $$ BEGIN
+_TRY_LOCK: Final = """BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; DO $$ BEGIN
   IF NOT pg_try_advisory_xact_lock(hashtextextended('msaas.migrations', 0)) THEN
     RAISE lock_not_available;
   END IF;

@@ -1,18 +1,26 @@
 """The configuration of one Postgres: a DSN, timeouts, and whether a pooler is in front of it."""
 
 from dataclasses import dataclass, field
-from typing import Final, TypedDict
+from typing import Final, NotRequired, TypedDict
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 _SCHEMES: Final = frozenset({"postgres", "postgresql", "postgresql+asyncpg"})
 _POOLER_PORT: Final = 6543  # Supabase's transaction pooler
 _POOLER_FLAG: Final = "pgbouncer"  # the flag that Supabase and Prisma put into a DSN
+# The server notices within 25 s that a client's host is gone; the system's default is two hours.
+_KEEPALIVES: Final = {
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "25000",
+}
 
 
 class ConnectOptions(TypedDict):
     timeout: float
     command_timeout: float
     statement_cache_size: int
+    server_settings: NotRequired[dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,7 @@ class PostgresConfig:
     acquire_timeout: float = 2.0
     connect_timeout: float = 2.0
     command_timeout: float = 5.0
+    idle_transaction_timeout: float = 5.0
     slow_query_threshold: float = 0.2
 
     def __post_init__(self) -> None:
@@ -44,12 +53,19 @@ class PostgresConfig:
 
     @property
     def connect_options(self) -> ConnectOptions:
-        """Cache no statement behind a pooler: the next server connection may not have it."""
-        return {
+        """Return the driver's options, reduced behind a pooler.
+
+        It may lend another server connection for the next transaction, so no statement is cached;
+        it refuses start-up parameters, and watches the server's connections itself.
+        """
+        options: ConnectOptions = {
             "timeout": self.connect_timeout,
             "command_timeout": self.command_timeout,
             "statement_cache_size": 0 if self.behind_pooler else 100,
         }
+        if not self.behind_pooler:
+            options["server_settings"] = dict(_KEEPALIVES)
+        return options
 
     @property
     def _parts(self) -> SplitResult:

@@ -12,7 +12,7 @@ _LOCAL_NAMES: Final = ("localhost", "localhost.localdomain", "host.docker.intern
 _UNIX_SOCKET_HOSTS: Final = frozenset({"", "unix"})  # a socket on this machine
 _ENCRYPTED_SCHEMES: Final = {"http": "https://", "ws": "wss://", "redis": "rediss://"}
 _POSTGRES_SCHEMES: Final = frozenset({"postgres", "postgresql", "postgresql+asyncpg"})
-_ENCRYPTED_SSL_MODES: Final = frozenset({"require", "verify-ca", "verify-full"})
+_VERIFIED: Final = "verify-full"  # "require" encrypts for whoever answers, "verify-ca" for any host
 
 
 def find_default_secret(value: str) -> str | None:
@@ -32,8 +32,8 @@ def find_insecure_url(value: str) -> str | None:
         return "points to localhost"
     if url.scheme in _ENCRYPTED_SCHEMES:
         return f"is not encrypted: use {_ENCRYPTED_SCHEMES[url.scheme]}"
-    if url.scheme in _POSTGRES_SCHEMES and not _postgres_is_encrypted(url):
-        return "is not encrypted: add sslmode=verify-full (or require)"
+    if url.scheme in _POSTGRES_SCHEMES and not _postgres_is_verified(url):
+        return "does not verify the server: use sslmode=verify-full"
     return None
 
 
@@ -64,7 +64,7 @@ def _is_local(host: str) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
-def _postgres_is_encrypted(url: SplitResult) -> bool:
+def _postgres_is_verified(url: SplitResult) -> bool:
     query = parse_qs(url.query)
-    modes = query.get("sslmode", []) + query.get("ssl", [])
-    return bool(modes) and set(modes) <= _ENCRYPTED_SSL_MODES
+    modes = query.get("sslmode", [])
+    return bool(modes) and {*modes, *query.get("ssl", [])} == {_VERIFIED}

@@ -21,6 +21,9 @@ NIL_USER: Final = UUID(int=0)
 ADVISORY_LOCK: Final = 0x6D73_6A6F_6273_6470
 """One tick at a time for all processes; the number is this service's own."""
 
+PICK_TIME_LIMIT: Final = 5.0
+"""A dispatcher that is frozen in its pick holds the lock of all no longer than this."""
+
 RECORD_RETRY: Final = RetryPolicy(base=0.05, cap=0.5, attempts=8, budget=5.0)
 MAX_PICKED: Final = 200
 MAX_USERS: Final = 200
@@ -40,7 +43,7 @@ class PostgresDispatch:
 
     async def pick(self) -> TickResult:
         """Pick for the next page of users; pages take turns, so that no user is always last."""
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(time_limit=PICK_TIME_LIMIT) as connection:
             if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", ADVISORY_LOCK):
                 return TickResult(is_busy=True)
             users = await connection.fetch(sql.WAITING_USERS, self._cursor, self._max_users)

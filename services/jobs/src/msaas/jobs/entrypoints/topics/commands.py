@@ -9,9 +9,14 @@ from msaas.jobs.application.process_commands import ProcessCommands, ProcessedCo
 from msaas.jobs.application.set_pauses import SetPauses
 from msaas.jobs.application.transactions import retry_on_conflict
 from msaas.jobs.entrypoints.topics import dead_letters
-from msaas.kernel import MsaasError
-from msaas.messaging import BatchHandler, Delivery, OutgoingMessage
-from msaas.postgres import TransactionConflict
+from msaas.kernel import CommandTimeout, MsaasError
+from msaas.messaging import BatchHandler, BatchInterrupted, Delivery, OutgoingMessage
+from msaas.postgres import (
+    CommitUnconfirmed,
+    DatabaseUnavailable,
+    PoolExhausted,
+    TransactionConflict,
+)
 from msaas.telemetry import get_logger, is_sampled, span
 
 TOPIC = "jobs.commands"
@@ -32,36 +37,38 @@ class CommandsHandler:
         self._log = get_logger()
 
     async def __call__(self, batch: Sequence[Delivery]) -> Sequence[OutgoingMessage]:
-        about_dead_letters = [d for d in batch if isinstance(d.message, dead_letters.COMMANDS)]
-        about_jobs = [
-            delivery
-            for delivery in batch
-            if not isinstance(delivery.message, (PauseTask, ResumeTask, *dead_letters.COMMANDS))
-        ]
-        outgoing = await self._handle_pauses(batch)
-        if about_jobs:
-            outgoing += await self._handle_jobs(about_jobs)
-        if about_dead_letters:
-            outgoing += await self._handle_dead_letters(about_dead_letters)
+        finished: list[Delivery] = []
+        outgoing: list[OutgoingMessage] = []
+        for part in _split(batch):
+            try:
+                outgoing += await self._handle_part(part)
+            except (DatabaseUnavailable, PoolExhausted) as error:
+                refused = list(_list_refusable(batch, finished, part, error))
+                for delivery in refused:
+                    outgoing += delivery.reply_error(error)
+                raise BatchInterrupted([*finished, *refused], outgoing) from error
+            finished += part
         return outgoing
 
-    async def _handle_pauses(self, batch: Sequence[Delivery]) -> list[OutgoingMessage]:
-        outgoing: list[OutgoingMessage] = []
-        for delivery in batch:
-            if isinstance(delivery.message, PauseTask | ResumeTask):
-                await self._set_pauses([delivery.message])
-                outgoing += delivery.reply_success()
-        return outgoing
+    async def _handle_part(self, part: Sequence[Delivery]) -> Sequence[OutgoingMessage]:
+        match part[0].message:
+            case PauseTask() | ResumeTask() as command:
+                await self._set_pauses([command])
+                return part[0].reply_success()
+            case message if isinstance(message, dead_letters.COMMANDS):
+                return await self._handle_dead_letters(part)
+            case _:
+                return await self._handle_jobs(part)
 
     async def _handle_jobs(self, batch: Sequence[Delivery]) -> Sequence[OutgoingMessage]:
         contexts = [_read_context(delivery) for delivery in batch]
         try:
             with _enqueue_span(batch):
                 processed = await self._process(contexts)
-        except TransactionConflict as refusal:
+        except (TransactionConflict, CommandTimeout) as refusal:
             if len(batch) > 1 or batch[0].entry.reply_to is None:
                 raise  # the consumer splits the batch and continues with its halves
-            return batch[0].reply_error(refusal)
+            return batch[0].reply_error(refusal)  # nothing is committed
         return list(self._build_messages(batch, contexts, processed))
 
     async def _process(self, contexts: Sequence[CommandContext]) -> ProcessedCommands:
@@ -101,6 +108,31 @@ class CommandsHandler:
         yield from delivery.reply_success(**outcome.reply)
         for job_id in outcome.stop_job_ids:
             yield delivery.emit("jobs.control", CancelRequested(job_id=job_id))
+
+
+def _split(batch: Sequence[Delivery]) -> list[list[Delivery]]:
+    """Return what is committed together: all commands about jobs, each other command alone."""
+    alone = (PauseTask, ResumeTask, *dead_letters.COMMANDS)
+    pauses = [[d] for d in batch if isinstance(d.message, (PauseTask, ResumeTask))]
+    about_jobs = [d for d in batch if not isinstance(d.message, alone)]
+    about_dead_letters = [[d] for d in batch if isinstance(d.message, dead_letters.COMMANDS)]
+    return [*pauses, *([about_jobs] if about_jobs else []), *about_dead_letters]
+
+
+def _list_refusable(
+    batch: Sequence[Delivery],
+    finished: Sequence[Delivery],
+    failed: Sequence[Delivery],
+    error: MsaasError,
+) -> Iterator[Delivery]:
+    """List the commands with a waiting sender of which certainly nothing is committed."""
+    done = {delivery.entry_id for delivery in finished}
+    if isinstance(error, CommitUnconfirmed):
+        done |= {delivery.entry_id for delivery in failed}
+    for delivery in batch:
+        is_first = delivery.raw.delivery_count == 1
+        if is_first and delivery.entry.reply_to and delivery.entry_id not in done:
+            yield delivery
 
 
 def _read_context(delivery: Delivery) -> CommandContext:
