@@ -186,7 +186,7 @@ async def test_a_page_that_ends_its_own_process_fails_alone(
 ) -> None:
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
     visit = asyncio.create_task(outcome(harness, f"{hostile_site.url}/drip"))
-    await wait_until(lambda: harness.run and "open" in harness.run.timings)
+    await wait_until(lambda: harness.last_run and "open" in harness.last_run.timings)
     page = min(harness.list_page_processes(), key=lambda pid: psutil.Process(pid).create_time())
     neighbour = asyncio.create_task(harness.visit(f"{site.url}/slow?ms=1500"))
     psutil.Process(page).kill()  # like a crash of the engine
