@@ -66,7 +66,10 @@ async def start_harness(
             policy = EgressPolicy((site.address, web.address, *allowed), ports=ports)
             proxies = EgressProxyFactory(policy, metrics, limits=limits, lookup=lookup)
             launcher = ChromiumLauncher(
-                chromium=chromium_path, sandbox=False, max_memory=limits.memory
+                chromium=chromium_path,
+                sandbox=False,
+                max_memory=limits.memory,
+                max_shared_memory=limits.shared_memory,
             )
             engine = Engine(launcher, slots=slots, recycle_after=recycle_after, metrics=metrics)
             image_engine = Engine(

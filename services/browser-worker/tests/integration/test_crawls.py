@@ -101,3 +101,28 @@ async def test_a_first_page_that_fails_is_the_jobs_failure(
     with pytest.raises(ActionFailed) as failed:
         await harness.run_task("crawl_site", f"{web.url}/")
     assert (failed.value.reason, failed.value.may_retry) == ("navigation_failed", True)
+
+
+async def test_a_hostile_robots_file_stops_no_crawl_and_no_other_job(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
+    agents = "\n".join(f"User-agent: a{number}" for number in range(1_900))
+    rules = "\n".join(f"Disallow: /x{number}" for number in range(1_900))
+    web.add_page("/robots.txt", f"{agents}\n{rules}", content_type="text/plain")
+    links = "".join(f'<a href="/page/{"a" * 500}{number}">x</a>' for number in range(4_000))
+    web.add_page("/", f"<p>first</p>{links}")
+    result = await harness.run_task("crawl_site", f"{web.url}/", max_pages=1, timeout_ms=25_000)
+    assert (len(result.pages), result.stopped) == (1, "max_pages")
+
+
+async def test_a_robots_file_without_an_end_is_cut(
+    harness: BrowserHarness, web: FakeWebServer
+) -> None:
+    padding = "# nothing but words\n" * 30_000
+    rules = "User-agent: *\nDisallow: /private\n"
+    web.add_page("/robots.txt", f"{rules}{padding}", content_type="text/plain")
+    web.add_page("/", '<a href="/private">p</a><a href="/open">o</a>')
+    web.add_page("/open", "<p>open</p>")
+    result = await harness.run_task("crawl_site", f"{web.url}/")
+    assert [page.url for page in result.pages] == [f"{web.url}/", f"{web.url}/open"]
+    assert result.disallowed == 1

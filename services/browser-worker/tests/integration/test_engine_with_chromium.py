@@ -117,7 +117,7 @@ async def test_a_browser_that_hangs_is_killed_in_the_end(
     start_harness: StartHarness, site: DemoSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("msaas.browser_worker.browser.instance.CLOSE_SECONDS", 0.5)
-    monkeypatch.setattr("msaas.browser_worker.browser.instance.OPEN_SECONDS", 0.5)
+    monkeypatch.setattr("msaas.browser_worker.browser.instance.OPEN_PAGE_SECONDS", 0.5)
     harness = await start_harness()
     hung = harness.browser_pid
     os.killpg(hung, signal.SIGSTOP)

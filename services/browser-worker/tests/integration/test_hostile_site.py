@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from hostile_site.server import HostileSite
 
+from msaas.browser_worker.actions.rendering import MAX_PIXELS
 from msaas.browser_worker.limits import MEGABYTE, Limits
 from msaas.local.demo_site import DemoSite
 from msaas.testing import wait_until
@@ -128,6 +129,39 @@ async def test_a_page_that_grows_is_ended(
     await is_unharmed(harness, site)
 
 
+@pytest.mark.parametrize("path", ["/blobs", "/caches"])
+async def test_a_page_that_fills_the_browsers_own_memory_is_ended(
+    start_harness: StartHarness, hostile_site: HostileSite, site: DemoSite, path: str
+) -> None:
+    """Blobs and caches are in the processes that all pages share."""
+    limits = Limits(shared_memory=400 * MEGABYTE)
+    harness = await start_harness(allowed=(hostile_site.address,), limits=limits)
+    visit = outcome(harness, f"{hostile_site.url}{path}", wait_for_selector="#never")
+    assert await visit == TOO_LARGE
+    await is_unharmed(harness, site)
+
+
+async def test_a_browser_that_keeps_too_much_memory_is_killed_and_replaced(
+    start_harness: StartHarness, hostile_site: HostileSite
+) -> None:
+    harness = await start_harness(allowed=(hostile_site.address,), limits=Limits(shared_memory=1))
+    pid = harness.browser_pid
+    assert await outcome(harness, f"{hostile_site.url}/", wait_for_selector="#never") == TOO_LARGE
+    await wait_until(lambda: not psutil.pid_exists(pid))
+    await wait_until(lambda: harness.get_metric("jobs_browser_recycles_total", reason="ended") == 1)
+    await wait_until(lambda: harness.browser_pid != pid)
+
+
+@pytest.mark.parametrize("what", [{"full_page": True}, {"selector": "#wide"}])
+async def test_a_wide_page_is_drawn_in_part(
+    start_harness: StartHarness, hostile_site: HostileSite, what: dict[str, object]
+) -> None:
+    harness = await start_harness(allowed=(hostile_site.address,))
+    result = await harness.run_task("capture_screenshot", f"{hostile_site.url}/wide", **what)
+    assert result.truncated
+    assert result.width * result.height <= MAX_PIXELS
+
+
 async def test_a_page_that_refreshes_to_the_metadata_is_blocked(
     start_harness: StartHarness, hostile_site: HostileSite, site: DemoSite
 ) -> None:
@@ -186,7 +220,7 @@ async def test_a_page_that_ends_its_own_process_fails_alone(
 ) -> None:
     harness = await start_harness(allowed=(hostile_site.address,), limits=LIMITS)
     visit = asyncio.create_task(outcome(harness, f"{hostile_site.url}/drip"))
-    await wait_until(lambda: harness.run and "open" in harness.run.timings)
+    await wait_until(lambda: harness.last_run and "open" in harness.last_run.timings)
     page = min(harness.list_page_processes(), key=lambda pid: psutil.Process(pid).create_time())
     neighbour = asyncio.create_task(harness.visit(f"{site.url}/slow?ms=1500"))
     psutil.Process(page).kill()  # like a crash of the engine

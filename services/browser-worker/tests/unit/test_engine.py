@@ -43,6 +43,9 @@ class FakeBrowserInstance:
     def was_killed_for_memory(self) -> bool:
         return False
 
+    def count_pages_over_memory(self, since: float) -> int:
+        return int(since < 0)
+
     def measure_memory(self) -> int:
         return self.memory_bytes
 

@@ -50,6 +50,8 @@ class BrowserInstance(Protocol):
 
     def was_killed_for_memory(self) -> bool: ...
 
+    def count_pages_over_memory(self, since: float) -> int: ...
+
     def measure_memory(self) -> int:
         """Return the bytes that all of its processes use."""
         ...
@@ -153,6 +155,10 @@ class Engine:
     def was_killed_for_memory(self) -> bool:
         """Return whether a page was just killed because of its memory."""
         return any(instance.was_killed_for_memory() for instance in self._open_pages)
+
+    def count_pages_over_memory(self, since: float) -> int:
+        """Return how many pages were open when a browser exceeded its memory; 0 if none did."""
+        return sum(instance.count_pages_over_memory(since) for instance in self._open_pages)
 
     async def _open_in_instance(
         self, stack: AsyncExitStack, options: ContextOptions

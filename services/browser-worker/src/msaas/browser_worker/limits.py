@@ -10,7 +10,9 @@ MEGABYTE: Final = 1024 * 1024
 class Limits:
     """`received` and `sent` are bytes of all connections of a job together.
 
-    `memory` limits each process of a page, and so stops compression bombs and endless documents.
+    `memory` limits each process of a page, and so stops compression bombs and endless documents;
+    all page processes of a browser together may use as much for each open page. `shared_memory`
+    limits all its other processes together: they hold the blobs and caches of pages, and draw them.
     `nodes` counts the elements, texts and attributes of a page with all its frames.
     """
 
@@ -23,3 +25,4 @@ class Limits:
     dialogs: int = 100
     nodes: int = 1_000_000
     memory: int = 1024 * MEGABYTE
+    shared_memory: int = 768 * MEGABYTE

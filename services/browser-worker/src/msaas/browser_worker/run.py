@@ -33,7 +33,12 @@ async def serve(settings: Settings, flag_defaults: Mapping[str, bool]) -> None:
     metrics = prepare_worker(KIND, settings)
     limits = make_limits(settings)
     egress_policy = await make_egress_policy(settings)
-    launcher = ChromiumLauncher(chromium=chromium, sandbox=sandbox, max_memory=limits.memory)
+    launcher = ChromiumLauncher(
+        chromium=chromium,
+        sandbox=sandbox,
+        max_memory=limits.memory,
+        max_shared_memory=limits.shared_memory,
+    )
     make_engine = partial(
         Engine,
         slots=settings.concurrency,

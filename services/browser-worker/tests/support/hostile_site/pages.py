@@ -30,6 +30,40 @@ PAGES: Final[Mapping[str, str]] = {
       const kept = [];
       for (;;) kept.push(new Uint8Array(8 << 20).fill(kept.length));
     </script>""",
+    "/wide": """<style>body { margin: 0 }
+      #wide { width: 12000px; height: 16000px; background: linear-gradient(45deg, red, blue) }
+      </style><div id=wide></div>""",
+    "/blobs": """<p>a</p><script>
+      const kept = [];
+      setInterval(() => kept.push(new Blob([new Uint8Array(16 << 20).fill(kept.length)])), 50);
+    </script>""",
+    "/caches": """<p>a</p><script>
+      const fill = async () => {
+        const cache = await caches.open("kept");
+        for (let i = 0; ; i++)
+          await cache.put("/kept?" + i, new Response(new Uint8Array(16 << 20).fill(i)));
+      };
+      fill();
+    </script>""",
+    "/overridden": """<title>true</title>
+      <main><p id=said>true</p><a href="/true">true</a></main>
+      <div style="height: 60000px"></div><script>
+      const lie = () => "false".repeat(1 << 22);
+      String = lie;
+      for (const name of ["slice", "toString", "valueOf"]) String.prototype[name] = lie;
+      Array.from = Array.prototype.map = Array.prototype.slice = Object.entries = lie;
+      Object.fromEntries = lie;
+      const override = (kind, name, get) => Object.defineProperty(kind.prototype, name, {get});
+      for (const name of ["innerText", "outerHTML", "innerHTML"]) override(HTMLElement, name, lie);
+      override(Node, "textContent", lie);
+      override(Document, "title", lie);
+      override(HTMLAnchorElement, "href", lie);
+      for (const name of ["scrollHeight", "scrollWidth", "clientHeight"])
+        override(Element, name, () => 10);
+      Object.defineProperty(window, "devicePixelRatio", {get: () => 1e-9});
+      Element.prototype.getAttribute = lie;
+      Element.prototype.cloneNode = function () { return this; };
+    </script>""",
     "/rewrites": """<p>a</p><script>
       setInterval(() => history.pushState({}, "", "/rewrites?" + Math.random()), 0);
     </script>""",

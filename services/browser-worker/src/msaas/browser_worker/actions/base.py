@@ -46,6 +46,8 @@ class PageProvider(Protocol):
 
     def was_killed_for_memory(self) -> bool: ...
 
+    def count_pages_over_memory(self, since: float) -> int: ...
+
 
 class ProxyProvider(Protocol):
     """Opens an egress proxy for an action's page."""
@@ -157,7 +159,7 @@ class BrowserAction(ABC):
                 await configure_page(page, params, blocked - ENGINE_BLOCKED_RESOURCES)
             run.timings["open"] = _ms_since(started)
             try:
-                async with PageMonitor(page, proxy, pages.was_killed_for_memory).enforce_limits():
+                async with PageMonitor(page, proxy, pages).enforce_limits():
                     yield Visit(page, run, proxy)
             finally:
                 run.network.extend(proxy.traffic.list_visited_places())

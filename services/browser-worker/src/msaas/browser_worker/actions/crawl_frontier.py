@@ -7,12 +7,10 @@ from html import unescape
 from typing import Final, NamedTuple
 from urllib.parse import urldefrag, urlsplit
 
-from protego import Protego
-
 from msaas.browser_worker.actions.links import MAX_URL_LENGTH, parse_origin
+from msaas.browser_worker.actions.robots import RobotsRules
 from msaas.contracts import CrawlSiteParams, normalise_text
 
-USER_AGENT: Final = "msaas"
 MAX_KNOWN_URLS: Final = 5_000
 MAX_CRAWL_DELAY: Final = 5.0
 _SITEMAP_LOCATION: Final = re.compile(r"<loc>\s*([^<\s]{1,2048})\s*</loc>", re.IGNORECASE)
@@ -35,7 +33,7 @@ class CrawlFrontier:
     def __init__(self, params: CrawlSiteParams, robots: str = "") -> None:
         self._params = params
         self._origin = parse_origin(params.url)
-        self._robots = Protego.parse(robots)
+        self._robots = RobotsRules(robots)
         self._queue: deque[CrawlTarget] = deque()
         self._known_urls: set[str] = set()
         self.disallowed_count = 0
@@ -46,7 +44,7 @@ class CrawlFrontier:
     @property
     def delay(self) -> float:
         """Return the seconds between two pages that the site requests, within a maximum."""
-        return min(float(self._robots.crawl_delay(USER_AGENT) or 0.0), MAX_CRAWL_DELAY)
+        return min(self._robots.delay, MAX_CRAWL_DELAY)
 
     @property
     def sitemaps(self) -> list[str]:
@@ -84,7 +82,7 @@ class CrawlFrontier:
         if normalised in self._known_urls:
             return False
         self._known_urls.add(normalised)
-        if not self._robots.can_fetch(normalised, USER_AGENT):
+        if not self._robots.allows(normalised):
             self.disallowed_count += 1
             return False
         self._queue.append(CrawlTarget(normalised, depth))

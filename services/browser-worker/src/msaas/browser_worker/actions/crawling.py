@@ -1,6 +1,7 @@
 """Reads the pages of one site, as far as it allows and the limits reach."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ _PAGE_MS: Final = 15_000
 _MIN_PAGE_MS: Final = 500
 _MAX_METADATA_FILE: Final = 1_000_000
 _MAX_SITEMAPS: Final = 5
+_URLS_AT_ONCE: Final = 50
 _OK: Final = 200
 # The page or the browser is gone; the pages that were read before are returned.
 _FATAL_REASONS: Final = frozenset({"page_crashed", "page_failed", "browser_unavailable"})
@@ -65,13 +67,26 @@ class _Crawl:
     async def _read_robots(self) -> None:
         parts = urlsplit(self._params.url)
         rules = await self._read_metadata_file(f"{parts.scheme}://{parts.netloc}/robots.txt")
-        self._frontier = CrawlFrontier(self._params, rules)
+        try:
+            async with asyncio.timeout(self._page_timeout_ms() / 1000):
+                self._frontier = await asyncio.to_thread(CrawlFrontier, self._params, rules)
+        except TimeoutError:
+            message = "Reading the site's robots.txt took too long."
+            raise ActionFailed("timeout", message, retryable=True) from None
 
     async def _read_sitemaps(self) -> None:
         parts = urlsplit(self._params.url)
         named = self._frontier.sitemaps or [f"{parts.scheme}://{parts.netloc}/sitemap.xml"]
         for url in named[:_MAX_SITEMAPS]:
-            self._frontier.add(read_sitemap(await self._read_metadata_file(url)), 1)
+            await self._add_urls(read_sitemap(await self._read_metadata_file(url)), 1)
+
+    async def _add_urls(self, urls: Sequence[str], depth: int) -> None:
+        """Add a few at a time: each is matched with all rules, and other jobs are to go on."""
+        for first in range(0, len(urls), _URLS_AT_ONCE):
+            if self._session.remaining_ms() < _MIN_PAGE_MS:
+                return
+            self._frontier.add(urls[first : first + _URLS_AT_ONCE], depth)
+            await asyncio.sleep(0)
 
     async def _read_metadata_file(self, url: str) -> str:
         """Read the site's robots.txt, through the same egress proxy; it may be missing."""
@@ -129,7 +144,7 @@ class _Crawl:
             return None
         content, truncated = await self._read_content()
         links = build_links(raw, page.url)
-        self._frontier.add((link.url for link in links if not link.nofollow), target.depth + 1)
+        await self._add_urls([link.url for link in links if not link.nofollow], target.depth + 1)
         return CrawledPage(
             url=page.url,
             depth=target.depth,

@@ -4,13 +4,15 @@ import asyncio
 import struct
 from typing import Any, Final
 
-from playwright.async_api import Page
+from playwright.async_api import ElementHandle, FloatRect, Page
 
 from msaas.browser_worker.actions.base import BrowserAction, Visit
+from msaas.browser_worker.actions.context_options import build_context_options
 from msaas.browser_worker.actions.page_session import PageSession, selector_not_found
 from msaas.contracts import (
     CaptureScreenshotParams,
     CaptureScreenshotResult,
+    PageParams,
     RenderPdfParams,
     RenderPdfResult,
 )
@@ -18,13 +20,11 @@ from msaas.contracts import (
 MAX_HEIGHT: Final = 16_000
 """In device pixels; Chromium captures no higher images."""
 
+MAX_PIXELS: Final = 32_000_000
+"""The area of a picture: the browser holds four bytes for each, more than once."""
+
 _MAX_WIDTH: Final = 4_000
 _JPEG_SIZES: Final = {0xC0, 0xC1, 0xC2}
-_READ_PAGE_SIZE: Final = """() => [
-  Math.ceil(document.documentElement.scrollWidth),
-  Math.ceil(document.documentElement.scrollHeight),
-  window.devicePixelRatio,
-]"""
 
 
 class CaptureScreenshotAction(BrowserAction):
@@ -62,24 +62,68 @@ async def _take_screenshot(
         "animations": "disabled",
         "timeout": session.remaining_ms(),
     }
+    ratio = get_pixel_ratio(params)
     if params.selector is not None:
         element = await session.page.query_selector(params.selector)
         if element is None:
             raise selector_not_found("selector")
-        return await element.screenshot(**options), False
+        return await _take_element_screenshot(session.page, element, options, ratio)
     if not params.full_page:
         return await session.page.screenshot(**options), False
-    return await take_full_page_screenshot(session.page, options)
+    return await take_full_page_screenshot(session.page, options, ratio)
 
 
-async def take_full_page_screenshot(page: Page, options: dict[str, Any]) -> tuple[bytes, bool]:
+async def _take_element_screenshot(
+    page: Page, element: ElementHandle, options: dict[str, Any], ratio: float
+) -> tuple[bytes, bool]:
+    box = await element.bounding_box()
+    size = (box["width"], box["height"]) if box else (0.0, 0.0)
+    fitting = fit_picture(*size, ratio)
+    if box is None or fitting == size:
+        return await element.screenshot(**options), False
+    viewport = (await _read_layout(page))["cssVisualViewport"]
+    clip = _make_clip(viewport["pageX"] + box["x"], viewport["pageY"] + box["y"], fitting)
+    return await page.screenshot(full_page=True, clip=clip, **options), True
+
+
+async def take_full_page_screenshot(
+    page: Page, options: dict[str, Any], ratio: float
+) -> tuple[bytes, bool]:
     """Capture as much of the page as fits into an image; return whether it was cut."""
-    width, height, ratio = await page.evaluate(_READ_PAGE_SIZE)
-    max_height = max(1, int(MAX_HEIGHT / max(1.0, float(ratio))))
-    if int(height) <= max_height:
-        return await page.screenshot(full_page=True, **options), False
-    clip = {"x": 0, "y": 0, "width": min(int(width), _MAX_WIDTH), "height": max_height}
-    return await page.screenshot(full_page=True, clip=clip, **options), True  # pyright: ignore[reportArgumentType]  # a TypedDict
+    content = (await _read_layout(page))["cssContentSize"]
+    size = content["width"], content["height"]
+    fitting = fit_picture(*size, ratio)
+    # The clip is given in any case: the page may grow meanwhile.
+    image = await page.screenshot(full_page=True, clip=_make_clip(0, 0, fitting), **options)
+    return image, fitting != size
+
+
+def fit_picture(width: float, height: float, ratio: float) -> tuple[float, float]:
+    """Return how much is drawn of an area, whose size is in the page's own pixels."""
+    side, area = MAX_HEIGHT / ratio, MAX_PIXELS / ratio**2
+    width, height = min(width, side), min(height, side)
+    if width * height > area:
+        width = min(width, max(_MAX_WIDTH / ratio, area / height))
+        height = min(height, area // width)
+    return width, height
+
+
+def get_pixel_ratio(params: PageParams) -> float:
+    return float(build_context_options(params).get("device_scale_factor", 1))
+
+
+async def _read_layout(page: Page) -> Any:
+    """Ask the engine, which scripts of the page cannot answer for."""
+    session = await page.context.new_cdp_session(page)
+    try:
+        return await session.send("Page.getLayoutMetrics")  # pyright: ignore[reportUnknownMemberType]  # a dict of anything
+    finally:
+        await session.detach()
+
+
+def _make_clip(left: float, top: float, size: tuple[float, float]) -> FloatRect:
+    width, height = size
+    return {"x": left, "y": top, "width": max(1.0, width), "height": max(1.0, height)}
 
 
 class RenderPdfAction(BrowserAction):

@@ -8,7 +8,7 @@ from typing import Any, Final
 from playwright.async_api import Page
 
 from msaas.browser_worker.actions.page_session import PageSession
-from msaas.browser_worker.actions.rendering import take_full_page_screenshot
+from msaas.browser_worker.actions.rendering import get_pixel_ratio, take_full_page_screenshot
 from msaas.contracts import Artifact, RunStepsParams, Step, normalise_text
 
 _MAX_TEXT: Final = 20_000
@@ -119,7 +119,8 @@ async def _extract(context: StepContext, step: Any) -> None:
 async def _screenshot(context: StepContext, step: Any) -> None:
     options: dict[str, Any] = {"type": "png", "animations": "disabled", "timeout": context.timeout}
     if step.full_page:
-        image, _ = await take_full_page_screenshot(context.page, options)
+        ratio = get_pixel_ratio(context.params)
+        image, _ = await take_full_page_screenshot(context.page, options, ratio)
     else:
         image = await context.page.screenshot(**options)
     name = f"screenshot-{len(context.artifacts) + 1}.png"

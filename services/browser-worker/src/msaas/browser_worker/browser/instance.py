@@ -57,6 +57,7 @@ class ChromiumLauncher:
     chromium: Path
     sandbox: bool = True
     max_memory: int = Limits().memory
+    max_shared_memory: int = Limits().shared_memory
     load_images: bool = False
 
     async def __call__(self) -> "ChromiumInstance":
@@ -79,7 +80,7 @@ class ChromiumInstance:
         playwright: Playwright,
         browser: Browser,
         processes: list[psutil.Process],
-        max_memory: int,
+        launcher: ChromiumLauncher,
     ) -> None:
         self.on_end: Callable[[], None] = lambda: None
         self.opened_pages = 0
@@ -90,7 +91,9 @@ class ChromiumInstance:
         self._profile = _find_profile(processes[0])
         self._open_pages = 0
         self._prewarmed: _PrewarmedPage | None = None
-        self._memory_watchdog = MemoryWatchdog(self.pid, max_memory)
+        self._memory_watchdog = MemoryWatchdog(
+            self.pid, launcher.max_memory, launcher.max_shared_memory
+        )
         watchdog = PeriodicTask(
             "memory-watchdog",
             self._check_memory,
@@ -123,7 +126,7 @@ class ChromiumInstance:
                     handle_sigterm=False,
                     handle_sighup=False,
                 )
-            return cls(playwright, browser, _find_processes(marker), launcher.max_memory)
+            return cls(playwright, browser, _find_processes(marker), launcher)
         except BaseException as error:
             if playwright is not None:
                 await _finish_in_time(playwright.stop())  # its browser ends with it
@@ -187,6 +190,9 @@ class ChromiumInstance:
     def was_killed_for_memory(self) -> bool:
         return self._memory_watchdog.was_killed_for_memory()
 
+    def count_pages_over_memory(self, since: float) -> int:
+        return self._memory_watchdog.count_pages_over_memory(since)
+
     async def wait_ended(self, seconds: float) -> bool:
         """Wait for the disconnect event, which follows the errors of the pages."""
         with suppress(TimeoutError):
@@ -232,8 +238,11 @@ class ChromiumInstance:
         return None if _has_failed(opening) else opening
 
     async def _check_memory(self) -> None:
-        if self._open_pages:
-            self._memory_watchdog.check()
+        watchdog = self._memory_watchdog
+        must_watch = self._open_pages or watchdog.is_exceeded
+        if must_watch and self.is_alive and watchdog.check(self._open_pages):
+            get_logger().error("browser_killed", opened=self.opened_pages)
+            _kill_group(self._processes[0])
 
     def _on_disconnected(self) -> None:
         self._ended.set()

@@ -1,10 +1,11 @@
 """Enforces the limits of one visit, and ends it where it exceeds them."""
 
 import asyncio
+import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 from urllib.parse import urlsplit
 
 from playwright.async_api import Dialog, Frame, Page, Request
@@ -13,6 +14,7 @@ from playwright.async_api import Error as PlaywrightError
 from msaas.browser_worker.egress.proxy import EgressProxy
 from msaas.browser_worker.failures import (
     ExceededLimit,
+    build_browser_unavailable,
     build_crash_failure,
     build_limit_failure,
     build_network_failure,
@@ -31,15 +33,19 @@ _BLOCKED_URL: Final = "about:blank#blocked"
 _BROKEN_RESPONSE_ERRORS: Final = ("ERR_CONTENT_", "ERR_INCOMPLETE_")
 
 
-class PageMonitor:
-    """`was_killed_for_memory` says whether a crashed page used too much memory."""
+class MemorySupervisor(Protocol):
+    """Says whether a crashed page, or the browser of some pages, used too much memory."""
 
-    def __init__(
-        self, page: Page, proxy: EgressProxy, was_killed_for_memory: Callable[[], bool]
-    ) -> None:
+    def was_killed_for_memory(self) -> bool: ...
+
+    def count_pages_over_memory(self, since: float) -> int: ...
+
+
+class PageMonitor:
+    def __init__(self, page: Page, proxy: EgressProxy, memory: MemorySupervisor) -> None:
         self._page = page
         self._proxy = proxy
-        self._was_killed_for_memory = was_killed_for_memory
+        self._memory = memory
         self._counts: Counter[ExceededLimit] = Counter()
         self._failure: ActionFailed | None = None
         self._timeout = asyncio.timeout(None)
@@ -54,6 +60,7 @@ class PageMonitor:
             async with self._timeout:
                 self._listen()
                 self._spawn(self._poll_node_count())
+                self._spawn(self._poll_browser_memory())
                 yield
         except (TimeoutError, PlaywrightError, ActionFailed) as error:
             self._is_stopped = True
@@ -84,7 +91,7 @@ class PageMonitor:
         self._page.on(
             "crash",
             lambda _: self._fail(
-                build_crash_failure(was_killed_for_memory=self._was_killed_for_memory())
+                build_crash_failure(was_killed_for_memory=self._memory.was_killed_for_memory())
             ),
         )
 
@@ -98,6 +105,19 @@ class PageMonitor:
                 if counters["nodes"] > self._proxy.limits.nodes:
                     self._fail(build_limit_failure(ExceededLimit.NODES))
                 await asyncio.sleep(NODE_POLL_INTERVAL)
+
+    async def _poll_browser_memory(self) -> None:
+        """End the visit where its browser uses too much; another's page may be the cause."""
+        started = time.monotonic()
+        while True:
+            await asyncio.sleep(NODE_POLL_INTERVAL)
+            if open_pages := self._memory.count_pages_over_memory(started):
+                is_alone = open_pages == 1
+                self._fail(
+                    build_limit_failure(ExceededLimit.MEMORY)
+                    if is_alone
+                    else build_browser_unavailable()
+                )
 
     def _close_popup(self, popup: Page) -> None:
         popup.on("popup", self._close_popup)
