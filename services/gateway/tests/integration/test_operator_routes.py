@@ -128,7 +128,9 @@ async def test_topics_show_what_waits_and_circuits_what_fails(
         " VALUES ('echo', 'circuit', now() + interval '1 minute')"
     )
     found = (await operator.request("GET", "/ops/circuits")).json()
-    closed = [{"target": one, "state": "closed"} for one in ("cache", "jwks")]
+    closed = [
+        {"target": one, "state": "closed"} for one in ("cache", "claims", "flags", "jwks", "limits")
+    ]
     assert found["circuits"] == closed
     assert [(one["task_type"], one["reason"]) for one in found["holds"]] == [("echo", "circuit")]
 
