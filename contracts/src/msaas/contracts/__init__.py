@@ -153,6 +153,7 @@ from msaas.contracts.text import (
     ShortText,
     Text,
     Timestamp,
+    count_containers,
     normalise_text,
     refuse_unsafe_json,
 )
@@ -314,6 +315,7 @@ __all__ = [
     "cache_key",
     "cancel_key",
     "choose_language",
+    "count_containers",
     "decode",
     "encode",
     "epoch_key",

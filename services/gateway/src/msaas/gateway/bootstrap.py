@@ -49,6 +49,7 @@ from msaas.gateway.entrypoints.http import (
     jobs,
     summaries,
 )
+from msaas.gateway.entrypoints.http.admission import AdmissionMiddleware
 from msaas.gateway.entrypoints.http.callers import CallerResolver
 from msaas.gateway.entrypoints.http.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
 from msaas.gateway.entrypoints.http.dependencies import GatewayState
@@ -318,7 +319,7 @@ def create_gateway_app(gateway: Gateway, settings: Settings, metrics: Metrics) -
         metrics=metrics,
         routers=routers,
         lifespan=lifespan,
-        before_body=[limits],
+        before_body=[limits, Middleware(AdmissionMiddleware, rules, gateway.callers)],
         after_body=[idempotency],
         deprecations=rules.deprecations,
         hosts=settings.allowed_hosts,
