@@ -24,7 +24,7 @@ EPOCH, CANCEL = f"msaas:{ENV}:epoch", f"msaas:{ENV}:cancel:j1"
 FEATURE = f"msaas:{ENV}:feature:FF_X:global"
 QUEUE = f"msaas:{ENV}:queue:jobs.generic"
 LIMIT, CLAIM = f"msaas:{ENV}:ratelimit:standard:u1", f"msaas:{ENV}:idempotency:u1:k1"
-VIEW, TAG = f"msaas:{ENV}:cache:usage:u1", f"msaas:{ENV}:cache:tag:usage:u1"
+VIEW = f"msaas:{ENV}:cache:usage:u1"
 
 SendCommand = Callable[..., str]
 
@@ -152,7 +152,7 @@ ALLOWED = {
         *(f"GET {LIMIT}", f"SET {LIMIT} 1 PX 5"),
         *(f"HMGET {CLAIM} mark answer", f"HSET {CLAIM} mark x", f"HDEL {CLAIM} owner"),
         *(f"HGET {CLAIM} owner", f"PEXPIRE {CLAIM} 5", f"PTTL {CLAIM}", f"DEL {CLAIM}"),
-        *(f"MGET {VIEW} {TAG}", f"SET {VIEW} x PX 5", f"SET {FEATURE} off EX 5"),
+        *(f"GET {VIEW}", f"SET {VIEW} x PX 5", f"SET {FEATURE} off EX 5"),
         *append_commands(AUDIT),
         *(f"XINFO GROUPS {BROWSER}", f"XPENDING {USAGE} billing", f"XLEN {RESULTS}.dlq"),
     ],
@@ -215,7 +215,7 @@ DENIED = {
         f"XREAD STREAMS {REPLY} {OTHERS_REPLY} 0 0",
         f"SET {CANCEL} 1",
         f"EVAL script 1 {COMMANDS}",
-        f"HGETALL {CLAIM}",
+        *(f"HGETALL {CLAIM}", f"MGET {VIEW}"),
         *(f"XRANGE {BROWSER} - +", f"XRANGE {AUDIT} - +", f"XINFO STREAM {BROWSER} FULL"),
     ],
     "jobs": [
@@ -226,7 +226,7 @@ DENIED = {
         f"XADD {USAGE}.dlq * a b",
         f"LPUSH {QUEUE} x",
         f"EVAL script 1 {USAGE}",
-        *(f"GET {LIMIT}", f"HGET {CLAIM} answer", f"MGET {VIEW}", f"EVALSHA script 1 {CLAIM}"),
+        *(f"GET {LIMIT}", f"HGET {CLAIM} answer", f"GET {VIEW}", f"EVALSHA script 1 {CLAIM}"),
         "CLIENT LIST",
         f"XGROUP DESTROY {COMMANDS} jobs",
     ],
@@ -250,7 +250,7 @@ DENIED = {
         f"XRANGE {RESULTS} - +",
         f"XDEL {RESULTS} 1-1",
         f"SET {CANCEL} 1",
-        *(f"SET {FEATURE} on", f"MGET {VIEW}"),
+        *(f"SET {FEATURE} on", f"GET {VIEW}"),
         f"XRANGE {BROWSER}.dlq - +",
         f"XADD {REPLY} * a b",
         f"XREAD STREAMS {EVENTS} 0",

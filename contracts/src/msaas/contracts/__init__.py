@@ -155,6 +155,7 @@ from msaas.contracts.text import (
     ShortText,
     Text,
     Timestamp,
+    count_containers,
     normalise_text,
     refuse_unsafe_json,
 )
@@ -326,6 +327,7 @@ __all__ = [
     "cache_key",
     "cancel_key",
     "choose_language",
+    "count_containers",
     "decode",
     "encode",
     "epoch_key",

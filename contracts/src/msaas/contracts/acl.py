@@ -127,7 +127,7 @@ def _edge_grants(env: str) -> list[tuple[Iterable[str], str]]:
     return [
         ((*scripts, "get", "set"), limits),
         ((*scripts, "del", "hdel", "hget", "hmget", "hset", "pexpire", "pttl"), claims),
-        (("mget", "set"), cache_key(env, "*", "*")),
+        (("get", "set"), cache_key(env, "*", "*")),
         (("set",), feature_key(env, "*", "*")),
     ]
 

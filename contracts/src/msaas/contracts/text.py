@@ -20,6 +20,7 @@ _NEITHER_BRACKET_NOR_QUOTE = bytes(set(range(256)) - set(b'"[]{}'))
 def refuse_unsafe_json(data: bytes) -> None:
     """Refuse in well-formed JSON what parsers accept: NUL in text, and deep nesting.
 
+    It may run before the parser: of what is not JSON it may refuse or accept anything.
     Byte searches clear nearly every document; only the others are examined in full.
     """
     if b"\\u0000" in data and b"\\u0000" in data.replace(rb"\\", b""):
@@ -28,14 +29,25 @@ def refuse_unsafe_json(data: bytes) -> None:
         raise UnsafeText(f"nesting is deeper than {MAX_DEPTH}")
 
 
+def count_containers(data: bytes, enough: int = 0) -> int:
+    """Count arrays and objects without parsing; up to `enough`, brackets in text may count too."""
+    count = data.count(b"{") + data.count(b"[")
+    return count if count <= enough else _read_brackets(data).count(b"[")
+
+
 def _is_deep(data: bytes) -> bool:
     """Whether brackets remain after removing the innermost pairs once for each level."""
-    unescaped = data.replace(rb"\\", b"").replace(rb"\"", b"")
-    marks = unescaped.translate(_AS_SQUARE, _NEITHER_BRACKET_NOR_QUOTE)
-    brackets = b"".join(marks.replace(b'""', b"").split(b'"')[::2])
+    brackets = _read_brackets(data)
     for _ in range(MAX_DEPTH):
         brackets = brackets.replace(b"[]", b"")
     return bool(brackets)
+
+
+def _read_brackets(data: bytes) -> bytes:
+    """Return the brackets outside of text, all of them as square ones."""
+    unescaped = data.replace(rb"\\", b"").replace(rb"\"", b"")
+    marks = unescaped.translate(_AS_SQUARE, _NEITHER_BRACKET_NOR_QUOTE)
+    return b"".join(marks.replace(b'""', b"").split(b'"')[::2])
 
 
 def normalise_text(text: str, limit: int | None = None) -> str:

@@ -130,7 +130,8 @@ async def test_topics_show_what_waits_and_circuits_what_fails(
         " VALUES ('echo', 'circuit', now() + interval '1 minute')"
     )
     found = (await operator.request("GET", "/ops/circuits")).json()
-    closed = [{"target": target, "state": "closed"} for target in ("cache", "jwks")]
+    targets = ("cache", "claims", "flags", "jwks", "limits")
+    closed = [{"target": target, "state": "closed"} for target in targets]
     assert found["circuits"] == closed
     assert [(pause["task_type"], pause["reason"]) for pause in found["holds"]] == [
         ("echo", "circuit")

@@ -1,4 +1,4 @@
-"""One round trip to Redis for each call, behind a circuit breaker."""
+"""One round trip to Redis for each call, behind the circuit breaker of its purpose."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -32,15 +32,18 @@ class Script:
 
 
 class RedisStore:
+    """`name` is its breaker's: what fails for one purpose does not stop another."""
+
     def __init__(
         self,
         redis: RedisClient,
+        name: str = "cache",
         *,
         clock: Clock | None = None,
         on_change: Callable[[str, CircuitState], None] | None = None,
     ) -> None:
         self._redis = redis
-        self._breaker = Breaker("cache", BREAKER_POLICY, clock or SystemClock(), on_change)
+        self._breaker = Breaker(name, BREAKER_POLICY, clock or SystemClock(), on_change)
 
     async def execute_command(self, *command: str | int | bytes) -> Any:
         async with self._breaker:

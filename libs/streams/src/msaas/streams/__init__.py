@@ -10,6 +10,7 @@ from msaas.streams.broker import (
     entry_timestamp_ms,
 )
 from msaas.streams.errors import (
+    BrokerAccessDenied,
     BrokerFull,
     BrokerUnavailable,
     CommandRefused,
@@ -25,6 +26,7 @@ from msaas.streams.redis_broker import RedisBroker
 
 __all__ = [
     "Broker",
+    "BrokerAccessDenied",
     "BrokerFull",
     "BrokerUnavailable",
     "CommandRefused",

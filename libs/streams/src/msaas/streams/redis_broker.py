@@ -23,6 +23,7 @@ from msaas.streams.redis_pipeline import (
     read_entry,
     read_text,
 )
+from msaas.telemetry import Metrics
 
 COMMAND_TIMEOUT = 0.5
 MAX_BLOCK_SECONDS = 5.0
@@ -31,8 +32,10 @@ RELEASED_IDLE_MS = 24 * 3600 * 1000
 
 
 class RedisBroker:
-    def __init__(self, url: str, *, command_timeout: float = COMMAND_TIMEOUT) -> None:
-        self._pipeline = RedisPipeline(url, command_timeout)
+    def __init__(
+        self, url: str, *, command_timeout: float = COMMAND_TIMEOUT, metrics: Metrics | None = None
+    ) -> None:
+        self._pipeline = RedisPipeline(url, command_timeout, metrics)
         self._clock_skew_ms = 0.0
         self._clock_synced_at = -CLOCK_SYNC_INTERVAL
 

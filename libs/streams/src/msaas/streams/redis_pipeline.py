@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import hiredis
 from redis import exceptions as redis_errors
@@ -13,9 +13,12 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
 from msaas.streams.broker import RawEntry
-from msaas.streams.errors import BrokerFull, BrokerUnavailable, GroupMissing
+from msaas.streams.errors import BrokerAccessDenied, BrokerFull, BrokerUnavailable, GroupMissing
+from msaas.telemetry import Metrics, get_logger
 
 CONNECT_TIMEOUT = 2.0
+# What a script gets that runs a command which its user may not run.
+_SCRIPT_DENIED: Final = "ACL failure in script"
 
 RedisCommand = Sequence[str | int | bytes]
 
@@ -25,8 +28,14 @@ _pack = cast("Callable[[tuple[object, ...]], bytes]", cast("Any", hiredis).pack_
 class RedisPipeline:
     """Packs and reads on redis-py's connections: its own pipelines cost half of a batch."""
 
-    def __init__(self, url: str, command_timeout: float) -> None:
+    def __init__(self, url: str, command_timeout: float, metrics: Metrics | None) -> None:
         self._timeout = command_timeout
+        self._log = get_logger()
+        self._denied = metrics and metrics.counter(
+            "msaas_broker_access_denied_total",
+            "Commands that Redis refused to our user: wrong grants or passwords.",
+            ("command", "reply"),
+        )
         self._pool: Any = cast("Any", ConnectionPool).from_url(
             url,
             protocol=2,
@@ -42,6 +51,21 @@ class RedisPipeline:
         """Send all, read all; raise the first error after the last reply has been read."""
         if not commands:
             return []
+        try:
+            return await self._execute(commands, block)
+        except BrokerAccessDenied as error:
+            self._report_denied(error, commands)
+            raise
+
+    def _report_denied(self, error: BrokerAccessDenied, commands: Sequence[RedisCommand]) -> None:
+        reply = str(error.context["reply"])
+        names = [str(command[0]) for command in commands if command[0] != "MULTI"]
+        command = names[0] if reply == "NOPERM" else "AUTH"
+        self._log.error("broker_access_denied", command=command, reply=reply)
+        if self._denied is not None:
+            self._denied.labels(command, reply).inc()
+
+    async def _execute(self, commands: Sequence[RedisCommand], block: float) -> list[Any]:
         packed = b"".join([_pack(tuple(command)) for command in commands])
         async with _translated_errors():
             async with asyncio.timeout(CONNECT_TIMEOUT):  # the handshake has no other deadline
@@ -79,12 +103,22 @@ async def _translated_errors() -> AsyncGenerator[None]:
         raise BrokerFull(target="redis", reply="OOM") from error
     except redis_errors.NoScriptError as error:  # redis-py drops its code
         raise BrokerUnavailable(target="redis", reply="NOSCRIPT") from error
+    except redis_errors.NoPermissionError as error:
+        raise BrokerAccessDenied(target="redis", reply="NOPERM") from error
+    except redis_errors.AuthenticationError as error:
+        raise BrokerAccessDenied(target="redis", reply=_authentication_reply(error)) from error
     except ResponseError as error:
         reply = str(error)
+        if _SCRIPT_DENIED in reply:
+            raise BrokerAccessDenied(target="redis", reply="NOPERM") from error
         kind = GroupMissing if "NOGROUP" in reply or "no such key" in reply else BrokerUnavailable
         raise kind(target="redis", reply=reply.partition(" ")[0]) from error
     except (redis_errors.RedisError, OSError) as error:
         raise BrokerUnavailable(target="redis") from error
+
+
+def _authentication_reply(error: redis_errors.AuthenticationError) -> str:
+    return "NOAUTH" if "required" in str(error) else "WRONGPASS"
 
 
 def read_entry(item: Any, delivery_count: int = 1) -> RawEntry:

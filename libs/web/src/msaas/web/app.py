@@ -6,6 +6,7 @@ from typing import Final
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
+from msaas.contracts import MAX_DATA
 from msaas.telemetry import Metrics
 from msaas.web.middleware import (
     AccessLog,
@@ -22,7 +23,7 @@ from msaas.web.middleware import (
 from msaas.web.problems import EXCEPTION_HANDLERS
 from msaas.web.state import Lifespan, publish_state
 
-BODY_LIMIT: Final = 1024 * 1024
+BODY_LIMIT: Final = MAX_DATA  # a message carries no more
 REQUEST_TIMEOUT: Final = 15.0
 
 

@@ -65,8 +65,8 @@ async def serve_worker(
 ) -> None:
     """Work until SIGTERM; then read nothing more, and finish or release what runs."""
     environment = str(settings.environment)
-    broker = RedisBroker(settings.redis_url.get_secret_value())
     kind, slots, metrics, timings = process.kind, process.slots, process.metrics, process.timings
+    broker = RedisBroker(settings.redis_url.get_secret_value(), metrics=metrics)
     messenger = Messenger(broker, kind, environment, metrics=metrics, timings=timings)
     name = f"{kind}@{socket.gethostname()}:{os.getpid()}"
     uploader = HttpArtifactUploader()

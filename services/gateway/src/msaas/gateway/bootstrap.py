@@ -49,6 +49,7 @@ from msaas.gateway.entrypoints.http import (
     jobs,
     summaries,
 )
+from msaas.gateway.entrypoints.http.admission import AdmissionMiddleware
 from msaas.gateway.entrypoints.http.callers import CallerResolver
 from msaas.gateway.entrypoints.http.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
 from msaas.gateway.entrypoints.http.dependencies import GatewayState
@@ -149,7 +150,7 @@ def assemble(
     users = Database(PostgresConfig(settings.database_url.get_secret_value()), metrics)
     reads = Database(PostgresConfig(settings.read_database_url.get_secret_value()), metrics)
     summaries = open_summaries_database(settings, metrics)
-    broker = RedisBroker(settings.redis_url.get_secret_value())
+    broker = RedisBroker(settings.redis_url.get_secret_value(), metrics=metrics)
     environment = str(settings.environment)
     messenger = Messenger(broker, SERVICE, environment, metrics=metrics)
     messenger.publisher.require_topics(COMMANDS, AUDIT_TOPIC)
@@ -172,13 +173,14 @@ def assemble(
     event_handler = JobEventHandler(event_hub, cache_versions, metrics)
     messenger.tail_log([EVENTS], event_handler.handle, event_handler.reset, event_handler.start_at)
     store = PostgresUsers(users)
-    redis_store = RedisStore(broker, on_change=circuit_state_listener(metrics))
+    # A breaker for each: a cache that fails does not switch the limits and the claims off.
+    create_store = partial(RedisStore, broker, on_change=circuit_state_listener(metrics))
     access = assemble_access_control(
         users,
         messenger,
         settings,
         metrics,
-        redis_store=redis_store,
+        redis_store=create_store("flags"),
         flag_defaults=flag_defaults,
     )
     authenticator = Authenticator(verifier, store, api_keys=access.key_verifier)
@@ -215,7 +217,7 @@ def assemble(
         commands=commands,
         event_hub=event_hub,
         read_summary=assemble_read_summary(
-            settings, summaries, redis_store, cache_versions, metrics
+            settings, summaries, create_store("cache"), cache_versions, metrics
         ),
         manage_keys=access.manage_keys,
         key_views=PostgresKeyViews(reads),
@@ -237,10 +239,10 @@ def assemble(
         health=health,
         callers=CallerResolver(authenticator),
         rate_limiter=RequestRateLimiter(
-            RateLimiter(redis_store, environment), enforced=settings.rate_limits_enforced
+            RateLimiter(create_store("limits"), environment), enforced=settings.rate_limits_enforced
         ),
         idempotent_requests=IdempotentRequests(
-            IdempotencyClaims(redis_store),
+            IdempotencyClaims(create_store("claims")),
             environment,
             fingerprint_key,
             claim_seconds=COMMAND_TIMEOUT_SECONDS + _CLAIM_MARGIN_SECONDS,
@@ -317,7 +319,7 @@ def create_gateway_app(gateway: Gateway, settings: Settings, metrics: Metrics) -
         metrics=metrics,
         routers=routers,
         lifespan=lifespan,
-        before_body=[limits],
+        before_body=[limits, Middleware(AdmissionMiddleware, rules, gateway.callers)],
         after_body=[idempotency],
         deprecations=rules.deprecations,
         hosts=settings.allowed_hosts,

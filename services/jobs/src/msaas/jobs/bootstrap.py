@@ -219,7 +219,7 @@ async def serve(settings: Settings) -> None:
     )
     instrument("asyncpg", "redis")
     metrics = Metrics(SERVICE, environment)
-    broker = RedisBroker(settings.redis_url.get_secret_value())
+    broker = RedisBroker(settings.redis_url.get_secret_value(), metrics=metrics)
     config = PostgresConfig(settings.database_url.get_secret_value())
     try:
         async with Database(config, metrics) as database:

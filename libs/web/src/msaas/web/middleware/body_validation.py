@@ -6,10 +6,12 @@ from typing import Any, Final, NamedTuple
 import orjson
 from starlette.requests import ClientDisconnect
 
-from msaas.contracts import UnsafeText, refuse_unsafe_json
+from msaas.contracts import UnsafeText, count_containers, refuse_unsafe_json
 from msaas.web.asgi import ASGIApp, Message, Receive, Scope, Send, find_header, is_json
 from msaas.web.problems import Malformed, PayloadTooLarge, UnsupportedMediaType
 
+# Each costs a Python object; a batch of 100 jobs has 100 for each of its jobs.
+MAX_CONTAINERS: Final = 10_000
 _BODY_KEY: Final = "body"
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _LONG_RUN: Final = re.compile(rb"\d{19}")
@@ -74,12 +76,17 @@ class BodyValidation:
 
 
 def parse_json(body: bytes) -> Any:
-    """Refuse invalid JSON, NUL, deep nesting and integers beyond 64 bits."""
+    """Refuse invalid JSON, NUL, deep nesting, too many containers and integers beyond 64 bits.
+
+    What is expensive to parse is refused before it is parsed.
+    """
     if not body:
         return None
     try:
-        parsed = orjson.loads(body)
+        if count_containers(body, MAX_CONTAINERS) > MAX_CONTAINERS:
+            raise Malformed(f"The body has more than {MAX_CONTAINERS} arrays and objects.")
         refuse_unsafe_json(body)
+        parsed = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise Malformed(f"The body is not JSON: {error}.") from None
     except UnsafeText as error:

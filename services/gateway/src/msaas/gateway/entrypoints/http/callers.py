@@ -1,6 +1,6 @@
 """The caller of a request, for the middleware around the routes."""
 
-from msaas.auth import Authenticator, Unauthenticated
+from msaas.auth import Authenticator, Unauthenticated, UserPrincipal
 from msaas.gateway.application.request_rate_limiter import Caller
 from msaas.web.asgi import Scope
 
@@ -11,9 +11,12 @@ class CallerResolver:
     def __init__(self, authenticator: Authenticator) -> None:
         self._authenticator = authenticator
 
+    async def require(self, scope: Scope) -> UserPrincipal:
+        return (await self._authenticator.authenticate_scope(scope)).user
+
     async def find(self, scope: Scope) -> Caller | None:
         try:
-            user = (await self._authenticator.authenticate_scope(scope)).user
+            user = await self.require(scope)
         except Unauthenticated:
             return None
         return Caller(user.id, user.plan, user.api_key)

@@ -4,7 +4,6 @@ A route declares its rule: `@router.get("/me", dependencies=[guard(RouteRule(sco
 The task catalogue has the plans and flags of each task.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -58,22 +57,28 @@ class RouteGuard:
         if self.rule.is_public and not _has_api_key(request):
             return
         user = await current_user(request)
-        self._check_api_key(user)
-        if self.rule.operators_only and user.role != "operator":
-            raise NotAllowed("This operation requires the operator role.")
-        if user.plan not in self.rule.plans:
-            raise PlanForbidden("The plan does not include this operation.")
+        check_user(self.rule, user)
         if self.rule.flag is not None:
             context = await read_flag_context(user, request)
             get_gateway_state(request).features.require((self.rule.flag,), context)
 
-    def _check_api_key(self, user: UserPrincipal) -> None:
-        if user.api_key is None:
-            return
-        if self.rule.scope is None:
-            raise NotAllowed("This operation requires a user session, not an API key.")
-        if self.rule.scope not in user.api_key.scopes:
-            raise NotAllowed(f"The API key lacks the scope {self.rule.scope}.")
+
+def check_user(rule: RouteRule, user: UserPrincipal) -> None:
+    """Raise unless the user's key, role and plan allow the route."""
+    _check_api_key(rule, user)
+    if rule.operators_only and user.role != "operator":
+        raise NotAllowed("This operation requires the operator role.")
+    if user.plan not in rule.plans:
+        raise PlanForbidden("The plan does not include this operation.")
+
+
+def _check_api_key(rule: RouteRule, user: UserPrincipal) -> None:
+    if user.api_key is None:
+        return
+    if rule.scope is None:
+        raise NotAllowed("This operation requires a user session, not an API key.")
+    if rule.scope not in user.api_key.scopes:
+        raise NotAllowed(f"The API key lacks the scope {rule.scope}.")
 
 
 def guard(rule: RouteRule) -> Depends:
@@ -90,19 +95,21 @@ class RouteRules:
 
     def __init__(self, routers: Iterable[APIRouter]) -> None:
         self.by_operation: dict[tuple[str, str], RouteRule] = {}
-        self._by_method: defaultdict[str, list[tuple[re.Pattern[str], RouteRule]]] = defaultdict(
-            list
-        )
+        self._by_method: defaultdict[str, list[tuple[RouteContext, RouteRule]]] = defaultdict(list)
         for route in iter_route_contexts([route for router in routers for route in router.routes]):
             rule = _get_rule(route)
             for method in route.methods or ():
                 self.by_operation[method, str(route.path)] = rule
-                self._by_method[method].append((route.path_regex, rule))
+                self._by_method[method].append((route, rule))
 
     def find(self, scope: RequestScope) -> RouteRule | None:
         """Return None for a path or a method that is not served."""
+        found = self.find_route(scope)
+        return found and found[1]
+
+    def find_route(self, scope: RequestScope) -> tuple[RouteContext, RouteRule] | None:
         routes = self._by_method.get(scope["method"], ())
-        return next((rule for path, rule in routes if path.match(scope["path"])), None)
+        return next((one for one in routes if one[0].path_regex.match(scope["path"])), None)
 
     @property
     def deprecations(self) -> Mapping[tuple[str, str], Deprecation]:
