@@ -128,6 +128,7 @@ class TaskTypeNotFound(MsaasError):
 class PayloadInvalid(MsaasError):
     code: ClassVar[str] = "validation_failed"
     kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
+    default_message: ClassVar[str] = "The payload does not match its task type."
 
 
 class PlanForbidden(MsaasError):
