@@ -23,6 +23,7 @@ from msaas.jobs.domain.errors import (
     JobNotFound,
     ParentEnded,
     PayloadInvalid,
+    PayloadTooLarge,
     PlanForbidden,
     QuotaExceeded,
     TaskTypeNotFound,
@@ -38,6 +39,7 @@ _REJECTION_REASONS: Final[Mapping[type[MsaasError], str]] = MappingProxyType(
         PlanForbidden: "plan_forbidden",
         TaskTypeNotFound: "invalid_payload",
         PayloadInvalid: "invalid_payload",
+        PayloadTooLarge: "invalid_payload",
     }
 )
 
@@ -49,6 +51,8 @@ def submit(batch: CommandBatch, request: JobRequest) -> CommandOutcome:
     if first := _find_by_idempotency_key(batch, request):
         return _build_outcome(first, replayed=True)
     task = get_task_in_plan(request.task_type, account.subject.plan)
+    if len(orjson.dumps(request.payload)) > task.max_payload:
+        raise PayloadTooLarge(limit=task.max_payload)
     _check_parent(batch, request)
     job = _build_job(batch, request)
     job.max_attempts, job.billable = task.max_attempts, task.billable
@@ -91,7 +95,7 @@ def _reject(batch: CommandBatch, request: JobRequest, refusal: MsaasError) -> Co
     job.failure_reason = _REJECTION_REASONS[type(refusal)]
     job.last_error = refusal.safe_message
     # What the catalogue refuses may hold a secret in clear, under any name.
-    job.has_payload = not isinstance(refusal, TaskTypeNotFound | PayloadInvalid)
+    job.has_payload = job.failure_reason != "invalid_payload"
     batch.rejected.append((job, request))
     batch.jobs[job.id] = job
     return CommandOutcome(reply={"job_id": job.id, "status": job.status})
