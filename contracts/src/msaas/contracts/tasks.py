@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from msaas.contracts.entry import MAX_DATA
 from msaas.contracts.errors import UnknownTask
 from msaas.contracts.extraction import (
     CrawlSiteParams,
@@ -36,6 +37,8 @@ from msaas.contracts.rendering import (
 from msaas.contracts.text import NO_NUL
 
 ALL_PLANS = frozenset(Plan)
+_ENVELOPE_SIZE = 4 * 1024
+_UPLOAD_LINK_SIZE = 2 * 1024
 SecretText = Annotated[
     str,
     Field(
@@ -69,6 +72,11 @@ class Task:
     public: bool = True
     once: bool = False
     uploads: tuple[str, ...] = ()
+
+    @property
+    def max_payload(self) -> int:
+        """Return the bytes of JSON that fit in an envelope beside its other fields."""
+        return MAX_DATA - _ENVELOPE_SIZE - len(self.uploads) * _UPLOAD_LINK_SIZE
 
     @cached_property
     def secrets(self) -> frozenset[str]:

@@ -1,5 +1,6 @@
 """A sealed value unseals unchanged with its key and in its context, and in no other way."""
 
+import base64
 import json
 from collections.abc import Callable
 from typing import Any
@@ -98,3 +99,10 @@ def test_keys_are_exported_and_parsed_and_their_secret_is_not_printed() -> None:
     assert type(KEY.public).parse(str(KEY.public)) == KEY.public
     assert exported.partition(":")[0] == KEY.public.id
     assert exported.partition(":")[2] not in f"{KEY} {KEY!r} {[KEY]}"
+
+
+@pytest.mark.parametrize("public", [bytes(32), b"\1" + bytes(31)])
+def test_an_ephemeral_key_of_low_order_is_an_invalid_seal(public: bytes) -> None:
+    body = base64.urlsafe_b64encode(public + bytes(32)).decode()
+    with pytest.raises(InvalidSeal):
+        UNSEALER.unseal({SEALED_KEY: f"v1.{KEY.public.id}.{body}"}, *CONTEXT)

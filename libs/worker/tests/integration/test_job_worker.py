@@ -8,7 +8,8 @@ from uuid import uuid4
 import pytest
 from worker_support import OpenWorker, ScriptedAction
 
-from msaas.contracts import CancelRequested, JobProgressed
+from msaas.contracts import CancelRequested, JobProgressed, get_task
+from msaas.kernel import SystemClock
 from msaas.testing import FakeJobsService, wait_until
 from msaas.worker import ActionFailed, RunContext
 
@@ -124,6 +125,40 @@ async def test_a_timeout_inside_the_action_is_retryable(
     open_worker(ScriptedAction(late))
     outcome = await jobs_service.wait_for_outcome(await jobs_service.send())
     assert (outcome.failure_reason, outcome.retryable) == ("timeout", True)
+
+
+class SkewedClock(SystemClock):
+    """The clock of a host that is wrong by some minutes."""
+
+    def __init__(self, minutes: int) -> None:
+        self._lead = timedelta(minutes=minutes)
+
+    def now(self) -> datetime:
+        return super().now() + self._lead
+
+
+@pytest.mark.parametrize("deadline_minutes", [None, 5])
+async def test_a_worker_whose_clock_is_nine_minutes_ahead_runs_a_fresh_envelope(
+    jobs_service: FakeJobsService, open_worker: OpenWorker, deadline_minutes: int | None
+) -> None:
+    action, now = ScriptedAction(), datetime.now(UTC)
+    open_worker(action, clock=SkewedClock(9))
+    meta = {
+        "valid_until": now + get_task("echo").valid_for,
+        "deadline_ts": deadline_minutes and now + timedelta(minutes=deadline_minutes),
+    }
+    outcome = await jobs_service.wait_for_outcome(await jobs_service.send(meta=meta))
+    assert type(outcome).__name__ == "JobSucceeded"
+
+
+async def test_a_worker_whose_clock_is_behind_does_not_run_an_old_envelope(
+    jobs_service: FakeJobsService, open_worker: OpenWorker
+) -> None:
+    action = ScriptedAction()
+    open_worker(action, clock=SkewedClock(-9))
+    meta = {"valid_until": datetime.now(UTC)}
+    outcome = await jobs_service.wait_for_outcome(await jobs_service.send(meta=meta))
+    assert (type(outcome).__name__, action.run_count) == ("JobLost", 0)
 
 
 async def test_an_envelope_that_is_too_old_is_reported_as_lost(

@@ -17,6 +17,7 @@ from msaas.contracts import (
     encode,
     get_topic,
 )
+from msaas.kernel import Clock
 from msaas.messaging import AbandonReason, ConsumerTimings, Delivery, Messenger
 from msaas.streams import RawEntry
 from msaas.telemetry import Metrics
@@ -59,7 +60,9 @@ class OpenMessenger(Protocol):
 
 
 class OpenWorker(Protocol):
-    def __call__(self, action: Action, slots: int = 10) -> tuple[Messenger, asyncio.Task[None]]: ...
+    def __call__(
+        self, action: Action, slots: int = 10, clock: Clock | None = None
+    ) -> tuple[Messenger, asyncio.Task[None]]: ...
 
 
 StartMessenger = Callable[[Messenger], asyncio.Task[None]]

@@ -71,6 +71,7 @@ async def test_a_time_that_cannot_be_stored_is_refused(
         ("not_found", 403, "forbidden"),
         ("validation_failed", 422, "validation_failed"),
         ("plan_forbidden", 403, "plan_forbidden"),
+        ("payload_too_large", 413, "payload_too_large"),
         ("conflict", 503, "overloaded"),
         ("something_new", 500, "internal"),
     ],

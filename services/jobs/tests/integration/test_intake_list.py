@@ -11,9 +11,9 @@ import asyncpg
 import pytest
 import pytest_asyncio
 import redis.asyncio
-from services.jobs.tests.support import OpenBroker, StartService
+from services.jobs.tests.support import Gateway, OpenBroker, ReadTopic, StartService
 
-from msaas.contracts import get_topic, queue_key
+from msaas.contracts import RetryJob, get_topic, queue_key
 from msaas.jobs.entrypoints.intake_list import PERIOD, MoveIntakeTask
 from msaas.kernel import PeriodicTask, SystemClock
 from msaas.streams import ListMover, RedisBroker
@@ -25,6 +25,7 @@ RedisClient: TypeAlias = Any  # redis-py leaves much of its own surface untyped
 _Redis: RedisClient = redis.asyncio.Redis
 Push = Callable[..., Awaitable[UUID]]
 COMMANDS = get_topic("jobs.commands")
+PLANTED = "hunter2-planted"  # what must not be found
 
 
 @pytest_asyncio.fixture
@@ -100,6 +101,43 @@ async def test_an_invalid_payload_is_stored_as_a_failed_job(
     job_id = await push(**fields)
     row = await wait_until(lambda: find(rows, job_id))
     assert (row["status"], row["failure_reason"]) == ("FAILED", "invalid_payload")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"payload": {"message": "x", "secret": PLANTED}},
+        {"payload": {"message": "x", "secret": {"$sealed": "v1.a.b", "plain": PLANTED}}},
+        {"payload": {"message": "x", PLANTED: 1}},
+        {"payload": {"message": PLANTED, "delay_ms": -1}},
+        {"payload": {"secret": PLANTED}, "task_type": "juggle"},
+    ],
+)
+async def test_nothing_of_a_refused_payload_is_stored_or_published(
+    start_service: StartService,
+    push: Push,
+    rows: asyncpg.Connection,
+    read_topic: ReadTopic,
+    fields: dict[str, Any],
+) -> None:
+    await start_service()
+    job_id = await push(**fields)
+    row = await wait_until(lambda: find(rows, job_id))
+    assert (row["status"], row["payload"]) == ("FAILED", None)
+    assert PLANTED not in str(await rows.fetch("SELECT jobs::text FROM jobs.jobs"))
+    assert await wait_until(lambda: read_topic("jobs.events"))
+    assert PLANTED not in str(await read_topic("jobs.events"))
+
+
+async def test_a_payload_that_was_refused_is_not_run_by_a_retry(
+    start_service: StartService, push: Push, gateway: Gateway, user: UUID, rows: asyncpg.Connection
+) -> None:
+    await start_service()
+    job_id = await push(payload={"message": "x", "secret": PLANTED})
+    await wait_until(lambda: find(rows, job_id))
+    reply = await gateway.call(RetryJob(job_id=job_id, user_id=user, retry_id=uuid4()))
+    assert reply.problem is not None
+    assert (await find(rows, job_id))["status"] == "FAILED"
 
 
 @pytest.mark.parametrize("body", ["no json", "[]", '{"job_id": 1}', '{"text": "\\ud800"}'])

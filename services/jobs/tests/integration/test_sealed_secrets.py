@@ -1,21 +1,25 @@
 """A secret reaches its worker, and is readable nowhere on the way."""
 
+import base64
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
 from services.jobs.tests.support import (
+    AddUser,
     BuildJob,
     FakeWorkerQueue,
     Gateway,
+    ReadEnvelopes,
     RunCommands,
     RunTick,
     StartService,
 )
 
-from msaas.contracts import JobEnvelope, Plan, SubmitJob
+from msaas.contracts import MAX_DATA, JobEnvelope, Plan, SubmitJob
 from msaas.jobs.settings import LOCAL_SEALING_KEY
 from msaas.kernel import new_id
 from msaas.sealing import PrivateKey, Sealer
@@ -77,6 +81,51 @@ async def test_such_a_job_ends_as_failed_for_good(
 
     row = await wait_until(find_failed)
     assert (row["failure_reason"], row["reserved"]) == ("invalid_payload", False)
+
+
+@pytest.mark.parametrize("kind", ["nul", "low order", "oversize"])
+async def test_a_job_whose_envelope_cannot_be_written_fails_and_stops_no_other(
+    start_service: StartService,
+    gateway: Gateway,
+    submit_job: BuildJob,
+    add_user: AddUser,
+    rows: asyncpg.Connection,
+    read_envelopes: ReadEnvelopes,
+    kind: str,
+) -> None:
+    """All are submitted before they are due, and picked in one tick."""
+    await start_service()
+    later, job_id = datetime.now(UTC) + timedelta(hours=1), new_id()
+    key = PrivateKey.parse(LOCAL_SEALING_KEY).public
+    low_order = base64.urlsafe_b64encode(bytes(64)).decode()
+    secret = {
+        "nul": SEALER.seal("a\0b", str(job_id), "secret"),
+        "low order": {"$sealed": f"v1.{key.id}.{low_order}"},
+        "oversize": None,
+    }[kind]
+    bad = submit_job(
+        await add_user(), job_id=job_id, run_at=later, payload={"message": "x", "secret": secret}
+    )
+    others = [submit_job(await add_user(), run_at=later) for _ in range(3)]
+    for command in (bad, *others):
+        assert (await gateway.call(command)).ok
+    if kind == "oversize":
+        sql = "UPDATE jobs.jobs SET payload = jsonb_build_object('message', $2::text) WHERE id = $1"
+        await rows.execute(sql, job_id, "x" * (MAX_DATA - 100))
+    await rows.execute("UPDATE jobs.jobs SET run_at = now()")
+
+    async def find_failed() -> Any:
+        return await rows.fetchrow("SELECT * FROM jobs.jobs WHERE status = 'FAILED'")
+
+    row = await wait_until(find_failed)
+    assert (row["id"], row["failure_reason"]) == (job_id, "invalid_payload")
+    assert (row["reserved"], row["last_error"] is None) == (False, False)
+
+    async def are_sent() -> bool:
+        sent = {envelope.job_id for envelope in await read_envelopes()}
+        return sent == {command.job_id for command in others}
+
+    await wait_until(are_sent)
 
 
 async def test_only_the_envelope_contains_the_sealed_secret(

@@ -295,4 +295,36 @@ def test_a_woken_job_whose_entry_is_lost_is_still_a_woken_one(
     scenario.apply_reports(scenario.start(), scenario.wait())
     woken = scenario.job = replace(scenario.job, waiting_for=None)
     fence = scenario.dispatch_again()
-    assert scenario.apply_reports(scenario.loss(LossReason.STALE, fence)).after == woken
+    after = scenario.apply_reports(scenario.loss(LossReason.STALE, fence)).after
+    assert replace(after, releases=0) == woken
+
+
+@pytest.mark.parametrize("reason", [LossReason.STALE, LossReason.DRAINED])
+def test_a_job_that_no_worker_keeps_waits_longer_each_time_and_fails_in_the_end(
+    scenario: JobScenario, reason: LossReason
+) -> None:
+    now, fence, waits = scenario.now, scenario.fence, list[float]()
+    for number in range(100):
+        after = scenario.apply_reports(scenario.loss(reason, fence), at=now).after
+        if after.is_finished:
+            break
+        waits.append(max(0.0, (after.run_at - now).total_seconds()))
+        now = max(now, after.run_at)
+        fence = scenario.dispatch_again(UUID(int=100 + number))
+    assert (scenario.job.status, scenario.job.failure_reason) == (FAILED, "lost_worker")
+    assert waits[:3] == [0.0, 0.0, 0.0]
+    assert waits == sorted(waits)
+    assert waits[-1] == 300.0
+    assert now - scenario.now > timedelta(hours=1)
+
+
+def test_a_start_forgets_the_releases_before_it(scenario: JobScenario) -> None:
+    fence = scenario.fence
+    for number in range(100):
+        scenario.apply_reports(scenario.loss(LossReason.STALE, fence))
+        fence = scenario.dispatch_again(UUID(int=100 + 2 * number))
+        scenario.apply_reports(scenario.start(fence))
+        scenario.apply_reports(scenario.loss(LossReason.DRAINED, fence))
+        fence = scenario.dispatch_again(UUID(int=101 + 2 * number))
+    assert not scenario.job.is_finished
+    assert scenario.job.run_at <= scenario.now

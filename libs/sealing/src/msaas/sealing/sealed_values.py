@@ -64,16 +64,14 @@ class Unsealer:
         if version != _VERSION or key is None:
             raise UnknownSealingKey(key_id=key_id)
         ephemeral_public, ciphertext = body[:_KEY_SIZE], body[_KEY_SIZE:]
-        cipher = _derive_cipher(key.exchange(ephemeral_public), ephemeral_public + key.public.raw)
+        associated_data = _build_associated_data(f"{version}.{key_id}", ephemeral_public, context)
         try:
-            plaintext = cipher.decrypt(
-                _ZERO_NONCE,
-                ciphertext,
-                _build_associated_data(f"{version}.{key_id}", ephemeral_public, context),
-            )
-        except InvalidTag:
+            shared = key.exchange(ephemeral_public)
+            cipher = _derive_cipher(shared, ephemeral_public + key.public.raw)
+            return orjson.loads(cipher.decrypt(_ZERO_NONCE, ciphertext, associated_data))
+        except (InvalidTag, ValueError):
+            # ValueError: an ephemeral key of low order, or no JSON inside.
             raise InvalidSeal from None
-        return orjson.loads(plaintext)
 
 
 def _parse_sealed(text: str) -> tuple[str, str, bytes]:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 from uuid import UUID
 
@@ -29,12 +29,13 @@ DEPENDENCY_ERRORS = (DependencyUnavailable, Overloaded)
 
 @dataclass(slots=True, eq=False)
 class ActiveRun:
-    """One active run, and whether it was cancelled."""
+    """One active run, how far this host's clock is ahead, and whether the run was cancelled."""
 
     delivery: Delivery
     envelope: JobEnvelope
     task: asyncio.Task[object]
     started_at: datetime | None = None
+    clock_lead: timedelta = timedelta(0)
     timings: dict[str, int] = field(default_factory=dict[str, int])
     network: list[VisitedPlace] = field(default_factory=list[VisitedPlace])
     is_cancelled: bool = False

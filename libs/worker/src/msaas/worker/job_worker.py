@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Protocol, cast
 
@@ -78,6 +78,7 @@ class JobWorker:
         flags: TaskFlags | None = None,
     ) -> None:
         messenger.publisher.require_topics(RESULTS_TOPIC)
+        self._broker = messenger.context.broker
         self._cancellation_checker = CancellationChecker(messenger)
         self._actions = {action.task_type: action for action in actions}
         self._tasks = tasks
@@ -135,7 +136,9 @@ class JobWorker:
         if flag := self._flags and self._flags.find_disabled(task.flags):
             self._log.warning("job_run_refused", flag=flag)
             return build_job_failed(envelope, FEATURE_DISABLED, self._clock.now())
-        if self._clock.now() + task.timeout > envelope.meta.valid_until:
+        current.clock_lead = await self._measure_clock_lead()
+        now = self._clock.now() - current.clock_lead
+        if now + task.timeout > envelope.meta.valid_until:
             return build_job_lost(envelope, LossReason.STALE)
         try:
             return await self._run_action(current, task, action)
@@ -145,6 +148,13 @@ class JobWorker:
             envelope, failure, self._clock.now(), current.started_at, current.timings
         )
         return outcome.model_copy(update={"network": tuple(current.network)})
+
+    async def _measure_clock_lead(self) -> timedelta:
+        """Return how far this host's clock is ahead of Redis, by which limits are judged."""
+        now_ms = await _START_RETRY.run(
+            self._broker.now_ms, retry_on=DEPENDENCY_ERRORS, clock=self._clock
+        )
+        return self._clock.now() - datetime.fromtimestamp(now_ms / 1000, UTC)
 
     async def _run_action(
         self, current: ActiveRun, task: Task, action: Action
@@ -195,7 +205,8 @@ class JobWorker:
             return DEPENDENCY_UNAVAILABLE
         if isinstance(error, TimeoutError):
             deadline = current.envelope.meta.deadline_ts
-            is_past = deadline is not None and deadline - self._clock.now() <= _TIMER_TOLERANCE
+            now = self._clock.now() - current.clock_lead
+            is_past = deadline is not None and deadline - now <= _TIMER_TOLERANCE
             return DEADLINE_EXCEEDED if is_past else TIMED_OUT
         if current.started_at is None:
             raise error
@@ -211,7 +222,7 @@ class JobWorker:
         return CircuitOpened(task_type=current.envelope.task_type, target=target, until=until)
 
     def _build_run_context(self, current: ActiveRun, task: Task) -> RunContext:
-        envelope, now = current.envelope, self._clock.now()
+        envelope, now = current.envelope, self._clock.now() - current.clock_lead
         deadlines = [now + task.timeout, envelope.meta.valid_until, envelope.meta.deadline_ts]
 
         async def send_progress(progress: Progress) -> None:

@@ -10,6 +10,7 @@ from msaas.gateway.application.errors import (
     IdempotencyMismatch,
     JobNotFound,
     NotAllowed,
+    PayloadTooLarge,
     PlanForbidden,
     QuotaExceeded,
     UnknownRefusal,
@@ -27,6 +28,7 @@ _ERRORS_BY_CODE: Mapping[str, type[MsaasError]] = {
     "conflict": CommandConflict,
     "not_found": JobNotFound,
     "validation_failed": CommandInvalid,
+    "payload_too_large": PayloadTooLarge,
 }
 
 

@@ -14,6 +14,7 @@ MsaasError
 ├── NotAllowed              the account or the API key may not do this
 ├── CommandConflict         the state of the job rules the command out
 ├── CommandInvalid          the command's handler refuses its content
+├── PayloadTooLarge         the parameters are too large for a job
 ├── UnknownRefusal          the handler's error code is not in the contract
 ├── UserStreamLimitReached  the user has too many open streams
 └── StreamCapacityReached   the process has too many open streams
@@ -102,6 +103,11 @@ class CommandConflict(MsaasError):
 class CommandInvalid(MsaasError):
     code: ClassVar[str] = "validation_failed"
     kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
+
+
+class PayloadTooLarge(MsaasError):
+    code: ClassVar[str] = "payload_too_large"
+    kind: ClassVar[ErrorKind] = ErrorKind.TOO_LARGE
 
 
 class UnknownRefusal(MsaasError):

@@ -5,7 +5,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from msaas.contracts import JobEnvelope, get_task
+from pydantic import ValidationError
+
+from msaas.contracts import EncodeError, JobEnvelope, MessageTooLarge, get_task
 from msaas.jobs.application.ports import (
     DispatchedJob,
     DispatchStore,
@@ -13,10 +15,13 @@ from msaas.jobs.application.ports import (
     UploadLinks,
     WorkerQueue,
 )
+from msaas.kernel import ErrorKind, MsaasError
 from msaas.sealing import InvalidSeal, UnknownSealingKey, Unsealer, is_sealed
 from msaas.telemetry import Metrics, current_traceparent, get_logger, span
 
 _WAIT_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800)
+_UNDELIVERABLE: Final = (InvalidSeal, UnknownSealingKey, EncodeError, ValidationError)
+"""Errors of a job itself: its envelope cannot be built or encoded at any later time either."""
 
 
 class DispatchJobs:
@@ -69,9 +74,17 @@ class DispatchJobs:
         if dropped := answers.count(None):
             self._dropped.inc(dropped)
             self._log.warning("envelopes_dropped", count=dropped)
-        for failure in answers:
+        for job, failure in zip(picked, answers, strict=True):
             if isinstance(failure, BaseException):
-                raise failure
+                self._log_or_raise(job, failure)
+
+    def _log_or_raise(self, job: DispatchedJob, failure: BaseException) -> None:
+        """Raise if a dependency is unavailable; no other failure of one job may end the tick."""
+        if not isinstance(failure, Exception):
+            raise failure
+        if isinstance(failure, MsaasError) and failure.kind is ErrorKind.UNAVAILABLE:
+            raise failure
+        self._log.error("envelope_failed", job_id=str(job.envelope.job_id), exc_info=failure)
 
     async def _send(self, job: DispatchedJob) -> str | None:
         task_type = job.envelope.task_type
@@ -79,12 +92,13 @@ class DispatchJobs:
             traceparent = current_traceparent() or job.traceparent
             try:
                 envelope = await self._complete(job.envelope)
-            except (InvalidSeal, UnknownSealingKey) as error:
-                job_id = str(job.envelope.job_id)
-                self._log.error("secret_unseal_failed", job_id=job_id, **error.context)
-                await self._workers.report_undeliverable(job, error.safe_message)
+                return await self._workers.send(get_task(task_type).topic, envelope, traceparent)
+            except _UNDELIVERABLE as error:
+                job_id, cause = str(job.envelope.job_id), type(error).__name__
+                context = error.context if isinstance(error, MsaasError) else {}
+                self._log.error("envelope_undeliverable", job_id=job_id, cause=cause, **context)
+                await self._workers.report_undeliverable(job, _explain(error))
                 return ""
-            return await self._workers.send(get_task(task_type).topic, envelope, traceparent)
 
     async def _complete(self, envelope: JobEnvelope) -> JobEnvelope:
         """Unseal the secrets and sign the upload links, which only the worker may see."""
@@ -122,3 +136,14 @@ class DispatchJobs:
                 outdated[get_task(job.envelope.task_type).topic].append(entry_id)
         for topic, entry_ids in outdated.items():
             await self._workers.withdraw(topic, entry_ids)
+
+
+def _explain(error: Exception) -> str:
+    """Say why for the user, without any of the payload."""
+    match error:
+        case MsaasError():
+            return error.safe_message
+        case MessageTooLarge():
+            return "The job is too large to be sent to a worker."
+        case _:
+            return "The job's payload cannot be sent to a worker."

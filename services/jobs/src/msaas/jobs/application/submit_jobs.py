@@ -23,6 +23,7 @@ from msaas.jobs.domain.errors import (
     JobNotFound,
     ParentEnded,
     PayloadInvalid,
+    PayloadTooLarge,
     PlanForbidden,
     QuotaExceeded,
     TaskTypeNotFound,
@@ -38,6 +39,7 @@ _REJECTION_REASONS: Final[Mapping[type[MsaasError], str]] = MappingProxyType(
         PlanForbidden: "plan_forbidden",
         TaskTypeNotFound: "invalid_payload",
         PayloadInvalid: "invalid_payload",
+        PayloadTooLarge: "invalid_payload",
     }
 )
 
@@ -49,6 +51,8 @@ def submit(batch: CommandBatch, request: RequestedJob) -> CommandOutcome:
     if first := _find_by_idempotency_key(batch, request):
         return _build_outcome(first, replayed=True)
     task = get_task_in_plan(request.task_type, account.subject.plan)
+    if len(orjson.dumps(request.payload)) > task.max_payload:
+        raise PayloadTooLarge(limit=task.max_payload)
     _check_parent(batch, request)
     job = _build_job(batch, request)
     job.max_attempts, job.billable = task.max_attempts, task.billable
@@ -90,6 +94,8 @@ def _reject(batch: CommandBatch, request: RequestedJob, refusal: MsaasError) -> 
     job.status = JobStatus.FAILED
     job.failure_reason = _REJECTION_REASONS[type(refusal)]
     job.last_error = refusal.safe_message
+    # What the catalogue refuses may hold a secret in clear, under any name.
+    job.has_payload = job.failure_reason != "invalid_payload"
     batch.rejected.append((job, request))
     batch.jobs[job.id] = job
     return CommandOutcome(reply={"job_id": job.id, "status": job.status})
@@ -102,15 +108,20 @@ def _check_payload(request: RequestedJob) -> None:
     payload = request.payload
     secrets = {name for name in task.secrets if name in payload}
     # A producer has to seal its secrets itself: a plain one would be stored.
-    wrong = payload.keys() - task.params.model_fields.keys()
-    wrong |= {name for name in secrets if not is_sealed(payload[name])}
+    wrong = {name for name in secrets if not is_sealed(payload[name])}
     try:
         plain = {name: value for name, value in payload.items() if name not in secrets}
         task.params.model_validate_json(orjson.dumps(plain))
     except ValidationError as error:
-        wrong |= {str(detail["loc"][0]) for detail in error.errors() if detail["loc"]} - secrets
+        locations = (detail["loc"] for detail in error.errors())
+        wrong |= {str(location[0]) if location else "" for location in locations} - secrets
+    known = task.params.model_fields.keys()
+    wrong |= payload.keys() - known
+    # A name that is not the catalogue's own may be a secret too.
+    if names := sorted(wrong & known):
+        raise PayloadInvalid(f"Invalid payload fields: {', '.join(names)}.")
     if wrong:
-        raise PayloadInvalid(f"Invalid payload fields: {', '.join(sorted(wrong))}.")
+        raise PayloadInvalid
 
 
 def _build_duplicate_outcome(

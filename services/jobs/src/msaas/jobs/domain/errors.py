@@ -21,6 +21,7 @@ MsaasError
 ├── CorrectionTooLarge    less than nothing would be used
 ├── TaskTypeNotFound      not in the catalogue
 ├── PayloadInvalid        not what the task accepts
+├── PayloadTooLarge       no envelope could carry it
 └── PlanForbidden         in the catalogue, not in the plan
 """
 
@@ -128,6 +129,13 @@ class TaskTypeNotFound(MsaasError):
 class PayloadInvalid(MsaasError):
     code: ClassVar[str] = "validation_failed"
     kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
+    default_message: ClassVar[str] = "The payload does not match its task type."
+
+
+class PayloadTooLarge(MsaasError):
+    code: ClassVar[str] = "payload_too_large"
+    kind: ClassVar[ErrorKind] = ErrorKind.TOO_LARGE
+    default_message: ClassVar[str] = "The payload is too large for its task type."
 
 
 class PlanForbidden(MsaasError):

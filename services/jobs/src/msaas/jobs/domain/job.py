@@ -16,6 +16,8 @@ WAITING: Final = "waiting"
 class Job:
     """`attempts` counts the failed runs; `fence` identifies the present run.
 
+    `releases` counts the losses since the last start that nobody's death explains.
+
     A waiting job has `waiting_for`, which may be empty. It has no run and holds no slot.
     """
 
@@ -26,6 +28,7 @@ class Job:
     attempts: int
     max_attempts: int
     losses: int
+    releases: int = 0
     run_at: datetime
     deadline_at: datetime | None
     created_at: datetime

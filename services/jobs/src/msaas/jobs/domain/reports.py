@@ -14,6 +14,9 @@ DEFAULT_LEASE: Final = timedelta(seconds=10)
 MAX_LOSSES: Final = 5
 """A job that loses more workers than this has failed."""
 
+MAX_RELEASES: Final = 30
+"""A job that is released more often than this without a start has failed: some 90 minutes."""
+
 COUNTED_REASONS: Final = frozenset({LossReason.RECLAIMED, LossReason.LEASE_EXPIRED})
 _SEVERITY_ORDER: Final = (
     *(LossReason.RECLAIMED, LossReason.LEASE_EXPIRED),

@@ -12,6 +12,7 @@ from msaas.jobs.domain.reports import (
     COUNTED_REASONS,
     DEFAULT_LEASE,
     MAX_LOSSES,
+    MAX_RELEASES,
     RunFailure,
     RunLoss,
     RunReport,
@@ -28,6 +29,10 @@ MAX_WAIT: Final = timedelta(days=30)
 
 RETRY_BASE: Final = timedelta(seconds=1)
 RETRY_CAP: Final = timedelta(minutes=1)
+RELEASE_CAP: Final = timedelta(minutes=5)
+FREE_RELEASES: Final = 3
+"""So many releases in a row cost no wait: deployments and flushes of Redis cause them."""
+
 _LAST_DOUBLING: Final = 16
 
 
@@ -180,6 +185,7 @@ def _apply_heartbeat(job: Job, report: RunReport, now: datetime) -> Job:
     return replace(
         job,
         status=JobStatus.RUNNING,
+        releases=0,
         started_at=job.started_at or _clamp_start(job, report.started_at, now),
         lease_until=max(job.lease_until or lease_until, lease_until),
         progress=report.progress,
@@ -216,12 +222,16 @@ def _may_run_again(failed: Job, retry_at: datetime, rules: SettlementRules) -> b
 def _apply_loss(job: Job, loss: RunLoss, now: datetime, rules: SettlementRules) -> Job:
     if job.is_cancelling:
         return _finish(job, JobStatus.CANCELLED, CANCELLED, now)
-    lost = replace(job, losses=job.losses + (loss.reason in COUNTED_REASONS))
-    if _is_exhausted(job, rules) or lost.losses > MAX_LOSSES:
+    is_counted = loss.reason in COUNTED_REASONS
+    lost = replace(job, losses=job.losses + is_counted, releases=job.releases + (not is_counted))
+    is_over = lost.losses > MAX_LOSSES or lost.releases > MAX_RELEASES
+    if _is_exhausted(job, rules) or is_over:
         return _finish(
             replace(lost, last_error=LOST_WORKER_MESSAGE), JobStatus.FAILED, LOST_WORKER, now
         )
-    return _requeue(lost, lost.run_at) if job.has_begun else _release_run(lost)
+    delay = timedelta(0) if is_counted else release_delay(lost.releases)
+    run_at = max(lost.run_at, now + delay) if delay else lost.run_at
+    return _requeue(lost, run_at) if job.has_begun else replace(_release_run(lost), run_at=run_at)
 
 
 def _is_exhausted(job: Job, rules: SettlementRules) -> bool:
@@ -273,6 +283,13 @@ def _find_runs_to_stop(
     if job.is_finished and len(alive) == len(known_reports):
         return frozenset(alive)
     return frozenset(alive | {fence for fence, run in runs.items() if run.finished_at is None})
+
+
+def release_delay(releases: int) -> timedelta:
+    """Return how long a job waits that no worker has kept: nothing at first, then doubling."""
+    if releases <= FREE_RELEASES:
+        return timedelta(0)
+    return min(RELEASE_CAP, RETRY_BASE * 2 ** (releases - FREE_RELEASES - 1))
 
 
 def retry_delay(failures: int, jitter: float) -> timedelta:

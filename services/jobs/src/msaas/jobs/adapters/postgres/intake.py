@@ -139,7 +139,7 @@ def _job_row(job: LockedJob, request: RequestedJob) -> Row:
         job.failure_reason,
         job.last_error,
         request.priority,
-        orjson.dumps(request.payload).decode(),
+        orjson.dumps(request.payload).decode() if job.has_payload else None,
         job.max_attempts,
         request.run_at,
         request.deadline_at,

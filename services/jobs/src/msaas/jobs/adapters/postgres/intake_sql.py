@@ -106,7 +106,7 @@ WHERE id = ANY($1::uuid[]) RETURNING {SNAPSHOT}
 
 RETRY: Final = f"""
 UPDATE jobs.jobs j SET
-  status = 'PENDING', attempts = 0, losses = 0, run_at = now(), dispatched_at = NULL,
+  status = 'PENDING', attempts = 0, losses = 0, releases = 0, run_at = now(), dispatched_at = NULL,
   entry_id = NULL, fence = NULL, started_at = NULL, finished_at = NULL, last_error = NULL,
   failure_reason = NULL, usage_period = u.period, reserved = u.period IS NOT NULL,
   last_retry_id = u.retry_id

@@ -24,6 +24,7 @@ def read_job(row: Record) -> Job:
         attempts=row["attempts"],
         max_attempts=row["max_attempts"],
         losses=row["losses"],
+        releases=row["releases"],
         run_at=row["run_at"],
         deadline_at=row["deadline_at"],
         created_at=row["created_at"],
@@ -90,6 +91,7 @@ def state_row(transition: Transition) -> Row:
         _array(job.waiting_for),
         job.wake_at,
         transition.decided_by_fence,
+        job.releases,
     )
 
 

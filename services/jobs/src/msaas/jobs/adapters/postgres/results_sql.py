@@ -14,9 +14,9 @@ ORDER BY subject_id FOR NO KEY UPDATE
 # With the parents that may wait for a job of $2, whose runs have ended.
 LOCK_JOBS: Final = f"""
 SELECT
-  {SNAPSHOT}, max_attempts, losses, run_at, deadline_at, created_at, dispatched_at, entry_id, fence,
-  lease_until, started_at, finished_at, cancel_requested_at, failure_reason, billable,
-  usage_period, reserved, waiting_for, wake_at, parent_job_id
+  {SNAPSHOT}, max_attempts, losses, releases, run_at, deadline_at, created_at, dispatched_at,
+  entry_id, fence, lease_until, started_at, finished_at, cancel_requested_at, failure_reason,
+  billable, usage_period, reserved, waiting_for, wake_at, parent_job_id
 FROM jobs.jobs WHERE id = ANY($1::uuid[] || ARRAY(
   SELECT (SELECT p.id FROM jobs.jobs p WHERE p.id = c.parent_job_id AND p.waiting_for IS NOT NULL)
   FROM jobs.jobs c WHERE c.id = ANY($2::uuid[])
@@ -44,16 +44,16 @@ UPDATE jobs.jobs j SET
   waiting_for = u.waiting_for::uuid[], wake_at = u.wake_at,
   last_error = u.last_error, failure_reason = u.failure_reason,
   reserved = u.reserved, result = u.result, result_ref = u.result_ref,
-  decided_by_fence = u.decided_by_fence
+  decided_by_fence = u.decided_by_fence, releases = u.releases
 FROM unnest(
   $1::uuid[], $2::text[], $3::smallint[], $4::smallint[], $5::timestamptz[], $6::timestamptz[],
   $7::text[], $8::uuid[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[],
   $12::jsonb[], $13::text[], $14::text[], $15::boolean[], $16::jsonb[], $17::text[],
-  $18::text[], $19::timestamptz[], $20::uuid[]
+  $18::text[], $19::timestamptz[], $20::uuid[], $21::smallint[]
 ) AS u (
   job_id, status, attempts, losses, run_at, dispatched_at, entry_id, fence, lease_until,
   started_at, finished_at, progress, last_error, failure_reason, reserved, result, result_ref,
-  waiting_for, wake_at, decided_by_fence
+  waiting_for, wake_at, decided_by_fence, releases
 )
 WHERE j.id = u.job_id AND j.finished_at IS NULL
 RETURNING {CHANGED}

@@ -66,6 +66,7 @@ jobs = Table(
     required("attempts", SmallInteger, server_default=text("0"), info=INTERNAL),
     required("max_attempts", SmallInteger, info=INTERNAL),
     required("losses", SmallInteger, server_default=text("0"), info=INTERNAL),
+    required("releases", SmallInteger, server_default=text("0"), info=INTERNAL),
     required("run_at", INSTANT, server_default=NOW, info=INTERNAL),
     Column("deadline_at", INSTANT, info=INTERNAL),
     Column("dispatched_at", INSTANT, info=INTERNAL),
@@ -242,5 +243,10 @@ broker_epoch = Table(
     Column("only_row", Boolean, primary_key=True, server_default=text("true"), info=INTERNAL),
     required("epoch", Text, info=INTERNAL),
     required("republished_at", INSTANT, server_default=NOW, info=INTERNAL),
+    Column("cursor_subject_id", Uuid, info=INTERNAL),
+    Column("cursor_seq", BigInteger, info=INTERNAL),
+    CheckConstraint(
+        "num_nulls(cursor_subject_id, cursor_seq) IN (0, 2)", name="broker_epoch_cursor_complete"
+    ),
     CheckConstraint("only_row", name="broker_epoch_is_one_row"),
 )
