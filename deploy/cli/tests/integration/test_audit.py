@@ -81,7 +81,8 @@ UPDATE jobs.jobs SET usage_period = '2025-12-01Z' WHERE id = '{STRAY}';
 """
 # The constraints that prevent these violations have to be dropped before planting one.
 DROP_CONSTRAINTS = """
-ALTER TABLE jobs.jobs DROP CONSTRAINT jobs_end_settles, DROP CONSTRAINT jobs_end_has_its_time;
+ALTER TABLE jobs.jobs DROP CONSTRAINT jobs_reserved_only_unfinished,
+  DROP CONSTRAINT jobs_finished_at_matches_status;
 ALTER TABLE jobs.usage_events DISABLE TRIGGER ALL;
 DROP INDEX jobs.usage_events_one_per_job;
 """
@@ -94,6 +95,7 @@ DROP INDEX jobs.usage_events_one_per_job;
     CHARGES_VALID,
     CHAIN_LINKED,
     CHAIN_AT_HEAD,
+    CHECKPOINTS_LINKED,
 ) = (check.invariant for check in CHECKS)
 GIVE_TO_OTHER_USER = f"""
 INSERT INTO identity.users (id, email) VALUES ('{OTHER}', 'b@example.com');
@@ -205,6 +207,7 @@ async def test_a_consistent_ledger_passes_and_every_row_is_examined(
         CHARGES_VALID: 2,
         CHAIN_LINKED: 4,
         CHAIN_AT_HEAD: 1,
+        CHECKPOINTS_LINKED: 0,
     }
 
 
