@@ -52,11 +52,12 @@ class ExpiringRows:
     """Rows of one table that are deleted, or changed so that they are no longer due.
 
     `order` has the columns of an index and their types, the primary key last; `key` names that key.
-    `expired` and `due` are conditions on the alias `t`: the index serves `expired`, `due` may read
-    other tables. `changes` are the assignments of an UPDATE; without them the rows are deleted.
-    `related` changes rows of other tables that belong to those of `due`, in the same statement.
-    `before` removes what is stored elsewhere: it is awaited outside any transaction, and what it
-    raises leaves the rows as they are. `largest` is the largest batch.
+    `expired` and `due` are conditions on the alias `t`: the index serves `expired`; `due` may read
+    other tables, in scalar subqueries, because the planner may hash the whole table for an EXISTS.
+    `changes` are the assignments of an UPDATE; without them the rows are deleted. `related` changes
+    rows of other tables that belong to those of `due`, in the same statement. `before` removes what
+    is stored elsewhere: it is awaited outside any transaction, and what it raises leaves the rows
+    as they are. `largest` is the largest batch.
     """
 
     name: str
@@ -73,7 +74,7 @@ class ExpiringRows:
 
     async def find(self, connection: DatabaseConnection, after: Key | None, limit: int) -> Page:
         limit = min(limit, self.largest)
-        rows = await connection.fetch(self._find_sql(after), limit, *(after or ()))
+        rows = await connection.fetch(self._find_sql(after, limit), *(after or ()))
         due = [tuple(row[name] for name in self.key) for row in rows if row["is_due"]]
         last = tuple(rows[-1][name] for name in self.order) if len(rows) == limit else None
         return Page(due, len(due), last)
@@ -86,14 +87,16 @@ class ExpiringRows:
         async with begin() as connection:
             return Removal(await connection.fetchval(self._remove_sql(), *values))
 
-    def _find_sql(self, after: Key | None) -> str:
+    def _find_sql(self, after: Key | None, limit: int) -> str:
         columns = ", ".join(f"t.{name}" for name in self.order)
-        values = ", ".join(f"${number}" for number in range(2, len(self.order) + 2))
+        values = ", ".join(f"${number}" for number in range(1, len(self.order) + 1))
         behind = f" AND ({columns}) > ({values})" if after else ""
-        return (
-            f"SELECT {columns}, ({self.due}) AS is_due FROM {self.table} t"  # noqa: S608  # text of the owner
-            f" WHERE {self.expired}{behind} ORDER BY {columns} LIMIT $1"
+        # The number is a part of the text, so that no plan is made for an unknown number of rows.
+        page = (
+            f"SELECT * FROM {self.table} t WHERE {self.expired}{behind}"  # noqa: S608  # text of the owner
+            f" ORDER BY {columns} LIMIT {int(limit)}"
         )
+        return f"SELECT {columns}, ({self.due}) AS is_due FROM ({page}) AS t ORDER BY {columns}"  # noqa: S608  # text of the owner
 
     def _remove_sql(self) -> str:
         """Lock what is free and still due; rows that another transaction changes are skipped."""

@@ -60,9 +60,9 @@ JOB_ATTEMPTS: Final = ExpiringRows(
     table="jobs.job_attempts",
     order={"dispatched_at": "timestamptz", "job_id": "uuid", "fence": "uuid"},
     expired="t.dispatched_at < now() - interval '30 days'",
-    due="""EXISTS (
-      SELECT FROM jobs.jobs j WHERE j.id = t.job_id AND j.content_removed_at IS NOT NULL
-        AND j.finished_at < now() - interval '30 days'
+    due="""(
+      SELECT j.content_removed_at IS NOT NULL AND j.finished_at < now() - interval '30 days'
+      FROM jobs.jobs j WHERE j.id = t.job_id
     )""",
     key=("job_id", "fence"),
 )
@@ -82,9 +82,10 @@ DEAD_LETTERS: Final = ExpiringRows(
     table="jobs.message_dead_letters",
     order={"resolved_at": "timestamptz", "id": "uuid"},
     expired="t.resolved_at < now() - interval '30 days'",
-    due="""NOT EXISTS (
-      SELECT FROM jobs.dead_letter_replays p WHERE p.dead_letter_id = t.id AND p.replayed_at IS NULL
-    )""",
+    due="""(
+      SELECT count(*) FROM jobs.dead_letter_replays p
+      WHERE p.dead_letter_id = t.id AND p.replayed_at IS NULL
+    ) = 0""",
 )
 
 REPLAYS: Final = ExpiringRows(
