@@ -106,6 +106,13 @@ _DECLARED = (
         retryable=True,
     ),
     ProblemType(
+        "gone",
+        410,
+        "No longer kept",
+        "This was deleted when its retention period ended.",
+        "Submit the job again if you need its result.",
+    ),
+    ProblemType(
         "payload_too_large",
         413,
         "Payload too large",

@@ -95,6 +95,7 @@ DROP INDEX jobs.usage_events_one_per_job;
     CHARGES_VALID,
     CHAIN_LINKED,
     CHAIN_AT_HEAD,
+    CHECKPOINTS_LINKED,
 ) = (check.invariant for check in CHECKS)
 GIVE_TO_OTHER_USER = f"""
 INSERT INTO identity.users (id, email) VALUES ('{OTHER}', 'b@example.com');
@@ -206,6 +207,7 @@ async def test_a_consistent_ledger_passes_and_every_row_is_examined(
         CHARGES_VALID: 2,
         CHAIN_LINKED: 4,
         CHAIN_AT_HEAD: 1,
+        CHECKPOINTS_LINKED: 0,
     }
 
 

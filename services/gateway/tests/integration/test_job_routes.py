@@ -252,6 +252,25 @@ async def test_a_result_is_available_when_the_job_has_completed(
     assert (await user.request("GET", f"/jobs/{waiting}/result")).status_code == 409
 
 
+async def test_a_result_that_is_no_longer_kept_is_gone_and_its_job_can_be_read(
+    fake_jobs: FakeJobsService, sign_in: SignIn, rows: asyncpg.Connection
+) -> None:
+    user = await sign_in()
+    now = datetime.now(UTC)
+    for status, code in (("COMPLETED", "gone"), ("FAILED", "conflict")):
+        job = await fake_jobs.insert_job(user.id, status=status, finished_at=now)
+        removal = "UPDATE jobs.jobs SET payload = NULL, content_removed_at = now() WHERE id = $1"
+        await rows.execute(removal, job)
+        answer = await user.request("GET", f"/jobs/{job}/result")
+        assert (answer.json()["code"], answer.json()["retryable"]) == (code, False)
+        found = await user.request("GET", f"/jobs/{job}")
+        assert (found.status_code, found.json()["params"]) == (200, None)
+        for tail in ("/timeline", "/attempts", "/artifacts", "/status"):
+            assert (await user.request("GET", f"/jobs/{job}{tail}")).status_code == 200
+        listed = await user.request("GET", "/jobs", params={"status": status})
+        assert [item["id"] for item in listed.json()["items"]] == [str(job)]
+
+
 @pytest.mark.parametrize(("method", "tail"), ROUTES)
 async def test_another_users_job_is_indistinguishable_from_a_missing_one(
     fake_jobs: FakeJobsService, sign_in: SignIn, method: str, tail: str

@@ -18,7 +18,7 @@ PUBLIC_VIEWS = ("pauses", "queue_stats")
 QUEUE_VIEWS = ("queue", "slots")
 TABLES = (
     *("subjects", "jobs", "job_attempts", "usage_counters", "usage_events"),
-    *("queue_stats", "message_dead_letters", "wire_epoch", "pauses"),
+    *("queue_stats", "message_dead_letters", "broker_epoch", "pauses", "usage_checkpoints"),
 )
 OTHER_ROLES = ("anon", "service_role", "svc_gateway", "svc_gateway_read")
 
@@ -75,7 +75,11 @@ QUESTIONS = [
     ("svc_jobs", "UPDATE jobs.usage_events SET user_id = NULL", 2),
     ("svc_jobs", "UPDATE jobs.usage_events SET user_id = '{user_b}'", "RestrictViolation"),
     ("svc_jobs", "UPDATE jobs.usage_events SET quantity = 0", DENIED),
-    ("svc_jobs", "DELETE FROM jobs.usage_events", DENIED),
+    ("svc_jobs", "DELETE FROM jobs.usage_events", "RestrictViolation"),
+    ("svc_jobs", "SELECT FROM jobs.usage_checkpoints", 0),
+    ("svc_jobs", "UPDATE jobs.usage_checkpoints SET completions = 9", DENIED),
+    ("svc_jobs", "DELETE FROM jobs.usage_checkpoints", DENIED),
+    ("A", "SELECT jobs.roll_up_usage('{subject_a}', 1)", DENIED),
     ("svc_jobs", "TRUNCATE jobs.usage_events", DENIED),
     ("svc_jobs", "ALTER TABLE jobs.usage_events DISABLE TRIGGER keep", DENIED),
     ("svc_jobs", "INSERT INTO jobs.queue_stats VALUES ('echo', 1, 0)", 1),

@@ -96,6 +96,14 @@ COMMANDS: Mapping[str, CliCommand] = {
         "Uses DATABASE_URL, else the Postgres that `up` runs; read-only, one snapshot.\n"
         "Exits with 1 on a violation, with 2 when the database cannot be read.",
     ),
+    "retention": CliCommand(
+        "msaas.cli.retention:run",
+        "plan | run [--owner OWNER]",
+        "count the data that is no longer kept, or remove it now",
+        "The services remove it by themselves, within hours; `plan` changes nothing.\n"
+        "With DATABASE_URL, the login of one owner (svc_jobs, svc_gateway), name the owner.\n"
+        "Files are removed where ARTIFACTS_URL names their store, as in the services.",
+    ),
     "metrics": CliCommand(
         "msaas.cli.metrics:run",
         "PART [NAME ...]",

@@ -71,6 +71,19 @@ def get_redis_environment(environment: Mapping[str, str], process: str) -> Mappi
     }
 
 
+def get_owner_environment(environment: Mapping[str, str], login: str) -> Mapping[str, str]:
+    """Return nothing when DATABASE_URL is set, else the settings of the fleet's own `login`."""
+    if environment.get("DATABASE_URL"):
+        return {}
+    home = find_home(environment)
+    password = get_or_create_secret(home.secrets, login)
+    return {
+        "ENVIRONMENT": LOCAL_ENVIRONMENT,
+        "DATABASE_URL": url_with_credentials(get_database_url(environment), login, password),
+        "ARTIFACTS_URL": environment.get("ARTIFACTS_URL") or home.artifacts.as_uri(),
+    }
+
+
 def _get_url(environment: Mapping[str, str], name: str, advice: str) -> str:
     url = _list_urls(find_home(environment)).get(name)
     if url is None:

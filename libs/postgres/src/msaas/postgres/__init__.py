@@ -13,18 +13,44 @@ from msaas.postgres.errors import (
 )
 from msaas.postgres.migrations import MigrationLockHeld, Migrations, run_migrations
 from msaas.postgres.postgres_config import PostgresConfig
+from msaas.postgres.retention import (
+    Batch,
+    Retention,
+    RetentionCount,
+    RetentionInProgress,
+    RetentionTask,
+)
+from msaas.postgres.retention_rules import (
+    BeginRemoval,
+    ExpiringRows,
+    Key,
+    Page,
+    Removal,
+    RetentionRule,
+)
 
 __all__ = [
     "HOT_ROW_LOCK_TIMEOUT",
+    "Batch",
+    "BeginRemoval",
     "CommitUnconfirmed",
     "Database",
     "DatabaseConnection",
     "DatabaseReadOnly",
     "DatabaseUnavailable",
+    "ExpiringRows",
+    "Key",
     "MigrationLockHeld",
     "Migrations",
+    "Page",
     "PoolExhausted",
     "PostgresConfig",
+    "Removal",
+    "Retention",
+    "RetentionCount",
+    "RetentionInProgress",
+    "RetentionRule",
+    "RetentionTask",
     "TransactionConflict",
     "create_engine",
     "run_migrations",

@@ -1,6 +1,7 @@
 """The composition root: with `access_control` the only module that names adapters."""
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -27,6 +28,7 @@ from msaas.gateway.adapters.broker_topic_stats import BrokerTopicStats
 from msaas.gateway.adapters.postgres.api_keys import PostgresKeyViews
 from msaas.gateway.adapters.postgres.job_views import PostgresJobViews
 from msaas.gateway.adapters.postgres.pauses import PostgresPauses
+from msaas.gateway.adapters.postgres.retention import list_retention_rules
 from msaas.gateway.adapters.postgres.summary_views import PostgresSummaryViews
 from msaas.gateway.adapters.postgres.users import PostgresUsers
 from msaas.gateway.application.cache_versions import CacheVersions
@@ -64,7 +66,7 @@ from msaas.gateway.entrypoints.topics.job_events import JobEventHandler
 from msaas.gateway.settings import Settings
 from msaas.kernel import PeriodicTask, SystemClock
 from msaas.messaging import Messenger, RedisBroker
-from msaas.postgres import Database, PostgresConfig
+from msaas.postgres import Database, PostgresConfig, Retention, RetentionTask
 from msaas.sealing import PublicKey, Sealer
 from msaas.telemetry import (
     Metrics,
@@ -72,6 +74,7 @@ from msaas.telemetry import (
     configure_logging,
     configure_tracing,
     instrument,
+    log_task_failure,
     read_circuit_states,
     shutdown_tracing,
 )
@@ -86,6 +89,7 @@ from msaas.web import (
 )
 
 SERVICE = "gateway"
+RETENTION_RETRY_SECONDS = 60.0
 SUMMARY_POOL_SIZE = 4
 # How long a summary is cached as long as no event changes it.
 SUMMARY_TTL_SECONDS, DAILY_SUMMARY_TTL_SECONDS, REPLICA_SUMMARY_TTL_SECONDS = 60.0, 3600.0, 10.0
@@ -255,9 +259,19 @@ def assemble(
                 EndClosedAccountStreams(event_hub, store.find_closed_accounts),
                 CLOSED_ACCOUNTS_CHECK_SECONDS,
             ),
+            PeriodicTask(
+                "retention",
+                RetentionTask(build_retention(users, metrics), jitter=random.random),
+                period=RETENTION_RETRY_SECONDS,
+                report_failure=log_task_failure,
+            ),
         ],
         state=state,
     )
+
+
+def build_retention(users: Database, metrics: Metrics) -> Retention:
+    return Retention(SERVICE, users, list_retention_rules(), metrics)
 
 
 def open_summaries_database(settings: Settings, metrics: Metrics) -> Database:

@@ -85,3 +85,7 @@ class Settings(PostgresSettings, RedisSettings, ArtifactSettings):
     @property
     def jwks_url(self) -> str:
         return self.supabase_jwt_jwks_url or f"{self.issuer}/.well-known/jwks.json"
+
+
+class RetentionSettings(PostgresSettings):
+    """The command needs the login that writes users, and nothing else."""

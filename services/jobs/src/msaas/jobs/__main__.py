@@ -1,4 +1,4 @@
-"""`python -m msaas.jobs serve | worker | pause | resume`."""
+"""`python -m msaas.jobs serve | worker | pause | resume | retention`."""
 
 import argparse
 import os
@@ -17,21 +17,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for kind, summary in (("pause", "pause dispatch"), ("resume", "resume dispatch")):
         subparser = kinds.add_parser(kind, help=summary)
         subparser.add_argument("task_type", choices=sorted(TASKS))
+    retention = kinds.add_parser("retention", help="old data: count what is due, or remove it")
+    retention.add_argument("act", choices=("plan", "run"))
     given = parser.parse_args(arguments)
     try:
-        run(_do(given.kind, getattr(given, "task_type", "")))
+        run(_do(given))
     except SettingsInvalid as invalid:
         parser.exit(2, f"{invalid}\n")
 
 
-async def _do(kind: str, task_type: str) -> None:
-    match kind:
+async def _do(given: argparse.Namespace) -> None:
+    match given.kind:
         case "serve":
             await _serve()
         case "worker":
             await _work()
+        case "retention":
+            await _enforce_retention(is_dry_run=given.act == "plan")
         case _:
-            await _send_command(kind, task_type)
+            await _send_command(given.kind, given.task_type)
+
+
+async def _enforce_retention(*, is_dry_run: bool) -> None:
+    from msaas.jobs.enforce_retention import enforce_retention
+    from msaas.jobs.settings import RetentionSettings
+
+    await enforce_retention(load_settings(RetentionSettings, os.environ), is_dry_run=is_dry_run)
 
 
 async def _send_command(kind: str, task_type: str) -> None:

@@ -5,7 +5,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from msaas.artifacts import StoreLocation, open_store
+from msaas.artifacts import ArtifactStore, StoreLocation, open_store
 from msaas.contracts import TASKS, DeadlinePassed, WakeJob
 from msaas.jobs.adapters.dead_letter_streams import BrokerDeadLetterStreams
 from msaas.jobs.adapters.postgres.billing import PostgresBilling
@@ -17,6 +17,7 @@ from msaas.jobs.adapters.postgres.pauses import PostgresPauses
 from msaas.jobs.adapters.postgres.queue_stats import PostgresQueueStats
 from msaas.jobs.adapters.postgres.republish import PostgresRepublish
 from msaas.jobs.adapters.postgres.results import PostgresResults
+from msaas.jobs.adapters.postgres.retention import Files, list_retention_rules
 from msaas.jobs.adapters.postgres.store import PostgresStore
 from msaas.jobs.adapters.worker_queue import BrokerWorkerQueue
 from msaas.jobs.application.apply_billing import ApplyBilling
@@ -39,10 +40,10 @@ from msaas.jobs.entrypoints.dispatcher import Dispatcher
 from msaas.jobs.entrypoints.republish_scheduler import RepublishScheduler
 from msaas.jobs.entrypoints.sweeper import QuietPeriod
 from msaas.jobs.entrypoints.topics import billing, commands, dead_letters, results
-from msaas.jobs.settings import Settings
+from msaas.jobs.settings import RetentionSettings, Settings
 from msaas.kernel import PeriodicTask, RetryPolicy, SystemClock, Wait
 from msaas.messaging import ConsumerTimings, Messenger, RedisBroker
-from msaas.postgres import Database, PostgresConfig
+from msaas.postgres import Database, PostgresConfig, Retention, RetentionTask
 from msaas.sealing import PrivateKey, Unsealer
 from msaas.streams import ListMover
 from msaas.telemetry import (
@@ -60,6 +61,7 @@ SERVICE = "jobs"
 RESULTS_LINGER = 0.015
 DEAD_LETTERS_PERIOD = 2.0
 SWEEP_PERIOD = 1.0
+RETENTION_BACKOFF = RetryPolicy(base=5.0, cap=300.0, attempts=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +95,7 @@ def assemble(
     enforces_quota: bool = True,
     timings: ConsumerTimings | None = None,
     upload_links: UploadLinks | None = None,
+    files: Files | None = None,
 ) -> Service:
     messenger = Messenger(broker, SERVICE, environment, metrics=metrics, timings=timings)
     workers = BrokerWorkerQueue(messenger)
@@ -132,6 +135,7 @@ def assemble(
         _periodic("measure queue", MeasureQueueTask(stats, metrics, SystemClock()), 1.0),
         *_build_recovery_tasks(messenger, database, metrics, workers),
         *dead_letter_tasks,
+        _build_retention_task(build_retention(database, files, metrics)),
     ]
     return Service(messenger=messenger, dispatcher=dispatcher, tasks=tasks)
 
@@ -204,6 +208,20 @@ def _build_recovery_tasks(
     ]
 
 
+def build_retention(database: Database, files: Files | None, metrics: Metrics) -> Retention:
+    return Retention(SERVICE, database, list_retention_rules(files), metrics)
+
+
+def _build_retention_task(retention: Retention) -> PeriodicTask:
+    step = RetentionTask(retention, jitter=random.random)
+    return _periodic("retention", step, RETENTION_BACKOFF.base, RETENTION_BACKOFF)
+
+
+def open_artifact_store(settings: Settings | RetentionSettings) -> ArtifactStore | None:
+    location = settings.artifact_store_options
+    return open_store(StoreLocation(**location)) if location else None
+
+
 def read_keys(text: str) -> Unsealer:
     return Unsealer([PrivateKey.parse(key.strip()) for key in text.split(",")])
 
@@ -221,6 +239,7 @@ async def serve(settings: Settings) -> None:
     metrics = Metrics(SERVICE, environment)
     broker = RedisBroker(settings.redis_url.get_secret_value(), metrics=metrics)
     config = PostgresConfig(settings.database_url.get_secret_value())
+    store = open_artifact_store(settings)
     try:
         async with Database(config, metrics) as database:
             service = assemble(
@@ -231,9 +250,8 @@ async def serve(settings: Settings) -> None:
                 opener=read_keys(settings.sealing_keys.get_secret_value()),
                 dispatch_window=settings.dispatch_window,
                 enforces_quota=settings.billing_enforcement_enabled,
-                upload_links=open_store(StoreLocation(**location))
-                if (location := settings.artifact_store_options)
-                else None,
+                upload_links=store,
+                files=store,
             )
             await _run(
                 service, Health({"db": database.ping, "redis": broker.now_ms}), metrics, settings

@@ -39,6 +39,10 @@ class OperatorSettings(RedisSettings):
     """A command of an operator needs Redis and nothing else."""
 
 
+class RetentionSettings(PostgresSettings, ArtifactSettings):
+    """The command needs the service's database and its files, and no Redis."""
+
+
 class WorkerSettings(_SharedSettings):
     """A worker has no database: its only credential is that of Redis."""
 

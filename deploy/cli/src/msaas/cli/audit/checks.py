@@ -2,7 +2,8 @@
 
 A query returns every row that it examines as (subject_id, period_start, job_id, problem);
 `problem` is NULL where the invariant holds. An erased user's jobs are deleted and the events stay,
-so the events of an erased user are compared with their chain and their counter only.
+so the events of an erased user are compared with their chain and their counter only. A checkpoint
+stands for the events that retention has rolled up: a chain begins behind its last checkpoint.
 """
 
 from dataclasses import dataclass
@@ -11,11 +12,16 @@ from typing import Final
 _COUNTERS: Final = """
 WITH subjects AS (SELECT subject_id, user_id FROM jobs.subjects),
 charged AS (
-  SELECT
-    subject_id, period_start,
-    coalesce(sum(quantity) FILTER (WHERE kind = 'job_completed'), 0) AS completions,
-    coalesce(sum(quantity) FILTER (WHERE kind = 'reconciliation_adjustment'), 0) AS corrections
-  FROM jobs.usage_events GROUP BY 1, 2
+  SELECT subject_id, period_start, sum(completions) AS completions, sum(corrections) AS corrections
+  FROM (
+    SELECT
+      subject_id, period_start,
+      coalesce(sum(quantity) FILTER (WHERE kind = 'job_completed'), 0) AS completions,
+      coalesce(sum(quantity) FILTER (WHERE kind = 'reconciliation_adjustment'), 0) AS corrections
+    FROM jobs.usage_events GROUP BY 1, 2
+    UNION ALL
+    SELECT subject_id, period_start, completions, corrections FROM jobs.usage_checkpoints
+  ) AS parts GROUP BY 1, 2
 ),
 completed AS (
   SELECT s.subject_id, j.usage_period AS period_start, count(*) AS completed
@@ -82,7 +88,10 @@ WITH charges AS (
 )
 SELECT s.subject_id, j.usage_period AS period_start, j.id AS job_id,
   CASE
-    WHEN charges IS NULL THEN 'completed and never charged'
+    WHEN charges IS NULL AND NOT EXISTS (
+      SELECT FROM jobs.usage_checkpoints c
+      WHERE c.subject_id = s.subject_id AND c.period_start = j.usage_period
+    ) THEN 'completed and never charged'
     WHEN charges > 1 THEN 'charged more than once'
   END AS problem
 FROM jobs.jobs j LEFT JOIN jobs.subjects s USING (user_id) LEFT JOIN charges ON job_id = j.id
@@ -105,11 +114,20 @@ LEFT JOIN jobs.subjects s USING (subject_id) LEFT JOIN jobs.jobs j ON j.id = e.j
 WHERE e.kind = 'job_completed'
 """
 
-_CHAIN_LINKS: Final = r"""
-WITH linked AS (
-  SELECT *, row_number() OVER chain AS position,
-    lag(hash, 1, decode(repeat('00', 32), 'hex')) OVER chain AS hash_before
-  FROM jobs.usage_events WINDOW chain AS (PARTITION BY subject_id ORDER BY seq)
+_ROLLED_UP: Final = """
+rolled_up AS (
+  SELECT DISTINCT ON (subject_id) subject_id, last_seq, head
+  FROM jobs.usage_checkpoints ORDER BY subject_id, first_seq DESC
+)
+"""
+
+_CHAIN_LINKS: Final = f"""
+WITH {_ROLLED_UP},
+linked AS (
+  SELECT e.*, coalesce(c.last_seq, 0) + row_number() OVER chain AS position,
+    lag(hash, 1, coalesce(c.head, decode(repeat('00', 32), 'hex'))) OVER chain AS hash_before
+  FROM jobs.usage_events e LEFT JOIN rolled_up c USING (subject_id)
+  WINDOW chain AS (PARTITION BY e.subject_id ORDER BY seq)
 )
 SELECT subject_id, period_start, job_id,
   CASE
@@ -121,13 +139,15 @@ SELECT subject_id, period_start, job_id,
     ) THEN format('the hash of link %s does not match its content', seq)
   END AS problem
 FROM linked
-"""
+"""  # noqa: S608  # constant text
 
-_CHAIN_HEADS: Final = """
-WITH last AS (
-  SELECT DISTINCT ON (subject_id) subject_id, seq, hash
-  FROM jobs.usage_events ORDER BY subject_id, seq DESC
-)
+_CHAIN_HEADS: Final = f"""
+WITH {_ROLLED_UP},
+links AS (
+  SELECT subject_id, seq, hash FROM jobs.usage_events
+  UNION ALL SELECT subject_id, last_seq, head FROM rolled_up
+),
+last AS (SELECT DISTINCT ON (subject_id) * FROM links ORDER BY subject_id, seq DESC)
 SELECT subject_id, s.period_start, NULL::uuid AS job_id,
   CASE
     WHEN s.last_seq IS NULL THEN 'a chain without a subject'
@@ -137,6 +157,15 @@ SELECT subject_id, s.period_start, NULL::uuid AS job_id,
       THEN 'the head is not the hash of the last link'
   END AS problem
 FROM jobs.subjects s FULL JOIN last USING (subject_id)
+"""  # noqa: S608  # constant text
+
+_CHECKPOINTS: Final = """
+SELECT subject_id, period_start, NULL::uuid AS job_id,
+  CASE WHEN first_seq <> 1 + lag(last_seq, 1, 0::bigint)
+    OVER (PARTITION BY subject_id ORDER BY first_seq)
+    THEN format('the checkpoint of link %s does not follow the previous one', first_seq)
+  END AS problem
+FROM jobs.usage_checkpoints
 """
 
 
@@ -158,4 +187,5 @@ CHECKS: Final = (
     AuditCheck("nothing else is charged", "charges", _CHARGES),
     AuditCheck("each link of a chain follows the previous one", "links", _CHAIN_LINKS),
     AuditCheck("a chain ends at its subject's head", "subjects", _CHAIN_HEADS),
+    AuditCheck("checkpoints follow each other", "checkpoints", _CHECKPOINTS),
 )

@@ -3,6 +3,7 @@
 MsaasError
 ├── JobNotFound             the job does not exist, or belongs to another user
 ├── ResultNotAvailable      the job has not completed
+├── ResultRemoved           the result is no longer kept
 ├── FileNotFound            the job has no file of that name
 ├── QuotaExceeded           all jobs of the period are used or reserved
 ├── PlanForbidden           the plan does not include the task type or operation
@@ -35,6 +36,12 @@ class ResultNotAvailable(MsaasError):
     code: ClassVar[str] = "conflict"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
     default_message: ClassVar[str] = "The job has no result."
+
+
+class ResultRemoved(MsaasError):
+    code: ClassVar[str] = "gone"
+    kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
+    default_message: ClassVar[str] = "The result of this job is no longer kept."
 
 
 class FileNotFound(MsaasError):

@@ -1,4 +1,4 @@
-"""The outbox of audit events: stored with their change, published, deleted after a week."""
+"""The outbox of audit events: stored with their change, published, deleted by retention."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -17,9 +17,6 @@ _SELECT_UNSENT: Final = """
 SELECT body, correlation_id FROM identity.audit_outbox WHERE sent_at IS NULL ORDER BY id LIMIT 100
 """
 _MARK_SENT: Final = "UPDATE identity.audit_outbox SET sent_at = now() WHERE id = ANY($1::uuid[])"
-_DELETE_EXPIRED: Final = (
-    "DELETE FROM identity.audit_outbox WHERE sent_at < now() - interval '7 days'"
-)
 _TRY_LOCK: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('identity.audit_outbox', 0))"
 _LOCK: Final = _TRY_LOCK.replace("pg_try_", "pg_")
 # One statement, so that a crash leaves either both or neither.
@@ -71,7 +68,6 @@ class PostgresAuditOutbox:
     async def _mark_sent(self, connection: DatabaseConnection, sent: list[UUID]) -> None:
         if sent:
             await connection.execute(_MARK_SENT, sent)
-            await connection.execute(_DELETE_EXPIRED)
 
 
 def _read(body: str, correlation_id: str) -> AuditEntry:

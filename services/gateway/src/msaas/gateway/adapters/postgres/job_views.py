@@ -19,7 +19,8 @@ _JOB = f"SELECT {_SUMMARY}, payload AS params FROM api_v1.jobs WHERE id = $1"  #
 _PROGRESS = "SELECT status, progress, updated_at FROM api_v1.jobs WHERE id = $1"
 _DECIDING_RUN = "SELECT decided_by FROM api_v1.jobs WHERE id = $1"
 _RESULT = """
-SELECT id, task_type, status, result, result_ref, failure_reason, last_error, finished_at
+SELECT id, task_type, status, result, result_ref, failure_reason, last_error, finished_at,
+  content_removed_at
 FROM api_v1.jobs WHERE id = $1
 """
 _ATTEMPT = """

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from msaas.contracts import CancelJob, JobStatus, RetryJob, Scope
-from msaas.gateway.application.errors import JobNotFound, ResultNotAvailable
+from msaas.gateway.application.errors import JobNotFound, ResultNotAvailable, ResultRemoved
 from msaas.gateway.application.ports import JobFilter, Row
 from msaas.gateway.application.submit_job import SubmittedJob
 from msaas.gateway.domain.idempotency import ReplayPolicy
@@ -163,6 +163,8 @@ async def read_result(job_id: UUID, user: CurrentUser, views: JobViewsDep) -> Jo
     has_result = row["result"] is not None or row["result_ref"] is not None
     if row["status"] == JobStatus.COMPLETED and has_result:
         return to_model(JobResult, row)
+    if row["status"] == JobStatus.COMPLETED and row["content_removed_at"]:
+        raise ResultRemoved
     reason = row["last_error"] or f"The job is {row['status']}."
     raise ResultNotAvailable(f"The job has no result: {reason}")
 

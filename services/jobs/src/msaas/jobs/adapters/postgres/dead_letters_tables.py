@@ -54,6 +54,11 @@ message_dead_letters = Table(
         *("topic", "class"),
         postgresql_where=text("resolved_at IS NULL"),
     ),
+    Index(
+        "message_dead_letters_resolved",
+        *("resolved_at", "id"),
+        postgresql_where=text("resolved_at IS NOT NULL"),
+    ),
     info={"root": True},
 )
 

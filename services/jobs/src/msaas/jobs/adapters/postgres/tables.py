@@ -35,7 +35,13 @@ from msaas.jobs.adapters.postgres.dead_letters_tables import (
     failed_job_resolutions,
     message_dead_letters,
 )
-from msaas.jobs.adapters.postgres.usage_tables import subjects, usage_counters, usage_events, users
+from msaas.jobs.adapters.postgres.usage_tables import (
+    subjects,
+    usage_checkpoints,
+    usage_counters,
+    usage_events,
+    users,
+)
 
 __all__ = [
     "broker_epoch",
@@ -48,6 +54,7 @@ __all__ = [
     "pauses",
     "queue_stats",
     "subjects",
+    "usage_checkpoints",
     "usage_counters",
     "usage_events",
 ]
@@ -96,6 +103,8 @@ jobs = Table(
     *audit_columns(),
     Column("last_retry_id", Uuid, info=INTERNAL),
     Column("decided_by_fence", Uuid, info=INTERNAL),
+    Column("content_removed_at", INSTANT, info=INTERNAL),
+    Column("artifacts_removed_at", INSTANT, info=INTERNAL),
     CheckConstraint(
         "status IN ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED')",
         name="jobs_status_known",
@@ -158,6 +167,22 @@ jobs = Table(
         "jobs_failed",
         *(text("finished_at DESC"), text("id DESC")),
         postgresql_where=text("status = 'FAILED'"),
+    ),
+    # What retention looks for.
+    Index(
+        "jobs_with_content",
+        *("finished_at", "id"),
+        postgresql_where=text("finished_at IS NOT NULL AND content_removed_at IS NULL"),
+    ),
+    Index(
+        "jobs_with_artifacts",
+        *("content_removed_at", "id"),
+        postgresql_where=text("content_removed_at IS NOT NULL AND artifacts_removed_at IS NULL"),
+    ),
+    Index(
+        "jobs_with_idempotency_key",
+        *("created_at", "id"),
+        postgresql_where=text("idempotency_key IS NOT NULL"),
     ),
     Index(
         "jobs_one_per_idempotency_key",

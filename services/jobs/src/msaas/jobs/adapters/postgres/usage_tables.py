@@ -1,4 +1,4 @@
-"""Quota and metering: subjects, counters, and the chain of usage events."""
+"""Quota and metering: subjects, counters, the chain of usage events and its checkpoints."""
 
 from sqlalchemy import (
     BigInteger,
@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql import JSONB, ExcludeConstraint
 from msaas.jobs.adapters.postgres.columns import (
     INSTANT,
     INTERNAL,
+    NOW,
     PERSONAL,
     PLAN_KNOWN,
     audit_columns,
@@ -124,4 +125,21 @@ usage_events = Table(
         postgresql_where=text("stripe_event_id IS NOT NULL"),
     ),
     Index("usage_events_by_user_and_time", "user_id", "occurred_at"),
+)
+
+usage_checkpoints = Table(
+    "usage_checkpoints",
+    metadata,
+    Column("subject_id", Uuid, ForeignKey(subjects.c.subject_id), primary_key=True, info=INTERNAL),
+    Column("first_seq", BigInteger, primary_key=True, autoincrement=False, info=INTERNAL),
+    required("last_seq", BigInteger, info=INTERNAL),
+    required("period_start", INSTANT, info=INTERNAL),
+    required("completions", BigInteger, server_default=text("0"), info=INTERNAL),
+    required("corrections", BigInteger, server_default=text("0"), info=INTERNAL),
+    required("head", LargeBinary, info=INTERNAL),
+    required("created_at", INSTANT, server_default=NOW, info=INTERNAL),
+    CheckConstraint(
+        "1 <= first_seq AND first_seq <= last_seq", name="usage_checkpoints_seq_counts"
+    ),
+    CheckConstraint("octet_length(head) = 32", name="usage_checkpoints_head_is_sha256"),
 )
