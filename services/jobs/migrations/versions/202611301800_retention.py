@@ -4,8 +4,8 @@ from alembic import op
 
 from msaas.postgres.revision_scripts import run_script
 
-revision = "202611301700_retention"
-down_revision = "202611301600_standard_names"
+revision = "202611301800_retention"
+down_revision = "202611301700_releases_and_republish_cursor"
 branch_labels = depends_on = None
 
 INDEXES = {
