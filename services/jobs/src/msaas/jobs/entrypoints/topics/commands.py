@@ -8,6 +8,7 @@ from msaas.jobs.application.command_batch import Command, CommandContext, Comman
 from msaas.jobs.application.process_commands import ProcessCommands, ProcessedCommands
 from msaas.jobs.application.set_pauses import SetPauses
 from msaas.jobs.application.transactions import retry_on_conflict
+from msaas.jobs.domain.errors import TaskTypeNotFound
 from msaas.jobs.entrypoints.topics import dead_letters
 from msaas.kernel import MsaasError
 from msaas.messaging import BatchHandler, Delivery, OutgoingMessage
@@ -49,9 +50,20 @@ class CommandsHandler:
         outgoing: list[OutgoingMessage] = []
         for delivery in batch:
             if isinstance(delivery.message, PauseTask | ResumeTask):
-                await self._set_pauses([delivery.message])
-                outgoing += delivery.reply_success()
+                outgoing += await self._handle_pause(delivery, delivery.message)
         return outgoing
+
+    async def _handle_pause(
+        self, delivery: Delivery, command: PauseTask | ResumeTask
+    ) -> Sequence[OutgoingMessage]:
+        try:
+            if delivery.is_redelivery:
+                await self._set_pauses.repeat(command, delivery.sent_at)
+            else:
+                await self._set_pauses([command])
+        except TaskTypeNotFound as refusal:
+            return delivery.reply_error(refusal)
+        return delivery.reply_success()
 
     async def _handle_jobs(self, batch: Sequence[Delivery]) -> Sequence[OutgoingMessage]:
         contexts = [_read_context(delivery) for delivery in batch]
@@ -111,6 +123,7 @@ def _read_context(delivery: Delivery) -> CommandContext:
         command=message,
         correlation_id=_correlation_of(delivery),
         traceparent=delivery.entry.traceparent,
+        has_expired=delivery.has_expired,
     )
 
 
