@@ -114,6 +114,7 @@ def test_every_problem_of_the_api_is_listed_with_its_status() -> None:
         404: {"not_found"},
         405: {"method_not_allowed"},
         409: {"conflict", "idempotency_in_progress"},
+        410: {"gone"},
         413: {"payload_too_large"},
         415: {"unsupported_media_type"},
         422: {"validation_failed", "idempotency_mismatch"},

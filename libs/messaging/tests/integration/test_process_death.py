@@ -25,6 +25,12 @@ StartProgram = Callable[..., Awaitable[Program]]
 Submit = Callable[..., Awaitable[set[UUID]]]
 KILLED = 137
 NEVER = "/nowhere"
+# The holder idles for as long as the other process takes to start.
+HOLD_LOCK = """
+set local idle_in_transaction_session_timeout = 0;
+set local transaction_timeout = 0;
+lock table jobs in exclusive mode
+"""
 
 
 class JobDatabase(Protocol):
@@ -155,7 +161,7 @@ async def test_a_batch_whose_consumer_is_killed_in_its_middle_is_done_by_another
 ) -> None:
     jobs = await submit(open_broker(), 20)
     async with job_database.database.transaction() as holder:
-        await holder.execute("lock table jobs in exclusive mode")
+        await holder.execute(HOLD_LOCK)
         program = await start_program("batch_consumer.py")
         await wait_until(commands.count_pending)
         program.kill()
@@ -176,7 +182,7 @@ async def test_a_draining_consumer_finishes_its_batch_and_leaves_the_rest(
 ) -> None:
     jobs = await submit(open_broker(), 50)
     async with job_database.database.transaction() as holder:
-        await holder.execute("lock table jobs in exclusive mode")
+        await holder.execute(HOLD_LOCK)
         program = await start_program("batch_consumer.py")
         await wait_until(commands.count_pending)
         program.send_signal(signal.SIGTERM)

@@ -1,7 +1,7 @@
 """Postgres takes no writes for a while, as after a failover: no message pays for it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from services.jobs.tests.support import BuildJob, Gateway, Given, OpenBroker, Running, StartService
 
-from msaas.contracts import PushedJob, get_topic
+from msaas.contracts import Message, PushedJob, get_topic
 from msaas.messaging import Messenger
 from msaas.streams import StreamPublisher
 from msaas.telemetry import Metrics
@@ -45,7 +45,7 @@ async def set_read_only(rows: asyncpg.Connection) -> AsyncIterator[SetReadOnly]:
 def publish_results(environment: str, open_broker: OpenBroker) -> Callable[..., Awaitable[None]]:
     messenger = Messenger(open_broker(), "jobs", environment, metrics=Metrics("jobs", "test"))
 
-    async def publish(*messages: Any) -> None:
+    async def publish(*messages: Message) -> None:
         for message in messages:
             await messenger.publisher.publish("jobs.results", message, correlation_id="c")
 

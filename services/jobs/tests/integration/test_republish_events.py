@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -18,6 +19,7 @@ from services.jobs.tests.support import (
 
 from msaas.contracts import (
     CancelRequested,
+    Message,
     Plan,
     SubscriptionChanged,
     UsageNoted,
@@ -210,9 +212,21 @@ async def test_it_reaches_past_its_limit_and_resumes_where_a_full_topic_stopped_
     class FullAfterSix:
         left = 6
 
-        async def publish(self, *args: Any, **named: Any) -> str | None:
+        async def publish(
+            self,
+            topic: str,
+            message: Message,
+            *,
+            correlation_id: str,
+            id: UUID | None = None,  # noqa: A002  # the header's name
+            traceparent: str | None = None,
+        ) -> str | None:
             self.left -= 1
-            return await messenger.publisher.publish(*args, **named) if self.left >= 0 else None
+            if self.left < 0:
+                return None
+            return await messenger.publisher.publish(
+                topic, message, correlation_id=correlation_id, id=id, traceparent=traceparent
+            )
 
     runs = [*await given.runs(5), *await given.runs(6)]
     await results.persist(*[run.succeeded() for run in runs])

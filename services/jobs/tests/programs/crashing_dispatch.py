@@ -4,17 +4,23 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from msaas.jobs.adapters.postgres.dispatch import PostgresDispatch
 from msaas.postgres import Database, DatabaseConnection, PostgresConfig
+from msaas.postgres.database import HOT_ROW_LOCK_TIMEOUT, TRANSACTION_TIMEOUT
 from msaas.telemetry import Metrics
 
 
 class DyingDatabase(Database):
     @asynccontextmanager
-    async def transaction(self, **options: Any) -> AsyncGenerator[DatabaseConnection]:
-        async with super().transaction(**options) as connection:
+    async def transaction(
+        self,
+        *,
+        lock_timeout: float | None = HOT_ROW_LOCK_TIMEOUT,
+        time_limit: float = TRANSACTION_TIMEOUT,
+    ) -> AsyncGenerator[DatabaseConnection]:
+        options = super().transaction(lock_timeout=lock_timeout, time_limit=time_limit)
+        async with options as connection:
             yield connection
             os._exit(137)
 

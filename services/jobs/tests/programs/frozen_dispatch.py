@@ -6,10 +6,10 @@ import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from msaas.jobs.adapters.postgres.dispatch import PostgresDispatch
 from msaas.postgres import Database, DatabaseConnection, DatabaseUnavailable, PostgresConfig
+from msaas.postgres.database import HOT_ROW_LOCK_TIMEOUT, TRANSACTION_TIMEOUT
 from msaas.telemetry import Metrics
 
 
@@ -17,8 +17,14 @@ class FreezingDatabase(Database):
     """Freezes after the statements of the pick or, for `PARSED`, amid a statement's two halves."""
 
     @asynccontextmanager
-    async def transaction(self, **options: Any) -> AsyncGenerator[DatabaseConnection]:
-        async with super().transaction(**options) as connection:
+    async def transaction(
+        self,
+        *,
+        lock_timeout: float | None = HOT_ROW_LOCK_TIMEOUT,
+        time_limit: float = TRANSACTION_TIMEOUT,
+    ) -> AsyncGenerator[DatabaseConnection]:
+        options = super().transaction(lock_timeout=lock_timeout, time_limit=time_limit)
+        async with options as connection:
             yield connection
             if os.environ["FREEZES"] == "PARSED":
                 # The driver has sent Parse and Flush: the session counts as active, not as idle.
