@@ -1,5 +1,7 @@
 """A broker in memory with the behaviour of Redis, on a clock that the test controls."""
 
+from __future__ import annotations
+
 import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -74,12 +76,12 @@ class _Stream:
 
 
 def _remote(
-    call: Callable[Concatenate["MemoryBroker", P], Awaitable[T]],
-) -> "Callable[Concatenate[MemoryBroker, P], CoroutineType[Any, Any, T]]":
+    call: Callable[Concatenate[MemoryBroker, P], Awaitable[T]],
+) -> Callable[Concatenate[MemoryBroker, P], CoroutineType[Any, Any, T]]:
     """Let a method take a round trip before it acts, as a call to a server does."""
 
     @functools.wraps(call)
-    async def called(broker: "MemoryBroker", *args: P.args, **kwargs: P.kwargs) -> T:
+    async def called(broker: MemoryBroker, *args: P.args, **kwargs: P.kwargs) -> T:
         await broker.simulate_round_trip()
         return await call(broker, *args, **kwargs)
 
