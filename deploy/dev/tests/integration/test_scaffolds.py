@@ -70,7 +70,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     for kind, name in NAMES.items():
         made.run([*module_command("msaas.cli"), "new", kind, name])
         variables = name_variables(root, name, "jobs.commands")
-        made.written[kind] = [path for path, _ in render_files(TEMPLATES / kind, variables)]
+        made.written[kind] = list(render_files(TEMPLATES / kind, variables))
     return made
 
 

@@ -118,7 +118,7 @@ async def test_a_part_that_exits_is_restarted_and_its_dependants_continue(
         await wait_until(lambda: supervisor.states[0].restarts and supervisor.states[0].ready)
         assert _pid(supervisor, 0) != db
         assert _pid(supervisor, 1) == web
-        assert any("starts again" in event for event in recorder.events)
+        assert any("restarting in" in event for event in recorder.events)
     assert not psutil.pid_exists(web)
 
 

@@ -116,7 +116,7 @@ async def test_a_migration_fails_on_a_locked_table_and_changes_nothing(
     holder = await asyncpg.connect(database_url)
     try:
         await holder.execute("BEGIN; LOCK TABLE alpha.two")
-        with pytest.raises(Exception, match="Another change"):
+        with pytest.raises(Exception, match="being changed by another"):
             await asyncio.to_thread(chain.downgrade, "base")
     finally:
         await holder.close()

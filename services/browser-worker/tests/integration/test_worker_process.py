@@ -83,7 +83,7 @@ async def test_a_job_is_run_and_its_result_reported(
     )
     assert (blocked.failure_reason, blocked.retryable) == ("address_blocked", False)
     [host] = blocked.network
-    assert (host.port, host.connections, host.refusal) == (port, 0, "denied")
+    assert (host.port, host.connections, host.refusal) == (port, 0, "port")
 
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         health = (await client.get("/health/ready")).json()

@@ -1,3 +1,4 @@
+-- squawk-ignore-file renaming-table, renaming-column, renaming-object
 SET LOCAL ROLE msaas_owner;
 
 -- One row, and each statement changes the catalogue only.

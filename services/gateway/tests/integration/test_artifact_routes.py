@@ -41,7 +41,7 @@ async def test_only_the_files_of_the_run_that_counts_are_shown(
     user, now = await sign_in(), datetime.now(UTC)
     won, lost = uuid4(), uuid4()
     job = await fake_jobs.insert_job(
-        user.id, status="COMPLETED", finished_at=now, decided_by=won, result_ref="result.json"
+        user.id, status="COMPLETED", finished_at=now, decided_by_fence=won, result_ref="result.json"
     )
     await store.put(f"{job}/{won}/result.json", b'{"text": "long"}')
     await store.put(f"{job}/{lost}/page.pdf", b"%PDF-")
@@ -69,7 +69,7 @@ async def test_another_users_files_are_not_found(
 ) -> None:
     mine, other_user = await sign_in(), await sign_in()
     now, run = datetime.now(UTC), uuid4()
-    job = await fake_jobs.insert_job(mine.id, status="COMPLETED", finished_at=now, decided_by=run)
+    job = await fake_jobs.insert_job(mine.id, status="COMPLETED", finished_at=now, decided_by_fence=run)
     await store.put(f"{job}/{run}/page.pdf", b"%PDF-")
     assert (await mine.request("GET", f"/jobs/{job}/artifacts{tail}")).status_code in {200, 302}
     assert (await other_user.request("GET", f"/jobs/{job}/artifacts{tail}")).status_code == 404

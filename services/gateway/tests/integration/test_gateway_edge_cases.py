@@ -66,7 +66,7 @@ async def test_a_time_that_cannot_be_stored_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("code", "status", "said"),
+    ("code", "status", "expected_code"),
     [
         ("not_found", 403, "forbidden"),
         ("validation_failed", 422, "validation_failed"),

@@ -29,10 +29,10 @@ async def test_states_are_published_and_published_again_after_a_flush(
 
     await wait_until(is_default)
     off = {"percent": 0, "reason": "It does harm."}
-    await operator.ask("PUT", f"/ops/flags/{BROWSER}", json=off)
+    await operator.request("PUT", f"/ops/flags/{BROWSER}", json=off)
     await wait_until(is_off)
     await broker.execute_command("DEL", *keys.values())
     await wait_until(is_off)
-    await operator.ask("DELETE", f"/ops/flags/{BROWSER}")
+    await operator.request("DELETE", f"/ops/flags/{BROWSER}")
     await wait_until(is_default)
     await broker.close()

@@ -1,27 +1,22 @@
--- squawk-ignore renaming-table
+-- squawk-ignore-file renaming-table, renaming-column, renaming-object
 ALTER TABLE jobs.wire_epoch RENAME TO broker_epoch;
 
--- squawk-ignore renaming-column
 ALTER TABLE jobs.broker_epoch RENAME COLUMN served_at TO republished_at;
 
 ALTER TABLE jobs.broker_epoch RENAME CONSTRAINT wire_epoch_pkey TO broker_epoch_pkey;
 
 ALTER TABLE jobs.broker_epoch RENAME CONSTRAINT wire_epoch_is_one_row TO broker_epoch_is_one_row;
 
--- squawk-ignore renaming-column
 ALTER TABLE jobs.dead_letter_replays RENAME COLUMN letter_id TO dead_letter_id;
 
--- squawk-ignore renaming-column
 ALTER TABLE jobs.dead_letter_replays RENAME COLUMN asked_by TO requested_by;
 
 ALTER TABLE jobs.dead_letter_replays RENAME CONSTRAINT dead_letter_replays_done_by_a_command TO dead_letter_replays_replayed_by_command;
 
 ALTER INDEX jobs.dead_letter_replays_one_wanted RENAME TO dead_letter_replays_one_pending;
 
--- squawk-ignore renaming-column
 ALTER TABLE jobs.jobs RENAME COLUMN last_retry TO last_retry_id;
 
--- squawk-ignore renaming-column
 ALTER TABLE jobs.jobs RENAME COLUMN decided_by TO decided_by_fence;
 
 ALTER TABLE jobs.jobs RENAME CONSTRAINT jobs_end_has_its_time TO jobs_finished_at_matches_status;

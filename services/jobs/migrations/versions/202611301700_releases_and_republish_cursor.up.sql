@@ -9,4 +9,6 @@ ALTER TABLE jobs.broker_epoch
     num_nulls(cursor_subject_id, cursor_seq) IN (0, 2)
   ) NOT VALID;
 
+ALTER TABLE jobs.broker_epoch VALIDATE CONSTRAINT broker_epoch_cursor_complete;
+
 RESET ROLE;
