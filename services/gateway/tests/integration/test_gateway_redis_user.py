@@ -146,23 +146,3 @@ async def test_a_cache_that_the_user_may_not_use_is_logged_and_harms_no_limit_an
 async def has_claims(user: ApiUser) -> bool:
     answer = await user.request("POST", "/jobs", json=JOB, headers=keyed())
     return answer.status_code == 202
-
-
-async def test_a_wrong_password_is_an_internal_error_and_not_an_outage(
-    user: ApiUser, acl_redis: AclRedis, read_metric: ReadMetric
-) -> None:
-    assert (await user.request("GET", "/me")).status_code == 200
-    await acl_redis.rewrite(lambda text: text.replace(digest("of-gateway"), digest("another")))
-
-    def is_refused() -> bool:
-        return bool(
-            read_metric("msaas_broker_access_denied_total", reply="WRONGPASS", command="AUTH")
-        )
-
-    await wait_until(is_refused)
-
-    async def is_internal_error() -> bool:
-        answer = await user.request("POST", "/jobs", json=JOB, headers=keyed())
-        return (answer.status_code, answer.json()["code"]) == (500, "internal")
-
-    await wait_until(is_internal_error)
