@@ -72,8 +72,6 @@ async def test_another_users_files_are_not_found(
     job = await fake_jobs.insert_job(
         mine.id, status="COMPLETED", finished_at=now, decided_by_fence=run
     )
-        mine.id, status="COMPLETED", finished_at=now, decided_by_fence=run
-    )
     await store.put(f"{job}/{run}/page.pdf", b"%PDF-")
     assert (await mine.request("GET", f"/jobs/{job}/artifacts{tail}")).status_code in {200, 302}
     assert (await other_user.request("GET", f"/jobs/{job}/artifacts{tail}")).status_code == 404
