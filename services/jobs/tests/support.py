@@ -41,6 +41,7 @@ from msaas.messaging import (
     BrokerUnavailable,
     CommandClient,
     CommandRefused,
+    ConsumerTimings,
     Messenger,
     OutgoingMessage,
     RedisBroker,
@@ -97,7 +98,7 @@ class AddUser(Protocol):
 
 
 class StartService(Protocol):
-    async def __call__(self) -> "Running": ...
+    async def __call__(self, timings: ConsumerTimings = ...) -> "Running": ...
 
 
 @dataclass

@@ -123,6 +123,26 @@ async def test_nobody_takes_over_an_entry_that_was_in_hand_a_moment_ago(
     assert await stream.reclaim(min_idle=HOUR) == []
 
 
+async def test_the_oldest_pending_entry_is_found_in_whose_hands_it_may_be(
+    stream: BrokerStream,
+) -> None:
+    await stream.broker.ensure_group(stream.first_consumer)
+    first, second, third = await stream.write("one", "two", "three")
+
+    async def find(up_to: str, *skip: str) -> str | None:
+        return await stream.broker.find_oldest_pending(
+            stream.second_consumer, up_to, frozenset(skip)
+        )
+
+    assert await find(third) is None, "nothing is read yet"
+    await stream.take(count=1)
+    await stream.broker.read(stream.second_consumer, 1, 0)
+    assert (await find(third), await find(third, first)) == (first, second)
+    assert (await find(first, first), await find(third, first, second)) == (None, None)
+    await stream.broker.commit([], stream.first_consumer, [first])
+    assert await find(third) == second
+
+
 async def test_taking_over_counts_as_another_delivery(stream: BrokerStream) -> None:
     await stream.broker.ensure_group(stream.first_consumer)
     await stream.write("slow")
@@ -366,7 +386,7 @@ async def test_the_epoch_stays_until_the_data_is_lost(stream: BrokerStream) -> N
     assert await stream.broker.epoch(key, "fresh-3") != first
 
 
-@pytest.mark.parametrize("call", ["read", "reclaim", "hand_back", "leave", "stats"])
+@pytest.mark.parametrize("call", ["read", "reclaim", "hand_back", "leave", "stats", "oldest"])
 async def test_a_flushed_group_is_missing_until_it_is_made_again(
     stream: BrokerStream, call: str
 ) -> None:
@@ -378,6 +398,9 @@ async def test_a_flushed_group_is_missing_until_it_is_made_again(
         "hand_back": lambda: stream.broker.release(stream.first_consumer, [RawEntry("1-1", {})]),
         "leave": lambda: stream.broker.remove_consumer(stream.first_consumer),
         "stats": lambda: stream.broker.stats(stream.key, "group"),
+        "oldest": lambda: stream.broker.find_oldest_pending(
+            stream.first_consumer, "1-1", frozenset()
+        ),
     }
     with pytest.raises(GroupMissing):
         await calls[call]()

@@ -7,6 +7,7 @@ from msaas.streams.broker import (
     StreamConsumer,
     StreamStats,
     Write,
+    entry_position,
     entry_timestamp_ms,
 )
 from msaas.streams.errors import (
@@ -41,6 +42,7 @@ __all__ = [
     "TopicAccessDenied",
     "TopicFull",
     "Write",
+    "entry_position",
     "entry_timestamp_ms",
     "is_dependency_failure",
 ]

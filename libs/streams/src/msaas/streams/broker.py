@@ -77,6 +77,12 @@ class Broker(Protocol):
         """Claim entries whose lease was not extended for `min_idle` seconds."""
         ...
 
+    async def find_oldest_pending(
+        self, consumer: StreamConsumer, up_to: str, skip: frozenset[str]
+    ) -> str | None:
+        """Return the oldest entry of the group that is read and not acknowledged."""
+        ...
+
     async def extend_leases(
         self, consumer: StreamConsumer, entry_ids: Sequence[str], heartbeat_interval: float
     ) -> frozenset[str]:
@@ -128,3 +134,9 @@ class Broker(Protocol):
 
 def entry_timestamp_ms(entry_id: str) -> int:
     return int(entry_id.partition("-")[0])
+
+
+def entry_position(entry_id: str) -> tuple[int, int]:
+    """Return what sorts entries of a stream in the order of their appending."""
+    milliseconds, _, number = entry_id.partition("-")
+    return int(milliseconds), int(number)

@@ -96,6 +96,14 @@ class RedisBroker:
         claimed = await self.execute_command("XCLAIM", *group_args, consumer.name, idle, *wanted)
         return [read_entry(item, deliveries[read_text(item[0])]) for item in claimed if item]
 
+    async def find_oldest_pending(
+        self, consumer: StreamConsumer, up_to: str, skip: frozenset[str]
+    ) -> str | None:
+        rows = await self.execute_command(
+            "XPENDING", consumer.key, consumer.group, "-", up_to, len(skip) + 1
+        )
+        return next((id_ for row in rows if (id_ := read_text(row[0])) not in skip), None)
+
     async def extend_leases(
         self, consumer: StreamConsumer, entry_ids: Sequence[str], heartbeat_interval: float
     ) -> frozenset[str]:

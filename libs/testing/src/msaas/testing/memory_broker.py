@@ -139,6 +139,15 @@ class MemoryBroker:
             for entry_id in _drop_deleted(stream, group, wanted)
         ]
 
+    async def find_oldest_pending(
+        self, consumer: StreamConsumer, up_to: str, skip: frozenset[str]
+    ) -> str | None:
+        await self._simulate_round_trip()
+        _, group = self._get_group(consumer.key, consumer.group)
+        last = _Id.parse(up_to)
+        ids = (str(id_) for id_ in sorted(group.pending) if id_ <= last)
+        return next((id_ for id_ in ids if id_ not in skip), None)
+
     async def extend_leases(
         self, consumer: StreamConsumer, entry_ids: Sequence[str], heartbeat_interval: float
     ) -> frozenset[str]:
