@@ -310,7 +310,7 @@ class ResultsHarness:
         self.freed_slots = 0
         self.woken = 0
         self._persist = PersistResults(
-            PostgresStore(database, PostgresResults),
+            PostgresStore(database, lambda connection: PostgresResults(connection, once)),
             self.workers,
             self.metrics,
             SettlementRules(once=once, jitter=lambda: 1.0),

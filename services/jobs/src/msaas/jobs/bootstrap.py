@@ -175,7 +175,7 @@ def _build_persist_results(
     # Jitter spreads retries; guessing it gains nothing.
     rules = SettlementRules(once=once, jitter=random.random)
     return PersistResults(
-        PostgresStore(database, PostgresResults),
+        PostgresStore(database, lambda connection: PostgresResults(connection, once)),
         workers,
         metrics,
         rules,
