@@ -148,18 +148,22 @@ class FakeWorkerQueue:
         self.undeliverable: dict[UUID, str] = {}
         self.marked: set[UUID] = set()
 
-    async def ping(self) -> None:
+    async def ping(self) -> int:
         if self.is_away:
             raise BrokerUnavailable(target="test")
+        return len(self.sent)
 
     async def send(
-        self, topic: str, envelope: JobEnvelope, traceparent: str | None = None
-    ) -> str | None:
+        self, topic: str, envelope: JobEnvelope, entry_id: str, traceparent: str | None = None
+    ) -> bool:
         if self.capacity == 0:
-            return None
+            return False
         self.capacity -= 1
         self.sent.append(envelope)
-        return f"{len(self.sent)}-0"
+        return True
+
+    async def choose_later_ids(self, topic: str, count: int) -> Sequence[str]:
+        raise AssertionError("nothing here refuses an id")
 
     async def report_undeliverable(self, job: DispatchedJob, error: str) -> None:
         self.undeliverable[job.envelope.job_id] = error

@@ -22,18 +22,25 @@ class RawEntry(NamedTuple):
 
 
 class Write(NamedTuple):
-    """One entry to append; `retention` trims older ones, `expires` lets the key expire with it."""
+    """One entry to append; `retention` trims older ones, `expires` lets the key expire with it.
+
+    An `entry_id` that is not greater than all before it on the stream is refused.
+    """
 
     key: str
     fields: Mapping[bytes, bytes]
     retention: timedelta | None = None
     expires: bool = False
     bounded: bool = False
+    entry_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CommitResult:
-    """The new entries' ids in the order of the writes, and the depth of each bounded stream."""
+    """The new entries' ids in the order of the writes, and the depth of each bounded stream.
+
+    The id of a write whose `entry_id` was refused is empty.
+    """
 
     entry_ids: Sequence[str] = ()
     depths: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -106,6 +113,10 @@ class Broker(Protocol):
         ...
 
     async def last_id(self, key: str) -> str: ...
+
+    async def last_generated_id(self, key: str) -> str:
+        """Return the greatest id that the stream ever had, also of entries that are deleted."""
+        ...
 
     async def depth(self, key: str) -> int: ...
 

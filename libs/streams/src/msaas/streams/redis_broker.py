@@ -19,6 +19,7 @@ from msaas.streams.errors import BrokerUnavailable, GroupMissing
 from msaas.streams.redis_pipeline import (
     RedisCommand,
     RedisPipeline,
+    is_id_refused,
     read_clock_ms,
     read_entry,
     read_text,
@@ -59,7 +60,7 @@ class RedisBroker:
         transaction = [("MULTI",), *added, *expiries, *acks, *depths, ("EXEC",)]
         *_, replies = await self._pipeline.execute(transaction)
         depth_replies = replies[len(replies) - len(bounded) :]
-        ids = [read_text(reply) for reply in replies[: len(added)]]
+        ids = ["" if is_id_refused(reply) else read_text(reply) for reply in replies[: len(added)]]
         return CommitResult(ids, dict(zip(bounded, depth_replies, strict=True)))
 
     async def ensure_group(self, consumer: StreamConsumer) -> None:
@@ -156,6 +157,14 @@ class RedisBroker:
         reply = await self.execute_command("XREVRANGE", key, "+", "-", "COUNT", 1)
         return read_text(reply[0][0]) if reply else "0-0"
 
+    async def last_generated_id(self, key: str) -> str:
+        try:
+            reply = await self.execute_command("XINFO", "STREAM", key)
+        except GroupMissing:  # there is no such stream
+            return "0-0"
+        fields = dict(zip(reply[::2], reply[1::2], strict=True))
+        return read_text(fields[b"last-generated-id"])
+
     async def depth(self, key: str) -> int:
         return int(await self.execute_command("XLEN", key))
 
@@ -211,9 +220,9 @@ class RedisBroker:
 def _xadd(write: Write, now_ms: int) -> RedisCommand:
     pairs = [part for pair in write.fields.items() for part in pair]
     if write.retention is None:
-        return ("XADD", write.key, "*", *pairs)
+        return ("XADD", write.key, write.entry_id or "*", *pairs)
     oldest = now_ms - to_milliseconds(write.retention.total_seconds())
-    return ("XADD", write.key, "MINID", "~", oldest, "*", *pairs)
+    return ("XADD", write.key, "MINID", "~", oldest, write.entry_id or "*", *pairs)
 
 
 def _expire(write: Write) -> RedisCommand:

@@ -53,9 +53,13 @@ class _Stream:
     last: _Id = _START
     expires_at: float = inf
 
-    def add(self, fields: Mapping[bytes, bytes], now_ms: int) -> str:
+    def add(self, fields: Mapping[bytes, bytes], now_ms: int, entry_id: str | None = None) -> str:
         old = self.last
-        self.last = _Id(now_ms, 0) if now_ms > old.ms else _Id(old.ms, old.seq + 1)
+        following = _Id(now_ms, 0) if now_ms > old.ms else _Id(old.ms, old.seq + 1)
+        chosen = _Id.parse(entry_id) if entry_id else following
+        if chosen <= old:
+            return ""
+        self.last = chosen
         self.entries[self.last] = dict(fields)
         return str(self.last)
 
@@ -199,6 +203,11 @@ class MemoryBroker:
         stream = self._find(key)
         return str(max(stream.entries, default=_START) if stream else _START)
 
+    async def last_generated_id(self, key: str) -> str:
+        await self._simulate_round_trip()
+        stream = self._find(key)
+        return str(stream.last if stream else _START)
+
     async def depth(self, key: str) -> int:
         await self._simulate_round_trip()
         return self._depth(key)
@@ -289,7 +298,7 @@ class MemoryBroker:
 
     def _append(self, write: Write) -> str:
         stream, now_ms = self._get_or_create_stream(write.key), self._now_ms()
-        entry_id = stream.add(write.fields, now_ms)
+        entry_id = stream.add(write.fields, now_ms, write.entry_id)
         retention_seconds = write.retention.total_seconds() if write.retention else 1
         if write.retention:
             stream.trim(now_ms - retention_seconds * 1000)

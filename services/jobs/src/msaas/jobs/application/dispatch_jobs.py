@@ -3,7 +3,8 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Final
+from dataclasses import replace
+from typing import Final, NamedTuple
 
 from msaas.contracts import JobEnvelope, get_task
 from msaas.jobs.application.ports import (
@@ -14,9 +15,22 @@ from msaas.jobs.application.ports import (
     WorkerQueue,
 )
 from msaas.sealing import InvalidSeal, UnknownSealingKey, Unsealer, is_sealed
+from msaas.streams import EntryIdRefused
 from msaas.telemetry import Metrics, current_traceparent, get_logger, span
 
 _WAIT_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800)
+
+
+_MAX_SENDS: Final = 3
+"""How often an envelope is sent with another id; then the sweeper finds no entry for its job."""
+
+
+class _Ready(NamedTuple):
+    """A job and the envelope that its worker gets."""
+
+    job: DispatchedJob
+    envelope: JobEnvelope
+    traceparent: str | None
 
 
 class DispatchJobs:
@@ -43,8 +57,8 @@ class DispatchJobs:
 
     async def __call__(self) -> TickResult:
         """Pick nothing while Redis is away: the jobs would hold slots and not be sent."""
-        await self._workers.ping()
-        tick = await self._store.pick()
+        now_ms = await self._workers.ping()
+        tick = await self._store.pick(now_ms)
         if tick.picked:
             await self._deliver(tick.picked)
         return tick
@@ -58,22 +72,13 @@ class DispatchJobs:
         for job in picked:
             wait = (job.dispatched_at - job.run_at).total_seconds()
             self._queue_wait.labels(job.envelope.task_type).observe(max(0.0, wait))
-        answers = await asyncio.gather(*map(self._send, picked), return_exceptions=True)
-        sent = [
-            (job, answer)
-            for job, answer in zip(picked, answers, strict=True)
-            if answer and isinstance(answer, str)
-        ]
-        if sent:
-            await self._record_entries(sent)
-        if dropped := answers.count(None):
-            self._dropped.inc(dropped)
-            self._log.warning("envelopes_dropped", count=dropped)
-        for failure in answers:
-            if isinstance(failure, BaseException):
-                raise failure
+        built = await asyncio.gather(*map(self._build, picked), return_exceptions=True)
+        failures = [failure for failure in built if isinstance(failure, BaseException)]
+        failures += await self._send_all([each for each in built if isinstance(each, _Ready)])
+        for failure in failures:
+            raise failure
 
-    async def _send(self, job: DispatchedJob) -> str | None:
+    async def _build(self, job: DispatchedJob) -> _Ready | None:
         task_type = job.envelope.task_type
         with span("jobs.dispatch", traceparent=job.traceparent, task_type=task_type):
             traceparent = current_traceparent() or job.traceparent
@@ -83,8 +88,59 @@ class DispatchJobs:
                 job_id = str(job.envelope.job_id)
                 self._log.error("secret_unseal_failed", job_id=job_id, **error.context)
                 await self._workers.report_undeliverable(job, error.safe_message)
-                return ""
-            return await self._workers.send(get_task(task_type).topic, envelope, traceparent)
+                return None
+            return _Ready(job, envelope, traceparent)
+
+    async def _send_all(self, ready: Sequence[_Ready]) -> list[BaseException]:
+        """Send in the order of the entry ids; where another process was ahead, with later ids."""
+        failures: list[BaseException] = []
+        for _ in range(_MAX_SENDS):
+            answers = await asyncio.gather(*map(self._send, ready), return_exceptions=True)
+            refused: list[_Ready] = []
+            for each, answer in zip(ready, answers, strict=True):
+                if isinstance(answer, EntryIdRefused):
+                    refused.append(each)
+                elif isinstance(answer, BaseException):
+                    failures.append(answer)
+            if dropped := answers.count(False):
+                self._dropped.inc(dropped)
+                self._log.warning("envelopes_dropped", count=dropped)
+            if not refused:
+                return failures
+            ready = await self._renew_entry_ids(refused)
+        self._log.warning("entry_ids_refused", count=len(ready))
+        return failures
+
+    async def _send(self, ready: _Ready) -> bool:
+        topic = get_task(ready.envelope.task_type).topic
+        return await self._workers.send(
+            topic, ready.envelope, ready.job.entry_id, ready.traceparent
+        )
+
+    async def _renew_entry_ids(self, refused: Sequence[_Ready]) -> Sequence[_Ready]:
+        """Record later ids before they are used; leave out what is sent, ended or picked again.
+
+        So the row names the entry of its envelope at any time, wherever this process ends.
+        """
+        by_topic: dict[str, list[_Ready]] = defaultdict(list)
+        for each in refused:
+            by_topic[get_task(each.envelope.task_type).topic].append(each)
+        renewed: list[_Ready] = []
+        for topic, ready in by_topic.items():
+            sent = await self._workers.find_entries(topic, [each.job.entry_id for each in ready])
+            unsent = [each for each in ready if each.job.entry_id not in sent]
+            entry_ids = await self._workers.choose_later_ids(topic, len(unsent))
+            renewed += [
+                each._replace(job=replace(each.job, entry_id=entry_id))
+                for each, entry_id in zip(unsent, entry_ids, strict=True)
+            ]
+        if not renewed:
+            return []
+        self._log.info("entry_ids_renewed", count=len(renewed))
+        current = await self._store.record_entries(
+            [(*each.job.key, each.job.entry_id) for each in renewed]
+        )
+        return [each for each in renewed if each.envelope.job_id in current]
 
     async def _complete(self, envelope: JobEnvelope) -> JobEnvelope:
         """Unseal the secrets and sign the upload links, which only the worker may see."""
@@ -112,13 +168,3 @@ class DispatchJobs:
         return await self._upload_links.sign_uploads(
             envelope.job_id, envelope.fence, task.uploads, seconds
         )
-
-    async def _record_entries(self, sent: Sequence[tuple[DispatchedJob, str]]) -> None:
-        """Store the entry ids; withdraw what was cancelled or picked again in the meantime."""
-        current = await self._store.record_entries([(*job.key, entry_id) for job, entry_id in sent])
-        outdated: dict[str, list[str]] = defaultdict(list)
-        for job, entry_id in sent:
-            if job.envelope.job_id not in current:
-                outdated[get_task(job.envelope.task_type).topic].append(entry_id)
-        for topic, entry_ids in outdated.items():
-            await self._workers.withdraw(topic, entry_ids)
