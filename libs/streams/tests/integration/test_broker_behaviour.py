@@ -282,6 +282,36 @@ async def test_a_commit_of_nothing_is_nothing(stream: BrokerStream) -> None:
     assert (list(committed.entry_ids), dict(committed.depths)) == ([], {})
 
 
+async def test_a_chosen_id_is_refused_after_a_later_one_and_its_neighbours_are_added(
+    stream: BrokerStream,
+) -> None:
+    now_ms = await stream.broker.now_ms() + 3_600_000
+    later, earlier = f"{now_ms}-{2**56 + 9}", f"{now_ms}-{2**56 + 8}"
+    writes = [
+        Write(stream.key, {b"body": name}, entry_id=id_)
+        for name, id_ in (
+            (b"first", later),
+            (b"refused", earlier),
+            (b"refused", later),
+            (b"last", None),
+        )
+    ]
+    committed = await stream.broker.commit(writes)
+    assert list(committed.entry_ids[:3]) == [later, "", ""]
+    assert bodies(await stream.everything()) == [b"first", b"last"]
+    assert [entry.entry_id for entry in await stream.everything()] == [
+        later,
+        committed.entry_ids[3],
+    ]
+
+
+async def test_the_last_id_of_a_stream_outlives_its_entries(stream: BrokerStream) -> None:
+    assert await stream.broker.last_generated_id(stream.key) == "0-0"
+    *_, last = await stream.write("one", "two")
+    await stream.broker.delete(stream.key, [last])
+    assert await stream.broker.last_generated_id(stream.key) == last
+
+
 async def test_entry_ids_grow(stream: BrokerStream) -> None:
     ids = [tuple(map(int, id_.split("-"))) for id_ in await stream.write(*map(str, range(20)))]
     assert ids == sorted(set(ids))
