@@ -408,6 +408,22 @@ async def test_a_mark_is_there_until_its_time_is_over(stream: BrokerStream) -> N
     await wait_until(over)
 
 
+async def test_a_claim_has_one_owner_until_its_time_is_over(stream: BrokerStream) -> None:
+    key = stream.key.replace(":stream:test.v1", ":claim:1")
+    claims = [
+        await stream.broker.claim(key, owner, timedelta(hours=1))
+        for owner in ("first", "second", "first")
+    ]
+    assert claims == [True, False, True]
+    other = key.replace(":claim:1", ":claim:2")
+    assert await stream.broker.claim(other, "first", timedelta(milliseconds=20))
+
+    async def is_free() -> bool:
+        return await stream.broker.claim(other, "second", timedelta(hours=1))
+
+    await wait_until(is_free)
+
+
 async def test_the_epoch_stays_until_the_data_is_lost(stream: BrokerStream) -> None:
     key = f"{stream.key.partition(':stream')[0]}:epoch"
     first = await stream.broker.epoch(key, "fresh-1")

@@ -59,7 +59,9 @@ class OpenMessenger(Protocol):
 
 
 class OpenWorker(Protocol):
-    def __call__(self, action: Action, slots: int = 10) -> tuple[Messenger, asyncio.Task[None]]: ...
+    def __call__(
+        self, action: Action, slots: int = 10, tasks: Mapping[str, Task] = ...
+    ) -> tuple[Messenger, asyncio.Task[None]]: ...
 
 
 StartMessenger = Callable[[Messenger], asyncio.Task[None]]

@@ -138,6 +138,10 @@ class Broker(Protocol):
 
     async def find_markers(self, keys: Sequence[str]) -> frozenset[str]: ...
 
+    async def claim(self, key: str, owner: str, ttl: timedelta) -> bool:
+        """Return whether the owner has the key: nobody had it, or the owner had it already."""
+        ...
+
     async def epoch(self, key: str, initial: str) -> str:
         """Return the identity of the data, which changes when data may have been lost."""
         ...

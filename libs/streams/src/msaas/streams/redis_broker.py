@@ -199,6 +199,11 @@ class RedisBroker:
         counts = await self._pipeline.execute([("EXISTS", key) for key in keys])
         return frozenset(compress(keys, counts))
 
+    async def claim(self, key: str, owner: str, ttl: timedelta) -> bool:
+        milliseconds = to_milliseconds(ttl.total_seconds())
+        holder = await self.execute_command("SET", key, owner, "NX", "GET", "PX", milliseconds)
+        return holder is None or read_text(holder) == owner
+
     async def epoch(self, key: str, initial: str) -> str:
         known, info = await self._pipeline.execute(
             [("SET", key, initial, "NX", "GET"), ("INFO", "server")]

@@ -82,6 +82,7 @@ class MemoryBroker:
         self._streams: dict[str, _Stream] = {}
         self._epochs: dict[str, str] = {}
         self._markers: dict[str, float] = {}
+        self._claims: dict[str, tuple[str, float]] = {}
         self._failure: Exception | None = None
         self._changed = asyncio.Event()
 
@@ -90,6 +91,7 @@ class MemoryBroker:
         self._streams.clear()
         self._epochs.clear()
         self._markers.clear()
+        self._claims.clear()
         self._notify_readers()
 
     def fail_with(self, error: Exception | None) -> None:
@@ -244,6 +246,15 @@ class MemoryBroker:
         await self._simulate_round_trip()
         now = self._clock.monotonic()
         return frozenset(key for key in keys if self._markers.get(key, now) > now)
+
+    async def claim(self, key: str, owner: str, ttl: timedelta) -> bool:
+        await self._simulate_round_trip()
+        now = self._clock.monotonic()
+        holder, until = self._claims.get(key, (owner, 0.0))
+        if until <= now:
+            holder = owner
+            self._claims[key] = owner, now + ttl.total_seconds()
+        return holder == owner
 
     async def epoch(self, key: str, initial: str) -> str:
         await self._simulate_round_trip()

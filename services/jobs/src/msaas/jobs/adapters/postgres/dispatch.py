@@ -118,6 +118,16 @@ def _read_waiting_user(user: Record) -> WaitingUser:
     return WaitingUser(user_id=user["user_id"], plan=Plan(user["plan"]), slots=user["slots"])
 
 
+def _find_claim(row: Record) -> str | None:
+    """Name what the runs of a `once` task share of which one may act.
+
+    An explicit retry may act again, and so may the run that goes on after a wait.
+    """
+    if not get_task(row["task_type"]).once:
+        return None
+    return f"{row['last_retry_id'] or row['id']}.{row['waits']}"
+
+
 def _read(row: Record) -> DispatchedJob:
     """Build the envelope from the row; its times have other names in the message."""
     envelope = JobEnvelope(
@@ -136,6 +146,7 @@ def _read(row: Record) -> DispatchedJob:
             deadline_ts=row["deadline_at"],
             valid_until=row["dispatched_at"] + get_task(row["task_type"]).valid_for,
             parent_job_id=row["parent_job_id"],
+            claim=_find_claim(row),
         ),
     )
     return DispatchedJob(

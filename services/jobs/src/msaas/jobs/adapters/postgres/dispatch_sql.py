@@ -92,12 +92,13 @@ dispatched AS (
   RETURNING j.*, picked.plan, picked.was_full, picked.free, picked.turn
 ),
 waited AS (
-  SELECT d.*, due_at, now() - due_at AS wait,
+  SELECT d.*, due_at, waits, now() - due_at AS wait,
     was_full OR count(*) OVER (PARTITION BY user_id) >= free AS is_full
   FROM dispatched d CROSS JOIN LATERAL (
-    SELECT greatest(d.run_at, d.wake_at, max(a.finished_at))
+    SELECT greatest(d.run_at, d.wake_at, max(a.finished_at)),
+      count(*) FILTER (WHERE a.outcome = 'waiting')
     FROM jobs.job_attempts a WHERE a.job_id = d.id
-  ) AS since (due_at)
+  ) AS since (due_at, waits)
 ),
 attempts AS (
   INSERT INTO jobs.job_attempts (job_id, fence, attempt, dispatched_at, waited_ms, waited_for)
@@ -117,8 +118,8 @@ attempts AS (
 SELECT
   id, user_id, task_type, attempts, max_attempts, fence, payload, correlation_id, traceparent,
   source, plan, created_at, run_at, dispatched_at, deadline_at, parent_job_id,
-  entry_id, turn
-FROM dispatched
+  entry_id, turn, last_retry_id, waits
+FROM waited
 """  # noqa: S608  # text of ours
 
 RECORD_ENTRIES: Final = """
