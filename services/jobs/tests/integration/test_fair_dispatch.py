@@ -175,7 +175,7 @@ async def test_the_cost_of_a_pick_depends_on_users_and_types_and_not_on_waiting_
     await rows.execute("ANALYZE jobs.jobs, jobs.job_attempts, jobs.subjects")
     turn = [[user], ["PRO"], [0], [20], [4], [False]]
     kinds = [["echo", BROWSE], ["jobs.generic", "jobs.browser"], [200, 200]]
-    pick: list[Any] = [*kinds, *turn, MAX_PICKED, EXPLAINED_WAIT]
+    pick: list[Any] = [*kinds, *turn, MAX_PICKED, EXPLAINED_WAIT, "1-", 0]
     for mode in ("force_custom_plan", "force_generic_plan"):
         await rows.execute(f"SET plan_cache_mode = {mode}")
         statements: list[tuple[str, list[Any]]] = [

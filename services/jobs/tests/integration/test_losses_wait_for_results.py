@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from uuid import UUID
 
@@ -103,7 +103,7 @@ def keep_sweeping(database: Database, messenger: Messenger) -> KeepSweeping:
             await asyncio.sleep(SWEEP_PERIOD)
 
     @contextlib.asynccontextmanager
-    async def keep() -> AsyncIterator[None]:
+    async def keep() -> AsyncGenerator[None]:
         async with asyncio.TaskGroup() as group:
             sweeping = group.create_task(repeat())
             yield
