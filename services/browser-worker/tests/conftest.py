@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from browser_worker_support import BrowserHarness, FakeWebServer, StartHarness
+from browser_worker_support import HAS_SANDBOX, BrowserHarness, FakeWebServer, StartHarness
 
 from msaas.browser_worker.browser.instance import ChromiumLauncher
 from msaas.browser_worker.egress.policy import EgressPolicy
@@ -67,7 +67,7 @@ async def start_harness(
             proxies = EgressProxyFactory(policy, metrics, limits=limits, lookup=lookup)
             launcher = ChromiumLauncher(
                 chromium=chromium_path,
-                sandbox=False,
+                sandbox=HAS_SANDBOX,
                 max_memory=limits.memory,
                 max_shared_memory=limits.shared_memory,
             )

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from structlog.testing import capture_logs
 from worker_support import OpenWorker, ScriptedAction
 
 from msaas.contracts import CancelRequested, JobProgressed, get_task
@@ -209,10 +210,15 @@ async def test_an_unexpected_error_does_not_disclose_its_message(
     async def explode(_run: RunContext) -> None:
         raise RuntimeError("password=hunter2")
 
-    open_worker(ScriptedAction(explode))
-    outcome = await jobs_service.wait_for_outcome(await jobs_service.send())
+    with capture_logs() as logs:
+        open_worker(ScriptedAction(explode))
+        outcome = await jobs_service.wait_for_outcome(await jobs_service.send())
     assert (outcome.failure_reason, outcome.retryable) == ("internal", True)
     assert "hunter2" not in outcome.model_dump_json()
+    [crashed] = [event for event in logs if event["event"] == "job_run_crashed"]
+    assert crashed["error_type"] == "RuntimeError"
+    assert any(frame.startswith("explode:") for frame in crashed["raised_in"])
+    assert "hunter2" not in str(logs)
 
 
 @pytest.mark.parametrize(

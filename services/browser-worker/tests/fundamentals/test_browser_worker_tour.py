@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from browser_worker_support import HAS_SANDBOX
+
 from msaas.browser_worker.browser.instance import ChromiumLauncher, proxy_options
 from msaas.browser_worker.egress.policy import EgressPolicy, Refusal
 from msaas.browser_worker.egress.proxy import EgressProxyFactory
@@ -27,7 +29,7 @@ async def test_the_browser_connects_through_its_egress_proxy_only(
     chromium_path: Path, site: DemoSite
 ) -> None:
     metrics = Metrics("tour", "test")
-    launch = ChromiumLauncher(chromium=chromium_path, sandbox=False)
+    launch = ChromiumLauncher(chromium=chromium_path, sandbox=HAS_SANDBOX)
     async with (
         Engine(launch, slots=1, recycle_after=500, metrics=metrics) as engine,
         EgressProxyFactory(EgressPolicy(), metrics).open_proxy() as proxy,
@@ -47,7 +49,7 @@ async def test_a_visit_is_one_run_of_a_job(chromium_path: Path, site: DemoSite) 
 
     metrics = Metrics("tour", "test")
     proxies = EgressProxyFactory(EgressPolicy((site.address,)), metrics)
-    launch = ChromiumLauncher(chromium=chromium_path, sandbox=False)
+    launch = ChromiumLauncher(chromium=chromium_path, sandbox=HAS_SANDBOX)
     async with (
         proxies as egress,
         Engine(launch, slots=1, recycle_after=500, metrics=metrics) as engine,

@@ -182,11 +182,11 @@ async def test_a_name_that_the_operator_allows_may_be_private(
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
-        (socket.EAI_NONAME, ("navigation_failed", False)),
+        (socket.EAI_NONAME, ("address_blocked", False)),
         (socket.EAI_AGAIN, ("navigation_failed", True)),
     ],
 )
-async def test_an_unknown_host_fails_permanently(
+async def test_an_unknown_host_fails_like_a_blocked_one(
     start_harness: StartHarness, code: int, expected: tuple[str, bool]
 ) -> None:
     async def lookup(_host: str) -> Sequence[str]:
@@ -323,6 +323,7 @@ async def test_traffic_of_a_job_is_counted(
             b"GET / HTTP/1.1\r\n\r\n",
             b"\x05\x01\x00\x05\x02\x00\x01",
         ),
+        b"\x05\x01\x00\x05\x01\x00\x03\x0blocalhost\0a\x00\x50",
         *(b"\x05\x01\x00\x05\x01\x00\x09", b"\x05\x01\x00\x05\x01\x00\x03\x02\xff\xff\x00\x50"),
     ],
 )
@@ -335,6 +336,7 @@ async def test_invalid_socks_requests_are_dropped(request_bytes: bytes) -> None:
         received = await reader.read()
         writer.close()
     assert received in {b"", b"\x05\x00", b"\x05\x00" + b"\x05\x02" + bytes(8)}
+    assert not proxy.traffic.list_endpoints()
 
 
 def test_old_endpoints_are_evicted() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 import pytest
-from browser_worker_support import BrowserHarness, FakeWebServer, StartHarness
+from browser_worker_support import HAS_SANDBOX, BrowserHarness, FakeWebServer, StartHarness
 
 from msaas.browser_worker.browser.instance import BrowserUnavailable, ChromiumLauncher
 from msaas.browser_worker.engine import Engine
@@ -193,7 +193,7 @@ async def test_a_cancelled_job_takes_no_further_step(
 
 async def test_with_the_engine_all_its_processes_end(chromium_path: Path, site: DemoSite) -> None:
     metrics = Metrics("test", "test")
-    launch = ChromiumLauncher(chromium=chromium_path, sandbox=False)
+    launch = ChromiumLauncher(chromium=chromium_path, sandbox=HAS_SANDBOX)
     async with Engine(launch, slots=1, recycle_after=1, metrics=metrics) as engine:
         for _ in range(3):
             async with engine.open_page() as page:

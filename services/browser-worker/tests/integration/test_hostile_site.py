@@ -162,6 +162,42 @@ async def test_a_wide_page_is_drawn_in_part(
     assert result.width * result.height <= MAX_PIXELS
 
 
+OVERRIDDEN_READS: list[tuple[str, dict[str, object]]] = [
+    (TASK, {}),
+    (TASK, {"selector": "#said"}),
+    (TASK, {"selector": "//p"}),
+    (TASK, {"selector": "p:has-text('true')"}),
+    ("extract_markdown", {}),
+    ("extract_links", {}),
+    ("extract_structured", {"fields": {"said": {"selector": "#said"}}}),
+    ("run_steps", {"steps": [{"do": "extract", "name": "said", "selector": "#said"}]}),
+    ("crawl_site", {"max_pages": 1}),
+]
+
+
+@pytest.mark.parametrize(("task_type", "params"), OVERRIDDEN_READS)
+async def test_a_page_that_overrides_what_our_scripts_use_is_read_as_it_is(
+    start_harness: StartHarness,
+    hostile_site: HostileSite,
+    task_type: str,
+    params: dict[str, object],
+) -> None:
+    harness = await start_harness(allowed=(hostile_site.address,))
+    result = await harness.run_task(task_type, f"{hostile_site.url}/overridden", **params)
+    read = result.model_dump_json()
+    assert "true" in read.replace('"truncated":true', "").replace('"in_origin":true', "")
+    assert "falsefalse" not in read
+
+
+async def test_a_high_page_that_denies_its_height_is_cut(
+    start_harness: StartHarness, hostile_site: HostileSite
+) -> None:
+    harness = await start_harness(allowed=(hostile_site.address,))
+    url = f"{hostile_site.url}/overridden"
+    result = await harness.run_task("capture_screenshot", url, full_page=True)
+    assert (result.height, result.truncated) == (16_000, True)
+
+
 async def test_a_page_that_refreshes_to_the_metadata_is_blocked(
     start_harness: StartHarness, hostile_site: HostileSite, site: DemoSite
 ) -> None:

@@ -28,6 +28,9 @@ from msaas.testing import FakeJobsService, build_job_envelope, build_job_meta
 from msaas.worker import RunContext
 
 TASK = "navigate_and_extract_text"
+HAS_SANDBOX = os.geteuid() != 0
+"""Chromium has no sandbox as root; CI runs the tests as an ordinary user too."""
+
 Page = tuple[int, dict[str, str], bytes | Callable[[dict[str, str]], bytes]]
 
 

@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from msaas.browser_worker.egress.denied_names import DeniedNames
 from msaas.browser_worker.egress.own_addresses import (
+    build_network,
     list_own_addresses,
+    list_own_networks,
     resolve_broker_endpoints,
 )
 from msaas.browser_worker.egress.policy import EgressPolicy, Refusal, is_public
@@ -136,3 +139,66 @@ def test_the_machines_own_addresses_are_known() -> None:
 def test_a_pattern_without_a_host_is_refused() -> None:
     with pytest.raises(ValueError, match="names no host"):
         EgressPolicy((":80",))
+
+
+async def test_the_addresses_of_denied_names_are_denied_as_they_change() -> None:
+    answers: dict[str, list[str]] = {
+        "inner.example": ["93.184.215.14"],
+        "port.example": ["1.1.1.1"],
+    }
+
+    async def lookup(host: str) -> list[str]:
+        if host not in answers:
+            raise OSError(host)
+        return answers[host]
+
+    policy = EgressPolicy(denied=("inner.example", "port.example:443", ".domain", "10.0.0.0/8"))
+    names = DeniedNames(
+        policy, ("inner.example", "port.example:443", ".domain", "10.0.0.0/8"), lookup
+    )
+    await names.refresh()
+    assert policy.find_refusal("alias.example", 443, ["93.184.215.14"]) is Refusal.DENIED
+    assert policy.find_refusal("alias.example", 443, ["1.1.1.1"]) is Refusal.DENIED
+    assert policy.find_refusal("alias.example", 80, ["1.1.1.1"]) is None
+    answers["inner.example"] = ["93.184.215.15"]
+    del answers["port.example"]
+    await names.refresh()
+    assert policy.find_refusal("alias.example", 443, ["93.184.215.14"]) is None
+    assert policy.find_refusal("alias.example", 443, ["93.184.215.15"]) is Refusal.DENIED
+    assert policy.find_refusal("alias.example", 443, ["1.1.1.1"]) is Refusal.DENIED
+
+
+@pytest.mark.parametrize(
+    ("address", "netmask", "network"),
+    [
+        ("93.184.215.14", "255.255.240.0", "93.184.208.0/20"),
+        ("2606:2800::1%eth0", "ffff:ffff:ffff:ffff::", "2606:2800::/64"),
+        ("93.184.215.14", None, "93.184.215.14/32"),
+        ("93.184.215.14", "0.0.0.0", "93.184.215.14/32"),  # noqa: S104  # a netmask
+        ("02:42:ac:11:00:02", None, None),
+    ],
+)
+def test_the_networks_of_the_machines_interfaces_are_denied(
+    address: str, netmask: str | None, network: str | None
+) -> None:
+    assert build_network(address, netmask) == network
+    policy = EgressPolicy(own_addresses=[network] if network else ())
+    neighbour = "93.184.208.9"
+    expected = Refusal.BLOCKED if network == "93.184.208.0/20" else None
+    assert policy.find_refusal("neighbour.example", 443, [neighbour]) is expected
+
+
+def test_the_own_networks_hold_the_own_addresses() -> None:
+    policy = EgressPolicy(own_addresses=list_own_networks())
+    for address in list_own_addresses():
+        assert policy.find_refusal("own.example", 443, [address]) is Refusal.BLOCKED
+
+
+@pytest.mark.parametrize("port", [443, 6379])
+def test_a_user_is_not_told_which_names_exist(port: int) -> None:
+    policy = EgressPolicy(("known.example",), denied=("denied.example",))
+    hidden = (Refusal.BLOCKED, Refusal.DENIED, Refusal.UNKNOWN_HOST)
+    told = {policy.find_told_refusal(refusal, "a.example", port) for refusal in hidden}
+    assert told == {Refusal.BLOCKED if port == 443 else Refusal.PORT}
+    unknown = policy.find_told_refusal(Refusal.UNKNOWN_HOST, "known.example", port)
+    assert unknown is Refusal.UNKNOWN_HOST

@@ -36,11 +36,20 @@ class NavigatingPage:
     async def goto(self, _url: str, **_options: Any) -> None:
         """Return nothing, like a navigation without a response."""
 
-    async def evaluate(self, _script: str, _most: int) -> list[Any]:
+    @property
+    def context(self) -> "NavigatingPage":
+        return self
+
+    async def new_cdp_session(self, _page: object) -> "NavigatingPage":
+        return self
+
+    async def send(self, method: str, _parameters: object) -> Any:
+        if method != "Runtime.callFunctionOn":
+            return {"frameTree": {"frame": {"id": "1"}}, "executionContextId": 1}
         if self.navigations_left:
             self.navigations_left -= 1
             raise Error("Execution context was destroyed, most likely because of a navigation")
-        return ["title", "text", False]
+        return {"result": {"value": [["title", "text", False]]}}
 
     async def wait_for_load_state(self, **_options: Any) -> None:
         self.loads += 1

@@ -55,6 +55,15 @@ async def test_a_job_that_waits_fails_and_releases_its_reservation(
     assert [snapshot.id for snapshot in processed.snapshots] == [command.job_id]
 
 
+async def test_a_redelivered_command_publishes_the_present_snapshot(
+    run_commands: RunCommands, add_overdue: AddOverdue
+) -> None:
+    command = await add_overdue()
+    first = await run_commands(command)
+    again = await run_commands(command)
+    assert list(again.snapshots) == list(first.snapshots)
+
+
 async def test_an_unread_envelope_is_withdrawn(
     run_commands: RunCommands,
     add_overdue: AddOverdue,

@@ -21,6 +21,7 @@ from msaas.contracts import CircuitOpened, PauseTask, Plan, ResumeTask
 from msaas.jobs.__main__ import main
 from msaas.jobs.adapters.postgres.pauses import PostgresPauses
 from msaas.jobs.application.set_pauses import SetPauses
+from msaas.jobs.domain.errors import TaskTypeNotFound
 from msaas.jobs.send_command import send_command
 from msaas.jobs.settings import OperatorSettings
 from msaas.postgres import Database
@@ -65,6 +66,26 @@ async def test_a_paused_type_waits_and_holds_up_no_other_of_the_same_user(
     assert (await run_tick()).picked == []
     await apply_pauses(ResumeTask(task_type=BROWSE["task_type"]))
     assert len((await run_tick()).picked) == 19
+
+
+async def test_a_name_that_is_no_task_type_makes_no_row(
+    apply_pauses: ApplyPauses, rows: asyncpg.Connection
+) -> None:
+    until = datetime.now(UTC) + HALF_A_MINUTE
+    await apply_pauses(CircuitOpened(task_type="juggle", target="llm", until=until))
+    with pytest.raises(TaskTypeNotFound):
+        await apply_pauses(PauseTask(task_type="juggle"))
+    assert await rows.fetchval("SELECT count(*) FROM jobs.pauses") == 0
+
+
+async def test_a_redelivered_pause_is_not_applied_after_its_end(
+    apply_pauses: ApplyPauses, database: Database, rows: asyncpg.Connection
+) -> None:
+    sent_at: datetime = await rows.fetchval("SELECT clock_timestamp()")
+    await apply_pauses(PauseTask(task_type="echo"), ResumeTask(task_type="echo"))
+    set_pauses = SetPauses(PostgresPauses(database), request_dispatch=lambda: None)
+    await set_pauses.repeat(PauseTask(task_type="echo"), sent_at)
+    assert await PostgresPauses(database).find_paused() == frozenset()
 
 
 async def test_a_pause_and_its_end_may_be_published_again(

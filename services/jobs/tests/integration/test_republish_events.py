@@ -197,6 +197,37 @@ async def test_it_goes_page_by_page(
     assert len({message.hash for message in await read_topic("usage.events")}) == 11
 
 
+async def test_it_reaches_past_its_limit_and_resumes_where_a_full_topic_stopped_it(
+    given: Given,
+    results: ResultsHarness,
+    republish: RepublishEvents,
+    database: Database,
+    workers: FakeWorkerQueue,
+    messenger: Messenger,
+    read_topic: ReadTopic,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class FullAfterSix:
+        left = 6
+
+        async def publish(self, *args: Any, **named: Any) -> str | None:
+            self.left -= 1
+            return await messenger.publisher.publish(*args, **named) if self.left >= 0 else None
+
+    runs = [*await given.runs(5), *await given.runs(6)]
+    await results.persist(*[run.succeeded() for run in runs])
+    monkeypatch.setattr(republish_events, "PAGE_SIZE", 2)
+    monkeypatch.setattr(republish_events, "MAX_EVENTS", 4)
+    store = PostgresStore(database, PostgresRepublish)
+    await RepublishEvents(store, workers, FullAfterSix())("first")
+    assert len(await read_topic("usage.events")) == 6
+    await republish("first")
+    told = [message.hash for message in await read_topic("usage.events")]
+    assert (len(told), len(set(told))) == (11, 11)
+    await republish("first")
+    assert len(await read_topic("usage.events")) == 11
+
+
 async def test_a_full_topic_ends_it_without_an_error(
     given: Given,
     results: ResultsHarness,

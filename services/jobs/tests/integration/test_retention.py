@@ -42,7 +42,7 @@ INSERT INTO jobs.job_attempts
   (job_id, fence, attempt, dispatched_at, outcome, error, timings_ms, network)
 VALUES ($1, $2, 0, now() - $3::interval, 'succeeded', 'e', '{"open": 1}', '[]')
 """
-LETTER = """
+DEAD_LETTER = """
 INSERT INTO jobs.message_dead_letters (id, topic, entry_id, body, class, error, resolved_at)
 VALUES ($1, 'jobs.commands', $1::uuid::text, '{}', 'poison', 'e', now() - $2::interval)
 """
@@ -190,9 +190,9 @@ async def test_dead_letters_are_deleted_once_they_are_resolved_and_old(
     past: Past, enforce: Enforce
 ) -> None:
     old, young, open_, scheduled = [uuid4() for _ in range(4)]
-    for letter, days in ((old, 31), (young, 29), (open_, None), (scheduled, 31)):
-        await past.rows.execute(LETTER, letter, days and timedelta(days=days))
-        await past.rows.execute(REPLAY, letter, days and timedelta(days=days))
+    for dead_letter, days in ((old, 31), (young, 29), (open_, None), (scheduled, 31)):
+        await past.rows.execute(DEAD_LETTER, dead_letter, days and timedelta(days=days))
+        await past.rows.execute(REPLAY, dead_letter, days and timedelta(days=days))
     await past.rows.execute(REPLAY, scheduled, None)
     counts = await enforce()
     assert (counts["resolved_dead_letters"].rows, counts["dead_letter_replays"].rows) == (1, 2)
@@ -315,6 +315,9 @@ async def test_the_search_reads_the_index_of_what_is_kept(
 ) -> None:
     statements: list[str] = []
 
+    def ignore(_sql: str, _seconds: float) -> None:
+        return
+
     class Recorder(DatabaseConnection):
         async def fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
             statements.append(sql)
@@ -322,7 +325,7 @@ async def test_the_search_reads_the_index_of_what_is_kept(
 
     async with database.connection() as connection:
         for rule in list_retention_rules(None)[:3]:
-            await rule.find(Recorder(connection.raw, lambda *_: None), None, 10)
+            await rule.find(Recorder(connection.raw, ignore), None, 10)
     async with rows.transaction():
         await rows.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
         plans = ["\n".join(r[0] for r in await rows.fetch(f"EXPLAIN {sql}")) for sql in statements]

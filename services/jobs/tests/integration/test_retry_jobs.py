@@ -71,6 +71,15 @@ async def test_a_failed_job_begins_anew_with_all_its_attempts_and_a_new_reservat
     assert [snapshot.version for snapshot in processed.snapshots] == [row["version"]]
 
 
+async def test_a_stop_that_was_requested_before_the_failure_does_not_concern_the_retry(
+    run_commands: RunCommands, fail_job: FailJob, rows: asyncpg.Connection
+) -> None:
+    command = await fail_job()
+    await rows.execute("UPDATE jobs.jobs SET cancel_requested_at = now()")
+    await run_commands(command)
+    assert await rows.fetchval("SELECT cancel_requested_at FROM jobs.jobs") is None
+
+
 async def test_it_is_dispatched_again(
     run_commands: RunCommands, fail_job: FailJob, run_tick: RunTick
 ) -> None:

@@ -12,16 +12,19 @@ from services.jobs.tests.support import (
     AddUser,
     BuildJob,
     Gateway,
+    OpenBroker,
     ReadTopic,
     RunCommands,
     StartService,
     code_of,
 )
 
-from msaas.contracts import CancelJob, Idempotency, JobStatus, Plan
+from msaas.contracts import CancelJob, Idempotency, JobStatus, Plan, get_topic
 from msaas.jobs.application.command_batch import CommandOutcome
 from msaas.jobs.application.process_commands import ProcessedCommands
 from msaas.kernel import MsaasError
+from msaas.messaging import OutgoingMessage
+from msaas.streams import StreamConsumer
 from msaas.testing import wait_until
 
 KEY = Idempotency(key="order-1", fingerprint="ab" * 32)
@@ -393,3 +396,48 @@ async def test_a_batch_of_any_size_is_one_transaction(
     await run_commands(*(submit_job(user, plan=Plan.PRO) for _ in range(count)))
     assert await rows.fetchval("SELECT count(DISTINCT xmin::text) FROM jobs.jobs") == 1
     assert await count_jobs(rows) == count
+
+
+@pytest.mark.parametrize("was_committed", [False, True])
+async def test_an_expired_command_that_is_redelivered_repeats_what_it_did_and_nothing_else(
+    gateway: Gateway,
+    open_broker: OpenBroker,
+    start_service: StartService,
+    submit_job: BuildJob,
+    run_commands: RunCommands,
+    environment: str,
+    user: UUID,
+    rows: asyncpg.Connection,
+    read_topic: ReadTopic,
+    *,
+    was_committed: bool,
+) -> None:
+    """A replica reads the command and dies, before or after its commit."""
+    command, broker = submit_job(user), open_broker()
+    dead = StreamConsumer(get_topic("jobs.commands").key(environment), "jobs", "dead")
+    await broker.ensure_group(dead)
+    sent = OutgoingMessage(message=command, topic="jobs.commands", correlation_id="c", ttl_ms=1)
+    await gateway.messenger.publisher.send(sent)
+    assert len(await broker.read(dead, 10, 1.0)) == 1
+    if was_committed:
+        await run_commands(command)
+    await start_service()
+
+    async def is_done() -> bool:
+        return await broker.depth(dead.key) == 0
+
+    await wait_until(is_done)
+    assert await count_jobs(rows) == was_committed
+    events = [m for m in await read_topic("jobs.events") if m.frame.id == command.job_id]
+    assert bool(events) == was_committed
+
+
+async def test_a_payload_that_no_envelope_could_carry_is_refused(
+    gateway: Gateway, start_service: StartService, user: UUID, rows: asyncpg.Connection
+) -> None:
+    await start_service()
+    steps = [{"do": "click", "selector": "x" * 260_000}]
+    payload = {"url": "https://example.com", "steps": steps}
+    reply = await gateway.submit(user, task_type="run_steps", plan=Plan.PRO, payload=payload)
+    assert code_of(reply) == "payload_too_large"
+    assert await count_jobs(rows) == 0

@@ -287,3 +287,18 @@ async def test_an_ended_lease_brings_the_job_back_on_redis(
     [again] = await wait_until(next_one)
     assert again.job_id == envelope.job_id
     assert await rows.fetchval("SELECT losses FROM jobs.jobs") == 1
+
+
+async def test_a_task_type_that_the_catalogue_does_not_know_ends_no_sweep(
+    given: Given,
+    sweep: SweepLeasesTask,
+    rows: asyncpg.Connection,
+    read_topic: ReadTopic,
+) -> None:
+    """A release with a new task was rolled back."""
+    unknown, other = await given.run(), await given.run()
+    await rows.execute("UPDATE jobs.jobs SET task_type = 'juggle' WHERE id = $1", unknown.job)
+    for run in (unknown, other):
+        await rows.execute(AGES["wait"], run.job)
+    await sweep()
+    assert [loss.job_id for loss in await read_topic("jobs.results")] == [other.job]

@@ -65,8 +65,13 @@ class ApiKeyStore(Protocol):
         """Return whether a credential has the format of an API key."""
         ...
 
-    async def get_principal(self, key: str) -> tuple[UserPrincipal, float]:
-        """Return the owner of the key and when the key expires, or raise Unauthenticated."""
+    async def get_principal(
+        self, key: str, address: str | None = None
+    ) -> tuple[UserPrincipal, float]:
+        """Return the owner of the key and when the key expires, or raise Unauthenticated.
+
+        `address` is the client's, for counting keys that are made up.
+        """
         ...
 
 
@@ -85,18 +90,20 @@ class Authenticator:
         *,
         clock: Clock | None = None,
         api_keys: ApiKeyStore | None = None,
+        find_address: Callable[[Scope], str] | None = None,
     ) -> None:
         self._verifier = verifier
         self._api_keys = api_keys
+        self._find_address = find_address
         self._store = store
         self._clock = clock or SystemClock()
         self._principals: OrderedDict[UUID, _CachedPrincipal] = OrderedDict()
         self._invalidations = 0
 
-    async def authenticate(self, authorization: str | None) -> Identity:
+    async def authenticate(self, authorization: str | None, address: str | None = None) -> Identity:
         credential = _bearer(authorization)
         if self._api_keys is not None and self._api_keys.is_api_key(credential):
-            return Identity(*await self._api_keys.get_principal(credential))
+            return Identity(*await self._api_keys.get_principal(credential, address))
         claims = await self._verifier.verify(credential)
         cached = self._principals.get(claims.subject)
         if cached is not None and self._clock.monotonic() < cached.expires_at:
@@ -124,7 +131,8 @@ class Authenticator:
     async def _authenticate_scope(self, scope: Scope) -> Identity | Unauthenticated:
         header = find_header(scope["headers"], b"authorization")
         try:
-            identity = await self.authenticate(None if header is None else header.decode("latin-1"))
+            address = self._find_address(scope) if self._find_address else None
+            identity = await self.authenticate(header and header.decode("latin-1"), address)
         except Unauthenticated as error:
             return error
         # The access log reads it.

@@ -4,6 +4,7 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -113,15 +114,19 @@ class TopicConsumer(BrokerLoop):
 
         A command that was delivered before may be committed already, so its handler decides.
         """
-        fresh = [delivery for delivery in deliveries if delivery.raw.delivery_count == 1]
-        limits = {d.entry_id: d.entry.ttl_ms for d in fresh if d.entry.ttl_ms is not None}
+        limits = {d.entry_id: d.entry.ttl_ms for d in deliveries if d.entry.ttl_ms is not None}
         if not limits:
             return deliveries
         now_ms = await self._retry_until_available(self._broker.now_ms)
         expired = {id_ for id_, ttl in limits.items() if entry_timestamp_ms(id_) + ttl <= now_ms}
-        if expired:
-            await self.ack_and_publish([], list(expired), "expired")
-        return [delivery for delivery in deliveries if delivery.entry_id not in expired]
+        fresh = {d.entry_id for d in deliveries if d.entry_id in expired and not d.is_redelivery}
+        if fresh:
+            await self.ack_and_publish([], list(fresh), "expired")
+        return [
+            replace(delivery, has_expired=True) if delivery.entry_id in expired else delivery
+            for delivery in deliveries
+            if delivery.entry_id not in fresh
+        ]
 
     async def ack_and_publish(
         self, outgoing: Sequence[OutgoingMessage], entry_ids: Sequence[str], outcome: str

@@ -1,11 +1,12 @@
 """A message to publish, and a message as it was delivered, with the ways to answer it."""
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 from msaas.contracts import Entry, Message, Reply, ReplyProblem
 from msaas.kernel import MsaasError
-from msaas.streams.broker import RawEntry
+from msaas.streams.broker import RawEntry, entry_timestamp_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +25,24 @@ class OutgoingMessage:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message as a handler receives it."""
+    """A message as a handler receives it.
+
+    `has_expired`: it was delivered before, and its sender no longer waits. What it did is repeated;
+    nothing new is begun.
+    """
 
     raw: RawEntry
     entry: Entry[Message]
+    has_expired: bool = False
+
+    @property
+    def is_redelivery(self) -> bool:
+        return self.raw.delivery_count > 1
+
+    @property
+    def sent_at(self) -> datetime:
+        """The time of the entry by Redis's clock."""
+        return datetime.fromtimestamp(entry_timestamp_ms(self.raw.entry_id) / 1000, UTC)
 
     @property
     def entry_id(self) -> str:

@@ -18,6 +18,8 @@ _MAX_HEAD_BYTES: Final = 64 * 1024
 # Longer than that of proxies (mostly 60 s): if the server closes first, a request may arrive on a
 # connection that is closing.
 _KEEP_ALIVE_SECONDS: Final = 75
+# Each costs a descriptor and some kilobytes; well below the limit of open files.
+MAX_CONNECTIONS: Final = 8_192
 
 
 class PortTaken(RuntimeError):
@@ -81,6 +83,7 @@ class ProblemHttpProtocol(HttpToolsProtocol):
     """Responds to invalid HTTP with a problem, and refuses large or slow heads."""
 
     head_timeout: ClassVar[float] = 10.0
+    max_connections: ClassVar[int] = MAX_CONNECTIONS
     _head_size = 0
     _head_timer: asyncio.TimerHandle | None = None
     _hijacked_connection: HijackedConnection
@@ -89,6 +92,8 @@ class ProblemHttpProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._hijacked_connection = HijackedConnection(transport, self._finish_cycle)
         self._start_head_timer()
+        if len(self.connections) > self.max_connections:
+            self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_head_timer()
@@ -98,6 +103,7 @@ class ProblemHttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if not self._hijacked_connection.is_hijacked:
             super().data_received(data)
+            self._watch_idle_connection()
             return
         self._head_size += len(data)
         if self._head_size > _MAX_HEAD_BYTES:
@@ -112,6 +118,15 @@ class ProblemHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._cancel_head_timer()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        if self.cycle.response_complete:  # answered early: the connection is idle from now on
+            self._cancel_head_timer()
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def on_url(self, url: bytes) -> None:
         self._count_head_bytes(url)
@@ -134,9 +149,37 @@ class ProblemHttpProtocol(HttpToolsProtocol):
         self.transport.write(b"\r\n".join(head) + b"\r\n\r\n" + bytes(response.body))
         self.transport.close()
 
+    @property
+    def _is_idle(self) -> bool:
+        cycle: Any = self.cycle
+        return cycle is None or bool(cycle.response_complete)
+
+    def _watch_idle_connection(self) -> None:
+        """Limit the time of bytes that begin no request: uvicorn has stopped its own timer."""
+        if self._is_idle and not (self._head_timer or self.timeout_keep_alive_task):
+            self._start_head_timer()
+
+    def _make_room(self) -> None:
+        """Close a connection without a request, so that held connections lock nobody out."""
+        others = (one for one in self.connections if isinstance(one, ProblemHttpProtocol))
+        idle = next((one for one in others if one.can_be_closed and one is not self), self)
+        idle.transport.abort()
+
+    @property
+    def can_be_closed(self) -> bool:
+        hijacked = self._hijacked_connection.is_hijacked
+        return self._is_idle and not hijacked and not self.transport.is_closing()
+
     def _start_head_timer(self) -> None:
         self._cancel_head_timer()
-        self._head_timer = self.loop.call_later(self.head_timeout, self.transport.close)
+        self._head_timer = self.loop.call_later(self.head_timeout, self._end_slow_connection)
+
+    def _end_slow_connection(self) -> None:
+        self._head_timer = None
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()  # an answer that is not read would keep it open
+        else:
+            self.transport.close()
 
     def _cancel_head_timer(self) -> None:
         if self._head_timer is not None:

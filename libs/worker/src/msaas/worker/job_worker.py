@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from traceback import extract_tb
 from typing import Any, Protocol, cast
 
 from msaas.contracts import (
@@ -214,7 +215,12 @@ class JobWorker:
             return DEADLINE_EXCEEDED if is_past else TIMED_OUT
         if current.started_at is None:
             raise error
-        self._log.error("job_run_crashed", exc_info=error)
+        # The text of an action's own error may hold what a user or a page has given.
+        self._log.error(
+            "job_run_crashed",
+            error_type=type(error).__name__,
+            raised_in=[f"{frame.name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)],
+        )
         return INTERNAL_ERROR
 
     def _build_circuit_opened(self, current: ActiveRun, error: CircuitOpen) -> CircuitOpened | None:

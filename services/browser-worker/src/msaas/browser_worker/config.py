@@ -20,12 +20,13 @@ class Settings(RedisSettings):
     """The worker has no database and no secret except the URL of Redis.
 
     `concurrency` is the number of jobs that run at once. `chromium` is the path of the browser,
-    found automatically where it is not set. `sandbox` is Chromium's own; unset, it is on unless the
-    process runs as root. `allowed_hosts` are private hosts that may be visited, `denied_hosts` are
-    hosts that never may: host, host:port, .domain with all its subdomains, or network/bits. `ports`
-    are the allowed ports of all other hosts. `max_received_mb` limits what a job may load,
-    `max_memory_mb` the process of a page. Browser and driver are replaced after `recycle_after`
-    jobs, after `recycle_hours`, or when they use more than `recycle_megabytes`.
+    found automatically where it is not set. `sandbox` is Chromium's own; unset, it is on; as root
+    it is off in local mode, and elsewhere the process does not start. `allowed_hosts` are private
+    hosts that may be visited, `denied_hosts` are hosts that never may: host, host:port, .domain
+    with all its subdomains, or network/bits. `ports` are the allowed ports of all other hosts.
+    `max_received_mb` limits what a job may load, `max_memory_mb` the process of a page. Browser and
+    driver are replaced after `recycle_after` jobs, after `recycle_hours`, or when they use more
+    than `recycle_megabytes`.
     """
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="BROWSER_WORKER_")

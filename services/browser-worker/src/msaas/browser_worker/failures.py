@@ -40,7 +40,7 @@ class ExceededLimit(StrEnum):
 
 
 _BLOCKED: Final = _FailureText(
-    "address_blocked", "The page's address is not allowed.", retryable=False
+    "address_blocked", "The page's address does not exist, or is not allowed.", retryable=False
 )
 _TEXT_BY_LIMIT: Final = {
     ExceededLimit.BYTES: _FailureText(

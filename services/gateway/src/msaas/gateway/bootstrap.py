@@ -187,7 +187,10 @@ def assemble(
         redis_store=create_store("flags"),
         flag_defaults=flag_defaults,
     )
-    authenticator = Authenticator(verifier, store, api_keys=access.key_verifier)
+    addresses = ClientAddressResolver(settings.trusted_proxies)
+    authenticator = Authenticator(
+        verifier, store, api_keys=access.key_verifier, find_address=addresses.resolve
+    )
     messenger.consume_batches(
         BILLING, BillingEventHandler(store.set_plans, authenticator.invalidate)
     )

@@ -13,6 +13,13 @@ from msaas.browser_worker.actions.links import MAX_LINKS, READ_PAGE_LINKS, build
 from msaas.browser_worker.actions.markdown import MAX_HTML, READ_PAGE_HTML, convert_to_markdown
 from msaas.browser_worker.actions.navigation import READ_PAGE_TEXT
 from msaas.browser_worker.actions.page_session import PageSession
+from msaas.browser_worker.actions.page_values import (
+    MAX_TITLE,
+    get_items,
+    get_text,
+    get_tuple,
+    read_cut_text,
+)
 from msaas.browser_worker.failures import build_failure
 from msaas.contracts import CrawledPage, CrawlSiteParams, CrawlSiteResult, normalise_text
 from msaas.worker import ActionFailed
@@ -22,6 +29,14 @@ _CRAWL_MS: Final = 240_000
 _PAGE_MS: Final = 15_000
 _MIN_PAGE_MS: Final = 500
 _MAX_METADATA_FILE: Final = 1_000_000
+# A file that is too large is not taken out of the browser as a whole: its text is cut there.
+_READ_IF_TOO_LARGE: Final = """most => {
+  const size = performance.getEntriesByType("navigation")[0]?.decodedBodySize ?? most + 1;
+  if (size <= most) return null;
+  const root = document.documentElement;
+  const text = document.contentType.endsWith("xml") ? root?.outerHTML : root?.textContent;
+  return String(text ?? "").slice(0, most);
+}"""
 _MAX_SITEMAPS: Final = 5
 _URLS_AT_ONCE: Final = 50
 _OK: Final = 200
@@ -94,6 +109,9 @@ class _Crawl:
             response = await self._session.page.goto(url, timeout=self._page_timeout_ms())
             if response is None or response.status != _OK:
                 return ""
+            text = await self._session.evaluate(_READ_IF_TOO_LARGE, _MAX_METADATA_FILE)
+            if text is not None:
+                return get_text(text, _MAX_METADATA_FILE)
             async with asyncio.timeout(self._page_timeout_ms() / 1000):
                 body = await response.body()
         except (PlaywrightError, TimeoutError):
@@ -139,17 +157,18 @@ class _Crawl:
             await page.wait_for_selector(
                 self._params.wait_for_selector, timeout=self._page_timeout_ms()
             )
-        title, raw = await self._session.evaluate(READ_PAGE_LINKS, MAX_LINKS)
+        raw = await self._session.evaluate(READ_PAGE_LINKS, MAX_LINKS)
+        title, raw_links = get_tuple(raw, 2)
         if page.url != target.url and not self._frontier.record_redirect(page.url):
             return None
         content, truncated = await self._read_content()
-        links = build_links(raw, page.url)
+        links = build_links(get_items(raw_links, MAX_LINKS), page.url)
         await self._add_urls([link.url for link in links if not link.nofollow], target.depth + 1)
         return CrawledPage(
             url=page.url,
             depth=target.depth,
             status=response.status if response else None,
-            title=str(title),
+            title=get_text(title, MAX_TITLE),
             content=content,
             truncated=truncated,
             links=len(links),
@@ -159,11 +178,13 @@ class _Crawl:
         if self._params.content == "none":
             return None, False
         if self._params.content == "text":
-            _, text, truncated = await self._session.evaluate(READ_PAGE_TEXT, MAX_PAGE_TEXT)
-            return normalise_text(str(text)), bool(truncated)
-        _, html, truncated = await self._session.evaluate(READ_PAGE_HTML, [MAX_HTML, False])
-        markdown = await convert_to_markdown(str(html))
-        return markdown[:MAX_PAGE_TEXT], bool(truncated) or len(markdown) > MAX_PAGE_TEXT
+            raw = await self._session.evaluate(READ_PAGE_TEXT, MAX_PAGE_TEXT)
+            _, text, truncated = read_cut_text(raw, MAX_PAGE_TEXT)
+            return normalise_text(text), truncated
+        raw = await self._session.evaluate(READ_PAGE_HTML, [MAX_HTML, False])
+        _, html, truncated = read_cut_text(raw, MAX_HTML)
+        markdown = await convert_to_markdown(html)
+        return markdown[:MAX_PAGE_TEXT], truncated or len(markdown) > MAX_PAGE_TEXT
 
     async def _report_progress(self) -> None:
         read, maximum = len(self._pages), self._params.max_pages

@@ -8,6 +8,7 @@ import html_to_markdown
 
 from msaas.browser_worker.actions.base import BrowserAction, Visit
 from msaas.browser_worker.actions.page_session import PageSession
+from msaas.browser_worker.actions.page_values import read_cut_text
 from msaas.browser_worker.actions.truncation import truncate_to_result
 from msaas.contracts import (
     ExtractMarkdownParams,
@@ -60,11 +61,12 @@ class ExtractMarkdownAction(BrowserAction):
             script = READ_HTML if params.selector else READ_PAGE_HTML
             # A selected element is converted without removing anything.
             arguments = [MAX_HTML, params.whole_page or params.selector is not None]
-            title, html, truncated = await session.evaluate(script, arguments, params.selector)
+            raw = await session.evaluate(script, arguments, params.selector)
+            title, html, truncated = read_cut_text(raw, MAX_HTML)
         async with visit.step("convert"):
-            markdown = await convert_to_markdown(str(html))
-        metadata = session.build_metadata(str(title))
-        result = ExtractMarkdownResult(**metadata, markdown="", truncated=bool(truncated))
+            markdown = await convert_to_markdown(html)
+        metadata = session.build_metadata(title)
+        result = ExtractMarkdownResult(**metadata, markdown="", truncated=truncated)
         return await _attach_markdown(visit, result, markdown)
 
 

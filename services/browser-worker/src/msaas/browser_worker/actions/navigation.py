@@ -4,6 +4,7 @@ from typing import Final
 
 from msaas.browser_worker.actions.base import BrowserAction, Visit
 from msaas.browser_worker.actions.page_session import PageSession
+from msaas.browser_worker.actions.page_values import read_cut_text
 from msaas.browser_worker.actions.truncation import truncate_to_result
 from msaas.contracts import (
     MAX_INLINE_RESULT,
@@ -32,12 +33,11 @@ class NavigateAndExtractTextAction(BrowserAction):
         await session.open()
         async with visit.step("extract"):
             script = READ_TEXT if params.selector else READ_PAGE_TEXT
-            title, text, truncated = await session.evaluate(
-                script, MAX_INLINE_RESULT, params.selector
-            )
-        metadata = session.build_metadata(str(title))
-        result = NavigateAndExtractTextResult(**metadata, text="", truncated=bool(truncated))
-        return fit_text(result, normalise_text(str(text)))
+            raw = await session.evaluate(script, MAX_INLINE_RESULT, params.selector)
+        title, text, truncated = read_cut_text(raw, MAX_INLINE_RESULT)
+        metadata = session.build_metadata(title)
+        result = NavigateAndExtractTextResult(**metadata, text="", truncated=truncated)
+        return fit_text(result, normalise_text(text))
 
 
 def fit_text(result: NavigateAndExtractTextResult, text: str) -> NavigateAndExtractTextResult:

@@ -2,12 +2,20 @@
 
 import asyncio
 from typing import Any, Final, TypedDict
+from uuid import uuid4
 
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Response
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from msaas.browser_worker.actions.base import Visit
+from msaas.browser_worker.actions.page_values import (
+    MAX_TITLE,
+    build_unreadable,
+    get_items,
+    get_text,
+)
+from msaas.browser_worker.browser.isolated_world import IsolatedWorld, ScriptFailed, is_lost_context
 from msaas.browser_worker.failures import build_error_page_failure
 from msaas.contracts import PageParams
 from msaas.worker import ActionFailed
@@ -17,9 +25,36 @@ DEFAULT_TIMEOUT_MS: Final = 30_000
 _REPORTING_SECONDS: Final = 0.5
 # A page that navigates while it is read is read again.
 _MAX_READS: Final = 3
-_CONTEXT_DESTROYED: Final = "Execution context was destroyed"
 _ERROR_PAGE_SCHEME: Final = "chrome-error:"
 _READ_TITLE: Final = "() => String(document.title).slice(0, 1000)"
+# Finds the first match in the document and in its open shadow trees.
+_FIND_ELEMENT: Final = """selector => {
+  const isPath = /^[(.]*\\/\\//.test(selector);
+  if (isPath) {
+    const first = XPathResult.FIRST_ORDERED_NODE_TYPE;
+    return document.evaluate(selector, document, null, first, null).singleNodeValue;
+  }
+  const find = root => {
+    const found = root.querySelector(selector);
+    if (found) return found;
+    for (const host of root.querySelectorAll("*")) {
+      const inner = host.shadowRoot && find(host.shadowRoot);
+      if (inner) return inner;
+    }
+    return null;
+  };
+  return find(document);
+}"""
+_CALL_WITH_ELEMENT: Final = """(selector, argument, mark) => {
+  let element;
+  try { element = (%s)(mark ?? selector); } catch { return "invalid"; }
+  if (element === null) return "missing";
+  if (mark !== null) element.removeAttribute("data-msaas-found");
+  return [(%s)(element, argument)];
+}"""
+_MARK: Final = """(element, mark) => {
+  try { element.setAttribute("data-msaas-found", mark); } catch {}
+}"""
 
 
 class PageMetadata(TypedDict):
@@ -42,6 +77,7 @@ class PageSession:
         self.page = visit.page
         self.params = params
         self.response: Response | None = None
+        self._world = IsolatedWorld(visit.page)
         timeout = (params.timeout_ms or default_ms) / 1000
         remaining = visit.run.seconds_left() - _REPORTING_SECONDS
         self._deadline = asyncio.get_running_loop().time() + min(timeout, remaining)
@@ -59,7 +95,7 @@ class PageSession:
         return self.response
 
     async def evaluate(self, script: str, argument: object, selector: str | None = None) -> Any:
-        """Evaluate a script, again where the page navigates meanwhile.
+        """Evaluate a script in a world of its own, again where the page navigates meanwhile.
 
         `script` is a function of the element that `selector` names and of the argument, or of the
         argument alone where it reads the whole page.
@@ -73,8 +109,10 @@ class PageSession:
             except TimeoutError:
                 raise ActionFailed("timeout", "The page took too long.", retryable=True) from None
             except PlaywrightError as error:
-                if _CONTEXT_DESTROYED not in error.message or attempts == _MAX_READS:
+                if not is_lost_context(error) or attempts == _MAX_READS:
                     raise
+            except ScriptFailed:
+                raise build_unreadable() from None
             else:
                 self.raise_for_error_page()
                 return result
@@ -82,7 +120,7 @@ class PageSession:
             await self.page.wait_for_load_state(timeout=self.remaining_ms())
 
     async def read_title(self) -> str:
-        return str(await self.evaluate(_READ_TITLE, None))
+        return get_text(await self.evaluate(_READ_TITLE, None), MAX_TITLE)
 
     def raise_for_error_page(self) -> None:
         if self.page.url.startswith(_ERROR_PAGE_SCHEME):
@@ -109,11 +147,28 @@ class PageSession:
 
     async def _evaluate_once(self, script: str, argument: object, selector: str | None) -> Any:
         if selector is None:
-            return await self.page.evaluate(script, argument)
+            function = f"argument => [({script})(argument)]"
+            found = await self._world.call(function, argument)
+        else:
+            found = await self._evaluate_with_element(script, argument, selector)
+        if found == "missing":
+            raise selector_not_found("selector")
+        [result] = get_items(found, 1) or [None]
+        return result
+
+    async def _evaluate_with_element(self, script: str, argument: object, selector: str) -> Any:
+        function = _CALL_WITH_ELEMENT % (_FIND_ELEMENT, script)
+        found = await self._world.call(function, selector, argument, None)
+        if found != "invalid":
+            return found
+        # Playwright knows more selectors than the engine: it marks the element for our script.
         element = await self.page.query_selector(selector)
         if element is None:
-            raise selector_not_found("selector")
-        return await element.evaluate(script, argument)
+            return "missing"
+        mark = uuid4().hex
+        await element.evaluate(_MARK, mark)
+        marked = f'[data-msaas-found="{mark}"]'
+        return await self._world.call(function, selector, argument, marked)
 
 
 def selector_not_found(parameter: str) -> ActionFailed:

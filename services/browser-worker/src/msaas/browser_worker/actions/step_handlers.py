@@ -8,6 +8,7 @@ from typing import Any, Final
 from playwright.async_api import Page
 
 from msaas.browser_worker.actions.page_session import PageSession
+from msaas.browser_worker.actions.page_values import get_text
 from msaas.browser_worker.actions.rendering import get_pixel_ratio, take_full_page_screenshot
 from msaas.contracts import Artifact, RunStepsParams, Step, normalise_text
 
@@ -93,7 +94,7 @@ async def _hover(context: StepContext, step: Any) -> None:
 async def _scroll(context: StepContext, step: Any) -> None:
     if step.selector is None:
         async with asyncio.timeout(context.timeout / 1000):
-            await context.page.evaluate(_SCROLL_TO_END)
+            await context.session.evaluate(_SCROLL_TO_END, None)
         return
     await context.page.locator(step.selector).first.scroll_into_view_if_needed(
         timeout=context.timeout
@@ -110,10 +111,11 @@ async def _pause(_context: StepContext, step: Any) -> None:
 
 async def _extract(context: StepContext, step: Any) -> None:
     element = context.page.locator(step.selector).first
-    value = await element.evaluate(_READ_ELEMENT, step.attribute, timeout=context.timeout)
+    await element.wait_for(state="attached", timeout=context.timeout)
+    value = await context.session.evaluate(_READ_ELEMENT, step.attribute, step.selector)
     if value is None:
         raise StepNotPossible(f"It has no attribute {step.attribute}.")
-    context.extracted[step.name] = normalise_text(str(value), _MAX_TEXT)
+    context.extracted[step.name] = normalise_text(get_text(value, _MAX_TEXT))
 
 
 async def _screenshot(context: StepContext, step: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final, cast
 from msaas.browser_worker.actions.base import BrowserAction, Visit
 from msaas.browser_worker.actions.field_values import FieldTypeMismatch, parse_value
 from msaas.browser_worker.actions.page_session import PageSession
+from msaas.browser_worker.actions.page_values import MAX_TITLE, get_text, get_tuple
 from msaas.contracts import (
     ExtractStructuredParams,
     ExtractStructuredResult,
@@ -63,12 +64,15 @@ class ExtractStructuredAction(BrowserAction):
         async with visit.step("extract"):
             fields = {name: field.model_dump() for name, field in params.fields.items()}
             arguments = [fields, MAX_MATCHES, MAX_TEXT]
-            title, base, values = await session.evaluate(READ_FIELDS, arguments)
+            title, base, found = get_tuple(await session.evaluate(READ_FIELDS, arguments), 3)
+        url, values = get_text(base, MAX_TEXT), _get_object(found)
         data = {
-            name: build_field(name, field, values.get(name), str(base))
+            name: build_field(name, field, values.get(name), url)
             for name, field in params.fields.items()
         }
-        return ExtractStructuredResult(**session.build_metadata(str(title)), data=data)
+        return ExtractStructuredResult(
+            **session.build_metadata(get_text(title, MAX_TITLE)), data=data
+        )
 
 
 def build_field(name: str, field: StructuredField, found: object, base: str) -> Any:
@@ -77,7 +81,7 @@ def build_field(name: str, field: StructuredField, found: object, base: str) -> 
         raise ActionFailed("invalid_payload", message, retryable=False)
     if not isinstance(found, list):
         raise ActionFailed("page_failed", f"Field {name}: it cannot be read.", retryable=True)
-    matches = cast("list[object]", found)
+    matches = cast("list[object]", found)[:MAX_MATCHES]
     values = [_build_match(name, field, match, base) for match in matches]
     if field.many:
         return values or _get_default(name, field, [])
@@ -87,7 +91,7 @@ def build_field(name: str, field: StructuredField, found: object, base: str) -> 
 def _build_match(name: str, field: StructuredField, found: object, base: str) -> Any:
     if field.fields is None:
         return _build_value(name, field, found, base)
-    values = cast("dict[str, object]", found) if isinstance(found, dict) else {}
+    values = _get_object(found)
     return {
         inner_name: _build_value(f"{name}.{inner_name}", inner, values.get(inner_name), base)
         for inner_name, inner in field.fields.items()
@@ -98,12 +102,16 @@ def _build_value(name: str, field: FieldReading, found: object, base: str) -> An
     if found is None:
         return _get_default(name, field)
     try:
-        return parse_value(str(found), field.type, base)
+        return parse_value(get_text(found, MAX_TEXT), field.type, base)
     except FieldTypeMismatch as wrong:
         if "default" in field.model_fields_set:
             return field.default
         message = f"Field {name}: what is there is no {wrong.expected}."
         raise ActionFailed("field_invalid", message, retryable=False) from None
+
+
+def _get_object(value: object) -> dict[str, object]:
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
 
 
 def _get_default(name: str, field: FieldReading, empty: Sequence[Any] | None = None) -> Any:

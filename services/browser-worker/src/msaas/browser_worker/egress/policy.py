@@ -44,10 +44,14 @@ class Refusal(StrEnum):
     UNREACHABLE = "unreachable"  # nothing answers there now
 
 
+_UNTOLD_REFUSALS: Final = frozenset({Refusal.BLOCKED, Refusal.DENIED, Refusal.UNKNOWN_HOST})
+
+
 class EgressPolicy:
     """Allows public addresses at allowed ports, and other hosts only where the operator lists them.
 
-    A denied host stays denied whatever is allowed. `own_addresses` are the fleet's, public or not.
+    A denied host stays denied whatever is allowed. `own_addresses` are the fleet's, public or not,
+    as addresses or networks.
     """
 
     def __init__(
@@ -60,14 +64,25 @@ class EgressPolicy:
     ) -> None:
         self._allowed = HostPatterns(allowed)
         self._denied = HostPatterns(denied)
+        self._denied_addresses = HostPatterns(())
         self._own_addresses = HostPatterns(own_addresses)
         self._ports = frozenset(ports)
+
+    def deny_addresses(self, endpoints: Iterable[str]) -> None:
+        """Deny the present addresses of denied names, instead of their former ones."""
+        self._denied_addresses = HostPatterns(endpoints)
+
+    def find_told_refusal(self, refusal: Refusal, host: str, port: int) -> Refusal:
+        """Return one word for all that would tell a user which inner names exist."""
+        if refusal not in _UNTOLD_REFUSALS or self._allowed.matches_host(host, port):
+            return refusal
+        return Refusal.BLOCKED if port in self._ports else Refusal.PORT
 
     def find_refusal(self, host: str, port: int, addresses: Sequence[str]) -> Refusal | None:
         """Return why a host with these addresses may not be reached, or None."""
         if any(
             patterns.matches_host(host, port) or patterns.matches_any(addresses, port)
-            for patterns in (_METADATA_HOSTS, self._denied)
+            for patterns in (_METADATA_HOSTS, self._denied, self._denied_addresses)
         ):
             return Refusal.DENIED
         if self._allowed.matches_host(host, port) or self._allowed.networks_contain_all(addresses):

@@ -17,7 +17,6 @@ from msaas.browser_worker.egress.host_patterns import parse_address
 from msaas.browser_worker.egress.policy import EgressPolicy, Refusal
 from msaas.browser_worker.egress.resolver import Resolver
 from msaas.browser_worker.egress.socks import (
-    HOST_UNREACHABLE,
     NOT_ALLOWED,
     REFUSED,
     SUCCEEDED,
@@ -37,7 +36,7 @@ _CONNECT_SECONDS: Final = 10.0
 _HANDSHAKE_SECONDS: Final = 10.0
 _MAX_ADDRESSES: Final = 3
 _CHUNK: Final = 64 * 1024
-_REPLIES: Final = {Refusal.UNKNOWN_HOST: HOST_UNREACHABLE, Refusal.UNREACHABLE: REFUSED}
+_REPLIES: Final = {Refusal.UNREACHABLE: REFUSED}
 
 
 class EgressRefused(Exception):
@@ -111,8 +110,10 @@ class EgressProxyFactory:
                     return await asyncio.open_connection(address, port)
         raise EgressRefused(Refusal.UNREACHABLE)
 
-    def record_refusal(self, refusal: Refusal) -> None:
+    def record_refusal(self, refusal: Refusal, host: str, port: int) -> Refusal:
+        """Count the reason for the operator, and return the one that the user is told."""
         self._refusals_total.labels(refusal.value).inc()
+        return self._policy.find_told_refusal(refusal, host, port)
 
     def record_bytes(self, direction: TrafficDirection, size: int) -> None:
         self._bytes_total.labels(direction).inc(size)
@@ -126,7 +127,7 @@ class EgressProxyFactory:
             raise EgressRefused(
                 Refusal.UNKNOWN_HOST if is_lasting else Refusal.UNREACHABLE
             ) from None
-        except (TimeoutError, UnicodeError):
+        except (TimeoutError, ValueError):
             raise EgressRefused(Refusal.UNREACHABLE) from None
 
 
@@ -177,8 +178,8 @@ class EgressProxy:
         try:
             upstream_reader, upstream_writer = await self._connect(host, port)
         except EgressRefused as refused:
-            self.traffic.record_refusal(host, port, refused.refusal)
-            self._factory.record_refusal(refused.refusal)
+            refusal = self._factory.record_refusal(refused.refusal, host, port)
+            self.traffic.record_refusal(host, port, refusal)
             writer.write(reply(_REPLIES.get(refused.refusal, NOT_ALLOWED)))
             await writer.drain()
             return

@@ -37,7 +37,7 @@ class Resolver:
         try:
             answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
             result = [str(address[0]) for *_, address in answers]
-        except (OSError, UnicodeError) as error:
+        except (OSError, ValueError) as error:
             result = error
         with suppress(RuntimeError):  # the loop has ended
             loop.call_soon_threadsafe(self._set_result, future, result)

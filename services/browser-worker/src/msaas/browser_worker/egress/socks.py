@@ -6,7 +6,6 @@ from typing import Final
 
 SUCCEEDED: Final = 0
 NOT_ALLOWED: Final = 2
-HOST_UNREACHABLE: Final = 4
 REFUSED: Final = 5
 
 _VERSION: Final = 5
@@ -30,7 +29,10 @@ async def read_request(reader: StreamReader, writer: StreamWriter) -> tuple[str,
 async def _read_host(reader: StreamReader, kind: int) -> str:
     if kind == _NAME:
         [length] = await reader.readexactly(1)
-        return (await reader.readexactly(length)).decode("ascii")
+        name = (await reader.readexactly(length)).decode("ascii")
+        if not name.isprintable():  # a resolver would take a NUL for the end
+            raise ValueError("a control character in a name")
+        return name
     if kind in {_IPV4, _IPV6}:
         return str(ip_address(await reader.readexactly(4 if kind == _IPV4 else 16)))
     raise ValueError("unknown address type")

@@ -1,5 +1,6 @@
 """Verifies API keys; a verified key is cached for a few seconds."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,6 +8,7 @@ from typing import Final, NamedTuple, TypeVar
 from uuid import UUID
 
 from msaas.auth import Unauthenticated, UserPrincipal
+from msaas.gateway.application.failed_key_checks import FailedKeyChecks
 from msaas.gateway.application.key_ports import KeyHolder, KeyLookup
 from msaas.gateway.domain.api_keys import PREFIX, hash_key, is_well_formed
 from msaas.kernel import Clock, MsaasError, SystemClock
@@ -15,6 +17,8 @@ from msaas.telemetry import Metrics
 CACHE_TTL_SECONDS: Final = 5.0
 MAX_CACHED_KEYS: Final = 10_000
 MAX_CACHED_REFUSALS: Final = 1_000
+# Look-ups at once of keys that were never seen; those of known keys are not counted.
+MAX_UNKNOWN_LOOKUPS: Final = 16
 # A client with a key that does not expire has to reconnect its stream this often.
 MAX_STREAM_SECONDS: Final = 3_600.0
 
@@ -49,6 +53,8 @@ class ApiKeyVerifier:
         # Separate from valid keys, so that many invalid ones do not evict them.
         self._refused: OrderedDict[bytes, float] = OrderedDict()
         self._last_used: dict[UUID, datetime] = {}
+        self._failed = FailedKeyChecks()
+        self._unknown_lookups = asyncio.Semaphore(MAX_UNKNOWN_LOOKUPS)
         self._changes = 0
         self._total = metrics.counter(
             "msaas_api_key_validation_total", "Checks of API keys.", ("result",)
@@ -57,9 +63,11 @@ class ApiKeyVerifier:
     def is_api_key(self, credential: str) -> bool:
         return credential.startswith(PREFIX)
 
-    async def get_principal(self, key: str) -> tuple[UserPrincipal, float]:
+    async def get_principal(
+        self, key: str, address: str | None = None
+    ) -> tuple[UserPrincipal, float]:
         try:
-            holder = await self._find_holder(key)
+            holder = await self._find_holder(key, address)
         except MsaasError as error:
             self._total.labels(error.code).inc()
             raise
@@ -91,7 +99,7 @@ class ApiKeyVerifier:
             self._last_used = used | self._last_used
             raise
 
-    async def _find_holder(self, key: str) -> KeyHolder:
+    async def _find_holder(self, key: str, address: str | None) -> KeyHolder:
         if not is_well_formed(key):
             raise Unauthenticated
         digest = hash_key(self._peppers[0], key)
@@ -100,7 +108,20 @@ class ApiKeyVerifier:
             return self._ensure_not_expired(cached.holder)
         if self._refused.get(digest, now) > now:
             raise Unauthenticated
-        return await self._look_up(digest, key)
+        if cached is not None:  # good a while ago: whoever shares its address cannot lock it out
+            return await self._look_up(digest, key)
+        return await self._look_up_unknown(digest, key, address)
+
+    async def _look_up_unknown(self, digest: bytes, key: str, address: str | None) -> KeyHolder:
+        async with self._unknown_lookups:  # the request's own timeout ends the wait
+            if address is not None:
+                self._failed.require_left(address, self._clock.monotonic())
+            try:
+                return await self._look_up(digest, key)
+            except Unauthenticated:
+                if address is not None:
+                    self._failed.count(address, self._clock.monotonic())
+                raise
 
     def _ensure_not_expired(self, holder: KeyHolder) -> KeyHolder:
         if holder.expires_at is not None and holder.expires_at <= self._clock.now():

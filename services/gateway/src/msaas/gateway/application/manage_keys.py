@@ -15,6 +15,8 @@ from msaas.gateway.domain.api_keys import ENTROPY_BYTES, build_key, display_pref
 from msaas.kernel import Clock, ErrorKind, MsaasError, SystemClock, derive_id, new_id
 
 MAX_KEYS = 20
+# With those that were rotated and still work for their grace; a list shows all of them.
+MAX_LIVE_KEYS = 2 * MAX_KEYS
 
 
 class KeyNotFound(MsaasError):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from uuid import UUID
 
-from msaas.contracts import CancelJob, DeadlinePassed, JobStatus, RetryJob, WakeJob, get_task
+from msaas.contracts import TASKS, CancelJob, DeadlinePassed, JobStatus, RetryJob, WakeJob
 from msaas.jobs.application.command_batch import CommandBatch, CommandOutcome, LockedJob
 from msaas.jobs.application.ports import WorkerQueue
 from msaas.jobs.application.submit_jobs import get_task_in_plan
@@ -56,7 +56,10 @@ def retry(batch: CommandBatch, command: RetryJob) -> CommandOutcome:
 def expire(batch: CommandBatch, command: DeadlinePassed) -> CommandOutcome:
     """End a job whose deadline passed before a run began; a worker watches the deadline itself."""
     job = batch.jobs.get(command.job_id)
-    if job is None or job.is_finished or job.deadline_at is None or job.deadline_at > batch.now:
+    if job is None or job.deadline_at is None or job.deadline_at > batch.now:
+        return CommandOutcome(reply={})
+    if job.is_finished:
+        batch.republish(job)
         return CommandOutcome(reply={})
     if job.status is JobStatus.RUNNING and job.fence is not None:
         return CommandOutcome(reply={})
@@ -78,7 +81,9 @@ async def revoke_on_workers(workers: WorkerQueue, jobs: Iterable[LockedJob]) -> 
     marked: dict[timedelta, list[UUID]] = defaultdict(list)
     entries: dict[str, list[str]] = defaultdict(list)
     for job in jobs:
-        task = get_task(job.task_type)
+        task = TASKS.get(job.task_type)
+        if task is None:  # a release that knew it was rolled back: no worker runs it
+            continue
         marked[task.valid_for + task.timeout].append(job.id)
         if job.entry_id and job.is_finished:
             entries[task.topic].append(job.entry_id)

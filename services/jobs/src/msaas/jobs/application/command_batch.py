@@ -58,11 +58,15 @@ class RequestedJob:
 
 @dataclass(frozen=True, kw_only=True)
 class CommandContext:
-    """A command and the correlation and trace of its entry."""
+    """A command and the correlation and trace of its entry.
+
+    `has_expired`: only what it did before may be repeated.
+    """
 
     command: Command
     correlation_id: str
     traceparent: str | None = None
+    has_expired: bool = False
 
     @cached_property
     def requests(self) -> Sequence[RequestedJob]:

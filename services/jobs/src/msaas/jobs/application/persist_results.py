@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
-from msaas.contracts import CancelRequested, JobStatus, get_task
+from msaas.contracts import TASKS, CancelRequested, JobStatus
 from msaas.jobs.application.events import JobSnapshot, build_usage_recorded
 from msaas.jobs.application.ports import EntryQueue
 from msaas.jobs.application.results_ports import (
@@ -108,8 +108,9 @@ class PersistResults:
         """Withdraw the entries of jobs that need no run any more."""
         entries: dict[str, list[str]] = defaultdict(list)
         for transition in transitions:
-            if transition.after.entry_id and transition.after.fence in transition.fences_to_stop:
-                entries[get_task(transition.job.task_type).topic].append(transition.after.entry_id)
+            job, task = transition.after, TASKS.get(transition.job.task_type)
+            if task and job.entry_id and job.fence in transition.fences_to_stop:
+                entries[task.topic].append(job.entry_id)
         for topic, entry_ids in entries.items():
             await self._entries.withdraw(topic, entry_ids)
 

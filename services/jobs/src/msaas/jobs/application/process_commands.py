@@ -19,12 +19,13 @@ from msaas.jobs.application.command_batch import (
     CommandBatch,
     CommandContext,
     CommandOutcome,
+    JobRequest,
     LockRequest,
 )
 from msaas.jobs.application.events import JobSnapshot
 from msaas.jobs.application.ports import IntakeStore, WorkerQueue
 from msaas.jobs.application.submit_jobs import accept_pushed, submit, submit_all
-from msaas.jobs.domain.errors import QuotaExceeded
+from msaas.jobs.domain.errors import CommandExpired, QuotaExceeded
 from msaas.kernel import MsaasError
 from msaas.telemetry import Metrics, get_logger
 
@@ -137,15 +138,43 @@ def _build_lock_request(contexts: Sequence[CommandContext]) -> LockRequest:
 
 def _process(batch: CommandBatch, context: CommandContext) -> CommandOutcome | MsaasError:
     try:
+        if context.has_expired and not _is_committed(batch, context):
+            return CommandExpired()
         return _submit(batch, context) if context.requests else _change(batch, context)
     except MsaasError as refusal:
         return refusal
 
 
+def _is_committed(batch: CommandBatch, context: CommandContext) -> bool:
+    """Whether the command was carried out before; a batch of jobs is committed as a whole."""
+    if context.requests:
+        return bool(_list_repeatable(batch, context))
+    job = batch.jobs.get(context.command.job_id)
+    match context.command:
+        case CancelJob():
+            return job is not None and (job.cancel_requested or job.status is JobStatus.CANCELLED)
+        case RetryJob(retry_id=retry_id):
+            return job is not None and job.last_retry_id == retry_id
+        case _:
+            return True
+
+
+def _list_repeatable(batch: CommandBatch, context: CommandContext) -> Sequence[JobRequest]:
+    """Of an expired command, only the jobs that exist."""
+    if not context.has_expired:
+        return context.requests
+    jobs, keys = batch.jobs, batch.keys
+    return [
+        request
+        for request in context.requests
+        if request.job_id in jobs or (request.key and request.key in keys)
+    ]
+
+
 def _submit(batch: CommandBatch, context: CommandContext) -> CommandOutcome:
     match context.command:
         case SubmitJobs():
-            return submit_all(batch, context.requests)
+            return submit_all(batch, _list_repeatable(batch, context))
         case PushedJob():
             return accept_pushed(batch, context.requests[0])
         case _:

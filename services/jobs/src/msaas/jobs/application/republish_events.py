@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from msaas.contracts import CancelRequested
@@ -11,6 +11,7 @@ from msaas.jobs.application.ports import EntryQueue, Publisher
 from msaas.jobs.application.results_ports import (
     RepublishStore,
     RepublishTransaction,
+    UsageCursor,
     UsageToRepublish,
 )
 from msaas.jobs.domain.ledgers import LinkedEntry
@@ -23,6 +24,14 @@ MAX_EVENTS: Final = 100_000
 _START_CURSOR: Final = (UUID(int=0), 0)
 
 
+class _RepublishedUsage(NamedTuple):
+    """`cursor` is where to go on, if not at the end; `is_stopped`: the topic is full."""
+
+    count: int
+    cursor: UsageCursor | None
+    is_stopped: bool = False
+
+
 class RepublishEvents:
     """Runs once for each epoch of the broker, and once a day; dispatch is left to the sweeper."""
 
@@ -33,14 +42,22 @@ class RepublishEvents:
         self._log = get_logger()
 
     async def __call__(self, epoch: str) -> None:
+        """Publish in steps, each a transaction that stores how far it came."""
+        while await self._step(epoch):
+            pass
+
+    async def _step(self, epoch: str) -> bool:
+        """Return whether more can be published now."""
         async with self._store.begin() as transaction:
             last = await transaction.lock()
-            if last and last.epoch == epoch and last.age < MAX_AGE:
-                return
-            cancels = await self._republish_cancels(transaction)
-            usage = await self._republish_usage(transaction)
-            await transaction.store(epoch)
-        self._log.info("events_republished", epoch=epoch, cancels=cancels, usage=usage)
+            cursor = last.cursor if last and last.epoch == epoch else None
+            if last and last.epoch == epoch and cursor is None and last.age < MAX_AGE:
+                return False
+            cancels = 0 if cursor else await self._republish_cancels(transaction)
+            usage = await self._republish_usage(transaction, cursor or _START_CURSOR)
+            await transaction.store(epoch, usage.cursor)
+        self._log.info("events_republished", epoch=epoch, cancels=cancels, usage=usage.count)
+        return usage.cursor is not None and not usage.is_stopped
 
     async def _republish_cancels(self, transaction: RepublishTransaction) -> int:
         cancels = await transaction.list_open_cancels()
@@ -56,17 +73,21 @@ class RepublishEvents:
             )
         return len(cancels)
 
-    async def _republish_usage(self, transaction: RepublishTransaction) -> int:
-        """Stop at a full topic: its consumer is busy, and the next day republishes again."""
-        published, after = 0, _START_CURSOR
-        while published < MAX_EVENTS and (page := await transaction.list_usage(after, PAGE_SIZE)):
+    async def _republish_usage(
+        self, transaction: RepublishTransaction, after: UsageCursor
+    ) -> _RepublishedUsage:
+        """Stop at a full topic: its consumer is busy, and the next call resumes at the cursor."""
+        published = 0
+        while page := await transaction.list_usage(after, PAGE_SIZE):
+            if published >= MAX_EVENTS:
+                return _RepublishedUsage(published, after)
             entry_ids = await asyncio.gather(*map(self._publish_usage, page))
             published += sum(entry_id is not None for entry_id in entry_ids)
             if None in entry_ids:
                 self._log.warning("usage_republish_stopped", count=published)
-                break
+                return _RepublishedUsage(published, after, is_stopped=True)
             after = (page[-1].entry.subject_id, page[-1].entry.seq)
-        return published
+        return _RepublishedUsage(published, None)
 
     async def _publish_usage(self, usage: UsageToRepublish) -> str | None:
         entry, cause = usage.entry, usage.correlation_id

@@ -80,16 +80,24 @@ class DueJob:
     correlation_id: str
 
 
+UsageCursor = tuple[UUID, int]
+"""A subject and a position in its chain."""
+
+
 class RepublishInProgress(Overloaded):
     default_message = "Another process is already republishing these events."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastRepublish:
-    """The broker epoch of the last republication, and how long ago it was."""
+    """The broker epoch of the last republication, how long ago it was, and how far it came.
+
+    `cursor` is the last usage event that was published; None if all were.
+    """
 
     epoch: str
     age: timedelta
+    cursor: UsageCursor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,13 +117,11 @@ class RepublishTransaction(Protocol):
         """Keep other processes from republishing; raise RepublishInProgress if one does."""
         ...
 
-    async def list_usage(
-        self, after: tuple[UUID, int], limit: int
-    ) -> Sequence[UsageToRepublish]: ...
+    async def list_usage(self, after: UsageCursor, limit: int) -> Sequence[UsageToRepublish]: ...
 
     async def list_open_cancels(self) -> Sequence[OpenCancel]: ...
 
-    async def store(self, epoch: str) -> None: ...
+    async def store(self, epoch: str, cursor: UsageCursor | None) -> None: ...
 
 
 class RepublishStore(Protocol):

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from msaas.contracts import CircuitOpened, PauseReason, PauseTask, ResumeTask
+from msaas.contracts import TASKS, CircuitOpened, PauseReason, PauseTask, ResumeTask
+from msaas.jobs.domain.errors import TaskTypeNotFound
 from msaas.telemetry import get_logger
 
 
@@ -18,11 +19,13 @@ class TaskPause(NamedTuple):
 
 
 class PauseStore(Protocol):
-    async def pause(self, pause: TaskPause) -> None:
-        """Begin or prolong the pause; a repeated command changes nothing."""
+    async def pause(self, pause: TaskPause, sent_at: datetime | None = None) -> None:
+        """Begin or prolong the pause, unless it has ended since `sent_at`."""
         ...
 
-    async def resume(self, task_type: str) -> None: ...
+    async def resume(self, task_type: str, sent_at: datetime | None = None) -> None:
+        """End the pauses, except those that have begun since `sent_at`."""
+        ...
 
 
 PauseCommand = PauseTask | ResumeTask | CircuitOpened
@@ -37,19 +40,31 @@ class SetPauses:
     async def __call__(self, commands: Sequence[PauseCommand]) -> None:
         """Apply the commands in their order: a batch may hold a pause and its end."""
         for command in commands:
-            match command:
-                case PauseTask():
-                    await self._pause(TaskPause(command.task_type, PauseReason.FLAG, command.note))
-                case CircuitOpened():
-                    pause = TaskPause(
-                        command.task_type, PauseReason.CIRCUIT, command.target, command.until
-                    )
-                    await self._pause(pause)
-                case ResumeTask():
-                    await self._store.resume(command.task_type)
-                    self._request_dispatch()
-                    self._log.warning("task_resumed", task_type=command.task_type)
+            await self._apply(command, None)
 
-    async def _pause(self, pause: TaskPause) -> None:
-        await self._store.pause(pause)
+    async def repeat(self, command: PauseCommand, sent_at: datetime) -> None:
+        """Apply a redelivered command, unless a later one has been applied since it was sent."""
+        await self._apply(command, sent_at)
+
+    async def _apply(self, command: PauseCommand, sent_at: datetime | None) -> None:
+        match command:
+            case PauseTask():
+                if command.task_type not in TASKS:
+                    raise TaskTypeNotFound(task_type=command.task_type)
+                pause = TaskPause(command.task_type, PauseReason.FLAG, command.note)
+                await self._pause(pause, sent_at)
+            case CircuitOpened() if command.task_type not in TASKS:
+                self._log.error("pause_refused", task_type=command.task_type)
+            case CircuitOpened():
+                pause = TaskPause(
+                    command.task_type, PauseReason.CIRCUIT, command.target, command.until
+                )
+                await self._pause(pause, sent_at)
+            case ResumeTask():
+                await self._store.resume(command.task_type, sent_at)
+                self._request_dispatch()
+                self._log.warning("task_resumed", task_type=command.task_type)
+
+    async def _pause(self, pause: TaskPause, sent_at: datetime | None) -> None:
+        await self._store.pause(pause, sent_at)
         self._log.warning("task_paused", task_type=pause.task_type, reason=pause.reason)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from msaas.contracts import JobLost, LossReason, get_task
+from msaas.contracts import TASKS, JobLost, LossReason, get_task
 from msaas.jobs.application.ports import EntryQueue, Publisher
 from msaas.jobs.application.results_ports import LeaseStore, OverdueReason, OverdueRun
 from msaas.kernel import Clock
@@ -55,7 +55,9 @@ class SweepLeasesTask:
             start_timeout=START_TIMEOUT, cancel_timeout=CANCEL_TIMEOUT
         )
         self._forget_others(overdue)
-        dispatched = [run for run in overdue if run.reason is OverdueReason.ENTRY]
+        dispatched = [
+            run for run in overdue if run.reason is OverdueReason.ENTRY and self._is_known(run)
+        ]
         ended = [run for run in overdue if run.reason is not OverdueReason.ENTRY]
         lost = [*ended, *await self._find_missing(dispatched)]
         for run in await self._find_unreported(lost):
@@ -68,6 +70,13 @@ class SweepLeasesTask:
             key: entry_id for key, entry_id in self._outstanding.items() if key.fence in fences
         }
         self._checked_at = {f: at for f, at in self._checked_at.items() if f in fences}
+
+    def _is_known(self, run: OverdueRun) -> bool:
+        """Leave a run of an unknown task, whose release was rolled back: it has no topic."""
+        if run.task_type in TASKS:
+            return True
+        self._log.error("task_type_unknown", job_id=str(run.run.job_id), task_type=run.task_type)
+        return False
 
     async def _find_missing(self, dispatched: Sequence[OverdueRun]) -> list[OverdueRun]:
         """Of the runs that no worker has begun, find those whose entry is gone."""

@@ -20,6 +20,7 @@ MsaasError
 ├── PeriodNotFound        nothing was counted in this period
 ├── CorrectionTooLarge    less than nothing would be used
 ├── TaskTypeNotFound      not in the catalogue
+├── CommandExpired        its sender no longer waits, and it had done nothing
 ├── PayloadInvalid        not what the task accepts
 ├── PayloadTooLarge       no envelope could carry it
 └── PlanForbidden         in the catalogue, not in the plan
@@ -130,6 +131,12 @@ class PayloadInvalid(MsaasError):
     code: ClassVar[str] = "validation_failed"
     kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
     default_message: ClassVar[str] = "The payload does not match its task type."
+
+
+class CommandExpired(MsaasError):
+    code: ClassVar[str] = "command_timeout"
+    kind: ClassVar[ErrorKind] = ErrorKind.TIMEOUT
+    default_message: ClassVar[str] = "The command has expired."
 
 
 class PayloadTooLarge(MsaasError):

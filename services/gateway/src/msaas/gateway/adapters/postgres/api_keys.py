@@ -11,6 +11,7 @@ from msaas.gateway.application.audit import AuditEntry
 from msaas.gateway.application.key_ports import HashedKey, KeyAttributes, KeyHolder
 from msaas.gateway.application.manage_keys import (
     MAX_KEYS,
+    MAX_LIVE_KEYS,
     KeyAlreadyShown,
     KeyNotActive,
     KeyNotFound,
@@ -92,7 +93,10 @@ FROM identity.api_keys WHERE id = $1 AND user_id = $2
 """  # noqa: S608  # constant columns
 _LIST: Final = f"""
 SELECT {_COLUMNS}
-FROM api_v1.api_keys ORDER BY revoked_at IS NULL DESC, created_at DESC, id LIMIT 100
+FROM api_v1.api_keys
+ORDER BY (revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())) DESC,
+  created_at DESC, id
+LIMIT 100
 """  # noqa: S608  # constant columns
 
 
@@ -146,6 +150,8 @@ class PostgresKeyRepository:
             )
             row = await _insert(connection, new_key, attributes)
             await connection.execute(_REPLACE, key_id, new_key.id, grace)
+            if await connection.fetchval(_COUNT, new_key.user_id) > MAX_LIVE_KEYS:
+                raise TooManyKeys
             await insert_audit_entry(connection, audit_entry)
         return row
 

@@ -108,8 +108,8 @@ RETRY: Final = f"""
 UPDATE jobs.jobs j SET
   status = 'PENDING', attempts = 0, losses = 0, releases = 0, run_at = now(), dispatched_at = NULL,
   entry_id = NULL, fence = NULL, started_at = NULL, finished_at = NULL, last_error = NULL,
-  failure_reason = NULL, usage_period = u.period, reserved = u.period IS NOT NULL,
-  last_retry_id = u.retry_id
+  failure_reason = NULL, cancel_requested_at = NULL, usage_period = u.period,
+  reserved = u.period IS NOT NULL, last_retry_id = u.retry_id
 FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[]) AS u (job_id, period, retry_id)
 WHERE j.id = u.job_id RETURNING {CHANGED}
 """  # noqa: S608  # fixed column names

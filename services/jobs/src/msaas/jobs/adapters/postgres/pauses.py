@@ -1,5 +1,6 @@
 """Which task types are paused, why and until when."""
 
+from datetime import datetime
 from typing import Final
 
 from msaas.jobs.adapters.postgres.rows import ACTIVE_PAUSES, TOPIC_OF
@@ -17,10 +18,12 @@ ON CONFLICT (task_type, reason) DO UPDATE SET
   since = CASE WHEN p.until <= now() THEN now() ELSE p.since END,
   note = excluded.note,
   until = CASE WHEN p.until > excluded.until THEN p.until ELSE excluded.until END
+WHERE $5::timestamptz IS NULL OR p.until IS NULL OR p.until < $5
 """
 
 RESUME: Final = """
 UPDATE jobs.pauses SET until = now() WHERE task_type = $1 AND (until IS NULL OR until > now())
+  AND ($2::timestamptz IS NULL OR since < $2)
 """
 
 
@@ -28,13 +31,13 @@ class PostgresPauses:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def pause(self, pause: TaskPause) -> None:
+    async def pause(self, pause: TaskPause, sent_at: datetime | None = None) -> None:
         async with self._database.transaction() as connection:
-            await connection.execute(PAUSE, *pause)
+            await connection.execute(PAUSE, *pause, sent_at)
 
-    async def resume(self, task_type: str) -> None:
+    async def resume(self, task_type: str, sent_at: datetime | None = None) -> None:
         async with self._database.transaction() as connection:
-            await connection.execute(RESUME, task_type)
+            await connection.execute(RESUME, task_type, sent_at)
 
     async def find_paused(self) -> frozenset[str]:
         """Return the topics of the paused task types."""

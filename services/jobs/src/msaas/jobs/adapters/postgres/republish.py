@@ -9,6 +9,7 @@ from msaas.jobs.application.results_ports import (
     LastRepublish,
     OpenCancel,
     RepublishInProgress,
+    UsageCursor,
     UsageToRepublish,
 )
 from msaas.jobs.domain.reports import RunKey
@@ -17,7 +18,10 @@ from msaas.postgres import DatabaseConnection
 ADVISORY_LOCK: Final = 0x6D73_6A6F_6273_6570
 """One republication at a time for all processes; the number is this service's own."""
 
-FIND_LAST: Final = "SELECT epoch, clock_timestamp() - republished_at AS age FROM jobs.broker_epoch"
+FIND_LAST: Final = """
+SELECT epoch, clock_timestamp() - republished_at AS age, cursor_subject_id, cursor_seq
+FROM jobs.broker_epoch
+"""
 
 # The entries of each subject's current period and the one before it.
 LIST_USAGE: Final = """
@@ -42,8 +46,10 @@ WHERE finished_at IS NULL AND (status = 'RUNNING' OR dispatched_at IS NOT NULL)
 """
 
 SAVE_EPOCH: Final = """
-INSERT INTO jobs.broker_epoch (epoch) VALUES ($1)
-ON CONFLICT (only_row) DO UPDATE SET epoch = excluded.epoch, republished_at = clock_timestamp()
+INSERT INTO jobs.broker_epoch (epoch, cursor_subject_id, cursor_seq) VALUES ($1, $2, $3)
+ON CONFLICT (only_row) DO UPDATE SET
+  epoch = excluded.epoch, republished_at = clock_timestamp(),
+  cursor_subject_id = excluded.cursor_subject_id, cursor_seq = excluded.cursor_seq
 """
 
 
@@ -56,9 +62,13 @@ class PostgresRepublish:
         if not await fetchval("SELECT pg_try_advisory_xact_lock($1)", ADVISORY_LOCK):
             raise RepublishInProgress(retry_after=1)
         row = await self._connection.fetchrow(FIND_LAST)
-        return LastRepublish(epoch=row["epoch"], age=row["age"]) if row else None
+        if row is None:
+            return None
+        subject_id: UUID | None = row["cursor_subject_id"]
+        cursor = None if subject_id is None else (subject_id, row["cursor_seq"])
+        return LastRepublish(epoch=row["epoch"], age=row["age"], cursor=cursor)
 
-    async def list_usage(self, after: tuple[UUID, int], limit: int) -> Sequence[UsageToRepublish]:
+    async def list_usage(self, after: UsageCursor, limit: int) -> Sequence[UsageToRepublish]:
         rows = await self._connection.fetch(LIST_USAGE, *after, limit)
         return [
             # The job of an erased user is gone, and its correlation id with it.
@@ -76,5 +86,5 @@ class PostgresRepublish:
             for row in rows
         ]
 
-    async def store(self, epoch: str) -> None:
-        await self._connection.execute(SAVE_EPOCH, epoch)
+    async def store(self, epoch: str, cursor: UsageCursor | None) -> None:
+        await self._connection.execute(SAVE_EPOCH, epoch, *(cursor or (None, None)))

@@ -8,6 +8,7 @@ from msaas.jobs.application.command_batch import Command, CommandContext, Comman
 from msaas.jobs.application.process_commands import ProcessCommands, ProcessedCommands
 from msaas.jobs.application.set_pauses import SetPauses
 from msaas.jobs.application.transactions import retry_on_conflict
+from msaas.jobs.domain.errors import TaskTypeNotFound
 from msaas.jobs.entrypoints.topics import dead_letters
 from msaas.kernel import CommandTimeout, MsaasError
 from msaas.messaging import BatchHandler, BatchInterrupted, Delivery, OutgoingMessage
@@ -53,12 +54,23 @@ class CommandsHandler:
     async def _handle_part(self, part: Sequence[Delivery]) -> Sequence[OutgoingMessage]:
         match part[0].message:
             case PauseTask() | ResumeTask() as command:
-                await self._set_pauses([command])
-                return part[0].reply_success()
+                return await self._handle_pause(part[0], command)
             case message if isinstance(message, dead_letters.COMMANDS):
                 return await self._handle_dead_letters(part)
             case _:
                 return await self._handle_jobs(part)
+
+    async def _handle_pause(
+        self, delivery: Delivery, command: PauseTask | ResumeTask
+    ) -> Sequence[OutgoingMessage]:
+        try:
+            if delivery.is_redelivery:
+                await self._set_pauses.repeat(command, delivery.sent_at)
+            else:
+                await self._set_pauses([command])
+        except TaskTypeNotFound as refusal:
+            return delivery.reply_error(refusal)
+        return delivery.reply_success()
 
     async def _handle_jobs(self, batch: Sequence[Delivery]) -> Sequence[OutgoingMessage]:
         contexts = [_read_context(delivery) for delivery in batch]
@@ -143,6 +155,7 @@ def _read_context(delivery: Delivery) -> CommandContext:
         command=message,
         correlation_id=_correlation_of(delivery),
         traceparent=delivery.entry.traceparent,
+        has_expired=delivery.has_expired,
     )
 
 
