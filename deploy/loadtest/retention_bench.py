@@ -20,11 +20,11 @@ import asyncpg
 import psutil
 import uvloop
 from goals import Table
-from msaas.local.migration_chains import migrate
-from msaas.local.redis_users import url_with_credentials
 
 from msaas.embedded import PostgresServer
 from msaas.jobs.adapters.postgres.retention import list_retention_rules
+from msaas.local.credentials import url_with_credentials
+from msaas.local.migrate import migrate
 from msaas.postgres import Batch, Database, PostgresConfig, Retention, RetentionCount
 from msaas.telemetry import Metrics, configure_logging
 

@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
-from msaas.local.migration_chains import migrate
 
 from msaas.cli import main
+from msaas.local.migrate import migrate
 
 OLD_JOB = """
 WITH someone AS (

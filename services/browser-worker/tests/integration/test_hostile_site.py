@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -154,7 +155,7 @@ async def test_a_browser_that_keeps_too_much_memory_is_killed_and_replaced(
 
 @pytest.mark.parametrize("what", [{"full_page": True}, {"selector": "#wide"}])
 async def test_a_wide_page_is_drawn_in_part(
-    start_harness: StartHarness, hostile_site: HostileSite, what: dict[str, object]
+    start_harness: StartHarness, hostile_site: HostileSite, what: dict[str, Any]
 ) -> None:
     harness = await start_harness(allowed=(hostile_site.address,))
     result = await harness.run_task("capture_screenshot", f"{hostile_site.url}/wide", **what)
@@ -162,7 +163,7 @@ async def test_a_wide_page_is_drawn_in_part(
     assert result.width * result.height <= MAX_PIXELS
 
 
-OVERRIDDEN_READS: list[tuple[str, dict[str, object]]] = [
+OVERRIDDEN_READS: list[tuple[str, dict[str, Any]]] = [
     (TASK, {}),
     (TASK, {"selector": "#said"}),
     (TASK, {"selector": "//p"}),
@@ -180,7 +181,7 @@ async def test_a_page_that_overrides_what_our_scripts_use_is_read_as_it_is(
     start_harness: StartHarness,
     hostile_site: HostileSite,
     task_type: str,
-    params: dict[str, object],
+    params: dict[str, Any],
 ) -> None:
     harness = await start_harness(allowed=(hostile_site.address,))
     result = await harness.run_task(task_type, f"{hostile_site.url}/overridden", **params)

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from msaas.jobs.adapters.postgres.dispatch import PostgresDispatch
 from msaas.postgres import Database, DatabaseConnection, PostgresConfig
@@ -12,7 +13,7 @@ from msaas.telemetry import Metrics
 
 class DyingDatabase(Database):
     @asynccontextmanager
-    async def transaction(self, **options: float) -> AsyncGenerator[DatabaseConnection]:
+    async def transaction(self, **options: Any) -> AsyncGenerator[DatabaseConnection]:
         async with super().transaction(**options) as connection:
             yield connection
             os._exit(137)

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from msaas.jobs.adapters.postgres.dispatch import PostgresDispatch
 from msaas.postgres import Database, DatabaseConnection, DatabaseUnavailable, PostgresConfig
@@ -16,7 +17,7 @@ class FreezingDatabase(Database):
     """Freezes after the statements of the pick or, for `PARSED`, amid a statement's two halves."""
 
     @asynccontextmanager
-    async def transaction(self, **options: float) -> AsyncGenerator[DatabaseConnection]:
+    async def transaction(self, **options: Any) -> AsyncGenerator[DatabaseConnection]:
         async with super().transaction(**options) as connection:
             yield connection
             if os.environ["FREEZES"] == "PARSED":

@@ -132,7 +132,9 @@ class Authenticator:
         header = find_header(scope["headers"], b"authorization")
         try:
             address = self._find_address(scope) if self._find_address else None
-            identity = await self.authenticate(header and header.decode("latin-1"), address)
+            identity = await self.authenticate(
+                header.decode("latin-1") if header else None, address
+            )
         except Unauthenticated as error:
             return error
         # The access log reads it.

@@ -47,6 +47,11 @@ class GroupedScheduling(LoadScopeScheduling):
             self._reschedule(other)
         return crashed
 
+    def _reschedule(self, node: WorkerController) -> None:
+        """Give a worker more tests; a new one that still collects gets them when it has done so."""
+        if node in self.registered_collections:
+            super()._reschedule(node)
+
     def _split_scope(self, nodeid: str) -> str:
         groups = (group for path, group in GROUPS.items() if nodeid.startswith(path))
         return next(groups, nodeid)

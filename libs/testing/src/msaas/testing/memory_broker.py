@@ -2,11 +2,12 @@
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from math import inf
-from typing import Concatenate, NamedTuple, ParamSpec, Self, TypeVar
+from types import CoroutineType
+from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar
 
 from msaas.kernel import Clock
 from msaas.streams import CommitResult, GroupMissing, RawEntry, StreamConsumer, StreamStats, Write
@@ -78,7 +79,7 @@ class _Stream:
 
 def _remote(
     call: Callable[Concatenate["MemoryBroker", P], Awaitable[T]],
-) -> Callable[Concatenate["MemoryBroker", P], Coroutine[None, None, T]]:
+) -> Callable[Concatenate["MemoryBroker", P], CoroutineType[Any, Any, T]]:
     """Let a method take a round trip before it acts, as a call to a server does."""
 
     @functools.wraps(call)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, ClassVar, Final, cast
 
 import uvicorn
@@ -161,8 +161,9 @@ class ProblemHttpProtocol(HttpToolsProtocol):
 
     def _make_room(self) -> None:
         """Close a connection without a request, so that held connections lock nobody out."""
-        others = (one for one in self.connections if isinstance(one, ProblemHttpProtocol))
-        idle = next((one for one in others if one.can_be_closed and one is not self), self)
+        protocols = cast("Iterable[object]", self.connections)
+        others = (other for other in protocols if isinstance(other, ProblemHttpProtocol))
+        idle = next((other for other in others if other.can_be_closed and other is not self), self)
         idle.transport.abort()
 
     @property

@@ -2,7 +2,7 @@
 
 import asyncio
 import struct
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from playwright.async_api import ElementHandle, FloatRect, Page
 
@@ -116,7 +116,7 @@ async def _read_layout(page: Page) -> Any:
     """Ask the engine, which scripts of the page cannot answer for."""
     session = await page.context.new_cdp_session(page)
     try:
-        return await session.send("Page.getLayoutMetrics")  # pyright: ignore[reportUnknownMemberType]  # a dict of anything
+        return cast("Any", await session.send("Page.getLayoutMetrics"))  # pyright: ignore[reportUnknownMemberType]  # a dict of anything
     finally:
         await session.detach()
 

@@ -4,7 +4,7 @@ Both worlds share the document. The page's changes of prototypes and globals app
 so they cannot decide what our scripts measure, cut and return.
 """
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from playwright.async_api import CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
@@ -48,7 +48,7 @@ class IsolatedWorld:
     async def _send(self, method: str, parameters: dict[str, Any]) -> Any:
         if self._session is None:
             self._session = await self._page.context.new_cdp_session(self._page)
-        return await self._session.send(method, parameters)  # pyright: ignore[reportUnknownMemberType]  # a dict of anything
+        return cast("Any", await self._session.send(method, parameters))  # pyright: ignore[reportUnknownMemberType]  # a dict of anything
 
 
 def is_lost_context(error: PlaywrightError) -> bool:

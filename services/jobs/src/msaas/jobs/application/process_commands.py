@@ -19,8 +19,8 @@ from msaas.jobs.application.command_batch import (
     CommandBatch,
     CommandContext,
     CommandOutcome,
-    JobRequest,
     LockRequest,
+    RequestedJob,
 )
 from msaas.jobs.application.events import JobSnapshot
 from msaas.jobs.application.ports import IntakeStore, WorkerQueue
@@ -159,7 +159,7 @@ def _is_committed(batch: CommandBatch, context: CommandContext) -> bool:
             return True
 
 
-def _list_repeatable(batch: CommandBatch, context: CommandContext) -> Sequence[JobRequest]:
+def _list_repeatable(batch: CommandBatch, context: CommandContext) -> Sequence[RequestedJob]:
     """Of an expired command, only the jobs that exist."""
     if not context.has_expired:
         return context.requests

@@ -27,7 +27,7 @@ _START_CURSOR: Final = (UUID(int=0), 0)
 class _RepublishedUsage(NamedTuple):
     """`cursor` is where to go on, if not at the end; `is_stopped`: the topic is full."""
 
-    count: int
+    published: int
     cursor: UsageCursor | None
     is_stopped: bool = False
 
@@ -56,7 +56,7 @@ class RepublishEvents:
             cancels = 0 if cursor else await self._republish_cancels(transaction)
             usage = await self._republish_usage(transaction, cursor or _START_CURSOR)
             await transaction.store(epoch, usage.cursor)
-        self._log.info("events_republished", epoch=epoch, cancels=cancels, usage=usage.count)
+        self._log.info("events_republished", epoch=epoch, cancels=cancels, usage=usage.published)
         return usage.cursor is not None and not usage.is_stopped
 
     async def _republish_cancels(self, transaction: RepublishTransaction) -> int:
