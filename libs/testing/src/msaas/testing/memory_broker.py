@@ -79,7 +79,7 @@ class _Stream:
 
 def _remote(
     call: Callable[Concatenate["MemoryBroker", P], Awaitable[T]],
-) -> Callable[Concatenate["MemoryBroker", P], CoroutineType[Any, Any, T]]:
+) -> "Callable[Concatenate[MemoryBroker, P], CoroutineType[Any, Any, T]]":
     """Let a method take a round trip before it acts, as a call to a server does."""
 
     @functools.wraps(call)
