@@ -72,10 +72,10 @@ async def open_candidates(full: Path | None) -> AsyncGenerator[dict[str, Benchma
         yield jobs
 
 
-async def compare(jobs: Mapping[str, BenchmarkJob], rounds: int) -> Durations:
+async def compare(jobs: Mapping[str, BenchmarkJob], repetitions: int) -> Durations:
     """Run the jobs in turn, with a pause so that cleanup does not slow the next one."""
     times: Durations = {name: [] for name in jobs}
-    for number in range(-2, rounds):  # the first two warm up caches
+    for number in range(-2, repetitions):  # the first two warm up caches
         for name, job in jobs.items():
             await asyncio.sleep(PAUSE)
             began = time.perf_counter()
@@ -85,14 +85,14 @@ async def compare(jobs: Mapping[str, BenchmarkJob], rounds: int) -> Durations:
     return times
 
 
-async def measure_baselines(full: Path | None, rounds: int) -> Durations:
+async def measure_baselines(full: Path | None, repetitions: int) -> Durations:
     async with open_candidates(full) as jobs:
-        return await compare(jobs, rounds)
+        return await compare(jobs, repetitions)
 
 
-async def measure_tasks(rounds: int) -> Durations:
+async def measure_tasks(repetitions: int) -> Durations:
     async with open_fixture() as fixture:
-        return await compare({name: partial(fixture.run_task, name) for name in TASKS}, rounds)
+        return await compare({name: partial(fixture.run_task, name) for name in TASKS}, repetitions)
 
 
 async def measure_concurrently(jobs: int, slots: int) -> tuple[list[float], float]:
@@ -161,10 +161,10 @@ def check_goals(
 
 def main() -> int:
     defaults = {
-        "rounds": (30, "pages for each candidate"),
+        "repetitions": (30, "pages for each candidate"),
         "jobs": (0, "default: 300 for the memory, 1,000 for a soak"),
         "full-chromium": (shutil.which("chromium") or "", "the program of a full Chromium"),
-        "short": (False, "5 rounds, 30 jobs"),
+        "short": (False, "5 repetitions, 30 jobs"),
         "soak": (False, "run mixed jobs and look for leaks"),
     }
     chosen = parse_options("browser", __doc__, defaults)
@@ -172,14 +172,16 @@ def main() -> int:
     if chosen.soak:
         with own_temporary_folder():
             return 0 if uvloop.run(soak(chosen.jobs or 1_000)) else 1
-    rounds, jobs = (5, chosen.jobs or 30) if chosen.short else (chosen.rounds, chosen.jobs or 300)
+    repetitions, jobs = (
+        (5, chosen.jobs or 30) if chosen.short else (chosen.repetitions, chosen.jobs or 300)
+    )
     full, table = Path(chosen.full_chromium) if chosen.full_chromium else None, Table()
     medians = show_times(
-        table, "text, one at a time", uvloop.run(measure_baselines(full, rounds)), WARM
+        table, "text, one at a time", uvloop.run(measure_baselines(full, repetitions)), WARM
     )
-    show_times(table, "each task, one at a time", uvloop.run(measure_tasks(rounds)), TEXT)
+    show_times(table, "each task, one at a time", uvloop.run(measure_tasks(repetitions)), TEXT)
     for slots in (1, 2, 4):
-        times, rate = uvloop.run(measure_concurrently(3 * rounds, slots))
+        times, rate = uvloop.run(measure_concurrently(3 * repetitions, slots))
         show_times(table, f"text, {slots} at once: {rate:.1f} jobs/s", {TEXT: times}, TEXT)
     check_goals(table, medians, uvloop.run(measure_growth(jobs)))
     return 1 if table.missed else 0

@@ -79,10 +79,10 @@ def find_baselines() -> dict[str, float]:
     return installed
 
 
-async def compare_drains(fixture: JobsFixture, table: Table, jobs: int, rounds: int) -> None:
+async def compare_drains(fixture: JobsFixture, table: Table, jobs: int, repetitions: int) -> None:
     baselines = find_baselines()
     results: dict[str, list[DrainResult]] = {name: [] for name in (DURABLE, *baselines)}
-    for _ in range(rounds):
+    for _ in range(repetitions):
         results[DURABLE].append(await fixture.drain(jobs))
         with fixture.suspended(*ALL_BUT_SERVERS):
             for name, share in baselines.items():
@@ -129,10 +129,10 @@ def build_report(run: RunKey) -> RunReport:
     return RunReport(run=run, worker="bench", started_at=now, success=success)
 
 
-async def compare_batches(fixture: JobsFixture, table: Table, jobs: int, rounds: int) -> None:
+async def compare_batches(fixture: JobsFixture, table: Table, jobs: int, repetitions: int) -> None:
     batched: list[float] = []
     single: list[float] = []
-    for _ in range(rounds):
+    for _ in range(repetitions):
         batched.append(await persist(fixture, jobs // 2, BATCH))
         single.append(await persist(fixture, max(50, jobs // 20), 1))
     batch_rate, single_rate = statistics.median(batched), statistics.median(single)
@@ -254,7 +254,8 @@ async def measure(fleet: IsolatedFleet, options: Namespace) -> list[str]:
         os.sched_getaffinity(0)
     )
     print(
-        f"all processes on cores {', '.join(map(str, cores))}; {options.rounds} rounds", flush=True
+        f"all processes on cores {', '.join(map(str, cores))}; {options.repetitions} repetitions",
+        flush=True,
     )
     async with AsyncExitStack() as stack:
         rows = await asyncpg.connect(fleet.url("postgres"))
@@ -266,8 +267,8 @@ async def measure(fleet: IsolatedFleet, options: Namespace) -> list[str]:
             await stack.enter_async_context(sign_in_new_user(fleet, "ENTERPRISE")) for _ in range(4)
         ]
         await fixture.until_idle()
-        await compare_drains(fixture, table, options.jobs, options.rounds)
-        await compare_batches(fixture, table, options.jobs, options.rounds)
+        await compare_drains(fixture, table, options.jobs, options.repetitions)
+        await compare_batches(fixture, table, options.jobs, options.repetitions)
         await measure_submits(fixture, table, users, options.seconds)
         await measure_latency(table, users[0], options.samples)
         await measure_flood(fixture, table, users[1], options.jobs, min(20, options.samples))
@@ -278,7 +279,7 @@ async def measure(fleet: IsolatedFleet, options: Namespace) -> list[str]:
 def main() -> int:
     defaults = {
         "jobs": (10_000, "jobs of each drain and of the flood"),
-        "rounds": (3, "measurements of each candidate"),
+        "repetitions": (3, "measurements of each candidate"),
         "soak": (100_000, "jobs between the two measurements"),
         "samples": (200, "jobs submitted at low load"),
         "seconds": (10.0, "duration of the HTTP submissions"),

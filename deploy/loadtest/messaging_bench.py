@@ -278,7 +278,7 @@ JOB_SHARE = {"arq": 0.05}
 """The share of the jobs that arq drains."""
 
 
-def measure(count: int, rounds: int) -> tuple[dict[str, float], list[float], list[float]]:
+def measure(count: int, repetitions: int) -> tuple[dict[str, float], list[float], list[float]]:
     benchmarks = {
         name: benchmark
         for name, benchmark in BENCHMARKS.items()
@@ -289,7 +289,7 @@ def measure(count: int, rounds: int) -> tuple[dict[str, float], list[float], lis
         server = RedisServer(Path(folder))
         server.start()
         try:
-            for _ in range(rounds):
+            for _ in range(repetitions):
                 for name, benchmark in benchmarks.items():
                     asyncio.run(flush(server.url))
                     amount = max(200, round(count * JOB_SHARE.get(name, 1) / 50) * 50)
@@ -340,14 +340,14 @@ def show(
 def main() -> int:
     defaults = {
         "jobs": (20_000, "entries for each measurement"),
-        "rounds": (5, "measurements of each candidate"),
+        "repetitions": (5, "measurements of each candidate"),
         "short": (False, "2,000 jobs, 1 round"),
     }
     chosen = parse_options("messaging", __doc__, defaults)
     configure_logging("bench", ENVIRONMENT, level="ERROR")
     gc.freeze()  # as every process of the fleet does after its start
-    count, rounds = (2_000, 1) if chosen.short else (chosen.jobs, chosen.rounds)
-    return 0 if show(*measure(count, rounds)) else 1
+    count, repetitions = (2_000, 1) if chosen.short else (chosen.jobs, chosen.repetitions)
+    return 0 if show(*measure(count, repetitions)) else 1
 
 
 if __name__ == "__main__":

@@ -252,7 +252,7 @@ async def test_a_drain_without_a_dependency_releases_unhandled_entries(
     assert counted(TOPIC.name, "released") == 3
 
 
-async def test_a_slow_server_is_asked_for_less_and_no_entry_pays_for_it(
+async def test_a_slow_server_gets_smaller_batches_and_no_entry_is_counted(
     harness: BatchHarness, running: Running
 ) -> None:
     jobs = [await harness.send() for _ in range(200)]

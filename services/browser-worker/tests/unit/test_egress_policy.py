@@ -195,10 +195,10 @@ def test_the_own_networks_hold_the_own_addresses() -> None:
 
 
 @pytest.mark.parametrize("port", [443, 6379])
-def test_a_user_is_not_told_which_names_exist(port: int) -> None:
+def test_a_user_cannot_learn_which_names_exist(port: int) -> None:
     policy = EgressPolicy(("known.example",), denied=("denied.example",))
     hidden = (Refusal.BLOCKED, Refusal.DENIED, Refusal.UNKNOWN_HOST)
-    told = {policy.find_told_refusal(refusal, "a.example", port) for refusal in hidden}
-    assert told == {Refusal.BLOCKED if port == 443 else Refusal.PORT}
-    unknown = policy.find_told_refusal(Refusal.UNKNOWN_HOST, "known.example", port)
+    reported = {policy.find_reported_refusal(refusal, "a.example", port) for refusal in hidden}
+    assert reported == {Refusal.BLOCKED if port == 443 else Refusal.PORT}
+    unknown = policy.find_reported_refusal(Refusal.UNKNOWN_HOST, "known.example", port)
     assert unknown is Refusal.UNKNOWN_HOST

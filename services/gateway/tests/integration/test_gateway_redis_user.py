@@ -100,7 +100,7 @@ async def test_the_gateway_uses_its_cache_limits_and_claims_with_its_own_redis_u
     def count_hits() -> float:
         caches = ("summaries", "daily-summaries")
         counts = [
-            read_metric("msaas_cache_reads_total", cache=one, outcome="hit") for one in caches
+            read_metric("msaas_cache_reads_total", cache=cache, outcome="hit") for cache in caches
         ]
         return sum(count or 0 for count in counts)
 

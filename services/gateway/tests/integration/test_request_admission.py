@@ -35,7 +35,7 @@ async def send_head_only(url: str, head: bytes) -> bytes:
         (b"PUT /api/v1/jobs HTTP/1.1", b"405"),
     ],
 )
-async def test_a_stranger_is_answered_before_the_body_is_read(
+async def test_an_unknown_caller_is_answered_before_the_body_is_read(
     gateway: RunningGateway, line: bytes, status: bytes
 ) -> None:
     answer = await send_head_only(gateway.url, line + b"\r\n")

@@ -222,8 +222,8 @@ async def test_it_reaches_past_its_limit_and_resumes_where_a_full_topic_stopped_
     await RepublishEvents(store, workers, FullAfterSix())("first")
     assert len(await read_topic("usage.events")) == 6
     await republish("first")
-    told = [message.hash for message in await read_topic("usage.events")]
-    assert (len(told), len(set(told))) == (11, 11)
+    published = [message.hash for message in await read_topic("usage.events")]
+    assert (len(published), len(set(published))) == (11, 11)
     await republish("first")
     assert len(await read_topic("usage.events")) == 11
 

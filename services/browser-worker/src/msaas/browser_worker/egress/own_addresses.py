@@ -23,7 +23,7 @@ def list_own_addresses() -> Sequence[str]:
 def list_own_networks() -> Sequence[str]:
     """List the networks that this machine's interfaces are in: what is near is the fleet's too."""
     interfaces = (address for addresses in psutil.net_if_addrs().values() for address in addresses)
-    found = (build_network(one.address, one.netmask) for one in interfaces)
+    found = (build_network(each.address, each.netmask) for each in interfaces)
     return sorted({network for network in found if network is not None})
 
 

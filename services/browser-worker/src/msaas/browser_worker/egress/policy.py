@@ -72,7 +72,7 @@ class EgressPolicy:
         """Deny the present addresses of denied names, instead of their former ones."""
         self._denied_addresses = HostPatterns(endpoints)
 
-    def find_told_refusal(self, refusal: Refusal, host: str, port: int) -> Refusal:
+    def find_reported_refusal(self, refusal: Refusal, host: str, port: int) -> Refusal:
         """Return one word for all that would tell a user which inner names exist."""
         if refusal not in _UNTOLD_REFUSALS or self._allowed.matches_host(host, port):
             return refusal

@@ -113,7 +113,7 @@ class EgressProxyFactory:
     def record_refusal(self, refusal: Refusal, host: str, port: int) -> Refusal:
         """Count the reason for the operator, and return the one that the user is told."""
         self._refusals_total.labels(refusal.value).inc()
-        return self._policy.find_told_refusal(refusal, host, port)
+        return self._policy.find_reported_refusal(refusal, host, port)
 
     def record_bytes(self, direction: TrafficDirection, size: int) -> None:
         self._bytes_total.labels(direction).inc(size)

@@ -149,7 +149,7 @@ def _is_committed(batch: CommandBatch, context: CommandContext) -> bool:
     """Whether the command was carried out before; a batch of jobs is committed as a whole."""
     if context.requests:
         return bool(_list_repeatable(batch, context))
-    job = batch.jobs.get(context.command.job_id)
+    job = batch.jobs.get(context.job_ids[0])
     match context.command:
         case CancelJob():
             return job is not None and (job.cancel_requested or job.status is JobStatus.CANCELLED)

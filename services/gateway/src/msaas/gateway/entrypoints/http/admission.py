@@ -30,7 +30,9 @@ class AdmissionMiddleware:
             return
         found = self._rules.find_route(scope)
         if found is None:
-            scope["headers"] = [one for one in scope["headers"] if one[0] not in _BODY_HEADERS]
+            scope["headers"] = [
+                header for header in scope["headers"] if header[0] not in _BODY_HEADERS
+            ]
             await self._app(scope, _receive_nothing, send)
             return
         route, rule = found

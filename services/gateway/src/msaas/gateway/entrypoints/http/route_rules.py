@@ -109,7 +109,7 @@ class RouteRules:
 
     def find_route(self, scope: RequestScope) -> tuple[RouteContext, RouteRule] | None:
         routes = self._by_method.get(scope["method"], ())
-        return next((one for one in routes if one[0].path_regex.match(scope["path"])), None)
+        return next((pair for pair in routes if pair[0].path_regex.match(scope["path"])), None)
 
     @property
     def deprecations(self) -> Mapping[tuple[str, str], Deprecation]:
