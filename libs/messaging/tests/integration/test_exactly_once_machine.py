@@ -279,7 +279,7 @@ class ExactlyOnce(RuleBasedStateMachine):
         self.harness.run(live_until(dead, crashing.consumer))
         self.processes[which] = self.start(name)
 
-    @rule(which=SOME_PROCESS, place=st.sampled_from(["before", "after"]))
+    @rule(which=SOME_PROCESS, point=st.sampled_from(["before", "after"]))
     def stall(self, which: int, point: str) -> None:
         """Hold a process up within its handler: others may think that it is dead."""
         process = self.processes[which]

@@ -31,7 +31,7 @@ END = (
 @pytest.fixture
 def read_wait(rows: asyncpg.Connection) -> ReadWait:
     async def read(dispatch: Any) -> tuple[str | None, int]:
-        row = await rows.fetchrow(WAITS, dispatch.fence)
+        row = await rows.fetchrow(WAITS, dispatch.envelope.fence)
         assert row is not None
         return row["waited_for"], row["waited_ms"]
 
