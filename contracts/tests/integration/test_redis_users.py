@@ -21,6 +21,7 @@ CONTROL, EVENTS, USAGE = (
 AUDIT = f"{STREAM}:audit.events.v1"
 REPLY, OTHERS_REPLY = f"msaas:{ENV}:reply:gateway-h-1-2", f"msaas:{ENV}:reply:jobs-h-1-2"
 EPOCH, CANCEL = f"msaas:{ENV}:epoch", f"msaas:{ENV}:cancel:j1"
+RUN_CLAIM = f"msaas:{ENV}:claim:j1:c1"
 FEATURE = f"msaas:{ENV}:feature:FF_X:global"
 QUEUE = f"msaas:{ENV}:queue:jobs.generic"
 LIMIT, CLAIM = f"msaas:{ENV}:ratelimit:standard:u1", f"msaas:{ENV}:idempotency:u1:k1"
@@ -189,6 +190,7 @@ ALLOWED = {
         f"GET {CANCEL}",
         f"EXISTS {CANCEL}",
         f"MGET {FEATURE}",
+        f"SET {RUN_CLAIM} x NX GET PX 5",
     ],
     "billing": [
         *consumer_commands(USAGE, "billing"),
@@ -239,6 +241,7 @@ DENIED = {
         f"XREADGROUP GROUP jobs me STREAMS {RESULTS} >",
         f"SET {CANCEL} 1",
         *(f"DEL {CANCEL}", f"SET {FEATURE} on"),
+        f"SET {RUN_CLAIM} x NX GET PX 5",
         f"XRANGE {GENERIC}.dlq - +",
         f"XADD {REPLY} * a b",
         f"XGROUP SETID {GENERIC} jobs 0",
@@ -251,6 +254,7 @@ DENIED = {
         f"XDEL {RESULTS} 1-1",
         f"SET {CANCEL} 1",
         *(f"SET {FEATURE} on", f"GET {VIEW}"),
+        f"DEL {RUN_CLAIM}",
         f"XRANGE {BROWSER}.dlq - +",
         f"XADD {REPLY} * a b",
         f"XREAD STREAMS {EVENTS} 0",

@@ -13,6 +13,7 @@ from msaas.contracts import (
     TopicKind,
     UnknownTopic,
     cancel_key,
+    claim_key,
     epoch_key,
     feature_key,
     get_topic,
@@ -74,6 +75,7 @@ def test_keys_carry_environment_topic_and_version() -> None:
     assert browser.poison_key("prod", "browser-worker") == f"{dead}.poison"
     assert epoch_key("prod") == "msaas:prod:epoch"
     assert cancel_key("prod", "j1") == "msaas:prod:cancel:j1"
+    assert claim_key("prod", "j1", "c1") == "msaas:prod:claim:j1:c1"
     assert feature_key("prod", "FF_X", "global") == "msaas:prod:feature:FF_X:global"
 
 

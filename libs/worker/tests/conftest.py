@@ -1,12 +1,13 @@
 """A worker and a fake jobs service on a real Redis."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, suppress
 
 import pytest_asyncio
 from worker_support import OpenMessenger, OpenWorker, StartMessenger
 
+from msaas.contracts import TASKS, Task
 from msaas.kernel import Clock
 from msaas.messaging import ConsumerTimings, Messenger, RedisBroker
 from msaas.telemetry import Metrics
@@ -66,11 +67,21 @@ async def jobs_service(
 @pytest_asyncio.fixture
 async def open_worker(open_messenger: OpenMessenger, start_messenger: StartMessenger) -> OpenWorker:
     def open_(
-        action: Action, slots: int = 10, clock: Clock | None = None
+        action: Action,
+        slots: int = 10,
+        clock: Clock | None = None,
+        tasks: Mapping[str, Task] = TASKS,
     ) -> tuple[Messenger, asyncio.Task[None]]:
         messenger, metrics = open_messenger("jobs-worker")
         JobWorker(
-            messenger, "jobs.generic", [action], slots=slots, name="w", metrics=metrics, clock=clock
+            messenger,
+            "jobs.generic",
+            [action],
+            slots=slots,
+            name="w",
+            metrics=metrics,
+            clock=clock,
+            tasks=tasks,
         )
         return messenger, start_messenger(messenger)
 

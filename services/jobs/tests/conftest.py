@@ -145,7 +145,7 @@ async def start_service(
     """Start a replica; it is drained when the test is over."""
     started: list[Running] = []
 
-    async def start() -> Running:
+    async def start(timings: ConsumerTimings = TIMINGS) -> Running:
         metrics = Metrics("jobs", "test")
         service = assemble(
             database,
@@ -154,7 +154,7 @@ async def start_service(
             metrics,
             opener=read_keys(LOCAL_SEALING_KEY),
             dispatch_window=200,
-            timings=TIMINGS,
+            timings=timings,
         )
         stop = asyncio.Event()
         running = Running(service, metrics, stop, asyncio.create_task(service.run(stop)))

@@ -41,6 +41,7 @@ from msaas.messaging import (
     BrokerUnavailable,
     CommandClient,
     CommandRefused,
+    ConsumerTimings,
     Messenger,
     OutgoingMessage,
     RedisBroker,
@@ -97,7 +98,7 @@ class AddUser(Protocol):
 
 
 class StartService(Protocol):
-    async def __call__(self) -> "Running": ...
+    async def __call__(self, timings: ConsumerTimings = ...) -> "Running": ...
 
 
 @dataclass
@@ -137,7 +138,7 @@ class Gateway:
 
 
 class FakeWorkerQueue:
-    """Where envelopes go: `room` is how many more get an entry."""
+    """Where envelopes go: `capacity` is how many more get an entry."""
 
     def __init__(self) -> None:
         self.capacity = 1_000
@@ -147,18 +148,22 @@ class FakeWorkerQueue:
         self.undeliverable: dict[UUID, str] = {}
         self.marked: set[UUID] = set()
 
-    async def ping(self) -> None:
+    async def ping(self) -> int:
         if self.is_unavailable:
             raise BrokerUnavailable(target="test")
+        return len(self.sent)
 
     async def send(
-        self, topic: str, envelope: JobEnvelope, traceparent: str | None = None
-    ) -> str | None:
+        self, topic: str, envelope: JobEnvelope, entry_id: str, traceparent: str | None = None
+    ) -> bool:
         if self.capacity == 0:
-            return None
+            return False
         self.capacity -= 1
         self.sent.append(envelope)
-        return f"{len(self.sent)}-0"
+        return True
+
+    async def choose_later_ids(self, topic: str, count: int) -> Sequence[str]:
+        raise AssertionError("nothing here refuses an id")
 
     async def report_undeliverable(self, job: DispatchedJob, error: str) -> None:
         self.undeliverable[job.envelope.job_id] = error
@@ -309,7 +314,7 @@ class ResultsHarness:
         self.freed_slots = 0
         self.woken = 0
         self._persist = PersistResults(
-            PostgresStore(database, PostgresResults),
+            PostgresStore(database, lambda connection: PostgresResults(connection, once)),
             self.workers,
             self.metrics,
             SettlementRules(once=once, jitter=lambda: 1.0),

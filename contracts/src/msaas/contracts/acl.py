@@ -12,6 +12,7 @@ from msaas.contracts.jobs import JobEnvelope
 from msaas.contracts.keys import (
     cache_key,
     cancel_key,
+    claim_key,
     epoch_key,
     feature_key,
     idempotency_key,
@@ -21,6 +22,7 @@ from msaas.contracts.keys import (
 )
 from msaas.contracts.processes import PROCESSES
 from msaas.contracts.registry import TOPICS
+from msaas.contracts.tasks import TASKS
 from msaas.contracts.topics import Topic, TopicKind
 
 OPERATOR = "operator"
@@ -113,6 +115,7 @@ def _topic_grants(topic: Topic, process: str, env: str) -> list[tuple[Iterable[s
         granted += [(("xdel", "xlen", "xrange"), key) for key in dead_letter_keys]
     if JobEnvelope in topic.messages:
         granted += _job_grants(topic, process, env)
+        granted += _claim_grants(topic, process, env)
     if topic.name == "jobs.commands" and process == topic.owner:
         granted += _intake_grants(topic, env)
     if process == EDGE and topic.kind is TopicKind.WORK:
@@ -192,3 +195,11 @@ def _job_grants(topic: Topic, process: str, env: str) -> list[tuple[Iterable[str
     writes = [(("del", "exists", "get", "set"), marks)] if process in topic.producers else []
     reads = [(("exists", "get"), marks), (("mget",), flags)] if process in topic.consumers else []
     return [*writes, *reads]
+
+
+def _claim_grants(topic: Topic, process: str, env: str) -> list[tuple[Iterable[str], str]]:
+    """Let workers of tasks that run once claim their runs."""
+    runs_once = any(task.once and task.topic == topic.name for task in TASKS.values())
+    if not runs_once or process not in topic.consumers:
+        return []
+    return [(("get", "set"), claim_key(env, "*", "*"))]

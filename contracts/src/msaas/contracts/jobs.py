@@ -187,6 +187,8 @@ class WakeJob(JobMessage, on_full=OnFull.SKIP):
 
 
 class JobMeta(ValueObject):
+    """`claim`: of all runs of a `once` task that share it, only the first to claim it acts."""
+
     correlation_id: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$", max_length=128)]
     user_id: UUID
     enqueue_ts: Timestamp
@@ -195,6 +197,7 @@ class JobMeta(ValueObject):
     deadline_ts: Timestamp | None = None
     valid_until: Timestamp
     parent_job_id: UUID | None = None
+    claim: Annotated[str, Field(pattern=r"^[0-9a-f.-]+$", max_length=60)] | None = None
     uploads: Uploads = Field(default_factory=dict[str, str])
 
 

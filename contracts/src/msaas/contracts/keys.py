@@ -37,6 +37,11 @@ def cancel_key(env: str, job_id: UUID | str) -> str:
     return f"msaas:{env}:cancel:{job_id}"
 
 
+def claim_key(env: str, job_id: UUID | str, claim: str) -> str:
+    """Name the claim of the one run that may act, of all runs of a `once` task with this claim."""
+    return f"msaas:{env}:claim:{job_id}:{claim}"
+
+
 def feature_key(env: str, name: str, scope: str) -> str:
     """Name the published state of a feature flag for one scope."""
     return f"msaas:{env}:feature:{name}:{scope}"

@@ -123,6 +123,26 @@ async def test_a_recently_delivered_entry_is_not_claimed(
     assert await stream.reclaim(min_idle=HOUR) == []
 
 
+async def test_the_oldest_pending_entry_is_found_in_whose_hands_it_may_be(
+    stream: BrokerStream,
+) -> None:
+    await stream.broker.ensure_group(stream.first_consumer)
+    first, second, third = await stream.write("one", "two", "three")
+
+    async def find(up_to: str, *skip: str) -> str | None:
+        return await stream.broker.find_oldest_pending(
+            stream.second_consumer, up_to, frozenset(skip)
+        )
+
+    assert await find(third) is None, "nothing is read yet"
+    await stream.take(count=1)
+    await stream.broker.read(stream.second_consumer, 1, 0)
+    assert (await find(third), await find(third, first)) == (first, second)
+    assert (await find(first, first), await find(third, first, second)) == (None, None)
+    await stream.broker.commit([], stream.first_consumer, [first])
+    assert await find(third) == second
+
+
 async def test_taking_over_counts_as_another_delivery(stream: BrokerStream) -> None:
     await stream.broker.ensure_group(stream.first_consumer)
     await stream.write("slow")
@@ -262,6 +282,36 @@ async def test_a_commit_of_nothing_is_nothing(stream: BrokerStream) -> None:
     assert (list(committed.entry_ids), dict(committed.depths)) == ([], {})
 
 
+async def test_a_chosen_id_is_refused_after_a_later_one_and_its_neighbours_are_added(
+    stream: BrokerStream,
+) -> None:
+    now_ms = await stream.broker.now_ms() + 3_600_000
+    later, earlier = f"{now_ms}-{2**56 + 9}", f"{now_ms}-{2**56 + 8}"
+    writes = [
+        Write(stream.key, {b"body": name}, entry_id=id_)
+        for name, id_ in (
+            (b"first", later),
+            (b"refused", earlier),
+            (b"refused", later),
+            (b"last", None),
+        )
+    ]
+    committed = await stream.broker.commit(writes)
+    assert list(committed.entry_ids[:3]) == [later, "", ""]
+    assert bodies(await stream.everything()) == [b"first", b"last"]
+    assert [entry.entry_id for entry in await stream.everything()] == [
+        later,
+        committed.entry_ids[3],
+    ]
+
+
+async def test_the_last_id_of_a_stream_outlives_its_entries(stream: BrokerStream) -> None:
+    assert await stream.broker.last_generated_id(stream.key) == "0-0"
+    *_, last = await stream.write("one", "two")
+    await stream.broker.delete(stream.key, [last])
+    assert await stream.broker.last_generated_id(stream.key) == last
+
+
 async def test_entry_ids_grow(stream: BrokerStream) -> None:
     ids = [tuple(map(int, id_.split("-"))) for id_ in await stream.write(*map(str, range(20)))]
     assert ids == sorted(set(ids))
@@ -358,6 +408,22 @@ async def test_a_marker_exists_until_it_expires(stream: BrokerStream) -> None:
     await wait_until(over)
 
 
+async def test_a_claim_has_one_owner_until_its_time_is_over(stream: BrokerStream) -> None:
+    key = stream.key.replace(":stream:test.v1", ":claim:1")
+    claims = [
+        await stream.broker.claim(key, owner, timedelta(hours=1))
+        for owner in ("first", "second", "first")
+    ]
+    assert claims == [True, False, True]
+    other = key.replace(":claim:1", ":claim:2")
+    assert await stream.broker.claim(other, "first", timedelta(milliseconds=20))
+
+    async def is_free() -> bool:
+        return await stream.broker.claim(other, "second", timedelta(hours=1))
+
+    await wait_until(is_free)
+
+
 async def test_the_epoch_stays_until_the_data_is_lost(stream: BrokerStream) -> None:
     key = f"{stream.key.partition(':stream')[0]}:epoch"
     first = await stream.broker.epoch(key, "fresh-1")
@@ -366,7 +432,7 @@ async def test_the_epoch_stays_until_the_data_is_lost(stream: BrokerStream) -> N
     assert await stream.broker.epoch(key, "fresh-3") != first
 
 
-@pytest.mark.parametrize("call", ["read", "reclaim", "hand_back", "leave", "stats"])
+@pytest.mark.parametrize("call", ["read", "reclaim", "hand_back", "leave", "stats", "oldest"])
 async def test_a_flushed_group_is_missing_until_it_is_made_again(
     stream: BrokerStream, call: str
 ) -> None:
@@ -378,6 +444,9 @@ async def test_a_flushed_group_is_missing_until_it_is_made_again(
         "hand_back": lambda: stream.broker.release(stream.first_consumer, [RawEntry("1-1", {})]),
         "leave": lambda: stream.broker.remove_consumer(stream.first_consumer),
         "stats": lambda: stream.broker.stats(stream.key, "group"),
+        "oldest": lambda: stream.broker.find_oldest_pending(
+            stream.first_consumer, "1-1", frozenset()
+        ),
     }
     with pytest.raises(GroupMissing):
         await calls[call]()

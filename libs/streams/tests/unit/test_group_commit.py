@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from msaas.streams import BrokerUnavailable, CommitResult, StreamConsumer, Write
+from msaas.streams import BrokerUnavailable, CommitResult, EntryIdRefused, StreamConsumer, Write
 from msaas.streams.group_commit import MAX_COMMIT_SIZE, GroupCommit
 from msaas.testing import FakeClock, MemoryBroker
 
@@ -232,3 +232,16 @@ async def test_a_close_that_is_cancelled_ends_no_commit(
     await turn()
     broker.gate.release()
     assert len(await task) == 1
+
+
+async def test_a_refused_id_fails_its_own_commit_and_no_other(
+    broker: GatedBroker, group: GroupCommit
+) -> None:
+    await group.commit([write(0)._replace(entry_id="9999999999999-1")])
+    early = asyncio.create_task(group.commit([write(1)._replace(entry_id="9999999999998-1")]))
+    late = start(group, 2)
+    with pytest.raises(EntryIdRefused):
+        await early
+    [entry_id] = await late
+    assert list((await read(broker)).values()) == [b"0", b"2"]
+    assert entry_id in await read(broker)

@@ -61,7 +61,11 @@ class OpenMessenger(Protocol):
 
 class OpenWorker(Protocol):
     def __call__(
-        self, action: Action, slots: int = 10, clock: Clock | None = None
+        self,
+        action: Action,
+        slots: int = 10,
+        clock: Clock | None = None,
+        tasks: Mapping[str, Task] = ...,
     ) -> tuple[Messenger, asyncio.Task[None]]: ...
 
 

@@ -1,21 +1,28 @@
-"""Dispatched jobs, and the reports of their runs, without Redis."""
+"""Dispatched jobs, the reports of their runs without Redis, and the sweeper."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
 import pytest
+from services.jobs.tests.conftest import TIMINGS
 from services.jobs.tests.support import (
     Given,
     MakeResults,
+    OpenBroker,
     PickMessages,
     ReadCharges,
     ResultsHarness,
 )
 
 from msaas.contracts import JobChanged, Message, UsageRecorded
-from msaas.messaging import OutgoingMessage
+from msaas.jobs.adapters.postgres.leases import PostgresLeases
+from msaas.jobs.adapters.worker_queue import BrokerWorkerQueue
+from msaas.jobs.application.sweep_leases import SweepLeasesTask
+from msaas.messaging import Messenger, OutgoingMessage
 from msaas.postgres import Database
+from msaas.telemetry import Metrics
+from msaas.testing import FakeClock
 
 
 @pytest.fixture
@@ -52,3 +59,27 @@ def charges(pick_messages: PickMessages) -> ReadCharges:
         return pick_messages(outgoing, UsageRecorded)
 
     return charges_
+
+
+@pytest.fixture
+def messenger(environment: str, open_broker: OpenBroker) -> Messenger:
+    return Messenger(
+        open_broker(),
+        "jobs",
+        environment,
+        metrics=Metrics("jobs", "test"),
+        timings=TIMINGS,
+    )
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def sweep(database: Database, messenger: Messenger, clock: FakeClock) -> SweepLeasesTask:
+    metrics = Metrics("jobs", "test")
+    workers = BrokerWorkerQueue(messenger)
+    leases = PostgresLeases(database)
+    return SweepLeasesTask(leases, workers, messenger.publisher, metrics, clock)

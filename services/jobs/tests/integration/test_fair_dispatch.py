@@ -76,7 +76,7 @@ async def test_no_user_starves_and_none_exceeds_the_plan_in_any_order_of_ends(
     store = PostgresDispatch(database, window=6)
     begun: Counter[UUID] = Counter()
     for _ in range(60):
-        picked = (await store.pick()).picked
+        picked = (await store.pick(1)).picked
         begun.update(job.envelope.meta.user_id for job in picked)
         for row in await rows.fetch(HELD):
             assert row["held"] <= PLANS[plans[row["user_id"]]].slots
@@ -93,9 +93,9 @@ async def test_behind_ten_thousand_jobs_of_another_a_job_is_picked_in_the_next_t
 ) -> None:
     await add_users(Plan.ENTERPRISE, 10_000)
     store = PostgresDispatch(database, window=200)
-    assert len((await store.pick()).picked) == PLANS[Plan.ENTERPRISE].slots
+    assert len((await store.pick(1)).picked) == PLANS[Plan.ENTERPRISE].slots
     [calm] = await add_users(Plan.FREE, 1)
-    assert [job.envelope.meta.user_id for job in (await store.pick()).picked] == [calm]
+    assert [job.envelope.meta.user_id for job in (await store.pick(1)).picked] == [calm]
 
 
 async def test_ten_thousand_earlier_jobs_leave_half_of_the_capacity(
@@ -103,7 +103,7 @@ async def test_ten_thousand_earlier_jobs_leave_half_of_the_capacity(
 ) -> None:
     [flood] = await add_users(Plan.PRO, 10_000)
     [calm] = await add_users(Plan.PRO, 1)
-    picked = (await PostgresDispatch(database, window=2).pick()).picked
+    picked = (await PostgresDispatch(database, window=2).pick(1)).picked
     assert Counter(job.envelope.meta.user_id for job in picked) == {flood: 1, calm: 1}
 
 
@@ -113,7 +113,7 @@ async def test_of_a_user_what_was_woken_goes_first_and_then_priority(
     [user] = await add_users(Plan.PRO, 40)
     await rows.execute(WOKEN, user, 5)
     picked = {
-        job.envelope.job_id for job in (await PostgresDispatch(database, window=12).pick()).picked
+        job.envelope.job_id for job in (await PostgresDispatch(database, window=12).pick(1)).picked
     }
     order = await rows.fetch(
         "SELECT id FROM jobs.jobs ORDER BY status DESC, priority, run_at, id LIMIT 12"
@@ -130,7 +130,7 @@ async def test_two_dispatchers_with_the_same_users_pick_each_job_once(
     async def pick_all(store: PostgresDispatch) -> list[UUID]:
         picked: list[UUID] = []
         while len(await rows_left(rows)):
-            picked += [job.envelope.job_id for job in (await store.pick()).picked]
+            picked += [job.envelope.job_id for job in (await store.pick(1)).picked]
         return picked
 
     picked = [item for many in await asyncio.gather(*map(pick_all, replicas)) for item in many]
@@ -157,9 +157,9 @@ async def test_one_that_is_killed_with_its_picks_leaves_them_to_the_next(
         sys.executable, str(program), env=os.environ | {"DATABASE_URL": jobs_url}
     )
     assert await killed.wait() == 137
-    tick = await PostgresDispatch(database, window=200).pick()
+    tick = await PostgresDispatch(database, window=200).pick(1)
     while tick.is_busy:  # until the server has noticed that the other session has ended
-        tick = await PostgresDispatch(database, window=200).pick()
+        tick = await PostgresDispatch(database, window=200).pick(1)
     assert len(tick.picked) == 50
     assert await rows.fetchval("SELECT count(*) FROM jobs.job_attempts") == 50
 
@@ -175,7 +175,7 @@ async def test_the_cost_of_a_pick_depends_on_users_and_types_and_not_on_waiting_
     await rows.execute("ANALYZE jobs.jobs, jobs.job_attempts, jobs.subjects")
     turn = [[user], ["PRO"], [0], [20], [4], [False]]
     kinds = [["echo", BROWSE], ["jobs.generic", "jobs.browser"], [200, 200]]
-    pick: list[Any] = [*kinds, *turn, MAX_PICKED, EXPLAINED_WAIT]
+    pick: list[Any] = [*kinds, *turn, MAX_PICKED, EXPLAINED_WAIT, "1-", 0]
     for mode in ("force_custom_plan", "force_generic_plan"):
         await rows.execute(f"SET plan_cache_mode = {mode}")
         statements: list[tuple[str, list[Any]]] = [

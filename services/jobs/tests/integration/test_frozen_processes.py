@@ -64,10 +64,10 @@ async def test_a_dispatcher_that_is_frozen_in_its_pick_stops_no_other(
     await run_commands(job)
     frozen = await freeze(where)
     store = PostgresDispatch(database, window=200)
-    assert (await store.pick()).is_busy
+    assert (await store.pick(1)).is_busy
 
     async def pick() -> list[UUID]:
-        return [picked.envelope.job_id for picked in (await store.pick()).picked]
+        return [picked.envelope.job_id for picked in (await store.pick(1)).picked]
 
     assert await wait_until(pick, PATIENCE) == [job.job_id]
     frozen.send_signal(signal.SIGCONT)

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,7 +21,8 @@ from services.jobs.tests.support import (
     StartService,
 )
 
-from msaas.contracts import JobChanged
+from msaas.contracts import JobChanged, JobEnvelope
+from msaas.jobs.application.sweep_leases import SweepLeasesTask
 from msaas.streams import BrokerUnavailable
 from msaas.testing import wait_until
 from msaas.worker import find_cancelled
@@ -99,7 +100,7 @@ async def test_a_submit_survives_the_end_of_its_process(
     ("crash", "envelopes"),
     [
         ("broker.commit.before", 0),  # committed, not published
-        ("broker.commit.after", 1),  # published, and the database has not recorded it
+        ("broker.commit.after", 1),  # published, and nothing was done since
     ],
 )
 async def test_a_dispatch_that_crashes_is_repaired_by_the_sweeper(
@@ -111,6 +112,9 @@ async def test_a_dispatch_that_crashes_is_repaired_by_the_sweeper(
     user: UUID,
     rows: asyncpg.Connection,
     read_envelopes: ReadEnvelopes,
+    read_topic: ReadTopic,
+    sweep: SweepLeasesTask,
+    start_service: StartService,
 ) -> None:
     await run_commands(submit_job(user))
     program = await start_dying(crash)
@@ -120,8 +124,20 @@ async def test_a_dispatch_that_crashes_is_repaired_by_the_sweeper(
     )
     assert row is not None
     assert (row["status"], row["lease_until"], row["attempt"]) == ("PENDING", None, 0)
-    assert row["entry_id"] is None
     assert [envelope.fence for envelope in await read_envelopes()] == [row["fence"]] * envelopes
+    await rows.execute("UPDATE jobs.jobs SET dispatched_at = now() - interval '11 seconds'")
+    await sweep()
+    losses = [message.fence for message in await read_topic("jobs.results")]
+    assert losses == [row["fence"]] * (1 - envelopes), "an entry that exists is not lost"
+    await start_service()
+
+    async def read_one() -> Sequence[JobEnvelope]:
+        return await read_envelopes()
+
+    [envelope] = await wait_until(read_one)
+    assert envelope.job_id == row["id"]
+    assert (envelope.fence == row["fence"]) is bool(envelopes)
+    assert await rows.fetchval("SELECT losses FROM jobs.jobs") == 0
 
 
 async def test_a_broker_that_fails_after_the_commit_is_retried_until_all_is_published(

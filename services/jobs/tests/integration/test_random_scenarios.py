@@ -110,10 +110,15 @@ class FakeBroker:
         for queue in (self.envelopes, self.results, self.commands):
             queue.clear()
 
-    async def ping(self) -> None: ...
+    async def ping(self) -> int:
+        return self.count
 
-    async def send(self, _topic: str, envelope: JobEnvelope, _trace: str | None = None) -> Any:
-        return self.add(self.envelopes, envelope) if self.has_capacity else None
+    async def send(
+        self, _topic: str, envelope: JobEnvelope, entry_id: str, _trace: str | None = None
+    ) -> bool:
+        if self.has_capacity:
+            self.envelopes[entry_id] = envelope
+        return self.has_capacity
 
     async def report_undeliverable(self, *_: object) -> None:
         raise AssertionError("nothing here is sealed")

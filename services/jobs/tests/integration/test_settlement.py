@@ -178,7 +178,7 @@ async def test_the_write_goes_by_primary_key_at_a_size_that_matters(
     statements: list[tuple[str, list[Any]]] = [
         (sql.UPDATE_STATES, list(zip(*map(state_row, transitions), strict=True))),
         (sql.RENEW_LEASES, list(zip(*map(lease_row, transitions), strict=True))),
-        (sql.LOCK_JOBS, [ids, ids]),
+        (sql.LOCK_JOBS, [ids, ids, ids, ["run_steps"]]),
     ]
     # After some executions Postgres plans a prepared statement without its values.
     for mode in ("force_custom_plan", "force_generic_plan"):
@@ -190,7 +190,7 @@ async def test_the_write_goes_by_primary_key_at_a_size_that_matters(
 
 
 async def read_state(rows: asyncpg.Connection, run: GivenRun) -> Any:
-    [job] = await rows.fetch(sql.LOCK_JOBS, [run.job], [])
+    [job] = await rows.fetch(sql.LOCK_JOBS, [run.job], [], [], [])
     [attempt] = await rows.fetch(sql.FIND_RUNS, [run.job])
     rules = SettlementRules(once=frozenset(), jitter=lambda: 1.0)
     return decide(

@@ -6,13 +6,11 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-import pytest
 import pytest_asyncio
 from services.jobs.tests.support import (
     Gateway,
     Given,
     GivenRun,
-    OpenBroker,
     ReadEnvelopes,
     ReadTopic,
     ResultsHarness,
@@ -21,13 +19,10 @@ from services.jobs.tests.support import (
 )
 
 from msaas.contracts import JobLost, LossReason
-from msaas.jobs.adapters.postgres.leases import OVERDUE, PostgresLeases
-from msaas.jobs.adapters.worker_queue import BrokerWorkerQueue
+from msaas.jobs.adapters.postgres.leases import OVERDUE
 from msaas.jobs.application.sweep_leases import RECHECK_INTERVAL, SweepLeasesTask
 from msaas.kernel import RetryPolicy
 from msaas.messaging import ConsumerTimings, Messenger
-from msaas.postgres import Database
-from msaas.telemetry import Metrics
 from msaas.testing import FakeClock, build_job_envelope, build_job_started, wait_until
 
 ReadLosses = Callable[[], Awaitable[list[JobLost]]]
@@ -44,30 +39,6 @@ AGES = {
     "lease": "UPDATE jobs.jobs SET lease_until = now() - interval '1 second' WHERE id = $1",
     "wait": "UPDATE jobs.jobs SET dispatched_at = now() - interval '11 seconds' WHERE id = $1",
 }
-
-
-@pytest.fixture
-def messenger(environment: str, open_broker: OpenBroker) -> Messenger:
-    return Messenger(
-        open_broker(),
-        "jobs",
-        environment,
-        metrics=Metrics("jobs", "test"),
-        timings=TIMINGS,
-    )
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def sweep(database: Database, messenger: Messenger, clock: FakeClock) -> SweepLeasesTask:
-    metrics = Metrics("jobs", "test")
-    workers = BrokerWorkerQueue(messenger)
-    leases = PostgresLeases(database)
-    return SweepLeasesTask(leases, workers, messenger.publisher, metrics, clock)
 
 
 @pytest_asyncio.fixture

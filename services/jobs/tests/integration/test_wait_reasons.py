@@ -65,12 +65,12 @@ async def test_a_job_that_waited_for_a_slot_of_its_plan_reports_it(
 ) -> None:
     store = PostgresDispatch(database, window=200)
     await run_commands(*(submit_job(user) for _ in range(3)))
-    first = (await store.pick()).picked
-    await store.pick()
+    first = (await store.pick(1)).picked
+    await store.pick(1)
     for item in first[:at_once]:
         await rows.execute(END, item.envelope.job_id)
     await rows.execute(AGE)
-    [late] = (await store.pick()).picked
+    [late] = (await store.pick(1)).picked
     waited_for, waited_ms = await read_wait(late)
     assert waited_for == "plan_concurrency"
     assert waited_ms >= 60_000

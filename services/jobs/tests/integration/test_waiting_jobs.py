@@ -24,7 +24,7 @@ from services.jobs.tests.support import (
 
 from msaas.contracts import CancelJob, DeadlinePassed, LossReason, WakeJob
 from msaas.jobs.adapters.postgres.leases import PostgresLeases
-from msaas.postgres import Database
+from msaas.postgres import Database, TransactionConflict
 from msaas.testing import wait_until
 
 SOON = timedelta(hours=1)
@@ -301,3 +301,27 @@ async def test_a_wait_without_children_is_invalid(given: Given) -> None:
     run = await given.run()
     with pytest.raises(ValueError, match="child_ids or until"):
         run.waiting()
+
+
+async def test_a_late_start_that_ends_a_child_locks_what_every_end_locks(
+    given: Given,
+    make_results: MakeResults,
+    rows: asyncpg.Connection,
+    is_woken: Callable[[GivenRun], Awaitable[bool]],
+) -> None:
+    """The lock of the subject keeps a parent that begins to wait from missing the end."""
+    results = make_results(once=["echo"])
+    parent = await given.run()
+    child = await given.child(parent)
+    await results.persist(child.lost(LossReason.STALE))
+    await given.next_run(child)
+    async with rows.transaction():
+        sql = "SELECT FROM jobs.subjects WHERE user_id = $1 FOR NO KEY UPDATE"
+        await rows.execute(sql, child.user)
+        with pytest.raises(TransactionConflict):
+            await results.persist(child.started())
+    assert (await given.job(child))["status"] == "PENDING"
+    await results.persist(parent.started(), parent.waiting(child.job))
+    await results.persist(child.started())
+    assert (await given.job(child))["failure_reason"] == "lost_worker"
+    assert await is_woken(parent)

@@ -28,7 +28,7 @@ class DyingDatabase(Database):
 async def main(database_url: str) -> None:
     setting = PostgresConfig(database_url)
     async with DyingDatabase(setting, Metrics("jobs", "test")) as database:
-        await PostgresDispatch(database, window=200).pick()
+        await PostgresDispatch(database, window=200).pick(1)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""The service with a point in the handling of a result at which it ends its own process."""
+"""The service with a point in the handling of a result at which its process ends or stops."""
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -12,6 +13,7 @@ from msaas.jobs.adapters.postgres.store import PostgresStore
 from msaas.jobs.settings import LOCAL_SEALING_KEY
 from msaas.messaging import ConsumerTimings, RedisBroker
 from msaas.postgres import Database, PostgresConfig
+from msaas.streams import RawEntry, StreamConsumer
 from msaas.telemetry import Metrics
 from msaas.testing import with_process_exit
 
@@ -31,8 +33,21 @@ class CrashingStore(PostgresStore[Any]):
             os._exit(137)
 
 
+class InterruptedBroker(RedisBroker):
+    """Ends or stops the process when it has read a success and has done nothing about it."""
+
+    async def read(self, consumer: StreamConsumer, count: int, block: float) -> list[RawEntry]:
+        found = await super().read(consumer, count, block)
+        if any(b"JobSucceeded" in raw.fields.values() for raw in found):
+            if CRASH == "stop after read":
+                os.kill(os.getpid(), signal.SIGSTOP)
+            if CRASH == "after read":
+                os._exit(137)
+        return found
+
+
 async def main(redis_url: str, database_url: str, environment: str) -> None:
-    broker, metrics = RedisBroker(redis_url), Metrics("jobs", environment)
+    broker, metrics = InterruptedBroker(redis_url), Metrics("jobs", environment)
     if CRASH == "after publish":
         broker = with_process_exit(broker, "commit", "after")
     cast("Any", bootstrap).PostgresStore = CrashingStore

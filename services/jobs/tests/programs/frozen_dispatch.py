@@ -35,7 +35,7 @@ class FreezingDatabase(Database):
 async def main(database_url: str) -> None:
     async with FreezingDatabase(PostgresConfig(database_url), Metrics("jobs", "test")) as database:
         try:
-            await PostgresDispatch(database, window=200).pick()
+            await PostgresDispatch(database, window=200).pick(1)
         except DatabaseUnavailable:
             sys.stdout.write("unavailable\n")
         await database.ping()

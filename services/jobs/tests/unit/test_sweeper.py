@@ -1,12 +1,14 @@
-"""The quiet period: no lease expires until one lease period after Redis returns."""
+"""The quiet period: no lease expires for some time after Redis returns."""
 
 import asyncio
 from contextlib import suppress
 
 import pytest
 
-from msaas.jobs.entrypoints.sweeper import QuietPeriod
+from msaas.jobs.domain.reports import DEFAULT_LEASE
+from msaas.jobs.entrypoints.sweeper import QuietPeriod, find_quiet_seconds
 from msaas.kernel import DependencyUnavailable, PeriodicTask
+from msaas.messaging import ConsumerTimings
 from msaas.telemetry import log_task_failure
 from msaas.testing import FakeClock, wait_until
 
@@ -17,7 +19,7 @@ class Harness:
         self.sweeps = 0
         self.is_unavailable = False
         self.error: Exception | None = None
-        self.quiet_period = QuietPeriod(self.ping, self.clock)
+        self.quiet_period = QuietPeriod(self.ping, self.clock, 10)
         self.step = self.quiet_period.guard(self.sweep)
 
     async def sweep(self) -> None:
@@ -47,6 +49,17 @@ def harness() -> Harness:
 async def test_it_waits_one_full_lease_before_it_reports(harness: Harness) -> None:
     assert await harness.pass_time(9) == 0
     assert await harness.pass_time(5) == 5
+
+
+@pytest.mark.parametrize("timings", [ConsumerTimings(), ConsumerTimings(reclaim_after=0.5)])
+async def test_it_outlasts_a_lease_and_the_reclaim_of_a_dead_replicas_entries(
+    timings: ConsumerTimings,
+) -> None:
+    """An entry is reclaimed when it was idle for long enough, someone looks, and no read blocks."""
+    looked_at = timings.reclaim_after * 4 / 3 + timings.block_timeout
+    seconds = find_quiet_seconds(timings.longest_reclaim)
+    assert seconds > looked_at
+    assert seconds >= DEFAULT_LEASE.total_seconds()
 
 
 async def test_it_waits_again_after_redis_was_unavailable(harness: Harness) -> None:

@@ -5,9 +5,16 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import nullcontext, suppress
 
 from msaas.kernel import ErrorKind, MsaasError
+from msaas.messaging.held_entries import HELD_RECHECK_INTERVAL, HeldEntries, WaitsForOlder
 from msaas.messaging.loop import ConsumerContext, DeliveryReleased
 from msaas.messaging.topic_consumer import TopicConsumer
-from msaas.streams import BrokerUnavailable, Delivery, OutgoingMessage, is_dependency_failure
+from msaas.streams import (
+    BrokerUnavailable,
+    Delivery,
+    GroupMissing,
+    OutgoingMessage,
+    is_dependency_failure,
+)
 from msaas.telemetry import is_sampled, span
 
 BatchHandler = Callable[[Sequence[Delivery]], Awaitable[Sequence[OutgoingMessage]]]
@@ -29,13 +36,22 @@ class BatchConsumer(TopicConsumer):
 
     A batch that fails on its data is bisected until the failing entry is alone. A failure of a
     dependency is nobody's: the entries stay in hand and are tried again, in smaller calls where the
-    dependency was too slow or rows were locked.
+    dependency was too slow or rows were locked. An entry that `waits_for_older` is held until no
+    older one is pending, also with other consumers.
     """
 
     def __init__(
-        self, context: ConsumerContext, topic: str, handler: BatchHandler, size: int, linger: float
+        self,
+        context: ConsumerContext,
+        topic: str,
+        handler: BatchHandler,
+        size: int,
+        linger: float,
+        *,
+        waits_for_older: WaitsForOlder = lambda _: False,
     ) -> None:
         super().__init__(context, topic)
+        self._held = HeldEntries(self._broker, self._consumer, waits_for_older)
         self._handler, self._max_size, self._linger = handler, size, linger
         self._call_size = size
         self._failures = 0
@@ -48,6 +64,12 @@ class BatchConsumer(TopicConsumer):
             await self._handle_in_flight()
         except DeliveryReleased:
             await self._release_in_flight()
+        except GroupMissing:  # nobody handles what the held entries wait for
+            self._forget([entry_id for entry_id in self._in_flight if entry_id in self._held])
+            raise
+
+    def _on_leases_lost(self, entry_ids: Iterable[str]) -> None:
+        self._forget([entry_id for entry_id in entry_ids if entry_id in self._held])
 
     async def _finish_in_flight(self) -> None:
         await self._release_in_flight()
@@ -59,16 +81,24 @@ class BatchConsumer(TopicConsumer):
 
     async def _take(self) -> None:
         """Read while there is room beside the entries that wait for a dependency."""
-        room = self._max_size - len(self._in_flight)
+        room = self._max_size - len(self._list_not_held())
         if room > 0:
             found = await self._reclaim() or await self._read_batch(room)
             self._in_flight |= {delivery.entry_id: delivery for delivery in found}
+            self._held.hold(found)
+
+    def _list_not_held(self) -> list[Delivery]:
+        return [each for id_, each in self._in_flight.items() if id_ not in self._held]
 
     async def _read_batch(self, room: int) -> list[Delivery]:
         """Read what there is and, after `linger`, what came since: one transaction for both."""
-        if self._in_flight:
-            return await self._read(room, block=0)
-        found = await self._read(room)
+        block = HELD_RECHECK_INTERVAL if self._held else None
+        if self._list_not_held():
+            return [] if self._held.are_too_many else await self._read(room, block=0)
+        if self._held.are_too_many:
+            await self._wait_or_drain(HELD_RECHECK_INTERVAL)
+            return []
+        found = await self._read(room, block)
         if found and self._linger and len(found) < room:
             await self._wait_or_drain(self._linger)
             with suppress(BrokerUnavailable):  # the entries read before are handled anyway
@@ -76,21 +106,30 @@ class BatchConsumer(TopicConsumer):
         return found
 
     async def _handle_in_flight(self) -> None:
-        """Handle all entries in hand, or stop where a dependency fails."""
-        while self._in_flight:
-            batch = list(self._in_flight.values())[: self._call_size]
-            try:
-                await self._handle(batch)
-            except DeliveryReleased:
-                raise
-            except BatchInterrupted as interruption:
-                await self._finish(interruption.finished, interruption.outgoing)
-                await self._pause(interruption.__cause__ or interruption)
+        """Handle all entries in hand, or stop where a dependency fails; the held ones come last."""
+        while batch := self._list_not_held()[: self._call_size]:
+            if not await self._try_to_handle(batch):
                 return
-            except Exception as error:  # noqa: BLE001  # `_handle` raises what may pass
-                await self._postpone(batch, error)
+        ready = await self._held.find_ready()
+        while batch := [each for id_, each in self._in_flight.items() if id_ in ready]:
+            if not await self._try_to_handle(batch[: self._call_size]):
                 return
-            self._call_size = min(2 * self._call_size, self._max_size)
+
+    async def _try_to_handle(self, batch: Sequence[Delivery]) -> bool:
+        """Return whether the entries were handled, or are to be tried again later."""
+        try:
+            await self._handle(batch)
+        except DeliveryReleased:
+            raise
+        except BatchInterrupted as interruption:
+            await self._finish(interruption.finished, interruption.outgoing)
+            await self._pause(interruption.__cause__ or interruption)
+            return False
+        except Exception as error:  # noqa: BLE001  # `_handle` raises what may pass
+            await self._postpone(batch, error)
+            return False
+        self._call_size = min(2 * self._call_size, self._max_size)
+        return True
 
     async def _handle(self, batch: Sequence[Delivery]) -> None:
         """Raise the failure of a dependency; any other failure ends with the entry at fault."""
@@ -172,7 +211,8 @@ class BatchConsumer(TopicConsumer):
             self._context.metrics.count(self.topic.name, "failed")
         self._forget([delivery.entry_id])
 
-    def _forget(self, entry_ids: Iterable[str]) -> None:
+    def _forget(self, entry_ids: Sequence[str]) -> None:
+        self._held.forget(entry_ids)
         for entry_id in entry_ids:
             self._in_flight.pop(entry_id, None)
             self._timed_out.pop(entry_id, None)

@@ -30,6 +30,15 @@ class ConsumerTimings:
     max_deliveries: int = 5
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
+    @property
+    def reclaim_interval(self) -> float:
+        return self.reclaim_after / 3
+
+    @property
+    def longest_reclaim(self) -> float:
+        """Within this time the entries of a dead consumer are in the hands of another one."""
+        return self.reclaim_after + self.reclaim_interval + self.block_timeout
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumerContext:

@@ -11,6 +11,7 @@ from msaas.kernel import Clock, PeriodicTask, SystemClock
 from msaas.messaging.batch_consumer import BatchConsumer, BatchHandler
 from msaas.messaging.command_client import CommandClient
 from msaas.messaging.epoch_watcher import EpochListener, EpochWatcher
+from msaas.messaging.held_entries import WaitsForOlder
 from msaas.messaging.log_tailer import EntriesListener, LogTailer, ResyncListener, StartListener
 from msaas.messaging.loop import BrokerLoop, ConsumerContext, ConsumerTimings
 from msaas.messaging.message_metrics import MessageMetrics
@@ -51,10 +52,22 @@ class Messenger:
         self._stopping = asyncio.Event()
 
     def consume_batches(
-        self, topic: str, handler: BatchHandler, max_size: int = 200, linger: float = 0
+        self,
+        topic: str,
+        handler: BatchHandler,
+        max_size: int = 200,
+        linger: float = 0,
+        waits_for_older: WaitsForOlder = lambda _: False,
     ) -> None:
-        """Handle in micro-batches; a batch waits `linger` seconds for more messages."""
-        self._consumers.append(BatchConsumer(self.context, topic, handler, max_size, linger))
+        """Handle in micro-batches; a batch waits `linger` seconds for more messages.
+
+        What `waits_for_older` is handled after everything older, also after what others have read.
+        """
+        self._consumers.append(
+            BatchConsumer(
+                self.context, topic, handler, max_size, linger, waits_for_older=waits_for_older
+            )
+        )
 
     def consume_work(self, topic: str, handler: WorkHandler, *, concurrency: int) -> None:
         self._consumers.append(WorkConsumer(self.context, topic, handler, concurrency=concurrency))

@@ -89,7 +89,7 @@ class TopicConsumer(BrokerLoop):
         idle = self._timings.reclaim_after
         found = await self._broker.reclaim(self._consumer, idle, MAX_RECLAIMED, in_flight)
         if len(found) < MAX_RECLAIMED:
-            self._next_reclaim_at = now + idle / 3
+            self._next_reclaim_at = now + self._timings.reclaim_interval
         return await self._filter_deliverable(found)
 
     async def _filter_deliverable(self, entries: Sequence[RawEntry]) -> list[Delivery]:

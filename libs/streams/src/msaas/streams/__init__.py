@@ -7,6 +7,7 @@ from msaas.streams.broker import (
     StreamConsumer,
     StreamStats,
     Write,
+    entry_position,
     entry_timestamp_ms,
 )
 from msaas.streams.errors import (
@@ -14,6 +15,7 @@ from msaas.streams.errors import (
     BrokerFull,
     BrokerUnavailable,
     CommandRefused,
+    EntryIdRefused,
     GroupMissing,
     TopicAccessDenied,
     TopicFull,
@@ -32,6 +34,7 @@ __all__ = [
     "CommandRefused",
     "CommitResult",
     "Delivery",
+    "EntryIdRefused",
     "GroupMissing",
     "ListMover",
     "OutgoingMessage",
@@ -43,6 +46,7 @@ __all__ = [
     "TopicAccessDenied",
     "TopicFull",
     "Write",
+    "entry_position",
     "entry_timestamp_ms",
     "is_dependency_failure",
 ]

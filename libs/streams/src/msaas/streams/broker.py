@@ -22,18 +22,25 @@ class RawEntry(NamedTuple):
 
 
 class Write(NamedTuple):
-    """One entry to append; `retention` trims older ones, `expires` lets the key expire with it."""
+    """One entry to append; `retention` trims older ones, `expires` lets the key expire with it.
+
+    An `entry_id` that is not greater than all before it on the stream is refused.
+    """
 
     key: str
     fields: Mapping[bytes, bytes]
     retention: timedelta | None = None
     expires: bool = False
     bounded: bool = False
+    entry_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CommitResult:
-    """The new entries' ids in the order of the writes, and the depth of each bounded stream."""
+    """The new entries' ids in the order of the writes, and the depth of each bounded stream.
+
+    The id of a write whose `entry_id` was refused is empty.
+    """
 
     entry_ids: Sequence[str] = ()
     depths: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -77,6 +84,12 @@ class Broker(Protocol):
         """Claim entries whose lease was not extended for `min_idle` seconds."""
         ...
 
+    async def find_oldest_pending(
+        self, consumer: StreamConsumer, up_to: str, skip: frozenset[str]
+    ) -> str | None:
+        """Return the oldest entry of the group that is read and not acknowledged."""
+        ...
+
     async def extend_leases(
         self, consumer: StreamConsumer, entry_ids: Sequence[str], heartbeat_interval: float
     ) -> frozenset[str]:
@@ -101,6 +114,10 @@ class Broker(Protocol):
 
     async def last_id(self, key: str) -> str: ...
 
+    async def last_generated_id(self, key: str) -> str:
+        """Return the greatest id that the stream ever had, also of entries that are deleted."""
+        ...
+
     async def depth(self, key: str) -> int: ...
 
     async def stats(self, key: str, group: str) -> StreamStats: ...
@@ -121,6 +138,10 @@ class Broker(Protocol):
 
     async def find_markers(self, keys: Sequence[str]) -> frozenset[str]: ...
 
+    async def claim(self, key: str, owner: str, ttl: timedelta) -> bool:
+        """Return whether the owner has the key: nobody had it, or the owner had it already."""
+        ...
+
     async def epoch(self, key: str, initial: str) -> str:
         """Return the identity of the data, which changes when data may have been lost."""
         ...
@@ -128,3 +149,9 @@ class Broker(Protocol):
 
 def entry_timestamp_ms(entry_id: str) -> int:
     return int(entry_id.partition("-")[0])
+
+
+def entry_position(entry_id: str) -> tuple[int, int]:
+    """Return what sorts entries of a stream in the order of their appending."""
+    milliseconds, _, number = entry_id.partition("-")
+    return int(milliseconds), int(number)

@@ -8,6 +8,7 @@ MsaasError
 ├── Overloaded
 │   ├── TopicFull           a bounded topic refuses commands from outside
 │   └── BrokerFull          Redis is at maxmemory
+├── EntryIdRefused           the stream has a later entry already
 ├── CommandRefused          the owner refused the command
 └── TopicAccessDenied       the registry does not grant this topic to this process
 """
@@ -61,6 +62,13 @@ class CommandRefused(MsaasError):
 class TopicAccessDenied(MsaasError):
     code = "internal"
     kind = ErrorKind.INTERNAL
+
+
+class EntryIdRefused(MsaasError):
+    """Nothing was added; later ids are accepted."""
+
+    code = "conflict"
+    kind = ErrorKind.CONFLICT
 
 
 def is_dependency_failure(error: BaseException) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from msaas.kernel import Clock, MsaasError
 from msaas.streams.broker import Broker, StreamConsumer, Write
+from msaas.streams.errors import EntryIdRefused
 
 MAX_COMMIT_SIZE = 500
 DEPTH_TTL_SECONDS = 0.25
@@ -99,8 +100,12 @@ class GroupCommit:
         for part in batch:
             ids = result.entry_ids[offset : offset + len(part.writes)]
             offset += len(part.writes)
-            if not part.future.done():
+            if part.future.done():
+                continue
+            if all(ids):
                 part.future.set_result(ids)
+            else:
+                part.future.set_exception(EntryIdRefused(keys=[write.key for write in part.writes]))
 
     async def _fail(self, batch: Sequence[_PendingCommit], error: BaseException) -> None:
         """Retry each part alone where Redis refused the batch; fail all where it did not answer."""

@@ -20,6 +20,7 @@ class OutgoingMessage:
     traceparent: str | None = None
     id: UUID | None = None
     ttl_ms: int | None = None
+    entry_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

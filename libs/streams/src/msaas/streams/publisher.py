@@ -131,7 +131,8 @@ class StreamPublisher:
         if type(outgoing.message) not in topic.messages:
             raise TopicAccessDenied(f"{topic.name} carries no {type(outgoing.message).__name__}.")
         bounded = topic.bound is not None
-        return [Write(key, fields, retention=topic.retention, bounded=bounded) for key in keys]
+        write = Write("", fields, topic.retention, bounded=bounded, entry_id=outgoing.entry_id)
+        return [write._replace(key=key) for key in keys]
 
     def _get_route(self, name: str) -> tuple[Topic, Sequence[str]]:
         if name not in self._routes:

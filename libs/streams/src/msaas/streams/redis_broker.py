@@ -19,6 +19,7 @@ from msaas.streams.errors import BrokerUnavailable, GroupMissing
 from msaas.streams.redis_pipeline import (
     RedisCommand,
     RedisPipeline,
+    is_id_refused,
     read_clock_ms,
     read_entry,
     read_text,
@@ -62,7 +63,7 @@ class RedisBroker:
         transaction = [("MULTI",), *added, *expiries, *acks, *depths, ("EXEC",)]
         *_, replies = await self._pipeline.execute(transaction)
         depth_replies = replies[len(replies) - len(bounded) :]
-        ids = [read_text(reply) for reply in replies[: len(added)]]
+        ids = ["" if is_id_refused(reply) else read_text(reply) for reply in replies[: len(added)]]
         return CommitResult(ids, dict(zip(bounded, depth_replies, strict=True)))
 
     async def ensure_group(self, consumer: StreamConsumer) -> None:
@@ -98,6 +99,14 @@ class RedisBroker:
         # XCLAIM checks the idle time again and so decides between two concurrent reclaims.
         claimed = await self.execute_command("XCLAIM", *group_args, consumer.name, idle, *entry_ids)
         return [read_entry(item, deliveries[read_text(item[0])]) for item in claimed if item]
+
+    async def find_oldest_pending(
+        self, consumer: StreamConsumer, up_to: str, skip: frozenset[str]
+    ) -> str | None:
+        rows = await self.execute_command(
+            "XPENDING", consumer.key, consumer.group, "-", up_to, len(skip) + 1
+        )
+        return next((id_ for row in rows if (id_ := read_text(row[0])) not in skip), None)
 
     async def extend_leases(
         self, consumer: StreamConsumer, entry_ids: Sequence[str], heartbeat_interval: float
@@ -151,6 +160,14 @@ class RedisBroker:
         reply = await self.execute_command("XREVRANGE", key, "+", "-", "COUNT", 1)
         return read_text(reply[0][0]) if reply else "0-0"
 
+    async def last_generated_id(self, key: str) -> str:
+        try:
+            reply = await self.execute_command("XINFO", "STREAM", key)
+        except GroupMissing:  # there is no such stream
+            return "0-0"
+        fields = dict(zip(reply[::2], reply[1::2], strict=True))
+        return read_text(fields[b"last-generated-id"])
+
     async def depth(self, key: str) -> int:
         return int(await self.execute_command("XLEN", key))
 
@@ -185,6 +202,11 @@ class RedisBroker:
         counts = await self._pipeline.execute([("EXISTS", key) for key in keys])
         return frozenset(compress(keys, counts))
 
+    async def claim(self, key: str, owner: str, ttl: timedelta) -> bool:
+        milliseconds = to_milliseconds(ttl.total_seconds())
+        holder = await self.execute_command("SET", key, owner, "NX", "GET", "PX", milliseconds)
+        return holder is None or read_text(holder) == owner
+
     async def epoch(self, key: str, initial: str) -> str:
         known, info = await self._pipeline.execute(
             [("SET", key, initial, "NX", "GET"), ("INFO", "server")]
@@ -206,9 +228,9 @@ class RedisBroker:
 def _xadd(write: Write, now_ms: int) -> RedisCommand:
     pairs = [part for pair in write.fields.items() for part in pair]
     if write.retention is None:
-        return ("XADD", write.key, "*", *pairs)
+        return ("XADD", write.key, write.entry_id or "*", *pairs)
     oldest = now_ms - to_milliseconds(write.retention.total_seconds())
-    return ("XADD", write.key, "MINID", "~", oldest, "*", *pairs)
+    return ("XADD", write.key, "MINID", "~", oldest, write.entry_id or "*", *pairs)
 
 
 def _expire(write: Write) -> RedisCommand:

@@ -20,6 +20,8 @@ CONNECT_TIMEOUT = 2.0
 # What a script gets that runs a command which its user may not run.
 _SCRIPT_DENIED: Final = "ACL failure in script"
 
+_ID_REFUSED = "equal or smaller than the target stream top item"
+
 RedisCommand = Sequence[str | int | bytes]
 
 _pack = cast("Callable[[tuple[object, ...]], bytes]", cast("Any", hiredis).pack_command)
@@ -81,11 +83,16 @@ class RedisPipeline:
                 await self._pool.release(connection)
             nested = cast("list[Any]", replies[-1]) if isinstance(replies[-1], list) else []
             for reply in (*replies, *nested):
-                if isinstance(reply, ResponseError) and not isinstance(
-                    reply, redis_errors.ExecAbortError
+                if isinstance(reply, ResponseError) and not (
+                    isinstance(reply, redis_errors.ExecAbortError) or is_id_refused(reply)
                 ):
                     raise reply
             return replies
+
+
+def is_id_refused(reply: object) -> bool:
+    """Whether an XADD was refused for its id, which concerns that entry and no other."""
+    return isinstance(reply, ResponseError) and _ID_REFUSED in str(reply)
 
 
 async def _read_reply(connection: Any) -> Any:

@@ -58,9 +58,13 @@ class _Stream:
     last: _Id = _START
     expires_at: float = inf
 
-    def add(self, fields: Mapping[bytes, bytes], now_ms: int) -> str:
+    def add(self, fields: Mapping[bytes, bytes], now_ms: int, entry_id: str | None = None) -> str:
         old = self.last
-        self.last = _Id(now_ms, 0) if now_ms > old.ms else _Id(old.ms, old.seq + 1)
+        following = _Id(now_ms, 0) if now_ms > old.ms else _Id(old.ms, old.seq + 1)
+        chosen = _Id.parse(entry_id) if entry_id else following
+        if chosen <= old:
+            return ""
+        self.last = chosen
         self.entries[self.last] = dict(fields)
         return str(self.last)
 
@@ -96,6 +100,7 @@ class MemoryBroker:
         self._streams: dict[str, _Stream] = {}
         self._epochs: dict[str, str] = {}
         self._markers: dict[str, float] = {}
+        self._claims: dict[str, tuple[str, float]] = {}
         self._failure: Exception | None = None
         self._changed = asyncio.Event()
 
@@ -104,6 +109,7 @@ class MemoryBroker:
         self._streams.clear()
         self._epochs.clear()
         self._markers.clear()
+        self._claims.clear()
         self._notify_readers()
 
     def fail_with(self, error: Exception | None) -> None:
@@ -158,6 +164,15 @@ class MemoryBroker:
         ]
 
     @_remote
+    async def find_oldest_pending(
+        self, consumer: StreamConsumer, up_to: str, skip: frozenset[str]
+    ) -> str | None:
+        _, group = self._get_group(consumer.key, consumer.group)
+        last = _Id.parse(up_to)
+        ids = (str(id_) for id_ in sorted(group.pending) if id_ <= last)
+        return next((id_ for id_ in ids if id_ not in skip), None)
+
+    @_remote
     async def extend_leases(
         self, consumer: StreamConsumer, entry_ids: Sequence[str], heartbeat_interval: float
     ) -> frozenset[str]:
@@ -209,6 +224,11 @@ class MemoryBroker:
         return str(max(stream.entries, default=_START) if stream else _START)
 
     @_remote
+    async def last_generated_id(self, key: str) -> str:
+        stream = self._find(key)
+        return str(stream.last if stream else _START)
+
+    @_remote
     async def depth(self, key: str) -> int:
         return self._depth(key)
 
@@ -244,6 +264,15 @@ class MemoryBroker:
     async def find_markers(self, keys: Sequence[str]) -> frozenset[str]:
         now = self._clock.monotonic()
         return frozenset(key for key in keys if self._markers.get(key, now) > now)
+
+    @_remote
+    async def claim(self, key: str, owner: str, ttl: timedelta) -> bool:
+        now = self._clock.monotonic()
+        holder, until = self._claims.get(key, (owner, 0.0))
+        if until <= now:
+            holder = owner
+            self._claims[key] = owner, now + ttl.total_seconds()
+        return holder == owner
 
     @_remote
     async def epoch(self, key: str, initial: str) -> str:
@@ -298,7 +327,7 @@ class MemoryBroker:
 
     def _append(self, write: Write) -> str:
         stream, now_ms = self._get_or_create_stream(write.key), self._now_ms()
-        entry_id = stream.add(write.fields, now_ms)
+        entry_id = stream.add(write.fields, now_ms, write.entry_id)
         retention_seconds = write.retention.total_seconds() if write.retention else 1
         if write.retention:
             stream.trim(now_ms - retention_seconds * 1000)

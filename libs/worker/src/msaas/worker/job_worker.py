@@ -28,6 +28,7 @@ from msaas.telemetry import Metrics, bind, get_logger, span
 from msaas.worker.active_runs import DEPENDENCY_ERRORS, RESULTS_TOPIC, ActiveRun, ActiveRuns
 from msaas.worker.artifact_uploads import ArtifactUploader
 from msaas.worker.cancellation import CancellationChecker
+from msaas.worker.claims import claim_run
 from msaas.worker.outcomes import (
     CANCELLED,
     DEADLINE_EXCEEDED,
@@ -79,7 +80,7 @@ class JobWorker:
         flags: TaskFlags | None = None,
     ) -> None:
         messenger.publisher.require_topics(RESULTS_TOPIC)
-        self._broker = messenger.context.broker
+        self._messenger = messenger
         self._cancellation_checker = CancellationChecker(messenger)
         self._actions = {action.task_type: action for action in actions}
         self._tasks = tasks
@@ -153,18 +154,21 @@ class JobWorker:
     async def _measure_clock_lead(self) -> timedelta:
         """Return how far this host's clock is ahead of Redis, by which limits are judged."""
         now_ms = await _START_RETRY.run(
-            self._broker.now_ms, retry_on=DEPENDENCY_ERRORS, clock=self._clock
+            self._messenger.context.broker.now_ms, retry_on=DEPENDENCY_ERRORS, clock=self._clock
         )
         return self._clock.now() - datetime.fromtimestamp(now_ms / 1000, UTC)
 
     async def _run_action(
         self, current: ActiveRun, task: Task, action: Action
-    ) -> JobSucceeded | JobWaiting:
+    ) -> JobSucceeded | JobWaiting | JobLost:
         context = self._build_run_context(current, task)
         current.timings, current.network = context.timings, context.network
         await context.raise_if_cancelled()
         if not context.seconds_left():
             raise TimeoutError
+        if not await self._claim(current, task):
+            self._log.warning("job_run_claimed_by_another")
+            return build_job_lost(current.envelope, LossReason.RECLAIMED)
         started_at = current.started_at = await self._report_started(current)
         self._log.debug("job_run_started")
         try:
@@ -247,6 +251,13 @@ class JobWorker:
             send_progress=send_progress,
             is_cancelled=is_cancelled,
             save_artifact=partial(self._uploader, envelope) if self._uploader else reject_artifact,
+        )
+
+    async def _claim(self, current: ActiveRun, task: Task) -> bool:
+        return await _START_RETRY.run(
+            lambda: claim_run(self._messenger, task, current.delivery, current.envelope),
+            retry_on=DEPENDENCY_ERRORS,
+            clock=self._clock,
         )
 
     async def _report_started(self, current: ActiveRun) -> datetime:

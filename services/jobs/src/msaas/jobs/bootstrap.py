@@ -38,7 +38,7 @@ from msaas.jobs.domain.settlement import SettlementRules
 from msaas.jobs.entrypoints import intake_list
 from msaas.jobs.entrypoints.dispatcher import Dispatcher
 from msaas.jobs.entrypoints.republish_scheduler import RepublishScheduler
-from msaas.jobs.entrypoints.sweeper import QuietPeriod
+from msaas.jobs.entrypoints.sweeper import QuietPeriod, find_quiet_seconds
 from msaas.jobs.entrypoints.topics import billing, commands, dead_letters, results
 from msaas.jobs.settings import RetentionSettings, Settings
 from msaas.kernel import PeriodicTask, RetryPolicy, SystemClock, Wait
@@ -125,7 +125,10 @@ def assemble(
     messenger.consume_batches(billing.TOPIC, billing.BillingHandler(apply_billing))
     persist_results = _build_persist_results(database, metrics, dispatcher, workers)
     messenger.consume_batches(
-        results.TOPIC, results.ResultsHandler(persist_results, set_pauses), linger=RESULTS_LINGER
+        results.TOPIC,
+        results.ResultsHandler(persist_results, set_pauses),
+        linger=RESULTS_LINGER,
+        waits_for_older=results.waits_for_older,
     )
     move_intake = intake_list.MoveIntakeTask(ListMover(broker), environment, SystemClock())
     stats = PostgresQueueStats(database, window=dispatch_window)
@@ -176,7 +179,7 @@ def _build_persist_results(
     # Jitter spreads retries; guessing it gains nothing.
     rules = SettlementRules(once=once, jitter=random.random)
     return PersistResults(
-        PostgresStore(database, PostgresResults),
+        PostgresStore(database, lambda connection: PostgresResults(connection, once)),
         workers,
         metrics,
         rules,
@@ -190,7 +193,9 @@ def _build_recovery_tasks(
 ) -> Sequence[PeriodicTask]:
     """Report lost runs and due jobs, and republish what Redis may have lost."""
     publisher, clock, leases = messenger.publisher, SystemClock(), PostgresLeases(database)
-    quiet_period = QuietPeriod(workers.ping, clock)
+    quiet_period = QuietPeriod(
+        workers.ping, clock, find_quiet_seconds(messenger.context.timings.longest_reclaim)
+    )
     republish = RepublishEvents(PostgresStore(database, PostgresRepublish), workers, publisher)
     scheduler = RepublishScheduler(republish)
     messenger.on_epoch(quiet_period.notice_epoch)

@@ -3,7 +3,8 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Final
+from dataclasses import replace
+from typing import Final, NamedTuple
 
 from pydantic import ValidationError
 
@@ -17,11 +18,26 @@ from msaas.jobs.application.ports import (
 )
 from msaas.kernel import ErrorKind, MsaasError
 from msaas.sealing import InvalidSeal, UnknownSealingKey, Unsealer, is_sealed
+from msaas.streams import EntryIdRefused
 from msaas.telemetry import Metrics, current_traceparent, get_logger, span
 
 _WAIT_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800)
 _UNDELIVERABLE: Final = (InvalidSeal, UnknownSealingKey, EncodeError, ValidationError)
 """Errors of a job itself: its envelope cannot be built or encoded at any later time either."""
+
+_MAX_SENDS: Final = 3
+"""How often an envelope is sent with another id; then the sweeper finds no entry for its job."""
+
+
+class _Ready(NamedTuple):
+    """A job and the envelope that its worker gets."""
+
+    job: DispatchedJob
+    envelope: JobEnvelope
+    traceparent: str | None
+
+
+_Failure = tuple[DispatchedJob, BaseException]
 
 
 class DispatchJobs:
@@ -48,8 +64,8 @@ class DispatchJobs:
 
     async def __call__(self) -> TickResult:
         """Pick nothing while Redis is unavailable: the jobs would hold slots and not be sent."""
-        await self._workers.ping()
-        tick = await self._store.pick()
+        now_ms = await self._workers.ping()
+        tick = await self._store.pick(now_ms)
         if tick.picked:
             await self._deliver(tick.picked)
         return tick
@@ -63,20 +79,15 @@ class DispatchJobs:
         for job in picked:
             wait = (job.dispatched_at - job.run_at).total_seconds()
             self._queue_wait.labels(job.envelope.task_type).observe(max(0.0, wait))
-        answers = await asyncio.gather(*map(self._send, picked), return_exceptions=True)
-        sent = [
-            (job, answer)
-            for job, answer in zip(picked, answers, strict=True)
-            if answer and isinstance(answer, str)
+        built = await asyncio.gather(*map(self._build, picked), return_exceptions=True)
+        failures = [
+            (job, failure)
+            for job, failure in zip(picked, built, strict=True)
+            if isinstance(failure, BaseException)
         ]
-        if sent:
-            await self._record_entries(sent)
-        if dropped := answers.count(None):
-            self._dropped.inc(dropped)
-            self._log.warning("envelopes_dropped", count=dropped)
-        for job, failure in zip(picked, answers, strict=True):
-            if isinstance(failure, BaseException):
-                self._log_or_raise(job, failure)
+        failures += await self._send_all([each for each in built if isinstance(each, _Ready)])
+        for job, failure in failures:
+            self._log_or_raise(job, failure)
 
     def _log_or_raise(self, job: DispatchedJob, failure: BaseException) -> None:
         """Raise if a dependency is unavailable; no other failure of one job may end the tick."""
@@ -86,19 +97,78 @@ class DispatchJobs:
             raise failure
         self._log.error("envelope_failed", job_id=str(job.envelope.job_id), exc_info=failure)
 
-    async def _send(self, job: DispatchedJob) -> str | None:
+    async def _build(self, job: DispatchedJob) -> _Ready | None:
         task_type = job.envelope.task_type
         with span("jobs.dispatch", traceparent=job.traceparent, task_type=task_type):
             traceparent = current_traceparent() or job.traceparent
             try:
                 envelope = await self._complete(job.envelope)
-                return await self._workers.send(get_task(task_type).topic, envelope, traceparent)
             except _UNDELIVERABLE as error:
-                job_id, cause = str(job.envelope.job_id), type(error).__name__
-                context = error.context if isinstance(error, MsaasError) else {}
-                self._log.error("envelope_undeliverable", job_id=job_id, cause=cause, **context)
-                await self._workers.report_undeliverable(job, _explain(error))
-                return ""
+                await self._report_undeliverable(job, error)
+                return None
+            return _Ready(job, envelope, traceparent)
+
+    async def _report_undeliverable(self, job: DispatchedJob, error: Exception) -> None:
+        job_id, cause = str(job.envelope.job_id), type(error).__name__
+        context = error.context if isinstance(error, MsaasError) else {}
+        self._log.error("envelope_undeliverable", job_id=job_id, cause=cause, **context)
+        await self._workers.report_undeliverable(job, _explain(error))
+
+    async def _send_all(self, ready: Sequence[_Ready]) -> list[_Failure]:
+        """Send in the order of the entry ids; where another process was ahead, with later ids."""
+        failures: list[_Failure] = []
+        for _ in range(_MAX_SENDS):
+            answers = await asyncio.gather(*map(self._send, ready), return_exceptions=True)
+            refused: list[_Ready] = []
+            for each, answer in zip(ready, answers, strict=True):
+                if isinstance(answer, EntryIdRefused):
+                    refused.append(each)
+                elif isinstance(answer, BaseException):
+                    failures.append((each.job, answer))
+            if dropped := answers.count(False):
+                self._dropped.inc(dropped)
+                self._log.warning("envelopes_dropped", count=dropped)
+            if not refused:
+                return failures
+            ready = await self._renew_entry_ids(refused)
+        self._log.warning("entry_ids_refused", count=len(ready))
+        return failures
+
+    async def _send(self, ready: _Ready) -> bool:
+        """Return whether the topic had room, or the job was reported instead."""
+        topic = get_task(ready.envelope.task_type).topic
+        try:
+            return await self._workers.send(
+                topic, ready.envelope, ready.job.entry_id, ready.traceparent
+            )
+        except _UNDELIVERABLE as error:  # it cannot be encoded
+            await self._report_undeliverable(ready.job, error)
+            return True
+
+    async def _renew_entry_ids(self, refused: Sequence[_Ready]) -> Sequence[_Ready]:
+        """Record later ids before they are used; leave out what is sent, ended or picked again.
+
+        So the row names the entry of its envelope at any time, wherever this process ends.
+        """
+        by_topic: dict[str, list[_Ready]] = defaultdict(list)
+        for each in refused:
+            by_topic[get_task(each.envelope.task_type).topic].append(each)
+        renewed: list[_Ready] = []
+        for topic, ready in by_topic.items():
+            sent = await self._workers.find_entries(topic, [each.job.entry_id for each in ready])
+            unsent = [each for each in ready if each.job.entry_id not in sent]
+            entry_ids = await self._workers.choose_later_ids(topic, len(unsent))
+            renewed += [
+                each._replace(job=replace(each.job, entry_id=entry_id))
+                for each, entry_id in zip(unsent, entry_ids, strict=True)
+            ]
+        if not renewed:
+            return []
+        self._log.info("entry_ids_renewed", count=len(renewed))
+        current = await self._store.record_entries(
+            [(*each.job.key, each.job.entry_id) for each in renewed]
+        )
+        return [each for each in renewed if each.envelope.job_id in current]
 
     async def _complete(self, envelope: JobEnvelope) -> JobEnvelope:
         """Unseal the secrets and sign the upload links, which only the worker may see."""
@@ -126,16 +196,6 @@ class DispatchJobs:
         return await self._upload_links.sign_uploads(
             envelope.job_id, envelope.fence, task.uploads, seconds
         )
-
-    async def _record_entries(self, sent: Sequence[tuple[DispatchedJob, str]]) -> None:
-        """Store the entry ids; withdraw what was cancelled or picked again in the meantime."""
-        current = await self._store.record_entries([(*job.key, entry_id) for job, entry_id in sent])
-        outdated: dict[str, list[str]] = defaultdict(list)
-        for job, entry_id in sent:
-            if job.envelope.job_id not in current:
-                outdated[get_task(job.envelope.task_type).topic].append(entry_id)
-        for topic, entry_ids in outdated.items():
-            await self._workers.withdraw(topic, entry_ids)
 
 
 def _explain(error: Exception) -> str:

@@ -16,12 +16,16 @@ IntakeStore = Store[LockRequest, CommandBatch, CommandBatch, Sequence[JobSnapsho
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchedJob:
-    """An envelope to send, its secrets still sealed; its job has a fence and holds a slot."""
+    """An envelope to send, its secrets still sealed; its job has a fence and holds a slot.
+
+    The row has the `entry_id` already: whether the envelope was sent is seen on the topic.
+    """
 
     envelope: JobEnvelope
     traceparent: str | None
     run_at: datetime
     dispatched_at: datetime
+    entry_id: str
 
     @property
     def key(self) -> tuple[UUID, UUID]:
@@ -42,7 +46,9 @@ class TickResult:
 
 
 class DispatchStore(Protocol):
-    async def pick(self) -> TickResult: ...
+    async def pick(self, now_ms: int) -> TickResult:
+        """Pick jobs in the order of their entry ids, which begin with `now_ms`."""
+        ...
 
     async def record_entries(self, entries: Sequence[tuple[UUID, UUID, str]]) -> frozenset[UUID]:
         """Write (job, fence, entry id) where the fence is still current; return those jobs."""
@@ -84,14 +90,21 @@ class EntryQueue(Protocol):
 class WorkerQueue(EntryQueue, Protocol):
     """The way to the workers."""
 
-    async def ping(self) -> None:
-        """Raise where Redis does not answer."""
+    async def ping(self) -> int:
+        """Return the time of Redis in milliseconds; raise where it does not answer."""
         ...
 
     async def send(
-        self, topic: str, envelope: JobEnvelope, traceparent: str | None = None
-    ) -> str | None:
-        """Return the entry's id, or None where a full topic drops the envelope."""
+        self, topic: str, envelope: JobEnvelope, entry_id: str, traceparent: str | None = None
+    ) -> bool:
+        """Return False where a full topic drops the envelope.
+
+        Raise EntryIdRefused where the topic has a later entry already.
+        """
+        ...
+
+    async def choose_later_ids(self, topic: str, count: int) -> Sequence[str]:
+        """Choose ids of entries that follow all that the topic has had."""
         ...
 
     async def report_undeliverable(self, job: DispatchedJob, error: str) -> None:

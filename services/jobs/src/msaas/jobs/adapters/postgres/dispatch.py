@@ -12,6 +12,7 @@ from asyncpg import Record
 from msaas.contracts import JobEnvelope, JobMeta, Plan, Source, get_task
 from msaas.jobs.adapters.postgres import dispatch_sql as sql
 from msaas.jobs.adapters.postgres.rows import ACTIVE_PAUSES, TOPIC_OF
+from msaas.jobs.application.entry_ids import choose_first_number
 from msaas.jobs.application.ports import DispatchedJob, TickResult
 from msaas.jobs.domain.fairness import SlotShare, WaitingUser, find_slot_shares, find_topic_capacity
 from msaas.kernel import RetryPolicy
@@ -41,21 +42,21 @@ class PostgresDispatch:
         self._cursor = NIL_USER
         self._at_limit: set[UUID] = set()
 
-    async def pick(self) -> TickResult:
+    async def pick(self, now_ms: int) -> TickResult:
         """Pick for the next page of users; pages take turns, so that no user is always last."""
         async with self._database.transaction(time_limit=PICK_TIME_LIMIT) as connection:
             if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", ADVISORY_LOCK):
                 return TickResult(is_busy=True)
             users = await connection.fetch(sql.WAITING_USERS, self._cursor, self._max_users)
-            rows, is_short = await self._pick(connection, users) if users else ([], False)
+            rows, is_short = await self._pick(connection, users, now_ms) if users else ([], False)
         are_more = len(users) == self._max_users
         self._cursor = users[-1]["user_id"] if are_more else NIL_USER
         has_more = are_more or len(rows) == MAX_PICKED
-        picked = [_read(row) for row in rows]
+        picked = [_read(row) for row in sorted(rows, key=lambda row: row["turn"])]
         return TickResult(picked=picked, has_more=has_more, leaves_waiting=is_short)
 
     async def _pick(
-        self, connection: DatabaseConnection, users: Sequence[Record]
+        self, connection: DatabaseConnection, users: Sequence[Record], now_ms: int
     ) -> tuple[list[Record], bool]:
         """Return the picked rows, and whether a job may have been left for lack of a slot."""
         slots = await connection.fetch(sql.USED_SLOTS)
@@ -80,6 +81,8 @@ class PostgresDispatch:
             *zip(*(self._columns(share) for share in shares), strict=True),
             MAX_PICKED,
             EXPLAINED_WAIT,
+            f"{now_ms}-",
+            choose_first_number(),
         )
         taken = Counter(row["user_id"] for row in rows)
         at_limit |= {share.user_id for share in shares if taken[share.user_id] >= share.free_slots}
@@ -99,7 +102,7 @@ class PostgresDispatch:
         self._at_limit = others | set(at_limit)
 
     async def record_entries(self, entries: Sequence[tuple[UUID, UUID, str]]) -> frozenset[UUID]:
-        """Retry: an entry that is not recorded counts as missing, and its job would run twice."""
+        """Retry: a job whose entry is not recorded waits for the sweeper."""
 
         async def record() -> frozenset[UUID]:
             async with self._database.transaction() as connection:
@@ -116,6 +119,16 @@ def _may_run(user: Record) -> bool:
 
 def _read_waiting_user(user: Record) -> WaitingUser:
     return WaitingUser(user_id=user["user_id"], plan=Plan(user["plan"]), slots=user["slots"])
+
+
+def _find_claim(row: Record) -> str | None:
+    """Name what the runs of a `once` task share of which one may act.
+
+    An explicit retry may act again, and so may the run that goes on after a wait.
+    """
+    if not get_task(row["task_type"]).once:
+        return None
+    return f"{row['last_retry_id'] or row['id']}.{row['waits']}"
 
 
 def _read(row: Record) -> DispatchedJob:
@@ -136,6 +149,7 @@ def _read(row: Record) -> DispatchedJob:
             deadline_ts=row["deadline_at"],
             valid_until=row["dispatched_at"] + get_task(row["task_type"]).valid_for,
             parent_job_id=row["parent_job_id"],
+            claim=_find_claim(row),
         ),
     )
     return DispatchedJob(
@@ -143,4 +157,5 @@ def _read(row: Record) -> DispatchedJob:
         traceparent=row["traceparent"],
         run_at=row["run_at"],
         dispatched_at=row["dispatched_at"],
+        entry_id=row["entry_id"],
     )

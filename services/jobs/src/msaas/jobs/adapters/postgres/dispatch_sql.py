@@ -40,6 +40,7 @@ WHERE finished_at IS NULL AND dispatched_at IS NOT NULL AND fence IS NOT NULL
 GROUP BY GROUPING SETS ((user_id), (task_type))
 """
 
+# The entry of an envelope is written with the pick, before it is added to the topic.
 # Each user's next jobs of each task type that may run now, by one step into the index: a type that
 # is paused or has no capacity costs nothing, however many jobs wait. Woken jobs go first.
 PICK: Final = f"""
@@ -72,11 +73,12 @@ ranked AS (
   FROM (SELECT *, (used + nth)::float8 / weight AS rank FROM next_of_each WHERE nth <= free) AS n
 ),
 chosen AS (
-  SELECT id, plan, free, was_full FROM ranked WHERE position <= capacity
+  SELECT id, plan, free, was_full, row_number() OVER (ORDER BY rank, run_at, id) AS turn
+  FROM ranked WHERE position <= capacity
   ORDER BY rank, run_at, id LIMIT $10
 ),
 picked AS MATERIALIZED (
-  SELECT locked.id, plan, free, was_full FROM chosen
+  SELECT locked.id, plan, free, was_full, turn FROM chosen
   CROSS JOIN LATERAL (
     SELECT j.id FROM jobs.jobs j WHERE j.id = chosen.id AND {_DUE}
     FOR NO KEY UPDATE SKIP LOCKED
@@ -84,17 +86,19 @@ picked AS MATERIALIZED (
 ),
 dispatched AS (
   UPDATE jobs.jobs j
-  SET dispatched_at = now(), fence = gen_random_uuid(), entry_id = NULL
+  SET dispatched_at = now(), fence = gen_random_uuid(),
+    entry_id = $12::text || ($13::bigint + picked.turn)
   FROM picked WHERE j.id = picked.id
-  RETURNING j.*, picked.plan, picked.was_full, picked.free
+  RETURNING j.*, picked.plan, picked.was_full, picked.free, picked.turn
 ),
 waited AS (
-  SELECT d.*, due_at, now() - due_at AS wait,
+  SELECT d.*, due_at, waits, now() - due_at AS wait,
     was_full OR count(*) OVER (PARTITION BY user_id) >= free AS is_full
   FROM dispatched d CROSS JOIN LATERAL (
-    SELECT greatest(d.run_at, d.wake_at, max(a.finished_at))
+    SELECT greatest(d.run_at, d.wake_at, max(a.finished_at)),
+      count(*) FILTER (WHERE a.outcome = 'waiting')
     FROM jobs.job_attempts a WHERE a.job_id = d.id
-  ) AS since (due_at)
+  ) AS since (due_at, waits)
 ),
 attempts AS (
   INSERT INTO jobs.job_attempts (job_id, fence, attempt, dispatched_at, waited_ms, waited_for)
@@ -113,8 +117,9 @@ attempts AS (
 )
 SELECT
   id, user_id, task_type, attempts, max_attempts, fence, payload, correlation_id, traceparent,
-  source, plan, created_at, run_at, dispatched_at, deadline_at, parent_job_id
-FROM dispatched
+  source, plan, created_at, run_at, dispatched_at, deadline_at, parent_job_id,
+  entry_id, turn, last_retry_id, waits
+FROM waited
 """  # noqa: S608  # fixed text
 
 RECORD_ENTRIES: Final = """

@@ -1,7 +1,7 @@
 """The transaction of results: subjects and jobs locked in order, then one statement a table."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -30,16 +30,21 @@ from msaas.postgres import DatabaseConnection
 
 
 class PostgresResults:
-    def __init__(self, connection: DatabaseConnection) -> None:
+    """`once`: the tasks that any report of a start may end."""
+
+    def __init__(self, connection: DatabaseConnection, once: Collection[str] = ()) -> None:
         self._connection = connection
+        self._once = list(once)
         self._jobs: Sequence[Record] = ()
 
     async def lock(self, reports: Mapping[RunKey, RunReport]) -> LockedState:
         fetch = self._connection.fetch
-        ending = {run.job_id for run, report in reports.items() if report.is_end}
-        subjects = await fetch(sql.LOCK_SUBJECTS, list(ending)) if ending else []
+        ending = list({run.job_id for run, report in reports.items() if report.is_end})
+        starting = list({run.job_id for run, report in reports.items() if report.started_at})
+        may_end = (ending, starting if self._once else [], self._once)
+        subjects = await fetch(sql.LOCK_SUBJECTS, *may_end) if any(may_end[:2]) else []
         ids = list({run.job_id for run in reports})
-        self._jobs = await fetch(sql.LOCK_JOBS, ids, list(ending))
+        self._jobs = await fetch(sql.LOCK_JOBS, ids, *may_end)
         runs = await fetch(sql.FIND_RUNS, ids)
         earlier = await self._find_earlier_plans(subjects)
         now: datetime = await self._connection.fetchval("SELECT clock_timestamp()")

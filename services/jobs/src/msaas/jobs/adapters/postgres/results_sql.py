@@ -4,14 +4,18 @@ from typing import Final
 
 from msaas.jobs.adapters.postgres.rows import CHANGED, SNAPSHOT
 
-# Only of users whose job may end: appending to a chain requires the lock of its head.
+# Only of users whose job may end: appending to a chain requires the lock of its head. A start may
+# end the job of a task that runs once: it may be that of a run which counts as lost.
 LOCK_SUBJECTS: Final = """
 SELECT subject_id, user_id, plan, period_start, last_seq, head FROM jobs.subjects
-WHERE user_id IN (SELECT user_id FROM jobs.jobs WHERE id = ANY($1::uuid[]))
+WHERE user_id IN (
+  SELECT user_id FROM jobs.jobs
+  WHERE id = ANY($1::uuid[]) OR id = ANY($2::uuid[]) AND task_type = ANY($3::text[])
+)
 ORDER BY subject_id FOR NO KEY UPDATE
 """
 
-# With the parents that may wait for a job of $2, whose runs have ended.
+# With the parents that may wait for a job that may end.
 LOCK_JOBS: Final = f"""
 SELECT
   {SNAPSHOT}, max_attempts, losses, releases, run_at, deadline_at, created_at, dispatched_at,
@@ -19,7 +23,8 @@ SELECT
   billable, usage_period, reserved, waiting_for, wake_at, parent_job_id
 FROM jobs.jobs WHERE id = ANY($1::uuid[] || ARRAY(
   SELECT (SELECT p.id FROM jobs.jobs p WHERE p.id = c.parent_job_id AND p.waiting_for IS NOT NULL)
-  FROM jobs.jobs c WHERE c.id = ANY($2::uuid[])
+  FROM jobs.jobs c
+  WHERE c.id = ANY($2::uuid[]) OR c.id = ANY($3::uuid[]) AND c.task_type = ANY($4::text[])
 )) ORDER BY id FOR NO KEY UPDATE
 """  # noqa: S608  # fixed column names
 

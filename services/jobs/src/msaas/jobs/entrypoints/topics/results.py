@@ -64,6 +64,11 @@ class ResultsHandler:
         return await self._persist(reports, traces)
 
 
+def waits_for_older(delivery: Delivery) -> bool:
+    """Whether a report is decided after all older ones: a peer may hold the end of a lost run."""
+    return isinstance(delivery.message, JobLost)
+
+
 def read_report(message: Message) -> RunReport:
     match message:
         case JobStarted():
