@@ -246,7 +246,7 @@ async def compare_with_bare(
     port = find_free_port()
     command = (sys.executable, "-c", APPLICATION, str(port))
     connection = HttpConnection("127.0.0.1", port, "Bearer unused")
-    async with running(command, os.environ, port, "/") as bare:
+    async with running(command, dict(os.environ), port, "/") as bare:
         blocks = [
             (
                 await measure_sequentially(gateway, pid, request, count),

@@ -2,7 +2,7 @@
 
 import asyncio
 import subprocess
-from collections.abc import AsyncGenerator, Generator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def _own_cpu(process: psutil.Process) -> float:
 
 @asynccontextmanager
 async def running(
-    command: Sequence[str], environment: Mapping[str, str], port: int, path: str
+    command: Sequence[str], environment: dict[str, str], port: int, path: str
 ) -> AsyncGenerator[psutil.Process]:
     """Run a program inside the block; it is ready when it responds at `path`, unless with a 5xx."""
     started = await asyncio.create_subprocess_exec(

@@ -111,7 +111,7 @@ async def compare(
 ) -> None:
     seconds: dict[str, list[float]] = {}
     cpu: dict[str, list[float]] = {}
-    for _ in range(options.rounds):
+    for _ in range(options.repetitions):
         for group in groups:
             others = [other.server.process for other in groups if other is not group]
             with suspended(others):
@@ -205,9 +205,9 @@ async def measure(fleet: IsolatedFleet, options: Namespace) -> list[str]:
 def main() -> int:
     defaults = {
         "listeners": (1_000, f"at least {2 * SHARED_BY}"),
-        "rounds": (3, "measurements of each server"),
+        "repetitions": (3, "measurements of each server"),
         "rate": (100.0, "events a second"),
-        "seconds": (5.0, "of each round and kind of user"),
+        "seconds": (5.0, "of each repetition and kind of user"),
         "churn": (50_000, "connections to open and close"),
     }
     options = parse_options("sse", __doc__, defaults)

@@ -1,8 +1,6 @@
 """Fixtures that read the output of telemetry and reset the process."""
 
 import io
-import logging
-import sys
 from collections.abc import Callable, Iterator
 
 import orjson
@@ -18,13 +16,9 @@ StartTracing = Callable[[float], InMemorySpanExporter]
 
 @pytest.fixture(autouse=True)
 def unchanged_logging() -> Iterator[None]:
-    """Undo what a test configures: logging belongs to the whole process."""
-    handlers, level, hook = logging.root.handlers[:], logging.root.level, sys.excepthook
+    """Undo what a test configures: structlog belongs to the whole process."""
     yield
     structlog.reset_defaults()
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
-    sys.excepthook = hook
 
 
 @pytest.fixture

@@ -56,11 +56,19 @@ ROWS = (
 )
 
 
+def read_report(capfd: pytest.CaptureFixture[str]) -> str:
+    """Return what a benchmark printed; it fails with the reason where that is an error."""
+    printed = capfd.readouterr()
+    assert printed.out, printed.err
+    assert "Traceback" not in printed.err, printed.err
+    return printed.out
+
+
 def test_the_messaging_benchmark_prints_every_row_and_ends_as_its_gate_says(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     code = main(["bench", "messaging", "--jobs", "200", "--repetitions", "1"])
-    output = capfd.readouterr().out
+    output = read_report(capfd)
     for row in ROWS:
         assert re.search(rf"^{re.escape(row)}.*\d", output, re.MULTILINE), row
     assert "arq" in output
@@ -73,7 +81,7 @@ def test_the_benchmark_of_jobs_prints_every_row_and_ends_as_its_goals_say(
 ) -> None:
     short = "--jobs 200 --repetitions 1 --soak 200 --samples 5 --seconds 0.5"
     code = main(["bench", "jobs", *short.split()])
-    output = capfd.readouterr().out
+    output = read_report(capfd)
     for row in JOBS_ROWS:
         assert re.search(rf"^{re.escape(row)}.*\w", output, re.MULTILINE), output
     for baseline in ("arq", "taskiq-redis", "celery", "dramatiq"):
@@ -84,7 +92,7 @@ def test_the_benchmark_of_jobs_prints_every_row_and_ends_as_its_goals_say(
 @pytest.mark.timeout(600)
 def test_a_soak_of_the_browser_leaves_nothing_behind(capfd: pytest.CaptureFixture[str]) -> None:
     code = main(["bench", "browser", "--soak", "--jobs", "200"])
-    output = capfd.readouterr().out
+    output = read_report(capfd)
     for row in ("contexts", "processes", "temporary files", "sockets"):
         assert re.search(rf"^{row}.*\d", output, re.MULTILINE), output
     assert "soak: nothing leaked" in output, output
@@ -103,7 +111,7 @@ def test_a_benchmark_of_the_edge_prints_every_row_and_ends_as_its_goals_say(
     capfd: pytest.CaptureFixture[str], words: str, rows: tuple[str, ...]
 ) -> None:
     code = main(["bench", *words.split()])
-    output = capfd.readouterr().out
+    output = read_report(capfd)
     for row in rows:
         assert re.search(rf"^{re.escape(row)}.*\w", output, re.MULTILINE), output
     assert code == (0 if "goals missed: none" in output else 1)

@@ -72,6 +72,7 @@ def test_a_missing_or_wrong_file_is_reported(
         ((), "from msaas.kernel import new_id", "uses msaas-kernel but does not declare it"),
         ((), "import msaas.kernel", "uses msaas-kernel but does not declare it"),
         ((), 'TARGET = "msaas.browser_worker.main:run"', "uses msaas-browser-worker"),
+        ((), 'MODULE = "msaas.browser_worker.main"', "uses msaas-browser-worker"),
         (("msaas-kernel",), "", "declares msaas-kernel but does not use it"),
     ],
 )
@@ -96,7 +97,8 @@ def test_declared_and_imported_units_agree(make_repository: MakeRepository) -> N
             **{
                 "libs/cache/pyproject.toml": unit("msaas-kernel", "pyyaml"),
                 "libs/cache/src/msaas/cache/__init__.py": PUBLIC_MODULE
-                + "import yaml\nfrom msaas.kernel import new_id\n",
+                + "import yaml\nfrom msaas.kernel import new_id\n"
+                + 'GROUP = "msaas.commands"  # no unit\n',
             }
         )
     )

@@ -86,6 +86,29 @@ def test_after_the_broken_teardown():
     assert shutil.which("sh")
 """
 
+_LOGGING = """
+import logging
+import sys
+import pytest
+import uvicorn
+
+@pytest.mark.parametrize("number", range(2))
+def test_that_configures_everything_and_fails(number):
+    uvicorn.Config("app", log_level="error", access_log=False)
+    logging.getLogger("of_a_library").disabled = True
+    logging.root.handlers[:] = [logging.StreamHandler()]
+    logging.root.setLevel("CRITICAL")
+    sys.excepthook = None
+    raise ValueError
+
+def test_after_it(caplog):
+    for name in ("uvicorn.access", "uvicorn.error", "of_a_library"):
+        logging.getLogger(name).warning("written by %s", name)
+        assert f"written by {name}" in caplog.text
+    assert logging.root.level == logging.WARNING
+    assert sys.excepthook is sys.__excepthook__
+"""
+
 _MODULE_WIDE = """
 import os
 import pytest
@@ -140,6 +163,13 @@ def test_environment_and_folder_are_restored_after_a_failure(pytester: pytest.Py
     pytester.makepyfile(test_it=_ENVIRONMENT)
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-n0")
     result.assert_outcomes(passed=3, failed=1, errors=1)
+
+
+def test_logging_is_restored_after_a_failure(pytester: pytest.Pytester) -> None:
+    _prepare(pytester)
+    pytester.makepyfile(test_it=_LOGGING)
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-n0")
+    result.assert_outcomes(passed=1, failed=2)
 
 
 def test_a_variable_set_for_a_module_lasts_as_long_as_the_module(

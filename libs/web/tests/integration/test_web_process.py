@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 import httpx
 import pytest
@@ -40,7 +40,7 @@ ports = [int(port) for port in sys.argv[1:]]
 @router.get("/task")
 async def work() -> str:
     print("working", flush=True)
-    await asyncio.sleep(1)
+    await asyncio.to_thread(sys.stdin.readline)  # the test decides when it ends
     return "done"
 
 async def main() -> None:
@@ -48,7 +48,7 @@ async def main() -> None:
     app = create_app(title="example", metrics=metrics, routers=[router])
     await serve(
         app, address=("127.0.0.1", ports[0]), internal_app=create_internal_app(health, metrics),
-        internal_address=("127.0.0.1", ports[1]), health=health,
+        internal_address=("127.0.0.1", ports[1]), health=health, drain_seconds=600,
     )
     print("closed", flush=True)
 
@@ -113,23 +113,40 @@ async def is_refusing(port: int) -> bool:
     return False
 
 
+@asynccontextmanager
+async def running_program(*ports: int) -> AsyncGenerator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", PROGRAM, *map(str, ports)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
 async def test_sigterm_finishes_what_is_in_flight_and_takes_nothing_new() -> None:
     public, internal = find_free_port(), find_free_port()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROGRAM, str(public), str(internal), stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    await wait_until(lambda: is_in_state(internal, "ok"))
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{public}") as client:
+    async with (
+        running_program(public, internal) as process,
+        httpx.AsyncClient(base_url=f"http://{LOOPBACK}:{public}", timeout=60) as client,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        await wait_until(lambda: is_in_state(internal, "ok"))
         in_flight = asyncio.create_task(client.get("/task"))
         assert await process.stdout.readline() == b"working\n"
         process.send_signal(signal.SIGTERM)
         await wait_until(lambda: is_in_state(internal, "draining"))
         await wait_until(lambda: is_refusing(public))
         assert not in_flight.done()
+        process.stdin.write(b"\n")
         answer = await in_flight
-    assert (answer.status_code, answer.json()) == (200, "done")
-    output, _ = await process.communicate()
+        assert (answer.status_code, answer.json()) == (200, "done")
+        output, _ = await process.communicate()
     assert process.returncode == 0
     assert b"process_drain_began" in output
     assert output.endswith(b"closed\n")

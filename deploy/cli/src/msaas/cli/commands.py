@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import cast
 
-ENTRY_POINT_GROUP = f"{__name__.partition('.')[0]}.commands"
+ENTRY_POINT_GROUP = "msaas.commands"
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from msaas.cli.commands import ENTRY_POINT_GROUP
 from msaas.dev.checks.tree import Tree
 from msaas.dev.lock import projects, read_toml
 from msaas.dev.workspace import tool_path
 
-# A function of a module named in a string: how the tables of commands and uvicorn refer to code.
-TARGET = re.compile(r"msaas\.\w+(?:\.\w+)*:\w+")
+# A module, or a function of it, named in a string: as `python -m` and tables of commands do.
+TARGET = re.compile(r"msaas\.\w+(?:\.\w+)*(?::\w+)?")
 
 
 def find_problems(tree: Tree) -> Iterator[str]:
@@ -77,7 +78,9 @@ def mentioned_units(module: ast.Module) -> Iterator[str]:
                 yield from (
                     alias.name.split(".")[1] for alias in aliases if alias.name.startswith("msaas.")
                 )
-            case ast.Constant(value=str(word)) if TARGET.fullmatch(word):
+            case ast.Constant(value=str(word)) if (
+                TARGET.fullmatch(word) and word != ENTRY_POINT_GROUP
+            ):
                 yield re.split(r"[.:]", word)[1]
             case _:
                 pass
