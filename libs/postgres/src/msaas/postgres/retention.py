@@ -20,10 +20,10 @@ from msaas.postgres.retention_rules import Key, Removal, RetentionRule
 from msaas.telemetry import Metrics, get_logger
 
 PERIOD: Final = 3600.0
-STATEMENT_LIMIT_MS: Final = 200
+STATEMENT_LIMIT_MS: Final = 120
 """The server ends a statement that holds its locks for longer; the batch is then halved."""
 
-_TARGET_SECONDS: Final = 0.08
+_TARGET_SECONDS: Final = 0.05
 _FIRST_BATCH, _LARGEST_BATCH, _PLAN_PAGE = 50, 1_000, 2_000
 _MAX_FAILURES: Final = 20
 _BACKOFF: Final = RetryPolicy(base=0.05, cap=3.0, attempts=None)
