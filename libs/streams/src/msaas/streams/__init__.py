@@ -1,5 +1,12 @@
 """One round trip to Redis Streams at a time: append, read, acknowledge."""
 
+from msaas.redis import (
+    BrokerAccessDenied,
+    BrokerFull,
+    BrokerUnavailable,
+    GroupMissing,
+    is_dependency_failure,
+)
 from msaas.streams.broker import (
     MAX_READ_BYTES,
     Broker,
@@ -12,17 +19,11 @@ from msaas.streams.broker import (
     entry_timestamp_ms,
 )
 from msaas.streams.errors import (
-    BrokerAccessDenied,
-    BrokerFull,
-    BrokerUnavailable,
     CommandRefused,
     EntryIdRefused,
-    GroupMissing,
     TopicAccessDenied,
     TopicFull,
-    is_dependency_failure,
 )
-from msaas.streams.list_mover import ListMover
 from msaas.streams.messages import Delivery, OutgoingMessage
 from msaas.streams.publisher import StreamPublisher
 from msaas.streams.redis_broker import RedisBroker
@@ -38,7 +39,6 @@ __all__ = [
     "Delivery",
     "EntryIdRefused",
     "GroupMissing",
-    "ListMover",
     "OutgoingMessage",
     "RawEntry",
     "RedisBroker",

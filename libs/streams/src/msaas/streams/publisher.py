@@ -6,8 +6,9 @@ from uuid import UUID
 
 from msaas.contracts import TOPICS, Message, OnFull, Topic, TopicKind, encode, is_reply_key
 from msaas.kernel import Clock, SystemClock, new_id
+from msaas.redis import BrokerFull
 from msaas.streams.broker import Broker, StreamConsumer, Write
-from msaas.streams.errors import BrokerFull, TopicAccessDenied, TopicFull
+from msaas.streams.errors import TopicAccessDenied, TopicFull
 from msaas.streams.group_commit import GroupCommit
 from msaas.streams.messages import OutgoingMessage
 from msaas.telemetry import current_traceparent

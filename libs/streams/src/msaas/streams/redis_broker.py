@@ -4,9 +4,19 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from itertools import compress
-from typing import Any
+from typing import Any, cast
 
 from msaas.kernel import to_milliseconds
+from msaas.redis import (
+    SLOWEST_LINK,
+    BrokerUnavailable,
+    GroupMissing,
+    RedisCommand,
+    RedisPipeline,
+    is_id_refused,
+    read_clock_ms,
+    read_text,
+)
 from msaas.streams.broker import (
     MAX_READ_BYTES,
     CommitResult,
@@ -15,16 +25,6 @@ from msaas.streams.broker import (
     StreamStats,
     Write,
     entry_timestamp_ms,
-)
-from msaas.streams.errors import BrokerUnavailable, GroupMissing
-from msaas.streams.redis_pipeline import (
-    SLOWEST_LINK,
-    RedisCommand,
-    RedisPipeline,
-    is_id_refused,
-    read_clock_ms,
-    read_entry,
-    read_text,
 )
 from msaas.telemetry import Metrics
 
@@ -81,7 +81,7 @@ class RedisBroker:
         args = ("GROUP", consumer.group, consumer.name, "COUNT", count, *_block(block))
         command = ("XREADGROUP", *args, "STREAMS", consumer.key, ">")
         reply = await self._read_entries(command, block)
-        return [read_entry(item) for item in reply[0][1]] if reply else []
+        return [_read_entry(item) for item in reply[0][1]] if reply else []
 
     async def reclaim(
         self,
@@ -100,7 +100,7 @@ class RedisBroker:
             return []
         # XCLAIM checks the idle time again and so decides between two concurrent reclaims.
         claimed = await self._read_entries(("XCLAIM", *group_args, consumer.name, idle, *entry_ids))
-        return [read_entry(item, deliveries[read_text(item[0])]) for item in claimed if item]
+        return [_read_entry(item, deliveries[read_text(item[0])]) for item in claimed if item]
 
     async def find_oldest_pending(
         self, consumer: StreamConsumer, up_to: str, skip: frozenset[str]
@@ -123,14 +123,8 @@ class RedisBroker:
         owned = list(compress(entry_ids, rows))
         if owned:
             # A claim made since then has reset the idle time, so this XCLAIM skips the entry.
-            await self.execute_command(
-                "XCLAIM",
-                *group_args,
-                consumer.name,
-                to_milliseconds(heartbeat_interval / 2),
-                *owned,
-                "JUSTID",
-            )
+            idle = to_milliseconds(heartbeat_interval / 2)
+            await self.execute_command("XCLAIM", *group_args, consumer.name, idle, *owned, "JUSTID")
         return frozenset(owned)
 
     async def release(self, consumer: StreamConsumer, entries: Sequence[RawEntry]) -> None:
@@ -150,11 +144,11 @@ class RedisBroker:
     ) -> dict[str, list[RawEntry]]:
         args = ("COUNT", count, *_block(block), "STREAMS", *positions, *positions.values())
         reply = await self._read_entries(("XREAD", *args), block)
-        return {read_text(key): [read_entry(item) for item in items] for key, items in reply or ()}
+        return {read_text(key): [_read_entry(item) for item in items] for key, items in reply or ()}
 
     async def peek(self, key: str, count: int) -> list[RawEntry]:
         reply = await self._read_entries(("XRANGE", key, "-", "+", "COUNT", count))
-        return [read_entry(item) for item in reply]
+        return [_read_entry(item) for item in reply]
 
     async def last_id(self, key: str) -> str:
         reply = await self.execute_command("XREVRANGE", key, "+", "-", "COUNT", 1)
@@ -242,3 +236,10 @@ def _expire(write: Write) -> RedisCommand:
 
 def _block(seconds: float) -> RedisCommand:
     return ("BLOCK", to_milliseconds(min(seconds, MAX_BLOCK_SECONDS))) if seconds else ()
+
+
+def _read_entry(item: Any, delivery_count: int = 1) -> RawEntry:
+    pairs = cast("list[bytes]", item[1] or [])
+    return RawEntry(
+        read_text(item[0]), dict(zip(pairs[::2], pairs[1::2], strict=True)), delivery_count
+    )

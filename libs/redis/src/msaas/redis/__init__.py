@@ -1,0 +1,31 @@
+"""Commands to Redis: one round trip, one deadline, errors of our own."""
+
+from msaas.redis.errors import (
+    BrokerAccessDenied,
+    BrokerFull,
+    BrokerUnavailable,
+    GroupMissing,
+    is_dependency_failure,
+)
+from msaas.redis.pipeline import (
+    SLOWEST_LINK,
+    RedisCommand,
+    RedisPipeline,
+    is_id_refused,
+    read_clock_ms,
+    read_text,
+)
+
+__all__ = [
+    "SLOWEST_LINK",
+    "BrokerAccessDenied",
+    "BrokerFull",
+    "BrokerUnavailable",
+    "GroupMissing",
+    "RedisCommand",
+    "RedisPipeline",
+    "is_dependency_failure",
+    "is_id_refused",
+    "read_clock_ms",
+    "read_text",
+]
