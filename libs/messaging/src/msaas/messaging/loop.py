@@ -107,11 +107,15 @@ class BrokerLoop(ABC):
             except Exception as error:
                 if not is_dependency_failure(error):
                     raise
-                if self._stopping.is_set():
-                    raise DeliveryReleased from error
                 attempt += 1
-                self._log.warning("dependency_failed", attempt=attempt, error=type(error).__name__)
-                await self._wait_or_drain(self._timings.retry.delay(attempt))
+                await self._wait_for_dependency(error, attempt)
+
+    async def _wait_for_dependency(self, error: BaseException, attempt: int) -> None:
+        """Wait before the next attempt, or release the entries where the process shuts down."""
+        if self._stopping.is_set():
+            raise DeliveryReleased from error
+        self._log.warning("dependency_failed", attempt=attempt, error=type(error).__name__)
+        await self._wait_or_drain(self._timings.retry.delay(attempt))
 
     async def _wait_or_drain(self, seconds: float) -> None:
         with suppress(TimeoutError):

@@ -8,15 +8,13 @@ from collections.abc import Sequence
 from functools import partial
 
 from msaas.kernel import Clock, PeriodicTask, SystemClock
-from msaas.messaging.batch_consumer import BatchConsumer, BatchHandler, Weigh
+from msaas.messaging.batch_consumer import BatchConsumer, BatchHandler, WaitsForOlder, Weigh
 from msaas.messaging.command_client import CommandClient
 from msaas.messaging.epoch_watcher import EpochListener, EpochWatcher
-from msaas.messaging.held_entries import WaitsForOlder
 from msaas.messaging.log_tailer import EntriesListener, LogTailer, ResyncListener, StartListener
 from msaas.messaging.loop import BrokerLoop, ConsumerContext, ConsumerTimings
 from msaas.messaging.message_metrics import MessageMetrics
 from msaas.messaging.topic_consumer import TopicConsumer
-from msaas.messaging.work_consumer import WorkConsumer, WorkHandler
 from msaas.streams import Broker, StreamPublisher
 from msaas.telemetry import Metrics, log_task_failure
 
@@ -67,10 +65,10 @@ class Messenger:
         """
         options = {"waits_for_older": waits_for_older, "weigh": weigh}
         consumer = BatchConsumer(self.context, topic, handler, max_size, linger, **options)
-        self._consumers.append(consumer)
+        self.add_consumer(consumer)
 
-    def consume_work(self, topic: str, handler: WorkHandler, *, concurrency: int) -> None:
-        self._consumers.append(WorkConsumer(self.context, topic, handler, concurrency=concurrency))
+    def add_consumer(self, consumer: TopicConsumer) -> None:
+        self._consumers.append(consumer)
 
     def tail_log(
         self,

@@ -26,6 +26,7 @@ from msaas.streams.errors import (
 )
 from msaas.streams.messages import Delivery, OutgoingMessage
 from msaas.streams.publisher import StreamPublisher
+from msaas.streams.read_limit import ReadLimit
 from msaas.streams.redis_broker import RedisBroker
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "GroupMissing",
     "OutgoingMessage",
     "RawEntry",
+    "ReadLimit",
     "RedisBroker",
     "StreamConsumer",
     "StreamPublisher",

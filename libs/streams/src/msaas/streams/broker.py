@@ -41,10 +41,6 @@ class Write(NamedTuple):
     bounded: bool = False
     entry_id: str | None = None
 
-    @property
-    def size(self) -> int:
-        return sum(map(len, self.fields.values()))
-
 
 @dataclass(frozen=True, slots=True)
 class CommitResult:

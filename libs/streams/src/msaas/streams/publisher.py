@@ -4,10 +4,20 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from msaas.contracts import TOPICS, Message, OnFull, Topic, TopicKind, encode, is_reply_key
+from msaas.contracts import (
+    TOPICS,
+    DeadLetterKind,
+    Message,
+    OnFull,
+    Topic,
+    TopicKind,
+    build_dead_letter,
+    encode,
+    is_reply_key,
+)
 from msaas.kernel import Clock, SystemClock, new_id
 from msaas.redis import BrokerFull
-from msaas.streams.broker import Broker, StreamConsumer, Write
+from msaas.streams.broker import Broker, RawEntry, StreamConsumer, Write
 from msaas.streams.errors import TopicAccessDenied, TopicFull
 from msaas.streams.group_commit import GroupCommit
 from msaas.streams.messages import OutgoingMessage
@@ -74,20 +84,34 @@ class StreamPublisher:
         """
         admitted = [message for message in outgoing if await self._admits(message)]
         try:
-            return await self.append(self._encode_all(admitted), consumer, acked_ids)
+            return await self._commits.commit(self._encode_all(admitted), consumer, acked_ids)
         except BrokerFull:
             required = [m for m in admitted if m.topic and m.message.on_full not in DROPPABLE]
             if len(required) == len(admitted):
                 raise
-            return await self.append(self._encode_all(required), consumer, acked_ids)
+            return await self._commits.commit(self._encode_all(required), consumer, acked_ids)
 
-    async def append(
+    async def dead_letter(
         self,
-        writes: Sequence[Write],
-        consumer: StreamConsumer | None = None,
-        acked_ids: Sequence[str] = (),
-    ) -> Sequence[str]:
-        return await self._commits.commit(writes, consumer, acked_ids)
+        topic: Topic,
+        raw: RawEntry,
+        consumer: StreamConsumer,
+        error: str,
+        kind: DeadLetterKind,
+    ) -> None:
+        """Move an entry to the dead letter stream in the transaction that acknowledges it."""
+        fields = build_dead_letter(
+            topic,
+            raw.fields,
+            entry_id=raw.entry_id,
+            error=error,
+            kind=kind,
+            deliveries=raw.delivery_count,
+            at=self._clock.now(),
+        )
+        key_for = topic.poison_key if kind == "poison" else topic.dead_letter_key
+        write = Write(key_for(self._environment, self._process), fields)
+        await self._commits.commit([write], consumer, [raw.entry_id])
 
     def get_stream_key(self, name: str) -> str:
         """Return the key of a topic that a single service consumes."""

@@ -170,8 +170,8 @@ class RedisBroker:
             [("XLEN", key), ("XINFO", "GROUPS", key), ("XPENDING", key, group), ("TIME",)]
         )
         known = [dict(zip(row[::2], row[1::2], strict=True)) for row in groups]
-        known_lag = next((row[b"lag"] for row in known if row[b"name"] == group.encode()), None)
-        lag = depth if known_lag is None else known_lag  # None after deletions
+        lag = next((row[b"lag"] for row in known if row[b"name"] == group.encode()), None)
+        lag = depth if lag is None else lag  # None after deletions
         now_ms = read_clock_ms(clock)
         oldest_ms = entry_timestamp_ms(read_text(pending[1])) if pending[0] else now_ms
         return StreamStats(depth, lag, pending[0], max(0, now_ms - oldest_ms) / 1e3)
@@ -224,10 +224,9 @@ class RedisBroker:
 
 def _xadd(write: Write, now_ms: int) -> RedisCommand:
     pairs = [part for pair in write.fields.items() for part in pair]
-    if write.retention is None:
-        return ("XADD", write.key, write.entry_id or "*", *pairs)
-    oldest = now_ms - to_milliseconds(write.retention.total_seconds())
-    return ("XADD", write.key, "MINID", "~", oldest, write.entry_id or "*", *pairs)
+    oldest = now_ms - to_milliseconds(write.retention.total_seconds()) if write.retention else 0
+    trimming = ("MINID", "~", oldest) if write.retention else ()
+    return ("XADD", write.key, *trimming, write.entry_id or "*", *pairs)
 
 
 def _expire(write: Write) -> RedisCommand:
