@@ -21,8 +21,7 @@ from msaas.streams import (
 from msaas.telemetry import batch_span
 
 HELD_RECHECK_INTERVAL: Final = 0.1
-MAX_HELD: Final = 1_000
-"""So many held entries stop the reading of new ones; reclaiming, which frees them, goes on."""
+MAX_HELD: Final = 1_000  # stop the reading of new entries; reclaiming, which frees them, goes on
 
 Weigh = Callable[[Delivery], int]
 WaitsForOlder = Callable[[Delivery], bool]
@@ -108,12 +107,10 @@ class BatchConsumer(TopicConsumer):
             return []
         block = HELD_RECHECK_INTERVAL if self._held else None
         found = await self._read(room, block if is_idle else 0)
-        lingers = bool(self._linger and found and is_idle)
+        limit, lingers = self._read_limit, bool(self._linger and found and is_idle)
         with suppress(BrokerUnavailable):  # the entries read before are handled anyway
-            while (self._read_limit.is_reached or lingers) and (
-                free := room - self._weigh_all(found)
-            ) > 0:
-                if not self._read_limit.is_reached:
+            while (free := room - self._weigh_all(found)) > 0 and (limit.is_reached or lingers):
+                if not limit.is_reached:
                     lingers = False
                     await self._wait_or_drain(self._linger)
                 found += await self._read(free, block=0)

@@ -30,7 +30,7 @@ class TopicConsumer(BrokerLoop):
 
     def __init__(self, context: ConsumerContext, topic: str) -> None:
         super().__init__(context, topic=topic)
-        self.topic = context.get_readable_topic(topic, TopicKind.WORK)
+        self.topic = context.publisher.get_readable_topic(topic, TopicKind.WORK)
         key = self.topic.key(context.environment, context.process)
         group = self.topic.group(context.process)
         self._consumer = StreamConsumer(key, group, context.consumer_name)

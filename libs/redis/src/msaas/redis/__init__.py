@@ -1,5 +1,6 @@
 """Commands to Redis: one round trip, one deadline, errors of our own."""
 
+from msaas.redis.epoch_watcher import EpochListener, EpochWatcher
 from msaas.redis.errors import (
     BrokerAccessDenied,
     BrokerFull,
@@ -7,6 +8,7 @@ from msaas.redis.errors import (
     GroupMissing,
     is_dependency_failure,
 )
+from msaas.redis.keys import Keys, RedisKeys
 from msaas.redis.pipeline import (
     SLOWEST_LINK,
     RedisCommand,
@@ -21,8 +23,12 @@ __all__ = [
     "BrokerAccessDenied",
     "BrokerFull",
     "BrokerUnavailable",
+    "EpochListener",
+    "EpochWatcher",
     "GroupMissing",
+    "Keys",
     "RedisCommand",
+    "RedisKeys",
     "RedisPipeline",
     "is_dependency_failure",
     "is_id_refused",

@@ -13,6 +13,7 @@ from msaas.contracts import (
     TopicKind,
     build_dead_letter,
     encode,
+    get_topic,
     is_reply_key,
 )
 from msaas.kernel import Clock, SystemClock, new_id
@@ -112,6 +113,13 @@ class StreamPublisher:
         key_for = topic.poison_key if kind == "poison" else topic.dead_letter_key
         write = Write(key_for(self._environment, self._process), fields)
         await self._commits.commit([write], consumer, [raw.entry_id])
+
+    def get_readable_topic(self, name: str, kind: TopicKind) -> Topic:
+        """Return a topic that this process may read."""
+        topic = get_topic(name)
+        if topic.kind is not kind or self._process not in topic.consumers:
+            raise TopicAccessDenied(f"The registry does not let {self._process} read {name}.")
+        return topic
 
     def get_stream_key(self, name: str) -> str:
         """Return the key of a topic that a single service consumes."""

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from itertools import compress
 from typing import Any, cast
 
@@ -12,7 +11,7 @@ from msaas.redis import (
     BrokerUnavailable,
     GroupMissing,
     RedisCommand,
-    RedisPipeline,
+    RedisKeys,
     is_id_refused,
     read_clock_ms,
     read_text,
@@ -26,25 +25,16 @@ from msaas.streams.broker import (
     Write,
     entry_timestamp_ms,
 )
-from msaas.telemetry import Metrics
 
-COMMAND_TIMEOUT = 0.5
 MAX_BLOCK_SECONDS = 5.0
 CLOCK_SYNC_INTERVAL = 10.0
 LARGE_REPLY_SECONDS = MAX_READ_BYTES / SLOWEST_LINK
 RELEASED_IDLE_MS = 24 * 3600 * 1000
 
 
-class RedisBroker:
-    def __init__(
-        self, url: str, *, command_timeout: float = COMMAND_TIMEOUT, metrics: Metrics | None = None
-    ) -> None:
-        self._pipeline = RedisPipeline(url, command_timeout, metrics)
-        self._clock_skew_ms = 0.0
-        self._clock_synced_at = -CLOCK_SYNC_INTERVAL
-
-    async def close(self) -> None:
-        await self._pipeline.close()
+class RedisBroker(RedisKeys):
+    _clock_skew_ms = 0.0
+    _clock_synced_at = -CLOCK_SYNC_INTERVAL
 
     async def commit(
         self,
@@ -176,9 +166,6 @@ class RedisBroker:
         oldest_ms = entry_timestamp_ms(read_text(pending[1])) if pending[0] else now_ms
         return StreamStats(depth, lag, pending[0], max(0, now_ms - oldest_ms) / 1e3)
 
-    async def now_ms(self) -> int:
-        return read_clock_ms(await self.execute_command("TIME"))
-
     async def find(self, key: str, entry_ids: Sequence[str]) -> frozenset[str]:
         found = await self._pipeline.execute([("XRANGE", key, id_, id_) for id_ in entry_ids])
         return frozenset(compress(entry_ids, found))
@@ -186,27 +173,6 @@ class RedisBroker:
     async def delete(self, key: str, entry_ids: Sequence[str]) -> None:
         if entry_ids:
             await self.execute_command("XDEL", key, *entry_ids)
-
-    async def set_markers(self, keys: Sequence[str], ttl: timedelta) -> None:
-        await self._pipeline.execute(
-            [("SET", key, 1, "PX", to_milliseconds(ttl.total_seconds())) for key in keys]
-        )
-
-    async def find_markers(self, keys: Sequence[str]) -> frozenset[str]:
-        counts = await self._pipeline.execute([("EXISTS", key) for key in keys])
-        return frozenset(compress(keys, counts))
-
-    async def claim(self, key: str, owner: str, ttl: timedelta) -> bool:
-        milliseconds = to_milliseconds(ttl.total_seconds())
-        holder = await self.execute_command("SET", key, owner, "NX", "GET", "PX", milliseconds)
-        return holder is None or read_text(holder) == owner
-
-    async def epoch(self, key: str, initial: str) -> str:
-        known, info = await self._pipeline.execute(
-            [("SET", key, initial, "NX", "GET"), ("INFO", "server")]
-        )
-        run_id = read_text(info).partition("run_id:")[2].split(maxsplit=1)[0]
-        return f"{run_id}:{read_text(known) if known else initial}"
 
     async def _estimated_now_ms(self) -> int:
         """Return Redis's time without a round trip; trimming needs no exact one."""
@@ -217,9 +183,6 @@ class RedisBroker:
 
     async def _read_entries(self, command: RedisCommand, block: float = 0) -> Any:
         return (await self._pipeline.execute([command], block + LARGE_REPLY_SECONDS))[0]
-
-    async def execute_command(self, *command: str | int | bytes) -> Any:
-        return (await self._pipeline.execute([command]))[0]
 
 
 def _xadd(write: Write, now_ms: int) -> RedisCommand:
