@@ -27,7 +27,6 @@ from msaas.contracts import JobEnvelope, JobSucceeded, SubmitJob, encode, get_to
 from msaas.embedded import RedisServer
 from msaas.kernel import new_id
 from msaas.messaging import (
-    AbandonReason,
     ConsumerTimings,
     Delivery,
     Messenger,
@@ -37,6 +36,7 @@ from msaas.messaging import (
 from msaas.streams import Write
 from msaas.telemetry import Metrics, configure_logging
 from msaas.testing import build_job_envelope, build_submit_job
+from msaas.worker import AbandonReason, WorkConsumer
 
 MIN_RATIO = 0.5
 ENVIRONMENT = "bench"
@@ -142,7 +142,9 @@ async def drain_batch(url: str, count: int) -> float:
 
 async def drain_work(url: str, count: int) -> float:
     def consume(consumer: Messenger, counter: DrainCounter) -> None:
-        consumer.consume_work("jobs.generic", EchoHandler(counter), concurrency=100)
+        consumer.add_consumer(
+            WorkConsumer(consumer.context, "jobs.generic", EchoHandler(counter), concurrency=100)
+        )
 
     return await drain(url, count, consume)
 

@@ -19,19 +19,18 @@ from msaas.contracts import (
 )
 from msaas.kernel import ErrorKind, MsaasError
 from msaas.messaging import (
-    AbandonReason,
     CommandRefused,
     ConsumerTimings,
     Delivery,
-    LogTailer,
     Messenger,
     OutgoingMessage,
     RedisBroker,
-    TopicFull,
 )
-from msaas.streams import StreamConsumer, Write
+from msaas.messaging.log_tailer import LogTailer
+from msaas.streams import StreamConsumer, TopicFull, Write
 from msaas.telemetry import Metrics
 from msaas.testing import build_job_envelope, build_job_succeeded, build_submit_job, wait_until
+from msaas.worker import AbandonReason, WorkConsumer
 
 Build = Callable[..., Messenger]
 QUICK = ConsumerTimings(
@@ -184,7 +183,7 @@ async def test_work_of_a_worker_that_died_is_reported_and_not_run_again(
     await broker.ensure_group(consumer)
     await broker.read(consumer, 1, 0)  # it reads the entry and dies
 
-    peer.consume_work("jobs.generic", runs, concurrency=1)
+    peer.add_consumer(WorkConsumer(peer.context, "jobs.generic", runs, concurrency=1))
     async with running(peer):
         await wait_until(lambda: runs.lost)
     assert (runs.done, runs.lost) == ([], [(envelope.job_id, AbandonReason.RECLAIMED)])
@@ -239,7 +238,7 @@ async def test_a_drained_worker_ends_what_it_has_and_leaves_the_rest(
     topic, envelopes = get_topic("jobs.generic"), [build_job_envelope() for _ in range(3)]
     for envelope in envelopes:
         await jobs.publisher.publish("jobs.generic", envelope, correlation_id="tour")
-    worker.consume_work("jobs.generic", runs, concurrency=1)
+    worker.add_consumer(WorkConsumer(worker.context, "jobs.generic", runs, concurrency=1))
     async with running(worker):
         await wait_until(lambda: runs.begun)
         worker.drain()

@@ -10,7 +10,8 @@ import pytest
 from msaas.contracts import JobHeartbeat, Message, get_topic
 from msaas.embedded import RedisServer
 from msaas.kernel import CommandTimeout, ErrorKind
-from msaas.messaging import BrokerFull, Delivery, Messenger, OutgoingMessage, RedisBroker, TopicFull
+from msaas.messaging import Delivery, Messenger, OutgoingMessage, RedisBroker
+from msaas.streams import BrokerFull, TopicFull
 from msaas.testing import (
     build_job_envelope,
     build_job_succeeded,

@@ -24,6 +24,7 @@ from msaas.contracts import (
     Topic,
     UsageRecorded,
     decode,
+    epoch_key,
     get_topic,
     reply_key,
 )
@@ -36,7 +37,7 @@ from msaas.messaging import (
     Messenger,
     OutgoingMessage,
 )
-from msaas.messaging.epoch_watcher import EpochWatcher
+from msaas.redis import EpochWatcher
 from msaas.streams import Broker, entry_timestamp_ms
 from msaas.telemetry import Metrics
 from msaas.testing import Crash, FakeClock, build_submit_job, build_usage_recorded, with_crash
@@ -44,9 +45,7 @@ from msaas.testing import Crash, FakeClock, build_submit_job, build_usage_record
 T = TypeVar("T")
 
 ENV = "machine"
-LIMIT = 10
-IDLE = 10.0
-TTL_MS = 5000
+LIMIT, IDLE, TTL_MS = 10, 10.0, 5000
 PACE = ConsumerTimings(
     block_timeout=0,
     reclaim_after=IDLE,
@@ -232,7 +231,8 @@ class ExactlyOnce(RuleBasedStateMachine):
             )
             self.database.epoch = epoch
 
-        self.harness.run(EpochWatcher(self.publisher, [publish_again]).step())
+        broker, key = self.publisher.broker, epoch_key(ENV)
+        self.harness.run(EpochWatcher(broker, key, [publish_again]).step())
 
     # What consumers do
 

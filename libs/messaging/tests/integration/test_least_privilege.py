@@ -26,7 +26,6 @@ from msaas.contracts import (
 )
 from msaas.embedded import RedisServer
 from msaas.messaging import (
-    AbandonReason,
     BrokerUnavailable,
     Delivery,
     Messenger,
@@ -42,6 +41,7 @@ from msaas.testing import (
     build_usage_recorded,
     wait_until,
 )
+from msaas.worker import AbandonReason, WorkConsumer
 
 OpenMessenger = Callable[..., Messenger]
 Start = Callable[..., None]
@@ -72,7 +72,9 @@ class Fleet:
         self.jobs.on_epoch(self._on_epoch)
         self.jobs.consume_batches("jobs.commands", self._submit)
         self.jobs.consume_batches("jobs.results", self._finish)
-        self.worker.consume_work("jobs.generic", self, concurrency=2)
+        self.worker.add_consumer(
+            WorkConsumer(self.worker.context, "jobs.generic", self, concurrency=2)
+        )
         self.billing.consume_batches("usage.events", self._bill)
 
     async def run(self, delivery: Delivery) -> list[OutgoingMessage]:
@@ -216,7 +218,7 @@ async def test_faults_are_dealt_with_under_the_same_rights(
     await fleet.jobs.publisher.publish("jobs.generic", build_job_envelope(), correlation_id="test")
     assert len(await admins.read(dead, 1, 0)) == 1
     peer = open_messenger("jobs-worker", url=url_for("jobs-worker"))
-    peer.consume_work("jobs.generic", fleet, concurrency=1)
+    peer.add_consumer(WorkConsumer(peer.context, "jobs.generic", fleet, concurrency=1))
     start(peer)
     await wait_until(lambda: fleet.lost == [LossReason.RECLAIMED])
     assert await admin.acl_log() == []

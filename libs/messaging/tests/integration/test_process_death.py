@@ -11,10 +11,11 @@ from uuid import UUID
 import pytest
 
 from msaas.contracts import JobEnvelope, JobLost, JobStarted, JobSucceeded, LossReason, get_topic
-from msaas.messaging import AbandonReason, Delivery, Messenger, OutgoingMessage, RedisBroker
+from msaas.messaging import Delivery, Messenger, OutgoingMessage, RedisBroker
 from msaas.postgres import Database
 from msaas.streams import GroupMissing, StreamStats
 from msaas.testing import build_job_envelope, build_job_succeeded, wait_until
+from msaas.worker import AbandonReason, WorkConsumer
 
 OpenMessenger = Callable[..., Messenger]
 OpenBroker = Callable[..., RedisBroker]
@@ -208,7 +209,7 @@ async def test_work_of_a_killed_worker_is_reported_by_a_peer_and_never_run_again
     await program.wait()
     unread = await dispatch()
     peer, messenger = PeerHandler(), open_messenger("jobs-worker")
-    messenger.consume_work("jobs.generic", peer, concurrency=2)
+    messenger.add_consumer(WorkConsumer(messenger.context, "jobs.generic", peer, concurrency=2))
     start(messenger)
     await wait_until(generic.is_empty)
     results = await read_stream("jobs.results")
@@ -236,7 +237,7 @@ async def test_a_worker_that_dies_around_its_result_leaves_one_outcome(
     program = await start_program("work_consumer.py", crash)
     assert await program.wait() == KILLED
     peer, messenger = PeerHandler(), open_messenger("jobs-worker")
-    messenger.consume_work("jobs.generic", peer, concurrency=2)
+    messenger.add_consumer(WorkConsumer(messenger.context, "jobs.generic", peer, concurrency=2))
     start(messenger)
     await wait_until(generic.is_empty)
     assert [type(message) for message in await read_stream("jobs.results")] == [JobStarted, outcome]

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from msaas.contracts import JobEnvelope, JobLost, LossReason
 from msaas.messaging import (
-    AbandonReason,
     ConsumerTimings,
     Delivery,
     Messenger,
@@ -17,6 +16,7 @@ from msaas.messaging import (
 )
 from msaas.telemetry import Metrics
 from msaas.testing import build_job_started, build_job_succeeded, wait_until, with_process_exit
+from msaas.worker import AbandonReason, WorkConsumer
 
 ON_RESULT = 2  # the first commit publishes that the work has begun
 
@@ -62,7 +62,9 @@ async def main(redis_url: str, environment: str, crash: str) -> None:
         metrics=Metrics("jobs-worker", environment),
         timings=ConsumerTimings(block_timeout=0.05, drain_timeout=0.5, heartbeat_interval=0.1),
     )
-    messenger.consume_work("jobs.generic", ReportingHandler(messenger), concurrency=2)
+    messenger.add_consumer(
+        WorkConsumer(messenger.context, "jobs.generic", ReportingHandler(messenger), concurrency=2)
+    )
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, messenger.drain)
     await messenger.run()
     await broker.close()

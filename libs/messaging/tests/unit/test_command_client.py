@@ -9,16 +9,16 @@ import pytest
 
 from msaas.contracts import Entry, Message, Reply, ReplyProblem, decode, encode, get_topic
 from msaas.kernel import Clock, CommandTimeout, new_id
-from msaas.messaging import (
-    BrokerFull,
-    BrokerUnavailable,
-    CommandClient,
-    CommandRefused,
-    Messenger,
-    TopicFull,
-)
+from msaas.messaging import BrokerUnavailable, CommandClient, CommandRefused, Messenger
 from msaas.messaging.loop import BrokerLoop
-from msaas.streams import CommitResult, StreamConsumer, Write, entry_timestamp_ms
+from msaas.streams import (
+    BrokerFull,
+    CommitResult,
+    StreamConsumer,
+    TopicFull,
+    Write,
+    entry_timestamp_ms,
+)
 from msaas.testing import MemoryBroker, build_submit_job, wait_until
 
 ENV = "test"

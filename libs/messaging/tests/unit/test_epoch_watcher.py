@@ -6,10 +6,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from msaas.contracts import epoch_key
 from msaas.kernel import PeriodicTask, RetryPolicy
-from msaas.messaging import BrokerUnavailable, Messenger
-from msaas.messaging.epoch_watcher import EpochWatcher
+from msaas.messaging import BrokerUnavailable
+from msaas.redis import EpochWatcher
 from msaas.testing import MemoryBroker
+
+ENV = "test"
 
 Watch = Callable[..., EpochWatcher]
 
@@ -42,9 +45,9 @@ async def running(watcher: EpochWatcher) -> AsyncGenerator[None]:
 
 
 @pytest.fixture
-def watch(broker: MemoryBroker, make_messenger: Callable[..., Messenger]) -> Watch:
+def watch(broker: MemoryBroker) -> Watch:
     def watch(*listeners: Callable[[str], Awaitable[None]]) -> EpochWatcher:
-        return EpochWatcher(make_messenger(broker, "jobs").context, listeners)
+        return EpochWatcher(broker, epoch_key(ENV), listeners)
 
     return watch
 

@@ -6,14 +6,8 @@ import pytest
 
 from msaas.contracts import get_topic
 from msaas.kernel import DependencyUnavailable, MsaasError
-from msaas.messaging import (
-    BatchConsumer,
-    BrokerUnavailable,
-    Delivery,
-    Messenger,
-    OutgoingMessage,
-    TopicAccessDenied,
-)
+from msaas.messaging import BatchConsumer, BrokerUnavailable, Delivery, Messenger, OutgoingMessage
+from msaas.streams import TopicAccessDenied
 from msaas.telemetry import Metrics
 from msaas.testing import FakeClock, MemoryBroker, build_submit_job
 

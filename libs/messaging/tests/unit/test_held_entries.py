@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from msaas.contracts import SubmitJob, get_topic
-from msaas.messaging import BatchConsumer, Delivery, Messenger, OutgoingMessage, held_entries
+from msaas.messaging import BatchConsumer, Delivery, Messenger, OutgoingMessage, batch_consumer
 from msaas.messaging.loop import BrokerLoop
 from msaas.streams import StreamConsumer
 from msaas.testing import MemoryBroker, build_submit_job, wait_until
@@ -154,7 +154,7 @@ async def test_an_entry_that_waited_when_redis_lost_its_data_is_forgotten(
 async def test_many_waiting_entries_stop_the_reading_and_not_the_reclaiming(
     harness: HeldHarness, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(held_entries, "MAX_HELD", 2)
+    monkeypatch.setattr(batch_consumer, "MAX_HELD", 2)
     older = await harness.send()
     await harness.take_as_peer()
     waiting = [await harness.send(LAST) for _ in range(2)]

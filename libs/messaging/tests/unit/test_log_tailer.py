@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from msaas.contracts import CancelRequested, Topic, get_topic
-from msaas.messaging import BrokerUnavailable, Delivery, LogTailer, Messenger
+from msaas.messaging import BrokerUnavailable, Delivery, Messenger
+from msaas.messaging.log_tailer import LogTailer
 from msaas.streams import Write
 from msaas.testing import MemoryBroker
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from msaas.contracts import CancelRequested, SubmitJob, Topic, get_topic
-from msaas.messaging import Delivery, Messenger, OutgoingMessage, TopicAccessDenied
-from msaas.streams import StreamConsumer
+from msaas.messaging import Delivery, Messenger, OutgoingMessage
+from msaas.streams import StreamConsumer, TopicAccessDenied
 from msaas.telemetry import Metrics
 from msaas.testing import MemoryBroker, build_job_envelope, build_submit_job, wait_until
 

@@ -12,16 +12,15 @@ import pytest
 from msaas.contracts import JobEnvelope, JobFailed, JobLost, LossReason, decode, get_topic
 from msaas.kernel import Clock
 from msaas.messaging import (
-    AbandonReason,
     BrokerUnavailable,
     Delivery,
     Messenger,
     OutgoingMessage,
-    WorkConsumer,
 )
 from msaas.messaging.loop import BrokerLoop
 from msaas.streams import CommitResult, StreamConsumer, Write
 from msaas.testing import MemoryBroker, build_job_envelope, build_job_succeeded, wait_until
+from msaas.worker import AbandonReason, WorkConsumer
 
 ENV = "test"
 JOBS = get_topic("jobs.generic").key(ENV, "jobs-worker")

@@ -18,7 +18,7 @@ from msaas.contracts import (
     get_topic,
 )
 from msaas.kernel import Clock
-from msaas.messaging import AbandonReason, ConsumerTimings, Delivery, Messenger
+from msaas.messaging import ConsumerTimings, Delivery, Messenger
 from msaas.streams import RawEntry
 from msaas.telemetry import Metrics
 from msaas.testing import (
@@ -28,7 +28,7 @@ from msaas.testing import (
     build_job_meta,
     mark_cancelled,
 )
-from msaas.worker import Action, JobWorker, RunContext
+from msaas.worker import AbandonReason, Action, JobWorker, RunContext
 
 ENV = "test"
 RESULTS = get_topic("jobs.results")

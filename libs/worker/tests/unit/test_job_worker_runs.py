@@ -13,10 +13,9 @@ from worker_support import Act, OpenHarness
 
 from msaas.contracts import TASKS, VisitedPlace, get_task
 from msaas.kernel import DependencyUnavailable
-from msaas.messaging import AbandonReason
 from msaas.telemetry import shutdown_tracing, start_tracing
 from msaas.testing import FakeClock, wait_until
-from msaas.worker import ActionFailed, RunContext
+from msaas.worker import AbandonReason, ActionFailed, RunContext
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 HELLO = {"message": "hello"}

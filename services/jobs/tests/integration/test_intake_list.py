@@ -14,9 +14,10 @@ import redis.asyncio
 from services.jobs.tests.support import Gateway, OpenBroker, ReadTopic, StartService
 
 from msaas.contracts import RetryJob, get_topic, queue_key
+from msaas.jobs.adapters.list_mover import ListMover
 from msaas.jobs.entrypoints.intake_list import PERIOD, MoveIntakeTask
 from msaas.kernel import PeriodicTask, SystemClock
-from msaas.streams import ListMover, RedisBroker
+from msaas.streams import RedisBroker
 from msaas.telemetry import log_task_failure
 from msaas.testing import wait_until
 

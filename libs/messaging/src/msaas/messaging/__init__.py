@@ -2,38 +2,30 @@
 
 from msaas.messaging.batch_consumer import BatchConsumer, BatchHandler, BatchInterrupted
 from msaas.messaging.command_client import CommandClient
-from msaas.messaging.log_tailer import LogTailer
-from msaas.messaging.loop import ConsumerContext, ConsumerTimings
+from msaas.messaging.loop import ConsumerContext, ConsumerTimings, DeliveryReleased
 from msaas.messaging.messenger import Messenger
-from msaas.messaging.work_consumer import AbandonReason, WorkConsumer
+from msaas.messaging.topic_consumer import TopicConsumer
 from msaas.streams import (
-    BrokerFull,
     BrokerUnavailable,
     CommandRefused,
     Delivery,
     OutgoingMessage,
     RedisBroker,
-    TopicAccessDenied,
-    TopicFull,
 )
 
 __all__ = [
-    "AbandonReason",
     "BatchConsumer",
     "BatchHandler",
     "BatchInterrupted",
-    "BrokerFull",
     "BrokerUnavailable",
     "CommandClient",
     "CommandRefused",
     "ConsumerContext",
     "ConsumerTimings",
     "Delivery",
-    "LogTailer",
+    "DeliveryReleased",
     "Messenger",
     "OutgoingMessage",
     "RedisBroker",
-    "TopicAccessDenied",
-    "TopicFull",
-    "WorkConsumer",
+    "TopicConsumer",
 ]

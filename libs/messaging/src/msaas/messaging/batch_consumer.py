@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from itertools import accumulate
+from math import inf
+from typing import Final
 
 from msaas.kernel import ErrorKind, MsaasError
-from msaas.messaging.held_entries import HELD_RECHECK_INTERVAL, HeldEntries, WaitsForOlder
 from msaas.messaging.loop import ConsumerContext, DeliveryReleased
 from msaas.messaging.topic_consumer import TopicConsumer
 from msaas.streams import (
@@ -14,11 +15,16 @@ from msaas.streams import (
     Delivery,
     GroupMissing,
     OutgoingMessage,
+    entry_position,
     is_dependency_failure,
 )
-from msaas.telemetry import is_sampled, span
+from msaas.telemetry import batch_span
+
+HELD_RECHECK_INTERVAL: Final = 0.1
+MAX_HELD: Final = 1_000  # stop the reading of new entries; reclaiming, which frees them, goes on
 
 Weigh = Callable[[Delivery], int]
+WaitsForOlder = Callable[[Delivery], bool]
 BatchHandler = Callable[[Sequence[Delivery]], Awaitable[Sequence[OutgoingMessage]]]
 
 
@@ -54,7 +60,8 @@ class BatchConsumer(TopicConsumer):
         weigh: Weigh = lambda _: 1,
     ) -> None:
         super().__init__(context, topic)
-        self._held = HeldEntries(self._broker, self._consumer, waits_for_older)
+        self._waits_for_older = waits_for_older
+        self._held: set[str] = set()
         self._handler, self._max_size, self._linger, self._weigh = handler, size, linger, weigh
         self._call_size = size
         self._failures = 0
@@ -68,15 +75,14 @@ class BatchConsumer(TopicConsumer):
         except DeliveryReleased:
             await self._finish_in_flight()
         except GroupMissing:  # nobody handles what the held entries wait for
-            self._forget([entry_id for entry_id in self._in_flight if entry_id in self._held])
+            self._forget(list(self._held))
             raise
 
     def _on_leases_lost(self, entry_ids: Iterable[str]) -> None:
-        self._forget([entry_id for entry_id in entry_ids if entry_id in self._held])
+        self._forget(list(self._held.intersection(entry_ids)))
 
     async def _finish_in_flight(self) -> None:
-        if self._in_flight:
-            await self.release(list(self._in_flight.values()))
+        await self.release(list(self._in_flight.values()))
         self._forget(list(self._in_flight))
 
     async def _take(self) -> None:
@@ -86,7 +92,7 @@ class BatchConsumer(TopicConsumer):
         if room > 0:
             found = await self._reclaim() or await self._read_batch(room, is_idle=not waiting)
             self._in_flight |= {delivery.entry_id: delivery for delivery in found}
-            self._held.hold(found)
+            self._held |= {each.entry_id for each in found if self._waits_for_older(each)}
 
     def _list_not_held(self) -> list[Delivery]:
         return [each for id_, each in self._in_flight.items() if id_ not in self._held]
@@ -96,15 +102,15 @@ class BatchConsumer(TopicConsumer):
 
     async def _read_batch(self, room: int, *, is_idle: bool) -> list[Delivery]:
         """Read what there is and, after `linger`, what came since: one transaction for both."""
-        if self._held.are_too_many:
+        if len(self._held) >= MAX_HELD:
             await self._wait_or_drain(HELD_RECHECK_INTERVAL if is_idle else 0)
             return []
         block = HELD_RECHECK_INTERVAL if self._held else None
         found = await self._read(room, block if is_idle else 0)
-        lingers = bool(self._linger and found and is_idle)
+        limit, lingers = self._read_limit, bool(self._linger and found and is_idle)
         with suppress(BrokerUnavailable):  # the entries read before are handled anyway
-            while (self._has_more or lingers) and (free := room - self._weigh_all(found)) > 0:
-                if not self._has_more:
+            while (free := room - self._weigh_all(found)) > 0 and (limit.is_reached or lingers):
+                if not limit.is_reached:
                     lingers = False
                     await self._wait_or_drain(self._linger)
                 found += await self._read(free, block=0)
@@ -131,20 +137,27 @@ class BatchConsumer(TopicConsumer):
 
     async def _choose_batch(self) -> list[Delivery]:
         """Take the oldest entries that weigh no more than a call may; the held ones come last."""
-        ready = self._list_not_held()
-        if not ready and self._held:
-            ready_ids = await self._held.find_ready()
-            ready = [each for id_, each in self._in_flight.items() if id_ in ready_ids]
+        ready = self._list_not_held() or await self._list_ready_held()
         weights = accumulate(map(self._weigh, ready))
         return ready[: max(1, sum(weight <= self._call_size for weight in weights))]
 
+    async def _list_ready_held(self) -> list[Delivery]:
+        """List the held entries before which none is pending, in whose hands it may be.
+
+        Older entries have all been read, so none can become pending after this look.
+        """
+        if not (held := frozenset(self._held)):
+            return []
+        newest = max(held, key=entry_position)
+        oldest = await self._broker.find_oldest_pending(self._consumer, newest, held)
+        first = entry_position(oldest) if oldest else (inf,)
+        entries = [each for id_, each in self._in_flight.items() if id_ in held]
+        return [each for each in entries if entry_position(each.entry_id) < first]
+
     async def _call_handler(self, batch: Sequence[Delivery]) -> Sequence[OutgoingMessage]:
-        parents = [parent for d in batch if (parent := d.entry.traceparent) and is_sampled(parent)]
-        name, tracing = self.topic.name, nullcontext()
-        if parents:
-            tracing = span(f"{name}.handle", traceparent=parents[0], links=parents[1:])
+        name, traces = self.topic.name, [delivery.entry.traceparent for delivery in batch]
         async with asyncio.timeout(self._timings.handler_timeout):
-            with self._context.metrics.time_handler(name), tracing:
+            with self._context.metrics.time_handler(name), batch_span(f"{name}.handle", traces):
                 return await self._handler(batch)
 
     async def _go_on_after(self, error: Exception, batch: Sequence[Delivery]) -> bool:
@@ -157,40 +170,31 @@ class BatchConsumer(TopicConsumer):
             await self._pause(error)
             return False
         self._call_size = max(1, self._weigh_all(batch) // 2)
-        kind = error.kind if isinstance(error, MsaasError) else None
+        kind = error.kind if isinstance(error, MsaasError) and error.retryable else None
         is_slow = isinstance(error, TimeoutError) or kind is ErrorKind.TIMEOUT
+        if len(batch) > 1 and not is_slow:
+            return True
         if len(batch) == 1:
-            [delivery], id_ = batch, batch[0].entry_id
-            is_locked = kind is ErrorKind.CONFLICT and getattr(error, "retryable", False)
-            may_pass = self._timed_out.get(id_) in {None, self._handled_calls}
-            if not is_locked and not (kind is ErrorKind.TIMEOUT and may_pass):
-                await self._handle_failure(delivery, error)
+            id_, known = batch[0].entry_id, {None, self._handled_calls}
+            may_pass = kind is ErrorKind.TIMEOUT and self._timed_out.get(id_) in known
+            if not may_pass and kind is not ErrorKind.CONFLICT:
+                await self._handle_failure(batch[0], error)
                 return True
             if id_ in self._in_flight:  # the others come before it
                 self._in_flight[id_] = self._in_flight.pop(id_)
             if is_slow:
                 self._timed_out[id_] = self._handled_calls
-        elif not is_slow:
-            return True
         await self._pause(error)
         return False
 
     async def _finish(self, batch: Sequence[Delivery], outgoing: Sequence[OutgoingMessage]) -> None:
-        if batch:
-            entry_ids = [delivery.entry_id for delivery in batch]
-            await self.ack_and_publish(outgoing, entry_ids, "handled")
-            self._forget(entry_ids)
+        entry_ids = [delivery.entry_id for delivery in batch]
+        await self.ack_and_publish(outgoing, entry_ids, "handled")
+        self._forget(entry_ids)
 
     async def _pause(self, error: BaseException) -> None:
-        """Wait before the next call, or release the entries where the process shuts down."""
-        if self._stopping.is_set():
-            raise DeliveryReleased from error
         self._failures += 1
-        name = type(error).__name__
-        self._log.warning("dependency_failed", attempt=self._failures, error=name)
-        await self._wait_or_drain(self._timings.retry.delay(self._failures))
-        if self._stopping.is_set():
-            raise DeliveryReleased from error
+        await self._wait_for_dependency(error, self._failures)
 
     async def _handle_failure(self, delivery: Delivery, error: Exception) -> None:
         """Dead-letter an entry that failed alone, at once or after `max_deliveries`."""
@@ -204,7 +208,7 @@ class BatchConsumer(TopicConsumer):
         self._forget([delivery.entry_id])
 
     def _forget(self, entry_ids: Sequence[str]) -> None:
-        self._held.forget(entry_ids)
+        self._held.difference_update(entry_ids)
         for entry_id in entry_ids:
             self._in_flight.pop(entry_id, None)
             self._timed_out.pop(entry_id, None)

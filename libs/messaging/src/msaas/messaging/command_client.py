@@ -1,7 +1,7 @@
 """Sends commands to their owner and waits for the reply that they are committed."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from msaas.contracts import DecodeError, Message, Reply, decode, get_topic, reply_key
@@ -18,19 +18,16 @@ class _PendingCall:
 
     reply: asyncio.Future[Reply]
     sends: int = 0
-    refusals: int = 0
-    refusal: Reply | None = None
+    refusals: list[Reply] = field(default_factory=list[Reply])
 
     def settle(self, reply: Reply) -> None:
         """End the call; where another copy may still be carried out, a refusal has to wait."""
-        if self.reply.done():
-            return
         if reply.problem is not None and reply.problem.retryable:
-            self.refusals += 1
-            self.refusal = reply
-            if self.refusals < self.sends:
+            self.refusals.append(reply)
+            if len(self.refusals) < self.sends:
                 return
-        self.reply.set_result(reply)
+        if not self.reply.done():
+            self.reply.set_result(reply)
 
 
 class CommandClient(BrokerLoop):
@@ -96,8 +93,8 @@ class CommandClient(BrokerLoop):
         await asyncio.wait({reply_future}, timeout=max(0.0, expires_at - clock.monotonic()))
         if reply_future.done():
             return reply_future.result()
-        if pending.refusal is not None:
-            return pending.refusal  # its copies have expired
+        if pending.refusals:
+            return pending.refusals[-1]  # its copies have expired
         raise CommandTimeout
 
     async def step(self) -> None:
@@ -110,10 +107,8 @@ class CommandClient(BrokerLoop):
             except DecodeError as error:
                 self._log.error("reply_unreadable", reason=error.reason)
                 continue
-            if isinstance(reply, Reply):
-                call = self._pending_calls.get(reply.command_id)
-                if call is not None:
-                    call.settle(reply)
+            if isinstance(reply, Reply) and (call := self._pending_calls.get(reply.command_id)):
+                call.settle(reply)
 
     async def on_new_epoch(self, _epoch: str) -> None:
         """Read again from the first entry; a second reply to a command is ignored."""

@@ -26,7 +26,7 @@ class LogTailer(BrokerLoop):
         on_start: StartListener,
     ) -> None:
         super().__init__(context)
-        granted = [context.get_readable_topic(name, TopicKind.LOG) for name in topics]
+        granted = [context.publisher.get_readable_topic(name, TopicKind.LOG) for name in topics]
         self._topics = {topic.key(context.environment): topic for topic in granted}
         self._retention = min(topic.retention or timedelta.max for topic in granted).total_seconds()
         self._on_entries, self._on_resync, self._on_start = on_entries, on_resync, on_start

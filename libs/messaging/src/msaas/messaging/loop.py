@@ -7,10 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from msaas.contracts import Topic, TopicKind, get_topic
 from msaas.kernel import Clock, RetryPolicy, SystemClock
 from msaas.messaging.message_metrics import MessageMetrics
-from msaas.streams import Broker, StreamPublisher, TopicAccessDenied, is_dependency_failure
+from msaas.streams import Broker, StreamPublisher, is_dependency_failure
 from msaas.telemetry import get_logger
 
 T = TypeVar("T")
@@ -52,12 +51,6 @@ class ConsumerContext:
     consumer_name: str
     timings: ConsumerTimings = field(default_factory=ConsumerTimings)
     clock: Clock = field(default_factory=SystemClock)
-
-    def get_readable_topic(self, name: str, kind: TopicKind) -> Topic:
-        topic = get_topic(name)
-        if topic.kind is not kind or self.process not in topic.consumers:
-            raise TopicAccessDenied(f"The registry does not let {self.process} read {name}.")
-        return topic
 
 
 class DeliveryReleased(Exception):
@@ -107,11 +100,15 @@ class BrokerLoop(ABC):
             except Exception as error:
                 if not is_dependency_failure(error):
                     raise
-                if self._stopping.is_set():
-                    raise DeliveryReleased from error
                 attempt += 1
-                self._log.warning("dependency_failed", attempt=attempt, error=type(error).__name__)
-                await self._wait_or_drain(self._timings.retry.delay(attempt))
+                await self._wait_for_dependency(error, attempt)
+
+    async def _wait_for_dependency(self, error: BaseException, attempt: int) -> None:
+        """Wait before the next attempt, or release the entries where the process shuts down."""
+        if self._stopping.is_set():
+            raise DeliveryReleased from error
+        self._log.warning("dependency_failed", attempt=attempt, error=type(error).__name__)
+        await self._wait_or_drain(self._timings.retry.delay(attempt))
 
     async def _wait_or_drain(self, seconds: float) -> None:
         with suppress(TimeoutError):

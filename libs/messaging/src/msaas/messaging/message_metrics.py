@@ -32,8 +32,7 @@ class MessageMetrics:
 
     @contextmanager
     def time_handler(self, topic: str) -> Generator[None]:
-        started = time.perf_counter()
-        outcome = "failed"
+        started, outcome = time.perf_counter(), "failed"
         try:
             yield
             outcome = "handled"

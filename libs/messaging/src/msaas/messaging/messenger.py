@@ -7,16 +7,15 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
+from msaas.contracts import epoch_key
 from msaas.kernel import Clock, PeriodicTask, SystemClock
-from msaas.messaging.batch_consumer import BatchConsumer, BatchHandler, Weigh
+from msaas.messaging.batch_consumer import BatchConsumer, BatchHandler, WaitsForOlder, Weigh
 from msaas.messaging.command_client import CommandClient
-from msaas.messaging.epoch_watcher import EpochListener, EpochWatcher
-from msaas.messaging.held_entries import WaitsForOlder
 from msaas.messaging.log_tailer import EntriesListener, LogTailer, ResyncListener, StartListener
 from msaas.messaging.loop import BrokerLoop, ConsumerContext, ConsumerTimings
 from msaas.messaging.message_metrics import MessageMetrics
 from msaas.messaging.topic_consumer import TopicConsumer
-from msaas.messaging.work_consumer import WorkConsumer, WorkHandler
+from msaas.redis import EpochListener, EpochWatcher
 from msaas.streams import Broker, StreamPublisher
 from msaas.telemetry import Metrics, log_task_failure
 
@@ -65,12 +64,14 @@ class Messenger:
 
         What `waits_for_older` is handled after everything older, also after what others have read.
         """
-        options = {"waits_for_older": waits_for_older, "weigh": weigh}
-        consumer = BatchConsumer(self.context, topic, handler, max_size, linger, **options)
-        self._consumers.append(consumer)
+        context = self.context
+        consumer = BatchConsumer(
+            context, topic, handler, max_size, linger, waits_for_older=waits_for_older, weigh=weigh
+        )
+        self.add_consumer(consumer)
 
-    def consume_work(self, topic: str, handler: WorkHandler, *, concurrency: int) -> None:
-        self._consumers.append(WorkConsumer(self.context, topic, handler, concurrency=concurrency))
+    def add_consumer(self, consumer: TopicConsumer) -> None:
+        self._consumers.append(consumer)
 
     def tail_log(
         self,
@@ -106,7 +107,8 @@ class Messenger:
 
     async def run(self) -> None:
         """Run all loops until drained; consumers end first, then the loops that serve them."""
-        timings, watcher = self.context.timings, EpochWatcher(self.context, self._epoch_listeners)
+        timings, key = self.context.timings, epoch_key(self.context.environment)
+        watcher = EpochWatcher(self.context.broker, key, self._epoch_listeners)
         periodic = partial(PeriodicTask, report_failure=log_task_failure, backoff=timings.retry)
         serving = [
             *self._loops,

@@ -2,35 +2,25 @@
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Literal
 
-from msaas.contracts import (
-    MAX_DATA,
-    DecodeError,
-    TopicKind,
-    build_dead_letter,
-    decode,
-    is_reply_key,
-)
+from msaas.contracts import DecodeError, TopicKind, decode, is_reply_key
 from msaas.messaging.loop import BrokerLoop, ConsumerContext
 from msaas.streams import (
-    MAX_READ_BYTES,
     BrokerUnavailable,
     Delivery,
     GroupMissing,
     OutgoingMessage,
     RawEntry,
+    ReadLimit,
     StreamConsumer,
-    Write,
-    entry_timestamp_ms,
     is_dependency_failure,
 )
 
-FIRST_READ = MAX_READ_BYTES // MAX_DATA
 MAX_RECLAIMED = 100
 MAX_PUBLISHED = 500
 
@@ -40,15 +30,14 @@ class TopicConsumer(BrokerLoop):
 
     def __init__(self, context: ConsumerContext, topic: str) -> None:
         super().__init__(context, topic=topic)
-        self.topic = context.get_readable_topic(topic, TopicKind.WORK)
+        self.topic = context.publisher.get_readable_topic(topic, TopicKind.WORK)
         key = self.topic.key(context.environment, context.process)
         group = self.topic.group(context.process)
         self._consumer = StreamConsumer(key, group, context.consumer_name)
         self._in_flight: dict[str, Delivery] = {}
         self._group_ensured = False
         self._next_reclaim_at = 0.0
-        self._read_limit = FIRST_READ
-        self._has_more = False
+        self._read_limit = ReadLimit()
 
     async def run(self) -> None:
         heartbeats = asyncio.create_task(self._extend_leases(), name=f"leases {self.topic.name}")
@@ -90,9 +79,10 @@ class TopicConsumer(BrokerLoop):
 
     async def _read(self, count: int, block: float | None = None) -> list[Delivery]:
         block = self._timings.block_timeout if block is None else block
-        return await self._read_fitting(
+        found = await self._read_limit.read(
             count, lambda limit: self._broker.read(self._consumer, limit, block)
         )
+        return await self._filter_deliverable(found)
 
     async def _reclaim(self) -> list[Delivery]:
         """Take entries over from dead consumers; checked three times per `reclaim_after`."""
@@ -100,27 +90,12 @@ class TopicConsumer(BrokerLoop):
         if now < self._next_reclaim_at:
             return []
         idle = self._timings.reclaim_after
-        found = await self._read_fitting(
+        found = await self._read_limit.read(
             MAX_RECLAIMED,
             lambda limit: self._broker.reclaim(self._consumer, idle, limit, in_flight),
         )
-        if not self._has_more:
+        if not self._read_limit.is_reached:
             self._next_reclaim_at = now + self._timings.reclaim_interval
-        return found
-
-    async def _read_fitting(
-        self, count: int, read: Callable[[int], Awaitable[list[RawEntry]]]
-    ) -> list[Delivery]:
-        """Read as many entries as a slow link carries in time, by the size of those before.
-
-        An answer that comes too late leaves its entries pending for `reclaim_after`.
-        """
-        known_limit, self._read_limit, self._has_more = self._read_limit, FIRST_READ, False
-        limit = min(count, known_limit)
-        found = await read(limit)
-        if total := sum(raw.size for raw in found):
-            known_limit = max(1, min(2 * known_limit, MAX_READ_BYTES * len(found) // total))
-        self._read_limit, self._has_more = known_limit, len(found) == limit
         return await self._filter_deliverable(found)
 
     async def _filter_deliverable(self, entries: Sequence[RawEntry]) -> list[Delivery]:
@@ -145,19 +120,14 @@ class TopicConsumer(BrokerLoop):
 
         A command that was delivered before may be committed already, so its handler decides.
         """
-        limits = {d.entry_id: d.entry.ttl_ms for d in deliveries if d.entry.ttl_ms is not None}
-        if not limits:
+        if all(delivery.entry.ttl_ms is None for delivery in deliveries):
             return deliveries
         now_ms = await self._retry_until_available(self._broker.now_ms)
-        expired = {id_ for id_, ttl in limits.items() if entry_timestamp_ms(id_) + ttl <= now_ms}
-        fresh = {d.entry_id for d in deliveries if d.entry_id in expired and not d.is_redelivery}
-        if fresh:
-            await self.ack_and_publish([], list(fresh), "expired")
-        return [
-            replace(delivery, has_expired=True) if delivery.entry_id in expired else delivery
-            for delivery in deliveries
-            if delivery.entry_id not in fresh
-        ]
+        marked = [replace(each, has_expired=each.is_expired(now_ms)) for each in deliveries]
+        dropped = [each for each in marked if each.has_expired and not each.is_redelivery]
+        if dropped:
+            await self.ack_and_publish([], [each.entry_id for each in dropped], "expired")
+        return [each for each in marked if each.is_redelivery or not each.has_expired]
 
     async def ack_and_publish(
         self, outgoing: Sequence[OutgoingMessage], entry_ids: Sequence[str], outcome: str
@@ -173,20 +143,9 @@ class TopicConsumer(BrokerLoop):
     async def _dead_letter(
         self, raw: RawEntry, error: str, kind: Literal["poison", "transient"]
     ) -> None:
-        """Move an entry to the dead letter stream in the transaction that acknowledges it."""
-        fields = build_dead_letter(
-            self.topic,
-            raw.fields,
-            entry_id=raw.entry_id,
-            error=error,
-            kind=kind,
-            deliveries=raw.delivery_count,
-            at=self._context.clock.now(),
-        )
-        key_for = self.topic.poison_key if kind == "poison" else self.topic.dead_letter_key
-        write = Write(key_for(self._context.environment, self._context.process), fields)
-        append = partial(self._context.publisher.append, [write], self._consumer, [raw.entry_id])
-        await self._retry_until_available(append)
+        publisher = self._context.publisher
+        move = partial(publisher.dead_letter, self.topic, raw, self._consumer, error, kind)
+        await self._retry_until_available(move)
         self._log.error("message_dead_lettered", entry_id=raw.entry_id, kind=kind, reason=error)
         self._context.metrics.count(self.topic.name, kind)
 

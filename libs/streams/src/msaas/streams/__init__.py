@@ -1,5 +1,12 @@
 """One round trip to Redis Streams at a time: append, read, acknowledge."""
 
+from msaas.redis import (
+    BrokerAccessDenied,
+    BrokerFull,
+    BrokerUnavailable,
+    GroupMissing,
+    is_dependency_failure,
+)
 from msaas.streams.broker import (
     MAX_READ_BYTES,
     Broker,
@@ -12,19 +19,14 @@ from msaas.streams.broker import (
     entry_timestamp_ms,
 )
 from msaas.streams.errors import (
-    BrokerAccessDenied,
-    BrokerFull,
-    BrokerUnavailable,
     CommandRefused,
     EntryIdRefused,
-    GroupMissing,
     TopicAccessDenied,
     TopicFull,
-    is_dependency_failure,
 )
-from msaas.streams.list_mover import ListMover
 from msaas.streams.messages import Delivery, OutgoingMessage
 from msaas.streams.publisher import StreamPublisher
+from msaas.streams.read_limit import ReadLimit
 from msaas.streams.redis_broker import RedisBroker
 
 __all__ = [
@@ -38,9 +40,9 @@ __all__ = [
     "Delivery",
     "EntryIdRefused",
     "GroupMissing",
-    "ListMover",
     "OutgoingMessage",
     "RawEntry",
+    "ReadLimit",
     "RedisBroker",
     "StreamConsumer",
     "StreamPublisher",

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, NamedTuple, Protocol
 
+from msaas.redis import Keys
+
 MAX_READ_BYTES: Final = 1_000_000
 """What one read may bring over a slow link within its deadline."""
 
@@ -41,10 +43,6 @@ class Write(NamedTuple):
     bounded: bool = False
     entry_id: str | None = None
 
-    @property
-    def size(self) -> int:
-        return sum(map(len, self.fields.values()))
-
 
 @dataclass(frozen=True, slots=True)
 class CommitResult:
@@ -65,7 +63,7 @@ class StreamStats:
     oldest_pending_seconds: float
 
 
-class Broker(Protocol):
+class Broker(Keys, Protocol):
     """Redis in production, memory in property tests; one behaviour suite runs against both."""
 
     async def commit(
@@ -133,29 +131,11 @@ class Broker(Protocol):
 
     async def stats(self, key: str, group: str) -> StreamStats: ...
 
-    async def now_ms(self) -> int:
-        """Return the time of the clock that stamps entry ids."""
-        ...
-
     async def find(self, key: str, entry_ids: Sequence[str]) -> frozenset[str]:
         """Return those of these entries that are still on the stream."""
         ...
 
     async def delete(self, key: str, entry_ids: Sequence[str]) -> None: ...
-
-    async def set_markers(self, keys: Sequence[str], ttl: timedelta) -> None:
-        """Set keys without content that expire after `ttl`."""
-        ...
-
-    async def find_markers(self, keys: Sequence[str]) -> frozenset[str]: ...
-
-    async def claim(self, key: str, owner: str, ttl: timedelta) -> bool:
-        """Return whether the owner has the key: nobody had it, or the owner had it already."""
-        ...
-
-    async def epoch(self, key: str, initial: str) -> str:
-        """Return the identity of the data, which changes when data may have been lost."""
-        ...
 
 
 def entry_timestamp_ms(entry_id: str) -> int:

@@ -1,51 +1,19 @@
-"""The errors of the broker.
+"""The errors of the broker, besides those of `msaas.redis`.
 
 MsaasError
-├── DependencyUnavailable
-│   └── BrokerUnavailable   Redis does not answer: stop reading, retry
-│       ├── GroupMissing    the stream or its group is gone: create it again
-│       └── BrokerAccessDenied  it refuses our user: a loop survives it, a request gets a 500
 ├── Overloaded
-│   ├── TopicFull           a bounded topic refuses commands from outside
-│   └── BrokerFull          Redis is at maxmemory
-├── EntryIdRefused           the stream has a later entry already
+│   └── TopicFull           a bounded topic refuses commands from outside
+├── EntryIdRefused          the stream has a later entry already
 ├── CommandRefused          the owner refused the command
 └── TopicAccessDenied       the registry does not grant this topic to this process
 """
 
-from typing import ClassVar
-
 from msaas.contracts import ReplyProblem
-from msaas.kernel import DependencyUnavailable, ErrorKind, MsaasError, Overloaded
-
-
-class BrokerUnavailable(DependencyUnavailable):
-    default_message = "The queue is unavailable."
-
-
-class GroupMissing(BrokerUnavailable):
-    default_message = "The consumer group is gone."
-
-
-class BrokerAccessDenied(BrokerUnavailable):
-    """Redis answered NOPERM, NOAUTH or WRONGPASS: our grants or passwords are wrong.
-
-    The loops wait for the correction as for an outage, and count nothing against a message. It
-    is no outage to anybody else: no breaker opens, and a request is answered with a 500.
-    """
-
-    code: ClassVar[str] = "internal"
-    kind: ClassVar[ErrorKind] = ErrorKind.INTERNAL
-    retryable: ClassVar[bool] = False
-    default_message: ClassVar[str] = "The queue refuses this service."
+from msaas.kernel import ErrorKind, MsaasError, Overloaded
 
 
 class TopicFull(Overloaded):
     default_message = "The queue is full, try again shortly."
-
-
-class BrokerFull(Overloaded):
-    default_message = "The queue is out of memory."
 
 
 class CommandRefused(MsaasError):
@@ -69,10 +37,3 @@ class EntryIdRefused(MsaasError):
 
     code = "conflict"
     kind = ErrorKind.CONFLICT
-
-
-def is_dependency_failure(error: BaseException) -> bool:
-    """Return whether a dependency failed, which never counts against the message."""
-    if isinstance(error, BrokerAccessDenied):
-        return True
-    return isinstance(error, MsaasError) and error.kind is ErrorKind.UNAVAILABLE

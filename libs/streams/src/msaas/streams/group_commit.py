@@ -81,16 +81,15 @@ class GroupCommit:
             consumer = consumer or commit.consumer
             batch.append(self._pending.pop(0))
             size += len(commit.writes) + 1
-            volume += sum(write.size for write in commit.writes)
+            volume += sum(len(value) for write in commit.writes for value in write.fields.values())
         return batch
 
     async def _commit(self, batch: Sequence[_PendingCommit]) -> None:
         consumer = next((part.consumer for part in batch if part.consumer), None)
+        writes = [write for part in batch for write in part.writes]
         acked_ids = [entry_id for part in batch for entry_id in part.acked_ids]
         try:
-            result = await self._broker.commit(
-                [w for p in batch for w in p.writes], consumer, acked_ids
-            )
+            result = await self._broker.commit(writes, consumer, acked_ids)
         except BaseException as error:  # no caller may wait for ever
             await self._fail(batch, error)
             if isinstance(error, asyncio.CancelledError | KeyboardInterrupt | SystemExit):

@@ -39,6 +39,11 @@ class Delivery:
     def is_redelivery(self) -> bool:
         return self.raw.delivery_count > 1
 
+    def is_expired(self, now_ms: int) -> bool:
+        """Whether its sender no longer waits, by Redis's clock."""
+        ttl_ms = self.entry.ttl_ms
+        return ttl_ms is not None and entry_timestamp_ms(self.entry_id) + ttl_ms <= now_ms
+
     @property
     def sent_at(self) -> datetime:
         """The time of the entry by Redis's clock."""

@@ -4,10 +4,22 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from msaas.contracts import TOPICS, Message, OnFull, Topic, TopicKind, encode, is_reply_key
+from msaas.contracts import (
+    TOPICS,
+    DeadLetterKind,
+    Message,
+    OnFull,
+    Topic,
+    TopicKind,
+    build_dead_letter,
+    encode,
+    get_topic,
+    is_reply_key,
+)
 from msaas.kernel import Clock, SystemClock, new_id
-from msaas.streams.broker import Broker, StreamConsumer, Write
-from msaas.streams.errors import BrokerFull, TopicAccessDenied, TopicFull
+from msaas.redis import BrokerFull
+from msaas.streams.broker import Broker, RawEntry, StreamConsumer, Write
+from msaas.streams.errors import TopicAccessDenied, TopicFull
 from msaas.streams.group_commit import GroupCommit
 from msaas.streams.messages import OutgoingMessage
 from msaas.telemetry import current_traceparent
@@ -73,20 +85,41 @@ class StreamPublisher:
         """
         admitted = [message for message in outgoing if await self._admits(message)]
         try:
-            return await self.append(self._encode_all(admitted), consumer, acked_ids)
+            return await self._commits.commit(self._encode_all(admitted), consumer, acked_ids)
         except BrokerFull:
             required = [m for m in admitted if m.topic and m.message.on_full not in DROPPABLE]
             if len(required) == len(admitted):
                 raise
-            return await self.append(self._encode_all(required), consumer, acked_ids)
+            return await self._commits.commit(self._encode_all(required), consumer, acked_ids)
 
-    async def append(
+    async def dead_letter(
         self,
-        writes: Sequence[Write],
-        consumer: StreamConsumer | None = None,
-        acked_ids: Sequence[str] = (),
-    ) -> Sequence[str]:
-        return await self._commits.commit(writes, consumer, acked_ids)
+        topic: Topic,
+        raw: RawEntry,
+        consumer: StreamConsumer,
+        error: str,
+        kind: DeadLetterKind,
+    ) -> None:
+        """Move an entry to the dead letter stream in the transaction that acknowledges it."""
+        fields = build_dead_letter(
+            topic,
+            raw.fields,
+            entry_id=raw.entry_id,
+            error=error,
+            kind=kind,
+            deliveries=raw.delivery_count,
+            at=self._clock.now(),
+        )
+        key_for = topic.poison_key if kind == "poison" else topic.dead_letter_key
+        write = Write(key_for(self._environment, self._process), fields)
+        await self._commits.commit([write], consumer, [raw.entry_id])
+
+    def get_readable_topic(self, name: str, kind: TopicKind) -> Topic:
+        """Return a topic that this process may read."""
+        topic = get_topic(name)
+        if topic.kind is not kind or self._process not in topic.consumers:
+            raise TopicAccessDenied(f"The registry does not let {self._process} read {name}.")
+        return topic
 
     def get_stream_key(self, name: str) -> str:
         """Return the key of a topic that a single service consumes."""

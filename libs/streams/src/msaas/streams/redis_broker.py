@@ -2,11 +2,20 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from itertools import compress
-from typing import Any
+from typing import Any, cast
 
 from msaas.kernel import to_milliseconds
+from msaas.redis import (
+    SLOWEST_LINK,
+    BrokerUnavailable,
+    GroupMissing,
+    RedisCommand,
+    RedisKeys,
+    is_id_refused,
+    read_clock_ms,
+    read_text,
+)
 from msaas.streams.broker import (
     MAX_READ_BYTES,
     CommitResult,
@@ -16,35 +25,16 @@ from msaas.streams.broker import (
     Write,
     entry_timestamp_ms,
 )
-from msaas.streams.errors import BrokerUnavailable, GroupMissing
-from msaas.streams.redis_pipeline import (
-    SLOWEST_LINK,
-    RedisCommand,
-    RedisPipeline,
-    is_id_refused,
-    read_clock_ms,
-    read_entry,
-    read_text,
-)
-from msaas.telemetry import Metrics
 
-COMMAND_TIMEOUT = 0.5
 MAX_BLOCK_SECONDS = 5.0
 CLOCK_SYNC_INTERVAL = 10.0
 LARGE_REPLY_SECONDS = MAX_READ_BYTES / SLOWEST_LINK
 RELEASED_IDLE_MS = 24 * 3600 * 1000
 
 
-class RedisBroker:
-    def __init__(
-        self, url: str, *, command_timeout: float = COMMAND_TIMEOUT, metrics: Metrics | None = None
-    ) -> None:
-        self._pipeline = RedisPipeline(url, command_timeout, metrics)
-        self._clock_skew_ms = 0.0
-        self._clock_synced_at = -CLOCK_SYNC_INTERVAL
-
-    async def close(self) -> None:
-        await self._pipeline.close()
+class RedisBroker(RedisKeys):
+    _clock_skew_ms = 0.0
+    _clock_synced_at = -CLOCK_SYNC_INTERVAL
 
     async def commit(
         self,
@@ -81,7 +71,7 @@ class RedisBroker:
         args = ("GROUP", consumer.group, consumer.name, "COUNT", count, *_block(block))
         command = ("XREADGROUP", *args, "STREAMS", consumer.key, ">")
         reply = await self._read_entries(command, block)
-        return [read_entry(item) for item in reply[0][1]] if reply else []
+        return [_read_entry(item) for item in reply[0][1]] if reply else []
 
     async def reclaim(
         self,
@@ -100,7 +90,7 @@ class RedisBroker:
             return []
         # XCLAIM checks the idle time again and so decides between two concurrent reclaims.
         claimed = await self._read_entries(("XCLAIM", *group_args, consumer.name, idle, *entry_ids))
-        return [read_entry(item, deliveries[read_text(item[0])]) for item in claimed if item]
+        return [_read_entry(item, deliveries[read_text(item[0])]) for item in claimed if item]
 
     async def find_oldest_pending(
         self, consumer: StreamConsumer, up_to: str, skip: frozenset[str]
@@ -123,14 +113,8 @@ class RedisBroker:
         owned = list(compress(entry_ids, rows))
         if owned:
             # A claim made since then has reset the idle time, so this XCLAIM skips the entry.
-            await self.execute_command(
-                "XCLAIM",
-                *group_args,
-                consumer.name,
-                to_milliseconds(heartbeat_interval / 2),
-                *owned,
-                "JUSTID",
-            )
+            idle = to_milliseconds(heartbeat_interval / 2)
+            await self.execute_command("XCLAIM", *group_args, consumer.name, idle, *owned, "JUSTID")
         return frozenset(owned)
 
     async def release(self, consumer: StreamConsumer, entries: Sequence[RawEntry]) -> None:
@@ -150,11 +134,11 @@ class RedisBroker:
     ) -> dict[str, list[RawEntry]]:
         args = ("COUNT", count, *_block(block), "STREAMS", *positions, *positions.values())
         reply = await self._read_entries(("XREAD", *args), block)
-        return {read_text(key): [read_entry(item) for item in items] for key, items in reply or ()}
+        return {read_text(key): [_read_entry(item) for item in items] for key, items in reply or ()}
 
     async def peek(self, key: str, count: int) -> list[RawEntry]:
         reply = await self._read_entries(("XRANGE", key, "-", "+", "COUNT", count))
-        return [read_entry(item) for item in reply]
+        return [_read_entry(item) for item in reply]
 
     async def last_id(self, key: str) -> str:
         reply = await self.execute_command("XREVRANGE", key, "+", "-", "COUNT", 1)
@@ -176,14 +160,11 @@ class RedisBroker:
             [("XLEN", key), ("XINFO", "GROUPS", key), ("XPENDING", key, group), ("TIME",)]
         )
         known = [dict(zip(row[::2], row[1::2], strict=True)) for row in groups]
-        known_lag = next((row[b"lag"] for row in known if row[b"name"] == group.encode()), None)
-        lag = depth if known_lag is None else known_lag  # None after deletions
+        lag = next((row[b"lag"] for row in known if row[b"name"] == group.encode()), None)
+        lag = depth if lag is None else lag  # None after deletions
         now_ms = read_clock_ms(clock)
         oldest_ms = entry_timestamp_ms(read_text(pending[1])) if pending[0] else now_ms
         return StreamStats(depth, lag, pending[0], max(0, now_ms - oldest_ms) / 1e3)
-
-    async def now_ms(self) -> int:
-        return read_clock_ms(await self.execute_command("TIME"))
 
     async def find(self, key: str, entry_ids: Sequence[str]) -> frozenset[str]:
         found = await self._pipeline.execute([("XRANGE", key, id_, id_) for id_ in entry_ids])
@@ -192,27 +173,6 @@ class RedisBroker:
     async def delete(self, key: str, entry_ids: Sequence[str]) -> None:
         if entry_ids:
             await self.execute_command("XDEL", key, *entry_ids)
-
-    async def set_markers(self, keys: Sequence[str], ttl: timedelta) -> None:
-        await self._pipeline.execute(
-            [("SET", key, 1, "PX", to_milliseconds(ttl.total_seconds())) for key in keys]
-        )
-
-    async def find_markers(self, keys: Sequence[str]) -> frozenset[str]:
-        counts = await self._pipeline.execute([("EXISTS", key) for key in keys])
-        return frozenset(compress(keys, counts))
-
-    async def claim(self, key: str, owner: str, ttl: timedelta) -> bool:
-        milliseconds = to_milliseconds(ttl.total_seconds())
-        holder = await self.execute_command("SET", key, owner, "NX", "GET", "PX", milliseconds)
-        return holder is None or read_text(holder) == owner
-
-    async def epoch(self, key: str, initial: str) -> str:
-        known, info = await self._pipeline.execute(
-            [("SET", key, initial, "NX", "GET"), ("INFO", "server")]
-        )
-        run_id = read_text(info).partition("run_id:")[2].split(maxsplit=1)[0]
-        return f"{run_id}:{read_text(known) if known else initial}"
 
     async def _estimated_now_ms(self) -> int:
         """Return Redis's time without a round trip; trimming needs no exact one."""
@@ -224,16 +184,12 @@ class RedisBroker:
     async def _read_entries(self, command: RedisCommand, block: float = 0) -> Any:
         return (await self._pipeline.execute([command], block + LARGE_REPLY_SECONDS))[0]
 
-    async def execute_command(self, *command: str | int | bytes) -> Any:
-        return (await self._pipeline.execute([command]))[0]
-
 
 def _xadd(write: Write, now_ms: int) -> RedisCommand:
     pairs = [part for pair in write.fields.items() for part in pair]
-    if write.retention is None:
-        return ("XADD", write.key, write.entry_id or "*", *pairs)
-    oldest = now_ms - to_milliseconds(write.retention.total_seconds())
-    return ("XADD", write.key, "MINID", "~", oldest, write.entry_id or "*", *pairs)
+    oldest = now_ms - to_milliseconds(write.retention.total_seconds()) if write.retention else 0
+    trimming = ("MINID", "~", oldest) if write.retention else ()
+    return ("XADD", write.key, *trimming, write.entry_id or "*", *pairs)
 
 
 def _expire(write: Write) -> RedisCommand:
@@ -242,3 +198,10 @@ def _expire(write: Write) -> RedisCommand:
 
 def _block(seconds: float) -> RedisCommand:
     return ("BLOCK", to_milliseconds(min(seconds, MAX_BLOCK_SECONDS))) if seconds else ()
+
+
+def _read_entry(item: Any, delivery_count: int = 1) -> RawEntry:
+    pairs = cast("list[bytes]", item[1] or [])
+    return RawEntry(
+        read_text(item[0]), dict(zip(pairs[::2], pairs[1::2], strict=True)), delivery_count
+    )

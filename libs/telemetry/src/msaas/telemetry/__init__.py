@@ -6,6 +6,7 @@ from msaas.telemetry.metrics import InvalidMetric, Metrics
 from msaas.telemetry.redaction import redact, redact_text
 from msaas.telemetry.task_failures import log_task_failure
 from msaas.telemetry.tracing import (
+    batch_span,
     configure_tracing,
     current_traceparent,
     instrument,
@@ -18,6 +19,7 @@ from msaas.telemetry.tracing import (
 __all__ = [
     "InvalidMetric",
     "Metrics",
+    "batch_span",
     "bind",
     "circuit_state_listener",
     "configure_logging",

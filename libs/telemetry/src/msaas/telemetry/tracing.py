@@ -1,7 +1,7 @@
 """Creates spans, and passes traces between processes as W3C traceparents."""
 
 import re
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Final, NamedTuple
 
@@ -111,6 +111,16 @@ def span(
         links=[trace.Link(_span_context(link)) for link in links if is_sampled(link)],
         attributes=attributes,
     )
+
+
+def batch_span(
+    name: str, traceparents: Iterable[str | None], **attributes: str | bool | float
+) -> AbstractContextManager[object]:
+    """Record the block where a trace of the batch is sampled; the other sampled ones are links."""
+    sampled = [each for each in traceparents if each and is_sampled(each)]
+    if not sampled:
+        return nullcontext()
+    return span(name, traceparent=sampled[0], links=sampled[1:], **attributes)
 
 
 def current_traceparent() -> str | None:

@@ -5,8 +5,10 @@ from msaas.worker.cancellation import find_cancelled
 from msaas.worker.job_worker import JobWorker
 from msaas.worker.run_context import Action, ActionFailed, RunCancelled, RunContext, WaitForChildren
 from msaas.worker.serving import WorkerProcess, prepare_worker, serve_worker
+from msaas.worker.work_consumer import AbandonReason, WorkConsumer
 
 __all__ = [
+    "AbandonReason",
     "Action",
     "ActionFailed",
     "HttpArtifactUploader",
@@ -14,6 +16,7 @@ __all__ = [
     "RunCancelled",
     "RunContext",
     "WaitForChildren",
+    "WorkConsumer",
     "WorkerProcess",
     "find_cancelled",
     "prepare_worker",

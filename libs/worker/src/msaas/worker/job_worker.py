@@ -23,7 +23,7 @@ from msaas.contracts import (
     Task,
 )
 from msaas.kernel import CircuitOpen, Clock, RetryPolicy, SystemClock
-from msaas.messaging import AbandonReason, Delivery, Messenger, OutgoingMessage
+from msaas.messaging import Delivery, Messenger, OutgoingMessage
 from msaas.telemetry import Metrics, bind, get_logger, span
 from msaas.worker.active_runs import DEPENDENCY_ERRORS, RESULTS_TOPIC, ActiveRun, ActiveRuns
 from msaas.worker.artifact_uploads import ArtifactUploader
@@ -51,6 +51,7 @@ from msaas.worker.run_context import (
     WaitForChildren,
     reject_artifact,
 )
+from msaas.worker.work_consumer import AbandonReason, WorkConsumer
 
 # Longer than a restart of Redis; after that the job is released to another worker.
 _START_RETRY = RetryPolicy(attempts=None, budget=10.0)
@@ -96,7 +97,7 @@ class JobWorker:
             ("task_type",),
             _DURATION_BUCKETS,
         )
-        messenger.consume_work(topic, self, concurrency=slots)
+        messenger.add_consumer(WorkConsumer(messenger.context, topic, self, concurrency=slots))
 
     async def run(self, delivery: Delivery) -> Sequence[OutgoingMessage]:
         envelope = cast("JobEnvelope", delivery.message)

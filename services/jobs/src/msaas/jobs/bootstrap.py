@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from msaas.artifacts import ArtifactStore, StoreLocation, open_store
 from msaas.contracts import TASKS, DeadlinePassed, WakeJob
 from msaas.jobs.adapters.dead_letter_streams import BrokerDeadLetterStreams
+from msaas.jobs.adapters.list_mover import ListMover
 from msaas.jobs.adapters.postgres.billing import PostgresBilling
 from msaas.jobs.adapters.postgres.dead_letters import PostgresDeadLetters
 from msaas.jobs.adapters.postgres.dispatch import PostgresDispatch
@@ -45,7 +46,6 @@ from msaas.kernel import PeriodicTask, RetryPolicy, SystemClock, Wait
 from msaas.messaging import ConsumerTimings, Messenger, RedisBroker
 from msaas.postgres import Database, PostgresConfig, Retention, RetentionTask
 from msaas.sealing import PrivateKey, Unsealer
-from msaas.streams import ListMover
 from msaas.telemetry import (
     Metrics,
     configure_logging,

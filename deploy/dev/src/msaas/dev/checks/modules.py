@@ -11,7 +11,7 @@ MAX_TEST_LINES = 500
 SOURCES = (".py", ".ts", ".tsx", "msaas")
 GENERATED = ("schema.d.ts", "src/msaas/contracts/__init__.py")
 # Lines in all, and lines of the longest module, of the libraries that every service relies on.
-BUDGETS = {"libs/messaging/src/": (1_050, 250), "libs/streams/src/": (1_000, 250)}
+BUDGETS = {"libs/messaging/src/": (900, 250), "libs/streams/src/": (900, 250)}
 
 
 def find_problems(tree: Tree) -> Iterator[str]:

@@ -20,7 +20,7 @@ from msaas.jobs.domain.job import Job
 from msaas.jobs.domain.reports import RunKey, RunReport, fold
 from msaas.jobs.domain.settlement import SettlementRules, Transition, decide
 from msaas.messaging import OutgoingMessage
-from msaas.telemetry import Metrics, get_logger, is_sampled, span
+from msaas.telemetry import Metrics, batch_span, get_logger
 
 Traces = Mapping[UUID, str | None]
 _DURATION_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 7_200)
@@ -60,10 +60,7 @@ class PersistResults:
     async def __call__(self, reports: Sequence[RunReport], traces: Traces) -> list[OutgoingMessage]:
         """Return what to publish; reports that were persisted before give the same messages."""
         folded = fold(reports)
-        sampled = [trace for trace in traces.values() if trace and is_sampled(trace)]
-        if not sampled:
-            return await self._persist(folded, traces)
-        with span("jobs.persist", traceparent=sampled[0], links=sampled[1:], runs=len(folded)):
+        with batch_span("jobs.persist", traces.values(), runs=len(folded)):
             return await self._persist(folded, traces)
 
     async def _persist(

@@ -1,7 +1,6 @@
 """The topic jobs.commands: pauses, commands about jobs, and commands about dead letters."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 
 from msaas.contracts import CancelRequested, PauseTask, PushedJob, ResumeTask, SubmitJobs
 from msaas.jobs.application.command_batch import Command, CommandContext, CommandOutcome
@@ -18,7 +17,7 @@ from msaas.postgres import (
     PoolExhausted,
     TransactionConflict,
 )
-from msaas.telemetry import get_logger, is_sampled, span
+from msaas.telemetry import batch_span, get_logger
 
 TOPIC = "jobs.commands"
 
@@ -80,7 +79,8 @@ class CommandsHandler:
     async def _handle_jobs(self, batch: Sequence[Delivery]) -> Sequence[OutgoingMessage]:
         contexts = [_read_context(delivery) for delivery in batch]
         try:
-            with _enqueue_span(batch):
+            traces = [delivery.entry.traceparent for delivery in batch]
+            with batch_span("jobs.enqueue", traces, commands=len(batch)):
                 processed = await self._process(contexts)
         except (TransactionConflict, CommandTimeout) as refusal:
             if len(batch) > 1 or batch[0].entry.reply_to is None:
@@ -174,12 +174,3 @@ def _correlation_of(delivery: Delivery) -> str:
 def _describe_jobs(context: CommandContext) -> dict[str, object]:
     job_ids = context.job_ids
     return {"job_id": str(job_ids[0])} if len(job_ids) == 1 else {"jobs": len(job_ids)}
-
-
-def _enqueue_span(batch: Sequence[Delivery]) -> AbstractContextManager[object]:
-    """Measure a batch that holds a sampled trace; the other traces become links."""
-    traces = [d.entry.traceparent for d in batch if is_sampled(d.entry.traceparent)]
-    if not traces:
-        return nullcontext()
-    links = [trace for trace in traces[1:] if trace]
-    return span("jobs.enqueue", traceparent=traces[0], links=links, commands=len(batch))

@@ -6,15 +6,14 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, cast
 
 import hiredis
+
+from msaas.redis.errors import BrokerAccessDenied, BrokerFull, BrokerUnavailable, GroupMissing
+from msaas.telemetry import Metrics, get_logger
 from redis import exceptions as redis_errors
 from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
-
-from msaas.streams.broker import RawEntry
-from msaas.streams.errors import BrokerAccessDenied, BrokerFull, BrokerUnavailable, GroupMissing
-from msaas.telemetry import Metrics, get_logger
 
 CONNECT_TIMEOUT = 2.0
 SLOWEST_LINK: Final = 1_000_000
@@ -130,13 +129,6 @@ async def _translated_errors() -> AsyncGenerator[None]:
 
 def _authentication_reply(error: redis_errors.AuthenticationError) -> str:
     return "NOAUTH" if "required" in str(error) else "WRONGPASS"
-
-
-def read_entry(item: Any, delivery_count: int = 1) -> RawEntry:
-    pairs = cast("list[bytes]", item[1] or [])
-    return RawEntry(
-        read_text(item[0]), dict(zip(pairs[::2], pairs[1::2], strict=True)), delivery_count
-    )
 
 
 def read_text(value: bytes | str) -> str:

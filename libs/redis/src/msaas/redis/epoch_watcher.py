@@ -2,9 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from msaas.contracts import epoch_key
 from msaas.kernel import new_id
-from msaas.messaging.loop import ConsumerContext
+from msaas.redis.keys import Keys
 from msaas.telemetry import get_logger
 
 EpochListener = Callable[[str], Awaitable[None]]
@@ -16,13 +15,12 @@ class EpochWatcher:
     A listener that raises is called again, with the epoch of that time, until it returns.
     """
 
-    def __init__(self, context: ConsumerContext, listeners: Sequence[EpochListener]) -> None:
-        self._broker = context.broker
-        self._key = epoch_key(context.environment)
+    def __init__(self, keys: Keys, key: str, listeners: Sequence[EpochListener]) -> None:
+        self._keys, self._key = keys, key
         self._notified: dict[EpochListener, str] = dict.fromkeys(listeners, "")
 
     async def step(self) -> None:
-        epoch = await self._broker.epoch(self._key, new_id().hex)
+        epoch = await self._keys.epoch(self._key, new_id().hex)
         failures: list[Exception] = []
         for listener in [each for each, known in self._notified.items() if known != epoch]:
             get_logger().info("broker_epoch_changed", epoch=epoch)

@@ -5,9 +5,13 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Protocol
 
-from msaas.messaging.loop import ConsumerContext, DeliveryReleased
-from msaas.messaging.topic_consumer import TopicConsumer
-from msaas.streams import Delivery, OutgoingMessage
+from msaas.messaging import (
+    ConsumerContext,
+    Delivery,
+    DeliveryReleased,
+    OutgoingMessage,
+    TopicConsumer,
+)
 from msaas.telemetry import bind, span
 
 

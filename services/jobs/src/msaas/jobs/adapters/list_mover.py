@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from msaas.streams.redis_broker import RedisBroker
+from msaas.messaging import RedisBroker
 
 # Pops an entry only after its append: Redis can refuse the append.
 _MOVE: Final = """
