@@ -13,13 +13,21 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
 from msaas.streams.broker import RawEntry
-from msaas.streams.errors import BrokerAccessDenied, BrokerFull, BrokerUnavailable, GroupMissing
+from msaas.streams.errors import (
+    BrokerAccessDenied,
+    BrokerFull,
+    BrokerUnavailable,
+    BrokerUnconfirmed,
+    GroupMissing,
+)
 from msaas.telemetry import Metrics, get_logger
 
 CONNECT_TIMEOUT = 2.0
 # What a script gets that runs a command which its user may not run.
 _SCRIPT_DENIED: Final = "ACL failure in script"
 
+_UNANSWERED: Final = (redis_errors.RedisError, OSError)
+_REFUSED: Final = redis_errors.BusyLoadingError  # an answer, although redis-py says otherwise
 _ID_REFUSED = "equal or smaller than the target stream top item"
 
 RedisCommand = Sequence[str | int | bytes]
@@ -76,8 +84,10 @@ class RedisPipeline:
                 async with asyncio.timeout(self._timeout + block):
                     await connection.send_packed_command(packed, check_health=False)
                     replies = [await _read_reply(connection) for _ in commands]
-            except BaseException:
+            except BaseException as error:
                 await connection.disconnect(nowait=True)
+                if isinstance(error, _UNANSWERED) and not isinstance(error, _REFUSED):
+                    raise BrokerUnconfirmed(target="redis") from error
                 raise
             finally:
                 await self._pool.release(connection)
