@@ -13,6 +13,7 @@ from msaas.messaging import BrokerUnavailable, CommandClient, CommandRefused, Me
 from msaas.messaging.loop import BrokerLoop
 from msaas.streams import (
     BrokerFull,
+    BrokerUnconfirmed,
     CommitResult,
     StreamConsumer,
     TopicFull,
@@ -245,6 +246,22 @@ async def test_a_failure_of_the_first_send_is_raised_and_of_a_later_one_is_not(
         assert command.id == again.id
         await broker.answer(again, accepting(again))
         assert (await call).ok
+
+
+async def test_a_first_send_that_may_have_arrived_is_not_reported_as_not_carried_out(
+    broker: ScriptedBroker, client: CommandClient, send: SendCommand, running: Running
+) -> None:
+    unconfirmed = BrokerUnconfirmed(target="redis")
+    async with running(client):
+        broker.after = [unconfirmed]
+        call = send()
+        await wait_until(broker.sent)
+        [command] = await broker.sent()
+        await broker.answer(command, accepting(command))
+        assert (await call).ok
+        broker.after = [unconfirmed, unconfirmed, unconfirmed]
+        with pytest.raises(CommandTimeout):
+            await send()
 
 
 async def test_duplicate_late_and_unknown_replies_are_ignored(

@@ -11,6 +11,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -28,11 +29,14 @@ from msaas.messaging import ConsumerTimings, Messenger
 from msaas.postgres import Database
 from msaas.streams import GroupMissing
 from msaas.telemetry import Metrics
-from msaas.testing import wait_until
+from msaas.testing import wait_until as wait_briefly
 
 PROGRAM = Path(__file__).parents[1] / "programs" / "crashing_results.py"
 LEASE_MS = 2_000
 SWEEP_PERIOD = 0.2
+wait_until = partial(wait_briefly, timeout=120.0)
+"""On a busy machine a program starts for half a minute."""
+
 TIMINGS = ConsumerTimings(block_timeout=0.2, heartbeat_interval=0.6, reclaim_after=2.0)
 OVERDUE = "UPDATE jobs.jobs SET dispatched_at = now() - interval '11 seconds'"
 TOPICS = {"echo": "jobs.generic", "run_steps": "jobs.browser"}
@@ -139,6 +143,7 @@ async def start_program(
             await program.wait()
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("task_type", TOPICS)
 @pytest.mark.parametrize("crash", ["after read", "stop after read"])
 @pytest.mark.parametrize("start", ["handled", "unread"])

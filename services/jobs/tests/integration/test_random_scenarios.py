@@ -1,11 +1,14 @@
 """Random scenarios over a real database: the ledgers stay consistent whatever is lost or repeated.
 
+Every charge is published, no job runs beside itself, and a task that runs once acts once.
+
 Time is the database's own: a `now` of the test precedes Postgres's on the search path, so that
 leases end and months pass while the test does not wait.
 """
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +20,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 import pytest_asyncio
+from services.jobs.tests.simulated_fleet import FakeBroker, SimulatedWorkers
 from services.jobs.tests.support import AddUser, BuildJob, OpenDatabase, with_crashing_commit
 
 from msaas.cli.audit import audit, format_violation
@@ -24,7 +28,6 @@ from msaas.contracts import (
     PLANS,
     CancelJob,
     DeadlinePassed,
-    JobEnvelope,
     JobFailed,
     JobHeartbeat,
     JobLost,
@@ -44,6 +47,7 @@ from msaas.jobs.adapters.postgres.billing import PostgresBilling
 from msaas.jobs.adapters.postgres.dispatch import PostgresDispatch
 from msaas.jobs.adapters.postgres.intake import PostgresIntake
 from msaas.jobs.adapters.postgres.leases import PostgresLeases
+from msaas.jobs.adapters.postgres.republish import PostgresRepublish
 from msaas.jobs.adapters.postgres.results import PostgresResults
 from msaas.jobs.adapters.postgres.store import PostgresStore
 from msaas.jobs.application.apply_billing import ApplyBilling
@@ -53,6 +57,7 @@ from msaas.jobs.application.dispatch_jobs import DispatchJobs
 from msaas.jobs.application.due_jobs import DueJobsTask
 from msaas.jobs.application.persist_results import PersistResults
 from msaas.jobs.application.process_commands import ProcessCommands
+from msaas.jobs.application.republish_events import RepublishEvents
 from msaas.jobs.application.sweep_leases import SweepLeasesTask
 from msaas.jobs.bootstrap import read_keys
 from msaas.jobs.domain.settlement import SettlementRules
@@ -80,7 +85,17 @@ DO $$ BEGIN
     current_database());
 END $$;
 """
-JOBS = "SELECT id, status, updated_at FROM jobs.jobs WHERE user_id = ANY($1)"
+ONCE = frozenset({"run_steps"})
+STEPS = {"url": "https://example.com", "steps": [{"do": "click", "selector": "a"}]}
+JOBS = """
+SELECT id, task_type, status, updated_at,
+  (SELECT count(*) FROM jobs.job_attempts a WHERE a.job_id = j.id AND outcome = 'waiting') AS waits
+FROM jobs.jobs j WHERE user_id = ANY($1)
+"""
+RUNS_BESIDE_ANOTHER = """
+SELECT a.job_id, a.fence FROM jobs.job_attempts a JOIN jobs.jobs j ON j.id = a.job_id
+WHERE j.finished_at IS NULL AND a.outcome IS NULL AND a.fence <> j.fence
+"""
 OPEN = "SELECT count(*) FROM jobs.jobs WHERE user_id = ANY($1) AND finished_at IS NULL"
 HELD = """
 SELECT count(*) FROM jobs.jobs
@@ -89,57 +104,6 @@ WHERE user_id = $1 AND dispatched_at IS NOT NULL AND finished_at IS NULL
 SOME = 10
 ENDED = ("COMPLETED", "CANCELLED")
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
-
-
-class FakeBroker:
-    """The entries of the topics: envelopes, results and commands, each until it is removed."""
-
-    def __init__(self) -> None:
-        self.has_capacity = True
-        self.count = 0
-        self.envelopes: dict[str, JobEnvelope] = {}
-        self.results: dict[str, Message] = {}
-        self.commands: dict[str, CommandContext] = {}
-
-    def add(self, queue: dict[str, Any], what: object) -> str:
-        self.count += 1
-        queue[f"{self.count}-0"] = what
-        return f"{self.count}-0"
-
-    def flush(self) -> None:
-        for queue in (self.envelopes, self.results, self.commands):
-            queue.clear()
-
-    async def ping(self) -> int:
-        return self.count
-
-    async def send(
-        self, _topic: str, envelope: JobEnvelope, entry_id: str, _trace: str | None = None
-    ) -> bool:
-        if self.has_capacity:
-            self.envelopes[entry_id] = envelope
-        return self.has_capacity
-
-    async def report_undeliverable(self, *_: object) -> None:
-        raise AssertionError("nothing here is sealed")
-
-    async def withdraw(self, _topic: str, entry_ids: Sequence[str]) -> None:
-        for entry_id in entry_ids:
-            self.envelopes.pop(entry_id, None)
-
-    async def mark_cancelled(self, *_: object) -> None: ...
-
-    async def find_entries(self, _topic: str, entry_ids: Sequence[str]) -> frozenset[str]:
-        return frozenset(entry_ids) & (self.envelopes.keys() | self.results.keys())
-
-    async def publish(
-        self, topic: str, message: Any, *, correlation_id: str, **_: object
-    ) -> str | None:
-        if topic == "jobs.results":
-            return self.add(self.results, message)
-        return self.add(
-            self.commands, CommandContext(command=message, correlation_id=correlation_id)
-        )
 
 
 @dataclass
@@ -159,8 +123,9 @@ class Replica:
         return await use_case(orders)
 
     async def persist(self, messages: Sequence[Message], crash: str) -> list[OutgoingMessage]:
-        store = with_crashing_commit(PostgresStore(self.database, PostgresResults), crash)
-        rules = SettlementRules(once=frozenset(), jitter=lambda: 0.5)
+        begin = partial(PostgresResults, once=ONCE)
+        store = with_crashing_commit(PostgresStore(self.database, begin), crash)
+        rules = SettlementRules(once=ONCE, jitter=lambda: 0.5)
         hooks: dict[str, Any] = {"on_slot_freed": lambda: None, "on_woken": lambda: None}
         use_case = PersistResults(store, self.broker, self.metrics, rules, **hooks)
         reports = [read_report(message) for message in messages]
@@ -196,7 +161,9 @@ class Simulation:
     charges: dict[UUID, UsageRecorded] = field(default_factory=dict[UUID, UsageRecorded])
     seen: dict[UUID, tuple[str, datetime]] = field(default_factory=dict[UUID, Any])
     retried: set[UUID] = field(default_factory=set[UUID])
-    was_flushed: bool = False
+    revived: Counter[UUID] = field(default_factory=Counter[UUID])
+    workers: SimulatedWorkers = field(default_factory=SimulatedWorkers)
+    flushes: int = 0
 
     def __post_init__(self) -> None:
         leases = PostgresLeases(self.replicas[0].database)
@@ -225,7 +192,9 @@ class Simulation:
         )
 
     async def submit(self, user: UUID, key: int) -> None:
-        command = self.submit_job(user, idempotency_key=f"{user}-{key}", priority=key % 10)
+        steps = {"task_type": "run_steps", "payload": STEPS} if key % 3 == 0 else {}
+        key_of_user = {"idempotency_key": f"{user}-{key}", "priority": key % 10}
+        command = self.submit_job(user, **key_of_user, **steps)
         self.jobs.append((user, command.job_id))
         self.send_command(command)
 
@@ -258,7 +227,7 @@ class Simulation:
             assert used <= PLANS[meta.plan].slots, (meta.plan, used)
 
     async def report(self, which: int, what: int, *, again: bool) -> None:
-        """Report as the worker of this envelope, or as one whose envelope was reclaimed."""
+        """Act and report as the worker of this envelope; `again`: it is redelivered."""
         if not (entry_ids := list(self.broker.envelopes)):
             return
         entry_id = entry_ids[which % len(entry_ids)]
@@ -274,10 +243,25 @@ class Simulation:
             lambda: JobWaiting(**ended, until=at + timedelta(seconds=30)),
             lambda: JobHeartbeat(**key),
         )
+        if not self.workers.act(run):
+            self.broker.add(self.broker.results, builders[3]())
+            del self.broker.envelopes[entry_id]
+            return
         self.broker.add(self.broker.results, JobStarted(**key, worker="w", started_at=at))
         self.broker.add(self.broker.results, builders[what]())
         if not again and what < len(builders) - 1:
             del self.broker.envelopes[entry_id]
+
+    async def flush(self) -> None:
+        """Lose all that the broker has; a process notices that and republishes its facts."""
+        self.flushes += 1
+        self.workers.forget_claims(self.broker.results.values())
+        self.broker.flush()
+        store = PostgresStore(self.replicas[0].database, PostgresRepublish)
+        broker: Any = self.broker
+        await RepublishEvents(store, broker, broker)(f"epoch {self.flushes}")
+        for charge in self.broker.charges:
+            self._note_charge(charge)
 
     async def bill(self, picks: Sequence[int], replica: int) -> None:
         with suppress(TransactionConflict, MsaasError):
@@ -317,22 +301,27 @@ class Simulation:
             )
 
     def _note(self, outgoing: Sequence[OutgoingMessage]) -> None:
-        """Assert that a repeated charge is the same charge."""
         for outgoing_message in outgoing:
             if isinstance(outgoing_message.message, UsageRecorded):
-                fact = self.charges.setdefault(
-                    outgoing_message.message.job_id, outgoing_message.message
-                )
-                assert fact == outgoing_message.message
+                self._note_charge(outgoing_message.message)
+
+    def _note_charge(self, charge: UsageRecorded) -> None:
+        """Assert that a repeated charge is the same charge."""
+        assert self.charges.setdefault(charge.job_id, charge) == charge
 
     async def check_states(self) -> None:
-        """Assert that a finished job stays finished unless it is retried."""
+        """Assert that a finished job stays finished unless it is retried, and who may act."""
         for row in await self.rows.fetch(JOBS, self.users):
             status, updated_at = self.seen.get(row["id"], ("PENDING", row["updated_at"]))
             assert status not in ENDED or row["status"] == status
             assert status in {row["status"], "PENDING", "RUNNING"} or row["id"] in self.retried
             assert row["updated_at"] >= updated_at
             self.seen[row["id"]] = (row["status"], row["updated_at"])
+            self.revived[row["id"]] += status == "FAILED" != row["status"]
+            if row["task_type"] in ONCE:
+                allowed = 1 + row["waits"] + self.revived[row["id"]]
+                self.workers.check_effects(row["id"], allowed)
+        assert await self.rows.fetch(RUNS_BESIDE_ANOTHER) == []
 
     async def check_ledger(self) -> None:
         examined = await audit(self.rows)
@@ -356,8 +345,8 @@ class Simulation:
         assert set(left) <= {"COMPLETED", "FAILED", "CANCELLED"}, left
         await self.check_ledger()
         completed = {id_ for id_, (status, _) in self.seen.items() if status == "COMPLETED"}
-        assert self.charges.keys() <= completed
-        assert self.was_flushed or self.charges.keys() == completed
+        assert self.charges.keys() == completed
+        assert completed <= self.workers.effects.keys()
         assert await self.rows.fetchval(DEADLOCKS) == 0
 
 
@@ -442,8 +431,7 @@ class RandomScenario:
         await self._world.pass_time(MONTH)
 
     async def flush_broker(self) -> None:
-        self._world.broker.flush()
-        self._world.was_flushed = True
+        await self._world.flush()
 
     async def change_plan(self) -> None:
         user, plan = self._draw.choice(self._world.users), self._draw.choice(list(Plan))

@@ -21,7 +21,8 @@ from services.jobs.tests.support import (
     StartService,
 )
 
-from msaas.contracts import JobStatus, LossReason, Message
+from msaas.contracts import JobLost, JobStatus, LossReason, Message
+from msaas.jobs.application.sweep_leases import SweepLeasesTask
 from msaas.messaging import BrokerUnavailable, Messenger
 from msaas.telemetry import Metrics, shutdown_tracing, start_tracing
 from msaas.testing import build_job_succeeded, wait_until
@@ -30,6 +31,10 @@ StartDying = Callable[[str], Awaitable[int]]
 
 PROGRAM = Path(__file__).parents[1] / "programs" / "crashing_results.py"
 TRACE = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+AGE_LEASES = """
+UPDATE jobs.jobs SET status = 'RUNNING', started_at = now() - interval '1 minute',
+  dispatched_at = now() - interval '1 minute', lease_until = now() - interval '50 seconds'
+"""
 Publish = Callable[..., Awaitable[None]]
 
 
@@ -190,21 +195,44 @@ async def test_a_slot_that_comes_free_is_given_out_at_once(
     await wait_until(lambda: envelopes(3))
 
 
-async def test_after_an_outage_of_the_service_no_finished_job_runs_again(
+async def test_after_an_outage_of_the_service_no_finished_job_and_no_live_run_is_repeated(
     given: Given,
     publish: Publish,
     start_service: StartService,
+    sweep: SweepLeasesTask,
     all_consumed: Callable[[], Awaitable[None]],
     rows: asyncpg.Connection,
+    read_topic: ReadTopic,
+    read_envelopes: ReadEnvelopes,
 ) -> None:
-    """All leases ended long ago; what the workers reported meanwhile is read first."""
-    runs = await given.runs(20)
-    await publish(*[run.started() for run in runs], *[run.succeeded() for run in runs])
-    await publish(*[run.lost(LossReason.RECLAIMED) for run in runs])
+    """All leases ended long ago; what the workers reported meanwhile is read before their loss.
+
+    Some losses are read with the results, and most in the next batch.
+    """
+    finished, alive = await given.runs(150), await given.runs(40)
+    await rows.execute(AGE_LEASES)
+    await publish(*[run.heartbeat().model_copy(update={"lease_ms": 60_000}) for run in alive])
+    await publish(*[run.succeeded() for run in finished])
+    await sweep()
+    lost = [run.fence for run in (*finished, *alive)]
+    assert {
+        message.fence: message.reason
+        for message in await read_topic("jobs.results")
+        if isinstance(message, JobLost)
+    } == dict.fromkeys(lost, LossReason.LEASE_EXPIRED)
+    await publish(*[run.lost(LossReason.RECLAIMED) for run in finished])
     await start_service()
     await all_consumed()
-    assert await count_charges(rows) == 20
-    assert await rows.fetchval("SELECT count(*) FROM jobs.job_attempts") == 20
+    assert await count_charges(rows) == len(finished)
+    assert await rows.fetchval("SELECT sum(jobs_used) FROM jobs.usage_counters") == len(finished)
+    assert await rows.fetch(
+        "SELECT status, count(*), sum(losses) FROM jobs.jobs GROUP BY 1 ORDER BY 1"
+    ) == [
+        ("COMPLETED", len(finished), 0),
+        ("RUNNING", len(alive), 0),
+    ]
+    assert await rows.fetchval("SELECT count(*) FROM jobs.job_attempts") == len(lost)
+    assert await read_envelopes() == []
 
 
 async def test_persisting_is_a_span_of_the_trace_that_is_kept(

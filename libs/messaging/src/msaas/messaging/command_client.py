@@ -7,7 +7,7 @@ from uuid import UUID
 from msaas.contracts import DecodeError, Message, Reply, decode, get_topic, reply_key
 from msaas.kernel import CommandTimeout, DependencyUnavailable, Overloaded, new_id
 from msaas.messaging.loop import BrokerLoop, ConsumerContext
-from msaas.streams import CommandRefused, OutgoingMessage
+from msaas.streams import BrokerUnconfirmed, CommandRefused, OutgoingMessage
 
 MAX_SENDS_PER_CALL = 3
 
@@ -84,8 +84,8 @@ class CommandClient(BrokerLoop):
                 await self._context.publisher.send(
                     replace(outgoing, ttl_ms=int(remaining * 1000) or 1)
                 )
-            except (DependencyUnavailable, Overloaded):
-                if pending.sends == 1:
+            except (DependencyUnavailable, Overloaded) as error:
+                if pending.sends == 1 and not isinstance(error, BrokerUnconfirmed):
                     raise
             # After a slow send the ttl of the entry starts late.
             expires_at = max(expires_at, clock.monotonic() + remaining)

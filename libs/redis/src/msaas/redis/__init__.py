@@ -5,6 +5,7 @@ from msaas.redis.errors import (
     BrokerAccessDenied,
     BrokerFull,
     BrokerUnavailable,
+    BrokerUnconfirmed,
     GroupMissing,
     is_dependency_failure,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "BrokerAccessDenied",
     "BrokerFull",
     "BrokerUnavailable",
+    "BrokerUnconfirmed",
     "EpochListener",
     "EpochWatcher",
     "GroupMissing",

@@ -3,6 +3,7 @@
 MsaasError
 ├── DependencyUnavailable
 │   └── BrokerUnavailable   Redis does not answer: stop reading, retry
+│       ├── BrokerUnconfirmed  the command was sent and not answered: it may have taken effect
 │       ├── GroupMissing    the stream or its group is gone: create it again
 │       └── BrokerAccessDenied  it refuses our user: a loop survives it, a request gets a 500
 └── Overloaded
@@ -16,6 +17,10 @@ from msaas.kernel import DependencyUnavailable, ErrorKind, MsaasError, Overloade
 
 class BrokerUnavailable(DependencyUnavailable):
     default_message = "The queue is unavailable."
+
+
+class BrokerUnconfirmed(BrokerUnavailable):
+    """Repeating the work is safe only where a repetition changes nothing."""
 
 
 class GroupMissing(BrokerUnavailable):

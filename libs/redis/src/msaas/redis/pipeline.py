@@ -7,7 +7,13 @@ from typing import Any, Final, cast
 
 import hiredis
 
-from msaas.redis.errors import BrokerAccessDenied, BrokerFull, BrokerUnavailable, GroupMissing
+from msaas.redis.errors import (
+    BrokerAccessDenied,
+    BrokerFull,
+    BrokerUnavailable,
+    BrokerUnconfirmed,
+    GroupMissing,
+)
 from msaas.telemetry import Metrics, get_logger
 from redis import exceptions as redis_errors
 from redis.asyncio import ConnectionPool
@@ -22,6 +28,9 @@ SLOWEST_LINK: Final = 1_000_000
 # What a script gets that runs a command which its user may not run.
 _SCRIPT_DENIED: Final = "ACL failure in script"
 
+_UNANSWERED: Final = (redis_errors.RedisError, OSError)
+# Answers, although redis-py takes them for failures of the connection.
+_REFUSED: Final = (redis_errors.BusyLoadingError, redis_errors.AuthenticationError)
 _ID_REFUSED = "equal or smaller than the target stream top item"
 
 RedisCommand = Sequence[str | int | bytes]
@@ -79,8 +88,10 @@ class RedisPipeline:
                 async with asyncio.timeout(seconds):
                     await connection.send_packed_command(packed, check_health=False)
                     replies = [await _read_reply(connection) for _ in commands]
-            except BaseException:
+            except BaseException as error:
                 await connection.disconnect(nowait=True)
+                if isinstance(error, _UNANSWERED) and not isinstance(error, _REFUSED):
+                    raise BrokerUnconfirmed(target="redis") from error
                 raise
             finally:
                 await self._pool.release(connection)

@@ -4,6 +4,7 @@ from msaas.redis import (
     BrokerAccessDenied,
     BrokerFull,
     BrokerUnavailable,
+    BrokerUnconfirmed,
     GroupMissing,
     is_dependency_failure,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "BrokerAccessDenied",
     "BrokerFull",
     "BrokerUnavailable",
+    "BrokerUnconfirmed",
     "CommandRefused",
     "CommitResult",
     "Delivery",

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+import structlog
 from hypothesis import HealthCheck, settings
 
 from msaas.embedded import EmbeddedServer, PostgresServer, RedisServer
@@ -43,6 +44,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # A machine that is busy is no bug: examples have no deadline, tests have their timeout.
     settings.register_profile("msaas", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("msaas")
+    # The default draws 1,200 coloured lines for an error, and so stops the event loop for seconds.
+    structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
     given: dict[str, Any] = getattr(config, "workerinput", {})
     config.stash[_SERVERS] = SharedServers(given.get(_WORKER_INPUT_KEY) or read_given_urls())
     failed_to: Path | None = config.getoption("failed_to")

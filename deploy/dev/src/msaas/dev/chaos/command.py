@@ -4,6 +4,7 @@ import asyncio
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from dataclasses import replace
 
 from msaas.cli.audit import audit_url, format_results, has_violations
 from msaas.dev.chaos.clients import open_clients
@@ -22,6 +23,7 @@ _TABLE_HEADER = (
 def run(argv: list[str]) -> int:
     parser = ArgumentParser("msaas chaos", description=__doc__)
     parser.add_argument("--short", action="store_true", help="each scenario once, with less load")
+    parser.add_argument("--jobs", type=int, metavar="N", help="so many jobs in each scenario")
     parser.add_argument(
         "names", nargs="*", metavar="SCENARIO", help="only scenarios whose name contains this text"
     )
@@ -30,11 +32,11 @@ def run(argv: list[str]) -> int:
     if not chosen:
         names = ", ".join(scenario.name for scenario in SCENARIOS)
         parser.error(f"no such scenario; available: {names}")
+    profile = SHORT if options.short else LONG
+    profile = replace(profile, jobs=options.jobs or profile.jobs)
     try:
         with start_fleet() as fleet:
-            is_consistent = asyncio.run(
-                run_scenarios(fleet, chosen, SHORT if options.short else LONG)
-            )
+            is_consistent = asyncio.run(run_scenarios(fleet, chosen, profile))
     except LocalError as error:
         print(f"✗ {error}", file=sys.stderr)
         return 1

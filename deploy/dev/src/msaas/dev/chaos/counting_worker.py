@@ -25,7 +25,7 @@ from msaas.worker import RunContext, WorkerProcess, prepare_worker, serve_worker
 
 COUNTED_TASKS: Final = {"jobs-worker": "echo", "browser-worker": "run_steps"}
 _SLOTS: Final = 50
-_STEPS_SECONDS: Final = 1.5
+_STEPS_SECONDS: Final = 3.0
 
 
 class _CountedAction:

@@ -25,7 +25,7 @@ class LoadProfile:
     jobs: int
     faults: int
     concurrency: int = 4
-    delay_ms: int = 300
+    delay_ms: int = 1_000
     timeout: float = 120.0
 
 
