@@ -60,6 +60,23 @@ async def test_each_listener_is_called_once_per_epoch(broker: MemoryBroker, watc
     assert second.epochs == first.epochs
 
 
+async def test_readers_learn_the_epoch_that_its_creator_has_created(
+    broker: MemoryBroker, watch: Watch, make_messenger: Callable[..., Messenger]
+) -> None:
+    reading, creating = Listener(), Listener()
+    reader = EpochWatcher(make_messenger(broker, "gateway").context, [reading.listen])
+    creator = watch(creating.listen)
+    await reader.step()
+    assert reading.epochs == []
+    for watcher in (creator, reader, creator, reader):
+        await watcher.step()
+    broker.flush()
+    for watcher in (reader, creator, reader):
+        await watcher.step()
+    assert len(reading.epochs) == 2
+    assert reading.epochs == creating.epochs
+
+
 async def test_a_failing_listener_is_called_again_and_delays_no_other(watch: Watch) -> None:
     failing, after = Listener(failures=5), Listener()
     async with running(watch(failing.listen, after.listen)):

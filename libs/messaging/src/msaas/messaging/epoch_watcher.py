@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from msaas.contracts import epoch_key
+from msaas.contracts import EPOCH_CREATOR, epoch_key
 from msaas.kernel import new_id
 from msaas.messaging.loop import ConsumerContext
 from msaas.telemetry import get_logger
@@ -19,10 +19,13 @@ class EpochWatcher:
     def __init__(self, context: ConsumerContext, listeners: Sequence[EpochListener]) -> None:
         self._broker = context.broker
         self._key = epoch_key(context.environment)
+        self._is_creator = context.process == EPOCH_CREATOR
         self._notified: dict[EpochListener, str] = dict.fromkeys(listeners, "")
 
     async def step(self) -> None:
-        epoch = await self._broker.epoch(self._key, new_id().hex)
+        epoch = await self._broker.epoch(self._key, new_id().hex if self._is_creator else None)
+        if epoch is None:  # its creator is away
+            return
         failures: list[Exception] = []
         for listener in [each for each, known in self._notified.items() if known != epoch]:
             get_logger().info("broker_epoch_changed", epoch=epoch)

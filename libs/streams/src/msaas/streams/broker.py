@@ -142,8 +142,11 @@ class Broker(Protocol):
         """Return whether the owner has the key: nobody had it, or the owner had it already."""
         ...
 
-    async def epoch(self, key: str, initial: str) -> str:
-        """Return the identity of the data, which changes when data may have been lost."""
+    async def epoch(self, key: str, initial: str | None = None) -> str | None:
+        """Return the identity of the data, which changes when data may have been lost.
+
+        It is created if `initial` is given, else None as long as there is none.
+        """
         ...
 
 

@@ -207,12 +207,13 @@ class RedisBroker:
         holder = await self.execute_command("SET", key, owner, "NX", "GET", "PX", milliseconds)
         return holder is None or read_text(holder) == owner
 
-    async def epoch(self, key: str, initial: str) -> str:
-        known, info = await self._pipeline.execute(
-            [("SET", key, initial, "NX", "GET"), ("INFO", "server")]
+    async def epoch(self, key: str, initial: str | None = None) -> str | None:
+        creating = [] if initial is None else [("SETNX", key, initial)]
+        *_, known, info = await self._pipeline.execute(
+            [*creating, ("GET", key), ("INFO", "server")]
         )
         run_id = read_text(info).partition("run_id:")[2].split(maxsplit=1)[0]
-        return f"{run_id}:{read_text(known) if known else initial}"
+        return f"{run_id}:{read_text(known)}" if known else None
 
     async def _estimated_now_ms(self) -> int:
         """Return Redis's time without a round trip; trimming needs no exact one."""
