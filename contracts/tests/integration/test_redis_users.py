@@ -296,11 +296,10 @@ def test_users_can_run_exactly_the_commands_they_need(
         assert answer == "+OK" or " has no permissions to " in answer, (command, answer)
         return answer == "+OK"
 
-    epoch = [f"SET {EPOCH} x NX GET", f"GET {EPOCH}"]
     refused = [
         f"{user}: {command}"
         for user in ACL_USERS
-        for command in (*ALLOWED_TO_ALL, *ALLOWED[user], *(epoch if user in PROCESSES else ()))
+        for command in (*ALLOWED_TO_ALL, *ALLOWED[user], *_epoch_reads(user))
         if not may(user, command)
     ]
     accepted = [
@@ -310,6 +309,24 @@ def test_users_can_run_exactly_the_commands_they_need(
         if may(user, command)
     ]
     assert (refused, accepted) == ([], [])
+
+
+def _epoch_reads(user: str) -> tuple[str, ...]:
+    return (f"GET {EPOCH}",) if user in PROCESSES else ()
+
+
+def test_one_user_creates_the_epoch_and_none_changes_it(
+    connect: Callable[[str], SendCommand],
+) -> None:
+    execute = connect("admin")
+    writes = ("SET {} x", "SET {} x NX GET", "SETNX {} x", "GETSET {} x", "DEL {}", "EXPIRE {} 1")
+    allowed = [
+        (user, command.split()[0])
+        for user in ACL_USERS
+        for command in writes
+        if execute("ACL", "DRYRUN", user, *command.format(EPOCH).split()) == "+OK"
+    ]
+    assert allowed == [("jobs", "SETNX")]
 
 
 def test_a_worker_reads_its_input_and_cannot_forge_it(

@@ -102,7 +102,7 @@ from msaas.contracts.problem_translations import (
     get_translated_problem,
 )
 from msaas.contracts.problems import PROBLEMS, ProblemType, get_problem
-from msaas.contracts.processes import DATABASE_LOGINS, PROCESSES, Process
+from msaas.contracts.processes import DATABASE_LOGINS, EPOCH_CREATOR, PROCESSES, Process
 from msaas.contracts.registry import TOPICS, get_topic
 from msaas.contracts.rendering import (
     MAX_SCREENSHOTS,
@@ -177,6 +177,7 @@ __all__ = [
     "DATABASE_LOGINS",
     "DEFAULT_LANGUAGE",
     "EDGE",
+    "EPOCH_CREATOR",
     "HEARTBEAT",
     "INTAKE",
     "INTAKE_QUEUE",

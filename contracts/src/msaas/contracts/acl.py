@@ -20,7 +20,7 @@ from msaas.contracts.keys import (
     rate_limit_key,
     reply_key,
 )
-from msaas.contracts.processes import PROCESSES
+from msaas.contracts.processes import EPOCH_CREATOR, PROCESSES
 from msaas.contracts.registry import TOPICS
 from msaas.contracts.tasks import TASKS
 from msaas.contracts.topics import Topic, TopicKind
@@ -96,7 +96,9 @@ def _merge_grants(*granted: tuple[Iterable[str], str]) -> _Grants:
 
 
 def _grants(process: str, env: str) -> _Grants:
-    granted: list[tuple[Iterable[str], str]] = [(("get", "set"), epoch_key(env))]
+    # SETNX creates the epoch and changes none: SET could end everybody's view of the data.
+    epoch = ("get", "setnx") if process == EPOCH_CREATOR else ("get",)
+    granted: list[tuple[Iterable[str], str]] = [(epoch, epoch_key(env))]
     if process == EDGE:
         granted += _edge_grants(env)
     for topic in TOPICS.values():

@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import Field
 
@@ -30,9 +31,12 @@ class ResumeTask(Message, on_full=OnFull.REFUSE):
 class CircuitOpened(Message, on_full=OnFull.DROP):
     """Sent by a worker: its jobs of this type will fail until `until`.
 
-    Dropped when the topic is full: the next failing run sends it again.
+    Dropped when the topic is full: the next failing run sends it again. Believed only if the run
+    is one of this type.
     """
 
+    job_id: UUID | None = None
+    fence: UUID | None = None
     task_type: Identifier
     target: Annotated[str, Field(min_length=1, max_length=100)]
     until: Timestamp

@@ -66,5 +66,8 @@ PROCESSES: Mapping[str, Process] = MappingProxyType(
     {process.name: process for process in _DECLARED}
 )
 
+EPOCH_CREATOR = "jobs"
+"""The process that creates the broker epoch: without it nothing is dispatched. All others read."""
+
 DATABASE_LOGINS = tuple(login for process in _DECLARED for login in process.database_logins)
 """The logins that migrations create without a password."""

@@ -232,7 +232,7 @@ class ExactlyOnce(RuleBasedStateMachine):
             self.database.epoch = epoch
 
         broker, key = self.publisher.broker, epoch_key(ENV)
-        self.harness.run(EpochWatcher(broker, key, [publish_again]).step())
+        self.harness.run(EpochWatcher(broker, key, [publish_again], is_creator=True).step())
 
     # What consumers do
 

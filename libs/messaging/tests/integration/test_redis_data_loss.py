@@ -153,6 +153,7 @@ async def test_a_log_reader_is_notified_to_read_the_database_again_after_data_lo
     gateway = open_messenger("gateway", url=server.url)
     versions: list[int] = []
     resyncs: list[int] = []
+    epochs: list[str] = []
 
     async def note(_: Topic, deliveries: Sequence[Delivery]) -> None:
         versions.extend(d.message.version for d in deliveries if isinstance(d.message, JobChanged))
@@ -163,9 +164,14 @@ async def test_a_log_reader_is_notified_to_read_the_database_again_after_data_lo
     async def publish(version: int) -> None:
         await jobs.publisher.publish("jobs.events", changed(version), correlation_id="test")
 
+    async def notice(epoch: str) -> None:
+        epochs.append(epoch)
+
     tailer = gateway.tail_log(["jobs.events"], note, resync)
+    gateway.on_epoch(notice)
+    start(jobs)  # creates the epoch that the gateway reads
     start(gateway)
-    await wait_until(lambda: tailer.positions)
+    await wait_until(lambda: tailer.positions and epochs)
     await publish(1)
     await wait_until(lambda: versions == [1])
     await asyncio.to_thread(is_flushed, server)

@@ -47,7 +47,7 @@ async def running(watcher: EpochWatcher) -> AsyncGenerator[None]:
 @pytest.fixture
 def watch(broker: MemoryBroker) -> Watch:
     def watch(*listeners: Callable[[str], Awaitable[None]]) -> EpochWatcher:
-        return EpochWatcher(broker, epoch_key(ENV), listeners)
+        return EpochWatcher(broker, epoch_key(ENV), listeners, is_creator=True)
 
     return watch
 
@@ -61,6 +61,23 @@ async def test_each_listener_is_called_once_per_epoch(broker: MemoryBroker, watc
         await asyncio.sleep(60)
     assert len(set(first.epochs)) == len(first.epochs) == 2
     assert second.epochs == first.epochs
+
+
+async def test_readers_learn_the_epoch_that_its_creator_has_created(
+    broker: MemoryBroker, watch: Watch
+) -> None:
+    reading, creating = Listener(), Listener()
+    reader = EpochWatcher(broker, epoch_key(ENV), [reading.listen], is_creator=False)
+    creator = watch(creating.listen)
+    await reader.step()
+    assert reading.epochs == []
+    for watcher in (creator, reader, creator, reader):
+        await watcher.step()
+    broker.flush()
+    for watcher in (reader, creator, reader):
+        await watcher.step()
+    assert len(reading.epochs) == 2
+    assert reading.epochs == creating.epochs
 
 
 async def test_a_failing_listener_is_called_again_and_delays_no_other(watch: Watch) -> None:

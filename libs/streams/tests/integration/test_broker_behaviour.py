@@ -426,9 +426,13 @@ async def test_a_claim_has_one_owner_until_its_time_is_over(stream: BrokerStream
 
 async def test_the_epoch_stays_until_the_data_is_lost(stream: BrokerStream) -> None:
     key = f"{stream.key.partition(':stream')[0]}:epoch"
+    assert await stream.broker.epoch(key) is None
     first = await stream.broker.epoch(key, "fresh-1")
+    assert first is not None
     assert await stream.broker.epoch(key, "fresh-2") == first
+    assert await stream.broker.epoch(key) == first
     await stream.flush()
+    assert await stream.broker.epoch(key) is None
     assert await stream.broker.epoch(key, "fresh-3") != first
 
 

@@ -7,9 +7,10 @@ import httpx
 import pytest
 import structlog
 from fastapi import FastAPI
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from structlog.testing import capture_logs
 
-from msaas.telemetry import Metrics
+from msaas.telemetry import Metrics, shutdown_tracing, start_tracing
 from msaas.web.middleware.security_headers import HEADERS
 
 JSON = {"content-type": "application/json"}
@@ -44,6 +45,27 @@ async def test_the_correlation_id_is_in_the_lines_of_the_request_and_not_after_i
         200,
     )
     assert "planted-secret" not in str(logs)
+
+
+@pytest.mark.parametrize(("sample_ratio", "flags"), [(0.0, "01"), (1.0, "01"), (1.0, "00")])
+async def test_a_client_does_not_decide_whether_its_request_is_sampled(
+    client: httpx.AsyncClient, sample_ratio: float, flags: str
+) -> None:
+    exporter = InMemorySpanExporter()
+    start_tracing("web", "test", exporter=exporter, sample_ratio=sample_ratio)
+    trace_id = "a" * 32
+    try:
+        headers = {"traceparent": f"00-{trace_id}-{'b' * 16}-{flags}"}
+        assert (await client.get("/cars/1", headers=headers)).status_code == 200
+    finally:
+        shutdown_tracing()
+    spans = [span for span in exporter.get_finished_spans() if span.name == "http.request"]
+    assert len(spans) == sample_ratio
+    for recorded in spans:
+        assert recorded.context is not None
+        assert f"{recorded.context.trace_id:032x}" != trace_id
+        linked = [f"{link.context.trace_id:032x}" for link in recorded.links]
+        assert linked == ([trace_id] if flags == "01" else [])
 
 
 @pytest.mark.parametrize("path", ["/cars/1", "/nowhere", "/errors/crash", "/events"])

@@ -51,7 +51,9 @@ async def test_an_open_circuit_fails_the_run_and_is_reported_to_the_fleet(
         raise CircuitOpen(target="llm", retry_after=12.5)
 
     harness = open_harness(call)
-    news, outcome = await harness.run_and_list(harness.deliver())
+    news, outcome = await harness.run_and_list(delivery := harness.deliver())
+    run = delivery.message
+    assert (news.job_id, news.fence) == (run.job_id, run.fence)
     assert (outcome.failure_reason, outcome.retryable) == ("dependency_unavailable", True)
     assert (news.task_type, news.target) == ("echo", "llm")
     assert news.until == fake_clock.now() + timedelta(seconds=12.5)

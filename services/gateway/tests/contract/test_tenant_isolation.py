@@ -37,6 +37,7 @@ CASES: Mapping[str, Case] = {
     "createApiKey": Case.OWN,
     "rotateApiKey": Case.OWNED,
     "revokeApiKey": Case.OWNED,
+    "revokeAllApiKeys": Case.OWN,
     "submitJob": Case.OWN,
     "submitJobs": Case.OWN,
     "listJobs": Case.OWN,

@@ -122,6 +122,53 @@ async def test_only_so_many_keys_live_at_once(sign_in: SignIn) -> None:
     await make(user)
 
 
+async def test_all_keys_are_listed_in_pages_and_the_live_ones_first(
+    sign_in: SignIn, rows: asyncpg.Connection
+) -> None:
+    user = await sign_in()
+    live = (await make(user))["id"]
+    # A rotation without grace leaves one ended key, so a user may have any number of them.
+    await rows.execute(
+        "INSERT INTO identity.api_keys (id, user_id, name, prefix, hash, scopes, created_at,"
+        " revoked_at) SELECT gen_random_uuid(), $1, 'old', 'p', sha256(n::text::bytea),"
+        " ARRAY['jobs:read'], now() + n / 2 * interval '1 s', now()"
+        " FROM generate_series(1, 250) AS n",
+        user.id,
+    )
+    pages: list[list[str]] = []
+    parameters: dict[str, str] = {}
+    while True:
+        page = (await user.request("GET", "/api-keys", params=parameters)).json()
+        pages.append([key["id"] for key in page["items"]])
+        if page["next_cursor"] is None:
+            break
+        parameters = {"cursor": page["next_cursor"]}
+    assert [len(page) for page in pages] == [100, 100, 51]
+    assert pages[0][0] == live
+    assert len({key_id for page in pages for key_id in page}) == 251
+    assert (await user.request("GET", "/api-keys", params={"cursor": "x"})).status_code == 422
+
+
+async def test_all_keys_of_a_user_are_revoked_at_once(
+    sign_in: SignIn, rows: asyncpg.Connection
+) -> None:
+    user, other_user = await sign_in(), await sign_in()
+    made, others = [await make(user) for _ in range(3)], await make(other_user)
+    for key in made:
+        assert (await with_key(user, key["key"], "GET", "/me")).status_code == 200
+    for revoked in (3, 0):
+        answer = await user.request("POST", "/api-keys/revoke-all")
+        assert (answer.status_code, answer.json()) == (200, {"revoked": revoked})
+    for key in made:
+        assert (await with_key(user, key["key"], "GET", "/me")).status_code == 401
+    assert (await with_key(other_user, others["key"], "GET", "/me")).status_code == 200
+    [audited] = await rows.fetch(
+        "SELECT body->'details' AS details FROM identity.audit_outbox"
+        " WHERE body->>'action' = 'api_key.all_revoked'"
+    )
+    assert all(key["id"] in audited["details"] for key in made)
+
+
 async def test_one_of_many_concurrent_rotations_succeeds(sign_in: SignIn) -> None:
     user = await sign_in()
     old = await make(user, "jobs:read", expires_at="2100-01-01T00:00:00Z")

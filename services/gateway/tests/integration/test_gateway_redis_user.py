@@ -47,10 +47,14 @@ class AclRedis:
         return f"redis://{user}:of-{user}@127.0.0.1:{self._server.port}/0"
 
     async def rewrite(self, change: Callable[[str], str]) -> None:
-        """Load the file again; Redis ends the connections of users that have changed."""
+        """Load the file again and end the gateway's connections, as an operator does.
+
+        A connection stays authenticated with a password that has changed.
+        """
         self._write(change)
         admin = _Redis.from_url(self.url_for("admin"))
         await admin.acl_load()
+        await admin.execute_command("CLIENT", "KILL", "USER", "gateway")
         await admin.aclose()
 
     def _write(self, change: Callable[[str], str] = lambda text: text) -> None:
@@ -128,7 +132,7 @@ async def test_a_cache_that_the_user_may_not_use_is_logged_and_harms_no_limit_an
     gateway: RunningGateway,
 ) -> None:
     await acl_redis.rewrite(lambda text: text.replace("msaas:*:cache:*:*", "msaas:*:other:*"))
-    # Redis has ended the gateway's connections; wait until it has new ones.
+    # Wait until the gateway has new connections.
     await wait_until(lambda: has_claims(user))
     with capture_logs() as logs:
         answers = await asyncio.gather(*(user.request("GET", path) for path in VIEWS * 4))
@@ -146,3 +150,19 @@ async def test_a_cache_that_the_user_may_not_use_is_logged_and_harms_no_limit_an
 async def has_claims(user: ApiUser) -> bool:
     answer = await user.request("POST", "/jobs", json=JOB, headers=keyed())
     return answer.status_code == 202
+
+
+async def test_a_wrong_password_is_an_internal_error_and_not_an_outage(
+    user: ApiUser, acl_redis: AclRedis, read_metric: ReadMetric
+) -> None:
+    assert (await user.request("GET", "/me")).status_code == 200
+    await acl_redis.rewrite(lambda text: text.replace(digest("of-gateway"), digest("another")))
+
+    def is_refused() -> bool:
+        return bool(
+            read_metric("msaas_broker_access_denied_total", reply="WRONGPASS", command="AUTH")
+        )
+
+    await wait_until(is_refused)
+    answer = await user.request("POST", "/jobs", json=JOB, headers=keyed())
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal")

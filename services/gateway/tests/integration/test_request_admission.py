@@ -1,12 +1,15 @@
 """Who may not call a route is refused before the body is read, and gets no replay."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
 from services.gateway.tests.conftest import FakeJobsService, RunningGateway, SignIn
+
+from msaas.contracts import MAX_DATA
 
 JOB: dict[str, Any] = {"task_type": "echo", "params": {"message": "hello"}}
 
@@ -40,6 +43,22 @@ async def test_an_unknown_caller_is_answered_before_the_body_is_read(
 ) -> None:
     answer = await send_head_only(gateway.url, line + b"\r\n")
     assert answer.split()[1] == status
+
+
+async def test_a_body_over_the_limit_is_refused_while_it_arrives_and_keeps_no_key(
+    sign_in: SignIn, fake_jobs: FakeJobsService
+) -> None:
+    async def stream() -> AsyncIterator[bytes]:
+        for _ in range(10):
+            yield b" " * (MAX_DATA // 5)
+
+    user, headers = await sign_in(), {"idempotency-key": uuid4().hex}
+    chunked = headers | {"content-type": "application/json"}
+    refused = await user.request("POST", "/jobs", content=stream(), headers=chunked)
+    assert (refused.status_code, refused.json()["code"]) == (413, "payload_too_large")
+    accepted = await user.request("POST", "/jobs", json=JOB, headers=headers)
+    assert accepted.status_code == 202
+    assert "idempotent-replayed" not in accepted.headers
 
 
 async def test_a_key_without_the_scope_gets_no_stored_response(

@@ -160,7 +160,7 @@ def test_scopes_follow_the_kind_of_route() -> None:
         assert rule.scope == expected, path
         assert rule.operators_only == ("/ops/" in path), path
         assert rule.flag is None or rule.flag in FLAGS
-    assert len({path for (_, path), rule in API_RULES.items() if rule.scope is None}) == 3
+    assert len({path for (_, path), rule in API_RULES.items() if rule.scope is None}) == 4
 
 
 def test_changes_of_keys_and_by_operators_have_the_critical_limit() -> None:

@@ -4,10 +4,11 @@ import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+import pytest_asyncio
 from services.jobs.tests.support import (
     BuildJob,
     Gateway,
@@ -32,8 +33,8 @@ BROWSE: dict[str, Any] = {
     "task_type": "navigate_and_extract_text",
     "payload": {"url": "https://example.com"},
 }
-HALF_A_MINUTE = timedelta(seconds=30)
 ApplyPauses = Callable[..., Awaitable[None]]
+OpenedCircuit = Callable[..., CircuitOpened]
 
 
 @pytest.fixture
@@ -46,9 +47,27 @@ def apply_pauses(database: Database) -> ApplyPauses:
     return apply
 
 
-def opened(seconds: float = 30) -> CircuitOpened:
-    until = datetime.now(UTC) + timedelta(seconds=seconds)
-    return CircuitOpened(task_type="echo", target="llm", until=until)
+@pytest_asyncio.fixture
+async def opened(user: UUID, rows: asyncpg.Connection) -> OpenedCircuit:
+    """Return what a worker reports of a run that it was given."""
+    job_id, fence = uuid4(), uuid4()
+    await rows.execute(
+        "INSERT INTO jobs.jobs (id, user_id, task_type, payload, status, max_attempts, source,"
+        " correlation_id, billable, finished_at)"
+        " VALUES ($1, $2, 'echo', '{}', 'FAILED', 3, 'api', 'c', true, now())",
+        job_id,
+        user,
+    )
+    await rows.execute(
+        "INSERT INTO jobs.job_attempts (job_id, fence, attempt) VALUES ($1, $2, 1)", job_id, fence
+    )
+
+    def opened_(seconds: float = 30, **changes: Any) -> CircuitOpened:
+        until = datetime.now(UTC) + timedelta(seconds=seconds)
+        run = {"job_id": job_id, "fence": fence, "task_type": "echo"} | changes
+        return CircuitOpened(target="llm", until=until, **run)
+
+    return opened_
 
 
 async def test_a_paused_type_waits_and_holds_up_no_other_of_the_same_user(
@@ -69,13 +88,33 @@ async def test_a_paused_type_waits_and_holds_up_no_other_of_the_same_user(
 
 
 async def test_a_name_that_is_no_task_type_makes_no_row(
-    apply_pauses: ApplyPauses, rows: asyncpg.Connection
+    apply_pauses: ApplyPauses, opened: OpenedCircuit, rows: asyncpg.Connection
 ) -> None:
-    until = datetime.now(UTC) + HALF_A_MINUTE
-    await apply_pauses(CircuitOpened(task_type="juggle", target="llm", until=until))
+    await apply_pauses(opened(task_type="juggle"))
     with pytest.raises(TaskTypeNotFound):
         await apply_pauses(PauseTask(task_type="juggle"))
     assert await rows.fetchval("SELECT count(*) FROM jobs.pauses") == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"task_type": BROWSE["task_type"]},
+        {"fence": uuid4()},
+        {"job_id": uuid4()},
+        {"job_id": None, "fence": None},
+    ],
+)
+async def test_a_worker_pauses_no_type_but_that_of_a_run_it_was_given(
+    apply_pauses: ApplyPauses,
+    opened: OpenedCircuit,
+    rows: asyncpg.Connection,
+    changes: dict[str, Any],
+) -> None:
+    await apply_pauses(opened(**changes))
+    assert await rows.fetchval("SELECT count(*) FROM jobs.pauses") == 0
+    await apply_pauses(opened())
+    assert await rows.fetchval("SELECT task_type FROM jobs.pauses") == "echo"
 
 
 async def test_a_redelivered_pause_is_not_applied_after_its_end(
@@ -108,6 +147,7 @@ async def test_a_pause_and_its_end_may_be_published_again(
 
 async def test_an_open_circuit_is_a_pause_that_ends_by_itself(
     apply_pauses: ApplyPauses,
+    opened: OpenedCircuit,
     run_commands: RunCommands,
     submit_job: BuildJob,
     run_tick: RunTick,
@@ -123,14 +163,14 @@ async def test_an_open_circuit_is_a_pause_that_ends_by_itself(
 
 @pytest.mark.parametrize("seconds", [-1, 0.0])
 async def test_old_news_of_a_circuit_pauses_nothing(
-    apply_pauses: ApplyPauses, rows: asyncpg.Connection, seconds: float
+    apply_pauses: ApplyPauses, opened: OpenedCircuit, rows: asyncpg.Connection, seconds: float
 ) -> None:
     await apply_pauses(opened(seconds))
     assert await rows.fetchval("SELECT count(*) FROM jobs.pauses") == 0
 
 
 async def test_no_worker_pauses_a_task_for_long_and_none_shortens_the_news_of_another(
-    apply_pauses: ApplyPauses, rows: asyncpg.Connection
+    apply_pauses: ApplyPauses, opened: OpenedCircuit, rows: asyncpg.Connection
 ) -> None:
     left = "SELECT until - now() FROM jobs.pauses"
     await apply_pauses(opened(86_400), opened(5))
@@ -139,6 +179,7 @@ async def test_no_worker_pauses_a_task_for_long_and_none_shortens_the_news_of_an
 
 async def test_a_circuit_does_not_end_what_an_operator_began(
     apply_pauses: ApplyPauses,
+    opened: OpenedCircuit,
     run_commands: RunCommands,
     submit_job: BuildJob,
     run_tick: RunTick,
@@ -154,7 +195,7 @@ async def test_a_circuit_does_not_end_what_an_operator_began(
 
 
 async def test_what_rests_holds_the_replays_of_its_topic(
-    apply_pauses: ApplyPauses, database: Database
+    apply_pauses: ApplyPauses, opened: OpenedCircuit, database: Database
 ) -> None:
     pauses = PostgresPauses(database)
     await apply_pauses(PauseTask(task_type=BROWSE["task_type"]), opened())

@@ -13,6 +13,8 @@ class LinkSigner:
     """Signs and verifies links with one key."""
 
     def __init__(self, key: str, base_url: str, clock: Callable[[], float] = time.time) -> None:
+        if not key:
+            raise ValueError("links need a key: without one everybody could sign them")
         self._key = hashlib.sha256(key.encode()).digest()
         self._base_url = base_url.rstrip("/")
         self._clock = clock

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from msaas.contracts import epoch_key
+from msaas.contracts import EPOCH_CREATOR, epoch_key
 from msaas.kernel import Clock, PeriodicTask, SystemClock
 from msaas.messaging.batch_consumer import BatchConsumer, BatchHandler, WaitsForOlder, Weigh
 from msaas.messaging.command_client import CommandClient
@@ -108,7 +108,12 @@ class Messenger:
     async def run(self) -> None:
         """Run all loops until drained; consumers end first, then the loops that serve them."""
         timings, key = self.context.timings, epoch_key(self.context.environment)
-        watcher = EpochWatcher(self.context.broker, key, self._epoch_listeners)
+        watcher = EpochWatcher(
+            self.context.broker,
+            key,
+            self._epoch_listeners,
+            is_creator=self.context.process == EPOCH_CREATOR,
+        )
         periodic = partial(PeriodicTask, report_failure=log_task_failure, backoff=timings.retry)
         serving = [
             *self._loops,

@@ -15,12 +15,16 @@ class EpochWatcher:
     A listener that raises is called again, with the epoch of that time, until it returns.
     """
 
-    def __init__(self, keys: Keys, key: str, listeners: Sequence[EpochListener]) -> None:
-        self._keys, self._key = keys, key
+    def __init__(
+        self, keys: Keys, key: str, listeners: Sequence[EpochListener], *, is_creator: bool
+    ) -> None:
+        self._keys, self._key, self._is_creator = keys, key, is_creator
         self._notified: dict[EpochListener, str] = dict.fromkeys(listeners, "")
 
     async def step(self) -> None:
-        epoch = await self._keys.epoch(self._key, new_id().hex)
+        epoch = await self._keys.epoch(self._key, new_id().hex if self._is_creator else None)
+        if epoch is None:  # its creator is away
+            return
         failures: list[Exception] = []
         for listener in [each for each, known in self._notified.items() if known != epoch]:
             get_logger().info("broker_epoch_changed", epoch=epoch)

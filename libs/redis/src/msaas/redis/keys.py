@@ -27,8 +27,11 @@ class Keys(Protocol):
         """Return whether the owner has the key: nobody had it, or the owner had it already."""
         ...
 
-    async def epoch(self, key: str, initial: str) -> str:
-        """Return the identity of the data, which changes when data may have been lost."""
+    async def epoch(self, key: str, initial: str | None = None) -> str | None:
+        """Return the identity of the data, which changes when data may have been lost.
+
+        It is created if `initial` is given, else None as long as there is none.
+        """
         ...
 
 
@@ -61,9 +64,10 @@ class RedisKeys:
         holder = await self.execute_command("SET", key, owner, "NX", "GET", "PX", milliseconds)
         return holder is None or read_text(holder) == owner
 
-    async def epoch(self, key: str, initial: str) -> str:
-        known, info = await self._pipeline.execute(
-            [("SET", key, initial, "NX", "GET"), ("INFO", "server")]
+    async def epoch(self, key: str, initial: str | None = None) -> str | None:
+        creating = [] if initial is None else [("SETNX", key, initial)]
+        *_, known, info = await self._pipeline.execute(
+            [*creating, ("GET", key), ("INFO", "server")]
         )
         run_id = read_text(info).partition("run_id:")[2].split(maxsplit=1)[0]
-        return f"{run_id}:{read_text(known) if known else initial}"
+        return f"{run_id}:{read_text(known)}" if known else None

@@ -49,7 +49,6 @@ def load_settings(settings_class: type[Settings], environ: Mapping[str, str]) ->
 def _validate(
     settings_class: type[Settings], values: Mapping[str, str]
 ) -> tuple[Settings | None, dict[str, str]]:
-    prefix = settings_class.model_config.get("env_prefix", "")
     source = EnvSettingsSource(settings_class)
     source.env_vars = {name.lower(): value for name, value in values.items()}
     try:
@@ -58,7 +57,8 @@ def _validate(
         invalid: dict[str, str] = {}
         for fault in error.errors(include_url=False, include_context=False, include_input=False):
             name = str(fault["loc"][0])
-            variable = name if name in settings_class.variables() else f"{prefix}{name}".upper()
+            is_variable = name in settings_class.variables()
+            variable = name if is_variable else settings_class.variable_of(name)
             invalid[variable] = _describe_error(fault["type"], fault["msg"])
         return None, invalid
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -94,11 +94,15 @@ class ServiceSettings(BaseSettings):
     @classmethod
     def variables(cls) -> dict[str, FieldInfo]:
         """Map the name of each environment variable to its field."""
+        return {cls.variable_of(name): field for name, field in cls.model_fields.items()}
+
+    @classmethod
+    def variable_of(cls, name: str) -> str:
+        """Return the environment variable of a field."""
+        field = cls.model_fields.get(name)
+        alias = field and field.validation_alias
         prefix = cls.model_config.get("env_prefix", "")
-        return {
-            str(field.validation_alias or f"{prefix}{name}").upper(): field
-            for name, field in cls.model_fields.items()
-        }
+        return str(alias or f"{prefix}{name}").upper()
 
     def __repr_args__(self) -> list[tuple[str | None, object]]:
         # Any URL may contain a password or a token.
@@ -118,6 +122,13 @@ class RedisSettings(ServiceSettings):
     )
 
 
+def _require_with_links(key: SecretStr | None, given: ValidationInfo) -> SecretStr | None:
+    """Refuse links without a key: everybody could sign them."""
+    if given.data.get("artifacts_link_url") and not key:
+        raise PydanticCustomError("link_key", "is required where ARTIFACTS_LINK_URL is set")
+    return key
+
+
 class ArtifactSettings(ServiceSettings):
     """Without `ARTIFACTS_URL` no files are stored.
 
@@ -133,8 +144,8 @@ class ArtifactSettings(ServiceSettings):
     artifacts_key_id: str = Field(default="", validation_alias="ARTIFACTS_KEY_ID")
     artifacts_secret: SecretStr | None = Field(default=None, validation_alias="ARTIFACTS_SECRET")
     artifacts_link_url: str = Field(default="", validation_alias="ARTIFACTS_LINK_URL")
-    artifacts_link_key: SecretStr | None = Field(
-        default=None, validation_alias="ARTIFACTS_LINK_KEY"
+    artifacts_link_key: Annotated[SecretStr | None, AfterValidator(_require_with_links)] = Field(
+        default=None, validation_alias="ARTIFACTS_LINK_KEY", validate_default=True
     )
 
     @property

@@ -275,8 +275,10 @@ class MemoryBroker:
         return holder == owner
 
     @_remote
-    async def epoch(self, key: str, initial: str) -> str:
-        return self._epochs.setdefault(key, initial)
+    async def epoch(self, key: str, initial: str | None = None) -> str | None:
+        if initial is not None:
+            self._epochs.setdefault(key, initial)
+        return self._epochs.get(key)
 
     async def simulate_round_trip(self) -> None:
         """Let other tasks run, and raise the error set by `fail_with`."""

@@ -230,7 +230,14 @@ class JobWorker:
         if not (isinstance(target, str) and isinstance(seconds, float)):
             return None
         until = self._clock.now() + timedelta(seconds=seconds)
-        return CircuitOpened(task_type=current.envelope.task_type, target=target, until=until)
+        run = current.envelope
+        return CircuitOpened(
+            job_id=run.job_id,
+            fence=run.fence,
+            task_type=run.task_type,
+            target=target,
+            until=until,
+        )
 
     def _build_run_context(self, current: ActiveRun, task: Task) -> RunContext:
         envelope, now = current.envelope, self._clock.now() - current.clock_lead

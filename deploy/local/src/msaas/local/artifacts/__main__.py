@@ -17,12 +17,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--host", default=LOOPBACK)
     parser.add_argument("--folder", type=Path, required=True)
     chosen = parser.parse_args(arguments)
-    try:
-        key, url = os.environ["ARTIFACTS_LINK_KEY"], os.environ["ARTIFACTS_LINK_URL"]
-    except KeyError as missing:
-        parser.exit(2, f"{missing.args[0]} is missing\n")
+    given = {
+        name: os.environ.get(name, "") for name in ("ARTIFACTS_LINK_KEY", "ARTIFACTS_LINK_URL")
+    }
+    for name in (name for name, value in given.items() if not value):
+        parser.exit(2, f"{name} is missing\n")
     chosen.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file_server = FileServer(chosen.folder, LinkSigner(key, url))
+    file_server = FileServer(chosen.folder, LinkSigner(*given.values()))
     # An access log would contain the links, and a link grants access.
     uvicorn.run(
         file_server,

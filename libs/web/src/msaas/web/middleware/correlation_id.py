@@ -30,7 +30,7 @@ class CorrelationId:
                 message["headers"] = [*message.get("headers", ()), (HEADER, chosen.encode())]
             await send(message)
 
-        parent = find_header(scope["headers"], b"traceparent")
-        traceparent = parent.decode("latin-1") if parent else None
-        with bind(correlation_id=chosen), span("http.request", traceparent=traceparent):
+        # A link, not the parent: a client may not decide which requests are sampled.
+        linked = find_header(scope["headers"], b"traceparent") or b""
+        with bind(correlation_id=chosen), span("http.request", links=[linked.decode("latin-1")]):
             await self._app(scope, receive, stamp)

@@ -9,6 +9,7 @@ from uuid import UUID
 from msaas.auth import UserPrincipal
 from msaas.gateway.application.audit import AuditEntry
 from msaas.gateway.application.ports import Row
+from msaas.gateway.domain.page_cursor import PageCursor
 
 
 class KeyHolder(NamedTuple):
@@ -59,6 +60,14 @@ class KeyRepository(Protocol):
 
     async def revoke(self, user_id: UUID, key_id: UUID, audit_entry: AuditEntry) -> Row: ...
 
+    async def revoke_all(self, user_id: UUID, audit_entry: AuditEntry) -> Sequence[UUID]:
+        """Return the keys that were live; the audit entry gets their ids."""
+        ...
+
 
 class KeyViews(Protocol):
-    async def list_keys(self, user_id: UUID) -> Sequence[Row]: ...
+    async def list_keys(
+        self, user_id: UUID, before: PageCursor | None, limit: int
+    ) -> Sequence[Row]:
+        """List live keys first, on the first page, then those that have ended, newest first."""
+        ...

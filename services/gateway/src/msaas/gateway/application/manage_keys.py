@@ -1,7 +1,7 @@
 """Creates, rotates and revokes API keys; the text of a key is returned once and not stored."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import ClassVar, NamedTuple
 from uuid import UUID
@@ -15,7 +15,7 @@ from msaas.gateway.domain.api_keys import ENTROPY_BYTES, build_key, display_pref
 from msaas.kernel import Clock, ErrorKind, MsaasError, SystemClock, derive_id, new_id
 
 MAX_KEYS = 20
-# With those that were rotated and still work for their grace; a list shows all of them.
+# With those that were rotated and still work for their grace; the first page shows all of them.
 MAX_LIVE_KEYS = 2 * MAX_KEYS
 
 
@@ -93,6 +93,14 @@ class ManageKeys:
         row = await self._repository.revoke(actor.user.id, key_id, audit_entry)
         self._on_change(key_id)
         return row
+
+    async def revoke_all(self, actor: Actor) -> Sequence[UUID]:
+        target = ("user", actor.user.id)
+        audit_entry = build_audit_entry(actor, "api_key.all_revoked", target, self._clock)
+        revoked = await self._repository.revoke_all(actor.user.id, audit_entry)
+        for key_id in revoked:
+            self._on_change(key_id)
+        return revoked
 
     def _generate_key(
         self, actor: Actor, operation: str, idempotency_key: str | None

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
+from uuid import UUID
 
 from msaas.contracts import TASKS, CircuitOpened, PauseReason, PauseTask, ResumeTask
 from msaas.jobs.domain.errors import TaskTypeNotFound
@@ -26,6 +27,8 @@ class PauseStore(Protocol):
     async def resume(self, task_type: str, sent_at: datetime | None = None) -> None:
         """End the pauses, except those that have begun since `sent_at`."""
         ...
+
+    async def is_run_of(self, task_type: str, job_id: UUID, fence: UUID) -> bool: ...
 
 
 PauseCommand = PauseTask | ResumeTask | CircuitOpened
@@ -53,7 +56,7 @@ class SetPauses:
                     raise TaskTypeNotFound(task_type=command.task_type)
                 pause = TaskPause(command.task_type, PauseReason.FLAG, command.note)
                 await self._pause(pause, sent_at)
-            case CircuitOpened() if command.task_type not in TASKS:
+            case CircuitOpened() if not await self._is_credible(command):
                 self._log.error("pause_refused", task_type=command.task_type)
             case CircuitOpened():
                 pause = TaskPause(
@@ -64,6 +67,12 @@ class SetPauses:
                 await self._store.resume(command.task_type, sent_at)
                 self._request_dispatch()
                 self._log.warning("task_resumed", task_type=command.task_type)
+
+    async def _is_credible(self, circuit: CircuitOpened) -> bool:
+        """Return whether a worker reports this of a run that it was given, of this task type."""
+        if circuit.task_type not in TASKS or circuit.job_id is None or circuit.fence is None:
+            return False
+        return await self._store.is_run_of(circuit.task_type, circuit.job_id, circuit.fence)
 
     async def _pause(self, pause: TaskPause, sent_at: datetime | None) -> None:
         await self._store.pause(pause, sent_at)

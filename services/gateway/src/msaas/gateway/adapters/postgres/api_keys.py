@@ -18,6 +18,7 @@ from msaas.gateway.application.manage_keys import (
     TooManyKeys,
 )
 from msaas.gateway.application.ports import Row
+from msaas.gateway.domain.page_cursor import PageCursor
 from msaas.postgres import Database, DatabaseConnection
 
 _FIND_HOLDER: Final = """
@@ -91,12 +92,20 @@ _SELECT: Final = f"""
 SELECT {_COLUMNS}
 FROM identity.api_keys WHERE id = $1 AND user_id = $2
 """  # noqa: S608  # constant columns
+_REVOKE_ALL: Final = """
+UPDATE identity.api_keys SET revoked_at = now()
+WHERE user_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+RETURNING id
+"""
+# A user has fewer live keys than a page: the pages after the first have ended keys only.
 _LIST: Final = f"""
 SELECT {_COLUMNS}
-FROM api_v1.api_keys
-ORDER BY (revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())) DESC,
-  created_at DESC, id
-LIMIT 100
+FROM api_v1.api_keys CROSS JOIN LATERAL (
+  SELECT revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) AS is_live
+) AS state
+WHERE $1::timestamptz IS NULL OR (NOT is_live AND (created_at, id) < ($1, $2::uuid))
+ORDER BY is_live DESC, created_at DESC, id DESC
+LIMIT $3
 """  # noqa: S608  # constant columns
 
 
@@ -166,6 +175,11 @@ class PostgresKeyRepository:
             raise KeyNotFound
         return dict(row)
 
+    async def revoke_all(self, user_id: UUID, audit_entry: AuditEntry) -> Sequence[UUID]:
+        async with self._database.transaction() as connection:
+            await _lock_user(connection, user_id)
+            return await revoke_all_keys(connection, user_id, audit_entry)
+
 
 class PostgresKeyViews:
     """Reads a user's keys with the permissions of that user."""
@@ -173,9 +187,23 @@ class PostgresKeyViews:
     def __init__(self, reads: Database) -> None:
         self._reads = reads
 
-    async def list_keys(self, user_id: UUID) -> Sequence[Row]:
+    async def list_keys(
+        self, user_id: UUID, before: PageCursor | None, limit: int
+    ) -> Sequence[Row]:
+        position = before or (None, None)
         async with self._reads.read_as(user_id) as connection:
-            return [dict(row) for row in await connection.fetch(_LIST)]
+            return [dict(row) for row in await connection.fetch(_LIST, *position, limit)]
+
+
+async def revoke_all_keys(
+    connection: DatabaseConnection, user_id: UUID, audit_entry: AuditEntry
+) -> Sequence[UUID]:
+    """Return the keys that were live; without any, store no audit entry."""
+    revoked = [row["id"] for row in await connection.fetch(_REVOKE_ALL, user_id)]
+    if revoked:
+        audit_entry.event.details["keys"] = [str(key_id) for key_id in revoked]
+        await insert_audit_entry(connection, audit_entry)
+    return revoked
 
 
 async def _lock_user(connection: DatabaseConnection, user_id: UUID) -> None:

@@ -71,3 +71,8 @@ class NewKey(Key):
 
 class Keys(ResponseModel):
     items: list[Key]
+    next_cursor: str | None
+
+
+class RevokedKeys(ResponseModel):
+    revoked: int

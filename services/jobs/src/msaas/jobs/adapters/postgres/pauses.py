@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from msaas.jobs.adapters.postgres.rows import ACTIVE_PAUSES, TOPIC_OF
 from msaas.jobs.application.set_pauses import TaskPause
@@ -26,6 +27,13 @@ UPDATE jobs.pauses SET until = now() WHERE task_type = $1 AND (until IS NULL OR 
   AND ($2::timestamptz IS NULL OR since < $2)
 """
 
+IS_RUN_OF: Final = """
+SELECT EXISTS (
+  SELECT FROM jobs.job_attempts a JOIN jobs.jobs j ON j.id = a.job_id
+  WHERE a.job_id = $2 AND a.fence = $3 AND j.task_type = $1
+)
+"""
+
 
 class PostgresPauses:
     def __init__(self, database: Database) -> None:
@@ -38,6 +46,10 @@ class PostgresPauses:
     async def resume(self, task_type: str, sent_at: datetime | None = None) -> None:
         async with self._database.transaction() as connection:
             await connection.execute(RESUME, task_type, sent_at)
+
+    async def is_run_of(self, task_type: str, job_id: UUID, fence: UUID) -> bool:
+        async with self._database.transaction() as connection:
+            return bool(await connection.fetchval(IS_RUN_OF, task_type, job_id, fence))
 
     async def find_paused(self) -> frozenset[str]:
         """Return the topics of the paused task types."""
