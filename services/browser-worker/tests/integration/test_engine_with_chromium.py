@@ -116,12 +116,12 @@ async def test_recycling_interrupts_no_job(start_harness: StartHarness, site: De
 async def test_a_browser_that_hangs_is_killed_in_the_end(
     start_harness: StartHarness, site: DemoSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("msaas.browser_worker.browser.instance.CLOSE_SECONDS", 0.5)
-    monkeypatch.setattr("msaas.browser_worker.browser.instance.OPEN_PAGE_SECONDS", 0.5)
     harness = await start_harness()
     hung = harness.browser_pid
     os.killpg(hung, signal.SIGSTOP)
-    with pytest.raises(ActionFailed) as failed:
+    with monkeypatch.context() as impatient, pytest.raises(ActionFailed) as failed:
+        impatient.setattr("msaas.browser_worker.browser.instance.CLOSE_SECONDS", 0.5)
+        impatient.setattr("msaas.browser_worker.browser.instance.OPEN_PAGE_SECONDS", 0.5)
         await harness.visit(f"{site.url}/")
     assert failed.value.reason == "browser_unavailable"
     assert (await harness.visit(f"{site.url}/")).status == 200
