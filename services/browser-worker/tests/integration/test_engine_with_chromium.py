@@ -8,7 +8,13 @@ from typing import Any
 
 import psutil
 import pytest
-from browser_worker_support import HAS_SANDBOX, BrowserHarness, FakeWebServer, StartHarness
+from browser_worker_support import (
+    HAS_SANDBOX,
+    HAS_SANDBOX,
+    BrowserHarness,
+    FakeWebServer,
+    StartHarness,
+)
 
 from msaas.browser_worker.browser.instance import BrowserUnavailable, ChromiumLauncher
 from msaas.browser_worker.engine import Engine
@@ -119,14 +125,23 @@ async def test_a_browser_that_hangs_is_killed_in_the_end(
     harness = await start_harness()
     hung = harness.browser_pid
     os.killpg(hung, signal.SIGSTOP)
-    with monkeypatch.context() as impatient, pytest.raises(ActionFailed) as failed:
+    with monkeypatch.context() as impatient:
         impatient.setattr("msaas.browser_worker.browser.instance.CLOSE_SECONDS", 0.5)
         impatient.setattr("msaas.browser_worker.browser.instance.OPEN_PAGE_SECONDS", 0.5)
-        await harness.visit(f"{site.url}/")
+        with pytest.raises(ActionFailed) as failed:
+            await harness.visit(f"{site.url}/")
     assert failed.value.reason == "browser_unavailable"
     assert (await harness.visit(f"{site.url}/")).status == 200
     await wait_until(lambda: not psutil.pid_exists(hung))
     assert harness.get_metric("jobs_browser_recycles_total", reason="worn") == 1
+
+
+@pytest.mark.skipif(not HAS_SANDBOX, reason="root's browser has no sandbox")
+async def test_the_processes_of_pages_are_in_the_sandbox(harness: BrowserHarness) -> None:
+    async with harness.engine.open_page():
+        found = [Path(f"/proc/{pid}/status").read_text() for pid in harness.list_page_processes()]
+    assert found
+    assert all("\nSeccomp:\t2\n" in status for status in found)
 
 
 async def test_a_browser_that_cannot_start_is_unavailable(tmp_path: Path) -> None:
