@@ -10,7 +10,6 @@ import psutil
 import pytest
 from browser_worker_support import (
     HAS_SANDBOX,
-    HAS_SANDBOX,
     BrowserHarness,
     FakeWebServer,
     StartHarness,
@@ -139,9 +138,14 @@ async def test_a_browser_that_hangs_is_killed_in_the_end(
 @pytest.mark.skipif(not HAS_SANDBOX, reason="root's browser has no sandbox")
 async def test_the_processes_of_pages_are_in_the_sandbox(harness: BrowserHarness) -> None:
     async with harness.engine.open_page():
-        found = [Path(f"/proc/{pid}/status").read_text() for pid in harness.list_page_processes()]
-    assert found
-    assert all("\nSeccomp:\t2\n" in status for status in found)
+        pages = harness.list_page_processes()
+        assert pages
+        assert all(map(is_in_sandbox, pages))
+
+
+def is_in_sandbox(pid: int) -> bool:
+    """Return whether the kernel filters the system calls of a process."""
+    return "\nSeccomp:\t2\n" in Path(f"/proc/{pid}/status").read_text()
 
 
 async def test_a_browser_that_cannot_start_is_unavailable(tmp_path: Path) -> None:
