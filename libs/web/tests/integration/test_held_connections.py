@@ -1,7 +1,9 @@
 """No client holds a connection without using it, and connections have a cap."""
 
 import asyncio
+import socket
 
+import psutil
 import pytest
 from libs.web.tests.conftest import LiveServer
 
@@ -85,3 +87,24 @@ async def test_connections_beyond_the_cap_take_the_place_of_idle_ones(
     await asyncio.gather(*endings, return_exceptions=True)
     for _, writer in opened:
         writer.close()
+
+
+async def test_answers_that_are_not_read_do_not_hold_the_connection(
+    live: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client's own end stays open: only the server's descriptors show that it has let go."""
+    monkeypatch.setattr(ProblemHttpProtocol, "read_timeout", HEAD_TIMEOUT)
+    client = socket.create_connection(live.address)
+    client.settimeout(0)
+    request = b"GET /api/v1/large HTTP/1.1\r\nhost: web\r\n\r\n"
+    with client:
+        await wait_until(lambda: is_held(client))
+        await asyncio.get_running_loop().sock_sendall(client, request * 4_000)
+        await wait_until(lambda: not is_held(client), timeout=2 * ENDS_WITHIN)
+
+
+def is_held(client: socket.socket) -> bool:
+    """Return whether the server, which is in this process, still has a client's connection."""
+    port = client.getsockname()[1]
+    connections = psutil.Process().net_connections("tcp")
+    return any(each.raddr and each.raddr.port == port for each in connections)

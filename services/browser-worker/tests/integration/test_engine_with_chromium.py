@@ -8,7 +8,12 @@ from typing import Any
 
 import psutil
 import pytest
-from browser_worker_support import HAS_SANDBOX, BrowserHarness, FakeWebServer, StartHarness
+from browser_worker_support import (
+    HAS_SANDBOX,
+    BrowserHarness,
+    FakeWebServer,
+    StartHarness,
+)
 
 from msaas.browser_worker.browser.instance import BrowserUnavailable, ChromiumLauncher
 from msaas.browser_worker.engine import Engine
@@ -116,17 +121,31 @@ async def test_recycling_interrupts_no_job(start_harness: StartHarness, site: De
 async def test_a_browser_that_hangs_is_killed_in_the_end(
     start_harness: StartHarness, site: DemoSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("msaas.browser_worker.browser.instance.CLOSE_SECONDS", 0.5)
-    monkeypatch.setattr("msaas.browser_worker.browser.instance.OPEN_PAGE_SECONDS", 0.5)
     harness = await start_harness()
     hung = harness.browser_pid
     os.killpg(hung, signal.SIGSTOP)
-    with pytest.raises(ActionFailed) as failed:
-        await harness.visit(f"{site.url}/")
+    with monkeypatch.context() as impatient:
+        impatient.setattr("msaas.browser_worker.browser.instance.CLOSE_SECONDS", 0.5)
+        impatient.setattr("msaas.browser_worker.browser.instance.OPEN_PAGE_SECONDS", 0.5)
+        with pytest.raises(ActionFailed) as failed:
+            await harness.visit(f"{site.url}/")
     assert failed.value.reason == "browser_unavailable"
     assert (await harness.visit(f"{site.url}/")).status == 200
     await wait_until(lambda: not psutil.pid_exists(hung))
     assert harness.get_metric("jobs_browser_recycles_total", reason="worn") == 1
+
+
+@pytest.mark.skipif(not HAS_SANDBOX, reason="root's browser has no sandbox")
+async def test_the_processes_of_pages_are_in_the_sandbox(harness: BrowserHarness) -> None:
+    async with harness.engine.open_page():
+        pages = harness.list_page_processes()
+        assert pages
+        assert all(map(is_in_sandbox, pages))
+
+
+def is_in_sandbox(pid: int) -> bool:
+    """Return whether the kernel filters the system calls of a process."""
+    return "\nSeccomp:\t2\n" in Path(f"/proc/{pid}/status").read_text()
 
 
 async def test_a_browser_that_cannot_start_is_unavailable(tmp_path: Path) -> None:

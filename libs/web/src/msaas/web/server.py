@@ -18,6 +18,8 @@ _MAX_HEAD_BYTES: Final = 64 * 1024
 # Longer than that of proxies (mostly 60 s): if the server closes first, a request may arrive on a
 # connection that is closing.
 _KEEP_ALIVE_SECONDS: Final = 75
+# What a client has to read of its answers in each period, unless it has read all of them.
+_LEAST_READ_BYTES: Final = 16 * 1024
 # Each costs a descriptor and some kilobytes; well below the limit of open files.
 MAX_CONNECTIONS: Final = 8_192
 
@@ -80,16 +82,19 @@ class HttpServer(uvicorn.Server):
 
 
 class ProblemHttpProtocol(HttpToolsProtocol):
-    """Responds to invalid HTTP with a problem, and refuses large or slow heads."""
+    """Responds to invalid HTTP with a problem; ends slow heads and answers that are not read."""
 
     head_timeout: ClassVar[float] = 10.0
+    read_timeout: ClassVar[float] = 30.0
     max_connections: ClassVar[int] = MAX_CONNECTIONS
     _head_size = 0
     _head_timer: asyncio.TimerHandle | None = None
+    _read_timer: asyncio.TimerHandle | None = None
     _hijacked_connection: HijackedConnection
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=0)  # to be told of all that is not read
         self._hijacked_connection = HijackedConnection(transport, self._finish_cycle)
         self._start_head_timer()
         if len(self.connections) > self.max_connections:
@@ -97,6 +102,7 @@ class ProblemHttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_head_timer()
+        self._cancel_read_timer()
         super().connection_lost(exc)
         self._hijacked_connection.connection_lost()
 
@@ -135,6 +141,14 @@ class ProblemHttpProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count_head_bytes(name + value)
         super().on_header(name, value)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._start_read_timer()
+
+    def resume_writing(self) -> None:
+        self._cancel_read_timer()
+        super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
         correlation_id = str(new_id())
@@ -186,6 +200,23 @@ class ProblemHttpProtocol(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _start_read_timer(self) -> None:
+        unread = self.transport.get_write_buffer_size()
+        self._read_timer = self.loop.call_later(self.read_timeout, self._end_unread, unread)
+
+    def _end_unread(self, unread: int) -> None:
+        """Abort a connection whose client reads too little; a live stream has its own limit."""
+        read = unread - self.transport.get_write_buffer_size()
+        if read >= _LEAST_READ_BYTES or self._hijacked_connection.is_hijacked:
+            self._start_read_timer()
+        else:
+            self.transport.abort()
+
+    def _cancel_read_timer(self) -> None:
+        if self._read_timer is not None:
+            self._read_timer.cancel()
+            self._read_timer = None
 
     def _finish_cycle(self) -> None:
         """Make uvicorn consider the response complete; the application writes the rest."""
