@@ -2,11 +2,11 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
-from msaas.dev.chaos import SCENARIOS, SHORT, IsolatedFleet
+from msaas.dev.chaos import SCENARIOS, SHORT, IsolatedFleet, start_fleet
 from msaas.dev.chaos.command import run_scenarios
 from msaas.local.api_client import ApiClient
 from msaas.testing import wait_until
@@ -16,13 +16,19 @@ Audit = Callable[[], Awaitable[None]]
 LONG = 120.0
 
 
-@pytest.mark.timeout(600)
+@pytest.fixture
+def fleet_of_replicas() -> Iterator[IsolatedFleet]:
+    with start_fleet() as fleet:
+        yield fleet
+
+
+@pytest.mark.timeout(1_800)
 async def test_a_fleet_under_load_loses_and_repeats_no_job(
-    fleet: IsolatedFleet, capsys: pytest.CaptureFixture[str]
+    fleet_of_replicas: IsolatedFleet, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Run the scenarios of `./msaas chaos --short` one after the other."""
     scenarios = [scenario for scenario in SCENARIOS if scenario.is_short]
-    passed = await run_scenarios(fleet, scenarios, SHORT)
+    passed = await run_scenarios(fleet_of_replicas, scenarios, SHORT)
     output = capsys.readouterr().out
     assert passed, output
     assert all(f"✓ {scenario.name}" in output for scenario in scenarios)

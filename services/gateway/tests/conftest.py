@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,6 @@ import asyncpg
 import httpx
 import pytest
 import pytest_asyncio
-import uvicorn
 import yaml
 from joserfc import jwt
 from joserfc.jwk import ECKey
@@ -34,13 +33,18 @@ from msaas.contracts import (
     SubmitJobs,
 )
 from msaas.gateway.bootstrap import Gateway, assemble, create_gateway_app
+from msaas.gateway.domain.rate_limit_rules import (
+    RATE_LIMIT_RULES,
+    RateLimitCategory,
+    RateLimitRule,
+)
 from msaas.gateway.settings import Settings
 from msaas.kernel import ErrorKind, MsaasError
 from msaas.messaging import ConsumerTimings, Delivery, Messenger, OutgoingMessage, RedisBroker
 from msaas.settings import load_settings
 from msaas.telemetry import Metrics
 from msaas.testing import GENEROUS_TIMEOUT, wait_until
-from msaas.web.server import ProblemHttpProtocol
+from msaas.web.server import HttpServer, ProblemHttpProtocol, bind_socket
 
 DOCUMENT: Any = yaml.safe_load(
     (Path(__file__).parents[3] / "contracts/openapi/gateway.v1.yaml").read_text()
@@ -236,6 +240,7 @@ class ApiUser:
 SignIn = Callable[..., Awaitable[ApiUser]]
 OpenGateway = Callable[[Settings], Awaitable[RunningGateway]]
 ReadMetric = Callable[..., float | None]
+RateLimitRules = Mapping[RateLimitCategory, RateLimitRule]
 
 
 @pytest.fixture(scope="session")
@@ -314,40 +319,46 @@ def read_metric(metrics: Metrics, environment: str) -> ReadMetric:
     return read
 
 
+@pytest.fixture
+def rate_limit_rules() -> RateLimitRules:
+    return RATE_LIMIT_RULES
+
+
 @pytest_asyncio.fixture
 async def open_gateway(
-    environment: str, metrics: Metrics, schema_url: str
+    environment: str,
+    metrics: Metrics,
+    rate_limit_rules: RateLimitRules,
+    schema_url: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[OpenGateway]:
     """Return a function that serves gateways until the test ends."""
+    # Client and server share a loop here: on a slow host a client's head may take a while.
+    monkeypatch.setattr(ProblemHttpProtocol, "head_timeout", GENEROUS_TIMEOUT)
     async with AsyncExitStack() as stack:
 
         async def open_(settings: Settings) -> RunningGateway:
-            return await stack.enter_async_context(serving(settings, environment, metrics))
+            return await stack.enter_async_context(
+                serving(settings, environment, metrics, rate_limit_rules)
+            )
 
         yield open_
 
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, environment: str, metrics: Metrics
+    settings: Settings, environment: str, metrics: Metrics, rate_limit_rules: RateLimitRules
 ) -> AsyncGenerator[RunningGateway]:
     # Each test has its own environment, and so its own keys in Redis.
     named = settings.model_copy(update={"environment": environment})
-    gateway = assemble(named, metrics)
+    gateway = assemble(named, metrics, rate_limit_rules=rate_limit_rules)
     app = create_gateway_app(gateway, named, metrics)
-    config = uvicorn.Config(
-        app,
-        http=ProblemHttpProtocol,
-        port=0,
-        log_config=None,
-        lifespan="on",
-        timeout_graceful_shutdown=3,
-    )
-    server = uvicorn.Server(config)
-    config.load()
-    task = asyncio.create_task(server.serve())
+    # As in production: its connections stay open for longer than a client reuses them.
+    server = HttpServer(app, drain_seconds=3)
+    listening = bind_socket("127.0.0.1", 0)
+    port = listening.getsockname()[1]
+    task = asyncio.create_task(server.serve([listening]))
     await wait_until(lambda: server.started or task.done())
-    port = server.servers[0].sockets[0].getsockname()[1]
     await wait_until(lambda: gateway.event_hub.has_started)
     try:
         yield RunningGateway(gateway, f"http://127.0.0.1:{port}")

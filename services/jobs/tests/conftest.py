@@ -145,11 +145,13 @@ async def start_service(
     """Start a replica; it is drained when the test is over."""
     started: list[Running] = []
 
-    async def start(timings: ConsumerTimings = TIMINGS) -> Running:
+    async def start(
+        timings: ConsumerTimings = TIMINGS, broker: RedisBroker | None = None
+    ) -> Running:
         metrics = Metrics("jobs", "test")
         service = assemble(
             database,
-            open_broker(),
+            broker or open_broker(),
             environment,
             metrics,
             opener=read_keys(LOCAL_SEALING_KEY),

@@ -98,7 +98,9 @@ class AddUser(Protocol):
 
 
 class StartService(Protocol):
-    async def __call__(self, timings: ConsumerTimings = ...) -> "Running": ...
+    async def __call__(
+        self, timings: ConsumerTimings = ..., broker: RedisBroker | None = None
+    ) -> "Running": ...
 
 
 @dataclass

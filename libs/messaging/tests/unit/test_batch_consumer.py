@@ -16,6 +16,7 @@ from msaas.messaging import (
     Messenger,
     OutgoingMessage,
 )
+from msaas.messaging.batch_consumer import Weigh
 from msaas.messaging.loop import BrokerLoop
 from msaas.streams import StreamConsumer
 from msaas.testing import MemoryBroker, build_submit_job, wait_until
@@ -69,8 +70,9 @@ class BatchHarness:
         self._gateway = make_messenger(broker, "gateway").publisher
         self._context = make_messenger(broker, "jobs").context
 
-    def consumer(self, max_size: int = 200) -> BatchConsumer:
-        return BatchConsumer(self._context, TOPIC.name, self.owner.handle, max_size, 0)
+    def consumer(self, max_size: int = 200, weigh: Weigh = lambda _: 1) -> BatchConsumer:
+        handle = self.owner.handle
+        return BatchConsumer(self._context, TOPIC.name, handle, max_size, 0, weigh=weigh)
 
     async def send(self, ttl_ms: int | None = None) -> UUID:
         command = build_submit_job()
@@ -225,6 +227,21 @@ async def test_a_batch_takes_no_more_than_its_count(harness: BatchHarness) -> No
     for _ in range(3):
         await runner.step()
     assert harness.owner.calls == [jobs[:2], jobs[2:4], jobs[4:]]
+
+
+async def test_a_call_takes_no_more_than_the_weight_that_its_handler_declares(
+    harness: BatchHarness,
+) -> None:
+    jobs = [await harness.send() for _ in range(6)]
+    weights = dict(zip(jobs, (4, 4, 4, 30, 1, 9), strict=True))
+
+    def weigh(delivery: Delivery) -> int:
+        return weights[delivery.message.job_id] if isinstance(delivery.message, SubmitJob) else 0
+
+    runner = harness.consumer(max_size=10, weigh=weigh)
+    while not await harness.empty():
+        await runner.step()
+    assert harness.owner.calls == [jobs[:2], jobs[2:3], jobs[3:4], jobs[4:]]
 
 
 async def test_a_failing_dependency_holds_the_batch_and_counts_as_no_delivery(

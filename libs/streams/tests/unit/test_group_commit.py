@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from msaas.streams import BrokerUnavailable, CommitResult, EntryIdRefused, StreamConsumer, Write
-from msaas.streams.group_commit import MAX_COMMIT_SIZE, GroupCommit
+from msaas.streams.group_commit import MAX_COMMIT_BYTES, MAX_COMMIT_SIZE, GroupCommit
 from msaas.testing import FakeClock, MemoryBroker
 
 KEY, OTHER, BAD = "stream", "other", "bad"
@@ -158,6 +158,15 @@ async def test_a_crowd_is_split_in_order_into_commits_of_bounded_size(
     assert sum(sizes) == 2 * MAX_COMMIT_SIZE
     written = [n for numbers, *_ in broker.commits for n in numbers]
     assert written == [b"%d" % n for n in range(2 * MAX_COMMIT_SIZE)]
+
+
+async def test_commits_of_many_bytes_are_split_into_several(
+    broker: GatedBroker, group: GroupCommit
+) -> None:
+    data = b"x" * (MAX_COMMIT_BYTES // 4)
+    large = [Write(KEY, {b"n": b"%d" % n, b"data": data}) for n in range(10)]
+    await asyncio.gather(*(group.commit([each]) for each in large))
+    assert [len(numbers) for numbers, *_ in broker.commits] == [4, 4, 2]
 
 
 async def test_a_commit_larger_than_the_limit_is_not_split(

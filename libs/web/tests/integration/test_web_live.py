@@ -1,5 +1,6 @@
 """The application behind a real uvicorn on loopback."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import httpx
@@ -53,6 +54,17 @@ async def test_a_large_body_is_refused_and_the_connection_lives_on(live: LiveSer
     answer = await live.client.post("/raw", content=stream(), headers=chunked_json)
     assert answer.json()["code"] == "payload_too_large"
     assert (await live.client.get("/cars/1")).status_code == 200
+
+
+@pytest.mark.parametrize("declared", [b"transfer-encoding: chunked", b"content-length: 9"])
+async def test_a_read_is_answered_before_the_body_that_a_client_sends_with_it(
+    live: LiveServer, declared: bytes
+) -> None:
+    reader, writer = await asyncio.open_connection(*live.address)
+    writer.write(b"GET /api/v1/cars/1 HTTP/1.1\r\nhost: a\r\n" + declared + b"\r\n\r\n")
+    # Without an end of the body, only the timeout of the request would answer, with a 504.
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+    writer.close()
 
 
 async def test_events_arrive_one_by_one_and_uncompressed(live: LiveServer) -> None:

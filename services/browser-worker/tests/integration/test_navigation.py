@@ -125,14 +125,32 @@ async def test_nul_and_lone_surrogates_are_normalised(
     assert result.model_dump_json()
 
 
+@pytest.mark.parametrize(("head", "title"), [("", ""), ("<title>true</title>", "true")])
 async def test_a_page_may_return_values_that_are_not_text(
-    harness: BrowserHarness, web: FakeWebServer
+    harness: BrowserHarness, web: FakeWebServer, head: str, title: str
 ) -> None:
-    page = """<form name=title></form><body><p>x</p><script>
-      Object.defineProperty(document.body, "innerText", {get: () => 7});
+    """A user gets the text and the title that the page shows, and not what its scripts answer.
+
+    The text is "x", which is drawn, and not the 7 of the overridden property. A form that takes
+    the name `title` is no title: a page that has no other has an empty one.
+    """
+    page = f"""{head}<form name=title></form><body><p>x</p><script>
+      Object.defineProperty(document.body, "innerText", {{get: () => 7}});
     </script>"""
     result = await harness.visit(web.add_page("/clobbered", page))
-    assert (result.text, result.title) == ("x", "")
+    assert (result.text, result.title) == ("x", title)
+
+
+@pytest.mark.parametrize("selector", [None, "p", "//p", "p:has-text('x')"])
+async def test_elements_named_like_what_our_scripts_use_hide_nothing(
+    harness: BrowserHarness, web: FakeWebServer, selector: str | None
+) -> None:
+    """An element with a name replaces the document's property of that name, for the page alone."""
+    names = ("title", "body", "documentElement", "querySelector", "evaluate", "contentType")
+    named = "".join(f"<img name={name}><form name={name}></form>" for name in names)
+    page = f"<title>true</title><p>x</p>{named}"
+    result = await harness.visit(web.add_page("/named", page), selector=selector)
+    assert (result.text, result.title) == ("x", "true")
 
 
 async def test_pictures_and_fonts_are_not_fetched(

@@ -68,6 +68,11 @@ async def send_visit(jobs_service: FakeJobsService, url: str, **params: str) -> 
 async def test_a_job_is_run_and_its_result_reported(
     worker: asyncio.subprocess.Process, jobs_service: FakeJobsService, site: DemoSite, port: int
 ) -> None:
+    """The worker's own port is denied, which its operator reads in a metric.
+
+    A user reads "port", as of any other host at that port: another word would say what listens
+    on the fleet's machines.
+    """
     envelope = await send_visit(jobs_service, f"{site.url}/article", selector="h1")
     outcome = await jobs_service.wait_for_outcome(envelope)
     assert jobs_service.list_message_types(envelope) == ["JobStarted", "JobSucceeded"]
@@ -84,6 +89,11 @@ async def test_a_job_is_run_and_its_result_reported(
     assert (blocked.failure_reason, blocked.retryable) == ("address_blocked", False)
     [host] = blocked.network
     assert (host.port, host.connections, host.refusal) == (port, 0, "port")
+    elsewhere = await jobs_service.wait_for_outcome(
+        await send_visit(jobs_service, f"http://93.184.215.14:{port}/metrics")
+    )
+    assert elsewhere.network == (host.model_copy(update={"host": "93.184.215.14"}),)
+    assert elsewhere.last_error == blocked.last_error
 
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         health = (await client.get("/health/ready")).json()
@@ -92,6 +102,7 @@ async def test_a_job_is_run_and_its_result_reported(
     for line in (
         'jobs_browser_total{environment="test",outcome="succeeded",service="browser-worker"',
         'jobs_browser_total{environment="test",outcome="address_blocked"',
+        'jobs_browser_blocked_requests_total{environment="test",reason="denied"',
         'circuit_state{environment="test",service="browser-worker",target="playwright"} 0.0',
         'jobs_browser_contexts{environment="test",service="browser-worker"} 0.0',
         "msaas_job_processing_duration_seconds_count",

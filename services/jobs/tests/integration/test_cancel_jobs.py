@@ -87,9 +87,10 @@ async def test_a_job_on_its_way_is_cancelled_and_its_entry_withdrawn(
 ) -> None:
     command = await add_job()
     await run_tick()
+    entry_id = await rows.fetchval("SELECT entry_id FROM jobs.jobs")
     processed = await run_commands(command)
     assert outcome_of(processed) == {"job_id": command.job_id, "status": "CANCELLED"}
-    assert workers.withdrawn == [("jobs.generic", ["1-0"])]
+    assert workers.withdrawn == [("jobs.generic", [entry_id])]
     assert workers.marked == {command.job_id}
     assert await rows.fetchval("SELECT outcome FROM jobs.job_attempts") == "cancelled"
 

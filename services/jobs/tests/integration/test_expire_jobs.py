@@ -73,8 +73,9 @@ async def test_an_unread_envelope_is_withdrawn(
 ) -> None:
     command = await add_overdue()
     await run_tick()
+    entry_id = await rows.fetchval("SELECT entry_id FROM jobs.jobs")
     await run_commands(command)
-    assert workers.withdrawn == [("jobs.generic", ["1-0"])]
+    assert workers.withdrawn == [("jobs.generic", [entry_id])]
     assert workers.marked == {command.job_id}
     assert await rows.fetchval("SELECT outcome FROM jobs.job_attempts") == "cancelled"
 

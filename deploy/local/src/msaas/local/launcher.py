@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from msaas.embedded import ServerNotStarted
 from msaas.local.console import Console
@@ -34,13 +34,18 @@ def run_launcher(
     *,
     print_logs: bool,
     servers_only: bool,
+    change: Callable[[Fleet], None] = lambda _fleet: None,
 ) -> None:
-    """Run the fleet until a signal; raise AlreadyRunning when the folder is locked."""
+    """Run the fleet until a signal; raise AlreadyRunning when the folder is locked.
+
+    `change` may replace and add parts before any is started.
+    """
     with home.locked():
         _end_earlier_launcher(home, console)
         fleet = assemble(home, environment, console.print)
         if not servers_only:
             Services(home, environment, fleet, console.print).add()
+        change(fleet)
         asyncio.run(_Launcher(home, fleet, console, print_logs=print_logs).run())
 
 
@@ -120,14 +125,20 @@ class _Launcher:
         self._state.write(self._home.state_path)
 
 
-def start_detached(home: Home, console: Console, *, servers_only: bool) -> LauncherState:
+def start_detached(
+    home: Home,
+    console: Console,
+    *,
+    servers_only: bool = False,
+    command: Sequence[str] = (sys.executable, "-m", "msaas.local", "up", "--background"),
+) -> LauncherState:
     """Return the state of a background launcher once all its parts are ready."""
     home.prepare()
     only = ["--servers"] if servers_only else []
     log_path = home.logs / "launcher.log"
     with log_path.open("wb") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "msaas.local", "up", "--background", *only],
+            [*command, *only],
             env={**os.environ, "MSAAS_HOME": str(home.path)},
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -159,7 +159,7 @@ class Services:
             name=process.name,
             command=partial(_python, process.command),
             environment=environment,
-            is_ready=lambda _: _is_ready(self._ports.url(_internal(process))),
+            is_ready=lambda _: is_ready(self._ports.url(_internal(process))),
             prepare=prepare_all,
             url=partial(self._ports.url, list(ports.values())[-1]),
             depends_on=depends_on,
@@ -293,7 +293,7 @@ def _python(words: Sequence[str]) -> list[str]:
     return die_with_parent_command([*module_command(program), *arguments], SIGTERM)
 
 
-def _is_ready(internal_url: str) -> bool:
+def is_ready(internal_url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{internal_url}/health/ready", timeout=1) as answer:  # noqa: S310  # a local address
             return answer.status == 200  # noqa: PLR2004  # HTTP's OK

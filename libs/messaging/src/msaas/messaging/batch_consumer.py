@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import nullcontext, suppress
+from itertools import accumulate
 
 from msaas.kernel import ErrorKind, MsaasError
 from msaas.messaging.held_entries import HELD_RECHECK_INTERVAL, HeldEntries, WaitsForOlder
@@ -17,6 +18,7 @@ from msaas.streams import (
 )
 from msaas.telemetry import is_sampled, span
 
+Weigh = Callable[[Delivery], int]
 BatchHandler = Callable[[Sequence[Delivery]], Awaitable[Sequence[OutgoingMessage]]]
 
 
@@ -49,10 +51,11 @@ class BatchConsumer(TopicConsumer):
         linger: float,
         *,
         waits_for_older: WaitsForOlder = lambda _: False,
+        weigh: Weigh = lambda _: 1,
     ) -> None:
         super().__init__(context, topic)
         self._held = HeldEntries(self._broker, self._consumer, waits_for_older)
-        self._handler, self._max_size, self._linger = handler, size, linger
+        self._handler, self._max_size, self._linger, self._weigh = handler, size, linger, weigh
         self._call_size = size
         self._failures = 0
         self._handled_calls = 0
@@ -63,7 +66,7 @@ class BatchConsumer(TopicConsumer):
             await self._take()
             await self._handle_in_flight()
         except DeliveryReleased:
-            await self._release_in_flight()
+            await self._finish_in_flight()
         except GroupMissing:  # nobody handles what the held entries wait for
             self._forget([entry_id for entry_id in self._in_flight if entry_id in self._held])
             raise
@@ -72,90 +75,68 @@ class BatchConsumer(TopicConsumer):
         self._forget([entry_id for entry_id in entry_ids if entry_id in self._held])
 
     async def _finish_in_flight(self) -> None:
-        await self._release_in_flight()
-
-    async def _release_in_flight(self) -> None:
         if self._in_flight:
             await self.release(list(self._in_flight.values()))
         self._forget(list(self._in_flight))
 
     async def _take(self) -> None:
         """Read while there is room beside the entries that wait for a dependency."""
-        room = self._max_size - len(self._list_not_held())
+        waiting = self._list_not_held()
+        room = self._max_size - self._weigh_all(waiting)
         if room > 0:
-            found = await self._reclaim() or await self._read_batch(room)
+            found = await self._reclaim() or await self._read_batch(room, is_idle=not waiting)
             self._in_flight |= {delivery.entry_id: delivery for delivery in found}
             self._held.hold(found)
 
     def _list_not_held(self) -> list[Delivery]:
         return [each for id_, each in self._in_flight.items() if id_ not in self._held]
 
-    async def _read_batch(self, room: int) -> list[Delivery]:
+    def _weigh_all(self, deliveries: Iterable[Delivery]) -> int:
+        return sum(map(self._weigh, deliveries))
+
+    async def _read_batch(self, room: int, *, is_idle: bool) -> list[Delivery]:
         """Read what there is and, after `linger`, what came since: one transaction for both."""
-        block = HELD_RECHECK_INTERVAL if self._held else None
-        if self._list_not_held():
-            return [] if self._held.are_too_many else await self._read(room, block=0)
         if self._held.are_too_many:
-            await self._wait_or_drain(HELD_RECHECK_INTERVAL)
+            await self._wait_or_drain(HELD_RECHECK_INTERVAL if is_idle else 0)
             return []
-        found = await self._read(room, block)
-        if found and self._linger and len(found) < room:
-            await self._wait_or_drain(self._linger)
-            with suppress(BrokerUnavailable):  # the entries read before are handled anyway
-                found += await self._read(room - len(found), block=0)
+        block = HELD_RECHECK_INTERVAL if self._held else None
+        found = await self._read(room, block if is_idle else 0)
+        lingers = bool(self._linger and found and is_idle)
+        with suppress(BrokerUnavailable):  # the entries read before are handled anyway
+            while (self._has_more or lingers) and (free := room - self._weigh_all(found)) > 0:
+                if not self._has_more:
+                    lingers = False
+                    await self._wait_or_drain(self._linger)
+                found += await self._read(free, block=0)
         return found
 
     async def _handle_in_flight(self) -> None:
-        """Handle all entries in hand, or stop where a dependency fails; the held ones come last."""
-        while batch := self._list_not_held()[: self._call_size]:
-            if not await self._try_to_handle(batch):
-                return
-        ready = await self._held.find_ready()
-        while batch := [each for id_, each in self._in_flight.items() if id_ in ready]:
-            if not await self._try_to_handle(batch[: self._call_size]):
-                return
-
-    async def _try_to_handle(self, batch: Sequence[Delivery]) -> bool:
-        """Return whether the entries were handled, or are to be tried again later."""
-        try:
-            await self._handle(batch)
-        except DeliveryReleased:
-            raise
-        except BatchInterrupted as interruption:
-            await self._finish(interruption.finished, interruption.outgoing)
-            await self._pause(interruption.__cause__ or interruption)
-            return False
-        except Exception as error:  # noqa: BLE001  # `_handle` raises what may pass
-            await self._postpone(batch, error)
-            return False
-        self._call_size = min(2 * self._call_size, self._max_size)
-        return True
-
-    async def _handle(self, batch: Sequence[Delivery]) -> None:
-        """Raise the failure of a dependency; any other failure ends with the entry at fault."""
-        try:
-            outgoing = await self._call_handler(batch)
-            await self._finish(batch, outgoing)
-        except (DeliveryReleased, BatchInterrupted):
-            raise
-        except Exception as error:
-            if _may_pass(error, is_alone=len(batch) == 1):
+        """Handle all entries in hand, or stop where a dependency fails."""
+        while batch := await self._choose_batch():
+            try:
+                await self._finish(batch, await self._call_handler(batch))
+            except DeliveryReleased:
                 raise
-            if len(batch) == 1:
-                await self._handle_failure(batch[0], error)
+            except BatchInterrupted as interruption:
+                await self._finish(interruption.finished, interruption.outgoing)
+                await self._pause(interruption.__cause__ or interruption)
+                return
+            except Exception as error:  # noqa: BLE001  # each kind of failure has its answer
+                if not await self._go_on_after(error, batch):
+                    return
             else:
-                middle = len(batch) // 2
-                await self._handle(batch[:middle])
-                await self._handle(batch[middle:])
-        else:
-            self._failures = 0
-            self._handled_calls += 1
+                self._failures = 0
+                self._handled_calls += 1
+                self._call_size = min(2 * self._call_size, self._max_size)
 
-    async def _finish(self, batch: Sequence[Delivery], outgoing: Sequence[OutgoingMessage]) -> None:
-        if batch:
-            entry_ids = [delivery.entry_id for delivery in batch]
-            await self.ack_and_publish(outgoing, entry_ids, "handled")
-            self._forget(entry_ids)
+    async def _choose_batch(self) -> list[Delivery]:
+        """Take the oldest entries that weigh no more than a call may; the held ones come last."""
+        ready = self._list_not_held()
+        if not ready and self._held:
+            ready_ids = await self._held.find_ready()
+            ready = [each for id_, each in self._in_flight.items() if id_ in ready_ids]
+        weights = accumulate(map(self._weigh, ready))
+        return ready[: max(1, sum(weight <= self._call_size for weight in weights))]
 
     async def _call_handler(self, batch: Sequence[Delivery]) -> Sequence[OutgoingMessage]:
         parents = [parent for d in batch if (parent := d.entry.traceparent) and is_sampled(parent)]
@@ -166,28 +147,39 @@ class BatchConsumer(TopicConsumer):
             with self._context.metrics.time_handler(name), tracing:
                 return await self._handler(batch)
 
-    async def _postpone(self, batch: Sequence[Delivery], error: Exception) -> None:
-        """Keep the entries in hand for a later and smaller call.
+    async def _go_on_after(self, error: Exception, batch: Sequence[Delivery]) -> bool:
+        """Return whether to continue with smaller calls now, or later.
 
         An entry that is too slow alone counts as failed only where other entries were handled since
         it was too slow before: else the dependency is slow, and not this entry.
         """
         if is_dependency_failure(error):
             await self._pause(error)
-            return
-        left = [delivery for delivery in batch if delivery.entry_id in self._in_flight]
-        self._call_size = max(1, len(batch) // 2)
-        if len(left) == 1:
-            [delivery] = left
-            timed_out_at = self._timed_out.get(delivery.entry_id)
-            if _is_timeout(error) and timed_out_at not in {None, self._handled_calls}:
+            return False
+        self._call_size = max(1, self._weigh_all(batch) // 2)
+        kind = error.kind if isinstance(error, MsaasError) else None
+        is_slow = isinstance(error, TimeoutError) or kind is ErrorKind.TIMEOUT
+        if len(batch) == 1:
+            [delivery], id_ = batch, batch[0].entry_id
+            is_locked = kind is ErrorKind.CONFLICT and getattr(error, "retryable", False)
+            may_pass = self._timed_out.get(id_) in {None, self._handled_calls}
+            if not is_locked and not (kind is ErrorKind.TIMEOUT and may_pass):
                 await self._handle_failure(delivery, error)
-                return
-            self._in_flight[delivery.entry_id] = self._in_flight.pop(delivery.entry_id)
-            if _is_timeout(error):
-                self._timed_out[delivery.entry_id] = self._handled_calls
-        if len(left) == 1 or _is_timeout(error):
-            await self._pause(error)
+                return True
+            if id_ in self._in_flight:  # the others come before it
+                self._in_flight[id_] = self._in_flight.pop(id_)
+            if is_slow:
+                self._timed_out[id_] = self._handled_calls
+        elif not is_slow:
+            return True
+        await self._pause(error)
+        return False
+
+    async def _finish(self, batch: Sequence[Delivery], outgoing: Sequence[OutgoingMessage]) -> None:
+        if batch:
+            entry_ids = [delivery.entry_id for delivery in batch]
+            await self.ack_and_publish(outgoing, entry_ids, "handled")
+            self._forget(entry_ids)
 
     async def _pause(self, error: BaseException) -> None:
         """Wait before the next call, or release the entries where the process shuts down."""
@@ -216,19 +208,3 @@ class BatchConsumer(TopicConsumer):
         for entry_id in entry_ids:
             self._in_flight.pop(entry_id, None)
             self._timed_out.pop(entry_id, None)
-
-
-def _may_pass(error: Exception, *, is_alone: bool) -> bool:
-    """Return whether the error is not the fault of the entries, or of one among many."""
-    if isinstance(error, TimeoutError):  # of the whole call
-        return not is_alone
-    return isinstance(error, MsaasError) and (
-        error.kind in {ErrorKind.UNAVAILABLE, ErrorKind.TIMEOUT}
-        or (error.kind is ErrorKind.CONFLICT and error.retryable)
-    )
-
-
-def _is_timeout(error: Exception) -> bool:
-    return isinstance(error, TimeoutError) or (
-        isinstance(error, MsaasError) and error.kind is ErrorKind.TIMEOUT
-    )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from msaas.kernel import Clock, PeriodicTask, SystemClock
-from msaas.messaging.batch_consumer import BatchConsumer, BatchHandler
+from msaas.messaging.batch_consumer import BatchConsumer, BatchHandler, Weigh
 from msaas.messaging.command_client import CommandClient
 from msaas.messaging.epoch_watcher import EpochListener, EpochWatcher
 from msaas.messaging.held_entries import WaitsForOlder
@@ -57,17 +57,17 @@ class Messenger:
         handler: BatchHandler,
         max_size: int = 200,
         linger: float = 0,
+        *,
         waits_for_older: WaitsForOlder = lambda _: False,
+        weigh: Weigh = lambda _: 1,
     ) -> None:
-        """Handle in micro-batches; a batch waits `linger` seconds for more messages.
+        """Handle in micro-batches that weigh up to `max_size`, and wait `linger` seconds for more.
 
         What `waits_for_older` is handled after everything older, also after what others have read.
         """
-        self._consumers.append(
-            BatchConsumer(
-                self.context, topic, handler, max_size, linger, waits_for_older=waits_for_older
-            )
-        )
+        options = {"waits_for_older": waits_for_older, "weigh": weigh}
+        consumer = BatchConsumer(self.context, topic, handler, max_size, linger, **options)
+        self._consumers.append(consumer)
 
     def consume_work(self, topic: str, handler: WorkHandler, *, concurrency: int) -> None:
         self._consumers.append(WorkConsumer(self.context, topic, handler, concurrency=concurrency))

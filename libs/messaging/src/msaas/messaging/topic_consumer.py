@@ -2,15 +2,23 @@
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Literal
 
-from msaas.contracts import DecodeError, TopicKind, build_dead_letter, decode, is_reply_key
+from msaas.contracts import (
+    MAX_DATA,
+    DecodeError,
+    TopicKind,
+    build_dead_letter,
+    decode,
+    is_reply_key,
+)
 from msaas.messaging.loop import BrokerLoop, ConsumerContext
 from msaas.streams import (
+    MAX_READ_BYTES,
     BrokerUnavailable,
     Delivery,
     GroupMissing,
@@ -22,7 +30,9 @@ from msaas.streams import (
     is_dependency_failure,
 )
 
+FIRST_READ = MAX_READ_BYTES // MAX_DATA
 MAX_RECLAIMED = 100
+MAX_PUBLISHED = 500
 
 
 class TopicConsumer(BrokerLoop):
@@ -37,6 +47,8 @@ class TopicConsumer(BrokerLoop):
         self._in_flight: dict[str, Delivery] = {}
         self._group_ensured = False
         self._next_reclaim_at = 0.0
+        self._read_limit = FIRST_READ
+        self._has_more = False
 
     async def run(self) -> None:
         heartbeats = asyncio.create_task(self._extend_leases(), name=f"leases {self.topic.name}")
@@ -78,8 +90,9 @@ class TopicConsumer(BrokerLoop):
 
     async def _read(self, count: int, block: float | None = None) -> list[Delivery]:
         block = self._timings.block_timeout if block is None else block
-        found = await self._broker.read(self._consumer, count, block)
-        return await self._filter_deliverable(found)
+        return await self._read_fitting(
+            count, lambda limit: self._broker.read(self._consumer, limit, block)
+        )
 
     async def _reclaim(self) -> list[Delivery]:
         """Take entries over from dead consumers; checked three times per `reclaim_after`."""
@@ -87,9 +100,27 @@ class TopicConsumer(BrokerLoop):
         if now < self._next_reclaim_at:
             return []
         idle = self._timings.reclaim_after
-        found = await self._broker.reclaim(self._consumer, idle, MAX_RECLAIMED, in_flight)
-        if len(found) < MAX_RECLAIMED:
+        found = await self._read_fitting(
+            MAX_RECLAIMED,
+            lambda limit: self._broker.reclaim(self._consumer, idle, limit, in_flight),
+        )
+        if not self._has_more:
             self._next_reclaim_at = now + self._timings.reclaim_interval
+        return found
+
+    async def _read_fitting(
+        self, count: int, read: Callable[[int], Awaitable[list[RawEntry]]]
+    ) -> list[Delivery]:
+        """Read as many entries as a slow link carries in time, by the size of those before.
+
+        An answer that comes too late leaves its entries pending for `reclaim_after`.
+        """
+        known_limit, self._read_limit, self._has_more = self._read_limit, FIRST_READ, False
+        limit = min(count, known_limit)
+        found = await read(limit)
+        if total := sum(raw.size for raw in found):
+            known_limit = max(1, min(2 * known_limit, MAX_READ_BYTES * len(found) // total))
+        self._read_limit, self._has_more = known_limit, len(found) == limit
         return await self._filter_deliverable(found)
 
     async def _filter_deliverable(self, entries: Sequence[RawEntry]) -> list[Delivery]:
@@ -131,9 +162,12 @@ class TopicConsumer(BrokerLoop):
     async def ack_and_publish(
         self, outgoing: Sequence[OutgoingMessage], entry_ids: Sequence[str], outcome: str
     ) -> None:
-        """Publish and acknowledge in one transaction; waits while Redis is unavailable."""
-        commit = partial(self._context.publisher.commit, outgoing, self._consumer, entry_ids)
-        await self._retry_until_available(commit)
+        """Publish, and acknowledge with the last part; waits while Redis is unavailable."""
+        commit, count = self._context.publisher.commit, MAX_PUBLISHED
+        while len(outgoing) > count:
+            await self._retry_until_available(partial(commit, outgoing[:count]))
+            outgoing = outgoing[count:]
+        await self._retry_until_available(partial(commit, outgoing, self._consumer, entry_ids))
         self._context.metrics.count(self.topic.name, outcome, len(entry_ids))
 
     async def _dead_letter(

@@ -1,6 +1,7 @@
 """One round trip to Redis Streams at a time: append, read, acknowledge."""
 
 from msaas.streams.broker import (
+    MAX_READ_BYTES,
     Broker,
     CommitResult,
     RawEntry,
@@ -27,6 +28,7 @@ from msaas.streams.publisher import StreamPublisher
 from msaas.streams.redis_broker import RedisBroker
 
 __all__ = [
+    "MAX_READ_BYTES",
     "Broker",
     "BrokerAccessDenied",
     "BrokerFull",

@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+MAX_READ_BYTES: Final = 1_000_000
+"""What one read may bring over a slow link within its deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,10 @@ class RawEntry(NamedTuple):
     fields: Mapping[bytes, bytes]
     delivery_count: int = 1
 
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.fields.values()))
+
 
 class Write(NamedTuple):
     """One entry to append; `retention` trims older ones, `expires` lets the key expire with it.
@@ -33,6 +40,10 @@ class Write(NamedTuple):
     expires: bool = False
     bounded: bool = False
     entry_id: str | None = None
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.fields.values()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from msaas.streams.broker import Broker, StreamConsumer, Write
 from msaas.streams.errors import EntryIdRefused
 
 MAX_COMMIT_SIZE = 500
+MAX_COMMIT_BYTES = 1_000_000
 DEPTH_TTL_SECONDS = 0.25
 
 
@@ -72,14 +73,15 @@ class GroupCommit:
     def _next_batch(self) -> list[_PendingCommit]:
         """Take the oldest commits that fit into one transaction: one consumer, a bounded size."""
         batch: list[_PendingCommit] = []
-        size, consumer = 0, None
-        while self._pending and size < MAX_COMMIT_SIZE:
+        size, volume, consumer = 0, 0, None
+        while self._pending and size < MAX_COMMIT_SIZE and volume < MAX_COMMIT_BYTES:
             commit = self._pending[0]
             if commit.consumer and consumer and commit.consumer != consumer:
                 break
             consumer = consumer or commit.consumer
             batch.append(self._pending.pop(0))
             size += len(commit.writes) + 1
+            volume += sum(write.size for write in commit.writes)
         return batch
 
     async def _commit(self, batch: Sequence[_PendingCommit]) -> None:

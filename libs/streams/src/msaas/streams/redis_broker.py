@@ -8,6 +8,7 @@ from typing import Any
 
 from msaas.kernel import to_milliseconds
 from msaas.streams.broker import (
+    MAX_READ_BYTES,
     CommitResult,
     RawEntry,
     StreamConsumer,
@@ -17,6 +18,7 @@ from msaas.streams.broker import (
 )
 from msaas.streams.errors import BrokerUnavailable, GroupMissing
 from msaas.streams.redis_pipeline import (
+    SLOWEST_LINK,
     RedisCommand,
     RedisPipeline,
     is_id_refused,
@@ -29,6 +31,7 @@ from msaas.telemetry import Metrics
 COMMAND_TIMEOUT = 0.5
 MAX_BLOCK_SECONDS = 5.0
 CLOCK_SYNC_INTERVAL = 10.0
+LARGE_REPLY_SECONDS = MAX_READ_BYTES / SLOWEST_LINK
 RELEASED_IDLE_MS = 24 * 3600 * 1000
 
 
@@ -76,9 +79,8 @@ class RedisBroker:
 
     async def read(self, consumer: StreamConsumer, count: int, block: float) -> list[RawEntry]:
         args = ("GROUP", consumer.group, consumer.name, "COUNT", count, *_block(block))
-        [reply] = await self._pipeline.execute(
-            [("XREADGROUP", *args, "STREAMS", consumer.key, ">")], block
-        )
+        command = ("XREADGROUP", *args, "STREAMS", consumer.key, ">")
+        reply = await self._read_entries(command, block)
         return [read_entry(item) for item in reply[0][1]] if reply else []
 
     async def reclaim(
@@ -97,7 +99,7 @@ class RedisBroker:
         if not entry_ids:
             return []
         # XCLAIM checks the idle time again and so decides between two concurrent reclaims.
-        claimed = await self.execute_command("XCLAIM", *group_args, consumer.name, idle, *entry_ids)
+        claimed = await self._read_entries(("XCLAIM", *group_args, consumer.name, idle, *entry_ids))
         return [read_entry(item, deliveries[read_text(item[0])]) for item in claimed if item]
 
     async def find_oldest_pending(
@@ -147,14 +149,12 @@ class RedisBroker:
         self, positions: Mapping[str, str], count: int, block: float
     ) -> dict[str, list[RawEntry]]:
         args = ("COUNT", count, *_block(block), "STREAMS", *positions, *positions.values())
-        [reply] = await self._pipeline.execute([("XREAD", *args)], block)
+        reply = await self._read_entries(("XREAD", *args), block)
         return {read_text(key): [read_entry(item) for item in items] for key, items in reply or ()}
 
     async def peek(self, key: str, count: int) -> list[RawEntry]:
-        return [
-            read_entry(item)
-            for item in await self.execute_command("XRANGE", key, "-", "+", "COUNT", count)
-        ]
+        reply = await self._read_entries(("XRANGE", key, "-", "+", "COUNT", count))
+        return [read_entry(item) for item in reply]
 
     async def last_id(self, key: str) -> str:
         reply = await self.execute_command("XREVRANGE", key, "+", "-", "COUNT", 1)
@@ -220,6 +220,9 @@ class RedisBroker:
             self._clock_skew_ms = await self.now_ms() - local_now * 1000
             self._clock_synced_at = local_now
         return round(local_now * 1000 + self._clock_skew_ms)
+
+    async def _read_entries(self, command: RedisCommand, block: float = 0) -> Any:
+        return (await self._pipeline.execute([command], block + LARGE_REPLY_SECONDS))[0]
 
     async def execute_command(self, *command: str | int | bytes) -> Any:
         return (await self._pipeline.execute([command]))[0]

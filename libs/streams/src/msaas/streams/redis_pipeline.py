@@ -17,6 +17,9 @@ from msaas.streams.errors import BrokerAccessDenied, BrokerFull, BrokerUnavailab
 from msaas.telemetry import Metrics, get_logger
 
 CONNECT_TIMEOUT = 2.0
+SLOWEST_LINK: Final = 1_000_000
+"""Bytes a second: what is sent extends the deadline of a round trip by as much."""
+
 # What a script gets that runs a command which its user may not run.
 _SCRIPT_DENIED: Final = "ACL failure in script"
 
@@ -73,7 +76,8 @@ class RedisPipeline:
             async with asyncio.timeout(CONNECT_TIMEOUT):  # the handshake has no other deadline
                 connection = await self._pool.get_connection()
             try:
-                async with asyncio.timeout(self._timeout + block):
+                seconds = self._timeout + block + len(packed) / SLOWEST_LINK
+                async with asyncio.timeout(seconds):
                     await connection.send_packed_command(packed, check_health=False)
                     replies = [await _read_reply(connection) for _ in commands]
             except BaseException:

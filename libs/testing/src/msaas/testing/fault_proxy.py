@@ -18,7 +18,7 @@ class FaultProxy:
     def __init__(self, target_url: str) -> None:
         self._target = urlsplit(target_url)
         self._passes_requests = self._passes_replies = True
-        self._delay = 0.0
+        self._delay = self._seconds_per_byte = 0.0
         self._port = 0
         self._listener: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -49,6 +49,10 @@ class FaultProxy:
         """Delay each chunk, in both directions."""
         self._delay = seconds
 
+    def limit_rate(self, bytes_per_second: float) -> None:
+        """Let each connection carry so much in each direction."""
+        self._seconds_per_byte = 1 / bytes_per_second
+
     async def cut(self) -> None:
         """Reset every connection and refuse new ones."""
         if self._listener:
@@ -69,7 +73,7 @@ class FaultProxy:
         if not self._passes_replies:
             await self._reset_all()
         self._passes_requests = self._passes_replies = True
-        self._delay = 0.0
+        self._delay = self._seconds_per_byte = 0.0
         if self._listener is None:
             await self._listen()
 
@@ -116,8 +120,8 @@ class FaultProxy:
     ) -> None:
         try:
             while data := await source.read(_CHUNK):
-                if self._delay:
-                    await asyncio.sleep(self._delay)
+                if pause := self._delay + self._seconds_per_byte * len(data):
+                    await asyncio.sleep(pause)
                 if self._passes_replies if reply else self._passes_requests:
                     sink.write(data)
                     await sink.drain()

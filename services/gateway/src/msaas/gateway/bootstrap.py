@@ -39,6 +39,11 @@ from msaas.gateway.application.read_job_files import ReadJobFiles
 from msaas.gateway.application.read_summary import ReadSummary
 from msaas.gateway.application.request_rate_limiter import RequestRateLimiter
 from msaas.gateway.application.submit_job import JobSubmission
+from msaas.gateway.domain.rate_limit_rules import (
+    RATE_LIMIT_RULES,
+    RateLimitCategory,
+    RateLimitRule,
+)
 from msaas.gateway.entrypoints.http import (
     account,
     api_keys,
@@ -149,7 +154,10 @@ class Gateway:
 
 
 def assemble(
-    settings: Settings, metrics: Metrics, flag_defaults: Mapping[str, bool] = MappingProxyType({})
+    settings: Settings,
+    metrics: Metrics,
+    flag_defaults: Mapping[str, bool] = MappingProxyType({}),
+    rate_limit_rules: Mapping[RateLimitCategory, RateLimitRule] = RATE_LIMIT_RULES,
 ) -> Gateway:
     users = Database(PostgresConfig(settings.database_url.get_secret_value()), metrics)
     reads = Database(PostgresConfig(settings.read_database_url.get_secret_value()), metrics)
@@ -246,7 +254,9 @@ def assemble(
         health=health,
         callers=CallerResolver(authenticator),
         rate_limiter=RequestRateLimiter(
-            RateLimiter(create_store("limits"), environment), enforced=settings.rate_limits_enforced
+            RateLimiter(create_store("limits"), environment),
+            enforced=settings.rate_limits_enforced,
+            rules=rate_limit_rules,
         ),
         idempotent_requests=IdempotentRequests(
             IdempotencyClaims(create_store("claims")),

@@ -116,7 +116,7 @@ def assemble(
         messenger, database, metrics, process_commands, pauses
     )
     handle_commands = commands.CommandsHandler(process_commands, set_pauses, handle_dead_letters)
-    messenger.consume_batches(commands.TOPIC, handle_commands)
+    messenger.consume_batches(commands.TOPIC, handle_commands, weigh=commands.count_jobs)
     apply_billing = ApplyBilling(
         PostgresStore(database, PostgresBilling),
         metrics,

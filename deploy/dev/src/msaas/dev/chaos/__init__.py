@@ -1,8 +1,8 @@
-"""Injects faults into a loaded fleet and verifies that no job was lost or charged twice."""
+"""Injects faults into a loaded fleet and verifies that no job was lost, done or charged twice."""
 
 from msaas.dev.chaos.clients import sign_in_new_user
 from msaas.dev.chaos.faults import SCENARIOS, Scenario
-from msaas.dev.chaos.isolated_fleet import IsolatedFleet
+from msaas.dev.chaos.isolated_fleet import IsolatedFleet, start_fleet
 from msaas.dev.chaos.scenario_run import LONG, SHORT, LoadProfile, ScenarioResult
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "Scenario",
     "ScenarioResult",
     "sign_in_new_user",
+    "start_fleet",
 ]

@@ -10,11 +10,12 @@ from msaas.dev.chaos.clients import open_clients
 from msaas.dev.chaos.faults import SCENARIOS, Scenario
 from msaas.dev.chaos.isolated_fleet import IsolatedFleet, start_fleet
 from msaas.dev.chaos.scenario_run import LONG, SHORT, LoadProfile, ScenarioResult, run_scenario
+from msaas.dev.chaos.verdict import SELECT_JOBS, StoredJob, find_wrong_effects
 from msaas.embedded import LocalError
 
 _TABLE_HEADER = (
-    f"  {'scenario':<24}{'accepted':>9}{'completed':>10}{'retries':>12}{'reruns':>10}"
-    f"{'slowest answer':>15}{'all done after':>15}"
+    f"  {'scenario':<24}{'accepted':>9}{'completed':>10}{'given up':>9}{'effects':>9}{'reruns':>8}"
+    f"{'unknown':>8}{'retries':>9}{'slowest answer':>15}{'all done after':>15}"
 )
 
 
@@ -58,16 +59,24 @@ async def run_scenarios(
             result = await run_scenario(fleet, clients, scenario, profile)
             print(format_result(result), flush=True)
             is_consistent = is_consistent and not result.problems
+    late_effects = await find_late_effects(fleet)
     examined = await audit_url(fleet.url("postgres"))
-    print(*format_results(examined), sep="\n")
-    return is_consistent and not has_violations(examined)
+    print(*late_effects, *format_results(examined), sep="\n")
+    return is_consistent and not late_effects and not has_violations(examined)
+
+
+async def find_late_effects(fleet: IsolatedFleet) -> list[str]:
+    """Judge all effects once more: a run may have acted after its scenario was judged."""
+    jobs = [StoredJob(**row) for row in await fleet.fetch(SELECT_JOBS, "-")]
+    return list(find_wrong_effects(jobs, fleet.read_effects()))
 
 
 def format_result(result: ScenarioResult) -> str:
     stats = result.stats
     line = (
         f"{'✗' if result.problems else '✓'} {result.name:<24}{len(stats.job_ids):>9,}"
-        f"{result.completed:>10,}{stats.retries:>12,}{result.rerun:>10,}"
+        f"{result.completed:>10,}{result.given_up:>9,}{result.effects:>9,}{result.rerun:>8,}"
+        f"{len(stats.unknown):>8,}{stats.retries:>9,}"
         f"{stats.slowest:>13.2f} s{result.recovery_seconds:>13.2f} s"
     )
     return "\n".join([line, *(f"    {problem}" for problem in result.problems)])

@@ -1,4 +1,4 @@
-"""The scenarios: each is a fault, the part that it restarts, and whether jobs may run again."""
+"""The scenarios: each is a fault, the part that it restarts, and whether it may lose runs."""
 
 import asyncio
 import signal
@@ -10,25 +10,30 @@ from typing import Final
 from msaas.dev.chaos.isolated_fleet import IsolatedFleet
 
 PAUSE: Final = 15.0
-"""Longer than the lease of a run, so that a paused worker is treated as lost."""
+"""Longer than the lease of a run and than the time after which a peer reclaims entries."""
 
 Fault = Callable[[IsolatedFleet], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`restarts` names the part that has a new process after the fault."""
+    """`restarts` names the part that has a new process after the fault.
+
+    Runs are lost with their worker, or with the messages that Redis had; `may_lose_runs` is off
+    where both stay.
+    """
 
     name: str
     fault: Fault
     restarts: str | None = None
-    may_rerun_jobs: bool = True
+    may_lose_runs: bool = False
     is_short: bool = True
 
 
-def _send_signal(sent: signal.Signals, part: str) -> Fault:
+def _send_signal(sent: signal.Signals, *parts: str) -> Fault:
     async def send(fleet: IsolatedFleet) -> None:
-        fleet.send(part, sent)
+        for part in parts:
+            fleet.send(part, sent)
 
     return send
 
@@ -58,17 +63,28 @@ async def _flush_and_kill_redis(fleet: IsolatedFleet) -> None:
 
 SCENARIOS: Final = (
     Scenario("kill -9 jobs", _kill("jobs"), "jobs"),
-    Scenario("kill -9 jobs-worker", _kill("jobs-worker"), "jobs-worker"),
-    Scenario("kill -9 gateway", _kill("gateway"), "gateway", may_rerun_jobs=False),
-    Scenario("restart redis", _send_signal(signal.SIGTERM, "redis"), "redis", may_rerun_jobs=False),
-    Scenario("flush redis", _flush_redis),
-    Scenario("redis comes back empty", _flush_and_kill_redis, "redis"),
+    Scenario("kill -9 all jobs", _kill("jobs", "jobs-2"), "jobs", is_short=False),
+    Scenario("kill -9 jobs-worker", _kill("jobs-worker"), "jobs-worker", may_lose_runs=True),
+    Scenario(
+        "kill -9 browser-worker",
+        _kill("browser-worker"),
+        "browser-worker",
+        may_lose_runs=True,
+        is_short=False,
+    ),
+    Scenario("kill -9 gateway", _kill("gateway"), "gateway"),
+    Scenario("restart redis", _send_signal(signal.SIGTERM, "redis"), "redis"),
+    Scenario("flush redis", _flush_redis, may_lose_runs=True),
+    Scenario("redis comes back empty", _flush_and_kill_redis, "redis", may_lose_runs=True),
     Scenario("restart postgres", _send_signal(signal.SIGINT, "postgres"), "postgres"),
     Scenario(
         "postgres crashes", _send_signal(signal.SIGQUIT, "postgres"), "postgres", is_short=False
     ),
+    Scenario("pause jobs", _pause("jobs")),
+    Scenario("pause browser-worker", _pause("browser-worker"), may_lose_runs=True),
+    Scenario("pause jobs-worker", _pause("jobs-worker"), may_lose_runs=True, is_short=False),
     *(
         Scenario(f"pause {part}", _pause(part), is_short=False)
-        for part in ("jobs", "jobs-worker", "gateway", "redis", "postgres")
+        for part in ("gateway", "redis", "postgres")
     ),
 )

@@ -5,16 +5,18 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Generator
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import psutil
 
 from msaas.contracts import Plan
+from msaas.dev.chaos.effects import EFFECTS_VARIABLE, read_effects
 from msaas.dev.workspace import module_command
 from msaas.embedded import ServerNotStarted
 from msaas.identity.bootstrap import seed_user
@@ -32,17 +34,24 @@ _UNFINISHED = "SELECT count(*) FROM jobs.jobs WHERE finished_at IS NULL"
 class IsolatedFleet:
     """One running fleet that tests may disturb."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(
+        self,
+        home: Home,
+        start_command: Sequence[str] = (*module_command("msaas.local"), "up", "--detach"),
+    ) -> None:
         self.home = home
+        self._start_command = start_command
+        self._effects = home.path / "effects.log"
         # Every scenario creates users, and all of them sign in from one address.
         high_limits = {
             "IDENTITY_SIGN_INS_PER_MINUTE": "1000",
             "GATEWAY_RATE_LIMITS_ENFORCED": "false",
         }
-        self.environment = {**os.environ, "MSAAS_HOME": str(home.path), **high_limits}
+        own = {"MSAAS_HOME": str(home.path), EFFECTS_VARIABLE: str(self._effects)}
+        self.environment = {**os.environ, **own, **high_limits}
 
     def start(self) -> None:
-        up = self.local("up", "--detach")
+        up = self.run(*self._start_command)
         if up.returncode:
             raise ServerNotStarted(f"The fleet did not start.\n{up.stdout}{up.stderr}")
 
@@ -105,6 +114,9 @@ class IsolatedFleet:
         if answers != [b"+OK\r\n"] * 2:
             raise ServerNotStarted("Redis was not flushed.")
 
+    def read_effects(self) -> Mapping[str, Counter[UUID]]:
+        return read_effects(self._effects)
+
     async def fetch(self, query: str, *values: object) -> list[asyncpg.Record]:
         connection = await asyncpg.connect(self.url("postgres"))
         try:
@@ -129,10 +141,11 @@ class IsolatedFleet:
 
 @contextmanager
 def start_fleet() -> Generator[IsolatedFleet]:
-    """Start a fleet in a temporary folder, and stop it at the end."""
+    """Start a fleet of replicas and counting workers in a temporary folder; stop it at the end."""
     with tempfile.TemporaryDirectory(prefix="msaas-fleet-") as folder:
         Path(folder).chmod(0o711)
-        fleet = IsolatedFleet(Home(Path(folder) / "home"))
+        launcher = module_command("msaas.dev.chaos.launcher")
+        fleet = IsolatedFleet(Home(Path(folder) / "home"), launcher)
         try:
             fleet.start()
             yield fleet

@@ -2,25 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import uuid4
 
 from msaas.cli.audit import audit_url, format_violation
-from msaas.dev.chaos.clients import SubmissionStats, SubmittingClient
+from msaas.dev.chaos.clients import Submission, SubmissionStats, SubmittingClient
 from msaas.dev.chaos.faults import Scenario
 from msaas.dev.chaos.isolated_fleet import IsolatedFleet
+from msaas.dev.chaos.verdict import SELECT_JOBS, StoredJob, find_problems
 from msaas.local.state import ProcessId
 
 _POLL_INTERVAL: Final = 0.1
 _RESUBMITTED: Final = 20
-_SELECT_JOBS = """
-SELECT j.id::text AS id, j.status, (
-  SELECT count(*) FROM jobs.job_attempts a WHERE a.job_id = j.id AND a.started_at IS NOT NULL
-) AS runs
-FROM jobs.jobs j WHERE j.idempotency_key LIKE $1 || '%'
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +25,7 @@ class LoadProfile:
     jobs: int
     faults: int
     concurrency: int = 4
-    delay_ms: int = 50
+    delay_ms: int = 300
     timeout: float = 120.0
 
 
@@ -45,6 +40,8 @@ class ScenarioResult:
     name: str
     stats: SubmissionStats
     completed: int
+    given_up: int
+    effects: int
     rerun: int
     recovery_seconds: float
     problems: Sequence[str]
@@ -74,7 +71,7 @@ class _ScenarioRun:
 
     async def _submit(self, client: SubmittingClient, numbers: Iterator[int]) -> None:
         for number in numbers:
-            await client.submit(self._key(number), self.profile.delay_ms, self.stats)
+            await client.submit(self._plan(number), self.stats)
 
     async def _inject_faults(self) -> None:
         for number in range(1, self.profile.faults + 1):
@@ -96,16 +93,17 @@ class _ScenarioRun:
         """Submit some jobs again under the same keys; each response has to name the same job."""
         repeated = SubmissionStats()
         for number in range(0, self.profile.jobs, self.profile.jobs // _RESUBMITTED or 1):
-            client = self.clients[number % len(self.clients)]
-            await client.submit(self._key(number), self.profile.delay_ms, repeated)
+            if (submission := self._plan(number)).has_key:
+                client = self.clients[number % len(self.clients)]
+                await client.submit(submission, repeated)
         return [
-            f"job {self.stats.job_ids[key]} became {job_id} when it was submitted again"
-            for key, job_id in repeated.job_ids.items()
-            if self.stats.job_ids[key] != job_id
+            f"job {self.stats.job_ids[request]} became {job_id} when it was submitted again"
+            for request, job_id in repeated.job_ids.items()
+            if self.stats.job_ids[request] != job_id
         ]
 
-    def _key(self, number: int) -> str:
-        return f"{self.prefix}{number}"
+    def _plan(self, number: int) -> Submission:
+        return Submission(self.prefix, number, self.profile.delay_ms)
 
 
 async def run_scenario(
@@ -125,39 +123,24 @@ async def run_scenario(
     except TimeoutError:
         finished_at = time.monotonic()
         problems.append(f"jobs were still open after {profile.timeout:.0f} s")
-    stored = await fleet.fetch(_SELECT_JOBS, scenario_run.prefix)
-    rerun = sum(row["runs"] > 1 for row in stored)
-    if rerun and not scenario.may_rerun_jobs:
-        problems.append(f"{rerun} jobs were rerun")
-    problems += compare_with_database(
-        scenario_run.stats.job_ids.values(), {row["id"]: row["status"] for row in stored}
+    rows = await fleet.fetch(SELECT_JOBS, scenario_run.prefix)
+    jobs, effects = [StoredJob(**row) for row in rows], fleet.read_effects()
+    problems += find_problems(
+        scenario_run.stats, jobs, effects, may_lose_runs=scenario.may_lose_runs
     )
     for result in await audit_url(fleet.url("postgres")):
         problems += map(format_violation, result.violations)
+    acted = [effects[job.id] for job in jobs if job.id in effects]
     return ScenarioResult(
         name=scenario.name,
         stats=scenario_run.stats,
-        completed=sum(row["status"] == "COMPLETED" for row in stored),
-        rerun=rerun,
+        completed=sum(job.status == "COMPLETED" for job in jobs),
+        given_up=sum(job.was_given_up for job in jobs),
+        effects=sum(runs.total() for runs in acted),
+        rerun=sum(len(runs) > 1 for runs in acted),
         recovery_seconds=finished_at - scenario_run.fault_at,
         problems=problems,
     )
-
-
-def compare_with_database(acknowledged: Iterable[str], stored: Mapping[str, str]) -> Iterator[str]:
-    """Compare the jobs that the clients know with those in the database."""
-    acknowledged = list(acknowledged)
-    for job_id in acknowledged:
-        if job_id not in stored:
-            yield f"job {job_id} was acknowledged but is not in the database"
-        elif stored[job_id] != "COMPLETED":
-            yield f"job {job_id} is {stored[job_id]}"
-    yield from (
-        f"job {job_id} was created but not acknowledged"
-        for job_id in stored.keys() - set(acknowledged)
-    )
-    if len(set(acknowledged)) < len(acknowledged):
-        yield "two submissions were acknowledged with the same job"
 
 
 async def _wait_until(condition: Callable[[], bool | Awaitable[bool]]) -> None:

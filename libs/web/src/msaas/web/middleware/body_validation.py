@@ -13,6 +13,8 @@ from msaas.web.problems import Malformed, PayloadTooLarge, UnsupportedMediaType
 # Each costs a Python object; a batch of 100 jobs has 100 for each of its jobs.
 MAX_CONTAINERS: Final = 10_000
 _BODY_KEY: Final = "body"
+# The content of these has no meaning (RFC 9110, 9.3.1): an answer does not wait for its end.
+_METHODS_WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _LONG_RUN: Final = re.compile(rb"\d{19}")
 _LONG_INTEGER: Final = re.compile(rb"(?<![\d.eE+])-?\d{19,}(?![\d.eE])")
@@ -32,7 +34,10 @@ def get_body(scope: Scope) -> BufferedBody:
 
 
 class BodyValidation:
-    """Buffers the body for the middleware behind it and for the endpoint."""
+    """Buffers the body for the middleware behind it and for the endpoint.
+
+    A GET or HEAD has an empty one: what a client sends with it is neither read nor awaited.
+    """
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self._app = app
@@ -43,7 +48,7 @@ class BodyValidation:
             await self._app(scope, receive, send)
             return
         self._check_headers(scope)
-        raw = await self._read(receive)
+        raw = b"" if scope["method"] in _METHODS_WITHOUT_BODY else await self._read(receive)
         parsed = parse_json(raw) if is_json(scope) else None
         scope.setdefault("state", {})[_BODY_KEY] = BufferedBody(raw, parsed)
         await self._app(scope, _replay(raw, receive), send)

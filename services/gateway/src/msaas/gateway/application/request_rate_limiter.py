@@ -1,5 +1,6 @@
 """Counts a request against the limits of its category."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 from uuid import UUID
 
@@ -18,15 +19,22 @@ class Caller(NamedTuple):
 class RequestRateLimiter:
     """Counts every request; limits that are not `enforced` refuse none."""
 
-    def __init__(self, limiter: RateLimiter, *, enforced: bool) -> None:
+    def __init__(
+        self,
+        limiter: RateLimiter,
+        *,
+        enforced: bool,
+        rules: Mapping[RateLimitCategory, RateLimitRule] = RATE_LIMIT_RULES,
+    ) -> None:
         self._limiter = limiter
         self.enforced = enforced
+        self._rules = rules
 
     async def __call__(
         self, category: RateLimitCategory, caller: Caller | None, address: str
     ) -> RateLimitDecision | None:
         """Return None if there is no caller to count, or Redis is unavailable."""
-        rule = RATE_LIMIT_RULES[category]
+        rule = self._rules[category]
         buckets = _buckets(category, rule, caller, address)
         if not buckets:
             return None

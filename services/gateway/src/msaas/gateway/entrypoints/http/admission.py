@@ -4,7 +4,6 @@ from typing import Final
 
 from msaas.gateway.entrypoints.http.callers import CallerResolver
 from msaas.gateway.entrypoints.http.route_rules import RouteRules, check_user
-from msaas.kernel import MsaasError
 from msaas.web.asgi import ASGIApp, Message, Receive, Scope, Send
 
 _BODY_HEADERS: Final = frozenset(
@@ -35,13 +34,9 @@ class AdmissionMiddleware:
             ]
             await self._app(scope, _receive_nothing, send)
             return
-        route, rule = found
+        scope["route"], rule = found  # its name in logs and metrics, should the router not run
         if not rule.is_public:
-            try:
-                check_user(rule, await self._callers.require(scope))
-            except MsaasError:
-                scope["route"] = route  # the name of the request in logs and metrics
-                raise
+            check_user(rule, await self._callers.require(scope))
         await self._app(scope, receive, send)
 
 

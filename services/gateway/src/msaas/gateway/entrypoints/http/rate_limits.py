@@ -6,6 +6,7 @@ from msaas.gateway.application.request_rate_limiter import RequestRateLimiter
 from msaas.gateway.domain.rate_limit_rules import API_PREFIX, RateLimitCategory
 from msaas.gateway.entrypoints.http.callers import CallerResolver
 from msaas.gateway.entrypoints.http.route_rules import RouteRules
+from msaas.kernel import ErrorKind, MsaasError
 from msaas.telemetry import Metrics
 from msaas.web import ClientAddressResolver, problem_for
 from msaas.web.asgi import ASGIApp, Message, Receive, Scope, Send
@@ -48,7 +49,13 @@ class RateLimitMiddleware:
             self._limited.labels(category).inc()
             if self._limiter.enforced:
                 app = problem_for(RateLimited(retry_after=decision.retry_after), scope)
-        await app(scope, receive, _with_headers(send, decision))
+        counted = _with_headers(send, decision)
+        try:
+            await app(scope, receive, counted)
+        except MsaasError as error:  # of the middleware behind; the framework answers endpoints'
+            if error.kind is ErrorKind.INTERNAL:
+                raise
+            await problem_for(error, scope)(scope, receive, counted)
 
     def _find_category(self, scope: Scope) -> RateLimitCategory | None:
         if rule := self._rules.find(scope):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from msaas.contracts import CancelRequested, PauseTask, PushedJob, ResumeTask
+from msaas.contracts import CancelRequested, PauseTask, PushedJob, ResumeTask, SubmitJobs
 from msaas.jobs.application.command_batch import Command, CommandContext, CommandOutcome
 from msaas.jobs.application.process_commands import ProcessCommands, ProcessedCommands
 from msaas.jobs.application.set_pauses import SetPauses
@@ -21,6 +21,11 @@ from msaas.postgres import (
 from msaas.telemetry import get_logger, is_sampled, span
 
 TOPIC = "jobs.commands"
+
+
+def count_jobs(delivery: Delivery) -> int:
+    """Weigh a command by the jobs that it concerns: a batch is bounded by its rows."""
+    return len(delivery.message.jobs) if isinstance(delivery.message, SubmitJobs) else 1
 
 
 class CommandsHandler:
