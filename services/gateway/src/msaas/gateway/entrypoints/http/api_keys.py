@@ -12,7 +12,7 @@ from msaas.gateway.domain.rate_limit_rules import RateLimitCategory
 from msaas.gateway.entrypoints.http.dependencies import (
     CurrentActor,
     CurrentUser,
-    IdempotencyKey,
+    IdempotencyKeyDep,
     KeyViewsDep,
     ManageKeysDep,
 )
@@ -43,7 +43,7 @@ async def list_keys(user: CurrentUser, views: KeyViewsDep) -> Keys:
 async def create_key(
     body: KeyRequest,
     actor: CurrentActor,
-    idempotency_key: IdempotencyKey,
+    idempotency_key: IdempotencyKeyDep,
     response: Response,
     manage: ManageKeysDep,
 ) -> NewKey:
@@ -56,7 +56,7 @@ async def rotate_key(
     key_id: UUID,
     body: RotateRequest,
     actor: CurrentActor,
-    idempotency_key: IdempotencyKey,
+    idempotency_key: IdempotencyKeyDep,
     response: Response,
     *,
     manage: ManageKeysDep,
