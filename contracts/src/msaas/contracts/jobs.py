@@ -13,7 +13,7 @@ from msaas.contracts.text import ErrorText, Identifier, JsonObject, ShortText, T
 MAX_INLINE_RESULT = 64 * 1024
 """Bytes of JSON; a larger result is uploaded to a slot, which `result_ref` names."""
 
-Attempts = Annotated[int, Field(ge=0, le=1_000)]
+AttemptCount = Annotated[int, Field(ge=0, le=1_000)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 LeaseMs = Annotated[int, Field(ge=1_000, le=600_000)]
 Milliseconds = Annotated[int, Field(ge=0, le=2**53)]
@@ -206,7 +206,7 @@ class JobEnvelope(Message, on_full=OnFull.SKIP, dead_letter_fields=frozenset({"j
 
     job_id: UUID
     task_type: Identifier
-    attempts: Attempts
+    attempts: AttemptCount
     max_attempts: Annotated[int, Field(ge=1, le=1_000)]
     fence: UUID
     payload: JsonObject
@@ -303,7 +303,7 @@ class JobFrame(ValueObject):
 
     id: UUID
     status: JobStatus
-    attempts: Attempts
+    attempts: AttemptCount
     updated_at: Timestamp
     last_error: ErrorText | None = None
 

@@ -58,5 +58,13 @@ def test_many_failed_tests_are_not_retried(
     assert "retrying them" not in capfd.readouterr().out
 
 
+def test_a_run_keeps_what_it_has_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    tests = tmp_path / "test_compiled.py"
+    tests.write_text("def test_nothing():\n    pass\n")
+    retry_alone([str(tests)])
+    assert list(tmp_path.glob("__pycache__/test_compiled*.pyc"))
+
+
 def test_only_ci_asks_for_the_retry() -> None:
     assert "./msaas test --retry-flaky" in (ROOT / ".ci" / "run").read_text()

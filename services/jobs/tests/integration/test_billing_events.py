@@ -39,7 +39,7 @@ from msaas.jobs.application.billing_ports import BillingEvent
 from msaas.jobs.domain.errors import CorrectionTooLarge, PeriodNotFound, SubjectNotFound
 from msaas.kernel import MsaasError, RetryPolicy
 from msaas.messaging import OutgoingMessage
-from msaas.postgres import Database, TransactionConflict
+from msaas.postgres import Database, PoolExhausted, TransactionConflict
 from msaas.telemetry import Metrics
 
 PassTime = Callable[[UUID, timedelta], Awaitable[None]]
@@ -350,7 +350,9 @@ async def test_plans_that_change_under_load_leave_every_job_counted_once_and_non
     patience = RetryPolicy(base=0.01, cap=0.05, attempts=100)
     applied = asyncio.gather(
         *(
-            patience.run(partial(apply_events, event), retry_on=(TransactionConflict,))
+            patience.run(
+                partial(apply_events, event), retry_on=(TransactionConflict, PoolExhausted)
+            )
             for event in facts
         )
     )

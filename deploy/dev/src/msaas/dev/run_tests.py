@@ -18,6 +18,7 @@ from msaas.local.chromium import ensure_chromium
 WORKERS_PER_CORE = 2
 # Tests with real processes can fail because the machine stalled for seconds.
 MAX_RETRIED = 3
+_NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 
 
 def run(argv: list[str]) -> int:
@@ -85,4 +86,6 @@ def resolve_test_path(argument: str, started_in: Path) -> str:
 
 
 def _run(command: list[str]) -> int:
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
+    # Each process of a run imports hundreds of modules, which pytest compiles in its own way.
+    environment = {name: value for name, value in os.environ.items() if name != _NO_BYTECODE}
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode

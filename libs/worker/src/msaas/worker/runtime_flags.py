@@ -9,7 +9,7 @@ from msaas.flags import FlagState, PublishedFlags
 FLAG_REFRESH_SECONDS: Final = 2.0
 
 
-class RedisClient(Protocol):
+class RedisCommands(Protocol):
     async def execute_command(self, *command: str | int | bytes) -> Any: ...
 
 
@@ -18,7 +18,7 @@ class RuntimeFlags:
 
     def __init__(
         self,
-        redis: RedisClient,
+        redis: RedisCommands,
         environment: str,
         defaults: Mapping[str, bool],
         names: Collection[str],

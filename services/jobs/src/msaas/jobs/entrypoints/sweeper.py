@@ -6,7 +6,7 @@ from typing import Final
 from msaas.jobs.domain.reports import DEFAULT_LEASE
 from msaas.kernel import Clock, DependencyUnavailable
 
-Task = Callable[[], Awaitable[None]]
+SweeperTask = Callable[[], Awaitable[None]]
 
 MARGIN: Final = 1.0
 
@@ -28,7 +28,7 @@ class QuietPeriod:
     async def notice_epoch(self, _epoch: str) -> None:
         self._restart()
 
-    def guard(self, task: Task) -> Task:
+    def guard(self, task: SweeperTask) -> SweeperTask:
         """Run the task only while Redis answers and the quiet period is over."""
 
         async def run() -> None:

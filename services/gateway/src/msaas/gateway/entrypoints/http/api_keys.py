@@ -15,7 +15,7 @@ from msaas.gateway.entrypoints.http.dependencies import (
     CurrentActor,
     CurrentUser,
     Cursor,
-    IdempotencyKey,
+    IdempotencyKeyDep,
     KeyViewsDep,
     ManageKeysDep,
 )
@@ -53,7 +53,7 @@ async def list_keys(user: CurrentUser, views: KeyViewsDep, before: Cursor) -> Ke
 async def create_key(
     body: KeyRequest,
     actor: CurrentActor,
-    idempotency_key: IdempotencyKey,
+    idempotency_key: IdempotencyKeyDep,
     response: Response,
     manage: ManageKeysDep,
 ) -> NewKey:
@@ -66,7 +66,7 @@ async def rotate_key(
     key_id: UUID,
     body: RotateRequest,
     actor: CurrentActor,
-    idempotency_key: IdempotencyKey,
+    idempotency_key: IdempotencyKeyDep,
     response: Response,
     *,
     manage: ManageKeysDep,

@@ -9,14 +9,14 @@ from pydantic import Field
 from msaas.contracts import LetterClass, LetterState
 from msaas.gateway.entrypoints.http.models import RequestModel, ResponseModel
 
-DeadLetterIds = Annotated[
+GivenDeadLetterIds = Annotated[
     list[Annotated[UUID, Field(strict=False)]], Field(min_length=1, max_length=100)
 ]
 Reason = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
 
 
 class ReplayRequest(RequestModel):
-    ids: DeadLetterIds
+    ids: GivenDeadLetterIds
 
 
 class ResolveRequest(ReplayRequest):

@@ -30,10 +30,10 @@ from msaas.gateway.entrypoints.http.dead_letter_models import (
 from msaas.gateway.entrypoints.http.dependencies import (
     AuditorDep,
     CommandsDep,
-    CorrelationId,
+    CorrelationIdDep,
     CurrentActor,
     Cursor,
-    IdempotencyKey,
+    IdempotencyKeyDep,
     PageSize,
 )
 from msaas.gateway.entrypoints.http.route_rules import RouteRule, guard
@@ -49,7 +49,7 @@ _OPERATOR_WRITES = guard(
 
 @router.get("", dependencies=[_OPERATOR_READS])
 async def list_dead_letters(
-    correlation_id: CorrelationId,
+    correlation_id: CorrelationIdDep,
     commands: CommandsDep,
     before: Cursor,
     *,
@@ -74,7 +74,7 @@ async def list_dead_letters(
 
 @router.get("/{letter_id}", dependencies=[_OPERATOR_READS])
 async def read_dead_letter(
-    letter_id: UUID, correlation_id: CorrelationId, commands: CommandsDep
+    letter_id: UUID, correlation_id: CorrelationIdDep, commands: CommandsDep
 ) -> Letter:
     reply = await commands.send(ShowDeadLetter(letter_id=letter_id), correlation_id)
     return Letter.model_validate(reply)
@@ -84,7 +84,7 @@ async def read_dead_letter(
 async def replay_dead_letters(
     body: ReplayRequest,
     operator: CurrentActor,
-    idempotency_key: IdempotencyKey,
+    idempotency_key: IdempotencyKeyDep,
     commands: CommandsDep,
     auditor: AuditorDep,
 ) -> LetterOutcomes:

@@ -26,7 +26,7 @@ from msaas.gateway.entrypoints.http.job_metrics import JobMetrics
 from msaas.kernel import CircuitState
 from msaas.web import Health, get_correlation_id, get_state
 
-Part = TypeVar("Part")
+StatePart = TypeVar("StatePart")
 ListTopicStats = Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
 ListPauses = Callable[[UUID], Awaitable[Sequence[Row]]]
 ReadCircuits = Callable[[], Mapping[str, CircuitState]]
@@ -61,11 +61,11 @@ def get_gateway_state(request: Request) -> GatewayState:
 
 
 def part(
-    get_part: Callable[[GatewayState], Part],
-) -> Callable[[Request], Coroutine[Any, Any, Part]]:
+    get_part: Callable[[GatewayState], StatePart],
+) -> Callable[[Request], Coroutine[Any, Any, StatePart]]:
     """Return a dependency for `Depends` that gives an endpoint one part of the state."""
 
-    async def read(request: Request) -> Part:
+    async def read(request: Request) -> StatePart:
         return get_part(get_gateway_state(request))
 
     return read
@@ -82,11 +82,11 @@ async def read_correlation_id(request: Request) -> str:
 
 current_user = RequireUser(lambda scope: get_state(scope, GatewayState).authenticator)
 CurrentUser = Annotated[UserPrincipal, Depends(current_user)]
-CorrelationId = Annotated[str, Depends(read_correlation_id)]
-IdempotencyKey = Annotated[str | None, Depends(read_idempotency_key)]
+CorrelationIdDep = Annotated[str, Depends(read_correlation_id)]
+IdempotencyKeyDep = Annotated[str | None, Depends(read_idempotency_key)]
 
 
-async def read_actor(user: CurrentUser, correlation_id: CorrelationId) -> Actor:
+async def read_actor(user: CurrentUser, correlation_id: CorrelationIdDep) -> Actor:
     return Actor(user, correlation_id)
 
 

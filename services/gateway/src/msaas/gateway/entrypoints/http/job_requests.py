@@ -9,7 +9,7 @@ from pydantic_core import to_json
 
 from msaas.contracts import TASKS, Source, Task
 from msaas.gateway.application.submit_job import JobSubmissionRequest
-from msaas.gateway.entrypoints.http.dependencies import IdempotencyKey
+from msaas.gateway.entrypoints.http.dependencies import IdempotencyKeyDep
 from msaas.gateway.entrypoints.http.models import JobRequest
 
 
@@ -46,7 +46,7 @@ class JobRequestParser:
         )
 
 
-async def create_parser(request: Request, idempotency_key: IdempotencyKey) -> JobRequestParser:
+async def create_parser(request: Request, idempotency_key: IdempotencyKeyDep) -> JobRequestParser:
     is_dashboard = request.headers.get("x-client") == "dashboard"
     return JobRequestParser(Source.DASHBOARD if is_dashboard else Source.API, idempotency_key)
 

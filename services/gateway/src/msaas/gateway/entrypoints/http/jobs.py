@@ -16,12 +16,12 @@ from msaas.gateway.domain.queue_estimates import estimate_start
 from msaas.gateway.domain.timeline import build_timeline
 from msaas.gateway.entrypoints.http.dependencies import (
     CommandsDep,
-    CorrelationId,
+    CorrelationIdDep,
     CurrentFlagContext,
     CurrentUser,
     Cursor,
     EventHubDep,
-    IdempotencyKey,
+    IdempotencyKeyDep,
     JobMetricsDep,
     JobSubmissionDep,
     JobViewsDep,
@@ -70,7 +70,7 @@ async def submit_job(
     body: JobRequest,
     caller: CurrentFlagContext,
     parser: JobRequestParserDep,
-    correlation_id: CorrelationId,
+    correlation_id: CorrelationIdDep,
     response: Response,
     *,
     submit: JobSubmissionDep,
@@ -191,8 +191,8 @@ async def read_timeline(job_id: UUID, user: CurrentUser, views: JobViewsDep) -> 
 async def retry_job(
     job_id: UUID,
     user: CurrentUser,
-    idempotency_key: IdempotencyKey,
-    correlation_id: CorrelationId,
+    idempotency_key: IdempotencyKeyDep,
+    correlation_id: CorrelationIdDep,
     commands: CommandsDep,
 ) -> JobAccepted:
     retry_id = derive_id(user.id, f"{job_id}:{idempotency_key}") if idempotency_key else new_id()
@@ -203,7 +203,7 @@ async def retry_job(
 
 @router.post("/{job_id}/cancel", status_code=202, dependencies=[_WRITES_JOBS])
 async def cancel_job(
-    job_id: UUID, user: CurrentUser, correlation_id: CorrelationId, commands: CommandsDep
+    job_id: UUID, user: CurrentUser, correlation_id: CorrelationIdDep, commands: CommandsDep
 ) -> JobAccepted:
     """Return the status at this moment: a job that is running ends a moment later."""
     reply = await commands.send(CancelJob(job_id=job_id, user_id=user.id), correlation_id)
