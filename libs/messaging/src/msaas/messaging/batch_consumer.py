@@ -42,7 +42,7 @@ class BatchInterrupted(Exception):
 class BatchConsumer(TopicConsumer):
     """The handler commits; then its messages are published and the batch is acknowledged at once.
 
-    A batch that fails on its data is bisected until the failing entry is alone. A failure of a
+    Calls are halved until a failing entry is alone, and grow again after it. A failure of a
     dependency is nobody's: the entries stay in hand and are tried again, in smaller calls where the
     dependency was too slow or rows were locked. An entry that `waits_for_older` is held until no
     older one is pending, also with other consumers.
