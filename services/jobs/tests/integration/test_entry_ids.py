@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 import asyncpg
@@ -205,7 +206,7 @@ async def test_a_publisher_that_comes_after_its_successor_takes_later_ids(
 async def test_a_dispatcher_that_ends_among_refused_ids_loses_and_doubles_nothing(
     where: str,
     method: str,
-    when: Any,
+    when: Literal["before", "after"],
     on_call: int,
     make_dispatch: MakeDispatch,
     let_another_be_ahead: Callable[[], Awaitable[None]],
@@ -221,9 +222,7 @@ async def test_a_dispatcher_that_ends_among_refused_ids_loses_and_doubles_nothin
     await run_commands(submit_job(user))
     await let_another_be_ahead()
 
-    def crash(target: Any) -> Any:
-        return with_crash(target, method, when, on_call=on_call)
-
+    crash = partial(with_crash, method=method, when=when, on_call=on_call)
     options: Any = {f"wrap_{where}": crash}
     with pytest.raises(Crash):
         await make_dispatch(**options)()

@@ -38,6 +38,7 @@ from msaas.contracts import (
     Message,
     Plan,
     RetryJob,
+    SubmitJob,
     SubscriptionChanged,
     UsageReconciled,
     UsageRecorded,
@@ -186,13 +187,13 @@ class Simulation:
         for timer in self._timers:
             await timer()
 
-    def send_command(self, command: Any) -> None:
+    def send_command(self, command: SubmitJob | CancelJob | RetryJob) -> None:
         self.broker.add(
             self.broker.commands, CommandContext(command=command, correlation_id="test")
         )
 
     async def submit(self, user: UUID, key: int) -> None:
-        steps = {"task_type": "run_steps", "payload": STEPS} if key % 3 == 0 else {}
+        steps = {"task_type": "run_steps", "payload": STEPS} if key % 2 else {}
         key_of_user = {"idempotency_key": f"{user}-{key}", "priority": key % 10}
         command = self.submit_job(user, **key_of_user, **steps)
         self.jobs.append((user, command.job_id))
@@ -406,7 +407,7 @@ class RandomScenario:
         await self._world.dispatch(self._replica(), has_capacity=self._draw.random() < 0.8)
 
     async def work(self) -> None:
-        what = self._draw.choices(range(6), (10, 3, 1, 2, 2, 2))[0]
+        what = self._draw.choices(range(6), (10, 3, 1, 4, 2, 2))[0]
         again = self._draw.random() < 0.2
         await self._world.report(self._draw.randrange(99), what, again=again)
 

@@ -10,8 +10,8 @@ from msaas.cli.audit import audit_url, format_results, has_violations
 from msaas.dev.chaos.clients import open_clients
 from msaas.dev.chaos.faults import SCENARIOS, Scenario
 from msaas.dev.chaos.isolated_fleet import IsolatedFleet, start_fleet
+from msaas.dev.chaos.outcomes import SELECT_JOBS, StoredJob, find_wrong_effects
 from msaas.dev.chaos.scenario_run import LONG, SHORT, LoadProfile, ScenarioResult, run_scenario
-from msaas.dev.chaos.verdict import SELECT_JOBS, StoredJob, find_wrong_effects
 from msaas.embedded import LocalError
 
 _TABLE_HEADER = (

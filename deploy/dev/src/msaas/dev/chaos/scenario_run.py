@@ -11,7 +11,7 @@ from msaas.cli.audit import audit_url, format_violation
 from msaas.dev.chaos.clients import Submission, SubmissionStats, SubmittingClient
 from msaas.dev.chaos.faults import Scenario
 from msaas.dev.chaos.isolated_fleet import IsolatedFleet
-from msaas.dev.chaos.verdict import SELECT_JOBS, StoredJob, find_problems
+from msaas.dev.chaos.outcomes import SELECT_JOBS, StoredJob, find_problems
 from msaas.local.state import ProcessId
 
 _POLL_INTERVAL: Final = 0.1

@@ -10,7 +10,7 @@ import pytest
 
 from msaas.dev.chaos.clients import Submission, SubmissionStats
 from msaas.dev.chaos.effects import EFFECTS_VARIABLE, read_effects, record_effect
-from msaas.dev.chaos.verdict import StoredJob, find_problems, find_wrong_effects
+from msaas.dev.chaos.outcomes import StoredJob, find_problems, find_wrong_effects
 from msaas.testing import build_job_envelope
 
 A, B, UNKNOWN = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -64,7 +64,7 @@ def test_a_task_that_runs_once_is_given_up_only_where_a_run_can_be_lost(acted: l
     assert list(judge([normal], effects, may_lose_runs=True)) == [problem]
 
 
-def test_a_job_that_is_missing_or_that_nobody_requested_is_a_problem() -> None:
+def test_a_job_that_is_missing_or_was_not_requested_is_a_problem() -> None:
     stats = SubmissionStats(
         job_ids={"r": "a", "s": "b", "t": "b"}, refused={"r.1"}, unknown={"r.2", "r.3"}
     )
