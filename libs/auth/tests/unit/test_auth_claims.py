@@ -42,7 +42,22 @@ def test_the_claims_of_a_session_are_read() -> None:
         app_plan="PRO",
         app_role="operator",
         user_name="Ann",
+        signed_in_at=NOW,
     )
+
+
+@pytest.mark.parametrize(
+    ("methods", "signed_in_at"),
+    [
+        (None, NOW),
+        ([], NOW),
+        ([{"method": "password", "timestamp": NOW - 900}], NOW - 900),
+        ([{"timestamp": NOW - 900}, {"timestamp": NOW - 60}, {}, "otp"], NOW - 60),
+        ([{"timestamp": NOW + 900}], NOW),
+    ],
+)
+def test_a_session_began_with_its_last_authentication(methods: Any, signed_in_at: float) -> None:
+    assert read(amr=methods).signed_in_at == signed_in_at
 
 
 def test_the_users_own_words_decide_nothing() -> None:

@@ -67,5 +67,6 @@ async def test_schemathesis_finds_nothing(
     finally:
         with suppress(ProcessLookupError):
             process.kill()
+        await process.wait()
     assert process.returncode == 0, output
     print(output)  # noqa: T201  # for whoever runs the verb

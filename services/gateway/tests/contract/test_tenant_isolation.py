@@ -65,6 +65,9 @@ CASES: Mapping[str, Case] = {
     "listFlags": Case.OPERATORS,
     "setFlag": Case.OPERATORS,
     "unsetFlag": Case.OPERATORS,
+    "setUserRole": Case.OPERATORS,
+    "setUserBan": Case.OPERATORS,
+    "endUserAccess": Case.OPERATORS,
     "listTopics": Case.OPERATORS,
     "listCircuits": Case.OPERATORS,
 }
@@ -167,6 +170,7 @@ async def ann(
         "job_id": tuple(jobs),
         "letter_id": (jobs[2],),
         "key_id": tuple(UUID(key["id"]) for key in keys),
+        "user_id": (user_id,),
     }
     yield Ann(user_id, authorization, things, cursor["stream_cursor"], keys[1]["key"])
 

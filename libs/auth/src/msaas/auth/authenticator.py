@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from msaas.web.asgi import Scope, find_header
 
 PRINCIPAL_TTL_SECONDS: Final = 5.0
 MAX_CACHED_ENTRIES: Final = 10_000
+OPERATOR: Final = "operator"
 _SCOPE_KEY: Final = "identity"
 
 
@@ -34,7 +35,8 @@ class ApiKeyGrant:
 class UserPrincipal:
     """The user as stored in the database, which overrides the claims of the token.
 
-    `api_key` is None for a session, which may do everything that its user may do.
+    `api_key` is None for a session, which may do everything that its user may do. Sessions that
+    began until `sessions_ended_at` are refused.
     """
 
     id: UUID
@@ -43,6 +45,7 @@ class UserPrincipal:
     stripe_customer_id: str | None
     role: str
     api_key: ApiKeyGrant | None = None
+    sessions_ended_at: float | None = None
 
 
 class Identity(NamedTuple):
@@ -107,8 +110,10 @@ class Authenticator:
         claims = await self._verifier.verify(credential)
         cached = self._principals.get(claims.subject)
         if cached is not None and self._clock.monotonic() < cached.expires_at:
-            return Identity(cached.principal, claims.expires_at)
-        return Identity(await self._load_principal(claims), claims.expires_at)
+            principal = cached.principal
+        else:
+            principal = await self._load_principal(claims)
+        return Identity(_apply_claims(principal, claims), claims.expires_at)
 
     async def authenticate_scope(self, scope: Scope) -> Identity:
         """Verify the credential of a request once, however many callers need it."""
@@ -165,6 +170,16 @@ class RequireUser(SecurityBase):
     async def __call__(self, request: Request) -> UserPrincipal:
         authenticator = self._get_authenticator(request.scope)
         return (await authenticator.authenticate_scope(request.scope)).user
+
+
+def _apply_claims(stored: UserPrincipal, claims: TokenClaims) -> UserPrincipal:
+    """Refuse a session that was ended; an operator is one by the row and by the token."""
+    ended_at = stored.sessions_ended_at
+    if ended_at is not None and claims.signed_in_at <= ended_at:
+        raise Unauthenticated
+    if stored.role == OPERATOR and claims.app_role != OPERATOR:
+        return replace(stored, role="user")
+    return stored
 
 
 def _bearer(authorization: str | None) -> str:

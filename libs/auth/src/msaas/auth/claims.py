@@ -17,7 +17,10 @@ _PLANS: Final = frozenset(Plan)
 
 @dataclass(frozen=True, slots=True)
 class TokenClaims:
-    """`app_plan` and `app_role` are set by the issuer; the user's own metadata is not used."""
+    """`app_plan` and `app_role` are set by the issuer; the user's own metadata is not used.
+
+    `signed_in_at` is when the session began, which a refreshed token repeats.
+    """
 
     subject: UUID
     email: str | None
@@ -26,19 +29,20 @@ class TokenClaims:
     app_plan: str | None
     app_role: str | None
     user_name: str | None
+    signed_in_at: float = 0.0
 
 
 def read_claims(
     claims: Mapping[str, Any], *, issuer: str, audience: str, now: float
 ) -> TokenClaims:
     """Refuse a token of another project or of no session; check the expiry last."""
-    expires_at = int(_time(claims.get("exp")))
+    expires_at, issued_at = int(_time(claims.get("exp"))), _time(claims.get("iat"))
     if not (
         claims.get("iss") == issuer
         and _has_audience(claims.get("aud"), audience)
         and claims.get("role") == "authenticated"
         and not claims.get("is_anonymous")
-        and _time(claims.get("iat")) <= now + LEEWAY
+        and issued_at <= now + LEEWAY
         and _time(claims.get("nbf", 0)) <= now + LEEWAY
     ):
         raise Unauthenticated
@@ -55,7 +59,16 @@ def read_claims(
         app_plan=plan if plan in _PLANS else None,
         app_role=_text(app.get("role"), MAX_NAME_LENGTH),
         user_name=_text(user.get("name") or user.get("full_name"), MAX_NAME_LENGTH),
+        signed_in_at=_read_sign_in(claims.get("amr"), issued_at),
     )
+
+
+def _read_sign_in(methods: object, issued_at: float) -> float:
+    """Return the last authentication of the session; without one, when the token was issued."""
+    listed = cast("list[object]", methods) if isinstance(methods, list) else []
+    stamps = [_object(method).get("timestamp") for method in listed]
+    times = [_time(stamp) for stamp in stamps if stamp is not None]
+    return min(max(times, default=issued_at), issued_at)
 
 
 def _time(value: object) -> float:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Final
+from uuid import UUID
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
@@ -25,6 +26,7 @@ from msaas.gateway.access_control import (
 from msaas.gateway.adapters.broker_commands import COMMAND_TIMEOUT_SECONDS, BrokerCommandSender
 from msaas.gateway.adapters.broker_commands import COMMANDS_TOPIC as COMMANDS
 from msaas.gateway.adapters.broker_topic_stats import BrokerTopicStats
+from msaas.gateway.adapters.postgres.access import PostgresAccess
 from msaas.gateway.adapters.postgres.api_keys import PostgresKeyViews
 from msaas.gateway.adapters.postgres.job_views import PostgresJobViews
 from msaas.gateway.adapters.postgres.pauses import PostgresPauses
@@ -35,6 +37,7 @@ from msaas.gateway.application.cache_versions import CacheVersions
 from msaas.gateway.application.end_closed_account_streams import EndClosedAccountStreams
 from msaas.gateway.application.idempotent_requests import IdempotentRequests
 from msaas.gateway.application.job_event_hub import JobEventHub
+from msaas.gateway.application.manage_access import ManageAccess
 from msaas.gateway.application.read_job_files import ReadJobFiles
 from msaas.gateway.application.read_summary import ReadSummary
 from msaas.gateway.application.request_rate_limiter import RequestRateLimiter
@@ -55,6 +58,7 @@ from msaas.gateway.entrypoints.http import (
     job_stream,
     jobs,
     summaries,
+    users,
 )
 from msaas.gateway.entrypoints.http.admission import AdmissionMiddleware
 from msaas.gateway.entrypoints.http.callers import CallerResolver
@@ -101,7 +105,7 @@ SUMMARY_TTL_SECONDS, DAILY_SUMMARY_TTL_SECONDS, REPLICA_SUMMARY_TTL_SECONDS = 60
 # The stream comes before the jobs: `/jobs/stream` matches `/jobs/{job_id}` too.
 ROUTERS = (
     *(account.router, job_stream.router, jobs.router, artifacts.router, summaries.router),
-    *(api_keys.router, flags.router, dead_letters.router, fleet.router),
+    *(api_keys.router, flags.router, dead_letters.router, fleet.router, users.router),
 )
 # Pages for people; the OpenAPI document does not describe them.
 PAGES: Final = APIRouter(dependencies=[guard(RouteRule(is_public=True, rate_limit=None))])
@@ -214,6 +218,10 @@ def assemble(
         }
     )
 
+    def forget_user(user_id: UUID) -> None:
+        authenticator.invalidate(user_id)
+        access.key_verifier.forget_user(user_id)
+
     async def check_streams() -> None:
         event_hub.tick(time.monotonic())
 
@@ -237,6 +245,7 @@ def assemble(
         manage_keys=access.manage_keys,
         key_views=PostgresKeyViews(reads),
         key_streams=access.key_streams,
+        manage_access=ManageAccess(PostgresAccess(users), forget_user, event_hub.end_account),
         manage_flags=access.manage_flags,
         auditor=access.auditor,
         list_topic_stats=BrokerTopicStats(broker, environment).list_topic_stats,

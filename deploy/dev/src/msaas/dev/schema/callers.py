@@ -26,6 +26,7 @@ DATABASE_ACCESS: Mapping[str, str | None] = {
     "manage_keys": "`svc_gateway`: the user's own keys in `identity.api_keys`",
     "key_views": "`svc_gateway_read` as `authenticated` with the user's claims: `api_v1`",
     "features": None,  # memory
+    "manage_access": "`svc_gateway`: `identity.users`, `identity.api_keys`",
     "manage_flags": "`svc_gateway`: `identity.flags`",
     "auditor": "`svc_gateway`: `identity.audit_outbox`",
     "list_topic_stats": None,  # numbers of the broker

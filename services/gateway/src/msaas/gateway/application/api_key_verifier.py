@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple, TypeVar
 from uuid import UUID
@@ -80,14 +80,16 @@ class ApiKeyVerifier:
 
     def forget(self, key_id: UUID) -> None:
         """Drop the key from the cache: it has changed."""
+        self._forget(lambda user: user.api_key is not None and user.api_key.id == key_id)
+
+    def forget_user(self, user_id: UUID) -> None:
+        self._forget(lambda user: user.id == user_id)
+
+    def _forget(self, is_changed: Callable[[UserPrincipal], bool]) -> None:
         self._changes += 1
-        digests = [
-            digest
-            for digest, cached in self._cached.items()
-            if cached.holder.principal.api_key and cached.holder.principal.api_key.id == key_id
-        ]
-        for digest in digests:
-            del self._cached[digest]
+        for digest, cached in list(self._cached.items()):
+            if is_changed(cached.holder.principal):
+                del self._cached[digest]
 
     async def flush_last_used(self) -> None:
         """Store which keys were used since the last call; a failed write is repeated next time."""

@@ -178,7 +178,10 @@ class PostgresKeyRepository:
     async def revoke_all(self, user_id: UUID, audit_entry: AuditEntry) -> Sequence[UUID]:
         async with self._database.transaction() as connection:
             await _lock_user(connection, user_id)
-            return await revoke_all_keys(connection, user_id, audit_entry)
+            if revoked := await revoke_all_keys(connection, user_id):
+                audit_entry.event.details["keys"] = revoked
+                await insert_audit_entry(connection, audit_entry)
+        return [UUID(key_id) for key_id in revoked]
 
 
 class PostgresKeyViews:
@@ -195,15 +198,9 @@ class PostgresKeyViews:
             return [dict(row) for row in await connection.fetch(_LIST, *position, limit)]
 
 
-async def revoke_all_keys(
-    connection: DatabaseConnection, user_id: UUID, audit_entry: AuditEntry
-) -> Sequence[UUID]:
-    """Return the keys that were live; without any, store no audit entry."""
-    revoked = [row["id"] for row in await connection.fetch(_REVOKE_ALL, user_id)]
-    if revoked:
-        audit_entry.event.details["keys"] = [str(key_id) for key_id in revoked]
-        await insert_audit_entry(connection, audit_entry)
-    return revoked
+async def revoke_all_keys(connection: DatabaseConnection, user_id: UUID) -> list[str]:
+    """Return the keys that were live."""
+    return [str(row["id"]) for row in await connection.fetch(_REVOKE_ALL, user_id)]
 
 
 async def _lock_user(connection: DatabaseConnection, user_id: UUID) -> None:

@@ -72,6 +72,7 @@ users = Table(
     Column("locale", Text, info=PERSONAL),
     Column("last_seen_at", TIMESTAMPTZ, info=PERSONAL),
     Column("banned_at", TIMESTAMPTZ, info=PERSONAL),
+    Column("sessions_ended_at", TIMESTAMPTZ, info=PERSONAL),
     Column("erased_at", TIMESTAMPTZ, info=INTERNAL),
     Column("deleted_at", TIMESTAMPTZ, info=INTERNAL),
     *aggregate_columns(),

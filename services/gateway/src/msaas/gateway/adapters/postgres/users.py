@@ -1,6 +1,7 @@
 """The users table; a user is created when a valid token is seen for the first time."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from msaas.postgres import Database
 
 # `last_seen_at` changes every few minutes, so that most requests write nothing.
 _FIND = """
-SELECT id, email, plan, stripe_customer_id, role,
+SELECT id, email, plan, stripe_customer_id, role, sessions_ended_at,
   coalesce(banned_at, erased_at, deleted_at) IS NOT NULL AS is_closed,
   last_seen_at IS NULL OR last_seen_at < now() - interval '5 minutes' AS is_stale
 FROM identity.users WHERE id = $1
@@ -46,10 +47,13 @@ FROM locked WHERE u.id = locked.id AND u.plan_version < locked.plan_version
 RETURNING u.id
 """
 
+# Longer than the interval of the check: each process finds the users in one of its checks.
+ENDED_SESSIONS_WINDOW = timedelta(seconds=30)
 _FIND_CLOSED = """
 SELECT given.id FROM unnest($1::uuid[]) AS given (id)
 LEFT JOIN identity.users u ON u.id = given.id
 WHERE u.id IS NULL OR coalesce(u.banned_at, u.erased_at, u.deleted_at) IS NOT NULL
+  OR u.sessions_ended_at > now() - $2::interval
 """
 
 
@@ -66,9 +70,9 @@ class PostgresUsers:
             row = await self._find(claims)
         if row is None or row["is_closed"]:
             raise Unauthenticated
-        return UserPrincipal(
-            row["id"], row["email"], row["plan"], row["stripe_customer_id"], row["role"]
-        )
+        stored = (row["id"], row["email"], row["plan"], row["stripe_customer_id"], row["role"])
+        ended_at = row["sessions_ended_at"]
+        return UserPrincipal(*stored, sessions_ended_at=ended_at and ended_at.timestamp())
 
     async def set_plans(self, changes: Mapping[UUID, SubscriptionChanged]) -> Sequence[UUID]:
         """Return the users whose plan changed; erased users and older versions are skipped."""
@@ -78,9 +82,9 @@ class PostgresUsers:
         return [row["id"] for row in changed]
 
     async def find_closed_accounts(self, user_ids: Collection[UUID]) -> Collection[UUID]:
-        """Return the users that are banned, erased or deleted."""
+        """Return the users that are banned, erased or deleted, or whose sessions were ended now."""
         async with self._database.connection() as connection:
-            rows = await connection.fetch(_FIND_CLOSED, user_ids)
+            rows = await connection.fetch(_FIND_CLOSED, user_ids, ENDED_SESSIONS_WINDOW)
         return [row["id"] for row in rows]
 
     async def _find(self, claims: TokenClaims) -> Any:

@@ -15,6 +15,7 @@ from msaas.gateway.application.audit import Actor, Auditor
 from msaas.gateway.application.features import Features
 from msaas.gateway.application.job_event_hub import JobEventHub
 from msaas.gateway.application.key_ports import KeyViews
+from msaas.gateway.application.manage_access import ManageAccess
 from msaas.gateway.application.manage_flags import ManageFlags
 from msaas.gateway.application.manage_keys import ManageKeys
 from msaas.gateway.application.ports import CommandSender, JobViews, Row
@@ -49,6 +50,7 @@ class GatewayState:
     manage_keys: ManageKeys
     key_views: KeyViews
     key_streams: ApiKeyStreams
+    manage_access: ManageAccess
     manage_flags: ManageFlags
     auditor: Auditor
     list_topic_stats: ListTopicStats
@@ -124,6 +126,7 @@ KeyStreamsDep = Annotated[ApiKeyStreams, Depends(part(lambda state: state.key_st
 KeyViewsDep = Annotated[KeyViews, Depends(part(lambda state: state.key_views))]
 ListPausesDep = Annotated[ListPauses, Depends(part(lambda state: state.list_pauses))]
 ListTopicStatsDep = Annotated[ListTopicStats, Depends(part(lambda state: state.list_topic_stats))]
+ManageAccessDep = Annotated[ManageAccess, Depends(part(lambda state: state.manage_access))]
 ManageFlagsDep = Annotated[ManageFlags, Depends(part(lambda state: state.manage_flags))]
 ManageKeysDep = Annotated[ManageKeys, Depends(part(lambda state: state.manage_keys))]
 ReadCircuitsDep = Annotated[ReadCircuits, Depends(part(lambda state: state.read_circuits))]
