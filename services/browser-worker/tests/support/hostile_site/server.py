@@ -2,7 +2,7 @@
 
 import re
 from http.server import BaseHTTPRequestHandler
-from typing import ClassVar, Self
+from typing import ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
 from hostile_site import pages
@@ -46,11 +46,11 @@ class _HostileHandler(BaseHTTPRequestHandler):
 class HostileSite(LocalSite):
     handler = _HostileHandler
 
-    @classmethod
-    def with_robots(cls, seed: int) -> Self:
+    @staticmethod
+    def with_robots(seed: int) -> "HostileSite":
         """Make a site with the robots.txt of a seed; other sites have none."""
         handler = type("Handler", (_HostileHandler,), {"robots": build_robots(seed)})
-        return type("Site", (cls,), {"handler": handler})()
+        return type("Site", (HostileSite,), {"handler": handler})()
 
 
 def build_response(path: str, query: dict[str, str]) -> HostileResponse:
