@@ -19,7 +19,8 @@ from msaas.testing.shared_servers import SharedServers
 def fleet(servers: SharedServers) -> Iterator[IsolatedFleet]:
     folder: Path = servers.new_folder("fleet")
     folder.mkdir(mode=0o711)
-    fleet = IsolatedFleet(Home(folder / "home"), HOSTILE_SETTINGS)
+    fleet = IsolatedFleet(Home(folder / "home"))
+    fleet.environment.update(HOSTILE_SETTINGS)
     fleet.start()
     yield fleet
     fleet.local("down")

@@ -4,7 +4,10 @@ import asyncio
 import secrets
 import sys
 from argparse import ArgumentParser
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from msaas.dev.abuse.attack import Attack
@@ -12,8 +15,9 @@ from msaas.dev.abuse.attack_run import LONG, SHORT, Effort, run_attacks
 from msaas.dev.abuse.bodies import BODIES
 from msaas.dev.abuse.browsing import BROWSING
 from msaas.dev.abuse.connections import CONNECTIONS
-from msaas.dev.chaos.isolated_fleet import start_fleet
+from msaas.dev.chaos.isolated_fleet import IsolatedFleet
 from msaas.embedded import LocalError
+from msaas.local import Home
 
 ATTACKS: Final[Sequence[Attack]] = (*BODIES, *CONNECTIONS, *BROWSING)
 HOSTILE_SETTINGS: Final[Mapping[str, str]] = {"BROWSER_WORKER_ALLOWED_HOSTS": "127.0.0.1"}
@@ -37,7 +41,7 @@ def run(argv: list[str]) -> int:
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
     print(f"seed {seed}", flush=True)
     try:
-        with start_fleet(HOSTILE_SETTINGS) as fleet:
+        with start_hostile_fleet() as fleet:
             return 0 if asyncio.run(run_attacks(fleet, chosen, effort, seed=seed)) else 1
     except LocalError as error:
         print(f"✗ {error}", file=sys.stderr)
@@ -49,3 +53,17 @@ def select_attacks(names: Sequence[str]) -> list[Attack]:
     if not names:
         return list(ATTACKS)
     return [attack for attack in ATTACKS if any(name in attack.name for name in names)]
+
+
+@contextmanager
+def start_hostile_fleet() -> Generator[IsolatedFleet]:
+    """Start a fleet that may be attacked in a temporary folder, and stop it at the end."""
+    with TemporaryDirectory(prefix="msaas-abuse-") as folder:
+        Path(folder).chmod(0o711)
+        fleet = IsolatedFleet(Home(Path(folder) / "home"))
+        fleet.environment.update(HOSTILE_SETTINGS)
+        try:
+            fleet.start()
+            yield fleet
+        finally:
+            fleet.local("down", "--wipe")

@@ -5,10 +5,9 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import MappingProxyType
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
@@ -33,15 +32,14 @@ _UNFINISHED = "SELECT count(*) FROM jobs.jobs WHERE finished_at IS NULL"
 class IsolatedFleet:
     """One running fleet that tests may disturb."""
 
-    def __init__(self, home: Home, settings: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(self, home: Home) -> None:
         self.home = home
         # Every scenario creates users, and all of them sign in from one address.
         high_limits = {
             "IDENTITY_SIGN_INS_PER_MINUTE": "1000",
             "GATEWAY_RATE_LIMITS_ENFORCED": "false",
         }
-        own = {"MSAAS_HOME": str(home.path), **high_limits}
-        self.environment = {**os.environ, **own, **settings}
+        self.environment = {**os.environ, "MSAAS_HOME": str(home.path), **high_limits}
 
     def start(self) -> None:
         up = self.local("up", "--detach")
@@ -130,11 +128,11 @@ class IsolatedFleet:
 
 
 @contextmanager
-def start_fleet(settings: Mapping[str, str] = MappingProxyType({})) -> Generator[IsolatedFleet]:
+def start_fleet() -> Generator[IsolatedFleet]:
     """Start a fleet in a temporary folder, and stop it at the end."""
     with tempfile.TemporaryDirectory(prefix="msaas-fleet-") as folder:
         Path(folder).chmod(0o711)
-        fleet = IsolatedFleet(Home(Path(folder) / "home"), settings)
+        fleet = IsolatedFleet(Home(Path(folder) / "home"))
         try:
             fleet.start()
             yield fleet
