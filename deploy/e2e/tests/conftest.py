@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from msaas.cli.audit import audit_url, format_results, has_violations
+from msaas.dev.abuse import HOSTILE_SETTINGS
 from msaas.dev.chaos import IsolatedFleet, sign_in_new_user
 from msaas.local import Home
 from msaas.local.api_client import ApiClient
@@ -19,6 +20,7 @@ def fleet(servers: SharedServers) -> Iterator[IsolatedFleet]:
     folder: Path = servers.new_folder("fleet")
     folder.mkdir(mode=0o711)
     fleet = IsolatedFleet(Home(folder / "home"))
+    fleet.environment.update(HOSTILE_SETTINGS)
     fleet.start()
     yield fleet
     fleet.local("down")

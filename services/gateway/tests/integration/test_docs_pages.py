@@ -40,6 +40,8 @@ async def test_the_script_is_readable_with_and_without_compression(
     packed = await http.get("/docs/scalar-1.46.4.js")
     assert "content-encoding" not in plain.headers
     assert packed.headers["content-encoding"] == "gzip"
+    assert int(plain.headers["content-length"]) == len(plain.content)
+    assert int(packed.headers["content-length"]) < len(plain.content) / 3
     assert plain.content == packed.content
 
 

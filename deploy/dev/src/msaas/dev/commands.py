@@ -56,6 +56,15 @@ COMMANDS: Mapping[str, CliCommand] = {
         "--short runs each scenario once, in under four minutes; without it runs are longer,\n"
         "and processes are also paused. A word selects the scenarios whose name contains it.",
     ),
+    "abuse": CliCommand(
+        "msaas.dev.abuse.command:run",
+        "[--short] [--seed N] [--rounds N] [ATTACK ...]",
+        "attack a fleet of its own, and compare what each attack costs with a bound",
+        "Hostile bodies, connections, robots.txt files and pages, generated from the seed.\n"
+        "--short sends a few of each, in about 90 seconds; without it there are three rounds of\n"
+        "more. A word selects the attacks whose name contains it. Exits with 1 where an attack\n"
+        "costs too much, or an honest client is not served.",
+    ),
     "bench": CliCommand(
         "msaas.dev.bench:run",
         "NAME [ARGUMENT ...]",

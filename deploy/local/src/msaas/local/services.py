@@ -225,9 +225,10 @@ class Services:
 
         def settings() -> EnvironmentVariables:
             site = self._ports.url("demo-site").removeprefix("http://")
+            given = self._environment_given.get("BROWSER_WORKER_ALLOWED_HOSTS", "")
             return {
                 "BROWSER_WORKER_CHROMIUM": self._chromium,
-                "BROWSER_WORKER_ALLOWED_HOSTS": site,
+                "BROWSER_WORKER_ALLOWED_HOSTS": f"{site},{given}".rstrip(","),
             }
 
         needs = (*servers, "demo-site")

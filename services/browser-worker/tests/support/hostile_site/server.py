@@ -2,20 +2,28 @@
 
 import re
 from http.server import BaseHTTPRequestHandler
+from typing import ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
 from hostile_site import pages
 from hostile_site.bodies import BODIES, HostileResponse, complete_response
+from hostile_site.generated import build_page, build_robots
 
 from msaas.local.sites import LocalSite
 
 
 class _HostileHandler(BaseHTTPRequestHandler):
     timeout = 30.0
+    robots: ClassVar[bytes | None] = None
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
-        response = build_response(parts.path, dict(parse_qsl(parts.query)))
+        if parts.path == "/robots.txt" and self.robots is not None:
+            response = complete_response(self.robots, "text/plain")
+        elif seed := re.fullmatch(r"/generated/(\d{1,12})", parts.path):
+            response = complete_response(build_page(int(seed.group(1))))
+        else:
+            response = build_response(parts.path, dict(parse_qsl(parts.query)))
         try:
             self._send(response)
         except (OSError, ValueError):
@@ -37,6 +45,12 @@ class _HostileHandler(BaseHTTPRequestHandler):
 
 class HostileSite(LocalSite):
     handler = _HostileHandler
+
+    @staticmethod
+    def with_robots(seed: int) -> "HostileSite":
+        """Make a site with the robots.txt of a seed; other sites have none."""
+        handler = type("Handler", (_HostileHandler,), {"robots": build_robots(seed)})
+        return type("Site", (HostileSite,), {"handler": handler})()
 
 
 def build_response(path: str, query: dict[str, str]) -> HostileResponse:
