@@ -46,8 +46,9 @@ from msaas.telemetry import Metrics
 from msaas.testing import GENEROUS_TIMEOUT, wait_until
 from msaas.web.server import HttpServer, ProblemHttpProtocol, bind_socket
 
-DOCUMENT: Any = yaml.safe_load(
-    (Path(__file__).parents[3] / "contracts/openapi/gateway.v1.yaml").read_text()
+DOCUMENT: Any = yaml.load(
+    (Path(__file__).parents[3] / "contracts/openapi/gateway.v1.yaml").read_text(),
+    yaml.CSafeLoader,  # ten times as fast as the other
 )
 KEY = ECKey.generate_key("P-256", {"kid": "test"})
 LOGINS = ("svc_gateway", "svc_gateway_read")

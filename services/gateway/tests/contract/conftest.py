@@ -23,8 +23,9 @@ from msaas.postgres import Database, PostgresConfig
 from msaas.telemetry import Metrics
 from msaas.testing import GENEROUS_TIMEOUT
 
-DOCUMENT: Any = yaml.safe_load(
-    (Path(__file__).parents[4] / "contracts/openapi/gateway.v1.yaml").read_text()
+DOCUMENT: Any = yaml.load(
+    (Path(__file__).parents[4] / "contracts/openapi/gateway.v1.yaml").read_text(),
+    yaml.CSafeLoader,  # ten times as fast as the other
 )
 TIMINGS = ConsumerTimings(
     block_timeout=0.05,

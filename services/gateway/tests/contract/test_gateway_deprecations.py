@@ -15,8 +15,9 @@ from services.gateway.tests.contract.conftest import CreateJob, Operation
 from msaas.gateway.bootstrap import ROUTERS
 from msaas.gateway.entrypoints.http.route_rules import RouteRules
 
-DOCUMENT: Any = yaml.safe_load(
-    (Path(__file__).parents[4] / "contracts/openapi/gateway.v1.yaml").read_text()
+DOCUMENT: Any = yaml.load(
+    (Path(__file__).parents[4] / "contracts/openapi/gateway.v1.yaml").read_text(),
+    yaml.CSafeLoader,  # ten times as fast as the other
 )
 
 

@@ -12,8 +12,9 @@ from msaas.gateway.bootstrap import ROUTERS
 
 # Bad headers, no credential, no scope, too many requests, faults, unavailable dependencies.
 ANYWHERE = {"400", "401", "403", "429", "500", "503", "504"}
-SPEC: Any = yaml.safe_load(
-    (Path(__file__).parents[4] / "contracts/openapi/gateway.v1.yaml").read_text()
+SPEC: Any = yaml.load(
+    (Path(__file__).parents[4] / "contracts/openapi/gateway.v1.yaml").read_text(),
+    yaml.CSafeLoader,  # ten times as fast as the other
 )
 
 

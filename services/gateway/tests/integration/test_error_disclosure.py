@@ -53,7 +53,7 @@ async def break_down(*_: object) -> None:
 
 
 def list_operations() -> list[Operation]:
-    spec: Any = yaml.safe_load(DOCUMENT.read_text())
+    spec: Any = yaml.load(DOCUMENT.read_text(), yaml.CSafeLoader)
     found: list[Operation] = []
     for path, item in spec["paths"].items():
         if path == "/jobs/stream":

@@ -13,7 +13,7 @@ TARGET = Path("services/gateway/src/msaas/gateway/entrypoints/http/docs/openapi.
 
 
 def render_files(root: Path) -> GeneratedFiles:
-    document = yaml.safe_load((root / SOURCE).read_text("utf-8"))
+    document = yaml.load((root / SOURCE).read_text("utf-8"), yaml.CSafeLoader)
     return {TARGET: json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n"}
 
 
