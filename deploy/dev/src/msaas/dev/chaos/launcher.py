@@ -55,11 +55,15 @@ def _replicate(part: Part) -> Part:
     port = find_free_port()
     url = f"http://{LOOPBACK}:{port}"
     own = {PROCESSES[part.name].internal_port_variable: str(port)}
+
+    def is_second_ready(_pid: int) -> bool:
+        return is_ready(url)
+
     return replace(
         part,
         name=f"{part.name}-2",
         environment=lambda: {**part.environment(), **own},
-        is_ready=lambda _pid: is_ready(url),
+        is_ready=is_second_ready,
         prepare=lambda: None,
         url=lambda: url,
         depends_on=(*part.depends_on, part.name),
