@@ -14,6 +14,8 @@ from msaas.local import Home
 from msaas.local.api_client import ApiClient
 from msaas.testing.shared_servers import SharedServers
 
+_SECONDS_WITH_START = 900
+
 
 @pytest.fixture(scope="session")
 def fleet(servers: SharedServers) -> Iterator[IsolatedFleet]:
@@ -46,3 +48,10 @@ async def sign_in(fleet: IsolatedFleet) -> AsyncIterator[Callable[..., Awaitable
             return await stack.enter_async_context(sign_in_new_user(fleet, plan))
 
         yield sign_in_
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Leave each test the time in which a busy machine starts the fleet: one of them is first."""
+    mark = item.get_closest_marker("timeout")
+    if mark is None or mark.args[0] < _SECONDS_WITH_START:
+        item.add_marker(pytest.mark.timeout(_SECONDS_WITH_START), append=False)

@@ -4,7 +4,12 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
-_SETTINGS = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = module"
+_SETTINGS = """
+[pytest]
+addopts = -p no:schemathesis
+asyncio_mode = auto
+asyncio_default_fixture_loop_scope = module
+"""
 
 _SHARED_SERVICE = """
 import asyncio
@@ -40,12 +45,17 @@ async def call(service):
 _TIMEOUT = (
     _SHARED_SERVICE
     + """
-@pytest.mark.leaves("tasks")
-@pytest.mark.parametrize("number", range(6))
-async def test_call(service, number, database_url):
+@pytest_asyncio.fixture
+async def table(database_url):
     connection = await asyncpg.connect(database_url)
     await connection.execute("create table only_here (id int)")
     await connection.close()
+
+HANGS = pytest.param(4, marks=pytest.mark.timeout(3, func_only=True))
+
+@pytest.mark.leaves("tasks")
+@pytest.mark.parametrize("number", [0, 1, 2, 3, HANGS, 5])
+async def test_call(service, number, table):
     if number == 4:
         time.sleep(600)
     assert await call(service) == "answered"
@@ -150,9 +160,8 @@ def test_tests_after_a_timeout_run_in_a_new_worker(
     monkeypatch.setenv("MSAAS_TEST_DATABASE_URL", postgres_url)
     _prepare(pytester)
     pytester.makepyfile(test_it=_TIMEOUT)
-    result = pytester.runpytest_subprocess(
-        "-p", "no:cacheprovider", f"-n{workers}", "--dist=loadgroup", "--timeout=8"
-    )
+    options = ("-p", "no:cacheprovider", f"-n{workers}", "--dist=loadgroup")
+    result = pytester.runpytest_subprocess(*options)
     result.assert_outcomes(passed=5, failed=1)
     result.stdout.fnmatch_lines(["*crashed while running*test_call?4?*"])
     result.stderr.fnmatch_lines(["*Timeout*", "*in test_call*"])

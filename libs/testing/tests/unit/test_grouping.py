@@ -21,21 +21,21 @@ class FakeWorker(WorkerController):
     def __init__(self, name: str) -> None:
         self.gateway = cast("Any", SimpleNamespace(id=name))
         self.sent: list[int] = []
-        self.is_told_to_end = False
+        self.is_ending = False
 
     def __repr__(self) -> str:
         return self.gateway.id
 
     @property
     def shutting_down(self) -> bool:
-        return self.is_told_to_end
+        return self.is_ending
 
     def send_runtest_some(self, indices: object) -> None:
         assert isinstance(indices, list)
         self.sent += indices
 
     def shutdown(self) -> None:
-        self.is_told_to_end = True
+        self.is_ending = True
 
 
 Start = Callable[..., GroupedScheduling]

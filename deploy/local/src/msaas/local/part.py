@@ -23,7 +23,7 @@ class Part:
     url: Callable[[], str] | None = None
     depends_on: tuple[str, ...] = ()
     stop_signal: signal.Signals = signal.SIGTERM
-    start_timeout: float = 60.0
+    start_timeout: float = 180.0  # seconds; a busy machine takes ten times as long as a quiet one
     drain_timeout: float = 20.0
     once: bool = False
 

@@ -27,7 +27,7 @@ from msaas.local.state import PartState, find_state
 from msaas.settings import load_settings
 
 PASSWORD = "correct horse battery"  # noqa: S105  # of users who live as long as this fleet
-_START_TIMEOUT = 180.0
+_START_TIMEOUT = 600.0  # a busy machine takes ten times as long as a quiet one
 _UNFINISHED = "SELECT count(*) FROM jobs.jobs WHERE finished_at IS NULL"
 
 
