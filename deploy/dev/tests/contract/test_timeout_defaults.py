@@ -7,7 +7,7 @@ import pytest
 from msaas.dev.workspace import ROOT
 from msaas.kernel import BreakerPolicy, RetryPolicy
 from msaas.postgres import HOT_ROW_LOCK_TIMEOUT, PostgresConfig
-from msaas.streams import redis_broker
+from msaas.redis import keys
 
 PAGE = (ROOT / "docs" / "adrs" / "ADR-0007-circuit-breaker-and-waiting.md").read_text()
 SECONDS = {"ms": 0.001, "s": 1.0}
@@ -29,7 +29,7 @@ postgres = PostgresConfig("postgresql://localhost/x")
         ("Postgres connection, from the pool or new", postgres.acquire_timeout),
         ("Postgres connection, from the pool or new", postgres.connect_timeout),
         ("lock on a hot row", HOT_ROW_LOCK_TIMEOUT),
-        ("Redis command (blocking reads apart)", redis_broker.COMMAND_TIMEOUT),
+        ("Redis command (blocking reads apart)", keys.COMMAND_TIMEOUT),
         ("retry, first step", RetryPolicy().base),
         ("retry, largest step", RetryPolicy().cap),
         ("circuit open", BreakerPolicy().open_seconds),

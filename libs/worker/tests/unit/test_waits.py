@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from worker_support import OpenHarness, get_envelope
 
+from msaas.contracts import JobEnvelope
 from msaas.kernel import CircuitOpen
 from msaas.testing import FakeClock
 from msaas.worker import RunContext, WaitForChildren
@@ -53,6 +54,7 @@ async def test_an_open_circuit_fails_the_run_and_is_reported_to_the_fleet(
     harness = open_harness(call)
     news, outcome = await harness.run_and_list(delivery := harness.deliver())
     run = delivery.message
+    assert isinstance(run, JobEnvelope)
     assert (news.job_id, news.fence) == (run.job_id, run.fence)
     assert (outcome.failure_reason, outcome.retryable) == ("dependency_unavailable", True)
     assert (news.task_type, news.target) == ("echo", "llm")

@@ -64,8 +64,10 @@ async def opened(user: UUID, rows: asyncpg.Connection) -> OpenedCircuit:
 
     def opened_(seconds: float = 30, **changes: Any) -> CircuitOpened:
         until = datetime.now(UTC) + timedelta(seconds=seconds)
-        run = {"job_id": job_id, "fence": fence, "task_type": "echo"} | changes
-        return CircuitOpened(target="llm", until=until, **run)
+        reported = CircuitOpened(
+            target="llm", until=until, job_id=job_id, fence=fence, task_type="echo"
+        )
+        return reported.model_copy(update=changes)
 
     return opened_
 

@@ -23,7 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in (name for name, value in given.items() if not value):
         parser.exit(2, f"{name} is missing\n")
     chosen.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file_server = FileServer(chosen.folder, LinkSigner(*given.values()))
+    file_server = FileServer(
+        chosen.folder, LinkSigner(given["ARTIFACTS_LINK_KEY"], given["ARTIFACTS_LINK_URL"])
+    )
     # An access log would contain the links, and a link grants access.
     uvicorn.run(
         file_server,
