@@ -1,12 +1,10 @@
 """The contributors' commands: how pytest, the locks and the benchmarks are called."""
 
-from pathlib import Path
-
 import pytest
 
 from msaas.cli import main
 from msaas.cli.commands import PACKAGES
-from msaas.dev import lock
+from msaas.dev import lock, run_tests
 from msaas.dev.commands import COMMANDS
 from msaas.dev.run_tests import pytest_command
 from msaas.dev.workspace import ROOT
@@ -21,10 +19,19 @@ def test_an_unknown_benchmark_is_refused(capsys: pytest.CaptureFixture[str]) -> 
     assert "no benchmark 'speed'" in capsys.readouterr().err
 
 
-def test_all_tests_run_with_coverage_and_chosen_ones_without() -> None:
-    folder = Path("libs")
-    assert "--cov" in pytest_command([], folder)
-    assert "--cov" not in pytest_command(["-k", "retry"], folder)
+@pytest.mark.parametrize(("given", "measured"), [([], False), (["--coverage"], True)])
+def test_a_whole_run_measures_its_coverage_where_it_is_asked_to(
+    monkeypatch: pytest.MonkeyPatch, given: list[str], *, measured: bool
+) -> None:
+    commands: list[list[str]] = []
+
+    def note(command: list[str]) -> int:
+        commands.append(command)
+        return 0
+
+    monkeypatch.setattr(run_tests, "_run", note)
+    assert run_tests.run(given) == 0
+    assert ["--cov" in command for command in commands] == [measured]
 
 
 def test_a_path_is_taken_from_the_current_folder() -> None:

@@ -7,10 +7,10 @@ from msaas.cli import CliCommand
 COMMANDS: Mapping[str, CliCommand] = {
     "test": CliCommand(
         "msaas.dev.run_tests:run",
-        "[--changed [REF]] [--retry-flaky] [PYTEST ARGUMENT ...]",
+        "[--changed [REF]] [--coverage] [--retry-flaky] [PYTEST ARGUMENT ...]",
         "run the tests in parallel",
-        "Without arguments: every test, with coverage and its floor. Arguments go to pytest\n"
-        "(paths are relative to the current folder) and switch the coverage floor off.\n"
+        "Without arguments: every test. Arguments go to pytest (paths are relative to the\n"
+        "current folder). --coverage measures a whole run, and holds the floor.\n"
         "--changed runs the tests that the change since REF can reach (since main without REF).\n"
         "--retry-flaky retries up to three failed tests alone; those that pass are named.",
     ),

@@ -25,15 +25,17 @@ def run(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="./msaas test", add_help=False, allow_abbrev=False)
     parser.add_argument("--changed", nargs="?", const="", metavar="REF")
     parser.add_argument("--retry-flaky", action="store_true")
+    parser.add_argument("--coverage", action="store_true")
     chosen, arguments = parser.parse_known_args(argv)
     if chosen.changed is not None:
         return run_changed(Tree(ROOT), chosen.changed, arguments)
     if arguments:
         return _run(pytest_command(arguments, Path.cwd()))
-    return run_everything(retry_flaky=chosen.retry_flaky)
+    return run_everything(retry_flaky=chosen.retry_flaky, coverage=chosen.coverage)
 
 
-def run_everything(*, retry_flaky: bool) -> int:
+def run_everything(*, retry_flaky: bool, coverage: bool) -> int:
+    """Measuring the coverage doubles the processor time of the tests."""
     try:
         ensure_chromium(print)  # some tests drive a real browser; installing one may take a while
     except MissingProgram as missing:
@@ -41,9 +43,10 @@ def run_everything(*, retry_flaky: bool) -> int:
         return 1
     with TemporaryDirectory() as folder:
         failures = Path(folder) / "failed"
-        code = _run([*pytest_command([], ROOT), f"--failed-to={failures}"])
+        measuring = ["--cov", "--cov-report=term"] if coverage else []
+        code = _run([*pytest_command([], ROOT), *measuring, f"--failed-to={failures}"])
         failed = failures.read_text().splitlines() if failures.exists() else []
-    return retry_alone(failed) if retry_flaky and code == 1 else code
+    return retry_alone(failed, coverage=coverage) if retry_flaky and code == 1 else code
 
 
 def run_changed(tree: Tree, ref: str, arguments: list[str]) -> int:
@@ -58,7 +61,7 @@ def run_changed(tree: Tree, ref: str, arguments: list[str]) -> int:
     return _run(pytest_command([*arguments, *tests], ROOT)) if tests else 0
 
 
-def retry_alone(failed: list[str]) -> int:
+def retry_alone(failed: list[str], *, coverage: bool) -> int:
     """Run the few tests that failed again, without others beside them; name those that pass."""
     if not 0 < len(failed) <= MAX_RETRIED:
         return 1
@@ -66,15 +69,14 @@ def retry_alone(failed: list[str]) -> int:
     if code := _run([*module_command("pytest"), *failed]):
         return code
     print("msaas: flaky, passed only alone; each needs investigation:", *failed, sep="\n  ")
-    return _run([*module_command("coverage"), "report", "--format=total"])
+    return _run([*module_command("coverage"), "report", "--format=total"]) if coverage else 0
 
 
 def pytest_command(argv: list[str], started_in: Path) -> list[str]:
     workers = max(2, WORKERS_PER_CORE * (os.cpu_count() or 1))
     chosen = [resolve_test_path(argument, started_in) for argument in argv]
-    coverage = [] if argv else ["--cov", "--cov-report=term"]
     # Tests that share a fleet are one group: they run in one worker, one after the other.
-    return [*module_command("pytest"), f"-n{workers}", "--dist=loadgroup", *coverage, *chosen]
+    return [*module_command("pytest"), f"-n{workers}", "--dist=loadgroup", *chosen]
 
 
 def resolve_test_path(argument: str, started_in: Path) -> str:
