@@ -285,7 +285,11 @@ async def issuer() -> AsyncIterator[FakeIssuer]:
 
 @pytest.fixture
 def gateway_settings(
-    schema_url: str, redis_url: str, environment: str, issuer: FakeIssuer, logins: dict[str, str]
+    schema_url: str,
+    redis_url_for: Callable[[str], str],
+    environment: str,
+    issuer: FakeIssuer,
+    logins: dict[str, str],
 ) -> Settings:
     def at(login: str) -> str:
         url = urlsplit(schema_url)
@@ -297,7 +301,7 @@ def gateway_settings(
             "ENVIRONMENT": "test",
             "DATABASE_URL": at("svc_gateway"),
             "GATEWAY_READ_DATABASE_URL": at("svc_gateway_read"),
-            "REDIS_URL": redis_url,
+            "REDIS_URL": redis_url_for("gateway"),
             "SUPABASE_URL": issuer.url,
             "GATEWAY_RATE_LIMITS_ENFORCED": "false",  # each test is one address
             "GATEWAY_STREAMS_PER_USER": "3",
@@ -376,9 +380,9 @@ async def gateway(open_gateway: OpenGateway, gateway_settings: Settings) -> Runn
 
 @pytest_asyncio.fixture
 async def fake_jobs(
-    redis_url: str, environment: str, rows: asyncpg.Connection
+    redis_url_for: Callable[[str], str], environment: str, rows: asyncpg.Connection
 ) -> AsyncIterator[FakeJobsService]:
-    broker = RedisBroker(redis_url, command_timeout=GENEROUS_TIMEOUT)
+    broker = RedisBroker(redis_url_for("jobs"), command_timeout=GENEROUS_TIMEOUT)
     messenger = Messenger(
         broker,
         "jobs",

@@ -52,13 +52,13 @@ def jobs_login(postgres_url: str, template: str) -> str:
 
 @pytest_asyncio.fixture
 async def jobs_service(
-    schema_url: str, jobs_login: str, redis_url: str, environment: str
+    schema_url: str, jobs_login: str, redis_url_for: Callable[[str], str], environment: str
 ) -> AsyncIterator[None]:
     url = urlsplit(schema_url)
     netloc = f"{jobs_login}@{url.netloc.rpartition('@')[2]}"
     setting = PostgresConfig(url._replace(netloc=netloc).geturl())
     metrics = Metrics("jobs", environment)
-    broker = RedisBroker(redis_url, command_timeout=GENEROUS_TIMEOUT)
+    broker = RedisBroker(redis_url_for("jobs"), command_timeout=GENEROUS_TIMEOUT)
     async with Database(setting, metrics) as database:
         service = assemble(
             database,

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -33,8 +33,10 @@ def changed(user_id: UUID, plan: Plan, version: int) -> SubscriptionChanged:
 
 
 @pytest_asyncio.fixture
-async def billing(redis_url: str, environment: str) -> AsyncIterator[Messenger]:
-    broker = RedisBroker(redis_url, command_timeout=GENEROUS_TIMEOUT)
+async def billing(
+    redis_url_for: Callable[[str], str], environment: str
+) -> AsyncIterator[Messenger]:
+    broker = RedisBroker(redis_url_for("billing"), command_timeout=GENEROUS_TIMEOUT)
     messenger = Messenger(
         broker,
         "billing",

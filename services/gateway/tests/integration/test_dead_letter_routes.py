@@ -1,7 +1,7 @@
 """The routes of dead letters: for operators only, checked against the document."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -86,9 +86,9 @@ class FakeDeadLetterService:
 
 @pytest_asyncio.fixture
 async def dead_letter_service(
-    redis_url: str, environment: str
+    redis_url_for: Callable[[str], str], environment: str
 ) -> AsyncIterator[FakeDeadLetterService]:
-    broker = RedisBroker(redis_url, command_timeout=GENEROUS_TIMEOUT)
+    broker = RedisBroker(redis_url_for("jobs"), command_timeout=GENEROUS_TIMEOUT)
     metrics = Metrics("jobs", environment)
     messenger = Messenger(
         broker, "jobs", environment, metrics=metrics, timings=ConsumerTimings(block_timeout=0.05)

@@ -58,7 +58,7 @@ class AclRedis:
         await admin.aclose()
 
     def _write(self, change: Callable[[str], str] = lambda text: text) -> None:
-        hashes = {"gateway": digest("of-gateway")}
+        hashes = {process: digest(f"of-{process}") for process in ("gateway", "jobs")}
         self._file.write_text(change(render_acl("*", hashes)) + ADMIN)
 
 
@@ -73,7 +73,7 @@ def acl_redis(private_redis: Callable[..., RedisServer], tmp_path: Path) -> AclR
 
 @pytest.fixture
 def redis_url(acl_redis: AclRedis) -> str:
-    """Return the administrator's address, for the fake jobs service and the leak check."""
+    """Return the administrator's address, for the leak check."""
     return acl_redis.url_for("admin")
 
 

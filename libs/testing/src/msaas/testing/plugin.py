@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from uuid import uuid4
@@ -20,6 +21,7 @@ from msaas.testing.isolation import (
     restored_process_state,
 )
 from msaas.testing.redis_leaks import RedisLeaks
+from msaas.testing.redis_users import create_process_users, url_for_process
 from msaas.testing.shared_servers import (
     FAST_POSTGRES,
     SharedServers,
@@ -81,6 +83,13 @@ def servers(request: pytest.FixtureRequest) -> SharedServers:
 @pytest.fixture(scope="session")
 def redis_url(servers: SharedServers) -> str:
     return servers.redis_url
+
+
+@pytest.fixture
+def redis_url_for(redis_url: str) -> Callable[[str], str]:
+    """Return the address of Redis with the user of a process, which may do what its topics need."""
+    create_process_users(redis_url)
+    return partial(url_for_process, redis_url)
 
 
 @pytest.fixture(scope="session")
