@@ -19,7 +19,6 @@ class _PendingCall:
     reply: asyncio.Future[Reply]
     sends: int = 0
     refusals: int = 0
-    refusal: Reply | None = None
 
     def settle(self, reply: Reply) -> None:
         """End the call; where another copy may still be carried out, a refusal has to wait."""
@@ -27,7 +26,6 @@ class _PendingCall:
             return
         if reply.problem is not None and reply.problem.retryable:
             self.refusals += 1
-            self.refusal = reply
             if self.refusals < self.sends:
                 return
         self.reply.set_result(reply)
@@ -96,9 +94,7 @@ class CommandClient(BrokerLoop):
         await asyncio.wait({reply_future}, timeout=max(0.0, expires_at - clock.monotonic()))
         if reply_future.done():
             return reply_future.result()
-        if pending.refusal is not None:
-            return pending.refusal  # its copies have expired
-        raise CommandTimeout
+        raise CommandTimeout  # also where one copy was refused: another may be under way
 
     async def step(self) -> None:
         positions = self._positions  # a new epoch replaces the dict
