@@ -465,6 +465,7 @@ async def simulation(
     return Simulation(rows, replicas, broker, [await add_user() for _ in Plan], submit_job)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", range(8))
 async def test_after_any_random_scenario_every_job_has_ended_and_the_ledgers_are_consistent(
     simulation: Simulation, seed: int

@@ -1,7 +1,7 @@
 """Sends commands to their owner and waits for the reply that they are committed."""
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from msaas.contracts import DecodeError, Message, Reply, decode, get_topic, reply_key
@@ -18,13 +18,13 @@ class _PendingCall:
 
     reply: asyncio.Future[Reply]
     sends: int = 0
-    refusals: list[Reply] = field(default_factory=list[Reply])
+    refusals: int = 0
 
     def settle(self, reply: Reply) -> None:
         """End the call; where another copy may still be carried out, a refusal has to wait."""
         if reply.problem is not None and reply.problem.retryable:
-            self.refusals.append(reply)
-            if len(self.refusals) < self.sends:
+            self.refusals += 1
+            if self.refusals < self.sends:
                 return
         if not self.reply.done():
             self.reply.set_result(reply)
@@ -93,9 +93,7 @@ class CommandClient(BrokerLoop):
         await asyncio.wait({reply_future}, timeout=max(0.0, expires_at - clock.monotonic()))
         if reply_future.done():
             return reply_future.result()
-        if pending.refusals:
-            return pending.refusals[-1]  # its copies have expired
-        raise CommandTimeout
+        raise CommandTimeout  # also where one copy was refused: another may be under way
 
     async def step(self) -> None:
         positions = self._positions  # a new epoch replaces the dict

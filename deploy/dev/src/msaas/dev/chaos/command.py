@@ -64,6 +64,8 @@ async def run_scenarios(
     late_effects = await find_late_effects(fleet)
     examined = await audit_url(fleet.url("postgres"))
     print(*late_effects, *format_results(examined), sep="\n")
+    if late_effects or not is_consistent:
+        print("✗ jobs were lost, or something was done twice: see the problems above")
     return is_consistent and not late_effects and not has_violations(examined)
 
 
