@@ -167,7 +167,6 @@ OVERRIDDEN_READS: list[tuple[str, dict[str, Any]]] = [
     (TASK, {}),
     (TASK, {"selector": "#said"}),
     (TASK, {"selector": "//p"}),
-    (TASK, {"selector": "p:has-text('true')"}),
     ("extract_markdown", {}),
     ("extract_links", {}),
     ("extract_structured", {"fields": {"said": {"selector": "#said"}}}),
@@ -188,6 +187,16 @@ async def test_a_page_that_overrides_what_our_scripts_use_is_read_as_it_is(
     read = result.model_dump_json()
     assert "true" in read.replace('"truncated":true', "").replace('"in_origin":true', "")
     assert "falsefalse" not in read
+
+
+async def test_a_page_that_overrides_its_text_is_read_by_a_selector_of_the_driver(
+    start_harness: StartHarness, hostile_site: HostileSite
+) -> None:
+    """The driver finds such an element with scripts in the page's world, which a page may break."""
+    harness = await start_harness(allowed=(hostile_site.address,))
+    url = f"{hostile_site.url}/overridden-text"
+    result = await harness.visit(url, selector="p:has-text('true')")
+    assert (result.text, result.title) == ("true", "true")
 
 
 async def test_a_high_page_that_denies_its_height_is_cut(

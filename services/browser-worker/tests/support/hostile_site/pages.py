@@ -49,8 +49,8 @@ PAGES: Final[Mapping[str, str]] = {
       <main><p id=said>true</p><a href="/true">true</a></main>
       <div style="height: 60000px"></div><script>
       const lie = () => "false".repeat(1 << 22);
-      String = lie;
       for (const name of ["slice", "toString", "valueOf"]) String.prototype[name] = lie;
+      String = lie;
       Array.from = Array.prototype.map = Array.prototype.slice = Object.entries = lie;
       Object.fromEntries = lie;
       const override = (kind, name, get) => Object.defineProperty(kind.prototype, name, {get});
@@ -63,6 +63,12 @@ PAGES: Final[Mapping[str, str]] = {
       Object.defineProperty(window, "devicePixelRatio", {get: () => 1e-9});
       Element.prototype.getAttribute = lie;
       Element.prototype.cloneNode = function () { return this; };
+    </script>""",
+    "/overridden-text": """<title>true</title><p>true</p><script>
+      const lie = () => "false".repeat(1 << 22);
+      String = lie;
+      Object.defineProperty(HTMLElement.prototype, "innerText", {get: lie});
+      Object.defineProperty(Document.prototype, "title", {get: lie});
     </script>""",
     "/rewrites": """<p>a</p><script>
       setInterval(() => history.pushState({}, "", "/rewrites?" + Math.random()), 0);
