@@ -108,12 +108,8 @@ class Messenger:
     async def run(self) -> None:
         """Run all loops until drained; consumers end first, then the loops that serve them."""
         timings, key = self.context.timings, epoch_key(self.context.environment)
-        watcher = EpochWatcher(
-            self.context.broker,
-            key,
-            self._epoch_listeners,
-            is_creator=self.context.process == EPOCH_CREATOR,
-        )
+        creates = self.context.process == EPOCH_CREATOR
+        watcher = EpochWatcher(self.context.broker, key, self._epoch_listeners, is_creator=creates)
         periodic = partial(PeriodicTask, report_failure=log_task_failure, backoff=timings.retry)
         serving = [
             *self._loops,
