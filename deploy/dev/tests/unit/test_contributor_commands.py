@@ -20,7 +20,7 @@ def test_an_unknown_benchmark_is_refused(capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.parametrize(("given", "measured"), [([], False), (["--coverage"], True)])
-def test_a_whole_run_measures_its_coverage_where_it_is_asked_to(
+def test_a_whole_run_measures_its_coverage_only_with_the_option(
     monkeypatch: pytest.MonkeyPatch, given: list[str], *, measured: bool
 ) -> None:
     commands: list[list[str]] = []

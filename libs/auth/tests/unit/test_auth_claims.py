@@ -56,7 +56,7 @@ def test_the_claims_of_a_session_are_read() -> None:
         ([{"timestamp": NOW + 900}], NOW),
     ],
 )
-def test_a_session_began_with_its_last_authentication(methods: Any, signed_in_at: float) -> None:
+def test_a_session_began_with_its_last_authentication(methods: object, signed_in_at: float) -> None:
     assert read(amr=methods).signed_in_at == signed_in_at
 
 

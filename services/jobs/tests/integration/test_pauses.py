@@ -62,7 +62,7 @@ async def opened(user: UUID, rows: asyncpg.Connection) -> OpenedCircuit:
         "INSERT INTO jobs.job_attempts (job_id, fence, attempt) VALUES ($1, $2, 1)", job_id, fence
     )
 
-    def opened_(seconds: float = 30, **changes: Any) -> CircuitOpened:
+    def opened_(seconds: float = 30, **changes: object) -> CircuitOpened:
         until = datetime.now(UTC) + timedelta(seconds=seconds)
         reported = CircuitOpened(
             target="llm", until=until, job_id=job_id, fence=fence, task_type="echo"

@@ -23,9 +23,9 @@ class ReadLimit:
         self, count: int, read: Callable[[int], Awaitable[list[RawEntry]]]
     ) -> list[RawEntry]:
         known, self._limit, self.is_reached = self._limit, FIRST_READ, False
-        asked = min(count, known)
-        found = await read(asked)
+        requested = min(count, known)
+        found = await read(requested)
         if size := sum(raw.size for raw in found):
             known = max(1, min(2 * known, MAX_READ_BYTES * len(found) // size))
-        self._limit, self.is_reached = known, len(found) == asked
+        self._limit, self.is_reached = known, len(found) == requested
         return found
