@@ -41,6 +41,7 @@ CASES: Mapping[str, Case] = {
     "submitJob": Case.OWN,
     "submitJobs": Case.OWN,
     "listJobs": Case.OWN,
+    "countJobs": Case.OWN,
     "followJobs": Case.OWN,
     "readJob": Case.OWNED,
     "readJobStatus": Case.OWNED,

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from msaas.contracts import JobStatus, Message
 from msaas.gateway.domain.page_cursor import PageCursor
+from msaas.gateway.domain.search_terms import Search
 from msaas.kernel import MsaasError
 
 Row = Mapping[str, Any]
@@ -15,9 +16,13 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
+    """All parts must hold; a search is evaluated `as_of` a moment."""
+
     status: JobStatus | None = None
     task_type: str | None = None
     created_after: datetime | None = None
+    search: Search = ()
+    as_of: datetime | None = None
 
 
 class JobHistory(NamedTuple):
@@ -42,6 +47,10 @@ class JobViews(Protocol):
     async def list_jobs(
         self, user_id: UUID, job_filter: JobFilter, before: PageCursor | None, limit: int
     ) -> Sequence[Row]: ...
+
+    async def count_jobs(self, user_id: UUID, job_filter: JobFilter) -> Mapping[str, int]:
+        """Count the jobs of each status that occurs."""
+        ...
 
     async def list_attempts(self, user_id: UUID, job_id: UUID) -> Sequence[Row] | None:
         """Return None if the job does not exist."""

@@ -1,11 +1,13 @@
 """Reads the views of jobs with the permissions of the user; the database filters the rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from uuid import UUID
 
 import orjson
 
 from msaas.gateway.adapters.postgres.queue_views import add_queue_positions
+from msaas.gateway.adapters.postgres.search_conditions import SearchConditions
 from msaas.gateway.application.ports import JobFilter, JobHistory, Row
 from msaas.gateway.domain.page_cursor import PageCursor
 from msaas.postgres import Database
@@ -76,6 +78,13 @@ class PostgresJobViews:
             rows = await connection.fetch(f"{query} LIMIT {int(limit)}", *values)
             return await add_queue_positions(connection, [dict(row) for row in rows])
 
+    async def count_jobs(self, user_id: UUID, job_filter: JobFilter) -> Mapping[str, int]:
+        conditions, values = _build_where(job_filter, None)
+        query = f"SELECT status, count(*) AS jobs FROM api_v1.jobs {conditions} GROUP BY status"  # noqa: S608  # values are parameters
+        async with self._database.read_as(user_id) as connection:
+            rows = await connection.fetch(query, *values)
+        return {row["status"]: row["jobs"] for row in rows}
+
     async def list_attempts(self, user_id: UUID, job_id: UUID) -> Sequence[Row] | None:
         async with self._database.read_as(user_id) as connection:
             if await connection.fetchrow(_PROGRESS, job_id) is None:
@@ -113,6 +122,12 @@ def _parse_json_column(row: Row, column: str) -> Row:
 
 def build_list_query(job_filter: JobFilter, before: PageCursor | None) -> tuple[str, list[object]]:
     """Build one statement per combination of filters, so that each has its own query plan."""
+    conditions, values = _build_where(job_filter, before)
+    order = "ORDER BY created_at DESC, id DESC"
+    return f"SELECT {_SUMMARY} FROM api_v1.jobs {conditions} {order}", values  # noqa: S608  # values are parameters
+
+
+def _build_where(job_filter: JobFilter, before: PageCursor | None) -> tuple[str, list[object]]:
     conditions: list[str] = []
     values: list[object] = []
     for condition, value in (
@@ -123,12 +138,9 @@ def build_list_query(job_filter: JobFilter, before: PageCursor | None) -> tuple[
         if value is not None:
             values.append(value)
             conditions.append(condition.format(f"${len(values)}"))
+    as_of = job_filter.as_of or datetime.now(UTC)
+    conditions += SearchConditions(values, as_of).build(job_filter.search)
     if before is not None:
-        values += before
-        placeholders = f"(${len(values) - 1}, ${len(values)})"
-        conditions.append(f"(created_at, id) < {placeholders}")
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    return (
-        f"SELECT {_SUMMARY} FROM api_v1.jobs {where} ORDER BY created_at DESC, id DESC",  # noqa: S608  # values are parameters
-        values,
-    )
+        values += (before.created_at, before.id)
+        conditions.append(f"(created_at, id) < (${len(values) - 1}, ${len(values)})")
+    return f"WHERE {' AND '.join(conditions)}" if conditions else "", values

@@ -1,10 +1,9 @@
 """Jobs: submit, list, read, retry and cancel them."""
 
 from datetime import date
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from msaas.contracts import CancelJob, JobStatus, RetryJob, Scope
 from msaas.gateway.application.errors import JobNotFound, ResultNotAvailable, ResultRemoved
@@ -29,11 +28,13 @@ from msaas.gateway.entrypoints.http.dependencies import (
 )
 from msaas.gateway.entrypoints.http.idempotency import set_replay_policy
 from msaas.gateway.entrypoints.http.job_requests import JobRequestParserDep
+from msaas.gateway.entrypoints.http.job_search import JobFilterDep, JobSearch
 from msaas.gateway.entrypoints.http.models import (
     Attempts,
     Happening,
     Job,
     JobAccepted,
+    JobCounts,
     JobOutcome,
     JobOutcomes,
     JobPage,
@@ -42,7 +43,6 @@ from msaas.gateway.entrypoints.http.models import (
     JobResult,
     JobState,
     JobSummary,
-    Moment,
     Timeline,
     to_model,
 )
@@ -117,22 +117,32 @@ async def list_jobs(
     user: CurrentUser,
     views: JobViewsDep,
     before: Cursor,
+    job_filter: JobFilterDep,
     *,
     event_hub: EventHubDep,
     limit: PageSize = 20,
-    status: JobStatus | None = None,
-    task_type: Annotated[str | None, Query(max_length=64)] = None,
-    created_after: Moment | None = None,
 ) -> JobPage:
     stream_cursor = event_hub.cursor
-    job_filter = JobFilter(status=status, task_type=task_type, created_after=created_after)
     rows = await views.list_jobs(user.id, job_filter, before, limit + 1)
     shown = rows[:limit]
-    last = PageCursor(shown[-1]["created_at"], shown[-1]["id"]) if len(rows) > limit else None
+    next_cursor = None
+    if len(rows) > limit:
+        as_of = job_filter.as_of if job_filter.search else None
+        next_cursor = PageCursor(shown[-1]["created_at"], shown[-1]["id"], as_of).encode()
     return JobPage(
         items=[to_model(JobSummary, _with_queue_estimate(row)) for row in shown],
-        next_cursor=last.encode() if last else None,
+        next_cursor=next_cursor,
         stream_cursor=stream_cursor,
+    )
+
+
+@router.get("/counts", dependencies=[_READS_JOBS])
+async def count_jobs(user: CurrentUser, views: JobViewsDep, search: JobSearch) -> JobCounts:
+    """Count by status what the list would show."""
+    counts = await views.count_jobs(user.id, JobFilter(search=search))
+    return JobCounts(
+        by_status={status: counts.get(status, 0) for status in JobStatus},
+        total=sum(counts.values()),
     )
 
 

@@ -145,6 +145,11 @@ class Job(JobSummary):
     params: MaskedParams | None
 
 
+class JobCounts(ResponseModel):
+    by_status: dict[JobStatus, int]
+    total: int
+
+
 class JobPage(ResponseModel):
     """`stream_cursor` is older than the page: a stream that starts there misses no event."""
 
