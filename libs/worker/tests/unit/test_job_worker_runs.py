@@ -9,9 +9,9 @@ from uuid import uuid4
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from worker_support import Act, OpenHarness
+from worker_support import ENV, Act, OpenHarness
 
-from msaas.contracts import TASKS, VisitedPlace, get_task
+from msaas.contracts import TASKS, VisitedPlace, epoch_key, get_task
 from msaas.kernel import DependencyUnavailable
 from msaas.telemetry import shutdown_tracing, start_tracing
 from msaas.testing import FakeClock, wait_until
@@ -95,11 +95,13 @@ async def test_after_a_gap_in_the_broadcast_markers_are_looked_up_at_once(
 ) -> None:
     harness = open_harness(wait_at_gate)
     delivery = harness.deliver()
+    await harness.broker.epoch(epoch_key(ENV), "first")  # as the jobs service does
     serving = asyncio.create_task(harness.messenger.run())
     await fake_clock.advance(0.5)
     run = asyncio.create_task(harness.run(delivery))
     await fake_clock.advance(0.5)
     harness.broker.flush()
+    await harness.broker.epoch(epoch_key(ENV), "second")
     await harness.mark_cancelled(delivery)
     await wait_until(run.done)
     assert (await run).failure_reason == "cancelled"
