@@ -144,7 +144,7 @@ def with_database(server: str, database: str) -> str:
 async def copy_database(server: str, template: str) -> str:
     name = f"test_{uuid4().hex}"
     async with connect(server) as admin:
-        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     return with_database(server, name)
 
 

@@ -8,6 +8,7 @@ from msaas.dev.chaos import IsolatedFleet
 SEED = 1
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 async def test_no_attack_costs_too_much_or_locks_an_honest_client_out(
     fleet: IsolatedFleet, capsys: pytest.CaptureFixture[str]

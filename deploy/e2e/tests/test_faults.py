@@ -22,6 +22,7 @@ def fleet_of_replicas() -> Iterator[IsolatedFleet]:
         yield fleet
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1_800)
 async def test_a_fleet_under_load_loses_and_repeats_no_job(
     fleet_of_replicas: IsolatedFleet, capsys: pytest.CaptureFixture[str]

@@ -1,5 +1,5 @@
 """Alembic's entry into the gateway's chain: schema `identity`."""
 
-from msaas.postgres import run_migrations
+from msaas.postgres.migrations import run_migrations
 
 run_migrations()

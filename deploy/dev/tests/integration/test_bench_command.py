@@ -6,6 +6,8 @@ import pytest
 
 from msaas.cli import main
 
+pytestmark = pytest.mark.slow
+
 JOBS_ROWS = (
     "ours, durable",
     "one by one",

@@ -19,9 +19,10 @@ def test_an_unknown_benchmark_is_refused(capsys: pytest.CaptureFixture[str]) -> 
     assert "no benchmark 'speed'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("given", "measured"), [([], False), (["--coverage"], True)])
-def test_a_whole_run_measures_its_coverage_only_with_the_option(
-    monkeypatch: pytest.MonkeyPatch, given: list[str], *, measured: bool
+@pytest.mark.parametrize("coverage", [False, True])
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_whole_run_has_the_slow_tests_and_the_coverage_only_with_the_options(
+    monkeypatch: pytest.MonkeyPatch, *, slow: bool, coverage: bool
 ) -> None:
     commands: list[list[str]] = []
 
@@ -30,8 +31,19 @@ def test_a_whole_run_measures_its_coverage_only_with_the_option(
         return 0
 
     monkeypatch.setattr(run_tests, "_run", note)
+    given = [*(["--slow"] if slow else []), *(["--coverage"] if coverage else [])]
     assert run_tests.run(given) == 0
-    assert ["--cov" in command for command in commands] == [measured]
+    runs = [command for command in commands if "-m" in command[3:]]
+    marked = [command[command.index("-m", 3) + 1] for command in runs]
+    assert marked == ["not slow", *(["slow"] if slow else [])]
+    assert all(("--cov" in command) == coverage for command in runs)
+    assert (commands[-1][-1] == "report") == coverage
+
+
+def test_a_failure_of_either_run_fails_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    for failing in ("not slow", "slow"):
+        monkeypatch.setattr(run_tests, "_run", lambda command, bad=failing: int(bad in command))
+        assert run_tests.run(["--slow", "--coverage"]) == 1
 
 
 def test_a_path_is_taken_from_the_current_folder() -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from msaas.postgres import MigrationLockHeld, Migrations, PostgresConfig
+from msaas.postgres import PostgresConfig
+from msaas.postgres.migrations import MigrationLockHeld, Migrations
 
-ENV = "from msaas.postgres import run_migrations\n\nrun_migrations()\n"
+ENV = "from msaas.postgres.migrations import run_migrations\n\nrun_migrations()\n"
 REVISION = """
 from alembic import op
 
@@ -86,7 +87,8 @@ async def test_two_replicas_migrating_at_once_both_succeed(
     chain = make_chain(tmp_path, "alpha", database_url)
     program = (
         "import sys; from pathlib import Path\n"
-        "from msaas.postgres import Migrations, PostgresConfig\n"
+        "from msaas.postgres import PostgresConfig\n"
+        "from msaas.postgres.migrations import Migrations\n"
         "Migrations('alpha', Path(sys.argv[1]), PostgresConfig(sys.argv[2])).upgrade()"
     )
     arguments = [sys.executable, "-c", program, str(chain.scripts), database_url]

@@ -32,6 +32,7 @@ letters = {{ values = {dead_letters} }}
 
 
 # A run sends thousands of requests: on a loaded machine each takes ten times as long.
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 async def test_schemathesis_finds_nothing(
     gateway: RunningGateway,

@@ -24,7 +24,7 @@ from msaas.gateway.settings import Settings
 from msaas.streams import RedisBroker, StreamPublisher
 from msaas.testing import wait_until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 LOOPBACK = "127.0.0.1"
 

@@ -16,6 +16,8 @@ from msaas.local.chromium import ensure_chromium
 
 # Tests wait for servers more than they compute, so there are more workers than cores.
 WORKERS_PER_CORE = 2
+# A slow test loads the machine by itself: a few beside each other are enough.
+SLOW_WORKERS = 2
 # Tests with real processes can fail because the machine stalled for seconds.
 MAX_RETRIED = 3
 _NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
@@ -24,6 +26,7 @@ _NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 def run(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="./msaas test", add_help=False, allow_abbrev=False)
     parser.add_argument("--changed", nargs="?", const="", metavar="REF")
+    parser.add_argument("--slow", action="store_true")
     parser.add_argument("--retry-flaky", action="store_true")
     parser.add_argument("--coverage", action="store_true")
     chosen, arguments = parser.parse_known_args(argv)
@@ -31,22 +34,44 @@ def run(argv: list[str]) -> int:
         return run_changed(Tree(ROOT), chosen.changed, arguments)
     if arguments:
         return _run(pytest_command(arguments, Path.cwd()))
-    return run_everything(retry_flaky=chosen.retry_flaky, coverage=chosen.coverage)
+    return run_everything(
+        slow=chosen.slow, retry_flaky=chosen.retry_flaky, coverage=chosen.coverage
+    )
 
 
-def run_everything(*, retry_flaky: bool, coverage: bool) -> int:
-    """Measuring the coverage doubles the processor time of the tests."""
+def run_everything(*, slow: bool, retry_flaky: bool, coverage: bool) -> int:
+    """Run the tests, then those that load the whole machine where `slow` is set."""
     try:
         ensure_chromium(print)  # some tests drive a real browser; installing one may take a while
     except MissingProgram as missing:
         print(f"msaas: {missing}", file=sys.stderr)
         return 1
     with TemporaryDirectory() as folder:
-        failures = Path(folder) / "failed"
-        measuring = ["--cov", "--cov-report=term"] if coverage else []
-        code = _run([*pytest_command([], ROOT), *measuring, f"--failed-to={failures}"])
-        failed = failures.read_text().splitlines() if failures.exists() else []
-    return retry_alone(failed, coverage=coverage) if retry_flaky and code == 1 else code
+        file = Path(folder) / "failed"
+        code, failed = _run_marked("not slow", file, coverage=coverage)
+        if slow:
+            slow_code, slow_failed = _run_marked(
+                "slow", file, coverage=coverage, workers=SLOW_WORKERS
+            )
+            code, failed = max(code, slow_code), failed + slow_failed
+    if retry_flaky and code == 1 and failed:
+        code = retry_alone(failed)
+    return code or (_report_coverage() if coverage else 0)
+
+
+def _run_marked(
+    marked: str, file: Path, *, coverage: bool, workers: int = 0
+) -> tuple[int, list[str]]:
+    """Measuring the coverage doubles the processor time of the tests."""
+    measuring = ["--cov", "--cov-report=", "--cov-fail-under=0"] if coverage else []
+    appended = ["--cov-append"] if coverage and marked == "slow" else []
+    command = pytest_command(["-m", marked], ROOT, workers=workers)
+    code = _run([*command, *measuring, *appended, f"--failed-to={file}"])
+    return code, file.read_text().splitlines() if file.exists() else []
+
+
+def _report_coverage() -> int:
+    return _run([*module_command("coverage"), "report"])
 
 
 def run_changed(tree: Tree, ref: str, arguments: list[str]) -> int:
@@ -55,13 +80,13 @@ def run_changed(tree: Tree, ref: str, arguments: list[str]) -> int:
     selection = ReachableTests(tree).select(list_changes(tree, ref))
     if selection.everything:
         print(f"msaas: the change since {ref} can reach every test", flush=True)
-        return _run(pytest_command(arguments, ROOT))
+        return _run(pytest_command(["-m", "not slow", *arguments], ROOT))
     print(f"msaas: {len(selection.tests)} test modules for the change since {ref}", flush=True)
     tests = sorted(selection.tests)
     return _run(pytest_command([*arguments, *tests], ROOT)) if tests else 0
 
 
-def retry_alone(failed: list[str], *, coverage: bool) -> int:
+def retry_alone(failed: list[str]) -> int:
     """Run the few tests that failed again, without others beside them; name those that pass."""
     if not 0 < len(failed) <= MAX_RETRIED:
         return 1
@@ -69,11 +94,11 @@ def retry_alone(failed: list[str], *, coverage: bool) -> int:
     if code := _run([*module_command("pytest"), *failed]):
         return code
     print("msaas: flaky, passed only alone; each needs investigation:", *failed, sep="\n  ")
-    return _run([*module_command("coverage"), "report", "--format=total"]) if coverage else 0
+    return 0
 
 
-def pytest_command(argv: list[str], started_in: Path) -> list[str]:
-    workers = max(2, WORKERS_PER_CORE * (os.cpu_count() or 1))
+def pytest_command(argv: list[str], started_in: Path, *, workers: int = 0) -> list[str]:
+    workers = workers or max(2, WORKERS_PER_CORE * (os.cpu_count() or 1))
     chosen = [resolve_test_path(argument, started_in) for argument in argv]
     # Tests that share a fleet are one group: they run in one worker, one after the other.
     return [*module_command("pytest"), f"-n{workers}", "--dist=loadgroup", *chosen]

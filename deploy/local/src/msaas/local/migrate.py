@@ -18,7 +18,8 @@ from msaas.local.databases import set_password
 from msaas.local.errors import report_errors
 from msaas.local.home import REPOSITORY
 from msaas.local.running_fleet import get_database_url
-from msaas.postgres import Migrations, PostgresConfig
+from msaas.postgres import PostgresConfig
+from msaas.postgres.migrations import Migrations
 
 SERVICES = REPOSITORY / "services"
 _DECLARATION = "schema.toml"

@@ -1,4 +1,7 @@
-"""Connection pools, per-user read transactions and migrations for one Postgres configuration."""
+"""Connection pools and per-user read transactions for one Postgres configuration.
+
+Migrations are in `msaas.postgres.migrations`: Alembic would slow the start of every process.
+"""
 
 from msaas.postgres.connection import DatabaseConnection
 from msaas.postgres.database import HOT_ROW_LOCK_TIMEOUT, Database
@@ -11,7 +14,6 @@ from msaas.postgres.errors import (
     TransactionConflict,
     translate_error,
 )
-from msaas.postgres.migrations import MigrationLockHeld, Migrations, run_migrations
 from msaas.postgres.postgres_config import PostgresConfig
 from msaas.postgres.retention import (
     Batch,
@@ -40,8 +42,6 @@ __all__ = [
     "DatabaseUnavailable",
     "ExpiringRows",
     "Key",
-    "MigrationLockHeld",
-    "Migrations",
     "Page",
     "PoolExhausted",
     "PostgresConfig",
@@ -53,6 +53,5 @@ __all__ = [
     "RetentionTask",
     "TransactionConflict",
     "create_engine",
-    "run_migrations",
     "translate_error",
 ]

@@ -43,6 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "leaves(*kinds): this test may leave `keys`, `pending` or `tasks` behind"
     )
+    config.addinivalue_line("markers", "slow: loads the whole machine for a minute or more")
     # A machine that is busy is no bug: examples have no deadline, tests have their timeout.
     settings.register_profile("msaas", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("msaas")

@@ -95,7 +95,7 @@ def read_given_urls() -> dict[str, str]:
 async def fresh_database(server_url: str) -> AsyncGenerator[str]:
     """Create a database, yield its URL, and drop it together with open connections."""
     name = f"test_{uuid4().hex}"
-    await _execute(server_url, f"create database {name}")
+    await _execute(server_url, f"create database {name} strategy file_copy")
     try:
         yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
     finally:

@@ -29,7 +29,7 @@ class LoadProfile:
     timeout: float = 120.0
 
 
-SHORT: Final = LoadProfile(jobs=400, faults=1)
+SHORT: Final = LoadProfile(jobs=160, faults=1)
 LONG: Final = LoadProfile(jobs=4_000, faults=3, timeout=600.0)
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import MetaData
 from msaas.gateway.adapters.postgres.tables import metadata as identity
 from msaas.jobs.adapters.postgres.tables import metadata as jobs
 from msaas.local.migrate import list_migration_chains
-from msaas.postgres import Migrations
+from msaas.postgres.migrations import Migrations
 
 API_SCHEMA = "api_v1"
 """The schema of views to which every owner publishes what users may read."""
