@@ -83,7 +83,7 @@ describe("openStream", () => {
   it("waits longer after each failure, up to thirty seconds", async () => {
     const server = fakeServer(Array<number>(8).fill(503));
     const { stream, states } = follow(server);
-    await vi.advanceTimersByTimeAsync(121_000);
+    await vi.advanceTimersByTimeAsync(120_000);
     const pauses = states.filter((state) => state.kind === "waiting").length;
     expect(server.calls).toHaveLength(8);
     expect(pauses).toBe(8);

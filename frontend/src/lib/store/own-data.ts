@@ -111,7 +111,10 @@ export class OwnData {
   }
 
   putLocal(row: JobRow): void {
-    if (this.sync) return this.sync.putLocal(row);
+    if (this.sync) {
+      this.sync.putLocal(row);
+      return;
+    }
     this.table.putRow(row);
     this.table.publish();
     if (!row.optimistic) this.post({ kind: "put", row });
@@ -152,8 +155,8 @@ export class OwnData {
 
   private receive(message: TabMessage): void {
     if (this.stopped) return;
-    if (message.kind === "wipe") return this.forget();
-    if (this.sync) this.serve(message, this.sync);
+    if (message.kind === "wipe") this.forget();
+    else if (this.sync) this.serve(message, this.sync);
     else this.mirror(message);
   }
 
@@ -211,10 +214,11 @@ export class OwnData {
   /** Something changed in this tab: tell its listeners, and as the leader also the other tabs. */
   private change(): void {
     const change = this.table.publish();
-    if (!this.sync || this.stopped) return this.update();
-    this.position = this.sync.position;
-    this.spread(change);
-    this.saveLater(change);
+    if (this.sync && !this.stopped) {
+      this.position = this.sync.position;
+      this.spread(change);
+      this.saveLater(change);
+    }
     this.update();
   }
 

@@ -50,13 +50,8 @@ export const REAL_TIMERS: Timers = {
   },
 };
 
-/** How long a failed request asks to wait, if its error says so. */
+/** How long a failed request asks to wait, if its error says so, in seconds. */
 export function getRetryAfterMs(error: unknown): number | undefined {
-  const ms = (error as { retryAfterMs?: unknown } | null)?.retryAfterMs;
-  return typeof ms === "number" ? ms : undefined;
-}
-
-export function getStatus(error: unknown): number | undefined {
-  const status = (error as { status?: unknown } | null)?.status;
-  return typeof status === "number" ? status : undefined;
+  const seconds = (error as { retryAfter?: unknown } | null)?.retryAfter;
+  return typeof seconds === "number" ? seconds * 1000 : undefined;
 }

@@ -152,7 +152,10 @@ export class Sync {
     const isContinued = isGreeting && event.id === this.seen;
     if (event.id !== undefined) this.seen = event.id;
     if (isContinued) return;
-    if (isGreeting || event.event === "resync") return this.startOver();
+    if (isGreeting || event.event === "resync") {
+      this.startOver();
+      return;
+    }
     if (event.event === "account") this.options.onAccount?.(event.data);
     if (this.buffer) {
       this.buffer.push(event);

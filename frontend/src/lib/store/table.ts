@@ -154,7 +154,8 @@ export class JobTable {
   publish(): Change {
     const change = this.changed;
     this.changed = new Set();
-    if (change === "all" || change.size > 0) for (const listener of this.listeners) listener(change);
+    if (change === "all" || change.size > 0)
+      for (const listener of this.listeners) listener(change);
     return change;
   }
 

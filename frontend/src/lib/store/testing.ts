@@ -1,7 +1,7 @@
 /** A gateway, a browser and time for the tests of the store; nothing happens by itself. */
 
 import type { Persistence, Saved, SavedChange } from "./persistence";
-import type { JobRow, JobStatus } from "./rows";
+import { type JobRow, type JobStatus, toKey } from "./rows";
 import type { JobPage, JobSource, Link, LinkState, SourceEvent, Timers } from "./source";
 
 export function buildRow(values: Partial<JobRow> = {}): JobRow {
@@ -93,10 +93,11 @@ export class FakeGateway implements JobSource {
   private floor = 0;
   private position = 0;
   private clock = 0;
+  private submitted = 0;
 
   submit(): void {
     const moment = this.tick();
-    const id = `job-${String(this.jobs.size).padStart(4, "0")}`;
+    const id = `job-${String(++this.submitted).padStart(4, "0")}`;
     const row = buildRow({ id, created_at: moment, run_at: moment, updated_at: moment });
     this.jobs.set(id, row);
     this.publish(row);
@@ -186,11 +187,11 @@ export class FakeGateway implements JobSource {
   readPage(cursor: string | undefined, limit: number): Promise<JobPage> {
     return this.read(() => {
       const rows = [...this.jobs.values()]
-        .sort((a, b) => (a.created_at + a.id < b.created_at + b.id ? 1 : -1))
-        .filter((row) => cursor === undefined || row.created_at + row.id < cursor);
+        .sort((a, b) => (toKey(a) < toKey(b) ? 1 : -1))
+        .filter((row) => cursor === undefined || toKey(row) < cursor);
       const items = rows.slice(0, limit);
       const last = items.at(-1);
-      const next = last && rows.length > limit ? last.created_at + last.id : null;
+      const next = last && rows.length > limit ? toKey(last) : null;
       return { items, next_cursor: next, stream_cursor: String(this.position) };
     });
   }
@@ -247,11 +248,10 @@ export class FakeGateway implements JobSource {
     this.log.push({ position: ++this.position, event: "job", data });
   }
 
+  /** Times rise; those of whole seconds have no decimals, as in the API. */
   private tick(): string {
-    this.clock += 1;
-    const decimals = this.clock % 5 === 0 ? "" : `.${String(this.clock % 1000).padStart(3, "0")}`;
-    const seconds = Math.floor(this.clock / 1000) * 2 + (this.clock % 5 === 0 ? 0 : 0);
-    return `2026-01-01T00:${String(this.clock).padStart(2, "0").slice(-2)}:${String(seconds % 60).padStart(2, "0")}${decimals}Z`;
+    this.clock += 250;
+    return new Date(Date.UTC(2026, 0, 1) + this.clock).toISOString().replace(".000Z", "Z");
   }
 }
 
