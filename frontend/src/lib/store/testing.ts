@@ -151,7 +151,7 @@ export class FakeGateway implements JobSource {
     this.floor = this.position;
     this.log.length = 0;
     for (const link of this.open) link.sent.push(this.resync());
-    for (const link of this.open) link.lastEventId = undefined;
+    for (const link of this.open) link.lastEventId = String(this.position);
     this.floor = this.position;
   }
 
