@@ -23,6 +23,7 @@ const RESORT_FROM = 64;
 export class JobTable {
   private readonly rows = new Map<string, JobRow>();
   private readonly overlays = new Map<string, Partial<JobRow>>();
+  private readonly overlaid = new WeakMap<JobRow, JobRow>();
   private readonly listeners = new Set<(change: Change) => void>();
   private order: string[] = [];
   private changed: Set<string> | "all" = new Set();
@@ -45,7 +46,10 @@ export class JobTable {
   get(id: string): JobRow | undefined {
     const row = this.rows.get(id);
     const overlay = row && this.overlays.get(id);
-    return overlay ? { ...row, ...overlay } : row;
+    if (!overlay) return row;
+    const shown = this.overlaid.get(row) ?? { ...row, ...overlay };
+    this.overlaid.set(row, shown);
+    return shown;
   }
 
   /** The row without what is only shown. */
@@ -118,6 +122,8 @@ export class JobTable {
   overlay(id: string, values: Partial<JobRow> | undefined): void {
     if (values) this.overlays.set(id, values);
     else this.overlays.delete(id);
+    const row = this.rows.get(id);
+    if (row) this.overlaid.delete(row);
     this.mark(id);
   }
 

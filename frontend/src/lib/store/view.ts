@@ -23,19 +23,21 @@ export class JobView {
   private members: string[] = [];
   private statusOf = new Map<string, JobStatus>();
   private readonly listeners = new Set<() => void>();
-  private readonly leave: () => void;
-  private state: ViewState;
+  private leave: (() => void) | undefined;
+  private state: ViewState | undefined;
 
   constructor(
     private readonly table: JobTable,
     private readonly filter: ViewFilter,
     private readonly now: () => number = Date.now,
   ) {
-    this.leave = table.subscribe((change) => this.follow(change));
-    this.state = this.rebuild();
+    this.rebuild();
   }
 
-  getState = (): ViewState => this.state;
+  getState = (): ViewState => {
+    this.state ??= this.build();
+    return this.state;
+  };
 
   subscribe = (listener: () => void): (() => void) => {
     this.listeners.add(listener);
@@ -47,22 +49,30 @@ export class JobView {
     if (this.filter.changesWithTime) this.follow("all");
   }
 
-  close(): void {
-    this.leave();
+  /** Follow the table until the result is called. What has changed before is taken over. */
+  start(): () => void {
+    this.leave?.();
+    this.leave = this.table.subscribe((change) => this.follow(change));
+    this.rebuild();
+    this.state = undefined;
+    return () => {
+      this.leave?.();
+      this.leave = undefined;
+    };
   }
 
   private follow(change: Change): void {
     if (change === "all" || change.size > REBUILD_FROM) {
-      this.state = this.rebuild();
+      this.rebuild();
     } else {
       const now = this.now();
       for (const id of change) this.place(id, now);
-      this.state = this.build();
     }
+    this.state = undefined;
     for (const listener of this.listeners) listener();
   }
 
-  private rebuild(): ViewState {
+  private rebuild(): void {
     const now = this.now();
     this.members = [];
     this.statusOf = new Map();
@@ -72,7 +82,6 @@ export class JobView {
       this.statusOf.set(id, row.status);
       if (this.shows(row.status)) this.members.push(id);
     }
-    return this.build();
   }
 
   private place(id: string, now: number): void {
