@@ -1,7 +1,7 @@
 import type { Metadata, Viewport } from "next";
 import { cookies, headers } from "next/headers";
 import type { ReactNode } from "react";
-import { chooseLocale } from "@/lib/i18n/strings";
+import { readLocale } from "@/lib/i18n/server";
 import { readTheme } from "@/lib/theme";
 import "./globals.css";
 import { Providers } from "./providers";
@@ -15,7 +15,7 @@ export const viewport: Viewport = { width: "device-width", initialScale: 1 };
 
 export default async function RootLayout({ children }: { children: ReactNode }) {
   const [head, jar] = await Promise.all([headers(), cookies()]);
-  const locale = chooseLocale(jar.get("locale")?.value ?? head.get("accept-language"));
+  const locale = await readLocale();
   const theme = readTheme(jar.get("theme")?.value);
   return (
     <html lang={locale} data-theme={theme} suppressHydrationWarning>
