@@ -3,7 +3,7 @@ import { isFinal, type JobRow } from "@/lib/store/rows";
 import type { JobText } from "./strings";
 
 /** What the list says about a job beside its status: why it waits, what it does, why it failed. */
-export function describe(row: JobRow, t: JobText, now: number): string {
+export function describeJob(row: JobRow, t: JobText, now: number): string {
   switch (row.status) {
     case "PENDING":
       return describeWaiting(row, t, now);
@@ -41,7 +41,8 @@ function describeRunning(row: JobRow, t: JobText): string {
 function roughly(milliseconds: number): string {
   const seconds = Math.ceil(milliseconds / 1000);
   if (seconds < 60) return `${seconds} s`;
-  const [size, unit] = seconds < 3_600 ? [60, "m"] : seconds < 86_400 ? [3_600, "h"] : [86_400, "d"];
+  const [size, unit] =
+    seconds < 3_600 ? [60, "m"] : seconds < 86_400 ? [3_600, "h"] : [86_400, "d"];
   return `${Math.round(seconds / Number(size))} ${unit}`;
 }
 

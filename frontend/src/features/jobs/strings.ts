@@ -145,10 +145,16 @@ export const jobStrings = defineStrings({
   drop: { en: "Drop {term}", de: "{term} weglassen" },
   clearAll: { en: "Clear all", de: "Alles löschen" },
   loading: { en: "Your jobs are loading", de: "Ihre Jobs werden geladen" },
-  range: { en: "Rows {from}–{to} of {count} · times in UTC", de: "Zeilen {from}–{to} von {count} · Zeiten in UTC" },
+  range: {
+    en: "Rows {from}–{to} of {count} · times in UTC",
+    de: "Zeilen {from}–{to} von {count} · Zeiten in UTC",
+  },
   loadingOlder: { en: "Older jobs are loading", de: "Ältere Jobs werden geladen" },
   error_unknown_key: { en: "There is no {given}:", de: "{given}: gibt es nicht" },
-  error_unknown_value: { en: "{given} is not one of its values", de: "{given} ist kein möglicher Wert" },
+  error_unknown_value: {
+    en: "{given} is not one of its values",
+    de: "{given} ist kein möglicher Wert",
+  },
   error_missing_value: { en: "A value is missing here", de: "Hier fehlt ein Wert" },
   error_not_a_number: { en: "{given} is not a number", de: "{given} ist keine Zahl" },
   error_not_a_duration: {

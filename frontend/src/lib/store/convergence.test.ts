@@ -1,5 +1,3 @@
-// @vitest-environment node
-
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { type Channel, OwnData } from "./own-data";

@@ -125,6 +125,16 @@ export class OwnData {
     this.change();
   }
 
+  /** Read one job now, because this tab has just changed it. */
+  async readAgain(id: string): Promise<void> {
+    try {
+      const row = await this.options.source.readJob(id);
+      if (row) this.putLocal(row);
+    } catch {
+      // The stream brings the change as well.
+    }
+  }
+
   readOlder(): void {
     if (this.sync) void this.sync.readOlder();
     else this.post({ kind: "older" });
