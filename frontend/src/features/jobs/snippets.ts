@@ -6,14 +6,10 @@ export interface SnippetRequest {
   readonly [name: string]: unknown;
 }
 
-export function toCurl(
-  request: SnippetRequest,
-  idempotencyKey: string,
-  origin = getOrigin(),
-): string {
+export function toCurl(request: SnippetRequest, idempotencyKey: string, apiUrl: string): string {
   const body = JSON.stringify(request).replaceAll("'", "'\\''");
   return [
-    `curl ${origin}/api/v1/jobs \\`,
+    `curl ${apiUrl}/jobs \\`,
     '  -H "Authorization: Bearer $MSAAS_KEY" \\',
     `  -H "Idempotency-Key: ${idempotencyKey}" \\`,
     '  -H "Content-Type: application/json" \\',
@@ -21,17 +17,13 @@ export function toCurl(
   ].join("\n");
 }
 
-export function toPython(
-  request: SnippetRequest,
-  idempotencyKey: string,
-  origin = getOrigin(),
-): string {
+export function toPython(request: SnippetRequest, idempotencyKey: string, apiUrl: string): string {
   return [
     "import json, os, urllib.request",
     "",
     `body = json.loads(${toPythonText(JSON.stringify(request))})`,
     "request = urllib.request.Request(",
-    `    "${origin}/api/v1/jobs",`,
+    `    "${apiUrl}/jobs",`,
     "    data=json.dumps(body).encode(),",
     "    headers={",
     '        "Authorization": f"Bearer {os.environ[\'MSAAS_KEY\']}",',
@@ -48,8 +40,4 @@ function toPythonText(text: string): string {
   return JSON.stringify(text).replace(/[\u007f-\uffff]/g, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
   });
-}
-
-function getOrigin(): string {
-  return typeof window === "undefined" ? "" : window.location.origin;
 }

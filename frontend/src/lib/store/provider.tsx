@@ -10,6 +10,7 @@ import {
   useState,
   useSyncExternalStore,
 } from "react";
+import { onSignOut } from "../auth/sign-out";
 import { electByLock, openTabChannel } from "./browser-tabs";
 import { gatewaySource } from "./job-source";
 import { OwnData, type OwnDataState } from "./own-data";
@@ -43,8 +44,8 @@ function getOwnData(userId: string, source: JobSource): OwnData {
   return data;
 }
 
-/** Delete what this browser has stored; to be called when the user signs out. */
-export async function wipeOwnData(): Promise<void> {
+/** Delete what this browser has stored: the user signs out. */
+async function wipeOwnData(): Promise<void> {
   const data = current?.data;
   current = undefined;
   await data?.wipe();
@@ -65,7 +66,11 @@ export function OwnDataProvider({
     setData(own);
     const reconnect = () => own.reconnect();
     window.addEventListener("online", reconnect);
-    return () => window.removeEventListener("online", reconnect);
+    const forget = onSignOut(wipeOwnData);
+    return () => {
+      window.removeEventListener("online", reconnect);
+      forget();
+    };
   }, [userId, source]);
   return <Context.Provider value={data}>{children}</Context.Provider>;
 }

@@ -3,6 +3,7 @@
 import { CircleCheck, CircleDashed, KeyRound, Plus, SearchX, Zap } from "lucide-react";
 import Link from "next/link";
 import { useMemo } from "react";
+import { useConfig } from "@/lib/auth/provider";
 import { useStrings } from "@/lib/i18n/provider";
 import { compileSearch } from "@/lib/search/evaluate";
 import { printSearch, printTerm } from "@/lib/search/print";
@@ -42,7 +43,7 @@ export function FirstJob() {
       }
       aside={
         <div className="grid gap-3">
-          <CodeWell label={t("asCurl")} text={toCurl(FIRST_JOB, "first-job")} />
+          <CodeWell label={t("asCurl")} text={toCurl(FIRST_JOB, "first-job", useConfig().apiUrl)} />
           <p className="flex items-center gap-2 text-fg-2 text-sm">
             <CircleDashed aria-hidden className="size-3.5 text-fg-3" /> {t("waitingForFirst")}
           </p>
