@@ -52,7 +52,6 @@ function parseBlocks(text: string): ReactNode[] {
 }
 
 function toItem(line: string, index: number): ReactNode {
-  // biome-ignore lint/suspicious/noArrayIndexKey: the lines of a text never move
   return <li key={index}>{parseInline(line.replace(/^\s*([-*+]|\d+[.)]) /, ""))}</li>;
 }
 

@@ -4,5 +4,5 @@ import { afterEach } from "vitest";
 
 afterEach(() => {
   cleanup();
-  document.body.innerHTML = "";
+  if (typeof document !== "undefined") document.body.innerHTML = "";
 });

@@ -1,10 +1,10 @@
 "use server";
 
 import { redirect } from "next/navigation";
+import { messageOf } from "@/lib/auth/errors";
 import { identityClient } from "@/lib/auth/server";
 import type { authStrings } from "@/lib/i18n/strings/auth";
 import { safeNextPath } from "@/lib/security/next-path";
-import { messageOf } from "./errors";
 
 export type FormState = { message: keyof typeof authStrings | null; email: string; name: string };
 
@@ -34,7 +34,7 @@ export async function signUp(_before: FormState, form: FormData): Promise<FormSt
   const { data, error } = await client.auth.signUp({
     email,
     password,
-    options: { data: name ? { display_name: name } : {} },
+    options: { data: name ? { name } : {} },
   });
   if (error) return { ...state, message: messageOf(error) };
   // An identity that wants the address confirmed begins no session yet.

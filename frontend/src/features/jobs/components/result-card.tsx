@@ -116,12 +116,7 @@ function NoResult({ row, isLoading }: { row: JobRow; isLoading: boolean }) {
 function Part({ part }: { part: ResultPart }) {
   if (part.kind === "table") return <TablePart part={part} />;
   return (
-    <section
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: long texts scroll by keys
-      tabIndex={0}
-      aria-label={part.kind}
-      className="max-h-[440px] overflow-auto p-4"
-    >
+    <section tabIndex={0} aria-label={part.kind} className="max-h-[440px] overflow-auto p-4">
       {part.kind === "markdown" ? (
         <Markdown text={part.text} />
       ) : (
@@ -137,12 +132,7 @@ function TablePart({ part }: { part: Extract<ResultPart, { kind: "table" }> }) {
   const t = useStrings(detailStrings);
   const shown = part.rows.slice(0, MOST_ROWS);
   return (
-    <section
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: wide tables scroll by keys
-      tabIndex={0}
-      aria-label={t("tab_table")}
-      className="max-h-[440px] overflow-auto"
-    >
+    <section tabIndex={0} aria-label={t("tab_table")} className="max-h-[440px] overflow-auto">
       <table className="w-full text-sm tabular-nums">
         <thead className="sticky top-0 bg-surface text-fg-3 text-xs">
           <tr>
