@@ -6,6 +6,7 @@ import { Unavailable } from "@/features/shell/components/unavailable";
 import { readFlags, readMe } from "@/lib/api/server";
 import { AuthProvider } from "@/lib/auth/provider";
 import { publicConfig } from "@/lib/config/server";
+import { OwnDataProvider } from "@/lib/store/provider";
 
 export default async function DashboardLayout({ children }: { children: ReactNode }) {
   const [me, flags, head] = await Promise.all([readMe(), readFlags(), headers()]);
@@ -18,7 +19,9 @@ export default async function DashboardLayout({ children }: { children: ReactNod
   }
   return (
     <AuthProvider me={me.data} flags={flags.data?.flags ?? {}} config={publicConfig()}>
-      <Shell>{children}</Shell>
+      <OwnDataProvider userId={me.data.id}>
+        <Shell>{children}</Shell>
+      </OwnDataProvider>
     </AuthProvider>
   );
 }

@@ -12,6 +12,7 @@ const REQUEST_HEADERS = [
   "idempotency-key",
   "if-none-match",
   "last-event-id",
+  "x-client",
   "x-correlation-id",
   "x-feature-flag",
 ];

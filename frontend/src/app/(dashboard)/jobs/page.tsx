@@ -1,5 +1,8 @@
-import { Page } from "@/ui/page";
+import type { Metadata } from "next";
+import { JobsPage } from "@/features/jobs/components/jobs-page";
 
-export default function JobsPage() {
-  return <Page title="Jobs">{null}</Page>;
+export const metadata: Metadata = { title: "Jobs" };
+
+export default function Page() {
+  return <JobsPage />;
 }
