@@ -35,8 +35,8 @@ test("commands and keys lead everywhere", async ({ signedIn }) => {
   await expectAccessible(signedIn);
   await signedIn.keyboard.press("Enter");
   await expect(signedIn).toHaveURL(/\/usage$/);
-  await signedIn.keyboard.press("g");
-  await signedIn.keyboard.press("k");
+  await expect(signedIn.getByRole("heading", { level: 1 })).toHaveText("Usage");
+  await signedIn.keyboard.type("gk");
   await expect(signedIn).toHaveURL(/\/keys$/);
   await signedIn.keyboard.press("?");
   await expect(signedIn.getByRole("dialog")).toContainText("go to usage");
