@@ -38,7 +38,7 @@ describe("JsonTree", () => {
 
   it("reads ten megabytes soon enough", () => {
     const row = { url: "https://example.com/page", title: "A page", words: [1, 2, 3], ok: true };
-    const items = Array.from({ length: 110_000 }, (_, id) => ({ id, ...row }));
+    const items = Array.from({ length: 120_000 }, (_, id) => ({ id, ...row }));
     const large = JSON.stringify({ items });
     expect(large.length).toBeGreaterThan(10_000_000);
     const server = new JsonServer();
