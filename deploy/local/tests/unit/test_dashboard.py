@@ -11,7 +11,7 @@ from msaas.local.dashboard import (
     Node,
     content_of,
     find_node,
-    is_wanted,
+    is_requested,
     run_or_report,
 )
 
@@ -84,9 +84,9 @@ def test_a_test_changes_no_build(frontend: Path) -> None:
 
 
 def test_it_can_be_switched_off_or_missing(frontend: Path, tmp_path: Path) -> None:
-    assert is_wanted(frontend, {})
-    assert not is_wanted(frontend, {"MSAAS_DASHBOARD": "off"})
-    assert not is_wanted(tmp_path, {})
+    assert is_requested(frontend, {})
+    assert not is_requested(frontend, {"MSAAS_DASHBOARD": "off"})
+    assert not is_requested(tmp_path, {})
 
 
 def test_a_failed_build_says_how_to_do_without(tmp_path: Path) -> None:

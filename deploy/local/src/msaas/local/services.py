@@ -24,7 +24,7 @@ from msaas.local.dashboard import (
     DashboardBuilds,
     Node,
     find_node,
-    is_wanted,
+    is_requested,
     run_or_report,
 )
 from msaas.local.databases import ensure_database
@@ -131,7 +131,7 @@ class Services:
         add(self._browser_worker(servers))
         if not self._supabase:
             add(self._step("seed", self._seed, tuple(part.name for part in self._fleet.parts)))
-        if is_wanted(FRONTEND, self._environment_given):
+        if is_requested(FRONTEND, self._environment_given):
             add(self._dashboard())
 
     def _process(

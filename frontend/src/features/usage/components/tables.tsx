@@ -2,9 +2,9 @@
 
 import type { components } from "@/lib/api/schema";
 import { formatDate, formatDuration, formatNumber, formatPercent } from "@/lib/format";
-import { PLAN_NAMES } from "@/lib/plans";
 import { useLocale, useStrings } from "@/lib/i18n/provider";
 import { usageStrings } from "@/lib/i18n/strings/usage";
+import { PLAN_NAMES } from "@/lib/plans";
 import { Table, Td, Th, Tr } from "@/ui/table";
 import type { TypeRow } from "../model";
 
