@@ -15,6 +15,7 @@ export default defineConfig({
     include: ["src/**/*.test.{ts,tsx}"],
     setupFiles: ["tests/unit/setup.ts"],
     maxWorkers: 2,
+    testTimeout: 30_000,
     restoreMocks: true,
   },
 });

@@ -94,6 +94,15 @@ def test_a_failed_build_says_how_to_do_without(tmp_path: Path) -> None:
         run_or_report(["sh", "-c", "echo broken; exit 1"], tmp_path, {})
 
 
+def test_a_run_that_stands_still_is_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("msaas.local.dashboard._IDLE_SECONDS", 0.3)
+    script = "test -e begun && exit 0; touch begun; sleep 60"
+    run_or_report(["sh", "-c", script], tmp_path, {"PATH": "/usr/bin:/bin"})
+    assert (tmp_path / "begun").exists()
+
+
 def test_node_is_found_with_its_npm() -> None:
     node = find_node()
     assert node.program.exists()

@@ -35,6 +35,7 @@ describe("forward", () => {
     [{ "sec-fetch-site": "cross-site" }],
     [{ "sec-fetch-site": "same-site" }],
     [{ origin: "http://other.test", host: "site.test" }],
+    [{ origin: "null", host: "site.test" }],
     [{}],
   ])("refuses a change from another site: %o", async (headers) => {
     const spy = answerWith(new Response("{}"));
@@ -50,6 +51,14 @@ describe("forward", () => {
     const answer = await forward(request, target);
     expect(answer.status).toBe(503);
     expect((await answer.json()).retryable).toBe(true);
+  });
+
+  it("refuses a body that the gateway would refuse, before reading it", async () => {
+    const spy = answerWith(new Response("{}"));
+    const headers = { "sec-fetch-site": "same-origin", "content-length": "262145" };
+    const request = new Request("http://site.test/api/v1/jobs", { method: "POST", headers });
+    expect((await forward(request, target)).status).toBe(413);
+    expect(spy).not.toHaveBeenCalled();
   });
 
   it("keeps a live stream from being buffered", async () => {

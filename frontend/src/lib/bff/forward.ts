@@ -32,6 +32,9 @@ const RESPONSE_HEADERS = [
   "x-correlation-id",
 ];
 
+/** The gateway's own limit; a larger body is refused before it is read into memory. */
+const MAX_BODY_BYTES = 256 * 1024;
+
 const SAFE_METHODS = new Set(["GET", "HEAD"]);
 
 function pick(source: Headers, names: readonly string[]): Headers {
@@ -49,7 +52,8 @@ export function isForged(request: Request): boolean {
   const site = request.headers.get("sec-fetch-site");
   if (site) return site !== "same-origin";
   const origin = request.headers.get("origin");
-  return !origin || new URL(origin).host !== request.headers.get("host");
+  // A page without an origin of its own sends the word "null", which is no address.
+  return !origin || !URL.canParse(origin) || new URL(origin).host !== request.headers.get("host");
 }
 
 export function problem(status: number, code: string, title: string, detail: string): Response {
@@ -86,6 +90,9 @@ export async function forward(
 ): Promise<Response> {
   if (isForged(request)) {
     return problem(403, "forbidden", "Not allowed", "The request came from another site.");
+  }
+  if (Number(request.headers.get("content-length")) > MAX_BODY_BYTES) {
+    return problem(413, "payload_too_large", "Too large", "The request is larger than 256 KiB.");
   }
   if (!token) {
     return problem(401, "unauthenticated", "Signed out", "Your session has ended.");

@@ -6,10 +6,14 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from tempfile import TemporaryFile
+from typing import Final, TextIO
+
+import psutil
 
 from msaas.embedded import MissingProgram
 
@@ -25,6 +29,9 @@ _CONFIGURATION: Final = (
 )
 _FOLDERS: Final = ("src", "public")
 _KEPT_BUILDS: Final = 2
+_ATTEMPTS: Final = 3
+_IDLE_SECONDS: Final = 90.0
+_IDLE_CPU_SECONDS: Final = 0.3  # a build on the busiest machine uses more in that time
 _QUIET: Final = {"NEXT_TELEMETRY_DISABLED": "1", "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1"}
 
 
@@ -158,20 +165,57 @@ def _is_complete(built: Path) -> bool:
 
 
 def run_or_report(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
-    """Run a command quietly; raise with the end of its output when it fails."""
-    completed = subprocess.run(
+    """Run a command quietly; raise with the end of its output when it fails.
+
+    Turbopack sometimes stops in the middle of a build, with all its processes idle for good
+    (vercel/next.js#93908). Such a run is ended and begun again.
+    """
+    output = ""
+    for _ in range(_ATTEMPTS):
+        with TemporaryFile("w+") as log:
+            code = _run_until_idle(command, folder, environment, log)
+            log.seek(0)
+            output = log.read()
+        if code == 0:
+            return
+        if code is not None:
+            break
+    end = "\n".join(output.splitlines()[-20:])
+    raise MissingProgram(
+        f"The dashboard could not be built. The rest works without it: {SWITCH}=off ./msaas up"
+        f"\n{end}"
+    )
+
+
+def _run_until_idle(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str], log: TextIO
+) -> int | None:
+    """Return the exit code, or None after ending a run that used no processor for a while."""
+    process = psutil.Popen(
         command,
         cwd=folder,
         env=dict(environment),
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        stdout=log,
         stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
     )
-    if completed.returncode:
-        end = "\n".join(completed.stdout.splitlines()[-20:])
-        raise MissingProgram(
-            f"The dashboard could not be built. The rest works without it: {SWITCH}=off ./msaas up"
-            f"\n{end}"
-        )
+    used = -1.0
+    while True:
+        try:
+            return process.wait(_IDLE_SECONDS)
+        except psutil.TimeoutExpired:
+            before, used = used, _cpu_seconds(process)
+        if used - before < _IDLE_CPU_SECONDS:
+            for each in [*process.children(recursive=True), process]:
+                each.kill()
+            process.wait()
+            return None
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    total = 0.0
+    for each in [process, *process.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            times = each.cpu_times()
+            total += times.user + times.system
+    return total
