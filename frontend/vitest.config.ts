@@ -16,5 +16,7 @@ export default defineConfig({
     setupFiles: ["tests/unit/setup.ts"],
     maxWorkers: 2,
     restoreMocks: true,
+    // A busy machine is no reason to fail.
+    testTimeout: 30_000,
   },
 });

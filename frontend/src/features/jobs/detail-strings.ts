@@ -80,8 +80,8 @@ export const detailStrings = defineStrings({
   limit: { en: "Limit", de: "Grenze" },
   usageEvent: { en: "Usage event", de: "Verbrauchseintrag" },
   stepsReported: {
-    en: "Steps are reported with the end of the attempt, in their order.",
-    de: "Schritte werden am Ende des Versuchs gemeldet, in ihrer Reihenfolge.",
+    en: "The worker reports how long a step took, and not when it began: steps are drawn one after the other.",
+    de: "Der Worker meldet die Dauer eines Schritts, nicht seinen Beginn: Schritte stehen hintereinander.",
   },
   result: { en: "Result", de: "Ergebnis" },
   noResultYet: {

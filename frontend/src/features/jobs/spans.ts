@@ -111,7 +111,7 @@ class SpanBuilder {
     });
   }
 
-  /** Steps are reported with the time that they took, in their order: they follow each other. */
+  /** Steps are reported with the time that they took, and follow each other in a known order. */
   private addSteps(
     attempt: number,
     start: number,
@@ -120,6 +120,7 @@ class SpanBuilder {
     failure: { reason: string | undefined; error: string | undefined },
   ): void {
     const steps = own.filter((each) => each.kind === "step");
+    steps.sort((a, b) => getRank(a) - getRank(b));
     let at = start;
     steps.forEach((step, index) => {
       const name = text(step.details.name) ?? `${index + 1}`;
@@ -172,6 +173,19 @@ class SpanBuilder {
   private since(item: Happening): number {
     return Date.parse(item.at) - this.origin;
   }
+}
+
+const FIRST_STEPS = ["open", "goto", "wait", "wait_for"];
+const LAST_STEPS = ["extract", "convert", "screenshot", "render", "upload"];
+
+/** The order of a browser's work; numbered steps stand between the visit and the result. */
+function getRank(step: Happening): number {
+  const name = text(step.details.name) ?? "";
+  const number = name.match(/\d+$/)?.[0];
+  if (number) return FIRST_STEPS.length + Number(number);
+  const first = FIRST_STEPS.indexOf(name);
+  const last = LAST_STEPS.indexOf(name);
+  return first >= 0 ? first : last >= 0 ? 1_000 + last : 999;
 }
 
 function text(value: unknown): string | undefined {

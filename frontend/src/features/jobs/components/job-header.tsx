@@ -15,7 +15,7 @@ import { useJobFiles } from "../queries";
 import { jobStrings } from "../strings";
 import { useNow } from "../use-now";
 
-export function JobHeader({ row }: { row: JobRow }) {
+export function JobHeader({ row, target }: { row: JobRow; target: string | undefined }) {
   const t = useStrings(detailStrings);
   const locale = useLocale();
   const now = useNow();
@@ -25,10 +25,17 @@ export function JobHeader({ row }: { row: JobRow }) {
   return (
     <div className="grid gap-2">
       <div className="flex flex-wrap items-center gap-3">
-        <h2 className="break-all font-semibold text-xl tracking-[-0.015em]">{row.task_type}</h2>
+        <h2 className="break-all font-semibold text-xl tracking-[-0.015em]">
+          {target ?? row.task_type}
+        </h2>
         <StatusBadge status={row.status} filled />
       </div>
       <dl className="flex flex-wrap items-center gap-x-5 gap-y-1 text-sm">
+        {target ? (
+          <Fact>
+            <code className="font-mono text-fg-2">{row.task_type}</code>
+          </Fact>
+        ) : null}
         <Fact>
           <ShortId id={row.id} />
         </Fact>
