@@ -22,7 +22,7 @@ export function CardHead({ title, children }: { title: ReactNode; children?: Rea
 /** A list of names and values. */
 export function Facts({ items }: { items: readonly (readonly [string, ReactNode])[] }) {
   return (
-    <dl className="grid grid-cols-[max-content_1fr] gap-x-4 gap-y-1.5 text-sm">
+    <dl className="grid grid-cols-[max-content_1fr] items-baseline gap-x-4 gap-y-1.5 text-sm">
       {items.map(([name, value]) => (
         <div key={name} className="contents">
           <dt className="text-fg-3">{name}</dt>

@@ -15,7 +15,7 @@ export function Segmented<Value extends string>({
   return (
     <fieldset
       aria-label={label}
-      className="inline-flex gap-0.5 rounded-md border border-line bg-sunken p-0.5"
+      className="inline-flex w-fit gap-0.5 justify-self-end rounded-md border border-line bg-sunken p-0.5"
     >
       {options.map((option) => (
         <button

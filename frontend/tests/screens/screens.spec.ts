@@ -14,7 +14,8 @@ async function take(page: Page, name: string, open: () => Promise<void>): Promis
       const { origin } = new URL(page.url());
       await page.context().addCookies([{ name: "theme", value: theme, url: origin }]);
       await open();
-      await page.waitForTimeout(800);
+      await page.getByLabel("Loading").first().waitFor({ state: "detached" });
+      await page.waitForTimeout(1200);
       await page.screenshot({ path: path.join(FOLDER, `${name}-${size}-${theme}.png`) });
     }
   }

@@ -4,7 +4,7 @@ import { BINDINGS, type BindingId } from "./bindings";
 
 export type Handler = (event: KeyboardEvent) => void;
 
-const SEQUENCE_MS = 1000;
+const SEQUENCE_MS = 1500;
 
 function isTyping(target: EventTarget | null): boolean {
   return (

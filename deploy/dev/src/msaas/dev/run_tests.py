@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from msaas.dev import dashboard
 from msaas.dev.changed_tests import ReachableTests, find_default_ref
 from msaas.dev.checks import Tree
 from msaas.dev.checks.records import list_changes
@@ -42,7 +43,9 @@ def run_everything(*, retry_flaky: bool) -> int:
         failures = Path(folder) / "failed"
         code = _run([*pytest_command([], ROOT), f"--failed-to={failures}"])
         failed = failures.read_text().splitlines() if failures.exists() else []
-    return retry_alone(failed) if retry_flaky and code == 1 else code
+    if retry_flaky and code == 1:
+        code = retry_alone(failed)
+    return dashboard.check() or code  # after pytest: beside it both would take longer
 
 
 def run_changed(tree: Tree, ref: str, arguments: list[str]) -> int:

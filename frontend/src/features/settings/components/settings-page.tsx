@@ -12,6 +12,7 @@ import type { Locale } from "@/lib/i18n/strings";
 import { authStrings } from "@/lib/i18n/strings/auth";
 import { settingsStrings } from "@/lib/i18n/strings/settings";
 import { setSingleKeys, singleKeysAreOn } from "@/lib/keyboard/use-keys";
+import { PLAN_NAMES } from "@/lib/plans";
 import type { Theme } from "@/lib/theme";
 import { Button } from "@/ui/button";
 import { Card, CardHead, Facts } from "@/ui/card";
@@ -36,7 +37,7 @@ function Profile() {
         <Facts
           items={[
             [t("email"), email ?? "–"],
-            [t("plan"), plan],
+            [t("plan"), PLAN_NAMES[plan]],
             [t("role"), t(role === "operator" ? "roleOperator" : "roleUser")],
             [t("since"), formatDate(locale, created_at)],
             [t("userId"), <ShortId key="id" id={id} />],

@@ -1,15 +1,17 @@
 "use client";
 
-import { Keyboard, LogOut, Moon, Sun } from "lucide-react";
+import { Keyboard, LogOut, Moon, Plus, Sun } from "lucide-react";
 import { useRouter } from "next/navigation";
-import { type ReactNode, useMemo, useState } from "react";
+import { type ReactNode, useEffect, useMemo, useState } from "react";
 import { useTheme } from "@/app/providers";
-import { useIsOperator } from "@/lib/auth/provider";
+import { useConfig, useIsOperator } from "@/lib/auth/provider";
 import { signOut } from "@/lib/auth/sign-out";
 import { type Command, useCommands } from "@/lib/commands/registry";
 import { useStrings } from "@/lib/i18n/provider";
 import { shellStrings } from "@/lib/i18n/strings/shell";
 import { useKeyboard, useKeys } from "@/lib/keyboard/use-keys";
+import { startSentry } from "@/lib/sentry";
+import { useJobCommands } from "../job-commands";
 import { destinations } from "../navigation";
 import { CommandMenu } from "./command-menu";
 import { KeyFooter, KeySheet } from "./key-hints";
@@ -37,6 +39,14 @@ function useShellCommands(openKeys: () => void): readonly Command[] {
     const group = t("actions");
     return [
       ...pages,
+      {
+        id: "new-job",
+        title: t("newJob"),
+        group,
+        icon: <Plus aria-hidden />,
+        binding: "newJob",
+        run: () => router.push("/jobs/new"),
+      },
       {
         id: "theme",
         title: t(other === "light" ? "lightTheme" : "darkTheme"),
@@ -70,16 +80,22 @@ export function Shell({ children }: { children: ReactNode }) {
   const [menu, setMenu] = useState<"commands" | "keys" | null>(null);
   const toggle = (name: "commands" | "keys") => (open: boolean) => setMenu(open ? name : null);
   const openKeys = useMemo(() => () => setMenu("keys"), []);
+  const { sentryDsn: dsn, environment, release } = useConfig();
+  useEffect(() => {
+    void startSentry({ dsn, environment, release });
+  }, [dsn, environment, release]);
   useKeyboard();
   useKeys({
     commands: () => setMenu((before) => (before === "commands" ? null : "commands")),
     help: openKeys,
+    newJob: () => router.push("/jobs/new"),
     goJobs: () => router.push("/jobs"),
     goUsage: () => router.push("/usage"),
     goKeys: () => router.push("/keys"),
     goSettings: () => router.push("/settings"),
   });
   useCommands(useShellCommands(openKeys));
+  useJobCommands();
   return (
     <div className="grid min-h-dvh grid-cols-[minmax(0,1fr)] tablet:grid-cols-[56px_minmax(0,1fr)] wide:grid-cols-[var(--w-side)_minmax(0,1fr)]">
       <a

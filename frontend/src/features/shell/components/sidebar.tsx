@@ -6,13 +6,12 @@ import { useAccount, useIsOperator } from "@/lib/auth/provider";
 import { formatDay } from "@/lib/format";
 import { useLocale, useStrings } from "@/lib/i18n/provider";
 import { shellStrings } from "@/lib/i18n/strings/shell";
+import { PLAN_NAMES } from "@/lib/plans";
 import { Badge } from "@/ui/badge";
 import { Mark } from "@/ui/mark";
 import { Meter } from "@/ui/meter";
 import { type Destination, destinations, isCurrent } from "../navigation";
 import { UserMenu } from "./user-menu";
-
-const PLAN_NAMES = { FREE: "Free", PRO: "Pro", ENTERPRISE: "Enterprise" };
 
 function NavLink({ to }: { to: Destination }) {
   const t = useStrings(shellStrings);

@@ -34,12 +34,14 @@ export function DayChart({ days, label }: { days: readonly DayOfUsage[]; label: 
           width: element.clientWidth,
           height: HEIGHT,
           tzDate: (seconds) => UPlot.tzDate(new Date(seconds * 1000), "UTC"),
+          padding: [12, 8, 0, 0],
           cursor: { y: false, points: { show: false } },
           legend: { show: false },
           scales: { y: { range: (_plot, _min, max) => [0, Math.max(4, max * 1.12)] } },
           axes: [
             {
               ...axis,
+              size: 30,
               grid: { show: false },
               values: (_plot, splits) => splits.map((second) => formatDay(locale, second * 1000)),
             },

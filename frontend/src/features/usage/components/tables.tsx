@@ -4,6 +4,7 @@ import type { components } from "@/lib/api/schema";
 import { formatDate, formatDuration, formatNumber, formatPercent } from "@/lib/format";
 import { useLocale, useStrings } from "@/lib/i18n/provider";
 import { usageStrings } from "@/lib/i18n/strings/usage";
+import { PLAN_NAMES } from "@/lib/plans";
 import { Table, Td, Th, Tr } from "@/ui/table";
 import type { TypeRow } from "../model";
 
@@ -75,7 +76,7 @@ export function PeriodsTable({
             <Td>
               {formatDate(locale, period.period_start)} – {formatDate(locale, period.period_end)}
             </Td>
-            <Td className="text-fg-2">{period.plan}</Td>
+            <Td className="text-fg-2">{PLAN_NAMES[period.plan]}</Td>
             <Td right>{formatNumber(locale, period.jobs_used)}</Td>
             <Td right className="text-fg-2">
               {period.jobs_limit === null ? t("none") : formatNumber(locale, period.jobs_limit)}

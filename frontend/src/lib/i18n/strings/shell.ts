@@ -10,6 +10,7 @@ export const shellStrings = defineStrings({
   apiKeys: { en: "API keys", de: "API-Schlüssel" },
   settings: { en: "Settings", de: "Einstellungen" },
   operator: { en: "Operator", de: "Betreiber" },
+  newJob: { en: "New job", de: "Neuer Job" },
   more: { en: "More", de: "Mehr" },
   commands: { en: "Commands", de: "Befehle" },
   commandsHint: {

@@ -39,7 +39,8 @@ class IsolatedFleet:
             "IDENTITY_SIGN_INS_PER_MINUTE": "1000",
             "GATEWAY_RATE_LIMITS_ENFORCED": "false",
         }
-        self.environment = {**os.environ, "MSAAS_HOME": str(home.path), **high_limits}
+        settings = {"MSAAS_HOME": str(home.path), "MSAAS_DASHBOARD": "off", **high_limits}
+        self.environment = {**os.environ, **settings}
 
     def start(self) -> None:
         up = self.local("up", "--detach")
