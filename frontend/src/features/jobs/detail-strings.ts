@@ -66,6 +66,7 @@ export const detailStrings = defineStrings({
   zoomIn: { en: "Zoom in", de: "Vergrößern" },
   zoomOut: { en: "Zoom out", de: "Verkleinern" },
   waiting: { en: "Waiting", de: "Warten" },
+  pickup: { en: "for a worker", de: "auf einen Worker" },
   backOff: { en: "Back-off", de: "Pause" },
   attempt: { en: "Attempt {attempt}", de: "Versuch {attempt}" },
   charge: { en: "Charge", de: "Berechnung" },
@@ -149,6 +150,7 @@ export type DetailText = Translate<typeof detailStrings>;
 export function getSpanName(span: Span, t: DetailText): string {
   switch (span.kind) {
     case "wait":
+      if (span.depth === 1) return t("pickup");
       return span.attempt === undefined || span.attempt === 1 ? t("waiting") : t("backOff");
     case "attempt":
       return t("attempt", { attempt: span.attempt ?? 1 });

@@ -24,6 +24,9 @@ export interface Span {
   readonly sequence: number | undefined;
 }
 
+/** A shorter wait for a worker is not worth a row. */
+const PICKUP_FROM_MS = 50;
+
 const NOTHING = {
   attempt: undefined,
   name: undefined,
@@ -91,8 +94,24 @@ class SpanBuilder {
       reason,
       error,
     });
+    if (started) this.addPickup(attempt, start, this.since(started));
     this.addSteps(attempt, started ? this.since(started) : start, own, tone, { reason, error });
     this.freeSince = end ?? start;
+  }
+
+  /** The time between the dispatch and a worker that takes the attempt. */
+  private addPickup(attempt: number, start: number, end: number): void {
+    if (end - start < PICKUP_FROM_MS) return;
+    this.spans.push({
+      ...NOTHING,
+      id: `attempt-${attempt}.pickup`,
+      kind: "wait",
+      depth: 1,
+      start,
+      end,
+      tone: "idle",
+      attempt,
+    });
   }
 
   private addWait(attempt: number, until: number, item: Happening): void {
