@@ -44,7 +44,7 @@ test("a mistake in the search is marked at its place", async ({ signedIn }) => {
   await signedIn.keyboard.press("/");
   await signedIn.keyboard.type("colour:red");
   const field = signedIn.getByRole("textbox", { name: "Search jobs" });
-  await expect(field).toHaveAccessibleDescription(/There is no colour:/);
+  await expect(field).toHaveAccessibleDescription(/There is no key colour/);
   await expect(signedIn.locator("mark")).toHaveText("colour");
   await expectAccessible(signedIn);
 });
