@@ -38,7 +38,7 @@ export function JobsPage() {
       actions={
         <Button asChild look="primary">
           <Link href="/jobs/new">
-            <Plus aria-hidden /> {t("newJob")} <Kbd className="hidden tablet:inline-grid">N</Kbd>
+            <Plus aria-hidden /> {t("newJob")} <Kbd className="max-tablet:hidden">N</Kbd>
           </Link>
         </Button>
       }
