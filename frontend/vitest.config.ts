@@ -17,5 +17,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     restoreMocks: true,
+    // A busy machine is no reason to fail.
+    testTimeout: 30_000,
   },
 });

@@ -87,17 +87,18 @@ function MarkdownTable({ lines }: { lines: readonly string[] }) {
   );
 }
 
-const INLINE = /`([^`]+)`|\*\*([^*]+)\*\*|!?\[([^\]]*)\]\(([^)\s]*)[^)]*\)/g;
+const INLINE = /`([^`]+)`|\*\*([^*]+)\*\*|\*([^*\s][^*]*)\*|!?\[([^\]]*)\]\(([^)\s]*)[^)]*\)/g;
 
 function parseInline(text: string): ReactNode[] {
   const parts: ReactNode[] = [];
   let at = 0;
   for (const match of text.matchAll(INLINE)) {
-    const [whole, code, strong, label, address = ""] = match;
+    const [whole, code, strong, emphasis, label, address = ""] = match;
     if (match.index > at) parts.push(text.slice(at, match.index));
     const key = match.index;
     if (code !== undefined) parts.push(<code key={key}>{code}</code>);
     else if (strong !== undefined) parts.push(<strong key={key}>{strong}</strong>);
+    else if (emphasis !== undefined) parts.push(<em key={key}>{emphasis}</em>);
     else if (/^https?:\/\//.test(address) && !whole.startsWith("!")) {
       parts.push(
         <a key={key} href={address} target="_blank" rel="noreferrer noopener nofollow">

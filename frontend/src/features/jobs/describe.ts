@@ -53,6 +53,11 @@ export function getWorkedMs(row: JobRow, now: number): number | undefined {
   return Math.max(0, end - Date.parse(row.started_at));
 }
 
+/** Attempts so far, the present one included; `attempts` counts those that have failed. */
+export function getTries(row: JobRow): number {
+  return row.attempts + (row.status === "COMPLETED" || row.status === "RUNNING" ? 1 : 0);
+}
+
 /** What a job costs: a unit is held while it may still complete, and charged once it has. */
 export function getCost(row: JobRow, isBillable: boolean): "charged" | "held" | "none" {
   if (!isBillable) return "none";

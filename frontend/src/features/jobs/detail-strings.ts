@@ -66,6 +66,7 @@ export const detailStrings = defineStrings({
   zoomIn: { en: "Zoom in", de: "Vergrößern" },
   zoomOut: { en: "Zoom out", de: "Verkleinern" },
   waiting: { en: "Waiting", de: "Warten" },
+  pickup: { en: "for a worker", de: "auf einen Worker" },
   backOff: { en: "Back-off", de: "Pause" },
   attempt: { en: "Attempt {attempt}", de: "Versuch {attempt}" },
   charge: { en: "Charge", de: "Berechnung" },
@@ -80,8 +81,8 @@ export const detailStrings = defineStrings({
   limit: { en: "Limit", de: "Grenze" },
   usageEvent: { en: "Usage event", de: "Verbrauchseintrag" },
   stepsReported: {
-    en: "Steps are reported with the end of the attempt, in their order.",
-    de: "Schritte werden am Ende des Versuchs gemeldet, in ihrer Reihenfolge.",
+    en: "The worker reports how long a step took, and not when it began: steps are drawn one after the other.",
+    de: "Der Worker meldet die Dauer eines Schritts, nicht seinen Beginn: Schritte stehen hintereinander.",
   },
   result: { en: "Result", de: "Ergebnis" },
   noResultYet: {
@@ -149,6 +150,7 @@ export type DetailText = Translate<typeof detailStrings>;
 export function getSpanName(span: Span, t: DetailText): string {
   switch (span.kind) {
     case "wait":
+      if (span.depth === 1) return t("pickup");
       return span.attempt === undefined || span.attempt === 1 ? t("waiting") : t("backOff");
     case "attempt":
       return t("attempt", { attempt: span.attempt ?? 1 });

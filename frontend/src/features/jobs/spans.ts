@@ -24,6 +24,9 @@ export interface Span {
   readonly sequence: number | undefined;
 }
 
+/** A shorter wait for a worker is not worth a row. */
+const PICKUP_FROM_MS = 50;
+
 const NOTHING = {
   attempt: undefined,
   name: undefined,
@@ -91,8 +94,24 @@ class SpanBuilder {
       reason,
       error,
     });
+    if (started) this.addPickup(attempt, start, this.since(started));
     this.addSteps(attempt, started ? this.since(started) : start, own, tone, { reason, error });
     this.freeSince = end ?? start;
+  }
+
+  /** The time between the dispatch and a worker that takes the attempt. */
+  private addPickup(attempt: number, start: number, end: number): void {
+    if (end - start < PICKUP_FROM_MS) return;
+    this.spans.push({
+      ...NOTHING,
+      id: `attempt-${attempt}.pickup`,
+      kind: "wait",
+      depth: 1,
+      start,
+      end,
+      tone: "idle",
+      attempt,
+    });
   }
 
   private addWait(attempt: number, until: number, item: Happening): void {
@@ -111,7 +130,7 @@ class SpanBuilder {
     });
   }
 
-  /** Steps are reported with the time that they took, in their order: they follow each other. */
+  /** Steps are reported with the time that they took, and follow each other in a known order. */
   private addSteps(
     attempt: number,
     start: number,
@@ -120,6 +139,7 @@ class SpanBuilder {
     failure: { reason: string | undefined; error: string | undefined },
   ): void {
     const steps = own.filter((each) => each.kind === "step");
+    steps.sort((a, b) => getRank(a) - getRank(b));
     let at = start;
     steps.forEach((step, index) => {
       const name = text(step.details.name) ?? `${index + 1}`;
@@ -172,6 +192,19 @@ class SpanBuilder {
   private since(item: Happening): number {
     return Date.parse(item.at) - this.origin;
   }
+}
+
+const FIRST_STEPS = ["open", "goto", "wait", "wait_for"];
+const LAST_STEPS = ["extract", "convert", "screenshot", "render", "upload"];
+
+/** The order of a browser's work; numbered steps stand between the visit and the result. */
+function getRank(step: Happening): number {
+  const name = text(step.details.name) ?? "";
+  const number = name.match(/\d+$/)?.[0];
+  if (number) return FIRST_STEPS.length + Number(number);
+  const first = FIRST_STEPS.indexOf(name);
+  const last = LAST_STEPS.indexOf(name);
+  return first >= 0 ? first : last >= 0 ? 1_000 + last : 999;
 }
 
 function text(value: unknown): string | undefined {

@@ -150,7 +150,7 @@ export const jobStrings = defineStrings({
     de: "Zeilen {from}–{to} von {count} · Zeiten in UTC",
   },
   loadingOlder: { en: "Older jobs are loading", de: "Ältere Jobs werden geladen" },
-  error_unknown_key: { en: "There is no {given}:", de: "{given}: gibt es nicht" },
+  error_unknown_key: { en: "There is no key {given}", de: "Den Schlüssel {given} gibt es nicht" },
   error_unknown_value: {
     en: "{given} is not one of its values",
     de: "{given} ist kein möglicher Wert",

@@ -13,7 +13,7 @@ type TabMessage =
   | { readonly kind: "put"; readonly row: JobRow }
   | { readonly kind: "older" | "reconnect" | "wipe" };
 
-interface Shared extends Pick<SyncState, "phase" | "link" | "isReading"> {
+interface Shared extends Omit<SyncState, "error"> {
   readonly number: number;
 }
 
@@ -28,7 +28,6 @@ export type Election = (lead: () => void) => () => void;
 
 export interface OwnDataState extends SyncState {
   readonly isLeader: boolean;
-  readonly syncedAt: number;
   /** Whether older rows exist that are not in the table. */
   readonly hasOlder: boolean;
 }
@@ -50,6 +49,8 @@ const NOWHERE: Position = { cursor: undefined, older: null, syncedAt: 0 };
 const INITIAL: SyncState = {
   phase: "empty",
   link: { kind: "connecting" },
+  lostSince: undefined,
+  asOf: 0,
   isReading: false,
   error: undefined,
 };
@@ -69,7 +70,7 @@ export class OwnData {
   private stopped = false;
   private readonly timers: Timers;
   private readonly listeners = new Set<() => void>();
-  private state: OwnDataState = { ...INITIAL, isLeader: false, syncedAt: 0, hasOlder: false };
+  private state: OwnDataState = { ...INITIAL, isLeader: false, hasOlder: false };
 
   constructor(private readonly options: OwnDataOptions) {
     this.timers = options.timers ?? REAL_TIMERS;
@@ -217,7 +218,8 @@ export class OwnData {
   }
 
   private adopt(state: Shared): void {
-    this.mirrored = { ...this.mirrored, ...state };
+    const { number: _, ...shared } = state;
+    this.mirrored = { ...this.mirrored, ...shared };
     this.update();
   }
 
@@ -291,22 +293,24 @@ export class OwnData {
   }
 
   private share(): Shared {
-    const { phase, link, isReading } = this.sync?.state ?? this.mirrored;
-    return { phase, link, isReading, number: this.number };
+    const { error: _, ...shared } = this.sync?.state ?? this.mirrored;
+    return { ...shared, number: this.number };
   }
 
   private post(message: TabMessage): void {
     if (!this.stopped || message.kind === "wipe") this.options.channel?.post(message);
   }
 
+  /** The state changes seldom; rows are followed in the table. */
   private update(): void {
-    const state = this.sync?.state ?? this.mirrored;
-    this.state = {
-      ...state,
+    const next: OwnDataState = {
+      ...(this.sync?.state ?? this.mirrored),
       isLeader: this.sync !== undefined,
-      syncedAt: this.position.syncedAt,
       hasOlder: this.position.older !== null,
     };
+    const names = Object.keys(next) as (keyof OwnDataState)[];
+    if (names.every((name) => next[name] === this.state[name])) return;
+    this.state = next;
     for (const listener of this.listeners) listener();
   }
 }

@@ -90,8 +90,9 @@ const NOTHING: OwnDataState = {
   link: { kind: "connecting" },
   isReading: true,
   error: undefined,
+  lostSince: undefined,
+  asOf: 0,
   isLeader: false,
-  syncedAt: 0,
   hasOlder: false,
 };
 const unchanging = () => () => undefined;
@@ -151,6 +152,18 @@ export function useJobView(filter: ViewFilter): ViewState {
     });
   }, [view]);
   return useSyncExternalStore(subscribe, view?.getState ?? getEmpty, getEmpty);
+}
+
+/** Whether there is no job at all; false until that is known. */
+export function useHasNoJobs(): boolean {
+  const data = useOwnData();
+  const { phase } = useOwnDataState();
+  const size = useSyncExternalStore(
+    data?.table.subscribe ?? unchanging,
+    () => data?.table.size ?? 0,
+    () => 0,
+  );
+  return phase === "ready" && size === 0;
 }
 
 /** One job of the table. */

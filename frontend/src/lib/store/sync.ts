@@ -25,6 +25,10 @@ export interface SyncState {
   /** `empty` until the first snapshot is complete. */
   readonly phase: "empty" | "ready";
   readonly link: LinkState;
+  /** Since when the stream is interrupted; undefined while it is live. */
+  readonly lostSince: number | undefined;
+  /** From when the rows are, while the stream is interrupted. */
+  readonly asOf: number;
   readonly isReading: boolean;
   readonly error: unknown;
 }
@@ -83,7 +87,14 @@ export class Sync {
     this.limits = options.limits ?? LIMITS;
     this.position = start ?? { cursor: undefined, older: null, syncedAt: 0 };
     const phase = start ? "ready" : "empty";
-    this.state = { phase, link: { kind: "connecting" }, isReading: false, error: undefined };
+    this.state = {
+      phase,
+      link: { kind: "connecting" },
+      lostSince: this.timers.now(),
+      asOf: this.position.syncedAt,
+      isReading: false,
+      error: undefined,
+    };
     this.refresher = new Refresher(table, source, this.timers, {
       page: this.limits.page,
       isVisible: options.isVisible ?? (() => true),
@@ -94,7 +105,7 @@ export class Sync {
     this.link = source.follow(
       this.position.cursor,
       (event) => this.receive(event),
-      (link) => this.update({ link }),
+      (link) => this.follow(link),
     );
     this.refresher.schedule();
     this.fillLater();
@@ -142,6 +153,14 @@ export class Sync {
     }
     this.meanwhile = undefined;
     this.publish();
+  }
+
+  private follow(link: LinkState): void {
+    const now = this.timers.now();
+    const isLive = link.kind === "live";
+    const wasLive = this.state.lostSince === undefined;
+    const lostSince = isLive ? undefined : (this.state.lostSince ?? now);
+    this.update({ link, lostSince, asOf: wasLive ? now : this.state.asOf });
   }
 
   private receive(event: SourceEvent): void {

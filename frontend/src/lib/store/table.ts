@@ -61,10 +61,10 @@ export class JobTable {
     yield* this.rows.values();
   }
 
-  subscribe(listener: (change: Change) => void): () => void {
+  subscribe = (listener: (change: Change) => void): (() => void) => {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
-  }
+  };
 
   /** Take a row as it was read. */
   putRow(row: JobRow): void {

@@ -7,11 +7,12 @@ import { formatAge, formatDay } from "@/lib/format";
 import { useLocale, useStrings } from "@/lib/i18n/provider";
 import { compileSearch } from "@/lib/search/evaluate";
 import { parseSearch } from "@/lib/search/parse";
-import { useJobView, useOwnData } from "@/lib/store/provider";
+import { useJobView, useOwnData, useOwnDataState } from "@/lib/store/provider";
 import type { ViewFilter } from "@/lib/store/view";
 import { Button } from "@/ui/button";
+import { Bone } from "@/ui/skeleton";
 import { StatusIcon } from "@/ui/status-badge";
-import { AnswerStrip } from "@/ui/strip";
+import { type Answer, AnswerStrip } from "@/ui/strip";
 import { jobStrings } from "../strings";
 import { useNow } from "../use-now";
 
@@ -24,12 +25,17 @@ const FAILED_FILTER = compile(FAILED);
 /** What is happening, what needs me, what does it cost. */
 export function Answers() {
   const t = useStrings(jobStrings);
-  return (
-    <AnswerStrip
-      label={t("answers")}
-      answers={[useNowAnswer(), useNeedsAnswer(), useCostAnswer()]}
-    />
-  );
+  const { phase } = useOwnDataState();
+  const now = useNowAnswer();
+  const needs = useNeedsAnswer();
+  const cost = useCostAnswer();
+  // Before the first rows, "nothing" would be a claim.
+  const answers = phase === "empty" ? [toUnknown(now), toUnknown(needs), cost] : [now, needs, cost];
+  return <AnswerStrip label={t("answers")} answers={answers} />;
+}
+
+function toUnknown({ label }: Answer): Answer {
+  return { label, fact: <Bone className="my-2 w-32" />, reason: <Bone className="my-1 w-48" /> };
 }
 
 function useNowAnswer() {

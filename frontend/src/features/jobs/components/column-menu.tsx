@@ -18,7 +18,7 @@ export function ColumnMenu({ columns }: { columns: ReturnType<typeof useColumns>
           square
           aria-label={t("columns")}
           title={t("columns")}
-          className="hidden tablet:inline-flex"
+          className="max-tablet:hidden"
         >
           <SlidersHorizontal aria-hidden />
         </Button>

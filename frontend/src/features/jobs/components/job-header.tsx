@@ -9,13 +9,13 @@ import { StatusBadge, StatusIcon } from "@/ui/status-badge";
 import { AnswerStrip } from "@/ui/strip";
 import { canRetry } from "../actions";
 import { useIsBillable } from "../catalogue";
-import { describeJob, getCost, getWorkedMs } from "../describe";
+import { describeJob, getCost, getTries, getWorkedMs } from "../describe";
 import { type DetailText, detailStrings } from "../detail-strings";
 import { useJobFiles } from "../queries";
 import { jobStrings } from "../strings";
 import { useNow } from "../use-now";
 
-export function JobHeader({ row }: { row: JobRow }) {
+export function JobHeader({ row, target }: { row: JobRow; target: string | undefined }) {
   const t = useStrings(detailStrings);
   const locale = useLocale();
   const now = useNow();
@@ -25,10 +25,17 @@ export function JobHeader({ row }: { row: JobRow }) {
   return (
     <div className="grid gap-2">
       <div className="flex flex-wrap items-center gap-3">
-        <h2 className="break-all font-semibold text-xl tracking-[-0.015em]">{row.task_type}</h2>
+        <h2 className="break-all font-semibold text-xl tracking-[-0.015em]">
+          {target ?? row.task_type}
+        </h2>
         <StatusBadge status={row.status} filled />
       </div>
       <dl className="flex flex-wrap items-center gap-x-5 gap-y-1 text-sm">
+        {target ? (
+          <Fact>
+            <code className="font-mono text-fg-2">{row.task_type}</code>
+          </Fact>
+        ) : null}
         <Fact>
           <ShortId id={row.id} />
         </Fact>
@@ -40,7 +47,7 @@ export function JobHeader({ row }: { row: JobRow }) {
           {worked === undefined ? "" : `, ${t("working")} ${formatDuration(locale, worked)}`}
         </Fact>
         <Fact name={t("tries")}>
-          {t("triesOf", { attempts: row.attempts, most: row.max_attempts })}
+          {t("triesOf", { attempts: getTries(row), most: row.max_attempts })}
         </Fact>
         <Fact name={t("from")}>{row.source}</Fact>
         <Fact name={t("correlation")}>
@@ -82,7 +89,7 @@ function useNowAnswer(row: JobRow) {
   const now = useNow();
   const { data: files } = useJobFiles(row);
   const count = files?.length ?? 0;
-  const values = { attempt: Math.max(1, row.attempts), count: row.attempts };
+  const values = { attempt: getTries(row), count: row.attempts };
   const ended = row.finished_at && t("ended", { time: formatMoment(locale, row.finished_at) });
   const kept = count > 0 ? t("filesKept", { count }) : undefined;
   const reason = ended ? [kept, ended].filter(Boolean).join(", ") : describeJob(row, jobs, now);
@@ -110,7 +117,7 @@ function useNeedsAnswer(row: JobRow) {
 }
 
 function getCalm(row: JobRow, t: DetailText): string {
-  const failed = row.status === "COMPLETED" ? row.attempts - 1 : 0;
+  const failed = row.status === "COMPLETED" ? row.attempts : 0;
   return failed > 0 ? t("retriedItself", { count: failed }) : t("noNeed");
 }
 

@@ -101,7 +101,7 @@ function JobListHead({ ids, columns, selection, onSelectAll }: JobListProps) {
         <span role="columnheader">
           <input
             type="checkbox"
-            className="block size-3.5 accent-(--accent-solid)"
+            className="job-check"
             checked={areAll}
             aria-label={t("selectAll")}
             onChange={onSelectAll}

@@ -27,6 +27,7 @@ import { JobAnswers, JobHeader } from "./job-header";
 import { ConnectionBanner } from "./live-state";
 import { LiveWaterfall } from "./live-waterfall";
 import { ResultCard } from "./result-card";
+import "../jobs.css";
 
 /** One job: what happened to it, what came out, and what to do next. */
 export function JobPage({ id }: { id: string }) {
@@ -64,7 +65,7 @@ function Body({ detail }: { detail: JobDetail }) {
   const span = spans?.find((each) => each.id === chosen);
   return (
     <>
-      <JobHeader row={row} />
+      <JobHeader row={row} target={getTarget(params.data)} />
       <JobAnswers row={row} />
       <div className="grid min-w-0 items-start gap-4 wide:grid-cols-[minmax(0,1fr)_minmax(340px,440px)]">
         <div className="grid min-w-0 gap-4">
@@ -85,6 +86,14 @@ function Body({ detail }: { detail: JobDetail }) {
       </div>
     </>
   );
+}
+
+/** The page that a job visits: its host and path, which say more than the task type. */
+function getTarget(params: Record<string, unknown> | null | undefined): string | undefined {
+  const url = params?.url;
+  if (typeof url !== "string" || !URL.canParse(url)) return undefined;
+  const { host, pathname } = new URL(url);
+  return host + (pathname === "/" ? "" : pathname);
 }
 
 /** Every span has an address: `?span=` beside the search. */

@@ -8,7 +8,7 @@ import { useLocale, useStrings } from "@/lib/i18n/provider";
 import type { JobRow as Row } from "@/lib/store/rows";
 import { StatusBadge } from "@/ui/status-badge";
 import { type Column, NUMERIC } from "../columns";
-import { describeJob, getCost, getWorkedMs } from "../describe";
+import { describeJob, getCost, getTries, getWorkedMs } from "../describe";
 import { jobStrings } from "../strings";
 import { useFastNow, useNow } from "../use-now";
 
@@ -61,7 +61,7 @@ export const JobListRow = memo(function JobListRow(props: JobRowProps) {
         <input
           type="checkbox"
           tabIndex={-1}
-          className="block size-3.5 accent-(--accent-solid)"
+          className="job-check"
           checked={isSelected}
           aria-label={t("selectRow", { id: row.id.slice(-8) })}
           onChange={(event) => {
@@ -74,7 +74,7 @@ export const JobListRow = memo(function JobListRow(props: JobRowProps) {
           key={column}
           role="gridcell"
           className={clsx(
-            "min-w-0 truncate",
+            column === "status" ? "flex items-center" : "min-w-0 truncate",
             NUMERIC.has(column) && "text-right tabular-nums",
             PHONE[column] ?? "hidden tablet:block",
           )}
@@ -108,8 +108,8 @@ function Cell({ column, row, href, isBillable }: JobRowProps & { column: Column 
       return row.status === "RUNNING" ? <RunningTime row={row} /> : <Time row={row} />;
     case "tries":
       return (
-        <span className={row.attempts > 1 ? "text-fg" : "text-fg-3"}>
-          {row.attempts}/{row.max_attempts}
+        <span className={getTries(row) > 1 ? "text-fg" : "text-fg-3"}>
+          {getTries(row)}/{row.max_attempts}
         </span>
       );
     case "cost":

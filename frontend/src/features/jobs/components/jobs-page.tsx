@@ -7,7 +7,7 @@ import { useCallback, useMemo } from "react";
 import { formatNumber } from "@/lib/format";
 import { useLocale, useStrings } from "@/lib/i18n/provider";
 import { useKeys } from "@/lib/keyboard/use-keys";
-import { useJobView, useOwnData, useOwnDataState } from "@/lib/store/provider";
+import { useHasNoJobs, useJobView, useOwnData, useOwnDataState } from "@/lib/store/provider";
 import { Button } from "@/ui/button";
 import { ErrorState } from "@/ui/error-state";
 import { Kbd } from "@/ui/kbd";
@@ -31,16 +31,14 @@ import { StatusTabs } from "./status-tabs";
 export function JobsPage() {
   const t = useStrings(jobStrings);
   const search = useSearch();
-  const data = useOwnData();
-  const state = useOwnDataState();
-  const isEmpty = state.phase === "ready" && (data?.table.size ?? 0) === 0;
+  const isEmpty = useHasNoJobs();
   return (
     <Page
       title={t("title")}
       actions={
         <Button asChild look="primary">
           <Link href="/jobs/new">
-            <Plus aria-hidden /> {t("newJob")} <Kbd className="hidden tablet:inline-grid">N</Kbd>
+            <Plus aria-hidden /> {t("newJob")} <Kbd className="max-tablet:hidden">N</Kbd>
           </Link>
         </Button>
       }

@@ -67,11 +67,10 @@ export function ConnectionBanner() {
   const locale = useLocale();
   const now = useNow();
   const data = useOwnData();
-  const { link, phase, syncedAt, error } = useOwnDataState();
-  const isLost = link.kind === "waiting" || link.kind === "ended";
+  const { phase, lostSince, asOf, error } = useOwnDataState();
+  const isLost = lostSince !== undefined && now - lostSince > TOLERATED_MS;
   if (phase === "empty" || !(isLost || error !== undefined)) return null;
-  if (now - syncedAt < TOLERATED_MS) return null;
-  const time = formatMoment(locale, syncedAt);
+  const time = formatMoment(locale, asOf || now);
   return (
     <Banner
       tone="need"

@@ -79,6 +79,7 @@ export function ParamField({ field, value, error, onChange }: ParamFieldProps) {
                 type={field.kind === "secret" ? "password" : field.kind === "url" ? "url" : "text"}
                 autoComplete="off"
                 spellCheck={false}
+                placeholder={field.kind === "url" ? "https://example.com" : undefined}
                 value={typeof value === "string" ? value : ""}
                 onChange={(event) => onChange(event.target.value || undefined)}
               />

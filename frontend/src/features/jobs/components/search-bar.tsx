@@ -94,7 +94,7 @@ export function SearchBar({ search, count }: { search: Search; count: string }) 
         <span className="hidden whitespace-nowrap text-fg-3 text-sm tabular-nums tablet:inline">
           {count}
         </span>
-        <Kbd className="hidden tablet:inline-grid">/</Kbd>
+        <Kbd className="max-tablet:hidden">/</Kbd>
       </div>
       {shownError ? (
         <SearchProblem id={errorId} error={shownError} text={draft || search.text} />
