@@ -15,7 +15,6 @@ export default defineConfig({
     include: ["src/**/*.test.{ts,tsx}"],
     setupFiles: ["tests/unit/setup.ts"],
     maxWorkers: 2,
-    testTimeout: 30_000,
     restoreMocks: true,
     // A busy machine is no reason to fail.
     testTimeout: 30_000,
