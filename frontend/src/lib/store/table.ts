@@ -130,19 +130,22 @@ export class JobTable {
   remove(id: string): void {
     this.unread.delete(id);
     this.overlays.delete(id);
-    if (!this.rows.delete(id)) return;
+    if (!this.rows.has(id)) return;
+    // Sorted first: a row that is gone cannot be compared with those that still need a place.
     const at = this.sort().indexOf(id);
     if (at >= 0) this.order.splice(at, 1);
+    this.rows.delete(id);
     this.mark(id);
   }
 
   /** Drop what a complete reading down to `bottom` has not found. */
   keepOnly(found: ReadonlySet<string>, bottom: string | undefined): void {
+    const order = this.sort();
     for (const [id, row] of this.rows) {
       if (!found.has(id) && !row.optimistic) this.rows.delete(id);
     }
     this.bottom = bottom;
-    this.order = this.sort().filter((id) => this.rows.has(id));
+    this.order = order.filter((id) => this.rows.has(id));
     this.changed = "all";
   }
 
