@@ -71,6 +71,13 @@ COMMANDS: Mapping[str, CliCommand] = {
         "run a benchmark; `./msaas bench messaging` compares messaging with other libraries",
         "Runs deploy/loadtest/NAME_bench.py in an environment of its own (.msaas/bench-venv).",
     ),
+    "dashboard": CliCommand(
+        "msaas.dev.dashboard:run",
+        "check | e2e | screens [PLAYWRIGHT ARGUMENT ...]",
+        "check the dashboard, drive it with a browser, take its pictures",
+        "check lints, checks types, tests and builds; what passed is not run again until a file\n"
+        "changes. e2e and screens need a running fleet; screens writes docs/screens.",
+    ),
     "lock": CliCommand(
         "msaas.dev.lock:run",
         "[--upgrade]",

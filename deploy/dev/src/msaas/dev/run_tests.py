@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from msaas.dev import dashboard
 from msaas.dev.changed_tests import ReachableTests, find_default_ref
 from msaas.dev.checks import Tree
 from msaas.dev.checks.records import list_changes
@@ -46,7 +47,9 @@ def run_everything(*, retry_flaky: bool, coverage: bool) -> int:
         measuring = ["--cov", "--cov-report=term"] if coverage else []
         code = _run([*pytest_command([], ROOT), *measuring, f"--failed-to={failures}"])
         failed = failures.read_text().splitlines() if failures.exists() else []
-    return retry_alone(failed, coverage=coverage) if retry_flaky and code == 1 else code
+    if retry_flaky and code == 1:
+        code = retry_alone(failed, coverage=coverage)
+    return dashboard.check() or code  # after pytest: beside it both would take longer
 
 
 def run_changed(tree: Tree, ref: str, arguments: list[str]) -> int:

@@ -47,7 +47,11 @@ class IsolatedFleet:
             "IDENTITY_SIGN_INS_PER_MINUTE": "1000",
             "GATEWAY_RATE_LIMITS_ENFORCED": "false",
         }
-        own = {"MSAAS_HOME": str(home.path), EFFECTS_VARIABLE: str(self._effects)}
+        own = {
+            "MSAAS_HOME": str(home.path),
+            "MSAAS_DASHBOARD": "off",
+            EFFECTS_VARIABLE: str(self._effects),
+        }
         self.environment = {**os.environ, **own, **high_limits}
 
     def start(self) -> None:
