@@ -130,19 +130,22 @@ export class JobTable {
   remove(id: string): void {
     this.unread.delete(id);
     this.overlays.delete(id);
-    if (!this.rows.delete(id)) return;
+    if (!this.rows.has(id)) return;
+    // Sorting compares rows, so it comes before the row is gone.
     const at = this.sort().indexOf(id);
+    this.rows.delete(id);
     if (at >= 0) this.order.splice(at, 1);
     this.mark(id);
   }
 
   /** Drop what a complete reading down to `bottom` has not found. */
   keepOnly(found: ReadonlySet<string>, bottom: string | undefined): void {
+    const order = this.sort();
     for (const [id, row] of this.rows) {
       if (!found.has(id) && !row.optimistic) this.rows.delete(id);
     }
     this.bottom = bottom;
-    this.order = this.sort().filter((id) => this.rows.has(id));
+    this.order = order.filter((id) => this.rows.has(id));
     this.changed = "all";
   }
 
@@ -174,9 +177,13 @@ export class JobTable {
   }
 
   private write(row: JobRow, present: JobRow | undefined): void {
+    // Only a row that was accepted a moment ago gets another time, the gateway's.
+    const isMoved = present !== undefined && present.created_at !== row.created_at;
+    if (isMoved) this.order = this.sort().filter((id) => id !== row.id);
     this.rows.set(row.id, row);
-    if (!present) this.unsorted.push(row.id);
-    this.mark(row.id);
+    if (!present || isMoved) this.unsorted.push(row.id);
+    if (isMoved) this.changed = "all";
+    else this.mark(row.id);
   }
 
   private mark(id: string): void {
