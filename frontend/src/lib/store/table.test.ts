@@ -117,8 +117,9 @@ describe("JobView", () => {
     const stop = view.start();
     const started = performance.now();
     for (let index = 0; index < 50; index += 1) {
-      const updated_at = "2026-01-02T00:00:00Z";
-      table.putRow(buildRow({ id: `job-${index}`, updated_at, status: "FAILED", version: 2 }));
+      const created_at = new Date(index * 1_000).toISOString();
+      const change = { updated_at: "2026-01-02T00:00:00Z", status: "FAILED", version: 2 } as const;
+      table.putRow(buildRow({ id: `job-${index}`, created_at, ...change }));
       table.publish();
     }
     expect(view.getState().counts.FAILED).toBe(14_286 + 42);
