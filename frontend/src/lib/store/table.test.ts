@@ -49,6 +49,20 @@ describe("JobTable", () => {
     expect(table.get("job-1")?.version).toBe(3);
   });
 
+  it("moves a row whose time was only assumed", () => {
+    const table = new JobTable();
+    for (const [id, second] of [
+      ["a", 1],
+      ["b", 2],
+      ["c", 3],
+    ] as const) {
+      table.putRow(buildRow({ id, created_at: at(second) }));
+    }
+    expect(table.ids).toEqual(["c", "b", "a"]);
+    table.putRow(buildRow({ id: "a", created_at: at(9), updated_at: at(9), version: 2 }));
+    expect(table.ids).toEqual(["a", "c", "b"]);
+  });
+
   it("shows a change that is not confirmed, and takes it back", () => {
     const table = new JobTable();
     const row = buildRow();
@@ -83,8 +97,9 @@ describe("JobView", () => {
         const updated_at = `2026-01-02T00:00:00.${String(step).padStart(6, "0")}Z`;
         table.putRow(buildRow({ id, status, created_at, updated_at, version }));
       }
-      table.publish();
+      if (step % 3 === 0) table.publish();
     }
+    table.publish();
     expect(view.getState()).toEqual(new JobView(table, filter, () => 0).getState());
     stop();
   });
@@ -102,8 +117,9 @@ describe("JobView", () => {
     const stop = view.start();
     const started = performance.now();
     for (let index = 0; index < 50; index += 1) {
-      const updated_at = "2026-01-02T00:00:00Z";
-      table.putRow(buildRow({ id: `job-${index}`, updated_at, status: "FAILED", version: 2 }));
+      const created_at = new Date(index * 1_000).toISOString();
+      const change = { updated_at: "2026-01-02T00:00:00Z", status: "FAILED", version: 2 } as const;
+      table.putRow(buildRow({ id: `job-${index}`, created_at, ...change }));
       table.publish();
     }
     expect(view.getState().counts.FAILED).toBe(14_286 + 42);

@@ -131,10 +131,10 @@ export class JobTable {
     this.unread.delete(id);
     this.overlays.delete(id);
     if (!this.rows.has(id)) return;
-    // Sorted first: a row that is gone cannot be compared with those that still need a place.
+    // Sorting compares rows, so it comes before the row is gone.
     const at = this.sort().indexOf(id);
-    if (at >= 0) this.order.splice(at, 1);
     this.rows.delete(id);
+    if (at >= 0) this.order.splice(at, 1);
     this.mark(id);
   }
 
@@ -177,9 +177,13 @@ export class JobTable {
   }
 
   private write(row: JobRow, present: JobRow | undefined): void {
+    // Only a row that was accepted a moment ago gets another time, the gateway's.
+    const isMoved = present !== undefined && present.created_at !== row.created_at;
+    if (isMoved) this.order = this.sort().filter((id) => id !== row.id);
     this.rows.set(row.id, row);
-    if (!present) this.unsorted.push(row.id);
-    this.mark(row.id);
+    if (!present || isMoved) this.unsorted.push(row.id);
+    if (isMoved) this.changed = "all";
+    else this.mark(row.id);
   }
 
   private mark(id: string): void {

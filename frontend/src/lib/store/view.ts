@@ -65,8 +65,7 @@ export class JobView {
     if (change === "all" || change.size > REBUILD_FROM) {
       this.rebuild();
     } else {
-      const now = this.now();
-      for (const id of change) this.place(id, now);
+      this.place(change);
     }
     this.state = undefined;
     for (const listener of this.listeners) listener();
@@ -84,18 +83,22 @@ export class JobView {
     }
   }
 
-  private place(id: string, now: number): void {
-    const row = this.table.get(id);
-    const before = this.statusOf.get(id);
-    const matches = row !== undefined && this.filter.matches(row, now);
-    const wasShown = before !== undefined && this.shows(before);
-    const isShown = matches && this.shows(row.status);
-    if (matches) this.statusOf.set(id, row.status);
-    else this.statusOf.delete(id);
-    if (wasShown && !isShown) {
-      const at = this.members.indexOf(id);
-      if (at >= 0) this.members.splice(at, 1);
-    } else if (isShown && !wasShown) {
+  /** Places are found by comparing rows, so what is gone leaves before anything is placed. */
+  private place(change: ReadonlySet<string>): void {
+    const now = this.now();
+    const added: string[] = [];
+    for (const id of change) {
+      const row = this.table.get(id);
+      const before = this.statusOf.get(id);
+      const matches = row !== undefined && this.filter.matches(row, now);
+      const wasShown = before !== undefined && this.shows(before);
+      const isShown = matches && this.shows(row.status);
+      if (matches) this.statusOf.set(id, row.status);
+      else this.statusOf.delete(id);
+      if (wasShown && !isShown) this.members.splice(this.members.indexOf(id), 1);
+      if (isShown && !wasShown) added.push(id);
+    }
+    for (const id of added) {
       const at = findPlace(this.members, id, (a, b) => this.table.compare(a, b));
       this.members.splice(at, 0, id);
     }
