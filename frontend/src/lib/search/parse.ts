@@ -20,6 +20,7 @@ export type SearchErrorCode =
   | "not_a_duration"
   | "not_a_date"
   | "open_quote"
+  | "null_character"
   | "too_long";
 
 /** What is wrong, and where: `start` and `end` count UTF-16 units of the text. */
@@ -63,6 +64,8 @@ export function parseSearch(text: string): Query {
 
 export function parsePlaced(text: string): PlacedTerm[] {
   if (text.length > MAX_LENGTH) throw new SearchError("too_long", MAX_LENGTH, text.length, "");
+  const nul = text.indexOf("\0");
+  if (nul >= 0) throw new SearchError("null_character", nul, nul + 1, "");
   return new Parser(text).parse();
 }
 
@@ -102,9 +105,7 @@ class Parser {
       return { kind: "duration", negated, key, operator, value };
     }
     if (isDateKey(key)) {
-      if (!DATE.test(given) || Number.isNaN(Date.parse(given))) {
-        this.fail("not_a_date", start, given);
-      }
+      if (!DATE.test(given) || !isOnTheCalendar(given)) this.fail("not_a_date", start, given);
       return { kind: "date", negated, key, operator, value: given };
     }
     throw new SearchError("unknown_key", keyStart, keyStart + key.length, key, KEYS);
@@ -187,4 +188,10 @@ class Parser {
   private fail(code: SearchErrorCode, start: number, given: string): never {
     throw new SearchError(code, start, Math.max(this.at, start + 1), given);
   }
+}
+
+/** `Date.parse` takes 31 February for a day in March. */
+function isOnTheCalendar(given: string): boolean {
+  const moment = new Date(given);
+  return !Number.isNaN(moment.valueOf()) && moment.toISOString().startsWith(given.replace("Z", ""));
 }

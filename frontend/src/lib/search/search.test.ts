@@ -1,5 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import examples from "../../../../contracts/search/examples.json";
+import type { JobRow } from "../store/rows";
 import { buildRow } from "../store/testing";
 import {
   DATE_KEYS,
@@ -113,17 +115,8 @@ describe("text, chips and address", () => {
   });
 });
 
-describe("errors have a place", () => {
-  it.each([
-    ["colour:red", "unknown_key", 0, 6],
-    ["age:<1h colour:red", "unknown_key", 8, 14],
-    ["status:broken", "unknown_value", 7, 13],
-    ["age:<soon", "not_a_duration", 5, 9],
-    ["priority:high", "not_a_number", 9, 13],
-    ["created:2026-02-31T99:00:00Z", "not_a_date", 8, 28],
-    ["type:", "missing_value", 5, 6],
-    ['error:"no end', "open_quote", 6, 13],
-  ])("%s", (text, code, start, end) => {
+describe("the examples that every implementation is tested with", () => {
+  it.each(examples.errors)("refused: $text", ({ text, code, start, end }) => {
     let error: unknown;
     try {
       parseSearch(text);
@@ -132,62 +125,23 @@ describe("errors have a place", () => {
     }
     expect(error).toMatchObject({ code, start, end });
   });
-});
 
-describe("what matches", () => {
-  const now = Date.parse("2026-01-01T01:00:00Z");
-  const row = buildRow({
-    id: "0192f0c4-7a61-7c3e-9d55-0a6f5c1b2d3e",
-    task_type: "extract_markdown",
-    status: "FAILED",
-    attempts: 3,
-    created_at: "2026-01-01T00:30:00Z",
-    run_at: "2026-01-01T00:30:00Z",
-    started_at: "2026-01-01T00:30:05Z",
-    finished_at: "2026-01-01T00:30:09Z",
-    last_error: "Page answered 403 on load",
-    failure_reason: "navigation_failed",
-  });
-  const matches = (text: string) => {
-    const filter = compileSearch(parseSearch(text), { isBillable: () => true });
-    return filter.matches(row, now) && (filter.statuses?.has(row.status) ?? true);
-  };
-
-  it.each([
-    "",
-    "status:failed",
-    "status:running,failed",
-    "-status:completed",
-    "type:extract_*",
-    "type:EXTRACT_markdown",
-    "id:5c1b2d3e",
-    "age:<1h",
-    "age:>=30m",
-    "took:4s",
-    "waited:>4s",
-    "attempts:3",
-    "cost:0",
-    "created:2026-01-01",
-    "created:<2026-01-02",
-    "error:403",
-    "reason:navigation_*",
-    '"answered 403"',
-    "source:api -source:dashboard",
-  ])("%s", (text) => {
-    expect(matches(text)).toBe(true);
+  it.each(examples.canonical)("printed: $text", ({ text, canonical }) => {
+    expect(printSearch(parseSearch(text))).toBe(canonical);
   });
 
-  it.each([
-    "status:failed -status:failed",
-    "type:extract",
-    'type:"extract_*"',
-    "age:<30m",
-    "cost:>0",
-    "created:>2026-01-01",
-    "finished:<2026-01-01",
-    "nothing",
-    "-403",
-  ])("not %s", (text) => {
-    expect(matches(text)).toBe(false);
+  const now = Date.parse(examples.now);
+  const rows = Object.entries(examples.jobs).map(([name, { billable, ...job }]) => ({
+    name,
+    billable,
+    row: buildRow(job as Partial<JobRow>),
+  }));
+
+  it.each(examples.searches)("found: $text", ({ text, finds }) => {
+    const found = rows.filter(({ row, billable }) => {
+      const filter = compileSearch(parseSearch(text), { isBillable: () => billable });
+      return filter.matches(row, now) && (filter.statuses?.has(row.status) ?? true);
+    });
+    expect(found.map(({ name }) => name)).toEqual(finds);
   });
 });
