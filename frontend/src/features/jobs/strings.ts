@@ -166,6 +166,10 @@ export const jobStrings = defineStrings({
     de: "{given} ist kein Tag wie 2026-11-30",
   },
   error_open_quote: { en: "The quote does not end", de: "Das Anführungszeichen bleibt offen" },
+  error_null_character: {
+    en: "No search has this character",
+    de: "Dieses Zeichen hat keine Suche",
+  },
   error_too_long: { en: "The search is too long", de: "Die Suche ist zu lang" },
   allowed: { en: "Possible: {words}", de: "Möglich: {words}" },
 });
