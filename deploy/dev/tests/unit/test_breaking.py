@@ -76,7 +76,7 @@ BREAKS: list[tuple[JsonPath, object, str]] = [
         "submitJob: body/priority: maximum is 5",
     ),
     (
-        (*JOBS, "get", "parameters", -1),
+        (*JOBS, "get", "parameters", -2),
         REMOVED,
         "listJobs: query created_after is no longer read",
     ),

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pytest_asyncio
 import redis.asyncio
 
 from msaas.contracts import SubmitJob, UsageRecorded, decode, get_topic
-from msaas.kernel import RetryPolicy
+from msaas.kernel import CommandTimeout, DependencyUnavailable, RetryPolicy
 from msaas.messaging import ConsumerTimings, Delivery, Messenger, OutgoingMessage, RedisBroker
 from msaas.postgres import Database, PostgresConfig
 from msaas.streams import StreamPublisher
@@ -102,8 +102,12 @@ class JobDatabase:
         return await self._list("billed")
 
     async def _list(self, table: str) -> set[UUID]:
-        async with self.database.connection() as connection:
-            return {row["job_id"] for row in await connection.fetch(f"select job_id from {table}")}
+        """Read for the test, which waits for a server that is slow for longer than a service."""
+        while True:
+            with suppress(CommandTimeout, DependencyUnavailable):
+                async with self.database.connection() as connection:
+                    rows = await connection.fetch(f"select job_id from {table}")
+                return {row["job_id"] for row in rows}
 
 
 @pytest_asyncio.fixture

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 from uuid import UUID
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -42,10 +43,9 @@ from msaas.streams import Broker, entry_timestamp_ms
 from msaas.telemetry import Metrics
 from msaas.testing import Crash, FakeClock, build_submit_job, build_usage_recorded, with_crash
 
+pytestmark = pytest.mark.timeout(900)  # thousands of steps, slower while coverage is measured
 T = TypeVar("T")
-
-ENV = "machine"
-LIMIT, IDLE, TTL_MS = 10, 10.0, 5000
+ENV, LIMIT, IDLE, TTL_MS = "machine", 10, 10.0, 5000
 PACE = ConsumerTimings(
     block_timeout=0,
     reclaim_after=IDLE,

@@ -193,7 +193,7 @@ class PostgresKeyViews:
     async def list_keys(
         self, user_id: UUID, before: PageCursor | None, limit: int
     ) -> Sequence[Row]:
-        position = before or (None, None)
+        position = (before.created_at, before.id) if before else (None, None)
         async with self._reads.read_as(user_id) as connection:
             return [dict(row) for row in await connection.fetch(_LIST, *position, limit)]
 
