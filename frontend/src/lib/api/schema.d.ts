@@ -62,7 +62,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List your API keys, active ones first */
+        /**
+         * List your API keys, active ones first
+         * @description The first page has all active keys. Those that have ended follow, newest first.
+         */
         get: operations["listApiKeys"];
         put?: never;
         /**
@@ -70,6 +73,26 @@ export interface paths {
          * @description A user can have at most 20 active keys. The scope `ops` is for operators.
          */
         post: operations["createApiKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api-keys/revoke-all": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revoke all your API keys
+         * @description The keys are refused within 5 seconds and their open streams are closed. Sessions stay signed in.
+         */
+        post: operations["revokeAllApiKeys"];
         delete?: never;
         options?: never;
         head?: never;
@@ -133,6 +156,23 @@ export interface paths {
         put?: never;
         /** Submit a job */
         post: operations["submitJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Count your jobs by status */
+        get: operations["countJobs"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -623,6 +663,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/ops/users/{user_id}/role": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set the role of a user
+         * @description Requires the role `operator`, and is not for the own account. A demotion takes effect within 5 seconds. A session
+         *     is an operator's only if its token says so too.
+         */
+        put: operations["setUserRole"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ops/users/{user_id}/ban": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Ban a user, or lift the ban
+         * @description Requires the role `operator`, and is not for the own account. Sessions and API keys are refused within 5 seconds, and
+         *     open streams are closed.
+         */
+        put: operations["setUserBan"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ops/users/{user_id}/end-access": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End all sessions and API keys of a user
+         * @description Requires the role `operator`. What has begun before is refused within 5 seconds, refreshed tokens too. The user can
+         *     sign in again.
+         */
+        post: operations["endUserAccess"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/ops/topics": {
         parameters: {
             query?: never;
@@ -717,6 +826,11 @@ export interface components {
         };
         Keys: {
             items: components["schemas"]["Key"][];
+            next_cursor?: components["schemas"]["TextOrNull"];
+        };
+        RevokedKeys: {
+            /** @description How many active API keys there were. */
+            revoked: number;
         };
         KeyRequest: {
             /** @description Printable characters, not only spaces. */
@@ -900,6 +1014,31 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        AccessChange: {
+            /** @description For the audit log. */
+            reason: string;
+        };
+        RoleChange: {
+            /** @enum {string} */
+            role: "user" | "operator";
+            /** @description For the audit log. */
+            reason: string;
+        };
+        BanChange: {
+            banned: boolean;
+            /** @description For the audit log. */
+            reason: string;
+        };
+        UserAccess: {
+            /** Format: uuid */
+            id: string;
+            /** @enum {string} */
+            role: "user" | "operator";
+            /** Format: date-time */
+            banned_at: string | null;
+            /** Format: date-time */
+            sessions_ended_at: string | null;
+        };
         LetterPage: {
             items: components["schemas"]["LetterSummary"][];
             next_cursor: components["schemas"]["TextOrNull"];
@@ -973,6 +1112,16 @@ export interface components {
         Job: components["schemas"]["JobSummary"] & {
             /** @description Null after the retention period. */
             params: Record<string, never> | null;
+        };
+        JobCounts: {
+            by_status: {
+                PENDING: number;
+                RUNNING: number;
+                COMPLETED: number;
+                FAILED: number;
+                CANCELLED: number;
+            };
+            total: number;
         };
         JobPage: {
             items: components["schemas"]["JobSummary"][];
@@ -1620,6 +1769,8 @@ export interface components {
     parameters: {
         /** @description The `next_cursor` of the previous page. */
         PageCursor: string;
+        /** @description A search, such as `status:failed type:extract_* age:<1h`: terms that must all hold. docs/search.md describes the language. A list whose search depends on the time keeps the moment of its first page. */
+        JobSearch: string;
         JobId: string;
         /** @description Names of dark features to enable for this request. Ignored unless the user is an operator or was given access. */
         FeatureFlag: string;
@@ -1802,7 +1953,10 @@ export interface operations {
     };
     listApiKeys: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The `next_cursor` of the previous page. */
+                cursor?: components["parameters"]["PageCursor"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -1833,7 +1987,8 @@ export interface operations {
                      *           "revoked_at": null,
                      *           "replaced_by": null
                      *         }
-                     *       ]
+                     *       ],
+                     *       "next_cursor": null
                      *     }
                      */
                     "application/json": components["schemas"]["Keys"];
@@ -1842,6 +1997,7 @@ export interface operations {
             400: components["responses"]["Malformed"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -1906,6 +2062,41 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    revokeAllApiKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The number of revoked keys. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "revoked": 3
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RevokedKeys"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["Invalid"];
@@ -2039,6 +2230,8 @@ export interface operations {
                 status?: components["schemas"]["JobStatus"];
                 task_type?: string;
                 created_after?: components["schemas"]["GivenMoment"];
+                /** @description A search, such as `status:failed type:extract_* age:<1h`: terms that must all hold. docs/search.md describes the language. A list whose search depends on the time keeps the moment of its first page. */
+                q?: components["parameters"]["JobSearch"];
             };
             header?: never;
             path?: never;
@@ -2152,6 +2345,49 @@ export interface operations {
             409: components["responses"]["InProgress"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    countJobs: {
+        parameters: {
+            query?: {
+                /** @description A search, such as `status:failed type:extract_* age:<1h`: terms that must all hold. docs/search.md describes the language. A list whose search depends on the time keeps the moment of its first page. */
+                q?: components["parameters"]["JobSearch"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The number of jobs of each status that the search finds. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "by_status": {
+                     *         "PENDING": 2,
+                     *         "RUNNING": 1,
+                     *         "COMPLETED": 480,
+                     *         "FAILED": 12,
+                     *         "CANCELLED": 5
+                     *       },
+                     *       "total": 500
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JobCounts"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
             422: components["responses"]["Invalid"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["Internal"];
@@ -3424,6 +3660,158 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    setUserRole: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "role": "user",
+                 *       "reason": "Left the team."
+                 *     }
+                 */
+                "application/json": components["schemas"]["RoleChange"];
+            };
+        };
+        responses: {
+            /** @description The access of the user. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "6f1d2c3b-4a59-4e68-9b77-8c9d0e1f2a3b",
+                     *       "role": "user",
+                     *       "banned_at": null,
+                     *       "sessions_ended_at": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["UserAccess"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    setUserBan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "banned": true,
+                 *       "reason": "Abuse."
+                 *     }
+                 */
+                "application/json": components["schemas"]["BanChange"];
+            };
+        };
+        responses: {
+            /** @description The access of the user. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "6f1d2c3b-4a59-4e68-9b77-8c9d0e1f2a3b",
+                     *       "role": "user",
+                     *       "banned_at": "2026-01-01T00:00:00Z",
+                     *       "sessions_ended_at": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["UserAccess"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    endUserAccess: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "reason": "A lost laptop."
+                 *     }
+                 */
+                "application/json": components["schemas"]["AccessChange"];
+            };
+        };
+        responses: {
+            /** @description The access of the user. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "6f1d2c3b-4a59-4e68-9b77-8c9d0e1f2a3b",
+                     *       "role": "user",
+                     *       "banned_at": null,
+                     *       "sessions_ended_at": "2026-01-01T00:00:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["UserAccess"];
+                };
             };
             400: components["responses"]["Malformed"];
             401: components["responses"]["Unauthenticated"];
