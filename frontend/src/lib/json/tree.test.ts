@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { JsonServer } from "./document";
+import { JsonServer } from "./server";
 import { JsonTree, printPath } from "./tree";
 
 const text = JSON.stringify({

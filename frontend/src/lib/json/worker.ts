@@ -1,6 +1,11 @@
-import { type JsonRequest, JsonServer } from "./document";
+import { type JsonRequest, JsonServer } from "./server";
 
-/** Parses and searches a large document beside the page. */
+/**
+ * Parses and searches a large document beside the page.
+ *
+ * It must not import what opens a worker: Turbopack never ends a build with a worker that can
+ * open itself (vercel/next.js#97399).
+ */
 
 const server = new JsonServer();
 

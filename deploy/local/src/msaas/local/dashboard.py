@@ -29,8 +29,8 @@ _CONFIGURATION: Final = (
 )
 _FOLDERS: Final = ("src", "public")
 _KEPT_BUILDS: Final = 2
-_ATTEMPTS: Final = 3
-_IDLE_SECONDS: Final = 90.0
+_ATTEMPTS: Final = 2
+_IDLE_SECONDS: Final = 60.0
 _IDLE_CPU_SECONDS: Final = 0.3  # a build on the busiest machine uses more in that time
 _QUIET: Final = {"NEXT_TELEMETRY_DISABLED": "1", "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1"}
 
@@ -167,8 +167,8 @@ def _is_complete(built: Path) -> bool:
 def run_or_report(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
     """Run a command quietly; raise with the end of its output when it fails.
 
-    Turbopack sometimes stops in the middle of a build, with all its processes idle for good
-    (vercel/next.js#93908). Such a run is ended and begun again.
+    A build that stops with all its processes idle would do so for good: it is ended, and begun
+    once more.
     """
     output = ""
     for _ in range(_ATTEMPTS):
