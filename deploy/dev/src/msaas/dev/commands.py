@@ -73,10 +73,12 @@ COMMANDS: Mapping[str, CliCommand] = {
     ),
     "dashboard": CliCommand(
         "msaas.dev.dashboard:run",
-        "check | e2e | screens [PLAYWRIGHT ARGUMENT ...]",
+        "check | test | budget | e2e | screens [PLAYWRIGHT ARGUMENT ...]",
         "check the dashboard, drive it with a browser, take its pictures",
-        "check lints, checks types, tests and builds; what passed is not run again until a file\n"
-        "changes. e2e and screens need a running fleet; screens writes docs/screens.",
+        "check lints, checks types, tests, builds, and compares the size of the scripts with\n"
+        "the budget; what passed is not run again until a file changes. test is check and e2e,\n"
+        "as in CI. budget accepts the present sizes. e2e and screens drive the running fleet, or\n"
+        "one that they start; screens writes docs/screens.",
     ),
     "lock": CliCommand(
         "msaas.dev.lock:run",

@@ -18,6 +18,7 @@ import psutil
 from msaas.embedded import MissingProgram
 
 SWITCH: Final = "MSAAS_DASHBOARD"
+ROUTES: Final = "diagnostics/route-bundle-stats.json"  # which scripts each route loads first
 START_TIMEOUT: Final = 1800.0  # the first start downloads the packages and builds
 _OLDEST_NODE: Final = (22, 12)
 _CONFIGURATION: Final = (
@@ -137,6 +138,8 @@ class DashboardBuilds:
         shutil.rmtree(new, ignore_errors=True)
         shutil.copytree(output / "standalone", new, symlinks=True)
         shutil.copytree(output / "static", new / ".next" / "static")
+        if (output / ROUTES).exists():
+            shutil.copy(output / ROUTES, new / Path(ROUTES).name)
         if (self.frontend / "public").is_dir():
             shutil.copytree(self.frontend / "public", new / "public")
         new.rename(built)  # last, so that an interrupted build leaves no folder of this name
