@@ -90,7 +90,7 @@ async def test_connections_beyond_the_cap_take_the_place_of_idle_ones(
 async def test_answers_that_are_not_read_do_not_hold_the_connection(
     live: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The client's own end stays open: only the server's descriptors show that it has let go."""
+    """The client's socket stays open: only the server's descriptors show that it was closed."""
     monkeypatch.setattr(ProblemHttpProtocol, "read_timeout", SHORT_TIMEOUT)
     client = socket.create_connection(live.address)
     client.settimeout(0)

@@ -88,7 +88,7 @@ CONNECTIONS: Final = [
 async def find_open_connections(target: Target) -> Sequence[str]:
     """Wait until the server has ended every held connection; name those that it has not.
 
-    The server's own descriptors are listed: a client that does not read is told of no end.
+    The server's descriptors are listed, since a client that does not read sees no closing.
     """
     names = {writer.get_extra_info("sockname")[1]: name for name, (_, writer) in target.held}
 
