@@ -142,6 +142,7 @@ from msaas.contracts.sse import (
     progress_frame,
     resync_frame,
     retry_frame,
+    row_frame,
 )
 from msaas.contracts.tasks import ALL_PLANS, TASKS, EchoParams, EchoResult, Task, get_task
 from msaas.contracts.text import (
@@ -353,6 +354,7 @@ __all__ = [
     "reply_key",
     "resync_frame",
     "retry_frame",
+    "row_frame",
     "stream_key",
     "usage_hash",
 ]

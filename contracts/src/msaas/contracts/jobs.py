@@ -99,6 +99,7 @@ class SubmitJob(JobMessage, on_full=OnFull.REFUSE):
     deadline_ts: Timestamp | None = None
     parent_job_id: UUID | None = None
     idempotency: Idempotency | None = None
+    api_key_id: UUID | None = None
 
 
 class JobItem(ValueObject):
@@ -120,6 +121,7 @@ class SubmitJobs(Message, on_full=OnFull.REFUSE):
     plan: Plan
     source: Source
     parent_job_id: UUID | None = None
+    api_key_id: UUID | None = None
     jobs: Annotated[tuple[JobItem, ...], Field(min_length=1, max_length=100)]
 
     def split(self) -> tuple[SubmitJob, ...]:

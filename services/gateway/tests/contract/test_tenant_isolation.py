@@ -42,6 +42,7 @@ CASES: Mapping[str, Case] = {
     "submitJobs": Case.OWN,
     "listJobs": Case.OWN,
     "countJobs": Case.OWN,
+    "readJobSnapshot": Case.OWN,
     "followJobs": Case.OWN,
     "readJob": Case.OWNED,
     "readJobStatus": Case.OWNED,

@@ -37,8 +37,10 @@ from msaas.gateway.application.cache_versions import CacheVersions
 from msaas.gateway.application.end_closed_account_streams import EndClosedAccountStreams
 from msaas.gateway.application.idempotent_requests import IdempotentRequests
 from msaas.gateway.application.job_event_hub import JobEventHub
+from msaas.gateway.application.job_row_streams import EncodedRow, JobRowReader
 from msaas.gateway.application.manage_access import ManageAccess
 from msaas.gateway.application.read_job_files import ReadJobFiles
+from msaas.gateway.application.read_job_snapshot import ReadJobSnapshot
 from msaas.gateway.application.read_summary import ReadSummary
 from msaas.gateway.application.request_rate_limiter import RequestRateLimiter
 from msaas.gateway.application.submit_job import JobSubmission
@@ -55,6 +57,7 @@ from msaas.gateway.entrypoints.http import (
     docs_pages,
     flags,
     fleet,
+    job_snapshot,
     job_stream,
     jobs,
     summaries,
@@ -66,6 +69,7 @@ from msaas.gateway.entrypoints.http.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
 from msaas.gateway.entrypoints.http.dependencies import GatewayState
 from msaas.gateway.entrypoints.http.idempotency import IdempotencyMiddleware
 from msaas.gateway.entrypoints.http.job_metrics import JobMetrics
+from msaas.gateway.entrypoints.http.job_rows import encode_rows
 from msaas.gateway.entrypoints.http.rate_limits import RateLimitMiddleware
 from msaas.gateway.entrypoints.http.route_rules import RouteRule, RouteRules, guard
 from msaas.gateway.entrypoints.topics.billing_events import TOPIC as BILLING
@@ -82,6 +86,7 @@ from msaas.telemetry import (
     circuit_state_listener,
     configure_logging,
     configure_tracing,
+    get_logger,
     instrument,
     log_task_failure,
     read_circuit_states,
@@ -102,9 +107,16 @@ RETENTION_RETRY_SECONDS = 60.0
 SUMMARY_POOL_SIZE = 4
 # How long a summary is cached as long as no event changes it.
 SUMMARY_TTL_SECONDS, DAILY_SUMMARY_TTL_SECONDS, REPLICA_SUMMARY_TTL_SECONDS = 60.0, 3600.0, 10.0
-# The stream comes before the jobs: `/jobs/stream` matches `/jobs/{job_id}` too.
+# The stream and the snapshot come before the jobs: `/jobs/{job_id}` matches their paths too.
 ROUTERS = (
-    *(account.router, job_stream.router, jobs.router, artifacts.router, summaries.router),
+    *(
+        account.router,
+        job_stream.router,
+        job_snapshot.router,
+        jobs.router,
+        artifacts.router,
+        summaries.router,
+    ),
     *(api_keys.router, flags.router, dead_letters.router, fleet.router, users.router),
 )
 # Pages for people; the OpenAPI document does not describe them.
@@ -175,18 +187,29 @@ def assemble(
     )
     resyncs = metrics.counter("msaas_sse_resyncs_total", "Resync events sent to clients.")
     ended = metrics.counter("msaas_sse_ended_total", "Live streams by why they ended.", ("reason",))
+    views = PostgresJobViews(reads)
+    rows_failed = metrics.counter("msaas_sse_rows_failed_total", "Reads of rows that failed.")
+
+    async def load_rows(user_id: UUID, job_ids: Sequence[UUID]) -> Sequence[EncodedRow]:
+        return encode_rows(await views.list_rows(user_id, job_ids))
+
+    def report_rows_failed(error: Exception) -> None:
+        rows_failed.inc()
+        get_logger().warning("stream_rows_failed", error=type(error).__name__)
+
     event_hub = JobEventHub(
         per_user=settings.streams_per_user,
         per_process=settings.streams_per_process,
         on_resync=resyncs.inc,
         on_end=lambda ending: ended.labels(ending).inc(),
+        row_reader=JobRowReader(load_rows, report_rows_failed),
     )
     open_streams = metrics.gauge("msaas_sse_connections", "Live streams that are open.")
     open_streams.set_function(lambda: event_hub.open_count)
     tasks = metrics.gauge("msaas_process_tasks", "Tasks of the process's event loop.")
     tasks.set_function(lambda: len(asyncio.all_tasks()))
-    cache_versions = CacheVersions()
-    event_handler = JobEventHandler(event_hub, cache_versions, metrics)
+    cache_versions, row_versions = CacheVersions(), CacheVersions()
+    event_handler = JobEventHandler(event_hub, cache_versions, row_versions, metrics)
     messenger.tail_log([EVENTS], event_handler.handle, event_handler.reset, event_handler.start_at)
     store = PostgresUsers(users)
     # A breaker for each: a cache that fails does not switch the limits and the claims off.
@@ -227,7 +250,6 @@ def assemble(
 
     artifact_settings = settings.artifact_store_options
     files = open_store(StoreLocation(**artifact_settings)) if artifact_settings else None
-    views = PostgresJobViews(reads)
     sealer = Sealer(PublicKey.parse(settings.sealing_key))
     state = GatewayState(
         authenticator=authenticator,
@@ -242,6 +264,7 @@ def assemble(
         read_summary=assemble_read_summary(
             settings, summaries, create_store("cache"), cache_versions, metrics
         ),
+        read_job_snapshot=ReadJobSnapshot(views, row_versions, lambda: event_hub.cursor),
         manage_keys=access.manage_keys,
         key_views=PostgresKeyViews(reads),
         key_streams=access.key_streams,

@@ -17,6 +17,7 @@ from msaas.gateway.domain.search_terms import (
     Term,
     Words,
 )
+from msaas.gateway.domain.targets import HOST_PATTERN, MAX_PATH, PATH_PATTERN
 
 _TEXT_COLUMNS: Final[Mapping[str, str]] = {
     "type": "task_type",
@@ -24,6 +25,12 @@ _TEXT_COLUMNS: Final[Mapping[str, str]] = {
     "error": "last_error",
     "id": "id::text",
     "correlation": "correlation_id",
+    "key": "(SELECT name FROM api_v1.api_keys k WHERE k.id = api_key_id)",
+    "host": f"lower(substring(payload ->> 'url' from '{HOST_PATTERN}'))",
+    "path": (
+        f"CASE WHEN payload ->> 'url' ~ '{HOST_PATTERN}' THEN "
+        f"left(coalesce(substring(payload ->> 'url' from '{PATH_PATTERN}'), '/'), {MAX_PATH}) END"
+    ),
 }
 _WORD_COLUMNS: Final = ("last_error", "failure_reason", "task_type", "progress ->> 'message'")
 _COST: Final = "(CASE WHEN status = 'COMPLETED' AND billable THEN 1 ELSE 0 END)"

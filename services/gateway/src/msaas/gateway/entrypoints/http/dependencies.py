@@ -20,6 +20,7 @@ from msaas.gateway.application.manage_flags import ManageFlags
 from msaas.gateway.application.manage_keys import ManageKeys
 from msaas.gateway.application.ports import CommandSender, JobViews, Row
 from msaas.gateway.application.read_job_files import ReadJobFiles
+from msaas.gateway.application.read_job_snapshot import ReadJobSnapshot
 from msaas.gateway.application.read_summary import ReadSummary
 from msaas.gateway.application.submit_job import JobSubmission
 from msaas.gateway.domain.page_cursor import PageCursor
@@ -47,6 +48,7 @@ class GatewayState:
     commands: CommandSender
     event_hub: JobEventHub
     read_summary: ReadSummary
+    read_job_snapshot: ReadJobSnapshot
     manage_keys: ManageKeys
     key_views: KeyViews
     key_streams: ApiKeyStreams
@@ -129,5 +131,8 @@ ListTopicStatsDep = Annotated[ListTopicStats, Depends(part(lambda state: state.l
 ManageAccessDep = Annotated[ManageAccess, Depends(part(lambda state: state.manage_access))]
 ManageFlagsDep = Annotated[ManageFlags, Depends(part(lambda state: state.manage_flags))]
 ManageKeysDep = Annotated[ManageKeys, Depends(part(lambda state: state.manage_keys))]
+ReadJobSnapshotDep = Annotated[
+    ReadJobSnapshot, Depends(part(lambda state: state.read_job_snapshot))
+]
 ReadCircuitsDep = Annotated[ReadCircuits, Depends(part(lambda state: state.read_circuits))]
 ReadSummaryDep = Annotated[ReadSummary, Depends(part(lambda state: state.read_summary))]

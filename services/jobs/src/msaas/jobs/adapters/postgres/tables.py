@@ -105,6 +105,7 @@ jobs = Table(
     Column("decided_by_fence", Uuid, info=INTERNAL),
     Column("content_removed_at", INSTANT, info=INTERNAL),
     Column("artifacts_removed_at", INSTANT, info=INTERNAL),
+    Column("api_key_id", Uuid, info=INTERNAL),
     CheckConstraint(
         "status IN ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED')",
         name="jobs_status_known",
