@@ -3,6 +3,7 @@ import type { JobRow } from "@/lib/store/rows";
 const FIELDS = [
   "id",
   "task_type",
+  "target",
   "status",
   "attempts",
   "source",
@@ -15,8 +16,12 @@ const FIELDS = [
 
 /** Rows as CSV (RFC 4180). A spreadsheet must not take a text of a page for a formula. */
 export function toCsv(rows: readonly JobRow[]): string {
-  const lines = rows.map((row) => FIELDS.map((field) => quote(row[field])).join(","));
+  const lines = rows.map((row) => FIELDS.map((field) => quote(read(row, field))).join(","));
   return [FIELDS.join(","), ...lines, ""].join("\r\n");
+}
+
+function read(row: JobRow, field: (typeof FIELDS)[number]): string | number | null {
+  return field === "target" ? (row.target ? row.target.host + row.target.path : null) : row[field];
 }
 
 function quote(value: string | number | null): string {

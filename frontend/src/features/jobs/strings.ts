@@ -72,6 +72,7 @@ export const jobStrings = defineStrings({
   col_status: { en: "Status", de: "Status" },
   col_id: { en: "Job", de: "Job" },
   col_type: { en: "Type", de: "Typ" },
+  col_target: { en: "Target", de: "Ziel" },
   col_detail: { en: "Detail", de: "Einzelheiten" },
   col_took: { en: "Time", de: "Zeit" },
   col_tries: { en: "Tries", de: "Versuche" },
@@ -81,6 +82,7 @@ export const jobStrings = defineStrings({
   col_age: { en: "Age", de: "Alter" },
   selectRow: { en: "Select {id}", de: "{id} auswählen" },
   selectAll: { en: "Select all that are shown", de: "Alle gezeigten auswählen" },
+  unit: { en: "1 unit", de: "1 Einheit" },
   held: { en: "held {count}", de: "{count} vorgemerkt" },
   selected: {
     en: { one: "{count} selected", other: "{count} selected" },

@@ -162,6 +162,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/jobs/snapshot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read your newest jobs at once
+         * @description Up to 5,000 rows in one response, compressed with br or gzip. A stream that starts at `stream_cursor` misses
+         *     no change. Rows of another `schema` should be dropped. The limit is 30 a minute.
+         */
+        get: operations["readJobSnapshot"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/jobs/counts": {
         parameters: {
             query?: never;
@@ -207,6 +228,8 @@ export interface paths {
          * Stream changes of your jobs
          * @description Server-sent events: `hello` with the cursor, `job`, `progress`, `account` (plan and quota, when a
          *     plan changes), `resync` (read the list again and continue from its cursor), and a comment every 15 s.
+         *     With `X-Stream-Rows` (or `rows`), `row` replaces `job` and `progress`: its data is the whole row as in the list,
+         *     which includes at least the change; a row that cannot be read at once is announced by `job` or `progress`.
          *     A stream can resume after `Last-Event-ID` for 5 minutes. The schema describes one event, for example
          *
          *         id: 1767225603000-0
@@ -1097,6 +1120,23 @@ export interface components {
             version: number;
             /** @description Null unless the job is pending. */
             queue?: components["schemas"]["Queue"] | null;
+            /** @description The page that the job is about, without credentials and query; null if it is about none. */
+            target: components["schemas"]["JobTarget"] | null;
+            /** @description Units that the job holds until it ends or was charged. */
+            cost: number;
+            /** @description The API key that submitted the job; null if none did. */
+            api_key: components["schemas"]["UsedApiKey"] | null;
+            /** @description How long a run may take; null for a former task type. */
+            timeout_seconds: number | null;
+        };
+        JobTarget: {
+            host: string;
+            path: string;
+        };
+        UsedApiKey: {
+            /** Format: uuid */
+            id: string;
+            name: string;
         };
         Queue: {
             /**
@@ -1123,6 +1163,11 @@ export interface components {
             };
             total: number;
         };
+        JobSnapshot: components["schemas"]["JobPage"] & {
+            counts: components["schemas"]["JobCounts"];
+            /** @description Changes with the shape of a row. */
+            schema: string;
+        };
         JobPage: {
             items: components["schemas"]["JobSummary"][];
             next_cursor: components["schemas"]["TextOrNull"];
@@ -1133,7 +1178,7 @@ export interface components {
         StreamEvent: {
             id?: string;
             /** @enum {string} */
-            event: "hello" | "job" | "progress" | "account" | "resync";
+            event: "hello" | "job" | "progress" | "row" | "account" | "resync";
             data: string;
             /** @description Milliseconds to wait before connecting again. */
             retry?: number;
@@ -1771,6 +1816,8 @@ export interface components {
         PageCursor: string;
         /** @description A search, such as `status:failed type:extract_* age:<1h`: terms that must all hold. docs/search.md describes the language. A list whose search depends on the time keeps the moment of its first page. */
         JobSearch: string;
+        /** @description The order; `-` puts the latest or longest first. A job that has not ended counts until the moment of the first page. A cursor continues the order that it came from. */
+        JobOrder: "-created" | "created" | "-finished" | "finished" | "-took" | "took";
         JobId: string;
         /** @description Names of dark features to enable for this request. Ignored unless the user is an operator or was given access. */
         FeatureFlag: string;
@@ -2232,6 +2279,8 @@ export interface operations {
                 created_after?: components["schemas"]["GivenMoment"];
                 /** @description A search, such as `status:failed type:extract_* age:<1h`: terms that must all hold. docs/search.md describes the language. A list whose search depends on the time keeps the moment of its first page. */
                 q?: components["parameters"]["JobSearch"];
+                /** @description The order; `-` puts the latest or longest first. A job that has not ended counts until the moment of the first page. A cursor continues the order that it came from. */
+                sort?: components["parameters"]["JobOrder"];
             };
             header?: never;
             path?: never;
@@ -2270,7 +2319,14 @@ export interface operations {
                      *           "last_error": null,
                      *           "failure_reason": null,
                      *           "correlation_id": "0192f0c4-7a61-7c3e-9d55-0a6f5c1b2d3f",
-                     *           "version": 4
+                     *           "version": 4,
+                     *           "target": {
+                     *             "host": "example.com",
+                     *             "path": "/"
+                     *           },
+                     *           "cost": 1,
+                     *           "api_key": null,
+                     *           "timeout_seconds": 60
                      *         }
                      *       ],
                      *       "next_cursor": null,
@@ -2345,6 +2401,69 @@ export interface operations {
             409: components["responses"]["InProgress"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    readJobSnapshot: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: {
+                /** @description The `ETag` of a snapshot that the client still has. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The newest jobs, newest first. */
+            200: {
+                headers: {
+                    ETag?: string;
+                    /** @description The same as `stream_cursor`. */
+                    "X-Stream-Cursor"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [],
+                     *       "next_cursor": null,
+                     *       "stream_cursor": "1767225602000-0",
+                     *       "counts": {
+                     *         "by_status": {
+                     *           "PENDING": 0,
+                     *           "RUNNING": 0,
+                     *           "COMPLETED": 0,
+                     *           "FAILED": 0,
+                     *           "CANCELLED": 0
+                     *         },
+                     *         "total": 0
+                     *       },
+                     *       "schema": "1f0c7f9c2b3a4d5e"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JobSnapshot"];
+                };
+            };
+            /** @description The client's snapshot is current; `X-Stream-Cursor` is the position to continue from. */
+            304: {
+                headers: {
+                    ETag?: string;
+                    "X-Stream-Cursor"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
             422: components["responses"]["Invalid"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["Internal"];
@@ -2474,10 +2593,14 @@ export interface operations {
             query?: {
                 /** @description Same as Last-Event-ID, for clients that cannot set headers. */
                 last_event_id?: components["schemas"]["StreamCursor"];
+                /** @description Same as X-Stream-Rows, for clients that cannot set headers. */
+                rows?: boolean;
             };
             header?: {
                 /** @description The id of the last event received, or the `stream_cursor` of a job list. */
                 "Last-Event-ID"?: components["schemas"]["StreamCursor"];
+                /** @description Send `row` in place of `job` and `progress`. */
+                "X-Stream-Rows"?: boolean;
             };
             path?: never;
             cookie?: never;
@@ -2551,6 +2674,13 @@ export interface operations {
                      *       "failure_reason": null,
                      *       "correlation_id": "0192f0c4-7a61-7c3e-9d55-0a6f5c1b2d3f",
                      *       "version": 4,
+                     *       "target": {
+                     *         "host": "example.com",
+                     *         "path": "/"
+                     *       },
+                     *       "cost": 1,
+                     *       "api_key": null,
+                     *       "timeout_seconds": 60,
                      *       "queue": null,
                      *       "params": {
                      *         "url": "https://example.com",

@@ -4,10 +4,14 @@ import { openStream } from "@/lib/sse/stream";
 import type { JobRow } from "./rows";
 import type { JobSource } from "./source";
 
+const LARGEST_PAGE = 100;
+
 /** The gateway behind the same origin. */
 export const gatewaySource: JobSource = {
   readPage: (cursor, limit) =>
-    read(api.GET("/jobs", { params: { query: { limit, ...(cursor && { cursor }) } } })),
+    cursor === undefined && limit > LARGEST_PAGE
+      ? read(api.GET("/jobs/snapshot", { params: { query: { limit } } }))
+      : read(api.GET("/jobs", { params: { query: { limit, ...(cursor && { cursor }) } } })),
   readJob: async (id) => {
     try {
       const { params: _, ...row } = await read(
@@ -20,5 +24,5 @@ export const gatewaySource: JobSource = {
     }
   },
   follow: (lastEventId, onEvent, onState) =>
-    openStream({ url: "/api/v1/jobs/stream", lastEventId, onEvent, onState }),
+    openStream({ url: "/api/v1/jobs/stream?rows=true", lastEventId, onEvent, onState }),
 };

@@ -14,6 +14,12 @@ export interface QueueState {
   readonly estimated_start_at: string | null;
 }
 
+/** The page that a job is about. */
+export interface Target {
+  readonly host: string;
+  readonly path: string;
+}
+
 export interface JobRow {
   readonly id: string;
   readonly task_type: string;
@@ -35,6 +41,7 @@ export interface JobRow {
   readonly correlation_id: string;
   readonly version: number;
   readonly queue?: QueueState | null;
+  readonly target?: Target | null;
   /** Shown before the gateway has accepted it; never stored. */
   readonly optimistic?: boolean;
 }

@@ -25,6 +25,7 @@ export interface Link {
 
 /** Where the store gets its data from. */
 export interface JobSource {
+  /** The first page may have more rows than later ones. */
   readPage(cursor: string | undefined, limit: number): Promise<JobPage>;
   /** Undefined when the job does not exist (any longer). */
   readJob(id: string): Promise<JobRow | undefined>;

@@ -211,7 +211,7 @@ export class Sync {
     const enough = Math.max(snapshot, Math.min(this.table.size, fill));
     let cursor: string | undefined;
     for (;;) {
-      const page = await this.options.source.readPage(cursor, limit);
+      const page = await this.options.source.readPage(cursor, cursor ? limit : enough);
       if (reading !== this.reading) return null;
       for (const row of page.items) {
         rows.push(row);
@@ -249,6 +249,7 @@ export class Sync {
   }
 
   private apply(event: SourceEvent): void {
+    if (event.event === "row") this.table.putRow(JSON.parse(event.data) as JobRow);
     if (event.event === "job") this.table.putFrame(JSON.parse(event.data) as JobFrame);
     if (event.event === "progress") {
       this.table.putProgress(JSON.parse(event.data) as ProgressFrame);

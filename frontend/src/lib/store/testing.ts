@@ -53,7 +53,7 @@ export class FakeTimers implements Timers {
 
 interface Published {
   readonly position: number;
-  readonly event: "job" | "resync";
+  readonly event: "job" | "row" | "resync";
   readonly data: string;
 }
 
@@ -242,7 +242,13 @@ export class FakeGateway implements JobSource {
     });
   }
 
+  /** Rows are read after their events; what cannot be read then is announced by `job`. */
   private publish(row: JobRow): void {
+    const present = this.jobs.get(row.id);
+    if (present && row.version % 2 === 0) {
+      this.log.push({ position: ++this.position, event: "row", data: JSON.stringify(present) });
+      return;
+    }
     const { id, status, attempts, updated_at, last_error } = row;
     const data = JSON.stringify({ id, status, attempts, updated_at, last_error });
     this.log.push({ position: ++this.position, event: "job", data });

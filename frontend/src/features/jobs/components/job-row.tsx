@@ -102,6 +102,8 @@ function Cell({ column, row, href, isBillable }: JobRowProps & { column: Column 
           {row.task_type}
         </Link>
       );
+    case "target":
+      return <Target row={row} />;
     case "detail":
       return <Detail row={row} />;
     case "took":
@@ -123,6 +125,17 @@ function Cell({ column, row, href, isBillable }: JobRowProps & { column: Column 
   }
 }
 
+function Target({ row }: { row: Row }) {
+  if (!row.target) return <span className="text-fg-3">–</span>;
+  const { host, path } = row.target;
+  return (
+    <span title={host + path}>
+      {host}
+      {path === "/" ? "" : <span className="text-fg-3">{path}</span>}
+    </span>
+  );
+}
+
 function Detail({ row }: { row: Row }) {
   const t = useStrings(jobStrings);
   const now = useNow();
@@ -130,6 +143,9 @@ function Detail({ row }: { row: Row }) {
   return (
     <span className="text-fg-2" title={text}>
       {text}
+      {text === "" && row.target ? (
+        <span className="tablet:hidden">{row.target.host + row.target.path}</span>
+      ) : null}
     </span>
   );
 }
@@ -168,7 +184,14 @@ function RunningTime({ row }: { row: Row }) {
 function Cost({ row, isBillable }: { row: Row; isBillable: boolean }) {
   const t = useStrings(jobStrings);
   const cost = getCost(row, isBillable);
-  if (cost === "charged") return <span>1</span>;
+  if (cost === "charged") {
+    return (
+      <span>
+        <span className="max-tablet:hidden">1</span>
+        <span className="text-fg-3 tablet:hidden">{t("unit")}</span>
+      </span>
+    );
+  }
   return <span className="text-fg-3">{cost === "held" ? t("held", { count: 1 }) : "–"}</span>;
 }
 
