@@ -1,6 +1,6 @@
 import { defineConfig } from "@playwright/test";
 
-/** Runs against a real fleet: `./msaas e2e dashboard` starts one and says where everything is. */
+/** Runs against a real fleet: `./msaas dashboard e2e` finds or starts one, and says where it is. */
 
 const CHROMIUM = [
   "--no-sandbox",

@@ -7,7 +7,7 @@ export type Person = { email: string; password: string };
 
 function required(name: string): string {
   const value = process.env[name];
-  if (!value) throw new Error(`${name} is not set: run the tests with ./msaas e2e dashboard`);
+  if (!value) throw new Error(`${name} is not set: run the tests with ./msaas dashboard e2e`);
   return value;
 }
 
@@ -20,12 +20,18 @@ export const people = {
 };
 
 /** Watches the page; a test that expects a refusal names the statuses that it provokes. */
-function watch(page: Page, origin: string, expected: () => readonly number[]): string[] {
+function watch(
+  page: Page,
+  origin: string,
+  expected: () => readonly number[],
+  failures: readonly string[],
+): string[] {
   const faults: string[] = [];
   page.on("console", (message) => {
     if (message.type() !== "error") return;
     const refused = expected().some((status) => message.text().includes(`status of ${status}`));
-    if (!refused) faults.push(`console: ${message.text()}`);
+    const isProvoked = failures.some((failure) => message.text().includes(failure));
+    if (!refused && !isProvoked) faults.push(`console: ${message.text()}`);
   });
   page.on("pageerror", (error) => faults.push(`page: ${error.message}`));
   page.on("request", (request) => {
@@ -39,6 +45,8 @@ function watch(page: Page, origin: string, expected: () => readonly number[]): s
 
 type Fixtures = {
   expectedStatuses: number[];
+  /** Network errors that a test provokes. */
+  expectedFailures: string[];
   watched: Page;
   /** Signed in as the demo user; the session is shared, because sign-ins are limited. */
   signedIn: Page;
@@ -77,8 +85,13 @@ export const test = base.extend<Fixtures, Worker>({
   expectedStatuses: async ({}, use) => {
     await use([]);
   },
-  watched: async ({ page, baseURL, expectedStatuses }, use) => {
-    const faults = watch(page, new URL(baseURL ?? "").origin, () => expectedStatuses);
+  // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the names of the fixtures
+  expectedFailures: async ({}, use) => {
+    await use([]);
+  },
+  watched: async ({ page, baseURL, expectedStatuses, expectedFailures }, use) => {
+    const { origin } = new URL(baseURL ?? "");
+    const faults = watch(page, origin, () => expectedStatuses, expectedFailures);
     await use(page);
     expect(faults).toEqual([]);
   },

@@ -146,7 +146,7 @@ def _drive(fleet: RunningFleet, dashboard: str, project: str, arguments: Sequenc
         "DEMO_PASSWORD": fleet.password,
         "OPERATOR_PASSWORD": fleet.operator_password,
     }
-    words = ("test", "--project", project, *arguments)
+    words = ("test", f"--project={project}", *arguments)
     return _run_program(node, environment, "@playwright/test/cli.js", *words)
 
 

@@ -93,7 +93,7 @@ afterEach(() => vi.unstubAllGlobals());
 it("begins with one next step, and shows a new key once", async () => {
   const user = show();
   await user.click(await screen.findByRole("button", { name: "New key" }));
-  await user.type(screen.getByLabelText("Name"), " nightly build ");
+  await user.type(await screen.findByLabelText("Name"), " nightly build ");
   await user.click(screen.getByLabelText(/submit, cancel and retry/));
   await user.click(screen.getByRole("button", { name: "New key" }));
 

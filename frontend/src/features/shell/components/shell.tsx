@@ -2,7 +2,7 @@
 
 import { Keyboard, LogOut, Moon, Plus, Sun } from "lucide-react";
 import { useRouter } from "next/navigation";
-import { type ReactNode, useEffect, useMemo, useState } from "react";
+import { lazy, type ReactNode, Suspense, useEffect, useMemo, useState } from "react";
 import { useTheme } from "@/app/providers";
 import { useConfig, useIsOperator } from "@/lib/auth/provider";
 import { signOut } from "@/lib/auth/sign-out";
@@ -11,13 +11,30 @@ import { useStrings } from "@/lib/i18n/provider";
 import { shellStrings } from "@/lib/i18n/strings/shell";
 import { useKeyboard, useKeys } from "@/lib/keyboard/use-keys";
 import { startSentry } from "@/lib/sentry";
+import { preloadDialog } from "@/ui/dialog";
 import { useJobCommands } from "../job-commands";
 import { destinations } from "../navigation";
-import { CommandMenu } from "./command-menu";
 import { KeyFooter, KeySheet } from "./key-hints";
 import { Notices } from "./notices";
 import { Sidebar } from "./sidebar";
 import { TabBar } from "./tab-bar";
+
+const loadCommandMenu = () => import("./command-menu");
+const CommandMenu = lazy(() =>
+  loadCommandMenu().then((loaded) => ({ default: loaded.CommandMenu })),
+);
+const PRELOAD_AFTER_MS = 1_500;
+
+/** What is opened by a key is loaded before, when the page has become quiet. */
+function usePreloading(): void {
+  useEffect(() => {
+    const timer = setTimeout(() => {
+      void loadCommandMenu();
+      preloadDialog();
+    }, PRELOAD_AFTER_MS);
+    return () => clearTimeout(timer);
+  }, []);
+}
 
 function useShellCommands(openKeys: () => void): readonly Command[] {
   const t = useStrings(shellStrings);
@@ -85,6 +102,7 @@ export function Shell({ children }: { children: ReactNode }) {
     void startSentry({ dsn, environment, release });
   }, [dsn, environment, release]);
   useKeyboard();
+  usePreloading();
   useKeys({
     commands: () => setMenu((before) => (before === "commands" ? null : "commands")),
     help: openKeys,
@@ -113,7 +131,11 @@ export function Shell({ children }: { children: ReactNode }) {
         <KeyFooter />
       </div>
       <TabBar onMore={() => setMenu("commands")} />
-      <CommandMenu open={menu === "commands"} onOpenChange={toggle("commands")} />
+      {menu === "commands" ? (
+        <Suspense fallback={null}>
+          <CommandMenu open onOpenChange={toggle("commands")} />
+        </Suspense>
+      ) : null}
       <KeySheet open={menu === "keys"} onOpenChange={toggle("keys")} />
     </div>
   );
