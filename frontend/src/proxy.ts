@@ -6,7 +6,7 @@ import { contentSecurityPolicy, securityHeaders } from "@/lib/security/headers";
 
 /** Runs before every page and API call: refreshes the session, guards pages, sets the headers. */
 
-const PUBLIC_PAGES = new Set(["/login", "/signup"]);
+const PUBLIC_PAGES = new Set(["/login", "/signup", "/reset", "/link"]);
 
 type SetCookie = {
   name: string;

@@ -12,6 +12,7 @@ const schema = z.object({
   SUPABASE_URL: z.url(),
   SUPABASE_ANON_KEY: z.string().min(1),
   NEXT_PUBLIC_API_URL: z.url().optional(),
+  NEXT_PUBLIC_SITE_URL: z.url().optional(),
   NEXT_PUBLIC_SENTRY_DSN: z.string().optional(),
   NEXT_PUBLIC_RELEASE: z.string().default("development"),
 });

@@ -269,6 +269,7 @@ class Services:
                 "SUPABASE_URL": self._supabase or self._ports.url("identity"),
                 "SUPABASE_ANON_KEY": self._environment_given.get("SUPABASE_ANON_KEY")
                 or self._secret("anon-key"),
+                "NEXT_PUBLIC_SITE_URL": self._ports.url("dashboard"),
                 "NEXT_PUBLIC_RELEASE": self._dashboard_folder.name,
             }
 

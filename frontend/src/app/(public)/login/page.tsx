@@ -8,12 +8,16 @@ export async function generateMetadata(): Promise<Metadata> {
 }
 
 export default async function LoginPage({ searchParams }: PageProps<"/login">) {
-  const { next } = await searchParams;
+  const { next, problem } = await searchParams;
   const t = await serverStrings(authStrings);
   return (
     <>
       <h1 className="mb-5">{t("signIn")}</h1>
-      <AuthForm kind="signIn" next={typeof next === "string" ? next : null} />
+      <AuthForm
+        kind="signIn"
+        next={typeof next === "string" ? next : null}
+        problem={problem === "link" ? "linkRefused" : null}
+      />
     </>
   );
 }

@@ -9,12 +9,22 @@ import { Field, Input } from "@/ui/field";
 import { type FormState, signIn, signUp } from "../actions";
 
 export const MIN_PASSWORD = 8;
+const LINK = "text-accent underline underline-offset-3";
 const EMPTY: FormState = { message: null, email: "", name: "" };
 
 /** Signs in or up. It works before its script has arrived: the form posts to the action. */
-export function AuthForm({ kind, next }: { kind: "signIn" | "signUp"; next: string | null }) {
+export function AuthForm({
+  kind,
+  next,
+  problem = null,
+}: {
+  kind: "signIn" | "signUp";
+  next: string | null;
+  problem?: FormState["message"];
+}) {
   const t = useStrings(authStrings);
-  const [state, act, busy] = useActionState(kind === "signIn" ? signIn : signUp, EMPTY);
+  const start = { ...EMPTY, message: problem };
+  const [state, act, busy] = useActionState(kind === "signIn" ? signIn : signUp, start);
   const isNew = kind === "signUp";
   const query = next ? `?next=${encodeURIComponent(next)}` : "";
   return (
@@ -68,12 +78,19 @@ export function AuthForm({ kind, next }: { kind: "signIn" | "signUp"; next: stri
           {t(isNew ? "signUp" : "signIn")}
         </Button>
       </form>
+      {isNew ? null : (
+        <p className="mt-5 flex justify-between gap-4 text-sm">
+          <Link className={LINK} href="/reset">
+            {t("forgotten")}
+          </Link>
+          <Link className={LINK} href="/link">
+            {t("byLink")}
+          </Link>
+        </p>
+      )}
       <p className="mt-5 text-fg-2 text-sm">
         {t(isNew ? "haveAccount" : "noAccount")}{" "}
-        <Link
-          className="text-accent underline underline-offset-3"
-          href={isNew ? `/login${query}` : `/signup${query}`}
-        >
+        <Link className={LINK} href={isNew ? `/login${query}` : `/signup${query}`}>
           {t(isNew ? "signIn" : "signUp")}
         </Link>
       </p>

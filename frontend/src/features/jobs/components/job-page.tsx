@@ -3,7 +3,7 @@
 import { ArrowDown, ArrowLeft, ArrowUp, Ban, Pencil, RotateCw } from "lucide-react";
 import Link from "next/link";
 import { usePathname, useRouter, useSearchParams } from "next/navigation";
-import { useCallback, useMemo, useState } from "react";
+import { lazy, Suspense, useCallback, useMemo, useState } from "react";
 import { useStrings } from "@/lib/i18n/provider";
 import { useKeys } from "@/lib/keyboard/use-keys";
 import { useJobView, useOwnData } from "@/lib/store/provider";
@@ -22,12 +22,24 @@ import { jobStrings } from "../strings";
 import { useSearch } from "../use-search";
 import { CancelDialog } from "./cancel-dialog";
 import { CopyAs } from "./copy-as";
-import { HostsCard, ParametersCard, SpanCard } from "./job-cards";
 import { JobAnswers, JobHeader } from "./job-header";
 import { ConnectionBanner } from "./live-state";
-import { LiveWaterfall } from "./live-waterfall";
-import { ResultCard } from "./result-card";
 import "../jobs.css";
+
+// The header is there at once; these come with the data that they show.
+const LiveWaterfall = lazy(() =>
+  import("./live-waterfall").then((loaded) => ({ default: loaded.LiveWaterfall })),
+);
+const ResultCard = lazy(() =>
+  import("./result-card").then((loaded) => ({ default: loaded.ResultCard })),
+);
+const ParametersCard = lazy(() =>
+  import("./job-cards").then((loaded) => ({ default: loaded.ParametersCard })),
+);
+const SpanCard = lazy(() => import("./job-cards").then((loaded) => ({ default: loaded.SpanCard })));
+const HostsCard = lazy(() =>
+  import("./job-cards").then((loaded) => ({ default: loaded.HostsCard })),
+);
 
 /** One job: what happened to it, what came out, and what to do next. */
 export function JobPage({ id }: { id: string }) {
@@ -70,18 +82,26 @@ function Body({ detail }: { detail: JobDetail }) {
       <div className="grid min-w-0 items-start gap-4 wide:grid-cols-[minmax(0,1fr)_minmax(340px,440px)]">
         <div className="grid min-w-0 gap-4">
           {spans ? (
-            <LiveWaterfall row={row} spans={spans} chosen={chosen} onChoose={choose} />
+            <Suspense fallback={<TableSkeleton rows={6} label={t("timeline")} />}>
+              <LiveWaterfall row={row} spans={spans} chosen={chosen} onChoose={choose} />
+            </Suspense>
           ) : timeline.error ? (
             <ErrorState error={timeline.error} onRetry={() => void timeline.reload()} />
           ) : (
             <TableSkeleton rows={6} label={t("timeline")} />
           )}
-          {span ? <SpanCard span={span} row={row} /> : null}
-          <ParametersCard params={params.data} />
+          <Suspense fallback={null}>
+            {span ? <SpanCard span={span} row={row} /> : null}
+            <ParametersCard params={params.data} />
+          </Suspense>
         </div>
         <div className="grid min-w-0 gap-4">
-          <ResultCard row={row} />
-          <HostsCard items={timeline.data ?? []} />
+          <Suspense fallback={<TableSkeleton rows={4} label={t("notLoaded")} />}>
+            <ResultCard row={row} />
+          </Suspense>
+          <Suspense fallback={null}>
+            <HostsCard items={timeline.data ?? []} />
+          </Suspense>
         </div>
       </div>
     </>

@@ -10,6 +10,33 @@ export const authStrings = defineStrings({
   passwordHint: { en: "At least {count} characters.", de: "Mindestens {count} Zeichen." },
   noAccount: { en: "No account yet?", de: "Noch kein Konto?" },
   haveAccount: { en: "Already have an account?", de: "Schon ein Konto?" },
+  forgotten: { en: "Forgot your password?", de: "Passwort vergessen?" },
+  byLink: { en: "Sign in by email", de: "Mit E-Mail anmelden" },
+  withPassword: { en: "Sign in with a password", de: "Mit Passwort anmelden" },
+  recoveryTitle: { en: "Choose a new password", de: "Neues Passwort wählen" },
+  recoveryAbout: {
+    en: "A link signs you in and leads to the settings, where you set it.",
+    de: "Ein Link meldet Sie an und führt zu den Einstellungen, wo Sie es setzen.",
+  },
+  linkTitle: { en: "Sign in by email", de: "Mit E-Mail anmelden" },
+  linkAbout: {
+    en: "You get a link that signs you in, without a password.",
+    de: "Sie bekommen einen Link, der Sie ohne Passwort anmeldet.",
+  },
+  send: { en: "Send the link", de: "Link senden" },
+  sent: {
+    en: "If {email} has an account, a link is on its way. It works once, in this browser.",
+    de: "Wenn {email} ein Konto hat, ist ein Link unterwegs. Er gilt einmal, in diesem Browser.",
+  },
+  outboxAbout: {
+    en: "This installation sends no mail:",
+    de: "Diese Installation verschickt keine E-Mail:",
+  },
+  outbox: { en: "open its outbox", de: "zum Postausgang" },
+  linkRefused: {
+    en: "This link is not valid any more, or was asked for in another browser.",
+    de: "Dieser Link gilt nicht mehr oder kommt aus einem anderen Browser.",
+  },
   promise: {
     en: "Send a page, watch it run, pay for what was completed.",
     de: "Eine Seite schicken, zusehen, nur Erledigtes bezahlen.",
