@@ -28,11 +28,13 @@ from msaas.gateway.adapters.broker_commands import COMMANDS_TOPIC as COMMANDS
 from msaas.gateway.adapters.broker_topic_stats import BrokerTopicStats
 from msaas.gateway.adapters.postgres.access import PostgresAccess
 from msaas.gateway.adapters.postgres.api_keys import PostgresKeyViews
+from msaas.gateway.adapters.postgres.bulk_views import PostgresBulkViews
 from msaas.gateway.adapters.postgres.job_views import PostgresJobViews
 from msaas.gateway.adapters.postgres.pauses import PostgresPauses
 from msaas.gateway.adapters.postgres.retention import list_retention_rules
 from msaas.gateway.adapters.postgres.users import PostgresUsers
 from msaas.gateway.application.cache_versions import CacheVersions
+from msaas.gateway.application.change_jobs_in_bulk import ChangeJobsInBulk
 from msaas.gateway.application.end_closed_account_streams import EndClosedAccountStreams
 from msaas.gateway.application.idempotent_requests import IdempotentRequests
 from msaas.gateway.application.job_event_hub import JobEventHub
@@ -51,6 +53,7 @@ from msaas.gateway.entrypoints.http import (
     account,
     api_keys,
     artifacts,
+    bulk_changes,
     dead_letters,
     docs_pages,
     flags,
@@ -109,6 +112,7 @@ ROUTERS = (
         account.router,
         job_stream.router,
         job_snapshot.router,
+        bulk_changes.router,
         jobs.router,
         artifacts.router,
         summaries.router,
@@ -261,6 +265,7 @@ def assemble(
             settings, summaries, create_store("cache"), cache_versions, metrics
         ),
         read_job_snapshot=ReadJobSnapshot(views, row_versions, lambda: event_hub.cursor),
+        change_jobs_in_bulk=ChangeJobsInBulk(PostgresBulkViews(reads), commands),
         manage_keys=access.manage_keys,
         key_views=PostgresKeyViews(reads),
         key_streams=access.key_streams,
