@@ -139,6 +139,31 @@ class RetryJob(JobMessage, on_full=OnFull.REFUSE):
     retry_id: UUID
 
 
+class BulkAction(StrEnum):
+    CANCEL = "cancel"
+    RETRY = "retry"
+
+
+MAX_BULK_JOBS = 5_000
+
+
+class ChangeJobs(Message, on_full=OnFull.REFUSE):
+    """Changes jobs one after the other; the caller creates `bulk_id`, as for a retry."""
+
+    bulk_id: UUID
+    user_id: UUID
+    action: BulkAction
+    job_ids: Annotated[tuple[UUID, ...], Field(max_length=MAX_BULK_JOBS)]
+
+
+class ContinueBulkChange(Message, on_full=OnFull.SKIP):
+    """Changes the jobs after the first `done`; the owner's timer sends one that got lost again."""
+
+    bulk_id: UUID
+    user_id: UUID
+    done: Annotated[int, Field(ge=0, le=MAX_BULK_JOBS)] = 0
+
+
 class PushedMeta(ValueObject):
     """`user_id` is trusted, because only the intake's Redis user can push."""
 

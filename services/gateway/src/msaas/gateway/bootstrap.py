@@ -1,4 +1,4 @@
-"""The composition root: with `access_control` the only module that names adapters."""
+"""The composition root: it names adapters, as `access_control` and `summaries_access` do."""
 
 import asyncio
 import random
@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from msaas.artifacts import StoreLocation, open_store
 from msaas.auth import Authenticator, TokenVerifier
-from msaas.cache import IdempotencyClaims, RateLimiter, RedisStore, RedisViewCache
+from msaas.cache import IdempotencyClaims, RateLimiter, RedisStore
 from msaas.gateway.access_control import (
     AUDIT_TOPIC,
     assemble_access_control,
@@ -28,12 +28,13 @@ from msaas.gateway.adapters.broker_commands import COMMANDS_TOPIC as COMMANDS
 from msaas.gateway.adapters.broker_topic_stats import BrokerTopicStats
 from msaas.gateway.adapters.postgres.access import PostgresAccess
 from msaas.gateway.adapters.postgres.api_keys import PostgresKeyViews
+from msaas.gateway.adapters.postgres.bulk_views import PostgresBulkViews
 from msaas.gateway.adapters.postgres.job_views import PostgresJobViews
 from msaas.gateway.adapters.postgres.pauses import PostgresPauses
 from msaas.gateway.adapters.postgres.retention import list_retention_rules
-from msaas.gateway.adapters.postgres.summary_views import PostgresSummaryViews
 from msaas.gateway.adapters.postgres.users import PostgresUsers
 from msaas.gateway.application.cache_versions import CacheVersions
+from msaas.gateway.application.change_jobs_in_bulk import ChangeJobsInBulk
 from msaas.gateway.application.end_closed_account_streams import EndClosedAccountStreams
 from msaas.gateway.application.idempotent_requests import IdempotentRequests
 from msaas.gateway.application.job_event_hub import JobEventHub
@@ -41,7 +42,6 @@ from msaas.gateway.application.job_row_streams import EncodedRow, JobRowReader
 from msaas.gateway.application.manage_access import ManageAccess
 from msaas.gateway.application.read_job_files import ReadJobFiles
 from msaas.gateway.application.read_job_snapshot import ReadJobSnapshot
-from msaas.gateway.application.read_summary import ReadSummary
 from msaas.gateway.application.request_rate_limiter import RequestRateLimiter
 from msaas.gateway.application.submit_job import JobSubmission
 from msaas.gateway.domain.rate_limit_rules import (
@@ -53,6 +53,7 @@ from msaas.gateway.entrypoints.http import (
     account,
     api_keys,
     artifacts,
+    bulk_changes,
     dead_letters,
     docs_pages,
     flags,
@@ -77,6 +78,7 @@ from msaas.gateway.entrypoints.topics.billing_events import BillingEventHandler
 from msaas.gateway.entrypoints.topics.job_events import TOPIC as EVENTS
 from msaas.gateway.entrypoints.topics.job_events import JobEventHandler
 from msaas.gateway.settings import Settings
+from msaas.gateway.summaries_access import assemble_read_summary, open_summaries_database
 from msaas.kernel import PeriodicTask, SystemClock
 from msaas.messaging import Messenger, RedisBroker
 from msaas.postgres import Database, PostgresConfig, Retention, RetentionTask
@@ -104,15 +106,13 @@ from msaas.web import (
 
 SERVICE = "gateway"
 RETENTION_RETRY_SECONDS = 60.0
-SUMMARY_POOL_SIZE = 4
-# How long a summary is cached as long as no event changes it.
-SUMMARY_TTL_SECONDS, DAILY_SUMMARY_TTL_SECONDS, REPLICA_SUMMARY_TTL_SECONDS = 60.0, 3600.0, 10.0
 # The stream and the snapshot come before the jobs: `/jobs/{job_id}` matches their paths too.
 ROUTERS = (
     *(
         account.router,
         job_stream.router,
         job_snapshot.router,
+        bulk_changes.router,
         jobs.router,
         artifacts.router,
         summaries.router,
@@ -265,6 +265,7 @@ def assemble(
             settings, summaries, create_store("cache"), cache_versions, metrics
         ),
         read_job_snapshot=ReadJobSnapshot(views, row_versions, lambda: event_hub.cursor),
+        change_jobs_in_bulk=ChangeJobsInBulk(PostgresBulkViews(reads), commands),
         manage_keys=access.manage_keys,
         key_views=PostgresKeyViews(reads),
         key_streams=access.key_streams,
@@ -317,41 +318,6 @@ def assemble(
 
 def build_retention(users: Database, metrics: Metrics) -> Retention:
     return Retention(SERVICE, users, list_retention_rules(), metrics)
-
-
-def open_summaries_database(settings: Settings, metrics: Metrics) -> Database:
-    """Use a separate pool, so that summaries do not delay other reads."""
-    url = settings.summaries_database_url or settings.read_database_url
-    setting = PostgresConfig(url.get_secret_value(), max_size=SUMMARY_POOL_SIZE)
-    return Database(setting, metrics)
-
-
-def assemble_read_summary(
-    settings: Settings,
-    database: Database,
-    store: RedisStore,
-    cache_versions: CacheVersions,
-    metrics: Metrics,
-) -> ReadSummary:
-    # A replica may lag behind an event: what was read from it is cached for a short time only.
-    max_seconds = (
-        REPLICA_SUMMARY_TTL_SECONDS
-        if settings.summaries_database_url
-        else DAILY_SUMMARY_TTL_SECONDS
-    )
-    environment = str(settings.environment)
-
-    def create_view_cache(name: str, seconds: float) -> RedisViewCache:
-        return RedisViewCache(
-            store, environment, name, ttl_seconds=min(seconds, max_seconds), metrics=metrics
-        )
-
-    return ReadSummary(
-        PostgresSummaryViews(database),
-        cache_versions,
-        short_cache=create_view_cache("summaries", SUMMARY_TTL_SECONDS),
-        daily_cache=create_view_cache("daily-summaries", DAILY_SUMMARY_TTL_SECONDS),
-    )
 
 
 def create_gateway_app(gateway: Gateway, settings: Settings, metrics: Metrics) -> ASGIApp:

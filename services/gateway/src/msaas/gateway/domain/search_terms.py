@@ -26,6 +26,7 @@ TEXT_KEYS: Final = (
     "reason",
     "error",
     "correlation",
+    "bulk",
     "key",
     "host",
     "path",

@@ -107,8 +107,7 @@ class PostgresJobViews:
         return shown, {row["status"]: row["jobs"] for row in counts}
 
     async def count_jobs(self, user_id: UUID, job_filter: JobFilter) -> Mapping[str, int]:
-        values: list[object] = []
-        conditions = _build_where(_build_conditions(job_filter, values))
+        conditions, values = build_conditions(job_filter)
         query = f"SELECT status, count(*) AS jobs FROM api_v1.jobs {conditions} GROUP BY status"  # noqa: S608  # values are parameters
         async with self._database.read_as(user_id) as connection:
             rows = await connection.fetch(query, *values)
@@ -168,6 +167,12 @@ def build_list_query(job_filter: JobFilter, before: PageCursor | None) -> tuple[
         f"SELECT {shown} FROM api_v1.jobs {_build_where(conditions)}"  # noqa: S608  # values are parameters
         f" ORDER BY {column} {direction}, id {direction}"
     ), values
+
+
+def build_conditions(job_filter: JobFilter) -> tuple[str, list[object]]:
+    """Return the WHERE clause of a filter and its parameters."""
+    values: list[object] = []
+    return _build_where(_build_conditions(job_filter, values)), values
 
 
 def _build_where(conditions: Sequence[str]) -> str:

@@ -34,6 +34,9 @@ _TEXT_COLUMNS: Final[Mapping[str, str]] = {
 }
 _WORD_COLUMNS: Final = ("last_error", "failure_reason", "task_type", "progress ->> 'message'")
 _COST: Final = "(CASE WHEN status = 'COMPLETED' AND billable THEN 1 ELSE 0 END)"
+_CHANGED_BY_BULK: Final = (
+    "id = ANY (ARRAY(SELECT unnest(changed_job_ids) FROM api_v1.bulk_changes b WHERE b.id"
+)
 # As much of the end of an id as lists show.
 _MIN_SUFFIX: Final = 4
 _OLDEST: Final = timedelta(days=365 * 100)
@@ -75,6 +78,9 @@ class SearchConditions:
             return f"status = ANY({self._add(statuses)}::text[])"
         if term.key == "source":
             return f"source = ANY({self._add([value.text for value in term.values])}::text[])"
+        if term.key == "bulk":
+            given = self._add([_read_uuid(value.text) for value in term.values])
+            return f"{_CHANGED_BY_BULK} = ANY({given}::uuid[])))"
         return " OR ".join(self._build_pattern(term.key, value) for value in term.values)
 
     def _build_pattern(self, key: str, value: Pattern) -> str:

@@ -12,6 +12,7 @@ from msaas.auth import Authenticator, RequireUser, UserPrincipal
 from msaas.flags import FlagContext, parse_requested_flags
 from msaas.gateway.application.api_key_streams import ApiKeyStreams
 from msaas.gateway.application.audit import Actor, Auditor
+from msaas.gateway.application.change_jobs_in_bulk import ChangeJobsInBulk
 from msaas.gateway.application.features import Features
 from msaas.gateway.application.job_event_hub import JobEventHub
 from msaas.gateway.application.key_ports import KeyViews
@@ -49,6 +50,7 @@ class GatewayState:
     event_hub: JobEventHub
     read_summary: ReadSummary
     read_job_snapshot: ReadJobSnapshot
+    change_jobs_in_bulk: ChangeJobsInBulk
     manage_keys: ManageKeys
     key_views: KeyViews
     key_streams: ApiKeyStreams
@@ -116,6 +118,9 @@ PageSize = Annotated[int, Query(ge=1, le=100)]
 
 AuthenticatorDep = Annotated[Authenticator, Depends(part(lambda state: state.authenticator))]
 AuditorDep = Annotated[Auditor, Depends(part(lambda state: state.auditor))]
+ChangeJobsInBulkDep = Annotated[
+    ChangeJobsInBulk, Depends(part(lambda state: state.change_jobs_in_bulk))
+]
 CommandsDep = Annotated[CommandSender, Depends(part(lambda state: state.commands))]
 EventHubDep = Annotated[JobEventHub, Depends(part(lambda state: state.event_hub))]
 FeaturesDep = Annotated[Features, Depends(part(lambda state: state.features))]
