@@ -217,6 +217,45 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/jobs/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel or retry the jobs that a search finds
+         * @description Up to 5,000 jobs, the oldest first: `cancel` those that have not ended, `retry` those that have failed. What the
+         *     search finds besides is left out. The change is carried out in parts and survives restarts; its result is the
+         *     search `bulk:` with its id. With `dry_run`, nothing is changed. A dry run needs a key of its own.
+         */
+        post: operations["changeJobsInBulk"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/bulk/{bulk_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read the progress of a bulk change */
+        get: operations["readBulkChange"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/jobs/stream": {
         parameters: {
             query?: never;
@@ -1153,6 +1192,35 @@ export interface components {
             /** @description Null after the retention period. */
             params: Record<string, never> | null;
         };
+        BulkRequest: {
+            /** @enum {string} */
+            action: "cancel" | "retry";
+            /** @description A search, as in the list of jobs; empty means all jobs. */
+            q: string;
+            /** @default false */
+            dry_run: boolean;
+        };
+        BulkCounts: {
+            count: number;
+            /** @description Units that a retry would hold. */
+            holds: number;
+            /** @description How many jobs one request changes. */
+            limit: number;
+        };
+        BulkChange: {
+            /** Format: uuid */
+            id: string;
+            /** @enum {string} */
+            action: "cancel" | "retry";
+            /** @description The jobs that were found. */
+            total: number;
+            /** @description How many of them were decided on. */
+            done: number;
+            /** @description How many of them were changed; the others had changed before, or were beyond the quota. */
+            changed: number;
+            created_at: components["schemas"]["Moment"];
+            finished_at: components["schemas"]["MomentOrNull"];
+        };
         JobCounts: {
             by_status: {
                 PENDING: number;
@@ -1821,6 +1889,8 @@ export interface components {
         JobId: string;
         /** @description Names of dark features to enable for this request. Ignored unless the user is an operator or was given access. */
         FeatureFlag: string;
+        /** @description A repeated request with the same key and body returns the first response. */
+        RequiredIdempotencyKey: string;
         /** @description A repeated request with the same key and body returns the first response. */
         IdempotencyKey: string;
     };
@@ -2581,6 +2651,121 @@ export interface operations {
             409: components["responses"]["InProgress"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    changeJobsInBulk: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description A repeated request with the same key and body returns the first response. */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "action": "cancel",
+                 *       "q": "type:echo age:>1d",
+                 *       "dry_run": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["BulkRequest"];
+            };
+        };
+        responses: {
+            /** @description The number of jobs that would be changed now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 12,
+                     *       "holds": 0,
+                     *       "limit": 5000
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BulkCounts"];
+                };
+            };
+            /** @description The change has begun. */
+            202: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0192f0c4-7a61-7c3e-9d55-0a6f5c1b2d40",
+                     *       "action": "cancel",
+                     *       "total": 12,
+                     *       "done": 0,
+                     *       "changed": 0,
+                     *       "created_at": "2026-01-01T00:00:00Z",
+                     *       "finished_at": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BulkChange"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["InProgress"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    readBulkChange: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                bulk_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The change; `finished_at` is set at its end. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0192f0c4-7a61-7c3e-9d55-0a6f5c1b2d40",
+                     *       "action": "cancel",
+                     *       "total": 12,
+                     *       "done": 12,
+                     *       "changed": 11,
+                     *       "created_at": "2026-01-01T00:00:00Z",
+                     *       "finished_at": "2026-01-01T00:00:01Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BulkChange"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["Invalid"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["Internal"];

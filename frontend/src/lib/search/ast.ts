@@ -2,7 +2,17 @@
 
 export type Operator = "<" | "<=" | ">" | ">=" | "=";
 
-export type TextKey = "status" | "type" | "source" | "id" | "reason" | "error" | "correlation";
+export type TextKey =
+  | "status"
+  | "type"
+  | "source"
+  | "id"
+  | "reason"
+  | "error"
+  | "correlation"
+  | "host"
+  | "path"
+  | "key";
 export type NumberKey = "attempts" | "priority" | "cost";
 export type DurationKey = "age" | "took" | "waited";
 export type DateKey = "created" | "finished";
@@ -65,6 +75,9 @@ export const TEXT_KEYS: readonly TextKey[] = [
   "reason",
   "error",
   "correlation",
+  "host",
+  "path",
+  "key",
 ];
 export const NUMBER_KEYS: readonly NumberKey[] = ["attempts", "priority", "cost"];
 export const DURATION_KEYS: readonly DurationKey[] = ["age", "took", "waited"];

@@ -96,6 +96,9 @@ function compileMatch({ key, values }: MatchTerm): Test {
     reason: (row) => row.failure_reason,
     error: (row) => row.last_error,
     correlation: (row) => row.correlation_id,
+    host: (row) => row.target?.host ?? null,
+    path: (row) => row.target?.path ?? null,
+    key: (row) => row.api_key?.name ?? null,
   };
   const readValue = read[key];
   const isId = key === "id" || key === "correlation";

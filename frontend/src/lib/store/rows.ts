@@ -42,6 +42,7 @@ export interface JobRow {
   readonly version: number;
   readonly queue?: QueueState | null;
   readonly target?: Target | null;
+  readonly api_key?: { readonly id: string; readonly name: string } | null;
   /** Shown before the gateway has accepted it; never stored. */
   readonly optimistic?: boolean;
 }

@@ -249,6 +249,7 @@ async def test_only_a_challenge_of_s256_begins_a_flow(identity: Identity) -> Non
     [
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site"},
+        {"sec-fetch-site": "same-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"},
         {"origin": "https://evil.example"},
         {"host": "evil.example"},
     ],
@@ -264,7 +265,9 @@ async def test_the_outbox_is_for_this_machine_only(
 
 async def test_the_outbox_is_a_page_without_scripts(identity: Identity) -> None:
     await ask(identity, email="a'&b@example.com")
-    page = await identity.client.get("/outbox", headers={"apikey": ""})
+    opened = {"site": "same-site", "mode": "navigate", "dest": "document"}
+    headers = {"apikey": "", **{f"sec-fetch-{name}": value for name, value in opened.items()}}
+    page = await identity.client.get("/outbox", headers=headers)
     assert page.headers["content-type"].startswith("text/html")
     assert "a&#x27;&amp;b@example.com" in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]

@@ -165,10 +165,18 @@ class OutboxPage(BaseModel):
 
 
 def _is_own_request(request: Request, own_host: str | None) -> bool:
-    """Refuse pages of other sites, which run in the browser of this machine's user too."""
-    site = request.headers.get("sec-fetch-site", "none")
-    is_own_site = site in {"none", "same-origin"} and "origin" not in request.headers
-    return is_own_site and request.url.hostname in {*_LOOPBACK, own_host}
+    """Refuse pages of other sites, which run in the browser of this machine's user too.
+
+    They may lead the user here by a link: they cannot read the page that opens.
+    """
+    fetch = {name: request.headers.get(f"sec-fetch-{name}") for name in ("site", "mode", "dest")}
+    is_opened = fetch["mode"] == "navigate" and fetch["dest"] == "document"
+    is_own_site = fetch["site"] in {None, "none", "same-origin"} or is_opened
+    return (
+        is_own_site
+        and "origin" not in request.headers
+        and request.url.hostname in {*_LOOPBACK, own_host}
+    )
 
 
 def _to_item(message: OutboxMessage) -> OutboxItem:
