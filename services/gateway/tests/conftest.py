@@ -22,6 +22,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from msaas.contracts import (
     CancelJob,
+    ChangeJobs,
     JobChanged,
     JobFrame,
     JobItem,
@@ -143,10 +144,11 @@ class FakeJobsService:
         if self.refusal is not None:
             return delivery.reply_error(self.refusal)
         match command:
-            case CancelJob():
-                return delivery.reply_success(job_id=command.job_id, status="CANCELLED")
-            case RetryJob():
-                return delivery.reply_success(job_id=command.job_id, status="PENDING")
+            case CancelJob() | RetryJob():
+                status = "CANCELLED" if isinstance(command, CancelJob) else "PENDING"
+                return delivery.reply_success(job_id=command.job_id, status=status)
+            case ChangeJobs():
+                return await self._begin_bulk_change(delivery, command)
             case SubmitJobs():
                 return delivery.reply_success(
                     items=[self._decide_item(item) for item in command.jobs]
@@ -164,6 +166,16 @@ class FakeJobsService:
                 return delivery.reply_success(job_id=first, status="PENDING", replayed=True)
         await self.insert_job(submitted.user_id, submitted.job_id, params=submitted.payload)
         return delivery.reply_success(job_id=submitted.job_id, status="PENDING", replayed=False)
+
+    async def _begin_bulk_change(
+        self, delivery: Delivery, command: ChangeJobs
+    ) -> list[OutgoingMessage]:
+        await self._rows.execute(
+            "INSERT INTO jobs.bulk_changes (id, user_id, action, job_ids, total)"
+            " VALUES ($1, $2, $3, $4, cardinality($4::uuid[])) ON CONFLICT DO NOTHING",
+            *(command.bulk_id, command.user_id, command.action, list(command.job_ids)),
+        )
+        return delivery.reply_success(bulk_id=command.bulk_id, total=len(command.job_ids))
 
     def _decide_item(self, item: JobItem) -> dict[str, object]:
         """Refuse a job with the message `refuse me` because of the quota."""

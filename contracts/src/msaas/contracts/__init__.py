@@ -45,10 +45,14 @@ from msaas.contracts.extraction import (
     StructuredField,
 )
 from msaas.contracts.jobs import (
+    MAX_BULK_JOBS,
     MAX_INLINE_RESULT,
     MAX_VISITED_HOSTS,
+    BulkAction,
     CancelJob,
     CancelRequested,
+    ChangeJobs,
+    ContinueBulkChange,
     DeadlinePassed,
     Idempotency,
     JobChanged,
@@ -142,6 +146,7 @@ from msaas.contracts.sse import (
     progress_frame,
     resync_frame,
     retry_frame,
+    row_frame,
 )
 from msaas.contracts.tasks import ALL_PLANS, TASKS, EchoParams, EchoResult, Task, get_task
 from msaas.contracts.text import (
@@ -183,6 +188,7 @@ __all__ = [
     "INTAKE_QUEUE",
     "LANGUAGES",
     "MAX_ARTIFACT",
+    "MAX_BULK_JOBS",
     "MAX_DATA",
     "MAX_DEPTH",
     "MAX_INLINE_RESULT",
@@ -204,13 +210,16 @@ __all__ = [
     "ActorKind",
     "Artifact",
     "AuditRecorded",
+    "BulkAction",
     "CancelJob",
     "CancelRequested",
     "CaptureScreenshotParams",
     "CaptureScreenshotResult",
+    "ChangeJobs",
     "Check",
     "CircuitOpened",
     "Click",
+    "ContinueBulkChange",
     "ContractError",
     "Cookie",
     "CrawlSiteParams",
@@ -353,6 +362,7 @@ __all__ = [
     "reply_key",
     "resync_frame",
     "retry_frame",
+    "row_frame",
     "stream_key",
     "usage_hash",
 ]

@@ -99,6 +99,7 @@ class SubmitJob(JobMessage, on_full=OnFull.REFUSE):
     deadline_ts: Timestamp | None = None
     parent_job_id: UUID | None = None
     idempotency: Idempotency | None = None
+    api_key_id: UUID | None = None
 
 
 class JobItem(ValueObject):
@@ -120,6 +121,7 @@ class SubmitJobs(Message, on_full=OnFull.REFUSE):
     plan: Plan
     source: Source
     parent_job_id: UUID | None = None
+    api_key_id: UUID | None = None
     jobs: Annotated[tuple[JobItem, ...], Field(min_length=1, max_length=100)]
 
     def split(self) -> tuple[SubmitJob, ...]:
@@ -135,6 +137,31 @@ class RetryJob(JobMessage, on_full=OnFull.REFUSE):
     """Retries a failed job; the caller creates `retry_id`, so that a repeat changes nothing."""
 
     retry_id: UUID
+
+
+class BulkAction(StrEnum):
+    CANCEL = "cancel"
+    RETRY = "retry"
+
+
+MAX_BULK_JOBS = 5_000
+
+
+class ChangeJobs(Message, on_full=OnFull.REFUSE):
+    """Changes jobs one after the other; the caller creates `bulk_id`, as for a retry."""
+
+    bulk_id: UUID
+    user_id: UUID
+    action: BulkAction
+    job_ids: Annotated[tuple[UUID, ...], Field(max_length=MAX_BULK_JOBS)]
+
+
+class ContinueBulkChange(Message, on_full=OnFull.SKIP):
+    """Changes the jobs after the first `done`; the owner's timer sends one that got lost again."""
+
+    bulk_id: UUID
+    user_id: UUID
+    done: Annotated[int, Field(ge=0, le=MAX_BULK_JOBS)] = 0
 
 
 class PushedMeta(ValueObject):

@@ -15,6 +15,8 @@ from msaas.contracts.errors import UnknownTopic
 from msaas.contracts.jobs import (
     CancelJob,
     CancelRequested,
+    ChangeJobs,
+    ContinueBulkChange,
     DeadlinePassed,
     JobChanged,
     JobEnvelope,
@@ -49,6 +51,7 @@ _DECLARED = (
         kind=TopicKind.WORK,
         messages=(
             *(SubmitJob, SubmitJobs, PushedJob, CancelJob, RetryJob, DeadlinePassed, WakeJob),
+            *(ChangeJobs, ContinueBulkChange),
             *(PauseTask, ResumeTask),
             *(ListDeadLetters, ShowDeadLetter, ReplayDeadLetters, ResolveDeadLetters),
         ),

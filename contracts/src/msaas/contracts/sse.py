@@ -49,6 +49,11 @@ def job_frame(cursor: str, frame: JobFrame) -> bytes:
     return _frame("job", frame, cursor)
 
 
+def row_frame(cursor: str, row: bytes) -> bytes:
+    """Show the whole row of a job, which is JSON, to a client that asked for rows."""
+    return _encode("row", row, cursor)
+
+
 def progress_frame(cursor: str, job_id: UUID, progress: Progress) -> bytes:
     shown = ProgressFrame(id=job_id, percent=progress.percent, message=progress.message)
     return _frame("progress", shown, cursor)
@@ -68,9 +73,12 @@ def retry_frame(retry_ms: int) -> bytes:
 
 
 def _frame(event: str, data: ValueObject, cursor: str) -> bytes:
+    return _encode(event, data.__pydantic_serializer__.to_json(data), cursor)
+
+
+def _encode(event: str, body: bytes, cursor: str) -> bytes:
     if not is_cursor(cursor):
         raise ValueError("a cursor must be the id of a stream entry")
-    body = data.__pydantic_serializer__.to_json(data)
     return b"id: %b\nevent: %b\ndata: %b\n\n" % (cursor.encode(), event.encode(), body)
 
 

@@ -1,5 +1,7 @@
 """The contributors' commands: how pytest, the locks and the benchmarks are called."""
 
+from functools import partial
+
 import pytest
 
 from msaas.cli import main
@@ -19,31 +21,43 @@ def test_an_unknown_benchmark_is_refused(capsys: pytest.CaptureFixture[str]) -> 
     assert "no benchmark 'speed'" in capsys.readouterr().err
 
 
+class Commands:
+    """Records what a whole run starts; commands that contain one of `failing` fail."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *failing: str) -> None:
+        self.pytest: list[list[str]] = []
+        self.dashboard: list[list[str]] = []
+        self._failing = failing
+        monkeypatch.setattr(run_tests, "_run", partial(self._run, self.pytest))
+        monkeypatch.setattr(run_tests.dashboard, "run", partial(self._run, self.dashboard))
+
+    def _run(self, started: list[list[str]], command: list[str]) -> int:
+        started.append(command)
+        return int(any(word in command for word in self._failing))
+
+
 @pytest.mark.parametrize("coverage", [False, True])
 @pytest.mark.parametrize("slow", [False, True])
 def test_a_whole_run_has_the_slow_tests_and_the_coverage_only_with_the_options(
     monkeypatch: pytest.MonkeyPatch, *, slow: bool, coverage: bool
 ) -> None:
-    commands: list[list[str]] = []
-
-    def note(command: list[str]) -> int:
-        commands.append(command)
-        return 0
-
-    monkeypatch.setattr(run_tests, "_run", note)
+    commands = Commands(monkeypatch)
     given = [*(["--slow"] if slow else []), *(["--coverage"] if coverage else [])]
     assert run_tests.run(given) == 0
-    runs = [command for command in commands if "-m" in command[3:]]
+    runs = [command for command in commands.pytest if "--dist=loadgroup" in command]
     marked = [command[command.index("-m", 3) + 1] for command in runs]
     assert marked == ["not slow", *(["slow"] if slow else [])]
     assert all(("--cov" in command) == coverage for command in runs)
-    assert (commands[-1][-1] == "report") == coverage
+    assert (commands.pytest[-1][-1] == "report") == coverage
+    assert commands.dashboard == [["test"] if slow else ["check"]]
 
 
-def test_a_failure_of_either_run_fails_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    for failing in ("not slow", "slow"):
-        monkeypatch.setattr(run_tests, "_run", lambda command, bad=failing: int(bad in command))
-        assert run_tests.run(["--slow", "--coverage"]) == 1
+@pytest.mark.parametrize("failing", ["not slow", "slow", "report", "test"])
+def test_a_failure_of_any_part_fails_the_whole_run(
+    monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    Commands(monkeypatch, failing)
+    assert run_tests.run(["--slow", "--coverage"]) == 1
 
 
 def test_a_path_is_taken_from_the_current_folder() -> None:

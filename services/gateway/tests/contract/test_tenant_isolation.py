@@ -42,7 +42,10 @@ CASES: Mapping[str, Case] = {
     "submitJobs": Case.OWN,
     "listJobs": Case.OWN,
     "countJobs": Case.OWN,
+    "readJobSnapshot": Case.OWN,
     "followJobs": Case.OWN,
+    "changeJobsInBulk": Case.OWN,
+    "readBulkChange": Case.OWNED,
     "readJob": Case.OWNED,
     "readJobStatus": Case.OWNED,
     "readJobResult": Case.OWNED,
@@ -160,6 +163,12 @@ async def ann(
         )
         assert (await request_sender.request(operations["submitJob"], authorization)).status == 202
         keys = [await make_key(http, authorization, name) for name in ("live", "revoked")]
+        bulk = await http.post(
+            "/api/v1/jobs/bulk",
+            headers={"authorization": authorization, "idempotency-key": "bulk"},
+            json={"action": "retry", "q": "status:failed"},
+        )
+        assert bulk.status_code == 202
         revoked = {"key_id": UUID(keys[1]["id"])}
         assert (
             await request_sender.request(operations["revokeApiKey"], authorization, revoked)
@@ -172,6 +181,7 @@ async def ann(
         "letter_id": (jobs[2],),
         "key_id": tuple(UUID(key["id"]) for key in keys),
         "user_id": (user_id,),
+        "bulk_id": (UUID(bulk.json()["id"]),),
     }
     yield Ann(user_id, authorization, things, cursor["stream_cursor"], keys[1]["key"])
 

@@ -196,13 +196,13 @@ async def test_the_stream_of_a_closed_account_ends(
 ) -> None:
     banned, stays = await sign_in(), await sign_in()
     async with stream(banned) as closed, stream(stays) as frames:
-        await closed.next()
+        await closed.skip_heartbeats()
         await frames.next()
         await rows.execute("UPDATE identity.users SET banned_at = now() WHERE id = $1", banned.id)
         tasks = {task.name: task for task in gateway.gateway.periodic_tasks}
         tasks["closed accounts"].wake()
         with pytest.raises(EOFError):
-            await closed.next()
+            await closed.skip_heartbeats()
         assert gateway.gateway.event_hub.connected_users == [stays.id]
 
 

@@ -17,6 +17,7 @@ def test_some_categories_fail_open_while_redis_is_unavailable() -> None:
         RateLimitCategory.STANDARD: True,
         RateLimitCategory.CRITICAL: False,
         RateLimitCategory.REPORTS: False,
+        RateLimitCategory.SNAPSHOTS: True,
         RateLimitCategory.WEBHOOKS: True,
     }
 

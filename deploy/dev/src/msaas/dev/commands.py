@@ -71,6 +71,15 @@ COMMANDS: Mapping[str, CliCommand] = {
         "run a benchmark; `./msaas bench messaging` compares messaging with other libraries",
         "Runs deploy/loadtest/NAME_bench.py in an environment of its own (.msaas/bench-venv).",
     ),
+    "dashboard": CliCommand(
+        "msaas.dev.dashboard:run",
+        "check | test | budget | e2e | screens [PLAYWRIGHT ARGUMENT ...]",
+        "check the dashboard, drive it with a browser, take its pictures",
+        "check lints, checks types, tests, builds, and compares the size of the scripts with\n"
+        "the budget; what passed is not run again until a file changes. test is check and e2e,\n"
+        "as in CI. budget accepts the present sizes. e2e and screens drive the running fleet, or\n"
+        "one that they start; screens writes docs/screens.",
+    ),
     "lock": CliCommand(
         "msaas.dev.lock:run",
         "[--upgrade]",

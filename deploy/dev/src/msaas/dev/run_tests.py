@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from msaas.dev import dashboard
 from msaas.dev.changed_tests import ReachableTests, find_default_ref
 from msaas.dev.checks import Tree
 from msaas.dev.checks.records import list_changes
@@ -56,7 +57,9 @@ def run_everything(*, slow: bool, retry_flaky: bool, coverage: bool) -> int:
             code, failed = max(code, slow_code), failed + slow_failed
     if retry_flaky and code == 1 and failed:
         code = retry_alone(failed)
-    return code or (_report_coverage() if coverage else 0)
+    code = code or (_report_coverage() if coverage else 0)
+    # After pytest: beside it both would take longer.
+    return dashboard.run(["test" if slow else "check"]) or code
 
 
 def _run_marked(

@@ -1,4 +1,4 @@
-"""The real @supabase/supabase-js under Node, against the real process."""
+"""The real @supabase/supabase-js and @supabase/ssr under Node, against the real process."""
 
 import asyncio
 import json
@@ -42,7 +42,7 @@ async def driver(tmp_path: Path) -> Path:
     return folder
 
 
-async def test_supabase_js_signs_up_refreshes_updates_and_signs_out(
+async def test_supabase_js_signs_up_in_and_out_and_recovers_passwords(
     running: RunningServer, driver: Path
 ) -> None:
     seen = json.loads(await run("drive.mjs", running.url, "the-anon-key", folder=driver))
@@ -63,4 +63,14 @@ async def test_supabase_js_signs_up_refreshes_updates_and_signs_out(
         "revokedUser": "AuthSessionMissingError",
         "signOut": None,
         "afterSignOut": "refresh_token_not_found",
+        "magicNext": "/jobs",
+        "stolenCode": True,
+        "magic": "new@example.com",
+        "magicCookies": True,
+        "codeTwice": True,
+        "recovery": "recovery",
+        "oldPassword": "invalid_credentials",
+        "newPassword": "ada@example.com",
+        "byCode": "ada@example.com",
+        "codeUsed": "otp_expired",
     }

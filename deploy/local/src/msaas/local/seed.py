@@ -46,5 +46,5 @@ async def seed_jobs(fleet: RunningFleet) -> None:
         await api.sign_in(fleet.email, fleet.password)
         for page in PAGES:
             params = {"url": f"{fleet.site_url}{page}"}
-            await api.submit("navigate_and_extract_text", params, key=f"seed{page}")
+            await api.submit("navigate_and_extract_text", params, key=f"seed-{params['url']}")
         await api.submit("echo", {"message": "Hello from the seed."}, key="seed-echo")

@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from signal import SIGTERM
 
 from msaas.contracts import DATABASE_LOGINS, PROCESSES, Process
@@ -18,9 +19,17 @@ from msaas.local.credentials import (
     redis_secret_name,
     url_with_credentials,
 )
+from msaas.local.dashboard import (
+    START_TIMEOUT,
+    DashboardBuilds,
+    Node,
+    find_node,
+    is_requested,
+    run_or_report,
+)
 from msaas.local.databases import ensure_database
 from msaas.local.fleet import Fleet, choose_port, is_listening
-from msaas.local.home import Home
+from msaas.local.home import REPOSITORY, Home
 from msaas.local.part import Part
 from msaas.local.programs import module_command
 from msaas.local.state import PartState
@@ -37,7 +46,8 @@ IDENTITY = Process(
     public_port=9999,
     internal_port=9004,
 )
-_SITE_PORTS = {"demo-site": 8010, "artifacts": 8020}
+_SITE_PORTS = {"dashboard": 3000, "demo-site": 8010, "artifacts": 8020}
+FRONTEND = REPOSITORY / "frontend"
 
 # Longer than a worker takes to end its runs and to report those that it could not end.
 DRAIN_TIMEOUT = 30.0
@@ -97,6 +107,7 @@ class Services:
         self._serves_artifacts = "ARTIFACTS_URL" not in environment
         self._runs_redis = "REDIS_URL" not in environment
         self._chromium = ""
+        self._dashboard_folder = Path()
 
     def add(self) -> None:
         servers = tuple(part.name for part in self._fleet.parts)
@@ -120,6 +131,8 @@ class Services:
         add(self._browser_worker(servers))
         if not self._supabase:
             add(self._step("seed", self._seed, tuple(part.name for part in self._fleet.parts)))
+        if is_requested(FRONTEND, self._environment_given):
+            add(self._dashboard())
 
     def _process(
         self,
@@ -234,6 +247,47 @@ class Services:
         needs = (*servers, "demo-site")
         return self._process("browser-worker", settings, needs, prepare=prepare)
 
+    def _dashboard(self) -> Part:
+        """Build it once the gateway runs, whose address it is given."""
+        node: list[Node] = []
+
+        def prepare() -> None:
+            self._ports.choose("dashboard")
+            node[:] = [find_node()]
+            builds = DashboardBuilds(
+                FRONTEND, REPOSITORY / ".msaas" / "dashboard", self._notify, run_or_report
+            )
+            self._dashboard_folder = builds.ensure(node[0], self._environment({}))
+
+        def settings() -> EnvironmentVariables:
+            port = self._ports.chosen["dashboard"]
+            return {
+                "HOSTNAME": LOOPBACK,
+                "PORT": str(port),
+                "NODE_ENV": "production",
+                "GATEWAY_URL": self._ports.url("gateway"),
+                "SUPABASE_URL": self._supabase or self._ports.url("identity"),
+                "SUPABASE_ANON_KEY": self._environment_given.get("SUPABASE_ANON_KEY")
+                or self._secret("anon-key"),
+                "NEXT_PUBLIC_SITE_URL": self._ports.url("dashboard"),
+                "NEXT_PUBLIC_RELEASE": self._dashboard_folder.name,
+            }
+
+        def command() -> list[str]:
+            server = [str(node[0].program), str(self._dashboard_folder / "server.js")]
+            return die_with_parent_command(server, SIGTERM)
+
+        return Part(
+            name="dashboard",
+            command=command,
+            environment=lambda: self._environment(settings()),
+            is_ready=lambda _: _answers(f"{self._ports.url('dashboard')}/api/health"),
+            prepare=prepare,
+            url=partial(self._ports.url, "dashboard"),
+            depends_on=("gateway",),
+            start_timeout=START_TIMEOUT,
+        )
+
     def _gateway(self) -> EnvironmentVariables:
         return {
             "DATABASE_URL": self._login("svc_gateway"),
@@ -295,8 +349,12 @@ def _python(words: Sequence[str]) -> list[str]:
 
 
 def is_ready(internal_url: str) -> bool:
+    return _answers(f"{internal_url}/health/ready")
+
+
+def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{internal_url}/health/ready", timeout=1) as answer:  # noqa: S310  # a local address
+        with urllib.request.urlopen(url, timeout=1) as answer:  # noqa: S310  # a local address
             return answer.status == 200  # noqa: PLR2004  # HTTP's OK
     except (OSError, urllib.error.URLError):
         return False

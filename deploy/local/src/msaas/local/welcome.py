@@ -17,7 +17,8 @@ _FIRST_REQUEST = """\
 
 
 def show_addresses(console: Console, home: Home, parts: Iterable[PartState]) -> None:
-    for part in parts:
+    # The dashboard first: it is what a person opens.
+    for part in sorted(parts, key=lambda part: part.name != "dashboard"):
         if part.url:
             console.print(f"  {part.name:<14} {mask_password(part.url)}")
     if fleet := find_running_fleet(home):

@@ -6,7 +6,7 @@ from msaas.web.client_address import ClientAddressResolver
 from msaas.web.health import Health
 from msaas.web.hijacked_connection import HijackedConnection, get_hijacked_connection
 from msaas.web.internal import create_internal_app
-from msaas.web.middleware import BufferedBody, Cors, Deprecation, get_body
+from msaas.web.middleware import BufferedBody, Cors, Deprecation, encode_body, get_body
 from msaas.web.problem_pages import router as problem_pages
 from msaas.web.problems import (
     Malformed,
@@ -38,6 +38,7 @@ __all__ = [
     "create_app",
     "create_internal_app",
     "describe_error",
+    "encode_body",
     "get_body",
     "get_correlation_id",
     "get_hijacked_connection",

@@ -1,4 +1,4 @@
-"""The composition root: with `access_control` the only module that names adapters."""
+"""The composition root: it names adapters, as `access_control` and `summaries_access` do."""
 
 import asyncio
 import random
@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from msaas.artifacts import StoreLocation, open_store
 from msaas.auth import Authenticator, TokenVerifier
-from msaas.cache import IdempotencyClaims, RateLimiter, RedisStore, RedisViewCache
+from msaas.cache import IdempotencyClaims, RateLimiter, RedisStore
 from msaas.gateway.access_control import (
     AUDIT_TOPIC,
     assemble_access_control,
@@ -28,18 +28,20 @@ from msaas.gateway.adapters.broker_commands import COMMANDS_TOPIC as COMMANDS
 from msaas.gateway.adapters.broker_topic_stats import BrokerTopicStats
 from msaas.gateway.adapters.postgres.access import PostgresAccess
 from msaas.gateway.adapters.postgres.api_keys import PostgresKeyViews
+from msaas.gateway.adapters.postgres.bulk_views import PostgresBulkViews
 from msaas.gateway.adapters.postgres.job_views import PostgresJobViews
 from msaas.gateway.adapters.postgres.pauses import PostgresPauses
 from msaas.gateway.adapters.postgres.retention import list_retention_rules
-from msaas.gateway.adapters.postgres.summary_views import PostgresSummaryViews
 from msaas.gateway.adapters.postgres.users import PostgresUsers
 from msaas.gateway.application.cache_versions import CacheVersions
+from msaas.gateway.application.change_jobs_in_bulk import ChangeJobsInBulk
 from msaas.gateway.application.end_closed_account_streams import EndClosedAccountStreams
 from msaas.gateway.application.idempotent_requests import IdempotentRequests
 from msaas.gateway.application.job_event_hub import JobEventHub
+from msaas.gateway.application.job_row_streams import EncodedRow, JobRowReader
 from msaas.gateway.application.manage_access import ManageAccess
 from msaas.gateway.application.read_job_files import ReadJobFiles
-from msaas.gateway.application.read_summary import ReadSummary
+from msaas.gateway.application.read_job_snapshot import ReadJobSnapshot
 from msaas.gateway.application.request_rate_limiter import RequestRateLimiter
 from msaas.gateway.application.submit_job import JobSubmission
 from msaas.gateway.domain.rate_limit_rules import (
@@ -51,10 +53,12 @@ from msaas.gateway.entrypoints.http import (
     account,
     api_keys,
     artifacts,
+    bulk_changes,
     dead_letters,
     docs_pages,
     flags,
     fleet,
+    job_snapshot,
     job_stream,
     jobs,
     summaries,
@@ -66,6 +70,7 @@ from msaas.gateway.entrypoints.http.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
 from msaas.gateway.entrypoints.http.dependencies import GatewayState
 from msaas.gateway.entrypoints.http.idempotency import IdempotencyMiddleware
 from msaas.gateway.entrypoints.http.job_metrics import JobMetrics
+from msaas.gateway.entrypoints.http.job_rows import encode_rows
 from msaas.gateway.entrypoints.http.rate_limits import RateLimitMiddleware
 from msaas.gateway.entrypoints.http.route_rules import RouteRule, RouteRules, guard
 from msaas.gateway.entrypoints.topics.billing_events import TOPIC as BILLING
@@ -73,6 +78,7 @@ from msaas.gateway.entrypoints.topics.billing_events import BillingEventHandler
 from msaas.gateway.entrypoints.topics.job_events import TOPIC as EVENTS
 from msaas.gateway.entrypoints.topics.job_events import JobEventHandler
 from msaas.gateway.settings import Settings
+from msaas.gateway.summaries_access import assemble_read_summary, open_summaries_database
 from msaas.kernel import PeriodicTask, SystemClock
 from msaas.messaging import Messenger, RedisBroker
 from msaas.postgres import Database, PostgresConfig, Retention, RetentionTask
@@ -82,6 +88,7 @@ from msaas.telemetry import (
     circuit_state_listener,
     configure_logging,
     configure_tracing,
+    get_logger,
     instrument,
     log_task_failure,
     read_circuit_states,
@@ -99,12 +106,17 @@ from msaas.web import (
 
 SERVICE = "gateway"
 RETENTION_RETRY_SECONDS = 60.0
-SUMMARY_POOL_SIZE = 4
-# How long a summary is cached as long as no event changes it.
-SUMMARY_TTL_SECONDS, DAILY_SUMMARY_TTL_SECONDS, REPLICA_SUMMARY_TTL_SECONDS = 60.0, 3600.0, 10.0
-# The stream comes before the jobs: `/jobs/stream` matches `/jobs/{job_id}` too.
+# The stream and the snapshot come before the jobs: `/jobs/{job_id}` matches their paths too.
 ROUTERS = (
-    *(account.router, job_stream.router, jobs.router, artifacts.router, summaries.router),
+    *(
+        account.router,
+        job_stream.router,
+        job_snapshot.router,
+        bulk_changes.router,
+        jobs.router,
+        artifacts.router,
+        summaries.router,
+    ),
     *(api_keys.router, flags.router, dead_letters.router, fleet.router, users.router),
 )
 # Pages for people; the OpenAPI document does not describe them.
@@ -175,18 +187,29 @@ def assemble(
     )
     resyncs = metrics.counter("msaas_sse_resyncs_total", "Resync events sent to clients.")
     ended = metrics.counter("msaas_sse_ended_total", "Live streams by why they ended.", ("reason",))
+    views = PostgresJobViews(reads)
+    rows_failed = metrics.counter("msaas_sse_rows_failed_total", "Reads of rows that failed.")
+
+    async def load_rows(user_id: UUID, job_ids: Sequence[UUID]) -> Sequence[EncodedRow]:
+        return encode_rows(await views.list_rows(user_id, job_ids))
+
+    def report_rows_failed(error: Exception) -> None:
+        rows_failed.inc()
+        get_logger().warning("stream_rows_failed", error=type(error).__name__)
+
     event_hub = JobEventHub(
         per_user=settings.streams_per_user,
         per_process=settings.streams_per_process,
         on_resync=resyncs.inc,
         on_end=lambda ending: ended.labels(ending).inc(),
+        row_reader=JobRowReader(load_rows, report_rows_failed),
     )
     open_streams = metrics.gauge("msaas_sse_connections", "Live streams that are open.")
     open_streams.set_function(lambda: event_hub.open_count)
     tasks = metrics.gauge("msaas_process_tasks", "Tasks of the process's event loop.")
     tasks.set_function(lambda: len(asyncio.all_tasks()))
-    cache_versions = CacheVersions()
-    event_handler = JobEventHandler(event_hub, cache_versions, metrics)
+    cache_versions, row_versions = CacheVersions(), CacheVersions()
+    event_handler = JobEventHandler(event_hub, cache_versions, row_versions, metrics)
     messenger.tail_log([EVENTS], event_handler.handle, event_handler.reset, event_handler.start_at)
     store = PostgresUsers(users)
     # A breaker for each: a cache that fails does not switch the limits and the claims off.
@@ -227,7 +250,6 @@ def assemble(
 
     artifact_settings = settings.artifact_store_options
     files = open_store(StoreLocation(**artifact_settings)) if artifact_settings else None
-    views = PostgresJobViews(reads)
     sealer = Sealer(PublicKey.parse(settings.sealing_key))
     state = GatewayState(
         authenticator=authenticator,
@@ -242,6 +264,8 @@ def assemble(
         read_summary=assemble_read_summary(
             settings, summaries, create_store("cache"), cache_versions, metrics
         ),
+        read_job_snapshot=ReadJobSnapshot(views, row_versions, lambda: event_hub.cursor),
+        change_jobs_in_bulk=ChangeJobsInBulk(PostgresBulkViews(reads), commands),
         manage_keys=access.manage_keys,
         key_views=PostgresKeyViews(reads),
         key_streams=access.key_streams,
@@ -294,41 +318,6 @@ def assemble(
 
 def build_retention(users: Database, metrics: Metrics) -> Retention:
     return Retention(SERVICE, users, list_retention_rules(), metrics)
-
-
-def open_summaries_database(settings: Settings, metrics: Metrics) -> Database:
-    """Use a separate pool, so that summaries do not delay other reads."""
-    url = settings.summaries_database_url or settings.read_database_url
-    setting = PostgresConfig(url.get_secret_value(), max_size=SUMMARY_POOL_SIZE)
-    return Database(setting, metrics)
-
-
-def assemble_read_summary(
-    settings: Settings,
-    database: Database,
-    store: RedisStore,
-    cache_versions: CacheVersions,
-    metrics: Metrics,
-) -> ReadSummary:
-    # A replica may lag behind an event: what was read from it is cached for a short time only.
-    max_seconds = (
-        REPLICA_SUMMARY_TTL_SECONDS
-        if settings.summaries_database_url
-        else DAILY_SUMMARY_TTL_SECONDS
-    )
-    environment = str(settings.environment)
-
-    def create_view_cache(name: str, seconds: float) -> RedisViewCache:
-        return RedisViewCache(
-            store, environment, name, ttl_seconds=min(seconds, max_seconds), metrics=metrics
-        )
-
-    return ReadSummary(
-        PostgresSummaryViews(database),
-        cache_versions,
-        short_cache=create_view_cache("summaries", SUMMARY_TTL_SECONDS),
-        daily_cache=create_view_cache("daily-summaries", DAILY_SUMMARY_TTL_SECONDS),
-    )
 
 
 def create_gateway_app(gateway: Gateway, settings: Settings, metrics: Metrics) -> ASGIApp:

@@ -10,6 +10,7 @@ from msaas.contracts import TASKS, DeadlinePassed, WakeJob
 from msaas.jobs.adapters.dead_letter_streams import BrokerDeadLetterStreams
 from msaas.jobs.adapters.list_mover import ListMover
 from msaas.jobs.adapters.postgres.billing import PostgresBilling
+from msaas.jobs.adapters.postgres.bulk import PostgresBulk
 from msaas.jobs.adapters.postgres.dead_letters import PostgresDeadLetters
 from msaas.jobs.adapters.postgres.dispatch import PostgresDispatch
 from msaas.jobs.adapters.postgres.intake import PostgresIntake
@@ -22,6 +23,7 @@ from msaas.jobs.adapters.postgres.retention import Files, list_retention_rules
 from msaas.jobs.adapters.postgres.store import PostgresStore
 from msaas.jobs.adapters.worker_queue import BrokerWorkerQueue
 from msaas.jobs.application.apply_billing import ApplyBilling
+from msaas.jobs.application.bulk_changes import BulkChanges, ContinueBulkChangesTask
 from msaas.jobs.application.collect_dead_letters import CollectDeadLettersTask
 from msaas.jobs.application.dead_letters_ports import Pauses
 from msaas.jobs.application.dead_letters_tasks import CountDeadLettersTask, DueReplaysTask
@@ -40,7 +42,7 @@ from msaas.jobs.entrypoints import intake_list
 from msaas.jobs.entrypoints.dispatcher import Dispatcher
 from msaas.jobs.entrypoints.republish_scheduler import RepublishScheduler
 from msaas.jobs.entrypoints.sweeper import QuietPeriod, find_quiet_seconds
-from msaas.jobs.entrypoints.topics import billing, commands, dead_letters, results
+from msaas.jobs.entrypoints.topics import billing, bulk_changes, commands, dead_letters, results
 from msaas.jobs.settings import RetentionSettings, Settings
 from msaas.kernel import PeriodicTask, RetryPolicy, SystemClock, Wait
 from msaas.messaging import ConsumerTimings, Messenger, RedisBroker
@@ -61,6 +63,7 @@ SERVICE = "jobs"
 RESULTS_LINGER = 0.015
 DEAD_LETTERS_PERIOD = 2.0
 SWEEP_PERIOD = 1.0
+BULK_CHANGES_PERIOD = 5.0
 RETENTION_BACKOFF = RetryPolicy(base=5.0, cap=300.0, attempts=None)
 
 
@@ -115,7 +118,13 @@ def assemble(
     handle_dead_letters, dead_letter_tasks = _build_dead_letters(
         messenger, database, metrics, process_commands, pauses
     )
-    handle_commands = commands.CommandsHandler(process_commands, set_pauses, handle_dead_letters)
+    bulk_store = PostgresBulk(database)
+    handle_commands = commands.CommandsHandler(
+        process_commands,
+        set_pauses,
+        handle_dead_letters,
+        bulk_changes.BulkChangesHandler(BulkChanges(bulk_store, process_commands)),
+    )
     messenger.consume_batches(commands.TOPIC, handle_commands, weigh=commands.count_jobs)
     apply_billing = ApplyBilling(
         PostgresStore(database, PostgresBilling),
@@ -138,6 +147,11 @@ def assemble(
         _periodic("measure queue", MeasureQueueTask(stats, metrics, SystemClock()), 1.0),
         *_build_recovery_tasks(messenger, database, metrics, workers),
         *dead_letter_tasks,
+        _periodic(
+            "continue bulk changes",
+            ContinueBulkChangesTask(bulk_store, messenger.publisher),
+            BULK_CHANGES_PERIOD,
+        ),
         _build_retention_task(build_retention(database, files, metrics)),
     ]
     return Service(messenger=messenger, dispatcher=dispatcher, tasks=tasks)

@@ -38,6 +38,8 @@ class IsolatedFleet:
         self,
         home: Home,
         start_command: Sequence[str] = (*module_command("msaas.local"), "up", "--detach"),
+        *,
+        with_dashboard: bool = False,
     ) -> None:
         self.home = home
         self._start_command = start_command
@@ -47,7 +49,11 @@ class IsolatedFleet:
             "IDENTITY_SIGN_INS_PER_MINUTE": "1000",
             "GATEWAY_RATE_LIMITS_ENFORCED": "false",
         }
-        own = {"MSAAS_HOME": str(home.path), EFFECTS_VARIABLE: str(self._effects)}
+        own = {
+            "MSAAS_HOME": str(home.path),
+            "MSAAS_DASHBOARD": "on" if with_dashboard else "off",
+            EFFECTS_VARIABLE: str(self._effects),
+        }
         self.environment = {**os.environ, **own, **high_limits}
 
     def start(self) -> None:
@@ -142,12 +148,32 @@ class IsolatedFleet:
 @contextmanager
 def start_fleet() -> Generator[IsolatedFleet]:
     """Start a fleet of replicas and counting workers in a temporary folder; stop it at the end."""
+    with _temporary_home() as home:
+        fleet = IsolatedFleet(home, module_command("msaas.dev.chaos.launcher"))
+        with _running(fleet):
+            yield fleet
+
+
+@contextmanager
+def start_dashboard_fleet() -> Generator[IsolatedFleet]:
+    """Start what `up` starts, with the dashboard, in a temporary folder; stop it at the end."""
+    with _temporary_home() as home:
+        fleet = IsolatedFleet(home, with_dashboard=True)
+        with _running(fleet):
+            yield fleet
+
+
+@contextmanager
+def _temporary_home() -> Generator[Home]:
     with tempfile.TemporaryDirectory(prefix="msaas-fleet-") as folder:
         Path(folder).chmod(0o711)
-        launcher = module_command("msaas.dev.chaos.launcher")
-        fleet = IsolatedFleet(Home(Path(folder) / "home"), launcher)
-        try:
-            fleet.start()
-            yield fleet
-        finally:
-            fleet.local("down", "--wipe")
+        yield Home(Path(folder) / "home")
+
+
+@contextmanager
+def _running(fleet: IsolatedFleet) -> Generator[None]:
+    try:
+        fleet.start()
+        yield
+    finally:
+        fleet.local("down", "--wipe")

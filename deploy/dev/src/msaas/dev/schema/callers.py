@@ -15,8 +15,10 @@ _USER_ROW = "`svc_gateway`: the user's own row in `identity.users`"
 DATABASE_ACCESS: Mapping[str, str | None] = {
     "job_views": "`svc_gateway_read` as `authenticated` with the user's claims: `api_v1`",
     "job_files": "`svc_gateway_read` as above; the artifact store, which is no database",
+    "read_job_snapshot": "`svc_gateway_read` as `authenticated` with the user's claims: `api_v1`",
     "read_summary": "`svc_gateway_read` as `authenticated` with the user's claims: `api_v1`",
     "job_submission": "`svc_jobs`, by the command SubmitJob",
+    "change_jobs_in_bulk": "`svc_gateway_read` as above; `svc_jobs`, by the command ChangeJobs",
     "commands": "`svc_jobs`, by a command",
     "event_hub": None,  # memory
     "health": None,

@@ -11,16 +11,20 @@ from starlette.types import ASGIApp
 from msaas.contracts import Plan
 from msaas.identity.adapters.argon2_passwords import Argon2Passwords
 from msaas.identity.adapters.es256_tokens import Es256Tokens, new_signing_key
+from msaas.identity.adapters.oauth import build_discovery, verifier_matches
+from msaas.identity.adapters.one_time_postgres import PostgresOneTimeTokens
 from msaas.identity.adapters.postgres import (
     PostgresAccounts,
     PostgresSessions,
     PostgresSigningKeys,
     ensure_schema,
 )
+from msaas.identity.application.one_time_sign_in import OneTimeSignIn
 from msaas.identity.application.ports import Passwords
 from msaas.identity.application.use_cases import AuthUseCases, RotateKeys
 from msaas.identity.domain.signing_keys import SigningKey
 from msaas.identity.domain.users import User
+from msaas.identity.entrypoints.http import one_time_routes
 from msaas.identity.entrypoints.http.dependencies import IdentityService
 from msaas.identity.entrypoints.http.errors import VERSION_HEADER, install_error_handlers
 from msaas.identity.entrypoints.http.routes import public_router, router
@@ -44,11 +48,20 @@ SERVICE = "identity"
 def build_service(
     settings: Settings, database: Database, passwords: Passwords, metrics: Metrics, clock: Clock
 ) -> IdentityService:
+    use_cases = build_use_cases(settings, database, passwords, clock)
     return IdentityService(
         anon_key=settings.anon_key.get_secret_value().encode(),
         throttle=Throttle(settings.sign_ins_per_minute, clock),
         metrics=metrics,
-        use_cases=build_use_cases(settings, database, passwords, clock),
+        use_cases=use_cases,
+        one_time=OneTimeSignIn(
+            use_cases=use_cases,
+            tokens=PostgresOneTimeTokens(database),
+            verifier_matches=verifier_matches,
+            site_url=settings.site_url,
+            clock=clock,
+        ),
+        discovery=build_discovery(settings.issuer),
     )
 
 
@@ -74,7 +87,13 @@ def build_app(settings: Settings, database: Database, metrics: Metrics, clock: C
         passwords.close()
 
     app = create_app(
-        title=SERVICE, metrics=metrics, routers=[public_router, router], lifespan=lifespan
+        title=SERVICE,
+        metrics=metrics,
+        routers=[
+            *(public_router, one_time_routes.public_router),
+            *(router, one_time_routes.router),
+        ],
+        lifespan=lifespan,
     )
     install_error_handlers(app)
     # Every origin is allowed: requests are authorized by a token, and no cookie is read.

@@ -10,7 +10,7 @@ from msaas.settings import Environment, LocalDefault, PostgresSettings
 
 
 class Settings(PostgresSettings):
-    """`public_url` is the SUPABASE_URL of the clients."""
+    """`public_url` is the SUPABASE_URL of the clients, `site_url` where links lead by default."""
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="IDENTITY_")
 
@@ -19,6 +19,7 @@ class Settings(PostgresSettings):
     internal_host: str = "127.0.0.1"
     internal_port: int = Field(default=9004, ge=0, le=65_535)
     public_url: str = "http://127.0.0.1:9999"
+    site_url: str = "http://127.0.0.1:3000"
     anon_key: Annotated[SecretStr, LocalDefault("local-anon-key")]
     sign_ins_per_minute: int = Field(default=10, ge=1)
 

@@ -2,7 +2,7 @@
 
 from msaas.web.middleware.access_log import AccessLog
 from msaas.web.middleware.body_validation import BodyValidation, BufferedBody, get_body
-from msaas.web.middleware.compression import Compression
+from msaas.web.middleware.compression import Compression, encode_body
 from msaas.web.middleware.correlation_id import CorrelationId
 from msaas.web.middleware.cors import Cors
 from msaas.web.middleware.deprecations import Deprecation, Deprecations
@@ -24,5 +24,6 @@ __all__ = [
     "RequestTargetValidation",
     "RequestTimeout",
     "SecurityHeaders",
+    "encode_body",
     "get_body",
 ]

@@ -46,6 +46,14 @@ class Compression:
         await self._app(scope, receive, compress)
 
 
+def encode_body(body: bytes, accepted: bytes) -> tuple[bytes, str | None]:
+    """Return the body in the best coding that is accepted, and the name of the coding."""
+    coding = _choose(accepted)
+    if coding is None or len(body) < _MIN_SIZE:
+        return body, None
+    return _ENCODERS[coding](body), coding.decode()
+
+
 def _choose(accepted: bytes) -> bytes | None:
     """Prefer br, then gzip; what carries q=0 is refused."""
     offers = [offer.replace(b" ", b"").lower() for offer in accepted.split(b",")]

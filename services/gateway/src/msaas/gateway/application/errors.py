@@ -32,6 +32,12 @@ class JobNotFound(MsaasError):
     default_message: ClassVar[str] = "Job not found."
 
 
+class BulkChangeNotFound(MsaasError):
+    code: ClassVar[str] = "not_found"
+    kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
+    default_message: ClassVar[str] = "Bulk change not found."
+
+
 class ResultNotAvailable(MsaasError):
     code: ClassVar[str] = "conflict"
     kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT

@@ -6,10 +6,12 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
+from functools import partial
 from uuid import UUID
 
 from msaas.contracts import resync_frame, retry_frame
 from msaas.gateway.application.errors import StreamCapacityReached, UserStreamLimitReached
+from msaas.gateway.application.job_row_streams import JobRowReader, RowStreamConnection
 from msaas.gateway.application.stream_connection import (
     HEARTBEAT_AFTER_SECONDS,
     EndReason,
@@ -33,7 +35,9 @@ class JobEventHub:
         per_process: int,
         on_resync: Callable[[], None] = lambda: None,
         on_end: Callable[[EndReason], None] = lambda _: None,
+        row_reader: JobRowReader | None = None,
     ) -> None:
+        self._row_reader = row_reader
         self._per_user = per_user
         self._per_process = per_process
         self._on_resync = on_resync
@@ -60,6 +64,7 @@ class JobEventHub:
     def publish(
         self, user_id: UUID, frame: Frame, job_id: UUID, version: int, *, is_progress: bool = False
     ) -> None:
+        frame = frame._replace(job_id=job_id, version=version)
         self._last = max(self._last, frame.position)
         buffer = self._buffers.get(user_id) or self._buffers.setdefault(
             user_id, ReplayBuffer(self._floor)
@@ -107,7 +112,12 @@ class JobEventHub:
         return random.randint(earliest, latest)  # noqa: S311  # spreading, not secrecy
 
     def open(
-        self, user_id: UUID, last_event_id: str | None, *, ends_at: float = math.inf
+        self,
+        user_id: UUID,
+        last_event_id: str | None,
+        *,
+        ends_at: float = math.inf,
+        wants_rows: bool = False,
     ) -> tuple[StreamConnection, str]:
         """Return the connection and its start position; missed frames are already in it."""
         if self.open_count >= self._per_process:
@@ -123,9 +133,10 @@ class JobEventHub:
             initial_data = resync_frame(str(start))
         # A random offset spreads the heartbeats of clients that connected together.
         idle_seconds = random.randrange(HEARTBEAT_AFTER_SECONDS)  # noqa: S311  # spreading, not secrecy
-        connection = StreamConnection(
-            start, initial_data, ends_at=ends_at, idle_seconds=idle_seconds
-        )
+        create = partial(StreamConnection)
+        if wants_rows and self._row_reader:
+            create = partial(RowStreamConnection, user_id, self._row_reader)
+        connection = create(start, initial_data, ends_at=ends_at, idle_seconds=idle_seconds)
         for frame in missed or ():
             connection.push(frame)
         self._connections[user_id].add(connection)
@@ -136,6 +147,7 @@ class JobEventHub:
         with suppress(KeyError):
             self._connections[user_id].remove(connection)
             self.open_count -= 1
+            connection.close()
             self._on_end(connection.end_reason or EndReason.CLIENT_LEFT)
             if not self._connections[user_id]:
                 del self._connections[user_id]

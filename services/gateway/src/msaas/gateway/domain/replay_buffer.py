@@ -29,8 +29,12 @@ class StreamPosition(NamedTuple):
 
 
 class Frame(NamedTuple):
+    """A frame about a job knows the job and its version."""
+
     position: StreamPosition
     data: bytes
+    job_id: UUID | None = None
+    version: int = 0
 
 
 class SeenVersions(NamedTuple):

@@ -18,7 +18,19 @@ STATUS_WORDS: Final[Mapping[str, JobStatus]] = {
     "cancelled": JobStatus.CANCELLED,
 }
 SOURCE_WORDS: Final = ("dashboard", "api", "agent", "schedule", "replay")
-TEXT_KEYS: Final = ("status", "type", "source", "id", "reason", "error", "correlation")
+TEXT_KEYS: Final = (
+    "status",
+    "type",
+    "source",
+    "id",
+    "reason",
+    "error",
+    "correlation",
+    "bulk",
+    "key",
+    "host",
+    "path",
+)
 NUMBER_KEYS: Final = ("attempts", "priority", "cost")
 DURATION_KEYS: Final = ("age", "took", "waited")
 DATE_KEYS: Final = ("created", "finished")

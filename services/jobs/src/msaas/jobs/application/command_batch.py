@@ -49,6 +49,7 @@ class RequestedJob:
     idempotency: Idempotency | None
     correlation_id: str
     traceparent: str | None
+    api_key_id: UUID | None = None
 
     @property
     def key(self) -> IdempotencyKey | None:
@@ -102,6 +103,7 @@ class CommandContext:
             idempotency=job.idempotency,
             correlation_id=self.correlation_id,
             traceparent=self.traceparent,
+            api_key_id=job.api_key_id,
         )
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
+from uuid import UUID
 
 from msaas.contracts import (
     CancelJob,
@@ -36,6 +37,11 @@ class ProcessedCommands:
 
     outcomes: Sequence[CommandOutcome | MsaasError]
     snapshots: Sequence[JobSnapshot]
+
+    def list_stopped_jobs(self) -> Sequence[UUID]:
+        """List the jobs whose runs are asked to stop."""
+        accepted = (o for o in self.outcomes if isinstance(o, CommandOutcome))
+        return [job_id for outcome in accepted for job_id in outcome.stop_job_ids]
 
 
 class ProcessCommands:

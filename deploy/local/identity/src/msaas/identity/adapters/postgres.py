@@ -7,6 +7,7 @@ from uuid import UUID
 import orjson
 from asyncpg import CheckViolationError, Record, UniqueViolationError
 
+from msaas.identity.adapters.one_time_postgres import SCHEMA as ONE_TIME_SCHEMA
 from msaas.identity.application.ports import (
     PresentedToken,
     SignOutScope,
@@ -66,6 +67,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS signing_keys_one_signs
 async def ensure_schema(database: Database) -> None:
     async with database.transaction(lock_timeout=None) as connection:
         await connection.execute(_SCHEMA)
+        await connection.execute(ONE_TIME_SCHEMA)
 
 
 # A permanent ban is infinity in Postgres, which Python's datetime lacks.
@@ -169,8 +171,8 @@ def _metadata_too_large() -> ValidationFailed:
 
 _OPEN_SESSION: Final = """
 WITH opened AS (
-    INSERT INTO auth.sessions (id, user_id, secret, generation, created_at)
-    VALUES ($1, $2, $3, $4, $5)
+    INSERT INTO auth.sessions (id, user_id, secret, generation, created_at, method)
+    VALUES ($1, $2, $3, $4, $5, $6)
     RETURNING user_id, created_at
 )
 UPDATE auth.users SET last_sign_in_at = opened.created_at FROM opened WHERE id = opened.user_id
@@ -213,7 +215,7 @@ class PostgresSessions:
             await connection.execute(
                 _OPEN_SESSION,
                 *(session.id, session.user_id, session.secret),
-                *(session.generation, session.created_at),
+                *(session.generation, session.created_at, session.method),
             )
             await connection.execute(_ADD_DIGEST, token, session.id, session.generation)
 
@@ -249,6 +251,7 @@ def _session(row: Record) -> Session:
         secret=row["secret"],
         created_at=row["created_at"],
         generation=row["generation"],
+        method=row["method"],
         revoked=row["revoked_at"] is not None,
     )
 

@@ -78,13 +78,14 @@ class AuthUseCases:
             raise UserBanned
         return await self.open_session(replace(account.user, last_sign_in_at=now))
 
-    async def open_session(self, user: User) -> SessionGrant:
+    async def open_session(self, user: User, method: str = "password") -> SessionGrant:
         """Begin a session with the first token of its family."""
         session = Session(
             id=new_id(),
             user_id=user.id,
             secret=secrets.token_bytes(32),
             created_at=self.clock.now(),
+            method=method,
         )
         token = secrets.token_urlsafe(32)
         await self.sessions.open(session, hash_token(token))
@@ -175,6 +176,12 @@ class AuthUseCases:
             app_metadata=metadata,
         )
         return await self.accounts.change(known.user.id, change)
+
+    async def add_user(self, email: str, password: str, user_metadata: Mapping[str, Any]) -> User:
+        """Create a user whose address was proven; raise UserAlreadyExists."""
+        user = await self._add_user(email, password, build_app_metadata(), user_metadata)
+        get_logger().info("user_signed_up", user_id=str(user.id))
+        return user
 
     async def _add_user(
         self,

@@ -116,6 +116,56 @@ class RefreshTokenAlreadyUsed(
     """The refresh token was used before."""
 
 
+class OtpExpired(
+    AuthError,
+    code="otp_expired",
+    message="Token has expired or is invalid",
+    kind=ErrorKind.FORBIDDEN,
+):
+    """A link or a code is unknown, used or expired; it never says which."""
+
+
+class OtpDisabled(
+    AuthError,
+    code="otp_disabled",
+    message="Signups not allowed for otp",
+    kind=ErrorKind.UNPROCESSABLE,
+):
+    """The address is unknown, and the client asked for no new user."""
+
+
+class FlowStateNotFound(
+    AuthError,
+    code="flow_state_not_found",
+    message="invalid flow state, no valid flow state found",
+    kind=ErrorKind.NOT_FOUND,
+):
+    """The code of a PKCE flow is unknown or was used."""
+
+
+class FlowStateExpired(
+    AuthError,
+    code="flow_state_expired",
+    message="invalid flow state, flow state has expired",
+    kind=ErrorKind.FORBIDDEN,
+):
+    """The code of a PKCE flow is too old."""
+
+
+class BadCodeVerifier(
+    AuthError,
+    code="bad_code_verifier",
+    message="code challenge does not match previously saved code verifier",
+):
+    """The client did not begin this PKCE flow."""
+
+
+class NotOffered(
+    AuthError, code="not_admin", message="Not offered to other sites", kind=ErrorKind.FORBIDDEN
+):
+    """A page of another site asked for the outbox."""
+
+
 class OverRequestRateLimit(
     AuthError,
     code="over_request_rate_limit",

@@ -27,6 +27,7 @@ class Session:
     user_id: UUID
     secret: bytes = field(repr=False)
     created_at: datetime
+    method: str = "password"
     generation: int = 0
     revoked: bool = False
 
@@ -55,7 +56,7 @@ def build_claims(user: User, session: Session, issuer: str, now: datetime) -> di
         "user_metadata": dict(user.user_metadata),
         "role": ROLE,
         "aal": "aal1",
-        "amr": [{"method": "password", "timestamp": signed_in_at}],
+        "amr": [{"method": session.method, "timestamp": signed_in_at}],
         "session_id": str(session.id),
         "is_anonymous": False,
     }

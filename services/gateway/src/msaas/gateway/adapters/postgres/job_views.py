@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Final
 from uuid import UUID
 
 import orjson
@@ -15,9 +16,21 @@ from msaas.postgres import Database
 _SUMMARY = """
 id, task_type, status, priority, attempts, max_attempts, source, run_at, deadline_at, created_at,
 updated_at, started_at, finished_at, cancel_requested_at IS NOT NULL AS cancel_requested, progress,
-last_error, failure_reason, correlation_id, version
+last_error, failure_reason, correlation_id, version, billable, payload ->> 'url' AS url, api_key_id,
+(SELECT name FROM api_v1.api_keys k WHERE k.id = api_key_id) AS api_key_name
 """
 _JOB = f"SELECT {_SUMMARY}, payload AS params FROM api_v1.jobs WHERE id = $1"  # noqa: S608  # constant text
+_COUNTS = "SELECT status, count(*) AS jobs FROM api_v1.jobs GROUP BY status"
+# Moments, so that each is a position of a cursor; $1 is the moment of the list's first page.
+_ORDER_COLUMNS: Final[Mapping[str, str]] = {
+    "created": "created_at",
+    "finished": "coalesce(finished_at, $1::timestamptz)",
+    "took": (
+        "to_timestamp(0) + greatest(interval '0', "
+        "coalesce(coalesce(finished_at, $1::timestamptz) - started_at, interval '0'))"
+    ),
+}
+_ROWS = f"SELECT {_SUMMARY} FROM api_v1.jobs WHERE id = ANY($1::uuid[])"  # noqa: S608  # constant text
 _PROGRESS = "SELECT status, progress, updated_at FROM api_v1.jobs WHERE id = $1"
 _DECIDING_RUN = "SELECT decided_by FROM api_v1.jobs WHERE id = $1"
 _RESULT = """
@@ -78,8 +91,23 @@ class PostgresJobViews:
             rows = await connection.fetch(f"{query} LIMIT {int(limit)}", *values)
             return await add_queue_positions(connection, [dict(row) for row in rows])
 
+    async def list_rows(self, user_id: UUID, job_ids: Sequence[UUID]) -> Sequence[Row]:
+        async with self._database.read_as(user_id) as connection:
+            rows = await connection.fetch(_ROWS, list(job_ids))
+            return await add_queue_positions(connection, [dict(row) for row in rows])
+
+    async def read_snapshot(
+        self, user_id: UUID, limit: int
+    ) -> tuple[Sequence[Row], Mapping[str, int]]:
+        query, values = build_list_query(JobFilter(), None)
+        async with self._database.read_as(user_id) as connection:
+            rows = await connection.fetch(f"{query} LIMIT {int(limit)}", *values)
+            counts = await connection.fetch(_COUNTS)
+            shown = await add_queue_positions(connection, [dict(row) for row in rows])
+        return shown, {row["status"]: row["jobs"] for row in counts}
+
     async def count_jobs(self, user_id: UUID, job_filter: JobFilter) -> Mapping[str, int]:
-        conditions, values = _build_where(job_filter, None)
+        conditions, values = build_conditions(job_filter)
         query = f"SELECT status, count(*) AS jobs FROM api_v1.jobs {conditions} GROUP BY status"  # noqa: S608  # values are parameters
         async with self._database.read_as(user_id) as connection:
             rows = await connection.fetch(query, *values)
@@ -122,14 +150,37 @@ def _parse_json_column(row: Row, column: str) -> Row:
 
 def build_list_query(job_filter: JobFilter, before: PageCursor | None) -> tuple[str, list[object]]:
     """Build one statement per combination of filters, so that each has its own query plan."""
-    conditions, values = _build_where(job_filter, before)
-    order = "ORDER BY created_at DESC, id DESC"
-    return f"SELECT {_SUMMARY} FROM api_v1.jobs {conditions} {order}", values  # noqa: S608  # values are parameters
-
-
-def _build_where(job_filter: JobFilter, before: PageCursor | None) -> tuple[str, list[object]]:
-    conditions: list[str] = []
+    order = job_filter.order
+    column = _ORDER_COLUMNS[order.key]
     values: list[object] = []
+    shown = _SUMMARY
+    if column != "created_at":
+        values.append(job_filter.as_of or datetime.now(UTC))
+        shown = f"{_SUMMARY}, {column} AS position"
+    conditions = _build_conditions(job_filter, values)
+    if before is not None:
+        values += (before.created_at, before.id)
+        comparison = "<" if order.is_descending else ">"
+        conditions.append(f"({column}, id) {comparison} (${len(values) - 1}, ${len(values)})")
+    direction = "DESC" if order.is_descending else "ASC"
+    return (
+        f"SELECT {shown} FROM api_v1.jobs {_build_where(conditions)}"  # noqa: S608  # values are parameters
+        f" ORDER BY {column} {direction}, id {direction}"
+    ), values
+
+
+def build_conditions(job_filter: JobFilter) -> tuple[str, list[object]]:
+    """Return the WHERE clause of a filter and its parameters."""
+    values: list[object] = []
+    return _build_where(_build_conditions(job_filter, values)), values
+
+
+def _build_where(conditions: Sequence[str]) -> str:
+    return f"WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+def _build_conditions(job_filter: JobFilter, values: list[object]) -> list[str]:
+    conditions: list[str] = []
     for condition, value in (
         ("status = {}", job_filter.status and str(job_filter.status)),
         ("task_type = {}", job_filter.task_type),
@@ -139,8 +190,4 @@ def _build_where(job_filter: JobFilter, before: PageCursor | None) -> tuple[str,
             values.append(value)
             conditions.append(condition.format(f"${len(values)}"))
     as_of = job_filter.as_of or datetime.now(UTC)
-    conditions += SearchConditions(values, as_of).build(job_filter.search)
-    if before is not None:
-        values += (before.created_at, before.id)
-        conditions.append(f"(created_at, id) < (${len(values) - 1}, ${len(values)})")
-    return f"WHERE {' AND '.join(conditions)}" if conditions else "", values
+    return conditions + SearchConditions(values, as_of).build(job_filter.search)

@@ -17,6 +17,7 @@ from msaas.gateway.domain.search_terms import (
     Term,
     Words,
 )
+from msaas.gateway.domain.targets import HOST_PATTERN, MAX_PATH, PATH_PATTERN
 
 _TEXT_COLUMNS: Final[Mapping[str, str]] = {
     "type": "task_type",
@@ -24,9 +25,18 @@ _TEXT_COLUMNS: Final[Mapping[str, str]] = {
     "error": "last_error",
     "id": "id::text",
     "correlation": "correlation_id",
+    "key": "(SELECT name FROM api_v1.api_keys k WHERE k.id = api_key_id)",
+    "host": f"lower(substring(payload ->> 'url' from '{HOST_PATTERN}'))",
+    "path": (
+        f"CASE WHEN payload ->> 'url' ~ '{HOST_PATTERN}' THEN "
+        f"left(coalesce(substring(payload ->> 'url' from '{PATH_PATTERN}'), '/'), {MAX_PATH}) END"
+    ),
 }
 _WORD_COLUMNS: Final = ("last_error", "failure_reason", "task_type", "progress ->> 'message'")
 _COST: Final = "(CASE WHEN status = 'COMPLETED' AND billable THEN 1 ELSE 0 END)"
+_CHANGED_BY_BULK: Final = (
+    "id = ANY (ARRAY(SELECT unnest(changed_job_ids) FROM api_v1.bulk_changes b WHERE b.id"
+)
 # As much of the end of an id as lists show.
 _MIN_SUFFIX: Final = 4
 _OLDEST: Final = timedelta(days=365 * 100)
@@ -68,6 +78,9 @@ class SearchConditions:
             return f"status = ANY({self._add(statuses)}::text[])"
         if term.key == "source":
             return f"source = ANY({self._add([value.text for value in term.values])}::text[])"
+        if term.key == "bulk":
+            given = self._add([_read_uuid(value.text) for value in term.values])
+            return f"{_CHANGED_BY_BULK} = ANY({given}::uuid[])))"
         return " OR ".join(self._build_pattern(term.key, value) for value in term.values)
 
     def _build_pattern(self, key: str, value: Pattern) -> str:

@@ -13,9 +13,10 @@ ALLOWED_HEADERS: Final = (
     "x-client",
     "x-correlation-id",
     "x-feature-flag",
+    "x-stream-rows",
 )
 EXPOSED_HEADERS: Final = (
     *("deprecation", "etag", "idempotent-replayed", "link", "location", "retry-after", "sunset"),
     *("ratelimit-limit", "ratelimit-policy", "ratelimit-remaining", "ratelimit-reset"),
-    "x-correlation-id",
+    *("x-correlation-id", "x-stream-cursor"),
 )

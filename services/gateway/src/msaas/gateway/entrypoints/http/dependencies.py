@@ -12,6 +12,7 @@ from msaas.auth import Authenticator, RequireUser, UserPrincipal
 from msaas.flags import FlagContext, parse_requested_flags
 from msaas.gateway.application.api_key_streams import ApiKeyStreams
 from msaas.gateway.application.audit import Actor, Auditor
+from msaas.gateway.application.change_jobs_in_bulk import ChangeJobsInBulk
 from msaas.gateway.application.features import Features
 from msaas.gateway.application.job_event_hub import JobEventHub
 from msaas.gateway.application.key_ports import KeyViews
@@ -20,6 +21,7 @@ from msaas.gateway.application.manage_flags import ManageFlags
 from msaas.gateway.application.manage_keys import ManageKeys
 from msaas.gateway.application.ports import CommandSender, JobViews, Row
 from msaas.gateway.application.read_job_files import ReadJobFiles
+from msaas.gateway.application.read_job_snapshot import ReadJobSnapshot
 from msaas.gateway.application.read_summary import ReadSummary
 from msaas.gateway.application.submit_job import JobSubmission
 from msaas.gateway.domain.page_cursor import PageCursor
@@ -47,6 +49,8 @@ class GatewayState:
     commands: CommandSender
     event_hub: JobEventHub
     read_summary: ReadSummary
+    read_job_snapshot: ReadJobSnapshot
+    change_jobs_in_bulk: ChangeJobsInBulk
     manage_keys: ManageKeys
     key_views: KeyViews
     key_streams: ApiKeyStreams
@@ -114,6 +118,9 @@ PageSize = Annotated[int, Query(ge=1, le=100)]
 
 AuthenticatorDep = Annotated[Authenticator, Depends(part(lambda state: state.authenticator))]
 AuditorDep = Annotated[Auditor, Depends(part(lambda state: state.auditor))]
+ChangeJobsInBulkDep = Annotated[
+    ChangeJobsInBulk, Depends(part(lambda state: state.change_jobs_in_bulk))
+]
 CommandsDep = Annotated[CommandSender, Depends(part(lambda state: state.commands))]
 EventHubDep = Annotated[JobEventHub, Depends(part(lambda state: state.event_hub))]
 FeaturesDep = Annotated[Features, Depends(part(lambda state: state.features))]
@@ -129,5 +136,8 @@ ListTopicStatsDep = Annotated[ListTopicStats, Depends(part(lambda state: state.l
 ManageAccessDep = Annotated[ManageAccess, Depends(part(lambda state: state.manage_access))]
 ManageFlagsDep = Annotated[ManageFlags, Depends(part(lambda state: state.manage_flags))]
 ManageKeysDep = Annotated[ManageKeys, Depends(part(lambda state: state.manage_keys))]
+ReadJobSnapshotDep = Annotated[
+    ReadJobSnapshot, Depends(part(lambda state: state.read_job_snapshot))
+]
 ReadCircuitsDep = Annotated[ReadCircuits, Depends(part(lambda state: state.read_circuits))]
 ReadSummaryDep = Annotated[ReadSummary, Depends(part(lambda state: state.read_summary))]

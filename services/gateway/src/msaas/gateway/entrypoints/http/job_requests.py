@@ -1,6 +1,7 @@
 """Turns a request's body into a job of the task catalogue, or into errors that name the field."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
@@ -9,16 +10,19 @@ from pydantic_core import to_json
 
 from msaas.contracts import TASKS, Source, Task
 from msaas.gateway.application.submit_job import JobSubmissionRequest
-from msaas.gateway.entrypoints.http.dependencies import IdempotencyKeyDep
+from msaas.gateway.entrypoints.http.dependencies import CurrentUser, IdempotencyKeyDep
 from msaas.gateway.entrypoints.http.models import JobRequest
 
 
 class JobRequestParser:
-    """Checks jobs against the catalogue; all jobs of a request share source and key."""
+    """Checks jobs against the catalogue; all jobs of a request share their origin."""
 
-    def __init__(self, source: Source, idempotency_key: str | None) -> None:
+    def __init__(
+        self, source: Source, idempotency_key: str | None, api_key_id: UUID | None = None
+    ) -> None:
         self._source = source
         self._idempotency_key = idempotency_key
+        self._api_key_id = api_key_id
 
     def parse(self, body: JobRequest, *loc: str | int) -> JobSubmissionRequest:
         """`loc` is the position of the job in the body, for the errors that name its fields."""
@@ -43,12 +47,16 @@ class JobRequestParser:
             deadline_at=body.deadline_at,
             source=self._source,
             idempotency_key=self._idempotency_key,
+            api_key_id=self._api_key_id,
         )
 
 
-async def create_parser(request: Request, idempotency_key: IdempotencyKeyDep) -> JobRequestParser:
+async def create_parser(
+    request: Request, user: CurrentUser, idempotency_key: IdempotencyKeyDep
+) -> JobRequestParser:
     is_dashboard = request.headers.get("x-client") == "dashboard"
-    return JobRequestParser(Source.DASHBOARD if is_dashboard else Source.API, idempotency_key)
+    source = Source.DASHBOARD if is_dashboard else Source.API
+    return JobRequestParser(source, idempotency_key, user.api_key and user.api_key.id)
 
 
 JobRequestParserDep = Annotated[JobRequestParser, Depends(create_parser)]

@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 
 from msaas.contracts import JobStatus
 from msaas.gateway.application.ports import JobFilter
+from msaas.gateway.domain.job_order import JobOrder
 from msaas.gateway.domain.search_parser import parse_search
 from msaas.gateway.domain.search_terms import Search, SearchError
 from msaas.gateway.entrypoints.http.dependencies import Cursor
@@ -36,6 +37,8 @@ def read_job_filter(
     status: JobStatus | None = None,
     task_type: Annotated[str | None, Query(max_length=64)] = None,
     created_after: Moment | None = None,
+    *,
+    sort: JobOrder = JobOrder.NEWEST,
 ) -> JobFilter:
     """Every page of a list is evaluated at the moment of the first one."""
     return JobFilter(
@@ -43,6 +46,7 @@ def read_job_filter(
         task_type=task_type,
         created_after=created_after,
         search=search,
+        order=sort,
         as_of=(before and before.as_of) or datetime.now(UTC),
     )
 

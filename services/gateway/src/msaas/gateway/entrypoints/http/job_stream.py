@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.types import Receive, Scope, Send
 
@@ -38,14 +38,19 @@ async def stream_jobs(
     request: Request,
     authenticator: AuthenticatorDep,
     event_hub: EventHubDep,
+    *,
     key_streams: KeyStreamsDep,
     health: HealthDep,
+    rows: Annotated[bool, Query()] = False,
+    x_stream_rows: Annotated[bool, Header()] = False,
 ) -> Response:
     user, expires_at = await authenticator.authenticate_scope(request.scope)
     if health.draining.is_set():
         raise StreamCapacityReached(retry_after=1)
     ends_at = time.monotonic() + expires_at - time.time()
-    connection, start = event_hub.open(user.id, _last_event_id(request), ends_at=ends_at)
+    connection, start = event_hub.open(
+        user.id, _last_event_id(request), ends_at=ends_at, wants_rows=rows or x_stream_rows
+    )
     on_close: list[Callable[[], None]] = [partial(event_hub.close, user.id, connection)]
     if user.api_key is not None:
         end = partial(connection.end, EndReason.KEY_REVOKED)

@@ -10,8 +10,8 @@ from msaas.gateway.application.errors import JobNotFound, ResultNotAvailable, Re
 from msaas.gateway.application.ports import JobFilter, Row
 from msaas.gateway.application.submit_job import SubmittedJob
 from msaas.gateway.domain.idempotency import ReplayPolicy
+from msaas.gateway.domain.job_order import JobOrder
 from msaas.gateway.domain.page_cursor import PageCursor
-from msaas.gateway.domain.queue_estimates import estimate_start
 from msaas.gateway.domain.timeline import build_timeline
 from msaas.gateway.entrypoints.http.dependencies import (
     CommandsDep,
@@ -28,6 +28,7 @@ from msaas.gateway.entrypoints.http.dependencies import (
 )
 from msaas.gateway.entrypoints.http.idempotency import set_replay_policy
 from msaas.gateway.entrypoints.http.job_requests import JobRequestParserDep
+from msaas.gateway.entrypoints.http.job_rows import build_job, build_summary
 from msaas.gateway.entrypoints.http.job_search import JobFilterDep, JobSearch
 from msaas.gateway.entrypoints.http.models import (
     Attempts,
@@ -42,7 +43,6 @@ from msaas.gateway.entrypoints.http.models import (
     JobRequests,
     JobResult,
     JobState,
-    JobSummary,
     Timeline,
     to_model,
 )
@@ -127,35 +127,31 @@ async def list_jobs(
     shown = rows[:limit]
     next_cursor = None
     if len(rows) > limit:
-        as_of = job_filter.as_of if job_filter.search else None
-        next_cursor = PageCursor(shown[-1]["created_at"], shown[-1]["id"], as_of).encode()
+        next_cursor = _build_cursor(job_filter, shown[-1]).encode()
     return JobPage(
-        items=[to_model(JobSummary, _with_queue_estimate(row)) for row in shown],
+        items=[build_summary(row) for row in shown],
         next_cursor=next_cursor,
         stream_cursor=stream_cursor,
     )
 
 
+def _build_cursor(job_filter: JobFilter, row: Row) -> PageCursor:
+    depends_on_time = job_filter.search or job_filter.order is not JobOrder.NEWEST
+    as_of = job_filter.as_of if depends_on_time else None
+    return PageCursor(row.get("position", row["created_at"]), row["id"], as_of)
+
+
 @router.get("/counts", dependencies=[_READS_JOBS])
 async def count_jobs(user: CurrentUser, views: JobViewsDep, search: JobSearch) -> JobCounts:
     """Count by status what the list would show."""
-    counts = await views.count_jobs(user.id, JobFilter(search=search))
-    return JobCounts(
-        by_status={status: counts.get(status, 0) for status in JobStatus},
-        total=sum(counts.values()),
-    )
+    return JobCounts.of(await views.count_jobs(user.id, JobFilter(search=search)))
 
 
 @router.get("/{job_id}", dependencies=[_READS_JOBS])
 async def read_job(job_id: UUID, user: CurrentUser, views: JobViewsDep) -> Job:
     if row := await views.find_job(user.id, job_id):
-        return to_model(Job, _with_queue_estimate(row))
+        return build_job(row)
     raise JobNotFound
-
-
-def _with_queue_estimate(row: Row) -> Row:
-    position = row["queue_position"]
-    return {**row, "queue": None if position is None else estimate_start(position)._asdict()}
 
 
 @router.get("/{job_id}/status", dependencies=[_READS_JOBS])

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Self, cast
 from uuid import UUID
 
 import orjson
@@ -118,7 +118,19 @@ class Queue(ResponseModel):
     estimated_start_at: datetime | None
 
 
+class JobTarget(ResponseModel):
+    host: str
+    path: str
+
+
+class UsedApiKey(ResponseModel):
+    id: UUID
+    name: str
+
+
 class JobSummary(ResponseModel):
+    """`cost` counts the units that the job holds or was charged."""
+
     id: UUID
     task_type: str
     status: JobStatus
@@ -139,6 +151,10 @@ class JobSummary(ResponseModel):
     correlation_id: str
     version: int
     queue: Queue | None = None
+    target: JobTarget | None
+    cost: int
+    api_key: UsedApiKey | None
+    timeout_seconds: float | None
 
 
 class Job(JobSummary):
@@ -148,6 +164,11 @@ class Job(JobSummary):
 class JobCounts(ResponseModel):
     by_status: dict[JobStatus, int]
     total: int
+
+    @classmethod
+    def of(cls, counts: Mapping[str, int]) -> Self:
+        by_status = {status: counts.get(status, 0) for status in JobStatus}
+        return cls(by_status=by_status, total=sum(counts.values()))
 
 
 class JobPage(ResponseModel):

@@ -20,11 +20,19 @@ TOPIC = "jobs.events"
 
 
 class JobEventHandler:
-    """Changes a user's cache version before the user's streams show the event."""
+    """Changes a user's versions before the user's streams show the event.
+
+    `row_versions` change with progress too, which summaries do not show.
+    """
 
     def __init__(
-        self, event_hub: JobEventHub, cache_versions: CacheVersions, metrics: Metrics
+        self,
+        event_hub: JobEventHub,
+        cache_versions: CacheVersions,
+        row_versions: CacheVersions,
+        metrics: Metrics,
     ) -> None:
+        self._row_versions = row_versions
         self._event_hub = event_hub
         self._cache_versions = cache_versions
         self._delay = metrics.histogram(
@@ -34,6 +42,7 @@ class JobEventHandler:
     def start_at(self, positions: Mapping[str, str]) -> None:
         (position,) = positions.values()
         self._cache_versions.start_at(position)
+        self._row_versions.start_at(position)
         self._event_hub.start_at(position)
 
     async def handle(self, _topic: Topic, deliveries: Sequence[Delivery]) -> None:
@@ -50,11 +59,13 @@ class JobEventHandler:
 
     async def reset(self) -> None:
         self._cache_versions.reset()
+        self._row_versions.reset()
         self._event_hub.reset()
 
     def _publish_job(self, position: StreamPosition, event: JobChanged) -> None:
         is_progress = event.progress is not None
-        if not is_progress:  # summaries do not show progress
+        self._row_versions.record_change(event.user_id, position)
+        if not is_progress:
             self._cache_versions.record_change(event.user_id, position)
         frame = Frame(position, _build_frame(str(position), event))
         self._event_hub.publish(

@@ -152,6 +152,7 @@ def _job_row(job: LockedJob, request: RequestedJob) -> Row:
         request.parent_job_id,
         job.billable,
         job.usage_period,
+        request.api_key_id,
     )
 
 

@@ -71,20 +71,22 @@ INSERT INTO jobs.jobs (
   id, user_id, task_type, status, finished_at, failure_reason, last_error, priority, payload,
   max_attempts, run_at, deadline_at, correlation_id, traceparent, idempotency_key,
   idempotency_item, idempotency_fingerprint, source, parent_job_id, billable, usage_period,
-  reserved, created_by
+  reserved, api_key_id, created_by
 )
 SELECT
   id, user_id, task_type, CASE WHEN reason IS NULL THEN 'PENDING' ELSE 'FAILED' END,
   CASE WHEN reason IS NOT NULL THEN now() END, reason, error, priority, payload, max_attempts,
   coalesce(run_at, now()), deadline_at, correlation_id, traceparent, key, item, fingerprint, source,
-  parent, billable, usage_period, usage_period IS NOT NULL, user_id
+  parent, billable, usage_period, usage_period IS NOT NULL, api_key, user_id
 FROM unnest(
   $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::jsonb[],
   $8::smallint[], $9::timestamptz[], $10::timestamptz[], $11::text[], $12::text[], $13::text[],
-  $14::smallint[], $15::bytea[], $16::text[], $17::uuid[], $18::boolean[], $19::timestamptz[]
+  $14::smallint[], $15::bytea[], $16::text[], $17::uuid[], $18::boolean[], $19::timestamptz[],
+  $20::uuid[]
 ) AS given (
   id, user_id, task_type, reason, error, priority, payload, max_attempts, run_at, deadline_at,
-  correlation_id, traceparent, key, item, fingerprint, source, parent, billable, usage_period
+  correlation_id, traceparent, key, item, fingerprint, source, parent, billable, usage_period,
+  api_key
 )
 ON CONFLICT (id) DO NOTHING
 RETURNING {SNAPSHOT}

@@ -96,6 +96,14 @@ REPLAYS: Final = ExpiringRows(
     expired="t.replayed_at < now() - interval '30 days'",
 )
 
+BULK_CHANGES: Final = ExpiringRows(
+    name="bulk_changes",
+    kept="30 days after they were carried out",
+    table="jobs.bulk_changes",
+    order={"finished_at": "timestamptz", "id": "uuid"},
+    expired="t.finished_at < now() - interval '30 days'",
+)
+
 _IS_OLD: Final = "interval '25 months'"
 _FIND_SUBJECTS: Final = f"""
 SELECT s.subject_id, (
@@ -165,6 +173,7 @@ def list_retention_rules(files: Files | None) -> Sequence[RetentionRule]:
         IDEMPOTENCY_KEYS,
         DEAD_LETTERS,
         REPLAYS,
+        BULK_CHANGES,
         UsageRollUp(),
     ]
 

@@ -45,6 +45,7 @@ from msaas.jobs.adapters.postgres.usage_tables import (
 
 __all__ = [
     "broker_epoch",
+    "bulk_changes",
     "dead_letter_replays",
     "failed_job_resolutions",
     "job_attempts",
@@ -105,6 +106,7 @@ jobs = Table(
     Column("decided_by_fence", Uuid, info=INTERNAL),
     Column("content_removed_at", INSTANT, info=INTERNAL),
     Column("artifacts_removed_at", INSTANT, info=INTERNAL),
+    Column("api_key_id", Uuid, info=INTERNAL),
     CheckConstraint(
         "status IN ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED')",
         name="jobs_status_known",
@@ -260,6 +262,30 @@ pauses = Table(
     required("since", INSTANT, server_default=NOW, info=PUBLIC),
     Column("until", INSTANT, info=PUBLIC),
     CheckConstraint("reason IN ('flag', 'circuit')", name="pauses_reason_known"),
+)
+
+bulk_changes = Table(
+    "bulk_changes",
+    metadata,
+    Column("id", Uuid, primary_key=True, info=INTERNAL),
+    required("user_id", Uuid, ForeignKey(users.c.id, ondelete="CASCADE"), info=PERSONAL),
+    required("action", Text, info=INTERNAL),
+    required("job_ids", ARRAY(Uuid), info=INTERNAL),
+    required("changed_job_ids", ARRAY(Uuid), server_default=text("'{}'"), info=INTERNAL),
+    required("total", Integer, info=INTERNAL),
+    required("done", Integer, server_default=text("0"), info=INTERNAL),
+    required("created_at", INSTANT, server_default=NOW, info=INTERNAL),
+    required("touched_at", INSTANT, server_default=NOW, info=INTERNAL),
+    Column("finished_at", INSTANT, info=INTERNAL),
+    CheckConstraint("action IN ('cancel', 'retry')", name="bulk_changes_action_known"),
+    CheckConstraint("done BETWEEN 0 AND total", name="bulk_changes_done_count"),
+    Index("bulk_changes_by_user", "user_id"),
+    Index("bulk_changes_unfinished", "touched_at", postgresql_where=text("finished_at IS NULL")),
+    Index(
+        "bulk_changes_finished",
+        *("finished_at", "id"),
+        postgresql_where=text("finished_at IS NOT NULL"),
+    ),
 )
 
 broker_epoch = Table(

@@ -8,7 +8,7 @@ from msaas.jobs.application.process_commands import ProcessCommands, ProcessedCo
 from msaas.jobs.application.set_pauses import SetPauses
 from msaas.jobs.application.transactions import retry_on_conflict
 from msaas.jobs.domain.errors import TaskTypeNotFound
-from msaas.jobs.entrypoints.topics import dead_letters
+from msaas.jobs.entrypoints.topics import bulk_changes, dead_letters
 from msaas.kernel import CommandTimeout, MsaasError
 from msaas.messaging import BatchHandler, BatchInterrupted, Delivery, OutgoingMessage
 from msaas.postgres import (
@@ -24,6 +24,8 @@ TOPIC = "jobs.commands"
 
 def count_jobs(delivery: Delivery) -> int:
     """Weigh a command by the jobs that it concerns: a batch is bounded by its rows."""
+    if isinstance(delivery.message, bulk_changes.COMMANDS):
+        return bulk_changes.WEIGHT
     return len(delivery.message.jobs) if isinstance(delivery.message, SubmitJobs) else 1
 
 
@@ -35,7 +37,9 @@ class CommandsHandler:
         process_commands: ProcessCommands,
         set_pauses: SetPauses,
         handle_dead_letters: BatchHandler,
+        handle_bulk_changes: BatchHandler,
     ) -> None:
+        self._handle_bulk_changes = handle_bulk_changes
         self._process_commands = process_commands
         self._set_pauses = set_pauses
         self._handle_dead_letters = handle_dead_letters
@@ -61,6 +65,8 @@ class CommandsHandler:
                 return await self._handle_pause(part[0], command)
             case message if isinstance(message, dead_letters.COMMANDS):
                 return await self._handle_dead_letters(part)
+            case message if isinstance(message, bulk_changes.COMMANDS):
+                return await self._handle_bulk_changes(part)
             case _:
                 return await self._handle_jobs(part)
 
@@ -129,11 +135,12 @@ class CommandsHandler:
 
 def _split(batch: Sequence[Delivery]) -> list[list[Delivery]]:
     """Return what is committed together: all commands about jobs, each other command alone."""
-    alone = (PauseTask, ResumeTask, *dead_letters.COMMANDS)
+    separate = (*dead_letters.COMMANDS, *bulk_changes.COMMANDS)
+    alone = (PauseTask, ResumeTask, *separate)
     pauses = [[d] for d in batch if isinstance(d.message, (PauseTask, ResumeTask))]
     about_jobs = [d for d in batch if not isinstance(d.message, alone)]
-    about_dead_letters = [[d] for d in batch if isinstance(d.message, dead_letters.COMMANDS)]
-    return [*pauses, *([about_jobs] if about_jobs else []), *about_dead_letters]
+    others = [[d] for d in batch if isinstance(d.message, separate)]
+    return [*pauses, *([about_jobs] if about_jobs else []), *others]
 
 
 def _list_refusable(

@@ -1,13 +1,14 @@
 """The checks before a request: the project's key, the rate limit, the access token."""
 
 import hmac
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from msaas.identity.application.one_time_sign_in import OneTimeSignIn
 from msaas.identity.application.use_cases import AuthenticatedSession, AuthUseCases
 from msaas.identity.domain.errors import AuthError, NoAuthorization
 from msaas.identity.entrypoints.http.throttle import Throttle
@@ -23,6 +24,8 @@ class IdentityService:
     throttle: Throttle
     metrics: Metrics
     use_cases: AuthUseCases
+    one_time: OneTimeSignIn
+    discovery: Mapping[str, Any]
 
     @contextmanager
     def count_outcome(self, grant: str) -> Generator[None]:

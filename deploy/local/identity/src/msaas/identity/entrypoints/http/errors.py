@@ -20,6 +20,7 @@ _STATUS: Final[Mapping[ErrorKind, int]] = {
     ErrorKind.INVALID: 400,
     ErrorKind.UNAUTHENTICATED: 401,
     ErrorKind.FORBIDDEN: 403,
+    ErrorKind.NOT_FOUND: 404,
     ErrorKind.UNPROCESSABLE: 422,
     ErrorKind.RATE_LIMITED: 429,
 }

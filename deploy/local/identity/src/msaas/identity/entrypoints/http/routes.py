@@ -83,6 +83,13 @@ async def grant_token(
                 if not body.refresh_token:
                     raise ValidationFailed("refresh_token required")
                 return session_json(await service.use_cases.refresh(body.refresh_token))
+        case "pkce":
+            with service.count_outcome(grant_type):
+                if not body.auth_code or not body.code_verifier:
+                    raise ValidationFailed("both auth code and code verifier should be non-empty")
+                return session_json(
+                    await service.one_time.exchange_code(body.auth_code, body.code_verifier)
+                )
         case _:
             raise InvalidCredentials("unsupported_grant_type")
 

@@ -33,6 +33,8 @@ class TokenBody(BaseModel):
     phone: str | None = None
     password: str = Field(default="", repr=False)
     refresh_token: str = Field(default="", repr=False)
+    auth_code: str = Field(default="", repr=False, max_length=200)
+    code_verifier: str = Field(default="", repr=False, max_length=200)
 
 
 class UserBody(BaseModel):

@@ -1,0 +1,43 @@
+import {
+  ChartColumn,
+  Gauge,
+  KeyRound,
+  List,
+  type LucideIcon,
+  SlidersHorizontal,
+} from "lucide-react";
+import type { shellStrings } from "@/lib/i18n/strings/shell";
+import type { BindingId } from "@/lib/keyboard/bindings";
+
+type Label = keyof typeof shellStrings;
+
+export type Destination = {
+  href: string;
+  label: Label;
+  icon: LucideIcon;
+  group: "main" | "account" | "operation";
+  binding?: BindingId;
+};
+
+/** Every page of the navigation; what does not exist yet is not listed. */
+const DESTINATIONS: readonly Destination[] = [
+  { href: "/jobs", label: "jobs", icon: List, group: "main", binding: "goJobs" },
+  { href: "/usage", label: "usage", icon: ChartColumn, group: "account", binding: "goUsage" },
+  { href: "/keys", label: "apiKeys", icon: KeyRound, group: "account", binding: "goKeys" },
+  {
+    href: "/settings",
+    label: "settings",
+    icon: SlidersHorizontal,
+    group: "account",
+    binding: "goSettings",
+  },
+  { href: "/operator", label: "operator", icon: Gauge, group: "operation" },
+];
+
+export function destinations({ operator }: { operator: boolean }): readonly Destination[] {
+  return DESTINATIONS.filter((each) => operator || each.group !== "operation");
+}
+
+export function isCurrent(pathname: string, href: string): boolean {
+  return pathname === href || pathname.startsWith(`${href}/`);
+}

@@ -1,0 +1,42 @@
+import { defineStrings } from "../strings";
+
+export const settingsStrings = defineStrings({
+  title: { en: "Settings", de: "Einstellungen" },
+  profile: { en: "Profile", de: "Profil" },
+  email: { en: "Email", de: "E-Mail" },
+  plan: { en: "Plan", de: "Plan" },
+  role: { en: "Role", de: "Rolle" },
+  roleUser: { en: "User", de: "Nutzer" },
+  roleOperator: { en: "Operator", de: "Betreiber" },
+  since: { en: "Member since", de: "Dabei seit" },
+  userId: { en: "User id", de: "Nutzerkennung" },
+  appearance: { en: "Appearance", de: "Darstellung" },
+  theme: { en: "Theme", de: "Design" },
+  dark: { en: "Dark", de: "Dunkel" },
+  light: { en: "Light", de: "Hell" },
+  language: { en: "Language", de: "Sprache" },
+  singleKeys: { en: "Single keys", de: "Einzeltasten" },
+  singleKeysHint: {
+    en: "Keys without Ctrl, such as J and K. Turn them off if you speak to your computer.",
+    de: "Tasten ohne Strg, etwa J und K. Bei Spracheingabe besser ausschalten.",
+  },
+  on: { en: "On", de: "An" },
+  off: { en: "Off", de: "Aus" },
+  password: { en: "Password", de: "Passwort" },
+  newPassword: { en: "New password", de: "Neues Passwort" },
+  repeat: { en: "The same again", de: "Noch einmal" },
+  change: { en: "Change password", de: "Passwort ändern" },
+  changed: { en: "The password was changed.", de: "Das Passwort wurde geändert." },
+  different: { en: "The two are not the same.", de: "Die beiden sind nicht gleich." },
+  sessions: { en: "Sessions", de: "Sitzungen" },
+  sessionsAbout: {
+    en: "If you have signed in on a device that you no longer use, end its session here. Open pages there stop within an hour.",
+    de: "Waren Sie auf einem fremden Gerät angemeldet, beenden Sie die Sitzung hier. Offene Seiten enden dort binnen einer Stunde.",
+  },
+  signOutOthers: { en: "Sign out everywhere else", de: "Überall sonst abmelden" },
+  signedOutOthers: {
+    en: "All other sessions have ended.",
+    de: "Alle anderen Sitzungen sind beendet.",
+  },
+  signOut: { en: "Sign out here", de: "Hier abmelden" },
+});

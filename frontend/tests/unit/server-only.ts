@@ -1,0 +1,2 @@
+// Stands in for the package that makes an import from the client an error.
+export {};

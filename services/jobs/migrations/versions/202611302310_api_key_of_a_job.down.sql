@@ -1,0 +1,18 @@
+SET LOCAL ROLE msaas_owner;
+
+DROP VIEW api_v1.jobs;
+
+CREATE VIEW api_v1.jobs WITH (security_invoker = true) AS
+  SELECT
+    id, task_type, status, priority, payload, result, result_ref, attempts, max_attempts, losses,
+    run_at, deadline_at, started_at, finished_at, cancel_requested_at, progress, last_error,
+    failure_reason, correlation_id, source, parent_job_id, schedule_id, billable, created_at,
+    updated_at, version, decided_by_fence AS decided_by, content_removed_at
+  FROM jobs.jobs;
+
+GRANT SELECT ON api_v1.jobs TO authenticated;
+
+-- squawk-ignore ban-drop-column
+ALTER TABLE jobs.jobs DROP COLUMN api_key_id;
+
+RESET ROLE;
