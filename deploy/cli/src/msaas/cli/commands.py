@@ -117,7 +117,10 @@ COMMANDS: Mapping[str, CliCommand] = {
 
 # What an unknown command may be, so that the answer can name the package that has it.
 PACKAGES: Mapping[str, str] = dict.fromkeys(
-    ("test", "check", "contracts", "fuzz", "chaos", "abuse", "bench", "lock", "new", "record"),
+    (
+        *("test", "check", "dashboard", "contracts", "fuzz", "chaos", "abuse", "bench", "lock"),
+        *("new", "record"),
+    ),
     "msaas-dev",
 )
 
