@@ -117,6 +117,7 @@ class Services:
         add(self._process("gateway", self._gateway, (*stored, *identity)))
         add(self._process("jobs", self._jobs, stored))
         add(self._process("jobs-worker", dict, servers))
+        add(self._process("billing", self._billing, stored))
         add(self._browser_worker(servers))
         if not self._supabase:
             add(self._step("seed", self._seed, tuple(part.name for part in self._fleet.parts)))
@@ -251,6 +252,9 @@ class Services:
             "DATABASE_URL": self._login("svc_jobs"),
             **self._artifact_settings(),
         }
+
+    def _billing(self) -> EnvironmentVariables:
+        return {"DATABASE_URL": self._login("svc_billing")}
 
     def _migrate(self) -> EnvironmentVariables:
         passwords = {f"{login.upper()}_PASSWORD": self._secret(login) for login in DATABASE_LOGINS}

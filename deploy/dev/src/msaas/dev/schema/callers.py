@@ -38,7 +38,7 @@ LOGINS: Mapping[str, str] = {
     "jobs": "`svc_jobs`",
     "jobs-worker": "none",
     "browser-worker": "none",
-    "billing": "arrives with billing",
+    "billing": "`svc_billing`",
     "privacy": "arrives with privacy",
 }
 
