@@ -31,6 +31,7 @@ class StripeEventReceived(Message, on_full=OnFull.REFUSE):
     livemode: bool
     api_version: Annotated[str, Field(max_length=50)] | None = None
     is_thin: bool = False
+    is_backfill: bool = False
     object_id: StripeId | None = None
     customer_id: StripeId | None = None
     payload: JsonObject | None = None

@@ -59,6 +59,13 @@ _DECLARED = (
         internal_port=9005,
     ),
     Process(
+        name="billing-cron",
+        command=("billing", "cron"),
+        consumer_group="billing",
+        settings_prefix="BILLING_",
+        internal_port=9006,
+    ),
+    Process(
         name="browser-worker",
         command=("browser_worker", "serve"),
         consumer_group="browser-workers",

@@ -63,7 +63,6 @@ CREATE TABLE billing.accounts (
     (plan = 'FREE') = (period_start IS NULL)
     AND (period_start IS NULL) = (period_end IS NULL)
   ),
-  CONSTRAINT accounts_published_what_is_known CHECK (published_version <= fetched_version),
   UNIQUE (user_id),
   CONSTRAINT accounts_user_id_fkey FOREIGN KEY (user_id)
     REFERENCES identity.users (id) ON DELETE SET NULL,
@@ -71,9 +70,6 @@ CREATE TABLE billing.accounts (
 );
 
 CREATE INDEX accounts_to_look_at ON billing.accounts (next_look_at) WHERE next_look_at IS NOT NULL;
-
-CREATE INDEX accounts_unpublished ON billing.accounts (id)
-  WHERE published_version < fetched_version;
 
 CREATE TABLE billing.broker_epoch (
   only_row boolean DEFAULT true NOT NULL,
@@ -301,6 +297,7 @@ CREATE TABLE billing.requests (
   idempotency_key text NOT NULL,
   fingerprint bytea NOT NULL,
   state text DEFAULT 'OPEN' NOT NULL,
+  attempt integer DEFAULT 0 NOT NULL,
   answer jsonb,
   stripe_object_id text,
   created_at timestamptz DEFAULT now() NOT NULL,

@@ -1,4 +1,4 @@
-"""`python -m msaas.billing serve`."""
+"""`python -m msaas.billing serve | cron | setup`."""
 
 import argparse
 import os
@@ -10,15 +10,24 @@ from msaas.web import run
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m msaas.billing", description=__doc__)
-    parser.add_argument("kind", choices=("serve",))
-    parser.parse_args(arguments)
-    from msaas.billing.bootstrap import serve
-    from msaas.billing.settings import Settings
-
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    kinds.add_parser("serve", help="webhooks, commands, subscriptions")
+    kinds.add_parser("cron", help="periodic tasks; any number of replicas")
+    given = parser.parse_args(arguments)
     try:
-        run(serve(load_settings(Settings, os.environ)))
+        run(_do(given))
     except SettingsInvalid as invalid:
         parser.exit(2, f"{invalid}\n")
+
+
+async def _do(given: argparse.Namespace) -> None:
+    from msaas.billing.bootstrap import serve, serve_cron
+    from msaas.billing.settings import CronSettings, Settings
+
+    if given.kind == "serve":
+        await serve(load_settings(Settings, os.environ))
+    else:
+        await serve_cron(load_settings(CronSettings, os.environ))
 
 
 if __name__ == "__main__":

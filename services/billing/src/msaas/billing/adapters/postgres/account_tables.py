@@ -61,12 +61,6 @@ accounts = Table(
         " AND (period_start IS NULL) = (period_end IS NULL)",
         name="accounts_paid_plan_has_a_period",
     ),
-    CheckConstraint(
-        "published_version <= fetched_version", name="accounts_published_what_is_known"
-    ),
-    Index(
-        "accounts_unpublished", "id", postgresql_where=text("published_version < fetched_version")
-    ),
     Index("accounts_to_look_at", "next_look_at", postgresql_where=text("next_look_at IS NOT NULL")),
     info={"root": True},
 )

@@ -149,6 +149,7 @@ requests = Table(
     required("idempotency_key", Text, info=PERSONAL),
     required("fingerprint", LargeBinary, info=SECRET),
     required("state", Text, server_default="OPEN", info=INTERNAL),
+    required("attempt", Integer, server_default=text("0"), info=INTERNAL),
     Column("answer", JSONB, info=SECRET),
     Column("stripe_object_id", Text, info=PERSONAL),
     required("created_at", INSTANT, server_default=NOW, info=INTERNAL),
