@@ -118,6 +118,7 @@ class Services:
         add(self._process("jobs", self._jobs, stored))
         add(self._process("jobs-worker", dict, servers))
         add(self._process("billing", self._billing, stored))
+        add(self._process("billing-cron", self._billing, stored))
         add(self._browser_worker(servers))
         if not self._supabase:
             add(self._step("seed", self._seed, tuple(part.name for part in self._fleet.parts)))

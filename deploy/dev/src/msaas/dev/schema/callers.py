@@ -39,6 +39,7 @@ LOGINS: Mapping[str, str] = {
     "jobs-worker": "none",
     "browser-worker": "none",
     "billing": "`svc_billing`",
+    "billing-cron": "`svc_billing`",
     "privacy": "arrives with privacy",
 }
 

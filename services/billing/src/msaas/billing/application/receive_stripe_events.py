@@ -26,6 +26,8 @@ class ReceiveStripeEvents:
 
     async def __call__(self, events: Sequence[StripeEvent]) -> None:
         unique = {event.id: event for event in events}
-        new = await self._inbox.store(list(unique.values())) if unique else []
+        if not unique:
+            return
+        new = await self._inbox.store(list(unique.values()))
         self._received_total.labels("stored").inc(len(new))
         self._received_total.labels("duplicate").inc(len(events) - len(new))

@@ -51,9 +51,8 @@ class PostgresRequests:
         if (row["kind"], row["fingerprint"]) != (kind, fingerprint):
             raise IdempotencyMismatch
         answer = orjson.loads(row["answer"]) if row["answer"] else None
-        return Request(
-            id=row["id"], stripe_key=f"request:{row['id']}:{row['attempt']}", answer=answer
-        )
+        key = f"request:{row['id']}:{row['attempt']}"
+        return Request(id=row["id"], stripe_key=key, answer=answer)
 
     async def finish(
         self, request_id: UUID, answer: Mapping[str, Any], object_id: str | None
