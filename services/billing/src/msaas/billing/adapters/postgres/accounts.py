@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -17,6 +17,9 @@ from msaas.billing.domain.subscriptions import Subscription
 from msaas.contracts import Plan
 from msaas.kernel import new_id
 from msaas.postgres import Database, DatabaseConnection
+
+# Commands and events of one user may come at once; each holds the row for a few statements.
+ROW_LOCK_TIMEOUT: Final = 5.0
 
 
 class PostgresAccounts:
@@ -50,7 +53,7 @@ class PostgresAccounts:
         return _read_account(row) if row else None
 
     async def link_customer(self, account_id: UUID, customer_id: str) -> Account:
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(lock_timeout=ROW_LOCK_TIMEOUT) as connection:
             await connection.execute(sql.LINK_CUSTOMER, account_id, customer_id)
             row = await connection.fetchrow(sql.GET_ACCOUNT, account_id)
         return _read_account(row)
@@ -71,7 +74,7 @@ class PostgresAccounts:
         return [_read_account(row) for row in rows]
 
     async def store_fetch(self, fetch: AccountFetch) -> Account:
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(lock_timeout=ROW_LOCK_TIMEOUT) as connection:
             row = await connection.fetchrow(sql.LOCK_ACCOUNT, fetch.account_id)
             account = _read_account(row)
             # Later than any transaction that held the row before.

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import orjson
 
+from msaas.billing.adapters.postgres.accounts import ROW_LOCK_TIMEOUT
 from msaas.billing.application.ports import Request
 from msaas.billing.domain.accounts import Account
 from msaas.billing.domain.errors import IdempotencyMismatch
@@ -67,7 +68,7 @@ class PostgresRequests:
     async def set_spend_limit(
         self, account: Account, request_id: UUID, amount: int | None, answer: Mapping[str, Any]
     ) -> None:
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(lock_timeout=ROW_LOCK_TIMEOUT) as connection:
             await connection.execute(_RAISE_VERSION, account.id)
             await connection.execute(_SET_LIMIT, account.id, account.user_id, amount)
             await connection.execute(_FINISH, request_id, _dump(answer), None)
