@@ -37,6 +37,16 @@ IDENTITY = Process(
     public_port=9999,
     internal_port=9004,
 )
+# The stand-in for Stripe; a STRIPE_API_KEY replaces it.
+STRIPE = Process(
+    name="stripe",
+    command=("stripe", "serve"),
+    consumer_group="",
+    settings_prefix="LOCAL_STRIPE_",
+    public_port=12111,
+    internal_port=12112,
+)
+STRIPE_URL = "https://api.stripe.com"
 _SITE_PORTS = {"demo-site": 8010, "artifacts": 8020}
 
 # Longer than a worker takes to end its runs and to report those that it could not end.
@@ -48,7 +58,7 @@ EnvironmentVariables = Mapping[str, str]
 def _list_ports() -> dict[str, int]:
     """Return each port under its name: a process's own, and `<process>-internal`."""
     ports = dict(_SITE_PORTS)
-    for process in (*PROCESSES.values(), IDENTITY):
+    for process in (*PROCESSES.values(), IDENTITY, STRIPE):
         declared = {process.name: process.public_port, _internal(process): process.internal_port}
         ports |= {name: port for name, port in declared.items() if port is not None}
     return ports
@@ -94,6 +104,7 @@ class Services:
         self._ports = _Ports(notify)
         self._secret = partial(get_or_create_secret, home.secrets)
         self._supabase = environment.get("SUPABASE_URL")
+        self._runs_stripe = "STRIPE_API_KEY" not in environment
         self._serves_artifacts = "ARTIFACTS_URL" not in environment
         self._runs_redis = "REDIS_URL" not in environment
         self._chromium = ""
@@ -109,11 +120,8 @@ class Services:
         if self._serves_artifacts:
             words = ["local.artifacts", "--folder", str(self._home.artifacts)]
             add(self._site("artifacts", words, self._artifact_settings))
-        if self._supabase:
-            given = PartState("identity", url=self._supabase, ready=True)
-            self._fleet.external.append(given)
-        else:
-            add(self._identity(servers))
+        self._add_or_name("identity", self._supabase, lambda: self._identity(servers))
+        self._add_or_name("stripe", None if self._runs_stripe else STRIPE_URL, self._stripe)
         add(self._process("gateway", self._gateway, (*stored, *identity)))
         add(self._process("jobs", self._jobs, stored))
         add(self._process("jobs-worker", dict, servers))
@@ -122,6 +130,13 @@ class Services:
         add(self._browser_worker(servers))
         if not self._supabase:
             add(self._step("seed", self._seed, tuple(part.name for part in self._fleet.parts)))
+
+    def _add_or_name(self, name: str, url: str | None, build: Callable[[], Part]) -> None:
+        """Add a stand-in, or name the real service that is used instead."""
+        if url:
+            self._fleet.external.append(PartState(name, url=url, ready=True))
+        else:
+            self._fleet.parts.append(build())
 
     def _process(
         self,
@@ -218,6 +233,15 @@ class Services:
             }
 
         return self._service(IDENTITY, settings, servers, prepare)
+
+    def _stripe(self) -> Part:
+        def settings() -> EnvironmentVariables:
+            return {
+                "LOCAL_STRIPE_PUBLIC_URL": self._ports.url("stripe"),
+                "LOCAL_STRIPE_DATA": str(self._home.stripe / "stripe.db"),
+            }
+
+        return self._service(STRIPE, settings, (), lambda: None)
 
     def _browser_worker(self, servers: tuple[str, ...]) -> Part:
         def prepare() -> None:
