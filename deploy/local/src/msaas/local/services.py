@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from signal import SIGTERM
 
 from msaas.contracts import DATABASE_LOGINS, PROCESSES, Process
@@ -122,11 +123,15 @@ class Services:
             add(self._site("artifacts", words, self._artifact_settings))
         self._add_or_name("identity", self._supabase, lambda: self._identity(servers))
         self._add_or_name("stripe", None if self._runs_stripe else STRIPE_URL, self._stripe)
-        add(self._process("gateway", self._gateway, (*stored, *identity)))
+        # At Stripe itself an operator sets the catalogue up: `./msaas billing setup`.
+        money = ("catalogue",) if self._runs_stripe else ()
+        if self._runs_stripe:
+            add(self._catalogue((*stored, "stripe")))
+        add(self._process("gateway", self._gateway, (*stored, *identity, *money)))
         add(self._process("jobs", self._jobs, stored))
         add(self._process("jobs-worker", dict, servers))
-        add(self._process("billing", self._billing, stored))
-        add(self._process("billing-cron", self._billing, stored))
+        add(self._process("billing", self._billing, (*stored, *money)))
+        add(self._process("billing-cron", self._billing, (*stored, *money)))
         add(self._browser_worker(servers))
         if not self._supabase:
             add(self._step("seed", self._seed, tuple(part.name for part in self._fleet.parts)))
@@ -243,6 +248,27 @@ class Services:
 
         return self._service(STRIPE, settings, (), lambda: None)
 
+    def _catalogue(self, depends_on: tuple[str, ...]) -> Part:
+        """Build the part that tells the stand-in what is sold and where webhooks go."""
+
+        def command() -> Sequence[str]:
+            url = f"{self._ports.url('gateway')}/api/v1/billing/webhooks"
+            words = ("--webhook-url", url, "--secret-file", str(self._webhook_secret))
+            return _python(("billing", "setup", *words))
+
+        return Part(
+            name="catalogue",
+            command=command,
+            environment=lambda: self._environment(self._billing()),
+            prepare=partial(self._ports.choose, "gateway"),
+            depends_on=depends_on,
+            once=True,
+        )
+
+    @property
+    def _webhook_secret(self) -> Path:
+        return self._home.secrets / "stripe-webhook"
+
     def _browser_worker(self, servers: tuple[str, ...]) -> Part:
         def prepare() -> None:
             from msaas.local.chromium import ensure_chromium
@@ -267,8 +293,14 @@ class Services:
             "SUPABASE_URL": self._supabase or self._ports.url("identity"),
             "GATEWAY_API_KEY_PEPPERS": self._secret("api-key-pepper"),
             "GATEWAY_SEALING_KEY": str(get_or_create_sealing_keys(self._home.secrets)[0].public),
+            **self._webhook_settings(),
             **self._artifact_settings(),
         }
+
+    def _webhook_settings(self) -> EnvironmentVariables:
+        if not self._runs_stripe or not self._webhook_secret.exists():
+            return {}
+        return {"STRIPE_WEBHOOK_SECRET": self._webhook_secret.read_text()}
 
     def _jobs(self) -> EnvironmentVariables:
         keys = get_or_create_sealing_keys(self._home.secrets)
@@ -279,7 +311,8 @@ class Services:
         }
 
     def _billing(self) -> EnvironmentVariables:
-        return {"DATABASE_URL": self._login("svc_billing")}
+        stripe = {"BILLING_STRIPE_URL": self._ports.url("stripe")} if self._runs_stripe else {}
+        return {"DATABASE_URL": self._login("svc_billing"), **stripe}
 
     def _migrate(self) -> EnvironmentVariables:
         passwords = {f"{login.upper()}_PASSWORD": self._secret(login) for login in DATABASE_LOGINS}

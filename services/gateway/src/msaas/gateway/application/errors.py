@@ -57,7 +57,7 @@ class QuotaExceeded(MsaasError):
     code: ClassVar[str] = "quota_exceeded"
     kind: ClassVar[ErrorKind] = ErrorKind.PAYMENT_REQUIRED
     public_context: ClassVar[frozenset[str]] = frozenset(
-        {"limit", "used", "reserved", "resets_at", "upgrade_url"}
+        {"limit", "used", "reserved", "resets_at", "upgrade_url", "blocked_by"}
     )
 
 

@@ -71,9 +71,8 @@ def read_event(parsed: object, *, stores_payload: bool) -> StripeEventReceived |
         return None
     event = cast("Mapping[str, Any]", parsed)
     is_thin = event.get("object") == "v2.core.event"
-    about = _read_map(event.get("related_object" if is_thin else None)) or _read_map(
-        _read_map(event.get("data")).get("object")
-    )
+    inside = _read_map(event.get("data")).get("object")
+    about = _read_map(event.get("related_object") if is_thin else inside)
     is_customer = about.get("object") == "customer"
     try:
         return StripeEventReceived(
@@ -105,5 +104,6 @@ def _read_map(value: object) -> Mapping[str, Any]:
 
 
 def _read_id(value: object) -> str | None:
-    found = _read_map(value).get("id") if isinstance(value, Mapping) else value
+    """Read an id, or the id of an expanded object."""
+    found = _read_map(value).get("id", value)
     return found if isinstance(found, str) and found else None

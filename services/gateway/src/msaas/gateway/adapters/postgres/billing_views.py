@@ -32,8 +32,9 @@ class PostgresBillingViews:
 
     async def list_prices(self, user_id: UUID) -> Sequence[Row]:
         async with self._database.read_as(user_id) as connection:
-            return await connection.fetch(_PRICES)
+            return [dict(row) for row in await connection.fetch(_PRICES)]
 
     async def find_subscription(self, user_id: UUID) -> Row | None:
         async with self._database.read_as(user_id) as connection:
-            return await connection.fetchrow(_SUBSCRIPTION)
+            row = await connection.fetchrow(_SUBSCRIPTION)
+        return None if row is None else dict(row)

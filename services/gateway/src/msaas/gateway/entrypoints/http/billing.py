@@ -138,6 +138,10 @@ def _build_offer(plan: Plan, terms: PlanTerms, prices: Sequence[Row]) -> PlanOff
         metered=terms.metered,
         currency=flat["currency"] if flat else None,
         interval=flat["recurring_interval"] if flat else None,
-        amount_per_period=Decimal(0) if is_free else flat and flat["unit_amount"],
-        amount_per_job=Decimal(0) if is_free else metered and metered["unit_amount"],
+        amount_per_period=Decimal(0) if is_free else _read_amount(flat),
+        amount_per_job=Decimal(0) if is_free else _read_amount(metered),
     )
+
+
+def _read_amount(price: Row | None) -> Decimal | None:
+    return None if price is None else price["unit_amount"]
