@@ -1,4 +1,4 @@
-"""`python -m msaas.billing setup`: makes or verifies the catalogue at Stripe, and prints the diff."""
+"""`python -m msaas.billing setup`: makes or verifies the catalogue at Stripe, prints the diff."""
 
 from pathlib import Path
 
