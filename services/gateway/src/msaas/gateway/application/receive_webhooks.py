@@ -86,7 +86,7 @@ def read_event(parsed: object, *, stores_payload: bool) -> StripeEventReceived |
             customer_id=_read_id(about if is_customer else about.get("customer")),
             payload=dict(event) if stores_payload else None,
         )
-    except (KeyError, TypeError, ValueError, OverflowError, ValidationError):
+    except (KeyError, TypeError, ValueError, OverflowError, OSError, ValidationError):
         return None
 
 
