@@ -50,7 +50,21 @@ _DECLARED = (
         settings_prefix="JOBS_",
         internal_port=9002,
     ),
-    Process(name="billing", consumer_group="billing", settings_prefix="BILLING_"),
+    Process(
+        name="billing",
+        command=("billing", "serve"),
+        consumer_group="billing",
+        settings_prefix="BILLING_",
+        database_logins=("svc_billing",),
+        internal_port=9005,
+    ),
+    Process(
+        name="billing-cron",
+        command=("billing", "cron"),
+        consumer_group="billing",
+        settings_prefix="BILLING_",
+        internal_port=9006,
+    ),
     Process(
         name="browser-worker",
         command=("browser_worker", "serve"),

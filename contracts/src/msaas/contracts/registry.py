@@ -5,6 +5,16 @@ from datetime import timedelta
 from types import MappingProxyType
 
 from msaas.contracts.audit import AuditRecorded
+from msaas.contracts.billing import (
+    ApplyStripeEvent,
+    ChangePlan,
+    OpenCheckout,
+    OpenPortal,
+    RefreshAccount,
+    ReplayStripeEvent,
+    SetSpendLimit,
+    StripeEventReceived,
+)
 from msaas.contracts.dead_letters import (
     ListDeadLetters,
     ReplayDeadLetters,
@@ -123,6 +133,29 @@ _DECLARED = (
         dlq_owner="billing",
     ),
     Topic(
+        name="billing.commands",
+        kind=TopicKind.WORK,
+        messages=(
+            *(OpenCheckout, OpenPortal, ChangePlan, SetSpendLimit),
+            *(RefreshAccount, ApplyStripeEvent, ReplayStripeEvent),
+        ),
+        owner="billing",
+        producers=frozenset({"billing", "billing-cron", "gateway"}),
+        consumers=("billing",),
+        bound=10_000,
+        dlq_owner="billing",
+    ),
+    Topic(
+        name="billing.webhooks",
+        kind=TopicKind.WORK,
+        messages=(StripeEventReceived,),
+        owner="billing",
+        producers=frozenset({"billing-cron", "gateway"}),
+        consumers=("billing",),
+        bound=10_000,
+        dlq_owner="billing",
+    ),
+    Topic(
         name="billing.events",
         kind=TopicKind.WORK,
         messages=(SubscriptionChanged, UsageReported, UsageReconciled),
@@ -147,7 +180,7 @@ _DECLARED = (
         kind=TopicKind.REPLY,
         messages=(Reply,),
         owner="jobs",
-        producers=frozenset({"jobs"}),
+        producers=frozenset({"billing", "jobs"}),
         consumers=("gateway",),
         retention=timedelta(seconds=60),
     ),

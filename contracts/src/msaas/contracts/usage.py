@@ -6,6 +6,7 @@ Usage is a hash chain: each message carries a hash over its fields and the previ
 import hashlib
 import struct
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID
 
@@ -29,8 +30,20 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAYOUT = struct.Struct(">16sQ16sqq32s")
 
 
+class Blocker(StrEnum):
+    """Why a user's new jobs are refused; of several reasons the first is named."""
+
+    PAST_DUE = "past_due"
+    SPEND_LIMIT = "spend_limit"
+    PLAN = "plan"
+    RATE = "rate"
+
+
 class UsageRecorded(Message, on_full=OnFull.SKIP):
-    """One completed billable job. The subject is a random id that identifies no person."""
+    """One completed billable job. The subject is a random id that identifies no person.
+
+    `user_id` is None once the user is erased.
+    """
 
     subject_id: UUID
     seq: PositiveCount
@@ -41,6 +54,7 @@ class UsageRecorded(Message, on_full=OnFull.SKIP):
     plan: Plan
     prev_hash: Hash
     hash: Hash
+    user_id: UUID | None = None
 
 
 class UsageNoted(Message, on_full=OnFull.SKIP):
@@ -78,7 +92,9 @@ class SubscriptionChanged(Message, on_full=OnFull.SKIP):
     """A snapshot of a user's subscription; the higher `version` is the newer one.
 
     `jobs_limit` None means no hard limit. Only a paid plan has a period. `next_plan` takes effect
-    when the period ends; without it the plan stays the same.
+    when the period ends; without it the plan stays the same. `spend_limit_jobs` is the number of
+    jobs that the user's own spend limit allows in the period. With `blocked_by`, no new job is
+    accepted.
     """
 
     user_id: UUID
@@ -90,6 +106,8 @@ class SubscriptionChanged(Message, on_full=OnFull.SKIP):
     period_end: Timestamp | None = None
     next_plan: Plan | None = None
     stripe_event_id: ExternalEventId | None = None
+    spend_limit_jobs: Annotated[int, Field(ge=0, le=2**53)] | None = None
+    blocked_by: Blocker | None = None
 
     @model_validator(mode="after")
     def _has_a_period_where_it_is_paid(self) -> Self:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import MetaData
 
+from msaas.billing.adapters.postgres.tables import metadata as billing
 from msaas.gateway.adapters.postgres.tables import metadata as identity
 from msaas.jobs.adapters.postgres.tables import metadata as jobs
 from msaas.local.migrate import list_migration_chains
@@ -27,4 +28,8 @@ class SchemaOwner:
         return chains[self.service].migrations(dsn)
 
 
-SCHEMA_OWNERS = (SchemaOwner("gateway", identity), SchemaOwner("jobs", jobs))
+SCHEMA_OWNERS = (
+    SchemaOwner("gateway", identity),
+    SchemaOwner("jobs", jobs),
+    SchemaOwner("billing", billing),
+)

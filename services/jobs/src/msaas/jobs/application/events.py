@@ -101,6 +101,7 @@ def build_usage_recorded(
             plan=charge.plan,
             prev_hash=charge.prev_hash,
             hash=charge.hash,
+            user_id=charge.user_id,
         ),
         topic=USAGE_TOPIC,
         id=derive_id(charge.subject_id, charge.seq),

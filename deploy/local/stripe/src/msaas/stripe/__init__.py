@@ -1,0 +1,3 @@
+"""A Stripe-compatible billing server for one machine."""
+
+__all__ = ()

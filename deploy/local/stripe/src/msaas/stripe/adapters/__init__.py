@@ -1,0 +1,1 @@
+"""The adapters: Postgres, argon2, signed tokens."""

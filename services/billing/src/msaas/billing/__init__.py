@@ -1,0 +1,3 @@
+"""Billing."""
+
+__all__: list[str] = []

@@ -1,0 +1,1 @@
+"""Stripe: the client, and what it answers as values of the domain."""

@@ -1,0 +1,1 @@
+"""The topics that billing consumes, one module each."""

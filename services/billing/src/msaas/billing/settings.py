@@ -1,0 +1,54 @@
+"""The settings of the process, read from the environment."""
+
+from typing import Annotated, ClassVar, Final
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from msaas.settings import LocalDefault, PostgresSettings, RedisSettings
+
+# The key that the local stand-in for Stripe accepts; in production a real one has to be set.
+LOCAL_STRIPE_KEY: Final = "sk_test_local"
+_HTTP: Final = r"^https?://"
+_CONFIG: Final = SettingsConfigDict(env_prefix="BILLING_")
+
+
+class StripeSettings(PostgresSettings):
+    """`stripe_url` is None where Stripe itself is called, and the stand-in's address otherwise."""
+
+    model_config: ClassVar[SettingsConfigDict] = _CONFIG
+
+    stripe_api_key: Annotated[SecretStr, LocalDefault(LOCAL_STRIPE_KEY)] = Field(
+        validation_alias="STRIPE_API_KEY"
+    )
+    stripe_url: str | None = Field(default=None, pattern=_HTTP)
+
+    @property
+    def livemode(self) -> bool:
+        """Return whether the key is of Stripe's live mode: everything else is a test."""
+        return self.stripe_api_key.get_secret_value().startswith(("sk_live_", "rk_live_"))
+
+
+class SetUpSettings(StripeSettings):
+    """The command needs Stripe and the service's database, and no Redis."""
+
+    model_config: ClassVar[SettingsConfigDict] = _CONFIG
+
+
+class _ProcessSettings(RedisSettings, StripeSettings):
+    """`past_due_grace_days`: how long jobs are accepted after a payment has failed."""
+
+    internal_host: str = "127.0.0.1"
+    past_due_grace_days: int = Field(default=7, ge=0, le=60)
+
+
+class Settings(_ProcessSettings):
+    model_config: ClassVar[SettingsConfigDict] = _CONFIG
+
+    internal_port: int = Field(default=9005, ge=0, le=65_535)
+
+
+class CronSettings(_ProcessSettings):
+    model_config: ClassVar[SettingsConfigDict] = _CONFIG
+
+    internal_port: int = Field(default=9006, ge=0, le=65_535)

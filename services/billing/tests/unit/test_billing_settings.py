@@ -1,0 +1,14 @@
+"""The settings of billing."""
+
+from msaas.billing.settings import Settings
+from msaas.settings import load_settings
+
+
+def test_the_internal_port_comes_from_the_environment() -> None:
+    given = {
+        "ENVIRONMENT": "local",
+        "REDIS_URL": "redis://localhost",
+        "DATABASE_URL": "postgresql://localhost/x",
+        "BILLING_INTERNAL_PORT": "9999",
+    }
+    assert load_settings(Settings, given).internal_port == 9999
