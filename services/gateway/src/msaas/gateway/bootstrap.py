@@ -30,7 +30,9 @@ from msaas.gateway.adapters.postgres.access import PostgresAccess
 from msaas.gateway.adapters.postgres.api_keys import PostgresKeyViews
 from msaas.gateway.adapters.postgres.bulk_views import PostgresBulkViews
 from msaas.gateway.adapters.postgres.job_views import PostgresJobViews
+from msaas.gateway.adapters.postgres.operator_views import PostgresOperatorViews
 from msaas.gateway.adapters.postgres.pauses import PostgresPauses
+from msaas.gateway.adapters.postgres.profiles import PostgresProfiles
 from msaas.gateway.adapters.postgres.retention import list_retention_rules
 from msaas.gateway.adapters.postgres.users import PostgresUsers
 from msaas.gateway.application.cache_versions import CacheVersions
@@ -61,6 +63,8 @@ from msaas.gateway.entrypoints.http import (
     job_snapshot,
     job_stream,
     jobs,
+    operator_lists,
+    profile,
     summaries,
     users,
 )
@@ -110,6 +114,7 @@ RETENTION_RETRY_SECONDS = 60.0
 ROUTERS = (
     *(
         account.router,
+        profile.router,
         job_stream.router,
         job_snapshot.router,
         bulk_changes.router,
@@ -118,6 +123,7 @@ ROUTERS = (
         summaries.router,
     ),
     *(api_keys.router, flags.router, dead_letters.router, fleet.router, users.router),
+    operator_lists.router,
 )
 # Pages for people; the OpenAPI document does not describe them.
 PAGES: Final = APIRouter(dependencies=[guard(RouteRule(is_public=True, rate_limit=None))])
@@ -266,6 +272,8 @@ def assemble(
         ),
         read_job_snapshot=ReadJobSnapshot(views, row_versions, lambda: event_hub.cursor),
         change_jobs_in_bulk=ChangeJobsInBulk(PostgresBulkViews(reads), commands),
+        profiles=PostgresProfiles(users),
+        operator_views=PostgresOperatorViews(users),
         manage_keys=access.manage_keys,
         key_views=PostgresKeyViews(reads),
         key_streams=access.key_streams,
