@@ -1,6 +1,5 @@
 import clsx from "clsx";
-import { Slot } from "radix-ui";
-import type { ComponentProps } from "react";
+import { type ComponentProps, cloneElement, isValidElement } from "react";
 
 export type ButtonLook = "primary" | "plain" | "ghost" | "danger";
 
@@ -38,23 +37,33 @@ export function Button({
   className,
   disabled,
   type,
+  children,
   ...rest
 }: ButtonProps) {
-  const Tag = asChild ? Slot.Root : "button";
+  const classes = clsx(
+    "inline-flex shrink-0 items-center justify-center whitespace-nowrap rounded-md border font-medium transition-colors",
+    "[&_svg]:size-4 [&_svg]:shrink-0",
+    "disabled:cursor-not-allowed disabled:border-dashed disabled:border-line-strong disabled:bg-surface disabled:text-fg-3",
+    SIZES[size],
+    LOOKS[look],
+    square && "aspect-square !px-0",
+    className,
+  );
+  if (asChild && isValidElement<{ className?: string }>(children)) {
+    return cloneElement(children, {
+      ...rest,
+      className: clsx(classes, children.props.className),
+    });
+  }
   return (
-    <Tag
-      {...(asChild ? {} : { type: type ?? "button", disabled: disabled || busy })}
+    <button
+      type={type ?? "button"}
+      disabled={disabled || busy}
       aria-busy={busy || undefined}
-      className={clsx(
-        "inline-flex shrink-0 items-center justify-center whitespace-nowrap rounded-md border font-medium transition-colors",
-        "[&_svg]:size-4 [&_svg]:shrink-0",
-        "disabled:cursor-not-allowed disabled:border-dashed disabled:border-line-strong disabled:bg-surface disabled:text-fg-3",
-        SIZES[size],
-        LOOKS[look],
-        square && "aspect-square !px-0",
-        className,
-      )}
+      className={classes}
       {...rest}
-    />
+    >
+      {children}
+    </button>
   );
 }

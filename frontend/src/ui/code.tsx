@@ -3,7 +3,7 @@ import { CopyButton } from "./copy-button";
 /** Text to copy, in a well. */
 export function CodeWell({ text, label }: { text: string; label: string }) {
   return (
-    <figure className="relative m-0">
+    <figure className="relative m-0 min-w-0">
       <section
         tabIndex={0}
         aria-label={label}

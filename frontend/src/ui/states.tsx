@@ -35,7 +35,7 @@ export function StatePanel({
     <section
       role={role}
       className={clsx(
-        "grid items-center gap-8 rounded-lg border border-line bg-surface p-5 tablet:p-8",
+        "grid grid-cols-[minmax(0,1fr)] items-center gap-8 rounded-lg border border-line bg-surface p-5 tablet:p-8",
         aside ? "wide:grid-cols-[minmax(0,1fr)_minmax(0,1.3fr)]" : null,
       )}
     >

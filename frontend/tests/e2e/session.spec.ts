@@ -108,9 +108,9 @@ test("a link of a message signs in, in the browser that asked for it only", asyn
   await expect(watched.getByText(`If ${email} has an account`, { exact: false })).toBeVisible();
   await expectAccessible(watched);
   const other = await browser.newContext({ baseURL });
-  const stranger = await other.newPage();
-  await stranger.goto("/auth/callback?code=stolen");
-  await expect(stranger.getByRole("alert").first()).toContainText("not valid any more");
+  const visitor = await other.newPage();
+  await visitor.goto("/auth/callback?code=stolen");
+  await expect(visitor.getByRole("alert").first()).toContainText("not valid any more");
   await other.close();
   await openNewestLink(watched, email);
   await expect(watched).toHaveURL(/\/jobs$/);

@@ -119,12 +119,16 @@ test("jobs", async ({ signedIn }) => {
   await take(signedIn, "jobs", async () => {
     await signedIn.goto("/jobs");
     await signedIn.locator("[role=row][data-id]").nth(9).waitFor();
+    const showNew = signedIn.getByRole("button", { name: /new$/ });
+    if (await showNew.isVisible()) await showNew.click();
   });
   const open = async (id: string, part: string) => {
     await signedIn.goto(`/jobs/${id}`);
     await signedIn.getByRole("heading", { level: 2 }).first().waitFor();
     await expect(signedIn.getByText(part).first()).toBeVisible();
     await expect(signedIn.getByLabel("Timeline").first()).toBeVisible();
+    await expect(signedIn.getByText("Parameters").first()).toBeVisible();
+    await signedIn.waitForFunction(() => [...document.images].every((image) => image.complete));
   };
   await take(signedIn, "job", () => open(markdown, "Done on attempt"));
   await take(signedIn, "job-screenshot", () => open(screenshot, "Done on attempt"));

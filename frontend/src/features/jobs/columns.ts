@@ -24,7 +24,7 @@ const HIDDEN_AT_FIRST: readonly Column[] = ["source", "priority"];
 export const WIDTHS: Readonly<Record<Column, string>> = {
   status: "112px",
   id: "92px",
-  type: "minmax(150px, 1.1fr)",
+  type: "minmax(196px, 1.1fr)",
   target: "minmax(140px, 1.3fr)",
   detail: "minmax(120px, 1.3fr)",
   took: "84px",

@@ -31,6 +31,11 @@ class Case(Enum):
 # A new operation needs its case here; the first test checks that.
 CASES: Mapping[str, Case] = {
     "readMe": Case.OWN,
+    "changeProfile": Case.OWN,
+    "readNotifications": Case.OWN,
+    "setNotifications": Case.OWN,
+    "listUsers": Case.OPERATORS,
+    "listAuditEntries": Case.OPERATORS,
     "listTaskTypes": Case.OWN,
     "readFlags": Case.OWN,
     "listApiKeys": Case.OWN,

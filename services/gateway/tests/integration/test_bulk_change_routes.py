@@ -21,7 +21,7 @@ async def test_a_bulk_change_is_what_its_search_finds(
 ) -> None:
     user, other = await sign_in(), await sign_in()
     await fake_jobs.insert_job(other.id)
-    ended = {"finished_at": datetime(2026, 1, 1, tzinfo=UTC)}
+    ended: dict[str, Any] = {"finished_at": datetime(2026, 1, 1, tzinfo=UTC)}
     queued = [await fake_jobs.insert_job(user.id) for _ in range(3)]
     running = await fake_jobs.insert_job(user.id, status="RUNNING")
     failed = await fake_jobs.insert_job(user.id, status="FAILED", failure_reason="timeout", **ended)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -234,11 +234,12 @@ async def test_every_order_has_each_job_once_in_pages(
             end = started + timedelta(seconds=rng.randint(0, 4))
             times |= {"status": "COMPLETED", "finished_at": end}
         await fake_jobs.insert_job(user.id, **times)
-    for key, get in (
-        ("created", lambda row: row["created_at"]),
-        ("finished", lambda row: row["finished_at"] or "9"),
-        ("took", get_took),
-    ):
+    orders: dict[str, Callable[[dict[str, Any]], Any]] = {
+        "created": lambda row: row["created_at"],
+        "finished": lambda row: row["finished_at"] or "9",
+        "took": get_took,
+    }
+    for key, get in orders.items():
         ascending = [get(row) for row in await read_pages(user, key)]
         descending = [get(row) for row in await read_pages(user, f"-{key}")]
         assert ascending == sorted(ascending) == descending[::-1]

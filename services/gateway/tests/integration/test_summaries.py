@@ -65,8 +65,8 @@ class Member:
         for period in ((*self.period, used, reserved), earlier):
             await self.rows.execute(COUNTER, self.user.id, subject, *period)
 
-    async def charge(self, at: datetime) -> None:
-        await self.rows.execute(CHARGE, self.user.id, uuid4(), at)
+    async def charge(self, at: datetime, job_id: UUID | None = None) -> None:
+        await self.rows.execute(CHARGE, self.user.id, job_id or uuid4(), at)
 
     async def insert_job(self, status: str, **fields: Any) -> UUID:
         ended = status in {"COMPLETED", "FAILED", "CANCELLED"}
@@ -103,6 +103,38 @@ async def cached_views(redis_url: str, environment: str) -> AsyncIterator[Cached
 
     yield read
     await broker.close()
+
+
+async def test_the_usage_trend_is_grouped_by_task_and_key(member: Member) -> None:
+    for by in ("task_type", "api_key"):
+        empty = await member.read("/summaries/usage-trend", by=by, days=3)
+        assert (empty["total"], empty["groups"]) == (0, [])
+    assert (await member.read("/summaries/usage-trend"))["groups"] is None
+    unknown = {"by": "colour"}
+    refused = await member.user.request("GET", "/summaries/usage-trend", params=unknown)
+    assert refused.status_code == 422
+    await member.start_period()
+    key = uuid4()
+    for days, fields in (
+        (0, {"api_key_id": key}),
+        (1, {"api_key_id": key, "task_type": "other"}),
+        (1, {}),
+    ):
+        job_id = await member.insert_job("COMPLETED", **fields)
+        await member.charge(NOW - days * DAY, job_id)
+    await member.charge(NOW)  # of a job that is gone
+    by_task = await member.read("/summaries/usage-trend", by="task_type", days=2)
+    by_key = await member.read("/summaries/usage-trend", by="api_key", days=2)
+    for trend in (by_task, by_key):
+        assert trend["total"] == 4
+        assert [day["jobs"] for day in trend["by_day"]] == [2, 2]
+    totals = [(group["key"], group["total"]) for group in by_task["groups"]]
+    assert totals == [("echo", 2), ("other", 1), (None, 1)]
+    assert [day["jobs"] for day in by_task["groups"][0]["by_day"]] == [1, 1]
+    assert {(group["key"], group["total"]) for group in by_key["groups"]} == {
+        (str(key), 2),
+        (None, 2),
+    }
 
 
 async def test_an_empty_summary_is_returned_and_cached(

@@ -10,13 +10,13 @@ import httpx
 import orjson
 import pytest
 from authlib.common.security import generate_token
-from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from identity_support import PASSWORD, Identity, StartServer, bearer
 
+from msaas.identity.adapters.oauth import create_challenge
 from msaas.identity.domain.one_time import FLOW_LIFETIME, MAX_GUESSES, TOKEN_LIFETIME
 from msaas.identity.settings import Settings
 
@@ -40,7 +40,7 @@ async def read_message(identity: Identity, email: str = "a@example.com") -> dict
 async def begin(identity: Identity, path: str = "/otp") -> tuple[str, str]:
     """Ask for a link as a client with PKCE does: the link and the verifier."""
     verifier = generate_token(48)
-    challenge = create_s256_code_challenge(verifier)
+    challenge = create_challenge(verifier)
     pkce = {"code_challenge": challenge, "code_challenge_method": "s256"}
     answer = await ask(identity, path, **pkce)
     assert (answer.status_code, answer.json()) == (200, {})

@@ -109,7 +109,7 @@ it("moves, selects and opens by keys", async () => {
   await userEvent.keyboard("jjx");
   const [, second] = rows();
   expect(second).toHaveAttribute("aria-selected", "true");
-  expect(screen.getByRole("region", { name: "1 selected" })).toBeVisible();
+  expect(await screen.findByRole("region", { name: "1 selected" })).toBeVisible();
   await userEvent.keyboard("{Enter}");
   expect(push).toHaveBeenCalledWith("/jobs/job-0002");
   await userEvent.keyboard("{Escape}");

@@ -3,7 +3,7 @@
 import { ArrowUp, Link as LinkIcon, Plus } from "lucide-react";
 import Link from "next/link";
 import { useRouter } from "next/navigation";
-import { useCallback, useMemo } from "react";
+import { lazy, Suspense, useCallback, useMemo } from "react";
 import { formatNumber } from "@/lib/format";
 import { useLocale, useStrings } from "@/lib/i18n/provider";
 import { useKeys } from "@/lib/keyboard/use-keys";
@@ -19,13 +19,18 @@ import { useHeldRows } from "../use-held-rows";
 import { type Search, useSearch } from "../use-search";
 import { type ListSelection, useListSelection } from "../use-selection";
 import { Answers } from "./answers";
-import { BulkBar } from "./bulk-bar";
 import { ColumnMenu } from "./column-menu";
 import { JobList } from "./job-list";
-import { FirstJob, NoMatch } from "./list-states";
 import { ConnectionBanner, LiveState } from "./live-state";
 import { SearchBar } from "./search-bar";
 import { StatusTabs } from "./status-tabs";
+
+// What most visits do not show.
+const BulkBar = lazy(() => import("./bulk-bar").then((loaded) => ({ default: loaded.BulkBar })));
+const FirstJob = lazy(() =>
+  import("./list-states").then((loaded) => ({ default: loaded.FirstJob })),
+);
+const NoMatch = lazy(() => import("./list-states").then((loaded) => ({ default: loaded.NoMatch })));
 
 /** The user's jobs, live. */
 export function JobsPage() {
@@ -45,7 +50,7 @@ export function JobsPage() {
     >
       <ConnectionBanner />
       <Answers />
-      {isEmpty ? <FirstJob /> : <Results search={search} />}
+      <Suspense fallback={null}>{isEmpty ? <FirstJob /> : <Results search={search} />}</Suspense>
     </Page>
   );
 }
@@ -84,7 +89,9 @@ function Results({ search }: { search: Search }) {
       ) : isLoading ? (
         <TableSkeleton rows={12} label={t("loading")} />
       ) : held.ids.length === 0 && held.newCount === 0 ? (
-        <NoMatch search={search} />
+        <Suspense fallback={null}>
+          <NoMatch search={search} />
+        </Suspense>
       ) : (
         <div className="relative">
           <NewRows count={held.newCount} onShow={held.showNew} />
@@ -108,7 +115,9 @@ function Results({ search }: { search: Search }) {
         </div>
       )}
       {chosen.selection.size > 0 ? (
-        <BulkBar selection={chosen.selection} getRow={held.getRow} onClear={chosen.clear} />
+        <Suspense fallback={null}>
+          <BulkBar selection={chosen.selection} getRow={held.getRow} onClear={chosen.clear} />
+        </Suspense>
       ) : null}
     </>
   );

@@ -42,7 +42,7 @@ export function FirstJob() {
         </>
       }
       aside={
-        <div className="grid gap-3">
+        <div className="grid min-w-0 grid-cols-[minmax(0,1fr)] gap-3">
           <CodeWell label={t("asCurl")} text={toCurl(FIRST_JOB, "first-job", useConfig().apiUrl)} />
           <p className="flex items-center gap-2 text-fg-2 text-sm">
             <CircleDashed aria-hidden className="size-3.5 text-fg-3" /> {t("waitingForFirst")}

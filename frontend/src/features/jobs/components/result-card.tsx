@@ -29,8 +29,8 @@ export function ResultCard({ row }: { row: JobRow }) {
   const parts = useMemo(() => (text ? findParts(JSON.parse(text)) : []), [text]);
   const tabs = [
     ...parts.map((part) => part.kind),
-    ...(text ? ["json" as const] : []),
     ...(files.length > 0 ? ["files" as const] : []),
+    ...(text ? ["json" as const] : []),
   ];
   const [wanted, setWanted] = useState<string>();
   const tab = tabs.find((each) => each === wanted) ?? tabs[0];

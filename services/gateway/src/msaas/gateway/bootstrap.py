@@ -36,7 +36,9 @@ from msaas.gateway.adapters.postgres.api_keys import PostgresKeyViews
 from msaas.gateway.adapters.postgres.billing_views import PostgresBillingViews
 from msaas.gateway.adapters.postgres.bulk_views import PostgresBulkViews
 from msaas.gateway.adapters.postgres.job_views import PostgresJobViews
+from msaas.gateway.adapters.postgres.operator_views import PostgresOperatorViews
 from msaas.gateway.adapters.postgres.pauses import PostgresPauses
+from msaas.gateway.adapters.postgres.profiles import PostgresProfiles
 from msaas.gateway.adapters.postgres.retention import list_retention_rules
 from msaas.gateway.adapters.postgres.users import PostgresUsers
 from msaas.gateway.application.cache_versions import CacheVersions
@@ -70,6 +72,8 @@ from msaas.gateway.entrypoints.http import (
     job_snapshot,
     job_stream,
     jobs,
+    operator_lists,
+    profile,
     stripe_webhooks,
     summaries,
     users,
@@ -120,6 +124,7 @@ RETENTION_RETRY_SECONDS = 60.0
 ROUTERS = (
     *(
         account.router,
+        profile.router,
         job_stream.router,
         job_snapshot.router,
         bulk_changes.router,
@@ -129,6 +134,7 @@ ROUTERS = (
     ),
     *(api_keys.router, flags.router, dead_letters.router, fleet.router, users.router),
     billing.router,
+    operator_lists.router,
 )
 # Pages for people, and what Stripe calls; the OpenAPI document does not describe them.
 PAGES: Final = APIRouter(dependencies=[guard(RouteRule(is_public=True, rate_limit=None))])
@@ -292,6 +298,8 @@ def assemble(
         ),
         read_job_snapshot=ReadJobSnapshot(views, row_versions, lambda: event_hub.cursor),
         change_jobs_in_bulk=ChangeJobsInBulk(PostgresBulkViews(reads), commands),
+        profiles=PostgresProfiles(users),
+        operator_views=PostgresOperatorViews(users),
         manage_keys=access.manage_keys,
         key_views=PostgresKeyViews(reads),
         key_streams=access.key_streams,

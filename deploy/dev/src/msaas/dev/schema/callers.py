@@ -18,6 +18,8 @@ DATABASE_ACCESS: Mapping[str, str | None] = {
     "read_job_snapshot": "`svc_gateway_read` as `authenticated` with the user's claims: `api_v1`",
     "read_summary": "`svc_gateway_read` as `authenticated` with the user's claims: `api_v1`",
     "job_submission": "`svc_jobs`, by the command SubmitJob",
+    "profiles": "`svc_gateway`: the user's own row in `identity.users`",
+    "operator_views": "`svc_gateway`: `identity.users`, `identity.audit_outbox`",
     "change_jobs_in_bulk": "`svc_gateway_read` as above; `svc_jobs`, by the command ChangeJobs",
     "commands": "`svc_jobs`, by a command",
     "event_hub": None,  # memory

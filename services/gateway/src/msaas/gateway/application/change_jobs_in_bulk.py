@@ -21,7 +21,7 @@ _CHANGEABLE: Final[Mapping[BulkAction, Match]] = {
 class BulkCount(NamedTuple):
     """`holds` are the units that a retry would hold."""
 
-    count: int
+    jobs: int
     holds: int
 
 

@@ -8,7 +8,9 @@ from msaas.gateway.application.summary_ports import Summary, SummaryViews, ViewC
 from msaas.kernel import Clock, SystemClock
 
 # These change by events only; the others also change with time.
-DAILY_SUMMARIES: Final = frozenset({Summary.USAGE_TREND})
+DAILY_SUMMARIES: Final = frozenset(
+    {Summary.USAGE_TREND, Summary.USAGE_TREND_BY_TASK, Summary.USAGE_TREND_BY_KEY}
+)
 
 
 class ReadSummary:

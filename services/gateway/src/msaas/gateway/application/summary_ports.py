@@ -9,6 +9,8 @@ from uuid import UUID
 class Summary(StrEnum):
     USAGE = "usage"
     USAGE_TREND = "usage-trend"
+    USAGE_TREND_BY_TASK = "usage-trend-by-task"
+    USAGE_TREND_BY_KEY = "usage-trend-by-key"
     JOBS_OVERVIEW = "jobs-overview"
     SUCCESS_RATE = "success-rate"
     LATENCY = "latency"

@@ -1,15 +1,19 @@
 """The parts of OAuth and OpenID Connect that a library knows better."""
 
 import hmac
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final, cast
 
-from authlib.oauth2.rfc7636.challenge import CODE_VERIFIER_PATTERN, create_s256_code_challenge
+from authlib.oauth2.rfc7636 import challenge
+
+# The library has no types.
+create_challenge: Final = cast("Callable[[str], str]", challenge.create_s256_code_challenge)
 
 
-def verifier_matches(verifier: str, challenge: str) -> bool:
-    if not CODE_VERIFIER_PATTERN.fullmatch(verifier):
+def verifier_matches(verifier: str, challenge_given: str) -> bool:
+    if not challenge.CODE_VERIFIER_PATTERN.fullmatch(verifier):
         return False
-    return hmac.compare_digest(create_s256_code_challenge(verifier), challenge)
+    return hmac.compare_digest(create_challenge(verifier), challenge_given)
 
 
 def build_discovery(issuer: str) -> dict[str, Any]:

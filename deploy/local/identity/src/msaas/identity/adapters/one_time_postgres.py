@@ -5,7 +5,7 @@ The outbox stands for the mailboxes of the users: it has the links, for as long 
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import orjson
 from asyncpg import Record
@@ -138,14 +138,19 @@ class PostgresOneTimeTokens:
     async def list_messages(self, limit: int) -> Sequence[OutboxMessage]:
         async with self._database.connection() as connection:
             rows = await connection.fetch(_LIST, limit)
-        return [OutboxMessage(**{**row, "purpose": Purpose(row["purpose"])}) for row in rows]
+        return [_read_message(row) for row in rows]
+
+
+def _read_message(row: Record) -> OutboxMessage:
+    fields: dict[str, Any] = {**row, "purpose": Purpose(row["purpose"])}
+    return OutboxMessage(**fields)
 
 
 def _read_token(row: Record) -> OneTimeToken:
     return OneTimeToken(**_read(row))
 
 
-def _read(row: Record) -> dict[str, object]:
+def _read(row: Record) -> dict[str, Any]:
     metadata = orjson.loads(row["user_metadata"])
     return {**row, "purpose": Purpose(row["purpose"]), "user_metadata": metadata}
 

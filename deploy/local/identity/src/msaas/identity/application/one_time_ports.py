@@ -46,6 +46,6 @@ class OneTimeTokens(Protocol):
 
 
 class VerifierCheck(Protocol):
-    def __call__(self, verifier: str, challenge: str) -> bool:
+    def __call__(self, verifier: str, challenge_given: str, /) -> bool:
         """Whether the challenge was computed from the verifier."""
         ...

@@ -51,7 +51,9 @@ SELECT {_SUMMARY}, cancel_requested_at FROM api_v1.jobs WHERE id = $1
 _CHARGES = """
 SELECT seq, quantity, period_start, occurred_at FROM api_v1.charges WHERE job_id = $1 ORDER BY seq
 """
-_ACCOUNT = "SELECT id, email, display_name, role, plan, locale, created_at FROM api_v1.me"
+_ACCOUNT = """
+SELECT id, email, display_name, role, plan, locale, created_at, quota_notifications FROM api_v1.me
+"""
 _USAGE = """
 SELECT plan, period_start, period_end, jobs_used, jobs_reserved, jobs_limit FROM api_v1.usage
 WHERE now() >= period_start AND now() < period_end ORDER BY period_start DESC LIMIT 1

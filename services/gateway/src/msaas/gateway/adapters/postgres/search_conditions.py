@@ -60,7 +60,7 @@ class SearchConditions:
     def _build_term(self, term: Term) -> str:
         match term:
             case Words():
-                pattern = self._add(f"%{_escape(term.text)}%")
+                pattern = self._add(f"%{escape_pattern(term.text)}%")
                 return " OR ".join(f"{column} ILIKE {pattern}" for column in _WORD_COLUMNS)
             case Match():
                 return self._build_match(term)
@@ -79,24 +79,24 @@ class SearchConditions:
         if term.key == "source":
             return f"source = ANY({self._add([value.text for value in term.values])}::text[])"
         if term.key == "bulk":
-            given = self._add([_read_uuid(value.text) for value in term.values])
+            given = self._add([read_uuid(value.text) for value in term.values])
             return f"{_CHANGED_BY_BULK} = ANY({given}::uuid[])))"
         return " OR ".join(self._build_pattern(term.key, value) for value in term.values)
 
     def _build_pattern(self, key: str, value: Pattern) -> str:
         column = _TEXT_COLUMNS[key]
         if value.has_wildcard:
-            parts = "%".join(map(_escape, value.text.split("*")))
+            parts = "%".join(map(escape_pattern, value.text.split("*")))
             return f"{column} ILIKE {self._add(parts)}"
         if key == "error":
-            return f"{column} ILIKE {self._add(f'%{_escape(value.text)}%')}"
+            return f"{column} ILIKE {self._add(f'%{escape_pattern(value.text)}%')}"
         if key == "type":  # names of types are in lower case
             return f"{column} = {self._add(value.text.lower())}"
-        if key == "id" and (job_id := _read_uuid(value.text)):
+        if key == "id" and (job_id := read_uuid(value.text)):
             return f"id = {self._add(job_id)}"
         if key in {"id", "correlation"} and len(value.text) >= _MIN_SUFFIX:
-            return f"{column} ILIKE {self._add(f'%{_escape(value.text)}')}"
-        return f"{column} ILIKE {self._add(_escape(value.text))}"
+            return f"{column} ILIKE {self._add(f'%{escape_pattern(value.text)}')}"
+        return f"{column} ILIKE {self._add(escape_pattern(value.text))}"
 
     def _build_duration(self, term: Duration) -> str:
         length = min(term.value, _OLDEST)
@@ -142,11 +142,11 @@ def _truncate(column: str) -> str:
     return f"date_trunc('milliseconds', {column})"
 
 
-def _escape(text: str) -> str:
+def escape_pattern(text: str) -> str:
     return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
 
 
-def _read_uuid(text: str) -> UUID | None:
+def read_uuid(text: str) -> UUID | None:
     try:
         return UUID(text)
     except ValueError:

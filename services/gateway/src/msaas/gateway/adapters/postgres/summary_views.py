@@ -51,6 +51,32 @@ WITH charged AS (
 SELECT json_build_object('total', sum(jobs)::bigint, 'by_day', json_agg(days)) FROM days
 HAVING sum(jobs) > 0
 """  # noqa: S608 - constant text
+_MAX_GROUPS: Final = 20
+
+
+def _build_grouped_trend(column: str) -> str:
+    """Group by a column of jobs; what belongs to no job that is visible is one group, null."""
+    return f"""
+    WITH charged AS (
+      SELECT j.{column}::text AS group_key, (c.occurred_at AT TIME ZONE 'UTC')::date AS day,
+        sum(c.quantity)::bigint AS jobs
+      FROM api_v1.charges c LEFT JOIN api_v1.jobs j ON j.id = c.job_id
+      WHERE c.occurred_at >= {_SINCE} AND c.kind = 'job_completed' GROUP BY 1, 2
+    ), groups AS (
+      SELECT group_key AS key, sum(jobs)::bigint AS total,
+        json_agg(json_build_object('day', day, 'jobs', jobs) ORDER BY day) AS by_day
+      FROM charged GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {_MAX_GROUPS}
+    ), days AS (
+      SELECT day, coalesce(sum(jobs), 0)::bigint AS jobs
+      FROM ({_DAYS}) AS d LEFT JOIN charged USING (day) GROUP BY 1 ORDER BY 1
+    )
+    SELECT json_build_object(
+      'total', sum(jobs)::bigint, 'by_day', json_agg(days),
+      'groups', (SELECT json_agg(groups) FROM groups)
+    ) FROM days HAVING sum(jobs) > 0
+    """  # noqa: S608 - constant text
+
+
 _RECENT = f"FROM api_v1.jobs WHERE created_at >= {_SINCE}"
 _COUNTS = """
 sum(n)::bigint AS jobs,
@@ -160,6 +186,8 @@ SELECT json_build_object(
 _STATEMENTS: Final[Mapping[Summary, str]] = {
     Summary.USAGE: _USAGE,
     Summary.USAGE_TREND: _USAGE_TREND,
+    Summary.USAGE_TREND_BY_TASK: _build_grouped_trend("task_type"),
+    Summary.USAGE_TREND_BY_KEY: _build_grouped_trend("api_key_id"),
     Summary.JOBS_OVERVIEW: _JOBS_OVERVIEW,
     Summary.SUCCESS_RATE: _SUCCESS_RATE,
     Summary.LATENCY: _LATENCY,

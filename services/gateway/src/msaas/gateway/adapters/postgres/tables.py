@@ -17,6 +17,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
@@ -73,6 +74,12 @@ users = Table(
     Column("last_seen_at", TIMESTAMPTZ, info=PERSONAL),
     Column("banned_at", TIMESTAMPTZ, info=PERSONAL),
     Column("sessions_ended_at", TIMESTAMPTZ, info=PERSONAL),
+    required_column(
+        "quota_notifications",
+        ARRAY(SmallInteger),
+        server_default=text("'{50,80,100}'"),
+        info=PERSONAL,
+    ),
     Column("erased_at", TIMESTAMPTZ, info=INTERNAL),
     Column("deleted_at", TIMESTAMPTZ, info=INTERNAL),
     *aggregate_columns(),
@@ -83,6 +90,7 @@ users = Table(
         " num_nonnulls(email, display_name, avatar, stripe_customer_id, locale) = 0",
         name="users_tombstone_is_blank",
     ),
+    Index("users_by_creation", "created_at", "id"),
     Index(
         "users_living_email",
         "email",

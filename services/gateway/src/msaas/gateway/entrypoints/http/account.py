@@ -1,27 +1,16 @@
-"""The account of the caller, and the task types that a job may have."""
+"""The task types that a job may have."""
 
 import hashlib
 from functools import cache
 
 from fastapi import APIRouter, Request, Response
 
-from msaas.auth import Unauthenticated
 from msaas.contracts import TASKS, Scope
-from msaas.gateway.entrypoints.http.dependencies import CurrentUser, JobViewsDep
-from msaas.gateway.entrypoints.http.models import Me, TaskType, TaskTypes, Usage, to_model
+from msaas.gateway.entrypoints.http.models import TaskType, TaskTypes
 from msaas.gateway.entrypoints.http.route_rules import RouteRule, guard
 
 router = APIRouter(prefix="/api/v1")
 _READS_ACCOUNT = guard(RouteRule(scope=Scope.ACCOUNT_READ))
-
-
-@router.get("/me", dependencies=[_READS_ACCOUNT])
-async def read_me(user: CurrentUser, views: JobViewsDep) -> Me:
-    account = await views.find_account(user.id)
-    if account is None:
-        raise Unauthenticated  # erased between the check and the read
-    usage = await views.find_usage(user.id)
-    return Me(**account, usage=to_model(Usage, usage) if usage else None)
 
 
 @router.get("/task-types", response_model=TaskTypes, dependencies=[_READS_ACCOUNT])

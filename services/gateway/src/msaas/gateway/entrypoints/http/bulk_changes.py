@@ -66,7 +66,7 @@ async def change_jobs(
     if body.dry_run:
         response.status_code = 200
         counted = await change.count(user.id, body.action, search)
-        return BulkCounts(count=counted.count, holds=counted.holds)
+        return BulkCounts(count=counted.jobs, holds=counted.holds)
     key = idempotency_key or str(new_id())
     found = await change(user.id, body.action, search, key, correlation_id)
     response.headers["location"] = f"/api/v1/jobs/bulk/{found['id']}"

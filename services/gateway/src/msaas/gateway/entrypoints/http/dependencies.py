@@ -20,6 +20,8 @@ from msaas.gateway.application.key_ports import KeyViews
 from msaas.gateway.application.manage_access import ManageAccess
 from msaas.gateway.application.manage_flags import ManageFlags
 from msaas.gateway.application.manage_keys import ManageKeys
+from msaas.gateway.application.manage_profile import Profiles
+from msaas.gateway.application.operator_views import OperatorViews
 from msaas.gateway.application.ports import CommandSender, JobViews, Row
 from msaas.gateway.application.read_job_files import ReadJobFiles
 from msaas.gateway.application.read_job_snapshot import ReadJobSnapshot
@@ -55,6 +57,8 @@ class GatewayState:
     read_summary: ReadSummary
     read_job_snapshot: ReadJobSnapshot
     change_jobs_in_bulk: ChangeJobsInBulk
+    profiles: Profiles
+    operator_views: OperatorViews
     manage_keys: ManageKeys
     key_views: KeyViews
     key_streams: ApiKeyStreams
@@ -156,6 +160,8 @@ ManageKeysDep = Annotated[ManageKeys, Depends(part(lambda state: state.manage_ke
 ReadJobSnapshotDep = Annotated[
     ReadJobSnapshot, Depends(part(lambda state: state.read_job_snapshot))
 ]
+OperatorViewsDep = Annotated[OperatorViews, Depends(part(lambda state: state.operator_views))]
+ProfilesDep = Annotated[Profiles, Depends(part(lambda state: state.profiles))]
 ReadCircuitsDep = Annotated[ReadCircuits, Depends(part(lambda state: state.read_circuits))]
 ReadSummaryDep = Annotated[ReadSummary, Depends(part(lambda state: state.read_summary))]
 ReceiveWebhooksDep = Annotated[ReceiveWebhooks, Depends(part(lambda state: state.webhooks))]

@@ -1,13 +1,14 @@
 """Jobs: submit, list, read, retry and cancel them."""
 
 from datetime import date
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from msaas.contracts import CancelJob, JobStatus, RetryJob, Scope
 from msaas.gateway.application.errors import JobNotFound, ResultNotAvailable, ResultRemoved
-from msaas.gateway.application.ports import JobFilter, Row
+from msaas.gateway.application.ports import JobFilter, JobViews, Row
 from msaas.gateway.application.submit_job import SubmittedJob
 from msaas.gateway.domain.idempotency import ReplayPolicy
 from msaas.gateway.domain.job_order import JobOrder
@@ -162,10 +163,18 @@ async def read_status(job_id: UUID, user: CurrentUser, views: JobViewsDep) -> Jo
 
 
 @router.get("/{job_id}/result", dependencies=[_READS_JOBS])
-async def read_result(job_id: UUID, user: CurrentUser, views: JobViewsDep) -> JobResult:
+async def read_result(
+    job_id: UUID,
+    user: CurrentUser,
+    views: JobViewsDep,
+    attempt: Annotated[int | None, Query(ge=1, le=1_000)] = None,
+) -> JobResult:
+    """Of an attempt, too: the one that completed the job has the result, the others an error."""
     row = await views.find_result(user.id, job_id)
     if row is None:
         raise JobNotFound
+    if attempt is not None:
+        await _check_attempt(views, user.id, job_id, attempt)
     has_result = row["result"] is not None or row["result_ref"] is not None
     if row["status"] == JobStatus.COMPLETED and has_result:
         return to_model(JobResult, row)
@@ -173,6 +182,18 @@ async def read_result(job_id: UUID, user: CurrentUser, views: JobViewsDep) -> Jo
         raise ResultRemoved
     reason = row["last_error"] or f"The job is {row['status']}."
     raise ResultNotAvailable(f"The job has no result: {reason}")
+
+
+async def _check_attempt(views: JobViews, user_id: UUID, job_id: UUID, number: int) -> None:
+    """Raise unless this attempt has the result; of those of one number, the last counts."""
+    attempts = await views.list_attempts(user_id, job_id) or ()
+    found = [row for row in attempts if row["attempt"] == number]
+    if not found:
+        raise JobNotFound("The job has no such attempt.")
+    last = found[-1]
+    if last["outcome"] != "succeeded":
+        reason = last["error"] or f"It is {last['outcome'] or 'running'}."
+        raise ResultNotAvailable(f"The attempt has no result: {reason}")
 
 
 @router.get("/{job_id}/attempts", dependencies=[_READS_JOBS])

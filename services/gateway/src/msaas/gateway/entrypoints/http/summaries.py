@@ -1,7 +1,7 @@
 """Usage and summaries of the caller's jobs, for the charts of a dashboard."""
 
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 import orjson
 from fastapi import APIRouter, Query
@@ -25,6 +25,12 @@ from msaas.gateway.entrypoints.http.summary_models import (
 DayCount = Annotated[int, Query(ge=1, le=90)]
 Model = TypeVar("Model", bound=BaseModel)
 
+_TRENDS: Final = {
+    None: Summary.USAGE_TREND,
+    "task_type": Summary.USAGE_TREND_BY_TASK,
+    "api_key": Summary.USAGE_TREND_BY_KEY,
+}
+
 router = APIRouter(prefix="/api/v1")
 _READS_ACCOUNT = guard(RouteRule(scope=Scope.ACCOUNT_READ))
 _READS_JOBS = guard(RouteRule(scope=Scope.JOBS_READ))
@@ -38,9 +44,13 @@ async def read_usage(user: CurrentUser, read: ReadSummaryDep) -> UsageReport:
 
 @router.get("/summaries/usage-trend", dependencies=[_READS_ACCOUNT])
 async def read_usage_trend(
-    user: CurrentUser, read: ReadSummaryDep, days: DayCount = 30
+    user: CurrentUser,
+    read: ReadSummaryDep,
+    days: DayCount = 30,
+    by: Literal["task_type", "api_key"] | None = None,
 ) -> UsageTrend:
-    return _build_response(UsageTrend, days, await read(user.id, Summary.USAGE_TREND, days))
+    trend = _build_response(UsageTrend, days, await read(user.id, _TRENDS[by], days))
+    return trend if by is None or trend.groups else trend.model_copy(update={"groups": ()})
 
 
 @router.get("/summaries/jobs-overview", dependencies=[_READS_JOBS])

@@ -37,10 +37,21 @@ class UsageReport(ResponseModel):
     earlier: tuple[EarlierPeriod, ...] = ()
 
 
+class UsageOfGroup(ResponseModel):
+    """`key` is a task type or the id of an API key; None groups what has neither."""
+
+    key: str | None
+    total: int
+    by_day: tuple[DayOfUsage, ...]
+
+
 class UsageTrend(ResponseModel):
+    """`groups` is None where none were asked for."""
+
     days: int
     total: int = 0
     by_day: tuple[DayOfUsage, ...] = ()
+    groups: tuple[UsageOfGroup, ...] | None = None
 
 
 class Counts(ResponseModel):
