@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import orjson
@@ -89,10 +89,10 @@ def encode(params: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _encode(name: str, value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
-        for key, part in value.items():
+        for key, part in cast("dict[str, Any]", value).items():
             yield from _encode(f"{name}[{key}]", part)
     elif isinstance(value, list):
-        for index, part in enumerate(value):
+        for index, part in enumerate(cast("list[Any]", value)):
             yield from _encode(f"{name}[{index}]", part)
     else:
         yield name, str(value).lower() if isinstance(value, bool) else str(value)

@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ class RunningStripe:
 
 
 @contextmanager
-def running_stripe(folder: Path, **settings: str) -> Iterator[RunningStripe]:
+def running_stripe(folder: Path, **settings: str) -> Generator[RunningStripe]:
     server = RunningStripe(folder, settings)
     server.start()
     try:
@@ -151,7 +152,7 @@ def create_catalogue(client: stripe.StripeClient, event_name: str) -> Catalogue:
         {
             "product": product.id,
             "currency": "usd",
-            "unit_amount_decimal": "0.5",
+            "unit_amount_decimal": Decimal("0.5"),
             "recurring": {**monthly, "usage_type": "metered", "meter": meter.id},
         }
     )

@@ -24,7 +24,6 @@ from msaas.stripe.domain.shapes import (
     Texts,
     read_params,
 )
-from stripe._api_version import _ApiVersion
 from stripe._object_classes import get_object_class
 from stripe._request_options import RequestOptions
 from stripe._stripe_object import UntypedStripeObject
@@ -61,7 +60,7 @@ _Key = tuple[str, str]
 class StripePackage:
     """Reads a service module on the first request that needs it."""
 
-    api_version: str = _ApiVersion.CURRENT
+    api_version: str = stripe.api_version
 
     def __init__(self) -> None:
         self._types = dict(_find_operations())

@@ -1,7 +1,7 @@
 """Delivers webhooks: signed, retried with Stripe's pauses, a few at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
@@ -36,7 +36,7 @@ class WebhookSender:
         self._wake.set()
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncGenerator[None]:
         task = asyncio.create_task(self._run())
         try:
             yield

@@ -134,11 +134,8 @@ def list_offers(api: Api, session: Resource, subscription: Resource) -> list[Res
     item = flat_item(subscription)
     if not update["enabled"] or item is None:
         return []
-    prices = [
-        api.store.get("price", price)
-        for product in update["products"] or []
-        for price in product["prices"]
-    ]
+    products: list[Resource] = update["products"] or []
+    prices = [api.store.get("price", price) for one in products for price in one["prices"]]
     return [price for price in prices if price["id"] != item["price"]["id"] and price["active"]]
 
 
@@ -244,7 +241,8 @@ def _schedule_plan(api: Api, subscription: Resource, item: Resource, price: str)
 
 
 def _configure(configuration: Resource, params: Params) -> None:
-    for name, given in (params.get("features") or {}).items():
+    features: dict[str, Params] = params.get("features") or {}
+    for name, given in features.items():
         feature = configuration["features"][name]
         feature.update({key: [] if value == "" else value for key, value in given.items()})
     configuration["business_profile"] |= params.get("business_profile") or {}

@@ -1,6 +1,6 @@
 """All objects in memory, written to the journal when a unit of work ends."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 from msaas.stripe.application.ports import Journal
@@ -79,7 +79,7 @@ class Store:
         self._place(identifier, self._objects[identifier])
 
     @contextmanager
-    def unit_of_work(self) -> Iterator[None]:
+    def unit_of_work(self) -> Generator[None]:
         try:
             yield
         except ApiError as error:

@@ -138,8 +138,8 @@ def finish_attempt(api: Api, delivery: Resource, status: int | None, scale: floa
     elif delivery["attempts"] > len(RETRY_PAUSES):
         _close(api, delivery, "failed")
     else:
-        pause = RETRY_PAUSES[delivery["attempts"] - 1] * scale
-        delivery["next_at"] = api.timeline.wall() + pause
+        attempts: int = delivery["attempts"]
+        delivery["next_at"] = api.timeline.wall() + RETRY_PAUSES[attempts - 1] * scale
 
 
 def _close(api: Api, delivery: Resource, status: str) -> None:
