@@ -11,7 +11,8 @@ import orjson
 
 from msaas.stripe.adapters.sqlite_journal import SqliteJournal
 from msaas.stripe.adapters.stripe_package import StripePackage
-from msaas.stripe.application.context import Api
+from msaas.stripe.application.context import Api, Cause
+from msaas.stripe.application.operator_actions import ACTIONS
 from msaas.stripe.application.server import Answer, Request, Server
 from msaas.stripe.application.store import Store
 from msaas.stripe.application.timeline import Timeline
@@ -69,6 +70,11 @@ class DirectStripe:
 
     def get(self, path: str, **params: Any) -> dict[str, Any]:
         return self.call("GET", path, params)
+
+    def operate(self, name: str, /, **given: Any) -> dict[str, Any]:
+        """Do what the operator's control of this name does."""
+        with self.server.unit_of_work(Cause()):
+            return ACTIONS[name](self.server.api, **given)
 
     def list_all(self, path: str, **params: Any) -> list[dict[str, Any]]:
         """Return all pages of a list."""
