@@ -6,8 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -32,6 +32,7 @@ class RunningStripe:
     port: int = field(default_factory=find_free_port)
     internal_port: int = field(default_factory=find_free_port)
     process: subprocess.Popen[bytes] | None = None
+    connections: stripe.RequestsClient = field(default_factory=stripe.RequestsClient)
 
     @property
     def url(self) -> str:
@@ -79,13 +80,25 @@ class RunningStripe:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait()
 
-    def client(self, *, retries: int = 0, key: str = API_KEY) -> stripe.StripeClient:
+    def client(
+        self, *, retries: int = 0, key: str = API_KEY, http_client: stripe.HTTPClient | None = None
+    ) -> stripe.StripeClient:
         """Return Stripe's own client, which only has another address."""
         return stripe.StripeClient(
             key,
             base_addresses={"api": self.url, "meter_events": self.url},
             max_network_retries=retries,
+            http_client=http_client or self.connections,
         )
+
+    @asynccontextmanager
+    async def async_client(self) -> AsyncGenerator[Callable[[str], stripe.StripeClient]]:
+        """Yield a function that makes asynchronous clients with a given key."""
+        http_client = stripe.HTTPXClient(timeout=60)
+        try:
+            yield lambda key: self.client(key=key, http_client=http_client)
+        finally:
+            await http_client.close_async()
 
     def control(self, name: str, /, **given: Any) -> dict[str, Any]:
         answer = httpx.post(f"{self.url}/_control/{name}", json=given, trust_env=False, timeout=60)
@@ -111,6 +124,7 @@ def running_stripe(folder: Path, **settings: str) -> Generator[RunningStripe]:
     try:
         yield server
     finally:
+        server.connections.close()
         if server.process is not None and server.process.poll() is None:
             assert server.stop() == 0
 
