@@ -1,8 +1,6 @@
 """Stripe's own client against the stand-in: sync, async, faults, limits, a killed server."""
 
 import asyncio
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -127,7 +125,7 @@ def test_a_server_that_is_killed_at_any_moment_loses_nothing_that_it_answered(
             except stripe.APIConnectionError:
                 connections.close()
 
-        for count in (5, 25, 60):
+        for count in (5, 40):
             writer = threading.Thread(target=write)
             writer.start()
             while len(answered) < count and writer.is_alive():
@@ -140,18 +138,4 @@ def test_a_server_that_is_killed_at_any_moment_loses_nothing_that_it_answered(
         assert len(by_id) == len(stored)
         assert {one: by_id[one] for one, _ in answered} == dict(answered)
         # At most the request in flight was stored without an answer, at each kill.
-        assert len(stored) - len(answered) <= 3
-
-
-@pytest.mark.parametrize("environment", ["staging", "production"])
-def test_the_stand_in_refuses_other_environments(environment: str) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "msaas.stripe", "serve"],
-        env={"ENVIRONMENT": environment, "PATH": ""},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert ended.returncode == 2
-    assert "set STRIPE_API_KEY instead" in ended.stderr
+        assert len(stored) - len(answered) <= 2
