@@ -199,3 +199,11 @@ def test_v2_bodies_are_validated_as_json(stripe: DirectStripe) -> None:
     body = {"event_name": "jobs", "payload": {"value": 1}}
     request = Request("POST", "/v2/billing/meter_events", body, "test", is_json=True)
     assert stripe.server.handle(request).status == 400
+
+
+def test_an_address_needs_a_scheme_that_is_no_script(stripe: DirectStripe) -> None:
+    with pytest.raises(Refused) as refused:
+        stripe.post("/v1/checkout/sessions", mode="subscription", success_url="javascript:alert(1)")
+    assert refused.value.error["code"] == "url_invalid"
+    with pytest.raises(Refused):
+        stripe.post("/v1/webhook_endpoints", url="file:///etc", enabled_events=["*"])

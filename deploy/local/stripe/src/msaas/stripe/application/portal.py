@@ -14,7 +14,7 @@ from msaas.stripe.application.subscription_ends import is_ended
 from msaas.stripe.application.subscription_items import items_of
 from msaas.stripe.application.subscriptions import cancel_subscription
 from msaas.stripe.domain.calendar import HOUR
-from msaas.stripe.domain.errors import ApiError
+from msaas.stripe.domain.errors import ApiError, check_url
 from msaas.stripe.domain.resources import Resource, merge_metadata, new_identifier, public
 
 routes = Routes()
@@ -29,7 +29,10 @@ _FEATURES: Final[dict[str, dict[str, Any]]] = {
         "mode": "at_period_end",
         "proration_behavior": "none",
     },
-    "subscription_pause": {"enabled": False},
+    "subscription_pause": {
+        "duration": {"interval_options": [], "type": "indefinite"},
+        "enabled": False,
+    },
     "subscription_update": {
         "billing_cycle_anchor": "unchanged",
         "default_allowed_updates": [],
@@ -98,6 +101,7 @@ def list_configurations(api: Api, params: Params) -> Resource:
 @routes.add("POST", "/v1/billing_portal/sessions", "customer configuration return_url locale")
 def create_session(api: Api, params: Params) -> Resource:
     customer = get_customer(api, params.get("customer", ""))
+    check_url(params.get("return_url", "http:"), "return_url")
     if "configuration" not in params:
         raise ApiError(
             "No configuration provided and your test mode default configuration has not been "

@@ -69,6 +69,9 @@ class Store:
         """Return the objects of a kind, oldest first."""
         return (self._objects[key] for key in list(self._kinds.get(kind, {})))
 
+    def kinds(self) -> set[str]:
+        return {kind for kind, keys in self._kinds.items() if keys}
+
     def list_by(self, kind: str, field: str, value: str) -> Iterator[Resource]:
         keys = list(self._indexes.get((kind, field, value), {}))
         found = (self._objects[key] for key in keys if key in self._objects)

@@ -6,7 +6,7 @@ from msaas.stripe.application.context import Api
 from msaas.stripe.application.paging import PAGING, is_in_range, newest_first, page
 from msaas.stripe.application.routing import Params, Routes
 from msaas.stripe.domain.calendar import DAY, HOUR
-from msaas.stripe.domain.errors import ApiError, missing
+from msaas.stripe.domain.errors import ApiError, check_url, missing
 from msaas.stripe.domain.resources import Resource, merge_metadata, new_identifier, public
 
 routes = Routes()
@@ -25,6 +25,7 @@ _MAX_ENDPOINTS: Final = 16
 def create_endpoint(api: Api, params: Params) -> Resource:
     if len(list(api.store.list_kind("webhook_endpoint"))) >= _MAX_ENDPOINTS:
         raise ApiError("You have reached the maximum of 16 webhook endpoints.")
+    check_url(params["url"], "url")
     secret = new_identifier("whsec_", 32)
     fields: dict[str, Any] = {
         "api_version": params.get("api_version"),
