@@ -58,7 +58,8 @@ def test_a_retry_after_a_fault_does_the_work_once(server: RunningStripe, kind: s
     server.control("faults", kind=kind, method="POST", path="/v1/customers", status=500)
     client = server.client(retries=2)
     created = client.v1.customers.create({"email": email})
-    assert [one.id for one in client.v1.customers.list({"email": email}).data] == [created.id]
+    listed = client.v1.customers.list({"email": email}).data
+    assert [customer.id for customer in listed] == [created.id]
     assert all(fault["remaining"] == 0 for fault in server.read_control("state")["faults"])
 
 

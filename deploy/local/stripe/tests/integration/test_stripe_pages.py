@@ -33,7 +33,7 @@ async def page() -> AsyncIterator[Page]:
         yield page
         await browser.close()
     # A refused card answers 402, which the browser logs.
-    assert [one for one in problems if "402" not in one] == []
+    assert [problem for problem in problems if "402" not in problem] == []
 
 
 def _checkout(client: stripe.StripeClient, catalogue: Catalogue, back: str) -> Any:

@@ -1,6 +1,6 @@
 """Webhooks: signed, retried, duplicated, reordered, dropped; two secrets; thin events."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
@@ -17,7 +17,7 @@ VERSION = "2026-10-28.endive"
 @contextmanager
 def _endpoint(
     client: stripe.StripeClient, receiver: WebhookReceiver, *types: str
-) -> Iterator[stripe.WebhookEndpoint]:
+) -> Generator[stripe.WebhookEndpoint]:
     """Create an endpoint for events that no other test causes."""
     events: Any = list(types)
     endpoint = client.v1.webhook_endpoints.create(
@@ -94,8 +94,8 @@ async def test_held_deliveries_are_released_in_reverse(
         assert endpoint.secret
         events = _read(receiver, endpoint.secret)
         assert {event.data.object["nickname"] for event in events} == {"1", "2", "3"}
-        former = {event.data.previous_attributes["nickname"] for event in events}
-        assert former == {None, "1", "2"}
+        changes: list[Any] = [event.data.previous_attributes for event in events]
+        assert {change["nickname"] for change in changes} == {None, "1", "2"}
 
 
 async def test_both_secrets_sign_while_a_secret_is_rolled(

@@ -5,7 +5,7 @@ import sys
 import types
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any, ForwardRef, Literal, Union, get_args, get_origin
+from typing import Any, ForwardRef, Literal, Union, cast, get_args, get_origin
 
 import stripe
 from stripe._list_object import ListObject
@@ -30,9 +30,9 @@ def find_differences(value: dict[str, Any]) -> list[str]:
 def _compare_object(value: dict[str, Any], kind: type, path: str) -> Iterator[str]:
     annotations = {
         name: hint
-        for one in reversed(kind.__mro__)
-        if issubclass(one, StripeObject)
-        for name, hint in inspect.get_annotations(one).items()
+        for base in reversed(kind.__mro__)
+        if issubclass(base, StripeObject)
+        for name, hint in inspect.get_annotations(base).items()
         if not name.startswith("_") and name not in {"OBJECT_NAME", "last_response"}
     }
     for name in value.keys() - annotations.keys():
@@ -52,8 +52,7 @@ def _compare(value: Any, hint: Any, owner: type, path: str) -> Iterator[str]:
         faults = [list(_compare(value, part, owner, path)) for part in get_args(hint)]
         yield from min(faults, key=len) if all(faults) else []
     elif origin in {list, ListObject}:
-        is_list = origin is list
-        parts = value if is_list or not isinstance(value, dict) else value.get("data")
+        parts = value if origin is list else _data_of(value)
         yield from _compare_list(parts, get_args(hint)[0], owner, path)
     elif origin is Literal:
         yield from () if value in get_args(hint) else (f"{path} is {value!r}",)
@@ -63,11 +62,15 @@ def _compare(value: Any, hint: Any, owner: type, path: str) -> Iterator[str]:
         yield from _compare_plain(value, hint, path)
 
 
+def _data_of(value: object) -> object:
+    return cast("dict[str, object]", value).get("data") if isinstance(value, dict) else None
+
+
 def _compare_list(value: Any, hint: Any, owner: type, path: str) -> Iterator[str]:
     if not isinstance(value, list):
         yield f"{path} is no list"
         return
-    for part in value:
+    for part in cast("list[Any]", value):
         yield from _compare(part, hint, owner, f"{path}[]")
 
 
@@ -82,7 +85,7 @@ def _compare_plain(value: Any, hint: Any, path: str) -> Iterator[str]:
     elif not isinstance(value, dict):
         yield f"{path} is no object"
     elif isinstance(hint, type) and issubclass(hint, StripeObject):
-        yield from _compare_object(value, hint, path)
+        yield from _compare_object(cast("dict[str, Any]", value), hint, path)
 
 
 def _resolve(name: str, owner: type) -> Any:

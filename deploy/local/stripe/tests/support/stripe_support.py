@@ -100,7 +100,7 @@ class RunningStripe:
         finally:
             await http_client.close_async()
 
-    def control(self, name: str, /, **given: Any) -> dict[str, Any]:
+    def control(self, name: str, /, **given: object) -> dict[str, Any]:
         answer = httpx.post(f"{self.url}/_control/{name}", json=given, trust_env=False, timeout=60)
         assert answer.status_code == 200, answer.text
         return answer.json()
@@ -162,12 +162,13 @@ def create_catalogue(client: stripe.StripeClient, event_name: str) -> Catalogue:
             }
         ).id
 
+    metered_recurring: Any = {**monthly, "usage_type": "metered", "meter": meter.id}
     metered = client.v1.prices.create(
         {
             "product": product.id,
             "currency": "usd",
             "unit_amount_decimal": Decimal("0.5"),
-            "recurring": {**monthly, "usage_type": "metered", "meter": meter.id},
+            "recurring": metered_recurring,
         }
     )
     return Catalogue(meter.id, event_name, product.id, flat(2_900), metered.id, flat(9_900))

@@ -67,7 +67,7 @@ def test_a_parameter_that_is_not_implemented_is_refused_and_recorded(
 ) -> None:
     with pytest.raises(Refused, match="does not implement the parameter cash_balance"):
         stripe.post("/v1/customers", cash_balance={"settings": {"reconciliation_mode": "manual"}})
-    assert [one["param"] for one in stripe.server.violations] == ["cash_balance"]
+    assert [violation["param"] for violation in stripe.server.violations] == ["cash_balance"]
 
 
 def test_a_key_gives_the_first_answer_for_a_day(stripe: DirectStripe) -> None:
@@ -102,7 +102,7 @@ def test_pages_cover_a_list_once_in_both_directions(stripe: DirectStripe) -> Non
     second = stripe.get("/v1/customers", limit=3, starting_after=first["data"][-1]["id"])
     last = stripe.get("/v1/customers", limit=3, starting_after=second["data"][-1]["id"])
     pages = (first, second, last)
-    assert [one["id"] for page in pages for one in page["data"]] == created[::-1]
+    assert [customer["id"] for page in pages for customer in page["data"]] == created[::-1]
     assert [page["has_more"] for page in pages] == [True, True, False]
     back = stripe.get("/v1/customers", limit=3, ending_before=last["data"][0]["id"])
     assert back["data"] == second["data"]

@@ -61,9 +61,9 @@ def test_every_event_carries_an_object_of_the_right_shape() -> None:
     stripe = _play()
     events = stripe.list_all("/v1/events")
     differences = {
-        f"{event['type']}: {one}"
+        f"{event['type']}: {difference}"
         for event in events
-        for one in find_differences(event["data"]["object"])
+        for difference in find_differences(event["data"]["object"])
     }
     assert differences == set()
     assert len({event["type"] for event in events}) > 25
@@ -96,4 +96,4 @@ def test_meter_events_and_their_answers_have_the_right_shape() -> None:
     )
     answers.append(stripe.post("/v2/billing/meter_event_session"))
     assert len(answers) == 4
-    assert [one for answer in answers for one in find_differences(answer)] == []
+    assert [fault for answer in answers for fault in find_differences(answer)] == []

@@ -63,7 +63,11 @@ def _include(api: Api, value: Resource, name: str) -> None:
             value[name] = embedded_list("/v1/invoice_payments", data)
         case "customer", "subscriptions":
             found = api.store.list_by("subscription", "customer", source["id"])
-            data = [public(one) for one in found if one["status"] != "canceled"][::-1]
+            data = [
+                public(subscription)
+                for subscription in list(found)[::-1]
+                if subscription["status"] != "canceled"
+            ]
             value[name] = embedded_list(f"/v1/customers/{source['id']}/subscriptions", data)
         case _:
             pass

@@ -163,4 +163,4 @@ def _matches_delivery(api: Api, event: Resource, expected: bool | None) -> bool:
     if expected is None:
         return True
     deliveries = api.store.list_by("delivery", "event", event["id"])
-    return all(one["status"] == "delivered" for one in deliveries) == expected
+    return all(delivery["status"] == "delivered" for delivery in deliveries) == expected
