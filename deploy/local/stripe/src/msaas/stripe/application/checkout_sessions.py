@@ -13,7 +13,7 @@ from msaas.stripe.application.routing import Params, Routes
 from msaas.stripe.application.subscription_items import find_price
 from msaas.stripe.application.subscriptions import create_subscription
 from msaas.stripe.domain.calendar import DAY, HOUR
-from msaas.stripe.domain.errors import ApiError
+from msaas.stripe.domain.errors import ApiError, check_url
 from msaas.stripe.domain.pricing import price_amount
 from msaas.stripe.domain.resources import Resource, embedded_list, new_identifier, public
 
@@ -39,6 +39,8 @@ def create_session(api: Api, params: Params) -> Resource:
         raise ApiError("The stand-in implements the mode subscription only.", param="mode")
     if params.get("ui_mode", "hosted_page") != "hosted_page":
         raise ApiError("The stand-in implements the hosted page only.", param="ui_mode")
+    for name in ("success_url", "cancel_url"):
+        check_url(params.get(name, "http:"), name)
     customer = get_customer(api, params["customer"]) if "customer" in params else None
     now = api.now(customer)
     expires_at = params.get("expires_at", now + _LIFE)

@@ -1,7 +1,7 @@
 """The table of operations: method and path as the package of the pinned version names them."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -58,5 +58,5 @@ class Routes:
             raise ApiError(f"Unrecognized request URL ({method}: {path}).", status=_NOT_FOUND)
         return min(matches, key=lambda found: len(found[1]))
 
-    def __iter__(self) -> "Iterable[Route]":
+    def __iter__(self) -> Iterator[Route]:
         return iter(route for _, _, route in self._routes)

@@ -1,7 +1,7 @@
 """Runs one request: validation, idempotency, the operation, its commit."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -131,7 +131,7 @@ class Server:
         return token if is_open else None
 
     @contextmanager
-    def unit_of_work(self, cause: Cause) -> Iterator[None]:
+    def unit_of_work(self, cause: Cause) -> Generator[None]:
         """Commit or roll back together, and schedule what the changes make due."""
         self.api.cause = cause
         try:

@@ -1,6 +1,6 @@
 """All objects in memory, written to the journal when a unit of work ends."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 from msaas.stripe.application.ports import Journal
@@ -69,6 +69,9 @@ class Store:
         """Return the objects of a kind, oldest first."""
         return (self._objects[key] for key in list(self._kinds.get(kind, {})))
 
+    def kinds(self) -> set[str]:
+        return {kind for kind, keys in self._kinds.items() if keys}
+
     def list_by(self, kind: str, field: str, value: str) -> Iterator[Resource]:
         keys = list(self._indexes.get((kind, field, value), {}))
         found = (self._objects[key] for key in keys if key in self._objects)
@@ -79,7 +82,7 @@ class Store:
         self._place(identifier, self._objects[identifier])
 
     @contextmanager
-    def unit_of_work(self) -> Iterator[None]:
+    def unit_of_work(self) -> Generator[None]:
         try:
             yield
         except ApiError as error:

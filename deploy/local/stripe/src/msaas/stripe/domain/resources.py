@@ -4,7 +4,7 @@ import secrets
 import string
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any, Final
+from typing import Any, Final, cast
 
 Resource = dict[str, Any]
 
@@ -22,8 +22,8 @@ def new_identifier(prefix: str, length: int = _ID_LENGTH) -> str:
 def public(value: Mapping[str, Any]) -> Resource:
     """Copy an object without its private fields; an embedded list shows its first lines."""
     served = _public_fields(value)
-    lines = served.get("lines")
-    if isinstance(lines, dict) and len(lines["data"]) > _SERVED_LINES:
+    lines: Resource | None = served.get("lines")
+    if lines is not None and len(lines["data"]) > _SERVED_LINES:
         served["lines"] = {**lines, "data": lines["data"][:_SERVED_LINES], "has_more": True}
     return served
 
@@ -38,9 +38,9 @@ def _public_fields(value: Mapping[str, Any]) -> Resource:
 
 def _public(value: Any) -> Any:
     if isinstance(value, dict):
-        return _public_fields(value)
+        return _public_fields(cast("Resource", value))
     if isinstance(value, list):
-        return [_public(part) for part in value]
+        return [_public(part) for part in cast("list[Any]", value)]
     return value
 
 
