@@ -10,7 +10,7 @@ import orjson
 
 from msaas.stripe.application.context import Cause
 from msaas.stripe.application.server import Server
-from msaas.stripe.application.webhooks import active_secrets, finish_attempt
+from msaas.stripe.application.webhooks import active_secrets, find_endpoint, finish_attempt
 from msaas.stripe.domain.resources import Resource, public
 from msaas.stripe.domain.signatures import signature_header
 from msaas.telemetry import get_logger
@@ -69,18 +69,25 @@ class WebhookSender:
     async def _attempt(self, delivery: Resource) -> None:
         try:
             status = await self._send(delivery)
-            with self._server.unit_of_work(Cause()):
-                finish_attempt(self._server.api, delivery, status, self._scale)
-            if status not in _SUCCESS:
-                self._log.info("webhook_refused", status=status, attempts=delivery["attempts"])
+            self._finish(delivery["id"], status)
         finally:
             del self._in_flight[delivery["id"]]
             self._wake.set()
 
+    def _finish(self, identifier: str, status: int | None) -> None:
+        api = self._server.api
+        delivery = api.store.find("delivery", identifier)
+        if delivery is None:
+            return
+        with self._server.unit_of_work(Cause()):
+            finish_attempt(api, delivery, status, self._scale)
+        if status not in _SUCCESS:
+            self._log.info("webhook_refused", status=status, attempts=delivery["attempts"])
+
     async def _send(self, delivery: Resource) -> int | None:
         """Return the status of the answer; none without an answer, 410 without an endpoint."""
         store, now = self._server.api.store, self._server.api.timeline.wall()
-        endpoint = store.find("webhook_endpoint", delivery["endpoint"])
+        endpoint = find_endpoint(self._server.api, delivery["endpoint"])
         event = store.find_any(delivery["event"])
         if endpoint is None or event is None or endpoint["status"] != "enabled":
             return 410

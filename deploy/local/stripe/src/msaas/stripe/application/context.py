@@ -106,9 +106,13 @@ class Api:
         for endpoint in self.store.list_kind("webhook_endpoint"):
             if endpoint["status"] == "enabled" and _is_subscribed(endpoint, event["type"]):
                 event["pending_webhooks"] += 1
-                delays = self.controls.deliveries.plan()
-                for delay in delays or [0.0]:
-                    self._add_delivery(event, endpoint, delay, is_dropped=not delays)
+                self.deliver_to(endpoint, event)
+
+    def deliver_to(self, endpoint: Resource, event: Resource) -> None:
+        """Add the deliveries of an event to one endpoint, with the planned faults."""
+        delays = self.controls.deliveries.plan()
+        for delay in delays or [0.0]:
+            self._add_delivery(event, endpoint, delay, is_dropped=not delays)
 
     def _add_delivery(
         self, event: Resource, endpoint: Resource, delay: float, *, is_dropped: bool

@@ -1,12 +1,12 @@
 """Meter events of v1 and v2, and their cancellation."""
 
-from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from msaas.stripe.application.context import Api
 from msaas.stripe.application.meters import find_meter, usage_key
 from msaas.stripe.application.routing import Params, Routes
+from msaas.stripe.application.thin_events import MeterError, report_errors
 from msaas.stripe.domain.calendar import DAY
 from msaas.stripe.domain.errors import ApiError, missing
 from msaas.stripe.domain.resources import Resource, new_identifier, public
@@ -22,7 +22,9 @@ _MAX_DIGITS: Final = 15
 
 @routes.add("POST", "/v1/billing/meter_events", "event_name payload identifier timestamp")
 def create_meter_event(api: Api, params: Params) -> Resource:
-    return _served(record_event(api, params))
+    event = record_event(api, params)
+    report_unknown_customer(api, event)
+    return _served(event)
 
 
 @routes.add("POST", "/v1/billing/meter_event_adjustments", "event_name type cancel")
@@ -86,12 +88,22 @@ def cancel_event(api: Api, event_name: str, identifier: str) -> None:
     api.store.edit(event["id"])["_cancelled"] = True
 
 
-def rfc3339(seconds: float) -> str:
-    return (
-        datetime.fromtimestamp(seconds, UTC)
-        .isoformat(timespec="milliseconds")
-        .replace("+00:00", "Z")
-    )
+def report_unknown_customer(api: Api, event: Resource) -> None:
+    """Report what the asynchronous processing finds: that the customer does not exist."""
+    customer = api.store.find("customer", event["_customer"])
+    if customer is None or customer.get("_deleted"):
+        message = "The customer of the event does not exist."
+        report_errors(
+            api,
+            [
+                MeterError(
+                    "meter_event_customer_not_found",
+                    message,
+                    event["identifier"],
+                    event["_meter"],
+                )
+            ],
+        )
 
 
 def _served(event: Resource) -> Resource:

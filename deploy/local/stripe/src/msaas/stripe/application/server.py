@@ -12,13 +12,17 @@ from msaas.stripe.application import (
     catalogue,
     checkout_sessions,
     clocks,
+    credit_notes,
     customers,
-    invoices,
     meter_events,
+    meter_streams,
     meters,
     payments,
-    subscription_changes,
+    portal,
+    previews,
+    schedules,
     subscription_cycle,
+    thin_events,
     webhooks,
 )
 from msaas.stripe.application.context import Api, Cause
@@ -61,12 +65,16 @@ def list_routes() -> list[Routes]:
         catalogue.routes,
         checkout_sessions.routes,
         clocks.routes,
+        credit_notes.routes,
         customers.routes,
-        invoices.routes,
         meter_events.routes,
+        meter_streams.routes,
         meters.routes,
         payments.routes,
-        subscription_changes.routes,
+        portal.routes,
+        previews.routes,  # those of invoices too
+        schedules.routes,  # those of subscriptions too
+        thin_events.routes,
         webhooks.routes,
     ]
 
@@ -116,12 +124,11 @@ class Server:
             self._append_violation("", "", error)
 
     def find_session(self, header: str) -> str | None:
-        """Return the account of a meter event session's token, until it expires."""
+        """Return a meter event session's token, until it expires."""
         token = header.removeprefix("Bearer ")
-        session = self.api.store.find("v2.billing.meter_event_session", token)
-        if session is None or session["_until"] < self.api.timeline.wall():
-            return None
-        return str(session["_account"])
+        session = self.api.store.find("meter_event_token", token)
+        is_open = session is not None and session["until"] > self.api.timeline.wall()
+        return token if is_open else None
 
     @contextmanager
     def unit_of_work(self, cause: Cause) -> Iterator[None]:

@@ -94,6 +94,10 @@ class Store:
         else:
             self._commit()
 
+    def abandon(self) -> None:
+        """Undo what the unit of work has changed so far."""
+        self._roll_back()
+
     def take_touched(self) -> list[Resource]:
         """Return the existing objects that were touched since the last call."""
         touched = [self._objects[key] for key in self._touched if key in self._objects]

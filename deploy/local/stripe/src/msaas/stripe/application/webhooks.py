@@ -6,7 +6,7 @@ from msaas.stripe.application.context import Api
 from msaas.stripe.application.paging import PAGING, is_in_range, newest_first, page
 from msaas.stripe.application.routing import Params, Routes
 from msaas.stripe.domain.calendar import DAY, HOUR
-from msaas.stripe.domain.errors import ApiError
+from msaas.stripe.domain.errors import ApiError, missing
 from msaas.stripe.domain.resources import Resource, merge_metadata, new_identifier, public
 
 routes = Routes()
@@ -100,9 +100,18 @@ def list_events(api: Api, params: Params) -> Resource:
     return page("/v1/events", listed, params)
 
 
+def find_endpoint(api: Api, identifier: str) -> Resource | None:
+    """Find an endpoint of either kind of events."""
+    return api.store.find("webhook_endpoint", identifier) or api.store.find(
+        "v2.core.event_destination", identifier
+    )
+
+
 def roll_secret(api: Api, identifier: str, overlap: float) -> str:
     """Begin to sign with a new secret too; the former one ends after the overlap."""
-    endpoint = api.store.get("webhook_endpoint", identifier)
+    endpoint = find_endpoint(api, identifier)
+    if endpoint is None:
+        raise missing("webhook endpoint", identifier)
     api.store.edit(identifier)
     secret = new_identifier("whsec_", 32)
     for known in endpoint["_secrets"]:
@@ -136,7 +145,7 @@ def finish_attempt(api: Api, delivery: Resource, status: int | None, scale: floa
 def _close(api: Api, delivery: Resource, status: str) -> None:
     delivery["status"] = status
     event = api.store.find_any(delivery["event"])
-    if event is not None and status == "delivered" and event["pending_webhooks"]:
+    if event is not None and status == "delivered" and event.get("pending_webhooks"):
         api.store.edit(event["id"])["pending_webhooks"] -= 1
 
 

@@ -11,6 +11,7 @@ from msaas.stripe.entrypoints.http.api import ApiApp
 from msaas.stripe.entrypoints.http.control import build_control_routes
 from msaas.stripe.entrypoints.http.faults import Faults, RateLimit
 from msaas.stripe.entrypoints.http.pages import build_page_routes
+from msaas.stripe.entrypoints.http.portal_pages import build_portal_routes
 
 
 def build_app(
@@ -30,6 +31,7 @@ def build_app(
     return Starlette(
         routes=[
             *build_page_routes(server, on_change),
+            *build_portal_routes(server, on_change),
             Mount("/_control", routes=build_control_routes(server, faults, limits, on_change)),
             Route("/{path:path}", api),
         ],

@@ -2,7 +2,9 @@
 
 from html import escape
 from typing import Final
+from urllib.parse import parse_qsl
 
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 STYLE: Final = """
@@ -56,3 +58,8 @@ def render_page(title: str, content: str, *, error: str = "", status: int = 200)
 def money(amount: int, currency: str) -> str:
     sign = "-" if amount < 0 else ""
     return f"{sign}{abs(amount) // 100}.{abs(amount) % 100:02} {currency.upper()}"
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    body = (await request.body()).decode(errors="replace")
+    return dict(parse_qsl(body, keep_blank_values=True))

@@ -1,9 +1,8 @@
 """The hosted pages: checkout, customer portal, invoice."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from html import escape
 from typing import Final
-from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -14,7 +13,7 @@ from msaas.stripe.application.context import Cause
 from msaas.stripe.application.server import Server
 from msaas.stripe.domain.errors import ApiError
 from msaas.stripe.domain.resources import Resource
-from msaas.stripe.entrypoints.http.html import STYLE, money, render_page
+from msaas.stripe.entrypoints.http.html import STYLE, money, read_form, render_page
 
 _SEE_OTHER: Final = 303
 _FORM: Final = """
@@ -39,11 +38,6 @@ def build_page_routes(server: Server, on_change: Callable[[], None]) -> list[Rou
         Route("/checkout/{session}", pages.pay, methods=["POST"]),
         Route("/invoices/{invoice}", pages.show_invoice, methods=["GET"]),
     ]
-
-
-async def read_form(request: Request) -> Mapping[str, str]:
-    body = (await request.body()).decode(errors="replace")
-    return dict(parse_qsl(body, keep_blank_values=True))
 
 
 async def _serve_style(_request: Request) -> Response:
