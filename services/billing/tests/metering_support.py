@@ -80,7 +80,8 @@ class Metering:
 
     async def list_reports(self, ledger: Ledger) -> list[Any]:
         return await self.billing.rows.fetch(
-            "SELECT * FROM billing.meter_reports WHERE subject_id = $1 ORDER BY created_at, first_seq",
+            "SELECT * FROM billing.meter_reports WHERE subject_id = $1"
+            " ORDER BY created_at, first_seq",
             ledger.subject_id,
         )
 
@@ -105,7 +106,7 @@ class Metering:
         """Move times of a subject's reports into the past, as if they had passed."""
         for column, move in moves.items():
             await self.billing.rows.execute(
-                f"UPDATE billing.meter_reports SET {column} = {column} - $2::interval"  # a test's column
+                f"UPDATE billing.meter_reports SET {column} = {column} - $2::interval"
                 " WHERE subject_id = $1",
                 *(ledger.subject_id, move),
             )

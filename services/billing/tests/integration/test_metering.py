@@ -25,7 +25,7 @@ async def test_usage_in_any_order_and_twice_is_reported_once(metering: Metering)
     ledger.add(kind="plan_changed", quantity=0)
     ledger.add_many(20)
     shuffled = [*ledger.events, *ledger.events[::3]]
-    random.Random(7).shuffle(shuffled)
+    random.Random(7).shuffle(shuffled)  # noqa: S311  # an order, no secret
     for start in range(0, len(shuffled), 5):
         await metering.take(shuffled[start : start + 5])
     await metering.go_on(ledger)
@@ -125,21 +125,21 @@ async def test_after_a_week_without_stripe_every_unit_arrives_once(metering: Met
     fault = {"kind": "status", "status": 503, "remaining": 10_000}
     metering.billing.stripe.control("faults", path="/v1/billing/.*", **fault)
     try:
-        for day in range(7):
+        for day in range(0, 8, 2):
             ledger.add_many(2)
             await metering.take(ledger.events)
             await metering.make_due(ledger)
             await metering.go_on(ledger)
             assert len(await metering.list_reports(ledger)) == 1, day
-            await metering.shift_reports(ledger, first_sent_at=DAY, last_sent_at=DAY)
+            await metering.shift_reports(ledger, first_sent_at=2 * DAY, last_sent_at=2 * DAY)
     finally:
         metering.billing.stripe.clear("faults")
     assert await metering.count_states(ledger) == {"AMBIGUOUS": 5}
     await metering.make_due(ledger)
     await metering.go_on(ledger)
     await metering.go_on(ledger)
-    assert await metering.count_states(ledger) == {"REPORTED": 17}
-    assert await metering.read_stripe(ledger) == 17
+    assert await metering.count_states(ledger) == {"REPORTED": 11}
+    assert await metering.read_stripe(ledger) == 11
 
 
 async def test_an_old_ambiguous_report_that_arrived_is_not_sent_again(metering: Metering) -> None:
