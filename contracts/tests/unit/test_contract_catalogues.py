@@ -109,7 +109,7 @@ def test_every_problem_of_the_api_is_listed_with_its_status() -> None:
     assert statuses == {
         400: {"idempotency_key_required", "malformed"},
         401: {"unauthenticated", "token_expired"},
-        402: {"quota_exceeded"},
+        402: {"payment_declined", "quota_exceeded"},
         403: {"forbidden", "plan_forbidden", "feature_flag_disabled"},
         404: {"not_found"},
         405: {"method_not_allowed"},

@@ -2,31 +2,35 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 import pytest_asyncio
-import stripe
-from services.billing.tests.support import Billing
+from services.billing.tests.support import Billing, MakeBilling
 from services.conftest import copy_database, drop_database
 from stripe_support import API_KEY, RunningStripe, running_stripe
 
 from msaas.billing.adapters.postgres.catalogue import PostgresCatalogue
 from msaas.billing.adapters.stripe.catalogue import StripeCatalogueClient
-from msaas.billing.adapters.stripe.client import API_VERSION, StripeClient
+from msaas.billing.adapters.stripe.client import API_VERSION, StripeClient, StripeTimeouts
 from msaas.billing.application.apply_stripe_events import ApplyStripeEvents
 from msaas.billing.application.manage_subscription import ManageSubscription
+from msaas.billing.application.refresh_account import RefreshAccount
 from msaas.billing.application.set_up_catalogue import SetUpCatalogue
 from msaas.billing.bootstrap import BillingRules, Parts, build_parts
 from msaas.billing.domain.stripe_events import SNAPSHOT_TYPES
 from msaas.kernel import BreakerPolicy
 from msaas.postgres import Database, PostgresConfig
 from msaas.telemetry import Metrics
+from msaas.testing import GENEROUS_TIMEOUT
 
 WEBHOOK_URL = "http://127.0.0.1:9/api/v1/billing/webhooks"
 RULES = BillingRules(livemode=False, grace=timedelta(days=7))
+# A busy machine is no outage.
+PATIENT = StripeTimeouts(request=GENEROUS_TIMEOUT, call=3 * GENEROUS_TIMEOUT)
 # A test that makes Stripe fail makes it fail for all others of its process otherwise.
 NO_BREAKER = BreakerPolicy(consecutive_failures=1_000_000)
 
@@ -67,7 +71,7 @@ def as_login(url: str) -> str:
 def catalogue(billing_url: str, stripe_server: RunningStripe) -> None:
     async def set_up() -> None:
         metrics = Metrics("billing", "test")
-        client = StripeClient(API_KEY, metrics, url=stripe_server.url)
+        client = StripeClient(API_KEY, metrics, url=stripe_server.url, timeouts=PATIENT)
         async with Database(PostgresConfig(as_login(billing_url)), metrics) as database:
             result = await SetUpCatalogue(
                 StripeCatalogueClient(client),
@@ -99,30 +103,36 @@ async def database(billing_url: str, catalogue: None) -> AsyncIterator[Database]
 @pytest_asyncio.fixture
 async def parts(database: Database, stripe_server: RunningStripe) -> AsyncIterator[Parts]:
     metrics = Metrics("billing", "test")
-    client = StripeClient(API_KEY, metrics, url=stripe_server.url, policy=NO_BREAKER)
+    client = StripeClient(
+        API_KEY, metrics, url=stripe_server.url, policy=NO_BREAKER, timeouts=PATIENT
+    )
     yield build_parts(database, client, RULES)
     await client.close()
 
 
 @pytest.fixture
-def billing(parts: Parts, rows: asyncpg.Connection, stripe_server: RunningStripe) -> Billing:
-    return Billing(
-        parts=parts,
-        apply=ApplyStripeEvents(
-            parts.inbox,
-            parts.accounts,
-            parts.payments,
-            parts.refresh,
-            metrics=Metrics("billing", "test"),
-            livemode=False,
-        ),
-        manage=ManageSubscription(parts.accounts, parts.requests, parts.payments, parts.refresh),
-        rows=rows,
-        stripe=stripe_server,
-        sdk=stripe_server.client(),
-    )
+def make_billing(rows: asyncpg.Connection, stripe_server: RunningStripe) -> MakeBilling:
+    def make(parts: Parts) -> Billing:
+        refresh = RefreshAccount(parts.accounts, parts.payments, grace=RULES.grace)
+        return Billing(
+            parts=replace(parts, refresh=refresh),
+            apply=ApplyStripeEvents(
+                parts.inbox,
+                parts.accounts,
+                parts.payments,
+                refresh,
+                metrics=Metrics("billing", "test"),
+                livemode=False,
+            ),
+            manage=ManageSubscription(parts.accounts, parts.requests, parts.payments, refresh),
+            rows=rows,
+            stripe=stripe_server,
+            sdk=stripe_server.client(),
+        )
+
+    return make
 
 
 @pytest.fixture
-def sdk(stripe_server: RunningStripe) -> stripe.StripeClient:
-    return stripe_server.client()
+def billing(make_billing: MakeBilling, parts: Parts) -> Billing:
+    return make_billing(parts)

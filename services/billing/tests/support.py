@@ -1,6 +1,6 @@
 """A user with a customer at the Stripe stand-in, and what a test asks of both."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -64,14 +64,18 @@ class Billing:
     async def subscribe(self, user_id: UUID, plan: Plan = Plan.PRO) -> Account:
         """Go through checkout as a user does, and apply the events that it causes."""
         await self.open_checkout(user_id, plan)
+        await self.complete_checkout(user_id)
+        await self.apply_all(user_id)
+        return await self.get_account(user_id)
+
+    async def complete_checkout(self, user_id: UUID) -> None:
+        """Pay at the stand-in, as a person does on its page."""
         session_id = await self.rows.fetchval(
             "SELECT stripe_object_id FROM billing.requests WHERE user_id = $1 AND kind = 'checkout'"
             " ORDER BY created_at DESC",
             user_id,
         )
         self.stripe.control("complete-checkout", session=session_id)
-        await self.apply_all(user_id)
-        return await self.get_account(user_id)
 
     def list_events(self, customer_id: str) -> list[StripeEvent]:
         """List the events of a customer, the oldest first."""
@@ -101,3 +105,6 @@ class Billing:
             account.customer_id,
         )
         return {row["state"]: row["n"] for row in rows}
+
+
+MakeBilling = Callable[[Parts], Billing]

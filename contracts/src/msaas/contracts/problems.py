@@ -56,6 +56,13 @@ _DECLARED = (
         "Wait for the next period or upgrade your plan.",
     ),
     ProblemType(
+        "payment_declined",
+        402,
+        "Payment declined",
+        "The payment provider declined the payment, and nothing was changed.",
+        "Update the payment method, then try again with a new Idempotency-Key.",
+    ),
+    ProblemType(
         "forbidden",
         403,
         "Forbidden",

@@ -71,7 +71,7 @@ async def test_a_subscription_cancelled_at_stripe_keeps_its_paid_period(billing:
     user = await billing.add_user()
     before = await billing.subscribe(user)
     [subscription] = await billing.parts.accounts.list_subscriptions(before.id)
-    await billing.sdk.v1.subscriptions.cancel_async(subscription.id)
+    billing.sdk.v1.subscriptions.cancel(subscription.id)
     await billing.apply_all(user)
     state = (await billing.get_account(user)).state
     assert (state.plan, state.next_plan, state.status) == (Plan.PRO, Plan.FREE, "canceled")

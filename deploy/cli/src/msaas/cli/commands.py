@@ -104,6 +104,13 @@ COMMANDS: Mapping[str, CliCommand] = {
         "With DATABASE_URL, the login of one owner (svc_jobs, svc_gateway), name the owner.\n"
         "Files are removed where ARTIFACTS_URL names their store, as in the services.",
     ),
+    "billing": CliCommand(
+        "msaas.cli.billing:run",
+        "setup --webhook-url URL [--dry-run] [--secret-file FILE]",
+        "make or verify the catalogue at Stripe: meter, prices, portal, webhook endpoint",
+        "Prints a diff and changes no price; with --dry-run it changes nothing at all.\n"
+        "Uses DATABASE_URL (the login svc_billing) and STRIPE_API_KEY, else what `up` runs.",
+    ),
     "metrics": CliCommand(
         "msaas.cli.metrics:run",
         "PART [NAME ...]",

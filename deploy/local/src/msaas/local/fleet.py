@@ -21,7 +21,14 @@ from msaas.local.state import PartState
 
 # Not the well-known ports, which a server of the machine may use.
 DEFAULT_PORTS = {"postgres": 15432, "redis": 16379}
-_STANDARD_PORTS = {"postgresql": 5432, "postgres": 5432, "redis": 6379, "rediss": 6379, "http": 80}
+_STANDARD_PORTS = {
+    "postgresql": 5432,
+    "postgres": 5432,
+    "redis": 6379,
+    "rediss": 6379,
+    "http": 80,
+    "https": 443,
+}
 _URL_VARIABLES = {"postgres": "DATABASE_URL", "redis": "REDIS_URL"}
 
 

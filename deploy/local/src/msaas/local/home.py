@@ -50,6 +50,10 @@ class Home:
         return self.path / "artifacts"
 
     @property
+    def stripe(self) -> Path:
+        return self.path / "stripe"
+
+    @property
     def secrets(self) -> Path:
         return self.path / "secrets"
 
@@ -69,7 +73,8 @@ class Home:
             yield
 
     def wipe(self) -> None:
-        for folder in (self.postgres, self.redis, self.artifacts, self.secrets, self.logs):
+        stored = (self.postgres, self.redis, self.artifacts, self.stripe, self.secrets, self.logs)
+        for folder in stored:
             shutil.rmtree(folder, ignore_errors=True)
         self.state_path.unlink(missing_ok=True)
 

@@ -96,3 +96,13 @@ def _list_urls(home: Home) -> dict[str, str]:
     state = find_state(home.state_path)
     parts = state.parts if state and state.launcher.alive else []
     return {part.name: part.url for part in parts if part.url}
+
+
+def get_billing_environment(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the login of billing, and the stand-in's address unless STRIPE_API_KEY is set."""
+    settings = dict(get_owner_environment(environment, "svc_billing"))
+    if not environment.get("STRIPE_API_KEY"):
+        settings["BILLING_STRIPE_URL"] = _get_url(
+            environment, "stripe", "Set STRIPE_API_KEY, or start the stand-in with `./msaas up`."
+        )
+    return settings

@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from signal import SIGTERM
 
 from msaas.contracts import DATABASE_LOGINS, PROCESSES, Process
@@ -37,6 +38,16 @@ IDENTITY = Process(
     public_port=9999,
     internal_port=9004,
 )
+# The stand-in for Stripe; a STRIPE_API_KEY replaces it.
+STRIPE = Process(
+    name="stripe",
+    command=("stripe", "serve"),
+    consumer_group="",
+    settings_prefix="LOCAL_STRIPE_",
+    public_port=12111,
+    internal_port=12112,
+)
+STRIPE_URL = "https://api.stripe.com"
 _SITE_PORTS = {"demo-site": 8010, "artifacts": 8020}
 
 # Longer than a worker takes to end its runs and to report those that it could not end.
@@ -48,7 +59,7 @@ EnvironmentVariables = Mapping[str, str]
 def _list_ports() -> dict[str, int]:
     """Return each port under its name: a process's own, and `<process>-internal`."""
     ports = dict(_SITE_PORTS)
-    for process in (*PROCESSES.values(), IDENTITY):
+    for process in (*PROCESSES.values(), IDENTITY, STRIPE):
         declared = {process.name: process.public_port, _internal(process): process.internal_port}
         ports |= {name: port for name, port in declared.items() if port is not None}
     return ports
@@ -94,6 +105,7 @@ class Services:
         self._ports = _Ports(notify)
         self._secret = partial(get_or_create_secret, home.secrets)
         self._supabase = environment.get("SUPABASE_URL")
+        self._runs_stripe = "STRIPE_API_KEY" not in environment
         self._serves_artifacts = "ARTIFACTS_URL" not in environment
         self._runs_redis = "REDIS_URL" not in environment
         self._chromium = ""
@@ -109,19 +121,27 @@ class Services:
         if self._serves_artifacts:
             words = ["local.artifacts", "--folder", str(self._home.artifacts)]
             add(self._site("artifacts", words, self._artifact_settings))
-        if self._supabase:
-            given = PartState("identity", url=self._supabase, ready=True)
-            self._fleet.external.append(given)
-        else:
-            add(self._identity(servers))
-        add(self._process("gateway", self._gateway, (*stored, *identity)))
+        self._add_or_name("identity", self._supabase, lambda: self._identity(servers))
+        self._add_or_name("stripe", None if self._runs_stripe else STRIPE_URL, self._stripe)
+        # At Stripe itself an operator sets the catalogue up: `./msaas billing setup`.
+        money = ("catalogue",) if self._runs_stripe else ()
+        if self._runs_stripe:
+            add(self._catalogue((*stored, "stripe")))
+        add(self._process("gateway", self._gateway, (*stored, *identity, *money)))
         add(self._process("jobs", self._jobs, stored))
         add(self._process("jobs-worker", dict, servers))
-        add(self._process("billing", self._billing, stored))
-        add(self._process("billing-cron", self._billing, stored))
+        add(self._process("billing", self._billing, (*stored, *money)))
+        add(self._process("billing-cron", self._billing, (*stored, *money)))
         add(self._browser_worker(servers))
         if not self._supabase:
             add(self._step("seed", self._seed, tuple(part.name for part in self._fleet.parts)))
+
+    def _add_or_name(self, name: str, url: str | None, build: Callable[[], Part]) -> None:
+        """Add a stand-in, or name the real service that is used instead."""
+        if url:
+            self._fleet.external.append(PartState(name, url=url, ready=True))
+        else:
+            self._fleet.parts.append(build())
 
     def _process(
         self,
@@ -219,6 +239,36 @@ class Services:
 
         return self._service(IDENTITY, settings, servers, prepare)
 
+    def _stripe(self) -> Part:
+        def settings() -> EnvironmentVariables:
+            return {
+                "LOCAL_STRIPE_PUBLIC_URL": self._ports.url("stripe"),
+                "LOCAL_STRIPE_DATA": str(self._home.stripe / "stripe.db"),
+            }
+
+        return self._service(STRIPE, settings, (), lambda: None)
+
+    def _catalogue(self, depends_on: tuple[str, ...]) -> Part:
+        """Build the part that tells the stand-in what is sold and where webhooks go."""
+
+        def command() -> Sequence[str]:
+            url = f"{self._ports.url('gateway')}/api/v1/billing/webhooks"
+            words = ("--webhook-url", url, "--secret-file", str(self._webhook_secret))
+            return _python(("billing", "setup", *words))
+
+        return Part(
+            name="catalogue",
+            command=command,
+            environment=lambda: self._environment(self._billing()),
+            prepare=partial(self._ports.choose, "gateway"),
+            depends_on=depends_on,
+            once=True,
+        )
+
+    @property
+    def _webhook_secret(self) -> Path:
+        return self._home.secrets / "stripe-webhook"
+
     def _browser_worker(self, servers: tuple[str, ...]) -> Part:
         def prepare() -> None:
             from msaas.local.chromium import ensure_chromium
@@ -243,8 +293,14 @@ class Services:
             "SUPABASE_URL": self._supabase or self._ports.url("identity"),
             "GATEWAY_API_KEY_PEPPERS": self._secret("api-key-pepper"),
             "GATEWAY_SEALING_KEY": str(get_or_create_sealing_keys(self._home.secrets)[0].public),
+            **self._webhook_settings(),
             **self._artifact_settings(),
         }
+
+    def _webhook_settings(self) -> EnvironmentVariables:
+        if not self._runs_stripe or not self._webhook_secret.exists():
+            return {}
+        return {"STRIPE_WEBHOOK_SECRET": self._webhook_secret.read_text()}
 
     def _jobs(self) -> EnvironmentVariables:
         keys = get_or_create_sealing_keys(self._home.secrets)
@@ -255,7 +311,8 @@ class Services:
         }
 
     def _billing(self) -> EnvironmentVariables:
-        return {"DATABASE_URL": self._login("svc_billing")}
+        stripe = {"BILLING_STRIPE_URL": self._ports.url("stripe")} if self._runs_stripe else {}
+        return {"DATABASE_URL": self._login("svc_billing"), **stripe}
 
     def _migrate(self) -> EnvironmentVariables:
         passwords = {f"{login.upper()}_PASSWORD": self._secret(login) for login in DATABASE_LOGINS}

@@ -29,6 +29,12 @@ class StripeSettings(PostgresSettings):
         return self.stripe_api_key.get_secret_value().startswith(("sk_live_", "rk_live_"))
 
 
+class SetUpSettings(StripeSettings):
+    """The command needs Stripe and the service's database, and no Redis."""
+
+    model_config: ClassVar[SettingsConfigDict] = _CONFIG
+
+
 class _ProcessSettings(RedisSettings, StripeSettings):
     """`past_due_grace_days`: how long jobs are accepted after a payment has failed."""
 

@@ -23,11 +23,17 @@ from msaas.gateway.access_control import (
     assemble_access_control,
     create_task,
 )
-from msaas.gateway.adapters.broker_commands import COMMAND_TIMEOUT_SECONDS, BrokerCommandSender
+from msaas.gateway.adapters.broker_commands import (
+    BILLING_TIMEOUT_SECONDS,
+    BILLING_TOPIC,
+    WEBHOOKS_TOPIC,
+    BrokerCommandSender,
+)
 from msaas.gateway.adapters.broker_commands import COMMANDS_TOPIC as COMMANDS
 from msaas.gateway.adapters.broker_topic_stats import BrokerTopicStats
 from msaas.gateway.adapters.postgres.access import PostgresAccess
 from msaas.gateway.adapters.postgres.api_keys import PostgresKeyViews
+from msaas.gateway.adapters.postgres.billing_views import PostgresBillingViews
 from msaas.gateway.adapters.postgres.job_views import PostgresJobViews
 from msaas.gateway.adapters.postgres.pauses import PostgresPauses
 from msaas.gateway.adapters.postgres.retention import list_retention_rules
@@ -35,11 +41,13 @@ from msaas.gateway.adapters.postgres.summary_views import PostgresSummaryViews
 from msaas.gateway.adapters.postgres.users import PostgresUsers
 from msaas.gateway.application.cache_versions import CacheVersions
 from msaas.gateway.application.end_closed_account_streams import EndClosedAccountStreams
+from msaas.gateway.application.errors import RateLimited
 from msaas.gateway.application.idempotent_requests import IdempotentRequests
 from msaas.gateway.application.job_event_hub import JobEventHub
 from msaas.gateway.application.manage_access import ManageAccess
 from msaas.gateway.application.read_job_files import ReadJobFiles
 from msaas.gateway.application.read_summary import ReadSummary
+from msaas.gateway.application.receive_webhooks import ReceiveWebhooks
 from msaas.gateway.application.request_rate_limiter import RequestRateLimiter
 from msaas.gateway.application.submit_job import JobSubmission
 from msaas.gateway.domain.rate_limit_rules import (
@@ -51,12 +59,14 @@ from msaas.gateway.entrypoints.http import (
     account,
     api_keys,
     artifacts,
+    billing,
     dead_letters,
     docs_pages,
     flags,
     fleet,
     job_stream,
     jobs,
+    stripe_webhooks,
     summaries,
     users,
 )
@@ -106,11 +116,13 @@ SUMMARY_TTL_SECONDS, DAILY_SUMMARY_TTL_SECONDS, REPLICA_SUMMARY_TTL_SECONDS = 60
 ROUTERS = (
     *(account.router, job_stream.router, jobs.router, artifacts.router, summaries.router),
     *(api_keys.router, flags.router, dead_letters.router, fleet.router, users.router),
+    billing.router,
 )
-# Pages for people; the OpenAPI document does not describe them.
+# Pages for people, and what Stripe calls; the OpenAPI document does not describe them.
 PAGES: Final = APIRouter(dependencies=[guard(RouteRule(is_public=True, rate_limit=None))])
 PAGES.include_router(problem_pages)
 PAGES.include_router(docs_pages.router)
+UNDOCUMENTED: Final = (PAGES, stripe_webhooks.router)
 CLOSED_ACCOUNTS_CHECK_SECONDS = 10.0
 # How long a request may hold its Idempotency-Key after its command has timed out.
 _CLAIM_MARGIN_SECONDS = 5.0
@@ -169,7 +181,7 @@ def assemble(
     broker = RedisBroker(settings.redis_url.get_secret_value(), metrics=metrics)
     environment = str(settings.environment)
     messenger = Messenger(broker, SERVICE, environment, metrics=metrics)
-    messenger.publisher.require_topics(COMMANDS, AUDIT_TOPIC)
+    messenger.publisher.require_topics(COMMANDS, BILLING_TOPIC, WEBHOOKS_TOPIC, AUDIT_TOPIC)
     verifier = TokenVerifier(
         settings.jwks_url, settings.issuer, settings.supabase_jwt_audience, metrics=metrics
     )
@@ -206,7 +218,21 @@ def assemble(
     messenger.consume_batches(
         BILLING, BillingEventHandler(store.set_plans, authenticator.invalidate)
     )
-    commands = BrokerCommandSender(messenger.create_command_client())
+    command_client = messenger.create_command_client()
+    commands = BrokerCommandSender(command_client)
+    rate_limiter = RequestRateLimiter(
+        RateLimiter(create_store("limits"), environment),
+        enforced=settings.rate_limits_enforced,
+        rules=rate_limit_rules,
+    )
+    secrets = settings.stripe_webhook_secrets.get_secret_value().split(",")
+    webhooks = ReceiveWebhooks(
+        BrokerCommandSender(command_client, WEBHOOKS_TOPIC),
+        [secret.strip() for secret in secrets if secret.strip()],
+        partial(count_unverified, rate_limiter),
+        metrics=metrics,
+        clock=SystemClock(),
+    )
     fingerprint_key = settings.fingerprint_key.get_secret_value().encode()
     health = Health(
         {
@@ -251,6 +277,13 @@ def assemble(
         list_topic_stats=BrokerTopicStats(broker, environment).list_topic_stats,
         list_pauses=PostgresPauses(reads).list_pauses,
         read_circuits=partial(read_circuit_states, metrics),
+        billing_views=PostgresBillingViews(reads),
+        billing_commands=BrokerCommandSender(
+            command_client, BILLING_TOPIC, BILLING_TIMEOUT_SECONDS
+        ),
+        billing_return_url=settings.billing_return_url,
+        webhooks=webhooks,
+        find_address=addresses.resolve,
     )
     return Gateway(
         users=users,
@@ -262,16 +295,12 @@ def assemble(
         summaries=summaries,
         health=health,
         callers=CallerResolver(authenticator),
-        rate_limiter=RequestRateLimiter(
-            RateLimiter(create_store("limits"), environment),
-            enforced=settings.rate_limits_enforced,
-            rules=rate_limit_rules,
-        ),
+        rate_limiter=rate_limiter,
         idempotent_requests=IdempotentRequests(
             IdempotencyClaims(create_store("claims")),
             environment,
             fingerprint_key,
-            claim_seconds=COMMAND_TIMEOUT_SECONDS + _CLAIM_MARGIN_SECONDS,
+            claim_seconds=BILLING_TIMEOUT_SECONDS + _CLAIM_MARGIN_SECONDS,
         ),
         periodic_tasks=[
             *access.periodic_tasks,
@@ -290,6 +319,13 @@ def assemble(
         ],
         state=state,
     )
+
+
+async def count_unverified(limiter: RequestRateLimiter, address: str) -> None:
+    """Refuse an address that sends too many webhooks without a valid signature."""
+    decision = await limiter(RateLimitCategory.WEBHOOKS, None, address)
+    if decision is not None and not decision.allowed and limiter.enforced:
+        raise RateLimited(retry_after=decision.retry_after)
 
 
 def build_retention(users: Database, metrics: Metrics) -> Retention:
@@ -335,7 +371,7 @@ def create_gateway_app(gateway: Gateway, settings: Settings, metrics: Metrics) -
     def lifespan(_app: FastAPI) -> AbstractAsyncContextManager[GatewayState]:
         return gateway.running()
 
-    routers = (*ROUTERS, PAGES)
+    routers = (*ROUTERS, *UNDOCUMENTED)
     rules = RouteRules(routers)
     addresses = ClientAddressResolver(settings.trusted_proxies)
     limits = Middleware(

@@ -50,6 +50,8 @@ class Settings(PostgresSettings, RedisSettings, ArtifactSettings):
     `summaries_database_url` is a read replica for summaries, with the read login.
     `allowed_hosts` are the accepted Host names; empty accepts all.
     `api_key_peppers` are separated by commas; the first hashes new keys, all find existing keys.
+    `stripe_webhook_secrets` are separated by commas: two while a secret is rotated.
+    `billing_return_url` is the page that Stripe sends users back to.
     `sealing_key` is the public half of the first of `JOBS_SEALING_KEYS`; `trusted_proxies` are the
     networks whose X-Forwarded-For is believed.
     """
@@ -72,6 +74,12 @@ class Settings(PostgresSettings, RedisSettings, ArtifactSettings):
     fingerprint_key: Annotated[SecretStr, LocalDefault("local-fingerprint-key")]
     api_key_peppers: Annotated[SecretStr, LocalDefault("local-api-key-pepper")]
     sealing_key: Annotated[str, LocalDefault(LOCAL_SEALING_KEY)]
+    stripe_webhook_secrets: Annotated[SecretStr, LocalDefault("whsec_local")] = Field(
+        validation_alias="STRIPE_WEBHOOK_SECRET"
+    )
+    billing_return_url: Annotated[str, LocalDefault("http://localhost:3000/billing")] = Field(
+        pattern=r"^https?://[!-~]+$"
+    )
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65_535)
     internal_host: str = "127.0.0.1"

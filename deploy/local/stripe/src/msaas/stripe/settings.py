@@ -18,7 +18,7 @@ class Settings(ServiceSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=12111, ge=0, le=65_535)
     internal_host: str = "127.0.0.1"
-    internal_port: int = Field(default=9003, ge=0, le=65_535)
+    internal_port: int = Field(default=12112, ge=0, le=65_535)
     public_url: str = "http://127.0.0.1:12111"
     data: Path | None = None  # the file with all objects; without it they end with the process
     aggregation_delay: float = Field(default=0.0, ge=0)

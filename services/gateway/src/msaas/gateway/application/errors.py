@@ -16,6 +16,9 @@ MsaasError
 ├── CommandConflict         the state of the job rules the command out
 ├── CommandInvalid          the command's handler refuses its content
 ├── PayloadTooLarge         the parameters are too large for a job
+├── WebhookRefused          a webhook is not signed, or is no event
+├── EventUnreadable         an event is of another mode or version of Stripe
+├── PaymentDeclined         the payment provider declined the payment
 ├── UnknownRefusal          the handler's error code is not in the contract
 ├── UserStreamLimitReached  the user has too many open streams
 └── StreamCapacityReached   the process has too many open streams
@@ -54,7 +57,7 @@ class QuotaExceeded(MsaasError):
     code: ClassVar[str] = "quota_exceeded"
     kind: ClassVar[ErrorKind] = ErrorKind.PAYMENT_REQUIRED
     public_context: ClassVar[frozenset[str]] = frozenset(
-        {"limit", "used", "reserved", "resets_at", "upgrade_url"}
+        {"limit", "used", "reserved", "resets_at", "upgrade_url", "blocked_by"}
     )
 
 
@@ -115,6 +118,22 @@ class CommandInvalid(MsaasError):
 class PayloadTooLarge(MsaasError):
     code: ClassVar[str] = "payload_too_large"
     kind: ClassVar[ErrorKind] = ErrorKind.TOO_LARGE
+
+
+class WebhookRefused(MsaasError):
+    code: ClassVar[str] = "malformed"
+    kind: ClassVar[ErrorKind] = ErrorKind.INVALID
+    default_message: ClassVar[str] = "The signature does not match the body."
+
+
+class EventUnreadable(MsaasError):
+    code: ClassVar[str] = "malformed"
+    kind: ClassVar[ErrorKind] = ErrorKind.INVALID
+
+
+class PaymentDeclined(MsaasError):
+    code: ClassVar[str] = "payment_declined"
+    kind: ClassVar[ErrorKind] = ErrorKind.PAYMENT_REQUIRED
 
 
 class UnknownRefusal(MsaasError):

@@ -32,11 +32,11 @@ class Account:
         subject = subject.roll_over(now)
         present = next((counter for counter in counters if now < counter.period.end), None)
         if present is None:
-            quota = Quota(limit=subject.find_limit(counters))
+            quota = subject.block(Quota(limit=subject.find_limit(counters)))
             return cls(subject=subject, period=subject.period, quota=quota, is_new=True)
         # An override applies at once, not from the next period.
         limit = subject.overrides.get("jobs_per_period", present.quota.limit)
-        quota = replace(present.quota, limit=limit)
+        quota = subject.block(replace(present.quota, limit=limit))
         return cls(subject=subject, period=present.period, quota=quota)
 
     def reserve(self) -> datetime:

@@ -3,12 +3,16 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import NamedTuple, Self, TypeAlias
+from typing import Final, NamedTuple, Self, TypeAlias
 from uuid import UUID
 
 from msaas.contracts import Plan
 from msaas.jobs.domain.periods import Period, first_of_month, open_period
 from msaas.jobs.domain.quota import Quota, resolve_limit
+
+# Terms beside the plan's own limit: absent where they refuse nothing.
+SPEND_LIMIT: Final = "spend_limit_jobs"
+PAST_DUE: Final = "past_due"
 
 Grants: TypeAlias = Mapping[str, int | None]
 
@@ -56,6 +60,11 @@ class BillingSubject:
             terms=self.terms if plan is self.plan else {},
             period=open_period(plan, now, after=self.period.end),
         )
+
+    def block(self, quota: Quota) -> Quota:
+        """Add to a quota what refuses jobs beside the plan; it applies at once."""
+        spend_limit = self.terms.get(SPEND_LIMIT)
+        return replace(quota, spend_limit=spend_limit, is_past_due=bool(self.terms.get(PAST_DUE)))
 
     def find_limit(self, counters: Iterable[UsageCounter]) -> int | None:
         """Grant FREE once a calendar month, also if the user left the plan and came back."""

@@ -6,11 +6,12 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from msaas.contracts import Plan, SubscriptionChanged
+from msaas.contracts import Blocker, Plan, SubscriptionChanged
 from msaas.jobs.domain.periods import Period, first_of_month, open_period
-from msaas.jobs.domain.subjects import BillingSubject
+from msaas.jobs.domain.subjects import PAST_DUE, SPEND_LIMIT, BillingSubject
 
 PLAN_RANK: Final[Mapping[Plan, int]] = MappingProxyType({plan: at for at, plan in enumerate(Plan)})
+_BLOCKS: Final = frozenset({PAST_DUE, SPEND_LIMIT})
 UNPAID_STATUSES: Final = frozenset({"incomplete_expired", "unpaid"})
 """Statuses of subscriptions that were not paid: their plan ends at once."""
 
@@ -32,7 +33,13 @@ def apply_subscription_change(
     subject = replace(subject.roll_over(now), plan_version=change.version)
     now = max(now, subject.period.start)
     if _is_deferred(subject, change, now):
-        return PlanChange(subject=replace(subject, next_plan=change.next_plan or change.plan))
+        kept = {name: value for name, value in subject.terms.items() if name not in _BLOCKS}
+        deferred = replace(
+            subject,
+            next_plan=change.next_plan or change.plan,
+            terms={**kept, **_read_blocks(change)},
+        )
+        return PlanChange(subject=deferred)
     cut = _find_early_end(subject, change, now)
     start = subject.period.start if cut is None else cut
     period = Period(start, _find_period_end(subject, change, start, now))
@@ -47,10 +54,19 @@ def _switch_plan(
         subject,
         plan=change.plan,
         next_plan=None if change.next_plan is change.plan else change.next_plan,
-        terms={"jobs_per_period": change.jobs_limit},
+        terms={"jobs_per_period": change.jobs_limit, **_read_blocks(change)},
         period=period,
         paid_until=change.period_end,
     )
+
+
+def _read_blocks(change: SubscriptionChanged) -> dict[str, int | None]:
+    blocks: dict[str, int | None] = {}
+    if change.spend_limit_jobs is not None:
+        blocks[SPEND_LIMIT] = change.spend_limit_jobs
+    if change.blocked_by is Blocker.PAST_DUE:
+        blocks[PAST_DUE] = 1
+    return blocks
 
 
 def _is_deferred(subject: BillingSubject, change: SubscriptionChanged, now: datetime) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import stripe
@@ -20,12 +21,20 @@ TARGET: Final = "stripe"
 API_VERSION: Final = stripe.api_version
 """The version that this package is written for: the webhook endpoint is pinned to it too."""
 
-# Stripe needs longer than a service of our own: a checkout takes it a second.
-REQUEST_TIMEOUT: Final = 4.0
-CALL_TIMEOUT: Final = 9.0
 MAX_RETRIES: Final = 2
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StripeTimeouts:
+    """Stripe needs longer than a service of our own: a checkout takes it a second.
+
+    `request` is the limit of one attempt, `call` that of all attempts together.
+    """
+
+    request: float = 4.0
+    call: float = 9.0
 
 
 class StripeClient:
@@ -37,11 +46,13 @@ class StripeClient:
         metrics: Metrics,
         *,
         url: str | None = None,
+        timeouts: StripeTimeouts | None = None,
         clock: Clock | None = None,
         policy: BreakerPolicy | None = None,
     ) -> None:
         bases: dict[str, str] = {} if url is None else {"api": url, "meter_events": url}
-        self._http_client = stripe.HTTPXClient(timeout=REQUEST_TIMEOUT)
+        self._timeouts = timeouts or StripeTimeouts()
+        self._http_client = stripe.HTTPXClient(timeout=self._timeouts.request)
         self.sdk: Final = stripe.StripeClient(
             api_key,
             base_addresses=bases,  # pyright: ignore[reportArgumentType]  # a TypedDict
@@ -65,7 +76,7 @@ class StripeClient:
         """Run one call, whose parameters hold the idempotency key where it changes anything."""
         async with self._measured(operation), self._breaker:
             try:
-                async with asyncio.timeout(CALL_TIMEOUT):
+                async with asyncio.timeout(self._timeouts.call):
                     return await request()
             except TimeoutError as error:
                 raise StripeUnavailable(target=TARGET, reason="timeout") from error

@@ -3,11 +3,14 @@
 from collections import Counter
 from typing import Any, Final
 
+import orjson
+
 from msaas.billing.adapters.stripe.objects import JsonMap, read_id, read_list, read_map, read_time
 from msaas.billing.application.ports import MeterErrorReport, StripeEvent
 from msaas.billing.domain.stripe_events import EventSource
 from msaas.kernel import new_id
 
+MAX_STORED_PAYLOAD: Final = 128 * 1024
 _CUSTOMER: Final = "customer"
 
 
@@ -26,10 +29,16 @@ def read_event(event: JsonMap, source: EventSource) -> StripeEvent | None:
         api_version=version if isinstance(version := event.get("api_version"), str) else None,
         object_id=read_id(about),
         customer_id=find_customer_id(about),
-        payload=dict(event),
+        payload=_read_payload(event),
         source=source,
         correlation_id=str(new_id()),
     )
+
+
+def _read_payload(event: JsonMap) -> JsonMap | None:
+    """Return plain JSON, since the client has decimals in it; nothing of a large event."""
+    plain = orjson.dumps(dict(event), default=str)
+    return orjson.loads(plain) if len(plain) <= MAX_STORED_PAYLOAD else None
 
 
 def find_customer_id(about: JsonMap) -> str | None:

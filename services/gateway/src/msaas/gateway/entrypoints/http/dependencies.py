@@ -12,6 +12,7 @@ from msaas.auth import Authenticator, RequireUser, UserPrincipal
 from msaas.flags import FlagContext, parse_requested_flags
 from msaas.gateway.application.api_key_streams import ApiKeyStreams
 from msaas.gateway.application.audit import Actor, Auditor
+from msaas.gateway.application.billing_ports import BillingViews
 from msaas.gateway.application.features import Features
 from msaas.gateway.application.job_event_hub import JobEventHub
 from msaas.gateway.application.key_ports import KeyViews
@@ -21,16 +22,19 @@ from msaas.gateway.application.manage_keys import ManageKeys
 from msaas.gateway.application.ports import CommandSender, JobViews, Row
 from msaas.gateway.application.read_job_files import ReadJobFiles
 from msaas.gateway.application.read_summary import ReadSummary
+from msaas.gateway.application.receive_webhooks import ReceiveWebhooks
 from msaas.gateway.application.submit_job import JobSubmission
 from msaas.gateway.domain.page_cursor import PageCursor
 from msaas.gateway.entrypoints.http.job_metrics import JobMetrics
 from msaas.kernel import CircuitState
 from msaas.web import Health, get_correlation_id, get_state
+from msaas.web.asgi import Scope
 
 StatePart = TypeVar("StatePart")
 ListTopicStats = Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
 ListPauses = Callable[[UUID], Awaitable[Sequence[Row]]]
 ReadCircuits = Callable[[], Mapping[str, CircuitState]]
+FindAddress = Callable[[Scope], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,11 @@ class GatewayState:
     list_topic_stats: ListTopicStats
     list_pauses: ListPauses
     read_circuits: ReadCircuits
+    billing_views: BillingViews
+    billing_commands: CommandSender
+    billing_return_url: str
+    webhooks: ReceiveWebhooks
+    find_address: FindAddress
 
 
 def get_gateway_state(request: Request) -> GatewayState:
@@ -78,6 +87,11 @@ async def read_idempotency_key(request: Request) -> str | None:
     return request.headers.get("idempotency-key")
 
 
+async def require_idempotency_key(request: Request) -> str:
+    """Return the header, which the rule of the route makes mandatory."""
+    return request.headers["idempotency-key"]
+
+
 async def read_correlation_id(request: Request) -> str:
     return get_correlation_id(request.scope)
 
@@ -86,6 +100,7 @@ current_user = RequireUser(lambda scope: get_state(scope, GatewayState).authenti
 CurrentUser = Annotated[UserPrincipal, Depends(current_user)]
 CorrelationIdDep = Annotated[str, Depends(read_correlation_id)]
 IdempotencyKeyDep = Annotated[str | None, Depends(read_idempotency_key)]
+RequiredIdempotencyKey = Annotated[str, Depends(require_idempotency_key)]
 
 
 async def read_actor(user: CurrentUser, correlation_id: CorrelationIdDep) -> Actor:
@@ -114,6 +129,8 @@ PageSize = Annotated[int, Query(ge=1, le=100)]
 
 AuthenticatorDep = Annotated[Authenticator, Depends(part(lambda state: state.authenticator))]
 AuditorDep = Annotated[Auditor, Depends(part(lambda state: state.auditor))]
+BillingCommandsDep = Annotated[CommandSender, Depends(part(lambda state: state.billing_commands))]
+BillingViewsDep = Annotated[BillingViews, Depends(part(lambda state: state.billing_views))]
 CommandsDep = Annotated[CommandSender, Depends(part(lambda state: state.commands))]
 EventHubDep = Annotated[JobEventHub, Depends(part(lambda state: state.event_hub))]
 FeaturesDep = Annotated[Features, Depends(part(lambda state: state.features))]
@@ -131,3 +148,6 @@ ManageFlagsDep = Annotated[ManageFlags, Depends(part(lambda state: state.manage_
 ManageKeysDep = Annotated[ManageKeys, Depends(part(lambda state: state.manage_keys))]
 ReadCircuitsDep = Annotated[ReadCircuits, Depends(part(lambda state: state.read_circuits))]
 ReadSummaryDep = Annotated[ReadSummary, Depends(part(lambda state: state.read_summary))]
+ReceiveWebhooksDep = Annotated[ReceiveWebhooks, Depends(part(lambda state: state.webhooks))]
+FindAddressDep = Annotated[FindAddress, Depends(part(lambda state: state.find_address))]
+ReturnUrlDep = Annotated[str, Depends(part(lambda state: state.billing_return_url))]
