@@ -7,7 +7,7 @@ from pydantic import Field
 
 from msaas.contracts.message import Message, OnFull
 from msaas.contracts.plans import Plan
-from msaas.contracts.text import JsonObject, Timestamp
+from msaas.contracts.text import JsonObject, ShortText, Timestamp
 
 StripeId = Annotated[str, Field(pattern=r"^[\x21-\x7e]+$", max_length=255)]
 EventType = Annotated[str, Field(pattern=r"^[a-z0-9_.]+$", max_length=100)]
@@ -89,3 +89,16 @@ class SetSpendLimit(Message, on_full=OnFull.REFUSE):
     user_id: UUID
     amount: Annotated[int, Field(ge=0, le=MAX_SPEND_LIMIT)] | None
     idempotency_key: IdempotencyKey
+
+
+class ReportUsage(Message, on_full=OnFull.SKIP):
+    """Go on with the usage of a subject: its reports to the meter, and its corrections."""
+
+    subject_id: UUID
+
+
+class CorrectUsage(Message, on_full=OnFull.REFUSE):
+    """Take back what a job was charged, by the means that its usage still allows."""
+
+    job_id: UUID
+    reason: ShortText

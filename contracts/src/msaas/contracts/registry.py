@@ -8,10 +8,12 @@ from msaas.contracts.audit import AuditRecorded
 from msaas.contracts.billing import (
     ApplyStripeEvent,
     ChangePlan,
+    CorrectUsage,
     OpenCheckout,
     OpenPortal,
     RefreshAccount,
     ReplayStripeEvent,
+    ReportUsage,
     SetSpendLimit,
     StripeEventReceived,
 )
@@ -48,6 +50,7 @@ from msaas.contracts.reply import Reply
 from msaas.contracts.sse import AccountChanged
 from msaas.contracts.topics import Topic, TopicKind
 from msaas.contracts.usage import (
+    ResendUsage,
     SubscriptionChanged,
     UsageNoted,
     UsageReconciled,
@@ -133,11 +136,22 @@ _DECLARED = (
         dlq_owner="billing",
     ),
     Topic(
+        name="usage.requests",
+        kind=TopicKind.WORK,
+        messages=(ResendUsage,),
+        owner="jobs",
+        producers=frozenset({"billing-cron"}),
+        consumers=("jobs",),
+        bound=10_000,
+        dlq_owner="jobs",
+    ),
+    Topic(
         name="billing.commands",
         kind=TopicKind.WORK,
         messages=(
             *(OpenCheckout, OpenPortal, ChangePlan, SetSpendLimit),
             *(RefreshAccount, ApplyStripeEvent, ReplayStripeEvent),
+            *(ReportUsage, CorrectUsage),
         ),
         owner="billing",
         producers=frozenset({"billing", "billing-cron", "gateway"}),

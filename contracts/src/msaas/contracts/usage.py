@@ -73,6 +73,14 @@ class UsageNoted(Message, on_full=OnFull.SKIP):
     hash: Hash
 
 
+class ResendUsage(Message, on_full=OnFull.SKIP):
+    """Publish entries of a usage chain again; without a last one, all that follow the first."""
+
+    subject_id: UUID
+    first_seq: PositiveCount
+    last_seq: PositiveCount | None = None
+
+
 def usage_hash(  # noqa: PLR0917  # the fields in the order of their bytes
     subject: UUID, seq: int, job_id: UUID, quantity: int, occurred_at: datetime, prev_hash: str
 ) -> str:

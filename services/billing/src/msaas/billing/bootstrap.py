@@ -9,17 +9,28 @@ from typing import Final
 import stripe
 
 from msaas.billing.adapters.postgres.accounts import PostgresAccounts
+from msaas.billing.adapters.postgres.catalogue import PostgresCatalogue
+from msaas.billing.adapters.postgres.corrections import PostgresCorrections
 from msaas.billing.adapters.postgres.inbox import PostgresInbox
+from msaas.billing.adapters.postgres.reports import PostgresReports
 from msaas.billing.adapters.postgres.requests import PostgresRequests
+from msaas.billing.adapters.postgres.usage import PostgresUsage
 from msaas.billing.adapters.stripe.client import API_VERSION, StripeClient
+from msaas.billing.adapters.stripe.credit_notes import StripeCredits
+from msaas.billing.adapters.stripe.meter import StripeMeter
 from msaas.billing.adapters.stripe.payments import StripePayments
 from msaas.billing.application.apply_stripe_events import ApplyStripeEvents
+from msaas.billing.application.correct_usage import CorrectUsage
 from msaas.billing.application.cron import BackfillTask, DueAccountsTask, DueEventsTask, claimed
 from msaas.billing.application.manage_subscription import ManageSubscription
+from msaas.billing.application.metering_tasks import DueUsageTask, MissingUsageTask
 from msaas.billing.application.receive_stripe_events import ReceiveStripeEvents
 from msaas.billing.application.refresh_account import RefreshAccount
+from msaas.billing.application.report_usage import ReportUsage
 from msaas.billing.application.republish_accounts import RepublishAccounts
-from msaas.billing.entrypoints.topics import commands, webhooks
+from msaas.billing.application.take_usage import TakeUsage
+from msaas.billing.entrypoints.topics import commands, usage, webhooks
+from msaas.billing.entrypoints.topics.metering import MeteringHandler
 from msaas.billing.settings import CronSettings, Settings, StripeSettings
 from msaas.kernel import PeriodicTask, RetryPolicy
 from msaas.messaging import ConsumerTimings, Messenger, RedisBroker
@@ -37,6 +48,7 @@ from msaas.web import Health, create_internal_app, run_process
 SERVICE: Final = "billing"
 CRON: Final = "billing-cron"
 DUE_PERIOD: Final = 5.0
+GAPS_PERIOD: Final = 15.0
 BACKFILL_PERIOD: Final = 60.0
 REPUBLISH_PERIOD: Final = 86_400.0
 REPUBLISH_CHECK: Final = 600.0
@@ -71,6 +83,15 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MeteringParts:
+    usage: PostgresUsage
+    reports: PostgresReports
+    corrections: PostgresCorrections
+    meter: StripeMeter
+    credit_notes: StripeCredits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What both kinds of process are built from."""
 
@@ -79,6 +100,7 @@ class Parts:
     requests: PostgresRequests
     payments: StripePayments
     refresh: RefreshAccount
+    metering: MeteringParts
 
 
 def build_parts(database: Database, client: StripeClient, rules: BillingRules) -> Parts:
@@ -90,6 +112,13 @@ def build_parts(database: Database, client: StripeClient, rules: BillingRules) -
         requests=PostgresRequests(database),
         payments=payments,
         refresh=RefreshAccount(accounts, payments, grace=rules.grace),
+        metering=MeteringParts(
+            usage=PostgresUsage(database),
+            reports=PostgresReports(database),
+            corrections=PostgresCorrections(database),
+            meter=StripeMeter(client, PostgresCatalogue(database, livemode=rules.livemode)),
+            credit_notes=StripeCredits(client),
+        ),
     )
 
 
@@ -117,13 +146,25 @@ def assemble(
         livemode=rules.livemode,
     )
     manage = ManageSubscription(parts.accounts, parts.requests, parts.payments, parts.refresh)
-    handler = commands.CommandsHandler(manage, apply, parts.refresh, parts.accounts, parts.inbox)
+    handler = commands.CommandsHandler(
+        *(manage, apply, parts.refresh, parts.accounts, parts.inbox),
+        metering=build_metering(parts.metering, metrics),
+    )
+    take_usage = TakeUsage(parts.metering.usage, metrics)
+    messenger.consume_batches(usage.TOPIC, usage.UsageHandler(take_usage))
     messenger.consume_batches(commands.TOPIC, handler, commands.MAX_BATCH)
     republish = RepublishAccounts(parts.accounts, parts.refresh, messenger.publisher)
     messenger.on_epoch(republish)
     daily = claimed(parts.inbox, "republish", REPUBLISH_PERIOD, republish)
     return Service(
         messenger=messenger, tasks=[_periodic("republish accounts", daily, REPUBLISH_CHECK)]
+    )
+
+
+def build_metering(parts: MeteringParts, metrics: Metrics) -> MeteringHandler:
+    return MeteringHandler(
+        ReportUsage(parts.reports, parts.meter, metrics),
+        CorrectUsage(parts.corrections, parts.meter, parts.credit_notes),
     )
 
 
@@ -134,6 +175,8 @@ def assemble_cron(parts: Parts, broker: RedisBroker, environment: str, metrics: 
     steps = {
         "due events": (DueEventsTask(inbox, publisher), DUE_PERIOD),
         "due accounts": (DueAccountsTask(parts.accounts, publisher), DUE_PERIOD),
+        "due usage": (DueUsageTask(parts.metering.usage, publisher, metrics), DUE_PERIOD),
+        "missing usage": (MissingUsageTask(parts.metering.usage, publisher), GAPS_PERIOD),
         "backfill": (BackfillTask(inbox, parts.payments, publisher, metrics), BACKFILL_PERIOD),
     }
     tasks = [

@@ -17,7 +17,7 @@ from msaas.jobs.adapters.postgres.intake import PostgresIntake
 from msaas.jobs.adapters.postgres.leases import PostgresLeases
 from msaas.jobs.adapters.postgres.pauses import PostgresPauses
 from msaas.jobs.adapters.postgres.queue_stats import PostgresQueueStats
-from msaas.jobs.adapters.postgres.republish import PostgresRepublish
+from msaas.jobs.adapters.postgres.republish import PostgresRepublish, PostgresUsageEntries
 from msaas.jobs.adapters.postgres.results import PostgresResults
 from msaas.jobs.adapters.postgres.retention import Files, list_retention_rules
 from msaas.jobs.adapters.postgres.store import PostgresStore
@@ -35,6 +35,7 @@ from msaas.jobs.application.ports import UploadLinks, WorkerQueue
 from msaas.jobs.application.process_commands import ProcessCommands
 from msaas.jobs.application.replay_dead_letters import DeadLetterReplayer, DeadLetterResolver
 from msaas.jobs.application.republish_events import RepublishEvents
+from msaas.jobs.application.resend_usage import ResendEntries
 from msaas.jobs.application.set_pauses import SetPauses
 from msaas.jobs.application.sweep_leases import SweepLeasesTask
 from msaas.jobs.domain.settlement import SettlementRules
@@ -42,7 +43,14 @@ from msaas.jobs.entrypoints import intake_list
 from msaas.jobs.entrypoints.dispatcher import Dispatcher
 from msaas.jobs.entrypoints.republish_scheduler import RepublishScheduler
 from msaas.jobs.entrypoints.sweeper import QuietPeriod, find_quiet_seconds
-from msaas.jobs.entrypoints.topics import billing, bulk_changes, commands, dead_letters, results
+from msaas.jobs.entrypoints.topics import (
+    billing,
+    bulk_changes,
+    commands,
+    dead_letters,
+    results,
+    usage_requests,
+)
 from msaas.jobs.settings import RetentionSettings, Settings
 from msaas.kernel import PeriodicTask, RetryPolicy, SystemClock, Wait
 from msaas.messaging import ConsumerTimings, Messenger, RedisBroker
@@ -132,6 +140,9 @@ def assemble(
         request_dispatch=dispatcher.request_dispatch,
     )
     messenger.consume_batches(billing.TOPIC, billing.BillingHandler(apply_billing))
+    resend = ResendEntries(PostgresUsageEntries(database))
+    handle_requests = usage_requests.UsageRequestsHandler(resend)
+    messenger.consume_batches(usage_requests.TOPIC, handle_requests, usage_requests.MAX_BATCH)
     persist_results = _build_persist_results(database, metrics, dispatcher, workers)
     messenger.consume_batches(
         results.TOPIC,

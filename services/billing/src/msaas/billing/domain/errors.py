@@ -78,3 +78,25 @@ class EventRefused(MsaasError):
     code: ClassVar[str] = "malformed"
     kind: ClassVar[ErrorKind] = ErrorKind.INVALID
     default_message: ClassVar[str] = "This event is of another mode or version of Stripe."
+
+
+class UsageRefused(MsaasError):
+    """An entry that is not what its hash says, or that contradicts a stored one."""
+
+    code: ClassVar[str] = "conflict"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+    default_message: ClassVar[str] = "This usage contradicts what is recorded."
+
+
+class UsageNotFound(MsaasError):
+    code: ClassVar[str] = "not_found"
+    kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
+    default_message: ClassVar[str] = "No usage of this job is recorded."
+
+
+class CorrectionMustWait(MsaasError):
+    """Something of the same usage is on its way to Stripe: what is known of it comes first."""
+
+    code: ClassVar[str] = "conflict"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+    default_message: ClassVar[str] = "This usage is being reported: try again in a few minutes."

@@ -70,6 +70,18 @@ class UsageEvent:
     period_start: datetime
     prev_hash: str
     hash: str
+    user_id: UUID | None = None
+
+    @property
+    def hashed_job_id(self) -> UUID:
+        """Return the job's id; entries without a job are hashed with the nil UUID."""
+        return self.job_id or UUID(int=0)
+
+    @property
+    def billing(self) -> UsageBilling:
+        if self.kind != UsageKind.JOB_COMPLETED:
+            return UsageBilling.NONE
+        return UsageBilling.FREE if self.plan is Plan.FREE else UsageBilling.UNREPORTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,3 +103,4 @@ class MeterReport:
     attempts: int = 0
     first_sent_at: datetime | None = None
     last_sent_at: datetime | None = None
+    reported_at: datetime | None = None

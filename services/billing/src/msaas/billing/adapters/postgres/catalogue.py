@@ -29,12 +29,18 @@ ON CONFLICT (livemode) DO UPDATE SET
   webhook_endpoint_id = excluded.webhook_endpoint_id, api_version = excluded.api_version,
   verified_at = clock_timestamp()
 """
+_FIND_METER: Final = "SELECT meter_id FROM billing.catalogue WHERE livemode = $1"
 
 
 class PostgresCatalogue:
     def __init__(self, database: Database, *, livemode: bool) -> None:
         self._database = database
         self._livemode = livemode
+
+    async def find_meter_id(self) -> str | None:
+        async with self._database.connection() as connection:
+            found: str | None = await connection.fetchval(_FIND_METER, self._livemode)
+            return found
 
     async def store(self, prices: Sequence[Price], row: CatalogueRow) -> None:
         async with self._database.transaction() as connection:

@@ -11,13 +11,16 @@ from msaas.billing.application.ports import Accounts, Inbox
 from msaas.billing.application.refresh_account import RefreshAccount
 from msaas.billing.domain.accounts import Account
 from msaas.billing.domain.errors import EventNotFound
+from msaas.billing.entrypoints.topics.metering import MeteringHandler
 from msaas.contracts import (
     ApplyStripeEvent,
     ChangePlan,
+    CorrectUsage,
     Message,
     OpenCheckout,
     OpenPortal,
     ReplayStripeEvent,
+    ReportUsage,
     SetSpendLimit,
 )
 from msaas.contracts import RefreshAccount as RefreshCommand
@@ -42,12 +45,15 @@ class CommandsHandler:
         refresh: RefreshAccount,
         accounts: Accounts,
         inbox: Inbox,
+        *,
+        metering: MeteringHandler,
     ) -> None:
         self._manage = manage
         self._apply = apply
         self._refresh = refresh
         self._accounts = accounts
         self._inbox = inbox
+        self._metering = metering
         self._log = get_logger()
 
     async def __call__(self, batch: Sequence[Delivery]) -> Sequence[OutgoingMessage]:
@@ -76,6 +82,8 @@ class CommandsHandler:
                     answer = Answer(data={}, account=account and await self._refresh(account))
                 case ReplayStripeEvent(event_id=event_id):
                     return await self._replay(delivery, event_id)
+                case ReportUsage() | CorrectUsage():
+                    return await self._metering(delivery, message)
                 case OpenCheckout() | OpenPortal() | ChangePlan() | SetSpendLimit():
                     answer = await self._manage_user(message)
                 case _:

@@ -1,7 +1,7 @@
 """What Redis may have lost and is still true, read by one process at a time."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from msaas.jobs.adapters.postgres.rows import read_charge, read_entry
@@ -13,7 +13,7 @@ from msaas.jobs.application.results_ports import (
     UsageToRepublish,
 )
 from msaas.jobs.domain.reports import RunKey
-from msaas.postgres import DatabaseConnection
+from msaas.postgres import Database, DatabaseConnection
 
 ADVISORY_LOCK: Final = 0x6D73_6A6F_6273_6570
 """One republication at a time for all processes; the number is this service's own."""
@@ -23,21 +23,29 @@ SELECT epoch, clock_timestamp() - republished_at AS age, cursor_subject_id, curs
 FROM jobs.broker_epoch
 """
 
-# The entries of each subject's current period and the one before it.
-LIST_USAGE: Final = """
+_USAGE: Final = """
 SELECT
   e.subject_id, e.seq, e.user_id, e.kind, e.quantity, e.job_id, e.period_start, e.occurred_at,
   e.prev_hash, e.hash, coalesce(e.details ->> 'plan', s.plan) AS plan, j.correlation_id
 FROM jobs.usage_events e
 JOIN jobs.subjects s USING (subject_id)
 LEFT JOIN jobs.jobs j ON j.id = e.job_id
+"""
+
+# The entries of each subject's current period and the one before it.
+LIST_USAGE: Final = f"""{_USAGE}
 WHERE (e.subject_id, e.seq) > ($1, $2)
   AND e.period_start >= coalesce((
     SELECT max(c.period_start) FROM jobs.usage_counters c
     WHERE c.subject_id = s.subject_id AND c.period_start < s.period_start
   ), s.period_start)
 ORDER BY e.subject_id, e.seq LIMIT $3
-"""
+"""  # noqa: S608  # fixed column names
+
+LIST_ENTRIES: Final = f"""{_USAGE}
+WHERE e.subject_id = $1 AND e.seq BETWEEN $2 AND coalesce($3, e.seq)
+ORDER BY e.seq LIMIT $4
+"""  # fixed column names
 
 LIST_OPEN_CANCELS: Final = """
 SELECT id, fence, correlation_id FROM jobs.jobs
@@ -69,15 +77,7 @@ class PostgresRepublish:
         return LastRepublish(epoch=row["epoch"], age=row["age"], cursor=cursor)
 
     async def list_usage(self, after: UsageCursor, limit: int) -> Sequence[UsageToRepublish]:
-        rows = await self._connection.fetch(LIST_USAGE, *after, limit)
-        return [
-            # The job of an erased user is gone, and its correlation id with it.
-            UsageToRepublish(
-                entry=read_charge(row) if row["kind"] == "job_completed" else read_entry(row),
-                correlation_id=row["correlation_id"] or str(row["job_id"] or row["subject_id"]),
-            )
-            for row in rows
-        ]
+        return _read_usage(await self._connection.fetch(LIST_USAGE, *after, limit))
 
     async def list_open_cancels(self) -> Sequence[OpenCancel]:
         rows = await self._connection.fetch(LIST_OPEN_CANCELS)
@@ -88,3 +88,28 @@ class PostgresRepublish:
 
     async def store(self, epoch: str, cursor: UsageCursor | None) -> None:
         await self._connection.execute(SAVE_EPOCH, epoch, *(cursor or (None, None)))
+
+
+class PostgresUsageEntries:
+    """Usage as it is stored, read for those that lack a part of it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list_entries(
+        self, subject_id: UUID, first_seq: int, last_seq: int | None, limit: int
+    ) -> Sequence[UsageToRepublish]:
+        async with self._database.connection() as connection:
+            arguments = (subject_id, first_seq, last_seq, limit)
+            return _read_usage(await connection.fetch(LIST_ENTRIES, *arguments))
+
+
+def _read_usage(rows: Sequence[Any]) -> list[UsageToRepublish]:
+    return [
+        # The job of an erased user is gone, and its correlation id with it.
+        UsageToRepublish(
+            entry=read_charge(row) if row["kind"] == "job_completed" else read_entry(row),
+            correlation_id=row["correlation_id"] or str(row["job_id"] or row["subject_id"]),
+        )
+        for row in rows
+    ]
