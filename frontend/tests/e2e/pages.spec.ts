@@ -55,7 +55,7 @@ test("the operator's page is for operators", async ({ signedIn }) => {
   await expect(signedIn.getByRole("link", { name: "Operator" })).toHaveCount(0);
 });
 
-for (const view of ["health", "deadLetters", "flags"]) {
+for (const view of ["health", "deadLetters", "flags", "users", "audit"]) {
   test(`an operator sees ${view}`, async ({ operator }) => {
     await operator.goto(`/operator?view=${view}`);
     await expect(operator.getByLabel("Loading")).toHaveCount(0);
@@ -73,4 +73,54 @@ test.describe("an address that does not exist", () => {
     await signedIn.getByRole("link", { name: "To the jobs" }).click();
     await expect(signedIn).toHaveURL(/\/jobs$/);
   });
+});
+
+test("an operator bans a user and lets them in again, and both are in the audit log", async ({
+  operator,
+  browser,
+  baseURL,
+}) => {
+  const email = `banned.${Date.now()}@example.com`;
+  const other = await browser.newContext({ baseURL });
+  const page = await other.newPage();
+  await page.goto("/signup");
+  await page.getByLabel("Email").fill(email);
+  await page.getByLabel("Password").fill("a-password-of-its-own");
+  await page.getByRole("button", { name: "Create account" }).click();
+  await page.waitForURL("**/jobs");
+  await page.close();
+  const isServed = async () => (await other.request.get("/api/v1/me")).status() === 200;
+
+  await operator.goto("/operator?view=users");
+  await operator.getByLabel("Find by email").fill(email);
+  for (const [action, expected] of [
+    ["Ban", false],
+    ["Let in again", true],
+  ] as const) {
+    await operator.getByRole("button", { name: `${action} ${email}` }).click();
+    const dialog = operator.getByRole("dialog");
+    await dialog.getByLabel("Why, for the audit log").fill(`${action} in a test`);
+    await dialog.getByRole("button", { name: action, exact: true }).click();
+    await expect(dialog).toHaveCount(0);
+    await expect.poll(isServed).toBe(expected);
+  }
+  await other.close();
+  await operator.goto("/operator?view=audit");
+  await expect(operator.getByRole("row").filter({ hasText: "ban" }).first()).toBeVisible();
+});
+
+test("a user changes the name and the levels of the quota's notices", async ({ signedIn }) => {
+  await signedIn.goto("/settings");
+  const name = signedIn.getByLabel("Name");
+  await name.fill(`Ann ${Date.now()}`);
+  const chosen = await name.inputValue();
+  await signedIn.getByRole("button", { name: "Save" }).click();
+  await expect(signedIn.getByRole("button", { name: "Save" })).toBeDisabled();
+  const half = signedIn.getByLabel("At 50 %");
+  const before = await half.isChecked();
+  await half.click();
+  await expect(half).toBeChecked({ checked: !before });
+  await signedIn.reload();
+  await expect(name).toHaveValue(chosen);
+  await expect(half).toBeChecked({ checked: !before });
 });

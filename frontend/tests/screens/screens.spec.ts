@@ -159,7 +159,7 @@ test("commands", async ({ signedIn }) => {
   });
 });
 
-for (const view of ["health", "deadLetters", "flags"]) {
+for (const view of ["health", "deadLetters", "flags", "users", "audit"]) {
   test(`operator ${view}`, async ({ operator }) => {
     await operator.goto("/operator");
     await take(operator, `operator-${view.toLowerCase()}`, async () => {

@@ -58,3 +58,22 @@ export async function setFlag(name: string, body: FlagSetting): Promise<void> {
 export async function unsetFlag(name: string, scope: string): Promise<void> {
   await api.DELETE("/ops/flags/{name}", { params: { path: { name }, query: { scope } } });
 }
+
+export type ListedUser = Schemas["ListedUser"];
+
+export function useUsers(text: string) {
+  return useResource(`ops:users:${text}`, (signal) =>
+    read(api.GET("/ops/users", { params: { query: { q: text, limit: 50 } }, signal })),
+  );
+}
+
+export async function setBan(user_id: string, banned: boolean, reason: string): Promise<void> {
+  const body = { banned, reason };
+  await read(api.PUT("/ops/users/{user_id}/ban", { params: { path: { user_id } }, body }));
+}
+
+export function useAudit() {
+  return useResource("ops:audit", (signal) =>
+    read(api.GET("/ops/audit", { params: { query: { limit: 100 } }, signal })),
+  );
+}

@@ -18,6 +18,31 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
+        /**
+         * Change your name or language
+         * @description Members that are not given stay as they are; null empties one. Not for API keys.
+         */
+        patch: operations["changeProfile"];
+        trace?: never;
+    };
+    "/me/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read when you hear about your quota */
+        get: operations["readNotifications"];
+        /**
+         * Set when you hear about your quota
+         * @description Not for API keys.
+         */
+        put: operations["setNotifications"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -725,6 +750,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/ops/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List users, newest first
+         * @description Requires the role `operator`.
+         */
+        get: operations["listUsers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ops/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List audit entries, newest first
+         * @description Requires the role `operator`. Entries are here until 7 days after they were passed on.
+         */
+        get: operations["listAuditEntries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/ops/users/{user_id}/role": {
         parameters: {
             query?: never;
@@ -1327,6 +1392,57 @@ export interface components {
             /** @description Null before the first job of a period. */
             usage: components["schemas"]["Usage"] | null;
         };
+        ProfileRequest: {
+            display_name?: string | null;
+            /** @enum {string|null} */
+            locale?: "en" | "de" | null;
+        };
+        NotificationsRequest: {
+            /** @description In percent of the quota. */
+            quota: (50 | 80 | 100)[];
+        };
+        Notifications: {
+            quota: number[];
+            /** @description The highest of these levels that the usage of this period has reached. */
+            reached: number | null;
+            resets_at: components["schemas"]["MomentOrNull"];
+        };
+        UserPage: {
+            items: components["schemas"]["ListedUser"][];
+            next_cursor: components["schemas"]["TextOrNull"];
+        };
+        ListedUser: {
+            /** Format: uuid */
+            id: string;
+            email: components["schemas"]["TextOrNull"];
+            display_name: components["schemas"]["TextOrNull"];
+            /** @enum {string} */
+            role: "user" | "operator";
+            plan: components["schemas"]["Plan"];
+            created_at: components["schemas"]["Moment"];
+            last_seen_at: components["schemas"]["MomentOrNull"];
+            banned_at: components["schemas"]["MomentOrNull"];
+            sessions_ended_at: components["schemas"]["MomentOrNull"];
+        };
+        AuditPage: {
+            items: components["schemas"]["AuditItem"][];
+            next_cursor: components["schemas"]["TextOrNull"];
+        };
+        AuditItem: {
+            /** Format: uuid */
+            id: string;
+            occurred_at: components["schemas"]["Moment"];
+            action: string;
+            actor_kind: string;
+            /** Format: uuid */
+            actor_id: string | null;
+            /** Format: uuid */
+            via_key: string | null;
+            target_kind: string;
+            target: string;
+            details: Record<string, never>;
+            correlation_id: string;
+        };
         UsageReport: {
             /** @description Null before the first job of a period. */
             current: components["schemas"]["PresentPeriod"] | null;
@@ -1363,6 +1479,15 @@ export interface components {
         UsageTrend: {
             days: number;
             total: number;
+            by_day: components["schemas"]["DayOfUsage"][];
+            /** @description Null unless `by` is given. */
+            groups?: components["schemas"]["UsageOfGroup"][] | null;
+        };
+        UsageOfGroup: {
+            /** @description The task type, or the id of the API key; null for jobs without one. */
+            key: string | null;
+            total: number;
+            /** @description Days with charged jobs. */
             by_day: components["schemas"]["DayOfUsage"][];
         };
         Counts: {
@@ -1947,6 +2072,148 @@ export interface operations {
             400: components["responses"]["Malformed"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    changeProfile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "display_name": "Ann",
+                 *       "locale": "de"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ProfileRequest"];
+            };
+        };
+        responses: {
+            /** @description The user as changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0192f0c4-7a61-7c3e-9d55-0a6f5c1b2d3a",
+                     *       "email": "ann@example.com",
+                     *       "display_name": "Ann",
+                     *       "role": "user",
+                     *       "plan": "FREE",
+                     *       "locale": "de",
+                     *       "created_at": "2026-01-01T00:00:00Z",
+                     *       "usage": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    readNotifications: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The levels, and which of them the usage of this period has reached. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "quota": [
+                     *         50,
+                     *         80,
+                     *         100
+                     *       ],
+                     *       "reached": 80,
+                     *       "resets_at": "2026-02-01T00:00:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Notifications"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    setNotifications: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "quota": [
+                 *         80,
+                 *         100
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["NotificationsRequest"];
+            };
+        };
+        responses: {
+            /** @description The levels as set. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "quota": [
+                     *         80,
+                     *         100
+                     *       ],
+                     *       "reached": 80,
+                     *       "resets_at": "2026-02-01T00:00:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Notifications"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Invalid"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -2930,7 +3197,10 @@ export interface operations {
     };
     readJobResult: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only the attempt that completed the job has a result; for others the answer says why not. */
+                attempt?: number;
+            };
             header?: never;
             path: {
                 job_id: components["parameters"]["JobId"];
@@ -3338,6 +3608,8 @@ export interface operations {
             query?: {
                 /** @description Number of whole days in UTC, including today. */
                 days?: number;
+                /** @description Also group by the jobs' task type or API key: the 20 largest groups. */
+                by?: "task_type" | "api_key";
             };
             header?: never;
             path?: never;
@@ -3982,6 +4254,87 @@ export interface operations {
             404: components["responses"]["NotFound"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    listUsers: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the previous page. */
+                cursor?: components["parameters"]["PageCursor"];
+                limit?: number;
+                /** @description A part of the e-mail or the name, or the id. */
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of users. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [],
+                     *       "next_cursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["UserPage"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    listAuditEntries: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the previous page. */
+                cursor?: components["parameters"]["PageCursor"];
+                limit?: number;
+                action?: string;
+                /** @description The id of the target or of the actor. */
+                about?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of entries. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [],
+                     *       "next_cursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
             422: components["responses"]["Invalid"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["Internal"];

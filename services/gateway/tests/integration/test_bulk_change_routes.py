@@ -11,7 +11,7 @@ from services.gateway.tests.conftest import ApiUser, FakeJobsService, SignIn
 from msaas.contracts import ChangeJobs
 
 
-async def change(user: ApiUser, key: str, **body: Any) -> httpx.Response:
+async def change(user: ApiUser, key: str, **body: object) -> httpx.Response:
     headers = {"idempotency-key": key}
     return await user.request("POST", "/jobs/bulk", json=body, headers=headers)
 

@@ -31,6 +31,7 @@ def test_the_limits_are_those_of_the_contract() -> None:
         RateLimitCategory.STANDARD: (120, 600, 1000),
         RateLimitCategory.CRITICAL: (30, 30, 30),
         RateLimitCategory.REPORTS: (10, 10, 10),
+        RateLimitCategory.SNAPSHOTS: (30, 30, 30),
         RateLimitCategory.WEBHOOKS: (500, 500, 500),
     }
     assert {c: r.seconds for c, r in RATE_LIMIT_RULES.items() if r.seconds != 60} == {

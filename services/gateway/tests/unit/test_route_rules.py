@@ -152,7 +152,8 @@ def test_only_pages_are_public() -> None:
 
 def test_scopes_follow_the_kind_of_route() -> None:
     for (method, path), rule in API_RULES.items():
-        expected = None if "/api-keys" in path else KeyScope.ACCOUNT_READ
+        changes_account = "/me" in path and method != "GET"
+        expected = None if "/api-keys" in path or changes_account else KeyScope.ACCOUNT_READ
         if "/ops/" in path:
             expected = KeyScope.OPS
         elif "/jobs" in path or path.endswith(("success-rate", "latency")):
@@ -160,13 +161,15 @@ def test_scopes_follow_the_kind_of_route() -> None:
         assert rule.scope == expected, path
         assert rule.operators_only == ("/ops/" in path), path
         assert rule.flag is None or rule.flag in FLAGS
-    assert len({path for (_, path), rule in API_RULES.items() if rule.scope is None}) == 4
+    assert len({path for (_, path), rule in API_RULES.items() if rule.scope is None}) == 6
 
 
 def test_changes_of_keys_and_by_operators_have_the_critical_limit() -> None:
     for (method, path), rule in API_RULES.items():
         critical = method != "GET" and ("/api-keys" in path or "/ops/" in path)
         expected = RateLimitCategory.CRITICAL if critical else RateLimitCategory.STANDARD
+        if path.endswith("/snapshot"):
+            expected = RateLimitCategory.SNAPSHOTS
         assert rule.rate_limit == expected, path
 
 

@@ -165,8 +165,8 @@ async def test_a_bulk_change_needs_its_user_and_comes_in_time(
     with pytest.raises(UserNotFound):
         await bulk.begin(ChangeJobs(bulk_id=uuid4(), user_id=uuid4(), **options), has_expired=False)
     assert await bulk.begin(late, has_expired=False) == 0
-    stranger = ContinueBulkChange(bulk_id=late.bulk_id, user_id=uuid4())
-    assert await bulk.proceed(stranger, "c", None) is None
+    other_user = ContinueBulkChange(bulk_id=late.bulk_id, user_id=uuid4())
+    assert await bulk.proceed(other_user, "c", None) is None
     assert await rows.fetchval("SELECT finished_at IS NOT NULL FROM jobs.bulk_changes")
 
 

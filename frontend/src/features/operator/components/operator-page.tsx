@@ -8,11 +8,13 @@ import { operatorStrings } from "@/lib/i18n/strings/operator";
 import { Page } from "@/ui/page";
 import { Segmented } from "@/ui/segmented";
 import { StatePanel } from "@/ui/states";
+import { Audit } from "./audit";
 import { Flags } from "./flags";
 import { Health } from "./health";
 import { Letters } from "./letters";
+import { Users } from "./users";
 
-const VIEWS = ["health", "deadLetters", "flags"] as const;
+const VIEWS = ["health", "deadLetters", "flags", "users", "audit"] as const;
 type View = (typeof VIEWS)[number];
 
 export function OperatorPage() {
@@ -46,6 +48,8 @@ export function OperatorPage() {
       {view === "health" ? <Health /> : null}
       {view === "deadLetters" ? <Letters /> : null}
       {view === "flags" ? <Flags /> : null}
+      {view === "users" ? <Users /> : null}
+      {view === "audit" ? <Audit /> : null}
     </Page>
   );
 }

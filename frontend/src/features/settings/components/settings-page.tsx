@@ -3,50 +3,25 @@
 import { useRouter } from "next/navigation";
 import { useActionState, useState, useTransition } from "react";
 import { useTheme } from "@/app/providers";
-import { useAccount } from "@/lib/auth/provider";
 import { signOut } from "@/lib/auth/sign-out";
-import { formatDate } from "@/lib/format";
 import { useLocale, useStrings } from "@/lib/i18n/provider";
 import { rememberLocale } from "@/lib/i18n/remember";
 import type { Locale } from "@/lib/i18n/strings";
 import { authStrings } from "@/lib/i18n/strings/auth";
 import { settingsStrings } from "@/lib/i18n/strings/settings";
 import { setSingleKeys, singleKeysAreOn } from "@/lib/keyboard/use-keys";
-import { PLAN_NAMES } from "@/lib/plans";
 import type { Theme } from "@/lib/theme";
 import { Button } from "@/ui/button";
-import { Card, CardHead, Facts } from "@/ui/card";
+import { Card, CardHead } from "@/ui/card";
 import { Field, Input } from "@/ui/field";
-import { ShortId } from "@/ui/id";
 import { Page } from "@/ui/page";
 import { Segmented } from "@/ui/segmented";
 import { useToast } from "@/ui/toast";
 import { changePassword, signOutOthers } from "../actions";
+import { Notifications } from "./notifications";
+import { Profile } from "./profile";
 
 const MIN_PASSWORD = 8;
-
-function Profile() {
-  const t = useStrings(settingsStrings);
-  const locale = useLocale();
-  const { id, email, display_name, plan, role, created_at } = useAccount();
-  return (
-    <Card>
-      <CardHead title={t("profile")} />
-      <div className="grid gap-4 p-4">
-        <p className="font-semibold text-lg">{display_name ?? email ?? id}</p>
-        <Facts
-          items={[
-            [t("email"), email ?? "–"],
-            [t("plan"), PLAN_NAMES[plan]],
-            [t("role"), t(role === "operator" ? "roleOperator" : "roleUser")],
-            [t("since"), formatDate(locale, created_at)],
-            [t("userId"), <ShortId key="id" id={id} />],
-          ]}
-        />
-      </div>
-    </Card>
-  );
-}
 
 function Appearance() {
   const t = useStrings(settingsStrings);
@@ -186,6 +161,7 @@ export function SettingsPage() {
           <Appearance />
         </div>
         <div className="grid gap-4">
+          <Notifications />
           <Password />
           <Sessions />
         </div>

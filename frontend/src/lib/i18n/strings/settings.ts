@@ -3,6 +3,15 @@ import { defineStrings } from "../strings";
 export const settingsStrings = defineStrings({
   title: { en: "Settings", de: "Einstellungen" },
   profile: { en: "Profile", de: "Profil" },
+  name: { en: "Name", de: "Name" },
+  save: { en: "Save", de: "Speichern" },
+  loading: { en: "Loading", de: "Wird geladen" },
+  notifications: { en: "Quota", de: "Kontingent" },
+  notificationsAbout: {
+    en: "Say when this share of the jobs of the plan is used.",
+    de: "Melden, wenn dieser Anteil der Jobs des Plans verbraucht ist.",
+  },
+  atLevel: { en: "At {level} %", de: "Bei {level} %" },
   email: { en: "Email", de: "E-Mail" },
   plan: { en: "Plan", de: "Plan" },
   role: { en: "Role", de: "Rolle" },

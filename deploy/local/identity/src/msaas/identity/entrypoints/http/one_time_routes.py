@@ -116,7 +116,6 @@ async def verify(request: Request, body: VerifyBody, service: IdentityServiceDep
         return session_json(await service.one_time.verify_code(body.email, purpose, body.token))
 
 
-@public_router.get("/verify")
 async def follow_link(
     service: IdentityServiceDep,
     token: Annotated[str, Query(max_length=200)] = "",
@@ -127,18 +126,15 @@ async def follow_link(
     return Response(status_code=303, headers=headers)
 
 
-@public_router.get("/authorize")
 async def authorize() -> None:
     raise ValidationFailed("Unsupported provider: provider is not enabled")
 
 
-@public_router.get("/.well-known/openid-configuration")
 async def describe_provider(service: IdentityServiceDep, response: Response) -> dict[str, Any]:
     response.headers["cache-control"] = "public, max-age=600"
     return dict(service.discovery)
 
 
-@public_router.get("/outbox")
 async def show_outbox(request: Request, service: IdentityServiceDep) -> Response:
     """Show the messages, as a page or as JSON, to this machine's user and to no other site."""
     if not _is_own_request(request, urlsplit(service.one_time.use_cases.issuer).hostname):
@@ -203,3 +199,9 @@ def _render(messages: Any) -> str:
         f"The newest messages, which work for one hour:</p>{rows or '<p>No messages yet.</p>'}"
         "</main></html>"
     )
+
+
+public_router.add_api_route("/verify", follow_link)
+public_router.add_api_route("/authorize", authorize)
+public_router.add_api_route("/.well-known/openid-configuration", describe_provider)
+public_router.add_api_route("/outbox", show_outbox)
