@@ -69,6 +69,18 @@ def test_a_slow_answer_meets_the_clients_timeout(server: RunningStripe) -> None:
         server.client().v1.products.list()
 
 
+def test_an_error_of_the_server_is_answered_in_stripes_form(
+    server: RunningStripe, client: stripe.StripeClient
+) -> None:
+    product = client.v1.products.create({"name": "A"})
+    price = client.v1.prices.create({"product": product.id, "currency": "usd", "unit_amount": 1})
+    server.control("change-object", identifier=price.id, fields={"metadata": None})
+    with pytest.raises(stripe.APIError) as failed:
+        client.v1.prices.update(price.id, {"metadata": {"a": "b"}})
+    assert failed.value.http_status == 500
+    assert client.v1.prices.retrieve(price.id).active
+
+
 def test_too_many_requests_are_refused(server: RunningStripe) -> None:
     server.control("faults", kind="status", method="GET", path="/v1/products", status=429)
     with pytest.raises(stripe.RateLimitError):

@@ -26,6 +26,9 @@ _STORED: Final = (
     *("billing_address_collection", "allow_promotion_codes", "payment_method_collection"),
     *("submit_type", "customer_creation", "return_url"),
 )
+_SUBSCRIPTION_DATA: Final = frozenset(
+    {"metadata", "description", "trial_period_days", "trial_end", "trial_settings", "billing_mode"}
+)
 
 
 @routes.add(
@@ -42,6 +45,7 @@ def create_session(api: Api, params: Params) -> Resource:
     for name in ("success_url", "cancel_url"):
         check_url(params.get(name, "http:"), name)
     customer = get_customer(api, params["customer"]) if "customer" in params else None
+    _check_subscription_data(params.get("subscription_data", {}))
     now = api.now(customer)
     expires_at = params.get("expires_at", now + _LIFE)
     if not now + _MIN_LIFE <= expires_at <= now + _LIFE:
@@ -98,11 +102,11 @@ def complete(
     api.store.edit(session["id"])
     customer = _customer_of(api, session, email)
     method = attach(api, new_card(api, number, customer)["id"], customer)
-    data = session["_subscription_data"]
+    data: Params = session["_subscription_data"]
     subscription = create_subscription(
         api,
         {
-            **{name: value for name, value in data.items() if name != "invoice_settings"},
+            **data,
             "customer": customer["id"],
             "items": session["_items"],
             "default_payment_method": method["id"],
@@ -199,6 +203,14 @@ def _fields(
         "_subscription_data": params.get("subscription_data", {}),
         "_test_clock": customer["test_clock"] if customer else None,
     }
+
+
+def _check_subscription_data(data: Params) -> None:
+    if unknown := set(data) - _SUBSCRIPTION_DATA:
+        raise ApiError(
+            f"The stand-in does not implement the parameter subscription_data[{min(unknown)}].",
+            param=f"subscription_data[{min(unknown)}]",
+        )
 
 
 def _given_item(given: Params) -> Params:
