@@ -75,7 +75,7 @@ def catalogue(billing_url: str, stripe_server: RunningStripe) -> None:
         async with Database(PostgresConfig(as_login(billing_url)), metrics) as database:
             result = await SetUpCatalogue(
                 StripeCatalogueClient(client),
-                PostgresCatalogue(database, livemode=False),
+                PostgresCatalogue(database, livemode=False, api_version=API_VERSION),
                 webhook_url=WEBHOOK_URL,
                 api_version=API_VERSION,
                 types=frozenset(SNAPSHOT_TYPES),

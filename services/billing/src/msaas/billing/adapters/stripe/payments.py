@@ -135,11 +135,18 @@ class StripePayments:
             expires_at=read_time(found.get("expires_at")),
         )
 
-    async def open_portal(self, customer_id: str, return_url: str, key: str) -> HostedPage:
+    async def open_portal(
+        self, customer_id: str, configuration_id: str, return_url: str, key: str
+    ) -> HostedPage:
         session = await self._client.call(
             "open_portal",
             lambda: self._v1.billing_portal.sessions.create_async(
-                {"customer": customer_id, "return_url": return_url}, {"idempotency_key": key}
+                {
+                    "customer": customer_id,
+                    "configuration": configuration_id,
+                    "return_url": return_url,
+                },
+                {"idempotency_key": key},
             ),
         )
         return HostedPage(object_id=session.id, url=session.url)
