@@ -102,3 +102,14 @@ class CorrectUsage(Message, on_full=OnFull.REFUSE):
 
     job_id: UUID
     reason: ShortText
+
+
+class PreviewInvoice(Message, on_full=OnFull.REFUSE):
+    """Compute what a user is charged next: at the period's end, or for a change to `plan`.
+
+    `at` is when the plan changes; without it that is now.
+    """
+
+    user_id: UUID
+    plan: Plan | None = None
+    at: Timestamp | None = None

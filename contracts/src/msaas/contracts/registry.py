@@ -11,6 +11,7 @@ from msaas.contracts.billing import (
     CorrectUsage,
     OpenCheckout,
     OpenPortal,
+    PreviewInvoice,
     RefreshAccount,
     ReplayStripeEvent,
     ReportUsage,
@@ -151,7 +152,7 @@ _DECLARED = (
         messages=(
             *(OpenCheckout, OpenPortal, ChangePlan, SetSpendLimit),
             *(RefreshAccount, ApplyStripeEvent, ReplayStripeEvent),
-            *(ReportUsage, CorrectUsage),
+            *(ReportUsage, CorrectUsage, PreviewInvoice),
         ),
         owner="billing",
         producers=frozenset({"billing", "billing-cron", "gateway"}),

@@ -10,6 +10,7 @@ from typing import Final
 import stripe
 
 from msaas.billing.adapters.postgres.accounts import PostgresAccounts
+from msaas.billing.adapters.postgres.billables import PostgresBillables
 from msaas.billing.adapters.postgres.catalogue import PostgresCatalogue
 from msaas.billing.adapters.postgres.corrections import PostgresCorrections
 from msaas.billing.adapters.postgres.inbox import PostgresInbox
@@ -25,6 +26,7 @@ from msaas.billing.application.correct_usage import CorrectUsage
 from msaas.billing.application.cron import BackfillTask, DueAccountsTask, DueEventsTask, claimed
 from msaas.billing.application.manage_subscription import ManageSubscription
 from msaas.billing.application.metering_tasks import DueUsageTask, MissingUsageTask
+from msaas.billing.application.preview_invoice import PreviewInvoice
 from msaas.billing.application.receive_stripe_events import ReceiveStripeEvents
 from msaas.billing.application.refresh_account import RefreshAccount
 from msaas.billing.application.report_usage import ReportUsage
@@ -90,6 +92,7 @@ class MeteringParts:
     corrections: PostgresCorrections
     meter: StripeMeter
     credit_notes: StripeCredits
+    billables: PostgresBillables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +122,7 @@ def build_parts(database: Database, client: StripeClient, rules: BillingRules) -
             corrections=PostgresCorrections(database),
             meter=StripeMeter(client, PostgresCatalogue(database, livemode=rules.livemode)),
             credit_notes=StripeCredits(client),
+            billables=PostgresBillables(database, accounts),
         ),
     )
 
@@ -166,6 +170,7 @@ def build_metering(parts: MeteringParts, metrics: Metrics) -> MeteringHandler:
     return MeteringHandler(
         ReportUsage(parts.reports, parts.meter, metrics),
         CorrectUsage(parts.corrections, parts.meter, parts.credit_notes),
+        PreviewInvoice(parts.billables),
     )
 
 

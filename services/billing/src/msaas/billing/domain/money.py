@@ -1,12 +1,16 @@
 """Amounts in the smallest unit of a currency: what a period costs, to the cent."""
 
+from calendar import monthrange
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
+from typing import Final
 
 from msaas.contracts import Plan
+
+DECEMBER: Final = 12
 
 
 def round_amount(amount: Decimal) -> int:
@@ -126,6 +130,16 @@ def preview_upgrade(
     for rates, sign in ((period.rates, -1), (to, 1)):
         share = prorate(rates.flat, rest.seconds, period.span.seconds)
         yield PreviewLine(kind="proration", plan=rates.plan, amount=sign * share, span=rest)
+
+
+def next_period_end(anchor: datetime, end: datetime) -> datetime:
+    """Return the end of the month that begins at `end`, in UTC.
+
+    Months are counted from the anchor's day; one without that day ends with its last.
+    """
+    year, month = (end.year, end.month + 1) if end.month < DECEMBER else (end.year + 1, 1)
+    day = min(anchor.day, monthrange(year, month)[1])
+    return anchor.replace(year=year, month=month, day=day)
 
 
 def total_of(lines: Sequence[PreviewLine]) -> int:

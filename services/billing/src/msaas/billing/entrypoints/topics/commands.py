@@ -19,6 +19,7 @@ from msaas.contracts import (
     Message,
     OpenCheckout,
     OpenPortal,
+    PreviewInvoice,
     ReplayStripeEvent,
     ReportUsage,
     SetSpendLimit,
@@ -82,7 +83,7 @@ class CommandsHandler:
                     answer = Answer(data={}, account=account and await self._refresh(account))
                 case ReplayStripeEvent(event_id=event_id):
                     return await self._replay(delivery, event_id)
-                case ReportUsage() | CorrectUsage():
+                case ReportUsage() | CorrectUsage() | PreviewInvoice():
                     return await self._metering(delivery, message)
                 case OpenCheckout() | OpenPortal() | ChangePlan() | SetSpendLimit():
                     answer = await self._manage_user(message)

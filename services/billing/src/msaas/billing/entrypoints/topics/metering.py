@@ -1,13 +1,15 @@
 """The messages of billing.commands about usage: reports of a subject, and corrections."""
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from msaas.billing.application.correct_usage import CorrectUsage
+from msaas.billing.application.preview_invoice import Preview, PreviewInvoice
 from msaas.billing.application.report_usage import ReportUsage
 from msaas.billing.domain.corrections import Correction
 from msaas.billing.domain.usage import CorrectionState, MeterReport
 from msaas.contracts import CorrectUsage as CorrectCommand
+from msaas.contracts import PreviewInvoice as PreviewCommand
 from msaas.contracts import ReportUsage as ReportCommand
 from msaas.contracts import UsageReconciled, UsageReported
 from msaas.kernel import derive_id
@@ -23,16 +25,22 @@ class MeteringHandler:
     Corrections are few, and their consumer applies each once: those of a day are always published.
     """
 
-    def __init__(self, report: ReportUsage, correct: CorrectUsage) -> None:
+    def __init__(self, report: ReportUsage, correct: CorrectUsage, preview: PreviewInvoice) -> None:
         self._report = report
         self._correct = correct
+        self._preview = preview
 
     async def __call__(
-        self, delivery: Delivery, command: ReportCommand | CorrectCommand
+        self, delivery: Delivery, command: ReportCommand | CorrectCommand | PreviewCommand
     ) -> list[OutgoingMessage]:
-        if isinstance(command, CorrectCommand):
-            return await self._record(delivery, command)
-        return await self._go_on(delivery, command)
+        match command:
+            case CorrectCommand():
+                return await self._record(delivery, command)
+            case PreviewCommand(user_id=user_id, plan=plan, at=at):
+                preview = await self._preview(user_id, plan, at)
+                return delivery.reply_success(**_describe(preview))
+            case ReportCommand():
+                return await self._go_on(delivery, command)
 
     async def _go_on(self, delivery: Delivery, command: ReportCommand) -> list[OutgoingMessage]:
         subject_id = command.subject_id
@@ -54,6 +62,26 @@ class MeteringHandler:
             return [*outgoing, _emit_correction(delivery, correction)]
         go_on = ReportCommand(subject_id=correction.subject_id)
         return [*outgoing, delivery.emit(COMMANDS, go_on)]
+
+
+def _describe(preview: Preview) -> dict[str, Any]:
+    return {
+        "currency": preview.currency,
+        "due_at": preview.due_at and preview.due_at.isoformat(),
+        "total": preview.total,
+        "lines": [
+            {
+                "kind": line.kind,
+                "plan": line.plan,
+                "amount": line.amount,
+                "quantity": line.quantity,
+                "unit_amount": None if line.unit_amount is None else str(line.unit_amount),
+                "period_start": line.span.start.isoformat(),
+                "period_end": line.span.end.isoformat(),
+            }
+            for line in preview.lines
+        ],
+    }
 
 
 def _emit_report(delivery: Delivery, report: MeterReport) -> OutgoingMessage:

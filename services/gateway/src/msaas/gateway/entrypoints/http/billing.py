@@ -13,6 +13,7 @@ from msaas.contracts import (
     OpenPortal,
     Plan,
     PlanTerms,
+    PreviewInvoice,
     Scope,
     SetSpendLimit,
 )
@@ -26,6 +27,7 @@ from msaas.gateway.entrypoints.http.billing_models import (
     PlanOffer,
     PlanOffers,
     PlanRequest,
+    Preview,
     SpendLimit,
     SpendLimitRequest,
     Subscription,
@@ -78,6 +80,15 @@ async def list_plans(user: CurrentUser, views: BillingViewsDep) -> PlanOffers:
 async def read_subscription(user: CurrentUser, views: BillingViewsDep) -> Subscription:
     row = await views.find_subscription(user.id)
     return _NO_SUBSCRIPTION if row is None else Subscription.model_validate(dict(row))
+
+
+@router.get("/preview", dependencies=[_READS])
+async def preview_invoice(
+    actor: CurrentActor, commands: BillingCommandsDep, plan: Plan | None = None
+) -> Preview:
+    """Preview the invoice of the period's end, or what a change to `plan` would charge now."""
+    command = PreviewInvoice(user_id=actor.user.id, plan=plan)
+    return Preview.model_validate(await commands.send(command, actor.correlation_id))
 
 
 @router.post("/checkout-session", status_code=201, dependencies=[_MONEY])

@@ -67,6 +67,27 @@ class Subscription(ResponseModel):
     spend_limit: int | None
 
 
+class PreviewLine(ResponseModel):
+    """A metered line has the price of a job; a proration is negative for the time not used."""
+
+    kind: str
+    plan: Plan
+    amount: int
+    quantity: int
+    unit_amount: Decimal | None
+    period_start: datetime
+    period_end: datetime
+
+
+class Preview(ResponseModel):
+    """What is charged next, in the smallest unit of the currency; null where nothing is due."""
+
+    currency: str
+    due_at: datetime | None
+    total: int
+    lines: list[PreviewLine]
+
+
 class PlanChangeResult(ResponseModel):
     change: str
     plan: Plan
