@@ -53,6 +53,23 @@ export function Reference({ id, status }: { id: string; status?: number }) {
   );
 }
 
+const BLOCKS = {
+  plan: ["/billing#plans", "choosePlan"],
+  spend_limit: ["/billing#spend-limit", "changeSpendLimit"],
+  past_due: ["/billing", "payOpen"],
+} as const;
+
+/** The one action that clears what refuses the job. */
+function ClearBlock({ blockedBy }: { blockedBy: keyof typeof BLOCKS | undefined }) {
+  const t = useStrings(errorStrings);
+  const [href, label] = blockedBy ? BLOCKS[blockedBy] : (["/usage", "seeUsage"] as const);
+  return (
+    <Button asChild>
+      <Link href={href}>{t(label)}</Link>
+    </Button>
+  );
+}
+
 type ErrorStateProps = { error: unknown; onRetry?: () => void; actions?: ReactNode };
 
 /** Shows an error of the API where its data would be: 401, 402, 403, 404, 429 and all others. */
@@ -97,11 +114,7 @@ export function ErrorState({ error, onRetry, actions }: ErrorStateProps) {
               <a href="/login">{t("signIn")}</a>
             </Button>
           ) : null}
-          {status === 402 ? (
-            <Button asChild>
-              <Link href="/usage">{t("seeUsage")}</Link>
-            </Button>
-          ) : null}
+          {status === 402 ? <ClearBlock blockedBy={quota?.blocked_by} /> : null}
           {status === 404 ? (
             <Button asChild>
               <Link href="/jobs">{t("toJobs")}</Link>
@@ -116,7 +129,7 @@ export function ErrorState({ error, onRetry, actions }: ErrorStateProps) {
           ? `${problem.human_readable_cause} ${problem.suggested_action}`
           : t("unreachableCause")}
       </p>
-      {quota ? (
+      {quota && quota.blocked_by !== "past_due" ? (
         <p>{t("resetsAt", { date: formatMoment(locale, quota.resets_at).replace(" UTC", "") })}</p>
       ) : null}
       {error.correlationId ? <Reference id={error.correlationId} status={status} /> : null}

@@ -1,6 +1,6 @@
 import { expect, expectAccessible, test } from "./support";
 
-const PAGES = ["jobs", "usage", "keys", "settings"];
+const PAGES = ["jobs", "usage", "billing", "keys", "settings"];
 
 for (const theme of ["dark", "light"]) {
   for (const name of PAGES) {

@@ -139,7 +139,7 @@ test("jobs", async ({ signedIn }) => {
   });
 });
 
-for (const name of ["usage", "keys", "settings"]) {
+for (const name of ["usage", "billing", "keys", "settings"]) {
   test(name, async ({ signedIn }) => {
     await signedIn.goto(`/${name}`);
     await take(signedIn, name, async () => {

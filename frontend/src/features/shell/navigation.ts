@@ -1,5 +1,6 @@
 import {
   ChartColumn,
+  CreditCard,
   Gauge,
   KeyRound,
   List,
@@ -23,6 +24,7 @@ export type Destination = {
 const DESTINATIONS: readonly Destination[] = [
   { href: "/jobs", label: "jobs", icon: List, group: "main", binding: "goJobs" },
   { href: "/usage", label: "usage", icon: ChartColumn, group: "account", binding: "goUsage" },
+  { href: "/billing", label: "billing", icon: CreditCard, group: "account", binding: "goBilling" },
   { href: "/keys", label: "apiKeys", icon: KeyRound, group: "account", binding: "goKeys" },
   {
     href: "/settings",

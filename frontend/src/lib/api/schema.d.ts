@@ -620,6 +620,122 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/billing/plans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the plans with their limits and prices */
+        get: operations["listPlans"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/subscription": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read the plan, its period, and what happens when it ends */
+        get: operations["readSubscription"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/checkout-session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin the checkout of a plan
+         * @description Requires a signed-in user; an API key is not accepted. Send the browser to the `url`.
+         */
+        post: operations["openCheckout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/portal-session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin a session of the customer portal
+         * @description Requires a signed-in user; an API key is not accepted. The portal has payment methods and invoices. Its address is
+         *     not stored: a repeated request with the same key is a conflict.
+         */
+        post: operations["openPortal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/subscription/change": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change the plan of the subscription
+         * @description Requires a signed-in user; an API key is not accepted. A higher plan starts at once. A lower one starts when the
+         *     period ends; `FREE` cancels. The present plan takes back what was scheduled.
+         */
+        post: operations["changePlan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/spend-limit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Limit what jobs may cost in a period
+         * @description Requires a signed-in user; an API key is not accepted. Jobs beyond the limit are refused. `null` removes the limit.
+         */
+        put: operations["setSpendLimit"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/ops/dead-letters": {
         parameters: {
             query?: never;
@@ -1049,6 +1165,8 @@ export interface components {
         JobStatus: "PENDING" | "RUNNING" | "COMPLETED" | "FAILED" | "CANCELLED";
         /** @enum {string} */
         Plan: "FREE" | "PRO" | "ENTERPRISE";
+        /** @enum {string|null} */
+        PlanOrNull: "FREE" | "PRO" | "ENTERPRISE" | null;
         /** Format: date-time */
         Moment: string;
         /** Format: date-time */
@@ -1392,6 +1510,64 @@ export interface components {
             /** @description Null before the first job of a period. */
             usage: components["schemas"]["Usage"] | null;
         };
+        PlanOffers: {
+            items: components["schemas"]["PlanOffer"][];
+        };
+        PlanOffer: {
+            plan: components["schemas"]["Plan"];
+            /** @description Null means no limit. */
+            jobs_per_period: number | null;
+            /** @description Jobs that run at the same time. */
+            slots: number;
+            metered: boolean;
+            /** @description Null where the plan is not on sale. */
+            currency: string | null;
+            interval: string | null;
+            /** @description In the smallest unit of the currency. */
+            amount_per_period: string | null;
+            /** @description In the smallest unit of the currency, with fractions. */
+            amount_per_job: string | null;
+        };
+        Subscription: {
+            plan: components["schemas"]["Plan"];
+            /** @description The status at the payment provider; `none` without a subscription. */
+            status: string;
+            period_start: components["schemas"]["MomentOrNull"];
+            period_end: components["schemas"]["MomentOrNull"];
+            next_plan: components["schemas"]["PlanOrNull"];
+            trial_end: components["schemas"]["MomentOrNull"];
+            cancel_at_period_end: boolean;
+            past_due_since: components["schemas"]["MomentOrNull"];
+            is_disputed: boolean;
+            /** @description In the smallest unit of the currency. */
+            spend_limit: number | null;
+        };
+        HostedPage: {
+            /** Format: uri */
+            url: string;
+            expires_at: components["schemas"]["MomentOrNull"];
+        };
+        CheckoutRequest: {
+            plan: components["schemas"]["Plan"];
+        };
+        PlanRequest: {
+            plan: components["schemas"]["Plan"];
+        };
+        PlanChangeResult: {
+            /** @enum {string} */
+            change: "upgrade" | "downgrade" | "cancel" | "keep" | "nothing";
+            plan: components["schemas"]["Plan"];
+            status: string;
+            period_end: components["schemas"]["MomentOrNull"];
+            next_plan: components["schemas"]["PlanOrNull"];
+        };
+        SpendLimitRequest: {
+            /** @description In the smallest unit of the currency. */
+            amount: number | null;
+        };
+        SpendLimit: {
+            amount: number | null;
+        };
         ProfileRequest: {
             display_name?: string | null;
             /** @enum {string|null} */
@@ -1613,6 +1789,11 @@ export interface components {
             reserved: number;
             resets_at: components["schemas"]["Moment"];
             upgrade_url: string;
+            /**
+             * @description What refuses the job: clearing it is enough.
+             * @enum {string}
+             */
+            blocked_by?: "past_due" | "spend_limit" | "plan";
         };
     };
     responses: {
@@ -1665,6 +1846,30 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The payment provider declined the payment (payment_declined). */
+        PaymentDeclined: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/problems/payment_declined",
+                 *       "title": "Payment declined",
+                 *       "status": 402,
+                 *       "detail": "The payment was declined. Update the payment method.",
+                 *       "instance": "/api/v1/billing/subscription/change",
+                 *       "code": "payment_declined",
+                 *       "correlation_id": "0192f0c4-7a61-7c3e-9d55-0a6f5c1b2d3f",
+                 *       "retryable": false,
+                 *       "human_readable_cause": "The payment provider declined the payment, and nothing was changed.",
+                 *       "suggested_action": "Update the payment method, then try again with a new Idempotency-Key.",
+                 *       "errors": []
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description All jobs of the period are used or reserved (quota_exceeded). */
         QuotaExceeded: {
             headers: {
@@ -1688,7 +1893,8 @@ export interface components {
                  *       "used": 98,
                  *       "reserved": 2,
                  *       "resets_at": "2030-01-01T00:00:00Z",
-                 *       "upgrade_url": "/billing"
+                 *       "upgrade_url": "/billing",
+                 *       "blocked_by": "plan"
                  *     }
                  */
                 "application/problem+json": components["schemas"]["QuotaProblem"];
@@ -2005,6 +2211,8 @@ export interface components {
         };
     };
     parameters: {
+        /** @description The key of this request: a repeated request pays nothing twice. */
+        RequiredIdempotencyKey: string;
         /** @description The `next_cursor` of the previous page. */
         PageCursor: string;
         /** @description A search, such as `status:failed type:extract_* age:<1h`: terms that must all hold. docs/search.md describes the language. A list whose search depends on the time keeps the moment of its first page. */
@@ -2014,8 +2222,6 @@ export interface components {
         JobId: string;
         /** @description Names of dark features to enable for this request. Ignored unless the user is an operator or was given access. */
         FeatureFlag: string;
-        /** @description A repeated request with the same key and body returns the first response. */
-        RequiredIdempotencyKey: string;
         /** @description A repeated request with the same key and body returns the first response. */
         IdempotencyKey: string;
     };
@@ -2929,7 +3135,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description A repeated request with the same key and body returns the first response. */
+                /** @description The key of this request: a repeated request pays nothing twice. */
                 "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
             };
             path?: never;
@@ -3900,6 +4106,287 @@ export interface operations {
             400: components["responses"]["Malformed"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    listPlans: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The plans, the smallest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "plan": "PRO",
+                     *           "jobs_per_period": 10000,
+                     *           "slots": 20,
+                     *           "metered": true,
+                     *           "currency": "usd",
+                     *           "interval": "month",
+                     *           "amount_per_period": "2000",
+                     *           "amount_per_job": "0.5"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PlanOffers"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    readSubscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The subscription; FREE without one. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "plan": "PRO",
+                     *       "status": "active",
+                     *       "period_start": "2026-01-10T09:30:00Z",
+                     *       "period_end": "2026-02-10T09:30:00Z",
+                     *       "next_plan": null,
+                     *       "trial_end": null,
+                     *       "cancel_at_period_end": false,
+                     *       "past_due_since": null,
+                     *       "is_disputed": false,
+                     *       "spend_limit": 5000
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Subscription"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    openCheckout: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The key of this request: a repeated request pays nothing twice. */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "plan": "PRO"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CheckoutRequest"];
+            };
+        };
+        responses: {
+            /** @description The page of the payment provider. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "url": "https://checkout.stripe.com/c/pay/cs_1",
+                     *       "expires_at": "2026-01-02T00:00:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["HostedPage"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            402: components["responses"]["PaymentDeclined"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["InProgress"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    openPortal: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The key of this request: a repeated request pays nothing twice. */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page of the payment provider. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "url": "https://billing.stripe.com/p/session/1",
+                     *       "expires_at": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["HostedPage"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            402: components["responses"]["PaymentDeclined"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["InProgress"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    changePlan: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The key of this request: a repeated request pays nothing twice. */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "plan": "ENTERPRISE"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PlanRequest"];
+            };
+        };
+        responses: {
+            /** @description What was changed, and the plan as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "change": "upgrade",
+                     *       "plan": "ENTERPRISE",
+                     *       "status": "active",
+                     *       "period_end": "2026-02-10T09:30:00Z",
+                     *       "next_plan": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PlanChangeResult"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            402: components["responses"]["PaymentDeclined"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["InProgress"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    setSpendLimit: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The key of this request: a repeated request pays nothing twice. */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "amount": 5000
+                 *     }
+                 */
+                "application/json": components["schemas"]["SpendLimitRequest"];
+            };
+        };
+        responses: {
+            /** @description The limit. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "amount": 5000
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SpendLimit"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            402: components["responses"]["PaymentDeclined"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["InProgress"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Invalid"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];

@@ -347,8 +347,16 @@ class Services:
             "GATEWAY_API_KEY_PEPPERS": self._secret("api-key-pepper"),
             "GATEWAY_SEALING_KEY": str(get_or_create_sealing_keys(self._home.secrets)[0].public),
             **self._webhook_settings(),
+            **self._return_settings(),
             **self._artifact_settings(),
         }
+
+    def _return_settings(self) -> EnvironmentVariables:
+        """Name the page that the payment provider sends users back to: the dashboard's own."""
+        if not is_requested(FRONTEND, self._environment_given):
+            return {}
+        self._ports.choose("dashboard")
+        return {"GATEWAY_BILLING_RETURN_URL": f"{self._ports.url('dashboard')}/billing"}
 
     def _webhook_settings(self) -> EnvironmentVariables:
         if not self._runs_stripe or not self._webhook_secret.exists():

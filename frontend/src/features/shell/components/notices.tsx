@@ -1,6 +1,7 @@
 "use client";
 
 import { WifiOff } from "lucide-react";
+import Link from "next/link";
 import { useEffect, useState, useSyncExternalStore } from "react";
 import { useAccount, useConfig } from "@/lib/auth/provider";
 import { formatMoment } from "@/lib/format";
@@ -73,7 +74,15 @@ export function Notices() {
         />
       ) : null}
       {limit !== null && share >= 0.8 ? (
-        <Banner tone={share >= 1 ? "bad" : "need"} title={t("overTitle", { used, limit })}>
+        <Banner
+          tone={share >= 1 ? "bad" : "need"}
+          title={t("overTitle", { used, limit })}
+          action={
+            <Button asChild>
+              <Link href="/billing#plans">{t("toBilling")}</Link>
+            </Button>
+          }
+        >
           {t(share >= 1 ? "overDetail" : "nearDetail", { date })}
         </Banner>
       ) : null}

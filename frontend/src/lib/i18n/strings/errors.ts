@@ -14,6 +14,9 @@ export const errorStrings = defineStrings({
   },
   signIn: { en: "Sign in", de: "Anmelden" },
   seeUsage: { en: "See usage", de: "Verbrauch ansehen" },
+  choosePlan: { en: "Choose a larger plan", de: "Größeren Plan wählen" },
+  changeSpendLimit: { en: "Change the spend limit", de: "Ausgabengrenze ändern" },
+  payOpen: { en: "Pay what is open", de: "Offenes bezahlen" },
   toJobs: { en: "To the jobs", de: "Zu den Jobs" },
   notFoundTitle: { en: "Nothing is here", de: "Hier ist nichts" },
   notFoundCause: {

@@ -7,6 +7,8 @@ export const shellStrings = defineStrings({
   operation: { en: "Operation", de: "Betrieb" },
   jobs: { en: "Jobs", de: "Jobs" },
   usage: { en: "Usage", de: "Verbrauch" },
+  billing: { en: "Billing", de: "Abrechnung" },
+  toBilling: { en: "See the plans", de: "Pläne ansehen" },
   apiKeys: { en: "API keys", de: "API-Schlüssel" },
   settings: { en: "Settings", de: "Einstellungen" },
   operator: { en: "Operator", de: "Betreiber" },

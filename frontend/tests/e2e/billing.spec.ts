@@ -1,0 +1,121 @@
+import { randomUUID } from "node:crypto";
+import type { Page } from "@playwright/test";
+import { expect, expectAccessible, test as given } from "./support";
+
+/** A user pays: out of jobs, through the checkout of the stand-in for Stripe, and out again. */
+
+const LIMIT = 100;
+
+/** The pages of the payment provider are another site: its requests are no fault of ours. */
+const test = given.extend<{ buyer: Page }>({
+  buyer: async ({ page, baseURL }, use) => {
+    const { origin } = new URL(baseURL ?? "");
+    const faults: string[] = [];
+    page.on("console", (message) => {
+      const isRefusal = message.text().includes("status of 402");
+      if (message.type() === "error" && !isRefusal) faults.push(`console: ${message.text()}`);
+    });
+    page.on("pageerror", (error) => faults.push(`page: ${error.message}`));
+    page.on("request", (request) => {
+      const isOutside = new URL(request.url()).origin !== origin;
+      const isOurs = new URL(page.url()).origin === origin;
+      if (isOurs && isOutside && !request.isNavigationRequest()) {
+        faults.push(`outside request: ${request.url()}`);
+      }
+    });
+    await use(page);
+    expect(faults).toEqual([]);
+  },
+});
+
+async function signUp(page: Page): Promise<void> {
+  await page.goto("/signup");
+  await page.getByLabel("Email").fill(`buyer.${randomUUID()}@example.com`);
+  await page.getByLabel("Password").fill(randomUUID());
+  await page.getByRole("button", { name: "Create account" }).click();
+  await page.waitForURL("**/jobs");
+}
+
+/** Sends jobs that wait, so that they hold their units; returns how many were accepted. */
+function holdJobs(page: Page, count: number): Promise<number> {
+  return page.evaluate(
+    async ({ jobs, key }) => {
+      const run_at = new Date(Date.now() + 3_600_000).toISOString();
+      const job = { task_type: "echo", params: { message: "held" }, run_at };
+      const response = await fetch("/api/v1/jobs/batch", {
+        method: "POST",
+        headers: { "content-type": "application/json", "idempotency-key": key },
+        body: JSON.stringify({ jobs: Array(jobs).fill(job) }),
+      });
+      const { items } = await response.json();
+      return items.filter((each: { ok: boolean }) => each.ok).length;
+    },
+    { jobs: count, key: randomUUID() },
+  );
+}
+
+async function submitOne(page: Page): Promise<void> {
+  await page.goto("/jobs/new");
+  await page.getByRole("radio", { name: /^echo/ }).check({ force: true });
+  await page.getByLabel("message *").fill("one more");
+  await page.getByRole("button", { name: "Run job" }).click();
+}
+
+const plans = (page: Page) => page.getByRole("region", { name: "Plans" });
+const answers = (page: Page) => page.getByRole("region", { name: "Plan, needs you, cost" });
+
+test("a user that is out of jobs upgrades, goes on, and cancels", async ({ buyer, baseURL }) => {
+  await signUp(buyer);
+  expect(await holdJobs(buyer, LIMIT)).toBe(LIMIT);
+
+  await submitOne(buyer);
+  await buyer.getByRole("link", { name: "Choose a larger plan" }).click();
+  await expect(buyer).toHaveURL(/\/billing#plans$/);
+  await expectAccessible(buyer);
+
+  await plans(buyer).getByRole("button", { name: "Upgrade to Pro" }).click();
+  await buyer.getByRole("button", { name: /^Pay / }).click();
+  await buyer.waitForURL(`${baseURL}/billing**`);
+  await expect(answers(buyer)).toContainText("Renews on");
+  await expect(plans(buyer).getByRole("button", { name: "Upgrade to Enterprise" })).toBeVisible();
+  await expect(buyer).toHaveURL(/\/billing$/);
+  await expectAccessible(buyer);
+
+  // The new limit reaches jobs through the services: a refusal meanwhile holds nothing.
+  await expect.poll(() => holdJobs(buyer, 1), { timeout: 60_000 }).toBe(1);
+  await submitOne(buyer);
+  await expect(buyer).toHaveURL(/\/jobs\/[0-9a-f-]{36}$/);
+
+  await buyer.goto("/billing");
+  await buyer.getByLabel("Amount in USD").fill("49.90");
+  await buyer.getByRole("button", { name: "Set the limit" }).click();
+  await expect(buyer.getByText("The limit is $49.90 a period.")).toBeVisible();
+  await buyer.getByRole("button", { name: "Remove the limit" }).click();
+  await expect(buyer.getByText("There is no limit.")).toBeVisible();
+
+  await buyer.getByRole("button", { name: "Payment and invoices" }).first().click();
+  await buyer.getByRole("button", { name: "Cancel the subscription" }).click();
+  await expect(buyer.getByRole("button", { name: "Keep the subscription" })).toBeVisible();
+  await buyer.getByRole("link", { name: "Return" }).click();
+  await buyer.waitForURL(`${baseURL}/billing`);
+  await expect(answers(buyer)).toContainText("then Free");
+
+  await plans(buyer).getByRole("button", { name: "Keep Pro" }).click();
+  await expect(answers(buyer)).toContainText("Renews on");
+  await plans(buyer).getByRole("button", { name: "Cancel the subscription" }).click();
+  const dialog = buyer.getByRole("dialog");
+  await expectAccessible(buyer);
+  await dialog.getByRole("button", { name: "Cancel the subscription" }).click();
+  await expect(dialog).toHaveCount(0);
+  await expect(answers(buyer)).toContainText("then Free");
+});
+
+test("a checkout that is left costs nothing, and says so", async ({ buyer, baseURL }) => {
+  await signUp(buyer);
+  await buyer.goto("/billing");
+  await plans(buyer).getByRole("button", { name: "Upgrade to Pro" }).click();
+  await buyer.getByRole("link", { name: "Back" }).click();
+  await buyer.waitForURL(`${baseURL}/billing**`);
+  await expect(buyer.getByText("Nothing was charged.")).toBeVisible();
+  await expect(answers(buyer)).toContainText("You pay nothing.");
+});
