@@ -22,17 +22,11 @@ from msaas.gateway.access_control import (
     assemble_access_control,
     create_task,
 )
-from msaas.gateway.adapters.broker_commands import (
-    BILLING_TIMEOUT_SECONDS,
-    BILLING_TOPIC,
-    WEBHOOKS_TOPIC,
-    BrokerCommandSender,
-)
+from msaas.gateway.adapters.broker_commands import BILLING_TIMEOUT_SECONDS, BrokerCommandSender
 from msaas.gateway.adapters.broker_commands import COMMANDS_TOPIC as COMMANDS
 from msaas.gateway.adapters.broker_topic_stats import BrokerTopicStats
 from msaas.gateway.adapters.postgres.access import PostgresAccess
 from msaas.gateway.adapters.postgres.api_keys import PostgresKeyViews
-from msaas.gateway.adapters.postgres.billing_views import PostgresBillingViews
 from msaas.gateway.adapters.postgres.bulk_views import PostgresBulkViews
 from msaas.gateway.adapters.postgres.job_views import PostgresJobViews
 from msaas.gateway.adapters.postgres.operator_views import PostgresOperatorViews
@@ -51,6 +45,7 @@ from msaas.gateway.application.read_job_files import ReadJobFiles
 from msaas.gateway.application.read_job_snapshot import ReadJobSnapshot
 from msaas.gateway.application.request_rate_limiter import RequestRateLimiter
 from msaas.gateway.application.submit_job import JobSubmission
+from msaas.gateway.billing_routes import BILLING_TOPICS, assemble_billing_routes
 from msaas.gateway.domain.rate_limit_rules import (
     RATE_LIMIT_RULES,
     RateLimitCategory,
@@ -72,7 +67,6 @@ from msaas.gateway.entrypoints.topics.job_events import TOPIC as EVENTS
 from msaas.gateway.entrypoints.topics.job_events import JobEventHandler
 from msaas.gateway.settings import Settings
 from msaas.gateway.summaries_access import assemble_read_summary, open_summaries_database
-from msaas.gateway.webhook_intake import assemble_webhooks
 from msaas.kernel import PeriodicTask, SystemClock
 from msaas.messaging import Messenger, RedisBroker
 from msaas.postgres import Database, PostgresConfig, Retention, RetentionTask
@@ -157,7 +151,7 @@ def assemble(
     broker = RedisBroker(settings.redis_url.get_secret_value(), metrics=metrics)
     environment = str(settings.environment)
     messenger = Messenger(broker, SERVICE, environment, metrics=metrics)
-    messenger.publisher.require_topics(COMMANDS, BILLING_TOPIC, WEBHOOKS_TOPIC, AUDIT_TOPIC)
+    messenger.publisher.require_topics(COMMANDS, *BILLING_TOPICS, AUDIT_TOPIC)
     verifier = TokenVerifier(
         settings.jwks_url, settings.issuer, settings.supabase_jwt_audience, metrics=metrics
     )
@@ -212,6 +206,7 @@ def assemble(
         enforced=settings.rate_limits_enforced,
         rules=rate_limit_rules,
     )
+    money = assemble_billing_routes(command_client, reads, rate_limiter, settings, metrics)
     fingerprint_key = settings.fingerprint_key.get_secret_value().encode()
     health = Health(
         {
@@ -259,12 +254,10 @@ def assemble(
         list_topic_stats=BrokerTopicStats(broker, environment).list_topic_stats,
         list_pauses=PostgresPauses(reads).list_pauses,
         read_circuits=partial(read_circuit_states, metrics),
-        billing_views=PostgresBillingViews(reads),
-        billing_commands=BrokerCommandSender(
-            command_client, BILLING_TOPIC, BILLING_TIMEOUT_SECONDS
-        ),
+        billing_views=money.views,
+        billing_commands=money.commands,
         billing_return_url=settings.billing_return_url,
-        webhooks=assemble_webhooks(settings, command_client, rate_limiter, metrics),
+        webhooks=money.webhooks,
         find_address=addresses.resolve,
     )
     return Gateway(
