@@ -4,15 +4,25 @@ import asyncio
 from uuid import uuid4
 
 import pytest
-from services.billing.tests.support import Billing
+from services.billing.tests.conftest import WEBHOOK_URL
+from services.billing.tests.support import RETURN_URL, Billing
 
+from msaas.billing.adapters.postgres.catalogue import PostgresCatalogue
+from msaas.billing.adapters.stripe.catalogue import StripeCatalogueClient
+from msaas.billing.adapters.stripe.client import API_VERSION, StripeClient
+from msaas.billing.application.set_up_catalogue import Finding, SetUpCatalogue, SetUpResult
+from msaas.billing.bootstrap import Parts
+from msaas.billing.domain.catalogue import PriceKind
 from msaas.billing.domain.errors import (
     AlreadySubscribed,
     IdempotencyMismatch,
     NotSubscribed,
+    PaymentDeclined,
     StripeUnavailable,
 )
-from msaas.contracts import Plan, SetSpendLimit
+from msaas.billing.domain.stripe_events import SNAPSHOT_TYPES
+from msaas.contracts import ChangePlan, OpenPortal, Plan, SetSpendLimit
+from msaas.postgres import Database
 
 
 async def test_a_completed_checkout_gives_the_plan_and_its_period(billing: Billing) -> None:
@@ -168,3 +178,59 @@ async def test_a_spend_limit_is_published_as_a_number_of_jobs(billing: Billing) 
     later = billing.build_change(answer.account)
     assert later.spend_limit_jobs is None
     assert later.version > change.version
+
+
+async def test_the_portal_opens_with_the_configuration_of_the_catalogue(billing: Billing) -> None:
+    user = await billing.add_user()
+    command = OpenPortal(user_id=user, idempotency_key=uuid4().hex, return_url=RETURN_URL)
+    page = (await billing.manage.open_portal(command)).data
+    assert page["url"].startswith(billing.stripe.url)
+    assert (await billing.manage.open_portal(command)).data == page
+
+
+async def test_a_declined_upgrade_changes_nothing_and_frees_its_key(billing: Billing) -> None:
+    user, key = await billing.add_user(), uuid4().hex
+    account = await billing.subscribe(user)
+    command = ChangePlan(user_id=user, plan=Plan.ENTERPRISE, idempotency_key=key)
+    billing.stripe.control("fail-payments", customer=account.customer_id)
+    with pytest.raises(PaymentDeclined):
+        await billing.manage.change_plan(command)
+    assert (await billing.get_account(user)).state.plan is Plan.PRO
+    billing.stripe.control("fail-payments", customer=account.customer_id, code=None)
+    answer = await billing.manage.change_plan(command)
+    assert (answer.data["change"], answer.data["plan"]) == ("upgrade", "ENTERPRISE")
+
+
+async def test_the_catalogue_is_set_up_once_and_a_changed_price_is_left_alone(
+    billing: Billing, parts: Parts, database: Database, stripe_client: StripeClient
+) -> None:
+    client = StripeCatalogueClient(stripe_client)
+    store = PostgresCatalogue(database, livemode=False, api_version=API_VERSION)
+
+    async def set_up(*, is_dry_run: bool = False) -> SetUpResult:
+        return await SetUpCatalogue(
+            client,
+            store,
+            webhook_url=WEBHOOK_URL,
+            api_version=API_VERSION,
+            types=frozenset(SNAPSHOT_TYPES),
+            is_dry_run=is_dry_run,
+        )()
+
+    again = await set_up()
+    assert {line.finding for line in again.lines} == {Finding.SAME}
+    price = (await parts.accounts.get_prices()).find_offered(Plan.PRO, PriceKind.FLAT)
+    assert price is not None
+    changed = {"unit_amount": 1, "unit_amount_decimal": "1"}
+    kept = {"unit_amount": 2_000, "unit_amount_decimal": "2000"}
+    billing.stripe.control("change-object", identifier=price.id, fields=changed)
+    try:
+        for is_dry_run in (True, False):
+            result = await set_up(is_dry_run=is_dry_run)
+            assert not result.is_complete
+            [line] = [line for line in result.lines if line.finding is Finding.DIFFERS]
+            assert "amount is 1, not 2000" in str(line)
+        assert billing.sdk.v1.prices.retrieve(price.id).unit_amount == 1
+    finally:
+        billing.stripe.control("change-object", identifier=price.id, fields=kept)
+    assert (await set_up()).is_complete

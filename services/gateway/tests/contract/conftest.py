@@ -1,7 +1,7 @@
 """The gateway with the real jobs service, and the operations of the OpenAPI document."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,17 @@ import pytest_asyncio
 import yaml
 from services.gateway.tests.conftest import FakeIssuer, RunningGateway
 
+from msaas.contracts import ChangePlan, Message, OpenCheckout, OpenPortal, SetSpendLimit
 from msaas.jobs.bootstrap import assemble, read_keys
 from msaas.jobs.settings import LOCAL_SEALING_KEY
 from msaas.kernel import RetryPolicy
-from msaas.messaging import ConsumerTimings, RedisBroker
+from msaas.messaging import (
+    ConsumerTimings,
+    Delivery,
+    Messenger,
+    OutgoingMessage,
+    RedisBroker,
+)
 from msaas.postgres import Database, PostgresConfig
 from msaas.telemetry import Metrics
 from msaas.testing import GENEROUS_TIMEOUT
@@ -75,6 +82,45 @@ async def jobs_service(
         stop.set()
         await running
     await broker.close()
+
+
+@pytest_asyncio.fixture
+async def billing_service(
+    redis_url_for: Callable[[str], str], environment: str
+) -> AsyncIterator[None]:
+    """Answer the commands of billing in its shape, with no data of users."""
+    broker = RedisBroker(redis_url_for("billing"), command_timeout=GENEROUS_TIMEOUT)
+    metrics = Metrics("billing", environment)
+    messenger = Messenger(broker, "billing", environment, metrics=metrics, timings=TIMINGS)
+
+    async def answer(batch: Sequence[Delivery]) -> list[OutgoingMessage]:
+        return [
+            reply
+            for delivery in batch
+            for reply in delivery.reply_success(**BILLING_ANSWERS[type(delivery.message)])
+        ]
+
+    messenger.consume_batches("billing.commands", answer)
+    running = asyncio.create_task(messenger.run())
+    yield
+    messenger.drain()
+    await running
+    await broker.close()
+
+
+_PAGE = {"url": "https://pay.example.com/1", "expires_at": None}
+BILLING_ANSWERS: Mapping[type[Message], dict[str, Any]] = {
+    OpenCheckout: _PAGE,
+    OpenPortal: _PAGE,
+    ChangePlan: {
+        "change": "upgrade",
+        "plan": "ENTERPRISE",
+        "status": "active",
+        "period_end": None,
+        "next_plan": None,
+    },
+    SetSpendLimit: {"amount": 5_000},
+}
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ letters = {{ values = {dead_letters} }}
 async def test_schemathesis_finds_nothing(
     gateway: RunningGateway,
     jobs_service: None,
+    billing_service: None,
     issuer: FakeIssuer,
     create_job: CreateJob,
     tmp_path: Path,

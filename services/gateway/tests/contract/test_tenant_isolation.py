@@ -153,6 +153,7 @@ class RequestSender:
 async def ann(
     gateway: RunningGateway,
     jobs_service: None,
+    billing_service: None,
     issuer: FakeIssuer,
     create_job: CreateJob,
     operations: Mapping[str, Operation],

@@ -330,6 +330,32 @@ async def test_of_a_hundred_submits_at_once_with_one_job_left_one_is_accepted(
     assert {code_of(reply) for reply in replies if not reply.ok} == {"quota_exceeded"}
 
 
+async def test_of_two_hundred_submits_at_once_under_a_spend_limit_fifty_are_accepted(
+    gateway: Gateway, start_service: StartService, user: UUID, apply_events: ApplyEvents
+) -> None:
+    await start_service()
+    await start_service()
+    now = datetime.now(UTC)
+    await apply_events(
+        SubscriptionChanged(
+            user_id=user,
+            version=1,
+            plan=Plan.ENTERPRISE,
+            status="active",
+            jobs_limit=None,
+            period_start=now - DAY,
+            period_end=now + 30 * DAY,
+            spend_limit_jobs=50,
+        )
+    )
+    replies = await asyncio.gather(*(gateway.submit(user) for _ in range(200)))
+    accepted = [reply for reply in replies if reply.ok]
+    assert len(accepted) == 50
+    problems = [reply.problem for reply in replies if reply.problem is not None]
+    assert {problem.context["blocked_by"] for problem in problems} == {"spend_limit"}
+    assert {problem.context["limit"] for problem in problems} == {50}
+
+
 async def test_plans_that_change_under_load_leave_every_job_counted_once_and_none_stuck(
     gateway: Gateway,
     start_service: StartService,

@@ -251,7 +251,7 @@ class Services:
     def _catalogue(self, depends_on: tuple[str, ...]) -> Part:
         """Build the part that tells the stand-in what is sold and where webhooks go."""
 
-        def command() -> Sequence[str]:
+        def command() -> list[str]:
             url = f"{self._ports.url('gateway')}/api/v1/billing/webhooks"
             words = ("--webhook-url", url, "--secret-file", str(self._webhook_secret))
             return _python(("billing", "setup", *words))

@@ -1,6 +1,7 @@
 """Assembles the service: the only module that names ports and adapters."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -241,6 +242,7 @@ async def _run_process(settings: Settings | CronSettings, process: str) -> None:
 
 def open_client(settings: StripeSettings, metrics: Metrics) -> StripeClient:
     stripe.enable_telemetry = False
+    logging.getLogger("stripe").setLevel(logging.WARNING)  # its lines name customers
     return StripeClient(
         settings.stripe_api_key.get_secret_value(), metrics, url=settings.stripe_url
     )

@@ -24,7 +24,7 @@ async def set_up(
         async with Database(config, metrics) as database:
             result = await SetUpCatalogue(
                 StripeCatalogueClient(client),
-                PostgresCatalogue(database, livemode=settings.livemode),
+                PostgresCatalogue(database, livemode=settings.livemode, api_version=API_VERSION),
                 webhook_url=webhook_url,
                 api_version=API_VERSION,
                 types=frozenset(SNAPSHOT_TYPES),

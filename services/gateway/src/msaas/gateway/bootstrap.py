@@ -1,4 +1,4 @@
-"""The composition root: with `access_control` the only module that names adapters."""
+"""The composition root: only it, `access_control` and `billing_routes` name adapters."""
 
 import asyncio
 import random
@@ -23,17 +23,11 @@ from msaas.gateway.access_control import (
     assemble_access_control,
     create_task,
 )
-from msaas.gateway.adapters.broker_commands import (
-    BILLING_TIMEOUT_SECONDS,
-    BILLING_TOPIC,
-    WEBHOOKS_TOPIC,
-    BrokerCommandSender,
-)
+from msaas.gateway.adapters.broker_commands import BILLING_TIMEOUT_SECONDS, BrokerCommandSender
 from msaas.gateway.adapters.broker_commands import COMMANDS_TOPIC as COMMANDS
 from msaas.gateway.adapters.broker_topic_stats import BrokerTopicStats
 from msaas.gateway.adapters.postgres.access import PostgresAccess
 from msaas.gateway.adapters.postgres.api_keys import PostgresKeyViews
-from msaas.gateway.adapters.postgres.billing_views import PostgresBillingViews
 from msaas.gateway.adapters.postgres.job_views import PostgresJobViews
 from msaas.gateway.adapters.postgres.pauses import PostgresPauses
 from msaas.gateway.adapters.postgres.retention import list_retention_rules
@@ -41,15 +35,15 @@ from msaas.gateway.adapters.postgres.summary_views import PostgresSummaryViews
 from msaas.gateway.adapters.postgres.users import PostgresUsers
 from msaas.gateway.application.cache_versions import CacheVersions
 from msaas.gateway.application.end_closed_account_streams import EndClosedAccountStreams
-from msaas.gateway.application.errors import RateLimited
 from msaas.gateway.application.idempotent_requests import IdempotentRequests
 from msaas.gateway.application.job_event_hub import JobEventHub
 from msaas.gateway.application.manage_access import ManageAccess
 from msaas.gateway.application.read_job_files import ReadJobFiles
 from msaas.gateway.application.read_summary import ReadSummary
-from msaas.gateway.application.receive_webhooks import ReceiveWebhooks
 from msaas.gateway.application.request_rate_limiter import RequestRateLimiter
 from msaas.gateway.application.submit_job import JobSubmission
+from msaas.gateway.billing_routes import TOPICS as BILLING_TOPICS
+from msaas.gateway.billing_routes import assemble_billing_routes
 from msaas.gateway.domain.rate_limit_rules import (
     RATE_LIMIT_RULES,
     RateLimitCategory,
@@ -181,7 +175,7 @@ def assemble(
     broker = RedisBroker(settings.redis_url.get_secret_value(), metrics=metrics)
     environment = str(settings.environment)
     messenger = Messenger(broker, SERVICE, environment, metrics=metrics)
-    messenger.publisher.require_topics(COMMANDS, BILLING_TOPIC, WEBHOOKS_TOPIC, AUDIT_TOPIC)
+    messenger.publisher.require_topics(COMMANDS, *BILLING_TOPICS, AUDIT_TOPIC)
     verifier = TokenVerifier(
         settings.jwks_url, settings.issuer, settings.supabase_jwt_audience, metrics=metrics
     )
@@ -225,14 +219,7 @@ def assemble(
         enforced=settings.rate_limits_enforced,
         rules=rate_limit_rules,
     )
-    secrets = settings.stripe_webhook_secrets.get_secret_value().split(",")
-    webhooks = ReceiveWebhooks(
-        BrokerCommandSender(command_client, WEBHOOKS_TOPIC),
-        [secret.strip() for secret in secrets if secret.strip()],
-        partial(count_unverified, rate_limiter),
-        metrics=metrics,
-        clock=SystemClock(),
-    )
+    billing_routes = assemble_billing_routes(command_client, reads, rate_limiter, settings, metrics)
     fingerprint_key = settings.fingerprint_key.get_secret_value().encode()
     health = Health(
         {
@@ -277,12 +264,10 @@ def assemble(
         list_topic_stats=BrokerTopicStats(broker, environment).list_topic_stats,
         list_pauses=PostgresPauses(reads).list_pauses,
         read_circuits=partial(read_circuit_states, metrics),
-        billing_views=PostgresBillingViews(reads),
-        billing_commands=BrokerCommandSender(
-            command_client, BILLING_TOPIC, BILLING_TIMEOUT_SECONDS
-        ),
+        billing_views=money.views,
+        billing_commands=money.commands,
         billing_return_url=settings.billing_return_url,
-        webhooks=webhooks,
+        webhooks=money.webhooks,
         find_address=addresses.resolve,
     )
     return Gateway(
@@ -319,13 +304,6 @@ def assemble(
         ],
         state=state,
     )
-
-
-async def count_unverified(limiter: RequestRateLimiter, address: str) -> None:
-    """Refuse an address that sends too many webhooks without a valid signature."""
-    decision = await limiter(RateLimitCategory.WEBHOOKS, None, address)
-    if decision is not None and not decision.allowed and limiter.enforced:
-        raise RateLimited(retry_after=decision.retry_after)
 
 
 def build_retention(users: Database, metrics: Metrics) -> Retention:

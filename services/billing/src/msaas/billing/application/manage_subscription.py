@@ -13,6 +13,7 @@ from msaas.billing.domain.accounts import Account
 from msaas.billing.domain.checkout import ChangeKind, PlanChange, decide_change
 from msaas.billing.domain.errors import (
     AlreadySubscribed,
+    CatalogueMissing,
     PlanNotOnSale,
     StripeRefused,
     UserNotFound,
@@ -69,10 +70,13 @@ class ManageSubscription:
         request = await self._begin(account, "portal", command.idempotency_key, command.return_url)
         if request.answer is not None:
             return Answer(data=request.answer)
+        configuration_id = await self._accounts.find_portal_configuration()
+        if configuration_id is None:
+            raise CatalogueMissing
         account = await self.ensure_customer(account)
         async with self._freed_when_refused(request):
             page = await self._payments.open_portal(
-                str(account.customer_id), command.return_url, request.stripe_key
+                str(account.customer_id), configuration_id, command.return_url, request.stripe_key
             )
         return await self._finish_page(request, page)
 

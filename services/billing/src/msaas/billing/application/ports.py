@@ -83,7 +83,9 @@ class Payments(Protocol):
         self, account: Account, plan: Plan, prices: PriceList, return_url: str, key: str
     ) -> HostedPage: ...
 
-    async def open_portal(self, customer_id: str, return_url: str, key: str) -> HostedPage: ...
+    async def open_portal(
+        self, customer_id: str, configuration_id: str, return_url: str, key: str
+    ) -> HostedPage: ...
 
     async def upgrade(
         self, subscription: Subscription, plan: Plan, prices: PriceList, key: str
@@ -108,6 +110,10 @@ class Accounts(Protocol):
         ...
 
     async def get_prices(self) -> PriceList: ...
+
+    async def find_portal_configuration(self) -> str | None:
+        """Return None before the catalogue is set up."""
+        ...
 
     async def ensure(self, user_id: UUID) -> Account | None:
         """Return the user's account, created where it is missing; None for an unknown user."""

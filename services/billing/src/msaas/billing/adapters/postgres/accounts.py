@@ -37,6 +37,11 @@ class PostgresAccounts:
             rows = await connection.fetch(sql.LIST_PRICES, self._livemode)
         return PriceList({row["stripe_price_id"]: _read_price(row) for row in rows})
 
+    async def find_portal_configuration(self) -> str | None:
+        async with self._database.connection() as connection:
+            found: str | None = await connection.fetchval(sql.FIND_PORTAL, self._livemode)
+            return found
+
     async def ensure(self, user_id: UUID) -> Account | None:
         async with self._database.transaction() as connection:
             try:

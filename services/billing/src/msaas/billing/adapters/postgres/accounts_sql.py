@@ -4,6 +4,10 @@ from typing import Final
 
 LIST_PRICES: Final = "SELECT * FROM billing.prices WHERE livemode = $1"
 
+FIND_PORTAL: Final = """
+SELECT portal_configuration_id FROM billing.catalogue WHERE livemode = $1
+"""
+
 INSERT_ACCOUNT: Final = """
 INSERT INTO billing.accounts (id, user_id, livemode) VALUES ($1, $2, $3)
 ON CONFLICT (user_id) DO NOTHING

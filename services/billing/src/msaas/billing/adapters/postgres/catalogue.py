@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Final
 
-from msaas.billing.adapters.stripe.client import API_VERSION
 from msaas.billing.application.set_up_catalogue import CatalogueRow
 from msaas.billing.domain.catalogue import METER_EVENT_NAME, Price
 from msaas.postgres import Database
@@ -33,8 +32,9 @@ _FIND_METER: Final = "SELECT meter_id FROM billing.catalogue WHERE livemode = $1
 
 
 class PostgresCatalogue:
-    def __init__(self, database: Database, *, livemode: bool) -> None:
+    def __init__(self, database: Database, *, livemode: bool, api_version: str) -> None:
         self._database = database
+        self._api_version = api_version
         self._livemode = livemode
 
     async def find_meter_id(self) -> str | None:
@@ -67,5 +67,5 @@ class PostgresCatalogue:
                 METER_EVENT_NAME,
                 row.portal_configuration_id,
                 row.webhook_endpoint_id,
-                API_VERSION,
+                self._api_version,
             )

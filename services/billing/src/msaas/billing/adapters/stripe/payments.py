@@ -135,11 +135,18 @@ class StripePayments:
             expires_at=read_time(found.get("expires_at")),
         )
 
-    async def open_portal(self, customer_id: str, return_url: str, key: str) -> HostedPage:
+    async def open_portal(
+        self, customer_id: str, configuration_id: str, return_url: str, key: str
+    ) -> HostedPage:
         session = await self._client.call(
             "open_portal",
             lambda: self._v1.billing_portal.sessions.create_async(
-                {"customer": customer_id, "return_url": return_url}, {"idempotency_key": key}
+                {
+                    "customer": customer_id,
+                    "configuration": configuration_id,
+                    "return_url": return_url,
+                },
+                {"idempotency_key": key},
             ),
         )
         return HostedPage(object_id=session.id, url=session.url)
@@ -238,8 +245,10 @@ class StripePayments:
         """Follow the pages of a list, each with its own call."""
         cursor: dict[str, Any] = {}
         while True:
-            asked = {**params, "limit": PAGE_SIZE, **cursor}
-            page = await self._client.call(operation, lambda asked=asked: list_page(asked))
+            page_params = {**params, "limit": PAGE_SIZE, **cursor}
+            page = await self._client.call(
+                operation, lambda page_params=page_params: list_page(page_params)
+            )
             found = page.to_dict()
             items = read_list(found)
             for item in items:
