@@ -20,6 +20,8 @@ from stripe_support import (
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStripe]:
     with running_stripe(tmp_path_factory.mktemp("stripe")) as running:
         yield running
+        # A test that sends something wrong on purpose clears what it caused.
+        assert running.violations == []
 
 
 @pytest.fixture(scope="session")

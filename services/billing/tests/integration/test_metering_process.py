@@ -67,7 +67,7 @@ async def read_stream(
     ]
 
 
-async def test_usage_is_taken_asked_for_reported_corrected_and_previewed(
+async def test_usage_is_taken_requested_reported_corrected_and_previewed(
     billing: Billing, processes: Fleet, environment: str
 ) -> None:
     ledger = await build_metering(billing).open_ledger()

@@ -52,14 +52,14 @@ class Observed:
     Calls that only read have none: what follows them is what follows the change before.
     """
 
-    def __init__(self, observed: Any, boundaries: Boundaries) -> None:
+    def __init__(self, observed: object, boundaries: Boundaries) -> None:
         self._observed = observed
         self._boundaries = boundaries
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._observed, name)
 
-        async def call(*arguments: Any, **named: Any) -> Any:
+        async def call(*arguments: object, **named: object) -> Any:
             answer = await method(*arguments, **named)
             if name in CHANGES:
                 self._boundaries.reach(name)

@@ -70,10 +70,7 @@ def test_an_unknown_parameter_is_refused_and_remembered(
     params: Any = {"customer": "cus_1", "payment_method_types": ["card"]}
     with pytest.raises(stripe.InvalidRequestError) as refused:
         client.v1.checkout.sessions.create(params)
-    assert (refused.value.code, refused.value.param) == (
-        "parameter_unknown",
-        "payment_method_types",
-    )
+    assert refused.value.code == "parameter_unknown"
     assert server.violations[-1]["param"] == "payment_method_types"
     server.clear("violations")
     assert server.violations == []

@@ -4,19 +4,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import orjson
 
 from msaas.stripe.adapters.sqlite_journal import SqliteJournal
 from msaas.stripe.adapters.stripe_package import StripePackage
-from msaas.stripe.application.context import Api
+from msaas.stripe.application.context import Api, Cause
+from msaas.stripe.application.operator_actions import ACTIONS
 from msaas.stripe.application.server import Answer, Request, Server
 from msaas.stripe.application.store import Store
 from msaas.stripe.application.timeline import Timeline
 from msaas.stripe.domain.forms import decode_form
 from msaas.testing import FakeClock
+
+Params = dict[str, object]
 
 START = 1_700_000_000
 DAY = 86_400
@@ -51,26 +54,33 @@ class DirectStripe:
     def __post_init__(self) -> None:
         self.server = new_server(self.clock)
 
-    def send(self, method: str, path: str, params: Any, key: str | None = None) -> Answer:
+    def send(self, method: str, path: str, params: Params, key: str | None = None) -> Answer:
         is_json = path.startswith("/v2/") and method == "POST"
         tree = params if is_json else decode_form(encode(params))
         request = Request(method, path, tree, "test", idempotency_key=key, is_json=is_json)
         return self.server.handle(request)
 
-    def call(self, method: str, path: str, params: Any, key: str | None = None) -> dict[str, Any]:
+    def call(
+        self, method: str, path: str, params: Params, key: str | None = None
+    ) -> dict[str, Any]:
         answer = self.send(method, path, params, key)
         body = orjson.loads(answer.body)
         if answer.status != 200:
             raise Refused(answer.status, body["error"])
         return body
 
-    def post(self, path: str, key: str | None = None, /, **params: Any) -> dict[str, Any]:
+    def post(self, path: str, key: str | None = None, /, **params: object) -> dict[str, Any]:
         return self.call("POST", path, params, key)
 
-    def get(self, path: str, **params: Any) -> dict[str, Any]:
+    def get(self, path: str, **params: object) -> dict[str, Any]:
         return self.call("GET", path, params)
 
-    def list_all(self, path: str, **params: Any) -> list[dict[str, Any]]:
+    def operate(self, name: str, /, **given: object) -> dict[str, Any]:
+        """Do what the operator's control of this name does."""
+        with self.server.unit_of_work(Cause()):
+            return ACTIONS[name](self.server.api, **given)
+
+    def list_all(self, path: str, **params: object) -> list[dict[str, Any]]:
         """Return all pages of a list."""
         found: list[dict[str, Any]] = []
         more = True
@@ -82,17 +92,17 @@ class DirectStripe:
         return found
 
 
-def encode(params: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def encode(params: dict[str, object]) -> Iterator[tuple[str, str]]:
     for name, value in params.items():
         yield from _encode(name, value)
 
 
-def _encode(name: str, value: Any) -> Iterator[tuple[str, str]]:
+def _encode(name: str, value: object) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
-        for key, part in value.items():
+        for key, part in cast("dict[str, object]", value).items():
             yield from _encode(f"{name}[{key}]", part)
     elif isinstance(value, list):
-        for index, part in enumerate(value):
+        for index, part in enumerate(cast("list[object]", value)):
             yield from _encode(f"{name}[{index}]", part)
     else:
         yield name, str(value).lower() if isinstance(value, bool) else str(value)
@@ -136,12 +146,12 @@ class Subscriber:
         metered = {**recurring, "usage_type": "metered", "meter": self.meter}
         self.metered = self._price(product, metered, unit_amount_decimal="0.5")
 
-    def _price(self, product: str, recurring: dict[str, str], **amount: Any) -> str:
+    def _price(self, product: str, recurring: dict[str, str], **amount: object) -> str:
         return self.stripe.post(
             "/v1/prices", product=product, currency="usd", recurring=recurring, **amount
         )["id"]
 
-    def subscribe(self, **more: Any) -> dict[str, Any]:
+    def subscribe(self, **more: object) -> dict[str, Any]:
         created = self.stripe.post(
             "/v1/subscriptions",
             customer=self.customer,
@@ -154,7 +164,7 @@ class Subscriber:
     def read(self) -> dict[str, Any]:
         return self.stripe.get(f"/v1/subscriptions/{self.subscription}")
 
-    def update(self, **params: Any) -> dict[str, Any]:
+    def update(self, **params: object) -> dict[str, Any]:
         return self.stripe.post(f"/v1/subscriptions/{self.subscription}", **params)
 
     def flat_item(self) -> str:
@@ -163,7 +173,7 @@ class Subscriber:
             item["id"] for item in items if item["price"]["recurring"]["usage_type"] == "licensed"
         )
 
-    def change_plan(self, price: str, **more: Any) -> dict[str, Any]:
+    def change_plan(self, price: str, **more: object) -> dict[str, Any]:
         return self.update(items=[{"id": self.flat_item(), "price": price}], **more)
 
     @property

@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ class RunningStripe:
     port: int = field(default_factory=find_free_port)
     internal_port: int = field(default_factory=find_free_port)
     process: subprocess.Popen[bytes] | None = None
+    connections: stripe.RequestsClient = field(default_factory=stripe.RequestsClient)
 
     @property
     def url(self) -> str:
@@ -78,15 +80,27 @@ class RunningStripe:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait()
 
-    def client(self, *, retries: int = 0, key: str = API_KEY) -> stripe.StripeClient:
+    def client(
+        self, *, retries: int = 0, key: str = API_KEY, http_client: stripe.HTTPClient | None = None
+    ) -> stripe.StripeClient:
         """Return Stripe's own client, which only has another address."""
         return stripe.StripeClient(
             key,
             base_addresses={"api": self.url, "meter_events": self.url},
             max_network_retries=retries,
+            http_client=http_client or self.connections,
         )
 
-    def control(self, name: str, /, **given: Any) -> dict[str, Any]:
+    @asynccontextmanager
+    async def async_client(self) -> AsyncGenerator[Callable[[str], stripe.StripeClient]]:
+        """Yield a function that makes asynchronous clients with a given key."""
+        http_client = stripe.HTTPXClient(timeout=60)
+        try:
+            yield lambda key: self.client(key=key, http_client=http_client)
+        finally:
+            await http_client.close_async()
+
+    def control(self, name: str, /, **given: object) -> dict[str, Any]:
         answer = httpx.post(f"{self.url}/_control/{name}", json=given, trust_env=False, timeout=60)
         assert answer.status_code == 200, answer.text
         return answer.json()
@@ -104,12 +118,13 @@ class RunningStripe:
 
 
 @contextmanager
-def running_stripe(folder: Path, **settings: str) -> Iterator[RunningStripe]:
+def running_stripe(folder: Path, **settings: str) -> Generator[RunningStripe]:
     server = RunningStripe(folder, settings)
     server.start()
     try:
         yield server
     finally:
+        server.connections.close()
         if server.process is not None and server.process.poll() is None:
             assert server.stop() == 0
 
@@ -147,12 +162,13 @@ def create_catalogue(client: stripe.StripeClient, event_name: str) -> Catalogue:
             }
         ).id
 
+    metered_recurring: Any = {**monthly, "usage_type": "metered", "meter": meter.id}
     metered = client.v1.prices.create(
         {
             "product": product.id,
             "currency": "usd",
-            "unit_amount_decimal": "0.5",
-            "recurring": {**monthly, "usage_type": "metered", "meter": meter.id},
+            "unit_amount_decimal": Decimal("0.5"),
+            "recurring": metered_recurring,
         }
     )
     return Catalogue(meter.id, event_name, product.id, flat(2_900), metered.id, flat(9_900))

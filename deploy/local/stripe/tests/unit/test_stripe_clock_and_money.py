@@ -29,12 +29,8 @@ def _cancel_later(ends: bool) -> Action:  # noqa: FBT001 - a drawn value
 
 
 def _fail_payments(fails: bool) -> Action:  # noqa: FBT001 - a drawn value
-    def act(one: Subscriber) -> None:
-        customer = one.stripe.server.api.store.find_any(one.customer)
-        assert customer is not None
-        customer["_payments_fail"] = "card_declined" if fails else None
-
-    return act
+    code = "card_declined" if fails else None
+    return lambda one: one.stripe.operate("fail_payments", customer=one.customer, code=code)
 
 
 _ACTIONS: st.SearchStrategy[Action] = st.one_of(

@@ -1,6 +1,6 @@
 """The composition root: connects the server with its file, its clock and its sender."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import httpx
@@ -40,7 +40,7 @@ def build(settings: Settings, clock: Clock) -> tuple[Server, Starlette]:
     senders: list[WebhookSender] = []
 
     @asynccontextmanager
-    async def running() -> AsyncIterator[None]:
+    async def running() -> AsyncGenerator[None]:
         async with httpx.AsyncClient(timeout=settings.webhook_timeout, trust_env=False) as client:
             sender = WebhookSender(server, client, scale=settings.retry_scale)
             senders.append(sender)

@@ -1,6 +1,6 @@
 """What the API accepts and serves, read from the installed stripe package of the pinned version."""
 
-import ast
+import re
 import types
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -24,7 +24,6 @@ from msaas.stripe.domain.shapes import (
     Texts,
     read_params,
 )
-from stripe._api_version import _ApiVersion
 from stripe._object_classes import get_object_class
 from stripe._request_options import RequestOptions
 from stripe._stripe_object import UntypedStripeObject
@@ -56,12 +55,20 @@ _SERVICES: Final = (
     *("v2/billing/_meter_event_stream", "v2/core/_event", "v2/core/_event_destination"),
 )
 _Key = tuple[str, str]
+# The sources are generated, so that their form is regular.
+_IMPORT: Final = re.compile(r"from (stripe\.params\.\S+) import (\([^)]*\)|[^\n]*)")
+_NAME: Final = re.compile(r"\w+")
+_PARAMS: Final = re.compile(r'params: (?:Optional\[)?"(\w+)"')
+_OPERATION: Final = re.compile(
+    r'^    def \w+\(\n([^()]*)\) -> .*?self\._request\(\s*"(\w+)",\s*"([^"]+)"',
+    re.DOTALL | re.MULTILINE,
+)
 
 
 class StripePackage:
     """Reads a service module on the first request that needs it."""
 
-    api_version: str = _ApiVersion.CURRENT
+    api_version: str = stripe.api_version
 
     def __init__(self) -> None:
         self._types = dict(_find_operations())
@@ -96,47 +103,16 @@ def _load_shape(module: str, name: str) -> Record:
 def _find_operations() -> Iterator[tuple[_Key, tuple[str, str]]]:
     """Find the parameter type of each method and path in the services' sources."""
     for name in _SERVICES:
-        tree = ast.parse((_PACKAGE / f"{name}_service.py").read_text())
-        modules = _list_imports(tree)
-        for function in ast.walk(tree):
-            if isinstance(function, ast.FunctionDef):
-                yield from _read_operation(function, modules)
-
-
-def _list_imports(tree: ast.Module) -> dict[str, str]:
-    return {
-        name.name: node.module
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module
-        for name in node.names
-    }
-
-
-def _read_operation(
-    function: ast.FunctionDef, modules: Mapping[str, str]
-) -> Iterator[tuple[_Key, tuple[str, str]]]:
-    for call in ast.walk(function):
-        if (
-            isinstance(call, ast.Call)
-            and isinstance(call.func, ast.Attribute)
-            and call.func.attr == "_request"
-        ):
-            method, path = (_read_text(argument) for argument in call.args[:2])
-            name = _read_params_type(function)
-            yield (method.upper(), path), (modules.get(name, ""), name)
-
-
-def _read_text(node: ast.expr) -> str:
-    """Read a literal path, or the template of one."""
-    constants = (part.value for part in ast.walk(node) if isinstance(part, ast.Constant))
-    return next(str(value) for value in constants)
-
-
-def _read_params_type(function: ast.FunctionDef) -> str:
-    for argument in function.args.args:
-        if argument.arg == "params" and argument.annotation:
-            return _read_text(argument.annotation)
-    return ""
+        text = (_PACKAGE / f"{name}_service.py").read_text()
+        modules = {
+            imported: module
+            for module, names in _IMPORT.findall(text)
+            for imported in _NAME.findall(names)
+        }
+        for arguments, method, path in _OPERATION.findall(text):
+            params = _PARAMS.search(arguments)
+            type_name = params[1] if params else ""
+            yield (method.upper(), path), (modules.get(type_name, ""), type_name)
 
 
 def _build_record(params: Any, seen: dict[Any, Record]) -> Record:

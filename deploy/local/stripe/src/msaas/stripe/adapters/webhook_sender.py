@@ -1,7 +1,7 @@
 """Delivers webhooks: signed, retried with Stripe's pauses, a few at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
@@ -36,7 +36,7 @@ class WebhookSender:
         self._wake.set()
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncGenerator[None]:
         task = asyncio.create_task(self._run())
         try:
             yield
@@ -61,8 +61,9 @@ class WebhookSender:
     def _start_attempts(self) -> None:
         now = self._server.api.timeline.wall()
         pending = self._server.api.store.list_by("delivery", "status", "pending")
-        due = [one for one in pending if one["next_at"] <= now and one["id"] not in self._in_flight]
-        due.sort(key=lambda one: one["next_at"])
+        waiting = [delivery for delivery in pending if delivery["id"] not in self._in_flight]
+        due = [delivery for delivery in waiting if delivery["next_at"] <= now]
+        due.sort(key=lambda delivery: delivery["next_at"])
         for delivery in due[: _CONCURRENCY - len(self._in_flight)]:
             self._in_flight[delivery["id"]] = asyncio.create_task(self._attempt(delivery))
 

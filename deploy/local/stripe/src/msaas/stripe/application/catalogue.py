@@ -133,7 +133,7 @@ _PRICE_FILTERS = ("active", "currency", "product", "type")
 
 
 def _matches_recurring(price: Resource, expected: Params) -> bool:
-    recurring = price["recurring"] or {}
+    recurring: Resource = price["recurring"] or {}
     return all(recurring.get(name) == value for name, value in expected.items())
 
 
@@ -230,7 +230,7 @@ def _exact(whole: int | None, text: str | None) -> tuple[int | None, str | None]
     """Return an amount as a whole number, null for a fraction of the unit, and as a decimal."""
     if whole is None and text is None:
         return None, None
-    amount = Decimal(whole if text is None else text)
+    amount = Decimal(text) if text is not None else Decimal(whole or 0)
     exponent = amount.normalize().as_tuple().exponent
     if isinstance(exponent, int) and -exponent > _MAX_DECIMALS:
         raise ApiError("At most 12 decimal places are allowed.", param="unit_amount_decimal")

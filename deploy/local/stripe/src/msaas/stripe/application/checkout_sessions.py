@@ -13,7 +13,7 @@ from msaas.stripe.application.routing import Params, Routes
 from msaas.stripe.application.subscription_items import find_price
 from msaas.stripe.application.subscriptions import create_subscription
 from msaas.stripe.domain.calendar import DAY, HOUR
-from msaas.stripe.domain.errors import ApiError
+from msaas.stripe.domain.errors import ApiError, check_url
 from msaas.stripe.domain.pricing import price_amount
 from msaas.stripe.domain.resources import Resource, embedded_list, new_identifier, public
 
@@ -25,6 +25,9 @@ _STORED: Final = (
     *("success_url", "cancel_url", "client_reference_id", "customer_email", "locale"),
     *("billing_address_collection", "allow_promotion_codes", "payment_method_collection"),
     *("submit_type", "customer_creation", "return_url"),
+)
+_SUBSCRIPTION_DATA: Final = frozenset(
+    {"metadata", "description", "trial_period_days", "trial_end", "trial_settings", "billing_mode"}
 )
 
 
@@ -39,7 +42,10 @@ def create_session(api: Api, params: Params) -> Resource:
         raise ApiError("The stand-in implements the mode subscription only.", param="mode")
     if params.get("ui_mode", "hosted_page") != "hosted_page":
         raise ApiError("The stand-in implements the hosted page only.", param="ui_mode")
+    for name in ("success_url", "cancel_url"):
+        check_url(params.get(name, "http:"), name)
     customer = get_customer(api, params["customer"]) if "customer" in params else None
+    _check_subscription_data(params.get("subscription_data", {}))
     now = api.now(customer)
     expires_at = params.get("expires_at", now + _LIFE)
     if not now + _MIN_LIFE <= expires_at <= now + _LIFE:
@@ -96,11 +102,11 @@ def complete(
     api.store.edit(session["id"])
     customer = _customer_of(api, session, email)
     method = attach(api, new_card(api, number, customer)["id"], customer)
-    data = session["_subscription_data"]
+    data: Params = session["_subscription_data"]
     subscription = create_subscription(
         api,
         {
-            **{name: value for name, value in data.items() if name != "invoice_settings"},
+            **data,
             "customer": customer["id"],
             "items": session["_items"],
             "default_payment_method": method["id"],
@@ -197,6 +203,14 @@ def _fields(
         "_subscription_data": params.get("subscription_data", {}),
         "_test_clock": customer["test_clock"] if customer else None,
     }
+
+
+def _check_subscription_data(data: Params) -> None:
+    if unknown := set(data) - _SUBSCRIPTION_DATA:
+        raise ApiError(
+            f"The stand-in does not implement the parameter subscription_data[{min(unknown)}].",
+            param=f"subscription_data[{min(unknown)}]",
+        )
 
 
 def _given_item(given: Params) -> Params:

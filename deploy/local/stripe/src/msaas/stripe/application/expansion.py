@@ -1,6 +1,6 @@
 """Replaces identifiers in an answer with the objects that the client asks to expand."""
 
-from typing import Any
+from typing import Any, cast
 
 from msaas.stripe.application.checkout_sessions import line_items_of
 from msaas.stripe.application.context import Api
@@ -20,11 +20,13 @@ def expand(api: Api, answer: Resource, paths: list[str]) -> None:
 
 def _expand(api: Api, value: Any, parts: list[str], path: str) -> None:
     if isinstance(value, list):
-        for entry in value:
+        for entry in cast("list[Any]", value):
             _expand(api, entry, parts, path)
-        return
-    if not isinstance(value, dict) or not parts:
-        return
+    elif isinstance(value, dict) and parts:
+        _expand_field(api, cast("Resource", value), parts, path)
+
+
+def _expand_field(api: Api, value: Resource, parts: list[str], path: str) -> None:
     name, *rest = parts
     _include(api, value, name)
     if name not in value:
@@ -35,7 +37,8 @@ def _expand(api: Api, value: Any, parts: list[str], path: str) -> None:
             raise ApiError(f"This property cannot be expanded ({path}).", param="expand")
         value[name] = public(found)
     elif isinstance(value[name], list):
-        value[name] = [_expand_entry(api, entry) for entry in value[name]]
+        entries: list[Any] = value[name]
+        value[name] = [_expand_entry(api, entry) for entry in entries]
     _expand(api, value[name], rest, path)
 
 
@@ -60,7 +63,11 @@ def _include(api: Api, value: Resource, name: str) -> None:
             value[name] = embedded_list("/v1/invoice_payments", data)
         case "customer", "subscriptions":
             found = api.store.list_by("subscription", "customer", source["id"])
-            data = [public(one) for one in found if one["status"] != "canceled"][::-1]
+            data = [
+                public(subscription)
+                for subscription in list(found)[::-1]
+                if subscription["status"] != "canceled"
+            ]
             value[name] = embedded_list(f"/v1/customers/{source['id']}/subscriptions", data)
         case _:
             pass

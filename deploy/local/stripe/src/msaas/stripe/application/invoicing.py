@@ -157,9 +157,8 @@ def find_method(api: Api, invoice: Resource) -> Resource | None:
     """Choose the subscription's method, else the customer's default."""
     subscription = subscription_of(api, invoice)
     customer = api.store.get("customer", invoice["customer"])
-    chosen = (subscription and subscription["default_payment_method"]) or customer[
-        "invoice_settings"
-    ]["default_payment_method"]
+    own = subscription["default_payment_method"] if subscription else None
+    chosen: str | None = own or customer["invoice_settings"]["default_payment_method"]
     return api.store.find("payment_method", chosen) if chosen else None
 
 
@@ -280,4 +279,5 @@ def _next_attempt(api: Api, invoice: Resource) -> int | None:
         return None
     if invoice["attempt_count"] > len(days):
         return None
-    return api.now(invoice) + days[invoice["attempt_count"] - 1] * DAY
+    attempts: int = invoice["attempt_count"]
+    return api.now(invoice) + days[attempts - 1] * DAY

@@ -1,6 +1,7 @@
 """Lists, newest first, with Stripe's cursors."""
 
-from collections.abc import Iterable
+import operator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from msaas.stripe.application.routing import Params
@@ -9,11 +10,11 @@ from msaas.stripe.domain.resources import Resource, public
 
 PAGING = "limit starting_after ending_before "
 _DEFAULT_LIMIT, _MAX_LIMIT = 10, 100
-_COMPARISONS = {
-    "gt": lambda value, bound: value > bound,
-    "gte": lambda value, bound: value >= bound,
-    "lt": lambda value, bound: value < bound,
-    "lte": lambda value, bound: value <= bound,
+_COMPARISONS: dict[str, Callable[[int, int], bool]] = {
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
 }
 
 

@@ -14,7 +14,7 @@ from msaas.stripe.application.subscription_ends import is_ended
 from msaas.stripe.application.subscription_items import items_of
 from msaas.stripe.application.subscriptions import cancel_subscription
 from msaas.stripe.domain.calendar import HOUR
-from msaas.stripe.domain.errors import ApiError
+from msaas.stripe.domain.errors import ApiError, check_url
 from msaas.stripe.domain.resources import Resource, merge_metadata, new_identifier, public
 
 routes = Routes()
@@ -29,7 +29,10 @@ _FEATURES: Final[dict[str, dict[str, Any]]] = {
         "mode": "at_period_end",
         "proration_behavior": "none",
     },
-    "subscription_pause": {"enabled": False},
+    "subscription_pause": {
+        "duration": {"interval_options": [], "type": "indefinite"},
+        "enabled": False,
+    },
     "subscription_update": {
         "billing_cycle_anchor": "unchanged",
         "default_allowed_updates": [],
@@ -88,9 +91,9 @@ def update_configuration(api: Api, params: Params, identifier: str) -> Resource:
 @routes.add("GET", "/v1/billing_portal/configurations", PAGING + "active is_default")
 def list_configurations(api: Api, params: Params) -> Resource:
     listed = [
-        one
-        for one in newest_first(api.store.list_kind("billing_portal.configuration"))
-        if all(params.get(name) in {None, one[name]} for name in ("active", "is_default"))
+        found
+        for found in newest_first(api.store.list_kind("billing_portal.configuration"))
+        if all(params.get(name) in {None, found[name]} for name in ("active", "is_default"))
     ]
     return page("/v1/billing_portal/configurations", listed, params)
 
@@ -98,6 +101,7 @@ def list_configurations(api: Api, params: Params) -> Resource:
 @routes.add("POST", "/v1/billing_portal/sessions", "customer configuration return_url locale")
 def create_session(api: Api, params: Params) -> Resource:
     customer = get_customer(api, params.get("customer", ""))
+    check_url(params.get("return_url", "http:"), "return_url")
     if "configuration" not in params:
         raise ApiError(
             "No configuration provided and your test mode default configuration has not been "
@@ -125,7 +129,11 @@ def create_session(api: Api, params: Params) -> Resource:
 
 def running_subscriptions(api: Api, session: Resource) -> list[Resource]:
     found = api.store.list_by("subscription", "customer", session["customer"])
-    return [one for one in found if not is_ended(one) and one["status"] != "incomplete"]
+    return [
+        subscription
+        for subscription in found
+        if not is_ended(subscription) and subscription["status"] != "incomplete"
+    ]
 
 
 def list_offers(api: Api, session: Resource, subscription: Resource) -> list[Resource]:
@@ -134,11 +142,8 @@ def list_offers(api: Api, session: Resource, subscription: Resource) -> list[Res
     item = flat_item(subscription)
     if not update["enabled"] or item is None:
         return []
-    prices = [
-        api.store.get("price", price)
-        for product in update["products"] or []
-        for price in product["prices"]
-    ]
+    products: list[Resource] = update["products"] or []
+    prices = [api.store.get("price", price) for product in products for price in product["prices"]]
     return [price for price in prices if price["id"] != item["price"]["id"] and price["active"]]
 
 
@@ -217,7 +222,7 @@ def _owned(api: Api, session: Resource, identifier: str) -> Resource:
 
 
 def _waits(feature: Resource, former: Resource, price: Resource) -> bool:
-    conditions = {one["type"] for one in feature["schedule_at_period_end"]["conditions"]}
+    conditions = {part["type"] for part in feature["schedule_at_period_end"]["conditions"]}
     is_less = (price["unit_amount"] or 0) < (former["unit_amount"] or 0)
     return "decreasing_item_amount" in conditions and is_less
 
@@ -226,11 +231,11 @@ def _schedule_plan(api: Api, subscription: Resource, item: Resource, price: str)
     schedule = create_schedule(api, {"from_subscription": subscription["id"]})
     current = schedule["phases"][0]
     items = [
-        {name: one[name] for name in ("price", "quantity") if name in one}
-        for one in current["items"]
+        {name: part[name] for name in ("price", "quantity") if name in part}
+        for part in current["items"]
     ]
     changed = [
-        {**one, "price": price} if one["price"] == item["price"]["id"] else one for one in items
+        {**part, "price": price} if part["price"] == item["price"]["id"] else part for part in items
     ]
     phases = [
         {
@@ -244,7 +249,8 @@ def _schedule_plan(api: Api, subscription: Resource, item: Resource, price: str)
 
 
 def _configure(configuration: Resource, params: Params) -> None:
-    for name, given in (params.get("features") or {}).items():
+    features: dict[str, Params] = params.get("features") or {}
+    for name, given in features.items():
         feature = configuration["features"][name]
         feature.update({key: [] if value == "" else value for key, value in given.items()})
     configuration["business_profile"] |= params.get("business_profile") or {}

@@ -3,9 +3,9 @@
 from msaas.stripe.application.context import Api
 from msaas.stripe.application.customers import get_customer
 from msaas.stripe.application.invoice_lines import read_usage
-from msaas.stripe.application.invoices import routes
+from msaas.stripe.application.invoices import routes as invoice_routes
 from msaas.stripe.application.invoicing import compute_totals
-from msaas.stripe.application.routing import Params
+from msaas.stripe.application.routing import Params, Routes
 from msaas.stripe.application.subscription_changes import update_subscription
 from msaas.stripe.application.subscription_cycle import renew
 from msaas.stripe.application.subscription_ends import bill_rest
@@ -13,6 +13,8 @@ from msaas.stripe.application.subscriptions import create_subscription, get_runn
 from msaas.stripe.application.timeline import domain_of
 from msaas.stripe.domain.errors import ApiError
 from msaas.stripe.domain.resources import Resource, public
+
+routes: Routes = invoice_routes
 
 _CHANGES = {"items", "proration_behavior", "proration_date", "trial_end", "billing_cycle_anchor"}
 

@@ -6,9 +6,9 @@ from msaas.stripe.application.context import Api
 from msaas.stripe.application.paging import PAGING, newest_first, page
 from msaas.stripe.application.routing import Params, Routes
 from msaas.stripe.application.schedule_phases import current_phase, read_phases, release
-from msaas.stripe.application.subscription_changes import routes as subscription_routes
 from msaas.stripe.application.subscription_ends import end
 from msaas.stripe.application.subscriptions import get_running
+from msaas.stripe.application.subscriptions import routes as subscription_routes
 from msaas.stripe.domain.errors import ApiError
 from msaas.stripe.domain.resources import Resource, merge_metadata, public
 

@@ -1,7 +1,7 @@
 """Runs one request: validation, idempotency, the operation, its commit."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -35,6 +35,7 @@ from msaas.stripe.domain.resources import Resource, new_identifier
 
 _MAX_KEY: Final = 255
 _MAX_VIOLATIONS: Final = 1_000
+_NOT_FOUND: Final = 404
 _TOO_MANY: Final = 429
 
 
@@ -131,7 +132,7 @@ class Server:
         return token if is_open else None
 
     @contextmanager
-    def unit_of_work(self, cause: Cause) -> Iterator[None]:
+    def unit_of_work(self, cause: Cause) -> Generator[None]:
         """Commit or roll back together, and schedule what the changes make due."""
         self.api.cause = cause
         try:
@@ -170,13 +171,12 @@ class Server:
         return route, identifiers, params
 
     def _find_route(self, request: Request) -> tuple[Route, tuple[str, ...]]:
-        fault: ApiError | None = None
-        for routes in self.routes:
-            try:
-                return routes.find(request.method, request.path)
-            except ApiError as error:
-                fault = error
-        raise fault or ApiError("No operation is registered.")
+        found = (routes.find(request.method, request.path) for routes in self.routes)
+        route = next((match for match in found if match), None)
+        if route is None:
+            message = f"Unrecognized request URL ({request.method}: {request.path})."
+            raise ApiError(message, status=_NOT_FOUND)
+        return route
 
     def _note_refusal(self, request: Request, error: ApiError) -> None:
         if error.message.startswith("The stand-in does not implement"):

@@ -1,6 +1,6 @@
 """All objects in memory, written to the journal when a unit of work ends."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 from msaas.stripe.application.ports import Journal
@@ -16,6 +16,7 @@ _INDEXED = {
     "charge": ("customer",),
     "invoice_payment": ("invoice",),
     "credit_note": ("invoice",),
+    "billing.meter": ("event_name",),
     "billing.meter_event": ("_usage_key", "identifier"),
     "subscription_schedule": ("customer",),
     "payment_intent": ("customer",),
@@ -69,6 +70,9 @@ class Store:
         """Return the objects of a kind, oldest first."""
         return (self._objects[key] for key in list(self._kinds.get(kind, {})))
 
+    def kinds(self) -> set[str]:
+        return {kind for kind, keys in self._kinds.items() if keys}
+
     def list_by(self, kind: str, field: str, value: str) -> Iterator[Resource]:
         keys = list(self._indexes.get((kind, field, value), {}))
         found = (self._objects[key] for key in keys if key in self._objects)
@@ -79,7 +83,7 @@ class Store:
         self._place(identifier, self._objects[identifier])
 
     @contextmanager
-    def unit_of_work(self) -> Iterator[None]:
+    def unit_of_work(self) -> Generator[None]:
         try:
             yield
         except ApiError as error:

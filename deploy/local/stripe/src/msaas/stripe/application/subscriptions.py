@@ -75,7 +75,7 @@ def list_subscriptions(api: Api, params: Params) -> Resource:
 )
 def cancel_subscription(api: Api, params: Params, identifier: str) -> Resource:
     subscription = get_running(api, identifier)
-    details = params.get("cancellation_details") or {}
+    details: Params = params.get("cancellation_details") or {}
     api.store.edit(identifier)["cancellation_details"].update(details)
     if params.get("prorate") and subscription["status"] != "trialing":
         credit_unused_time(api, subscription, api.now(subscription))
@@ -150,7 +150,7 @@ def _build(api: Api, customer: Resource, params: Params) -> Resource:
         )
     for item in items:
         item.update(current_period_start=period[0], current_period_end=period[1])
-    fields = _fields(customer, params, now) | {
+    fields: dict[str, Any] = _fields(customer, params, now) | {
         "id": identifier,
         "billing_cycle_anchor": anchor,
         "currency": items[0]["price"]["currency"],
@@ -208,8 +208,8 @@ def _fields(customer: Resource, params: Params, now: int) -> dict[str, Any]:
 def _trial_end(params: Params, now: int) -> int | None:
     if params.get("trial_period_days"):
         return now + params["trial_period_days"] * DAY
-    trial_end = params.get("trial_end")
-    if trial_end in {None, "now"}:
+    trial_end: int | str | None = params.get("trial_end")
+    if trial_end is None or isinstance(trial_end, str):
         return None
     if trial_end <= now:
         raise ApiError("The trial_end must be in the future.", param="trial_end")

@@ -6,7 +6,7 @@ from msaas.stripe.application.context import Api
 from msaas.stripe.application.paging import PAGING, is_in_range, newest_first, page
 from msaas.stripe.application.routing import Params, Routes
 from msaas.stripe.domain.calendar import DAY, HOUR
-from msaas.stripe.domain.errors import ApiError, missing
+from msaas.stripe.domain.errors import ApiError, check_url, missing
 from msaas.stripe.domain.resources import Resource, merge_metadata, new_identifier, public
 
 routes = Routes()
@@ -25,6 +25,7 @@ _MAX_ENDPOINTS: Final = 16
 def create_endpoint(api: Api, params: Params) -> Resource:
     if len(list(api.store.list_kind("webhook_endpoint"))) >= _MAX_ENDPOINTS:
         raise ApiError("You have reached the maximum of 16 webhook endpoints.")
+    check_url(params["url"], "url")
     secret = new_identifier("whsec_", 32)
     fields: dict[str, Any] = {
         "api_version": params.get("api_version"),
@@ -138,8 +139,8 @@ def finish_attempt(api: Api, delivery: Resource, status: int | None, scale: floa
     elif delivery["attempts"] > len(RETRY_PAUSES):
         _close(api, delivery, "failed")
     else:
-        pause = RETRY_PAUSES[delivery["attempts"] - 1] * scale
-        delivery["next_at"] = api.timeline.wall() + pause
+        attempts: int = delivery["attempts"]
+        delivery["next_at"] = api.timeline.wall() + RETRY_PAUSES[attempts - 1] * scale
 
 
 def _close(api: Api, delivery: Resource, status: str) -> None:
@@ -162,4 +163,4 @@ def _matches_delivery(api: Api, event: Resource, expected: bool | None) -> bool:
     if expected is None:
         return True
     deliveries = api.store.list_by("delivery", "event", event["id"])
-    return all(one["status"] == "delivered" for one in deliveries) == expected
+    return all(delivery["status"] == "delivered" for delivery in deliveries) == expected

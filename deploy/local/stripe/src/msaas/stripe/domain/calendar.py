@@ -28,12 +28,3 @@ def next_boundary(anchor: int, interval: str, count: int, after: int) -> int:
     while (end := boundary(anchor, interval, count, number)) <= after:
         number += 1
     return end
-
-
-def previous_boundary(anchor: int, interval: str, count: int, end: int) -> int:
-    """Return the last boundary earlier than the boundary `end`."""
-    length = boundary(anchor, interval, count, 1) - anchor
-    number = (end - anchor) // length + 1
-    while (start := boundary(anchor, interval, count, number)) >= end:
-        number -= 1
-    return start

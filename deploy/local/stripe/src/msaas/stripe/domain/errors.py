@@ -69,3 +69,12 @@ def rate_limited() -> ApiError:
         status=_STATUS_RATE_LIMITED,
         code="rate_limit",
     )
+
+
+def check_url(url: str, param: str) -> None:
+    if not url.startswith(("http:", "https:")):
+        raise ApiError(
+            "Invalid URL: An explicit scheme (such as https) must be provided.",
+            code="url_invalid",
+            param=param,
+        )

@@ -4,11 +4,12 @@ import secrets
 import string
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any, Final
+from typing import Any, Final, cast
 
 Resource = dict[str, Any]
 
-_ALPHABET: Final = string.ascii_letters + string.digits
+_ALPHABET: Final = (string.ascii_letters + string.digits).encode()
+_LETTERS: Final = bytes(_ALPHABET[number % len(_ALPHABET)] for number in range(256))
 _ID_LENGTH: Final = 24
 _SERVED_LINES: Final = 10
 # The client chooses the names in these.
@@ -16,14 +17,15 @@ _CLIENT_FIELDS: Final = frozenset({"metadata", "payload"})
 
 
 def new_identifier(prefix: str, length: int = _ID_LENGTH) -> str:
-    return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(length))
+    # Not every letter is equally likely, which does not matter for names of one machine.
+    return prefix + secrets.token_bytes(length).translate(_LETTERS).decode()
 
 
 def public(value: Mapping[str, Any]) -> Resource:
     """Copy an object without its private fields; an embedded list shows its first lines."""
     served = _public_fields(value)
-    lines = served.get("lines")
-    if isinstance(lines, dict) and len(lines["data"]) > _SERVED_LINES:
+    lines: Resource | None = served.get("lines")
+    if lines is not None and len(lines["data"]) > _SERVED_LINES:
         served["lines"] = {**lines, "data": lines["data"][:_SERVED_LINES], "has_more": True}
     return served
 
@@ -38,9 +40,9 @@ def _public_fields(value: Mapping[str, Any]) -> Resource:
 
 def _public(value: Any) -> Any:
     if isinstance(value, dict):
-        return _public_fields(value)
+        return _public_fields(cast("Resource", value))
     if isinstance(value, list):
-        return [_public(part) for part in value]
+        return [_public(part) for part in cast("list[Any]", value)]
     return value
 
 

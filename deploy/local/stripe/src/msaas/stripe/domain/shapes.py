@@ -1,10 +1,10 @@
 """The shapes of parameters: what a value may be, and how a text becomes a value."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from msaas.stripe.domain.errors import ApiError
 
@@ -51,10 +51,11 @@ class Texts:
     def read(self, value: Any, path: str) -> dict[str, str]:
         if not isinstance(value, Mapping):
             raise Mismatch(path, "an object")
-        for name, text in value.items():
+        texts = cast("Mapping[str, Any]", value)
+        for name, text in texts.items():
             if not isinstance(text, str):
                 raise Mismatch(_join(path, name), "a string")
-        return dict(value)
+        return dict(texts)
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,8 @@ class Array:
     item: "Shape"
 
     def read(self, value: Any, path: str) -> list[Any]:
-        if isinstance(value, Mapping):
-            if not all(name.isdigit() for name in value):
-                raise Mismatch(path, "an array")
-            value = [value[name] for name in sorted(value, key=int)]
-        if not isinstance(value, Sequence) or isinstance(value, str):
-            raise Mismatch(path, "an array")
-        return [self.item.read(part, f"{path}[{index}]") for index, part in enumerate(value)]
+        parts = _list_parts(value, path)
+        return [self.item.read(part, f"{path}[{index}]") for index, part in enumerate(parts)]
 
 
 @dataclass
@@ -81,19 +77,20 @@ class Record:
     def read(self, value: Any, path: str) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             raise Mismatch(path, "an object")
-        for name in value:
+        given = cast("Mapping[str, Any]", value)
+        for name in given:
             if name not in self.fields:
                 param = _join(path, name)
                 raise ApiError(
                     f"Received unknown parameter: {param}", code="parameter_unknown", param=param
                 )
-        for name in sorted(self.required - value.keys()):
+        for name in sorted(self.required - given.keys()):
             param = _join(path, name)
             raise ApiError(
                 f"Missing required param: {param}.", code="parameter_missing", param=param
             )
         return {
-            name: self.fields[name].read(part, _join(path, name)) for name, part in value.items()
+            name: self.fields[name].read(part, _join(path, name)) for name, part in given.items()
         }
 
 
@@ -121,6 +118,18 @@ def read_params(shape: Record, params: Mapping[str, Any]) -> dict[str, Any]:
         return shape.read(params, "")
     except Mismatch as error:
         raise ApiError(str(error), code="parameter_invalid", param=error.param) from error
+
+
+def _list_parts(value: Any, path: str) -> list[Any]:
+    """Read an array, which a form writes as a mapping with numbers as names."""
+    if isinstance(value, list):
+        return cast("list[Any]", value)
+    if not isinstance(value, Mapping):
+        raise Mismatch(path, "an array")
+    parts = cast("Mapping[str, Any]", value)
+    if not all(name.isdigit() for name in parts):
+        raise Mismatch(path, "an array")
+    return [parts[name] for name in sorted(parts, key=int)]
 
 
 def _join(path: str, name: str) -> str:

@@ -12,9 +12,10 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from msaas.stripe.application.server import Answer, Request, Server
-from msaas.stripe.domain.errors import ApiError
+from msaas.stripe.domain.errors import API, ApiError
 from msaas.stripe.domain.forms import decode_form
 from msaas.stripe.entrypoints.http.faults import ConnectionClosed, Faults, RateLimit
+from msaas.telemetry import get_logger
 from msaas.web import get_hijacked_connection
 
 _TEST_KEY: Final = re.compile(r"Bearer ((?:sk|rk)_test_\w+)$")
@@ -54,7 +55,12 @@ class ApiApp:
             )
         except ApiError as error:
             self._server.refused(error)
-            answer = Answer(error.status, orjson.dumps(error.body()), "req_refused")
+            answer = _refuse(error)
+        except ConnectionClosed:
+            raise
+        except Exception:  # noqa: BLE001 - the client gets an answer in Stripe's form
+            get_logger().exception("stripe_request_failed", path=http.url.path)
+            answer = _refuse(ApiError("An unknown error occurred.", status=500, error_type=API))
         self._on_change()
         return _build_response(answer, http)
 
@@ -90,6 +96,10 @@ class ApiApp:
         pinned = self._server.api.specification.api_version
         if http.headers.get("stripe-version", pinned) != pinned:
             raise ApiError(f"The stand-in serves the API version {pinned} only.")
+
+
+def _refuse(error: ApiError) -> Answer:
+    return Answer(error.status, orjson.dumps(error.body()), "req_refused")
 
 
 def _decode(http: HttpRequest, body: bytes, *, is_json: bool) -> Any:

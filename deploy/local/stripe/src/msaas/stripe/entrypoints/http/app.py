@@ -1,6 +1,6 @@
 """The whole application: the API, the hosted pages and the operator's controls."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from starlette.applications import Starlette
@@ -23,7 +23,7 @@ def build_app(
     running: Callable[[], AbstractAsyncContextManager[None]],
 ) -> Starlette:
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
         async with running():
             yield
 

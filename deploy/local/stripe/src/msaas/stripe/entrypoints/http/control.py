@@ -73,7 +73,8 @@ class _Control:
         known = {field.name for field in fields(Fault)}
         if unknown := set(given) - known:
             return _answer({"error": f"unknown: {', '.join(sorted(unknown))}"}, 400)
-        self._faults.planned.append(Fault(**{**given, "kind": FaultKind(given["kind"])}))
+        given["kind"] = FaultKind(given["kind"])
+        self._faults.planned.append(Fault(**given))
         return _answer({"faults": len(self._faults.planned)})
 
     async def clear_faults(self, _request: Request) -> Response:

@@ -43,7 +43,7 @@ class Faults:
     planned: list[Fault] = field(default_factory=list[Fault])
 
     async def run(self, method: str, path: str, run: Callable[[], Answer]) -> Answer:
-        fault = next((one for one in self.planned if one.matches(method, path)), None)
+        fault = next((known for known in self.planned if known.matches(method, path)), None)
         if fault is None:
             return run()
         fault.remaining -= 1

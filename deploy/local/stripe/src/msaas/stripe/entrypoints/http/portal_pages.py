@@ -76,8 +76,8 @@ class _PortalPages:
             return render_page("Session not found", "", status=404)
         api = self._server.api
         content = "".join(
-            self._render_subscription(session, one)
-            for one in portal.running_subscriptions(api, session)
+            self._render_subscription(session, subscription)
+            for subscription in portal.running_subscriptions(api, session)
         )
         content = content or "<p>There is no subscription.</p>"
         content += _card_form() if portal.may_change_card(api, session) else ""
