@@ -15,7 +15,7 @@ from uuid import UUID
 from msaas.billing.adapters.postgres.catalogue import PostgresCatalogue
 from msaas.billing.adapters.postgres.corrections import PostgresCorrections
 from msaas.billing.adapters.postgres.reports import PostgresReports
-from msaas.billing.adapters.stripe.client import StripeClient
+from msaas.billing.adapters.stripe.client import API_VERSION, StripeClient
 from msaas.billing.adapters.stripe.credit_notes import StripeCredits
 from msaas.billing.adapters.stripe.meter import StripeMeter
 from msaas.billing.application.correct_usage import CorrectUsage
@@ -72,7 +72,7 @@ async def go_on(database_url: str, stripe_url: str, subject_id: UUID, chosen: st
     boundaries, metrics = Boundaries(chosen), Metrics("billing", "test")
     client = StripeClient("sk_test_local", metrics, url=stripe_url)
     async with Database(PostgresConfig(database_url), metrics) as database:
-        ids = PostgresCatalogue(database, livemode=False)
+        ids = PostgresCatalogue(database, livemode=False, api_version=API_VERSION)
         meter: Any = Observed(StripeMeter(client, ids), boundaries)
         reports: Any = Observed(PostgresReports(database), boundaries)
         corrections: Any = Observed(PostgresCorrections(database), boundaries)
