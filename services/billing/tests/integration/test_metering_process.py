@@ -67,6 +67,13 @@ async def read_stream(
     ]
 
 
+async def call(fleet: Fleet, command: CorrectUsage | PreviewInvoice) -> dict[str, object]:
+    reply = await fleet.commands.call(
+        "billing.commands", command, ttl=GENEROUS_TIMEOUT, correlation_id="test"
+    )
+    return dict(reply.data)
+
+
 async def test_usage_is_taken_requested_reported_corrected_and_previewed(
     billing: Billing, processes: Fleet, environment: str
 ) -> None:
@@ -83,25 +90,29 @@ async def test_usage_is_taken_requested_reported_corrected_and_previewed(
         for event in events:
             await jobs.publish("usage.events", build_message(event), correlation_id="test")
 
-    async def reaches(seq: int) -> bool:
-        """Return whether the chain was followed so far, and make its waits end."""
-        subject = ledger.subject_id
+    async def end_waits() -> None:
+        """Let what waits have waited for an hour."""
         for table, column in (("usage_chains", "gap_since"), ("usage_events", "received_at")):
             sql = f"UPDATE billing.{table} SET {column} = {column} - $2::interval"
-            earlier = (subject, timedelta(hours=1))
+            earlier = (ledger.subject_id, timedelta(hours=1))
             await billing.rows.execute(f"{sql} WHERE subject_id = $1", *earlier)
+
+    async def reaches(seq: int) -> bool:
         row = await billing.rows.fetchrow(
-            "SELECT last_seq, highest_seq FROM billing.usage_chains WHERE subject_id = $1", subject
+            "SELECT last_seq, highest_seq FROM billing.usage_chains WHERE subject_id = $1",
+            ledger.subject_id,
         )
-        return row is not None and row["last_seq"] >= seq and row["highest_seq"] == 6
+        return row is not None and (row["last_seq"], row["highest_seq"]) == (seq, 6)
 
     await publish(*(event for event in ledger.events if event is not missing))
     await wait_until(lambda: reaches(1), timeout=GENEROUS_TIMEOUT)
+    await end_waits()
     await MissingUsageTask(usage, cron)()
     [request] = await read_stream(processes, environment, "usage.requests", ResendUsage, ledger)
     assert (request.first_seq, request.last_seq) == (2, 2)
     await publish(missing, missing)
     await wait_until(lambda: reaches(6), timeout=GENEROUS_TIMEOUT)
+    await end_waits()
     await DueUsageTask(usage, cron, metrics)()
 
     async def list_reported() -> list[UsageReported]:
@@ -111,15 +122,9 @@ async def test_usage_is_taken_requested_reported_corrected_and_previewed(
     [reported] = await list_reported()
     assert (reported.quantity, reported.head) == (5, ledger.events[-1].hash)
 
-    async def call(command: CorrectUsage | PreviewInvoice) -> dict[str, object]:
-        reply = await processes.commands.call(
-            "billing.commands", command, ttl=GENEROUS_TIMEOUT, correlation_id="test"
-        )
-        return dict(reply.data)
-
     assert missing.job_id is not None
     command = CorrectUsage(job_id=missing.job_id, reason="The page was empty.")
-    assert (await call(command))["means"] == "meter_adjustment"
+    assert (await call(processes, command))["means"] == "meter_adjustment"
 
     async def list_reconciled() -> list[UsageReconciled]:
         return await read_stream(processes, environment, "billing.events", UsageReconciled, ledger)
@@ -127,8 +132,8 @@ async def test_usage_is_taken_requested_reported_corrected_and_previewed(
     await wait_until(list_reconciled, timeout=GENEROUS_TIMEOUT)
     assert {each.quantity for each in await list_reconciled()} == {-1}
     assert ledger.user_id is not None
-    preview = await call(PreviewInvoice(user_id=ledger.user_id))
+    preview = await call(processes, PreviewInvoice(user_id=ledger.user_id))
     assert preview["total"] == 2_000 + 2  # four jobs of half a cent
-    higher = await call(PreviewInvoice(user_id=ledger.user_id, plan=Plan.ENTERPRISE))
+    higher = await call(processes, PreviewInvoice(user_id=ledger.user_id, plan=Plan.ENTERPRISE))
     assert isinstance(higher["total"], int)
     assert higher["total"] > 0

@@ -21,7 +21,7 @@ from msaas.messaging import CommandClient
 from msaas.postgres import Database
 from msaas.telemetry import Metrics
 
-TOPICS: Final = (BILLING_TOPIC, WEBHOOKS_TOPIC)
+BILLING_TOPICS: Final = (BILLING_TOPIC, WEBHOOKS_TOPIC)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,8 +42,7 @@ from msaas.gateway.application.read_job_files import ReadJobFiles
 from msaas.gateway.application.read_summary import ReadSummary
 from msaas.gateway.application.request_rate_limiter import RequestRateLimiter
 from msaas.gateway.application.submit_job import JobSubmission
-from msaas.gateway.billing_routes import TOPICS as BILLING_TOPICS
-from msaas.gateway.billing_routes import assemble_billing_routes
+from msaas.gateway.billing_routes import BILLING_TOPICS, assemble_billing_routes
 from msaas.gateway.domain.rate_limit_rules import (
     RATE_LIMIT_RULES,
     RateLimitCategory,
@@ -219,7 +218,7 @@ def assemble(
         enforced=settings.rate_limits_enforced,
         rules=rate_limit_rules,
     )
-    billing_routes = assemble_billing_routes(command_client, reads, rate_limiter, settings, metrics)
+    money = assemble_billing_routes(command_client, reads, rate_limiter, settings, metrics)
     fingerprint_key = settings.fingerprint_key.get_secret_value().encode()
     health = Health(
         {
