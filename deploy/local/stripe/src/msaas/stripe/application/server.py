@@ -32,6 +32,7 @@ from msaas.stripe.application.timeline import SERVER_TIME
 from msaas.stripe.domain.calendar import DAY
 from msaas.stripe.domain.errors import IDEMPOTENCY, ApiError
 from msaas.stripe.domain.resources import Resource, new_identifier
+from msaas.telemetry import get_logger
 
 _MAX_KEY: Final = 255
 _MAX_VIOLATIONS: Final = 1_000
@@ -109,14 +110,15 @@ class Server:
         except ApiError as error:
             return Answer(error.status, orjson.dumps(error.body()), request_id)
 
-    def run_due(self) -> int:
-        """Make everything happen that is due at the server's time."""
+    def run_due(self) -> None:
+        """Make everything happen that is due at the server's time, each in its own transaction."""
         now = self.api.timeline.now()
-        due = self.api.timeline.next_due(SERVER_TIME)
-        if due is None or due > now:
-            return 0
-        with self.unit_of_work(Cause()):
-            return clocks.run_until(self.api, SERVER_TIME, now)
+        while (due := self.api.timeline.next_due(SERVER_TIME)) is not None and due <= now:
+            try:
+                with self.unit_of_work(Cause()):
+                    clocks.run_next(self.api, SERVER_TIME, now)
+            except Exception:  # noqa: BLE001 - a broken object must not stop the others
+                get_logger().exception("stripe_change_failed")
 
     def refused(self, error: ApiError) -> None:
         """Count a request that was refused before its parameters were read."""

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 Resource = dict[str, Any]
 
 _ALPHABET: Final = (string.ascii_letters + string.digits).encode()
-_LETTERS: Final = bytes(_ALPHABET[number % len(_ALPHABET)] for number in range(256))
+_CHARACTERS: Final = bytes(_ALPHABET[number % len(_ALPHABET)] for number in range(256))
 _ID_LENGTH: Final = 24
 _SERVED_LINES: Final = 10
 # The client chooses the names in these.
@@ -17,8 +17,8 @@ _CLIENT_FIELDS: Final = frozenset({"metadata", "payload"})
 
 
 def new_identifier(prefix: str, length: int = _ID_LENGTH) -> str:
-    # Not every letter is equally likely, which does not matter for names of one machine.
-    return prefix + secrets.token_bytes(length).translate(_LETTERS).decode()
+    # Not every character is equally likely, which does not matter for names of one machine.
+    return prefix + secrets.token_bytes(length).translate(_CHARACTERS).decode()
 
 
 def public(value: Mapping[str, Any]) -> Resource:
