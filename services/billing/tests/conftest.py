@@ -101,13 +101,18 @@ async def database(billing_url: str, catalogue: None) -> AsyncIterator[Database]
 
 
 @pytest_asyncio.fixture
-async def parts(database: Database, stripe_server: RunningStripe) -> AsyncIterator[Parts]:
+async def stripe_client(stripe_server: RunningStripe) -> AsyncIterator[StripeClient]:
     metrics = Metrics("billing", "test")
     client = StripeClient(
         API_KEY, metrics, url=stripe_server.url, policy=NO_BREAKER, timeouts=PATIENT
     )
-    yield build_parts(database, client, RULES)
+    yield client
     await client.close()
+
+
+@pytest.fixture
+def parts(database: Database, stripe_client: StripeClient) -> Parts:
+    return build_parts(database, stripe_client, RULES)
 
 
 @pytest.fixture

@@ -52,8 +52,10 @@ class Ledger:
         self.events.append(event)
         return event
 
-    def add_many(self, count: int, **fields: Any) -> list[UsageEvent]:
-        return [self.add(**fields) for _ in range(count)]
+    def add_many(
+        self, count: int, *, plan: Plan = Plan.PRO, at: datetime | None = None
+    ) -> list[UsageEvent]:
+        return [self.add(plan=plan, at=at) for _ in range(count)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
-import stripe
+from stripe import StripeClient
 from stripe_support import RunningStripe
 
 from msaas.billing.adapters.stripe.events import read_event
@@ -31,7 +31,7 @@ class Billing:
     manage: ManageSubscription
     rows: asyncpg.Connection
     stripe: RunningStripe
-    sdk: stripe.StripeClient
+    sdk: StripeClient
 
     async def add_user(self) -> UUID:
         user_id = uuid4()

@@ -41,7 +41,7 @@ PRICES = PriceList(
 )
 
 
-def subscription(**fields: Any) -> dict[str, Any]:
+def subscription(**fields: object) -> dict[str, Any]:
     item: dict[str, Any] = {
         "id": "si_1",
         "price": {"id": "price_pro", "object": "price"},
@@ -94,7 +94,7 @@ def test_a_schedule_names_the_plan_of_the_next_phase() -> None:
 
 
 @pytest.mark.parametrize("items", [None, [], {"data": []}, {"data": [{"price": "price_other"}]}])
-def test_a_subscription_without_a_price_of_ours_is_none_of_ours(items: Any) -> None:
+def test_a_subscription_without_a_price_of_ours_is_none_of_ours(items: object) -> None:
     assert read_subscription(subscription(items=items), PRICES) is None
 
 

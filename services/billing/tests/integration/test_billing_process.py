@@ -60,7 +60,7 @@ class Fleet:
         self._url_for = redis_url_for
         self._environment = environment
         self._stack = AsyncExitStack()
-        self._running: list[tuple[Service | Messenger, asyncio.Event, asyncio.Task[None]]] = []
+        self._running: list[tuple[asyncio.Event, asyncio.Task[None]]] = []
         self.reader = self.open_broker()
         self.gateway = self.open_messenger("gateway")
         self.commands: CommandClient = self.gateway.create_command_client()
@@ -91,14 +91,14 @@ class Fleet:
 
     def _start(self, service: Service) -> None:
         stop = asyncio.Event()
-        self._running.append((service, stop, asyncio.create_task(service.run(stop))))
+        self._running.append((stop, asyncio.create_task(service.run(stop))))
 
     async def __aenter__(self) -> Self:
         self._gateway_run = asyncio.create_task(self.gateway.run())
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for _, stop, task in self._running:
+        for stop, task in self._running:
             stop.set()
             await task
         self.gateway.drain()

@@ -38,7 +38,7 @@ async def test_usage_in_any_order_and_twice_is_reported_once(metering: Metering)
     assert metering.billing.stripe.violations == []
 
 
-async def test_a_gap_holds_back_what_follows_and_is_asked_for(metering: Metering) -> None:
+async def test_a_gap_holds_back_what_follows_and_is_requested(metering: Metering) -> None:
     ledger = await metering.open_ledger()
     ledger.add_many(6)
     missing = ledger.events[2:4]

@@ -6,6 +6,7 @@ from typing import Literal
 from uuid import uuid4
 
 import pytest
+from services.billing.tests.conftest import RULES
 from services.billing.tests.support import Billing, MakeBilling
 
 from msaas.billing.application.apply_stripe_events import MAX_ATTEMPTS
@@ -79,7 +80,7 @@ async def test_the_later_fetch_wins_whichever_is_stored_first(
             held.append(fetch)
             return account
 
-    delayed = type(parts.refresh)(Delayed(), parts.payments, grace=parts.refresh._grace)  # pyright: ignore[reportArgumentType]
+    delayed = type(parts.refresh)(Delayed(), parts.payments, grace=RULES.grace)  # pyright: ignore[reportArgumentType]
     await delayed(account)  # it began first, and saw an active subscription
     billing.sdk.v1.subscriptions.update(subscription.id, {"cancel_at_period_end": True})
     later = await parts.refresh(account)
@@ -164,7 +165,7 @@ async def test_an_event_that_always_fails_is_given_up_and_can_be_replayed(
         async def find(self, **_: object) -> None:
             raise ValueError("a fault of ours")
 
-    broken = make_billing(replace(billing.parts, accounts=Broken()))  # pyright: ignore[reportArgumentType]
+    broken = make_billing(replace(billing.parts, accounts=Broken()))
     await billing.parts.inbox.store([event])
     for _ in range(MAX_ATTEMPTS):
         await broken.apply([event.id])
@@ -191,7 +192,7 @@ async def test_an_event_that_is_not_ours_is_stored_and_changes_nothing(
     user = await billing.add_user()
     account = await billing.subscribe(user)
     [event, *_] = billing.list_events(str(account.customer_id))
-    changed: StripeEvent = replace(event, id=f"evt_{uuid4().hex}", **fields)  # pyright: ignore[reportArgumentType]
+    changed: StripeEvent = replace(event, id=f"evt_{uuid4().hex}", **fields)
     await billing.receive([changed])
     row = await billing.rows.fetchrow(
         "SELECT state, outcome FROM billing.stripe_events WHERE event_id = $1", changed.id

@@ -9,7 +9,7 @@ from services.billing.tests.support import RETURN_URL, Billing
 
 from msaas.billing.adapters.postgres.catalogue import PostgresCatalogue
 from msaas.billing.adapters.stripe.catalogue import StripeCatalogueClient
-from msaas.billing.adapters.stripe.client import API_VERSION
+from msaas.billing.adapters.stripe.client import API_VERSION, StripeClient
 from msaas.billing.application.set_up_catalogue import Finding, SetUpCatalogue, SetUpResult
 from msaas.billing.bootstrap import Parts
 from msaas.billing.domain.catalogue import PriceKind
@@ -202,9 +202,9 @@ async def test_a_declined_upgrade_changes_nothing_and_frees_its_key(billing: Bil
 
 
 async def test_the_catalogue_is_set_up_once_and_a_changed_price_is_left_alone(
-    billing: Billing, parts: Parts, database: Database
+    billing: Billing, parts: Parts, database: Database, stripe_client: StripeClient
 ) -> None:
-    client = StripeCatalogueClient(parts.payments._client)
+    client = StripeCatalogueClient(stripe_client)
     store = PostgresCatalogue(database, livemode=False, api_version=API_VERSION)
 
     async def set_up(*, is_dry_run: bool = False) -> SetUpResult:

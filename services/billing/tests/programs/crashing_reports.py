@@ -15,7 +15,7 @@ from uuid import UUID
 from msaas.billing.adapters.postgres.catalogue import PostgresCatalogue
 from msaas.billing.adapters.postgres.corrections import PostgresCorrections
 from msaas.billing.adapters.postgres.reports import PostgresReports
-from msaas.billing.adapters.stripe.client import StripeClient
+from msaas.billing.adapters.stripe.client import API_VERSION, StripeClient
 from msaas.billing.adapters.stripe.credit_notes import StripeCredits
 from msaas.billing.adapters.stripe.meter import StripeMeter
 from msaas.billing.application.correct_usage import CorrectUsage
@@ -52,14 +52,14 @@ class Observed:
     Calls that only read have none: what follows them is what follows the change before.
     """
 
-    def __init__(self, observed: Any, boundaries: Boundaries) -> None:
+    def __init__(self, observed: object, boundaries: Boundaries) -> None:
         self._observed = observed
         self._boundaries = boundaries
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._observed, name)
 
-        async def call(*arguments: Any, **named: Any) -> Any:
+        async def call(*arguments: object, **named: object) -> Any:
             answer = await method(*arguments, **named)
             if name in CHANGES:
                 self._boundaries.reach(name)
@@ -72,7 +72,7 @@ async def go_on(database_url: str, stripe_url: str, subject_id: UUID, chosen: st
     boundaries, metrics = Boundaries(chosen), Metrics("billing", "test")
     client = StripeClient("sk_test_local", metrics, url=stripe_url)
     async with Database(PostgresConfig(database_url), metrics) as database:
-        ids = PostgresCatalogue(database, livemode=False)
+        ids = PostgresCatalogue(database, livemode=False, api_version=API_VERSION)
         meter: Any = Observed(StripeMeter(client, ids), boundaries)
         reports: Any = Observed(PostgresReports(database), boundaries)
         corrections: Any = Observed(PostgresCorrections(database), boundaries)

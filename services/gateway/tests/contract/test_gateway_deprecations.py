@@ -12,8 +12,8 @@ import yaml
 from services.gateway.tests.conftest import FakeIssuer, RunningGateway
 from services.gateway.tests.contract.conftest import CreateJob, Operation
 
-from msaas.gateway.bootstrap import ROUTERS
 from msaas.gateway.entrypoints.http.route_rules import RouteRules
+from msaas.gateway.entrypoints.http.routers import ROUTERS
 
 DOCUMENT: Any = yaml.load(
     (Path(__file__).parents[4] / "contracts/openapi/gateway.v1.yaml").read_text(),

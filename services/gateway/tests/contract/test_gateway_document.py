@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 from jsonschema import Draft202012Validator, FormatChecker
 from openapi_spec_validator import validate
 
-from msaas.gateway.bootstrap import ROUTERS
+from msaas.gateway.entrypoints.http.routers import ROUTERS
 
 # Bad headers, no credential, no scope, too many requests, faults, unavailable dependencies.
 ANYWHERE = {"400", "401", "403", "429", "500", "503", "504"}

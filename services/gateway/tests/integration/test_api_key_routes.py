@@ -19,8 +19,8 @@ from services.gateway.tests.conftest import (
 from msaas.contracts import Scope
 from msaas.gateway.application import api_key_verifier
 from msaas.gateway.application.manage_keys import MAX_KEYS
-from msaas.gateway.bootstrap import ROUTERS
 from msaas.gateway.entrypoints.http.route_rules import RouteRules
+from msaas.gateway.entrypoints.http.routers import ROUTERS
 from msaas.gateway.settings import Settings
 from msaas.testing import wait_until
 

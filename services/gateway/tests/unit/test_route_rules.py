@@ -14,7 +14,6 @@ from msaas.contracts import TASKS, Plan, Task
 from msaas.contracts import Scope as KeyScope
 from msaas.flags import FLAGS, FeatureFlags, Overrides, Rollout
 from msaas.gateway.application.features import Features
-from msaas.gateway.bootstrap import PAGES, ROUTERS
 from msaas.gateway.domain.idempotency import ReplayPolicy
 from msaas.gateway.domain.rate_limit_rules import RateLimitCategory
 from msaas.gateway.entrypoints.http.dependencies import GatewayState
@@ -24,6 +23,7 @@ from msaas.gateway.entrypoints.http.route_rules import (
     RuleMissing,
     guard,
 )
+from msaas.gateway.entrypoints.http.routers import PAGES, ROUTERS
 from msaas.telemetry import Metrics
 from msaas.web import build_scope_state, create_app
 

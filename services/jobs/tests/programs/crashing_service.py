@@ -56,7 +56,7 @@ async def intake_alone(
         request_dispatch=lambda: None,
     )
     set_pauses = SetPauses(PostgresPauses(database), request_dispatch=lambda: None)
-    messenger.consume_batches(TOPIC, CommandsHandler(process_commands, set_pauses, refuse))
+    messenger.consume_batches(TOPIC, CommandsHandler(process_commands, set_pauses, refuse, refuse))
     await messenger.run()
 
 

@@ -4,7 +4,6 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from signal import SIGTERM
@@ -28,73 +27,23 @@ from msaas.local.dashboard import (
     run_or_report,
 )
 from msaas.local.databases import ensure_database
-from msaas.local.fleet import Fleet, choose_port, is_listening
+from msaas.local.fleet import Fleet, is_listening
 from msaas.local.home import REPOSITORY, Home
 from msaas.local.part import Part
+from msaas.local.ports import IDENTITY, STRIPE, Ports, internal_name
 from msaas.local.programs import module_command
 from msaas.local.state import PartState
 
 DEMO_EMAIL = "demo@example.com"
 OPERATOR_EMAIL = "operator@example.com"
 IDENTITY_LOGIN = "svc_identity"
-# The stand-in for Supabase: it uses no Redis, so the table of the fleet's processes lacks it.
-IDENTITY = Process(
-    name="identity",
-    command=("identity", "serve"),
-    consumer_group="",
-    settings_prefix="IDENTITY_",
-    public_port=9999,
-    internal_port=9004,
-)
-_SITE_PORTS = {"dashboard": 3000, "demo-site": 8010, "artifacts": 8020}
 FRONTEND = REPOSITORY / "frontend"
-# The stand-in for Stripe; a STRIPE_API_KEY replaces it.
-STRIPE = Process(
-    name="stripe",
-    command=("stripe", "serve"),
-    consumer_group="",
-    settings_prefix="LOCAL_STRIPE_",
-    public_port=12111,
-    internal_port=12112,
-)
 STRIPE_URL = "https://api.stripe.com"
 
 # Longer than a worker takes to end its runs and to report those that it could not end.
 DRAIN_TIMEOUT = 30.0
 
 EnvironmentVariables = Mapping[str, str]
-
-
-def _list_ports() -> dict[str, int]:
-    """Return each port under its name: a process's own, and `<process>-internal`."""
-    ports = dict(_SITE_PORTS)
-    for process in (*PROCESSES.values(), IDENTITY, STRIPE):
-        declared = {process.name: process.public_port, _internal(process): process.internal_port}
-        ports |= {name: port for name, port in declared.items() if port is not None}
-    return ports
-
-
-def _internal(process: Process) -> str:
-    return f"{process.name}-internal"
-
-
-PORTS = _list_ports()
-
-
-@dataclass
-class _Ports:
-    """The default ports, or free ones where those are taken; a chosen port does not change."""
-
-    notify: Callable[[str], None]
-    chosen: dict[str, int] = field(default_factory=dict[str, int])
-
-    def choose(self, *names: str) -> None:
-        for name in names:
-            if name not in self.chosen:
-                self.chosen[name] = choose_port(PORTS[name], name, self.notify)
-
-    def url(self, name: str) -> str:
-        return f"http://{LOOPBACK}:{self.chosen.get(name, PORTS[name])}"
 
 
 class Services:
@@ -111,7 +60,7 @@ class Services:
         self._environment_given = environment
         self._fleet = fleet
         self._notify = notify
-        self._ports = _Ports(notify)
+        self._ports = Ports(notify)
         self._secret = partial(get_or_create_secret, home.secrets)
         self._supabase = environment.get("SUPABASE_URL")
         self._runs_stripe = "STRIPE_API_KEY" not in environment
@@ -177,7 +126,7 @@ class Services:
         depends_on: tuple[str, ...],
         prepare: Callable[[], None],
     ) -> Part:
-        ports = {process.internal_port_variable: _internal(process)}
+        ports = {process.internal_port_variable: internal_name(process)}
         if process.public_port is not None:
             ports[f"{process.settings_prefix}PORT"] = process.name
 
@@ -193,7 +142,7 @@ class Services:
             name=process.name,
             command=partial(_python, process.command),
             environment=environment,
-            is_ready=lambda _: is_ready(self._ports.url(_internal(process))),
+            is_ready=lambda _: is_ready(self._ports.url(internal_name(process))),
             prepare=prepare_all,
             url=partial(self._ports.url, list(ports.values())[-1]),
             depends_on=depends_on,
@@ -263,7 +212,7 @@ class Services:
     def _catalogue(self, depends_on: tuple[str, ...]) -> Part:
         """Build the part that tells the stand-in what is sold and where webhooks go."""
 
-        def command() -> Sequence[str]:
+        def command() -> list[str]:
             url = f"{self._ports.url('gateway')}/api/v1/billing/webhooks"
             words = ("--webhook-url", url, "--secret-file", str(self._webhook_secret))
             return _python(("billing", "setup", *words))

@@ -78,7 +78,9 @@ class DirectStripe:
     def operate(self, name: str, /, **given: object) -> dict[str, Any]:
         """Do what the operator's control of this name does."""
         with self.server.unit_of_work(Cause()):
-            return ACTIONS[name](self.server.api, **given)
+            answer = ACTIONS[name](self.server.api, **given)
+        self.server.run_due()
+        return answer
 
     def list_all(self, path: str, **params: object) -> list[dict[str, Any]]:
         """Return all pages of a list."""

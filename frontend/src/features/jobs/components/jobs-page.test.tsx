@@ -88,7 +88,7 @@ const rows = () => screen.queryAllByRole("row").filter((row) => row.hasAttribute
 
 it("shows one next step and a request to copy before the first job", async () => {
   await show();
-  expect(screen.getByRole("heading", { name: "Run your first job" })).toBeVisible();
+  expect(await screen.findByRole("heading", { name: "Run your first job" })).toBeVisible();
   expect(screen.getByText(/curl https:\/\/api.example\/api\/v1\/jobs/)).toBeVisible();
 });
 

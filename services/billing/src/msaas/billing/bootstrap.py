@@ -110,6 +110,7 @@ class Parts:
 def build_parts(database: Database, client: StripeClient, rules: BillingRules) -> Parts:
     accounts = PostgresAccounts(database, livemode=rules.livemode)
     payments = StripePayments(client)
+    catalogue = PostgresCatalogue(database, livemode=rules.livemode, api_version=API_VERSION)
     return Parts(
         accounts=accounts,
         inbox=PostgresInbox(database),
@@ -120,7 +121,7 @@ def build_parts(database: Database, client: StripeClient, rules: BillingRules) -
             usage=PostgresUsage(database),
             reports=PostgresReports(database),
             corrections=PostgresCorrections(database),
-            meter=StripeMeter(client, PostgresCatalogue(database, livemode=rules.livemode)),
+            meter=StripeMeter(client, catalogue),
             credit_notes=StripeCredits(client),
             billables=PostgresBillables(database, accounts),
         ),

@@ -1,4 +1,4 @@
-"""The composition root: it names adapters, as `access_control` and `summaries_access` do."""
+"""The composition root: it names adapters, as the modules beside it do."""
 
 import asyncio
 import random
@@ -8,10 +8,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import Final
 from uuid import UUID
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
@@ -23,17 +22,11 @@ from msaas.gateway.access_control import (
     assemble_access_control,
     create_task,
 )
-from msaas.gateway.adapters.broker_commands import (
-    BILLING_TIMEOUT_SECONDS,
-    BILLING_TOPIC,
-    WEBHOOKS_TOPIC,
-    BrokerCommandSender,
-)
+from msaas.gateway.adapters.broker_commands import BILLING_TIMEOUT_SECONDS, BrokerCommandSender
 from msaas.gateway.adapters.broker_commands import COMMANDS_TOPIC as COMMANDS
 from msaas.gateway.adapters.broker_topic_stats import BrokerTopicStats
 from msaas.gateway.adapters.postgres.access import PostgresAccess
 from msaas.gateway.adapters.postgres.api_keys import PostgresKeyViews
-from msaas.gateway.adapters.postgres.billing_views import PostgresBillingViews
 from msaas.gateway.adapters.postgres.bulk_views import PostgresBulkViews
 from msaas.gateway.adapters.postgres.job_views import PostgresJobViews
 from msaas.gateway.adapters.postgres.operator_views import PostgresOperatorViews
@@ -44,39 +37,19 @@ from msaas.gateway.adapters.postgres.users import PostgresUsers
 from msaas.gateway.application.cache_versions import CacheVersions
 from msaas.gateway.application.change_jobs_in_bulk import ChangeJobsInBulk
 from msaas.gateway.application.end_closed_account_streams import EndClosedAccountStreams
-from msaas.gateway.application.errors import RateLimited
 from msaas.gateway.application.idempotent_requests import IdempotentRequests
 from msaas.gateway.application.job_event_hub import JobEventHub
 from msaas.gateway.application.job_row_streams import EncodedRow, JobRowReader
 from msaas.gateway.application.manage_access import ManageAccess
 from msaas.gateway.application.read_job_files import ReadJobFiles
 from msaas.gateway.application.read_job_snapshot import ReadJobSnapshot
-from msaas.gateway.application.receive_webhooks import ReceiveWebhooks
 from msaas.gateway.application.request_rate_limiter import RequestRateLimiter
 from msaas.gateway.application.submit_job import JobSubmission
+from msaas.gateway.billing_routes import BILLING_TOPICS, assemble_billing_routes
 from msaas.gateway.domain.rate_limit_rules import (
     RATE_LIMIT_RULES,
     RateLimitCategory,
     RateLimitRule,
-)
-from msaas.gateway.entrypoints.http import (
-    account,
-    api_keys,
-    artifacts,
-    billing,
-    bulk_changes,
-    dead_letters,
-    docs_pages,
-    flags,
-    fleet,
-    job_snapshot,
-    job_stream,
-    jobs,
-    operator_lists,
-    profile,
-    stripe_webhooks,
-    summaries,
-    users,
 )
 from msaas.gateway.entrypoints.http.admission import AdmissionMiddleware
 from msaas.gateway.entrypoints.http.callers import CallerResolver
@@ -86,7 +59,8 @@ from msaas.gateway.entrypoints.http.idempotency import IdempotencyMiddleware
 from msaas.gateway.entrypoints.http.job_metrics import JobMetrics
 from msaas.gateway.entrypoints.http.job_rows import encode_rows
 from msaas.gateway.entrypoints.http.rate_limits import RateLimitMiddleware
-from msaas.gateway.entrypoints.http.route_rules import RouteRule, RouteRules, guard
+from msaas.gateway.entrypoints.http.route_rules import RouteRules
+from msaas.gateway.entrypoints.http.routers import ROUTERS, UNDOCUMENTED
 from msaas.gateway.entrypoints.topics.billing_events import TOPIC as BILLING
 from msaas.gateway.entrypoints.topics.billing_events import BillingEventHandler
 from msaas.gateway.entrypoints.topics.job_events import TOPIC as EVENTS
@@ -114,33 +88,11 @@ from msaas.web import (
     Health,
     create_app,
     create_internal_app,
-    problem_pages,
     serve,
 )
 
 SERVICE = "gateway"
 RETENTION_RETRY_SECONDS = 60.0
-# The stream and the snapshot come before the jobs: `/jobs/{job_id}` matches their paths too.
-ROUTERS = (
-    *(
-        account.router,
-        profile.router,
-        job_stream.router,
-        job_snapshot.router,
-        bulk_changes.router,
-        jobs.router,
-        artifacts.router,
-        summaries.router,
-    ),
-    *(api_keys.router, flags.router, dead_letters.router, fleet.router, users.router),
-    billing.router,
-    operator_lists.router,
-)
-# Pages for people, and what Stripe calls; the OpenAPI document does not describe them.
-PAGES: Final = APIRouter(dependencies=[guard(RouteRule(is_public=True, rate_limit=None))])
-PAGES.include_router(problem_pages)
-PAGES.include_router(docs_pages.router)
-UNDOCUMENTED: Final = (PAGES, stripe_webhooks.router)
 CLOSED_ACCOUNTS_CHECK_SECONDS = 10.0
 # How long a request may hold its Idempotency-Key after its command has timed out.
 _CLAIM_MARGIN_SECONDS = 5.0
@@ -199,7 +151,7 @@ def assemble(
     broker = RedisBroker(settings.redis_url.get_secret_value(), metrics=metrics)
     environment = str(settings.environment)
     messenger = Messenger(broker, SERVICE, environment, metrics=metrics)
-    messenger.publisher.require_topics(COMMANDS, BILLING_TOPIC, WEBHOOKS_TOPIC, AUDIT_TOPIC)
+    messenger.publisher.require_topics(COMMANDS, *BILLING_TOPICS, AUDIT_TOPIC)
     verifier = TokenVerifier(
         settings.jwks_url, settings.issuer, settings.supabase_jwt_audience, metrics=metrics
     )
@@ -254,14 +206,7 @@ def assemble(
         enforced=settings.rate_limits_enforced,
         rules=rate_limit_rules,
     )
-    secrets = settings.stripe_webhook_secrets.get_secret_value().split(",")
-    webhooks = ReceiveWebhooks(
-        BrokerCommandSender(command_client, WEBHOOKS_TOPIC),
-        [secret.strip() for secret in secrets if secret.strip()],
-        partial(count_unverified, rate_limiter),
-        metrics=metrics,
-        clock=SystemClock(),
-    )
+    money = assemble_billing_routes(command_client, reads, rate_limiter, settings, metrics)
     fingerprint_key = settings.fingerprint_key.get_secret_value().encode()
     health = Health(
         {
@@ -309,12 +254,10 @@ def assemble(
         list_topic_stats=BrokerTopicStats(broker, environment).list_topic_stats,
         list_pauses=PostgresPauses(reads).list_pauses,
         read_circuits=partial(read_circuit_states, metrics),
-        billing_views=PostgresBillingViews(reads),
-        billing_commands=BrokerCommandSender(
-            command_client, BILLING_TOPIC, BILLING_TIMEOUT_SECONDS
-        ),
+        billing_views=money.views,
+        billing_commands=money.commands,
         billing_return_url=settings.billing_return_url,
-        webhooks=webhooks,
+        webhooks=money.webhooks,
         find_address=addresses.resolve,
     )
     return Gateway(
@@ -351,13 +294,6 @@ def assemble(
         ],
         state=state,
     )
-
-
-async def count_unverified(limiter: RequestRateLimiter, address: str) -> None:
-    """Refuse an address that sends too many webhooks without a valid signature."""
-    decision = await limiter(RateLimitCategory.WEBHOOKS, None, address)
-    if decision is not None and not decision.allowed and limiter.enforced:
-        raise RateLimited(retry_after=decision.retry_after)
 
 
 def build_retention(users: Database, metrics: Metrics) -> Retention:

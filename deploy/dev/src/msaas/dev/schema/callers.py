@@ -8,7 +8,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from msaas.contracts import TOPICS
-from msaas.gateway.bootstrap import ROUTERS
+from msaas.gateway.entrypoints.http.routers import ROUTERS
 
 _USER_ROW = "`svc_gateway`: the user's own row in `identity.users`"
 # The parts of `GatewayState` that endpoints depend on; a new part needs its line here.

@@ -199,9 +199,9 @@ def compare(definition: PriceDefinition, price: Price, meter_id: str | None) -> 
         "meter": (meter_id if definition.kind is PriceKind.METERED else None, price.meter_id),
     }
     differing = [
-        f"{name} is {actual}, not {wanted}"
-        for name, (wanted, actual) in expected.items()
-        if wanted != actual
+        f"{name} is {actual}, not {defined}"
+        for name, (defined, actual) in expected.items()
+        if defined != actual
     ]
     hint = ["raise the version of the definition"] if differing else []
     return "; ".join(differing + hint)

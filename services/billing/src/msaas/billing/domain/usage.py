@@ -48,14 +48,6 @@ class CorrectionState(StrEnum):
     REJECTED = "REJECTED"
 
 
-class ReconciliationOutcome(StrEnum):
-    EQUAL = "equal"
-    IN_FLIGHT = "in_flight"
-    OURS_AHEAD = "ours_ahead"
-    STRIPE_AHEAD = "stripe_ahead"
-    INCONSISTENT = "inconsistent"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageEvent:
     """An entry of a subject's chain; `plan` is the plan of the period in which it counts."""

@@ -29,5 +29,5 @@ def is_signed(body: bytes, header: str | None, secrets: Sequence[str], now: floa
     given = [value for name, _, value in parts if name == _SCHEME]
     signed = times[0].encode() + b"." + body
     expected = [hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest() for secret in secrets]
-    matches = [hmac.compare_digest(one, other) for one in expected for other in given]
+    matches = [hmac.compare_digest(digest, other) for digest in expected for other in given]
     return any(matches)

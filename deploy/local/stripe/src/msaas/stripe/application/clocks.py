@@ -6,7 +6,7 @@ from msaas.stripe.application import checkout_sessions, invoicing, subscription_
 from msaas.stripe.application.context import Api
 from msaas.stripe.application.paging import PAGING, newest_first, page
 from msaas.stripe.application.routing import Params, Routes
-from msaas.stripe.application.timeline import SERVER_TIME, Timeline
+from msaas.stripe.application.timeline import Timeline
 from msaas.stripe.domain.calendar import DAY
 from msaas.stripe.domain.errors import ApiError
 from msaas.stripe.domain.resources import Resource, public
@@ -27,25 +27,35 @@ def install_rules(timeline: Timeline) -> None:
     timeline.add_rule("checkout.session", checkout_sessions.next_due)
 
 
-def run_until(api: Api, domain: str, until: int) -> int:
+def run_until(api: Api, domain: str, until: int) -> None:
     """Make everything happen that is due, in its order and each at its own time."""
-    done = 0
-    current = api.timeline.now(domain) if domain != SERVER_TIME else 0
+    current = api.timeline.now(domain)
     api.timeline.schedule(api.store.take_touched())
-    try:
-        while (due := api.timeline.pop_due(domain, until)) is not None:
-            at, identifier = due
-            document = api.store.find_any(identifier)
-            if document is None or not api.timeline.is_due(document, at):
-                continue
-            current = max(at, current)
-            api.timeline.run_at(domain, current)
+    while (at := run_next(api, domain, until, current)) is not None:
+        current = at
+
+
+def run_next(api: Api, domain: str, until: int, current: int = 0) -> int | None:
+    """Make the one thing happen that is due first; return its time.
+
+    What fails is excluded, so that it does not stop everything else.
+    """
+    while (due := api.timeline.pop_due(domain, until)) is not None:
+        document = api.store.find_any(due[1])
+        if document is None or not api.timeline.is_due(document, due[0]):
+            continue
+        at = max(due[0], current)
+        api.timeline.run_at(domain, at)
+        try:
             _RUNNERS[document["object"]](api, document)
-            api.timeline.schedule(api.store.take_touched())
-            done += 1
-    finally:
-        api.timeline.end_run(domain)
-    return done
+        except Exception:
+            api.timeline.exclude(document["id"])
+            raise
+        finally:
+            api.timeline.end_run(domain)
+        api.timeline.schedule(api.store.take_touched())
+        return at
+    return None
 
 
 @routes.add("POST", "/v1/test_helpers/test_clocks", "frozen_time name")

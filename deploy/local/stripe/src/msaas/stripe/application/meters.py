@@ -110,14 +110,7 @@ def list_event_summaries(api: Api, params: Params, identifier: str) -> Resource:
 
 
 def find_meter(api: Api, event_name: str) -> Resource | None:
-    return next(
-        (
-            meter
-            for meter in api.store.list_kind("billing.meter")
-            if meter["event_name"] == event_name
-        ),
-        None,
-    )
+    return next(api.store.list_by("billing.meter", "event_name", event_name), None)
 
 
 def usage_key(meter_id: str, customer_id: str) -> str:

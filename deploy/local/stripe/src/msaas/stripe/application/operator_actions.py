@@ -4,11 +4,9 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Final
 
-from msaas.stripe.application import clocks
 from msaas.stripe.application.checkout_sessions import complete, settle
 from msaas.stripe.application.context import Api
 from msaas.stripe.application.meter_events import record_event
-from msaas.stripe.application.timeline import SERVER_TIME
 from msaas.stripe.application.webhooks import roll_secret
 from msaas.stripe.domain.errors import ApiError
 from msaas.stripe.domain.resources import Resource, public
@@ -25,8 +23,7 @@ def advance(api: Api, *, seconds: int) -> dict[str, Any]:
     if state is None:
         state = api.store.add({"id": "server_state", "object": "server_state"})
     api.store.edit("server_state")["offset"] = api.timeline.offset
-    happened = clocks.run_until(api, SERVER_TIME, api.timeline.now())
-    return {"now": api.timeline.now(), "happened": happened}
+    return {"now": api.timeline.now()}
 
 
 def set_webhooks(

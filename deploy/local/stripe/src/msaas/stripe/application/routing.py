@@ -13,7 +13,6 @@ Params = dict[str, Any]
 Operation = Callable[..., Resource]
 
 _PLACEHOLDER: Final = re.compile(r"\{[^}]+\}")
-_NOT_FOUND: Final = 404
 
 
 @dataclass(frozen=True)
@@ -47,16 +46,14 @@ class Routes:
 
         return register
 
-    def find(self, method: str, path: str) -> tuple[Route, tuple[str, ...]]:
+    def find(self, method: str, path: str) -> tuple[Route, tuple[str, ...]] | None:
         """Prefer a path without placeholders: `/v1/invoices/create_preview` is no invoice."""
         matches = [
             (route, match.groups())
             for known, pattern, route in self._routes
             if known == method and (match := pattern.match(path))
         ]
-        if not matches:
-            raise ApiError(f"Unrecognized request URL ({method}: {path}).", status=_NOT_FOUND)
-        return min(matches, key=lambda found: len(found[1]))
+        return min(matches, key=lambda found: len(found[1]), default=None)
 
     def __iter__(self) -> Iterator[Route]:
         return iter(route for _, _, route in self._routes)

@@ -32,9 +32,11 @@ from msaas.stripe.application.timeline import SERVER_TIME
 from msaas.stripe.domain.calendar import DAY
 from msaas.stripe.domain.errors import IDEMPOTENCY, ApiError
 from msaas.stripe.domain.resources import Resource, new_identifier
+from msaas.telemetry import get_logger
 
 _MAX_KEY: Final = 255
 _MAX_VIOLATIONS: Final = 1_000
+_NOT_FOUND: Final = 404
 _TOO_MANY: Final = 429
 
 
@@ -108,14 +110,15 @@ class Server:
         except ApiError as error:
             return Answer(error.status, orjson.dumps(error.body()), request_id)
 
-    def run_due(self) -> int:
-        """Make everything happen that is due at the server's time."""
+    def run_due(self) -> None:
+        """Make everything happen that is due at the server's time, each in its own transaction."""
         now = self.api.timeline.now()
-        due = self.api.timeline.next_due(SERVER_TIME)
-        if due is None or due > now:
-            return 0
-        with self.unit_of_work(Cause()):
-            return clocks.run_until(self.api, SERVER_TIME, now)
+        while (due := self.api.timeline.next_due(SERVER_TIME)) is not None and due <= now:
+            try:
+                with self.unit_of_work(Cause()):
+                    clocks.run_next(self.api, SERVER_TIME, now)
+            except Exception:  # noqa: BLE001 - a broken object must not stop the others
+                get_logger().exception("stripe_change_failed")
 
     def refused(self, error: ApiError) -> None:
         """Count a request that was refused before its parameters were read."""
@@ -170,13 +173,12 @@ class Server:
         return route, identifiers, params
 
     def _find_route(self, request: Request) -> tuple[Route, tuple[str, ...]]:
-        fault: ApiError | None = None
-        for routes in self.routes:
-            try:
-                return routes.find(request.method, request.path)
-            except ApiError as error:
-                fault = error
-        raise fault or ApiError("No operation is registered.")
+        found = (routes.find(request.method, request.path) for routes in self.routes)
+        route = next((match for match in found if match), None)
+        if route is None:
+            message = f"Unrecognized request URL ({request.method}: {request.path})."
+            raise ApiError(message, status=_NOT_FOUND)
+        return route
 
     def _note_refusal(self, request: Request, error: ApiError) -> None:
         if error.message.startswith("The stand-in does not implement"):

@@ -16,6 +16,7 @@ _INDEXED = {
     "charge": ("customer",),
     "invoice_payment": ("invoice",),
     "credit_note": ("invoice",),
+    "billing.meter": ("event_name",),
     "billing.meter_event": ("_usage_key", "identifier"),
     "subscription_schedule": ("customer",),
     "payment_intent": ("customer",),

@@ -23,6 +23,7 @@ class Timeline:
         self._due: dict[str, list[tuple[int, int, str]]] = {}
         self._order = count()
         self._rules: dict[str, DueRule] = {}
+        self._excluded: set[str] = set()
 
     def add_rule(self, kind: str, rule: DueRule) -> None:
         """Say when an object of this kind next changes by itself."""
@@ -68,7 +69,12 @@ class Timeline:
 
     def is_due(self, document: Resource, at: int) -> bool:
         rule = self._rules.get(document["object"])
-        return rule is not None and rule(document) == at
+        is_excluded = document["id"] in self._excluded
+        return rule is not None and not is_excluded and rule(document) == at
+
+    def exclude(self, identifier: str) -> None:
+        """Let an object no longer change by itself in this process."""
+        self._excluded.add(identifier)
 
     def run_at(self, domain: str, at: int) -> None:
         """Make `now` return `at` in the domain until `end_run`."""

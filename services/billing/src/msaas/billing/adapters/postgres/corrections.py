@@ -117,7 +117,7 @@ class PostgresCorrections:
 
 
 async def _find_charge(connection: DatabaseConnection, job_id: UUID) -> Charge:
-    row = await connection.fetchrow(sql.FIND_CHARGE, job_id)
+    (row,) = await connection.fetch(sql.FIND_CHARGE, job_id)
     reports = read_reports(await connection.fetch(sql.FIND_REPORT % REPORT, job_id))
     return Charge(
         account_id=row["account_id"],

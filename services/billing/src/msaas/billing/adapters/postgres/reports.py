@@ -55,7 +55,7 @@ class PostgresReports:
         self, report: MeterReport, start: datetime, end: datetime
     ) -> Uncertainty:
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(
+            (row,) = await connection.fetch(
                 sql.WEIGH_WINDOW,
                 *(report.stripe_customer_id, report.id, report.account_id, start, end),
             )

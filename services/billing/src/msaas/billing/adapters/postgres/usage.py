@@ -57,7 +57,7 @@ class PostgresUsage:
 
     async def count_unreported(self) -> tuple[int, float]:
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(sql.COUNT_UNREPORTED)
+            (row,) = await connection.fetch(sql.COUNT_UNREPORTED)
         return row["units"], row["age"]
 
 

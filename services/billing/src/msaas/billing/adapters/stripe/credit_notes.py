@@ -4,6 +4,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from msaas.billing.adapters.stripe.client import StripeClient
+from msaas.billing.adapters.stripe.objects import read_list, read_map
 from msaas.billing.domain.corrections import InvoicedUsage
 
 CORRECTION_ID: Final = "correction_id"
@@ -43,8 +44,8 @@ class StripeCredits:
             lambda: self._notes.list_async({"invoice": invoice_id, "limit": PAGE_SIZE}),
         )
         while True:
-            for note in page.to_dict()["data"]:
-                if (note.get("metadata") or {}).get(CORRECTION_ID) == str(correction_id):
+            for note in read_list(page.to_dict()):
+                if read_map(note.get("metadata")).get(CORRECTION_ID) == str(correction_id):
                     return str(note["id"])
             if not page.has_more:
                 return None

@@ -245,8 +245,10 @@ class StripePayments:
         """Follow the pages of a list, each with its own call."""
         cursor: dict[str, Any] = {}
         while True:
-            asked = {**params, "limit": PAGE_SIZE, **cursor}
-            page = await self._client.call(operation, lambda asked=asked: list_page(asked))
+            page_params = {**params, "limit": PAGE_SIZE, **cursor}
+            page = await self._client.call(
+                operation, lambda page_params=page_params: list_page(page_params)
+            )
             found = page.to_dict()
             items = read_list(found)
             for item in items:

@@ -96,6 +96,7 @@ class _Control:
                 self._server.run_due()
                 with self._server.unit_of_work(Cause()):
                     answer = action(self._server.api, **given)
+                self._server.run_due()
             except ApiError as error:
                 return _answer(error.body(), error.status)
             except TypeError as error:
