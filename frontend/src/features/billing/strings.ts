@@ -72,6 +72,10 @@ export const billingStrings = defineStrings({
     de: "Nichts geht verloren: Der Plan wechselt, sobald der Zahlungsdienst bestätigt. Sie können diese Seite verlassen.",
   },
   arrived: { en: "Your plan is {plan}.", de: "Ihr Plan ist {plan}." },
+  saved: {
+    en: "Saved: it takes effect when the period ends.",
+    de: "Gespeichert: Es gilt ab dem Ende des Zeitraums.",
+  },
   abandoned: { en: "The checkout was left.", de: "Der Kauf wurde verlassen." },
   abandonedAbout: { en: "Nothing was charged.", de: "Es wurde nichts berechnet." },
   pastDue: { en: "A payment failed.", de: "Eine Zahlung ist fehlgeschlagen." },

@@ -2211,7 +2211,7 @@ export interface components {
         };
     };
     parameters: {
-        /** @description The key of this request: a repeated request pays nothing twice. */
+        /** @description A repeated request with the same key and body returns the first response. */
         RequiredIdempotencyKey: string;
         /** @description The `next_cursor` of the previous page. */
         PageCursor: string;
@@ -3135,7 +3135,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The key of this request: a repeated request pays nothing twice. */
+                /** @description A repeated request with the same key and body returns the first response. */
                 "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
             };
             path?: never;
@@ -4200,7 +4200,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The key of this request: a repeated request pays nothing twice. */
+                /** @description A repeated request with the same key and body returns the first response. */
                 "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
             };
             path?: never;
@@ -4251,7 +4251,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The key of this request: a repeated request pays nothing twice. */
+                /** @description A repeated request with the same key and body returns the first response. */
                 "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
             };
             path?: never;
@@ -4293,7 +4293,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The key of this request: a repeated request pays nothing twice. */
+                /** @description A repeated request with the same key and body returns the first response. */
                 "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
             };
             path?: never;
@@ -4347,7 +4347,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The key of this request: a repeated request pays nothing twice. */
+                /** @description A repeated request with the same key and body returns the first response. */
                 "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
             };
             path?: never;

@@ -14,7 +14,7 @@ import { InlineError } from "@/ui/inline-error";
 import { Page } from "@/ui/page";
 import { Bone, TableSkeleton } from "@/ui/skeleton";
 import { useToast } from "@/ui/toast";
-import { isSubscribed, type Offer, type Subscription } from "../model";
+import { isSubscribed, type Offer, planAfter, type Subscription } from "../model";
 import {
   type Expectation,
   openPortal,
@@ -134,11 +134,12 @@ export function BillingPage({ checkout }: { checkout: Checkout }) {
   const { data, error } = subscription;
   const arrived = expected !== null && data !== undefined && expected(data);
   const plan = data?.plan;
+  const after = data ? planAfter(data) : null;
   useEffect(() => {
     if (!arrived || !plan) return;
     expect(null);
-    toast({ title: t("arrived", { plan: PLAN_NAMES[plan] }) });
-  }, [arrived, plan, expect, toast, t]);
+    toast({ title: after ? t("saved") : t("arrived", { plan: PLAN_NAMES[plan] }) });
+  }, [arrived, plan, after, expect, toast, t]);
 
   const failure = error ?? plans.error;
   const retry = () => {
