@@ -53,20 +53,35 @@ describe("ErrorState", () => {
     expect(screen.getByRole("link", { name: "To the jobs" })).toHaveAttribute("href", "/jobs");
   });
 
+  const QUOTA = {
+    ...PROBLEM,
+    status: 402,
+    code: "quota_exceeded",
+    retryable: false,
+    limit: 100,
+    used: 98,
+    reserved: 2,
+    resets_at: "2030-01-01T00:00:00Z",
+    upgrade_url: "/billing",
+  };
+
   it("says when a quota begins anew", () => {
-    const quota = {
-      ...PROBLEM,
-      status: 402,
-      code: "quota_exceeded",
-      retryable: false,
-      limit: 100,
-      used: 98,
-      reserved: 2,
-      resets_at: "2030-01-01T00:00:00Z",
-      upgrade_url: "/billing",
-    };
-    show(new ApiError(402, quota, null, null));
+    show(new ApiError(402, QUOTA, null, null));
     expect(screen.getByRole("alert")).toHaveTextContent("1 Jan 2030, 00:00:00 UTC");
+    expect(screen.getByRole("link")).toHaveAttribute("href", "/usage");
+  });
+
+  it.each([
+    ["plan", "Choose a larger plan", "/billing#plans"],
+    ["spend_limit", "Change the spend limit", "/billing#spend-limit"],
+    ["past_due", "Pay what is open", "/billing"],
+  ] as const)("leads from %s to the one action that clears it", (blocked_by, name, href) => {
+    const problem = { ...QUOTA, blocked_by };
+    show(new ApiError(402, problem, null, null));
+    expect(screen.getByRole("link", { name })).toHaveAttribute("href", href);
+    const says = expect(screen.getByRole("alert"));
+    if (blocked_by === "past_due") says.not.toHaveTextContent("1 Jan 2030");
+    else says.toHaveTextContent("1 Jan 2030");
   });
 
   it("has its own words when nothing answered, in the reader's language", () => {
