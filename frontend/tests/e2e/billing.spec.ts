@@ -74,6 +74,7 @@ test("a user that is out of jobs upgrades, goes on, and cancels", async ({ buyer
   await expectAccessible(buyer);
 
   await plans(buyer).getByRole("button", { name: "Upgrade to Pro" }).click();
+  await buyer.getByLabel("E-mail").fill("buyer@example.com");
   await buyer.getByRole("button", { name: /^Pay / }).click();
   await buyer.waitForURL(`${baseURL}/billing**`);
   await expect(answers(buyer)).toContainText("Renews on");
