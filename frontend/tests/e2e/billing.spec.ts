@@ -106,7 +106,7 @@ test("a user that is out of jobs upgrades, goes on, and cancels", async ({ buyer
   await plans(buyer).getByRole("button", { name: "Cancel the subscription" }).click();
   const dialog = buyer.getByRole("dialog");
   await expectAccessible(buyer);
-  await dialog.getByRole("button", { name: "Cancel the subscription" }).click();
+  await dialog.getByRole("button", { name: "End the subscription" }).click();
   await expect(dialog).toHaveCount(0);
   await expect(answers(buyer)).toContainText("then Free");
 });

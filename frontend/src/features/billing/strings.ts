@@ -45,6 +45,7 @@ export const billingStrings = defineStrings({
   choose: { en: "Upgrade to {plan}", de: "Zu {plan} wechseln" },
   downgrade: { en: "Downgrade to {plan}", de: "Auf {plan} zurückstufen" },
   cancel: { en: "Cancel the subscription", de: "Abo kündigen" },
+  end: { en: "End the subscription", de: "Abo beenden" },
   keep: { en: "Keep {plan}", de: "{plan} behalten" },
   upgradeTitle: { en: "Upgrade to {plan}?", de: "Zu {plan} wechseln?" },
   upgradeAbout: {

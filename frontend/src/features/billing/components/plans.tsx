@@ -122,7 +122,7 @@ function Question({
       onClose={onClose}
       title={t(TITLES[step], name)}
       about={step === "upgrade" ? t("upgradeAbout", name) : later}
-      action={t(LABELS[step], name)}
+      action={step === "cancel" ? t("end") : t(LABELS[step], name)}
       danger={step === "cancel"}
       run={run}
     />
@@ -155,7 +155,7 @@ function PlanCard({
   return (
     <Card
       className={
-        isPresent ? "flex flex-col gap-3 border-accent-line p-4" : "flex flex-col gap-3 p-4"
+        isPresent ? "flex flex-col gap-3 !border-accent-line p-4" : "flex flex-col gap-3 p-4"
       }
     >
       <header className="flex items-center gap-2">

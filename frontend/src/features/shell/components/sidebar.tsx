@@ -88,7 +88,7 @@ export function Sidebar() {
             ))}
           </nav>
         ))}
-      <div className="mt-auto grid gap-2">
+      <div className="mt-auto grid grid-cols-[minmax(0,1fr)] gap-2">
         <UsageFoot />
         <div className="border-line border-t pt-2">
           <UserMenu />
