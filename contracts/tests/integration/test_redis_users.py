@@ -19,6 +19,8 @@ CONTROL, EVENTS, USAGE = (
     f"{STREAM}:{topic}.v1" for topic in ("jobs.control", "jobs.events", "usage.events")
 )
 AUDIT = f"{STREAM}:audit.events.v1"
+MONEY, WEBHOOKS = f"{STREAM}:billing.commands.v1", f"{STREAM}:billing.webhooks.v1"
+USAGE_REQUESTS = f"{STREAM}:usage.requests.v1"
 REPLY, OTHERS_REPLY = f"msaas:{ENV}:reply:gateway-h-1-2", f"msaas:{ENV}:reply:jobs-h-1-2"
 EPOCH, CANCEL = f"msaas:{ENV}:epoch", f"msaas:{ENV}:cancel:j1"
 RUN_CLAIM = f"msaas:{ENV}:claim:j1:c1"
@@ -196,6 +198,12 @@ ALLOWED = {
         *consumer_commands(USAGE, "billing"),
         f"XRANGE {USAGE}.dlq - +",
         f"XDEL {USAGE}.dlq 1-1",
+        *(command for key in (MONEY, WEBHOOKS) for command in consumer_commands(key, "billing")),
+        *append_commands(REPLY),
+    ],
+    "billing-cron": [
+        *(f"XADD {key} * a b" for key in (MONEY, WEBHOOKS, USAGE_REQUESTS)),
+        f"GET {EPOCH}",
     ],
     "agents": [],
     "privacy": [*consumer_commands(AUDIT, "privacy"), f"XRANGE {AUDIT}.dlq - +"],
@@ -263,6 +271,12 @@ DENIED = {
         *forbidden_writes(USAGE, COMMANDS, RESULTS),
         f"XRANGE {COMMANDS} - +",
         f"GET {CANCEL}",
+    ],
+    "billing-cron": [
+        *forbidden_writes(USAGE, COMMANDS, RESULTS, EVENTS),
+        *(f"XRANGE {key} - +" for key in (MONEY, WEBHOOKS, USAGE)),
+        f"XREADGROUP GROUP billing me STREAMS {MONEY} >",
+        f"XADD {REPLY} * a b",
     ],
     "agents": [f"XRANGE {RESULTS} - +", *forbidden_writes(RESULTS)],
     "privacy": [f"XRANGE {COMMANDS} - +", *forbidden_writes(COMMANDS)],

@@ -152,7 +152,8 @@ def test_only_pages_are_public() -> None:
 
 def test_scopes_follow_the_kind_of_route() -> None:
     for (method, path), rule in API_RULES.items():
-        changes_account = "/me" in path and method != "GET"
+        # Keys, the profile and money are changed by people only.
+        changes_account = method != "GET" and ("/me" in path or "/billing/" in path)
         expected = None if "/api-keys" in path or changes_account else KeyScope.ACCOUNT_READ
         if "/ops/" in path:
             expected = KeyScope.OPS
@@ -161,12 +162,13 @@ def test_scopes_follow_the_kind_of_route() -> None:
         assert rule.scope == expected, path
         assert rule.operators_only == ("/ops/" in path), path
         assert rule.flag is None or rule.flag in FLAGS
-    assert len({path for (_, path), rule in API_RULES.items() if rule.scope is None}) == 6
+    assert len({path for (_, path), rule in API_RULES.items() if rule.scope is None}) == 10
 
 
-def test_changes_of_keys_and_by_operators_have_the_critical_limit() -> None:
+def test_changes_of_keys_and_of_money_and_by_operators_have_the_critical_limit() -> None:
     for (method, path), rule in API_RULES.items():
-        critical = method != "GET" and ("/api-keys" in path or "/ops/" in path)
+        guarded = ("/api-keys" in path, "/ops/" in path, "/billing/" in path)
+        critical = method != "GET" and any(guarded)
         expected = RateLimitCategory.CRITICAL if critical else RateLimitCategory.STANDARD
         if path.endswith("/snapshot"):
             expected = RateLimitCategory.SNAPSHOTS
@@ -177,7 +179,18 @@ def test_no_response_with_an_api_key_is_stored() -> None:
     for (method, path), rule in API_RULES.items():
         if method != "GET":
             marker_only = rule.replay is ReplayPolicy.MARKER_ONLY
-            assert marker_only == ("/api-keys" in path), path
+            has_secret = "/api-keys" in path or path.endswith("/portal-session")
+            assert marker_only == has_secret, path
+
+
+def test_every_change_of_money_requires_an_idempotency_key() -> None:
+    changes = [
+        rule
+        for (method, path), rule in API_RULES.items()
+        if method != "GET" and "/billing/" in path
+    ]
+    assert changes
+    assert all(rule.requires_idempotency_key for rule in changes)
 
 
 @pytest.mark.parametrize("task", [task for task in TASKS.values() if task.topic != "jobs.generic"])
