@@ -76,7 +76,7 @@ def event(**fields: object) -> dict[str, Any]:
 
 def sign(body: bytes, secret: str = SECRET, at: int | None = None) -> dict[str, str]:
     """Sign as Stripe's own package does."""
-    generate: Any = WebhookSignature.generate_signature_header  # pyright: ignore[reportUnknownMemberType]
+    generate: Any = WebhookSignature.generate_signature_header  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     header: str = generate(body.decode("latin-1"), secret, at)
     return {"stripe-signature": header, "content-type": "application/json; charset=utf-8"}
 

@@ -17,8 +17,6 @@ from msaas.local.chromium import ensure_chromium
 
 # Tests wait for servers more than they compute, so there are more workers than cores.
 WORKERS_PER_CORE = 2
-# A slow test loads the machine by itself: a few beside each other are enough.
-SLOW_WORKERS = 2
 # Tests with real processes can fail because the machine stalled for seconds.
 MAX_RETRIED = 3
 _NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
@@ -41,40 +39,25 @@ def run(argv: list[str]) -> int:
 
 
 def run_everything(*, slow: bool, retry_flaky: bool, coverage: bool) -> int:
-    """Run the tests, then those that load the whole machine where `slow` is set."""
+    """Run the tests, where `slow` is set also those that load the whole machine.
+
+    Measuring the coverage doubles the processor time of the tests.
+    """
     try:
         ensure_chromium(print)  # some tests drive a real browser; installing one may take a while
     except MissingProgram as missing:
         print(f"msaas: {missing}", file=sys.stderr)
         return 1
     with TemporaryDirectory() as folder:
-        file = Path(folder) / "failed"
-        code, failed = _run_marked("not slow", file, coverage=coverage)
-        if slow:
-            slow_code, slow_failed = _run_marked(
-                "slow", file, coverage=coverage, workers=SLOW_WORKERS
-            )
-            code, failed = max(code, slow_code), failed + slow_failed
-    if retry_flaky and code == 1 and failed:
-        code = retry_alone(failed)
-    code = code or (_report_coverage() if coverage else 0)
+        failures = Path(folder) / "failed"
+        chosen = [] if slow else ["-m", "not slow"]
+        measuring = ["--cov", "--cov-report=term"] if coverage else []
+        code = _run([*pytest_command(chosen, ROOT), *measuring, f"--failed-to={failures}"])
+        failed = failures.read_text().splitlines() if failures.exists() else []
+    if retry_flaky and code == 1:
+        code = retry_alone(failed, coverage=coverage)
     # After pytest: beside it both would take longer.
     return dashboard.run(["test" if slow else "check"]) or code
-
-
-def _run_marked(
-    marked: str, file: Path, *, coverage: bool, workers: int = 0
-) -> tuple[int, list[str]]:
-    """Measuring the coverage doubles the processor time of the tests."""
-    measuring = ["--cov", "--cov-report=", "--cov-fail-under=0"] if coverage else []
-    appended = ["--cov-append"] if coverage and marked == "slow" else []
-    command = pytest_command(["-m", marked], ROOT, workers=workers)
-    code = _run([*command, *measuring, *appended, f"--failed-to={file}"])
-    return code, file.read_text().splitlines() if file.exists() else []
-
-
-def _report_coverage() -> int:
-    return _run([*module_command("coverage"), "report"])
 
 
 def run_changed(tree: Tree, ref: str, arguments: list[str]) -> int:
@@ -89,7 +72,7 @@ def run_changed(tree: Tree, ref: str, arguments: list[str]) -> int:
     return _run(pytest_command([*arguments, *tests], ROOT)) if tests else 0
 
 
-def retry_alone(failed: list[str]) -> int:
+def retry_alone(failed: list[str], *, coverage: bool) -> int:
     """Run the few tests that failed again, without others beside them; name those that pass."""
     if not 0 < len(failed) <= MAX_RETRIED:
         return 1
@@ -97,11 +80,11 @@ def retry_alone(failed: list[str]) -> int:
     if code := _run([*module_command("pytest"), *failed]):
         return code
     print("msaas: flaky, passed only alone; each needs investigation:", *failed, sep="\n  ")
-    return 0
+    return _run([*module_command("coverage"), "report", "--format=total"]) if coverage else 0
 
 
-def pytest_command(argv: list[str], started_in: Path, *, workers: int = 0) -> list[str]:
-    workers = workers or max(2, WORKERS_PER_CORE * (os.cpu_count() or 1))
+def pytest_command(argv: list[str], started_in: Path) -> list[str]:
+    workers = max(2, WORKERS_PER_CORE * (os.cpu_count() or 1))
     chosen = [resolve_test_path(argument, started_in) for argument in argv]
     # Tests that share a fleet are one group: they run in one worker, one after the other.
     return [*module_command("pytest"), f"-n{workers}", "--dist=loadgroup", *chosen]
