@@ -21,7 +21,9 @@ def complaints(tree: Tree) -> str:
 def test_a_record_that_lists_every_file_passes(
     make_repository: MakeRepository, record: MakeRecord
 ) -> None:
-    files = {FIRST: record(EVERYTHING, "`a.py`", "`gone.py` (removed)"), "a.py": ""}
+    dynamic = "app/[id]/page.tsx"  # as a pattern it would name another file
+    listed = record(EVERYTHING, "`a.py`", f"`{dynamic}`", "`gone.py` (removed)")
+    files = {FIRST: listed, "a.py": "", dynamic: ""}
     assert not complaints(make_repository(files))
 
 

@@ -68,11 +68,16 @@ def find_unlisted_files(tree: Tree, records: list[str]) -> Iterator[str]:
     """Compare the lists with the tree; `folder/**` stands for all that is below a folder."""
     paths = listed_paths(tree, records)
     for name in tree.files:
-        if not any(fnmatchcase(name, path) for path in paths):
+        if not any(_is_match(name, path) for path in paths):
             yield f"{name}: no record lists it"
     for path, removed in paths.items():
-        if not removed and not any(fnmatchcase(name, path) for name in tree.files):
+        if not removed and not any(_is_match(name, path) for name in tree.files):
             yield f"{path}: a record lists it, but it is neither there nor marked (removed)"
+
+
+def _is_match(name: str, path: str) -> bool:
+    """Compare the texts first: a folder of a dynamic route is named like a pattern, `[id]`."""
+    return name == path or fnmatchcase(name, path)
 
 
 def find_unlisted_changes(tree: Tree, records: list[str]) -> Iterator[str]:
