@@ -33,7 +33,7 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         serving = asyncio.create_task(server.serve([listener]))
         await started.wait()
         host, port = listener.getsockname()
-        async with httpx.AsyncClient(base_url=f"http://{host}:{port}/api/v1") as client:
+        async with httpx.AsyncClient(base_url=f"http://{host}:{port}/api/v1", timeout=60) as client:
             yield client
         server.should_exit = True
         await serving

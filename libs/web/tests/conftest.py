@@ -201,7 +201,7 @@ async def live(app: FastAPI) -> AsyncIterator[LiveServer]:
         await started.wait()
         address = socket_address(listener)
         base_url = f"http://{address[0]}:{address[1]}/api/v1"
-        async with httpx.AsyncClient(base_url=base_url) as client:
+        async with httpx.AsyncClient(base_url=base_url, timeout=60) as client:
             yield LiveServer(client, address)
         server.should_exit = True
         await serving

@@ -30,7 +30,7 @@ async def store(bucket_location: StoreLocation) -> ArtifactStore:
 
 @pytest_asyncio.fixture
 async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         yield client
 
 

@@ -92,7 +92,7 @@ async def process(metrics: Metrics) -> Process:
 
 async def read_state(port: int) -> str:
     try:
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             answer = await client.get(f"http://{LOOPBACK}:{port}/health/ready")
     except httpx.TransportError:
         return "unreachable"

@@ -63,7 +63,7 @@ async def get_internal(
     port: int,
 ) -> AsyncIterator[Callable[[str], Awaitable[httpx.Response | None]]]:
     """Return a function that requests the internal port; None while nothing listens there."""
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
 
         async def fetch(path: str) -> httpx.Response | None:
             try:

@@ -88,7 +88,7 @@ async def test_files_and_large_results_are_stored_as_reported(
     )
     assert content.startswith(b"%PDF-")
     assert len(content) == artifact["size"]
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=60) as http:
         link = await artifact_harness.store.sign_download(
             envelope.job_id, envelope.fence, "page.pdf", 60
         )

@@ -95,7 +95,7 @@ async def test_a_job_is_run_and_its_result_reported(
     assert elsewhere.network == (host.model_copy(update={"host": "93.184.215.14"}),)
     assert elsewhere.last_error == blocked.last_error
 
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
         health = (await client.get("/health/ready")).json()
         metrics = (await client.get("/metrics")).text
     assert health == {"status": "ok", "checks": {"redis": "ok", "browser": "ok"}}

@@ -45,7 +45,7 @@ async def test_every_response_has_the_headers_refusals_too(
 ) -> None:
     user_id = uuid4()
     signed_in = {"authorization": f"Bearer {issuer.token(user_id)}"}
-    async with httpx.AsyncClient(base_url=f"{gateway.url}/api/v1") as http:
+    async with httpx.AsyncClient(base_url=f"{gateway.url}/api/v1", timeout=60) as http:
         await http.get("/me", headers=signed_in)
         job_id = await create_job(user_id, "COMPLETED")
         answers = [

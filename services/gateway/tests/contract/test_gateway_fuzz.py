@@ -46,7 +46,7 @@ async def test_schemathesis_finds_nothing(
     user_id = uuid4()
     token = issuer.token(user_id, app_metadata={"role": "operator", "plan": "ENTERPRISE"})
     authorization = f"Bearer {token}"
-    async with httpx.AsyncClient(base_url=url) as http:
+    async with httpx.AsyncClient(base_url=url, timeout=60) as http:
         await http.get("/me", headers={"authorization": authorization})
     statuses = ("PENDING", "COMPLETED", "FAILED", "CANCELLED")
     jobs = [str(await create_job(user_id, status)) for status in statuses]

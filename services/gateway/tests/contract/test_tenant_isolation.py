@@ -168,7 +168,7 @@ async def ann(
 ) -> AsyncIterator[Ann]:
     user_id = uuid4()
     authorization = f"Bearer {issuer.token(user_id)}"
-    async with httpx.AsyncClient(base_url=gateway.url) as http:
+    async with httpx.AsyncClient(base_url=gateway.url, timeout=60) as http:
         request_sender = RequestSender(http, "")
         cursor = json.loads(
             (await request_sender.request(operations["listJobs"], authorization)).text

@@ -13,7 +13,7 @@ from msaas.gateway.settings import Settings
 
 @pytest_asyncio.fixture
 async def http(gateway: RunningGateway) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=gateway.url) as client:
+    async with httpx.AsyncClient(base_url=gateway.url, timeout=60) as client:
         yield client
 
 
@@ -70,7 +70,7 @@ async def test_a_gateway_answers_to_its_own_names_alone(
 ) -> None:
     names = {"allowed_hosts": ("api.example.com",)}
     _, url = await open_gateway(gateway_settings.model_copy(update=names))
-    async with httpx.AsyncClient(base_url=url) as http:
+    async with httpx.AsyncClient(base_url=url, timeout=60) as http:
         for host, status in (("api.example.com", 401), ("evil.test", 400)):
             answer = await http.get("/api/v1/me", headers={"host": host})
             assert answer.status_code == status

@@ -139,7 +139,7 @@ async def test_unauthenticated_requests_are_refused_and_do_not_use_up_the_limit_
     sign_in_from: Client, enforced_settings: Settings, open_gateway: OpenGateway
 ) -> None:
     _, url = await open_gateway(enforced_settings)
-    async with httpx.AsyncClient(base_url=f"{url}/api/v1") as http:
+    async with httpx.AsyncClient(base_url=f"{url}/api/v1", timeout=60) as http:
         answers = await asyncio.gather(*(http.post(REPLAY[1]) for _ in range(40)))
     assert {answer.status_code for answer in answers} == {401}
     assert (await sign_in_from()(*REPLAY)).headers["ratelimit-remaining"] == "29"

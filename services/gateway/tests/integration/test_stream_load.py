@@ -86,7 +86,7 @@ class GatewayProcess:
 
     async def read_metric(self, name: str, label: str = "") -> float:
         """Add up the series of one name, or those of them that have the label."""
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=60) as http:
             answer = await http.get(f"http://{LOOPBACK}:{self.internal_port}/metrics")
         lines = [line for line in answer.text.splitlines() if line.startswith(f"{name}{{")]
         return sum(float(line.rpartition(" ")[2]) for line in lines if label in line)
@@ -103,7 +103,7 @@ class GatewayProcess:
 
     async def is_ready(self) -> bool:
         try:
-            async with httpx.AsyncClient() as http:
+            async with httpx.AsyncClient(timeout=60) as http:
                 answer = await http.get(f"http://{LOOPBACK}:{self.internal_port}/health/ready")
         except httpx.TransportError:
             return False

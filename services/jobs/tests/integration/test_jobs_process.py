@@ -55,7 +55,7 @@ async def test_it_gets_ready_handles_a_command_shows_its_metrics_and_drains(
     submit_job: BuildJob,
 ) -> None:
     program, redis_url = process
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
 
         async def is_ready() -> bool:
             try:

@@ -89,7 +89,7 @@ async def test_it_echoes_shows_its_health_and_metrics_and_drains(
     await owner.send(message="hello", delay_ms=10)
     await wait_until(lambda: owner.names() == ["JobStarted", "JobSucceeded"])
     assert owner.received[-1].result == {"message": "hello"}
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
         ready = await client.get("/health/ready")
         metrics = (await client.get("/metrics")).text
     assert (ready.status_code, ready.json()["checks"]) == (200, {"redis": "ok"})

@@ -11,7 +11,7 @@ ANON_KEY = "the-anon-key"
 
 
 async def sign_in(running: RunningServer, password: str) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=f"{running.url}/auth/v1") as client:
+    async with httpx.AsyncClient(base_url=f"{running.url}/auth/v1", timeout=60) as client:
         return await client.post(
             "/token",
             params={"grant_type": "password"},
@@ -38,7 +38,7 @@ async def test_seeding_again_changes_what_is_different(running: RunningServer) -
     first = await running.command(*SEED, "--plan", "PRO", stdin="correct horse\n")
     session = (await sign_in(running, "correct horse")).json()
     again = await running.command(*SEED, stdin="correct horse\n")
-    async with httpx.AsyncClient(base_url=f"{running.url}/auth/v1") as client:
+    async with httpx.AsyncClient(base_url=f"{running.url}/auth/v1", timeout=60) as client:
         headers = {"apikey": ANON_KEY, "authorization": f"Bearer {session['access_token']}"}
         kept = await client.get("/user", headers=headers)
         third = await running.command(*SEED, stdin="battery staple\n")
