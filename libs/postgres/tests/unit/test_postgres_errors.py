@@ -23,6 +23,7 @@ from msaas.postgres import (
         (asyncpg.TooManyConnectionsError(), DatabaseUnavailable),
         (asyncpg.IdleInTransactionSessionTimeoutError(), DatabaseUnavailable),
         (asyncpg.TransactionTimeoutError(), DatabaseUnavailable),
+        (asyncpg.InternalClientError(), DatabaseUnavailable),
         (asyncpg.DiskFullError(), DatabaseUnavailable),
         (asyncpg.OutOfMemoryError(), DatabaseUnavailable),
         (asyncpg.PostgresIOError(), DatabaseUnavailable),

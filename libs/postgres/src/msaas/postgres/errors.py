@@ -26,7 +26,12 @@ from msaas.kernel import (
 )
 
 TARGET: Final = "postgres"
-DRIVER_ERRORS: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+DRIVER_ERRORS: Final = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 
 
 class DatabaseUnavailable(DependencyUnavailable):
@@ -62,6 +67,7 @@ _UNREACHABLE: Final = (
     asyncpg.IdleSessionTimeoutError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.TransactionTimeoutError,
+    asyncpg.InternalClientError,  # the session's end arrives while a statement is being sent
     OSError,
 )
 _CONFLICTS: Final = (
