@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from msaas.billing.adapters.stripe.events import read_event, read_meter_errors
@@ -111,6 +111,7 @@ NAMES = st.sampled_from(
 
 
 @given(fields=st.dictionaries(NAMES, JSON, max_size=6))
+@example(fields={"total": -(2**63) - 1})
 def test_no_value_of_any_field_breaks_the_reading(fields: dict[str, Any]) -> None:
     read_subscription(subscription(**fields), PRICES)
     read_invoice(subscription(**fields))

@@ -184,6 +184,8 @@ async def test_an_event_that_always_fails_is_given_up_and_can_be_replayed(
         ({"livemode": True}, "wrong_livemode"),
         ({"customer_id": None}, "no_customer"),
         ({"customer_id": "cus_of_another_system"}, "unknown_customer"),
+        ({"type": "tax.rate.created", "payload": {"total": 2**64}}, "unknown_type"),
+        ({"type": "tax.rate.created", "payload": {"name": "\x00"}}, "unknown_type"),
     ],
 )
 async def test_an_event_that_is_not_ours_is_stored_and_changes_nothing(

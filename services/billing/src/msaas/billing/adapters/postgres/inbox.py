@@ -144,11 +144,20 @@ def _build_row(event: StripeEvent) -> tuple[object, ...]:
         event.is_thin,
         event.object_id,
         event.customer_id,
-        None if payload is None else orjson.dumps(dict(payload), default=str).decode(),
+        None if payload is None else _dump(payload),
         event.source,
         event.correlation_id,
         event.traceparent,
     )
+
+
+def _dump(payload: Mapping[str, Any]) -> str | None:
+    """Return None for what jsonb cannot hold: the event is stored without its object."""
+    try:
+        text = orjson.dumps(dict(payload), default=str).decode()
+    except orjson.JSONEncodeError:
+        return None
+    return None if "\\u0000" in text else text
 
 
 def _read_event(row: Any) -> StripeEvent:

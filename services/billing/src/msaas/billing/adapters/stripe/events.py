@@ -37,7 +37,10 @@ def read_event(event: JsonMap, source: EventSource) -> StripeEvent | None:
 
 def _read_payload(event: JsonMap) -> JsonMap | None:
     """Return plain JSON, since the client has decimals in it; nothing of a large event."""
-    plain = orjson.dumps(dict(event), default=str)
+    try:
+        plain = orjson.dumps(dict(event), default=str)
+    except orjson.JSONEncodeError:  # a number or a text that the inbox could not hold
+        return None
     return orjson.loads(plain) if len(plain) <= MAX_STORED_PAYLOAD else None
 
 
