@@ -24,7 +24,7 @@ async def wait_until(condition: Callable[[], T], timeout: float = ..., message: 
 
 async def wait_until(
     condition: Callable[[], object],
-    timeout: float = 30.0,
+    timeout: float = 60.0,
     message: str = "",
 ) -> object:
     """Return the first truthy answer of a plain or async condition; fail when none comes."""
