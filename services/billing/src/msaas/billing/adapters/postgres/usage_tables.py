@@ -94,6 +94,7 @@ meter_reports = Table(
     ),
     Index("meter_reports_by_account_and_time", "account_id", "meter_timestamp"),
     Index("meter_reports_by_subject", "subject_id"),
+    Index("meter_reports_by_subject_and_time", "subject_id", "meter_timestamp"),
     Index(
         "meter_reports_unpublished",
         "id",
