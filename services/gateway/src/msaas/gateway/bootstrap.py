@@ -57,6 +57,7 @@ from msaas.gateway.entrypoints.http import (
     docs_pages,
     flags,
     fleet,
+    invoices,
     job_stream,
     jobs,
     stripe_webhooks,
@@ -109,7 +110,7 @@ SUMMARY_TTL_SECONDS, DAILY_SUMMARY_TTL_SECONDS, REPLICA_SUMMARY_TTL_SECONDS = 60
 ROUTERS = (
     *(account.router, job_stream.router, jobs.router, artifacts.router, summaries.router),
     *(api_keys.router, flags.router, dead_letters.router, fleet.router, users.router),
-    billing.router,
+    *(billing.router, invoices.router),
 )
 # Pages for people, and what Stripe calls; the OpenAPI document does not describe them.
 PAGES: Final = APIRouter(dependencies=[guard(RouteRule(is_public=True, rate_limit=None))])
@@ -264,6 +265,7 @@ def assemble(
         list_pauses=PostgresPauses(reads).list_pauses,
         read_circuits=partial(read_circuit_states, metrics),
         billing_views=money.views,
+        invoice_views=money.invoices,
         billing_commands=money.commands,
         billing_return_url=settings.billing_return_url,
         webhooks=money.webhooks,
