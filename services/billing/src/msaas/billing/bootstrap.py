@@ -15,6 +15,7 @@ from msaas.billing.adapters.postgres.catalogue import PostgresCatalogue
 from msaas.billing.adapters.postgres.corrections import PostgresCorrections
 from msaas.billing.adapters.postgres.inbox import PostgresInbox
 from msaas.billing.adapters.postgres.proofs import PostgresProofs
+from msaas.billing.adapters.postgres.reconciliation import PostgresReconciliation
 from msaas.billing.adapters.postgres.reports import PostgresReports
 from msaas.billing.adapters.postgres.requests import PostgresRequests
 from msaas.billing.adapters.postgres.usage import PostgresUsage
@@ -33,6 +34,8 @@ from msaas.billing.application.preview_invoice import PreviewInvoice
 from msaas.billing.application.proof_tasks import DueProofsTask
 from msaas.billing.application.prove_invoice import ProveInvoice
 from msaas.billing.application.receive_stripe_events import ReceiveStripeEvents
+from msaas.billing.application.reconcile_usage import ReconcileUsage
+from msaas.billing.application.reconciliation_tasks import ReconciliationTask
 from msaas.billing.application.refresh_account import RefreshAccount
 from msaas.billing.application.report_usage import ReportUsage
 from msaas.billing.application.republish_accounts import RepublishAccounts
@@ -59,6 +62,7 @@ CRON: Final = "billing-cron"
 DUE_PERIOD: Final = 5.0
 GAPS_PERIOD: Final = 15.0
 BACKFILL_PERIOD: Final = 60.0
+RECONCILIATION_PERIOD: Final = 60.0
 REPUBLISH_PERIOD: Final = 86_400.0
 REPUBLISH_CHECK: Final = 600.0
 TASK_BACKOFF: Final = RetryPolicy(base=5.0, cap=300.0, attempts=None)
@@ -105,6 +109,7 @@ class MeteringParts:
 class ProofParts:
     proofs: PostgresProofs
     invoices: StripeInvoices
+    reconciliation: PostgresReconciliation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +143,11 @@ def build_parts(database: Database, client: StripeClient, rules: BillingRules) -
             credit_notes=StripeCredits(client),
             billables=PostgresBillables(database, accounts),
         ),
-        proving=ProofParts(proofs=PostgresProofs(database), invoices=StripeInvoices(client)),
+        proving=ProofParts(
+            proofs=PostgresProofs(database),
+            invoices=StripeInvoices(client),
+            reconciliation=PostgresReconciliation(database),
+        ),
     )
 
 
@@ -170,7 +179,7 @@ def assemble(
     handler = commands.CommandsHandler(
         *(manage, apply, parts.refresh, parts.accounts, parts.inbox),
         metering=build_metering(parts.metering, metrics),
-        proving=build_proving(parts.proving, proof_key, metrics),
+        proving=build_proving(parts, proof_key, metrics),
     )
     take_usage = TakeUsage(parts.metering.usage, metrics)
     messenger.consume_batches(usage.TOPIC, usage.UsageHandler(take_usage))
@@ -191,9 +200,15 @@ def build_metering(parts: MeteringParts, metrics: Metrics) -> MeteringHandler:
     )
 
 
-def build_proving(parts: ProofParts, proof_key: str, metrics: Metrics) -> ProvingHandler:
-    return ProvingHandler(
-        ProveInvoice(parts.proofs, Ed25519Signer(proof_key), parts.invoices, metrics)
+def build_proving(parts: Parts, proof_key: str, metrics: Metrics) -> ProvingHandler:
+    proving = parts.proving
+    prove = ProveInvoice(proving.proofs, Ed25519Signer(proof_key), proving.invoices, metrics)
+    return ProvingHandler(prove, build_reconcile(parts))
+
+
+def build_reconcile(parts: Parts) -> ReconcileUsage:
+    return ReconcileUsage(
+        *(parts.proving.reconciliation, parts.accounts, parts.payments, parts.metering.meter)
     )
 
 
@@ -207,6 +222,10 @@ def assemble_cron(parts: Parts, broker: RedisBroker, environment: str, metrics: 
         "due usage": (DueUsageTask(parts.metering.usage, publisher, metrics), DUE_PERIOD),
         "missing usage": (MissingUsageTask(parts.metering.usage, publisher), GAPS_PERIOD),
         "due proofs": (DueProofsTask(parts.proving.proofs, publisher), DUE_PERIOD),
+        "reconciliation": (
+            ReconciliationTask(parts.proving.reconciliation, publisher, metrics),
+            RECONCILIATION_PERIOD,
+        ),
         "backfill": (BackfillTask(inbox, parts.payments, publisher, metrics), BACKFILL_PERIOD),
     }
     tasks = [

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any, Final
 from uuid import UUID
 
@@ -33,6 +34,17 @@ class Window:
 
     start: datetime
     end: datetime
+
+    def __contains__(self, other: "Window") -> bool:
+        return self.start <= other.start < self.end
+
+    def split_days(self) -> "list[Window]":
+        """Cut at midnight, UTC."""
+        cuts = [self.start]
+        while cuts[-1] < self.end:
+            midnight = cuts[-1].replace(hour=0, minute=0) + timedelta(days=1)
+            cuts.append(min(midnight, self.end))
+        return [Window(start, end) for start, end in pairwise(cuts)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +80,8 @@ def judge(figures: Figures) -> Verdict:
 def split_windows(boundaries: Iterable[datetime], now: datetime) -> list[Window]:
     """Tile the time from the first boundary until tomorrow; windows are cut at whole minutes."""
     floors = sorted({_floor(each) for each in boundaries if now - REACH <= each < now})
-    ends = [*floors[1:], _floor(now) + timedelta(days=1)]
-    return [Window(start, end) for start, end in zip(floors, ends, strict=True)]
+    cuts = [*floors, _floor(now) + timedelta(days=1)]
+    return [Window(start, end) for start, end in pairwise(cuts)]
 
 
 def _floor(at: datetime) -> datetime:
@@ -86,6 +98,15 @@ class SentReport:
     window: Window
     is_alone: bool
     is_invoiced: bool
+
+
+def explains_loss(lost: Sequence[SentReport], missing: int) -> bool:
+    """Return whether sending these reports again makes up for all that Stripe lacks."""
+    return (
+        bool(lost)
+        and sum(report.quantity for report in lost) == missing
+        and all(report.is_alone and not report.is_invoiced for report in lost)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,7 +106,7 @@ meter_reports = Table(
             "PENDING": ("SENDING",),
             "SENDING": ("REPORTED", "AMBIGUOUS", "REJECTED"),
             "AMBIGUOUS": ("SENDING", "REPORTED", "REJECTED"),
-            "REPORTED": ("CANCELLED",),
+            "REPORTED": ("CANCELLED", "AMBIGUOUS", "REJECTED"),
             "REJECTED": ("SENDING",),
             "CANCELLED": (),
         },

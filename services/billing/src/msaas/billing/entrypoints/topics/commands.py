@@ -22,6 +22,7 @@ from msaas.contracts import (
     OpenPortal,
     PreviewInvoice,
     ProveInvoice,
+    ReconcileUsage,
     ReplayStripeEvent,
     ReportUsage,
     SetSpendLimit,
@@ -87,7 +88,13 @@ class CommandsHandler:
                     answer = Answer(data={}, account=account and await self._refresh(account))
                 case ReplayStripeEvent(event_id=event_id):
                     return await self._replay(delivery, event_id)
-                case ReportUsage() | CorrectUsage() | PreviewInvoice() | ProveInvoice():
+                case (
+                    ReportUsage()
+                    | CorrectUsage()
+                    | PreviewInvoice()
+                    | ProveInvoice()
+                    | ReconcileUsage()
+                ):
                     return await self._handle_usage(delivery, message)
                 case OpenCheckout() | OpenPortal() | ChangePlan() | SetSpendLimit():
                     answer = await self._manage_user(message)
@@ -107,9 +114,9 @@ class CommandsHandler:
     async def _handle_usage(
         self,
         delivery: Delivery,
-        message: ReportUsage | CorrectUsage | PreviewInvoice | ProveInvoice,
+        message: ReportUsage | CorrectUsage | PreviewInvoice | ProveInvoice | ReconcileUsage,
     ) -> list[OutgoingMessage]:
-        if isinstance(message, ProveInvoice):
+        if isinstance(message, ProveInvoice | ReconcileUsage):
             return await self._proving(delivery, message)
         return await self._metering(delivery, message)
 
