@@ -113,3 +113,15 @@ class PreviewInvoice(Message, on_full=OnFull.REFUSE):
     user_id: UUID
     plan: Plan | None = None
     at: Timestamp | None = None
+
+
+class ProveInvoice(Message, on_full=OnFull.SKIP):
+    """Sign the usage that a final invoice charges, and leave its head at Stripe."""
+
+    invoice_id: StripeId
+
+
+class ReconcileUsage(Message, on_full=OnFull.SKIP):
+    """Begin a reconciliation, or go on with it: a timer names the one that is running."""
+
+    run_id: UUID

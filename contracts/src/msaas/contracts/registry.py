@@ -12,6 +12,8 @@ from msaas.contracts.billing import (
     OpenCheckout,
     OpenPortal,
     PreviewInvoice,
+    ProveInvoice,
+    ReconcileUsage,
     RefreshAccount,
     ReplayStripeEvent,
     ReportUsage,
@@ -152,7 +154,7 @@ _DECLARED = (
         messages=(
             *(OpenCheckout, OpenPortal, ChangePlan, SetSpendLimit),
             *(RefreshAccount, ApplyStripeEvent, ReplayStripeEvent),
-            *(ReportUsage, CorrectUsage, PreviewInvoice),
+            *(ReportUsage, CorrectUsage, PreviewInvoice, ProveInvoice, ReconcileUsage),
         ),
         owner="billing",
         producers=frozenset({"billing", "billing-cron", "gateway"}),

@@ -14,6 +14,7 @@ from services.billing.tests.support import RETURN_URL, Billing
 from msaas.billing.application.cron import BackfillTask, DueAccountsTask, DueEventsTask
 from msaas.billing.application.ports import StripeEvent
 from msaas.billing.bootstrap import Service, assemble, assemble_cron
+from msaas.billing.settings import LOCAL_PROOF_KEY
 from msaas.contracts import (
     ChangePlan,
     OpenCheckout,
@@ -81,7 +82,12 @@ class Fleet:
         metrics = Metrics("billing", "test")
         broker = self.open_broker("billing")
         parts = self._billing.parts
-        service = assemble(parts, broker, self._environment, metrics, rules=RULES, timings=TIMINGS)
+        service = assemble(
+            *(parts, broker, self._environment, metrics),
+            rules=RULES,
+            proof_key=LOCAL_PROOF_KEY,
+            timings=TIMINGS,
+        )
         self._start(service)
 
     def start_cron(self) -> None:

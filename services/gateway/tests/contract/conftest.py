@@ -15,7 +15,14 @@ import pytest_asyncio
 import yaml
 from services.gateway.tests.conftest import FakeIssuer, RunningGateway
 
-from msaas.contracts import ChangePlan, Message, OpenCheckout, OpenPortal, SetSpendLimit
+from msaas.contracts import (
+    ChangePlan,
+    Message,
+    OpenCheckout,
+    OpenPortal,
+    PreviewInvoice,
+    SetSpendLimit,
+)
 from msaas.jobs.bootstrap import assemble, read_keys
 from msaas.jobs.settings import LOCAL_SEALING_KEY
 from msaas.kernel import RetryPolicy
@@ -120,6 +127,7 @@ BILLING_ANSWERS: Mapping[type[Message], dict[str, Any]] = {
         "next_plan": None,
     },
     SetSpendLimit: {"amount": 5_000},
+    PreviewInvoice: {"currency": "usd", "due_at": None, "total": 0, "lines": []},
 }
 
 

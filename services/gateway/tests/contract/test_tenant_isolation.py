@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from services.gateway.tests.conftest import FakeIssuer, RunningGateway
 from services.gateway.tests.contract.conftest import CreateJob, Operation
+from services.gateway.tests.invoice_rows import plant_invoice
 
 from msaas.gateway.domain.api_keys import ENTROPY_BYTES, build_key
 
@@ -69,6 +70,11 @@ CASES: Mapping[str, Case] = {
     "readQuotaForecast": Case.OWN,
     "listPlans": Case.OWN,
     "readSubscription": Case.OWN,
+    "previewInvoice": Case.OWN,
+    "listInvoices": Case.OWN,
+    "readInvoice": Case.OWNED,
+    "listInvoiceJobs": Case.OWNED,
+    "readInvoiceProof": Case.OWNED,
     "openCheckout": Case.OWN,
     "openPortal": Case.OWN,
     "changePlan": Case.OWN,
@@ -164,6 +170,8 @@ async def ann(
     billing_service: None,
     issuer: FakeIssuer,
     create_job: CreateJob,
+    rows: asyncpg.Connection,
+    *,
     operations: Mapping[str, Operation],
 ) -> AsyncIterator[Ann]:
     user_id = uuid4()
@@ -194,6 +202,7 @@ async def ann(
         "key_id": tuple(UUID(key["id"]) for key in keys),
         "user_id": (user_id,),
         "bulk_id": (UUID(bulk.json()["id"]),),
+        "invoice_id": (UUID((await plant_invoice(rows, user_id)).id),),
     }
     yield Ann(user_id, authorization, things, cursor["stream_cursor"], keys[1]["key"])
 
@@ -322,6 +331,12 @@ async def test_ann_herself_finds_all_of_it(
         operations["rotateApiKey"], ann.authorization, {"key_id": live}
     )
     assert rotated.status == 201
+    [invoice_id] = ann.things["invoice_id"]
+    for name in ("readInvoice", "listInvoiceJobs", "readInvoiceProof"):
+        response = await request_sender.request(
+            operations[name], ann.authorization, {"invoice_id": invoice_id}
+        )
+        assert response.status == 200, (name, response.text)
     pending, _, failed = ann.things["job_id"]
     for name, job_id in (("cancelJob", pending), ("retryJob", failed)):
         response = await request_sender.request(

@@ -106,9 +106,11 @@ COMMANDS: Mapping[str, CliCommand] = {
     ),
     "billing": CliCommand(
         "msaas.cli.billing:run",
-        "setup --webhook-url URL [--dry-run] [--secret-file FILE]",
-        "make or verify the catalogue at Stripe: meter, prices, portal, webhook endpoint",
-        "Prints a diff and changes no price; with --dry-run it changes nothing at all.\n"
+        "setup --webhook-url URL [--dry-run] [--secret-file FILE] | reconcile | explain INVOICE",
+        "set up the catalogue at Stripe, compare usage with it, explain an invoice",
+        "setup makes or verifies meter, prices, portal and webhook endpoint: it prints a diff and\n"
+        "changes no price; with --dry-run it changes nothing at all. reconcile compares every\n"
+        "customer and exits with 1 for discrepancies. explain names the usage behind each line.\n"
         "Uses DATABASE_URL (the login svc_billing) and STRIPE_API_KEY, else what `up` runs.",
     ),
     "metrics": CliCommand(

@@ -1,4 +1,4 @@
-"""`python -m msaas.billing serve | cron | setup`."""
+"""`python -m msaas.billing serve | cron | setup | reconcile | explain`."""
 
 import argparse
 import asyncio
@@ -20,9 +20,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     setup.add_argument("--webhook-url", required=True, help="where Stripe sends events to")
     setup.add_argument("--secret-file", type=Path, help="a file for the endpoint's new secret")
     setup.add_argument("--dry-run", action="store_true", help="print the diff, and change nothing")
+    kinds.add_parser("reconcile", help="compare every customer's usage with Stripe now")
+    explained = kinds.add_parser("explain", help="what an invoice charges, and the usage behind it")
+    explained.add_argument("invoice", help="the invoice's id at Stripe")
     given = parser.parse_args(arguments)
+    commands = {"setup": _set_up, "reconcile": _reconcile, "explain": _explain}
+    command = commands.get(given.kind)
     try:
-        sys.exit(asyncio.run(_set_up(given)) if given.kind == "setup" else run(_do(given)))
+        sys.exit(asyncio.run(command(given)) if command else run(_do(given)))
     except SettingsInvalid as invalid:
         parser.exit(2, f"{invalid}\n")
 
@@ -47,6 +52,21 @@ async def _set_up(given: argparse.Namespace) -> int:
         secret_file=given.secret_file,
         is_dry_run=given.dry_run,
     )
+
+
+async def _reconcile(given: argparse.Namespace) -> int:
+    from msaas.billing.operate import reconcile
+    from msaas.billing.settings import SetUpSettings
+
+    del given
+    return await reconcile(load_settings(SetUpSettings, os.environ))
+
+
+async def _explain(given: argparse.Namespace) -> int:
+    from msaas.billing.operate import explain
+    from msaas.billing.settings import SetUpSettings
+
+    return await explain(load_settings(SetUpSettings, os.environ), given.invoice)
 
 
 if __name__ == "__main__":

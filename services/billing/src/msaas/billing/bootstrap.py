@@ -14,11 +14,15 @@ from msaas.billing.adapters.postgres.billables import PostgresBillables
 from msaas.billing.adapters.postgres.catalogue import PostgresCatalogue
 from msaas.billing.adapters.postgres.corrections import PostgresCorrections
 from msaas.billing.adapters.postgres.inbox import PostgresInbox
+from msaas.billing.adapters.postgres.proofs import PostgresProofs
+from msaas.billing.adapters.postgres.reconciliation import PostgresReconciliation
 from msaas.billing.adapters.postgres.reports import PostgresReports
 from msaas.billing.adapters.postgres.requests import PostgresRequests
 from msaas.billing.adapters.postgres.usage import PostgresUsage
+from msaas.billing.adapters.signing import Ed25519Signer
 from msaas.billing.adapters.stripe.client import API_VERSION, StripeClient
 from msaas.billing.adapters.stripe.credit_notes import StripeCredits
+from msaas.billing.adapters.stripe.invoices import StripeInvoices
 from msaas.billing.adapters.stripe.meter import StripeMeter
 from msaas.billing.adapters.stripe.payments import StripePayments
 from msaas.billing.application.apply_stripe_events import ApplyStripeEvents
@@ -27,13 +31,18 @@ from msaas.billing.application.cron import BackfillTask, DueAccountsTask, DueEve
 from msaas.billing.application.manage_subscription import ManageSubscription
 from msaas.billing.application.metering_tasks import DueUsageTask, MissingUsageTask
 from msaas.billing.application.preview_invoice import PreviewInvoice
+from msaas.billing.application.proof_tasks import DueProofsTask
+from msaas.billing.application.prove_invoice import ProveInvoice
 from msaas.billing.application.receive_stripe_events import ReceiveStripeEvents
+from msaas.billing.application.reconcile_usage import ReconcileUsage
+from msaas.billing.application.reconciliation_tasks import ReconciliationTask
 from msaas.billing.application.refresh_account import RefreshAccount
 from msaas.billing.application.report_usage import ReportUsage
 from msaas.billing.application.republish_accounts import RepublishAccounts
 from msaas.billing.application.take_usage import TakeUsage
 from msaas.billing.entrypoints.topics import commands, usage, webhooks
 from msaas.billing.entrypoints.topics.metering import MeteringHandler
+from msaas.billing.entrypoints.topics.proving import ProvingHandler
 from msaas.billing.settings import CronSettings, Settings, StripeSettings
 from msaas.kernel import PeriodicTask, RetryPolicy
 from msaas.messaging import ConsumerTimings, Messenger, RedisBroker
@@ -53,6 +62,7 @@ CRON: Final = "billing-cron"
 DUE_PERIOD: Final = 5.0
 GAPS_PERIOD: Final = 15.0
 BACKFILL_PERIOD: Final = 60.0
+RECONCILIATION_PERIOD: Final = 60.0
 REPUBLISH_PERIOD: Final = 86_400.0
 REPUBLISH_CHECK: Final = 600.0
 TASK_BACKOFF: Final = RetryPolicy(base=5.0, cap=300.0, attempts=None)
@@ -96,6 +106,13 @@ class MeteringParts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProofParts:
+    proofs: PostgresProofs
+    invoices: StripeInvoices
+    reconciliation: PostgresReconciliation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What both kinds of process are built from."""
 
@@ -105,6 +122,7 @@ class Parts:
     payments: StripePayments
     refresh: RefreshAccount
     metering: MeteringParts
+    proving: ProofParts
 
 
 def build_parts(database: Database, client: StripeClient, rules: BillingRules) -> Parts:
@@ -125,6 +143,11 @@ def build_parts(database: Database, client: StripeClient, rules: BillingRules) -
             credit_notes=StripeCredits(client),
             billables=PostgresBillables(database, accounts),
         ),
+        proving=ProofParts(
+            proofs=PostgresProofs(database),
+            invoices=StripeInvoices(client),
+            reconciliation=PostgresReconciliation(database),
+        ),
     )
 
 
@@ -135,6 +158,7 @@ def assemble(
     metrics: Metrics,
     *,
     rules: BillingRules,
+    proof_key: str,
     timings: ConsumerTimings | None = None,
 ) -> Service:
     """Build what `serve` runs: consumers of webhooks and commands."""
@@ -155,6 +179,7 @@ def assemble(
     handler = commands.CommandsHandler(
         *(manage, apply, parts.refresh, parts.accounts, parts.inbox),
         metering=build_metering(parts.metering, metrics),
+        proving=build_proving(parts, proof_key, metrics),
     )
     take_usage = TakeUsage(parts.metering.usage, metrics)
     messenger.consume_batches(usage.TOPIC, usage.UsageHandler(take_usage))
@@ -175,6 +200,18 @@ def build_metering(parts: MeteringParts, metrics: Metrics) -> MeteringHandler:
     )
 
 
+def build_proving(parts: Parts, proof_key: str, metrics: Metrics) -> ProvingHandler:
+    proving = parts.proving
+    prove = ProveInvoice(proving.proofs, Ed25519Signer(proof_key), proving.invoices, metrics)
+    return ProvingHandler(prove, build_reconcile(parts))
+
+
+def build_reconcile(parts: Parts) -> ReconcileUsage:
+    return ReconcileUsage(
+        *(parts.proving.reconciliation, parts.accounts, parts.payments, parts.metering.meter)
+    )
+
+
 def assemble_cron(parts: Parts, broker: RedisBroker, environment: str, metrics: Metrics) -> Service:
     """Build what `cron` runs: periodic tasks, each in one replica at a time."""
     messenger = Messenger(broker, CRON, environment, metrics=metrics)
@@ -184,6 +221,11 @@ def assemble_cron(parts: Parts, broker: RedisBroker, environment: str, metrics: 
         "due accounts": (DueAccountsTask(parts.accounts, publisher), DUE_PERIOD),
         "due usage": (DueUsageTask(parts.metering.usage, publisher, metrics), DUE_PERIOD),
         "missing usage": (MissingUsageTask(parts.metering.usage, publisher), GAPS_PERIOD),
+        "due proofs": (DueProofsTask(parts.proving.proofs, publisher), DUE_PERIOD),
+        "reconciliation": (
+            ReconciliationTask(parts.proving.reconciliation, publisher, metrics),
+            RECONCILIATION_PERIOD,
+        ),
         "backfill": (BackfillTask(inbox, parts.payments, publisher, metrics), BACKFILL_PERIOD),
     }
     tasks = [
@@ -228,8 +270,12 @@ async def _run_process(settings: Settings | CronSettings, process: str) -> None:
         async with Database(config, metrics) as database:
             parts = build_parts(database, client, rules)
             service = (
-                assemble(parts, broker, environment, metrics, rules=rules)
-                if process == SERVICE
+                assemble(
+                    *(parts, broker, environment, metrics),
+                    rules=rules,
+                    proof_key=settings.proof_key.get_secret_value(),
+                )
+                if isinstance(settings, Settings)
                 else assemble_cron(parts, broker, environment, metrics)
             )
             # Stripe is no part of health: its outage stops no work, and a restart would not help.

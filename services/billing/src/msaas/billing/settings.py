@@ -1,16 +1,29 @@
 """The settings of the process, read from the environment."""
 
+import re
 from typing import Annotated, ClassVar, Final
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_core import PydanticCustomError
 from pydantic_settings import SettingsConfigDict
 
 from msaas.settings import LocalDefault, PostgresSettings, RedisSettings
 
 # The key that the local stand-in for Stripe accepts; in production a real one has to be set.
 LOCAL_STRIPE_KEY: Final = "sk_test_local"
+# What proofs are signed with on one machine: everyone knows it, so it proves nothing elsewhere.
+LOCAL_PROOF_KEY: Final = "6c6f63616c" * 6 + "6b65"
 _HTTP: Final = r"^https?://"
 _CONFIG: Final = SettingsConfigDict(env_prefix="BILLING_")
+
+
+def _require_key(value: SecretStr) -> SecretStr:
+    if re.fullmatch(r"[0-9a-f]{64}", value.get_secret_value()) is None:
+        raise PydanticCustomError("proof_key", "must be 32 bytes in hexadecimal")
+    return value
+
+
+ProofKey = Annotated[SecretStr, AfterValidator(_require_key)]
 
 
 class StripeSettings(PostgresSettings):
@@ -43,9 +56,12 @@ class _ProcessSettings(RedisSettings, StripeSettings):
 
 
 class Settings(_ProcessSettings):
+    """`proof_key`: the 32 secret bytes of an Ed25519 key, in hexadecimal."""
+
     model_config: ClassVar[SettingsConfigDict] = _CONFIG
 
     internal_port: int = Field(default=9005, ge=0, le=65_535)
+    proof_key: Annotated[ProofKey, LocalDefault(LOCAL_PROOF_KEY)]
 
 
 class CronSettings(_ProcessSettings):

@@ -11,6 +11,7 @@ from msaas.gateway.adapters.broker_commands import (
     BrokerCommandSender,
 )
 from msaas.gateway.adapters.postgres.billing_views import PostgresBillingViews
+from msaas.gateway.adapters.postgres.invoice_views import PostgresInvoiceViews
 from msaas.gateway.application.errors import RateLimited
 from msaas.gateway.application.receive_webhooks import ReceiveWebhooks
 from msaas.gateway.application.request_rate_limiter import RequestRateLimiter
@@ -27,6 +28,7 @@ BILLING_TOPICS: Final = (BILLING_TOPIC, WEBHOOKS_TOPIC)
 @dataclass(frozen=True, kw_only=True)
 class BillingRoutes:
     views: PostgresBillingViews
+    invoices: PostgresInvoiceViews
     commands: BrokerCommandSender
     webhooks: ReceiveWebhooks
 
@@ -41,6 +43,7 @@ def assemble_billing_routes(
     secrets = settings.stripe_webhook_secrets.get_secret_value().split(",")
     return BillingRoutes(
         views=PostgresBillingViews(reads),
+        invoices=PostgresInvoiceViews(reads),
         commands=BrokerCommandSender(client, BILLING_TOPIC, BILLING_TIMEOUT_SECONDS),
         webhooks=ReceiveWebhooks(
             BrokerCommandSender(client, WEBHOOKS_TOPIC),

@@ -255,6 +255,7 @@ def assemble(
         list_pauses=PostgresPauses(reads).list_pauses,
         read_circuits=partial(read_circuit_states, metrics),
         billing_views=money.views,
+        invoice_views=money.invoices,
         billing_commands=money.commands,
         billing_return_url=settings.billing_return_url,
         webhooks=money.webhooks,

@@ -36,6 +36,7 @@ DATABASE_ACCESS: Mapping[str, str | None] = {
     "list_topic_stats": None,  # numbers of the broker
     "read_circuits": None,  # memory
     "billing_views": "`svc_gateway_read` as `authenticated` with the user's claims: `api_v1`",
+    "invoice_views": "`svc_gateway_read` as `authenticated` with the user's claims: `api_v1`",
     "billing_commands": "`svc_billing`, by a command",
     "billing_return_url": None,
     "list_pauses": "`svc_gateway_read` as `authenticated` with the user's claims: `api_v1`",

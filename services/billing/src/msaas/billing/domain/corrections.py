@@ -21,7 +21,10 @@ ADJUSTABLE_FOR: Final = timedelta(hours=23)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """What a job was charged; `report` is the present report of the units, if there is one."""
+    """What a job was charged; `report` is the present report of the units, if there is one.
+
+    `is_invoiced`: a final invoice charges that report, so that the meter changes nothing any more.
+    """
 
     account_id: UUID | None
     subject_id: UUID
@@ -32,6 +35,7 @@ class Charge:
     period_start: datetime
     revision: int = 0
     report: MeterReport | None = None
+    is_invoiced: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +64,7 @@ def choose_means(charge: Charge, now: datetime) -> CorrectionMeans | None:
         return CorrectionMeans.NONE
     if charge.report.state is not ReportState.REPORTED or charge.report.reported_at is None:
         return None
-    if now < charge.report.reported_at + ADJUSTABLE_FOR:
+    if not charge.is_invoiced and now < charge.report.reported_at + ADJUSTABLE_FOR:
         return CorrectionMeans.METER_ADJUSTMENT
     return CorrectionMeans.CREDIT_NOTE
 

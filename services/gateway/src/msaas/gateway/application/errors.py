@@ -5,6 +5,8 @@ MsaasError
 ├── ResultNotAvailable      the job has not completed
 ├── ResultRemoved           the result is no longer kept
 ├── FileNotFound            the job has no file of that name
+├── InvoiceNotFound         the invoice does not exist, or belongs to another user
+├── ProofNotReady           the invoice is not final yet, or charges no usage
 ├── QuotaExceeded           all jobs of the period are used or reserved
 ├── PlanForbidden           the plan does not include the task type or operation
 ├── IdempotencyMismatch     the key was used for another request
@@ -57,6 +59,20 @@ class FileNotFound(MsaasError):
     code: ClassVar[str] = "not_found"
     kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
     default_message: ClassVar[str] = "File not found."
+
+
+class InvoiceNotFound(MsaasError):
+    code: ClassVar[str] = "not_found"
+    kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
+    default_message: ClassVar[str] = "Invoice not found."
+
+
+class ProofNotReady(MsaasError):
+    code: ClassVar[str] = "conflict"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+    default_message: ClassVar[str] = (
+        "There is no proof: the invoice charges no usage, or became final a moment ago."
+    )
 
 
 class QuotaExceeded(MsaasError):

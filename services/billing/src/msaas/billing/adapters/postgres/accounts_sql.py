@@ -96,13 +96,16 @@ UPDATE billing.stripe_events SET
 WHERE event_id = ANY($1::text[]) AND state = 'RECEIVED'
 """
 
+# An invoice is proved once it is final.
 STORE_INVOICE: Final = """
 INSERT INTO billing.invoices (
   stripe_invoice_id, account_id, user_id, stripe_subscription_id, number, status, currency, total,
   amount_due, amount_paid, amount_remaining, billing_reason, attempt_count, next_payment_attempt,
-  period_start, period_end, finalized_at, paid_at, hosted_invoice_url, fetched_version, created_at
+  period_start, period_end, finalized_at, paid_at, hosted_invoice_url, fetched_version, created_at,
+  prove_at
 ) VALUES (
-  $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21
+  $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
+  CASE WHEN $17::timestamptz IS NOT NULL THEN clock_timestamp() END
 )
 ON CONFLICT (stripe_invoice_id) DO UPDATE SET
   stripe_subscription_id = excluded.stripe_subscription_id, number = excluded.number,
@@ -111,7 +114,10 @@ ON CONFLICT (stripe_invoice_id) DO UPDATE SET
   billing_reason = excluded.billing_reason, attempt_count = excluded.attempt_count,
   next_payment_attempt = excluded.next_payment_attempt, finalized_at = excluded.finalized_at,
   paid_at = excluded.paid_at, hosted_invoice_url = excluded.hosted_invoice_url,
-  fetched_version = excluded.fetched_version, updated_at = clock_timestamp()
+  fetched_version = excluded.fetched_version, updated_at = clock_timestamp(),
+  prove_at = CASE
+    WHEN invoices.finalized_at IS NULL THEN excluded.prove_at ELSE invoices.prove_at
+  END
 WHERE invoices.fetched_version < excluded.fetched_version
 RETURNING stripe_invoice_id
 """

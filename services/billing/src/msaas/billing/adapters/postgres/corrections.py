@@ -119,6 +119,7 @@ class PostgresCorrections:
 async def _find_charge(connection: DatabaseConnection, job_id: UUID) -> Charge:
     (row,) = await connection.fetch(sql.FIND_CHARGE, job_id)
     reports = read_reports(await connection.fetch(sql.FIND_REPORT % REPORT, job_id))
+    invoiced = reports and await connection.fetchrow(sql.FIND_INVOICED, reports[0].id)
     return Charge(
         account_id=row["account_id"],
         subject_id=row["subject_id"],
@@ -129,6 +130,7 @@ async def _find_charge(connection: DatabaseConnection, job_id: UUID) -> Charge:
         period_start=row["period_start"],
         revision=row["revision"],
         report=reports[0] if reports else None,
+        is_invoiced=bool(invoiced),
     )
 
 

@@ -49,6 +49,7 @@ invoices = Table(
     Column("finalized_at", INSTANT, info=INTERNAL),
     Column("paid_at", INSTANT, info=INTERNAL),
     Column("hosted_invoice_url", Text, info=PERSONAL),
+    Column("prove_at", INSTANT, info=INTERNAL),
     required("fetched_version", BigInteger, info=INTERNAL),
     required("created_at", INSTANT, info=INTERNAL),
     required("updated_at", INSTANT, server_default=NOW, info=INTERNAL),
@@ -57,6 +58,7 @@ invoices = Table(
     ),
     Index("invoices_by_account", "account_id", text("created_at DESC")),
     Index("invoices_by_user", "user_id", text("created_at DESC")),
+    Index("invoices_to_prove", "prove_at", postgresql_where=text("prove_at IS NOT NULL")),
 )
 
 invoice_lines = Table(
@@ -104,6 +106,7 @@ invoice_proofs = Table(
     required("head_after", LargeBinary, info=INTERNAL),
     required("key_id", Text, info=INTERNAL),
     required("signature", LargeBinary, info=INTERNAL),
+    required("statement", Text, server_default="", info=PERSONAL),
     Column("metadata_written_at", INSTANT, info=INTERNAL),
     required("created_at", INSTANT, server_default=NOW, info=INTERNAL),
     CheckConstraint("octet_length(head_before) = 32", name="invoice_proofs_head_before_is_sha256"),

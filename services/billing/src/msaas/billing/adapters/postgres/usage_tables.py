@@ -94,6 +94,7 @@ meter_reports = Table(
     ),
     Index("meter_reports_by_account_and_time", "account_id", "meter_timestamp"),
     Index("meter_reports_by_subject", "subject_id"),
+    Index("meter_reports_by_subject_and_time", "subject_id", "meter_timestamp"),
     Index(
         "meter_reports_unpublished",
         "id",
@@ -105,7 +106,7 @@ meter_reports = Table(
             "PENDING": ("SENDING",),
             "SENDING": ("REPORTED", "AMBIGUOUS", "REJECTED"),
             "AMBIGUOUS": ("SENDING", "REPORTED", "REJECTED"),
-            "REPORTED": ("CANCELLED",),
+            "REPORTED": ("CANCELLED", "AMBIGUOUS", "REJECTED"),
             "REJECTED": ("SENDING",),
             "CANCELLED": (),
         },

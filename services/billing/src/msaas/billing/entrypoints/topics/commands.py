@@ -12,6 +12,7 @@ from msaas.billing.application.refresh_account import RefreshAccount
 from msaas.billing.domain.accounts import Account
 from msaas.billing.domain.errors import EventNotFound
 from msaas.billing.entrypoints.topics.metering import MeteringHandler
+from msaas.billing.entrypoints.topics.proving import ProvingHandler
 from msaas.contracts import (
     ApplyStripeEvent,
     ChangePlan,
@@ -20,6 +21,8 @@ from msaas.contracts import (
     OpenCheckout,
     OpenPortal,
     PreviewInvoice,
+    ProveInvoice,
+    ReconcileUsage,
     ReplayStripeEvent,
     ReportUsage,
     SetSpendLimit,
@@ -48,6 +51,7 @@ class CommandsHandler:
         inbox: Inbox,
         *,
         metering: MeteringHandler,
+        proving: ProvingHandler,
     ) -> None:
         self._manage = manage
         self._apply = apply
@@ -55,6 +59,7 @@ class CommandsHandler:
         self._accounts = accounts
         self._inbox = inbox
         self._metering = metering
+        self._proving = proving
         self._log = get_logger()
 
     async def __call__(self, batch: Sequence[Delivery]) -> Sequence[OutgoingMessage]:
@@ -83,8 +88,14 @@ class CommandsHandler:
                     answer = Answer(data={}, account=account and await self._refresh(account))
                 case ReplayStripeEvent(event_id=event_id):
                     return await self._replay(delivery, event_id)
-                case ReportUsage() | CorrectUsage() | PreviewInvoice():
-                    return await self._metering(delivery, message)
+                case (
+                    ReportUsage()
+                    | CorrectUsage()
+                    | PreviewInvoice()
+                    | ProveInvoice()
+                    | ReconcileUsage()
+                ):
+                    return await self._handle_usage(delivery, message)
                 case OpenCheckout() | OpenPortal() | ChangePlan() | SetSpendLimit():
                     answer = await self._manage_user(message)
                 case _:
@@ -99,6 +110,15 @@ class CommandsHandler:
         if answer.account is not None:
             outgoing += self._publish(delivery, answer.account)
         return outgoing
+
+    async def _handle_usage(
+        self,
+        delivery: Delivery,
+        message: ReportUsage | CorrectUsage | PreviewInvoice | ProveInvoice | ReconcileUsage,
+    ) -> list[OutgoingMessage]:
+        if isinstance(message, ProveInvoice | ReconcileUsage):
+            return await self._proving(delivery, message)
+        return await self._metering(delivery, message)
 
     async def _manage_user(self, command: UserCommand) -> Answer:
         handlers: dict[type[Message], Callable[[Any], Awaitable[Answer]]] = {

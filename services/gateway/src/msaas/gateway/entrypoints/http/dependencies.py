@@ -15,6 +15,7 @@ from msaas.gateway.application.audit import Actor, Auditor
 from msaas.gateway.application.billing_ports import BillingViews
 from msaas.gateway.application.change_jobs_in_bulk import ChangeJobsInBulk
 from msaas.gateway.application.features import Features
+from msaas.gateway.application.invoice_ports import InvoiceViews
 from msaas.gateway.application.job_event_hub import JobEventHub
 from msaas.gateway.application.key_ports import KeyViews
 from msaas.gateway.application.manage_access import ManageAccess
@@ -69,6 +70,7 @@ class GatewayState:
     list_pauses: ListPauses
     read_circuits: ReadCircuits
     billing_views: BillingViews
+    invoice_views: InvoiceViews
     billing_commands: CommandSender
     billing_return_url: str
     webhooks: ReceiveWebhooks
@@ -146,6 +148,7 @@ CommandsDep = Annotated[CommandSender, Depends(part(lambda state: state.commands
 EventHubDep = Annotated[JobEventHub, Depends(part(lambda state: state.event_hub))]
 FeaturesDep = Annotated[Features, Depends(part(lambda state: state.features))]
 HealthDep = Annotated[Health, Depends(part(lambda state: state.health))]
+InvoiceViewsDep = Annotated[InvoiceViews, Depends(part(lambda state: state.invoice_views))]
 JobFilesDep = Annotated[ReadJobFiles, Depends(part(lambda state: state.job_files))]
 JobMetricsDep = Annotated[JobMetrics, Depends(part(lambda state: state.job_metrics))]
 JobSubmissionDep = Annotated[JobSubmission, Depends(part(lambda state: state.job_submission))]

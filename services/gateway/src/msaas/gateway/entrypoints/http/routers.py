@@ -14,6 +14,7 @@ from msaas.gateway.entrypoints.http import (
     docs_pages,
     flags,
     fleet,
+    invoices,
     job_snapshot,
     job_stream,
     jobs,
@@ -40,6 +41,7 @@ ROUTERS = (
     ),
     *(api_keys.router, flags.router, dead_letters.router, fleet.router, users.router),
     billing.router,
+    invoices.router,
     operator_lists.router,
 )
 # Pages for people, and what Stripe calls; the OpenAPI document does not describe them.
