@@ -154,12 +154,12 @@ async def test_each_planted_discrepancy_is_named_and_the_provable_ones_heal(
     billing.stripe.control("remove-object", identifier=gone.customer_id)
 
     found = await reconciliation.run()
-    verdicts = {
+    outcomes = {
         name: (finding["kind"], finding["outcome"], finding["is_healed"])
         for name, account_id in accounts.items()
         for finding in found.get(account_id, [])
     }
-    assert verdicts == {
+    assert outcomes == {
         "lost": ("usage", "ours_ahead", True),
         "invoiced": ("usage", "ours_ahead", False),
         "planted": ("usage", "stripe_ahead", False),

@@ -1,4 +1,4 @@
-"""The verdict about four figures, and the spans of time that they are compared in."""
+"""The outcome about four figures, and the spans of time that they are compared in."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from msaas.billing.domain.reconciliation import (
     REACH,
     Figures,
+    Outcome,
     SentReport,
-    Verdict,
     Window,
     explains_loss,
     judge,
@@ -45,26 +45,26 @@ def build(
 
 
 @pytest.mark.parametrize(
-    ("figures", "verdict"),
+    ("figures", "outcome"),
     [
-        (build(0, 0), Verdict.EQUAL),
-        (build(7, 7), Verdict.EQUAL),
-        (build(7, 7, counted=7), Verdict.EQUAL),
-        (build(7, 7, open=2), Verdict.IN_FLIGHT),
-        (build(7, 8, open=2), Verdict.IN_FLIGHT),
-        (build(7, 4, recent=3), Verdict.IN_FLIGHT),
-        (build(7, 3, recent=3), Verdict.OURS_AHEAD),
-        (build(7, 6), Verdict.OURS_AHEAD),
-        (build(7, 7, rejected=1), Verdict.OURS_AHEAD),
-        (build(7, 8), Verdict.STRIPE_AHEAD),
-        (build(7, 10, open=2), Verdict.STRIPE_AHEAD),
-        (build(7, 7, excess=1), Verdict.INCONSISTENT),
-        (build(7, 7, excess=-1), Verdict.INCONSISTENT),
-        (build(7, 7, counted=8), Verdict.INCONSISTENT),
+        (build(0, 0), Outcome.EQUAL),
+        (build(7, 7), Outcome.EQUAL),
+        (build(7, 7, counted=7), Outcome.EQUAL),
+        (build(7, 7, open=2), Outcome.IN_FLIGHT),
+        (build(7, 8, open=2), Outcome.IN_FLIGHT),
+        (build(7, 4, recent=3), Outcome.IN_FLIGHT),
+        (build(7, 3, recent=3), Outcome.OURS_AHEAD),
+        (build(7, 6), Outcome.OURS_AHEAD),
+        (build(7, 7, rejected=1), Outcome.OURS_AHEAD),
+        (build(7, 8), Outcome.STRIPE_AHEAD),
+        (build(7, 10, open=2), Outcome.STRIPE_AHEAD),
+        (build(7, 7, excess=1), Outcome.INCONSISTENT),
+        (build(7, 7, excess=-1), Outcome.INCONSISTENT),
+        (build(7, 7, counted=8), Outcome.INCONSISTENT),
     ],
 )
-def test_four_figures_have_one_verdict(figures: Figures, verdict: Verdict) -> None:
-    assert judge(figures) is verdict
+def test_four_figures_have_one_outcome(figures: Figures, outcome: Outcome) -> None:
+    assert judge(figures) is outcome
 
 
 @given(reported=UNITS, open_=UNITS, at_stripe=UNITS, recent=UNITS)
@@ -72,10 +72,10 @@ def test_only_what_is_on_its_way_may_differ(
     reported: int, open_: int, at_stripe: int, recent: int
 ) -> None:
     recent = min(recent, reported)
-    verdict = judge(build(reported, at_stripe, open=open_, recent=recent))
+    outcome = judge(build(reported, at_stripe, open=open_, recent=recent))
     is_explained = reported - recent <= at_stripe <= reported + open_
-    assert (verdict in {Verdict.EQUAL, Verdict.IN_FLIGHT}) == is_explained
-    assert (verdict is Verdict.EQUAL) == (is_explained and at_stripe == reported + open_)
+    assert (outcome in {Outcome.EQUAL, Outcome.IN_FLIGHT}) == is_explained
+    assert (outcome is Outcome.EQUAL) == (is_explained and at_stripe == reported + open_)
 
 
 @given(st.lists(st.timedeltas(-timedelta(days=80), timedelta(days=40)), max_size=8))

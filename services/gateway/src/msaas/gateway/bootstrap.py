@@ -102,7 +102,7 @@ from msaas.web import (
 )
 
 SERVICE = "gateway"
-RETENTION_RETRY_SECONDS = 60.0
+RETENTION_RETRY_SECONDS, CLOSED_ACCOUNTS_CHECK_SECONDS = 60.0, 10.0
 SUMMARY_POOL_SIZE = 4
 # How long a summary is cached as long as no event changes it.
 SUMMARY_TTL_SECONDS, DAILY_SUMMARY_TTL_SECONDS, REPLICA_SUMMARY_TTL_SECONDS = 60.0, 3600.0, 10.0
@@ -117,7 +117,6 @@ PAGES: Final = APIRouter(dependencies=[guard(RouteRule(is_public=True, rate_limi
 PAGES.include_router(problem_pages)
 PAGES.include_router(docs_pages.router)
 UNDOCUMENTED: Final = (PAGES, stripe_webhooks.router)
-CLOSED_ACCOUNTS_CHECK_SECONDS = 10.0
 # How long a request may hold its Idempotency-Key after its command has timed out.
 _CLAIM_MARGIN_SECONDS = 5.0
 
@@ -240,8 +239,7 @@ def assemble(
 
     artifact_settings = settings.artifact_store_options
     files = open_store(StoreLocation(**artifact_settings)) if artifact_settings else None
-    views = PostgresJobViews(reads)
-    sealer = Sealer(PublicKey.parse(settings.sealing_key))
+    views, sealer = PostgresJobViews(reads), Sealer(PublicKey.parse(settings.sealing_key))
     state = GatewayState(
         authenticator=authenticator,
         features=access.features,

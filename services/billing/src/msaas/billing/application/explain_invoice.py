@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from uuid import UUID
 
 from msaas.billing.domain.money import price_units
@@ -57,10 +57,6 @@ class Explanation:
     @property
     def is_explained(self) -> bool:
         return all(line.is_explained for line in self.lines)
-
-
-class InvoiceUsage(Protocol):
-    async def find(self, invoice_id: str) -> Explanation | None: ...
 
 
 def describe(found: Explanation) -> list[str]:

@@ -19,8 +19,8 @@ from msaas.billing.domain.reconciliation import (
     Figures,
     Finding,
     FindingKind,
+    Outcome,
     SentReport,
-    Verdict,
     Window,
     compare_subscriptions,
     explains_loss,
@@ -75,7 +75,7 @@ class ReconcileUsage:
                 "discrepancy_found",
                 account_id=str(finding.account_id),
                 kind=finding.kind,
-                verdict=finding.verdict,
+                outcome=finding.outcome,
                 healed=finding.is_healed,
             )
         return replace(run, position=position)
@@ -113,7 +113,7 @@ class ReconcileUsage:
                 Finding(
                     account_id=account_id,
                     kind=FindingKind.CUSTOMER,
-                    verdict=Verdict.OURS_AHEAD,
+                    outcome=Outcome.OURS_AHEAD,
                     evidence=evidence,
                 )
             ]
@@ -129,7 +129,7 @@ class ReconcileUsage:
             Finding(
                 account_id=customer.account_id,
                 kind=FindingKind.SUBSCRIPTION,
-                verdict=Verdict.STRIPE_AHEAD,
+                outcome=Outcome.STRIPE_AHEAD,
                 evidence=evidence,
                 is_healed=customer.user_id is not None,
             )
@@ -140,13 +140,13 @@ class ReconcileUsage:
     ) -> list[Finding]:
         at_stripe = await self._meter.read_sum(customer.customer_id, window.start, window.end)
         figures = replace(own, at_stripe=at_stripe)
-        verdict = judge(figures)
-        if verdict in {Verdict.EQUAL, Verdict.IN_FLIGHT}:
+        outcome = judge(figures)
+        if outcome in {Outcome.EQUAL, Outcome.IN_FLIGHT}:
             return []
         finding = Finding(
             account_id=customer.account_id,
             kind=FindingKind.USAGE,
-            verdict=verdict,
+            outcome=outcome,
             window=window,
             figures=figures,
         )
@@ -163,7 +163,7 @@ class ReconcileUsage:
         evidence: dict[str, Any] = {
             "days": [[day.start.isoformat(), *units] for day, units in days.items()],
         }
-        if finding.verdict is not Verdict.OURS_AHEAD or finding.figures is None:
+        if finding.outcome is not Outcome.OURS_AHEAD or finding.figures is None:
             return replace(finding, evidence=evidence)
         short = [day for day, (ours, theirs) in days.items() if theirs < ours]
         lost = await self._find_lost(

@@ -7,13 +7,13 @@ from uuid import UUID
 
 from msaas.billing.application.cron import COMMANDS, Publisher
 from msaas.billing.application.reconciliation_ports import ReconciliationStore, RunSummary
-from msaas.billing.domain.reconciliation import FindingKind, Verdict
+from msaas.billing.domain.reconciliation import FindingKind, Outcome
 from msaas.contracts import ReconcileUsage
 from msaas.kernel import new_id
 from msaas.telemetry import Metrics
 
 PERIOD: Final = timedelta(days=1)
-DISCREPANCIES: Final = (Verdict.OURS_AHEAD, Verdict.STRIPE_AHEAD, Verdict.INCONSISTENT)
+DISCREPANCIES: Final = (Outcome.OURS_AHEAD, Outcome.STRIPE_AHEAD, Outcome.INCONSISTENT)
 
 
 class ReconciliationTask:
@@ -53,6 +53,6 @@ class ReconciliationTask:
     def _show(self, summary: RunSummary) -> None:
         if summary.last_success is not None:
             self._last_success.set(summary.last_success.timestamp())
-        for kind, verdict in product(FindingKind, DISCREPANCIES):
-            found = summary.open_findings.get((kind, verdict), 0)
-            self._discrepancies.labels(kind, verdict).set(found)
+        for kind, outcome in product(FindingKind, DISCREPANCIES):
+            found = summary.open_findings.get((kind, outcome), 0)
+            self._discrepancies.labels(kind, outcome).set(found)

@@ -20,7 +20,7 @@ class FindingKind(StrEnum):
     CUSTOMER = "customer"
 
 
-class Verdict(StrEnum):
+class Outcome(StrEnum):
     EQUAL = "equal"
     IN_FLIGHT = "in_flight"  # what differs is on its way, or too recent for the summaries
     OURS_AHEAD = "ours_ahead"  # Stripe lacks units that we have reported
@@ -65,16 +65,16 @@ class Figures:
     at_stripe: int
 
 
-def judge(figures: Figures) -> Verdict:
+def judge(figures: Figures) -> Outcome:
     """Compare the four figures; what is on its way is no discrepancy."""
     ours = figures.reported + figures.open + figures.rejected
     if figures.events != ours or figures.counted not in {None, figures.events}:
-        return Verdict.INCONSISTENT
+        return Outcome.INCONSISTENT
     if figures.at_stripe > figures.reported + figures.open:
-        return Verdict.STRIPE_AHEAD
+        return Outcome.STRIPE_AHEAD
     if figures.at_stripe < figures.reported - figures.recent or figures.rejected:
-        return Verdict.OURS_AHEAD
-    return Verdict.EQUAL if figures.at_stripe == figures.events else Verdict.IN_FLIGHT
+        return Outcome.OURS_AHEAD
+    return Outcome.EQUAL if figures.at_stripe == figures.events else Outcome.IN_FLIGHT
 
 
 def split_windows(boundaries: Iterable[datetime], now: datetime) -> list[Window]:
@@ -113,7 +113,7 @@ def explains_loss(lost: Sequence[SentReport], missing: int) -> bool:
 class Finding:
     account_id: UUID
     kind: FindingKind
-    verdict: Verdict
+    outcome: Outcome
     window: Window | None = None
     figures: Figures | None = None
     evidence: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -122,7 +122,7 @@ class Finding:
 
     @property
     def is_discrepancy(self) -> bool:
-        return self.verdict not in {Verdict.EQUAL, Verdict.IN_FLIGHT}
+        return self.outcome not in {Outcome.EQUAL, Outcome.IN_FLIGHT}
 
 
 def compare_subscriptions(

@@ -127,7 +127,7 @@ async def _insert(connection: DatabaseConnection, run_id: UUID, finding: Finding
         run_id,
         finding.account_id,
         finding.kind,
-        finding.verdict,
+        finding.outcome,
         window and window.start,
         window and window.end,
         figures and figures.counted,
