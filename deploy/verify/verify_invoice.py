@@ -138,7 +138,7 @@ def main() -> int:
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         print(f"unreadable: {type(error).__name__}: {error}")
         return 2
-    for each in [json.loads(one["statement"]) for one in proof["proofs"] if not problems]:
+    for each in map(json.loads, [part["statement"] for part in proof["proofs"] if not problems]):
         print(f"ok: entries {each['first_seq']} to {each['last_seq']}, {each['quantity']} units")
         print(f"signed by {each['public_key']}, head {each['head_after']}")
     for problem in problems:

@@ -4,7 +4,6 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -26,7 +25,7 @@ class PlantedInvoice:
     corrected: UUID
 
 
-async def insert(rows: asyncpg.Connection, table: str, **values: Any) -> None:
+async def insert(rows: asyncpg.Connection, table: str, **values: object) -> None:
     places = ", ".join(f"${number + 1}" for number in range(len(values)))
     names = ", ".join(values)
     await rows.execute(f"INSERT INTO billing.{table} ({names}) VALUES ({places})", *values.values())

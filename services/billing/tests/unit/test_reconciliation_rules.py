@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from msaas.billing.domain.reconciliation import (
     REACH,
     Figures,
-    SentReport,
     Outcome,
+    SentReport,
     Window,
     explains_loss,
     judge,

@@ -4,7 +4,6 @@ import re
 from typing import Annotated, ClassVar, Final
 
 from pydantic import AfterValidator, Field, SecretStr
-from pydantic_core import PydanticCustomError
 from pydantic_settings import SettingsConfigDict
 
 from msaas.settings import LocalDefault, PostgresSettings, RedisSettings
@@ -19,7 +18,7 @@ _CONFIG: Final = SettingsConfigDict(env_prefix="BILLING_")
 
 def _require_key(value: SecretStr) -> SecretStr:
     if re.fullmatch(r"[0-9a-f]{64}", value.get_secret_value()) is None:
-        raise PydanticCustomError("proof_key", "must be 32 bytes in hexadecimal")
+        raise ValueError("must be 32 bytes in hexadecimal")
     return value
 
 
