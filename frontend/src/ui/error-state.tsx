@@ -60,7 +60,7 @@ const BLOCKS = {
 } as const;
 
 /** The one action that clears what refuses the job. */
-function ClearBlock({ blockedBy }: { blockedBy: keyof typeof BLOCKS | undefined }) {
+function ClearBlock({ blockedBy }: { blockedBy: keyof typeof BLOCKS | null | undefined }) {
   const t = useStrings(errorStrings);
   const [href, label] = blockedBy ? BLOCKS[blockedBy] : (["/usage", "seeUsage"] as const);
   return (

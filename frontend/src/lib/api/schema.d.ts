@@ -654,6 +654,95 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/billing/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Preview what is charged next */
+        get: operations["previewInvoice"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/invoices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List your invoices, newest first */
+        get: operations["listInvoices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/invoices/{invoice_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read an invoice with its lines and the first jobs behind them */
+        get: operations["readInvoice"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/invoices/{invoice_id}/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the jobs that an invoice charges */
+        get: operations["listInvoiceJobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/invoices/{invoice_id}/proof": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the proof of what an invoice charges
+         * @description A file for `deploy/verify/verify_invoice.py`: the entries of your usage chain with their hashes, and our Ed25519
+         *     signature over a statement about them. The last hash is also in the invoice's metadata at the payment provider.
+         */
+        get: operations["readInvoiceProof"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/billing/checkout-session": {
         parameters: {
             query?: never;
@@ -1565,6 +1654,93 @@ export interface components {
             /** @description In the smallest unit of the currency. */
             amount: number | null;
         };
+        Preview: {
+            currency: string;
+            due_at: components["schemas"]["MomentOrNull"];
+            /** @description In the smallest unit of the currency. */
+            total: number;
+            lines: components["schemas"]["PreviewLine"][];
+        };
+        PreviewLine: {
+            /** @description `flat`, `metered` or `proration`. */
+            kind: string;
+            plan: components["schemas"]["Plan"];
+            /** @description Negative for time that is not used. */
+            amount: number;
+            quantity: number;
+            /** @description The price of a job, with fractions. */
+            unit_amount: string | null;
+            period_start: components["schemas"]["Moment"];
+            period_end: components["schemas"]["Moment"];
+        };
+        InvoiceId: string;
+        InvoiceSummary: {
+            id: components["schemas"]["InvoiceId"];
+            number: string | null;
+            /** @description `draft`, `open`, `paid`, `uncollectible` or `void`. */
+            status: string;
+            currency: string;
+            /** @description In the smallest unit of the currency, as all amounts. */
+            total: number;
+            amount_due: number;
+            amount_paid: number;
+            amount_remaining: number;
+            billing_reason: string | null;
+            next_payment_attempt: components["schemas"]["MomentOrNull"];
+            period_start: components["schemas"]["Moment"];
+            period_end: components["schemas"]["Moment"];
+            finalized_at: components["schemas"]["MomentOrNull"];
+            paid_at: components["schemas"]["MomentOrNull"];
+            hosted_invoice_url: string | null;
+            created_at: components["schemas"]["Moment"];
+            /** @description Whether its proof can be read. */
+            has_proof: boolean;
+        };
+        InvoicePage: {
+            items: components["schemas"]["InvoiceSummary"][];
+            next_cursor: string | null;
+        };
+        Invoice: components["schemas"]["InvoiceSummary"] & {
+            lines: components["schemas"]["InvoiceLine"][];
+            jobs: components["schemas"]["InvoiceJobs"];
+        };
+        InvoiceLine: {
+            id: string;
+            description: string | null;
+            amount: number;
+            quantity: number | null;
+            unit_amount: string | null;
+            /** @description Whether it charges jobs. */
+            is_metered: boolean;
+            is_proration: boolean;
+            period_start: components["schemas"]["Moment"];
+            period_end: components["schemas"]["Moment"];
+        };
+        InvoiceJobs: {
+            items: components["schemas"]["InvoiceJob"][];
+            next_cursor: string | null;
+        };
+        InvoiceJob: {
+            line_id: string;
+            /** Format: uuid */
+            job_id: string;
+            quantity: number;
+            occurred_at: components["schemas"]["Moment"];
+            /** @description The number of its entry in the usage chain. */
+            seq: number;
+        };
+        InvoiceProof: {
+            format: string;
+            invoice: components["schemas"]["InvoiceId"];
+            proofs: {
+                /** @description The JSON text that is signed. */
+                statement: string;
+                /** @description Ed25519, in hexadecimal. */
+                signature: string;
+                /** @description For each entry its number, job, quantity, time and hash. */
+                links: unknown[][];
+            }[];
+        };
         SpendLimit: {
             amount: number | null;
         };
@@ -1791,9 +1967,9 @@ export interface components {
             upgrade_url: string;
             /**
              * @description What refuses the job: clearing it is enough.
-             * @enum {string}
+             * @enum {string|null}
              */
-            blocked_by?: "past_due" | "spend_limit" | "plan";
+            blocked_by?: "past_due" | "spend_limit" | "plan" | null;
         };
     };
     responses: {
@@ -4190,6 +4366,291 @@ export interface operations {
             400: components["responses"]["Malformed"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    previewInvoice: {
+        parameters: {
+            query?: {
+                plan?: components["schemas"]["Plan"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The invoice at the end of the period, or what a change to `plan` would charge now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "currency": "usd",
+                     *       "due_at": "2026-02-10T09:30:00Z",
+                     *       "total": 2007,
+                     *       "lines": [
+                     *         {
+                     *           "kind": "metered",
+                     *           "plan": "PRO",
+                     *           "amount": 7,
+                     *           "quantity": 14,
+                     *           "unit_amount": "0.5",
+                     *           "period_start": "2026-01-10T09:30:00Z",
+                     *           "period_end": "2026-02-10T09:30:00Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    listInvoices: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the previous page. */
+                cursor?: components["schemas"]["InvoiceId"];
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of invoices. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "in_1",
+                     *           "number": "0001",
+                     *           "status": "paid",
+                     *           "currency": "usd",
+                     *           "total": 2007,
+                     *           "amount_due": 2007,
+                     *           "amount_paid": 2007,
+                     *           "amount_remaining": 0,
+                     *           "billing_reason": "subscription_cycle",
+                     *           "next_payment_attempt": null,
+                     *           "period_start": "2026-01-10T09:30:00Z",
+                     *           "period_end": "2026-02-10T09:30:00Z",
+                     *           "finalized_at": "2026-02-10T09:30:00Z",
+                     *           "paid_at": "2026-02-10T09:30:00Z",
+                     *           "hosted_invoice_url": null,
+                     *           "created_at": "2026-02-10T09:30:00Z",
+                     *           "has_proof": true
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["InvoicePage"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    readInvoice: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                invoice_id: components["schemas"]["InvoiceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The invoice. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "in_1",
+                     *       "number": "0001",
+                     *       "status": "paid",
+                     *       "currency": "usd",
+                     *       "total": 2007,
+                     *       "amount_due": 2007,
+                     *       "amount_paid": 2007,
+                     *       "amount_remaining": 0,
+                     *       "billing_reason": "subscription_cycle",
+                     *       "next_payment_attempt": null,
+                     *       "period_start": "2026-01-10T09:30:00Z",
+                     *       "period_end": "2026-02-10T09:30:00Z",
+                     *       "finalized_at": "2026-02-10T09:30:00Z",
+                     *       "paid_at": "2026-02-10T09:30:00Z",
+                     *       "hosted_invoice_url": null,
+                     *       "created_at": "2026-02-10T09:30:00Z",
+                     *       "has_proof": true,
+                     *       "lines": [
+                     *         {
+                     *           "id": "il_1",
+                     *           "description": "14 jobs",
+                     *           "amount": 7,
+                     *           "quantity": 14,
+                     *           "unit_amount": "0.5",
+                     *           "is_metered": true,
+                     *           "is_proration": false,
+                     *           "period_start": "2026-01-10T09:30:00Z",
+                     *           "period_end": "2026-02-10T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "jobs": {
+                     *         "items": [
+                     *           {
+                     *             "line_id": "il_1",
+                     *             "job_id": "0199a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b",
+                     *             "quantity": 1,
+                     *             "occurred_at": "2026-01-10T09:30:00Z",
+                     *             "seq": 12
+                     *           }
+                     *         ],
+                     *         "next_cursor": null
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Invoice"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    listInvoiceJobs: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the previous page. */
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                invoice_id: components["schemas"]["InvoiceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of jobs, ordered by their ids. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "line_id": "il_1",
+                     *           "job_id": "0199a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b",
+                     *           "quantity": 1,
+                     *           "occurred_at": "2026-01-10T09:30:00Z",
+                     *           "seq": 12
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["InvoiceJobs"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    readInvoiceProof: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                invoice_id: components["schemas"]["InvoiceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The proof, as long as the usage that it is about. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "format": "msaas-invoice-proof/1",
+                     *       "invoice": "in_1",
+                     *       "proofs": [
+                     *         {
+                     *           "statement": "{}",
+                     *           "signature": "00",
+                     *           "links": [
+                     *             [
+                     *               12,
+                     *               "0199a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b",
+                     *               1,
+                     *               "2026-01-10T09:30:00.000000Z",
+                     *               "00"
+                     *             ]
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["InvoiceProof"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Invalid"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
