@@ -129,9 +129,9 @@ async def test_each_job_is_changed_and_published_once_or_refused(
                 broker.queue += broker.handled[-1:]
             case _:
                 await broker.handle_next(crash=step == "crash")
-    while await rows.fetchval(
-        "SELECT finished_at IS NULL FROM jobs.bulk_changes WHERE id = $1", command.bulk_id
-    ):
+    unfinished = "SELECT finished_at IS NULL FROM jobs.bulk_changes WHERE id = $1"
+    # What was not acknowledged is delivered again, also where its part has been committed.
+    while broker.queue or await rows.fetchval(unfinished, command.bulk_id):
         if not broker.queue:  # what the timer does
             await rows.execute("UPDATE jobs.bulk_changes SET touched_at = '2000-01-01'")
             (stalled,) = await PostgresBulk(database).list_stalled()

@@ -142,7 +142,8 @@ async def test_a_quota_refusal_reports_the_limit_and_its_reset(
     assert isinstance(refusal, MsaasError)
     month = datetime.now(UTC).month % 12 + 1
     assert datetime.fromisoformat(str(refusal.context.pop("resets_at"))).month == month
-    assert refusal.context == {"limit": 100, "used": 98, "reserved": 2, "upgrade_url": "/billing"}
+    figures = {"limit": 100, "used": 98, "reserved": 2}
+    assert refusal.context == {**figures, "upgrade_url": "/billing", "blocked_by": "plan"}
 
 
 async def test_commands_of_one_user_take_effect_in_their_order(
