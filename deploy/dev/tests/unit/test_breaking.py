@@ -76,7 +76,7 @@ BREAKS: list[tuple[JsonPath, object, str]] = [
         "submitJob: body/priority: maximum is 5",
     ),
     (
-        (*JOBS, "get", "parameters", -2),
+        (*JOBS, "get", "parameters", -3),
         REMOVED,
         "listJobs: query created_after is no longer read",
     ),
@@ -109,7 +109,7 @@ def test_a_breaking_change_of_the_api_is_reported(
 
 
 def test_consumers_that_rely_on_it_are_named() -> None:
-    assert list_changes(change(API, ("paths", "/me"), REMOVED)) == [
+    assert list_changes(change(API, ("paths", "/me", "get"), REMOVED)) == [
         "readMe: GET /me is gone  (relied on by cli, dashboard)"
     ]
     assert list_changes(change(SUBMITTED, ("required", "+"), "deadline_ts")) == [
