@@ -66,6 +66,14 @@ def test_a_state_is_always_whole_and_a_repeat_changes_nothing(
     assert decide_state(after, second, NOW, GRACE) == after
 
 
+def test_a_debt_of_a_lower_plan_takes_nothing_of_a_higher_one_that_is_paid() -> None:
+    paid = decide_state(AccountState(), [subscription(plan=Plan.ENTERPRISE)], NOW, GRACE)
+    owing = [subscription(plan=Plan.PRO, status=SubscriptionStatus.PAST_DUE)]
+    kept = decide_state(paid, owing, NOW, GRACE)
+    assert (kept.plan, kept.next_plan) == (Plan.ENTERPRISE, Plan.PRO)
+    assert decide_state(kept, owing, NOW, GRACE) == kept
+
+
 @given(paid=PAID_PLANS, lower=st.lists(st.just(Plan.PRO), max_size=1))
 def test_what_was_paid_is_granted_until_its_end(paid: Plan, lower: list[Plan]) -> None:
     before = decide_state(AccountState(), [subscription(paid)], NOW, GRACE)

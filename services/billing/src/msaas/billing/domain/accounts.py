@@ -68,9 +68,11 @@ def decide_state(
     decided = _grant(granting, before, now, grace) if granting else _lapse(subscriptions)
     is_lower = PLAN_RANK[decided.plan] < PLAN_RANK[before.plan]
     if is_lower and before.is_paid(now) and not _is_unpaid(subscriptions):
+        # A debt of the lower plan's subscription is none of the period that was paid.
+        is_debt = decided.status == SubscriptionStatus.PAST_DUE
         return replace(
             before,
-            status=decided.status,
+            status=before.status if is_debt else decided.status,
             next_plan=decided.plan,
             past_due_since=None,
             next_look_at=before.period_end,
