@@ -182,7 +182,8 @@ def assemble(
         proving=build_proving(parts, proof_key, metrics),
     )
     take_usage = TakeUsage(parts.metering.usage, metrics)
-    messenger.consume_batches(usage.TOPIC, usage.UsageHandler(take_usage))
+    take_counts = parts.proving.reconciliation.take_counts
+    messenger.consume_batches(usage.TOPIC, usage.UsageHandler(take_usage, take_counts))
     messenger.consume_batches(commands.TOPIC, handler, commands.MAX_BATCH)
     republish = RepublishAccounts(parts.accounts, parts.refresh, messenger.publisher)
     messenger.on_epoch(republish)
