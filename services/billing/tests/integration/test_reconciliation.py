@@ -279,8 +279,8 @@ async def test_the_timer_begins_one_run_a_day_and_goes_on_with_one_that_stopped(
             return (await store.summarize()).running is None
 
         await wait_until(is_complete, timeout=GENEROUS_TIMEOUT)
-        asked = await read_stream(fleet, environment, "usage.requests", CountUsage, ledger)
-        assert len(asked) == 1
+        requests = await read_stream(fleet, environment, "usage.requests", CountUsage, ledger)
+        assert len(requests) == 1
         head = ledger.events[-1].hash
         answer = UsageCounted(
             subject_id=ledger.subject_id,
