@@ -77,23 +77,22 @@ async def plant_invoice(
         first_sent_at=at,
         reported_at=at,
     )
-    for seq, job_id, when, before, digest in links:
-        await insert(
-            rows,
-            "usage_events",
-            subject_id=subject_id,
-            seq=seq,
-            kind="job_completed",
-            job_id=job_id,
-            quantity=1,
-            plan="PRO",
-            occurred_at=when,
-            period_start=at,
-            prev_hash=bytes.fromhex(before),
-            hash=bytes.fromhex(digest),
-            billing="assigned",
-            report_id=report_id,
-        )
+    columns = (
+        *("subject_id", "seq", "kind", "job_id", "quantity", "plan", "occurred_at"),
+        *("period_start", "prev_hash", "hash", "billing", "report_id"),
+    )
+    await rows.copy_records_to_table(
+        "usage_events",
+        schema_name="billing",
+        columns=columns,
+        records=[
+            (
+                *(subject_id, seq, "job_completed", job_id, 1, "PRO", when, at),
+                *(bytes.fromhex(before), bytes.fromhex(digest), "assigned", report_id),
+            )
+            for seq, job_id, when, before, digest in links
+        ],
+    )
     await insert(
         rows,
         "corrections",

@@ -53,8 +53,10 @@ from msaas.contracts.reply import Reply
 from msaas.contracts.sse import AccountChanged
 from msaas.contracts.topics import Topic, TopicKind
 from msaas.contracts.usage import (
+    CountUsage,
     ResendUsage,
     SubscriptionChanged,
+    UsageCounted,
     UsageNoted,
     UsageReconciled,
     UsageRecorded,
@@ -131,7 +133,7 @@ _DECLARED = (
     Topic(
         name="usage.events",
         kind=TopicKind.WORK,
-        messages=(UsageRecorded, UsageNoted),
+        messages=(UsageRecorded, UsageNoted, UsageCounted),
         owner="jobs",
         producers=frozenset({"jobs"}),
         consumers=("billing",),
@@ -141,9 +143,9 @@ _DECLARED = (
     Topic(
         name="usage.requests",
         kind=TopicKind.WORK,
-        messages=(ResendUsage,),
+        messages=(ResendUsage, CountUsage),
         owner="jobs",
-        producers=frozenset({"billing-cron"}),
+        producers=frozenset({"billing", "billing-cron"}),
         consumers=("jobs",),
         bound=10_000,
         dlq_owner="jobs",

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from msaas.contracts.message import Message, OnFull
+from msaas.contracts.message import Message, OnFull, ValueObject
 from msaas.contracts.plans import Plan
 from msaas.contracts.text import Identifier, ShortText, Timestamp
 
@@ -79,6 +79,28 @@ class ResendUsage(Message, on_full=OnFull.SKIP):
     subject_id: UUID
     first_seq: PositiveCount
     last_seq: PositiveCount | None = None
+
+
+class CountUsage(Message, on_full=OnFull.SKIP):
+    """Publish what the counters of a subject hold, and how far its chain has got."""
+
+    subject_id: UUID
+
+
+class PeriodCount(ValueObject):
+    """What the counter of one quota period holds."""
+
+    period_start: Timestamp
+    used: Annotated[int, Field(ge=0, le=2**53)]
+
+
+class UsageCounted(Message, on_full=OnFull.SKIP):
+    """The counters of a subject's last periods, as of one entry of its chain."""
+
+    subject_id: UUID
+    last_seq: Annotated[int, Field(ge=0, le=2**63 - 1)]
+    head: Hash
+    periods: Annotated[tuple[PeriodCount, ...], Field(max_length=10)]
 
 
 def usage_hash(  # noqa: PLR0917  # the fields in the order of their bytes

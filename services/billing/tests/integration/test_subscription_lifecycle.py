@@ -95,6 +95,23 @@ async def test_a_second_checkout_is_refused_while_a_plan_is_granted(billing: Bil
         await billing.open_checkout(user, Plan.ENTERPRISE)
 
 
+async def test_of_two_checkouts_of_a_user_only_the_last_one_can_be_paid(billing: Billing) -> None:
+    user = await billing.add_user()
+    await billing.open_checkout(user, Plan.PRO, "first")
+    await billing.open_checkout(user, Plan.ENTERPRISE, "second")
+    again = await billing.open_checkout(user, Plan.ENTERPRISE, "second")
+    account = await billing.get_account(user)
+    sessions = billing.sdk.v1.checkout.sessions.list({"customer": str(account.customer_id)}).data
+    assert [session.status for session in sessions] == ["open", "expired"]
+    assert sessions[0].url == again["url"]
+    await billing.complete_checkout(user)
+    with pytest.raises(AlreadySubscribed):  # although no event of it has come
+        await billing.open_checkout(user, Plan.PRO, "third")
+    await billing.apply_all(user)
+    assert (await billing.get_account(user)).state.plan is Plan.ENTERPRISE
+    assert billing.stripe.violations == []
+
+
 async def test_a_change_without_a_subscription_is_refused(billing: Billing) -> None:
     with pytest.raises(NotSubscribed):
         await billing.change_plan(await billing.add_user(), Plan.ENTERPRISE)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +19,7 @@ from msaas.billing.adapters.postgres.proofs import PostgresProofs
 from msaas.billing.adapters.postgres.reconciliation import PostgresReconciliation
 from msaas.billing.adapters.postgres.reports import PostgresReports
 from msaas.billing.adapters.postgres.requests import PostgresRequests
+from msaas.billing.adapters.postgres.retention import list_retention_rules
 from msaas.billing.adapters.postgres.usage import PostgresUsage
 from msaas.billing.adapters.signing import Ed25519Signer
 from msaas.billing.adapters.stripe.client import API_VERSION, StripeClient
@@ -46,7 +48,7 @@ from msaas.billing.entrypoints.topics.proving import ProvingHandler
 from msaas.billing.settings import CronSettings, Settings, StripeSettings
 from msaas.kernel import PeriodicTask, RetryPolicy
 from msaas.messaging import ConsumerTimings, Messenger, RedisBroker
-from msaas.postgres import Database, PostgresConfig
+from msaas.postgres import Database, PostgresConfig, Retention, RetentionTask
 from msaas.telemetry import (
     Metrics,
     configure_logging,
@@ -65,6 +67,7 @@ BACKFILL_PERIOD: Final = 60.0
 RECONCILIATION_PERIOD: Final = 60.0
 REPUBLISH_PERIOD: Final = 86_400.0
 REPUBLISH_CHECK: Final = 600.0
+RETENTION_RETRY: Final = 60.0
 TASK_BACKOFF: Final = RetryPolicy(base=5.0, cap=300.0, attempts=None)
 
 
@@ -116,6 +119,7 @@ class ProofParts:
 class Parts:
     """What both kinds of process are built from."""
 
+    database: Database
     accounts: PostgresAccounts
     inbox: PostgresInbox
     requests: PostgresRequests
@@ -130,6 +134,7 @@ def build_parts(database: Database, client: StripeClient, rules: BillingRules) -
     payments = StripePayments(client)
     catalogue = PostgresCatalogue(database, livemode=rules.livemode, api_version=API_VERSION)
     return Parts(
+        database=database,
         accounts=accounts,
         inbox=PostgresInbox(database),
         requests=PostgresRequests(database),
@@ -182,7 +187,8 @@ def assemble(
         proving=build_proving(parts, proof_key, metrics),
     )
     take_usage = TakeUsage(parts.metering.usage, metrics)
-    messenger.consume_batches(usage.TOPIC, usage.UsageHandler(take_usage))
+    take_counts = parts.proving.reconciliation.take_counts
+    messenger.consume_batches(usage.TOPIC, usage.UsageHandler(take_usage, take_counts))
     messenger.consume_batches(commands.TOPIC, handler, commands.MAX_BATCH)
     republish = RepublishAccounts(parts.accounts, parts.refresh, messenger.publisher)
     messenger.on_epoch(republish)
@@ -232,7 +238,17 @@ def assemble_cron(parts: Parts, broker: RedisBroker, environment: str, metrics: 
         _periodic(name, claimed(inbox, name, period, step), period / 2)
         for name, (step, period) in steps.items()
     ]
+    retention = RetentionTask(build_retention(parts.database, metrics), jitter=random.random)
+    tasks.append(
+        PeriodicTask(
+            "retention", retention, period=RETENTION_RETRY, report_failure=log_task_failure
+        )
+    )
     return Service(messenger=messenger, tasks=tasks)
+
+
+def build_retention(database: Database, metrics: Metrics) -> Retention:
+    return Retention(SERVICE, database, list_retention_rules(), metrics)
 
 
 def _periodic(name: str, step: Callable[[], Awaitable[None]], period: float) -> PeriodicTask:

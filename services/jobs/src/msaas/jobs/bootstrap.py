@@ -141,7 +141,7 @@ def assemble(
     )
     messenger.consume_batches(billing.TOPIC, billing.BillingHandler(apply_billing))
     resend = ResendEntries(PostgresUsageEntries(database))
-    handle_requests = usage_requests.UsageRequestsHandler(resend)
+    handle_requests = usage_requests.UsageRequestsHandler(resend, resend.count)
     messenger.consume_batches(usage_requests.TOPIC, handle_requests, usage_requests.MAX_BATCH)
     persist_results = _build_persist_results(database, metrics, dispatcher, workers)
     messenger.consume_batches(

@@ -55,6 +55,8 @@ class ManageSubscription:
         if request.answer is not None:
             return Answer(data=request.answer)
         account = await self.ensure_customer(account)
+        # Before the fetch, which sees what a checkout that is completed meanwhile has bought.
+        await self._payments.expire_checkouts(str(account.customer_id), request.stripe_key)
         account = await self._refresh(account)
         if find_granting(await self._accounts.list_subscriptions(account.id)):
             raise AlreadySubscribed

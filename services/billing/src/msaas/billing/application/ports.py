@@ -83,6 +83,10 @@ class Payments(Protocol):
         self, account: Account, plan: Plan, prices: PriceList, return_url: str, key: str
     ) -> HostedPage: ...
 
+    async def expire_checkouts(self, customer_id: str, keep: str) -> None:
+        """End the open checkouts of a customer, but not the one that was opened with the key."""
+        ...
+
     async def open_portal(
         self, customer_id: str, configuration_id: str, return_url: str, key: str
     ) -> HostedPage: ...

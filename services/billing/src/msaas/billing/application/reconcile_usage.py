@@ -78,7 +78,8 @@ class ReconcileUsage:
                 outcome=finding.outcome,
                 healed=finding.is_healed,
             )
-        return replace(run, position=position)
+        subjects = await self._store.list_subjects([each.account_id for each in customers])
+        return replace(run, position=position, subjects=tuple(subjects))
 
     async def _compare(self, customers: Sequence[Customer]) -> list[Finding]:
         now = await self._store.get_now()
@@ -92,7 +93,30 @@ class ReconcileUsage:
                 return await self._compare_customer(customer, prices, windows, figures)
 
         found = await asyncio.gather(*map(run, customers))
-        return [finding for findings in found for finding in findings]
+        return [
+            *await self._compare_counters(customers),
+            *(finding for findings in found for finding in findings),
+        ]
+
+    async def _compare_counters(self, customers: Sequence[Customer]) -> list[Finding]:
+        """Compare what jobs has said since the last run: each page asks for the next one."""
+        counts = await self._store.list_counts([each.account_id for each in customers])
+        return [
+            Finding(
+                account_id=each.account_id,
+                kind=FindingKind.COUNTER,
+                outcome=Outcome.INCONSISTENT,
+                evidence={
+                    "period_start": each.period_start.isoformat(),
+                    "counted": each.counted,
+                    "events": each.events,
+                    "last_seq": each.last_seq,
+                    "is_same_chain": each.is_same_chain,
+                },
+            )
+            for each in counts
+            if not each.is_equal
+        ]
 
     async def _compare_customer(
         self,

@@ -16,6 +16,7 @@ REACH: Final = timedelta(days=62)
 
 class FindingKind(StrEnum):
     USAGE = "usage"
+    COUNTER = "counter"
     SUBSCRIPTION = "subscription"
     CUSTOMER = "customer"
 
@@ -51,9 +52,9 @@ class Window:
 class Figures:
     """Units in a window by the time of the meter.
 
-    `counted` is what jobs has counted, and None where it did not say; `open` is in reports that are
-    not answered yet or in none, `recent` in reports that the summaries may lack, `rejected` in
-    reports that Stripe has refused.
+    `counted` is what jobs has counted, and None where only the rest is compared; `open` is in
+    reports that are not answered yet or in none, `recent` in reports that the summaries may lack,
+    `rejected` in reports that Stripe has refused.
     """
 
     counted: int | None
@@ -86,6 +87,25 @@ def split_windows(boundaries: Iterable[datetime], now: datetime) -> list[Window]
 
 def _floor(at: datetime) -> datetime:
     return at.astimezone(UTC).replace(second=0, microsecond=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountedPeriod:
+    """A counter of jobs beside the entries of its quota period, both up to one entry of the chain.
+
+    `is_same_chain`: whether that entry has the hash here that it has at jobs.
+    """
+
+    account_id: UUID
+    period_start: datetime
+    counted: int
+    events: int
+    last_seq: int
+    is_same_chain: bool
+
+    @property
+    def is_equal(self) -> bool:
+        return self.is_same_chain and self.counted == self.events
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

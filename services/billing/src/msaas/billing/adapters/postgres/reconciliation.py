@@ -8,8 +8,14 @@ from uuid import UUID
 import orjson
 
 from msaas.billing.adapters.postgres import reconciliation_sql as sql
-from msaas.billing.application.reconciliation_ports import Customer, Run, RunSummary
+from msaas.billing.application.reconciliation_ports import (
+    CountedUsage,
+    Customer,
+    Run,
+    RunSummary,
+)
 from msaas.billing.domain.reconciliation import (
+    CountedPeriod,
     Figures,
     Finding,
     FindingKind,
@@ -62,6 +68,25 @@ class PostgresReconciliation:
             )
             for row in rows
         }
+
+    async def take_counts(self, counted: Sequence[CountedUsage]) -> None:
+        newest = {(each.subject_id, each.period_start): each for each in counted}
+        rows = [
+            (each.subject_id, each.period_start, each.used, each.last_seq, each.head)
+            for each in sorted(newest.values(), key=lambda each: (each.subject_id, each.last_seq))
+        ]
+        async with self._database.connection() as connection:
+            await connection.execute(sql.TAKE_COUNTS, *map(list, zip(*rows, strict=True)))
+
+    async def list_counts(self, account_ids: Sequence[UUID]) -> Sequence[CountedPeriod]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(sql.LIST_COUNTS, list(account_ids))
+        return [CountedPeriod(**dict(row)) for row in rows]
+
+    async def list_subjects(self, account_ids: Sequence[UUID]) -> Sequence[UUID]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(sql.LIST_SUBJECTS, list(account_ids))
+        return [row["subject_id"] for row in rows]
 
     async def list_sent(self, account_id: UUID, window: Window) -> Sequence[SentReport]:
         async with self._database.connection() as connection:

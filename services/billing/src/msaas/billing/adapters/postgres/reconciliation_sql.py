@@ -153,3 +153,34 @@ SELECT
   evidence::text AS evidence, healed_at IS NOT NULL AS is_healed
 FROM billing.reconciliation_findings WHERE run_id = $1 ORDER BY created_at, id
 """
+
+# The newest word counts: jobs may answer twice, and in any order.
+TAKE_COUNTS: Final = """
+INSERT INTO billing.usage_counts (subject_id, period_start, used, last_seq, head)
+SELECT subject_id, period_start, used, last_seq, decode(head, 'hex')
+FROM unnest($1::uuid[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::text[])
+  AS g (subject_id, period_start, used, last_seq, head)
+ON CONFLICT (subject_id, period_start) DO UPDATE SET
+  used = excluded.used, last_seq = excluded.last_seq, head = excluded.head,
+  counted_at = clock_timestamp()
+WHERE usage_counts.last_seq <= excluded.last_seq
+"""
+
+LIST_COUNTS: Final = """
+SELECT
+  h.account_id, c.period_start, c.used AS counted, c.last_seq, (
+    SELECT coalesce(sum(e.quantity), 0)::bigint FROM billing.usage_events e
+    WHERE e.subject_id = c.subject_id AND e.period_start = c.period_start
+      AND e.seq <= c.last_seq AND e.kind IN ('job_completed', 'reconciliation_adjustment')
+  ) AS events, c.last_seq = 0 OR EXISTS (
+    SELECT FROM billing.usage_events e
+    WHERE e.subject_id = c.subject_id AND e.seq = c.last_seq AND e.hash = c.head
+  ) AS is_same_chain
+FROM billing.usage_counts c JOIN billing.usage_chains h USING (subject_id)
+WHERE h.account_id = ANY($1::uuid[]) AND c.last_seq <= h.last_seq
+  AND c.period_start > now() - interval '62 days'
+"""
+
+LIST_SUBJECTS: Final = """
+SELECT subject_id FROM billing.usage_chains WHERE account_id = ANY($1::uuid[]) ORDER BY subject_id
+"""

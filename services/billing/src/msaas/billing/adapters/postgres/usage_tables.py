@@ -205,3 +205,17 @@ corrections = Table(
         },
     },
 )
+
+# What jobs says its counters hold, as of an entry of the chain.
+usage_counts = Table(
+    "usage_counts",
+    metadata,
+    Column("subject_id", Uuid, primary_key=True, info=INTERNAL),
+    Column("period_start", INSTANT, primary_key=True, info=INTERNAL),
+    required("used", BigInteger, info=INTERNAL),
+    required("last_seq", BigInteger, info=INTERNAL),
+    required("head", LargeBinary, info=INTERNAL),
+    required("counted_at", INSTANT, server_default=NOW, info=INTERNAL),
+    CheckConstraint("used >= 0", name="usage_counts_used_counts"),
+    CheckConstraint("octet_length(head) = 32", name="usage_counts_head_is_sha256"),
+)

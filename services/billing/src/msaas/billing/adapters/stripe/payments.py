@@ -1,6 +1,7 @@
 """Stripe as the port `Payments`: reads and changes, each with a durable idempotency key."""
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -19,7 +20,7 @@ from msaas.billing.adapters.stripe.objects import (
 from msaas.billing.application.ports import Customer, HostedPage, MeterErrorReport, StripeEvent
 from msaas.billing.domain.accounts import Account
 from msaas.billing.domain.catalogue import Price, PriceKind, PriceList
-from msaas.billing.domain.errors import CatalogueMissing, StripeObjectMissing
+from msaas.billing.domain.errors import CatalogueMissing, StripeObjectMissing, StripeRefused
 from msaas.billing.domain.invoices import Invoice
 from msaas.billing.domain.stripe_events import EventSource
 from msaas.billing.domain.subscriptions import Subscription
@@ -28,6 +29,9 @@ from msaas.contracts import Plan
 PAGE_SIZE: Final = 100
 USER_ID: Final = "user_id"
 """The key of the customer's metadata that names our user."""
+
+REQUEST: Final = "request"
+"""The key of a checkout's metadata that names the request which opened it."""
 
 
 class StripePayments:
@@ -121,6 +125,7 @@ class StripePayments:
                 {"price": _offered(prices, plan, PriceKind.METERED).id},
             ],
             "subscription_data": {"metadata": {USER_ID: str(account.user_id)}},
+            "metadata": {REQUEST: key},
             "success_url": f"{return_url}{separator}checkout=completed",
             "cancel_url": f"{return_url}{separator}checkout=cancelled",
         }
@@ -134,6 +139,19 @@ class StripePayments:
             url=str(found.get("url")),
             expires_at=read_time(found.get("expires_at")),
         )
+
+    async def expire_checkouts(self, customer_id: str, keep: str) -> None:
+        params = {"customer": customer_id, "status": "open"}
+        sessions = self._v1.checkout.sessions
+        async for session in self._pages("list_checkouts", sessions.list_async, params):
+            if read_map(session.get("metadata")).get(REQUEST) == keep:
+                continue
+            session_id = str(session["id"])
+            with suppress(StripeRefused):  # it was completed, or has expired, meanwhile
+                await self._client.call(
+                    "expire_checkout",
+                    lambda session_id=session_id: sessions.expire_async(session_id),
+                )
 
     async def open_portal(
         self, customer_id: str, configuration_id: str, return_url: str, key: str

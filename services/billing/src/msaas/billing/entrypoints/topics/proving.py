@@ -5,11 +5,12 @@ from typing import Final
 from uuid import UUID
 
 from msaas.billing.application.reconcile_usage import ReconcileUsage
-from msaas.contracts import ProveInvoice
+from msaas.contracts import CountUsage, ProveInvoice
 from msaas.contracts import ReconcileUsage as ReconcileCommand
 from msaas.messaging import Delivery, OutgoingMessage
 
 COMMANDS: Final = "billing.commands"
+REQUESTS: Final = "usage.requests"
 
 
 class ProvingHandler:
@@ -35,4 +36,7 @@ class ProvingHandler:
         after = await self._reconcile.go_on(run) if run.is_running else None
         if after is None or not after.is_running:
             return []
-        return [delivery.emit(COMMANDS, ReconcileCommand(run_id=after.id))]
+        return [
+            *(delivery.emit(REQUESTS, CountUsage(subject_id=each)) for each in after.subjects),
+            delivery.emit(COMMANDS, ReconcileCommand(run_id=after.id)),
+        ]

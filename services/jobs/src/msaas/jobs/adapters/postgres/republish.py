@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from msaas.contracts import PeriodCount, UsageCounted
 from msaas.jobs.adapters.postgres.rows import read_charge, read_entry
 from msaas.jobs.application.results_ports import (
     LastRepublish,
@@ -46,6 +47,16 @@ LIST_ENTRIES: Final = f"""{_USAGE}
 WHERE e.subject_id = $1 AND e.seq BETWEEN $2 AND coalesce($3, e.seq)
 ORDER BY e.seq LIMIT $4
 """  # fixed column names
+
+# One statement, so that counters and chain are of the same moment.
+COUNT_USAGE: Final = """
+SELECT s.last_seq, encode(s.head, 'hex') AS head, c.period_start, c.jobs_used
+FROM jobs.subjects s LEFT JOIN LATERAL (
+  SELECT period_start, jobs_used FROM jobs.usage_counters c
+  WHERE c.subject_id = s.subject_id ORDER BY period_start DESC LIMIT 3
+) c ON true
+WHERE s.subject_id = $1
+"""
 
 LIST_OPEN_CANCELS: Final = """
 SELECT id, fence, correlation_id FROM jobs.jobs
@@ -102,6 +113,22 @@ class PostgresUsageEntries:
         async with self._database.connection() as connection:
             arguments = (subject_id, first_seq, last_seq, limit)
             return _read_usage(await connection.fetch(LIST_ENTRIES, *arguments))
+
+    async def count(self, subject_id: UUID) -> UsageCounted | None:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(COUNT_USAGE, subject_id)
+        if not rows:
+            return None
+        periods = [row for row in rows if row["period_start"] is not None]
+        return UsageCounted(
+            subject_id=subject_id,
+            last_seq=rows[0]["last_seq"],
+            head=rows[0]["head"],
+            periods=tuple(
+                PeriodCount(period_start=row["period_start"], used=row["jobs_used"])
+                for row in periods
+            ),
+        )
 
 
 def _read_usage(rows: Sequence[Any]) -> list[UsageToRepublish]:
