@@ -6,7 +6,7 @@ import { expect, expectAccessible, test as given } from "./support";
 
 const LIMIT = 100;
 
-/** The pages of the payment provider are another site: its requests are no fault of ours. */
+/** The pages of the payment provider are another site, whose requests this project does not make. */
 const test = given.extend<{ buyer: Page }>({
   buyer: async ({ page, baseURL }, use) => {
     const { origin } = new URL(baseURL ?? "");

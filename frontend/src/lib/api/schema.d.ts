@@ -1745,6 +1745,7 @@ export interface components {
             amount: number | null;
         };
         ProfileRequest: {
+            /** @description Printable characters, of which at least one is no space. */
             display_name?: string | null;
             /** @enum {string|null} */
             locale?: "en" | "de" | null;

@@ -163,7 +163,7 @@ async def test_an_event_that_always_fails_is_given_up_and_can_be_replayed(
             return getattr(billing.parts.accounts, name)
 
         async def find(self, **_: object) -> None:
-            raise ValueError("a fault of ours")
+            raise ValueError("a fault of billing")
 
     broken = make_billing(replace(billing.parts, accounts=Broken()))
     await billing.parts.inbox.store([event])

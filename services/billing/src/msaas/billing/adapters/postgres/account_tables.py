@@ -16,7 +16,8 @@ from sqlalchemy import (
     text,
 )
 
-from msaas.billing.adapters.postgres.columns import (
+from msaas.billing.adapters.postgres.metadata import metadata
+from msaas.postgres.columns import (
     INSTANT,
     INTERNAL,
     NOW,
@@ -24,7 +25,6 @@ from msaas.billing.adapters.postgres.columns import (
     PLAN_KNOWN,
     PUBLIC,
     audit_columns,
-    metadata,
     required,
 )
 

@@ -18,14 +18,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from msaas.billing.adapters.postgres.account_tables import users
-from msaas.billing.adapters.postgres.columns import (
-    INSTANT,
-    INTERNAL,
-    NOW,
-    PERSONAL,
-    metadata,
-    required,
-)
+from msaas.billing.adapters.postgres.metadata import metadata
+from msaas.postgres.columns import INSTANT, INTERNAL, NOW, PERSONAL, required
 
 invoices = Table(
     "invoices",

@@ -27,17 +27,6 @@ from msaas.billing.adapters.postgres.account_tables import (
     subscriptions,
     users,
 )
-from msaas.billing.adapters.postgres.columns import (
-    CONTENT,
-    INSTANT,
-    INTERNAL,
-    NOW,
-    PERSONAL,
-    SECRET,
-    audit_columns,
-    metadata,
-    required,
-)
 from msaas.billing.adapters.postgres.invoice_tables import (
     invoice_lines,
     invoice_proofs,
@@ -45,11 +34,22 @@ from msaas.billing.adapters.postgres.invoice_tables import (
     reconciliation_findings,
     reconciliation_runs,
 )
+from msaas.billing.adapters.postgres.metadata import metadata
 from msaas.billing.adapters.postgres.usage_tables import (
     corrections,
     meter_reports,
     usage_chains,
     usage_events,
+)
+from msaas.postgres.columns import (
+    CONTENT,
+    INSTANT,
+    INTERNAL,
+    NOW,
+    PERSONAL,
+    SECRET,
+    audit_columns,
+    required,
 )
 
 __all__ = [

@@ -16,7 +16,8 @@ from sqlalchemy import (
 )
 
 from msaas.billing.adapters.postgres.account_tables import users
-from msaas.billing.adapters.postgres.columns import (
+from msaas.billing.adapters.postgres.metadata import metadata
+from msaas.postgres.columns import (
     CONTENT,
     INSTANT,
     INTERNAL,
@@ -24,7 +25,6 @@ from msaas.billing.adapters.postgres.columns import (
     PERSONAL,
     PLAN_KNOWN,
     audit_columns,
-    metadata,
     required,
 )
 

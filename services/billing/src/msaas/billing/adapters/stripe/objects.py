@@ -42,7 +42,7 @@ def read_list(value: object) -> list[JsonMap]:
 
 
 def read_subscription(stripe_object: JsonMap, prices: PriceList) -> Subscription | None:
-    """Return None for a subscription that is none of ours: no price of it is known."""
+    """Return None for a subscription of another system: no price of it is known."""
     items = read_list(stripe_object.get("items"))
     by_kind = {
         price.kind: (item, price)

@@ -14,14 +14,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from msaas.jobs.adapters.postgres.columns import (
+from msaas.jobs.adapters.postgres.metadata import metadata
+from msaas.postgres.columns import (
     CONTENT,
     INSTANT,
     INTERNAL,
     NOW,
     PERSONAL,
     audit_columns,
-    metadata,
     required,
 )
 

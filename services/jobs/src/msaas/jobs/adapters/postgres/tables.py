@@ -18,7 +18,20 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from msaas.jobs.adapters.postgres.columns import (
+from msaas.jobs.adapters.postgres.dead_letters_tables import (
+    dead_letter_replays,
+    failed_job_resolutions,
+    message_dead_letters,
+)
+from msaas.jobs.adapters.postgres.metadata import metadata
+from msaas.jobs.adapters.postgres.usage_tables import (
+    subjects,
+    usage_checkpoints,
+    usage_counters,
+    usage_events,
+    users,
+)
+from msaas.postgres.columns import (
     CONTENT,
     INSTANT,
     INTERNAL,
@@ -27,20 +40,7 @@ from msaas.jobs.adapters.postgres.columns import (
     PUBLIC,
     SECRET,
     audit_columns,
-    metadata,
     required,
-)
-from msaas.jobs.adapters.postgres.dead_letters_tables import (
-    dead_letter_replays,
-    failed_job_resolutions,
-    message_dead_letters,
-)
-from msaas.jobs.adapters.postgres.usage_tables import (
-    subjects,
-    usage_checkpoints,
-    usage_counters,
-    usage_events,
-    users,
 )
 
 __all__ = [

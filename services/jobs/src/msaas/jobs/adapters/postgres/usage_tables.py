@@ -16,14 +16,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, ExcludeConstraint
 
-from msaas.jobs.adapters.postgres.columns import (
+from msaas.jobs.adapters.postgres.metadata import metadata
+from msaas.postgres.columns import (
     INSTANT,
     INTERNAL,
     NOW,
     PERSONAL,
     PLAN_KNOWN,
     audit_columns,
-    metadata,
     required,
 )
 

@@ -1,4 +1,4 @@
-"""Column types and defaults of the tables of schema `jobs`.
+"""Column types, defaults and names that the models of every schema share.
 
 `info` is the class of data that a column holds: docs/data-model.md explains and lists them.
 """
@@ -18,15 +18,17 @@ INSTANT = TIMESTAMP(timezone=True)
 NOW = text("now()")
 PLAN_KNOWN = "plan IN ('FREE', 'PRO', 'ENTERPRISE')"
 
-metadata = MetaData(
-    schema="jobs",
-    # The names that Postgres gives by default, so that a script need not name them.
-    naming_convention={
-        "pk": "%(table_name)s_pkey",
-        "fk": "%(table_name)s_%(column_0_name)s_fkey",
-        "uq": "%(table_name)s_%(column_0_N_name)s_key",
-    },
-)
+
+def build_metadata(schema: str) -> MetaData:
+    """Name constraints as Postgres does by default, so that no script has to name them."""
+    return MetaData(
+        schema=schema,
+        naming_convention={
+            "pk": "%(table_name)s_pkey",
+            "fk": "%(table_name)s_%(column_0_name)s_fkey",
+            "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        },
+    )
 
 
 def required(name: str, kind: Any, *parts: SchemaItem, **options: Any) -> Column[Any]:
