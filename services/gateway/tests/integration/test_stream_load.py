@@ -5,6 +5,7 @@ import os
 import re
 import socket
 import sys
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -181,6 +182,14 @@ async def event_publisher(own_redis: str) -> AsyncIterator[EventPublisher]:
     await broker.close()
 
 
+async def wait_for_hellos(readers: Sequence[Reader]) -> None:
+    """Wait until each stream has begun or was refused; none may be refused."""
+    await wait_until(
+        lambda: all(reader.count("hello") or reader.closed.done() for reader in readers), timeout=90
+    )
+    assert Counter(reader.status for reader in readers) == {200: len(readers)}
+
+
 def jobs_in(reader: Reader) -> list[bytes]:
     return re.findall(rb'event: job\ndata: {"id":"([^"]+)"', bytes(reader.received))
 
@@ -198,7 +207,7 @@ async def test_two_thousand_streams_reconnect_and_leave_nothing_behind(
     async with run_gateway(gateway_settings, own_redis, **caps) as gateway:
         tasks_before = await gateway.read_metric("msaas_process_tasks")
         readers = await gateway.read_all(tokens)
-        await wait_until(lambda: all(reader.count("hello") for reader in readers), timeout=90)
+        await wait_for_hellos(readers)
         refused = await gateway.read(tokens[0])
         await wait_until(lambda: refused.status)
         assert refused.status == 503
@@ -212,7 +221,7 @@ async def test_two_thousand_streams_reconnect_and_leave_nothing_behind(
             reader.transport.abort()
         await event_publisher.publish_many(users[0], 2)
         back = await gateway.read_all(tokens, last=position)
-        await wait_until(lambda: all(reader.count("hello") for reader in back), timeout=90)
+        await wait_for_hellos(back)
         assert [reader.count("job") for reader in back] == [2, *[0] * 19] * 100
         for reader in (*back, refused):
             reader.transport.abort()
@@ -275,7 +284,7 @@ async def test_an_ending_process_gives_its_readers_a_reconnect_delay(
     caps = {"GATEWAY_STREAMS_PER_USER": "300", "GATEWAY_STREAMS_PER_PROCESS": "300"}
     async with run_gateway(gateway_settings, own_redis, **caps) as gateway:
         readers = await gateway.read_all([issuer.token(uuid4())] * 300)
-        await wait_until(lambda: all(reader.count("hello") for reader in readers))
+        await wait_for_hellos(readers)
         gateway.process.terminate()
         await asyncio.gather(*(reader.closed for reader in readers))
         times = [re.findall(rb"retry: (\d+)", bytes(reader.received)) for reader in readers]
