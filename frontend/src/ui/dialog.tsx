@@ -1,6 +1,7 @@
 "use client";
 
 import { lazy, Suspense } from "react";
+import { preload } from "@/lib/preload";
 import type { DialogProps } from "./dialog-panel";
 
 const load = () => import("./dialog-panel");
@@ -17,5 +18,5 @@ export function Dialog(props: DialogProps) {
 
 /** Load what a dialog needs before one is opened. */
 export function preloadDialog(): void {
-  void load();
+  preload(load);
 }

@@ -10,6 +10,7 @@ import { type Command, useCommands } from "@/lib/commands/registry";
 import { useStrings } from "@/lib/i18n/provider";
 import { shellStrings } from "@/lib/i18n/strings/shell";
 import { useKeyboard, useKeys } from "@/lib/keyboard/use-keys";
+import { preload } from "@/lib/preload";
 import { startSentry } from "@/lib/sentry";
 import { preloadDialog } from "@/ui/dialog";
 import { useJobCommands } from "../job-commands";
@@ -29,7 +30,7 @@ const PRELOAD_AFTER_MS = 1_500;
 function usePreloading(): void {
   useEffect(() => {
     const timer = setTimeout(() => {
-      void loadCommandMenu();
+      preload(loadCommandMenu);
       preloadDialog();
     }, PRELOAD_AFTER_MS);
     return () => clearTimeout(timer);
