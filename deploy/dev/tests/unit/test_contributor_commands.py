@@ -50,6 +50,14 @@ def test_a_whole_run_has_the_slow_tests_and_the_coverage_only_with_the_options(
     assert commands.dashboard == [["test"] if slow else ["check"]]
 
 
+def test_a_run_that_retries_lets_the_browser_tests_retry_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    commands = Commands(monkeypatch)
+    assert run_tests.run(["--slow", "--retry-flaky"]) == 0
+    assert commands.dashboard == [["test", "--retries=1"]]
+
+
 @pytest.mark.parametrize("failing", ["--dist=loadgroup", "test"])
 def test_a_failure_of_any_part_fails_the_whole_run(
     monkeypatch: pytest.MonkeyPatch, failing: str

@@ -46,7 +46,7 @@ def run(argv: list[str]) -> int:
         if chosen.what == "check":
             return check()
         if chosen.what == "test":
-            return test()
+            return test(chosen.arguments)
         if chosen.what == "budget":
             return store_budget()
         return run_browser_tests(chosen.what, chosen.arguments)
@@ -55,13 +55,13 @@ def run(argv: list[str]) -> int:
         return 1
 
 
-def test() -> int:
+def test(arguments: Sequence[str]) -> int:
     """Run the checks, then the browser tests against a fleet of their own."""
     if code := check():
         return code
     print("msaas: dashboard, browser tests", flush=True)
     with start_dashboard_fleet() as fleet:
-        return _drive(fleet.running, fleet.url("dashboard"), "e2e", ())
+        return _drive(fleet.running, fleet.url("dashboard"), "e2e", arguments)
 
 
 def check() -> int:

@@ -56,8 +56,9 @@ def run_everything(*, slow: bool, retry_flaky: bool, coverage: bool) -> int:
         failed = failures.read_text().splitlines() if failures.exists() else []
     if retry_flaky and code == 1:
         code = retry_alone(failed, coverage=coverage)
-    # After pytest: beside it both would take longer.
-    return dashboard.run(["test" if slow else "check"]) or code
+    # After pytest: beside it both would take longer. Playwright names what passed only then.
+    retries = ["--retries=1"] if retry_flaky else []
+    return dashboard.run(["test", *retries] if slow else ["check"]) or code
 
 
 def run_changed(tree: Tree, ref: str, arguments: list[str]) -> int:
