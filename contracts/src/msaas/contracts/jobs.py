@@ -344,3 +344,21 @@ class JobChanged(Message, on_full=OnFull.SKIP):
     version: Annotated[int, Field(ge=1, le=2**63 - 1)]
     correlation_id: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$", max_length=128)]
     progress: Progress | None = None
+
+
+class JobOutcome(JobMessage, on_full=OnFull.SKIP):
+    """How a job ended that another job had submitted; the owner publishes it again on request.
+
+    A result that was uploaded is read from `result_url`, which expires.
+    """
+
+    parent_job_id: UUID
+    task_type: Identifier
+    status: JobStatus
+    version: Annotated[int, Field(ge=1, le=2**63 - 1)]
+    result: JsonObject | None = None
+    result_ref: UploadSlot | None = None
+    result_url: Annotated[Text, Field(max_length=4_096)] | None = None
+    failure_reason: Identifier | None = None
+    last_error: ErrorText | None = None
+    finished_at: Timestamp

@@ -72,7 +72,14 @@ _DECLARED = (
         settings_prefix="BROWSER_WORKER_",
         internal_port=9003,
     ),
-    Process(name="agents", consumer_group="agents", settings_prefix="AGENTS_"),
+    Process(
+        name="agents",
+        command=("agents", "serve"),
+        consumer_group="agents",
+        settings_prefix="AGENTS_",
+        database_logins=("svc_agents",),
+        internal_port=9004,
+    ),
     Process(name="privacy", consumer_group="privacy", settings_prefix="PRIVACY_"),
 )
 

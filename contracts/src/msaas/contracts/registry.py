@@ -4,6 +4,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from types import MappingProxyType
 
+from msaas.contracts.agents import (
+    ApproveStep,
+    ResumeRun,
+    RunChanged,
+    RunFinished,
+    RunStep,
+    RunToken,
+)
 from msaas.contracts.audit import AuditRecorded
 from msaas.contracts.billing import (
     ApplyStripeEvent,
@@ -38,6 +46,7 @@ from msaas.contracts.jobs import (
     JobFailed,
     JobHeartbeat,
     JobLost,
+    JobOutcome,
     JobProgressed,
     JobStarted,
     JobSucceeded,
@@ -74,7 +83,7 @@ _DECLARED = (
             *(ListDeadLetters, ShowDeadLetter, ReplayDeadLetters, ResolveDeadLetters),
         ),
         owner="jobs",
-        producers=frozenset({"gateway", "jobs"}),
+        producers=frozenset({"agents", "gateway", "jobs"}),
         consumers=("jobs",),
         bound=10_000,
         dlq_owner="jobs",
@@ -100,12 +109,32 @@ _DECLARED = (
         dlq_owner="jobs",
     ),
     Topic(
+        name="jobs.agents",
+        kind=TopicKind.WORK,
+        messages=(JobEnvelope,),
+        owner="jobs",
+        producers=frozenset({"jobs"}),
+        consumers=("agents",),
+        bound=10_000,
+        dlq_owner="jobs",
+    ),
+    Topic(
+        name="jobs.outcomes",
+        kind=TopicKind.WORK,
+        messages=(JobOutcome,),
+        owner="jobs",
+        producers=frozenset({"jobs"}),
+        consumers=("agents",),
+        bound=100_000,
+        dlq_owner="agents",
+    ),
+    Topic(
         name="jobs.control",
         kind=TopicKind.LOG,
         messages=(CancelRequested,),
         owner="jobs",
         producers=frozenset({"jobs"}),
-        consumers=("browser-worker", "jobs-worker"),
+        consumers=("agents", "browser-worker", "jobs-worker"),
         retention=timedelta(minutes=5),
     ),
     Topic(
@@ -116,7 +145,7 @@ _DECLARED = (
             *(JobLost, CircuitOpened),
         ),
         owner="jobs",
-        producers=frozenset({"browser-worker", "jobs", "jobs-worker"}),
+        producers=frozenset({"agents", "browser-worker", "jobs", "jobs-worker"}),
         consumers=("jobs",),
         bound=100_000,
         dlq_owner="jobs",
@@ -185,6 +214,25 @@ _DECLARED = (
         dlq_owner="billing",
     ),
     Topic(
+        name="agents.commands",
+        kind=TopicKind.WORK,
+        messages=(ResumeRun, ApproveStep),
+        owner="agents",
+        producers=frozenset({"gateway"}),
+        consumers=("agents",),
+        bound=10_000,
+        dlq_owner="agents",
+    ),
+    Topic(
+        name="agents.events",
+        kind=TopicKind.LOG,
+        messages=(RunChanged, RunStep, RunToken, RunFinished),
+        owner="agents",
+        producers=frozenset({"agents"}),
+        consumers=("gateway",),
+        retention=timedelta(minutes=10),
+    ),
+    Topic(
         name="audit.events",
         kind=TopicKind.WORK,
         messages=(AuditRecorded,),
@@ -199,8 +247,8 @@ _DECLARED = (
         kind=TopicKind.REPLY,
         messages=(Reply,),
         owner="jobs",
-        producers=frozenset({"billing", "jobs"}),
-        consumers=("gateway",),
+        producers=frozenset({"agents", "billing", "jobs"}),
+        consumers=("agents", "gateway"),
         retention=timedelta(seconds=60),
     ),
 )

@@ -9,6 +9,14 @@ from typing import Annotated
 
 from pydantic import Field
 
+from msaas.contracts.agents import (
+    ExtractParams,
+    ExtractResult,
+    MonitorParams,
+    MonitorResult,
+    ResearchParams,
+    ResearchResult,
+)
 from msaas.contracts.entry import MAX_DATA
 from msaas.contracts.errors import UnknownTask
 from msaas.contracts.extraction import (
@@ -127,6 +135,24 @@ def _browser_task(
     )
 
 
+def _workflow(
+    workflow_type: str, summary: str, models: tuple[type[ValueObject], type[ValueObject]]
+) -> Task:
+    """Declare a workflow; `timeout` limits one run of it between two waits."""
+    params, result = models
+    return Task(
+        task_type=f"workflow.{workflow_type}",
+        summary=summary,
+        topic="jobs.agents",
+        params=params,
+        result=result,
+        flags=("FF_AGENTS_ENABLED",),
+        timeout=timedelta(minutes=5),
+        valid_for=timedelta(minutes=14),
+        uploads=("result.json",),
+    )
+
+
 _DECLARED = (
     _browser_task(
         "navigate_and_extract_text",
@@ -176,6 +202,21 @@ _DECLARED = (
         "Read the pages of one site, within robots.txt and the given limits.",
         (CrawlSiteParams, CrawlSiteResult),
         seconds=300,
+    ),
+    _workflow(
+        "research",
+        "Answer a question from pages, with citations that are literally in them.",
+        (ResearchParams, ResearchResult),
+    ),
+    _workflow(
+        "extract",
+        "Return values that fit a JSON Schema, each with its place on a page.",
+        (ExtractParams, ExtractResult),
+    ),
+    _workflow(
+        "monitor",
+        "Say what has changed on a page since the last run of the same name.",
+        (MonitorParams, MonitorResult),
     ),
     Task(
         task_type="echo",

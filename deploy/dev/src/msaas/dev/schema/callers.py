@@ -46,6 +46,7 @@ LOGINS: Mapping[str, str] = {
     "jobs": "`svc_jobs`",
     "jobs-worker": "none",
     "browser-worker": "none",
+    "agents": "`svc_agents`",
     "billing": "`svc_billing`",
     "billing-cron": "`svc_billing`",
     "privacy": "arrives with privacy",

@@ -1,0 +1,3 @@
+"""Agents."""
+
+__all__: list[str] = []

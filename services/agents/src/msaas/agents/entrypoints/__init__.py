@@ -1,0 +1,1 @@
+"""Topics and periodic tasks: parse, call a use case, map the outcome."""
