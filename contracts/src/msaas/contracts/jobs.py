@@ -210,7 +210,12 @@ class DeadlinePassed(JobMessage, on_full=OnFull.SKIP):
 
 
 class WakeJob(JobMessage, on_full=OnFull.SKIP):
-    """Sent by the owner's timer when a waiting job is due; skipped when the topic is full."""
+    """Wakes a waiting job that is due or, if `answered`, one whose question has an answer.
+
+    Skipped when the topic is full, since its sender's timer sends it again.
+    """
+
+    answered: bool = False
 
 
 class JobMeta(ValueObject):
