@@ -352,12 +352,12 @@ class JobChanged(Message, on_full=OnFull.SKIP):
 
 
 class JobOutcome(JobMessage, on_full=OnFull.SKIP):
-    """How a job ended that another job had submitted; the owner publishes it again on request.
+    """How a child job, or a workflow itself, has ended; the owner publishes it again on request.
 
     A result that was uploaded is read from `result_url`, which expires.
     """
 
-    parent_job_id: UUID
+    parent_job_id: UUID | None = None
     task_type: Identifier
     status: JobStatus
     version: Annotated[int, Field(ge=1, le=2**63 - 1)]

@@ -108,6 +108,19 @@ async def test_a_cancelled_parent_and_a_passed_deadline_tell_of_the_children_the
     assert ends_of(cancelled) == {other.job: ("CANCELLED", "cancelled")}
 
 
+async def test_the_end_of_a_workflow_that_waited_is_told_too_and_told_again_if_it_is_woken(
+    given: Given, results: ResultsHarness, run_commands: RunCommands, rows: asyncpg.Connection
+) -> None:
+    workflow = await given.run()
+    sql = "UPDATE jobs.jobs SET task_type = 'workflow.research' WHERE id = $1"
+    await rows.execute(sql, workflow.job)
+    await results.persist(workflow.waiting(uuid4(), until=None), workflow.started())
+    key = {"job_id": workflow.job, "user_id": workflow.user}
+    end = {workflow.job: ("CANCELLED", "cancelled")}
+    assert ends_of(await run_commands(CancelJob(**key))) == end
+    assert ends_of(await run_commands(WakeJob(**key))) == end
+
+
 async def test_a_child_that_is_submitted_again_is_told_about_and_not_run_again(
     given: Given,
     results: ResultsHarness,

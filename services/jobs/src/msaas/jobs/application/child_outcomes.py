@@ -1,4 +1,4 @@
-"""Tells the service that submitted a child job how the child ended."""
+"""Tells the service of workflows how their jobs, and the children of these, have ended."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -7,11 +7,14 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-from msaas.contracts import JobOutcome, JobStatus
+from msaas.contracts import TASKS, JobOutcome, JobStatus
 from msaas.kernel import MsaasError, derive_id
 from msaas.messaging import OutgoingMessage
 
 TOPIC: Final = "jobs.outcomes"
+WORKFLOWS: Final = frozenset(
+    task.task_type for task in TASKS.values() if task.topic == "jobs.agents"
+)
 LINK_SECONDS: Final = 3_600
 """A later reader submits the child again and is told again, with a new link."""
 
@@ -22,11 +25,11 @@ class DownloadLinks(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedChild:
-    """The row of a child that has ended; `fence` is the run whose files are the job's."""
+    """The row of a child or a workflow; `fence` is the run whose files are the job's."""
 
     id: UUID
     user_id: UUID
-    parent_job_id: UUID
+    parent_job_id: UUID | None
     task_type: str
     status: JobStatus
     version: int

@@ -1,4 +1,4 @@
-"""The child jobs of workflows that have ended, as their rows are now."""
+"""The workflows and their child jobs that have ended, as their rows are now."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,7 +8,7 @@ import orjson
 from asyncpg import Record
 
 from msaas.contracts import JobStatus
-from msaas.jobs.application.child_outcomes import EndedChild
+from msaas.jobs.application.child_outcomes import WORKFLOWS, EndedChild
 from msaas.postgres import DatabaseConnection
 
 _COLUMNS: Final = """
@@ -18,8 +18,8 @@ _COLUMNS: Final = """
 
 FIND_ENDED: Final = f"""
 SELECT {_COLUMNS} FROM jobs.jobs c
-WHERE c.id = ANY($1::uuid[]) AND c.parent_job_id IS NOT NULL AND c.source = 'agent'
-  AND c.finished_at IS NOT NULL
+WHERE c.id = ANY($1::uuid[]) AND c.finished_at IS NOT NULL
+  AND (c.parent_job_id IS NOT NULL AND c.source = 'agent' OR c.task_type = ANY($2::text[]))
 """  # noqa: S608  # fixed column names
 
 # A parent with children has begun; the condition is that of the index of RUNNING jobs.
@@ -32,7 +32,7 @@ LIMIT $1
 
 
 async def find_ended(connection: DatabaseConnection, ids: Sequence[UUID]) -> list[EndedChild]:
-    rows = await connection.fetch(FIND_ENDED, list(ids)) if ids else []
+    rows = await connection.fetch(FIND_ENDED, list(ids), list(WORKFLOWS)) if ids else []
     return [read_ended(row) for row in rows]
 
 

@@ -15,6 +15,7 @@ from msaas.jobs.adapters.postgres.accounts import (
 )
 from msaas.jobs.adapters.postgres.children import find_ended
 from msaas.jobs.adapters.postgres.rows import WAKE, Row, fetch_rows, read_snapshot
+from msaas.jobs.application.child_outcomes import WORKFLOWS
 from msaas.jobs.application.command_batch import (
     CommandBatch,
     IdempotencyKey,
@@ -122,7 +123,11 @@ class PostgresIntake:
 
     async def _find_ended_children(self, batch: CommandBatch) -> None:
         jobs = (*batch.cancelled, *batch.expired, *batch.to_republish.values())
-        ended = [job.id for job in jobs if job.parent_id and job.is_finished]
+        ended = [
+            job.id
+            for job in jobs
+            if job.is_finished and (job.parent_id or job.task_type in WORKFLOWS)
+        ]
         batch.ended_children = await find_ended(self._connection, ended)
 
 

@@ -21,7 +21,7 @@ from msaas.jobs.adapters.postgres.results_rows import (
     state_row,
 )
 from msaas.jobs.adapters.postgres.rows import WAKE, fetch_rows, read_charge, read_snapshot
-from msaas.jobs.application.child_outcomes import EndedChild
+from msaas.jobs.application.child_outcomes import WORKFLOWS, EndedChild
 from msaas.jobs.application.events import JobSnapshot
 from msaas.jobs.application.results_ports import LockedState, Settlement, SettlementResult
 from msaas.jobs.domain.charging import UsageCharge
@@ -117,7 +117,8 @@ class PostgresResults:
         ended = [
             transition.job.id
             for transition in transitions
-            if transition.after.is_finished and parents[transition.job.id] is not None
+            if transition.after.is_finished
+            and (parents[transition.job.id] or transition.job.task_type in WORKFLOWS)
         ]
         return await find_ended(self._connection, ended)
 
