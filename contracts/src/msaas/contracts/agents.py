@@ -1,12 +1,15 @@
 """Workflows of agents: their parameters and results, their commands, and the frames of a run."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Literal, Self, TypeAlias
 from uuid import UUID
 
 from pydantic import Field, model_validator
 
 from msaas.contracts.message import Message, OnFull, ValueObject
 from msaas.contracts.pages import PageUrl
+from msaas.contracts.plans import Plan
 from msaas.contracts.text import (
     NO_NUL,
     ErrorText,
@@ -26,7 +29,7 @@ MicroUsd = Annotated[int, Field(ge=0, le=2**53)]
 """Millionths of a US dollar."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-WorkflowType = Literal["research", "extract", "monitor"]
+WorkflowType: TypeAlias = Literal["research", "extract", "monitor"]
 
 
 class Ceilings(ValueObject):
@@ -36,6 +39,18 @@ class Ceilings(ValueObject):
     tokens: Annotated[int, Field(ge=1, le=10**9)] | None = None
     cost_micro_usd: MicroUsd | None = None
     seconds: Annotated[int, Field(ge=1, le=86_400)] | None = None
+
+
+RUN_CEILINGS: Mapping[Plan, Ceilings] = MappingProxyType(
+    {
+        Plan.FREE: Ceilings(steps=20, tokens=60_000, cost_micro_usd=250_000, seconds=900),
+        Plan.PRO: Ceilings(steps=100, tokens=600_000, cost_micro_usd=3_000_000, seconds=3_600),
+        Plan.ENTERPRISE: Ceilings(
+            steps=400, tokens=3_000_000, cost_micro_usd=20_000_000, seconds=14_400
+        ),
+    }
+)
+"""The most that one run of a plan may use."""
 
 
 class WorkflowParams(ValueObject):
@@ -153,8 +168,10 @@ class ApproveStep(Message, on_full=OnFull.REFUSE):
     note: ShortText | None = None
 
 
-StepKind = Literal["plan", "browse", "read", "model", "tool", "memory", "policy", "ask", "answer"]
-StepState = Literal["started", "waiting", "done", "failed", "blocked", "skipped"]
+StepKind: TypeAlias = Literal[
+    "plan", "browse", "read", "model", "tool", "memory", "policy", "ask", "answer"
+]
+StepState: TypeAlias = Literal["started", "waiting", "done", "failed", "blocked", "skipped"]
 
 
 class StepFrame(ValueObject):
@@ -195,7 +212,7 @@ class RunToken(Message, on_full=OnFull.DROP):
     text: Annotated[str, Field(max_length=4_000)]
 
 
-RunState = Literal["running", "waiting", "succeeded", "failed", "cancelled"]
+RunState: TypeAlias = Literal["running", "waiting", "succeeded", "failed", "cancelled"]
 
 
 class RunFrame(ValueObject):

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
+from msaas.contracts.agents import RunFrame, RunToken, StepFrame
 from msaas.contracts.jobs import JobFrame, Progress
 from msaas.contracts.message import Message, OnFull, ValueObject
 from msaas.contracts.plans import Plan
@@ -35,6 +36,14 @@ class ProgressFrame(Progress):
     id: UUID
 
 
+class TokenFrame(ValueObject):
+    """Text of an answer from character `offset` on; `call` is the model call that writes it."""
+
+    call: str
+    offset: int
+    text: str
+
+
 def is_cursor(text: str) -> bool:
     """Whether a client's Last-Event-ID is a valid position in the stream."""
     return _CURSOR.fullmatch(text) is not None
@@ -61,6 +70,19 @@ def progress_frame(cursor: str, job_id: UUID, progress: Progress) -> bytes:
 
 def account_frame(cursor: str, account: AccountFrame) -> bytes:
     return _frame("account", account, cursor)
+
+
+def run_frame(cursor: str, run: RunFrame, *, has_finished: bool = False) -> bytes:
+    return _frame("finished" if has_finished else "run", run, cursor)
+
+
+def step_frame(cursor: str, step: StepFrame) -> bytes:
+    return _frame("step", step, cursor)
+
+
+def token_frame(cursor: str, token: RunToken) -> bytes:
+    shown = TokenFrame(call=token.call, offset=token.offset, text=token.text)
+    return _frame("token", shown, cursor)
 
 
 def resync_frame(cursor: str) -> bytes:

@@ -1,6 +1,8 @@
 """Why a run ends early or pauses."""
 
-from msaas.kernel import MsaasError
+from typing import ClassVar
+
+from msaas.kernel import ErrorKind, MsaasError
 
 
 class CeilingReached(MsaasError):
@@ -23,3 +25,25 @@ class ModelUnavailable(MsaasError):
     """No provider answers."""
 
     code = "dependency_unavailable"
+
+
+class RunNotFound(MsaasError):
+    """The run, or the user that it belongs to, does not exist."""
+
+    code: ClassVar[str] = "not_found"
+    kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
+    default_message: ClassVar[str] = "This run does not exist."
+
+
+class ApprovalNotFound(MsaasError):
+    code: ClassVar[str] = "not_found"
+    kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
+    default_message: ClassVar[str] = "This question does not exist."
+
+
+class ApprovalClosed(MsaasError):
+    """The question has expired, its run has ended, or the answer is of another kind."""
+
+    code: ClassVar[str] = "conflict"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+    default_message: ClassVar[str] = "This question can no longer be answered."
