@@ -16,9 +16,9 @@ from msaas.agents.application.run_ports import Services, Stores
 from msaas.agents.application.token_relay import TokenRelay
 from msaas.agents.application.tool_calls import ToolCalls
 from msaas.agents.domain.effects import CallBound, NewApproval, Reservation, StepRecord
-from msaas.agents.domain.errors import CeilingReached, ModelUnavailable
+from msaas.agents.domain.errors import CeilingReached, MemoryUnavailable, ModelUnavailable
 from msaas.agents.domain.evidence import Document, Passage
-from msaas.agents.domain.models import ModelAnswer, ModelRequest, TokenUsage
+from msaas.agents.domain.models import ModelAnswer, ModelRequest
 from msaas.agents.domain.tools import ToolCall, ToolResult
 from msaas.agents.domain.waits import Wait
 from msaas.contracts import StepKind
@@ -111,13 +111,13 @@ class Orchestrator:
         await self._before(key)
         try:
             await self._services.memory.upsert(self._run.user_id, self._run.run_id, passages)
-        except DependencyUnavailable:
+        except (MemoryUnavailable, DependencyUnavailable):
             _note_memory_away()
 
     async def recall(self, query: str, limit: int) -> Sequence[Passage]:
         try:
             return await self._services.memory.search(self._run.user_id, query, limit)
-        except DependencyUnavailable:
+        except (MemoryUnavailable, DependencyUnavailable):
             _note_memory_away()
             return ()
 
@@ -171,9 +171,7 @@ class Orchestrator:
         try:
             answer = await self._services.models.complete(request, relay)
         except ModelUnavailable as error:
-            usage = getattr(error, "usage", None) or TokenUsage(tokens_in=0, tokens_out=0)
-            cost = getattr(error, "cost_micro_usd", None) or 0
-            await calls.fail(run_id, self._fence, key, usage, cost)
+            await calls.fail(run_id, self._fence, key, error.usage, error.cost_micro_usd)
             raise
         if relay is not None:
             await relay.flush()

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from msaas.agents.domain.models import TokenUsage
 from msaas.kernel import ErrorKind, MsaasError
 
 
@@ -22,9 +23,37 @@ class StaleRun(MsaasError):
 
 
 class ModelUnavailable(MsaasError):
-    """No provider answers."""
+    """No provider answers; `usage` and the cost are what the failed requests may have used."""
 
     code = "dependency_unavailable"
+    default_message = "No language model answers at the moment."
+
+    def __init__(
+        self,
+        safe_message: str | None = None,
+        *,
+        usage: TokenUsage | None = None,
+        cost_micro_usd: int = 0,
+        **context: object,
+    ) -> None:
+        super().__init__(safe_message, **context)
+        self.usage = usage or TokenUsage(tokens_in=0, tokens_out=0)
+        self.cost_micro_usd = cost_micro_usd
+
+
+class ModelAnswerInvalid(ModelUnavailable):
+    """The answer does not fit the schema, and asking once more has not helped."""
+
+    code = "model_answer_invalid"
+    default_message = "The language model gave no usable answer."
+
+
+class MemoryUnavailable(MsaasError):
+    """The memory of earlier runs does not answer; a run goes on without it."""
+
+    code = "dependency_unavailable"
+    default_message = "The memory of earlier runs is unavailable."
+
 
 
 class RunNotFound(MsaasError):
