@@ -14,7 +14,12 @@ from msaas.agents.application.ports import Run, Workflow
 from msaas.agents.application.run_ports import Services, Stores
 from msaas.agents.application.tool_calls import ToolCalls
 from msaas.agents.domain.ceilings import limit_run
-from msaas.agents.domain.errors import CeilingReached, ModelUnavailable, StaleRun
+from msaas.agents.domain.errors import (
+    CeilingReached,
+    ModelAnswerInvalid,
+    ModelUnavailable,
+    StaleRun,
+)
 from msaas.agents.domain.fences import order_fence
 from msaas.agents.domain.runs import Ending, NewRun, StoredRun
 from msaas.agents.domain.waits import Wait, merge_waits
@@ -91,10 +96,11 @@ class RunWorkflow:
             with span("agents.workflow.run", workflow_type=workflow_type):
                 result = await self._run(run, control)
             outcome = "waiting" if isinstance(result, WaitForChildren) else "succeeded"
-            return result
         except (RunReleased, asyncio.CancelledError, RunCancelled):
             outcome = "released" if control.drain_requested else "stopped"
             raise
+        else:
+            return result
         finally:
             self._controls.discard(control)
             self._metrics.seconds.labels(workflow_type).observe(perf_counter() - started)
@@ -102,7 +108,7 @@ class RunWorkflow:
             self._services.frames_ready()
 
     async def _run(self, run: RunContext, control: RunControl) -> ValueObject | WaitForChildren:
-        attempt = _Attempt(run, control, self._workflow, self._stores, self._clock)
+        attempt = _Attempt(run, control, self._workflow, self._stores)
         try:
             await attempt.begin()
             if (ended := attempt.read_end()) is not None:
@@ -114,7 +120,8 @@ class RunWorkflow:
             await self._stop(attempt)
             raise
         except ModelUnavailable as error:
-            failure = ActionFailed("models_unavailable", error.safe_message, retryable=True)
+            reason = error.code if isinstance(error, ModelAnswerInvalid) else "models_unavailable"
+            failure = ActionFailed(reason, error.safe_message, retryable=True)
             raise await self._fail(attempt, failure) from None
         except ActionFailed as failure:
             raise await self._fail(attempt, failure) from None
@@ -240,7 +247,6 @@ class _Attempt:
         control: RunControl,
         workflow: Workflow,
         stores: Stores,
-        clock: Clock,
     ) -> None:
         meta = context.envelope.meta
         self.context = context

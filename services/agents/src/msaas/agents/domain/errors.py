@@ -55,7 +55,6 @@ class MemoryUnavailable(MsaasError):
     default_message = "The memory of earlier runs is unavailable."
 
 
-
 class RunNotFound(MsaasError):
     """The run, or the user that it belongs to, does not exist."""
 
