@@ -122,10 +122,14 @@ class Orchestrator:
             return ()
 
     async def load_document(self, digest: str) -> Document | None:
-        return await self._stores.documents.find(self._run.user_id, digest)
+        document = await self._stores.documents.find(self._run.user_id, digest)
+        if document is not None:
+            self._tools.observe(document)
+        return document
 
     async def store_document(self, document: Document) -> None:
         await self._stores.documents.store(self._run.user_id, document)
+        self._tools.observe(document)
 
     async def find_sighting(self, name: str) -> Document | None:
         run = self._run

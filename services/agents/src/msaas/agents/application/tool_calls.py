@@ -12,6 +12,7 @@ from pydantic_core import to_json
 from msaas.agents.application.ports import Run, ToolPolicy
 from msaas.agents.application.run_ports import ChildJobs, Refusal, Stores
 from msaas.agents.domain.effects import NewApproval, NewToolCall, StoredApproval, StoredToolCall
+from msaas.agents.domain.evidence import Document
 from msaas.agents.domain.runs import StoredRun
 from msaas.agents.domain.tools import Allowed, Blocked, NeedsApproval, ToolCall, ToolResult
 from msaas.agents.domain.waits import Wait
@@ -57,6 +58,9 @@ class ToolCalls:
         self._clock = clock
         self._correlation_id = correlation_id
         self._on_blocked = on_blocked
+
+    def observe(self, document: Document) -> None:
+        self._policy.observe(document)
 
     async def call(self, key: str, calls: Sequence[ToolCall]) -> Sequence[ToolResult] | Wait:
         """Return how the calls have ended, or what to wait for before asking again."""
