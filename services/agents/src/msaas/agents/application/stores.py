@@ -120,6 +120,7 @@ class StepStore(Protocol):
 @dataclass(frozen=True, slots=True)
 class StoredFrame:
     id: int
+    run_id: UUID
     message: Message
 
 
@@ -130,7 +131,9 @@ class FrameOutbox(Protocol):
         """Claim the oldest frames for ten seconds; frames of a run go to one claimer at a time."""
         ...
 
-    async def delete(self, ids: Sequence[int]) -> None: ...
+    async def delete(self, frames: Sequence[StoredFrame]) -> None:
+        """Delete what was published, and give the runs of these frames free."""
+        ...
 
 
 class DocumentStore(Protocol):

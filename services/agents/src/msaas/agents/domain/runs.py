@@ -9,7 +9,7 @@ from uuid import UUID
 
 from msaas.agents.domain.ceilings import RunCeilings
 from msaas.agents.domain.errors import StaleRun
-from msaas.contracts import Plan, RunState, Spend
+from msaas.contracts import Plan, RunState, Spend, WorkflowType
 
 EndState = Literal["succeeded", "failed", "cancelled"]
 
@@ -62,7 +62,7 @@ class RunHead:
 class NewRun:
     run_id: UUID
     user_id: UUID
-    workflow_type: str
+    workflow_type: WorkflowType
     plan: Plan
     title: str
     params: Mapping[str, Any]
@@ -86,7 +86,7 @@ class StoredRun:
 
     run_id: UUID
     user_id: UUID
-    workflow_type: str
+    workflow_type: WorkflowType
     plan: Plan
     state: RunState
     title: str
