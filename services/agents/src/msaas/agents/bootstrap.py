@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from msaas.agents.adapters.jobs import BrokerFrames, BrokerJobs
-from msaas.agents.adapters.postgres.retention import list_retention_rules
-from msaas.agents.adapters.postgres.stores import PostgresStores, build_stores
+from msaas.agents.adapters.postgres.stores import Stores as PostgresStores
+from msaas.agents.adapters.postgres.stores import build_stores
 from msaas.agents.adapters.result_files import HttpResultFiles
 from msaas.agents.application.answer_questions import AnswerQuestions
 from msaas.agents.application.firewall import Firewall
@@ -38,7 +38,7 @@ from msaas.telemetry import (
     log_task_failure,
     shutdown_tracing,
 )
-from msaas.web import Health, create_internal_app, run_process
+from msaas.web import Health
 from msaas.worker import JobWorker
 from msaas.worker.active_runs import DEPENDENCY_ERRORS
 from msaas.worker.artifact_uploads import HttpArtifactUploader
@@ -140,9 +140,7 @@ def assemble(
         flags=flags,
     )
     answer = AnswerQuestions(stores.approvals, jobs)
-    messenger.consume_batches(
-        commands.TOPIC, commands.CommandsHandler(answer), commands.MAX_BATCH
-    )
+    messenger.consume_batches(commands.TOPIC, commands.CommandsHandler(answer), commands.MAX_BATCH)
     take = TakeOutcomes(stores.runs, stores.tools, files)
     messenger.consume_batches(outcomes.TOPIC, outcomes.OutcomesHandler(take), outcomes.MAX_BATCH)
     tasks = [
