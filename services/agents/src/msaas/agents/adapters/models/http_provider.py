@@ -1,6 +1,7 @@
 """One streamed request to a provider over HTTP, with a deadline for each of its phases."""
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -86,6 +87,8 @@ class HttpProvider:
             **chat_format.headers(key),
         }
         self._client = httpx.AsyncClient(
+            # Without https there are no certificates to load, which takes long.
+            verify=url.startswith("https://") or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
             follow_redirects=False,
             trust_env=False,
             timeout=httpx.Timeout(None, connect=timeouts.connect, pool=timeouts.connect),
