@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 import httpx
 import orjson
@@ -191,7 +191,7 @@ def read_json_event(event: ServerEvent) -> dict[str, Any]:
         value = None
     if not isinstance(value, dict):
         raise ProviderFailed("malformed", may_cost=True)
-    return value
+    return cast("dict[str, Any]", value)
 
 
 def _read_failure(response: httpx.Response) -> ProviderFailed | ProviderRefused:
