@@ -5,7 +5,7 @@ import importlib.util
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -50,23 +50,26 @@ def _find(result: dict[str, Any], pages: list[dict[str, str]]) -> list[str]:
     return list(VERIFIER.check_result(result, pages))
 
 
+CHANGES: tuple[tuple[str, Callable[[Any], object]], ...] = (
+    ("url", lambda old: f"{old}x"),
+    ("sha256", lambda old: old[::-1]),
+    ("start", lambda old: old + 1),
+    ("start", lambda old: old - 1),
+    ("start", lambda _: -1),
+    ("end", lambda old: old + 1),
+    ("end", lambda old: old - 1),
+    ("end", lambda old: old + 1_000),
+    ("end", lambda _: 0),
+    ("quote", lambda old: f"{old} "),
+    ("quote", lambda old: f"{old.upper()}!"),
+    ("quote", lambda _: ""),
+)
+
+
 def _mutate() -> Iterator[tuple[str, dict[str, Any], list[dict[str, str]]]]:
     """Yield each result or list of pages that differs from the right one in one thing."""
     for at in range(4):
-        for name, change in (
-            ("url", lambda old: f"{old}x"),
-            ("sha256", lambda old: old[::-1]),
-            ("start", lambda old: old + 1),
-            ("start", lambda old: old - 1),
-            ("start", lambda _: -1),
-            ("end", lambda old: old + 1),
-            ("end", lambda old: old - 1),
-            ("end", lambda old: old + 1_000),
-            ("end", lambda _: 0),
-            ("quote", lambda old: f"{old} "),
-            ("quote", lambda old: old.upper() + "!"),
-            ("quote", lambda _: ""),
-        ):
+        for name, change in CHANGES:
             result = _result()
             sources = [*result["citations"], result["evidence"][0]["source"]]
             sources[at][name] = change(sources[at][name])
