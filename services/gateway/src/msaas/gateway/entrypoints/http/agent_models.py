@@ -8,7 +8,7 @@ from uuid import UUID
 import orjson
 from pydantic import BeforeValidator, Field
 
-from msaas.contracts import Citation, ShortText, StepKind, StepState, WorkflowType
+from msaas.contracts import ShortText, StepKind, StepState, WorkflowType
 from msaas.gateway.application.ports import Row
 from msaas.gateway.entrypoints.http.models import ParsedJson, RequestModel, ResponseModel, to_model
 
@@ -62,12 +62,21 @@ class AgentRunSummary(ResponseModel):
     finished_at: datetime | None
 
 
+class AgentCitation(ResponseModel):
+    url: str
+    sha256: str
+    start: int
+    end: int
+    quote: str
+    job_id: UUID | None = None
+
+
 class AgentRun(AgentRunSummary):
     """`result` is that of the task type; its citations stand beside it."""
 
     params: ParsedJson | None
     result: ParsedJson | None
-    citations: list[Citation]
+    citations: list[AgentCitation]
 
 
 class AgentRunPage(ResponseModel):
