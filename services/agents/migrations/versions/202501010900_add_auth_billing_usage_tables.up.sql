@@ -106,6 +106,8 @@ CREATE TABLE agents.runs (
   failure_reason text,
   answer jsonb,
   started_at timestamptz DEFAULT now() NOT NULL,
+  deadline_at timestamptz NOT NULL,
+  paused_at timestamptz,
   finished_at timestamptz,
   content_removed_at timestamptz,
   created_at timestamptz DEFAULT now() NOT NULL,
@@ -241,6 +243,7 @@ CREATE TABLE agents.checkpoints (
   parent_id text,
   kind text NOT NULL,
   body bytea NOT NULL,
+  channel_versions jsonb NOT NULL,
   metadata jsonb NOT NULL,
   created_at timestamptz DEFAULT now() NOT NULL,
   PRIMARY KEY (run_id, thread_id, checkpoint_ns, checkpoint_id),
@@ -469,7 +472,7 @@ CREATE VIEW api_v1.agent_runs WITH (security_invoker = true) AS
     id, workflow_type, plan, state, title, params, max_steps, max_tokens, max_cost_micro_usd,
     max_seconds, steps, tokens_in, tokens_out, tokens_lost, tokens_reserved, cost_micro_usd,
     cost_reserved_micro_usd, model_calls, repeated_calls, child_jobs, partial_reason,
-    failure_reason, answer, version, started_at, finished_at, created_at, updated_at,
+    failure_reason, answer, version, started_at, deadline_at, finished_at, created_at, updated_at,
     partial_reason IS NOT NULL AS partial
   FROM agents.runs;
 
@@ -502,7 +505,7 @@ GRANT SELECT (
   id, workflow_type, plan, state, title, params, max_steps, max_tokens, max_cost_micro_usd,
   max_seconds, steps, tokens_in, tokens_out, tokens_lost, tokens_reserved, cost_micro_usd,
   cost_reserved_micro_usd, model_calls, repeated_calls, child_jobs, partial_reason,
-  failure_reason, answer, version, started_at, finished_at, created_at, updated_at
+  failure_reason, answer, version, started_at, deadline_at, finished_at, created_at, updated_at
 ) ON agents.runs TO authenticated;
 
 GRANT SELECT (

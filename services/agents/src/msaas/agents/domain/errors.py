@@ -1,6 +1,9 @@
 """Why a run ends early or pauses."""
 
-from msaas.kernel import MsaasError
+from typing import ClassVar
+
+from msaas.agents.domain.models import TokenUsage
+from msaas.kernel import ErrorKind, MsaasError
 
 
 class CeilingReached(MsaasError):
@@ -20,6 +23,55 @@ class StaleRun(MsaasError):
 
 
 class ModelUnavailable(MsaasError):
-    """No provider answers."""
+    """No provider answers; `usage` and the cost are what the failed requests may have used."""
 
     code = "dependency_unavailable"
+    default_message = "No language model answers at the moment."
+
+    def __init__(
+        self,
+        safe_message: str | None = None,
+        *,
+        usage: TokenUsage | None = None,
+        cost_micro_usd: int = 0,
+        **context: object,
+    ) -> None:
+        super().__init__(safe_message, **context)
+        self.usage = usage or TokenUsage(tokens_in=0, tokens_out=0)
+        self.cost_micro_usd = cost_micro_usd
+
+
+class ModelAnswerInvalid(ModelUnavailable):
+    """The answer does not fit the schema, and asking once more has not helped."""
+
+    code = "model_answer_invalid"
+    default_message = "The language model gave no usable answer."
+
+
+class MemoryUnavailable(MsaasError):
+    """The memory of earlier runs does not answer; a run goes on without it."""
+
+    code = "dependency_unavailable"
+    default_message = "The memory of earlier runs is unavailable."
+
+
+class RunNotFound(MsaasError):
+    """The run, or the user that it belongs to, does not exist."""
+
+    code: ClassVar[str] = "not_found"
+    kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
+    default_message: ClassVar[str] = "This run does not exist."
+
+
+class ApprovalNotFound(MsaasError):
+    code: ClassVar[str] = "not_found"
+    kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
+    default_message: ClassVar[str] = "This question does not exist."
+
+
+class ApprovalClosed(MsaasError):
+    """The question has expired, its run has ended, or the answer is of another kind."""
+
+    code: ClassVar[str] = "conflict"
+    kind: ClassVar[ErrorKind] = ErrorKind.CONFLICT
+    default_message: ClassVar[str] = "This question can no longer be answered."

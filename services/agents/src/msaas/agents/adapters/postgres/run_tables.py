@@ -60,6 +60,8 @@ runs = Table(
     Column("failure_reason", Text, info=INTERNAL),
     Column("answer", JSONB, info=CONTENT),
     required("started_at", INSTANT, server_default=NOW, info=INTERNAL),
+    required("deadline_at", INSTANT, info=INTERNAL),
+    Column("paused_at", INSTANT, info=INTERNAL),
     Column("finished_at", INSTANT, info=INTERNAL),
     Column("content_removed_at", INSTANT, info=INTERNAL),
     *audit_columns(),
