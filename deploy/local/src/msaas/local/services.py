@@ -271,6 +271,7 @@ class Services:
                 "SUPABASE_ANON_KEY": self._environment_given.get("SUPABASE_ANON_KEY")
                 or self._secret("anon-key"),
                 "NEXT_PUBLIC_SITE_URL": self._ports.url("dashboard"),
+                "NEXT_PUBLIC_EXAMPLE_SITE": self._ports.url("demo-site"),
                 "NEXT_PUBLIC_RELEASE": self._dashboard_folder.name,
             }
 
