@@ -13,10 +13,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("kind", choices=("serve",))
     parser.parse_args(arguments)
     from msaas.agents.bootstrap import serve
-    from msaas.agents.settings import Settings
+    from msaas.agents.settings import AgentSettings
 
     try:
-        run(serve(load_settings(Settings, os.environ)))
+        run(serve(load_settings(AgentSettings, os.environ)))
     except SettingsInvalid as invalid:
         parser.exit(2, f"{invalid}\n")
 
