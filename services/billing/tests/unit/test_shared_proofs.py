@@ -103,7 +103,7 @@ def pack(value: Any, shared: list[Any]) -> Any:
     if isinstance(value, dict):
         members: Json = value
         return {name: pack(member, shared) for name, member in members.items()}
-    if isinstance(value, str) and len(value) > LONG or is_row(value):
+    if (isinstance(value, str) and len(value) > LONG) or is_row(value):
         if value not in shared:
             shared.append(value)
         return {"$": shared.index(value)}
