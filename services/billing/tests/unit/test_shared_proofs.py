@@ -8,7 +8,7 @@ import copy
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from services.billing.tests.unit.test_invoice_verifier import (
@@ -65,15 +65,16 @@ def change_files(proof: Json) -> Iterator[tuple[str, Json]]:
     for quantity, price, amount in ((99, "0.5", 50), (8, "0.5", 4), (9, "1.05", 9), (9, "3", 27)):
         line = ["il_1", quantity, price, amount]
         yield f"signed line {line}", sign(proof, lines=[line])
-    for name, value in (
-        ("quantity", 10),
-        ("head_before", "1" * 64),
-        ("head_after", "1" * 64),
-        ("uncharged", []),
-        ("last_seq", 9),
-        ("fingerprints", "0" * 80),
-        ("public_key", "00" * 32),
-    ):
+    others: Json = {
+        "quantity": 10,
+        "head_before": "1" * 64,
+        "head_after": "1" * 64,
+        "uncharged": [],
+        "last_seq": 9,
+        "fingerprints": "0" * 80,
+        "public_key": "00" * 32,
+    }
+    for name, value in others.items():
         yield f"signed {name}", sign(proof, **{name: value})
     for name in ("first_seq", "uncharged", "lines", "public_key"):
         statement = json.loads(part["statement"])
@@ -101,27 +102,34 @@ def build_cases() -> list[Json]:
 def pack(value: Any, shared: list[Any]) -> Any:
     """Return the value with references to what is shared: long texts and whole rows."""
     if isinstance(value, dict):
-        members: Json = value
+        members = cast("Json", value)
         return {name: pack(member, shared) for name, member in members.items()}
     if (isinstance(value, str) and len(value) > LONG) or is_row(value):
         if value not in shared:
             shared.append(value)
         return {"$": shared.index(value)}
-    return [pack(member, shared) for member in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [pack(member, shared) for member in cast("list[Any]", value)]
+    return value
 
 
 def unpack(value: Any, shared: list[Any]) -> Any:
     if isinstance(value, dict):
-        members: Json = value
+        members = cast("Json", value)
         reference: int | None = members.get("$")
         if reference is not None:
             return shared[reference]
         return {name: unpack(member, shared) for name, member in members.items()}
-    return [unpack(member, shared) for member in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [unpack(member, shared) for member in cast("list[Any]", value)]
+    return value
 
 
 def is_row(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == len(COLUMNS) and isinstance(value[0], int)
+    if not isinstance(value, list):
+        return False
+    row = cast("list[Any]", value)
+    return len(row) == len(COLUMNS) and isinstance(row[0], int)
 
 
 def write_cases() -> None:
