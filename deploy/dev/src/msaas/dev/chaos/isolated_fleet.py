@@ -50,8 +50,6 @@ class IsolatedFleet:
         high_limits = {
             "IDENTITY_SIGN_INS_PER_MINUTE": "1000",
             "GATEWAY_RATE_LIMITS_ENFORCED": "false",
-            # Many reports in the time of a scenario, so that faults hit them.
-            "BILLING_REPORT_AFTER_SECONDS": "1",
         }
         own = {
             "MSAAS_HOME": str(home.path),
