@@ -81,10 +81,16 @@ SCENARIOS: Final = (
     Scenario(
         "postgres crashes", _send_signal(signal.SIGQUIT, "postgres"), "postgres", is_short=False
     ),
-    Scenario("kill -9 billing", _kill("billing"), "billing", changes_plans=True),
     Scenario(
-        "kill -9 stripe and cron", _kill("stripe", "billing-cron"), "stripe", changes_plans=True
+        "kill -9 billing, stripe",
+        _kill("billing", "billing-cron", "stripe"),
+        "billing",
+        changes_plans=True,
     ),
+    Scenario(
+        "kill -9 billing alone", _kill("billing"), "billing", is_short=False, changes_plans=True
+    ),
+    Scenario("kill -9 stripe alone", _kill("stripe"), "stripe", is_short=False, changes_plans=True),
     Scenario("pause billing and stripe", _pause("billing", "stripe"), changes_plans=True),
     Scenario("pause stripe", _pause("stripe"), is_short=False, changes_plans=True),
     Scenario("pause billing-cron", _pause("billing-cron"), is_short=False),
