@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Page } from "@playwright/test";
+import { StripeStandIn } from "./stripe";
 import { expect, expectAccessible, test as given } from "./support";
 
 /** A user pays: out of jobs, through the checkout of the stand-in for Stripe, and out again. */
@@ -64,6 +65,14 @@ async function submitOne(page: Page): Promise<void> {
 const plans = (page: Page) => page.getByRole("region", { name: "Plans" });
 const answers = (page: Page) => page.getByRole("region", { name: "Plan, needs you, cost" });
 
+async function upgrade(page: Page, baseURL: string | undefined): Promise<void> {
+  await plans(page).getByRole("button", { name: "Upgrade to Pro" }).click();
+  await page.getByLabel("E-mail").fill("buyer@example.com");
+  await page.getByRole("button", { name: /^Pay / }).click();
+  await page.waitForURL(`${baseURL}/billing**`);
+  await expect(answers(page)).toContainText("Renews on");
+}
+
 test("a user that is out of jobs upgrades, goes on, and cancels", async ({ buyer, baseURL }) => {
   await signUp(buyer);
   expect(await holdJobs(buyer, LIMIT)).toBe(LIMIT);
@@ -73,11 +82,7 @@ test("a user that is out of jobs upgrades, goes on, and cancels", async ({ buyer
   await expect(buyer).toHaveURL(/\/billing#plans$/);
   await expectAccessible(buyer);
 
-  await plans(buyer).getByRole("button", { name: "Upgrade to Pro" }).click();
-  await buyer.getByLabel("E-mail").fill("buyer@example.com");
-  await buyer.getByRole("button", { name: /^Pay / }).click();
-  await buyer.waitForURL(`${baseURL}/billing**`);
-  await expect(answers(buyer)).toContainText("Renews on");
+  await upgrade(buyer, baseURL);
   await expect(plans(buyer).getByRole("button", { name: "Upgrade to Enterprise" })).toBeVisible();
   await expect(buyer).toHaveURL(/\/billing$/);
   await expectAccessible(buyer);
@@ -119,4 +124,61 @@ test("a checkout that is left costs nothing, and says so", async ({ buyer, baseU
   await buyer.waitForURL(`${baseURL}/billing**`);
   await expect(buyer.getByText("Nothing was charged.")).toBeVisible();
   await expect(answers(buyer)).toContainText("You pay nothing.");
+});
+
+test("an invoice shows its jobs, and its proof verifies until a row is changed", async ({
+  buyer,
+  baseURL,
+}) => {
+  test.setTimeout(300_000);
+  await signUp(buyer);
+  await buyer.goto("/billing");
+  await upgrade(buyer, baseURL);
+  const stripe = await StripeStandIn.ofUser(buyer);
+  for (const _ of [1, 2]) {
+    await submitOne(buyer);
+    await expect(buyer).toHaveURL(/\/jobs\/[0-9a-f-]{36}$/);
+  }
+  await expect.poll(() => stripe.countUnits(), { timeout: 120_000 }).toBe(2);
+  await buyer.goto("/billing");
+  const next = buyer.getByRole("region", { name: "Next invoice" });
+  await expect(next).toContainText("2 jobs at");
+  await plans(buyer).getByRole("button", { name: "Upgrade to Enterprise" }).click();
+  const question = buyer.getByRole("dialog");
+  await expect(question.getByRole("region", { name: "Charged now" })).toContainText("Total");
+  await expectAccessible(buyer);
+  await buyer.keyboard.press("Escape");
+  await expect(question).toHaveCount(0);
+
+  await stripe.endPeriod();
+  const invoices = buyer.getByRole("region", { name: "Invoices", exact: true });
+  await expect(invoices.getByRole("row")).toHaveCount(3, { timeout: 60_000 });
+  const verify = invoices
+    .getByRole("row")
+    .nth(1)
+    .getByRole("button", { name: /^Verify/ });
+  await expect(verify).toBeVisible({ timeout: 120_000 });
+  await invoices.getByRole("button", { name: /^Show/ }).first().click();
+  const jobs = invoices.getByRole("region", { name: /^Jobs of/ });
+  await expect(jobs.getByRole("link")).toHaveCount(2);
+  await verify.click();
+  await expect(invoices.getByText("The proof is right.")).toBeVisible();
+  await expect(invoices.getByText("Entries 1 to 2 charge 2 units")).toBeVisible();
+  await expectAccessible(buyer);
+
+  await buyer.route("**/billing/invoices/*/proof", async (route) => {
+    const response = await route.fetch();
+    const proof = await response.json();
+    proof.proofs[0].links[1][2] = 5;
+    await route.fulfill({ response, json: proof });
+  });
+  await verify.click();
+  await expect(invoices.getByText("The proof is not right.")).toBeVisible();
+  await expect(invoices.getByText("entry 2 is not what its hash says")).toBeVisible();
+
+  await buyer.getByRole("button", { name: "Payment and invoices" }).first().click();
+  await buyer.getByRole("button", { name: "Cancel the subscription" }).click();
+  await buyer.getByRole("link", { name: "Return" }).click();
+  await buyer.waitForURL(`${baseURL}/billing`);
+  await expect(answers(buyer)).toContainText("then Free");
 });

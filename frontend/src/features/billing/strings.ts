@@ -22,15 +22,6 @@ export const billingStrings = defineStrings({
   noPerJob: { en: "Jobs cost nothing more.", de: "Jobs kosten nichts zusätzlich." },
   notOnSale: { en: "Not on sale", de: "Nicht im Verkauf" },
   portal: { en: "Payment and invoices", de: "Zahlung und Rechnungen" },
-  invoices: { en: "Invoices", de: "Rechnungen" },
-  invoicesAbout: {
-    en: "Invoices, receipts and payment methods are on the page of the payment provider.",
-    de: "Rechnungen, Belege und Zahlungsarten stehen auf der Seite des Zahlungsdienstes.",
-  },
-  invoicesEmpty: {
-    en: "There are no invoices: the free plan costs nothing.",
-    de: "Es gibt keine Rechnungen: Der freie Plan kostet nichts.",
-  },
   compare: { en: "Plans", de: "Pläne" },
   present: { en: "Your plan", de: "Ihr Plan" },
   scheduled: { en: "Starts on {date}", de: "Beginnt am {date}" },

@@ -1,3 +1,4 @@
+import { saveFile } from "@/lib/files";
 import type { JobRow } from "@/lib/store/rows";
 
 const FIELDS = [
@@ -31,13 +32,5 @@ function quote(value: string | number | null): string {
 }
 
 export function downloadCsv(rows: readonly JobRow[]): void {
-  download("jobs.csv", new Blob([toCsv(rows)], { type: "text/csv" }));
-}
-
-export function download(name: string, content: Blob): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(content);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  saveFile("jobs.csv", new Blob([toCsv(rows)], { type: "text/csv" }));
 }

@@ -61,7 +61,8 @@ def test(arguments: Sequence[str]) -> int:
         return code
     print("msaas: dashboard, browser tests", flush=True)
     with start_dashboard_fleet() as fleet:
-        return _drive(fleet.running, fleet.url("dashboard"), "e2e", arguments)
+        urls = fleet.url("dashboard"), fleet.url("stripe")
+        return _drive(fleet.running, *urls, "e2e", arguments)
 
 
 def check() -> int:
@@ -113,29 +114,35 @@ def _list_files() -> list[Path]:
 
 def run_browser_tests(project: str, arguments: Sequence[str]) -> int:
     """Run one of Playwright's projects against the running fleet, or one of its own."""
-    with _find_or_start_fleet() as (fleet, dashboard):
-        return _drive(fleet, dashboard, project, arguments)
+    with _find_or_start_fleet() as (fleet, dashboard, stripe):
+        return _drive(fleet, dashboard, stripe, project, arguments)
 
 
 @contextmanager
-def _find_or_start_fleet() -> Generator[tuple[RunningFleet, str]]:
+def _find_or_start_fleet() -> Generator[tuple[RunningFleet, str, str | None]]:
     home = find_home(os.environ)
-    fleet, dashboard = find_running_fleet(home), _find_dashboard(home)
+    fleet, dashboard = find_running_fleet(home), _find_url(home, "dashboard")
     if fleet and dashboard:
-        yield fleet, dashboard
+        yield fleet, dashboard, _find_url(home, "stripe")
         return
     print("msaas: no dashboard is running: starting a fleet for the tests", flush=True)
     with start_dashboard_fleet() as started:
-        yield started.running, started.url("dashboard")
+        yield started.running, started.url("dashboard"), started.url("stripe")
 
 
-def _find_dashboard(home: Home) -> str | None:
+def _find_url(home: Home, name: str) -> str | None:
     state = find_state(home.state_path)
     parts = state.parts if state and state.launcher.alive else []
-    return next((part.url for part in parts if part.name == "dashboard"), None)
+    return next((part.url for part in parts if part.name == name), None)
 
 
-def _drive(fleet: RunningFleet, dashboard: str, project: str, arguments: Sequence[str]) -> int:
+def _drive(
+    fleet: RunningFleet,
+    dashboard: str,
+    stripe: str | None,
+    project: str,
+    arguments: Sequence[str],
+) -> int:
     node = find_node()
     environment = {
         **node.environment(os.environ),
@@ -143,6 +150,7 @@ def _drive(fleet: RunningFleet, dashboard: str, project: str, arguments: Sequenc
         "DASHBOARD_URL": dashboard,
         "GATEWAY_URL": fleet.gateway_url,
         "SITE_URL": fleet.site_url,
+        "STRIPE_URL": stripe or "",
         "DEMO_PASSWORD": fleet.password,
         "OPERATOR_PASSWORD": fleet.operator_password,
     }

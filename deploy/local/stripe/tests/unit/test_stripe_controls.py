@@ -36,6 +36,25 @@ def test_the_servers_time_renews_subscriptions_without_a_test_clock(one: Subscri
         one.stripe.operate("advance", seconds=-1)
 
 
+def test_one_customer_can_be_ahead_of_all_others(one: Subscriber) -> None:
+    other = Subscriber(one.stripe)
+    other.customer = one.stripe.post("/v1/customers", email="b@example.com")["id"]
+    one.use(10, at=_server_time(one))
+    before = _server_time(one)
+    [ahead] = [one.stripe.operate("advance_customer", customer=one.customer, seconds=32 * DAY)]
+    assert [(invoice["total"], invoice["status"]) for invoice in one.invoices()] == [
+        (2_900, "paid"),
+        (2_905, "paid"),
+    ]
+    again = one.stripe.operate("advance_customer", customer=one.customer, seconds=31 * DAY)
+    assert again["test_clock"] == ahead["test_clock"]
+    assert len(one.invoices()) == 3
+    assert _server_time(one) - before < DAY
+    assert one.stripe.get(f"/v1/customers/{other.customer}")["test_clock"] is None
+    one.stripe.operate("advance", seconds=90 * DAY)
+    assert len(one.invoices()) == 3
+
+
 async def test_time_that_passes_by_itself_renews_too(one: Subscriber) -> None:
     await one.stripe.clock.advance(32 * DAY)
     assert len(one.invoices()) == 2

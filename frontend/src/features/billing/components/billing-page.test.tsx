@@ -65,6 +65,22 @@ const PRO: Subscription = {
   is_disputed: false,
   spend_limit: null,
 };
+const PREVIEW = {
+  currency: "usd",
+  due_at: "2026-02-10T09:30:00Z",
+  total: 2007,
+  lines: [
+    {
+      kind: "metered",
+      plan: "PRO",
+      amount: 7,
+      quantity: 14,
+      unit_amount: "0.5",
+      period_start: "2026-01-10T09:30:00Z",
+      period_end: "2026-02-10T09:30:00Z",
+    },
+  ],
+};
 const REFUSAL = {
   type: "/problems/dependency_unavailable",
   title: "Not available",
@@ -104,6 +120,8 @@ async function gateway(input: RequestInfo | URL): Promise<Response> {
   if (request.method !== "GET") return change(request, pathname);
   if (pathname.endsWith("/plans")) return Response.json({ items: [FREE_OFFER, OFFER] });
   if (pathname.endsWith("/subscription")) return Response.json(subscription);
+  if (pathname.endsWith("/invoices")) return Response.json({ items: [], next_cursor: null });
+  if (pathname.endsWith("/preview")) return Response.json(PREVIEW);
   return Response.json(ME);
 }
 
@@ -132,6 +150,10 @@ it("says what the plan costs to the fraction of a cent, and when it renews", asy
   expect(await screen.findByText("Renews on 10 Feb 2026.")).toBeVisible();
   expect(screen.getAllByText("$20.00 a month")[0]).toBeVisible();
   expect(screen.getByText("plus $0.005 for each completed job")).toBeVisible();
+  const next = screen.getByRole("region", { name: "Next invoice" });
+  await waitFor(() => expect(next).toHaveTextContent("Total$20.07"));
+  expect(next).toHaveTextContent("So far, due on 10 Feb 2026");
+  expect(await screen.findByText("There are no invoices yet.")).toBeVisible();
 });
 
 it("cancels after a question, keeps its key when it is tried again, and takes it back", async () => {

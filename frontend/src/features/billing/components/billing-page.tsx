@@ -26,6 +26,7 @@ import { billingStrings } from "../strings";
 import { BillingAnswers, BillingBanners } from "./answers";
 import { Invoices } from "./invoices";
 import { Plans } from "./plans";
+import { NextInvoice } from "./preview";
 import { SpendLimit } from "./spend-limit";
 
 type Checkout = "completed" | "cancelled" | null;
@@ -111,12 +112,9 @@ function Body({
         {currency && hasLimit ? (
           <SpendLimit limit={subscription.spend_limit} currency={currency} onChange={reload} />
         ) : null}
-        <Invoices
-          isSubscribed={isSubscribed(subscription)}
-          onPortal={onPortal}
-          isLeaving={isLeaving}
-        />
+        {isSubscribed(subscription) ? <NextInvoice subscription={subscription} /> : null}
       </div>
+      <Invoices />
     </>
   );
 }

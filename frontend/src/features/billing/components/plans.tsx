@@ -23,6 +23,7 @@ import {
 import { usePrice } from "../prices";
 import { changePlan, type Expectation, openCheckout, useIntention } from "../queries";
 import { billingStrings } from "../strings";
+import { UpgradePreview } from "./preview";
 
 type Choice = { plan: Plan; step: Step };
 
@@ -125,7 +126,9 @@ function Question({
       action={step === "cancel" ? t("end") : t(LABELS[step], name)}
       danger={step === "cancel"}
       run={run}
-    />
+    >
+      {step === "upgrade" ? <UpgradePreview plan={plan} period={periodEnd} /> : null}
+    </Confirm>
   );
 }
 

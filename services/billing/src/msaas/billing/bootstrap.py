@@ -20,7 +20,7 @@ from msaas.billing.adapters.postgres.reconciliation import PostgresReconciliatio
 from msaas.billing.adapters.postgres.reports import PostgresReports
 from msaas.billing.adapters.postgres.requests import PostgresRequests
 from msaas.billing.adapters.postgres.retention import list_retention_rules
-from msaas.billing.adapters.postgres.usage import PostgresUsage
+from msaas.billing.adapters.postgres.usage import REPORT_AFTER, PostgresUsage
 from msaas.billing.adapters.signing import Ed25519Signer
 from msaas.billing.adapters.stripe.client import API_VERSION, StripeClient
 from msaas.billing.adapters.stripe.credit_notes import StripeCredits
@@ -73,10 +73,14 @@ TASK_BACKOFF: Final = RetryPolicy(base=5.0, cap=300.0, attempts=None)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BillingRules:
-    """`grace`: how long jobs are accepted after a payment has failed."""
+    """`grace`: how long jobs are accepted after a payment has failed.
+
+    `report_after`: how long usage waits for more, so that a busy subject has one report.
+    """
 
     livemode: bool
     grace: timedelta
+    report_after: timedelta = REPORT_AFTER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +145,7 @@ def build_parts(database: Database, client: StripeClient, rules: BillingRules) -
         payments=payments,
         refresh=RefreshAccount(accounts, payments, grace=rules.grace),
         metering=MeteringParts(
-            usage=PostgresUsage(database),
+            usage=PostgresUsage(database, report_after=rules.report_after),
             reports=PostgresReports(database),
             corrections=PostgresCorrections(database),
             meter=StripeMeter(client, catalogue),
@@ -279,7 +283,9 @@ async def _run_process(settings: Settings | CronSettings, process: str) -> None:
     broker = RedisBroker(settings.redis_url.get_secret_value(), metrics=metrics)
     config = PostgresConfig(settings.database_url.get_secret_value())
     rules = BillingRules(
-        livemode=settings.livemode, grace=timedelta(days=settings.past_due_grace_days)
+        livemode=settings.livemode,
+        grace=timedelta(days=settings.past_due_grace_days),
+        report_after=timedelta(seconds=settings.report_after_seconds),
     )
     client = open_client(settings, metrics)
     try:

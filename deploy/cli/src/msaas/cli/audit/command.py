@@ -9,7 +9,9 @@ from typing import Final
 
 import asyncpg
 
+from msaas.cli.audit.customer_audit import CustomerAudit, audit_customers, format_customers
 from msaas.cli.audit.runner import AuditResult, RowsHidden, Violation, audit_url
+from msaas.cli.audit.stripe_sums import find_stripe
 from msaas.embedded import LocalError
 from msaas.local.running_fleet import get_database_url
 
@@ -21,12 +23,17 @@ _EXIT_OK, _EXIT_VIOLATIONS, _EXIT_ERROR = 0, 1, 2
 def run(argv: list[str]) -> int:
     ArgumentParser("msaas audit", description=__doc__).parse_args(argv)
     try:
-        results = asyncio.run(audit_url(get_database_url(os.environ)))
+        results, customers = asyncio.run(_audit(get_database_url(os.environ)))
     except (LocalError, RowsHidden, OSError, asyncpg.PostgresError) as error:
         print(f"✗ {error}", file=sys.stderr)
         return _EXIT_ERROR
-    print(*format_results(results), sep="\n")
-    return _EXIT_VIOLATIONS if has_violations(results) else _EXIT_OK
+    print(*format_customers(customers), *format_results(results), sep="\n")
+    has_found = has_violations(results) or customers.has_problems
+    return _EXIT_VIOLATIONS if has_found else _EXIT_OK
+
+
+async def _audit(url: str) -> tuple[Sequence[AuditResult], CustomerAudit]:
+    return await audit_url(url), await audit_customers(url, find_stripe(os.environ))
 
 
 def has_violations(results: Iterable[AuditResult]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import httpx
 
+from msaas.dev.chaos.customers import subscribe
 from msaas.dev.chaos.isolated_fleet import PASSWORD, IsolatedFleet
 from msaas.kernel import RetryPolicy
 from msaas.local.api_client import ApiClient
@@ -114,6 +115,9 @@ async def sign_in_new_user(fleet: IsolatedFleet, plan: str) -> AsyncGenerator[Ap
 
 @asynccontextmanager
 async def open_clients(fleet: IsolatedFleet) -> AsyncGenerator[list[SubmittingClient]]:
+    """Yield clients of users who pay for their plans."""
     async with AsyncExitStack() as stack:
-        users = [await stack.enter_async_context(sign_in_new_user(fleet, plan)) for plan in PLANS]
+        users = [await stack.enter_async_context(sign_in_new_user(fleet, "FREE")) for _ in PLANS]
+        for api, plan in zip(users, PLANS, strict=True):
+            await subscribe(fleet, api, plan)
         yield [SubmittingClient(api) for api in users]

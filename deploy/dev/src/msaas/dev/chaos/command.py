@@ -6,8 +6,9 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import replace
 
-from msaas.cli.audit import audit_url, format_results, has_violations
+from msaas.cli.audit import audit_url, format_customers, format_results, has_violations
 from msaas.dev.chaos.clients import open_clients
+from msaas.dev.chaos.customers import settle_customers
 from msaas.dev.chaos.faults import SCENARIOS, Scenario
 from msaas.dev.chaos.isolated_fleet import IsolatedFleet, start_fleet
 from msaas.dev.chaos.outcomes import SELECT_JOBS, StoredJob, find_wrong_effects
@@ -62,11 +63,15 @@ async def run_scenarios(
             print(format_result(result), flush=True)
             is_consistent = is_consistent and not result.problems
     late_effects = await find_late_effects(fleet)
+    customers = await settle_customers(fleet)
     examined = await audit_url(fleet.url("postgres"))
-    print(*late_effects, *format_results(examined), sep="\n")
+    print(*late_effects, *format_customers(customers), *format_results(examined), sep="\n")
     if late_effects or not is_consistent:
         print("✗ jobs were lost, or something was done twice: see the problems above")
-    return is_consistent and not late_effects and not has_violations(examined)
+    if not customers.is_settled:
+        print("✗ the numbers of a customer are not equal")
+    is_settled = customers.is_settled and not late_effects
+    return is_consistent and is_settled and not has_violations(examined)
 
 
 async def find_late_effects(fleet: IsolatedFleet) -> list[str]:

@@ -20,7 +20,7 @@ class Scenario:
     """`restarts` names the part that has a new process after the fault.
 
     Runs are lost with their worker, or with the messages that Redis had; `may_lose_runs` is off
-    where both stay.
+    where both stay. With `changes_plans`, customers change their subscriptions meanwhile.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Scenario:
     restarts: str | None = None
     may_lose_runs: bool = False
     is_short: bool = True
+    changes_plans: bool = False
 
 
 def _send_signal(sent: signal.Signals, *parts: str) -> Fault:
@@ -41,13 +42,13 @@ def _send_signal(sent: signal.Signals, *parts: str) -> Fault:
 _kill = partial(_send_signal, signal.SIGKILL)
 
 
-def _pause(part: str) -> Fault:
+def _pause(*parts: str) -> Fault:
     async def pause(fleet: IsolatedFleet) -> None:
-        fleet.send(part, signal.SIGSTOP)
+        await _send_signal(signal.SIGSTOP, *parts)(fleet)
         try:
             await asyncio.sleep(PAUSE)
         finally:
-            fleet.send(part, signal.SIGCONT)
+            await _send_signal(signal.SIGCONT, *parts)(fleet)
 
     return pause
 
@@ -80,6 +81,19 @@ SCENARIOS: Final = (
     Scenario(
         "postgres crashes", _send_signal(signal.SIGQUIT, "postgres"), "postgres", is_short=False
     ),
+    Scenario(
+        "kill -9 billing, stripe",
+        _kill("billing", "billing-cron", "stripe"),
+        "billing",
+        changes_plans=True,
+    ),
+    Scenario(
+        "kill -9 billing alone", _kill("billing"), "billing", is_short=False, changes_plans=True
+    ),
+    Scenario("kill -9 stripe alone", _kill("stripe"), "stripe", is_short=False, changes_plans=True),
+    Scenario("pause billing and stripe", _pause("billing", "stripe"), changes_plans=True),
+    Scenario("pause stripe", _pause("stripe"), is_short=False, changes_plans=True),
+    Scenario("pause billing-cron", _pause("billing-cron"), is_short=False),
     Scenario("pause jobs", _pause("jobs")),
     Scenario("pause browser-worker", _pause("browser-worker"), may_lose_runs=True),
     Scenario("pause jobs-worker", _pause("jobs-worker"), may_lose_runs=True, is_short=False),

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from uuid import UUID, uuid4
 
 import asyncpg
+import httpx
 import psutil
 
 from msaas.contracts import Plan
@@ -28,6 +29,7 @@ from msaas.settings import load_settings
 
 PASSWORD = "correct horse battery"  # noqa: S105  # of users who live as long as this fleet
 _START_TIMEOUT = 600.0  # a busy machine takes ten times as long as a quiet one
+_STRIPE_TIMEOUT = 60.0
 _UNFINISHED = "SELECT count(*) FROM jobs.jobs WHERE finished_at IS NULL"
 
 
@@ -122,6 +124,12 @@ class IsolatedFleet:
 
     def read_effects(self) -> Mapping[str, Counter[UUID]]:
         return read_effects(self._effects)
+
+    async def control_stripe(self, name: str, **given: object) -> None:
+        """Make something happen at the stand-in for Stripe."""
+        url = f"{self.url('stripe')}/_control/{name}"
+        async with httpx.AsyncClient(trust_env=False, timeout=_STRIPE_TIMEOUT) as http:
+            (await http.post(url, json=given)).raise_for_status()
 
     async def fetch(self, query: str, *values: object) -> list[asyncpg.Record]:
         connection = await asyncpg.connect(self.url("postgres"))

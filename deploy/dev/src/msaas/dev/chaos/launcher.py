@@ -23,6 +23,7 @@ from msaas.local.launcher import run_launcher, start_detached
 from msaas.local.services import is_ready
 
 _REPLICATED: Final = frozenset({"jobs", *COUNTED_TASKS})
+_REPORTING: Final = frozenset({"billing", "billing-cron"})
 _BACKGROUND: Final = "--background"
 
 
@@ -39,7 +40,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _change_fleet(fleet: Fleet) -> None:
-    fleet.parts[:] = [_count_effects(part) for part in fleet.parts if part.name != "seed"]
+    kept = [part for part in fleet.parts if part.name != "seed"]
+    fleet.parts[:] = [_report_at_once(_count_effects(part)) for part in kept]
     fleet.parts.extend([_replicate(part) for part in fleet.parts if part.name in _REPLICATED])
 
 
@@ -48,6 +50,14 @@ def _count_effects(part: Part) -> Part:
         return part
     command = [*module_command("msaas.dev.chaos.counting_worker"), part.name]
     return replace(part, command=partial(die_with_parent_command, command, SIGTERM))
+
+
+def _report_at_once(part: Part) -> Part:
+    """Let usage be reported many times in a scenario, so that faults hit reports."""
+    if part.name not in _REPORTING:
+        return part
+    own = {"BILLING_REPORT_AFTER_SECONDS": "1"}
+    return replace(part, environment=lambda: {**part.environment(), **own})
 
 
 def _replicate(part: Part) -> Part:

@@ -2,19 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import uuid4
 
 from msaas.cli.audit import audit_url, format_violation
 from msaas.dev.chaos.clients import Submission, SubmissionStats, SubmittingClient
+from msaas.dev.chaos.customers import cancel_and_keep
 from msaas.dev.chaos.faults import Scenario
 from msaas.dev.chaos.isolated_fleet import IsolatedFleet
 from msaas.dev.chaos.outcomes import SELECT_JOBS, StoredJob, find_problems
+from msaas.dev.chaos.waiting import wait_until
 from msaas.local.state import ProcessId
 
-_POLL_INTERVAL: Final = 0.1
 _RESUBMITTED: Final = 20
 
 
@@ -66,8 +67,11 @@ class _ScenarioRun:
                 for _ in range(self.profile.concurrency):
                     group.create_task(self._submit(client, numbers))
             group.create_task(self._inject_faults())
-        await _wait_until(self.fleet.is_up)
-        await _wait_until(self.fleet.has_settled)
+            if self.scenario.changes_plans:
+                for client in self.clients:
+                    group.create_task(cancel_and_keep(client.api))
+        await wait_until(self.fleet.is_up)
+        await wait_until(self.fleet.has_settled)
 
     async def _submit(self, client: SubmittingClient, numbers: Iterator[int]) -> None:
         for number in numbers:
@@ -76,15 +80,13 @@ class _ScenarioRun:
     async def _inject_faults(self) -> None:
         for number in range(1, self.profile.faults + 1):
             share = number * self.profile.jobs // (self.profile.faults + 1)
-            await _wait_until(lambda share=share: len(self.stats.job_ids) >= share)
+            await wait_until(lambda share=share: len(self.stats.job_ids) >= share)
             before = self._target_process()
             await self.scenario.fault(self.fleet)
             self.fault_at = time.monotonic()
             if self.scenario.restarts:
-                await _wait_until(
-                    lambda before=before: self._target_process() not in {before, None}
-                )
-            await _wait_until(self.fleet.is_up)
+                await wait_until(lambda before=before: self._target_process() not in {before, None})
+            await wait_until(self.fleet.is_up)
 
     def _target_process(self) -> ProcessId | None:
         return self.fleet.part(self.scenario.restarts).process if self.scenario.restarts else None
@@ -141,11 +143,3 @@ async def run_scenario(
         recovery_seconds=finished_at - scenario_run.fault_at,
         problems=problems,
     )
-
-
-async def _wait_until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
-    while True:
-        answer = condition()
-        if answer if isinstance(answer, bool) else await answer:
-            return
-        await asyncio.sleep(_POLL_INTERVAL)

@@ -5,6 +5,7 @@ from random import Random
 from typing import Any, Final
 
 from msaas.stripe.application.checkout_sessions import complete, settle
+from msaas.stripe.application.clocks import advance_clock, create_clock
 from msaas.stripe.application.context import Api
 from msaas.stripe.application.meter_events import record_event
 from msaas.stripe.application.webhooks import roll_secret
@@ -24,6 +25,28 @@ def advance(api: Api, *, seconds: int) -> dict[str, Any]:
         state = api.store.add({"id": "server_state", "object": "server_state"})
     api.store.edit("server_state")["offset"] = api.timeline.offset
     return {"now": api.timeline.now()}
+
+
+def advance_customer(api: Api, *, customer: str, seconds: int) -> dict[str, Any]:
+    """Advance one customer, who follows a test clock of their own from then on."""
+    found = api.store.get("customer", customer, "customer")
+    clock = found["test_clock"] or _give_clock(api, found)
+    now = api.timeline.now(clock) + seconds
+    advance_clock(api, {"frozen_time": now}, clock)
+    return {"test_clock": clock, "now": now}
+
+
+def _give_clock(api: Api, customer: Resource) -> str:
+    clock: str = create_clock(api, {"frozen_time": api.timeline.now()})["id"]
+    kinds = ("subscription", "invoice", "subscription_schedule")
+    owned = [
+        document["id"]
+        for kind in kinds
+        for document in api.store.list_by(kind, "customer", customer["id"])
+    ]
+    for identifier in (customer["id"], *owned):
+        api.store.edit(identifier)["test_clock"] = clock
+    return clock
 
 
 def set_webhooks(
@@ -195,7 +218,14 @@ def remove_object(api: Api, *, identifier: str) -> dict[str, Any]:
 ACTIONS: Final[dict[str, Action]] = {
     action.__name__: action
     for action in (
-        *(advance, set_webhooks, release_webhooks, resend_event, roll_webhook_secret),
+        *(
+            advance,
+            advance_customer,
+            set_webhooks,
+            release_webhooks,
+            resend_event,
+            roll_webhook_secret,
+        ),
         *(set_controls, fail_payments, complete_checkout, settle_checkout),
         *(dispute_charge, close_dispute, plant_usage, lose_usage, change_object, remove_object),
     )

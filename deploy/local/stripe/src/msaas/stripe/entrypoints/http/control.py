@@ -59,6 +59,9 @@ class _Control:
                 "api_version": api.specification.api_version,
                 "now": api.timeline.now(),
                 "requests": self._server.requests,
+                "objects": {
+                    kind: sum(1 for _ in api.store.list_kind(kind)) for kind in api.store.kinds()
+                },
                 "violations": self._server.violations,
                 "faults": [_describe(fault) for fault in self._faults.planned],
             }
