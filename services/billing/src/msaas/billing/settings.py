@@ -50,7 +50,6 @@ class SetUpSettings(StripeSettings):
 class _ProcessSettings(RedisSettings, StripeSettings):
     """`past_due_grace_days`: how long jobs are accepted after a payment has failed."""
 
-    internal_host: str = "127.0.0.1"
     past_due_grace_days: int = Field(default=7, ge=0, le=60)
 
 
