@@ -1,4 +1,4 @@
-"""Where a container engine answers: the images are built, the stack starts, works and leaves nothing.
+"""Where a container engine answers, the images are built and a stack works and leaves nothing.
 
 Without an engine the command says so, and this is what the test then sees.
 """
