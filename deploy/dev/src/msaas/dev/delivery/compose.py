@@ -71,7 +71,7 @@ def render_prometheus(root: Path) -> str:
     return "# Made by `./msaas images --write`.\n" + dump_yaml(document)
 
 
-class _Dumper(yaml.SafeDumper):
+class YamlDumper(yaml.SafeDumper):
     """Writes equal parts out each time: a reader of one service needs no other."""
 
     def ignore_aliases(self, data: object) -> bool:
@@ -80,7 +80,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def dump_yaml(document: object) -> str:
-    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=200)
+    return yaml.dump(document, Dumper=YamlDumper, sort_keys=False, width=200)
 
 
 def _hardened(user: str | None = None) -> Service:

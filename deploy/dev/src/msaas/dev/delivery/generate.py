@@ -9,6 +9,8 @@ from msaas.dev.delivery.dockerfiles import render_dockerfile
 from msaas.dev.delivery.env_example import render_env_example
 from msaas.dev.delivery.image_locks import render_lock
 from msaas.dev.delivery.images import list_images
+from msaas.dev.delivery.kubernetes import render_kubernetes
+from msaas.dev.delivery.kubernetes_dev import render_dev
 from msaas.dev.lock import LOCKS
 
 
@@ -21,6 +23,8 @@ def render(root: Path) -> GeneratedFiles:
         Path("docker-compose.yaml"): render_compose(root),
         Path("deploy/compose/prometheus.yml"): render_prometheus(root),
         Path(".env.example"): render_env_example(root),
+        **render_kubernetes(root),
+        **render_dev(root),
     }
 
 
