@@ -37,6 +37,26 @@ def test_the_demo_shows_a_job_from_submission_to_result(fleet: IsolatedFleet) ->
     assert '"text"' in shown.stdout
 
 
+def test_a_stack_is_verified_from_the_edge_to_a_finished_job(fleet: IsolatedFleet) -> None:
+    running = fleet.running
+    address = [running.gateway_url, "--supabase-url", running.supabase_url]
+    command = [*module_command("msaas.cli"), "verify"]
+    edge = fleet.run(*command, running.gateway_url)
+    assert edge.returncode == 0, edge.stderr
+    assert "not signed in" in edge.stdout
+    credentials = {
+        "MSAAS_VERIFY_EMAIL": running.email,
+        "MSAAS_VERIFY_PASSWORD": running.password,
+        "SUPABASE_ANON_KEY": running.anon_key,
+    }
+    whole = fleet.run(*command, *address, **credentials)
+    assert whole.returncode == 0, whole.stderr
+    assert "COMPLETED" in whole.stdout
+    other = fleet.run(*command, running.supabase_url)
+    assert other.returncode == 1
+    assert "The edge answered" in other.stderr
+
+
 def test_seeding_again_adds_nothing(fleet: IsolatedFleet) -> None:
     def count() -> int:
         return len(

@@ -18,7 +18,7 @@ from msaas.local.home import REPOSITORY
 UNIT = "msaas-cli"
 UNITS = {
     *(UNIT, "msaas-local", "msaas-embedded", "msaas-contracts", "msaas-kernel", "msaas-sealing"),
-    *("msaas-artifacts", "msaas-postgres", "msaas-telemetry"),
+    *("msaas-postgres", "msaas-settings", "msaas-telemetry"),
 }
 FORBIDDEN = {"pytest", "hypothesis", "ruff", "fastapi", "faststream", "playwright"}
 RunCommand = Callable[..., subprocess.CompletedProcess[str]]

@@ -20,9 +20,9 @@ def test_a_chain_comes_after_those_it_refers_to(tmp_path: Path) -> None:
     declare(tmp_path, "jobs", "jobs", "gateway")
     (tmp_path / "browser-worker").mkdir()
     chains = list_migration_chains(tmp_path)
-    assert [chain.service for chain in chains] == ["gateway", "jobs", "billing"]
-    assert [chain.schema for chain in chains] == ["identity", "jobs", "billing"]
-    assert chains[0].scripts == tmp_path / "gateway" / "migrations"
+    assert list(chains) == ["gateway", "jobs", "billing"]
+    assert [chain.schema for chain in chains.values()] == ["identity", "jobs", "billing"]
+    assert chains["gateway"].scripts == tmp_path / "gateway" / "migrations"
 
 
 def test_a_folder_without_migrations_is_refused(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ async def artifact_harness(
     }
     folder = tmp_path / "files"
     file_server = [
-        "msaas.local.artifacts",
+        "msaas.file_server",
         "--port",
         str(file_server_port),
         "--folder",

@@ -119,6 +119,13 @@ COMMANDS: Mapping[str, CliCommand] = {
         "show the metrics of a running part",
         "PART is jobs, jobs-worker or browser-worker; NAME is a prefix of a metric's name.",
     ),
+    "verify": CliCommand(
+        "msaas.cli.verify:run",
+        "URL [--supabase-url URL] [--timeout SECONDS]",
+        "try a deployed stack: its edge, sign-in, one job to the end",
+        "Signs in with MSAAS_VERIFY_EMAIL, MSAAS_VERIFY_PASSWORD and SUPABASE_ANON_KEY at\n"
+        "SUPABASE_URL, and submits an echo job; without them only the edge is tried.",
+    ),
     "help": CliCommand(
         "msaas.cli.commands:show_help", "[COMMAND]", "list the commands, or explain one"
     ),
@@ -128,7 +135,7 @@ COMMANDS: Mapping[str, CliCommand] = {
 PACKAGES: Mapping[str, str] = dict.fromkeys(
     (
         *("test", "check", "dashboard", "contracts", "fuzz", "chaos", "abuse", "bench", "lock"),
-        *("new", "record"),
+        *("new", "record", "images"),
     ),
     "msaas-dev",
 )

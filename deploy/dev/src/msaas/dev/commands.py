@@ -80,6 +80,15 @@ COMMANDS: Mapping[str, CliCommand] = {
         "as in CI. budget accepts the present sizes. e2e and screens drive the running fleet, or\n"
         "one that they start; screens writes docs/screens.",
     ),
+    "images": CliCommand(
+        "msaas.dev.delivery.command:run",
+        "[--write | --check | --twice] [--base IMAGE] [NAME ...]",
+        "build the container images, or write the files that they are built from",
+        "Prints the size of each, what it adds to its base, and the time. --write renders\n"
+        "Dockerfiles, their locks, docker-compose.yaml, .env.example and deploy/k8s, as\n"
+        "`./msaas contracts` does too; --check compares them. --twice builds without a cache\n"
+        "and compares the layers.",
+    ),
     "lock": CliCommand(
         "msaas.dev.lock:run",
         "[--upgrade]",

@@ -12,6 +12,7 @@ GENERATORS = (
     "msaas.dev.openapi",
     "msaas.dev.schema",
     "msaas.dev.layers",
+    "msaas.dev.delivery.generate",
 )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from msaas.dev.workspace import ROOT, tool_path
+from msaas.dev.workspace import ROOT, module_command, tool_path
 
 HEADER = "# inputs sha256:"
 
@@ -33,7 +33,10 @@ def run(argv: list[str]) -> int:
         print(f"resolving {lock.path} ...", flush=True)
         subprocess.run(compile_command(ROOT, lock, argv), cwd=ROOT, check=True)
         write_header(ROOT, lock)
-    return 0
+    # The images' locks are parts of the first one.
+    return subprocess.run(
+        module_command("msaas.dev.delivery.generate"), cwd=ROOT, check=False
+    ).returncode
 
 
 def projects(root: Path) -> list[Path]:

@@ -4,7 +4,7 @@ import asyncio
 
 import asyncpg
 
-from msaas.local.scram import build_verifier
+from msaas.postgres.logins import set_password
 
 
 def ensure_database(admin_url: str, name: str, login: str, password: str) -> None:
@@ -22,8 +22,3 @@ async def _ensure(admin_url: str, name: str, login: str, password: str) -> None:
             await connection.execute(f'CREATE DATABASE "{name}" OWNER "{login}"')
     finally:
         await connection.close()
-
-
-async def set_password(connection: asyncpg.Connection, login: str, password: str) -> None:
-    """Send the verifier, whose characters need no quoting: the server never sees the password."""
-    await connection.execute(f"ALTER ROLE \"{login}\" PASSWORD '{build_verifier(password)}'")

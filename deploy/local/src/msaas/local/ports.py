@@ -25,13 +25,21 @@ STRIPE = Process(
     public_port=12111,
     internal_port=12112,
 )
-_SITE_PORTS = {"dashboard": 3000, "demo-site": 8010, "artifacts": 8020}
+# The stand-in for a bucket; a bucket in ARTIFACTS_URL replaces it.
+FILE_SERVER = Process(
+    name="artifacts",
+    command=("file_server",),
+    consumer_group="",
+    settings_prefix="",
+    public_port=8020,
+)
+_SITE_PORTS = {"dashboard": 3000, "demo-site": 8010}
 
 
 def _list_ports() -> dict[str, int]:
     """Return each port under its name: a process's own, and `<process>-internal`."""
     ports = dict(_SITE_PORTS)
-    for process in (*PROCESSES.values(), IDENTITY, STRIPE):
+    for process in (*PROCESSES.values(), IDENTITY, STRIPE, FILE_SERVER):
         declared = {
             process.name: process.public_port,
             internal_name(process): process.internal_port,

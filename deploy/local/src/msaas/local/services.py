@@ -78,7 +78,7 @@ class Services:
         add(self._step("migrate", self._migrate, servers))
         add(self._site("demo-site", ["local.demo_site"], dict))
         if self._serves_artifacts:
-            words = ["local.artifacts", "--folder", str(self._home.artifacts)]
+            words = ["file_server", "--folder", str(self._home.artifacts)]
             add(self._site("artifacts", words, self._artifact_settings))
         self._add_or_name("identity", self._supabase, lambda: self._identity(servers))
         self._add_or_name("stripe", None if self._runs_stripe else STRIPE_URL, self._stripe)

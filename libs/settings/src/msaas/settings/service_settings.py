@@ -70,6 +70,7 @@ class ServiceSettings(BaseSettings):
     )
     prometheus_enabled: bool = Field(default=True, validation_alias="PROMETHEUS_ENABLED")
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$")] = "INFO"
+    internal_host: str = "127.0.0.1"
     internal_port: int = Field(default=9000, ge=0, le=65_535)
     # Variables whose URL may be local or unencrypted in production (a sidecar, a private network).
     insecure_urls_allowed: CommaList = ()

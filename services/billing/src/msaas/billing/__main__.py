@@ -1,4 +1,4 @@
-"""`python -m msaas.billing serve | cron | setup | reconcile | explain`."""
+"""`python -m msaas.billing serve | cron | migrate | setup | reconcile | explain`."""
 
 import argparse
 import asyncio
@@ -7,7 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from msaas.settings import SettingsInvalid, load_settings
+from msaas.contracts import PROCESSES
+from msaas.kernel import MsaasError
+from msaas.settings import load_settings
 from msaas.web import run
 
 
@@ -16,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     kinds = parser.add_subparsers(dest="kind", required=True)
     kinds.add_parser("serve", help="webhooks, commands, subscriptions")
     kinds.add_parser("cron", help="periodic tasks; any number of replicas")
+    kinds.add_parser("migrate", help="upgrade the schema and set passwords: once, before a release")
     setup = kinds.add_parser("setup", help="what is sold: make or verify it at Stripe")
     setup.add_argument("--webhook-url", required=True, help="where Stripe sends events to")
     setup.add_argument("--secret-file", type=Path, help="a file for the endpoint's new secret")
@@ -27,9 +30,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     commands = {"setup": _set_up, "reconcile": _reconcile, "explain": _explain}
     command = commands.get(given.kind)
     try:
+        if given.kind == "migrate":
+            sys.stdout.write(f"{_migrate()}\n")
+            return
         sys.exit(asyncio.run(command(given)) if command else run(_do(given)))
-    except SettingsInvalid as invalid:
-        parser.exit(2, f"{invalid}\n")
+    except MsaasError as refused:
+        parser.exit(2, f"{refused}\n")
+
+
+def _migrate() -> str:
+    """Import Alembic only here: it would slow the start of every process."""
+    from msaas.postgres.service_migrations import migrate_service
+
+    return migrate_service(__file__, PROCESSES["billing"].database_logins, os.environ)
 
 
 async def _do(given: argparse.Namespace) -> None:

@@ -53,7 +53,6 @@ class _ProcessSettings(RedisSettings, StripeSettings):
     `report_after_seconds`: how long usage waits for more, so that a busy subject has one report.
     """
 
-    internal_host: str = "127.0.0.1"
     past_due_grace_days: int = Field(default=7, ge=0, le=60)
     report_after_seconds: float = Field(default=60.0, ge=0, le=3_600)
 

@@ -31,7 +31,6 @@ class Settings(RedisSettings):
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="BROWSER_WORKER_")
 
-    internal_host: str = "127.0.0.1"
     internal_port: int = Field(default=9003, ge=0, le=65_535)
     concurrency: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=64)
     chromium: str | None = None

@@ -82,7 +82,6 @@ class Settings(PostgresSettings, RedisSettings, ArtifactSettings):
     )
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65_535)
-    internal_host: str = "127.0.0.1"
     streams_per_user: int = Field(default=10, ge=1)
     streams_per_process: int = Field(default=2_000, ge=1)
 

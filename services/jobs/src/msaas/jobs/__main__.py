@@ -1,11 +1,13 @@
-"""`python -m msaas.jobs serve | worker | pause | resume | retention`."""
+"""`python -m msaas.jobs serve | worker | migrate | pause | resume | retention`."""
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 
-from msaas.contracts import TASKS, PauseTask, ResumeTask
-from msaas.settings import SettingsInvalid, load_settings
+from msaas.contracts import PROCESSES, TASKS, PauseTask, ResumeTask
+from msaas.kernel import MsaasError
+from msaas.settings import load_settings
 from msaas.web import run
 
 
@@ -14,6 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     kinds = parser.add_subparsers(dest="kind", required=True)
     kinds.add_parser("serve", help="commands, dispatch, results")
     kinds.add_parser("worker", help="generic tasks")
+    kinds.add_parser("migrate", help="upgrade the schema and set passwords: once, before a release")
     for kind, summary in (("pause", "pause dispatch"), ("resume", "resume dispatch")):
         subparser = kinds.add_parser(kind, help=summary)
         subparser.add_argument("task_type", choices=sorted(TASKS))
@@ -21,9 +24,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     retention.add_argument("act", choices=("plan", "run"))
     given = parser.parse_args(arguments)
     try:
-        run(_do(given))
-    except SettingsInvalid as invalid:
-        parser.exit(2, f"{invalid}\n")
+        if given.kind == "migrate":
+            sys.stdout.write(f"{_migrate()}\n")
+        else:
+            run(_do(given))
+    except MsaasError as refused:
+        parser.exit(2, f"{refused}\n")
+
+
+def _migrate() -> str:
+    """Import Alembic only here: it would slow the start of every process."""
+    from msaas.postgres.service_migrations import migrate_service
+
+    return migrate_service(__file__, PROCESSES["jobs"].database_logins, os.environ)
 
 
 async def _do(given: argparse.Namespace) -> None:

@@ -18,7 +18,6 @@ class _SharedSettings(RedisSettings):
     `dispatch_window`: how many envelopes of a topic may wait for a worker.
     """
 
-    internal_host: str = "127.0.0.1"
     dispatch_window: int = Field(default=200, ge=1, le=5_000)
     worker_slots: int = Field(default=50, ge=1, le=1_000)
 

@@ -47,6 +47,7 @@ CHECKS: Mapping[str, RepositoryCheck] = {
     "contracts": tool_check(*module_command("msaas.contracts.generate"), "--check"),
     "asyncapi": tool_check(*module_command("msaas.dev.asyncapi"), "--check"),
     "layers": tool_check(*module_command("msaas.dev.layers"), "--check"),
+    "images": tool_check(*module_command("msaas.dev.delivery.generate"), "--check"),
     "schema": tool_check(*module_command("msaas.dev.schema"), "--check"),
     "dependencies": dependencies.find_problems,
     "lint": tool_check(tool_path("ruff"), "check", "--output-format=concise"),

@@ -25,8 +25,7 @@ class SchemaOwner:
         return str(self.metadata.schema)
 
     def migrations(self, dsn: str) -> Migrations:
-        chains = {chain.service: chain for chain in list_migration_chains()}
-        return chains[self.service].migrations(dsn)
+        return list_migration_chains()[self.service].migrations(dsn)
 
 
 SCHEMA_OWNERS = (

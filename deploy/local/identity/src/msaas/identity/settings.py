@@ -16,7 +16,6 @@ class Settings(PostgresSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(default=9999, ge=0, le=65_535)
-    internal_host: str = "127.0.0.1"
     internal_port: int = Field(default=9004, ge=0, le=65_535)
     public_url: str = "http://127.0.0.1:9999"
     site_url: str = "http://127.0.0.1:3000"

@@ -30,7 +30,12 @@ def build_server(settings: Settings, clock: Clock) -> Server:
         timeline=Timeline(clock),
         specification=StripePackage(),
         public_url=settings.public_url.rstrip("/"),
-        controls=Controls(aggregation_delay=settings.aggregation_delay),
+        controls=Controls(
+            aggregation_delay=settings.aggregation_delay,
+            webhook_secret=settings.webhook_secret.get_secret_value()
+            if settings.webhook_secret
+            else "",
+        ),
     )
     return Server(api)
 

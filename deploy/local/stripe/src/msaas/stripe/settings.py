@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import SettingsConfigDict
 
@@ -17,10 +17,11 @@ class Settings(ServiceSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(default=12111, ge=0, le=65_535)
-    internal_host: str = "127.0.0.1"
     internal_port: int = Field(default=12112, ge=0, le=65_535)
     public_url: str = "http://127.0.0.1:12111"
     data: Path | None = None  # the file with all objects; without it they end with the process
+    # The secret of new endpoints; without it each gets its own, as at Stripe.
+    webhook_secret: SecretStr | None = None
     aggregation_delay: float = Field(default=0.0, ge=0)
     # Stripe pauses five minutes before the second attempt: one second here.
     retry_scale: float = Field(default=1 / 300, gt=0)

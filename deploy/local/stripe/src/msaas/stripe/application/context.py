@@ -36,6 +36,7 @@ class Controls:
 
     aggregation_delay: float = 0.0  # seconds until a meter event shows in summaries
     dunning_days: tuple[int, ...] = (3, 5, 7)
+    webhook_secret: str = ""  # the secret of new endpoints, where it is known beforehand
     after_dunning: str = "unpaid"  # or canceled, past_due
     deliveries: DeliveryFaults = field(default_factory=DeliveryFaults)
 

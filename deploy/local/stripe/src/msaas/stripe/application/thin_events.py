@@ -33,7 +33,7 @@ class MeterError:
 def create_destination(api: Api, params: Params) -> Resource:
     if params["type"] != "webhook_endpoint" or params["event_payload"] != "thin":
         raise ApiError("The stand-in does not implement destinations other than thin webhooks.")
-    secret = new_identifier("whsec_", 32)
+    secret = api.controls.webhook_secret or new_identifier("whsec_", 32)
     now = rfc3339(api.timeline.wall())
     url = params["webhook_endpoint"]["url"]
     destination: Resource = {

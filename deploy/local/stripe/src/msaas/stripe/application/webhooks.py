@@ -26,7 +26,7 @@ def create_endpoint(api: Api, params: Params) -> Resource:
     if len(list(api.store.list_kind("webhook_endpoint"))) >= _MAX_ENDPOINTS:
         raise ApiError("You have reached the maximum of 16 webhook endpoints.")
     check_url(params["url"], "url")
-    secret = new_identifier("whsec_", 32)
+    secret = api.controls.webhook_secret or new_identifier("whsec_", 32)
     fields: dict[str, Any] = {
         "api_version": params.get("api_version"),
         "created": api.now(),

@@ -1,4 +1,4 @@
-"""`python -m msaas.local.artifacts --folder FOLDER`: serves signed links to a folder."""
+"""`python -m msaas.file_server --folder FOLDER`: serves signed links to a folder."""
 
 import argparse
 import os
@@ -8,13 +8,12 @@ from pathlib import Path
 import uvicorn
 
 from msaas.artifacts import FileServer, LinkSigner
-from msaas.embedded.ports import LOOPBACK
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m msaas.local.artifacts", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m msaas.file_server", description=__doc__)
     parser.add_argument("--port", type=int, default=8020)
-    parser.add_argument("--host", default=LOOPBACK)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--folder", type=Path, required=True)
     chosen = parser.parse_args(arguments)
     given = {
