@@ -9,7 +9,7 @@ const LIMIT = 100;
 
 /** Changes go to the provider and come back as webhooks. */
 const expect = soon.configure({ timeout: 60_000 });
-given.setTimeout(400_000);
+given.describe.configure({ timeout: 400_000 });
 
 /** The pages of the payment provider are another site, whose requests this project does not make. */
 const test = given.extend<{ buyer: Page }>({
