@@ -35,6 +35,19 @@ EDGE_ROWS = (
     "POST /jobs, gateway alone",
     "goals missed",
 )
+BILLING_ROWS = (
+    "bare commit of a row",
+    "webhook stored, one at a time",
+    "webhook stored, 16 at once",
+    "events applied",
+    "units reported",
+    "customers reconciled",
+    "  discrepancies",
+    "proof of 500 jobs",
+    "  read through the API",
+    "  verifier",
+    "goals missed",
+)
 SSE_ROWS = (
     "a connection of gateway",
     "gateway, alone",
@@ -106,10 +119,11 @@ def test_a_soak_of_the_browser_leaves_nothing_behind(capfd: pytest.CaptureFixtur
     ("words", "rows"),
     [
         ("edge --seconds 4 --per-minute 1200 --users 2 --listeners 4 --posts 10", EDGE_ROWS),
+        ("billing --webhooks 50 --events 100 --customers 20 --jobs 500", BILLING_ROWS),
         ("sse --listeners 200 --repetitions 1 --seconds 0.5 --churn 100", SSE_ROWS),
     ],
 )
-def test_a_benchmark_of_the_edge_prints_every_row_and_ends_as_its_goals_say(
+def test_a_benchmark_of_a_fleet_prints_every_row_and_ends_as_its_goals_say(
     capfd: pytest.CaptureFixture[str], words: str, rows: tuple[str, ...]
 ) -> None:
     code = main(["bench", *words.split()])

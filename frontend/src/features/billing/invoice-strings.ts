@@ -24,7 +24,7 @@ export const invoiceStrings = defineStrings({
   verify: { en: "Verify", de: "Prüfen" },
   verifyOf: { en: "Verify {number}", de: "{number} prüfen" },
   download: { en: "Download the proof of {number}", de: "Nachweis von {number} herunterladen" },
-  noProof: { en: "not yet", de: "noch nicht" },
+  noProof: { en: "none", de: "keiner" },
   older: { en: "Show older invoices", de: "Ältere Rechnungen zeigen" },
   pay: { en: "Pay this invoice", de: "Rechnung bezahlen" },
   lines: { en: "Lines of {number}", de: "Posten von {number}" },

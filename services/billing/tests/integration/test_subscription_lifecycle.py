@@ -1,6 +1,7 @@
 """From checkout to the end of a subscription, with Stripe's own client on the stand-in."""
 
 import asyncio
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -10,6 +11,7 @@ from services.billing.tests.support import RETURN_URL, Billing
 from msaas.billing.adapters.postgres.catalogue import PostgresCatalogue
 from msaas.billing.adapters.stripe.catalogue import StripeCatalogueClient
 from msaas.billing.adapters.stripe.client import API_VERSION, StripeClient
+from msaas.billing.application.manage_subscription import ManageSubscription
 from msaas.billing.application.set_up_catalogue import Finding, SetUpCatalogue, SetUpResult
 from msaas.billing.bootstrap import Parts
 from msaas.billing.domain.catalogue import PriceKind
@@ -37,6 +39,31 @@ async def test_a_completed_checkout_gives_the_plan_and_its_period(billing: Billi
     )
     assert invoice is not None
     assert (invoice["status"], invoice["total"]) == ("paid", 2_000)
+    assert billing.stripe.violations == []
+
+
+async def test_only_the_first_subscription_of_a_user_begins_with_a_trial(
+    billing: Billing,
+) -> None:
+    parts = billing.parts
+    trying = replace(
+        billing,
+        manage=ManageSubscription(
+            *(parts.accounts, parts.requests, parts.payments, parts.refresh), trial_days=14
+        ),
+    )
+    user = await billing.add_user()
+    account = await trying.subscribe(user)
+    assert (account.state.plan, account.state.status) == (Plan.PRO, "trialing")
+    [first] = await parts.accounts.list_subscriptions(account.id)
+    assert first.trial_end is not None
+    assert first.period_end == first.trial_end
+    billing.sdk.v1.subscriptions.cancel(first.id)
+    await trying.open_checkout(user, Plan.PRO)
+    await trying.complete_checkout(user)
+    await trying.apply_all(user)
+    found = await parts.accounts.list_subscriptions(account.id)
+    assert sorted(each.trial_end is None for each in found) == [False, True]
     assert billing.stripe.violations == []
 
 

@@ -4,26 +4,28 @@ import asyncio
 import sys
 from pathlib import Path
 
+import pytest
 from services.billing.tests.conftest import as_login
 from services.billing.tests.support import Billing
 from stripe_support import RunningStripe
 
+from msaas.billing.adapters.stripe.events import read_event
+from msaas.billing.domain.stripe_events import EventSource
 from msaas.contracts import Plan
 
 ROOT = Path(__file__).parents[4]
 MODULE = "services.billing.tests.programs.crashing_webhooks"
 KILLED = -9
 MUST_PASS = {
+    "before:inbox.store",
     "after:inbox.store",
-    "before:inbox.find",
     "after:accounts.next_version",
-    "after:payments.list_subscriptions",
-    "after:payments.get_invoice",
     "before:accounts.store_fetch",
     "after:accounts.store_fetch",
 }
 
 
+@pytest.mark.timeout(900)
 async def test_a_kill_at_any_boundary_of_a_webhook_loses_and_doubles_nothing(
     billing: Billing, billing_url: str, stripe_server: RunningStripe
 ) -> None:
@@ -41,7 +43,9 @@ async def test_a_kill_at_any_boundary_of_a_webhook_loses_and_doubles_nothing(
         customer = (await billing.get_account(user)).customer_id
         passed, ended = await run(program, f"{customer} {number}\n")
         # Stripe delivers again what was not answered, and the pending message comes back.
-        await billing.apply_all(user)
+        page = billing.sdk.v1.events.list({"limit": 100})
+        found = [read_event(each.to_dict(), EventSource.WEBHOOK) for each in page.data]
+        await billing.receive([each for each in found if each and each.customer_id == customer])
         assert (await billing.get_account(user)).state.plan is Plan.PRO
         assert set(await billing.describe_events(user)) <= {"APPLIED", "IGNORED"}
         sql = "SELECT count(*) FROM billing.invoices WHERE user_id = $1"

@@ -94,6 +94,8 @@ COMMANDS: Mapping[str, CliCommand] = {
         "",
         "verify that counters, usage events, hash chains and jobs agree; read-only",
         "Uses DATABASE_URL, else the Postgres that `up` runs; read-only, one snapshot.\n"
+        "Compares each customer's jobs, events and reports with Stripe's units: with\n"
+        "STRIPE_API_KEY at Stripe, else at the stand-in that `up` runs.\n"
         "Exits with 1 on a violation, with 2 when the database cannot be read.",
     ),
     "retention": CliCommand(

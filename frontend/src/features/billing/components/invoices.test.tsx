@@ -152,7 +152,7 @@ it("lists invoices with amount, state and period, and older ones on demand", asy
   expect(row).toHaveTextContent("$20.07");
   expect(row).toHaveTextContent("Paid");
   const draft = screen.getByText("in_2").closest("tr") as HTMLElement;
-  expect(draft).toHaveTextContent("not yet");
+  expect(draft).toHaveTextContent("none");
   expect(within(draft).queryByRole("button", { name: /Verify/ })).toBeNull();
   await user.click(screen.getByRole("button", { name: "Show older invoices" }));
   expect(await screen.findByText("N-in_3")).toBeVisible();

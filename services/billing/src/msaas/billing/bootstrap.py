@@ -76,11 +76,13 @@ class BillingRules:
     """`grace`: how long jobs are accepted after a payment has failed.
 
     `report_after`: how long usage waits for more, so that a busy subject has one report.
+    `trial_days`: of a user's first subscription.
     """
 
     livemode: bool
     grace: timedelta
     report_after: timedelta = REPORT_AFTER
+    trial_days: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +186,10 @@ def assemble(
         metrics=metrics,
         livemode=rules.livemode,
     )
-    manage = ManageSubscription(parts.accounts, parts.requests, parts.payments, parts.refresh)
+    manage = ManageSubscription(
+        *(parts.accounts, parts.requests, parts.payments, parts.refresh),
+        trial_days=rules.trial_days,
+    )
     handler = commands.CommandsHandler(
         *(manage, apply, parts.refresh, parts.accounts, parts.inbox),
         metering=build_metering(parts.metering, metrics),
@@ -286,6 +291,7 @@ async def _run_process(settings: Settings | CronSettings, process: str) -> None:
         livemode=settings.livemode,
         grace=timedelta(days=settings.past_due_grace_days),
         report_after=timedelta(seconds=settings.report_after_seconds),
+        trial_days=settings.trial_days,
     )
     client = open_client(settings, metrics)
     try:

@@ -51,10 +51,12 @@ class _ProcessSettings(RedisSettings, StripeSettings):
     """`past_due_grace_days`: how long jobs are accepted after a payment has failed.
 
     `report_after_seconds`: how long usage waits for more, so that a busy subject has one report.
+    `trial_days`: of the trial with which a user's first subscription begins.
     """
 
     past_due_grace_days: int = Field(default=7, ge=0, le=60)
     report_after_seconds: float = Field(default=60.0, ge=0, le=3_600)
+    trial_days: int = Field(default=0, ge=0, le=730)
 
 
 class Settings(_ProcessSettings):

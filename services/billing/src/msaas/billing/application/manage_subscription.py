@@ -36,11 +36,20 @@ class ManageSubscription:
     A process that ends amid a command leaves its request open; the repeat calls Stripe with the
     same key, for which Stripe gives its first answer. A refused call frees the key: Stripe would
     repeat the refusal for it, so the next attempt gets another one.
+
+    The first subscription of a user begins with a trial of `trial_days`, if there are any.
     """
 
     def __init__(
-        self, accounts: Accounts, requests: Requests, payments: Payments, refresh: RefreshAccount
+        self,
+        accounts: Accounts,
+        requests: Requests,
+        payments: Payments,
+        refresh: RefreshAccount,
+        *,
+        trial_days: int = 0,
     ) -> None:
+        self._trial_days = trial_days
         self._accounts = accounts
         self._requests = requests
         self._payments = payments
@@ -58,12 +67,14 @@ class ManageSubscription:
         # Before the fetch, which sees what a checkout that is completed meanwhile has bought.
         await self._payments.expire_checkouts(str(account.customer_id), request.stripe_key)
         account = await self._refresh(account)
-        if find_granting(await self._accounts.list_subscriptions(account.id)):
+        subscriptions = await self._accounts.list_subscriptions(account.id)
+        if find_granting(subscriptions):
             raise AlreadySubscribed
         prices = await self._accounts.get_prices()
         async with self._freed_when_refused(request):
             page = await self._payments.open_checkout(
-                account, command.plan, prices, command.return_url, request.stripe_key
+                *(account, command.plan, prices, command.return_url, request.stripe_key),
+                trial_days=0 if subscriptions else self._trial_days,
             )
         return await self._finish_page(request, page)
 

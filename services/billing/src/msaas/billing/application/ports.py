@@ -80,7 +80,14 @@ class Payments(Protocol):
     def list_events(self, since: datetime, types: Sequence[str]) -> AsyncIterator[StripeEvent]: ...
 
     async def open_checkout(
-        self, account: Account, plan: Plan, prices: PriceList, return_url: str, key: str
+        self,
+        account: Account,
+        plan: Plan,
+        prices: PriceList,
+        return_url: str,
+        key: str,
+        *,
+        trial_days: int = 0,
     ) -> HostedPage: ...
 
     async def expire_checkouts(self, customer_id: str, keep: str) -> None:

@@ -113,9 +113,17 @@ class StripePayments:
                 yield event
 
     async def open_checkout(
-        self, account: Account, plan: Plan, prices: PriceList, return_url: str, key: str
+        self,
+        account: Account,
+        plan: Plan,
+        prices: PriceList,
+        return_url: str,
+        key: str,
+        *,
+        trial_days: int = 0,
     ) -> HostedPage:
         separator = "&" if "?" in return_url else "?"
+        trial = {"trial_period_days": trial_days} if trial_days else {}
         params: dict[str, Any] = {
             "mode": "subscription",
             "customer": account.customer_id,
@@ -124,7 +132,7 @@ class StripePayments:
                 {"price": _offered(prices, plan, PriceKind.FLAT).id, "quantity": 1},
                 {"price": _offered(prices, plan, PriceKind.METERED).id},
             ],
-            "subscription_data": {"metadata": {USER_ID: str(account.user_id)}},
+            "subscription_data": {"metadata": {USER_ID: str(account.user_id)}, **trial},
             "metadata": {REQUEST: key},
             "success_url": f"{return_url}{separator}checkout=completed",
             "cancel_url": f"{return_url}{separator}checkout=cancelled",
