@@ -242,6 +242,8 @@ def _needs(workload: Workload, workloads: Iterable[Workload]) -> Mapping[str, Se
         needs[f"migrate-{workload.image.name}"] = _COMPLETED
     if "ARTIFACTS_URL" in workload.variables:  # the first to mount the volume sets its owner
         needs |= {each.name: _HEALTHY for each in workloads if each.name == "artifacts"}
+    if workload.name == "billing-cron":  # `up --wait` knows by this that the catalogue ends
+        needs["catalogue"] = {**_COMPLETED, "required": False}
     return needs
 
 
