@@ -45,7 +45,7 @@ def render_compose(root: Path) -> str:
         "prometheus": _prometheus(),
     }
     volumes = ["postgres", "redis", *(each.name for each in images if each.data), "prometheus"]
-    document = {
+    document: Service = {
         "name": "micro-saas",
         "services": services,
         # The two inner networks have no way out: what calls the internet is in `outside` too.

@@ -131,7 +131,7 @@ def _server(
     name: str, image: str, port: int, data: str, **more: list[str] | list[dict[str, str]]
 ) -> Manifest:
     mount = {"postgres": "/docker-entrypoint-initdb.d", "redis": "/etc/msaas"}[name]
-    volumes = [
+    volumes: list[Manifest] = [
         {"name": "settings", "secret": {"secretName": _SERVER_SETTINGS}},
         {"name": "data", "emptyDir": {}},
         {"name": "run", "emptyDir": {}},
