@@ -99,7 +99,8 @@ def test_the_walls_stand_and_the_generated_files_are_fresh(copy: Copy) -> None:
     copy.run([tool_path("lint-imports"), "--no-cache"])
     for generator in ("msaas.contracts.generate", "msaas.dev.asyncapi", "msaas.dev.openapi"):
         copy.run([*module_command(generator), "--check"])
-    copy.run([*module_command("msaas.dev.layers"), "--check"])
+    for generator in ("msaas.dev.layers", "msaas.dev.delivery.generate"):
+        copy.run([*module_command(generator), "--check"])
 
 
 def test_the_new_service_has_the_layout_of_a_unit_and_needs_no_new_lock(copy: Copy) -> None:
@@ -112,6 +113,13 @@ def test_the_new_service_has_the_layout_of_a_unit_and_needs_no_new_lock(copy: Co
     assert not list(locks.find_problems(tree))
     new_modules = {*copy.select(".py")}
     assert not [p for p in modules.find_problems(tree) if p.partition(":")[0] in new_modules]
+
+
+def test_the_new_service_is_delivered_without_an_edit(copy: Copy) -> None:
+    assert (copy.root / SERVICE / "Dockerfile").is_file()
+    assert "asyncpg" not in (copy.root / SERVICE / "requirements.lock").read_text()
+    for document in ("docker-compose.yaml", "deploy/k8s/base/kustomization.yaml"):
+        assert "note-taker" in (copy.root / document).read_text()
 
 
 def test_the_generated_tests_pass(copy: Copy) -> None:

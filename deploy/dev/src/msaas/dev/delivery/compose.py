@@ -45,7 +45,7 @@ def render_compose(root: Path) -> str:
         "prometheus": _prometheus(),
     }
     volumes = ["postgres", "redis", *(each.name for each in images if each.data), "prometheus"]
-    document = {
+    document: Service = {
         "name": "micro-saas",
         "services": services,
         # The two inner networks have no way out: what calls the internet is in `outside` too.
@@ -242,6 +242,8 @@ def _needs(workload: Workload, workloads: Iterable[Workload]) -> Mapping[str, Se
         needs[f"migrate-{workload.image.name}"] = _COMPLETED
     if "ARTIFACTS_URL" in workload.variables:  # the first to mount the volume sets its owner
         needs |= {each.name: _HEALTHY for each in workloads if each.name == "artifacts"}
+    if workload.name == "billing-cron":  # `up --wait` knows by this that the catalogue ends
+        needs["catalogue"] = {**_COMPLETED, "required": False}
     return needs
 
 

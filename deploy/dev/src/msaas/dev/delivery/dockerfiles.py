@@ -13,12 +13,12 @@ PYTHON_BASE: Final = "python:3.11-slim-bookworm"
 NODE_BASE: Final = "node:24-bookworm-slim"
 _READY: Final = (
     "import http.client as h,os,sys;"
-    "c=h.HTTPConnection('127.0.0.1',int(os.environ['{variable}']),timeout=4);"
+    "c=h.HTTPConnection('127.0.0.1',int(os.environ['{variable}']),timeout=15);"
     "c.request('GET','/health/ready');sys.exit(c.getresponse().status!=200)"
 )
 # The file server has no internal port; it answers 404 where nothing was asked for.
 _LISTENING: Final = (
-    "import http.client as h,sys;c=h.HTTPConnection('127.0.0.1',{port},timeout=4);"
+    "import http.client as h,sys;c=h.HTTPConnection('127.0.0.1',{port},timeout=15);"
     "c.request('GET','/');sys.exit(c.getresponse().status!=404)"
 )
 

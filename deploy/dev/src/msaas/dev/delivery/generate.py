@@ -10,7 +10,7 @@ from msaas.dev.delivery.env_example import render_env_example
 from msaas.dev.delivery.image_locks import render_lock
 from msaas.dev.delivery.images import list_images
 from msaas.dev.delivery.kubernetes import render_kubernetes
-from msaas.dev.delivery.kubernetes_dev import render_dev
+from msaas.dev.delivery.kubernetes_dev import render_dev, render_images
 from msaas.dev.lock import LOCKS
 
 
@@ -25,6 +25,7 @@ def render(root: Path) -> GeneratedFiles:
         Path(".env.example"): render_env_example(root),
         **render_kubernetes(root),
         **render_dev(root),
+        **render_images(root),
     }
 
 

@@ -5,18 +5,17 @@ Linux, on any kind of processor, counts.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, requires
 from typing import Final
 
-from packaging.markers import Environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from msaas.dev.delivery.images import Image
 
 HEADER: Final = "# A part of the workspace's lock, made by `./msaas images --write`.\n"
-_PLATFORM: Final = {
+_PLATFORM: Final[Mapping[str, str]] = {
     "implementation_name": "cpython",
     "os_name": "posix",
     "platform_python_implementation": "CPython",
@@ -67,7 +66,7 @@ def _chosen(requirements: Iterable[Requirement], extra: str) -> Iterator[tuple[s
 
 def _applies(requirement: Requirement, extra: str) -> bool:
     marker = requirement.marker
-    environments = (Environment(platform_machine=machine, **_PLATFORM) for machine in _MACHINES)
     return marker is None or any(
-        marker.evaluate({**environment, "extra": extra}) for environment in environments
+        marker.evaluate({**_PLATFORM, "platform_machine": machine, "extra": extra})
+        for machine in _MACHINES
     )

@@ -296,7 +296,7 @@ def _network_policy(workload: Workload) -> Manifest:
         ingress.append(
             {"from": callers, "ports": [{"protocol": "TCP", "port": process.public_port}]}
         )
-    egress = []
+    egress: list[Manifest] = []
     if workload.uses_database:
         egress.append({"ports": [{"protocol": "TCP", "port": port} for port in (5432, 6543)]})
     if workload.uses_redis:

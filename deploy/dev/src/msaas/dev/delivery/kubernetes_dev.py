@@ -1,6 +1,7 @@
 """Renders what the dev overlay adds to the base: servers, the identity stand-in, local secrets."""
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Final
 from msaas.contracts import ACL_USERS, render_acl
 from msaas.dev.delivery.compose import POSTGRES, REDIS
 from msaas.dev.delivery.compose_values import DATABASE, LOCAL_PASSWORD, database_url, get_value
-from msaas.dev.delivery.images import list_images
+from msaas.dev.delivery.images import DASHBOARD_PORT, list_images
 from msaas.dev.delivery.kubernetes import (
     Manifest,
     cluster_service,
@@ -21,6 +22,7 @@ from msaas.dev.delivery.kubernetes import (
 )
 from msaas.dev.delivery.workloads import Variable, list_workloads
 
+IMAGES: Final = Path("deploy/k8s/images.json")
 LOCAL: Final = Path("deploy/k8s/overlays/dev/local.yaml")
 _INNERMOST: Final = re.compile(r"\$\{[A-Z][A-Z0-9_]*(?::?-([^${}]*))?\}")
 _SERVER_SETTINGS: Final = "local-servers"
@@ -47,6 +49,33 @@ def render_dev(root: Path) -> dict[Path, str]:
     ]
     external = [each for each in render_workload(identity) if each["kind"] != "ExternalSecret"]
     return {LOCAL: dump_all([*_servers(root), *external, *secrets, *migrations])}
+
+
+def render_images(root: Path) -> dict[Path, str]:
+    """Render the table of images that the Tiltfile reads."""
+    workloads = list_workloads(root)
+    table = [
+        {
+            "name": image.name,
+            "tag": image.tag,
+            "dockerfile": image.dockerfile,
+            "inputs": list(image.units or (image.folder,)),
+            "migrates": image.has_migrations,
+            "after": list(image.after),
+            "workloads": [
+                {
+                    "name": each.name,
+                    "ports": [each.process.public_port or each.process.internal_port],
+                }
+                for each in workloads
+                if each.image.name == image.name
+            ]
+            or [{"name": image.name, "ports": [DASHBOARD_PORT]}],
+        }
+        for image in list_images(root)
+        if not image.is_stand_in or image.name == "identity"
+    ]
+    return {IMAGES: json.dumps(table, indent=2) + "\n"}
 
 
 def _secrets_of(variables: Mapping[str, Variable]) -> list[str]:
@@ -102,7 +131,7 @@ def _server(
     name: str, image: str, port: int, data: str, **more: list[str] | list[dict[str, str]]
 ) -> Manifest:
     mount = {"postgres": "/docker-entrypoint-initdb.d", "redis": "/etc/msaas"}[name]
-    volumes = [
+    volumes: list[Manifest] = [
         {"name": "settings", "secret": {"secretName": _SERVER_SETTINGS}},
         {"name": "data", "emptyDir": {}},
         {"name": "run", "emptyDir": {}},

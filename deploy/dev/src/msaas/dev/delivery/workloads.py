@@ -69,8 +69,9 @@ def list_variables(process: Process, image: Image) -> dict[str, Variable]:
         return {name: Variable(name, name.endswith("KEY"), is_required=True) for name in names}
     settings = find_settings(process)
     found = {name: _describe(name, field) for name, field in settings.variables().items()}
-    flags = FLAGS if _FLAGS_UNIT in image.units else {}
-    return {**found, **{name: Variable(name) for name in flags if name not in found}}
+    if _FLAGS_UNIT not in image.units:
+        return found
+    return {**{name: Variable(name) for name in FLAGS}, **found}
 
 
 def find_settings(process: Process) -> type[ServiceSettings]:

@@ -36,7 +36,7 @@ COPY --from=build /app /app
 WORKDIR /app
 USER 10001:10001
 EXPOSE {{ports}}
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=20s --start-period=180s --retries=6 \
     CMD ["python", "-ISc", "{{probe}}"]
 ENTRYPOINT ["python", "-P", "-m", "msaas.{{module}}"]
 CMD {{command}}
