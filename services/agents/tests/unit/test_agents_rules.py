@@ -92,7 +92,9 @@ class RunMachine(RuleBasedStateMachine):
     def end(self, pick: int | None, state: EndState) -> None:
         fence = None if pick is None else self._pick(pick)
         waits = self.head.state == "waiting"
-        may = self._holds(fence) and not waits if fence else waits and state != "succeeded"
+        # Jobs may end a run that anybody holds; what waits can fail or be cancelled only.
+        may = self._holds(fence) and not waits if fence else self.ended is None
+        may = may and (not waits or state != "succeeded")
         if not may:
             with pytest.raises(StaleRun):
                 self.head.end(fence, state)
