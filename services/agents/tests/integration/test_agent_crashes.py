@@ -88,7 +88,8 @@ async def test_a_run_ends_the_same_wherever_its_process_is_killed(
         bill = tmp_path / f"bill-{number}"
         if not await run_once(engine, processes, number, bill):
             break
-        sys.__stderr__.write(f"[{number}]"); sys.__stderr__.flush()
+        sys.__stderr__.write(f"[{number}]")
+        sys.__stderr__.flush()
         boundaries.append((tmp_path / f"boundary-{number}").read_text())
     count = len(boundaries)
     with capsys.disabled():
