@@ -109,15 +109,22 @@ async def run_once(engine: Engine, processes: Processes, number: int, bill: Path
     async def is_over() -> bool:
         return not is_alive(process) or await is_published(engine, run_id)
 
-    await wait_until(is_over, timeout=40, message=f"boundary {number}: no end")
+    await wait_until(is_over, timeout=120, message=f"boundary {number}: no end")
     was_killed = not is_alive(process)
     if was_killed:
         process = await processes.start(0, bill)
         try:
-            await wait_until(lambda: is_published(engine, run_id), timeout=40)
+            await wait_until(lambda: is_published(engine, run_id), timeout=120)
         except AssertionError:
-            for sql in ("select status,fence,waiting_for,wake_at,dispatched_at,entry_id,losses,lease_until from jobs.jobs where $1 in (id,parent_job_id)", "select outcome, reason, started_at, finished_at,worker from jobs.job_attempts where job_id=$1", "select state,fence,steps,model_calls from agents.runs where id=$1","select call_key,state from agents.tool_calls where run_id=$1","select * from agents.steps where run_id=$1"):
-                for r in await engine.rows.fetch(sql, run_id): print(dict(r), flush=True)
+            for sql in (
+                "select status,fence,waiting_for,wake_at,dispatched_at,entry_id,losses,lease_until from jobs.jobs where $1 in (id,parent_job_id)",
+                "select outcome, reason, started_at, finished_at,worker from jobs.job_attempts where job_id=$1",
+                "select state,fence,steps,model_calls from agents.runs where id=$1",
+                "select call_key,state from agents.tool_calls where run_id=$1",
+                "select * from agents.steps where run_id=$1",
+            ):
+                for r in await engine.rows.fetch(sql, run_id):
+                    print(dict(r), flush=True)
             raise
     await person
     await check(engine, run_id, bill, number)
