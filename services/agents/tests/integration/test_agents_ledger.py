@@ -186,7 +186,7 @@ class Chaos:
         """Compare the sums of the calls with those of runs and days, and both with the ceilings."""
         for held in self.workers:
             run = await self.data.get(held)
-            calls = await self.data.rows.fetchrow(CALLS, held.run.run_id)
+            [calls] = await self.data.rows.fetch(CALLS, held.run.run_id)
             assert run.tokens_left >= 0
             assert run.cost_left_micro_usd >= 0
             assert calls["cost"] == run.spend.cost_micro_usd
@@ -195,7 +195,7 @@ class Chaos:
             assert calls["lost"] == run.tokens_lost
             assert calls["used"] == run.spend.tokens_in + run.spend.tokens_out
             assert calls["answered"] == len({k for k in self.paid if k[0] == run.run_id})
-        row = await self.data.rows.fetchrow(DAYS, self.workers[0].run.user_id)
+        [row] = await self.data.rows.fetch(DAYS, self.workers[0].run.user_id)
         assert row["spent"] == row["counted"]
         assert row["highest"] <= DAY_COST_MICRO_USD[Plan.FREE]
 
