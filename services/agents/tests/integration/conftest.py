@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 import pytest_asyncio
+from services.agents.tests.engine_support import Engine, running_engine
 from services.agents.tests.stores_support import AgentsData
 from services.conftest import copy_database, drop_database
 
@@ -15,19 +16,23 @@ from msaas.postgres import Database, PostgresConfig
 from msaas.telemetry import Metrics
 
 
+async def set_password(server: str, login: str) -> None:
+    admin = await asyncpg.connect(server)
+    try:
+        # Of the workers of a test run, one after the other: a role is the whole server's.
+        await admin.execute("SELECT pg_advisory_lock(hashtext($1))", login)
+        await admin.execute(f"ALTER ROLE {login} PASSWORD '{login}'")
+    finally:
+        await admin.close()
+
+
 @pytest.fixture(scope="session")
 def agents_url(postgres_url: str, template: str) -> Iterator[str]:
     """Name a database that only the service's own login and the superuser use."""
 
     async def create() -> str:
         url = await copy_database(postgres_url, template)
-        admin = await asyncpg.connect(postgres_url)
-        try:
-            # Of the workers of a test run, one after the other: a role is the whole server's.
-            await admin.execute("SELECT pg_advisory_lock(hashtext('svc_agents'))")
-            await admin.execute("ALTER ROLE svc_agents PASSWORD 'svc_agents'")
-        finally:
-            await admin.close()
+        await set_password(postgres_url, "svc_agents")
         return url
 
     url = asyncio.run(create())
@@ -54,3 +59,11 @@ async def data(agents_url: str, agents_database: Database) -> AsyncIterator[Agen
     connection = await asyncpg.connect(agents_url)
     yield AgentsData(build_stores(agents_database), connection)
     await connection.close()
+
+
+@pytest_asyncio.fixture
+async def engine(agents_url: str, redis_url: str, environment: str) -> AsyncIterator[Engine]:
+    """Run the jobs service of this test's environment; its rows are told apart by user."""
+    await set_password(agents_url, "svc_jobs")
+    async with running_engine(agents_url, redis_url, environment) as running:
+        yield running

@@ -83,16 +83,18 @@ async def test_an_ended_run_is_returned_to_be_reported_again(data: AgentsData) -
         await data.stores.runs.finish(*again.key, PARTIAL)
 
 
-async def test_only_a_waiting_run_ends_without_a_fence(data: AgentsData) -> None:
+@pytest.mark.parametrize("waits", [True, False])
+async def test_jobs_ends_a_run_without_its_fence(data: AgentsData, *, waits: bool) -> None:
     held = await data.begin()
     run_id = held.run.run_id
-    with pytest.raises(StaleRun):
-        await data.stores.runs.finish(run_id, None, Ending(state="cancelled"))
-    await data.stores.runs.suspend(*held.key)
+    if waits:
+        await data.stores.runs.suspend(*held.key)
     assert [run.run_id for run in await list_open(data) if run.run_id == run_id] == [run_id]
     ended = await data.stores.runs.finish(run_id, None, Ending(state="cancelled"))
     assert ended.state == "cancelled"
     assert run_id not in {run.run_id for run in await list_open(data)}
+    with pytest.raises(StaleRun):
+        await data.stores.runs.finish(run_id, None, Ending(state="failed"))
 
 
 async def list_open(data: AgentsData) -> Sequence[StoredRun]:

@@ -80,7 +80,7 @@ class CountingBroker(RedisBroker):
 
 
 async def serve(order: dict[str, Any]) -> None:
-    configure_logging("agents", "test", level="WARNING")
+    configure_logging("agents", "test", level="DEBUG")
     boundaries = Boundaries(order["crash"], Path(order["log"]))
     metrics = Metrics("agents", "test")
     broker = CountingBroker(order["redis_url"])

@@ -1,7 +1,7 @@
 """An OrchestratorContext in memory: a site as a dict, a model as a function, and memos."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -75,7 +75,7 @@ class FakeContext:
         self.calls_left = 1_000
 
     @asynccontextmanager
-    async def step(self, key: str, kind: StepKind, title: str) -> AsyncIterator[FakeStep]:
+    async def step(self, key: str, kind: StepKind, title: str) -> AsyncGenerator[FakeStep]:
         step = FakeStep(key, kind, title)
         self.steps.append(step)
         yield step

@@ -6,7 +6,7 @@ It says what a script of replies tells it, one for each request, and records wha
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -55,12 +55,11 @@ class ModelServer:
         task = cast("asyncio.Task[None]", asyncio.current_task())
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
-        try:
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
             await self._serve(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked = await _read_request(reader)

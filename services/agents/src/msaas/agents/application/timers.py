@@ -28,7 +28,7 @@ class PublishFramesTask:
         for frame in claimed:
             await self._publish(frame.message)
         if claimed:
-            await self._frames.delete([frame.id for frame in claimed])
+            await self._frames.delete(claimed)
         return Wait(0.0) if len(claimed) == MAX_FRAMES else None
 
 

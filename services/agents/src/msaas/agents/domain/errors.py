@@ -9,7 +9,7 @@ from msaas.kernel import ErrorKind, MsaasError
 class CeilingReached(MsaasError):
     """A ceiling of the run, its user or its plan allows no further call; `ceiling` names it."""
 
-    code = "quota_exceeded"
+    code: ClassVar[str] = "quota_exceeded"
 
     def __init__(self, ceiling: str) -> None:
         super().__init__("A ceiling of the run is reached.", ceiling=ceiling)
@@ -19,14 +19,14 @@ class CeilingReached(MsaasError):
 class StaleRun(MsaasError):
     """Another worker has taken the run; nothing that this one does counts."""
 
-    code = "conflict"
+    code: ClassVar[str] = "conflict"
 
 
 class ModelUnavailable(MsaasError):
     """No provider answers; `usage` and the cost are what the failed requests may have used."""
 
-    code = "dependency_unavailable"
-    default_message = "No language model answers at the moment."
+    code: ClassVar[str] = "dependency_unavailable"
+    default_message: ClassVar[str] = "No language model answers at the moment."
 
     def __init__(
         self,
@@ -44,15 +44,15 @@ class ModelUnavailable(MsaasError):
 class ModelAnswerInvalid(ModelUnavailable):
     """The answer does not fit the schema, and asking once more has not helped."""
 
-    code = "model_answer_invalid"
-    default_message = "The language model gave no usable answer."
+    code: ClassVar[str] = "model_answer_invalid"
+    default_message: ClassVar[str] = "The language model gave no usable answer."
 
 
 class MemoryUnavailable(MsaasError):
     """The memory of earlier runs does not answer; a run goes on without it."""
 
-    code = "dependency_unavailable"
-    default_message = "The memory of earlier runs is unavailable."
+    code: ClassVar[str] = "dependency_unavailable"
+    default_message: ClassVar[str] = "The memory of earlier runs is unavailable."
 
 
 class RunNotFound(MsaasError):

@@ -37,6 +37,7 @@ class Kind(StrEnum):
     """What an argument means for the outside."""
 
     URL = "url"  # an address that is opened
+    LOOKUP = "lookup"  # a name under which something of the user's own is looked up
     OPTION = "option"  # how something is read; it changes nothing and carries nothing
     TEXT = "text"  # what is typed, selected, sent or named: recipients and amounts too
     SECRET = "secret"  # noqa: S105 (a kind) - sealed values, and headers that may carry them
@@ -56,6 +57,9 @@ RULES: Final[Mapping[tuple[Kind, Origin], tuple[Rule, Rule]]] = MappingProxyType
         (Kind.URL, Origin.USER): (Rule.USER_URL, Rule.USER_URL),
         (Kind.URL, Origin.PLAN): (Rule.USER_URL, Rule.USER_URL),
         (Kind.URL, Origin.PAGE): (Rule.PAGE_URL, Rule.BLOCK),
+        (Kind.LOOKUP, Origin.USER): (Rule.ALLOW, Rule.ALLOW),
+        (Kind.LOOKUP, Origin.PLAN): (Rule.ALLOW, Rule.ALLOW),
+        (Kind.LOOKUP, Origin.PAGE): (Rule.ALLOW, Rule.ASK),
         (Kind.OPTION, Origin.USER): (Rule.ALLOW, Rule.ALLOW),
         (Kind.OPTION, Origin.PLAN): (Rule.ALLOW, Rule.ALLOW),
         (Kind.OPTION, Origin.PAGE): (Rule.ASK, Rule.ASK),

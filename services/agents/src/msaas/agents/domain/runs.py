@@ -50,10 +50,11 @@ class RunHead:
         return replace(self, state="waiting")
 
     def end(self, fence: UUID | None, state: EndState) -> "RunHead":
-        """End the run; without a fence only one that waits, which no worker holds."""
+        """End the run; without a fence on the word of jobs, whoever holds it."""
         if fence is not None:
             self.check_holder(fence)
-        if (fence is None) != (self.state == "waiting") or state not in NEXT_STATES[self.state]:
+        held_waiting = fence is not None and self.state == "waiting"
+        if held_waiting or state not in NEXT_STATES[self.state]:
             raise StaleRun
         return replace(self, state=state)
 

@@ -8,7 +8,8 @@ _SECRETS: Final = tuple(
     re.compile(pattern)
     for pattern in (
         r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
-        r"\b(?:sk|pk|rk)[-_](?:live|test|proj|ant|or)?[-_]?[A-Za-z0-9_-]{16,}",
+        r"\b(?:sk|pk|rk)[-_](?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{12,}",
+        r"\b(?:sk|pk|rk)_(?:live|test)_[A-Za-z0-9]{10,}",
         r"\bwhsec_[A-Za-z0-9]{16,}",
         r"\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}",
         r"\bglpat-[A-Za-z0-9_-]{16,}",
@@ -20,6 +21,7 @@ _SECRETS: Final = tuple(
         r"(?i)\bbearer\s+[A-Za-z0-9._~+/-]{20,}",
         r"(?i)\b(?:password|passwd|api[-_ ]?key|secret|token)\s*[:=]\s*[^\s,;]{8,}",
         r"\b[a-z][a-z0-9+.-]*://[^\s/:@]+:[^\s/@]+@",
+        r"\b(?:[A-Z0-9]+-)*CANARY-[A-Z0-9-]{4,}",  # planted to be noticed where it comes out
     )
 )
 _CARD: Final = re.compile(r"(?<![\d.])\d(?:[ -]?\d){12,18}(?![\d.])")

@@ -28,10 +28,11 @@ _LINK: Final = re.compile(
     r"(?<!!)\[([^\]\n]{0,300})\]\(<?(https?://[^\s<>()]+(?:\([^\s<>()]*\))?[^\s<>()]*)"
 )
 _BARE_LINK: Final = re.compile(r"<(https?://[^\s<>]+)>")
-_RUN: Final = re.compile(r"[A-Za-z0-9+/=]{24,}")
-_LONG_RUN: Final = re.compile(r"[A-Za-z0-9_-]{32,}")
+_RUN: Final = re.compile(r"[A-Za-z0-9]{20,}")
+_HEXADECIMAL: Final = re.compile(r"[0-9a-fA-F]{24,}")
 _CODED: Final = re.compile(r"[A-Za-z0-9+_-]{8,}={0,2}")
 _ENTROPY: Final = 3.5
+_CAPITALS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ def find_cargo(url: str, foreign: Sequence[str], private: Sequence[str] = ()) ->
     if "%25" in url or "://" in unquote_plus(values):
         return "url_encoded"
     whole = f"{parts.path}&{values}"
-    if any(map(_looks_encoded, _RUN.findall(unquote_plus(whole)) + _LONG_RUN.findall(whole))):
+    if any(map(_looks_encoded, _RUN.findall(unquote_plus(whole)))):
         return "url_high_entropy"
     if _carries(values, CARRIED_BY_QUERY, (*foreign, *private)):
         return "url_carries_text"
@@ -135,9 +136,10 @@ def find_cargo(url: str, foreign: Sequence[str], private: Sequence[str] = ()) ->
 
 
 def _looks_encoded(run: str) -> bool:
-    if run.isdigit():
+    if _HEXADECIMAL.fullmatch(run):
         return True
-    mixed = any(map(str.isdigit, run)) or (run.lower() != run and run.upper() != run)
+    capitals = sum(map(str.isupper, run)) / len(run)
+    mixed = any(map(str.isdigit, run)) or _CAPITALS < capitals < 1
     counts = Counter(run).values()
     entropy = -sum(count / len(run) * math.log2(count / len(run)) for count in counts)
     return mixed and entropy > _ENTROPY

@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-from langgraph.graph import END, START, StateGraph
-from langgraph.runtime import Runtime
+from langgraph.graph import END, START
 
 from msaas.agents.application.ports import OrchestratorContext, Run
 from msaas.agents.domain.evidence import Document
 from msaas.agents.domain.tools import Origin
 from msaas.agents.domain.values import SourcedValue, build_object, ground_value, list_leaves
-from msaas.agents.workflows.fingerprint import fingerprint_of
+from msaas.agents.workflows.graph import Context, fingerprint_of, new_graph
 from msaas.agents.workflows.prompts import values_request
 from msaas.agents.workflows.reading import (
     Plain,
@@ -29,11 +28,10 @@ TOOLS = ("extract_markdown",)
 MAX_TEXT = 12_000
 """Characters of all pages together that one call reads."""
 
-Context = Runtime[OrchestratorContext]
 Update = dict[str, Any]
 
 
-class ExtractState(TypedDict, total=False):
+class ExtractState(TypedDict):
     instruction: str
     output_schema: dict[str, Any]
     urls: list[str]
@@ -183,14 +181,9 @@ class ExtractWorkflow:
     workflow_type = "extract"
 
     def build(self) -> Any:
-        graph = StateGraph(ExtractState, context_schema=OrchestratorContext)
-        for node in (browse, read, check, repair):
-            graph.add_node(node.__name__, node)
-        graph.add_edge(START, "browse")
-        graph.add_edge("browse", "read")
-        graph.add_edge("read", "check")
+        path = (START, "browse", "read", "check")
+        graph = new_graph(ExtractState, (browse, read, check, repair), path, ("repair", "check"))
         graph.add_conditional_edges("check", _after_check, ["repair", END])
-        graph.add_edge("repair", "check")
         return graph
 
     @property

@@ -1,11 +1,9 @@
 """Says what has changed on a page since the last run of the same name."""
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any, TypedDict
 
-from langgraph.graph import END, START, StateGraph
-from langgraph.runtime import Runtime
+from langgraph.graph import END, START
 
 from msaas.agents.application.ports import OrchestratorContext, Run
 from msaas.agents.domain.changes import TextChange, find_changes
@@ -13,7 +11,7 @@ from msaas.agents.domain.evidence import Document, Passage
 from msaas.agents.domain.grounding import cut, ground_answer
 from msaas.agents.domain.tools import Origin
 from msaas.agents.domain.urls import leads_within
-from msaas.agents.workflows.fingerprint import fingerprint_of
+from msaas.agents.workflows.graph import Context, fingerprint_of, new_graph
 from msaas.agents.workflows.prompts import compare_request
 from msaas.agents.workflows.reading import (
     Plain,
@@ -33,11 +31,10 @@ COMPARED = 40
 HEAD = 200
 DEFAULT_INSTRUCTION = "Say what has changed."
 
-Context = Runtime[OrchestratorContext]
 Update = dict[str, Any]
 
 
-class MonitorState(TypedDict, total=False):
+class MonitorState(TypedDict):
     name: str
     url: str
     instruction: str
@@ -139,14 +136,8 @@ class MonitorWorkflow:
     workflow_type = "monitor"
 
     def build(self) -> Any:
-        graph = StateGraph(MonitorState, context_schema=OrchestratorContext)
-        nodes = (remind, browse, compare, explain)
-        for node in nodes:
-            graph.add_node(node.__name__, node)
-        names = [START, *(node.__name__ for node in nodes), END]
-        for before, after in pairwise(names):
-            graph.add_edge(before, after)
-        return graph
+        path = (START, "remind", "browse", "compare", "explain", END)
+        return new_graph(MonitorState, (remind, browse, compare, explain), path)
 
     @property
     def fingerprint(self) -> str:

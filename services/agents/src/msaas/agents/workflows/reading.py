@@ -88,7 +88,14 @@ def to_plain(passage: Passage) -> Plain:
 
 def to_passage(plain: Mapping[str, Any]) -> Passage:
     job_id = plain["job_id"]
-    return Passage(**{**plain, "job_id": UUID(job_id) if job_id else None})
+    return Passage(
+        url=plain["url"],
+        sha256=plain["sha256"],
+        start=plain["start"],
+        end=plain["end"],
+        text=plain["text"],
+        job_id=UUID(job_id) if job_id else None,
+    )
 
 
 def to_citation(plain: Mapping[str, Any]) -> Citation:

@@ -1,12 +1,10 @@
 """Answers a question from pages, with citations that are literally in them."""
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any, TypedDict
 
 import numpy as np
-from langgraph.graph import END, START, StateGraph
-from langgraph.runtime import Runtime
+from langgraph.graph import END, START
 
 from msaas.agents.application.ports import OrchestratorContext, Run
 from msaas.agents.domain.evidence import Document, Passage
@@ -14,7 +12,7 @@ from msaas.agents.domain.grounding import find_passage, ground_answer
 from msaas.agents.domain.secrets import contains_secret
 from msaas.agents.domain.tools import Origin
 from msaas.agents.domain.urls import PageLink, find_links, host_of
-from msaas.agents.workflows.fingerprint import fingerprint_of
+from msaas.agents.workflows.graph import Context, fingerprint_of, new_graph
 from msaas.agents.workflows.prompts import plan_request, read_request, write_request
 from msaas.agents.workflows.reading import (
     MAX_TEXT,
@@ -40,10 +38,8 @@ ROUNDS = 3
 FOLLOWED = 3
 _FILES = (".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".zip", ".gz", ".mp4", ".mp3", ".pdf")
 
-Context = Runtime[OrchestratorContext]
 
-
-class ResearchState(TypedDict, total=False):
+class ResearchState(TypedDict):
     question: str
     seeds: list[str]
     max_pages: int
@@ -251,15 +247,13 @@ class ResearchWorkflow:
     workflow_type = "research"
 
     def build(self) -> Any:
-        graph = StateGraph(ResearchState, context_schema=OrchestratorContext)
-        nodes = (plan, browse, read, follow, recall, remember, write, ground)
-        for node in nodes:
-            graph.add_node(node.__name__, node)
-        for before, after in pairwise([START, "plan", "browse", "read", "follow"]):
-            graph.add_edge(before, after)
+        graph = new_graph(
+            ResearchState,
+            (plan, browse, read, follow, recall, remember, write, ground),
+            (START, "plan", "browse", "read", "follow"),
+            ("recall", "remember", "write", "ground", END),
+        )
         graph.add_conditional_edges("follow", _after_follow, ["browse", "recall"])
-        for before, after in pairwise(["recall", "remember", "write", "ground", END]):
-            graph.add_edge(before, after)
         return graph
 
     @property

@@ -45,7 +45,8 @@ def _point_at(error: ValidationError) -> list[str]:
     if error.validator != "additionalProperties" or error.validator_value is not False:
         return [pointer]
     known = cast("Mapping[str, Any]", error.schema).get("properties", {})
-    return [f"{pointer}/{_escape(key)}" for key in error.instance if key not in known]
+    given = cast("Mapping[str, Any]", error.instance)
+    return [f"{pointer}/{_escape(key)}" for key in given if key not in known]
 
 
 def _escape(part: str) -> str:

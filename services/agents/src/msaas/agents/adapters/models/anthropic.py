@@ -21,7 +21,7 @@ _ERRORS: Final = {"overloaded_error": "overloaded", "rate_limit_error": "rate_li
 
 
 class AnthropicFormat:
-    path: Final = "/v1/messages"
+    path: str = "/v1/messages"
 
     def headers(self, key: str) -> Mapping[str, str]:
         return {"x-api-key": key, "anthropic-version": API_VERSION}
@@ -66,16 +66,16 @@ class AnthropicAnswer:
         payload = read_json_event(event)
         match payload.get("type"):
             case "message_start":
-                self._take_usage(payload.get("message", {}).get("usage"))
+                self._take_usage(payload["message"].get("usage"))
             case "content_block_delta":
-                return self._take_delta(payload.get("delta") or {})
+                return self._take_delta(payload["delta"])
             case "message_delta":
-                self._reason = (payload.get("delta") or {}).get("stop_reason") or self._reason
+                self._reason = payload["delta"].get("stop_reason") or self._reason
                 self._take_usage(payload.get("usage"))
             case "message_stop":
                 self._ended = True
             case "error":
-                kind = (payload.get("error") or {}).get("type")
+                kind = str(payload["error"].get("type"))
                 raise ProviderFailed(_ERRORS.get(kind, "server_error"), may_cost=True)
             case _:
                 pass  # a ping, or an event that is newer than this code
@@ -84,7 +84,7 @@ class AnthropicAnswer:
     def finish(self) -> ProviderAnswer | None:
         if not self._ended or self._reason is None:
             return None
-        finish = _FINISHES.get(self._reason, "stop")
+        finish: Finish = _FINISHES.get(self._reason, "stop")
         return ProviderAnswer(text="".join(self._text), finish=finish, usage=self._count())
 
     def _take_delta(self, delta: Mapping[str, Any]) -> str:

@@ -1,11 +1,12 @@
 """One streamed request to a provider over HTTP, with a deadline for each of its phases."""
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 import httpx
 import orjson
@@ -86,6 +87,8 @@ class HttpProvider:
             **chat_format.headers(key),
         }
         self._client = httpx.AsyncClient(
+            # Without https there are no certificates to load, which takes long.
+            verify=url.startswith("https://") or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
             follow_redirects=False,
             trust_env=False,
             timeout=httpx.Timeout(None, connect=timeouts.connect, pool=timeouts.connect),
@@ -188,7 +191,7 @@ def read_json_event(event: ServerEvent) -> dict[str, Any]:
         value = None
     if not isinstance(value, dict):
         raise ProviderFailed("malformed", may_cost=True)
-    return value
+    return cast("dict[str, Any]", value)
 
 
 def _read_failure(response: httpx.Response) -> ProviderFailed | ProviderRefused:

@@ -1,14 +1,13 @@
 """Reads an answer that has to be one JSON object of a given form."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import UnknownType, ValidationError, best_match
-from jsonschema.validators import extend
+from jsonschema import Draft202012Validator, exceptions, validators
+from jsonschema.exceptions import UnknownType, ValidationError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
@@ -17,6 +16,9 @@ from msaas.agents.domain.models import ChatMessage, ModelRequest
 MAX_QUOTED: Final = 2_000
 MAX_FAULT: Final = 300
 _FENCE: Final = "```"
+# The stubs of both leave their types open.
+_best_match: Callable[[Iterator[ValidationError]], ValidationError | None] = exceptions.best_match
+_extend: Callable[..., Any] = validators.extend
 
 
 class InvalidAnswer(ValueError):
@@ -28,12 +30,13 @@ def read_json(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidAnswer("The answer is no JSON object.")
     try:
-        error = best_match(_validator()(dict(schema), registry=Registry()).iter_errors(value))
+        registry: Registry[Any] = Registry()
+        error = _best_match(_validator()(dict(schema), registry=registry).iter_errors(value))
     except (Unresolvable, UnknownType, RecursionError, TypeError, AttributeError) as fault:
         raise InvalidAnswer("The schema cannot be used.") from fault
     if error is not None:
         raise InvalidAnswer(f"At {error.json_path}: {error.message}"[:MAX_FAULT])
-    return value
+    return cast("dict[str, Any]", value)
 
 
 def repair_request(request: ModelRequest, text: str, fault: str) -> ModelRequest:
@@ -86,7 +89,7 @@ def _validator() -> Any:
         if "patternProperties" not in schema:
             yield from usual(validator, value, instance, schema) or ()
 
-    return extend(
+    return _extend(
         Draft202012Validator,
         {
             "pattern": nothing,

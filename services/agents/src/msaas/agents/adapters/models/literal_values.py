@@ -41,7 +41,7 @@ class _Leaf:
 
 
 async def find_values(
-    embedder: Embedder, schema: Mapping[str, Any], lines: Sequence[str], errors: Sequence[str]
+    embedder: Embedder, schema: Any, lines: Sequence[str], errors: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Return pointer, value and quote of what is found; what `errors` names is chosen anew."""
     lines = lines[:MAX_LINES]
@@ -60,7 +60,7 @@ async def find_values(
     return values[:500]
 
 
-def _list_leaves(schema: Mapping[str, Any], pointer: str) -> Iterator[_Leaf]:
+def _list_leaves(schema: Any, pointer: str) -> Iterator[_Leaf]:
     """List the single values; those of arrays are rows of tables."""
     for name, each in _properties(schema).items():
         at = f"{pointer}/{_escape(name)}"
@@ -88,7 +88,8 @@ async def _find_alike(
     query = np.asarray((await embedder.embed([leaf.words], query=True))[0], dtype=np.float32)
     likeness = vectors @ query
     found: list[tuple[Any, str]] = []
-    for index in np.argsort(-likeness, kind="stable")[:20]:
+    order: list[int] = np.argsort(-likeness, kind="stable")[:20].tolist()
+    for index in order:
         value = _read_value(leaf.schema, lines[index].lstrip("#>*- |"))
         if value is not None and likeness[index] >= _RELATED:
             found.append((value, lines[index]))
@@ -128,11 +129,10 @@ def _read_number(text: str, *, whole: bool) -> int | float | None:
     return int(value) if value.is_integer() else None if whole else value
 
 
-def _read_tables(schema: Mapping[str, Any], lines: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _read_tables(schema: Any, lines: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Read tables whose heads name the properties of an array's items."""
     for name, each in _properties(schema).items():
-        items = cast("Mapping[str, Any]", each.get("items") or {})
-        fields = _properties(items)
+        fields = _properties(each.get("items"))
         if _type(each) == "array" and fields:
             for at, cells, row in _list_rows(fields, lines):
                 for field, cell in cells.items():
@@ -163,11 +163,12 @@ def _list_rows(
 
 
 def _properties(schema: Any) -> Mapping[str, Mapping[str, Any]]:
-    given = schema.get("properties") if isinstance(schema, Mapping) else None
-    if not isinstance(given, Mapping):
-        return {}
-    properties = cast("Mapping[str, Any]", given)
-    return {name: each for name, each in properties.items() if isinstance(each, Mapping)}
+    given = _mapping(_mapping(schema).get("properties"))
+    return {name: _mapping(each) for name, each in given.items() if isinstance(each, Mapping)}
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
 
 
 def _type(schema: Mapping[str, Any]) -> str:

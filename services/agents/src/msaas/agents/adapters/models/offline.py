@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 from msaas.agents.adapters.models.literal_values import find_values
 from msaas.agents.adapters.models.provider import ProviderAnswer, ProviderRefused
 from msaas.agents.adapters.models.ranking import rank
-from msaas.agents.adapters.models.sentences import split_sentences
+from msaas.agents.adapters.models.sentences import says_something, split_sentences
 from msaas.agents.application.ports import Embedder, OnToken
 from msaas.agents.domain.models import ModelRequest, TokenUsage
 
@@ -20,7 +20,7 @@ MAX_WRITTEN: Final = 6
 MAX_FINDINGS: Final = 8
 MAX_COMPARED: Final = 12
 # Calibrated with the packaged embeddings: what is below is about something else.
-RELATED: Final = 0.79
+RELATED: Final = 0.80
 ANSWERED: Final = 0.90
 _BYTES_PER_TOKEN: Final = 4
 
@@ -41,12 +41,13 @@ class _Task:
             (number, sentence)
             for number, passage in enumerate(self.request.passages, start=1)
             for sentence in split_sentences(passage)
+            if says_something(sentence)
         ]
 
 
 class OfflineProvider:
-    name: Final = "offline"
-    model: Final = "extractive"
+    name: str = "offline"
+    model: str = "extractive"
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
@@ -97,12 +98,12 @@ class OfflineProvider:
         return {"findings": [{"quote": sentence} for sentence in chosen], "enough": enough}
 
     async def _extract(self, task: _Task) -> Mapping[str, Any]:
-        schema = cast("Mapping[str, Any]", task.fields.get("output_schema") or {})
+        schema = task.fields.get("output_schema")
         errors = [str(error) for error in task.fields.get("errors", ())]
         return {"values": await find_values(self._embedder, schema, task.request.passages, errors)}
 
     async def _write(self, task: _Task, on_text: OnToken) -> str:
-        """Write the best sentences, or all changes in their order, each with its passage."""
+        """Write the best sentences, or the changes in their order, each with its passage."""
         numbered = task.list_sentences()
         if task.request.purpose == "compare":
             chosen = list(range(len(numbered)))[:MAX_COMPARED]

@@ -15,7 +15,7 @@ _FINISHES: Final[Mapping[str, Finish]] = {"length": "length", "content_filter": 
 
 
 class OpenAiFormat:
-    path: Final = "/chat/completions"
+    path: str = "/chat/completions"
 
     def __init__(self, url: str) -> None:
         # OpenAI's reasoning models refuse the old name, and most other servers know no other.
@@ -56,7 +56,7 @@ class OpenAiAnswer:
         if "error" in chunk:
             raise ProviderFailed("server_error", may_cost=True)
         self._take_usage(chunk.get("usage"))
-        choices = chunk.get("choices") or [{}]
+        choices: list[dict[str, Any]] = chunk.get("choices") or [{}]
         return self._take_choice(choices[0])
 
     def finish(self) -> ProviderAnswer | None:
@@ -68,7 +68,7 @@ class OpenAiAnswer:
 
     def _take_choice(self, choice: Mapping[str, Any]) -> str:
         self._reason = choice.get("finish_reason") or self._reason
-        delta = choice.get("delta") or {}
+        delta: Mapping[str, Any] = choice.get("delta") or {}
         if refusal := delta.get("refusal"):
             self._refusal.append(str(refusal))
         text = str(delta.get("content") or "")

@@ -8,7 +8,7 @@ import numpy as np
 
 from msaas.agents.application.ports import Embedder
 
-MAX_SENTENCES: Final = 400
+MAX_SENTENCES: Final = 160
 _DIVERSITY: Final = 0.3
 # Vectors of multilingual-e5 lie close together: only differences within this range mean anything.
 _BEST_GAP: Final = 0.06
@@ -25,14 +25,18 @@ async def rank(
 ) -> list[Ranked]:
     """Return the best sentences, the best first, each unlike those before it (MMR).
 
-    Sentences that are clearly worse than the best are left out.
+    Sentences that are clearly worse than the best are left out. Of very many, those are compared
+    that share most words with the question.
     """
-    candidates = list(dict.fromkeys(sentences))[:MAX_SENTENCES]
+    candidates = list(dict.fromkeys(sentences))
     if not candidates or not query.strip():
         return []
+    bonus = _lexical_bonus(query, candidates)
+    order: list[int] = np.argsort(-bonus, kind="stable")[:MAX_SENTENCES].tolist()
+    candidates, bonus = [candidates[each] for each in order], bonus[order]
     passages = np.asarray(await embedder.embed(candidates), dtype=np.float32)
     question = np.asarray((await embedder.embed([query], query=True))[0], dtype=np.float32)
-    relevance = passages @ question + _lexical_bonus(query, candidates)
+    relevance = passages @ question + bonus
     chosen = _choose(relevance, passages @ passages.T, limit)
     places = {sentence: index for index, sentence in reversed(list(enumerate(sentences)))}
     return [Ranked(places[candidates[i]], float(relevance[i])) for i in chosen]

@@ -17,6 +17,9 @@ _END: Final = re.compile(
 _ABBREVIATION: Final = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|No|Nr|vs|etc|e\.g|i\.e|z\.B|ca|approx|Inc|Ltd)|\b[A-Z])\.$"
 )
+_LINK: Final = re.compile(r"!?\[[^\]]*\]\([^)]*\)")
+_WORD: Final = re.compile(r"\w+")
+_MIN_WORDS: Final = 3
 _LETTER: Final = re.compile(r"[^\W\d_]|\d")
 
 
@@ -32,7 +35,17 @@ def split_sentences(text: str) -> Iterator[str]:
 def _split_line(line: str) -> Iterator[str]:
     start = 0
     for end in _END.finditer(line):
-        if not _ABBREVIATION.search(line[start : end.start()]):
+        quoted = not line[end.start()].isspace()
+        if quoted or not _ABBREVIATION.search(line[start : end.start()]):
             yield line[start : end.end()]
             start = end.end()
     yield line[start:]
+
+
+def says_something(sentence: str) -> bool:
+    """Leave out headings of a word or two, pictures and lists of links."""
+    rest = _LINK.sub("", sentence).strip()
+    words = len(_WORD.findall(rest))
+    if words < len(_LINK.findall(sentence)):
+        return False
+    return words >= _MIN_WORDS or rest.endswith((".", "!", "?", *_FULL_WIDTH))

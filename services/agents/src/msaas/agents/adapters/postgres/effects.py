@@ -56,6 +56,12 @@ WHERE id = $1 AND state = 'open' AND expires_at <= clock_timestamp()
 _FIND_APPROVAL: Final = f"""
 SELECT {_APPROVAL} FROM agents.approvals a WHERE a.id = $1 AND a.user_id = $2
 """  # noqa: S608  # fixed names
+_LIST_DECIDED: Final = f"""
+SELECT {_APPROVAL} FROM agents.runs r JOIN agents.approvals a ON a.run_id = r.id
+WHERE r.finished_at IS NULL AND r.state = 'waiting' AND r.paused_at IS NOT NULL
+  AND a.decided_at >= r.paused_at AND a.state <> 'expired'
+ORDER BY a.decided_at LIMIT $1
+"""  # noqa: S608  # fixed names
 _LOCK_APPROVAL: Final = """
 SELECT a.state, a.kind,
   a.expires_at <= clock_timestamp() OR r.finished_at IS NOT NULL AS is_over
@@ -146,6 +152,11 @@ class PostgresApprovals:
         async with self._database.connection() as connection:
             row = await connection.fetchrow(_FIND_APPROVAL, approval_id, user_id)
         return _read_approval(row) if row else None
+
+    async def list_decided(self, limit: int) -> Sequence[StoredApproval]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(_LIST_DECIDED, limit)
+        return [_read_approval(row) for row in rows]
 
 
 def _read_call(row: Any) -> StoredToolCall:
