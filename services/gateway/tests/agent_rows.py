@@ -87,6 +87,7 @@ async def plant_run(
         "child_jobs": 1,
         "answer": json.dumps({"answer": "Example Shop [1].", "citations": [citation]}),
         "started_at": began,
+        "deadline_at": began + timedelta(seconds=900),
     }
     await insert(rows, "runs", id=run_id, user_id=user_id, **(run | changes))
     for seq, kind in enumerate(steps):

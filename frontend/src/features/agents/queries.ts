@@ -124,7 +124,7 @@ export async function submitRun(
         path: { workflow_type: workflow },
         header: { "Idempotency-Key": key, "X-Client": "dashboard" },
       },
-      body: params as Record<string, never>,
+      body: params,
     }),
   );
   return accepted.id;
@@ -160,7 +160,7 @@ export async function answer(
   given: Record<string, unknown>,
   key: string,
 ): Promise<void> {
-  const body = { approval_id: approvalId, answer: given as Record<string, never> };
+  const body = { approval_id: approvalId, answer: given };
   await read(api.POST("/agents/runs/{run_id}/resume", { params: ofRun(runId, key), body }));
 }
 

@@ -1787,9 +1787,13 @@ export interface components {
             finished_at: components["schemas"]["MomentOrNull"];
         };
         AgentRun: components["schemas"]["AgentRunSummary"] & {
-            params: Record<string, never> | null;
+            params: {
+                [key: string]: unknown;
+            } | null;
             /** @description As the task type's `result_schema` says. */
-            result: Record<string, never> | null;
+            result: {
+                [key: string]: unknown;
+            } | null;
             citations: components["schemas"]["AgentCitation"][];
         };
         AgentCitation: {
@@ -1838,9 +1842,13 @@ export interface components {
             title: string;
             text: string;
             /** @description The JSON Schema of an answer. */
-            form: Record<string, never>;
+            form: {
+                [key: string]: unknown;
+            };
             state: components["schemas"]["AgentApprovalState"];
-            answer: Record<string, never> | null;
+            answer: {
+                [key: string]: unknown;
+            } | null;
             expires_at: components["schemas"]["MomentOrNull"];
             decided_at: components["schemas"]["MomentOrNull"];
             created_at: components["schemas"]["Moment"];
@@ -1862,7 +1870,9 @@ export interface components {
         AgentAnswer: {
             /** Format: uuid */
             approval_id: string;
-            answer: Record<string, never>;
+            answer: {
+                [key: string]: unknown;
+            };
         };
         AgentPassage: {
             sha256: components["schemas"]["Sha256"];
@@ -4358,7 +4368,9 @@ export interface operations {
                  *       }
                  *     }
                  */
-                "application/json": Record<string, never>;
+                "application/json": {
+                    [key: string]: unknown;
+                };
             };
         };
         responses: {

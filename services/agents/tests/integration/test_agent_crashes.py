@@ -15,6 +15,7 @@ import orjson
 import pytest
 import pytest_asyncio
 from services.agents.tests.engine_support import ENDED, Engine, as_login
+from services.agents.tests.support.two_calls import read_bill
 
 from msaas.testing import wait_until
 
@@ -88,12 +89,13 @@ async def test_a_run_ends_the_same_wherever_its_process_is_killed(
         bill = tmp_path / f"bill-{number}"
         if not await run_once(engine, processes, number, bill):
             break
-        sys.__stderr__.write(f"[{number}]"); sys.__stderr__.flush()
+        print(number, flush=True)
         boundaries.append((tmp_path / f"boundary-{number}").read_text())
     count = len(boundaries)
     with capsys.disabled():
         kinds = {kind: boundaries.count(kind) for kind in sorted(set(boundaries))}
-        print(f"\n  crash matrix: {count}/{count} boundaries, the same answer at each: {kinds}")
+        report = f"crash matrix: {count}/{count} boundaries, the same answer at each: {kinds}"
+        sys.stdout.write(f"\n  {report}\n")
     assert count >= 20, "a run of this workflow persists more often"
     assert set(boundaries) == {"commit", "publish"}
 
@@ -107,11 +109,23 @@ async def run_once(engine: Engine, processes: Processes, number: int, bill: Path
     async def is_over() -> bool:
         return not is_alive(process) or await is_published(engine, run_id)
 
-    await wait_until(is_over, timeout=40, message=f"boundary {number}: no end")
+    await wait_until(is_over, timeout=120, message=f"boundary {number}: no end")
     was_killed = not is_alive(process)
     if was_killed:
         process = await processes.start(0, bill)
-        await wait_until(lambda: is_published(engine, run_id), timeout=40)
+        try:
+            await wait_until(lambda: is_published(engine, run_id), timeout=120)
+        except AssertionError:
+            for sql in (
+                "select status,fence,waiting_for,wake_at,dispatched_at,entry_id,losses,lease_until from jobs.jobs where $1 in (id,parent_job_id)",
+                "select outcome, reason, started_at, finished_at,worker from jobs.job_attempts where job_id=$1",
+                "select state,fence,steps,model_calls from agents.runs where id=$1",
+                "select call_key,state from agents.tool_calls where run_id=$1",
+                "select * from agents.steps where run_id=$1",
+            ):
+                for r in await engine.rows.fetch(sql, run_id):
+                    print(dict(r), flush=True)
+            raise
     await person
     await check(engine, run_id, bill, number)
     await processes.kill(process)
@@ -145,7 +159,7 @@ async def check(engine: Engine, run_id: UUID, bill: Path, number: int) -> None:
 
 async def check_spend(engine: Engine, run_id: UUID, bill: Path, at: str) -> None:
     """Assert that each call was paid once, and the one that was out when the process died twice."""
-    run, paid = await engine.run(run_id), bill.read_text().split()
+    run, paid = await engine.run(run_id), read_bill(bill)
     assert set(paid) == set(KEYS), at
     repeated = len(paid) - len(KEYS)
     assert repeated in {0, 1}, (at, paid)

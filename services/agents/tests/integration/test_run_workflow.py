@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from services.agents.tests.engine_support import Engine, running_agents
 from services.agents.tests.support.no_memory import NoEmbedder, NoMemory
-from services.agents.tests.support.two_calls import AllowAll, CountedModels, TwoCalls
+from services.agents.tests.support.two_calls import AllowAll, CountedModels, TwoCalls, read_bill
 
 from msaas.agents.bootstrap import Parts
 
@@ -43,7 +43,7 @@ async def test_a_run_ends_with_its_answer_after_children_and_a_question(
     assert job["status"] == "COMPLETED", job["last_error"]
     result = orjson.loads(job["result"])
     assert result["answer"] == "wrote: planned 0; planned 1; green"
-    assert bill.read_text().split() == ["plan", "write"]
+    assert read_bill(bill) == ["plan", "write"]
     spend = result["spend"]
     assert (spend["model_calls"], spend["repeated_calls"], spend["child_jobs"]) == (2, 0, 2)
     assert (spend["tokens_in"], spend["tokens_out"], spend["cost_micro_usd"]) == (20, 10, 1_400)

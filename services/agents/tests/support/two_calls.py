@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -11,8 +13,16 @@ from langgraph.runtime import Runtime
 from msaas.agents.application.ports import OnToken, OrchestratorContext, Question, Run
 from msaas.agents.domain.evidence import Document
 from msaas.agents.domain.models import ChatMessage, ModelAnswer, ModelRequest, TokenUsage
-from msaas.agents.domain.tools import Allowed, Origin, PolicyDecision, Tagged, ToolCall
-from msaas.contracts import ResearchResult, ValueObject
+from msaas.agents.domain.tools import (
+    Allowed,
+    Blocked,
+    NeedsApproval,
+    Origin,
+    PolicyDecision,
+    Tagged,
+    ToolCall,
+)
+from msaas.contracts import ResearchParams, ResearchResult, ValueObject
 
 FORM = {
     "type": "object",
@@ -35,7 +45,7 @@ Context = Runtime[OrchestratorContext]
 async def plan(_state: State, runtime: Context) -> State:
     ctx = runtime.context
     async with ctx.step("plan", "plan", "Plan"):
-        answer = await ctx.ask_model("plan", ask("plan", "what to do"))
+        answer = await ctx.ask_model("plan", ask("plan", question_of(ctx.run)))
     return {"plan": answer.text}
 
 
@@ -49,7 +59,8 @@ async def read(state: State, runtime: Context) -> State:
 async def confirm(_state: State, runtime: Context) -> State:
     ctx = runtime.context
     async with ctx.step("confirm", "ask", "Ask"):
-        question = Question(title="Colour?", text="Which colour?", form=FORM)
+        soon = datetime.now(UTC) if "expires" in question_of(ctx.run) else None
+        question = Question(title="Colour?", text="Which?", form=FORM, expires_at=soon)
         answer = await ctx.ask_person("confirm", question)
     return {"colour": str((answer or {}).get("colour", "none"))}
 
@@ -73,7 +84,7 @@ class TwoCalls:
         for node in (plan, read, confirm, write):
             graph.add_node(node.__name__, node)  # pyright: ignore[reportUnknownMemberType]  # untyped kwargs
         order = [START, "plan", "read", "confirm", "write", END]
-        for first, second in zip(order, order[1:], strict=False):
+        for first, second in pairwise(order):
             graph.add_edge(first, second)
         return graph
 
@@ -87,6 +98,11 @@ class TwoCalls:
             partial=partial_reason is not None,
             partial_reason=partial_reason,
         )
+
+
+def question_of(run: Run) -> str:
+    assert isinstance(run.params, ResearchParams)
+    return run.params.question
 
 
 def ask(purpose: Any, text: str) -> ModelRequest:
@@ -112,6 +128,23 @@ class AllowAll:
         return Allowed()
 
 
+class AskAboutTools:
+    """A ToolPolicy by which a person allows each call of a run whose question says so."""
+
+    def __init__(self, run: Run) -> None:
+        self._asks = "approval" in question_of(run)
+        self._blocks = "blocked" in question_of(run)
+
+    def observe(self, document: Document) -> None: ...
+
+    def decide(self, call: ToolCall) -> PolicyDecision:
+        if self._blocks:
+            return Blocked(reason="text_from_page", argument="message")
+        if self._asks and call.payload()["message"].endswith("1"):
+            return NeedsApproval(reason="text_from_page", argument="message")
+        return Allowed()
+
+
 class CountedModels:
     """A ModelGateway that notes each call in a file, as a provider would on its bill."""
 
@@ -123,7 +156,7 @@ class CountedModels:
 
     async def complete(self, request: ModelRequest, on_token: OnToken | None = None) -> ModelAnswer:
         text = request.messages[-1].text
-        with self._bill.open("ab", buffering=0) as bill:
+        with self._bill.open("ab", buffering=0) as bill:  # a few bytes
             bill.write(f"{request.purpose}\n".encode())
             os.fsync(bill.fileno())
         if on_token is not None:
@@ -135,3 +168,7 @@ class CountedModels:
             provider="counted",
             model="counted-1",
         )
+
+
+def read_bill(bill: Path) -> list[str]:
+    return bill.read_text().split()

@@ -2,9 +2,8 @@
 
 import asyncio
 import os
-import random
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Final
@@ -26,10 +25,12 @@ from msaas.agents.application.timers import (
     WakeAnsweredTask,
 )
 from msaas.agents.entrypoints.topics import commands, outcomes
+from msaas.agents.model_parts import build_embedder, build_memory, build_models
 from msaas.agents.settings import AgentSettings
-from msaas.kernel import PeriodicTask, RetryPolicy, SystemClock
+from msaas.agents.workflows import build_workflows
+from msaas.kernel import PeriodicTask, RetryPolicy, SystemClock, Wait
 from msaas.messaging import ConsumerTimings, Messenger, RedisBroker
-from msaas.postgres import Database, PostgresConfig, Retention, RetentionTask
+from msaas.postgres import Database, PostgresConfig
 from msaas.telemetry import (
     Metrics,
     configure_logging,
@@ -38,7 +39,7 @@ from msaas.telemetry import (
     log_task_failure,
     shutdown_tracing,
 )
-from msaas.web import Health
+from msaas.web import Health, create_internal_app, run_process
 from msaas.worker import JobWorker
 from msaas.worker.active_runs import DEPENDENCY_ERRORS
 from msaas.worker.artifact_uploads import HttpArtifactUploader
@@ -49,7 +50,6 @@ TOPIC: Final = "jobs.agents"
 FRAMES_PERIOD: Final = 0.5
 WAKE_PERIOD: Final = 1.0
 QUIET_PERIOD: Final = 60.0
-RETENTION_BACKOFF: Final = RetryPolicy(base=5.0, cap=300.0, attempts=None)
 _BACKOFF: Final = RetryPolicy(base=0.1, cap=5.0, attempts=None)
 _SHUTDOWN_GRACE: Final = 5.0
 
@@ -103,7 +103,6 @@ def assemble(
     *,
     slots: int,
     flag_defaults: Mapping[str, bool],
-    retention: Retention | None = None,
     timings: ConsumerTimings | None = None,
 ) -> Service:
     messenger = Messenger(broker, SERVICE, environment, metrics=metrics, timings=timings)
@@ -149,8 +148,6 @@ def assemble(
         _periodic("wake answered", WakeAnsweredTask(stores.approvals, jobs), WAKE_PERIOD),
         _periodic("check quiet runs", CheckQuietRunsTask(stores.runs, jobs, clock), QUIET_PERIOD),
     ]
-    if retention is not None:
-        tasks.append(_build_retention_task(retention))
     return Service(
         messenger=messenger,
         actions=actions,
@@ -173,24 +170,26 @@ def _run_stores(stores: PostgresStores) -> Stores:
     )
 
 
-def _periodic(name: str, step: Callable[[], object], period: float) -> PeriodicTask:
+def _periodic(name: str, step: Callable[[], Awaitable[Wait | None]], period: float) -> PeriodicTask:
     return PeriodicTask(
         name, step, period=period, report_failure=log_task_failure, backoff=_BACKOFF
     )
 
 
-def build_retention(database: Database, metrics: Metrics) -> Retention:
-    return Retention(SERVICE, database, list_retention_rules(), metrics)
-
-
-def _build_retention_task(retention: Retention) -> PeriodicTask:
-    step = RetentionTask(retention, jitter=random.random)
-    return PeriodicTask(
-        "retention",
-        step,
-        period=RETENTION_BACKOFF.base,
-        report_failure=log_task_failure,
-        backoff=RETENTION_BACKOFF,
+async def build_parts(
+    settings: AgentSettings, stores: PostgresStores, metrics: Metrics, stack: AsyncExitStack
+) -> Parts:
+    embedder = build_embedder(settings, metrics)
+    stack.push_async_callback(embedder.close)
+    models = build_models(settings, metrics, embedder)
+    stack.push_async_callback(models.close)
+    memory = build_memory(settings, metrics, embedder, stores.memories)
+    stack.push_async_callback(memory.close)
+    return Parts(
+        models=models,
+        embedder=embedder,
+        memory=memory,
+        workflows=list(build_workflows().values()),
     )
 
 
@@ -217,10 +216,9 @@ async def serve(settings: AgentSettings, flag_defaults: Mapping[str, bool]) -> N
                 broker,
                 environment,
                 metrics,
-                build_parts(settings, stores, metrics, stack),
+                await build_parts(settings, stores, metrics, stack),
                 slots=settings.slots,
                 flag_defaults=flag_defaults,
-                retention=build_retention(database, metrics),
             )
             stack.push_async_callback(service.close)
             # Models and memory are no part of health: a restart would not help.
@@ -228,3 +226,17 @@ async def serve(settings: AgentSettings, flag_defaults: Mapping[str, bool]) -> N
             await _run(service, health, metrics, settings)
     finally:
         shutdown_tracing()
+
+
+async def _run(service: Service, health: Health, metrics: Metrics, settings: AgentSettings) -> None:
+    async def work(stop: asyncio.Event) -> None:
+        health.start()
+        await service.run(stop)
+
+    await run_process(
+        work,
+        internal_app=create_internal_app(health, metrics),
+        internal_address=(settings.internal_host, settings.internal_port),
+        health=health,
+        drain_seconds=service.messenger.context.timings.drain_timeout + _SHUTDOWN_GRACE,
+    )

@@ -29,7 +29,7 @@ CASE
 END AS state,
 coalesce(r.title, left(coalesce(
   j.payload ->> 'question', j.payload ->> 'instruction', j.payload ->> 'name', ''), 200)) AS title,
-coalesce(r.params, j.payload) AS params, r.version,
+r.version,
 r.max_steps, r.max_tokens, r.max_cost_micro_usd, r.max_seconds, r.steps, r.model_calls,
 r.repeated_calls, r.child_jobs, r.tokens_in, r.tokens_out, r.tokens_lost, r.tokens_reserved,
 r.cost_micro_usd, r.cost_reserved_micro_usd, coalesce(r.partial, false) AS partial,
@@ -37,28 +37,37 @@ r.partial_reason,
 coalesce(r.failure_reason, j.failure_reason) AS failure_reason,
 coalesce(r.created_at, j.created_at) AS created_at,
 coalesce(r.updated_at, j.updated_at) AS updated_at,
-r.started_at, coalesce(r.finished_at, j.finished_at) AS finished_at,
-coalesce(j.cancel_requested_at IS NOT NULL, false) AS cancel_requested,
+r.started_at, r.deadline_at, coalesce(r.finished_at, j.finished_at) AS finished_at,
+j.cancel_requested_at IS NOT NULL AS cancel_requested
+"""
+_OPEN_APPROVALS: Final = """
 (SELECT count(*) FROM api_v1.agent_approvals a
- WHERE a.run_id = r.id AND a.state = 'open' AND (a.expires_at IS NULL OR a.expires_at > now())
-) AS open_approvals
+ WHERE a.run_id = runs.id AND a.state = 'open' AND a.expires_at > now()) AS open_approvals
+"""
+_EXISTS: Final = """
+SELECT 1 FROM api_v1.agent_runs WHERE id = $1
+UNION ALL SELECT 1 FROM api_v1.jobs WHERE id = $1 AND task_type = ANY ($2::text[])
 """
 _FIND: Final = f"""
-SELECT {_RUN}, r.answer AS result
-FROM (SELECT * FROM api_v1.jobs WHERE id = $1 AND task_type = ANY ($2::text[])) j
-FULL JOIN (SELECT * FROM api_v1.agent_runs WHERE id = $1) r ON r.id = j.id
+SELECT runs.*, {_OPEN_APPROVALS} FROM (
+  SELECT {_RUN}, coalesce(r.params, j.payload) AS params, r.answer AS result
+  FROM (SELECT * FROM api_v1.jobs WHERE id = $1 AND task_type = ANY ($2::text[])) j
+  FULL JOIN (SELECT * FROM api_v1.agent_runs WHERE id = $1) r ON r.id = j.id
+) runs
 """  # noqa: S608  # constant text
 # Jobs that no worker has begun are few: they are found by their status.
 _LIST: Final = f"""
-SELECT * FROM (
-  SELECT {_RUN} FROM api_v1.agent_runs r LEFT JOIN api_v1.jobs j ON j.id = r.id
-  UNION ALL
-  SELECT {_RUN} FROM api_v1.jobs j LEFT JOIN api_v1.agent_runs r ON r.id = j.id
-  WHERE j.status IN ('PENDING', 'RUNNING') AND j.task_type = ANY ($1::text[]) AND r.id IS NULL
-) runs
-WHERE ($2::text IS NULL OR workflow_type = $2) AND ($3::text IS NULL OR state = $3)
-  AND ($4::timestamptz IS NULL OR (created_at, id) < ($4, $5::uuid))
-ORDER BY created_at DESC, id DESC LIMIT $6
+SELECT runs.*, {_OPEN_APPROVALS} FROM (
+  SELECT * FROM (
+    SELECT {_RUN} FROM api_v1.agent_runs r LEFT JOIN api_v1.jobs j ON j.id = r.id
+    UNION ALL
+    SELECT {_RUN} FROM api_v1.jobs j LEFT JOIN api_v1.agent_runs r ON r.id = j.id
+    WHERE j.status IN ('PENDING', 'RUNNING') AND j.task_type = ANY ($1::text[]) AND r.id IS NULL
+  ) found
+  WHERE ($2::text IS NULL OR workflow_type = $2) AND ($3::text IS NULL OR state = $3)
+    AND ($4::timestamptz IS NULL OR (created_at, id) < ($4, $5::uuid))
+  ORDER BY created_at DESC, id DESC LIMIT $6
+) runs ORDER BY created_at DESC, id DESC
 """  # noqa: S608  # constant text
 _STEPS: Final = """
 SELECT seq, kind, state, title, detail, child_job_id, approval_id, started_at, finished_at,
@@ -117,7 +126,7 @@ class PostgresAgentViews:
         self, user_id: UUID, run_id: UUID, query: str, *values: object, subject: object = None
     ) -> Sequence[Row] | None:
         async with self._database.read_as(user_id) as connection:
-            if await connection.fetchrow(_FIND, run_id, _TASK_TYPES) is None:
+            if await connection.fetchrow(_EXISTS, run_id, _TASK_TYPES) is None:
                 return None
             rows = await connection.fetch(query, subject or run_id, *values)
         return [dict(row) for row in rows]

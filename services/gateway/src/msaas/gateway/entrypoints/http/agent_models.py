@@ -198,7 +198,8 @@ def _build_ceiling(
 
 
 def _count_seconds(row: Row) -> int:
-    if row["started_at"] is None:
+    """Count without the time in which the run waited for a person, which moves its deadline."""
+    if row["deadline_at"] is None:
         return 0
-    end = row["finished_at"] or datetime.now(UTC)
-    return max(0, int((end - row["started_at"]).total_seconds()))
+    left = row["deadline_at"] - (row["finished_at"] or datetime.now(UTC))
+    return min(row["max_seconds"], max(0, row["max_seconds"] - int(left.total_seconds())))
