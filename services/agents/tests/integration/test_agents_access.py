@@ -13,7 +13,7 @@ from msaas.agents.domain.evidence import Document, Passage
 DENIED = "InsufficientPrivilege"
 VIEWS = ("agent_runs", "agent_steps", "agent_approvals", "agent_documents")
 TABLES = tuple(sorted(metadata.tables))
-STRANGERS = ("anon", "service_role", "svc_gateway", "svc_gateway_read", "svc_jobs", "svc_billing")
+OTHER_ROLES = ("anon", "service_role", "svc_gateway", "svc_gateway_read", "svc_jobs", "svc_billing")
 FOREIGN_TABLES = ("identity.users", "identity.api_keys", "jobs.jobs", "billing.accounts")
 
 
@@ -74,8 +74,8 @@ async def attempt(
 
 async def test_a_user_sees_own_rows_in_every_view_and_nothing_else(data: AgentsData) -> None:
     owner, other = (await fill(data)).run.user_id, (await fill(data)).run.user_id
-    stranger = await data.add_user()
-    for user, seen in ((owner, 1), (other, 1), (stranger, 0)):
+    newcomer = await data.add_user()
+    for user, seen in ((owner, 1), (other, 1), (newcomer, 0)):
         for view in VIEWS:
             found = await attempt(data.rows, "authenticated", f"SELECT * FROM api_v1.{view}", user)
             assert (view, found) == (view, seen)
@@ -89,11 +89,11 @@ async def test_a_user_sees_own_rows_in_every_view_and_nothing_else(data: AgentsD
     assert await attempt(data.rows, "authenticated", hidden, owner) == DENIED
 
 
-async def test_nobody_else_reaches_the_schema_and_the_service_nothing_beyond_it(
+async def test_only_the_service_reaches_its_schema_and_it_reaches_no_other(
     data: AgentsData,
 ) -> None:
     await fill(data)
-    for role in STRANGERS:
+    for role in OTHER_ROLES:
         for name in (*TABLES, *(f"api_v1.{view}" for view in VIEWS)):
             sql = f"SELECT 1 FROM {name}"  # fixed names
             assert (role, name, await attempt(data.rows, role, sql)) == (role, name, DENIED)

@@ -137,13 +137,13 @@ async def test_what_a_run_stores_grows_with_its_state_and_shrinks_at_its_end(
 async def test_a_graph_goes_on_in_another_process_where_it_was_interrupted(
     data: AgentsData, agents_database: Database
 ) -> None:
-    class Asked(TypedDict):
+    class Answers(TypedDict):
         answers: Annotated[list[str], operator.add]
 
-    async def ask(_state: Asked) -> dict[str, Any]:
+    async def ask(_state: Answers) -> dict[str, Any]:
         return {"answers": [interrupt({"question": "Which?"})]}
 
-    graph: Any = StateGraph(Asked)
+    graph: Any = StateGraph(Answers)
     for name in ("first", "second"):
         graph.add_node(name, ask)
     graph.add_edge(START, "first")

@@ -22,7 +22,7 @@ def maybe(lowest: int, highest: int) -> st.SearchStrategy[int | None]:
     return st.none() | st.integers(lowest, highest)
 
 
-ASKED = st.builds(
+REQUESTED = st.builds(
     Ceilings,
     steps=maybe(1, 1_000),
     tokens=maybe(1, 10**9),
@@ -31,14 +31,12 @@ ASKED = st.builds(
 )
 
 
-@given(plan=st.sampled_from(Plan), asked=ASKED)
-def test_what_is_asked_for_lowers_a_ceiling_and_never_raises_it(
-    plan: Plan, asked: Ceilings
-) -> None:
-    effective = limit_run(plan, asked)
+@given(plan=st.sampled_from(Plan), requested=REQUESTED)
+def test_a_request_lowers_a_ceiling_and_never_raises_it(plan: Plan, requested: Ceilings) -> None:
+    effective = limit_run(plan, requested)
     for name in NAMES:
-        allowed, wanted = getattr(RUN_CEILINGS[plan], name), getattr(asked, name)
-        assert getattr(effective, name) == (allowed if wanted is None else min(allowed, wanted))
+        allowed, expected = getattr(RUN_CEILINGS[plan], name), getattr(requested, name)
+        assert getattr(effective, name) == (allowed if expected is None else min(allowed, expected))
 
 
 def test_a_larger_plan_allows_more_of_everything() -> None:
