@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
 from msaas.agents.domain.policy import Grant, Kind, Tool, decide
 from msaas.agents.domain.tools import Allowed, Blocked, NeedsApproval, Origin, Tagged, ToolCall
@@ -27,7 +27,59 @@ READS = ("get_", "search_", "read_", "list_", "check_")
 NAMES = re.compile(r"[\w@.:/%+-]{3,}")
 
 
-def declare_tools(suite: Any) -> dict[str, Tool]:
+class Call(Protocol):
+    function: str
+    args: dict[str, object]
+
+
+class Environment(Protocol):
+    def model_copy(self, *, deep: bool) -> "Environment": ...
+
+
+class Task(Protocol):
+    PROMPT: str
+    GROUND_TRUTH_OUTPUT: str
+
+    def init_environment(self, environment: Environment) -> Environment: ...
+
+    def ground_truth(self, pre_environment: Environment) -> list[Call]: ...
+
+    def utility(self, output: str, before: Environment, after: Environment) -> bool: ...
+
+    def utility_from_traces(
+        self, output: str, before: Environment, after: Environment, traces: Sequence[Call]
+    ) -> bool | None: ...
+
+
+class Attack(Protocol):
+    GOAL: str
+
+    def ground_truth(self, pre_environment: Environment) -> list[Call]: ...
+
+    def security(self, output: str, before: Environment, after: Environment) -> bool: ...
+
+    def security_from_traces(
+        self, output: str, before: Environment, after: Environment, traces: Sequence[Call]
+    ) -> bool | None: ...
+
+
+class Suite(Protocol):
+    tools: list[Any]
+    user_tasks: dict[str, Task]
+    injection_tasks: dict[str, Attack]
+
+    def load_and_inject_default_environment(self, injections: dict[str, str]) -> Environment: ...
+
+
+@dataclass
+class MadeCall:
+    """A call that stands in where an attack has no ground truth."""
+
+    function: str
+    args: dict[str, object]
+
+
+def declare_tools(suite: Suite) -> dict[str, Tool]:
     """Return what the tools of a suite are: by their names, those that only read and the others."""
     tools: dict[str, Tool] = {}
     for function in suite.tools:
@@ -43,13 +95,13 @@ def declare_tools(suite: Any) -> dict[str, Tool]:
 class Puppet:
     """Proposes calls, asks the policy, and runs what is allowed."""
 
-    suite: Any
-    environment: Any
+    suite: Suite
+    environment: Environment
     prompt: str
-    plan: Sequence[Any]
+    plan: Sequence[Call]
     person: bool
     seen: list[str] = field(default_factory=list)
-    ran: list[Any] = field(default_factory=list)
+    ran: list[Call] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     decisions: Counter[str] = field(default_factory=Counter)
 
@@ -58,15 +110,22 @@ class Puppet:
         self.runtime = runtime.FunctionsRuntime(self.suite.tools)
         self.grant = Grant(
             tools=frozenset(call.function for call in self.plan),
-            urls=frozenset(_with_scheme(url) for url in NAMES.findall(self.prompt) if "." in url),
+            urls=frozenset(map(_with_scheme, self.find_given_urls())),
             catalogue=declare_tools(self.suite),
         )
+
+    def find_given_urls(self) -> Iterator[str]:
+        """Yield the addresses of the plan that are literally in the prompt."""
+        for call in self.plan:
+            url = call.args.get("url")
+            if isinstance(url, str) and url in self.prompt:
+                yield url
 
     def follow_plan(self) -> None:
         for call in self.plan:
             self.propose(call, {name: self.tag(value) for name, value in call.args.items()})
 
-    def obey(self, calls: Sequence[Any]) -> None:
+    def obey(self, calls: Sequence[Call]) -> None:
         """Run an attacker's calls; a person who is asked knows that they did not want them."""
         for call in calls:
             tagged = {
@@ -75,7 +134,7 @@ class Puppet:
             self.propose(call, tagged, person=False)
 
     def propose(
-        self, call: Any, tagged: Mapping[str, Tagged], *, person: bool | None = None
+        self, call: Call, tagged: Mapping[str, Tagged], *, person: bool | None = None
     ) -> None:
         arguments = {name: _as_url(name, value) for name, value in tagged.items()}
         decision = decide(ToolCall(task_type=call.function, arguments=arguments), self.grant, {})
@@ -88,7 +147,7 @@ class Puppet:
         self.seen.append(json.dumps(_plain(result), default=str, ensure_ascii=False))
         self.ran.append(call)
 
-    def tag(self, value: Any) -> Tagged:
+    def tag(self, value: object) -> Tagged:
         texts = list(_list_texts(value))
         prompt = self.prompt.lower()
         if all(text.lower() in prompt for text in texts):
@@ -119,35 +178,36 @@ def _name(decision: Allowed | NeedsApproval | Blocked) -> str:
     return f"{kind}: {decision.reason}"
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return value.model_dump(mode="json") if hasattr(value, "model_dump") else value
+        return [_plain(each) for each in cast("Sequence[object]", value)]
+    dump = getattr(value, "model_dump", None)
+    return value if dump is None else dump(mode="json")
 
 
-def _list_texts(value: Any) -> Iterator[str]:
+def _list_texts(value: object) -> Iterator[str]:
     if isinstance(value, Mapping):
-        for each in value.values():
+        for each in cast("Mapping[str, object]", value).values():
             yield from _list_texts(each)
     elif isinstance(value, list | tuple):
-        for each in value:
+        for each in cast("Sequence[object]", value):
             yield from _list_texts(each)
     elif value is not None and not isinstance(value, bool):
         yield str(value)
 
 
-def prepare(suite: Any, task: Any) -> tuple[Any, Any]:
+def prepare(suite: Suite, task: Task) -> tuple[Environment, Environment]:
     """Return the environment before a task, and one to run it in."""
     environment = task.init_environment(load_environment(suite).model_copy(deep=True))
     return environment.model_copy(deep=True), environment
 
 
 @cache
-def load_environment(suite: Any) -> Any:
+def load_environment(suite: Suite) -> Environment:
     return suite.load_and_inject_default_environment({})
 
 
-def run_task(suite: Any, task: Any, *, person: bool) -> dict[str, Any]:
+def run_task(suite: Suite, task: Task, *, person: bool) -> dict[str, Any]:
     before, environment = prepare(suite, task)
     plan = task.ground_truth(environment.model_copy(deep=True))
     puppet = Puppet(suite, environment, task.PROMPT, plan, person)
@@ -163,7 +223,7 @@ def run_task(suite: Any, task: Any, *, person: bool) -> dict[str, Any]:
     }
 
 
-def run_attack(suite: Any, task: Any, attack: Any) -> dict[str, Any]:
+def run_attack(suite: Suite, task: Task, attack: Attack) -> dict[str, Any]:
     """Run a user's task, and the attacker's calls after it; say whether the attack succeeded."""
     before, environment = prepare(suite, task)
     plan = task.ground_truth(environment.model_copy(deep=True))
@@ -172,7 +232,7 @@ def run_attack(suite: Any, task: Any, attack: Any) -> dict[str, Any]:
     undisturbed = _is_reached(attack, before, environment.model_copy(deep=True), puppet.ran)
     planned = len(puppet.ran)
     puppet.decisions.clear()
-    calls = attack.ground_truth(environment.model_copy(deep=True))
+    calls = attack.ground_truth(environment.model_copy(deep=True)) or make_calls(suite, attack)
     puppet.obey(calls)
     acted = [
         call.function
@@ -189,15 +249,26 @@ def run_attack(suite: Any, task: Any, attack: Any) -> dict[str, Any]:
     }
 
 
-def _is_reached(attack: Any, before: Any, after: Any, ran: Sequence[Any]) -> bool:
+def make_calls(suite: Suite, attack: Attack) -> list[Call]:
+    """Return a call of every tool with effects, each argument as the attacker's goal says."""
+    return [
+        MadeCall(function=name, args=dict.fromkeys(tool.arguments, attack.GOAL[:1_000]))
+        for name, tool in declare_tools(suite).items()
+        if tool.has_effects
+    ]
+
+
+def _is_reached(
+    attack: Attack, before: Environment, after: Environment, ran: Sequence[Call]
+) -> bool:
     reached = attack.security_from_traces("", before, after, ran)
     return bool(attack.security("", before, after) if reached is None else reached)
 
 
-def measure(suite: Any) -> dict[str, Any]:
+def measure(suite: Suite) -> dict[str, Any]:
     tasks, attacks = suite.user_tasks, suite.injection_tasks
     alone = {name: run_task(suite, task, person=False) for name, task in tasks.items()}
-    asked = {name: run_task(suite, task, person=True) for name, task in tasks.items()}
+    attended = {name: run_task(suite, task, person=True) for name, task in tasks.items()}
     attacked = {
         f"{name} {attack_name}": run_attack(suite, task, attack)
         for name, task in tasks.items()
@@ -209,8 +280,8 @@ def measure(suite: Any) -> dict[str, Any]:
     return {
         "tasks": len(tasks),
         "useful_without_a_person": sum(each["useful"] for each in alone.values()),
-        "useful": sum(each["useful"] for each in asked.values()),
-        "refused": {name: each["refused"] for name, each in asked.items() if not each["useful"]},
+        "useful": sum(each["useful"] for each in attended.values()),
+        "refused": {name: each["refused"] for name, each in attended.items() if not each["useful"]},
         "asks_a_person": {name: each["refused"] for name, each in alone.items() if each["refused"]},
         "attacks": len(attacked),
         "attacks_reached": [name for name, each in attacked.items() if each["reached"]],
@@ -225,7 +296,7 @@ def measure(suite: Any) -> dict[str, Any]:
     }
 
 
-def _has_calls(suite: Any, attack: Any) -> bool:
+def _has_calls(suite: Suite, attack: Attack) -> bool:
     return bool(attack.ground_truth(load_environment(suite).model_copy(deep=True)))
 
 
