@@ -243,6 +243,7 @@ CREATE TABLE agents.checkpoints (
   parent_id text,
   kind text NOT NULL,
   body bytea NOT NULL,
+  channel_versions jsonb NOT NULL,
   metadata jsonb NOT NULL,
   created_at timestamptz DEFAULT now() NOT NULL,
   PRIMARY KEY (run_id, thread_id, checkpoint_ns, checkpoint_id),

@@ -50,6 +50,10 @@ class Memory(Protocol):
 
 
 class ToolPolicy(Protocol):
+    def observe(self, document: Document) -> None:
+        """Learn of a page that the run has read: its links may be followed."""
+        ...
+
     def decide(self, call: ToolCall) -> PolicyDecision: ...
 
 
@@ -124,6 +128,14 @@ class OrchestratorContext(Protocol):
         ...
 
     async def store_document(self, document: Document) -> None: ...
+
+    async def find_sighting(self, name: str) -> Document | None:
+        """Return the document that the user's last earlier run has seen under this name."""
+        ...
+
+    async def store_sighting(self, name: str, digest: str) -> None:
+        """Say what this run has seen under a name; a repeat changes nothing."""
+        ...
 
 
 class Workflow(Protocol):

@@ -36,7 +36,7 @@ class RunStore(Protocol):
         ...
 
     async def finish(self, run_id: UUID, fence: UUID | None, ending: Ending) -> StoredRun:
-        """End the run; without a fence only one that waits.
+        """End the run; without a fence because jobs says that the job has ended.
 
         Calls that are out count as spent, open questions expire, and of the checkpoints only the
         last stays.
@@ -108,6 +108,10 @@ class ApprovalStore(Protocol):
 
     async def find(self, approval_id: UUID, user_id: UUID) -> StoredApproval | None: ...
 
+    async def list_decided(self, limit: int) -> Sequence[StoredApproval]:
+        """List what was decided while its run waited for a person, as it still does."""
+        ...
+
 
 class StepStore(Protocol):
     async def put(self, run_id: UUID, fence: UUID, step: StepRecord) -> StepFrame:
@@ -120,6 +124,7 @@ class StepStore(Protocol):
 @dataclass(frozen=True, slots=True)
 class StoredFrame:
     id: int
+    run_id: UUID
     message: Message
 
 
@@ -130,7 +135,9 @@ class FrameOutbox(Protocol):
         """Claim the oldest frames for ten seconds; frames of a run go to one claimer at a time."""
         ...
 
-    async def delete(self, ids: Sequence[int]) -> None: ...
+    async def delete(self, frames: Sequence[StoredFrame]) -> None:
+        """Delete what was published, and give the runs of these frames free."""
+        ...
 
 
 class DocumentStore(Protocol):

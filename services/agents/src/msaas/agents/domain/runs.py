@@ -9,7 +9,7 @@ from uuid import UUID
 
 from msaas.agents.domain.ceilings import RunCeilings
 from msaas.agents.domain.errors import StaleRun
-from msaas.contracts import Plan, RunState, Spend
+from msaas.contracts import Plan, RunState, Spend, WorkflowType
 
 EndState = Literal["succeeded", "failed", "cancelled"]
 
@@ -50,10 +50,11 @@ class RunHead:
         return replace(self, state="waiting")
 
     def end(self, fence: UUID | None, state: EndState) -> "RunHead":
-        """End the run; without a fence only one that waits, which no worker holds."""
+        """End the run; without a fence on the word of jobs, whoever holds it."""
         if fence is not None:
             self.check_holder(fence)
-        if (fence is None) != (self.state == "waiting") or state not in NEXT_STATES[self.state]:
+        held_waiting = fence is not None and self.state == "waiting"
+        if held_waiting or state not in NEXT_STATES[self.state]:
             raise StaleRun
         return replace(self, state=state)
 
@@ -62,7 +63,7 @@ class RunHead:
 class NewRun:
     run_id: UUID
     user_id: UUID
-    workflow_type: str
+    workflow_type: WorkflowType
     plan: Plan
     title: str
     params: Mapping[str, Any]
@@ -86,7 +87,7 @@ class StoredRun:
 
     run_id: UUID
     user_id: UUID
-    workflow_type: str
+    workflow_type: WorkflowType
     plan: Plan
     state: RunState
     title: str

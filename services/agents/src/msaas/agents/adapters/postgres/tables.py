@@ -58,6 +58,7 @@ checkpoints = Table(
     Column("parent_id", Text, info=INTERNAL),
     required("kind", Text, info=INTERNAL),
     required("body", LargeBinary, info=CONTENT),
+    required("channel_versions", JSONB, info=INTERNAL),
     required("metadata", JSONB, info=CONTENT),
     required("created_at", INSTANT, server_default=NOW, info=INTERNAL),
     Index("checkpoints_by_user", "user_id"),
