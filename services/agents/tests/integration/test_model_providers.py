@@ -27,7 +27,7 @@ from msaas.agents.adapters.models.openai import OpenAiFormat
 from msaas.agents.adapters.models.prices import TokenPrice, most_usage
 from msaas.agents.adapters.models.provider import ProviderFailed, ProviderRefused
 from msaas.agents.domain.errors import ModelUnavailable
-from msaas.agents.domain.models import ChatMessage, ModelRequest, TokenUsage
+from msaas.agents.domain.models import ChatMessage, Finish, ModelRequest, TokenUsage
 from msaas.kernel import BreakerPolicy, RetryPolicy
 from msaas.telemetry import Metrics
 from msaas.testing import GENEROUS_TIMEOUT
@@ -119,7 +119,9 @@ async def test_an_object_is_asked_for_by_its_schema(name: str, server: ModelServ
 
 @both
 @pytest.mark.parametrize("finish", ["length", "refused"])
-async def test_the_end_of_an_answer_is_named(name: str, finish: Any, server: ModelServer) -> None:
+async def test_the_end_of_an_answer_is_named(
+    name: str, finish: Finish, server: ModelServer
+) -> None:
     server.script = [Reply(text="so far", finish=finish)]
     provider = make(name, server)
     answer = await provider.ask(REQUEST, ignore)

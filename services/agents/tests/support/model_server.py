@@ -5,12 +5,15 @@ It says what a script of replies tells it, one for each request, and records wha
 
 import asyncio
 import json
+import re
+import time
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 Finish = Literal["stop", "length", "refused"]
+_TEXT = re.compile(r'"(content|text|partial_json)": "[^"]')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +50,7 @@ class ModelServer:
         self.script: list[Reply] = []
         self.default = OK
         self.asked: list[Asked] = []
+        self.sent: list[float] = []  # when each piece of text was sent
         self.url = ""
         self.tasks: set[asyncio.Task[None]] = set()
         self._stalled = asyncio.Event()
@@ -86,6 +90,8 @@ class ModelServer:
                 return
             await asyncio.sleep(reply.delay)
             data = event.encode()
+            if _TEXT.search(event):
+                self.sent.append(time.perf_counter())
             writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
             await writer.drain()
         writer.write(b"0\r\n\r\n")

@@ -195,7 +195,7 @@ async def test_values_are_read_from_labels_and_tables(models: FallbackModels) ->
     "schema",
     [None, [], "text", {"properties": 5}, {"properties": {"a": 5, "b": {"type": 7}}}, {"type": []}],
 )
-async def test_no_schema_is_too_odd(schema: Any, models: FallbackModels) -> None:
+async def test_no_schema_is_too_odd(schema: object, models: FallbackModels) -> None:
     task = {"instruction": "x", "output_schema": schema, "errors": ["/a: wrong"]}
     answer = await ask(models, "repair", task, schema=VALUES)
     assert answer.parsed is not None
