@@ -107,7 +107,7 @@ def test_a_plain_link_on_a_seeds_host_is_followed(url: str) -> None:
         (f"https://lights.example/?q={CODE[::-1].replace(' ', '-')}", "url_carries_text"),
         (f"https://lights.example/{CODE.replace(' ', '/')}", "url_carries_text"),
         (f"https://lights.example/?q={b'launch is on 14'.hex()}", "url_high_entropy"),
-        ("https://lights.example/?q=sk_live_abcdefghijklmnopqrst", "secret"),
+        ("https://lights.example/?q=rk_live_abcdefghijklmnopqrst", "secret"),
     ],
 )
 def test_a_link_that_leads_away_or_may_carry_data_is_blocked(url: str, reason: str | None) -> None:

@@ -10,6 +10,7 @@ from msaas.agents.application.ports import OrchestratorContext, Run
 from msaas.agents.domain.evidence import Document, Passage
 from msaas.agents.domain.grounding import find_passage, ground_answer
 from msaas.agents.domain.secrets import contains_secret
+from msaas.agents.domain.spotlight import score_suspicion
 from msaas.agents.domain.tools import Origin
 from msaas.agents.domain.urls import PageLink, find_links, host_of
 from msaas.agents.workflows.graph import Context, fingerprint_of, new_graph
@@ -79,7 +80,7 @@ async def plan(state: ResearchState, runtime: Context) -> Update:
 
 
 async def browse(state: ResearchState, runtime: Context) -> Update:
-    """Open what is queued; the pages that links are from are loaded, so that the policy has them."""
+    """Open what is queued; the policy gets the pages that its links are from by loading them."""
     queue = state["queue"]
     await load_pages(runtime.context, state["pages"])
     pages, notes = await open_pages(runtime.context, f"browse.{state['round']}", queue)
@@ -115,6 +116,8 @@ async def read(state: ResearchState, runtime: Context) -> Update:
             passages = [find_passage(document, quote) for quote in quotes]
             kept = [each for each in passages if each and not contains_secret(each.text)]
             step.note(f"{len(kept)} of {len(quotes)} quotes are literal")
+            if suspicion := score_suspicion(document.text):
+                step.note(f"{suspicion} kinds of orders to a model are in the text")
             findings += [to_plain(each) for each in kept]
             enough = enough or (complete and bool(kept))
     return {
