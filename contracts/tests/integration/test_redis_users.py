@@ -21,7 +21,10 @@ CONTROL, EVENTS, USAGE = (
 AUDIT = f"{STREAM}:audit.events.v1"
 MONEY, WEBHOOKS = f"{STREAM}:billing.commands.v1", f"{STREAM}:billing.webhooks.v1"
 USAGE_REQUESTS = f"{STREAM}:usage.requests.v1"
+AGENTS, OUTCOMES = f"{STREAM}:jobs.agents.v1", f"{STREAM}:jobs.outcomes.v1"
+RUN_COMMANDS, RUN_EVENTS = f"{STREAM}:agents.commands.v1", f"{STREAM}:agents.events.v1"
 REPLY, OTHERS_REPLY = f"msaas:{ENV}:reply:gateway-h-1-2", f"msaas:{ENV}:reply:jobs-h-1-2"
+AGENTS_REPLY = f"msaas:{ENV}:reply:agents-h-1-2"
 EPOCH, CANCEL = f"msaas:{ENV}:epoch", f"msaas:{ENV}:cancel:j1"
 RUN_CLAIM = f"msaas:{ENV}:claim:j1:c1"
 FEATURE = f"msaas:{ENV}:feature:FF_X:global"
@@ -205,7 +208,21 @@ ALLOWED = {
         *(f"XADD {key} * a b" for key in (MONEY, WEBHOOKS, USAGE_REQUESTS)),
         f"GET {EPOCH}",
     ],
-    "agents": [],
+    "agents": [
+        *(
+            command
+            for key in (AGENTS, OUTCOMES, RUN_COMMANDS)
+            for command in consumer_commands(key, "agents")
+        ),
+        *(
+            command
+            for key in (RESULTS, COMMANDS, RUN_EVENTS, REPLY)
+            for command in append_commands(key)
+        ),
+        *tail_commands(CONTROL),
+        *(f"XREAD STREAMS {AGENTS_REPLY} 0", f"DEL {AGENTS_REPLY}", f"EXPIRE {REPLY} 60"),
+        *(f"GET {CANCEL}", f"EXISTS {CANCEL}", f"MGET {FEATURE}"),
+    ],
     "privacy": [*consumer_commands(AUDIT, "privacy"), f"XRANGE {AUDIT}.dlq - +"],
     "intake": [f"LPUSH {QUEUE} x", f"LLEN {QUEUE}"],
     "operator": [
@@ -278,7 +295,13 @@ DENIED = {
         f"XREADGROUP GROUP billing me STREAMS {MONEY} >",
         f"XADD {REPLY} * a b",
     ],
-    "agents": [f"XRANGE {RESULTS} - +", *forbidden_writes(RESULTS)],
+    "agents": [
+        *forbidden_writes(AGENTS, OUTCOMES, RUN_COMMANDS, BROWSER, CONTROL, EVENTS),
+        *(f"XRANGE {key} - +" for key in (RESULTS, COMMANDS, BROWSER)),
+        *(f"XDEL {RESULTS} 1-1", f"XREADGROUP GROUP jobs me STREAMS {COMMANDS} >"),
+        *(f"XREAD STREAMS {REPLY} 0", f"XREAD STREAMS {RUN_EVENTS} 0"),
+        *(f"SET {CANCEL} 1", f"SET {FEATURE} on", f"SET {RUN_CLAIM} x NX GET PX 5"),
+    ],
     "privacy": [f"XRANGE {COMMANDS} - +", *forbidden_writes(COMMANDS)],
     "intake": [
         *forbidden_writes(COMMANDS, RESULTS),

@@ -1,4 +1,11 @@
-import type { ReactNode } from "react";
+import { createContext, type ReactNode, useContext } from "react";
+
+/** How `[2]` is shown where numbers name sources; elsewhere it is text. */
+export const CitationMarks = createContext<(at: number) => ReactNode>((at) => `[${at}]`);
+
+function Marker({ at }: { at: number }): ReactNode {
+  return useContext(CitationMarks)(at);
+}
 
 /**
  * Markdown of pages that were visited, as elements of ours: no HTML of theirs, no image, and a link
@@ -87,18 +94,20 @@ function MarkdownTable({ lines }: { lines: readonly string[] }) {
   );
 }
 
-const INLINE = /`([^`]+)`|\*\*([^*]+)\*\*|\*([^*\s][^*]*)\*|!?\[([^\]]*)\]\(([^)\s]*)[^)]*\)/g;
+const INLINE =
+  /`([^`]+)`|\*\*([^*]+)\*\*|\*([^*\s][^*]*)\*|!?\[([^\]]*)\]\(([^)\s]*)[^)]*\)|\[(\d{1,3})\]/g;
 
 function parseInline(text: string): ReactNode[] {
   const parts: ReactNode[] = [];
   let at = 0;
   for (const match of text.matchAll(INLINE)) {
-    const [whole, code, strong, emphasis, label, address = ""] = match;
+    const [whole, code, strong, emphasis, label, address = "", mark] = match;
     if (match.index > at) parts.push(text.slice(at, match.index));
     const key = match.index;
     if (code !== undefined) parts.push(<code key={key}>{code}</code>);
     else if (strong !== undefined) parts.push(<strong key={key}>{strong}</strong>);
     else if (emphasis !== undefined) parts.push(<em key={key}>{emphasis}</em>);
+    else if (mark !== undefined) parts.push(<Marker key={key} at={Number(mark)} />);
     else if (/^https?:\/\//.test(address) && !whole.startsWith("!")) {
       parts.push(
         <a key={key} href={address} target="_blank" rel="noreferrer noopener nofollow">

@@ -1,6 +1,6 @@
 import { expect, expectAccessible, test } from "./support";
 
-const PAGES = ["jobs", "usage", "billing", "keys", "settings"];
+const PAGES = ["jobs", "agents", "agents/new", "usage", "billing", "keys", "settings"];
 
 for (const theme of ["dark", "light"]) {
   for (const name of PAGES) {

@@ -164,7 +164,12 @@ class FakeJobsService:
             first = self.job_ids_by_key.setdefault(key, submitted.job_id)
             if first != submitted.job_id:
                 return delivery.reply_success(job_id=first, status="PENDING", replayed=True)
-        await self.insert_job(submitted.user_id, submitted.job_id, params=submitted.payload)
+        await self.insert_job(
+            submitted.user_id,
+            submitted.job_id,
+            params=submitted.payload,
+            task_type=submitted.task_type,
+        )
         return delivery.reply_success(job_id=submitted.job_id, status="PENDING", replayed=False)
 
     async def _begin_bulk_change(
@@ -341,11 +346,17 @@ def rate_limit_rules() -> RateLimitRules:
     return RATE_LIMIT_RULES
 
 
+@pytest.fixture
+def flag_defaults() -> Mapping[str, bool]:
+    return {}
+
+
 @pytest_asyncio.fixture
 async def open_gateway(
     environment: str,
     metrics: Metrics,
     rate_limit_rules: RateLimitRules,
+    flag_defaults: Mapping[str, bool],
     schema_url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[OpenGateway]:
@@ -356,7 +367,7 @@ async def open_gateway(
 
         async def open_(settings: Settings) -> RunningGateway:
             return await stack.enter_async_context(
-                serving(settings, environment, metrics, rate_limit_rules)
+                serving(settings, environment, metrics, rate_limit_rules, flag_defaults)
             )
 
         yield open_
@@ -364,11 +375,15 @@ async def open_gateway(
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, environment: str, metrics: Metrics, rate_limit_rules: RateLimitRules
+    settings: Settings,
+    environment: str,
+    metrics: Metrics,
+    rate_limit_rules: RateLimitRules,
+    flag_defaults: Mapping[str, bool],
 ) -> AsyncGenerator[RunningGateway]:
     # Each test has its own environment, and so its own keys in Redis.
     named = settings.model_copy(update={"environment": environment})
-    gateway = assemble(named, metrics, rate_limit_rules=rate_limit_rules)
+    gateway = assemble(named, metrics, flag_defaults, rate_limit_rules=rate_limit_rules)
     app = create_gateway_app(gateway, named, metrics)
     # As in production: its connections stay open for longer than a client reuses them.
     server = HttpServer(app, drain_seconds=3)
@@ -376,7 +391,7 @@ async def serving(
     port = listening.getsockname()[1]
     task = asyncio.create_task(server.serve([listening]))
     await wait_until(lambda: server.started or task.done())
-    await wait_until(lambda: gateway.event_hub.has_started)
+    await wait_until(lambda: gateway.event_hub.has_started and gateway.run_hub.has_started)
     try:
         yield RunningGateway(gateway, f"http://127.0.0.1:{port}")
     finally:

@@ -31,6 +31,7 @@ from msaas.contracts import (
 )
 from msaas.jobs.adapters.postgres.results import PostgresResults
 from msaas.jobs.adapters.postgres.store import PostgresStore
+from msaas.jobs.application.child_outcomes import ChildOutcomes, DownloadLinks
 from msaas.jobs.application.persist_results import PersistResults
 from msaas.jobs.application.ports import DispatchedJob, TickResult
 from msaas.jobs.bootstrap import Service
@@ -310,7 +311,9 @@ class Given:
 class ResultsHarness:
     """Persists messages as one batch."""
 
-    def __init__(self, database: Database, once: frozenset[str]) -> None:
+    def __init__(
+        self, database: Database, once: frozenset[str], links: DownloadLinks | None = None
+    ) -> None:
         self.metrics = Metrics("jobs", "test")
         self.workers = FakeWorkerQueue()
         self.freed_slots = 0
@@ -322,6 +325,7 @@ class ResultsHarness:
             SettlementRules(once=once, jitter=lambda: 1.0),
             on_slot_freed=self._on_slot_freed,
             on_woken=self._notice_woken,
+            child_outcomes=ChildOutcomes(links),
         )
 
     async def persist(self, *messages: Message) -> list[OutgoingMessage]:

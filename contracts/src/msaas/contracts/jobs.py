@@ -210,7 +210,12 @@ class DeadlinePassed(JobMessage, on_full=OnFull.SKIP):
 
 
 class WakeJob(JobMessage, on_full=OnFull.SKIP):
-    """Sent by the owner's timer when a waiting job is due; skipped when the topic is full."""
+    """Wakes a waiting job that is due or, if `answered`, one whose question has an answer.
+
+    Skipped when the topic is full, since its sender's timer sends it again.
+    """
+
+    answered: bool = False
 
 
 class JobMeta(ValueObject):
@@ -347,12 +352,12 @@ class JobChanged(Message, on_full=OnFull.SKIP):
 
 
 class JobOutcome(JobMessage, on_full=OnFull.SKIP):
-    """How a job ended that another job had submitted; the owner publishes it again on request.
+    """How a child job, or a workflow itself, has ended; the owner publishes it again on request.
 
     A result that was uploaded is read from `result_url`, which expires.
     """
 
-    parent_job_id: UUID
+    parent_job_id: UUID | None = None
     task_type: Identifier
     status: JobStatus
     version: Annotated[int, Field(ge=1, le=2**63 - 1)]

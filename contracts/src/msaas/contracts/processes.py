@@ -78,7 +78,7 @@ _DECLARED = (
         consumer_group="agents",
         settings_prefix="AGENTS_",
         database_logins=("svc_agents",),
-        internal_port=9004,
+        internal_port=9007,
     ),
     Process(name="privacy", consumer_group="privacy", settings_prefix="PRIVACY_"),
 )

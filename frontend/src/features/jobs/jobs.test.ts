@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { translator } from "@/lib/i18n/strings";
+import { buildFields, checkField, cleanParams, withoutSecrets } from "@/lib/schema-form";
 import { buildRow } from "@/lib/store/testing";
 import { BatchError, parseBatch } from "./batch";
 import { describeJob, getCost, getWorkedMs } from "./describe";
 import { toCsv } from "./export";
 import { findParts } from "./result-parts";
-import { buildFields, checkField, cleanParams, withoutSecrets } from "./schema-form";
 import { toCurl, toPython } from "./snippets";
 import { buildSpans, chooseStep, collectHosts, type Happening } from "./spans";
 import { jobStrings } from "./strings";

@@ -6,6 +6,7 @@ import {
   List,
   type LucideIcon,
   SlidersHorizontal,
+  Sparkles,
 } from "lucide-react";
 import type { shellStrings } from "@/lib/i18n/strings/shell";
 import type { BindingId } from "@/lib/keyboard/bindings";
@@ -18,11 +19,23 @@ export type Destination = {
   icon: LucideIcon;
   group: "main" | "account" | "operation";
   binding?: BindingId;
+  /** Only listed where this flag is on. */
+  flag?: string;
 };
+
+export const AGENTS_FLAG = "FF_AGENTS_ENABLED";
 
 /** Every page of the navigation; what does not exist yet is not listed. */
 const DESTINATIONS: readonly Destination[] = [
   { href: "/jobs", label: "jobs", icon: List, group: "main", binding: "goJobs" },
+  {
+    href: "/agents",
+    label: "agents",
+    icon: Sparkles,
+    group: "main",
+    binding: "goAgents",
+    flag: AGENTS_FLAG,
+  },
   { href: "/usage", label: "usage", icon: ChartColumn, group: "account", binding: "goUsage" },
   { href: "/billing", label: "billing", icon: CreditCard, group: "account", binding: "goBilling" },
   { href: "/keys", label: "apiKeys", icon: KeyRound, group: "account", binding: "goKeys" },
@@ -36,8 +49,16 @@ const DESTINATIONS: readonly Destination[] = [
   { href: "/operator", label: "operator", icon: Gauge, group: "operation" },
 ];
 
-export function destinations({ operator }: { operator: boolean }): readonly Destination[] {
-  return DESTINATIONS.filter((each) => operator || each.group !== "operation");
+export function destinations({
+  operator,
+  agents,
+}: {
+  operator: boolean;
+  agents: boolean;
+}): readonly Destination[] {
+  return DESTINATIONS.filter(
+    ({ group, flag }) => (operator || group !== "operation") && (agents || flag !== AGENTS_FLAG),
+  );
 }
 
 export function isCurrent(pathname: string, href: string): boolean {

@@ -503,6 +503,212 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/agents/ceilings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read the most that one run of your plan may use */
+        get: operations["readRunCeilings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agents/workflows/{workflow_type}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workflow_type: components["schemas"]["WorkflowType"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin an agent run
+         * @description The body is the parameters of the task type `workflow.{workflow_type}` (its `params_schema` in GET /task-types).
+         *     A run is a job: it is cancelled, counted and charged as one. The response does not wait for the run.
+         */
+        post: operations["submitAgentRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agents/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List your agent runs, newest first */
+        get: operations["listAgentRuns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agents/runs/{run_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        /** Read an agent run, its result and what it has used */
+        get: operations["readAgentRun"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agents/runs/{run_id}/steps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        /** List the steps of an agent run */
+        get: operations["listAgentSteps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agents/runs/{run_id}/approvals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        /** List what an agent run has asked of you */
+        get: operations["listAgentApprovals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agents/runs/{run_id}/passages/{sha256}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: components["parameters"]["RunId"];
+                sha256: components["schemas"]["Sha256"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Read the place of a citation in its text
+         * @description With `whole`, `before` and `after` reach to the ends of the text: the three parts together, in UTF-8, have the hash.
+         */
+        get: operations["readAgentPassage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agents/runs/{run_id}/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Stream an agent run
+         * @description Server-sent events: `hello` with the cursor, `run`, `step` (a later one with the same `seq` replaces it), `token` (text
+         *     of the answer from character `offset` on; it is shown only), `finished`, `resync` (read the run and its steps again
+         *     and continue), and a comment every 15 s. A stream without Last-Event-ID begins with what is kept of the run, up to
+         *     5 minutes; with it, it continues behind that event.
+         */
+        get: operations["followAgentRun"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agents/runs/{run_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer a question of an agent run
+         * @description Requires a signed-in user; an API key is not accepted. The answer must fit the question's `form`. The first answer counts.
+         */
+        post: operations["answerAgentRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/agents/runs/{run_id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Allow or refuse an action of an agent run
+         * @description Requires a signed-in user; an API key is not accepted. The first decision counts.
+         */
+        post: operations["decideAgentApproval"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/usage": {
         parameters: {
             query?: never;
@@ -1523,6 +1729,170 @@ export interface components {
             /** @description Milliseconds to wait before connecting again. */
             retry?: number;
         };
+        /** @enum {string} */
+        WorkflowType: "research" | "extract" | "monitor";
+        /** @enum {string} */
+        AgentRunState: "queued" | "running" | "waiting" | "succeeded" | "failed" | "cancelled";
+        Sha256: string;
+        Count: number;
+        PlanCeilings: {
+            steps: components["schemas"]["Count"];
+            tokens: components["schemas"]["Count"];
+            cost_micro_usd: components["schemas"]["Count"];
+            seconds: components["schemas"]["Count"];
+        };
+        AgentCeiling: {
+            /** @description Null before the run has begun. */
+            limit: number | null;
+            spent: components["schemas"]["Count"];
+            /** @description What calls in flight may use at most. */
+            held: number;
+            left: number | null;
+        };
+        AgentCeilings: {
+            steps: components["schemas"]["AgentCeiling"];
+            tokens: components["schemas"]["AgentCeiling"];
+            cost_micro_usd: components["schemas"]["AgentCeiling"];
+            seconds: components["schemas"]["AgentCeiling"];
+        };
+        AgentSpend: {
+            model_calls: components["schemas"]["Count"];
+            /** @description Calls whose answer a crash has lost. */
+            repeated_calls: number;
+            tokens_in: components["schemas"]["Count"];
+            tokens_out: components["schemas"]["Count"];
+            /** @description Millionths of a US dollar. */
+            cost_micro_usd: number;
+            steps: components["schemas"]["Count"];
+            child_jobs: components["schemas"]["Count"];
+        };
+        AgentRunSummary: {
+            /** Format: uuid */
+            id: string;
+            workflow_type: components["schemas"]["WorkflowType"];
+            state: components["schemas"]["AgentRunState"];
+            title: string;
+            /** @description 0 before the run has begun. */
+            version: number;
+            open_approvals: components["schemas"]["Count"];
+            spend: components["schemas"]["AgentSpend"];
+            ceilings: components["schemas"]["AgentCeilings"];
+            partial: boolean;
+            partial_reason: components["schemas"]["TextOrNull"];
+            failure_reason: components["schemas"]["TextOrNull"];
+            cancel_requested: boolean;
+            created_at: components["schemas"]["Moment"];
+            updated_at: components["schemas"]["Moment"];
+            started_at: components["schemas"]["MomentOrNull"];
+            finished_at: components["schemas"]["MomentOrNull"];
+        };
+        AgentRun: components["schemas"]["AgentRunSummary"] & {
+            params: {
+                [key: string]: unknown;
+            } | null;
+            /** @description As the task type's `result_schema` says. */
+            result: {
+                [key: string]: unknown;
+            } | null;
+            citations: components["schemas"]["AgentCitation"][];
+        };
+        AgentCitation: {
+            url: string;
+            sha256: components["schemas"]["Sha256"];
+            start: components["schemas"]["Count"];
+            end: components["schemas"]["Count"];
+            /** @description Characters `start` to `end` of the text with this hash. */
+            quote: string;
+            /** Format: uuid */
+            job_id: string | null;
+        };
+        AgentRunPage: {
+            items: components["schemas"]["AgentRunSummary"][];
+            next_cursor: components["schemas"]["TextOrNull"];
+        };
+        AgentStep: {
+            seq: components["schemas"]["Count"];
+            /** @enum {string} */
+            kind: "plan" | "browse" | "read" | "model" | "tool" | "memory" | "policy" | "ask" | "answer";
+            /** @enum {string} */
+            state: "started" | "waiting" | "done" | "failed" | "blocked" | "skipped";
+            title: string;
+            detail: components["schemas"]["TextOrNull"];
+            /** Format: uuid */
+            child_job_id: string | null;
+            /** Format: uuid */
+            approval_id: string | null;
+            started_at: components["schemas"]["Moment"];
+            finished_at: components["schemas"]["MomentOrNull"];
+            model_calls: components["schemas"]["Count"];
+            tokens: components["schemas"]["Count"];
+            cost_micro_usd: components["schemas"]["Count"];
+        };
+        AgentSteps: {
+            items: components["schemas"]["AgentStep"][];
+            next_after: number | null;
+        };
+        /** @enum {string} */
+        AgentApprovalState: "open" | "approved" | "denied" | "answered" | "expired";
+        AgentApproval: {
+            /** Format: uuid */
+            id: string;
+            /** @enum {string} */
+            kind: "approval" | "answer";
+            title: string;
+            text: string;
+            /** @description The JSON Schema of an answer. */
+            form: {
+                [key: string]: unknown;
+            };
+            state: components["schemas"]["AgentApprovalState"];
+            answer: {
+                [key: string]: unknown;
+            } | null;
+            expires_at: components["schemas"]["MomentOrNull"];
+            decided_at: components["schemas"]["MomentOrNull"];
+            created_at: components["schemas"]["Moment"];
+        };
+        AgentApprovals: {
+            items: components["schemas"]["AgentApproval"][];
+        };
+        AgentApprovalOutcome: {
+            /** Format: uuid */
+            id: string;
+            state: components["schemas"]["AgentApprovalState"];
+        };
+        AgentDecision: {
+            /** Format: uuid */
+            approval_id: string;
+            approved: boolean;
+            note?: string | null;
+        };
+        AgentAnswer: {
+            /** Format: uuid */
+            approval_id: string;
+            answer: {
+                [key: string]: unknown;
+            };
+        };
+        AgentPassage: {
+            sha256: components["schemas"]["Sha256"];
+            url: string;
+            title: components["schemas"]["TextOrNull"];
+            length: components["schemas"]["Count"];
+            start: components["schemas"]["Count"];
+            end: components["schemas"]["Count"];
+            before: string;
+            passage: string;
+            after: string;
+        };
+        AgentStreamEvent: {
+            id?: string;
+            /** @enum {string} */
+            event: "hello" | "run" | "step" | "token" | "finished" | "resync";
+            data: string;
+            /** @description Milliseconds to wait before connecting again. */
+            retry?: number;
+        };
         JobState: {
             status: components["schemas"]["JobStatus"];
             progress: components["schemas"]["ProgressOrNull"];
@@ -2396,6 +2766,7 @@ export interface components {
         JobSearch: string;
         /** @description The order; `-` puts the latest or longest first. A job that has not ended counts until the moment of the first page. A cursor continues the order that it came from. */
         JobOrder: "-created" | "created" | "-finished" | "finished" | "-took" | "took";
+        RunId: string;
         JobId: string;
         /** @description Names of dark features to enable for this request. Ignored unless the user is an operator or was given access. */
         FeatureFlag: string;
@@ -3916,6 +4287,613 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["JobAccepted"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    readRunCeilings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The ceilings of the plan. A run can ask for less and never for more. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "steps": 20,
+                     *       "tokens": 60000,
+                     *       "cost_micro_usd": 250000,
+                     *       "seconds": 900
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PlanCeilings"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    submitAgentRun: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names of dark features to enable for this request. Ignored unless the user is an operator or was given access. */
+                "X-Feature-Flag"?: components["parameters"]["FeatureFlag"];
+                /** @description A repeated request with the same key and body returns the first response. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description `dashboard` is stored as the job's source; otherwise the source is `api`. */
+                "X-Client"?: string;
+            };
+            path: {
+                workflow_type: components["schemas"]["WorkflowType"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "question": "Which shop takes back opened chairs?",
+                 *       "seeds": [
+                 *         "https://example.com/returns"
+                 *       ],
+                 *       "ceilings": {
+                 *         "cost_micro_usd": 100000
+                 *       }
+                 *     }
+                 */
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The run was accepted. */
+            202: {
+                headers: {
+                    /** @description URL of the run. */
+                    Location?: string;
+                    /** @description Present if this response repeats that of an earlier request. */
+                    "Idempotent-Replayed"?: "true";
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0192f0c4-7a61-7c3e-9d55-0a6f5c1b2d3e",
+                     *       "status": "PENDING"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JobAccepted"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            402: components["responses"]["QuotaExceeded"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["InProgress"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    listAgentRuns: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the previous page. */
+                cursor?: components["parameters"]["PageCursor"];
+                limit?: number;
+                type?: components["schemas"]["WorkflowType"];
+                state?: components["schemas"]["AgentRunState"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of runs. One that was cancelled before it began is listed with the jobs only. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0192f0c4-7a61-7c3e-9d55-0a6f5c1b2d3e",
+                     *           "workflow_type": "research",
+                     *           "state": "succeeded",
+                     *           "title": "Which shop takes back opened chairs?",
+                     *           "version": 7,
+                     *           "open_approvals": 0,
+                     *           "spend": {
+                     *             "model_calls": 3,
+                     *             "repeated_calls": 0,
+                     *             "tokens_in": 2100,
+                     *             "tokens_out": 180,
+                     *             "cost_micro_usd": 9400,
+                     *             "steps": 5,
+                     *             "child_jobs": 2
+                     *           },
+                     *           "ceilings": {
+                     *             "steps": {
+                     *               "limit": 20,
+                     *               "spent": 5,
+                     *               "held": 0,
+                     *               "left": 15
+                     *             },
+                     *             "tokens": {
+                     *               "limit": 60000,
+                     *               "spent": 2280,
+                     *               "held": 0,
+                     *               "left": 57720
+                     *             },
+                     *             "cost_micro_usd": {
+                     *               "limit": 250000,
+                     *               "spent": 9400,
+                     *               "held": 0,
+                     *               "left": 240600
+                     *             },
+                     *             "seconds": {
+                     *               "limit": 900,
+                     *               "spent": 8,
+                     *               "held": 0,
+                     *               "left": 892
+                     *             }
+                     *           },
+                     *           "partial": false,
+                     *           "partial_reason": null,
+                     *           "failure_reason": null,
+                     *           "cancel_requested": false,
+                     *           "created_at": "2026-01-01T00:00:00Z",
+                     *           "updated_at": "2026-01-01T00:00:09Z",
+                     *           "started_at": "2026-01-01T00:00:01Z",
+                     *           "finished_at": "2026-01-01T00:00:09Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AgentRunPage"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    readAgentRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The run. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0192f0c4-7a61-7c3e-9d55-0a6f5c1b2d3e",
+                     *       "workflow_type": "research",
+                     *       "state": "succeeded",
+                     *       "title": "Which shop takes back opened chairs?",
+                     *       "version": 7,
+                     *       "open_approvals": 0,
+                     *       "spend": {
+                     *         "model_calls": 3,
+                     *         "repeated_calls": 0,
+                     *         "tokens_in": 2100,
+                     *         "tokens_out": 180,
+                     *         "cost_micro_usd": 9400,
+                     *         "steps": 5,
+                     *         "child_jobs": 2
+                     *       },
+                     *       "ceilings": {
+                     *         "steps": {
+                     *           "limit": 20,
+                     *           "spent": 5,
+                     *           "held": 0,
+                     *           "left": 15
+                     *         },
+                     *         "tokens": {
+                     *           "limit": 60000,
+                     *           "spent": 2280,
+                     *           "held": 0,
+                     *           "left": 57720
+                     *         },
+                     *         "cost_micro_usd": {
+                     *           "limit": 250000,
+                     *           "spent": 9400,
+                     *           "held": 0,
+                     *           "left": 240600
+                     *         },
+                     *         "seconds": {
+                     *           "limit": 900,
+                     *           "spent": 8,
+                     *           "held": 0,
+                     *           "left": 892
+                     *         }
+                     *       },
+                     *       "partial": false,
+                     *       "partial_reason": null,
+                     *       "failure_reason": null,
+                     *       "cancel_requested": false,
+                     *       "created_at": "2026-01-01T00:00:00Z",
+                     *       "updated_at": "2026-01-01T00:00:09Z",
+                     *       "started_at": "2026-01-01T00:00:01Z",
+                     *       "finished_at": "2026-01-01T00:00:09Z",
+                     *       "params": {
+                     *         "question": "Which shop takes back opened chairs?",
+                     *         "seeds": [
+                     *           "https://example.com/returns"
+                     *         ]
+                     *       },
+                     *       "result": {
+                     *         "answer": "Example Shop does, for 30 days [1]."
+                     *       },
+                     *       "citations": [
+                     *         {
+                     *           "url": "https://example.com/returns",
+                     *           "sha256": "abababababababababababababababababababababababababababababababab",
+                     *           "start": 120,
+                     *           "end": 179,
+                     *           "quote": "opened items may be returned within 30 days with all parts.",
+                     *           "job_id": "0192f0c4-7a61-7c3e-9d55-0a6f5c1b2d40"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AgentRun"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    listAgentSteps: {
+        parameters: {
+            query?: {
+                /** @description The `next_after` of the previous page. */
+                after?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                run_id: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of steps, in their order. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "seq": 0,
+                     *           "kind": "browse",
+                     *           "state": "done",
+                     *           "title": "Read the return policies",
+                     *           "detail": null,
+                     *           "child_job_id": "0192f0c4-7a61-7c3e-9d55-0a6f5c1b2d40",
+                     *           "approval_id": null,
+                     *           "started_at": "2026-01-01T00:00:02Z",
+                     *           "finished_at": "2026-01-01T00:00:05Z",
+                     *           "model_calls": 0,
+                     *           "tokens": 0,
+                     *           "cost_micro_usd": 0
+                     *         }
+                     *       ],
+                     *       "next_after": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AgentSteps"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    listAgentApprovals: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Approvals and questions, the oldest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0192f0c4-7a61-7c3e-9d55-0a6f5c1b2d41",
+                     *           "kind": "approval",
+                     *           "title": "Send this form?",
+                     *           "text": "run_steps at portal.example.org, once.",
+                     *           "form": {},
+                     *           "state": "open",
+                     *           "answer": null,
+                     *           "expires_at": "2026-01-01T01:00:00Z",
+                     *           "decided_at": null,
+                     *           "created_at": "2026-01-01T00:00:06Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AgentApprovals"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    readAgentPassage: {
+        parameters: {
+            query: {
+                start: number;
+                /** @description Not before the start. */
+                end: number;
+                whole?: boolean;
+            };
+            header?: never;
+            path: {
+                run_id: components["parameters"]["RunId"];
+                sha256: components["schemas"]["Sha256"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The passage. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "sha256": "abababababababababababababababababababababababababababababababab",
+                     *       "url": "https://example.com/returns",
+                     *       "title": "Returns",
+                     *       "length": 400,
+                     *       "start": 120,
+                     *       "end": 179,
+                     *       "before": "Our shop. ",
+                     *       "passage": "opened items may be returned within 30 days with all parts.",
+                     *       "after": " Keep the receipt."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AgentPassage"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    followAgentRun: {
+        parameters: {
+            query?: {
+                /** @description Same as Last-Event-ID, for clients that cannot set headers. */
+                last_event_id?: components["schemas"]["StreamCursor"];
+            };
+            header?: {
+                /** @description The id of the last event received. */
+                "Last-Event-ID"?: components["schemas"]["StreamCursor"];
+            };
+            path: {
+                run_id: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The event stream. It closes when the access token expires. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "1767225602000-0",
+                     *       "event": "token",
+                     *       "data": "{\"call\":\"write\",\"offset\":0,\"text\":\"Two of the\"}"
+                     *     }
+                     */
+                    "text/event-stream": components["schemas"]["AgentStreamEvent"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    answerAgentRun: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repeated request with the same key and body returns the first response. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                run_id: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "approval_id": "0192f0c4-7a61-7c3e-9d55-0a6f5c1b2d41",
+                 *       "answer": {
+                 *         "size": "large"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["AgentAnswer"];
+            };
+        };
+        responses: {
+            /** @description The state of the question; the run continues. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0192f0c4-7a61-7c3e-9d55-0a6f5c1b2d41",
+                     *       "state": "answered"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AgentApprovalOutcome"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TimedOut"];
+        };
+    };
+    decideAgentApproval: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repeated request with the same key and body returns the first response. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                run_id: components["parameters"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "approval_id": "0192f0c4-7a61-7c3e-9d55-0a6f5c1b2d41",
+                 *       "approved": true,
+                 *       "note": null
+                 *     }
+                 */
+                "application/json": components["schemas"]["AgentDecision"];
+            };
+        };
+        responses: {
+            /** @description The decision that counts; the run continues. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0192f0c4-7a61-7c3e-9d55-0a6f5c1b2d41",
+                     *       "state": "approved"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AgentApprovalOutcome"];
                 };
             };
             400: components["responses"]["Malformed"];

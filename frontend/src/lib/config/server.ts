@@ -13,6 +13,7 @@ const schema = z.object({
   SUPABASE_ANON_KEY: z.string().min(1),
   NEXT_PUBLIC_API_URL: z.url().optional(),
   NEXT_PUBLIC_SITE_URL: z.url().optional(),
+  NEXT_PUBLIC_EXAMPLE_SITE: z.url().optional(),
   NEXT_PUBLIC_SENTRY_DSN: z.string().optional(),
   NEXT_PUBLIC_RELEASE: z.string().default("development"),
 });
@@ -23,6 +24,8 @@ export type PublicConfig = {
   environment: ServerConfig["ENVIRONMENT"];
   /** The address that examples show; programs call the gateway itself and not the dashboard. */
   apiUrl: string;
+  /** A site that examples may visit: the demo site, where there is one. */
+  exampleSite: string | null;
   sentryDsn: string | null;
   release: string;
   /** `NEXT_PUBLIC_FF_*`: what this installation turns on. The gateway's own flags decide as well. */
@@ -65,6 +68,7 @@ export function publicConfig(): PublicConfig {
   return {
     environment: config.ENVIRONMENT,
     apiUrl: `${(config.NEXT_PUBLIC_API_URL ?? config.GATEWAY_URL).replace(/\/$/, "")}/api/v1`,
+    exampleSite: config.NEXT_PUBLIC_EXAMPLE_SITE?.replace(/\/$/, "") ?? null,
     sentryDsn: config.NEXT_PUBLIC_SENTRY_DSN || null,
     release: config.NEXT_PUBLIC_RELEASE,
     flags: parseFlags(process.env),

@@ -8,6 +8,7 @@ export const bindingStrings = defineStrings({
   search: { en: "search", de: "suchen" },
   newJob: { en: "new job", de: "neuer Job" },
   goJobs: { en: "go to jobs", de: "zu den Jobs" },
+  goAgents: { en: "go to agents", de: "zu den Agenten" },
   goUsage: { en: "go to usage", de: "zum Verbrauch" },
   goBilling: { en: "go to billing", de: "zur Abrechnung" },
   goKeys: { en: "go to API keys", de: "zu den API-Schlüsseln" },
@@ -21,6 +22,7 @@ export const bindingStrings = defineStrings({
   pause: { en: "pause live", de: "Live anhalten" },
   copyId: { en: "copy id", de: "Kennung kopieren" },
   retry: { en: "retry", de: "wiederholen" },
+  approve: { en: "approve", de: "freigeben" },
   cancelJob: { en: "cancel the job", de: "Job abbrechen" },
   edit: { en: "replay with edits", de: "bearbeitet wiederholen" },
 });
@@ -42,6 +44,7 @@ export const BINDINGS: Readonly<Record<BindingId, Binding>> = {
   search: { keys: "/", group: "anywhere" },
   newJob: { keys: "n", group: "anywhere" },
   goJobs: { keys: "g j", group: "anywhere" },
+  goAgents: { keys: "g a", group: "anywhere" },
   goUsage: { keys: "g u", group: "anywhere" },
   goBilling: { keys: "g b", group: "anywhere" },
   goKeys: { keys: "g k", group: "anywhere" },
@@ -55,6 +58,7 @@ export const BINDINGS: Readonly<Record<BindingId, Binding>> = {
   pause: { keys: "p", group: "list" },
   copyId: { keys: "y", group: "job" },
   retry: { keys: "r", group: "job" },
+  approve: { keys: "a", group: "job" },
   cancelJob: { keys: "c", group: "job" },
   edit: { keys: "e", group: "job" },
 };

@@ -9,7 +9,7 @@ from worker_support import OpenHarness, get_envelope
 from msaas.contracts import JobEnvelope
 from msaas.kernel import CircuitOpen
 from msaas.testing import FakeClock
-from msaas.worker import RunContext, WaitForChildren
+from msaas.worker import RunContext, RunReleased, WaitForChildren
 
 
 async def test_a_waiting_run_reports_its_children_and_time(
@@ -67,3 +67,14 @@ async def test_an_open_circuit_without_a_time_is_not_reported(open_harness: Open
 
     outcome = await open_harness(call).run(open_harness(call).deliver())
     assert outcome.failure_reason == "dependency_unavailable"
+
+
+async def test_a_run_that_another_worker_can_continue_is_reported_as_drained(
+    open_harness: OpenHarness,
+) -> None:
+    async def release(_run: RunContext) -> WaitForChildren:
+        raise RunReleased
+
+    harness = open_harness(release)
+    outcome = await harness.run(harness.deliver())
+    assert (outcome.type_name(), outcome.reason) == ("JobLost", "drained")

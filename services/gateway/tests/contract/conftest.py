@@ -50,6 +50,12 @@ TIMINGS = ConsumerTimings(
 )
 
 
+@pytest.fixture
+def flag_defaults() -> Mapping[str, bool]:
+    """Turn on what is off by default, so that every operation is served."""
+    return {"FF_AGENTS_ENABLED": True}
+
+
 @pytest.fixture(scope="session")
 def jobs_login(postgres_url: str, template: str) -> str:
     """Set the password of the login, which migrations do not set."""

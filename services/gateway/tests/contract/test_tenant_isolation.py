@@ -11,6 +11,7 @@ import asyncpg
 import httpx
 import pytest
 import pytest_asyncio
+from services.gateway.tests.agent_rows import PASSAGE, plant_run
 from services.gateway.tests.conftest import FakeIssuer, RunningGateway
 from services.gateway.tests.contract.conftest import CreateJob, Operation
 from services.gateway.tests.invoice_rows import plant_invoice
@@ -62,6 +63,16 @@ CASES: Mapping[str, Case] = {
     "readJobArtifact": Case.OWNED,
     "retryJob": Case.OWNED,
     "cancelJob": Case.OWNED,
+    "readRunCeilings": Case.OWN,
+    "submitAgentRun": Case.OWN,
+    "listAgentRuns": Case.OWN,
+    "readAgentRun": Case.OWNED,
+    "listAgentSteps": Case.OWNED,
+    "listAgentApprovals": Case.OWNED,
+    "readAgentPassage": Case.OWNED,
+    "followAgentRun": Case.OWNED,
+    "answerAgentRun": Case.OWNED,
+    "decideAgentApproval": Case.OWNED,
     "readUsage": Case.OWN,
     "readUsageTrend": Case.OWN,
     "readJobsOverview": Case.OWN,
@@ -94,8 +105,14 @@ CASES: Mapping[str, Case] = {
 }
 # A flag's name, and a valid file name.
 NAME = "FF_AGENTS_ENABLED"
+# What fills the path of each operation beside the objects of Ann, and its query.
+FIXED = {"name": NAME, "workflow_type": "research", "sha256": PASSAGE.sha256}
+QUERIES = {"readAgentPassage": {"start": PASSAGE.start, "end": PASSAGE.end}}
 # The tables that contain the objects of Ann.
-TABLES = ("jobs.jobs", "jobs.subjects", "jobs.usage_counters", "identity.api_keys")
+TABLES = (
+    *("jobs.jobs", "jobs.subjects", "jobs.usage_counters", "identity.api_keys"),
+    *("agents.runs", "agents.approvals"),
+)
 
 
 @dataclass(frozen=True)
@@ -142,14 +159,18 @@ class RequestSender:
         authorization: str | None,
         things: Mapping[str, UUID] | None = None,
     ) -> CapturedResponse:
-        path = operation.path.format_map({"name": NAME} | dict(things or {}))
+        path = operation.path.format_map(FIXED | dict(things or {}))
         headers = {"authorization": authorization} if authorization else {}
         if "Idempotency-Key" in operation.parameters:
             headers["idempotency-key"] = f"{KEY}-for-{operation.id}"
         if "Last-Event-ID" in operation.parameters:
             headers["last-event-id"] = self._cursor
         stream = self._http.stream(
-            operation.method, f"/api/v1{path}", headers=headers, json=operation.example
+            operation.method,
+            f"/api/v1{path}",
+            headers=headers,
+            json=operation.example,
+            params=QUERIES.get(operation.id),
         )
         async with stream as answer:
             text = await self._read(answer)
@@ -203,6 +224,7 @@ async def ann(
         "user_id": (user_id,),
         "bulk_id": (UUID(bulk.json()["id"]),),
         "invoice_id": (UUID((await plant_invoice(rows, user_id)).id),),
+        "run_id": ((await plant_run(rows, user_id, title=SECRET)).id,),
     }
     yield Ann(user_id, authorization, things, cursor["stream_cursor"], keys[1]["key"])
 
@@ -337,6 +359,16 @@ async def test_ann_herself_finds_all_of_it(
             operations[name], ann.authorization, {"invoice_id": invoice_id}
         )
         assert response.status == 200, (name, response.text)
+    [run_id] = ann.things["run_id"]
+    for name in ("readAgentRun", "listAgentSteps", "listAgentApprovals", "readAgentPassage"):
+        response = await request_sender.request(
+            operations[name], ann.authorization, {"run_id": run_id}
+        )
+        assert response.status == 200, (name, response.text)
+    followed = await request_sender.request(
+        operations["followAgentRun"], ann.authorization, {"run_id": run_id}
+    )
+    assert "event: hello" in followed.text
     pending, _, failed = ann.things["job_id"]
     for name, job_id in (("cancelJob", pending), ("retryJob", failed)):
         response = await request_sender.request(

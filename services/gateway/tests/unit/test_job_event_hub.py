@@ -5,11 +5,11 @@ from uuid import uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from services.gateway.tests.unit.conftest import OpenStream
+from services.gateway.tests.unit.conftest import OpenStream, StartConnection
 
 from msaas.gateway.application.job_event_hub import JobEventHub
 from msaas.gateway.application.stream_connection import MAX_UNREAD_BYTES
-from msaas.gateway.domain.replay_buffer import Frame, ReplayBuffer, StreamPosition
+from msaas.gateway.domain.replay_buffer import MAX_BYTES, Frame, ReplayBuffer, StreamPosition
 
 JOB = uuid4()
 
@@ -101,3 +101,32 @@ def test_the_last_status_is_shown_last_in_any_order_of_frames(
     assert statuses == sorted(statuses)
     assert statuses[-1] == 5
     assert not any(is_progress for _, is_progress in shown[shown.index((5, False)) :])
+
+
+def test_a_reader_of_a_run_gets_what_is_kept_of_it_and_nothing_of_other_runs(
+    hub: JobEventHub, start_connection: StartConnection
+) -> None:
+    user, run, other = uuid4(), uuid4(), uuid4()
+    hub.start_at("1000-0")
+    for number, about in enumerate((run, other, run), start=1):
+        hub.append(user, frame(1000 + number)._replace(job_id=about))
+    back, _ = hub.open(user, "1001-0", run_id=run)
+    fresh, start = hub.open(user, None, run_id=run)
+    assert start_connection(back).take() == b"1003-0;"
+    sink = start_connection(fresh)
+    assert (sink.take(), start) == (b"1001-0;1003-0;", "1000-0")
+    hub.append(user, frame(1004)._replace(job_id=other))
+    hub.append(user, frame(1005)._replace(job_id=run))
+    assert sink.take() == b"1005-0;"
+    unknown, _ = hub.open(uuid4(), None, run_id=run)
+    assert start_connection(unknown).take() == b""
+
+
+def test_a_buffer_is_bounded_in_bytes_and_keeps_the_newest_frame() -> None:
+    buffer = ReplayBuffer(StreamPosition(0, 0))
+    for number in range(5):
+        buffer.append(Frame(StreamPosition(1, number), bytes(MAX_BYTES // 2)))
+    assert buffer.floor == StreamPosition(1, 2)
+    assert len(buffer.after(buffer.floor) or ()) == 2
+    buffer.append(Frame(StreamPosition(2, 0), bytes(2 * MAX_BYTES)))
+    assert len(buffer.after(buffer.floor) or ()) == 1

@@ -157,19 +157,24 @@ def test_scopes_follow_the_kind_of_route() -> None:
         expected = None if "/api-keys" in path or changes_account else KeyScope.ACCOUNT_READ
         if "/ops/" in path:
             expected = KeyScope.OPS
-        elif ("/jobs" in path and "/billing/" not in path) or path.endswith(
-            ("success-rate", "latency")
+        elif path.endswith(("/approve", "/resume")):
+            expected = None  # only a person decides
+        elif (
+            ("/jobs" in path and "/billing/" not in path)
+            or "/agents/" in path
+            or path.endswith(("success-rate", "latency"))
         ):
             expected = KeyScope.JOBS_READ if method == "GET" else KeyScope.JOBS_WRITE
         assert rule.scope == expected, path
         assert rule.operators_only == ("/ops/" in path), path
-        assert rule.flag is None or rule.flag in FLAGS
-    assert len({path for (_, path), rule in API_RULES.items() if rule.scope is None}) == 10
+        assert rule.flag == (DARK if "/agents/" in path else None), path
+    assert len({path for (_, path), rule in API_RULES.items() if rule.scope is None}) == 12
 
 
-def test_changes_of_keys_and_of_money_and_by_operators_have_the_critical_limit() -> None:
+def test_changes_of_keys_and_of_money_decisions_and_operators_have_the_critical_limit() -> None:
     for (method, path), rule in API_RULES.items():
-        guarded = ("/api-keys" in path, "/ops/" in path, "/billing/" in path)
+        decides = path.endswith(("/approve", "/resume"))
+        guarded = ("/api-keys" in path, "/ops/" in path, "/billing/" in path, decides)
         critical = method != "GET" and any(guarded)
         expected = RateLimitCategory.CRITICAL if critical else RateLimitCategory.STANDARD
         if path.endswith("/snapshot"):

@@ -175,7 +175,7 @@ async def test_the_streams_of_a_closed_account_end_and_no_others() -> None:
         requested.append(user_ids)
         return [gone]
 
-    end_closed = EndClosedAccountStreams(hub, find_closed_accounts)
+    end_closed = EndClosedAccountStreams([hub], find_closed_accounts)
     await end_closed()
     assert requested == []
     ours, theirs = hub.open(stays, None)[0], hub.open(gone, None)[0]
@@ -190,5 +190,5 @@ async def test_every_stream_continues_while_the_database_is_unavailable() -> Non
 
     hub = create_hub(3)
     with pytest.raises(DependencyUnavailable):
-        await EndClosedAccountStreams(hub, find_closed_accounts)()
+        await EndClosedAccountStreams([hub], find_closed_accounts)()
     assert hub.open_count == 3

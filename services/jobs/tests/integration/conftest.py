@@ -18,6 +18,7 @@ from services.jobs.tests.support import (
 from msaas.contracts import JobChanged, Message, UsageRecorded
 from msaas.jobs.adapters.postgres.leases import PostgresLeases
 from msaas.jobs.adapters.worker_queue import BrokerWorkerQueue
+from msaas.jobs.application.child_outcomes import DownloadLinks
 from msaas.jobs.application.sweep_leases import SweepLeasesTask
 from msaas.messaging import Messenger, OutgoingMessage
 from msaas.postgres import Database
@@ -32,8 +33,13 @@ def given(rows: asyncpg.Connection) -> Given:
 
 @pytest.fixture
 def make_results(database: Database) -> MakeResults:
-    def make(database: Database = database, *, once: Sequence[str] = ()) -> ResultsHarness:
-        return ResultsHarness(database, frozenset(once))
+    def make(
+        database: Database = database,
+        *,
+        once: Sequence[str] = (),
+        links: DownloadLinks | None = None,
+    ) -> ResultsHarness:
+        return ResultsHarness(database, frozenset(once), links)
 
     return make
 

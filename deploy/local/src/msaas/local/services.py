@@ -92,6 +92,7 @@ class Services:
         add(self._process("billing", self._billing, (*stored, *money)))
         add(self._process("billing-cron", self._billing, (*stored, *money)))
         add(self._browser_worker(servers))
+        add(self._process("agents", self._agents, stored))
         if not self._supabase:
             add(self._step("seed", self._seed, tuple(part.name for part in self._fleet.parts)))
         if is_requested(FRONTEND, self._environment_given):
@@ -270,6 +271,7 @@ class Services:
                 "SUPABASE_ANON_KEY": self._environment_given.get("SUPABASE_ANON_KEY")
                 or self._secret("anon-key"),
                 "NEXT_PUBLIC_SITE_URL": self._ports.url("dashboard"),
+                "NEXT_PUBLIC_EXAMPLE_SITE": self._ports.url("demo-site"),
                 "NEXT_PUBLIC_RELEASE": self._dashboard_folder.name,
             }
 
@@ -324,6 +326,15 @@ class Services:
         stripe = {"BILLING_STRIPE_URL": self._ports.url("stripe")} if self._runs_stripe else {}
         return {"DATABASE_URL": self._login("svc_billing"), **stripe}
 
+    def _agents(self) -> EnvironmentVariables:
+        return {
+            "DATABASE_URL": self._login("svc_agents"),
+            "AGENTS_MEMORY_KEY": self._secret("agents-memory"),
+            "CHROMA_PERSIST_DIR": self._environment_given.get(
+                "CHROMA_PERSIST_DIR", str(self._home.path / "chroma")
+            ),
+        }
+
     def _migrate(self) -> EnvironmentVariables:
         passwords = {f"{login.upper()}_PASSWORD": self._secret(login) for login in DATABASE_LOGINS}
         return {"DATABASE_URL": self._database_url(), **passwords}
@@ -336,7 +347,9 @@ class Services:
         addresses = {"DATABASE_URL", "REDIS_URL", "SUPABASE_URL"}
         given = {**os.environ, **self._environment_given}
         kept = {name: value for name, value in given.items() if name not in addresses}
-        return {**kept, "ENVIRONMENT": LOCAL_ENVIRONMENT, **settings}
+        # Workflows are off by default, and on where everything else of the product can be tried.
+        flags = {"FF_AGENTS_ENABLED": "true"}
+        return {**flags, **kept, "ENVIRONMENT": LOCAL_ENVIRONMENT, **settings}
 
     def _database_url(self) -> str:
         return self._fleet.urls["postgres"]()

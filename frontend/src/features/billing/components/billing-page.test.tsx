@@ -30,6 +30,7 @@ const ME = {
 const CONFIG = {
   environment: "test",
   apiUrl: "http://gateway.test/api/v1",
+  exampleSite: null,
   sentryDsn: null,
   release: "1",
   flags: {},

@@ -5,15 +5,7 @@ import { useRouter } from "next/navigation";
 import { type FormEvent, useMemo, useRef, useState } from "react";
 import { ApiError } from "@/lib/api/problems";
 import { useStrings } from "@/lib/i18n/provider";
-import { useOwnData } from "@/lib/store/provider";
-import { Button } from "@/ui/button";
-import { Card } from "@/ui/card";
-import { ErrorState } from "@/ui/error-state";
-import { Field, Input, TextArea } from "@/ui/field";
-import { Segmented } from "@/ui/segmented";
-import { type JobRequest, submitJob } from "../actions";
-import type { TaskType } from "../catalogue";
-import { formStrings } from "../form-strings";
+import { fieldStrings } from "@/lib/i18n/strings/fields";
 import {
   buildExample,
   buildFields,
@@ -21,11 +13,20 @@ import {
   cleanParams,
   type FormField,
   type Params,
-} from "../schema-form";
+} from "@/lib/schema-form";
+import { useOwnData } from "@/lib/store/provider";
+import { Button } from "@/ui/button";
+import { Card } from "@/ui/card";
+import { ErrorState } from "@/ui/error-state";
+import { Field, Input, TextArea } from "@/ui/field";
+import { ParamField, useErrorText } from "@/ui/param-field";
+import { Segmented } from "@/ui/segmented";
+import { type JobRequest, submitJob } from "../actions";
+import type { TaskType } from "../catalogue";
+import { formStrings } from "../form-strings";
 import { BatchForm } from "./batch-form";
 import { CopyAs } from "./copy-as";
 import { FormCost } from "./form-cost";
-import { ParamField, useErrorText } from "./param-field";
 
 interface JobFormProps {
   readonly type: TaskType;
@@ -251,6 +252,7 @@ function Fields({ fields, params, problems, onEdit }: FieldsProps) {
 
 function JsonParams({ params, onEdit }: { params: Params; onEdit: (params: Params) => void }) {
   const t = useStrings(formStrings);
+  const tField = useStrings(fieldStrings);
   const [text, setText] = useState(() => JSON.stringify(cleanParams(params), undefined, 2));
   const [isBroken, setBroken] = useState(false);
   function change(next: string) {
@@ -265,7 +267,7 @@ function JsonParams({ params, onEdit }: { params: Params; onEdit: (params: Param
     }
   }
   return (
-    <Field label={t("parameters")} {...(isBroken && { error: t("err_not_json") })}>
+    <Field label={t("parameters")} {...(isBroken && { error: tField("err_not_json") })}>
       {(ids) => (
         <TextArea
           {...ids}

@@ -29,6 +29,7 @@ const me = {
 const config = {
   environment: "test",
   apiUrl: "https://api.example/api/v1",
+  exampleSite: null,
   sentryDsn: null,
   release: "test",
   flags: {},

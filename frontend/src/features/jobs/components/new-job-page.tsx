@@ -8,6 +8,7 @@ import { api, read } from "@/lib/api/client";
 import { useUser } from "@/lib/auth/provider";
 import { useStrings } from "@/lib/i18n/provider";
 import { useKeys } from "@/lib/keyboard/use-keys";
+import { buildFields, withoutSecrets } from "@/lib/schema-form";
 import { Banner } from "@/ui/banner";
 import { Button } from "@/ui/button";
 import { ErrorState } from "@/ui/error-state";
@@ -16,7 +17,6 @@ import { TableSkeleton } from "@/ui/skeleton";
 import { type TaskType, useCatalogue } from "../catalogue";
 import { clearDraft, type Draft, loadDraft, saveDraft } from "../drafts";
 import { formStrings } from "../form-strings";
-import { buildFields, withoutSecrets } from "../schema-form";
 import { JobForm } from "./job-form";
 import { TypePicker } from "./type-picker";
 

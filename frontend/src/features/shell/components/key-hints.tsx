@@ -38,6 +38,7 @@ const HINTED: readonly BindingId[] = [
   "select",
   "open",
   "back",
+  "approve",
   "copyId",
   "commands",
   "help",

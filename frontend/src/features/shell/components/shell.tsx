@@ -1,10 +1,10 @@
 "use client";
 
-import { Keyboard, LogOut, Moon, Plus, Sun } from "lucide-react";
+import { Keyboard, LogOut, Moon, Plus, Sparkles, Sun } from "lucide-react";
 import { useRouter } from "next/navigation";
 import { lazy, type ReactNode, Suspense, useEffect, useMemo, useState } from "react";
 import { useTheme } from "@/app/providers";
-import { useConfig, useIsOperator } from "@/lib/auth/provider";
+import { useConfig, useFlag, useIsOperator } from "@/lib/auth/provider";
 import { signOut } from "@/lib/auth/sign-out";
 import { type Command, useCommands } from "@/lib/commands/registry";
 import { useStrings } from "@/lib/i18n/provider";
@@ -14,7 +14,7 @@ import { preload } from "@/lib/preload";
 import { startSentry } from "@/lib/sentry";
 import { preloadDialog } from "@/ui/dialog";
 import { useJobCommands } from "../job-commands";
-import { destinations } from "../navigation";
+import { AGENTS_FLAG, destinations } from "../navigation";
 import { KeyFooter, KeySheet } from "./key-hints";
 import { Notices } from "./notices";
 import { Sidebar } from "./sidebar";
@@ -41,9 +41,10 @@ function useShellCommands(openKeys: () => void): readonly Command[] {
   const t = useStrings(shellStrings);
   const router = useRouter();
   const operator = useIsOperator();
+  const agents = useFlag(AGENTS_FLAG);
   const { theme, setTheme } = useTheme();
   return useMemo(() => {
-    const pages = destinations({ operator }).map(
+    const pages = destinations({ operator, agents }).map(
       ({ href, label, icon: Icon, binding }): Command => ({
         id: `go${href.replaceAll("/", "-")}`,
         title: t(label),
@@ -65,6 +66,17 @@ function useShellCommands(openKeys: () => void): readonly Command[] {
         binding: "newJob",
         run: () => router.push("/jobs/new"),
       },
+      ...(agents
+        ? [
+            {
+              id: "new-run",
+              title: t("newRun"),
+              group,
+              icon: <Sparkles aria-hidden />,
+              run: () => router.push("/agents/new"),
+            },
+          ]
+        : []),
       {
         id: "theme",
         title: t(other === "light" ? "lightTheme" : "darkTheme"),
@@ -88,7 +100,7 @@ function useShellCommands(openKeys: () => void): readonly Command[] {
         run: () => void signOut(),
       },
     ];
-  }, [t, router, operator, theme, setTheme, openKeys]);
+  }, [t, router, operator, agents, theme, setTheme, openKeys]);
 }
 
 /** The frame of every page for signed-in users. */
@@ -102,6 +114,7 @@ export function Shell({ children }: { children: ReactNode }) {
   useEffect(() => {
     void startSentry({ dsn, environment, release });
   }, [dsn, environment, release]);
+  const agents = useFlag(AGENTS_FLAG);
   useKeyboard();
   usePreloading();
   useKeys({
@@ -109,6 +122,7 @@ export function Shell({ children }: { children: ReactNode }) {
     help: openKeys,
     newJob: () => router.push("/jobs/new"),
     goJobs: () => router.push("/jobs"),
+    ...(agents && { goAgents: () => router.push("/agents") }),
     goUsage: () => router.push("/usage"),
     goKeys: () => router.push("/keys"),
     goSettings: () => router.push("/settings"),

@@ -2,7 +2,7 @@
 
 import Link from "next/link";
 import { usePathname } from "next/navigation";
-import { useAccount, useIsOperator } from "@/lib/auth/provider";
+import { useAccount, useFlag, useIsOperator } from "@/lib/auth/provider";
 import { formatDay } from "@/lib/format";
 import { useLocale, useStrings } from "@/lib/i18n/provider";
 import { shellStrings } from "@/lib/i18n/strings/shell";
@@ -10,7 +10,7 @@ import { PLAN_NAMES } from "@/lib/plans";
 import { Badge } from "@/ui/badge";
 import { Mark } from "@/ui/mark";
 import { Meter } from "@/ui/meter";
-import { type Destination, destinations, isCurrent } from "../navigation";
+import { AGENTS_FLAG, type Destination, destinations, isCurrent } from "../navigation";
 import { UserMenu } from "./user-menu";
 
 function NavLink({ to }: { to: Destination }) {
@@ -55,7 +55,7 @@ function UsageFoot() {
 export function Sidebar() {
   const t = useStrings(shellStrings);
   const { plan } = useAccount();
-  const pages = destinations({ operator: useIsOperator() });
+  const pages = destinations({ operator: useIsOperator(), agents: useFlag(AGENTS_FLAG) });
   const group = (name: Destination["group"]) => pages.filter((each) => each.group === name);
   const headed = [
     { name: t("account"), pages: group("account") },

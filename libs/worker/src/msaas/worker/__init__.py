@@ -3,7 +3,14 @@
 from msaas.worker.artifact_uploads import HttpArtifactUploader
 from msaas.worker.cancellation import find_cancelled
 from msaas.worker.job_worker import JobWorker
-from msaas.worker.run_context import Action, ActionFailed, RunCancelled, RunContext, WaitForChildren
+from msaas.worker.run_context import (
+    Action,
+    ActionFailed,
+    RunCancelled,
+    RunContext,
+    RunReleased,
+    WaitForChildren,
+)
 from msaas.worker.serving import WorkerProcess, prepare_worker, serve_worker
 from msaas.worker.work_consumer import AbandonReason, WorkConsumer
 
@@ -15,6 +22,7 @@ __all__ = [
     "JobWorker",
     "RunCancelled",
     "RunContext",
+    "RunReleased",
     "WaitForChildren",
     "WorkConsumer",
     "WorkerProcess",

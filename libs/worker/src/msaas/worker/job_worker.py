@@ -48,6 +48,7 @@ from msaas.worker.run_context import (
     ActionFailed,
     RunCancelled,
     RunContext,
+    RunReleased,
     WaitForChildren,
     reject_artifact,
 )
@@ -145,6 +146,8 @@ class JobWorker:
             return build_job_lost(envelope, LossReason.STALE)
         try:
             return await self._run_action(current, task, action)
+        except RunReleased:
+            return build_job_lost(envelope, LossReason.DRAINED)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # an action may raise anything
             failure = self._classify_error(current, error)
         outcome = build_job_failed(

@@ -47,6 +47,10 @@ class RunCancelled(Exception):
     """The job was cancelled; raised between steps."""
 
 
+class RunReleased(Exception):
+    """The run stops at a point from which another worker can continue it: it does not count."""
+
+
 class RunContext:
     """The parameters of a run, the time that is left, and the ways to report progress.
 

@@ -13,10 +13,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("kind", choices=("serve",))
     parser.parse_args(arguments)
     from msaas.agents.bootstrap import serve
-    from msaas.agents.settings import Settings
+    from msaas.agents.settings import AgentSettings
+    from msaas.flags import read_defaults
 
     try:
-        run(serve(load_settings(Settings, os.environ)))
+        run(serve(load_settings(AgentSettings, os.environ), read_defaults(os.environ)))
     except SettingsInvalid as invalid:
         parser.exit(2, f"{invalid}\n")
 

@@ -5,11 +5,15 @@ from typing import ClassVar
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from msaas.settings import RedisSettings
+from msaas.agents.model_settings import ModelSettings
+from msaas.settings import PostgresSettings, RedisSettings
 
 
-class Settings(RedisSettings):
+class AgentSettings(RedisSettings, PostgresSettings, ModelSettings):
+    """`slots` is the number of runs that are worked on at once; those that wait hold none."""
+
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="AGENTS_")
 
     internal_host: str = "127.0.0.1"
     internal_port: int = Field(default=9007, ge=0, le=65_535)
+    slots: int = Field(default=50, ge=1, le=500)

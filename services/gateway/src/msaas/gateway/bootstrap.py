@@ -34,6 +34,7 @@ from msaas.gateway.adapters.postgres.pauses import PostgresPauses
 from msaas.gateway.adapters.postgres.profiles import PostgresProfiles
 from msaas.gateway.adapters.postgres.retention import list_retention_rules
 from msaas.gateway.adapters.postgres.users import PostgresUsers
+from msaas.gateway.agent_routes import AGENT_COMMANDS, assemble_agent_routes
 from msaas.gateway.application.cache_versions import CacheVersions
 from msaas.gateway.application.change_jobs_in_bulk import ChangeJobsInBulk
 from msaas.gateway.application.end_closed_account_streams import EndClosedAccountStreams
@@ -108,6 +109,7 @@ class Gateway:
     messenger: Messenger
     verifier: TokenVerifier
     event_hub: JobEventHub
+    run_hub: JobEventHub
     summaries: Database
     health: Health
     callers: CallerResolver
@@ -137,6 +139,7 @@ class Gateway:
         """End all streams at shutdown: a stream would last as long as its token."""
         await self.health.draining.wait()
         self.event_hub.end_all()
+        self.run_hub.end_all()
 
 
 def assemble(
@@ -151,7 +154,7 @@ def assemble(
     broker = RedisBroker(settings.redis_url.get_secret_value(), metrics=metrics)
     environment = str(settings.environment)
     messenger = Messenger(broker, SERVICE, environment, metrics=metrics)
-    messenger.publisher.require_topics(COMMANDS, *BILLING_TOPICS, AUDIT_TOPIC)
+    messenger.publisher.require_topics(COMMANDS, *BILLING_TOPICS, AGENT_COMMANDS, AUDIT_TOPIC)
     verifier = TokenVerifier(
         settings.jwks_url, settings.issuer, settings.supabase_jwt_audience, metrics=metrics
     )
@@ -167,15 +170,17 @@ def assemble(
         rows_failed.inc()
         get_logger().warning("stream_rows_failed", error=type(error).__name__)
 
-    event_hub = JobEventHub(
+    create_hub = partial(
+        JobEventHub,
         per_user=settings.streams_per_user,
         per_process=settings.streams_per_process,
         on_resync=resyncs.inc,
         on_end=lambda ending: ended.labels(ending).inc(),
-        row_reader=JobRowReader(load_rows, report_rows_failed),
     )
+    event_hub = create_hub(row_reader=JobRowReader(load_rows, report_rows_failed))
+    run_hub = create_hub()
     open_streams = metrics.gauge("msaas_sse_connections", "Live streams that are open.")
-    open_streams.set_function(lambda: event_hub.open_count)
+    open_streams.set_function(lambda: event_hub.open_count + run_hub.open_count)
     tasks = metrics.gauge("msaas_process_tasks", "Tasks of the process's event loop.")
     tasks.set_function(lambda: len(asyncio.all_tasks()))
     cache_versions, row_versions = CacheVersions(), CacheVersions()
@@ -207,6 +212,7 @@ def assemble(
         rules=rate_limit_rules,
     )
     money = assemble_billing_routes(command_client, reads, rate_limiter, settings, metrics)
+    agents = assemble_agent_routes(command_client, messenger, reads, run_hub, metrics)
     fingerprint_key = settings.fingerprint_key.get_secret_value().encode()
     health = Health(
         {
@@ -223,7 +229,12 @@ def assemble(
         access.key_verifier.forget_user(user_id)
 
     async def check_streams() -> None:
-        event_hub.tick(time.monotonic())
+        for hub in (event_hub, run_hub):
+            hub.tick(time.monotonic())
+
+    def end_account(user_id: UUID) -> None:
+        for hub in (event_hub, run_hub):
+            hub.end_account(user_id)
 
     artifact_settings = settings.artifact_store_options
     files = open_store(StoreLocation(**artifact_settings)) if artifact_settings else None
@@ -248,7 +259,7 @@ def assemble(
         manage_keys=access.manage_keys,
         key_views=PostgresKeyViews(reads),
         key_streams=access.key_streams,
-        manage_access=ManageAccess(PostgresAccess(users), forget_user, event_hub.end_account),
+        manage_access=ManageAccess(PostgresAccess(users), forget_user, end_account),
         manage_flags=access.manage_flags,
         auditor=access.auditor,
         list_topic_stats=BrokerTopicStats(broker, environment).list_topic_stats,
@@ -259,6 +270,9 @@ def assemble(
         billing_commands=money.commands,
         billing_return_url=settings.billing_return_url,
         webhooks=money.webhooks,
+        agent_views=agents.views,
+        decide_approvals=agents.decide_approvals,
+        run_hub=run_hub,
         find_address=addresses.resolve,
     )
     return Gateway(
@@ -268,6 +282,7 @@ def assemble(
         messenger=messenger,
         verifier=verifier,
         event_hub=event_hub,
+        run_hub=run_hub,
         summaries=summaries,
         health=health,
         callers=CallerResolver(authenticator),
@@ -283,7 +298,7 @@ def assemble(
             create_task("streams", check_streams, 1.0),
             create_task(
                 "closed accounts",
-                EndClosedAccountStreams(event_hub, store.find_closed_accounts),
+                EndClosedAccountStreams((event_hub, run_hub), store.find_closed_accounts),
                 CLOSED_ACCOUNTS_CHECK_SECONDS,
             ),
             PeriodicTask(

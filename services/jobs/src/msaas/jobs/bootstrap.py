@@ -24,6 +24,7 @@ from msaas.jobs.adapters.postgres.store import PostgresStore
 from msaas.jobs.adapters.worker_queue import BrokerWorkerQueue
 from msaas.jobs.application.apply_billing import ApplyBilling
 from msaas.jobs.application.bulk_changes import BulkChanges, ContinueBulkChangesTask
+from msaas.jobs.application.child_outcomes import ChildOutcomes, DownloadLinks
 from msaas.jobs.application.collect_dead_letters import CollectDeadLettersTask
 from msaas.jobs.application.dead_letters_ports import Pauses
 from msaas.jobs.application.dead_letters_tasks import CountDeadLettersTask, DueReplaysTask
@@ -106,8 +107,10 @@ def assemble(
     enforces_quota: bool = True,
     timings: ConsumerTimings | None = None,
     upload_links: UploadLinks | None = None,
+    download_links: DownloadLinks | None = None,
     files: Files | None = None,
 ) -> Service:
+    child_outcomes = ChildOutcomes(download_links)
     messenger = Messenger(broker, SERVICE, environment, metrics=metrics, timings=timings)
     workers = BrokerWorkerQueue(messenger)
     dispatch_store = PostgresDispatch(database, window=dispatch_window)
@@ -120,6 +123,7 @@ def assemble(
         metrics,
         request_dispatch=dispatcher.request_dispatch,
         enforces_quota=enforces_quota,
+        child_outcomes=child_outcomes,
     )
     pauses = PostgresPauses(database)
     set_pauses = SetPauses(pauses, request_dispatch=dispatcher.request_dispatch)
@@ -143,7 +147,7 @@ def assemble(
     resend = ResendEntries(PostgresUsageEntries(database))
     handle_requests = usage_requests.UsageRequestsHandler(resend, resend.count)
     messenger.consume_batches(usage_requests.TOPIC, handle_requests, usage_requests.MAX_BATCH)
-    persist_results = _build_persist_results(database, metrics, dispatcher, workers)
+    persist_results = _build_persist_results(database, metrics, dispatcher, workers, child_outcomes)
     messenger.consume_batches(
         results.TOPIC,
         results.ResultsHandler(persist_results, set_pauses),
@@ -156,7 +160,7 @@ def assemble(
         dispatcher.task,
         _periodic("move intake", move_intake, intake_list.PERIOD, intake_list.BACKOFF),
         _periodic("measure queue", MeasureQueueTask(stats, metrics, SystemClock()), 1.0),
-        *_build_recovery_tasks(messenger, database, metrics, workers),
+        *_build_recovery_tasks(messenger, database, metrics, workers, child_outcomes),
         *dead_letter_tasks,
         _periodic(
             "continue bulk changes",
@@ -198,7 +202,11 @@ def _build_dead_letters(
 
 
 def _build_persist_results(
-    database: Database, metrics: Metrics, dispatcher: Dispatcher, workers: WorkerQueue
+    database: Database,
+    metrics: Metrics,
+    dispatcher: Dispatcher,
+    workers: WorkerQueue,
+    child_outcomes: ChildOutcomes,
 ) -> PersistResults:
     once = frozenset(task.task_type for task in TASKS.values() if task.once)
     # Jitter spreads retries; guessing it gains nothing.
@@ -210,18 +218,25 @@ def _build_persist_results(
         rules,
         on_slot_freed=dispatcher.notify_slot_freed,
         on_woken=dispatcher.request_dispatch,
+        child_outcomes=child_outcomes,
     )
 
 
 def _build_recovery_tasks(
-    messenger: Messenger, database: Database, metrics: Metrics, workers: WorkerQueue
+    messenger: Messenger,
+    database: Database,
+    metrics: Metrics,
+    workers: WorkerQueue,
+    child_outcomes: ChildOutcomes,
 ) -> Sequence[PeriodicTask]:
     """Report lost runs and due jobs, and republish what Redis may have lost."""
     publisher, clock, leases = messenger.publisher, SystemClock(), PostgresLeases(database)
     quiet_period = QuietPeriod(
         workers.ping, clock, find_quiet_seconds(messenger.context.timings.longest_reclaim)
     )
-    republish = RepublishEvents(PostgresStore(database, PostgresRepublish), workers, publisher)
+    republish = RepublishEvents(
+        PostgresStore(database, PostgresRepublish), workers, publisher, child_outcomes
+    )
     scheduler = RepublishScheduler(republish)
     messenger.on_epoch(quiet_period.notice_epoch)
     messenger.on_epoch(scheduler.notice_epoch)
@@ -281,6 +296,7 @@ async def serve(settings: Settings) -> None:
                 dispatch_window=settings.dispatch_window,
                 enforces_quota=settings.billing_enforcement_enabled,
                 upload_links=store,
+                download_links=store,
                 files=store,
             )
             await _run(

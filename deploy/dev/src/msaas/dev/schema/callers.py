@@ -23,6 +23,9 @@ DATABASE_ACCESS: Mapping[str, str | None] = {
     "change_jobs_in_bulk": "`svc_gateway_read` as above; `svc_jobs`, by the command ChangeJobs",
     "commands": "`svc_jobs`, by a command",
     "event_hub": None,  # memory
+    "agent_views": "`svc_gateway_read` as `authenticated` with the user's claims: `api_v1`",
+    "decide_approvals": "`svc_gateway_read` as above; `svc_agents`, by a command",
+    "run_hub": None,  # memory
     "health": None,
     "authenticator": None,
     "key_streams": None,  # memory

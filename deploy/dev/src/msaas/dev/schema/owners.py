@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import MetaData
 
+from msaas.agents.adapters.postgres.tables import metadata as agents
 from msaas.billing.adapters.postgres.tables import metadata as billing
 from msaas.gateway.adapters.postgres.tables import metadata as identity
 from msaas.jobs.adapters.postgres.tables import metadata as jobs
@@ -32,4 +33,5 @@ SCHEMA_OWNERS = (
     SchemaOwner("gateway", identity),
     SchemaOwner("jobs", jobs),
     SchemaOwner("billing", billing),
+    SchemaOwner("agents", agents),
 )

@@ -50,6 +50,10 @@ class Memory(Protocol):
 
 
 class ToolPolicy(Protocol):
+    def observe(self, document: Document) -> None:
+        """Learn of a page that the run has read: its links may be followed."""
+        ...
+
     def decide(self, call: ToolCall) -> PolicyDecision: ...
 
 

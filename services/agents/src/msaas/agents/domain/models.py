@@ -38,7 +38,7 @@ class TokenUsage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelAnswer:
-    """`parsed` is the JSON object where the request has a schema."""
+    """`parsed` is the JSON object where the request has a schema and the model has not refused."""
 
     text: str
     parsed: Mapping[str, Any] | None = None

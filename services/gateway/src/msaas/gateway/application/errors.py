@@ -5,6 +5,10 @@ MsaasError
 ├── ResultNotAvailable      the job has not completed
 ├── ResultRemoved           the result is no longer kept
 ├── FileNotFound            the job has no file of that name
+├── RunNotFound             the agent run does not exist, or belongs to another user
+├── PassageNotFound         the text is not kept, or has no such place
+├── ApprovalNotFound        the run has not asked for this
+├── AnswerRefused           the answer does not fit the form
 ├── InvoiceNotFound         the invoice does not exist, or belongs to another user
 ├── ProofNotReady           the invoice is not final yet, or charges no usage
 ├── QuotaExceeded           all jobs of the period are used or reserved
@@ -26,7 +30,8 @@ MsaasError
 └── StreamCapacityReached   the process has too many open streams
 """
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
 
 from msaas.kernel import ErrorKind, MsaasError, Overloaded
 
@@ -59,6 +64,39 @@ class FileNotFound(MsaasError):
     code: ClassVar[str] = "not_found"
     kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
     default_message: ClassVar[str] = "File not found."
+
+
+class RunNotFound(MsaasError):
+    code: ClassVar[str] = "not_found"
+    kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
+    default_message: ClassVar[str] = "Agent run not found."
+
+
+class PassageNotFound(MsaasError):
+    code: ClassVar[str] = "not_found"
+    kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
+    default_message: ClassVar[str] = "The text is no longer kept, or has no such place."
+
+
+class ApprovalNotFound(MsaasError):
+    code: ClassVar[str] = "not_found"
+    kind: ClassVar[ErrorKind] = ErrorKind.NOT_FOUND
+    default_message: ClassVar[str] = "The run has not asked for this."
+
+
+class FieldFault(NamedTuple):
+    kind: str
+    path: tuple[str | int, ...]
+    message: str
+
+
+class AnswerRefused(MsaasError):
+    code: ClassVar[str] = "validation_failed"
+    kind: ClassVar[ErrorKind] = ErrorKind.UNPROCESSABLE
+
+    def __init__(self, faults: Sequence[FieldFault]) -> None:
+        super().__init__("The answer does not fit the form.")
+        self.faults = faults
 
 
 class InvoiceNotFound(MsaasError):

@@ -1,4 +1,4 @@
-"""Passes job events to live streams: one replay buffer per user, any number of connections."""
+"""Passes events to live streams: one replay buffer per user, any number of connections."""
 
 import math
 import random
@@ -15,6 +15,7 @@ from msaas.gateway.application.job_row_streams import JobRowReader, RowStreamCon
 from msaas.gateway.application.stream_connection import (
     HEARTBEAT_AFTER_SECONDS,
     EndReason,
+    RunStreamConnection,
     StreamConnection,
 )
 from msaas.gateway.domain.replay_buffer import RETENTION_MS, Frame, ReplayBuffer, StreamPosition
@@ -65,17 +66,28 @@ class JobEventHub:
         self, user_id: UUID, frame: Frame, job_id: UUID, version: int, *, is_progress: bool = False
     ) -> None:
         frame = frame._replace(job_id=job_id, version=version)
+        if self._reach(user_id, frame).add(frame, job_id, version, is_progress=is_progress):
+            self._push(user_id, frame)
+        self._sweep(frame.position.ms)
+
+    def append(self, user_id: UUID, frame: Frame) -> None:
+        """Publish a frame without a version: its readers know what it replaces."""
+        self._reach(user_id, frame).append(frame)
+        self._push(user_id, frame)
+        self._sweep(frame.position.ms)
+
+    def _reach(self, user_id: UUID, frame: Frame) -> ReplayBuffer:
+        """Return the user's buffer, once the hub is at the position of the frame."""
         self._last = max(self._last, frame.position)
-        buffer = self._buffers.get(user_id) or self._buffers.setdefault(
+        return self._buffers.get(user_id) or self._buffers.setdefault(
             user_id, ReplayBuffer(self._floor)
         )
-        if buffer.add(frame, job_id, version, is_progress=is_progress):
-            for connection in self._connections.get(user_id, ()):
-                connection.push(frame)
-                if connection.is_lagging:
-                    self._resync(connection, EndReason.LAGGED)
-        if frame.position.ms - self._last_sweep_ms > _SWEEP_INTERVAL_MS:
-            self._sweep(frame.position.ms)
+
+    def _push(self, user_id: UUID, frame: Frame) -> None:
+        for connection in self._connections.get(user_id, ()):
+            connection.push(frame)
+            if connection.is_lagging:
+                self._resync(connection, EndReason.LAGGED)
 
     def reset(self) -> None:
         """Make every client resync, disconnected ones too: events may have been missed.
@@ -118,13 +130,19 @@ class JobEventHub:
         *,
         ends_at: float = math.inf,
         wants_rows: bool = False,
+        run_id: UUID | None = None,
     ) -> tuple[StreamConnection, str]:
-        """Return the connection and its start position; missed frames are already in it."""
+        """Return the connection and its start position; missed frames are already in it.
+
+        The stream of a run shows the frames of that run, without a position all that are kept.
+        """
         if self.open_count >= self._per_process:
             raise StreamCapacityReached(retry_after=math.ceil(self.retry_ms() / 1000))
         if len(self._connections.get(user_id, ())) >= self._per_user:
             raise UserStreamLimitReached(retry_after=5)
         start = StreamPosition.parse(last_event_id) if last_event_id else self._last
+        if run_id is not None and not last_event_id and (buffer := self._buffers.get(user_id)):
+            start = buffer.floor
         missed = self._find_missed(user_id, start)
         initial_data = b""
         if missed is None:
@@ -136,6 +154,8 @@ class JobEventHub:
         create = partial(StreamConnection)
         if wants_rows and self._row_reader:
             create = partial(RowStreamConnection, user_id, self._row_reader)
+        elif run_id is not None:
+            create = partial(RunStreamConnection, run_id)
         connection = create(start, initial_data, ends_at=ends_at, idle_seconds=idle_seconds)
         for frame in missed or ():
             connection.push(frame)
@@ -171,7 +191,9 @@ class JobEventHub:
         ]
 
     def _sweep(self, now_ms: int) -> None:
-        """Drop the buffers of users without an event within the retention time."""
+        """Drop the buffers of users without an event within the retention time, once a minute."""
+        if now_ms - self._last_sweep_ms <= _SWEEP_INTERVAL_MS:
+            return
         self._last_sweep_ms = now_ms
         oldest_ms = now_ms - RETENTION_MS
         self._floor = max(self._floor, StreamPosition(oldest_ms, 0))

@@ -2,6 +2,7 @@
 
 import math
 from enum import StrEnum
+from uuid import UUID
 
 from msaas.contracts import HEARTBEAT
 from msaas.gateway.application.ports import Sink
@@ -108,3 +109,25 @@ class StreamConnection:
             self._buffered.append(data)
         else:
             self._sink.write(data)
+
+
+class RunStreamConnection(StreamConnection):
+    """Sends the frames of one agent run; its user may have others."""
+
+    __slots__ = ("_run_id",)
+
+    def __init__(
+        self,
+        run_id: UUID,
+        after: StreamPosition,
+        initial_data: bytes = b"",
+        *,
+        ends_at: float = math.inf,
+        idle_seconds: int = 0,
+    ) -> None:
+        super().__init__(after, initial_data, ends_at=ends_at, idle_seconds=idle_seconds)
+        self._run_id = run_id
+
+    def push(self, frame: Frame) -> None:
+        if frame.job_id == self._run_id:
+            super().push(frame)

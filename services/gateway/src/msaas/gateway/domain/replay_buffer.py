@@ -6,6 +6,7 @@ from typing import NamedTuple, Self
 from uuid import UUID
 
 MAX_FRAMES = 2_000
+MAX_BYTES = 1024 * 1024
 RETENTION_MS = 5 * 60 * 1000
 
 
@@ -50,6 +51,7 @@ class ReplayBuffer:
     def __init__(self, floor: StreamPosition) -> None:
         self._frames: deque[Frame] = deque()
         self._seen: OrderedDict[UUID, SeenVersions] = OrderedDict()
+        self._size = 0
         self.floor = floor
 
     def add(self, frame: Frame, job_id: UUID, version: int, *, is_progress: bool = False) -> bool:
@@ -63,9 +65,14 @@ class ReplayBuffer:
         status = seen.status if is_progress else version
         self._seen[job_id] = SeenVersions(status, max(version, seen.latest))
         self._seen.move_to_end(job_id)
-        self._frames.append(frame)
-        self._evict(frame.position.ms - RETENTION_MS)
+        self.append(frame)
         return True
+
+    def append(self, frame: Frame) -> None:
+        """Add a frame that has no version."""
+        self._frames.append(frame)
+        self._size += len(frame.data)
+        self._evict(frame.position.ms - RETENTION_MS)
 
     def after(self, position: StreamPosition) -> Sequence[Frame] | None:
         """Return the frames after a position, or None if some have been dropped."""
@@ -77,7 +84,13 @@ class ReplayBuffer:
         return not self._frames or self._frames[-1].position.ms < ms
 
     def _evict(self, oldest_ms: int) -> None:
-        while len(self._frames) > MAX_FRAMES or self._frames[0].position.ms < oldest_ms:
-            self.floor = max(self.floor, self._frames.popleft().position)
+        while (
+            len(self._frames) > MAX_FRAMES
+            or (self._size > MAX_BYTES and len(self._frames) > 1)
+            or self._frames[0].position.ms < oldest_ms
+        ):
+            dropped = self._frames.popleft()
+            self._size -= len(dropped.data)
+            self.floor = max(self.floor, dropped.position)
         while len(self._seen) > MAX_FRAMES:
             self._seen.popitem(last=False)

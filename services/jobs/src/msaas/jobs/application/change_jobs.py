@@ -69,10 +69,19 @@ def expire(batch: CommandBatch, command: DeadlinePassed) -> CommandOutcome:
 
 
 def wake(batch: CommandBatch, command: WakeJob) -> CommandOutcome:
-    """Let the store wake the job if its time has come."""
+    """Let the store wake the job if its time has come, or its question has been answered.
+
+    The end of one that has ended is told again.
+    """
     job = batch.jobs.get(command.job_id)
-    if job is not None and not job.is_finished:
-        batch.to_wake.add(job.id)
+    if job is None:
+        return CommandOutcome(reply={})
+    if job.is_finished:
+        batch.republish(job)
+        return CommandOutcome(reply={})
+    batch.to_wake.add(job.id)
+    if command.answered:
+        batch.answered.add(job.id)
     return CommandOutcome(reply={})
 
 

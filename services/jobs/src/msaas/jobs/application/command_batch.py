@@ -19,6 +19,7 @@ from msaas.contracts import (
     SubmitJobs,
     WakeJob,
 )
+from msaas.jobs.application.child_outcomes import EndedChild
 from msaas.jobs.application.events import JobSnapshot
 from msaas.jobs.domain.accounts import Account
 from msaas.jobs.domain.errors import UserBeingErased, UserNotFound
@@ -153,7 +154,10 @@ class LockedJob:
 
 @dataclass(slots=True, kw_only=True)
 class CommandBatch:
-    """What the batch locked and what it changes; `woken_count` is known once it is stored."""
+    """What the batch locked and what it changes.
+
+    `woken_count` and `ended_children` are known once it is stored.
+    """
 
     now: datetime
     accounts: dict[UUID, Account]
@@ -171,7 +175,9 @@ class CommandBatch:
     stop_requested: list[LockedJob] = field(default_factory=list[LockedJob])
     revoked: dict[UUID, LockedJob] = field(default_factory=dict[UUID, LockedJob])
     to_wake: set[UUID] = field(default_factory=set[UUID])
+    answered: set[UUID] = field(default_factory=set[UUID])
     woken_count: int = 0
+    ended_children: Sequence[EndedChild] = ()
     to_republish: dict[UUID, LockedJob] = field(default_factory=dict[UUID, LockedJob])
 
     @property

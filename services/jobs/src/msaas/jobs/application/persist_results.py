@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from msaas.contracts import TASKS, CancelRequested, JobStatus
+from msaas.jobs.application.child_outcomes import ChildOutcomes
 from msaas.jobs.application.events import JobSnapshot, build_usage_recorded
 from msaas.jobs.application.ports import EntryQueue
 from msaas.jobs.application.results_ports import (
@@ -36,7 +37,9 @@ class PersistResults:
         *,
         on_slot_freed: Callable[[], None],
         on_woken: Callable[[], None],
+        child_outcomes: ChildOutcomes | None = None,
     ) -> None:
+        self._child_outcomes = child_outcomes or ChildOutcomes()
         self._store = store
         self._entries = entries
         self._rules = rules
@@ -74,7 +77,8 @@ class PersistResults:
         if result.woken_count:
             self._on_woken()
         await self._withdraw(transitions)
-        return list(_build_messages(folded, transitions, result, traces))
+        child_outcomes = await self._child_outcomes.build(result.ended_children, traces)
+        return [*_build_messages(folded, transitions, result, traces), *child_outcomes]
 
     async def _settle(
         self, folded: Mapping[RunKey, RunReport]

@@ -16,6 +16,7 @@ from msaas.contracts import (
     WakeJob,
 )
 from msaas.jobs.application.change_jobs import cancel, expire, retry, revoke_on_workers, wake
+from msaas.jobs.application.child_outcomes import ChildOutcomes
 from msaas.jobs.application.command_batch import (
     CommandBatch,
     CommandContext,
@@ -28,15 +29,17 @@ from msaas.jobs.application.ports import IntakeStore, WorkerQueue
 from msaas.jobs.application.submit_jobs import accept_pushed, submit, submit_all
 from msaas.jobs.domain.errors import CommandExpired, QuotaExceeded
 from msaas.kernel import MsaasError
+from msaas.messaging import OutgoingMessage
 from msaas.telemetry import Metrics, get_logger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessedCommands:
-    """An outcome for each command, in their order, and the snapshots to publish."""
+    """An outcome for each command, in their order, and the facts to publish."""
 
     outcomes: Sequence[CommandOutcome | MsaasError]
     snapshots: Sequence[JobSnapshot]
+    child_outcomes: Sequence[OutgoingMessage] = ()
 
     def list_stopped_jobs(self) -> Sequence[UUID]:
         """List the jobs whose runs are asked to stop."""
@@ -53,7 +56,9 @@ class ProcessCommands:
         *,
         request_dispatch: Callable[[], None],
         enforces_quota: bool = True,
+        child_outcomes: ChildOutcomes | None = None,
     ) -> None:
+        self._child_outcomes = child_outcomes or ChildOutcomes()
         self._store = store
         self._workers = workers
         self._request_dispatch = request_dispatch
@@ -90,7 +95,12 @@ class ProcessCommands:
         await revoke_on_workers(self._workers, batch.revoked.values())
         changed = {snapshot.id for snapshot in snapshots}
         again = (job.snapshot for id_, job in batch.to_republish.items() if id_ not in changed)
-        return ProcessedCommands(outcomes=outcomes, snapshots=[*snapshots, *filter(None, again)])
+        traces = {id_: context.traceparent for context in contexts for id_ in context.job_ids}
+        return ProcessedCommands(
+            outcomes=outcomes,
+            snapshots=[*snapshots, *filter(None, again)],
+            child_outcomes=await self._child_outcomes.build(batch.ended_children, traces),
+        )
 
     def _count(self, batch: CommandBatch) -> None:
         accepted = Counter(

@@ -1,4 +1,4 @@
-"""Publishes again what Redis may have lost: recent usage, and cancels that are still open."""
+"""Publishes again what Redis may have lost: usage, open cancels, and outcomes of children."""
 
 import asyncio
 from datetime import timedelta
@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from msaas.contracts import CancelRequested
+from msaas.jobs.application.child_outcomes import ChildOutcomes
 from msaas.jobs.application.events import build_usage_noted, build_usage_recorded
 from msaas.jobs.application.ports import EntryQueue, Publisher
 from msaas.jobs.application.results_ports import (
@@ -21,6 +22,7 @@ MAX_AGE: Final = timedelta(days=1)
 CANCEL_MARK_TTL: Final = timedelta(minutes=15)
 PAGE_SIZE: Final = 500
 MAX_EVENTS: Final = 100_000
+MAX_OUTCOMES: Final = 10_000
 _START_CURSOR: Final = (UUID(int=0), 0)
 
 
@@ -35,7 +37,14 @@ class _RepublishedUsage(NamedTuple):
 class RepublishEvents:
     """Runs once for each epoch of the broker, and once a day; dispatch is left to the sweeper."""
 
-    def __init__(self, store: RepublishStore, entries: EntryQueue, publisher: Publisher) -> None:
+    def __init__(
+        self,
+        store: RepublishStore,
+        entries: EntryQueue,
+        publisher: Publisher,
+        child_outcomes: ChildOutcomes | None = None,
+    ) -> None:
+        self._child_outcomes = child_outcomes or ChildOutcomes()
         self._store = store
         self._entries = entries
         self._publisher = publisher
@@ -54,9 +63,11 @@ class RepublishEvents:
             if last and last.epoch == epoch and cursor is None and last.age < MAX_AGE:
                 return False
             cancels = 0 if cursor else await self._republish_cancels(transaction)
+            outcomes = 0 if cursor else await self._republish_outcomes(transaction)
             usage = await self._republish_usage(transaction, cursor or _START_CURSOR)
             await transaction.store(epoch, usage.cursor)
-        self._log.info("events_republished", epoch=epoch, cancels=cancels, usage=usage.published)
+        counts = {"cancels": cancels, "outcomes": outcomes, "usage": usage.published}
+        self._log.info("events_republished", epoch=epoch, **counts)
         return usage.cursor is not None and not usage.is_stopped
 
     async def _republish_cancels(self, transaction: RepublishTransaction) -> int:
@@ -72,6 +83,18 @@ class RepublishEvents:
                 correlation_id=cancel.correlation_id,
             )
         return len(cancels)
+
+    async def _republish_outcomes(self, transaction: RepublishTransaction) -> int:
+        ended = await transaction.list_ended_children(MAX_OUTCOMES)
+        messages = await self._child_outcomes.build(ended, {})
+        for outgoing in messages:
+            await self._publisher.publish(
+                outgoing.topic or "",
+                outgoing.message,
+                id=outgoing.id,
+                correlation_id=outgoing.correlation_id or "",
+            )
+        return len(messages)
 
     async def _republish_usage(
         self, transaction: RepublishTransaction, after: UsageCursor

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from msaas.jobs.application.child_outcomes import EndedChild
 from msaas.jobs.application.events import JobSnapshot
 from msaas.jobs.application.transactions import Store
 from msaas.jobs.domain.charging import LedgerHead, UsageCharge
@@ -38,12 +39,14 @@ class Settlement:
 class SettlementResult:
     """`snapshots` are of every job as it is now; `charges` include those of earlier completions.
 
-    `woken_count` counts the jobs that no longer wait and will run again.
+    `woken_count` counts the jobs that no longer wait and will run again; `ended_children` are also
+    those that had ended before.
     """
 
     snapshots: Mapping[UUID, JobSnapshot] = field(default_factory=dict[UUID, JobSnapshot])
     charges: Sequence[UsageCharge] = ()
     woken_count: int = 0
+    ended_children: Sequence[EndedChild] = ()
 
 
 ResultStore = Store[Mapping[RunKey, RunReport], LockedState, Settlement, SettlementResult]
@@ -120,6 +123,10 @@ class RepublishTransaction(Protocol):
     async def list_usage(self, after: UsageCursor, limit: int) -> Sequence[UsageToRepublish]: ...
 
     async def list_open_cancels(self) -> Sequence[OpenCancel]: ...
+
+    async def list_ended_children(self, limit: int) -> Sequence[EndedChild]:
+        """List the ended children of jobs that go on."""
+        ...
 
     async def store(self, epoch: str, cursor: UsageCursor | None) -> None: ...
 

@@ -10,10 +10,12 @@ from fastapi.exceptions import RequestValidationError
 
 from msaas.auth import Authenticator, RequireUser, UserPrincipal
 from msaas.flags import FlagContext, parse_requested_flags
+from msaas.gateway.application.agent_ports import AgentViews
 from msaas.gateway.application.api_key_streams import ApiKeyStreams
 from msaas.gateway.application.audit import Actor, Auditor
 from msaas.gateway.application.billing_ports import BillingViews
 from msaas.gateway.application.change_jobs_in_bulk import ChangeJobsInBulk
+from msaas.gateway.application.decide_approvals import DecideApprovals
 from msaas.gateway.application.features import Features
 from msaas.gateway.application.invoice_ports import InvoiceViews
 from msaas.gateway.application.job_event_hub import JobEventHub
@@ -74,6 +76,9 @@ class GatewayState:
     billing_commands: CommandSender
     billing_return_url: str
     webhooks: ReceiveWebhooks
+    agent_views: AgentViews
+    decide_approvals: DecideApprovals
+    run_hub: JobEventHub
     find_address: FindAddress
 
 
@@ -137,6 +142,7 @@ CurrentFlagContext = Annotated[FlagContext, Depends(read_flag_context)]
 Cursor = Annotated[PageCursor | None, Depends(read_cursor)]
 PageSize = Annotated[int, Query(ge=1, le=100)]
 
+AgentViewsDep = Annotated[AgentViews, Depends(part(lambda state: state.agent_views))]
 AuthenticatorDep = Annotated[Authenticator, Depends(part(lambda state: state.authenticator))]
 AuditorDep = Annotated[Auditor, Depends(part(lambda state: state.auditor))]
 ChangeJobsInBulkDep = Annotated[
@@ -145,6 +151,7 @@ ChangeJobsInBulkDep = Annotated[
 BillingCommandsDep = Annotated[CommandSender, Depends(part(lambda state: state.billing_commands))]
 BillingViewsDep = Annotated[BillingViews, Depends(part(lambda state: state.billing_views))]
 CommandsDep = Annotated[CommandSender, Depends(part(lambda state: state.commands))]
+DecideApprovalsDep = Annotated[DecideApprovals, Depends(part(lambda state: state.decide_approvals))]
 EventHubDep = Annotated[JobEventHub, Depends(part(lambda state: state.event_hub))]
 FeaturesDep = Annotated[Features, Depends(part(lambda state: state.features))]
 HealthDep = Annotated[Health, Depends(part(lambda state: state.health))]
@@ -168,5 +175,6 @@ ProfilesDep = Annotated[Profiles, Depends(part(lambda state: state.profiles))]
 ReadCircuitsDep = Annotated[ReadCircuits, Depends(part(lambda state: state.read_circuits))]
 ReadSummaryDep = Annotated[ReadSummary, Depends(part(lambda state: state.read_summary))]
 ReceiveWebhooksDep = Annotated[ReceiveWebhooks, Depends(part(lambda state: state.webhooks))]
+RunHubDep = Annotated[JobEventHub, Depends(part(lambda state: state.run_hub))]
 FindAddressDep = Annotated[FindAddress, Depends(part(lambda state: state.find_address))]
 ReturnUrlDep = Annotated[str, Depends(part(lambda state: state.billing_return_url))]

@@ -4,14 +4,18 @@ import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Annotated, Final
+from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.types import Receive, Scope, Send
 
+from msaas.auth import Authenticator
 from msaas.contracts import Scope as ApiKeyScope
 from msaas.contracts import hello_frame, is_cursor
+from msaas.gateway.application.api_key_streams import ApiKeyStreams
 from msaas.gateway.application.errors import StreamCapacityReached
+from msaas.gateway.application.job_event_hub import JobEventHub
 from msaas.gateway.application.stream_connection import EndReason, StreamConnection
 from msaas.gateway.entrypoints.http.dependencies import (
     AuthenticatorDep,
@@ -20,7 +24,7 @@ from msaas.gateway.entrypoints.http.dependencies import (
     KeyStreamsDep,
 )
 from msaas.gateway.entrypoints.http.route_rules import RouteRule, guard
-from msaas.web import get_hijacked_connection
+from msaas.web import Health, get_hijacked_connection
 
 _BUFFER_BYTES: Final = 32 * 1024
 _SILENCE_TIMEOUT_SECONDS: Final = 30.0
@@ -33,29 +37,60 @@ _HEADERS: Final = [
 router = APIRouter(prefix="/api/v1/jobs")
 
 
+class StreamOpener:
+    """Opens a stream of the caller at a hub; it ends with the caller's token or key."""
+
+    def __init__(
+        self, authenticator: Authenticator, key_streams: ApiKeyStreams, health: Health
+    ) -> None:
+        self._authenticator = authenticator
+        self._key_streams = key_streams
+        self._health = health
+
+    async def __call__(
+        self,
+        request: Request,
+        hub: JobEventHub,
+        *,
+        wants_rows: bool = False,
+        run_id: UUID | None = None,
+    ) -> Response:
+        user, expires_at = await self._authenticator.authenticate_scope(request.scope)
+        if self._health.draining.is_set():
+            raise StreamCapacityReached(retry_after=1)
+        connection, start = hub.open(
+            user.id,
+            _last_event_id(request),
+            ends_at=time.monotonic() + expires_at - time.time(),
+            wants_rows=wants_rows,
+            run_id=run_id,
+        )
+        on_close: list[Callable[[], None]] = [partial(hub.close, user.id, connection)]
+        if user.api_key is not None:
+            end = partial(connection.end, EndReason.KEY_REVOKED)
+            on_close.append(self._key_streams.register(user.api_key.id, end))
+        return EventStream(connection, hello_frame(start, hub.retry_ms()), on_close)
+
+
+async def create_opener(
+    authenticator: AuthenticatorDep, key_streams: KeyStreamsDep, health: HealthDep
+) -> StreamOpener:
+    return StreamOpener(authenticator, key_streams, health)
+
+
+OpenStreamDep = Annotated[StreamOpener, Depends(create_opener)]
+
+
 @router.get("/stream", dependencies=[guard(RouteRule(scope=ApiKeyScope.JOBS_READ))])
 async def stream_jobs(
     request: Request,
-    authenticator: AuthenticatorDep,
     event_hub: EventHubDep,
+    open_stream: OpenStreamDep,
     *,
-    key_streams: KeyStreamsDep,
-    health: HealthDep,
     rows: Annotated[bool, Query()] = False,
     x_stream_rows: Annotated[bool, Header()] = False,
 ) -> Response:
-    user, expires_at = await authenticator.authenticate_scope(request.scope)
-    if health.draining.is_set():
-        raise StreamCapacityReached(retry_after=1)
-    ends_at = time.monotonic() + expires_at - time.time()
-    connection, start = event_hub.open(
-        user.id, _last_event_id(request), ends_at=ends_at, wants_rows=rows or x_stream_rows
-    )
-    on_close: list[Callable[[], None]] = [partial(event_hub.close, user.id, connection)]
-    if user.api_key is not None:
-        end = partial(connection.end, EndReason.KEY_REVOKED)
-        on_close.append(key_streams.register(user.api_key.id, end))
-    return EventStream(connection, hello_frame(start, event_hub.retry_ms()), on_close)
+    return await open_stream(request, event_hub, wants_rows=rows or x_stream_rows)
 
 
 def _last_event_id(request: Request) -> str | None:

@@ -6,6 +6,8 @@ from fastapi import APIRouter
 
 from msaas.gateway.entrypoints.http import (
     account,
+    agent_runs,
+    agent_stream,
     api_keys,
     artifacts,
     billing,
@@ -43,6 +45,7 @@ ROUTERS = (
     billing.router,
     invoices.router,
     operator_lists.router,
+    *(agent_stream.router, agent_runs.router),
 )
 # Pages for people, and what Stripe calls; the OpenAPI document does not describe them.
 PAGES: Final = APIRouter(dependencies=[guard(RouteRule(is_public=True, rate_limit=None))])

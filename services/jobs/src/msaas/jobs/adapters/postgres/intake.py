@@ -13,7 +13,9 @@ from msaas.jobs.adapters.postgres.accounts import (
     read_counters,
     read_subject,
 )
+from msaas.jobs.adapters.postgres.children import find_ended
 from msaas.jobs.adapters.postgres.rows import WAKE, Row, fetch_rows, read_snapshot
+from msaas.jobs.application.child_outcomes import WORKFLOWS
 from msaas.jobs.application.command_batch import (
     CommandBatch,
     IdempotencyKey,
@@ -55,6 +57,7 @@ class PostgresIntake:
         rows += await self._finish(batch)
         rows += await self._request_stop(batch)
         await self._wake(batch)
+        await self._find_ended_children(batch)
         return [read_snapshot(row) for row in rows]
 
     async def _load_jobs(self, batch: CommandBatch, request: LockRequest) -> None:
@@ -115,7 +118,17 @@ class PostgresIntake:
         ended = (*batch.cancelled, *batch.expired)
         waiting = batch.to_wake | {job.parent_id for job in ended if job.parent_id}
         if waiting:
-            batch.woken_count = len(await self._connection.fetch(WAKE, list(waiting)))
+            woken = await self._connection.fetch(WAKE, list(waiting), list(batch.answered))
+            batch.woken_count = len(woken)
+
+    async def _find_ended_children(self, batch: CommandBatch) -> None:
+        jobs = (*batch.cancelled, *batch.expired, *batch.to_republish.values())
+        ended = [
+            job.id
+            for job in jobs
+            if job.is_finished and (job.parent_id or job.task_type in WORKFLOWS)
+        ]
+        batch.ended_children = await find_ended(self._connection, ended)
 
 
 def _counter_row(account: Account) -> Row:

@@ -5,7 +5,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from msaas.contracts import PeriodCount, UsageCounted
+from msaas.jobs.adapters.postgres.children import LIST_OF_OPEN_PARENTS, read_ended
 from msaas.jobs.adapters.postgres.rows import read_charge, read_entry
+from msaas.jobs.application.child_outcomes import EndedChild
 from msaas.jobs.application.results_ports import (
     LastRepublish,
     OpenCancel,
@@ -96,6 +98,10 @@ class PostgresRepublish:
             OpenCancel(run=RunKey(row["id"], row["fence"]), correlation_id=row["correlation_id"])
             for row in rows
         ]
+
+    async def list_ended_children(self, limit: int) -> Sequence[EndedChild]:
+        rows = await self._connection.fetch(LIST_OF_OPEN_PARENTS, limit)
+        return [read_ended(row) for row in rows]
 
     async def store(self, epoch: str, cursor: UsageCursor | None) -> None:
         await self._connection.execute(SAVE_EPOCH, epoch, *(cursor or (None, None)))

@@ -9,6 +9,7 @@ from asyncpg import Record
 
 from msaas.contracts import JobStatus, Plan, Progress
 from msaas.jobs.adapters.postgres import results_sql as sql
+from msaas.jobs.adapters.postgres.children import find_ended
 from msaas.jobs.adapters.postgres.results_rows import (
     charge_row,
     counter_rows,
@@ -20,6 +21,7 @@ from msaas.jobs.adapters.postgres.results_rows import (
     state_row,
 )
 from msaas.jobs.adapters.postgres.rows import WAKE, fetch_rows, read_charge, read_snapshot
+from msaas.jobs.application.child_outcomes import WORKFLOWS, EndedChild
 from msaas.jobs.application.events import JobSnapshot
 from msaas.jobs.application.results_ports import LockedState, Settlement, SettlementResult
 from msaas.jobs.domain.charging import UsageCharge
@@ -65,6 +67,7 @@ class PostgresResults:
             snapshots={row["id"]: read_snapshot(row) for row in self._jobs} | changed,
             woken_count=woken_count,
             charges=[*settlement.charges, *earlier],
+            ended_children=await self._find_ended_children(settlement.transitions),
         )
 
     async def _find_earlier_plans(
@@ -107,7 +110,17 @@ class PostgresResults:
         waiting = {transition.job.id for transition in transitions if transition.starts_waiting}
         waiting |= {parents[transition.job.id] for transition in transitions if transition.ends}
         waiting.discard(None)
-        return len(await self._connection.fetch(WAKE, list(waiting))) if waiting else 0
+        return len(await self._connection.fetch(WAKE, list(waiting), [])) if waiting else 0
+
+    async def _find_ended_children(self, transitions: Sequence[Transition]) -> list[EndedChild]:
+        parents = {row["id"]: row["parent_job_id"] for row in self._jobs}
+        ended = [
+            transition.job.id
+            for transition in transitions
+            if transition.after.is_finished
+            and (parents[transition.job.id] or transition.job.task_type in WORKFLOWS)
+        ]
+        return await find_ended(self._connection, ended)
 
     async def _find_earlier_charges(self, transitions: Sequence[Transition]) -> list[UsageCharge]:
         """Find charges that were committed and perhaps not published: their reports came again."""

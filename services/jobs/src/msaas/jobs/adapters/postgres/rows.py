@@ -29,11 +29,11 @@ ACTIVE_PAUSES: Final = (
 
 # Every transaction that ends a child locks the same subject, so that of two that end the last two
 # children one sees both. The waiting jobs are locked before, in the order of all locks; their
-# children are only read.
+# children are only read. The jobs of the second parameter have been answered.
 WAKE: Final = """
 UPDATE jobs.jobs p SET waiting_for = NULL, wake_at = now()
 WHERE p.id = ANY($1::uuid[]) AND p.finished_at IS NULL AND p.waiting_for IS NOT NULL AND (
-  p.wake_at <= now()
+  p.wake_at <= now() OR p.id = ANY($2::uuid[])
   OR p.waiting_for <> '{}' AND NOT EXISTS (
     SELECT FROM jobs.jobs c
     WHERE c.parent_job_id = p.id AND c.id = ANY(p.waiting_for) AND c.finished_at IS NULL

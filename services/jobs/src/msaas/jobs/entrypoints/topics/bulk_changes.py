@@ -49,6 +49,7 @@ class BulkChangesHandler:
 def _build_messages(delivery: Delivery, finished: FinishedPart) -> Iterator[OutgoingMessage]:
     for snapshot in finished.processed.snapshots:
         yield snapshot.to_event(delivery.entry.traceparent)
+    yield from finished.processed.child_outcomes
     for job_id in finished.processed.list_stopped_jobs():
         yield delivery.emit("jobs.control", CancelRequested(job_id=job_id))
     if finished.following is not None:

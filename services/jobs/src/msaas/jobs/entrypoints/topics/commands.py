@@ -111,6 +111,7 @@ class CommandsHandler:
         traces = {job_id: context.traceparent for context in contexts for job_id in context.job_ids}
         for snapshot in processed.snapshots:
             yield snapshot.to_event(traces.get(snapshot.id))
+        yield from processed.child_outcomes
 
     def _reply(
         self, delivery: Delivery, context: CommandContext, outcome: CommandOutcome | MsaasError

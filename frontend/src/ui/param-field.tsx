@@ -2,9 +2,9 @@
 
 import { useState } from "react";
 import { useStrings } from "@/lib/i18n/provider";
-import { Checkbox, Field, Input, Select, TextArea } from "@/ui/field";
-import { formStrings } from "../form-strings";
-import type { FormField, ParamError } from "../schema-form";
+import { fieldStrings } from "@/lib/i18n/strings/fields";
+import type { FormField, ParamError } from "@/lib/schema-form";
+import { Checkbox, Field, Input, Select, TextArea } from "./field";
 
 interface ParamFieldProps {
   readonly field: FormField;
@@ -15,7 +15,7 @@ interface ParamFieldProps {
 
 /** One parameter, with the control that its schema asks for. */
 export function ParamField({ field, value, error, onChange }: ParamFieldProps) {
-  const t = useStrings(formStrings);
+  const t = useStrings(fieldStrings);
   const hint = useHint(field);
   const label = field.name.replaceAll("_", " ");
   if (field.kind === "boolean") {
@@ -91,7 +91,7 @@ export function ParamField({ field, value, error, onChange }: ParamFieldProps) {
 }
 
 function useHint(field: FormField): string | undefined {
-  const t = useStrings(formStrings);
+  const t = useStrings(fieldStrings);
   if (field.kind === "secret") return t("secretHint");
   if (field.kind === "lines") return t("linesHint");
   if (field.description && field.description.length < 120) return field.description;
@@ -129,6 +129,6 @@ function print(value: unknown): string {
 }
 
 export function useErrorText(): (error: ParamError) => string {
-  const t = useStrings(formStrings);
+  const t = useStrings(fieldStrings);
   return (error) => t(`err_${error.code}`, "limit" in error ? { limit: error.limit } : {});
 }

@@ -1,0 +1,1 @@
+"""What earlier runs of a user have read: vectors in Chroma, texts in Postgres."""

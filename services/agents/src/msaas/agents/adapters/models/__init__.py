@@ -1,0 +1,1 @@
+"""Language models: providers, their order, and what they cost."""
