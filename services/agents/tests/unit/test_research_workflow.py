@@ -25,7 +25,7 @@ HOME = """# The almanac
 
 A light that is longer on than off is called occulting.
 """
-RANGE = "White carries furthest: 20 miles.\n\nSecret: sk_live_abcdefghijklmnop1234\n"
+RANGE = "White carries furthest: 20 miles.\n\nSecret: rk_live_abcdefghijklmnop1234\n"
 SITE = {
     SEED: FakePage(HOME),
     "https://lights.example/list": FakePage("There are 42 lights."),
@@ -108,9 +108,9 @@ async def test_the_planner_sees_no_page_and_the_reader_has_no_question_of_the_pa
 async def test_a_secret_on_a_page_is_no_finding() -> None:
     ctx = _context()
     result = await _run(ctx)
-    assert "sk_live" not in ctx.requests["write"].messages[1].text
-    assert "sk_live" not in result.model_dump_json()
-    assert not any("sk_live" in passage.text for passage in ctx.memory)
+    assert "rk_live" not in ctx.requests["write"].messages[1].text
+    assert "rk_live" not in result.model_dump_json()
+    assert not any("rk_live" in passage.text for passage in ctx.memory)
 
 
 async def test_a_page_that_leads_to_another_host_is_not_read() -> None:

@@ -107,7 +107,7 @@ def test_a_plain_link_on_a_seeds_host_is_followed(url: str) -> None:
         (f"https://lights.example/?q={CODE[::-1].replace(' ', '-')}", "url_carries_text"),
         (f"https://lights.example/{CODE.replace(' ', '/')}", "url_carries_text"),
         (f"https://lights.example/?q={b'launch is on 14'.hex()}", "url_high_entropy"),
-        ("https://lights.example/?q=sk_live_abcdefghijklmnopqrst", "secret"),
+        ("https://lights.example/?q=rk_live_abcdefghijklmnopqrst", "secret"),
     ],
 )
 def test_a_link_that_leads_away_or_may_carry_data_is_blocked(url: str, reason: str | None) -> None:
@@ -234,9 +234,13 @@ def test_the_policy_has_a_limit_of_length() -> None:
     assert _reason(decision) == "argument_too_long"
 
 
-def test_links_of_markdown_are_found_once() -> None:
-    text = "[A](https://a.example/x#one) ![i](https://a.example/i.png) [B](https://a.example/x) <https://a.example/y>"
-    assert [link.url for link in find_links(text)] == ["https://a.example/x", "https://a.example/y"]
+def test_links_of_markdown_are_found_with_each_label() -> None:
+    text = (
+        "[A](https://a.example/x#one) ![i](https://a.example/i.png) [A](https://a.example/x) "
+        "[B \n c](https://a.example/x) [B](https://a.example/x) <https://a.example/y>"
+    )
+    found = [(link.url.rpartition("/")[2], link.label) for link in find_links(text)]
+    assert found == [("x", "A"), ("x", "B"), ("y", "")]
 
 
 @pytest.mark.parametrize(

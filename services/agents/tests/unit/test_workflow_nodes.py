@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from services.agents.tests.support.citation_verifier import load_verifier
 from services.agents.tests.support.fake_context import (
     FakeContext,
     FakePage,
@@ -46,6 +47,8 @@ async def test_a_run_that_begins_anew_pays_and_submits_nothing_twice(workflow_ty
     assert again == first
     assert (ctx.requests, ctx.submitted) == (requests, submitted)
     assert len(ctx.submitted) >= 1
+    pages = [{"url": each.url, "text": each.text} for each in ctx.documents.values()]
+    assert list(load_verifier().check_result(first.model_dump(mode="json"), pages)) == []
 
 
 @pytest.mark.parametrize("workflow_type", ["research", "extract", "monitor"])

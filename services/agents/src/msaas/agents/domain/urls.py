@@ -42,13 +42,11 @@ class PageLink:
 
 
 def find_links(text: str) -> list[PageLink]:
-    """Return the links of Markdown, each address once, without fragments."""
+    """Return the links of Markdown without fragments; an address has one for each of its labels."""
     found = [(match.group(2), match.group(1)) for match in _LINK.finditer(text)]
     found += [(match.group(1), "") for match in _BARE_LINK.finditer(text)]
-    links: dict[str, str] = {}
-    for url, label in found:
-        links.setdefault(url.partition("#")[0], " ".join(label.split()))
-    return [PageLink(url, label) for url, label in links.items()]
+    links = (PageLink(url.partition("#")[0], " ".join(label.split())) for url, label in found)
+    return list(dict.fromkeys(links))
 
 
 def split_url(url: str) -> SplitResult | None:

@@ -10,8 +10,9 @@ from msaas.agents.application.ports import OrchestratorContext, Run
 from msaas.agents.domain.evidence import Document, Passage
 from msaas.agents.domain.grounding import find_passage, ground_answer
 from msaas.agents.domain.secrets import contains_secret
+from msaas.agents.domain.spotlight import score_suspicion
 from msaas.agents.domain.tools import Origin
-from msaas.agents.domain.urls import PageLink, find_links, host_of
+from msaas.agents.domain.urls import find_links, host_of
 from msaas.agents.workflows.graph import Context, fingerprint_of, new_graph
 from msaas.agents.workflows.prompts import plan_request, read_request, write_request
 from msaas.agents.workflows.reading import (
@@ -79,7 +80,7 @@ async def plan(state: ResearchState, runtime: Context) -> Update:
 
 
 async def browse(state: ResearchState, runtime: Context) -> Update:
-    """Open what is queued; the pages that links are from are loaded, so that the policy has them."""
+    """Open what is queued; the policy gets the pages that its links are from by loading them."""
     queue = state["queue"]
     await load_pages(runtime.context, state["pages"])
     pages, notes = await open_pages(runtime.context, f"browse.{state['round']}", queue)
@@ -115,6 +116,8 @@ async def read(state: ResearchState, runtime: Context) -> Update:
             passages = [find_passage(document, quote) for quote in quotes]
             kept = [each for each in passages if each and not contains_secret(each.text)]
             step.note(f"{len(kept)} of {len(quotes)} quotes are literal")
+            if suspicion := score_suspicion(document.text):
+                step.note(f"{suspicion} kinds of orders to a model are in the text")
             findings += [to_plain(each) for each in kept]
             enough = enough or (complete and bool(kept))
     return {
@@ -151,37 +154,40 @@ async def follow(state: ResearchState, runtime: Context) -> Update:
     documents = await load_pages(runtime.context, state["pages"])
     links = find_followable(documents, state["seeds"], state["visited"])
     ranked = await _rank(runtime.context, " ".join(state["questions"]), list(links))
-    return {"queue": [queued(link.url, Origin.PAGE, [links[link]]) for link in ranked[:room]]}
+    return {
+        "queue": [queued(url, Origin.PAGE, [links[url, label]]) for url, label in ranked[:room]]
+    }
 
 
 def find_followable(
     documents: Sequence[Document], seeds: Sequence[str], visited: Sequence[str]
-) -> dict[PageLink, str]:
-    """Return the links that lead to other pages of the seeds' hosts, with the page of each."""
+) -> dict[tuple[str, str], str]:
+    """Return addresses and labels that lead to other pages of the seeds' hosts, with their page."""
     hosts = {host_of(seed) for seed in seeds}
     seen = {url.partition("#")[0].rstrip("/") for url in visited}
-    links: dict[PageLink, str] = {}
+    links: dict[tuple[str, str], str] = {}
     for document in documents:
         for link in find_links(document.text):
-            path = link.url.partition("?")[0].lower()
-            plain = link.url.rstrip("/")
-            if host_of(link.url) in hosts and plain not in seen and not path.endswith(_FILES):
-                seen.add(plain)
-                links[link] = document.url
+            is_file = link.url.partition("?")[0].lower().endswith(_FILES)
+            if host_of(link.url) in hosts and link.url.rstrip("/") not in seen and not is_file:
+                links.setdefault((link.url, link.label), document.url)
     return links
 
 
 async def _rank(
-    ctx: OrchestratorContext, question: str, links: Sequence[PageLink]
-) -> list[PageLink]:
-    """Return the links by the likeness of their words to the question."""
+    ctx: OrchestratorContext, question: str, links: Sequence[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Return each address once, by the likeness of its best label to the question."""
     if not links:
         return []
-    words = [f"{link.label} {link.url.rpartition('//')[2].partition('/')[2]}" for link in links]
+    words = [label or url.rpartition("/")[2] or url for url, label in links]
     vectors = np.asarray(await ctx.embedder.embed(words))
     query = np.asarray((await ctx.embedder.embed([question], query=True))[0])
     order = np.argsort(-(vectors @ query), kind="stable")
-    return [links[int(at)] for at in order]
+    best: dict[str, tuple[str, str]] = {}
+    for at in order:
+        best.setdefault(links[int(at)][0].rstrip("/"), links[int(at)])
+    return list(best.values())
 
 
 async def recall(state: ResearchState, runtime: Context) -> Update:
