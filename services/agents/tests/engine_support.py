@@ -58,7 +58,7 @@ class Engine:
     environment: str
     redis_url: str
     url: str
-    rows: asyncpg.Connection
+    rows: asyncpg.Pool
     client: CommandClient
 
     async def add_user(self) -> UUID:
@@ -135,7 +135,7 @@ class Engine:
 @asynccontextmanager
 async def running_engine(url: str, redis_url: str, environment: str) -> AsyncGenerator[Engine]:
     metrics = Metrics("jobs", "test")
-    rows = await asyncpg.connect(url)
+    rows = await asyncpg.create_pool(url, min_size=1, max_size=8)
     async with Database(PostgresConfig(as_login(url, "svc_jobs")), metrics) as database:
         broker = RedisBroker(redis_url, command_timeout=GENEROUS_TIMEOUT)
         jobs = assemble_jobs(

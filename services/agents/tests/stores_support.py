@@ -38,10 +38,10 @@ class AgentsData:
         return user_id
 
     async def begin(
-        self, user_id: UUID | None = None, plan: Plan = Plan.FREE, asked: Ceilings | None = None
+        self, user_id: UUID | None = None, plan: Plan = Plan.FREE, requested: Ceilings | None = None
     ) -> HeldRun:
         user_id = user_id or await self.add_user()
-        new, fence = build_run(user_id, plan, asked), new_id()
+        new, fence = build_run(user_id, plan, requested), new_id()
         return HeldRun(await self.stores.runs.begin(new, fence), fence)
 
     async def begin_again(self, held: HeldRun) -> HeldRun:
@@ -55,7 +55,7 @@ class AgentsData:
         return run
 
 
-def build_run(user_id: UUID, plan: Plan = Plan.FREE, asked: Ceilings | None = None) -> NewRun:
+def build_run(user_id: UUID, plan: Plan = Plan.FREE, requested: Ceilings | None = None) -> NewRun:
     return NewRun(
         run_id=new_id(),
         user_id=user_id,
@@ -64,7 +64,7 @@ def build_run(user_id: UUID, plan: Plan = Plan.FREE, asked: Ceilings | None = No
         title="What does it cost?",
         params={"question": "What does it cost?"},
         graph_fingerprint="g1",
-        ceilings=limit_run(plan, asked or Ceilings()),
+        ceilings=limit_run(plan, requested or Ceilings()),
     )
 
 

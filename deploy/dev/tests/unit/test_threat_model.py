@@ -10,13 +10,19 @@ BROWSER_TESTS = ("services/browser-worker/tests", "deploy/e2e/tests")
 GATEWAY_TESTS = ("services/gateway/tests", "libs/web/tests", "deploy/e2e/tests")
 # The contracts have the rights of each Redis user, the services what a message may cause.
 FLEET_TESTS = ("contracts/tests", "libs", "services")
+AGENTS_TESTS = ("services/agents/tests",)
 NAMED = re.compile(r"`(test_\w+)`")
 DEFINED = re.compile(r"^(?:async )?def (test_\w+)", re.MULTILINE)
 
 
 @pytest.mark.parametrize(
     ("model", "folders", "least"),
-    [("browser", BROWSER_TESTS, 16), ("gateway", GATEWAY_TESTS, 10), ("fleet", FLEET_TESTS, 3)],
+    [
+        ("agents", AGENTS_TESTS, 14),
+        ("browser", BROWSER_TESTS, 16),
+        ("gateway", GATEWAY_TESTS, 10),
+        ("fleet", FLEET_TESTS, 3),
+    ],
 )
 def test_every_control_of_the_threat_model_is_shown_by_a_test_that_exists(
     model: str, folders: tuple[str, ...], least: int

@@ -88,7 +88,7 @@ async def test_a_run_sees_the_threads_of_no_other_run(
     assert await savers[0].aget_tuple(config) is not None
 
 
-def build_loop(steps: int) -> StateGraph[State]:
+def build_loop(steps: int) -> Any:
     """Build a graph that finds a hundred characters in each of its steps."""
 
     async def find(state: State) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def build_loop(steps: int) -> StateGraph[State]:
     def go_on(state: State) -> str:
         return "find" if state["done"] < steps else END
 
-    graph = StateGraph(State)
+    graph: Any = StateGraph(State)
     graph.add_node("find", find)
     graph.add_edge(START, "find")
     graph.add_conditional_edges("find", go_on)
@@ -137,13 +137,13 @@ async def test_what_a_run_stores_grows_with_its_state_and_shrinks_at_its_end(
 async def test_a_graph_goes_on_in_another_process_where_it_was_interrupted(
     data: AgentsData, agents_database: Database
 ) -> None:
-    class Asked(TypedDict):
+    class Answers(TypedDict):
         answers: Annotated[list[str], operator.add]
 
-    async def ask(_state: Asked) -> dict[str, Any]:
+    async def ask(_state: Answers) -> dict[str, Any]:
         return {"answers": [interrupt({"question": "Which?"})]}
 
-    graph = StateGraph(Asked)
+    graph: Any = StateGraph(Answers)
     for name in ("first", "second"):
         graph.add_node(name, ask)
     graph.add_edge(START, "first")
@@ -151,6 +151,7 @@ async def test_a_graph_goes_on_in_another_process_where_it_was_interrupted(
     held = await data.begin()
     config: RunnableConfig = {"configurable": {"thread_id": held.run.thread_id}}
     given: Any = {"answers": []}
+    result: dict[str, Any] = {}
     for number in range(3):
         saver = data.stores.checkpoints.build_saver(held.run, held.fence)
         result = await graph.compile(checkpointer=saver).ainvoke(given, config, durability="sync")

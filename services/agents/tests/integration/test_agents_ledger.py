@@ -82,7 +82,7 @@ async def test_what_a_provider_claims_beyond_the_reservation_is_not_counted(
 
 
 @pytest.mark.parametrize(
-    ("asked", "tokens", "cost", "ceiling"),
+    ("requested", "tokens", "cost", "ceiling"),
     [
         (Ceilings(tokens=99), 100, 1, "tokens"),
         (Ceilings(cost_micro_usd=999), 1, 1_000, "cost"),
@@ -91,9 +91,9 @@ async def test_what_a_provider_claims_beyond_the_reservation_is_not_counted(
     ],
 )
 async def test_a_refusal_names_its_ceiling_and_reserves_nothing(
-    data: AgentsData, asked: Ceilings, tokens: int, cost: int, ceiling: str
+    data: AgentsData, requested: Ceilings, tokens: int, cost: int, ceiling: str
 ) -> None:
-    held = await data.begin(asked=asked)
+    held = await data.begin(requested=requested)
     before = await data.get(held)
     with pytest.raises(CeilingReached) as reached:
         await data.stores.ledger.reserve(*held.key, "a", bound(tokens, cost))
@@ -127,12 +127,12 @@ async def test_no_writer_can_pass_a_ceiling(data: AgentsData) -> None:
 
 @dataclass(frozen=True)
 class Act:
-    """What one worker does: a call with its fate, or a death and another worker in its place."""
+    """What one worker does: a call with its outcome, or a death and another worker in its place."""
 
     worker: int
     key: str
-    fate: str
-    wanted: tuple[int, int]
+    outcome: str
+    reserved: tuple[int, int]
     used: tuple[int, int]
     cost: int
 
@@ -141,8 +141,8 @@ ACTS = st.builds(
     Act,
     worker=st.integers(0, 5),
     key=st.sampled_from("abcd"),
-    fate=st.sampled_from(["answered", "answered", "answered", "failed", "died", "taken over"]),
-    wanted=st.tuples(st.integers(0, 40_000), st.integers(0, 260_000)),
+    outcome=st.sampled_from(["answered", "answered", "answered", "failed", "died", "taken over"]),
+    reserved=st.tuples(st.integers(0, 40_000), st.integers(0, 260_000)),
     used=st.tuples(st.integers(0, 40_000), st.integers(0, 40_000)),
     cost=st.integers(0, 300_000),
 )
@@ -161,7 +161,7 @@ class Chaos:
     async def act(self, act: Act) -> None:
         worker = self.workers[act.worker]
         try:
-            if act.fate == "taken over":
+            if act.outcome == "taken over":
                 self.workers[act.worker] = await self.data.begin_again(worker)
             else:
                 await self._call(worker, act)
@@ -170,14 +170,14 @@ class Chaos:
 
     async def _call(self, worker: HeldRun, act: Act) -> None:
         ledger, paid = self.data.stores.ledger, (worker.run.run_id, act.key)
-        found = await ledger.reserve(*worker.key, act.key, bound(*act.wanted))
+        found = await ledger.reserve(*worker.key, act.key, bound(*act.reserved))
         if isinstance(found, ModelAnswer):
             assert found == self.paid[paid]
-        elif act.fate == "failed":
+        elif act.outcome == "failed":
             usage = TokenUsage(tokens_in=act.used[0], tokens_out=act.used[1])
             await ledger.fail(*worker.key, act.key, usage, act.cost)
-        elif act.fate == "answered":
-            assert paid not in self.paid, "an answer that is stored was asked for again"
+        elif act.outcome == "answered":
+            assert paid not in self.paid, "an answer that is stored was requested again"
             given_answer = answer(uuid4().hex, *act.used, act.cost)
             await ledger.settle(*worker.key, act.key, given_answer)
             self.paid[paid] = given_answer
@@ -186,7 +186,7 @@ class Chaos:
         """Compare the sums of the calls with those of runs and days, and both with the ceilings."""
         for held in self.workers:
             run = await self.data.get(held)
-            calls = await self.data.rows.fetchrow(CALLS, held.run.run_id)
+            [calls] = await self.data.rows.fetch(CALLS, held.run.run_id)
             assert run.tokens_left >= 0
             assert run.cost_left_micro_usd >= 0
             assert calls["cost"] == run.spend.cost_micro_usd
@@ -195,7 +195,7 @@ class Chaos:
             assert calls["lost"] == run.tokens_lost
             assert calls["used"] == run.spend.tokens_in + run.spend.tokens_out
             assert calls["answered"] == len({k for k in self.paid if k[0] == run.run_id})
-        row = await self.data.rows.fetchrow(DAYS, self.workers[0].run.user_id)
+        [row] = await self.data.rows.fetch(DAYS, self.workers[0].run.user_id)
         assert row["spent"] == row["counted"]
         assert row["highest"] <= DAY_COST_MICRO_USD[Plan.FREE]
 
@@ -220,20 +220,20 @@ FROM agents.spend_days WHERE user_id = $1
 """
 
 
-@given(rounds=st.lists(st.lists(ACTS, min_size=1, max_size=4), min_size=2, max_size=10))
+@given(batches=st.lists(st.lists(ACTS, min_size=1, max_size=4), min_size=2, max_size=10))
 @settings(
     max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 async def test_spent_and_reserved_stay_below_all_ceilings_whatever_happens(
-    data: AgentsData, rounds: list[list[Act]]
+    data: AgentsData, batches: list[list[Act]]
 ) -> None:
     user_id = await data.add_user()
     runs = [await data.begin(user_id) for _ in range(3)]
     # Each run has two workers: one holds it, the other has lost it and does not know.
     chaos = Chaos(data, [*runs, *[await data.begin_again(held) for held in runs]])
-    for acts in rounds:
+    for acts in batches:
         # Calls of one run with one key are one after the other in a process, so here too.
         unique = {(act.worker % 3, act.key): act for act in acts}
         await asyncio.gather(*(chaos.act(act) for act in unique.values()))

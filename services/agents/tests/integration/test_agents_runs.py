@@ -101,7 +101,7 @@ async def list_open(data: AgentsData) -> Sequence[StoredRun]:
     return await data.stores.runs.list_open(None, 10_000)
 
 
-async def test_a_run_of_somebody_else_or_of_nobody_does_not_begin(data: AgentsData) -> None:
+async def test_a_run_of_another_or_a_missing_user_does_not_begin(data: AgentsData) -> None:
     held = await data.begin()
     other = build_again(held)
     with pytest.raises(RunNotFound):
@@ -111,7 +111,7 @@ async def test_a_run_of_somebody_else_or_of_nobody_does_not_begin(data: AgentsDa
 
 
 async def test_time_that_a_person_takes_does_not_count(data: AgentsData) -> None:
-    held = await data.begin(asked=Ceilings(seconds=60))
+    held = await data.begin(requested=Ceilings(seconds=60))
     waiting = await data.stores.runs.suspend(*held.key, for_person=True)
     await data.rows.execute(
         "UPDATE agents.runs SET deadline_at = deadline_at - interval '1 hour',"
@@ -132,7 +132,7 @@ async def test_time_that_a_person_takes_does_not_count(data: AgentsData) -> None
 
 
 async def test_steps_are_numbered_once_and_their_ceiling_holds(data: AgentsData) -> None:
-    held = await data.begin(asked=Ceilings(steps=2))
+    held = await data.begin(requested=Ceilings(steps=2))
     put = data.stores.steps.put
     first = await put(*held.key, StepRecord(key="a", kind="plan", state="started", title="P\0lan"))
     assert (first.seq, first.title, first.finished_at) == (1, "Plan", None)
@@ -171,19 +171,19 @@ async def test_tool_calls_are_stored_once_and_their_first_outcome_counts(data: A
 async def test_the_first_decision_counts(data: AgentsData) -> None:
     held = await data.begin()
     approvals, user_id = data.stores.approvals, held.run.user_id
-    asked = await approvals.open(*held.key, build_question())
-    assert asked.state == "open"
+    requested = await approvals.open(*held.key, build_question())
+    assert requested.state == "open"
     with pytest.raises(ApprovalNotFound):
-        await approvals.decide(asked.id, uuid4(), "approved")
+        await approvals.decide(requested.id, uuid4(), "approved")
     with pytest.raises(ApprovalClosed):
-        await approvals.decide(asked.id, user_id, "answered", {"yes": True})
+        await approvals.decide(requested.id, user_id, "answered", {"yes": True})
     decided = await asyncio.gather(
-        *(approvals.decide(asked.id, user_id, state) for state in ("approved", "denied") * 3)
+        *(approvals.decide(requested.id, user_id, state) for state in ("approved", "denied") * 3)
     )
     assert len({each.state for each in decided}) == 1
     again = await data.begin_again(held)
     assert await approvals.open(*again.key, build_question()) == decided[0]
-    assert await approvals.find(asked.id, user_id) == decided[0]
+    assert await approvals.find(requested.id, user_id) == decided[0]
 
 
 async def test_a_question_expires_with_its_time_or_its_run(data: AgentsData) -> None:

@@ -284,9 +284,8 @@ async def test_the_official_clients_understand_the_server(server: ModelServer) -
     first = openai.AsyncOpenAI(api_key=KEY, base_url=server.url, max_retries=0)
     second = anthropic.AsyncAnthropic(api_key=KEY, base_url=server.url, max_retries=0)
     text, usage = "", None
-    stream = await first.chat.completions.create(
-        **dict(OpenAiFormat(server.url).body("model-1", JSON))
-    )
+    asked: Any = OpenAiFormat(server.url).body("model-1", JSON)
+    stream: Any = await first.chat.completions.create(**asked)
     async for chunk in stream:
         text += (chunk.choices[0].delta.content or "") if chunk.choices else ""
         usage = chunk.usage or usage

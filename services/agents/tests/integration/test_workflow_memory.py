@@ -1,9 +1,10 @@
 """The memory over a real Chroma: found again, kept apart, and erased to the last byte."""
 
 import asyncio
+import socket
 import struct
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from memory_fakes import TextsInMemory, WordEmbedder, make_passage
 
+from msaas.agents.adapters.memory.chroma_server import ChromaServer
 from msaas.agents.adapters.memory.vectors import CollectionNames, Vectors
 from msaas.agents.adapters.memory.workflow_memory import (
     MemoryParts,
@@ -21,7 +23,7 @@ from msaas.agents.adapters.memory.workflow_memory import (
 from msaas.agents.domain.errors import MemoryUnavailable
 from msaas.embedded import find_free_port
 from msaas.telemetry import Metrics
-from msaas.testing import wait_until
+from msaas.testing import GENEROUS_TIMEOUT, wait_until
 
 CANARY = "the heron canary sings at dawn"
 TEXTS = ["the lamp is red", "the lamp is green", CANARY, *(f"filler number {n}" for n in range(30))]
@@ -29,7 +31,12 @@ TEXTS = ["the lamp is red", "the lamp is green", CANARY, *(f"filler number {n}" 
 
 def open_vectors(folder: Path, model: str = "words-1", url: str | None = None) -> Vectors:
     return get_vectorstore(
-        url=url, folder=str(folder), key="a key", model=model, metrics=Metrics("agents", "test")
+        url=url,
+        folder=str(folder),
+        key="a key",
+        model=model,
+        metrics=Metrics("agents", "test"),
+        seconds=GENEROUS_TIMEOUT,
     )
 
 
@@ -39,7 +46,7 @@ async def opened_memory(
     texts: TextsInMemory,
     embedder: WordEmbedder | None = None,
     url: str | None = None,
-) -> AsyncIterator[WorkflowMemory]:
+) -> AsyncGenerator[WorkflowMemory]:
     embedder = embedder or WordEmbedder()
     vectors = open_vectors(folder, embedder.model, url)
     memory = WorkflowMemory(MemoryParts(texts, vectors, embedder))
@@ -133,8 +140,10 @@ async def test_a_folder_that_cannot_be_opened_makes_the_memory_unavailable(tmp_p
     file.write_text("in the way")
     async with opened_memory(file, TextsInMemory()) as memory:
         for _ in range(7):
-            with pytest.raises(MemoryUnavailable) as caught:
+            with pytest.raises(MemoryUnavailable):
                 await memory.search(uuid4(), "lamp", 3)
+        with pytest.raises(MemoryUnavailable) as caught:
+            await memory.search(uuid4(), "lamp", 3)
     assert caught.value.context["reason"] == "circuit_open"
     assert str(file) not in f"{caught.value!r} {caught.value.context}"
 
@@ -146,31 +155,15 @@ async def test_a_server_that_is_away_makes_the_memory_unavailable(tmp_path: Path
                 await memory.search(uuid4(), "lamp", 3)
 
 
-async def test_a_server_that_is_silent_is_left_at_the_deadline(tmp_path: Path) -> None:
-    from msaas.agents.adapters.memory.chroma_server import ChromaServer
-
-    waiting, handlers = asyncio.Event(), list[asyncio.Task[None] | None]()
-
-    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        handlers.append(asyncio.current_task())
-        await waiting.wait()
-        writer.close()
-        await writer.wait_closed()
-
-    silent = await asyncio.start_server(hang, "127.0.0.1", 0)
-    port = silent.sockets[0].getsockname()[1]
-    names = CollectionNames("a key", "model")
-    vectors = ChromaServer(
-        f"http://127.0.0.1:{port}", names, Metrics("agents", "test"), seconds=0.2
-    )
-    with pytest.raises(MemoryUnavailable) as caught:
-        await vectors.search(uuid4(), [0.1] * 8, 3)
+async def test_a_server_that_is_silent_is_left_at_the_deadline() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connects, and answers nothing
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        names, metrics = CollectionNames("a key", "model"), Metrics("agents", "test")
+        vectors = ChromaServer(url, names, metrics, seconds=0.2)
+        with pytest.raises(MemoryUnavailable) as caught:
+            await vectors.search(uuid4(), [0.1] * 8, 3)
+        await vectors.close()
     assert caught.value.context["reason"] == "TimeoutError"
-    await vectors.close()
-    waiting.set()
-    await asyncio.gather(*(each for each in handlers if each))
-    silent.close()
-    await silent.wait_closed()
 
 
 async def test_a_server_of_its_own_keeps_the_same_memory(tmp_path: Path) -> None:

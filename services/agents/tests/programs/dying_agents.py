@@ -80,7 +80,7 @@ class CountingBroker(RedisBroker):
 
 
 async def serve(order: dict[str, Any]) -> None:
-    configure_logging("agents", "test", level="DEBUG")
+    configure_logging("agents", "test", level="WARNING")
     boundaries = Boundaries(order["crash"], Path(order["log"]))
     metrics = Metrics("agents", "test")
     broker = CountingBroker(order["redis_url"])
@@ -113,6 +113,7 @@ def main() -> None:
         process = os.fork()
         if process == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # logs are no answers
             asyncio.run(serve(json.loads(line)))
             os._exit(0)
         sys.stdout.write(f"{process}\n")

@@ -11,7 +11,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command, interrupt
 
 from msaas.agents.application.firewall import Firewall
-from msaas.agents.application.ports import Question, Run, Workflow
+from msaas.agents.application.ports import Run, Workflow
 from msaas.agents.domain.errors import CeilingReached
 from msaas.agents.domain.evidence import Document, Passage
 from msaas.agents.domain.models import ModelAnswer, ModelRequest, TokenUsage
@@ -112,9 +112,6 @@ class FakeContext:
         job_id = UUID(int=abs(hash(payload["url"])))
         return ToolResult(job_id=job_id, ok=True, result=result)
 
-    async def ask_person(self, key: str, question: Question) -> Mapping[str, Any] | None:
-        return interrupt(key)
-
     async def remember(self, key: str, passages: Sequence[Passage]) -> None:
         self.memory += passages
 
@@ -138,11 +135,11 @@ class FakeContext:
         self.seen_now[name] = digest
 
 
-def _to_answer(said: str | Mapping[str, Any]) -> ModelAnswer:
-    text = said if isinstance(said, str) else ""
+def _to_answer(written: str | Mapping[str, Any]) -> ModelAnswer:
+    text = written if isinstance(written, str) else ""
     return ModelAnswer(
         text=text,
-        parsed=None if isinstance(said, str) else said,
+        parsed=None if isinstance(written, str) else written,
         usage=USAGE,
         cost_micro_usd=1,
         provider="scripted",
@@ -150,7 +147,7 @@ def _to_answer(said: str | Mapping[str, Any]) -> ModelAnswer:
     )
 
 
-def make_run(workflow: Workflow, **params: Any) -> Run:
+def make_run(workflow: Workflow, **params: object) -> Run:
     task = get_task(f"workflow.{workflow.workflow_type}")
     return Run(
         run_id=uuid4(),
@@ -171,6 +168,7 @@ async def run_workflow(workflow: Workflow, ctx: FakeContext) -> Mapping[str, Any
         if "__interrupt__" not in state:
             return state
         given = Command(resume=True)
+        ctx.policy = Firewall(ctx.run)  # another process goes on
     raise AssertionError("the graph does not end")
 
 

@@ -186,7 +186,7 @@ def _anthropic_events(body: Mapping[str, Any], reply: Reply) -> Iterator[str]:
 
     tokens_in, tokens_out = reply.usage or (0, 0)
     usage = {"input_tokens": tokens_in, "output_tokens": 1} if reply.usage else {}
-    message = {
+    message: dict[str, Any] = {
         "id": "msg_1",
         "type": "message",
         "role": "assistant",
@@ -227,9 +227,10 @@ def _anthropic_events(body: Mapping[str, Any], reply: Reply) -> Iterator[str]:
 
 def _embeddings(body: Mapping[str, Any]) -> Mapping[str, Any]:
     """Embed by the letters of a text, and list the last one first."""
+    texts: list[str] = body["input"]
     data = [
         {"object": "embedding", "index": index, "embedding": _letters(text)}
-        for index, text in reversed(list(enumerate(body["input"])))
+        for index, text in reversed(list(enumerate(texts)))
     ]
     usage = {"prompt_tokens": 1, "total_tokens": 1}
     return {"object": "list", "data": data, "model": body["model"], "usage": usage}

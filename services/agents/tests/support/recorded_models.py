@@ -56,4 +56,5 @@ class RecordedModels:
 
 
 def _read(stored: Mapping[str, Any]) -> ModelAnswer:
-    return ModelAnswer(**{**stored, "usage": TokenUsage(**stored["usage"])})
+    fields: dict[str, Any] = {**stored, "usage": TokenUsage(**stored["usage"])}
+    return ModelAnswer(**fields)

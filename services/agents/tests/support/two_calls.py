@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypedDict
@@ -12,8 +13,16 @@ from langgraph.runtime import Runtime
 from msaas.agents.application.ports import OnToken, OrchestratorContext, Question, Run
 from msaas.agents.domain.evidence import Document
 from msaas.agents.domain.models import ChatMessage, ModelAnswer, ModelRequest, TokenUsage
-from msaas.agents.domain.tools import Allowed, Origin, PolicyDecision, Tagged, ToolCall
-from msaas.contracts import ResearchResult, ValueObject
+from msaas.agents.domain.tools import (
+    Allowed,
+    Blocked,
+    NeedsApproval,
+    Origin,
+    PolicyDecision,
+    Tagged,
+    ToolCall,
+)
+from msaas.contracts import ResearchParams, ResearchResult, ValueObject
 
 FORM = {
     "type": "object",
@@ -36,7 +45,7 @@ Context = Runtime[OrchestratorContext]
 async def plan(_state: State, runtime: Context) -> State:
     ctx = runtime.context
     async with ctx.step("plan", "plan", "Plan"):
-        answer = await ctx.ask_model("plan", ask("plan", "what to do"))
+        answer = await ctx.ask_model("plan", ask("plan", question_of(ctx.run)))
     return {"plan": answer.text}
 
 
@@ -50,7 +59,8 @@ async def read(state: State, runtime: Context) -> State:
 async def confirm(_state: State, runtime: Context) -> State:
     ctx = runtime.context
     async with ctx.step("confirm", "ask", "Ask"):
-        question = Question(title="Colour?", text="Which colour?", form=FORM)
+        soon = datetime.now(UTC) if "expires" in question_of(ctx.run) else None
+        question = Question(title="Colour?", text="Which?", form=FORM, expires_at=soon)
         answer = await ctx.ask_person("confirm", question)
     return {"colour": str((answer or {}).get("colour", "none"))}
 
@@ -90,6 +100,11 @@ class TwoCalls:
         )
 
 
+def question_of(run: Run) -> str:
+    assert isinstance(run.params, ResearchParams)
+    return run.params.question
+
+
 def ask(purpose: Any, text: str) -> ModelRequest:
     messages = (ChatMessage("user", text),)
     return ModelRequest(purpose=purpose, messages=messages, max_tokens=100)
@@ -110,6 +125,23 @@ class AllowAll:
 
     def decide(self, call: ToolCall) -> PolicyDecision:
         del call
+        return Allowed()
+
+
+class AskAboutTools:
+    """A ToolPolicy by which a person allows each call of a run whose question says so."""
+
+    def __init__(self, run: Run) -> None:
+        self._asks = "approval" in question_of(run)
+        self._blocks = "blocked" in question_of(run)
+
+    def observe(self, document: Document) -> None: ...
+
+    def decide(self, call: ToolCall) -> PolicyDecision:
+        if self._blocks:
+            return Blocked(reason="text_from_page", argument="message")
+        if self._asks and call.payload()["message"].endswith("1"):
+            return NeedsApproval(reason="text_from_page", argument="message")
         return Allowed()
 
 

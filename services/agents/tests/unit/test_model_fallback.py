@@ -135,12 +135,14 @@ async def test_all_down_gives_a_reason_and_ends_after_a_bounded_number_of_reques
     first, second = FakeProvider("a", [DOWN]), FakeProvider("b", [ProviderRefused("status_401")])
     models = make(first, second, breaker=BreakerPolicy(consecutive_failures=5))
     for _ in range(1_000):
-        with pytest.raises(ModelUnavailable) as caught:
+        with pytest.raises(ModelUnavailable):
             await models.complete(TEXT)
+    with pytest.raises(ModelUnavailable) as caught:
+        await models.complete(TEXT)
     assert caught.value.context["reasons"] == ("a: circuit_open", "b: status_401")
     assert caught.value.cost_micro_usd == 0
     # Five failures open the circuit; while the clock stands still, nobody asks again.
-    assert len(first.requests) <= 5 + 1_000 // 100
+    assert len(first.requests) == 5
 
 
 async def test_a_request_that_was_lost_is_repeated_elsewhere_and_counted_in_full() -> None:

@@ -50,7 +50,7 @@ def _model(request: ModelRequest) -> str | Mapping[str, Any]:
     )
 
 
-def _context(**params: Any) -> FakeContext:
+def _context(**params: object) -> FakeContext:
     given = {"question": "What is occulting, and the range?", "seeds": [SEED], **params}
     return FakeContext(make_run(WORKFLOW, **given), SITE, _model)
 

@@ -35,9 +35,10 @@ COMMANDS: Mapping[str, CliCommand] = {
     ),
     "demo": CliCommand(
         "msaas.cli.demo:run",
-        "[URL]",
+        "[URL | agent [QUESTION]]",
         "sign in, submit a job, watch it live, read the result",
-        "Needs a running fleet. Without a URL the job reads a page of the demo site.",
+        "Needs a running fleet. Without a URL the job reads a page of the demo site; `agent` asks"
+        " a question about that site and verifies the answer's citations.",
     ),
     "status": CliCommand(
         "msaas.local.commands:status",

@@ -7,6 +7,7 @@ import sys
 import time
 from argparse import ArgumentParser
 
+from msaas.cli import demo_agent
 from msaas.local.api_client import ApiClient
 from msaas.local.errors import report_errors
 from msaas.local.running_fleet import RunningFleet, get_running_fleet
@@ -14,6 +15,8 @@ from msaas.local.running_fleet import RunningFleet, get_running_fleet
 
 @report_errors
 def run(argv: list[str]) -> int:
+    if argv[:1] == ["agent"]:
+        return demo_agent.run(argv[1:])
     parser = ArgumentParser("msaas demo")
     parser.add_argument(
         "url", nargs="?", help="the page to read (default: a page of the demo site)"

@@ -84,13 +84,13 @@ class ApiClient(AbstractAsyncContextManager["ApiClient"]):
     async def cancel(self, job_id: str) -> dict[str, Any]:
         return _json_or_raise(await self._http.post(f"/jobs/{job_id}/cancel"))
 
-    async def events(self, cursor: str | None = None) -> AsyncGenerator[ServerSentEvent]:
+    async def events(
+        self, cursor: str | None = None, path: str = "/jobs/stream"
+    ) -> AsyncGenerator[ServerSentEvent]:
         """Read the stream after the cursor until the caller stops or the server closes."""
         headers = {"last-event-id": cursor} if cursor else {}
         timeout = httpx.Timeout(10, read=30)
-        async with self._http.stream(
-            "GET", "/jobs/stream", headers=headers, timeout=timeout
-        ) as answer:
+        async with self._http.stream("GET", path, headers=headers, timeout=timeout) as answer:
             if answer.is_error:
                 await answer.aread()
             _raise_for_status(answer)

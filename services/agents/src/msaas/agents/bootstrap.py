@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Final
@@ -28,7 +28,7 @@ from msaas.agents.entrypoints.topics import commands, outcomes
 from msaas.agents.model_parts import build_embedder, build_memory, build_models
 from msaas.agents.settings import AgentSettings
 from msaas.agents.workflows import build_workflows
-from msaas.kernel import PeriodicTask, RetryPolicy, SystemClock
+from msaas.kernel import PeriodicTask, RetryPolicy, SystemClock, Wait
 from msaas.messaging import ConsumerTimings, Messenger, RedisBroker
 from msaas.postgres import Database, PostgresConfig
 from msaas.telemetry import (
@@ -170,7 +170,7 @@ def _run_stores(stores: PostgresStores) -> Stores:
     )
 
 
-def _periodic(name: str, step: Callable[[], object], period: float) -> PeriodicTask:
+def _periodic(name: str, step: Callable[[], Awaitable[Wait | None]], period: float) -> PeriodicTask:
     return PeriodicTask(
         name, step, period=period, report_failure=log_task_failure, backoff=_BACKOFF
     )

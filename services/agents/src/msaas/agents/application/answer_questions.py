@@ -58,7 +58,8 @@ def _read(
 
 def check_answer(form: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
     try:
-        fits = Draft202012Validator(form).is_valid(answer)
+        validator: Any = Draft202012Validator(form)
+        fits = bool(validator.is_valid(answer))
     except SchemaError:
         fits = False
     if not fits:

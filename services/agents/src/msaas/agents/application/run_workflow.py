@@ -2,7 +2,7 @@
 
 import asyncio
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from langgraph.errors import GraphDrained, GraphRecursionError
 from langgraph.runtime import RunControl
@@ -29,6 +29,7 @@ from msaas.contracts import (
     ResearchParams,
     ValueObject,
     WorkflowParams,
+    WorkflowType,
     get_task,
 )
 from msaas.kernel import Clock, MsaasError
@@ -288,7 +289,7 @@ class _Attempt:
         new = NewRun(
             run_id=run.run_id,
             user_id=run.user_id,
-            workflow_type=run.workflow_type,
+            workflow_type=cast("WorkflowType", run.workflow_type),
             plan=run.plan,
             title=find_title(params)[:MAX_TITLE],
             params=params.model_dump(mode="json"),

@@ -66,27 +66,22 @@ class ToolCalls:
         """Return how the calls have ended, or what to wait for before asking again."""
         keyed = {f"{key}.{number}": call for number, call in enumerate(calls)}
         known = {each.call_key: each for each in await self._list_known()}
-        ended: dict[str, ToolResult] = {}
-        open_questions: list[StoredApproval] = []
-        for call_key, call in keyed.items():
-            if call_key not in known:
-                match await self._judge(call_key, call):
-                    case ToolResult() as refusal:
-                        ended[call_key] = refusal
-                    case StoredApproval() as question:
-                        open_questions.append(question)
-                    case None:
-                        pass
+        judged = {
+            each: await self._judge(each, call) for each, call in keyed.items() if each not in known
+        }
+        open_questions = [each for each in judged.values() if isinstance(each, StoredApproval)]
         if open_questions:
             return Wait(
                 approvals=tuple(each.id for each in open_questions),
                 until=min(each.expires_at for each in open_questions),
             )
-        allowed = [each for each in keyed if each not in ended]
-        outcomes = await self._run_children(allowed, keyed, known) if allowed else {}
+        refused = {key: each for key, each in judged.items() if isinstance(each, ToolResult)}
+        allowed = {each: call for each, call in keyed.items() if each not in refused}
+        outcomes = await self._run_children(allowed, known)
         if isinstance(outcomes, Wait):
             return outcomes
-        return [ended.get(each) or outcomes[each] for each in keyed]
+        results = {**refused, **outcomes}
+        return [results[each] for each in keyed]
 
     async def _list_known(self) -> Sequence[StoredToolCall]:
         return await self._stores.tools.list_of(self._run.run_id)
@@ -128,14 +123,14 @@ class ToolCalls:
 
     async def _run_children(
         self,
-        allowed: Sequence[str],
-        keyed: Mapping[str, ToolCall],
+        allowed: Mapping[str, ToolCall],
         known: Mapping[str, StoredToolCall],
     ) -> Mapping[str, ToolResult] | Wait:
+        if not allowed:
+            return {}
         new = [
-            NewToolCall(call_key=each, task_type=keyed[each].task_type, arguments=call.payload())
-            for each in allowed
-            if (call := keyed[each])
+            NewToolCall(call_key=each, task_type=call.task_type, arguments=call.payload())
+            for each, call in allowed.items()
         ]
         stored = await self._stores.tools.open(self._run.run_id, self._fence, new)
         was_submitted = all(each in known for each in allowed)
@@ -150,7 +145,7 @@ class ToolCalls:
             return Wait(until=self._clock.now() + RETRY_AFTER)
         accepted = tuple(each.child_job_id for each in going if each.child_job_id not in refused)
         if not accepted:
-            return await self._run_children(allowed, keyed, known)
+            return await self._run_children(allowed, known)
         if was_submitted:  # they have ended, and are being told about
             return Wait(until=self._clock.now() + RETRY_AFTER)
         return Wait(children=accepted, until=self._deadline)

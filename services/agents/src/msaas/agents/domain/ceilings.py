@@ -22,12 +22,12 @@ class RunCeilings:
     seconds: int
 
 
-def limit_run(plan: Plan, asked: Ceilings) -> RunCeilings:
+def limit_run(plan: Plan, requested: Ceilings) -> RunCeilings:
     """Return the lower of what the plan allows and what the run asks for."""
     allowed = RUN_CEILINGS[plan]
 
     def lower(name: str) -> int:
-        given = (getattr(allowed, name), getattr(asked, name))
+        given = (getattr(allowed, name), getattr(requested, name))
         return min(value for value in given if value is not None)
 
     return RunCeilings(

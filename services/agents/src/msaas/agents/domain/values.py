@@ -49,8 +49,8 @@ def states(quote: str, value: str | float) -> bool:
         words = set(re.findall(r"\w+", quote.lower()))
         return bool(words & (_YES if value else _NO))
     if isinstance(value, str):
-        wanted = " ".join(value.split())
-        return bool(wanted) and wanted in " ".join(quote.split())
+        expected = " ".join(value.split())
+        return bool(expected) and expected in " ".join(quote.split())
     return any(value in _read_number(found) for found in _NUMBER.findall(quote))
 
 

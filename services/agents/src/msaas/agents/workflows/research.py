@@ -34,7 +34,7 @@ NO_ANSWER = "No answer was found in the pages."
 CHUNK = 8_000
 MAX_EVIDENCE = 40
 RECALLED = 6
-ROUNDS = 3
+MAX_DEPTH = 3
 FOLLOWED = 3
 _FILES = (".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".zip", ".gz", ".mp4", ".mp3", ".pdf")
 
@@ -79,7 +79,9 @@ async def plan(state: ResearchState, runtime: Context) -> Update:
 
 
 async def browse(state: ResearchState, runtime: Context) -> Update:
+    """Open what is queued; the pages that links are from are loaded, so that the policy has them."""
     queue = state["queue"]
+    await load_pages(runtime.context, state["pages"])
     pages, notes = await open_pages(runtime.context, f"browse.{state['round']}", queue)
     known = {page["sha256"] for page in state["pages"]}
     fresh = list({page["sha256"]: page for page in pages if page["sha256"] not in known}.values())
@@ -144,7 +146,7 @@ def _distinct(findings: Sequence[Plain]) -> list[Plain]:
 async def follow(state: ResearchState, runtime: Context) -> Update:
     """Choose links on the seeds' hosts by their words; no model chooses an address."""
     room = min(state["max_pages"] - len(state["visited"]), FOLLOWED)
-    if state["enough"] or room <= 0 or state["round"] >= ROUNDS:
+    if state["enough"] or room <= 0 or state["round"] >= MAX_DEPTH:
         return {"queue": []}
     documents = await load_pages(runtime.context, state["pages"])
     links = find_followable(documents, state["seeds"], state["visited"])

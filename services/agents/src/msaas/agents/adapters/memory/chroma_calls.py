@@ -40,7 +40,7 @@ class ChromaCalls:
             _discard(call)
             raise MemoryUnavailable(target=TARGET, reason="circuit_open") from None
         except DependencyUnavailable as failure:
-            raise MemoryUnavailable(**failure.context) from None
+            raise MemoryUnavailable(target=TARGET, reason=failure.context["reason"]) from None
 
 
 def _discard(call: Awaitable[object]) -> None:

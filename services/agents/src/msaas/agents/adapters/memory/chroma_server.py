@@ -1,7 +1,8 @@
 """Chroma as a server of its own, which several processes share."""
 
-from collections.abc import Sequence
-from typing import Any, Final
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from msaas.telemetry import Metrics
 
 _PAGE: Final = 500
 _ERASE_SECONDS: Final = 60.0
+T = TypeVar("T")
 
 
 class ChromaServer:
@@ -32,7 +34,7 @@ class ChromaServer:
             found = await collection.get(ids=list(map(str, ids)), include=[])
             return set(map(UUID, found["ids"]))
 
-        return await self._calls.run(list_known()) if ids else set()
+        return await self._run(list_known) if ids else set()
 
     async def upsert(
         self, user_id: UUID, ids: Sequence[UUID], vectors: Sequence[Sequence[float]]
@@ -45,7 +47,7 @@ class ChromaServer:
             await collection.upsert(ids=list(map(str, ids)), embeddings=list(vectors))
 
         if ids:
-            await self._calls.run(upsert())
+            await self._run(upsert)
 
     async def search(self, user_id: UUID, vector: Sequence[float], limit: int) -> list[UUID]:
         async def search() -> list[UUID]:
@@ -57,7 +59,7 @@ class ChromaServer:
             )
             return [UUID(each) for each in found["ids"][0]]
 
-        return await self._calls.run(search())
+        return await self._run(search)
 
     async def delete(self, user_id: UUID, ids: Sequence[UUID]) -> None:
         async def delete() -> None:
@@ -65,7 +67,7 @@ class ChromaServer:
                 await collection.delete(ids=list(map(str, ids)))
 
         if ids:
-            await self._calls.run(delete())
+            await self._run(delete)
 
     async def erase(self, user_id: UUID) -> None:
         async def erase() -> None:
@@ -77,18 +79,20 @@ class ChromaServer:
             for name in names:
                 await client.delete_collection(name)
 
-        await self._calls.run(erase(), seconds=_ERASE_SECONDS)
+        await self._run(erase, seconds=_ERASE_SECONDS)
 
     async def close(self) -> None:
         client, self._client = self._client, None
         if client is not None:
             await client._server.__aexit__(None, None, None)  # noqa: SLF001  # it offers no close
 
+    async def _run(self, call: Callable[[], Awaitable[T]], *, seconds: float | None = None) -> T:
+        await asyncio.to_thread(_import)
+        return await self._calls.run(call(), seconds=seconds)
+
     async def _connect(self) -> Any:
         if self._client is None:
-            import chromadb  # takes a second, and only a process with a memory needs it
-            from chromadb.config import Settings
-
+            chromadb, Settings = _import()  # noqa: N806  # a class
             secure = self._url.scheme == "https"
             self._client = await chromadb.AsyncHttpClient(
                 host=self._url.hostname or "",
@@ -107,3 +111,11 @@ class ChromaServer:
             return await client.get_collection(self._names.name(user_id), embedding_function=None)
         except NotFoundError:
             return None
+
+
+def _import() -> tuple[Any, Any]:
+    """Import what takes a second, and only a process with a memory needs."""
+    import chromadb
+    from chromadb.config import Settings
+
+    return chromadb, Settings

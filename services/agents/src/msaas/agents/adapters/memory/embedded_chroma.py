@@ -15,6 +15,7 @@ from msaas.agents.adapters.memory.vectors import CONFIGURATION, CollectionNames
 from msaas.telemetry import Metrics
 
 ERASE_SECONDS: Final = 60.0
+OPEN_SECONDS: Final = 60.0
 _PAGE: Final = 500
 T = TypeVar("T")
 
@@ -34,8 +35,9 @@ class EmbeddedChroma:
     async def list_known(self, user_id: UUID, ids: Sequence[UUID]) -> set[UUID]:
         def list_known() -> set[UUID]:
             collection = self._find(user_id)
-            found = collection.get(ids=_texts(ids), include=[])["ids"] if collection else []
-            return set(map(UUID, found))
+            if collection is None:
+                return set()
+            return set(map(UUID, collection.get(ids=_texts(ids), include=[])["ids"]))
 
         return await self._run(list_known) if ids else set()
 
@@ -84,12 +86,12 @@ class EmbeddedChroma:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, call: Callable[[], T], *, seconds: float | None = None) -> T:
-        loop = asyncio.get_running_loop()
+        if self._client is None:
+            await self._calls.run(self._in_thread(self._connect), seconds=OPEN_SECONDS)
+        return await self._calls.run(self._in_thread(call), seconds=seconds)
 
-        async def run() -> T:
-            return await loop.run_in_executor(self._thread, call)
-
-        return await self._calls.run(run(), seconds=seconds)
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
     def _connect(self) -> Any:
         if self._client is None:

@@ -17,13 +17,19 @@ from msaas.telemetry import Metrics
 
 
 def get_vectorstore(
-    *, url: str | None, folder: str | None, key: str, model: str, metrics: Metrics
+    *,
+    url: str | None,
+    folder: str | None,
+    key: str,
+    model: str,
+    metrics: Metrics,
+    seconds: float = 5.0,
 ) -> Vectors:
     """Return the server where there is one, and a folder of this process otherwise."""
     names = CollectionNames(key, model)
     if url:
-        return ChromaServer(url, names, metrics)
-    return EmbeddedChroma(Path(folder or "chroma"), names, metrics)
+        return ChromaServer(url, names, metrics, seconds=seconds)
+    return EmbeddedChroma(Path(folder or "chroma"), names, metrics, seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ class MemoryParts:
         try:
             return await self.embedder.embed(texts, query=query) if texts else []
         except DependencyUnavailable as error:
-            raise MemoryUnavailable(**error.context) from None
+            raise MemoryUnavailable(target="embeddings", reason=error.code) from None
 
 
 async def upsert_workflow_context(

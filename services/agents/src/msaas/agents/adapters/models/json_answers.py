@@ -1,12 +1,12 @@
 """Reads an answer that has to be one JSON object of a given form."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any, Final, cast
 
-from jsonschema import Draft202012Validator, exceptions, validators
+from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import UnknownType, ValidationError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
@@ -16,9 +16,6 @@ from msaas.agents.domain.models import ChatMessage, ModelRequest
 MAX_QUOTED: Final = 2_000
 MAX_FAULT: Final = 300
 _FENCE: Final = "```"
-# The stubs of both leave their types open.
-_best_match: Callable[[Iterator[ValidationError]], ValidationError | None] = exceptions.best_match
-_extend: Callable[..., Any] = validators.extend
 
 
 class InvalidAnswer(ValueError):
@@ -31,7 +28,7 @@ def read_json(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
         raise InvalidAnswer("The answer is no JSON object.")
     try:
         registry: Registry[Any] = Registry()
-        error = _best_match(_validator()(dict(schema), registry=registry).iter_errors(value))
+        error = next(_validator()(dict(schema), registry=registry).iter_errors(value), None)
     except (Unresolvable, UnknownType, RecursionError, TypeError, AttributeError) as fault:
         raise InvalidAnswer("The schema cannot be used.") from fault
     if error is not None:
@@ -89,7 +86,8 @@ def _validator() -> Any:
         if "patternProperties" not in schema:
             yield from usual(validator, value, instance, schema) or ()
 
-    return _extend(
+    extend: Any = validators.extend  # pyright: ignore[reportUnknownMemberType]  # open in its stubs
+    return extend(
         Draft202012Validator,
         {
             "pattern": nothing,
