@@ -76,7 +76,9 @@ test("a run at its ceiling gives what it has, and says why", async ({ signedIn }
 test("runs are listed live, filtered in the address, and stopped", async ({ signedIn }) => {
   await signedIn.goto("/agents?type=research");
   const question = `Where does it stand? ${randomUUID()}`;
-  const id = await begin(signedIn, { question, seeds: [`${SITE}/slow?ms=5000`] });
+  // Slow enough to be stopped before it ends.
+  const seeds = [1, 2, 3, 4, 5, 6].map((each) => `${SITE}/slow?ms=10000&page=${each}`);
+  const id = await begin(signedIn, { question, seeds });
   const row = signedIn.locator(`[data-run="${id}"]`);
   await expect(row).toContainText(question, PATIENCE);
   await signedIn.getByLabel("Workflow").selectOption("monitor");

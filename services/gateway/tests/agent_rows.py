@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -54,7 +54,7 @@ async def plant_run(
     *,
     run_id: UUID | None = None,
     steps: Sequence[str] = ("plan", "browse", "answer"),
-    **changes: Any,
+    **changes: object,
 ) -> PlantedRun:
     """Plant a run that has read a text, answered from it, and asks two things of its user."""
     run_id, approval_id, question_id = run_id or uuid4(), uuid4(), uuid4()
@@ -112,11 +112,11 @@ async def plant_run(
         url=citation["url"],
         text=TEXT,
     )
-    for asked, kind, form in ((approval_id, "approval", {}), (question_id, "answer", FORM)):
+    for id_, kind, form in ((approval_id, "approval", {}), (question_id, "answer", FORM)):
         await insert(
             rows,
             "approvals",
-            id=asked,
+            id=id_,
             run_id=run_id,
             user_id=user_id,
             call_key=kind,

@@ -147,7 +147,7 @@ async def test_a_citation_opens_in_its_text_which_has_the_hash(
     assert (await other.request("GET", run.passage, params=span)).status_code == 404
 
 
-async def test_a_person_decides_once_and_only_what_was_asked(
+async def test_a_person_decides_once_and_only_what_is_open(
     agents: FakeAgentsService, sign_in: SignIn, rows: asyncpg.Connection
 ) -> None:
     user, other = await sign_in(), await sign_in()

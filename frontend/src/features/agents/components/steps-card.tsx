@@ -12,6 +12,7 @@ import {
   X,
 } from "lucide-react";
 import Link from "next/link";
+import { lazy, type ReactNode, Suspense } from "react";
 import { formatDuration, formatNumber } from "@/lib/format";
 import { useLocale, useStrings } from "@/lib/i18n/provider";
 import { useJobRow } from "@/lib/store/provider";
@@ -20,7 +21,11 @@ import { Card, CardHead } from "@/ui/card";
 import { StatusBadge } from "@/ui/status-badge";
 import { type Approval, formatUsd, isFinal, type Run, type Step } from "../model";
 import { agentStrings } from "../strings";
-import { ApprovalCard } from "./approval-card";
+
+// Forms come with the first question.
+const ApprovalCard = lazy(() =>
+  import("./approval-card").then((loaded) => ({ default: loaded.ApprovalCard })),
+);
 
 const LOOKS: Record<Step["state"], readonly [LucideIcon, string]> = {
   started: [LoaderCircle, "border-run-line bg-run-tint text-run [&_svg]:animate-spin"],
@@ -46,13 +51,14 @@ export function StepsCard({
   const t = useStrings(agentStrings);
   const shown = new Set(steps.map(({ approval_id: id }) => id));
   const card = (approval: Approval) => (
-    <ApprovalCard
-      key={approval.id}
-      runId={run.id}
-      approval={approval}
-      isOver={isFinal(run.state)}
-      onDecided={read}
-    />
+    <Suspense key={approval.id} fallback={null}>
+      <ApprovalCard
+        runId={run.id}
+        approval={approval}
+        isOver={isFinal(run.state)}
+        onDecided={read}
+      />
+    </Suspense>
   );
   return (
     <Card>
@@ -83,15 +89,7 @@ export function StepsCard({
   );
 }
 
-function StepRow({
-  step,
-  isOver,
-  children,
-}: {
-  step: Step;
-  isOver: boolean;
-  children: React.ReactNode;
-}) {
+function StepRow({ step, isOver, children }: { step: Step; isOver: boolean; children: ReactNode }) {
   const t = useStrings(agentStrings);
   // What was under way when the run ended goes on no more.
   const state = isOver && step.finished_at === null ? "skipped" : step.state;

@@ -166,8 +166,8 @@ def build_run_summary(row: Row) -> AgentRunSummary:
 
 
 def build_run(row: Row) -> AgentRun:
-    result = orjson.loads(row["result"]) if row["result"] else None
-    citations = (result or {}).get("citations", [])
+    result: Any = orjson.loads(row["result"]) if row["result"] else None
+    citations: Any = result.get("citations", []) if result else []
     shown = {**_add_members(row), "result": result, "citations": citations}
     run: AgentRun = to_model(AgentRun, shown)
     return run
