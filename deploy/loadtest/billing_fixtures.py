@@ -43,7 +43,11 @@ RETURNING id, user_id
 CHAIN = """
 INSERT INTO billing.usage_chains (subject_id, user_id, account_id, last_seq, highest_seq, head)
 SELECT $1, user_id, id, $3, $3, $4 FROM billing.accounts WHERE user_id = $2
-ON CONFLICT (subject_id) DO UPDATE SET last_seq = $3, highest_seq = $3, head = $4
+ON CONFLICT (subject_id) DO UPDATE SET
+  account_id = excluded.account_id, last_seq = $3, highest_seq = $3, head = $4
+"""
+FIND_CHAIN = """
+SELECT last_seq, encode(head, 'hex') AS head FROM billing.usage_chains WHERE subject_id = $1
 """
 EVENTS = (
     *("subject_id", "seq", "kind", "job_id", "quantity", "plan", "occurred_at", "period_start"),
@@ -105,9 +109,9 @@ async def run_all(work: Iterable[Callable[[], Awaitable[object]]], concurrency: 
     waiting, seconds = iter(work), list[float]()
 
     async def worker() -> None:
-        for one in waiting:
+        for act in waiting:
             began = time.perf_counter()
-            await one()
+            await act()
             seconds.append(time.perf_counter() - began)
 
     async with asyncio.TaskGroup() as group:
@@ -202,11 +206,13 @@ async def add_customers(bench: Bench, count: int) -> list[UUID]:
     return subjects
 
 
-def build_chain(subject: UUID, jobs: int, at: datetime) -> Iterable[tuple[Any, ...]]:
+def build_chain(
+    subject: UUID, jobs: int, at: datetime, last_seq: int = 0, head: str = USAGE_GENESIS
+) -> Iterable[tuple[Any, ...]]:
     """Build the entries that billing would have taken, linked by their hashes."""
-    previous = USAGE_GENESIS
+    previous = head
     period = at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    for seq in range(1, jobs + 1):
+    for seq in range(last_seq + 1, last_seq + jobs + 1):
         job = uuid4()
         found = usage_hash(subject, seq, job, 1, at, previous)
         hashes = bytes.fromhex(previous), bytes.fromhex(found)
@@ -221,7 +227,9 @@ async def copy_events(bench: Bench, rows: Iterable[tuple[Any, ...]]) -> None:
 
 
 async def add_usage(bench: Bench, user_id: UUID, subject: UUID, jobs: int) -> None:
-    """Give a customer so many completed jobs, as entries of one chain."""
-    rows = list(build_chain(subject, jobs, datetime.now(UTC)))
-    await bench.admin.execute(CHAIN, subject, user_id, jobs, rows[-1][9])
+    """Give a customer so many completed jobs, as entries that go on with the user's chain."""
+    chain = await bench.admin.fetchrow(FIND_CHAIN, subject)
+    last_seq, head = (chain["last_seq"], chain["head"]) if chain else (0, USAGE_GENESIS)
+    rows = list(build_chain(subject, jobs, datetime.now(UTC), last_seq, head))
+    await bench.admin.execute(CHAIN, subject, user_id, last_seq + jobs, rows[-1][9])
     await copy_events(bench, rows)

@@ -99,7 +99,7 @@ def build_cases() -> list[Json]:
     return [{"what": what, "file": file, "problems": answer(file)} for what, file in files]
 
 
-def pack(value: Any, shared: list[Any]) -> Any:
+def pack(value: object, shared: list[object]) -> Any:
     """Return the value with references to what is shared: long texts and whole rows."""
     if isinstance(value, dict):
         members = cast("Json", value)
@@ -113,7 +113,7 @@ def pack(value: Any, shared: list[Any]) -> Any:
     return value
 
 
-def unpack(value: Any, shared: list[Any]) -> Any:
+def unpack(value: object, shared: list[object]) -> Any:
     if isinstance(value, dict):
         members = cast("Json", value)
         reference: int | None = members.get("$")
@@ -125,7 +125,7 @@ def unpack(value: Any, shared: list[Any]) -> Any:
     return value
 
 
-def is_row(value: Any) -> bool:
+def is_row(value: object) -> bool:
     if not isinstance(value, list):
         return False
     row = cast("list[Any]", value)
@@ -133,7 +133,7 @@ def is_row(value: Any) -> bool:
 
 
 def write_cases() -> None:
-    shared: list[Any] = []
+    shared: list[object] = []
     cases = pack(build_cases(), shared)
     lines = (",\n".join(map(json.dumps, each)) for each in (shared, cases))
     FILE.write_text('{{"shared": [\n{}\n], "cases": [\n{}\n]}}\n'.format(*lines))
