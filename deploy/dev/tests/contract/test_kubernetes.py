@@ -87,7 +87,7 @@ def test_a_pod_is_restricted(name: str) -> None:
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_the_settings_of_an_overlay_are_valid(name: str, overlay: str) -> None:
     workload = WORKLOADS[name]
-    lines = (FOLDER / "overlays" / overlay / "fleet.env").read_text().splitlines()
+    lines = (FOLDER / "overlays" / overlay / "fleet.properties").read_text().splitlines()
     given = dict(line.split("=", 1) for line in lines)
     entries = select("ExternalSecret")[name]["spec"]["data"]
     held = {entry["secretKey"] for entry in entries}
@@ -106,7 +106,7 @@ def test_no_secret_is_in_the_plain_settings_of_a_cluster() -> None:
         if variable.is_secret
     }
     for overlay in OVERLAYS:
-        text = (FOLDER / "overlays" / overlay / "fleet.env").read_text()
+        text = (FOLDER / "overlays" / overlay / "fleet.properties").read_text()
         assert not secret & set(re.findall(r"(?m)^(\w+)=", text))
 
 

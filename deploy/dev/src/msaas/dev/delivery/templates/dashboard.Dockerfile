@@ -6,7 +6,7 @@ FROM $BASE AS build
 ENV NEXT_TELEMETRY_DISABLED=1 PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1
 WORKDIR /src
 COPY frontend/package.json frontend/package-lock.json frontend/.npmrc ./
-RUN npm ci --no-audit --no-fund
+RUN npm install --no-audit --no-fund --no-save
 COPY frontend .
 RUN node_modules/.bin/next build \
     && mkdir -p .next/standalone/.next/cache \
