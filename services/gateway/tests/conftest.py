@@ -33,6 +33,7 @@ from msaas.contracts import (
     SubmitJob,
     SubmitJobs,
 )
+from msaas.flags import FlagsUnavailable
 from msaas.gateway.bootstrap import Gateway, assemble, create_gateway_app
 from msaas.gateway.domain.rate_limit_rules import (
     RATE_LIMIT_RULES,
@@ -400,9 +401,20 @@ async def serving(
         await task
 
 
+def has_read_flags(gateway: Gateway) -> bool:
+    """Until then, a route with a flag answers 503."""
+    try:
+        gateway.state.features.switches.ensure_loaded()
+    except FlagsUnavailable:
+        return False
+    return True
+
+
 @pytest_asyncio.fixture
 async def gateway(open_gateway: OpenGateway, gateway_settings: Settings) -> RunningGateway:
-    return await open_gateway(gateway_settings)
+    running = await open_gateway(gateway_settings)
+    await wait_until(lambda: has_read_flags(running.gateway))
+    return running
 
 
 @pytest_asyncio.fixture
