@@ -44,7 +44,8 @@ CHAIN = """
 INSERT INTO billing.usage_chains (subject_id, user_id, account_id, last_seq, highest_seq, head)
 SELECT $1, user_id, id, $3, $3, $4 FROM billing.accounts WHERE user_id = $2
 ON CONFLICT (subject_id) DO UPDATE SET
-  account_id = excluded.account_id, last_seq = $3, highest_seq = $3, head = $4
+  user_id = excluded.user_id, account_id = excluded.account_id,
+  last_seq = $3, highest_seq = $3, head = $4
 """
 FIND_CHAIN = """
 SELECT last_seq, encode(head, 'hex') AS head FROM billing.usage_chains WHERE subject_id = $1
