@@ -39,7 +39,7 @@ FAILURES = {
     "sends no JSON": Reply(text="half an answer", garbled=True),
 }
 MAX_FAILED = 0.01
-MAX_STORM = 12  # requests to two providers that are down: those that open their breakers
+MAX_REQUESTS = 12  # requests to two providers that are down: those that open their breakers
 MAX_TOKEN_MS = 5.0
 
 
@@ -65,7 +65,7 @@ async def measure_failover(table: Table, calls: int) -> None:
     async with running_model_server() as bad, running_model_server() as good:
         good.default = GOOD
         for name, reply in FAILURES.items():
-            bad.default, bad.asked = reply or GOOD, []
+            bad.default, bad.received = reply or GOOD, []
             models = make_models("http://127.0.0.1:9" if reply is None else bad.url, good.url)
             seconds, failed = await _call_often(models, calls)
             await models.close()
@@ -73,7 +73,7 @@ async def measure_failover(table: Table, calls: int) -> None:
             table.goal(
                 name,
                 f"{failed} of {calls}",
-                str(len(bad.asked)),
+                str(len(bad.received)),
                 f"{p50:.1f} ms",
                 f"{p99:.1f} ms",
                 goal="< 1 %",
@@ -98,7 +98,7 @@ async def _measure_both_down(
     table: Table, first: ModelServer, second: ModelServer, calls: int
 ) -> None:
     first.default = second.default = Reply(status=500)
-    first.asked, second.asked = [], []
+    first.received, second.received = [], []
     models, reasons = make_models(first.url, second.url), set[object]()
     for _ in range(calls):
         try:
@@ -106,12 +106,12 @@ async def _measure_both_down(
         except ModelUnavailable as error:
             reasons.add(error.context["reasons"])
     await models.close()
-    requests = len(first.asked) + len(second.asked)
+    requests = len(first.received) + len(second.received)
     table.goal(
         "both answer 500: requests sent",
         f"{requests} for {calls} calls",
-        goal=f"<= {MAX_STORM}",
-        met=requests <= MAX_STORM,
+        goal=f"<= {MAX_REQUESTS}",
+        met=requests <= MAX_REQUESTS,
     )
     print("  reasons given:", *sorted(map(str, reasons)), sep="\n    ")
 

@@ -1,10 +1,9 @@
 """The jobs service, its worker and a gateway around runs of workflows, all on real servers."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
@@ -94,17 +93,21 @@ class Engine:
             sql = "SELECT * FROM agents.approvals WHERE run_id = $1 AND state = 'open'"
             return await self.rows.fetchrow(sql, run_id)
 
-        return await wait_until(find, message=f"run {run_id} asks nothing")
+        found = await wait_until(find, message=f"run {run_id} asks nothing")
+        assert found is not None
+        return found
 
-    async def answer(self, user_id: UUID, run_id: UUID, **answer: Any) -> Reply:
+    async def answer(self, user_id: UUID, run_id: UUID, **answer: object) -> Reply:
         question = await self.wait_for_question(run_id)
         keys = {"run_id": run_id, "user_id": user_id, "approval_id": question["id"]}
         return await self.call("agents.commands", ResumeRun(**keys, answer=answer))
 
     async def decide(self, user_id: UUID, run_id: UUID, *, approved: bool) -> Reply:
         question = await self.wait_for_question(run_id)
-        keys = {"run_id": run_id, "user_id": user_id, "approval_id": question["id"]}
-        return await self.call("agents.commands", ApproveStep(**keys, approved=approved))
+        command = ApproveStep(
+            run_id=run_id, user_id=user_id, approval_id=question["id"], approved=approved
+        )
+        return await self.call("agents.commands", command)
 
     async def job(self, run_id: UUID) -> asyncpg.Record:
         row = await self.rows.fetchrow("SELECT * FROM jobs.jobs WHERE id = $1", run_id)
@@ -204,11 +207,3 @@ async def running_agents(
             await running
             await service.close()
     await broker.close()
-
-
-def in_an_hour() -> datetime:
-    return datetime.now(UTC) + timedelta(hours=1)
-
-
-def keys_of(rows: Sequence[asyncpg.Record]) -> list[str]:
-    return sorted(row["call_key"] for row in rows)

@@ -1,4 +1,6 @@
 """Executes a Tiltfile with recorded builtins and prints the calls as JSON; read_json is real."""
+# pyright: basic, reportMissingImports=false
+# It runs in an environment of its own, which has the interpreter.
 
 import json
 import sys
@@ -20,7 +22,7 @@ def run(path: Path, options: dict[str, bool]) -> list[dict[str, Any]]:
     known, module = starlark.Globals.extended_by(library), starlark.Module()
 
     def record(name: str) -> Any:
-        def call(*arguments: Any, **named: Any) -> str:
+        def call(*arguments: object, **named: object) -> str:
             calls.append({"call": name, "arguments": list(arguments), "named": named})
             return f"<{name}>"
 

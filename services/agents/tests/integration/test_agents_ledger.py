@@ -104,15 +104,15 @@ async def test_a_refusal_names_its_ceiling_and_reserves_nothing(
 
 async def test_the_ceiling_of_the_day_is_that_of_all_runs_of_the_user(data: AgentsData) -> None:
     user_id = await data.add_user()
-    for _ in range(4):
-        held = await data.begin(user_id)
+    runs = [await data.begin(user_id) for _ in range(4)]
+    for held in runs:
         await data.stores.ledger.reserve(*held.key, "a", bound(1, 250_000))
     last = await data.begin(user_id)
     with pytest.raises(CeilingReached) as reached:
         await data.stores.ledger.reserve(*last.key, "a", bound(1, 1))
     assert reached.value.ceiling == "cost_of_the_day"
     # What a settled call did not use is the user's again.
-    await data.stores.ledger.settle(*held.key, "a", answer(tokens_in=1, tokens_out=0, cost=0))
+    await data.stores.ledger.settle(*runs[-1].key, "a", answer(tokens_in=1, tokens_out=0, cost=0))
     await data.stores.ledger.reserve(*last.key, "a", bound(1, 250_000))
     paid = await data.begin(user_id, Plan.PRO)
     await data.stores.ledger.reserve(*paid.key, "a", bound(1, 1))

@@ -19,8 +19,8 @@ async def test_vectors_come_back_in_the_order_of_their_texts() -> None:
     assert len(vectors) == 42
     assert vectors[0][0] == 1.0
     assert vectors[1][1] == 1.0
-    assert [len(each.body["input"]) for each in server.asked] == [32, 32, 10]
-    assert server.asked[0].headers["authorization"] == f"Bearer {KEY}"
+    assert [len(each.body["input"]) for each in server.received] == [32, 32, 10]
+    assert server.received[0].headers["authorization"] == f"Bearer {KEY}"
 
 
 @pytest.mark.parametrize("dimensions", [15, 17])

@@ -91,7 +91,7 @@ async def test_an_answer_is_streamed_with_its_usage(name: str, server: ModelServ
     assert answer.text == "".join(shown) == "Grüße from the sea 🙂"
     assert len(shown) > 1
     assert (answer.finish, answer.usage) == ("stop", TokenUsage(tokens_in=20, tokens_out=9))
-    body, headers = server.asked[0].body, server.asked[0].headers
+    body, headers = server.received[0].body, server.received[0].headers
     assert body["stream"] is True
     assert body["max_tokens"] == 64
     if name == "openai":
@@ -103,13 +103,13 @@ async def test_an_answer_is_streamed_with_its_usage(name: str, server: ModelServ
 
 
 @both
-async def test_an_object_is_asked_for_by_its_schema(name: str, server: ModelServer) -> None:
+async def test_an_object_is_requested_by_its_schema(name: str, server: ModelServer) -> None:
     server.script = [Reply(text='{"n": 3}')]
     provider = make(name, server)
     answer = await provider.ask(JSON, ignore)
     await provider.close()
     assert answer.text == '{"n": 3}'
-    body = server.asked[0].body
+    body = server.received[0].body
     if name == "openai":
         assert body["response_format"]["json_schema"]["schema"] == SCHEMA
     else:
@@ -176,7 +176,7 @@ async def test_what_the_provider_refuses_is_not_repeated(
         await provider.ask(REQUEST, ignore)
     await provider.close()
     assert caught.value.reason == f"status_{status}"
-    assert len(server.asked) == 1
+    assert len(server.received) == 1
 
 
 @both
@@ -237,10 +237,10 @@ async def test_no_key_prompt_answer_or_error_of_a_provider_is_logged_or_counted(
         await models.complete(REQUEST)
     await models.close()
     printed = capsys.readouterr()
-    told = caplog.text + printed.out + printed.err + metrics.render().decode()
-    told += f"{caught.value!r} {caught.value.context}"
+    printed_text = caplog.text + printed.out + printed.err + metrics.render().decode()
+    printed_text += f"{caught.value!r} {caught.value.context}"
     for secret in (KEY, PROMPT, "ANSWER-CANARY", "SECRET-IN-ERROR-BODY"):
-        assert secret not in told
+        assert secret not in printed_text
 
 
 async def test_one_of_two_providers_failing_fails_no_call(server: ModelServer) -> None:
@@ -258,7 +258,7 @@ async def test_one_of_two_providers_failing_fails_no_call(server: ModelServer) -
         answers = [await models.complete(REQUEST) for _ in range(50)]
         await models.close()
         assert {each.provider for each in answers} == {"openai"}
-        assert len(failing.asked) == 5
+        assert len(failing.received) == 5
 
 
 async def test_a_cancelled_call_closes_its_connection(server: ModelServer) -> None:
@@ -286,9 +286,10 @@ async def test_the_official_clients_understand_the_server(server: ModelServer) -
     first = openai.AsyncOpenAI(api_key=KEY, base_url=server.url, max_retries=0)
     second = anthropic.AsyncAnthropic(api_key=KEY, base_url=server.url, max_retries=0)
     text, usage = "", None
-    asked: Any = OpenAiFormat(server.url).body("model-1", JSON)
-    stream: Any = await first.chat.completions.create(**asked)
-    async for chunk in stream:
+    body: Any = OpenAiFormat(server.url).body("model-1", JSON)
+    create: Any = first.chat.completions.create  # pyright: ignore[reportUnknownMemberType]
+    chunks: list[Any] = [each async for each in await create(**body)]
+    for chunk in chunks:
         text += (chunk.choices[0].delta.content or "") if chunk.choices else ""
         usage = chunk.usage or usage
     assert text == '{"n": 3}'

@@ -11,6 +11,7 @@ from services.agents.tests.engine_support import Engine, running_agents
 from services.agents.tests.support.no_memory import NoEmbedder, NoMemory
 from services.agents.tests.support.two_calls import AllowAll, CountedModels, TwoCalls, read_bill
 
+from msaas.agents.application.ports import ModelGateway
 from msaas.agents.bootstrap import Parts
 
 
@@ -19,7 +20,7 @@ def bill(tmp_path: Path) -> Path:
     return tmp_path / "bill"
 
 
-def build_parts(models: Any, **fields: Any) -> Parts:
+def build_parts(models: ModelGateway, **fields: object) -> Parts:
     values: dict[str, Any] = {"workflows": [TwoCalls()], "policy": AllowAll} | fields
     return Parts(models=models, embedder=NoEmbedder(), memory=NoMemory(), **values)
 

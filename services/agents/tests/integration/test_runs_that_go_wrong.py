@@ -75,8 +75,8 @@ async def test_models_that_fail_and_ceilings_end_a_run_with_their_reason(
         assert job["attempts"] == job["max_attempts"]
         run = await engine.wait_for_state(run_id, "failed")
         assert run["failure_reason"] == "models_unavailable"
-        asked = [each for each in models.requests if "away" in each.messages[-1].text]
-        assert len(asked) == job["max_attempts"]
+        requests = [each for each in models.requests if "away" in each.messages[-1].text]
+        assert len(requests) == job["max_attempts"]
 
     async def out_of_tokens() -> None:
         _, run_id = await engine.submit(question="few tokens", ceilings={"tokens": 30})
@@ -173,7 +173,7 @@ async def test_a_person_allows_what_the_policy_does_not(engine: Engine) -> None:
     assert answers[3].endswith("none")
 
 
-def resume(user_id: UUID, question: asyncpg.Record, **answer: Any) -> ResumeRun:
+def resume(user_id: UUID, question: asyncpg.Record, **answer: object) -> ResumeRun:
     return ResumeRun(
         run_id=question["run_id"], user_id=user_id, approval_id=question["id"], answer=answer
     )

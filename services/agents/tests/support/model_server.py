@@ -1,6 +1,6 @@
 """A server that answers in the formats of OpenAI and Anthropic, and fails in the ways they fail.
 
-It says what a script of replies tells it, one for each request, and records what it was asked.
+It says what a script of replies tells it, one for each request, and records what it has received.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ OK = Reply(text="fine")
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReceivedRequest:
     path: str
     headers: Mapping[str, str]
     body: Mapping[str, Any]
@@ -49,7 +49,7 @@ class ModelServer:
     def __init__(self) -> None:
         self.script: list[Reply] = []
         self.default = OK
-        self.asked: list[Asked] = []
+        self.received: list[ReceivedRequest] = []
         self.sent: list[float] = []  # when each piece of text was sent
         self.url = ""
         self.tasks: set[asyncio.Task[None]] = set()
@@ -66,23 +66,25 @@ class ModelServer:
             await writer.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked = await _read_request(reader)
-        self.asked.append(asked)
+        request = await _read_request(reader)
+        self.received.append(request)
         reply = self.script.pop(0) if self.script else self.default
-        if asked.path.endswith("/embeddings"):
-            await _send_json(writer, reply, _embeddings(asked.body))
+        if request.path.endswith("/embeddings"):
+            await _send_json(writer, reply, _embeddings(request.body))
         elif reply.status != 200:
-            await _send_json(writer, reply, _error_body(asked.path))
+            await _send_json(writer, reply, _error_body(request.path))
         else:
-            await self._stream(writer, asked, reply)
+            await self._stream(writer, request, reply)
 
-    async def _stream(self, writer: asyncio.StreamWriter, asked: Asked, reply: Reply) -> None:
+    async def _stream(
+        self, writer: asyncio.StreamWriter, request: ReceivedRequest, reply: Reply
+    ) -> None:
         writer.write(
             b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
             b"transfer-encoding: chunked\r\nconnection: close\r\n\r\n"
         )
-        make = _anthropic_events if asked.path.endswith("/messages") else _openai_events
-        for number, event in enumerate(make(asked.body, reply)):
+        make = _anthropic_events if request.path.endswith("/messages") else _openai_events
+        for number, event in enumerate(make(request.body, reply)):
             if number == reply.stall_after:
                 await self._stalled.wait()
             if number == reply.cut_after:
@@ -115,7 +117,7 @@ async def running_model_server() -> AsyncGenerator[ModelServer]:
         await asyncio.gather(*models.tasks)
 
 
-async def _read_request(reader: asyncio.StreamReader) -> Asked:
+async def _read_request(reader: asyncio.StreamReader) -> ReceivedRequest:
     head = (await reader.readuntil(b"\r\n\r\n")).decode()
     first, *lines = head.strip().split("\r\n")
     headers = {
@@ -123,7 +125,7 @@ async def _read_request(reader: asyncio.StreamReader) -> Asked:
         for name, _, value in (line.partition(":") for line in lines)
     }
     content = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Asked(first.split()[1], headers, json.loads(content or b"{}"))
+    return ReceivedRequest(first.split()[1], headers, json.loads(content or b"{}"))
 
 
 async def _send_json(writer: asyncio.StreamWriter, reply: Reply, body: object) -> None:
@@ -232,17 +234,17 @@ def _anthropic_events(body: Mapping[str, Any], reply: Reply) -> Iterator[str]:
 
 
 def _embeddings(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Embed by the letters of a text, and list the last one first."""
+    """Embed by the characters of a text, and list the last one first."""
     texts: list[str] = body["input"]
     data = [
-        {"object": "embedding", "index": index, "embedding": _letters(text)}
+        {"object": "embedding", "index": index, "embedding": _count_characters(text)}
         for index, text in reversed(list(enumerate(texts)))
     ]
     usage = {"prompt_tokens": 1, "total_tokens": 1}
     return {"object": "list", "data": data, "model": body["model"], "usage": usage}
 
 
-def _letters(text: str) -> list[float]:
-    counts = [float(text.lower().count(letter)) for letter in "abcdefghijklmnop"]
+def _count_characters(text: str) -> list[float]:
+    counts = [float(text.lower().count(character)) for character in "abcdefghijklmnop"]
     length = sum(count * count for count in counts) ** 0.5 or 1.0
     return [count / length for count in counts]

@@ -3,16 +3,14 @@
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypedDict
 
-from langgraph.graph import END, START, StateGraph
-from langgraph.runtime import Runtime
+from langgraph.graph import END, START
 
-from msaas.agents.application.ports import OnToken, OrchestratorContext, Question, Run
+from msaas.agents.application.ports import OnToken, Question, Run
 from msaas.agents.domain.evidence import Document
-from msaas.agents.domain.models import ChatMessage, ModelAnswer, ModelRequest, TokenUsage
+from msaas.agents.domain.models import ChatMessage, ModelAnswer, ModelRequest, Purpose, TokenUsage
 from msaas.agents.domain.tools import (
     Allowed,
     Blocked,
@@ -22,6 +20,7 @@ from msaas.agents.domain.tools import (
     Tagged,
     ToolCall,
 )
+from msaas.agents.workflows.graph import Context, new_graph
 from msaas.contracts import ResearchParams, ResearchResult, ValueObject
 
 FORM = {
@@ -32,14 +31,11 @@ FORM = {
 }
 
 
-class State(TypedDict, total=False):
+class State(TypedDict):
     plan: str
     read: list[str]
     colour: str
     answer: str
-
-
-Context = Runtime[OrchestratorContext]
 
 
 async def plan(_state: State, runtime: Context) -> State:
@@ -68,8 +64,8 @@ async def confirm(_state: State, runtime: Context) -> State:
 async def write(state: State, runtime: Context) -> State:
     ctx = runtime.context
     async with ctx.step("write", "answer", "Write"):
-        told = f"{'; '.join(state['read'])}; {state['colour']}"
-        answer = await ctx.ask_model("write", ask("write", told), stream=True)
+        facts = f"{'; '.join(state['read'])}; {state['colour']}"
+        answer = await ctx.ask_model("write", ask("write", facts), stream=True)
     return {"answer": answer.text}
 
 
@@ -80,13 +76,8 @@ class TwoCalls:
     fingerprint = "two-calls-1"
 
     def build(self) -> Any:
-        graph = StateGraph(State, context_schema=OrchestratorContext)
-        for node in (plan, read, confirm, write):
-            graph.add_node(node.__name__, node)  # pyright: ignore[reportUnknownMemberType]  # untyped kwargs
-        order = [START, "plan", "read", "confirm", "write", END]
-        for first, second in pairwise(order):
-            graph.add_edge(first, second)
-        return graph
+        path = (START, "plan", "read", "confirm", "write", END)
+        return new_graph(State, (plan, read, confirm, write), path)
 
     def initial_state(self, run: Run) -> dict[str, Any]:
         del run
@@ -105,7 +96,7 @@ def question_of(run: Run) -> str:
     return run.params.question
 
 
-def ask(purpose: Any, text: str) -> ModelRequest:
+def ask(purpose: Purpose, text: str) -> ModelRequest:
     messages = (ChatMessage("user", text),)
     return ModelRequest(purpose=purpose, messages=messages, max_tokens=100)
 

@@ -98,7 +98,7 @@ def make(
     )
 
 
-async def test_the_first_provider_that_answers_is_asked_and_paid() -> None:
+async def test_the_first_provider_that_answers_is_called_and_paid() -> None:
     first, second = FakeProvider("a", ["an answer"]), FakeProvider("b", ["other"])
     answer = await make(first, second).complete(TEXT)
     assert (answer.text, answer.provider, answer.usage) == ("an answer", "a", USAGE)
@@ -106,7 +106,7 @@ async def test_the_first_provider_that_answers_is_asked_and_paid() -> None:
     assert not second.requests
 
 
-async def test_a_provider_that_is_down_is_asked_three_times_and_then_the_next() -> None:
+async def test_a_provider_that_is_down_is_called_three_times_and_then_the_next() -> None:
     first, second, clock = FakeProvider("a", [DOWN]), FakeProvider("b", ["yes"]), RecordingClock()
     answer = await make(first, second, clock=clock).complete(TEXT)
     assert answer.provider == "b"
@@ -155,7 +155,7 @@ async def test_a_request_that_was_lost_is_repeated_elsewhere_and_counted_in_full
     assert answer.usage.tokens_out == most.tokens_out + USAGE.tokens_out
 
 
-async def test_the_last_provider_is_asked_again_for_what_was_lost_but_once() -> None:
+async def test_the_last_provider_is_called_again_for_what_was_lost_but_once() -> None:
     only = FakeProvider("a", [LOST])
     with pytest.raises(ModelUnavailable) as caught:
         await make(only).complete(TEXT)
@@ -318,5 +318,5 @@ def test_no_call_uses_more_than_its_bound_or_asks_more_often(
         done = error
     assert done.usage.tokens_in + done.usage.tokens_out <= tokens
     assert done.cost_micro_usd <= cost
-    asked = sum(len(each.requests) for each in providers)
-    assert asked <= len(providers) * requests + 1
+    sent = sum(len(each.requests) for each in providers)
+    assert sent <= len(providers) * requests + 1

@@ -201,7 +201,7 @@ async def test_no_schema_is_too_odd(schema: object, models: FallbackModels) -> N
     assert answer.parsed is not None
 
 
-async def test_changes_are_told_in_their_order(models: FallbackModels) -> None:
+async def test_changes_are_listed_in_their_order(models: FallbackModels) -> None:
     answer = await ask(
         models, "compare", {"instruction": "x"}, passages=("The price is 5.", "The price is 6.")
     )

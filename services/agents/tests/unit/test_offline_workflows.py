@@ -98,7 +98,7 @@ async def test_values_of_a_schema_are_read_with_their_sources(embedder: LocalEmb
     assert all(each.source for each in result.evidence)
 
 
-async def test_a_change_is_told_in_the_words_of_the_page(embedder: LocalEmbedder) -> None:
+async def test_a_change_is_described_in_the_words_of_the_page(embedder: LocalEmbedder) -> None:
     workflow = MonitorWorkflow()
     first = OfflineContext(make_run(workflow, name="article", url=ARTICLE), SITE, embedder)
     await run_workflow(workflow, first)

@@ -1,7 +1,6 @@
-"""The service that submitted a child job is told how it ended, as often as it asks."""
+"""The service that submitted a child job receives how it ended, as often as it requests it."""
 
-from collections.abc import Sequence
-from typing import Any
+from typing import cast
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -18,12 +17,14 @@ from services.jobs.tests.support import (
     ResultsHarness,
     RunCommands,
     RunTick,
+    StartService,
     code_of,
 )
 
 from msaas.contracts import (
     CancelJob,
     DeadlinePassed,
+    JobEnvelope,
     JobOutcome,
     JobStatus,
     Source,
@@ -33,8 +34,9 @@ from msaas.contracts import (
 from msaas.jobs.adapters.postgres.republish import PostgresRepublish
 from msaas.jobs.adapters.postgres.store import PostgresStore
 from msaas.jobs.application.child_outcomes import ChildOutcomes
+from msaas.jobs.application.process_commands import ProcessedCommands
 from msaas.jobs.application.republish_events import RepublishEvents
-from msaas.messaging import Messenger, OutgoingMessage
+from msaas.messaging import Messenger
 from msaas.postgres import Database
 
 
@@ -54,7 +56,7 @@ async def child_of(given: Given, parent: GivenRun, rows: asyncpg.Connection) -> 
     return child
 
 
-async def test_an_end_is_told_with_its_result_and_told_again_with_the_present_row(
+async def test_an_end_is_published_with_its_result_and_again_with_the_present_row(
     given: Given,
     results: ResultsHarness,
     pick_messages: PickMessages,
@@ -85,7 +87,7 @@ async def test_an_end_is_told_with_its_result_and_told_again_with_the_present_ro
     assert sorted(ids[0], key=str) == sorted(ids[1], key=str)
 
 
-async def test_only_children_of_workflows_are_told_about(
+async def test_only_children_of_workflows_are_published(
     given: Given, results: ResultsHarness, pick_messages: PickMessages
 ) -> None:
     parent = await given.run()
@@ -94,7 +96,7 @@ async def test_only_children_of_workflows_are_told_about(
     assert pick_messages(outgoing, JobOutcome) == []
 
 
-async def test_a_cancelled_parent_and_a_passed_deadline_tell_of_the_children_they_end(
+async def test_a_cancelled_parent_and_a_passed_deadline_publish_the_children_they_end(
     given: Given, run_commands: RunCommands, rows: asyncpg.Connection
 ) -> None:
     parent = await given.run()
@@ -108,20 +110,20 @@ async def test_a_cancelled_parent_and_a_passed_deadline_tell_of_the_children_the
     assert ends_of(cancelled) == {other.job: ("CANCELLED", "cancelled")}
 
 
-async def test_the_end_of_a_workflow_that_waited_is_told_too_and_told_again_if_it_is_woken(
+async def test_the_end_of_a_workflow_that_waited_is_published_and_again_if_it_is_woken(
     given: Given, results: ResultsHarness, run_commands: RunCommands, rows: asyncpg.Connection
 ) -> None:
     workflow = await given.run()
     sql = "UPDATE jobs.jobs SET task_type = 'workflow.research' WHERE id = $1"
     await rows.execute(sql, workflow.job)
     await results.persist(workflow.waiting(uuid4(), until=None), workflow.started())
-    key = {"job_id": workflow.job, "user_id": workflow.user}
     end = {workflow.job: ("CANCELLED", "cancelled")}
-    assert ends_of(await run_commands(CancelJob(**key))) == end
-    assert ends_of(await run_commands(WakeJob(**key))) == end
+    for command in (CancelJob, WakeJob):
+        ended = await run_commands(command(job_id=workflow.job, user_id=workflow.user))
+        assert ends_of(ended) == end
 
 
-async def test_a_child_that_is_submitted_again_is_told_about_and_not_run_again(
+async def test_a_child_that_is_submitted_again_is_published_and_not_run_again(
     given: Given,
     results: ResultsHarness,
     run_commands: RunCommands,
@@ -148,10 +150,10 @@ async def test_a_child_that_is_submitted_again_is_told_about_and_not_run_again(
 async def test_a_child_needs_an_open_parent_of_the_same_user(
     given: Given, results: ResultsHarness, run_commands: RunCommands, submit_job: BuildJob
 ) -> None:
-    parent, stranger = await given.run(), await given.run()
+    parent, foreign_run = await given.run(), await given.run()
     refused = await run_commands(
         submit_child(submit_job, parent, parent_job_id=uuid4()),
-        submit_child(submit_job, parent, parent_job_id=stranger.job),
+        submit_child(submit_job, parent, parent_job_id=foreign_run.job),
     )
     assert [each.code for each in refused.outcomes] == ["not_found", "not_found"]
     await results.persist(parent.succeeded())
@@ -159,7 +161,7 @@ async def test_a_child_needs_an_open_parent_of_the_same_user(
     assert ended.code == "conflict"
 
 
-async def test_a_new_epoch_tells_again_about_the_children_of_open_parents_only(
+async def test_a_new_epoch_publishes_again_the_children_of_open_parents_only(
     given: Given,
     results: ResultsHarness,
     database: Database,
@@ -229,7 +231,7 @@ async def test_two_waiting_runs_of_a_free_user_leave_both_slots_to_their_childre
 
 
 async def test_a_refused_child_is_refused_by_the_same_quota_as_any_job(
-    gateway: Gateway, start_service: Any, user: UUID, rows: asyncpg.Connection
+    gateway: Gateway, start_service: StartService, user: UUID, rows: asyncpg.Connection
 ) -> None:
     await start_service()
     parent = UUID((await gateway.submit(user)).data["job_id"])
@@ -241,19 +243,15 @@ async def test_a_refused_child_is_refused_by_the_same_quota_as_any_job(
     assert code_of(refused) == "quota_exceeded"
 
 
-def submit_child(submit_job: BuildJob, parent: GivenRun, **fields: Any) -> SubmitJob:
+def submit_child(submit_job: BuildJob, parent: GivenRun, **fields: object) -> SubmitJob:
     values = {"parent_job_id": parent.job, "source": Source.AGENT, "job_id": uuid4()} | fields
     return submit_job(parent.user, **values)
 
 
-def run_of(envelope: Any) -> GivenRun:
+def run_of(envelope: JobEnvelope) -> GivenRun:
     return GivenRun(envelope.meta.user_id, envelope.job_id, envelope.fence)
 
 
-def ids_of(outgoing: Sequence[OutgoingMessage]) -> set[UUID | None]:
-    return {each.id for each in outgoing if isinstance(each.message, JobOutcome)}
-
-
-def ends_of(processed: Any) -> dict[UUID, tuple[str, str | None]]:
-    outcomes: Sequence[JobOutcome] = [each.message for each in processed.child_outcomes]
+def ends_of(processed: ProcessedCommands) -> dict[UUID, tuple[str, str | None]]:
+    outcomes = [cast("JobOutcome", each.message) for each in processed.child_outcomes]
     return {each.job_id: (each.status, each.failure_reason) for each in outcomes}

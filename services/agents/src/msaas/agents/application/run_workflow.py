@@ -285,7 +285,7 @@ class _Attempt:
     async def begin(self) -> None:
         run = self.view
         params = run.params
-        asked = params.ceilings if isinstance(params, WorkflowParams) else None
+        requested = params.ceilings if isinstance(params, WorkflowParams) else None
         new = NewRun(
             run_id=run.run_id,
             user_id=run.user_id,
@@ -294,7 +294,7 @@ class _Attempt:
             title=find_title(params)[:MAX_TITLE],
             params=params.model_dump(mode="json"),
             graph_fingerprint=self._workflow.fingerprint,
-            ceilings=limit_run(run.plan, asked or WorkflowParams().ceilings),
+            ceilings=limit_run(run.plan, requested or WorkflowParams().ceilings),
         )
         self._stored = await self._runs.begin(new, self.fence)
 

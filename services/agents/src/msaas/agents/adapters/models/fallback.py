@@ -261,10 +261,10 @@ class _Call:
         self.paid += 1
 
 
-async def _within(deadline: float, asked: Awaitable[ProviderAnswer]) -> ProviderAnswer:
+async def _within(deadline: float, answer: Awaitable[ProviderAnswer]) -> ProviderAnswer:
     try:
         async with asyncio.timeout_at(deadline):
-            return await asked
+            return await answer
     except TimeoutError:
         raise ProviderFailed("timeout", may_cost=True) from None
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-MIN_LETTERS: Final = 3
+MIN_CHARACTERS: Final = 3
 MAX_SENTENCE: Final = 600
 _LINE: Final = re.compile(r"[^\n]+")
 # The end of a sentence: its mark, closing quotes, and a space before something that begins one.
@@ -20,7 +20,7 @@ _ABBREVIATION: Final = re.compile(
 _LINK: Final = re.compile(r"!?\[[^\]]*\]\([^)]*\)")
 _WORD: Final = re.compile(r"\w+")
 _MIN_WORDS: Final = 3
-_LETTER: Final = re.compile(r"[^\W\d_]|\d")
+_CHARACTER: Final = re.compile(r"[^\W\d_]|\d")
 
 
 def split_sentences(text: str) -> Iterator[str]:
@@ -28,7 +28,7 @@ def split_sentences(text: str) -> Iterator[str]:
     for line in _LINE.finditer(text):
         for sentence in _split_line(line[0]):
             clean = sentence.strip().lstrip("#>*-•|").strip()[:MAX_SENTENCE].strip()
-            if len(_LETTER.findall(clean)) >= MIN_LETTERS:
+            if len(_CHARACTER.findall(clean)) >= MIN_CHARACTERS:
                 yield clean
 
 

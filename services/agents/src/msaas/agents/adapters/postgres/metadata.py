@@ -24,5 +24,5 @@ def run_column(**options: Any) -> Column[Any]:
     return required("run_id", Uuid, run, info=INTERNAL, **options)
 
 
-def counter(name: str, kind: Any) -> Column[Any]:
+def count_column(name: str, kind: Any) -> Column[Any]:
     return required(name, kind, server_default=ZERO, info=INTERNAL)
