@@ -287,7 +287,7 @@ async def test_the_official_clients_understand_the_server(server: ModelServer) -
     second = anthropic.AsyncAnthropic(api_key=KEY, base_url=server.url, max_retries=0)
     text, usage = "", None
     body: Any = OpenAiFormat(server.url).body("model-1", JSON)
-    create: Any = first.chat.completions.create  # pyright: ignore[reportUnknownMemberType]
+    create: Any = first.chat.completions.create
     chunks: list[Any] = [each async for each in await create(**body)]
     for chunk in chunks:
         text += (chunk.choices[0].delta.content or "") if chunk.choices else ""

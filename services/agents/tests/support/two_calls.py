@@ -38,21 +38,21 @@ class State(TypedDict):
     answer: str
 
 
-async def plan(_state: State, runtime: Context) -> State:
+async def plan(_state: State, runtime: Context) -> dict[str, Any]:
     ctx = runtime.context
     async with ctx.step("plan", "plan", "Plan"):
         answer = await ctx.ask_model("plan", ask("plan", question_of(ctx.run)))
     return {"plan": answer.text}
 
 
-async def read(state: State, runtime: Context) -> State:
+async def read(state: State, runtime: Context) -> dict[str, Any]:
     ctx = runtime.context
     async with ctx.step("read", "browse", "Read"):
         results = await ctx.call_tools("read", [echo(f"{state['plan']} {n}") for n in range(2)])
     return {"read": [str(each.result.get("message", each.reason)) for each in results]}
 
 
-async def confirm(_state: State, runtime: Context) -> State:
+async def confirm(_state: State, runtime: Context) -> dict[str, Any]:
     ctx = runtime.context
     async with ctx.step("confirm", "ask", "Ask"):
         soon = datetime.now(UTC) if "expires" in question_of(ctx.run) else None
@@ -61,7 +61,7 @@ async def confirm(_state: State, runtime: Context) -> State:
     return {"colour": str((answer or {}).get("colour", "none"))}
 
 
-async def write(state: State, runtime: Context) -> State:
+async def write(state: State, runtime: Context) -> dict[str, Any]:
     ctx = runtime.context
     async with ctx.step("write", "answer", "Write"):
         facts = f"{'; '.join(state['read'])}; {state['colour']}"

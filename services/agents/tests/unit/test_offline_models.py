@@ -222,10 +222,21 @@ async def test_what_it_does_not_know_is_refused(models: FallbackModels) -> None:
         ('He said "No." Then he left.', ['He said "No."', "Then he left."]),
         ("# Title\n\n- first item\n- second item", ["Title", "first item", "second item"]),
         ("\n \n--\n", []),
+        (
+            "A sentence that is\nwrapped. Another\none.",
+            ["A sentence that is wrapped.", "Another one."],
+        ),
+        ("- an item that\n  goes on\n- the next", ["an item that goes on", "the next"]),
+        ("A row:\n| St. Abbs | 1862 |", ["A row:", "St. Abbs | 1862"]),
     ],
 )
 def test_sentences_are_literal(text: str, sentences: list[str]) -> None:
     assert list(split_sentences(text)) == sentences
+
+
+def test_headings_of_texts_and_of_tables_state_nothing() -> None:
+    text = "# Lights\n\nThey shine.\n\n| No. | Light |\n| --- | --- |\n| 1 | North Light |"
+    assert list(split_sentences(text, headings=False)) == ["They shine.", "1 | North Light"]
 
 
 async def test_any_text_has_a_vector_and_a_known_one_its_vector_again(

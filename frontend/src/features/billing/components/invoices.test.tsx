@@ -32,6 +32,7 @@ const ME = {
 } as const;
 const CONFIG = {
   environment: "test",
+  exampleSite: null,
   apiUrl: "http://gateway.test/api/v1",
   sentryDsn: null,
   release: "1",

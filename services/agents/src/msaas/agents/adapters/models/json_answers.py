@@ -86,8 +86,8 @@ def _validator() -> Any:
         if "patternProperties" not in schema:
             yield from usual(validator, value, instance, schema) or ()
 
-    extend: Any = validators.extend  # pyright: ignore[reportUnknownMemberType]  # open in its stubs
-    return extend(
+    library: Any = validators  # open in its stubs
+    return library.extend(
         Draft202012Validator,
         {
             "pattern": nothing,

@@ -37,10 +37,12 @@ class _Task:
         return str(self.fields.get("question") or self.fields.get("instruction") or "")
 
     def list_sentences(self) -> list[tuple[int, str]]:
+        """List them; a heading answers nothing, but it may have changed."""
+        headings = self.request.purpose == "compare"
         return [
             (number, sentence)
             for number, passage in enumerate(self.request.passages, start=1)
-            for sentence in split_sentences(passage)
+            for sentence in split_sentences(passage, headings=headings)
             if says_something(sentence)
         ]
 

@@ -6,7 +6,9 @@ from typing import Final
 
 MIN_CHARACTERS: Final = 3
 MAX_SENTENCE: Final = 600
-_LINE: Final = re.compile(r"[^\n]+")
+# What begins a line that continues no paragraph; and the line under the head of a table.
+_BLOCK: Final = re.compile(r"[#>|]|[-*+•] |\d+[.)] ")
+_RULE: Final = re.compile(r"\|(?:\s*:?-+:?\s*\|)+")
 # The end of a sentence: its mark, closing quotes, and a space before something that begins one.
 _CLOSING: Final = "[\"'\u201d\u2019)\\]]*"
 _OPENING: Final = "[\"'\u201c\u2018(\\[]*"
@@ -23,13 +25,40 @@ _MIN_WORDS: Final = 3
 _CHARACTER: Final = re.compile(r"[^\W\d_]|\d")
 
 
-def split_sentences(text: str) -> Iterator[str]:
-    """Yield the sentences; lines end them, and markup at the ends of a line is left out."""
-    for line in _LINE.finditer(text):
-        for sentence in _split_line(line[0]):
-            clean = sentence.strip().lstrip("#>*-•|").strip()[:MAX_SENTENCE].strip()
+def split_sentences(text: str, *, headings: bool = True) -> Iterator[str]:
+    """Yield the sentences, with the lines of a paragraph joined and its markup left out.
+
+    A row of a table is one sentence; without `headings` those of the text and of tables are left
+    out, since they state nothing.
+    """
+    for paragraph in _split_paragraphs(text, headings=headings):
+        whole = [paragraph] if paragraph.startswith("|") else _split_line(paragraph)
+        for sentence in whole:
+            clean = sentence.strip().lstrip("#>*-•|").strip(" |")[:MAX_SENTENCE].strip()
             if len(_CHARACTER.findall(clean)) >= MIN_CHARACTERS:
                 yield clean
+
+
+def _split_paragraphs(text: str, *, headings: bool) -> Iterator[str]:
+    lines = [line.strip() for line in text.splitlines()]
+    paragraph: list[str] = []
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        is_heading = line.startswith("#") or bool(_RULE.fullmatch(following))
+        if not line or _BLOCK.match(line) or is_heading:
+            yield from _join(paragraph)
+            paragraph = []
+        if is_heading and not headings:
+            continue
+        if line.startswith(("#", "|")):
+            yield line
+        elif line:
+            paragraph.append(line)
+    yield from _join(paragraph)
+
+
+def _join(paragraph: list[str]) -> Iterator[str]:
+    if paragraph:
+        yield " ".join(paragraph)
 
 
 def _split_line(line: str) -> Iterator[str]:
