@@ -1,6 +1,8 @@
-"""Processes of the service that end themselves, as kill -9 would, after their n-th boundary.
+"""Processes of the service that end themselves, as kill -9 would, after a boundary of their run.
 
-A boundary is a transaction that has committed or a publication: what is persisted before it stays.
+A boundary is what the run itself has persisted: a change of a store that is committed, or a message
+that is published, but no frame and no heartbeat. It is named by the method that made it, or by its
+message, and by how often that has happened; so its name does not depend on what else goes on.
 The program reads one order a line, and forks a process for it: the imports are made only once.
 """
 
@@ -9,8 +11,10 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator
+from collections import Counter
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from inspect import currentframe
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +23,12 @@ from services.agents.tests.support.two_calls import AllowAll, CountedModels, Two
 
 from msaas.agents.adapters.postgres.stores import build_stores
 from msaas.agents.bootstrap import Parts, assemble
+from msaas.contracts import get_topic
 from msaas.kernel import RetryPolicy
 from msaas.messaging import ConsumerTimings, RedisBroker
 from msaas.postgres import Database, DatabaseConnection, PostgresConfig
 from msaas.postgres.database import HOT_ROW_LOCK_TIMEOUT, TRANSACTION_TIMEOUT
+from msaas.streams import CommitResult, StreamConsumer, Write
 from msaas.telemetry import Metrics, configure_logging
 
 TIMINGS = ConsumerTimings(
@@ -32,23 +38,59 @@ TIMINGS = ConsumerTimings(
     drain_timeout=1.0,
     retry=RetryPolicy(base=0.01, cap=0.1),
 )
-IDLE_TASKS = frozenset({"wake answered", "check quiet runs", "publish frames", "flags"})
-FREE_MESSAGES = (b"JobHeartbeat", b"JobProgressed")
+STORES = str(Path("agents", "adapters", "postgres"))
+FRAMES = "PostgresFrames."
+FREE_MESSAGES = frozenset({"JobHeartbeat", "JobProgressed"})
+REPEATED_MESSAGES = frozenset({"WakeJob"})  # a timer may wake the run again
 
 
 class Boundaries:
-    """Counts, and ends the process once the count is reached; 0 is never reached."""
+    """Notes each boundary in a file, and ends the process after the one of that name."""
 
-    def __init__(self, last: int, log: Path) -> None:
+    def __init__(self, last: str | None, log: Path) -> None:
         self._last = last
         self._log = log
-        self._count = 0
+        self._counts = Counter[str]()
 
-    def pass_one(self, name: str) -> None:
-        self._count += 1
-        if self._count == self._last:
-            self._log.write_text(name)
+    def pass_one(self, kind: str) -> None:
+        self._counts[kind] += 1
+        if kind in REPEATED_MESSAGES and self._counts[kind] > 1:
+            return
+        name = f"{kind} {self._counts[kind]}"
+        with self._log.open("a") as log:
+            log.write(f"{name}\n")
+        if name == self._last:
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def pass_commit(self) -> None:
+        if (method := find_method()) and not method.startswith(FRAMES):
+            self.pass_one(method)
+
+
+def find_method() -> str | None:
+    """Name the public method of a store that is being run."""
+    frame = currentframe()
+    while frame is not None:
+        code = frame.f_code
+        if STORES in code.co_filename and not code.co_name.startswith("_"):
+            return code.co_qualname
+        frame = frame.f_back
+    return None
+
+
+class CountingConnection(DatabaseConnection):
+    """Outside of a transaction each statement that writes is committed on its own."""
+
+    __slots__ = ("_boundaries",)
+
+    def __init__(self, connection: DatabaseConnection, boundaries: Boundaries) -> None:
+        super().__init__(connection.raw, lambda _sql, _seconds: None)
+        self._boundaries = boundaries
+
+    async def execute(self, sql: str, *values: object) -> str:
+        done = await super().execute(sql, *values)
+        self._boundaries.pass_commit()
+        return done
 
 
 class CountingDatabase(Database):
@@ -64,18 +106,29 @@ class CountingDatabase(Database):
         options = super().transaction(lock_timeout=lock_timeout, time_limit=time_limit)
         async with options as connection:
             yield connection
-        task = asyncio.current_task()
-        if task is not None and task.get_name() not in IDLE_TASKS:
-            self.boundaries.pass_one("commit")
+        self.boundaries.pass_commit()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncGenerator[DatabaseConnection]:
+        async with super().connection() as connection:
+            yield CountingConnection(connection, self.boundaries)
 
 
 class CountingBroker(RedisBroker):
     boundaries: Boundaries
+    frames: str
 
-    async def commit(self, *args: Any, **kwargs: Any) -> Any:
-        found = await super().commit(*args, **kwargs)
-        if not any(name in repr(args).encode() for name in FREE_MESSAGES):
-            self.boundaries.pass_one("publish")
+    async def commit(
+        self,
+        writes: Sequence[Write],
+        consumer: StreamConsumer | None = None,
+        acked_ids: Sequence[str] = (),
+    ) -> CommitResult:
+        found = await super().commit(writes, consumer, acked_ids)
+        for write in writes:
+            message = write.fields[b"type"].decode()
+            if write.key != self.frames and message not in FREE_MESSAGES:
+                self.boundaries.pass_one(message)
         return found
 
 
@@ -85,6 +138,7 @@ async def serve(order: dict[str, Any]) -> None:
     metrics = Metrics("agents", "test")
     broker = CountingBroker(order["redis_url"])
     broker.boundaries = boundaries
+    broker.frames = get_topic("agents.events").key(order["environment"])
     parts = Parts(
         models=CountedModels(Path(order["bill"])),
         embedder=NoEmbedder(),

@@ -20,6 +20,7 @@ class ConnectOptions(TypedDict):
     timeout: float
     command_timeout: float
     statement_cache_size: int
+    max_cached_statement_lifetime: int
     server_settings: NotRequired[dict[str, str]]
 
 
@@ -62,6 +63,8 @@ class PostgresConfig:
             "timeout": self.connect_timeout,
             "command_timeout": self.command_timeout,
             "statement_cache_size": 0 if self.behind_pooler else 100,
+            # The timer of a statement would keep the context of the task that prepared it.
+            "max_cached_statement_lifetime": 0,
         }
         if not self.behind_pooler:
             options["server_settings"] = dict(_KEEPALIVES)
