@@ -138,8 +138,8 @@ async def test_a_run_at_its_ceiling_shows_what_it_has_found() -> None:
     result = WORKFLOW.result(state, "tokens")
     assert isinstance(result, ResearchResult)
     assert result.partial_reason == "tokens"
-    assert "called occulting. [4]" in result.answer
-    assert len(result.citations) == 4
+    assert "called occulting. [3]" in result.answer
+    assert len(result.citations) == 3
 
 
 async def test_a_graph_has_a_fingerprint_that_stays() -> None:
