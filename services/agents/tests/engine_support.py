@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
@@ -67,7 +66,7 @@ class Engine:
         return user_id
 
     async def submit(
-        self, user_id: UUID | None = None, plan: Plan = Plan.PRO, **params: Any
+        self, user_id: UUID | None = None, plan: Plan = Plan.PRO, **params: object
     ) -> tuple[UUID, UUID]:
         """Submit a run; return its user and its id."""
         user_id, run_id = user_id or await self.add_user(), new_id()
